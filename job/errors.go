@@ -1,0 +1,83 @@
+package job
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+)
+
+// Sentinels that errors.Is finds in what contracts return.
+var (
+	// ErrNotFound: the service answered, and it has no such thing.
+	ErrNotFound = errors.New("not found")
+	// ErrInvalid: the request makes no sense; asking again will not help.
+	ErrInvalid = errors.New("invalid")
+	// ErrDenied: credentials are missing, wrong or too weak.
+	ErrDenied = errors.New("denied")
+	// ErrUnavailable: the service did not answer, or not with an answer.
+	// Whether it acted on a request is not known.
+	ErrUnavailable = errors.New("unavailable")
+	// ErrMalformed: the service answered something that is not what it is
+	// documented to answer.
+	ErrMalformed = errors.New("malformed answer")
+	// ErrUnknownWord: a status or kind word that the source does not document.
+	ErrUnknownWord = errors.New("unknown word")
+	// ErrNotScheduled: nothing can run on the push, as with a push that has no
+	// decision task.
+	ErrNotScheduled = errors.New("nothing is scheduled on this push")
+	// ErrNoBuild: the build that a test needs has no files to test.
+	ErrNoBuild = errors.New("the build it needs has no files")
+)
+
+// Error is the type of every error that a contract's method returns.
+type Error struct {
+	Op  string // what was being done: "pushlog.push", "treeherder.jobs"
+	Key string // to what: a revision, a label, a URL without secrets
+	Err error
+}
+
+func (e *Error) Error() string {
+	if e.Key == "" {
+		return fmt.Sprintf("%s: %v", e.Op, e.Err)
+	}
+	return fmt.Sprintf("%s %s: %v", e.Op, e.Key, e.Err)
+}
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Wrap returns err as an *Error with this op and key. It is nil for nil, and
+// an err that already is an *Error is returned as it is: one wrap is enough to
+// say where and what.
+func Wrap(op, key string, err error) error {
+	if err == nil {
+		return nil
+	}
+	var e *Error
+	if errors.As(err, &e) {
+		return err
+	}
+	return &Error{Op: op, Key: key, Err: err}
+}
+
+// UnknownWord is the error for a status or kind word that source does not
+// document.
+func UnknownWord(source, what, word string) error {
+	return fmt.Errorf("%w: %s says %s %q", ErrUnknownWord, source, what, word)
+}
+
+// SentinelOf returns the sentinel that an HTTP status means to a client, or
+// nil for a success: sources differ in their bodies, not in these.
+func SentinelOf(httpStatus int) error {
+	switch {
+	case httpStatus < 400:
+		return nil
+	case httpStatus == http.StatusNotFound || httpStatus == http.StatusGone:
+		return ErrNotFound
+	case httpStatus == http.StatusUnauthorized || httpStatus == http.StatusForbidden:
+		return ErrDenied
+	case httpStatus == http.StatusTooManyRequests || httpStatus >= 500:
+		return ErrUnavailable
+	}
+	return ErrInvalid
+}

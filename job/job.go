@@ -1,0 +1,162 @@
+// Package job holds the words that the rest of mozci speaks, and the contracts
+// that a CI and a repository fulfil. It imports the standard library only.
+//
+// Start with [Scheduler], a CI: it says what ran on a [Push] and runs more of
+// it; and with [Repository], the place where pushes are found. Package
+// [github.com/mozci/mozci/job/jobtest] has both in memory, made by its
+// NewCI from a history written as text, and the kit that tells whether an
+// implementation keeps the contracts below.
+//
+// # Glossary
+//
+//   - A push is one delivery of changesets to a repository; its tip is its
+//     revision. Pushes of a repository are ordered by ID, larger is newer.
+//   - A label names what can run on a push: a task label or a builder name.
+//   - A job, or run, is one execution of a label on a push. Two runs of one
+//     label on one push are two jobs.
+//   - A status says how far a run is or how it ended; see [Status].
+//   - A kind says whether a label builds, tests or measures; see [Kind].
+//   - A range names consecutive pushes; see [Range].
+//   - A request asks a CI for runs; a receipt is what the CI answered at once.
+//   - A plan is a list of steps, each a request with its reason (package
+//     trigger).
+//   - An event is a change of a job, as it happens.
+//   - The culprit is the push that broke a label.
+//   - Good, bad and mixed are verdicts on a push for a label (package analysis).
+//
+// # Optional abilities
+//
+// [Repository] and [Scheduler] are the minimum. What only some services can do
+// is a wider interface of one method, each with a function that asks for it and
+// falls back to [errors.ErrUnsupported]: [Catalog], [Cancel], [OpenLog], [Watch],
+// [Inflight], [ArtifactsExist], [LoadOf], [Origins] and [Backouts].
+// No method of an implementation silently does nothing.
+package job
+
+import (
+	"context"
+	"time"
+)
+
+// Job is one run of a label on a push: an immutable snapshot of what was known
+// when it was read. Reading again gives a new value; this one never changes.
+type Job interface {
+	// ID is opaque and unique in its CI.
+	ID() string
+	// Name is the label: a task label or a builder name.
+	Name() string
+	// Push is the push the run belongs to.
+	Push() Push
+	// Kind says what sort of work the label does.
+	Kind() Kind
+	// Status says how far the run is, or how it ended.
+	Status() Status
+	// Times are zero where they are not known.
+	Times() Times
+	// Raw is the source's own record, for who wants more than the contract;
+	// its type is documented by the source, and it must not be changed.
+	Raw() any
+}
+
+// Times are the moments of a run, UTC; each is zero while it is unknown.
+type Times struct {
+	Requested, Started, Finished time.Time
+}
+
+// Facts are the fields of a Job that New makes.
+type Facts struct {
+	ID, Name string
+	Push     Push
+	Kind     Kind
+	Status   Status
+	Times    Times
+	Raw      any
+}
+
+// New returns the Job with these facts. Sources use it so that each need not
+// write the same seven methods.
+func New(f Facts) Job { return snapshot{f} }
+
+type snapshot struct{ f Facts }
+
+func (s snapshot) ID() string     { return s.f.ID }
+func (s snapshot) Name() string   { return s.f.Name }
+func (s snapshot) Push() Push     { return s.f.Push }
+func (s snapshot) Kind() Kind     { return s.f.Kind }
+func (s snapshot) Status() Status { return s.f.Status }
+func (s snapshot) Times() Times   { return s.f.Times }
+func (s snapshot) Raw() any       { return s.f.Raw }
+
+// Repository is a place where pushes are found. Implementations are safe for
+// concurrent use. The kit is jobtest.CheckRepository.
+//
+// Laws for both methods: errors are of type *[Error]; a revision or name that
+// the repository does not have gives [ErrNotFound]; a malformed argument gives
+// [ErrInvalid] without asking the service; a cancelled context gives its error
+// promptly. Returned slices are the caller's.
+type Repository interface {
+	// Name is the repository's short name, as in Push.Repo.
+	Name() string
+
+	// Push returns the push that contains rev, not only the one whose tip it
+	// is. rev is 12 to 40 hexadecimal digits, or "tip" for the newest push
+	// that has a revision.
+	Push(ctx context.Context, rev string) (Push, error)
+
+	// Pushes returns the pushes of a range, ascending by ID, each once. A
+	// well-formed range with no pushes in it gives none and no error; revisions
+	// given in the wrong order give ErrInvalid. A push whose changesets were
+	// all stripped is either absent or has an empty Revision.
+	Pushes(ctx context.Context, r Range) ([]Push, error)
+}
+
+// Scheduler is a CI: it says what ran, and runs more. Implementations are safe
+// for concurrent use. The kit is jobtest.CheckScheduler.
+//
+// Laws for both methods: errors are of type *[Error], and errors.Is finds the
+// sentinels of this package in them; a cancelled context gives its error
+// promptly and triggers nothing.
+type Scheduler interface {
+	// Jobs returns every run of the push, or those of the named labels, in no
+	// particular order, each ID once. Automatic retries are jobs of their own,
+	// with StatusRetry. A push that nothing was scheduled on gives no jobs and
+	// no error. A status word that the source's documentation does not know is
+	// [ErrUnknownWord], never a default; the other jobs come with the error.
+	Jobs(ctx context.Context, p Push, names ...string) ([]Job, error)
+
+	// Trigger asks for runs. It returns once the CI has accepted the request,
+	// which can be before the runs are visible. A request whose Key was
+	// accepted before is not repeated where the CI carries keys: the receipt
+	// then says AlreadyAsked. An error that wraps ErrUnavailable, or a
+	// context's error, means that the outcome is not known: look before
+	// asking again. Every other error means that nothing was asked for.
+	// A read-only source answers [errors.ErrUnsupported].
+	Trigger(ctx context.Context, req Request) (Receipt, error)
+}
+
+// Request asks for Count runs of Label on Push.
+type Request struct {
+	Key    string // the same for the same work; travels to the CI where it can
+	Label  string
+	Push   Push
+	Count  int    // at least 1
+	Action string // a CI's own way to do it; empty is the usual one
+	Input  any    // the action's input, encodable as JSON; nil for none
+	Why    string // shown to people where the CI has a place for it
+}
+
+// State says what a CI made of a request.
+type State string
+
+// The states of a receipt.
+const (
+	Created      State = "created"       // the runs exist, IDs name them
+	Accepted     State = "accepted"      // taken, but no run is visible yet
+	AlreadyAsked State = "already_asked" // the key was known; nothing new was made
+)
+
+// Receipt is what a CI answered to a request at once.
+type Receipt struct {
+	IDs   []string // of the runs that were created, where the CI says so
+	State State
+}

@@ -1,0 +1,196 @@
+package jobtest
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"iter"
+	"strings"
+	"time"
+
+	"github.com/mozci/mozci/job"
+)
+
+var (
+	_ job.Scheduler       = (*CI)(nil)
+	_ job.Cataloger       = (*CI)(nil)
+	_ job.Canceler        = (*CI)(nil)
+	_ job.LogOpener       = (*CI)(nil)
+	_ job.Watcher         = (*CI)(nil)
+	_ job.Inflighter      = (*CI)(nil)
+	_ job.ArtifactChecker = (*CI)(nil)
+	_ job.Loader          = (*CI)(nil)
+)
+
+// Catalog implements job.Cataloger: every label of the push's repository.
+func (c *CI) Catalog(ctx context.Context, p job.Push) ([]job.Entry, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, job.Wrap("world.catalog", p.String(), err)
+	}
+	r, at, err := c.find(p)
+	if err == nil && !at.scheduled {
+		err = job.ErrNotScheduled
+	}
+	if err != nil {
+		return nil, job.Wrap("world.catalog", p.String(), err)
+	}
+	var out []job.Entry
+	for _, l := range c.w.Labels(r.name) {
+		out = append(out, job.Entry{Label: l, Kind: r.kind(l), Upstreams: append([]string(nil), r.needs[l]...)})
+	}
+	return out, nil
+}
+
+// Cancel implements job.Canceler.
+func (c *CI) Cancel(ctx context.Context, id string) error {
+	if err := ctx.Err(); err != nil {
+		return job.Wrap("world.cancel", id, err)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n, err := c.byID(id)
+	if err != nil {
+		return job.Wrap("world.cancel", id, err)
+	}
+	if n.status.Waiting() {
+		n.status, n.times.Finished, n.next = job.Cancelled, c.now, time.Time{}
+		c.tell(n)
+	}
+	return nil
+}
+
+// OpenLog implements job.LogOpener: an errorsummary and a plain log of a run
+// that has ended. The test of a world has no name, so it is called "test".
+func (c *CI) OpenLog(ctx context.Context, j job.Job, which job.Log) (io.ReadCloser, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, job.Wrap("world.log", j.ID(), err)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n, err := c.byID(j.ID())
+	if err != nil {
+		return nil, job.Wrap("world.log", j.ID(), err)
+	}
+	text, ok := n.log(which)
+	if !ok {
+		return nil, job.Wrap("world.log", j.ID(), fmt.Errorf("%w: the run has no %s log", job.ErrNotFound, which))
+	}
+	return io.NopCloser(strings.NewReader(text)), nil
+}
+
+func (n *run) log(which job.Log) (string, bool) {
+	ran := n.status == job.Success || n.status == job.TestFailed
+	switch {
+	case which == job.TextLog && n.status == job.TestFailed:
+		return "TEST-UNEXPECTED-FAIL | test | expected PASS\n", true
+	case which == job.TextLog && n.status == job.Busted:
+		return "make: *** [all] Error 2\n", true
+	case which == job.TextLog && ran && !n.noTest:
+		return "TEST-PASS | test\n", true
+	case which == job.TextLog && ran:
+		return "nothing to run\n", true
+	case which != job.ErrorSummary || !ran || n.repo.kind(n.label) == job.Build:
+		return "", false
+	case n.noTest:
+		return `{"action":"test_groups","line":1,"groups":[]}` + "\n", true
+	case n.status == job.Success:
+		return `{"action":"test_groups","line":1,"groups":["group"]}` + "\n" +
+			`{"action":"group_result","line":2,"group":"group","status":"OK","duration":1000}` + "\n", true
+	}
+	return `{"action":"test_groups","line":1,"groups":["group"]}` + "\n" +
+		`{"action":"test_result","line":2,"test":"test","group":"group","status":"FAIL","expected":"PASS","message":"expected PASS","known_intermittent":[]}` + "\n" +
+		`{"action":"group_result","line":3,"group":"group","status":"ERROR","duration":1000}` + "\n", true
+}
+
+// Watch implements job.Watcher. When no event is left to tell, it moves the
+// CI's time to the next one; it ends when nothing can happen any more.
+func (c *CI) Watch(ctx context.Context) iter.Seq2[job.Event, error] {
+	return func(yield func(job.Event, error) bool) {
+		c.mu.Lock()
+		seen := len(c.events)
+		c.mu.Unlock()
+		for {
+			if err := ctx.Err(); err != nil {
+				yield(job.Event{}, job.Wrap("world.watch", "", err))
+				return
+			}
+			e, ok := c.nextEvent(&seen)
+			if !ok || !yield(e, nil) {
+				return
+			}
+		}
+	}
+}
+
+func (c *CI) nextEvent(seen *int) (job.Event, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for *seen >= len(c.events) {
+		if !c.step(time.Time{}) {
+			return job.Event{}, false
+		}
+	}
+	*seen++
+	return c.events[*seen-1], true
+}
+
+// Inflight implements job.Inflighter: what was asked for and is invisible.
+func (c *CI) Inflight(ctx context.Context, p job.Push, label string) ([]job.Request, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, job.Wrap("world.inflight", label, err)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	_, at, err := c.find(p)
+	if err != nil {
+		return nil, job.Wrap("world.inflight", label, err)
+	}
+	var out []job.Request
+	for _, n := range c.runs {
+		if n.push != at || n.label != label || !n.visible.After(c.now) {
+			continue
+		}
+		if last := len(out) - 1; last >= 0 && out[last].Key == n.key {
+			out[last].Count++
+			continue
+		}
+		out = append(out, job.Request{Key: n.key, Label: label, Push: clonePush(at.Push), Count: 1})
+	}
+	return out, nil
+}
+
+// ArtifactsExist implements job.ArtifactChecker.
+func (c *CI) ArtifactsExist(ctx context.Context, j job.Job) (bool, error) {
+	if err := ctx.Err(); err != nil {
+		return false, job.Wrap("world.artifacts", j.ID(), err)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n, err := c.byID(j.ID())
+	if err != nil {
+		return false, job.Wrap("world.artifacts", j.ID(), err)
+	}
+	return n.files(), nil
+}
+
+// Load implements job.Loader: all runs of the label, on any push.
+func (c *CI) Load(ctx context.Context, label string) (job.Load, error) {
+	if err := ctx.Err(); err != nil {
+		return job.Load{}, job.Wrap("world.load", label, err)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var l job.Load
+	for _, n := range c.runs {
+		if n.label != label {
+			continue
+		}
+		switch n.status {
+		case job.Pending:
+			l.Pending++
+		case job.Running:
+			l.Running++
+		}
+	}
+	return l, nil
+}

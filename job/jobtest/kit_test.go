@@ -1,0 +1,143 @@
+package jobtest_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/mozci/mozci/job"
+	"github.com/mozci/mozci/job/jobtest"
+)
+
+// kitWorld has what the kits ask for: ids that sort otherwise as strings, a
+// merge with several changesets, a stripped and an unscheduled push.
+const kitWorld = `
+repo autoland
+needs linux/test linux/build
+truth linux/test culprit=101 before=0 after=1
+push   linux/test  linux/build  linux/lint
+7 a1c0   pass        pass         pass
+9 b2d1   fail,pass   pass         -
+10 c3e2  pass        pass         pass
+11 -     stripped
+99 d4f3  not-scheduled
+101 e5a4 fail,fail   pass         fail       undoes=9
+102 f6b5 pending     running      coalesced
+
+repo mozilla-central
+push   linux/test  linux/build
+7 0a1b   pass   pass
+8 0b2c   fail   pass   merge=autoland:7..10
+9 0c3d   pass   pass
+12 0d4e  pass   pass
+110 0e5f pass   pass
+`
+
+func repositoryCase(w *jobtest.World, name string) jobtest.RepositoryCase {
+	return jobtest.RepositoryCase{Pushes: w.Pushes(name), Unknown: strings.Repeat("deadbeef", 5)}
+}
+
+func schedulerCase(w *jobtest.World, ci *jobtest.CI) jobtest.SchedulerCase {
+	pushes := w.Pushes("autoland")
+	return jobtest.SchedulerCase{
+		Push: pushes[5], Labels: []string{"linux/test", "linux/build", "linux/lint"}, Runs: 2,
+		NotScheduled: pushes[4], Keys: true, Settle: func() { ci.Advance(24 * time.Hour) },
+	}
+}
+
+func TestWorldKeepsTheContracts(t *testing.T) {
+	w := jobtest.MustParse(kitWorld)
+	for _, name := range w.Repositories() {
+		r, err := jobtest.NewCI(w, nil).Repository(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := jobtest.CheckRepository(t.Context(), r, repositoryCase(w, name)); err != nil {
+			t.Errorf("%s:\n%v", name, err)
+		}
+	}
+	for _, opts := range []*jobtest.CIOptions{nil, {Visible: time.Hour}} {
+		ci := jobtest.NewCI(w, opts)
+		if err := jobtest.CheckScheduler(t.Context(), ci, schedulerCase(w, ci)); err != nil {
+			t.Errorf("options %+v:\n%v", opts, err)
+		}
+	}
+}
+
+// The kit is worth what it catches: every mutant must be reported, under the
+// rule that it breaks.
+func TestKitCatchesRepositoryMutants(t *testing.T) {
+	w := jobtest.MustParse(kitWorld)
+	for _, m := range jobtest.RepositoryMutants() {
+		t.Run(m.Name, func(t *testing.T) {
+			caught := false
+			for _, name := range w.Repositories() {
+				r, err := jobtest.NewCI(w, nil).Repository(name)
+				if err != nil {
+					t.Fatal(err)
+				}
+				err = jobtest.CheckRepository(t.Context(), m.Break(r), repositoryCase(w, name))
+				caught = caught || reports(err, m.Rule)
+			}
+			if !caught {
+				t.Errorf("not caught: no report of %s", m.Rule)
+			}
+			t.Logf("caught: %s", m.Rule)
+		})
+	}
+}
+
+func TestKitCatchesSchedulerMutants(t *testing.T) {
+	w := jobtest.MustParse(kitWorld)
+	for _, m := range jobtest.SchedulerMutants() {
+		t.Run(m.Name, func(t *testing.T) {
+			ci := jobtest.NewCI(w, nil)
+			err := jobtest.CheckScheduler(t.Context(), m.Break(ci), schedulerCase(w, ci))
+			if !reports(err, m.Rule) {
+				t.Errorf("not caught: no report of %s in:\n%v", m.Rule, err)
+			}
+			t.Logf("caught: %s", m.Rule)
+		})
+	}
+}
+
+func TestKitReadOnly(t *testing.T) {
+	w := jobtest.MustParse(kitWorld)
+	ci := jobtest.NewCI(w, nil)
+	c := schedulerCase(w, ci)
+	c.ReadOnly = true
+	if err := jobtest.CheckScheduler(t.Context(), ci, c); !reports(err, "read-only") {
+		t.Errorf("a CI that triggers passes for a read-only one:\n%v", err)
+	}
+}
+
+func reports(err error, rule string) bool {
+	if err == nil {
+		return false
+	}
+	for line := range strings.Lines(err.Error()) {
+		if strings.HasPrefix(line, rule+": ") {
+			return true
+		}
+	}
+	return false
+}
+
+func TestWrappers(t *testing.T) {
+	w := jobtest.MustParse(kitWorld)
+	ci := jobtest.NewCI(w, nil)
+	p := w.Pushes("autoland")[0]
+	down := jobtest.Failing(ci, func(q job.Push) bool { return q.ID == p.ID })
+	if _, err := down.Jobs(t.Context(), p); err == nil {
+		t.Error("Failing answers for a broken push")
+	}
+	if _, err := down.Trigger(t.Context(), job.Request{Push: p, Count: 1}); err == nil {
+		t.Error("Failing triggers on a broken push")
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := jobtest.Slow(ci, time.Hour).Jobs(ctx, p); err == nil {
+		t.Error("Slow does not hear that it is cancelled")
+	}
+}

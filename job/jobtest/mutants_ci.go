@@ -1,0 +1,200 @@
+package jobtest
+
+import (
+	"context"
+	"errors"
+
+	"github.com/mozci/mozci/job"
+)
+
+// mutantCI is a CI with methods replaced; it keeps the optional abilities.
+type mutantCI struct {
+	*CI
+	jobs    func(context.Context, job.Push, ...string) ([]job.Job, error)
+	trigger func(context.Context, job.Request) (job.Receipt, error)
+	catalog func(context.Context, job.Push) ([]job.Entry, error)
+	cancel  func(context.Context, string) error
+}
+
+func (m mutantCI) Jobs(ctx context.Context, p job.Push, names ...string) ([]job.Job, error) {
+	if m.jobs == nil {
+		return m.CI.Jobs(ctx, p, names...)
+	}
+	return m.jobs(ctx, p, names...)
+}
+
+func (m mutantCI) Trigger(ctx context.Context, r job.Request) (job.Receipt, error) {
+	if m.trigger == nil {
+		return m.CI.Trigger(ctx, r)
+	}
+	return m.trigger(ctx, r)
+}
+
+func (m mutantCI) Catalog(ctx context.Context, p job.Push) ([]job.Entry, error) {
+	if m.catalog == nil {
+		return m.CI.Catalog(ctx, p)
+	}
+	return m.catalog(ctx, p)
+}
+
+func (m mutantCI) Cancel(ctx context.Context, id string) error {
+	if m.cancel == nil {
+		return m.CI.Cancel(ctx, id)
+	}
+	return m.cancel(ctx, id)
+}
+
+// edited is a mutant whose jobs are changed by edit.
+func edited(name, rule string, edit func(job.Facts) job.Facts) SchedulerMutant {
+	return SchedulerMutant{name, rule, func(c *CI) job.Scheduler {
+		return mutantCI{CI: c, jobs: func(ctx context.Context, p job.Push, names ...string) ([]job.Job, error) {
+			jobs, err := c.Jobs(ctx, p, names...)
+			for i, j := range jobs {
+				jobs[i] = job.New(edit(factsOf(j)))
+			}
+			return jobs, err
+		}}
+	}}
+}
+
+func factsOf(j job.Job) job.Facts {
+	return job.Facts{
+		ID: j.ID(), Name: j.Name(), Push: j.Push(), Kind: j.Kind(),
+		Status: j.Status(), Times: j.Times(), Raw: j.Raw(),
+	}
+}
+
+// triggers is a mutant that triggers otherwise.
+func triggers(name, rule string, do func(*CI, context.Context, job.Request) (job.Receipt, error)) SchedulerMutant {
+	return SchedulerMutant{name, rule, func(c *CI) job.Scheduler {
+		return mutantCI{CI: c, trigger: func(ctx context.Context, r job.Request) (job.Receipt, error) {
+			return do(c, ctx, r)
+		}}
+	}}
+}
+
+// liveJob is a Job that reads the CI each time it is asked.
+type liveJob struct {
+	job.Job
+	c *CI
+}
+
+func (l liveJob) Status() job.Status {
+	l.c.mu.Lock()
+	defer l.c.mu.Unlock()
+	n, err := l.c.byID(l.ID())
+	if err != nil {
+		return job.Unknown
+	}
+	return n.status
+}
+
+// SchedulerMutants are the broken CIs.
+func SchedulerMutants() []SchedulerMutant {
+	return []SchedulerMutant{
+		{"jobs come twice", "ids-unique", func(c *CI) job.Scheduler { return Duplicated(c) }},
+		{"one page is all", "all-labels", func(c *CI) job.Scheduler { return Truncated(c, 2) }},
+		{"names are ignored", "jobs-by-name", func(c *CI) job.Scheduler {
+			return mutantCI{CI: c, jobs: func(ctx context.Context, p job.Push, _ ...string) ([]job.Job, error) { return c.Jobs(ctx, p) }}
+		}},
+		{"only the first name is read", "all-labels", func(c *CI) job.Scheduler {
+			return mutantCI{CI: c, jobs: func(ctx context.Context, p job.Push, names ...string) ([]job.Job, error) {
+				all, err := c.Jobs(ctx, p, names...)
+				return all[:min(1, len(all))], err
+			}}
+		}},
+		{"not scheduled is an error", "not-scheduled", func(c *CI) job.Scheduler {
+			return mutantCI{CI: c, jobs: func(ctx context.Context, p job.Push, names ...string) ([]job.Job, error) {
+				jobs, err := c.Jobs(ctx, p, names...)
+				if err == nil && len(jobs) == 0 {
+					err = &job.Error{Op: "jobs", Key: p.String(), Err: job.ErrNotScheduled}
+				}
+				return jobs, err
+			}}
+		}},
+		edited("an unknown word becomes nothing", "job-status", func(f job.Facts) job.Facts { f.Status = 0; return f }),
+		edited("no kind", "job-kind", func(f job.Facts) job.Facts { f.Kind = 0; return f }),
+		edited("no ids", "job-fields", func(f job.Facts) job.Facts { f.ID = ""; return f }),
+		edited("ids by label", "ids-unique", func(f job.Facts) job.Facts { f.ID = f.Name; return f }),
+		edited("another push", "job-push", func(f job.Facts) job.Facts { f.Push.Revision = revision("x", 1, "dead"); return f }),
+		edited("finished before it started", "job-times", func(f job.Facts) job.Facts {
+			f.Times.Started, f.Times.Finished = f.Times.Finished, f.Times.Started
+			return f
+		}),
+		{"jobs change in the caller's hands", "snapshot", func(c *CI) job.Scheduler {
+			return mutantCI{CI: c, jobs: func(ctx context.Context, p job.Push, names ...string) ([]job.Job, error) {
+				jobs, err := c.Jobs(ctx, p, names...)
+				for i, j := range jobs {
+					jobs[i] = liveJob{j, c}
+				}
+				return jobs, err
+			}}
+		}},
+		triggers("count is ignored", "trigger-count", func(c *CI, ctx context.Context, r job.Request) (job.Receipt, error) {
+			if r.Count > 1 {
+				r.Count = 1
+			}
+			return c.Trigger(ctx, r)
+		}),
+		triggers("nothing becomes one", "count", func(c *CI, ctx context.Context, r job.Request) (job.Receipt, error) {
+			r.Count = max(r.Count, 1)
+			return c.Trigger(ctx, r)
+		}),
+		triggers("twice is twice", "twice-is-once", func(c *CI, ctx context.Context, r job.Request) (job.Receipt, error) {
+			r.Key = ""
+			return c.Trigger(ctx, r)
+		}),
+		triggers("a known key looks new", "already-asked", func(c *CI, ctx context.Context, r job.Request) (job.Receipt, error) {
+			receipt, err := c.Trigger(ctx, r)
+			receipt.State = job.Created
+			return receipt, err
+		}),
+		triggers("silently does nothing", "trigger-count", func(_ *CI, ctx context.Context, r job.Request) (job.Receipt, error) {
+			if r.Count < 1 || ctx.Err() != nil {
+				return job.Receipt{}, job.Wrap("trigger", r.Label, errors.Join(job.ErrInvalid, ctx.Err()))
+			}
+			return job.Receipt{State: job.Accepted}, nil
+		}),
+		triggers("any label is taken", "unknown-label", func(c *CI, ctx context.Context, r job.Request) (job.Receipt, error) {
+			receipt, err := c.Trigger(ctx, r)
+			if errors.Is(err, job.ErrNotFound) {
+				return job.Receipt{State: job.Accepted}, nil
+			}
+			return receipt, err
+		}),
+		triggers("cancelling is ignored", "cancelled-trigger", func(c *CI, ctx context.Context, r job.Request) (job.Receipt, error) {
+			return c.Trigger(context.WithoutCancel(ctx), r)
+		}),
+		triggers("a refused request is done", "refused-is-not-done", func(c *CI, ctx context.Context, r job.Request) (job.Receipt, error) {
+			receipt, err := c.Trigger(ctx, r)
+			if errors.Is(err, job.ErrNotFound) {
+				r.Label = c.w.Labels(r.Push.Repo)[0]
+				if _, again := c.Trigger(ctx, r); again != nil {
+					return receipt, errors.Join(err, again)
+				}
+			}
+			return receipt, err
+		}),
+		{"catalog does not know unscheduled pushes", "catalog-not-scheduled", func(c *CI) job.Scheduler {
+			return mutantCI{CI: c, catalog: func(ctx context.Context, p job.Push) ([]job.Entry, error) {
+				all, err := c.Catalog(ctx, p)
+				if errors.Is(err, job.ErrNotScheduled) {
+					return nil, nil
+				}
+				return all, err
+			}}
+		}},
+		{"labels twice in the catalog", "catalog-once", func(c *CI) job.Scheduler {
+			return mutantCI{CI: c, catalog: func(ctx context.Context, p job.Push) ([]job.Entry, error) {
+				all, err := c.Catalog(ctx, p)
+				return append(all, all...), err
+			}}
+		}},
+		{"cancel silently does nothing", "cancel", func(c *CI) job.Scheduler {
+			return mutantCI{CI: c, cancel: func(_ context.Context, id string) error {
+				_, err := c.byID(id)
+				return job.Wrap("cancel", id, err)
+			}}
+		}},
+	}
+}

@@ -1,0 +1,185 @@
+package job
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"time"
+)
+
+// Cataloger knows which labels can run on a push.
+type Cataloger interface {
+	// Catalog returns what can run on the push, each label once, in no
+	// particular order. A push that nothing can run on gives ErrNotScheduled.
+	Catalog(ctx context.Context, p Push) ([]Entry, error)
+}
+
+// Entry is one label of a catalog.
+type Entry struct {
+	Label     string
+	Kind      Kind
+	Upstreams []string // labels of the builds whose files it needs
+	Manifests []string // the test manifests it runs, where that is known
+}
+
+// Canceler can stop a run.
+type Canceler interface {
+	// Cancel stops the run with this ID. Cancelling what has ended already is
+	// no error; an ID that the CI does not know is ErrNotFound.
+	Cancel(ctx context.Context, id string) error
+}
+
+// Log is a sort of record that a run leaves behind.
+type Log string
+
+// The sorts of logs, best for finding failures first.
+const (
+	ErrorSummary  Log = "errorsummary" // JSON lines: groups, results, crashes
+	StructuredLog Log = "structured"   // JSON lines: everything the harness said
+	TextLog       Log = "text"         // plain lines
+)
+
+// LogOpener reads what a run left behind.
+type LogOpener interface {
+	// OpenLog opens one log of a run; the caller closes it. A run without such
+	// a log gives ErrNotFound. Content is as the CI has it, compressed or not.
+	OpenLog(ctx context.Context, j Job, which Log) (io.ReadCloser, error)
+}
+
+// Event is a change of a job.
+type Event struct {
+	Time time.Time
+	CI   string // the CI's name
+	Job  Job    // after the change
+}
+
+// Watcher tells about changes as they happen.
+type Watcher interface {
+	// Watch yields events until ctx is done, or nothing can happen any more.
+	// Events may come twice and, for different jobs, in any order. An error
+	// that is not followed by events ends the sequence.
+	Watch(ctx context.Context) iter.Seq2[Event, error]
+}
+
+// Inflighter knows what was asked for and is not visible yet.
+type Inflighter interface {
+	// Inflight returns the requests for the label on the push that the CI has
+	// accepted and whose runs Jobs does not show yet, with Count the number
+	// of such runs.
+	Inflight(ctx context.Context, p Push, label string) ([]Request, error)
+}
+
+// ArtifactChecker knows whether the files of a run are still there.
+type ArtifactChecker interface {
+	// ArtifactsExist reports whether the files that other jobs need of this
+	// run can still be fetched.
+	ArtifactsExist(ctx context.Context, j Job) (bool, error)
+}
+
+// Load is the depth of the queue that a label waits in.
+type Load struct{ Pending, Running int }
+
+// Loader knows how busy a CI is.
+type Loader interface {
+	// Load returns the depth of the queue that runs of the label wait in.
+	Load(ctx context.Context, label string) (Load, error)
+}
+
+// Origin is what a merge brought: consecutive pushes of another repository.
+type Origin struct {
+	Repo   string
+	Pushes []Push // ascending
+}
+
+// Originer is a Repository that can tell what a merge push brought.
+type Originer interface {
+	// Origins returns one Origin for each merge in the push, none for a push
+	// without merges.
+	Origins(ctx context.Context, p Push) ([]Origin, error)
+}
+
+// Backouter is a Repository that knows which push undid another.
+type Backouter interface {
+	// Backouts returns the pushes that backed out changesets of p, ascending.
+	Backouts(ctx context.Context, p Push) ([]Push, error)
+}
+
+// Catalog asks s for its catalog, or answers errors.ErrUnsupported.
+func Catalog(ctx context.Context, s Scheduler, p Push) ([]Entry, error) {
+	if c, ok := s.(Cataloger); ok {
+		return c.Catalog(ctx, p)
+	}
+	return nil, unsupported("catalog", p.String())
+}
+
+// Cancel asks s to stop a run, or answers errors.ErrUnsupported.
+func Cancel(ctx context.Context, s Scheduler, id string) error {
+	if c, ok := s.(Canceler); ok {
+		return c.Cancel(ctx, id)
+	}
+	return unsupported("cancel", id)
+}
+
+// OpenLog asks s for a log, or answers errors.ErrUnsupported.
+func OpenLog(ctx context.Context, s Scheduler, j Job, which Log) (io.ReadCloser, error) {
+	if o, ok := s.(LogOpener); ok {
+		return o.OpenLog(ctx, j, which)
+	}
+	return nil, unsupported("open log", j.ID())
+}
+
+// Watch asks s for events; where it cannot, the sequence is the one error
+// errors.ErrUnsupported.
+func Watch(ctx context.Context, s Scheduler) iter.Seq2[Event, error] {
+	if w, ok := s.(Watcher); ok {
+		return w.Watch(ctx)
+	}
+	return func(yield func(Event, error) bool) { yield(Event{}, unsupported("watch", "")) }
+}
+
+// Inflight asks s what is not visible yet, or answers errors.ErrUnsupported.
+func Inflight(ctx context.Context, s Scheduler, p Push, label string) ([]Request, error) {
+	if i, ok := s.(Inflighter); ok {
+		return i.Inflight(ctx, p, label)
+	}
+	return nil, unsupported("inflight", label)
+}
+
+// ArtifactsExist asks s whether a run's files are there, or answers
+// errors.ErrUnsupported.
+func ArtifactsExist(ctx context.Context, s Scheduler, j Job) (bool, error) {
+	if c, ok := s.(ArtifactChecker); ok {
+		return c.ArtifactsExist(ctx, j)
+	}
+	return false, unsupported("artifacts", j.ID())
+}
+
+// LoadOf asks s how busy it is, or answers errors.ErrUnsupported.
+func LoadOf(ctx context.Context, s Scheduler, label string) (Load, error) {
+	if l, ok := s.(Loader); ok {
+		return l.Load(ctx, label)
+	}
+	return Load{}, unsupported("load", label)
+}
+
+// Origins asks r what a merge brought, or answers errors.ErrUnsupported.
+func Origins(ctx context.Context, r Repository, p Push) ([]Origin, error) {
+	if o, ok := r.(Originer); ok {
+		return o.Origins(ctx, p)
+	}
+	return nil, unsupported("origins", p.String())
+}
+
+// Backouts asks r which pushes undid p, or answers errors.ErrUnsupported.
+func Backouts(ctx context.Context, r Repository, p Push) ([]Push, error) {
+	if b, ok := r.(Backouter); ok {
+		return b.Backouts(ctx, p)
+	}
+	return nil, unsupported("backouts", p.String())
+}
+
+func unsupported(op, key string) error {
+	return &Error{Op: op, Key: key, Err: fmt.Errorf("this source cannot do it: %w", errors.ErrUnsupported)}
+}

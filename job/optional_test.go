@@ -1,0 +1,51 @@
+package job_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/mozci/mozci/job"
+)
+
+// bare has the minimum and nothing more.
+type bare struct{}
+
+func (bare) Jobs(context.Context, job.Push, ...string) ([]job.Job, error) { return nil, nil }
+func (bare) Trigger(context.Context, job.Request) (job.Receipt, error)    { return job.Receipt{}, nil }
+func (bare) Name() string                                                 { return "bare" }
+func (bare) Push(context.Context, string) (job.Push, error)               { return job.Push{}, nil }
+func (bare) Pushes(context.Context, job.Range) ([]job.Push, error)        { return nil, nil }
+
+func TestFallBacks(t *testing.T) {
+	ctx := t.Context()
+	j := job.New(job.Facts{ID: "1"})
+	errs := map[string]error{"cancel": job.Cancel(ctx, bare{}, "1")}
+	_, errs["catalog"] = job.Catalog(ctx, bare{}, job.Push{})
+	_, errs["log"] = job.OpenLog(ctx, bare{}, j, job.TextLog)
+	_, errs["inflight"] = job.Inflight(ctx, bare{}, job.Push{}, "l")
+	_, errs["artifacts"] = job.ArtifactsExist(ctx, bare{}, j)
+	_, errs["load"] = job.LoadOf(ctx, bare{}, "l")
+	_, errs["origins"] = job.Origins(ctx, bare{}, job.Push{})
+	_, errs["backouts"] = job.Backouts(ctx, bare{}, job.Push{})
+	for _, err := range job.Watch(ctx, bare{}) {
+		errs["watch"] = err
+	}
+	for what, err := range errs {
+		var e *job.Error
+		if !errors.Is(err, errors.ErrUnsupported) || !errors.As(err, &e) {
+			t.Errorf("%s: %v, expected a *job.Error that wraps errors.ErrUnsupported", what, err)
+		}
+	}
+	if len(errs) != 9 {
+		t.Errorf("%d fall-backs answered, expected 9", len(errs))
+	}
+}
+
+func ExampleCatalog() {
+	_, err := job.Catalog(context.Background(), bare{}, job.Push{Repo: "autoland", ID: 17})
+	fmt.Println(errors.Is(err, errors.ErrUnsupported), err)
+	// Output:
+	// true catalog autoland 17 -: this source cannot do it: unsupported operation
+}

@@ -1,0 +1,135 @@
+package job
+
+import (
+	"fmt"
+	"slices"
+)
+
+// Status is how far a run is, or how it ended. Each source maps its own words
+// to these and documents the table; a word that it does not know is an error
+// (see [UnknownWord]), never one of these.
+type Status int
+
+// The statuses. The zero Status is no status.
+const (
+	Unscheduled Status = iota + 1 // waits for something else, such as its build
+	Pending                       // waits for a machine
+	Running
+	Unknown    // ended, but the source has not said how yet
+	Success    // ended green
+	TestFailed // tests ran, and some failed
+	Busted     // the build or the harness broke
+	Skipped    // did not run, on purpose
+	Exception  // infrastructure failed, and nothing will retry it
+	Retry      // infrastructure failed, and another run took its place
+	Cancelled  // a person stopped it
+	Coalesced  // merged into a run of a newer push; never ran here
+)
+
+var statusWords = []string{
+	Unscheduled: "unscheduled", Pending: "pending", Running: "running", Unknown: "unknown",
+	Success: "success", TestFailed: "test_failed", Busted: "busted", Skipped: "skipped",
+	Exception: "exception", Retry: "retry", Cancelled: "cancelled", Coalesced: "coalesced",
+}
+
+// Statuses returns every Status, in order.
+func Statuses() []Status {
+	all := make([]Status, 0, len(statusWords)-1)
+	for s := Unscheduled; s <= Coalesced; s++ {
+		all = append(all, s)
+	}
+	return all
+}
+
+// String is the status's word in JSON: snake_case.
+func (s Status) String() string {
+	if s < Unscheduled || s > Coalesced {
+		return fmt.Sprintf("status(%d)", int(s))
+	}
+	return statusWords[s]
+}
+
+// ParseStatus is the inverse of String. Other words give ErrInvalid.
+func ParseStatus(word string) (Status, error) {
+	if i := slices.Index(statusWords, word); i > 0 {
+		return Status(i), nil
+	}
+	return 0, fmt.Errorf("%w: %q is not a status", ErrInvalid, word)
+}
+
+// MarshalText writes the word of String.
+func (s Status) MarshalText() ([]byte, error) {
+	if s < Unscheduled || s > Coalesced {
+		return nil, fmt.Errorf("%w: %s has no word", ErrInvalid, s)
+	}
+	return []byte(s.String()), nil
+}
+
+// UnmarshalText reads the word of String.
+func (s *Status) UnmarshalText(text []byte) error {
+	v, err := ParseStatus(string(text))
+	if err == nil {
+		*s = v
+	}
+	return err
+}
+
+// Waiting reports whether the run has no result yet but will have one.
+func (s Status) Waiting() bool {
+	return s == Unscheduled || s == Pending || s == Running || s == Unknown
+}
+
+// Failed reports whether the run ended and says that something is broken.
+func (s Status) Failed() bool { return s == TestFailed || s == Busted }
+
+// Counts reports whether the run counts towards "times", the number of runs
+// wanted on a push: it has a result or will have one. Coalesced, skipped and
+// cancelled runs never ran; a retried run is counted by its successor; an
+// exception says nothing about the push.
+func (s Status) Counts() bool { return s.Waiting() || s == Success || s.Failed() }
+
+// Kind says what sort of work a label does.
+type Kind int
+
+// The kinds. The zero Kind is no kind.
+const (
+	Build Kind = iota + 1
+	Test
+	Perf
+	Other
+)
+
+var kindWords = []string{Build: "build", Test: "test", Perf: "perf", Other: "other"}
+
+// String is the kind's word in JSON.
+func (k Kind) String() string {
+	if k < Build || k > Other {
+		return fmt.Sprintf("kind(%d)", int(k))
+	}
+	return kindWords[k]
+}
+
+// ParseKind is the inverse of String. Other words give ErrInvalid.
+func ParseKind(word string) (Kind, error) {
+	if i := slices.Index(kindWords, word); i > 0 {
+		return Kind(i), nil
+	}
+	return 0, fmt.Errorf("%w: %q is not a kind: expected build, test, perf or other", ErrInvalid, word)
+}
+
+// MarshalText writes the word of String.
+func (k Kind) MarshalText() ([]byte, error) {
+	if k < Build || k > Other {
+		return nil, fmt.Errorf("%w: %s has no word", ErrInvalid, k)
+	}
+	return []byte(k.String()), nil
+}
+
+// UnmarshalText reads the word of String.
+func (k *Kind) UnmarshalText(text []byte) error {
+	v, err := ParseKind(string(text))
+	if err == nil {
+		*k = v
+	}
+	return err
+}
