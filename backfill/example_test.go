@@ -1,0 +1,44 @@
+package backfill_test
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/mozci/mozci/backfill"
+	"github.com/mozci/mozci/job/jobtest"
+	"github.com/mozci/mozci/trigger"
+)
+
+// Find the last good push of a broken label, look at the plan, and carry it
+// out.
+func ExampleFind() {
+	world := jobtest.MustParse(`
+push      linux64/opt/xpcshell-1
+17 a1c0   pass
+18 b2d1   -
+19 c3e2   coalesced
+20 d4f3   fail
+`)
+	ctx := context.Background()
+	ci := jobtest.NewCI(world, nil)
+	repo, err := ci.Repository("autoland")
+	if err != nil {
+		panic(err)
+	}
+	found, err := backfill.Find(ctx, repo, ci, "linux64/opt/xpcshell-1", "d4f3", &backfill.Options{Times: 2})
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println("last good", found.LastGood.ID, "first bad", found.FirstBad.ID, "missing", len(found.Missing))
+	done, err := trigger.Run(ctx, ci, found.Plan, nil)
+	if err != nil {
+		panic(err)
+	}
+	for _, s := range done.Steps {
+		fmt.Println(s.Push.ID, s.Action, s.Count, s.Receipt.State)
+	}
+	// Output:
+	// last good 17 first bad 20 missing 2
+	// 19 trigger 2 created
+	// 18 trigger 2 created
+}

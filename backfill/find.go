@@ -1,0 +1,276 @@
+// Package backfill finds the last good push of a label, what is missing since,
+// and the plan that finds the first bad one.
+//
+// Start with [Find]. It walks from a bad push to older ones, several at a time,
+// and stops at the last push on which the label was good: not the last on which
+// it ran. Its [Result] has the facts and a trigger.Plan; printing that is the
+// dry run, and trigger.Run carries it out.
+package backfill
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync/atomic"
+
+	"github.com/mozci/mozci/analysis"
+	"github.com/mozci/mozci/job"
+	"github.com/mozci/mozci/trigger"
+)
+
+// ErrNotBad: the push to start from is not bad for the label, so there is
+// nothing to look for.
+var ErrNotBad = errors.New("the label is not bad on this push")
+
+// Options change how Find looks; nil is zero options.
+type Options struct {
+	// MaxRevisions is how many pushes before the start are looked at, at most.
+	// Default 20, what Mozilla's tools used.
+	MaxRevisions int
+	// Times is the total of runs wanted on each push that is missing. Default 1.
+	Times int
+	// Automatic says that no person asked. When the label was never good
+	// within MaxRevisions, the plan then asks for nothing: a job that has been
+	// failing for long is not for a robot to run on every push. Otherwise
+	// everything up to the maximum is filled.
+	Automatic bool
+	// Holes fills every push of the range that lacks runs, whatever the
+	// results, as one does for performance jobs, where every number counts and
+	// no run is red. The start need not be bad.
+	Holes bool
+	// Judge says what a run means. Default analysis.ByStatus.
+	Judge analysis.Judge
+	// Beyond is how many pushes older than the last good one are looked at, to
+	// see whether the label failed there too: a history that goes bad, good,
+	// bad is that of a flaky label. Default 3, negative for none, at most
+	// Width - 1: they were asked about already.
+	Beyond int
+	// Width is how many pushes are asked about at a time. Default
+	// analysis.DefaultWidth.
+	Width int
+	// Ledger and Exceptions are trigger.Options'.
+	Ledger     trigger.Ledger
+	Exceptions *int
+	// Observe is called with each push that was looked at, newest first, as
+	// soon as it is known. Optional.
+	Observe func(Sighting)
+	// Logger gets what was read, in the order of the pushes. Nil discards.
+	Logger *slog.Logger
+}
+
+// Sighting is what is known of one push.
+type Sighting struct {
+	Push    job.Push
+	Verdict analysis.Verdict
+	Runs    analysis.Runs
+	Err     error // it could not be read; the verdict is Unknown
+}
+
+// Find looks for the last good push before rev, which is one of 12 to 40
+// digits or "tip" on repo, and plans what is missing since.
+//
+// Errors: ErrNotBad when the start is good, or has no result; job.ErrNotFound
+// for an unknown revision, and for an unknown label with the nearest ones
+// named; job.ErrInvalid for options that make no sense. Pushes that could not
+// be read are in the Result, and their errors are returned with it.
+func Find(ctx context.Context, repo job.Repository, ci job.Scheduler, label, rev string, opts *Options) (Result, error) {
+	f := &finder{ci: ci, label: label}
+	if opts != nil {
+		f.opts = *opts
+	}
+	if err := f.defaults(); err != nil {
+		return Result{}, err
+	}
+	pushes, err := repo.Pushes(ctx, job.Around(rev, f.opts.MaxRevisions, 0))
+	if err != nil {
+		return Result{}, err
+	}
+	if len(pushes) == 0 {
+		return Result{}, job.Wrap("backfill.find", rev, fmt.Errorf("%w: no pushes of %s up to here", job.ErrNotFound, repo.Name()))
+	}
+	slices.Reverse(pushes) // newest first from here on
+	f.pushes = pushes
+	if err := f.catalog(ctx); err != nil {
+		return Result{}, err
+	}
+	res, err := f.walk(ctx)
+	if err != nil {
+		return res, err
+	}
+	planErr := f.plan(ctx, &res)
+	return res, errors.Join(append(res.errs(), planErr)...)
+}
+
+type finder struct {
+	ci     job.Scheduler
+	label  string
+	opts   Options
+	pushes []job.Push // newest first; the start is the first
+	names  []string   // the label, and the builds it needs
+	known  map[int64][]job.Job
+	absent error // the catalog of the start does not have the label
+}
+
+func (f *finder) defaults() error {
+	o := &f.opts
+	for _, v := range []struct {
+		name string
+		n    *int
+		zero int
+	}{{"max revisions", &o.MaxRevisions, 20}, {"times", &o.Times, 1}, {"width", &o.Width, analysis.DefaultWidth}} {
+		if *v.n < 0 {
+			return job.Wrap("backfill.find", v.name, fmt.Errorf("%w: %d, expected 1 or more", job.ErrInvalid, *v.n))
+		}
+		if *v.n == 0 {
+			*v.n = v.zero
+		}
+	}
+	if f.label == "" {
+		return job.Wrap("backfill.find", "label", fmt.Errorf("%w: none given", job.ErrInvalid))
+	}
+	if o.Beyond == 0 {
+		o.Beyond = 3
+	}
+	o.Beyond = max(0, min(o.Beyond, o.Width-1))
+	return nil
+}
+
+// catalog asks the start's catalog which builds the label needs, so that they
+// are read together with the label's runs: one request for each push.
+func (f *finder) catalog(ctx context.Context) error {
+	f.names, f.known = []string{f.label}, map[int64][]job.Job{}
+	entries, err := job.Catalog(ctx, f.ci, f.pushes[0])
+	switch {
+	case errors.Is(err, errors.ErrUnsupported), errors.Is(err, job.ErrNotScheduled):
+		return nil
+	case err != nil:
+		return err
+	}
+	e, err := trigger.Lookup(entries, f.label)
+	f.absent = err
+	f.names = append(f.names, e.Upstreams...)
+	return nil
+}
+
+// walk looks at the pushes, newest first, up to the last good one and a few
+// beyond it.
+func (f *finder) walk(ctx context.Context) (Result, error) {
+	res := Result{Label: f.label, Start: f.pushes[0]}
+	var limit atomic.Int64 // how many pushes may still be asked about
+	limit.Store(int64(len(f.pushes)))
+	index := map[int64]int64{}
+	for i, p := range f.pushes {
+		index[p.ID] = int64(i)
+	}
+	fetch := func(ctx context.Context, p job.Push, log *slog.Logger) (looked, error) {
+		if index[p.ID] >= limit.Load() {
+			return looked{}, nil
+		}
+		return f.look(ctx, p, log)
+	}
+	beyond := 0
+	for r := range analysis.Ordered(ctx, f.pushes, fetch, &analysis.OrderedOptions{Width: f.opts.Width, Logger: f.opts.Logger}) {
+		s := Sighting{r.Push, r.Value.verdict, r.Value.runs, r.Err}
+		if s.Err != nil {
+			s.Verdict = analysis.Unknown
+		}
+		f.known[r.Push.ID] = r.Value.jobs
+		if f.opts.Observe != nil {
+			f.opts.Observe(s)
+		}
+		if len(res.History) == 0 {
+			if err := f.started(ctx, &res, s); err != nil {
+				return res, err
+			}
+			continue
+		}
+		if res.LastGood != nil && !f.opts.Holes {
+			res.Beyond = append(res.Beyond, s)
+			beyond++
+		} else {
+			res.History = append(res.History, s)
+			if s.Verdict == analysis.Good && res.LastGood == nil {
+				res.LastGood = &s.Push
+				limit.Store(index[s.Push.ID] + 1 + int64(f.opts.Beyond))
+			}
+		}
+		if res.LastGood != nil && !f.opts.Holes && beyond >= f.opts.Beyond {
+			break
+		}
+	}
+	if err := ctx.Err(); err != nil {
+		return res, job.Wrap("backfill.find", f.label, err)
+	}
+	res.conclude(f.opts.Holes)
+	return res, nil
+}
+
+// looked is what one request told.
+type looked struct {
+	jobs    []job.Job
+	runs    analysis.Runs
+	verdict analysis.Verdict
+}
+
+func (f *finder) look(ctx context.Context, p job.Push, log *slog.Logger) (looked, error) {
+	if !p.Testable() {
+		return looked{verdict: analysis.Untestable}, nil
+	}
+	jobs, err := f.ci.Jobs(ctx, p, f.names...)
+	if err != nil {
+		return looked{jobs: jobs}, err
+	}
+	var mine []job.Job
+	for _, j := range jobs {
+		if j.Name() == f.label {
+			mine = append(mine, j)
+		}
+	}
+	runs, err := analysis.OfRuns(ctx, mine, f.opts.Judge)
+	log.Info("looked at push", "push", p.ID, "revision", p.Short(), "verdict", runs.Verdict().String(), "runs", runs.String())
+	return looked{jobs, runs, runs.Verdict()}, err
+}
+
+// started checks the first push: whether the label is known, and is bad there.
+func (f *finder) started(ctx context.Context, res *Result, s Sighting) error {
+	res.History = append(res.History, s)
+	if s.Err != nil {
+		return s.Err
+	}
+	if s.Runs.Seen == 0 {
+		if err := f.unknownLabel(ctx); err != nil {
+			return err
+		}
+	}
+	if f.opts.Holes || s.Verdict == analysis.Bad || s.Verdict == analysis.Mixed {
+		return nil
+	}
+	return job.Wrap("backfill.find", f.label, fmt.Errorf("%w: %s: %s", ErrNotBad, s.Push, s.Runs))
+}
+
+// unknownLabel is the error of a label that nobody has heard of. A CI without
+// a catalog is asked what ran on the start.
+func (f *finder) unknownLabel(ctx context.Context) error {
+	if f.absent != nil {
+		return job.Wrap("backfill.find", f.label, f.absent)
+	}
+	if _, ok := f.ci.(job.Cataloger); ok || !f.pushes[0].Testable() {
+		return nil
+	}
+	jobs, err := f.ci.Jobs(ctx, f.pushes[0])
+	if err != nil {
+		return err
+	}
+	seen := map[string]bool{}
+	var ran []job.Entry
+	for _, j := range jobs {
+		if !seen[j.Name()] {
+			seen[j.Name()] = true
+			ran = append(ran, job.Entry{Label: j.Name()})
+		}
+	}
+	_, err = trigger.Lookup(ran, f.label)
+	return job.Wrap("backfill.find", f.label, err)
+}

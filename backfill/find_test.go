@@ -1,0 +1,380 @@
+package backfill_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/mozci/mozci/analysis"
+	"github.com/mozci/mozci/backfill"
+	"github.com/mozci/mozci/job"
+	"github.com/mozci/mozci/job/jobtest"
+)
+
+// trace is a result as text: the whole decision.
+func trace(r backfill.Result) string {
+	var b strings.Builder
+	name := func(p *job.Push) string {
+		if p == nil {
+			return "none"
+		}
+		return fmt.Sprint(p.ID)
+	}
+	fmt.Fprintf(&b, "last good %s, first bad %s", name(r.LastGood), name(r.FirstBad))
+	if r.NeverGood {
+		b.WriteString(", never good")
+	}
+	b.WriteString("\n")
+	for _, l := range []struct {
+		what   string
+		pushes []job.Push
+	}{{"missing", r.Missing}, {"mixed", r.Mixed}, {"running", r.Running}, {"unclear", r.Unclear}, {"untestable", r.Untestable}} {
+		if len(l.pushes) > 0 {
+			fmt.Fprintf(&b, "%s:", l.what)
+			for _, p := range l.pushes {
+				fmt.Fprintf(&b, " %d", p.ID)
+			}
+			b.WriteString("\n")
+		}
+	}
+	for _, w := range r.Warnings {
+		fmt.Fprintf(&b, "warning: %s\n", w)
+	}
+	for _, s := range r.Plan.Steps {
+		fmt.Fprintf(&b, "  %d %s %s %d: %s\n", s.Push.ID, s.Action, s.Label, s.Count, s.Why)
+	}
+	for _, l := range r.Plan.LeftOut {
+		fmt.Fprintf(&b, "  %d left out %d: %s\n", l.Push.ID, l.Count, l.Why)
+	}
+	return b.String()
+}
+
+func judgeTest(ctx context.Context, j job.Job) (analysis.Verdict, error) {
+	if !jobtest.RanTest(j) {
+		return analysis.Unknown, nil
+	}
+	return analysis.ByStatus(ctx, j)
+}
+
+func TestFind(t *testing.T) {
+	for _, c := range []struct {
+		name, world, want string
+		opts              backfill.Options
+	}{
+		{
+			name: "a hole between good and bad",
+			world: `
+push    test
+10 a1c0 pass
+11 a2c0 -
+12 a3c0 coalesced
+13 a4c0 fail`,
+			opts: backfill.Options{Times: 2},
+			want: `
+last good 10, first bad 13
+missing: 12 11
+  12 trigger test 2: between the last good push 10 and the first bad one 13; has none of 2 that counts: 1 not run
+  11 trigger test 2: between the last good push 10 and the first bad one 13; has none of 2
+`,
+		},
+		{
+			name: "last good, not last run",
+			world: `
+push    test
+10 a1c0 pass
+11 a2c0 pass:no-test
+12 a3c0 exception
+13 a4c0 running
+14 a5c0 fail
+15 a6c0 -
+16 a7c0 fail`,
+			want: `
+last good 10, first bad 14
+missing: 15
+running: 13
+unclear: 12 11
+warning: 2 pushes ran it without a result that says anything, or could not be read
+  15 trigger test 1: newer than the first bad push 14: does it stay bad?; has none of 1
+  14 nothing test 0: it is known to be bad here: 1 failed
+  13 nothing test 0: between the last good push 10 and the first bad one 14; has 1 of 1: 1 under way
+  12 trigger test 1: between the last good push 10 and the first bad one 14; has none of 1 that counts: 1 unknown
+  11 nothing test 0: between the last good push 10 and the first bad one 14; has 1 of 1: 1 passed
+`,
+		},
+		{
+			name: "never good, by hand: fill up to the maximum",
+			world: `
+push    test
+9 a0c0  pass
+10 a1c0 -
+11 a2c0 fail
+12 a3c0 -
+13 a4c0 fail`,
+			opts: backfill.Options{MaxRevisions: 3},
+			want: `
+last good none, first bad 11, never good
+missing: 12 10
+  12 trigger test 1: newer than the first bad push 11: does it stay bad?; has none of 1
+  11 nothing test 0: it is known to be bad here: 1 failed
+  10 trigger test 1: older than the first bad push 11, and no good push is known; has none of 1
+`,
+		},
+		{
+			name: "never good, automatic: leave it alone",
+			world: `
+push    test
+9 a0c0  pass
+10 a1c0 -
+11 a2c0 fail
+12 a3c0 -
+13 a4c0 fail`,
+			opts: backfill.Options{MaxRevisions: 3, Automatic: true},
+			want: `
+last good none, first bad 11, never good
+missing: 12 10
+  12 left out 1: never good in the 3 pushes before a4c02a6970b7: automatic backfill leaves it alone
+  10 left out 1: never good in the 3 pushes before a4c02a6970b7: automatic backfill leaves it alone
+`,
+		},
+		{
+			name: "automatic, and there is a good push",
+			world: `
+push    test
+9 a0c0  pass
+10 a1c0 -
+11 a2c0 fail`,
+			opts: backfill.Options{Automatic: true},
+			want: `
+last good 9, first bad 11
+missing: 10
+  10 trigger test 1: between the last good push 9 and the first bad one 11; has none of 1
+`,
+		},
+		{
+			name: "mixed is neither good nor bad",
+			world: `
+push    test
+10 a1c0 pass
+11 a2c0 pass,fail
+12 a3c0 -
+13 a4c0 fail`,
+			opts: backfill.Options{Times: 3},
+			want: `
+last good 10, first bad 13
+missing: 12
+mixed: 11
+warning: it passed and failed on the same push, so it is flaky
+warning: it failed in 2 of 3 runs since the last good push, which passed 1: a broken push looks like that with probability 0.50; 5 runs on each push would make it 0.05 or less
+  12 trigger test 3: between the last good push 10 and the first bad one 13; has none of 3
+  11 trigger test 1: between the last good push 10 and the first bad one 13; has 2 of 3: 1 failed, 1 passed
+`,
+		},
+		{
+			name: "bad, good, bad: not monotone",
+			world: `
+push    test
+10 a1c0 pass
+11 a2c0 fail
+12 a3c0 pass
+13 a4c0 -
+14 a5c0 fail,fail`,
+			want: `
+last good 12, first bad 14
+missing: 13
+warning: it failed on push 11 too, which is older than the last good one: it is flaky, or was broken and mended in between
+warning: it failed in 2 of 2 runs since the last good push, which passed 1: a broken push looks like that with probability 0.25; 3 runs on each push would make it 0.05 or less
+  13 trigger test 1: between the last good push 12 and the first bad one 14; has none of 1
+`,
+		},
+		{
+			name: "a mixed start is bad enough",
+			world: `
+push    test
+10 a1c0 pass*4
+11 a2c0 -
+12 a3c0 pass,fail`,
+			want: `
+last good 10, first bad 12
+missing: 11
+warning: it passed and failed on the same push, so it is flaky
+warning: it failed in 1 of 2 runs since the last good push, which passed 4: a broken push looks like that with probability 0.32; 11 runs on each push would make it 0.05 or less
+  11 trigger test 1: between the last good push 10 and the first bad one 12; has none of 1
+`,
+		},
+		{
+			name: "untestable pushes and builds",
+			world: `
+needs test build
+push    test build
+10 a1c0 pass pass
+11 a2c0 -    -
+12 a3c0 not-scheduled
+13 -    stripped
+14 a5c0 -    busted
+15 a6c0 -    running
+16 a7c0 cancelled pass
+17 a8c0 fail pass`,
+			want: `
+last good 10, first bad 17
+missing: 16 15 14 11
+untestable: 13 12
+  15 wait test 1: between the last good push 10 and the first bad one 17; has none of 1; waits: build is under way
+  11 build build 1: test needs it, and it never ran here
+  11 wait test 1: between the last good push 10 and the first bad one 17; has none of 1; waits: build is asked for
+  16 left out 1: between the last good push 10 and the first bad one 17; a person cancelled it here, so it is left alone
+  14 left out 1: between the last good push 10 and the first bad one 17; its build build failed here
+  13 left out 1: between the last good push 10 and the first bad one 17; untestable: no changesets are left in it
+  12 left out 1: between the last good push 10 and the first bad one 17; untestable: nothing is scheduled on it
+`,
+		},
+		{
+			name: "holes of a performance job",
+			world: `
+push    test
+10 a1c0 pass
+11 a2c0 -
+12 a3c0 pass
+13 a4c0 coalesced
+14 a5c0 pass,pass`,
+			opts: backfill.Options{Holes: true, Times: 2},
+			want: `
+last good 12, first bad none
+missing: 13 11
+  14 nothing test 0: a hole; has 2 of 2: 2 passed
+  13 trigger test 2: a hole; has none of 2 that counts: 1 not run
+  12 trigger test 1: a hole; has 1 of 2: 1 passed
+  11 trigger test 2: a hole; has none of 2
+  10 trigger test 1: a hole; has 1 of 2: 1 passed
+`,
+		},
+		{
+			name: "nothing is missing",
+			world: `
+push    test
+10 a1c0 pass
+11 a2c0 fail`,
+			want: "last good 10, first bad 11\n",
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			ci := jobtest.NewCI(jobtest.MustParse(c.world), nil)
+			repo, err := ci.Repository("autoland")
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.opts.Judge = judgeTest
+			r, err := backfill.Find(t.Context(), repo, ci, "test", "tip", &c.opts)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := trace(r)
+			if d := cmp.Diff(strings.TrimPrefix(c.want, "\n"), got); d != "" {
+				t.Errorf("(-want +got):\n%s", d)
+			}
+		})
+	}
+}
+
+func TestFindRefuses(t *testing.T) {
+	world := jobtest.MustParse(`
+push    linux64/opt/xpcshell-1  linux64/opt/reftest-3
+10 a1c0 pass                    pass
+11 a2c0 -                       pending
+12 a3c0 pass                    fail
+`)
+	ci := jobtest.NewCI(world, nil)
+	repo, err := ci.Repository("autoland")
+	if err != nil {
+		t.Fatal(err)
+	}
+	label := "linux64/opt/xpcshell-1"
+	for name, c := range map[string]struct {
+		label, rev string
+		opts       backfill.Options
+		want       error
+		says       string
+	}{
+		"good":              {label, "a3c0", backfill.Options{}, backfill.ErrNotBad, "1 passed"},
+		"not run":           {label, "a2c0", backfill.Options{}, backfill.ErrNotBad, "no runs"},
+		"pending":           {"linux64/opt/reftest-3", "a2c0", backfill.Options{}, backfill.ErrNotBad, "1 under way"},
+		"unknown revision":  {label, "beef", backfill.Options{}, job.ErrNotFound, "unknown revision"},
+		"torn revision":     {label, "xyzzy", backfill.Options{}, job.ErrNotFound, "xyzzy"},
+		"unknown label":     {"linux64/opt/xpcshell", "a3c0", backfill.Options{}, job.ErrNotFound, "did you mean linux64/opt/xpcshell-1,"},
+		"no label":          {"", "a3c0", backfill.Options{}, job.ErrInvalid, "none given"},
+		"times":             {label, "a3c0", backfill.Options{Times: -1}, job.ErrInvalid, "times: invalid: -1, expected 1 or more"},
+		"negative revs":     {label, "a3c0", backfill.Options{MaxRevisions: -1}, job.ErrInvalid, "max revisions"},
+		"negative parallel": {label, "a3c0", backfill.Options{Width: -1}, job.ErrInvalid, "width"},
+	} {
+		_, err := backfill.Find(t.Context(), repo, ci, c.label, c.rev, &c.opts)
+		if !errors.Is(err, c.want) || !strings.Contains(fmt.Sprint(err), c.says) {
+			t.Errorf("%s: error %v, expected %v with %q", name, err, c.want, c.says)
+		}
+	}
+	// A CI without a catalog knows the labels that ran.
+	_, err = backfill.Find(t.Context(), repo, jobtest.Slow(ci, 0), "linux64/opt/reftest", "a3c0", nil)
+	if !errors.Is(err, job.ErrNotFound) || !strings.Contains(err.Error(), "did you mean linux64/opt/reftest-3") {
+		t.Errorf("without a catalog: %v", err)
+	}
+}
+
+// A push that cannot be read is said, its error comes with the result, and the
+// walk goes on.
+func TestOneBrokenPush(t *testing.T) {
+	world := jobtest.MustParse("push test\n1 a1c0 pass\n2 a2c0 -\n3 a3c0 -\n4 a4c0 fail\n")
+	ci := jobtest.NewCI(world, nil)
+	repo, err := ci.Repository("autoland")
+	if err != nil {
+		t.Fatal(err)
+	}
+	broken := jobtest.Failing(ci, func(p job.Push) bool { return p.ID == 2 })
+	r, err := backfill.Find(t.Context(), repo, broken, "test", "tip", nil)
+	if !errors.Is(err, job.ErrUnavailable) {
+		t.Errorf("error %v, expected ErrUnavailable", err)
+	}
+	want := `
+last good 1, first bad 4
+missing: 3
+unclear: 2
+warning: 1 push ran it without a result that says anything, or could not be read
+  3 trigger test 1: between the last good push 1 and the first bad one 4; has none of 1
+  2 left out 1: could not be read: jobs autoland 2 a2c0c2debe34: unavailable: made to fail
+`
+	if d := cmp.Diff(strings.TrimPrefix(want, "\n"), trace(r)); d != "" {
+		t.Errorf("(-want +got):\n%s", d)
+	}
+}
+
+func TestResultJSON(t *testing.T) {
+	world := jobtest.MustParse("push test\n1 a1c0 fail\n2 a2c0 fail\n")
+	ci := jobtest.NewCI(world, nil)
+	repo, err := ci.Repository("autoland")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := backfill.Find(t.Context(), repo, ci, "test", "tip", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := json.Marshal(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got map[string]any
+	if err := json.Unmarshal(text, &got); err != nil {
+		t.Fatal(err)
+	}
+	first, ok := got["first_bad"].(map[string]any)
+	if !ok || first["id"] != 1.0 || first["repo"] != "autoland" || got["last_good"] != nil || got["never_good"] != true {
+		t.Errorf("%s", text)
+	}
+	for _, list := range []string{"missing", "mixed", "running", "unclear", "untestable", "warnings"} {
+		if _, ok := got[list].([]any); !ok {
+			t.Errorf("%s is %v, expected a list", list, got[list])
+		}
+	}
+}

@@ -1,0 +1,98 @@
+package backfill
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/mozci/mozci/analysis"
+	"github.com/mozci/mozci/job"
+	"github.com/mozci/mozci/trigger"
+)
+
+// plan plans what is missing since the last good push: runs on each push that
+// is not bad already. Pushes that turn out to be untestable are filed so.
+func (f *finder) plan(ctx context.Context, res *Result) error {
+	var pushes []job.Push
+	var bad []trigger.Step
+	for i, s := range res.History {
+		switch {
+		case s.Err != nil:
+			res.Plan.LeftOut = append(res.Plan.LeftOut, trigger.LeftOut{
+				Label: f.label, Push: s.Push, Count: f.opts.Times, Why: fmt.Sprintf("could not be read: %v", s.Err),
+			})
+		case f.opts.Holes:
+			pushes = append(pushes, s.Push)
+		case i == 0, res.LastGood != nil && s.Push.ID <= res.LastGood.ID:
+		case s.Verdict == analysis.Bad:
+			bad = append(bad, trigger.Step{
+				Label: f.label, Push: s.Push, Action: trigger.Nothing, Times: f.opts.Times, Seen: s.Runs.Seen,
+				Why: "it is known to be bad here: " + s.Runs.String(),
+			})
+		default:
+			pushes = append(pushes, s.Push)
+		}
+	}
+	if res.NeverGood && f.opts.Automatic && !f.opts.Holes {
+		f.leaveAlone(res, pushes)
+		return nil
+	}
+	if len(pushes) == 0 {
+		res.Plan.Steps = bad
+		return nil
+	}
+	made, err := trigger.Make(ctx, f.ci, pushes, []string{f.label}, &trigger.Options{
+		Times: f.opts.Times, Ledger: f.opts.Ledger, Exceptions: f.opts.Exceptions, Width: f.opts.Width, Logger: f.opts.Logger,
+		Known: func(p job.Push) ([]job.Job, bool) { jobs, ok := f.known[p.ID]; return jobs, ok },
+		Why:   func(p job.Push) string { return res.why(p, f.opts.Holes) },
+	})
+	made.LeftOut = append(made.LeftOut, res.Plan.LeftOut...)
+	made.Steps = append(made.Steps, bad...)
+	slices.SortStableFunc(made.Steps, func(a, b trigger.Step) int { return int(b.Push.ID - a.Push.ID) })
+	res.Plan = made
+	res.refile()
+	var unknown *trigger.UnknownLabelError
+	if errors.As(err, &unknown) {
+		return nil // it can run on the start, and on none of these: they are untestable
+	}
+	return err
+}
+
+// leaveAlone is the plan of a robot that found no good push.
+func (f *finder) leaveAlone(res *Result, pushes []job.Push) {
+	for _, p := range pushes {
+		res.Plan.LeftOut = append(res.Plan.LeftOut, trigger.LeftOut{
+			Label: f.label, Push: p, Count: f.opts.Times,
+			Why: fmt.Sprintf("never good in the %d pushes before %s: automatic backfill leaves it alone", len(res.History)-1, res.Start.Short()),
+		})
+	}
+}
+
+// why says why the label is wanted on a push.
+func (r *Result) why(p job.Push, holes bool) string {
+	switch {
+	case holes:
+		return "a hole"
+	case p.ID > r.FirstBad.ID:
+		return fmt.Sprintf("newer than the first bad push %d: does it stay bad?", r.FirstBad.ID)
+	case r.LastGood == nil:
+		return fmt.Sprintf("older than the first bad push %d, and no good push is known", r.FirstBad.ID)
+	}
+	return fmt.Sprintf("between the last good push %d and the first bad one %d", r.LastGood.ID, r.FirstBad.ID)
+}
+
+// refile moves what the plan found to be untestable out of the other lists.
+func (r *Result) refile() {
+	for _, l := range r.Plan.LeftOut {
+		same := func(p job.Push) bool { return p.ID == l.Push.ID }
+		if !l.Untestable || slices.ContainsFunc(r.Untestable, same) {
+			continue
+		}
+		if i := slices.IndexFunc(r.Missing, same); i >= 0 {
+			r.Missing = slices.Delete(r.Missing, i, i+1)
+			r.Untestable = append(r.Untestable, l.Push)
+		}
+	}
+	slices.SortFunc(r.Untestable, func(a, b job.Push) int { return int(b.ID - a.ID) })
+}

@@ -1,0 +1,192 @@
+package backfill
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+
+	"github.com/mozci/mozci/analysis"
+	"github.com/mozci/mozci/job"
+	"github.com/mozci/mozci/trigger"
+)
+
+// Result is what Find found. Pushes are newest first.
+type Result struct {
+	Label string
+	Start job.Push
+	// LastGood is the newest push before the start on which the label was
+	// good, or nil when there is none within the range.
+	LastGood *job.Push
+	// FirstBad is the oldest push after the last good one on which the label
+	// was bad, and at the latest the start. It is nil only with Options.Holes,
+	// when nothing was bad.
+	FirstBad *job.Push
+	// NeverGood says that there is no last good push within the range.
+	NeverGood bool
+
+	// The pushes between the last good one (or the end of the range) and the
+	// start, both not included, that are not bad:
+	Missing    []job.Push // the label has not run there
+	Mixed      []job.Push // passed and failed there
+	Running    []job.Push // under way there
+	Unclear    []job.Push // ran there without saying anything, or could not be read
+	Untestable []job.Push // cannot run there
+
+	// Flaky says that the label passed and failed on one push, or failed
+	// before the last good one. A green is then weak evidence: see Chance.
+	Flaky bool
+	// Chance is the probability that a push on which the label is as bad as
+	// since the last good one shows the greens of the last good push all the
+	// same: (1 - f/n)^g for f failures in n runs since, g greens there, runs
+	// being independent. It is 0 unless Flaky.
+	Chance float64
+	// Warnings say in words what to make of a history that is not simple.
+	Warnings []string
+
+	History []Sighting // the start and what was looked at, up to the last good push
+	Beyond  []Sighting // what was looked at beyond it
+	Plan    trigger.Plan
+}
+
+// conclude makes the facts of the history.
+func (r *Result) conclude(holes bool) {
+	r.NeverGood = r.LastGood == nil && !holes
+	if !holes {
+		r.FirstBad = &r.Start
+	}
+	for i, s := range r.History {
+		since := r.LastGood == nil || s.Push.ID > r.LastGood.ID
+		if since && s.Verdict == analysis.Bad {
+			r.FirstBad = &s.Push
+		}
+		r.Flaky = r.Flaky || s.Verdict == analysis.Mixed
+		if i > 0 && (since || holes) {
+			r.file(s)
+		}
+	}
+	r.warn()
+}
+
+// file puts a push between the start and the last good one into its list.
+func (r *Result) file(s Sighting) {
+	switch s.Verdict {
+	case analysis.NotRun:
+		r.Missing = append(r.Missing, s.Push)
+	case analysis.Mixed:
+		r.Mixed = append(r.Mixed, s.Push)
+	case analysis.Running:
+		r.Running = append(r.Running, s.Push)
+	case analysis.Unknown:
+		r.Unclear = append(r.Unclear, s.Push)
+	case analysis.Untestable:
+		r.Untestable = append(r.Untestable, s.Push)
+	}
+}
+
+func (r *Result) warn() {
+	say := func(format string, args ...any) { r.Warnings = append(r.Warnings, fmt.Sprintf(format, args...)) }
+	if r.Flaky {
+		say("it passed and failed on the same push, so it is flaky")
+	}
+	for _, s := range r.Beyond {
+		if s.Verdict == analysis.Bad || s.Verdict == analysis.Mixed {
+			r.Flaky = true
+			say("it failed on push %d too, which is older than the last good one: it is flaky, or was broken and mended in between", s.Push.ID)
+			break
+		}
+	}
+	if r.Flaky && r.LastGood != nil && r.FirstBad != nil {
+		r.weigh(say)
+	}
+	switch n := len(r.Unclear); {
+	case n == 1:
+		say("1 push ran it without a result that says anything, or could not be read")
+	case n > 1:
+		say("%d pushes ran it without a result that says anything, or could not be read", n)
+	}
+}
+
+// weigh says how weak the evidence of the last good push is, and how many runs
+// would make it strong: the smallest k with (1 - f/n)^k <= 0.05.
+func (r *Result) weigh(say func(string, ...any)) {
+	var failed, ran, greens int
+	for _, s := range r.History {
+		if s.Push.ID == r.LastGood.ID {
+			greens = s.Runs.Good
+			break
+		}
+		failed += s.Runs.Bad
+		ran += s.Runs.Bad + s.Runs.Good
+	}
+	// A rate of 1 says that nothing passed since; the runs before the last
+	// good one show that it can, so half a pass is granted.
+	rate := math.Min(float64(failed)/float64(ran), (float64(failed)-0.5)/float64(ran))
+	r.Chance = math.Pow(1-rate, float64(greens))
+	enough := int(math.Ceil(math.Log(0.05) / math.Log(1-rate)))
+	say("it failed in %d of %d runs since the last good push, which passed %d: a broken push looks like that with probability %.2f; %d runs on each push would make it 0.05 or less",
+		failed, ran, greens, r.Chance, max(enough, 1))
+}
+
+// errs are the errors of the pushes that could not be read.
+func (r *Result) errs() []error {
+	var errs []error
+	for _, s := range r.History {
+		if s.Err != nil {
+			errs = append(errs, s.Err)
+		}
+	}
+	return errs
+}
+
+// Suspects are the pushes that can have broken the label, oldest first: those
+// after the last good push, up to the first bad one.
+func (r Result) Suspects() []job.Push {
+	var out []job.Push
+	for _, s := range r.History {
+		if r.FirstBad != nil && (r.LastGood == nil || s.Push.ID > r.LastGood.ID) && s.Push.ID <= r.FirstBad.ID {
+			out = append([]job.Push{s.Push}, out...)
+		}
+	}
+	return out
+}
+
+// MarshalJSON writes the result in the program's shape; see mozci backfill.
+func (r Result) MarshalJSON() ([]byte, error) {
+	return json.Marshal(struct {
+		Label      string            `json:"label"`
+		Start      trigger.PushRef   `json:"start"`
+		LastGood   *trigger.PushRef  `json:"last_good"`
+		FirstBad   *trigger.PushRef  `json:"first_bad"`
+		Missing    []trigger.PushRef `json:"missing"`
+		Mixed      []trigger.PushRef `json:"mixed"`
+		Running    []trigger.PushRef `json:"running"`
+		Unclear    []trigger.PushRef `json:"unclear"`
+		Untestable []trigger.PushRef `json:"untestable"`
+		NeverGood  bool              `json:"never_good"`
+		LookedAt   int               `json:"looked_at"`
+		Flaky      bool              `json:"flaky"`
+		Chance     float64           `json:"chance"`
+		Warnings   []string          `json:"warnings"`
+		Plan       trigger.Plan      `json:"plan"`
+	}{
+		r.Label, trigger.RefOf(r.Start), refOf(r.LastGood), refOf(r.FirstBad), refs(r.Missing), refs(r.Mixed), refs(r.Running),
+		refs(r.Unclear), refs(r.Untestable), r.NeverGood, len(r.History) + len(r.Beyond), r.Flaky, r.Chance,
+		append([]string{}, r.Warnings...), r.Plan,
+	})
+}
+
+func refOf(p *job.Push) *trigger.PushRef {
+	if p == nil {
+		return nil
+	}
+	ref := trigger.RefOf(*p)
+	return &ref
+}
+
+func refs(pushes []job.Push) []trigger.PushRef {
+	out := []trigger.PushRef{}
+	for _, p := range pushes {
+		out = append(out, trigger.RefOf(p))
+	}
+	return out
+}

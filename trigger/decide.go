@@ -1,0 +1,144 @@
+package trigger
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/mozci/mozci/analysis"
+	"github.com/mozci/mozci/job"
+)
+
+// Facts are what is known of one label on one push.
+type Facts struct {
+	Push  job.Push
+	Label string
+	Runs  analysis.Runs // of the label
+	// Asked are runs that were asked for and are not visible yet.
+	Asked int
+	// Builds are the builds that the label needs; none when it needs none, or
+	// when the CI itself makes what is missing, as Taskcluster's actions do.
+	Builds []BuildFacts
+	// Barred says why the label cannot run on this push; empty when it can.
+	Barred string
+}
+
+// BuildFacts are what is known of one build on the push.
+type BuildFacts struct {
+	Label string
+	State BuildState
+	Seen  int // runs of it, visible or asked for
+}
+
+// BuildState says whether a test can use a build.
+type BuildState int
+
+// The states, best first: with several runs the best counts.
+const (
+	Working   BuildState = iota // there are files
+	UnderWay                    // it is running, or will
+	Expired                     // it succeeded once, and its files are gone
+	Failed                      // it ended without files
+	Withdrawn                   // a person cancelled it
+	Missing                     // it never ran
+)
+
+var buildWords = []string{"working", "under way", "expired", "failed", "withdrawn", "missing"}
+
+// String is the state in words.
+func (s BuildState) String() string {
+	if s < Working || s > Missing {
+		return fmt.Sprintf("state(%d)", int(s))
+	}
+	return buildWords[s]
+}
+
+// DefaultExceptions is the cap of runs that infrastructure may end on one push
+// before a label is left alone there.
+const DefaultExceptions = 3
+
+// Decide says what to ask for so that the push has times runs of the label:
+// steps, or what is left out and why. It is pure. Exceptions do not count
+// towards times; exceptions is how many of them there may be before the label
+// is left alone on the push, negative for no limit.
+func Decide(f Facts, times, exceptions int) ([]Step, *LeftOut) {
+	have := f.Runs.Counted + f.Asked
+	need := times - have
+	out := func(format string, args ...any) ([]Step, *LeftOut) {
+		return nil, &LeftOut{Label: f.Label, Push: f.Push, Count: max(need, 0), Why: fmt.Sprintf(format, args...), Untestable: f.Barred != ""}
+	}
+	switch {
+	case f.Barred != "":
+		return out("untestable: %s", f.Barred)
+	case need <= 0:
+		return []Step{{
+			Label: f.Label, Push: f.Push, Action: Nothing, Times: times, Seen: f.seen(),
+			Why: fmt.Sprintf("has %d of %d: %s", have, times, f.have()),
+		}}, nil
+	case f.Runs.Cancelled > 0:
+		return out("a person cancelled it here, so it is left alone")
+	case exceptions >= 0 && f.Runs.Exceptions > exceptions:
+		return out("infrastructure ended %d runs here, more than %d", f.Runs.Exceptions, exceptions)
+	}
+	return f.act(times, need, out)
+}
+
+// seen is how many runs there are or will be, of any status.
+func (f Facts) seen() int { return f.Runs.Seen + f.Asked }
+
+func (f Facts) have() string {
+	if f.Asked == 0 {
+		return f.Runs.String()
+	}
+	asked := fmt.Sprintf("%d asked for and not visible yet", f.Asked)
+	if f.Runs.Seen == 0 {
+		return asked
+	}
+	return f.Runs.String() + ", " + asked
+}
+
+// act asks for what is needed, its builds first.
+func (f Facts) act(times, need int, out func(string, ...any) ([]Step, *LeftOut)) ([]Step, *LeftOut) {
+	var steps []Step
+	var waits, needed []string
+	for _, b := range f.Builds {
+		needed = append(needed, b.Label)
+		switch b.State {
+		case Working:
+		case UnderWay:
+			waits = append(waits, b.Label+" is under way")
+		case Failed:
+			return out("its build %s failed here", b.Label)
+		case Withdrawn:
+			return out("a person cancelled its build %s here", b.Label)
+		default:
+			why := f.Label + " needs it, and it never ran here"
+			if b.State == Expired {
+				why = f.Label + " needs it, and its files are gone"
+			}
+			steps = append(steps, Step{
+				Key: key(f.Push, b.Label, b.Seen, 1), Label: b.Label, Push: f.Push,
+				Action: Build, Count: 1, Times: 1, Seen: b.Seen, Why: why,
+			})
+			waits = append(waits, b.Label+" is asked for")
+		}
+	}
+	s := Step{
+		Key: key(f.Push, f.Label, f.seen(), need), Label: f.Label, Push: f.Push, Action: Trigger,
+		Count: need, Times: times, Seen: f.seen(), Why: f.why(times, need),
+	}
+	if len(waits) > 0 {
+		s.Action, s.Builds = Wait, needed
+		s.Why += "; waits: " + strings.Join(waits, ", ")
+	}
+	return append(steps, s), nil
+}
+
+func (f Facts) why(times, need int) string {
+	if need == times {
+		if f.Runs.Seen == 0 {
+			return fmt.Sprintf("has none of %d", times)
+		}
+		return fmt.Sprintf("has none of %d that counts: %s", times, f.have())
+	}
+	return fmt.Sprintf("has %d of %d: %s", times-need, times, f.have())
+}

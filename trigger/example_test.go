@@ -1,0 +1,48 @@
+package trigger_test
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/mozci/mozci/job/jobtest"
+	"github.com/mozci/mozci/trigger"
+)
+
+// Two runs of a label on each of three pushes: what is missing is planned, the
+// plan is printed, and then carried out.
+func Example() {
+	world := jobtest.MustParse(`
+needs linux64/opt/xpcshell-1 linux64/opt/build
+push      linux64/opt/xpcshell-1   linux64/opt/build
+17 a1c0   pass                     pass
+18 b2d1   -                        -
+19 c3e2   fail,pending             pass
+`)
+	ctx := context.Background()
+	ci := jobtest.NewCI(world, nil)
+	ledger := trigger.NewMemory()
+	plan, err := trigger.Make(ctx, ci, world.Pushes("autoland"), []string{"linux64/opt/xpcshell-1"},
+		&trigger.Options{Times: 2, Ledger: ledger})
+	if err != nil {
+		panic(err)
+	}
+	for _, s := range plan.Steps {
+		fmt.Println(s.Push.ID, s.Action, s.Count, s.Why)
+	}
+	if plan, err = trigger.Run(ctx, ci, plan, &trigger.RunOptions{Ledger: ledger}); err != nil {
+		panic(err)
+	}
+	for _, s := range plan.Steps {
+		if s.Receipt != nil {
+			fmt.Println(s.Push.ID, s.Label, s.Receipt.State, len(s.Receipt.IDs))
+		}
+	}
+	// Output:
+	// 19 nothing 0 has 2 of 2: 1 failed, 1 under way
+	// 18 build 1 linux64/opt/xpcshell-1 needs it, and it never ran here
+	// 18 wait 2 has none of 2; waits: linux64/opt/build is asked for
+	// 17 trigger 1 has 1 of 2: 1 passed
+	// 18 linux64/opt/build created 1
+	// 18 linux64/opt/xpcshell-1 created 2
+	// 17 linux64/opt/xpcshell-1 created 1
+}

@@ -1,0 +1,285 @@
+package trigger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/mozci/mozci/analysis"
+	"github.com/mozci/mozci/job"
+)
+
+// Options change how Make plans; nil is zero options.
+type Options struct {
+	// Times is the total of runs wanted on each push. It must be 1 or more.
+	Times int
+	// Ledger knows what was asked for and may not be visible yet. Default:
+	// nothing was.
+	Ledger Ledger
+	// Exceptions is how many runs infrastructure may end on a push before the
+	// label is left alone there; nil is DefaultExceptions, negative no limit.
+	Exceptions *int
+	// Known has the runs of the label and of the builds it needs where the
+	// caller has read them already; they are not read again. Optional.
+	Known func(job.Push) ([]job.Job, bool)
+	// Why says why the caller wants the label on a push; it comes before the
+	// plan's own reason. Optional.
+	Why func(job.Push) string
+	// Width is how many pushes are asked about at a time. Default
+	// analysis.DefaultWidth.
+	Width int
+	// Logger gets what was read, in the order of the pushes. Nil discards.
+	Logger *slog.Logger
+}
+
+// Make plans the runs that the pushes lack of each label. A push that could
+// not be read is left out with its error as the reason, and the error is
+// returned with the plan. A label that no push offers gives an
+// *UnknownLabelError, where the CI has a catalog, with a plan that leaves it out.
+func Make(ctx context.Context, ci job.Scheduler, pushes []job.Push, labels []string, opts *Options) (Plan, error) {
+	m := &maker{ci: ci}
+	if opts != nil {
+		m.opts = *opts
+	}
+	switch {
+	case m.opts.Times < 1:
+		return Plan{}, job.Wrap("trigger.plan", "times", fmt.Errorf("%w: %d, expected 1 or more", job.ErrInvalid, m.opts.Times))
+	case len(labels) == 0:
+		return Plan{}, job.Wrap("trigger.plan", "labels", fmt.Errorf("%w: none given", job.ErrInvalid))
+	case len(pushes) == 0:
+		return Plan{}, job.Wrap("trigger.plan", "pushes", fmt.Errorf("%w: no pushes in the range", job.ErrInvalid))
+	}
+	m.exceptions = DefaultExceptions
+	if m.opts.Exceptions != nil {
+		m.exceptions = *m.opts.Exceptions
+	}
+	return m.plan(ctx, pushes, labels)
+}
+
+type maker struct {
+	ci         job.Scheduler
+	opts       Options
+	exceptions int
+}
+
+func (m *maker) plan(ctx context.Context, pushes []job.Push, labels []string) (Plan, error) {
+	var plan Plan
+	var errs []error
+	asked := map[string]bool{} // builds, by key: one for each push
+	offered := map[string]bool{}
+	var unknown error
+	fetch := func(ctx context.Context, p job.Push, log *slog.Logger) ([]Facts, error) {
+		return m.gather(ctx, p, labels, log)
+	}
+	for r := range analysis.Ordered(ctx, pushes, fetch, &analysis.OrderedOptions{Width: m.opts.Width, Logger: m.opts.Logger}) {
+		var missing *UnknownLabelError
+		if r.Err != nil && !errors.As(r.Err, &missing) {
+			errs = append(errs, r.Err)
+			for _, l := range labels {
+				plan.LeftOut = append(plan.LeftOut, LeftOut{
+					Label: l, Push: r.Push, Count: m.opts.Times, Why: fmt.Sprintf("could not be read: %v", r.Err),
+				})
+			}
+			continue
+		}
+		if missing != nil && unknown == nil {
+			unknown = r.Err
+		}
+		for _, f := range r.Value {
+			offered[f.Label] = offered[f.Label] || !f.noLabel()
+			m.add(&plan, f, asked)
+		}
+	}
+	for _, l := range labels {
+		if !offered[l] && unknown != nil && len(errs) == 0 {
+			return plan, job.Wrap("trigger.plan", l, unknown)
+		}
+	}
+	return plan, errors.Join(errs...)
+}
+
+func (m *maker) add(plan *Plan, f Facts, asked map[string]bool) {
+	steps, left := Decide(f, m.opts.Times, m.exceptions)
+	why := ""
+	if m.opts.Why != nil {
+		why = m.opts.Why(f.Push) + "; "
+	}
+	if left != nil {
+		left.Why = why + left.Why
+		plan.LeftOut = append(plan.LeftOut, *left)
+	}
+	for _, s := range steps {
+		if s.Action == Build {
+			if asked[s.Key] {
+				continue
+			}
+			asked[s.Key] = true
+		} else {
+			s.Why = why + s.Why
+		}
+		plan.Steps = append(plan.Steps, s)
+	}
+}
+
+const barredLabel = "the label cannot run on this push"
+
+func (f Facts) noLabel() bool { return f.Barred == barredLabel }
+
+// gather reads the facts of each label on one push.
+func (m *maker) gather(ctx context.Context, p job.Push, labels []string, log *slog.Logger) ([]Facts, error) {
+	out := make([]Facts, len(labels))
+	for i, l := range labels {
+		out[i] = Facts{Push: p, Label: l}
+	}
+	bar := func(why string) []Facts {
+		for i := range out {
+			out[i].Barred = why
+		}
+		return out
+	}
+	if !p.Testable() {
+		return bar("no changesets are left in it"), nil
+	}
+	entries, err := job.Catalog(ctx, m.ci, p)
+	switch {
+	case errors.Is(err, job.ErrNotScheduled):
+		return bar("nothing is scheduled on it"), nil
+	case err != nil && !errors.Is(err, errors.ErrUnsupported):
+		return nil, err
+	}
+	hasCatalog := err == nil
+	names := slices.Clone(labels)
+	var lacking error
+	for i, l := range labels {
+		if !hasCatalog {
+			continue
+		}
+		e, found := Lookup(entries, l)
+		if found != nil {
+			out[i].Barred, lacking = barredLabel, found
+			continue
+		}
+		for _, b := range e.Upstreams {
+			out[i].Builds = append(out[i].Builds, BuildFacts{Label: b})
+			names = append(names, b)
+		}
+	}
+	jobs, err := m.jobs(ctx, p, names)
+	if err != nil {
+		return nil, err
+	}
+	log.Info("read push", "push", p.ID, "revision", p.Short(), "jobs", len(jobs))
+	for i := range out {
+		if err := m.fill(ctx, &out[i], jobs); err != nil {
+			return nil, err
+		}
+	}
+	return out, lacking
+}
+
+func (m *maker) jobs(ctx context.Context, p job.Push, names []string) ([]job.Job, error) {
+	if m.opts.Known != nil {
+		if jobs, ok := m.opts.Known(p); ok {
+			return jobs, nil
+		}
+	}
+	slices.Sort(names)
+	return m.ci.Jobs(ctx, p, slices.Compact(names)...)
+}
+
+// fill counts the runs of the label and of its builds.
+func (m *maker) fill(ctx context.Context, f *Facts, jobs []job.Job) (err error) {
+	if f.Runs, err = analysis.OfRuns(ctx, of(jobs, f.Label), nil); err != nil {
+		return err
+	}
+	if f.Asked, err = asked(ctx, m.ci, m.opts.Ledger, f.Push, f.Label, f.Runs.Seen); err != nil {
+		return err
+	}
+	for i, b := range f.Builds {
+		runs := of(jobs, b.Label)
+		pending, err := asked(ctx, m.ci, m.opts.Ledger, f.Push, b.Label, len(runs))
+		if err != nil {
+			return err
+		}
+		f.Builds[i].Seen = len(runs) + pending
+		if f.Builds[i].State, err = buildState(ctx, m.ci, runs, pending); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// asked is how many runs of the label were asked for on the push and are not
+// visible: as the CI says where it can, and as the ledger remembers.
+func asked(ctx context.Context, ci job.Scheduler, l Ledger, p job.Push, label string, visible int) (int, error) {
+	inflight, err := job.Inflight(ctx, ci, p, label)
+	if err != nil && !errors.Is(err, errors.ErrUnsupported) {
+		return 0, err
+	}
+	n := 0
+	for _, r := range inflight {
+		n += r.Count
+	}
+	if l == nil {
+		return n, nil
+	}
+	entries, err := l.Entries(ctx, p, label)
+	if err != nil {
+		return 0, err
+	}
+	return max(n, Outstanding(entries, visible, time.Now())), nil
+}
+
+func of(jobs []job.Job, label string) []job.Job {
+	var out []job.Job
+	for _, j := range jobs {
+		if j.Name() == label {
+			out = append(out, j)
+		}
+	}
+	return out
+}
+
+// buildState is the best that the runs of a build offer. A run that ended
+// without success can have left files too, so each is asked for its files
+// where the CI can tell; where it cannot, success means that they are there.
+func buildState(ctx context.Context, ci job.Scheduler, runs []job.Job, asked int) (BuildState, error) {
+	best := Missing
+	if asked > 0 {
+		best = UnderWay
+	}
+	for _, j := range runs {
+		s, err := stateOf(ctx, ci, j)
+		if err != nil {
+			return Missing, err
+		}
+		best = min(best, s)
+	}
+	return best, nil
+}
+
+func stateOf(ctx context.Context, ci job.Scheduler, j job.Job) (BuildState, error) {
+	s := j.Status()
+	switch {
+	case s.Waiting():
+		return UnderWay, nil
+	case s == job.Cancelled:
+		return Withdrawn, nil
+	case s != job.Success && !s.Failed():
+		return Missing, nil // coalesced, skipped, exception, retry: it did not build
+	}
+	there, err := job.ArtifactsExist(ctx, ci, j)
+	if err != nil && !errors.Is(err, errors.ErrUnsupported) {
+		return Missing, err
+	}
+	if there || (err != nil && s == job.Success) {
+		return Working, nil
+	}
+	if s == job.Success {
+		return Expired, nil
+	}
+	return Failed, nil
+}

@@ -1,0 +1,83 @@
+package trigger
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/mozci/mozci/job"
+)
+
+// UnknownLabelError says that a label is not in a catalog. It is a
+// job.ErrNotFound.
+type UnknownLabelError struct {
+	Label string
+	Near  []string // the labels nearest to it, the nearest first; none in an empty catalog
+}
+
+func (e *UnknownLabelError) Error() string {
+	if len(e.Near) == 0 {
+		return fmt.Sprintf("%v: label %q: nothing can run here", job.ErrNotFound, e.Label)
+	}
+	return fmt.Sprintf("%v: label %q; did you mean %s?", job.ErrNotFound, e.Label, strings.Join(e.Near, ", "))
+}
+
+// Unwrap returns job.ErrNotFound.
+func (e *UnknownLabelError) Unwrap() error { return job.ErrNotFound }
+
+// Lookup finds a label in a catalog. One that is not there gives an
+// *UnknownLabelError, with the labels that are nearest to it by the letters
+// that one would have to change.
+func Lookup(catalog []job.Entry, label string) (job.Entry, error) {
+	names := make([]string, len(catalog))
+	for i, e := range catalog {
+		if e.Label == label {
+			return e, nil
+		}
+		names[i] = e.Label
+	}
+	return job.Entry{}, &UnknownLabelError{label, Nearest(names, label, 3)}
+}
+
+// Nearest returns up to n of the names, the nearest to name first, by edit
+// distance and then by name.
+func Nearest(names []string, name string, n int) []string {
+	type near struct {
+		name string
+		d    int
+	}
+	var all []near
+	for _, s := range names {
+		all = append(all, near{s, distance(s, name)})
+	}
+	slices.SortFunc(all, func(a, b near) int { return cmp.Or(cmp.Compare(a.d, b.d), cmp.Compare(a.name, b.name)) })
+	var out []string
+	for _, s := range all[:min(n, len(all))] {
+		out = append(out, s.name)
+	}
+	return out
+}
+
+// distance is Levenshtein's, in bytes, of at most the first 200.
+func distance(a, b string) int {
+	const most = 200
+	a, b = strings.ToLower(a[:min(len(a), most)]), strings.ToLower(b[:min(len(b), most)])
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			change := diagonal
+			if a[i] != b[j] {
+				change++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(change, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}

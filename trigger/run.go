@@ -1,0 +1,226 @@
+package trigger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/mozci/mozci/job"
+)
+
+// RunOptions change how Run acts; nil is zero options.
+type RunOptions struct {
+	// Ledger remembers what was asked for. Default: one in memory, which
+	// forgets when Run returns; give the same one to Make and Run, and keep it.
+	Ledger Ledger
+	// Who is written into the ledger beside each request. Optional.
+	Who string
+	// Poll is how often a build that a step waits for is looked at, when the
+	// CI has no events, or loses one. Default one minute, what hg.mozilla.org
+	// and Treeherder ask of clients that poll.
+	Poll time.Duration
+	// OnStep is called after each step that acted or failed, in the order in
+	// which they did. Optional.
+	OnStep func(Step)
+	// Logger gets what was done. Nil discards.
+	Logger *slog.Logger
+}
+
+// Run carries a plan out: it asks for each step that asks for something, once,
+// then waits for the builds that steps wait for and asks for those too. It
+// returns the plan with receipts. A step that fails has its error, does not
+// stop the others, and is joined into Run's error; a ledger that fails stops
+// everything, since without it nobody knows what was asked for.
+//
+// A step whose key the ledger knows is not asked for again: its receipt says
+// AlreadyAsked. One that was intended and never settled, by a process that died
+// or with an answer that was lost, is looked up in the CI, by its key where the
+// CI carries keys and by its visible runs; where nothing tells, it fails with
+// job.ErrUnavailable until the entry is UnsureExpires old.
+func Run(ctx context.Context, ci job.Scheduler, plan Plan, opts *RunOptions) (Plan, error) {
+	r := &runner{ci: ci, log: slog.New(slog.DiscardHandler)}
+	if opts != nil {
+		r.opts = *opts
+	}
+	if r.opts.Ledger == nil {
+		r.opts.Ledger = NewMemory()
+	}
+	if r.opts.Poll <= 0 {
+		r.opts.Poll = time.Minute
+	}
+	if r.opts.Logger != nil {
+		r.log = r.opts.Logger
+	}
+	out := Plan{Steps: slices.Clone(plan.Steps), LeftOut: slices.Clone(plan.LeftOut)}
+	for i, s := range out.Steps {
+		if err := s.check(); err != nil {
+			return plan, job.Wrap("trigger.run", fmt.Sprintf("step %d", i+1), err)
+		}
+	}
+	err := r.run(ctx, out.Steps)
+	return out, errors.Join(err, stepErrors(out.Steps, err))
+}
+
+func stepErrors(steps []Step, but error) error {
+	var errs []error
+	for _, s := range steps {
+		if s.Err != nil && !errors.Is(but, s.Err) {
+			errs = append(errs, fmt.Errorf("%s on %s: %w", s.Label, s.Push, s.Err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+type runner struct {
+	ci   job.Scheduler
+	opts RunOptions
+	log  *slog.Logger
+}
+
+// ledgerError is an error of the ledger: it ends the run.
+type ledgerError struct{ err error }
+
+func (e *ledgerError) Error() string { return e.err.Error() }
+func (e *ledgerError) Unwrap() error { return e.err }
+
+func (r *runner) run(ctx context.Context, steps []Step) error {
+	var waiting []*Step
+	for i := range steps {
+		s := &steps[i]
+		switch s.Action {
+		case Nothing:
+			continue
+		case Wait:
+			waiting = append(waiting, s)
+			continue
+		}
+		if err := r.do(ctx, s); err != nil {
+			return err
+		}
+	}
+	return r.wait(ctx, waiting)
+}
+
+// do asks for a step and notes what came of it. Its error is one that ends the
+// run: the ledger's, or the context's.
+func (r *runner) do(ctx context.Context, s *Step) error {
+	receipt, err := r.ask(ctx, *s)
+	var broken *ledgerError
+	switch {
+	case err == nil:
+		s.Receipt = &receipt
+		r.log.Info("asked", "label", s.Label, "push", s.Push.ID, "count", s.Count, "state", string(receipt.State))
+	default:
+		s.Err = err
+		r.log.Warn("not asked", "label", s.Label, "push", s.Push.ID, "err", err)
+	}
+	if r.opts.OnStep != nil {
+		r.opts.OnStep(*s)
+	}
+	if errors.As(err, &broken) {
+		return err
+	}
+	return ctx.Err()
+}
+
+// ask makes sure that the step is asked for once.
+func (r *runner) ask(ctx context.Context, s Step) (job.Receipt, error) {
+	mine := Entry{Key: s.Key, Push: s.Push, Label: s.Label, Count: s.Count, Seen: s.Seen, Who: r.opts.Who, Asked: time.Now()}
+	e, fresh, err := r.opts.Ledger.Intend(ctx, mine)
+	if err != nil {
+		return job.Receipt{}, &ledgerError{err}
+	}
+	if !fresh {
+		receipt, err := r.resume(ctx, e)
+		if !errors.Is(err, errRepeat) {
+			return receipt, err
+		}
+		if err := r.settle(ctx, s.Key, Refused, job.Receipt{}); err != nil {
+			return job.Receipt{}, err
+		}
+		if _, fresh, err = r.opts.Ledger.Intend(ctx, mine); err != nil {
+			return job.Receipt{}, &ledgerError{err}
+		}
+		if !fresh { // another process was quicker
+			return job.Receipt{State: job.AlreadyAsked}, nil
+		}
+	}
+	return r.request(ctx, s, mine)
+}
+
+// errRepeat says that what an entry speaks of was never done.
+var errRepeat = errors.New("not done")
+
+// resume finds out what became of a request that the ledger knows.
+func (r *runner) resume(ctx context.Context, e Entry) (job.Receipt, error) {
+	known := job.Receipt{IDs: e.Receipt.IDs, State: job.AlreadyAsked}
+	if e.State == Done {
+		return known, nil
+	}
+	done, err := r.happened(ctx, e)
+	switch {
+	case err != nil:
+		return job.Receipt{}, err
+	case done:
+		return known, r.settle(ctx, e.Key, Done, known)
+	case e.expired(time.Now()):
+		return job.Receipt{}, errRepeat
+	}
+	return job.Receipt{}, job.Wrap("trigger.run", e.Key, fmt.Errorf(
+		"%w: whether this was asked for %s ago is not known, and it is not asked again before %s have passed",
+		job.ErrUnavailable, time.Since(e.Asked).Round(time.Second), UnsureExpires))
+}
+
+// happened looks in the CI for what an entry intended: by key, then by the
+// number of visible runs.
+func (r *runner) happened(ctx context.Context, e Entry) (bool, error) {
+	inflight, err := job.Inflight(ctx, r.ci, e.Push, e.Label)
+	if err != nil && !errors.Is(err, errors.ErrUnsupported) {
+		return false, err
+	}
+	if slices.ContainsFunc(inflight, func(q job.Request) bool { return q.Key == e.Key }) {
+		return true, nil
+	}
+	jobs, err := r.ci.Jobs(ctx, e.Push, e.Label)
+	return len(jobs) >= e.Seen+e.Count, err
+}
+
+// request asks the CI, and writes down what it says.
+func (r *runner) request(ctx context.Context, s Step, e Entry) (job.Receipt, error) {
+	receipt, err := r.ci.Trigger(ctx, job.Request{Key: s.Key, Label: s.Label, Push: s.Push, Count: s.Count, Why: s.Why})
+	if err == nil {
+		return receipt, r.settle(ctx, s.Key, Done, receipt)
+	}
+	if refused(err) {
+		return job.Receipt{}, errors.Join(err, r.settle(ctx, s.Key, Refused, job.Receipt{}))
+	}
+	// The answer was lost: look before anybody asks again.
+	if done, lookErr := r.happened(ctx, e); lookErr == nil && done {
+		receipt = job.Receipt{State: job.Accepted}
+		return receipt, r.settle(ctx, s.Key, Done, receipt)
+	}
+	return job.Receipt{}, errors.Join(err, r.settle(ctx, s.Key, Unsure, job.Receipt{}))
+}
+
+// refused reports whether the error says that nothing was asked for.
+func refused(err error) bool {
+	for _, certain := range []error{
+		job.ErrNotFound, job.ErrInvalid, job.ErrDenied, job.ErrNotScheduled, job.ErrNoBuild, errors.ErrUnsupported,
+	} {
+		if errors.Is(err, certain) {
+			return true
+		}
+	}
+	return false
+}
+
+// settle writes also when ctx is done: what was asked for must not be forgotten.
+func (r *runner) settle(ctx context.Context, key string, state EntryState, receipt job.Receipt) error {
+	if err := r.opts.Ledger.Settle(context.WithoutCancel(ctx), key, state, receipt); err != nil {
+		return &ledgerError{err}
+	}
+	return nil
+}

@@ -1,0 +1,253 @@
+package trigger_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/mozci/mozci/job"
+	"github.com/mozci/mozci/job/jobtest"
+	"github.com/mozci/mozci/trigger"
+)
+
+const waitWorld = `
+needs test build
+takes build 40m
+push    test    build
+10 a1c0 -       pass
+11 a2c0 -       running
+12 a3c0 pass    pass:expired
+13 a4c0 -       -
+`
+
+// The test that waits for its build is carried out, never a line "run again".
+func TestRunWaitsForBuilds(t *testing.T) {
+	ci, pushes, plan := setup(t, waitWorld, &trigger.Options{Times: 2})
+	done := runPlan(t, ci, plan, nil)
+	wantTrace(t, "done", `
+13 build build 1: test needs it, and it never ran here => created 1
+13 wait test 2: has none of 2; waits: build is asked for => created 2
+12 build build 1: test needs it, and its files are gone => created 1
+12 wait test 1: has 1 of 2: 1 passed; waits: build is asked for => created 1
+11 wait test 2: has none of 2; waits: build is under way => created 2
+10 trigger test 2: has none of 2 => created 2
+total 9
+`, trace(done))
+	for _, p := range pushes {
+		if n := countRuns(t, ci, p, "test"); n != 2 {
+			t.Errorf("push %d has %d runs, expected 2", p.ID, n)
+		}
+	}
+}
+
+// Planned again from what is there now, nothing is missing; the old plan
+// carried out again asks for nothing.
+func TestTwiceDoesOnce(t *testing.T) {
+	for name, visible := range map[string]time.Duration{"visible": 0, "not visible yet": time.Hour} {
+		t.Run(name, func(t *testing.T) {
+			w := jobtest.MustParse("push test\n1 a1c0 pass\n2 b2d1 coalesced\n")
+			ci := jobtest.NewCI(w, &jobtest.CIOptions{Visible: visible})
+			ledger := trigger.NewMemory()
+			opts := &trigger.Options{Times: 2, Ledger: ledger}
+			plan, err := trigger.Make(t.Context(), blind{ci}, w.Pushes("autoland"), []string{"test"}, opts)
+			if err != nil || plan.Total() != 3 {
+				t.Fatalf("%v\n%s", err, trace(plan))
+			}
+			for range 2 {
+				runPlan(t, blind{ci}, plan, &trigger.RunOptions{Ledger: ledger})
+			}
+			again, err := trigger.Make(t.Context(), blind{ci}, w.Pushes("autoland"), []string{"test"}, opts)
+			if err != nil || again.Total() != 0 {
+				t.Errorf("planned again: %v\n%s", err, trace(again))
+			}
+			ci.Advance(2 * time.Hour)
+			if a, b := countRuns(t, ci, w.Pushes("autoland")[0], "test"), countRuns(t, ci, w.Pushes("autoland")[1], "test"); a != 2 || b != 3 {
+				t.Errorf("%d and %d runs, expected 2 and 3", a, b)
+			}
+		})
+	}
+}
+
+// blind is a CI that carries no keys and shows nothing but its visible jobs.
+type blind struct{ ci job.Scheduler }
+
+func (b blind) Jobs(ctx context.Context, p job.Push, names ...string) ([]job.Job, error) {
+	return b.ci.Jobs(ctx, p, names...)
+}
+
+func (b blind) Trigger(ctx context.Context, r job.Request) (job.Receipt, error) {
+	r.Key = ""
+	return b.ci.Trigger(ctx, r)
+}
+
+// lossy acts, and loses its answer.
+type lossy struct {
+	job.Scheduler
+	lost int // answers that it still loses
+	acts bool
+}
+
+func (l *lossy) Trigger(ctx context.Context, r job.Request) (job.Receipt, error) {
+	if l.lost == 0 {
+		return l.Scheduler.Trigger(ctx, r)
+	}
+	l.lost--
+	if l.acts {
+		if _, err := l.Scheduler.Trigger(ctx, r); err != nil {
+			return job.Receipt{}, err
+		}
+	}
+	return job.Receipt{}, &job.Error{Op: "trigger", Err: job.ErrUnavailable}
+}
+
+// An answer that was lost is looked up. Where the CI shows that it acted, all
+// is well; where nothing tells, it is not repeated blindly, and after ten
+// minutes without a trace it is.
+func TestLostAnswers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		world := "push test\n1 a1c0 -\n"
+		for name, c := range map[string]struct {
+			acts    bool
+			visible time.Duration
+			fails   bool
+		}{
+			"acted, visible":      {true, 0, false},
+			"acted, not visible":  {true, time.Minute, true},
+			"did not act at all":  {false, 0, true},
+			"did not act, hidden": {false, time.Minute, true},
+		} {
+			w := jobtest.MustParse(world)
+			world := jobtest.NewCI(w, &jobtest.CIOptions{Visible: c.visible})
+			ci := &lossy{Scheduler: blind{world}, lost: 1, acts: c.acts}
+			p := w.Pushes("autoland")[0]
+			opts := &trigger.RunOptions{Ledger: trigger.NewMemory()}
+			plan, err := trigger.Make(t.Context(), ci, []job.Push{p}, []string{"test"}, &trigger.Options{Times: 2})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err = trigger.Run(t.Context(), ci, plan, opts); (err != nil) != c.fails {
+				t.Errorf("%s: error %v", name, err)
+			}
+			if c.fails {
+				time.Sleep(time.Minute) // of the bubble
+				_, err := trigger.Run(t.Context(), ci, plan, opts)
+				if !errors.Is(err, job.ErrUnavailable) || !strings.Contains(err.Error(), "1m0s ago is not known") {
+					t.Errorf("%s: a minute later: %v, expected unknown", name, err)
+				}
+			}
+			world.Advance(time.Hour)
+			time.Sleep(11 * time.Minute)
+			if _, err := trigger.Run(t.Context(), ci, plan, opts); err != nil {
+				t.Errorf("%s: at last: %v", name, err)
+			}
+			world.Advance(time.Hour)
+			if n := countRuns(t, world, p, "test"); n != 2 {
+				t.Errorf("%s: %d runs, expected 2", name, n)
+			}
+		}
+	})
+}
+
+// A refusal is an answer: it is said, it stops nothing else, and it may be
+// asked again.
+func TestRefusals(t *testing.T) {
+	w := jobtest.MustParse("push test\n1 a1c0 -\n2 b2d1 -\n")
+	ci := jobtest.NewCI(w, nil)
+	plan, err := trigger.Make(t.Context(), ci, w.Pushes("autoland"), []string{"test"}, &trigger.Options{Times: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ledger := trigger.NewMemory()
+	no := refuse{Scheduler: ci, id: 2}
+	done, err := trigger.Run(t.Context(), no, plan, &trigger.RunOptions{Ledger: ledger})
+	if !errors.Is(err, job.ErrDenied) || done.Steps[0].Err == nil || done.Steps[1].Receipt == nil {
+		t.Errorf("%v\n%s", err, trace(done))
+	}
+	if _, err := trigger.Run(t.Context(), ci, plan, &trigger.RunOptions{Ledger: ledger}); err != nil {
+		t.Errorf("once it is allowed: %v", err)
+	}
+	for _, p := range w.Pushes("autoland") {
+		if n := countRuns(t, ci, p, "test"); n != 1 {
+			t.Errorf("push %d has %d runs", p.ID, n)
+		}
+	}
+}
+
+type refuse struct {
+	job.Scheduler
+	id int64
+}
+
+func (r refuse) Trigger(ctx context.Context, q job.Request) (job.Receipt, error) {
+	if q.Push.ID == r.id {
+		return job.Receipt{}, job.Wrap("trigger", q.Label, job.ErrDenied)
+	}
+	return r.Scheduler.Trigger(ctx, q)
+}
+
+// A build that fails ends the waiting of its test, with the reason.
+func TestBuildThatFails(t *testing.T) {
+	ci, _, plan := setup(t, "needs test build\ntruth build culprit=1 after=1\npush test build\n1 a1c0 - -\n", &trigger.Options{Times: 1})
+	done, err := trigger.Run(t.Context(), ci, plan, nil)
+	if !errors.Is(err, job.ErrNoBuild) {
+		t.Errorf("error %v, expected ErrNoBuild", err)
+	}
+	wantTrace(t, "done", `
+1 build build 1: test needs it, and it never ran here => created 1
+1 wait test 1: has none of 1; waits: build is asked for => trigger.wait test: the build it needs has no files: the build is failed
+total 2
+`, trace(done))
+}
+
+// Without events builds are polled, and others' runs meanwhile count.
+func TestPollingAndOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ci, pushes, plan := setup(t, "needs test build\npush test build\n1 a1c0 - running\n", &trigger.Options{Times: 2})
+		go func() {
+			time.Sleep(90 * time.Second)
+			ci.Advance(time.Hour)
+			if _, err := ci.Trigger(t.Context(), job.Request{Label: "test", Push: pushes[0], Count: 1}); err != nil {
+				t.Error(err)
+			}
+		}()
+		done := runPlan(t, blind{ci}, plan, nil)
+		if n := countRuns(t, ci, pushes[0], "test"); n != 2 {
+			t.Errorf("%d runs, expected 2: one by somebody else\n%s", n, trace(done))
+		}
+	})
+}
+
+func TestRunIsCancelled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ci, _, plan := setup(t, "needs test build\npush test build\n1 a1c0 - running\n", &trigger.Options{Times: 2})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		done, err := trigger.Run(ctx, blind{ci}, plan, nil)
+		if !errors.Is(err, context.DeadlineExceeded) || done.Steps[0].Err == nil {
+			t.Errorf("%v\n%s", err, trace(done))
+		}
+	})
+}
+
+// A ledger that fails stops everything before anything is asked for.
+func TestBrokenLedger(t *testing.T) {
+	ci, pushes, plan := setup(t, "push test\n1 a1c0 -\n2 b2d1 -\n", &trigger.Options{Times: 1})
+	_, err := trigger.Run(t.Context(), ci, plan, &trigger.RunOptions{Ledger: brokenLedger{trigger.NewMemory()}})
+	if err == nil || strings.Count(err.Error(), "disk is full") != 1 {
+		t.Errorf("error %v, expected the ledger's, once", err)
+	}
+	for _, p := range pushes {
+		if n := countRuns(t, ci, p, "test"); n != 0 {
+			t.Errorf("push %d: %d runs were asked for without a ledger", p.ID, n)
+		}
+	}
+}
+
+type brokenLedger struct{ trigger.Ledger }
+
+func (brokenLedger) Intend(context.Context, trigger.Entry) (trigger.Entry, bool, error) {
+	return trigger.Entry{}, false, errors.New("disk is full")
+}

@@ -1,0 +1,193 @@
+package trigger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/mozci/mozci/analysis"
+	"github.com/mozci/mozci/job"
+)
+
+// wait carries out the steps that wait for builds, each as soon as its builds
+// have files. It looks when the CI has an event and, in case one is lost, every
+// Poll; a CI that says that nothing can happen any more ends the waiting.
+func (r *runner) wait(ctx context.Context, steps []*Step) error {
+	if len(steps) == 0 {
+		return nil
+	}
+	watching, stop := context.WithCancel(ctx)
+	defer stop()
+	events := r.events(watching)
+	for {
+		left, err := r.look(ctx, steps)
+		if err != nil || len(left) == 0 {
+			return err
+		}
+		steps = left
+		poll := time.NewTimer(r.opts.Poll)
+		select {
+		case <-poll.C:
+		case err, open := <-events:
+			poll.Stop()
+			switch {
+			case open && err != nil: // events are not to be had: poll
+				r.log.Warn("no events", "err", err)
+				events = nil
+			case !open: // nothing can happen any more: a last look
+				return r.giveUp(ctx, steps)
+			}
+		case <-ctx.Done():
+			poll.Stop()
+			return r.abandon(steps, ctx.Err())
+		}
+	}
+}
+
+// events yields a nil for each event of a build, and the error that ended
+// them; it is closed when the CI says that nothing can happen any more. A nil
+// channel, of a CI without events, never yields.
+func (r *runner) events(ctx context.Context) <-chan error {
+	if _, ok := r.ci.(job.Watcher); !ok {
+		return nil
+	}
+	out := make(chan error)
+	go func() {
+		defer close(out)
+		for e, err := range job.Watch(ctx, r.ci) {
+			if err == nil && e.Job.Status().Waiting() {
+				continue // nothing ended, so nothing to look at
+			}
+			select {
+			case out <- err:
+			case <-ctx.Done():
+				return
+			}
+			if err != nil {
+				<-ctx.Done() // not closed: more can happen, just not be seen
+				return
+			}
+		}
+		if ctx.Err() != nil {
+			return
+		}
+	}()
+	return out
+}
+
+// look carries out what can be, and returns the steps that still wait.
+func (r *runner) look(ctx context.Context, steps []*Step) ([]*Step, error) {
+	var left []*Step
+	for _, s := range steps {
+		state, err := r.builds(ctx, s)
+		switch {
+		case err != nil && ctx.Err() != nil:
+			return left, r.abandon(steps, ctx.Err())
+		case err != nil: // looked at again with the next event
+			r.log.Warn("build could not be read", "push", s.Push.ID, "err", err)
+			left = append(left, s)
+		case state == Working:
+			if err := r.release(ctx, s); err != nil {
+				return nil, err
+			}
+		case state == UnderWay:
+			left = append(left, s)
+		default:
+			s.Err = job.Wrap("trigger.wait", s.Label, fmt.Errorf("%w: the build is %s", job.ErrNoBuild, state))
+			r.step(*s)
+		}
+	}
+	return left, nil
+}
+
+// builds is the worst state of the builds that the step needs. A build that is
+// missing was asked for by an earlier step and is not visible yet.
+func (r *runner) builds(ctx context.Context, s *Step) (BuildState, error) {
+	jobs, err := r.ci.Jobs(ctx, s.Push, s.Builds...)
+	if err != nil {
+		return Missing, err
+	}
+	worst := Working
+	for _, b := range s.Builds {
+		runs := of(jobs, b)
+		pending, err := asked(ctx, r.ci, r.opts.Ledger, s.Push, b, len(runs))
+		if err != nil {
+			return Missing, err
+		}
+		state, err := buildState(ctx, r.ci, runs, pending)
+		if err != nil {
+			return Missing, err
+		}
+		worst = max(worst, state)
+	}
+	return worst, nil
+}
+
+// release asks for a step whose builds are done. Meanwhile others, or the build
+// itself, may have asked for the same: it asks for what is still missing.
+func (r *runner) release(ctx context.Context, s *Step) error {
+	jobs, err := r.ci.Jobs(ctx, s.Push, s.Label)
+	if err != nil {
+		s.Err = err
+		r.step(*s)
+		return ctx.Err()
+	}
+	runs, err := analysis.OfRuns(ctx, jobs, nil)
+	if err != nil {
+		return err
+	}
+	out, err := asked(ctx, r.ci, r.opts.Ledger, s.Push, s.Label, runs.Seen)
+	if err != nil {
+		return &ledgerError{err}
+	}
+	missing := s.Count
+	if s.Times > 0 {
+		missing = min(missing, s.Times-runs.Counted-out)
+	}
+	if missing < 1 {
+		s.Receipt = &job.Receipt{State: job.AlreadyAsked}
+		r.step(*s)
+		return nil
+	}
+	if missing < s.Count {
+		s.Why += fmt.Sprintf("; %d still missing once the build was done", missing)
+	}
+	now := *s
+	now.Count, now.Seen = missing, runs.Seen+out
+	err = r.do(ctx, &now)
+	s.Receipt, s.Err = now.Receipt, now.Err
+	return err
+}
+
+func (r *runner) step(s Step) {
+	if r.opts.OnStep != nil {
+		r.opts.OnStep(s)
+	}
+}
+
+// giveUp looks once more and fails what still waits.
+func (r *runner) giveUp(ctx context.Context, steps []*Step) error {
+	left, err := r.look(ctx, steps)
+	if err != nil {
+		return err
+	}
+	return r.abandon(left, errNothingHappens)
+}
+
+var errNothingHappens = errors.New("the build is not done, and nothing can happen in the CI any more")
+
+// abandon fails the steps that still wait; they were not asked for.
+func (r *runner) abandon(steps []*Step, why error) error {
+	for _, s := range slices.Clone(steps) {
+		if s.Receipt == nil && s.Err == nil {
+			s.Err = job.Wrap("trigger.wait", s.Label, why)
+			r.step(*s)
+		}
+	}
+	if errors.Is(why, errNothingHappens) {
+		return nil
+	}
+	return why
+}
