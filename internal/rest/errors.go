@@ -1,0 +1,108 @@
+package rest
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// ErrTooLarge: the body is larger than Options.MaxBody.
+var ErrTooLarge = errors.New("the body is larger than allowed")
+
+// Error is a request that failed: a status of 400 or more, or no answer.
+type Error struct {
+	Method     string
+	URL        string        // without secrets
+	Status     int           // 0 when there was no answer
+	Body       []byte        // the answer's first bytes
+	RetryAfter time.Duration // 0 when the server did not say
+	Err        error         // why there was no answer
+}
+
+func (e *Error) Error() string {
+	if e.Status == 0 {
+		return fmt.Sprintf("%s %s: %v", e.Method, e.URL, e.Err)
+	}
+	s := fmt.Sprintf("%s %s: %d %s", e.Method, e.URL, e.Status, http.StatusText(e.Status))
+	if text := oneLine(e.Body); text != "" {
+		s += ": " + text
+	}
+	return s
+}
+
+// Unwrap returns why there was no answer.
+func (e *Error) Unwrap() error { return e.Err }
+
+// DecodeError is an answer that is not the JSON that it should be.
+type DecodeError struct {
+	URL         string // without secrets
+	ContentType string
+	First       []byte
+	Err         error
+}
+
+func (e *DecodeError) Error() string {
+	return fmt.Sprintf("%s: expected JSON, got %q (%s): %v", e.URL, oneLine(e.First), e.ContentType, e.Err)
+}
+
+// Unwrap returns what the decoder said.
+func (e *DecodeError) Unwrap() error { return e.Err }
+
+// firstBytes is how much of an answer an error keeps.
+const firstBytes = 512
+
+func first(body []byte) []byte { return append([]byte(nil), body[:min(len(body), firstBytes)]...) }
+
+// oneLine is the beginning of a body, fit for an error message.
+func oneLine(body []byte) string {
+	const most = 200
+	s := strings.Join(strings.Fields(strings.ToValidUTF8(string(body), "\uFFFD")), " ")
+	if len(s) <= most {
+		return s
+	}
+	for s = s[:most]; !utf8.ValidString(s); {
+		s = s[:len(s)-1]
+	}
+	return s + "…"
+}
+
+// Redact returns rawURL without what must not reach a log: the user and
+// password, and the values of parameters that carry secrets.
+func Redact(rawURL string) string {
+	u, err := url.Parse(rawURL)
+	if err != nil {
+		return "(a URL that cannot be read)"
+	}
+	if u.User != nil {
+		u.User = url.User("REDACTED")
+	}
+	if u.RawQuery == "" {
+		return u.String()
+	}
+	params := strings.Split(u.RawQuery, "&")
+	for i, p := range params {
+		if name, _, ok := strings.Cut(p, "="); ok && secret(name) {
+			params[i] = name + "=REDACTED"
+		}
+	}
+	u.RawQuery = strings.Join(params, "&")
+	return u.String()
+}
+
+// secret reports whether a query parameter of this name carries a secret.
+func secret(name string) bool {
+	if s, err := url.QueryUnescape(name); err == nil {
+		name = s
+	}
+	name = strings.ToLower(name)
+	for _, part := range []string{"bewit", "token", "secret", "password", "signature", "credential", "api_key", "apikey", "x-amz-"} {
+		if strings.Contains(name, part) {
+			return true
+		}
+	}
+	return false
+}

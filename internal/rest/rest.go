@@ -1,0 +1,149 @@
+// Package rest is the one polite HTTP client that every source of mozci uses:
+// a bounded number of requests at a time for each host, one retry policy,
+// conditional and cached GETs, a User-Agent that names mozci, bodies with a
+// cap, and errors without secrets.
+//
+// Start with [New]; [Client.JSON] reads a JSON answer, [Client.Do] anything.
+package rest
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-cleanhttp"
+	"golang.org/x/sync/semaphore"
+)
+
+// Options configure a Client; nil is zero options.
+type Options struct {
+	// HTTP is the caller's client. Default: a clean pooled one.
+	HTTP *http.Client
+	// UserAgent is sent with every request. Default names mozci.
+	UserAgent string
+	// PerHost is how many requests may be under way to one host. Default 10,
+	// what hg.mozilla.org asks clients not to exceed.
+	PerHost int
+	// Retries is how often a request that may be repeated is repeated. Default
+	// 5, as Taskcluster's clients do; negative for never.
+	Retries int
+	// Backoff is the first wait before repeating; it doubles each time, up to
+	// MaxBackoff, with a quarter more or less at random. Defaults 100 ms and
+	// 30 s, as Taskcluster's clients do.
+	Backoff, MaxBackoff time.Duration
+	// Timeout bounds one attempt, its body included. Default one minute.
+	Timeout time.Duration
+	// MaxBody is the size of the largest body that is read, in bytes after
+	// decompression. Default 64 MiB.
+	MaxBody int64
+	// Cache keeps answers that carry a validator, and those to requests for
+	// what cannot change. Default none.
+	Cache Cache
+	// Logger gets each attempt that failed. Nil discards.
+	Logger *slog.Logger
+}
+
+// Client is safe for concurrent use; New makes one.
+type Client struct {
+	o     Options
+	mu    sync.Mutex
+	hosts map[string]*semaphore.Weighted
+}
+
+const userAgent = "mozci (+https://github.com/mozci/mozci)"
+
+// New returns a client. It does no I/O.
+func New(opts *Options) *Client {
+	c := &Client{hosts: map[string]*semaphore.Weighted{}}
+	if opts != nil {
+		c.o = *opts
+	}
+	if c.o.HTTP == nil {
+		c.o.HTTP = cleanhttp.DefaultPooledClient()
+	}
+	if c.o.UserAgent == "" {
+		c.o.UserAgent = userAgent
+	}
+	orDefault(&c.o.PerHost, 10)
+	orDefault(&c.o.Retries, 5)
+	orDefault(&c.o.Backoff, 100*time.Millisecond)
+	orDefault(&c.o.MaxBackoff, 30*time.Second)
+	orDefault(&c.o.Timeout, time.Minute)
+	orDefault(&c.o.MaxBody, 64<<20)
+	if c.o.Logger == nil {
+		c.o.Logger = slog.New(slog.DiscardHandler)
+	}
+	return c
+}
+
+func orDefault[T int | int64 | time.Duration](v *T, d T) {
+	if *v == 0 {
+		*v = d
+	}
+}
+
+// Request is one request.
+type Request struct {
+	Method string // default GET
+	URL    string
+	Header http.Header
+	Body   []byte
+	// Idempotent says that a POST may be repeated when its answer is lost.
+	// GET, HEAD, PUT and DELETE always may.
+	Idempotent bool
+	// Immutable says that what the URL names never changes, so that a cached
+	// answer is used without asking.
+	Immutable bool
+}
+
+// Response is an answer with a status below 400, its body read whole.
+type Response struct {
+	Status int
+	Header http.Header
+	Body   []byte
+	URL    string // where it came from, after redirects
+}
+
+// JSON fetches url and decodes its answer. An answer that is not JSON is a
+// *[DecodeError], any other failure an *[Error].
+func (c *Client) JSON(ctx context.Context, url string, into any) error {
+	res, err := c.Do(ctx, Request{URL: url, Header: http.Header{"Accept": {"application/json"}}})
+	if err != nil {
+		return err
+	}
+	return Decode(res, into)
+}
+
+// Decode decodes a JSON answer; errors are *[DecodeError].
+func Decode(res *Response, into any) error {
+	if err := json.Unmarshal(res.Body, into); err != nil {
+		return &DecodeError{URL: Redact(res.URL), ContentType: res.Header.Get("Content-Type"), First: first(res.Body), Err: err}
+	}
+	return nil
+}
+
+// host returns the semaphore of a URL's host.
+func (c *Client) host(u *url.URL) *semaphore.Weighted {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s, ok := c.hosts[u.Host]
+	if !ok {
+		s = semaphore.NewWeighted(int64(c.o.PerHost))
+		c.hosts[u.Host] = s
+	}
+	return s
+}
+
+// read reads a body up to the cap; a longer one is ErrTooLarge.
+func (c *Client) read(body io.Reader) ([]byte, error) {
+	b, err := io.ReadAll(io.LimitReader(body, c.o.MaxBody+1))
+	if int64(len(b)) > c.o.MaxBody {
+		return nil, ErrTooLarge
+	}
+	return b, err
+}

@@ -1,0 +1,239 @@
+package rest_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/mozci/mozci/internal/rest"
+)
+
+// transport answers in memory, so that time is a bubble's.
+type transport func(*http.Request) (*http.Response, error)
+
+func (f transport) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+func answer(r *http.Request, status int, body string, header ...string) *http.Response {
+	h := http.Header{"Content-Type": {"application/json"}}
+	for i := 0; i+1 < len(header); i += 2 {
+		h.Set(header[i], header[i+1])
+	}
+	return &http.Response{StatusCode: status, Header: h, Body: io.NopCloser(strings.NewReader(body)), Request: r}
+}
+
+func client(f transport, opts rest.Options) *rest.Client {
+	opts.HTTP = &http.Client{Transport: f}
+	return rest.New(&opts)
+}
+
+// What is repeated, how often, and how long that takes.
+func TestRetries(t *testing.T) {
+	for name, c := range map[string]struct {
+		req      rest.Request
+		answers  []int // statuses; 0 is no answer
+		header   []string
+		attempts int
+		atLeast  time.Duration
+		atMost   time.Duration
+		fails    bool
+	}{
+		"at once":                {answers: []int{200}, attempts: 1},
+		"500 then 200":           {answers: []int{500, 200}, attempts: 2, atLeast: 75 * time.Millisecond, atMost: 125 * time.Millisecond},
+		"no answer then 200":     {answers: []int{0, 0, 200}, attempts: 3, atLeast: 225 * time.Millisecond, atMost: 375 * time.Millisecond},
+		"always 503":             {answers: []int{503}, attempts: 6, atLeast: 2325 * time.Millisecond, atMost: 3875 * time.Millisecond, fails: true},
+		"429 with Retry-After":   {answers: []int{429, 200}, header: []string{"Retry-After", "7"}, attempts: 2, atLeast: 7 * time.Second, atMost: 7 * time.Second},
+		"429 for an hour":        {answers: []int{429, 200}, header: []string{"Retry-After", "3600"}, attempts: 1, fails: true},
+		"404":                    {answers: []int{404}, attempts: 1, fails: true},
+		"403":                    {answers: []int{403}, attempts: 1, fails: true},
+		"POST is not repeated":   {req: rest.Request{Method: "POST"}, answers: []int{500}, attempts: 1, fails: true},
+		"POST without an answer": {req: rest.Request{Method: "POST"}, answers: []int{0}, attempts: 1, fails: true},
+		"POST that may be":       {req: rest.Request{Method: "POST", Idempotent: true, Body: []byte("x")}, answers: []int{500, 200}, attempts: 2, atMost: time.Second},
+		"PUT":                    {req: rest.Request{Method: "PUT", Body: []byte("x")}, answers: []int{500, 200}, attempts: 2, atMost: time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				n := 0
+				cl := client(func(r *http.Request) (*http.Response, error) {
+					status := c.answers[min(n, len(c.answers)-1)]
+					n++
+					if body, err := io.ReadAll(r.Body); err != nil || string(body) != string(c.req.Body) {
+						t.Errorf("attempt %d has the body %q, %v", n, body, err)
+					}
+					if status == 0 {
+						return nil, errors.New("connection reset")
+					}
+					return answer(r, status, "{}", c.header...), nil
+				}, rest.Options{})
+				c.req.URL = "http://example.com/x"
+				began := time.Now()
+				_, err := cl.Do(t.Context(), c.req)
+				took := time.Since(began)
+				if n != c.attempts || (err != nil) != c.fails || took < c.atLeast || took > c.atMost && !(c.atMost == 0 && took == 0) {
+					t.Errorf("%d attempts in %v, error %v; expected %d in %v to %v, failing %t", n, took, err, c.attempts, c.atLeast, c.atMost, c.fails)
+				}
+			})
+		})
+	}
+}
+
+// A server that never answers, and one that stops in the middle of its body.
+func TestSilence(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cl := client(func(r *http.Request) (*http.Response, error) {
+			<-r.Context().Done()
+			return nil, r.Context().Err()
+		}, rest.Options{Retries: 1, Timeout: time.Second})
+		_, err := cl.Do(t.Context(), rest.Request{URL: "http://example.com/"})
+		if err == nil || !strings.Contains(err.Error(), "no whole answer within 1s") {
+			t.Errorf("error %v", err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+		defer cancel()
+		if _, err := cl.Do(ctx, rest.Request{URL: "http://example.com/"}); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("cancelled by the caller: %v", err)
+		}
+		n := 0
+		cl = client(func(r *http.Request) (*http.Response, error) {
+			n++
+			res := answer(r, 200, "")
+			res.Body = io.NopCloser(io.MultiReader(strings.NewReader(`{"half":`), brokenReader{}))
+			return res, nil
+		}, rest.Options{Retries: 2})
+		if _, err := cl.Do(t.Context(), rest.Request{URL: "http://example.com/"}); !errors.Is(err, io.ErrUnexpectedEOF) || n != 3 {
+			t.Errorf("half an answer: %d attempts, %v", n, err)
+		}
+	})
+}
+
+type brokenReader struct{}
+
+func (brokenReader) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
+
+func TestTenAtATimeForEachHost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var now, most atomic.Int64
+		cl := client(func(r *http.Request) (*http.Response, error) {
+			most.Store(max(most.Load(), now.Add(1)))
+			time.Sleep(time.Second)
+			now.Add(-1)
+			return answer(r, 200, "{}"), nil
+		}, rest.Options{})
+		began := time.Now()
+		done := make(chan error)
+		for i := range 60 {
+			go func() {
+				_, err := cl.Do(t.Context(), rest.Request{URL: fmt.Sprintf("http://host-%d.example/", i%2)})
+				done <- err
+			}()
+		}
+		for range 60 {
+			if err := <-done; err != nil {
+				t.Error(err)
+			}
+		}
+		if most.Load() != 20 || time.Since(began) != 3*time.Second {
+			t.Errorf("%d at a time to two hosts, in %v; expected 20 in 3s", most.Load(), time.Since(began))
+		}
+	})
+}
+
+func TestConditionalAndImmutable(t *testing.T) {
+	disk, err := rest.NewDisk(t.TempDir(), 1<<20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, cache := range map[string]rest.Cache{"memory": rest.NewMemory(1 << 20), "disk": disk} {
+		var log []string
+		cl := client(func(r *http.Request) (*http.Response, error) {
+			log = append(log, r.Header.Get("If-None-Match"))
+			if r.Header.Get("If-None-Match") == `W/"1"` {
+				return answer(r, 304, ""), nil
+			}
+			return answer(r, 200, `{"n":1}`, "ETag", `W/"1"`), nil
+		}, rest.Options{Cache: cache})
+		for range 2 {
+			var got struct{ N int }
+			if err := cl.JSON(t.Context(), "http://example.com/a", &got); err != nil || got.N != 1 {
+				t.Errorf("%s: %v, %v", name, got, err)
+			}
+		}
+		for range 3 {
+			if _, err := cl.Do(t.Context(), rest.Request{URL: "http://example.com/b", Immutable: true}); err != nil {
+				t.Error(err)
+			}
+		}
+		if got := strings.Join(log, ","); got != `,W/"1",` {
+			t.Errorf("%s: the requests' validators were %q, expected none, W/\"1\", and one for what cannot change", name, got)
+		}
+	}
+}
+
+func TestCachesForget(t *testing.T) {
+	m := rest.NewMemory(10)
+	for _, u := range []string{"a", "b", "c"} {
+		m.Store(u, &rest.Entry{URL: u, Body: []byte("12345")})
+	}
+	if _, ok := m.Load("a"); ok {
+		t.Error("the oldest is kept over the cap")
+	}
+	if _, ok := m.Load("c"); !ok {
+		t.Error("the newest is lost")
+	}
+	dir := t.TempDir()
+	d, err := rest.NewDisk(dir, 1000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 20 {
+		d.Store(fmt.Sprint(i), &rest.Entry{URL: fmt.Sprint(i), Body: make([]byte, 100)})
+	}
+	files, err := os.ReadDir(dir)
+	if err != nil || len(files) == 0 || len(files) > 5 {
+		t.Errorf("%d files of 200 bytes and more under a cap of 1000, %v", len(files), err)
+	}
+	d.Store("torn", &rest.Entry{URL: "torn"})
+	for _, f := range files {
+		if err := os.WriteFile(dir+"/"+f.Name(), []byte(`{"URL":`), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, ok := d.Load("19"); ok {
+		t.Error("a torn file is an entry")
+	}
+}
+
+func TestErrorsSayWhat(t *testing.T) {
+	cl := client(func(r *http.Request) (*http.Response, error) {
+		switch r.URL.Path {
+		case "/html":
+			return answer(r, 200, "<!DOCTYPE html>\n<title>Sign in</title>", "Content-Type", "text/html"), nil
+		case "/large":
+			return answer(r, 200, strings.Repeat("x", 2000)), nil
+		case "/down":
+			return nil, errors.New("connection refused")
+		}
+		return answer(r, 404, `{"error": "unknown revision 'x'"}`), nil
+	}, rest.Options{MaxBody: 1000, Retries: -1})
+	for url, want := range map[string]string{
+		"http://example.com/html":                      `expected JSON, got "<!DOCTYPE html> <title>Sign in</title>" (text/html)`,
+		"http://example.com/large":                     "larger than allowed",
+		"http://example.com/gone":                      `404 Not Found: {"error": "unknown revision 'x'"}`,
+		"http://u:pw@example.com/down?bewit=s3cret&a=1": "http://REDACTED@example.com/down?bewit=REDACTED&a=1: connection refused",
+		"ftp://example.com/":                           "not an http or https URL",
+		"://":                                          "(a URL that cannot be read)",
+	} {
+		var into any
+		err := cl.JSON(t.Context(), url, &into)
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "s3cret") || strings.Contains(err.Error(), "pw@") {
+			t.Errorf("%s: error %v\nexpected one with %s", url, err, want)
+		}
+	}
+}
