@@ -1,6 +1,7 @@
 package job
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -58,6 +59,30 @@ func Wrap(op, key string, err error) error {
 		return err
 	}
 	return &Error{Op: op, Key: key, Err: err}
+}
+
+// OfHTTP returns an error of an HTTP exchange as an *Error that wraps the
+// sentinel which it means: SentinelOf the status, where err has a method
+// HTTPStatus that says one; ErrMalformed, where it has a method Malformed that
+// says so; the error itself of a context; and ErrUnavailable otherwise.
+func OfHTTP(op, key string, err error) error {
+	var malformed interface{ Malformed() bool }
+	var answered interface{ HTTPStatus() int }
+	var sentinel error
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return Wrap(op, key, err)
+	case errors.As(err, &malformed) && malformed.Malformed():
+		sentinel = ErrMalformed
+	case errors.As(err, &answered):
+		sentinel = SentinelOf(answered.HTTPStatus())
+	}
+	if sentinel == nil {
+		sentinel = ErrUnavailable
+	}
+	return Wrap(op, key, fmt.Errorf("%w: %w", sentinel, err))
 }
 
 // UnknownWord is the error for a status or kind word that source does not

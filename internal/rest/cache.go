@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io/fs"
 	"net/http"
 	"os"
@@ -117,15 +116,11 @@ func (m *Memory) drop(el *list.Element) {
 	delete(m.entries, e.URL)
 }
 
-// NewDisk returns a Cache in a folder, which it makes. Once the files are
-// larger than maxBytes together the oldest are removed. Files that cannot be
-// read are no entries; several processes may share the folder.
-func NewDisk(dir string, maxBytes int64) (*Disk, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("cache folder: %w", err)
-	}
-	return &Disk{dir, maxBytes}, nil
-}
+// NewDisk returns a Cache in a folder, which is made when something is kept.
+// Once the files are larger than maxBytes together the oldest are removed.
+// Files that cannot be read are no entries; several processes may share the
+// folder.
+func NewDisk(dir string, maxBytes int64) *Disk { return &Disk{dir, maxBytes} }
 
 // Disk is a Cache in a folder; NewDisk makes one.
 type Disk struct {
@@ -155,6 +150,9 @@ func (d *Disk) Load(url string) (*Entry, bool) {
 func (d *Disk) Store(url string, e *Entry) {
 	text, err := json.Marshal(e)
 	if err != nil || int64(len(text)) > d.max {
+		return
+	}
+	if os.MkdirAll(d.dir, 0o700) != nil {
 		return
 	}
 	tmp, err := os.CreateTemp(d.dir, "new-*")

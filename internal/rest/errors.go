@@ -37,6 +37,9 @@ func (e *Error) Error() string {
 // Unwrap returns why there was no answer.
 func (e *Error) Unwrap() error { return e.Err }
 
+// HTTPStatus is Status, for job.OfHTTP.
+func (e *Error) HTTPStatus() int { return e.Status }
+
 // DecodeError is an answer that is not the JSON that it should be.
 type DecodeError struct {
 	URL         string // without secrets
@@ -51,6 +54,9 @@ func (e *DecodeError) Error() string {
 
 // Unwrap returns what the decoder said.
 func (e *DecodeError) Unwrap() error { return e.Err }
+
+// Malformed is true: the answer is not what it should be, for job.OfHTTP.
+func (*DecodeError) Malformed() bool { return true }
 
 // firstBytes is how much of an answer an error keeps.
 const firstBytes = 512

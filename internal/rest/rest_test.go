@@ -146,11 +146,7 @@ func TestTenAtATimeForEachHost(t *testing.T) {
 }
 
 func TestConditionalAndImmutable(t *testing.T) {
-	disk, err := rest.NewDisk(t.TempDir(), 1<<20)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, cache := range map[string]rest.Cache{"memory": rest.NewMemory(1 << 20), "disk": disk} {
+	for name, cache := range map[string]rest.Cache{"memory": rest.NewMemory(1 << 20), "disk": rest.NewDisk(t.TempDir(), 1<<20)} {
 		var log []string
 		cl := client(func(r *http.Request) (*http.Response, error) {
 			log = append(log, r.Header.Get("If-None-Match"))
@@ -188,10 +184,7 @@ func TestCachesForget(t *testing.T) {
 		t.Error("the newest is lost")
 	}
 	dir := t.TempDir()
-	d, err := rest.NewDisk(dir, 1000)
-	if err != nil {
-		t.Fatal(err)
-	}
+	d := rest.NewDisk(dir, 1000)
 	for i := range 20 {
 		d.Store(fmt.Sprint(i), &rest.Entry{URL: fmt.Sprint(i), Body: make([]byte, 100)})
 	}

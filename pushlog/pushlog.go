@@ -1,0 +1,182 @@
+// Package pushlog reads hg.mozilla.org's pushlog as a job.Repository.
+//
+// Start with [New], which makes a [Server], and [Server.Repository], which
+// makes a [Log] of one repository of it.
+//
+// What the pushlog does in its own way, and this package hides: ids come as
+// strings in the order of strings; lower bounds are exclusive and upper ones
+// inclusive, but dates the other way round and in the server's time zone; an
+// upper bound without a lower one is ignored; ids have holes where pushes were
+// stripped; a push can have lost all its changesets (it is returned with an
+// empty Revision); answers have no pages, so ranges are asked for by ids, a few
+// hundred at a time.
+//
+// A [Log] remembers the highest push id that its repository ever had. When that
+// goes back the repository was made anew, every id means something else, and
+// the call fails once with [ErrReset].
+package pushlog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+
+	"github.com/mozci/mozci/internal/rest"
+	"github.com/mozci/mozci/job"
+)
+
+// DefaultURL is Mozilla's server.
+const DefaultURL = "https://hg.mozilla.org"
+
+// ErrReset: the repository's highest push id went back, so it was made anew.
+// What a caller kept of it means nothing any more. The next call starts afresh.
+var ErrReset = errors.New("the repository was reset: its last push id went back")
+
+// Options configure a Server; nil is zero options.
+type Options struct {
+	// HTTP is the caller's client. Default: a clean pooled one.
+	HTTP *http.Client
+	// CacheDir is a folder for answers, used again when the server says that
+	// they still hold. Default: the last 32 MiB are kept in memory.
+	CacheDir string
+	// Logger gets requests that failed and are repeated. Nil discards.
+	Logger *slog.Logger
+}
+
+// Server is an hg server with Mozilla's pushlog. It is safe for concurrent use.
+type Server struct {
+	base string
+	http *rest.Client
+
+	mu   sync.Mutex
+	last map[string]int64 // by path: the highest push id seen
+}
+
+// New returns a Server at baseURL, such as DefaultURL. It does no I/O; a
+// malformed URL is job.ErrInvalid.
+func New(baseURL string, opts *Options) (*Server, error) {
+	u, err := url.Parse(baseURL)
+	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
+		return nil, job.Wrap("pushlog.new", rest.Redact(baseURL), fmt.Errorf("%w: expected a URL such as %s", job.ErrInvalid, DefaultURL))
+	}
+	var o Options
+	if opts != nil {
+		o = *opts
+	}
+	var cache rest.Cache = rest.NewMemory(32 << 20)
+	if o.CacheDir != "" {
+		cache = rest.NewDisk(o.CacheDir, 256<<20)
+	}
+	return &Server{
+		base: strings.TrimSuffix(baseURL, "/"), last: map[string]int64{},
+		http: rest.New(&rest.Options{HTTP: o.HTTP, Cache: cache, Logger: o.Logger}),
+	}, nil
+}
+
+// Repository returns the pushlog of a repository, by its short name such as
+// "autoland", or by its path such as "integration/autoland". It does no I/O.
+func (s *Server) Repository(name string) *Log {
+	name = ShortName(strings.Trim(name, "/"))
+	return &Log{s, name, Path(name)}
+}
+
+// Log is the pushlog of one repository, a job.Repository. It is safe for
+// concurrent use.
+type Log struct {
+	server *Server
+	name   string
+	path   string
+}
+
+var _ job.Repository = (*Log)(nil)
+
+// Name implements job.Repository.
+func (l *Log) Name() string { return l.name }
+
+// Push implements job.Repository: one request.
+func (l *Log) Push(ctx context.Context, rev string) (job.Push, error) {
+	p, err := l.push(ctx, rev, false)
+	return p, job.Wrap("pushlog.push", l.name+" "+rev, err)
+}
+
+func (l *Log) push(ctx context.Context, rev string, full bool) (job.Push, error) {
+	parsed, err := job.ParseRevision(rev)
+	if err != nil {
+		return job.Push{}, err
+	}
+	a, err := l.ask(ctx, full, "changeset", parsed)
+	if err != nil {
+		return job.Push{}, err
+	}
+	// Newest first: where several pushes have it, the last one counts. An
+	// empty repository answers no pushes to any revision.
+	for i := len(a.pushes) - 1; i >= 0; i-- {
+		p := a.pushes[i]
+		if parsed == "tip" || p.Contains(parsed) || contains(a.hidden[p.ID], parsed) {
+			return p, nil
+		}
+	}
+	if len(a.pushes) > 0 {
+		return job.Push{}, fmt.Errorf("%w: %d pushes, and none contains it", job.ErrMalformed, len(a.pushes))
+	}
+	return job.Push{}, fmt.Errorf("%w: no push has it", job.ErrNotFound)
+}
+
+func contains(nodes []string, rev string) bool {
+	for _, n := range nodes {
+		if job.SameRevision(n, rev) {
+			return true
+		}
+	}
+	return false
+}
+
+// ask sends one json-pushes request; params are names and values, in order.
+func (l *Log) ask(ctx context.Context, full bool, params ...string) (answer, error) {
+	var q strings.Builder
+	q.WriteString("version=2")
+	if full {
+		q.WriteString("&full=1")
+	}
+	for i := 0; i < len(params); i += 2 {
+		q.WriteString("&" + params[i] + "=" + url.QueryEscape(params[i+1]))
+	}
+	where := l.server.base + "/" + l.path + "/json-pushes?" + q.String()
+	known := l.server.known(l.path)
+	res, err := l.server.http.Do(ctx, rest.Request{URL: where, Header: http.Header{"Accept": {"application/json"}}})
+	if err != nil {
+		return answer{}, job.OfHTTP("pushlog.json-pushes", rest.Redact(where), err)
+	}
+	a, err := decode(res.Body, l.name)
+	if err != nil {
+		return answer{}, job.Wrap("pushlog.json-pushes", rest.Redact(where), err)
+	}
+	return a, l.server.learn(l.path, known, a.last)
+}
+
+func (s *Server) known(path string) int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.last[path]
+}
+
+// learn keeps the last push id of an answer. It is compared with what was
+// known when the question was asked: answers may overtake each other.
+func (s *Server) learn(path string, known, last int64) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case last == unknownLast:
+		return nil
+	case last < known:
+		s.last[path] = last
+		return fmt.Errorf("%w from %d to %d", ErrReset, known, last)
+	}
+	s.last[path] = max(s.last[path], last)
+	return nil
+}

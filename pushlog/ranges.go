@@ -1,0 +1,161 @@
+package pushlog
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/mozci/mozci/job"
+)
+
+// page is how many ids one request asks for.
+const page = 200
+
+// Pushes implements job.Repository.
+//
+// Requests: by ids, one for each 200 ids; by revisions two more, or one when
+// they are the same; around a revision one more, and one or two where many ids
+// are missing; by dates one for each ten days, or a hundred.
+func (l *Log) Pushes(ctx context.Context, r job.Range) ([]job.Push, error) {
+	way, err := r.Check()
+	if err != nil {
+		return nil, job.Wrap("pushlog.pushes", l.name, err)
+	}
+	var pushes []job.Push
+	switch way {
+	case job.ByIDs:
+		pushes, _, err = l.byIDs(ctx, r.FirstID, r.LastID, r.Full)
+	case job.ByRevisions:
+		pushes, err = l.between(ctx, r)
+	case job.ByCenter:
+		pushes, err = l.around(ctx, r)
+	case job.ByDates:
+		pushes, err = l.dates(ctx, r)
+	}
+	if err != nil {
+		return nil, job.Wrap("pushlog.pushes", l.name, err)
+	}
+	return pushes, nil
+}
+
+// byIDs returns the pushes with ids from lo to hi, both included, and the last
+// id of the repository. Both bounds are always sent: without a lower one the
+// server ignores the upper one and answers the last ten pushes.
+func (l *Log) byIDs(ctx context.Context, lo, hi int64, full bool) (out []job.Push, last int64, err error) {
+	lo = max(lo, 1)
+	for {
+		end := min(hi, lo+page-1)
+		a, err := l.ask(ctx, full, "startID", strconv.FormatInt(lo-1, 10), "endID", strconv.FormatInt(end, 10))
+		if err != nil {
+			return nil, 0, err
+		}
+		for _, p := range a.pushes {
+			if p.ID >= lo && p.ID <= end {
+				out = append(out, p)
+			}
+		}
+		if last = a.last; end >= hi || (last != unknownLast && end >= last) {
+			return out, last, nil
+		}
+		lo = end + 1
+	}
+}
+
+func (l *Log) between(ctx context.Context, r job.Range) ([]job.Push, error) {
+	from, err := l.push(ctx, r.From, r.Full)
+	if err != nil {
+		return nil, err
+	}
+	if r.From == r.To {
+		return []job.Push{from}, nil
+	}
+	to, err := l.push(ctx, r.To, r.Full)
+	if err != nil {
+		return nil, err
+	}
+	if from.ID > to.ID {
+		return nil, fmt.Errorf("%w: %s (push %d) is after %s (push %d)", job.ErrInvalid, r.From, from.ID, r.To, to.ID)
+	}
+	if from.ID == to.ID {
+		return []job.Push{from}, nil
+	}
+	pushes, _, err := l.byIDs(ctx, from.ID, to.ID, r.Full)
+	return pushes, err
+}
+
+// around asks for as many ids as pushes are wanted and a few more, since ids
+// have holes, and for more where those were not enough.
+func (l *Log) around(ctx context.Context, r job.Range) ([]job.Push, error) {
+	p, err := l.push(ctx, r.Center, r.Full)
+	if err != nil || r.Before == 0 && r.After == 0 {
+		return []job.Push{p}, err
+	}
+	lo, hi := p.ID, p.ID
+	if r.Before > 0 {
+		lo = max(1, p.ID-spare(r.Before))
+	}
+	if r.After > 0 {
+		hi = p.ID + spare(r.After)
+	}
+	pushes, last, err := l.byIDs(ctx, lo, hi, r.Full)
+	for err == nil {
+		at := slices.IndexFunc(pushes, func(q job.Push) bool { return q.ID == p.ID })
+		if at < 0 {
+			return nil, fmt.Errorf("%w: push %d has %s, and is not among the pushes %d to %d", job.ErrMalformed, p.ID, r.Center, lo, hi)
+		}
+		before, after := r.Before-at, r.After-(len(pushes)-1-at)
+		var more []job.Push
+		switch {
+		case before > 0 && lo > 1:
+			end := lo - 1
+			lo = max(1, lo-spare(before)-page/4)
+			more, last, err = l.byIDs(ctx, lo, end, r.Full)
+			pushes = append(more, pushes...)
+		case after > 0 && hi < last:
+			start := hi + 1
+			hi += spare(after) + page/4
+			more, last, err = l.byIDs(ctx, start, hi, r.Full)
+			pushes = append(pushes, more...)
+		default:
+			return pushes[max(0, -before) : len(pushes)-max(0, -after)], nil
+		}
+	}
+	return nil, err
+}
+
+// spare is how many ids to ask for so that n pushes are likely among them.
+func spare(n int) int64 { return int64(n) + int64(n)/4 + 2 }
+
+// dates asks in pieces, each a day longer at both ends than it needs to be,
+// and sorts out what does not belong: the server reads dates in its own time
+// zone, with the lower bound exclusive and in whole seconds.
+func (l *Log) dates(ctx context.Context, r job.Range) ([]job.Push, error) {
+	const layout = "2006-01-02 15:04:05"
+	piece := max(10*24*time.Hour, r.Until.Sub(r.Since)/100)
+	found := map[int64]job.Push{}
+	for since := r.Since; !since.After(r.Until); since = since.Add(piece) {
+		until := since.Add(piece)
+		if until.After(r.Until) {
+			until = r.Until
+		}
+		a, err := l.ask(ctx, r.Full,
+			"startdate", since.UTC().Add(-24*time.Hour).Format(layout),
+			"enddate", until.UTC().Add(24*time.Hour).Format(layout))
+		if err != nil {
+			return nil, err
+		}
+		for _, p := range a.pushes {
+			if !p.Time.Before(r.Since) && !p.Time.After(r.Until) {
+				found[p.ID] = p
+			}
+		}
+	}
+	out := make([]job.Push, 0, len(found))
+	for _, p := range found {
+		out = append(out, p)
+	}
+	slices.SortFunc(out, func(a, b job.Push) int { return int(a.ID - b.ID) })
+	return out, nil
+}
