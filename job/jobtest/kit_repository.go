@@ -18,6 +18,8 @@ type RepositoryCase struct {
 	Pushes []job.Push
 	// Unknown is a well-formed revision that the repository does not have.
 	Unknown string
+	// Bare says that the source has no changesets to give, as old snapshots.
+	Bare bool
 }
 
 // CheckRepository tells whether r keeps the contract of job.Repository. It
@@ -31,7 +33,9 @@ func CheckRepository(ctx context.Context, r job.Repository, c RepositoryCase) er
 	k.lookup(ctx)
 	k.ranges(ctx)
 	k.dates(ctx)
-	k.full(ctx)
+	if !c.Bare {
+		k.full(ctx)
+	}
 	k.refusals(ctx)
 	k.ownership(ctx)
 	k.concurrency(ctx)

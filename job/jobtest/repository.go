@@ -3,7 +3,7 @@ package jobtest
 import (
 	"context"
 	"fmt"
-	"slices"
+	"strings"
 
 	"github.com/mozci/mozci/job"
 )
@@ -16,129 +16,68 @@ func (c *CI) Repository(name string) (job.Repository, error) {
 		return nil, job.Wrap("world.repository", name,
 			fmt.Errorf("%w: the world has %v", job.ErrNotFound, c.w.Repositories()))
 	}
-	return worldRepo{c.w, r}, nil
+	return worldRepo{job.NewList(name, c.w.Pushes(name)), c.w, r}, nil
 }
 
 // worldRepo serves one repository of a World.
 type worldRepo struct {
+	*job.List
 	w *World
 	r *repo
 }
 
-func (s worldRepo) Name() string { return s.r.name }
-
 // Push implements job.Repository. As World revisions are short words that
 // people type, an unambiguous prefix of 4 digits or more will do.
 func (s worldRepo) Push(ctx context.Context, rev string) (job.Push, error) {
-	p, err := s.find(ctx, rev)
+	full, err := s.full(rev)
 	if err != nil {
 		return job.Push{}, job.Wrap("world.push", rev, err)
 	}
-	return clonePush(p.Push), nil
+	return s.List.Push(ctx, full)
 }
 
-func (s worldRepo) find(ctx context.Context, rev string) (*push, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	if len(rev) < 4 || len(rev) >= 12 || rev == "tip" {
-		parsed, err := job.ParseRevision(rev)
+// Pushes implements job.Repository, with short words as in Push.
+func (s worldRepo) Pushes(ctx context.Context, r job.Range) ([]job.Push, error) {
+	for _, rev := range []*string{&r.From, &r.To, &r.Center} {
+		full, err := s.full(*rev)
 		if err != nil {
-			return nil, err
+			return nil, job.Wrap("world.pushes", *rev, err)
 		}
-		rev = parsed
+		*rev = full
 	}
-	var found *push
-	for _, p := range slices.Backward(s.r.pushes) {
-		if !p.Testable() || (rev != "tip" && !p.holds(rev)) {
+	return s.List.Pushes(ctx, r)
+}
+
+// full is the 40 digits that a short word of the world names; what is no short
+// word is returned as it is.
+func (s worldRepo) full(word string) (string, error) {
+	if len(word) < 4 || len(word) >= 12 {
+		return word, nil
+	}
+	found := ""
+	for _, p := range s.r.pushes {
+		if !strings.HasPrefix(p.Revision, strings.ToLower(word)) {
 			continue
 		}
-		if rev == "tip" {
-			return p, nil
+		if found != "" {
+			return "", fmt.Errorf("%w: revision %q is ambiguous: %.12s or %.12s", job.ErrInvalid, word, found, p.Revision)
 		}
-		if found != nil && len(rev) < 12 {
-			return nil, fmt.Errorf("%w: revision %q is ambiguous: pushes %d and %d have it", job.ErrInvalid, rev, p.ID, found.ID)
-		}
-		found = p
+		found = p.Revision
 	}
-	if found == nil {
-		return nil, fmt.Errorf("%w: unknown revision %q in %s", job.ErrNotFound, rev, s.r.name)
+	if found == "" {
+		return "", fmt.Errorf("%w: unknown revision %q in %s", job.ErrNotFound, word, s.r.name)
 	}
 	return found, nil
 }
 
-// holds reports whether the push has a changeset that starts with rev.
-func (p *push) holds(rev string) bool {
-	return slices.ContainsFunc(p.Changesets, func(c job.Changeset) bool {
-		return len(c.Node) >= len(rev) && c.Node[:len(rev)] == rev
-	})
-}
-
-// Pushes implements job.Repository.
-func (s worldRepo) Pushes(ctx context.Context, r job.Range) ([]job.Push, error) {
-	lo, hi, err := s.bounds(ctx, r)
-	if err != nil {
-		return nil, job.Wrap("world.pushes", s.r.name, err)
-	}
-	var out []job.Push
-	for _, p := range s.r.pushes[lo:hi] {
-		if r.Until.IsZero() || (!p.Time.Before(r.Since) && !p.Time.After(r.Until)) {
-			out = append(out, clonePush(p.Push))
-		}
-	}
-	return out, nil
-}
-
-// bounds are indices into the pushes: lo is in, hi is not.
-func (s worldRepo) bounds(ctx context.Context, r job.Range) (lo, hi int, err error) {
-	for _, rev := range []*string{&r.From, &r.To, &r.Center} {
-		if *rev == "" {
-			continue
-		}
-		p, err := s.find(ctx, *rev)
-		if err != nil {
-			return 0, 0, err
-		}
-		*rev = p.Revision // a short word becomes what a Range may hold
-	}
-	way, err := r.Check()
-	if err != nil {
-		return 0, 0, err
-	}
-	if err := ctx.Err(); err != nil {
-		return 0, 0, err
-	}
-	all := len(s.r.pushes)
-	at := func(rev string) int {
-		return slices.IndexFunc(s.r.pushes, func(p *push) bool { return p.Revision == rev })
-	}
-	switch way {
-	case job.ByIDs:
-		for lo < all && s.r.pushes[lo].ID < r.FirstID {
-			lo++
-		}
-		for hi = lo; hi < all && s.r.pushes[hi].ID <= r.LastID; {
-			hi++
-		}
-	case job.ByCenter:
-		i := at(r.Center)
-		lo, hi = max(0, i-r.Before), min(all, i+min(r.After, all)+1)
-	case job.ByRevisions:
-		lo, hi = at(r.From), at(r.To)+1
-		if lo >= hi {
-			return 0, 0, fmt.Errorf("%w: %.12s is after %.12s", job.ErrInvalid, r.From, r.To)
-		}
-	default:
-		hi = all
-	}
-	return lo, hi, nil
-}
-
 // Origins implements job.Originer.
 func (s worldRepo) Origins(ctx context.Context, p job.Push) ([]job.Origin, error) {
-	at, err := s.find(ctx, p.Revision)
-	if err != nil {
+	if err := ctx.Err(); err != nil {
 		return nil, job.Wrap("world.origins", p.String(), err)
+	}
+	at := s.r.push(p.ID)
+	if at == nil {
+		return nil, job.Wrap("world.origins", p.String(), job.ErrNotFound)
 	}
 	var out []job.Origin
 	for _, m := range at.merges {

@@ -1,0 +1,120 @@
+package job
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+)
+
+// NewList returns a Repository over pushes that the caller has: for pushes
+// that were saved, and for tests. They are copied and sorted by ID.
+func NewList(name string, pushes []Push) *List {
+	l := &List{name: name}
+	for _, p := range pushes {
+		l.pushes = append(l.pushes, p.clone())
+	}
+	slices.SortStableFunc(l.pushes, func(a, b Push) int { return cmp.Compare(a.ID, b.ID) })
+	return l
+}
+
+// List is a Repository in memory; NewList makes one. It is safe for concurrent
+// use.
+type List struct {
+	name   string
+	pushes []Push // ascending
+}
+
+// clone copies the push, so that nobody writes into another's slices.
+func (p Push) clone() Push {
+	p.Changesets = slices.Clone(p.Changesets)
+	for i := range p.Changesets {
+		p.Changesets[i].Parents = slices.Clone(p.Changesets[i].Parents)
+	}
+	return p
+}
+
+// Name implements Repository.
+func (l *List) Name() string { return l.name }
+
+// Push implements Repository.
+func (l *List) Push(ctx context.Context, rev string) (Push, error) {
+	i, err := l.find(ctx, rev)
+	if err != nil {
+		return Push{}, Wrap("list.push", l.name+" "+rev, err)
+	}
+	return l.pushes[i].clone(), nil
+}
+
+// find returns the index of the push that contains rev, the newest if several
+// do.
+func (l *List) find(ctx context.Context, rev string) (int, error) {
+	rev, err := ParseRevision(rev)
+	if err == nil {
+		err = ctx.Err()
+	}
+	if err != nil {
+		return 0, err
+	}
+	for i, p := range slices.Backward(l.pushes) {
+		if p.Testable() && rev == tip || p.Contains(rev) {
+			return i, nil
+		}
+	}
+	return 0, fmt.Errorf("%w: unknown revision %q in %s", ErrNotFound, rev, l.name)
+}
+
+// Pushes implements Repository.
+func (l *List) Pushes(ctx context.Context, r Range) ([]Push, error) {
+	lo, hi, err := l.bounds(ctx, r)
+	if err != nil {
+		return nil, Wrap("list.pushes", l.name, err)
+	}
+	var out []Push
+	for _, p := range l.pushes[lo:hi] {
+		if r.Until.IsZero() || !p.Time.Before(r.Since) && !p.Time.After(r.Until) {
+			out = append(out, p.clone())
+		}
+	}
+	return out, nil
+}
+
+// bounds are indices into the pushes: lo is in, hi is not. A range of dates is
+// sorted out by its caller, since dates need not grow with ids.
+func (l *List) bounds(ctx context.Context, r Range) (lo, hi int, err error) {
+	way, err := r.Check()
+	if err == nil {
+		err = ctx.Err()
+	}
+	if err != nil {
+		return 0, 0, err
+	}
+	all := len(l.pushes)
+	switch way {
+	case ByIDs:
+		lo, _ = l.search(r.FirstID)
+		hi, found := l.search(r.LastID)
+		if found {
+			hi++
+		}
+		return lo, hi, nil
+	case ByCenter:
+		i, err := l.find(ctx, r.Center)
+		return max(0, i-r.Before), min(all, i+min(r.After, all)+1), err
+	case ByRevisions:
+		from, err := l.find(ctx, r.From)
+		if err != nil {
+			return 0, 0, err
+		}
+		to, err := l.find(ctx, r.To)
+		if err == nil && from > to {
+			err = fmt.Errorf("%w: %.12s (push %d) is after %.12s (push %d)", ErrInvalid, r.From, l.pushes[from].ID, r.To, l.pushes[to].ID)
+		}
+		return from, to + 1, err
+	}
+	return 0, all, nil
+}
+
+func (l *List) search(id int64) (int, bool) {
+	return slices.BinarySearchFunc(l.pushes, id, func(p Push, id int64) int { return cmp.Compare(p.ID, id) })
+}

@@ -1,0 +1,171 @@
+package treeherder
+
+import (
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/mozci/mozci/job"
+)
+
+// Snapshot is what Treeherder answered to a resultset request in 2013 or 2014:
+// some pushes with all their jobs. It is a job.Repository and a read-only
+// job.Scheduler in memory, safe for concurrent use.
+type Snapshot struct {
+	*job.List
+	jobs map[int64][]Record // by push id
+}
+
+var (
+	_ job.Repository = (*Snapshot)(nil)
+	_ job.Scheduler  = (*Snapshot)(nil)
+)
+
+// snapshotWire is an answer of .../resultset/?count=10; one resultset alone
+// has no results around it.
+type snapshotWire struct {
+	Meta    struct{ Repository string }
+	Names   []string `json:"job_property_names"`
+	Results *[]resultsetWire
+}
+
+// resultsetWire is one push. Its revision has 12 digits; its revision_hash has
+// 40, and is no revision.
+type resultsetWire struct {
+	ID        int64  `json:"id"`
+	Revision  string `json:"revision"`
+	Author    string `json:"author"`
+	Timestamp int64  `json:"push_timestamp"`
+	Platforms []struct {
+		Name   string `json:"name"`
+		Option string `json:"option"`
+		Groups []struct {
+			Symbol string            `json:"symbol"`
+			Jobs   []json.RawMessage `json:"jobs"`
+		} `json:"groups"`
+	} `json:"platforms"`
+}
+
+// maxSnapshot caps what is read of a file, decompressed.
+const maxSnapshot = 256 << 20
+
+// ReadSnapshot reads a saved resultset answer, compressed with gzip or not. The
+// repository's name is the one that the answer says, or else name. Errors wrap
+// job.ErrMalformed.
+func ReadSnapshot(r io.Reader, name string) (*Snapshot, error) {
+	s, err := readSnapshot(r, name)
+	if err != nil {
+		return nil, job.Wrap("treeherder.snapshot", name, err)
+	}
+	return s, nil
+}
+
+func readSnapshot(r io.Reader, name string) (*Snapshot, error) {
+	body, err := readAll(r)
+	if err != nil {
+		return nil, err
+	}
+	var w snapshotWire
+	if err := json.Unmarshal(body, &w); err != nil {
+		return nil, fmt.Errorf("%w: %w", job.ErrMalformed, err)
+	}
+	if w.Results == nil {
+		var one resultsetWire
+		if err := json.Unmarshal(body, &one); err != nil || one.ID == 0 {
+			return nil, fmt.Errorf("%w: neither results nor a resultset", job.ErrMalformed)
+		}
+		w.Results = &[]resultsetWire{one}
+	}
+	if w.Meta.Repository != "" {
+		name = w.Meta.Repository
+	}
+	s := &Snapshot{jobs: map[int64][]Record{}}
+	var pushes []job.Push
+	for _, rs := range *w.Results {
+		p, err := pushWire{ID: rs.ID, Revision: rs.Revision, Author: rs.Author, Timestamp: rs.Timestamp}.push(name)
+		if err != nil {
+			return nil, err
+		}
+		pushes = append(pushes, p)
+		if s.jobs[rs.ID], err = rs.records(w.Names); err != nil {
+			return nil, fmt.Errorf("push %d: %w", rs.ID, err)
+		}
+	}
+	s.List = job.NewList(name, pushes)
+	return s, nil
+}
+
+func readAll(r io.Reader) ([]byte, error) {
+	b := bufio.NewReader(r)
+	if magic, _ := b.Peek(2); bytes.Equal(magic, []byte{0x1f, 0x8b}) {
+		z, err := gzip.NewReader(b)
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", job.ErrMalformed, err)
+		}
+		r = z
+	} else {
+		r = b
+	}
+	body, err := io.ReadAll(io.LimitReader(r, maxSnapshot+1))
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", job.ErrMalformed, err)
+	}
+	if len(body) > maxSnapshot {
+		return nil, fmt.Errorf("%w: larger than %d bytes", job.ErrMalformed, maxSnapshot)
+	}
+	return body, nil
+}
+
+// records are the jobs of one push. What a job does not say, its place says: in
+// 2013 the platform's name held the option, and the group the symbol.
+func (rs resultsetWire) records(names []string) ([]Record, error) {
+	var out []Record
+	for _, platform := range rs.Platforms {
+		for _, group := range platform.Groups {
+			found, err := records(group.Jobs, names)
+			if err != nil {
+				return nil, fmt.Errorf("%s %s: %w", platform.Name, group.Symbol, err)
+			}
+			for _, r := range found {
+				if r.Platform == "" {
+					r.Platform = platform.Name
+				}
+				if r.Option == "" {
+					r.Option = platform.Option
+				}
+				if r.Option == "" {
+					r.Option = strings.TrimSpace(strings.TrimPrefix(platform.Name, r.Platform))
+				}
+				if r.GroupSymbol == "" {
+					r.GroupSymbol = group.Symbol
+				}
+				out = append(out, r)
+			}
+		}
+	}
+	return out, nil
+}
+
+// Jobs implements job.Scheduler.
+func (s *Snapshot) Jobs(ctx context.Context, p job.Push, names ...string) ([]job.Job, error) {
+	const op = "treeherder.snapshot"
+	if !p.Testable() {
+		return nil, job.Wrap(op, p.String(), ctx.Err())
+	}
+	at, err := s.Push(ctx, p.Revision)
+	if err != nil {
+		return nil, job.Wrap(op, p.String(), err)
+	}
+	jobs, err := jobsOf(s.jobs[at.ID], at, names, Record.oldLabel)
+	return jobs, job.Wrap(op, p.String(), err)
+}
+
+// Trigger implements job.Scheduler: it is not supported.
+func (s *Snapshot) Trigger(_ context.Context, req job.Request) (job.Receipt, error) {
+	return job.Receipt{}, readOnly(req)
+}

@@ -1,0 +1,120 @@
+// Package treeherder reads pushes and jobs as Treeherder recorded them. It is
+// read only: Trigger answers errors.ErrUnsupported.
+//
+// Start with [New], which makes a [Server], and [Server.Project], which makes a
+// [Project]: both a job.Repository and a job.Scheduler. [ReadSnapshot] reads
+// the resultset files of 2013 and 2014 as the same two contracts, in memory.
+//
+// # Two push ids
+//
+// A push that Treeherder has carries Treeherder's push id, which is not the id
+// of hg's pushlog. Jobs joins by revision, so that pushes of either may be
+// asked about.
+//
+// # Labels
+//
+// The label of a Taskcluster job is its job_type_name, which is the task's
+// label; of a Buildbot job, its ref_data_name, the builder. The snapshots of
+// 2013 and 2014 have neither: there a label is platform, option, group symbol,
+// job type and symbol, with " | " between them, such as
+// "osx-10-6 | debug | M | Mochitest | 1".
+//
+// # Statuses
+//
+// A state of pending, running or unscheduled is that status; coalesced when
+// job_coalesced_to_guid says so, as it did until 2016. Completed (finished, in
+// 2013) is its result: success, testfailed, busted, skipped, exception, retry,
+// usercancel (cancelled), superseded (coalesced), unknown. Any other word is
+// job.ErrUnknownWord.
+package treeherder
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+
+	"github.com/mozci/mozci/internal/rest"
+	"github.com/mozci/mozci/job"
+)
+
+// DefaultURL is Mozilla's server.
+const DefaultURL = "https://treeherder.mozilla.org"
+
+// Options configure a Server; nil is zero options.
+type Options struct {
+	// HTTP is the caller's client. Default: a clean pooled one.
+	HTTP *http.Client
+	// Logger gets requests that failed and are repeated. Nil discards.
+	Logger *slog.Logger
+}
+
+// Server is a Treeherder. It is safe for concurrent use.
+type Server struct {
+	base string
+	http *rest.Client
+}
+
+// New returns a Server at baseURL, such as DefaultURL. It does no I/O; a
+// malformed URL is job.ErrInvalid.
+func New(baseURL string, opts *Options) (*Server, error) {
+	u, err := url.Parse(baseURL)
+	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
+		return nil, job.Wrap("treeherder.new", rest.Redact(baseURL), fmt.Errorf("%w: expected a URL such as %s", job.ErrInvalid, DefaultURL))
+	}
+	var o Options
+	if opts != nil {
+		o = *opts
+	}
+	return &Server{strings.TrimSuffix(baseURL, "/"), rest.New(&rest.Options{HTTP: o.HTTP, Logger: o.Logger})}, nil
+}
+
+// Project returns one repository's pushes and jobs. It does no I/O.
+func (s *Server) Project(name string) *Project {
+	return &Project{server: s, name: name}
+}
+
+// Project is one repository on Treeherder: a job.Repository and a read-only
+// job.Scheduler. It is safe for concurrent use.
+type Project struct {
+	server *Server
+	name   string
+
+	ids    sync.Map   // Treeherder's push id by the revision's first 12 digits
+	search sync.Mutex // one search for an id at a time; see id
+}
+
+var (
+	_ job.Repository = (*Project)(nil)
+	_ job.Scheduler  = (*Project)(nil)
+)
+
+// Name implements job.Repository.
+func (p *Project) Name() string { return p.name }
+
+// Trigger implements job.Scheduler: it is not supported.
+func (p *Project) Trigger(_ context.Context, req job.Request) (job.Receipt, error) {
+	return job.Receipt{}, readOnly(req)
+}
+
+func readOnly(req job.Request) error {
+	return job.Wrap("treeherder.trigger", req.Label, fmt.Errorf("treeherder is read only, runs are asked for in the CI itself: %w", errors.ErrUnsupported))
+}
+
+// get fetches a JSON answer of the project's API; params are names and values.
+func (p *Project) get(ctx context.Context, what string, into any, params ...string) error {
+	var q strings.Builder
+	for i := 0; i < len(params); i += 2 {
+		sep := "&"
+		if i == 0 {
+			sep = "?"
+		}
+		q.WriteString(sep + params[i] + "=" + url.QueryEscape(params[i+1]))
+	}
+	where := p.server.base + "/api/project/" + url.PathEscape(p.name) + "/" + what + q.String()
+	return job.OfHTTP("treeherder."+strings.Trim(what, "/"), rest.Redact(where), p.server.http.JSON(ctx, where, into))
+}
