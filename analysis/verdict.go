@@ -58,13 +58,14 @@ func ByStatus(_ context.Context, j job.Job) (Verdict, error) {
 
 // Runs counts the runs of one label on one push by what they mean.
 type Runs struct {
-	Good, Bad     int
-	Running       int // no result yet
-	Unknown       int // ended without saying anything
-	Cancelled     int // stopped by a person
-	Exceptions    int // of Unknown, those that infrastructure ended
-	NotRun        int // coalesced, skipped, cancelled or retried
-	Counted, Seen int // towards "times" (job.Status.Counts), and in all
+	Good, Bad int
+	Running   int // no result yet
+	Unknown   int // ended without saying anything
+	Counted   int // towards "times" (job.Status.Counts)
+	Seen      int // in all
+
+	// By counts the runs by their status: By[job.Cancelled] were cancelled.
+	By [job.Coalesced + 1]int
 }
 
 // OfRuns judges each run and says what they mean together. A nil judge is
@@ -91,6 +92,9 @@ func OfRuns(ctx context.Context, runs []job.Job, judge Judge) (Runs, error) {
 
 func (n *Runs) add(s job.Status, v Verdict) {
 	n.Seen++
+	if s >= job.Unscheduled && s <= job.Coalesced {
+		n.By[s]++
+	}
 	if s.Counts() {
 		n.Counted++
 	}
@@ -102,15 +106,8 @@ func (n *Runs) add(s job.Status, v Verdict) {
 	case Running:
 		n.Running++
 	case NotRun:
-		n.NotRun++
 	default:
 		n.Unknown++
-	}
-	switch s {
-	case job.Cancelled:
-		n.Cancelled++
-	case job.Exception:
-		n.Exceptions++
 	}
 }
 
@@ -132,15 +129,16 @@ func (n Runs) Verdict() Verdict {
 	return NotRun
 }
 
-// String says how many of what: "2 failed, 1 running".
+// String says how many of what: "2 failed, 1 under way".
 func (n Runs) String() string {
 	var parts []string
 	for _, c := range []struct {
 		n    int
 		word string
 	}{
-		{n.Bad, "failed"}, {n.Good, "passed"}, {n.Running, "under way"}, {n.Unknown, "unknown"},
-		{n.Cancelled, "cancelled"}, {n.NotRun - n.Cancelled, "not run"},
+		{n.Bad, "failed"}, {n.Good, "passed"}, {n.Running, "under way"},
+		{n.By[job.Exception], "exception"}, {max(0, n.Unknown-n.By[job.Exception]), "without a verdict"},
+		{n.By[job.Coalesced], "coalesced"}, {n.By[job.Skipped], "skipped"}, {n.By[job.Retry], "retried"}, {n.By[job.Cancelled], "cancelled"},
 	} {
 		if c.n > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", c.n, c.word))

@@ -26,11 +26,11 @@ func TestVerdicts(t *testing.T) {
 		"pending":              {analysis.Running, 1, "1 under way"},
 		"unscheduled,unknown":  {analysis.Running, 2, "2 under way"},
 		"running,fail":         {analysis.Bad, 2, "1 failed, 1 under way"},
-		"exception":            {analysis.Unknown, 0, "1 unknown"},
-		"exception,retry,pass": {analysis.Good, 1, "1 passed, 1 unknown, 1 not run"},
-		"coalesced,skipped":    {analysis.NotRun, 0, "2 not run"},
+		"exception":            {analysis.Unknown, 0, "1 exception"},
+		"exception,retry,pass": {analysis.Good, 1, "1 passed, 1 exception, 1 retried"},
+		"coalesced,skipped":    {analysis.NotRun, 0, "1 coalesced, 1 skipped"},
 		"cancelled":            {analysis.NotRun, 0, "1 cancelled"},
-		"pass:no-test":         {analysis.Unknown, 1, "1 unknown"},
+		"pass:no-test":         {analysis.Unknown, 1, "1 without a verdict"},
 	} {
 		w := jobtest.MustParse("push l\n1 a1c0 " + cell + "\n")
 		jobs, err := jobtest.NewCI(w, nil).Jobs(t.Context(), w.Pushes("autoland")[0])
@@ -45,12 +45,7 @@ func TestVerdicts(t *testing.T) {
 }
 
 // judgeTest looks whether the test ran at all.
-func judgeTest(ctx context.Context, j job.Job) (analysis.Verdict, error) {
-	if !jobtest.RanTest(j) {
-		return analysis.Unknown, nil
-	}
-	return analysis.ByStatus(ctx, j)
-}
+var judgeTest = jobtest.Judge(analysis.ByStatus, analysis.Unknown)
 
 func TestJudgeThatFails(t *testing.T) {
 	w := jobtest.MustParse("push l\n1 a1c0 pass,fail\n")

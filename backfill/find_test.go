@@ -1,7 +1,6 @@
 package backfill_test
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -54,12 +53,8 @@ func trace(r backfill.Result) string {
 	return b.String()
 }
 
-func judgeTest(ctx context.Context, j job.Job) (analysis.Verdict, error) {
-	if !jobtest.RanTest(j) {
-		return analysis.Unknown, nil
-	}
-	return analysis.ByStatus(ctx, j)
-}
+// judgeTest looks whether the test ran at all.
+var judgeTest = jobtest.Judge(analysis.ByStatus, analysis.Unknown)
 
 func TestFind(t *testing.T) {
 	for _, c := range []struct {
@@ -78,7 +73,7 @@ push    test
 			want: `
 last good 10, first bad 13
 missing: 12 11
-  12 trigger test 2: between the last good push 10 and the first bad one 13; has none of 2 that counts: 1 not run
+  12 trigger test 2: between the last good push 10 and the first bad one 13; has none of 2 that counts: 1 coalesced
   11 trigger test 2: between the last good push 10 and the first bad one 13; has none of 2
 `,
 		},
@@ -102,7 +97,7 @@ warning: 2 pushes ran it without a result that says anything, or could not be re
   15 trigger test 1: newer than the first bad push 14: does it stay bad?; has none of 1
   14 nothing test 0: it is known to be bad here: 1 failed
   13 nothing test 0: between the last good push 10 and the first bad one 14; has 1 of 1: 1 under way
-  12 trigger test 1: between the last good push 10 and the first bad one 14; has none of 1 that counts: 1 unknown
+  12 trigger test 1: between the last good push 10 and the first bad one 14; has none of 1 that counts: 1 exception
   11 nothing test 0: between the last good push 10 and the first bad one 14; has 1 of 1: 1 passed
 `,
 		},
@@ -246,7 +241,7 @@ push    test
 last good 12, first bad none
 missing: 13 11
   14 nothing test 0: a hole; has 2 of 2: 2 passed
-  13 trigger test 2: a hole; has none of 2 that counts: 1 not run
+  13 trigger test 2: a hole; has none of 2 that counts: 1 coalesced
   12 trigger test 1: a hole; has 1 of 2: 1 passed
   11 trigger test 2: a hole; has none of 2
   10 trigger test 1: a hole; has 1 of 2: 1 passed

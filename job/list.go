@@ -41,7 +41,7 @@ func (l *List) Name() string { return l.name }
 func (l *List) Push(ctx context.Context, rev string) (Push, error) {
 	i, err := l.find(ctx, rev)
 	if err != nil {
-		return Push{}, Wrap("list.push", l.name+" "+rev, err)
+		return Push{}, Wrap("push", l.name+" "+rev, err)
 	}
 	return l.pushes[i].clone(), nil
 }
@@ -68,7 +68,7 @@ func (l *List) find(ctx context.Context, rev string) (int, error) {
 func (l *List) Pushes(ctx context.Context, r Range) ([]Push, error) {
 	lo, hi, err := l.bounds(ctx, r)
 	if err != nil {
-		return nil, Wrap("list.pushes", l.name, err)
+		return nil, Wrap("pushes", l.name, err)
 	}
 	var out []Push
 	for _, p := range l.pushes[lo:hi] {

@@ -74,10 +74,10 @@ func Decide(f Facts, times, exceptions int) ([]Step, *LeftOut) {
 			Label: f.Label, Push: f.Push, Action: Nothing, Times: times, Seen: f.seen(),
 			Why: fmt.Sprintf("has %d of %d: %s", have, times, f.have()),
 		}}, nil
-	case f.Runs.Cancelled > 0:
+	case f.Runs.By[job.Cancelled] > 0:
 		return out("a person cancelled it here, so it is left alone")
-	case exceptions >= 0 && f.Runs.Exceptions > exceptions:
-		return out("infrastructure ended %d runs here, more than %d", f.Runs.Exceptions, exceptions)
+	case exceptions >= 0 && f.Runs.By[job.Exception] > exceptions:
+		return out("infrastructure ended %d runs here, more than %d", f.Runs.By[job.Exception], exceptions)
 	}
 	return f.act(times, need, out)
 }

@@ -33,8 +33,8 @@ push    test
 	wantTrace(t, "plan", `
 21 nothing test 0: has 3 of 3: 3 passed, 1 cancelled
 18 trigger test 3: has none of 3
-15 trigger test 2: has 1 of 3: 1 passed, 1 unknown, 1 not run
-14 trigger test 3: has none of 3 that counts: 2 not run
+15 trigger test 2: has 1 of 3: 1 passed, 1 exception, 1 retried
+14 trigger test 3: has none of 3 that counts: 1 coalesced, 1 skipped
 13 nothing test 0: has 3 of 3: 1 failed, 2 under way
 12 trigger test 1: has 2 of 3: 2 under way
 11 nothing test 0: has 3 of 3: 3 failed

@@ -1,0 +1,130 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"os"
+	"os/user"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/mozci/mozci/job"
+	"github.com/mozci/mozci/trigger"
+)
+
+// actFlags are the flags of commands that act.
+type actFlags struct{ dryRun, yes bool }
+
+func (f *actFlags) add(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "only print the plan")
+	cmd.Flags().BoolVar(&f.yes, "yes", false, "carry the plan out without asking")
+}
+
+func (f actFlags) check() error {
+	if f.dryRun && f.yes {
+		return usage("--dry-run and --yes exclude each other")
+	}
+	return nil
+}
+
+// wanted says whether to carry the plan out: with --yes, or when somebody at a
+// terminal says so. Elsewhere a plan is only printed.
+func (a *app) wanted(f actFlags, plan trigger.Plan) bool {
+	if plan.Total() == 0 || f.dryRun {
+		return false
+	}
+	if f.yes {
+		return true
+	}
+	if a.json || !terminal(a.in) || !terminal(a.err) {
+		return false
+	}
+	_, _ = fmt.Fprintf(a.err, "Ask for %s? [y/N] ", runs(plan.Total()))
+	line, _ := bufio.NewReader(a.in).ReadString('\n')
+	answer := strings.ToLower(strings.TrimSpace(line))
+	return answer == "y" || answer == "yes"
+}
+
+// terminal reports whether the stream is a terminal.
+func terminal(stream any) bool {
+	f, ok := stream.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// carryOut runs the plan and prints each step as it is done.
+func (a *app) carryOut(ctx context.Context, ci job.Scheduler, plan trigger.Plan, ledger trigger.Ledger) (trigger.Plan, error) {
+	asked := 0
+	if !a.json {
+		a.printf("\n")
+	}
+	done, err := trigger.Run(ctx, ci, plan, &trigger.RunOptions{
+		Ledger: ledger, Who: who(), Logger: a.log,
+		OnStep: func(s trigger.Step) {
+			if s.Err == nil && s.Receipt.State != job.AlreadyAsked {
+				asked += s.Count
+			}
+			if !a.json {
+				a.printStep(s)
+			}
+		},
+	})
+	if !a.json {
+		a.printf("%s asked for\n", runs(asked))
+	}
+	return done, err
+}
+
+func (a *app) printStep(s trigger.Step) {
+	what := fmt.Sprintf("%s of %s on %s", runs(s.Count), s.Label, pushName(s.Push))
+	switch {
+	case s.Err != nil:
+		a.printf("not asked for: %s: %v\n", what, s.Err)
+	case s.Receipt.State == job.AlreadyAsked:
+		a.printf("asked for before: %s\n", what)
+	default:
+		a.printf("asked for %s\n", what)
+	}
+}
+
+func who() string {
+	if u, err := user.Current(); err == nil {
+		return u.Username
+	}
+	return ""
+}
+
+func runs(n int) string {
+	if n == 1 {
+		return "1 run"
+	}
+	return fmt.Sprintf("%d runs", n)
+}
+
+// pushName is a push in a table: its id and short revision.
+func pushName(p job.Push) string { return fmt.Sprintf("%d %s", p.ID, p.Short()) }
+
+// printPlan lists the steps with their reasons. The label that everything is
+// about, if there is one, is not said again on each line.
+func (a *app) printPlan(plan trigger.Plan, about string) {
+	table := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
+	line := func(action, label string, count int, p job.Push, why string) {
+		what := runs(count)
+		if label != about {
+			what += " of " + label
+		}
+		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", pushName(p), action, what, why)
+	}
+	for _, s := range plan.Steps {
+		if s.Action != trigger.Nothing {
+			line(string(s.Action), s.Label, s.Count, s.Push, s.Why)
+		}
+	}
+	for _, l := range plan.LeftOut {
+		line("left out", l.Label, l.Count, l.Push, l.Why)
+	}
+	_ = table.Flush()
+}

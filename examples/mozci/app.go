@@ -1,0 +1,181 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/mozci/mozci/backfill"
+	"github.com/mozci/mozci/internal/cassette"
+	"github.com/mozci/mozci/job"
+	"github.com/mozci/mozci/job/treeherder"
+	"github.com/mozci/mozci/pushlog"
+)
+
+// app is one run of the program: its streams and the flags that all commands
+// share.
+type app struct {
+	in       io.Reader
+	out, err io.Writer
+
+	json          bool
+	world         string
+	repo          string
+	ci, triggerCI string
+	hgURL, thURL  string
+	cacheDir      string
+	parallel      int
+	logLevel      string
+	record        string
+	replay        string
+
+	log     *slog.Logger
+	flags   *pflag.FlagSet // of the command that runs
+	tape    *cassette.Tape
+	opened  *places
+	started bool // the flags were understood
+}
+
+func (a *app) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "mozci",
+		Short: "Find the push that broke a job, and ask for the runs that are needed to know it",
+		Long: `mozci finds the last good run of a job, asks for what is missing since, and says why.
+
+Nothing is asked for without --yes, or a yes on the terminal. Exit status: 0 done,
+1 failed, 2 wrong usage, 3 not found or not enough data.`,
+		SilenceUsage: true, SilenceErrors: true,
+		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return a.start(cmd) },
+	}
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage("%v", err) })
+	root.SetGlobalNormalizationFunc(oldSpelling)
+	f := root.PersistentFlags()
+	f.BoolVar(&a.json, "json", false, "results as JSON on standard output, one object or one on each line")
+	f.StringVar(&a.world, "world", "", "a history as text `file` in place of all services: no network, nothing outlives the program")
+	f.StringVar(&a.repo, "repo", "autoland", "the repository's `name`, such as mozilla-central, or its path")
+	f.StringVar(&a.ci, "ci", "treeherder", "the CI whose jobs are read, by `name`: treeherder (read only)")
+	f.StringVar(&a.triggerCI, "trigger-ci", "", "the CI that runs are asked of, by `name`, if it is another one")
+	f.StringVar(&a.hgURL, "hg-url", pushlog.DefaultURL, "the `URL` of the hg server whose pushlog says what was pushed")
+	f.StringVar(&a.thURL, "treeherder-url", treeherder.DefaultURL, "the `URL` of Treeherder, or a file with a resultset saved in 2013 or 2014")
+	f.StringVar(&a.cacheDir, "cache-dir", "", "a `folder` for answers that can be used again")
+	f.IntVar(&a.parallel, "parallel", 10, "how many pushes to ask about at a time")
+	f.StringVar(&a.logLevel, "log-level", "warn", "what is logged to standard error: `debug`, info, warn or error")
+	f.StringVar(&a.record, "record", "", "record every HTTP exchange into this `folder`")
+	f.StringVar(&a.replay, "replay", "", "play the HTTP exchanges of this `folder` back, without a network")
+	root.AddCommand(a.pushesCommand(), a.jobsCommand(), a.triggerCommand(), a.backfillCommand())
+	return root
+}
+
+// oldSpelling keeps the flags of Mozilla's old tools alive.
+func oldSpelling(_ *pflag.FlagSet, name string) pflag.NormalizedName {
+	if name == "buildername" {
+		name = "label"
+	}
+	return pflag.NormalizedName(name)
+}
+
+// start checks what all commands share. The root without a command has none.
+func (a *app) start(cmd *cobra.Command) error {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(a.logLevel)); err != nil {
+		return usage("--log-level %q: expected debug, info, warn or error", a.logLevel)
+	}
+	a.log = slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: level}))
+	a.flags = cmd.Flags()
+	switch {
+	case a.parallel < 1:
+		return usage("--parallel %d: expected 1 or more", a.parallel)
+	case a.record != "" && a.replay != "":
+		return usage("--record and --replay exclude each other")
+	case a.world != "" && (a.record != "" || a.replay != ""):
+		return usage("--world has no HTTP exchanges to record or replay")
+	}
+	a.started = true
+	return nil
+}
+
+// usageError is a call that makes no sense: exit status 2.
+type usageError struct{ msg string }
+
+func (e *usageError) Error() string { return e.msg }
+
+func usage(format string, args ...any) error { return &usageError{fmt.Sprintf(format, args...)} }
+
+// errNotEnough: the question has no answer from what is there: exit status 3.
+// What there is to say has been printed.
+var errNotEnough = errors.New("not enough data")
+
+// exit reports the error and says the exit status that cli.md gives it.
+func (a *app) exit(err error) int {
+	status := exitStatus(err, a.started)
+	if err == nil || errors.Is(err, errNotEnough) {
+		return status
+	}
+	if a.json {
+		a.jsonError(err)
+	} else {
+		_, _ = fmt.Fprintf(a.err, "mozci: %v\n", err)
+	}
+	if status == 2 && !a.json {
+		_, _ = fmt.Fprintln(a.err, "Try: mozci --help")
+	}
+	return status
+}
+
+func exitStatus(err error, started bool) int {
+	var wrong *usageError
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &wrong), !started, errors.Is(err, job.ErrInvalid) && !errors.Is(err, job.ErrUnavailable):
+		return 2
+	case errors.Is(err, job.ErrUnavailable), errors.Is(err, job.ErrMalformed):
+		return 1
+	case errors.Is(err, job.ErrNotFound), errors.Is(err, backfill.ErrNotBad), errors.Is(err, errNotEnough):
+		return 3
+	}
+	return 1
+}
+
+func (a *app) jsonError(err error) {
+	var out struct {
+		Error struct {
+			Op      string  `json:"op"`
+			Key     *string `json:"key"`
+			Message string  `json:"message"`
+		} `json:"error"`
+	}
+	out.Error.Op, out.Error.Message = "mozci", err.Error()
+	var e *job.Error
+	if errors.As(err, &e) {
+		out.Error.Op, out.Error.Key = e.Op, &e.Key
+		out.Error.Message = fmt.Sprint(e.Err)
+	}
+	_ = encode(a.err, out)
+}
+
+// printJSON writes one object on one line.
+func (a *app) printJSON(v any) error { return encode(a.out, v) }
+
+func encode(w io.Writer, v any) error {
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	return enc.Encode(v)
+}
+
+func (a *app) printf(format string, args ...any) { _, _ = fmt.Fprintf(a.out, format, args...) }
+
+// oneOf joins words for a message: "a, b or c".
+func oneOf(words []string) string {
+	if n := len(words); n > 1 {
+		return strings.Join(words[:n-1], ", ") + " or " + words[n-1]
+	}
+	return strings.Join(words, "")
+}

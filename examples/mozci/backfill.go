@@ -1,0 +1,145 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mozci/mozci/backfill"
+	"github.com/mozci/mozci/trigger"
+)
+
+type backfillFlags struct {
+	actFlags
+	label, rev       string
+	maxRevisions     int
+	times            int
+	automatic, holes bool
+}
+
+func (a *app) backfillCommand() *cobra.Command {
+	var b backfillFlags
+	cmd := &cobra.Command{
+		Use:   "backfill",
+		Short: "The last good push of a broken label, and what to run since",
+		Long: `The last good push of a broken label, and what to run since. It walks from --rev,
+where the label must be bad, to older pushes, and stops at the last one on which
+the label was good: not the last on which it ran. When there is none, it fills
+everything up to --max-revisions, or with --automatic nothing.`,
+		Example: `  mozci backfill --label linux64/opt/xpcshell-1 --rev a062f26a3ad8 --max-revisions 30 --times 2`,
+		Args:    noArgs,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return a.backfill(cmd, b) },
+	}
+	f := cmd.Flags()
+	f.StringVar(&b.label, "label", "", "the `label` that is broken")
+	f.StringVar(&b.rev, "rev", "", "a `revision` on which it is bad: 12 to 40 digits, or tip")
+	f.IntVar(&b.maxRevisions, "max-revisions", 20, "how many pushes before it to look at, at most")
+	f.IntVar(&b.times, "times", 1, "how many runs each missing push is to have in all")
+	f.BoolVar(&b.automatic, "automatic", false, "no person asked: do nothing when the label was never good")
+	f.BoolVar(&b.holes, "holes", false, "fill every push of the range, whatever the results: for performance jobs")
+	b.add(cmd)
+	return cmd
+}
+
+func (a *app) backfill(cmd *cobra.Command, b backfillFlags) error {
+	switch {
+	case b.rev == "" || b.label == "":
+		return usage("backfill needs --label and --rev")
+	case b.times < 1:
+		return usage("--times %d: expected 1 or more", b.times)
+	case b.maxRevisions < 1:
+		return usage("--max-revisions %d: expected 1 or more", b.maxRevisions)
+	}
+	if err := b.check(); err != nil {
+		return err
+	}
+	p, err := a.places()
+	if err != nil {
+		return err
+	}
+	ctx := cmd.Context()
+	ledger := trigger.NewMemory()
+	progress := a.progress()
+	found, err := backfill.Find(ctx, p.repo, p.read, b.label, b.rev, &backfill.Options{
+		MaxRevisions: b.maxRevisions, Times: b.times, Automatic: b.automatic, Holes: b.holes,
+		Judge: p.judge, Width: a.parallel, Ledger: ledger, Observe: progress.saw, Logger: a.log,
+	})
+	progress.done()
+	if err != nil && (errors.Is(err, backfill.ErrNotBad) || len(found.History) < 2) {
+		return err
+	}
+	if !a.json {
+		a.printFound(found, b)
+	}
+	if err == nil && a.wanted(b.actFlags, found.Plan) {
+		found.Plan, err = a.carryOut(ctx, p.act, found.Plan, ledger)
+	}
+	if a.json {
+		if printErr := a.printJSON(found); err == nil {
+			err = printErr
+		}
+	}
+	if err == nil && found.NeverGood {
+		return errNotEnough
+	}
+	return err
+}
+
+// printFound is the table of the walk, and what to make of it.
+func (a *app) printFound(r backfill.Result, b backfillFlags) {
+	table := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
+	_, _ = fmt.Fprintf(table, "push\tverdict\truns\n")
+	for _, s := range r.History {
+		what := s.Runs.String()
+		if s.Err != nil {
+			what = "could not be read"
+		}
+		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\n", pushName(s.Push), s.Verdict, what)
+	}
+	_ = table.Flush()
+	a.printf("\n")
+	switch {
+	case r.LastGood != nil:
+		a.printf("last good  %s\n", pushName(*r.LastGood))
+	default:
+		a.printf("last good  none in the %d pushes before %s\n", len(r.History)-1, pushName(r.Start))
+	}
+	if r.FirstBad != nil {
+		a.printf("first bad  %s\n", pushName(*r.FirstBad))
+	}
+	for _, w := range r.Warnings {
+		a.printf("warning    %s\n", w)
+	}
+	if link := a.link(r); link != "" {
+		a.printf("look       %s\n", link)
+	}
+	a.printf("\n")
+	a.printPlan(r.Plan, r.Label)
+	if b.yes {
+		return
+	}
+	a.printf("%s to ask for\n", runs(r.Plan.Total()))
+}
+
+// link is Treeherder's page of the range, where there is a Treeherder.
+func (a *app) link(r backfill.Result) string {
+	if a.world != "" || !strings.Contains(a.thURL, "://") {
+		return ""
+	}
+	oldest := r.History[len(r.History)-1].Push
+	q := url.Values{
+		"repo": {r.Start.Repo}, "fromchange": {oldest.Revision}, "tochange": {r.Start.Revision}, "searchStr": {r.Label},
+	}
+	return strings.TrimSuffix(a.thURL, "/") + "/jobs?" + q.Encode()
+}
+
+// unknownLabel reports whether the error is that of a label nobody has.
+func unknownLabel(err error) bool {
+	var e *trigger.UnknownLabelError
+	return errors.As(err, &e)
+}
+

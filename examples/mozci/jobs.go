@@ -1,0 +1,118 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mozci/mozci/job"
+	"github.com/mozci/mozci/trigger"
+)
+
+func (a *app) jobsCommand() *cobra.Command {
+	var rev string
+	var labels []string
+	cmd := &cobra.Command{
+		Use:     "jobs",
+		Short:   "The true state of the jobs of a push",
+		Example: `  mozci jobs --rev a062f26a3ad8 --label test-linux1804-64-qr/opt-xpcshell-1`,
+		Args:    noArgs,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return a.jobs(cmd, rev, labels) },
+	}
+	cmd.Flags().StringVar(&rev, "rev", "", "a `revision` of 12 to 40 digits, or tip")
+	cmd.Flags().StringArrayVar(&labels, "label", nil, "this `label` only; may be given several times")
+	return cmd
+}
+
+func (a *app) jobs(cmd *cobra.Command, rev string, labels []string) error {
+	if rev == "" {
+		return usage("jobs needs --rev")
+	}
+	p, err := a.places()
+	if err != nil {
+		return err
+	}
+	ctx := cmd.Context()
+	push, err := p.repo.Push(ctx, rev)
+	if err != nil {
+		return err
+	}
+	jobs, err := p.read.Jobs(ctx, push, labels...)
+	slices.SortStableFunc(jobs, func(x, y job.Job) int {
+		return cmp.Or(cmp.Compare(x.Name(), y.Name()), x.Times().Requested.Compare(y.Times().Requested))
+	})
+	if printErr := a.printJobs(jobs); err == nil {
+		err = printErr
+	}
+	if err != nil || len(jobs) > 0 {
+		return err
+	}
+	for _, l := range labels {
+		if known, err := p.read.Jobs(ctx, push); err == nil {
+			return job.Wrap("jobs", l, unknown(known, l))
+		}
+	}
+	return job.Wrap("jobs", push.String(), fmt.Errorf("%w: no jobs", job.ErrNotFound))
+}
+
+// unknown is the error of a label that did not run: the labels nearest to it.
+func unknown(ran []job.Job, label string) error {
+	var entries []job.Entry
+	seen := map[string]bool{}
+	for _, j := range ran {
+		if !seen[j.Name()] {
+			seen[j.Name()] = true
+			entries = append(entries, job.Entry{Label: j.Name()})
+		}
+	}
+	if _, err := trigger.Lookup(entries, label); err != nil {
+		return err
+	}
+	return fmt.Errorf("%w: no jobs", job.ErrNotFound)
+}
+
+func (a *app) printJobs(jobs []job.Job) error {
+	table := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
+	for _, j := range jobs {
+		if !a.json {
+			_, _ = fmt.Fprintf(table, "%s\t%s\t%s%s\n", j.Status(), j.Name(), j.ID(), duration(j.Times()))
+			continue
+		}
+		t := j.Times()
+		err := a.printJSON(struct {
+			ID        string     `json:"id"`
+			Label     string     `json:"label"`
+			Kind      job.Kind   `json:"kind"`
+			Status    job.Status `json:"status"`
+			Revision  *string    `json:"revision"`
+			PushID    int64      `json:"push_id"`
+			Requested *time.Time `json:"requested"`
+			Started   *time.Time `json:"started"`
+			Finished  *time.Time `json:"finished"`
+		}{
+			j.ID(), j.Name(), j.Kind(), j.Status(), orNull(j.Push().Revision), j.Push().ID,
+			timeOrNull(t.Requested), timeOrNull(t.Started), timeOrNull(t.Finished),
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return table.Flush()
+}
+
+// duration is one more cell of a table, or none while it is not known.
+func duration(t job.Times) string {
+	if t.Started.IsZero() || t.Finished.IsZero() {
+		return ""
+	}
+	d := t.Finished.Sub(t.Started).Round(time.Second).String()
+	if strings.HasSuffix(d, "m0s") {
+		d = strings.TrimSuffix(d, "0s")
+	}
+	return "\t" + d
+}

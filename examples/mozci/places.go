@@ -1,0 +1,177 @@
+package main
+
+import (
+	"errors"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/mozci/mozci/analysis"
+	"github.com/mozci/mozci/internal/cassette"
+	"github.com/mozci/mozci/job"
+	"github.com/mozci/mozci/job/jobtest"
+	"github.com/mozci/mozci/job/treeherder"
+	"github.com/mozci/mozci/pushlog"
+)
+
+// places are where pushes and jobs are read, and where runs are asked for.
+type places struct {
+	repo  job.Repository
+	read  job.Scheduler
+	act   job.Scheduler
+	judge analysis.Judge
+	world *jobtest.CI // nil without --world
+}
+
+// CIs that exist. A name that is not here is wrong usage.
+var cis = []string{"treeherder"}
+
+// places opens what the flags name. Nothing is asked of a service yet.
+func (a *app) places() (*places, error) {
+	if a.opened != nil {
+		return a.opened, nil
+	}
+	open := a.services
+	if a.world != "" {
+		open = a.inMemory
+	}
+	p, err := open()
+	a.opened = p
+	return p, err
+}
+
+// inMemory is a world. A run that did not contain the test is no verdict there.
+func (a *app) inMemory() (*places, error) {
+	f, err := os.Open(a.world)
+	if err != nil {
+		return nil, usage("--world: %v", err)
+	}
+	defer func() { _ = f.Close() }()
+	w, err := jobtest.ParseWorld(a.world, f)
+	if err != nil {
+		return nil, err
+	}
+	ci := jobtest.NewCI(w, nil)
+	name := a.repo
+	if has := w.Repositories(); !a.flags.Changed("repo") && !slices.Contains(has, name) {
+		name = has[0]
+	}
+	repo, err := ci.Repository(name)
+	if err != nil {
+		return nil, err
+	}
+	return &places{repo: repo, read: ci, act: ci, judge: jobtest.Judge(analysis.ByStatus, analysis.Unknown), world: ci}, nil
+}
+
+func (a *app) services() (*places, error) {
+	client, err := a.client()
+	if err != nil {
+		return nil, err
+	}
+	p := &places{}
+	if p.repo, p.read, err = a.service("--ci", a.ci, client); err != nil {
+		return nil, err
+	}
+	p.act = p.read
+	if a.triggerCI != "" && a.triggerCI != a.ci {
+		if _, p.act, err = a.service("--trigger-ci", a.triggerCI, client); err != nil {
+			return nil, err
+		}
+	}
+	if a.flags.Changed("hg-url") {
+		p.repo, err = a.pushlog(client)
+	}
+	return p, err
+}
+
+// service opens a CI, and the pushes that it brings.
+func (a *app) service(flag, name string, client *http.Client) (job.Repository, job.Scheduler, error) {
+	if !slices.Contains(cis, name) {
+		return nil, nil, usage("%s %q: expected %s", flag, name, oneOf(cis))
+	}
+	if !strings.Contains(a.thURL, "://") {
+		return a.snapshot()
+	}
+	s, err := treeherder.New(a.thURL, &treeherder.Options{HTTP: client, Logger: a.log})
+	if err != nil {
+		return nil, nil, err
+	}
+	project := s.Project(pushlog.ShortName(a.repo))
+	return project, project, nil
+}
+
+// snapshot reads a saved resultset of 2013 or 2014.
+func (a *app) snapshot() (job.Repository, job.Scheduler, error) {
+	f, err := os.Open(a.thURL)
+	if err != nil {
+		return nil, nil, usage("--treeherder-url: expected a URL or a file: %v", err)
+	}
+	defer func() { _ = f.Close() }()
+	s, err := treeherder.ReadSnapshot(f, a.repo)
+	if err != nil {
+		return nil, nil, err
+	}
+	if a.flags.Changed("repo") && s.Name() != a.repo {
+		return nil, nil, usage("--repo %s: the saved resultset is of %s", a.repo, s.Name())
+	}
+	return s, s, nil
+}
+
+// pushlog is hg's own record of the pushes.
+func (a *app) pushlog(client *http.Client) (job.Repository, error) {
+	s, err := pushlog.New(a.hgURL, &pushlog.Options{HTTP: client, CacheDir: a.cacheDir, Logger: a.log})
+	if err != nil {
+		return nil, err
+	}
+	return s.Repository(a.repo), nil
+}
+
+// pushRepository is where the pushes command looks: hg's pushlog, unless a CI
+// was named that brings its own.
+func (a *app) pushRepository() (job.Repository, error) {
+	if a.world != "" || a.flags.Changed("ci") {
+		p, err := a.places()
+		if err != nil {
+			return nil, err
+		}
+		return p.repo, nil
+	}
+	client, err := a.client()
+	if err != nil {
+		return nil, err
+	}
+	return a.pushlog(client)
+}
+
+// tapeName is the cassette's file in the folder of --record and --replay.
+const tapeName = "mozci.yaml"
+
+// client is the HTTP client of all services: nil is the library's own.
+func (a *app) client() (*http.Client, error) {
+	var err error
+	switch {
+	case a.record != "":
+		a.tape, err = cassette.Record(filepath.Join(a.record, tapeName), nil)
+	case a.replay != "":
+		a.tape, err = cassette.Replay(filepath.Join(a.replay, tapeName))
+		if errors.Is(err, os.ErrNotExist) {
+			err = usage("--replay: %v", err)
+		}
+	default:
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return a.tape.Client(), nil
+}
+
+// close ends the recording.
+func (a *app) close() error {
+	if a.tape == nil {
+		return nil
+	}
+	return a.tape.Close()
+}

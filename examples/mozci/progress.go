@@ -1,0 +1,31 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/mozci/mozci/backfill"
+)
+
+// progress shows on a terminal how far a walk is, on one line that it writes
+// again and again; elsewhere it shows nothing.
+type progress struct {
+	a    *app
+	show bool
+	n    int
+}
+
+func (a *app) progress() *progress { return &progress{a: a, show: !a.json && terminal(a.err)} }
+
+func (p *progress) saw(s backfill.Sighting) {
+	if !p.show {
+		return
+	}
+	p.n++
+	_, _ = fmt.Fprintf(p.a.err, "\r\x1b[Klooked at %d, push %s: %s", p.n, pushName(s.Push), s.Verdict)
+}
+
+func (p *progress) done() {
+	if p.show && p.n > 0 {
+		_, _ = fmt.Fprint(p.a.err, "\r\x1b[K")
+	}
+}
