@@ -136,9 +136,15 @@ func (n Runs) String() string {
 		n    int
 		word string
 	}{
-		{n.Bad, "failed"}, {n.Good, "passed"}, {n.Running, "under way"},
-		{n.By[job.Exception], "exception"}, {max(0, n.Unknown-n.By[job.Exception]), "without a verdict"},
-		{n.By[job.Coalesced], "coalesced"}, {n.By[job.Skipped], "skipped"}, {n.By[job.Retry], "retried"}, {n.By[job.Cancelled], "cancelled"},
+		{n.Bad, "failed"},
+		{n.Good, "passed"},
+		{n.Running, "under way"},
+		{n.By[job.Exception], "exception"},
+		{max(0, n.Unknown-n.By[job.Exception]), "without a verdict"},
+		{n.By[job.Coalesced], "coalesced"},
+		{n.By[job.Skipped], "skipped"},
+		{n.By[job.Retry], "retried"},
+		{n.By[job.Cancelled], "cancelled"},
 	} {
 		if c.n > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", c.n, c.word))

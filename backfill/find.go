@@ -20,7 +20,7 @@ import (
 	"github.com/mozci/mozci/trigger"
 )
 
-// ErrNotBad: the push to start from is not bad for the label, so there is
+// ErrNotBad says that the push to start from is not bad for the label, so there is
 // nothing to look for.
 var ErrNotBad = errors.New("the label is not bad on this push")
 

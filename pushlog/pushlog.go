@@ -33,7 +33,7 @@ import (
 // DefaultURL is Mozilla's server.
 const DefaultURL = "https://hg.mozilla.org"
 
-// ErrReset: the repository's highest push id went back, so it was made anew.
+// ErrReset says that the repository's highest push id went back, so it was made anew.
 // What a caller kept of it means nothing any more. The next call starts afresh.
 var ErrReset = errors.New("the repository was reset: its last push id went back")
 
@@ -143,7 +143,7 @@ func (l *Log) ask(ctx context.Context, full bool, params ...string) (answer, err
 	if full {
 		q.WriteString("&full=1")
 	}
-	for i := 0; i < len(params); i += 2 {
+	for i := 0; i+1 < len(params); i += 2 {
 		q.WriteString("&" + params[i] + "=" + url.QueryEscape(params[i+1]))
 	}
 	where := l.server.base + "/" + l.path + "/json-pushes?" + q.String()

@@ -53,9 +53,9 @@ type Step struct {
 	Label  string
 	Push   job.Push
 	Action Action
-	Count  int    // runs to ask for; 0 for Nothing
-	Times  int    // the total that was wanted; a step that waited asks for no more than is then missing
-	Seen   int    // runs of the label, of any status, that were visible or asked for when this was planned
+	Count  int      // runs to ask for; 0 for Nothing
+	Times  int      // the total that was wanted; a step that waited asks for no more than is then missing
+	Seen   int      // runs of the label, of any status, that were visible or asked for when this was planned
 	Builds []string // of Wait: the labels whose files it needs
 	Why    string
 

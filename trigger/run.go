@@ -109,11 +109,10 @@ func (r *runner) run(ctx context.Context, steps []Step) error {
 func (r *runner) do(ctx context.Context, s *Step) error {
 	receipt, err := r.ask(ctx, *s)
 	var broken *ledgerError
-	switch {
-	case err == nil:
+	if err == nil {
 		s.Receipt = &receipt
 		r.log.Info("asked", "label", s.Label, "push", s.Push.ID, "count", s.Count, "state", string(receipt.State))
-	default:
+	} else {
 		s.Err = err
 		r.log.Warn("not asked", "label", s.Label, "push", s.Push.ID, "err", err)
 	}

@@ -142,4 +142,3 @@ func unknownLabel(err error) bool {
 	var e *trigger.UnknownLabelError
 	return errors.As(err, &e)
 }
-

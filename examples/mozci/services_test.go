@@ -280,4 +280,3 @@ func TestRecordedFileIsPrivate(t *testing.T) {
 		t.Error(err)
 	}
 }
-

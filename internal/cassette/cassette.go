@@ -41,10 +41,10 @@ type Tape struct {
 	unmatched []string
 }
 
-// Record starts a cassette at path, which ends in .yaml, over the real
-// transport; nil is http.DefaultTransport. The file is written by Close.
-func Record(path string, real http.RoundTripper) (*Tape, error) {
-	return open(path, real, recorder.ModeRecordOnly)
+// Record starts a cassette at path, which ends in .yaml, over a transport that
+// reaches the service; nil is http.DefaultTransport. The file is written by Close.
+func Record(path string, live http.RoundTripper) (*Tape, error) {
+	return open(path, live, recorder.ModeRecordOnly)
 }
 
 // Replay plays the cassette at path, which ends in .yaml. Each exchange is
@@ -54,7 +54,7 @@ func Replay(path string) (*Tape, error) {
 	return open(path, nil, recorder.ModeReplayOnly)
 }
 
-func open(path string, real http.RoundTripper, mode recorder.Mode) (*Tape, error) {
+func open(path string, live http.RoundTripper, mode recorder.Mode) (*Tape, error) {
 	name, ok := strings.CutSuffix(path, ".yaml")
 	if !ok {
 		return nil, fmt.Errorf("cassette %s: expected a name that ends in .yaml", path)
@@ -68,7 +68,7 @@ func open(path string, real http.RoundTripper, mode recorder.Mode) (*Tape, error
 		t.total = len(recorded.Interactions)
 	}
 	rec, err := recorder.NewWithOptions(&recorder.Options{
-		CassetteName: name, Mode: mode, RealTransport: real, SkipRequestLatency: true,
+		CassetteName: name, Mode: mode, RealTransport: live, SkipRequestLatency: true,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("cassette %s: %w", path, err)

@@ -177,14 +177,13 @@ func (d *Disk) trim() {
 	var all []file
 	var size int64
 	_ = filepath.WalkDir(d.dir, func(path string, e fs.DirEntry, err error) error {
-		if err != nil || e.IsDir() {
-			return nil
+		if err == nil && !e.IsDir() {
+			if info, infoErr := e.Info(); infoErr == nil {
+				all = append(all, file{path, info.Size(), info.ModTime()})
+				size += info.Size()
+			}
 		}
-		if info, err := e.Info(); err == nil {
-			all = append(all, file{path, info.Size(), info.ModTime()})
-			size += info.Size()
-		}
-		return nil
+		return nil // what another process has just removed is no matter
 	})
 	slices.SortFunc(all, func(a, b file) int { return a.at.Compare(b.at) })
 	for _, f := range all {

@@ -10,7 +10,7 @@ import (
 	"unicode/utf8"
 )
 
-// ErrTooLarge: the body is larger than Options.MaxBody.
+// ErrTooLarge says that the body is larger than Options.MaxBody.
 var ErrTooLarge = errors.New("the body is larger than allowed")
 
 // Error is a request that failed: a status of 400 or more, or no answer.

@@ -135,7 +135,7 @@ func (c *CI) draw(r *repo, p *push, label string) job.Status {
 		}
 	}
 	h := fnv.New64a()
-	fmt.Fprintf(h, "%s\x00%d\x00%s\x00%d", r.name, p.ID, label, before)
+	_, _ = fmt.Fprintf(h, "%s\x00%d\x00%s\x00%d", r.name, p.ID, label, before)
 	rng := rand.New(rand.NewPCG(c.w.seed, h.Sum64())) // #nosec G404 -- a simulation, seeded on purpose
 	if rng.Float64() < t.infra {
 		return job.Exception

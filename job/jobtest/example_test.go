@@ -31,7 +31,10 @@ push      linux64/opt/xpcshell-1
 	if err != nil {
 		panic(err)
 	}
-	for event := range ci.Watch(ctx) {
+	for event, err := range ci.Watch(ctx) {
+		if err != nil {
+			panic(err)
+		}
 		fmt.Println(event.Job.Push().ID, event.Job.Status())
 	}
 	// Output:

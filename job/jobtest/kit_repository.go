@@ -219,9 +219,11 @@ func (k *repositoryKit) concurrency(ctx context.Context) {
 	for i := range callers {
 		wg.Go(func() {
 			p := k.testable()[i%len(k.testable())]
-			if got, err := k.r.Push(ctx, p.Revision); err != nil || got.ID != p.ID {
-				bad[i] = fmt.Errorf("Push(%s) = %v, %v", p.Revision, got, err)
+			got, err := k.r.Push(ctx, p.Revision)
+			if err == nil && got.ID != p.ID {
+				err = fmt.Errorf("Push(%s) = %v", p.Revision, got)
 			}
+			bad[i] = err
 		})
 	}
 	wg.Wait()

@@ -312,9 +312,11 @@ func (k *schedulerKit) concurrency(ctx context.Context) {
 	for i := range callers {
 		wg.Go(func() {
 			label := k.c.Labels[i%len(k.c.Labels)]
-			if jobs, err := k.s.Jobs(ctx, k.c.Push, label); err != nil || len(jobs) == 0 {
-				bad[i] = fmt.Errorf("Jobs(%s) = %d jobs, %v", label, len(jobs), err)
+			jobs, err := k.s.Jobs(ctx, k.c.Push, label)
+			if err == nil && len(jobs) == 0 {
+				err = fmt.Errorf("Jobs(%s) = no jobs", label)
 			}
+			bad[i] = err
 		})
 	}
 	wg.Wait()

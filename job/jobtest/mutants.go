@@ -61,9 +61,9 @@ func changed(name, rule string, edit func(job.Range, []job.Push) []job.Push) Rep
 }
 
 // lookup is a mutant with another Push.
-func lookup(name, rule string, make func(job.Repository) pushFunc) RepositoryMutant {
+func lookup(name, rule string, otherwise func(job.Repository) pushFunc) RepositoryMutant {
 	return RepositoryMutant{name, rule, func(r job.Repository) job.Repository {
-		return repoFuncs{Repository: r, push: make(r)}
+		return repoFuncs{Repository: r, push: otherwise(r)}
 	}}
 }
 

@@ -114,11 +114,11 @@ func (p *parser) cell(c word) ([]cellRun, error) {
 		col += len(item) + 1
 		name, flags, hasFlags := strings.Cut(item, ":")
 		name, times, hasTimes := strings.Cut(name, "*")
-		run, ok := cellRun{}, false
-		if run.status, ok = statusOf(name); !ok {
+		status, ok := statusOf(name)
+		if !ok {
 			return nil, p.fail(at, "%q: expected -, pass, fail, or one of %s", name, allStatuses())
 		}
-		n := 1
+		run, n := cellRun{status: status}, 1
 		if hasTimes {
 			var err error
 			if n, err = strconv.Atoi(times); err != nil || n < 1 || n > most {

@@ -180,7 +180,10 @@ push flaky
 			if _, err := ci.Trigger(t.Context(), job.Request{Label: "flaky", Push: p, Count: 500}); err != nil {
 				t.Fatal(err)
 			}
-			for e := range ci.Watch(t.Context()) {
+			for e, err := range ci.Watch(t.Context()) {
+				if err != nil {
+					t.Fatal(err)
+				}
 				if e.Job.Status() == job.TestFailed {
 					out[p.ID]++
 				}

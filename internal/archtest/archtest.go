@@ -1,0 +1,214 @@
+// Package archtest holds the rules of the house: which room may import which,
+// and what lies at the top of the tree. Its test checks the project itself, and
+// planted breaches that the rules must catch.
+package archtest
+
+import (
+	"fmt"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"maps"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Module is the path of the project's module.
+const Module = "github.com/mozci/mozci"
+
+// File is one Go file: its place and its imports.
+type File struct {
+	Path    string // from the root, with slashes
+	Imports []string
+}
+
+// Test reports whether the file is a test's.
+func (f File) Test() bool { return strings.HasSuffix(f.Path, "_test.go") }
+
+// room is the folder of the file from the root; "." is the root itself.
+func (f File) room() string { return path.Dir(f.Path) }
+
+// rule is what the files of some rooms may import of this module.
+type rule struct {
+	room string // a folder, and those under it that have no rule of their own
+	may  []string
+}
+
+// rules are the rooms and what each may import. A room that is not here may
+// not exist.
+var rules = []rule{
+	{".", nil},
+	{"job", nil},
+	{"job/jobtest", []string{"job"}},
+	{"job/pulse", []string{"job", "internal"}},
+	{"job/treeherder", []string{"job", "internal"}},
+	{"pushlog", []string{"job", "internal"}},
+	{"buildbot", []string{"job", "internal"}},
+	{"buildbot/selfserve", []string{"job", "internal"}},
+	{"taskcluster", []string{"job", "internal"}},
+	{"analysis", []string{"job"}},
+	{"analysis/culprit", []string{"job", "analysis"}},
+	{"analysis/joblog", []string{"job", "analysis"}},
+	{"trigger", []string{"job", "analysis"}},
+	{"trigger/monitor", []string{"job", "analysis", "trigger"}},
+	{"trigger/trychooser", []string{"job", "analysis", "trigger"}},
+	{"backfill", []string{"job", "analysis", "analysis/culprit", "analysis/joblog", "trigger"}},
+	{"backfill/server", []string{"job", "analysis", "analysis/culprit", "analysis/joblog", "trigger", "trigger/monitor", "backfill", "internal"}},
+	{"internal", []string{"internal"}},
+	{"internal/rest", []string{"internal"}},
+	{"internal/cassette", []string{"internal"}},
+	{"internal/bench", []string{"*"}},
+	{"examples", []string{"*"}},
+}
+
+// tests may import this besides what their room may: it is no source.
+var tests = []string{"job", "job/jobtest", "analysis", "internal"}
+
+// libraries are the modules that library rooms may import; drivers, command
+// line and browser libraries belong to examples and tests.
+var libraries = map[string][]string{
+	"internal/rest":     {"github.com/hashicorp/go-cleanhttp", "golang.org/x/sync/semaphore"},
+	"internal/cassette": {"gopkg.in/dnaeon/go-vcr.v3"},
+	"analysis":          {"golang.org/x/sync/semaphore"},
+	"examples":          {"*"},
+	"internal/bench":    {"*"},
+}
+
+// testLibraries may be imported by every test.
+var testLibraries = []string{"github.com/google/go-cmp"}
+
+// top is what may lie at the top of the tree, besides files that begin with a
+// dot.
+var top = []string{
+	"job", "buildbot", "taskcluster", "pushlog", "backfill", "trigger", "analysis", "examples", "internal", "testdata",
+	"doc.go", "go.mod", "go.sum", "README.md", "LICENSE", "CONTRIBUTING.md", "CHANGELOG.md",
+}
+
+// Check returns a line for each breach of the rules by the files.
+func Check(files []File) []string {
+	var out []string
+	for _, f := range files {
+		r, ok := ruleOf(f.room())
+		if !ok {
+			out = append(out, fmt.Sprintf("%s: there is no room %s", f.Path, f.room()))
+			continue
+		}
+		for _, imp := range f.Imports {
+			if why := breach(f, r, imp); why != "" {
+				out = append(out, fmt.Sprintf("%s imports %s: %s", f.Path, imp, why))
+			}
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// ruleOf is the rule of the room or of the nearest one above it.
+func ruleOf(room string) (rule, bool) {
+	for {
+		for _, r := range rules {
+			if r.room == room {
+				return r, true
+			}
+		}
+		if room == "." || !strings.Contains(room, "/") {
+			return rule{}, false
+		}
+		room = path.Dir(room)
+	}
+}
+
+func breach(f File, r rule, imp string) string {
+	if inside, ok := strings.CutPrefix(imp, Module+"/"); ok {
+		may := r.may
+		if f.Test() {
+			may = append(slices.Clone(may), tests...)
+		}
+		if inside == f.room() || allowed(may, inside) {
+			return ""
+		}
+		return fmt.Sprintf("%s may import %v of this module", r.room, may)
+	}
+	if first, _, _ := strings.Cut(imp, "/"); !strings.Contains(first, ".") {
+		return "" // the standard library
+	}
+	may := slices.Clone(libraries[r.room])
+	if f.Test() {
+		may = append(may, testLibraries...)
+	}
+	for _, l := range may {
+		if l == "*" || imp == l || strings.HasPrefix(imp, l+"/") {
+			return ""
+		}
+	}
+	return fmt.Sprintf("%s may import the libraries %v", r.room, may)
+}
+
+// allowed: a room names itself alone, "internal" all that is inside.
+func allowed(may []string, room string) bool {
+	for _, m := range may {
+		if m == "*" || m == room || m == "internal" && strings.HasPrefix(room, "internal/") && room != "internal/bench" {
+			return true
+		}
+	}
+	return false
+}
+
+// CheckTop returns a line for each name that may not lie at the top.
+func CheckTop(names []string) []string {
+	var out []string
+	for _, n := range names {
+		if !strings.HasPrefix(n, ".") && !slices.Contains(top, n) {
+			out = append(out, fmt.Sprintf("%s may not lie at the top", n))
+		}
+	}
+	return out
+}
+
+// Read reads the imports of every Go file under root.
+func Read(root string) ([]File, error) {
+	var out []File
+	err := filepath.WalkDir(root, func(name string, e fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case e.IsDir() && name != root && (strings.HasPrefix(e.Name(), ".") || e.Name() == "testdata"):
+			return filepath.SkipDir
+		case e.IsDir() || !strings.HasSuffix(name, ".go"):
+			return nil
+		}
+		parsed, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(root, name)
+		if err != nil {
+			return err
+		}
+		imports := map[string]bool{}
+		for _, i := range parsed.Imports {
+			p, err := strconv.Unquote(i.Path.Value)
+			if err != nil {
+				return err
+			}
+			imports[p] = true
+		}
+		out = append(out, File{filepath.ToSlash(rel), slices.Sorted(maps.Keys(imports))})
+		return nil
+	})
+	return out, err
+}
+
+// ReadTop are the names at the top of the tree.
+func ReadTop(root string) ([]string, error) {
+	entries, err := os.ReadDir(root)
+	var out []string
+	for _, e := range entries {
+		out = append(out, e.Name())
+	}
+	return out, err
+}
