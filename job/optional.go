@@ -63,7 +63,9 @@ type Watcher interface {
 	Watch(ctx context.Context) iter.Seq2[Event, error]
 }
 
-// Inflighter knows what was asked for and is not visible yet.
+// Inflighter knows what was asked for and is not visible yet. A CI that has
+// this ability carries keys: a Trigger with a key that it has accepted before
+// makes nothing new, so that a request whose answer was lost may be repeated.
 type Inflighter interface {
 	// Inflight returns the requests for the label on the push that the CI has
 	// accepted and whose runs Jobs does not show yet, with Count the number

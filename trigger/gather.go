@@ -226,7 +226,7 @@ func asked(ctx context.Context, ci job.Scheduler, l Ledger, p job.Push, label st
 	if l == nil {
 		return n, nil
 	}
-	entries, err := l.Entries(ctx, p, label)
+	entries, err := l.Entries(ctx, ForPush(p, label))
 	if err != nil {
 		return 0, err
 	}

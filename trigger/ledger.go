@@ -14,14 +14,40 @@ import (
 // one. An error of a ledger stops a run before anything is asked for.
 type Ledger interface {
 	// Intend writes that e is about to be asked for, and returns e and true.
-	// When the key is there already, in another state than Refused, it changes
-	// nothing and returns what is there and false. Of two callers with the
-	// same key exactly one gets true.
-	Intend(ctx context.Context, e Entry) (Entry, bool, error)
+	// When the key is there already it changes nothing and returns what is
+	// there and false, unless that is Refused, or still is what instead says,
+	// by its state and time: nil for nothing. Of several callers exactly one
+	// gets true.
+	Intend(ctx context.Context, e Entry, instead *Entry) (Entry, bool, error)
 	// Settle writes what became of an intended entry.
 	Settle(ctx context.Context, key string, state EntryState, r job.Receipt) error
-	// Entries returns what was written for the label on the push.
-	Entries(ctx context.Context, p job.Push, label string) ([]Entry, error)
+	// Entries returns what was written and fits the query, oldest first.
+	Entries(ctx context.Context, q Query) ([]Entry, error)
+}
+
+// Query selects entries of a ledger: those that fit every field which is set.
+type Query struct {
+	Key   string
+	Label string
+	Repo  string    // with Push: the push of that repository
+	Push  job.Push  // by revision, or by ID where it has none; zero for any
+	Since time.Time // asked at this time or later
+}
+
+// ForPush selects what was asked for of a label on a push.
+func ForPush(p job.Push, label string) Query { return Query{Label: label, Repo: p.Repo, Push: p} }
+
+// Fits reports whether the entry is one that the query selects.
+func (q Query) Fits(e Entry) bool {
+	switch {
+	case q.Key != "" && e.Key != q.Key, q.Label != "" && e.Label != q.Label, q.Repo != "" && e.Push.Repo != q.Repo, e.Asked.Before(q.Since):
+		return false
+	case q.Push.Revision != "":
+		return job.SameRevision(e.Push.Revision, q.Push.Revision)
+	case q.Push.ID != 0:
+		return e.Push.Revision == "" && e.Push.ID == q.Push.ID
+	}
+	return true
 }
 
 // Entry is one request in a ledger.
@@ -90,13 +116,14 @@ type Memory struct {
 }
 
 // Intend implements Ledger.
-func (m *Memory) Intend(ctx context.Context, e Entry) (Entry, bool, error) {
+func (m *Memory) Intend(ctx context.Context, e Entry, instead *Entry) (Entry, bool, error) {
 	if err := ctx.Err(); err != nil {
 		return Entry{}, false, job.Wrap("ledger.intend", e.Key, err)
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if prior, ok := m.entries[e.Key]; ok && prior.State != Refused {
+	prior, ok := m.entries[e.Key]
+	if ok && prior.State != Refused && (instead == nil || prior.State != instead.State || !prior.Asked.Equal(instead.Asked)) {
 		return prior, false, nil
 	}
 	if !slices.Contains(m.order, e.Key) {
@@ -121,16 +148,15 @@ func (m *Memory) Settle(_ context.Context, key string, state EntryState, r job.R
 }
 
 // Entries implements Ledger.
-func (m *Memory) Entries(ctx context.Context, p job.Push, label string) ([]Entry, error) {
+func (m *Memory) Entries(ctx context.Context, q Query) ([]Entry, error) {
 	if err := ctx.Err(); err != nil {
-		return nil, job.Wrap("ledger.entries", label, err)
+		return nil, job.Wrap("ledger.entries", q.Label, err)
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	var out []Entry
 	for _, key := range m.order {
-		e := m.entries[key]
-		if e.Label == label && e.Push.Repo == p.Repo && (job.SameRevision(e.Push.Revision, p.Revision) || e.Push.Revision == "" && e.Push.ID == p.ID) {
+		if e := m.entries[key]; q.Fits(e) {
 			out = append(out, e)
 		}
 	}

@@ -128,6 +128,19 @@ type PushRef struct {
 	Revision string `json:"revision"`
 }
 
+// MarshalJSON writes null for the revision of a push that has none.
+func (r PushRef) MarshalJSON() ([]byte, error) {
+	var rev *string
+	if r.Revision != "" {
+		rev = &r.Revision
+	}
+	return json.Marshal(struct {
+		Repo     string  `json:"repo"`
+		ID       int64   `json:"id"`
+		Revision *string `json:"revision"`
+	}{r.Repo, r.ID, rev})
+}
+
 // RefOf names a push.
 func RefOf(p job.Push) PushRef { return PushRef{p.Repo, p.ID, p.Revision} }
 

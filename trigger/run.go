@@ -18,6 +18,10 @@ type RunOptions struct {
 	Ledger Ledger
 	// Who is written into the ledger beside each request. Optional.
 	Who string
+	// Grace is how long a request that another process seems to be making is
+	// waited for, from when it was intended. Default 5 seconds, negative for not
+	// at all.
+	Grace time.Duration
 	// Poll is how often a build that a step waits for is looked at, when the
 	// CI has no events, or loses one. Default one minute, what hg.mozilla.org
 	// and Treeherder ask of clients that poll.
@@ -37,9 +41,11 @@ type RunOptions struct {
 //
 // A step whose key the ledger knows is not asked for again: its receipt says
 // AlreadyAsked. One that was intended and never settled, by a process that died
-// or with an answer that was lost, is looked up in the CI, by its key where the
-// CI carries keys and by its visible runs; where nothing tells, it fails with
-// job.ErrUnavailable until the entry is UnsureExpires old.
+// or with an answer that was lost, is asked for again under its key where the CI
+// carries keys (it is a job.Inflighter), which then makes nothing new. Elsewhere
+// its visible runs are looked up; where they do not tell, it fails with
+// job.ErrUnavailable until the entry is UnsureExpires old, and is not repeated
+// blindly.
 func Run(ctx context.Context, ci job.Scheduler, plan Plan, opts *RunOptions) (Plan, error) {
 	r := &runner{ci: ci, log: slog.New(slog.DiscardHandler)}
 	if opts != nil {
@@ -47,6 +53,9 @@ func Run(ctx context.Context, ci job.Scheduler, plan Plan, opts *RunOptions) (Pl
 	}
 	if r.opts.Ledger == nil {
 		r.opts.Ledger = NewMemory()
+	}
+	if r.opts.Grace == 0 {
+		r.opts.Grace = 5 * time.Second
 	}
 	if r.opts.Poll <= 0 {
 		r.opts.Poll = time.Minute
@@ -128,49 +137,72 @@ func (r *runner) do(ctx context.Context, s *Step) error {
 // ask makes sure that the step is asked for once.
 func (r *runner) ask(ctx context.Context, s Step) (job.Receipt, error) {
 	mine := Entry{Key: s.Key, Push: s.Push, Label: s.Label, Count: s.Count, Seen: s.Seen, Who: r.opts.Who, Asked: time.Now()}
-	e, fresh, err := r.opts.Ledger.Intend(ctx, mine)
-	if err != nil {
-		return job.Receipt{}, &ledgerError{err}
-	}
-	if !fresh {
-		receipt, err := r.resume(ctx, e)
+	var instead *Entry
+	for {
+		e, fresh, err := r.opts.Ledger.Intend(ctx, mine, instead)
+		if err != nil {
+			return job.Receipt{}, &ledgerError{err}
+		}
+		if fresh {
+			return r.request(ctx, s, mine)
+		}
+		e, receipt, err := r.resume(ctx, e)
 		if !errors.Is(err, errRepeat) {
 			return receipt, err
 		}
-		if err := r.settle(ctx, s.Key, Refused, job.Receipt{}); err != nil {
-			return job.Receipt{}, err
-		}
-		if _, fresh, err = r.opts.Ledger.Intend(ctx, mine); err != nil {
-			return job.Receipt{}, &ledgerError{err}
-		}
-		if !fresh { // another process was quicker
-			return job.Receipt{State: job.AlreadyAsked}, nil
-		}
+		instead = &e // unless another process has taken it over meanwhile
 	}
-	return r.request(ctx, s, mine)
 }
 
-// errRepeat says that what an entry speaks of was never done.
+// errRepeat says that what an entry speaks of was not done, or may be done
+// again under its key.
 var errRepeat = errors.New("not done")
 
-// resume finds out what became of a request that the ledger knows.
-func (r *runner) resume(ctx context.Context, e Entry) (job.Receipt, error) {
+// resume finds out what became of a request that the ledger knows. It returns
+// the entry as it is by then.
+func (r *runner) resume(ctx context.Context, e Entry) (Entry, job.Receipt, error) {
+	e, err := r.meanwhile(ctx, e)
 	known := job.Receipt{IDs: e.Receipt.IDs, State: job.AlreadyAsked}
-	if e.State == Done {
-		return known, nil
+	if err != nil || e.State == Done {
+		return e, known, err
+	}
+	if _, keyed := r.ci.(job.Inflighter); keyed || e.State == Refused {
+		return e, job.Receipt{}, errRepeat
 	}
 	done, err := r.happened(ctx, e)
 	switch {
 	case err != nil:
-		return job.Receipt{}, err
+		return e, job.Receipt{}, err
 	case done:
-		return known, r.settle(ctx, e.Key, Done, known)
+		return e, known, r.settle(ctx, e.Key, Done, known)
 	case e.expired(time.Now()):
-		return job.Receipt{}, errRepeat
+		return e, job.Receipt{}, errRepeat
 	}
-	return job.Receipt{}, job.Wrap("trigger.run", e.Key, fmt.Errorf(
+	return e, job.Receipt{}, job.Wrap("trigger.run", e.Key, fmt.Errorf(
 		"%w: whether this was asked for %s ago is not known, and it is not asked again before %s have passed",
 		job.ErrUnavailable, time.Since(e.Asked).Round(time.Second), UnsureExpires))
+}
+
+// meanwhile waits for a request that another process seems to be making, and
+// returns the entry as it is then.
+func (r *runner) meanwhile(ctx context.Context, e Entry) (Entry, error) {
+	for e.State == Intended && time.Since(e.Asked) < r.opts.Grace {
+		pause := time.NewTimer(min(r.opts.Grace/50, 100*time.Millisecond))
+		select {
+		case <-pause.C:
+		case <-ctx.Done():
+			pause.Stop()
+			return e, ctx.Err()
+		}
+		now, err := r.opts.Ledger.Entries(ctx, Query{Key: e.Key})
+		if err != nil {
+			return e, &ledgerError{err}
+		}
+		if len(now) == 1 {
+			e = now[0]
+		}
+	}
+	return e, nil
 }
 
 // happened looks in the CI for what an entry intended: by key, then by the
@@ -184,7 +216,11 @@ func (r *runner) happened(ctx context.Context, e Entry) (bool, error) {
 		return true, nil
 	}
 	jobs, err := r.ci.Jobs(ctx, e.Push, e.Label)
-	return len(jobs) >= e.Seen+e.Count, err
+	ids := map[string]bool{} // a CI that lists a run twice must not look like two runs
+	for _, j := range jobs {
+		ids[j.ID()] = true
+	}
+	return len(ids) >= e.Seen+e.Count, err
 }
 
 // request asks the CI, and writes down what it says.

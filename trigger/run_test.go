@@ -248,6 +248,6 @@ func TestBrokenLedger(t *testing.T) {
 
 type brokenLedger struct{ trigger.Ledger }
 
-func (brokenLedger) Intend(context.Context, trigger.Entry) (trigger.Entry, bool, error) {
+func (brokenLedger) Intend(context.Context, trigger.Entry, *trigger.Entry) (trigger.Entry, bool, error) {
 	return trigger.Entry{}, false, errors.New("disk is full")
 }

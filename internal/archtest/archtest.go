@@ -78,8 +78,11 @@ var libraries = map[string][]string{
 	"internal/bench":    {"*"},
 }
 
-// testLibraries may be imported by every test.
-var testLibraries = []string{"github.com/google/go-cmp"}
+// testLibraries may be imported by every test, and by those of one room.
+var testLibraries = map[string][]string{
+	"":        {"github.com/google/go-cmp"},
+	"trigger": {"modernc.org/sqlite", "github.com/jackc/pgx/v5"}, // the ledger's drivers
+}
 
 // top is what may lie at the top of the tree, besides files that begin with a
 // dot.
@@ -138,7 +141,7 @@ func breach(f File, r rule, imp string) string {
 	}
 	may := slices.Clone(libraries[r.room])
 	if f.Test() {
-		may = append(may, testLibraries...)
+		may = append(append(may, testLibraries[""]...), testLibraries[r.room]...)
 	}
 	for _, l := range may {
 		if l == "*" || imp == l || strings.HasPrefix(imp, l+"/") {

@@ -68,6 +68,8 @@ func TestPlantedBreaches(t *testing.T) {
 		{"trigger/x.go", m + "/backfill", true},
 		{"trigger/x.go", m + "/taskcluster", true},
 		{"trigger/x.go", "modernc.org/sqlite", true},
+		{"trigger/x_test.go", "modernc.org/sqlite", false},
+		{"backfill/x_test.go", "modernc.org/sqlite", true},
 		{"backfill/x.go", m + "/pushlog", true},
 		{"backfill/x.go", m + "/trigger", false},
 		{"internal/rest/x.go", m + "/job", true},

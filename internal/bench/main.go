@@ -14,10 +14,14 @@ import (
 // subjects are the sections; each prints its figures and fails what it must
 // not miss.
 var subjects = map[string]func(*testing.T){
-	"find": find,
+	"find":   find,
+	"ledger": ledger,
 }
 
 func main() {
+	if len(os.Args) == 6 && os.Args[1] == "ledger-child" { // started by subject ledger
+		os.Exit(ledgerChild(os.Args[2:]))
+	}
 	testing.Init() // virtual time is testing/synctest's, which needs a test
 	flag.Usage = func() {
 		_, _ = fmt.Fprintf(os.Stderr, "usage: go run ./internal/bench SUBJECT, one of %v\n", slices.Sorted(maps.Keys(subjects)))

@@ -258,7 +258,7 @@ func (k *schedulerKit) trigger(ctx context.Context) {
 }
 
 func (k *schedulerKit) once(ctx context.Context) {
-	if !k.c.Keys {
+	if _, ok := k.s.(job.Inflighter); !ok && !k.c.Keys {
 		return
 	}
 	req := k.request("kit-once", 1)

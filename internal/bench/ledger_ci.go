@@ -1,0 +1,204 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"sync"
+	"time"
+
+	_ "modernc.org/sqlite" // the driver "sqlite"
+
+	"github.com/mozci/mozci/job"
+)
+
+func openSQLite(file string) (*sql.DB, error) {
+	return sql.Open("sqlite", "file:"+file+"?_txlock=immediate&_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(NORMAL)")
+}
+
+// hostileCI is a CI behind HTTP that outlives the processes which ask it. It
+// kills them, too: at a random request, before or after acting on it.
+type hostileCI struct {
+	keyed bool
+
+	mu       sync.Mutex
+	rng      *rand.Rand
+	runs     map[int64]int  // by push id
+	keys     map[string]int // accepted requests, with their counts
+	doomed   []*doomed
+	requests int
+}
+
+type doomed struct {
+	process *os.Process
+	pid     int
+	at      int  // requests that it may still make
+	after   bool // killed after the CI acted, before it answers
+	killed  bool
+}
+
+// doom plans a process's death; the function that it returns says whether it
+// died of it.
+func (c *hostileCI) doom(p *os.Process, kill bool) func() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !kill {
+		return func() bool { return false }
+	}
+	d := &doomed{process: p, pid: p.Pid, at: c.rng.IntN(60), after: c.rng.IntN(2) == 0}
+	c.doomed = append(c.doomed, d)
+	var timer *time.Timer
+	if c.rng.IntN(3) == 0 { // at a moment of its own, not of ours
+		d.at = 1 << 30
+		timer = time.AfterFunc(time.Duration(c.rng.IntN(60_000))*time.Microsecond, func() { c.kill(d) })
+	}
+	return func() bool {
+		if timer != nil {
+			timer.Stop()
+		}
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		return d.killed
+	}
+}
+
+func (c *hostileCI) kill(d *doomed) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	d.killed = d.process.Kill() == nil
+}
+
+// strike kills the process that asks, when its time has come at this point of
+// its request.
+func (c *hostileCI) strike(pid int, after bool) bool {
+	for _, d := range c.doomed {
+		if d.pid != pid || d.killed {
+			continue
+		}
+		if !after {
+			d.at--
+		}
+		if d.at < 0 && d.after == after {
+			d.killed = d.process.Kill() == nil
+			return d.killed
+		}
+	}
+	return false
+}
+
+func (c *hostileCI) asked(id int64) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.runs[id]
+}
+
+type askWire struct {
+	PID   int    `json:"pid"`
+	Key   string `json:"key"`
+	Push  int64  `json:"push"`
+	Count int    `json:"count"`
+}
+
+// ServeHTTP is POST /trigger and GET-like POST /jobs.
+func (c *hostileCI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	var ask askWire
+	if err := json.NewDecoder(r.Body).Decode(&ask); err != nil {
+		w.WriteHeader(http.StatusBadRequest)
+		return
+	}
+	c.mu.Lock()
+	if c.strike(ask.PID, false) {
+		c.mu.Unlock()
+		return
+	}
+	mood := c.rng.IntN(12)
+	if r.URL.Path == "/trigger" && mood != 0 { // 0: it does nothing, and fails
+		c.act(ask)
+		if mood == 1 { // the request is delivered twice, as a proxy does; keys make it one
+			if c.keyed {
+				c.act(ask)
+			}
+		}
+	}
+	n := c.runs[ask.Push]
+	dead := c.strike(ask.PID, true)
+	c.mu.Unlock()
+	switch {
+	case dead:
+	case r.URL.Path == "/trigger" && mood <= 0, r.URL.Path == "/trigger" && mood == 2:
+		w.WriteHeader(http.StatusInternalServerError) // for 2: after having acted
+	case r.URL.Path == "/trigger" && mood == 3: // the connection breaks
+		panic(http.ErrAbortHandler)
+	default:
+		if mood == 4 {
+			time.Sleep(5 * time.Millisecond) // late
+		}
+		_ = json.NewEncoder(w).Encode(map[string]any{"runs": n, "twice": mood == 5})
+	}
+}
+
+func (c *hostileCI) act(ask askWire) {
+	if _, known := c.keys[ask.Key]; known && c.keyed {
+		return
+	}
+	c.keys[ask.Key] = ask.Count
+	c.runs[ask.Push] += ask.Count
+}
+
+// remoteCI is the client of a hostileCI. It carries no keys.
+type remoteCI struct{ url string }
+
+func (c *remoteCI) post(ctx context.Context, path string, ask askWire) (runs int, twice bool, err error) {
+	ask.PID = os.Getpid()
+	text, err := json.Marshal(ask)
+	if err != nil {
+		return 0, false, err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url+path, bytes.NewReader(text))
+	if err != nil {
+		return 0, false, err
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return 0, false, job.OfHTTP(path, "", err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	if res.StatusCode != http.StatusOK {
+		return 0, false, &job.Error{Op: path, Err: job.SentinelOf(res.StatusCode)}
+	}
+	var answer struct {
+		Runs  int
+		Twice bool
+	}
+	err = json.NewDecoder(res.Body).Decode(&answer)
+	return answer.Runs, answer.Twice, job.OfHTTP(path, "", err)
+}
+
+func (c *remoteCI) Jobs(ctx context.Context, p job.Push, names ...string) ([]job.Job, error) {
+	n, twice, err := c.post(ctx, "/jobs", askWire{Push: p.ID})
+	var out []job.Job
+	for i := range n {
+		j := job.New(job.Facts{ID: fmt.Sprint(i), Name: names[0], Push: p, Kind: job.Test, Status: job.Pending})
+		out = append(out, j)
+		if twice {
+			out = append(out, j)
+		}
+	}
+	return out, err
+}
+
+func (c *remoteCI) Trigger(ctx context.Context, r job.Request) (job.Receipt, error) {
+	_, _, err := c.post(ctx, "/trigger", askWire{Key: r.Key, Push: r.Push.ID, Count: r.Count})
+	return job.Receipt{State: job.Accepted}, err
+}
+
+// keyedCI is one that carries keys.
+type keyedCI struct{ *remoteCI }
+
+// Inflight implements job.Inflighter: everything is visible at once.
+func (keyedCI) Inflight(context.Context, job.Push, string) ([]job.Request, error) { return nil, nil }
