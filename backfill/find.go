@@ -33,8 +33,10 @@ type Options struct {
 	Times int
 	// Automatic says that no person asked. When the label was never good
 	// within MaxRevisions, the plan then asks for nothing: a job that has been
-	// failing for long is not for a robot to run on every push. Otherwise
-	// everything up to the maximum is filled.
+	// failing for long is not for a robot to run on every push. Nor does it,
+	// when the ledger knows that the runs on the start were asked for before: a
+	// backfill of a backfill never ends. Otherwise everything up to the maximum
+	// is filled.
 	Automatic bool
 	// Holes fills every push of the range that lacks runs, whatever the
 	// results, as one does for performance jobs, where every number counts and
@@ -50,9 +52,12 @@ type Options struct {
 	// Width is how many pushes are asked about at a time. Default
 	// analysis.DefaultWidth.
 	Width int
-	// Ledger and Exceptions are trigger.Options'.
-	Ledger     trigger.Ledger
-	Exceptions *int
+	// Ledger, Exceptions, Budgets and ExistingOnly are trigger.Options'. Where
+	// a budget does not suffice, the pushes that can hold the culprit come first.
+	Ledger       trigger.Ledger
+	Exceptions   *int
+	Budgets      trigger.Budgets
+	ExistingOnly bool
 	// Observe is called with each push that was looked at, newest first, as
 	// soon as it is known. Optional.
 	Observe func(Sighting)

@@ -34,9 +34,9 @@ func (f *finder) plan(ctx context.Context, res *Result) error {
 			pushes = append(pushes, s.Push)
 		}
 	}
-	if res.NeverGood && f.opts.Automatic && !f.opts.Holes {
-		f.leaveAlone(res, pushes)
-		return nil
+	if why, err := f.hands(ctx, res); err != nil || why != "" {
+		f.leaveAlone(res, pushes, why)
+		return err
 	}
 	if len(pushes) == 0 {
 		res.Plan.Steps = bad
@@ -44,6 +44,7 @@ func (f *finder) plan(ctx context.Context, res *Result) error {
 	}
 	made, err := trigger.Make(ctx, f.ci, pushes, []string{f.label}, &trigger.Options{
 		Times: f.opts.Times, Ledger: f.opts.Ledger, Exceptions: f.opts.Exceptions, Width: f.opts.Width, Logger: f.opts.Logger,
+		Budgets: f.opts.Budgets, Automatic: f.opts.Automatic, ExistingOnly: f.opts.ExistingOnly, Priority: res.priority,
 		Known: func(p job.Push) ([]job.Job, bool) { jobs, ok := f.known[p.ID]; return jobs, ok },
 		Why:   func(p job.Push) string { return res.why(p, f.opts.Holes) },
 	})
@@ -59,14 +60,36 @@ func (f *finder) plan(ctx context.Context, res *Result) error {
 	return err
 }
 
-// leaveAlone is the plan of a robot that found no good push.
-func (f *finder) leaveAlone(res *Result, pushes []job.Push) {
-	for _, p := range pushes {
-		res.Plan.LeftOut = append(res.Plan.LeftOut, trigger.LeftOut{
-			Label: f.label, Push: p, Count: f.opts.Times,
-			Why: fmt.Sprintf("never good in the %d pushes before %s: automatic backfill leaves it alone", len(res.History)-1, res.Start.Short()),
-		})
+// hands says why a robot keeps its hands off, or nothing.
+func (f *finder) hands(ctx context.Context, res *Result) (string, error) {
+	if !f.opts.Automatic {
+		return "", nil
 	}
+	if res.NeverGood {
+		return fmt.Sprintf("never good in the %d pushes before %s: automatic backfill leaves it alone", len(res.History)-1, res.Start.Short()), nil
+	}
+	if f.opts.Ledger == nil {
+		return "", nil
+	}
+	ours, err := trigger.Offspring(ctx, f.opts.Ledger, res.Start, f.label)
+	if ours {
+		return fmt.Sprintf("the runs on %s were asked for before: automatic backfill does not act on its own offspring", res.Start.Short()), err
+	}
+	return "", err
+}
+
+func (f *finder) leaveAlone(res *Result, pushes []job.Push, why string) {
+	for _, p := range pushes {
+		res.Plan.LeftOut = append(res.Plan.LeftOut, trigger.LeftOut{Label: f.label, Push: p, Count: f.opts.Times, Why: why})
+	}
+}
+
+// priority puts the pushes that can hold the culprit before those that cannot.
+func (r *Result) priority(p job.Push) int {
+	if r.FirstBad != nil && p.ID < r.FirstBad.ID {
+		return 1
+	}
+	return 0
 }
 
 // why says why the label is wanted on a push.

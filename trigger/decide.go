@@ -20,6 +20,10 @@ type Facts struct {
 	Builds []BuildFacts
 	// Barred says why the label cannot run on this push; empty when it can.
 	Barred string
+	// Offspring says that nobody asked, and that runs here are our own doing.
+	Offspring bool
+	// ExistingOnly says that no build may be asked for.
+	ExistingOnly bool
 }
 
 // BuildFacts are what is known of one build on the push.
@@ -76,6 +80,8 @@ func Decide(f Facts, times, exceptions int) ([]Step, *LeftOut) {
 		}}, nil
 	case f.Runs.By[job.Cancelled] > 0:
 		return out("a person cancelled it here, so it is left alone")
+	case f.Offspring:
+		return out("runs were asked for here before, and no person asks for more")
 	case exceptions >= 0 && f.Runs.By[job.Exception] > exceptions:
 		return out("infrastructure ended %d runs here, more than %d", f.Runs.By[job.Exception], exceptions)
 	}
@@ -110,7 +116,10 @@ func (f Facts) act(times, need int, out func(string, ...any) ([]Step, *LeftOut))
 			return out("its build %s failed here", b.Label)
 		case Withdrawn:
 			return out("a person cancelled its build %s here", b.Label)
-		default:
+		case Expired, Missing:
+			if f.ExistingOnly {
+				return out("its build %s is %s, and only builds that exist are used", b.Label, b.State)
+			}
 			why := f.Label + " needs it, and it never ran here"
 			if b.State == Expired {
 				why = f.Label + " needs it, and its files are gone"

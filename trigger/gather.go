@@ -22,6 +22,20 @@ type Options struct {
 	// Exceptions is how many runs infrastructure may end on a push before the
 	// label is left alone there; nil is DefaultExceptions, negative no limit.
 	Exceptions *int
+	// Budgets bound what the plan may ask for.
+	Budgets Budgets
+	// Priority says whose runs are paid for first where a budget does not
+	// suffice: the higher first, and of the same the newest push. Optional.
+	Priority func(job.Push) int
+	// Choose takes the labels of each push by a choice: of the labels given to
+	// Make, or of all when none are. Optional.
+	Choose *Choice
+	// ExistingOnly leaves out what would need a build first.
+	ExistingOnly bool
+	// Automatic says that no person asked. What the ledger knows to have been
+	// asked for before is then left alone: a robot that acts on its own
+	// offspring never ends.
+	Automatic bool
 	// Known has the runs of the label and of the builds it needs where the
 	// caller has read them already; they are not read again. Optional.
 	Known func(job.Push) ([]job.Job, bool)
@@ -47,7 +61,7 @@ func Make(ctx context.Context, ci job.Scheduler, pushes []job.Push, labels []str
 	switch {
 	case m.opts.Times < 1:
 		return Plan{}, job.Wrap("trigger.plan", "times", fmt.Errorf("%w: %d, expected 1 or more", job.ErrInvalid, m.opts.Times))
-	case len(labels) == 0:
+	case len(labels) == 0 && m.opts.Choose == nil:
 		return Plan{}, job.Wrap("trigger.plan", "labels", fmt.Errorf("%w: none given", job.ErrInvalid))
 	case len(pushes) == 0:
 		return Plan{}, job.Wrap("trigger.plan", "pushes", fmt.Errorf("%w: no pushes in the range", job.ErrInvalid))
@@ -67,8 +81,8 @@ type maker struct {
 
 func (m *maker) plan(ctx context.Context, pushes []job.Push, labels []string) (Plan, error) {
 	var plan Plan
+	var groups []group
 	var errs []error
-	asked := map[string]bool{} // builds, by key: one for each push
 	offered := map[string]bool{}
 	var unknown error
 	fetch := func(ctx context.Context, p job.Push, log *slog.Logger) ([]Facts, error) {
@@ -90,8 +104,15 @@ func (m *maker) plan(ctx context.Context, pushes []job.Push, labels []string) (P
 		}
 		for _, f := range r.Value {
 			offered[f.Label] = offered[f.Label] || !f.noLabel()
-			m.add(&plan, f, asked)
+			groups = append(groups, m.group(f))
 		}
+	}
+	if err := m.budget(ctx, groups); err != nil {
+		return Plan{}, err
+	}
+	asked := map[string]bool{} // builds, by key: one for each push
+	for _, g := range groups {
+		plan.add(g, m.opts.Why, asked)
 	}
 	for _, l := range labels {
 		if !offered[l] && unknown != nil && len(errs) == 0 {
@@ -101,26 +122,40 @@ func (m *maker) plan(ctx context.Context, pushes []job.Push, labels []string) (P
 	return plan, errors.Join(errs...)
 }
 
-func (m *maker) add(plan *Plan, f Facts, asked map[string]bool) {
+// group decides on one label of one push.
+func (m *maker) group(f Facts) group {
 	steps, left := Decide(f, m.opts.Times, m.exceptions)
-	why := ""
-	if m.opts.Why != nil {
-		why = m.opts.Why(f.Push) + "; "
+	g := group{label: f.Label, push: f.Push, steps: steps}
+	if m.opts.Priority != nil {
+		g.priority = m.opts.Priority(f.Push)
 	}
 	if left != nil {
-		left.Why = why + left.Why
-		plan.LeftOut = append(plan.LeftOut, *left)
+		g.left = append(g.left, *left)
 	}
-	for _, s := range steps {
+	return g
+}
+
+// add adds a group, with why the caller wants it before the plan's own reasons.
+// A build that is asked for already is not asked for again.
+func (p *Plan) add(g group, why func(job.Push) string, asked map[string]bool) {
+	because := ""
+	if why != nil {
+		because = why(g.push) + "; "
+	}
+	for _, s := range g.steps {
+		if s.Action == Build && asked[s.Key] {
+			continue
+		}
 		if s.Action == Build {
-			if asked[s.Key] {
-				continue
-			}
 			asked[s.Key] = true
 		} else {
-			s.Why = why + s.Why
+			s.Why = because + s.Why
 		}
-		plan.Steps = append(plan.Steps, s)
+		p.Steps = append(p.Steps, s)
+	}
+	for _, l := range g.left {
+		l.Why = because + l.Why
+		p.LeftOut = append(p.LeftOut, l)
 	}
 }
 
@@ -130,27 +165,27 @@ func (f Facts) noLabel() bool { return f.Barred == barredLabel }
 
 // gather reads the facts of each label on one push.
 func (m *maker) gather(ctx context.Context, p job.Push, labels []string, log *slog.Logger) ([]Facts, error) {
-	out := make([]Facts, len(labels))
-	for i, l := range labels {
-		out[i] = Facts{Push: p, Label: l}
-	}
-	bar := func(why string) []Facts {
-		for i := range out {
-			out[i].Barred = why
-		}
-		return out
-	}
 	if !p.Testable() {
-		return bar("no changesets are left in it"), nil
+		return barred(p, labels, "no changesets are left in it"), nil
 	}
 	entries, err := job.Catalog(ctx, m.ci, p)
+	hasCatalog := err == nil
 	switch {
 	case errors.Is(err, job.ErrNotScheduled):
-		return bar("nothing is scheduled on it"), nil
+		return barred(p, labels, "nothing is scheduled on it"), nil
 	case err != nil && !errors.Is(err, errors.ErrUnsupported):
 		return nil, err
+	case err != nil && m.opts.Choose != nil && m.opts.Choose.Missing:
+		return nil, err // what is missing is known from what can run alone
 	}
-	hasCatalog := err == nil
+	var all []job.Job
+	if m.opts.Choose != nil {
+		if all, err = m.ci.Jobs(ctx, p); err != nil {
+			return nil, err
+		}
+		labels = Choose(labels, entries, all, *m.opts.Choose)
+	}
+	out := barred(p, labels, "")
 	names := slices.Clone(labels)
 	var lacking error
 	for i, l := range labels {
@@ -167,9 +202,11 @@ func (m *maker) gather(ctx context.Context, p job.Push, labels []string, log *sl
 			names = append(names, b)
 		}
 	}
-	jobs, err := m.jobs(ctx, p, names)
-	if err != nil {
-		return nil, err
+	jobs := all
+	if m.opts.Choose == nil {
+		if jobs, err = m.jobs(ctx, p, names); err != nil {
+			return nil, err
+		}
 	}
 	log.Info("read push", "push", p.ID, "revision", p.Short(), "jobs", len(jobs))
 	for i := range out {
@@ -178,6 +215,16 @@ func (m *maker) gather(ctx context.Context, p job.Push, labels []string, log *sl
 		}
 	}
 	return out, lacking
+}
+
+// barred are the facts of labels that cannot run on a push, or of labels about
+// which nothing is known yet when why is empty.
+func barred(p job.Push, labels []string, why string) []Facts {
+	out := make([]Facts, len(labels))
+	for i, l := range labels {
+		out[i] = Facts{Push: p, Label: l, Barred: why}
+	}
+	return out
 }
 
 func (m *maker) jobs(ctx context.Context, p job.Push, names []string) ([]job.Job, error) {
@@ -198,6 +245,10 @@ func (m *maker) fill(ctx context.Context, f *Facts, jobs []job.Job) (err error) 
 	if f.Asked, err = asked(ctx, m.ci, m.opts.Ledger, f.Push, f.Label, f.Runs.Seen); err != nil {
 		return err
 	}
+	if f.Offspring, err = m.offspring(ctx, f.Push, f.Label); err != nil {
+		return err
+	}
+	f.ExistingOnly = m.opts.ExistingOnly
 	for i, b := range f.Builds {
 		runs := of(jobs, b.Label)
 		pending, err := asked(ctx, m.ci, m.opts.Ledger, f.Push, b.Label, len(runs))
@@ -210,6 +261,21 @@ func (m *maker) fill(ctx context.Context, f *Facts, jobs []job.Job) (err error) 
 		}
 	}
 	return nil
+}
+
+// offspring reports whether a robot would act on what it asked for itself.
+func (m *maker) offspring(ctx context.Context, p job.Push, label string) (bool, error) {
+	if !m.opts.Automatic || m.opts.Ledger == nil {
+		return false, nil
+	}
+	return Offspring(ctx, m.opts.Ledger, p, label)
+}
+
+// Offspring reports whether runs of the label on the push were asked for
+// through this ledger: what a robot finds there may be its own doing.
+func Offspring(ctx context.Context, l Ledger, p job.Push, label string) (bool, error) {
+	entries, err := l.Entries(ctx, ForPush(p, label))
+	return slices.ContainsFunc(entries, func(e Entry) bool { return e.State == Done }), err
 }
 
 // asked is how many runs of the label were asked for on the push and are not

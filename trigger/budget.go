@@ -1,0 +1,190 @@
+package trigger
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/mozci/mozci/job"
+)
+
+// Budgets bound what a plan may ask for. Nil is the documented default, 0 is
+// nothing, negative is no limit. What does not fit is left out, and says which
+// budget it was.
+type Budgets struct {
+	// Call is for all runs of one plan, builds included. Default 200: thirty
+	// pushes filled six times.
+	Call *int
+	// Push is for the runs of one plan on one push, builds included. Default
+	// 30, twice what the last of Mozilla's tools allowed itself in retriggered
+	// builds.
+	Push *int
+	// LabelDay is for the runs of one label in one repository that the ledger
+	// has seen asked for within 24 hours, this plan's included. Default 200.
+	LabelDay *int
+	// Queue is how many runs may be waiting where the label's runs would,
+	// before nothing more is asked for; for CIs that are a job.Loader. Default
+	// 100, the mark of Mozilla's performance sheriff bot.
+	Queue *int
+}
+
+// The defaults of Budgets.
+const (
+	DefaultCall     = 200
+	DefaultPush     = 30
+	DefaultLabelDay = 200
+	DefaultQueue    = 100
+)
+
+// group are the steps of one label on one push: builds, then the label itself.
+type group struct {
+	label    string
+	push     job.Push
+	steps    []Step
+	left     []LeftOut
+	priority int
+}
+
+// purse holds what is left of the budgets while groups are paid for.
+type purse struct {
+	call    int
+	push    map[int64]int
+	label   map[string]int
+	barred  map[string]string // labels whose queue is full, and why
+	built   map[string]bool   // builds that are paid for, by key
+	perPush int
+	perDay  int
+}
+
+const unlimited = int(^uint(0) >> 1)
+
+func limit(p *int, def int) int {
+	switch {
+	case p == nil:
+		return def
+	case *p < 0:
+		return unlimited
+	}
+	return *p
+}
+
+// purse reads what the budgets leave.
+func (m *maker) purse(ctx context.Context, groups []group) (*purse, error) {
+	b := m.opts.Budgets
+	p := &purse{
+		call: limit(b.Call, DefaultCall), push: map[int64]int{}, label: map[string]int{}, barred: map[string]string{}, built: map[string]bool{},
+		perPush: limit(b.Push, DefaultPush), perDay: limit(b.LabelDay, DefaultLabelDay),
+	}
+	for _, g := range groups {
+		p.push[g.push.ID] = p.perPush
+		if _, known := p.label[g.label]; known || len(g.steps) == 0 || g.steps[0].Action == Nothing {
+			continue
+		}
+		p.label[g.label] = p.perDay
+		if err := m.spent(ctx, p, g); err != nil {
+			return nil, err
+		}
+	}
+	return p, nil
+}
+
+// spent takes off what was asked for today, and looks at the queue.
+func (m *maker) spent(ctx context.Context, p *purse, g group) error {
+	if m.opts.Ledger != nil && p.perDay != unlimited {
+		entries, err := m.opts.Ledger.Entries(ctx, Query{Label: g.label, Repo: g.push.Repo, Since: time.Now().Add(-24 * time.Hour)})
+		if err != nil {
+			return err
+		}
+		for _, e := range entries {
+			if e.State != Refused {
+				p.label[g.label] -= e.Count
+			}
+		}
+	}
+	most := limit(m.opts.Budgets.Queue, DefaultQueue)
+	load, err := job.LoadOf(ctx, m.ci, g.label)
+	switch {
+	case errors.Is(err, errors.ErrUnsupported):
+		return nil
+	case err != nil:
+		return err
+	case load.Pending > most:
+		p.barred[g.label] = fmt.Sprintf("%d runs wait in its queue, more than %d", load.Pending, most)
+	}
+	return nil
+}
+
+// budget pays for the groups, those of the highest priority first and then the
+// newest pushes, and leaves out what is not paid for.
+func (m *maker) budget(ctx context.Context, groups []group) error {
+	p, err := m.purse(ctx, groups)
+	if err != nil {
+		return err
+	}
+	order := make([]int, len(groups))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(groups[b].priority, groups[a].priority) })
+	for _, i := range order {
+		p.pay(&groups[i])
+	}
+	return nil
+}
+
+// pay keeps as many runs of the group's label as the budgets allow, with the
+// builds that they need; without any run no build is needed either.
+func (p *purse) pay(g *group) {
+	n := len(g.steps)
+	if n == 0 || g.steps[n-1].Action == Nothing {
+		return
+	}
+	last, builds := g.steps[n-1], 0
+	for _, s := range g.steps[:n-1] {
+		if !p.built[s.Key] {
+			builds++
+		}
+	}
+	allowed, why := last.Count, ""
+	for _, b := range []struct {
+		left int
+		name string
+	}{
+		{p.call - builds, "the budget of this call"}, {p.push[g.push.ID] - builds, fmt.Sprintf("the budget of %d on one push", p.perPush)},
+		{p.label[g.label], fmt.Sprintf("the budget of %d in a day", p.perDay)},
+	} {
+		if b.left < allowed {
+			allowed, why = max(b.left, 0), b.name+" is spent"
+		}
+	}
+	if bar, ok := p.barred[g.label]; ok {
+		allowed, why = 0, bar
+	}
+	if rest := last.Count - allowed; rest > 0 {
+		g.left = append(g.left, LeftOut{Label: g.label, Push: g.push, Count: rest, Why: why})
+	}
+	if allowed == 0 {
+		g.steps = nil
+		return
+	}
+	for _, s := range g.steps[:n-1] {
+		p.built[s.Key] = true
+	}
+	if allowed < last.Count {
+		last.Count = allowed
+		last.Key = key(last.Push, last.Label, last.Seen, allowed)
+		g.steps[n-1] = last
+	}
+	if p.call != unlimited {
+		p.call -= allowed + builds
+	}
+	if p.perPush != unlimited {
+		p.push[g.push.ID] -= allowed + builds
+	}
+	if p.perDay != unlimited {
+		p.label[g.label] -= allowed
+	}
+}
