@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -13,6 +14,7 @@ import (
 	"github.com/mozci/mozci/backfill"
 	"github.com/mozci/mozci/job"
 	"github.com/mozci/mozci/job/jobtest"
+	"github.com/mozci/mozci/trigger"
 )
 
 // trace is a result as text: the whole decision.
@@ -370,6 +372,34 @@ func TestResultJSON(t *testing.T) {
 	for _, list := range []string{"missing", "mixed", "running", "unclear", "untestable", "warnings"} {
 		if _, ok := got[list].([]any); !ok {
 			t.Errorf("%s is %v, expected a list", list, got[list])
+		}
+	}
+}
+
+// A failure that a robot's own backfill produced is not backfilled again; a
+// person who asks gets what is missing.
+func TestNoBackfillOfABackfill(t *testing.T) {
+	world := jobtest.MustParse("push test\n1 a1c0 pass\n2 a2c0 -\n3 a3c0 fail\n")
+	ci := jobtest.NewCI(world, nil)
+	repo, err := ci.Repository("autoland")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ledger := trigger.NewMemory()
+	ours := trigger.Entry{Key: "ours", Label: "test", Push: world.Pushes("autoland")[2], Count: 1, Asked: time.Now()}
+	if _, _, err := ledger.Intend(t.Context(), ours, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := ledger.Settle(t.Context(), "ours", trigger.Done, job.Receipt{}); err != nil {
+		t.Fatal(err)
+	}
+	for automatic, want := range map[bool]string{
+		true:  "2 left out 1: the runs on a3c0",
+		false: "2 trigger test 1: between",
+	} {
+		r, err := backfill.Find(t.Context(), repo, ci, "test", "a3c0", &backfill.Options{Automatic: automatic, Ledger: ledger})
+		if err != nil || !strings.Contains(trace(r), want) {
+			t.Errorf("automatic %t: %v\n%s", automatic, err, trace(r))
 		}
 	}
 }

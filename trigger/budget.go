@@ -54,7 +54,7 @@ type purse struct {
 	push    map[int64]int
 	label   map[string]int
 	barred  map[string]string // labels whose queue is full, and why
-	built   map[string]bool   // builds that are paid for, by key
+	built   map[asking]bool   // what is paid for
 	perPush int
 	perDay  int
 }
@@ -75,7 +75,7 @@ func limit(p *int, def int) int {
 func (m *maker) purse(ctx context.Context, groups []group) (*purse, error) {
 	b := m.opts.Budgets
 	p := &purse{
-		call: limit(b.Call, DefaultCall), push: map[int64]int{}, label: map[string]int{}, barred: map[string]string{}, built: map[string]bool{},
+		call: limit(b.Call, DefaultCall), push: map[int64]int{}, label: map[string]int{}, barred: map[string]string{}, built: map[asking]bool{},
 		perPush: limit(b.Push, DefaultPush), perDay: limit(b.LabelDay, DefaultLabelDay),
 	}
 	for _, g := range groups {
@@ -144,7 +144,7 @@ func (p *purse) pay(g *group) {
 	}
 	last, builds := g.steps[n-1], 0
 	for _, s := range g.steps[:n-1] {
-		if !p.built[s.Key] {
+		if !p.built[s.asking()] {
 			builds++
 		}
 	}
@@ -153,7 +153,8 @@ func (p *purse) pay(g *group) {
 		left int
 		name string
 	}{
-		{p.call - builds, "the budget of this call"}, {p.push[g.push.ID] - builds, fmt.Sprintf("the budget of %d on one push", p.perPush)},
+		{p.call - builds, "the budget of this call"},
+		{p.push[g.push.ID] - builds, fmt.Sprintf("the budget of %d on one push", p.perPush)},
 		{p.label[g.label], fmt.Sprintf("the budget of %d in a day", p.perDay)},
 	} {
 		if b.left < allowed {
@@ -170,8 +171,8 @@ func (p *purse) pay(g *group) {
 		g.steps = nil
 		return
 	}
-	for _, s := range g.steps[:n-1] {
-		p.built[s.Key] = true
+	for _, s := range g.steps {
+		p.built[s.asking()] = true
 	}
 	if allowed < last.Count {
 		last.Count = allowed

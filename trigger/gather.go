@@ -1,6 +1,7 @@
 package trigger
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -66,6 +67,11 @@ func Make(ctx context.Context, ci job.Scheduler, pushes []job.Push, labels []str
 	case len(pushes) == 0:
 		return Plan{}, job.Wrap("trigger.plan", "pushes", fmt.Errorf("%w: no pushes in the range", job.ErrInvalid))
 	}
+	if m.opts.Ledger != nil { // one that cannot be used fails before anything is read
+		if _, err := m.opts.Ledger.Entries(ctx, Query{Key: "-"}); err != nil {
+			return Plan{}, err
+		}
+	}
 	m.exceptions = DefaultExceptions
 	if m.opts.Exceptions != nil {
 		m.exceptions = *m.opts.Exceptions
@@ -102,6 +108,9 @@ func (m *maker) plan(ctx context.Context, pushes []job.Push, labels []string) (P
 		if missing != nil && unknown == nil {
 			unknown = r.Err
 		}
+		// A label that is also another's build comes first: the other one then
+		// waits for it, and asks for no build of its own.
+		slices.SortStableFunc(r.Value, func(a, b Facts) int { return cmp.Compare(len(a.Builds), len(b.Builds)) })
 		for _, f := range r.Value {
 			offered[f.Label] = offered[f.Label] || !f.noLabel()
 			groups = append(groups, m.group(f))
@@ -110,7 +119,7 @@ func (m *maker) plan(ctx context.Context, pushes []job.Push, labels []string) (P
 	if err := m.budget(ctx, groups); err != nil {
 		return Plan{}, err
 	}
-	asked := map[string]bool{} // builds, by key: one for each push
+	asked := map[asking]bool{}
 	for _, g := range groups {
 		plan.add(g, m.opts.Why, asked)
 	}
@@ -137,18 +146,17 @@ func (m *maker) group(f Facts) group {
 
 // add adds a group, with why the caller wants it before the plan's own reasons.
 // A build that is asked for already is not asked for again.
-func (p *Plan) add(g group, why func(job.Push) string, asked map[string]bool) {
+func (p *Plan) add(g group, why func(job.Push) string, asked map[asking]bool) {
 	because := ""
 	if why != nil {
 		because = why(g.push) + "; "
 	}
 	for _, s := range g.steps {
-		if s.Action == Build && asked[s.Key] {
+		if s.Action == Build && asked[s.asking()] {
 			continue
 		}
-		if s.Action == Build {
-			asked[s.Key] = true
-		} else {
+		asked[s.asking()] = s.Action != Nothing
+		if s.Action != Build {
 			s.Why = because + s.Why
 		}
 		p.Steps = append(p.Steps, s)
@@ -158,6 +166,15 @@ func (p *Plan) add(g group, why func(job.Push) string, asked map[string]bool) {
 		p.LeftOut = append(p.LeftOut, l)
 	}
 }
+
+// asking names what a step asks for: one build is enough for a push, whoever
+// wants it.
+type asking struct {
+	push  int64
+	label string
+}
+
+func (s Step) asking() asking { return asking{s.Push.ID, s.Label} }
 
 const barredLabel = "the label cannot run on this push"
 

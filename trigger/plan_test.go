@@ -103,6 +103,20 @@ func TestOneBuildForEachPush(t *testing.T) {
 	}
 }
 
+// A label that is asked for and is also another's build is asked for once.
+func TestBuildThatIsAlsoWanted(t *testing.T) {
+	w := jobtest.MustParse("needs test build\npush test build\n1 a1c0 - -\n")
+	plan, err := trigger.Make(t.Context(), jobtest.NewCI(w, nil), w.Pushes("autoland"), []string{"test", "build"}, &trigger.Options{Times: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantTrace(t, "plan", `
+1 trigger build 2: has none of 2
+1 wait test 2: has none of 2; waits: build is asked for
+total 4
+`, trace(plan))
+}
+
 func TestPlansThatMakeNoSense(t *testing.T) {
 	w := jobtest.MustParse("push linux64/opt/xpcshell-1 linux64/opt/reftest-3\n1 a1c0 - -\n")
 	ci := jobtest.NewCI(w, nil)

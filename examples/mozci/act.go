@@ -10,6 +10,7 @@ import (
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"golang.org/x/term"
 
 	"github.com/mozci/mozci/job"
@@ -17,11 +18,36 @@ import (
 )
 
 // actFlags are the flags of commands that act.
-type actFlags struct{ dryRun, yes bool }
+type actFlags struct {
+	dryRun, yes                 bool
+	call, push, labelDay, queue int // budgets
+}
 
 func (f *actFlags) add(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "only print the plan")
 	cmd.Flags().BoolVar(&f.yes, "yes", false, "carry the plan out without asking")
+}
+
+// addBudgets adds the flags of commands that plan.
+func (f *actFlags) addBudgets(cmd *cobra.Command) {
+	fl := cmd.Flags()
+	fl.IntVar(&f.call, "budget", trigger.DefaultCall, "at most so many runs in all; 0 is nothing, -1 no limit")
+	fl.IntVar(&f.push, "budget-push", trigger.DefaultPush, "at most so many runs on one push")
+	fl.IntVar(&f.labelDay, "budget-day", trigger.DefaultLabelDay, "at most so many runs of one label within 24 hours, as the ledger knows them")
+	fl.IntVar(&f.queue, "budget-queue", trigger.DefaultQueue, "nothing more while so many runs wait in the label's queue")
+}
+
+// budgets are those that were given; the library knows the defaults.
+func (f actFlags) budgets(flags *pflag.FlagSet) trigger.Budgets {
+	given := func(name string, v int) *int {
+		if flags.Lookup(name) == nil || !flags.Changed(name) {
+			return nil
+		}
+		return &v
+	}
+	return trigger.Budgets{
+		Call: given("budget", f.call), Push: given("budget-push", f.push), LabelDay: given("budget-day", f.labelDay), Queue: given("budget-queue", f.queue),
+	}
 }
 
 func (f actFlags) check() error {
@@ -34,7 +60,12 @@ func (f actFlags) check() error {
 // wanted says whether to carry the plan out: with --yes, or when somebody at a
 // terminal says so. Elsewhere a plan is only printed.
 func (a *app) wanted(f actFlags, plan trigger.Plan) bool {
-	if plan.Total() == 0 || f.dryRun {
+	return plan.Total() > 0 && a.wantedTo(f, fmt.Sprintf("Ask for %s?", runs(plan.Total())))
+}
+
+// wantedTo says whether to do what the question asks about.
+func (a *app) wantedTo(f actFlags, question string) bool {
+	if f.dryRun {
 		return false
 	}
 	if f.yes {
@@ -43,7 +74,7 @@ func (a *app) wanted(f actFlags, plan trigger.Plan) bool {
 	if a.json || !terminal(a.in) || !terminal(a.err) {
 		return false
 	}
-	_, _ = fmt.Fprintf(a.err, "Ask for %s? [y/N] ", runs(plan.Total()))
+	_, _ = fmt.Fprintf(a.err, "%s [y/N] ", question)
 	line, _ := bufio.NewReader(a.in).ReadString('\n')
 	answer := strings.ToLower(strings.TrimSpace(line))
 	return answer == "y" || answer == "yes"
@@ -112,16 +143,17 @@ func pushName(p job.Push) string { return fmt.Sprintf("%d %s", p.ID, p.Short()) 
 func (a *app) printPlan(plan trigger.Plan, about string) {
 	table := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
 	line := func(action, label string, count int, p job.Push, why string) {
-		what := runs(count)
+		what := ""
+		if action != string(trigger.Nothing) {
+			what = runs(count)
+		}
 		if label != about {
-			what += " of " + label
+			what = strings.TrimPrefix(what+" of "+label, " of ")
 		}
 		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", pushName(p), action, what, why)
 	}
 	for _, s := range plan.Steps {
-		if s.Action != trigger.Nothing {
-			line(string(s.Action), s.Label, s.Count, s.Push, s.Why)
-		}
+		line(string(s.Action), s.Label, s.Count, s.Push, s.Why)
 	}
 	for _, l := range plan.LeftOut {
 		line("left out", l.Label, l.Count, l.Push, l.Why)

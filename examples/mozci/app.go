@@ -1,6 +1,7 @@
 package main
 
 import (
+	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -34,12 +35,14 @@ type app struct {
 	logLevel      string
 	record        string
 	replay        string
+	ledgerName    string
 
 	log     *slog.Logger
 	flags   *pflag.FlagSet // of the command that runs
 	tape    *cassette.Tape
 	opened  *places
-	started bool // the flags were understood
+	db      *sql.DB // the ledger's
+	started bool    // the flags were understood
 }
 
 func (a *app) root() *cobra.Command {
@@ -51,7 +54,6 @@ func (a *app) root() *cobra.Command {
 Nothing is asked for without --yes, or a yes on the terminal. Exit status: 0 done,
 1 failed, 2 wrong usage, 3 not found or not enough data.`,
 		SilenceUsage: true, SilenceErrors: true,
-		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return a.start(cmd) },
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage("%v", err) })
@@ -69,14 +71,21 @@ Nothing is asked for without --yes, or a yes on the terminal. Exit status: 0 don
 	f.StringVar(&a.logLevel, "log-level", "warn", "what is logged to standard error: `debug`, info, warn or error")
 	f.StringVar(&a.record, "record", "", "record every HTTP exchange into this `folder`")
 	f.StringVar(&a.replay, "replay", "", "play the HTTP exchanges of this `folder` back, without a network")
-	root.AddCommand(a.pushesCommand(), a.jobsCommand(), a.triggerCommand(), a.backfillCommand())
+	f.StringVar(&a.ledgerName, "ledger", "", "what was asked for, so that it is asked for once: a SQLite `file`, or postgres://… (default: in the user's state folder; with --world, memory)")
+	root.AddCommand(a.pushesCommand(), a.jobsCommand(), a.labelsCommand(), a.triggerCommand(), a.backfillCommand(),
+		a.cancelCommand(), a.versionCommand(), credentialsHelp())
 	return root
 }
 
 // oldSpelling keeps the flags of Mozilla's old tools alive.
 func oldSpelling(_ *pflag.FlagSet, name string) pflag.NormalizedName {
-	if name == "buildername" {
+	switch name {
+	case "buildername":
 		name = "label"
+	case "exclude":
+		name = "excludes"
+	case "include":
+		name = "includes"
 	}
 	return pflag.NormalizedName(name)
 }
@@ -138,7 +147,7 @@ func exitStatus(err error, started bool) int {
 		return 2
 	case errors.Is(err, job.ErrUnavailable), errors.Is(err, job.ErrMalformed):
 		return 1
-	case errors.Is(err, job.ErrNotFound), errors.Is(err, backfill.ErrNotBad), errors.Is(err, errNotEnough):
+	case errors.Is(err, job.ErrNotFound), errors.Is(err, job.ErrNotScheduled), errors.Is(err, backfill.ErrNotBad), errors.Is(err, errNotEnough):
 		return 3
 	}
 	return 1

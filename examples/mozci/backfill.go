@@ -10,7 +10,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mozci/mozci/backfill"
-	"github.com/mozci/mozci/trigger"
 )
 
 type backfillFlags struct {
@@ -19,6 +18,8 @@ type backfillFlags struct {
 	maxRevisions     int
 	times            int
 	automatic, holes bool
+	existing         bool
+	planOnly         bool // JSON is the plan alone: for trigger --backfill
 }
 
 func (a *app) backfillCommand() *cobra.Command {
@@ -41,7 +42,9 @@ everything up to --max-revisions, or with --automatic nothing.`,
 	f.IntVar(&b.times, "times", 1, "how many runs each missing push is to have in all")
 	f.BoolVar(&b.automatic, "automatic", false, "no person asked: do nothing when the label was never good")
 	f.BoolVar(&b.holes, "holes", false, "fill every push of the range, whatever the results: for performance jobs")
+	f.BoolVar(&b.existing, "existing-only", false, "only where the builds exist: ask for no build")
 	b.add(cmd)
+	b.addBudgets(cmd)
 	return cmd
 }
 
@@ -62,11 +65,15 @@ func (a *app) backfill(cmd *cobra.Command, b backfillFlags) error {
 		return err
 	}
 	ctx := cmd.Context()
-	ledger := trigger.NewMemory()
+	ledger, err := a.ledger(cmd.Context())
+	if err != nil {
+		return err
+	}
 	progress := a.progress()
 	found, err := backfill.Find(ctx, p.repo, p.read, b.label, b.rev, &backfill.Options{
 		MaxRevisions: b.maxRevisions, Times: b.times, Automatic: b.automatic, Holes: b.holes,
 		Judge: p.judge, Width: a.parallel, Ledger: ledger, Observe: progress.saw, Logger: a.log,
+		ExistingOnly: b.existing, Budgets: b.budgets(cmd.Flags()),
 	})
 	progress.done()
 	if err != nil && (errors.Is(err, backfill.ErrNotBad) || len(found.History) < 2) {
@@ -79,7 +86,11 @@ func (a *app) backfill(cmd *cobra.Command, b backfillFlags) error {
 		found.Plan, err = a.carryOut(ctx, p.act, found.Plan, ledger)
 	}
 	if a.json {
-		if printErr := a.printJSON(found); err == nil {
+		var out any = found
+		if b.planOnly {
+			out = found.Plan
+		}
+		if printErr := a.printJSON(out); err == nil {
 			err = printErr
 		}
 	}
@@ -119,8 +130,8 @@ func (a *app) printFound(r backfill.Result, b backfillFlags) {
 	}
 	a.printf("\n")
 	a.printPlan(r.Plan, r.Label)
-	if b.yes {
-		return
+	if b.yes && r.Plan.Total() > 0 {
+		return // what is asked for is said when it is
 	}
 	a.printf("%s to ask for\n", runs(r.Plan.Total()))
 }
@@ -135,10 +146,4 @@ func (a *app) link(r backfill.Result) string {
 		"repo": {r.Start.Repo}, "fromchange": {oldest.Revision}, "tochange": {r.Start.Revision}, "searchStr": {r.Label},
 	}
 	return strings.TrimSuffix(a.thURL, "/") + "/jobs?" + q.Encode()
-}
-
-// unknownLabel reports whether the error is that of a label nobody has.
-func unknownLabel(err error) bool {
-	var e *trigger.UnknownLabelError
-	return errors.As(err, &e)
 }

@@ -168,10 +168,14 @@ func (a *app) client() (*http.Client, error) {
 	return a.tape.Client(), nil
 }
 
-// close ends the recording.
+// close ends the recording, and lets go of the ledger.
 func (a *app) close() error {
-	if a.tape == nil {
-		return nil
+	var err error
+	if a.db != nil {
+		err = a.db.Close()
 	}
-	return a.tape.Close()
+	if a.tape != nil {
+		err = errors.Join(err, a.tape.Close())
+	}
+	return err
 }

@@ -1,6 +1,12 @@
 package main
 
 import (
+	"context"
+	"encoding/json"
+	"errors"
+	"os"
+	"slices"
+
 	"github.com/spf13/cobra"
 
 	"github.com/mozci/mozci/job"
@@ -9,73 +15,171 @@ import (
 
 type triggerFlags struct {
 	actFlags
-	labels       []string
-	rev, fromRev string
-	times        int
+	labels                     []string
+	choice                     trigger.Choice
+	existing                   bool
+	rev, fromRev               string
+	delta, backRevisions       int
+	backfill                   bool
+	maxRevisions, skips, times int
+	plan                       string
 }
 
 func (a *app) triggerCommand() *cobra.Command {
 	var t triggerFlags
 	cmd := &cobra.Command{
 		Use:   "trigger",
-		Short: "So many runs of a label on each push of a range",
-		Long: `So many runs of a label on each push of a range. --times is a total: what ran,
+		Short: "So many runs of labels on each push of a range",
+		Long: `So many runs of labels on each push of a range. --times is a total: what ran,
 runs or will run there counts. A build that is missing is asked for first, and
-the test when it is done.`,
+the test when it is done.
+
+Which labels: those of --label; or, on each push, those that --includes,
+--excludes, --coalesced, --fill-revision and --failed-jobs choose, all of which
+must hold. Which pushes: --rev alone, or with one of --from-rev, --delta,
+--back-revisions and --backfill. Or a plan that was saved: --plan.`,
 		Example: `  mozci trigger --label linux64/opt/xpcshell-1 --rev a062f26a3ad8 --times 5
-  mozci trigger --label linux64/opt/xpcshell-1 --from-rev 08463e1e5b9e --rev a062f26a3ad8 --times 2 --yes`,
+  mozci trigger --buildername L --rev R --from-rev F --times 2
+  mozci trigger --buildername L --rev R --backfill --max-revisions 30 --times 2
+  mozci trigger --rev R --failed-jobs
+  mozci trigger --rev R --fill-revision --includes linux64,opt --excludes talos
+  mozci backfill --label L --rev R --json > plan.json; mozci trigger --plan plan.json --yes`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.trigger(cmd, t) },
 	}
 	f := cmd.Flags()
 	f.StringArrayVar(&t.labels, "label", nil, "the `label` to run; may be given several times")
+	f.StringSliceVar(&t.choice.Includes, "includes", nil, "labels that have all of these `words`, separated by commas, in their names")
+	f.StringSliceVar(&t.choice.Excludes, "excludes", nil, "labels that have none of these `words` in their names")
+	f.BoolVar(&t.choice.Coalesced, "coalesced", false, "labels whose every run on the push was coalesced")
+	f.BoolVar(&t.choice.Missing, "fill-revision", false, "labels that can run on the push and have not")
+	f.BoolVar(&t.choice.Failed, "failed-jobs", false, "labels that failed on the push; --times is 2 then, unless it is given")
+	f.BoolVar(&t.existing, "existing-only", false, "only where the builds exist: ask for no build")
 	f.StringVar(&t.rev, "rev", "", "a `revision` of 12 to 40 digits, or tip")
 	f.StringVar(&t.fromRev, "from-rev", "", "the first `revision` of a range that ends with --rev")
+	f.IntVar(&t.delta, "delta", 0, "so many pushes before --rev, and so many after it")
+	f.IntVar(&t.backRevisions, "back-revisions", 0, "so many pushes before --rev")
+	f.BoolVar(&t.backfill, "backfill", false, "from --rev, where the label is bad, back to its last good push")
+	f.IntVar(&t.maxRevisions, "max-revisions", 20, "how many pushes --backfill looks at, at most")
+	f.IntVar(&t.skips, "skips", 1, "only every so many-th push, counted from the newest")
 	f.IntVar(&t.times, "times", 1, "how many runs each push is to have in all")
+	f.StringVar(&t.plan, "plan", "", "carry out the plan in this `file`, which --json printed")
 	t.add(cmd)
+	t.addBudgets(cmd)
 	return cmd
 }
 
-func (a *app) trigger(cmd *cobra.Command, t triggerFlags) error {
+// chooses reports whether labels are chosen on each push.
+func (t triggerFlags) chooses() bool {
+	c := t.choice
+	return len(c.Includes)+len(c.Excludes) > 0 || c.Coalesced || c.Missing || c.Failed
+}
+
+func (t triggerFlags) checkAll(changed func(string) bool) error {
+	ranges := 0
+	for _, name := range []string{"from-rev", "delta", "back-revisions", "backfill"} {
+		if changed(name) {
+			ranges++
+		}
+	}
 	switch {
-	case t.rev == "" || len(t.labels) == 0:
-		return usage("trigger needs --label and --rev")
+	case t.rev == "":
+		return usage("trigger needs --rev, or --plan")
+	case len(t.labels) == 0 && !t.chooses():
+		return usage("trigger needs --label, or one of --includes, --excludes, --coalesced, --fill-revision and --failed-jobs")
+	case ranges > 1:
+		return usage("--from-rev, --delta, --back-revisions and --backfill exclude each other")
+	case t.backfill && (len(t.labels) != 1 || t.chooses()):
+		return usage("--backfill needs one --label, and chooses no others")
+	case changed("max-revisions") && !t.backfill:
+		return usage("--max-revisions goes with --backfill")
 	case t.times < 1:
 		return usage("--times %d: expected 1 or more", t.times)
+	case t.skips < 1:
+		return usage("--skips %d: expected 1 or more", t.skips)
+	case t.delta < 0 || t.backRevisions < 0:
+		return usage("--delta %d and --back-revisions %d: expected 0 or more", t.delta, t.backRevisions)
 	}
-	if err := t.check(); err != nil {
+	return t.check()
+}
+
+func (a *app) trigger(cmd *cobra.Command, t triggerFlags) error {
+	if t.plan != "" {
+		return a.savedPlan(cmd, t)
+	}
+	if err := t.checkAll(cmd.Flags().Changed); err != nil {
 		return err
+	}
+	if t.backfill {
+		return a.backfill(cmd, backfillFlags{
+			actFlags: t.actFlags, label: t.labels[0], rev: t.rev, maxRevisions: t.maxRevisions, times: t.times,
+			existing: t.existing, planOnly: true,
+		})
+	}
+	if t.choice.Failed && !cmd.Flags().Changed("times") {
+		t.times = 2
 	}
 	p, err := a.places()
 	if err != nil {
 		return err
 	}
-	ctx := cmd.Context()
-	r := job.Around(t.rev, 0, 0)
-	if t.fromRev != "" {
-		r = job.Between(t.fromRev, t.rev)
-	}
-	pushes, err := p.repo.Pushes(ctx, r)
+	ledger, err := a.ledger(cmd.Context())
 	if err != nil {
 		return err
 	}
-	ledger := trigger.NewMemory()
-	plan, err := trigger.Make(ctx, p.read, pushes, t.labels, &trigger.Options{
-		Times: t.times, Ledger: ledger, Width: a.parallel, Logger: a.log,
-	})
-	if err != nil && len(plan.Steps)+len(plan.LeftOut) == 0 || unknownLabel(err) {
+	ctx := cmd.Context()
+	pushes, err := t.pushes(ctx, p.repo)
+	if err != nil {
 		return err
 	}
+	opts := &trigger.Options{
+		Times: t.times, Ledger: ledger, Width: a.parallel, Logger: a.log, ExistingOnly: t.existing, Budgets: t.budgets(cmd.Flags()),
+	}
+	if t.chooses() {
+		opts.Choose = &t.choice
+	}
+	plan, err := trigger.Make(ctx, p.read, pushes, t.labels, opts)
+	var unknown *trigger.UnknownLabelError
+	if err != nil && len(plan.Steps)+len(plan.LeftOut) == 0 || errors.As(err, &unknown) {
+		return err
+	}
+	return a.actOn(ctx, t.actFlags, p.act, plan, ledger, t.labels, err)
+}
+
+// pushes are those that the flags name, every skips-th of them.
+func (t triggerFlags) pushes(ctx context.Context, repo job.Repository) ([]job.Push, error) {
+	r := job.Around(t.rev, t.delta+t.backRevisions, t.delta)
+	if t.fromRev != "" {
+		r = job.Between(t.fromRev, t.rev)
+	}
+	all, err := repo.Pushes(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	var out []job.Push
+	i := 0
+	for _, p := range slices.Backward(all) {
+		if i%t.skips == 0 {
+			out = append(out, p)
+		}
+		i++
+	}
+	return out, nil
+}
+
+// actOn prints a plan, carries it out when that is wanted, and prints what came
+// of it. Err is what making the plan gave besides.
+func (a *app) actOn(ctx context.Context, f actFlags, ci job.Scheduler, plan trigger.Plan, ledger trigger.Ledger, labels []string, err error) error {
 	if !a.json {
 		about := ""
-		if len(t.labels) == 1 {
-			about = t.labels[0]
+		if len(labels) == 1 {
+			about = labels[0]
 		}
 		a.printPlan(plan, about)
 		a.printf("%s to ask for\n", runs(plan.Total()))
 	}
-	if err == nil && a.wanted(t.actFlags, plan) {
-		plan, err = a.carryOut(ctx, p.act, plan, ledger)
+	if err == nil && a.wanted(f, plan) {
+		plan, err = a.carryOut(ctx, ci, plan, ledger)
 	}
 	if a.json {
 		if printErr := a.printJSON(plan); err == nil {
@@ -83,4 +187,56 @@ func (a *app) trigger(cmd *cobra.Command, t triggerFlags) error {
 		}
 	}
 	return err
+}
+
+// savedPlan carries out a plan that was saved, once it has been found to fit.
+func (a *app) savedPlan(cmd *cobra.Command, t triggerFlags) error {
+	if len(t.labels) > 0 || t.rev != "" || t.chooses() || t.backfill {
+		return usage("--plan says all that is to be done: it goes with no other choice")
+	}
+	if err := t.check(); err != nil {
+		return err
+	}
+	plan, err := readPlan(t.plan)
+	if err != nil {
+		return err
+	}
+	p, err := a.places()
+	if err != nil {
+		return err
+	}
+	ledger, err := a.ledger(cmd.Context())
+	if err != nil {
+		return err
+	}
+	if err := trigger.Verify(cmd.Context(), p.repo, p.act, plan); err != nil {
+		return err
+	}
+	return a.actOn(cmd.Context(), t.actFlags, p.act, plan, ledger, nil, nil)
+}
+
+// readPlan reads a plan, alone or in what backfill printed.
+func readPlan(file string) (trigger.Plan, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return trigger.Plan{}, usage("--plan: %v", err)
+	}
+	var found struct {
+		Plan  *trigger.Plan
+		Steps json.RawMessage
+	}
+	if err := json.Unmarshal(text, &found); err != nil {
+		return trigger.Plan{}, usage("--plan %s: %v", file, err)
+	}
+	if found.Plan != nil {
+		return *found.Plan, nil
+	}
+	if found.Steps == nil {
+		return trigger.Plan{}, usage("--plan %s: it has no steps", file)
+	}
+	var plan trigger.Plan
+	if err := json.Unmarshal(text, &plan); err != nil {
+		return trigger.Plan{}, usage("--plan %s: %v", file, err)
+	}
+	return plan, nil
 }

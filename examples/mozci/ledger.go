@@ -1,0 +1,74 @@
+package main
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+
+	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
+	_ "modernc.org/sqlite"             // the driver "sqlite"
+
+	"github.com/mozci/mozci/internal/rest"
+	"github.com/mozci/mozci/trigger"
+)
+
+// ledger opens what --ledger names: a SQLite file, by default in the user's
+// state folder, or a PostgreSQL database. A world is memory only, and so is its
+// ledger unless one is named.
+func (a *app) ledger(ctx context.Context) (trigger.Ledger, error) {
+	l, err := a.openLedger()
+	if err == nil { // one that cannot be used fails before anything is read
+		_, err = l.Entries(ctx, trigger.Query{Key: "-"})
+	}
+	return l, err
+}
+
+func (a *app) openLedger() (trigger.Ledger, error) {
+	if a.ledgerName == "" && a.world != "" {
+		return trigger.NewMemory(), nil
+	}
+	if strings.HasPrefix(a.ledgerName, "postgres://") || strings.HasPrefix(a.ledgerName, "postgresql://") {
+		return a.database("pgx", a.ledgerName, trigger.PostgreSQL)
+	}
+	file := strings.TrimPrefix(a.ledgerName, "sqlite:")
+	if file == "" {
+		var err error
+		if file, err = stateFile(); err != nil {
+			return nil, err
+		}
+	}
+	// Writers queue up: each transaction takes the lock at its start.
+	q := url.Values{"_txlock": {"immediate"}, "_pragma": {"busy_timeout(10000)", "journal_mode(WAL)"}}
+	return a.database("sqlite", (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: file}).EscapedPath(), RawQuery: q.Encode()}).String(), trigger.SQLite)
+}
+
+// stateFile is the ledger in the user's state folder, which it makes.
+func stateFile() (string, error) {
+	dir := os.Getenv("XDG_STATE_HOME")
+	if dir == "" {
+		home, err := os.UserHomeDir()
+		if err != nil {
+			return "", fmt.Errorf("no folder for the ledger, name one with --ledger: %w", err)
+		}
+		dir = filepath.Join(home, ".local", "state")
+	}
+	dir = filepath.Join(dir, "mozci")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", fmt.Errorf("no folder for the ledger, name one with --ledger: %w", err)
+	}
+	return filepath.Join(dir, "ledger.db"), nil
+}
+
+func (a *app) database(driver, dsn string, d trigger.Dialect) (trigger.Ledger, error) {
+	db, err := sql.Open(driver, dsn)
+	if err != nil {
+		return nil, fmt.Errorf("ledger %s: %w", rest.Redact(a.ledgerName), errors.New("cannot be opened"))
+	}
+	a.db = db
+	return trigger.NewSQLLedger(db, d), nil
+}

@@ -1,0 +1,194 @@
+package main
+
+import (
+	"fmt"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mozci/mozci/job"
+	"github.com/mozci/mozci/trigger"
+)
+
+func (a *app) labelsCommand() *cobra.Command {
+	var rev string
+	var c trigger.Choice
+	cmd := &cobra.Command{
+		Use:     "labels",
+		Short:   "What can run on a push, and the builds that it needs",
+		Example: `  mozci labels --rev tip --includes xpcshell`,
+		Args:    noArgs,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return a.labels(cmd, rev, c) },
+	}
+	cmd.Flags().StringVar(&rev, "rev", "tip", "a `revision` of 12 to 40 digits, or tip")
+	cmd.Flags().StringSliceVar(&c.Includes, "includes", nil, "labels that have all of these `words`, separated by commas, in their names")
+	cmd.Flags().StringSliceVar(&c.Excludes, "excludes", nil, "labels that have none of these `words` in their names")
+	return cmd
+}
+
+func (a *app) labels(cmd *cobra.Command, rev string, c trigger.Choice) error {
+	p, err := a.places()
+	if err != nil {
+		return err
+	}
+	push, err := p.repo.Push(cmd.Context(), rev)
+	if err != nil {
+		return err
+	}
+	entries, err := job.Catalog(cmd.Context(), p.act, push)
+	if err != nil {
+		return err
+	}
+	byLabel := map[string]job.Entry{}
+	for _, e := range entries {
+		byLabel[e.Label] = e
+	}
+	found := trigger.Choose(nil, entries, nil, c)
+	table := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
+	for _, l := range found {
+		e := byLabel[l]
+		if !a.json {
+			line := fmt.Sprintf("%s\t%s", e.Label, e.Kind)
+			if len(e.Upstreams) > 0 {
+				line += "\tneeds " + strings.Join(e.Upstreams, ", ")
+			}
+			_, _ = fmt.Fprintln(table, line)
+			continue
+		}
+		err := a.printJSON(struct {
+			Label     string   `json:"label"`
+			Kind      job.Kind `json:"kind"`
+			Upstreams []string `json:"upstreams"`
+		}{e.Label, e.Kind, append([]string{}, e.Upstreams...)})
+		if err != nil {
+			return err
+		}
+	}
+	if len(found) == 0 {
+		return job.Wrap("labels", push.String(), fmt.Errorf("%w: no labels", job.ErrNotFound))
+	}
+	return table.Flush()
+}
+
+func (a *app) cancelCommand() *cobra.Command {
+	var plan string
+	var f actFlags
+	cmd := &cobra.Command{
+		Use:     "cancel",
+		Short:   "Stop the runs that a plan asked for",
+		Long:    `Stop the runs that a plan asked for, as the ledger knows them. What has ended stays.`,
+		Example: `  mozci cancel --plan plan.json --yes`,
+		Args:    noArgs,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return a.cancel(cmd, plan, f) },
+	}
+	cmd.Flags().StringVar(&plan, "plan", "", "the `file` with the plan, which --json printed")
+	f.add(cmd)
+	return cmd
+}
+
+func (a *app) cancel(cmd *cobra.Command, file string, f actFlags) error {
+	if file == "" {
+		return usage("cancel needs --plan")
+	}
+	if err := f.check(); err != nil {
+		return err
+	}
+	plan, err := readPlan(file)
+	if err != nil {
+		return err
+	}
+	p, err := a.places()
+	if err != nil {
+		return err
+	}
+	ledger, err := a.ledger(cmd.Context())
+	if err != nil {
+		return err
+	}
+	if !a.wantedTo(f, fmt.Sprintf("Cancel what the plan of %s asked for?", runs(plan.Total()))) {
+		a.printf("%s to cancel, if they were asked for\n", runs(plan.Total()))
+		return nil
+	}
+	ids, left, err := trigger.Cancel(cmd.Context(), p.act, ledger, plan)
+	if printErr := a.printCancelled(ids, left); err == nil {
+		err = printErr
+	}
+	if err == nil && len(ids) == 0 {
+		return job.Wrap("cancel", file, fmt.Errorf("%w: nothing of this plan is known to be asked for", job.ErrNotFound))
+	}
+	return err
+}
+
+func (a *app) printCancelled(ids []string, left []trigger.LeftOut) error {
+	if !a.json {
+		for _, id := range ids {
+			a.printf("cancelled %s\n", id)
+		}
+		a.printPlan(trigger.Plan{LeftOut: left}, "")
+		return nil
+	}
+	type leftJSON struct {
+		Label string          `json:"label"`
+		Push  trigger.PushRef `json:"push"`
+		Why   string          `json:"why"`
+	}
+	out := struct {
+		Cancelled []string   `json:"cancelled"`
+		LeftOut   []leftJSON `json:"left_out"`
+	}{append([]string{}, ids...), []leftJSON{}}
+	for _, l := range left {
+		out.LeftOut = append(out.LeftOut, leftJSON{l.Label, trigger.RefOf(l.Push), l.Why})
+	}
+	return a.printJSON(out)
+}
+
+func (a *app) versionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "Which mozci this is",
+		Args:  noArgs,
+		RunE: func(*cobra.Command, []string) error {
+			v := version()
+			if a.json {
+				return a.printJSON(v)
+			}
+			a.printf("mozci %s, %s\n", v["version"], v["go"])
+			return nil
+		},
+	}
+}
+
+func version() map[string]string {
+	out := map[string]string{"version": "unknown", "go": "unknown"}
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return out
+	}
+	out["version"], out["go"] = info.Main.Version, info.GoVersion
+	if i := slices.IndexFunc(info.Settings, func(s debug.BuildSetting) bool { return s.Key == "vcs.revision" }); i >= 0 {
+		out["revision"] = info.Settings[i].Value
+	}
+	return out
+}
+
+// credentialsHelp is a page of help, without a command.
+func credentialsHelp() *cobra.Command {
+	return &cobra.Command{
+		Use:   "credentials",
+		Short: "What needs credentials, and where they come from",
+		Long: `Reading needs no credentials: hg.mozilla.org's pushlog and Treeherder are public.
+
+Asking for runs will need those of the CI. The CIs that exist today are
+Treeherder, which is read only, and a world in memory, which needs none.
+
+A ledger in PostgreSQL takes a user and a password from its URL, as in
+--ledger postgres://user@host/database, or from the variables that PostgreSQL's
+own tools read: PGUSER, PGPASSWORD, PGPASSFILE. Prefer the variables: a URL with a
+password can be seen by others on the same machine.
+
+Secrets never reach a log, an error, or a recording of --record.`,
+	}
+}
