@@ -42,3 +42,32 @@ push      linux64/opt/xpcshell-1
 	// 19 trigger 2 created
 	// 18 trigger 2 created
 }
+
+// The holes of a performance job: every push of the range that lacks a number,
+// though nothing is red.
+func ExampleFind_performanceHoles() {
+	world := jobtest.MustParse(`
+push    linux64/opt/talos-tp5o
+17 a1c0 pass
+18 b2d1 -
+19 c3e2 coalesced
+20 d4f3 pass
+`)
+	ci := jobtest.NewCI(world, nil)
+	repo, err := ci.Repository("autoland")
+	if err != nil {
+		panic(err)
+	}
+	found, err := backfill.Find(context.Background(), repo, ci, "linux64/opt/talos-tp5o", "tip", &backfill.Options{Holes: true})
+	if err != nil {
+		panic(err)
+	}
+	for _, s := range found.Plan.Steps {
+		fmt.Println(s.Push.ID, s.Action, s.Count)
+	}
+	// Output:
+	// 20 nothing 0
+	// 19 trigger 1
+	// 18 trigger 1
+	// 17 nothing 0
+}

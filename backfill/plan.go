@@ -78,9 +78,18 @@ func (f *finder) hands(ctx context.Context, res *Result) (string, error) {
 	return "", err
 }
 
+// leaveAlone is the plan of such a robot. What is under way already is not
+// missing.
 func (f *finder) leaveAlone(res *Result, pushes []job.Push, why string) {
+	has := map[int64]int{}
+	for _, s := range res.History {
+		has[s.Push.ID] = s.Runs.Counted
+	}
 	for _, p := range pushes {
-		res.Plan.LeftOut = append(res.Plan.LeftOut, trigger.LeftOut{Label: f.label, Push: p, Count: f.opts.Times, Why: why})
+		if has[p.ID] >= f.opts.Times {
+			continue
+		}
+		res.Plan.LeftOut = append(res.Plan.LeftOut, trigger.LeftOut{Label: f.label, Push: p, Count: f.opts.Times - has[p.ID], Why: why})
 	}
 }
 

@@ -19,8 +19,7 @@ type Budgets struct {
 	// pushes filled six times.
 	Call *int
 	// Push is for the runs of one plan on one push, builds included. Default
-	// 30, twice what the last of Mozilla's tools allowed itself in retriggered
-	// builds.
+	// 100: a new test, twenty times on each of five platforms.
 	Push *int
 	// LabelDay is for the runs of one label in one repository that the ledger
 	// has seen asked for within 24 hours, this plan's included. Default 200.
@@ -34,7 +33,7 @@ type Budgets struct {
 // The defaults of Budgets.
 const (
 	DefaultCall     = 200
-	DefaultPush     = 30
+	DefaultPush     = 100
 	DefaultLabelDay = 200
 	DefaultQueue    = 100
 )

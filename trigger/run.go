@@ -136,6 +136,13 @@ func (r *runner) do(ctx context.Context, s *Step) error {
 
 // ask makes sure that the step is asked for once.
 func (r *runner) ask(ctx context.Context, s Step) (job.Receipt, error) {
+	others, err := r.others(ctx, s)
+	if err != nil {
+		return job.Receipt{}, err
+	}
+	if s.Count = min(s.Count, s.Seen+s.Count-others); s.Count < 1 {
+		return job.Receipt{State: job.AlreadyAsked}, nil
+	}
 	mine := Entry{Key: s.Key, Push: s.Push, Label: s.Label, Count: s.Count, Seen: s.Seen, Who: r.opts.Who, Asked: time.Now()}
 	var instead *Entry
 	for {
@@ -152,6 +159,18 @@ func (r *runner) ask(ctx context.Context, s Step) (job.Receipt, error) {
 		}
 		instead = &e // unless another process has taken it over meanwhile
 	}
+}
+
+// others is how many runs there will be of what others have asked for, also
+// since this step was planned: somebody who wanted three runs and somebody who
+// wanted two do not want five.
+func (r *runner) others(ctx context.Context, s Step) (int, error) {
+	entries, err := r.opts.Ledger.Entries(ctx, ForPush(s.Push, s.Label))
+	if err != nil {
+		return 0, &ledgerError{err}
+	}
+	mine := func(e Entry) bool { return e.Key == s.Key }
+	return Outstanding(slices.DeleteFunc(entries, mine), 0, time.Now()), nil
 }
 
 // errRepeat says that what an entry speaks of was not done, or may be done

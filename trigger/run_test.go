@@ -151,6 +151,30 @@ func TestLostAnswers(t *testing.T) {
 	})
 }
 
+// Two that plan at the same time for different totals get the larger one, not
+// the sum.
+func TestPlansOfDifferentTotals(t *testing.T) {
+	for _, order := range [][2]int{{0, 1}, {1, 0}} {
+		w := jobtest.MustParse("push test\n1 a1c0 pass\n")
+		ci := jobtest.NewCI(w, nil)
+		ledger := trigger.NewMemory()
+		var plans []trigger.Plan
+		for _, times := range []int{3, 5} {
+			plan, err := trigger.Make(t.Context(), ci, w.Pushes("autoland"), []string{"test"}, &trigger.Options{Times: times, Ledger: ledger})
+			if err != nil {
+				t.Fatal(err)
+			}
+			plans = append(plans, plan)
+		}
+		for _, i := range order {
+			runPlan(t, ci, plans[i], &trigger.RunOptions{Ledger: ledger})
+		}
+		if n := countRuns(t, ci, w.Pushes("autoland")[0], "test"); n != 5 {
+			t.Errorf("order %v: %d runs, expected 5", order, n)
+		}
+	}
+}
+
 // A refusal is an answer: it is said, it stops nothing else, and it may be
 // asked again.
 func TestRefusals(t *testing.T) {

@@ -30,8 +30,8 @@ func TestMain(m *testing.M) {
 func TestLedgerOutlivesTheProgram(t *testing.T) {
 	t.Chdir(testenv.Root(t))
 	for name, ledger := range map[string]func(*testing.T) string{
-		"SQLite":              func(t *testing.T) string { return filepath.Join(t.TempDir(), "a b%c?.db") },
-		"the user's own":      func(*testing.T) string { return "" },
+		"SQLite":               func(t *testing.T) string { return filepath.Join(t.TempDir(), "a b%c?.db") },
+		"the user's own":       func(*testing.T) string { return "" },
 		"PostgreSQL, a server": func(t *testing.T) string { return testenv.Postgres(t) },
 	} {
 		t.Run(name, func(t *testing.T) {

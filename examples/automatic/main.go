@@ -1,0 +1,71 @@
+// Command automatic shows how a service backfills without a person: it watches
+// a CI, and for each failure finds the last good push and asks for what is
+// missing since, within budgets, and never because of its own doing.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log"
+
+	"github.com/mozci/mozci/backfill"
+	"github.com/mozci/mozci/job"
+	"github.com/mozci/mozci/job/jobtest"
+	"github.com/mozci/mozci/trigger"
+)
+
+// In this history push 19 broke the test; its run on push 20 is under way.
+const history = `
+truth linux64/opt/xpcshell-1 culprit=19 before=0 after=1
+push      linux64/opt/xpcshell-1
+17 a1c0   pass
+18 b2d1   not-scheduled
+19 c3e2   -
+20 d4f3   running
+`
+
+func main() {
+	ci := jobtest.NewCI(jobtest.MustParse(history), nil) // in place of a real CI
+	if err := serve(context.Background(), ci, trigger.NewMemory()); err != nil {
+		log.Fatal(err)
+	}
+}
+
+// serve handles failures until nothing can happen any more.
+func serve(ctx context.Context, ci *jobtest.CI, ledger trigger.Ledger) error {
+	repo, err := ci.Repository("autoland")
+	if err != nil {
+		return err
+	}
+	for event, err := range job.Watch(ctx, ci) {
+		if err != nil {
+			return err
+		}
+		if event.Job.Status().Failed() {
+			if err := handle(ctx, repo, ci, ledger, event.Job); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func handle(ctx context.Context, repo job.Repository, ci job.Scheduler, ledger trigger.Ledger, failed job.Job) error {
+	perDay := 40
+	found, err := backfill.Find(ctx, repo, ci, failed.Name(), failed.Push().Revision, &backfill.Options{
+		Automatic: true, Ledger: ledger, Budgets: trigger.Budgets{LabelDay: &perDay},
+	})
+	if errors.Is(err, backfill.ErrNotBad) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	fmt.Printf("failed on %v: %d runs to ask for\n", failed.Push(), found.Plan.Total())
+	for _, l := range found.Plan.LeftOut {
+		fmt.Println("left out", l.Push.ID, l.Why)
+	}
+	_, err = trigger.Run(ctx, ci, found.Plan, &trigger.RunOptions{Ledger: ledger, Who: "backfill service"})
+	return err
+}
