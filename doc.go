@@ -31,11 +31,17 @@
 // A push on which a label is bad, in; the last good push and a plan, out:
 //
 //	found, err := backfill.Find(ctx, repo, ci, "linux64/opt/xpcshell-1", rev,
-//		&backfill.Options{MaxRevisions: 30, Times: 2})
+//		&backfill.Options{MaxRevisions: 30, Times: 2, Ledger: ledger})
 //	…
-//	done, err := trigger.Run(ctx, ci, found.Plan, nil)
+//	done, err := trigger.Run(ctx, ci, found.Plan, &trigger.RunOptions{Ledger: ledger})
 //
-// The plan is a value: printing it is the dry run. The same from a shell, on a
+// The plan is a value: printing it is the dry run. The ledger remembers what was
+// asked for; trigger.NewSQLLedger keeps it in a database that the caller opens.
+// Three programs of examples embed this, and run as they are: backfill does just
+// the above, trigger asks for so many runs on a range with a ledger on disk, and
+// automatic watches a CI and backfills failures by itself.
+//
+// The same from a shell, on a
 // history that is part of the project:
 //
 //	$ go run ./examples/mozci backfill --world testdata/worlds/permanent.txt --label linux64/opt/xpcshell-1 --rev 3e90 --max-revisions 8 --times 2 --dry-run

@@ -67,8 +67,8 @@ func Make(ctx context.Context, ci job.Scheduler, pushes []job.Push, labels []str
 	case len(pushes) == 0:
 		return Plan{}, job.Wrap("trigger.plan", "pushes", fmt.Errorf("%w: no pushes in the range", job.ErrInvalid))
 	}
-	if m.opts.Ledger != nil { // one that cannot be used fails before anything is read
-		if _, err := m.opts.Ledger.Entries(ctx, Query{Key: "-"}); err != nil {
+	if m.opts.Ledger != nil {
+		if err := Ready(ctx, m.opts.Ledger); err != nil {
 			return Plan{}, err
 		}
 	}

@@ -25,6 +25,13 @@ type Ledger interface {
 	Entries(ctx context.Context, q Query) ([]Entry, error)
 }
 
+// Ready tells whether a ledger can be read, so that one that cannot fails before
+// anything else is done.
+func Ready(ctx context.Context, l Ledger) error {
+	_, err := l.Entries(ctx, Query{Since: time.Unix(1<<38, 0)}) // nothing was asked in the year 10680
+	return err
+}
+
 // Query selects entries of a ledger: those that fit every field which is set.
 type Query struct {
 	Key   string

@@ -203,18 +203,18 @@ func (l *SQLLedger) Entries(ctx context.Context, q Query) (out []Entry, err erro
 	if err := l.open(ctx); err != nil {
 		return nil, err
 	}
-	where, args := "asked >= ?", []any{q.Since.UnixMicro()}
+	where, args := []string{"asked >= ?"}, []any{q.Since.UnixMicro()}
 	if q.Since.IsZero() {
 		args[0] = int64(0)
 	}
 	for _, f := range []struct{ column, value string }{{"key", q.Key}, {"label", q.Label}, {"repo", q.Repo}} {
 		if f.value != "" {
-			where += " AND " + f.column + " = ?"
+			where = append(where, f.column+" = ?")
 			args = append(args, f.value)
 		}
 	}
 	rows, err := l.db.QueryContext(ctx, l.bind(`SELECT key, repo, push_id, revision, label, count, seen, who, asked, state, ids, receipt
-		FROM mozci_ledger WHERE `+where+` ORDER BY asked, key`), args...)
+		FROM mozci_ledger WHERE `+strings.Join(where, " AND ")+` ORDER BY asked, key`), args...)
 	if err != nil {
 		return nil, err
 	}

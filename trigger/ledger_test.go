@@ -209,6 +209,11 @@ func TestUnusableLedgers(t *testing.T) {
 				}
 				return
 			}
+			if name != "read only" && name != "locked" { // they can be read
+				if err := trigger.Ready(t.Context(), l); err == nil || !strings.Contains(err.Error(), c.says) {
+					t.Errorf("Ready: %v, expected an error with %q", err, c.says)
+				}
+			}
 			_, err := trigger.Run(t.Context(), ci, plan, &trigger.RunOptions{Ledger: l})
 			var e *job.Error
 			if err == nil || !errors.As(err, &e) || !strings.Contains(err.Error(), c.says) {

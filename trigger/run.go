@@ -103,7 +103,13 @@ func (r *runner) run(ctx context.Context, steps []Step) error {
 		case Nothing:
 			continue
 		case Wait:
-			waiting = append(waiting, s)
+			done, err := r.done(ctx, s)
+			if err != nil {
+				return err
+			}
+			if !done {
+				waiting = append(waiting, s)
+			}
 			continue
 		}
 		if err := r.do(ctx, s); err != nil {
@@ -111,6 +117,21 @@ func (r *runner) run(ctx context.Context, steps []Step) error {
 		}
 	}
 	return r.wait(ctx, waiting)
+}
+
+// done reports whether a step that waits was asked for by an earlier run of the
+// plan: then there is nothing to wait for.
+func (r *runner) done(ctx context.Context, s *Step) (bool, error) {
+	known, err := r.opts.Ledger.Entries(ctx, Query{Key: s.Key})
+	if err != nil {
+		return false, &ledgerError{err}
+	}
+	if len(known) == 0 || known[0].State != Done {
+		return false, nil
+	}
+	s.Receipt = &job.Receipt{IDs: known[0].Receipt.IDs, State: job.AlreadyAsked}
+	r.step(*s)
+	return true, nil
 }
 
 // do asks for a step and notes what came of it. Its error is one that ends the

@@ -43,6 +43,22 @@ total 9
 	}
 }
 
+// A plan that was carried out asks for nothing and waits for nothing when it is
+// carried out again, also where its build cannot be seen any more.
+func TestPlanTwice(t *testing.T) {
+	const world = "needs test build\npush test build\n1 a1c0 - -\n2 b2d1 - pass\n"
+	ci, _, plan := setup(t, world, &trigger.Options{Times: 1})
+	opts := &trigger.RunOptions{Ledger: trigger.NewMemory()}
+	runPlan(t, ci, plan, opts)
+	forgetful := jobtest.NewCI(jobtest.MustParse(world), nil)
+	wantTrace(t, "again", `
+2 trigger test 1: has none of 1 => already_asked 1
+1 build build 1: test needs it, and it never ran here => already_asked 1
+1 wait test 1: has none of 1; waits: build is asked for => already_asked 1
+total 3
+`, trace(runPlan(t, forgetful, plan, opts)))
+}
+
 // Planned again from what is there now, nothing is missing; the old plan
 // carried out again asks for nothing.
 func TestTwiceDoesOnce(t *testing.T) {

@@ -22,8 +22,8 @@ import (
 // ledger unless one is named.
 func (a *app) ledger(ctx context.Context) (trigger.Ledger, error) {
 	l, err := a.openLedger()
-	if err == nil { // one that cannot be used fails before anything is read
-		_, err = l.Entries(ctx, trigger.Query{Key: "-"})
+	if err == nil {
+		err = trigger.Ready(ctx, l)
 	}
 	return l, err
 }
@@ -58,7 +58,7 @@ func stateFile() (string, error) {
 		dir = filepath.Join(home, ".local", "state")
 	}
 	dir = filepath.Join(dir, "mozci")
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := os.MkdirAll(dir, 0o700); err != nil { // #nosec G703 -- the user's own environment says where
 		return "", fmt.Errorf("no folder for the ledger, name one with --ledger: %w", err)
 	}
 	return filepath.Join(dir, "ledger.db"), nil

@@ -26,12 +26,11 @@ func openSQLite(file string) (*sql.DB, error) {
 type hostileCI struct {
 	keyed bool
 
-	mu       sync.Mutex
-	rng      *rand.Rand
-	runs     map[int64]int  // by push id
-	keys     map[string]int // accepted requests, with their counts
-	doomed   []*doomed
-	requests int
+	mu     sync.Mutex
+	rng    *rand.Rand
+	runs   map[int64]int  // by push id
+	keys   map[string]int // accepted requests, with their counts
+	doomed []*doomed
 }
 
 type doomed struct {

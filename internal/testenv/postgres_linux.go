@@ -20,7 +20,7 @@ import (
 func Postgres(t testing.TB) string {
 	t.Helper()
 	bin := postgresBin(t)
-	dir, err := os.MkdirTemp("", "mozci-postgres-")
+	dir, err := os.MkdirTemp("", "mozci-postgres-") //nolint:usetesting // t.TempDir lies in folders that the server's account cannot enter
 	if err != nil {
 		t.Fatal(err)
 	}
