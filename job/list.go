@@ -107,8 +107,8 @@ func (l *List) bounds(ctx context.Context, r Range) (lo, hi int, err error) {
 			return 0, 0, err
 		}
 		to, err := l.find(ctx, r.To)
-		if err == nil && from > to {
-			err = fmt.Errorf("%w: %.12s (push %d) is after %.12s (push %d)", ErrInvalid, r.From, l.pushes[from].ID, r.To, l.pushes[to].ID)
+		if err == nil {
+			err = r.CheckOrder(l.pushes[from], l.pushes[to])
 		}
 		return from, to + 1, err
 	}

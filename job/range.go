@@ -37,6 +37,15 @@ func Around(rev string, before, after int) Range {
 	return Range{Center: rev, Before: before, After: after}
 }
 
+// CheckOrder returns an error that wraps ErrInvalid when the pushes of a range
+// by revisions are in the wrong order.
+func (r Range) CheckOrder(from, to Push) error {
+	if from.ID > to.ID {
+		return fmt.Errorf("%w: %.12s (push %d) is after %.12s (push %d)", ErrInvalid, r.From, from.ID, r.To, to.ID)
+	}
+	return nil
+}
+
 // Way says how a range names its pushes.
 type Way int
 

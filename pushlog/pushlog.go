@@ -60,9 +60,9 @@ type Server struct {
 // New returns a Server at baseURL, such as DefaultURL. It does no I/O; a
 // malformed URL is job.ErrInvalid.
 func New(baseURL string, opts *Options) (*Server, error) {
-	u, err := url.Parse(baseURL)
-	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
-		return nil, job.Wrap("pushlog.new", rest.Redact(baseURL), fmt.Errorf("%w: expected a URL such as %s", job.ErrInvalid, DefaultURL))
+	base, err := rest.CheckURL(baseURL, DefaultURL)
+	if err != nil {
+		return nil, job.Wrap("pushlog.new", "", fmt.Errorf("%w: %w", job.ErrInvalid, err))
 	}
 	var o Options
 	if opts != nil {
@@ -73,7 +73,7 @@ func New(baseURL string, opts *Options) (*Server, error) {
 		cache = rest.NewDisk(o.CacheDir, 256<<20)
 	}
 	return &Server{
-		base: strings.TrimSuffix(baseURL, "/"), last: map[string]int64{},
+		base: base, last: map[string]int64{},
 		http: rest.New(&rest.Options{HTTP: o.HTTP, Cache: cache, Logger: o.Logger}),
 	}, nil
 }

@@ -75,8 +75,8 @@ func (l *Log) between(ctx context.Context, r job.Range) ([]job.Push, error) {
 	if err != nil {
 		return nil, err
 	}
-	if from.ID > to.ID {
-		return nil, fmt.Errorf("%w: %s (push %d) is after %s (push %d)", job.ErrInvalid, r.From, from.ID, r.To, to.ID)
+	if err := r.CheckOrder(from, to); err != nil {
+		return nil, err
 	}
 	if from.ID == to.ID {
 		return []job.Push{from}, nil

@@ -96,15 +96,7 @@ func (a *app) cancel(cmd *cobra.Command, file string, f actFlags) error {
 	if err := f.check(); err != nil {
 		return err
 	}
-	plan, err := readPlan(file)
-	if err != nil {
-		return err
-	}
-	p, err := a.places()
-	if err != nil {
-		return err
-	}
-	ledger, err := a.ledger(cmd.Context())
+	plan, p, ledger, err := a.openPlan(cmd.Context(), file)
 	if err != nil {
 		return err
 	}

@@ -197,15 +197,7 @@ func (a *app) savedPlan(cmd *cobra.Command, t triggerFlags) error {
 	if err := t.check(); err != nil {
 		return err
 	}
-	plan, err := readPlan(t.plan)
-	if err != nil {
-		return err
-	}
-	p, err := a.places()
-	if err != nil {
-		return err
-	}
-	ledger, err := a.ledger(cmd.Context())
+	plan, p, ledger, err := a.openPlan(cmd.Context(), t.plan)
 	if err != nil {
 		return err
 	}
@@ -213,6 +205,18 @@ func (a *app) savedPlan(cmd *cobra.Command, t triggerFlags) error {
 		return err
 	}
 	return a.actOn(cmd.Context(), t.actFlags, p.act, plan, ledger, nil, nil)
+}
+
+// openPlan reads a saved plan, and opens what it is about.
+func (a *app) openPlan(ctx context.Context, file string) (plan trigger.Plan, p *places, l trigger.Ledger, err error) {
+	if plan, err = readPlan(file); err != nil {
+		return plan, nil, nil, err
+	}
+	if p, err = a.places(); err != nil {
+		return plan, nil, nil, err
+	}
+	l, err = a.ledger(ctx)
+	return plan, p, l, err
 }
 
 // readPlan reads a plan, alone or in what backfill printed.

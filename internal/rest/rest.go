@@ -9,10 +9,12 @@ package rest
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/url"
+	"strings"
 	"sync"
 	"time"
 
@@ -85,6 +87,16 @@ func orDefault[T int | int64 | time.Duration](v *T, d T) {
 	if *v == 0 {
 		*v = d
 	}
+}
+
+// CheckURL returns the base URL of a service without a slash at its end, or an
+// error that says what was expected, with an example.
+func CheckURL(base, example string) (string, error) {
+	u, err := url.Parse(base)
+	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
+		return "", fmt.Errorf("expected a URL such as %s, got %q", example, Redact(base))
+	}
+	return strings.TrimSuffix(base, "/"), nil
 }
 
 // Request is one request.

@@ -119,8 +119,8 @@ func (p *Project) Pushes(ctx context.Context, r job.Range) ([]job.Push, error) {
 		if from, err = p.push(ctx, r.From); err == nil {
 			to, err = p.push(ctx, r.To)
 		}
-		if err == nil && from.ID > to.ID {
-			err = fmt.Errorf("%w: %s (push %d) is after %s (push %d)", job.ErrInvalid, r.From, from.ID, r.To, to.ID)
+		if err == nil {
+			err = r.CheckOrder(from, to)
 		}
 		if err == nil {
 			out, err = p.between(ctx, from.ID, to.ID)

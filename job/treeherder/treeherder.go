@@ -62,15 +62,15 @@ type Server struct {
 // New returns a Server at baseURL, such as DefaultURL. It does no I/O; a
 // malformed URL is job.ErrInvalid.
 func New(baseURL string, opts *Options) (*Server, error) {
-	u, err := url.Parse(baseURL)
-	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
-		return nil, job.Wrap("treeherder.new", rest.Redact(baseURL), fmt.Errorf("%w: expected a URL such as %s", job.ErrInvalid, DefaultURL))
+	base, err := rest.CheckURL(baseURL, DefaultURL)
+	if err != nil {
+		return nil, job.Wrap("treeherder.new", "", fmt.Errorf("%w: %w", job.ErrInvalid, err))
 	}
 	var o Options
 	if opts != nil {
 		o = *opts
 	}
-	return &Server{strings.TrimSuffix(baseURL, "/"), rest.New(&rest.Options{HTTP: o.HTTP, Logger: o.Logger})}, nil
+	return &Server{base, rest.New(&rest.Options{HTTP: o.HTTP, Logger: o.Logger})}, nil
 }
 
 // Project returns one repository's pushes and jobs. It does no I/O.

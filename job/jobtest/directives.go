@@ -1,0 +1,231 @@
+package jobtest
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/mozci/mozci/job"
+)
+
+// current is the repository of the lines being read; the first directive that
+// needs one makes the default.
+func (p *parser) current() *repo {
+	if p.r == nil {
+		p.r = newRepo(defaultRepo)
+		p.w.repos = append(p.w.repos, p.r)
+	}
+	return p.r
+}
+
+func (p *parser) args(ws []word, n int, usage string) error {
+	if len(ws) != n+1 {
+		return p.fail(ws[0], "expected: %s", usage)
+	}
+	return nil
+}
+
+// once refuses a directive that was given before for the same thing.
+func (p *parser) once(at word, key string) error {
+	if p.said[key] {
+		return p.fail(at, "%s is given twice", key)
+	}
+	p.said[key] = true
+	return nil
+}
+
+// ofLabel checks a directive about a label of the current repository.
+func (p *parser) ofLabel(ws []word) (*repo, string, error) {
+	r := p.current()
+	if len(ws) < 3 {
+		return nil, "", p.fail(ws[0], "expected: %s LABEL …", ws[0].text)
+	}
+	if p.grid {
+		return nil, "", p.fail(ws[0], "%s comes before the line \"push …\" of its repository", ws[0].text)
+	}
+	return r, ws[1].text, p.once(ws[0], r.name+" "+ws[0].text+" "+ws[1].text)
+}
+
+func (p *parser) repo(ws []word) error {
+	if err := p.args(ws, 1, "repo NAME"); err != nil {
+		return err
+	}
+	if p.w.repo(ws[1].text) != nil {
+		return p.fail(ws[1], "repository %s is described twice", ws[1].text)
+	}
+	p.r, p.grid = newRepo(ws[1].text), false
+	p.w.repos = append(p.w.repos, p.r)
+	return nil
+}
+
+// ofWorld checks a directive that speaks of the whole world.
+func (p *parser) ofWorld(ws []word, usage string) error {
+	if err := p.args(ws, 1, usage); err != nil {
+		return err
+	}
+	for _, r := range p.w.repos {
+		if len(r.pushes) > 0 {
+			return p.fail(ws[0], "%s comes before the first push", ws[0].text)
+		}
+	}
+	return p.once(ws[0], ws[0].text)
+}
+
+func (p *parser) start(ws []word) error {
+	if err := p.ofWorld(ws, "start TIME"); err != nil {
+		return err
+	}
+	t, err := time.Parse(time.RFC3339, ws[1].text)
+	if err != nil || t.Year() < 1970 || t.Year() > 9000 {
+		return p.fail(ws[1], "%q: expected a time such as 2026-01-05T00:00:00Z", ws[1].text)
+	}
+	p.w.start = t.UTC()
+	return nil
+}
+
+func (p *parser) duration(at word) (time.Duration, error) {
+	const longest = 1000 * time.Hour
+	d, err := time.ParseDuration(at.text)
+	if err != nil || d <= 0 || d > longest {
+		return 0, p.fail(at, "%q: expected a duration such as 10m, more than 0 and at most 1000h", at.text)
+	}
+	return d, nil
+}
+
+func (p *parser) every(ws []word) (err error) {
+	if err := p.ofWorld(ws, "every DURATION"); err != nil {
+		return err
+	}
+	p.w.every, err = p.duration(ws[1])
+	return err
+}
+
+func (p *parser) seed(ws []word) error {
+	if err := p.ofWorld(ws, "seed NUMBER"); err != nil {
+		return err
+	}
+	n, err := strconv.ParseUint(ws[1].text, 10, 64)
+	if err != nil {
+		return p.fail(ws[1], "%q: expected a number of 0 or more", ws[1].text)
+	}
+	p.w.seed = n
+	return nil
+}
+
+func (p *parser) kind(ws []word) error {
+	r, label, err := p.ofLabel(ws)
+	if err != nil {
+		return err
+	}
+	k, err := job.ParseKind(ws[2].text)
+	if err != nil || len(ws) > 3 {
+		return p.fail(ws[2], "expected: kind LABEL build|test|perf|other")
+	}
+	r.kinds[label] = k
+	return nil
+}
+
+func (p *parser) needs(ws []word) error {
+	r, label, err := p.ofLabel(ws)
+	if err != nil {
+		return err
+	}
+	for _, b := range ws[2:] {
+		if b.text == label {
+			return p.fail(b, "%s cannot need itself", label)
+		}
+		r.needs[label] = append(r.needs[label], b.text)
+	}
+	return nil
+}
+
+func (p *parser) takes(ws []word) error {
+	r, label, err := p.ofLabel(ws)
+	if err != nil {
+		return err
+	}
+	if err := p.args(ws, 2, "takes LABEL DURATION"); err != nil {
+		return err
+	}
+	r.takes[label], err = p.duration(ws[2])
+	return err
+}
+
+func (p *parser) can(ws []word) error {
+	r := p.current()
+	if len(ws) < 2 || p.grid {
+		return p.fail(ws[0], "expected, before the line \"push …\": can LABEL …")
+	}
+	for _, l := range ws[1:] {
+		if err := p.label(l); err != nil {
+			return err
+		}
+		r.can = append(r.can, l.text)
+	}
+	return nil
+}
+
+// label checks a label that the repository is to offer from here on.
+func (p *parser) label(l word) error {
+	if strings.Contains(l.text, "=") {
+		return p.fail(l, "label %q holds a =, which attributes use", l.text)
+	}
+	if p.r.has(l.text) {
+		return p.fail(l, "label %s is given twice", l.text)
+	}
+	return nil
+}
+
+func (p *parser) header(ws []word) error {
+	r := p.current()
+	if p.grid {
+		return p.fail(ws[0], "repository %s has a line \"push …\" already", r.name)
+	}
+	if len(ws) < 2 {
+		return p.fail(ws[0], "expected: push LABEL …")
+	}
+	for _, l := range ws[1:] {
+		if err := p.label(l); err != nil {
+			return err
+		}
+		r.labels = append(r.labels, l.text)
+	}
+	p.grid = true
+	return nil
+}
+
+func (p *parser) truth(ws []word) error {
+	r, label, err := p.ofLabel(ws)
+	if err != nil {
+		return err
+	}
+	t := truth{after: 1}
+	seen := map[string]bool{}
+	for _, at := range ws[2:] {
+		name, value, _ := strings.Cut(at.text, "=")
+		if seen[name] {
+			return p.fail(at, "%s is given twice", name)
+		}
+		seen[name] = true
+		if name == "culprit" {
+			if t.culprit, err = strconv.ParseInt(value, 10, 64); err != nil || t.culprit <= 0 {
+				return p.fail(at, "%q: expected culprit=ID, a push id", at.text)
+			}
+			continue
+		}
+		into := map[string]*float64{"before": &t.before, "after": &t.after, "infra": &t.infra}[name]
+		if into == nil {
+			return p.fail(at, "%q: expected culprit=ID, before=P, after=P or infra=P", at.text)
+		}
+		v, err := strconv.ParseFloat(value, 64)
+		if err != nil || !(v >= 0 && v <= 1) {
+			return p.fail(at, "%q: expected a probability from 0 to 1", at.text)
+		}
+		*into = v
+	}
+	if t.culprit == 0 {
+		return p.fail(ws[0], "a truth needs culprit=ID")
+	}
+	p.truths = append(p.truths, pendingTruth{ws[1], p.line, r, label, t})
+	return nil
+}

@@ -1,0 +1,156 @@
+package trigger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/mozci/mozci/job"
+)
+
+// ask makes sure that the step is asked for once.
+func (r *runner) ask(ctx context.Context, s Step) (job.Receipt, error) {
+	others, err := r.others(ctx, s)
+	if err != nil {
+		return job.Receipt{}, err
+	}
+	if s.Count = min(s.Count, s.Seen+s.Count-others); s.Count < 1 {
+		return job.Receipt{State: job.AlreadyAsked}, nil
+	}
+	mine := Entry{Key: s.Key, Push: s.Push, Label: s.Label, Count: s.Count, Seen: s.Seen, Who: r.opts.Who, Asked: time.Now()}
+	var instead *Entry
+	for {
+		e, fresh, err := r.opts.Ledger.Intend(ctx, mine, instead)
+		if err != nil {
+			return job.Receipt{}, &ledgerError{err}
+		}
+		if fresh {
+			return r.request(ctx, s, mine)
+		}
+		e, receipt, err := r.resume(ctx, e)
+		if !errors.Is(err, errRepeat) {
+			return receipt, err
+		}
+		instead = &e // unless another process has taken it over meanwhile
+	}
+}
+
+// others is how many runs there will be of what others have asked for, also
+// since this step was planned: somebody who wanted three runs and somebody who
+// wanted two do not want five.
+func (r *runner) others(ctx context.Context, s Step) (int, error) {
+	entries, err := r.opts.Ledger.Entries(ctx, ForPush(s.Push, s.Label))
+	if err != nil {
+		return 0, &ledgerError{err}
+	}
+	mine := func(e Entry) bool { return e.Key == s.Key }
+	return Outstanding(slices.DeleteFunc(entries, mine), 0, time.Now()), nil
+}
+
+// errRepeat says that what an entry speaks of was not done, or may be done
+// again under its key.
+var errRepeat = errors.New("not done")
+
+// resume finds out what became of a request that the ledger knows. It returns
+// the entry as it is by then.
+func (r *runner) resume(ctx context.Context, e Entry) (Entry, job.Receipt, error) {
+	e, err := r.meanwhile(ctx, e)
+	known := job.Receipt{IDs: e.Receipt.IDs, State: job.AlreadyAsked}
+	if err != nil || e.State == Done {
+		return e, known, err
+	}
+	if _, keyed := r.ci.(job.Inflighter); keyed || e.State == Refused {
+		return e, job.Receipt{}, errRepeat
+	}
+	done, err := r.happened(ctx, e)
+	switch {
+	case err != nil:
+		return e, job.Receipt{}, err
+	case done:
+		return e, known, r.settle(ctx, e.Key, Done, known)
+	case e.expired(time.Now()):
+		return e, job.Receipt{}, errRepeat
+	}
+	return e, job.Receipt{}, job.Wrap("trigger.run", e.Key, fmt.Errorf(
+		"%w: whether this was asked for %s ago is not known, and it is not asked again before %s have passed",
+		job.ErrUnavailable, time.Since(e.Asked).Round(time.Second), UnsureExpires))
+}
+
+// meanwhile waits for a request that another process seems to be making, and
+// returns the entry as it is then.
+func (r *runner) meanwhile(ctx context.Context, e Entry) (Entry, error) {
+	for e.State == Intended && time.Since(e.Asked) < r.opts.Grace {
+		pause := time.NewTimer(min(r.opts.Grace/50, 100*time.Millisecond))
+		select {
+		case <-pause.C:
+		case <-ctx.Done():
+			pause.Stop()
+			return e, ctx.Err()
+		}
+		now, err := r.opts.Ledger.Entries(ctx, Query{Key: e.Key})
+		if err != nil {
+			return e, &ledgerError{err}
+		}
+		if len(now) == 1 {
+			e = now[0]
+		}
+	}
+	return e, nil
+}
+
+// happened looks in the CI for what an entry intended: by key, then by the
+// number of visible runs.
+func (r *runner) happened(ctx context.Context, e Entry) (bool, error) {
+	inflight, err := job.Inflight(ctx, r.ci, e.Push, e.Label)
+	if err != nil && !errors.Is(err, errors.ErrUnsupported) {
+		return false, err
+	}
+	if slices.ContainsFunc(inflight, func(q job.Request) bool { return q.Key == e.Key }) {
+		return true, nil
+	}
+	jobs, err := r.ci.Jobs(ctx, e.Push, e.Label)
+	ids := map[string]bool{} // a CI that lists a run twice must not look like two runs
+	for _, j := range jobs {
+		ids[j.ID()] = true
+	}
+	return len(ids) >= e.Seen+e.Count, err
+}
+
+// request asks the CI, and writes down what it says.
+func (r *runner) request(ctx context.Context, s Step, e Entry) (job.Receipt, error) {
+	receipt, err := r.ci.Trigger(ctx, job.Request{Key: s.Key, Label: s.Label, Push: s.Push, Count: s.Count, Why: s.Why})
+	if err == nil {
+		return receipt, r.settle(ctx, s.Key, Done, receipt)
+	}
+	if refused(err) {
+		return job.Receipt{}, errors.Join(err, r.settle(ctx, s.Key, Refused, job.Receipt{}))
+	}
+	// The answer was lost: look before anybody asks again.
+	if done, lookErr := r.happened(ctx, e); lookErr == nil && done {
+		receipt = job.Receipt{State: job.Accepted}
+		return receipt, r.settle(ctx, s.Key, Done, receipt)
+	}
+	return job.Receipt{}, errors.Join(err, r.settle(ctx, s.Key, Unsure, job.Receipt{}))
+}
+
+// refused reports whether the error says that nothing was asked for.
+func refused(err error) bool {
+	for _, certain := range []error{
+		job.ErrNotFound, job.ErrInvalid, job.ErrDenied, job.ErrNotScheduled, job.ErrNoBuild, errors.ErrUnsupported,
+	} {
+		if errors.Is(err, certain) {
+			return true
+		}
+	}
+	return false
+}
+
+// settle writes also when ctx is done: what was asked for must not be forgotten.
+func (r *runner) settle(ctx context.Context, key string, state EntryState, receipt job.Receipt) error {
+	if err := r.opts.Ledger.Settle(context.WithoutCancel(ctx), key, state, receipt); err != nil {
+		return &ledgerError{err}
+	}
+	return nil
+}

@@ -1,0 +1,49 @@
+package trigger
+
+import (
+	"context"
+	"errors"
+
+	"github.com/mozci/mozci/job"
+)
+
+// buildState is the best that the runs of a build offer. A run that ended
+// without success can have left files too, so each is asked for its files
+// where the CI can tell; where it cannot, success means that they are there.
+func buildState(ctx context.Context, ci job.Scheduler, runs []job.Job, asked int) (BuildState, error) {
+	best := Missing
+	if asked > 0 {
+		best = UnderWay
+	}
+	for _, j := range runs {
+		s, err := stateOf(ctx, ci, j)
+		if err != nil {
+			return Missing, err
+		}
+		best = min(best, s)
+	}
+	return best, nil
+}
+
+func stateOf(ctx context.Context, ci job.Scheduler, j job.Job) (BuildState, error) {
+	s := j.Status()
+	switch {
+	case s.Waiting():
+		return UnderWay, nil
+	case s == job.Cancelled:
+		return Withdrawn, nil
+	case s != job.Success && !s.Failed():
+		return Missing, nil // coalesced, skipped, exception, retry: it did not build
+	}
+	there, err := job.ArtifactsExist(ctx, ci, j)
+	if err != nil && !errors.Is(err, errors.ErrUnsupported) {
+		return Missing, err
+	}
+	if there || (err != nil && s == job.Success) {
+		return Working, nil
+	}
+	if s == job.Success {
+		return Expired, nil
+	}
+	return Failed, nil
+}

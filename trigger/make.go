@@ -1,0 +1,177 @@
+package trigger
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+
+	"github.com/mozci/mozci/analysis"
+	"github.com/mozci/mozci/job"
+)
+
+// Options change how Make plans; nil is zero options.
+type Options struct {
+	// Times is the total of runs wanted on each push. It must be 1 or more.
+	Times int
+	// Ledger knows what was asked for and may not be visible yet. Default:
+	// nothing was.
+	Ledger Ledger
+	// Exceptions is how many runs infrastructure may end on a push before the
+	// label is left alone there; nil is DefaultExceptions, negative no limit.
+	Exceptions *int
+	// Budgets bound what the plan may ask for.
+	Budgets Budgets
+	// Priority says whose runs are paid for first where a budget does not
+	// suffice: the higher first, and of the same the newest push. Optional.
+	Priority func(job.Push) int
+	// Choose takes the labels of each push by a choice: of the labels given to
+	// Make, or of all when none are. Optional.
+	Choose *Choice
+	// ExistingOnly leaves out what would need a build first.
+	ExistingOnly bool
+	// Automatic says that no person asked. What the ledger knows to have been
+	// asked for before is then left alone: a robot that acts on its own
+	// offspring never ends.
+	Automatic bool
+	// Known has the runs of the label and of the builds it needs where the
+	// caller has read them already; they are not read again. Optional.
+	Known func(job.Push) ([]job.Job, bool)
+	// Why says why the caller wants the label on a push; it comes before the
+	// plan's own reason. Optional.
+	Why func(job.Push) string
+	// Width is how many pushes are asked about at a time. Default
+	// analysis.DefaultWidth.
+	Width int
+	// Logger gets what was read, in the order of the pushes. Nil discards.
+	Logger *slog.Logger
+}
+
+// Make plans the runs that the pushes lack of each label. A push that could
+// not be read is left out with its error as the reason, and the error is
+// returned with the plan. A label that no push offers gives an
+// *UnknownLabelError, where the CI has a catalog, with a plan that leaves it out.
+func Make(ctx context.Context, ci job.Scheduler, pushes []job.Push, labels []string, opts *Options) (Plan, error) {
+	m := &maker{ci: ci}
+	if opts != nil {
+		m.opts = *opts
+	}
+	switch {
+	case m.opts.Times < 1:
+		return Plan{}, job.Wrap("trigger.plan", "times", fmt.Errorf("%w: %d, expected 1 or more", job.ErrInvalid, m.opts.Times))
+	case len(labels) == 0 && m.opts.Choose == nil:
+		return Plan{}, job.Wrap("trigger.plan", "labels", fmt.Errorf("%w: none given", job.ErrInvalid))
+	case len(pushes) == 0:
+		return Plan{}, job.Wrap("trigger.plan", "pushes", fmt.Errorf("%w: no pushes in the range", job.ErrInvalid))
+	}
+	if m.opts.Ledger != nil {
+		if err := Ready(ctx, m.opts.Ledger); err != nil {
+			return Plan{}, err
+		}
+	}
+	m.exceptions = DefaultExceptions
+	if m.opts.Exceptions != nil {
+		m.exceptions = *m.opts.Exceptions
+	}
+	return m.plan(ctx, pushes, labels)
+}
+
+type maker struct {
+	ci         job.Scheduler
+	opts       Options
+	exceptions int
+}
+
+func (m *maker) plan(ctx context.Context, pushes []job.Push, labels []string) (Plan, error) {
+	var plan Plan
+	var groups []group
+	var errs []error
+	offered := map[string]bool{}
+	var unknown error
+	fetch := func(ctx context.Context, p job.Push, log *slog.Logger) ([]Facts, error) {
+		return m.gather(ctx, p, labels, log)
+	}
+	for r := range analysis.Ordered(ctx, pushes, fetch, &analysis.OrderedOptions{Width: m.opts.Width, Logger: m.opts.Logger}) {
+		var missing *UnknownLabelError
+		if r.Err != nil && !errors.As(r.Err, &missing) {
+			errs = append(errs, r.Err)
+			for _, l := range labels {
+				plan.LeftOut = append(plan.LeftOut, LeftOut{
+					Label: l, Push: r.Push, Count: m.opts.Times, Why: fmt.Sprintf("could not be read: %v", r.Err),
+				})
+			}
+			continue
+		}
+		if missing != nil && unknown == nil {
+			unknown = r.Err
+		}
+		// A label that is also another's build comes first: the other one then
+		// waits for it, and asks for no build of its own.
+		slices.SortStableFunc(r.Value, func(a, b Facts) int { return cmp.Compare(len(a.Builds), len(b.Builds)) })
+		for _, f := range r.Value {
+			offered[f.Label] = offered[f.Label] || !f.noLabel()
+			groups = append(groups, m.group(f))
+		}
+	}
+	if err := m.budget(ctx, groups); err != nil {
+		return Plan{}, err
+	}
+	asked := map[asking]bool{}
+	for _, g := range groups {
+		plan.add(g, m.opts.Why, asked)
+	}
+	for _, l := range labels {
+		if !offered[l] && unknown != nil && len(errs) == 0 {
+			return plan, job.Wrap("trigger.plan", l, unknown)
+		}
+	}
+	return plan, errors.Join(errs...)
+}
+
+// group decides on one label of one push.
+func (m *maker) group(f Facts) group {
+	steps, left := Decide(f, m.opts.Times, m.exceptions)
+	g := group{label: f.Label, push: f.Push, steps: steps}
+	if m.opts.Priority != nil {
+		g.priority = m.opts.Priority(f.Push)
+	}
+	if left != nil {
+		g.left = append(g.left, *left)
+	}
+	return g
+}
+
+// add adds a group, with why the caller wants it before the plan's own reasons.
+// A build that is asked for already is not asked for again.
+func (p *Plan) add(g group, why func(job.Push) string, asked map[asking]bool) {
+	because := ""
+	if why != nil {
+		because = why(g.push) + "; "
+	}
+	for _, s := range g.steps {
+		if s.Action == Build && asked[s.asking()] {
+			continue
+		}
+		asked[s.asking()] = s.Action != Nothing
+		if s.Action != Build {
+			s.Why = because + s.Why
+		}
+		p.Steps = append(p.Steps, s)
+	}
+	for _, l := range g.left {
+		l.Why = because + l.Why
+		p.LeftOut = append(p.LeftOut, l)
+	}
+}
+
+// asking names what a step asks for: one build is enough for a push, whoever
+// wants it.
+type asking struct {
+	push  int64
+	label string
+}
+
+func (s Step) asking() asking { return asking{s.Push.ID, s.Label} }
+
