@@ -174,4 +174,3 @@ type asking struct {
 }
 
 func (s Step) asking() asking { return asking{s.Push.ID, s.Label} }
-
