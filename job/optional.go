@@ -89,16 +89,26 @@ type Loader interface {
 	Load(ctx context.Context, label string) (Load, error)
 }
 
-// Origin is what a merge brought: consecutive pushes of another repository.
+// Origin is what a merge brought: pushes of another repository.
 type Origin struct {
-	Repo   string
-	Pushes []Push // ascending
+	Repo   string // empty when nobody knows
+	Head   string // the revision that was merged
+	Pushes []Push // ascending; exactly those that brought something new
+	// Before is the push before the first of them: where the first one is bad,
+	// the last good one is to be looked for from here on. Nil when there is none.
+	Before *Push
+	// Gone says that no repository that was asked has what was merged: it is no
+	// more, or is not known. Repo is then what the merge's message says, or
+	// empty, and Pushes is empty.
+	Gone bool
 }
 
 // Originer is a Repository that can tell what a merge push brought.
 type Originer interface {
-	// Origins returns one Origin for each merge in the push, none for a push
-	// without merges.
+	// Origins returns one Origin for each merge that brought something into the
+	// repository with this push, in the order of the merges; also for a push
+	// that moved the repository forward to another's head without a merge. A
+	// push of new work has none.
 	Origins(ctx context.Context, p Push) ([]Origin, error)
 }
 

@@ -1,11 +1,11 @@
 package pushlog_test
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/mozci/mozci/job"
+	"github.com/mozci/mozci/pushlog"
 )
 
 // expected is the shape of the expected files of 1-hg.
@@ -57,41 +57,20 @@ func tabulate(pushes []job.Push) expected {
 			order = append(order, c.Node)
 		}
 	}
-	ancestors := func(node string) map[string]bool {
-		seen := map[string]bool{}
-		todo := []string{node}
-		for len(todo) > 0 {
-			n := todo[0]
-			todo = todo[1:]
-			if c, ok := known[n]; ok && !seen[n] {
-				seen[n] = true
-				todo = append(todo, c.Parents...)
-			}
-		}
-		return seen
+	g := pushlog.NewGraph(pushes)
+	for _, m := range g.Merges() {
+		desc, _, _ := strings.Cut(known[m.Node].Description, "\n")
+		slices.Sort(m.Brought) // the file has the set by hash
+		out.Merges = append(out.Merges, expectedMerge{
+			Push: m.Push, Node: m.Node, P1: m.P1, P2: m.P2, Desc: desc, P1Known: g.Knows(m.P1), P2Known: g.Knows(m.P2),
+			Head: m.Head, N: len(m.Brought), Brought: m.Brought,
+		})
 	}
 	for _, p := range pushes {
 		for _, c := range p.Changesets {
-			if len(c.Parents) == 2 {
-				m := expectedMerge{
-					Push: p.ID, Node: c.Node, P1: c.Parents[0], P2: c.Parents[1], Head: c.Node == p.Revision,
-					Desc: strings.SplitN(c.Description, "\n", 2)[0], Brought: []string{},
-				}
-				_, m.P1Known = known[m.P1]
-				_, m.P2Known = known[m.P2]
-				mine, theirs := ancestors(m.P1), ancestors(m.P2)
-				for _, n := range order {
-					if theirs[n] && !mine[n] {
-						m.Brought = append(m.Brought, n)
-					}
-				}
-				slices.Sort(m.Brought) // the file has the set by hash
-				m.N = len(m.Brought)
-				out.Merges = append(out.Merges, m)
-			}
-			if b := backout(c.Description); len(b) > 0 {
-				e := expectedBackout{Backout: c.Node, Push: p.ID, BacksOut: b, Resolved: []string{}}
-				for _, short := range b {
+			if u, ok := pushlog.Undoes(c.Description); ok && len(u.Nodes) > 0 {
+				e := expectedBackout{Backout: c.Node, Push: p.ID, BacksOut: u.Nodes, Resolved: []string{}}
+				for _, short := range u.Nodes {
 					for _, n := range order {
 						if strings.HasPrefix(n, short) {
 							e.Resolved = append(e.Resolved, n)
@@ -100,18 +79,6 @@ func tabulate(pushes []job.Push) expected {
 				}
 				out.Backouts = append(out.Backouts, e)
 			}
-		}
-	}
-	return out
-}
-
-var backedOut = regexp.MustCompile(`(?i)backed out changesets? ([0-9a-f]{12,40})`)
-
-func backout(desc string) []string {
-	var out []string
-	for _, m := range backedOut.FindAllStringSubmatch(desc, -1) {
-		if !slices.Contains(out, m[1]) {
-			out = append(out, m[1])
 		}
 	}
 	return out

@@ -44,6 +44,9 @@ type Options struct {
 	// CacheDir is a folder for answers, used again when the server says that
 	// they still hold. Default: the last 32 MiB are kept in memory.
 	CacheDir string
+	// Candidates are the repositories that merges may have come from, by name.
+	// Default DefaultCandidates.
+	Candidates []string
 	// Logger gets requests that failed and are repeated. Nil discards.
 	Logger *slog.Logger
 }
@@ -52,6 +55,8 @@ type Options struct {
 type Server struct {
 	base string
 	http *rest.Client
+
+	candidates []string
 
 	mu   sync.Mutex
 	last map[string]int64 // by path: the highest push id seen
@@ -72,8 +77,11 @@ func New(baseURL string, opts *Options) (*Server, error) {
 	if o.CacheDir != "" {
 		cache = rest.NewDisk(o.CacheDir, 256<<20)
 	}
+	if o.Candidates == nil {
+		o.Candidates = DefaultCandidates
+	}
 	return &Server{
-		base: base, last: map[string]int64{},
+		base: base, candidates: o.Candidates, last: map[string]int64{},
 		http: rest.New(&rest.Options{HTTP: o.HTTP, Cache: cache, Logger: o.Logger}),
 	}, nil
 }

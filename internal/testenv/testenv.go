@@ -7,6 +7,7 @@ import (
 	"compress/gzip"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -20,6 +21,16 @@ func Missing(t testing.TB, format string, args ...any) {
 		t.Fatalf("MOZCI_REQUIRE_SERVICES=1, and: "+format, args...)
 	}
 	t.Skipf(format, args...)
+}
+
+// Program is the path of a program, which a Debian package installs.
+func Program(t testing.TB, name, pkg string) string {
+	t.Helper()
+	path, err := exec.LookPath(name)
+	if err != nil {
+		Missing(t, "no program %s: install Debian's package %s", name, pkg)
+	}
+	return path
 }
 
 // Root is the project's root.

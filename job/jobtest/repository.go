@@ -81,10 +81,14 @@ func (s worldRepo) Origins(ctx context.Context, p job.Push) ([]job.Origin, error
 	}
 	var out []job.Origin
 	for _, m := range at.merges {
-		o := job.Origin{Repo: m.repo}
+		o := job.Origin{Repo: m.repo, Head: s.w.repo(m.repo).push(m.last).Revision}
 		for _, n := range s.w.repo(m.repo).pushes {
-			if n.ID >= m.first && n.ID <= m.last {
-				o.Pushes = append(o.Pushes, clonePush(n.Push))
+			p := clonePush(n.Push)
+			switch {
+			case n.ID < m.first:
+				o.Before = &p
+			case n.ID <= m.last && n.Testable():
+				o.Pushes = append(o.Pushes, p)
 			}
 		}
 		out = append(out, o)

@@ -1,0 +1,136 @@
+package pushlog
+
+import "github.com/mozci/mozci/job"
+
+// Graph is the changesets of some pushes, as far as their parents are known: a
+// window of a repository's history. NewGraph makes one of pushes that were read
+// with job.Range.Full.
+type Graph struct {
+	order []string // oldest first
+	known map[string]job.Changeset
+	push  map[string]int64
+	head  map[int64]string
+}
+
+// Merge is a changeset with two parents, and what it brought.
+type Merge struct {
+	Push   int64
+	Node   string
+	P1, P2 string
+	Head   bool // it is its push's tip
+	// Brought are the changesets that P2 has and P1 has not, oldest first, as
+	// far as the window knows both: ancestors(P2) - ancestors(P1).
+	Brought []string
+	desc    string
+}
+
+// NewGraph returns the graph of the pushes.
+func NewGraph(pushes []job.Push) *Graph {
+	g := &Graph{known: map[string]job.Changeset{}, push: map[string]int64{}, head: map[int64]string{}}
+	for _, p := range pushes {
+		for _, c := range p.Changesets {
+			if _, twice := g.known[c.Node]; !twice {
+				g.order = append(g.order, c.Node)
+			}
+			g.known[c.Node], g.push[c.Node] = c, p.ID
+		}
+		g.head[p.ID] = p.Revision
+	}
+	return g
+}
+
+// Knows reports whether the changeset is in the window.
+func (g *Graph) Knows(node string) bool {
+	_, ok := g.known[node]
+	return ok
+}
+
+// Push is the id of the push that brought a changeset of the window, or 0.
+func (g *Graph) Push(node string) int64 { return g.push[node] }
+
+// ancestors are the changesets of the window that node descends from, itself
+// included; none when the window does not know it.
+func (g *Graph) ancestors(node string) map[string]bool {
+	seen := map[string]bool{}
+	todo := []string{node}
+	for len(todo) > 0 {
+		n := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		if c, ok := g.known[n]; ok && !seen[n] {
+			seen[n] = true
+			todo = append(todo, c.Parents...)
+		}
+	}
+	return seen
+}
+
+// without are the changesets of the window that have does and lacks does not,
+// oldest first.
+func (g *Graph) without(have, lack map[string]bool) []string {
+	out := []string{}
+	for _, n := range g.order {
+		if have[n] && !lack[n] {
+			out = append(out, n)
+		}
+	}
+	return out
+}
+
+// Merges returns the merges of the window, oldest first.
+func (g *Graph) Merges() []Merge {
+	var out []Merge
+	for _, n := range g.order {
+		c := g.known[n]
+		if len(c.Parents) != 2 {
+			continue
+		}
+		id := g.push[n]
+		out = append(out, Merge{
+			Push: id, Node: n, P1: c.Parents[0], P2: c.Parents[1], Head: g.head[id] == n, desc: c.Description,
+			Brought: g.without(g.ancestors(c.Parents[1]), g.ancestors(c.Parents[0])),
+		})
+	}
+	return out
+}
+
+// arrival is what one merge of a push brought into the repository: the head
+// that was merged, and the changesets that came with it.
+type arrival struct {
+	head    string
+	brought []string // oldest first
+	desc    string   // what the merge says of itself
+}
+
+// arrivals are the merges of a push that brought something, without those that
+// came inside of another's arrival: a merge of central to autoland that central
+// gets back with the next merge of autoland is no work of its own. The graph is
+// that of the push alone.
+func arrivals(p job.Push) []arrival {
+	g := NewGraph([]job.Push{p})
+	merges := g.Merges()
+	inside := map[string]bool{}
+	var out []arrival
+	for i := len(merges) - 1; i >= 0; i-- {
+		m := merges[i]
+		if inside[m.Node] {
+			continue
+		}
+		a := arrival{m.P2, m.Brought, m.desc}
+		if len(a.brought) == 0 {
+			// The repository's own head may be the second parent: what the first
+			// one has is then what came, if another repository had it before.
+			a.head, a.brought, a.desc = m.P1, g.without(g.ancestors(m.P1), g.ancestors(m.P2)), ""
+			if g.Knows(m.P2) {
+				continue
+			}
+		}
+		if len(a.brought) == 0 {
+			continue
+		}
+		for _, n := range a.brought {
+			inside[n] = true
+		}
+		out = append([]arrival{a}, out...)
+	}
+	return out
+}

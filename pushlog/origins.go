@@ -1,0 +1,258 @@
+package pushlog
+
+import (
+	"context"
+	"errors"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/mozci/mozci/job"
+)
+
+// DefaultCandidates are the repositories whose pushes are merged into others:
+// today's, and those of the years before.
+var DefaultCandidates = []string{"autoland", "mozilla-central", "mozilla-inbound", "fx-team", "b2g-inbound"}
+
+var (
+	_ job.Originer  = (*Log)(nil)
+	_ job.Backouter = (*Log)(nil)
+)
+
+// Origins implements job.Originer, from the graph: the changesets that a merge
+// brought, and the earliest push of another repository (Options.Candidates)
+// that has them. The merge's message is only a hint, for the name of a
+// repository that is gone.
+//
+// A push whose tip merges something new into what the repository had, its first
+// parent, is that merge, wherever it was made. Any other push is first looked
+// for as a whole: when another repository had its tip before, it moved forward
+// to there, and the merges inside of it are that repository's.
+//
+// Requests: one for the push unless it was read with job.Range.Full, one for
+// each candidate, and one for the pushes that were brought; one for each
+// candidate more where the tip is not such a merge.
+func (l *Log) Origins(ctx context.Context, p job.Push) ([]job.Origin, error) {
+	out, err := l.origins(ctx, p)
+	return out, job.Wrap("pushlog.origins", p.String(), err)
+}
+
+func (l *Log) origins(ctx context.Context, p job.Push) ([]job.Origin, error) {
+	if !p.Testable() {
+		return nil, ctx.Err()
+	}
+	if !isFull(p) {
+		pushes, _, err := l.byIDs(ctx, p.ID, p.ID, true)
+		if err != nil {
+			return nil, err
+		}
+		if len(pushes) != 1 {
+			return nil, job.ErrNotFound
+		}
+		p = pushes[0]
+	}
+	if !mergesIn(p) {
+		out, err := l.forward(ctx, p)
+		if len(out) > 0 || err != nil {
+			return out, err
+		}
+	}
+	var out []job.Origin
+	for _, a := range arrivals(p) {
+		o, err := l.locate(ctx, p, a)
+		if err != nil {
+			return nil, err
+		}
+		switch name := hint(a.desc); {
+		case o != nil:
+			out = append(out, *o)
+		case name != "": // it says that it is a merge of another repository
+			out = append(out, job.Origin{Repo: name, Head: a.head, Gone: true})
+		} // else somebody merged work of their own
+	}
+	return out, nil
+}
+
+// isFull reports whether the push was read with its changesets' parents. A
+// repository's first changeset has none, so one with parents is enough.
+func isFull(p job.Push) bool {
+	return slices.ContainsFunc(p.Changesets, func(c job.Changeset) bool { return len(c.Parents) > 0 })
+}
+
+// mergesIn reports whether the push's tip merges something that came with the
+// push into what was there before it.
+func mergesIn(p job.Push) bool {
+	g := NewGraph([]job.Push{p})
+	tip := g.known[p.Revision]
+	return len(tip.Parents) == 2 && !g.Knows(tip.Parents[0]) && g.Knows(tip.Parents[1])
+}
+
+// forward is the origin of a push without a merge, when another repository had
+// all of it before.
+func (l *Log) forward(ctx context.Context, p job.Push) ([]job.Origin, error) {
+	a := arrival{head: p.Revision}
+	for _, c := range p.Changesets {
+		a.brought = append(a.brought, c.Node)
+	}
+	o, err := l.locate(ctx, p, a)
+	if o == nil || err != nil {
+		return nil, err
+	}
+	return []job.Origin{*o}, nil
+}
+
+// hinted is how messages of merges between repositories are written.
+var hinted = regexp.MustCompile(`(?i)\bmerge(?:d)?\s+([\w-]+(?:[/-]\w+)*)\s+(?:in)?to\s+([\w-]+)`)
+
+// shortHands are the names that sheriffs write for repositories.
+var shortHands = map[string]string{
+	"m-c": "mozilla-central", "mc": "mozilla-central", "central": "mozilla-central", "m-i": "mozilla-inbound",
+	"inbound": "mozilla-inbound", "mozilla-inbound": "mozilla-inbound", "fx-team": "fx-team", "fxteam": "fx-team", "b2g-inbound": "b2g-inbound",
+	"b2ginbound": "b2g-inbound", "autoland": "autoland", "mozilla-central": "mozilla-central", "beta": "mozilla-beta",
+}
+
+// hint is the repository that a message says was merged into another one that
+// is known, or "".
+func hint(desc string) string {
+	m := hinted.FindStringSubmatch(desc)
+	if m == nil || shortHands[strings.ToLower(m[2])] == "" {
+		return ""
+	}
+	if name, ok := shortHands[strings.ToLower(m[1])]; ok {
+		return name
+	}
+	return m[1]
+}
+
+// locate finds the pushes of another repository that brought an arrival: those
+// of the candidate that had its head first, and not after p. Nil when no
+// candidate has it.
+func (l *Log) locate(ctx context.Context, p job.Push, a arrival) (*job.Origin, error) {
+	var best *Log
+	var first, last job.Push
+	for _, name := range l.server.candidates {
+		other := l.server.Repository(name)
+		if other.name == l.name {
+			continue
+		}
+		found, err := other.ask(ctx, false, "changeset", a.head, "changeset", a.brought[0])
+		if errors.Is(err, job.ErrNotFound) {
+			continue // it does not have them, or is no more
+		}
+		if err != nil {
+			return nil, err
+		}
+		lo, hi := containing(found.pushes, a.brought[0]), containing(found.pushes, a.head)
+		if lo == nil || hi == nil || hi.Time.After(p.Time) {
+			continue
+		}
+		if best == nil || hi.Time.Before(last.Time) {
+			best, first, last = other, *lo, *hi
+		}
+	}
+	if best == nil {
+		return nil, nil
+	}
+	return best.brought(ctx, a, first, last)
+}
+
+func containing(pushes []job.Push, node string) *job.Push {
+	i := slices.IndexFunc(pushes, func(p job.Push) bool { return p.Contains(node) })
+	if i < 0 {
+		return nil
+	}
+	return &pushes[i]
+}
+
+// spareLeft is how many ids before the first push are asked for, so that the
+// push before it is among them although ids have holes.
+const spareLeft = 10
+
+// brought reads the pushes from first to last, and the one before them, and
+// keeps those that brought something. Where the oldest changeset did not come
+// with the oldest push, it asks for older ones.
+func (l *Log) brought(ctx context.Context, a arrival, first, last job.Push) (*job.Origin, error) {
+	wanted := map[string]bool{}
+	for _, n := range a.brought {
+		wanted[n] = true
+	}
+	o := &job.Origin{Repo: l.name, Head: a.head}
+	lo := max(1, min(first.ID, last.ID)-spareLeft)
+	pushes, _, err := l.byIDs(ctx, lo, last.ID, true)
+	for err == nil {
+		left := len(wanted)
+		begin := -1
+		for i, p := range pushes {
+			n := 0
+			for _, c := range p.Changesets {
+				if wanted[c.Node] {
+					n++
+				}
+			}
+			if left -= n; n > 0 && begin < 0 {
+				begin = i
+			}
+		}
+		if left <= 0 && begin > 0 || lo <= 1 {
+			return pick(o, pushes, wanted, begin), nil
+		}
+		end := lo - 1
+		lo = max(1, lo-page)
+		var older []job.Push
+		older, _, err = l.byIDs(ctx, lo, end, true)
+		pushes = append(older, pushes...)
+	}
+	return nil, err
+}
+
+// pick keeps the pushes with wanted changesets, from the index of the first.
+func pick(o *job.Origin, pushes []job.Push, wanted map[string]bool, begin int) *job.Origin {
+	if begin > 0 {
+		o.Before = &pushes[begin-1]
+	}
+	for _, p := range pushes[max(begin, 0):] {
+		if slices.ContainsFunc(p.Changesets, func(c job.Changeset) bool { return wanted[c.Node] }) {
+			o.Pushes = append(o.Pushes, p)
+		}
+	}
+	return o
+}
+
+// Backouts implements job.Backouter: as the server knows it, within a hundred
+// descendants. Requests: one, and one for each push that backed something out.
+func (l *Log) Backouts(ctx context.Context, p job.Push) ([]job.Push, error) {
+	out, err := l.backouts(ctx, p)
+	return out, job.Wrap("pushlog.backouts", p.String(), err)
+}
+
+func (l *Log) backouts(ctx context.Context, p job.Push) ([]job.Push, error) {
+	if !p.Testable() {
+		return nil, ctx.Err()
+	}
+	nodes, err := l.backedOutBy(ctx, p.Revision)
+	if err != nil {
+		return nil, err
+	}
+	found := map[int64]job.Push{}
+	for _, n := range nodes {
+		if slices.ContainsFunc(valuesOf(found), func(q job.Push) bool { return q.Contains(n) }) {
+			continue
+		}
+		q, err := l.push(ctx, n, false)
+		if err != nil {
+			return nil, err
+		}
+		found[q.ID] = q
+	}
+	out := valuesOf(found)
+	slices.SortFunc(out, func(a, b job.Push) int { return int(a.ID - b.ID) })
+	return out, nil
+}
+
+func valuesOf(m map[int64]job.Push) []job.Push {
+	out := make([]job.Push, 0, len(m))
+	for _, p := range m {
+		out = append(out, p)
+	}
+	return out
+}

@@ -1,0 +1,187 @@
+package pushlog_test
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/mozci/mozci/internal/hgtest"
+	"github.com/mozci/mozci/job"
+	"github.com/mozci/mozci/pushlog"
+)
+
+// n is the 40 digits of a short name.
+func n(short string) string {
+	h := fmt.Sprintf("%x", short)
+	return h + strings.Repeat("0", 40-len(h))
+}
+
+// grow adds a push of changesets, each "node parent [parent]: message".
+func grow(s *hgtest.Server, repo string, id, date int64, changesets ...string) {
+	p := hgtest.Push{Date: date, User: "dev"}
+	for _, c := range changesets {
+		words, desc, _ := strings.Cut(c, ":")
+		f := strings.Fields(words)
+		cs := hgtest.Changeset{Node: n(f[0]), Author: "Dev", Desc: strings.TrimSpace(desc)}
+		for _, parent := range f[1:] {
+			cs.Parents = append(cs.Parents, n(parent))
+		}
+		p.Changesets = append(p.Changesets, cs)
+	}
+	s.Add(pushlog.Path(repo), id, p)
+}
+
+// Each case of a merge, and of what looks like one, has its answer.
+func TestOriginsOfEachCase(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		build func(s *hgtest.Server)
+		want  []string
+	}{
+		{"work of one's own", func(s *hgtest.Server) {
+			grow(s, "mozilla-central", 9, 900, "m1 c0: Bug 1", "m2 m1: Bug 2")
+		}, nil},
+		{"a merge of two pushes", func(s *hgtest.Server) {
+			grow(s, "autoland", 4, 400, "a4 c0: Bug 4")
+			grow(s, "autoland", 5, 500, "a5 a4: Bug 5", "b5 a5: Bug 5")
+			grow(s, "mozilla-central", 9, 900, "a4 c0: Bug 4", "a5 a4: Bug 5", "b5 a5: Bug 5", "m9 c1 b5: Merge autoland to mozilla-central. a=merge")
+		}, []string{"autoland: 4 5"}},
+		{"a merge of a single changeset", func(s *hgtest.Server) {
+			grow(s, "autoland", 4, 400, "a4 c0: Bug 4")
+			grow(s, "mozilla-central", 9, 900, "a4 c0: Bug 4", "m9 c1 a4: Merge autoland to central")
+		}, []string{"autoland: 4"}},
+		{"the message lies", func(s *hgtest.Server) {
+			grow(s, "mozilla-inbound", 4, 400, "a4 c0: Bug 4")
+			grow(s, "mozilla-central", 9, 900, "a4 c0: Bug 4", "m9 c1 a4: Merge autoland to mozilla-central")
+		}, []string{"mozilla-inbound: 4"}},
+		{"the earliest repository is the origin", func(s *hgtest.Server) {
+			grow(s, "autoland", 4, 400, "a4 c0: Bug 4")
+			grow(s, "mozilla-inbound", 7, 700, "a4 c0: Bug 4", "i7 i6 a4: Merge autoland to inbound")
+			grow(s, "mozilla-central", 9, 900, "a4 c0: Bug 4", "m9 c1 a4: Merge m-i to m-c")
+		}, []string{"autoland: 4"}},
+		{"parents the other way round", func(s *hgtest.Server) {
+			grow(s, "autoland", 4, 400, "a4 c0: Bug 4")
+			grow(s, "mozilla-central", 9, 900, "a4 c0: Bug 4", "m9 a4 c1: Merge central into autoland, and back")
+		}, []string{"autoland: 4"}},
+		{"two merges in one push", func(s *hgtest.Server) {
+			grow(s, "autoland", 4, 400, "a4 c0: Bug 4")
+			grow(s, "mozilla-inbound", 5, 500, "i5 c0: Bug 5")
+			grow(s, "mozilla-central", 9, 900, "a4 c0: Bug 4", "i5 c0: Bug 5", "m8 c1 a4: Merge autoland to m-c", "m9 m8 i5: Merge inbound to m-c")
+		}, []string{"autoland: 4", "mozilla-inbound: 5"}},
+		{"a merge back inside of a merge", func(s *hgtest.Server) {
+			grow(s, "autoland", 4, 400, "a4 a3 c1: Merge mozilla-central to autoland", "a5 a4: Bug 5")
+			grow(s, "mozilla-central", 9, 900, "a4 a3 c1: Merge mozilla-central to autoland", "a5 a4: Bug 5", "m9 c1 a5: Merge autoland to mozilla-central")
+		}, []string{"autoland: 4"}},
+		{"a move forward", func(s *hgtest.Server) {
+			grow(s, "autoland", 4, 400, "a4 c0: Bug 4")
+			grow(s, "autoland", 5, 500, "a5 a4: Bug 5")
+			grow(s, "mozilla-central", 9, 900, "a4 c0: Bug 4", "a5 a4: Bug 5")
+		}, []string{"autoland: 4 5"}},
+		{"work that others merged later", func(s *hgtest.Server) {
+			grow(s, "mozilla-central", 9, 900, "m9 c1: Bug 9")
+			grow(s, "autoland", 4, 1400, "m9 c1: Bug 9", "a4 a3 m9: Merge mozilla-central to autoland")
+		}, nil},
+		{"a repository that is gone", func(s *hgtest.Server) {
+			grow(s, "mozilla-central", 9, 900, "i5 c0: Bug 5", "m9 c1 i5: Merge fx-team to central, a=merge")
+		}, []string{"fx-team: gone"}},
+		{"a merge of work of one's own", func(s *hgtest.Server) {
+			grow(s, "mozilla-central", 9, 900, "x1 c0: Bug 1", "x2 c0: Bug 2", "x3 x1 x2: Merge heads")
+		}, nil},
+		{"an uplift has hashes of its own", func(s *hgtest.Server) {
+			grow(s, "autoland", 4, 400, "a4 c0: Bug 4")
+			grow(s, "mozilla-central", 9, 900, "u4 c1: Bug 4 a=uplift")
+		}, nil},
+		{"backed out and landed again", func(s *hgtest.Server) {
+			grow(s, "autoland", 4, 400, "a4 c0: Bug 4")
+			grow(s, "autoland", 5, 500, "a5 a4: Backed out changeset 613400000000 (bug 4)")
+			grow(s, "autoland", 6, 600, "a6 a5: Bug 4, again")
+			grow(s, "mozilla-central", 9, 900, "a4 c0: Bug 4", "a5 a4: Backed out", "a6 a5: Bug 4", "m9 c1 a6: Merge autoland to m-c")
+		}, []string{"autoland: 4 5 6"}},
+	} {
+		s := hgtest.New()
+		for i, repo := range []string{"mozilla-central", "autoland", "mozilla-inbound"} {
+			grow(s, repo, 1, int64(i), "c0: Root")
+			grow(s, repo, 2, int64(10+i), fmt.Sprintf("%c2 c0: Bug", 'x'+i))
+		}
+		c.build(s)
+		l := newServer(t, s).Repository("mozilla-central")
+		got, err := l.Origins(t.Context(), job.Push{Repo: "mozilla-central", ID: 9, Revision: "ignored"})
+		if err != nil {
+			t.Errorf("%s: %v", c.name, err)
+			continue
+		}
+		var have []string
+		for _, o := range got {
+			have = append(have, originText(o))
+			if !o.Gone && (o.Before == nil || o.Before.ID != 2) {
+				t.Errorf("%s: the push before %d is %v, expected 2", c.name, o.Pushes[0].ID, o.Before)
+			}
+		}
+		if d := cmp.Diff(c.want, have); d != "" {
+			t.Errorf("%s (-want +got):\n%s", c.name, d)
+		}
+	}
+}
+
+// A central merge of 60 pushes takes two requests and one for each candidate.
+func TestRequestsOfAMerge(t *testing.T) {
+	s := hgtest.New()
+	var all []string
+	grow(s, "autoland", 1, 1, "c0: Root")
+	grow(s, "mozilla-central", 1, 1, "c0: Root")
+	parent := "c0"
+	for i := range 60 {
+		c := fmt.Sprintf("a%d %s: Bug", i, parent)
+		parent = fmt.Sprint("a", i)
+		grow(s, "autoland", int64(2+i), int64(100+i), c)
+		all = append(all, c)
+	}
+	grow(s, "mozilla-central", 9, 900, append(all, "m9 c1 "+parent+": Merge autoland to m-c")...)
+	l := newServer(t, s).Repository("mozilla-central")
+	got, err := l.Origins(t.Context(), job.Push{Repo: "mozilla-central", ID: 9, Revision: "x"})
+	if err != nil || len(got) != 1 || len(got[0].Pushes) != 60 || got[0].Before == nil {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	if requests, candidates := len(s.Requests()), 2; requests > 2+candidates {
+		t.Errorf("%d requests:\n%s", requests, strings.Join(s.Requests(), "\n"))
+	}
+}
+
+func TestBackouts(t *testing.T) {
+	hg := hgtest.New()
+	grow(hg, "autoland", 5, 500, "a5 a4: Bug 5", "b5 a5: Bug 5")
+	grow(hg, "autoland", 7, 700, "a7 b5: Backed out 2 changesets")
+	body := fmt.Sprintf(`{"visible": true, "changesets": [{"node": %q, "backedoutby": %q}, {"node": %q, "backedoutby": %q}]}`, n("a5"), n("a7"), n("b5"), n("a7"))
+	serve := func(body string) *pushlog.Log {
+		return newHandlerServer(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if strings.Contains(r.URL.Path, "json-automationrelevance") {
+				_, _ = w.Write([]byte(body))
+				return
+			}
+			hg.ServeHTTP(w, r)
+		})).Repository("autoland")
+	}
+	p := job.Push{Repo: "autoland", ID: 5, Revision: n("b5")}
+	got, err := serve(body).Backouts(t.Context(), p)
+	if err != nil || len(got) != 1 || got[0].ID != 7 {
+		t.Errorf("%v, %v; expected push 7, once", got, err)
+	}
+	for _, torn := range []string{"", "<html>", `{"changesets"`, `{"error": "missing"}`, `{"changesets": [{"node": "x", "backedoutby": "../x"}]}`} {
+		if _, err := serve(torn).Backouts(t.Context(), p); !errors.Is(err, job.ErrMalformed) {
+			t.Errorf("%q: %v, expected ErrMalformed", torn, err)
+		}
+	}
+}
+
+func newHandlerServer(t *testing.T, h http.Handler) *pushlog.Server {
+	t.Helper()
+	s, err := pushlog.New("https://hg.example", &pushlog.Options{HTTP: hgtest.Client(h)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
