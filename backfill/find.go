@@ -58,6 +58,13 @@ type Options struct {
 	Exceptions   *int
 	Budgets      trigger.Budgets
 	ExistingOnly bool
+	// FollowMerges looks at what the pushes that can have broken the label
+	// brought from other repositories, when the repository is a job.Originer:
+	// the last good push may lie there. The plan then names pushes of both.
+	FollowMerges bool
+	// Repositories opens another repository by name, so that what merges brought
+	// from there is followed further. Default: one step is followed.
+	Repositories func(name string) (job.Repository, error)
 	// Observe is called with each push that was looked at, newest first, as
 	// soon as it is known. Optional.
 	Observe func(Sighting)
@@ -105,8 +112,19 @@ func Find(ctx context.Context, repo job.Repository, ci job.Scheduler, label, rev
 		return res, err
 	}
 	planErr := f.plan(ctx, &res)
+	if planErr == nil && f.opts.FollowMerges {
+		planErr = job.Wrap("backfill.merges", f.label, f.follow(ctx, repo, &res))
+	}
 	return res, errors.Join(append(res.errs(), planErr)...)
 }
+
+// place names a push: an id alone is one of its repository.
+type place struct {
+	repo string
+	id   int64
+}
+
+func placeOf(p job.Push) place { return place{p.Repo, p.ID} }
 
 type finder struct {
 	ci     job.Scheduler
@@ -114,7 +132,7 @@ type finder struct {
 	opts   Options
 	pushes []job.Push // newest first; the start is the first
 	names  []string   // the label, and the builds it needs
-	known  map[int64][]job.Job
+	known  map[place][]job.Job
 	absent error // the catalog of the start does not have the label
 }
 
@@ -145,7 +163,7 @@ func (f *finder) defaults() error {
 // catalog asks the start's catalog which builds the label needs, so that they
 // are read together with the label's runs: one request for each push.
 func (f *finder) catalog(ctx context.Context) error {
-	f.names, f.known = []string{f.label}, map[int64][]job.Job{}
+	f.names, f.known = []string{f.label}, map[place][]job.Job{}
 	entries, err := job.Catalog(ctx, f.ci, f.pushes[0])
 	switch {
 	case errors.Is(err, errors.ErrUnsupported), errors.Is(err, job.ErrNotScheduled):
@@ -181,7 +199,7 @@ func (f *finder) walk(ctx context.Context) (Result, error) {
 		if s.Err != nil {
 			s.Verdict = analysis.Unknown
 		}
-		f.known[r.Push.ID] = r.Value.jobs
+		f.known[placeOf(r.Push)] = r.Value.jobs
 		if f.opts.Observe != nil {
 			f.opts.Observe(s)
 		}

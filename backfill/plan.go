@@ -42,12 +42,9 @@ func (f *finder) plan(ctx context.Context, res *Result) error {
 		res.Plan.Steps = bad
 		return nil
 	}
-	made, err := trigger.Make(ctx, f.ci, pushes, []string{f.label}, &trigger.Options{
-		Times: f.opts.Times, Ledger: f.opts.Ledger, Exceptions: f.opts.Exceptions, Width: f.opts.Width, Logger: f.opts.Logger,
-		Budgets: f.opts.Budgets, Automatic: f.opts.Automatic, ExistingOnly: f.opts.ExistingOnly, Priority: res.priority,
-		Known: func(p job.Push) ([]job.Job, bool) { jobs, ok := f.known[p.ID]; return jobs, ok },
-		Why:   func(p job.Push) string { return res.why(p, f.opts.Holes) },
-	})
+	opts := f.planOptions("")
+	opts.Priority, opts.Why = res.priority, func(p job.Push) string { return res.why(p, f.opts.Holes) }
+	made, err := trigger.Make(ctx, f.ci, pushes, []string{f.label}, opts)
 	made.LeftOut = append(made.LeftOut, res.Plan.LeftOut...)
 	made.Steps = append(made.Steps, bad...)
 	slices.SortStableFunc(made.Steps, func(a, b trigger.Step) int { return int(b.Push.ID - a.Push.ID) })
@@ -58,6 +55,16 @@ func (f *finder) plan(ctx context.Context, res *Result) error {
 		return nil // it can run on the start, and on none of these: they are untestable
 	}
 	return err
+}
+
+// planOptions are the caller's, with one reason for every push.
+func (f *finder) planOptions(why string) *trigger.Options {
+	return &trigger.Options{
+		Times: f.opts.Times, Ledger: f.opts.Ledger, Exceptions: f.opts.Exceptions, Width: f.opts.Width, Logger: f.opts.Logger,
+		Budgets: f.opts.Budgets, Automatic: f.opts.Automatic, ExistingOnly: f.opts.ExistingOnly,
+		Known: func(p job.Push) ([]job.Job, bool) { jobs, ok := f.known[placeOf(p)]; return jobs, ok },
+		Why:   func(job.Push) string { return why },
+	}
 }
 
 // hands says why a robot keeps its hands off, or nothing.

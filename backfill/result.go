@@ -43,6 +43,10 @@ type Result struct {
 	// Warnings say in words what to make of a history that is not simple.
 	Warnings []string
 
+	// Merges are what the pushes that can have broken the label brought from
+	// other repositories, with Options.FollowMerges.
+	Merges []Followed
+
 	History []Sighting // the start and what was looked at, up to the last good push
 	Beyond  []Sighting // what was looked at beyond it
 	Plan    trigger.Plan
@@ -167,12 +171,30 @@ func (r Result) MarshalJSON() ([]byte, error) {
 		Flaky      bool              `json:"flaky"`
 		Chance     float64           `json:"chance"`
 		Warnings   []string          `json:"warnings"`
+		Merges     []followedJSON    `json:"merges"`
 		Plan       trigger.Plan      `json:"plan"`
 	}{
 		r.Label, trigger.RefOf(r.Start), refOf(r.LastGood), refOf(r.FirstBad), refs(r.Missing), refs(r.Mixed), refs(r.Running),
 		refs(r.Unclear), refs(r.Untestable), r.NeverGood, len(r.History) + len(r.Beyond), r.Flaky, r.Chance,
-		append([]string{}, r.Warnings...), r.Plan,
+		append([]string{}, r.Warnings...), followed(r.Merges), r.Plan,
 	})
+}
+
+type followedJSON struct {
+	Through  trigger.PushRef   `json:"through"`
+	Repo     string            `json:"repo"`
+	LastGood *trigger.PushRef  `json:"last_good"`
+	FirstBad *trigger.PushRef  `json:"first_bad"`
+	Missing  []trigger.PushRef `json:"missing"`
+	Gone     bool              `json:"gone"`
+}
+
+func followed(merges []Followed) []followedJSON {
+	out := []followedJSON{}
+	for _, m := range merges {
+		out = append(out, followedJSON{trigger.RefOf(m.Through), m.Repo, refOf(m.LastGood), refOf(m.FirstBad), refs(m.Missing), m.Gone})
+	}
+	return out
 }
 
 func refOf(p *job.Push) *trigger.PushRef {

@@ -106,6 +106,9 @@ var _ job.Repository = (*Log)(nil)
 // Name implements job.Repository.
 func (l *Log) Name() string { return l.name }
 
+// Sibling returns the pushlog of another repository on the same server.
+func (l *Log) Sibling(name string) *Log { return l.server.Repository(name) }
+
 // Push implements job.Repository: one request.
 func (l *Log) Push(ctx context.Context, rev string) (job.Push, error) {
 	p, err := l.push(ctx, rev, false)

@@ -18,7 +18,7 @@ type backfillFlags struct {
 	maxRevisions     int
 	times            int
 	automatic, holes bool
-	existing         bool
+	existing, follow bool
 	planOnly         bool // JSON is the plan alone: for trigger --backfill
 }
 
@@ -43,6 +43,7 @@ everything up to --max-revisions, or with --automatic nothing.`,
 	f.BoolVar(&b.automatic, "automatic", false, "no person asked: do nothing when the label was never good")
 	f.BoolVar(&b.holes, "holes", false, "fill every push of the range, whatever the results: for performance jobs")
 	f.BoolVar(&b.existing, "existing-only", false, "only where the builds exist: ask for no build")
+	f.BoolVar(&b.follow, "follow-merges", false, "look at what merges brought from other repositories, too")
 	b.add(cmd)
 	b.addBudgets(cmd)
 	return cmd
@@ -73,7 +74,7 @@ func (a *app) backfill(cmd *cobra.Command, b backfillFlags) error {
 	found, err := backfill.Find(ctx, p.repo, p.read, b.label, b.rev, &backfill.Options{
 		MaxRevisions: b.maxRevisions, Times: b.times, Automatic: b.automatic, Holes: b.holes,
 		Judge: p.judge, Width: a.parallel, Ledger: ledger, Observe: progress.saw, Logger: a.log,
-		ExistingOnly: b.existing, Budgets: b.budgets(cmd.Flags()),
+		FollowMerges: b.follow, Repositories: p.repositories, ExistingOnly: b.existing, Budgets: b.budgets(cmd.Flags()),
 	})
 	progress.done()
 	if err != nil && (errors.Is(err, backfill.ErrNotBad) || len(found.History) < 2) {
@@ -122,6 +123,9 @@ func (a *app) printFound(r backfill.Result, b backfillFlags) {
 	if r.FirstBad != nil {
 		a.printf("first bad  %s\n", pushName(*r.FirstBad))
 	}
+	for _, m := range r.Merges {
+		a.printFollowed(m)
+	}
 	for _, w := range r.Warnings {
 		a.printf("warning    %s\n", w)
 	}
@@ -134,6 +138,19 @@ func (a *app) printFound(r backfill.Result, b backfillFlags) {
 		return // what is asked for is said when it is
 	}
 	a.printf("%s to ask for\n", runs(r.Plan.Total()))
+}
+
+// printFollowed says where what a merge brought was good last.
+func (a *app) printFollowed(m backfill.Followed) {
+	where := "none that is known"
+	if m.LastGood != nil {
+		where = pushName(*m.LastGood)
+	}
+	a.printf("merge      push %s brought pushes of %s: last good there %s", pushName(m.Through), m.Repo, where)
+	if m.FirstBad != nil {
+		a.printf(", first bad %s", pushName(*m.FirstBad))
+	}
+	a.printf("\n")
 }
 
 // link is Treeherder's page of the range, where there is a Treeherder.

@@ -23,6 +23,10 @@ type places struct {
 	act   job.Scheduler
 	judge analysis.Judge
 	world *jobtest.CI // nil without --world
+
+	// repositories opens other repositories, where merges lead; nil when there
+	// are none to open.
+	repositories func(name string) (job.Repository, error)
 }
 
 // CIs that exist. A name that is not here is wrong usage.
@@ -62,7 +66,7 @@ func (a *app) inMemory() (*places, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &places{repo: repo, read: ci, act: ci, judge: jobtest.Judge(analysis.ByStatus, analysis.Unknown), world: ci}, nil
+	return &places{repo: repo, read: ci, act: ci, judge: jobtest.Judge(analysis.ByStatus, analysis.Unknown), world: ci, repositories: ci.Repository}, nil
 }
 
 func (a *app) services() (*places, error) {
@@ -81,7 +85,10 @@ func (a *app) services() (*places, error) {
 		}
 	}
 	if a.flags.Changed("hg-url") {
-		p.repo, err = a.pushlog(client)
+		var l *pushlog.Log
+		if l, err = a.pushlog(client); err == nil {
+			p.repo, p.repositories = l, func(name string) (job.Repository, error) { return l.Sibling(name), nil }
+		}
 	}
 	return p, err
 }
@@ -120,7 +127,7 @@ func (a *app) snapshot() (job.Repository, job.Scheduler, error) {
 }
 
 // pushlog is hg's own record of the pushes.
-func (a *app) pushlog(client *http.Client) (job.Repository, error) {
+func (a *app) pushlog(client *http.Client) (*pushlog.Log, error) {
 	s, err := pushlog.New(a.hgURL, &pushlog.Options{HTTP: client, CacheDir: a.cacheDir, Logger: a.log})
 	if err != nil {
 		return nil, err

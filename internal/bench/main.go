@@ -16,6 +16,7 @@ import (
 var subjects = map[string]func(*testing.T){
 	"find":   find,
 	"ledger": ledger,
+	"merges": merges,
 }
 
 func main() {

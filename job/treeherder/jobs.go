@@ -26,6 +26,9 @@ func (p *Project) Jobs(ctx context.Context, push job.Push, names ...string) ([]j
 	if err := ctx.Err(); err != nil || !push.Testable() {
 		return nil, job.Wrap(op, push.String(), err)
 	}
+	if push.Repo != "" && push.Repo != p.name { // what a merge brought is another project's
+		return p.server.Project(push.Repo).Jobs(ctx, push, names...)
+	}
 	id, err := p.id(ctx, push)
 	if err != nil {
 		return nil, job.Wrap(op, push.String(), err)

@@ -55,8 +55,9 @@ type Options struct {
 
 // Server is a Treeherder. It is safe for concurrent use.
 type Server struct {
-	base string
-	http *rest.Client
+	base     string
+	http     *rest.Client
+	projects sync.Map // by name: what they know of push ids is shared
 }
 
 // New returns a Server at baseURL, such as DefaultURL. It does no I/O; a
@@ -70,12 +71,13 @@ func New(baseURL string, opts *Options) (*Server, error) {
 	if opts != nil {
 		o = *opts
 	}
-	return &Server{base, rest.New(&rest.Options{HTTP: o.HTTP, Logger: o.Logger})}, nil
+	return &Server{base: base, http: rest.New(&rest.Options{HTTP: o.HTTP, Logger: o.Logger})}, nil
 }
 
 // Project returns one repository's pushes and jobs. It does no I/O.
 func (s *Server) Project(name string) *Project {
-	return &Project{server: s, name: name}
+	p, _ := s.projects.LoadOrStore(name, &Project{server: s, name: name})
+	return p.(*Project)
 }
 
 // Project is one repository on Treeherder: a job.Repository and a read-only

@@ -1,0 +1,171 @@
+package backfill
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"github.com/mozci/mozci/analysis"
+	"github.com/mozci/mozci/job"
+	"github.com/mozci/mozci/trigger"
+)
+
+// Followed is what became of the label on the pushes that a merge brought.
+type Followed struct {
+	Through  job.Push // the merge push, which can have broken the label
+	Repo     string   // where what it brought is from
+	Gone     bool     // that repository is no more, or is not known: nothing else is known
+	LastGood *job.Push
+	FirstBad *job.Push
+	Missing  []job.Push // not run there since the last good one
+	History  []Sighting // newest first, down to the last good push
+}
+
+// follower walks from pushes that can have broken the label to the pushes that
+// they brought.
+type follower struct {
+	f    *finder
+	res  *Result
+	seen map[string]bool
+}
+
+// follow looks at what the suspects brought from other repositories, and what
+// those brought in turn.
+func (f *finder) follow(ctx context.Context, repo job.Repository, res *Result) error {
+	w := &follower{f, res, map[string]bool{}}
+	return w.through(ctx, repo, res.Suspects())
+}
+
+func (w *follower) through(ctx context.Context, repo job.Repository, suspects []job.Push) error {
+	for _, p := range suspects {
+		if !p.Testable() {
+			continue
+		}
+		origins, err := job.Origins(ctx, repo, p)
+		if errors.Is(err, errors.ErrUnsupported) {
+			return err
+		}
+		if err != nil {
+			return fmt.Errorf("what push %s brought: %w", p, err)
+		}
+		for _, o := range origins {
+			at := o.Repo + " " + o.Head
+			if w.seen[at] {
+				continue
+			}
+			w.seen[at] = true
+			if err := w.origin(ctx, p, o); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// origin looks at the pushes of one origin, plans what is missing there, and
+// follows those that can hold the culprit.
+func (w *follower) origin(ctx context.Context, through job.Push, o job.Origin) error {
+	d := Followed{Through: through, Repo: o.Repo, Gone: o.Gone}
+	if o.Gone {
+		w.res.Warnings = append(w.res.Warnings, fmt.Sprintf("push %s merged %.12s of %s, which is gone or was not asked: nothing is known of what it brought", through, o.Head, o.Repo))
+		w.res.Merges = append(w.res.Merges, d)
+		return nil
+	}
+	pushes := o.Pushes
+	if o.Before != nil { // the oldest merged push may itself be the first bad one
+		pushes = append([]job.Push{*o.Before}, pushes...)
+	}
+	fetch := func(ctx context.Context, p job.Push, log *slog.Logger) (looked, error) { return w.f.look(ctx, p, log) }
+	for r := range analysis.Ordered(ctx, pushes, fetch, &analysis.OrderedOptions{Width: w.f.opts.Width, Logger: w.f.opts.Logger}) {
+		s := Sighting{r.Push, r.Value.verdict, r.Value.runs, r.Err}
+		if s.Err != nil {
+			s.Verdict = analysis.Unknown
+			w.res.Warnings = append(w.res.Warnings, fmt.Sprintf("push %s could not be read: %v", s.Push, s.Err))
+		}
+		w.f.known[placeOf(s.Push)] = r.Value.jobs
+		if w.f.opts.Observe != nil {
+			w.f.opts.Observe(s)
+		}
+		d.add(s)
+		if d.LastGood != nil {
+			break
+		}
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	w.res.Merges = append(w.res.Merges, d)
+	if err := w.plan(ctx, &w.res.Merges[len(w.res.Merges)-1]); err != nil {
+		return err
+	}
+	if w.f.opts.Repositories == nil {
+		return nil
+	}
+	repo, err := w.f.opts.Repositories(o.Repo)
+	if err != nil {
+		return err
+	}
+	return w.through(ctx, repo, d.suspects())
+}
+
+func (d *Followed) add(s Sighting) {
+	d.History = append(d.History, s)
+	switch s.Verdict {
+	case analysis.Good:
+		d.LastGood = &s.Push
+	case analysis.Bad:
+		d.FirstBad = &s.Push
+	case analysis.NotRun:
+		d.Missing = append(d.Missing, s.Push)
+	}
+}
+
+// suspects are the pushes after the last good one, up to the first bad one.
+func (d *Followed) suspects() []job.Push {
+	var out []job.Push
+	for _, s := range d.History {
+		if (d.LastGood == nil || s.Push.ID > d.LastGood.ID) && (d.FirstBad == nil || s.Push.ID <= d.FirstBad.ID) {
+			out = append(out, s.Push)
+		}
+	}
+	return out
+}
+
+// plan adds what is missing on the pushes of an origin to the result's plan.
+// Labels are compared by name: one that the other repository does not offer is
+// left out, and says so.
+func (w *follower) plan(ctx context.Context, d *Followed) error {
+	var pushes []job.Push
+	for _, s := range d.History {
+		if s.Err == nil && s.Verdict != analysis.Bad && s.Verdict != analysis.Good {
+			pushes = append(pushes, s.Push)
+		}
+	}
+	if len(pushes) == 0 || w.res.NeverGood && w.f.opts.Automatic {
+		return nil
+	}
+	opts := w.f.planOptions(fmt.Sprintf("came to %s with push %d", d.Through.Repo, d.Through.ID))
+	opts.Budgets.Call = remaining(w.f.opts.Budgets.Call, w.res.Plan.Total())
+	made, err := trigger.Make(ctx, w.f.ci, pushes, []string{w.f.label}, opts)
+	var unknown *trigger.UnknownLabelError
+	if errors.As(err, &unknown) {
+		err = nil
+		w.res.Warnings = append(w.res.Warnings, fmt.Sprintf("%s cannot run on %s: what merges brought from there cannot be compared", w.f.label, d.Repo))
+	}
+	w.res.Plan.Steps = append(w.res.Plan.Steps, made.Steps...)
+	w.res.Plan.LeftOut = append(w.res.Plan.LeftOut, made.LeftOut...)
+	return err
+}
+
+// remaining is what is left of the budget of the call.
+func remaining(budget *int, spent int) *int {
+	left := trigger.DefaultCall
+	if budget != nil {
+		left = *budget
+	}
+	if left >= 0 {
+		left = max(0, left-spent)
+	}
+	return &left
+}
