@@ -110,7 +110,7 @@ func (a *app) carryOut(ctx context.Context, ci job.Scheduler, plan trigger.Plan,
 }
 
 func (a *app) printStep(s trigger.Step) {
-	what := fmt.Sprintf("%s of %s on %s", runs(s.Count), s.Label, pushName(s.Push))
+	what := fmt.Sprintf("%s of %s on %s", runs(s.Count), s.Label, a.where(s.Push))
 	switch {
 	case s.Err != nil:
 		a.printf("not asked for: %s: %v\n", what, s.Err)
@@ -138,6 +138,15 @@ func runs(n int) string {
 // pushName is a push in a table: its id and short revision.
 func pushName(p job.Push) string { return fmt.Sprintf("%d %s", p.ID, p.Short()) }
 
+// where is pushName, with the repository when it is not the one that the
+// command is about.
+func (a *app) where(p job.Push) string {
+	if a.opened == nil || a.opened.repo == nil || p.Repo == a.opened.repo.Name() {
+		return pushName(p)
+	}
+	return p.Repo + " " + pushName(p)
+}
+
 // printPlan lists the steps with their reasons. The label that everything is
 // about, if there is one, is not said again on each line.
 func (a *app) printPlan(plan trigger.Plan, about string) {
@@ -150,7 +159,7 @@ func (a *app) printPlan(plan trigger.Plan, about string) {
 		if label != about {
 			what = strings.TrimPrefix(what+" of "+label, " of ")
 		}
-		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", pushName(p), action, what, why)
+		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", a.where(p), action, what, why)
 	}
 	for _, s := range plan.Steps {
 		line(string(s.Action), s.Label, s.Count, s.Push, s.Why)

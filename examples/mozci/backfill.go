@@ -144,11 +144,11 @@ func (a *app) printFound(r backfill.Result, b backfillFlags) {
 func (a *app) printFollowed(m backfill.Followed) {
 	where := "none that is known"
 	if m.LastGood != nil {
-		where = pushName(*m.LastGood)
+		where = a.where(*m.LastGood)
 	}
-	a.printf("merge      push %s brought pushes of %s: last good there %s", pushName(m.Through), m.Repo, where)
+	a.printf("merge      push %s brought pushes of %s: last good there %s", a.where(m.Through), m.Repo, where)
 	if m.FirstBad != nil {
-		a.printf(", first bad %s", pushName(*m.FirstBad))
+		a.printf(", first bad %s", a.where(*m.FirstBad))
 	}
 	a.printf("\n")
 }

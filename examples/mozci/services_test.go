@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -18,6 +19,7 @@ import (
 	"github.com/mozci/mozci/internal/testenv"
 	"github.com/mozci/mozci/internal/thtest"
 	"github.com/mozci/mozci/job/treeherder"
+	"github.com/mozci/mozci/pushlog"
 )
 
 // mozci runs the program and returns what it printed.
@@ -279,4 +281,96 @@ func TestRecordedFileIsPrivate(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(dir, tapeName)); err != nil {
 		t.Error(err)
 	}
+}
+
+// mozci origin over real Mercurial repositories: a merge of autoland to central.
+func TestOriginOnRealRepositories(t *testing.T) {
+	f := hgtest.Plant(t, testenv.Program(t, "hg", "mercurial"), pushlog.Path)
+	f.Work("autoland", 1)
+	f.Work("autoland", 2)
+	f.Work("mozilla-central", 1)
+	f.Merge("mozilla-central", "autoland")
+	merge := f.Pushes["mozilla-central"][2]
+	out, errOut, status := mozci(t, "origin", "--json", "--repo", "mozilla-central", "--hg-url", listen(t, f.Log), "--rev", merge.Merges[0])
+	auto := f.Pushes["autoland"]
+	want := fmt.Sprintf(`"merges":[{"repo":"autoland","first_id":%d,"last_id":%d,"pushes":[{"id":%d,"revision":%q},{"id":%d,"revision":%q}],"before":{"repo":"autoland","id":%d,"revision":%q},"gone":false}]}`,
+		auto[1].ID, auto[2].ID, auto[1].ID, auto[1].Nodes[0], auto[2].ID, auto[2].Nodes[1], auto[0].ID, auto[0].Nodes[0])
+	if status != 0 || !strings.Contains(out, want) {
+		t.Errorf("exit %d, %s\n got %s\nwant %s", status, errOut, out, want)
+	}
+}
+
+// mozci origin over the recorded merge push of a real server. The recording has
+// the merge whole; of autoland's pushes 2 to 18, which it brought, it has 5 and
+// 8 to 16, and the others are derived: what lies between two recorded pushes is
+// taken as one.
+func TestOriginOfTheRecordedMerge(t *testing.T) {
+	hg := hgtest.New()
+	central := wireBody(t, "064-json-pushes-mc-merge-push-full.http")
+	if err := hg.Load("mozilla-central", central); err != nil {
+		t.Fatal(err)
+	}
+	var merge struct{ Pushes map[string]hgtest.Push }
+	if err := json.Unmarshal(central, &merge); err != nil {
+		t.Fatal(err)
+	}
+	all := merge.Pushes["4"].Changesets
+	recorded := map[string]int64{}
+	for _, file := range []string{"041-json-pushes-startdate-enddate-iso.http", "042-json-pushes-startdate-day-only.http"} {
+		var bare struct {
+			Pushes map[string]struct{ Changesets []string }
+		}
+		if err := json.Unmarshal(wireBody(t, file), &bare); err != nil {
+			t.Fatal(err)
+		}
+		for id, p := range bare.Pushes {
+			for _, node := range p.Changesets {
+				n, err := strconv.ParseInt(id, 10, 64)
+				if err != nil {
+					t.Fatal(err)
+				}
+				recorded[node] = n
+			}
+		}
+	}
+	pushes, at := map[int64][]hgtest.Changeset{}, int64(2)
+	for _, c := range all[:len(all)-1] {
+		if id, ok := recorded[c.Node]; ok {
+			at = id
+		} else if _, ok := recorded[lastOf(pushes[at])]; ok {
+			at++ // behind a recorded push
+		}
+		pushes[at] = append(pushes[at], c)
+	}
+	for id, changesets := range pushes {
+		hg.Add("integration/autoland", id, hgtest.Push{Date: 1_700_000_000 + id, User: "dev", Changesets: changesets})
+	}
+	tip := all[len(all)-1].Node
+	out, errOut, status := mozci(t, "origin", "--json", "--repo", "mozilla-central", "--hg-url", listen(t, hg), "--rev", tip)
+	var got struct {
+		Merges []struct {
+			Repo   string
+			Pushes []struct{ ID int64 }
+		}
+	}
+	if err := json.Unmarshal([]byte(out), &got); err != nil {
+		t.Fatalf("exit %d, %s: %v", status, errOut, err)
+	}
+	if len(got.Merges) != 1 || got.Merges[0].Repo != "autoland" || len(got.Merges[0].Pushes) != len(pushes) || len(pushes) < 9 {
+		t.Errorf("%s\nexpected autoland and its %d pushes", out, len(pushes))
+	}
+}
+
+func lastOf(changesets []hgtest.Changeset) string {
+	if len(changesets) == 0 {
+		return ""
+	}
+	return changesets[len(changesets)-1].Node
+}
+
+// wireBody is the JSON of a recorded exchange.
+func wireBody(t *testing.T, file string) []byte {
+	t.Helper()
+	text := testenv.Read(t, "wire", "hg", file)
+	return text[bytes.Index(text, []byte("\n{")):]
 }
