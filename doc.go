@@ -10,7 +10,8 @@
 //
 // # The sources
 //
-//   - pushlog is hg.mozilla.org's pushlog, as a job.Repository.
+//   - pushlog is hg.mozilla.org's pushlog, as a job.Repository that knows what
+//     merges brought.
 //   - job/treeherder is Treeherder, as a job.Repository and, read only, a
 //     job.Scheduler.
 //   - job/jobtest is both in memory, over a history written as text; and the

@@ -48,13 +48,11 @@ type expectedBackout struct {
 func tabulate(pushes []job.Push) expected {
 	out := expected{Changesets: map[string]int64{}, Merges: []expectedMerge{}, Backouts: []expectedBackout{}}
 	known := map[string]job.Changeset{}
-	var order []string
 	for _, p := range pushes {
 		out.Pushes = append(out.Pushes, expectedPush{p.ID, p.Revision, len(p.Changesets), p.Time.Unix(), p.User})
 		for _, c := range p.Changesets {
 			out.Changesets[c.Node] = p.ID
 			known[c.Node] = c
-			order = append(order, c.Node)
 		}
 	}
 	g := pushlog.NewGraph(pushes)
@@ -66,20 +64,8 @@ func tabulate(pushes []job.Push) expected {
 			Head: m.Head, N: len(m.Brought), Brought: m.Brought,
 		})
 	}
-	for _, p := range pushes {
-		for _, c := range p.Changesets {
-			if u, ok := pushlog.Undoes(c.Description); ok && len(u.Nodes) > 0 {
-				e := expectedBackout{Backout: c.Node, Push: p.ID, BacksOut: u.Nodes, Resolved: []string{}}
-				for _, short := range u.Nodes {
-					for _, n := range order {
-						if strings.HasPrefix(n, short) {
-							e.Resolved = append(e.Resolved, n)
-						}
-					}
-				}
-				out.Backouts = append(out.Backouts, e)
-			}
-		}
+	for _, b := range g.Backouts() {
+		out.Backouts = append(out.Backouts, expectedBackout{Backout: b.Node, Push: b.Push, BacksOut: b.BacksOut, Resolved: b.Resolved})
 	}
 	return out
 }

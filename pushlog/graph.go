@@ -93,6 +93,36 @@ func (g *Graph) Merges() []Merge {
 	return out
 }
 
+// Backout is a changeset that says that it undoes others.
+type Backout struct {
+	Push     int64
+	Node     string
+	BacksOut []string // as its message names them
+	Resolved []string // those of the window that they name, in full
+}
+
+// Backouts returns the changesets of the window that undo others, by what their
+// messages say, oldest first.
+func (g *Graph) Backouts() []Backout {
+	var out []Backout
+	for _, n := range g.order {
+		u, ok := Undoes(g.known[n].Description)
+		if !ok || len(u.Nodes) == 0 {
+			continue
+		}
+		b := Backout{Push: g.push[n], Node: n, BacksOut: u.Nodes, Resolved: []string{}}
+		for _, named := range u.Nodes {
+			for _, known := range g.order {
+				if job.SameRevision(named, known) {
+					b.Resolved = append(b.Resolved, known)
+				}
+			}
+		}
+		out = append(out, b)
+	}
+	return out
+}
+
 // arrival is what one merge of a push brought into the repository: the head
 // that was merged, and the changesets that came with it.
 type arrival struct {

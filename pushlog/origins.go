@@ -219,7 +219,9 @@ func pick(o *job.Origin, pushes []job.Push, wanted map[string]bool, begin int) *
 }
 
 // Backouts implements job.Backouter: as the server knows it, within a hundred
-// descendants. Requests: one, and one for each push that backed something out.
+// descendants; and where the server cannot tell, by the messages of the pushes
+// with the next 200 ids. Requests: one, and one for each push that backed
+// something out; or two.
 func (l *Log) Backouts(ctx context.Context, p job.Push) ([]job.Push, error) {
 	out, err := l.backouts(ctx, p)
 	return out, job.Wrap("pushlog.backouts", p.String(), err)
@@ -230,6 +232,9 @@ func (l *Log) backouts(ctx context.Context, p job.Push) ([]job.Push, error) {
 		return nil, ctx.Err()
 	}
 	nodes, err := l.backedOutBy(ctx, p.Revision)
+	if errors.Is(err, job.ErrInvalid) || errors.Is(err, job.ErrNotFound) { // an hg without that command
+		return l.backoutsByMessage(ctx, p)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -247,6 +252,20 @@ func (l *Log) backouts(ctx context.Context, p job.Push) ([]job.Push, error) {
 	out := valuesOf(found)
 	slices.SortFunc(out, func(a, b job.Push) int { return int(a.ID - b.ID) })
 	return out, nil
+}
+
+// backoutsByMessage are the newer pushes whose messages name changesets of p.
+func (l *Log) backoutsByMessage(ctx context.Context, p job.Push) ([]job.Push, error) {
+	newer, _, err := l.byIDs(ctx, p.ID, p.ID+page-1, true)
+	if err != nil {
+		return nil, err
+	}
+	by := map[int64]bool{}
+	g := NewGraph(newer)
+	for _, b := range g.Backouts() {
+		by[b.Push] = by[b.Push] || slices.ContainsFunc(b.Resolved, func(n string) bool { return g.Push(n) == p.ID })
+	}
+	return slices.DeleteFunc(newer, func(q job.Push) bool { return !by[q.ID] }), nil
 }
 
 func valuesOf(m map[int64]job.Push) []job.Push {

@@ -127,6 +127,52 @@ func TestOriginsOfEachCase(t *testing.T) {
 	}
 }
 
+// A push with no changesets left brought nothing; a service that is broken is an
+// error, not an answer.
+func TestOriginsOfNothing(t *testing.T) {
+	s := hgtest.New()
+	got, err := newServer(t, s).Repository("mozilla-central").Origins(t.Context(), job.Push{Repo: "mozilla-central", ID: 9})
+	if err != nil || len(got) != 0 || len(s.Requests()) != 0 {
+		t.Errorf("a stripped push: %v, %v, %d requests", got, err, len(s.Requests()))
+	}
+	broken := newHandlerServer(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("<html>")) }))
+	p := job.Push{Repo: "mozilla-central", ID: 9, Revision: n("m9")}
+	if _, err := broken.Repository("mozilla-central").Origins(t.Context(), p); !errors.Is(err, job.ErrMalformed) {
+		t.Errorf("a broken service: %v", err)
+	}
+}
+
+// A walk reads as it goes: who stops early asks for little, and a merge whose
+// origin is gone is said, and passed by.
+func TestWalkIsLazy(t *testing.T) {
+	s := hgtest.New()
+	for i := range 900 {
+		grow(s, "mozilla-central", int64(i+1), int64(i), fmt.Sprintf("m%d m%d: Bug", i+1, i))
+	}
+	grow(s, "mozilla-central", 901, 901, "i5 m1: Bug 5", "m901 m900 i5: Merge fx-team to central, a=merge")
+	l := newServer(t, s).Repository("mozilla-central")
+	visits := 0
+	for v, err := range pushlog.Walk(t.Context(), l, "tip", nil) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if (v.Push.ID == 901) != errors.Is(v.Err, job.ErrNotFound) {
+			t.Errorf("push %d: %v", v.Push.ID, v.Err)
+		}
+		if visits++; visits == 50 {
+			break
+		}
+	}
+	if n := len(s.Requests()); n > 2+2 {
+		t.Errorf("%d requests for the first 50 pushes", n)
+	}
+	for _, err := range pushlog.Walk(t.Context(), l, "deadbeefdead", nil) {
+		if !errors.Is(err, job.ErrNotFound) {
+			t.Errorf("an unknown revision: %v", err)
+		}
+	}
+}
+
 // A central merge of 60 pushes takes two requests and one for each candidate.
 func TestRequestsOfAMerge(t *testing.T) {
 	s := hgtest.New()
@@ -169,6 +215,13 @@ func TestBackouts(t *testing.T) {
 	got, err := serve(body).Backouts(t.Context(), p)
 	if err != nil || len(got) != 1 || got[0].ID != 7 {
 		t.Errorf("%v, %v; expected push 7, once", got, err)
+	}
+	hg.Add("integration/autoland", 9, hgtest.Push{Date: 900, User: "dev", Changesets: []hgtest.Changeset{
+		{Node: n("a9"), Desc: fmt.Sprintf("Backed out changeset %.12s (bug 5) for bustage", n("a5")), Parents: []string{n("a7")}},
+	}})
+	plain := newHandlerServer(t, hg).Repository("autoland") // without that command: by message
+	if got, err = plain.Backouts(t.Context(), p); err != nil || len(got) != 1 || got[0].ID != 9 {
+		t.Errorf("by message: %v, %v; expected push 9", got, err)
 	}
 	for _, torn := range []string{"", "<html>", `{"changesets"`, `{"error": "missing"}`, `{"changesets": [{"node": "x", "backedoutby": "../x"}]}`} {
 		if _, err := serve(torn).Backouts(t.Context(), p); !errors.Is(err, job.ErrMalformed) {

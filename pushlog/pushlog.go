@@ -11,6 +11,17 @@
 // empty Revision); answers have no pages, so ranges are asked for by ids, a few
 // hundred at a time.
 //
+// # Merges
+//
+// [Log.Origins] says what a merge brought, and from which repository: from the
+// graph of changesets, not from what the message claims. [Walk] goes back from
+// push to push and through merges. [Graph] is the same over pushes that were
+// read before. [Undoes] reads which changesets a message backs out or reverts,
+// and [Log.Backouts] which pushes undid one. [DecodeMessage] reads what Pulse
+// says about pushes.
+//
+// # Resets
+//
 // A [Log] remembers the highest push id that its repository ever had. When that
 // goes back the repository was made anew, every id means something else, and
 // the call fails once with [ErrReset].

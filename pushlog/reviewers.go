@@ -67,7 +67,7 @@ func nickList(s string) []string {
 // nick is the longest name that s begins with; it does not end in a point.
 func nick(s string) string {
 	end := 0
-	for i := 0; i < len(s); i++ {
+	for i := range len(s) {
 		b := s[i]
 		if digit(b) || b == '-' || b == '_' || b >= 'a' && b <= 'z' || b >= 'A' && b <= 'Z' {
 			end = i + 1
