@@ -37,6 +37,7 @@ func TestLedgerOutlivesTheProgram(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			where := ledger(t)
 			if where == "" {
+				t.Setenv("XDG_STATE_HOME", t.TempDir())
 				var err error
 				if where, err = stateFile(); err != nil {
 					t.Fatal(err)
