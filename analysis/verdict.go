@@ -68,6 +68,17 @@ type Runs struct {
 	By [job.Coalesced + 1]int
 }
 
+// OfLabel returns the jobs of one label.
+func OfLabel(jobs []job.Job, label string) []job.Job {
+	var out []job.Job
+	for _, j := range jobs {
+		if j.Name() == label {
+			out = append(out, j)
+		}
+	}
+	return out
+}
+
 // OfRuns judges each run and says what they mean together. A nil judge is
 // ByStatus. An error of the judge makes that run unknown and is returned with
 // the rest.

@@ -245,13 +245,7 @@ func (f *finder) look(ctx context.Context, p job.Push, log *slog.Logger) (looked
 	if err != nil {
 		return looked{jobs: jobs}, err
 	}
-	var mine []job.Job
-	for _, j := range jobs {
-		if j.Name() == f.label {
-			mine = append(mine, j)
-		}
-	}
-	runs, err := analysis.OfRuns(ctx, mine, f.opts.Judge)
+	runs, err := analysis.OfRuns(ctx, analysis.OfLabel(jobs, f.label), f.opts.Judge)
 	log.Info("looked at push", "push", p.ID, "revision", p.Short(), "verdict", runs.Verdict().String(), "runs", runs.String())
 	return looked{jobs, runs, runs.Verdict()}, err
 }
@@ -286,14 +280,5 @@ func (f *finder) unknownLabel(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	seen := map[string]bool{}
-	var ran []job.Entry
-	for _, j := range jobs {
-		if !seen[j.Name()] {
-			seen[j.Name()] = true
-			ran = append(ran, job.Entry{Label: j.Name()})
-		}
-	}
-	_, err = trigger.Lookup(ran, f.label)
-	return job.Wrap("backfill.find", f.label, err)
+	return job.Wrap("backfill.find", f.label, trigger.LookupRan(jobs, f.label))
 }

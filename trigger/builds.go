@@ -4,8 +4,20 @@ import (
 	"context"
 	"errors"
 
+	"github.com/mozci/mozci/analysis"
 	"github.com/mozci/mozci/job"
 )
+
+// readBuild reads the facts of a build from the jobs of its push.
+func readBuild(ctx context.Context, ci job.Scheduler, l Ledger, p job.Push, label string, jobs []job.Job) (BuildFacts, error) {
+	runs := analysis.OfLabel(jobs, label)
+	pending, err := asked(ctx, ci, l, p, label, len(runs))
+	if err != nil {
+		return BuildFacts{}, err
+	}
+	state, err := buildState(ctx, ci, runs, pending)
+	return BuildFacts{Label: label, State: state, Seen: len(runs) + pending}, err
+}
 
 // buildState is the best that the runs of a build offer. A run that ended
 // without success can have left files too, so each is asked for its files

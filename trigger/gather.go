@@ -91,7 +91,7 @@ func (m *maker) jobs(ctx context.Context, p job.Push, names []string) ([]job.Job
 
 // fill counts the runs of the label and of its builds.
 func (m *maker) fill(ctx context.Context, f *Facts, jobs []job.Job) (err error) {
-	if f.Runs, err = analysis.OfRuns(ctx, of(jobs, f.Label), nil); err != nil {
+	if f.Runs, err = analysis.OfRuns(ctx, analysis.OfLabel(jobs, f.Label), nil); err != nil {
 		return err
 	}
 	if f.Asked, err = asked(ctx, m.ci, m.opts.Ledger, f.Push, f.Label, f.Runs.Seen); err != nil {
@@ -102,13 +102,7 @@ func (m *maker) fill(ctx context.Context, f *Facts, jobs []job.Job) (err error) 
 	}
 	f.ExistingOnly = m.opts.ExistingOnly
 	for i, b := range f.Builds {
-		runs := of(jobs, b.Label)
-		pending, err := asked(ctx, m.ci, m.opts.Ledger, f.Push, b.Label, len(runs))
-		if err != nil {
-			return err
-		}
-		f.Builds[i].Seen = len(runs) + pending
-		if f.Builds[i].State, err = buildState(ctx, m.ci, runs, pending); err != nil {
+		if f.Builds[i], err = readBuild(ctx, m.ci, m.opts.Ledger, f.Push, b.Label, jobs); err != nil {
 			return err
 		}
 	}
@@ -149,14 +143,4 @@ func asked(ctx context.Context, ci job.Scheduler, l Ledger, p job.Push, label st
 		return 0, err
 	}
 	return max(n, Outstanding(entries, visible, time.Now())), nil
-}
-
-func of(jobs []job.Job, label string) []job.Job {
-	var out []job.Job
-	for _, j := range jobs {
-		if j.Name() == label {
-			out = append(out, j)
-		}
-	}
-	return out
 }

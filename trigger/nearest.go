@@ -40,6 +40,21 @@ func Lookup(catalog []job.Entry, label string) (job.Entry, error) {
 	return job.Entry{}, &UnknownLabelError{label, Nearest(names, label, 3)}
 }
 
+// LookupRan finds a label among those of jobs that ran, where there is no
+// catalog. One that is not there gives an *UnknownLabelError.
+func LookupRan(jobs []job.Job, label string) error {
+	seen := map[string]bool{}
+	var ran []job.Entry
+	for _, j := range jobs {
+		if !seen[j.Name()] {
+			seen[j.Name()] = true
+			ran = append(ran, job.Entry{Label: j.Name()})
+		}
+	}
+	_, err := Lookup(ran, label)
+	return err
+}
+
 // Nearest returns up to n of the names, the nearest to name first, by edit
 // distance and then by name.
 func Nearest(names []string, name string, n int) []string {

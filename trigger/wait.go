@@ -70,9 +70,6 @@ func (r *runner) events(ctx context.Context) <-chan error {
 				return
 			}
 		}
-		if ctx.Err() != nil {
-			return
-		}
 	}()
 	return out
 }
@@ -111,16 +108,11 @@ func (r *runner) builds(ctx context.Context, s *Step) (BuildState, error) {
 	}
 	worst := Working
 	for _, b := range s.Builds {
-		runs := of(jobs, b)
-		pending, err := asked(ctx, r.ci, r.opts.Ledger, s.Push, b, len(runs))
+		facts, err := readBuild(ctx, r.ci, r.opts.Ledger, s.Push, b, jobs)
 		if err != nil {
 			return Missing, err
 		}
-		state, err := buildState(ctx, r.ci, runs, pending)
-		if err != nil {
-			return Missing, err
-		}
-		worst = max(worst, state)
+		worst = max(worst, facts.State)
 	}
 	return worst, nil
 }

@@ -53,27 +53,15 @@ func (a *app) jobs(cmd *cobra.Command, rev string, labels []string) error {
 		return err
 	}
 	for _, l := range labels {
-		if known, err := p.read.Jobs(ctx, push); err == nil {
-			return job.Wrap("jobs", l, unknown(known, l))
+		ran, err := p.read.Jobs(ctx, push)
+		if err != nil {
+			break
+		}
+		if err := trigger.LookupRan(ran, l); err != nil {
+			return job.Wrap("jobs", l, err)
 		}
 	}
 	return job.Wrap("jobs", push.String(), fmt.Errorf("%w: no jobs", job.ErrNotFound))
-}
-
-// unknown is the error of a label that did not run: the labels nearest to it.
-func unknown(ran []job.Job, label string) error {
-	var entries []job.Entry
-	seen := map[string]bool{}
-	for _, j := range ran {
-		if !seen[j.Name()] {
-			seen[j.Name()] = true
-			entries = append(entries, job.Entry{Label: j.Name()})
-		}
-	}
-	if _, err := trigger.Lookup(entries, label); err != nil {
-		return err
-	}
-	return fmt.Errorf("%w: no jobs", job.ErrNotFound)
 }
 
 func (a *app) printJobs(jobs []job.Job) error {

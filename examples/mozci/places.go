@@ -22,8 +22,6 @@ type places struct {
 	read  job.Scheduler
 	act   job.Scheduler
 	judge analysis.Judge
-	world *jobtest.CI // nil without --world
-
 	// repositories opens other repositories, where merges lead; nil when there
 	// are none to open.
 	repositories func(name string) (job.Repository, error)
@@ -66,7 +64,7 @@ func (a *app) inMemory() (*places, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &places{repo: repo, read: ci, act: ci, judge: jobtest.Judge(analysis.ByStatus, analysis.Unknown), world: ci, repositories: ci.Repository}, nil
+	return &places{repo: repo, read: ci, act: ci, judge: jobtest.Judge(analysis.ByStatus, analysis.Unknown), repositories: ci.Repository}, nil
 }
 
 func (a *app) services() (*places, error) {

@@ -272,7 +272,7 @@ func TestBackfillOnASavedFile(t *testing.T) {
 	}
 }
 
-func TestRecordedFileIsPrivate(t *testing.T) {
+func TestRecordMakesItsFolder(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "new")
 	url := listen(t, autolandProject())
 	if _, errOut, status := mozci(t, "jobs", "--treeherder-url", url, "--rev", "tip", "--record", dir); status != 0 {
