@@ -133,6 +133,7 @@ type finder struct {
 	pushes []job.Push // newest first; the start is the first
 	names  []string   // the label, and the builds it needs
 	known  map[place][]job.Job
+	off    bool  // a robot keeps its hands off; see hands
 	absent error // the catalog of the start does not have the label
 }
 

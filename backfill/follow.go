@@ -142,7 +142,7 @@ func (w *follower) plan(ctx context.Context, d *Followed) error {
 			pushes = append(pushes, s.Push)
 		}
 	}
-	if len(pushes) == 0 || w.res.NeverGood && w.f.opts.Automatic {
+	if len(pushes) == 0 || w.f.off {
 		return nil
 	}
 	opts := w.f.planOptions(fmt.Sprintf("came to %s with push %d", d.Through.Repo, d.Through.ID))

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -78,6 +79,32 @@ func TestFollowMerges(t *testing.T) {
 	r, err = backfill.Find(t.Context(), repo, ci, "test", "tip", &backfill.Options{FollowMerges: true, Repositories: ci.Repository, Budgets: trigBudget(&one)})
 	if err != nil || r.Plan.Total() != 1 {
 		t.Errorf("the budget of the call is one for all repositories: %d runs, %v", r.Plan.Total(), err)
+	}
+}
+
+// A robot that keeps its hands off does so on every repository.
+func TestFollowMergesHandsOff(t *testing.T) {
+	world := jobtest.MustParse(mergedWorld)
+	ci := jobtest.NewCI(world, nil)
+	repo, err := ci.Repository("mozilla-central")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ledger := trigger.NewMemory()
+	ours := trigger.Entry{Key: "ours", Label: "test", Push: world.Pushes("mozilla-central")[2], Count: 1, Asked: time.Now()}
+	if _, _, err := ledger.Intend(t.Context(), ours, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := ledger.Settle(t.Context(), "ours", trigger.Done, job.Receipt{}); err != nil {
+		t.Fatal(err)
+	}
+	for automatic, want := range map[bool]int{true: 0, false: 5} {
+		r, err := backfill.Find(t.Context(), repo, ci, "test", "tip", &backfill.Options{
+			FollowMerges: true, Repositories: ci.Repository, Automatic: automatic, Ledger: ledger,
+		})
+		if err != nil || r.Plan.Total() != want || len(r.Merges) != 2 {
+			t.Errorf("automatic %t: %d runs, %d merges, %v; expected %d runs", automatic, r.Plan.Total(), len(r.Merges), err, want)
+		}
 	}
 }
 

@@ -35,6 +35,7 @@ func (f *finder) plan(ctx context.Context, res *Result) error {
 		}
 	}
 	if why, err := f.hands(ctx, res); err != nil || why != "" {
+		f.off = true
 		f.leaveAlone(res, pushes, why)
 		return err
 	}

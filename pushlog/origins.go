@@ -164,13 +164,17 @@ func containing(pushes []job.Push, node string) *job.Push {
 	return &pushes[i]
 }
 
+// mostOlder is how many pages before the push of the oldest changeset are
+// searched for others: a changeset that is hidden there is in none.
+const mostOlder = 3
+
 // spareLeft is how many ids before the first push are asked for, so that the
 // push before it is among them although ids have holes.
 const spareLeft = 10
 
 // brought reads the pushes from first to last, and the one before them, and
 // keeps those that brought something. Where the oldest changeset did not come
-// with the oldest push, it asks for older ones.
+// with the oldest push, it asks for older ones, a few pages back.
 func (l *Log) brought(ctx context.Context, a arrival, first, last job.Push) (*job.Origin, error) {
 	wanted := map[string]bool{}
 	for _, n := range a.brought {
@@ -179,7 +183,7 @@ func (l *Log) brought(ctx context.Context, a arrival, first, last job.Push) (*jo
 	o := &job.Origin{Repo: l.name, Head: a.head}
 	lo := max(1, min(first.ID, last.ID)-spareLeft)
 	pushes, _, err := l.byIDs(ctx, lo, last.ID, true)
-	for err == nil {
+	for older := 0; err == nil; older++ {
 		left := len(wanted)
 		begin := -1
 		for i, p := range pushes {
@@ -193,14 +197,14 @@ func (l *Log) brought(ctx context.Context, a arrival, first, last job.Push) (*jo
 				begin = i
 			}
 		}
-		if left <= 0 && begin > 0 || lo <= 1 {
+		if left <= 0 && begin > 0 || lo <= 1 || older >= mostOlder {
 			return pick(o, pushes, wanted, begin), nil
 		}
 		end := lo - 1
 		lo = max(1, lo-page)
-		var older []job.Push
-		older, _, err = l.byIDs(ctx, lo, end, true)
-		pushes = append(older, pushes...)
+		var more []job.Push
+		more, _, err = l.byIDs(ctx, lo, end, true)
+		pushes = append(more, pushes...)
 	}
 	return nil, err
 }

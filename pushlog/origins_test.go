@@ -197,6 +197,25 @@ func TestRequestsOfAMerge(t *testing.T) {
 	}
 }
 
+// A changeset that the other repository hides is in none of its pushes: it is
+// not looked for back to the first one.
+func TestOriginsOfHiddenChangesets(t *testing.T) {
+	s := hgtest.New()
+	for i := range 300 {
+		grow(s, "autoland", int64(20*i+1), int64(i), fmt.Sprintf("b%d b%d: Bug", i+1, i))
+	}
+	grow(s, "autoland", 6001, 600, "a1 b300: Bug 1")
+	grow(s, "autoland", 6003, 601, "a3 a1: Bug 3")
+	grow(s, "mozilla-central", 9, 900, "a1 b300: Bug 1", "h2 a1: Hidden", "a3 a1 h2: Bug 3", "m9 c1 a3: Merge autoland to m-c")
+	got, err := newServer(t, s).Repository("mozilla-central").Origins(t.Context(), job.Push{Repo: "mozilla-central", ID: 9, Revision: "x"})
+	if err != nil || len(got) != 1 || originText(got[0]) != "autoland: 6001 6003" || got[0].Before == nil {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if n := len(s.Requests()); n > 8 {
+		t.Errorf("%d requests", n)
+	}
+}
+
 func TestBackouts(t *testing.T) {
 	hg := hgtest.New()
 	grow(hg, "autoland", 5, 500, "a5 a4: Bug 5", "b5 a5: Bug 5")

@@ -204,6 +204,9 @@ func (a *app) savedPlan(cmd *cobra.Command, t triggerFlags) error {
 	if err := trigger.Verify(cmd.Context(), p.repo, p.act, plan); err != nil {
 		return err
 	}
+	if t.call >= 0 && plan.Total() > t.call { // whoever wrote the file
+		return usage("--plan %s asks for %s, more than the budget of %d: say --budget %d if that is meant", t.plan, runs(plan.Total()), t.call, plan.Total())
+	}
 	return a.actOn(cmd.Context(), t.actFlags, p.act, plan, ledger, nil, nil)
 }
 
