@@ -74,14 +74,16 @@ var libraries = map[string][]string{
 	"internal/rest":     {"github.com/hashicorp/go-cleanhttp", "golang.org/x/sync/semaphore"},
 	"internal/cassette": {"gopkg.in/dnaeon/go-vcr.v3"},
 	"analysis":          {"golang.org/x/sync/semaphore"},
+	"taskcluster":       {"github.com/santhosh-tekuri/jsonschema/v6"},
 	"examples":          {"*"},
 	"internal/bench":    {"*"},
 }
 
 // testLibraries may be imported by every test, and by those of one room.
 var testLibraries = map[string][]string{
-	"":        {"github.com/google/go-cmp"},
-	"trigger": {"modernc.org/sqlite", "github.com/jackc/pgx/v5"}, // the ledger's drivers
+	"":         {"github.com/google/go-cmp"},
+	"internal": {"gopkg.in/yaml.v3"},                               // the specification of JSON-e
+	"trigger":  {"modernc.org/sqlite", "github.com/jackc/pgx/v5"}, // the ledger's drivers
 }
 
 // top is what may lie at the top of the tree, besides files that begin with a

@@ -1,0 +1,265 @@
+package jsone
+
+import (
+	"bytes"
+	"encoding/json"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// function is a builtin. run's error is nil, or says what is wrong; errBad is
+// replaced by the usual words.
+type function struct {
+	name  string
+	apply func(r *renderer, s *scope, args []any) (any, bool, error)
+}
+
+func (f *function) run(r *renderer, s *scope, args []any) (any, error) {
+	v, ok, err := f.apply(r, s, args)
+	if err != nil {
+		return nil, err
+	}
+	if !ok {
+		return nil, fail(BuiltinError, "invalid arguments to builtin: %s", f.name)
+	}
+	return v, nil
+}
+
+// builtins are the names that every template knows.
+func builtins(now time.Time) map[string]any {
+	vars := map[string]any{"now": now.UTC().Format("2006-01-02T15:04:05.000Z")}
+	add := func(name string, apply func(r *renderer, s *scope, args []any) (any, bool, error)) {
+		vars[name] = &function{name, apply}
+	}
+	pure := func(name string, apply func(args []any) (any, bool)) {
+		add(name, func(_ *renderer, _ *scope, args []any) (any, bool, error) {
+			v, ok := apply(args)
+			return v, ok, nil
+		})
+	}
+	pure("min", func(args []any) (any, bool) { return fold(args, math.Min) })
+	pure("max", func(args []any) (any, bool) { return fold(args, math.Max) })
+	for name, f := range map[string]func(float64) float64{"sqrt": math.Sqrt, "ceil": math.Ceil, "floor": math.Floor, "abs": math.Abs} {
+		pure(name, func(args []any) (any, bool) { return ofNumber(args, f) })
+	}
+	for name, f := range map[string]func(string) string{
+		"lowercase": strings.ToLower, "uppercase": strings.ToUpper,
+		"strip":  func(s string) string { return strings.Trim(s, blanks) },
+		"lstrip": func(s string) string { return strings.TrimLeft(s, blanks) },
+		"rstrip": func(s string) string { return strings.TrimRight(s, blanks) },
+	} {
+		pure(name, func(args []any) (any, bool) {
+			s, ok := only[string](args)
+			return f(s), ok
+		})
+	}
+	pure("str", str)
+	pure("number", toNumber)
+	pure("len", func(args []any) (any, bool) {
+		if len(args) != 1 {
+			return nil, false
+		}
+		n, ok := length(args[0])
+		return float64(n), ok
+	})
+	pure("typeof", func(args []any) (any, bool) {
+		if len(args) != 1 {
+			return nil, false
+		}
+		return typeOf(args[0]), true
+	})
+	add("range", ranged)
+	add("split", split)
+	add("join", join)
+	add("fromNow", fromNow)
+	add("defined", func(_ *renderer, s *scope, args []any) (any, bool, error) {
+		name, ok := only[string](args)
+		_, has := s.lookup(name)
+		return has, ok, nil
+	})
+	return vars
+}
+
+// blanks are what strip takes away.
+const blanks = " \f\n\r\t\v"
+
+// only is the one argument, of one type.
+func only[T any](args []any) (v T, ok bool) {
+	if len(args) == 1 {
+		v, ok = args[0].(T)
+	}
+	return v, ok
+}
+
+func fold(args []any, f func(a, b float64) float64) (any, bool) {
+	var out float64
+	for i, a := range args {
+		n, ok := a.(float64)
+		if !ok {
+			return nil, false
+		}
+		if i == 0 {
+			out = n
+		}
+		out = f(out, n)
+	}
+	return out, len(args) > 0
+}
+
+func ofNumber(args []any, f func(float64) float64) (any, bool) {
+	n, ok := only[float64](args)
+	v := f(n)
+	return v, ok && !math.IsNaN(v)
+}
+
+func str(args []any) (any, bool) {
+	if len(args) != 1 {
+		return nil, false
+	}
+	switch v := args[0].(type) {
+	case nil:
+		return "null", true
+	case string, bool, float64:
+		return textOf(v), true
+	}
+	return nil, false
+}
+
+func toNumber(args []any) (any, bool) {
+	s, ok := only[string](args)
+	if !ok {
+		return nil, false
+	}
+	f, err := strconv.ParseFloat(strings.TrimSpace(s), 64)
+	return f, err == nil && !math.IsInf(f, 0) && !math.IsNaN(f)
+}
+
+// ranged is range(start, stop[, step]): start is in, stop is not.
+func ranged(r *renderer, _ *scope, args []any) (any, bool, error) {
+	if len(args) != 2 && len(args) != 3 {
+		return nil, false, nil
+	}
+	n := [3]float64{2: 1}
+	for i, a := range args {
+		f, ok := a.(float64)
+		if !ok || f != math.Trunc(f) {
+			return nil, false, nil
+		}
+		n[i] = f
+	}
+	start, stop, step := n[0], n[1], n[2]
+	if step == 0 {
+		return nil, false, nil
+	}
+	size := max(0, math.Ceil((stop-start)/step))
+	if size > maxSteps {
+		return nil, true, limit("a range of more than a million numbers")
+	}
+	out := make([]any, int(size))
+	for i := range out {
+		out[i] = start + float64(i)*step
+	}
+	return out, true, r.made(16 * len(out))
+}
+
+// word is a string, or a number as text.
+func word(v any) (string, bool) {
+	switch v := v.(type) {
+	case string:
+		return v, true
+	case float64:
+		return number(v), true
+	}
+	return "", false
+}
+
+func split(r *renderer, _ *scope, args []any) (any, bool, error) {
+	if len(args) != 2 {
+		return nil, false, nil
+	}
+	s, ok := args[0].(string)
+	sep, ok2 := word(args[1])
+	if !ok || !ok2 {
+		return nil, false, nil
+	}
+	parts := strings.Split(s, sep)
+	out := make([]any, len(parts))
+	for i, p := range parts {
+		out[i] = p
+	}
+	return out, true, r.made(len(s) + 16*len(out))
+}
+
+func join(r *renderer, _ *scope, args []any) (any, bool, error) {
+	if len(args) != 2 {
+		return nil, false, nil
+	}
+	list, ok := args[0].([]any)
+	sep, ok2 := word(args[1])
+	if !ok || !ok2 {
+		return nil, false, nil
+	}
+	size := len(sep) * len(list)
+	parts := make([]string, len(list))
+	for i, e := range list {
+		if parts[i], ok = word(e); !ok {
+			return nil, false, nil
+		}
+		size += len(parts[i])
+	}
+	if err := r.made(size); err != nil {
+		return nil, true, err
+	}
+	return strings.Join(parts, sep), true, nil
+}
+
+// fromNow is fromNow(text[, reference]).
+func fromNow(_ *renderer, s *scope, args []any) (any, bool, error) {
+	if len(args) != 1 && len(args) != 2 {
+		return nil, false, nil
+	}
+	text, ok := args[0].(string)
+	from, _ := s.lookup("now")
+	if len(args) == 2 {
+		from = args[1]
+	}
+	reference, ok2 := from.(string)
+	if !ok || !ok2 {
+		return nil, false, nil
+	}
+	v, err := after(text, reference, BuiltinError)
+	return v, true, err
+}
+
+// number is a number as JavaScript writes it.
+func number(f float64) string {
+	if math.IsInf(f, 0) || math.IsNaN(f) {
+		return strconv.FormatFloat(f, 'g', -1, 64)
+	}
+	text, err := json.Marshal(f)
+	if err != nil {
+		return strconv.FormatFloat(f, 'g', -1, 64)
+	}
+	if f == 0 {
+		return "0" // not -0
+	}
+	return string(text)
+}
+
+// encode is JSON without blanks, members in the order of their keys' code
+// points, nothing escaped that need not be.
+func encode(v any) string {
+	var out bytes.Buffer
+	enc := json.NewEncoder(&out)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return "" // not possible: functions and infinite numbers were refused
+	}
+	text := strings.TrimSuffix(out.String(), "\n")
+	// encoding/json escapes these two for JavaScript's sake; JSON need not.
+	return strings.NewReplacer(`\\`, `\\`, `\u2028`, "\u2028", `\u2029`, "\u2029").Replace(text)
+}
+
+func quote(s string) string { return encode(s) }

@@ -1,0 +1,70 @@
+package jsone
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// token is a word of an expression. Its kind is the symbol itself, or one of
+// the kinds below.
+type token struct {
+	kind string
+	text string
+	at   int // in the source
+}
+
+const (
+	end        = "end"
+	numberKind = "number"
+	stringKind = "string"
+	nameKind   = "identifier"
+)
+
+var (
+	space   = regexp.MustCompile(`^[\s\v]+`)
+	words   = regexp.MustCompile(`^[a-zA-Z_][a-zA-Z_0-9]*`)
+	digits  = regexp.MustCompile(`^[0-9]+(?:\.[0-9]+)?`)
+	strs    = regexp.MustCompile(`^(?:'[^']*'|"[^"]*")`)
+	symbols = []string{ // longer ones first
+		"**", ">=", "<=", "==", "!=", "&&", "||",
+		"+", "-", "*", "/", "[", "]", ".", "(", ")", "{", "}", ":", ",", ">", "<", "!",
+	}
+	keywords = []string{"true", "false", "null", "in"}
+)
+
+// next reads the token at an offset of the source.
+func next(src string, at int) (token, error) {
+	at += len(space.FindString(src[at:]))
+	rest := src[at:]
+	if rest == "" {
+		return token{end, "", at}, nil
+	}
+	if s := digits.FindString(rest); s != "" {
+		return token{numberKind, s, at}, nil
+	}
+	if s := words.FindString(rest); s != "" {
+		if slices.Contains(keywords, s) {
+			return token{s, s, at}, nil
+		}
+		return token{nameKind, s, at}, nil
+	}
+	if s := strs.FindString(rest); s != "" {
+		return token{stringKind, s, at}, nil
+	}
+	for _, s := range symbols {
+		if strings.HasPrefix(rest, s) {
+			return token{s, s, at}, nil
+		}
+	}
+	return token{}, fail(SyntaxError, "Unexpected input for '%s' at '%s'", clip(src), clip(rest))
+}
+
+// clip keeps an error short.
+func clip(s string) string {
+	const most = 80
+	if len(s) > most {
+		return strings.ToValidUTF8(s[:most], "") + "…"
+	}
+	return s
+}

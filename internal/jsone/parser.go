@@ -1,0 +1,301 @@
+package jsone
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// node is a part of an expression.
+type node struct {
+	op    string  // an operator's symbol, or one of the words below
+	value any     // of a literal
+	name  string  // of a name, or of the member after a dot
+	args  []*node // operands, elements or arguments; a nil one was left out
+	keys  []string
+}
+
+const (
+	literal  = "literal"
+	variable = "variable"
+	list     = "list"
+	object   = "object"
+	called   = "call"
+	member   = "member" // a.b
+	index    = "index"  // a[b]
+	slice    = "slice"  // a[b:c]
+	negate   = "unary -"
+	plus     = "unary +"
+	not      = "unary !"
+)
+
+// levels are the binary operators, those that bind least first. The last ones
+// bind to the right.
+var levels = [][]string{{"||"}, {"&&"}, {"in"}, {"==", "!="}, {"<", ">", "<=", ">="}, {"+", "-"}, {"*", "/"}, {"**"}}
+
+var (
+	// afterValue is what may follow a value, and beforeValue what a value may
+	// begin with, as errors list them.
+	afterValue  = []string{"!=", "&&", "(", "*", "**", "+", "-", ".", "/", "<", "<=", "==", ">", ">=", "[", "in", "||"}
+	beforeValue = []string{"!", "(", "+", "-", "[", "false", nameKind, "null", numberKind, stringKind, "true", "{"}
+)
+
+// parser reads an expression by recursive descent.
+type parser struct {
+	src      string
+	tok      token
+	depth    int
+	inString bool // a brace ends the expression
+}
+
+func newParser(src string) (*parser, error) {
+	p := &parser{src: src}
+	return p, p.advance(0)
+}
+
+func (p *parser) advance(to int) (err error) {
+	p.tok, err = next(p.src, to)
+	return err
+}
+
+// skip goes on past the current token.
+func (p *parser) skip() error { return p.advance(p.tok.at + len(p.tok.text)) }
+
+// expect skips a token of this kind.
+func (p *parser) expect(kinds ...string) error {
+	if !slices.Contains(kinds, p.tok.kind) {
+		return p.unexpected(kinds...)
+	}
+	return p.skip()
+}
+
+func (p *parser) unexpected(wanted ...string) error {
+	if p.tok.kind == end {
+		return fail(SyntaxError, "Unexpected end of input")
+	}
+	return fail(SyntaxError, "Found: %s token, expected one of: %s", clip(p.tok.text), strings.Join(wanted, ", "))
+}
+
+// parse reads a whole expression.
+func parse(src string) (*node, error) {
+	p, err := newParser(src)
+	if err != nil {
+		return nil, err
+	}
+	n, err := p.expression()
+	if err != nil {
+		return nil, err
+	}
+	if p.tok.kind != end {
+		return nil, p.unexpected(afterValue...)
+	}
+	return n, nil
+}
+
+func (p *parser) expression() (*node, error) { return p.level(0) }
+
+// deeper counts a level of nesting, which anybody's expression could exhaust
+// the stack with.
+func (p *parser) deeper() error {
+	if p.depth++; p.depth > maxDepth {
+		return limit(fmt.Sprintf("an expression nests deeper than %d levels", maxDepth))
+	}
+	return nil
+}
+
+func (p *parser) level(l int) (*node, error) {
+	if l == len(levels) {
+		return p.access()
+	}
+	left, err := p.level(l + 1)
+	for err == nil && slices.Contains(levels[l], p.tok.kind) {
+		op := p.tok.kind
+		if err = p.skip(); err != nil {
+			break
+		}
+		to := l + 1
+		if op == "**" {
+			to = l
+		}
+		var right *node
+		if err = p.deeper(); err != nil {
+			break
+		}
+		right, err = p.level(to)
+		if to == l {
+			p.depth--
+		}
+		left = &node{op: op, args: []*node{left, right}}
+	}
+	return left, err
+}
+
+// access reads a value and what is taken of it: members, elements, calls.
+func (p *parser) access() (*node, error) {
+	n, err := p.unit()
+	for err == nil {
+		if err = p.deeper(); err != nil {
+			break
+		}
+		switch p.tok.kind {
+		case ".":
+			n, err = p.member(n)
+		case "[":
+			n, err = p.brackets(n)
+		case "(":
+			n, err = p.call(n)
+		default:
+			p.depth--
+			return n, nil
+		}
+	}
+	return nil, err
+}
+
+func (p *parser) member(of *node) (*node, error) {
+	if err := p.skip(); err != nil {
+		return nil, err
+	}
+	name := p.tok.text
+	return &node{op: member, name: name, args: []*node{of}}, p.expect(nameKind)
+}
+
+func (p *parser) brackets(of *node) (*node, error) {
+	if err := p.skip(); err != nil {
+		return nil, err
+	}
+	n := &node{op: index, args: []*node{of, nil, nil}}
+	var err error
+	if p.tok.kind != ":" {
+		if n.args[1], err = p.expression(); err != nil {
+			return nil, err
+		}
+	}
+	if p.tok.kind == ":" {
+		n.op = slice
+		if err := p.skip(); err != nil {
+			return nil, err
+		}
+		if p.tok.kind != "]" {
+			if n.args[2], err = p.expression(); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return n, p.expect("]")
+}
+
+func (p *parser) call(of *node) (*node, error) {
+	args, err := p.series("(", ")")
+	return &node{op: called, args: append([]*node{of}, args...)}, err
+}
+
+// series reads expressions between two brackets, with commas between them.
+func (p *parser) series(open, closing string) ([]*node, error) {
+	if err := p.expect(open); err != nil {
+		return nil, err
+	}
+	var out []*node
+	if p.tok.kind == closing {
+		return out, p.skip()
+	}
+	for {
+		n, err := p.expression()
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, n)
+		if p.tok.kind != "," {
+			return out, p.expect(closing)
+		}
+		if err := p.skip(); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// unit reads a value, with the signs before it.
+func (p *parser) unit() (*node, error) {
+	if err := p.deeper(); err != nil {
+		return nil, err
+	}
+	defer func() { p.depth-- }()
+	t := p.tok
+	switch t.kind {
+	case numberKind:
+		f, err := strconv.ParseFloat(t.text, 64)
+		if err != nil {
+			return nil, fail(SyntaxError, "%s is not a number", clip(t.text))
+		}
+		return p.leaf(f)
+	case stringKind:
+		return p.leaf(t.text[1 : len(t.text)-1])
+	case "null":
+		return p.leaf(nil)
+	case "true", "false":
+		return p.leaf(t.kind == "true")
+	case nameKind:
+		return &node{op: variable, name: t.text}, p.skip()
+	case "-", "+", "!":
+		if err := p.skip(); err != nil {
+			return nil, err
+		}
+		of, err := p.unit() // a sign binds closer than a dot or a call: !f(x) is (!f)(x)
+		return &node{op: "unary " + t.kind, args: []*node{of}}, err
+	case "(":
+		if err := p.skip(); err != nil {
+			return nil, err
+		}
+		n, err := p.expression()
+		if err != nil {
+			return nil, err
+		}
+		return n, p.expect(")")
+	case "[":
+		args, err := p.series("[", "]")
+		return &node{op: list, args: args}, err
+	case "{":
+		return p.object()
+	}
+	return nil, p.unexpected(beforeValue...)
+}
+
+func (p *parser) leaf(v any) (*node, error) { return &node{op: literal, value: v}, p.skip() }
+
+func (p *parser) object() (*node, error) {
+	n := &node{op: object}
+	if err := p.skip(); err != nil {
+		return nil, err
+	}
+	for {
+		key := p.tok.text
+		switch p.tok.kind {
+		case stringKind:
+			key = key[1 : len(key)-1]
+		case nameKind:
+		default:
+			return n, p.expect("}") // also after a last comma
+		}
+		if err := p.skip(); err != nil {
+			return nil, err
+		}
+		if err := p.expect(":"); err != nil {
+			return nil, err
+		}
+		v, err := p.expression()
+		if err != nil {
+			return nil, err
+		}
+		n.keys, n.args = append(n.keys, key), append(n.args, v)
+		if p.tok.kind == "}" {
+			return n, p.skip()
+		}
+		if p.tok.kind != "," {
+			return nil, p.unexpected(",")
+		}
+		if err := p.skip(); err != nil {
+			return nil, err
+		}
+	}
+}

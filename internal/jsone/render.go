@@ -1,0 +1,161 @@
+package jsone
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+func (r *renderer) render(t any, s *scope) (any, error) {
+	if err := r.enter(); err != nil {
+		return nil, err
+	}
+	defer r.leave()
+	switch t := t.(type) {
+	case string:
+		return r.interpolate(t, s)
+	case []any:
+		return r.array(t, s)
+	case map[string]any:
+		return r.object(t, s)
+	}
+	return t, nil
+}
+
+func (r *renderer) array(t []any, s *scope) (any, error) {
+	out := make([]any, 0, len(t))
+	for i, e := range t {
+		v, err := r.render(e, s)
+		if err != nil {
+			return nil, at(err, fmt.Sprintf("[%d]", i))
+		}
+		if v != deleted {
+			out = append(out, v)
+		}
+	}
+	return out, r.made(16 * len(out))
+}
+
+// object renders an operator, or the members one by one.
+func (r *renderer) object(t map[string]any, s *scope) (any, error) {
+	keys := slices.Sorted(maps.Keys(t))
+	var op operator
+	for _, k := range keys {
+		known, ok := operatorOf(k)
+		if !ok {
+			continue
+		}
+		if op.name != "" {
+			return nil, fail(TemplateError, "only one operator allowed")
+		}
+		op = known
+	}
+	if op.name != "" {
+		return op.run(r, t, s)
+	}
+	out := make(map[string]any, len(t))
+	for _, k := range keys {
+		if err := r.member(out, k, t[k], s); err != nil {
+			return nil, err
+		}
+	}
+	return out, r.made(32 * len(out))
+}
+
+func (r *renderer) member(out map[string]any, k string, t any, s *scope) error {
+	v, err := r.render(t, s)
+	if err != nil {
+		return at(err, place(k))
+	}
+	if v == deleted {
+		return nil
+	}
+	switch {
+	case strings.HasPrefix(k, "$$") && !strings.HasPrefix(k, "$${"):
+		k = k[1:]
+	case len(k) > 1 && k[0] == '$' && identifier(k[1:]):
+		return fail(TemplateError, "$<identifier> is reserved; use $$<identifier>")
+	default:
+		name, err := r.interpolate(k, s)
+		if err != nil {
+			return err
+		}
+		k = name
+	}
+	out[k] = v
+	return nil
+}
+
+// interpolate replaces ${expression} in a string; $${ is a literal ${.
+func (r *renderer) interpolate(t string, s *scope) (string, error) {
+	i := strings.Index(t, "${")
+	if i < 0 {
+		return t, nil
+	}
+	var out strings.Builder
+	for ; i >= 0; i = strings.Index(t, "${") {
+		if i > 0 && t[i-1] == '$' { // $${: the dollar before it is the escape
+			out.WriteString(t[:i-1] + "${")
+			t = t[i+2:]
+			continue
+		}
+		out.WriteString(t[:i])
+		text, rest, err := r.insert(t[i+2:], s)
+		if err != nil {
+			return "", err
+		}
+		out.WriteString(text)
+		t = rest
+		if err := r.made(len(text)); err != nil {
+			return "", err
+		}
+	}
+	out.WriteString(t)
+	return out.String(), r.made(out.Len())
+}
+
+// insert evaluates the expression that t begins with, up to its brace, and
+// returns its text and what comes after.
+func (r *renderer) insert(t string, s *scope) (text, rest string, err error) {
+	p, err := newParser(t)
+	if err != nil {
+		return "", "", err
+	}
+	p.inString = true
+	n, err := p.expression()
+	if err != nil {
+		return "", "", err
+	}
+	if p.tok.kind == end {
+		return "", "", fail(SyntaxError, "unterminated ${..} expression")
+	}
+	if p.tok.kind != "}" {
+		return "", "", p.unexpected(afterValue...)
+	}
+	v, err := r.eval(n, s)
+	if err != nil {
+		return "", "", err
+	}
+	switch v.(type) {
+	case []any, map[string]any, *function:
+		return "", "", fail(TemplateError, "interpolation of '%s' produced an array or object", strings.TrimSpace(t[:p.tok.at]))
+	}
+	return textOf(v), t[p.tok.at+1:], nil
+}
+
+// textOf is a value inside a string.
+func textOf(v any) string {
+	switch v := v.(type) {
+	case string:
+		return v
+	case bool:
+		if v {
+			return "true"
+		}
+		return "false"
+	case float64:
+		return number(v)
+	}
+	return ""
+}
