@@ -49,7 +49,7 @@ func (e *Entry) response(url string) *Response {
 
 // cacheable: only plain GETs without credentials are shared by URL.
 func cacheable(req Request) bool {
-	return req.Method == http.MethodGet && len(req.Body) == 0 && req.Header.Get("Authorization") == ""
+	return method(req) == http.MethodGet && req.Sign == nil && len(req.Body) == 0 && req.Header.Get("Authorization") == ""
 }
 
 func (c *Client) cached(req Request) (*Entry, bool) {

@@ -2,13 +2,17 @@ package rest
 
 import (
 	"bytes"
+	"cmp"
+	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net/http"
 	"net/url"
 	"strconv"
+	"sync"
 	"time"
 )
 
@@ -16,40 +20,117 @@ import (
 // status of 5xx or 429, or no answer. Retry-After is honoured. An answer of 400
 // or more is an *[Error] with its status and first bytes.
 func (c *Client) Do(ctx context.Context, req Request) (*Response, error) {
-	if req.Method == "" {
-		req.Method = http.MethodGet
-	}
-	u, err := url.Parse(req.URL)
-	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
-		return nil, &Error{Method: req.Method, URL: Redact(req.URL), Err: errors.New("not an http or https URL")}
-	}
 	kept, hit := c.cached(req)
 	if hit && req.Immutable {
 		return kept.response(req.URL), nil
 	}
-	for attempt := 0; ; attempt++ {
-		res, err := c.attempt(ctx, u, req, kept)
+	var res *Response
+	fresh := true
+	err := c.repeat(ctx, req, func(u *url.URL) *Error {
+		got, err := c.open(ctx, u, req, kept)
+		if err != nil {
+			return err
+		}
+		defer got.close()
+		if got.StatusCode == http.StatusNotModified && kept != nil {
+			res, fresh = kept.response(req.URL), false
+			return nil
+		}
+		body, readErr := io.ReadAll(got)
+		if readErr != nil {
+			return failed(req, readErr)
+		}
+		res = &Response{Status: got.StatusCode, Header: got.Header, Body: body, URL: got.Request.URL.String()}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if fresh {
+		c.keep(req, res)
+	}
+	return res, nil
+}
+
+// Stream sends a request and calls read with the answer's body, which is as
+// long as it is up to the cap: past it, and where the connection ends early,
+// reading gives an error. In the latter case the request is repeated, and read
+// is called again, so that it must begin anew. Other errors of read are
+// returned as they are. Nothing is cached.
+func (c *Client) Stream(ctx context.Context, req Request, read func(io.Reader) error) error {
+	var readErr error
+	err := c.repeat(ctx, req, func(u *url.URL) *Error {
+		got, err := c.open(ctx, u, req, nil)
+		if err != nil {
+			return err
+		}
+		defer got.close()
+		if readErr = read(got); got.err != nil && !errors.Is(got.err, io.EOF) {
+			return failed(req, got.err)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return readErr
+}
+
+// Open sends a request and returns the answer's body, of which nothing was
+// read: the caller closes it. Requests are repeated until an answer begins, not
+// after. Until it is closed it counts as a request that is under way.
+func (c *Client) Open(ctx context.Context, req Request) (io.ReadCloser, error) {
+	var out *answer
+	err := c.repeat(ctx, req, func(u *url.URL) (err *Error) {
+		out, err = c.open(ctx, u, req, nil)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// repeat calls attempt until it succeeds or fails for good.
+func (c *Client) repeat(ctx context.Context, req Request, attempt func(*url.URL) *Error) error {
+	u, err := url.Parse(req.URL)
+	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
+		return failed(req, errors.New("not an http or https URL"))
+	}
+	for n := 0; ; n++ {
+		err := attempt(u)
 		if err == nil {
-			return res, nil
+			return nil
 		}
-		wait, again := c.again(ctx, req, attempt, err)
+		wait, again := c.again(ctx, req, n, err)
 		if !again {
-			return nil, err
+			return err
 		}
-		c.o.Logger.Warn("request failed, trying again", "attempt", attempt+1, "wait", wait, "err", err)
+		c.o.Logger.Warn("request failed, trying again", "attempt", n+1, "wait", wait, "err", err)
 		t := time.NewTimer(wait)
 		select {
 		case <-t.C:
 		case <-ctx.Done():
 			t.Stop()
-			return nil, &Error{Method: req.Method, URL: err.URL, Err: ctx.Err()}
+			return failed(req, ctx.Err())
 		}
 	}
 }
 
+// failed is the error of a request that got no answer.
+func failed(req Request, err error) *Error {
+	var wrapped *url.Error
+	if errors.As(err, &wrapped) { // its text holds the whole URL, secrets too
+		err = wrapped.Err
+	}
+	return &Error{Method: method(req), URL: Redact(req.URL), Err: err}
+}
+
+func method(req Request) string { return cmp.Or(req.Method, http.MethodGet) }
+
 // again says whether to repeat a request, and after how long.
 func (c *Client) again(ctx context.Context, req Request, attempt int, err *Error) (time.Duration, bool) {
-	repeatable := req.Idempotent || req.Method != http.MethodPost && req.Method != http.MethodPatch
+	repeatable := req.Idempotent || method(req) != http.MethodPost && method(req) != http.MethodPatch
 	passing := err.Status == 0 || err.Status == http.StatusTooManyRequests || err.Status >= 500
 	var permanent interface{ Permanent() bool }
 	if errors.As(err.Err, &permanent) && permanent.Permanent() || errors.Is(err, ErrTooLarge) {
@@ -66,25 +147,92 @@ func (c *Client) again(ctx context.Context, req Request, attempt int, err *Error
 	return max(wait, err.RetryAfter), true
 }
 
-// attempt sends the request once.
-func (c *Client) attempt(ctx context.Context, u *url.URL, req Request, kept *Entry) (*Response, *Error) {
-	fail := func(err error) *Error {
-		var wrapped *url.Error
-		if errors.As(err, &wrapped) { // its text holds the whole URL, secrets too
-			err = wrapped.Err
-		}
-		return &Error{Method: req.Method, URL: Redact(req.URL), Err: err}
+// answer is an answer whose body is being read: up to the cap, decompressed.
+type answer struct {
+	*http.Response
+	body io.Reader
+	left int64 // of the cap
+	err  error // that reading ended with
+	done func()
+	why  func(error) error
+}
+
+func (a *answer) Read(p []byte) (int, error) {
+	if a.err != nil {
+		return 0, a.err
 	}
+	if int64(len(p)) > a.left+1 {
+		p = p[:a.left+1]
+	}
+	n, err := a.body.Read(p)
+	if a.left -= int64(n); a.left < 0 {
+		n, err = n-1, ErrTooLarge
+	}
+	if err != nil && !errors.Is(err, io.EOF) {
+		err = a.why(err)
+	}
+	a.err = err
+	return n, err
+}
+
+func (a *answer) close() {
+	_ = a.Body.Close()
+	a.done()
+}
+
+// Close implements io.Closer.
+func (a *answer) Close() error {
+	a.close()
+	return nil
+}
+
+// open sends the request once, and returns an answer with a status below 400.
+func (c *Client) open(ctx context.Context, u *url.URL, req Request, kept *Entry) (*answer, *Error) {
 	room := c.host(u)
 	if err := room.Acquire(ctx, 1); err != nil {
-		return nil, fail(err)
+		return nil, failed(req, err)
 	}
-	defer room.Release(1)
-	timed, cancel := context.WithTimeoutCause(ctx, c.o.Timeout, fmt.Errorf("no whole answer within %s", c.o.Timeout))
-	defer cancel()
-	h, err := http.NewRequestWithContext(timed, req.Method, req.URL, bytes.NewReader(req.Body))
+	limit := cmp.Or(req.Timeout, c.o.Timeout)
+	timed, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("no whole answer within %s", limit))
+	done := sync.OnceFunc(func() {
+		cancel()
+		room.Release(1)
+	})
+	why := func(err error) error {
+		if cause := context.Cause(timed); cause != nil && ctx.Err() == nil {
+			return cause
+		}
+		return err
+	}
+	got, err := c.send(timed, req, kept)
 	if err != nil {
-		return nil, fail(err)
+		err = why(err)
+		done()
+		return nil, failed(req, err)
+	}
+	a := &answer{Response: got, left: cmp.Or(req.MaxBody, c.o.MaxBody), done: done, why: why}
+	a.body, err = decoded(got)
+	if err == nil && got.StatusCode < http.StatusBadRequest {
+		return a, nil
+	}
+	defer a.close()
+	if got.StatusCode < http.StatusBadRequest {
+		return nil, failed(req, why(err))
+	}
+	var body []byte
+	if err == nil {
+		body, _ = io.ReadAll(io.LimitReader(a, firstBytes)) // what can be had of it
+	}
+	return nil, &Error{
+		Method: method(req), URL: Redact(req.URL), Status: got.StatusCode, Body: body,
+		RetryAfter: retryAfter(got.Header.Get("Retry-After"), time.Now()),
+	}
+}
+
+func (c *Client) send(ctx context.Context, req Request, kept *Entry) (*http.Response, error) {
+	h, err := http.NewRequestWithContext(ctx, method(req), req.URL, bytes.NewReader(req.Body))
+	if err != nil {
+		return nil, err
 	}
 	for k, v := range req.Header {
 		h.Header[k] = v
@@ -93,30 +241,25 @@ func (c *Client) attempt(ctx context.Context, u *url.URL, req Request, kept *Ent
 	if kept != nil {
 		kept.validate(h.Header)
 	}
-	got, err := c.o.HTTP.Do(h)
-	if err != nil {
-		if cause := context.Cause(timed); cause != nil && ctx.Err() == nil {
-			err = cause
-		}
-		return nil, fail(err)
-	}
-	defer func() { _ = got.Body.Close() }()
-	if got.StatusCode == http.StatusNotModified && kept != nil {
-		return kept.response(req.URL), nil
-	}
-	body, err := c.read(got.Body)
-	if got.StatusCode >= http.StatusBadRequest {
-		return nil, &Error{
-			Method: req.Method, URL: Redact(req.URL), Status: got.StatusCode, Body: first(body),
-			RetryAfter: retryAfter(got.Header.Get("Retry-After"), time.Now()),
+	if req.Sign != nil {
+		if err := req.Sign(h); err != nil {
+			return nil, err
 		}
 	}
-	if err != nil {
-		return nil, fail(err)
+	return c.o.HTTP.Do(h)
+}
+
+// decoded is the body without the compression that the transport has not
+// undone: a server may compress although nobody asked.
+func decoded(got *http.Response) (io.Reader, error) {
+	if got.Uncompressed || got.Header.Get("Content-Encoding") != "gzip" {
+		return got.Body, nil
 	}
-	res := &Response{Status: got.StatusCode, Header: got.Header, Body: body, URL: got.Request.URL.String()}
-	c.keep(req, res)
-	return res, nil
+	z, err := gzip.NewReader(got.Body)
+	if errors.Is(err, io.EOF) { // there is no body
+		return http.NoBody, nil
+	}
+	return z, err
 }
 
 // retryAfter reads the header: seconds, or a date. What cannot be read is 0.

@@ -3,14 +3,15 @@
 // conditional and cached GETs, a User-Agent that names mozci, bodies with a
 // cap, and errors without secrets.
 //
-// Start with [New]; [Client.JSON] reads a JSON answer, [Client.Do] anything.
+// Start with [New]; [Client.JSON] reads a JSON answer, [Client.Do] anything,
+// [Client.Stream] and [Client.Open] what is too large to be held in memory.
 package rest
 
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -68,6 +69,7 @@ func New(opts *Options) *Client {
 	if c.o.HTTP == nil {
 		c.o.HTTP = cleanhttp.DefaultPooledClient()
 	}
+	c.o.HTTP = unsigned(c.o.HTTP)
 	if c.o.UserAgent == "" {
 		c.o.UserAgent = userAgent
 	}
@@ -111,6 +113,12 @@ type Request struct {
 	// Immutable says that what the URL names never changes, so that a cached
 	// answer is used without asking.
 	Immutable bool
+	// Sign signs the request; it is called before each attempt, since a
+	// signature holds the time. Where a redirect leads it is not sent. Optional.
+	Sign func(*http.Request) error
+	// Timeout and MaxBody are the options' for this request, where not zero.
+	Timeout time.Duration
+	MaxBody int64
 }
 
 // Response is an answer with a status below 400, its body read whole.
@@ -151,11 +159,19 @@ func (c *Client) host(u *url.URL) *semaphore.Weighted {
 	return s
 }
 
-// read reads a body up to the cap; a longer one is ErrTooLarge.
-func (c *Client) read(body io.Reader) ([]byte, error) {
-	b, err := io.ReadAll(io.LimitReader(body, c.o.MaxBody+1))
-	if int64(len(b)) > c.o.MaxBody {
-		return nil, ErrTooLarge
+// unsigned is the caller's client, which sends no signature to where a redirect
+// leads: net/http takes it away for another host, but not for another port.
+func unsigned(h *http.Client) *http.Client {
+	own := *h
+	own.CheckRedirect = func(req *http.Request, via []*http.Request) error {
+		req.Header.Del("Authorization")
+		if h.CheckRedirect != nil {
+			return h.CheckRedirect(req, via)
+		}
+		if len(via) >= 10 {
+			return errors.New("stopped after 10 redirects")
+		}
+		return nil
 	}
-	return b, err
+	return &own
 }
