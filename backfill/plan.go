@@ -76,10 +76,7 @@ func (f *finder) hands(ctx context.Context, res *Result) (string, error) {
 	if res.NeverGood {
 		return fmt.Sprintf("never good in the %d pushes before %s: automatic backfill leaves it alone", len(res.History)-1, res.Start.Short()), nil
 	}
-	if f.opts.Ledger == nil {
-		return "", nil
-	}
-	ours, err := trigger.Offspring(ctx, f.opts.Ledger, res.Start, f.label)
+	ours, err := trigger.Offspring(ctx, f.ci, f.opts.Ledger, res.Start, analysis.OfLabel(f.known[placeOf(res.Start)], f.label), f.label)
 	if ours {
 		return fmt.Sprintf("the runs on %s were asked for before: automatic backfill does not act on its own offspring", res.Start.Short()), err
 	}

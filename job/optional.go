@@ -21,6 +21,9 @@ type Entry struct {
 	Label     string
 	Kind      Kind
 	Upstreams []string // labels of the builds whose files it needs
+	// MakesUpstreams says that the CI itself makes the builds that are missing,
+	// and waits for those under way, when the label is asked for.
+	MakesUpstreams bool
 	Manifests []string // the test manifests it runs, where that is known
 }
 
@@ -63,14 +66,28 @@ type Watcher interface {
 	Watch(ctx context.Context) iter.Seq2[Event, error]
 }
 
-// Inflighter knows what was asked for and is not visible yet. A CI that has
-// this ability carries keys: a Trigger with a key that it has accepted before
-// makes nothing new, so that a request whose answer was lost may be repeated.
+// Inflighter knows what was asked for and is not visible yet.
 type Inflighter interface {
 	// Inflight returns the requests for the label on the push that the CI has
 	// accepted and whose runs Jobs does not show yet, with Count the number
 	// of such runs.
 	Inflight(ctx context.Context, p Push, label string) ([]Request, error)
+}
+
+// KeyCarrier carries the keys of requests: a Trigger with a key that it has
+// accepted before makes nothing new, so that a request whose answer was lost
+// may be repeated.
+type KeyCarrier interface {
+	// CarriesKeys reports whether it does.
+	CarriesKeys() bool
+}
+
+// Tracer knows which runs somebody asked for after the push, by hand or by a
+// tool, and which came with it.
+type Tracer interface {
+	// Offspring reports whether the run was asked for: backfilled, retriggered
+	// or added. A robot that acts on such runs never ends.
+	Offspring(ctx context.Context, j Job) (bool, error)
 }
 
 // ArtifactChecker knows whether the files of a run are still there.
@@ -157,6 +174,22 @@ func Inflight(ctx context.Context, s Scheduler, p Push, label string) ([]Request
 		return i.Inflight(ctx, p, label)
 	}
 	return nil, unsupported("inflight", label)
+}
+
+// CarriesKeys asks s whether keys reach it; a CI without that ability is one
+// that they do not reach.
+func CarriesKeys(s Scheduler) bool {
+	c, ok := s.(KeyCarrier)
+	return ok && c.CarriesKeys()
+}
+
+// Offspring asks s whether a run was asked for after the push, or answers
+// errors.ErrUnsupported.
+func Offspring(ctx context.Context, s Scheduler, j Job) (bool, error) {
+	if t, ok := s.(Tracer); ok {
+		return t.Offspring(ctx, j)
+	}
+	return false, unsupported("offspring", j.ID())
 }
 
 // ArtifactsExist asks s whether a run's files are there, or answers

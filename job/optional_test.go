@@ -27,6 +27,7 @@ func TestFallBacks(t *testing.T) {
 	_, errs["inflight"] = job.Inflight(ctx, bare{}, job.Push{}, "l")
 	_, errs["artifacts"] = job.ArtifactsExist(ctx, bare{}, j)
 	_, errs["load"] = job.LoadOf(ctx, bare{}, "l")
+	_, errs["offspring"] = job.Offspring(ctx, bare{}, j)
 	_, errs["origins"] = job.Origins(ctx, bare{}, job.Push{})
 	_, errs["backouts"] = job.Backouts(ctx, bare{}, job.Push{})
 	for _, err := range job.Watch(ctx, bare{}) {
@@ -38,8 +39,11 @@ func TestFallBacks(t *testing.T) {
 			t.Errorf("%s: %v, expected a *job.Error that wraps errors.ErrUnsupported", what, err)
 		}
 	}
-	if len(errs) != 9 {
-		t.Errorf("%d fall-backs answered, expected 9", len(errs))
+	if len(errs) != 10 {
+		t.Errorf("%d fall-backs answered, expected 10", len(errs))
+	}
+	if job.CarriesKeys(bare{}) {
+		t.Error("a CI that does not say so carries keys")
 	}
 }
 

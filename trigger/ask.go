@@ -61,7 +61,7 @@ func (r *runner) resume(ctx context.Context, e Entry) (Entry, job.Receipt, error
 	if err != nil || e.State == Done {
 		return e, known, err
 	}
-	if _, keyed := r.ci.(job.Inflighter); keyed || e.State == Refused {
+	if job.CarriesKeys(r.ci) || e.State == Refused {
 		return e, job.Receipt{}, errRepeat
 	}
 	done, err := r.happened(ctx, e)
@@ -101,7 +101,7 @@ func (r *runner) meanwhile(ctx context.Context, e Entry) (Entry, error) {
 }
 
 // happened looks in the CI for what an entry intended: by key, then by the
-// number of visible runs.
+// number of runs, visible or in flight.
 func (r *runner) happened(ctx context.Context, e Entry) (bool, error) {
 	inflight, err := job.Inflight(ctx, r.ci, e.Push, e.Label)
 	if err != nil && !errors.Is(err, errors.ErrUnsupported) {
@@ -115,7 +115,11 @@ func (r *runner) happened(ctx context.Context, e Entry) (bool, error) {
 	for _, j := range jobs {
 		ids[j.ID()] = true
 	}
-	return len(ids) >= e.Seen+e.Count, err
+	there := len(ids)
+	for _, q := range inflight {
+		there += q.Count
+	}
+	return there >= e.Seen+e.Count, err
 }
 
 // request asks the CI, and writes down what it says.

@@ -15,9 +15,11 @@ type Facts struct {
 	Runs  analysis.Runs // of the label
 	// Asked are runs that were asked for and are not visible yet.
 	Asked int
-	// Builds are the builds that the label needs; none when it needs none, or
-	// when the CI itself makes what is missing, as Taskcluster's actions do.
+	// Builds are the builds that the label needs.
 	Builds []BuildFacts
+	// MakesBuilds says that the CI itself makes the builds that are missing and
+	// waits for those under way, as Taskcluster's actions do.
+	MakesBuilds bool
 	// Barred says why the label cannot run on this push; empty when it can.
 	Barred string
 	// Offspring says that nobody asked, and that runs here are our own doing.
@@ -111,6 +113,9 @@ func (f Facts) act(times, need int, out func(string, ...any) ([]Step, *LeftOut))
 		switch b.State {
 		case Working:
 		case UnderWay:
+			if f.MakesBuilds {
+				continue
+			}
 			waits = append(waits, b.Label+" is under way")
 		case Failed:
 			return out("its build %s failed here", b.Label)
@@ -119,6 +124,9 @@ func (f Facts) act(times, need int, out func(string, ...any) ([]Step, *LeftOut))
 		case Expired, Missing:
 			if f.ExistingOnly {
 				return out("its build %s is %s, and only builds that exist are used", b.Label, b.State)
+			}
+			if f.MakesBuilds && b.State == Missing {
+				continue
 			}
 			why := f.Label + " needs it, and it never ran here"
 			if b.State == Expired {

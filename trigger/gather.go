@@ -49,6 +49,7 @@ func (m *maker) gather(ctx context.Context, p job.Push, labels []string, log *sl
 			out[i].Barred, lacking = barredLabel, found
 			continue
 		}
+		out[i].MakesBuilds = e.MakesUpstreams
 		for _, b := range e.Upstreams {
 			out[i].Builds = append(out[i].Builds, BuildFacts{Label: b})
 			names = append(names, b)
@@ -97,7 +98,7 @@ func (m *maker) fill(ctx context.Context, f *Facts, jobs []job.Job) (err error) 
 	if f.Asked, err = asked(ctx, m.ci, m.opts.Ledger, f.Push, f.Label, f.Runs.Seen); err != nil {
 		return err
 	}
-	if f.Offspring, err = m.offspring(ctx, f.Push, f.Label); err != nil {
+	if f.Offspring, err = m.offspring(ctx, f.Push, f.Label, jobs); err != nil {
 		return err
 	}
 	f.ExistingOnly = m.opts.ExistingOnly
@@ -110,18 +111,33 @@ func (m *maker) fill(ctx context.Context, f *Facts, jobs []job.Job) (err error) 
 }
 
 // offspring reports whether a robot would act on what it asked for itself.
-func (m *maker) offspring(ctx context.Context, p job.Push, label string) (bool, error) {
-	if !m.opts.Automatic || m.opts.Ledger == nil {
+func (m *maker) offspring(ctx context.Context, p job.Push, label string, jobs []job.Job) (bool, error) {
+	if !m.opts.Automatic {
 		return false, nil
 	}
-	return Offspring(ctx, m.opts.Ledger, p, label)
+	return Offspring(ctx, m.ci, m.opts.Ledger, p, analysis.OfLabel(jobs, label), label)
 }
 
-// Offspring reports whether runs of the label on the push were asked for
-// through this ledger: what a robot finds there may be its own doing.
-func Offspring(ctx context.Context, l Ledger, p job.Push, label string) (bool, error) {
-	entries, err := l.Entries(ctx, ForPush(p, label))
-	return slices.ContainsFunc(entries, func(e Entry) bool { return e.State == Done }), err
+// Offspring reports whether the runs of the label on the push were asked for:
+// some of them as the ledger remembers, or all of them as the CI knows, where it
+// can tell. What a robot finds there may be its own doing. The ledger may be nil.
+func Offspring(ctx context.Context, ci job.Scheduler, l Ledger, p job.Push, runs []job.Job, label string) (bool, error) {
+	if l != nil {
+		entries, err := l.Entries(ctx, ForPush(p, label))
+		if err != nil || slices.ContainsFunc(entries, func(e Entry) bool { return e.State == Done }) {
+			return err == nil, err
+		}
+	}
+	for _, j := range runs {
+		asked, err := job.Offspring(ctx, ci, j)
+		if errors.Is(err, errors.ErrUnsupported) {
+			return false, nil
+		}
+		if !asked || err != nil {
+			return false, err
+		}
+	}
+	return len(runs) > 0, nil
 }
 
 // asked is how many runs of the label were asked for on the push and are not

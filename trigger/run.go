@@ -42,8 +42,8 @@ type RunOptions struct {
 // A step whose key the ledger knows is not asked for again: its receipt says
 // AlreadyAsked. One that was intended and never settled, by a process that died
 // or with an answer that was lost, is asked for again under its key where the CI
-// carries keys (it is a job.Inflighter), which then makes nothing new. Elsewhere
-// its visible runs are looked up; where they do not tell, it fails with
+// carries keys (it is a job.KeyCarrier), which then makes nothing new. Elsewhere
+// its runs, visible or in flight, are looked up; where they do not tell, it fails with
 // job.ErrUnavailable until the entry is UnsureExpires old, and is not repeated
 // blindly.
 func Run(ctx context.Context, ci job.Scheduler, plan Plan, opts *RunOptions) (Plan, error) {

@@ -199,5 +199,8 @@ func (c *remoteCI) Trigger(ctx context.Context, r job.Request) (job.Receipt, err
 // keyedCI is one that carries keys.
 type keyedCI struct{ *remoteCI }
 
+// CarriesKeys implements job.KeyCarrier.
+func (keyedCI) CarriesKeys() bool { return true }
+
 // Inflight implements job.Inflighter: everything is visible at once.
 func (keyedCI) Inflight(context.Context, job.Push, string) ([]job.Request, error) { return nil, nil }

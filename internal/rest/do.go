@@ -221,10 +221,10 @@ func (c *Client) open(ctx context.Context, u *url.URL, req Request, kept *Entry)
 	}
 	var body []byte
 	if err == nil {
-		body, _ = io.ReadAll(io.LimitReader(a, firstBytes)) // what can be had of it
+		body, _ = io.ReadAll(io.LimitReader(a, errorBytes)) // what can be had of it
 	}
 	return nil, &Error{
-		Method: method(req), URL: Redact(req.URL), Status: got.StatusCode, Body: body,
+		Method: method(req), URL: Redact(req.URL), Status: got.StatusCode, Body: body, Header: got.Header,
 		RetryAfter: retryAfter(got.Header.Get("Retry-After"), time.Now()),
 	}
 }

@@ -19,6 +19,7 @@ type Error struct {
 	URL        string        // without secrets
 	Status     int           // 0 when there was no answer
 	Body       []byte        // the answer's first bytes
+	Header     http.Header   // of the answer; nil when there was none
 	RetryAfter time.Duration // 0 when the server did not say
 	Err        error         // why there was no answer
 }
@@ -58,8 +59,12 @@ func (e *DecodeError) Unwrap() error { return e.Err }
 // Malformed is true: the answer is not what it should be, for job.OfHTTP.
 func (*DecodeError) Malformed() bool { return true }
 
-// firstBytes is how much of an answer an error keeps.
-const firstBytes = 512
+// How much of an answer an error keeps: of one that says why it failed, more,
+// since it may be in a format.
+const (
+	firstBytes = 512
+	errorBytes = 64 << 10
+)
 
 func first(body []byte) []byte { return append([]byte(nil), body[:min(len(body), firstBytes)]...) }
 

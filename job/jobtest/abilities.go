@@ -18,6 +18,7 @@ var (
 	_ job.LogOpener       = (*CI)(nil)
 	_ job.Watcher         = (*CI)(nil)
 	_ job.Inflighter      = (*CI)(nil)
+	_ job.KeyCarrier      = (*CI)(nil)
 	_ job.ArtifactChecker = (*CI)(nil)
 	_ job.Loader          = (*CI)(nil)
 )
@@ -158,6 +159,9 @@ func (c *CI) Inflight(ctx context.Context, p job.Push, label string) ([]job.Requ
 	}
 	return out, nil
 }
+
+// CarriesKeys implements job.KeyCarrier.
+func (c *CI) CarriesKeys() bool { return true }
 
 // ArtifactsExist implements job.ArtifactChecker.
 func (c *CI) ArtifactsExist(ctx context.Context, j job.Job) (bool, error) {

@@ -258,7 +258,7 @@ func (k *schedulerKit) trigger(ctx context.Context) {
 }
 
 func (k *schedulerKit) once(ctx context.Context) {
-	if _, ok := k.s.(job.Inflighter); !ok && !k.c.Keys {
+	if !job.CarriesKeys(k.s) && !k.c.Keys {
 		return
 	}
 	req := k.request("kit-once", 1)

@@ -1,0 +1,275 @@
+package taskcluster
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"github.com/mozci/mozci/internal/jsone"
+	"github.com/mozci/mozci/job"
+)
+
+// Actions are the in-tree actions that a decision task offers, from its
+// artifact public/actions.json of version 1. They come from the push, which may
+// be anybody's.
+type Actions struct {
+	variables map[string]any
+	list      []Action
+}
+
+// Action is one of them.
+type Action struct {
+	Name        string              `json:"name"`
+	Title       string              `json:"title"`
+	Description string              `json:"description"`
+	Context     []map[string]string `json:"context"` // tag sets; none for an action on the whole group
+	Schema      json.RawMessage     `json:"schema"`  // of the input; nil for an action without one
+	Kind        string              `json:"kind"`    // hook or task
+	HookGroupID string              `json:"hookGroupId"`
+	HookID      string              `json:"hookId"`
+	HookPayload any                 `json:"hookPayload"`
+	Task        any                 `json:"task"`
+
+	variables map[string]any
+}
+
+// ParseActions reads an actions.json. Another version than 1 is refused with
+// job.ErrInvalid; actions of a kind that is not known are left out, as the
+// format asks.
+func ParseActions(text []byte) (*Actions, error) {
+	var file struct {
+		Version   int               `json:"version"`
+		Variables map[string]any    `json:"variables"`
+		Actions   []json.RawMessage `json:"actions"`
+	}
+	if err := json.Unmarshal(text, &file); err != nil {
+		return nil, fmt.Errorf("%w: actions.json: %w", job.ErrMalformed, err)
+	}
+	if file.Version != 1 {
+		return nil, fmt.Errorf("%w: actions.json is of version %d, expected 1", job.ErrInvalid, file.Version)
+	}
+	out := &Actions{variables: file.Variables}
+	for i, raw := range file.Actions {
+		var kind struct{ Kind string }
+		if err := json.Unmarshal(raw, &kind); err == nil && kind.Kind != "hook" && kind.Kind != "task" {
+			continue
+		}
+		a := Action{variables: file.Variables}
+		if err := json.Unmarshal(raw, &a); err != nil {
+			return nil, fmt.Errorf("%w: actions.json: action %d: %w", job.ErrMalformed, i+1, err)
+		}
+		if a.Name == "" || a.Kind == "hook" && (a.HookGroupID == "" || a.HookID == "" || a.HookPayload == nil) || a.Kind == "task" && a.Task == nil {
+			return nil, fmt.Errorf("%w: actions.json: action %d %q lacks its name, hook or task", job.ErrMalformed, i+1, a.Name)
+		}
+		if string(a.Schema) == "null" {
+			a.Schema = nil
+		}
+		out.list = append(out.list, a)
+	}
+	return out, nil
+}
+
+// Names are the names of the actions, each once, in their order.
+func (a *Actions) Names() []string {
+	var out []string
+	for _, x := range a.list {
+		if !slices.Contains(out, x.Name) {
+			out = append(out, x.Name)
+		}
+	}
+	return out
+}
+
+// ForGroup is the first action of this name that acts on a whole task group.
+func (a *Actions) ForGroup(name string) (*Action, bool) {
+	return a.first(func(x *Action) bool { return x.Name == name && len(x.Context) == 0 })
+}
+
+// ForTask is the first action of this name that acts on a task with these tags:
+// several actions may have one name, and which is meant depends on the task.
+func (a *Actions) ForTask(name string, tags map[string]string) (*Action, bool) {
+	return a.first(func(x *Action) bool { return x.Name == name && x.Relevant(tags) })
+}
+
+// OfTask are the actions that act on a task with these tags, of each name the
+// first.
+func (a *Actions) OfTask(tags map[string]string) []*Action {
+	var out []*Action
+	for _, name := range a.Names() {
+		if x, ok := a.ForTask(name, tags); ok {
+			out = append(out, x)
+		}
+	}
+	return out
+}
+
+func (a *Actions) first(is func(*Action) bool) (*Action, bool) {
+	for i := range a.list {
+		if is(&a.list[i]) {
+			return &a.list[i], true
+		}
+	}
+	return nil, false
+}
+
+// Relevant reports whether the action acts on a task with these tags: they have
+// all tags of one of its tag sets.
+func (a *Action) Relevant(tags map[string]string) bool {
+	return slices.ContainsFunc(a.Context, func(set map[string]string) bool {
+		for k, v := range set {
+			if has, ok := tags[k]; !ok || has != v {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+// schema reads the action's schema.
+func (a *Action) schema() (map[string]any, error) {
+	var s map[string]any
+	if err := json.Unmarshal(a.Schema, &s); err != nil {
+		return nil, fmt.Errorf("%w: actions.json: the schema of %s: %w", job.ErrMalformed, a.Name, err)
+	}
+	return s, nil
+}
+
+// takes reports whether the action's input has a property of this name.
+func (a *Action) takes(property string) bool {
+	if a.Schema == nil {
+		return false
+	}
+	s, err := a.schema()
+	properties, _ := s["properties"].(map[string]any)
+	_, ok := properties[property]
+	return err == nil && ok
+}
+
+// Input is the input with the schema's defaults filled in, if it is what the
+// action takes; job.ErrInvalid says what is wrong with it otherwise. A nil input
+// is an empty object; an action without a schema takes none, and gets nil.
+func (a *Action) Input(input any) (any, error) {
+	if a.Schema == nil {
+		if m, ok := input.(map[string]any); input != nil && (!ok || len(m) > 0) {
+			return nil, fmt.Errorf("%w: action %s takes no input", job.ErrInvalid, a.Name)
+		}
+		return nil, nil
+	}
+	if input == nil {
+		input = map[string]any{}
+	}
+	text, err := plainJSON(input)
+	if err != nil {
+		return nil, fmt.Errorf("%w: the input of action %s: %w", job.ErrInvalid, a.Name, err)
+	}
+	var filled any
+	if err := json.Unmarshal(text, &filled); err != nil {
+		return nil, fmt.Errorf("%w: the input of action %s: %w", job.ErrInvalid, a.Name, err)
+	}
+	s, err := a.schema()
+	if err != nil {
+		return nil, err
+	}
+	filled = defaults(s, filled, 0)
+	return filled, a.validate(filled)
+}
+
+// deepest is how far defaults are looked for in a schema.
+const deepest = 20
+
+// defaults fills in what the schema of an object says of properties that are
+// not there.
+func defaults(schema map[string]any, v any, depth int) any {
+	if depth > deepest {
+		return v
+	}
+	switch v := v.(type) {
+	case map[string]any:
+		properties, _ := schema["properties"].(map[string]any)
+		for name, p := range properties {
+			sub, _ := p.(map[string]any)
+			if has, ok := v[name]; ok {
+				v[name] = defaults(sub, has, depth+1)
+			} else if d, ok := sub["default"]; ok {
+				v[name] = d
+			}
+		}
+	case []any:
+		items, _ := schema["items"].(map[string]any)
+		for i := range v {
+			v[i] = defaults(items, v[i], depth+1)
+		}
+	}
+	return v
+}
+
+// offline refuses what a schema from a push would have us fetch.
+type offline struct{}
+
+func (offline) Load(url string) (any, error) {
+	return nil, fmt.Errorf("it refers to %s, and nothing is fetched", url)
+}
+
+func (a *Action) validate(input any) error {
+	schema, err := jsonschema.UnmarshalJSON(strings.NewReader(string(a.Schema)))
+	if err != nil {
+		return fmt.Errorf("%w: actions.json: the schema of %s: %w", job.ErrMalformed, a.Name, err)
+	}
+	c := jsonschema.NewCompiler()
+	c.DefaultDraft(jsonschema.Draft7)
+	c.UseLoader(offline{})
+	const url = "actions.json"
+	if err := c.AddResource(url, schema); err != nil {
+		return fmt.Errorf("%w: actions.json: the schema of %s: %w", job.ErrMalformed, a.Name, err)
+	}
+	compiled, err := c.Compile(url)
+	if err != nil {
+		return fmt.Errorf("%w: actions.json: the schema of %s: %w", job.ErrMalformed, a.Name, err)
+	}
+	err = compiled.Validate(input)
+	var invalid *jsonschema.ValidationError
+	if errors.As(err, &invalid) {
+		return fmt.Errorf("%w: the input of action %s: %s", job.ErrInvalid, a.Name, strings.Join(reasons(invalid), "; "))
+	}
+	return err
+}
+
+// reasons are the places of an input that are wrong, and how.
+func reasons(e *jsonschema.ValidationError) []string {
+	if len(e.Causes) == 0 {
+		text := e.Error()
+		if i := strings.LastIndex(text, "\n"); i >= 0 {
+			text = strings.TrimPrefix(text[i+1:], "- ")
+		}
+		return []string{text}
+	}
+	var out []string
+	for _, c := range e.Causes {
+		out = append(out, reasons(c)...)
+	}
+	return out
+}
+
+// render renders a template of the action, with what it may refer to.
+func (a *Action) render(template any, groupID, taskID string, input any, more map[string]any, now time.Time) (any, error) {
+	context := map[string]any{"taskGroupId": groupID, "taskId": nil, "input": input}
+	if taskID != "" {
+		context["taskId"] = taskID
+	}
+	for k, v := range more {
+		context[k] = v
+	}
+	for k, v := range a.variables {
+		context[k] = v
+	}
+	out, err := jsone.Render(template, context, now)
+	if err != nil {
+		return nil, fmt.Errorf("%w: actions.json: action %s: %w", job.ErrInvalid, a.Name, err)
+	}
+	return out, nil
+}

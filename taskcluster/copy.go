@@ -1,0 +1,185 @@
+package taskcluster
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/mozci/mozci/job"
+)
+
+// copyInstead copies the label's task, for a push whose hook is gone: hooks are
+// kept for 60 days after they were fired last.
+func (s *shot) copyInstead(ctx context.Context, gone error) (job.Receipt, error) {
+	old := func(format string, args ...any) error {
+		return fmt.Errorf("%w: the push is too old for actions (%w), and %s", job.ErrInvalid, gone, fmt.Sprintf(format, args...))
+	}
+	runs := slices.Contains([]string{"retrigger", "retrigger-multiple", "add-new-jobs", "backfill-task"}, s.action.Name)
+	ran := s.ran()
+	switch {
+	case !runs:
+		return job.Receipt{}, old("the action %s cannot be done without", s.action.Name)
+	case len(ran) == 0:
+		return job.Receipt{}, old("%s never ran here, so that there is no task to copy", s.req.Label)
+	case s.req.Key == "":
+		return job.Receipt{}, old("a request without a key cannot be copied once")
+	}
+	definition, err := s.copied(ctx, ran[0], time.Now().UTC())
+	if err != nil {
+		return job.Receipt{}, err
+	}
+	ids := make([]string, s.req.Count)
+	for i := range ids {
+		ids[i] = SlugOf(fmt.Sprintf("%s copy %d", s.req.Key, i))
+	}
+	there, err := s.p.c.Statuses(ctx, ids...)
+	if err != nil {
+		return job.Receipt{}, err
+	}
+	receipt := job.Receipt{State: job.AlreadyAsked}
+	for _, id := range ids {
+		receipt.IDs = append(receipt.IDs, id+"/0")
+		if there[id] != nil {
+			continue
+		}
+		if err := s.create(ctx, id, definition); err != nil {
+			if receipt.State == job.Created { // some exist: what is missing can be asked for again under the key
+				err = fmt.Errorf("%w: %d of %d copies were made: %w", job.ErrUnavailable, len(receipt.IDs)-1, len(ids), err)
+			}
+			return job.Receipt{}, err
+		}
+		receipt.State = job.Created
+	}
+	s.p.log.Info("copied a task, since the push is too old for actions", "label", s.req.Label, "push", s.req.Push.ID, "tasks", ids)
+	return receipt, nil
+}
+
+// create makes a copy. One that another process made meanwhile, with other
+// times in it, is there as well.
+func (s *shot) create(ctx context.Context, id string, definition any) error {
+	_, err := s.p.c.CreateTask(ctx, id, definition)
+	var answered *Error
+	if errors.As(err, &answered) && answered.Code == "RequestConflict" {
+		if _, there := s.p.c.Status(ctx, id); there == nil {
+			return nil
+		}
+	}
+	return err
+}
+
+// copied is the definition of a copy: times counted from now, dependencies that
+// still are, and no place in the index, which is the original's.
+func (s *shot) copied(ctx context.Context, t *TaskAndStatus, now time.Time) (map[string]json.RawMessage, error) {
+	raw, err := s.p.c.Definition(ctx, t.Status.TaskID)
+	if err != nil {
+		return nil, err
+	}
+	replaced, err := s.dependencies(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	for old, id := range replaced { // the payload says where to fetch the build's files from
+		raw = bytes.ReplaceAll(raw, []byte(old), []byte(id))
+	}
+	var out map[string]json.RawMessage
+	var times struct {
+		Created, Deadline, Expires time.Time
+		Routes                     []string
+		Tags                       map[string]string
+		Payload                    any
+	}
+	err = json.Unmarshal(raw, &out)
+	if err == nil {
+		err = json.Unmarshal(raw, &times)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: the definition of %s: %w", job.ErrMalformed, t.Status.TaskID, err)
+	}
+	age := now.Sub(times.Created)
+	times.Routes = slices.DeleteFunc(times.Routes, func(r string) bool { return strings.HasPrefix(r, "index.") })
+	if times.Tags == nil {
+		times.Tags = map[string]string{}
+	}
+	times.Tags["action"] = "retrigger-copy" // so that no robot takes it for the push's own
+	for name, v := range map[string]any{
+		"created": stamp(now), "deadline": stamp(times.Deadline.Add(age)), "expires": stamp(times.Expires.Add(age)),
+		"routes": append([]string{}, times.Routes...), "tags": times.Tags, "payload": refreshed(times.Payload, age),
+	} {
+		text, err := plainJSON(v)
+		if err != nil {
+			return nil, err
+		}
+		out[name] = text
+	}
+	for _, name := range []string{"provisionerId", "workerType"} { // the queue's old names for taskQueueId
+		if out["taskQueueId"] != nil {
+			delete(out, name)
+		}
+	}
+	return out, nil
+}
+
+func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
+
+// refreshed moves the times at which artifacts of a payload expire.
+func refreshed(v any, age time.Duration) any {
+	switch v := v.(type) {
+	case []any:
+		for i := range v {
+			v[i] = refreshed(v[i], age)
+		}
+	case map[string]any:
+		for k, e := range v {
+			if text, ok := e.(string); ok && k == "expires" {
+				if t, err := time.Parse(time.RFC3339, text); err == nil {
+					v[k] = stamp(t.Add(age))
+				}
+				continue
+			}
+			v[k] = refreshed(e, age)
+		}
+	}
+	return v
+}
+
+// dependencies finds what takes the place of dependencies that failed or are no
+// more: another task of the same label that completed. Where there is none, the
+// copy would wait for ever, or test nothing.
+func (s *shot) dependencies(ctx context.Context, t *TaskAndStatus) (map[string]string, error) {
+	byID := map[string]*TaskAndStatus{}
+	for _, x := range s.tasks {
+		byID[x.Status.TaskID] = x
+	}
+	var outside []string
+	out := map[string]string{}
+	for _, id := range t.Task.Dependencies {
+		has, ok := byID[id]
+		if !ok {
+			outside = append(outside, id)
+			continue
+		}
+		if has.Status.State == "completed" || !has.Status.resolved() {
+			continue
+		}
+		i := slices.IndexFunc(s.tasks, func(x *TaskAndStatus) bool { return x.label() == has.label() && x.Status.State == "completed" })
+		if i < 0 {
+			return nil, fmt.Errorf("%w: %s, which %s needs, is %s", job.ErrNoBuild, has.label(), t.label(), has.Status.State)
+		}
+		out[id] = s.tasks[i].Status.TaskID
+	}
+	if len(outside) == 0 {
+		return out, nil
+	}
+	there, err := s.p.c.Statuses(ctx, outside...)
+	for _, id := range outside {
+		if err == nil && there[id] == nil {
+			err = fmt.Errorf("%w: the task %s, which %s needs, has expired", job.ErrNoBuild, id, t.label())
+		}
+	}
+	return out, err
+}

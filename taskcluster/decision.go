@@ -1,0 +1,183 @@
+package taskcluster
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+
+	"github.com/mozci/mozci/job"
+)
+
+// decision is what is known of a decision task. What it left behind does not
+// change, and is read once.
+type decision struct {
+	id string
+
+	mu      sync.Mutex
+	actions *Actions
+	scopes  []string        // as it has them
+	all     []string        // with what its roles contain
+	mapping map[string]bool // the task ids of label-to-taskid.json
+}
+
+func (p *Project) decision(id string) *decision {
+	d, _ := p.details.LoadOrStore(id, &decision{id: id})
+	return d.(*decision)
+}
+
+// The sizes that artifacts of a decision task may have. Firefox's actions.json
+// has 100 kB, its label-to-taskid.json up to 2 MB.
+const (
+	mostActions = 8 << 20
+	mostMapping = 64 << 20
+)
+
+// artifact reads a JSON artifact of a decision task. Where its latest run has
+// none, which a rerun can leave so, the last one that completed is asked.
+func (p *Project) artifact(ctx context.Context, id, name string, most int64, into any) error {
+	return p.read(ctx, id, func(run int) error { return p.c.json(ctx, id, run, name, most, into) })
+}
+
+// read calls ask for the latest run of a task, and where that has no such
+// artifact, for the last one that completed.
+func (p *Project) read(ctx context.Context, id string, ask func(run int) error) error {
+	err := ask(Latest)
+	if !errors.Is(err, job.ErrNotFound) {
+		return err
+	}
+	s, statusErr := p.c.Status(ctx, id)
+	if statusErr != nil {
+		return err
+	}
+	for i := len(s.Runs) - 2; i >= 0; i-- {
+		if s.Runs[i].State == "completed" {
+			return ask(s.Runs[i].RunID)
+		}
+	}
+	if !s.resolved() {
+		return fmt.Errorf("%w: the decision task %s is still %s", job.ErrUnavailable, id, s.State)
+	}
+	return err
+}
+
+// offers are the actions of a decision task.
+func (p *Project) offers(ctx context.Context, id string) (*Actions, error) {
+	d := p.decision(id)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.actions != nil {
+		return d.actions, nil
+	}
+	var text json.RawMessage
+	if err := p.artifact(ctx, id, "public/actions.json", mostActions, &text); err != nil {
+		return nil, err
+	}
+	a, err := ParseActions(text)
+	if err == nil {
+		d.actions = a
+	}
+	return a, err
+}
+
+// may are the scopes of a decision task, with what its roles contain: what it
+// may not fire is not fired in its name.
+func (p *Project) may(ctx context.Context, id string) (own, all []string, err error) {
+	d := p.decision(id)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.all != nil {
+		return d.scopes, d.all, nil
+	}
+	t, err := p.c.Task(ctx, id)
+	if err != nil {
+		return nil, nil, err
+	}
+	all, err = p.c.ExpandScopes(ctx, t.Scopes)
+	if err == nil {
+		d.scopes, d.all = t.Scopes, append([]string{}, all...)
+	}
+	return t.Scopes, all, err
+}
+
+// planned are the ids of the tasks that a decision task made itself.
+func (p *Project) planned(ctx context.Context, id string) (map[string]bool, error) {
+	d := p.decision(id)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.mapping != nil {
+		return d.mapping, nil
+	}
+	var labels map[string]string
+	if err := p.artifact(ctx, id, "public/label-to-taskid.json", mostMapping, &labels); err != nil {
+		return nil, err
+	}
+	d.mapping = make(map[string]bool, len(labels))
+	for _, t := range labels {
+		d.mapping[t] = true
+	}
+	return d.mapping, nil
+}
+
+// Offspring implements job.Tracer: a run of a task that says so in its tags or
+// its name, or else of one that the decision task did not make. The decision
+// task itself came with the push.
+func (p *Project) Offspring(ctx context.Context, j job.Job) (bool, error) {
+	const op = "taskcluster.offspring"
+	r, ok := j.Raw().(Record)
+	if !ok {
+		return false, job.Wrap(op, j.ID(), fmt.Errorf("%w: not a job of this CI", job.ErrInvalid))
+	}
+	if r.Made() != "" {
+		return true, nil
+	}
+	p = p.of(j.Push())
+	id, err := p.decisionOf(ctx, j.Push())
+	if err != nil || r.Status.TaskID == id {
+		return false, job.Wrap(op, j.ID(), err)
+	}
+	tasks, err := p.planned(ctx, id)
+	return err == nil && !tasks[r.Status.TaskID], job.Wrap(op, j.ID(), err)
+}
+
+// Made says how a task came to be where it says so itself: backfill, retrigger,
+// confirm (of a failure), action (it is one) or cron; empty for one that may be
+// the decision task's own.
+func (r Record) Made() string {
+	action, kind := r.Task.Tags["action"], r.Task.Tags["kind"]
+	switch {
+	case action == "backfill-task", strings.HasSuffix(r.Task.Extra.Treeherder.Symbol, "-bk"):
+		return "backfill"
+	case strings.HasPrefix(action, "retrigger-"):
+		return "retrigger"
+	case strings.HasSuffix(r.Task.Metadata.Name, "-cf"):
+		return "confirm"
+	case kind == "action-callback", action != "":
+		return "action"
+	case kind == "cron-task":
+		return "cron"
+	}
+	return ""
+}
+
+// eachLabel reads full-task-graph.json as it comes: tens of megabytes, of which
+// one label at a time is in memory. It calls begin before the first label, and
+// once more where the connection breaks.
+func (p *Project) eachLabel(ctx context.Context, id string, begin func(), each func(label string, t *graphTask) error) error {
+	return p.read(ctx, id, func(run int) error {
+		return p.c.Read(ctx, id, run, "public/full-task-graph.json", func(r io.Reader) error {
+			begin()
+			dec := json.NewDecoder(r)
+			return members(dec, func(label string) error {
+				var t graphTask
+				if err := tolerant(dec.Decode, &t); err != nil {
+					return err
+				}
+				return each(label, &t)
+			})
+		})
+	})
+}

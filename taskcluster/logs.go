@@ -1,0 +1,134 @@
+package taskcluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/mozci/mozci/job"
+)
+
+// Where a run's logs are.
+const (
+	testInfo   = "public/test_info/"
+	backingLog = "public/logs/live_backing.log" // once it has ended
+	liveLog    = "public/logs/live.log"
+)
+
+// OpenLog implements job.LogOpener. Several error summaries, of a task that ran
+// several suites, come one after the other.
+func (p *Project) OpenLog(ctx context.Context, j job.Job, which job.Log) (io.ReadCloser, error) {
+	const op = "taskcluster.log"
+	taskID, runID, err := split(j.ID())
+	if err != nil {
+		return nil, job.Wrap(op, j.ID(), err)
+	}
+	names, err := p.logs(ctx, taskID, runID, which)
+	if err == nil && len(names) == 0 {
+		err = fmt.Errorf("%w: the run has no %s log", job.ErrNotFound, which)
+	}
+	if err != nil {
+		return nil, job.Wrap(op, j.ID(), err)
+	}
+	c := &chain{open: func(name string) (io.ReadCloser, error) { return p.c.Open(ctx, taskID, runID, name) }, left: names}
+	if err := c.next(); err != nil {
+		return nil, job.Wrap(op, j.ID(), err)
+	}
+	return c, nil
+}
+
+// logs are the artifacts that are a log of this sort.
+func (p *Project) logs(ctx context.Context, taskID string, runID int, which job.Log) ([]string, error) {
+	var names []string
+	for a, err := range p.c.ListArtifacts(ctx, taskID, runID) {
+		if err != nil {
+			return nil, err
+		}
+		names = append(names, a.Name)
+	}
+	slices.Sort(names)
+	in := func(pattern string) []string {
+		return slices.DeleteFunc(slices.Clone(names), func(n string) bool {
+			ok, err := path.Match(testInfo+pattern, n)
+			return !ok || err != nil
+		})
+	}
+	switch which {
+	case job.ErrorSummary:
+		return in("*errorsummary*.log"), nil
+	case job.StructuredLog:
+		return in("*_raw.log"), nil
+	case job.TextLog:
+		for _, n := range []string{backingLog, liveLog} {
+			if slices.Contains(names, n) {
+				return []string{n}, nil
+			}
+		}
+		return nil, nil
+	}
+	return nil, fmt.Errorf("%w: %q is not a sort of log", job.ErrInvalid, string(which))
+}
+
+// chain reads files one after the other; each is opened when it is its turn.
+type chain struct {
+	open func(name string) (io.ReadCloser, error)
+	left []string
+	now  io.ReadCloser
+}
+
+func (c *chain) next() (err error) {
+	c.now, err = c.open(c.left[0])
+	c.left = c.left[1:]
+	return err
+}
+
+func (c *chain) Read(p []byte) (int, error) {
+	if c.now == nil {
+		return 0, io.EOF
+	}
+	n, err := c.now.Read(p)
+	if !errors.Is(err, io.EOF) || len(c.left) == 0 {
+		return n, err
+	}
+	if err := errors.Join(c.now.Close(), c.next()); err != nil {
+		c.now = nil
+		return n, err
+	}
+	return n, nil
+}
+
+func (c *chain) Close() error {
+	c.left = nil
+	if c.now == nil {
+		return nil
+	}
+	return c.now.Close()
+}
+
+// ArtifactsExist implements job.ArtifactChecker: the run has files besides its
+// logs that have not expired.
+func (p *Project) ArtifactsExist(ctx context.Context, j job.Job) (bool, error) {
+	const op = "taskcluster.artifacts"
+	taskID, runID, err := split(j.ID())
+	if err != nil {
+		return false, job.Wrap(op, j.ID(), err)
+	}
+	for a, err := range p.c.ListArtifacts(ctx, taskID, runID) {
+		if errors.Is(err, job.ErrNotFound) { // the task has expired, and its files with it
+			return false, nil
+		}
+		if err != nil {
+			return false, job.Wrap(op, j.ID(), err)
+		}
+		log := strings.HasPrefix(a.Name, "public/logs/") || strings.HasPrefix(a.Name, testInfo) || a.StorageType == "link"
+		if !log && a.StorageType != "error" && a.Expires.After(time.Now()) {
+			return true, nil
+		}
+	}
+	return false, nil
+}

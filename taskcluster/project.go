@@ -1,0 +1,326 @@
+package taskcluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/mozci/mozci/job"
+)
+
+// ProjectOptions configure a Project; nil is zero options.
+type ProjectOptions struct {
+	// TrustDomain is the first word of the project's index routes. Default
+	// "comm" for repositories whose name begins so, "gecko" for others.
+	TrustDomain string
+	// Logger gets which action was fired and what it made. Nil discards.
+	Logger *slog.Logger
+}
+
+// Project is the CI of one repository: a job.Scheduler and more. It is safe for
+// concurrent use; Client.Project makes one.
+type Project struct {
+	c      *Client
+	name   string
+	domain string
+	opts   ProjectOptions
+	log    *slog.Logger
+
+	decisions sync.Map // push key to decision task id
+	details   sync.Map // decision task id to *decision
+	queues    sync.Map // label to task queue id
+	others    sync.Map // repository to *Project
+
+	mu   sync.Mutex
+	asks map[string]asks // by decision task id
+}
+
+var (
+	_ job.Scheduler       = (*Project)(nil)
+	_ job.Cataloger       = (*Project)(nil)
+	_ job.Canceler        = (*Project)(nil)
+	_ job.LogOpener       = (*Project)(nil)
+	_ job.Inflighter      = (*Project)(nil)
+	_ job.ArtifactChecker = (*Project)(nil)
+	_ job.Loader          = (*Project)(nil)
+	_ job.Tracer          = (*Project)(nil)
+)
+
+// Project is the CI of a repository, by its short name, such as autoland.
+func (c *Client) Project(name string, opts *ProjectOptions) *Project {
+	p := &Project{c: c, name: name, log: c.log, asks: map[string]asks{}}
+	if opts != nil {
+		p.opts = *opts
+	}
+	if p.opts.Logger != nil {
+		p.log = p.opts.Logger
+	}
+	if p.domain = p.opts.TrustDomain; p.domain == "" {
+		p.domain = "gecko"
+		if strings.HasPrefix(name, "comm-") || name == "try-comm-central" {
+			p.domain = "comm"
+		}
+	}
+	return p
+}
+
+// of is the project that a push belongs to: what a merge brought is another's.
+func (p *Project) of(push job.Push) *Project {
+	if push.Repo == "" || push.Repo == p.name {
+		return p
+	}
+	other, _ := p.others.LoadOrStore(push.Repo, p.c.Project(push.Repo, &p.opts))
+	return other.(*Project)
+}
+
+// Record is a run as the queue has it; job.Job.Raw of this package's jobs. Run
+// is nil for a task that waits for others and has no run yet.
+type Record struct {
+	Task   *Task
+	Status *Status
+	Run    *Run
+}
+
+// errNone says that a push has no decision task.
+var errNone = fmt.Errorf("%w: no decision task is indexed for it", job.ErrNotScheduled)
+
+// decisionOf finds the decision task of a push: by revision, then by push id.
+func (p *Project) decisionOf(ctx context.Context, push job.Push) (string, error) {
+	key := fmt.Sprintf("%d %s", push.ID, push.Revision)
+	if id, ok := p.decisions.Load(key); ok {
+		return id.(string), nil
+	}
+	var paths []string
+	prefix := p.domain + ".v2." + p.name
+	if len(push.Revision) == 40 {
+		paths = append(paths, prefix+".revision."+push.Revision+".taskgraph.decision")
+	}
+	if push.ID > 0 {
+		paths = append(paths, prefix+".pushlog-id."+strconv.FormatInt(push.ID, 10)+".decision")
+	}
+	if len(paths) == 0 {
+		return "", fmt.Errorf("%w: a push with neither an id nor a revision of 40 digits", job.ErrInvalid)
+	}
+	found, err := p.c.FindTasksAtIndex(ctx, paths...)
+	if err != nil {
+		return "", err
+	}
+	for _, path := range paths {
+		if id := found[path]; id != "" {
+			p.decisions.Store(key, id)
+			return id, nil
+		}
+	}
+	return "", errNone
+}
+
+// group lists the tasks of a push, sorted by id, since the queue's order means
+// nothing. A push without a decision task, or with one that failed, gives
+// ErrNotScheduled.
+func (p *Project) group(ctx context.Context, push job.Push) (decision string, tasks []*TaskAndStatus, err error) {
+	if decision, err = p.decisionOf(ctx, push); err != nil {
+		return "", nil, err
+	}
+	for t, err := range p.c.TaskGroup(ctx, decision) {
+		if err != nil {
+			return "", nil, err
+		}
+		if t.Status.TaskID == decision && (t.Status.State == "failed" || t.Status.State == "exception") {
+			return decision, nil, fmt.Errorf("%w: its decision task %s is %s", job.ErrNotScheduled, decision, t.Status.State)
+		}
+		tasks = append(tasks, t)
+	}
+	slices.SortFunc(tasks, func(a, b *TaskAndStatus) int { return strings.Compare(a.Status.TaskID, b.Status.TaskID) })
+	for _, t := range tasks {
+		p.queues.Store(t.label(), t.Task.Queue())
+	}
+	p.remember(decision, tasks)
+	return decision, tasks, nil
+}
+
+func (t *TaskAndStatus) label() string { return t.Task.Metadata.Name }
+
+// Jobs implements job.Scheduler: every run of the push's task group, the
+// decision task's and the actions' own among them. What the run of a status
+// word that is not documented says is job.ErrUnknownWord.
+//
+// Requests: one for the decision task, unless it is known already, and one for
+// each 1000 tasks.
+func (p *Project) Jobs(ctx context.Context, push job.Push, names ...string) ([]job.Job, error) {
+	const op = "taskcluster.jobs"
+	if err := ctx.Err(); err != nil || !push.Testable() {
+		return nil, job.Wrap(op, push.String(), err)
+	}
+	p = p.of(push)
+	_, tasks, err := p.group(ctx, push)
+	if errors.Is(err, job.ErrNotScheduled) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, job.Wrap(op, push.String(), err)
+	}
+	var out []job.Job
+	var errs []error
+	for _, t := range tasks {
+		if len(names) > 0 && !slices.Contains(names, t.label()) {
+			continue
+		}
+		jobs, err := jobsOf(push, t)
+		out = append(out, jobs...)
+		if err != nil {
+			errs = append(errs, err)
+		}
+	}
+	return out, job.Wrap(op, push.String(), errors.Join(errs...))
+}
+
+// jobsOf are the runs of a task, or the one that it will have.
+func jobsOf(push job.Push, t *TaskAndStatus) ([]job.Job, error) {
+	kind := kindOf(t.label(), t.Task.Extra.Treeherder.JobKind, t.Task.Tags["kind"])
+	runs := t.Status.Runs
+	if len(runs) == 0 {
+		if t.Status.State != "unscheduled" {
+			return nil, fmt.Errorf("%w: task %s is %s and has no run", job.ErrMalformed, t.Status.TaskID, clip(t.Status.State))
+		}
+		return []job.Job{job.New(job.Facts{
+			ID: t.Status.TaskID + "/0", Name: t.label(), Push: push, Kind: kind, Status: job.Unscheduled,
+			Times: job.Times{Requested: t.Task.Created}, Raw: Record{Task: &t.Task, Status: &t.Status},
+		})}, nil
+	}
+	var out []job.Job
+	var errs []error
+	for i := range runs {
+		r := &runs[i]
+		status, err := r.status(kind, i+1 < len(runs))
+		if err != nil {
+			errs = append(errs, fmt.Errorf("task %s (%s), run %d: %w", t.Status.TaskID, t.label(), r.RunID, err))
+			continue
+		}
+		out = append(out, job.New(job.Facts{
+			ID: fmt.Sprintf("%s/%d", t.Status.TaskID, r.RunID), Name: t.label(), Push: push, Kind: kind, Status: status,
+			Times: job.Times{Requested: r.Scheduled.UTC(), Started: r.Started.UTC(), Finished: r.Resolved.UTC()},
+			Raw:   Record{Task: &t.Task, Status: &t.Status, Run: r},
+		}))
+	}
+	return out, errors.Join(errs...)
+}
+
+// status maps a run's words; see the package comment. later says that another
+// run came after it.
+func (r *Run) status(kind job.Kind, later bool) (job.Status, error) {
+	switch r.State {
+	case "pending":
+		return job.Pending, nil
+	case "running":
+		return job.Running, nil
+	case "completed":
+		return job.Success, nil
+	case "failed":
+		if kind == job.Test || kind == job.Perf {
+			return job.TestFailed, nil
+		}
+		return job.Busted, nil
+	case "exception":
+		return r.exception(later)
+	}
+	return 0, job.UnknownWord("taskcluster", "run state", clip(r.State))
+}
+
+func (r *Run) exception(later bool) (job.Status, error) {
+	switch r.ReasonResolved {
+	case "malformed-payload", "resource-unavailable", "internal-error":
+		return job.Exception, nil
+	case "claim-expired", "worker-shutdown", "intermittent-task":
+		if later {
+			return job.Retry, nil
+		}
+		return job.Exception, nil
+	case "deadline-exceeded":
+		if r.Started.IsZero() {
+			return job.Skipped, nil // what it waits for did not come
+		}
+		return job.Exception, nil
+	case "canceled":
+		return job.Cancelled, nil
+	case "superseded":
+		return job.Coalesced, nil
+	}
+	return 0, job.UnknownWord("taskcluster", "reasonResolved", clip(r.ReasonResolved))
+}
+
+// perf are words in the labels of what measures.
+var perf = []string{"talos", "raptor", "browsertime", "perftest", "awsy"}
+
+// kindOf is what sort of work a task does, by what taskgraph notes of it for
+// Treeherder, by its kind there, and by its label.
+func kindOf(label, jobKind, tagKind string) job.Kind {
+	is := func(word string) bool {
+		return jobKind == word || jobKind == "" && tagKind == word || strings.HasPrefix(label, word+"-")
+	}
+	l := strings.ToLower(label)
+	switch {
+	case is("build"):
+		return job.Build
+	case slices.ContainsFunc(perf, func(w string) bool { return strings.Contains(l, w) }) && jobKind != "other":
+		return job.Perf
+	case is("test"):
+		return job.Test
+	}
+	return job.Other
+}
+
+// split is the task and the run that a job's ID names.
+func split(id string) (taskID string, runID int, err error) {
+	taskID, run, ok := strings.Cut(id, "/")
+	runID, err = strconv.Atoi(run)
+	if !ok || err != nil || runID < 0 || checkTask(taskID) != nil {
+		return "", 0, fmt.Errorf("%w: no run has the id %q: expected <task id>/<run number>", job.ErrNotFound, clip(id))
+	}
+	return taskID, runID, nil
+}
+
+// Cancel implements job.Canceler. A run that another one followed has ended, and
+// its task is left alone.
+func (p *Project) Cancel(ctx context.Context, id string) error {
+	const op = "taskcluster.cancel"
+	taskID, runID, err := split(id)
+	if err != nil {
+		return job.Wrap(op, id, err)
+	}
+	s, err := p.c.Status(ctx, taskID)
+	if err != nil {
+		return job.Wrap(op, id, err)
+	}
+	switch {
+	case s.resolved() || runID < len(s.Runs)-1:
+		return nil
+	case runID > max(0, len(s.Runs)-1):
+		return job.Wrap(op, id, fmt.Errorf("%w: the task has %d runs", job.ErrNotFound, len(s.Runs)))
+	}
+	_, err = p.c.CancelTask(ctx, taskID)
+	var answered *Error
+	if errors.As(err, &answered) && answered.Code == "RequestConflict" { // it ended meanwhile, or with its deadline
+		if s, again := p.c.Status(ctx, taskID); again == nil && (s.resolved() || time.Now().After(s.Deadline)) {
+			return nil
+		}
+	}
+	return job.Wrap(op, id, err)
+}
+
+// Load implements job.Loader: the queue of the label, which is known once Jobs
+// has seen a task of it; before that it is job.ErrNotFound.
+func (p *Project) Load(ctx context.Context, label string) (job.Load, error) {
+	const op = "taskcluster.load"
+	queue, ok := p.queues.Load(label)
+	if !ok {
+		return job.Load{}, job.Wrap(op, label, fmt.Errorf("%w: no task of it was seen, so its queue is not known", job.ErrNotFound))
+	}
+	n, err := p.c.TaskQueueCounts(ctx, queue.(string))
+	return job.Load{Pending: n.Pending, Running: n.Claimed}, job.Wrap(op, label, err)
+}
