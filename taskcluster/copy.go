@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mozci/mozci/internal/slug"
 	"github.com/mozci/mozci/job"
 )
 
@@ -35,7 +36,7 @@ func (s *shot) copyInstead(ctx context.Context, gone error) (job.Receipt, error)
 	}
 	ids := make([]string, s.req.Count)
 	for i := range ids {
-		ids[i] = SlugOf(fmt.Sprintf("%s copy %d", s.req.Key, i))
+		ids[i] = slug.Of(fmt.Sprintf("%s copy %d", s.req.Key, i))
 	}
 	there, err := s.p.c.Statuses(ctx, ids...)
 	if err != nil {

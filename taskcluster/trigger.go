@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/mozci/mozci/internal/slug"
 	"github.com/mozci/mozci/job"
 )
 
@@ -241,7 +242,7 @@ func (s *shot) make(ctx context.Context) (job.Receipt, error) {
 	if err != nil {
 		return job.Receipt{}, err
 	}
-	id := SlugOf(s.req.Key + " action " + s.action.Name)
+	id := slug.Of(s.req.Key + " action " + s.action.Name)
 	more := map[string]any{"ownTaskId": id, "task": nil}
 	if s.on != nil {
 		var task any

@@ -82,7 +82,7 @@ var libraries = map[string][]string{
 // testLibraries may be imported by every test, and by those of one room.
 var testLibraries = map[string][]string{
 	"":         {"github.com/google/go-cmp"},
-	"internal": {"gopkg.in/yaml.v3"},                               // the specification of JSON-e
+	"internal": {"gopkg.in/yaml.v3"},                              // the specification of JSON-e
 	"trigger":  {"modernc.org/sqlite", "github.com/jackc/pgx/v5"}, // the ledger's drivers
 }
 

@@ -1,0 +1,74 @@
+package taskcluster_test
+
+import (
+	"fmt"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/mozci/mozci/internal/tctest"
+	"github.com/mozci/mozci/job"
+	"github.com/mozci/mozci/taskcluster"
+)
+
+// serve starts a deployment, and returns a client of it with credentials.
+func serve(t testing.TB, s *tctest.Server) *taskcluster.Client {
+	t.Helper()
+	return connect(t, s, &taskcluster.Options{Credentials: &taskcluster.Credentials{ClientID: "me", AccessToken: "secret"}})
+}
+
+func connect(t testing.TB, s *tctest.Server, opts *taskcluster.Options) *taskcluster.Client {
+	t.Helper()
+	server := httptest.NewUnstartedServer(nil)
+	server.Config.Handler = s.Handler("http://" + server.Listener.Addr().String())
+	server.Start()
+	t.Cleanup(server.Close)
+	c, err := taskcluster.New(server.URL, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+const (
+	build = "build-linux64/opt"
+	test  = "test-linux2404-64/opt-mochitest-1"
+	other = "test-linux2404-64/opt-xpcshell-1"
+	spare = "test-linux2404-64/opt-talos-g1"
+)
+
+var labels = []tctest.Label{
+	{Name: build, Planned: true},
+	{Name: test, Build: build, Planned: true, Manifests: []string{"dom/a/mochitest.toml", "dom/b/mochitest.toml"}},
+	{Name: other, Build: build, Planned: true},
+	{Name: spare, Build: build},
+}
+
+func push(id int64) job.Push {
+	return job.Push{Repo: "autoland", ID: id, Revision: fmt.Sprintf("%040x", id), Time: time.Unix(1.7e9, 0)}
+}
+
+// world is a deployment with one push of the labels, whose decision task it
+// returns too.
+func world() (*tctest.Server, string) {
+	s := tctest.New()
+	return s, s.AddPush("autoland", 20, push(20).Revision, labels...)
+}
+
+// text shows jobs, a line each.
+func text(jobs []job.Job) string {
+	var out []string
+	for _, j := range jobs {
+		out = append(out, fmt.Sprint(j.Name(), " ", j.Kind(), " ", j.Status()))
+	}
+	return strings.Join(out, "\n")
+}
+
+// ok is a value that must be had.
+func ok[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
