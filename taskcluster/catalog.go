@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"slices"
 
 	"github.com/mozci/mozci/job"
@@ -79,19 +78,7 @@ func (p *Project) Catalog(ctx context.Context, push job.Push) ([]job.Entry, erro
 		return nil, job.Wrap(op, push.String(), err)
 	}
 	entries, err := p.catalog(ctx, id)
-	if errors.Is(err, job.ErrNotFound) {
-		err = p.noGraph(ctx, id, err)
-	}
 	return entries, job.Wrap(op, push.String(), err)
-}
-
-// noGraph says why a decision task left nothing behind.
-func (p *Project) noGraph(ctx context.Context, id string, err error) error {
-	s, statusErr := p.c.Status(ctx, id)
-	if statusErr == nil && (s.State == "failed" || s.State == "exception") {
-		return fmt.Errorf("%w: its decision task %s is %s", job.ErrNotScheduled, id, s.State)
-	}
-	return err
 }
 
 func (p *Project) catalog(ctx context.Context, id string) ([]job.Entry, error) {

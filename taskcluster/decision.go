@@ -3,7 +3,6 @@ package taskcluster
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -36,32 +35,42 @@ const (
 	mostMapping = 64 << 20
 )
 
-// artifact reads a JSON artifact of a decision task. Where its latest run has
-// none, which a rerun can leave so, the last one that completed is asked.
-func (p *Project) artifact(ctx context.Context, id, name string, most int64, into any) error {
-	return p.read(ctx, id, func(run int) error { return p.c.json(ctx, id, run, name, most, into) })
+// completed is the run of a decision task that left its artifacts: the last one
+// that completed, which need not be the latest, since a rerun may be under way.
+// A decision task that failed is job.ErrNotScheduled; of one that is not done,
+// nothing is known yet.
+func (p *Project) completed(ctx context.Context, id string) (run int, err error) {
+	if run, ok := p.runs.Load(id); ok {
+		return run.(int), nil
+	}
+	s, err := p.c.Status(ctx, id)
+	if err != nil {
+		return 0, err
+	}
+	return p.settled(s)
 }
 
-// read calls ask for the latest run of a task, and where that has no such
-// artifact, for the last one that completed.
-func (p *Project) read(ctx context.Context, id string, ask func(run int) error) error {
-	err := ask(Latest)
-	if !errors.Is(err, job.ErrNotFound) {
-		return err
-	}
-	s, statusErr := p.c.Status(ctx, id)
-	if statusErr != nil {
-		return err
-	}
-	for i := len(s.Runs) - 2; i >= 0; i-- {
+// settled is completed for a status that is known.
+func (p *Project) settled(s *Status) (run int, err error) {
+	for i := len(s.Runs) - 1; i >= 0; i-- {
 		if s.Runs[i].State == "completed" {
-			return ask(s.Runs[i].RunID)
+			p.runs.Store(s.TaskID, s.Runs[i].RunID)
+			return s.Runs[i].RunID, nil
 		}
 	}
-	if !s.resolved() {
-		return fmt.Errorf("%w: the decision task %s is still %s", job.ErrUnavailable, id, s.State)
+	if s.resolved() {
+		return 0, fmt.Errorf("%w: its decision task %s is %s", job.ErrNotScheduled, s.TaskID, s.State)
 	}
-	return err
+	return 0, fmt.Errorf("%w: its decision task %s is still %s", job.ErrUnavailable, s.TaskID, s.State)
+}
+
+// artifact reads a JSON artifact of a decision task.
+func (p *Project) artifact(ctx context.Context, id, name string, most int64, into any) error {
+	run, err := p.completed(ctx, id)
+	if err != nil {
+		return err
+	}
+	return p.c.json(ctx, id, run, name, most, into)
 }
 
 // offers are the actions of a decision task.
@@ -167,17 +176,19 @@ func (r Record) Made() string {
 // one label at a time is in memory. It calls begin before the first label, and
 // once more where the connection breaks.
 func (p *Project) eachLabel(ctx context.Context, id string, begin func(), each func(label string, t *graphTask) error) error {
-	return p.read(ctx, id, func(run int) error {
-		return p.c.Read(ctx, id, run, "public/full-task-graph.json", func(r io.Reader) error {
-			begin()
-			dec := json.NewDecoder(r)
-			return members(dec, func(label string) error {
-				var t graphTask
-				if err := tolerant(dec.Decode, &t); err != nil {
-					return err
-				}
-				return each(label, &t)
-			})
+	run, err := p.completed(ctx, id)
+	if err != nil {
+		return err
+	}
+	return p.c.Read(ctx, id, run, "public/full-task-graph.json", func(r io.Reader) error {
+		begin()
+		dec := json.NewDecoder(r)
+		return members(dec, func(label string) error {
+			var t graphTask
+			if err := tolerant(dec.Decode, &t); err != nil {
+				return err
+			}
+			return each(label, &t)
 		})
 	})
 }

@@ -33,6 +33,7 @@ type Project struct {
 	log    *slog.Logger
 
 	decisions sync.Map // push key to decision task id
+	runs      sync.Map // decision task id to the run that completed
 	details   sync.Map // decision task id to *decision
 	queues    sync.Map // label to task queue id
 	others    sync.Map // repository to *Project
@@ -131,8 +132,10 @@ func (p *Project) group(ctx context.Context, push job.Push) (decision string, ta
 		if err != nil {
 			return "", nil, err
 		}
-		if t.Status.TaskID == decision && (t.Status.State == "failed" || t.Status.State == "exception") {
-			return decision, nil, fmt.Errorf("%w: its decision task %s is %s", job.ErrNotScheduled, decision, t.Status.State)
+		if t.Status.TaskID == decision {
+			if _, err := p.settled(&t.Status); errors.Is(err, job.ErrNotScheduled) {
+				return decision, nil, err
+			}
 		}
 		tasks = append(tasks, t)
 	}
@@ -298,10 +301,10 @@ func (p *Project) Cancel(ctx context.Context, id string) error {
 		return job.Wrap(op, id, err)
 	}
 	switch {
-	case s.resolved() || runID < len(s.Runs)-1:
-		return nil
 	case runID > max(0, len(s.Runs)-1):
 		return job.Wrap(op, id, fmt.Errorf("%w: the task has %d runs", job.ErrNotFound, len(s.Runs)))
+	case s.resolved() || runID < len(s.Runs)-1:
+		return nil
 	}
 	_, err = p.c.CancelTask(ctx, taskID)
 	var answered *Error
