@@ -17,7 +17,8 @@ type graphTask struct {
 		Manifests json.RawMessage `json:"test_manifests"`
 	} `json:"attributes"`
 	Task struct {
-		Tags struct {
+		TaskQueueID string `json:"taskQueueId"`
+		Tags        struct {
 			Kind string `json:"kind"`
 		} `json:"tags"`
 		Extra struct {
@@ -89,6 +90,9 @@ func (p *Project) catalog(ctx context.Context, id string) ([]job.Entry, error) {
 			e.Upstreams = append(e.Upstreams, l)
 		}
 		out = append(out, e)
+		if t.Task.TaskQueueID != "" {
+			p.queues.Store(label, t.Task.TaskQueueID)
+		}
 		return nil
 	})
 	if errors.Is(err, job.ErrNotFound) {

@@ -317,12 +317,12 @@ func (p *Project) Cancel(ctx context.Context, id string) error {
 }
 
 // Load implements job.Loader: the queue of the label, which is known once Jobs
-// has seen a task of it; before that it is job.ErrNotFound.
+// or Catalog has seen the label; before that it is errors.ErrUnsupported.
 func (p *Project) Load(ctx context.Context, label string) (job.Load, error) {
 	const op = "taskcluster.load"
 	queue, ok := p.queues.Load(label)
 	if !ok {
-		return job.Load{}, job.Wrap(op, label, fmt.Errorf("%w: no task of it was seen, so its queue is not known", job.ErrNotFound))
+		return job.Load{}, job.Wrap(op, label, fmt.Errorf("no task of it was seen, so its queue is not known: %w", errors.ErrUnsupported))
 	}
 	n, err := p.c.TaskQueueCounts(ctx, queue.(string))
 	return job.Load{Pending: n.Pending, Running: n.Claimed}, job.Wrap(op, label, err)

@@ -243,7 +243,7 @@ func TestCancel(t *testing.T) {
 func TestLoad(t *testing.T) {
 	s, _ := world()
 	p := serve(t, s).Project("autoland", nil)
-	if _, err := p.Load(t.Context(), test); !errors.Is(err, job.ErrNotFound) {
+	if _, err := p.Load(t.Context(), test); !errors.Is(err, errors.ErrUnsupported) {
 		t.Errorf("before a task was seen: %v", err)
 	}
 	_ = ok(p.Jobs(t.Context(), push(20), build))

@@ -72,7 +72,7 @@ func (l Label) graph() Object {
 	}
 	return Object{
 		"label": l.Name, "kind": l.kind(), "attributes": Object{"kind": l.kind()}, "dependencies": needs,
-		"task": Object{"metadata": Object{"name": l.Name}, "tags": l.tags(), "extra": Object{"treeherder": Object{"jobKind": l.kind()}}, "payload": l.payload()},
+		"task": Object{"taskQueueId": "gecko-t/linux", "metadata": Object{"name": l.Name}, "tags": l.tags(), "extra": Object{"treeherder": Object{"jobKind": l.kind()}}, "payload": l.payload()},
 	}
 }
 
