@@ -63,13 +63,22 @@ func TestTriggering(t *testing.T) {
 		"one that did not run":  {job.Request{Label: spare, Count: 2}, nil, `["add-new-jobs",{"tasks":["` + spare + `"],"times":2},false,true]`, hook, 2, ""},
 		"a build":               {job.Request{Label: build, Count: 1}, nil, `["add-new-jobs",{"tasks":["` + build + `"],"times":1},false,true]`, hook, 2, ""},
 		"confirm-failures":      {job.Request{Label: test, Count: 1, Action: "confirm-failures"}, nil, `["confirm-failures",{},true,true]`, hook, 1, ""},
-		"the retrigger that is meant": {job.Request{Label: test, Count: 2, Action: "retrigger"}, nil,
-			`["retrigger",{"downstream":false,"times":2},true,true]`, hook, 3, ""},
-		"of a build another one": {job.Request{Label: build, Count: 1, Action: "retrigger", Input: map[string]any{"force": true}}, nil,
-			`["retrigger-disabled",{"force":true,"times":1},true,true]`, hook, 2, ""},
+		"the retrigger that is meant": {
+			job.Request{Label: test, Count: 2, Action: "retrigger"},
+			nil,
+			`["retrigger",{"downstream":false,"times":2},true,true]`, hook, 3, "",
+		},
+		"of a build another one": {
+			job.Request{Label: build, Count: 1, Action: "retrigger", Input: map[string]any{"force": true}},
+			nil,
+			`["retrigger-disabled",{"force":true,"times":1},true,true]`, hook, 2, "",
+		},
 		"of the decision task a third": {job.Request{Label: "Gecko Decision Task", Count: 1, Action: "retrigger"}, nil, `["retrigger-decision",null,true,true]`, hook, 1, ""},
-		"backfill-task": {job.Request{Count: 2, Action: "backfill-task", Input: map[string]any{"label": spare}}, nil,
-			`["backfill-task",{"label":"` + spare + `","retrigger":true,"times":2},false,true]`, strings.Replace(hook, "generic", "backfill", 1), 2, spare},
+		"backfill-task": {
+			job.Request{Count: 2, Action: "backfill-task", Input: map[string]any{"label": spare}},
+			nil,
+			`["backfill-task",{"label":"` + spare + `","retrigger":true,"times":2},false,true]`, strings.Replace(hook, "generic", "backfill", 1), 2, spare,
+		},
 		"times that the input says": {job.Request{Count: 1, Action: "backfill-task", Input: struct {
 			Label string `json:"label"`
 			Times int    `json:"times"`

@@ -65,8 +65,9 @@ var rules = []rule{
 	{"examples", []string{"*"}},
 }
 
-// tests may import this besides what their room may: it is no source.
-var tests = []string{"job", "job/jobtest", "analysis", "internal"}
+// tests may import this besides what their room may: decisions run over the
+// sources that are tested.
+var tests = []string{"job", "job/jobtest", "analysis", "trigger", "internal"}
 
 // libraries are the modules that library rooms may import; drivers, command
 // line and browser libraries belong to examples and tests.

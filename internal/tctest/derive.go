@@ -1,0 +1,157 @@
+package tctest
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/mozci/mozci/internal/slug"
+)
+
+// The recorded push: its decision task, and what it is called.
+const (
+	RecordedDecision = "A5O76NnPRt--HRPWdpOVlA"
+	RecordedRevision = "567d57332b25c9645bbf0957e04efaa1c83a11bd"
+	RecordedID       = 20
+)
+
+// decisionArtifacts are the files of the recorded decision task that mozci
+// reads.
+var decisionArtifacts = []string{"actions.json", "full-task-graph.json", "label-to-taskid.json", "runnable-jobs.json"}
+
+// ReplayPush returns a replay of one folder of exchanges and one of a decision
+// task's artifacts, as recorded, without the exchanges that drop names.
+//
+// Three answers are derived by hand, since nobody asked while it was recorded:
+// the decision task's status, from the group's listing; what its scopes
+// contain, among them its hooks; and none for batch calls to the index, so that
+// it is asked path by path.
+func ReplayPush(exchanges, decision string, drop ...string) (*Replay, error) {
+	all, err := ReadRecorded(exchanges)
+	if err != nil {
+		return nil, err
+	}
+	var kept []Recorded
+	drop = append(drop, "findTasksAtIndex", "expandScopes")
+	for _, e := range all {
+		wanted := true
+		for _, d := range drop {
+			wanted = wanted && !strings.Contains(e.Name, d)
+		}
+		if wanted {
+			kept = append(kept, e)
+		}
+	}
+	r := NewReplay(append(kept, derivedStatus(kept), derivedScopes()))
+	for _, name := range decisionArtifacts {
+		text, err := os.ReadFile(filepath.Join(decision, name))
+		if err != nil {
+			return nil, err
+		}
+		r.Files[RecordedDecision+"/public/"+name] = text
+	}
+	return r, nil
+}
+
+// exchange is one that was not recorded.
+func exchange(name, method, path string, body any) Recorded {
+	r := Recorded{Name: name}
+	r.Request.Method, r.Request.URL = method, recordedRoot+path
+	r.Response.Status, r.Response.Headers = 200, map[string]string{"content-type": "application/json; charset=utf-8"}
+	text, err := json.Marshal(body)
+	if err != nil {
+		panic(err) // what is given here is plain
+	}
+	r.Response.Body = text
+	return r
+}
+
+func derivedScopes() Recorded {
+	return exchange("derived-scopes", "POST", "/api/auth/v1/scopes/expand", Object{"scopes": []string{
+		"queue:create-task:low:*", "queue:route:*", "in-tree:hook-action:project-gecko/in-tree-action-3-*",
+	}})
+}
+
+// group is the listing of the recorded push among exchanges.
+func group(all []Recorded) (listing Object, found bool) {
+	for _, e := range all {
+		if strings.Contains(e.Name, "-gecko-listTaskGroup-") && json.Unmarshal(e.Response.Body, &listing) == nil {
+			return listing, true
+		}
+	}
+	return nil, false
+}
+
+func derivedStatus(all []Recorded) Recorded {
+	var status any
+	listing, _ := group(all)
+	tasks, _ := listing["tasks"].([]any)
+	for _, t := range tasks {
+		if s := t.(Object)["status"].(Object); s["taskId"] == RecordedDecision {
+			status = s
+		}
+	}
+	return exchange("derived-status", "GET", "/api/queue/v1/task/"+RecordedDecision+"/status", Object{"status": status})
+}
+
+// Derive adds another push to the replay, made by hand from the recorded one:
+// the same tasks under ids of its own, ended as results says by label, with
+// completed, failed or canceled; labels that it does not name did not run. It
+// returns the decision task's id.
+func (p *Replay) Derive(id int64, revision string, results map[string]string) string {
+	listing, found := group(p.all)
+	if !found {
+		panic("no listing of the recorded push among the exchanges")
+	}
+	ids := map[string]string{}
+	var kept []any
+	for _, t := range listing["tasks"].([]any) {
+		t := t.(Object)
+		label, status := nameOf(t["task"].(Object)), t["status"].(Object)
+		result, ran := results[label]
+		old := status["taskId"].(string)
+		if old == RecordedDecision {
+			result, ran = "completed", true
+		}
+		if !ran || ids[old] != "" {
+			continue
+		}
+		ids[old] = slug.Of(fmt.Sprint(revision, label))
+		end(status, result)
+		kept = append(kept, t)
+	}
+	listing["tasks"] = kept
+	decision := ids[RecordedDecision]
+	moved := []string{RecordedRevision, revision}
+	for old, now := range ids {
+		moved = append(moved, old, now)
+	}
+	move := strings.NewReplacer(moved...)
+	add := func(name, path string, body any) {
+		e := exchange(fmt.Sprint("derived-", id, "-", name), "GET", path, body)
+		e.Response.Body = []byte(move.Replace(string(e.Response.Body)))
+		p.all = append(p.all, e)
+	}
+	found2 := Object{"namespace": "x", "taskId": decision, "rank": id, "data": Object{}, "expires": "2030-01-01T00:00:00.000Z"}
+	add("revision", "/api/index/v1/task/gecko.v2.autoland.revision."+revision+".taskgraph.decision", found2)
+	add("pushlog", fmt.Sprintf("/api/index/v1/task/gecko.v2.autoland.pushlog-id.%d.decision", id), found2)
+	add("group", "/api/queue/v1/task-group/"+decision+"/list", listing)
+	for _, name := range decisionArtifacts {
+		text := move.Replace(string(p.Files[RecordedDecision+"/public/"+name]))
+		p.Files[decision+"/public/"+name] = []byte(strings.ReplaceAll(text, `"pushlog_id": "20"`, fmt.Sprintf(`"pushlog_id": "%d"`, id)))
+	}
+	return decision
+}
+
+// end ends the latest run of a task's status.
+func end(status Object, result string) {
+	state := result
+	if result == "canceled" {
+		state = "exception"
+	}
+	runs := status["runs"].([]any)
+	last := runs[len(runs)-1].(Object)
+	status["state"], last["state"], last["reasonResolved"] = state, state, result
+}
