@@ -8,6 +8,7 @@
 package backfill
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -58,6 +59,11 @@ type Options struct {
 	Exceptions   *int
 	Budgets      trigger.Budgets
 	ExistingOnly bool
+	// Manifests are the test manifests that the failure is in. Where a push runs
+	// them in another chunk of the label's suite, that chunk is looked at and
+	// planned there. It costs the catalog of each push. Default: the label is
+	// what it is called.
+	Manifests []string
 	// FollowMerges looks at what the pushes that can have broken the label
 	// brought from other repositories, when the repository is a job.Originer:
 	// the last good push may lie there. The plan then names pushes of both.
@@ -75,6 +81,7 @@ type Options struct {
 // Sighting is what is known of one push.
 type Sighting struct {
 	Push    job.Push
+	Label   string // the chunk that was looked at; see Options.Manifests
 	Verdict analysis.Verdict
 	Runs    analysis.Runs
 	Err     error // it could not be read; the verdict is Unknown
@@ -196,10 +203,7 @@ func (f *finder) walk(ctx context.Context) (Result, error) {
 	}
 	beyond := 0
 	for r := range analysis.Ordered(ctx, f.pushes, fetch, &analysis.OrderedOptions{Width: f.opts.Width, Logger: f.opts.Logger}) {
-		s := Sighting{r.Push, r.Value.verdict, r.Value.runs, r.Err}
-		if s.Err != nil {
-			s.Verdict = analysis.Unknown
-		}
+		s := f.sighting(r)
 		f.known[placeOf(r.Push)] = r.Value.jobs
 		if f.opts.Observe != nil {
 			f.opts.Observe(s)
@@ -231,8 +235,18 @@ func (f *finder) walk(ctx context.Context) (Result, error) {
 	return res, nil
 }
 
+// sighting is what a look told.
+func (f *finder) sighting(r analysis.Result[looked]) Sighting {
+	s := Sighting{r.Push, cmp.Or(r.Value.label, f.label), r.Value.verdict, r.Value.runs, r.Err}
+	if s.Err != nil {
+		s.Verdict = analysis.Unknown
+	}
+	return s
+}
+
 // looked is what one request told.
 type looked struct {
+	label   string // empty for the one that is looked for
 	jobs    []job.Job
 	runs    analysis.Runs
 	verdict analysis.Verdict
@@ -242,13 +256,47 @@ func (f *finder) look(ctx context.Context, p job.Push, log *slog.Logger) (looked
 	if !p.Testable() {
 		return looked{verdict: analysis.Untestable}, nil
 	}
-	jobs, err := f.ci.Jobs(ctx, p, f.names...)
-	if err != nil {
-		return looked{jobs: jobs}, err
+	label, names, err := f.chunk(ctx, p)
+	if err != nil || label == "" {
+		return looked{verdict: analysis.Untestable}, err
 	}
-	runs, err := analysis.OfRuns(ctx, analysis.OfLabel(jobs, f.label), f.opts.Judge)
+	jobs, err := f.ci.Jobs(ctx, p, names...)
+	if err != nil {
+		return looked{label: label, jobs: jobs}, err
+	}
+	runs, err := analysis.OfRuns(ctx, analysis.OfLabel(jobs, label), f.opts.Judge)
 	log.Info("looked at push", "push", p.ID, "revision", p.Short(), "verdict", runs.Verdict().String(), "runs", runs.String())
-	return looked{jobs, runs, runs.Verdict()}, err
+	return looked{label, jobs, runs, runs.Verdict()}, err
+}
+
+// chunk is the label that runs the wanted manifests on a push, and the labels
+// to read: its builds too. It is empty where no label does.
+func (f *finder) chunk(ctx context.Context, p job.Push) (label string, names []string, err error) {
+	if len(f.opts.Manifests) == 0 {
+		return f.label, f.names, nil
+	}
+	entries, err := job.Catalog(ctx, f.ci, p)
+	switch {
+	case errors.Is(err, errors.ErrUnsupported):
+		return f.label, f.names, nil
+	case errors.Is(err, job.ErrNotScheduled):
+		return "", nil, nil
+	case err != nil:
+		return "", nil, err
+	}
+	label = f.label
+	if chunks, known := analysis.Counterparts(entries, f.label, f.opts.Manifests); known {
+		if len(chunks) == 0 {
+			return "", nil, nil
+		}
+		label = chunks[0].Label
+	}
+	names = append([]string{label}, f.names...)
+	if e, err := trigger.Lookup(entries, label); err == nil {
+		names = append(names, e.Upstreams...)
+	}
+	slices.Sort(names)
+	return label, slices.Compact(names), nil
 }
 
 // started checks the first push: whether the label is known, and is bad there.

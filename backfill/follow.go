@@ -78,9 +78,8 @@ func (w *follower) origin(ctx context.Context, through job.Push, o job.Origin) e
 	}
 	fetch := func(ctx context.Context, p job.Push, log *slog.Logger) (looked, error) { return w.f.look(ctx, p, log) }
 	for r := range analysis.Ordered(ctx, pushes, fetch, &analysis.OrderedOptions{Width: w.f.opts.Width, Logger: w.f.opts.Logger}) {
-		s := Sighting{r.Push, r.Value.verdict, r.Value.runs, r.Err}
+		s := w.f.sighting(r)
 		if s.Err != nil {
-			s.Verdict = analysis.Unknown
 			w.res.Warnings = append(w.res.Warnings, fmt.Sprintf("push %s could not be read: %v", s.Push, s.Err))
 		}
 		w.f.known[placeOf(s.Push)] = r.Value.jobs

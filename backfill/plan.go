@@ -20,14 +20,14 @@ func (f *finder) plan(ctx context.Context, res *Result) error {
 		switch {
 		case s.Err != nil:
 			res.Plan.LeftOut = append(res.Plan.LeftOut, trigger.LeftOut{
-				Label: f.label, Push: s.Push, Count: f.opts.Times, Why: fmt.Sprintf("could not be read: %v", s.Err),
+				Label: s.Label, Push: s.Push, Count: f.opts.Times, Why: fmt.Sprintf("could not be read: %v", s.Err),
 			})
 		case f.opts.Holes:
 			pushes = append(pushes, s.Push)
 		case i == 0, res.LastGood != nil && s.Push.ID <= res.LastGood.ID:
 		case s.Verdict == analysis.Bad:
 			bad = append(bad, trigger.Step{
-				Label: f.label, Push: s.Push, Action: trigger.Nothing, Times: f.opts.Times, Seen: s.Runs.Seen,
+				Label: s.Label, Push: s.Push, Action: trigger.Nothing, Times: f.opts.Times, Seen: s.Runs.Seen,
 				Why: "it is known to be bad here: " + s.Runs.String(),
 			})
 		default:
@@ -62,7 +62,7 @@ func (f *finder) plan(ctx context.Context, res *Result) error {
 func (f *finder) planOptions(why string) *trigger.Options {
 	return &trigger.Options{
 		Times: f.opts.Times, Ledger: f.opts.Ledger, Exceptions: f.opts.Exceptions, Width: f.opts.Width, Logger: f.opts.Logger,
-		Budgets: f.opts.Budgets, Automatic: f.opts.Automatic, ExistingOnly: f.opts.ExistingOnly,
+		Budgets: f.opts.Budgets, Automatic: f.opts.Automatic, Manifests: f.opts.Manifests, ExistingOnly: f.opts.ExistingOnly,
 		Known: func(p job.Push) ([]job.Job, bool) { jobs, ok := f.known[placeOf(p)]; return jobs, ok },
 		Why:   func(job.Push) string { return why },
 	}

@@ -24,7 +24,7 @@ type Entry struct {
 	// MakesUpstreams says that the CI itself makes the builds that are missing,
 	// and waits for those under way, when the label is asked for.
 	MakesUpstreams bool
-	Manifests []string // the test manifests it runs, where that is known
+	Manifests      []string // the test manifests it runs, where that is known
 }
 
 // Canceler can stop a run.

@@ -1,6 +1,7 @@
 package trigger
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -12,7 +13,10 @@ import (
 type Facts struct {
 	Push  job.Push
 	Label string
-	Runs  analysis.Runs // of the label
+	// Instead is the label that was asked about, where another chunk runs its
+	// tests on this push; Moved then says what that one runs.
+	Instead, Moved string
+	Runs           analysis.Runs // of the label
 	// Asked are runs that were asked for and are not visible yet.
 	Asked int
 	// Builds are the builds that the label needs.
@@ -78,7 +82,7 @@ func Decide(f Facts, times, exceptions int) ([]Step, *LeftOut) {
 	case need <= 0:
 		return []Step{{
 			Label: f.Label, Push: f.Push, Action: Nothing, Times: times, Seen: f.seen(),
-			Why: fmt.Sprintf("has %d of %d: %s", have, times, f.have()),
+			Why: fmt.Sprintf("has %d of %d: %s", have, times, f.have()) + f.moved(),
 		}}, nil
 	case f.Runs.By[job.Cancelled] > 0:
 		return out("a person cancelled it here, so it is left alone")
@@ -143,12 +147,24 @@ func (f Facts) act(times, need int, out func(string, ...any) ([]Step, *LeftOut))
 		Key: key(f.Push, f.Label, f.seen(), need), Label: f.Label, Push: f.Push, Action: Trigger,
 		Count: need, Times: times, Seen: f.seen(), Why: f.why(times, need),
 	}
+	s.Why += f.moved()
 	if len(waits) > 0 {
 		s.Action, s.Builds = Wait, needed
 		s.Why += "; waits: " + strings.Join(waits, ", ")
 	}
 	return append(steps, s), nil
 }
+
+// moved says why another label than the one that was asked about.
+func (f Facts) moved() string {
+	if f.Instead == "" {
+		return ""
+	}
+	return fmt.Sprintf("; %s, as %s does elsewhere: tests move between chunks", f.Moved, f.Instead)
+}
+
+// asked is the label that was asked about.
+func (f Facts) asked() string { return cmp.Or(f.Instead, f.Label) }
 
 func (f Facts) why(times, need int) string {
 	if need == times {

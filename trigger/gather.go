@@ -3,8 +3,10 @@ package trigger
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/mozci/mozci/analysis"
@@ -44,6 +46,11 @@ func (m *maker) gather(ctx context.Context, p job.Push, labels []string, log *sl
 		if !hasCatalog {
 			continue
 		}
+		if !m.move(&out[i], entries) {
+			continue
+		}
+		l = out[i].Label
+		names[i] = l
 		e, found := Lookup(entries, l)
 		if found != nil {
 			out[i].Barred, lacking = barredLabel, found
@@ -68,6 +75,21 @@ func (m *maker) gather(ctx context.Context, p job.Push, labels []string, log *sl
 		}
 	}
 	return out, lacking
+}
+
+// move takes the chunk that runs the wanted manifests on this push. It returns
+// false where none does.
+func (m *maker) move(f *Facts, entries []job.Entry) bool {
+	chunks, known := analysis.Counterparts(entries, f.Label, m.opts.Manifests)
+	switch {
+	case !known:
+	case len(chunks) == 0:
+		f.Barred = fmt.Sprintf("no chunk of its suite runs %s on this push", strings.Join(m.opts.Manifests, ", "))
+		return false
+	case chunks[0].Label != f.Label:
+		f.Instead, f.Label, f.Moved = f.Label, chunks[0].Label, chunks[0].String()
+	}
+	return true
 }
 
 // barred are the facts of labels that cannot run on a push, or of labels about

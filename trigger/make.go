@@ -36,6 +36,11 @@ type Options struct {
 	// asked for before is then left alone: a robot that acts on its own
 	// offspring never ends.
 	Automatic bool
+	// Manifests are the test manifests that the labels are wanted for. Where a
+	// push runs them in another chunk of the same suite, that chunk is asked
+	// for, and one that runs none of them is left out: tests move between
+	// chunks. Catalogs that do not say what runs where make no difference.
+	Manifests []string
 	// Known has the runs of the label and of the builds it needs where the
 	// caller has read them already; they are not read again. Optional.
 	Known func(job.Push) ([]job.Job, bool)
@@ -111,7 +116,7 @@ func (m *maker) plan(ctx context.Context, pushes []job.Push, labels []string) (P
 		// waits for it, and asks for no build of its own.
 		slices.SortStableFunc(r.Value, func(a, b Facts) int { return cmp.Compare(len(a.Builds), len(b.Builds)) })
 		for _, f := range r.Value {
-			offered[f.Label] = offered[f.Label] || !f.noLabel()
+			offered[f.asked()] = offered[f.asked()] || !f.noLabel()
 			groups = append(groups, m.group(f))
 		}
 	}

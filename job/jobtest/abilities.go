@@ -37,7 +37,9 @@ func (c *CI) Catalog(ctx context.Context, p job.Push) ([]job.Entry, error) {
 	}
 	var out []job.Entry
 	for _, l := range c.w.Labels(r.name) {
-		out = append(out, job.Entry{Label: l, Kind: r.kind(l), Upstreams: append([]string(nil), r.needs[l]...)})
+		out = append(out, job.Entry{
+			Label: l, Kind: r.kind(l), Upstreams: append([]string(nil), r.needs[l]...), Manifests: r.manifests(l, at.ID),
+		})
 	}
 	return out, nil
 }

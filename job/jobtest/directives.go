@@ -1,6 +1,8 @@
 package jobtest
 
 import (
+	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -149,6 +151,42 @@ func (p *parser) takes(ws []word) error {
 	}
 	r.takes[label], err = p.duration(ws[2])
 	return err
+}
+
+func (p *parser) runs(ws []word) error {
+	r := p.current()
+	n := running{}
+	if len(ws) < 3 || p.grid {
+		return p.fail(ws[0], "expected, before the line \"push …\": runs LABEL [from=ID] MANIFEST …")
+	}
+	rest := ws[2:]
+	if id, ok := strings.CutPrefix(rest[0].text, "from="); ok {
+		var err error
+		if n.from, err = strconv.ParseInt(id, 10, 64); err != nil || n.from <= 0 {
+			return p.fail(rest[0], "%q: expected from=ID, a push id", rest[0].text)
+		}
+		rest = rest[1:]
+	}
+	for _, m := range rest {
+		n.manifests = append(n.manifests, m.text)
+	}
+	if len(n.manifests) == 0 {
+		return p.fail(ws[0], "no manifests are given")
+	}
+	label := ws[1].text
+	r.runs[label] = append(r.runs[label], n)
+	return p.once(ws[0], fmt.Sprint(r.name, " runs ", label, " ", n.from))
+}
+
+// manifests are what a label runs on a push.
+func (r *repo) manifests(label string, id int64) []string {
+	var best running
+	for _, n := range r.runs[label] {
+		if n.from <= id && (best.manifests == nil || n.from >= best.from) {
+			best = n
+		}
+	}
+	return slices.Clone(best.manifests)
 }
 
 func (p *parser) can(ws []word) error {

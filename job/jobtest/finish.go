@@ -43,6 +43,7 @@ func (p *parser) finishRepo(r *repo) error {
 	var said []string
 	said = slices.AppendSeq(said, maps.Keys(r.kinds))
 	said = slices.AppendSeq(said, maps.Keys(r.takes))
+	said = slices.AppendSeq(said, maps.Keys(r.runs))
 	for label, builds := range r.needs {
 		said = append(append(said, label), builds...)
 	}

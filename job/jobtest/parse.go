@@ -122,7 +122,7 @@ func (p *parser) read(line string) error {
 	}
 	directives := map[string]func([]word) error{
 		"repo": p.repo, "start": p.start, "every": p.every, "seed": p.seed, "kind": p.kind,
-		"needs": p.needs, "can": p.can, "takes": p.takes, "truth": p.truth, "push": p.header,
+		"needs": p.needs, "can": p.can, "takes": p.takes, "runs": p.runs, "truth": p.truth, "push": p.header,
 	}
 	do, ok := directives[ws[0].text]
 	if !ok {

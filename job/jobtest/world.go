@@ -50,6 +50,8 @@
 //	needs linux64/opt/xpcshell-1 linux64/opt/build    builds whose files a label needs
 //	can linux64/opt/marionette                labels that can run though no column shows them
 //	takes linux64/opt/build 40m               how long a run takes (30m)
+//	runs linux64/opt-m-1 dom/a.toml b.toml    the test manifests that a label runs
+//	runs linux64/opt-m-1 from=19 dom/c.toml   the same, from push 19 on
 //	truth linux64/opt/xpcshell-1 culprit=19 before=0.01 after=1    how later runs end
 //
 // The truth is what the history hides: a run that is triggered later, or that
@@ -87,6 +89,7 @@ type repo struct {
 	needs  map[string][]string
 	takes  map[string]time.Duration
 	truths map[string]truth
+	runs   map[string][]running
 	pushes []*push // ascending
 }
 
@@ -104,6 +107,12 @@ type cellRun struct {
 	status  job.Status
 	noTest  bool
 	expired bool
+}
+
+// running is what a label runs from a push on.
+type running struct {
+	from      int64
+	manifests []string
 }
 
 type merge struct {
@@ -128,7 +137,7 @@ var defaultStart = time.Date(2026, 1, 5, 0, 0, 0, 0, time.UTC)
 func newRepo(name string) *repo {
 	return &repo{
 		name: name, kinds: map[string]job.Kind{}, needs: map[string][]string{},
-		takes: map[string]time.Duration{}, truths: map[string]truth{},
+		takes: map[string]time.Duration{}, truths: map[string]truth{}, runs: map[string][]running{},
 	}
 }
 

@@ -1,0 +1,88 @@
+package analysis
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/mozci/mozci/job"
+)
+
+// Chunk splits a label into its base name and the number of its chunk: 3 of
+// "linux64/opt-mochitest-3". A label that is not split has number 0 and is its
+// own base name.
+func Chunk(label string) (base string, number int) {
+	i := strings.LastIndexByte(label, '-')
+	digits := label[i+1:]
+	if i <= 0 || digits == "" || len(digits) > 4 || digits[0] == '0' {
+		return label, 0
+	}
+	for _, c := range digits {
+		if c < '0' || c > '9' {
+			return label, 0
+		}
+		number = number*10 + int(c-'0')
+	}
+	return label[:i], number
+}
+
+// Counterpart is the label that runs on one push what another label runs
+// elsewhere.
+type Counterpart struct {
+	Label string
+	Has   []string // the manifests that were looked for and that it runs
+	Lacks []string // those that it does not
+}
+
+// String says how much it has: "runs dom/a.toml", "runs 2 of the 3 manifests".
+func (c Counterpart) String() string {
+	switch {
+	case len(c.Has) == 1 && len(c.Lacks) == 0:
+		return "runs " + c.Has[0]
+	case len(c.Lacks) == 0:
+		return fmt.Sprintf("runs the %d manifests", len(c.Has))
+	}
+	return fmt.Sprintf("runs %d of the %d manifests", len(c.Has), len(c.Has)+len(c.Lacks))
+}
+
+// Counterparts finds the labels of a catalog that run the given manifests as
+// the given label does: tests move between the chunks of a suite from push to
+// push, so that the same label may run others. They are chunks of the same base
+// name, those with most of the manifests first, and among equals the label
+// itself, then the lower chunk. None means that the push runs none of them
+// there. known is false where that cannot be told: no manifests were given, or
+// the catalog does not say what the chunks run.
+func Counterparts(catalog []job.Entry, label string, manifests []string) (found []Counterpart, known bool) {
+	base, _ := Chunk(label)
+	for _, e := range catalog {
+		if b, _ := Chunk(e.Label); b != base || len(e.Manifests) == 0 {
+			continue
+		}
+		known = len(manifests) > 0
+		c := Counterpart{Label: e.Label}
+		for _, m := range manifests {
+			if slices.Contains(e.Manifests, m) {
+				c.Has = append(c.Has, m)
+			} else {
+				c.Lacks = append(c.Lacks, m)
+			}
+		}
+		if len(c.Has) > 0 {
+			found = append(found, c)
+		}
+	}
+	slices.SortFunc(found, func(a, b Counterpart) int {
+		_, na := Chunk(a.Label)
+		_, nb := Chunk(b.Label)
+		return cmp.Or(cmp.Compare(len(b.Has), len(a.Has)), cmp.Compare(other(a, label), other(b, label)), cmp.Compare(na, nb))
+	})
+	return found, known
+}
+
+func other(c Counterpart, label string) int {
+	if c.Label == label {
+		return 0
+	}
+	return 1
+}
