@@ -317,7 +317,8 @@ func (p *Project) Cancel(ctx context.Context, id string) error {
 }
 
 // Load implements job.Loader: the queue of the label, which is known once Jobs
-// or Catalog has seen the label; before that it is errors.ErrUnsupported.
+// or Catalog has seen the label; before that it is errors.ErrUnsupported, as
+// it is where the deployment does not tell the caller.
 func (p *Project) Load(ctx context.Context, label string) (job.Load, error) {
 	const op = "taskcluster.load"
 	queue, ok := p.queues.Load(label)
@@ -325,5 +326,8 @@ func (p *Project) Load(ctx context.Context, label string) (job.Load, error) {
 		return job.Load{}, job.Wrap(op, label, fmt.Errorf("no task of it was seen, so its queue is not known: %w", errors.ErrUnsupported))
 	}
 	n, err := p.c.TaskQueueCounts(ctx, queue.(string))
+	if errors.Is(err, job.ErrDenied) || lacks(err) {
+		err = fmt.Errorf("the deployment does not say how deep %s is: %w: %w", queue, errors.ErrUnsupported, err)
+	}
 	return job.Load{Pending: n.Pending, Running: n.Claimed}, job.Wrap(op, label, err)
 }

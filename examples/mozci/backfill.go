@@ -19,6 +19,7 @@ type backfillFlags struct {
 	times            int
 	automatic, holes bool
 	existing, follow bool
+	manifests        []string
 	planOnly         bool // JSON is the plan alone: for trigger --backfill
 }
 
@@ -44,6 +45,7 @@ everything up to --max-revisions, or with --automatic nothing.`,
 	f.BoolVar(&b.holes, "holes", false, "fill every push of the range, whatever the results: for performance jobs")
 	f.BoolVar(&b.existing, "existing-only", false, "only where the builds exist: ask for no build")
 	f.BoolVar(&b.follow, "follow-merges", false, "look at what merges brought from other repositories, too")
+	f.StringArrayVar(&b.manifests, "manifest", nil, "the test `manifest` that the failure is in: on each push the chunk that runs it is looked at; may be given several times")
 	b.add(cmd)
 	b.addBudgets(cmd)
 	return cmd
@@ -74,7 +76,7 @@ func (a *app) backfill(cmd *cobra.Command, b backfillFlags) error {
 	found, err := backfill.Find(ctx, p.repo, p.read, b.label, b.rev, &backfill.Options{
 		MaxRevisions: b.maxRevisions, Times: b.times, Automatic: b.automatic, Holes: b.holes,
 		Judge: p.judge, Width: a.parallel, Ledger: ledger, Observe: progress.saw, Logger: a.log,
-		FollowMerges: b.follow, Repositories: p.repositories, ExistingOnly: b.existing, Budgets: b.budgets(cmd.Flags()),
+		FollowMerges: b.follow, Manifests: b.manifests, Repositories: p.repositories, ExistingOnly: b.existing, Budgets: b.budgets(cmd.Flags()),
 	})
 	progress.done()
 	if err != nil && (errors.Is(err, backfill.ErrNotBad) || len(found.History) < 2) {
@@ -109,6 +111,9 @@ func (a *app) printFound(r backfill.Result, b backfillFlags) {
 		what := s.Runs.String()
 		if s.Err != nil {
 			what = "could not be read"
+		}
+		if s.Label != r.Label {
+			what += ", as " + s.Label
 		}
 		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\n", pushName(s.Push), s.Verdict, what)
 	}

@@ -173,8 +173,17 @@ func credentialsHelp() *cobra.Command {
 		Short: "What needs credentials, and where they come from",
 		Long: `Reading needs no credentials: hg.mozilla.org's pushlog and Treeherder are public.
 
-Asking for runs will need those of the CI. The CIs that exist today are
-Treeherder, which is read only, and a world in memory, which needs none.
+So are the reads of Firefox's Taskcluster.
+
+Asking Taskcluster for runs needs a client with the scope to fire the hooks of
+in-tree actions, hooks:trigger-hook:project-gecko/in-tree-action-*. It is found
+where Taskcluster's own tools look: TASKCLUSTER_CLIENT_ID, TASKCLUSTER_ACCESS_TOKEN
+and, for temporary credentials, TASKCLUSTER_CERTIFICATE, for the deployment of
+TASKCLUSTER_ROOT_URL or --root-url; "taskcluster signin" prints them. Inside a
+task TASKCLUSTER_PROXY_URL is used, and nothing is signed here. What is missing
+is named when the service refuses.
+
+Treeherder is read only, and a world in memory needs no credentials.
 
 A ledger in PostgreSQL takes a user and a password from its URL, as in
 --ledger postgres://user@host/database, or from the variables that PostgreSQL's

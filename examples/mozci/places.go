@@ -14,6 +14,7 @@ import (
 	"github.com/mozci/mozci/job/jobtest"
 	"github.com/mozci/mozci/job/treeherder"
 	"github.com/mozci/mozci/pushlog"
+	"github.com/mozci/mozci/taskcluster"
 )
 
 // places are where pushes and jobs are read, and where runs are asked for.
@@ -28,7 +29,7 @@ type places struct {
 }
 
 // CIs that exist. A name that is not here is wrong usage.
-var cis = []string{"treeherder"}
+var cis = []string{"taskcluster", "treeherder"}
 
 // places opens what the flags name. Nothing is asked of a service yet.
 func (a *app) places() (*places, error) {
@@ -82,7 +83,7 @@ func (a *app) services() (*places, error) {
 			return nil, err
 		}
 	}
-	if a.flags.Changed("hg-url") {
+	if p.repo == nil || a.flags.Changed("hg-url") {
 		var l *pushlog.Log
 		if l, err = a.pushlog(client); err == nil {
 			p.repo, p.repositories = l, func(name string) (job.Repository, error) { return l.Sibling(name), nil }
@@ -91,10 +92,14 @@ func (a *app) services() (*places, error) {
 	return p, err
 }
 
-// service opens a CI, and the pushes that it brings.
+// service opens a CI, and the pushes that it brings; nil for one that has none.
 func (a *app) service(flag, name string, client *http.Client) (job.Repository, job.Scheduler, error) {
 	if !slices.Contains(cis, name) {
 		return nil, nil, usage("%s %q: expected %s", flag, name, oneOf(cis))
+	}
+	if name == "taskcluster" {
+		p, err := a.taskcluster(client)
+		return nil, p, err
 	}
 	if !strings.Contains(a.thURL, "://") {
 		return a.snapshot()
@@ -105,6 +110,23 @@ func (a *app) service(flag, name string, client *http.Client) (job.Repository, j
 	}
 	project := s.Project(pushlog.ShortName(a.repo))
 	return project, project, nil
+}
+
+// taskcluster opens a deployment, with the credentials of the environment.
+func (a *app) taskcluster(client *http.Client) (*taskcluster.Project, error) {
+	root, opts, err := taskcluster.FromEnvironment(os.Getenv)
+	if err != nil {
+		return nil, err
+	}
+	if a.flags.Changed("root-url") && a.rootURL != root {
+		root, opts.ProxyURL = a.rootURL, "" // the proxy is of the environment's deployment
+	}
+	opts.HTTP, opts.Logger = client, a.log
+	c, err := taskcluster.New(root, &opts)
+	if err != nil {
+		return nil, err
+	}
+	return c.Project(pushlog.ShortName(a.repo), &taskcluster.ProjectOptions{Logger: a.log}), nil
 }
 
 // snapshot reads a saved resultset of 2013 or 2014.

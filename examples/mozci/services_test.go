@@ -141,7 +141,7 @@ look       URL/jobs?fromchange=00000abc00000000000000000000000000000001&repo=aut
 	if status != 1 || len(found.Plan.Steps) != 2 || !strings.Contains(found.Plan.Steps[0].Error, "read only") || !strings.Contains(errOut, `"error"`) {
 		t.Errorf("exit %d, %s\n%s", status, errOut, out)
 	}
-	out, errOut, status = mozci(t, "jobs", "--treeherder-url", url, "--rev", "00000abc0003", "--json")
+	out, errOut, status = mozci(t, "jobs", "--ci", "treeherder", "--treeherder-url", url, "--rev", "00000abc0003", "--json")
 	if status != 0 || strings.Count(out, "\n") != 2 || !strings.Contains(out, `"label":"build-linux64/opt","kind":"build","status":"success"`) {
 		t.Errorf("exit %d, %s\n%s", status, errOut, out)
 	}
@@ -155,7 +155,7 @@ func TestTwoPlaces(t *testing.T) {
 		rev := fmt.Sprintf("%012x%028x", 0xabc0000+i, 1)
 		hg.Add("integration/autoland", int64(51+i), hgtest.Push{Date: 1700000000 + int64(i), User: "dev", Changesets: []hgtest.Changeset{{Node: rev}}})
 	}
-	out, errOut, status := mozci(t, "backfill", "--treeherder-url", listen(t, th), "--hg-url", listen(t, hg),
+	out, errOut, status := mozci(t, "backfill", "--ci", "treeherder", "--treeherder-url", listen(t, th), "--hg-url", listen(t, hg),
 		"--label", "test-linux64/opt-xpcshell-1", "--rev", "tip", "--json")
 	if status != 0 || !strings.Contains(out, `"last_good":{"repo":"autoland","id":51,`) {
 		t.Errorf("exit %d, %s\n%s", status, errOut, out)
@@ -166,7 +166,7 @@ func TestTwoPlaces(t *testing.T) {
 func TestRecordAndReplay(t *testing.T) {
 	dir := t.TempDir()
 	srv := httptest.NewServer(autolandProject())
-	args := []string{"backfill", "--treeherder-url", srv.URL, "--label", "test-linux64/opt-xpcshell-1", "--rev", "tip", "--json"}
+	args := []string{"backfill", "--ci", "treeherder", "--treeherder-url", srv.URL, "--label", "test-linux64/opt-xpcshell-1", "--rev", "tip", "--json"}
 	live, errOut, status := mozci(t, append(args, "--record", dir)...)
 	srv.Close()
 	if status != 0 {
@@ -176,7 +176,7 @@ func TestRecordAndReplay(t *testing.T) {
 	if status != 0 || played != live {
 		t.Errorf("exit %d, %s\n(-live +played):\n%s", status, errOut, cmp.Diff(live, played))
 	}
-	_, errOut, status = mozci(t, "jobs", "--treeherder-url", srv.URL, "--rev", "deadbeefdead", "--replay", dir)
+	_, errOut, status = mozci(t, "jobs", "--ci", "treeherder", "--treeherder-url", srv.URL, "--rev", "deadbeefdead", "--replay", dir)
 	if status != 1 || !strings.Contains(errOut, "does not have GET") {
 		t.Errorf("exit %d, %s", status, errOut)
 	}
@@ -262,11 +262,11 @@ func TestRealSnapshots(t *testing.T) {
 // The same through the program, over a saved file.
 func TestBackfillOnASavedFile(t *testing.T) {
 	file := testenv.Shared(t, "data", "2-treeherder", "mozilla-inbound_resultset_2014-04-15.json.gz")
-	out, errOut, status := mozci(t, "backfill", "--treeherder-url", file, "--label", "windows7-32 | debug | M | Mochitest | 1", "--rev", "0761b87e8509", "--json")
+	out, errOut, status := mozci(t, "backfill", "--ci", "treeherder", "--treeherder-url", file, "--label", "windows7-32 | debug | M | Mochitest | 1", "--rev", "0761b87e8509", "--json")
 	if status != 0 || !strings.Contains(out, `"last_good":{"repo":"mozilla-inbound","id":20,"revision":"f1660c847ca2"}`) {
 		t.Errorf("exit %d, %s\n%s", status, errOut, out)
 	}
-	_, errOut, status = mozci(t, "jobs", "--treeherder-url", file, "--repo", "autoland", "--rev", "tip")
+	_, errOut, status = mozci(t, "jobs", "--ci", "treeherder", "--treeherder-url", file, "--repo", "autoland", "--rev", "tip")
 	if status != 2 || !strings.Contains(errOut, "the saved resultset is of mozilla-inbound") {
 		t.Errorf("exit %d, %s", status, errOut)
 	}
@@ -275,7 +275,7 @@ func TestBackfillOnASavedFile(t *testing.T) {
 func TestRecordMakesItsFolder(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "new")
 	url := listen(t, autolandProject())
-	if _, errOut, status := mozci(t, "jobs", "--treeherder-url", url, "--rev", "tip", "--record", dir); status != 0 {
+	if _, errOut, status := mozci(t, "jobs", "--ci", "treeherder", "--treeherder-url", url, "--rev", "tip", "--record", dir); status != 0 {
 		t.Fatalf("exit %d: %s", status, errOut)
 	}
 	if _, err := os.Stat(filepath.Join(dir, tapeName)); err != nil {

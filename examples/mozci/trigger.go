@@ -22,7 +22,7 @@ type triggerFlags struct {
 	delta, backRevisions       int
 	backfill                   bool
 	maxRevisions, skips, times int
-	plan                       string
+	plan, action, input        string
 }
 
 func (a *app) triggerCommand() *cobra.Command {
@@ -37,12 +37,14 @@ the test when it is done.
 Which labels: those of --label; or, on each push, those that --includes,
 --excludes, --coalesced, --fill-revision and --failed-jobs choose, all of which
 must hold. Which pushes: --rev alone, or with one of --from-rev, --delta,
---back-revisions and --backfill. Or a plan that was saved: --plan.`,
+--back-revisions and --backfill. Or a plan that was saved: --plan. Or an action
+that the CI itself offers: --action, once within an hour for the same input.`,
 		Example: `  mozci trigger --label linux64/opt/xpcshell-1 --rev a062f26a3ad8 --times 5
   mozci trigger --buildername L --rev R --from-rev F --times 2
   mozci trigger --buildername L --rev R --backfill --max-revisions 30 --times 2
   mozci trigger --rev R --failed-jobs
   mozci trigger --rev R --fill-revision --includes linux64,opt --excludes talos
+  mozci trigger --rev R --label L --action confirm-failures
   mozci backfill --label L --rev R --json > plan.json; mozci trigger --plan plan.json --yes`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.trigger(cmd, t) },
@@ -64,6 +66,8 @@ must hold. Which pushes: --rev alone, or with one of --from-rev, --delta,
 	f.IntVar(&t.skips, "skips", 1, "only every so many-th push, counted from the newest")
 	f.IntVar(&t.times, "times", 1, "how many runs each push is to have in all")
 	f.StringVar(&t.plan, "plan", "", "carry out the plan in this `file`, which --json printed")
+	f.StringVar(&t.action, "action", "", "ask for the CI's own action of this `name`, such as an in-tree action, on the label's job or on the whole push")
+	f.StringVar(&t.input, "input", "", "the action's input, a JSON object, in this `file`; - is standard input")
 	t.add(cmd)
 	t.addBudgets(cmd)
 	return cmd
@@ -106,6 +110,9 @@ func (t triggerFlags) checkAll(changed func(string) bool) error {
 func (a *app) trigger(cmd *cobra.Command, t triggerFlags) error {
 	if t.plan != "" {
 		return a.savedPlan(cmd, t)
+	}
+	if t.action != "" || t.input != "" {
+		return a.action(cmd, t)
 	}
 	if err := t.checkAll(cmd.Flags().Changed); err != nil {
 		return err

@@ -1,0 +1,129 @@
+package main
+
+import (
+	"encoding/json"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mozci/mozci/job"
+	"github.com/mozci/mozci/trigger"
+)
+
+// actionJSON is a step of a plan, with what only an action has.
+type actionJSON struct {
+	Key          string          `json:"key"`
+	Label        *string         `json:"label"`
+	Push         trigger.PushRef `json:"push"`
+	Action       string          `json:"action"`
+	InTreeAction string          `json:"ci_action"`
+	Input        any             `json:"input"`
+	Count        int             `json:"count"`
+	Why          string          `json:"why"`
+	Receipt      *struct {
+		IDs   []string  `json:"ids"`
+		State job.State `json:"state"`
+	} `json:"receipt,omitempty"`
+}
+
+// action asks for an action of the CI's own.
+func (a *app) action(cmd *cobra.Command, t triggerFlags) error {
+	switch {
+	case t.action == "":
+		return usage("--input goes with --action")
+	case t.rev == "":
+		return usage("--action needs --rev")
+	case len(t.labels) > 1 || t.chooses() || t.backfill || t.fromRev != "" || t.delta != 0 || t.backRevisions != 0:
+		return usage("--action acts on one push, and on one --label at most")
+	case t.times < 1:
+		return usage("--times %d: expected 1 or more", t.times)
+	}
+	if err := t.check(); err != nil {
+		return err
+	}
+	input, err := a.actionInput(t.input)
+	if err != nil {
+		return err
+	}
+	p, err := a.places()
+	if err != nil {
+		return err
+	}
+	ledger, err := a.ledger(cmd.Context())
+	if err != nil {
+		return err
+	}
+	req := job.Request{Action: t.action, Input: input, Count: t.times, Why: "asked for by " + who()}
+	if len(t.labels) == 1 {
+		req.Label = t.labels[0]
+	}
+	if req.Push, err = p.repo.Push(cmd.Context(), t.rev); err != nil {
+		return err
+	}
+	shown := actionJSON{Push: trigger.RefOf(req.Push), Action: string(trigger.Trigger), InTreeAction: t.action, Input: input, Count: t.times, Why: req.Why, Label: orNull(req.Label)}
+	if !a.json {
+		on := ""
+		if req.Label != "" {
+			on = " on " + req.Label
+		}
+		a.printf("%s  %s%s\n", a.where(req.Push), t.action, on)
+	}
+	var failed error
+	if a.wantedTo(t.actFlags, "Ask for "+t.action+"?") {
+		var receipt job.Receipt
+		req, receipt, failed = trigger.Act(cmd.Context(), p.act, req, &trigger.RunOptions{Ledger: ledger, Who: who()})
+		shown.Key = req.Key
+		if failed == nil {
+			shown.Receipt = &struct {
+				IDs   []string  `json:"ids"`
+				State job.State `json:"state"`
+			}{append([]string{}, receipt.IDs...), receipt.State}
+			if !a.json {
+				a.printf("%s\n", map[job.State]string{job.AlreadyAsked: "asked for before", job.Accepted: "asked for", job.Created: "asked for"}[receipt.State])
+			}
+		}
+	}
+	if a.json {
+		err := a.printJSON(struct {
+			Steps   []actionJSON `json:"steps"`
+			Total   int          `json:"total"`
+			LeftOut []string     `json:"left_out"`
+		}{[]actionJSON{shown}, t.times, []string{}})
+		if failed == nil {
+			failed = err
+		}
+	}
+	return failed
+}
+
+// mostInput is how long an action's input may be.
+const mostInput = 1 << 20
+
+// actionInput reads a JSON object; nil without a file.
+func (a *app) actionInput(file string) (any, error) {
+	if file == "" {
+		return nil, nil //nolint:nilnil // no input
+	}
+	in := a.in
+	if file != "-" {
+		f, err := os.Open(file)
+		if err != nil {
+			return nil, usage("--input: %v", err)
+		}
+		defer func() { _ = f.Close() }()
+		in = f
+	}
+	text, err := io.ReadAll(io.LimitReader(in, mostInput+1))
+	if err != nil {
+		return nil, usage("--input %s: %v", file, err)
+	}
+	if len(text) > mostInput {
+		return nil, usage("--input %s: larger than %d bytes", file, mostInput)
+	}
+	var out map[string]any
+	if err := json.Unmarshal(text, &out); err != nil {
+		return nil, usage("--input %s: expected a JSON object: %v", file, err)
+	}
+	return out, nil
+}

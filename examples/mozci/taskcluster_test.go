@@ -1,0 +1,218 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/mozci/mozci/internal/hgtest"
+	"github.com/mozci/mozci/internal/tctest"
+	"github.com/mozci/mozci/internal/testenv"
+)
+
+const recordedSuite = "test-linux2404-64/opt-mochitest-browser-chrome-2"
+
+// revisionOf is the revision of a push that was derived by hand; push 20 is the
+// recorded one.
+func revisionOf(id int64) string {
+	if id == tctest.RecordedID {
+		return tctest.RecordedRevision
+	}
+	return fmt.Sprintf("%012x%028x", 0xabc0000+id, id)
+}
+
+// autolandLog is the pushlog of these pushes.
+func autolandLog(t *testing.T, ids ...int64) string {
+	t.Helper()
+	hg := hgtest.New()
+	for _, id := range ids {
+		hg.Add("integration/autoland", id, hgtest.Push{Date: 1700000000 + id, User: "dev", Changesets: []hgtest.Changeset{{Node: revisionOf(id)}}})
+	}
+	return listen(t, hg)
+}
+
+// recorded serves the recorded push 20, on which the suite failed, and three
+// older ones that are derived from it: on 19 it was canceled, on 18 it did not
+// run, and on 17 it passed.
+func recorded(t *testing.T) (args []string) {
+	t.Helper()
+	r, err := tctest.ReplayPush(testenv.Shared(t, "wire", "taskcluster"), testenv.Shared(t, "wire", "decision"), "185-gecko")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.URL = listen(t, r)
+	const build = "build-linux64/opt"
+	r.Derive(19, revisionOf(19), map[string]string{build: "completed", recordedSuite: "canceled"})
+	r.Derive(18, revisionOf(18), map[string]string{build: "completed"})
+	r.Derive(17, revisionOf(17), map[string]string{build: "completed", recordedSuite: "completed"})
+	return []string{"--ci", "taskcluster", "--root-url", r.URL, "--hg-url", autolandLog(t, 17, 18, 19, 20), "--ledger", filepath.Join(t.TempDir(), "ledger.db")}
+}
+
+func TestJobsOnRecordedTaskcluster(t *testing.T) {
+	out, errOut, status := mozci(t, append([]string{"jobs", "--rev", "tip"}, recorded(t)...)...)
+	want := `success      Gecko Decision Task                               A5O76NnPRt--HRPWdpOVlA/0  0s
+success      build-linux64/opt                                 DTvVh6M-RnOO-JItzOp-RQ/0  0s
+test_failed  test-linux2404-64/opt-mochitest-browser-chrome-2  A0cKfsxWTMq5ESDjLOnkVg/0  0s
+success      test-linux2404-64/opt-xpcshell-4                  eUSX8V6mThidPX7LS38kAg/0  0s
+`
+	if d := cmp.Diff(want, out); d != "" || status != 0 {
+		t.Errorf("exit %d, %s (-want +got):\n%s", status, errOut, d)
+	}
+}
+
+func TestBackfillOnRecordedTaskcluster(t *testing.T) {
+	args := append([]string{"backfill", "--label", recordedSuite, "--rev", "tip", "--times", "2", "--dry-run"}, recorded(t)...)
+	out, errOut, status := mozci(t, args...)
+	out, _, _ = strings.Cut(out, "look ")
+	want := `push             verdict  runs
+20 567d57332b25  bad      1 failed
+19 00000abc0013  not run  1 cancelled
+18 00000abc0012  not run  no runs
+17 00000abc0011  good     1 passed
+
+last good  17 00000abc0011
+first bad  20 567d57332b25
+`
+	if d := cmp.Diff(want, out); d != "" || status != 0 {
+		t.Errorf("exit %d, %s (-want +got):\n%s", status, errOut, d)
+	}
+	out, errOut, status = mozci(t, append(args, "--json")...)
+	var found struct {
+		LastGood struct{ ID int64 } `json:"last_good"`
+		FirstBad struct{ ID int64 } `json:"first_bad"`
+		Missing  []struct{ ID int64 }
+		Plan     struct {
+			Total int
+			Steps []struct {
+				Push   struct{ ID int64 }
+				Action string
+				Count  int
+			}
+			LeftOut []struct{ Why string } `json:"left_out"`
+		}
+	}
+	if err := json.Unmarshal([]byte(out), &found); err != nil || status != 0 {
+		t.Fatalf("exit %d, %s: %v", status, errOut, err)
+	}
+	p := found.Plan
+	if found.LastGood.ID != 17 || found.FirstBad.ID != 20 || p.Total != 2 || len(p.Steps) != 1 || p.Steps[0].Push.ID != 18 ||
+		len(p.LeftOut) != 1 || !strings.Contains(p.LeftOut[0].Why, "a person cancelled it") {
+		t.Error(out)
+	}
+}
+
+// tcServer is a deployment that acts: the suite is bad on the newest of four
+// pushes, good on the oldest, and has not run on those between.
+func tcServer(t *testing.T) (*tctest.Server, []string) {
+	t.Helper()
+	s := tctest.New()
+	server := httptest.NewUnstartedServer(nil)
+	server.Config.Handler = s.Handler("http://" + server.Listener.Addr().String())
+	server.Start()
+	t.Cleanup(server.Close)
+	for id, result := range map[int64]string{1: "completed", 2: "", 3: "", 4: "failed"} {
+		labels := []tctest.Label{
+			{Name: "build-linux64/opt", Planned: true},
+			{Name: "test-linux64/opt-m-1", Build: "build-linux64/opt", Planned: result != "", Manifests: []string{"dom/a.toml"}},
+		}
+		d := s.AddPush("autoland", id, revisionOf(id), labels...)
+		b := s.Tasks(d, "build-linux64/opt")[0]
+		s.Resolve(b, "completed", "completed")
+		s.Put(b, 0, "public/build/target.zip", []byte("a build"))
+		if result != "" {
+			s.Resolve(s.Tasks(d, "test-linux64/opt-m-1")[0], result, result)
+		}
+	}
+	t.Setenv("TASKCLUSTER_CLIENT_ID", "me")
+	t.Setenv("TASKCLUSTER_ACCESS_TOKEN", "secret")
+	t.Setenv("TASKCLUSTER_ROOT_URL", server.URL)
+	return s, []string{"--hg-url", autolandLog(t, 1, 2, 3, 4), "--ledger", filepath.Join(t.TempDir(), "ledger.db")}
+}
+
+// The main job, over HTTP and signed, twice: it asks once.
+func TestBackfillOnTaskcluster(t *testing.T) {
+	s, places := tcServer(t)
+	args := append([]string{"backfill", "--label", "test-linux64/opt-m-1", "--rev", "tip", "--times", "2", "--manifest", "dom/a.toml", "--yes"}, places...)
+	for i, want := range []string{"4 runs asked for", "0 runs to ask for", "0 runs to ask for"} {
+		out, errOut, status := mozci(t, args...)
+		if status != 0 || !strings.Contains(out, want) || !strings.Contains(out, "last good  1 ") {
+			t.Errorf("time %d: exit %d, %s\n%s", i+1, status, errOut, out)
+		}
+		s.Settle()
+	}
+	out, errOut, status := mozci(t, append([]string{"jobs", "--rev", revisionOf(2), "--label", "test-linux64/opt-m-1", "--json"}, places...)...)
+	if status != 0 || strings.Count(out, `"status":"pending"`) != 2 {
+		t.Errorf("exit %d, %s\n%s", status, errOut, out)
+	}
+	out, errOut, status = mozci(t, append([]string{"labels", "--rev", "tip", "--json"}, places...)...)
+	if status != 0 || !strings.Contains(out, `{"label":"test-linux64/opt-m-1","kind":"test","upstreams":["build-linux64/opt"]}`) {
+		t.Errorf("exit %d, %s\n%s", status, errOut, out)
+	}
+}
+
+// Any in-tree action, with an input from a file or standard input.
+func TestAction(t *testing.T) {
+	s, places := tcServer(t)
+	file := filepath.Join(t.TempDir(), "input.json")
+	if err := os.WriteFile(file, []byte(`{"label": "test-linux64/opt-m-1", "times": 3}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	args := append([]string{"trigger", "--action", "backfill-task", "--input", file, "--rev", revisionOf(2), "--json"}, places...)
+	fired := 0
+	s.Before = func(_ http.ResponseWriter, r *http.Request) bool {
+		if strings.HasSuffix(r.URL.Path, "/trigger") {
+			fired++
+		}
+		return false
+	}
+	for i, c := range []struct {
+		yes   bool
+		want  string
+		fired int
+	}{{false, `"ci_action":"backfill-task"`, 0}, {true, `"receipt":{"ids":[],"state":"accepted"}`, 1}, {true, `"state":"already_asked"`, 1}} {
+		now := args
+		if c.yes {
+			now = append(now, "--yes")
+		}
+		out, errOut, status := mozci(t, now...)
+		if status != 0 || !strings.Contains(out, c.want) || fired != c.fired {
+			t.Errorf("%d: exit %d, fired %d times, %s\n%s", i, status, fired, errOut, out)
+		}
+	}
+	out, errOut, status := mozci(t, append([]string{"trigger", "--action", "confirm-failures", "--label", "test-linux64/opt-m-1", "--rev", "tip", "--yes"}, places...)...)
+	if status != 0 || !strings.Contains(out, "confirm-failures on test-linux64/opt-m-1\nasked for\n") {
+		t.Errorf("exit %d, %s\n%s", status, errOut, out)
+	}
+	for words, args := range map[string][]string{
+		`no action \"dance\"`:         {"--action", "dance", "--rev", "tip", "--yes"},
+		"expected a JSON object":      {"--action", "backfill-task", "--input", "main.go", "--rev", "tip"},
+		"no such file":                {"--action", "backfill-task", "--input", "none.json", "--rev", "tip"},
+		"--input goes with --action":  {"--input", file, "--rev", "tip"},
+		"--action needs --rev":        {"--action", "backfill-task"},
+		"one --label at most":         {"--action", "backfill-task", "--rev", "tip", "--label", "a", "--label", "b"},
+		`missing property 'label'`:    {"--action", "backfill-task", "--rev", "tip", "--yes"},
+		"--times 0: expected 1 or mo": {"--action", "backfill-task", "--rev", "tip", "--times", "0"},
+	} {
+		_, errOut, status := mozci(t, append(append([]string{"trigger", "--json"}, args...), places...)...)
+		if status != 2 || !strings.Contains(errOut, words) {
+			t.Errorf("%q: exit %d, %s", args, status, errOut)
+		}
+	}
+}
+
+// Half of the credentials in the environment is wrong usage, and says which.
+func TestHalfCredentials(t *testing.T) {
+	t.Setenv("TASKCLUSTER_CLIENT_ID", "me")
+	t.Setenv("TASKCLUSTER_ACCESS_TOKEN", "")
+	_, errOut, status := mozci(t, "jobs", "--rev", "tip", "--hg-url", autolandLog(t, 1))
+	if status != 2 || !strings.Contains(errOut, "TASKCLUSTER_ACCESS_TOKEN is not") {
+		t.Errorf("exit %d, %s", status, errOut)
+	}
+}
