@@ -12,6 +12,8 @@
 //
 //   - pushlog is hg.mozilla.org's pushlog, as a job.Repository that knows what
 //     merges brought.
+//   - taskcluster is a Taskcluster deployment, such as Firefox's CI, as a
+//     job.Scheduler: what ran on a push, and more of it by in-tree actions.
 //   - job/treeherder is Treeherder, as a job.Repository and, read only, a
 //     job.Scheduler.
 //   - job/jobtest is both in memory, over a history written as text; and the

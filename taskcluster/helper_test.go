@@ -20,9 +20,7 @@ func serve(t testing.TB, s *tctest.Server) *taskcluster.Client {
 
 func connect(t testing.TB, s *tctest.Server, opts *taskcluster.Options) *taskcluster.Client {
 	t.Helper()
-	server := httptest.NewUnstartedServer(nil)
-	server.Config.Handler = s.Handler("http://" + server.Listener.Addr().String())
-	server.Start()
+	server := httptest.NewServer(s)
 	t.Cleanup(server.Close)
 	c, err := taskcluster.New(server.URL, opts)
 	if err != nil {

@@ -225,7 +225,7 @@ func TestLostAnswer(t *testing.T) {
 			}
 			return false
 		}
-		c := ok(taskcluster.New("http://tc.example", &taskcluster.Options{HTTP: &http.Client{Transport: inMemory{s.Handler("http://tc.example")}}}))
+		c := ok(taskcluster.New("http://tc.example", &taskcluster.Options{HTTP: &http.Client{Transport: inMemory{s}}}))
 		_, err := c.Project("autoland", nil).Trigger(t.Context(), job.Request{Label: test, Push: push(20), Count: 2})
 		if !errors.Is(err, job.ErrUnavailable) || fired != 1 || !strings.Contains(err.Error(), "504") {
 			t.Errorf("%v after %d attempts", err, fired)

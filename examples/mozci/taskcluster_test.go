@@ -113,9 +113,7 @@ first bad  20 567d57332b25
 func tcServer(t *testing.T) (*tctest.Server, []string) {
 	t.Helper()
 	s := tctest.New()
-	server := httptest.NewUnstartedServer(nil)
-	server.Config.Handler = s.Handler("http://" + server.Listener.Addr().String())
-	server.Start()
+	server := httptest.NewServer(s)
 	t.Cleanup(server.Close)
 	for id, result := range map[int64]string{1: "completed", 2: "", 3: "", 4: "failed"} {
 		labels := []tctest.Label{

@@ -14,9 +14,10 @@ import (
 // subjects are the sections; each prints its figures and fails what it must
 // not miss.
 var subjects = map[string]func(*testing.T){
-	"find":   find,
-	"ledger": ledger,
-	"merges": merges,
+	"find":        find,
+	"ledger":      ledger,
+	"merges":      merges,
+	"taskcluster": tc,
 }
 
 func main() {

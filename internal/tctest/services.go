@@ -178,7 +178,7 @@ func (s *Server) artifact(c *call, t *Task, run int, what, name string) {
 		refuse(c.w, http.StatusNotFound, "ResourceNotFound", "Artifact not found")
 		return
 	}
-	at := s.url + "/bucket/" + prefix + name
+	at := "http://" + c.r.Host + "/bucket/" + prefix + name
 	if what == "artifacts" {
 		c.w.Header().Set("Location", at)
 		answer(c.w, http.StatusSeeOther, Object{"storageType": "s3", "url": at})

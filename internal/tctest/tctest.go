@@ -64,7 +64,6 @@ type Server struct {
 	graphs   map[string][]Label
 	requests []string
 	serial   int
-	url      string
 }
 
 // Task is a task of the deployment.
@@ -216,13 +215,6 @@ func (s *Server) Definition(id string) Object {
 		return t.Definition
 	}
 	return nil
-}
-
-// Handler returns the handler that serves at a URL, which artifacts' places are
-// made of.
-func (s *Server) Handler(url string) http.Handler {
-	s.url = url
-	return s
 }
 
 // refuse answers an error as the services do.
