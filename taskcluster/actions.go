@@ -139,14 +139,14 @@ func (a *Action) schema() (map[string]any, error) {
 	return s, nil
 }
 
-// takes reports whether the action's input has a property of this name.
-func (a *Action) takes(property string) bool {
+// takesTimes reports whether the action's input has a place for how many runs.
+func (a *Action) takesTimes() bool {
 	if a.Schema == nil {
 		return false
 	}
 	s, err := a.schema()
 	properties, _ := s["properties"].(map[string]any)
-	_, ok := properties[property]
+	_, ok := properties["times"]
 	return err == nil && ok
 }
 

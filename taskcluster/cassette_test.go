@@ -143,7 +143,7 @@ func tapeScenes(t *testing.T, dir string, live http.RoundTripper, g target) {
 func recordScenes(t *testing.T, dir string) {
 	t.Helper()
 	g := target{*rootURL, *ofRepo, *ofPush, *ofRev, *ofLabel}
-	var live http.RoundTripper = http.DefaultTransport
+	live := http.DefaultTransport
 	if g.RootURL == "" {
 		g.RootURL = "http://tc.example"
 		r := ok(tctest.ReplayPush(testenv.Shared(t, "wire", "taskcluster"), testenv.Shared(t, "wire", "decision")))

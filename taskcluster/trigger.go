@@ -13,8 +13,8 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// ErrNothingCreated: a hook accepted the request, and its template made no task
-// of it. Asking again will not help.
+// ErrNothingCreated says that a hook accepted the request, and that its template
+// made no task of it. Asking again will not help.
 var ErrNothingCreated = errors.New("accepted, nothing created")
 
 // Trigger implements job.Scheduler. Without an Action it runs the label as
@@ -100,17 +100,17 @@ func (s *shot) aim(ctx context.Context) error {
 		if a, ok := s.offers.ForGroup("retrigger-multiple"); ok {
 			return s.use(a, nil, map[string]any{"requests": []any{map[string]any{"tasks": labels, "times": s.req.Count}}})
 		}
-		if a, ok := s.offers.ForTask("retrigger", ran[again].Task.Tags); ok && (a.takes("times") || s.req.Count == 1) {
+		if a, ok := s.offers.ForTask("retrigger", ran[again].Task.Tags); ok && (a.takesTimes() || s.req.Count == 1) {
 			in := map[string]any{}
-			if a.takes("times") {
+			if a.takesTimes() {
 				in["times"] = s.req.Count
 			}
 			return s.use(a, ran[again], in)
 		}
 	}
-	if a, ok := s.offers.ForGroup("add-new-jobs"); ok && (a.takes("times") || s.req.Count == 1) {
+	if a, ok := s.offers.ForGroup("add-new-jobs"); ok && (a.takesTimes() || s.req.Count == 1) {
 		in := map[string]any{"tasks": labels}
-		if a.takes("times") {
+		if a.takesTimes() {
 			in["times"] = s.req.Count
 		}
 		return s.use(a, nil, in)
@@ -182,7 +182,7 @@ func (s *shot) times(a *Action) (any, error) {
 		}
 		return in, nil
 	}
-	if !a.takes("times") {
+	if !a.takesTimes() {
 		return nil, fmt.Errorf("%w: the action %s runs once: it has no times", job.ErrInvalid, a.Name)
 	}
 	out := map[string]any{"times": s.req.Count}
@@ -301,7 +301,7 @@ func (s *shot) find(ctx context.Context, lost error) (string, error) {
 		}
 	}
 	if errors.Is(lost, job.ErrMalformed) { // what was answered says nothing about what was done
-		lost = fmt.Errorf("%w: %s", job.ErrUnavailable, lost)
+		lost = fmt.Errorf("%w: %s", job.ErrUnavailable, lost.Error())
 	}
 	return "", lost
 }

@@ -42,16 +42,15 @@ func (m *maker) gather(ctx context.Context, p job.Push, labels []string, log *sl
 	out := barred(p, labels, "")
 	names := slices.Clone(labels)
 	var lacking error
-	for i, l := range labels {
+	for i := range labels {
 		if !hasCatalog {
 			continue
 		}
 		if !m.move(&out[i], entries) {
 			continue
 		}
-		l = out[i].Label
-		names[i] = l
-		e, found := Lookup(entries, l)
+		names[i] = out[i].Label
+		e, found := Lookup(entries, out[i].Label)
 		if found != nil {
 			out[i].Barred, lacking = barredLabel, found
 			continue

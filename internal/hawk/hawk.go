@@ -52,7 +52,7 @@ func NewNonce() string { return rand.Text()[:12] }
 func PayloadHash(contentType string, body []byte) string {
 	kind, _, _ := strings.Cut(contentType, ";")
 	h := sha256.New()
-	fmt.Fprintf(h, "hawk.1.payload\n%s\n%s\n", strings.ToLower(strings.TrimSpace(kind)), body)
+	_, _ = fmt.Fprintf(h, "hawk.1.payload\n%s\n%s\n", strings.ToLower(strings.TrimSpace(kind)), body)
 	return base64.StdEncoding.EncodeToString(h.Sum(nil))
 }
 
@@ -65,7 +65,7 @@ func (k Key) mac(kind string, unix int64, nonce, method string, u *url.URL, hash
 	host, port := hostPort(u)
 	ext = strings.NewReplacer(`\`, `\\`, "\n", `\n`).Replace(ext)
 	h := hmac.New(sha256.New, []byte(k.Secret))
-	fmt.Fprintf(h, "hawk.1.%s\n%d\n%s\n%s\n%s\n%s\n%s\n%s\n%s\n", kind, unix, nonce, method, u.RequestURI(), host, port, hash, ext)
+	_, _ = fmt.Fprintf(h, "hawk.1.%s\n%d\n%s\n%s\n%s\n%s\n%s\n%s\n%s\n", kind, unix, nonce, method, u.RequestURI(), host, port, hash, ext)
 	return base64.StdEncoding.EncodeToString(h.Sum(nil))
 }
 

@@ -204,7 +204,7 @@ func (c *Client) open(ctx context.Context, u *url.URL, req Request, kept *Entry)
 		}
 		return err
 	}
-	got, err := c.send(timed, req, kept)
+	got, err := c.send(timed, req, kept) //nolint:bodyclose // whoever reads the answer closes it
 	if err != nil {
 		err = why(err)
 		done()

@@ -3,6 +3,7 @@ package tctest
 import (
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -50,7 +51,7 @@ func (l Label) kind() string {
 
 // tags are what taskgraph gives a task.
 func (l Label) tags() Object {
-	return Object{"kind": l.kind(), "label": l.Name, "retrigger": fmt.Sprint(l.Build != "")}
+	return Object{"kind": l.kind(), "label": l.Name, "retrigger": strconv.FormatBool(l.Build != "")}
 }
 
 func (l Label) payload() Object {
@@ -192,7 +193,7 @@ func Actions(decision, project string, id int64, revision string) Object {
 				"decision": Object{
 					"action":     Object{"name": name, "title": name, "description": "", "taskGroupId": decision, "cb_name": callback, "symbol": "x"},
 					"repository": Object{"url": "https://hg.example.com/" + project, "project": project, "level": "3"},
-					"push":       Object{"owner": "somebody@example.com", "pushlog_id": fmt.Sprint(id), "revision": revision},
+					"push":       Object{"owner": "somebody@example.com", "pushlog_id": strconv.FormatInt(id, 10), "revision": revision},
 				},
 				"user": Object{"input": Object{"$eval": "input"}, "taskId": Object{"$eval": "taskId"}, "taskGroupId": Object{"$eval": "taskGroupId"}},
 			},
