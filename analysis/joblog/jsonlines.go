@@ -1,0 +1,127 @@
+package joblog
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+)
+
+// eachJSON calls each with the lines of a file of JSON lines; what is too long
+// or no object is noted as partial, and so is what each says is wrong. An error
+// of reading, such as a torn gzip, is noted too: the lines before it are good.
+func (r *Report) eachJSON(ctx context.Context, in io.Reader, each func(number int, line []byte) error) error {
+	b := bufio.NewReaderSize(in, 64<<10)
+	var line []byte
+	for number := 1; ; number++ {
+		if number%256 == 0 && ctx.Err() != nil {
+			return ctx.Err()
+		}
+		var long bool
+		var err error
+		if line, long, err = readLine(b, line[:0]); err != nil && !errors.Is(err, io.EOF) {
+			r.partial(fmt.Sprintf("line %d could not be read: %v", number, err))
+			return ctx.Err()
+		}
+		text := bytes.TrimSpace(line)
+		switch {
+		case long:
+			r.partial(fmt.Sprintf("line %d is longer than %d bytes", number, longestLine))
+		case len(text) == 0:
+		case text[0] != '{':
+			r.partial(fmt.Sprintf("line %d is no JSON object: %q", number, clip(string(text), 40)))
+		default:
+			if bad := each(number, text); bad != nil {
+				r.partial(fmt.Sprintf("line %d: %v", number, bad))
+			}
+		}
+		if err != nil {
+			return ctx.Err()
+		}
+	}
+}
+
+// readLine reads up to a line feed into line; of a line that is too long the
+// rest is passed over.
+func readLine(b *bufio.Reader, line []byte) (out []byte, long bool, err error) {
+	for {
+		part, err := b.ReadSlice('\n')
+		if len(line)+len(part) > longestLine {
+			long = true
+		} else {
+			line = append(line, part...)
+		}
+		if !errors.Is(err, bufio.ErrBufferFull) {
+			return line, long, err
+		}
+	}
+}
+
+// text is a JSON string, or anything else as good as absent: anybody can write
+// what they like into a log.
+type text string
+
+func (t *text) UnmarshalJSON(b []byte) error {
+	*t = ""
+	if len(b) > 0 && b[0] == '"' {
+		return json.Unmarshal(b, (*string)(t))
+	}
+	return nil
+}
+
+// testID is the name of a test: a string, or for reftests an array of strings.
+type testID string
+
+func (t *testID) UnmarshalJSON(b []byte) error {
+	*t = ""
+	switch {
+	case len(b) > 0 && b[0] == '"':
+		return json.Unmarshal(b, (*string)(t))
+	case len(b) > 0 && b[0] == '[':
+		var parts []text
+		if err := json.Unmarshal(b, &parts); err != nil {
+			return err
+		}
+		for i, p := range parts {
+			if i > 0 {
+				*t += " "
+			}
+			*t += testID(p)
+		}
+	}
+	return nil
+}
+
+// texts is an array of strings, or nothing.
+type texts []text
+
+func (t *texts) UnmarshalJSON(b []byte) error {
+	*t = nil
+	if len(b) > 0 && b[0] == '[' {
+		return json.Unmarshal(b, (*[]text)(t))
+	}
+	return nil
+}
+
+func (t texts) has(s text) bool {
+	for _, x := range t {
+		if x == s {
+			return true
+		}
+	}
+	return false
+}
+
+// count is a number, or nothing.
+type count float64
+
+func (c *count) UnmarshalJSON(b []byte) error {
+	*c = 0
+	if len(b) > 0 && (b[0] == '-' || b[0] >= '0' && b[0] <= '9') {
+		return json.Unmarshal(b, (*float64)(c))
+	}
+	return nil
+}

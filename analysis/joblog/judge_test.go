@@ -1,0 +1,136 @@
+package joblog_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/mozci/mozci/analysis"
+	"github.com/mozci/mozci/analysis/joblog"
+	"github.com/mozci/mozci/job"
+	"github.com/mozci/mozci/job/jobtest"
+)
+
+// Good and bad are about the test: a green job that did not run it is unknown.
+func TestJudge(t *testing.T) {
+	ci := jobtest.NewCI(jobtest.MustParse(`
+push  m
+1 a1c0 pass
+2 a2c0 fail
+3 a3c0 pass:no-test
+4 a4c0 busted
+5 a5c0 pending
+6 a6c0 coalesced
+7 a7c0 exception`), nil)
+	judge := joblog.Judge(ci, "test", nil)
+	other := joblog.Judge(ci, "other/test", nil)
+	repo, err := ci.Repository("autoland")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pushes, err := repo.Pushes(t.Context(), job.IDs(1, 7))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, p := range pushes {
+		jobs, err := ci.Jobs(t.Context(), p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		v, err := judge(t.Context(), jobs[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		w, err := other(t.Context(), jobs[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, fmt.Sprint(jobs[0].Status(), ": ", v, ", ", w))
+	}
+	want := []string{
+		"success: good, good", "test_failed: bad, good", "success: unknown, unknown", "busted: unknown, unknown", "pending: running, running", "coalesced: not run, not run",
+		"exception: unknown, unknown",
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("(-want +got):\n%s", d)
+	}
+}
+
+// opener has logs by their sort, and counts how often they are opened.
+type opener struct {
+	job.Scheduler
+	logs   map[job.Log]string
+	opened int
+	err    error
+}
+
+func (o *opener) OpenLog(_ context.Context, _ job.Job, which job.Log) (io.ReadCloser, error) {
+	o.opened++
+	if o.err != nil {
+		return nil, o.err
+	}
+	text, ok := o.logs[which]
+	if !ok {
+		return nil, &job.Error{Op: "open", Err: job.ErrNotFound}
+	}
+	return io.NopCloser(strings.NewReader(text)), nil
+}
+
+// The best log that there is is read.
+func TestBestLog(t *testing.T) {
+	summary := `{"action":"test_result","line":2,"test":"a","status":"FAIL","expected":"PASS"}` + "\n"
+	raw := `{"action":"suite_start","source":"x"}` + "\n" + `{"action":"test_end","test":"b","status":"PASS","source":"x"}` + "\n" + `{"action":"suite_end","source":"x"}` + "\n"
+	text := "TEST-UNEXPECTED-FAIL | c | d\n"
+	for name, c := range map[string]struct {
+		logs map[job.Log]string
+		want job.Log
+	}{
+		"all":                  {map[job.Log]string{job.ErrorSummary: summary, job.StructuredLog: raw, job.TextLog: text}, job.ErrorSummary},
+		"no summary":           {map[job.Log]string{job.StructuredLog: raw, job.TextLog: text}, job.StructuredLog},
+		"an empty summary":     {map[job.Log]string{job.ErrorSummary: "", job.TextLog: text}, job.TextLog},
+		"only the plain one":   {map[job.Log]string{job.TextLog: text}, job.TextLog},
+		"an empty plain log":   {map[job.Log]string{job.TextLog: ""}, job.TextLog},
+		"summary and no other": {map[job.Log]string{job.ErrorSummary: summary}, job.ErrorSummary},
+	} {
+		r, err := joblog.Failures(t.Context(), &opener{logs: c.logs}, job.New(job.Facts{ID: "1"}), nil)
+		if err != nil || r.Source != c.want {
+			t.Errorf("%s: %v, %+v", name, err, r)
+		}
+	}
+	var wrapped *job.Error
+	if _, err := joblog.Failures(t.Context(), &opener{}, job.New(job.Facts{ID: "1"}), nil); !errors.Is(err, job.ErrNotFound) || !errors.As(err, &wrapped) {
+		t.Errorf("without logs: %v", err)
+	}
+	if _, err := joblog.Failures(t.Context(), &opener{err: job.ErrUnavailable}, job.New(job.Facts{ID: "1"}), nil); !errors.Is(err, job.ErrUnavailable) {
+		t.Errorf("a service that does not answer: %v", err)
+	}
+}
+
+// Logs are read once for each run; a failure to read is an error, not a verdict.
+func TestJudgeReadsOnce(t *testing.T) {
+	o := &opener{logs: map[job.Log]string{job.TextLog: "TEST-UNEXPECTED-FAIL | x/c.js | d\n"}}
+	judge := joblog.Judge(o, "x/c.js", nil)
+	j := job.New(job.Facts{ID: "1", Status: job.TestFailed})
+	for range 3 {
+		if v, err := judge(t.Context(), j); v != analysis.Bad || err != nil {
+			t.Fatalf("%s, %v", v, err)
+		}
+	}
+	if o.opened != 3 { // one of each sort
+		t.Errorf("opened %d times", o.opened)
+	}
+	o.err = job.ErrUnavailable
+	if v, err := judge(t.Context(), job.New(job.Facts{ID: "2", Status: job.Success})); v != analysis.Unknown || !errors.Is(err, job.ErrUnavailable) {
+		t.Errorf("%s, %v", v, err)
+	}
+	type blind struct{ job.Scheduler }
+	if v, err := joblog.Judge(blind{}, "a", nil)(t.Context(), j); v != analysis.Unknown || !errors.Is(err, errors.ErrUnsupported) {
+		t.Errorf("a CI without logs: %s, %v", v, err)
+	}
+}

@@ -1,0 +1,285 @@
+package joblog_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/mozci/mozci/analysis/joblog"
+	"github.com/mozci/mozci/internal/testenv"
+	"github.com/mozci/mozci/job"
+)
+
+// The real error summaries and structured logs, as their tabulations say.
+func TestStructuredCorpus(t *testing.T) {
+	dir := testenv.Shared(t, "data", "6-logs")
+	names, err := filepath.Glob(filepath.Join(dir, "*errorsummary*.log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	type result struct {
+		Test, Status, Expected, Group string
+		Subtest                       *string
+		Line                          int
+	}
+	for _, name := range names {
+		var want struct {
+			TestGroups   []string            `json:"test_groups"`
+			GroupResults map[string][][2]any `json:"group_results"`
+			TestResults  []result            `json:"test_results"`
+			Crashes      []any               `json:"crashes"`
+			LogMessages  []any               `json:"log_messages"`
+		}
+		if err := json.Unmarshal(testenv.Read(t, "data", "6-logs", filepath.Base(name)+".expected.json"), &want); err != nil {
+			t.Fatal(err)
+		}
+		r, err := joblog.Read(t.Context(), bytes.NewReader(testenv.Read(t, "data", "6-logs", filepath.Base(name))), "", nil)
+		if err != nil || r.Source != job.ErrorSummary || r.Partial {
+			t.Fatalf("%s: %v, %+v", name, err, r)
+		}
+		var got []result
+		for _, f := range r.Failures {
+			one := result{Test: f.Test, Status: f.Status, Expected: f.Expected, Group: f.Group, Line: f.Line}
+			if f.Subtest != "" {
+				one.Subtest = &f.Subtest
+			}
+			got = append(got, one)
+		}
+		if d := cmp.Diff(want.TestResults, got); d != "" && len(want.TestResults)+len(got) > 0 {
+			t.Errorf("%s (-want +got):\n%s", filepath.Base(name), d)
+		}
+		results := map[string]string{}
+		for g, ends := range want.GroupResults {
+			results[g] = fmt.Sprint(ends[0][0])
+		}
+		for _, g := range want.TestGroups {
+			if results[g] == "" {
+				results[g] = "unfinished"
+			}
+		}
+		ours := map[string]string{}
+		for _, g := range r.Groups {
+			ours[g.Name] = first(g.Status, "unfinished")
+		}
+		if d := cmp.Diff(results, ours); d != "" {
+			t.Errorf("%s, groups (-want +got):\n%s", filepath.Base(name), d)
+		}
+	}
+	if len(names) < 6 {
+		t.Errorf("only %d error summaries", len(names))
+	}
+	var raw struct {
+		Unexpected []result
+	}
+	if err := json.Unmarshal(testenv.Read(t, "data", "6-logs", "treeherder__plain-chunked_raw.expected.json"), &raw); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Open(filepath.Join(dir, "treeherder__plain-chunked_raw.log.gz"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = f.Close() }()
+	r, err := joblog.Read(t.Context(), f, "", nil)
+	if err != nil || r.Source != job.StructuredLog || r.Partial {
+		t.Fatalf("%v, %+v", err, r)
+	}
+	var got []result
+	for _, f := range r.Failures {
+		got = append(got, result{Test: f.Test, Status: f.Status, Expected: f.Expected, Subtest: &f.Subtest})
+	}
+	if d := cmp.Diff(raw.Unexpected, got); d != "" {
+		t.Errorf("(-want +got):\n%s", d)
+	}
+	const other = "testing/mochitest/tests/Harness_sanity/test_sanityEventUtils.html"
+	if v := r.Verdict(got[0].Test, ""); v != joblog.Failed {
+		t.Errorf("%s: %s", got[0].Test, v)
+	}
+	if v := r.Verdict("dom/no/such/test.html", ""); v != joblog.NotRun {
+		t.Errorf("a test that is not in a whole structured log: %s", v)
+	}
+	_ = other
+}
+
+func first(a, b string) string {
+	if a != "" {
+		return a
+	}
+	return b
+}
+
+func lines(l ...string) string { return strings.Join(l, "\n") + "\n" }
+
+// Each action of an error summary.
+func TestErrorSummary(t *testing.T) {
+	r, err := joblog.Read(t.Context(), strings.NewReader(lines(
+		`{"action":"test_groups","line":1,"groups":["a/m.toml","b/m.toml","c/m.toml","d/m.toml","e/m.toml","default",""]}`,
+		`{"action":"test_result","line":2,"test":"a/t1.js","subtest":"s","group":"a/m.toml","status":"FAIL","expected":"PASS","message":"m","known_intermittent":[]}`,
+		`{"action":"test_result","line":3,"test":"a/t2.js","subtest":null,"group":"a/m.toml","status":"FAIL","expected":"PASS","message":"m","known_intermittent":["FAIL"]}`,
+		`{"action":"test_result","line":4,"test":"a/t3.js","group":"a/m.toml","status":"PASS","expected":"PASS"}`,
+		`{"action":"test_result","line":5,"test":"a/t4.js","group":"a/m.toml","status":"SKIP","expected":"SKIP"}`,
+		`{"action":"test_result","line":6,"test":["a.html","==","b.html"],"status":"FAIL","expected":"PASS"}`,
+		`{"action":"group_result","line":7,"group":"a/m.toml","status":"ERROR","duration":1500}`,
+		`{"action":"group_result","line":8,"group":"b/m.toml","status":"OK","duration":1}`,
+		`{"action":"group_result","line":9,"group":"c/m.toml","status":"SKIP"}`,
+		`{"action":"group_result","line":10,"group":"d/m.toml","status":"OK"}`,
+		`{"action":"crash","line":11,"test":"d/t.js","group":"d/m.toml","signature":"f","stackwalk_stdout":"x"}`,
+		`{"action":"log","line":12,"level":"ERROR","message":"oh"}`,
+		`{"action":"log","line":13,"status":"FAIL","test":"b/t9.js","group":"b/m.toml","message":"leaked 2 windows"}`,
+	)), job.ErrorSummary, nil)
+	if err != nil || r.Partial {
+		t.Fatalf("%v, %s", err, r.Reason)
+	}
+	want := `2 test|a/t1.js|s|a/m.toml|FAIL|PASS|m|
+6 test|a.html == b.html|||FAIL|PASS||
+11 crash|d/t.js||d/m.toml|CRASH|||f
+12 log||||ERROR||oh|
+13 test|b/t9.js||b/m.toml|FAIL||leaked 2 windows|`
+	if d := cmp.Diff(want, shown(r)); d != "" {
+		t.Errorf("(-want +got):\n%s", d)
+	}
+	for test, want := range map[string]joblog.Verdict{
+		"a/t1.js": joblog.Failed, "a/t2.js": joblog.Passed, "a/t3.js": joblog.Passed, "a/t4.js": joblog.NotRun, "a.html == b.html": joblog.Failed,
+		"a/t5.js":     joblog.Passed,  // its group ended, and it is not among the failures
+		"b/t1.js":     joblog.Passed,  // its group is OK
+		"b/sub/t1.js": joblog.Passed,  // the manifest of the folder above
+		"b/t9.js":     joblog.Failed,  // at shutdown
+		"c/t1.js":     joblog.NotRun,  // its group was skipped
+		"d/t1.js":     joblog.Unknown, // its group crashed
+		"e/t1.js":     joblog.Unknown, // its group did not end
+		"f/t1.js":     joblog.NotRun,  // no group that was to run can hold it
+	} {
+		if got := r.Verdict(test, ""); got != want {
+			t.Errorf("%s: %s, expected %s", test, got, want)
+		}
+	}
+	if got := r.Verdict("f/t1.js", "b/m.toml"); got != joblog.Passed {
+		t.Errorf("in the group that is named: %s", got)
+	}
+	if got := r.Verdict("b/t1.js", "z/m.toml"); got != joblog.NotRun {
+		t.Errorf("in a group that was not to run: %s", got)
+	}
+}
+
+// Each action of a structured log.
+func TestStructuredLog(t *testing.T) {
+	text := lines(
+		`{"action":"suite_start","time":1,"source":"x","tests":{"a/m.toml":["a/t1.js"],"b/m.toml":["b/t1.js"]}}`,
+		`{"action":"group_start","name":"a/m.toml","source":"x"}`,
+		`{"action":"test_start","test":"a/t1.js","source":"x"}`,
+		`{"action":"process_output","process":1,"data":"\"action\": \"test_end\"","source":"x"}`,
+		`{"action":"test_status","test":"a/t1.js","subtest":"ok","status":"PASS","source":"x"}`,
+		`{"action":"test_status","test":"a/t1.js","subtest":"bad","status":"FAIL","expected":"PASS","message":"m","source":"x"}`,
+		`{"action":"test_end","test":"a/t1.js","status":"OK","source":"x"}`,
+		`{"action":"group_end","name":"a/m.toml","source":"x"}`,
+		`{"action":"test_start","test":"a/t2.js","source":"x"}`,
+		`{"action":"test_end","test":"a/t2.js","status":"PASS","source":"x"}`,
+		`{"action":"test_end","test":"a/t3.js","status":"SKIP","source":"x"}`,
+		`{"action":"test_start","test":"a/t4.js","source":"x"}`,
+		`{"action":"test_end","test":"a/t5.js","status":"FAIL","expected":"PASS","known_intermittent":["FAIL"],"source":"x"}`,
+		`{"action":"test_end","test":["l/a.html","!=","l/b.html"],"status":"FAIL","expected":"PASS","source":"x"}`,
+		`{"action":"log","level":"INFO","message":"fine","source":"x"}`,
+		`{"action":"log","level":"CRITICAL","message":"oh","source":"x"}`,
+		`{"action":"crash","test":"a/t6.js","signature":"g","reason":"SIGSEGV","source":"x"}`,
+		`{"action":"lsan_leak","frames":["f","g"],"source":"x"}`,
+		`{"action":"lsan_leak","frames":["h"],"allowed_match":"known","source":"x"}`,
+		`{"action":"mozleak_total","process":"tab","bytes":10,"threshold":0,"source":"x"}`,
+		`{"action":"mozleak_total","process":"tab","bytes":10,"threshold":20,"source":"x"}`,
+		`{"action":"mozleak_object","name":"nsA","source":"x"}`,
+		`{"action":"shutdown_failure","group":"a/m.toml","message":"m","source":"x"}`,
+		`{"action":"valgrind_error","primary":"Invalid read","secondary":[],"source":"x"}`,
+		`{"action":"lint","level":"error","path":"a.py","lineno":1,"message":"m","rule":"E1","source":"x"}`,
+		`{"action":"assertion_count","test":"a/t7.js","count":3,"min_expected":0,"max_expected":1,"source":"x"}`,
+		`{"action":"suite_end","source":"x"}`,
+	)
+	r, err := joblog.Read(t.Context(), strings.NewReader(text), "", nil)
+	if err != nil || r.Partial || r.Source != job.StructuredLog {
+		t.Fatalf("%v, %s, %s", err, r.Reason, r.Source)
+	}
+	want := `6 test|a/t1.js|bad|a/m.toml|FAIL|PASS|m|
+14 test|l/a.html != l/b.html|||FAIL|PASS||
+16 log||||CRITICAL||oh|
+17 crash|a/t6.js|||CRASH||SIGSEGV|g
+18 leak|LeakSanitizer|||FAIL||leak at f, g|
+20 leak|leakcheck|||FAIL||tab 10 bytes leaked|
+23 leak|||a/m.toml|FAIL||m|
+24 crash||||VALGRIND-ERROR||Invalid read|
+25 test|a.py|||FAIL||m (E1)|
+26 test|a/t7.js|||ASSERT||3 assertions, expected 0 to 1|`
+	if d := cmp.Diff(want, shown(r)); d != "" {
+		t.Errorf("(-want +got):\n%s", d)
+	}
+	for test, want := range map[string]joblog.Verdict{
+		"a/t1.js": joblog.Failed, "a/t2.js": joblog.Passed, "a/t3.js": joblog.NotRun, "a/t4.js": joblog.Unknown, "a/t5.js": joblog.Passed, "z.js": joblog.NotRun,
+	} {
+		if got := r.Verdict(test, ""); got != want {
+			t.Errorf("%s: %s, expected %s", test, got, want)
+		}
+	}
+	cut := text[:strings.Index(text, `{"action":"suite_end"`)]
+	r, err = joblog.Read(t.Context(), strings.NewReader(cut), "", nil)
+	if err != nil || !r.Partial || !strings.Contains(r.Reason, "did not end") || r.Verdict("z.js", "") != joblog.Unknown || r.Verdict("a/t2.js", "") != joblog.Passed {
+		t.Errorf("without its end: %v, %q, %s", err, r.Reason, r.Verdict("z.js", ""))
+	}
+}
+
+func squeezed(text string) []byte {
+	var b bytes.Buffer
+	z := gzip.NewWriter(&b)
+	_, _ = z.Write([]byte(text))
+	_ = z.Close()
+	return b.Bytes()
+}
+
+// What is torn, of another sort or of wrong types: the failures so far, partial,
+// and why.
+func TestTornLogs(t *testing.T) {
+	good := `{"action":"test_result","line":2,"test":"a","status":"FAIL","expected":"PASS"}` + "\n"
+	raw := `{"action":"test_end","test":"a","status":"FAIL","expected":"PASS","source":"x"}` + "\n"
+	plain := "TEST-UNEXPECTED-FAIL | a | b\n"
+	random := make([]byte, 200_000)
+	for i, x := 0, uint32(1); i < len(random); i++ {
+		x = x*1664525 + 1013904223
+		random[i] = byte(x >> 24)
+	}
+	big := squeezed(strings.Repeat("fine\n", 1000) + plain + string(random))
+	for name, c := range map[string]struct {
+		text  string
+		which job.Log
+		n     int
+		why   string
+	}{
+		"half a line":              {good + `{"action":"test_res`, job.ErrorSummary, 1, "unexpected end of JSON"},
+		"no object":                {good + "[1]\n" + good, job.ErrorSummary, 2, "no JSON object"},
+		"wrong types are absent":   {good + `{"action":"test_result","test":{"x":1},"status":7,"expected":[],"group":3,"line":"x","message":{}}` + "\n", job.ErrorSummary, 1, ""},
+		"an unknown action":        {good + `{"action":"dance"}` + "\n", job.ErrorSummary, 1, `"dance" is not one`},
+		"a plain log as a summary": {plain, job.ErrorSummary, 0, "no JSON object"},
+		"a summary as a raw log":   {good, job.StructuredLog, 0, `"test_result" is not one`},
+		"a raw log as a summary":   {raw, job.ErrorSummary, 0, `"test_end" is not one`},
+		"an empty summary":         {"", job.ErrorSummary, 0, "nothing in it"},
+		"an empty raw log":         {"", job.StructuredLog, 0, "nothing in it"},
+		"an empty plain log":       {"", job.TextLog, 0, ""},
+		"NUL bytes":                {"\x00\x00\n" + plain + "\x00", job.TextLog, 1, ""},
+		"binary":                   {string(random), job.TextLog, 0, ""},
+		"gzip that is none":        {"\x1f\x8bnot", job.TextLog, 0, "gzip"},
+		"a torn gzip":              {string(big[:len(big)-1000]), job.TextLog, 1, "could not be read to its end"},
+		"a torn gzip of a summary": {string(squeezed(good)[:40]), job.ErrorSummary, 0, "could not be read"},
+		"a very long line":         {good + `{"action":"log","message":"` + strings.Repeat("x", 5<<20) + `"}` + "\n" + good, job.ErrorSummary, 2, "longer than"},
+		"invalid UTF-8":            {"TEST-UNEXPECTED-FAIL | \xff\xe2\x82 | b\xf0\x9f\n", job.TextLog, 1, ""},
+		"a summary as a plain log": {good, job.TextLog, 0, ""},
+	} {
+		r, err := joblog.Read(t.Context(), strings.NewReader(c.text), c.which, nil)
+		if err != nil || len(r.Failures) != c.n || r.Partial != (c.why != "") || !strings.Contains(r.Reason, c.why) {
+			t.Errorf("%s: %v, %d failures, partial %t: %q; expected %d with %q", name, err, len(r.Failures), r.Partial, r.Reason, c.n, c.why)
+		}
+	}
+	if _, err := joblog.Read(t.Context(), strings.NewReader(""), "nonsense", nil); err == nil {
+		t.Error("a sort of log that there is not is taken")
+	}
+}
