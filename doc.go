@@ -25,6 +25,7 @@
 //
 //   - analysis says what runs mean, and asks about many pushes in parallel with
 //     the answers in order.
+//   - analysis/joblog says which tests failed in a job, from its logs.
 //   - trigger plans what a CI should run, and carries the plan out, each step
 //     once.
 //   - backfill finds the last good push, and what is missing since.

@@ -17,6 +17,7 @@ import (
 	"sync/atomic"
 
 	"github.com/mozci/mozci/analysis"
+	"github.com/mozci/mozci/analysis/joblog"
 	"github.com/mozci/mozci/job"
 	"github.com/mozci/mozci/trigger"
 )
@@ -45,6 +46,11 @@ type Options struct {
 	Holes bool
 	// Judge says what a run means. Default analysis.ByStatus.
 	Judge analysis.Judge
+	// Test is the test that the question is about: good and bad are then about
+	// it and not about the job, as joblog.Judge tells by the runs' logs, unless
+	// there is a Judge; and on each push the chunk is looked at that runs it,
+	// unless there are Manifests.
+	Test string
 	// Beyond is how many pushes older than the last good one are looked at, to
 	// see whether the label failed there too: a history that goes bad, good,
 	// bad is that of a flaky label. Default 3, negative for none, at most
@@ -161,6 +167,9 @@ func (f *finder) defaults() error {
 	if f.label == "" {
 		return job.Wrap("backfill.find", "label", fmt.Errorf("%w: none given", job.ErrInvalid))
 	}
+	if o.Test != "" && o.Judge == nil {
+		o.Judge = joblog.Judge(f.ci, o.Test, nil)
+	}
 	if o.Beyond == 0 {
 		o.Beyond = 3
 	}
@@ -178,6 +187,9 @@ func (f *finder) catalog(ctx context.Context) error {
 		return nil
 	case err != nil:
 		return err
+	}
+	if f.opts.Test != "" && len(f.opts.Manifests) == 0 {
+		f.opts.Manifests = joblog.Manifests(entries, f.opts.Test)
 	}
 	e, err := trigger.Lookup(entries, f.label)
 	f.absent = err

@@ -60,12 +60,16 @@ func (f *finder) plan(ctx context.Context, res *Result) error {
 
 // planOptions are the caller's, with one reason for every push.
 func (f *finder) planOptions(why string) *trigger.Options {
-	return &trigger.Options{
+	opts := &trigger.Options{
 		Times: f.opts.Times, Ledger: f.opts.Ledger, Exceptions: f.opts.Exceptions, Width: f.opts.Width, Logger: f.opts.Logger,
 		Budgets: f.opts.Budgets, Automatic: f.opts.Automatic, Manifests: f.opts.Manifests, ExistingOnly: f.opts.ExistingOnly,
 		Known: func(p job.Push) ([]job.Job, bool) { jobs, ok := f.known[placeOf(p)]; return jobs, ok },
 		Why:   func(job.Push) string { return why },
 	}
+	if f.opts.Test != "" {
+		opts.Judge = f.opts.Judge
+	}
+	return opts
 }
 
 // hands says why a robot keeps its hands off, or nothing.

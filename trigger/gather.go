@@ -37,7 +37,9 @@ func (m *maker) gather(ctx context.Context, p job.Push, labels []string, log *sl
 		if all, err = m.ci.Jobs(ctx, p); err != nil {
 			return nil, err
 		}
-		labels = Choose(labels, entries, all, *m.opts.Choose)
+		if labels, err = m.choose(ctx, labels, entries, all); err != nil {
+			return nil, err
+		}
 	}
 	out := barred(p, labels, "")
 	names := slices.Clone(labels)
@@ -74,6 +76,26 @@ func (m *maker) gather(ctx context.Context, p job.Push, labels []string, log *sl
 		}
 	}
 	return out, lacking
+}
+
+// choose takes the labels of a push by the caller's choice. Where a judge says
+// what failed, a label whose job failed for another reason is not meant.
+func (m *maker) choose(ctx context.Context, labels []string, entries []job.Entry, all []job.Job) ([]string, error) {
+	chosen := Choose(labels, entries, all, *m.opts.Choose)
+	if m.opts.Judge == nil || !m.opts.Choose.Failed {
+		return chosen, nil
+	}
+	var out []string
+	for _, l := range chosen {
+		runs, err := analysis.OfRuns(ctx, analysis.OfLabel(all, l), m.opts.Judge)
+		if err != nil {
+			return nil, err
+		}
+		if runs.Bad > 0 {
+			out = append(out, l)
+		}
+	}
+	return out, nil
 }
 
 // move takes the chunk that runs the wanted manifests on this push. It returns
@@ -113,7 +135,7 @@ func (m *maker) jobs(ctx context.Context, p job.Push, names []string) ([]job.Job
 
 // fill counts the runs of the label and of its builds.
 func (m *maker) fill(ctx context.Context, f *Facts, jobs []job.Job) (err error) {
-	if f.Runs, err = analysis.OfRuns(ctx, analysis.OfLabel(jobs, f.Label), nil); err != nil {
+	if f.Runs, err = analysis.OfRuns(ctx, analysis.OfLabel(jobs, f.Label), m.opts.Judge); err != nil {
 		return err
 	}
 	if f.Asked, err = asked(ctx, m.ci, m.opts.Ledger, f.Push, f.Label, f.Runs.Seen); err != nil {

@@ -41,6 +41,9 @@ type Options struct {
 	// for, and one that runs none of them is left out: tests move between
 	// chunks. Catalogs that do not say what runs where make no difference.
 	Manifests []string
+	// Judge says what a run means, for the reasons of the steps and for labels
+	// that are chosen because they failed. Default analysis.ByStatus.
+	Judge analysis.Judge
 	// Known has the runs of the label and of the builds it needs where the
 	// caller has read them already; they are not read again. Optional.
 	Known func(job.Push) ([]job.Job, bool)

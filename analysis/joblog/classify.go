@@ -298,8 +298,8 @@ func hasYear(s string) bool {
 // limit), and what is not UTF-8 as U+FFFD, one for each longest beginning of a
 // character, as Python's "replace" does.
 func decodeLine(b []byte, most int) string {
-	if most > 0 && len(b) > most*4 {
-		b = b[:most*4+4] // a character has four bytes at most
+	if most > 0 {
+		b = b[:min(len(b), most*4)] // a character has four bytes at most
 	}
 	if valid(b) && (most <= 0 || len(b) <= most) {
 		return string(b)

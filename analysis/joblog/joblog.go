@@ -250,19 +250,12 @@ func (r *Report) groupsOf(test, group string) []Group {
 	if group != "" {
 		return slices.DeleteFunc(slices.Clone(r.Groups), func(g Group) bool { return g.Name != group })
 	}
-	dir := folder(CanonicalTest(test))
-	for {
-		var out []Group
-		for _, g := range r.Groups {
-			if folder(CanonicalTest(g.Name)) == dir || CanonicalTest(g.Name) == dir {
-				out = append(out, g)
-			}
-		}
-		if len(out) > 0 || dir == "" {
-			return out
-		}
-		dir = folder(dir)
+	names := make([]string, len(r.Groups))
+	for i, g := range r.Groups {
+		names[i] = g.Name
 	}
+	near := nearest(names, test)
+	return slices.DeleteFunc(slices.Clone(r.Groups), func(g Group) bool { return !slices.Contains(near, g.Name) })
 }
 
 // folder is the path without its last part; empty at the top.

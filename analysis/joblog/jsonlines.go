@@ -125,3 +125,45 @@ func (c *count) UnmarshalJSON(b []byte) error {
 	}
 	return nil
 }
+
+// actionOf is the action of a line, if it can be told without decoding.
+func actionOf(line []byte) (string, bool) {
+	v, ok := member(line, `"action"`)
+	return string(v), ok
+}
+
+// member is the value of a member of an object that is a string without
+// escapes, if that can be told without decoding: within a JSON string a quote is
+// escaped, so that a quoted name which stands in the line once, with a colon
+// behind it, is a member's.
+func member(line []byte, quoted string) ([]byte, bool) {
+	i := bytes.Index(line, []byte(quoted))
+	if i < 0 {
+		return nil, false
+	}
+	rest := line[i+len(quoted):]
+	if bytes.Contains(rest, []byte(quoted)) {
+		return nil, false
+	}
+	rest = bytes.TrimLeft(rest, " \t")
+	if len(rest) == 0 || rest[0] != ':' {
+		return nil, false
+	}
+	rest = bytes.TrimLeft(rest[1:], " \t")
+	if len(rest) == 0 || rest[0] != '"' {
+		return nil, false
+	}
+	end := bytes.IndexByte(rest[1:], '"')
+	if end < 0 || bytes.IndexByte(rest[1:end+1], '\\') >= 0 {
+		return nil, false
+	}
+	return rest[1 : end+1], true
+}
+
+func textsOf(list []string) texts {
+	var out texts
+	for _, s := range list {
+		out = append(out, text(s))
+	}
+	return out
+}

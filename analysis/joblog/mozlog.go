@@ -84,30 +84,6 @@ func (m *mozlog) line(number int, line []byte) error {
 	return nil
 }
 
-// actionOf is the action of a line, if it can be told without decoding: within a
-// JSON string a quote is escaped, so that the only "action" of a line is its
-// member.
-func actionOf(line []byte) (string, bool) {
-	name := []byte(`"action"`)
-	i := bytes.Index(line, name)
-	if i < 0 || bytes.Contains(line[i+len(name):], name) {
-		return "", false
-	}
-	rest := bytes.TrimLeft(line[i+len(name):], " \t")
-	if len(rest) == 0 || rest[0] != ':' {
-		return "", false
-	}
-	rest = bytes.TrimLeft(rest[1:], " \t")
-	if len(rest) == 0 || rest[0] != '"' {
-		return "", false
-	}
-	end := bytes.IndexByte(rest[1:], '"')
-	if end < 0 {
-		return "", false
-	}
-	return string(rest[1 : end+1]), true
-}
-
 // loud reports whether a line may be of the levels that say that something is
 // wrong.
 func loud(line []byte) bool {

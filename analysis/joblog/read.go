@@ -93,14 +93,16 @@ func looksLike(b *bufio.Reader) job.Log {
 // error.
 func Failures(ctx context.Context, opener job.LogOpener, j job.Job, opts *Options) (*Report, error) {
 	const op = "joblog.failures"
+	var none error
 	for _, which := range []job.Log{job.ErrorSummary, job.StructuredLog, job.TextLog} {
 		r, err := failures(ctx, opener, j, which, opts)
 		if errors.Is(err, job.ErrNotFound) || err == nil && which != job.TextLog && r.empty() {
+			none = err
 			continue // a summary of nothing: the harness broke before it could say so
 		}
 		return r, job.Wrap(op, j.ID(), err)
 	}
-	return nil, job.Wrap(op, j.ID(), fmt.Errorf("%w: the job has no log", job.ErrNotFound))
+	return nil, job.Wrap(op, j.ID(), none)
 }
 
 // empty reports whether a structured log says nothing at all.

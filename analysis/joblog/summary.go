@@ -1,11 +1,13 @@
 package joblog
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"time"
+	"unicode/utf8"
 
 	"github.com/mozci/mozci/job"
 )
@@ -33,8 +35,12 @@ func readSummary(ctx context.Context, in io.Reader) (*Report, error) {
 	r := newReport(job.ErrorSummary)
 	known := 0
 	err := r.eachJSON(ctx, in, func(number int, line []byte) error {
-		var l summaryLine
-		if err := json.Unmarshal(line, &l); err != nil {
+		if r.expected(line) {
+			known++
+			return nil
+		}
+		l, err := decodeSummary(line)
+		if err != nil {
 			return err
 		}
 		if l.Line == 0 {
@@ -50,6 +56,53 @@ func readSummary(ctx context.Context, in io.Reader) (*Report, error) {
 		r.partial("nothing in it is an error summary's")
 	}
 	return r, err
+}
+
+// decodeSummary decodes a line: first as what it is in practice, which is
+// twice as fast as what bears with anything.
+func decodeSummary(line []byte) (l summaryLine, err error) {
+	var p struct {
+		Action    string   `json:"action"`
+		Line      float64  `json:"line"`
+		Groups    []string `json:"groups"`
+		Group     string   `json:"group"`
+		Status    string   `json:"status"`
+		Duration  float64  `json:"duration"`
+		Test      string   `json:"test"`
+		Subtest   string   `json:"subtest"`
+		Expected  string   `json:"expected"`
+		Message   string   `json:"message"`
+		Level     string   `json:"level"`
+		Signature string   `json:"signature"`
+		Known     []string `json:"known_intermittent"`
+	}
+	if json.Unmarshal(line, &p) != nil {
+		err = json.Unmarshal(line, &l)
+		return l, err
+	}
+	return summaryLine{
+		text(p.Action), count(p.Line), textsOf(p.Groups), text(p.Group), text(p.Status), count(p.Duration), testID(p.Test), text(p.Subtest), text(p.Expected),
+		text(p.Message), text(p.Level), text(p.Signature), textsOf(p.Known),
+	}, nil
+}
+
+// expected takes the line of a result that was as expected, which most lines of
+// a summary with all tests are, without decoding it; false for any other.
+func (r *Report) expected(line []byte) bool {
+	if a, ok := actionOf(line); !ok || a != "test_result" || line[len(line)-1] != '}' {
+		return false
+	}
+	status, ok := member(line, `"status"`)
+	expected, also := member(line, `"expected"`)
+	if !ok || !also || !bytes.Equal(status, expected) || string(status) == "SKIP" {
+		return false
+	}
+	test, ok := member(line, `"test"`)
+	if ok && utf8.Valid(test) {
+		r.end(string(test), passed)
+		return true
+	}
+	return false
 }
 
 // summarise takes a line; false for one whose action is not known.

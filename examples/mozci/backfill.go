@@ -20,6 +20,7 @@ type backfillFlags struct {
 	automatic, holes bool
 	existing, follow bool
 	manifests        []string
+	test             string
 	planOnly         bool // JSON is the plan alone: for trigger --backfill
 }
 
@@ -45,6 +46,7 @@ everything up to --max-revisions, or with --automatic nothing.`,
 	f.BoolVar(&b.holes, "holes", false, "fill every push of the range, whatever the results: for performance jobs")
 	f.BoolVar(&b.existing, "existing-only", false, "only where the builds exist: ask for no build")
 	f.BoolVar(&b.follow, "follow-merges", false, "look at what merges brought from other repositories, too")
+	f.StringVar(&b.test, "test", "", "good and bad are about this `test` and not about the job: its logs tell")
 	f.StringArrayVar(&b.manifests, "manifest", nil, "the test `manifest` that the failure is in: on each push the chunk that runs it is looked at; may be given several times")
 	b.add(cmd)
 	b.addBudgets(cmd)
@@ -75,7 +77,7 @@ func (a *app) backfill(cmd *cobra.Command, b backfillFlags) error {
 	progress := a.progress()
 	found, err := backfill.Find(ctx, p.repo, p.read, b.label, b.rev, &backfill.Options{
 		MaxRevisions: b.maxRevisions, Times: b.times, Automatic: b.automatic, Holes: b.holes,
-		Judge: p.judge, Width: a.parallel, Ledger: ledger, Observe: progress.saw, Logger: a.log,
+		Judge: a.judge(p, b.test), Test: b.test, Width: a.parallel, Ledger: ledger, Observe: progress.saw, Logger: a.log,
 		FollowMerges: b.follow, Manifests: b.manifests, Repositories: p.repositories, ExistingOnly: b.existing, Budgets: b.budgets(cmd.Flags()),
 	})
 	progress.done()

@@ -22,7 +22,7 @@ type triggerFlags struct {
 	delta, backRevisions       int
 	backfill                   bool
 	maxRevisions, skips, times int
-	plan, action, input        string
+	plan, action, input, test  string
 }
 
 func (a *app) triggerCommand() *cobra.Command {
@@ -66,6 +66,7 @@ that the CI itself offers: --action, once within an hour for the same input.`,
 	f.IntVar(&t.skips, "skips", 1, "only every so many-th push, counted from the newest")
 	f.IntVar(&t.times, "times", 1, "how many runs each push is to have in all")
 	f.StringVar(&t.plan, "plan", "", "carry out the plan in this `file`, which --json printed")
+	f.StringVar(&t.test, "test", "", "about this `test`: the chunk that runs it on each push, and with --failed-jobs only where it failed")
 	f.StringVar(&t.action, "action", "", "ask for the CI's own action of this `name`, such as an in-tree action, on the label's job or on the whole push")
 	f.StringVar(&t.input, "input", "", "the action's input, a JSON object, in this `file`; - is standard input")
 	t.add(cmd)
@@ -120,7 +121,7 @@ func (a *app) trigger(cmd *cobra.Command, t triggerFlags) error {
 	if t.backfill {
 		return a.backfill(cmd, backfillFlags{
 			actFlags: t.actFlags, label: t.labels[0], rev: t.rev, maxRevisions: t.maxRevisions, times: t.times,
-			existing: t.existing, planOnly: true,
+			existing: t.existing, test: t.test, planOnly: true,
 		})
 	}
 	if t.choice.Failed && !cmd.Flags().Changed("times") {
@@ -141,6 +142,12 @@ func (a *app) trigger(cmd *cobra.Command, t triggerFlags) error {
 	}
 	opts := &trigger.Options{
 		Times: t.times, Ledger: ledger, Width: a.parallel, Logger: a.log, ExistingOnly: t.existing, Budgets: t.budgets(cmd.Flags()),
+	}
+	if t.test != "" {
+		opts.Judge = a.judge(p, t.test)
+		if opts.Manifests, err = a.manifests(ctx, p, pushes, t.test); err != nil {
+			return err
+		}
 	}
 	if t.chooses() {
 		opts.Choose = &t.choice

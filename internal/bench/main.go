@@ -15,6 +15,7 @@ import (
 // not miss.
 var subjects = map[string]func(*testing.T){
 	"find":        find,
+	"joblog":      logs,
 	"ledger":      ledger,
 	"merges":      merges,
 	"taskcluster": tc,

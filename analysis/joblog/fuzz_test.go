@@ -1,0 +1,79 @@
+package joblog_test
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+
+	"github.com/mozci/mozci/analysis/joblog"
+	"github.com/mozci/mozci/job"
+)
+
+// Whatever a log is, it is read to its end without harm, and what is read twice
+// says the same.
+func fuzz(f *testing.F, which job.Log, seeds ...string) {
+	f.Helper()
+	for _, s := range seeds {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, log []byte) {
+		a, err := joblog.Read(t.Context(), bytes.NewReader(log), which, &joblog.Options{Tests: []string{"dom/a.js"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := joblog.Read(t.Context(), bytes.NewReader(log), which, &joblog.Options{Tests: []string{"dom/a.js"}})
+		if err != nil || shown(a) != shown(b) || a.Partial != b.Partial {
+			t.Errorf("read twice: %v\n%s\n%s", err, shown(a), shown(b))
+		}
+		if a.Partial == (a.Reason == "") {
+			t.Errorf("partial %t: %q", a.Partial, a.Reason)
+		}
+		_ = a.Verdict("dom/a.js", "")
+		for _, x := range a.Failures {
+			if x.Fingerprint() == "" || x.Line < 0 || x.Kind == "" {
+				t.Errorf("%+v", x)
+			}
+			_ = x.SearchTerm()
+		}
+	})
+}
+
+func FuzzErrorSummary(f *testing.F) {
+	fuzz(f, job.ErrorSummary, "", `{"action":"test_result","line":2,"test":["a","==","b"],"status":"FAIL","expected":"PASS"}`, `{"action":"group_result","group":"g","status":null}`, "{\n}")
+}
+
+func FuzzStructuredLog(f *testing.F) {
+	fuzz(f, job.StructuredLog, "", `{"action":"test_end","test":"a","status":"FAIL","expected":"PASS"}`, `{"action":"lsan_leak","frames":[1,"a"]}`, `{"action":"suite_start","tests":{"a":[]}}`)
+}
+
+func FuzzPlainLog(f *testing.F) {
+	fuzz(f, job.TextLog, "", "TEST-UNEXPECTED-FAIL | a | b\r\n", "PROCESS-CRASH | a [@ b] | c", "[task 2026-01-01] 1:2:3 ERROR - x\n", "\x1f\x8b", "[  FAILED  ] a.b (1 ms)")
+}
+
+// Error lines: what the fast search passes over has no error in it. Each line
+// alone, behind something that makes the search begin elsewhere, says the same.
+func FuzzErrorLines(f *testing.F) {
+	for _, s := range []string{"make[3]: *** x", "a.cpp:1: error: x", "x error C12: y", "FooError: x", "ERROR 404: x", "[a-b:error] x", " error(1): x", "mozmake.exe[1]: *** x"} {
+		f.Add(s)
+	}
+	for n := 1998; n < 2006; n++ { // where a line is cut, in the middle of a character
+		f.Add("oError: " + strings.Repeat("\x93", n-8))
+		f.Add("oError: " + strings.Repeat("𝄞", 500)[:n-8])
+	}
+	f.Fuzz(func(t *testing.T, line string) {
+		if strings.ContainsAny(line, "\n\r") {
+			return
+		}
+		alone, err := joblog.ErrorLines(t.Context(), strings.NewReader(line), nil)
+		if err != nil {
+			return // it begins as gzip does
+		}
+		among, err := joblog.ErrorLines(t.Context(), strings.NewReader("fine\n"+line+"\nfine\n"), nil)
+		if err != nil || len(alone) != len(among) {
+			t.Errorf("%q: alone %v, among others %v, %v", line, alone, among, err)
+		}
+		if n := len(alone); n == 1 != joblog.IsError(line) {
+			t.Errorf("%q: the search finds %d, the rules say %t", line, n, joblog.IsError(line))
+		}
+	})
+}

@@ -1,0 +1,237 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/mozci/mozci/analysis/joblog"
+	"github.com/mozci/mozci/internal/testenv"
+	"github.com/mozci/mozci/job"
+)
+
+const (
+	logSize    = 512 << 20 // bytes of the plain log
+	logSmall   = 64 << 20
+	logLeast   = 0.25 // of grep's throughput
+	logGoal    = 0.5
+	logMemory  = 32 << 20
+	jsonSize   = 64 << 20
+	jsonLeast  = 0.8 // of a bare json.Decoder pass
+	logRounds  = 3
+	jsonRounds = 5
+)
+
+// plainTerms are the plain terms of the error lines' rules, for grep.
+var plainTerms = []string{
+	"TEST-UNEXPECTED-", "fatal error", "FATAL ERROR", "Hit MOZ_CRASH", "REFTEST ERROR", "PROCESS-CRASH", "Assertion fail", "###!!! ABORT:",
+	"SUMMARY: AddressSanitizer", "SUMMARY: ThreadSanitizer", "SUMMARY: UndefinedBehaviorSanitizer", "ThreadSanitizer: nested bug",
+	"Automation Error:", "command timed out:", "wget: unable ", "bash.exe: *** ", "Unsuccessful task run with exit code: 137", "YOU ARE LEAKING THE WORLD",
+}
+
+// logs measures the parsers of joblog: a plain log made of real ones against
+// grep with the plain terms, on one core each, and the structured ones against
+// encoding/json.
+func logs(t *testing.T) {
+	runtime.GOMAXPROCS(1)
+	dir := t.TempDir()
+	real := realLog(t)
+	big, small := filepath.Join(dir, "big.log"), filepath.Join(dir, "small.log")
+	repeat(t, big, real, logSize)
+	repeat(t, small, real, logSmall)
+	terms := filepath.Join(dir, "terms")
+	if err := os.WriteFile(terms, []byte(strings.Join(plainTerms, "\n")+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	fmt.Printf("joblog: a plain log of %d MB made of real ones, structured logs of %d MB, one core\n\n", logSize>>20, jsonSize>>20)
+	grep(t, terms, big) // into the page cache
+	var theirs, ours []time.Duration
+	var found int
+	for range logRounds {
+		theirs = append(theirs, grep(t, terms, big))
+		began := time.Now()
+		found = errorLines(t, big)
+		ours = append(ours, time.Since(began))
+	}
+	slices.Sort(theirs)
+	slices.Sort(ours)
+	g, o := theirs[logRounds/2], ours[logRounds/2]
+	ratio := float64(g) / float64(o)
+	fmt.Printf("error lines     grep %5.0f MB/s   ours %5.0f MB/s   ratio %.2f (at least %.2f, goal %.2f)   %d lines\n", speed(logSize, g), speed(logSize, o), ratio, logLeast, logGoal, found)
+	if ratio < logLeast {
+		t.Errorf("ratio %.2f", ratio)
+	}
+	for _, f := range []string{small, big} {
+		above, _ := peak(func() any { return errorLines(t, f) })
+		info, err := os.Stat(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Printf("memory          %4d MB of log: at most %4.1f MiB of heap (at most %d)\n", info.Size()>>20, mib(above), logMemory>>20)
+		if above > logMemory {
+			t.Errorf("%.1f MiB", mib(above))
+		}
+	}
+	structured(t, "errorsummary", job.ErrorSummary, summaryLines())
+	structured(t, "mozlog", job.StructuredLog, mozlogLines())
+}
+
+func speed(bytes int, d time.Duration) float64 { return float64(bytes) / 1e6 / d.Seconds() }
+
+func grep(t *testing.T, terms, file string) time.Duration {
+	t.Helper()
+	cmd := exec.Command("grep", "-c", "-F", "-f", terms, file)
+	cmd.Env = append(os.Environ(), "LC_ALL=C")
+	began := time.Now()
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("grep: %v: %s", err, out)
+	}
+	return time.Since(began)
+}
+
+func errorLines(t *testing.T, file string) int {
+	t.Helper()
+	f, err := os.Open(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = f.Close() }()
+	lines, err := joblog.ErrorLines(context.Background(), f, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(lines)
+}
+
+// realLog is all plain logs of the recorded data, one after the other.
+func realLog(t *testing.T) []byte {
+	t.Helper()
+	dir := testenv.Shared(t, "data", "6-logs")
+	var out bytes.Buffer
+	for _, pattern := range []string{"*.txt.gz", "*[^w].log.gz"} {
+		names, err := filepath.Glob(filepath.Join(dir, pattern))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, n := range names {
+			f, err := os.Open(n)
+			if err != nil {
+				t.Fatal(err)
+			}
+			z, err := gzip.NewReader(f)
+			if err == nil {
+				_, err = io.Copy(&out, z)
+			}
+			_ = f.Close()
+			if err != nil {
+				t.Fatalf("%s: %v", n, err)
+			}
+			out.WriteByte('\n')
+		}
+	}
+	return out.Bytes()
+}
+
+// repeat writes text again and again, up to a size.
+func repeat(t *testing.T, name string, text []byte, size int) {
+	t.Helper()
+	f, err := os.Create(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := bufio.NewWriter(f)
+	for size > 0 {
+		n := min(size, len(text))
+		_, _ = w.Write(text[:n])
+		size -= n
+	}
+	if err := w.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// structured compares a parser of JSON lines with a bare pass of json.Decoder
+// over the same bytes, into a struct of the one member that says what a line is.
+func structured(t *testing.T, name string, which job.Log, text []byte) {
+	t.Helper()
+	var theirs, ours []time.Duration
+	for range jsonRounds {
+		theirs = append(theirs, timed(func() any {
+			n := 0
+			for dec := json.NewDecoder(bytes.NewReader(text)); dec.More(); n++ {
+				var l struct{ Action string }
+				if err := dec.Decode(&l); err != nil {
+					t.Fatal(err)
+				}
+			}
+			return n
+		}))
+		ours = append(ours, timed(func() any {
+			r, err := joblog.Read(context.Background(), bytes.NewReader(text), which, nil)
+			if err != nil || r.Partial && len(r.Failures) < 10_000 || len(r.Failures) == 0 {
+				t.Fatalf("%v, %d failures, %s", err, len(r.Failures), r.Reason)
+			}
+			return r
+		}))
+	}
+	slices.Sort(theirs)
+	slices.Sort(ours)
+	d, o := theirs[jsonRounds/2], ours[jsonRounds/2]
+	ratio := float64(d) / float64(o)
+	fmt.Printf("%-15s bare json.Decoder %4.0f MB/s   ours %4.0f MB/s   ratio %.2f (at least %.2f)\n", name, speed(len(text), d), speed(len(text), o), ratio, jsonLeast)
+	if ratio < jsonLeast {
+		t.Errorf("%s: ratio %.2f", name, ratio)
+	}
+}
+
+// summaryLines is an error summary of groups that ended, with failures among
+// them and the stacks that those have.
+func summaryLines() []byte {
+	var b bytes.Buffer
+	for i := 0; b.Len() < jsonSize; i++ {
+		switch {
+		case i%4 == 1:
+			fmt.Fprintf(&b, `{"action": "test_result", "line": %d, "test": "dom/%d/test_a.html", "subtest": "is it %d?", "group": "dom/%d/mochitest.toml", "status": "FAIL", "expected": "PASS", "message": "got %d, expected 2", "stack": %q, "modifiers": "", "known_intermittent": []}`+"\n",
+				i, i/100, i, i/100, i, strings.Repeat("onPacket/<@resource://devtools/shared/protocol/Front.js:382:31\n", 8))
+		default:
+			fmt.Fprintf(&b, `{"action": "test_result", "line": %d, "test": "dom/%d/test_%d.html", "subtest": null, "group": "dom/%d/mochitest.toml", "status": "PASS", "expected": "PASS", "message": null, "stack": null, "modifiers": "", "known_intermittent": []}`+"\n", i, i/100, i%100, i/100)
+		}
+	}
+	return b.Bytes()
+}
+
+// mozlogLines is a structured log as mochitests write them: mostly the output of
+// processes and subtests that passed.
+func mozlogLines() []byte {
+	var b bytes.Buffer
+	const common = `"thread": "ProcessReader", "pid": 1234, "source": "mochitest", "time": 1420849114219`
+	fmt.Fprintf(&b, `{"action": "suite_start", "tests": {"dom/mochitest.toml": []}, %s}`+"\n", common)
+	for i := 0; b.Len() < jsonSize; i++ {
+		fmt.Fprintf(&b, `{"action": "test_start", "test": "dom/test_%d.html", %s}`+"\n", i, common)
+		for j := range 10 {
+			fmt.Fprintf(&b, `{"action": "process_output", "process": "GECKO(123)", "data": "[Child %d, Main Thread] WARNING: something: file a.cpp:%d", "command": "firefox", %s}`+"\n", i, j, common)
+			fmt.Fprintf(&b, `{"action": "test_status", "test": "dom/test_%d.html", "subtest": "check %d", "status": "PASS", "message": "", %s}`+"\n", i, j, common)
+		}
+		if i%100 == 0 {
+			fmt.Fprintf(&b, `{"action": "test_status", "test": "dom/test_%d.html", "subtest": "check", "status": "FAIL", "expected": "PASS", "message": "got 1", %s}`+"\n", i, common)
+		}
+		fmt.Fprintf(&b, `{"action": "test_end", "test": "dom/test_%d.html", "status": "OK", "message": "took 3ms", %s}`+"\n", i, common)
+	}
+	fmt.Fprintf(&b, `{"action": "suite_end", %s}`+"\n", common)
+	return b.Bytes()
+}
