@@ -321,7 +321,8 @@ func decodeLine(b []byte, most int) string {
 // one when it is not right.
 func character(b []byte) (size int, ok bool) {
 	c := b[0]
-	lo, hi, n := byte(0x80), byte(0xBF), 0
+	lo, hi := byte(0x80), byte(0xBF)
+	var n int
 	switch {
 	case c < 0x80:
 		return 1, true

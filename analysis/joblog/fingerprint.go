@@ -21,7 +21,7 @@ func (f Failure) Fingerprint() string {
 // stand alone become N, hexadecimal ones X, runs of white space one space.
 //
 //	[Child 1234, Main Thread] at a.cpp:12    [Child N, Main Thread] at a.cpp:N
-//	leaked 3 window(s), 4096 bytes leaked    leaked N window(s), N bytes leaked
+//	3 window(s) are left, 4096 bytes leaked    N window(s) are left, N bytes leaked
 //	http://localhost:8888/ in 0x7f3a, 12.5ms   http://localhost:N/ in X, Nms
 func Normalise(message string) string {
 	var out strings.Builder

@@ -188,12 +188,12 @@ func (v Verdict) String() string {
 // nearest folder above the test.
 func (r *Report) Verdict(test, group string) Verdict {
 	if e, ok := r.named(test); ok {
-		switch {
-		case e == failed:
+		switch e {
+		case failed:
 			return Failed
-		case e == passed:
+		case passed:
 			return Passed
-		case e == skipped:
+		case skipped:
 			return NotRun
 		}
 		return Unknown // it began, and nobody says how it ended

@@ -47,10 +47,10 @@ var plainTerms = []string{
 func logs(t *testing.T) {
 	runtime.GOMAXPROCS(1)
 	dir := t.TempDir()
-	real := realLog(t)
+	text := realLog(t)
 	big, small := filepath.Join(dir, "big.log"), filepath.Join(dir, "small.log")
-	repeat(t, big, real, logSize)
-	repeat(t, small, real, logSmall)
+	repeat(t, big, text, logSize)
+	repeat(t, small, text, logSmall)
 	terms := filepath.Join(dir, "terms")
 	if err := os.WriteFile(terms, []byte(strings.Join(plainTerms, "\n")+"\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -204,8 +204,8 @@ func structured(t *testing.T, name string, which job.Log, text []byte) {
 func summaryLines() []byte {
 	var b bytes.Buffer
 	for i := 0; b.Len() < jsonSize; i++ {
-		switch {
-		case i%4 == 1:
+		switch i % 4 {
+		case 1:
 			fmt.Fprintf(&b, `{"action": "test_result", "line": %d, "test": "dom/%d/test_a.html", "subtest": "is it %d?", "group": "dom/%d/mochitest.toml", "status": "FAIL", "expected": "PASS", "message": "got %d, expected 2", "stack": %q, "modifiers": "", "known_intermittent": []}`+"\n",
 				i, i/100, i, i/100, i, strings.Repeat("onPacket/<@resource://devtools/shared/protocol/Front.js:382:31\n", 8))
 		default:
