@@ -74,7 +74,8 @@ var tests = []string{"job", "job/jobtest", "analysis", "trigger", "internal"}
 var libraries = map[string][]string{
 	"internal/rest":     {"github.com/hashicorp/go-cleanhttp", "golang.org/x/sync/semaphore"},
 	"internal/cassette": {"gopkg.in/dnaeon/go-vcr.v3"},
-	"analysis":          {"golang.org/x/sync/semaphore"},
+	"analysis":          {"golang.org/x/sync/semaphore", "gonum.org/v1/gonum"},
+	"analysis/culprit":  {"gonum.org/v1/gonum"},
 	"taskcluster":       {"github.com/santhosh-tekuri/jsonschema/v6"},
 	"examples":          {"*"},
 	"internal/bench":    {"*"},

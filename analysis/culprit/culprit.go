@@ -1,0 +1,300 @@
+// Package culprit searches for the push that broke a job, also when the job is
+// flaky: observations go in, the next runs and a probability come out. It is
+// pure: no clock, no network, no randomness; the same observations give the same
+// next step.
+//
+// Start with [New], a [Search] over n+1 pushes in order; tell it what ran with
+// [Search.Observe], ask [Search.Decide] what to do, and run what [Decision.Next]
+// says until it is Done. [Rehearse] plays a search against an oracle, which is a
+// function.
+//
+// # The model
+//
+// Pushes 0 to n are in order. Push 0 is believed good, and the failure was seen
+// on push n. A hypothesis is that push h broke the job (1 to n), that it was
+// broken before the range (0), or that nothing broke it (n+1): a flake, or
+// infrastructure. A run on push x fails with probability p if x is h or newer,
+// with q if it is older, and with one rate r if nothing broke it; runs are
+// independent. None of the rates is known: they have priors on fixed grids, and
+// are summed over.
+//
+// The likelihood of a hypothesis depends only on how many runs failed and passed
+// on either side of it, so that it is the same between two tested pushes. The
+// next run is the push whose outcome is expected to lower the entropy of the
+// hypothesis most (a greedy search, as git_bayesect's and Horstein's of 1963);
+// several at a time are chosen for their joint information.
+//
+// # When it stops
+//
+// The most probable hypothesis is believed when its probability reaches
+// 1 - (1 - confidence) s, where s is smaller than 1 while the failure rate is
+// known only from runs that the search chose itself: it then believes too early
+// otherwise. A culprit is named only after a failure on it and a pass on its
+// parent. The figures are in internal/bench culprit.
+package culprit
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/mozci/mozci/job"
+)
+
+// Counts are runs that ended.
+type Counts struct{ Failed, Passed int }
+
+func (c Counts) total() int { return c.Failed + c.Passed }
+
+// Options configure a search; nil is zero options.
+type Options struct {
+	// Confidence is the probability at which a hypothesis is believed, 0.5 to
+	// less than 1. Default 0.95.
+	Confidence float64
+	// Older are runs on pushes before the range, Newer those on pushes after
+	// it: evidence that nobody bought.
+	Older, Newer Counts
+	// Weights say how likely each push 0 to n is to have broken it, relative to
+	// the others; the first is not used. Default all the same.
+	Weights []float64
+	// Before and Nothing are the probabilities that it was broken before the
+	// range, and that nothing broke it. Defaults 0.02 and 0.1; 0.4 suits a CI
+	// whose alarms are mostly flakes. Negative is 0.
+	Before, Nothing float64
+	// MinEffect and MinOdds are the least difference and the least odds ratio
+	// between the rates after and before a culprit. Defaults 0.04 and 1.6; 0.1
+	// and 2.5 suit a CI, where less is not worth a search.
+	MinEffect, MinOdds float64
+	// Permanent says that a broken push fails always, as with compilers.
+	Permanent bool
+	// Known gives the rates where they are known; for measurements.
+	Known *Rates
+	// Untestable says of each push 0 to n whether it cannot be run; the answer
+	// may then be a set of pushes.
+	Untestable []bool
+	// Trust is s above: 0 adapts it between 0.25 and 1; see the package comment.
+	Trust float64
+	// MaxRuns is how many runs may be bought. Default no limit.
+	MaxRuns int
+	// MaxInfra is how many runs in a row infrastructure may end on one push
+	// before the search gives up. Default 10.
+	MaxInfra int
+	// RunCost says what a run on each push costs, RoundCost what a round does,
+	// in the same unit: an existing build is cheap. Default 1 for each run, and 0.
+	RunCost   []float64
+	RoundCost float64
+}
+
+// Rates are the probabilities that a run fails on a broken push and on one that
+// is not.
+type Rates struct{ After, Before float64 }
+
+// Outcome says how a search ended.
+type Outcome string
+
+// The outcomes. Undecided is also what a search is that has not ended.
+const (
+	Found          Outcome = "culprit"
+	NotARegression Outcome = "not_a_regression" // one rate everywhere
+	Older          Outcome = "older"            // broken before the range
+	Undecided      Outcome = "undecided"        // the budget is spent, or nothing can be run
+	Infra          Outcome = "infra"            // infrastructure ends the runs
+)
+
+// Search is a search under way; New makes one. It is not safe for concurrent use.
+type Search struct {
+	o     Options
+	n     int   // pushes 0 to n
+	index []int // testable pushes, ascending: the search is over these
+	of    []int // push to the position in index of the first testable one at or after it; len(index) for none
+
+	prior   []float64 // by hypothesis over index: before, 1 to m, nothing
+	grid    grid
+	runs    []Counts // by position
+	free    Counts   // runs nobody chose that were observed in the range, see trust
+	freeAt  []Counts // the same by position
+	infra   []int    // in a row, by position
+	bought  int
+	rounds  int
+	warning []string
+
+	post *posterior // nil when it is to be computed
+}
+
+// New returns a search over pushes 0 to n. Options that make no sense, such as
+// probabilities outside 0 to 1, give job.ErrInvalid.
+func New(n int, opts *Options) (*Search, error) {
+	s := &Search{n: n}
+	if opts != nil {
+		s.o = *opts
+	}
+	if err := s.defaults(); err != nil {
+		return nil, fmt.Errorf("culprit: %w", err)
+	}
+	s.compress()
+	s.grid = newGrid(s.o)
+	m := len(s.index)
+	s.runs, s.freeAt, s.infra = make([]Counts, m), make([]Counts, m), make([]int, m)
+	return s, nil
+}
+
+func (s *Search) defaults() error {
+	o := &s.o
+	orDefault(&o.Confidence, 0.95)
+	orDefault(&o.Before, 0.02)
+	orDefault(&o.Nothing, 0.1)
+	orDefault(&o.MinEffect, 0.04)
+	orDefault(&o.MinOdds, 1.6)
+	o.Before, o.Nothing = math.Max(0, o.Before), math.Max(0, o.Nothing)
+	if o.MaxInfra <= 0 {
+		o.MaxInfra = 10
+	}
+	invalid := func(format string, args ...any) error {
+		return fmt.Errorf("%w: %s", job.ErrInvalid, fmt.Sprintf(format, args...))
+	}
+	switch {
+	case s.n < 0:
+		return invalid("%d pushes", s.n+1)
+	case !(o.Confidence >= 0.5 && o.Confidence < 1):
+		return invalid("confidence %v, expected 0.5 to less than 1", o.Confidence)
+	case !(o.Before+o.Nothing < 1):
+		return invalid("before %v and nothing %v leave nothing for a culprit", o.Before, o.Nothing)
+	case !(o.MinEffect > 0 && o.MinEffect < 1) || !(o.MinOdds >= 1):
+		return invalid("least effect %v and odds ratio %v, expected 0 to 1 and 1 or more", o.MinEffect, o.MinOdds)
+	case o.Older.Failed < 0 || o.Older.Passed < 0 || o.Newer.Failed < 0 || o.Newer.Passed < 0:
+		return invalid("counts %v and %v", o.Older, o.Newer)
+	case o.Weights != nil && len(o.Weights) != s.n+1:
+		return invalid("%d weights for %d pushes", len(o.Weights), s.n+1)
+	case o.Untestable != nil && len(o.Untestable) != s.n+1:
+		return invalid("%d marks of what is untestable for %d pushes", len(o.Untestable), s.n+1)
+	case o.RunCost != nil && len(o.RunCost) != s.n+1:
+		return invalid("%d costs for %d pushes", len(o.RunCost), s.n+1)
+	case o.Known != nil && !(o.Known.After > o.Known.Before && o.Known.Before >= 0 && o.Known.After <= 1):
+		return invalid("known rates %v, expected 0 <= before < after <= 1", *o.Known)
+	case !(o.Trust >= 0 && o.Trust <= 1):
+		return invalid("trust %v, expected 0 to 1", o.Trust)
+	}
+	for i, w := range o.Weights {
+		if !(w >= 0) || math.IsInf(w, 0) {
+			return invalid("weight %v of push %d", w, i)
+		}
+	}
+	for i, c := range o.RunCost {
+		if !(c > 0) || math.IsInf(c, 0) {
+			return invalid("cost %v of push %d", c, i)
+		}
+	}
+	return nil
+}
+
+func orDefault(v *float64, d float64) {
+	if *v == 0 {
+		*v = d
+	}
+}
+
+// compress leaves out what cannot be tested: an untestable push and the testable
+// one after it are one class of hypotheses.
+func (s *Search) compress() {
+	s.of = make([]int, s.n+1)
+	weight := []float64{}
+	sum, pending := 0.0, 0.0
+	for x := 0; x <= s.n; x++ {
+		w := 1.0
+		if s.o.Weights != nil {
+			w = s.o.Weights[x]
+		}
+		if x == 0 {
+			w = 0
+		}
+		sum += w
+		pending += w
+		s.of[x] = len(s.index)
+		if s.o.Untestable == nil || !s.o.Untestable[x] {
+			s.index = append(s.index, x)
+			weight = append(weight, pending)
+			pending = 0
+		}
+	}
+	s.prior = make([]float64, len(s.index)+1)
+	rest := 1 - s.o.Before - s.o.Nothing
+	for i, w := range weight {
+		if sum > 0 {
+			s.prior[i] = float64(w/sum) * rest
+		}
+	}
+	if len(s.index) > 0 {
+		s.prior[0] += s.o.Before // the class of the oldest testable push: older than anything that can be told
+	}
+	s.prior[len(s.index)] = s.o.Nothing
+}
+
+// Observe tells of a run that ended on a push. chosen says that this search
+// asked for it; other runs are evidence that nobody bought. A push that is not
+// in the range, or cannot be tested, gives job.ErrInvalid.
+func (s *Search) Observe(push int, failed, chosen bool) error {
+	i, err := s.position(push)
+	if err != nil {
+		return err
+	}
+	one := func(c *Counts) {
+		if failed {
+			c.Failed++
+		} else {
+			c.Passed++
+		}
+	}
+	one(&s.runs[i])
+	if chosen {
+		s.bought++
+	} else {
+		one(&s.freeAt[i])
+	}
+	s.infra[i] = 0
+	s.post = nil
+	return nil
+}
+
+// ObserveInfra tells of a run that infrastructure ended: it says nothing about
+// the culprit, and has its own cap.
+func (s *Search) ObserveInfra(push int) error {
+	i, err := s.position(push)
+	if err == nil {
+		s.infra[i]++
+	}
+	return err
+}
+
+func (s *Search) position(push int) (int, error) {
+	if push < 0 || push > s.n {
+		return 0, fmt.Errorf("culprit: %w: push %d of 0 to %d", job.ErrInvalid, push, s.n)
+	}
+	i := s.of[push]
+	if i == len(s.index) || s.index[i] != push {
+		return 0, fmt.Errorf("culprit: %w: push %d cannot be tested", job.ErrInvalid, push)
+	}
+	return i, nil
+}
+
+// Runs is how many runs were bought, Rounds in how many rounds (see Decide).
+func (s *Search) Runs() int { return s.bought }
+
+// Rounds is how often Decide gave something to run.
+func (s *Search) Rounds() int { return s.rounds }
+
+// seen is the runs at a position.
+func (s *Search) seen(i int) Counts { return s.runs[i] }
+
+// class are the pushes of a hypothesis: the testable push at a position, and the
+// untestable ones before it, after which it cannot be told apart.
+func (s *Search) class(i int) []int {
+	from := 1
+	if i > 0 {
+		from = s.index[i-1] + 1
+	}
+	var out []int
+	for x := from; x <= s.index[i]; x++ {
+		out = append(out, x)
+	}
+	return slices.Clip(out)
+}

@@ -1,0 +1,377 @@
+package culprit_test
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/mozci/mozci/analysis/culprit"
+	"github.com/mozci/mozci/job"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden traces")
+
+// story is a job whose culprit is known, and what its runs do.
+type story struct {
+	name    string
+	n       int
+	culprit int // n+1 for none
+	rates   culprit.Rates
+	infra   float64
+	opts    culprit.Options
+	k       int
+	free    map[int]string // runs that nobody bought, by push: f and p
+}
+
+// oracle draws how runs end, each push from a stream of its own.
+func (y story) oracle(seed uint64) func(int) culprit.Result {
+	streams := map[int]*rand.Rand{}
+	return func(x int) culprit.Result {
+		if streams[x] == nil {
+			streams[x] = rand.New(rand.NewPCG(seed, uint64(x)))
+		}
+		r := y.rates.Before
+		if x >= y.culprit {
+			r = y.rates.After
+		}
+		switch u := streams[x].Float64(); {
+		case streams[x].Float64() < y.infra:
+			return culprit.Exception
+		case u < r:
+			return culprit.Failed
+		}
+		return culprit.Passed
+	}
+}
+
+func (y story) search(t *testing.T) *culprit.Search {
+	t.Helper()
+	s, err := culprit.New(y.n, &y.opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for x := range y.n + 1 {
+		for _, c := range y.free[x] {
+			if err := s.Observe(x, c == 'f', false); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	return s
+}
+
+// trace is every decision, and every run, as text.
+func (y story) trace(t *testing.T) string {
+	t.Helper()
+	var b strings.Builder
+	run := y.oracle(1)
+	last, err := culprit.Rehearse(y.search(t), max(1, y.k), func(x int) culprit.Result {
+		r := run(x)
+		fmt.Fprintf(&b, "    %d %s\n", x, []string{"passed", "failed", "infra"}[r])
+		return r
+	}, func(d culprit.Decision) {
+		fmt.Fprintf(&b, "%.2f bits; most probable %d with %.3f, older %.3f, nothing %.3f; %.2f against %.2f\n", d.Bits, d.Culprit, d.Probability, d.Older, d.Nothing, d.Rates.After, d.Rates.Before)
+		if len(d.Next) > 0 {
+			fmt.Fprintf(&b, "  run %v: %s\n", d.Next, d.Why)
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	fmt.Fprintf(&b, "%s: %s\n", last.Outcome, last.Why)
+	for _, c := range last.Credible {
+		fmt.Fprintf(&b, "  %d %.3f\n", c.Push, c.Probability)
+	}
+	for _, w := range last.Warnings {
+		fmt.Fprintf(&b, "  warning: %s\n", w)
+	}
+	return b.String()
+}
+
+var stories = []story{
+	{name: "permanent", n: 20, culprit: 13, rates: culprit.Rates{After: 1}, opts: culprit.Options{Older: culprit.Counts{Passed: 50}}},
+	{name: "permanent-only", n: 20, culprit: 13, rates: culprit.Rates{After: 1}, opts: culprit.Options{Permanent: true}},
+	{name: "intermittent", n: 16, culprit: 11, rates: culprit.Rates{After: 0.5, Before: 0.01}, opts: culprit.Options{Older: culprit.Counts{Failed: 1, Passed: 99}, Newer: culprit.Counts{Failed: 4, Passed: 5}}},
+	{name: "flake", n: 12, culprit: 13, rates: culprit.Rates{Before: 0.2}, opts: culprit.Options{Older: culprit.Counts{Failed: 20, Passed: 80}, Nothing: 0.4}},
+	{name: "older", n: 8, culprit: 0, rates: culprit.Rates{After: 1}, opts: culprit.Options{Before: 0.2}},
+	{name: "four-at-a-time", n: 40, culprit: 9, rates: culprit.Rates{After: 0.8}, k: 4, opts: culprit.Options{Older: culprit.Counts{Passed: 100}, Newer: culprit.Counts{Failed: 8, Passed: 2}}},
+	{name: "infra", n: 10, culprit: 4, rates: culprit.Rates{After: 1}, infra: 0.3, opts: culprit.Options{Older: culprit.Counts{Passed: 30}}},
+	{name: "all-infra", n: 4, culprit: 2, rates: culprit.Rates{After: 1}, infra: 1, opts: culprit.Options{MaxInfra: 2}},
+	{name: "untestable", n: 9, culprit: 5, rates: culprit.Rates{After: 1}, opts: culprit.Options{Older: culprit.Counts{Passed: 30}, Untestable: []bool{false, false, false, false, true, true, false, false, false, false}}},
+	{name: "budget", n: 64, culprit: 30, rates: culprit.Rates{After: 0.2, Before: 0.1}, opts: culprit.Options{MaxRuns: 5}},
+	{name: "free-evidence", n: 12, culprit: 7, rates: culprit.Rates{After: 0.6}, free: map[int]string{0: "pp", 3: "ppp", 9: "pf", 10: "ffp", 12: "f"}, opts: culprit.Options{Older: culprit.Counts{Passed: 40}}},
+	{name: "cheap-builds", n: 8, culprit: 5, rates: culprit.Rates{After: 1}, opts: culprit.Options{Older: culprit.Counts{Passed: 30}, RunCost: []float64{1, 9, 1, 9, 9, 9, 1, 9, 1}}},
+}
+
+// The whole decision, for each story: the same observations give the same next
+// step.
+func TestTraces(t *testing.T) {
+	for _, y := range stories {
+		t.Run(y.name, func(t *testing.T) {
+			got := y.trace(t)
+			file := filepath.Join("testdata", y.name+".txt")
+			if *update {
+				if err := os.MkdirAll("testdata", 0o750); err != nil {
+					t.Fatal(err)
+				}
+				if err := os.WriteFile(file, []byte(got), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if d := cmp.Diff(string(want), got); d != "" {
+				t.Errorf("(-want +got):\n%s", d)
+			}
+		})
+	}
+}
+
+// What is found is what is there: over many seeds, within what chance allows.
+func TestRight(t *testing.T) {
+	for _, y := range stories {
+		if y.infra == 1 || y.opts.MaxRuns > 0 {
+			continue
+		}
+		const trials = 200
+		right := 0
+		for seed := range uint64(trials) {
+			y.free = nil // those are of one seed
+			d, err := culprit.Rehearse(y.search(t), max(1, y.k), y.oracle(seed+100), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			switch {
+			case y.culprit == 0:
+				right += count(d.Outcome == culprit.Older)
+			case y.culprit > y.n:
+				right += count(d.Outcome == culprit.NotARegression)
+			default:
+				right += count(d.Outcome == culprit.Found && slices.Contains(d.Class, y.culprit) && d.Confirmed)
+			}
+		}
+		if right < trials*93/100 {
+			t.Errorf("%s: right in %d of %d", y.name, right, trials)
+		}
+	}
+}
+
+func count(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// The posterior, by summing over the hypotheses and the rates in the plainest
+// way, on the search's own grid of two rates that are known.
+func TestPosteriorByHand(t *testing.T) {
+	const p, q = 0.7, 0.1
+	s, err := culprit.New(4, &culprit.Options{Known: &culprit.Rates{After: p, Before: q}, Before: 0.1, Nothing: -1, Weights: []float64{0, 1, 2, 3, 4}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := []struct {
+		x      int
+		failed bool
+	}{{3, true}, {1, false}, {2, false}, {2, true}, {4, true}}
+	for _, o := range seen {
+		if err := s.Observe(o.x, o.failed, true); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, sum := make([]float64, 5), 0.0
+	older := 0.0
+	for h := range 5 {
+		l := []float64{0.1, 0.09, 0.18, 0.27, 0.36}[h]
+		for _, o := range seen {
+			r := q
+			if o.x >= h {
+				r = p
+			}
+			if !o.failed {
+				r = 1 - r
+			}
+			l *= r
+		}
+		want[h] = l
+		sum += l
+	}
+	older = want[0] / sum
+	want[0] = 0
+	got := s.Posterior()
+	for h := range want {
+		if math.Abs(got[h]-want[h]/sum) > 1e-12 {
+			t.Errorf("push %d: %v, expected %v", h, got[h], want[h]/sum)
+		}
+	}
+	if d := s.Decide(1); math.Abs(d.Older-older) > 1e-12 {
+		t.Errorf("older: %v, expected %v", d.Older, older)
+	}
+}
+
+// With nothing known but two rates that never lie, each run halves the range.
+func TestHalves(t *testing.T) {
+	for _, n := range []int{2, 16, 64, 1024} {
+		worst := 0
+		for _, h := range []int{1, n / 3, n / 2, n} {
+			h = max(1, h)
+			s, err := culprit.New(n, &culprit.Options{Known: &culprit.Rates{After: 1}, Before: -1, Nothing: -1})
+			if err != nil {
+				t.Fatal(err)
+			}
+			d, err := culprit.Rehearse(s, 1, story{culprit: h, rates: culprit.Rates{After: 1}}.oracle(1), nil)
+			if err != nil || d.Culprit != h || d.Outcome != culprit.Found {
+				t.Fatalf("%d of %d: %+v, %v", h, n, d, err)
+			}
+			worst = max(worst, s.Runs())
+		}
+		if limit := int(math.Ceil(math.Log2(float64(n)))) + 1; worst > limit {
+			t.Errorf("%d pushes took %d runs, expected %d", n, worst, limit)
+		}
+	}
+}
+
+// What makes no sense is an outcome with a reason or an error, never a culprit.
+func TestBadInput(t *testing.T) {
+	for name, c := range map[string]struct {
+		n int
+		o culprit.Options
+	}{
+		"no pushes":        {-1, culprit.Options{}},
+		"confidence":       {4, culprit.Options{Confidence: 1}},
+		"confidence NaN":   {4, culprit.Options{Confidence: math.NaN()}},
+		"low confidence":   {4, culprit.Options{Confidence: 0.2}},
+		"masses":           {4, culprit.Options{Before: 0.5, Nothing: 0.5}},
+		"weights":          {4, culprit.Options{Weights: []float64{1}}},
+		"negative weights": {1, culprit.Options{Weights: []float64{1, -1}}},
+		"counts":           {4, culprit.Options{Older: culprit.Counts{Failed: -1}}},
+		"effect":           {4, culprit.Options{MinEffect: 2}},
+		"rates":            {4, culprit.Options{Known: &culprit.Rates{After: 0.1, Before: 0.2}}},
+		"rates above 1":    {4, culprit.Options{Known: &culprit.Rates{After: 1.1, Before: 0.2}}},
+		"cost":             {1, culprit.Options{RunCost: []float64{0, 1}}},
+		"marks":            {4, culprit.Options{Untestable: []bool{true}}},
+		"trust":            {4, culprit.Options{Trust: 2}},
+	} {
+		if _, err := culprit.New(c.n, &c.o); !errors.Is(err, job.ErrInvalid) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for name, c := range map[string]struct {
+		n    int
+		o    culprit.Options
+		runs string // push and f or p
+	}{
+		"one push":                  {0, culprit.Options{}, ""},
+		"all untestable":            {2, culprit.Options{Untestable: []bool{true, true, true}}, ""},
+		"one testable":              {2, culprit.Options{Untestable: []bool{true, true, false}}, ""},
+		"green after always red":    {2, culprit.Options{Permanent: true, Nothing: -1, Older: culprit.Counts{Failed: 3}, Before: -1}, "0f 1f 2p 0f 1p 2p"},
+		"every weight is nothing":   {2, culprit.Options{Weights: []float64{0, 0, 0}, Before: -1, Nothing: -1}, ""},
+		"contradicts what is known": {2, culprit.Options{Known: &culprit.Rates{After: 1}, Before: -1, Nothing: -1}, "0f 2p"},
+	} {
+		s, err := culprit.New(c.n, &c.o)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		for _, r := range strings.Fields(c.runs) {
+			if err := s.Observe(int(r[0]-'0'), r[1] == 'f', true); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if d := s.Decide(1); !d.Done || d.Outcome == culprit.Found || d.Why == "" {
+			t.Errorf("%s: %+v", name, d)
+		}
+	}
+	s, err := culprit.New(3, &culprit.Options{Untestable: []bool{false, true, false, false}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, x := range []int{-1, 4, 1} {
+		if err := s.Observe(x, true, true); !errors.Is(err, job.ErrInvalid) {
+			t.Errorf("a run on push %d: %v", x, err)
+		}
+		if err := s.ObserveInfra(x); !errors.Is(err, job.ErrInvalid) {
+			t.Errorf("infra on push %d: %v", x, err)
+		}
+	}
+}
+
+// What runs already is not asked for again, and is reckoned with.
+func TestRunning(t *testing.T) {
+	y := stories[0]
+	s := y.search(t)
+	first := s.Decide(1).Next
+	second := s.Decide(2, first...).Next
+	if slices.Contains(second, first[0]) || len(second) != 2 {
+		t.Errorf("%v runs, and %v is asked for", first, second)
+	}
+	// A confirmation that is under way is waited for.
+	s, err := culprit.New(2, &culprit.Options{Known: &culprit.Rates{After: 1}, Before: -1, Nothing: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Observe(1, false, true); err != nil {
+		t.Fatal(err)
+	}
+	if d := s.Decide(3, 2); d.Done || len(d.Next) != 0 {
+		t.Errorf("%+v", d)
+	}
+	if d := s.Decide(3); !slices.Equal(d.Next, []int{2}) {
+		t.Errorf("%+v", d)
+	}
+}
+
+func FuzzSearch(f *testing.F) {
+	f.Add(uint8(10), []byte("abcdefgh"), uint8(1))
+	f.Add(uint8(0), []byte{}, uint8(0))
+	f.Add(uint8(200), []byte{0, 255, 17, 9, 0, 0, 0}, uint8(9))
+	f.Fuzz(func(t *testing.T, n uint8, runs []byte, k uint8) {
+		s, err := culprit.New(int(n), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := 0; i+1 < len(runs) && i < 200; i += 2 {
+			x := int(runs[i]) % (int(n) + 1)
+			if runs[i+1]%3 == 2 {
+				_ = s.ObserveInfra(x)
+				continue
+			}
+			if err := s.Observe(x, runs[i+1]%3 == 1, i%4 == 0); err != nil {
+				t.Fatal(err)
+			}
+		}
+		d := s.Decide(int(k % 12))
+		sum := d.Older + d.Nothing
+		for _, p := range s.Posterior() {
+			if !(p >= 0 && p <= 1) {
+				t.Fatalf("probability %v", p)
+			}
+			sum += p
+		}
+		if n > 0 && math.Abs(sum-1) > 1e-9 {
+			t.Errorf("probabilities sum to %v", sum)
+		}
+		for _, x := range d.Next {
+			if x < 0 || x > int(n) {
+				t.Errorf("run push %d of %d", x, n)
+			}
+		}
+		if !d.Done && len(d.Next) == 0 && k%12 > 0 {
+			t.Errorf("nothing to do: %+v", d)
+		}
+		if d.Outcome == culprit.Found && !d.Confirmed {
+			t.Errorf("accused without confirmation: %+v", d)
+		}
+	})
+}

@@ -1,0 +1,95 @@
+package culprit
+
+import "math"
+
+// Capacity is how many bits a run tells at most when a run fails with one of two
+// rates: the capacity of the binary asymmetric channel. With z = (H(q) - H(p)) /
+// (p - q) it is log2(1 + 2^z) + (q H(p) - p H(q)) / (p - q), H in bits.
+func Capacity(r Rates) float64 {
+	p, q := r.After, r.Before
+	if !(p > q) {
+		return 0
+	}
+	hp, hq := h2(p)/math.Ln2, h2(q)/math.Ln2
+	z := (hq - hp) / (p - q)
+	return math.Max(0, math.Log2(1+math.Exp2(z))+(q*hp-p*hq)/(p-q))
+}
+
+// Limit is how many runs any search needs on average that is wrong at most so
+// often about which of n pushes it was: Fano's inequality,
+// (log2 n - H(delta) - delta log2(n-1)) / capacity. k runs at a time carry at
+// most k times as much.
+func Limit(n int, r Rates, delta float64) float64 {
+	bits := math.Log2(float64(n)) - h2(delta)/math.Ln2
+	if n > 1 {
+		bits -= delta * math.Log2(float64(n-1))
+	}
+	return math.Max(0, bits) / Capacity(r)
+}
+
+// Forecast is how many runs more the search is expected to need, confirmation
+// included: the bits that are left, over the capacity at the estimated rates,
+// times what not knowing the rates costs, and what it takes to be sure in the
+// end. The factors are fitted to the simulations of internal/bench culprit; the
+// mean over many searches is within a fifth.
+func (s *Search) Forecast() float64 {
+	if len(s.index) < 2 {
+		return 0
+	}
+	if d := s.state(); d.Done {
+		return 0
+	}
+	p := s.believe()
+	m := len(s.index)
+	var mass, runs float64
+	bits := 0.0
+	for h := 1; h < m; h++ {
+		mass += p.prob[h]
+	}
+	if mass <= 0 {
+		return 0
+	}
+	for h := 1; h < m; h++ {
+		if x := p.prob[h] / mass; x > 0 {
+			bits -= x * math.Log2(x)
+		}
+	}
+	sure := math.Log2(1/((1-s.o.Confidence)*s.trust(p.bestCulprit()))) / math.Log2(20)
+	weights := make([]float64, len(p.after))
+	for h := 1; h < m; h++ {
+		weights[p.segment[h]] += p.prob[h] / mass
+	}
+	for j, w := range weights {
+		r := Rates{p.after[j], p.before[j]}
+		c := Capacity(r)
+		if w == 0 || c <= 0 {
+			continue
+		}
+		end := (1.25 + 3.2*math.Sqrt(r.Before)) * math.Sqrt(1-r.After) * sure
+		runs += w * ((1+0.09/r.After)*bits + end) / c
+	}
+	return math.Max(runs, 2-float64(count(p, s)))
+}
+
+// count is how many of the two runs that confirm the best guess were seen.
+func count(p *posterior, s *Search) int {
+	h, n := p.bestCulprit(), 0
+	if s.runs[h].Failed > 0 {
+		n++
+	}
+	if s.runs[h-1].Passed > 0 {
+		n++
+	}
+	return n
+}
+
+// bestCulprit is the most probable push, of those that can be a culprit.
+func (p *posterior) bestCulprit() int {
+	best := 1
+	for h := 1; h < len(p.prob)-1; h++ {
+		if p.prob[h] > p.prob[best]+tie {
+			best = h
+		}
+	}
+	return best
+}

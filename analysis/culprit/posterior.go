@@ -1,0 +1,143 @@
+package culprit
+
+import "math"
+
+// posterior is what is believed after some observations, over positions: 0 is
+// "before" (with the class of the oldest testable push), 1 to m-1 are culprits, m
+// is "nothing".
+type posterior struct {
+	prob    []float64
+	segment []int     // of each hypothesis but the last
+	after   []float64 // by segment: the mean rates, if the culprit is in it
+	before  []float64
+	flake   float64 // the mean rate if nothing broke it
+}
+
+// believe computes the posterior, or returns the one that is still right.
+func (s *Search) believe() *posterior {
+	if s.post != nil {
+		return s.post
+	}
+	m := len(s.index)
+	p := &posterior{prob: make([]float64, m+1), segment: make([]int, m)}
+	var tested []int
+	all := s.o.Newer
+	for i, c := range s.runs {
+		if c.total() > 0 {
+			tested = append(tested, i)
+			all.Failed, all.Passed = all.Failed+c.Failed, all.Passed+c.Passed
+		}
+	}
+	left, right := s.o.Older, all
+	var buf [2][]float64
+	logs := make([]float64, len(tested)+1)
+	most := math.Inf(-1)
+	for j := range logs {
+		var mean Rates
+		logs[j], mean = s.grid.segment(left, right, &buf)
+		p.after, p.before = append(p.after, mean.After), append(p.before, mean.Before)
+		most = math.Max(most, logs[j])
+		if j < len(tested) {
+			c := s.runs[tested[j]]
+			left.Failed, left.Passed = left.Failed+c.Failed, left.Passed+c.Passed
+			right.Failed, right.Passed = right.Failed-c.Failed, right.Passed-c.Passed
+		}
+	}
+	every := Counts{s.o.Older.Failed + all.Failed, s.o.Older.Passed + all.Passed}
+	var nothing float64
+	nothing, p.flake = s.grid.nothing(every, &buf)
+	most = math.Max(most, nothing)
+	sum, j := 0.0, 0
+	for h := range m {
+		for j < len(tested) && h > tested[j] {
+			j++
+		}
+		p.segment[h] = j
+		p.prob[h] = s.prior[h] * math.Exp(logs[j]-most)
+		sum += p.prob[h]
+	}
+	p.prob[m] = s.prior[m] * math.Exp(nothing-most)
+	sum += p.prob[m]
+	if sum > 0 {
+		for h := range p.prob {
+			p.prob[h] /= sum
+		}
+	}
+	s.post = p
+	return p
+}
+
+// segment is the logarithm of the likelihood that the culprit lies between two
+// tested pushes, and the mean rates if it does. The allowed pairs of rates are,
+// for each rate after, the first rates before: their sums are running sums.
+func (g *grid) segment(left, right Counts, buf *[2][]float64) (float64, Rates) {
+	a, scaleA := g.p.likelihoods(right, buf[0])
+	b, scaleB := g.q.likelihoods(left, buf[1])
+	buf[0], buf[1] = a, b
+	var sum, sumP, sumQ float64
+	var mass, massQ float64 // of the first rates before
+	at := 0
+	for i, x := range a {
+		for ; at < g.most[i]; at++ {
+			mass += b[at]
+			massQ += float64(b[at] * g.q.rate[at])
+		}
+		sum += float64(x * mass)
+		sumP += float64(x*g.p.rate[i]) * mass
+		sumQ += float64(x * massQ)
+	}
+	if sum <= 0 {
+		return math.Inf(-1), Rates{}
+	}
+	return scaleA + scaleB + math.Log(sum), Rates{sumP / sum, sumQ / sum}
+}
+
+// nothing is the logarithm of the likelihood that one rate holds everywhere, and
+// its mean.
+func (g *grid) nothing(all Counts, buf *[2][]float64) (float64, float64) {
+	a, scale := g.r.likelihoods(all, buf[0])
+	buf[0] = a
+	var sum, mean float64
+	for i, x := range a {
+		sum += x
+		mean += float64(x * g.r.rate[i])
+	}
+	if sum <= 0 {
+		return math.Inf(-1), 0
+	}
+	return scale + math.Log(sum), mean / sum
+}
+
+// rates at the best guess.
+func (p *posterior) ratesAt(h int) Rates {
+	if h >= len(p.segment) {
+		return Rates{p.flake, p.flake}
+	}
+	return Rates{p.after[p.segment[h]], p.before[p.segment[h]]}
+}
+
+// best is the most probable hypothesis; the first of those that are as probable.
+func (p *posterior) best() int {
+	best := 0
+	for h, x := range p.prob {
+		if x > p.prob[best]+tie {
+			best = h
+		}
+	}
+	return best
+}
+
+// tie is how near two scores are that count as the same: so that machines which
+// round differently decide alike.
+const tie = 1e-12
+
+// entropy in bits.
+func (p *posterior) entropy() float64 {
+	e := 0.0
+	for _, x := range p.prob {
+		if x > 0 {
+			e -= x * math.Log2(x)
+		}
+	}
+	return e
+}

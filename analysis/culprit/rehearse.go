@@ -1,0 +1,40 @@
+package culprit
+
+// Result is how a run ended.
+type Result int
+
+// The results.
+const (
+	Passed Result = iota
+	Failed
+	Exception // infrastructure ended it: it says nothing
+)
+
+// Rehearse plays a search to its end: run is called for each run that it asks
+// for, in order, up to k in a round. It returns the last decision. each, if not
+// nil, sees every decision.
+func Rehearse(s *Search, k int, run func(push int) Result, each func(Decision)) (Decision, error) {
+	for {
+		d := s.Decide(k)
+		if each != nil {
+			each(d)
+		}
+		if d.Done {
+			return d, nil
+		}
+		for _, push := range d.Next {
+			var err error
+			switch run(push) {
+			case Exception:
+				err = s.ObserveInfra(push)
+			case Failed:
+				err = s.Observe(push, true, true)
+			default:
+				err = s.Observe(push, false, true)
+			}
+			if err != nil {
+				return d, err
+			}
+		}
+	}
+}
