@@ -162,29 +162,26 @@ func (s *Search) trust(best int) float64 {
 	if s.o.Trust > 0 {
 		return s.o.Trust
 	}
-	const least = 0.25
 	m := len(s.index)
 	if best == m || best == 0 {
-		return least
-	}
-	free := s.o.Newer
-	for i := best; i < m; i++ {
-		free.Failed, free.Passed = free.Failed+s.freeAt[i].Failed, free.Passed+s.freeAt[i].Passed
+		return leastTrust
 	}
 	if s.o.Permanent {
 		return 1
 	}
-	q, n := s.believe().before[s.believe().segment[best]], float64(free.total())
-	z := (float64(free.Failed) - float64(q*n)) / math.Sqrt(float64(q*(1-q)*n)+0.5)
-	odds := oddsRatio(s.believe().ratesAt(best))
-	return least + (1-least)*math.Min(between(z, trustFrom, trustTo), between(odds, nearFrom, nearTo))
+	q, n := s.believe().before[s.believe().segment[best]], float64(s.o.Newer.total())
+	z := (float64(s.o.Newer.Failed) - float64(q*n)) / math.Sqrt(float64(q*(1-q)*n)+0.5)
+	far := s.o.LeastTrust + (1-s.o.LeastTrust)*between(z, trustFrom, trustTo)
+	near := math.Min(leastTrust, far)
+	return near + (far-near)*between(oddsRatio(s.believe().ratesAt(best)), nearFrom, nearTo)
 }
 
 // Between which odds ratios the rates after and before a culprit are near each
 // other: the stated probability is then the least robust.
 const (
-	nearFrom = 2.4
-	nearTo   = 2.9
+	nearFrom   = 2.0
+	nearTo     = 2.4
+	leastTrust = 0.25 // and then so much of the allowed error is used
 )
 
 // between is 0 below from, 1 above to, and even in between.

@@ -66,7 +66,10 @@ func (s *Search) Forecast() float64 {
 			continue
 		}
 		end := (1.25 + 3.2*math.Sqrt(r.Before)) * math.Sqrt(1-r.After) * sure
-		runs += w * ((1+0.09/r.After)*bits + end) / c
+		// The estimate of a rate that is not near 1 strays, and so does the
+		// capacity, more upwards than downwards.
+		stray := 1 - 0.25*between(1-r.After, 0, 0.2)
+		runs += w * stray * ((1+0.09/r.After)*bits + end) / c
 	}
 	return math.Max(runs, 2-float64(count(p, s)))
 }

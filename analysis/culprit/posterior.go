@@ -15,9 +15,43 @@ type posterior struct {
 
 // believe computes the posterior, or returns the one that is still right.
 func (s *Search) believe() *posterior {
-	if s.post != nil {
-		return s.post
+	if s.post == nil {
+		s.post = s.compute()
+		if s.refine(s.post) {
+			s.post = s.compute()
+		}
 	}
+	return s.post
+}
+
+// refine makes the grids dense where the runs so far say that the rates are, if
+// the most probable push is the culprit: each time that there are a third more
+// runs. A grid that is too coarse for many runs takes the nearest of its rates
+// for the right one.
+func (s *Search) refine(p *posterior) bool {
+	total := 0
+	for _, c := range s.runs {
+		total += c.total()
+	}
+	if s.o.Known != nil || len(s.index) < 2 || total < 12 || 3*total < 4*s.refined {
+		return false
+	}
+	s.refined = total
+	best := p.bestCulprit()
+	o := s.o
+	for i, c := range s.runs {
+		side := &o.Newer
+		if i < best {
+			side = &o.Older
+		}
+		side.Failed, side.Passed = side.Failed+c.Failed, side.Passed+c.Passed
+	}
+	s.grid = newGrid(o)
+	return true
+}
+
+// compute computes the posterior on the grids as they are.
+func (s *Search) compute() *posterior {
 	m := len(s.index)
 	p := &posterior{prob: make([]float64, m+1), segment: make([]int, m)}
 	var tested []int
@@ -63,7 +97,6 @@ func (s *Search) believe() *posterior {
 			p.prob[h] /= sum
 		}
 	}
-	s.post = p
 	return p
 }
 

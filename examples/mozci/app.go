@@ -76,7 +76,7 @@ Nothing is asked for without --yes, or a yes on the terminal. Exit status: 0 don
 	f.StringVar(&a.replay, "replay", "", "play the HTTP exchanges of this `folder` back, without a network")
 	f.StringVar(&a.ledgerName, "ledger", "", "what was asked for, so that it is asked for once: a SQLite `file`, or postgres://… (default: in the user's state folder; with --world, memory)")
 	root.AddCommand(a.pushesCommand(), a.jobsCommand(), a.labelsCommand(), a.originCommand(), a.triggerCommand(), a.backfillCommand(),
-		a.cancelCommand(), a.failuresCommand(), a.errorlinesCommand(), a.versionCommand(), credentialsHelp())
+		a.cancelCommand(), a.failuresCommand(), a.errorlinesCommand(), a.frequencyCommand(), a.culpritCommand(), a.versionCommand(), credentialsHelp())
 	return root
 }
 

@@ -1,0 +1,290 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mozci/mozci/analysis"
+	"github.com/mozci/mozci/analysis/culprit"
+	"github.com/mozci/mozci/backfill"
+	"github.com/mozci/mozci/trigger"
+)
+
+type culpritFlags struct {
+	actFlags
+	label, rev, test, plot                        string
+	manifests                                     []string
+	confidence, nothing                           float64
+	maxRuns, batch, maxRevisions, history, extend int
+	permanent, explain                            bool
+}
+
+func (a *app) culpritCommand() *cobra.Command {
+	var c culpritFlags
+	cmd := &cobra.Command{
+		Use:   "culprit",
+		Short: "Search until the push that did it is known, also when the job is flaky",
+		Long: `Search until the push that broke a label is known with the confidence, also when
+it fails only now and then. What ran already is evidence; the runs that tell most
+are asked for and waited for; the culprit is named after a failure on it and a
+pass on its parent. How many runs it will take is said first, and more than
+--max-runs is refused. It can be stopped at any time: the same call goes on.`,
+		Example: `  mozci culprit --label test-linux1804-64-qr/opt-xpcshell-1 --rev a062f26a3ad8 --confidence 0.95 --max-runs 60 --yes
+  mozci culprit --world testdata/worlds/intermittent.txt --label linux64/opt/mochitest-2 --rev tip --explain`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.culprit(cmd, c) },
+	}
+	f := cmd.Flags()
+	f.StringVar(&c.label, "label", "", "the `label` that is broken")
+	f.StringVar(&c.rev, "rev", "", "a `revision` on which it failed: 12 to 40 digits, or tip")
+	f.StringVar(&c.test, "test", "", "which push broke this `test`, and not the job: its logs tell")
+	f.StringArrayVar(&c.manifests, "manifest", nil, "the test `manifest` that the failure is in; may be given several times")
+	f.Float64Var(&c.confidence, "confidence", 0.95, "the probability at which a push is named, 0.5 to less than 1")
+	f.Float64Var(&c.nothing, "flakes", 0.1, "how likely it is that nothing broke it, before anything is known; 0.4 where most alarms are flakes")
+	f.IntVar(&c.maxRuns, "max-runs", 100, "at most so many runs; -1 is no limit")
+	f.IntVar(&c.batch, "batch", 1, "so many runs at a time")
+	f.IntVar(&c.maxRevisions, "max-revisions", 50, "how many pushes before --rev can hold the culprit, at first")
+	f.IntVar(&c.history, "history", 50, "how many pushes before those tell how flaky the label is; -1 is none")
+	f.IntVar(&c.extend, "extend", 2, "how often the range may be doubled when the culprit is older; -1 is never")
+	f.BoolVar(&c.permanent, "permanent", false, "a broken push fails always, as with compilers")
+	f.BoolVar(&c.explain, "explain", false, "say why each run was chosen")
+	f.StringVar(&c.plot, "plot", "", "draw the results by push and the probabilities into this SVG `file`")
+	c.add(cmd)
+	return cmd
+}
+
+func (a *app) culprit(cmd *cobra.Command, c culpritFlags) error {
+	if c.label == "" || c.rev == "" {
+		return usage("culprit needs --label and --rev")
+	}
+	if c.plot != "" && !strings.HasSuffix(c.plot, ".svg") {
+		return usage("--plot %s: expected a name that ends in .svg", c.plot)
+	}
+	if c.nothing == 0 {
+		c.nothing = -1
+	}
+	if err := c.check(); err != nil {
+		return err
+	}
+	p, err := a.places()
+	if err != nil {
+		return err
+	}
+	ledger, err := a.ledger(cmd.Context())
+	if err != nil {
+		return err
+	}
+	o := &backfill.SearchOptions{
+		Confidence: c.confidence, MaxRuns: c.maxRuns, Batch: c.batch, MaxRevisions: c.maxRevisions, History: c.history, Extend: c.extend,
+		Permanent: c.permanent, Nothing: c.nothing, Test: c.test, Manifests: c.manifests, Judge: a.judge(p, c.test), Ledger: ledger, Who: who(), Width: a.parallel, Logger: a.log,
+		Budgets: trigger.Budgets{LabelDay: unlimited()},
+	}
+	if p.act != p.read {
+		return usage("culprit reads and asks the same CI: leave --trigger-ci out")
+	}
+	// A world has nothing to lose; elsewhere somebody must say yes.
+	if !c.yes && a.world == "" || c.dryRun {
+		o.DryRun = true
+		first, err := backfill.Search(cmd.Context(), p.repo, p.read, c.label, c.rev, o)
+		if err != nil || c.dryRun || first.Why != "" && first.Outcome != culprit.Undecided || !a.wantedTo(c.actFlags, fmt.Sprintf("Ask for about %.0f runs?", first.Forecast)) {
+			return errors.Join(err, a.printSearch(first, c, true))
+		}
+		o.DryRun = false
+	}
+	if !a.json {
+		o.Observe = a.searching(c)
+	}
+	found, err := backfill.Search(cmd.Context(), p.repo, p.read, c.label, c.rev, o)
+	if err == nil || len(found.Pushes) > 0 {
+		err = errors.Join(err, a.printSearch(found, c, false))
+	}
+	if c.plot != "" && len(found.Pushes) > 0 {
+		err = errors.Join(err, plotTo(c.plot, found))
+	}
+	return err
+}
+
+func unlimited() *int {
+	n := -1
+	return &n
+}
+
+// searching prints what happens, as it does.
+func (a *app) searching(c culpritFlags) func(backfill.Progress) {
+	before, began := -1, false
+	return func(p backfill.Progress) {
+		if !began {
+			a.printf("expected to take about %.0f runs\n", p.Forecast)
+			began = true
+		}
+		if p.Runs == before && !p.Decision.Done {
+			return
+		}
+		before = p.Runs
+		a.printf("%3d runs, %d rounds  %s\n", p.Runs, p.Rounds, bars(p.Pushes))
+		if c.explain {
+			for _, x := range p.Decision.Next {
+				t := p.Pushes[x]
+				a.printf("          next %s: failed %d of %d so far; %s\n", pushName(t.Push), t.Failed, t.Failed+t.Passed, p.Decision.Why)
+			}
+		}
+	}
+}
+
+// bars draws probabilities, a character for each push; of many pushes, for
+// several.
+func bars(pushes []backfill.Tested) string {
+	const most = 60
+	levels := []rune(" ▁▂▃▄▅▆▇█")
+	per := (len(pushes) + most - 1) / most
+	var out strings.Builder
+	for i := 0; i < len(pushes); i += per {
+		p := 0.0
+		for _, t := range pushes[i:min(i+per, len(pushes))] {
+			p += t.Probability
+		}
+		level := 0
+		if p >= 0.01 {
+			level = min(int(math.Ceil(p*float64(len(levels)-1))), len(levels)-1)
+		}
+		out.WriteRune(levels[level])
+	}
+	return "[" + out.String() + "]"
+}
+
+type rateJSON struct {
+	Rate     *float64 `json:"rate"`
+	Failures int      `json:"failures"`
+	Runs     int      `json:"runs"`
+	Low      float64  `json:"low"`
+	High     float64  `json:"high"`
+}
+
+type credibleJSON struct {
+	Push        trigger.PushRef `json:"push"`
+	Probability float64         `json:"probability"`
+}
+
+type culpritJSON struct {
+	Outcome     culprit.Outcome   `json:"outcome"`
+	Culprit     *trigger.PushRef  `json:"culprit"`
+	Class       []trigger.PushRef `json:"class"`
+	Probability float64           `json:"probability"`
+	Credible    []credibleJSON    `json:"credible"`
+	FailRate    struct {
+		Before *float64 `json:"before"`
+		After  *float64 `json:"after"`
+	} `json:"fail_rate"`
+	Before   rateJSON      `json:"before"`
+	After    rateJSON      `json:"after"`
+	Runs     int           `json:"runs"`
+	Rounds   int           `json:"rounds"`
+	Forecast float64       `json:"forecast"`
+	Why      string        `json:"why"`
+	Warnings []string      `json:"warnings"`
+	Plan     *trigger.Plan `json:"plan,omitempty"`
+}
+
+func rateOf(r analysis.Rate) (out rateJSON) {
+	out = rateJSON{Failures: r.Failures, Runs: r.Runs, Low: r.Low, High: r.High}
+	if r.Runs > 0 {
+		out.Rate = &r.Rate
+	}
+	return out
+}
+
+// printSearch prints what was found, and says by the exit status whether it is
+// an answer.
+func (a *app) printSearch(r backfill.SearchResult, c culpritFlags, planned bool) error {
+	var err error
+	if a.json {
+		err = a.printSearchJSON(r, planned)
+	} else {
+		a.printSearchText(r, c, planned)
+	}
+	if err == nil && !planned && r.Outcome != culprit.Found && r.Outcome != culprit.NotARegression {
+		err = errNotEnough
+	}
+	return err
+}
+
+func (a *app) printSearchJSON(r backfill.SearchResult, planned bool) error {
+	out := culpritJSON{
+		Outcome: r.Outcome, Probability: r.Probability, Credible: []credibleJSON{}, Class: []trigger.PushRef{}, Before: rateOf(r.Before), After: rateOf(r.After),
+		Runs: r.Runs, Rounds: r.Rounds, Forecast: r.Forecast, Why: r.Why, Warnings: append([]string{}, r.Warnings...),
+	}
+	if out.Outcome == culprit.Older { // cli.md has four words: older than the range is not decided within it
+		out.Outcome = culprit.Undecided
+	}
+	if r.Culprit != nil {
+		ref := trigger.RefOf(*r.Culprit)
+		out.Culprit = &ref
+	}
+	for _, p := range r.Class {
+		out.Class = append(out.Class, trigger.RefOf(p))
+	}
+	for _, t := range r.Credible {
+		out.Credible = append(out.Credible, credibleJSON{trigger.RefOf(t.Push), t.Probability})
+	}
+	out.FailRate.Before, out.FailRate.After = out.Before.Rate, out.After.Rate
+	if planned {
+		out.Plan = &r.Plan
+	}
+	return a.printJSON(out)
+}
+
+func (a *app) printSearchText(r backfill.SearchResult, c culpritFlags, planned bool) {
+	table := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
+	_, _ = fmt.Fprintf(table, "\npush\tfailed\tprobability\n")
+	for i := len(r.Pushes) - 1; i >= 0; i-- {
+		t := r.Pushes[i]
+		if t.Failed+t.Passed == 0 && t.Probability < 0.005 && t.Untestable == "" {
+			continue
+		}
+		note := ""
+		if t.Untestable != "" {
+			note = "\tcannot run: " + t.Untestable
+		}
+		_, _ = fmt.Fprintf(table, "%s\t%d of %d\t%.3f%s\n", pushName(t.Push), t.Failed, t.Failed+t.Passed, t.Probability, note)
+	}
+	_ = table.Flush()
+	a.printf("\n")
+	if planned {
+		a.printf("expected to take about %.0f runs; the first:\n", r.Forecast)
+		a.printPlan(r.Plan, c.label)
+	} else {
+		a.printf("%s\n", sentence(r, c))
+	}
+	for _, w := range r.Warnings {
+		a.printf("warning: %s\n", w)
+	}
+}
+
+// sentence is what a sheriff can paste into a bug.
+func sentence(r backfill.SearchResult, c culpritFlags) string {
+	what := c.label
+	if c.test != "" {
+		what = c.test + " in " + c.label
+	}
+	rates := fmt.Sprintf("it failed in %d of %s before it and in %d of %s since", r.Before.Failures, runs(r.Before.Runs), r.After.Failures, runs(r.After.Runs))
+	bought := fmt.Sprintf("%s asked for, %d rounds", runs(r.Runs), r.Rounds)
+	switch r.Outcome {
+	case culprit.Found:
+		if len(r.Class) > 1 {
+			return fmt.Sprintf("%s was broken by one of %d pushes up to %s, which cannot be told apart (probability %.3f): %s (%s).", what, len(r.Class), pushName(*r.Culprit), r.Probability, rates, bought)
+		}
+		return fmt.Sprintf("%s was broken by push %s (probability %.3f): %s (%s).", what, pushName(*r.Culprit), r.Probability, rates, bought)
+	case culprit.NotARegression:
+		return fmt.Sprintf("%s was broken by none of these pushes (probability %.3f): it fails in %d of %s, before and since (%s).", what, r.Probability, r.Before.Failures, runs(r.Before.Runs), bought)
+	case culprit.Older:
+		return fmt.Sprintf("%s was broken before these pushes (probability %.3f): look further back with --max-revisions (%s).", what, r.Probability, bought)
+	case culprit.Infra:
+		return fmt.Sprintf("%s: not known: %s (%s).", what, r.Why, bought)
+	}
+	return fmt.Sprintf("%s: not known: %s; the most probable answer has %.3f (%s).", what, r.Why, r.Probability, bought)
+}
