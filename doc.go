@@ -25,6 +25,8 @@
 //
 //   - analysis says what runs mean, and asks about many pushes in parallel with
 //     the answers in order.
+//   - analysis/culprit searches for the push that broke a job, also when the job
+//     is flaky; backfill.Search drives it.
 //   - analysis/joblog says which tests failed in a job, from its logs.
 //   - trigger plans what a CI should run, and carries the plan out, each step
 //     once.

@@ -4,6 +4,9 @@
 // function of the caller's on each of them in parallel, and yields the results
 // in order.
 //
+// [Frequency] says how often something fails and [Rate.ToReproduce] how many runs
+// that means; [OverviewOf] sums up a range of pushes, and [Compare] two.
+//
 // Start with [OfRuns], which makes a [Verdict] of the runs of one label on one
 // push, and with [Ordered].
 package analysis

@@ -71,3 +71,35 @@ push    linux64/opt/talos-tp5o
 	// 18 trigger 1
 	// 17 nothing 0
 }
+
+// Search until the push that broke an intermittent label is known. What the
+// world hides is that push 15 did it.
+func ExampleSearch() {
+	world := jobtest.MustParse(`
+truth linux64/opt/mochitest-2 culprit=15 before=0 after=0.8
+push    linux64/opt/mochitest-2
+10 a1c0 pass
+11 b2d1 pass
+12 c3e2 -
+13 d4f3 -
+14 e5a4 -
+15 f6b5 -
+16 0717 pass
+17 1828 -
+18 2939 fail
+`)
+	ci := jobtest.NewCI(world, nil)
+	repo, err := ci.Repository("autoland")
+	if err != nil {
+		panic(err)
+	}
+	found, err := backfill.Search(context.Background(), repo, ci, "linux64/opt/mochitest-2", "tip", &backfill.SearchOptions{MaxRuns: 60})
+	if err != nil {
+		panic(err)
+	}
+	fmt.Printf("%s: push %d, with probability %.2f\n", found.Outcome, found.Culprit.ID, found.Probability)
+	fmt.Printf("failed in %d of %d runs before it, in %d of %d since\n", found.Before.Failures, found.Before.Runs, found.After.Failures, found.After.Runs)
+	// Output:
+	// culprit: push 15, with probability 0.98
+	// failed in 0 of 10 runs before it, in 7 of 9 since
+}

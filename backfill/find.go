@@ -5,6 +5,10 @@
 // and stops at the last push on which the label was good: not the last on which
 // it ran. Its [Result] has the facts and a trigger.Plan; printing that is the
 // dry run, and trigger.Run carries it out.
+//
+// [Search] goes on from there until the push that did it is known, also when the
+// label is flaky: it takes what ran as evidence, asks for the runs that tell most,
+// and waits for them; see package analysis/culprit.
 package backfill
 
 import (

@@ -71,7 +71,29 @@ func (s *Search) Forecast() float64 {
 		stray := 1 - 0.25*between(1-r.After, 0, 0.2)
 		runs += w * stray * ((1+0.09/r.After)*bits + end) / c
 	}
-	return math.Max(runs, 2-float64(count(p, s)))
+	return math.Max(runs*s.learning(), 2-float64(count(p, s)))
+}
+
+// learning is what it costs to find the rates out beside the culprit: nothing
+// with twenty runs on broken pushes and fifty on others.
+func (s *Search) learning() float64 {
+	if s.o.Known != nil {
+		return 1
+	}
+	after, before := s.o.Newer.total(), s.o.Older.total()
+	at := s.believe().bestCulprit()
+	for i, c := range s.runs {
+		if i < at {
+			before += c.total()
+		} else {
+			after += c.total()
+		}
+	}
+	factor := 1 + 0.25*(1-between(float64(before), 0, 50))
+	if !s.o.Permanent {
+		factor += 0.7 * (1 - between(float64(after), 0, 20))
+	}
+	return factor
 }
 
 // count is how many of the two runs that confirm the best guess were seen.

@@ -150,7 +150,7 @@ func exitStatus(err error, started bool) int {
 		return 2
 	case errors.Is(err, job.ErrUnavailable), errors.Is(err, job.ErrMalformed):
 		return 1
-	case errors.Is(err, job.ErrNotFound), errors.Is(err, job.ErrNotScheduled), errors.Is(err, backfill.ErrNotBad), errors.Is(err, errNotEnough):
+	case errors.Is(err, job.ErrNotFound), errors.Is(err, job.ErrNotScheduled), errors.Is(err, backfill.ErrNotBad), errors.Is(err, backfill.ErrOverBudget), errors.Is(err, errNotEnough):
 		return 3
 	}
 	return 1

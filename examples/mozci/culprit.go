@@ -91,17 +91,30 @@ func (a *app) culprit(cmd *cobra.Command, c culpritFlags) error {
 	if !c.yes && a.world == "" || c.dryRun {
 		o.DryRun = true
 		first, err := backfill.Search(cmd.Context(), p.repo, p.read, c.label, c.rev, o)
+		if err != nil && len(first.Pushes) == 0 {
+			return err
+		}
 		if err != nil || c.dryRun || first.Why != "" && first.Outcome != culprit.Undecided || !a.wantedTo(c.actFlags, fmt.Sprintf("Ask for about %.0f runs?", first.Forecast)) {
 			return errors.Join(err, a.printSearch(first, c, true))
 		}
 		o.DryRun = false
 	}
+	o.Approve = func(forecast float64, most int) bool {
+		f := c.actFlags
+		f.yes = false // the budget was said: only a person may change it
+		return a.wantedTo(f, fmt.Sprintf("About %.0f runs are expected, more than %d. Begin, and stop at %d?", forecast, most, most))
+	}
 	if !a.json {
 		o.Observe = a.searching(c)
 	}
 	found, err := backfill.Search(cmd.Context(), p.repo, p.read, c.label, c.rev, o)
-	if err == nil || len(found.Pushes) > 0 {
-		err = errors.Join(err, a.printSearch(found, c, false))
+	switch {
+	case errors.Is(err, backfill.ErrOverBudget):
+		return errors.Join(err, a.printSearch(found, c, true))
+	case err == nil:
+		err = a.printSearch(found, c, false)
+	case len(found.Pushes) > 0:
+		_ = a.printSearch(found, c, false)
 	}
 	if c.plot != "" && len(found.Pushes) > 0 {
 		err = errors.Join(err, plotTo(c.plot, found))
