@@ -147,8 +147,8 @@ func (s *Search) pushes(positions []int) []int {
 // runs that nobody chose for the stated probability to begin to be trusted, and to
 // be taken as it is.
 const (
-	trustFrom = 0.0
-	trustTo   = 1.0
+	trustFrom = 0.5
+	trustTo   = 1.5
 )
 
 // trust is s: how much of the allowed error the stop may use. A rate that is
@@ -164,7 +164,7 @@ func (s *Search) trust(best int) float64 {
 	}
 	m := len(s.index)
 	if best == m || best == 0 {
-		return leastTrust
+		return s.o.LeastTrust
 	}
 	if s.o.Permanent {
 		return 1
