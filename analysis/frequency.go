@@ -175,7 +175,7 @@ func (r Rate) ToReproduce() Reproduce {
 		out.Pessimistic = MostRuns
 	}
 	out.RuleOut = out.Pessimistic
-	out.Capped = !(all[0] && all[1] && all[2])
+	out.Capped = !all[0] || !all[1] || !all[2]
 	return out
 }
 
@@ -202,17 +202,17 @@ type Overview struct {
 	Change *Change
 }
 
-// PushRate and LabelRate are rates of parts of an overview.
-type (
-	PushRate struct {
-		Push job.Push
-		Rate
-	}
-	LabelRate struct {
-		Label string
-		Rate
-	}
-)
+// PushRate is the rate of one push.
+type PushRate struct {
+	Push job.Push
+	Rate
+}
+
+// LabelRate is the rate of one label, of one platform if it is known.
+type LabelRate struct {
+	Label string
+	Rate
+}
 
 // OverviewOf sums samples up, which are in the order of their pushes. A rate that
 // changes over the pushes or from push to push more than chance explains is

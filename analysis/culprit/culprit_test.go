@@ -192,7 +192,6 @@ func TestPosteriorByHand(t *testing.T) {
 		}
 	}
 	want, sum := make([]float64, 5), 0.0
-	older := 0.0
 	for h := range 5 {
 		l := []float64{0.1, 0.09, 0.18, 0.27, 0.36}[h]
 		for _, o := range seen {
@@ -208,7 +207,7 @@ func TestPosteriorByHand(t *testing.T) {
 		want[h] = l
 		sum += l
 	}
-	older = want[0] / sum
+	older := want[0] / sum
 	want[0] = 0
 	got := s.Posterior()
 	for h := range want {

@@ -50,21 +50,20 @@ func (s *Search) sums() sums {
 }
 
 // informative is the position whose run is expected to tell most about the
-// hypothesis for its cost, and how many nats.
-func (s *Search) informative() (int, float64) {
+// hypothesis for its cost; -1 if none may run.
+func (s *Search) informative() int {
 	u := s.sums()
-	best, most, gain := -1, 0.0, 0.0
+	best, most := -1, 0.0
 	for x := range u.fail {
 		if s.infra[x] >= s.o.MaxInfra {
 			continue
 		}
-		info := h2(u.fail[x]) - u.doubt[x]
-		score := info / s.cost(x)
+		score := (h2(u.fail[x]) - u.doubt[x]) / s.cost(x)
 		if best < 0 || score > most+tie {
-			best, most, gain = x, score, info
+			best, most = x, score
 		}
 	}
-	return best, gain
+	return best
 }
 
 func (s *Search) cost(i int) float64 {
@@ -83,7 +82,7 @@ const mostAtOnce = 8
 // information for what they cost.
 func (s *Search) batch(k int, running []int) []int {
 	if k == 1 && len(running) == 0 {
-		x, _ := s.informative()
+		x := s.informative()
 		if x < 0 {
 			return nil
 		}
@@ -104,11 +103,11 @@ func (s *Search) batch(k int, running []int) []int {
 		}
 		x := b.at[at]
 		spent += s.cost(x)
-		if value := info / spent; s.o.RoundCost > 0 && len(out) > 0 && value < best-tie {
+		value := info / spent
+		if s.o.RoundCost > 0 && len(out) > 0 && value < best-tie {
 			break
-		} else {
-			best = value
 		}
+		best = value
 		b.add(at)
 		out = append(out, x)
 	}
@@ -149,7 +148,7 @@ func (s *Search) regions(k int) *joint {
 			next++
 		}
 	}
-	if x, _ := s.informative(); x >= 0 {
+	if x := s.informative(); x >= 0 {
 		at = append(at, x)
 	}
 	slices.Sort(at)

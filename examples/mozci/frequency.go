@@ -69,7 +69,7 @@ func (a *app) frequency(cmd *cobra.Command, q frequencyFlags) error {
 	switch {
 	case counted && q.label != "":
 		return usage("--failures and --runs say what was counted: they go with no --label")
-	case counted && !(cmd.Flags().Changed("failures") && cmd.Flags().Changed("runs")):
+	case counted && (!cmd.Flags().Changed("failures") || !cmd.Flags().Changed("runs")):
 		return usage("--failures and --runs go together")
 	case !counted && q.label == "":
 		return usage("frequency needs --label, or --failures and --runs")

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"image/color"
 	"os"
+	"strconv"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
@@ -34,7 +35,7 @@ func drawSearch(r backfill.SearchResult) ([]byte, error) {
 			sizes = append(sizes, vg.Points(float64(2+min(n, 10)/2)))
 		}
 		if x%every == 0 {
-			ticks = append(ticks, plot.Tick{Value: float64(x), Label: fmt.Sprint(t.Push.ID)})
+			ticks = append(ticks, plot.Tick{Value: float64(x), Label: strconv.FormatInt(t.Push.ID, 10)})
 		}
 	}
 	p.X.Tick.Marker = ticks
@@ -58,7 +59,7 @@ func drawSearch(r backfill.SearchResult) ([]byte, error) {
 		}
 		p.Add(s)
 	}
-	w, err := p.WriterTo(16*vg.Centimeter, 9*vg.Centimeter, "svg")
+	w, err := p.WriterTo(vg.Points(480), vg.Points(270), "svg")
 	if err != nil {
 		return nil, err
 	}
