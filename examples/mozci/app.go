@@ -32,6 +32,7 @@ type app struct {
 	ci, triggerCI string
 	hgURL, thURL  string
 	rootURL       string
+	buildbotURL   string
 	cacheDir      string
 	parallel      int
 	logLevel      string
@@ -64,11 +65,12 @@ Nothing is asked for without --yes, or a yes on the terminal. Exit status: 0 don
 	f.BoolVar(&a.json, "json", false, "results as JSON on standard output, one object or one on each line")
 	f.StringVar(&a.world, "world", "", "a history as text `file` in place of all services: no network, nothing outlives the program")
 	f.StringVar(&a.repo, "repo", "autoland", "the repository's `name`, such as mozilla-central, or its path")
-	f.StringVar(&a.ci, "ci", "taskcluster", "the CI whose jobs are read, by `name`: taskcluster, or treeherder (read only)")
+	f.StringVar(&a.ci, "ci", "taskcluster", "the CI whose jobs are read, by `name`: taskcluster, buildbot, or treeherder (read only)")
 	f.StringVar(&a.triggerCI, "trigger-ci", "", "the CI that runs are asked of, by `name`, if it is another one")
 	f.StringVar(&a.hgURL, "hg-url", pushlog.DefaultURL, "the `URL` of the hg server whose pushlog says what was pushed")
 	f.StringVar(&a.thURL, "treeherder-url", treeherder.DefaultURL, "the `URL` of Treeherder, or a file with a resultset saved in 2013 or 2014")
 	f.StringVar(&a.rootURL, "root-url", "", "the `URL` of the Taskcluster deployment (default: TASKCLUSTER_ROOT_URL, or "+taskcluster.FirefoxCI+")")
+	f.StringVar(&a.buildbotURL, "buildbot-url", "", "the `URL` of a Buildbot master, for --ci buildbot, whose changes are the pushes unless --hg-url says where they are")
 	f.StringVar(&a.cacheDir, "cache-dir", "", "a `folder` for answers that can be used again")
 	f.IntVar(&a.parallel, "parallel", 10, "how many pushes to ask about at a time")
 	f.StringVar(&a.logLevel, "log-level", "warn", "what is logged to standard error: `debug`, info, warn or error")

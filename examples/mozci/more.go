@@ -183,6 +183,9 @@ TASKCLUSTER_ROOT_URL or --root-url; "taskcluster signin" prints them. Inside a
 task TASKCLUSTER_PROXY_URL is used, and nothing is signed here. What is missing
 is named when the service refuses.
 
+Forcing builds on a Buildbot master mostly needs a user who may: BUILDBOT_USER and
+BUILDBOT_PASSWORD, with which a session is begun at --buildbot-url.
+
 Treeherder is read only, and a world in memory needs no credentials.
 
 A ledger in PostgreSQL takes a user and a password from its URL, as in

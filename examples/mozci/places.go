@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/mozci/mozci/analysis"
+	"github.com/mozci/mozci/buildbot"
 	"github.com/mozci/mozci/internal/cassette"
 	"github.com/mozci/mozci/job"
 	"github.com/mozci/mozci/job/jobtest"
@@ -29,7 +30,7 @@ type places struct {
 }
 
 // CIs that exist. A name that is not here is wrong usage.
-var cis = []string{"taskcluster", "treeherder"}
+var cis = []string{"taskcluster", "buildbot", "treeherder"}
 
 // places opens what the flags name. Nothing is asked of a service yet.
 func (a *app) places() (*places, error) {
@@ -97,9 +98,13 @@ func (a *app) service(flag, name string, client *http.Client) (job.Repository, j
 	if !slices.Contains(cis, name) {
 		return nil, nil, usage("%s %q: expected %s", flag, name, oneOf(cis))
 	}
-	if name == "taskcluster" {
+	switch name {
+	case "taskcluster":
 		p, err := a.taskcluster(client)
 		return nil, p, err
+	case "buildbot":
+		p, err := a.buildbot(client)
+		return p, p, err
 	}
 	if !strings.Contains(a.thURL, "://") {
 		return a.snapshot()
@@ -127,6 +132,20 @@ func (a *app) taskcluster(client *http.Client) (*taskcluster.Project, error) {
 		return nil, err
 	}
 	return c.Project(pushlog.ShortName(a.repo), &taskcluster.ProjectOptions{Logger: a.log}), nil
+}
+
+// buildbot opens a master, with the user and password of the environment.
+func (a *app) buildbot(client *http.Client) (*buildbot.Project, error) {
+	if a.buildbotURL == "" {
+		return nil, usage("--ci buildbot needs --buildbot-url, such as http://127.0.0.1:8010")
+	}
+	c, err := buildbot.New(a.buildbotURL, &buildbot.Options{
+		HTTP: client, User: os.Getenv("BUILDBOT_USER"), Password: os.Getenv("BUILDBOT_PASSWORD"), Logger: a.log,
+	})
+	if err != nil {
+		return nil, usage("--buildbot-url: %v", err)
+	}
+	return c.Project(pushlog.ShortName(a.repo), nil), nil
 }
 
 // snapshot reads a saved resultset of 2013 or 2014.

@@ -1,0 +1,186 @@
+package buildbot
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Epoch is a moment in whole seconds since 1970, or null, which is zero.
+type Epoch struct{ time.Time }
+
+// UnmarshalJSON reads a number of seconds or null.
+func (e *Epoch) UnmarshalJSON(text []byte) error {
+	var s *float64
+	if err := json.Unmarshal(text, &s); err != nil {
+		return fmt.Errorf("a time: expected seconds or null, got %.30s", text)
+	}
+	e.Time = time.Time{}
+	if s != nil {
+		e.Time = time.Unix(int64(*s), 0).UTC()
+	}
+	return nil
+}
+
+// Builder is a builder: what mozci calls a label.
+type Builder struct {
+	ID          int      `json:"builderid"`
+	Name        string   `json:"name"`
+	Description string   `json:"description"`
+	Tags        []string `json:"tags"`
+	Masters     []int    `json:"masterids"` // none when it is retired
+}
+
+// Buildset is what a scheduler asked for at once: requests for one or more
+// builders on the same sources.
+type Buildset struct {
+	ID           int64         `json:"bsid"`
+	Reason       string        `json:"reason"`
+	ParentBuild  int64         `json:"parent_buildid"` // that triggered it; 0 for none
+	Complete     bool          `json:"complete"`
+	Submitted    Epoch         `json:"submitted_at"`
+	SourceStamps []SourceStamp `json:"sourcestamps"`
+}
+
+// SourceStamp is the source of one codebase.
+type SourceStamp struct {
+	ID         int64  `json:"ssid"`
+	Codebase   string `json:"codebase"`
+	Repository string `json:"repository"`
+	Project    string `json:"project"`
+	Branch     string `json:"branch"`
+	Revision   string `json:"revision"` // as long as it was submitted
+}
+
+// Request asks for one build of one builder.
+type Request struct {
+	ID        int64 `json:"buildrequestid"`
+	Buildset  int64 `json:"buildsetid"`
+	Builder   int   `json:"builderid"`
+	Claimed   bool  `json:"claimed"`
+	Complete  bool  `json:"complete"`
+	Results   int   `json:"results"` // -1 until it is complete
+	Submitted Epoch `json:"submitted_at"`
+	Finished  Epoch `json:"complete_at"`
+}
+
+// Build is one run of a builder.
+type Build struct {
+	ID         int64      `json:"buildid"`
+	Number     int        `json:"number"` // counts the builder's builds
+	Builder    int        `json:"builderid"`
+	Request    int64      `json:"buildrequestid"`
+	Complete   bool       `json:"complete"`
+	Results    *int       `json:"results"` // nil while it runs
+	Started    Epoch      `json:"started_at"`
+	Finished   Epoch      `json:"complete_at"`
+	State      string     `json:"state_string"`
+	Properties Properties `json:"properties"` // where they were asked for
+}
+
+// Properties are properties by name.
+type Properties map[string]Property
+
+// Property is a value and where it came from.
+type Property struct {
+	Value  any
+	Source string
+}
+
+// UnmarshalJSON reads the pair of a value and its source.
+func (p *Property) UnmarshalJSON(text []byte) error {
+	var pair []any
+	if err := json.Unmarshal(text, &pair); err != nil {
+		return fmt.Errorf("a property: expected its value and its source, got %.60s", text)
+	}
+	if len(pair) != 2 {
+		return fmt.Errorf("a property: expected its value and its source, got %.60s", text)
+	}
+	p.Value = pair[0]
+	p.Source, _ = pair[1].(string)
+	return nil
+}
+
+// Change is a change of the sources, which a change source told the master of.
+type Change struct {
+	ID         int64   `json:"changeid"`
+	Revision   string  `json:"revision"`
+	Branch     string  `json:"branch"`
+	Author     string  `json:"author"`
+	Comments   string  `json:"comments"`
+	Repository string  `json:"repository"`
+	Project    string  `json:"project"`
+	Codebase   string  `json:"codebase"`
+	Parents    []int64 `json:"parent_changeids"`
+	When       Epoch   `json:"when_timestamp"`
+}
+
+// ForceScheduler is a form by which a person asks for builds.
+type ForceScheduler struct {
+	Name         string   `json:"name"`
+	Label        string   `json:"label"`
+	BuilderNames []string `json:"builder_names"`
+	Fields       []Field  `json:"all_fields"`
+}
+
+// Field is a field of a form, or a group of fields.
+type Field struct {
+	Name     string   `json:"name"`
+	FullName string   `json:"fullName"` // by which a value is given
+	Type     string   `json:"type"`
+	Default  any      `json:"default"`
+	Required bool     `json:"required"`
+	Multiple bool     `json:"multiple"`
+	Regex    string   `json:"regex"`
+	MaxSize  *int     `json:"maxsize"`
+	Choices  []any    `json:"choices"`
+	Strict   bool     `json:"strict"`
+	Fields   []Field  `json:"fields"`
+	Hide     bool     `json:"hide"`
+	_        struct{} // so that values name their fields
+}
+
+// Step is a step of a build.
+type Step struct {
+	ID     int64  `json:"stepid"`
+	Number int    `json:"number"`
+	Name   string `json:"name"`
+}
+
+// StepLog is a log of a step.
+type StepLog struct {
+	ID   int64  `json:"logid"`
+	Name string `json:"name"`
+	Type string `json:"type"` // s with streams, t text, h HTML, d deleted
+}
+
+// leaves are the fields of a form that take values.
+func leaves(fields []Field) []Field {
+	var out []Field
+	for _, f := range fields {
+		if f.Type == "nested" {
+			out = append(out, leaves(f.Fields)...)
+			continue
+		}
+		out = append(out, f)
+	}
+	return out
+}
+
+// field finds a field by its name, of any codebase.
+func (s ForceScheduler) field(name string) (Field, bool) {
+	all := leaves(s.Fields)
+	i := slices.IndexFunc(all, func(f Field) bool { return f.Name == name })
+	if i < 0 {
+		return Field{}, false
+	}
+	return all[i], true
+}
+
+// onBranch reports whether a branch, as a source stamp has it, is of the
+// repository: its name, or a path to it; none is the only one there is.
+func onBranch(branch, repo string) bool {
+	return branch == "" || branch == repo || strings.HasSuffix(branch, "/"+repo)
+}

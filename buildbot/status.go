@@ -1,0 +1,97 @@
+package buildbot
+
+import (
+	"strconv"
+
+	"github.com/mozci/mozci/job"
+)
+
+// The results of builds and requests.
+const (
+	Success = iota
+	Warnings
+	Failure
+	Skipped
+	Exception
+	Retry
+	Cancelled
+)
+
+// status is what a build's result means. Whether a build that is to be retried
+// was, its request tells.
+func status(results int) (job.Status, error) {
+	switch results {
+	case Success:
+		return job.Success, nil
+	case Warnings:
+		return job.TestFailed, nil
+	case Failure:
+		return job.Busted, nil
+	case Skipped:
+		return job.Skipped, nil
+	case Exception:
+		return job.Exception, nil
+	case Retry:
+		return job.Retry, nil
+	case Cancelled:
+		return job.Cancelled, nil
+	}
+	return 0, job.UnknownWord("Buildbot", "result", strconv.Itoa(results))
+}
+
+// Run is what a job's Raw holds: a request, and the build of it that this run
+// is; nil while none has begun, and where none ever will.
+type Run struct {
+	Buildset Buildset
+	Request  Request
+	Build    *Build
+}
+
+// run is a Run with its number among the runs of its request, from 1, and state.
+type run struct {
+	Run
+	number int
+	state  job.Status
+}
+
+// runs are the runs of a request. A result that is not known is an error, and
+// the other runs come with it.
+func runs(set Buildset, r Request, builds []Build) ([]run, error) {
+	var out []run
+	var unknown error
+	add := func(number int, b *Build, s job.Status) { out = append(out, run{Run{set, r, b}, number, s}) }
+	for i := range builds {
+		b := &builds[i]
+		if !b.Complete || b.Results == nil {
+			add(i+1, b, job.Running)
+			continue
+		}
+		s, err := status(*b.Results)
+		if err != nil {
+			unknown = err
+			continue
+		}
+		if s == job.Retry && i == len(builds)-1 && r.Complete {
+			s = job.Exception // nothing came after it
+		}
+		add(i+1, b, s)
+	}
+	n := len(builds)
+	switch {
+	case n > 0 && (r.Complete || builds[n-1].Results == nil || *builds[n-1].Results != Retry):
+		// Its last build says all.
+	case !r.Complete && r.Claimed && n == 0:
+		add(1, nil, job.Running)
+	case !r.Complete:
+		add(n+1, nil, job.Pending) // perhaps again, after a build that is retried
+	case r.Results == Skipped:
+		add(1, nil, job.Coalesced)
+	default:
+		s, err := status(r.Results)
+		if err != nil {
+			return out, err
+		}
+		add(1, nil, s)
+	}
+	return out, unknown
+}

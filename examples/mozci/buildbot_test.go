@@ -1,0 +1,60 @@
+package main
+
+import (
+	"encoding/json"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/mozci/mozci/internal/bbtest"
+)
+
+// The whole way on a real master: the newest push fails, what is missing is
+// asked for, runs, and the culprit's neighbour is found good.
+func TestBackfillOnBuildbot(t *testing.T) {
+	m := bbtest.Start(t)
+	t.Setenv("BUILDBOT_USER", bbtest.User)
+	t.Setenv("BUILDBOT_PASSWORD", bbtest.Password)
+	good, between, bad := strings.Repeat("1", 40), strings.Repeat("2", 40), "bad"+strings.Repeat("3", 37)
+	for _, rev := range []string{good, between, bad} {
+		m.Push(rev, "dev@mozilla.example", "Bug 1")
+	}
+	args := []string{"--ci", "buildbot", "--buildbot-url", m.URL, "--ledger", filepath.Join(t.TempDir(), "ledger.db")}
+	statuses := func(rev string) string {
+		out, errOut, status := mozci(t, append([]string{"jobs", "--label", bbtest.Flipping, "--rev", rev, "--json"}, args...)...)
+		if status != 0 {
+			t.Fatalf("exit %d, %s", status, errOut)
+		}
+		var all []string
+		for line := range strings.Lines(out) {
+			var j struct{ Status string }
+			if err := json.Unmarshal([]byte(line), &j); err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, j.Status)
+		}
+		return strings.Join(all, " ")
+	}
+	m.Eventually("all three were tested", func() bool {
+		return statuses(good) == "success" && statuses(between) == "success" && statuses(bad) == "busted"
+	})
+	backfill := append([]string{"backfill", "--label", bbtest.Flipping, "--rev", "tip", "--times", "3", "--yes", "--json"}, args...)
+	out, errOut, status := mozci(t, backfill...)
+	var found struct {
+		LastGood struct{ Revision string } `json:"last_good"`
+		Plan     struct{ Total int }
+	}
+	if err := json.Unmarshal([]byte(out), &found); err != nil || status != 0 || found.LastGood.Revision != between {
+		t.Fatalf("exit %d, %s: %v\n%s", status, errOut, err, out)
+	}
+	out, errOut, status = mozci(t, append([]string{"trigger", "--label", bbtest.Flipping, "--rev", between, "--from-rev", good, "--times", "2", "--yes"}, args...)...)
+	if status != 0 || !strings.Contains(out, "created") {
+		t.Fatalf("exit %d, %s\n%s", status, errOut, out)
+	}
+	m.Eventually("two runs on each", func() bool {
+		return statuses(good) == "success success" && statuses(between) == "success success"
+	})
+	if _, errOut, status := mozci(t, "jobs", "--rev", "tip", "--ci", "buildbot"); status != 2 || !strings.Contains(errOut, "--ci buildbot needs --buildbot-url") {
+		t.Errorf("without a URL: exit %d, %s", status, errOut)
+	}
+}

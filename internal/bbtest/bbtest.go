@@ -1,0 +1,278 @@
+// Package bbtest starts a real Buildbot master with workers for tests, from
+// Debian's packages buildbot and buildbot-worker, on free ports of the loopback
+// interface and in a folder of its own, and stops them again.
+package bbtest
+
+import (
+	"bytes"
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/mozci/mozci/internal/testenv"
+)
+
+// config is the master's configuration: builders that build, pass, fail, are
+// collapsed, retry and are slow, all on branch integration/autoland.
+//
+//go:embed master.cfg.txt
+var config string
+
+// The builders, and how a run of each ends.
+//
+//nolint:gosec // the password is of a test's own master
+const (
+	Build    = "build-linux64/opt"                // passes, and triggers the two tests
+	Passing  = "test-linux64/opt-xpcshell-1"      // passes
+	Flipping = "test-linux64/opt-mochitest-1"     // fails on a revision that begins with bad
+	Slow     = "slow-job"                         // takes until it is released, see Release; collapses
+	Held     = "held job"                         // as Slow, but does not collapse
+	Retrying = "retrying job"                     // the first run of a revision ends as retry
+	Broken   = "broken: exception"                // ends as exception
+	Branch   = "integration/autoland"             // of all of them
+	User     = "sheriff@example.org"              // may force, rebuild, stop and cancel
+	Password = "a password with spaces & signs %" // of User
+)
+
+// Master is a running master.
+type Master struct {
+	URL string
+
+	t       testing.TB
+	dir     string
+	program string
+	proc    *process
+}
+
+// Start starts a master and its workers.
+func Start(t testing.TB) *Master {
+	t.Helper()
+	master := testenv.Program(t, "buildbot", "buildbot")
+	worker := testenv.Program(t, "buildbot-worker", "buildbot-worker")
+	m := &Master{t: t, dir: t.TempDir(), program: master}
+	web, pb := freePort(t), freePort(t)
+	m.URL = fmt.Sprintf("http://127.0.0.1:%d", web)
+	text := strings.NewReplacer("@WEB@", strconv.Itoa(web), "@PB@", strconv.Itoa(pb), "@DIR@", m.dir, "@USER@", User, "@PASSWORD@", Password).Replace(config)
+	base := filepath.Join(m.dir, "master")
+	run(t, m.dir, master, "create-master", "-q", base)
+	if err := os.WriteFile(filepath.Join(base, "master.cfg"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	m.plugin()
+	run(t, base, master, "upgrade-master", "-q")
+	m.proc = m.start(master, base)
+	m.await()
+	for _, name := range []string{"w1", "w2"} {
+		dir := filepath.Join(m.dir, name)
+		run(t, m.dir, worker, "create-worker", "-q", dir, fmt.Sprintf("127.0.0.1:%d", pb), name, "secret-"+name)
+		m.start(worker, dir)
+	}
+	return m
+}
+
+// plugin writes what stands for the package buildbot-www, which Debian does not
+// have: the master serves its API only where a user interface is installed. This
+// one has no pages.
+func (m *Master) plugin() {
+	m.t.Helper()
+	info := filepath.Join(m.dir, "python", "nopages-1.0.dist-info")
+	for name, text := range map[string]string{
+		filepath.Join(info, "METADATA"):              "Metadata-Version: 2.1\nName: nopages\nVersion: 1.0\n",
+		filepath.Join(info, "entry_points.txt"):      "[buildbot.www]\nbase = nopages:app\n",
+		filepath.Join(m.dir, "python", "nopages.py"): nopages,
+		filepath.Join(m.dir, "static", "index.html"): "",
+	} {
+		if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
+			m.t.Fatal(err)
+		}
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			m.t.Fatal(err)
+		}
+	}
+}
+
+const nopages = `from twisted.web import static
+import os
+
+class App:
+    description, ui, version = 'no pages', True, '1.0'
+    static_dir = os.path.join(os.path.dirname(os.path.dirname(__file__)), 'static')
+    resource = static.File(static_dir)
+    def setMaster(self, master): self.master = master
+    def setConfiguration(self, config): pass
+
+app = App()
+`
+
+// process is a child that is stopped with the test.
+type process struct {
+	cmd  *exec.Cmd
+	done chan struct{}
+	out  *bytes.Buffer
+}
+
+func (m *Master) start(program, dir string) *process {
+	m.t.Helper()
+	cmd := exec.CommandContext(context.Background(), program, "start", "--nodaemon", dir) // #nosec G204 -- buildbot or buildbot-worker
+	p := &process{cmd: cmd, done: make(chan struct{}), out: &bytes.Buffer{}}
+	p.cmd.Env = append(os.Environ(), "PYTHONPATH="+filepath.Join(m.dir, "python"))
+	p.cmd.Dir, p.cmd.Stdout, p.cmd.Stderr = dir, p.out, p.out
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := p.cmd.Start(); err != nil {
+		m.t.Fatal(err)
+	}
+	go func() {
+		defer close(p.done)
+		_ = cmd.Wait() // how it ended, its log says
+	}()
+	m.t.Cleanup(p.stop)
+	return p
+}
+
+func (p *process) stop() {
+	if p.cmd == nil {
+		return
+	}
+	pid := p.cmd.Process.Pid
+	p.cmd = nil
+	signal(pid, syscall.SIGTERM)
+	select {
+	case <-p.done:
+	case <-time.After(20 * time.Second):
+		signal(pid, syscall.SIGKILL)
+		<-p.done
+	}
+}
+
+// signal sends a signal to the process and what it started.
+func signal(pid int, s syscall.Signal) {
+	if err := syscall.Kill(-pid, s); err != nil && !errors.Is(err, syscall.ESRCH) {
+		panic(err)
+	}
+}
+
+func (m *Master) get(path string) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(context.Background(), http.MethodGet, m.URL+path, http.NoBody)
+	if err != nil {
+		return nil, err
+	}
+	return http.DefaultClient.Do(req)
+}
+
+// await waits until the master answers.
+func (m *Master) await() {
+	m.t.Helper()
+	m.Eventually("the master answers", func() bool {
+		select {
+		case <-m.proc.done:
+			m.t.Fatalf("the master ended:\n%s", m.log())
+		default:
+		}
+		res, err := m.get("/api/v2/builders")
+		if err != nil {
+			return false
+		}
+		_ = res.Body.Close()
+		return res.StatusCode == http.StatusOK
+	})
+}
+
+// Restart stops the master and starts it again; the workers come back by
+// themselves.
+func (m *Master) Restart() {
+	m.t.Helper()
+	m.proc.stop()
+	m.proc = m.start(m.program, filepath.Join(m.dir, "master"))
+	m.await()
+}
+
+// Push tells the master of a change, as a hook of the repository does.
+func (m *Master) Push(revision, author, comments string) {
+	m.t.Helper()
+	form := url.Values{
+		"author": {author}, "revision": {revision}, "comments": {comments}, "branch": {Branch}, "category": {"push"}, "files": {`["a.cpp"]`},
+	}
+	req, err := http.NewRequestWithContext(context.Background(), http.MethodPost, m.URL+"/change_hook/base", strings.NewReader(form.Encode()))
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	if res.StatusCode != http.StatusOK {
+		m.t.Fatalf("change hook: %s", res.Status)
+	}
+}
+
+// Eventually waits until the condition holds.
+func (m *Master) Eventually(what string, holds func() bool) {
+	m.t.Helper()
+	for range 600 {
+		if holds() {
+			return
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	m.t.Fatalf("%s: not after a minute\n%s", what, m.log())
+}
+
+// Release lets runs of Slow end.
+func (m *Master) Release() {
+	m.t.Helper()
+	if err := os.WriteFile(filepath.Join(m.dir, "release"), nil, 0o600); err != nil {
+		m.t.Fatal(err)
+	}
+}
+
+// Hold makes runs of Slow wait again.
+func (m *Master) Hold() { _ = os.Remove(filepath.Join(m.dir, "release")) }
+
+func run(t testing.TB, dir, name string, args ...string) {
+	t.Helper()
+	cmd := exec.CommandContext(context.Background(), name, args...) // #nosec G204 -- buildbot or buildbot-worker
+	cmd.Dir = dir
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%s %v: %v\n%s", name, args, err, tail(string(out)))
+	}
+}
+
+func freePort(t testing.TB) int {
+	t.Helper()
+	l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+func (m *Master) log() string {
+	text, err := os.ReadFile(filepath.Join(m.dir, "master", "twistd.log"))
+	if err != nil {
+		return err.Error()
+	}
+	return tail(string(text))
+}
+
+func tail(s string) string {
+	const most = 4000
+	if len(s) > most {
+		return "…" + s[len(s)-most:]
+	}
+	return s
+}
