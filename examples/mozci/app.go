@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/mozci/mozci/backfill"
+	"github.com/mozci/mozci/buildbot/selfserve"
 	"github.com/mozci/mozci/internal/cassette"
 	"github.com/mozci/mozci/job"
 	"github.com/mozci/mozci/job/treeherder"
@@ -33,6 +34,9 @@ type app struct {
 	hgURL, thURL  string
 	rootURL       string
 	buildbotURL   string
+	selfserveURL  string
+	buildDataURL  string
+	allTheThings  string
 	cacheDir      string
 	parallel      int
 	logLevel      string
@@ -44,6 +48,7 @@ type app struct {
 	flags   *pflag.FlagSet // of the command that runs
 	tape    *cassette.Tape
 	opened  *places
+	things  *selfserve.AllTheThings
 	db      *sql.DB // the ledger's
 	started bool    // the flags were understood
 }
@@ -65,12 +70,15 @@ Nothing is asked for without --yes, or a yes on the terminal. Exit status: 0 don
 	f.BoolVar(&a.json, "json", false, "results as JSON on standard output, one object or one on each line")
 	f.StringVar(&a.world, "world", "", "a history as text `file` in place of all services: no network, nothing outlives the program")
 	f.StringVar(&a.repo, "repo", "autoland", "the repository's `name`, such as mozilla-central, or its path")
-	f.StringVar(&a.ci, "ci", "taskcluster", "the CI whose jobs are read, by `name`: taskcluster, buildbot, or treeherder (read only)")
+	f.StringVar(&a.ci, "ci", "taskcluster", "the CI whose jobs are read, by `name`: taskcluster, buildbot, selfserve, or treeherder (read only)")
 	f.StringVar(&a.triggerCI, "trigger-ci", "", "the CI that runs are asked of, by `name`, if it is another one")
 	f.StringVar(&a.hgURL, "hg-url", pushlog.DefaultURL, "the `URL` of the hg server whose pushlog says what was pushed")
 	f.StringVar(&a.thURL, "treeherder-url", treeherder.DefaultURL, "the `URL` of Treeherder, or a file with a resultset saved in 2013 or 2014")
 	f.StringVar(&a.rootURL, "root-url", "", "the `URL` of the Taskcluster deployment (default: TASKCLUSTER_ROOT_URL, or "+taskcluster.FirefoxCI+")")
 	f.StringVar(&a.buildbotURL, "buildbot-url", "", "the `URL` of a Buildbot master, for --ci buildbot, whose changes are the pushes unless --hg-url says where they are")
+	f.StringVar(&a.selfserveURL, "selfserve-url", selfserve.DefaultURL, "the `URL` of BuildAPI, for --ci selfserve")
+	f.StringVar(&a.buildDataURL, "builddata-url", selfserve.DefaultBuildDataURL, "the `URL` of the folder of Buildbot's status dumps, for --ci selfserve")
+	f.StringVar(&a.allTheThings, "allthethings", "", "allthethings.json, as `file`, for --ci selfserve: what triggers what, and how many pushes SETA passes over")
 	f.StringVar(&a.cacheDir, "cache-dir", "", "a `folder` for answers that can be used again")
 	f.IntVar(&a.parallel, "parallel", 10, "how many pushes to ask about at a time")
 	f.StringVar(&a.logLevel, "log-level", "warn", "what is logged to standard error: `debug`, info, warn or error")

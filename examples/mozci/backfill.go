@@ -40,7 +40,7 @@ everything up to --max-revisions, or with --automatic nothing.`,
 	f := cmd.Flags()
 	f.StringVar(&b.label, "label", "", "the `label` that is broken")
 	f.StringVar(&b.rev, "rev", "", "a `revision` on which it is bad: 12 to 40 digits, or tip")
-	f.IntVar(&b.maxRevisions, "max-revisions", 20, "how many pushes before it to look at, at most")
+	f.IntVar(&b.maxRevisions, "max-revisions", 20, "how many pushes before it to look at, at most; with --allthethings half as many again as SETA passes over")
 	f.IntVar(&b.times, "times", 1, "how many runs each missing push is to have in all")
 	f.BoolVar(&b.automatic, "automatic", false, "no person asked: do nothing when the label was never good")
 	f.BoolVar(&b.holes, "holes", false, "fill every push of the range, whatever the results: for performance jobs")
@@ -68,6 +68,9 @@ func (a *app) backfill(cmd *cobra.Command, b backfillFlags) error {
 	p, err := a.places()
 	if err != nil {
 		return err
+	}
+	if a.things != nil && !cmd.Flags().Changed("max-revisions") {
+		b.maxRevisions = a.things.MaxRevisions(b.label)
 	}
 	ctx := cmd.Context()
 	ledger, err := a.ledger(cmd.Context())

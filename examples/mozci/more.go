@@ -186,6 +186,9 @@ is named when the service refuses.
 Forcing builds on a Buildbot master mostly needs a user who may: BUILDBOT_USER and
 BUILDBOT_PASSWORD, with which a session is begun at --buildbot-url.
 
+BuildAPI's self-serve wanted an LDAP account of everybody: SELFSERVE_USER and
+SELFSERVE_PASSWORD.
+
 Treeherder is read only, and a world in memory needs no credentials.
 
 A ledger in PostgreSQL takes a user and a password from its URL, as in

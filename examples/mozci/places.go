@@ -10,6 +10,7 @@ import (
 
 	"github.com/mozci/mozci/analysis"
 	"github.com/mozci/mozci/buildbot"
+	"github.com/mozci/mozci/buildbot/selfserve"
 	"github.com/mozci/mozci/internal/cassette"
 	"github.com/mozci/mozci/job"
 	"github.com/mozci/mozci/job/jobtest"
@@ -30,7 +31,7 @@ type places struct {
 }
 
 // CIs that exist. A name that is not here is wrong usage.
-var cis = []string{"taskcluster", "buildbot", "treeherder"}
+var cis = []string{"taskcluster", "buildbot", "selfserve", "treeherder"}
 
 // places opens what the flags name. Nothing is asked of a service yet.
 func (a *app) places() (*places, error) {
@@ -105,6 +106,9 @@ func (a *app) service(flag, name string, client *http.Client) (job.Repository, j
 	case "buildbot":
 		p, err := a.buildbot(client)
 		return p, p, err
+	case "selfserve":
+		p, err := a.selfserve(client)
+		return nil, p, err
 	}
 	if !strings.Contains(a.thURL, "://") {
 		return a.snapshot()
@@ -146,6 +150,37 @@ func (a *app) buildbot(client *http.Client) (*buildbot.Project, error) {
 		return nil, usage("--buildbot-url: %v", err)
 	}
 	return c.Project(pushlog.ShortName(a.repo), nil), nil
+}
+
+// selfserve opens BuildAPI, with the user and password of the environment.
+func (a *app) selfserve(client *http.Client) (*selfserve.Project, error) {
+	opts := &selfserve.Options{
+		HTTP: client, User: os.Getenv("SELFSERVE_USER"), Password: os.Getenv("SELFSERVE_PASSWORD"),
+		BuildDataURL: a.buildDataURL, CacheDir: a.cacheDir, Logger: a.log,
+	}
+	var err error
+	if opts.Builders, err = a.builders(); err != nil {
+		return nil, err
+	}
+	c, err := selfserve.New(a.selfserveURL, opts)
+	if err != nil {
+		return nil, usage("--selfserve-url, --builddata-url: %v", err)
+	}
+	return c.Project(pushlog.ShortName(a.repo)), nil
+}
+
+// builders reads --allthethings, once; nil without it.
+func (a *app) builders() (*selfserve.AllTheThings, error) {
+	if a.allTheThings == "" || a.things != nil {
+		return a.things, nil
+	}
+	f, err := os.Open(a.allTheThings)
+	if err != nil {
+		return nil, usage("--allthethings: %v", err)
+	}
+	defer func() { _ = f.Close() }()
+	a.things, err = selfserve.ReadAllTheThings(f)
+	return a.things, err
 }
 
 // snapshot reads a saved resultset of 2013 or 2014.

@@ -37,6 +37,7 @@ const (
 	Build    = "build-linux64/opt"                // passes, and triggers the two tests
 	Passing  = "test-linux64/opt-xpcshell-1"      // passes
 	Flipping = "test-linux64/opt-mochitest-1"     // fails on a revision that begins with bad
+	Forced   = "test-linux64/opt-forced-1"        // as Flipping, but runs only when it is forced
 	Slow     = "slow-job"                         // takes until it is released, see Release; collapses
 	Held     = "held job"                         // as Slow, but does not collapse
 	Retrying = "retrying job"                     // the first run of a revision ends as retry

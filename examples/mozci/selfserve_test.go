@@ -1,0 +1,66 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// BuildAPI, written by hand from its description: a push that is bad, one that a
+// newer push's build was taken for, and a good one.
+func TestBackfillOnSelfServe(t *testing.T) {
+	const label = "Linux x86-64 autoland build"
+	ended := time.Now().Add(-time.Hour).Unix()
+	status := map[string]int{revisionOf(20)[:12]: 2, revisionOf(19)[:12]: 0, revisionOf(18)[:12]: 0}
+	asked := 0
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		rev := r.URL.Path[strings.LastIndexByte(r.URL.Path, '/')+1:]
+		code, known := status[rev]
+		switch {
+		case r.Method == http.MethodPost:
+			asked++
+			w.WriteHeader(http.StatusAccepted)
+			_, _ = w.Write([]byte(`{"status": "OK", "request_id": 1}`))
+		case strings.HasSuffix(r.URL.Path, "/builders"):
+			_, _ = fmt.Fprintf(w, "[%q]", label)
+		case rev == "builds-4hr.js.gz":
+			_, _ = fmt.Fprintf(w, `{"builds": [{"id": 1, "request_ids": [19, 20], "properties": {"revision": %q}}, {"id": 2, "request_ids": [18], "properties": {"revision": %q}}]}`,
+				revisionOf(20), revisionOf(18))
+		case known:
+			id := map[string]int{revisionOf(20)[:12]: 20, revisionOf(19)[:12]: 19, revisionOf(18)[:12]: 18}[rev]
+			_, _ = fmt.Fprintf(w, `[{"build_id": %d, "buildername": %q, "revision": %q, "starttime": 1, "endtime": %d, "status": %d, "requests": [{"request_id": %d, "revision": %q, "complete": 1, "complete_at": %d}]}]`,
+				id, label, rev, ended, code, id, rev, ended)
+		default:
+			w.WriteHeader(http.StatusNotFound)
+			_, _ = w.Write([]byte(`{"status": "FAILED", "msg": "not found"}`))
+		}
+	}))
+	defer s.Close()
+	args := []string{
+		"--ci", "selfserve", "--selfserve-url", s.URL, "--builddata-url", s.URL, "--hg-url", autolandLog(t, 17, 18, 19, 20), "--ledger", filepath.Join(t.TempDir(), "ledger.db"),
+	}
+	out, errOut, code := mozci(t, append([]string{"backfill", "--label", label, "--rev", "tip", "--yes"}, args...)...)
+	table, _, _ := strings.Cut(out, "look ")
+	want := fmt.Sprintf(`push             verdict  runs
+20 %.12s  bad      1 failed
+19 %.12s  not run  1 coalesced
+18 %.12s  good     1 passed
+
+last good  18 %.12s
+first bad  20 %.12s
+`, revisionOf(20), revisionOf(19), revisionOf(18), revisionOf(18), revisionOf(20))
+	if d := cmp.Diff(want, table); d != "" || code != 0 || asked != 1 {
+		t.Errorf("exit %d, %d asked, %s (-want +got):\n%s\n%s", code, asked, errOut, d, out)
+	}
+	for _, c := range [][]string{{"--selfserve-url", "buildapi"}, {"--allthethings", "no-such-file"}} {
+		if _, errOut, code := mozci(t, append([]string{"jobs", "--rev", "tip", "--ci", "selfserve"}, c...)...); code != 2 || !strings.Contains(errOut, c[0]) {
+			t.Errorf("%q: exit %d, %s", c, code, errOut)
+		}
+	}
+}
