@@ -1,0 +1,52 @@
+package buildbot_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+
+	"github.com/mozci/mozci/buildbot"
+)
+
+// What ran on the newest change of a branch.
+func Example() {
+	ctx := context.Background()
+	master := httptest.NewServer(http.HandlerFunc(serve)) // in place of http://127.0.0.1:8010
+	defer master.Close()
+
+	client, err := buildbot.New(master.URL, nil)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	autoland := client.Project("autoland", nil)
+	push, err := autoland.Push(ctx, "tip")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	jobs, err := autoland.Jobs(ctx, push)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, j := range jobs {
+		fmt.Println(j.Push().Short(), j.ID(), j.Name(), j.Kind(), j.Status())
+	}
+	// Output:
+	// 8a9e3240c506 17/1 test-linux64/opt-xpcshell-1 test retry
+	// 8a9e3240c506 17/2 test-linux64/opt-xpcshell-1 test success
+}
+
+// serve answers as a master that was told of one change and retried its test.
+func serve(w http.ResponseWriter, r *http.Request) {
+	const rev = "8a9e3240c506cb19b3199f9f271517301bd87fd9"
+	fmt.Fprint(w, map[string]string{
+		"/api/v2/changes":                 `{"changes": [{"changeid": 43, "branch": "integration/autoland", "revision": "` + rev + `", "author": "dev"}]}`,
+		"/api/v2/buildsets":               `{"buildsets": [{"bsid": 9, "submitted_at": 1795413049, "sourcestamps": [{"branch": "integration/autoland", "revision": "` + rev + `"}]}]}`,
+		"/api/v2/buildrequests":           `{"buildrequests": [{"buildrequestid": 17, "buildsetid": 9, "builderid": 6, "claimed": true, "complete": true, "results": 0}]}`,
+		"/api/v2/buildrequests/17/builds": `{"builds": [{"buildid": 1, "complete": true, "results": 5}, {"buildid": 2, "complete": true, "results": 0}]}`,
+		"/api/v2/builders":                `{"builders": [{"builderid": 6, "name": "test-linux64/opt-xpcshell-1", "tags": ["autoland", "test"]}]}`,
+	}[r.URL.Path])
+}
