@@ -42,7 +42,7 @@ func Example() {
 // serve answers as a master that was told of one change and retried its test.
 func serve(w http.ResponseWriter, r *http.Request) {
 	const rev = "8a9e3240c506cb19b3199f9f271517301bd87fd9"
-	fmt.Fprint(w, map[string]string{
+	_, _ = fmt.Fprint(w, map[string]string{
 		"/api/v2/changes":                 `{"changes": [{"changeid": 43, "branch": "integration/autoland", "revision": "` + rev + `", "author": "dev"}]}`,
 		"/api/v2/buildsets":               `{"buildsets": [{"bsid": 9, "submitted_at": 1795413049, "sourcestamps": [{"branch": "integration/autoland", "revision": "` + rev + `"}]}]}`,
 		"/api/v2/buildrequests":           `{"buildrequests": [{"buildrequestid": 17, "buildsetid": 9, "builderid": 6, "claimed": true, "complete": true, "results": 0}]}`,

@@ -100,6 +100,9 @@ func (p *Project) refresh(ctx context.Context, pushed time.Time) error {
 	if err != nil {
 		return err
 	}
+	if top < p.high { // another database
+		p.high, p.sets, p.done = 0, map[int64]Buildset{}, map[int64][]finished{}
+	}
 	if p.high == 0 {
 		p.high, p.low, p.low0 = top, top, time.Now().Add(slack)
 	}

@@ -12,10 +12,10 @@ import (
 
 // Name is what a builder's name says, in the name's own words.
 type Name struct {
-	Product   string // firefox, mobile, b2g, thunderbird, graphene, horizon
+	Product   string // firefox, mobile, b2g or thunderbird
 	Platform  string // "Ubuntu VM 12.04 x64", "WINNT 5.2", "emulator-kk"
 	Repo      string // short name; empty for builders of no repository
-	BuildType string // opt, debug, pgo or asan
+	BuildType string // opt, debug, pgo, asan, tsan or cc (code coverage)
 	Kind      job.Kind
 	Suite     string // of a test or talos: mochitest-browser-chrome; otherwise what is built: nightly, l10n, static analysis
 	Chunk     int    // 1 and up; 0 for a suite in one piece
@@ -23,7 +23,7 @@ type Name struct {
 
 // The forms of builders' names. Where a test's repository stands, its neighbours
 // say; a build's is known by its name.
-const repoName = `(?:try-comm-central|(?:mozilla|comm)-[a-z0-9_]+|mozilla-[a-z0-9_]+-[a-z]+|b2g-inbound|fx-team|try|autoland|graphics|ionmonkey|profiling|` +
+const repoName = `(?:try-comm-central|(?:mozilla|comm)-(?:b2g\d+_v\d+(?:_\d+)*(?:_hd|[a-z])?|[a-z0-9]+)|b2g-inbound|fx-team|try|autoland|graphics|ionmonkey|profiling|` +
 	`services-central|build-system|addon-sdk|accessibility|ux|alder|ash|birch|cedar|cypress|date|elm|fig|gum|holly|jamun|larch|maple|oak|pine|kraken)`
 
 var (
@@ -52,8 +52,11 @@ func ParseName(name string) (Name, error) {
 		if n.BuildType == "" {
 			n.BuildType = "opt"
 		}
-		if strings.Contains(m[2], "ASAN") {
+		switch {
+		case strings.Contains(m[2], "ASAN"):
 			n.BuildType = "asan"
+		case strings.Contains(m[2], "Code Coverage"):
+			n.BuildType = "cc"
 		}
 		n.Suite, n.Chunk = suite(m[6])
 		n.Product = product(m[1], m[2], m[3])
@@ -64,7 +67,7 @@ func ParseName(name string) (Name, error) {
 		return Name{Product: "firefox", Platform: m[2], Repo: m[1], BuildType: "opt", Kind: job.Build, Suite: "l10n", Chunk: chunk}, nil
 	}
 	if m := gaiaForm.FindStringSubmatch(name); m != nil {
-		n := Name{Product: m[1], Platform: m[3], Repo: m[2], BuildType: "opt", Kind: job.Build, Suite: m[4]}
+		n := Name{Product: "b2g", Platform: m[3], Repo: m[2], BuildType: "opt", Kind: job.Build, Suite: m[4]}
 		if strings.Contains(m[3], "-debug") {
 			n.BuildType, n.Platform = "debug", strings.Replace(m[3], "-debug", "", 1)
 		}
@@ -82,6 +85,10 @@ func buildName(m []string) Name {
 	switch {
 	case strings.Contains(flavour, "asan"):
 		n.BuildType = "asan"
+	case strings.Contains(flavour, "tsan"):
+		n.BuildType = "tsan"
+	case strings.Contains(m[2], "Code Coverage"):
+		n.BuildType = "cc"
 	case m[5] == "pgo-build":
 		n.BuildType = "pgo"
 	case strings.HasPrefix(flavour, "leak test"), strings.HasPrefix(flavour, "debug"), strings.HasSuffix(m[2], " Debug"):
@@ -100,6 +107,9 @@ func otherName(name string) (Name, error) {
 		return Name{Product: "firefox", Platform: m[1], Repo: m[2], BuildType: "opt", Kind: job.Build, Suite: m[3]}, nil
 	}
 	if m := jetpackForm.FindStringSubmatch(name); m != nil {
+		if strings.Contains(m[2], "asan") {
+			m[3] = "asan"
+		}
 		return Name{Product: "firefox", Platform: m[2], Repo: m[1], BuildType: m[3], Kind: job.Test, Suite: "jetpack"}, nil
 	}
 	if m := releaseForm.FindStringSubmatch(name); m != nil {
@@ -127,7 +137,7 @@ func product(tb, platform, repo string) string {
 	switch {
 	case tb != "" || strings.Contains(repo, "comm-"):
 		return "thunderbird"
-	case strings.HasPrefix(platform, "b2g_"):
+	case strings.HasPrefix(platform, "b2g_"), strings.Contains(platform, "Mulet"):
 		return "b2g"
 	case strings.HasPrefix(platform, "Android"):
 		return "mobile"

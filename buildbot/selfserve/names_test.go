@@ -6,6 +6,7 @@ import (
 	"maps"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -124,6 +125,53 @@ func TestEveryRealName(t *testing.T) {
 	}
 	for _, n := range not {
 		t.Log(n)
+	}
+}
+
+// What others read out of real names.
+func TestNamesAsOthersReadThem(t *testing.T) {
+	var symbols map[string]struct {
+		BuildType string `json:"build_type"`
+	}
+	unmarshal(t, shared(t, "treeherder__buildername_to_platform_type_symbol.json"), &symbols)
+	for name, want := range symbols {
+		if got, err := selfserve.ParseName(name); err != nil || got.BuildType != want.BuildType {
+			t.Errorf("%s: %q, %v; Treeherder has %q", name, got.BuildType, err, want.BuildType)
+		}
+	}
+	var names []struct {
+		ID         int64
+		Properties struct{ Buildername string }
+	}
+	unmarshal(t, shared(t, "ActiveData-ETL__buildjson_builds.json.gz"), &names)
+	var others map[string]struct {
+		Build struct{ Branch, Product string }
+		Run   struct {
+			Suite string
+			Chunk int
+		}
+	}
+	unmarshal(t, shared(t, "ActiveData-ETL__buildjson_builds.expected.json.gz"), &others)
+	n := 0
+	for _, b := range names {
+		name, want := b.Properties.Buildername, others[strconv.FormatInt(b.ID, 10)]
+		got, err := selfserve.ParseName(name)
+		if name == "" || strings.HasPrefix(name, "release-") || strings.HasPrefix(name, "fuzzer-") {
+			continue // of no branch, or of one of theirs
+		}
+		n++
+		if err != nil || got.Repo != want.Build.Branch {
+			t.Errorf("%s: %+v, %v; expected of %s", name, got, err, want.Build.Branch)
+		}
+		if known := []string{"firefox", "mobile", "b2g", "thunderbird"}; got.Kind != job.Build && slices.Contains(known, want.Build.Product) && got.Product != want.Build.Product {
+			t.Errorf("%s: product %s, expected %s", name, got.Product, want.Build.Product)
+		}
+		if want.Run.Suite != "" && (!strings.HasPrefix(got.Suite, want.Run.Suite) || got.Chunk != want.Run.Chunk) {
+			t.Errorf("%s: suite %s, chunk %d; expected %s, %d", name, got.Suite, got.Chunk, want.Run.Suite, want.Run.Chunk)
+		}
+	}
+	if n < 70 {
+		t.Errorf("%d builds were looked at", n)
 	}
 }
 

@@ -77,7 +77,7 @@ func Start(t testing.TB) *Master {
 	m.await()
 	for _, name := range []string{"w1", "w2"} {
 		dir := filepath.Join(m.dir, name)
-		run(t, m.dir, worker, "create-worker", "-q", dir, fmt.Sprintf("127.0.0.1:%d", pb), name, "secret-"+name)
+		run(t, m.dir, worker, "create-worker", "-q", "--maxdelay=1", dir, fmt.Sprintf("127.0.0.1:%d", pb), name, "secret-"+name)
 		m.start(worker, dir)
 	}
 	return m
