@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -233,11 +234,15 @@ func (c *Client) Revision(ctx context.Context, branch, rev string) ([]Entry, err
 	var out []Entry
 	short := rev[:min(len(rev), 12)]
 	err := c.get(ctx, "selfserve.revision", branch+" "+short, c.path(branch, "rev", short), &out)
-	if errors.Is(err, job.ErrNotFound) {
+	if errors.Is(err, job.ErrNotFound) && noJobs.MatchString(err.Error()) {
 		return nil, nil
 	}
 	return out, err
 }
+
+// noJobs is how self-serve says that a revision has no jobs; another 404 is of a
+// branch that it does not know, or of another service.
+var noJobs = regexp.MustCompile(`Revision \S+ not found on branch`)
 
 // Builders returns the names of builders whose names have that of the branch,
 // and which ran in the last 60 days.

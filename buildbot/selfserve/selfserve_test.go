@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
@@ -433,6 +434,25 @@ func TestBadAnswers(t *testing.T) {
 		}
 		if _, err := c.Project("try").Jobs(t.Context(), push); !errors.Is(err, job.ErrMalformed) {
 			t.Errorf("%q: %v", body, err)
+		}
+	}
+	for body, none := range map[string]bool{
+		`{"msg": "Revision 123456123456 not found on branch try", "status": "FAILED"}`: true,
+		`{"msg": "Branch tri not found", "status": "FAILED"}`:                          false,
+		"<html>nginx": false,
+	} {
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(http.StatusNotFound)
+			_, _ = io.WriteString(w, body)
+		}))
+		c, err := selfserve.New(s.URL, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		jobs, err := c.Project("try").Jobs(t.Context(), push)
+		s.Close()
+		if len(jobs) > 0 || none != (err == nil) || (!none && !errors.Is(err, job.ErrNotFound)) {
+			t.Errorf("404 %s: %v %v", body, jobs, err)
 		}
 	}
 	if _, err := selfserve.New("buildapi", nil); !errors.Is(err, job.ErrInvalid) {

@@ -38,7 +38,7 @@ func TestBackfillOnSelfServe(t *testing.T) {
 				id, label, rev, ended, code, id, rev, ended)
 		default:
 			w.WriteHeader(http.StatusNotFound)
-			_, _ = w.Write([]byte(`{"status": "FAILED", "msg": "not found"}`))
+			_, _ = w.Write([]byte(`{"status": "FAILED", "msg": "Revision x not found on branch autoland"}`))
 		}
 	}))
 	defer s.Close()
