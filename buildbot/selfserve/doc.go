@@ -9,6 +9,7 @@
 // dump alone, [ParseName] takes a builder's name apart, [Upstream] says which
 // build a test needs, and [ReadAllTheThings] says so from the masters' own
 // configuration, with SETA's skips ([AllTheThings.MaxRevisions]).
+// [DecodeMessage] reads what Pulse said of builds.
 //
 // # The true status of a job
 //
