@@ -23,14 +23,11 @@ var (
 // named as harnesses name their files.
 func (p *Project) OpenLog(ctx context.Context, j job.Job, which job.Log) (io.ReadCloser, error) {
 	const op = "buildbot.log"
-	run, ok := j.Raw().(Run)
-	if !ok {
-		return nil, job.Wrap(op, j.ID(), fmt.Errorf("%w: not a run of this CI", job.ErrInvalid))
+	build, err := p.buildOf(ctx, j)
+	if err != nil {
+		return nil, job.Wrap(op, j.ID(), err)
 	}
-	if run.Build == nil {
-		return nil, job.Wrap(op, j.ID(), fmt.Errorf("%w: no build of it began", job.ErrNotFound))
-	}
-	steps, err := p.c.Steps(ctx, run.Build.ID)
+	steps, err := p.c.Steps(ctx, build)
 	if err != nil {
 		return nil, err
 	}
@@ -59,6 +56,30 @@ func (p *Project) OpenLog(ctx context.Context, j job.Job, which job.Log) (io.Rea
 		return nil, job.Wrap(op, j.ID(), fmt.Errorf("%w: no %s log among the logs of its %d steps", job.ErrNotFound, which, len(steps)))
 	}
 	return text, nil
+}
+
+// buildOf is the id of a run's build. Of a job that is only an ID, as a person
+// gives it, the master is asked.
+func (p *Project) buildOf(ctx context.Context, j job.Job) (int64, error) {
+	none := fmt.Errorf("%w: no build of it began", job.ErrNotFound)
+	if run, ok := j.Raw().(Run); ok {
+		if run.Build == nil {
+			return 0, none
+		}
+		return run.Build.ID, nil
+	}
+	request, number, err := parseRunID(j.ID())
+	if err != nil {
+		return 0, err
+	}
+	builds, err := p.c.Builds(ctx, request)
+	if err != nil {
+		return 0, err
+	}
+	if number > len(builds) {
+		return 0, none
+	}
+	return builds[number-1].ID, nil
 }
 
 // chain reads one after another, each opened when it is needed.

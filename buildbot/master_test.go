@@ -144,7 +144,8 @@ func TestMaster(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r, err := job.OpenLog(t.Context(), p, jobs[0], job.TextLog)
+		// By its ID alone, as a person gives it.
+		r, err := job.OpenLog(t.Context(), p, job.New(job.Facts{ID: jobs[0].ID()}), job.TextLog)
 		if err != nil {
 			t.Fatal(err)
 		}

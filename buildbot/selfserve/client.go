@@ -244,6 +244,14 @@ func (c *Client) Revision(ctx context.Context, branch, rev string) ([]Entry, err
 // branch that it does not know, or of another service.
 var noJobs = regexp.MustCompile(`Revision \S+ not found on branch`)
 
+// Request returns one request.
+func (c *Client) Request(ctx context.Context, branch string, id int64) (Request, error) {
+	var w wireRequest
+	key := strconv.FormatInt(id, 10)
+	err := c.get(ctx, "selfserve.request", key, c.path(branch, "request", key), &w)
+	return w.request(), err
+}
+
 // Builders returns the names of builders whose names have that of the branch,
 // and which ran in the last 60 days.
 func (c *Client) Builders(ctx context.Context, branch string) ([]string, error) {

@@ -434,13 +434,22 @@ func (p *Project) Inflight(ctx context.Context, push job.Push, label string) ([]
 // Cancel implements job.Canceler: self-serve is asked, and does it later.
 func (p *Project) Cancel(ctx context.Context, id string) error {
 	const op = "selfserve.cancel"
-	r, _, ok := strings.Cut(id, "/")
-	n, err := strconv.ParseInt(r, 10, 64)
-	if !ok || err != nil {
-		return job.Wrap(op, id, fmt.Errorf("%w: %q is no run here: expected a request and the number of its run, such as 71123549/1", job.ErrNotFound, id))
+	n, err := requestOf(id)
+	if err != nil {
+		return job.Wrap(op, id, err)
 	}
 	_, err = p.c.CancelRequest(ctx, p.repo, n)
 	return err
+}
+
+// requestOf is the request that a run's ID names.
+func requestOf(id string) (int64, error) {
+	r, _, ok := strings.Cut(id, "/")
+	n, err := strconv.ParseInt(r, 10, 64)
+	if !ok || err != nil {
+		return 0, fmt.Errorf("%w: %q is no run here: expected a request and the number of its run, such as 71123549/1", job.ErrNotFound, id)
+	}
+	return n, nil
 }
 
 // OpenLog implements job.LogOpener: the log that the dump names, and files that
@@ -448,8 +457,14 @@ func (p *Project) Cancel(ctx context.Context, id string) error {
 func (p *Project) OpenLog(ctx context.Context, j job.Job, which job.Log) (io.ReadCloser, error) {
 	const op = "selfserve.log"
 	run, ok := j.Raw().(Run)
-	if !ok {
-		return nil, job.Wrap(op, j.ID(), fmt.Errorf("%w: not a run of this CI", job.ErrInvalid))
+	if !ok { // only an ID, as a person gives it
+		id, err := requestOf(j.ID())
+		if err != nil {
+			return nil, job.Wrap(op, j.ID(), err)
+		}
+		if run.Request, err = p.c.Request(ctx, p.repo, id); err != nil {
+			return nil, err
+		}
 	}
 	b, err := p.build(ctx, run)
 	if err != nil {

@@ -80,6 +80,10 @@ func (s *service) read(w http.ResponseWriter, path string) {
 		_ = json.NewEncoder(w).Encode([]string{theBuild, theTest, "Linux x86-64 mozilla-inbound-other build"})
 		return
 	}
+	if len(parts) == 3 && parts[1] == "request" {
+		_, _ = fmt.Fprintf(w, `{"request_id": %s, "complete": 1, "complete_at": %d}`, parts[2], ended.Unix())
+		return
+	}
 	if found := s.entries[parts[len(parts)-1]]; len(found) > 0 {
 		_ = json.NewEncoder(w).Encode(found)
 		return

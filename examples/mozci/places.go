@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -179,8 +180,10 @@ func (a *app) builders() (*selfserve.AllTheThings, error) {
 		return nil, usage("--allthethings: %v", err)
 	}
 	defer func() { _ = f.Close() }()
-	a.things, err = selfserve.ReadAllTheThings(f)
-	return a.things, err
+	if a.things, err = selfserve.ReadAllTheThings(f); err != nil {
+		return nil, fmt.Errorf("--allthethings %s: %w", a.allTheThings, err)
+	}
+	return a.things, nil
 }
 
 // snapshot reads a saved resultset of 2013 or 2014.
