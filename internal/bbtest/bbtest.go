@@ -223,13 +223,13 @@ func (m *Master) Push(revision, author, comments string) {
 // Eventually waits until the condition holds.
 func (m *Master) Eventually(what string, holds func() bool) {
 	m.t.Helper()
-	for range 600 {
+	for range 1800 { // three minutes
 		if holds() {
 			return
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
-	m.t.Fatalf("%s: not after a minute\n%s", what, m.log())
+	m.t.Fatalf("%s: not after three minutes\n%s", what, m.log())
 }
 
 // Release lets runs of Slow end.
