@@ -148,7 +148,7 @@ func recordScenes(t *testing.T, dir string) {
 		g.RootURL = "http://tc.example"
 		r := ok(tctest.ReplayPush(testenv.Shared(t, "wire", "taskcluster"), testenv.Shared(t, "wire", "decision")))
 		r.URL = g.RootURL
-		live = inMemory{r}
+		live = testenv.InMemory{Handler: r}
 	}
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		t.Fatal(err)

@@ -140,7 +140,7 @@ func TestSignatures(t *testing.T) {
 			}
 			return len(macs) == 1
 		}
-		c := ok(taskcluster.New("http://tc.example", &taskcluster.Options{HTTP: &http.Client{Transport: inMemory{s}}, Credentials: &creds}))
+		c := ok(taskcluster.New("http://tc.example", &taskcluster.Options{HTTP: &http.Client{Transport: testenv.InMemory{Handler: s}}, Credentials: &creds}))
 		if _, err := c.CurrentScopes(t.Context()); err != nil {
 			t.Fatal(err)
 		}

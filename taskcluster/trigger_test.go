@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/mozci/mozci/internal/tctest"
+	"github.com/mozci/mozci/internal/testenv"
 	"github.com/mozci/mozci/job"
 	"github.com/mozci/mozci/taskcluster"
 	"github.com/mozci/mozci/trigger"
@@ -225,7 +226,7 @@ func TestLostAnswer(t *testing.T) {
 			}
 			return false
 		}
-		c := ok(taskcluster.New("http://tc.example", &taskcluster.Options{HTTP: &http.Client{Transport: inMemory{s}}}))
+		c := ok(taskcluster.New("http://tc.example", &taskcluster.Options{HTTP: &http.Client{Transport: testenv.InMemory{Handler: s}}}))
 		_, err := c.Project("autoland", nil).Trigger(t.Context(), job.Request{Label: test, Push: push(20), Count: 2})
 		if !errors.Is(err, job.ErrUnavailable) || fired != 1 || !strings.Contains(err.Error(), "504") {
 			t.Errorf("%v after %d attempts", err, fired)

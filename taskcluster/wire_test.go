@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -23,24 +22,10 @@ import (
 	"github.com/mozci/mozci/taskcluster"
 )
 
-// inMemory answers with a handler, so that time is a bubble's.
-type inMemory struct{ http.Handler }
-
-func (m inMemory) RoundTrip(r *http.Request) (*http.Response, error) {
-	rec := httptest.NewRecorder()
-	if r.Body == nil {
-		r.Body = http.NoBody
-	}
-	m.ServeHTTP(rec, r)
-	res := rec.Result()
-	res.Request = r
-	return res, nil
-}
-
 // at is a client of a handler, without credentials.
 func at(t testing.TB, h http.Handler) *taskcluster.Client {
 	t.Helper()
-	return ok(taskcluster.New("http://tc.example", &taskcluster.Options{HTTP: &http.Client{Transport: inMemory{h}}}))
+	return ok(taskcluster.New("http://tc.example", &taskcluster.Options{HTTP: &http.Client{Transport: testenv.InMemory{Handler: h}}}))
 }
 
 // The recorded exchanges that no call of mozci makes, by what their names have
@@ -218,7 +203,7 @@ func skipped(e tctest.Recorded) error {
 	}
 	s := tctest.NewReplay([]tctest.Recorded{e})
 	s.URL = "http://tc.example"
-	c, err := taskcluster.New("http://tc.example", &taskcluster.Options{HTTP: &http.Client{Transport: inMemory{s}}})
+	c, err := taskcluster.New("http://tc.example", &taskcluster.Options{HTTP: &http.Client{Transport: testenv.InMemory{Handler: s}}})
 	if err != nil {
 		return err
 	}

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/mozci/mozci/buildbot/selfserve"
+	"github.com/mozci/mozci/internal/testenv"
 	"github.com/mozci/mozci/job"
 	"github.com/mozci/mozci/job/jobtest"
 )
@@ -432,7 +433,7 @@ func TestLogs(t *testing.T) {
 // Pages and nothing in place of lists.
 func TestBadAnswers(t *testing.T) {
 	for _, body := range []string{"<html>", "", `[{"build_id": "x"}]`, `[{"status": "good"}]`, `{"a": 1}`, `[{"build_id": 1`} {
-		c, err := selfserve.New("http://buildapi.test", &selfserve.Options{HTTP: &http.Client{Transport: answers(body)}})
+		c, err := selfserve.New("http://buildapi.test", &selfserve.Options{HTTP: &http.Client{Transport: testenv.InMemory{Handler: answers(body)}}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -466,8 +467,8 @@ func TestBadAnswers(t *testing.T) {
 
 type answers string
 
-func (a answers) RoundTrip(r *http.Request) (*http.Response, error) {
-	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(string(a))), Request: r}, nil
+func (a answers) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
+	_, _ = io.WriteString(w, string(a))
 }
 
 func FuzzReadDump(f *testing.F) {

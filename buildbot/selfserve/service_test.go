@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"net/http/httptest"
 	"strconv"
 	"strings"
 	"sync"
@@ -14,6 +13,7 @@ import (
 	"time"
 
 	"github.com/mozci/mozci/buildbot/selfserve"
+	"github.com/mozci/mozci/internal/testenv"
 	"github.com/mozci/mozci/job"
 )
 
@@ -38,18 +38,6 @@ type answer struct {
 
 func newService() *service {
 	return &service{entries: map[string][]map[string]any{}, dumps: map[string][]byte{}, files: map[string]bool{}, next: 9000}
-}
-
-// RoundTrip serves without a network, so that virtual time can pass.
-func (s *service) RoundTrip(r *http.Request) (*http.Response, error) {
-	if err := r.Context().Err(); err != nil {
-		return nil, err
-	}
-	w := httptest.NewRecorder()
-	s.ServeHTTP(w, r)
-	res := w.Result()
-	res.Request = r
-	return res, nil
 }
 
 func (s *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -195,7 +183,7 @@ func dumped(builder, revision string, request int64, more map[string]any) map[st
 
 func (s *service) client(t testing.TB, o selfserve.Options) *selfserve.Client {
 	t.Helper()
-	o.HTTP = &http.Client{Transport: s}
+	o.HTTP = &http.Client{Transport: testenv.InMemory{Handler: s}}
 	o.BuildDataURL = "http://builddata.test"
 	if o.Now == nil {
 		o.Now = func() time.Time { return ended.Add(10 * time.Hour) }

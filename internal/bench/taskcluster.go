@@ -8,7 +8,6 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"net/http/httptest"
 	"runtime"
 	"runtime/metrics"
 	"slices"
@@ -22,6 +21,7 @@ import (
 	"github.com/mozci/mozci/analysis"
 	"github.com/mozci/mozci/internal/slug"
 	"github.com/mozci/mozci/internal/tctest"
+	"github.com/mozci/mozci/internal/testenv"
 	"github.com/mozci/mozci/job"
 	"github.com/mozci/mozci/taskcluster"
 )
@@ -341,12 +341,5 @@ type late struct{ http.Handler }
 
 func (l *late) RoundTrip(r *http.Request) (*http.Response, error) {
 	time.Sleep(tcLatency)
-	rec := httptest.NewRecorder()
-	if r.Body == nil {
-		r.Body = http.NoBody
-	}
-	l.ServeHTTP(rec, r)
-	res := rec.Result()
-	res.Request = r
-	return res, nil
+	return testenv.InMemory{Handler: l}.RoundTrip(r)
 }

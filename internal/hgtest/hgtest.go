@@ -7,12 +7,13 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
-	"net/http/httptest"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/mozci/mozci/internal/testenv"
 )
 
 // Push is one push as json-pushes has it with full=1.
@@ -113,19 +114,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // Client is an HTTP client that calls h in memory: no network, and so fit for
 // a testing/synctest bubble.
-func Client(h http.Handler) *http.Client { return &http.Client{Transport: memory{h}} }
-
-type memory struct{ h http.Handler }
-
-func (m memory) RoundTrip(r *http.Request) (*http.Response, error) {
-	if err := r.Context().Err(); err != nil {
-		return nil, err
-	}
-	rec := httptest.NewRecorder()
-	m.h.ServeHTTP(rec, r)
-	res := rec.Result()
-	res.Request = r
-	return res, nil
+func Client(h http.Handler) *http.Client {
+	return &http.Client{Transport: testenv.InMemory{Handler: h}}
 }
 
 type failure struct {
