@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 
 	"github.com/mozci/mozci/analysis"
 	"github.com/mozci/mozci/job"
@@ -76,8 +75,7 @@ func (w *follower) origin(ctx context.Context, through job.Push, o job.Origin) e
 	if o.Before != nil { // the oldest merged push may itself be the first bad one
 		pushes = append([]job.Push{*o.Before}, pushes...)
 	}
-	fetch := func(ctx context.Context, p job.Push, log *slog.Logger) (looked, error) { return w.f.look(ctx, p, log) }
-	for r := range analysis.Ordered(ctx, pushes, fetch, &analysis.OrderedOptions{Width: w.f.opts.Width, Logger: w.f.opts.Logger}) {
+	for r := range analysis.Ordered(ctx, pushes, w.f.look, &analysis.OrderedOptions{Width: w.f.opts.Width, Logger: w.f.opts.Logger}) {
 		s := w.f.sighting(r)
 		if s.Err != nil {
 			w.res.Warnings = append(w.res.Warnings, fmt.Sprintf("push %s could not be read: %v", s.Push, s.Err))

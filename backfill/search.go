@@ -227,7 +227,7 @@ func (s *searcher) run(ctx context.Context) error {
 		case s.decision.Outcome == culprit.Older && s.decision.Done && s.o.Extend > 0:
 			s.o.Extend--
 			s.o.MaxRevisions *= 2
-			before := s.from
+			before := s.to - s.from
 			if err := s.open(ctx); err != nil {
 				return err
 			}
@@ -268,12 +268,12 @@ func (s *searcher) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.pushes = pushes
-	s.to = slices.IndexFunc(pushes, func(p job.Push) bool { return p.ID == start.ID })
-	if s.to < 0 {
+	at := slices.IndexFunc(pushes, func(p job.Push) bool { return p.ID == start.ID })
+	if at < 0 {
 		return fmt.Errorf("%w: push %s is not among the pushes around it", job.ErrNotFound, start)
 	}
-	s.from = max(0, s.to-s.o.MaxRevisions)
+	s.pushes, s.from, s.to = pushes, max(0, at-s.o.MaxRevisions), at
+	s.engine = nil // it is of the range before
 	s.f.pushes = []job.Push{start}
 	if s.f.names == nil {
 		if err := s.f.catalog(ctx); err != nil {
@@ -300,8 +300,7 @@ func (s *searcher) open(ctx context.Context) error {
 
 // read reads what ran on pushes.
 func (s *searcher) read(ctx context.Context, pushes []job.Push) error {
-	fetch := func(ctx context.Context, p job.Push, log *slog.Logger) (looked, error) { return s.f.look(ctx, p, log) }
-	for r := range analysis.Ordered(ctx, pushes, fetch, &analysis.OrderedOptions{Width: s.o.Width, Logger: s.o.Logger}) {
+	for r := range analysis.Ordered(ctx, pushes, s.f.look, &analysis.OrderedOptions{Width: s.o.Width, Logger: s.o.Logger}) {
 		if r.Err != nil {
 			if ctx.Err() != nil {
 				return ctx.Err()

@@ -136,6 +136,40 @@ func TestSearchOtherEnds(t *testing.T) {
 	}
 }
 
+// A range grows as often as it may, also where the doubled one is as long as the
+// history was.
+func TestSearchExtends(t *testing.T) {
+	world := "truth test culprit=34 before=0 after=1\npush test\n"
+	for i := 1; i <= 60; i++ {
+		cell := "-"
+		if i >= 59 {
+			cell = "fail"
+		}
+		world += fmt.Sprintf("%d %04x %s\n", i, 0xa000+i, cell)
+	}
+	ci, repo := open(t, world)
+	r, err := backfill.Search(t.Context(), repo, ci, "test", "tip", &backfill.SearchOptions{MaxRevisions: 8, History: 16, Extend: 3})
+	if err != nil || r.Outcome != culprit.Found || r.Culprit.ID != 34 {
+		t.Errorf("%v, %s", err, told(r))
+	}
+}
+
+// headless gives ranges without their newest push, as a replica that lags does.
+type headless struct{ job.Repository }
+
+func (h headless) Pushes(ctx context.Context, r job.Range) ([]job.Push, error) {
+	all, err := h.Repository.Pushes(ctx, r)
+	return all[:max(0, len(all)-1)], err
+}
+
+func TestSearchWithoutItsStart(t *testing.T) {
+	ci, repo := open(t, "push test\n1 a001 pass\n2 a002 pass\n3 a003 fail\n")
+	r, err := backfill.Search(t.Context(), headless{repo}, ci, "test", "tip", nil)
+	if !errors.Is(err, job.ErrNotFound) || !strings.Contains(fmt.Sprint(err), "is not among the pushes around it") || r.Outcome != culprit.Undecided {
+		t.Errorf("%v, %s", err, told(r))
+	}
+}
+
 // The number is said before anything is spent; a search that may not have it is
 // refused, and one that is approved is not.
 func TestSearchForecast(t *testing.T) {

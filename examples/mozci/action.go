@@ -46,11 +46,7 @@ func (a *app) action(cmd *cobra.Command, t triggerFlags) error {
 	if err != nil {
 		return err
 	}
-	p, err := a.places()
-	if err != nil {
-		return err
-	}
-	ledger, err := a.ledger(cmd.Context())
+	p, ledger, err := a.acting(cmd.Context())
 	if err != nil {
 		return err
 	}

@@ -65,7 +65,7 @@ func (a *app) backfill(cmd *cobra.Command, b backfillFlags) error {
 	if err := b.check(); err != nil {
 		return err
 	}
-	p, err := a.places()
+	p, ledger, err := a.acting(cmd.Context())
 	if err != nil {
 		return err
 	}
@@ -73,10 +73,6 @@ func (a *app) backfill(cmd *cobra.Command, b backfillFlags) error {
 		b.maxRevisions = a.things.MaxRevisions(b.label)
 	}
 	ctx := cmd.Context()
-	ledger, err := a.ledger(cmd.Context())
-	if err != nil {
-		return err
-	}
 	progress := a.progress()
 	found, err := backfill.Find(ctx, p.repo, p.read, b.label, b.rev, &backfill.Options{
 		MaxRevisions: b.maxRevisions, Times: b.times, Automatic: b.automatic, Holes: b.holes,

@@ -71,11 +71,7 @@ func (a *app) culprit(cmd *cobra.Command, c culpritFlags) error {
 	if err := c.check(); err != nil {
 		return err
 	}
-	p, err := a.places()
-	if err != nil {
-		return err
-	}
-	ledger, err := a.ledger(cmd.Context())
+	p, ledger, err := a.acting(cmd.Context())
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -18,6 +19,7 @@ import (
 	"github.com/mozci/mozci/job/treeherder"
 	"github.com/mozci/mozci/pushlog"
 	"github.com/mozci/mozci/taskcluster"
+	"github.com/mozci/mozci/trigger"
 )
 
 // places are where pushes and jobs are read, and where runs are asked for.
@@ -46,6 +48,17 @@ func (a *app) places() (*places, error) {
 	p, err := open()
 	a.opened = p
 	return p, err
+}
+
+// acting opens what a command that asks for runs needs: the places, and the
+// ledger.
+func (a *app) acting(ctx context.Context) (*places, trigger.Ledger, error) {
+	p, err := a.places()
+	if err != nil {
+		return nil, nil, err
+	}
+	l, err := a.ledger(ctx)
+	return p, l, err
 }
 
 // inMemory is a world. A run that did not contain the test is no verdict there.

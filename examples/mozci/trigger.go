@@ -127,11 +127,7 @@ func (a *app) trigger(cmd *cobra.Command, t triggerFlags) error {
 	if t.choice.Failed && !cmd.Flags().Changed("times") {
 		t.times = 2
 	}
-	p, err := a.places()
-	if err != nil {
-		return err
-	}
-	ledger, err := a.ledger(cmd.Context())
+	p, ledger, err := a.acting(cmd.Context())
 	if err != nil {
 		return err
 	}
@@ -229,10 +225,7 @@ func (a *app) openPlan(ctx context.Context, file string) (plan trigger.Plan, p *
 	if plan, err = readPlan(file); err != nil {
 		return plan, nil, nil, err
 	}
-	if p, err = a.places(); err != nil {
-		return plan, nil, nil, err
-	}
-	l, err = a.ledger(ctx)
+	p, l, err = a.acting(ctx)
 	return plan, p, l, err
 }
 
