@@ -2,6 +2,7 @@ package buildbot
 
 import (
 	"context"
+	"slices"
 	"sync"
 
 	"github.com/mozci/mozci/job"
@@ -18,14 +19,14 @@ type Changes struct {
 	mu     sync.Mutex
 	last   int64
 	pushes []job.Push
-	known  map[string]bool
+	known  map[string]int   // where a revision is in pushes
 	nodes  map[int64]string // revisions by change
 }
 
 // Changes returns the changes of the branch with this name, or whose path ends
 // with it.
 func (c *Client) Changes(repo string) *Changes {
-	return &Changes{c: c, name: repo, known: map[string]bool{}, nodes: map[int64]string{}}
+	return &Changes{c: c, name: repo, known: map[string]int{}, nodes: map[int64]string{}}
 }
 
 // Name implements job.Repository.
@@ -50,10 +51,13 @@ func (r *Changes) list(ctx context.Context) (*job.List, error) {
 			r.nodes[c.ID] = c.Revision
 		}
 		for _, c := range all {
-			if c.ID <= r.last || c.ID > to || c.Revision == "" || r.known[c.Revision] || !onBranch(c.Branch, r.name) {
+			if c.ID <= r.last || c.ID > to || c.Revision == "" || !onBranch(c.Branch, r.name) {
 				continue
 			}
-			r.known[c.Revision] = true
+			if _, ok := r.known[c.Revision]; ok {
+				continue
+			}
+			r.known[c.Revision] = len(r.pushes)
 			r.pushes = append(r.pushes, r.push(c))
 		}
 		r.last = to
@@ -69,6 +73,21 @@ func (r *Changes) push(c Change) job.Push {
 		}
 	}
 	return job.Push{Repo: r.name, ID: c.ID, Revision: c.Revision, Changesets: []job.Changeset{set}, User: c.Author, Time: c.When.Time}
+}
+
+// pushOf is the push of a revision as a change had it; the master is asked only
+// for what is new.
+func (r *Changes) pushOf(ctx context.Context, rev string) (job.Push, error) {
+	r.mu.Lock()
+	i, ok := r.known[rev]
+	pushes := r.pushes
+	r.mu.Unlock()
+	if !ok {
+		return r.Push(ctx, rev)
+	}
+	p := pushes[i]
+	p.Changesets = slices.Clone(p.Changesets)
+	return p, nil
 }
 
 // Push implements job.Repository.

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -39,8 +40,8 @@ type Client struct {
 	log            *slog.Logger
 
 	mu       sync.Mutex
-	session  string          // the cookie
-	builders map[int]Builder // by id
+	session  string    // the cookie
+	builders []Builder // as they were read last
 }
 
 // New returns a client of the master whose pages are at baseURL. It asks nothing
@@ -203,59 +204,40 @@ func (c *Client) Builders(ctx context.Context) ([]Builder, error) {
 	if err != nil {
 		return nil, err
 	}
-	names := make(map[int]Builder, len(all))
-	for _, b := range all {
-		names[b.ID] = b
-	}
 	c.mu.Lock()
-	c.builders = names
+	c.builders = all
 	c.mu.Unlock()
-	return all, nil
+	return slices.Clone(all), nil
 }
 
-// builder is a builder's name; the list is read again for one that is new.
-func (c *Client) builder(ctx context.Context, id int) (string, error) {
-	c.mu.Lock()
-	known, ok := c.builders[id]
-	c.mu.Unlock()
-	if ok {
-		return known.Name, nil
-	}
-	all, err := c.Builders(ctx)
-	if err != nil {
-		return "", err
-	}
-	for _, b := range all {
-		if b.ID == id {
-			return b.Name, nil
-		}
-	}
-	return "", job.Wrap("buildbot.builder", strconv.Itoa(id), job.ErrNotFound)
+// builder finds a builder by its id.
+func (c *Client) builder(ctx context.Context, id int) (Builder, error) {
+	return c.find(ctx, "id", strconv.Itoa(id), func(b Builder) bool { return b.ID == id })
 }
 
-// builderID is the id of a builder by its name, which cannot stand in a URL
-// where it has spaces or slashes.
-func (c *Client) builderID(ctx context.Context, name string) (int, error) {
-	find := func() int {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		for id, b := range c.builders {
-			if b.Name == name {
-				return id
-			}
+// builderNamed finds a builder by its name, which cannot stand in a URL where it
+// has spaces or slashes.
+func (c *Client) builderNamed(ctx context.Context, name string) (Builder, error) {
+	return c.find(ctx, "name", name, func(b Builder) bool { return b.Name == name })
+}
+
+// find finds a builder; the list is read again for one that is new.
+func (c *Client) find(ctx context.Context, what, key string, is func(Builder) bool) (Builder, error) {
+	c.mu.Lock()
+	known := c.builders
+	c.mu.Unlock()
+	i := slices.IndexFunc(known, is)
+	if i < 0 {
+		var err error
+		if known, err = c.Builders(ctx); err != nil {
+			return Builder{}, err
 		}
-		return 0
+		i = slices.IndexFunc(known, is)
 	}
-	if id := find(); id != 0 {
-		return id, nil
+	if i < 0 {
+		return Builder{}, job.Wrap("buildbot.builder", key, fmt.Errorf("%w: no builder has this %s", job.ErrNotFound, what))
 	}
-	if _, err := c.Builders(ctx); err != nil {
-		return 0, err
-	}
-	if id := find(); id != 0 {
-		return id, nil
-	}
-	return 0, job.Wrap("buildbot.builder", name, fmt.Errorf("%w: no builder has this name", job.ErrNotFound))
+	return known[i], nil
 }
 
 // ForceSchedulers returns the schedulers by which builds can be asked for.

@@ -170,6 +170,18 @@ func (p *Project) of(ctx context.Context, push job.Push) ([]Buildset, error) {
 	return out, nil
 }
 
+// buildset is one buildset, of which only what does not change matters: what was
+// read before will do.
+func (p *Project) buildset(ctx context.Context, id int64) (Buildset, error) {
+	p.mu.Lock()
+	set, ok := p.sets[id]
+	p.mu.Unlock()
+	if ok {
+		return set, nil
+	}
+	return p.c.Buildset(ctx, id)
+}
+
 // atOnce is how many buildsets of a push are asked about at a time.
 const atOnce = 8
 
@@ -229,14 +241,14 @@ func (p *Project) Jobs(ctx context.Context, push job.Push, names ...string) ([]j
 	var unknown []error
 	for i, set := range sets {
 		for _, f := range all[i] {
-			label, err := p.c.builder(ctx, f.request.Builder)
+			b, err := p.c.builder(ctx, f.request.Builder)
 			if err != nil {
 				return nil, err
 			}
-			if len(names) > 0 && !slices.Contains(names, label) {
+			if len(names) > 0 && !slices.Contains(names, b.Name) {
 				continue
 			}
-			jobs, err := p.jobs(set, f, label, push)
+			jobs, err := p.jobs(set, f, b, push)
 			out = append(out, jobs...)
 			if err != nil {
 				unknown = append(unknown, err)
@@ -247,15 +259,15 @@ func (p *Project) Jobs(ctx context.Context, push job.Push, names ...string) ([]j
 }
 
 // jobs are the runs of one request.
-func (p *Project) jobs(set Buildset, f finished, label string, push job.Push) ([]job.Job, error) {
+func (p *Project) jobs(set Buildset, f finished, b Builder, push job.Push) ([]job.Job, error) {
 	all, err := runs(set, f.request, f.builds)
 	if err != nil {
-		err = fmt.Errorf("%s, request %d: %w", label, f.request.ID, err)
+		err = fmt.Errorf("%s, request %d: %w", b.Name, f.request.ID, err)
 	}
 	out := make([]job.Job, 0, len(all))
 	for _, r := range all {
 		out = append(out, job.New(job.Facts{
-			ID: runID(f.request.ID, r.number), Name: label, Push: push, Kind: p.kind(f.request.Builder, label),
+			ID: runID(f.request.ID, r.number), Name: b.Name, Push: push, Kind: p.o.Kind(b),
 			Status: r.state, Times: times(r), Raw: r.Run,
 		}))
 	}
@@ -271,16 +283,6 @@ func times(r run) job.Times {
 		t.Finished = r.Request.Finished.Time
 	}
 	return t
-}
-
-func (p *Project) kind(id int, label string) job.Kind {
-	p.c.mu.Lock()
-	defer p.c.mu.Unlock()
-	b, ok := p.c.builders[id]
-	if !ok {
-		b = Builder{ID: id, Name: label}
-	}
-	return p.o.Kind(b)
 }
 
 // runID names a run: its request, and which run of the request it is.
@@ -314,15 +316,15 @@ func (p *Project) Offspring(_ context.Context, j job.Job) (bool, error) {
 // Load implements job.Loader.
 func (p *Project) Load(ctx context.Context, label string) (job.Load, error) {
 	const op = "buildbot.load"
-	id, err := p.c.builderID(ctx, label)
+	b, err := p.c.builderNamed(ctx, label)
 	if err != nil {
 		return job.Load{}, job.Wrap(op, label, err)
 	}
-	waiting, err := get[Request](ctx, p.c, op, label, query(p.c.path("builders/%d/buildrequests", id), "claimed", "false", "complete", "false"), "buildrequests")
+	waiting, err := get[Request](ctx, p.c, op, label, query(p.c.path("builders/%d/buildrequests", b.ID), "claimed", "false", "complete", "false"), "buildrequests")
 	if err != nil {
 		return job.Load{}, err
 	}
-	running, err := get[Build](ctx, p.c, op, label, query(p.c.path("builders/%d/builds", id), "complete", "false"), "builds")
+	running, err := get[Build](ctx, p.c, op, label, query(p.c.path("builders/%d/builds", b.ID), "complete", "false"), "builds")
 	return job.Load{Pending: len(waiting), Running: len(running)}, err
 }
 

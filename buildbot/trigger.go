@@ -42,7 +42,7 @@ func (p *Project) trigger(ctx context.Context, req job.Request) (job.Receipt, er
 	case !req.Push.Testable():
 		return none, job.ErrNotScheduled
 	}
-	builder, err := p.c.builderID(ctx, req.Label)
+	builder, err := p.c.builderNamed(ctx, req.Label)
 	if err != nil {
 		return none, err
 	}
@@ -65,7 +65,7 @@ func (p *Project) trigger(ctx context.Context, req job.Request) (job.Receipt, er
 			return none, err
 		}
 		if id == 0 {
-			if id, err = p.force(ctx, form, builder, params, req, i); err != nil {
+			if id, err = p.force(ctx, form, builder.ID, params, req, i); err != nil {
 				return none, err
 			}
 			out.State = job.Created
@@ -305,11 +305,11 @@ func (p *Project) earlier(ctx context.Context, sets []Buildset, label string) (P
 	var newest, parent int64
 	for i, fs := range all {
 		for _, f := range fs {
-			name, err := p.c.builder(ctx, f.request.Builder)
+			b, err := p.c.builder(ctx, f.request.Builder)
 			if err != nil {
 				return nil, err
 			}
-			if name != label {
+			if b.Name != label {
 				continue
 			}
 			parent = max(parent, sets[i].ParentBuild)

@@ -76,7 +76,7 @@ func (w *watcher) listen(ctx context.Context) (heard bool, err error) {
 	if err != nil {
 		return false, wrap(op, "", err)
 	}
-	defer func() { err = errors.Join(err, ignoreClosed(body.Close())) }()
+	defer func() { _ = body.Close() }() // how reading ended is what counts
 	if err := w.catchUp(ctx); err != nil || w.stopped {
 		return false, err
 	}
@@ -108,13 +108,6 @@ func (w *watcher) listen(ctx context.Context) (heard bool, err error) {
 		err = io.ErrUnexpectedEOF
 	}
 	return heard, wrap(op, "", err)
-}
-
-func ignoreClosed(err error) error {
-	if errors.Is(err, context.Canceled) {
-		return nil
-	}
-	return err
 }
 
 // catchUp tells what became of requests that were open when the stream broke,
@@ -149,7 +142,7 @@ func (w *watcher) tell(ctx context.Context, id int64) error {
 	if err != nil {
 		return err
 	}
-	set, err := p.c.Buildset(ctx, r.Buildset)
+	set, err := p.buildset(ctx, r.Buildset)
 	if err != nil {
 		return err
 	}
@@ -157,14 +150,14 @@ func (w *watcher) tell(ctx context.Context, id int64) error {
 	if stamp == nil {
 		return nil
 	}
-	push, err := p.Push(ctx, stamp.Revision)
+	push, err := p.pushOf(ctx, stamp.Revision)
 	if errors.Is(err, job.ErrNotFound) || errors.Is(err, job.ErrInvalid) {
 		push, err = job.Push{Repo: p.Name(), Revision: stamp.Revision}, nil // never told of as a change
 	}
 	if err != nil {
 		return err
 	}
-	label, err := p.c.builder(ctx, r.Builder)
+	b, err := p.c.builder(ctx, r.Builder)
 	if err != nil {
 		return err
 	}
@@ -172,17 +165,18 @@ func (w *watcher) tell(ctx context.Context, id int64) error {
 	if err != nil {
 		return err
 	}
-	if w.open[id] = !r.Complete; r.Complete {
+	w.open[id] = true
+	if r.Complete {
 		delete(w.open, id)
 	}
-	jobs, err := p.jobs(set, finished{r, builds}, label, push)
+	jobs, err := p.jobs(set, finished{r, builds}, b, push)
 	for _, j := range jobs {
 		if !w.yield(job.Event{Time: time.Now().UTC(), CI: "buildbot", Job: j}, nil) {
 			w.stopped = true
 			return nil
 		}
 	}
-	if err != nil && !w.yield(job.Event{}, job.Wrap("buildbot.watch", label, err)) {
+	if err != nil && !w.yield(job.Event{}, job.Wrap("buildbot.watch", b.Name, err)) {
 		w.stopped = true
 	}
 	return nil

@@ -376,7 +376,7 @@ func (c *Client) write(ctx context.Context, op, key, method, url string, form ur
 			}
 			err = fmt.Errorf("%w: %s: %s", job.ErrUnavailable, answer.Status, answer.Msg)
 		}
-		if try == busyTries {
+		if try == busyTries || method != http.MethodPost { // the client itself has asked again for the others
 			return 0, job.Wrap(op, key, err)
 		}
 		c.log.WarnContext(ctx, "self-serve is busy, asking again", "error", err)

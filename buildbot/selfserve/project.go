@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math"
 	"net/http"
 	"slices"
 	"strconv"
@@ -56,12 +57,7 @@ func (p *Project) Jobs(ctx context.Context, push job.Push, names ...string) ([]j
 	if err != nil {
 		return nil, err
 	}
-	slices.SortStableFunc(entries, func(a, b Entry) int {
-		if a.BuildID == 0 || b.BuildID == 0 { // what waits is newest
-			return int(min(b.BuildID, 1) - min(a.BuildID, 1))
-		}
-		return int(a.BuildID - b.BuildID)
-	})
+	slices.SortStableFunc(entries, func(a, b Entry) int { return cmp.Compare(a.order(), b.order()) })
 	runs := map[int64]int{} // of each request
 	var out []job.Job
 	var unknown []error
@@ -77,6 +73,14 @@ func (p *Project) Jobs(ctx context.Context, push job.Push, names ...string) ([]j
 		unknown = append(unknown, err)
 	}
 	return out, job.Wrap("selfserve.jobs", push.String(), errors.Join(unknown...))
+}
+
+// order is the place of an entry among others: what waits is newest.
+func (e Entry) order() int64 {
+	if e.BuildID == 0 {
+		return math.MaxInt64
+	}
+	return e.BuildID
 }
 
 // jobs are the runs of an entry: one for each of its requests, of which the last
@@ -137,10 +141,6 @@ func (p *Project) status(ctx context.Context, e Entry, r Request) (job.Status, *
 	case e.Status == nil:
 		return job.Unknown, nil, nil
 	}
-	ended := r.Finished
-	if ended.IsZero() {
-		ended = e.Finished
-	}
 	if *e.Status != 0 {
 		s, ok := words[*e.Status]
 		if !ok {
@@ -148,6 +148,7 @@ func (p *Project) status(ctx context.Context, e Entry, r Request) (job.Status, *
 		}
 		return s, nil, nil
 	}
+	ended := endOf(e, r)
 	if ended.IsZero() || r.ID == 0 {
 		return job.Unknown, nil, nil
 	}
@@ -171,6 +172,14 @@ func (p *Project) status(ctx context.Context, e Entry, r Request) (job.Status, *
 // sameTwelve compares revisions of 12 or 40 digits.
 func sameTwelve(a, b string) bool {
 	return len(a) >= 12 && len(b) >= 12 && strings.EqualFold(a[:12], b[:12])
+}
+
+// endOf is when a request's run ended; zero while it has not.
+func endOf(e Entry, r Request) time.Time {
+	if r.Finished.IsZero() {
+		return e.Finished
+	}
+	return r.Finished
 }
 
 // upstream are the builds that a builder needs.
@@ -263,10 +272,7 @@ func (p *Project) files(ctx context.Context, j job.Job) ([]string, error) {
 
 // build is what the dumps say of a run; nil when they do not know it.
 func (p *Project) build(ctx context.Context, run Run) (*DumpBuild, error) {
-	ended := run.Request.Finished
-	if ended.IsZero() {
-		ended = run.Entry.Finished
-	}
+	ended := endOf(run.Entry, run.Request)
 	if run.Build != nil || ended.IsZero() {
 		return run.Build, nil
 	}
@@ -302,7 +308,7 @@ func (p *Project) trigger(ctx context.Context, req job.Request) error {
 	case !req.Push.Testable():
 		return job.ErrNotScheduled
 	}
-	if err := p.exists(ctx, req); err != nil {
+	if err := p.exists(req.Label); err != nil {
 		return err
 	}
 	up := p.upstream(req.Label)
@@ -349,14 +355,14 @@ func (p *Project) trigger(ctx context.Context, req job.Request) error {
 
 // exists refuses builders that allthethings.json, or a name's form, does not
 // know: self-serve accepts any and runs none.
-func (p *Project) exists(_ context.Context, req job.Request) error {
+func (p *Project) exists(label string) error {
 	if p.c.all != nil {
-		if !slices.Contains(p.c.all.Builders(p.repo), req.Label) {
+		if !slices.Contains(p.c.all.Builders(p.repo), label) {
 			return fmt.Errorf("%w: allthethings.json has no such builder of %s", job.ErrNotFound, p.repo)
 		}
 		return nil
 	}
-	n, err := ParseName(req.Label)
+	n, err := ParseName(label)
 	if err != nil {
 		return fmt.Errorf("%w: %w", job.ErrNotFound, err)
 	}
