@@ -1,8 +1,6 @@
 package taskcluster
 
 import (
-	"bufio"
-	"compress/gzip"
 	"context"
 	"encoding/json"
 	"errors"
@@ -15,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mozci/mozci/internal/gunzip"
 	"github.com/mozci/mozci/internal/rest"
 	"github.com/mozci/mozci/job"
 )
@@ -123,7 +122,7 @@ func (c *Client) Read(ctx context.Context, taskID string, runID int, name string
 		return err
 	}
 	return wrap(op, key, malformed(c.rest.Stream(ctx, r, func(body io.Reader) error {
-		plain, err := gunzip(body)
+		plain, err := unpacked(body)
 		if err != nil {
 			return err
 		}
@@ -214,18 +213,14 @@ func (c *Client) download(ctx context.Context, at content) (string, error) {
 	return out.URL, nil
 }
 
-// gunzip decompresses what begins as gzip does: a log may be stored compressed
+// unpacked unpacks what begins as gzip does: a log may be stored compressed
 // although its type does not say so.
-func gunzip(r io.Reader) (io.Reader, error) {
-	b := bufio.NewReader(r)
-	if magic, err := b.Peek(2); err != nil || magic[0] != 0x1f || magic[1] != 0x8b {
-		return b, nil //nolint:nilerr // what is shorter is not compressed
-	}
-	z, err := gzip.NewReader(b)
+func unpacked(r io.Reader) (io.Reader, error) {
+	plain, err := gunzip.Reader(r)
 	if err != nil {
 		return nil, notJSON{err}
 	}
-	return &capped{r: z, left: streamBytes}, nil
+	return &capped{r: plain, left: streamBytes}, nil
 }
 
 // capped ends with an error where more comes than is allowed.

@@ -106,15 +106,6 @@ func (t *texts) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-func (t texts) has(s text) bool {
-	for _, x := range t {
-		if x == s {
-			return true
-		}
-	}
-	return false
-}
-
 // count is a number, or nothing.
 type count float64
 

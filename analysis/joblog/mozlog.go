@@ -2,10 +2,13 @@ package joblog
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 
 	"github.com/mozci/mozci/job"
 )
@@ -129,7 +132,7 @@ func (m *mozlog) take(number int, l mozlogLine) bool {
 func (m *mozlog) result(f Failure, l mozlogLine) {
 	ends := l.Action == "test_end"
 	switch {
-	case l.Expected != "" && l.Expected != l.Status && !l.Known.has(l.Status):
+	case l.Expected != "" && l.Expected != l.Status && !slices.Contains(l.Known, l.Status):
 		f.Kind = kindOf(f)
 		m.r.add(f)
 	case ends && l.Status == "SKIP":
@@ -143,7 +146,7 @@ func (m *mozlog) result(f Failure, l mozlogLine) {
 func (m *mozlog) takeRare(f Failure, l mozlogLine) bool {
 	switch l.Action {
 	case "crash":
-		f.Kind, f.Status, f.Message = KindCrash, "CRASH", first(f.Message, string(l.Reason))
+		f.Kind, f.Status, f.Message = KindCrash, "CRASH", cmp.Or(f.Message, string(l.Reason))
 	case "shutdown_failure":
 		f.Kind, f.Status = KindLeak, "FAIL"
 	case "lsan_leak":
@@ -190,7 +193,7 @@ func (m *mozlog) announce(tests json.RawMessage) {
 	if len(tests) == 0 || tests[0] != '{' || json.Unmarshal(tests, &groups) != nil {
 		return
 	}
-	for _, name := range sortedKeys(groups) {
+	for _, name := range slices.Sorted(maps.Keys(groups)) {
 		if wanted(text(name)) {
 			m.r.group(Group{Name: name})
 		}

@@ -3,21 +3,14 @@ package joblog
 import (
 	"bufio"
 	"bytes"
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"maps"
-	"slices"
 
 	"github.com/mozci/mozci/job"
 )
-
-func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
-
-func first(words ...string) string { return cmp.Or(words...) }
 
 // Options change how logs are read; nil is zero options.
 type Options struct {

@@ -1,10 +1,7 @@
 package selfserve
 
 import (
-	"bufio"
-	"bytes"
 	"cmp"
-	"compress/gzip"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,6 +10,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/mozci/mozci/internal/gunzip"
 	"github.com/mozci/mozci/job"
 )
 
@@ -183,20 +181,11 @@ func ReadDump(in io.Reader, each func(DumpBuild) error) error {
 type eachError struct{ error }
 
 func readDump(in io.Reader, each func(DumpBuild) error) (n int, err error) {
-	text := bufio.NewReaderSize(in, 1<<16)
-	magic, err := text.Peek(2)
+	plain, err := gunzip.Reader(in)
 	if err != nil {
 		return 0, err
 	}
-	var plain io.Reader = text
-	if bytes.Equal(magic, []byte{0x1f, 0x8b}) {
-		z, err := gzip.NewReader(text)
-		if err != nil {
-			return 0, err
-		}
-		plain = io.LimitReader(z, mostDump)
-	}
-	dec := json.NewDecoder(plain)
+	dec := json.NewDecoder(io.LimitReader(plain, mostDump))
 	open, err := dec.Token()
 	if err != nil {
 		return 0, err

@@ -1,15 +1,13 @@
 package treeherder
 
 import (
-	"bufio"
-	"bytes"
-	"compress/gzip"
 	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
 
+	"github.com/mozci/mozci/internal/gunzip"
 	"github.com/mozci/mozci/job"
 )
 
@@ -101,17 +99,11 @@ func readSnapshot(r io.Reader, name string) (*Snapshot, error) {
 }
 
 func readAll(r io.Reader) ([]byte, error) {
-	b := bufio.NewReader(r)
-	if magic, _ := b.Peek(2); bytes.Equal(magic, []byte{0x1f, 0x8b}) {
-		z, err := gzip.NewReader(b)
-		if err != nil {
-			return nil, fmt.Errorf("%w: %w", job.ErrMalformed, err)
-		}
-		r = z
-	} else {
-		r = b
+	plain, err := gunzip.Reader(r)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", job.ErrMalformed, err)
 	}
-	body, err := io.ReadAll(io.LimitReader(r, maxSnapshot+1))
+	body, err := io.ReadAll(io.LimitReader(plain, maxSnapshot+1))
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", job.ErrMalformed, err)
 	}
