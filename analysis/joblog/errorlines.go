@@ -41,10 +41,11 @@ func ErrorLines(ctx context.Context, r io.Reader, opts *LineOptions) ([]ErrorLin
 	if o.Length <= 0 {
 		o.Length = 500
 	}
-	r, err := plain(r)
+	r, done, err := plain(r, mostLayers)
 	if err != nil {
 		return nil, err
 	}
+	defer done()
 	var out []ErrorLine
 	err = eachError(ctx, r, errorTriggers, o.Length, func(number int, text string, isError bool) error {
 		text = strings.TrimRightFunc(text, isSpace)

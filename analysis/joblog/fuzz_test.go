@@ -6,12 +6,11 @@ import (
 	"testing"
 
 	"github.com/mozci/mozci/analysis/joblog"
-	"github.com/mozci/mozci/job"
 )
 
 // Whatever a log is, it is read to its end without harm, and what is read twice
 // says the same.
-func fuzz(f *testing.F, which job.Log, seeds ...string) {
+func fuzz(f *testing.F, which joblog.Format, seeds ...string) {
 	f.Helper()
 	for _, s := range seeds {
 		f.Add([]byte(s))
@@ -39,15 +38,15 @@ func fuzz(f *testing.F, which job.Log, seeds ...string) {
 }
 
 func FuzzErrorSummary(f *testing.F) {
-	fuzz(f, job.ErrorSummary, "", `{"action":"test_result","line":2,"test":["a","==","b"],"status":"FAIL","expected":"PASS"}`, `{"action":"group_result","group":"g","status":null}`, "{\n}")
+	fuzz(f, joblog.ErrorSummary, "", `{"action":"test_result","line":2,"test":["a","==","b"],"status":"FAIL","expected":"PASS"}`, `{"action":"group_result","group":"g","status":null}`, "{\n}")
 }
 
 func FuzzStructuredLog(f *testing.F) {
-	fuzz(f, job.StructuredLog, "", `{"action":"test_end","test":"a","status":"FAIL","expected":"PASS"}`, `{"action":"lsan_leak","frames":[1,"a"]}`, `{"action":"suite_start","tests":{"a":[]}}`)
+	fuzz(f, joblog.StructuredLog, "", `{"action":"test_end","test":"a","status":"FAIL","expected":"PASS"}`, `{"action":"lsan_leak","frames":[1,"a"]}`, `{"action":"suite_start","tests":{"a":[]}}`)
 }
 
 func FuzzPlainLog(f *testing.F) {
-	fuzz(f, job.TextLog, "", "TEST-UNEXPECTED-FAIL | a | b\r\n", "PROCESS-CRASH | a [@ b] | c", "[task 2026-01-01] 1:2:3 ERROR - x\n", "\x1f\x8b", "[  FAILED  ] a.b (1 ms)")
+	fuzz(f, joblog.PlainText, "", "TEST-UNEXPECTED-FAIL | a | b\r\n", "PROCESS-CRASH | a [@ b] | c", "[task 2026-01-01] 1:2:3 ERROR - x\n", "\x1f\x8b", "[  FAILED  ] a.b (1 ms)")
 }
 
 // Error lines: what the fast search passes over has no error in it. Each line

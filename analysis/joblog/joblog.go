@@ -24,8 +24,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/mozci/mozci/job"
 )
 
 // Kind is the sort of a failure.
@@ -65,8 +63,15 @@ type Group struct {
 
 // Report is what a log says.
 type Report struct {
-	// Source is the sort of log it was.
-	Source   job.Log
+	// Source is the format of the log: of a plain log that of the only test runner
+	// whose lines are in it, else PlainText.
+	Source Format
+	// Formats are the formats of which something was recognised. It is empty when
+	// nothing was: that there are no failures then says nothing.
+	Formats []Format
+	// Notes say what was done with the log, such as which files of an archive
+	// were read.
+	Notes    []string
 	Failures []Failure // in the order of the log
 	Groups   []Group   // in the order of the log; a group has an entry for each of its ends
 	// Partial says that the log may hold more failures than these, and Reason why.
@@ -98,7 +103,7 @@ const (
 	longestLine  = 4 << 20  // bytes of a line of JSON
 )
 
-func newReport(source job.Log) *Report { return &Report{Source: source, ended: map[string]ending{}} }
+func newReport(source Format) *Report { return &Report{Source: source, ended: map[string]ending{}} }
 
 // partial notes why there may be more; the first reason counts.
 func (r *Report) partial(why string) {
@@ -201,7 +206,7 @@ func (r *Report) Verdict(test, group string) Verdict {
 	if r.quiet && !r.Partial {
 		return NotRun
 	}
-	if r.Partial || r.Source != job.ErrorSummary {
+	if r.Partial || r.Source != ErrorSummary {
 		return Unknown
 	}
 	return r.byGroup(test, group)

@@ -89,14 +89,14 @@ func TestBestLog(t *testing.T) {
 	text := "TEST-UNEXPECTED-FAIL | c | d\n"
 	for name, c := range map[string]struct {
 		logs map[job.Log]string
-		want job.Log
+		want joblog.Format
 	}{
-		"all":                  {map[job.Log]string{job.ErrorSummary: summary, job.StructuredLog: raw, job.TextLog: text}, job.ErrorSummary},
-		"no summary":           {map[job.Log]string{job.StructuredLog: raw, job.TextLog: text}, job.StructuredLog},
-		"an empty summary":     {map[job.Log]string{job.ErrorSummary: "", job.TextLog: text}, job.TextLog},
-		"only the plain one":   {map[job.Log]string{job.TextLog: text}, job.TextLog},
-		"an empty plain log":   {map[job.Log]string{job.TextLog: ""}, job.TextLog},
-		"summary and no other": {map[job.Log]string{job.ErrorSummary: summary}, job.ErrorSummary},
+		"all":                  {map[job.Log]string{job.ErrorSummary: summary, job.StructuredLog: raw, job.TextLog: text}, joblog.ErrorSummary},
+		"no summary":           {map[job.Log]string{job.StructuredLog: raw, job.TextLog: text}, joblog.StructuredLog},
+		"an empty summary":     {map[job.Log]string{job.ErrorSummary: "", job.TextLog: text}, joblog.PlainText},
+		"only the plain one":   {map[job.Log]string{job.TextLog: text}, joblog.PlainText},
+		"an empty plain log":   {map[job.Log]string{job.TextLog: ""}, joblog.PlainText},
+		"summary and no other": {map[job.Log]string{job.ErrorSummary: summary}, joblog.ErrorSummary},
 	} {
 		r, err := joblog.Failures(t.Context(), &opener{logs: c.logs}, job.New(job.Facts{ID: "1"}), nil)
 		if err != nil || r.Source != c.want {

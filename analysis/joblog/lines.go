@@ -1,12 +1,9 @@
 package joblog
 
 import (
-	"bufio"
 	"bytes"
-	"compress/gzip"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 )
 
@@ -118,18 +115,4 @@ func scanBlock(text []byte, number *int, s *searcher, most int, each func(found)
 	}
 	*number += bytes.Count(text[counted:], []byte{'\n'})
 	return nil
-}
-
-// plain decompresses what begins as gzip does, whatever it is called.
-func plain(r io.Reader) (io.Reader, error) {
-	b := bufio.NewReaderSize(r, 64<<10)
-	magic, err := b.Peek(2)
-	if err != nil || magic[0] != 0x1f || magic[1] != 0x8b {
-		return b, nil //nolint:nilerr // what is shorter is not compressed, and reading it says what is wrong
-	}
-	z, err := gzip.NewReader(b)
-	if err != nil {
-		return nil, fmt.Errorf("it begins as gzip does, and is not: %w", err)
-	}
-	return z, nil
 }

@@ -9,8 +9,6 @@ import (
 	"io"
 	"maps"
 	"slices"
-
-	"github.com/mozci/mozci/job"
 )
 
 // mozlogLine is a line of a structured log (shared/reference/wire.md 3.10.2).
@@ -51,7 +49,7 @@ type mozlog struct {
 }
 
 func readMozlog(ctx context.Context, in io.Reader) (*Report, error) {
-	m := &mozlog{r: newReport(job.StructuredLog)}
+	m := &mozlog{r: newReport(StructuredLog)}
 	m.r.quiet = true
 	err := m.r.eachJSON(ctx, in, m.line)
 	switch {

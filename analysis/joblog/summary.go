@@ -9,8 +9,6 @@ import (
 	"slices"
 	"time"
 	"unicode/utf8"
-
-	"github.com/mozci/mozci/job"
 )
 
 // summaryLine is a line of an errorsummary.log
@@ -33,7 +31,7 @@ type summaryLine struct {
 
 // readSummary reads an errorsummary.log.
 func readSummary(ctx context.Context, in io.Reader) (*Report, error) {
-	r := newReport(job.ErrorSummary)
+	r := newReport(ErrorSummary)
 	known := 0
 	err := r.eachJSON(ctx, in, func(number int, line []byte) error {
 		if r.expected(line) {

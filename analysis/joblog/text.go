@@ -5,14 +5,12 @@ import (
 	"fmt"
 	"io"
 	"strings"
-
-	"github.com/mozci/mozci/job"
 )
 
 // readText reads a plain log. Of the tests that are named it looks for the lines
 // that say that they ran.
 func readText(ctx context.Context, in io.Reader, tests []string) (*Report, error) {
-	p := &textLog{r: newReport(job.TextLog), tests: tests}
+	p := &textLog{r: newReport(PlainText), tests: tests}
 	s := errorTriggers
 	if len(tests) > 0 {
 		literals := append([]string{taskclusterStart}, triggers...)

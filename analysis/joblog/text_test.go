@@ -8,7 +8,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/mozci/mozci/analysis/joblog"
-	"github.com/mozci/mozci/job"
 )
 
 // show is a failure on one line.
@@ -89,7 +88,7 @@ func TestPlainLog(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := "5 test|dom/a/test_c.html|||FAIL|PASS|oh|\n9 test|S.T|||FAIL|PASS||"
-	if d := cmp.Diff(want, shown(r)); d != "" || r.Source != job.TextLog || r.Partial {
+	if d := cmp.Diff(want, shown(r)); d != "" || r.Source != joblog.PlainText || r.Partial {
 		t.Errorf("%s, partial %t (-want +got):\n%s", r.Source, r.Partial, d)
 	}
 	for test, want := range map[string]joblog.Verdict{
