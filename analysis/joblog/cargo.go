@@ -188,6 +188,9 @@ func (c *cargoLog) result(n int, text string) bool {
 		return false
 	}
 	c.at(n)
+	if !strings.Contains(counts, "measured") {
+		return true // it is cut
+	}
 	total := 0
 	for part := range strings.SplitSeq(counts, "; ") {
 		k, what, _ := number(part)
@@ -214,7 +217,7 @@ func (c *cargoLog) result(n int, text string) bool {
 // endBinary ends the run of one binary, with or without its result.
 func (c *cargoLog) endBinary() {
 	if c.running {
-		c.partial("cargo test: a test binary did not end with its result")
+		c.partial("cargo test: a test binary did not end with its result" + c.unended())
 	}
 	c.counts = [skipped + 1]int{}
 	c.running, c.listing, c.section, c.pending, c.total = false, false, "", "", 0

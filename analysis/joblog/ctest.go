@@ -167,7 +167,7 @@ func (c *ctestLog) finish() {
 	}
 	switch {
 	case !c.percent:
-		c.partial("ctest: the log ends before the summary")
+		c.partial("ctest: the log ends before the summary" + c.unended())
 	case c.lost > lost:
 		c.partial("ctest: the summary counts more failures than are listed")
 	}

@@ -105,6 +105,9 @@ func (g *goEvents) testEvent(n int, p *goPackage, e goEvent) {
 }
 
 func (g *goEvents) fail(n int, kind Kind, status, pkg, test, message string) {
+	if i := strings.Index("\n"+message, "\ngoroutine "); i >= 0 { // the stacks of a panic
+		message = strings.TrimSpace(message[:max(i-1, 0)])
+	}
 	g.add(Failure{Line: n, Kind: kind, Test: test, Group: pkg, Status: status, Expected: "PASS", Message: message})
 	if test != "" {
 		g.end(test, failed)

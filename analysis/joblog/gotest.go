@@ -107,7 +107,7 @@ func (g *goTest) result(n int, s string, i int) bool {
 	g.message = e == failed
 	if e == failed {
 		g.hold(Failure{Line: n, Kind: KindTest, Test: name, Status: "FAIL", Expected: "PASS", Message: g.logs[name]})
-		g.indent = i
+		g.indent = len(s) - len(strings.TrimLeft(s, " "))
 	}
 	delete(g.logs, name)
 	return true
@@ -245,8 +245,15 @@ func (g *goTest) detail(s string) {
 func (g *goTest) over() {
 	if g.session.open() {
 		if !g.verdict {
-			g.partial("go test: the log ends before the result of the package")
+			if g.cause.panic != "" {
+				g.failed(g.cause.line, "", "")
+			}
+			g.partial("go test: the log ends before the result of the package" + g.unended())
 		}
+		g.finish()
+	} else if g.cause.panic != "" && len(g.formats) > 0 && slices.Contains(g.formats, GoTest) {
+		g.failed(g.cause.line, "", "")
+		g.partial("go test: the log ends in a panic, before the result of the package")
 		g.finish()
 	}
 	g.events.over()

@@ -168,7 +168,7 @@ func (g *gtestLog) finish() {
 		}
 		g.partial("gtest: the program crashed before its summary")
 	case !g.summary:
-		g.partial("gtest: the program did not end with its summary")
+		g.partial("gtest: the program did not end with its summary" + g.unended())
 	case g.counted > g.counts[failed]:
 		g.partial("gtest: the summary counts more failures than are listed")
 	case listed < g.total && g.counts[passed] > 0:

@@ -15,12 +15,19 @@ type jestLog struct {
 	path    []string // the describes above, by their depth
 	depth   []int
 	message bool // the lines of the last failure follow
+	console bool // what the tests printed follows
 	again   bool // behind "Summary of all failing tests"
 	lost    int  // tests that failed, by the summary
 	broken  int  // files that failed, by the summary
 	files   int  // that failed, listed
 	summary bool
 	seen    map[string]int // failures of files, with where they are held
+	maybe   []jestFile     // lines that may be of other runners too: FAIL a.js
+}
+
+type jestFile struct {
+	line int
+	text string
 }
 
 func newJest(r *roll) lineReader {
@@ -28,9 +35,16 @@ func newJest(r *roll) lineReader {
 }
 
 func (j *jestLog) line(n int, s string) bool {
+	if len(j.maybe) > 0 && !j.open() && jestOnly(s) {
+		list := j.maybe
+		j.maybe = nil
+		for _, f := range list {
+			j.suite(f.line, f.text, true)
+		}
+	}
 	switch {
 	case strings.HasPrefix(s, "PASS "), strings.HasPrefix(s, "FAIL "), strings.HasPrefix(s, "RUNS "):
-		return j.suite(n, s)
+		return j.suite(n, s, j.open())
 	case strings.HasPrefix(s, "Test Suites: "), strings.HasPrefix(s, "Tests: "):
 		return j.total(n, s)
 	case !j.open():
@@ -46,8 +60,11 @@ func (j *jestLog) line(n int, s string) bool {
 	}
 	text := strings.TrimLeft(s, " ")
 	depth := len(s) - len(text)
-	if rest, ok := strings.CutPrefix(text, "● "); ok && depth > 0 {
+	if rest, ok := strings.CutPrefix(text, "● "); ok && depth == 2 {
 		return j.bullet(n, rest)
+	}
+	if j.console = j.console && (depth > 2 || text == ""); j.console {
+		return false // what the tests printed
 	}
 	if j.message {
 		if f := j.last(); f != nil && text != "" && !j.again {
@@ -61,9 +78,15 @@ func (j *jestLog) line(n int, s string) bool {
 	return depth > 0 && j.test(n, text, depth)
 }
 
+// jestOnly reports whether a line is one that only Jest writes.
+func jestOnly(s string) bool {
+	text := strings.TrimLeft(s, " ")
+	return strings.HasPrefix(s, "Test Suites: ") || strings.HasPrefix(s, "  ● ") || len(text) < len(s) && has(text[:min(len(text), 4)], []string{"✓ ", "✕ ", "○ "})
+}
+
 // suite takes "FAIL unit src/b.test.js (5.2 s)": a project's name may stand
 // before the file.
-func (j *jestLog) suite(n int, s string) bool {
+func (j *jestLog) suite(n int, s string, sure bool) bool {
 	word, rest, _ := strings.Cut(s, " ")
 	rest = strings.TrimSpace(rest)
 	if i := strings.LastIndex(rest, " ("); i > 0 && strings.HasSuffix(rest, ")") {
@@ -75,6 +98,12 @@ func (j *jestLog) suite(n int, s string) bool {
 	}
 	file := strings.ReplaceAll(f[len(f)-1], "\\", "/")
 	if !slices.ContainsFunc([]string{".js", ".ts", ".jsx", ".tsx", ".mjs", ".cjs", ".mts", ".cts", ".vue", ".coffee"}, func(end string) bool { return strings.HasSuffix(file, end) }) {
+		return false
+	}
+	if !sure && !has(file, []string{".test.", ".spec.", "__tests__/", "-test.", "_test."}) {
+		if len(j.maybe) < 1000 {
+			j.maybe = append(j.maybe, jestFile{n, s})
+		}
 		return false
 	}
 	j.at(n)
@@ -145,9 +174,10 @@ func (j *jestLog) fail(n int, name, message string) {
 func (j *jestLog) bullet(n int, name string) bool {
 	j.at(n)
 	name = strings.TrimSpace(name)
+	j.console = name == "Console"
 	switch {
 	case j.again:
-	case name == "Console", j.file == "", !j.failing:
+	case j.console, j.file == "", !j.failing:
 		j.message = false
 	case name == "Test suite failed to run", strings.HasPrefix(name, "Cannot log after tests"):
 		j.message = true

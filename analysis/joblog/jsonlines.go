@@ -26,7 +26,7 @@ func (r *Report) eachJSON(ctx context.Context, in io.Reader, each func(number in
 			r.partial(fmt.Sprintf("line %d could not be read: %v", number, err))
 			return ctx.Err()
 		}
-		text := bytes.TrimSpace(line)
+		text := bytes.TrimSpace(bytes.TrimPrefix(bytes.TrimSpace(line), []byte("\xef\xbb\xbf")))
 		switch {
 		case long:
 			r.partial(fmt.Sprintf("line %d is longer than %d bytes", number, longestLine))
@@ -36,11 +36,42 @@ func (r *Report) eachJSON(ctx context.Context, in io.Reader, each func(number in
 		default:
 			if bad := each(number, text); bad != nil {
 				r.partial(fmt.Sprintf("line %d: %v", number, bad))
+				r.several(number, text, each)
 			}
 		}
 		if err != nil {
 			return ctx.Err()
 		}
+	}
+}
+
+// several takes the objects of a line that has more than one, or is torn before
+// one: logs were put together of which the first had no line feed at its end. A
+// line that is one whole object was taken already.
+func (r *Report) several(number int, text []byte, each func(number int, line []byte) error) {
+	if json.Valid(text) {
+		return
+	}
+	for tries := 0; tries < 100 && len(text) > 0; tries++ {
+		var one json.RawMessage
+		d := json.NewDecoder(bytes.NewReader(text))
+		if d.Decode(&one) == nil {
+			var l struct{ Action string }
+			if json.Unmarshal(one, &l) == nil && l.Action != "" {
+				if bad := each(number, one); bad != nil {
+					r.partial(fmt.Sprintf("line %d: %v", number, bad))
+				}
+			}
+			text = bytes.TrimSpace(text[d.InputOffset():])
+			if len(text) > 0 && text[0] == '{' {
+				continue
+			}
+		}
+		i := bytes.Index(text[min(1, len(text)):], []byte(`{"`))
+		if i < 0 {
+			return
+		}
+		text = text[i+1:]
 	}
 }
 

@@ -10,7 +10,10 @@ type mavenLog struct {
 	session
 	message bool // of the last failure
 	results bool // behind "Results:"
-	flaky   bool
+	flakes  bool // names of tests that passed when they ran again follow
+	flaky   map[string]bool
+	classes map[string]ending
+	order   []string
 	lost    int // failures and errors by the classes' lines
 	total   bool
 	build   string // BUILD SUCCESS or FAILURE
@@ -52,6 +55,10 @@ func (m *mavenLog) line(n int, s string) bool {
 		return true
 	case strings.Contains(text, "<<< FAILURE!"), strings.Contains(text, "<<< ERROR!"):
 		return m.fail(n, plain)
+	case plain == "Flakes:", m.flakes && level == "WARNING" && strings.Contains(plain, ".") && !strings.Contains(plain, " "):
+		m.at(n)
+		m.flake(plain)
+		return true
 	case plain == "Results:", plain == "Results :":
 		m.at(n)
 		m.results, m.message = true, false
@@ -110,16 +117,16 @@ func (m *mavenLog) count(n int, s string) bool {
 	i := strings.LastIndex(s, " in ")
 	if i < 0 || !strings.Contains(s, "Time elapsed: ") {
 		if strings.Contains(s, "Time elapsed: ") { // surefire 2 of old: the class is the one that runs
-			m.class(n, m.onlyOne(), nums)
+			m.class(m.onlyOne(), nums)
 			return true
 		}
-		m.total = true
+		m.total, m.flakes = true, false
 		if lost := nums[1] + nums[2]; lost > m.lost {
 			m.lost = lost
 		}
 		return true
 	}
-	m.class(n, strings.TrimSpace(s[i+4:]), nums)
+	m.class(strings.TrimSpace(s[i+4:]), nums)
 	return true
 }
 
@@ -134,22 +141,73 @@ func (m *mavenLog) onlyOne() string {
 }
 
 // class notes how a class ended. The methods that passed are not named.
-func (m *mavenLog) class(n int, class string, nums [4]int) {
+func (m *mavenLog) class(class string, nums [4]int) {
 	m.group = class
 	if class == "" {
 		return
 	}
+	e := skipped
 	switch {
 	case nums[1]+nums[2] > 0:
-		m.lostIn(class, n)
+		e = failed
 	case nums[0] > nums[3]:
-		m.done(passed, class)
-	default:
-		m.done(skipped, class)
+		e = passed
+	}
+	delete(m.began, class)
+	if m.classes == nil {
+		m.classes = map[string]ending{}
+	}
+	if was, ok := m.classes[class]; !ok {
+		if len(m.order) >= mostGroups {
+			m.partial("more tests than are read")
+			return
+		}
+		m.order = append(m.order, class)
+	} else if worse(was) > worse(e) {
+		e = was
+	}
+	m.classes[class] = e
+}
+
+// flake notes a test that failed, and passed when surefire ran it again.
+func (m *mavenLog) flake(name string) {
+	if name == "Flakes:" {
+		m.flakes = true
+		return
+	}
+	if m.flaky == nil {
+		m.flaky = map[string]bool{}
+	}
+	if len(m.flaky) < mostFailures {
+		m.flaky[name] = true
 	}
 }
 
-func (m *mavenLog) lostIn(class string, _ int) { m.done(failed, class) }
+// ends notes how the tests and their classes ended: what was flaky has passed.
+func (m *mavenLog) ends() {
+	lost := map[string]bool{}
+	list := m.held
+	m.held = nil
+	for _, f := range list {
+		if f.Kind == KindTest && m.flaky[f.Test] {
+			m.done(passed, f.Test, mavenMethod(f.Test))
+			lost[f.Group] = lost[f.Group] || false
+			continue
+		}
+		lost[f.Group] = true
+		if f.Kind == KindTest {
+			m.done(failed, f.Test, mavenMethod(f.Test))
+		}
+		m.held = append(m.held, f)
+	}
+	for _, class := range m.order {
+		e := m.classes[class]
+		if bad, ok := lost[class]; ok && !bad && e == failed {
+			e = passed
+		}
+		m.done(e, class)
+	}
+}
 
 // fail takes the line of a method.
 //
@@ -171,7 +229,6 @@ func (m *mavenLog) fail(n int, s string) bool {
 	if strings.Contains(s, "<<< ERROR!") {
 		status = "ERROR"
 	}
-	m.done(failed, name, mavenMethod(name))
 	m.hold(Failure{Line: n, Kind: KindTest, Test: name, Group: m.group, Status: status, Expected: "PASS"})
 	m.message = true
 	return true
@@ -208,6 +265,7 @@ func (m *mavenLog) over() {
 }
 
 func (m *mavenLog) finish() {
+	m.ends()
 	tests := 0
 	for _, f := range m.held {
 		if f.Kind == KindTest {
@@ -225,7 +283,7 @@ func (m *mavenLog) finish() {
 	case m.lost > tests:
 		m.partial("maven: the results count more failures than are listed")
 	case len(m.began) > 0:
-		m.partial("maven: a class began and did not end")
+		m.partial("maven: a class began and did not end" + m.unended())
 	}
 	m.close()
 	*m = mavenLog{session: m.session}

@@ -64,6 +64,7 @@ type watcher struct {
 	in      io.Reader
 	buf     []byte
 	number  int // of lines that are over
+	last    int // of the last line, if it has no end
 	long    bool
 	awake   bool
 	mozilla bool
@@ -169,6 +170,7 @@ func (w *watcher) lines(block []byte, torn bool) bool {
 		number := w.number
 		if !ended {
 			number++
+			w.last = number
 		}
 		line = bytes.TrimRight(line, "\r")
 		if i := bytes.LastIndexByte(line, '\r'); i >= 0 { // a progress bar's last state
@@ -212,19 +214,13 @@ func readPlain(ctx context.Context, in io.Reader, tests []string) (*Report, erro
 	switch {
 	case len(r.Formats) == 0:
 		r.Reason = "" // of all that may be wrong this comes first
-		r.partial(fmt.Sprintf("no line of a known format in %s", counted(w.lineCount(), "line")))
+		r.partial(fmt.Sprintf("no line of a known format in %s", counted(max(w.number, w.last), "line")))
 	case len(r.Failures) == 0 && w.exit.failed != "":
 		r.partial("no failure was recognised, and a command failed: " + w.exit.failed)
 	}
 	return r, nil
 }
 
-func (w *watcher) lineCount() int {
-	if len(w.buf) > 0 || w.long {
-		return w.number + 1
-	}
-	return w.number
-}
 
 // readLines reads a plain log for the lines of one test runner alone.
 func readLines(ctx context.Context, in *bufio.Reader, which Format) (*Report, error) {
@@ -254,7 +250,7 @@ func readLines(ctx context.Context, in *bufio.Reader, which Format) (*Report, er
 	w.roll.into(r)
 	r.Formats = w.roll.formats
 	if len(r.Formats) == 0 {
-		r.partial(fmt.Sprintf("no line of %s in %s", which, counted(w.lineCount(), "line")))
+		r.partial(fmt.Sprintf("no line of %s in %s", which, counted(max(w.number, w.last), "line")))
 	}
 	return r, nil
 }

@@ -151,7 +151,7 @@ func (p *pytestLog) verdict(n int, s string) bool {
 	if p.told(n, s, true) {
 		return true
 	}
-	if i := strings.Index(s, "::"); i < 0 || strings.ContainsAny(s[:i], " \t\"'()") && !strings.Contains(s[:i], ".py") {
+	if i := strings.Index(s, "::"); i < 0 || !p.open() && !strings.HasSuffix(s[:i], ".py") || strings.ContainsAny(s[:i], " \t\"'()") && !strings.Contains(s[:i], ".py") {
 		if word, _, _ := strings.Cut(s, " "); p.pending != "" && statusOf(word) != "" {
 			p.ended(n, p.pending, statusOf(word), "")
 			return true
@@ -182,6 +182,9 @@ func (p *pytestLog) verdict(n int, s string) bool {
 		p.at(n)
 		p.start(node, n)
 		p.pending = node
+		if i := strings.Index(s, "Fatal Python error: "); i >= 0 {
+			p.fatal = strings.TrimSpace(s[i:])
+		}
 		return true
 	}
 	return false
@@ -230,6 +233,9 @@ func (p *pytestLog) told(n int, s string, summary bool) bool {
 	node, message := rest, ""
 	if summary {
 		node, message = p.cutNode(rest)
+	}
+	if !p.open() && !strings.Contains(node, ".py") {
+		return false
 	}
 	if !strings.Contains(node, "::") && !(word == "ERROR" && summary && (p.section == "short test summary info" || strings.HasSuffix(node, ".py"))) {
 		return false
@@ -360,6 +366,11 @@ func (p *pytestLog) finish() {
 			}
 			break
 		}
+		if cut, ok := strings.CutSuffix(f.Message, "..."); ok {
+			if i := slices.IndexFunc(p.blocks, func(b pytestBlock) bool { return strings.HasPrefix(b.message, cut) }); i >= 0 {
+				f.Message, used[i] = p.blocks[i].message, true
+			}
+		}
 		if strings.Contains(f.Message, "crashed while running") {
 			f.Kind, f.Status = KindCrash, "CRASH"
 		}
@@ -380,7 +391,10 @@ func (p *pytestLog) fromBlocks(used []bool) {
 		if used[i] {
 			continue
 		}
-		node, status := blockKey(b.title), "FAIL"
+		node, status, sub := blockKey(b.title), "FAIL", ""
+		if i := strings.IndexByte(node, ' '); i > 0 && strings.IndexByte(node+"[", '[') > i && (node[i+1:] != "" && strings.ContainsRune("([", rune(node[i+1]))) {
+			node, sub = node[:i], node[i+1:]
+		}
 		if strings.HasPrefix(b.title, "ERROR ") {
 			status = "ERROR"
 		}
@@ -392,7 +406,7 @@ func (p *pytestLog) fromBlocks(used []bool) {
 			}
 		}
 		p.done(failed, node)
-		p.hold(Failure{Line: b.line, Kind: KindTest, Test: node, Status: status, Expected: "PASS", Message: b.message})
+		p.hold(Failure{Line: b.line, Kind: KindTest, Test: node, Subtest: sub, Status: status, Expected: "PASS", Message: b.message})
 	}
 }
 
@@ -407,7 +421,7 @@ func (p *pytestLog) conclude() {
 		p.done(failed, p.pending)
 		p.partial("pytest: the process crashed before the last line")
 	case !p.finished:
-		p.partial("pytest: the log ends before the last line")
+		p.partial("pytest: the log ends before the last line" + p.unended())
 	case len(p.held) < p.lost:
 		p.partial("pytest: the last line counts more failures than are listed")
 	}

@@ -76,6 +76,15 @@ func (r *session) last() *Failure {
 	return &r.held[len(r.held)-1]
 }
 
+// unended names tests that began and did not end, for a reason.
+func (r *session) unended() string {
+	names := slices.Sorted(maps.Keys(r.began))
+	if len(names) == 0 {
+		return ""
+	}
+	return "; began and did not end: " + strings.Join(names[:min(len(names), 5)], ", ")
+}
+
 // close ends the run: tests that began are not known to have ended.
 func (r *session) close() {
 	for _, test := range slices.Sorted(maps.Keys(r.began)) {
