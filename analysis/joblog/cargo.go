@@ -317,6 +317,9 @@ func (c *cargoLog) nextestLine(n int, s, text string) bool {
 		return true
 	}
 	key := bin + " " + test
+	if c.torn {
+		status = "" // the name may go on
+	}
 	was, known := c.tries[key]
 	if !known {
 		if len(c.names) >= mostGroups*10 {

@@ -32,7 +32,7 @@ func utf16(r io.Reader, order unicode.Endianness) *bufio.Reader {
 }
 
 // bareUTF16 tells UTF-16 without a mark by the zeros: most of the text of a log
-// is ASCII, so that every other byte is zero, and the rest never.
+// is ASCII, so that most of every other byte are zero, and few of the rest.
 func bareUTF16(head []byte) (unicode.Endianness, bool) {
 	var zeros [2]int
 	for i, c := range head {
@@ -43,9 +43,9 @@ func bareUTF16(head []byte) (unicode.Endianness, bool) {
 	half := len(head) / 2
 	switch {
 	case half < 8:
-	case zeros[1]*10 >= half*7 && zeros[0] == 0:
+	case zeros[1]*10 >= half*6 && zeros[0]*10 <= half*2:
 		return unicode.LittleEndian, true
-	case zeros[0]*10 >= half*7 && zeros[1] == 0:
+	case zeros[0]*10 >= half*6 && zeros[1]*10 <= half*2:
 		return unicode.BigEndian, true
 	}
 	return unicode.LittleEndian, false

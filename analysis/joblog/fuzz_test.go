@@ -2,10 +2,15 @@ package joblog_test
 
 import (
 	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/mozci/mozci/analysis/joblog"
+	"github.com/mozci/mozci/job"
 )
 
 // Whatever a log is, it is read to its end without harm, and what is read twice
@@ -16,11 +21,14 @@ func fuzz(f *testing.F, which joblog.Format, seeds ...string) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, log []byte) {
-		a, err := joblog.Read(t.Context(), bytes.NewReader(log), which, &joblog.Options{Tests: []string{"dom/a.js"}})
+		a, err := joblog.Read(t.Context(), bytes.NewReader(log), which, &joblog.Options{Tests: []string{"dom/a.js"}, MaxUnpacked: 1 << 20})
+		if errors.Is(err, job.ErrMalformed) && a == nil {
+			return // it is no log
+		}
 		if err != nil {
 			t.Fatal(err)
 		}
-		b, err := joblog.Read(t.Context(), bytes.NewReader(log), which, &joblog.Options{Tests: []string{"dom/a.js"}})
+		b, err := joblog.Read(t.Context(), bytes.NewReader(log), which, &joblog.Options{Tests: []string{"dom/a.js"}, MaxUnpacked: 1 << 20})
 		if err != nil || shown(a) != shown(b) || a.Partial != b.Partial {
 			t.Errorf("read twice: %v\n%s\n%s", err, shown(a), shown(b))
 		}
@@ -49,6 +57,43 @@ func FuzzPlainLog(f *testing.F) {
 	fuzz(f, joblog.PlainText, "", "TEST-UNEXPECTED-FAIL | a | b\r\n", "PROCESS-CRASH | a [@ b] | c", "[task 2026-01-01] 1:2:3 ERROR - x\n", "\x1f\x8b", "[  FAILED  ] a.b (1 ms)")
 }
 
+// Every format, by its content and by its name. The first byte chooses.
+func FuzzFormats(f *testing.F) {
+	for _, s := range samples {
+		text, err := os.ReadFile(filepath.Join("testdata", s.file))
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(uint8(0), text)
+		f.Add(uint8(1+slices.Index(joblog.Formats(), s.format)), text)
+	}
+	f.Fuzz(func(t *testing.T, which uint8, log []byte) {
+		format := append([]joblog.Format{""}, joblog.Formats()...)[int(which)%(len(joblog.Formats())+1)]
+		var seen []string
+		for range 2 {
+			r, err := joblog.Read(t.Context(), bytes.NewReader(log), format, &joblog.Options{MaxUnpacked: 1 << 20})
+			if errors.Is(err, job.ErrMalformed) && r == nil {
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if r.Partial == (r.Reason == "") || len(r.Formats) == 0 && !r.Partial {
+				t.Errorf("of %v, partial %t: %q", r.Formats, r.Partial, r.Reason)
+			}
+			for _, x := range r.Failures {
+				if x.Line < 0 || x.Kind == "" || x.Test != "" && r.Verdict(x.Test, "") == joblog.Passed {
+					t.Errorf("%+v: %s", x, r.Verdict(x.Test, ""))
+				}
+			}
+			seen = append(seen, shown(r)+r.Reason)
+		}
+		if seen[0] != seen[1] {
+			t.Errorf("read twice:\n%s\n%s", seen[0], seen[1])
+		}
+	})
+}
+
 // Error lines: what the fast search passes over has no error in it. Each line
 // alone, behind something that makes the search begin elsewhere, says the same.
 func FuzzErrorLines(f *testing.F) {
@@ -60,8 +105,8 @@ func FuzzErrorLines(f *testing.F) {
 		f.Add("oError: " + strings.Repeat("𝄞", 500)[:n-8])
 	}
 	f.Fuzz(func(t *testing.T, line string) {
-		if strings.ContainsAny(line, "\n\r") {
-			return
+		if strings.ContainsAny(line, "\n\r\x00") || strings.HasPrefix(line, "\xff\xfe") || strings.HasPrefix(line, "\xfe\xff") || strings.HasPrefix(line, "\xef\xbb\xbf") {
+			return // or UTF-16 as a whole
 		}
 		alone, err := joblog.ErrorLines(t.Context(), strings.NewReader(line), nil)
 		if err != nil {

@@ -128,6 +128,7 @@ func (g *goTest) packageEnd(n int, s string) bool {
 	}
 	pkg, why := f[1], strings.Join(f[2:], " ")
 	g.at(n)
+	g.torn = false // the line is whole
 	switch {
 	case f[0] == "?", strings.Contains(why, "[no tests to run]"), strings.Contains(why, "[no test files]"):
 		g.end(pkg, skipped)

@@ -106,6 +106,9 @@ func (j *jestLog) suite(n int, s string, sure bool) bool {
 		}
 		return false
 	}
+	if j.summary {
+		j.finish()
+	}
 	j.at(n)
 	j.path, j.depth, j.message = nil, nil, false
 	j.file, j.failing = file, word == "FAIL"

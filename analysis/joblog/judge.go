@@ -63,8 +63,8 @@ func (j *judge) judge(ctx context.Context, run job.Job) (analysis.Verdict, error
 	}
 	r, err := Failures(ctx, opener, run, &Options{Tests: []string{j.test}})
 	switch {
-	case errors.Is(err, job.ErrNotFound):
-		v = analysis.Unknown // it left nothing behind, or that has expired
+	case errors.Is(err, job.ErrNotFound), errors.Is(err, errNotALog):
+		v = analysis.Unknown // it left nothing behind that is a log, or that has expired
 	case err != nil:
 		return analysis.Unknown, err
 	default:

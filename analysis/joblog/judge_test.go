@@ -95,13 +95,26 @@ func TestBestLog(t *testing.T) {
 		"no summary":           {map[job.Log]string{job.StructuredLog: raw, job.TextLog: text}, joblog.StructuredLog},
 		"an empty summary":     {map[job.Log]string{job.ErrorSummary: "", job.TextLog: text}, joblog.PlainText},
 		"only the plain one":   {map[job.Log]string{job.TextLog: text}, joblog.PlainText},
-		"an empty plain log":   {map[job.Log]string{job.TextLog: ""}, joblog.PlainText},
 		"summary and no other": {map[job.Log]string{job.ErrorSummary: summary}, joblog.ErrorSummary},
 	} {
 		r, err := joblog.Failures(t.Context(), &opener{logs: c.logs}, job.New(job.Facts{ID: "1"}), nil)
 		if err != nil || r.Source != c.want {
 			t.Errorf("%s: %v, %+v", name, err, r)
 		}
+	}
+	for name, text := range map[string]string{"nothing": "", "a picture": "\x89PNG\r\n\x1a\n", "JSON": `{"error":{"code":404}}`} {
+		logs := map[job.Log]string{job.ErrorSummary: text, job.TextLog: text}
+		if _, err := joblog.Failures(t.Context(), &opener{logs: logs}, job.New(job.Facts{ID: "1"}), nil); !errors.Is(err, job.ErrMalformed) {
+			t.Errorf("%s: %v", name, err)
+		}
+		v, err := joblog.Judge(&opener{logs: logs}, "a", nil)(t.Context(), job.New(job.Facts{ID: "1", Status: job.Success}))
+		if v != analysis.Unknown || err != nil {
+			t.Errorf("%s: %s, %v", name, v, err)
+		}
+	}
+	page := &opener{logs: map[job.Log]string{job.ErrorSummary: "<!DOCTYPE html>\n<html><title>Sign in</title></html>"}}
+	if v, err := joblog.Judge(page, "a", nil)(t.Context(), job.New(job.Facts{ID: "1", Status: job.Success})); v != analysis.Unknown || !errors.Is(err, job.ErrMalformed) {
+		t.Errorf("a page: %s, %v", v, err)
 	}
 	var wrapped *job.Error
 	if _, err := joblog.Failures(t.Context(), &opener{}, job.New(job.Facts{ID: "1"}), nil); !errors.Is(err, job.ErrNotFound) || !errors.As(err, &wrapped) {
@@ -132,5 +145,28 @@ func TestJudgeReadsOnce(t *testing.T) {
 	type blind struct{ job.Scheduler }
 	if v, err := joblog.Judge(blind{}, "a", nil)(t.Context(), j); v != analysis.Unknown || !errors.Is(err, errors.ErrUnsupported) {
 		t.Errorf("a CI without logs: %s, %v", v, err)
+	}
+}
+
+// A job whose plain log is a test runner's is judged by it; a log that is not
+// understood says nothing.
+func TestJudgeFormats(t *testing.T) {
+	for _, s := range samples {
+		text := string(open(t, s))
+		for test, want := range s.verdicts {
+			o := &opener{logs: map[job.Log]string{job.TextLog: text}}
+			v, err := joblog.Judge(o, test, nil)(t.Context(), job.New(job.Facts{ID: "1", Status: job.TestFailed}))
+			meant := map[joblog.Verdict]analysis.Verdict{pass: analysis.Good, fail: analysis.Bad}[want]
+			if meant == analysis.Verdict(0) {
+				meant = analysis.Unknown
+			}
+			if v != meant || err != nil {
+				t.Errorf("%s: %s: %s, %v; expected %s", s.file, test, v, err, meant)
+			}
+		}
+	}
+	o := &opener{logs: map[job.Log]string{job.TextLog: "12 widgets were tested.\nAll went well: a\n"}}
+	if v, err := joblog.Judge(o, "a", nil)(t.Context(), job.New(job.Facts{ID: "1", Status: job.Success})); v != analysis.Unknown || err != nil {
+		t.Errorf("a log that is not understood: %s, %v", v, err)
 	}
 }

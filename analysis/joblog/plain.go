@@ -39,15 +39,16 @@ var lineFormats = []struct {
 // its start or at its failures. What is behind the first block of a log is
 // looked at by line only where one of them, or a tab that go test writes, was
 // found: most of most logs is not a test runner's, and is passed over as fast as
-// it is searched.
+// it is searched. None has two spaces among its first bytes, which logs are full
+// of, so that the search would stop there.
 var markers = newSearcher(
 	"test session starts", "short test summary", " passed in ", " failed in ", " error in ", "no tests ran in",
 	"--- FAIL: ", "--- PASS: ", "--- SKIP: ", "=== RUN   ", `"Action":"`, "[no test files]", "[build failed]", "[setup failed]", "panic: test timed",
 	"test result: ", "Running unittests", "Doc-tests ", "Nextest run ", " tests across ", " test across ", "could not compile",
 	"Test project ", "% tests passed, ", "***Failed ", "***Exception", "***Timeout", "***Not Run",
-	"[ RUN      ]", "[       OK ]", "[  FAILED  ]", "[==========]", "[  PASSED  ]",
-	"Test Suites: ", "Tests:       ", ".test.js", ".test.ts", ".spec.js", ".spec.ts", ".test.mjs", ".test.jsx", ".test.tsx", ".spec.tsx",
-	"TAP version 1", "# Subtest: ", "Bail out!",
+	"[==========]", "[----------]",
+	"Test Suites: ", ".test.js", ".test.ts", ".spec.js", ".spec.ts", ".test.mjs", ".test.jsx", ".test.tsx", ".spec.tsx",
+	"TAP version 1", "# Subtest: ", "Bail out!", "not ok ", "ok 1 - ",
 	"T E S T S", "Tests run: ", "BUILD FAILURE", "BUILD SUCCESS", "BUILD FAILED", "COMPILATION ERROR",
 	"> Task :", "tests completed, ", "test completed, ", "Gradle Test ",
 )
@@ -178,12 +179,14 @@ func (w *watcher) lines(block []byte, torn bool) bool {
 		}
 		s := bare(string(line[:min(len(line), longestText)]))
 		w.exit.line(s)
+		w.roll.torn = !ended && !torn
 		for _, r := range w.readers {
 			if r.line(number, s) {
 				known = true
 			}
 		}
 	}
+	w.roll.torn = false
 	if torn {
 		return true
 	}
@@ -202,8 +205,7 @@ func readPlain(ctx context.Context, in io.Reader, tests []string) (*Report, erro
 		return r, err
 	}
 	w.finish()
-	mozilla := w.mozilla || len(r.Failures) > 0
-	w.roll.into(r)
+	mozilla := w.roll.into(r) > 0 || w.mozilla
 	if mozilla {
 		r.Formats = append(r.Formats, PlainText)
 	}
@@ -220,7 +222,6 @@ func readPlain(ctx context.Context, in io.Reader, tests []string) (*Report, erro
 	}
 	return r, nil
 }
-
 
 // readLines reads a plain log for the lines of one test runner alone.
 func readLines(ctx context.Context, in *bufio.Reader, which Format) (*Report, error) {
@@ -281,12 +282,14 @@ func (e *exits) line(s string) {
 }
 
 // into gives what the readers found to the report of the log, whose own
-// failures that are those of a test runner's output are dropped.
-func (r *roll) into(to *Report) {
+// failures that are those of a test runner's output are dropped. It returns how
+// many of those are left.
+func (r *roll) into(to *Report) (kept int) {
 	slices.SortStableFunc(r.failures, func(a, b Failure) int { return a.Line - b.Line })
 	if len(r.spans) > 0 {
 		to.Failures = slices.DeleteFunc(to.Failures, r.covers)
 	}
+	kept = len(to.Failures)
 	for _, f := range r.failures {
 		to.add(f)
 	}
@@ -297,4 +300,5 @@ func (r *roll) into(to *Report) {
 	if r.reason != "" {
 		to.partial(r.reason)
 	}
+	return kept
 }

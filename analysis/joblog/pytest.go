@@ -17,8 +17,10 @@ type pytestLog struct {
 	bySaid   map[string]int
 	pending  string // a node whose result is not on its line: -s
 	finished bool
-	lost     int // failures and errors by the last line
-	internal int // line of INTERNALERROR
+	lost     int               // failures and errors by the last line
+	worker   string            // of xdist
+	recent   map[string]string // the test that passed last, by worker: its teardown may fail
+	internal int               // line of INTERNALERROR
 	fatal    string
 }
 
@@ -144,10 +146,13 @@ func (p *pytestLog) verdict(n int, s string) bool {
 	s = strings.TrimSpace(s)
 	if rest, ok := strings.CutPrefix(s, "[gw"); ok {
 		if i := strings.Index(rest, "%] "); i >= 0 {
-			return p.told(n, rest[i+3:], false)
+			worker, _, _ := strings.Cut(rest, "]")
+			p.worker = worker
+			return p.told(n, p.glued(rest[i+3:]), false)
 		}
 		return false
 	}
+	p.worker = ""
 	if p.told(n, s, true) {
 		return true
 	}
@@ -182,6 +187,9 @@ func (p *pytestLog) verdict(n int, s string) bool {
 		p.at(n)
 		p.start(node, n)
 		p.pending = node
+		if p.recent[""] != node && !p.torn {
+			delete(p.recent, "") // the one before is torn down by now
+		}
 		if i := strings.Index(s, "Fatal Python error: "); i >= 0 {
 			p.fatal = strings.TrimSpace(s[i:])
 		}
@@ -245,6 +253,21 @@ func (p *pytestLog) told(n int, s string, summary bool) bool {
 	return true
 }
 
+// glued cuts off what a process printed behind the line of a worker.
+func (p *pytestLog) glued(s string) string {
+	word, node, _ := strings.Cut(s, " ")
+	node = strings.TrimSpace(node)
+	if _, ok := p.began[node]; ok {
+		return s
+	}
+	for i := len(node); i > 0; i = strings.LastIndexByte(node[:i], ' ') {
+		if _, ok := p.began[node[:i]]; ok {
+			return word + " " + node[:i]
+		}
+	}
+	return s
+}
+
 // cutNode splits "tests/a.py::test_x[a - b] - message": a node is known by the
 // lines before, or ends with its bracket.
 func (p *pytestLog) cutNode(s string) (node, message string) {
@@ -283,6 +306,12 @@ func (p *pytestLog) ended1(v verdictLine) {
 	switch v.status {
 	case "PASSED":
 		p.done(passed, v.node)
+		if p.recent == nil {
+			p.recent = map[string]string{}
+		}
+		if len(p.recent) < 1000 {
+			p.recent[p.worker] = v.node
+		}
 	case "XFAIL", "SKIPPED":
 		p.done(skipped, v.node)
 	case "XPASS":
@@ -378,6 +407,11 @@ func (p *pytestLog) finish() {
 	}
 	if len(p.said) < p.lost || !p.finished {
 		p.fromBlocks(used)
+	}
+	if !p.finished {
+		for _, node := range p.recent {
+			p.end(node, started)
+		}
 	}
 	p.conclude()
 	p.close()

@@ -17,6 +17,7 @@ type roll struct {
 	size     int
 	reason   string // why there may be more
 	spans    []span // the lines of test runners
+	torn     bool   // the line that is read has no end: what it says may go on
 }
 
 // span is the lines of one run of a test runner, both inclusive.
@@ -52,6 +53,9 @@ func (r *roll) add(f Failure) {
 func (r *roll) end(name string, e ending) {
 	if name == "" {
 		return
+	}
+	if e == passed && r.torn {
+		e = started
 	}
 	name = clip(name, longestName)
 	was, known := r.ends[name]

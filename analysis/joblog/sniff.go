@@ -224,6 +224,11 @@ func sniffJSON(text []byte) (Format, error) {
 			key = true
 		}
 	}
+	for err == nil { // what follows
+		if _, err = d.Token(); err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+			return PlainText, nil
+		}
+	}
 	has := func(names ...string) bool {
 		return slices.ContainsFunc(names, func(n string) bool { return slices.Contains(keys, n) })
 	}

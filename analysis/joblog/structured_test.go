@@ -261,17 +261,14 @@ func TestTornLogs(t *testing.T) {
 		"a plain log as a summary": {plain, joblog.ErrorSummary, 0, "no JSON object"},
 		"a summary as a raw log":   {good, joblog.StructuredLog, 0, `"test_result" is not one`},
 		"a raw log as a summary":   {raw, joblog.ErrorSummary, 0, `"test_end" is not one`},
-		"an empty summary":         {"", joblog.ErrorSummary, 0, "nothing in it"},
-		"an empty raw log":         {"", joblog.StructuredLog, 0, "nothing in it"},
-		"an empty plain log":       {"", joblog.PlainText, 0, ""},
-		"NUL bytes":                {"\x00\x00\n" + plain + "\x00", joblog.PlainText, 1, ""},
-		"binary":                   {string(random), joblog.PlainText, 0, ""},
-		"gzip that is none":        {"\x1f\x8bnot", joblog.PlainText, 0, "gzip"},
+		"NUL bytes":                {"\x00\x00\n" + strings.Repeat("fine\n", 20) + plain + "\x00", joblog.PlainText, 1, ""},
 		"a torn gzip":              {string(big[:len(big)-1000]), joblog.PlainText, 1, "could not be read to its end"},
-		"a torn gzip of a summary": {string(squeezed(good)[:40]), joblog.ErrorSummary, 0, "could not be read"},
 		"a very long line":         {good + `{"action":"log","message":"` + strings.Repeat("x", 5<<20) + `"}` + "\n" + good, joblog.ErrorSummary, 2, "longer than"},
 		"invalid UTF-8":            {"TEST-UNEXPECTED-FAIL | \xff\xe2\x82 | b\xf0\x9f\n", joblog.PlainText, 1, ""},
-		"a summary as a plain log": {good, joblog.PlainText, 0, ""},
+		"a summary as a plain log": {good, joblog.PlainText, 0, "no line of a known format in 1 line"},
+		"two in one line":          {strings.TrimSpace(good) + good, joblog.ErrorSummary, 2, "after top-level value"},
+		"two, the first torn":      {strings.TrimSpace(good)[:40] + good, joblog.ErrorSummary, 1, "line 1"},
+		"a mark within":            {good + "\xef\xbb\xbf" + good, joblog.ErrorSummary, 2, ""},
 	} {
 		r, err := joblog.Read(t.Context(), strings.NewReader(c.text), c.which, nil)
 		if err != nil || len(r.Failures) != c.n || r.Partial != (c.why != "") || !strings.Contains(r.Reason, c.why) {
