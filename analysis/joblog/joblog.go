@@ -1,5 +1,6 @@
 // Package joblog tells which tests failed in a job, from what the job left
-// behind: its error summary, its structured log, or its plain log.
+// behind: its error summary, its structured log, or its plain log. It also reads
+// wptreport.json, JUnit XML and what the common test runners print: see [Format].
 //
 // Start with [Failures], which opens the best log that a job has and returns a
 // [Report]; [Read] makes one of a file. [Judge] makes an analysis.Judge of it, so
@@ -13,11 +14,14 @@
 //	                   result that was not expected; crashes. Passing tests only with
 //	                   MOZLOG_DUMP_ALL_TESTS=1.
 //	*_raw.log          everything the harness said, each test's start and end
-//	plain              lines for people, of all harnesses since 2013
+//	plain              lines for people, of all harnesses since 2013, and of test
+//	                   runners: those that name the tests that passed tell of these too
 //
 // Logs come from anybody's push. What is torn, of another format or too large
 // gives the failures found so far, and a Report that is Partial and says why;
-// memory is bounded whatever the log is.
+// memory is bounded whatever the log is. Of a packed log at most 4 GiB are read
+// (Options.MaxUnpacked). What is not understood is said, and never a report
+// without failures: see [Read].
 package joblog
 
 import (

@@ -169,14 +169,19 @@ func sniffLines(head []byte) (Format, bool) {
 
 // sniffLine tells the format of a line of JSON by its action.
 func sniffLine(line []byte) (Format, bool) {
-	a, ok := actionOf(line)
 	var l struct {
+		Action text
 		Line   json.RawMessage
 		Source json.RawMessage
 	}
-	_ = json.Unmarshal(line, &l)
+	a, ok := "", true
+	if json.NewDecoder(bytes.NewReader(line)).Decode(&l) == nil { // of several the first
+		a = string(l.Action)
+	} else {
+		a, ok = actionOf(line)
+	}
 	switch {
-	case !ok:
+	case !ok || a == "":
 		return "", false
 	case a == "test_groups", a == "group_result", a == "test_result", l.Line != nil && l.Source == nil:
 		return ErrorSummary, true

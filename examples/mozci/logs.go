@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -167,15 +168,29 @@ func (a *app) printFailures(name string, r *joblog.Report) error {
 	}
 	switch {
 	case len(r.Formats) == 0:
-		_, _ = fmt.Fprintf(a.err, "mozci: %s: %s; name its format with --format, or another log of the job\n", name, oneLine(r.Reason))
+		_, _ = fmt.Fprintf(a.err, "mozci: %s: %s; try another --format, or another log of the job\n", name, oneLine(r.Reason))
 		return errNotEnough
 	case r.Partial:
 		_, _ = fmt.Fprintf(a.err, "mozci: %s: there may be more failures: %s\n", name, oneLine(r.Reason))
+		return errTold
+	case len(r.Failures) == 0 && len(unfinished(r)) > 0:
+		_, _ = fmt.Fprintf(a.err, "mozci: %s: no failure is listed, but not every group ended: %s\n", name, oneLine(strings.Join(unfinished(r), ", ")))
 		return errTold
 	case !a.json && len(r.Failures) == 0:
 		a.printf("%s: no failures\n", name)
 	}
 	return nil
+}
+
+// unfinished are the groups that began, or were to, and did not end.
+func unfinished(r *joblog.Report) []string {
+	var out []string
+	for _, g := range r.Groups {
+		if g.Status == "" {
+			out = append(out, g.Name)
+		}
+	}
+	return out
 }
 
 // sourceName keeps the name that the JSON has had for structured logs.

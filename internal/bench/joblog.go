@@ -19,7 +19,6 @@ import (
 
 	"github.com/mozci/mozci/analysis/joblog"
 	"github.com/mozci/mozci/internal/testenv"
-	"github.com/mozci/mozci/job"
 )
 
 const (
@@ -84,8 +83,8 @@ func logs(t *testing.T) {
 			t.Errorf("%.1f MiB", mib(above))
 		}
 	}
-	structured(t, "errorsummary", job.ErrorSummary, summaryLines())
-	structured(t, "mozlog", job.StructuredLog, mozlogLines())
+	structured(t, "errorsummary", joblog.ErrorSummary, summaryLines())
+	structured(t, "mozlog", joblog.StructuredLog, mozlogLines())
 }
 
 func speed(bytes int, d time.Duration) float64 { return float64(bytes) / 1e6 / d.Seconds() }
@@ -167,7 +166,7 @@ func repeat(t *testing.T, name string, text []byte, size int) {
 
 // structured compares a parser of JSON lines with a bare pass of json.Decoder
 // over the same bytes, into a struct of the one member that says what a line is.
-func structured(t *testing.T, name string, which job.Log, text []byte) {
+func structured(t *testing.T, name string, which joblog.Format, text []byte) {
 	t.Helper()
 	var theirs, ours []time.Duration
 	for range jsonRounds {
