@@ -9,20 +9,19 @@ import (
 // and what cargo nextest prints (its book, "Reporting").
 type cargoLog struct {
 	session
-	total    int    // of the binary's tests
-	running  bool   // between "running 3 tests" and the result
-	pending  string // a test whose result is not on its line: --nocapture
-	nextest  bool
-	tries    map[string]cargoTry // the last attempts under nextest
-	names    []string
-	panics   map[string]string // what was said of tests that panicked
-	thread   string            // the one whose message follows
-	section  string            // "---- name stdout ----"
-	listing  bool              // names of failures follow
-	summary  bool
-	lost     int
-	compile  string // the first error of the compiler
-	compiled int
+	total   int    // of the binary's tests
+	running bool   // between "running 3 tests" and the result
+	pending string // a test whose result is not on its line: --nocapture
+	nextest bool
+	tries   map[string]cargoTry // the last attempts under nextest
+	names   []string
+	panics  map[string]string // what was said of tests that panicked
+	thread  string            // the one whose message follows
+	section string            // "---- name stdout ----"
+	listing bool              // names of failures follow
+	summary bool
+	lost    int
+	compile string // the first error of the compiler
 }
 
 type cargoTry struct {
@@ -58,11 +57,11 @@ func (c *cargoLog) line(n int, s string) bool {
 		return c.error(n, text)
 	case strings.HasPrefix(text, "test result: "):
 		return c.result(n, text)
-	case strings.Contains(text, "didn't exit successfully: ") && c.session.open():
+	case strings.Contains(text, "didn't exit successfully: ") && c.open():
 		c.died(n, text)
 		return true
 	}
-	if c.session.open() && c.running {
+	if c.open() && c.running {
 		return c.test(n, s, text)
 	}
 	return false
@@ -74,7 +73,7 @@ func (c *cargoLog) binary(n int, text string) bool {
 		return false
 	}
 	c.endBinary()
-	if c.session.open() {
+	if c.open() {
 		c.finish()
 	}
 	c.at(n)
@@ -259,7 +258,7 @@ func (c *cargoLog) error(n int, text string) bool {
 		c.compile, c.summary = "", true
 		return true
 	case strings.HasPrefix(text, "error: test failed, to rerun"), strings.HasPrefix(text, "error: doctest failed, to rerun"), strings.HasPrefix(text, "error: test run failed"):
-		if c.session.open() {
+		if c.open() {
 			c.at(n)
 			return true
 		}
@@ -322,10 +321,11 @@ func (c *cargoLog) nextestLine(n int, s, text string) bool {
 	}
 	was, known := c.tries[key]
 	if !known {
-		if len(c.names) >= mostGroups*10 {
+		if c.size > mostNames {
 			c.partial("more tests than are read")
 			return true
 		}
+		c.size += len(key)
 		c.names = append(c.names, key)
 		was.line = n
 	}
@@ -389,7 +389,7 @@ func (c *cargoLog) nextestEnds() {
 }
 
 func (c *cargoLog) over() {
-	if c.session.open() {
+	if c.open() {
 		c.endBinary()
 		c.finish()
 	}

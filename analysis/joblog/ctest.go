@@ -38,7 +38,7 @@ func (c *ctestLog) line(n int, s string) bool {
 	if i := strings.Index(s, "Test "); i >= 0 && i < 30 && strings.HasPrefix(strings.TrimLeft(s[i+5:], " "), "#") {
 		return c.result(n, strings.TrimLeft(s[i+5:], " ")[1:])
 	}
-	if !c.session.open() {
+	if !c.open() {
 		return false
 	}
 	switch {
@@ -82,7 +82,7 @@ func (c *ctestLog) result(n int, s string) bool {
 	if !ok || !is {
 		return false
 	}
-	name, what := rest, ""
+	var name, what string
 	if i := strings.Index(rest, "***"); i >= 0 {
 		name, what = rest[:i], rest[i+3:]
 	} else if i := strings.LastIndex(rest, "   Passed "); i >= 0 {
@@ -153,7 +153,7 @@ func (c *ctestLog) listed(n int, s string) bool {
 }
 
 func (c *ctestLog) over() {
-	if c.session.open() {
+	if c.open() {
 		c.finish()
 	}
 }

@@ -28,6 +28,7 @@ type goEvents struct {
 // goPackage is a package whose tests are under way.
 type goPackage struct {
 	said   map[string]string // by test, of those that have not ended
+	size   int               // of the names in said
 	output string            // of no test
 	failed int
 }
@@ -81,9 +82,11 @@ func (g *goEvents) line(n int, s string) bool {
 func (g *goEvents) testEvent(n int, p *goPackage, e goEvent) {
 	switch e.Action {
 	case "run":
-		if len(p.said) < mostGroups {
-			p.said[e.Test] = ""
+		if p.size += len(e.Test); p.size > mostNames {
+			g.partial("more tests than are read")
+			return
 		}
+		p.said[e.Test] = ""
 	case "output":
 		if said, ok := p.said[e.Test]; ok && !strings.HasPrefix(e.Output, "=== ") && !strings.HasPrefix(strings.TrimLeft(e.Output, " "), "--- ") {
 			note(&said, strings.Trim(e.Output, " \n"))

@@ -33,7 +33,7 @@ func (g *gtestLog) line(n int, s string) bool {
 	case "==========":
 		g.frame(n, rest)
 	case "----------":
-		return g.session.open()
+		return g.open()
 	case " RUN      ":
 		if g.summary {
 			g.finish()
@@ -87,7 +87,7 @@ func isCount(s string) bool {
 // frame takes "Running 3 tests from 2 test suites." and "3 tests … ran."
 func (g *gtestLog) frame(n int, s string) {
 	if rest, ok := strings.CutPrefix(s, "Running "); ok {
-		if g.session.open() && (g.summary || len(g.began) > 0 && g.total > 0) {
+		if g.open() && (g.summary || len(g.began) > 0 && g.total > 0) {
 			g.finish() // the one before crashed, or said what there was to say
 		}
 		g.at(n)
@@ -135,7 +135,7 @@ var deaths = []string{"Segmentation fault", "Aborted", "core dumped", "SIGSEGV",
 
 // text takes what the test printed.
 func (g *gtestLog) text(s string) {
-	if !g.session.open() || len(g.began) == 0 {
+	if !g.open() || len(g.began) == 0 {
 		return
 	}
 	if g.current != "" {
@@ -151,7 +151,7 @@ func (g *gtestLog) text(s string) {
 }
 
 func (g *gtestLog) over() {
-	if g.session.open() {
+	if g.open() {
 		g.finish()
 	}
 }

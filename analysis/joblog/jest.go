@@ -158,6 +158,10 @@ func (j *jestLog) test(n int, text string, depth int) bool {
 
 func (j *jestLog) fail(n int, name, message string) {
 	key := j.file + "\x00" + name
+	if len(j.seen) > 3*mostFailures {
+		j.partial("more failures than are read")
+		return
+	}
 	if i, ok := j.seen[key]; ok {
 		j.message = false
 		if i < len(j.held) && j.held[i].Message == "" { // what follows is its message

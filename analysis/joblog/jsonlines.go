@@ -52,7 +52,7 @@ func (r *Report) several(number int, text []byte, each func(number int, line []b
 	if json.Valid(text) {
 		return
 	}
-	for tries := 0; tries < 100 && len(text) > 0; tries++ {
+	for tries := 0; tries < 20 && len(text) > 0; tries++ {
 		var one json.RawMessage
 		d := json.NewDecoder(bytes.NewReader(text))
 		if d.Decode(&one) == nil {

@@ -28,7 +28,6 @@ type junit struct {
 	prose  strings.Builder // the text of the element that is under way
 	inside string          // its name
 	known  bool
-	seen   map[string]int // of a name, how often: two suites may share it
 }
 
 type junitSuite struct {

@@ -158,7 +158,7 @@ func (m *mavenLog) class(class string, nums [4]int) {
 		m.classes = map[string]ending{}
 	}
 	if was, ok := m.classes[class]; !ok {
-		if len(m.order) >= mostGroups {
+		if m.size += len(class); m.size > mostNames {
 			m.partial("more tests than are read")
 			return
 		}

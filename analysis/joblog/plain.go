@@ -57,7 +57,7 @@ var markers = newSearcher(
 // understood, whatever else is in it.
 var ours = newSearcher(
 	"TEST-START", "TEST-PASS", "TEST-OK", "TEST-END", "TEST-SKIP", "TEST-KNOWN-", "TEST-UNEXPECTED-", "TEST-FAIL", "TEST-INFO", "SUITE-START", "SUITE-END", "SUITE_START",
-	"PROCESS-CRASH", "REFTEST TEST", "REFTEST INFO", " INFO - ", " INFO -  ", "TinderboxPrint", "Successful task run with exit code: 0",
+	"PROCESS-CRASH", "REFTEST TEST", "REFTEST INFO", "     INFO - ", "TinderboxPrint", "Successful task run with exit code: 0",
 )
 
 // watcher looks at a plain log while it is read.
@@ -72,7 +72,6 @@ type watcher struct {
 	exit    exits
 	readers []lineReader
 	roll    *roll
-	err     error
 }
 
 func newWatcher(in io.Reader) *watcher {
@@ -218,7 +217,7 @@ func readPlain(ctx context.Context, in io.Reader, tests []string) (*Report, erro
 		r.Reason = "" // of all that may be wrong this comes first
 		r.partial(fmt.Sprintf("no line of a known format in %s", counted(max(w.number, w.last), "line")))
 	case len(r.Failures) == 0 && w.exit.failed != "":
-		r.partial("no failure was recognised, and a command failed: " + w.exit.failed)
+		r.partial("no failure was recognised, and the log says: " + w.exit.failed)
 	}
 	return r, nil
 }
@@ -263,21 +262,31 @@ func counted(n int, what string) string {
 	return fmt.Sprintf("%d %ss", n, what)
 }
 
-// exits knows how the commands of a log ended, as the CIs write it.
+// exits knows how the commands of a log ended, as CIs write it, and what test
+// runners that are not read print when a test failed: where no failure is known
+// they forbid to say that there was none.
 type exits struct{ failed string }
 
-// exitWords begin what CIs write when a command has ended.
-var exitWords = newSearcher("Unsuccessful task run with exit code", "program finished with exit code ", "Process completed with exit code ", "process killed by signal ", "ERROR: Job failed: ")
+// exitPhrases are what is looked for. Behind those that end with a space a number
+// follows, which is 0 for a command that did not fail.
+var exitPhrases = []string{
+	"Unsuccessful task run with exit code: ", "program finished with exit code ", "Process completed with exit code ", "Command failed with exit code ", "process killed by signal ",
+	"ERROR: Job failed:", "FAILED (failures=", "FAILED (errors=", "npm ERR! Test failed", "npm error Lifecycle", "Command failed with signal",
+}
+
+var exitWords = newSearcher(exitPhrases...)
 
 func (e *exits) line(s string) {
-	for _, words := range []string{"Unsuccessful task run with exit code: ", "program finished with exit code ", "Process completed with exit code ", "process killed by signal ", "ERROR: Job failed: "} {
+	for _, words := range exitPhrases {
 		i := strings.Index(s, words)
 		if i < 0 {
 			continue
 		}
-		if code := s[i+len(words):]; digits(code) != 1 || code[0] != '0' || words[0] == 'p' && strings.HasPrefix(words, "process") {
-			e.failed = clip(strings.TrimSpace(s[i:]), 100)
+		code := s[i+len(words):]
+		if strings.HasSuffix(words, " ") && digits(code) == 1 && code[0] == '0' {
+			continue
 		}
+		e.failed = clip(strings.TrimSpace(s[i:]), 100)
 	}
 }
 

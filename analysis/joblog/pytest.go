@@ -245,7 +245,8 @@ func (p *pytestLog) told(n int, s string, summary bool) bool {
 	if !p.open() && !strings.Contains(node, ".py") {
 		return false
 	}
-	if !strings.Contains(node, "::") && !(word == "ERROR" && summary && (p.section == "short test summary info" || strings.HasSuffix(node, ".py"))) {
+	file := word == "ERROR" && summary && (p.section == "short test summary info" || strings.HasSuffix(node, ".py")) // that could not be collected
+	if !file && !strings.Contains(node, "::") {
 		return false
 	}
 	p.at(n)
@@ -260,18 +261,24 @@ func (p *pytestLog) glued(s string) string {
 	if _, ok := p.began[node]; ok {
 		return s
 	}
-	for i := len(node); i > 0; i = strings.LastIndexByte(node[:i], ' ') {
+	best := s
+	for n, i := 0, strings.IndexByte(node, ' '); i > 0 && n < 50; n++ {
 		if _, ok := p.began[node[:i]]; ok {
-			return word + " " + node[:i]
+			best = word + " " + node[:i]
 		}
+		next := strings.IndexByte(node[i+1:], ' ')
+		if next < 0 {
+			break
+		}
+		i += 1 + next
 	}
-	return s
+	return best
 }
 
 // cutNode splits "tests/a.py::test_x[a - b] - message": a node is known by the
 // lines before, or ends with its bracket.
 func (p *pytestLog) cutNode(s string) (node, message string) {
-	for at := 0; ; {
+	for n, at := 0, 0; n < 50; n++ {
 		i := strings.Index(s[at:], " - ")
 		if i < 0 {
 			break

@@ -174,14 +174,12 @@ func sniffLine(line []byte) (Format, bool) {
 		Line   json.RawMessage
 		Source json.RawMessage
 	}
-	a, ok := "", true
+	a, _ := actionOf(line)
 	if json.NewDecoder(bytes.NewReader(line)).Decode(&l) == nil { // of several the first
 		a = string(l.Action)
-	} else {
-		a, ok = actionOf(line)
 	}
 	switch {
-	case !ok || a == "":
+	case a == "":
 		return "", false
 	case a == "test_groups", a == "group_result", a == "test_result", l.Line != nil && l.Source == nil:
 		return ErrorSummary, true

@@ -210,13 +210,13 @@ func (t *tapLog) point(n int, text string, depth int) bool {
 
 // full is the name of a test with those of the tests that it is part of.
 func (t *tapLog) full(name string) string {
-	out := ""
+	var path []string
 	for _, l := range t.level {
 		if l.name != "" {
-			out += l.name + " > "
+			path = append(path, l.name)
 		}
 	}
-	return out + name
+	return strings.Join(append(path, name), " > ")
 }
 
 func (t *tapLog) took(n int, name string, bad bool, directive string, depth int) {

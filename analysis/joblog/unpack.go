@@ -111,16 +111,26 @@ func (g *xzGuard) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// peek is what begins here, if so much is left; what is torn is the library's to
+// refuse.
+func (g *xzGuard) peek(n int) ([]byte, bool) {
+	head, err := g.r.Peek(n)
+	if err != nil {
+		g.done = true
+	}
+	return head, err == nil
+}
+
 // next looks at what begins here, and says how many bytes it has.
 func (g *xzGuard) next() error {
 	switch g.state {
 	case xzStream:
-		head, err := g.r.Peek(12)
-		if err != nil || string(head[:6]) != "\xfd7zXZ\x00" {
-			if len(head) >= 4 && string(head[:4]) == "\x00\x00\x00\x00" {
-				g.left = 4
-				return nil
-			}
+		if pad, _ := g.r.Peek(4); string(pad) == "\x00\x00\x00\x00" {
+			g.left = 4
+			return nil
+		}
+		head, ok := g.peek(12)
+		if !ok || string(head[:6]) != "\xfd7zXZ\x00" {
 			g.done = true // its end, or what the library refuses
 			return nil
 		}
@@ -139,18 +149,16 @@ func (g *xzGuard) next() error {
 // block takes a block's header. The index of a stream is passed over up to the
 // magic of the footer, as its records say nothing about memory.
 func (g *xzGuard) block() error {
-	first, err := g.r.Peek(1)
-	if err != nil {
-		g.done = true
+	first, ok := g.peek(1)
+	if !ok {
 		return nil
 	}
 	if first[0] == 0 {
 		return g.index()
 	}
 	size := (int(first[0]) + 1) * 4
-	head, err := g.r.Peek(size)
-	if err != nil {
-		g.done = true
+	head, ok := g.peek(size)
+	if !ok {
 		return nil
 	}
 	if head[1]&0x03 != 0 {
@@ -180,36 +188,30 @@ func xzDictionary(bits byte) uint64 { return uint64(2|bits&1) << (bits/2 + 11) }
 
 // chunk takes the header of a chunk with its data, or the end of a block.
 func (g *xzGuard) chunk() error {
-	head, err := g.r.Peek(1)
-	if err != nil {
-		g.done = true
+	head, ok := g.peek(1)
+	if !ok {
 		return nil
 	}
-	switch control := head[0]; {
+	control := head[0]
+	switch {
 	case control == 0: // the end: padding to four bytes, and the check
 		g.size = (g.size + 1) % 4
 		g.left = 1 + (4-g.size)%4 + g.check
 		g.state = xzBlock
 		return nil
 	case control < 3: // not compressed
-		head, err = g.r.Peek(3)
-		if err == nil {
-			g.left = 3 + int(binary.BigEndian.Uint16(head[1:])) + 1
-		}
+		head, ok = g.peek(3)
 	case control >= 0x80:
-		head, err = g.r.Peek(5)
-		if err == nil {
-			g.left = 5 + int(binary.BigEndian.Uint16(head[3:])) + 1
-			if control >= 0xc0 {
-				g.left++ // the properties
-			}
-		}
+		head, ok = g.peek(5)
 	default:
 		return fmt.Errorf("%w: a chunk of xz is wrong", errPacked)
 	}
-	if err != nil {
-		g.done = true
+	if !ok {
 		return nil
+	}
+	g.left = len(head) + int(binary.BigEndian.Uint16(head[len(head)-2:])) + 1
+	if control >= 0xc0 {
+		g.left++ // the properties
 	}
 	g.size, g.state = (g.size+g.left)%4, xzData
 	return nil

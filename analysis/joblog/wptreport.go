@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 )
 
 // mostResult is how many bytes of JSON one result of a wptreport.json may have:
@@ -194,13 +195,11 @@ func (w *wptReport) lsan(raw json.RawMessage) {
 		if len(l.Allowed) > 0 && string(l.Allowed) != "null" {
 			continue
 		}
-		message := "leak at "
-		for i, f := range l.Frames {
-			if i > 0 {
-				message += ", "
-			}
-			message += string(f)
+		var frames []string
+		for _, f := range l.Frames {
+			frames = append(frames, string(f))
 		}
+		message := "leak at " + strings.Join(frames, ", ")
 		w.r.add(Failure{Line: w.lines.at(w.d.InputOffset()), Kind: KindLeak, Test: "LeakSanitizer", Group: string(l.Scope), Status: "FAIL", Message: message})
 	}
 }
