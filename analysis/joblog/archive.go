@@ -125,11 +125,11 @@ func (a *archived) absorb(name string, r *Report) {
 	for _, g := range r.Groups {
 		a.r.group(g)
 	}
-	for test, e := range r.ended {
-		if worse(e) > worse(a.ends[test]) || a.ends[test] == 0 {
+	r.endings(func(test string, e ending) {
+		if was, ok := a.ends[test]; !ok || worse(e) > worse(was) {
 			a.ends[test] = e
 		}
-	}
+	})
 	for _, f := range r.Formats {
 		if !slices.Contains(a.r.Formats, f) {
 			a.r.Formats = append(a.r.Formats, f)

@@ -133,3 +133,10 @@ func (r *roll) merge() {
 	}
 	r.spans = out
 }
+
+// endings calls each with what a report knows of each test, in no order.
+func (r *Report) endings(each func(test string, e ending)) {
+	for test, e := range r.ended {
+		each(test, e)
+	}
+}
