@@ -53,7 +53,7 @@ func (p *pytestLog) line(n int, s string) bool {
 	if p.counts1(n, s) {
 		return true
 	}
-	if !p.session.open() && !strings.Contains(s, "::") && !strings.HasPrefix(s, "ERROR ") && !strings.HasPrefix(s, "INTERNALERROR>") {
+	if !p.open() && !strings.Contains(s, "::") && !strings.HasPrefix(s, "ERROR ") && !strings.HasPrefix(s, "INTERNALERROR>") {
 		return false
 	}
 	switch {
@@ -89,7 +89,7 @@ func ruled(s string, c byte) (string, bool) {
 func (p *pytestLog) title(n int, title string) bool {
 	switch {
 	case title == "test session starts":
-		if p.session.open() {
+		if p.open() {
 			p.finish()
 		}
 	case slices.Contains([]string{"FAILURES", "ERRORS", "PASSES", "XFAILURES", "XPASSES", "short test summary info", "warnings summary", "warnings summary (final)", "rerun test summary info"}, title):
@@ -180,7 +180,7 @@ func (p *pytestLog) verdict(n int, s string) bool {
 			return true
 		}
 	}
-	if node, _, _ := strings.Cut(s, " "); strings.Contains(node, ".py::") && p.session.open() {
+	if node, _, _ := strings.Cut(s, " "); strings.Contains(node, ".py::") && p.open() {
 		if strings.Contains(s, "[") && strings.HasSuffix(s, "]") {
 			node = s // parameters have spaces
 		}
@@ -376,7 +376,7 @@ func (p *pytestLog) endBlock() {
 }
 
 func (p *pytestLog) over() {
-	if p.session.open() {
+	if p.open() {
 		p.finish()
 	}
 }
