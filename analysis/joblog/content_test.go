@@ -274,8 +274,8 @@ func TestBomb(t *testing.T) {
 	huge := bytes.Clone(x.Bytes())
 	at := bytes.Index(huge, []byte{0x21, 0x01})
 	huge[at+2] = 40
-	if r, err := joblog.Read(t.Context(), bytes.NewReader(huge), "", nil); err == nil && !r.Partial {
-		t.Errorf("a huge dictionary: %+v", r)
+	if r, err := joblog.Read(t.Context(), bytes.NewReader(huge), "", nil); err == nil || !strings.Contains(err.Error(), "dictionary") {
+		t.Errorf("a huge dictionary: %+v, %v", r, err)
 	}
 }
 

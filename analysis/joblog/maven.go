@@ -272,6 +272,9 @@ func (m *mavenLog) finish() {
 			tests++
 		}
 	}
+	if m.lost > tests {
+		m.partial("maven: the results count more failures than are listed")
+	}
 	if m.compile > 0 {
 		m.hold(Failure{Line: m.compile, Kind: KindBuild, Status: "FAIL", Message: strings.TrimSpace("COMPILATION ERROR " + m.problem)})
 	}
@@ -280,8 +283,6 @@ func (m *mavenLog) finish() {
 		m.hold(Failure{Line: m.to, Kind: KindBuild, Status: "FAIL", Message: strings.TrimSpace("BUILD FAILURE: " + m.goal)})
 	case !m.total && m.build == "":
 		m.partial("maven: the log ends before the results")
-	case m.lost > tests:
-		m.partial("maven: the results count more failures than are listed")
 	case len(m.began) > 0:
 		m.partial("maven: a class began and did not end" + m.unended())
 	}
