@@ -33,14 +33,11 @@ var noLogs = []string{
 // report of them. A zip is read from its end, so that it lies in a temporary file
 // meanwhile.
 func (f *file) archive(ctx context.Context, in io.Reader, layers int) (*Report, error) {
-	spool, err := os.CreateTemp("", "mozci-log-*.zip")
+	spool, done, err := spoolFile()
 	if err != nil {
-		return nil, fmt.Errorf("an archive needs room for a temporary file: %w", err)
+		return nil, err
 	}
-	defer func() {
-		_ = spool.Close()
-		_ = os.Remove(spool.Name())
-	}()
+	defer done()
 	size, err := io.Copy(spool, io.LimitReader(withContext{ctx, in}, mostSpooled+1))
 	switch {
 	case ctx.Err() != nil:
@@ -69,6 +66,22 @@ func (f *file) archive(ctx context.Context, in io.Reader, layers int) (*Report, 
 		}
 	}
 	return a.finish()
+}
+
+// spoolFile is a temporary file. Its name is taken away at once where the system
+// lets one, so that nothing is left behind by a process that is killed.
+func spoolFile() (*os.File, func(), error) {
+	spool, err := os.CreateTemp("", "mozci-log-*.zip")
+	if err != nil {
+		return nil, nil, fmt.Errorf("an archive needs room for a temporary file: %w", err)
+	}
+	gone := os.Remove(spool.Name()) == nil
+	return spool, func() {
+		_ = spool.Close()
+		if !gone {
+			_ = os.Remove(spool.Name())
+		}
+	}, nil
 }
 
 // archived gathers the reports of an archive's logs.
@@ -292,17 +305,16 @@ func plain(r io.Reader, layers int) (text io.Reader, done func(), err error) {
 }
 
 func plainArchive(in io.Reader, layers int) (io.Reader, func(), error) {
-	spool, err := os.CreateTemp("", "mozci-log-*.zip")
+	spool, closed, err := spoolFile()
 	if err != nil {
-		return nil, func() {}, fmt.Errorf("an archive needs room for a temporary file: %w", err)
+		return nil, func() {}, err
 	}
 	var inner []func()
 	done := func() {
 		for _, f := range inner {
 			f()
 		}
-		_ = spool.Close()
-		_ = os.Remove(spool.Name())
+		closed()
 	}
 	size, err := io.Copy(spool, io.LimitReader(in, mostSpooled))
 	if err != nil {

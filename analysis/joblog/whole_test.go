@@ -35,7 +35,7 @@ func TestNotWhole(t *testing.T) {
 		"ok 1 - a\nok 2 - b\n":                                 {0, "no plan"},
 		"1..2\nok 1 - a\nBail out! no db\n":                    {1, "Bail out! no db"},
 		"[INFO]  T E S T S\n[INFO] Running a.B\n":              {0, "before the results"},
-		"[INFO]  T E S T S\n[INFO] Tests run: 2, Failures: 1, Errors: 0, Skipped: 0\n[INFO] BUILD FAILURE\n":  {1, "counts more failures"},
+		"[INFO]  T E S T S\n[INFO] Tests run: 2, Failures: 1, Errors: 0, Skipped: 0\n[INFO] BUILD FAILURE\n":  {1, "count more failures"},
 		"> Task :test\n\na.B > c FAILED\n    boom\n":                                                          {1, "before the end of the build"},
 		"> Task :test\n3 tests completed, 2 failed\nBUILD FAILED in 1s\n":                                     {1, "more failures are counted"},
 		`<testsuite name="s" tests="3"><testcase name="a"/><testcase name="b"/></testsuite>`:                  {0, `the suite "s" has 3 tests, and lists 2`},
