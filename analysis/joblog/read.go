@@ -14,8 +14,8 @@ import (
 
 // Options change how logs are read; nil is zero options.
 type Options struct {
-	// Tests are the tests whose passing is to be known although only a plain log
-	// tells: its lines that name them are read. Structured logs name all.
+	// Tests are the tests that matter: how they ended is known also when the log
+	// has more tests than a Report keeps.
 	Tests []string
 }
 
@@ -40,9 +40,9 @@ func Read(ctx context.Context, in io.Reader, which job.Log, opts *Options) (*Rep
 	}
 	switch which {
 	case job.ErrorSummary:
-		return readSummary(ctx, b)
+		return readSummary(ctx, b, o.Tests)
 	case job.StructuredLog:
-		return readMozlog(ctx, b)
+		return readMozlog(ctx, b, o.Tests)
 	case job.TextLog:
 		return readText(ctx, b, o.Tests)
 	}
@@ -99,7 +99,7 @@ func Failures(ctx context.Context, opener job.LogOpener, j job.Job, opts *Option
 }
 
 // empty reports whether a structured log says nothing at all.
-func (r *Report) empty() bool { return len(r.Failures)+len(r.Groups)+len(r.ended) == 0 }
+func (r *Report) empty() bool { return len(r.Failures)+len(r.Groups)+len(r.tests) == 0 }
 
 func failures(ctx context.Context, opener job.LogOpener, j job.Job, which job.Log, opts *Options) (*Report, error) {
 	log, err := opener.OpenLog(ctx, j, which)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -29,11 +30,13 @@ type summaryLine struct {
 	Level     text   `json:"level"`
 	Signature text   `json:"signature"`
 	Known     texts  `json:"known_intermittent"`
+	Quiet     flag   `json:"quiet"` // of a crash that was made on purpose
+	JavaStack text   `json:"java_stack"`
 }
 
 // readSummary reads an errorsummary.log.
-func readSummary(ctx context.Context, in io.Reader) (*Report, error) {
-	r := newReport(job.ErrorSummary)
+func readSummary(ctx context.Context, in io.Reader, tests []string) (*Report, error) {
+	r := newReport(job.ErrorSummary).want(tests)
 	known := 0
 	err := r.eachJSON(ctx, in, func(number int, line []byte) error {
 		if r.expected(line) {
@@ -56,6 +59,7 @@ func readSummary(ctx context.Context, in io.Reader) (*Report, error) {
 	if known == 0 && err == nil {
 		r.partial("nothing in it is an error summary's")
 	}
+	r.finish(false, func(string) string { return "" })
 	return r, err
 }
 
@@ -76,6 +80,8 @@ func decodeSummary(line []byte) (l summaryLine, err error) {
 		Level     string   `json:"level"`
 		Signature string   `json:"signature"`
 		Known     []string `json:"known_intermittent"`
+		Quiet     bool     `json:"quiet"`
+		JavaStack string   `json:"java_stack"`
 	}
 	if json.Unmarshal(line, &p) != nil {
 		err = json.Unmarshal(line, &l)
@@ -83,7 +89,7 @@ func decodeSummary(line []byte) (l summaryLine, err error) {
 	}
 	return summaryLine{
 		text(p.Action), count(p.Line), textsOf(p.Groups), text(p.Group), text(p.Status), count(p.Duration), testID(p.Test), text(p.Subtest), text(p.Expected),
-		text(p.Message), text(p.Level), text(p.Signature), textsOf(p.Known),
+		text(p.Message), text(p.Level), text(p.Signature), textsOf(p.Known), flag(p.Quiet), text(p.JavaStack),
 	}, nil
 }
 
@@ -95,15 +101,34 @@ func (r *Report) expected(line []byte) bool {
 	}
 	status, ok := member(line, `"status"`)
 	expected, also := member(line, `"expected"`)
-	if !ok || !also || !bytes.Equal(status, expected) || string(status) == "SKIP" {
+	if !ok || !also || !bytes.Equal(status, expected) || len(status) == 0 || string(status) == "SKIP" || string(status) == crashStatus {
+		return false
+	}
+	if _, ok := member(line, `"subtest"`); ok || bytes.Count(line, []byte(`"subtest"`)) > 1 {
 		return false
 	}
 	test, ok := member(line, `"test"`)
-	if ok && utf8.Valid(test) {
-		r.end(string(test), passed)
+	if !ok || !utf8.Valid(test) {
+		return false
+	}
+	r.listing = true
+	if o, ok := r.tests[string(test)]; ok && len(o.open) == 0 && string(status) == "PASS" {
+		o.passed = true // what end does, without a copy of the name
 		return true
 	}
-	return false
+	r.end(string(test), endsAs(string(status)))
+	return true
+}
+
+// endsAs is what it means that a test ended with a status as expected.
+func endsAs(status string) ending {
+	switch status {
+	case "PASS", "OK":
+		return passed
+	case "SKIP":
+		return skipped
+	}
+	return expectedly
 }
 
 // summarise takes a line; false for one whose action is not known.
@@ -124,13 +149,10 @@ func (r *Report) summarise(l summaryLine) bool {
 			r.group(Group{string(l.Group), string(l.Status), time.Duration(l.Duration) * time.Millisecond})
 		}
 	case "test_result":
-		switch {
-		case l.Status == "SKIP" && (l.Expected == "SKIP" || l.Expected == ""):
-			r.end(f.Test, skipped)
-		case l.Status == l.Expected || l.Expected == "" || slices.Contains(l.Known, l.Status):
-			r.end(f.Test, passed)
-		default:
-			f.Kind = kindOf(f)
+		return r.testResult(f, l)
+	case "crash":
+		f.Kind, f.Status, f.Signature = KindCrash, crashStatus, crashSignature(l.Signature, l.JavaStack)
+		if !bool(l.Quiet) && l.Expected != crashStatus {
 			r.add(f)
 		}
 	case "log":
@@ -140,11 +162,33 @@ func (r *Report) summarise(l summaryLine) bool {
 			f.Kind = kindOf(f) // a failure at shutdown
 		}
 		r.add(f)
-	case "crash":
-		f.Kind, f.Status = KindCrash, "CRASH"
-		r.add(f)
 	default:
 		return false
+	}
+	return true
+}
+
+// testResult takes the result of a test, or of a part of one, which is no end.
+func (r *Report) testResult(f Failure, l summaryLine) bool {
+	known := slices.Contains(l.Known, l.Status)
+	r.listing = r.listing || l.Status == l.Expected && l.Status != ""
+	switch {
+	case l.Status == "" || f.Test == "":
+		r.holes++
+		if f.Test != "" {
+			r.partial("a result of " + f.Test + " without its status")
+		}
+	case l.Expected != "" && l.Status != l.Expected && !known:
+		f.Kind = kindOf(f)
+		r.add(f)
+	case l.Subtest != "" && known && l.Status != l.Expected: // of which alone nothing follows
+	case l.Subtest != "":
+		r.seen(f.Test, f.Line)
+	default:
+		if l.Status == crashStatus {
+			r.settle(f.Test)
+		}
+		r.end(f.Test, endsAs(string(l.Status)))
 	}
 	return true
 }
@@ -158,11 +202,23 @@ func kindOf(f Failure) Kind {
 	switch f.Test {
 	case "automation.py", "Main app process exited normally", "Last test finished", "(finished)":
 		return KindTimeout
-	case "leakcheck", "LeakSanitizer", "ShutdownLeaks", "automationutils.processLeakLog()":
+	case "LeakSanitizer", "ShutdownLeaks", "automationutils.processLeakLog()":
 		return KindLeak
 	}
-	if f.Status == "CRASH" {
+	switch {
+	case f.Test == "leakcheck", strings.HasPrefix(f.Test, "leakcheck "), shutdownLeak(f.Message):
+		return KindLeak
+	case f.Status == crashStatus, f.Status == valgrindStatus:
 		return KindCrash
 	}
 	return KindTest
+}
+
+// shutdownLeak: "leaked 2 window(s) until shutdown", which is said under the name
+// of the test or manifest that made them.
+func shutdownLeak(message string) bool {
+	return after(message, "leaked ", func(rest string) bool {
+		n := digits(rest)
+		return n > 0 && (strings.HasPrefix(rest[n:], " window") || strings.HasPrefix(rest[n:], " docShell") || strings.Contains(rest[n:], " until shutdown"))
+	})
 }
