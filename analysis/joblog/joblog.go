@@ -87,6 +87,7 @@ type Report struct {
 	begun   map[string]int        // the place in Groups of a group that has not ended
 	crashes map[*outcome][]int    // places in Failures of crashes that may turn out to have been expected
 	dropped map[int]bool          // places in Failures of those that did
+	bad     []Failure             // groups of an error summary that ended badly
 	size    kept
 	holes   int  // parts of the log that could not be read
 	quiet   bool // it names the tests that passed

@@ -2,6 +2,7 @@ package joblog
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -60,7 +61,30 @@ func readSummary(ctx context.Context, in io.Reader, tests []string) (*Report, er
 		r.partial("nothing in it is an error summary's")
 	}
 	r.finish(false, func(string) string { return "" })
+	r.nameless()
 	return r, err
+}
+
+// mostBadGroups is how many groups that ended badly are looked at.
+const mostBadGroups = 1000
+
+// nameless lists the groups that ended badly and of which nothing that went wrong
+// is listed: which test it was nobody knows.
+func (r *Report) nameless() {
+	told := map[string]bool{}
+	for _, f := range r.Failures {
+		told[f.Group] = true
+	}
+	listed := len(r.Failures)
+	for _, f := range r.bad {
+		if !told[f.Group] {
+			r.list(f)
+		}
+	}
+	if r.bad = nil; len(r.Failures) == listed {
+		return
+	}
+	slices.SortStableFunc(r.Failures, func(a, b Failure) int { return cmp.Compare(a.Line, b.Line) })
 }
 
 // decodeSummary decodes a line: first as what it is in practice, which is
@@ -147,6 +171,13 @@ func (r *Report) summarise(l summaryLine) bool {
 	case "group_result":
 		if wanted(l.Group) {
 			r.group(Group{string(l.Group), string(l.Status), time.Duration(l.Duration) * time.Millisecond})
+			switch l.Status {
+			case "ERROR", "FAIL", "TIMEOUT", crashStatus:
+				if len(r.bad) < mostBadGroups {
+					f.Group, f.Message = clip(f.Group, longestName), "the group ended so and names no test"
+					r.bad = append(r.bad, f)
+				}
+			}
 		}
 	case "test_result":
 		return r.testResult(f, l)

@@ -11,7 +11,7 @@ import (
 
 // testTriggers find, beside what errorTriggers do, what harnesses say of each
 // test.
-var testTriggers = newSearcher(append([]string{taskclusterStart, "TEST-", "[ RUN      ] ", "[       OK ] ", "[  SKIPPED ] ", "SUITE-", "Result summary:", "SimpleTest FINISHED"}, triggers...)...)
+var testTriggers = newSearcher(append([]string{taskclusterStart, "TEST-", "[ RUN      ] ", "[       OK ] ", "[  SKIPPED ] ", "SUITE-", "Result summary:", "SimpleTest FINISHED", "SimpleTest finished ", "Loading a blank page"}, triggers...)...)
 
 // readText reads a plain log. The ends of the tests that are named are kept
 // whatever else the log has.
@@ -36,6 +36,7 @@ type textLog struct {
 
 	current  *outcome // the test that began last
 	name     string   // as the log has it
+	count    string   // which of how many it is, where the log says so
 	asserted bool     // it said that something was right
 	troubled bool     // something crashed or hung since it began
 
@@ -64,6 +65,12 @@ func (p *textLog) line(number int, line string, isError bool) {
 	case strings.Contains(line, "SUITE-END"):
 		p.suites = max(0, p.suites-1)
 		p.next("", 0)
+	case strings.Contains(line, "Loading a blank page"): // what reftest does after each test
+		if p.current != nil && len(p.current.open) > 0 && p.asserted {
+			p.r.end(p.name, passed)
+		}
+	case strings.Contains(line, "SimpleTest finished "): // mochitest, until 2012
+		p.finished(line)
 	case strings.Contains(line, "Result summary:"), strings.Contains(line, "SimpleTest FINISHED"):
 		p.next("", 0)
 	}
@@ -126,9 +133,35 @@ func (p *textLog) says(number int, prefix, s string) {
 	switch {
 	case !harnessPrefix(prefix):
 	case status == "START", status == "INFO" && strings.HasPrefix(message, "running test"):
-		p.next(test, number)
+		if !p.partOf(test, message) {
+			p.next(test, number)
+		}
 	default:
 		p.result(test, status, message)
+	}
+}
+
+// partOf reports whether what begins is no test of its own: the reference of the
+// test that began before, which reftest counts as the same ("5 / 1707 (0%)"), a
+// part of one of Robocop's, or what a server has that reftest makes for one test,
+// of which the name says nothing.
+func (p *textLog) partOf(test, message string) bool {
+	again := p.count != "" && message == p.count
+	p.count = ""
+	if strings.Contains(message, " / ") {
+		p.count = message
+	}
+	_, path, http := strings.Cut(test, "://")
+	_, path, _ = strings.Cut(path, "/")
+	first, _, _ := strings.Cut(path, "/")
+	return again || p.name != "" && strings.HasPrefix(test, p.name+" - ") || http && len(first) >= 10 && digits(first) == len(first)
+}
+
+// finished reads "SimpleTest finished /tests/a.html in 3ms".
+func (p *textLog) finished(line string) {
+	before, rest, _ := strings.Cut(line, "SimpleTest finished ")
+	if test, after, ok := strings.Cut(rest, " in "); ok && digits(after) > 0 && harnessPrefix(before) {
+		p.ends(clip(test, longestName), passed)
 	}
 }
 
@@ -148,6 +181,8 @@ func (p *textLog) result(test, status, message string) {
 	ends := endWords(message)
 	known, isKnown := strings.CutPrefix(status, "KNOWN-")
 	switch {
+	case status == "PASS" && message == "test passed": // xpcshell's end until 2012, or what a mochitest asserts
+		p.r.end(test, passed)
 	case status == "OK", status == "END", status == "PASS" && ends:
 		p.ends(test, passed)
 	case status == "SKIP", isKnown && message == "(SKIP)":
@@ -187,6 +222,9 @@ func (p *textLog) asserts(test string) {
 
 func (p *textLog) ends(test string, e ending) {
 	p.explicit = true
+	if p.name != "" && strings.HasPrefix(test, p.name+" - ") { // the last part of one of Robocop's tests
+		test = p.name
+	}
 	p.r.end(test, e)
 }
 

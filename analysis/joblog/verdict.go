@@ -136,6 +136,8 @@ func (r *Report) failuresByGroup() map[string]trouble {
 		case f.Kind == KindCrash, f.Kind == KindTimeout:
 			t.broke = true
 		case f.Kind != KindTest || g == "":
+		case f.Test == "":
+			t.broke = true
 		case f.Status == "FAIL" || f.Status == "PASS" || restarts(g):
 			t.named = true
 			t.broke = t.broke || strings.Contains(f.Message, "giving up")
