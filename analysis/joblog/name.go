@@ -24,6 +24,21 @@ import (
 // own. A reftest keeps its "== reference", a Python test its "Class.method". A
 // name that is no path, or whose folder is not known, is as it was.
 func CanonicalTest(test string) string {
+	for range mostFolded {
+		name := unfolded(test)
+		if name == test {
+			break
+		}
+		test = name // which may be folded once more: "a.toml:b.toml:c.js", "/tests/tests/…"
+	}
+	return test
+}
+
+// mostFolded is how often a name is taken apart; real ones are folded twice.
+const mostFolded = 8
+
+// unfolded takes one layer off a name.
+func unfolded(test string) string {
 	test = strings.TrimSuffix(strings.TrimSpace(test), " (finished)")
 	if !strings.Contains(test, " ") {
 		return located(test)

@@ -2,7 +2,6 @@ package joblog
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -61,31 +60,11 @@ func readSummary(ctx context.Context, in io.Reader, tests []string) (*Report, er
 		r.partial("nothing in it is an error summary's")
 	}
 	r.finish(false, func(string) string { return "" })
-	r.nameless()
 	return r, err
 }
 
-// mostBadGroups is how many groups that ended badly are looked at.
+// mostBadGroups is how many groups that ended badly are kept beside the others.
 const mostBadGroups = 1000
-
-// nameless lists the groups that ended badly and of which nothing that went wrong
-// is listed: which test it was nobody knows.
-func (r *Report) nameless() {
-	told := map[string]bool{}
-	for _, f := range r.Failures {
-		told[f.Group] = true
-	}
-	listed := len(r.Failures)
-	for _, f := range r.bad {
-		if !told[f.Group] {
-			r.list(f)
-		}
-	}
-	if r.bad = nil; len(r.Failures) == listed {
-		return
-	}
-	slices.SortStableFunc(r.Failures, func(a, b Failure) int { return cmp.Compare(a.Line, b.Line) })
-}
 
 // decodeSummary decodes a line: first as what it is in practice, which is
 // twice as fast as what bears with anything.
@@ -174,7 +153,7 @@ func (r *Report) summarise(l summaryLine) bool {
 			switch l.Status {
 			case "ERROR", "FAIL", "TIMEOUT", crashStatus:
 				if len(r.bad) < mostBadGroups {
-					f.Group, f.Message = clip(f.Group, longestName), "the group ended so and names no test"
+					f.Group, f.Message = clip(f.Group, longestName), "the group ended "+f.Status+" and names no test"
 					r.bad = append(r.bad, f)
 				}
 			}

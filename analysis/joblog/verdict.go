@@ -172,3 +172,25 @@ func (r *Report) groupsOf(test, group string) []Group {
 	}
 	return slices.DeleteFunc(slices.Clone(r.Groups), func(g Group) bool { return !names[CanonicalTest(g.Name)] })
 }
+
+// Nameless are the groups that ended badly and of which nothing that went wrong
+// is among the Failures, as failures without a test: which test it was nobody
+// knows. An error summary has them when a test could not even begin.
+func (r *Report) Nameless() []Failure {
+	told := map[string]bool{}
+	for _, f := range r.Failures {
+		told[f.Group] = true
+	}
+	var out []Failure
+	for _, f := range r.bad {
+		if !told[f.Group] {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+// Unfinished are the groups that were to run and did not end.
+func (r *Report) Unfinished() []Group {
+	return slices.DeleteFunc(slices.Clone(r.Groups), func(g Group) bool { return g.Status != "" })
+}
