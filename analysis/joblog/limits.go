@@ -36,5 +36,5 @@ func clip(s string, most int) string {
 	if len(s) <= most {
 		return strings.Clone(s)
 	}
-	return strings.ToValidUTF8(s[:most], "")
+	return strings.Clone(strings.ToValidUTF8(s[:most], ""))
 }

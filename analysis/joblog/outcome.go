@@ -81,13 +81,16 @@ func (r *Report) begin(test string, line int) *outcome {
 	if o == nil {
 		return nil
 	}
-	if slices.Contains(o.open, test) {
+	switch {
+	case slices.Contains(o.open, test):
 		if o.implied {
 			o.implied, o.wasImplied = false, true
 		} else {
 			o.lost = true
 		}
-	} else {
+	case len(o.open) >= mostOpen:
+		o.lost = true
+	default:
 		o.open = append(o.open, strings.Clone(test))
 		o.hole = r.holes
 	}
