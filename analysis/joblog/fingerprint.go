@@ -118,6 +118,8 @@ func token(w string, dot bool) string {
 			return w
 		}
 		return "N"
+	case d > 0 && w[d] == 'T' && digits(w[d+1:]) == len(w)-d-1: // of a date and a time
+		return "NTN"
 	case strings.HasPrefix(w, "0x") || strings.HasPrefix(w, "0X"):
 		return "X"
 	case hexadecimal(w), slug(w):

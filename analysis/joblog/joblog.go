@@ -95,7 +95,7 @@ type Report struct {
 }
 
 func newReport(source job.Log) *Report {
-	return &Report{Source: source, tests: map[string]*outcome{}, spelled: map[string]*outcome{}, begun: map[string]int{}}
+	return &Report{Source: source, begun: map[string]int{}}
 }
 
 // want names tests whose ends are kept also when there are more tests than that.
@@ -144,14 +144,15 @@ func (r *Report) add(f Failure) {
 
 // list appends a failure and returns its place, or -1 when there are too many.
 func (r *Report) list(f Failure) int {
-	f.Test, f.Subtest, f.Group = clip(f.Test, longestName), clip(f.Subtest, longestText), clip(f.Group, longestName)
-	f.Message, f.Signature = clip(f.Message, longestText), clip(f.Signature, longestName)
-	n := len(f.Test) + len(f.Subtest) + len(f.Group) + len(f.Status) + len(f.Expected) + len(f.Message) + len(f.Signature)
+	n := min(len(f.Test), longestName) + min(len(f.Subtest), longestText) + min(len(f.Group), longestName) + min(len(f.Status), longestName) +
+		min(len(f.Expected), longestName) + min(len(f.Message), longestText) + min(len(f.Signature), longestName)
 	if len(r.Failures) >= mostFailures || r.size.text+n > mostText {
 		r.partial(tooManyFailures)
 		return -1
 	}
 	r.size.text += n
+	f.Test, f.Subtest, f.Group = clip(f.Test, longestName), clip(f.Subtest, longestText), clip(f.Group, longestName)
+	f.Message, f.Signature = clip(f.Message, longestText), clip(f.Signature, longestName)
 	f.Status, f.Expected = clip(f.Status, longestName), clip(f.Expected, longestName)
 	r.Failures = append(r.Failures, f)
 	return len(r.Failures) - 1

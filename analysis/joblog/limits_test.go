@@ -35,6 +35,9 @@ func (m *made) Read(p []byte) (int, error) {
 // Logs that want all memory, or all time. What is kept of them is small, and the
 // report says that there was more.
 func TestHostileLogs(t *testing.T) {
+	if testing.Short() {
+		t.Skip("reads 500 MB of logs")
+	}
 	long := strings.Repeat("x", 400)
 	for name, c := range map[string]struct {
 		which job.Log

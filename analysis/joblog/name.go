@@ -24,6 +24,9 @@ import (
 // own. A reftest keeps its "== reference", a Python test its "Class.method". A
 // name that is no path, or whose folder is not known, is as it was.
 func CanonicalTest(test string) string {
+	if ordinary(test) {
+		return test
+	}
 	for range mostFolded {
 		name := unfolded(test)
 		if name == test {
@@ -32,6 +35,37 @@ func CanonicalTest(test string) string {
 		test = name // which may be folded once more: "a.toml:b.toml:c.js", "/tests/tests/…"
 	}
 	return test
+}
+
+// ordinary reports whether a name is a path within the source tree, as most are:
+// nothing is to be taken off it.
+func ordinary(test string) bool {
+	first := -1
+	for i := range len(test) {
+		switch c := test[i]; c {
+		case ' ', '\t', '\n', '\r', '\\', ':', '?':
+			return false
+		case '/', '.':
+			if i == 0 || test[i-1] == '/' {
+				return false
+			}
+			if c == '/' && first < 0 {
+				first = i
+			}
+		default:
+			if c < ' ' || c >= 0x80 {
+				return false
+			}
+		}
+	}
+	if first < 0 {
+		return true
+	}
+	switch test[:first] {
+	case "build", "tests", "testing", "web-platform", "jit-test", "js", "jsreftest", "reftest", "xpcshell", "mochitest":
+		return false
+	}
+	return true
 }
 
 // mostFolded is how often a name is taken apart; real ones are folded twice.

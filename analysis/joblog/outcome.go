@@ -40,36 +40,50 @@ func (r *Report) outcome(test string) *outcome {
 	if o, ok := r.tests[test]; ok {
 		return o
 	}
-	if o, ok := r.spelled[test]; ok {
-		return o
-	}
 	test = clip(test, longestName)
-	name := CanonicalTest(test)
-	o, known := r.tests[name]
-	if r.tests == nil {
-		r.tests, r.spelled = map[string]*outcome{}, map[string]*outcome{}
+	name := test
+	if !ordinary(test) {
+		if o, ok := r.spelled[test]; ok {
+			return o
+		}
+		name = CanonicalTest(test)
 	}
 	full := r.size.tests > mostTestText
-	if !known {
-		file := fileOf(name)
-		if full && !r.asked[name] && !r.asked[file] {
-			r.partial(tooManyTests)
+	o := r.tests[name]
+	if o == nil {
+		if o = r.newOutcome(name, full); o == nil {
 			return nil
-		}
-		o = &outcome{hole: r.holes}
-		r.tests[name] = o
-		r.size.tests += len(name) + perTest
-		if file != name {
-			if r.byFile == nil {
-				r.byFile = map[string][]*outcome{}
-			}
-			r.byFile[file] = append(r.byFile[file], o)
-			r.size.tests += perTest
 		}
 	}
 	if name != test && !full {
+		if r.spelled == nil {
+			r.spelled = map[string]*outcome{}
+		}
 		r.spelled[test] = o
 		r.size.tests += len(test) + perTest/2
+	}
+	return o
+}
+
+// newOutcome makes the entry of a canonical name.
+func (r *Report) newOutcome(name string, full bool) *outcome {
+	file := fileOf(name)
+	if full && !r.asked[name] && !r.asked[file] {
+		r.partial(tooManyTests)
+		return nil
+	}
+	o := &outcome{hole: r.holes}
+	if r.tests == nil {
+		r.tests = map[string]*outcome{}
+	}
+	r.tests[name] = o
+	r.size.tests += len(name) + perTest
+	if file != name {
+		if r.byFile == nil {
+			r.byFile = map[string][]*outcome{}
+		}
+		r.byFile[file] = append(r.byFile[file], o)
+		r.size.tests += perTest
 	}
 	return o
 }
@@ -117,10 +131,13 @@ func (r *Report) end(test string, e ending) {
 		r.begin(test, 0)
 		return
 	}
-	o := r.outcome(test)
-	if o == nil {
-		return
+	if o := r.outcome(test); o != nil {
+		r.ended(o, test, e)
 	}
+}
+
+// ended notes how the test of an entry ended.
+func (r *Report) ended(o *outcome, test string, e ending) {
 	o.close(test)
 	switch e {
 	case passed, expectedly:

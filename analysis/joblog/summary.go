@@ -1,7 +1,6 @@
 package joblog
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -99,27 +98,17 @@ func decodeSummary(line []byte) (l summaryLine, err error) {
 // expected takes the line of a result that was as expected, which most lines of
 // a summary with all tests are, without decoding it; false for any other.
 func (r *Report) expected(line []byte) bool {
-	if a, ok := actionOf(line); !ok || a != "test_result" || line[len(line)-1] != '}' {
-		return false
-	}
-	status, ok := member(line, `"status"`)
-	expected, also := member(line, `"expected"`)
-	if !ok || !also || !bytes.Equal(status, expected) || len(status) == 0 || string(status) == "SKIP" || string(status) == crashStatus {
-		return false
-	}
-	if _, ok := member(line, `"subtest"`); ok || bytes.Count(line, []byte(`"subtest"`)) > 1 {
-		return false
-	}
-	test, ok := member(line, `"test"`)
-	if !ok || !utf8.Valid(test) {
+	q, ok := quick(line)
+	if !ok || q.part || string(q.status) == "SKIP" || string(q.status) == crashStatus || !utf8.Valid(q.test) {
 		return false
 	}
 	r.listing = true
-	if o, ok := r.tests[string(test)]; ok && len(o.open) == 0 && string(status) == "PASS" {
-		o.passed = true // what end does, without a copy of the name
+	o, ok := r.tests[string(q.test)]
+	if !ok || len(o.open) > 0 {
+		r.end(string(q.test), endsAs(string(q.status)))
 		return true
 	}
-	r.end(string(test), endsAs(string(status)))
+	r.ended(o, "", endsAs(string(q.status)))
 	return true
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -51,8 +52,9 @@ func (a *app) failuresCommand() *cobra.Command {
 		Short: "Which tests failed, in a job or in log files",
 		Long: `Which tests failed, in a job or in log files: error summaries, structured logs
 and plain logs, compressed or not; - is standard input. Of a job the best log is
-read that it has. When a log is torn, what was found so far is printed, and why
-there may be more is said on standard error.`,
+read that it has. Tests that began and did not end are listed too: they hung,
+crashed, or the log was cut. When a log is torn or too large, what was found so
+far is printed, and why there may be more is said on standard error.`,
 		Example: `  mozci failures --job A0cKfsxWTMq5ESDjLOnkVg/0
   mozci failures mochitest_errorsummary.log live_backing.log --json`,
 		RunE: func(cmd *cobra.Command, files []string) error { return a.failures(cmd, format, id, files) },
@@ -150,16 +152,42 @@ func (a *app) printFailures(name string, r *joblog.Report) error {
 	if err := table.Flush(); err != nil {
 		return err
 	}
-	if !a.json && len(r.Failures) == 0 && !r.Partial {
-		a.printf("%s: no failures\n", name)
+	var open, bad []string
+	for _, g := range r.Unfinished() {
+		open = append(open, g.Name)
 	}
+	for _, f := range r.Nameless() {
+		bad = append(bad, f.Group)
+	}
+	a.groups(name, bad, "group failed without naming a test", "groups failed without naming a test")
+	a.groups(name, open, "group did not end", "groups did not end")
 	if r.Partial {
 		_, _ = fmt.Fprintf(a.err, "mozci: %s: there may be more failures: %s\n", name, oneLine(r.Reason))
-		if len(r.Failures) == 0 {
-			return errNotEnough
-		}
+	}
+	switch {
+	case len(r.Failures) > 0:
+	case r.Partial, len(open)+len(bad) > 0:
+		return errNotEnough
+	case !a.json:
+		a.printf("%s: no failures\n", name)
 	}
 	return nil
+}
+
+// groups says on standard error what became of groups, with their first names.
+func (a *app) groups(file string, names []string, one, more string) {
+	const most = 5
+	switch n := len(names); {
+	case n == 0:
+		return
+	case n > 1:
+		one = more
+	}
+	shown := strings.Join(names[:min(len(names), most)], ", ")
+	if len(names) > most {
+		shown += ", …"
+	}
+	_, _ = fmt.Fprintf(a.err, "mozci: %s: %d %s: %s\n", file, len(names), one, oneLine(shown))
 }
 
 // oneLine keeps a table's line one line: what a log says is anybody's.
