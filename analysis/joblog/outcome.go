@@ -91,6 +91,9 @@ func (r *Report) newOutcome(name string, full bool) *outcome {
 // begin notes that a test began. One that did so before and has not ended, under
 // the same name, never will have.
 func (r *Report) begin(test string, line int) *outcome {
+	if len(test) > longestName {
+		test = clip(test, longestName)
+	}
 	o := r.outcome(test)
 	if o == nil {
 		return nil
@@ -117,6 +120,9 @@ func (r *Report) begin(test string, line int) *outcome {
 
 // seen notes that a test is under way, without a word of when it began.
 func (r *Report) seen(test string, line int) {
+	if len(test) > longestName {
+		test = clip(test, longestName)
+	}
 	if o := r.outcome(test); o != nil && !slices.Contains(o.open, test) && len(o.open) < mostOpen {
 		o.open, o.line = append(o.open, strings.Clone(test)), line
 	}
@@ -130,6 +136,9 @@ func (r *Report) end(test string, e ending) {
 	if e == started {
 		r.begin(test, 0)
 		return
+	}
+	if len(test) > longestName {
+		test = clip(test, longestName) // as begin has it
 	}
 	if o := r.outcome(test); o != nil {
 		r.ended(o, test, e)

@@ -35,7 +35,7 @@ const (
 
 	groupsFew     = 10_000
 	groupsMany    = 100_000
-	groupsRatio   = 20
+	groupsRatio   = 40
 	distinctLine  = 430 // bytes
 	distinctLines = 400_000
 	hostileMemory = 128 << 20
