@@ -56,7 +56,7 @@ func canHold(manifest, test string) bool {
 	case strings.HasPrefix(m, "browser"):
 		return browser || !strings.HasPrefix(t, "test_")
 	case strings.HasPrefix(m, "mochitest"), strings.HasPrefix(m, "chrome"), strings.HasPrefix(m, "a11y"):
-		return !browser && !(script && strings.HasPrefix(t, "test_"))
+		return !browser && (!script || !strings.HasPrefix(t, "test_"))
 	}
 	return true
 }

@@ -9,7 +9,6 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/mozci/mozci/job"
 )
@@ -94,35 +93,6 @@ func (m *mozlog) line(number int, line []byte) error {
 	}
 	m.known++
 	return nil
-}
-
-// quickLine reads the beginning of a test, or an end as expected, of which the
-// strings have no escapes; false for any other line.
-func quickLine(line []byte) (l mozlogLine, ok bool) {
-	for rest := line; len(rest) > 0; {
-		var key, value []byte
-		var isText bool
-		if key, value, isText, rest, ok = nextMember(rest); !ok || !isText && string(key) != "time" && string(key) != "pid" {
-			return mozlogLine{}, false
-		}
-		switch string(key) {
-		case "action":
-			l.Action = text(value)
-		case "test":
-			l.Test, ok = testID(value), utf8.Valid(value)
-		case "status":
-			l.Status = text(value)
-		case "message":
-			l.Message, ok = text(value), utf8.Valid(value)
-		case "time", "pid", "source", "thread", "component", "js_source":
-		default:
-			ok = false
-		}
-		if !ok {
-			return mozlogLine{}, false
-		}
-	}
-	return l, l.Action == "test_start" || l.Action == "test_end"
 }
 
 // loud reports whether a line may be of the levels that say that something is

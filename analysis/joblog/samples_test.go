@@ -117,8 +117,8 @@ func TestFingerprintsOfSamples(t *testing.T) {
 		"crash |  | [@ AddressSanitizer: SEGV in bar]",
 		"leak |  | SUMMARY: AddressSanitizer: N byte(s) leaked in N allocation(s).",
 		"leak |  | SUMMARY: AddressSanitizer: N byte(s) leaked in N allocation(s).",
-		"crash |  | [@ UndefinedBehaviorSanitizer: undefined-behavior foo.cc]",
-		"crash |  | [@ UndefinedBehaviorSanitizer: undefined-behavior foo.cc]",
+		"crash |  | [@ UndefinedBehaviorSanitizer: undefined-behavior foo.cc]", //nolint:misspell // as the sanitizer writes it
+		"crash |  | [@ UndefinedBehaviorSanitizer: undefined-behavior foo.cc]", //nolint:misspell // as the sanitizer writes it
 		"crash |  | [@ AddressSanitizer: stack-overflow in baz]",
 		"crash |  | [@ ThreadSanitizer: data race in mozilla::A::B(int)]",
 		"crash |  | [@ AddressSanitizer: SEGV]",

@@ -1,6 +1,9 @@
 package joblog
 
-import "bytes"
+import (
+	"bytes"
+	"unicode/utf8"
+)
 
 // quickResult is what a line of an error summary says of a test that ended as
 // expected.
@@ -43,6 +46,35 @@ func quick(line []byte) (r quickResult, ok bool) {
 		}
 	}
 	return r, len(r.test) > 0 && len(r.status) > 0 && len(r.expected) > 0 && string(r.action) == "test_result"
+}
+
+// quickLine reads the beginning of a test, or an end as expected, of which the
+// strings have no escapes; false for any other line.
+func quickLine(line []byte) (l mozlogLine, ok bool) {
+	for rest := line; len(rest) > 0; {
+		var key, value []byte
+		var isText bool
+		if key, value, isText, rest, ok = nextMember(rest); !ok || !isText && string(key) != "time" && string(key) != "pid" {
+			return mozlogLine{}, false
+		}
+		switch string(key) {
+		case "action":
+			l.Action = text(value)
+		case "test":
+			l.Test, ok = testID(value), utf8.Valid(value)
+		case "status":
+			l.Status = text(value)
+		case "message":
+			l.Message, ok = text(value), utf8.Valid(value)
+		case "time", "pid", "source", "thread", "component", "js_source":
+		default:
+			ok = false
+		}
+		if !ok {
+			return mozlogLine{}, false
+		}
+	}
+	return l, l.Action == "test_start" || l.Action == "test_end"
 }
 
 // nextMember takes the next member off an object: its key, and its value, which
