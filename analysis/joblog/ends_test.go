@@ -71,6 +71,9 @@ func TestEndsInPlainLogs(t *testing.T) {
 		"TEST-START | a/test_x.js\nTEST-OK | a/test_x.js | took 2ms\nTEST-UNEXPECTED-FAIL | /tests/a/test_x.js | assertion count 3 is more": joblog.Failed,
 		"TEST-START | a/test_x.js\nTEST-OK | a/test_x.js | took 2ms\nPROCESS-CRASH | MOZ_CRASH(x) [@ f] | a/test_x.js \n":                   joblog.Failed,
 		"PROCESS-CRASH | a/test_x.js | application crashed [@ f]\nTEST-OK | a/test_x.js | took 2ms\n":                                       joblog.Failed,
+		"TEST-OK | a/test_x.js | took 2ms\nTEST-UNEXPECTED-FAIL |a/test_x.js|boom\n":                                                        joblog.Failed,
+		"TEST-OK | a/test_x.js | took 2ms\nTEST-UNEXPECTED-FAIL | a/test_x.js |\n":                                                          joblog.Failed,
+		"TEST-OK | a/test_x.js | took 2ms\nTEST-UNEXPECTED-ERROR | a/test_x.js:12:3 | unused variable (no-unused)\n":                        joblog.Failed,
 		"TEST-UNEXPECTED-PASS | a/test_x.js | fixed\n":                                                                                      joblog.Failed,
 		// Skipped, or not there.
 		"TEST-SKIP | a/test_x.js | took 0ms\n":                                            joblog.NotRun,

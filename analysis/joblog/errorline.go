@@ -102,7 +102,11 @@ func unexpected(s string) Failure {
 	case f.Status == valgrindStatus: // it knows no test
 		f.Message = strings.TrimSpace(named)
 	default:
-		test, message, _ := strings.Cut(named, " | ")
+		test, message, ok := strings.Cut(named, " | ")
+		if !ok {
+			test, message, _ = strings.Cut(strings.TrimSuffix(strings.TrimSpace(named), "|"), "|")
+			message = strings.TrimSpace(message)
+		}
 		f.Test, f.Message = strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(test), " |")), message
 	}
 	f.Expected = expectedIn(f.Message)

@@ -83,7 +83,7 @@ type Report struct {
 	spelled map[string]*outcome   // by other names that the log has for them
 	byFile  map[string][]*outcome // those of which the name has more than the file
 	asked   map[string]bool       // canonical names that are kept whatever else is
-	strays  []string              // tests that failed and of which it is not known where in the source tree they are
+	strays  []string              // tests that failed and whose names may mean others too
 	begun   map[string]int        // the place in Groups of a group that has not ended
 	crashes map[*outcome][]int    // places in Failures of crashes that may turn out to have been expected
 	dropped map[int]bool          // places in Failures of those that did
@@ -132,6 +132,7 @@ func (r *Report) add(f Failure) {
 	case o.mayCrash:
 		r.drop(at)
 	default:
+		r.failed(o, f.Test)
 		o.crashed = true
 		if at >= 0 {
 			if r.crashes == nil {

@@ -11,7 +11,7 @@ func located(t string) string {
 	if i := strings.IndexByte(t, '?'); i >= 0 {
 		at, query = t[:i], t[i:]
 	}
-	at = strings.ReplaceAll(at, `\`, "/")
+	at = withoutLine(strings.ReplaceAll(at, `\`, "/"))
 	for _, ext := range []string{".toml:", ".ini:", ".list:"} {
 		if i := strings.LastIndex(at, ext); i >= 0 {
 			return located(at[i+len(ext):] + query)
@@ -39,6 +39,19 @@ func located(t string) string {
 		return at + query
 	}
 	return inTree(clean(at)) + query
+}
+
+// withoutLine is a file without the line, and the column, that a linter or an
+// exception put behind it.
+func withoutLine(at string) string {
+	for range 2 {
+		i := strings.LastIndexByte(at, ':')
+		if i <= 0 || i+1 == len(at) || digits(at[i+1:]) < len(at)-i-1 || !strings.Contains(base(at[:i]), ".") {
+			break
+		}
+		at = at[:i]
+	}
+	return at
 }
 
 // flavours are the folders under which a mochitest's own folder is served.

@@ -154,9 +154,7 @@ func (r *Report) ended(o *outcome, test string, e ending) {
 		o.soft = o.soft || e == expectedly
 		o.lost = o.lost || o.hole != r.holes
 	case failed:
-		if !o.failed && stray(CanonicalTest(test)) {
-			r.strays = append(r.strays, CanonicalTest(test))
-		}
+		r.failed(o, test)
 		o.failed = true
 	case skipped:
 		o.skipped = true
@@ -245,10 +243,17 @@ func (r *Report) finish(implied bool, group func(test string) string) {
 // neverEnded is the message of a test that began and did not end.
 const neverEnded = "the test began and did not end"
 
-// stray reports whether a canonical name is that of a file of which it is not
-// known where in the source tree it is.
-func stray(name string) bool {
-	return strings.HasPrefix(name, "/") || strings.Contains(name, "://")
+// failed notes the name of a test that failed where it may be another test's, of
+// which nobody can say: that of a file of which it is not known where in the
+// source tree it is, or of a variant.
+func (r *Report) failed(o *outcome, test string) {
+	if o.failed || o.crashed || ordinary(test) {
+		return
+	}
+	name := CanonicalTest(test)
+	if strings.HasPrefix(name, "/") || strings.Contains(name, "://") || strings.Contains(name, "?") {
+		r.strays = append(r.strays, name)
+	}
 }
 
 // crashStatus is the status of a test in which a process crashed.

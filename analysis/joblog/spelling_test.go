@@ -16,6 +16,7 @@ var spellings = [][]string{
 		"chrome://mochikit/content/browser/browser/base/content/test/browser_a.js", `browser\base\content\test\browser_a.js`, "./browser/base/content/test/browser_a.js",
 		"browser.toml:browser/base/content/test/browser_a.js", "/builds/worker/workspace/build/tests/mochitest/browser/browser/base/content/test/browser_a.js",
 		"http://mochi.test:8888/browser/browser/base/content/test/browser_a.js", "browser/base/content/test/browser_a.js (finished)",
+		"browser/base/content/test/browser_a.js:12", "chrome://mochitests/content/browser/browser/base/content/test/browser_a.js:12:3",
 		"/builds/worker/checkouts/gecko/browser/base/content/test/browser_a.js", `Z:\task_1690\build\src\browser\base\content\test\browser_a.js`,
 	},
 	{"base/x.js", "chrome://mochitests/content/browser/base/x.js", "/tests/base/x.js"},
@@ -230,12 +231,29 @@ func TestFileOfSeveralTests(t *testing.T) {
 	}
 }
 
+// A failure of a variant leaves nothing known of the file: by its group it would
+// have passed.
+func TestFailedVariant(t *testing.T) {
+	for _, failure := range []string{
+		`{"action":"test_result","line":2,"test":"/css/a.html?x=1","subtest":"s","group":"/css","status":"FAIL","expected":"PASS"}`,
+		`{"action":"crash","line":2,"test":"/css/a.html?x=1","signature":"f"}`,
+	} {
+		r := read(t, job.ErrorSummary, lines(`{"action":"test_groups","groups":["/css"]}`, failure, `{"action":"group_result","group":"/css","status":"ERROR"}`))
+		for test, want := range map[string]joblog.Verdict{"/css/a.html?x=1": joblog.Failed, "/css/a.html": joblog.Unknown} {
+			if got := r.Verdict(test, ""); got != want {
+				t.Errorf("%s is %s, expected %s", test, got, want)
+			}
+		}
+	}
+}
+
 // A failure in a folder of which nothing is known may be that of the test which
 // passed: then nothing is known.
 func TestUnknownFolder(t *testing.T) {
 	for _, which := range sorts {
-		r := read(t, which, logOf(which, [2]string{"dom/a.html", "pass"}, [2]string{"/opt/ci/run-77/dom/a.html", "fail"}, [2]string{"b/dom/a.html", "pass"}))
-		for test, want := range map[string]joblog.Verdict{"dom/a.html": joblog.Unknown, "b/dom/a.html": joblog.Passed, "/opt/ci/run-77/dom/a.html": joblog.Failed} {
+		r := read(t, which, logOf(which, [2]string{"dom/a.html", "pass"}, [2]string{"/opt/ci/run-77/dom/a.html", "fail"}, [2]string{"b/dom/a.html", "pass"},
+			[2]string{"/css/a.html", "pass"}, [2]string{"/opt/ci/run-77/css/a.html", "fail"}, [2]string{"/svg/a.html", "pass"}, [2]string{"/_mozilla/svg/a.html", "fail"}))
+		for test, want := range map[string]joblog.Verdict{"dom/a.html": joblog.Unknown, "b/dom/a.html": joblog.Passed, "/opt/ci/run-77/dom/a.html": joblog.Failed, "/css/a.html": joblog.Unknown, "/svg/a.html": joblog.Passed} {
 			if got := r.Verdict(test, ""); got != want {
 				t.Errorf("%s: %s is %s, expected %s", which, test, got, want)
 			}

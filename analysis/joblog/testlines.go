@@ -170,4 +170,3 @@ func endWords(message string) bool {
 
 // pseudo: what mochitest says to be a test after the last one.
 func pseudo(test string) bool { return test == "Shutdown" || kindOf(Failure{Test: test}) != KindTest }
-

@@ -35,7 +35,8 @@ func (v Verdict) String() string {
 func (r *Report) Verdict(test, group string) Verdict {
 	name := CanonicalTest(test)
 	v := Unknown
-	switch found := r.named(name); {
+	found := r.named(name)
+	switch {
 	case len(found) > 0:
 		v = together(found)
 		if v == Passed && r.Source == job.ErrorSummary && r.holes > 0 {
@@ -46,10 +47,20 @@ func (r *Report) Verdict(test, group string) Verdict {
 	case !r.Partial && r.holes == 0 && r.Source == job.ErrorSummary:
 		v = r.byGroup(test, group)
 	}
-	if v == Passed && slices.ContainsFunc(r.strays, func(s string) bool { return strings.HasSuffix(s, "/"+name) }) {
+	if v == Passed && slices.ContainsFunc(r.strays, func(s string) bool {
+		return mayBe(s, name) || len(found) == 0 && strings.HasPrefix(s, name+"?")
+	}) {
 		return Unknown // something failed of which the name may be another for this test
 	}
 	return v
+}
+
+// mayBe reports whether a name that has a folder too many may be that of a test.
+func mayBe(stray, test string) bool {
+	if strings.HasPrefix(test, "/") {
+		return len(stray) > len(test) && stray[0] == '/' && machine(stray) && strings.HasSuffix(stray, test)
+	}
+	return strings.HasSuffix(stray, "/"+test)
 }
 
 // named are the entries that a canonical name means.
