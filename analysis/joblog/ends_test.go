@@ -33,12 +33,13 @@ func TestEndsInPlainLogs(t *testing.T) {
 		"TEST-START | a/test_x.js\nTEST-KNOWN-INTERMITTENT-PASS | a/test_x.js | took 3ms\n":                                      joblog.Passed,
 		"TEST-START | a/test_x.js\nTEST-OK | a/test_x.js | took 5ms\nTEST-START | a/test_x.js\nTEST-OK | a/test_x.js | took 5ms": joblog.Passed,
 		// An end that follows from the next test's beginning, in a log that tells no ends.
-		"REFTEST TEST-START | a/test_x.js\nREFTEST TEST-PASS | a/test_x.js | item 1\nREFTEST TEST-START | a/b.js\n":        joblog.Passed,
-		"REFTEST TEST-START | a/test_x.js\nREFTEST TEST-PASS | a/test_x.js | item 1\nREFTEST INFO | Result summary:\n":     joblog.Passed,
-		"TEST-START | a/test_x.js\nTEST-PASS | a/test_x.js | 1\nTEST-START | b.js\nTEST-OK | b.js | took 1ms\n":            joblog.Unknown, // it does tell others
-		"TEST-START | a/test_x.js\nTEST-START | b.js\nTEST-PASS | a/test_x.js | 1\nTEST-PASS | b.js | 1\nTEST-START | c\n": joblog.Unknown, // several at a time
-		"TEST-START | a/test_x.js\nTEST-PASS | a/test_x.js | 1\nAssertion failure: x, at a.cpp:3\nTEST-START | b.js\n":     joblog.Unknown,
-		"TEST-START | a/test_x.js\nTEST-START | b.js\n":                                                                    joblog.Unknown,
+		"REFTEST TEST-START | a/test_x.js\nREFTEST TEST-PASS | a/test_x.js | item 1\nREFTEST TEST-START | a/b.js\n":               joblog.Passed,
+		"REFTEST TEST-START | a/test_x.js\nREFTEST TEST-PASS | a/test_x.js | item 1\nREFTEST INFO | Result summary:\n":            joblog.Passed,
+		"TEST-START | a/test_x.js\nTEST-PASS | a/test_x.js | 1\nTEST-START | b.js\nTEST-OK | b.js | took 1ms\n":                   joblog.Unknown, // it does tell others
+		"TEST-START | a/test_x.js\nTEST-START | b.js\nTEST-PASS | a/test_x.js | 1\nTEST-PASS | b.js | 1\nTEST-START | c\n":        joblog.Unknown, // several at a time
+		"TEST-START | a/test_x.js\nTEST-PASS | a/test_x.js | 1\nTEST-START | b.js\nTEST-PASS | a/test_x.js | 2\nTEST-START | c\n": joblog.Unknown, // as here
+		"TEST-START | a/test_x.js\nTEST-PASS | a/test_x.js | 1\nAssertion failure: x, at a.cpp:3\nTEST-START | b.js\n":            joblog.Unknown,
+		"TEST-START | a/test_x.js\nTEST-START | b.js\n":                                                                           joblog.Unknown,
 		// No end: it hung, something crashed, or the log was cut.
 		"TEST-START | a/test_x.js\nTEST-PASS | a/test_x.js | first check\ncommand timed out: 1200 seconds without output, attempting to kill\nprocess killed by signal 9\n": joblog.Unknown,
 		"TEST-START | a/test_x.js\ncommand timed out: 1200 seconds without output, attempting to kill\n":                                                                    joblog.Unknown,

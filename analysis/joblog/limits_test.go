@@ -36,7 +36,7 @@ func (m *made) Read(p []byte) (int, error) {
 // report says that there was more.
 func TestHostileLogs(t *testing.T) {
 	if testing.Short() {
-		t.Skip("reads 500 MB of logs")
+		t.Skip("reads 200 MB of logs")
 	}
 	long := strings.Repeat("x", 400)
 	for name, c := range map[string]struct {
@@ -45,39 +45,39 @@ func TestHostileLogs(t *testing.T) {
 		line  func(n int) string
 		why   string
 	}{
-		"failures of gtest": {job.TextLog, 80_000, func(n int) string { return fmt.Sprintf("[  FAILED  ] Suite.Test%d%s\n", n, long) }, "more failures than a report keeps"},
-		"failures": {job.TextLog, 40_000, func(n int) string {
+		"failures of gtest": {job.TextLog, 15_000, func(n int) string { return fmt.Sprintf("[  FAILED  ] Suite.Test%d%s\n", n, long) }, "more failures than a report keeps"},
+		"failures": {job.TextLog, 12_000, func(n int) string {
 			return fmt.Sprintf("TEST-UNEXPECTED-FAIL | a/%d/%s | %s%s\n", n, long, long, long)
 		}, "more failures than a report keeps"},
-		"passes": {job.TextLog, 60_000, func(n int) string {
+		"passes": {job.TextLog, 46_000, func(n int) string {
 			return fmt.Sprintf("TEST-START | a/%d/%s\nTEST-OK | a/%d/%s | took 1ms\n", n, long, n, long)
 		}, "more tests than a report keeps"},
-		"beginnings": {job.TextLog, 200_000, func(n int) string { return fmt.Sprintf("TEST-START | a/%d\n", n) }, "more tests than a report keeps"},
-		"comparisons": {job.TextLog, 60_000, func(n int) string {
+		"beginnings": {job.TextLog, 155_000, func(n int) string { return fmt.Sprintf("TEST-START | a/%d\n", n) }, "more tests than a report keeps"},
+		"comparisons": {job.TextLog, 36_000, func(n int) string {
 			return fmt.Sprintf("TEST-PASS | a == %d%s | image comparison\n", n, long)
 		}, "more tests than a report keeps"},
-		"names of one": {job.TextLog, 60_000, func(n int) string {
+		"names of one": {job.TextLog, 20_000, func(n int) string {
 			return fmt.Sprintf("TEST-START | /home/%d/build/xpcshell/tests/a/%s\n", n, long)
 		}, ""},
-		"long messages": {job.ErrorSummary, 1_100, func(n int) string {
+		"long messages": {job.ErrorSummary, 1_050, func(n int) string {
 			return fmt.Sprintf(`{"action":"test_result","test":"a%d","status":"FAIL","expected":"PASS","message":"%s"}`+"\n", n, strings.Repeat(long, 200))
 		}, "more failures than a report keeps"},
-		"long names": {job.ErrorSummary, 300, func(n int) string {
+		"long names": {job.ErrorSummary, 200, func(n int) string {
 			return fmt.Sprintf(`{"action":"test_result","test":"%d%s","status":"FAIL","expected":"PASS"}`+"\n", n, strings.Repeat(long, 200))
 		}, ""},
-		"groups": {job.ErrorSummary, 120_000, func(n int) string {
+		"groups": {job.ErrorSummary, 101_000, func(n int) string {
 			return fmt.Sprintf(`{"action":"group_result","group":"g%d.toml","status":"ERROR"}`+"\n", n)
 		}, "more groups than a report keeps"},
-		"groups to come": {job.ErrorSummary, 120_000, func(n int) string {
+		"groups to come": {job.ErrorSummary, 101_000, func(n int) string {
 			return fmt.Sprintf(`{"action":"test_groups","groups":["g%d.toml"]}`+"\n", n)
 		}, "more groups than a report keeps"},
-		"long groups": {job.StructuredLog, 40_000, func(n int) string {
+		"long groups": {job.StructuredLog, 33_000, func(n int) string {
 			return fmt.Sprintf(`{"action":"group_start","name":"%d%s"}`+"\n"+`{"action":"test_start","test":"a","group":"%d%s"}`+"\n", n, long, n, long)
 		}, "more groups than a report keeps"},
-		"suites": {job.StructuredLog, 30_000, func(n int) string {
+		"suites": {job.StructuredLog, 10_000, func(n int) string {
 			return fmt.Sprintf(`{"action":"suite_start","tests":{"g%d.toml":["a%d","b","c"]}}`+"\n", n, n)
 		}, ""},
-		"torn lines": {job.StructuredLog, 50_000, func(n int) string { return fmt.Sprintf(`{"action":"test_start","test":"a%d"}`+"\n{\n", n) }, "unexpected end of JSON"},
+		"torn lines": {job.StructuredLog, 20_000, func(n int) string { return fmt.Sprintf(`{"action":"test_start","test":"a%d"}`+"\n{\n", n) }, "unexpected end of JSON"},
 	} {
 		runtime.GC()
 		var before, after runtime.MemStats
@@ -114,7 +114,7 @@ func TestAskedAboutAmongManyTests(t *testing.T) {
 		{"TEST-START | /tests/mine.html\n", joblog.Unknown},
 		{"", joblog.Unknown},
 	} {
-		r, err := joblog.Read(t.Context(), io.MultiReader(&made{most: 60_000, line: many}, strings.NewReader(c.end)), job.TextLog, &joblog.Options{Tests: []string{"mine.html"}})
+		r, err := joblog.Read(t.Context(), io.MultiReader(&made{most: 46_000, line: many}, strings.NewReader(c.end)), job.TextLog, &joblog.Options{Tests: []string{"mine.html"}})
 		if err != nil || !r.Partial {
 			t.Fatalf("%v, %+v", err, r.Partial)
 		}
