@@ -52,7 +52,7 @@ func (f *file) archive(ctx context.Context, in io.Reader, layers int) (*Report, 
 		}
 		return f.tornArchive(ctx, spool, layers, err)
 	}
-	a := &archived{file: f, layers: layers, ends: map[string]ending{}, left: f.opts.MaxUnpacked, r: newReport(f.which)}
+	a := &archived{file: f, layers: layers, ends: map[string]ending{}, left: f.opts.MaxUnpacked, r: newReport(f.which).want(f.opts.Tests)}
 	for i, e := range slices.SortedStableFunc(slices.Values(z.File), func(x, y *zip.File) int { return strings.Compare(x.Name, y.Name) }) {
 		if i >= mostEntries {
 			a.r.partial(fmt.Sprintf("the archive has more than %d files", mostEntries))
@@ -94,6 +94,7 @@ type archived struct {
 	ends   map[string]ending
 	passed []string // names of what is no log, or not known
 	whole  int
+	holes  int
 }
 
 // entry reads one file of the archive.
@@ -133,8 +134,14 @@ func (a *archived) take(ctx context.Context, name string, in io.Reader) error {
 func (a *archived) absorb(name string, r *Report) {
 	a.names = append(a.names, name)
 	for _, f := range r.Failures {
-		a.r.add(f)
+		a.r.list(f)
 	}
+	for _, f := range r.bad[:min(len(r.bad), mostBadGroups-len(a.r.bad))] {
+		a.r.bad = append(a.r.bad, f)
+	}
+	a.r.strays = append(a.r.strays, r.strays...)
+	a.r.listing = a.r.listing || r.listing
+	a.holes += r.holes
 	for _, g := range r.Groups {
 		a.r.group(g)
 	}
@@ -163,6 +170,7 @@ func (a *archived) finish() (*Report, error) {
 	for _, test := range sortedKeys(a.ends) {
 		r.end(test, a.ends[test])
 	}
+	r.holes = a.holes
 	switch {
 	case len(a.names) == 0 && len(a.passed) == 0:
 		return nil, &contentError{looks: "it is an archive without a log in it", next: "name the log itself"}
@@ -191,7 +199,7 @@ func (f *file) tornArchive(ctx context.Context, spool io.ReadSeeker, layers int,
 	if _, err := spool.Seek(0, io.SeekStart); err != nil {
 		return nil, err
 	}
-	a := &archived{file: f, layers: layers, ends: map[string]ending{}, left: f.opts.MaxUnpacked, r: newReport(f.which)}
+	a := &archived{file: f, layers: layers, ends: map[string]ending{}, left: f.opts.MaxUnpacked, r: newReport(f.which).want(f.opts.Tests)}
 	b := bufio.NewReader(spool)
 	for range mostEntries {
 		name, in, err := localFile(b)

@@ -134,7 +134,7 @@ func (c *cargoLog) ended(n int, name, what string) bool {
 		c.done(skipped, name)
 	case word == "FAILED", word == "failed":
 		c.done(failed, name)
-		c.hold(Failure{Line: n, Kind: KindTest, Test: name, Group: c.group, Status: "FAIL", Expected: "PASS"})
+		c.hold(Failure{Line: n, Kind: KindTest, Test: name, Group: c.group, Status: "FAIL"})
 	default:
 		return false
 	}
@@ -233,7 +233,7 @@ func (c *cargoLog) died(n int, text string) {
 	if strings.Contains(why, "signal: ") || strings.Contains(why, "0xc0000") {
 		kind, status = KindCrash, "CRASH"
 	}
-	f := Failure{Line: n, Kind: kind, Group: c.group, Status: status, Expected: "PASS", Message: strings.TrimSuffix(why, ")")}
+	f := Failure{Line: n, Kind: kind, Group: c.group, Status: status, Message: strings.TrimSuffix(why, ")")}
 	if len(c.began) == 1 {
 		for f.Test = range c.began {
 			c.done(failed, f.Test)
@@ -321,11 +321,11 @@ func (c *cargoLog) nextestLine(n int, s, text string) bool {
 	}
 	was, known := c.tries[key]
 	if !known {
-		if c.size > mostNames {
-			c.partial("more tests than are read")
+		if c.size > mostTestText {
+			c.partial(tooManyTests)
 			return true
 		}
-		c.size += len(key)
+		c.size += len(key) + perTest
 		c.names = append(c.names, key)
 		was.line = n
 	}
@@ -359,7 +359,7 @@ func (c *cargoLog) nextestEnds() {
 			_, word, _ = number(rest)
 			word = strings.TrimSpace(word)
 		}
-		f := Failure{Line: t.line, Kind: KindTest, Test: test, Group: t.bin, Status: "FAIL", Expected: "PASS", Message: c.panics[test]}
+		f := Failure{Line: t.line, Kind: KindTest, Test: test, Group: t.bin, Status: "FAIL", Message: c.panics[test]}
 		switch {
 		case word == "PASS", word == "LEAK", word == "TIMEOUT-PASS", strings.HasPrefix(word, "FLAKY "), strings.HasPrefix(word, "SLOW"):
 			c.done(passed, test, key)

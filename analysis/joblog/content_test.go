@@ -83,7 +83,7 @@ func TestNothingKnown(t *testing.T) {
 		"program finished with exit code 1\n":  "no line of a known format in 1 line",
 		"[taskcluster 2026-01-01T00:00:00.000Z] Task ID: x\n[task 2026-01-01T00:00:00.000Z] broken\n[taskcluster 2026-01-01T00:00:00.000Z] Unsuccessful task run with exit code: 1\n": "no line of a known format in 3 lines",
 	} {
-		r := read(t, []byte(text), "")
+		r := readAs(t, []byte(text), "")
 		if len(r.Formats) > 0 || !r.Partial || r.Reason != want || r.Verdict("a", "") != joblog.Unknown {
 			t.Errorf("%.60q: %v, partial %t: %s", text, r.Formats, r.Partial, r.Reason)
 		}
@@ -92,17 +92,17 @@ func TestNothingKnown(t *testing.T) {
 		"12:34:56     INFO - hello\n": joblog.PlainText, "TEST-START | a\nTEST-OK | a\n": joblog.PlainText, "ok  \tex.org/m\t0.1s\n": joblog.GoTest, "1..1\nok 1\n": joblog.TAP,
 		"===== 3 passed in 0.12s =====\n": joblog.Pytest, "no tests ran in 0.01s\n": joblog.Pytest, "> Task :test UP-TO-DATE\n\nBUILD SUCCESSFUL in 3s\n": joblog.Gradle, "1..0 # SKIP no network\n": joblog.TAP,
 	} {
-		if r := read(t, []byte(text), ""); !slices.Equal(r.Formats, []joblog.Format{format}) || r.Partial || len(r.Failures) > 0 {
+		if r := readAs(t, []byte(text), ""); !slices.Equal(r.Formats, []joblog.Format{format}) || r.Partial || len(r.Failures) > 0 {
 			t.Errorf("%q: %v, partial %t: %s", text, r.Formats, r.Partial, r.Reason)
 		}
 	}
 	// The CI says that a command failed, and nothing says why.
-	r := read(t, []byte("===== 3 passed in 0.12s =====\nprogram finished with exit code 2\n"), "")
+	r := readAs(t, []byte("===== 3 passed in 0.12s =====\nprogram finished with exit code 2\n"), "")
 	if !r.Partial || !strings.Contains(r.Reason, "program finished with exit code 2") {
 		t.Errorf("%s", r.Reason)
 	}
 	for _, which := range joblog.Formats() {
-		if r := read(t, []byte("hello\nworld\n"), which); !r.Partial || len(r.Formats) > 0 {
+		if r := readAs(t, []byte("hello\nworld\n"), which); !r.Partial || len(r.Formats) > 0 {
 			t.Errorf("as %s: %v, partial %t", which, r.Formats, r.Partial)
 		}
 	}
@@ -176,7 +176,7 @@ func TestPacked(t *testing.T) {
 			if way == "two of xz" {
 				continue
 			}
-			r := read(t, packed, "")
+			r := readAs(t, packed, "")
 			if got := sampled(r); got != s.failures || r.Source != s.format || r.Partial {
 				t.Errorf("%s by %s: %s, partial %t: %s\n%s", file, way, r.Source, r.Partial, r.Reason, got)
 			}
@@ -192,7 +192,7 @@ func TestPacked(t *testing.T) {
 		if err != nil || len(lines) != 1 && want == 1 {
 			t.Errorf("error lines by %s: %v, %v", way, lines, err)
 		}
-		if r := read(t, packed, ""); len(r.Failures) != want || r.Partial {
+		if r := readAs(t, packed, ""); len(r.Failures) != want || r.Partial {
 			t.Errorf("%s: %s", way, sampled(r))
 		}
 	}
@@ -200,7 +200,7 @@ func TestPacked(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r := read(t, bz, ""); sampled(r) != "2 test FAIL a/x.js" {
+	if r := readAs(t, bz, ""); sampled(r) != "2 test FAIL a/x.js" {
 		t.Errorf("bzip2: %s", sampled(r))
 	}
 	left, err := filepath.Glob(filepath.Join(os.TempDir(), "mozci-log-*"))
@@ -282,7 +282,7 @@ func TestBomb(t *testing.T) {
 // Of an archive all logs are read, and what was not is said.
 func TestArchive(t *testing.T) {
 	pytest, junit := open(t, sample{file: "pytest_v.log"}), open(t, sample{file: "junit.xml"})
-	r := read(t, zipped(t, map[string][]byte{"b/1_test.txt": pytest, "a/report.xml": junit, "a/index.html": []byte("<html></html>"), "a/shot.png": []byte("\x89PNG")}), "")
+	r := readAs(t, zipped(t, map[string][]byte{"b/1_test.txt": pytest, "a/report.xml": junit, "a/index.html": []byte("<html></html>"), "a/shot.png": []byte("\x89PNG")}), "")
 	if len(r.Failures) != 8 || r.Failures[0].Test != "t.a.test_x" || r.Partial || r.Source != joblog.PlainText {
 		t.Errorf("%s, %s, %s", sampled(r), r.Source, r.Reason)
 	}
@@ -292,16 +292,16 @@ func TestArchive(t *testing.T) {
 	if r.Verdict("t.a.test_y", "") != pass || r.Verdict("tests/test_a.py::test_fail", "") != fail || r.Verdict("none", "") != unknown {
 		t.Error("verdicts of an archive")
 	}
-	r = read(t, zipped(t, map[string][]byte{"a.xml": junit, "b.txt": []byte("12 widgets\n")}), "")
+	r = readAs(t, zipped(t, map[string][]byte{"a.xml": junit, "b.txt": []byte("12 widgets\n")}), "")
 	if !r.Partial || !strings.Contains(r.Reason, "b.txt") || len(r.Failures) != 1 {
 		t.Errorf("one that is not understood: %s", r.Reason)
 	}
-	r = read(t, zipped(t, map[string][]byte{"b.txt": []byte("12 widgets\n")}), "")
+	r = readAs(t, zipped(t, map[string][]byte{"b.txt": []byte("12 widgets\n")}), "")
 	if !r.Partial || len(r.Formats) > 0 {
 		t.Errorf("none that is understood: %s", r.Reason)
 	}
 	// A test that passed in one and did not end in the other is not known.
-	r = read(t, zipped(t, map[string][]byte{"1.log": []byte("[==========] Running 1 test\n[ RUN      ] A.b\n[       OK ] A.b (0 ms)\n[  PASSED  ] 1 test.\n"), "2.log": []byte("[==========] Running 1 test\n[ RUN      ] A.b\n")}), "")
+	r = readAs(t, zipped(t, map[string][]byte{"1.log": []byte("[==========] Running 1 test\n[ RUN      ] A.b\n[       OK ] A.b (0 ms)\n[  PASSED  ] 1 test.\n"), "2.log": []byte("[==========] Running 1 test\n[ RUN      ] A.b\n")}), "")
 	if got := r.Verdict("A.b", ""); got != unknown || !r.Partial {
 		t.Errorf("A.b: %s", got)
 	}

@@ -122,11 +122,11 @@ func (c *ctestLog) note(name string, e ctestEnd) {
 		e.e = started
 	}
 	if _, ok := c.tests[name]; !ok {
-		if c.size > mostNames {
-			c.partial("more tests than are read")
+		if c.size > mostTestText {
+			c.partial(tooManyTests)
 			return
 		}
-		c.size += len(name)
+		c.size += len(name) + perTest
 		c.names = append(c.names, name)
 	}
 	c.tests[name] = e
@@ -165,7 +165,7 @@ func (c *ctestLog) finish() {
 		c.done(t.e, name)
 		if t.e == failed {
 			lost++
-			c.hold(Failure{Line: t.line, Kind: t.kind, Test: name, Status: t.status, Expected: "PASS", Message: t.what})
+			c.hold(Failure{Line: t.line, Kind: t.kind, Test: name, Status: t.status, Message: t.what})
 		}
 	}
 	switch {

@@ -127,7 +127,7 @@ var samples = []sample{
 59 test NOT RUN missing
 65 test FAIL g`, "", map[string]joblog.Verdict{"good": pass, "bad": fail, "slow": fail, "skip": notRun, "dis": notRun, "g": fail, "other": unknown}},
 	{"gtest.log", joblog.GTest, "13 test FAIL A.bad\n37 test FAIL I/P.p/1", "", map[string]joblog.Verdict{"A.ok": pass, "A.bad": fail, "B.skip": notRun, "I/P.p/0": pass, "I/P.p/1": fail, "C.DISABLED_x": unknown}},
-	{"gtest_crash.log", joblog.GTest, "13 test FAIL A.bad", "did not end: Z.crash", map[string]joblog.Verdict{"A.ok": pass, "Z.crash": unknown, "I/P.p/0": unknown}},
+	{"gtest_crash.log", joblog.GTest, "13 test FAIL A.bad\n24 test  Z.crash", "did not end: Z.crash", map[string]joblog.Verdict{"A.ok": pass, "Z.crash": unknown, "I/P.p/0": unknown}},
 	{"jest.log", joblog.Jest, `16 test FAIL src/b.test.ts queue › with items › pushes ünïcode
 32 test FAIL src/c.test.js`, "", map[string]joblog.Verdict{
 		"src/a.test.js": pass, "math › adds": pass, "src/a.test.js › math › adds": pass, "math › subtracts": notRun, "src/b.test.ts": fail, "queue › with items › pops": pass,
@@ -180,7 +180,7 @@ func open(t *testing.T, s sample) []byte {
 	return text
 }
 
-func read(t *testing.T, text []byte, which joblog.Format) *joblog.Report {
+func readAs(t *testing.T, text []byte, which joblog.Format) *joblog.Report {
 	t.Helper()
 	r, err := joblog.Read(t.Context(), bytes.NewReader(text), which, nil)
 	if err != nil {
@@ -196,7 +196,7 @@ func TestFormats(t *testing.T) {
 		t.Run(s.file, func(t *testing.T) {
 			seen[s.format] = true
 			for _, which := range []joblog.Format{"", s.format} {
-				r := read(t, open(t, s), which)
+				r := readAs(t, open(t, s), which)
 				if d := cmp.Diff(strings.TrimSpace(s.failures), sampled(r)); d != "" {
 					t.Errorf("as %q (-want +got):\n%s", which, d)
 				}
@@ -242,7 +242,7 @@ func TestFormatMessages(t *testing.T) {
 		"gradle.log":           {"com.example.FooTest > testBar()": "org.opentest4j.AssertionFailedError: expected: <1> but was: <2>"},
 		"surefire.xml":         {"b.two": "line one\nline two ?[0m", "com.example.RerunTest.never": "java.lang.RuntimeException: <b> & \"ünï\"\n\tat com.example.RerunTest.never(RerunTest.java:9)"},
 	} {
-		r := read(t, open(t, sample{file: file}), "")
+		r := readAs(t, open(t, sample{file: file}), "")
 		for _, f := range r.Failures {
 			if message, ok := want[f.Test]; ok {
 				if d := cmp.Diff(message, f.Message); d != "" {
@@ -314,7 +314,7 @@ func TestFormatsWrapped(t *testing.T) {
 			ways["among others"] = slices.Concat([]byte("Cloning into 'x'...\n$ make check\n"), text, []byte("\ndone.\nelapsedTime=12.3\n"))
 		}
 		for way, text := range ways {
-			r := read(t, text, "")
+			r := readAs(t, text, "")
 			if d := cmp.Diff(withoutLine(s.failures), withoutLine(sampled(r))); d != "" {
 				t.Errorf("%s: %s (-want +got):\n%s", s.file, way, d)
 			}
@@ -367,7 +367,7 @@ func TestFormatsTwice(t *testing.T) {
 		if s.partial != "" {
 			continue
 		}
-		r := read(t, slices.Concat(text, []byte("\n"), text), "")
+		r := readAs(t, slices.Concat(text, []byte("\n"), text), "")
 		want := strings.Count(s.failures+"\n", "\n")
 		if s.failures == "" {
 			want = 0

@@ -2,7 +2,9 @@ package joblog_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -118,6 +120,38 @@ func FuzzErrorLines(f *testing.F) {
 		}
 		if n := len(alone); n == 1 != joblog.IsError(line) {
 			t.Errorf("%q: the search finds %d, the rules say %t", line, n, joblog.IsError(line))
+		}
+	})
+}
+
+// Results that are read without decoding say what decoding them says.
+func FuzzQuickResult(f *testing.F) {
+	for _, s := range []string{
+		`{"action":"test_result","test":"a","subtest":null,"status":"PASS","expected":"PASS"}`, `{"action": "test_result", "test": "a", "status": "OK", "expected": "OK", "line": 3, "known_intermittent": []}`,
+		`{"action":"test_result","test":"a","subtest":"s","status":"PASS","expected":"PASS"}`, `{"action":"test_result","test":"a","status":"CRASH","expected":"CRASH"}`,
+		`{"action":"test_result","test":"a","status":"FAIL","status":"PASS","expected":"PASS"}`, `{"action":"test_result","test":"a","status":"PASS","expected":"PASS"}x`,
+		`{"action":"test_result","test":"a","status":"","expected":""}`, `{"action":"test_result","test":"a\n","status":"SKIP","expected":"SKIP"}`, `{"action":"test_result","test":"a","status":"PASS","expected":"PASS",}`,
+	} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, line string) {
+		object, ok := strings.CutPrefix(line, "{")
+		if !ok || strings.ContainsAny(line, "\n\r") || !json.Valid([]byte(line)) {
+			return
+		}
+		said := func(line string) string {
+			r, err := joblog.Read(t.Context(), strings.NewReader(line), joblog.ErrorSummary, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return fmt.Sprint(shown(r), r.Verdict("a", ""), r.Partial)
+		}
+		decoded := `{"z":{},` + object
+		if strings.TrimSpace(object) == "}" {
+			decoded = `{"z":{}}`
+		}
+		if a, b := said(line), said(decoded); a != b {
+			t.Errorf("%q: %s, decoded %s", line, a, b)
 		}
 	})
 }

@@ -28,6 +28,7 @@ type goEvents struct {
 // goPackage is a package whose tests are under way.
 type goPackage struct {
 	said   map[string]string // by test, of those that have not ended
+	begun  map[string]int    // the lines where they began
 	size   int               // of the names in said
 	output string            // of no test
 	failed int
@@ -68,7 +69,7 @@ func (g *goEvents) line(n int, s string) bool {
 			g.partial("more packages than are read")
 			return true
 		}
-		p = &goPackage{said: map[string]string{}}
+		p = &goPackage{said: map[string]string{}, begun: map[string]int{}}
 		g.packages[e.Package] = p
 	}
 	if e.Test == "" {
@@ -82,11 +83,11 @@ func (g *goEvents) line(n int, s string) bool {
 func (g *goEvents) testEvent(n int, p *goPackage, e goEvent) {
 	switch e.Action {
 	case "run":
-		if p.size += len(e.Test); p.size > mostNames {
-			g.partial("more tests than are read")
+		if p.size += len(e.Test) + perTest; p.size > mostTestText {
+			g.partial(tooManyTests)
 			return
 		}
-		p.said[e.Test] = ""
+		p.said[e.Test], p.begun[e.Test] = "", n
 	case "output":
 		if said, ok := p.said[e.Test]; ok && !strings.HasPrefix(e.Output, "=== ") && !strings.HasPrefix(strings.TrimLeft(e.Output, " "), "--- ") {
 			note(&said, strings.Trim(e.Output, " \n"))
@@ -95,13 +96,13 @@ func (g *goEvents) testEvent(n int, p *goPackage, e goEvent) {
 	case "fail":
 		p.failed++
 		g.fail(n, KindTest, "FAIL", e.Package, e.Test, p.said[e.Test])
-		delete(p.said, e.Test)
+		p.over(e.Test)
 	case "pass", "skip", "bench":
 		ended := passed
 		if e.Action == "skip" {
 			ended = skipped
 		}
-		delete(p.said, e.Test)
+		p.over(e.Test)
 		g.end(e.Test, ended)
 		g.end(e.Package+"."+e.Test, ended)
 	}
@@ -111,7 +112,7 @@ func (g *goEvents) fail(n int, kind Kind, status, pkg, test, message string) {
 	if i := strings.Index("\n"+message, "\ngoroutine "); i >= 0 { // the stacks of a panic
 		message = strings.TrimSpace(message[:max(i-1, 0)])
 	}
-	g.add(Failure{Line: n, Kind: kind, Test: test, Group: pkg, Status: status, Expected: "PASS", Message: message})
+	g.add(Failure{Line: n, Kind: kind, Test: test, Group: pkg, Status: status, Message: message})
 	if test != "" {
 		g.end(test, failed)
 		g.end(pkg+"."+test, failed)
@@ -135,14 +136,22 @@ func (g *goEvents) packageEvent(n int, p *goPackage, e goEvent) {
 	default:
 		return
 	}
-	g.leave(p)
+	g.leave(e.Package, p)
 	delete(g.packages, e.Package)
 }
 
-// leave notes that the tests that began did not end.
-func (g *goEvents) leave(p *goPackage) {
+// over forgets a test that ended.
+func (p *goPackage) over(test string) {
+	delete(p.said, test)
+	delete(p.begun, test)
+}
+
+// leave lists the tests that began and did not end.
+func (g *goEvents) leave(pkg string, p *goPackage) {
 	for _, test := range slices.Sorted(maps.Keys(p.said)) {
 		g.end(test, started)
+		g.end(pkg+"."+test, started)
+		g.add(Failure{Line: p.begun[test], Kind: KindTest, Test: test, Group: pkg, Message: neverEnded})
 	}
 }
 
@@ -167,7 +176,7 @@ func (g *goEvents) why(n int, p *goPackage, e goEvent) {
 		} else {
 			g.fail(n, KindCrash, "CRASH", e.Package, test, first)
 		}
-		delete(p.said, test)
+		p.over(test)
 		named = true
 	}
 	if !named {
@@ -181,7 +190,7 @@ func (g *goEvents) over() {
 	}
 	for _, name := range slices.Sorted(maps.Keys(g.packages)) {
 		g.partial("go test -json: the log ends before the result of the package " + name)
-		g.leave(g.packages[name])
+		g.leave(name, g.packages[name])
 	}
 	g.packages = nil
 }

@@ -106,7 +106,7 @@ func (g *goTest) result(n int, s string, i int) bool {
 	g.ended = append(g.ended, goEnd{name, e})
 	g.message = e == failed
 	if e == failed {
-		g.hold(Failure{Line: n, Kind: KindTest, Test: name, Status: "FAIL", Expected: "PASS", Message: g.logs[name]})
+		g.hold(Failure{Line: n, Kind: KindTest, Test: name, Status: "FAIL", Message: g.logs[name]})
 		g.indent = len(s) - len(strings.TrimLeft(s, " "))
 	}
 	delete(g.logs, name)
@@ -173,7 +173,7 @@ func (g *goTest) failed(n int, pkg, why string) {
 		for _, test := range c.hung {
 			g.done(failed, test)
 			g.ended = append(g.ended, goEnd{test, failed})
-			g.hold(Failure{Line: c.line, Kind: KindTimeout, Test: test, Status: "TIMEOUT", Expected: "PASS", Message: c.panic})
+			g.hold(Failure{Line: c.line, Kind: KindTimeout, Test: test, Status: "TIMEOUT", Message: c.panic})
 		}
 	case c.panic != "" && first != nil && first.Message == "":
 		first.Message = c.panic
@@ -189,7 +189,7 @@ func (g *goTest) failed(n int, pkg, why string) {
 		if c.exit != "" {
 			message += ": " + c.exit
 		}
-		g.hold(Failure{Line: n, Kind: KindTest, Status: "FAIL", Expected: "PASS", Message: message})
+		g.hold(Failure{Line: n, Kind: KindTest, Status: "FAIL", Message: message})
 	}
 }
 

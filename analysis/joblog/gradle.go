@@ -106,7 +106,7 @@ func (g *gradleLog) test(n int, name, word string) bool {
 		g.done(skipped, name, more...)
 	default:
 		g.done(failed, name, more...)
-		g.hold(Failure{Line: n, Kind: KindTest, Test: name, Group: class, Status: "FAIL", Expected: "PASS"})
+		g.hold(Failure{Line: n, Kind: KindTest, Test: name, Group: class, Status: "FAIL"})
 		g.message = true
 	}
 	return true

@@ -126,7 +126,7 @@ func (g *gtestLog) fail(n int, rest, name, param string) {
 	if param != "" {
 		message = strings.TrimSpace(message + "\nwhere " + param)
 	}
-	g.hold(Failure{Line: n, Kind: KindTest, Test: name, Status: "FAIL", Expected: "PASS", Message: message})
+	g.hold(Failure{Line: n, Kind: KindTest, Test: name, Status: "FAIL", Message: message})
 	g.current = ""
 }
 
@@ -163,7 +163,7 @@ func (g *gtestLog) finish() {
 	switch {
 	case !g.summary && g.crash != "" && len(g.began) == 1:
 		for test, line := range g.began {
-			g.hold(Failure{Line: line, Kind: KindCrash, Test: test, Status: "CRASH", Expected: "PASS", Message: g.crash})
+			g.hold(Failure{Line: line, Kind: KindCrash, Test: test, Status: "CRASH", Message: g.crash})
 			g.done(failed, test)
 		}
 		g.partial("gtest: the program crashed before its summary")

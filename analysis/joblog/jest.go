@@ -174,7 +174,7 @@ func (j *jestLog) fail(n int, name, message string) {
 	}
 	j.seen[key] = len(j.held)
 	j.end(j.file, failed)
-	j.hold(Failure{Line: n, Kind: KindTest, Test: j.file, Subtest: name, Status: "FAIL", Expected: "PASS", Message: message})
+	j.hold(Failure{Line: n, Kind: KindTest, Test: j.file, Subtest: name, Status: "FAIL", Message: message})
 }
 
 // bullet takes "● adds › fails", which the message follows.
@@ -237,7 +237,7 @@ func (j *jestLog) finish() {
 	for key, line := range j.seen { // files of which no test is named
 		if !strings.Contains(key, "\x00") && !named[key] {
 			named[key] = true
-			j.add(Failure{Line: line, Kind: KindTest, Test: key, Status: "FAIL", Expected: "PASS"})
+			j.add(Failure{Line: line, Kind: KindTest, Test: key, Status: "FAIL"})
 		}
 	}
 	switch {

@@ -23,18 +23,22 @@ func (r *Report) eachJSON(ctx context.Context, in io.Reader, each func(number in
 		var long bool
 		var err error
 		if line, long, err = readLine(b, line[:0]); err != nil && !errors.Is(err, io.EOF) {
+			r.holes++
 			r.partial(fmt.Sprintf("line %d could not be read: %v", number, err))
 			return ctx.Err()
 		}
 		text := bytes.TrimSpace(bytes.TrimPrefix(bytes.TrimSpace(line), []byte("\xef\xbb\xbf")))
 		switch {
 		case long:
+			r.holes++
 			r.partial(fmt.Sprintf("line %d is longer than %d bytes", number, longestLine))
 		case len(text) == 0:
 		case text[0] != '{':
+			r.holes++
 			r.partial(fmt.Sprintf("line %d is no JSON object: %q", number, clip(string(text), 40)))
 		default:
 			if bad := each(number, text); bad != nil {
+				r.holes++
 				r.partial(fmt.Sprintf("line %d: %v", number, bad))
 				r.several(number, text, each)
 			}
@@ -123,6 +127,14 @@ func (t *testID) UnmarshalJSON(b []byte) error {
 			*t += testID(p)
 		}
 	}
+	return nil
+}
+
+// flag is true, or anything else as good as false.
+type flag bool
+
+func (f *flag) UnmarshalJSON(b []byte) error {
+	*f = string(b) == "true"
 	return nil
 }
 

@@ -47,8 +47,8 @@ type junitCase struct {
 	failures []Failure
 }
 
-func readJUnit(ctx context.Context, b *bufio.Reader) (*Report, error) {
-	j := &junit{r: newReport(JUnit)}
+func readJUnit(ctx context.Context, b *bufio.Reader, tests []string) (*Report, error) {
+	j := &junit{r: newReport(JUnit).want(tests)}
 	j.r.quiet = true
 	j.d = xml.NewDecoder(&cleaner{b: charset(b)})
 	j.d.Strict = false
@@ -155,7 +155,7 @@ func (j *junit) fault(line int, name, message, kind string) {
 		}
 		return
 	}
-	f := Failure{Line: line, Kind: KindTest, Group: j.suite(), Status: map[string]string{"failure": "FAIL", "error": "ERROR"}[name], Expected: "PASS", Message: strings.TrimSpace(message)}
+	f := Failure{Line: line, Kind: KindTest, Group: j.suite(), Status: map[string]string{"failure": "FAIL", "error": "ERROR"}[name], Message: strings.TrimSpace(message)}
 	if f.Message == "" {
 		f.Message = kind
 		j.inside = name
@@ -214,7 +214,7 @@ func (j *junit) endCase(whole bool) {
 	}
 	lost := 0
 	if c.rerun && len(c.failures) == 0 {
-		c.failures = []Failure{{Line: c.line, Kind: KindTest, Test: c.name, Group: c.suite, Status: "FAIL", Expected: "PASS", Message: "it failed in a rerun"}}
+		c.failures = []Failure{{Line: c.line, Kind: KindTest, Test: c.name, Group: c.suite, Status: "FAIL", Message: "it failed in a rerun"}}
 	}
 	if c.todo {
 		c.failures = nil
@@ -246,7 +246,7 @@ func (j *junit) status(c *junitCase) ending {
 	case "notrun", "not run", "disabled", "skip", "skipped", "suppressed", "ignored", "pending", "todo":
 		return skipped
 	case "fail", "failed", "failure", "error", "errored", "timeout", "timedout", "crash", "crashed", "interrupted":
-		j.r.add(Failure{Line: c.line, Kind: KindTest, Test: c.name, Group: c.suite, Status: strings.ToUpper(c.status), Expected: "PASS"})
+		j.r.add(Failure{Line: c.line, Kind: KindTest, Test: c.name, Group: c.suite, Status: strings.ToUpper(c.status)})
 		j.count(0, 1)
 		return failed
 	}

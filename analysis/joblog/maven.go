@@ -158,8 +158,8 @@ func (m *mavenLog) class(class string, nums [4]int) {
 		m.classes = map[string]ending{}
 	}
 	if was, ok := m.classes[class]; !ok {
-		if m.size += len(class); m.size > mostNames {
-			m.partial("more tests than are read")
+		if m.size += len(class) + perTest; m.size > mostTestText {
+			m.partial(tooManyTests)
 			return
 		}
 		m.order = append(m.order, class)
@@ -229,7 +229,7 @@ func (m *mavenLog) fail(n int, s string) bool {
 	if strings.Contains(s, "<<< ERROR!") {
 		status = "ERROR"
 	}
-	m.hold(Failure{Line: n, Kind: KindTest, Test: name, Group: m.group, Status: status, Expected: "PASS"})
+	m.hold(Failure{Line: n, Kind: KindTest, Test: name, Group: m.group, Status: status})
 	m.message = true
 	return true
 }

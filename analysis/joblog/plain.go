@@ -223,14 +223,14 @@ func readPlain(ctx context.Context, in io.Reader, tests []string) (*Report, erro
 }
 
 // readLines reads a plain log for the lines of one test runner alone.
-func readLines(ctx context.Context, in *bufio.Reader, which Format) (*Report, error) {
+func readLines(ctx context.Context, in *bufio.Reader, which Format, tests []string) (*Report, error) {
 	w := &watcher{in: in, buf: make([]byte, 0, blockSize), awake: true, mozilla: true, roll: newRoll()}
 	for _, f := range lineFormats {
 		if f.format == which {
 			w.readers = append(w.readers, f.read(w.roll))
 		}
 	}
-	r := newReport(which)
+	r := newReport(which).want(tests)
 	part := make([]byte, blockSize)
 	for {
 		_, err := w.Read(part)
@@ -300,7 +300,11 @@ func (r *roll) into(to *Report) (kept int) {
 	}
 	kept = len(to.Failures)
 	for _, f := range r.failures {
-		to.add(f)
+		if f.unended() {
+			to.list(f)
+		} else {
+			to.add(f)
+		}
 	}
 	slices.SortStableFunc(to.Failures, func(a, b Failure) int { return a.Line - b.Line })
 	for _, name := range r.names {

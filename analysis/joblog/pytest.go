@@ -390,7 +390,7 @@ func (p *pytestLog) finish() {
 		byTitle[blockKey(b.title)] = append(byTitle[blockKey(b.title)], i)
 	}
 	for _, v := range p.said {
-		f := Failure{Line: v.line, Kind: KindTest, Test: v.node, Subtest: v.sub, Status: strings.Replace(strings.TrimPrefix(v.status, "SUB"), "FAILED", "FAIL", 1), Expected: "PASS", Message: v.message}
+		f := Failure{Line: v.line, Kind: KindTest, Test: v.node, Subtest: v.sub, Status: strings.Replace(strings.TrimPrefix(v.status, "SUB"), "FAILED", "FAIL", 1), Message: v.message}
 		list := byTitle[nodeKey(v.node, v.sub)]
 		for _, i := range list {
 			if used[i] {
@@ -447,7 +447,7 @@ func (p *pytestLog) fromBlocks(used []bool) {
 			}
 		}
 		p.done(failed, node)
-		p.hold(Failure{Line: b.line, Kind: KindTest, Test: node, Subtest: sub, Status: status, Expected: "PASS", Message: b.message})
+		p.hold(Failure{Line: b.line, Kind: KindTest, Test: node, Subtest: sub, Status: status, Message: b.message})
 	}
 }
 
@@ -458,7 +458,7 @@ func (p *pytestLog) conclude() {
 		p.hold(Failure{Line: p.internal, Kind: KindLog, Status: "ERROR", Message: "pytest: INTERNALERROR"})
 		p.partial("pytest: an internal error ended the run")
 	case !p.finished && p.fatal != "" && p.pending != "":
-		p.hold(Failure{Line: p.to, Kind: KindCrash, Test: p.pending, Status: "CRASH", Expected: "PASS", Message: p.fatal})
+		p.hold(Failure{Line: p.to, Kind: KindCrash, Test: p.pending, Status: "CRASH", Message: p.fatal})
 		p.done(failed, p.pending)
 		p.partial("pytest: the process crashed before the last line")
 	case !p.finished:

@@ -12,9 +12,8 @@ import (
 
 // Options change how logs are read; nil is zero options.
 type Options struct {
-	// Tests are the tests whose passing is to be known although only a plain log
-	// of Mozilla's harnesses tells: its lines that name them are read. All other
-	// formats name all.
+	// Tests are the tests that matter: how they ended is known also when the log
+	// has more tests than a Report keeps.
 	Tests []string
 	// MaxUnpacked is how many bytes of a packed log are read once it is unpacked;
 	// the rest makes the report Partial. Default 4 GiB.
@@ -103,17 +102,17 @@ func (f *file) readAs(ctx context.Context, b *bufio.Reader, which Format) (*Repo
 	var err error
 	switch which {
 	case ErrorSummary:
-		r, err = readSummary(ctx, b)
+		r, err = readSummary(ctx, b, f.opts.Tests)
 	case StructuredLog:
-		r, err = readMozlog(ctx, b)
+		r, err = readMozlog(ctx, b, f.opts.Tests)
 	case WPTReport:
-		r, err = readWPTReport(ctx, b)
+		r, err = readWPTReport(ctx, b, f.opts.Tests)
 	case JUnit:
-		r, err = readJUnit(ctx, b)
+		r, err = readJUnit(ctx, b, f.opts.Tests)
 	case PlainText:
 		return readPlain(ctx, b, f.opts.Tests)
 	default:
-		return readLines(ctx, b, which)
+		return readLines(ctx, b, which, f.opts.Tests)
 	}
 	if f.which == "" || !r.empty() || !r.Partial {
 		r.Formats = []Format{which}
@@ -153,7 +152,7 @@ func Failures(ctx context.Context, opener job.LogOpener, j job.Job, opts *Option
 }
 
 // empty reports whether a structured log says nothing at all.
-func (r *Report) empty() bool { return len(r.Failures)+len(r.Groups)+len(r.ended) == 0 }
+func (r *Report) empty() bool { return len(r.Failures)+len(r.Groups)+len(r.tests) == 0 }
 
 func failures(ctx context.Context, opener job.LogOpener, j job.Job, which job.Log, opts *Options) (*Report, error) {
 	log, err := opener.OpenLog(ctx, j, which)

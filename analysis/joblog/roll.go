@@ -15,9 +15,10 @@ type roll struct {
 	names    []string // in their order
 	ends     map[string]ending
 	size     int
-	reason   string // why there may be more
-	spans    []span // the lines of test runners
-	torn     bool   // the line that is read has no end: what it says may go on
+	asked    map[string]bool // canonical names that are kept whatever else is
+	reason   string          // why there may be more
+	spans    []span          // the lines of test runners
+	torn     bool            // the line that is read has no end: what it says may go on
 }
 
 // span is the lines of one run of a test runner, both inclusive.
@@ -40,7 +41,7 @@ func (r *roll) saw(f Format) {
 
 func (r *roll) add(f Failure) {
 	if len(r.failures) >= mostFailures {
-		r.partial("more failures than are read")
+		r.partial(tooManyFailures)
 		return
 	}
 	f.Message = clip(f.Message, longestDetail)
@@ -60,10 +61,10 @@ func (r *roll) end(name string, e ending) {
 	name = clip(name, longestName)
 	was, known := r.ends[name]
 	switch {
-	case !known && r.size > mostNames:
-		r.partial("more tests than are read")
+	case !known && r.size > mostTestText && !r.asked[CanonicalTest(name)]:
+		r.partial(tooManyTests)
 	case !known:
-		r.size += len(name)
+		r.size += len(name) + perTest
 		r.names = append(r.names, name)
 		r.ends[name] = e
 	case worse(e) > worse(was):
@@ -106,6 +107,9 @@ func (r *roll) covers(f Failure) bool {
 	case KindLog, KindBuild, KindInfra:
 		return true
 	case KindTest:
+		if _, known := r.ends[f.Test]; known && f.unended() {
+			return true // its reader knows better how it ended
+		}
 		_, taken := slices.BinarySearchFunc(r.failures, f.Line, func(o Failure, line int) int { return o.Line - line })
 		return taken || r.ends[f.Test] == failed
 	}
@@ -134,9 +138,20 @@ func (r *roll) merge() {
 	r.spans = out
 }
 
-// endings calls each with what a report knows of each test, in no order.
+// endings calls each with what a report knows of each test, by its canonical
+// name and in no order. As in a verdict, a failure wins, and then what is not
+// known.
 func (r *Report) endings(each func(test string, e ending)) {
-	for test, e := range r.ended {
-		each(test, e)
+	for test, o := range r.tests {
+		switch {
+		case o.failed || o.crashed:
+			each(test, failed)
+		case o.lost || o.flaky || len(o.open) > 0:
+			each(test, started)
+		case o.passed:
+			each(test, passed)
+		case o.skipped:
+			each(test, skipped)
+		}
 	}
 }

@@ -36,13 +36,13 @@ func (r *session) at(number int) {
 }
 
 func (r *session) start(test string, number int) {
-	if r.size > mostNames {
-		r.partial("more tests than are read")
+	if r.size > mostTestText {
+		r.partial(tooManyTests)
 		return
 	}
 	if _, ok := r.began[test]; !ok {
 		r.began[test] = number
-		r.size += len(test)
+		r.size += len(test) + perTest
 	}
 }
 
@@ -50,7 +50,7 @@ func (r *session) start(test string, number int) {
 func (r *session) done(e ending, test string, more ...string) {
 	if _, ok := r.began[test]; ok {
 		delete(r.began, test)
-		r.size -= len(test)
+		r.size -= len(test) + perTest
 	}
 	r.counts[e]++
 	r.end(test, e)
@@ -62,7 +62,7 @@ func (r *session) done(e ending, test string, more ...string) {
 // hold keeps a failure until the run is closed, so that more can be said of it.
 func (r *session) hold(f Failure) {
 	if len(r.held) >= mostFailures {
-		r.partial("more failures than are read")
+		r.partial(tooManyFailures)
 		return
 	}
 	r.held = append(r.held, f)
@@ -85,10 +85,12 @@ func (r *session) unended() string {
 	return "; began and did not end: " + strings.Join(names[:min(len(names), 5)], ", ")
 }
 
-// close ends the run: tests that began are not known to have ended.
+// close ends the run: tests that began and did not end are listed, and are not
+// known to have passed.
 func (r *session) close() {
 	for _, test := range slices.Sorted(maps.Keys(r.began)) {
 		r.end(test, started)
+		r.hold(Failure{Line: r.began[test], Kind: KindTest, Test: test, Group: r.group, Message: neverEnded})
 	}
 	for _, f := range r.held {
 		r.add(f)
@@ -111,9 +113,7 @@ func note(message *string, line string) {
 
 // bare is a line without what CIs put before each line, and without colours.
 func bare(s string) string {
-	if strings.IndexByte(s, 0x1b) >= 0 {
-		s = withoutEscapes(s)
-	}
+	s = withoutColours(s)
 	for range 3 {
 		rest, ok := withoutStamp(s)
 		if !ok {
@@ -122,36 +122,6 @@ func bare(s string) string {
 		s = rest
 	}
 	return s
-}
-
-// withoutEscapes takes the sequences of ECMA-48 away: colours, and links (OSC 8).
-func withoutEscapes(s string) string {
-	var out strings.Builder
-	for {
-		i := strings.IndexByte(s, 0x1b)
-		if i < 0 || i+1 >= len(s) {
-			out.WriteString(strings.TrimSuffix(s, "\x1b"))
-			return out.String()
-		}
-		out.WriteString(s[:i])
-		switch rest := s[i+2:]; s[i+1] {
-		case '[':
-			n := strings.IndexFunc(rest, func(r rune) bool { return r >= '@' && r <= '~' || r < ' ' })
-			if n < 0 {
-				return out.String()
-			}
-			s = rest[n+1:]
-		case ']':
-			n := strings.IndexAny(rest, "\a\x1b")
-			if n < 0 {
-				return out.String()
-			}
-			s = strings.TrimPrefix(rest[n:], "\x1b\\")
-			s = strings.TrimPrefix(s, "\a")
-		default:
-			s = rest
-		}
-	}
 }
 
 // withoutStamp takes one stamp away.

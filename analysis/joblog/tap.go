@@ -232,7 +232,7 @@ func (t *tapLog) took(n int, name string, bad bool, directive string, depth int)
 		if why != "" && word != "" {
 			why = directive
 		}
-		t.hold(Failure{Line: n, Kind: KindTest, Test: name, Status: "FAIL", Expected: "PASS", Message: why})
+		t.hold(Failure{Line: n, Kind: KindTest, Test: name, Status: "FAIL", Message: why})
 		t.last.index = len(t.held) - 1
 	default:
 		t.done(passed, name)

@@ -20,7 +20,7 @@ func TestNotWhole(t *testing.T) {
 		"FAILED tests/a.py::test_x - assert 0\n":           {1, "before the last line"},
 		"INTERNALERROR> Traceback\n":                       {1, "internal error"},
 		"=== RUN   TestX\n--- PASS: TestX (0.00s)":         {0, "before the result of the package"},
-		`{"Action":"run","Package":"p","Test":"T"}` + "\n": {0, "before the result of the package p"},
+		`{"Action":"run","Package":"p","Test":"T"}` + "\n": {1, "before the result of the package p"},
 		"running 2 tests\ntest a ... ok\ntest b ... ok\n\ntest result: ok. 3 passed; 0 failed; 0 ignored; 0 measured\n": {0, "fewer tests are listed"},
 		"running 2 tests\ntest a ... ok\n\ntest result: FAILED. 1 passed; 1 failed; 0 ignored; 0 measured\n":            {0, "counts more failures"},
 		"running 2 tests\ntest a ... ok\n": {0, "did not end with its result"},
@@ -29,12 +29,12 @@ func TestNotWhole(t *testing.T) {
 		gtest + "[==========] 5 tests from 1 test suite ran. (0 ms total)\n[  FAILED  ] 4 tests, listed below:\n":               {0, "counts more failures"},
 		gtest + "[ RUN      ] A.c\nSegmentation fault (core dumped)\n":                                                          {1, "crashed before its summary"},
 		"Test project /x\n1/2 Test #1: a ....   Passed    0.01 sec\n\n50% tests passed, 1 tests failed out of 2\n":              {0, "counts more failures"},
-		"Test project /x\n    Start 1: a\n":                    {0, "before the summary; began and did not end: a"},
+		"Test project /x\n    Start 1: a\n":                    {1, "before the summary; began and did not end: a"},
 		"FAIL src/a.test.js\nTests:       2 failed, 2 total\n": {1, "counts more failures"},
 		"TAP version 13\n1..3\nok 1 - a\nok 2 - b\n":           {0, "3 tests were planned, and 2 are there"},
 		"ok 1 - a\nok 2 - b\n":                                 {0, "no plan"},
 		"1..2\nok 1 - a\nBail out! no db\n":                    {1, "Bail out! no db"},
-		"[INFO]  T E S T S\n[INFO] Running a.B\n":              {0, "before the results"},
+		"[INFO]  T E S T S\n[INFO] Running a.B\n":              {1, "before the results"},
 		"[INFO]  T E S T S\n[INFO] Tests run: 2, Failures: 1, Errors: 0, Skipped: 0\n[INFO] BUILD FAILURE\n":  {1, "count more failures"},
 		"> Task :test\n\na.B > c FAILED\n    boom\n":                                                          {1, "before the end of the build"},
 		"> Task :test\n3 tests completed, 2 failed\nBUILD FAILED in 1s\n":                                     {1, "more failures are counted"},
@@ -46,7 +46,7 @@ func TestNotWhole(t *testing.T) {
 		`{"run_info":{},"time_start":1,"results":[{"test":"/a","status":"FAIL","expected":"OK"},{"test":"/b"`: {1, "line 1"},
 		`{"run_info":{},"time_start":1,"results":[{"test":"/a"}],"time_end":2}`:                               {0, "no status"},
 	} {
-		r := read(t, []byte(text), "")
+		r := readAs(t, []byte(text), "")
 		if !r.Partial || !strings.Contains(r.Reason, want.why) || len(r.Failures) != want.failures {
 			t.Errorf("%q: %d failures, partial %t: %s\n%s", text, len(r.Failures), r.Partial, r.Reason, sampled(r))
 		}

@@ -43,8 +43,8 @@ type wptReport struct {
 	ended bool
 }
 
-func readWPTReport(ctx context.Context, b *bufio.Reader) (*Report, error) {
-	w := &wptReport{r: newReport(WPTReport), lines: &lineCounter{in: b, left: mostResult, line: 1}}
+func readWPTReport(ctx context.Context, b *bufio.Reader, tests []string) (*Report, error) {
+	w := &wptReport{r: newReport(WPTReport).want(tests), lines: &lineCounter{in: b, left: mostResult, line: 1}}
 	w.d = json.NewDecoder(w.lines)
 	w.r.quiet = true
 	for {
@@ -172,12 +172,8 @@ func (w *wptReport) result(line int, res wptResult) {
 		w.r.add(f)
 		return
 	}
-	switch {
-	case bad:
-	case res.Status == "SKIP":
-		w.r.end(test, skipped)
-	default:
-		w.r.end(test, passed)
+	if !bad {
+		w.r.end(test, endsAs(string(res.Status)))
 	}
 }
 

@@ -57,11 +57,14 @@ reads Mozilla's error summaries, structured logs and plain logs, wptreport.json
 and JUnit XML, and in plain logs the output of pytest, go test, cargo test and
 nextest, ctest, gtest, Jest, TAP, Maven and Gradle. Files may be UTF-16, and
 packed by gzip, zstd, xz, bzip2 or zip. Of a job mozci reads the best log that
-it has.
+it has. Tests that began and did not end are listed too: they hung, crashed, or
+the log was cut.
 
-"no failures" is printed only for a log that was understood. When a log is cut
-or damaged, mozci prints what it found, says on standard error why there may be
-more, and exits with 1. It exits with 3 when no line was of a known format.`,
+"no failures" is printed only for a log that was understood. When a log is cut,
+damaged or too large, mozci prints what it found, says on standard error why
+there may be more, and exits with 1; so it does when no failure is listed and a
+group of tests did not end. It exits with 3 when no line was of a known format,
+and when groups failed and no failure says in which test.`,
 		Example: `  mozci failures --job A0cKfsxWTMq5ESDjLOnkVg/0
   mozci failures mochitest_errorsummary.log live_backing.log --json
   mozci failures --format junit report.xml`,
@@ -166,31 +169,39 @@ func (a *app) printFailures(name string, r *joblog.Report) error {
 	for _, n := range r.Notes {
 		_, _ = fmt.Fprintf(a.err, "mozci: %s: %s\n", name, oneLine(n))
 	}
-	switch {
-	case len(r.Formats) == 0:
+	if len(r.Formats) == 0 {
 		_, _ = fmt.Fprintf(a.err, "mozci: %s: %s; try another --format, or another log of the job\n", name, oneLine(r.Reason))
 		return errNotEnough
+	}
+	unfinished, nameless := a.sayGroups(name, r)
+	switch {
 	case r.Partial:
 		_, _ = fmt.Fprintf(a.err, "mozci: %s: there may be more failures: %s\n", name, oneLine(r.Reason))
 		return errTold
-	case len(r.Failures) == 0 && len(unfinished(r)) > 0:
-		_, _ = fmt.Fprintf(a.err, "mozci: %s: no failure is listed, but not every group ended: %s\n", name, oneLine(strings.Join(unfinished(r), ", ")))
+	case len(r.Failures) > 0:
+	case unfinished > 0: // the log is cut, or the harness broke
 		return errTold
-	case !a.json && len(r.Failures) == 0:
+	case nameless > 0:
+		return errNotEnough
+	case !a.json:
 		a.printf("%s: no failures\n", name)
 	}
 	return nil
 }
 
-// unfinished are the groups that began, or were to, and did not end.
-func unfinished(r *joblog.Report) []string {
-	var out []string
-	for _, g := range r.Groups {
-		if g.Status == "" {
-			out = append(out, g.Name)
-		}
+// sayGroups says on standard error which groups did not end, and which failed
+// without naming a test, and returns how many.
+func (a *app) sayGroups(name string, r *joblog.Report) (unfinished, nameless int) {
+	var open, bad []string
+	for _, g := range r.Unfinished() {
+		open = append(open, g.Name)
 	}
-	return out
+	for _, f := range r.Nameless() {
+		bad = append(bad, f.Group)
+	}
+	a.groups(name, bad, "group failed without naming a test", "groups failed without naming a test")
+	a.groups(name, open, "group did not end", "groups did not end")
+	return len(open), len(bad)
 }
 
 // sourceName keeps the name that the JSON has had for structured logs.
@@ -199,6 +210,22 @@ func sourceName(f joblog.Format) string {
 		return string(job.StructuredLog)
 	}
 	return string(f)
+}
+
+// groups says on standard error what became of groups, with their first names.
+func (a *app) groups(file string, names []string, one, more string) {
+	const most = 5
+	switch n := len(names); {
+	case n == 0:
+		return
+	case n > 1:
+		one = more
+	}
+	shown := strings.Join(names[:min(len(names), most)], ", ")
+	if len(names) > most {
+		shown += ", …"
+	}
+	_, _ = fmt.Fprintf(a.err, "mozci: %s: %d %s: %s\n", file, len(names), one, oneLine(shown))
 }
 
 // oneLine keeps a table's line one line: what a log says is anybody's.
