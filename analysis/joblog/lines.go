@@ -18,6 +18,8 @@ const (
 type found struct {
 	number int    // 1-based, counting line feeds
 	text   []byte // at most as much as was asked for; valid until the next
+	at     int    // of the first literal in text
+	sets   sets   // those of all literals in the line
 }
 
 // scan calls each with every line of a log that has one of the literals in its
@@ -25,53 +27,70 @@ type found struct {
 // what a progress bar leaves on one line is several. Memory is constant, also
 // for a line of a gigabyte.
 func scan(ctx context.Context, r io.Reader, s *searcher, most int, each func(found) error) error {
+	l := &scanner{s: s, most: most, each: each, number: 1}
+	return eachBlock(ctx, r, l.block)
+}
+
+// eachBlock calls each with the bytes of a log, in blocks that end with a line
+// feed where there is one in the buffer, else with a carriage return where there
+// is one; over tells the last. A block is valid until the next.
+func eachBlock(ctx context.Context, r io.Reader, each func(block []byte, over bool) error) error {
 	buf := make([]byte, bufferSize)
-	number := 1
-	fill, long := 0, false // long: what is in the buffer goes on with a line that was looked at
-	for {
+	for fill := 0; ; {
 		err := readInto(r, buf, &fill)
-		ended := err != nil
+		over := err != nil
 		if errors.Is(err, io.EOF) {
 			err = nil
 		}
-		text := buf[:fill]
-		if long {
-			i := bytes.IndexAny(text, "\n\r")
-			if i < 0 && !ended {
-				fill = 0
-				continue
-			}
+		block := buf[:fill]
+		if !over {
+			i := bytes.LastIndexByte(block, '\n')
 			if i < 0 {
-				return err
+				i = bytes.LastIndexByte(block, '\r')
 			}
-			if text[i] == '\n' {
-				number++
-			}
-			text, long = text[i+1:], false
-		}
-		whole := text // the lines that are there to their end
-		if !ended {
-			i := max(bytes.LastIndexByte(text, '\n'), bytes.LastIndexByte(text, '\r'))
-			whole = text[:i+1]
-			if i < 0 && len(text) == len(buf) { // one line fills the buffer
-				whole, long = text, true
+			if i >= 0 {
+				block = block[:i+1]
 			}
 		}
-		if scanErr := scanBlock(whole, &number, s, most, each); scanErr != nil {
-			return scanErr
+		if eachErr := each(block, over); eachErr != nil {
+			return eachErr
 		}
-		if ended {
+		if over {
 			return err
 		}
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		rest := text[len(whole):]
-		fill = copy(buf, rest)
-		if long {
-			fill = 0
-		}
+		fill = copy(buf, buf[len(block):fill])
 	}
+}
+
+// scanner looks at a log block by block.
+type scanner struct {
+	s      *searcher
+	most   int
+	each   func(found) error
+	number int  // of the line that comes next
+	long   bool // which was looked at already
+	sets   sets // those of all literals in the block
+}
+
+func (l *scanner) block(text []byte, over bool) error {
+	l.sets = 0
+	if l.long {
+		i := bytes.IndexAny(text, "\n\r")
+		if i < 0 {
+			return nil
+		}
+		if text[i] == '\n' {
+			l.number++
+		}
+		text, l.long = text[i+1:], false
+	}
+	if n := len(text); n > 0 && !over && text[n-1] != '\n' && text[n-1] != '\r' { // one line fills the buffer
+		l.long = true
+	}
+	return l.lines(text)
 }
 
 // readInto fills a buffer. Unlike io.ReadFull it tells an end from a torn one.
@@ -86,12 +105,12 @@ func readInto(r io.Reader, buf []byte, fill *int) error {
 	return nil
 }
 
-// scanBlock looks at whole lines. It counts the line feeds only up to lines
-// that are found, and at the end.
-func scanBlock(text []byte, number *int, s *searcher, most int, each func(found) error) error {
+// lines looks at whole lines. It counts the line feeds only up to lines that are
+// found, and at the end.
+func (l *scanner) lines(text []byte) error {
 	counted := 0
 	for from := 0; from < len(text); {
-		at := s.next(text, from)
+		at, of := l.s.next(text, from)
 		if at < 0 {
 			break
 		}
@@ -104,15 +123,33 @@ func scanBlock(text []byte, number *int, s *searcher, most int, each func(found)
 		if i := bytes.IndexByte(text[at:end], '\r'); i >= 0 {
 			end = at + i
 		}
-		*number += bytes.Count(text[counted:begin], []byte{'\n'})
+		of |= l.rest(text[at+1 : end])
+		l.sets |= of
+		l.number += bytes.Count(text[counted:begin], []byte{'\n'})
 		counted = begin
-		if at-begin < most {
-			if err := each(found{*number, text[begin:min(end, begin+most)]}); err != nil {
+		if at-begin < l.most {
+			if err := l.each(found{l.number, text[begin:min(end, begin+l.most)], at - begin, of}); err != nil {
 				return err
 			}
 		}
 		from = end + 1
 	}
-	*number += bytes.Count(text[counted:], []byte{'\n'})
+	l.number += bytes.Count(text[counted:], []byte{'\n'})
 	return nil
+}
+
+// rest are the sets of the literals in the rest of a line, where there are several
+// sets.
+func (l *scanner) rest(line []byte) (of sets) {
+	if l.s.sets == 1 {
+		return 0
+	}
+	for from := 0; ; from++ {
+		at, more := l.s.next(line, from)
+		if at < 0 {
+			return of
+		}
+		of |= more
+		from = at
+	}
 }

@@ -1,19 +1,13 @@
 package joblog
 
 import (
-	"bufio"
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
 )
-
-// blockSize is how much of a plain log is looked at for the lines of test
-// runners at a time.
-const blockSize = 256 << 10
 
 // lineReader reads the lines of one format in a plain log.
 type lineReader interface {
@@ -37,11 +31,11 @@ var lineFormats = []struct {
 
 // markers are literals of which the output of each test runner has some, near
 // its start or at its failures. What is behind the first block of a log is
-// looked at by line only where one of them, or a tab that go test writes, was
-// found: most of most logs is not a test runner's, and is passed over as fast as
-// it is searched. None has two spaces among its first bytes, which logs are full
+// looked at by line only where one of them, or what exits looks for, or a tab
+// that go test writes, was found: most of most logs is not a test runner's, and
+// is passed over as fast as it is searched. None has two spaces among its first bytes, which logs are full
 // of, so that the search would stop there.
-var markers = newSearcher(
+var markers = []string{
 	"test session starts", "short test summary", " passed in ", " failed in ", " error in ", "no tests ran in",
 	"--- FAIL: ", "--- PASS: ", "--- SKIP: ", "=== RUN   ", `"Action":"`, "[no test files]", "[build failed]", "[setup failed]", "panic: test timed",
 	"test result: ", "Running unittests", "Doc-tests ", "Nextest run ", " tests across ", " test across ", "could not compile",
@@ -51,106 +45,90 @@ var markers = newSearcher(
 	"TAP version 1", "# Subtest: ", "Bail out!", "not ok ", "ok 1 - ",
 	"T E S T S", "Tests run: ", "BUILD FAILURE", "BUILD SUCCESS", "BUILD FAILED", "COMPILATION ERROR",
 	"> Task :", "tests completed, ", "test completed, ", "Gradle Test ",
-)
+}
+
+// runnerSet is that of markers and exitPhrases in plainTriggers.
+const runnerSet sets = 4
+
+// plainTriggers find in one pass what all readers of a plain log look for.
+var plainTriggers = newSearcher(errorLiterals, testLiterals, slices.Concat(markers, exitPhrases))
 
 // ours are literals of the logs of Mozilla's harnesses: a log that has one is
 // understood, whatever else is in it.
-var ours = newSearcher(
+var ours = newSearcher([]string{
 	"TEST-START", "TEST-PASS", "TEST-OK", "TEST-END", "TEST-SKIP", "TEST-KNOWN-", "TEST-UNEXPECTED-", "TEST-FAIL", "TEST-INFO", "SUITE-START", "SUITE-END", "SUITE_START",
 	"PROCESS-CRASH", "REFTEST TEST", "REFTEST INFO", "     INFO - ", "TinderboxPrint", "Successful task run with exit code: 0",
-)
+})
 
-// watcher looks at a plain log while it is read.
+// watcher gives a plain log to the readers of lines, block by block.
 type watcher struct {
-	in      io.Reader
-	buf     []byte
-	number  int // of lines that are over
-	last    int // of the last line, if it has no end
-	long    bool
-	awake   bool
+	number  int  // of lines that are over
+	last    int  // of the last line, if it has no end
+	long    bool // it is under way, and its head was looked at
+	awake   bool // the next block is looked at
 	mozilla bool
 	exit    exits
 	readers []lineReader
 	roll    *roll
 }
 
-func newWatcher(in io.Reader) *watcher {
-	w := &watcher{in: in, buf: make([]byte, 0, blockSize), awake: true, roll: newRoll()}
+// newWatcher returns one of all formats, or of the one that is named.
+func newWatcher(which Format, tests []string) *watcher {
+	w := &watcher{awake: true, mozilla: which != PlainText, roll: newRoll(tests)}
 	for _, f := range lineFormats {
-		w.readers = append(w.readers, f.read(w.roll))
+		if which == PlainText || which == f.format {
+			w.readers = append(w.readers, f.read(w.roll))
+		}
 	}
 	return w
 }
 
-// Read implements io.Reader for who reads the log besides.
-func (w *watcher) Read(p []byte) (int, error) {
-	n, err := w.in.Read(p)
-	for part := p[:n]; len(part) > 0; {
-		k := copy(w.buf[len(w.buf):cap(w.buf)], part)
-		w.buf, part = w.buf[:len(w.buf)+k], part[k:]
-		if len(w.buf) == cap(w.buf) {
-			w.block(false)
-		}
-	}
-	return n, err
-}
-
-// finish takes what is left when the log is over.
+// finish is called when the log is over.
 func (w *watcher) finish() {
-	w.block(true)
 	for _, r := range w.readers {
 		r.over()
 	}
 }
 
-// block looks at the lines of the buffer that are there to their end.
-func (w *watcher) block(over bool) {
-	whole := w.buf
-	if !over {
-		i := bytes.LastIndexByte(whole, '\n')
-		if i < 0 { // one line fills the buffer: its head is looked at
-			if !w.long {
-				w.lines(whole, true)
-			}
-			w.buf, w.long = w.buf[:0], true
-			return
-		}
-		whole = whole[:i+1]
-	}
-	rest := w.buf[len(whole):]
+// block takes a block of eachBlock; marked says that there are markers in it.
+func (w *watcher) block(block []byte, marked, over bool) {
 	if w.long {
-		i := bytes.IndexByte(whole, '\n')
+		i := bytes.IndexByte(block, '\n')
 		if i < 0 {
-			w.buf = w.buf[:0]
 			return
 		}
 		w.number++
-		whole, w.long = whole[i+1:], false
+		block, w.long = block[i+1:], false
 	}
 	if !w.mozilla {
-		w.mozilla = ours.next(whole, 0) >= 0
+		_, of := ours.next(block, 0)
+		w.mozilla = of != 0
 	}
-	if w.awake || w.marked(whole) {
+	whole := block
+	if !over {
+		whole = block[:bytes.LastIndexByte(block, '\n')+1]
+	}
+	if w.awake || marked || goTestTab(whole) {
 		w.awake = w.lines(whole, false)
 	} else {
 		w.number += bytes.Count(whole, []byte{'\n'})
 	}
-	n := copy(w.buf[:cap(w.buf)], rest)
-	w.buf = w.buf[:n]
+	if rest := block[len(whole):]; len(rest) > 0 { // one line fills the buffer
+		w.lines(rest, true)
+		w.long = true
+	}
 }
 
-// marked reports whether a test runner may have written in the block.
-func (w *watcher) marked(block []byte) bool {
-	if markers.next(block, 0) >= 0 || exitWords.next(block, 0) >= 0 {
-		return true
-	}
+// goTestTab reports whether there is a tab that go test writes behind "ok" or
+// "FAIL".
+func goTestTab(block []byte) bool {
 	for at := 0; ; {
 		i := bytes.IndexByte(block[at:], '\t')
 		if i < 0 {
 			return false
 		}
 		at += i
-		if head := block[max(0, at-4):at]; bytes.HasSuffix(head, []byte("ok  ")) || bytes.HasSuffix(head, []byte("FAIL")) {
+		if head := block[max(0, at-4):at]; string(head) == "ok  " || string(head) == "FAIL" {
 			return true
 		}
 		at++
@@ -198,10 +176,22 @@ func (w *watcher) lines(block []byte, torn bool) bool {
 // readPlain reads a plain log: the lines of Mozilla's harnesses, and those of
 // test runners.
 func readPlain(ctx context.Context, in io.Reader, tests []string) (*Report, error) {
-	w := newWatcher(in)
-	r, err := readText(ctx, w, tests)
-	if err != nil {
-		return r, err
+	p, w := newTextLog(tests), newWatcher(PlainText, tests)
+	r := p.r
+	s := &scanner{s: plainTriggers, most: p.lines.bytes(), each: p.found, number: 1}
+	err := eachBlock(ctx, &colourless{in: in}, func(block []byte, over bool) error {
+		if err := s.block(block, over); err != nil {
+			return err
+		}
+		w.block(block, s.sets&runnerSet != 0, over)
+		return nil
+	})
+	if err != nil && ctx.Err() == nil {
+		r.partial(fmt.Sprintf("the log could not be read to its end: %v", err))
+	}
+	p.finish()
+	if ctx.Err() != nil {
+		return r, ctx.Err()
 	}
 	w.finish()
 	mozilla := w.roll.into(r) > 0 || w.mozilla
@@ -223,28 +213,17 @@ func readPlain(ctx context.Context, in io.Reader, tests []string) (*Report, erro
 }
 
 // readLines reads a plain log for the lines of one test runner alone.
-func readLines(ctx context.Context, in *bufio.Reader, which Format, tests []string) (*Report, error) {
-	w := &watcher{in: in, buf: make([]byte, 0, blockSize), awake: true, mozilla: true, roll: newRoll()}
-	for _, f := range lineFormats {
-		if f.format == which {
-			w.readers = append(w.readers, f.read(w.roll))
-		}
+func readLines(ctx context.Context, in io.Reader, which Format, tests []string) (*Report, error) {
+	r, w := newReport(which).want(tests), newWatcher(which, tests)
+	err := eachBlock(ctx, in, func(block []byte, over bool) error {
+		w.block(block, true, over)
+		return nil
+	})
+	if ctx.Err() != nil {
+		return r, ctx.Err()
 	}
-	r := newReport(which).want(tests)
-	part := make([]byte, blockSize)
-	for {
-		_, err := w.Read(part)
-		if ctx.Err() != nil {
-			return r, ctx.Err()
-		}
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			r.partial(fmt.Sprintf("the log could not be read to its end: %v", err))
-			break
-		}
-		w.awake = true
+	if err != nil {
+		r.partial(fmt.Sprintf("the log could not be read to its end: %v", err))
 	}
 	w.finish()
 	w.roll.into(r)
@@ -273,8 +252,6 @@ var exitPhrases = []string{
 	"Unsuccessful task run with exit code: ", "program finished with exit code ", "Process completed with exit code ", "Command failed with exit code ", "process killed by signal ",
 	"ERROR: Job failed:", "FAILED (failures=", "FAILED (errors=", "npm ERR! Test failed", "npm error Lifecycle", "Command failed with signal",
 }
-
-var exitWords = newSearcher(exitPhrases...)
 
 func (e *exits) line(s string) {
 	for _, words := range exitPhrases {

@@ -24,7 +24,15 @@ type roll struct {
 // span is the lines of one run of a test runner, both inclusive.
 type span struct{ from, to int }
 
-func newRoll() *roll { return &roll{ends: map[string]ending{}} }
+// newRoll returns a roll that keeps the ends of the tests that are named whatever
+// else there is.
+func newRoll(tests []string) *roll {
+	r := &roll{ends: map[string]ending{}, asked: map[string]bool{}}
+	for _, t := range tests {
+		r.asked[CanonicalTest(t)] = true
+	}
+	return r
+}
 
 // partial notes why there may be more failures.
 func (r *roll) partial(why string) {

@@ -1,36 +1,26 @@
 package joblog
 
 import (
-	"context"
-	"fmt"
-	"io"
+	"bytes"
 	"strings"
 )
 
-// testTriggers find, beside what errorTriggers do, what harnesses say of each
-// test.
-var testTriggers = newSearcher(append([]string{taskclusterStart, "TEST-", "[ RUN      ] ", "[       OK ] ", "[  SKIPPED ] ", "SUITE-", "Result summary:", "SimpleTest FINISHED", "SimpleTest finished ", "Loading a blank page"}, triggers...)...)
-
-// readText reads a plain log. The ends of the tests that are named are kept
-// whatever else the log has.
-func readText(ctx context.Context, in io.Reader, tests []string) (*Report, error) {
-	p := &textLog{r: newReport(PlainText).want(tests)}
-	err := eachError(ctx, &colourless{in: in}, testTriggers, longestText, func(number int, line string, isError bool) error {
-		p.line(number, strings.TrimRightFunc(line, isSpace), isError)
-		return nil
-	})
-	if err != nil && ctx.Err() == nil {
-		p.r.partial(fmt.Sprintf("the log could not be read to its end: %v", err))
-	}
-	p.finish()
-	return p.r, ctx.Err()
+// testLiterals are what harnesses say of each test.
+var testLiterals = []string{
+	"TEST-START", "TEST-INFO", "TEST-PASS", "TEST-OK", "TEST-END", "TEST-SKIP", "TEST-KNOWN-", "TEST-UNEXPECTED-", "TEST-FAIL", "TEST-ERROR",
+	"TEST-TIMEOUT", "TEST-CRASH", "TEST-ASSERT", "TEST-NOTRUN", "TEST-PRECONDITION_FAILED", "SUITE-START", "SUITE-END",
+	"[ RUN      ] ", "[       OK ] ", "[  SKIPPED ] ", "Result summary:", "SimpleTest FINISHED", "SimpleTest finished ", "Loading a blank page",
 }
+
+// testSet is that of testLiterals in the searcher of plain logs.
+const testSet sets = 2
 
 // textLog reads a plain log line by line. Some harnesses say how each test ended,
 // and some do not, or did not in their day: then a test has ended when the next
 // one began. Which sort a log is of is known at its end.
 type textLog struct {
-	r *Report
+	r     *Report
+	lines errorReader
 
 	current  *outcome // the test that began last
 	name     string   // as the log has it
@@ -43,6 +33,40 @@ type textLog struct {
 	suites      int  // that began and have not ended
 
 	failure int // the place of a failure of which the next line may say what was expected, plus 1
+}
+
+// newTextLog returns a reader that keeps the ends of the tests that are named
+// whatever else the log has.
+func newTextLog(tests []string) *textLog {
+	return &textLog{r: newReport(PlainText).want(tests), lines: errorReader{length: longestText}}
+}
+
+// found takes a line of which the searcher says that it may matter.
+func (p *textLog) found(f found) error {
+	switch {
+	case f.sets&(errorSet|testSet) == 0:
+	case f.sets&errorSet == 0 && p.repeats(f.text[f.at:]):
+	default:
+		line, isErr := p.lines.line(f)
+		p.line(f.number, strings.TrimRightFunc(line, isSpace), isErr)
+	}
+	return nil
+}
+
+// repeats reports whether a line, from its first literal on, only says once more
+// that something is right in the test that is under way. Half of a log can be
+// such lines, of which the first is enough.
+func (p *textLog) repeats(line []byte) bool {
+	const pass = "TEST-PASS | "
+	if !p.asserted || p.failure > 0 || len(line) < len(pass)+len(p.name)+len(" | ") || string(line[:len(pass)]) != pass {
+		return false
+	}
+	name, message := line[len(pass):len(pass)+len(p.name)], line[len(pass)+len(p.name):]
+	if string(name) != p.name || string(message[:len(" | ")]) != " | " {
+		return false
+	}
+	message = message[len(" | "):]
+	return !endWords(string(message[:min(len(message), 32)])) && !bytes.Contains(message, []byte("will retry"))
 }
 
 func (p *textLog) line(number int, line string, isError bool) {

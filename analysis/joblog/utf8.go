@@ -2,6 +2,7 @@ package joblog
 
 import (
 	"bytes"
+	"encoding/binary"
 	"unicode"
 )
 
@@ -67,7 +68,14 @@ func character(b []byte) (size int, ok bool) {
 	return n + 1, true
 }
 
+// valid reports whether a line is ASCII.
 func valid(b []byte) bool {
+	for len(b) >= 8 {
+		if binary.LittleEndian.Uint64(b)&0x8080808080808080 != 0 {
+			return false
+		}
+		b = b[8:]
+	}
 	for _, c := range b {
 		if c >= 0x80 {
 			return false
