@@ -110,7 +110,7 @@ func readInto(r io.Reader, buf []byte, fill *int) error {
 func (l *scanner) lines(text []byte) error {
 	counted := 0
 	for from := 0; from < len(text); {
-		at, of := l.s.next(text, from)
+		at := l.s.next(text, from)
 		if at < 0 {
 			break
 		}
@@ -123,7 +123,10 @@ func (l *scanner) lines(text []byte) error {
 		if i := bytes.IndexByte(text[at:end], '\r'); i >= 0 {
 			end = at + i
 		}
-		of |= l.rest(text[at+1 : end])
+		of := sets(1)
+		if l.s.sets > 1 {
+			of = l.s.all(text[max(begin, at-l.s.most):end])
+		}
 		l.sets |= of
 		l.number += bytes.Count(text[counted:begin], []byte{'\n'})
 		counted = begin
@@ -136,20 +139,4 @@ func (l *scanner) lines(text []byte) error {
 	}
 	l.number += bytes.Count(text[counted:], []byte{'\n'})
 	return nil
-}
-
-// rest are the sets of the literals in the rest of a line, where there are several
-// sets.
-func (l *scanner) rest(line []byte) (of sets) {
-	if l.s.sets == 1 {
-		return 0
-	}
-	for from := 0; ; from++ {
-		at, more := l.s.next(line, from)
-		if at < 0 {
-			return of
-		}
-		of |= more
-		from = at
-	}
 }

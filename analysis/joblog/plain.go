@@ -31,12 +31,11 @@ var lineFormats = []struct {
 
 // markers are literals of which the output of each test runner has some, near
 // its start or at its failures. What is behind the first block of a log is
-// looked at by line only where one of them, or what exits looks for, or a tab
-// that go test writes, was found: most of most logs is not a test runner's, and
+// looked at by line only where one of them, or a tab that go test writes, was found: most of most logs is not a test runner's, and
 // is passed over as fast as it is searched. None has two spaces among its first bytes, which logs are full
 // of, so that the search would stop there.
 var markers = []string{
-	"test session starts", "short test summary", " passed in ", " failed in ", " error in ", "no tests ran in",
+	"test session starts", "short test summary", " passed in ", " failed in ", "1 error in ", "no tests ran in",
 	"--- FAIL: ", "--- PASS: ", "--- SKIP: ", "=== RUN   ", `"Action":"`, "[no test files]", "[build failed]", "[setup failed]", "panic: test timed",
 	"test result: ", "Running unittests", "Doc-tests ", "Nextest run ", " tests across ", " test across ", "could not compile",
 	"Test project ", "% tests passed, ", "***Failed ", "***Exception", "***Timeout", "***Not Run",
@@ -47,11 +46,14 @@ var markers = []string{
 	"> Task :", "tests completed, ", "test completed, ", "Gradle Test ",
 }
 
-// runnerSet is that of markers and exitPhrases in plainTriggers.
-const runnerSet sets = 4
+// The sets of markers and of exitPhrases in plainTriggers.
+const (
+	runnerSet sets = 4
+	exitSet   sets = 8
+)
 
 // plainTriggers find in one pass what all readers of a plain log look for.
-var plainTriggers = newSearcher(errorLiterals, testLiterals, slices.Concat(markers, exitPhrases))
+var plainTriggers = newSearcher(errorLiterals, testLiterals, markers, exitPhrases)
 
 // ours are literals of the logs of Mozilla's harnesses: a log that has one is
 // understood, whatever else is in it.
@@ -67,7 +69,6 @@ type watcher struct {
 	long    bool // it is under way, and its head was looked at
 	awake   bool // the next block is looked at
 	mozilla bool
-	exit    exits
 	readers []lineReader
 	roll    *roll
 }
@@ -101,8 +102,7 @@ func (w *watcher) block(block []byte, marked, over bool) {
 		block, w.long = block[i+1:], false
 	}
 	if !w.mozilla {
-		_, of := ours.next(block, 0)
-		w.mozilla = of != 0
+		w.mozilla = ours.next(block, 0) >= 0
 	}
 	whole := block
 	if !over {
@@ -155,7 +155,6 @@ func (w *watcher) lines(block []byte, torn bool) bool {
 			line = line[i+1:]
 		}
 		s := bare(string(line[:min(len(line), longestText)]))
-		w.exit.line(s)
 		w.roll.torn = !ended && !torn
 		for _, r := range w.readers {
 			if r.line(number, s) {
@@ -177,8 +176,14 @@ func (w *watcher) lines(block []byte, torn bool) bool {
 // test runners.
 func readPlain(ctx context.Context, in io.Reader, tests []string) (*Report, error) {
 	p, w := newTextLog(tests), newWatcher(PlainText, tests)
+	var exit exits
 	r := p.r
-	s := &scanner{s: plainTriggers, most: p.lines.bytes(), each: p.found, number: 1}
+	s := &scanner{s: plainTriggers, most: p.lines.bytes(), number: 1, each: func(f found) error {
+		if f.sets&exitSet != 0 {
+			exit.line(bare(string(f.text[:min(len(f.text), longestText)])))
+		}
+		return p.found(f)
+	}}
 	err := eachBlock(ctx, &colourless{in: in}, func(block []byte, over bool) error {
 		if err := s.block(block, over); err != nil {
 			return err
@@ -206,8 +211,8 @@ func readPlain(ctx context.Context, in io.Reader, tests []string) (*Report, erro
 	case len(r.Formats) == 0:
 		r.Reason = "" // of all that may be wrong this comes first
 		r.partial(fmt.Sprintf("no line of a known format in %s", counted(max(w.number, w.last), "line")))
-	case len(r.Failures) == 0 && w.exit.failed != "":
-		r.partial("no failure was recognised, and the log says: " + w.exit.failed)
+	case len(r.Failures) == 0 && exit.failed != "":
+		r.partial("no failure was recognised, and the log says: " + exit.failed)
 	}
 	return r, nil
 }
