@@ -146,9 +146,9 @@ func TestOneTestManyNames(t *testing.T) {
 			if len(names) < 2 {
 				continue
 			}
-			for _, a := range names {
-				for _, b := range names {
-					if a == b {
+			for i, a := range names {
+				for j, b := range names {
+					if i == j || i != 0 && j != 0 && j != i+1 {
 						continue
 					}
 					for _, c := range []struct {
