@@ -57,6 +57,18 @@ func (p Push) Hashes() []string {
 	return out
 }
 
+// Twin is the tip's hash beside Revision, and the system that it is of, "git" or
+// "hg"; both are empty where none is known.
+func (p Push) Twin() (system, hash string) {
+	switch {
+	case p.Git != "" && !SameRevision(p.Git, p.Revision):
+		return "git", p.Git
+	case p.Hg != "" && !SameRevision(p.Hg, p.Revision):
+		return "hg", p.Hg
+	}
+	return "", ""
+}
+
 // Testable reports whether jobs can run on the push at all: a push that has no
 // changesets left has no revision to build.
 func (p Push) Testable() bool { return p.Revision != "" }

@@ -100,8 +100,8 @@ func (g *Graph) Merges() []Merge {
 type Backout struct {
 	Push     int64
 	Node     string
-	BacksOut []string // as its message names them
-	Resolved []string // those of the window that they name, in full
+	BacksOut []string // as its message names them, by hashes of hg or of git
+	Resolved []string // those of the window that they name, in full, by hashes of hg
 }
 
 // Backouts returns the changesets of the window that undo others, by what their
@@ -116,7 +116,7 @@ func (g *Graph) Backouts() []Backout {
 		b := Backout{Push: g.push[n], Node: n, BacksOut: u.Nodes, Resolved: []string{}}
 		for _, named := range u.Nodes {
 			for _, known := range g.order {
-				if job.SameRevision(named, known) {
+				if job.SameRevision(named, known) || job.SameRevision(named, g.known[known].Git) {
 					b.Resolved = append(b.Resolved, known)
 				}
 			}

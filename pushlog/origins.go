@@ -157,9 +157,10 @@ func pick(o *job.Origin, pushes []job.Push, wanted map[string]bool, begin int) *
 }
 
 // Backouts implements job.Backouter: as the server knows it, within a hundred
-// descendants; and where the server cannot tell, by the messages of the pushes
-// with the next 200 ids. Requests: one, and one for each push that backed
-// something out; or two.
+// descendants; and by the messages of the pushes with the next 200 ids, where
+// the server cannot tell, or where the changesets are also git's, whose reverts
+// name git's hashes. Requests: two, and one for each push that backed something
+// out.
 func (l *Log) Backouts(ctx context.Context, p job.Push) ([]job.Push, error) {
 	out, err := l.backouts(ctx, p)
 	return out, job.Wrap("pushlog.backouts", p.String(), err)
@@ -177,6 +178,15 @@ func (l *Log) backouts(ctx context.Context, p job.Push) ([]job.Push, error) {
 		return nil, err
 	}
 	found := map[int64]job.Push{}
+	if mayBeGits(p) {
+		said, err := l.backoutsByMessage(ctx, p)
+		if err != nil {
+			return nil, err
+		}
+		for _, q := range said {
+			found[q.ID] = q
+		}
+	}
 	for _, n := range nodes {
 		if slices.ContainsFunc(valuesOf(found), func(q job.Push) bool { return q.Contains(n) }) {
 			continue
@@ -190,6 +200,12 @@ func (l *Log) backouts(ctx context.Context, p job.Push) ([]job.Push, error) {
 	out := valuesOf(found)
 	slices.SortFunc(out, job.Push.Compare)
 	return out, nil
+}
+
+// mayBeGits reports whether changesets of the push can be named by git's hashes:
+// they have some, or are not known.
+func mayBeGits(p job.Push) bool {
+	return len(p.Changesets) == 0 || slices.ContainsFunc(p.Changesets, func(c job.Changeset) bool { return c.Git != "" })
 }
 
 // backoutsByMessage are the newer pushes whose messages name changesets of p.

@@ -26,6 +26,7 @@ type Push struct {
 // Changeset is one changeset as json-pushes has it with full=1.
 type Changeset struct {
 	Node    string   `json:"node"`
+	Git     string   `json:"git_node,omitempty"` // where it is also in git
 	Author  string   `json:"author"`
 	Desc    string   `json:"desc"`
 	Branch  string   `json:"branch"`
@@ -223,11 +224,14 @@ func (r repoOf) answer(ids []int64, q map[string][]string) any {
 			pushes[strconv.FormatInt(id, 10)] = p
 			continue
 		}
-		nodes := []string{}
+		nodes, gits := []string{}, []any{}
 		for _, c := range p.Changesets {
 			nodes = append(nodes, c.Node)
+			if gits = append(gits, c.Git); c.Git == "" {
+				gits[len(gits)-1] = nil
+			}
 		}
-		pushes[strconv.FormatInt(id, 10)] = map[string]any{"changesets": nodes, "date": p.Date, "user": p.User}
+		pushes[strconv.FormatInt(id, 10)] = map[string]any{"changesets": nodes, "git_changesets": gits, "date": p.Date, "user": p.User}
 	}
 	if strings.Join(q["version"], "") != "2" {
 		return pushes
