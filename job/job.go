@@ -31,7 +31,7 @@
 // [Repository] and [Scheduler] are the minimum. What only some services can do
 // is a wider interface of one method, each with a function that asks for it and
 // falls back to [errors.ErrUnsupported]: [Catalog], [Cancel], [OpenLog], [Watch],
-// [Inflight], [CarriesKeys], [Offspring], [ArtifactsExist], [LoadOf], [Origins],
+// [Inflight], [OutcomeOf], [CarriesKeys], [Offspring], [ArtifactsExist], [LoadOf], [Origins],
 // [Backouts] and [Line].
 // No method of an implementation silently does nothing.
 package job
@@ -144,7 +144,14 @@ type Request struct {
 	Key    string // the same for the same work; travels to the CI where it can
 	Label  string
 	Push   Push
-	Count  int    // at least 1
+	Count  int // at least 1
+	// Times is the total of runs that is wanted, those that are there and those
+	// that are on their way included; 0 when the caller wants Count whatever is
+	// there. A CI that keys do not reach looks once more just before it acts,
+	// and makes no more than is then missing of Times: somebody else may have
+	// asked since the caller looked. The receipt says AlreadyAsked when nothing
+	// is missing.
+	Times  int
 	Action string // a CI's own way to do it; empty is the usual one
 	Input  any    // the action's input, encodable as JSON; nil for none
 	Why    string // shown to people where the CI has a place for it
@@ -164,4 +171,13 @@ const (
 type Receipt struct {
 	IDs   []string // of the runs that were created, where the CI says so
 	State State
+	// By is the ID of the CI's own job that makes the runs, such as the task of
+	// an in-tree action: OutcomeOf tells what it made, and Cancel stops it.
+	// Empty where the CI makes the runs at once.
+	By string
+	// Link is a page about By, or about the runs; empty where there is none.
+	Link string
+	// Note says what people should know: that another way than the usual one
+	// was taken, and why. Empty when all went as usual.
+	Note string
 }

@@ -77,7 +77,7 @@ var libraries = map[string][]string{
 	"analysis":          {"golang.org/x/sync/semaphore", "gonum.org/v1/gonum"},
 	"analysis/culprit":  {"gonum.org/v1/gonum"},
 	"buildbot":          {"golang.org/x/sync/errgroup"},
-	"taskcluster":       {"github.com/santhosh-tekuri/jsonschema/v6"},
+	"taskcluster":       {"github.com/santhosh-tekuri/jsonschema/v6", "golang.org/x/sync/errgroup"},
 	"examples":          {"*"},
 	"internal/bench":    {"*"},
 }
