@@ -141,10 +141,10 @@ type Scheduler interface {
 
 // Request asks for Count runs of Label on Push.
 type Request struct {
-	Key    string // the same for the same work; travels to the CI where it can
-	Label  string
-	Push   Push
-	Count  int // at least 1
+	Key   string // the same for the same work; travels to the CI where it can
+	Label string
+	Push  Push
+	Count int // at least 1
 	// Times is the total of runs that is wanted, those that are there and those
 	// that are on their way included; 0 when the caller wants Count whatever is
 	// there. A CI that keys do not reach looks once more just before it acts,

@@ -22,7 +22,6 @@ var (
 	nodeHere     = regexp.MustCompile(`(?i)^([0-9a-f]{12,40})\b`)
 	nodeBetween  = regexp.MustCompile(`(?i)^(?:\s|,|&|\band\b)+`)
 	revertsLine  = regexp.MustCompile(`(?im)^[ \t]*This reverts commits?[:\s]+([0-9a-f]{12,40}\b(?:(?:\s|,|&|\band\b)+[0-9a-f]{12,40}\b)*)`)
-	revertTitle  = regexp.MustCompile(`(?i)^(?:revert|reapply|reland|back(?:ed|ing|s)?[\s-]*out)`)
 	hashes       = regexp.MustCompile(`(?i)[0-9a-f]{12,40}`)
 	commitID     = regexp.MustCompile(`(?m)^MozReview-Commit-ID:\s*(\S+)`)
 )
@@ -77,14 +76,12 @@ func backOutLine(line string) (nodes []string, count int, ok bool) {
 	}
 }
 
-// ParseRevert reads a message that git made to revert commits: its first line
-// begins with Revert (or Reapply, which reverts a revert), and lines say "This
-// reverts commit X.", or name several. What a reverted merge goes back to
-// ("reversing changes made to Y") is not reverted. Nodes are git's.
+// ParseRevert reads a message that git made to revert commits: lines begin with
+// "This reverts commit X.", or name several. The title is what people make of it:
+// Revert "…", Reapply "…" where it reverts a revert, or their own. What a
+// reverted merge goes back to ("reversing changes made to Y") is not reverted.
+// Nodes are git's.
 func ParseRevert(desc string) (Undoing, bool) {
-	if !revertTitle.MatchString(strings.TrimSpace(desc)) {
-		return Undoing{}, false
-	}
 	var u Undoing
 	for _, m := range revertsLine.FindAllStringSubmatch(desc, -1) {
 		for _, n := range hashes.FindAllString(m[1], -1) {
@@ -102,7 +99,10 @@ func ParseRevert(desc string) (Undoing, bool) {
 			}
 		}
 	}
-	return u, len(u.Nodes) > 0
+	if len(u.Nodes) == 0 {
+		return Undoing{}, false
+	}
+	return u, true
 }
 
 // Undoes returns what a message undoes, in either grammar. A message in both

@@ -99,6 +99,16 @@ func (a *app) services() (*places, error) {
 			return nil, err
 		}
 	}
+	if p.act != p.read && a.ci == "treeherder" && a.triggerCI == "taskcluster" && p.repo != nil {
+		// Taskcluster indexes by hashes of hg, and Treeherder may list by git's.
+		twins, err := a.twins(client)
+		if err != nil {
+			return nil, err
+		}
+		if twins != nil {
+			p.repo = pushlog.ByHg(p.repo, twins)
+		}
+	}
 	if p.repo == nil || a.flags.Changed("hg-url") {
 		var l *pushlog.Log
 		if l, err = a.pushlog(client); err == nil {

@@ -102,6 +102,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		_, _ = fmt.Fprint(w, "<!DOCTYPE html><title>Mercurial repository not found</title>")
 		return
 	}
+	if name := r.URL.Query().Get("branch"); name != "" {
+		repo = repoOf(repo).onBranch(name)
+	}
 	ids, err := repoOf(repo).query(r.URL.Query())
 	if err != nil {
 		w.Header().Set("Content-Type", "application/json")
@@ -125,6 +128,18 @@ type failure struct {
 }
 
 type repoOf map[int64]Push
+
+// onBranch has the changesets of a named branch, and the pushes that have any.
+func (r repoOf) onBranch(name string) repoOf {
+	out := repoOf{}
+	for id, p := range r {
+		p.Changesets = slices.DeleteFunc(slices.Clone(p.Changesets), func(c Changeset) bool { return c.Branch != name })
+		if len(p.Changesets) > 0 {
+			out[id] = p
+		}
+	}
+	return out
+}
 
 // query returns the ids of the pushes that the parameters select.
 func (r repoOf) query(q map[string][]string) ([]int64, *failure) {
@@ -200,6 +215,13 @@ func (r repoOf) find(rev string) (int64, *failure) {
 	if rev == "tip" {
 		for _, id := range slices.Backward(ids) {
 			if len(r[id].Changesets) > 0 {
+				return id, nil
+			}
+		}
+	}
+	for _, id := range slices.Backward(ids) { // a branch's name is its tip
+		for _, c := range slices.Backward(r[id].Changesets) {
+			if rev != "" && c.Branch == rev {
 				return id, nil
 			}
 		}
