@@ -37,11 +37,14 @@ func (l *Log) byGit(ctx context.Context, rev string, full bool, unknown error) (
 	var p job.Push
 	var err error
 	if hg == "" {
-		if hg, err = l.hgOf(ctx, rev); hg == "" {
-			if err != nil {
-				return job.Push{}, fmt.Errorf("%w; nor as a hash of git: %w", unknown, err)
-			}
-			return job.Push{}, fmt.Errorf("%w; nor is it a hash of git of its newest pushes", unknown)
+		hg, err = l.hgOf(ctx, rev)
+		switch {
+		case errors.Is(err, job.ErrNotFound): // the repository itself
+			return job.Push{}, unknown
+		case err != nil:
+			return job.Push{}, fmt.Errorf("%.12s is no hash of hg in %s, and whether it is one of git could not be found out: %w", rev, l.name, err)
+		case hg == "":
+			return job.Push{}, fmt.Errorf("%w: unknown revision %q in %s: it is a hash neither of hg nor, among the newest pushes, of git; for an older one of git give Lando's URL and all 40 digits", job.ErrNotFound, rev, l.name)
 		}
 	}
 	a, err := l.ask(ctx, full, "changeset", hg)

@@ -215,6 +215,9 @@ func (a *app) builders() (*selfserve.AllTheThings, error) {
 
 // snapshot reads a saved resultset of 2013 or 2014.
 func (a *app) snapshot() (job.Repository, job.Scheduler, error) {
+	if a.branch != "" {
+		return nil, nil, usage("--branch %s: a saved resultset has no branches", a.branch)
+	}
 	f, err := os.Open(a.thURL)
 	if err != nil {
 		return nil, nil, usage("--treeherder-url: expected a URL or a file: %v", err)
