@@ -220,9 +220,9 @@ push    test build
 last good 10, first bad 17
 missing: 16 15 14 11
 untestable: 13 12
-  15 wait test 1: between the last good push 10 and the first bad one 17; has none of 1; waits: build is under way
+  15 wait test 1: between the last good push 10 and the first bad one 17; has none of 1; waiting for build, under way
   11 build build 1: test needs it, and it never ran here
-  11 wait test 1: between the last good push 10 and the first bad one 17; has none of 1; waits: build is asked for
+  11 wait test 1: between the last good push 10 and the first bad one 17; has none of 1; waiting for build, triggered above
   16 left out 1: between the last good push 10 and the first bad one 17; a person cancelled it here, so it is left alone
   14 left out 1: between the last good push 10 and the first bad one 17; its build build failed here
   13 left out 1: between the last good push 10 and the first bad one 17; untestable: no changesets are left in it
