@@ -46,7 +46,7 @@ func (r *runner) others(ctx context.Context, s Step) (int, error) {
 		return 0, &ledgerError{err}
 	}
 	entries = slices.DeleteFunc(entries, func(e Entry) bool { return e.Key == s.Key })
-	entries, _ = stillComing(ctx, r.ci, entries, s.Seen)
+	entries, _ = StillComing(ctx, r.ci, entries, s.Seen)
 	return Outstanding(entries, 0, time.Now()), nil
 }
 

@@ -214,7 +214,7 @@ func asked(ctx context.Context, ci job.Scheduler, l Ledger, p job.Push, label st
 		return out, err
 	}
 	now := time.Now()
-	entries, out.failed = stillComing(ctx, ci, entries, visible)
+	entries, out.failed = StillComing(ctx, ci, entries, visible)
 	out.runs = max(n, Outstanding(entries, visible, now))
 	sure := slices.DeleteFunc(slices.Clone(entries), func(e Entry) bool { return e.State == Unsure || e.State == Intended })
 	if out.unsure = out.runs - max(n, Outstanding(sure, visible, now)); out.unsure > 0 {
@@ -235,10 +235,10 @@ type onTheWay struct {
 	failed []string  // why nothing came of other requests
 }
 
-// stillComing leaves out the requests of which the CI knows that no more runs
-// come, and says why. It asks only about those that would count: the CI took
+// StillComing leaves out the requests of which no more runs come, as the CI knows
+// of them (job.Outcomer), and says why. It asks only about those that would count: the CI took
 // them, and their runs are not among the visible ones.
-func stillComing(ctx context.Context, ci job.Scheduler, entries []Entry, visible int) (left []Entry, why []string) {
+func StillComing(ctx context.Context, ci job.Scheduler, entries []Entry, visible int) (left []Entry, why []string) {
 	now := time.Now()
 	for _, e := range entries {
 		if e.State == Fruitless {
