@@ -30,6 +30,13 @@ func (f *finder) plan(ctx context.Context, res *Result) error {
 				Label: s.Label, Push: s.Push, Action: trigger.Nothing, Times: f.opts.Times, Seen: s.Runs.Seen,
 				Why: "it is known to be bad here: " + s.Runs.String(),
 			})
+		case f.newer(res, s.Push):
+			if lacks := f.opts.Times - s.Runs.Counted; lacks > 0 {
+				res.Plan.LeftOut = append(res.Plan.LeftOut, trigger.LeftOut{
+					Label: s.Label, Push: s.Push, Count: lacks, Untestable: s.Verdict == analysis.Untestable,
+					Why: fmt.Sprintf("newer than first bad %d, so it cannot hold the culprit", res.FirstBad.ID),
+				})
+			}
 		default:
 			pushes = append(pushes, s.Push)
 		}
@@ -56,6 +63,12 @@ func (f *finder) plan(ctx context.Context, res *Result) error {
 		return nil // it can run on the start, and on none of these: they are untestable
 	}
 	return err
+}
+
+// newer reports whether a push is newer than the first bad one and not to be
+// filled for that.
+func (f *finder) newer(res *Result, p job.Push) bool {
+	return !f.opts.FillNewer && res.FirstBad != nil && p.Compare(*res.FirstBad) > 0
 }
 
 // planOptions are the caller's, with one reason for every push.
@@ -116,11 +129,11 @@ func (r *Result) why(p job.Push, holes bool) string {
 	case holes:
 		return "a hole"
 	case p.Compare(*r.FirstBad) > 0:
-		return fmt.Sprintf("newer than the first bad push %d: does it stay bad?", r.FirstBad.ID)
+		return fmt.Sprintf("newer than first bad %d", r.FirstBad.ID)
 	case r.LastGood == nil:
-		return fmt.Sprintf("older than the first bad push %d, and no good push is known", r.FirstBad.ID)
+		return fmt.Sprintf("older than first bad %d; no good push is known", r.FirstBad.ID)
 	}
-	return fmt.Sprintf("between the last good push %d and the first bad one %d", r.LastGood.ID, r.FirstBad.ID)
+	return fmt.Sprintf("between last good %d and first bad %d", r.LastGood.ID, r.FirstBad.ID)
 }
 
 // refile moves what the plan found to be untestable out of the other lists.

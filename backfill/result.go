@@ -102,6 +102,9 @@ func (r *Result) warn() {
 	if r.Flaky && r.LastGood != nil && r.FirstBad != nil {
 		r.weigh(say)
 	}
+	if r.Flaky {
+		say("runs on each push say little about a flaky job: search for the culprit instead (mozci culprit), which weighs every run")
+	}
 	switch n := len(r.Unclear); {
 	case n == 1:
 		say("1 push ran it without a result that says anything, or could not be read")

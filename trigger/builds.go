@@ -15,8 +15,8 @@ func readBuild(ctx context.Context, ci job.Scheduler, l Ledger, p job.Push, labe
 	if err != nil {
 		return BuildFacts{}, err
 	}
-	state, err := buildState(ctx, ci, runs, pending)
-	return BuildFacts{Label: label, State: state, Seen: len(runs) + pending}, err
+	state, err := buildState(ctx, ci, runs, pending.runs)
+	return BuildFacts{Label: label, State: state, Seen: len(runs) + pending.runs}, err
 }
 
 // buildState is the best that the runs of a build offer. A run that ended
