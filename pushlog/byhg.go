@@ -4,8 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-
-	"golang.org/x/sync/errgroup"
+	"sync"
 
 	"github.com/mozci/mozci/job"
 )
@@ -49,15 +48,18 @@ func (b *byHg) Pushes(ctx context.Context, r job.Range) ([]job.Push, error) {
 	if already, err := b.name(ctx, &pushes[last]); already || err != nil {
 		return pushes, err
 	}
-	g, inner := errgroup.WithContext(ctx)
-	g.SetLimit(10) // as many as one host is asked at a time
+	var wg sync.WaitGroup
+	errs := make([]error, last)
+	room := make(chan struct{}, 10) // as many as one host is asked at a time
 	for i := range pushes[:last] {
-		g.Go(func() error {
-			_, err := b.name(inner, &pushes[i])
-			return err
+		room <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-room }()
+			_, errs[i] = b.name(ctx, &pushes[i])
 		})
 	}
-	return pushes, g.Wait()
+	wg.Wait()
+	return pushes, errors.Join(errs...)
 }
 
 // name gives a push its hash of hg. It is true where that was its name already.
