@@ -3,6 +3,7 @@ package backfill_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -70,6 +71,22 @@ func TestFindGoesByTheOrderOfTheRepository(t *testing.T) {
 		if s.Count > 0 {
 			t.Errorf("%s on %v: between them is nothing", s.Action, s.Push)
 		}
+	}
+}
+
+// What is missing between last good and first bad is planned, whatever its id.
+func TestPlanGoesByTheOrderOfTheRepository(t *testing.T) {
+	repo, ci, late := lateRepository(t, "repo autoland\npush l\n10 a100 pass\n11 a200 pass\n12 a300 pass\n13 a400 -\n14 a500 -\n15 a600 fail\n")
+	found, err := backfill.Find(t.Context(), repo, ci, "l", "tip", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var planned []int64
+	for _, s := range found.Plan.Steps {
+		planned = append(planned, s.Push.ID)
+	}
+	if want := []int64{late(14), late(13)}; !slices.Equal(planned, want) || found.LastGood.ID != late(12) {
+		t.Errorf("planned %v since %v, expected %v since %d", planned, found.LastGood, want, late(12))
 	}
 }
 

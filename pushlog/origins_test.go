@@ -110,6 +110,11 @@ func TestOriginsOfEachCase(t *testing.T) {
 			grow(s, "mozilla-inbound", 4, 450, "a4 c1: Bug 4", "i4 a4: Bug 4", "j4 i4: Bug 4")
 			grow(s, "mozilla-central", 9, 900, "a4 c1: Bug 4", "i4 a4: Bug 4", "j4 i4: Bug 4", "m9 j4: Bug 9")
 		}, []string{"mozilla-inbound: 4"}},
+		{"forward to a part that another has now, and to what it had then", func(s *hgtest.Server) {
+			grow(s, "autoland", 4, 400, "a4 c1: Bug 4")
+			grow(s, "autoland", 5, 1400, "m8 a4: Bug 8", "m9 m8: Bug 9")
+			grow(s, "mozilla-central", 9, 900, "a4 c1: Bug 4", "m8 a4: Bug 8", "m9 m8: Bug 9")
+		}, []string{"autoland: 4"}},
 		{"a merge of work on top of another's head", func(s *hgtest.Server) {
 			grow(s, "autoland", 4, 400, "a4 c0: Bug 4")
 			grow(s, "mozilla-central", 9, 900, "a4 c0: Bug 4", "x8 a4: Bug 8", "m9 c1 x8: Merge heads")

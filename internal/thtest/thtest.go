@@ -46,12 +46,12 @@ func (s *Server) Load(body []byte) error {
 func (s *Server) AddPush(p Object) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.pushes = append(s.pushes, p)
-	// Of one second the smallest id comes first: the real server promises no
+	// Newest first; of one second the smallest id: the real server promises no
 	// order there, and nobody may rely on one.
-	slices.SortFunc(s.pushes, func(a, b Object) int {
+	i, _ := slices.BinarySearchFunc(s.pushes, p, func(a, b Object) int {
 		return cmp.Or(cmp.Compare(number(b["push_timestamp"]), number(a["push_timestamp"])), cmp.Compare(number(a["id"]), number(b["id"])))
 	})
+	s.pushes = slices.Insert(s.pushes, i, p)
 }
 
 // AddJob adds a job: id, push_id, job_type_name, state, result and whatever.

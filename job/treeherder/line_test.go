@@ -98,6 +98,22 @@ func TestPagesByTime(t *testing.T) {
 	}
 }
 
+// A page can end within a second that many pushes share: which of them it has is
+// left to chance.
+func TestPageEndsWithinASecond(t *testing.T) {
+	var texts []string
+	var want []int64
+	for i := range 130 {
+		texts = append(texts, fmt.Sprintf("%d@%d", 1000+i, i/120*10)) // 120 in one second, and ten in another
+		want = append(want, int64(1000+i))
+	}
+	p := project(t, server("autoland", texts...), "autoland")
+	got, err := p.Pushes(t.Context(), job.Around(revision(1125), 40, 0))
+	if d := cmp.Diff(want[85:126], ids(got)); d != "" || err != nil {
+		t.Errorf("%v (-want +got):\n%s", err, d)
+	}
+}
+
 // A server that ignores push_timestamp__lte gives the newest pushes for ever.
 func TestServerWithoutTimes(t *testing.T) {
 	var texts []string
