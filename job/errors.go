@@ -32,7 +32,7 @@ var (
 	ErrNotScheduled = errors.New("nothing is scheduled on this push")
 	// ErrNoLine: the repository's pushes do not follow each other, as those of
 	// try, so that nothing can be said about a range of them.
-	ErrNoLine = errors.New("its pushes do not follow each other")
+	ErrNoLine = errors.New("no line of pushes")
 	// ErrNoBuild: the build that a test needs has no files to test.
 	ErrNoBuild = errors.New("the build it needs has no files")
 )

@@ -30,7 +30,7 @@ func Line(ctx context.Context, r Repository) error {
 // apart are the parts of names of repositories whose pushes stand alone: try
 // (try-comm-central, nss-try, gaia-try), pull requests (enterprise-firefox-pr).
 var apart = map[string]string{
-	"try": "every push to try stands alone, on a base of its own",
+	"try": "every push stands alone, on a base of its own",
 	"pr":  "every push is a pull request's, on a base of its own", "prs": "every push is a pull request's, on a base of its own",
 	"pull": "every push is a pull request's, on a base of its own", "pulls": "every push is a pull request's, on a base of its own",
 }
@@ -51,5 +51,5 @@ func LineByName(name string) error {
 // NoLine is the error of a repository whose pushes are no line, with the reason
 // and what to do.
 func NoLine(name, why string) error {
-	return fmt.Errorf("%w: %s: the push before a bad one says nothing about it; look at one push of %s, or search on the repository that the work is based on", ErrNoLine, why, name)
+	return fmt.Errorf("%s has %w: %s, so the push before a bad one says nothing about it; look at one push of %s, or search on the repository that the work is based on", name, ErrNoLine, why, name)
 }

@@ -117,11 +117,11 @@ func (o opening) furthest(ctx context.Context, line, brought []string) (found, e
 func (o opening) best(ctx context.Context, others []*Log, line, brought []string, begin func(context.Context, *Log) (int, bool, error)) (found, error) {
 	var best found
 	for _, other := range others {
-		at, any, err := begin(ctx, other)
+		at, some, err := begin(ctx, other)
 		if err != nil {
 			return found{}, err
 		}
-		if !any || best.from != nil && at > best.at {
+		if !some || best.from != nil && at > best.at {
 			continue
 		}
 		f, err := o.locate(ctx, other, o.below(line[at], brought))

@@ -306,3 +306,30 @@ func TestOriginsOfALostPush(t *testing.T) {
 		}
 	}
 }
+
+// A walk over a repository that is no pushlog goes by its order, page after page.
+func TestWalkOverAnyOrder(t *testing.T) {
+	var pushes []job.Push
+	var want []int64
+	for i := range 650 {
+		id := int64(2000 - i) // ids that fall from push to push
+		pushes = append(pushes, job.Push{Repo: "r", ID: id, Order: int64(i), Revision: hgHash(i)})
+		want = append([]int64{id}, want...)
+	}
+	pushes[449].Revision = "" // the oldest of a page
+	var got []job.Push
+	for v, err := range pushlog.Walk(t.Context(), job.NewList("r", pushes), "tip", nil) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, v.Push)
+	}
+	if d := cmp.Diff(want, idsOf(got)); d != "" {
+		t.Errorf("(-want +got):\n%s", d)
+	}
+	for _, err := range pushlog.Walk(t.Context(), job.NewList("try", pushes), "tip", nil) {
+		if !errors.Is(err, job.ErrNoLine) {
+			t.Errorf("a walk over try: %v", err)
+		}
+	}
+}

@@ -105,7 +105,7 @@ func (f *oracle) accounted(name string, p hgtest.Pushed, origins []job.Origin) {
 		for _, q := range f.Pushes[other] {
 			for _, n := range q.Nodes {
 				merge := len(p.Parents[n]) == 2
-				if other != name && q.Date <= p.Date && slices.Contains(p.Nodes, n) && !named[n] && !(merge && f.mergesIn(p, n)) {
+				if other != name && q.Date <= p.Date && slices.Contains(p.Nodes, n) && !named[n] && (!merge || !f.mergesIn(p, n)) {
 					f.t.Errorf("%s push %d (%.12s): %.12s came from %s push %d, which is not named", name, p.ID, tip, n, other, q.ID)
 				}
 			}

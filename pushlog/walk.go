@@ -56,10 +56,7 @@ func Walk(ctx context.Context, repo job.Repository, rev string, opts *WalkOption
 			yield(Visit{}, err)
 			return
 		}
-		for hi := start.ID; hi > 0; hi -= page {
-			r := job.IDs(max(1, hi-page+1), hi)
-			r.Full = true
-			pushes, err := repo.Pushes(ctx, r)
+		for pushes, err := range pagesOf(ctx, repo, start) {
 			if err != nil {
 				yield(Visit{}, err)
 				return
@@ -69,6 +66,38 @@ func Walk(ctx context.Context, repo job.Repository, rev string, opts *WalkOption
 					return
 				}
 			}
+		}
+	}
+}
+
+// pagesOf yields the pushes up to start, a page at a time, each ascending, the
+// newest page first. The pushlog's ids are in the order of its pushes; those of
+// another repository need not be, so there each page is around the oldest push
+// of the one before.
+func pagesOf(ctx context.Context, repo job.Repository, start job.Push) iter.Seq2[[]job.Push, error] {
+	return func(yield func([]job.Push, error) bool) {
+		if _, ids := repo.(*Log); ids {
+			for hi := start.ID; hi > 0; hi -= page {
+				r := job.IDs(max(1, hi-page+1), hi)
+				r.Full = true
+				if pushes, err := repo.Pushes(ctx, r); !yield(pushes, err) || err != nil {
+					return
+				}
+			}
+			return
+		}
+		for center := start; ; {
+			r := job.Around(center.Revision, page, 0)
+			r.Full = true
+			pushes, err := repo.Pushes(ctx, r)
+			if !yield(pushes, err) || err != nil || len(pushes) <= page {
+				return
+			}
+			oldest := slices.IndexFunc(pushes, job.Push.Testable)
+			if pushes[oldest].Compare(center) >= 0 {
+				return // a page of pushes without revisions: nothing to go on from
+			}
+			center = pushes[oldest]
 		}
 	}
 }

@@ -134,7 +134,7 @@ func TestNoLineOnTry(t *testing.T) {
 				command[len(command)-1] = hgHash(17)
 			}
 			_, errOut, status := mozci(t, append(command, of...)...)
-			if status != 3 || !strings.Contains(errOut, "do not follow each other") || !strings.Contains(errOut, "look at one push") {
+			if status != 3 || !strings.Contains(errOut, "has no line of pushes: ") || !strings.Contains(errOut, "look at one push") {
 				t.Errorf("%s: %q: exit %d: %s", name, command, status, errOut)
 			}
 		}
