@@ -46,11 +46,11 @@ func (f *oracle) came(name string, p hgtest.Pushed, head string, nodes []string,
 		if up := p.Parents[n]; own && len(up) == 2 && !in(up[0]) && in(up[1]) {
 			break // a merge into what was there, wherever it was made
 		}
-		part := f.Revs(fmt.Sprintf("(::%s) & (%s)", n, strings.Join(nodes, "+")))
-		o := f.earliest(name, p, n, part)
-		if o == "" {
+		if f.earliest(name, p, n, nil) == "" {
 			continue
 		}
+		part := f.Revs(fmt.Sprintf("(::%s) & (%s)", n, strings.Join(nodes, "+")))
+		o := f.earliest(name, p, n, part)
 		if out = append(out, o); n == head {
 			return out
 		}
@@ -61,12 +61,10 @@ func (f *oracle) came(name string, p hgtest.Pushed, head string, nodes []string,
 		return out
 	}
 	mine := strings.Join(nodes, "+")
-	merges := f.Revs("merge() & (" + mine + ")")
-	slices.SortFunc(merges, func(a, b string) int { return slices.Index(p.Nodes, b) - slices.Index(p.Nodes, a) })
 	inside := map[string]bool{}
 	var later [][]string
-	for _, m := range merges { // newest first
-		if inside[m] {
+	for _, m := range slices.Backward(p.Nodes) { // newest first
+		if len(p.Parents[m]) != 2 || inside[m] || !slices.Contains(nodes, m) {
 			continue
 		}
 		second := p.Parents[m][1]
