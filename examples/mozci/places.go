@@ -149,7 +149,7 @@ func (a *app) taskcluster(client *http.Client) (*taskcluster.Project, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.Project(pushlog.ShortName(a.repo), &taskcluster.ProjectOptions{Logger: a.log}), nil
+	return c.Project(pushlog.ShortName(a.repo), &taskcluster.ProjectOptions{TrustDomain: a.trustDomain, Name: a.project, Logger: a.log}), nil
 }
 
 // buildbot opens a master, with the user and password of the environment.

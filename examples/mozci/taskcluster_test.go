@@ -138,7 +138,7 @@ func tcServer(t *testing.T) (*tctest.Server, []string) {
 func TestBackfillOnTaskcluster(t *testing.T) {
 	s, places := tcServer(t)
 	args := append([]string{"backfill", "--label", "test-linux64/opt-m-1", "--rev", "tip", "--times", "2", "--manifest", "dom/a.toml", "--yes"}, places...)
-	for i, want := range []string{"4 runs asked for", "0 runs to ask for", "0 runs to ask for"} {
+	for i, want := range []string{"4 runs triggered", "0 runs to trigger", "0 runs to trigger"} {
 		out, errOut, status := mozci(t, args...)
 		if status != 0 || !strings.Contains(out, want) || !strings.Contains(out, "last good  1 ") {
 			t.Errorf("time %d: exit %d, %s\n%s", i+1, status, errOut, out)
@@ -174,7 +174,7 @@ func TestAction(t *testing.T) {
 		yes   bool
 		want  string
 		fired int
-	}{{false, `"ci_action":"backfill-task"`, 0}, {true, `"receipt":{"ids":[],"state":"accepted"}`, 1}, {true, `"state":"already_asked"`, 1}} {
+	}{{false, `"ci_action":"backfill-task"`, 0}, {true, `"receipt":{"ids":[],"state":"accepted","by":"`, 1}, {true, `"state":"already_asked"`, 1}} {
 		now := args
 		if c.yes {
 			now = append(now, "--yes")
@@ -185,7 +185,7 @@ func TestAction(t *testing.T) {
 		}
 	}
 	out, errOut, status := mozci(t, append([]string{"trigger", "--action", "confirm-failures", "--label", "test-linux64/opt-m-1", "--rev", "tip", "--yes"}, places...)...)
-	if status != 0 || !strings.Contains(out, "confirm-failures on test-linux64/opt-m-1\nasked for\n") {
+	if status != 0 || !strings.Contains(out, "confirm-failures on test-linux64/opt-m-1\ntriggered: http://127.0.0.1:") {
 		t.Errorf("exit %d, %s\n%s", status, errOut, out)
 	}
 	for words, args := range map[string][]string{
