@@ -32,11 +32,11 @@ func (s *shot) fire(ctx context.Context, w way) (job.Receipt, error) {
 		return job.Receipt{}, &refusal{way: w.action.Name, err: err}
 	}
 	for n := 0; ; n++ {
-		made, err := s.once(ctx, w, payload)
+		made, found, err := s.once(ctx, w, payload)
 		var not *notMade
 		switch {
 		case err == nil:
-			return s.accepted(ctx, w, made)
+			return s.accepted(ctx, w, made, found)
 		case !errors.As(err, &not) || n >= len(again):
 			return job.Receipt{}, err
 		}
@@ -90,30 +90,32 @@ func (e *notMade) Error() string {
 // unwrapped: an answer of 502 alone would mean that nobody knows.
 func (e *notMade) Is(target error) bool { return target == job.ErrRefused }
 
-// once fires a hook once, and finds out whether it made its task.
-func (s *shot) once(ctx context.Context, w way, payload any) (taskID string, err error) {
+// once fires a hook once, and finds out whether it made its task; found says
+// that the task was looked up.
+func (s *shot) once(ctx context.Context, w way, payload any) (taskID string, found bool, err error) {
 	began := time.Now()
 	made, err := s.p.c.TriggerHook(ctx, w.action.HookGroupID, w.action.HookID, payload)
 	if err == nil && made != "" {
-		return made, nil
+		return made, false, nil
 	}
 	if err == nil {
 		err = fmt.Errorf("%w: hook %s: %w", job.ErrUnavailable, w.hook(), ErrNothingCreated)
 	}
 	switch answerOf(err) {
 	case unclear:
-		return s.find(ctx, w, began, err)
+		made, err = s.find(ctx, w, began, err)
+		return made, true, err
 	case nothingDone:
-		return "", &notMade{err}
+		err = &notMade{err}
 	case hookGone:
-		return "", &refusal{way: w.action.Name, err: err, gone: true}
+		err = &refusal{way: w.action.Name, err: err, gone: true}
 	case refusedInput:
-		return "", &refusal{way: w.action.Name, err: err}
+		err = &refusal{way: w.action.Name, err: err}
 	}
 	if errors.Is(err, job.ErrDenied) && s.p.c.creds == nil {
 		err = fmt.Errorf("%w; no credentials were given: set TASKCLUSTER_CLIENT_ID and TASKCLUSTER_ACCESS_TOKEN", err)
 	}
-	return "", err
+	return "", false, err
 }
 
 // answer is what a hook's answer says about what was done.
@@ -177,24 +179,32 @@ func firing(message string) bool {
 }
 
 // accepted is the receipt of an action task, once it is known that nobody else
-// made the same at the same time.
-func (s *shot) accepted(ctx context.Context, w way, made string) (job.Receipt, error) {
+// made the same at the same time. Of several the earliest stays; processes with
+// ledgers of their own tell it alike, and each stops its own. Of a task that was
+// only found, since its hook's answer was unclear, nobody knows whose it is: all
+// but the earliest are stopped.
+func (s *shot) accepted(ctx context.Context, w way, made string, found bool) (job.Receipt, error) {
 	s.p.log.Info("fired an action", "action", w.action.Name, "label", s.req.Label, "push", s.req.Push.ID, "task", made)
 	s.p.forget(s.req.Push)
-	receipt := job.Receipt{State: job.Accepted, By: made + "/0", Link: s.p.c.page(made)}
-	rival, err := s.rival(ctx, w, made)
-	if err != nil || rival == "" {
-		return receipt, nil //nolint:nilerr // what was fired is fired
+	all, err := s.same(ctx, w, made)
+	if err != nil || len(all) < 2 {
+		return job.Receipt{State: job.Accepted, By: made + "/0", Link: s.p.c.page(made)}, nil //nolint:nilerr // what was fired is fired
 	}
-	status, err := s.p.c.CancelTask(ctx, made)
-	if err != nil || status.State != "exception" {
-		receipt.Note = fmt.Sprintf("another process triggered the same at the same time (action task %s), and this one could not be stopped", rival)
-		return receipt, nil //nolint:nilerr // it is said
+	first := all[0]
+	receipt := job.Receipt{State: job.Accepted, By: first + "/0", Link: s.p.c.page(first)}
+	for _, id := range all[1:] {
+		if id != made && !found {
+			continue
+		}
+		status, err := s.p.c.CancelTask(ctx, id)
+		if err != nil || status.State != "exception" {
+			receipt.Note = fmt.Sprintf("another process triggered the same at the same time: the action tasks %s and %s, of which the second could not be stopped", first, id)
+		}
 	}
-	return job.Receipt{
-		State: job.AlreadyAsked, By: rival + "/0", Link: s.p.c.page(rival),
-		Note: "another process triggered the same at the same time",
-	}, nil
+	if first != made && receipt.Note == "" {
+		receipt.State, receipt.Note = job.AlreadyAsked, "another process triggered the same at the same time"
+	}
+	return receipt, nil
 }
 
 // make creates the task of an action of kind task, with no more than the scopes
