@@ -36,18 +36,24 @@ func acting(t *testing.T) {
 	}
 	fmt.Printf("acting: %d plans on a Taskcluster whose hooks, actions and builds fail, seeds 1 to %d\n\n", n, n)
 	fmt.Println("processes   ledgers   plans   kills   faults   runs planned   runs made   plans exactly right   plans with a run doubled")
-	for _, processes := range []int{1, 2} {
+	for _, c := range []struct {
+		processes int
+		kill      bool
+		most      int // plans of a hundred with a run doubled
+	}{{1, true, 0}, {2, false, 1}, {2, true, 5}} {
 		var sum acted
 		for seed := range uint64(n) {
-			synctest.Test(t, func(t *testing.T) { sum.add(actingTrial(t, seed+1, processes)) })
+			synctest.Test(t, func(t *testing.T) { sum.add(actingTrial(t, seed+1, c.processes, c.kill)) })
 		}
 		fmt.Printf("%9d   %7d   %5d   %5d   %6d   %12d   %9d   %19d   %24d\n",
-			processes, processes, sum.plans, sum.kills, sum.faults, sum.planned, sum.made, sum.exact, sum.doubled)
-		if processes == 1 && sum.exact != sum.plans || sum.doubled*100 > sum.plans {
-			t.Errorf("%d processes: %+v", processes, sum)
+			c.processes, c.processes, sum.plans, sum.kills, sum.faults, sum.planned, sum.made, sum.exact, sum.doubled)
+		if c.processes == 1 && sum.exact != sum.plans || sum.doubled*100 > c.most*max(sum.plans, 100) {
+			t.Errorf("%d processes: %+v", c.processes, sum)
 		}
 	}
-	fmt.Println("\nMust: one process makes exactly what was planned; two processes with ledgers of their own double at most one plan in a hundred.")
+	fmt.Println("\nMust: one process makes exactly what was planned; two processes with ledgers of their own, within two seconds of each")
+	fmt.Println("other, double at most one plan in a hundred. One that is killed between its request and its look at the others' cannot")
+	fmt.Println("take its request back.")
 }
 
 // acted sums up trials.
@@ -97,7 +103,7 @@ func actingWorld(rng *rand.Rand) (*tctest.Server, []string) {
 
 // actingTrial carries one plan out, with processes that are killed and started
 // again until nothing is missing.
-func actingTrial(t *testing.T, seed uint64, processes int) acted {
+func actingTrial(t *testing.T, seed uint64, processes int, kill bool) acted {
 	rng := rand.New(rand.NewPCG(seed, 13)) // #nosec G404 -- a seed that can be repeated
 	s, decisions := actingWorld(rng)
 	out := acted{plans: 1}
@@ -143,7 +149,7 @@ func actingTrial(t *testing.T, seed uint64, processes int) acted {
 	for range processes {
 		group.Go(func() {
 			time.Sleep(time.Duration(draw(2000)) * time.Millisecond)
-			kills.Add(int64(untilMade(t, s, plan, pushes, times, draw)))
+			kills.Add(int64(untilMade(t, s, plan, pushes, times, kill, draw)))
 		})
 	}
 	group.Wait()
@@ -165,12 +171,12 @@ func actingTrial(t *testing.T, seed uint64, processes int) acted {
 
 // untilMade is one user: a process carries the plan out and is killed, the next
 // one plans what is missing and goes on, until nothing is.
-func untilMade(t *testing.T, s *tctest.Server, plan trigger.Plan, pushes []job.Push, times int, draw func(int) int) (kills int) {
+func untilMade(t *testing.T, s *tctest.Server, plan trigger.Plan, pushes []job.Push, times int, kill bool, draw func(int) int) (kills int) {
 	ledger := trigger.NewMemory()
 	nothing := 0 // how often in a row nothing was missing
 	for n := range 60 {
 		a := &actor{s: s, left: -1}
-		if n < 4 && draw(2) == 0 {
+		if kill && n < 4 && draw(2) == 0 {
 			a.left, a.after = int64(draw(60)), draw(2) == 0
 		}
 		p := actingProject(a)
