@@ -67,7 +67,7 @@ var rules = []rule{
 
 // tests may import this besides what their room may: decisions run over the
 // sources that are tested.
-var tests = []string{"job", "job/jobtest", "analysis", "trigger", "internal"}
+var tests = []string{"job", "job/jobtest", "analysis", "trigger", "backfill", "internal"}
 
 // libraries are the modules that library rooms may import; drivers, command
 // line and browser libraries belong to examples and tests.
