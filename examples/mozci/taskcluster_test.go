@@ -155,6 +155,67 @@ func TestBackfillOnTaskcluster(t *testing.T) {
 	}
 }
 
+// What a plan triggered is cancelled: the action that is still to make its runs,
+// and the runs that another has made.
+func TestCancelOnTaskcluster(t *testing.T) {
+	const label = "test-linux64/opt-m-1"
+	for name, settled := range map[string]bool{"the actions are pending": false, "the runs are there": true} {
+		s, places := tcServer(t)
+		plan := filepath.Join(t.TempDir(), "plan.json")
+		out, errOut, status := mozci(t, append([]string{"backfill", "--label", label, "--rev", "tip", "--times", "2", "--yes", "--json"}, places...)...)
+		if status != 0 || strings.Count(out, `"by":"`) != 2 || strings.Count(out, `"link":"`) != 2 {
+			t.Fatalf("%s: exit %d, %s\n%s", name, status, errOut, out)
+		}
+		if err := os.WriteFile(plan, []byte(out), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		want := 2
+		if settled {
+			s.Settle()
+			want = 4
+		}
+		out, errOut, status = mozci(t, append([]string{"cancel", "--plan", plan, "--yes"}, places...)...)
+		if status != 0 || strings.Count(out, "cancelled ") != want {
+			t.Errorf("%s: exit %d, %s\n%s", name, status, errOut, out)
+		}
+		s.Settle()
+		for id := int64(2); id <= 3; id++ {
+			out, _, _ := mozci(t, append([]string{"jobs", "--rev", revisionOf(id), "--json"}, places...)...)
+			if strings.Contains(out, `"status":"pending"`) || settled && strings.Count(out, `"status":"cancelled"`) != 2 {
+				t.Errorf("%s: push %d: %s", name, id, out)
+			}
+		}
+	}
+}
+
+// What cannot be done is said once, with what to set; a refusal by the service is
+// no wrong usage.
+func TestRefusedOnTaskcluster(t *testing.T) {
+	s, places := tcServer(t)
+	s.Scopes = []string{"queue:*"}
+	out, errOut, status := mozci(t, append([]string{"backfill", "--label", "test-linux64/opt-m-1", "--rev", "tip", "--yes"}, places...)...)
+	if status != 1 || strings.Count(out+errOut, "hooks:trigger-hook:project-gecko/in-tree-action-3-generic/0123456789") != 1 || strings.Contains(errOut, "--help") ||
+		!strings.Contains(out, "not triggered, for the same reason: ") {
+		t.Errorf("without scopes: exit %d, %s\n%s", status, errOut, out)
+	}
+	t.Setenv("TASKCLUSTER_CLIENT_ID", "")
+	t.Setenv("TASKCLUSTER_ACCESS_TOKEN", "")
+	out, errOut, status = mozci(t, append([]string{"backfill", "--label", "test-linux64/opt-m-1", "--rev", "tip", "--yes"}, places...)...)
+	if status != 1 || strings.Count(out+errOut, "set TASKCLUSTER_CLIENT_ID and TASKCLUSTER_ACCESS_TOKEN") != 1 {
+		t.Errorf("without credentials: exit %d, %s\n%s", status, errOut, out)
+	}
+	for _, command := range []string{"jobs", "labels"} {
+		_, errOut, status = mozci(t, append([]string{command, "--rev", "tip", "--trust-domain", "mine", "--project", "elsewhere"}, places...)...)
+		if status != 3 || !strings.Contains(errOut, "looked for mine.v2.elsewhere.revision."+revisionOf(4)) || !strings.Contains(errOut, "nothing at all is indexed under mine.v2.elsewhere") {
+			t.Errorf("%s of a project that is not there: exit %d, %s", command, status, errOut)
+		}
+	}
+	_, errOut, status = mozci(t, append([]string{"backfill", "--label", "test-linux64/opt-m-1", "--rev", "tip", "--trust-domain", "mine"}, places...)...)
+	if status != 3 || !strings.Contains(errOut, "looked for mine.v2.autoland.revision.") {
+		t.Errorf("backfill of a project that is not there: exit %d, %s", status, errOut)
+	}
+}
+
 // Any in-tree action, with an input from a file or standard input.
 func TestAction(t *testing.T) {
 	s, places := tcServer(t)
