@@ -106,7 +106,8 @@ type Sighting struct {
 //
 // Errors: ErrNotBad when the start is good, or has no result; job.ErrNotFound
 // for an unknown revision, and for an unknown label with the nearest ones
-// named; job.ErrInvalid for options that make no sense. Pushes that could not
+// named; job.ErrInvalid for options that make no sense; job.ErrNoLine for a
+// repository such as try, where no range can be looked at. Pushes that could not
 // be read are in the Result, and their errors are returned with it.
 func Find(ctx context.Context, repo job.Repository, ci job.Scheduler, label, rev string, opts *Options) (Result, error) {
 	f := &finder{ci: ci, label: label}
@@ -114,6 +115,9 @@ func Find(ctx context.Context, repo job.Repository, ci job.Scheduler, label, rev
 		f.opts = *opts
 	}
 	if err := f.defaults(); err != nil {
+		return Result{}, err
+	}
+	if err := job.Line(ctx, repo); err != nil {
 		return Result{}, err
 	}
 	pushes, err := repo.Pushes(ctx, job.Around(rev, f.opts.MaxRevisions, 0))

@@ -214,6 +214,9 @@ func (s *searcher) defaults() error {
 }
 
 func (s *searcher) run(ctx context.Context) error {
+	if err := job.Line(ctx, s.repo); err != nil {
+		return err
+	}
 	if err := trigger.Ready(ctx, s.o.Ledger); err != nil {
 		return err
 	}

@@ -30,6 +30,9 @@ var (
 	// ErrNotScheduled: nothing can run on the push, as with a push that has no
 	// decision task.
 	ErrNotScheduled = errors.New("nothing is scheduled on this push")
+	// ErrNoLine: the repository's pushes do not follow each other, as those of
+	// try, so that nothing can be said about a range of them.
+	ErrNoLine = errors.New("its pushes do not follow each other")
 	// ErrNoBuild: the build that a test needs has no files to test.
 	ErrNoBuild = errors.New("the build it needs has no files")
 )

@@ -36,7 +36,8 @@ type Visit struct {
 // first, and after each merge push the pushes that it brought, newest first and
 // followed in the same way. Each push comes once, also where repositories merge
 // each other. It reads as it goes: pages of 200 ids, and for each merge what
-// job.Originer takes. An error ends the sequence.
+// job.Originer takes. An error ends the sequence; on try, whose pushes do not
+// follow each other, job.ErrNoLine.
 func Walk(ctx context.Context, repo job.Repository, rev string, opts *WalkOptions) iter.Seq2[Visit, error] {
 	w := &walker{seen: map[place]bool{}}
 	if opts != nil {
@@ -46,7 +47,11 @@ func Walk(ctx context.Context, repo job.Repository, rev string, opts *WalkOption
 		w.opts.Repositories = func(name string) (job.Repository, error) { return l.server.Repository(name), nil }
 	}
 	return func(yield func(Visit, error) bool) {
-		start, err := repo.Push(ctx, rev)
+		err := job.Line(ctx, repo)
+		var start job.Push
+		if err == nil {
+			start, err = repo.Push(ctx, rev)
+		}
 		if err != nil {
 			yield(Visit{}, err)
 			return

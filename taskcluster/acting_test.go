@@ -551,3 +551,26 @@ func TestCancelledWhileAway(t *testing.T) {
 		}
 	})
 }
+
+// Firefox lives on git, and its CI on hg: a push that a source names by git's
+// hash is found by hg's where the source knows it, and the other way round.
+func TestTwoHashes(t *testing.T) {
+	s, decision := world()
+	k := (&sent{}).watch(s)
+	git := strings.Repeat("9", 40)
+	for name, p := range map[string]job.Push{
+		"named by git": {Repo: "autoland", ID: 900, Revision: git, Git: git, Hg: push(20).Revision},
+		"named by hg":  {Repo: "autoland", ID: 900, Revision: push(20).Revision, Git: git},
+	} {
+		project := serve(t, s).Project("autoland", nil)
+		if jobs := ok(project.Jobs(t.Context(), p)); len(jobs) < 4 {
+			t.Errorf("%s: %s", name, text(jobs))
+		}
+		if _, err := project.Trigger(t.Context(), job.Request{Label: spare, Push: p, Count: 1}); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if len(k.payloads) != 2 || k.payloads[0]["user"].(map[string]any)["taskGroupId"] != decision {
+		t.Errorf("fired %v", k.payloads)
+	}
+}

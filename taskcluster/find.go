@@ -131,13 +131,15 @@ func (s *shot) inGroup(ctx context.Context, w way) (string, error) {
 			}
 		}
 	}
-	if len(s.req.Push.Revision) != 40 {
-		return "", nil
+	var ids []string
+	for _, h := range wholeHashes(s.req.Push) {
+		found, err := s.p.c.ListIndexedTasks(ctx, s.p.place.String()+".revision."+h+".taskgraph.actions")
+		if err == nil { // where it cannot be read, the groups were
+			ids = append(ids, slices.DeleteFunc(found, s.known)...)
+		}
 	}
-	ids, err := s.p.c.ListIndexedTasks(ctx, s.p.place.String()+".revision."+s.req.Push.Revision+".taskgraph.actions")
-	ids = slices.DeleteFunc(ids, s.known)
-	if err != nil || len(ids) == 0 {
-		return "", nil //nolint:nilerr // the groups were read
+	if len(ids) == 0 {
+		return "", nil
 	}
 	tasks, err := s.p.c.Tasks(ctx, ids...)
 	for _, id := range ids {

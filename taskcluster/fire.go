@@ -61,7 +61,7 @@ func (s *shot) mayFire(ctx context.Context, w way) error {
 	d.mu.Lock()
 	revs := slices.Concat(d.revisions, payloadRevisions(w.action.HookPayload))
 	d.mu.Unlock()
-	if len(revs) > 0 && !sameAsOne(revs, s.req.Push.Revision) {
+	if len(revs) > 0 && !sameAsOne(revs, s.req.Push) {
 		return fmt.Errorf("%w: the decision task %s is of revision %s, not of push %s: nothing was triggered", job.ErrMalformed, s.in.decision, revs[0], s.req.Push)
 	}
 	return nil

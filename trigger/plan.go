@@ -134,6 +134,8 @@ type PushRef struct {
 	Repo     string `json:"repo"`
 	ID       int64  `json:"id"`
 	Revision string `json:"revision"`
+	Git      string `json:"git_revision,omitempty"` // job.Push.Git; left out where nobody knows one
+	Hg       string `json:"hg_revision,omitempty"`  // job.Push.Hg
 }
 
 // MarshalJSON writes null for the revision of a push that has none.
@@ -146,13 +148,17 @@ func (r PushRef) MarshalJSON() ([]byte, error) {
 		Repo     string  `json:"repo"`
 		ID       int64   `json:"id"`
 		Revision *string `json:"revision"`
-	}{r.Repo, r.ID, rev})
+		Git      string  `json:"git_revision,omitempty"`
+		Hg       string  `json:"hg_revision,omitempty"`
+	}{r.Repo, r.ID, rev, r.Git, r.Hg})
 }
 
 // RefOf names a push.
-func RefOf(p job.Push) PushRef { return PushRef{p.Repo, p.ID, p.Revision} }
+func RefOf(p job.Push) PushRef { return PushRef{p.Repo, p.ID, p.Revision, p.Git, p.Hg} }
 
-func (r PushRef) push() job.Push { return job.Push{Repo: r.Repo, ID: r.ID, Revision: r.Revision} }
+func (r PushRef) push() job.Push {
+	return job.Push{Repo: r.Repo, ID: r.ID, Revision: r.Revision, Git: r.Git, Hg: r.Hg}
+}
 
 // MarshalJSON writes the plan in the program's shape.
 func (p Plan) MarshalJSON() ([]byte, error) {

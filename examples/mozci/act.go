@@ -181,8 +181,18 @@ func runs(n int) string {
 	return fmt.Sprintf("%d runs", n)
 }
 
-// pushName is a push in a table: its id and short revision.
-func pushName(p job.Push) string { return fmt.Sprintf("%d %s", p.ID, p.Short()) }
+// pushName is a push in a table: its id and revision.
+func pushName(p job.Push) string { return fmt.Sprintf("%d %s", p.ID, revisions(p)) }
+
+// revisions are the short revision of a push, and that of the other system where
+// the repository is kept in hg and in git.
+func revisions(p job.Push) string {
+	system, hash := p.Twin()
+	if hash == "" {
+		return p.Short()
+	}
+	return fmt.Sprintf("%s (%s %.12s)", p.Short(), system, hash)
+}
 
 // where is pushName, with the repository when it is not the one that the
 // command is about.

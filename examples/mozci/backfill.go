@@ -41,7 +41,7 @@ to --max-revisions, or with --automatic nothing.`,
 	}
 	f := cmd.Flags()
 	f.StringVar(&b.label, "label", "", "the `label` that is broken")
-	f.StringVar(&b.rev, "rev", "", "a `revision` on which it is bad: 12 to 40 digits, or tip")
+	f.StringVar(&b.rev, "rev", "", "a `revision` on which it is bad: 12 to 40 digits, of hg or of git, or tip")
 	f.IntVar(&b.maxRevisions, "max-revisions", 20, "how many pushes before it to look at, at most; with --allthethings half as many again as SETA passes over")
 	f.IntVar(&b.times, "times", 1, "how many runs each missing push is to have in all")
 	f.BoolVar(&b.automatic, "automatic", false, "no person asked: do nothing when the label was never good")

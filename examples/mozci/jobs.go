@@ -25,7 +25,7 @@ func (a *app) jobsCommand() *cobra.Command {
 		Args:    noArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return a.jobs(cmd, rev, labels) },
 	}
-	cmd.Flags().StringVar(&rev, "rev", "", "a `revision` of 12 to 40 digits, or tip")
+	cmd.Flags().StringVar(&rev, "rev", "", "a `revision` of 12 to 40 digits, of hg or of git, or tip")
 	cmd.Flags().StringArrayVar(&labels, "label", nil, "this `label` only; may be given several times")
 	return cmd
 }
@@ -82,12 +82,14 @@ func (a *app) printJobs(jobs []job.Job) error {
 			Kind      job.Kind   `json:"kind"`
 			Status    job.Status `json:"status"`
 			Revision  *string    `json:"revision"`
+			Git       *string    `json:"git_revision"`
+			Hg        *string    `json:"hg_revision"`
 			PushID    int64      `json:"push_id"`
 			Requested *time.Time `json:"requested"`
 			Started   *time.Time `json:"started"`
 			Finished  *time.Time `json:"finished"`
 		}{
-			j.ID(), j.Name(), j.Kind(), j.Status(), orNull(j.Push().Revision), j.Push().ID,
+			j.ID(), j.Name(), j.Kind(), j.Status(), orNull(j.Push().Revision), orNull(j.Push().Git), orNull(j.Push().Hg), j.Push().ID,
 			timeOrNull(t.Requested), timeOrNull(t.Started), timeOrNull(t.Finished),
 		})
 		if err != nil {
