@@ -32,11 +32,11 @@ func (s *shot) fire(ctx context.Context, w way) (job.Receipt, error) {
 		return job.Receipt{}, &refusal{way: w.action.Name, err: err}
 	}
 	for n := 0; ; n++ {
-		made, found, err := s.once(ctx, w, payload)
+		made, err := s.once(ctx, w, payload)
 		var not *notMade
 		switch {
 		case err == nil:
-			return s.accepted(ctx, w, made, found)
+			return s.accepted(ctx, w, made)
 		case !errors.As(err, &not) || n >= len(again):
 			return job.Receipt{}, err
 		}
@@ -90,21 +90,19 @@ func (e *notMade) Error() string {
 // unwrapped: an answer of 502 alone would mean that nobody knows.
 func (e *notMade) Is(target error) bool { return target == job.ErrRefused }
 
-// once fires a hook once, and finds out whether it made its task; found says
-// that the task was looked up.
-func (s *shot) once(ctx context.Context, w way, payload any) (taskID string, found bool, err error) {
+// once fires a hook once, and finds out whether it made its task.
+func (s *shot) once(ctx context.Context, w way, payload any) (taskID string, err error) {
 	began := time.Now()
 	made, err := s.p.c.TriggerHook(ctx, w.action.HookGroupID, w.action.HookID, payload)
 	if err == nil && made != "" {
-		return made, false, nil
+		return made, nil
 	}
 	if err == nil {
 		err = fmt.Errorf("%w: hook %s: %w", job.ErrUnavailable, w.hook(), ErrNothingCreated)
 	}
 	switch answerOf(err) {
 	case unclear:
-		made, err = s.find(ctx, w, began, err)
-		return made, true, err
+		return s.find(ctx, w, began, err)
 	case nothingDone:
 		err = &notMade{err}
 	case hookGone:
@@ -115,7 +113,7 @@ func (s *shot) once(ctx context.Context, w way, payload any) (taskID string, fou
 	if errors.Is(err, job.ErrDenied) && s.p.c.creds == nil {
 		err = fmt.Errorf("%w; no credentials were given: set TASKCLUSTER_CLIENT_ID and TASKCLUSTER_ACCESS_TOKEN", err)
 	}
-	return "", false, err
+	return "", err
 }
 
 // answer is what a hook's answer says about what was done.
@@ -179,11 +177,10 @@ func firing(message string) bool {
 }
 
 // accepted is the receipt of an action task, once it is known that nobody else
-// made the same at the same time. Of several the earliest stays; processes with
-// ledgers of their own tell it alike, and each stops its own. Of a task that was
-// only found, since its hook's answer was unclear, nobody knows whose it is: all
-// but the earliest are stopped.
-func (s *shot) accepted(ctx context.Context, w way, made string, found bool) (job.Receipt, error) {
+// made the same at the same time. Of several the earliest stays, and the others
+// are stopped, whosesoever they are: processes with ledgers of their own tell it
+// alike, and one of them may have been killed before it could look.
+func (s *shot) accepted(ctx context.Context, w way, made string) (job.Receipt, error) {
 	s.p.log.Info("fired an action", "action", w.action.Name, "label", s.req.Label, "push", s.req.Push.ID, "task", made)
 	s.p.forget(s.req.Push)
 	all, err := s.same(ctx, w, made)
@@ -193,9 +190,6 @@ func (s *shot) accepted(ctx context.Context, w way, made string, found bool) (jo
 	first := all[0]
 	receipt := job.Receipt{State: job.Accepted, By: first + "/0", Link: s.p.c.page(first)}
 	for _, id := range all[1:] {
-		if id != made && !found {
-			continue
-		}
 		status, err := s.p.c.CancelTask(ctx, id)
 		if err != nil || status.State != "exception" {
 			receipt.Note = fmt.Sprintf("another process triggered the same at the same time: the action tasks %s and %s, of which the second could not be stopped", first, id)

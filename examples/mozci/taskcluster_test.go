@@ -15,6 +15,7 @@ import (
 	"github.com/mozci/mozci/internal/hgtest"
 	"github.com/mozci/mozci/internal/tctest"
 	"github.com/mozci/mozci/internal/testenv"
+	"github.com/mozci/mozci/internal/thtest"
 )
 
 const recordedSuite = "test-linux2404-64/opt-mochitest-browser-chrome-2"
@@ -213,6 +214,31 @@ func TestRefusedOnTaskcluster(t *testing.T) {
 	_, errOut, status = mozci(t, append([]string{"backfill", "--label", "test-linux64/opt-m-1", "--rev", "tip", "--trust-domain", "mine"}, places...)...)
 	if status != 3 || !strings.Contains(errOut, "looked for mine.v2.autoland.revision.") {
 		t.Errorf("backfill of a project that is not there: exit %d, %s", status, errOut)
+	}
+}
+
+// A project on git: its pushes are Treeherder's, those of one branch, and its
+// decision tasks are where its trust domain has them.
+func TestGitProjectOnTaskcluster(t *testing.T) {
+	tc, th := tctest.New(), &thtest.Server{Project: "mozilla-vpn-client"}
+	const label = "test-linux64/opt-unit"
+	for id, branch := range map[int64]string{1: "main", 2: "main", 3: "releases/2.1", 4: "main"} {
+		th.AddPush(thtest.Object{
+			"id": 100 + id, "revision": revisionOf(id), "author": "dev", "push_timestamp": 1700000000 + 60*id, "branch": branch, "revision_count": 1,
+			"revisions": []any{thtest.Object{"revision": revisionOf(id), "author": "dev", "comments": "a change"}},
+		})
+		d := tc.AddPush("elsewhere", 1000+id, revisionOf(id), tctest.Label{Name: "build-linux64/opt", Planned: true}, tctest.Label{Name: label, Build: "build-linux64/opt", Planned: id != 2})
+		tc.Index("mozillavpn.v2.mozilla-vpn-client.revision."+revisionOf(id)+".taskgraph.decision", d)
+		tc.Resolve(tc.Tasks(d, "build-linux64/opt")[0], "completed", "completed")
+		for _, run := range tc.Tasks(d, label) {
+			end := map[bool]string{true: "failed", false: "completed"}[id == 4]
+			tc.Resolve(run, end, end)
+		}
+	}
+	t.Setenv("TASKCLUSTER_ROOT_URL", listen(t, tc))
+	out, errOut, status := mozci(t, "backfill", "--repo", "mozilla-vpn-client", "--treeherder-url", listen(t, th), "--label", label, "--rev", revisionOf(4), "--ledger", filepath.Join(t.TempDir(), "l.db"))
+	if status != 0 || !strings.Contains(out, "last good  101 ") || !strings.Contains(out, "first bad  104 ") || strings.Contains(out, "103 ") {
+		t.Errorf("exit %d, %s\n%s", status, errOut, out)
 	}
 }
 
