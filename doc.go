@@ -71,7 +71,7 @@
 //	25 7b1eab180315  trigger   2 runs                      between last good 23 and first bad 28; has none of 2 that counts: 1 coalesced
 //	24 0d6bf9a17a28  trigger   2 runs                      between last good 23 and first bad 28; has none of 2 that counts: 1 coalesced
 //	27 81adb32d26f0  left out  2 runs                      between last good 23 and first bad 28; untestable: nothing is scheduled on it
-//	7 runs to ask for
+//	7 runs to trigger
 //
 // # What holds everywhere
 //

@@ -131,13 +131,15 @@ func (s *shot) inGroup(ctx context.Context, w way) (string, error) {
 			}
 		}
 	}
-	if len(s.req.Push.Revision) != 40 {
-		return "", nil
+	var ids []string
+	for _, h := range wholeHashes(s.req.Push) {
+		found, err := s.p.c.ListIndexedTasks(ctx, s.p.place.String()+".revision."+h+".taskgraph.actions")
+		if err == nil { // where it cannot be read, the groups were
+			ids = append(ids, slices.DeleteFunc(found, s.known)...)
+		}
 	}
-	ids, err := s.p.c.ListIndexedTasks(ctx, s.p.place.String()+".revision."+s.req.Push.Revision+".taskgraph.actions")
-	ids = slices.DeleteFunc(ids, s.known)
-	if err != nil || len(ids) == 0 {
-		return "", nil //nolint:nilerr // the groups were read
+	if len(ids) == 0 {
+		return "", nil
 	}
 	tasks, err := s.p.c.Tasks(ctx, ids...)
 	for _, id := range ids {
@@ -148,10 +150,9 @@ func (s *shot) inGroup(ctx context.Context, w way) (string, error) {
 	return "", err
 }
 
-// rival is an action task that somebody else made for the same at the same time,
-// and before ours: of several the earliest stays, and of those of one moment the
-// one whose id sorts first. Processes with ledgers of their own tell it alike.
-func (s *shot) rival(ctx context.Context, w way, mine string) (string, error) {
+// same are the action tasks that were made for the same at the same time, ours
+// among them, the earliest first, and of those of one moment by id.
+func (s *shot) same(ctx context.Context, w way, mine string) ([]string, error) {
 	type maker struct {
 		id string
 		at time.Time
@@ -161,16 +162,16 @@ func (s *shot) rival(ctx context.Context, w way, mine string) (string, error) {
 	if err == nil {
 		var ids []string
 		for _, f := range fires {
-			if checkTask(f.TaskID) == nil && f.TaskID != mine && !s.known(f.TaskID) && time.Since(f.TaskCreateTime).Abs() < skew+looks[len(looks)-1] {
+			if checkTask(f.TaskID) == nil && f.TaskID != mine && f.TaskState != "exception" && !s.known(f.TaskID) && time.Since(f.TaskCreateTime).Abs() < 2*skew {
 				ids = append(ids, f.TaskID)
 			}
 		}
 		if len(ids) == 0 {
-			return "", nil
+			return []string{mine}, nil
 		}
 		tasks, err := s.p.c.Tasks(ctx, append(ids, mine)...)
 		if err != nil {
-			return "", err
+			return nil, err
 		}
 		for id, t := range tasks {
 			if id == mine || t.TaskGroupID == s.in.decision && w.is(t) {
@@ -180,22 +181,20 @@ func (s *shot) rival(ctx context.Context, w way, mine string) (string, error) {
 	} else {
 		g, err := s.p.list(ctx, s.req.Push)
 		if err != nil {
-			return "", err
+			return nil, err
 		}
 		for _, one := range g.list {
 			for _, t := range one.tasks {
-				if t.Status.TaskID == mine || !s.known(t.Status.TaskID) && w.is(&t.Task) {
+				if t.Status.TaskID == mine || !s.known(t.Status.TaskID) && w.is(&t.Task) && !t.cancelled() {
 					all = append(all, maker{t.Status.TaskID, t.Task.Created})
 				}
 			}
 		}
 	}
-	if len(all) < 2 {
-		return "", nil
+	slices.SortFunc(all, func(a, b maker) int { return cmp.Or(a.at.Compare(b.at), cmp.Compare(a.id, b.id)) })
+	out := make([]string, len(all))
+	for i, m := range all {
+		out[i] = m.id
 	}
-	first := slices.MinFunc(all, func(a, b maker) int { return cmp.Or(a.at.Compare(b.at), cmp.Compare(a.id, b.id)) })
-	if first.id == mine {
-		return "", nil
-	}
-	return first.id, nil
+	return out, nil
 }

@@ -61,7 +61,7 @@ func (s *shot) mayFire(ctx context.Context, w way) error {
 	d.mu.Lock()
 	revs := slices.Concat(d.revisions, payloadRevisions(w.action.HookPayload))
 	d.mu.Unlock()
-	if len(revs) > 0 && !sameAsOne(revs, s.req.Push.Revision) {
+	if len(revs) > 0 && !sameAsOne(revs, s.req.Push) {
 		return fmt.Errorf("%w: the decision task %s is of revision %s, not of push %s: nothing was triggered", job.ErrMalformed, s.in.decision, revs[0], s.req.Push)
 	}
 	return nil
@@ -104,11 +104,11 @@ func (s *shot) once(ctx context.Context, w way, payload any) (taskID string, err
 	case unclear:
 		return s.find(ctx, w, began, err)
 	case nothingDone:
-		return "", &notMade{err}
+		err = &notMade{err}
 	case hookGone:
-		return "", &refusal{way: w.action.Name, err: err, gone: true}
+		err = &refusal{way: w.action.Name, err: err, gone: true}
 	case refusedInput:
-		return "", &refusal{way: w.action.Name, err: err}
+		err = &refusal{way: w.action.Name, err: err}
 	}
 	if errors.Is(err, job.ErrDenied) && s.p.c.creds == nil {
 		err = fmt.Errorf("%w; no credentials were given: set TASKCLUSTER_CLIENT_ID and TASKCLUSTER_ACCESS_TOKEN", err)
@@ -177,24 +177,28 @@ func firing(message string) bool {
 }
 
 // accepted is the receipt of an action task, once it is known that nobody else
-// made the same at the same time.
+// made the same at the same time. Of several the earliest stays, and the others
+// are stopped, whosesoever they are: processes with ledgers of their own tell it
+// alike, and one of them may have been killed before it could look.
 func (s *shot) accepted(ctx context.Context, w way, made string) (job.Receipt, error) {
 	s.p.log.Info("fired an action", "action", w.action.Name, "label", s.req.Label, "push", s.req.Push.ID, "task", made)
 	s.p.forget(s.req.Push)
-	receipt := job.Receipt{State: job.Accepted, By: made + "/0", Link: s.p.c.page(made)}
-	rival, err := s.rival(ctx, w, made)
-	if err != nil || rival == "" {
-		return receipt, nil //nolint:nilerr // what was fired is fired
+	all, err := s.same(ctx, w, made)
+	if err != nil || len(all) < 2 {
+		return job.Receipt{State: job.Accepted, By: made + "/0", Link: s.p.c.page(made)}, nil //nolint:nilerr // what was fired is fired
 	}
-	status, err := s.p.c.CancelTask(ctx, made)
-	if err != nil || status.State != "exception" {
-		receipt.Note = fmt.Sprintf("another process triggered the same at the same time (action task %s), and this one could not be stopped", rival)
-		return receipt, nil //nolint:nilerr // it is said
+	first := all[0]
+	receipt := job.Receipt{State: job.Accepted, By: first + "/0", Link: s.p.c.page(first)}
+	for _, id := range all[1:] {
+		status, err := s.p.c.CancelTask(ctx, id)
+		if err != nil || status.State != "exception" {
+			receipt.Note = fmt.Sprintf("another process triggered the same at the same time: the action tasks %s and %s, of which the second could not be stopped", first, id)
+		}
 	}
-	return job.Receipt{
-		State: job.AlreadyAsked, By: rival + "/0", Link: s.p.c.page(rival),
-		Note: "another process triggered the same at the same time",
-	}, nil
+	if first != made && receipt.Note == "" {
+		receipt.State, receipt.Note = job.AlreadyAsked, "another process triggered the same at the same time"
+	}
+	return receipt, nil
 }
 
 // make creates the task of an action of kind task, with no more than the scopes

@@ -40,11 +40,8 @@ func (p *Project) decisionOf(ctx context.Context, push job.Push) (string, error)
 	if id, ok := p.decisions.Load(key); ok {
 		return id.(string), nil
 	}
-	byRevision := revisionPath(p.place, push)
-	var looked []string
-	if byRevision != "" {
-		looked = append(looked, byRevision)
-	}
+	byRevision := revisionPaths(p.place, push)
+	looked := slices.Clone(byRevision)
 	byID := ""
 	if push.ID > 0 {
 		byID = p.place.String() + ".pushlog-id." + strconv.FormatInt(push.ID, 10) + ".decision"
@@ -57,7 +54,7 @@ func (p *Project) decisionOf(ctx context.Context, push job.Push) (string, error)
 	if err != nil {
 		return "", err
 	}
-	id := found[byRevision]
+	id := firstOf(found, byRevision)
 	if id == "" && found[byID] != "" {
 		switch ours, err := p.isOf(ctx, found[byID], push); {
 		case err != nil:
@@ -76,48 +73,64 @@ func (p *Project) decisionOf(ctx context.Context, push job.Push) (string, error)
 	return id, nil
 }
 
-func pushKey(push job.Push) string { return fmt.Sprintf("%d %s", push.ID, push.Revision) }
+func pushKey(push job.Push) string { return fmt.Sprint(push.ID, push.Hashes()) }
 
-// revisionPath is where a push's decision task is by its revision; empty for a
-// revision that is not whole.
-func revisionPath(at place, push job.Push) string {
-	if len(push.Revision) != 40 {
-		return ""
+// wholeHashes are the hashes of a push that the index may name it by: in hg or
+// in git, and whole.
+func wholeHashes(push job.Push) []string {
+	return slices.DeleteFunc(push.Hashes(), func(h string) bool { return len(h) != 40 })
+}
+
+// revisionPaths is where a push's decision task is by its revision.
+func revisionPaths(at place, push job.Push) []string {
+	var out []string
+	for _, h := range wholeHashes(push) {
+		out = append(out, at.String()+".revision."+h+".taskgraph.decision")
 	}
-	return at.String() + ".revision." + push.Revision + ".taskgraph.decision"
+	return out
+}
+
+func firstOf(found map[string]string, paths []string) string {
+	for _, path := range paths {
+		if id := found[path]; id != "" {
+			return id
+		}
+	}
+	return ""
 }
 
 // elsewhere looks for the decision task under the other trust domains, in one
 // request, for a project that no table and no caller placed.
 func (p *Project) elsewhere(ctx context.Context, push job.Push, looked *[]string) (string, error) {
-	if p.sure || len(push.Revision) != 40 {
+	if p.sure || len(wholeHashes(push)) == 0 {
 		return "", nil
 	}
 	var paths []string
 	for _, d := range domains {
 		if at := (place{d, p.place.project}); at != p.place {
-			paths = append(paths, revisionPath(at, push))
+			paths = append(paths, revisionPaths(at, push)...)
 		}
 	}
 	found, err := p.c.FindTasksAtIndex(ctx, paths...)
-	for _, path := range paths {
-		if found[path] != "" {
-			return found[path], err
-		}
+	if id := firstOf(found, paths); id != "" || err != nil {
+		return id, err
 	}
 	*looked = append(*looked, "the same under the trust domains "+strings.Join(domains, ", "))
-	return "", err
+	return "", nil
 }
 
 // isOf reports whether a decision task found by a push's id is of its revision.
 // One that does not say of which it is, is not.
 func (p *Project) isOf(ctx context.Context, id string, push job.Push) (bool, error) {
 	revs, err := p.revisions(ctx, id)
-	return sameAsOne(revs, push.Revision), err
+	return sameAsOne(revs, push), err
 }
 
-func sameAsOne(revs []string, rev string) bool {
-	return slices.ContainsFunc(revs, func(r string) bool { return job.SameRevision(r, rev) })
+// sameAsOne reports whether one of the revisions is the push's, in hg or git.
+func sameAsOne(revs []string, push job.Push) bool {
+	return slices.ContainsFunc(revs, func(r string) bool {
+		return slices.ContainsFunc(push.Hashes(), func(h string) bool { return job.SameRevision(r, h) })
+	})
 }
 
 // revisions are those that a decision task says it is of: in its environment
@@ -225,13 +238,13 @@ func (p *Project) explain(ctx context.Context, err error) error {
 
 // crons are the decision tasks that cron jobs made for a push.
 func (p *Project) crons(ctx context.Context, push job.Push) ([]string, error) {
-	if len(push.Revision) != 40 {
-		return nil, nil
+	var out []string
+	for _, h := range wholeHashes(push) {
+		found, err := p.c.ListIndexedTasks(ctx, p.place.String()+".revision."+h+".cron")
+		if err != nil && !errors.Is(err, job.ErrNotFound) && !lacks(err) { // no such listing, or nothing there
+			return nil, err
+		}
+		out = append(out, found...)
 	}
-	namespace := p.place.String() + ".revision." + push.Revision + ".cron"
-	found, err := p.c.ListIndexedTasks(ctx, namespace)
-	if errors.Is(err, job.ErrNotFound) || lacks(err) {
-		return nil, nil // the deployment has no such listing, or nothing there
-	}
-	return found, err
+	return out, nil
 }

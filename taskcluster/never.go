@@ -110,3 +110,8 @@ func ended(what string, s *Status) string {
 		return fmt.Sprintf("%s ended with %s", what, clip(reason))
 	}
 }
+
+// cancelled reports whether somebody stopped the task.
+func (t *TaskAndStatus) cancelled() bool {
+	return t.Status.State == "exception" && ended("", &t.Status) == " was cancelled"
+}

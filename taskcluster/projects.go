@@ -53,6 +53,17 @@ var domains = []string{
 	"gecko", "comm", "mobile", "app-services", "nss", "enterprise", "mozillavpn", "translations", "mozilla", "glean", "taskgraph", "xpi", "releng", "ci",
 }
 
+// OnGit reports whether a repository of Firefox's CI is a git repository: its
+// pushes are in no pushlog, and Treeherder lists them by branch.
+func OnGit(repo string) bool {
+	p, _ := placeOf(repo)
+	switch p.domain {
+	case "gecko", "comm", "nss":
+		return p.project == "firefox-dev" || p.project == "staging-firefox"
+	}
+	return true
+}
+
 // placeOf is the place of a repository. Thunderbird's repositories are named
 // comm-…; what no table names is Firefox's own, and sure is false.
 func placeOf(repo string) (p place, sure bool) {

@@ -137,23 +137,24 @@ func (c *Client) ListLastFires(ctx context.Context, groupID, hookID string) ([]F
 	const op = "hooks.listLastFires"
 	var out []Fire
 	key := groupID + "/" + hookID
-	read := func(url string) (token string, err error) {
-		err = c.stream(ctx, op, key, url, func(body io.Reader) (err error) {
-			out = out[:0] // one page is enough: the newest come first
-			token, err = elements(body, "lastFires", func(dec *json.Decoder) error {
-				var f Fire
-				if err := dec.Decode(&f); err != nil {
-					return err
-				}
-				out = append(out, f)
-				return nil
-			})
-			return err
-		})
-		return token, err
+	r, err := c.request(http.MethodGet, c.route("hooks", "hooks", groupID, hookID, "last-fires"), nil)
+	if err != nil {
+		return nil, job.Wrap(op, key, err)
 	}
-	_, err := read(c.route("hooks", "hooks", groupID, hookID, "last-fires"))
-	return out, err
+	r.Retries = 2 // whoever asks has another way to know
+	err = c.rest.Stream(ctx, r, func(body io.Reader) (err error) {
+		out = out[:0] // one page is enough: the newest come first
+		_, err = elements(body, "lastFires", func(dec *json.Decoder) error {
+			var f Fire
+			if err := dec.Decode(&f); err != nil {
+				return err
+			}
+			out = append(out, f)
+			return nil
+		})
+		return err
+	})
+	return out, wrap(op, key, malformed(err))
 }
 
 // TriggerHook fires a hook with a payload, a JSON object, and returns the id of

@@ -171,20 +171,22 @@ func TestRefusals(t *testing.T) {
 		"a hook that is gone, for another action":    {func(s *tctest.Server, _ string) { s.Gone = true }, job.Request{Key: "k", Label: test, Action: "confirm-failures", Count: 1}, job.ErrRefused, "too old for actions", true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s, decision := world()
-			if c.world != nil {
-				c.world(s, decision)
-			}
-			k := (&sent{}).watch(s)
-			c.req.Push = push(20)
-			_, err := serve(t, s).Project("autoland", nil).Trigger(t.Context(), c.req)
-			var wrapped *job.Error
-			if !errors.Is(err, c.err) || !errors.As(err, &wrapped) || !strings.Contains(err.Error(), c.words) || (len(k.payloads) > 0) != c.fired {
-				t.Errorf("%v, %d fired; expected %v with %q", err, len(k.payloads), c.err, c.words)
-			}
-			if errors.Is(err, job.ErrUnavailable) != errors.Is(err, taskcluster.ErrNothingCreated) {
-				t.Errorf("%v says that the outcome is not known", err)
-			}
+			synctest.Test(t, func(t *testing.T) {
+				s, decision := world()
+				if c.world != nil {
+					c.world(s, decision)
+				}
+				k := (&sent{}).watch(s)
+				c.req.Push = push(20)
+				_, err := inMemory(s).Project("autoland", nil).Trigger(t.Context(), c.req)
+				var wrapped *job.Error
+				if !errors.Is(err, c.err) || !errors.As(err, &wrapped) || !strings.Contains(err.Error(), c.words) || (len(k.payloads) > 0) != c.fired {
+					t.Errorf("%v, %d fired; expected %v with %q", err, len(k.payloads), c.err, c.words)
+				}
+				if errors.Is(err, job.ErrUnavailable) != errors.Is(err, taskcluster.ErrNothingCreated) {
+					t.Errorf("%v says that the outcome is not known", err)
+				}
+			})
 		})
 	}
 }

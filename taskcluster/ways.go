@@ -202,7 +202,7 @@ func (s *shot) named(a *Action, on *TaskAndStatus) (way, error) {
 	w := way{action: a, on: on}
 	if s.req.Input == nil {
 		if w.input, err = a.Compose(in); errors.Is(err, job.ErrRefused) {
-			err = fmt.Errorf("%w: %w", job.ErrInvalid, err) // the action needs an input, and nobody gave one
+			_, err = a.Input(in) // the action needs an input, and nobody gave one
 		}
 	} else {
 		w.input, err = a.Input(in)

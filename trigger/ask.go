@@ -108,7 +108,7 @@ func (r *runner) nothingCame(ctx context.Context, e Entry) (string, error) {
 	if why == "" {
 		return "", nil
 	}
-	r.log.Warn("nothing came of a request", "label", e.Label, "push", e.Push.ID, "why", why)
+	r.log.Info("nothing came of a request", "label", e.Label, "push", e.Push.ID, "why", why)
 	receipt := e.Receipt
 	receipt.Note = why
 	return why, r.settle(ctx, e.Key, Fruitless, receipt)

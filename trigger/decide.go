@@ -42,6 +42,9 @@ type BuildFacts struct {
 	Label string
 	State BuildState
 	Seen  int // runs of it, visible or asked for
+	// Again says that it was asked for once more and is not visible yet: until
+	// it is, a CI that makes builds itself takes the one that was there before.
+	Again bool
 }
 
 // BuildState says whether a test can use a build.
@@ -128,7 +131,7 @@ func (f Facts) act(times, need int, out func(string, ...any) ([]Step, *LeftOut))
 		switch b.State {
 		case Working:
 		case UnderWay:
-			if f.MakesBuilds {
+			if f.MakesBuilds && !b.Again {
 				continue
 			}
 			waits = append(waits, b.Label+", under way")

@@ -33,6 +33,8 @@ type app struct {
 	ci, triggerCI string
 	hgURL, thURL  string
 	rootURL       string
+	trustDomain   string
+	project       string
 	landoURL      string
 	branch        string
 	buildbotURL   string
@@ -79,6 +81,8 @@ Nothing is asked for without --yes, or a yes on the terminal. Exit status: 0 don
 	f.StringVar(&a.branch, "branch", "", "the `name` of the branch whose pushes are meant (default: that of --rev, or else the repository's own)")
 	f.StringVar(&a.thURL, "treeherder-url", treeherder.DefaultURL, "the `URL` of Treeherder, or a file with a resultset saved in 2013 or 2014")
 	f.StringVar(&a.rootURL, "root-url", "", "the `URL` of the Taskcluster deployment (default: TASKCLUSTER_ROOT_URL, or "+taskcluster.FirefoxCI+")")
+	f.StringVar(&a.trustDomain, "trust-domain", "", "the `name` of the project's trust domain, the first part of its routes in Taskcluster's index (default: as Firefox's CI is configured)")
+	f.StringVar(&a.project, "project", "", "the project's `name` in Taskcluster, where it is not that of --repo")
 	f.StringVar(&a.buildbotURL, "buildbot-url", "", "the `URL` of a Buildbot master, for --ci buildbot, whose changes are the pushes unless --hg-url says where they are")
 	f.StringVar(&a.selfserveURL, "selfserve-url", selfserve.DefaultURL, "the `URL` of BuildAPI, for --ci selfserve")
 	f.StringVar(&a.buildDataURL, "builddata-url", selfserve.DefaultBuildDataURL, "the `URL` of the folder of Buildbot's status dumps, for --ci selfserve")
@@ -162,10 +166,12 @@ func exitStatus(err error, started bool) int {
 	switch {
 	case err == nil:
 		return 0
-	case errors.As(err, &wrong), !started, errors.Is(err, job.ErrInvalid) && !errors.Is(err, job.ErrUnavailable):
+	case errors.As(err, &wrong), !started:
 		return 2
-	case errors.Is(err, job.ErrUnavailable), errors.Is(err, job.ErrMalformed):
+	case errors.Is(err, job.ErrUnavailable), errors.Is(err, job.ErrMalformed), errors.Is(err, job.ErrRefused), errors.Is(err, job.ErrDenied):
 		return 1
+	case errors.Is(err, job.ErrInvalid):
+		return 2
 	case errors.Is(err, job.ErrNotFound), errors.Is(err, job.ErrNotScheduled), errors.Is(err, job.ErrNoLine), errors.Is(err, backfill.ErrNotBad), errors.Is(err, backfill.ErrOverBudget), errors.Is(err, errNotEnough):
 		return 3
 	}

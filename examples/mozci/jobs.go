@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -51,6 +52,9 @@ func (a *app) jobs(cmd *cobra.Command, rev string, labels []string) error {
 	}
 	if err != nil || len(jobs) > 0 {
 		return err
+	}
+	if _, err := job.Catalog(ctx, p.read, push, labels...); errors.Is(err, job.ErrNotScheduled) {
+		return err // it says where it was looked for
 	}
 	for _, l := range labels {
 		ran, err := p.read.Jobs(ctx, push)

@@ -109,6 +109,11 @@ func (a *app) services() (*places, error) {
 			p.repo = pushlog.ByHg(p.repo, twins)
 		}
 	}
+	if p.repo == nil && a.ci == "taskcluster" && a.onGit() {
+		if p.repo, _, err = a.service("--repo", "treeherder", client); err != nil {
+			return nil, err
+		}
+	}
 	if p.repo == nil || a.flags.Changed("hg-url") {
 		var l *pushlog.Log
 		if l, err = a.pushlog(client); err == nil {
@@ -116,6 +121,13 @@ func (a *app) services() (*places, error) {
 		}
 	}
 	return p, err
+}
+
+// onGit reports whether the pushes of a Taskcluster project are Treeherder's to
+// tell: it is on git, or another than Firefox's, and Treeherder was named.
+func (a *app) onGit() bool {
+	set := a.flags.Changed
+	return !set("hg-url") && (taskcluster.OnGit(pushlog.ShortName(a.repo)) || set("treeherder-url") && (set("project") || set("trust-domain")))
 }
 
 // service opens a CI, and the pushes that it brings; nil for one that has none.
@@ -163,7 +175,7 @@ func (a *app) taskcluster(client *http.Client) (*taskcluster.Project, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.Project(pushlog.ShortName(a.repo), &taskcluster.ProjectOptions{Logger: a.log}), nil
+	return c.Project(pushlog.ShortName(a.repo), &taskcluster.ProjectOptions{TrustDomain: a.trustDomain, Name: a.project, Logger: a.log}), nil
 }
 
 // buildbot opens a master, with the user and password of the environment.

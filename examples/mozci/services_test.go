@@ -123,7 +123,7 @@ look       URL/jobs?fromchange=00000abc00000000000000000000000000000001&repo=aut
 
 902 00000abc0002  trigger  2 runs  between last good 900 and first bad 903; has none of 2
 901 00000abc0001  trigger  2 runs  between last good 900 and first bad 903; has none of 2
-4 runs to ask for
+4 runs to trigger
 `
 	if d := cmp.Diff(want, out); d != "" || status != 0 {
 		t.Errorf("exit %d, %s (-want +got):\n%s", status, errOut, d)

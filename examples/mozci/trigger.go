@@ -191,7 +191,7 @@ func (a *app) actOn(ctx context.Context, f actFlags, ci job.Scheduler, plan trig
 			about = labels[0]
 		}
 		a.printPlan(plan, about)
-		a.printf("%s to ask for\n", runs(plan.Total()))
+		a.printf("%s to trigger\n", runs(plan.Total()))
 	}
 	if err == nil && a.wanted(f, plan) {
 		plan, err = a.carryOut(ctx, ci, plan, ledger)

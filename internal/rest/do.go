@@ -136,7 +136,7 @@ func (c *Client) again(ctx context.Context, req Request, attempt int, err *Error
 	if errors.As(err.Err, &permanent) && permanent.Permanent() || errors.Is(err, ErrTooLarge) {
 		return 0, false
 	}
-	if ctx.Err() != nil || attempt >= c.o.Retries || !repeatable || !passing {
+	if ctx.Err() != nil || attempt >= cmp.Or(req.Retries, c.o.Retries) || !repeatable || !passing {
 		return 0, false
 	}
 	wait := min(c.o.Backoff<<min(attempt, 20), c.o.MaxBackoff)

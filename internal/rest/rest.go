@@ -122,6 +122,8 @@ type Request struct {
 	// Sign signs the request; it is called before each attempt, since a
 	// signature holds the time. Where a redirect leads it is not sent. Optional.
 	Sign func(*http.Request) error
+	// Retries is the options' for this request, where not zero.
+	Retries int
 	// Timeout and MaxBody are the options' for this request, where not zero.
 	Timeout time.Duration
 	MaxBody int64

@@ -32,8 +32,8 @@ func Faults() []Fault {
 	return out
 }
 
-// makes reports whether the action task exists although the fire went wrong.
-func (f Fault) makes() bool {
+// Makes reports whether the action task exists although the fire went wrong.
+func (f Fault) Makes() bool {
 	switch f {
 	case QueueDown, Broken, Gateway, Empty, TooMany:
 		return false
@@ -71,3 +71,10 @@ func (f Fault) answer(w http.ResponseWriter, id string) {
 		answer(w, http.StatusOK, Object{"taskId": id, "status": Object{"taskId": id}})
 	}
 }
+
+var faultNames = []string{
+	"well", "lost", "late, made", "queue down", "broken, made", "broken", "gateway time-out, made", "bad gateway", "null, made", "empty, made", "empty", "an error with 200, made", "too many",
+}
+
+// String is the fault in words.
+func (f Fault) String() string { return faultNames[f] }

@@ -358,7 +358,7 @@ func (s *Server) trigger(c *call) {
 	if fault != Gateway { // hooks never heard of that one
 		s.fires[hook] = append(s.fires[hook], fire)
 	}
-	if fault.makes() {
+	if fault.Makes() {
 		s.add(id, in.User.TaskGroupID, Object{
 			"metadata": Object{"name": "Action: " + in.Decision.Action.Name}, "tags": Object{"kind": "action-callback"},
 			"extra": Object{"parent": in.User.TaskGroupID, "action": Object{

@@ -381,3 +381,18 @@ func (s *Server) bucket(w http.ResponseWriter, r *http.Request, file string) {
 	_, _ = z.Write(body)
 	_ = z.Close()
 }
+
+// Waiting reports whether a task is pending or running.
+func (s *Server) Waiting(id string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t := s.tasks[id]
+	return t != nil && (t.State == "pending" || t.State == "running")
+}
+
+// Indexed is the task at a path of the index; empty for none.
+func (s *Server) Indexed(path string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.index[path]
+}
