@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -138,17 +139,16 @@ func TestUnclearAnswers(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					s, decision := world()
 					s.NoFires = noFires
-					first := true
-					s.Fault = func() tctest.Fault {
-						if first {
-							first = false
+					fires := 0
+					s.Fault = func() tctest.Fault { // the second fire goes wrong
+						if fires++; fires == 2 {
 							return fault
 						}
 						return tctest.Well
 					}
 					p := inMemory(s).Project("autoland", nil)
 					// The same was asked for an hour ago: it is not taken for this one.
-					_ = ok(inMemoryWell(s, &first).Trigger(t.Context(), job.Request{Label: test, Push: push(20), Count: 2}))
+					_ = ok(p.Trigger(t.Context(), job.Request{Label: test, Push: push(20), Count: 2}))
 					time.Sleep(time.Hour)
 					s.Settle()
 					got, err := p.Trigger(t.Context(), job.Request{Label: test, Push: push(20), Count: 2})
@@ -173,14 +173,6 @@ func TestUnclearAnswers(t *testing.T) {
 	}
 }
 
-// inMemoryWell is a project whose first fire goes well.
-func inMemoryWell(s *tctest.Server, first *bool) *taskcluster.Project {
-	fault := s.Fault
-	s.Fault, *first = nil, false
-	time.AfterFunc(time.Minute, func() { s.Fault, *first = fault, true })
-	return inMemory(s).Project("autoland", nil)
-}
-
 // Two processes with ledgers of their own fire the same at the same time: one of
 // the two action tasks is stopped, and both say which one stays.
 func TestRivals(t *testing.T) {
@@ -189,16 +181,15 @@ func TestRivals(t *testing.T) {
 			s, decision := world()
 			s.NoFires = noFires
 			both := make(chan struct{})
-			waiting := 0
+			var waiting atomic.Int64
 			s.Before = func(_ http.ResponseWriter, r *http.Request) bool {
 				if strings.HasSuffix(r.URL.Path, "/trigger") { // both have looked before either fires
-					waiting++
-					nth := time.Duration(waiting)
-					if waiting == 2 {
+					nth := waiting.Add(1)
+					if nth == 2 {
 						close(both)
 					}
 					<-both
-					time.Sleep(nth * time.Millisecond) // no two come at one moment
+					time.Sleep(time.Duration(nth) * time.Millisecond) // no two come at one moment
 				}
 				return false
 			}

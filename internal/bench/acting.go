@@ -111,7 +111,7 @@ func actingTrial(t *testing.T, seed uint64, processes int, kill bool) acted {
 	draw := func(n int) int { mu.Lock(); defer mu.Unlock(); return rng.IntN(n) }
 	faults := tctest.Faults()
 	s.NoFires = draw(4) == 0
-	s.Fault = func() tctest.Fault {
+	s.Fault = func() tctest.Fault { // the deployment calls it and Act one at a time
 		if draw(5) < 2 {
 			out.faults++
 			return faults[draw(len(faults))]
