@@ -12,7 +12,6 @@
 package analysis
 
 import (
-	"cmp"
 	"context"
 	"iter"
 	"log/slog"
@@ -54,7 +53,7 @@ type OrderedOptions struct {
 const DefaultWidth = 10
 
 // Ordered calls fetch for each push in parallel and yields the results newest
-// push first (descending ID), each as soon as it and those of all newer pushes
+// push first (by job.Push.Compare), each as soon as it and those of all newer pushes
 // are complete. The output does not depend on the order of completion.
 //
 // A push whose fetch fails is a Result with Err; the others go on. When the
@@ -71,7 +70,7 @@ func Ordered[T any](ctx context.Context, pushes []job.Push, fetch Fetch[T], opts
 		o.Width = DefaultWidth
 	}
 	sorted := slices.Clone(pushes)
-	slices.SortStableFunc(sorted, func(a, b job.Push) int { return cmp.Compare(b.ID, a.ID) })
+	slices.SortStableFunc(sorted, func(a, b job.Push) int { return b.Compare(a) })
 	return func(yield func(Result[T]) bool) {
 		ctx, cancel := context.WithCancel(ctx)
 		run := &ordered[T]{opts: o, pushes: sorted, fetch: fetch, room: semaphore.NewWeighted(int64(o.Width))}

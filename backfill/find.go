@@ -44,6 +44,10 @@ type Options struct {
 	// backfill of a backfill never ends. Otherwise everything up to the maximum
 	// is filled.
 	Automatic bool
+	// FillNewer fills the pushes newer than the first bad one as well. They
+	// cannot hold the culprit, so that by default the gap alone is filled: the
+	// pushes between the last good one and the first bad one.
+	FillNewer bool
 	// Holes fills every push of the range that lacks runs, whatever the
 	// results, as one does for performance jobs, where every number counts and
 	// no run is red. The start need not be bad.
@@ -102,7 +106,8 @@ type Sighting struct {
 //
 // Errors: ErrNotBad when the start is good, or has no result; job.ErrNotFound
 // for an unknown revision, and for an unknown label with the nearest ones
-// named; job.ErrInvalid for options that make no sense. Pushes that could not
+// named; job.ErrInvalid for options that make no sense; job.ErrNoLine for a
+// repository such as try, where no range can be looked at. Pushes that could not
 // be read are in the Result, and their errors are returned with it.
 func Find(ctx context.Context, repo job.Repository, ci job.Scheduler, label, rev string, opts *Options) (Result, error) {
 	f := &finder{ci: ci, label: label}
@@ -110,6 +115,9 @@ func Find(ctx context.Context, repo job.Repository, ci job.Scheduler, label, rev
 		f.opts = *opts
 	}
 	if err := f.defaults(); err != nil {
+		return Result{}, err
+	}
+	if err := job.Line(ctx, repo); err != nil {
 		return Result{}, err
 	}
 	pushes, err := repo.Pushes(ctx, job.Around(rev, f.opts.MaxRevisions, 0))
@@ -151,7 +159,7 @@ type finder struct {
 	names  []string   // the label, and the builds it needs
 	known  map[place][]job.Job
 	off    bool  // a robot keeps its hands off; see hands
-	absent error // the catalog of the start does not have the label
+	absent error // the catalog of the start does not have the label, or there is none
 }
 
 func (f *finder) defaults() error {
@@ -185,9 +193,16 @@ func (f *finder) defaults() error {
 // are read together with the label's runs: one request for each push.
 func (f *finder) catalog(ctx context.Context) error {
 	f.names, f.known = []string{f.label}, map[place][]job.Job{}
-	entries, err := job.Catalog(ctx, f.ci, f.pushes[0])
+	var labels []string // all of them where the test says which manifests are meant
+	if f.opts.Test == "" || len(f.opts.Manifests) > 0 {
+		labels = []string{f.label}
+	}
+	entries, err := job.Catalog(ctx, f.ci, f.pushes[0], labels...)
 	switch {
-	case errors.Is(err, errors.ErrUnsupported), errors.Is(err, job.ErrNotScheduled):
+	case errors.Is(err, job.ErrNotScheduled):
+		f.absent = err
+		return nil
+	case errors.Is(err, errors.ErrUnsupported):
 		return nil
 	case err != nil:
 		return err
@@ -335,6 +350,12 @@ func (f *finder) started(ctx context.Context, res *Result, s Sighting) error {
 // unknownLabel is the error of a label that nobody has heard of. A CI without
 // a catalog is asked what ran on the start.
 func (f *finder) unknownLabel(ctx context.Context) error {
+	var missing *trigger.UnknownLabelError
+	if errors.As(f.absent, &missing) && len(missing.Near) == 0 { // asked by name: which are like it?
+		if all, err := job.Catalog(ctx, f.ci, f.pushes[0]); err == nil {
+			_, f.absent = trigger.Lookup(all, f.label)
+		}
+	}
 	if f.absent != nil {
 		return job.Wrap("backfill.find", f.label, f.absent)
 	}

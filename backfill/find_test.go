@@ -75,8 +75,8 @@ push    test
 			want: `
 last good 10, first bad 13
 missing: 12 11
-  12 trigger test 2: between the last good push 10 and the first bad one 13; has none of 2 that counts: 1 coalesced
-  11 trigger test 2: between the last good push 10 and the first bad one 13; has none of 2
+  12 trigger test 2: between last good 10 and first bad 13; has none of 2 that counts: 1 coalesced
+  11 trigger test 2: between last good 10 and first bad 13; has none of 2
 `,
 		},
 		{
@@ -96,11 +96,11 @@ missing: 15
 running: 13
 unclear: 12 11
 warning: 2 pushes ran it without a result that says anything, or could not be read
-  15 trigger test 1: newer than the first bad push 14: does it stay bad?; has none of 1
   14 nothing test 0: it is known to be bad here: 1 failed
-  13 nothing test 0: between the last good push 10 and the first bad one 14; has 1 of 1: 1 under way
-  12 trigger test 1: between the last good push 10 and the first bad one 14; has none of 1 that counts: 1 exception
-  11 nothing test 0: between the last good push 10 and the first bad one 14; has 1 of 1: 1 passed
+  13 nothing test 0: between last good 10 and first bad 14; has 1 of 1: 1 under way
+  12 trigger test 1: between last good 10 and first bad 14; has none of 1 that counts: 1 exception
+  11 nothing test 0: between last good 10 and first bad 14; has 1 of 1: 1 passed
+  15 left out 1: newer than first bad 14, so it cannot hold the culprit
 `,
 		},
 		{
@@ -116,9 +116,9 @@ push    test
 			want: `
 last good none, first bad 11, never good
 missing: 12 10
-  12 trigger test 1: newer than the first bad push 11: does it stay bad?; has none of 1
   11 nothing test 0: it is known to be bad here: 1 failed
-  10 trigger test 1: older than the first bad push 11, and no good push is known; has none of 1
+  10 trigger test 1: older than first bad 11; no good push is known; has none of 1
+  12 left out 1: newer than first bad 11, so it cannot hold the culprit
 `,
 		},
 		{
@@ -134,7 +134,7 @@ push    test
 			want: `
 last good none, first bad 11, never good
 missing: 12 10
-  12 left out 1: never good in the 3 pushes before a4c02a6970b7: automatic backfill leaves it alone
+  12 left out 1: newer than first bad 11, so it cannot hold the culprit
   10 left out 1: never good in the 3 pushes before a4c02a6970b7: automatic backfill leaves it alone
 `,
 		},
@@ -149,7 +149,7 @@ push    test
 			want: `
 last good 9, first bad 11
 missing: 10
-  10 trigger test 1: between the last good push 9 and the first bad one 11; has none of 1
+  10 trigger test 1: between last good 9 and first bad 11; has none of 1
 `,
 		},
 		{
@@ -167,8 +167,9 @@ missing: 12
 mixed: 11
 warning: it passed and failed on the same push, so it is flaky
 warning: it failed in 2 of 3 runs since the last good push, which passed 1: a broken push looks like that with probability 0.50; 5 runs on each push would make it 0.05 or less
-  12 trigger test 3: between the last good push 10 and the first bad one 13; has none of 3
-  11 trigger test 1: between the last good push 10 and the first bad one 13; has 2 of 3: 1 failed, 1 passed
+warning: runs on each push say little about a flaky job: search for the culprit instead (mozci culprit), which weighs every run
+  12 trigger test 3: between last good 10 and first bad 13; has none of 3
+  11 trigger test 1: between last good 10 and first bad 13; has 2 of 3: 1 failed, 1 passed
 `,
 		},
 		{
@@ -185,7 +186,8 @@ last good 12, first bad 14
 missing: 13
 warning: it failed on push 11 too, which is older than the last good one: it is flaky, or was broken and mended in between
 warning: it failed in 2 of 2 runs since the last good push, which passed 1: a broken push looks like that with probability 0.25; 3 runs on each push would make it 0.05 or less
-  13 trigger test 1: between the last good push 12 and the first bad one 14; has none of 1
+warning: runs on each push say little about a flaky job: search for the culprit instead (mozci culprit), which weighs every run
+  13 trigger test 1: between last good 12 and first bad 14; has none of 1
 `,
 		},
 		{
@@ -200,7 +202,8 @@ last good 10, first bad 12
 missing: 11
 warning: it passed and failed on the same push, so it is flaky
 warning: it failed in 1 of 2 runs since the last good push, which passed 4: a broken push looks like that with probability 0.32; 11 runs on each push would make it 0.05 or less
-  11 trigger test 1: between the last good push 10 and the first bad one 12; has none of 1
+warning: runs on each push say little about a flaky job: search for the culprit instead (mozci culprit), which weighs every run
+  11 trigger test 1: between last good 10 and first bad 12; has none of 1
 `,
 		},
 		{
@@ -220,13 +223,13 @@ push    test build
 last good 10, first bad 17
 missing: 16 15 14 11
 untestable: 13 12
-  15 wait test 1: between the last good push 10 and the first bad one 17; has none of 1; waits: build is under way
+  15 wait test 1: between last good 10 and first bad 17; has none of 1; waiting for build, under way
   11 build build 1: test needs it, and it never ran here
-  11 wait test 1: between the last good push 10 and the first bad one 17; has none of 1; waits: build is asked for
-  16 left out 1: between the last good push 10 and the first bad one 17; a person cancelled it here, so it is left alone
-  14 left out 1: between the last good push 10 and the first bad one 17; its build build failed here
-  13 left out 1: between the last good push 10 and the first bad one 17; untestable: no changesets are left in it
-  12 left out 1: between the last good push 10 and the first bad one 17; untestable: nothing is scheduled on it
+  11 wait test 1: between last good 10 and first bad 17; has none of 1; waiting for build, triggered above
+  16 left out 1: between last good 10 and first bad 17; a person cancelled it here, so it is left alone
+  14 left out 1: between last good 10 and first bad 17; its build build failed here
+  13 left out 1: between last good 10 and first bad 17; untestable: no changesets are left in it
+  12 left out 1: between last good 10 and first bad 17; untestable: nothing is scheduled on it
 `,
 		},
 		{
@@ -247,6 +250,24 @@ missing: 13 11
   12 trigger test 1: a hole; has 1 of 2: 1 passed
   11 trigger test 2: a hole; has none of 2
   10 trigger test 1: a hole; has 1 of 2: 1 passed
+`,
+		},
+		{
+			name: "newer pushes, when they are asked for",
+			world: `
+push    test
+10 a1c0 pass
+11 a2c0 -
+12 a3c0 fail
+13 a4c0 -
+14 a5c0 fail`,
+			opts: backfill.Options{FillNewer: true},
+			want: `
+last good 10, first bad 12
+missing: 13 11
+  13 trigger test 1: newer than first bad 12; has none of 1
+  12 nothing test 0: it is known to be bad here: 1 failed
+  11 trigger test 1: between last good 10 and first bad 12; has none of 1
 `,
 		},
 		{
@@ -338,7 +359,7 @@ last good 1, first bad 4
 missing: 3
 unclear: 2
 warning: 1 push ran it without a result that says anything, or could not be read
-  3 trigger test 1: between the last good push 1 and the first bad one 4; has none of 1
+  3 trigger test 1: between last good 1 and first bad 4; has none of 1
   2 left out 1: could not be read: jobs autoland 2 a2c0c2debe34: unavailable: made to fail
 `
 	if d := cmp.Diff(strings.TrimPrefix(want, "\n"), trace(r)); d != "" {

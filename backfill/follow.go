@@ -122,7 +122,7 @@ func (d *Followed) add(s Sighting) {
 func (d *Followed) suspects() []job.Push {
 	var out []job.Push
 	for _, s := range d.History {
-		if (d.LastGood == nil || s.Push.ID > d.LastGood.ID) && (d.FirstBad == nil || s.Push.ID <= d.FirstBad.ID) {
+		if (d.LastGood == nil || s.Push.Compare(*d.LastGood) > 0) && (d.FirstBad == nil || s.Push.Compare(*d.FirstBad) <= 0) {
 			out = append(out, s.Push)
 		}
 	}

@@ -24,12 +24,19 @@ func (f *finder) plan(ctx context.Context, res *Result) error {
 			})
 		case f.opts.Holes:
 			pushes = append(pushes, s.Push)
-		case i == 0, res.LastGood != nil && s.Push.ID <= res.LastGood.ID:
+		case i == 0, res.LastGood != nil && s.Push.Compare(*res.LastGood) <= 0:
 		case s.Verdict == analysis.Bad:
 			bad = append(bad, trigger.Step{
 				Label: s.Label, Push: s.Push, Action: trigger.Nothing, Times: f.opts.Times, Seen: s.Runs.Seen,
 				Why: "it is known to be bad here: " + s.Runs.String(),
 			})
+		case f.newer(res, s.Push):
+			if lacks := f.opts.Times - s.Runs.Counted; lacks > 0 {
+				res.Plan.LeftOut = append(res.Plan.LeftOut, trigger.LeftOut{
+					Label: s.Label, Push: s.Push, Count: lacks, Untestable: s.Verdict == analysis.Untestable,
+					Why: fmt.Sprintf("newer than first bad %d, so it cannot hold the culprit", res.FirstBad.ID),
+				})
+			}
 		default:
 			pushes = append(pushes, s.Push)
 		}
@@ -48,7 +55,7 @@ func (f *finder) plan(ctx context.Context, res *Result) error {
 	made, err := trigger.Make(ctx, f.ci, pushes, []string{f.label}, opts)
 	made.LeftOut = append(made.LeftOut, res.Plan.LeftOut...)
 	made.Steps = append(made.Steps, bad...)
-	slices.SortStableFunc(made.Steps, func(a, b trigger.Step) int { return int(b.Push.ID - a.Push.ID) })
+	slices.SortStableFunc(made.Steps, func(a, b trigger.Step) int { return b.Push.Compare(a.Push) })
 	res.Plan = made
 	res.refile()
 	var unknown *trigger.UnknownLabelError
@@ -56,6 +63,12 @@ func (f *finder) plan(ctx context.Context, res *Result) error {
 		return nil // it can run on the start, and on none of these: they are untestable
 	}
 	return err
+}
+
+// newer reports whether a push is newer than the first bad one and not to be
+// filled for that.
+func (f *finder) newer(res *Result, p job.Push) bool {
+	return !f.opts.FillNewer && res.FirstBad != nil && p.Compare(*res.FirstBad) > 0
 }
 
 // planOptions are the caller's, with one reason for every push.
@@ -104,7 +117,7 @@ func (f *finder) leaveAlone(res *Result, pushes []job.Push, why string) {
 
 // priority puts the pushes that can hold the culprit before those that cannot.
 func (r *Result) priority(p job.Push) int {
-	if r.FirstBad != nil && p.ID < r.FirstBad.ID {
+	if r.FirstBad != nil && p.Compare(*r.FirstBad) < 0 {
 		return 1
 	}
 	return 0
@@ -115,12 +128,12 @@ func (r *Result) why(p job.Push, holes bool) string {
 	switch {
 	case holes:
 		return "a hole"
-	case p.ID > r.FirstBad.ID:
-		return fmt.Sprintf("newer than the first bad push %d: does it stay bad?", r.FirstBad.ID)
+	case p.Compare(*r.FirstBad) > 0:
+		return fmt.Sprintf("newer than first bad %d", r.FirstBad.ID)
 	case r.LastGood == nil:
-		return fmt.Sprintf("older than the first bad push %d, and no good push is known", r.FirstBad.ID)
+		return fmt.Sprintf("older than first bad %d; no good push is known", r.FirstBad.ID)
 	}
-	return fmt.Sprintf("between the last good push %d and the first bad one %d", r.LastGood.ID, r.FirstBad.ID)
+	return fmt.Sprintf("between last good %d and first bad %d", r.LastGood.ID, r.FirstBad.ID)
 }
 
 // refile moves what the plan found to be untestable out of the other lists.
@@ -135,5 +148,5 @@ func (r *Result) refile() {
 			r.Untestable = append(r.Untestable, l.Push)
 		}
 	}
-	slices.SortFunc(r.Untestable, func(a, b job.Push) int { return int(b.ID - a.ID) })
+	slices.SortFunc(r.Untestable, func(a, b job.Push) int { return b.Compare(a) })
 }

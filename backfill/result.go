@@ -59,7 +59,7 @@ func (r *Result) conclude(holes bool) {
 		r.FirstBad = &r.Start
 	}
 	for i, s := range r.History {
-		since := r.LastGood == nil || s.Push.ID > r.LastGood.ID
+		since := r.LastGood == nil || s.Push.Compare(*r.LastGood) > 0
 		if since && s.Verdict == analysis.Bad {
 			r.FirstBad = &s.Push
 		}
@@ -101,6 +101,9 @@ func (r *Result) warn() {
 	}
 	if r.Flaky && r.LastGood != nil && r.FirstBad != nil {
 		r.weigh(say)
+	}
+	if r.Flaky {
+		say("runs on each push say little about a flaky job: search for the culprit instead (mozci culprit), which weighs every run")
 	}
 	switch n := len(r.Unclear); {
 	case n == 1:
@@ -147,7 +150,7 @@ func (r *Result) errs() []error {
 func (r Result) Suspects() []job.Push {
 	var out []job.Push
 	for _, s := range r.History {
-		if r.FirstBad != nil && (r.LastGood == nil || s.Push.ID > r.LastGood.ID) && s.Push.ID <= r.FirstBad.ID {
+		if r.FirstBad != nil && (r.LastGood == nil || s.Push.Compare(*r.LastGood) > 0) && s.Push.Compare(*r.FirstBad) <= 0 {
 			out = append([]job.Push{s.Push}, out...)
 		}
 	}

@@ -139,7 +139,7 @@ type SearchResult struct {
 //
 // Errors are those of Find, and ErrOverBudget. The result has what is known.
 func Search(ctx context.Context, repo job.Repository, ci job.Scheduler, label, rev string, opts *SearchOptions) (SearchResult, error) {
-	s := &searcher{repo: repo, ci: ci, label: label, rev: rev, blocked: map[int64]string{}}
+	s := &searcher{repo: repo, ci: ci, label: label, rev: rev, blocked: map[int64]string{}, others: map[int64]int{}}
 	if opts != nil {
 		s.o = *opts
 	}
@@ -162,6 +162,7 @@ type searcher struct {
 	from, to int        // the range
 	seen     map[int64]looked
 	asked    map[int64]int    // runs that the search asked for and nobody sees yet
+	others   map[int64]int    // runs that were under way on a push before the search asked for any there
 	bought   map[int64]int    // runs that the search asked for
 	blocked  map[int64]string // why a push cannot be tested
 
@@ -213,6 +214,9 @@ func (s *searcher) defaults() error {
 }
 
 func (s *searcher) run(ctx context.Context) error {
+	if err := job.Line(ctx, s.repo); err != nil {
+		return err
+	}
 	if err := trigger.Ready(ctx, s.o.Ledger); err != nil {
 		return err
 	}
@@ -249,8 +253,8 @@ func (s *searcher) run(ctx context.Context) error {
 			}
 		}
 		step := s.round
-		if s.rounds > 0 && len(s.underWay()) > 0 {
-			step = s.await // the round is not over; what ended may have been enough
+		if len(s.decision.Next) == 0 && len(s.underWay()) > 0 {
+			step = s.await // all places are taken; what ended may have been enough
 		}
 		if err := step(ctx); err != nil {
 			return err
@@ -375,7 +379,7 @@ func (s *searcher) weigh(ctx context.Context) error {
 		}
 	}
 	s.engine = engine
-	left := s.o.Batch - len(running)
+	left := s.o.Batch - s.ours()
 	if s.o.MaxRuns > 0 {
 		left = min(left, s.o.MaxRuns-s.spent())
 	}
@@ -424,16 +428,30 @@ func (s *searcher) bookkeeping(ctx context.Context) error {
 		}
 		byPush := map[int64][]trigger.Entry{}
 		for _, e := range entries {
-			if e.State != trigger.Refused {
+			if e.State != trigger.Refused && e.State != trigger.Fruitless {
 				byPush[e.Push.ID] = append(byPush[e.Push.ID], e)
 				s.bought[e.Push.ID] += e.Count
 			}
 		}
 		for id, es := range byPush {
-			s.asked[id] = trigger.Outstanding(es, s.seen[id].runs.Seen, time.Now())
+			visible := s.seen[id].runs.Seen
+			if trigger.Outstanding(es, visible, time.Now()) > 0 { // what came of them?
+				es, _ = trigger.StillComing(ctx, s.ci, es, visible)
+			}
+			s.asked[id] = trigger.Outstanding(es, visible, time.Now())
 		}
 	}
 	return nil
+}
+
+// ours is how many of the runs under way the search asked for. Those of others
+// take none of its places.
+func (s *searcher) ours() int {
+	n := 0
+	for _, t := range s.tested() {
+		n += min(s.bought[t.Push.ID], max(0, t.Running-s.others[t.Push.ID]))
+	}
+	return n
 }
 
 // spent is how many runs in the range were asked for.
@@ -533,6 +551,11 @@ func (s *searcher) round(ctx context.Context) error {
 	}
 	if plan.Total() > 0 {
 		s.rounds++
+		for _, st := range plan.Steps {
+			if id := st.Push.ID; s.bought[id] == 0 {
+				s.others[id] = s.seen[id].runs.Running
+			}
+		}
 		done, err := trigger.Run(ctx, s.ci, plan, &trigger.RunOptions{Ledger: s.o.Ledger, Who: s.o.Who, Poll: s.o.Poll, Logger: s.o.Logger})
 		if err != nil {
 			if ctx.Err() != nil {
@@ -555,10 +578,10 @@ func (s *searcher) refusals(done trigger.Plan) error {
 	for _, st := range done.Steps {
 		switch {
 		case st.Err == nil:
-		case errors.Is(st.Err, job.ErrNoBuild), errors.Is(st.Err, job.ErrNotScheduled), errors.Is(st.Err, job.ErrNotFound), errors.Is(st.Err, job.ErrInvalid):
+		case errors.Is(st.Err, job.ErrNoBuild), errors.Is(st.Err, job.ErrNotScheduled), errors.Is(st.Err, job.ErrNotFound), errors.Is(st.Err, job.ErrInvalid), errors.Is(st.Err, job.ErrRefused):
 			s.blocked[st.Push.ID] = st.Err.Error()
 		case errors.Is(st.Err, job.ErrUnavailable): // looked at again
-			s.warn("whether %s was asked for is not known: %v", st.Push, st.Err)
+			s.warn("%v", st.Err)
 		default:
 			errs = append(errs, st.Err)
 		}
@@ -566,23 +589,36 @@ func (s *searcher) refusals(done trigger.Plan) error {
 	return errors.Join(errs...)
 }
 
+// firstPoll is after how long results are looked for at first, where the CI has
+// no events; the pause doubles up to SearchOptions.Poll. A request that comes to
+// nothing mostly does so at once.
+const firstPoll = 5 * time.Second
+
 // await waits until a run of the range ended that was under way, and reads what
-// is new. A round that takes longer than the patience ends the search.
+// is new. Others of the round that end within a poll are waited for as well; a
+// slow one is not, so that it never holds the places of the others. A round that
+// takes longer than the patience ends the search.
 func (s *searcher) await(ctx context.Context) error {
 	patience, stop := context.WithTimeout(ctx, s.o.Patience)
 	defer stop()
+	began := s.ended()
+	last, some := began, false
+	wait := min(firstPoll, s.o.Poll)
 	for {
-		before := s.ended()
-		if err := s.read(ctx, s.underWay()); err != nil {
+		if err := s.look(ctx); err != nil {
 			return err
 		}
-		if err := s.bookkeeping(ctx); err != nil {
-			return err
-		}
-		if s.ended() != before || len(s.underWay()) == 0 {
+		now := s.ended()
+		switch {
+		case len(s.underWay()) == 0, now != began && s.ours() == 0:
+			return nil
+		case now != last:
+			last, some, wait = now, true, s.o.Poll
+		case some:
 			return nil
 		}
-		more, err := s.listen(patience)
+		more, err := s.listen(patience, wait)
+		wait = min(2*wait, s.o.Poll)
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
@@ -591,15 +627,23 @@ func (s *searcher) await(ctx context.Context) error {
 		case err != nil:
 			return err
 		case !more: // nothing can happen any more
-			if err := s.read(ctx, s.underWay()); err != nil {
+			if err := s.look(ctx); err != nil {
 				return err
 			}
-			if s.ended() == before {
-				return fmt.Errorf("%w: nothing happens any more, and the runs asked for did not end", job.ErrUnavailable)
+			if s.ended() == began {
+				return fmt.Errorf("%w: nothing happens any more, and the runs that were triggered did not end", job.ErrUnavailable)
 			}
 			return nil
 		}
 	}
+}
+
+// look reads the pushes on which something is under way.
+func (s *searcher) look(ctx context.Context) error {
+	if err := s.read(ctx, s.underWay()); err != nil {
+		return err
+	}
+	return s.bookkeeping(ctx)
 }
 
 // underWay are the pushes of the range on which something is under way.
@@ -623,10 +667,11 @@ func (s *searcher) ended() int {
 }
 
 // listen waits for the end of a run of the label, as the CI tells it, or for
-// the next look. It returns false when nothing can happen any more.
-func (s *searcher) listen(ctx context.Context) (more bool, err error) {
+// the next look, after wait where the CI has no events. It returns false when
+// nothing can happen any more.
+func (s *searcher) listen(ctx context.Context, wait time.Duration) (more bool, err error) {
 	if _, ok := s.ci.(job.Watcher); !ok {
-		return true, pause(ctx, s.o.Poll)
+		return true, pause(ctx, wait)
 	}
 	look, stop := context.WithTimeout(ctx, s.o.Poll)
 	defer stop()
@@ -636,7 +681,7 @@ func (s *searcher) listen(ctx context.Context) (more bool, err error) {
 			return true, ctx.Err()
 		case err != nil:
 			s.warn("no events: %v", err)
-			return true, pause(ctx, s.o.Poll)
+			return true, pause(ctx, wait)
 		case !e.Job.Status().Waiting() && e.Job.Name() == s.labelOn(e.Job.Push()) && e.Job.Push().Repo == s.repo.Name():
 			return true, nil
 		}
@@ -656,10 +701,10 @@ func pause(ctx context.Context, d time.Duration) error {
 }
 
 // cancel stops the runs that the search asked for and that nobody needs any
-// more, where the CI can.
+// more, where the CI can, and what is to make them.
 func (s *searcher) cancel(ctx context.Context) {
 	for _, t := range s.tested() {
-		if s.bought[t.Push.ID] == 0 {
+		if s.bought[t.Push.ID] == 0 || t.Running == 0 {
 			continue
 		}
 		entries, err := s.o.Ledger.Entries(ctx, trigger.ForPush(t.Push, t.Label))
@@ -667,17 +712,30 @@ func (s *searcher) cancel(ctx context.Context) {
 			continue
 		}
 		for _, e := range entries {
-			for _, id := range e.Receipt.IDs {
-				waits := slices.ContainsFunc(s.seen[t.Push.ID].jobs, func(j job.Job) bool { return j.ID() == id && j.Status().Waiting() })
-				if !waits {
-					continue
-				}
-				if err := job.Cancel(ctx, s.ci, id); err == nil {
-					s.stopped = append(s.stopped, id)
-				} else if errors.Is(err, errors.ErrUnsupported) {
-					return
-				}
+			if e.Who == s.o.Who {
+				s.withdraw(ctx, t, e.Receipt)
 			}
+		}
+	}
+}
+
+// withdraw stops what waits of one request.
+func (s *searcher) withdraw(ctx context.Context, t Tested, r job.Receipt) {
+	ids := r.IDs
+	if r.By != "" {
+		made, err := job.OutcomeOf(ctx, s.ci, t.Push, t.Label, r)
+		if err == nil && !made.Done && job.Cancel(ctx, s.ci, r.By) == nil {
+			s.stopped = append(s.stopped, r.By)
+			made, err = job.OutcomeOf(ctx, s.ci, t.Push, t.Label, r)
+		}
+		if err == nil {
+			ids = made.IDs
+		}
+	}
+	for _, id := range ids {
+		ended := slices.ContainsFunc(s.seen[t.Push.ID].jobs, func(j job.Job) bool { return j.ID() == id && !j.Status().Waiting() })
+		if !ended && job.Cancel(ctx, s.ci, id) == nil {
+			s.stopped = append(s.stopped, id)
 		}
 	}
 }

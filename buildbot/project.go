@@ -330,7 +330,7 @@ func (p *Project) Load(ctx context.Context, label string) (job.Load, error) {
 
 // Catalog implements job.Cataloger: the builders that a force scheduler of the
 // branch has, and those that ran on the push.
-func (p *Project) Catalog(ctx context.Context, push job.Push) ([]job.Entry, error) {
+func (p *Project) Catalog(ctx context.Context, push job.Push, labels ...string) ([]job.Entry, error) {
 	const op = "buildbot.catalog"
 	if !push.Testable() {
 		return nil, job.Wrap(op, push.String(), job.ErrNotScheduled)
@@ -368,7 +368,7 @@ func (p *Project) Catalog(ctx context.Context, push job.Push) ([]job.Entry, erro
 	if len(out) == 0 {
 		return nil, job.Wrap(op, push.String(), job.ErrNotScheduled)
 	}
-	return out, nil
+	return job.OfLabels(out, labels...), nil
 }
 
 // Cancel implements job.Canceler: a build that runs is stopped, a request that

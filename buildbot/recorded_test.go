@@ -117,8 +117,8 @@ func TestRecordedErrors(t *testing.T) {
 		says string
 	}{
 		{"121", job.ErrDenied, "you need to have role 'admins'"},
-		{"127", job.ErrInvalid, "revision: 'revision' needs to be specified"},
-		{"129", job.ErrInvalid, "reason: 'reason:' needs to be specified; reason_kind:"},
+		{"127", job.ErrRefused, "revision: 'revision' needs to be specified"},
+		{"129", job.ErrRefused, "reason: 'reason:' needs to be specified; reason_kind:"},
 		{"131", job.ErrUnavailable, "builderNames not specified"},
 		{"133", job.ErrMalformed, "result null"},
 		{"147", job.ErrUnavailable, "action: explode is not supported"},

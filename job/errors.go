@@ -11,8 +11,12 @@ import (
 var (
 	// ErrNotFound: the service answered, and it has no such thing.
 	ErrNotFound = errors.New("not found")
-	// ErrInvalid: the request makes no sense; asking again will not help.
+	// ErrInvalid: the caller's arguments make no sense; asking again will not
+	// help. No service was asked.
 	ErrInvalid = errors.New("invalid")
+	// ErrRefused: the service understood the request and will not do it.
+	// Nothing was done.
+	ErrRefused = errors.New("refused")
 	// ErrDenied: credentials are missing, wrong or too weak.
 	ErrDenied = errors.New("denied")
 	// ErrUnavailable: the service did not answer, or not with an answer.
@@ -26,6 +30,9 @@ var (
 	// ErrNotScheduled: nothing can run on the push, as with a push that has no
 	// decision task.
 	ErrNotScheduled = errors.New("nothing is scheduled on this push")
+	// ErrNoLine: the repository's pushes do not follow each other, as those of
+	// try, so that nothing can be said about a range of them.
+	ErrNoLine = errors.New("no line of pushes")
 	// ErrNoBuild: the build that a test needs has no files to test.
 	ErrNoBuild = errors.New("the build it needs has no files")
 )
@@ -104,5 +111,5 @@ func SentinelOf(httpStatus int) error {
 	case httpStatus == http.StatusTooManyRequests || httpStatus >= 500:
 		return ErrUnavailable
 	}
-	return ErrInvalid
+	return ErrRefused
 }

@@ -10,7 +10,9 @@
 // # Glossary
 //
 //   - A push is one delivery of changesets to a repository; its tip is its
-//     revision. Pushes of a repository are ordered by ID, larger is newer.
+//     revision. Pushes of a repository are ordered; see [Push.Compare].
+//   - A line is pushes that follow each other: those of one branch of one
+//     repository. Try and pull requests have none; see [Liner].
 //   - A label names what can run on a push: a task label or a builder name.
 //   - A job, or run, is one execution of a label on a push. Two runs of one
 //     label on one push are two jobs.
@@ -29,8 +31,8 @@
 // [Repository] and [Scheduler] are the minimum. What only some services can do
 // is a wider interface of one method, each with a function that asks for it and
 // falls back to [errors.ErrUnsupported]: [Catalog], [Cancel], [OpenLog], [Watch],
-// [Inflight], [CarriesKeys], [Offspring], [ArtifactsExist], [LoadOf], [Origins] and
-// [Backouts].
+// [Inflight], [OutcomeOf], [CarriesKeys], [Offspring], [ArtifactsExist], [LoadOf], [Origins],
+// [Backouts] and [Line].
 // No method of an implementation silently does nothing.
 package job
 
@@ -101,11 +103,13 @@ type Repository interface {
 
 	// Push returns the push that contains rev, not only the one whose tip it
 	// is. rev is 12 to 40 hexadecimal digits, or "tip" for the newest push
-	// that has a revision.
+	// that has a revision. A hash of git names a push of hg where the source
+	// knows the pair.
 	Push(ctx context.Context, rev string) (Push, error)
 
-	// Pushes returns the pushes of a range, ascending by ID, each once. A
-	// well-formed range with no pushes in it gives none and no error; revisions
+	// Pushes returns the pushes of a range, ascending by Push.Compare, each
+	// once. Where the repository has several branches, a range is of one: that
+	// of the push it starts from, or else the repository's own. A well-formed range with no pushes in it gives none and no error; revisions
 	// given in the wrong order give ErrInvalid. A push whose changesets were
 	// all stripped is either absent or has an empty Revision.
 	Pushes(ctx context.Context, r Range) ([]Push, error)
@@ -137,10 +141,17 @@ type Scheduler interface {
 
 // Request asks for Count runs of Label on Push.
 type Request struct {
-	Key    string // the same for the same work; travels to the CI where it can
-	Label  string
-	Push   Push
-	Count  int    // at least 1
+	Key   string // the same for the same work; travels to the CI where it can
+	Label string
+	Push  Push
+	Count int // at least 1
+	// Times is the total of runs that is wanted, those that are there and those
+	// that are on their way included; 0 when the caller wants Count whatever is
+	// there. A CI that keys do not reach looks once more just before it acts,
+	// and makes no more than is then missing of Times: somebody else may have
+	// asked since the caller looked. The receipt says AlreadyAsked when nothing
+	// is missing.
+	Times  int
 	Action string // a CI's own way to do it; empty is the usual one
 	Input  any    // the action's input, encodable as JSON; nil for none
 	Why    string // shown to people where the CI has a place for it
@@ -160,4 +171,13 @@ const (
 type Receipt struct {
 	IDs   []string // of the runs that were created, where the CI says so
 	State State
+	// By is the ID of the CI's own job that makes the runs, such as the task of
+	// an in-tree action: OutcomeOf tells what it made, and Cancel stops it.
+	// Empty where the CI makes the runs at once.
+	By string
+	// Link is a page about By, or about the runs; empty where there is none.
+	Link string
+	// Note says what people should know: that another way than the usual one
+	// was taken, and why. Empty when all went as usual.
+	Note string
 }

@@ -103,8 +103,8 @@ func TestWrapKeepsTheFirst(t *testing.T) {
 
 func TestSentinels(t *testing.T) {
 	for code, want := range map[int]error{
-		200: nil, 304: nil, 400: job.ErrInvalid, 401: job.ErrDenied, 403: job.ErrDenied, 404: job.ErrNotFound,
-		409: job.ErrInvalid, 410: job.ErrNotFound, 429: job.ErrUnavailable, 500: job.ErrUnavailable, 503: job.ErrUnavailable,
+		200: nil, 304: nil, 400: job.ErrRefused, 401: job.ErrDenied, 403: job.ErrDenied, 404: job.ErrNotFound,
+		409: job.ErrRefused, 410: job.ErrNotFound, 429: job.ErrUnavailable, 500: job.ErrUnavailable, 503: job.ErrUnavailable,
 	} {
 		if got := job.SentinelOf(code); got != want { //nolint:errorlint // the sentinel itself is meant
 			t.Errorf("HTTP %d means %v, expected %v", code, got, want)

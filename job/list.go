@@ -8,13 +8,13 @@ import (
 )
 
 // NewList returns a Repository over pushes that the caller has: for pushes
-// that were saved, and for tests. They are copied and sorted by ID.
+// that were saved, and for tests. They are copied and sorted by Push.Compare.
 func NewList(name string, pushes []Push) *List {
 	l := &List{name: name}
 	for _, p := range pushes {
 		l.pushes = append(l.pushes, p.clone())
 	}
-	slices.SortStableFunc(l.pushes, func(a, b Push) int { return cmp.Compare(a.ID, b.ID) })
+	slices.SortStableFunc(l.pushes, Push.Compare)
 	return l
 }
 
@@ -72,15 +72,18 @@ func (l *List) Pushes(ctx context.Context, r Range) ([]Push, error) {
 	}
 	var out []Push
 	for _, p := range l.pushes[lo:hi] {
-		if r.Until.IsZero() || !p.Time.Before(r.Since) && !p.Time.After(r.Until) {
+		switch {
+		case !r.Until.IsZero() && (p.Time.Before(r.Since) || p.Time.After(r.Until)):
+		case r.LastID != 0 && (p.ID < r.FirstID || p.ID > r.LastID):
+		default:
 			out = append(out, p.clone())
 		}
 	}
 	return out, nil
 }
 
-// bounds are indices into the pushes: lo is in, hi is not. A range of dates is
-// sorted out by its caller, since dates need not grow with ids.
+// bounds are indices into the pushes: lo is in, hi is not. Ranges of dates and
+// of ids are sorted out by its caller: neither need grow from push to push.
 func (l *List) bounds(ctx context.Context, r Range) (lo, hi int, err error) {
 	way, err := r.Check()
 	if err == nil {
@@ -91,13 +94,6 @@ func (l *List) bounds(ctx context.Context, r Range) (lo, hi int, err error) {
 	}
 	all := len(l.pushes)
 	switch way {
-	case ByIDs:
-		lo, _ = l.search(r.FirstID)
-		hi, found := l.search(r.LastID)
-		if found {
-			hi++
-		}
-		return lo, hi, nil
 	case ByCenter:
 		i, err := l.find(ctx, r.Center)
 		return max(0, i-r.Before), min(all, i+min(r.After, all)+1), err
@@ -115,6 +111,7 @@ func (l *List) bounds(ctx context.Context, r Range) (lo, hi int, err error) {
 	return 0, all, nil
 }
 
-func (l *List) search(id int64) (int, bool) {
-	return slices.BinarySearchFunc(l.pushes, id, func(p Push, id int64) int { return cmp.Compare(p.ID, id) })
+// Line implements Liner, by the list's name.
+func (l *List) Line(ctx context.Context) error {
+	return Wrap("line", l.name, cmp.Or(ctx.Err(), LineByName(l.name)))
 }

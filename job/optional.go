@@ -6,14 +6,17 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"slices"
 	"time"
 )
 
 // Cataloger knows which labels can run on a push.
 type Cataloger interface {
-	// Catalog returns what can run on the push, each label once, in no
-	// particular order. A push that nothing can run on gives ErrNotScheduled.
-	Catalog(ctx context.Context, p Push) ([]Entry, error)
+	// Catalog returns what can run on the push, or the named labels of it, each
+	// label once, in no particular order. A named label that cannot run there
+	// is left out. A push that nothing can run on gives ErrNotScheduled. Naming
+	// labels is cheaper where a catalog is large.
+	Catalog(ctx context.Context, p Push, labels ...string) ([]Entry, error)
 }
 
 // Entry is one label of a catalog.
@@ -72,6 +75,23 @@ type Inflighter interface {
 	// accepted and whose runs Jobs does not show yet, with Count the number
 	// of such runs.
 	Inflight(ctx context.Context, p Push, label string) ([]Request, error)
+}
+
+// Outcome is what became of a request that a CI accepted.
+type Outcome struct {
+	IDs  []string // of the runs that were made by now
+	Done bool     // no more runs come of it
+	Why  string   // for people: why none, or fewer, were made; only when Done
+}
+
+// Outcomer knows what became of requests that were accepted before their runs
+// existed.
+type Outcomer interface {
+	// Outcome tells which runs of the label, or of all labels when it is empty,
+	// the job that a receipt names (Receipt.By) has made by now. A receipt whose
+	// runs were made at once has its own IDs as the outcome. A job that the CI
+	// does not know is ErrNotFound.
+	Outcome(ctx context.Context, p Push, label string, r Receipt) (Outcome, error)
 }
 
 // KeyCarrier carries the keys of requests: a Trigger with a key that it has
@@ -136,9 +156,9 @@ type Backouter interface {
 }
 
 // Catalog asks s for its catalog, or answers errors.ErrUnsupported.
-func Catalog(ctx context.Context, s Scheduler, p Push) ([]Entry, error) {
+func Catalog(ctx context.Context, s Scheduler, p Push, labels ...string) ([]Entry, error) {
 	if c, ok := s.(Cataloger); ok {
-		return c.Catalog(ctx, p)
+		return c.Catalog(ctx, p, labels...)
 	}
 	return nil, unsupported("catalog", p.String())
 }
@@ -174,6 +194,33 @@ func Inflight(ctx context.Context, s Scheduler, p Push, label string) ([]Request
 		return i.Inflight(ctx, p, label)
 	}
 	return nil, unsupported("inflight", label)
+}
+
+// OutcomeOf asks s what became of an accepted request, or answers
+// errors.ErrUnsupported.
+func OutcomeOf(ctx context.Context, s Scheduler, p Push, label string, r Receipt) (Outcome, error) {
+	if o, ok := s.(Outcomer); ok {
+		return o.Outcome(ctx, p, label, r)
+	}
+	if r.By == "" && len(r.IDs) > 0 {
+		return Outcome{IDs: r.IDs, Done: true}, nil
+	}
+	return Outcome{}, unsupported("outcome", r.By)
+}
+
+// OfLabels are the entries of the named labels, or all without any: for
+// Catalogers that have the whole catalog anyway.
+func OfLabels(entries []Entry, labels ...string) []Entry {
+	if len(labels) == 0 {
+		return entries
+	}
+	var out []Entry
+	for _, e := range entries {
+		if slices.Contains(labels, e.Label) {
+			out = append(out, e)
+		}
+	}
+	return out
 }
 
 // CarriesKeys asks s whether keys reach it; a CI without that ability is one

@@ -1,28 +1,72 @@
 package job
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
 
 // Push is one delivery of changesets to a repository: a value.
+//
+// Pushes of one repository are ordered by Order, then by ID: see [Push.Compare].
+// Revision, Git and Hg name the same tip. Between sources pushes are joined by
+// these hashes and by nothing else: an ID means something in its source alone.
 type Push struct {
 	Repo       string      // short name, such as "autoland"
-	ID         int64       // order key within Repo, larger is newer; not an index: ids have holes
+	ID         int64       // names the push in its source; not an index: ids have holes
+	Order      int64       // orders pushes before their ids do; 0 where the ids grow with every push
+	Branch     string      // the branch it is on, where the source lists pushes of several; else empty
 	Revision   string      // the tip, as full as the source gives it (12 to 40 digits); empty when no changesets are left
+	Git        string      // the tip's hash in git, where the source knows one beside Revision; else empty
+	Hg         string      // the tip's hash in hg, where the source knows one beside Revision; else empty
 	Changesets []Changeset // oldest first, tip last; may be empty, and sources may cap it
 	User       string
-	Time       time.Time // when it was pushed, UTC; need not be monotonic in ID
+	Time       time.Time // when it was pushed, UTC; need not grow with ID
 }
 
 // Changeset is one commit of a push. Only Node is sure; the rest is there when
 // Range.Full asked for it.
 type Changeset struct {
 	Node        string
+	Git         string // its hash in git, where the source knows one beside Node; else empty
 	Author      string
 	Description string
 	Parents     []string // one, two for a merge; none for a root
+}
+
+// Compare orders two pushes of one repository: negative where p is older than
+// q, positive where it is newer, 0 where they are the same push. A Repository
+// gives pushes in this order. Most have ids that grow with every push;
+// Treeherder can hear of a push late, and orders by time.
+func (p Push) Compare(q Push) int {
+	return cmp.Or(cmp.Compare(p.Order, q.Order), cmp.Compare(p.ID, q.ID))
+}
+
+// Hashes are the names of the push's tip, Revision first, each once: a source
+// that joins pushes by revision looks for each of them. A push without a
+// revision has none.
+func (p Push) Hashes() []string {
+	var out []string
+	for _, h := range []string{p.Revision, p.Hg, p.Git} {
+		if h != "" && p.Revision != "" && !slices.Contains(out, h) {
+			out = append(out, h)
+		}
+	}
+	return out
+}
+
+// Twin is the tip's hash beside Revision, and the system that it is of, "git" or
+// "hg"; both are empty where none is known.
+func (p Push) Twin() (system, hash string) {
+	switch {
+	case p.Git != "" && !SameRevision(p.Git, p.Revision):
+		return "git", p.Git
+	case p.Hg != "" && !SameRevision(p.Hg, p.Revision):
+		return "hg", p.Hg
+	}
+	return "", ""
 }
 
 // Testable reports whether jobs can run on the push at all: a push that has no
@@ -45,17 +89,11 @@ func (p Push) Short() string {
 func (p Push) String() string { return fmt.Sprintf("%s %d %s", p.Repo, p.ID, p.Short()) }
 
 // Contains reports whether rev, of 12 digits or more, is the tip of the push
-// or one of its changesets.
+// or one of its changesets, by a hash of hg or of git.
 func (p Push) Contains(rev string) bool {
-	if SameRevision(p.Revision, rev) {
-		return true
-	}
-	for _, c := range p.Changesets {
-		if SameRevision(c.Node, rev) {
-			return true
-		}
-	}
-	return false
+	same := func(h string) bool { return SameRevision(h, rev) }
+	return same(p.Revision) || same(p.Hg) || same(p.Git) ||
+		slices.ContainsFunc(p.Changesets, func(c Changeset) bool { return same(c.Node) || same(c.Git) })
 }
 
 const (

@@ -25,7 +25,8 @@ type Range struct {
 // Between is the range from the push of one revision to that of another.
 func Between(from, to string) Range { return Range{From: from, To: to} }
 
-// IDs is the range of the pushes with ids from first to last.
+// IDs is the range of the pushes with ids from first to last. Where the order
+// of pushes is not that of their ids, these need not be consecutive.
 func IDs(first, last int64) Range { return Range{FirstID: first, LastID: last} }
 
 // Dates is the range of the pushes made from since to until.
@@ -40,7 +41,7 @@ func Around(rev string, before, after int) Range {
 // CheckOrder returns an error that wraps ErrInvalid when the pushes of a range
 // by revisions are in the wrong order.
 func (r Range) CheckOrder(from, to Push) error {
-	if from.ID > to.ID {
+	if from.Compare(to) > 0 {
 		return fmt.Errorf("%w: %.12s (push %d) is after %.12s (push %d)", ErrInvalid, r.From, from.ID, r.To, to.ID)
 	}
 	return nil

@@ -29,12 +29,14 @@ type pushWire struct {
 	User       string          `json:"user"`
 	Date       json.Number     `json:"date"` // seconds since 1970, UTC
 	Changesets []changesetWire `json:"changesets"`
+	Git        []*string       `json:"git_changesets"` // parallel to Changesets since 2025-05, null for what is not from git
 	Obsolete   []changesetWire `json:"obsoletechangesets"`
 }
 
 // changesetWire is a hash, or with full=1 an object.
 type changesetWire struct {
 	Node    string   `json:"node"`
+	Git     *string  `json:"git_node"`
 	Author  string   `json:"author"`
 	Desc    string   `json:"desc"`
 	Parents []string `json:"parents"`
@@ -102,20 +104,49 @@ func (a *answer) add(repo, id string, text json.RawMessage) error {
 		return malformed("push %s: date %q, expected seconds", id, w.Date)
 	}
 	p := job.Push{Repo: repo, ID: n, User: w.User, Time: time.Unix(seconds, 0).UTC()}
-	for _, c := range w.Changesets {
+	for i, c := range w.Changesets {
 		if !node(c.Node) {
 			return malformed("push %s: changeset %q is not a hash", id, c.Node)
 		}
+		git, err := w.git(i)
+		if err != nil {
+			return malformed("push %s: %v", id, err)
+		}
 		p.Changesets = append(p.Changesets, job.Changeset{
-			Node: c.Node, Author: c.Author, Description: c.Desc, Parents: parents(c.Parents),
+			Node: c.Node, Git: git, Author: c.Author, Description: c.Desc, Parents: parents(c.Parents),
 		})
-		p.Revision = c.Node // the tip is last
+		p.Revision, p.Git = c.Node, git // the tip is last
 	}
 	for _, c := range w.Obsolete {
 		a.hidden[n] = append(a.hidden[n], c.Node)
 	}
 	a.pushes = append(a.pushes, p)
 	return nil
+}
+
+// git is the git hash of the changeset at i, as the push and the changeset name
+// it; empty where neither does.
+func (w pushWire) git(i int) (string, error) {
+	c := w.Changesets[i]
+	named := c.Git
+	if w.Git != nil {
+		if len(w.Git) != len(w.Changesets) {
+			return "", fmt.Errorf("%d git_changesets for %d changesets", len(w.Git), len(w.Changesets))
+		}
+		if named = w.Git[i]; named != nil && c.Git != nil && *named != *c.Git {
+			return "", fmt.Errorf("changeset %.12s is %q in git, and %q", c.Node, *c.Git, *named)
+		}
+		if named == nil {
+			named = c.Git
+		}
+	}
+	if named == nil || *named == "" {
+		return "", nil
+	}
+	if len(*named) != 40 || !node(*named) {
+		return "", fmt.Errorf("changeset %.12s is %q in git, which is no hash of 40 digits", c.Node, *named)
+	}
+	return *named, nil
 }
 
 // parents drops the null id, by which json-pushes says that there is none.

@@ -1,6 +1,10 @@
 package pushlog
 
-import "github.com/mozci/mozci/job"
+import (
+	"slices"
+
+	"github.com/mozci/mozci/job"
+)
 
 // Graph is the changesets of some pushes, as far as their parents are known: a
 // window of a repository's history. NewGraph makes one of pushes that were read
@@ -21,7 +25,6 @@ type Merge struct {
 	// Brought are the changesets that P2 has and P1 has not, oldest first, as
 	// far as the window knows both: ancestors(P2) - ancestors(P1).
 	Brought []string
-	desc    string
 }
 
 // NewGraph returns the graph of the pushes.
@@ -86,7 +89,7 @@ func (g *Graph) Merges() []Merge {
 		}
 		id := g.push[n]
 		out = append(out, Merge{
-			Push: id, Node: n, P1: c.Parents[0], P2: c.Parents[1], Head: g.head[id] == n, desc: c.Description,
+			Push: id, Node: n, P1: c.Parents[0], P2: c.Parents[1], Head: g.head[id] == n,
 			Brought: g.without(g.ancestors(c.Parents[1]), g.ancestors(c.Parents[0])),
 		})
 	}
@@ -97,8 +100,8 @@ func (g *Graph) Merges() []Merge {
 type Backout struct {
 	Push     int64
 	Node     string
-	BacksOut []string // as its message names them
-	Resolved []string // those of the window that they name, in full
+	BacksOut []string // as its message names them, by hashes of hg or of git
+	Resolved []string // those of the window that they name, in full, by hashes of hg
 }
 
 // Backouts returns the changesets of the window that undo others, by what their
@@ -113,7 +116,7 @@ func (g *Graph) Backouts() []Backout {
 		b := Backout{Push: g.push[n], Node: n, BacksOut: u.Nodes, Resolved: []string{}}
 		for _, named := range u.Nodes {
 			for _, known := range g.order {
-				if job.SameRevision(named, known) {
+				if job.SameRevision(named, known) || job.SameRevision(named, g.known[known].Git) {
 					b.Resolved = append(b.Resolved, known)
 				}
 			}
@@ -131,28 +134,24 @@ type arrival struct {
 	desc    string   // what the merge says of itself
 }
 
-// arrivals are the merges of a push that brought something, without those that
-// came inside of another's arrival: a merge of central to autoland that central
-// gets back with the next merge of autoland is no work of its own. The graph is
-// that of the push alone.
-func arrivals(p job.Push) []arrival {
-	g := NewGraph([]job.Push{p})
-	merges := g.Merges()
+// arrivals are the merges among some changesets of the graph of a push that
+// brought something, oldest first, without those that came inside of another's
+// arrival: a merge of central to autoland that central gets back with the next
+// merge of autoland is no work of its own.
+func (g *Graph) arrivals(in map[string]bool) []arrival {
 	inside := map[string]bool{}
 	var out []arrival
-	for i := len(merges) - 1; i >= 0; i-- {
-		m := merges[i]
-		if inside[m.Node] {
+	for i := len(g.order) - 1; i >= 0; i-- {
+		c := g.known[g.order[i]]
+		if !in[c.Node] || inside[c.Node] || len(c.Parents) != 2 {
 			continue
 		}
-		a := arrival{m.P2, m.Brought, m.desc}
-		if len(a.brought) == 0 {
+		p1, p2 := c.Parents[0], c.Parents[1]
+		a := arrival{p2, g.brought(p2, p1, in), c.Description}
+		if len(a.brought) == 0 && !in[p2] {
 			// The repository's own head may be the second parent: what the first
 			// one has is then what came, if another repository had it before.
-			a.head, a.brought, a.desc = m.P1, g.without(g.ancestors(m.P1), g.ancestors(m.P2)), ""
-			if g.Knows(m.P2) {
-				continue
-			}
+			a = arrival{p1, g.brought(p1, p2, in), ""}
 		}
 		if len(a.brought) == 0 {
 			continue
@@ -163,4 +162,9 @@ func arrivals(p job.Push) []arrival {
 		out = append([]arrival{a}, out...)
 	}
 	return out
+}
+
+// brought are the changesets of a set that a head has and another has not.
+func (g *Graph) brought(head, other string, in map[string]bool) []string {
+	return slices.DeleteFunc(g.without(g.ancestors(head), g.ancestors(other)), func(n string) bool { return !in[n] })
 }

@@ -21,7 +21,8 @@ var (
 	backOutCount = regexp.MustCompile(`(?i)^(\d{1,4})\s+(?:changesets?|csets?|revisions?|revs?|commits?)\b`)
 	nodeHere     = regexp.MustCompile(`(?i)^([0-9a-f]{12,40})\b`)
 	nodeBetween  = regexp.MustCompile(`(?i)^(?:\s|,|&|\band\b)+`)
-	revertsLine  = regexp.MustCompile(`(?im)^This reverts commit ([0-9a-f]{12,40})\.?`)
+	revertsLine  = regexp.MustCompile(`(?im)^[ \t]*This reverts commits?[:\s]+([0-9a-f]{12,40}\b(?:(?:\s|,|&|\band\b)+[0-9a-f]{12,40}\b)*)`)
+	hashes       = regexp.MustCompile(`(?i)[0-9a-f]{12,40}`)
 	commitID     = regexp.MustCompile(`(?m)^MozReview-Commit-ID:\s*(\S+)`)
 )
 
@@ -75,15 +76,19 @@ func backOutLine(line string) (nodes []string, count int, ok bool) {
 	}
 }
 
-// ParseRevert reads a message that git made to revert commits: its first line
-// begins with Revert, and lines say "This reverts commit X.".
+// ParseRevert reads a message that git made to revert commits: lines begin with
+// "This reverts commit X.", or name several. The title is what people make of it:
+// Revert "…", Reapply "…" where it reverts a revert, or their own. What a
+// reverted merge goes back to ("reversing changes made to Y") is not reverted.
+// Nodes are git's.
 func ParseRevert(desc string) (Undoing, bool) {
-	if !strings.HasPrefix(desc, "Revert ") {
-		return Undoing{}, false
-	}
 	var u Undoing
 	for _, m := range revertsLine.FindAllStringSubmatch(desc, -1) {
-		u.Nodes = append(u.Nodes, strings.ToLower(m[1]))
+		for _, n := range hashes.FindAllString(m[1], -1) {
+			if n = strings.ToLower(n); !slices.Contains(u.Nodes, n) {
+				u.Nodes = append(u.Nodes, n)
+			}
+		}
 	}
 	for line := range strings.Lines(desc) {
 		if strings.HasPrefix(line, "Revert ") {
@@ -94,15 +99,28 @@ func ParseRevert(desc string) (Undoing, bool) {
 			}
 		}
 	}
-	return u, len(u.Nodes) > 0
+	if len(u.Nodes) == 0 {
+		return Undoing{}, false
+	}
+	return u, true
 }
 
-// Undoes returns what a message undoes, in either grammar.
+// Undoes returns what a message undoes, in either grammar. A message in both
+// names in all what they do: hashes of git, and of hg.
 func Undoes(desc string) (Undoing, bool) {
-	if u, ok := ParseRevert(desc); ok {
-		return u, true
+	u, reverts := ParseRevert(desc)
+	b, backs := ParseBackout(desc, false)
+	for _, n := range b.Nodes {
+		if !slices.Contains(u.Nodes, n) {
+			u.Nodes = append(u.Nodes, n)
+		}
 	}
-	return ParseBackout(desc, false)
+	for _, n := range b.Bugs {
+		if !slices.Contains(u.Bugs, n) {
+			u.Bugs = append(u.Bugs, n)
+		}
+	}
+	return u, reverts || backs
 }
 
 // ParseBugs returns the bug numbers of a message, each once, in order. A number

@@ -3,6 +3,7 @@ package pushlog
 import (
 	"context"
 	"errors"
+	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -19,19 +20,22 @@ var (
 	_ job.Backouter = (*Log)(nil)
 )
 
-// Origins implements job.Originer, from the graph: the changesets that a merge
-// brought, and the earliest push of another repository (Options.Candidates)
-// that has them. The merge's message is only a hint, for the name of a
-// repository that is gone.
+// Origins implements job.Originer, from the graph: what came with the push, and
+// the earliest push of another repository (Options.Candidates) that has it. The
+// merge's message is only a hint, for the name of a repository that is gone.
 //
-// A push whose tip merges something new into what the repository had, its first
-// parent, is that merge, wherever it was made. Any other push is first looked
-// for as a whole: when another repository had its tip before, it moved forward
-// to there, and the merges inside of it are that repository's.
+// A push can do several things, and everything that came from elsewhere is
+// named. First comes what the repository moved forward to: the newest changeset
+// on the line of first parents that another repository had before, with all that
+// came below it; the merges inside are that repository's. Then come the merges of
+// the rest, each in the same way, so that work on top of another repository's
+// head does not hide that head. A push whose tip merges something new into what
+// the repository had, its first parent, is that merge, wherever it was made.
 //
-// Requests: one for the push unless it was read with job.Range.Full, one for
-// each candidate, and one for the pushes that were brought; one for each
-// candidate more where the tip is not such a merge.
+// Requests: one for the push unless it was read with job.Range.Full; for what
+// may have moved forward and for each merge, one for each candidate, and one for
+// the pushes that were brought. Where no candidate has the head of these, one
+// for each candidate more, and a few for one that has a part.
 func (l *Log) Origins(ctx context.Context, p job.Push) ([]job.Origin, error) {
 	out, err := l.origins(ctx, p)
 	return out, job.Wrap("pushlog.origins", p.String(), err)
@@ -47,58 +51,20 @@ func (l *Log) origins(ctx context.Context, p job.Push) ([]job.Origin, error) {
 			return nil, err
 		}
 		if len(pushes) != 1 {
-			return nil, job.ErrNotFound
+			return nil, fmt.Errorf("%w: the pushlog does not list the push any more", job.ErrNotFound)
 		}
-		p = pushes[0]
-	}
-	if !mergesIn(p) {
-		out, err := l.forward(ctx, p)
-		if len(out) > 0 || err != nil {
-			return out, err
+		if p = pushes[0]; !p.Testable() {
+			return nil, fmt.Errorf("%w: the push has lost its changesets since it was read", job.ErrNotFound)
 		}
 	}
-	var out []job.Origin
-	for _, a := range arrivals(p) {
-		o, err := l.locate(ctx, p, a)
-		if err != nil {
-			return nil, err
-		}
-		switch name := hint(a.desc); {
-		case o != nil:
-			out = append(out, *o)
-		case name != "": // it says that it is a merge of another repository
-			out = append(out, job.Origin{Repo: name, Head: a.head, Gone: true})
-		} // else somebody merged work of their own
-	}
-	return out, nil
+	o := opening{l: l, p: p, g: NewGraph([]job.Push{p})}
+	return o.came(ctx, arrival{head: p.Revision, brought: o.g.order}, true)
 }
 
 // isFull reports whether the push was read with its changesets' parents. A
 // repository's first changeset has none, so one with parents is enough.
 func isFull(p job.Push) bool {
 	return slices.ContainsFunc(p.Changesets, func(c job.Changeset) bool { return len(c.Parents) > 0 })
-}
-
-// mergesIn reports whether the push's tip merges something that came with the
-// push into what was there before it.
-func mergesIn(p job.Push) bool {
-	g := NewGraph([]job.Push{p})
-	tip := g.known[p.Revision]
-	return len(tip.Parents) == 2 && !g.Knows(tip.Parents[0]) && g.Knows(tip.Parents[1])
-}
-
-// forward is the origin of a push without a merge, when another repository had
-// all of it before.
-func (l *Log) forward(ctx context.Context, p job.Push) ([]job.Origin, error) {
-	a := arrival{head: p.Revision}
-	for _, c := range p.Changesets {
-		a.brought = append(a.brought, c.Node)
-	}
-	o, err := l.locate(ctx, p, a)
-	if o == nil || err != nil {
-		return nil, err
-	}
-	return []job.Origin{*o}, nil
 }
 
 // hinted is how messages of merges between repositories are written.
@@ -122,38 +88,6 @@ func hint(desc string) string {
 		return name
 	}
 	return m[1]
-}
-
-// locate finds the pushes of another repository that brought an arrival: those
-// of the candidate that had its head first, and not after p. Nil when no
-// candidate has it.
-func (l *Log) locate(ctx context.Context, p job.Push, a arrival) (*job.Origin, error) {
-	var best *Log
-	var first, last job.Push
-	for _, name := range l.server.candidates {
-		other := l.server.Repository(name)
-		if other.name == l.name {
-			continue
-		}
-		found, err := other.ask(ctx, false, "changeset", a.head, "changeset", a.brought[0])
-		if errors.Is(err, job.ErrNotFound) {
-			continue // it does not have them, or is no more
-		}
-		if err != nil {
-			return nil, err
-		}
-		lo, hi := containing(found.pushes, a.brought[0]), containing(found.pushes, a.head)
-		if lo == nil || hi == nil || hi.Time.After(p.Time) {
-			continue
-		}
-		if best == nil || hi.Time.Before(last.Time) {
-			best, first, last = other, *lo, *hi
-		}
-	}
-	if best == nil {
-		return nil, nil
-	}
-	return best.brought(ctx, a, first, last)
 }
 
 func containing(pushes []job.Push, node string) *job.Push {
@@ -223,9 +157,10 @@ func pick(o *job.Origin, pushes []job.Push, wanted map[string]bool, begin int) *
 }
 
 // Backouts implements job.Backouter: as the server knows it, within a hundred
-// descendants; and where the server cannot tell, by the messages of the pushes
-// with the next 200 ids. Requests: one, and one for each push that backed
-// something out; or two.
+// descendants; and by the messages of the pushes with the next 200 ids, where
+// the server cannot tell, or where the changesets are also git's, whose reverts
+// name git's hashes. Requests: two, and one for each push that backed something
+// out.
 func (l *Log) Backouts(ctx context.Context, p job.Push) ([]job.Push, error) {
 	out, err := l.backouts(ctx, p)
 	return out, job.Wrap("pushlog.backouts", p.String(), err)
@@ -243,6 +178,15 @@ func (l *Log) backouts(ctx context.Context, p job.Push) ([]job.Push, error) {
 		return nil, err
 	}
 	found := map[int64]job.Push{}
+	if mayBeGits(p) {
+		said, err := l.backoutsByMessage(ctx, p)
+		if err != nil {
+			return nil, err
+		}
+		for _, q := range said {
+			found[q.ID] = q
+		}
+	}
 	for _, n := range nodes {
 		if slices.ContainsFunc(valuesOf(found), func(q job.Push) bool { return q.Contains(n) }) {
 			continue
@@ -254,8 +198,14 @@ func (l *Log) backouts(ctx context.Context, p job.Push) ([]job.Push, error) {
 		found[q.ID] = q
 	}
 	out := valuesOf(found)
-	slices.SortFunc(out, func(a, b job.Push) int { return int(a.ID - b.ID) })
+	slices.SortFunc(out, job.Push.Compare)
 	return out, nil
+}
+
+// mayBeGits reports whether changesets of the push can be named by git's hashes:
+// they have some, or are not known.
+func mayBeGits(p job.Push) bool {
+	return len(p.Changesets) == 0 || slices.ContainsFunc(p.Changesets, func(c job.Changeset) bool { return c.Git != "" })
 }
 
 // backoutsByMessage are the newer pushes whose messages name changesets of p.

@@ -91,6 +91,43 @@ func TestOriginsOfEachCase(t *testing.T) {
 		{"a merge of work of one's own", func(s *hgtest.Server) {
 			grow(s, "mozilla-central", 9, 900, "x1 c0: Bug 1", "x2 c0: Bug 2", "x3 x1 x2: Merge heads")
 		}, nil},
+		{"forward, and a merge of a third", func(s *hgtest.Server) {
+			grow(s, "autoland", 4, 400, "a4 c1: Bug 4")
+			grow(s, "mozilla-inbound", 5, 500, "i5 c0: Bug 5")
+			grow(s, "mozilla-central", 9, 900, "a4 c1: Bug 4", "i5 c0: Bug 5", "m9 a4 i5: Merge inbound to m-c")
+		}, []string{"autoland: 4", "mozilla-inbound: 5"}},
+		{"forward, and work on top", func(s *hgtest.Server) {
+			grow(s, "autoland", 4, 400, "a4 c1: Bug 4")
+			grow(s, "autoland", 5, 500, "a5 a4: Bug 5", "b5 a5: Bug 5")
+			grow(s, "mozilla-central", 9, 900, "a4 c1: Bug 4", "a5 a4: Bug 5", "b5 a5: Bug 5", "m8 b5: Bug 8", "m9 m8: Bug 9")
+		}, []string{"autoland: 4 5"}},
+		{"forward by a part of a push, and work on top", func(s *hgtest.Server) {
+			grow(s, "autoland", 4, 400, "a4 c1: Bug 4", "b4 a4: Bug 4")
+			grow(s, "mozilla-central", 9, 900, "a4 c1: Bug 4", "m9 a4: Bug 9")
+		}, []string{"autoland: 4"}},
+		{"forward to what one has more of than another", func(s *hgtest.Server) {
+			grow(s, "autoland", 4, 400, "a4 c1: Bug 4")
+			grow(s, "mozilla-inbound", 4, 450, "a4 c1: Bug 4", "i4 a4: Bug 4", "j4 i4: Bug 4")
+			grow(s, "mozilla-central", 9, 900, "a4 c1: Bug 4", "i4 a4: Bug 4", "j4 i4: Bug 4", "m9 j4: Bug 9")
+		}, []string{"mozilla-inbound: 4"}},
+		{"forward to a part that another has now, and to what it had then", func(s *hgtest.Server) {
+			grow(s, "autoland", 4, 400, "a4 c1: Bug 4")
+			grow(s, "autoland", 5, 1400, "m8 a4: Bug 8", "m9 m8: Bug 9")
+			grow(s, "mozilla-central", 9, 900, "a4 c1: Bug 4", "m8 a4: Bug 8", "m9 m8: Bug 9")
+		}, []string{"autoland: 4"}},
+		{"a merge of work on top of another's head", func(s *hgtest.Server) {
+			grow(s, "autoland", 4, 400, "a4 c0: Bug 4")
+			grow(s, "mozilla-central", 9, 900, "a4 c0: Bug 4", "x8 a4: Bug 8", "m9 c1 x8: Merge heads")
+		}, []string{"autoland: 4"}},
+		{"forward, merges inside, a merge, and work on top", func(s *hgtest.Server) {
+			grow(s, "autoland", 4, 400, "a4 c1: Bug 4", "k4 k3: Bug k", "n4 a4 k4: Merge fx-team to autoland")
+			grow(s, "mozilla-inbound", 5, 500, "i5 c0: Bug 5")
+			grow(s, "mozilla-central", 9, 900, "a4 c1: Bug 4", "k4 k3: Bug k", "n4 a4 k4: Merge fx-team to autoland", "i5 c0: Bug 5", "m8 n4 i5: Merge inbound to m-c", "m9 m8: Bug 9")
+		}, []string{"autoland: 4", "mozilla-inbound: 5"}},
+		{"a repository that is gone, with work of one that is there", func(s *hgtest.Server) {
+			grow(s, "autoland", 4, 400, "a4 c0: Bug 4")
+			grow(s, "mozilla-central", 9, 900, "a4 c0: Bug 4", "f5 f4: Bug 5", "f6 f5 a4: Merge autoland to fx-team", "m9 c1 f6: Merge fx-team to central")
+		}, []string{"autoland: 4", "fx-team: gone"}},
 		{"an uplift has hashes of its own", func(s *hgtest.Server) {
 			grow(s, "autoland", 4, 400, "a4 c0: Bug 4")
 			grow(s, "mozilla-central", 9, 900, "u4 c1: Bug 4 a=uplift")
@@ -245,6 +282,52 @@ func TestBackouts(t *testing.T) {
 	for _, torn := range []string{"", "<html>", `{"changesets"`, `{"error": "missing"}`, `{"changesets": [{"node": "x", "backedoutby": "../x"}]}`} {
 		if _, err := serve(torn).Backouts(t.Context(), p); !errors.Is(err, job.ErrMalformed) {
 			t.Errorf("%q: %v, expected ErrMalformed", torn, err)
+		}
+	}
+}
+
+// Reverts name hashes of git: whole, in part, several in one message, or of a
+// push that the caller knows nothing more of; with the server's help or without.
+func TestRevertsOfGit(t *testing.T) {
+	hg := mirror(9, 2)
+	say := func(id int, desc string) {
+		c := hgtest.Changeset{Node: hgHash(10 * id), Git: gitHash(10 * id), Author: "Dev", Desc: desc, Parents: []string{hgHash(10*id - 9)}}
+		hg.Add("integration/autoland", int64(id), hgtest.Push{Date: 1_800_000_000, User: "dev", Changesets: []hgtest.Changeset{c}})
+	}
+	say(10, fmt.Sprintf("Revert \"Bug 1 - a thing\" for causing failures\n\nThis reverts commit %s.", gitHash(51)))
+	say(11, fmt.Sprintf("Revert \"Bug\" for failures\n\nThis reverts commit %s.\n\nRevert \"Bug\"\n\nThis reverts commit %.12s.", gitHash(60), gitHash(50)))
+	say(12, fmt.Sprintf("Revert \"Merge\"\n\nThis reverts commit %s, reversing\nchanges made to %s.", gitHash(60), gitHash(51)))
+	say(13, fmt.Sprintf("Bug 9 - Take it back\n\nThis reverts commit %s.", gitHash(51)))
+	say(17, fmt.Sprintf("Bug 9 - Speak of it: \"This reverts commit %s.\"", gitHash(51)))
+	say(14, fmt.Sprintf("Backed out changeset %.12s (bug 1) for bustage", hgHash(50)))
+	say(15, fmt.Sprintf("Revert \"Bug\"\n\nThis reverts commits %s and\n%s.", gitHash(60), gitHash(70)))
+	say(16, fmt.Sprintf("Reapply \"Bug 1 - a thing\"\n\nThis reverts commit %s.", gitHash(100)))
+	for name, c := range map[string]struct {
+		id   int64
+		want []int64
+	}{"reverted": {5, []int64{10, 11, 13, 14}}, "with others": {6, []int64{11, 12, 15}}, "a revert": {10, []int64{16}}, "none": {8, nil}} {
+		for _, known := range []bool{true, false} {
+			for _, helped := range []bool{true, false} {
+				l := newHandlerServer(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					if helped && strings.Contains(r.URL.Path, "json-automationrelevance") { // a server that knows of hg's hashes alone
+						_, _ = w.Write([]byte(`{"changesets": []}`))
+						return
+					}
+					hg.ServeHTTP(w, r)
+				})).Repository("autoland")
+				pushes, err := l.Pushes(t.Context(), job.IDs(c.id, c.id))
+				if err != nil {
+					t.Fatal(err)
+				}
+				p := pushes[0]
+				if !known {
+					p = job.Push{Repo: p.Repo, ID: p.ID, Revision: p.Revision}
+				}
+				got, err := l.Backouts(t.Context(), p)
+				if d := cmp.Diff(c.want, idsOf(got)); d != "" || err != nil {
+					t.Errorf("%s, known %v, helped %v: %v (-want +got):\n%s", name, known, helped, err, d)
+				}
+			}
 		}
 	}
 }

@@ -20,6 +20,13 @@
 // and [Log.Backouts] which pushes undid one. [DecodeMessage] reads what Pulse
 // says about pushes.
 //
+// # Git
+//
+// Firefox lives in git since 2025, and hg.mozilla.org mirrors it: its changesets
+// have a hash of git beside their own, by which people and reverts name them. It
+// is in Push.Git and Changeset.Git, and every revision may be given by it. See
+// [Log.Push] and [Server.Twins].
+//
 // # Resets
 //
 // A [Log] remembers the highest push id that its repository ever had. When that
@@ -34,6 +41,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 
@@ -55,6 +63,10 @@ type Options struct {
 	// CacheDir is a folder for answers, used again when the server says that
 	// they still hold. Default: the last 32 MiB are kept in memory.
 	CacheDir string
+	// LandoURL is the URL of Lando, such as DefaultLandoURL, which knows the pairs
+	// of Firefox's hashes of hg and of git. Default: only the pushlog's own are
+	// known, as far as git hashes are among its newest pushes.
+	LandoURL string
 	// Candidates are the repositories that merges may have come from, by name.
 	// Default DefaultCandidates.
 	Candidates []string
@@ -68,9 +80,11 @@ type Server struct {
 	http *rest.Client
 
 	candidates []string
+	lando      string // empty for none
 
 	mu   sync.Mutex
-	last map[string]int64 // by path: the highest push id seen
+	gits map[string]string // by path and hash of git that was asked for: the hash of hg
+	last map[string]int64  // by path: the highest push id seen
 }
 
 // New returns a Server at baseURL, such as DefaultURL. It does no I/O; a
@@ -91,8 +105,14 @@ func New(baseURL string, opts *Options) (*Server, error) {
 	if o.Candidates == nil {
 		o.Candidates = DefaultCandidates
 	}
+	lando := o.LandoURL
+	if lando != "" {
+		if lando, err = rest.CheckURL(lando, DefaultLandoURL); err != nil {
+			return nil, job.Wrap("pushlog.new", "lando", fmt.Errorf("%w: %w", job.ErrInvalid, err))
+		}
+	}
 	return &Server{
-		base: base, candidates: o.Candidates, last: map[string]int64{},
+		base: base, candidates: o.Candidates, lando: lando, last: map[string]int64{}, gits: map[string]string{},
 		http: rest.New(&rest.Options{HTTP: o.HTTP, Cache: cache, Logger: o.Logger}),
 	}, nil
 }
@@ -101,7 +121,14 @@ func New(baseURL string, opts *Options) (*Server, error) {
 // "autoland", or by its path such as "integration/autoland". It does no I/O.
 func (s *Server) Repository(name string) *Log {
 	name = ShortName(strings.Trim(name, "/"))
-	return &Log{s, name, Path(name)}
+	return &Log{server: s, name: name, path: Path(name)}
+}
+
+// OnBranch returns the pushlog of one named branch of hg: pushes have its
+// changesets alone, and those without any are left out. An empty name is the
+// pushlog as it was.
+func (l *Log) OnBranch(name string) *Log {
+	return &Log{server: l.server, name: l.name, path: l.path, branch: name}
 }
 
 // Log is the pushlog of one repository, a job.Repository. It is safe for
@@ -110,6 +137,7 @@ type Log struct {
 	server *Server
 	name   string
 	path   string
+	branch string // see OnBranch; empty for all
 }
 
 var _ job.Repository = (*Log)(nil)
@@ -120,7 +148,10 @@ func (l *Log) Name() string { return l.name }
 // Sibling returns the pushlog of another repository on the same server.
 func (l *Log) Sibling(name string) *Log { return l.server.Repository(name) }
 
-// Push implements job.Repository: one request.
+// Push implements job.Repository: one request. Where the repository does not
+// have rev as a hash of hg, it is looked for as one of git: Lando is asked for 40
+// digits, where there is one, and the newest pushes are read, 200 ids a request,
+// at most 2000 and not beyond those that git knows.
 func (l *Log) Push(ctx context.Context, rev string) (job.Push, error) {
 	p, err := l.push(ctx, rev, false)
 	return p, job.Wrap("pushlog.push", l.name+" "+rev, err)
@@ -131,7 +162,14 @@ func (l *Log) push(ctx context.Context, rev string, full bool) (job.Push, error)
 	if err != nil {
 		return job.Push{}, err
 	}
-	a, err := l.ask(ctx, full, "changeset", parsed)
+	node := parsed
+	if node == "tip" && l.branch != "" {
+		node = l.branch // hg's name for the branch's tip
+	}
+	a, err := l.ask(ctx, full, "changeset", node)
+	if errors.Is(err, job.ErrNotFound) && parsed != "tip" {
+		return l.byGit(ctx, parsed, full, err)
+	}
 	if err != nil {
 		return job.Push{}, err
 	}
@@ -164,6 +202,9 @@ func (l *Log) ask(ctx context.Context, full bool, params ...string) (answer, err
 	q.WriteString("version=2")
 	if full {
 		q.WriteString("&full=1")
+	}
+	if l.branch != "" {
+		params = append(slices.Clip(params), "branch", l.branch)
 	}
 	for i := 0; i+1 < len(params); i += 2 {
 		q.WriteString("&" + params[i] + "=" + url.QueryEscape(params[i+1]))

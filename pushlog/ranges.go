@@ -125,8 +125,13 @@ func (l *Log) around(ctx context.Context, r job.Range) ([]job.Push, error) {
 	return nil, err
 }
 
-// spare is how many ids to ask for so that n pushes are likely among them.
-func spare(n int) int64 { return int64(n) + int64(n)/4 + 2 }
+// spare is how many ids to ask for so that n pushes are likely among them. No
+// repository has as many as the cap; beyond it the sum would overflow.
+func spare(n int) int64 {
+	const most = 1 << 40
+	m := min(int64(n), most)
+	return m + m/4 + 2
+}
 
 // dates asks in pieces, each a day longer at both ends than it needs to be,
 // and sorts out what does not belong: the server reads dates in its own time
@@ -156,6 +161,6 @@ func (l *Log) dates(ctx context.Context, r job.Range) ([]job.Push, error) {
 	for _, p := range found {
 		out = append(out, p)
 	}
-	slices.SortFunc(out, func(a, b job.Push) int { return int(a.ID - b.ID) })
+	slices.SortFunc(out, job.Push.Compare)
 	return out, nil
 }

@@ -36,7 +36,8 @@ type Visit struct {
 // first, and after each merge push the pushes that it brought, newest first and
 // followed in the same way. Each push comes once, also where repositories merge
 // each other. It reads as it goes: pages of 200 ids, and for each merge what
-// job.Originer takes. An error ends the sequence.
+// job.Originer takes. An error ends the sequence; on try, whose pushes do not
+// follow each other, job.ErrNoLine.
 func Walk(ctx context.Context, repo job.Repository, rev string, opts *WalkOptions) iter.Seq2[Visit, error] {
 	w := &walker{seen: map[place]bool{}}
 	if opts != nil {
@@ -46,15 +47,16 @@ func Walk(ctx context.Context, repo job.Repository, rev string, opts *WalkOption
 		w.opts.Repositories = func(name string) (job.Repository, error) { return l.server.Repository(name), nil }
 	}
 	return func(yield func(Visit, error) bool) {
-		start, err := repo.Push(ctx, rev)
+		err := job.Line(ctx, repo)
+		var start job.Push
+		if err == nil {
+			start, err = repo.Push(ctx, rev)
+		}
 		if err != nil {
 			yield(Visit{}, err)
 			return
 		}
-		for hi := start.ID; hi > 0; hi -= page {
-			r := job.IDs(max(1, hi-page+1), hi)
-			r.Full = true
-			pushes, err := repo.Pushes(ctx, r)
+		for pushes, err := range pagesOf(ctx, repo, start) {
 			if err != nil {
 				yield(Visit{}, err)
 				return
@@ -64,6 +66,38 @@ func Walk(ctx context.Context, repo job.Repository, rev string, opts *WalkOption
 					return
 				}
 			}
+		}
+	}
+}
+
+// pagesOf yields the pushes up to start, a page at a time, each ascending, the
+// newest page first. The pushlog's ids are in the order of its pushes; those of
+// another repository need not be, so there each page is around the oldest push
+// of the one before.
+func pagesOf(ctx context.Context, repo job.Repository, start job.Push) iter.Seq2[[]job.Push, error] {
+	return func(yield func([]job.Push, error) bool) {
+		if _, ids := repo.(*Log); ids {
+			for hi := start.ID; hi > 0; hi -= page {
+				r := job.IDs(max(1, hi-page+1), hi)
+				r.Full = true
+				if pushes, err := repo.Pushes(ctx, r); !yield(pushes, err) || err != nil {
+					return
+				}
+			}
+			return
+		}
+		for center := start; ; {
+			r := job.Around(center.Revision, page, 0)
+			r.Full = true
+			pushes, err := repo.Pushes(ctx, r)
+			if !yield(pushes, err) || err != nil || len(pushes) <= page {
+				return
+			}
+			oldest := slices.IndexFunc(pushes, job.Push.Testable)
+			if pushes[oldest].Compare(center) >= 0 {
+				return // a page of pushes without revisions: nothing to go on from
+			}
+			center = pushes[oldest]
 		}
 	}
 }

@@ -197,6 +197,10 @@ func replay(t *testing.T) *Server {
 	}
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s, ok := all[r.Method+" "+r.URL.RequestURI()]
+		if strings.HasSuffix(r.URL.RequestURI(), "/json-pushes?version=2") { // the newest pushes, to look for a hash of git
+			http.Error(w, `{"error":"not recorded"}`, http.StatusNotFound)
+			return
+		}
 		if !ok {
 			t.Errorf("no sample of %s", r.URL.RequestURI())
 			http.Error(w, "no sample", http.StatusTeapot)
@@ -251,6 +255,31 @@ func TestAgainstRecordedServer(t *testing.T) {
 	r.Full = true
 	if pushes, err = server.Repository("users/evolve").Pushes(t.Context(), r); err != nil || len(pushes) != 0 {
 		t.Errorf("a push that was stripped whole: %v, %v", pushes, err)
+	}
+}
+
+// A revert that the real server recorded names hashes of git, and what it undid
+// by the server's own account is found by them.
+func TestRecordedRevert(t *testing.T) {
+	const revert = "fdb940ad4b25d94271fbc9871fa3d21201c0af94"
+	r := job.IDs(45, 46)
+	r.Full = true
+	full, err := replay(t).Repository("autoland").Pushes(t.Context(), r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	i := slices.IndexFunc(samples(t), func(s sample) bool { return strings.HasPrefix(s.file, "034-") })
+	bare, err := decode(samples(t)[i].body, "autoland") // all pushes, with both hashes and without messages
+	if err != nil {
+		t.Fatal(err)
+	}
+	pushes := append(slices.DeleteFunc(bare.pushes, func(p job.Push) bool { return p.ID == 45 }), full[0])
+	found := NewGraph(pushes).Backouts()
+	want := []string{ // backsoutnodes of 090-automationrelevance-revert-commit.http
+		"7e0ff9d036db91b21966e4c2d25e23bc9072a745", "d831b61dbf1bb78cce80f0f652d767915a88ceca", "90fc8c4954b958f23a73cce3510ee7575273a5f5",
+	}
+	if len(found) != 1 || found[0].Node != revert || !slices.Equal(slices.Sorted(slices.Values(found[0].Resolved)), slices.Sorted(slices.Values(want))) {
+		t.Errorf("%+v, expected %q", found, want)
 	}
 }
 

@@ -39,7 +39,7 @@ type Action struct {
 }
 
 // ParseActions reads an actions.json. Another version than 1 is refused with
-// job.ErrInvalid; actions of a kind that is not known are left out, as the
+// job.ErrMalformed; actions of a kind that is not known are left out, as the
 // format asks.
 func ParseActions(text []byte) (*Actions, error) {
 	var file struct {
@@ -51,7 +51,7 @@ func ParseActions(text []byte) (*Actions, error) {
 		return nil, fmt.Errorf("%w: actions.json: %w", job.ErrMalformed, err)
 	}
 	if file.Version != 1 {
-		return nil, fmt.Errorf("%w: actions.json is of version %d, expected 1", job.ErrInvalid, file.Version)
+		return nil, fmt.Errorf("%w: actions.json is of version %d, expected 1", job.ErrMalformed, file.Version)
 	}
 	out := &Actions{variables: file.Variables}
 	for i, raw := range file.Actions {
@@ -160,6 +160,63 @@ func (a *Action) Input(input any) (any, error) {
 		}
 		return nil, nil
 	}
+	filled, err := a.fill(input)
+	if err != nil {
+		return nil, err
+	}
+	s, err := a.schema()
+	if err != nil {
+		return nil, err
+	}
+	filled = defaults(s, filled, 0)
+	return filled, a.validate(filled)
+}
+
+// least is the smallest input that each action takes which mozci knows. A schema
+// that refuses it is wrong about its own action: that of Gecko's
+// retrigger-multiple has lacked the properties of its items since 2019, and
+// Treeherder's page, which does not look at it, fires the action all the same.
+var least = map[string]any{
+	"retrigger-multiple": map[string]any{"requests": []any{map[string]any{"tasks": []any{"a-label"}, "times": 1}}},
+	"retrigger":          map[string]any{},
+	"add-new-jobs":       map[string]any{"tasks": []any{"a-label"}},
+	"backfill-task":      map[string]any{"label": "a-label"},
+	"rerun":              map[string]any{},
+	"cancel":             map[string]any{},
+	"confirm-failures":   map[string]any{},
+}
+
+// Compose is the input that mozci itself made for an action that it knows, with
+// the schema's defaults where the schema can be read. A schema that cannot be
+// read, or that refuses what its action is known to take, has no say; any other
+// refusal is job.ErrRefused. For an action that mozci does not know it is Input.
+func (a *Action) Compose(input any) (any, error) {
+	smallest, known := least[a.Name]
+	if a.Schema == nil || !known {
+		return a.Input(input)
+	}
+	filled, err := a.fill(input)
+	if err != nil {
+		return nil, err
+	}
+	s, err := a.schema()
+	if err != nil {
+		return filled, nil //nolint:nilerr // it cannot be read: the action is known
+	}
+	filled = defaults(s, filled, 0)
+	refused := a.validate(filled)
+	if refused == nil {
+		return filled, nil
+	}
+	probe, err := a.fill(smallest)
+	if err != nil || a.validate(defaults(s, probe, 0)) != nil {
+		return filled, nil //nolint:nilerr // the schema is wrong about its own action
+	}
+	return nil, fmt.Errorf("%w: %s", job.ErrRefused, strings.TrimPrefix(refused.Error(), job.ErrInvalid.Error()+": "))
+}
+
+// fill is an input as plain JSON values, an empty object where it is nil.
+func (a *Action) fill(input any) (any, error) {
 	if input == nil {
 		input = map[string]any{}
 	}
@@ -171,12 +228,7 @@ func (a *Action) Input(input any) (any, error) {
 	if err := json.Unmarshal(text, &filled); err != nil {
 		return nil, fmt.Errorf("%w: the input of action %s: %w", job.ErrInvalid, a.Name, err)
 	}
-	s, err := a.schema()
-	if err != nil {
-		return nil, err
-	}
-	filled = defaults(s, filled, 0)
-	return filled, a.validate(filled)
+	return filled, nil
 }
 
 // deepest is how far defaults are looked for in a schema.
@@ -269,7 +321,7 @@ func (a *Action) render(template any, groupID, taskID string, input any, more ma
 	}
 	out, err := jsone.Render(template, context, now)
 	if err != nil {
-		return nil, fmt.Errorf("%w: actions.json: action %s: %w", job.ErrInvalid, a.Name, err)
+		return nil, fmt.Errorf("%w: actions.json: action %s: %w", job.ErrMalformed, a.Name, err)
 	}
 	return out, nil
 }

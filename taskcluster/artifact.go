@@ -237,6 +237,16 @@ func (c *capped) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// text reads an artifact of up to most bytes, decompressed.
+func (c *Client) text(ctx context.Context, taskID string, runID int, name string, most int64) (string, error) {
+	var out []byte
+	err := c.Read(ctx, taskID, runID, name, func(r io.Reader) (err error) {
+		out, err = io.ReadAll(&capped{r: r, left: most})
+		return err
+	})
+	return string(out), err
+}
+
 // json reads a JSON artifact of up to most bytes, decompressed.
 func (c *Client) json(ctx context.Context, taskID string, runID int, name string, most int64, into any) error {
 	err := c.Read(ctx, taskID, runID, name, func(r io.Reader) error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"slices"
 
 	"github.com/mozci/mozci/job"
@@ -64,32 +65,138 @@ func (p *Payload) manifests() []string {
 // mostManifests is how large manifests-by-task.json may be, decompressed.
 const mostManifests = 256 << 20
 
-// Catalog implements job.Cataloger. Labels, the builds that they need and their
-// manifests are from full-task-graph.json, or labels alone from
-// runnable-jobs.json where a push has only that. The actions make the builds
-// that are missing.
-func (p *Project) Catalog(ctx context.Context, push job.Push) ([]job.Entry, error) {
+// Catalog implements job.Cataloger. Without named labels, the labels, the builds
+// that they need and their manifests are from full-task-graph.json, or labels
+// alone from runnable-jobs.json where a push has only that. Named labels are
+// looked for in the push's groups, where a label's own task says all of it, and
+// then in runnable-jobs.json, with the builds that the label needed on another
+// push; only what neither knows is read from the graph, tens of megabytes. The
+// actions make the builds that are missing.
+func (p *Project) Catalog(ctx context.Context, push job.Push, labels ...string) ([]job.Entry, error) {
 	const op = "taskcluster.catalog"
 	if err := ctx.Err(); err != nil {
 		return nil, job.Wrap(op, push.String(), err)
 	}
-	p = p.of(push)
-	id, err := p.decisionOf(ctx, push)
-	if err != nil {
-		return nil, job.Wrap(op, push.String(), err)
+	if !push.Testable() {
+		return nil, job.Wrap(op, push.String(), job.ErrNotScheduled)
 	}
-	entries, err := p.catalog(ctx, id)
+	p = p.of(push)
+	entries, err := p.catalogOf(ctx, push, labels)
+	if errors.Is(err, job.ErrNotScheduled) {
+		err = p.explain(ctx, err)
+	}
 	return entries, job.Wrap(op, push.String(), err)
 }
 
-func (p *Project) catalog(ctx context.Context, id string) ([]job.Entry, error) {
+func (p *Project) catalogOf(ctx context.Context, push job.Push, labels []string) ([]job.Entry, error) {
+	if len(labels) == 0 {
+		id, err := p.decisionOf(ctx, push)
+		if err != nil {
+			return nil, err
+		}
+		return p.catalog(ctx, id)
+	}
+	g, err := p.forCatalog(ctx, push)
+	if err != nil {
+		return nil, err
+	}
 	var out []job.Entry
-	err := p.eachLabel(ctx, id, func() { out = nil }, func(label string, t *graphTask) error {
-		e := job.Entry{Label: label, Kind: t.kind(label), MakesUpstreams: true, Manifests: t.manifests()}
-		for _, l := range t.Dependencies {
-			e.Upstreams = append(e.Upstreams, l)
+	var rest []string
+	for _, l := range labels {
+		if ran := g.ran(l); len(ran) > 0 {
+			out = append(out, job.Entry{
+				Label: l, Kind: ran[0].kind(), Upstreams: p.learn(g, l), MakesUpstreams: true, Manifests: ran[0].Task.Payload.manifests(),
+			})
+		} else {
+			rest = append(rest, l)
+		}
+	}
+	own, err := g.own()
+	switch {
+	case err != nil && len(g.list) == 0:
+		return nil, err
+	case err != nil || len(rest) == 0:
+		return out, nil
+	}
+	found, err := p.offered(ctx, own.decision, rest)
+	return append(out, found...), err
+}
+
+// learn notes, and returns, which builds a label needs, by the dependencies of
+// its task: builds, and builds that what lies between needs.
+func (p *Project) learn(g *graphs, label string) []string {
+	ran := g.ran(label)
+	if len(ran) == 0 {
+		return nil
+	}
+	builds := map[string]bool{}
+	seen := map[string]bool{}
+	var look func(t *TaskAndStatus)
+	look = func(t *TaskAndStatus) {
+		for _, id := range t.Task.Dependencies {
+			dep := g.byID[id]
+			if dep == nil || seen[id] {
+				continue
+			}
+			seen[id] = true
+			if dep.kind() == job.Build {
+				builds[dep.label()] = true
+				continue
+			}
+			look(dep)
+		}
+	}
+	look(ran[0])
+	needs := slices.Sorted(maps.Keys(builds))
+	p.needs.Store(label, needs)
+	return needs
+}
+
+// offered are the entries of labels that did not run on a push, without the
+// whole graph where it can be done without.
+func (p *Project) offered(ctx context.Context, decision string, labels []string) ([]job.Entry, error) {
+	runnable, err := p.runnable(ctx, decision)
+	if err != nil && !errors.Is(err, job.ErrNotFound) {
+		return nil, err
+	}
+	var out []job.Entry
+	var rest []string
+	for _, l := range labels {
+		needs, known := p.needs.Load(l)
+		i := slices.IndexFunc(runnable, func(e job.Entry) bool { return e.Label == l })
+		if i < 0 || !known && runnable[i].Kind != job.Build {
+			rest = append(rest, l)
+			continue
+		}
+		e := runnable[i]
+		if known {
+			e.Upstreams = slices.Clone(needs.([]string))
 		}
 		out = append(out, e)
+	}
+	if len(rest) == 0 {
+		return out, nil
+	}
+	all, err := p.catalog(ctx, decision)
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range job.OfLabels(all, rest...) {
+		p.needs.Store(e.Label, slices.Clone(e.Upstreams))
+		out = append(out, e)
+	}
+	return out, nil
+}
+
+// catalog reads the whole graph of a decision task.
+func (p *Project) catalog(ctx context.Context, id string) ([]job.Entry, error) {
+	var out []job.Entry
+	needs := map[string][]string{}
+	err := p.eachLabel(ctx, id, func() { out = nil; clear(needs) }, func(label string, t *graphTask) error {
+		for _, l := range t.Dependencies {
+			needs[label] = append(needs[label], l)
+		}
+		out = append(out, job.Entry{Label: label, Kind: t.kind(label), MakesUpstreams: true, Manifests: t.manifests()})
 		if t.Task.TaskQueueID != "" {
 			p.queues.Store(label, t.Task.TaskQueueID)
 		}
@@ -101,15 +208,37 @@ func (p *Project) catalog(ctx context.Context, id string) ([]job.Entry, error) {
 	if err != nil {
 		return nil, err
 	}
-	builds := map[string]bool{}
+	kinds := map[string]job.Kind{}
 	for _, e := range out {
-		builds[e.Label] = e.Kind == job.Build
+		kinds[e.Label] = e.Kind
 	}
 	for i := range out {
-		out[i].Upstreams = slices.DeleteFunc(out[i].Upstreams, func(l string) bool { return !builds[l] })
-		slices.Sort(out[i].Upstreams)
+		out[i].Upstreams = buildsOf(out[i].Label, needs, kinds)
 	}
 	return out, p.fillManifests(ctx, id, out)
+}
+
+// buildsOf are the builds that a label needs, directly or through what is no
+// build, such as the signing of one.
+func buildsOf(label string, needs map[string][]string, kinds map[string]job.Kind) []string {
+	var out []string
+	seen := map[string]bool{label: true}
+	next := slices.Clone(needs[label])
+	for len(next) > 0 {
+		l := next[0]
+		next = next[1:]
+		kind, known := kinds[l]
+		switch {
+		case seen[l] || !known:
+		case kind == job.Build:
+			out = append(out, l)
+		default:
+			next = append(next, needs[l]...)
+		}
+		seen[l] = true
+	}
+	slices.Sort(out)
+	return out
 }
 
 // runnable is the catalog of a push that has no full-task-graph.json.
@@ -145,23 +274,8 @@ func (p *Project) fillManifests(ctx context.Context, id string, entries []job.En
 	return nil
 }
 
-// errFound ends the reading of a graph early.
-var errFound = errors.New("found")
-
 // offersLabel reports whether a label can run on the push of a decision task.
 func (p *Project) offersLabel(ctx context.Context, id, label string) (bool, error) {
-	err := p.eachLabel(ctx, id, func() {}, func(l string, _ *graphTask) error {
-		if l == label {
-			return errFound
-		}
-		return nil
-	})
-	if errors.Is(err, job.ErrNotFound) {
-		entries, err := p.runnable(ctx, id)
-		return slices.ContainsFunc(entries, func(e job.Entry) bool { return e.Label == label }), err
-	}
-	if errors.Is(err, errFound) {
-		return true, nil
-	}
-	return false, err
+	entries, err := p.offered(ctx, id, []string{label})
+	return len(entries) > 0, err
 }

@@ -40,6 +40,7 @@ type Options struct {
 type Client struct {
 	rest  *rest.Client
 	root  string // where the calls go: the root, or the proxy
+	web   string // where its pages are
 	creds *Credentials
 	log   *slog.Logger
 }
@@ -69,6 +70,7 @@ func New(rootURL string, opts *Options) (*Client, error) {
 		}
 	}
 	c.root = strings.TrimRight(c.root, "/")
+	c.web = strings.TrimRight(rootURL, "/")
 	c.rest = rest.New(&rest.Options{HTTP: o.HTTP, Logger: o.Logger})
 	return c, nil
 }
@@ -82,6 +84,16 @@ func (c *Client) route(service string, parts ...string) string {
 		out.WriteString("/" + url.PathEscape(p))
 	}
 	return out.String()
+}
+
+// page is the deployment's page about a run, <task id>/<run number>; empty for
+// none.
+func (c *Client) page(run string) string {
+	taskID, _, _ := strings.Cut(run, "/")
+	if taskID == "" {
+		return ""
+	}
+	return c.web + "/tasks/" + taskID
 }
 
 // request is one call, signed where there are credentials.

@@ -16,15 +16,15 @@ import (
 
 // copyInstead copies the label's task, for a push whose hook is gone: hooks are
 // kept for 60 days after they were fired last.
-func (s *shot) copyInstead(ctx context.Context, gone error) (job.Receipt, error) {
+func (s *shot) copyInstead(ctx context.Context, a *Action, gone error) (job.Receipt, error) {
 	old := func(format string, args ...any) error {
-		return fmt.Errorf("%w: the push is too old for actions (%w), and %s", job.ErrInvalid, gone, fmt.Sprintf(format, args...))
+		return fmt.Errorf("%w: the push is too old for actions (%w), and %s", job.ErrRefused, gone, fmt.Sprintf(format, args...))
 	}
-	runs := slices.Contains([]string{"retrigger", "retrigger-multiple", "add-new-jobs", "backfill-task"}, s.action.Name)
+	runs := slices.Contains([]string{"retrigger", "retrigger-multiple", "add-new-jobs", "backfill-task"}, a.Name)
 	ran := s.ran()
 	switch {
 	case !runs:
-		return job.Receipt{}, old("the action %s cannot be done without", s.action.Name)
+		return job.Receipt{}, old("the action %s cannot be done without", a.Name)
 	case len(ran) == 0:
 		return job.Receipt{}, old("%s never ran here, so that there is no task to copy", s.req.Label)
 	case s.req.Key == "":
@@ -42,7 +42,7 @@ func (s *shot) copyInstead(ctx context.Context, gone error) (job.Receipt, error)
 	if err != nil {
 		return job.Receipt{}, err
 	}
-	receipt := job.Receipt{State: job.AlreadyAsked}
+	receipt := job.Receipt{State: job.AlreadyAsked, Link: s.p.c.page(ids[0]), Note: "the push is too old for actions: its task was copied"}
 	for _, id := range ids {
 		receipt.IDs = append(receipt.IDs, id+"/0")
 		if there[id] != nil {
@@ -153,7 +153,7 @@ func refreshed(v any, age time.Duration) any {
 // copy would wait for ever, or test nothing.
 func (s *shot) dependencies(ctx context.Context, t *TaskAndStatus) (map[string]string, error) {
 	byID := map[string]*TaskAndStatus{}
-	for _, x := range s.tasks {
+	for _, x := range s.in.tasks {
 		byID[x.Status.TaskID] = x
 	}
 	var outside []string
@@ -167,11 +167,11 @@ func (s *shot) dependencies(ctx context.Context, t *TaskAndStatus) (map[string]s
 		if has.Status.State == "completed" || !has.Status.resolved() {
 			continue
 		}
-		i := slices.IndexFunc(s.tasks, func(x *TaskAndStatus) bool { return x.label() == has.label() && x.Status.State == "completed" })
+		i := slices.IndexFunc(s.in.tasks, func(x *TaskAndStatus) bool { return x.label() == has.label() && x.Status.State == "completed" })
 		if i < 0 {
 			return nil, fmt.Errorf("%w: %s, which %s needs, is %s", job.ErrNoBuild, has.label(), t.label(), has.Status.State)
 		}
-		out[id] = s.tasks[i].Status.TaskID
+		out[id] = s.in.tasks[i].Status.TaskID
 	}
 	if len(outside) == 0 {
 		return out, nil

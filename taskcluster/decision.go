@@ -16,11 +16,13 @@ import (
 type decision struct {
 	id string
 
-	mu      sync.Mutex
-	actions *Actions
-	scopes  []string        // as it has them
-	all     []string        // with what its roles contain
-	mapping map[string]bool // the task ids of label-to-taskid.json
+	mu        sync.Mutex
+	defined   bool // its scopes and revisions were read
+	revisions []string
+	actions   *Actions
+	scopes    []string        // as it has them
+	all       []string        // with what its roles contain
+	mapping   map[string]bool // the task ids of label-to-taskid.json
 }
 
 func (p *Project) decision(id string) *decision {
@@ -96,20 +98,19 @@ func (p *Project) offers(ctx context.Context, id string) (*Actions, error) {
 // may not fire is not fired in its name.
 func (p *Project) may(ctx context.Context, id string) (own, all []string, err error) {
 	d := p.decision(id)
+	if err := p.define(ctx, d); err != nil {
+		return nil, nil, err
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.all != nil {
 		return d.scopes, d.all, nil
 	}
-	t, err := p.c.Task(ctx, id)
-	if err != nil {
-		return nil, nil, err
-	}
-	all, err = p.c.ExpandScopes(ctx, t.Scopes)
+	all, err = p.c.ExpandScopes(ctx, d.scopes)
 	if err == nil {
-		d.scopes, d.all = t.Scopes, append([]string{}, all...)
+		d.all = append([]string{}, all...)
 	}
-	return t.Scopes, all, err
+	return d.scopes, all, err
 }
 
 // planned are the ids of the tasks that a decision task made itself.

@@ -8,14 +8,18 @@
 //
 // # From a push to its jobs
 //
-// The index knows the decision task of a push, by revision or by push id. Its
-// task group is the push: every task in it is a label, every run of a task a
+// The index knows the decision task of a push, by revision, of hg or of git, or by
+// push id, which is believed only where the task says that it is of that
+// revision. Its task group is the push, with those of the cron jobs that the
+// index has of the revision: every task in it is a label, every run of a task a
 // job, whose ID is <task id>/<run number>. A push without a decision task, or
-// with one that failed, has no jobs, and job.ErrNotScheduled where something is
-// asked for.
+// with one that failed, has no jobs of its own, and job.ErrNotScheduled where
+// something is asked for; the error says where it was looked for. Where a
+// repository's tasks are in the index follows the configuration of Firefox's CI;
+// ProjectOptions name any other place.
 //
 //	run                                     status
-//	(none: the task is unscheduled)         Unscheduled
+//	(none: the task is unscheduled)         Unscheduled; Skipped where it will never run
 //	pending, running, completed             Pending, Running, Success
 //	failed                                  TestFailed for tests and measurements, Busted for others
 //	exception: claim-expired, worker-shutdown, intermittent-task
@@ -26,6 +30,10 @@
 //	exception: canceled                     Cancelled
 //	exception: superseded                   Coalesced
 //
+// The queue leaves a task unscheduled until its deadline when something that it
+// needs has failed, was cancelled or has expired. Such a run never comes, and
+// does not wait; Record.Never says why.
+//
 // Another word is job.ErrUnknownWord. The kind is what extra.treeherder.jobKind,
 // or else tags.kind, says; tests whose label names a performance suite are Perf.
 //
@@ -34,6 +42,13 @@
 // [Project.Trigger] fires an action of the push's actions.json, with the
 // caller's credentials. Since that file comes from the push, the hook that it
 // names is fired only if the decision task itself might: its expanded scopes
-// must have in-tree:hook-action:<hook>. The input is checked against the
-// action's schema, the hook's payload is rendered as JSON-e.
+// must have in-tree:hook-action:<hook>, and it must be of the push's revision. A
+// person's input is checked against the action's schema; what mozci itself
+// composes is sent with the schema's defaults, also where the schema is wrong
+// about its own action, as that of Gecko's retrigger-multiple is. The hook's
+// payload is rendered as JSON-e.
+//
+// What a hook answers says little: 400 can mean that the task was made. See
+// [Project.Trigger] for how that is found out, and [Project.Outcome] for what an
+// action task made.
 package taskcluster

@@ -30,7 +30,8 @@ type Error struct {
 	// the service refused the time of the signature.
 	ClockOff time.Duration
 
-	err error
+	err    error
+	header http.Header // of the answer
 }
 
 func (e *Error) Error() string {
@@ -78,7 +79,7 @@ func wrap(op, key string, err error) error {
 }
 
 func apiError(answered *rest.Error) *Error {
-	e := &Error{Status: answered.Status, err: answered}
+	e := &Error{Status: answered.Status, err: answered, header: answered.Header}
 	var body struct {
 		Code        string          `json:"code"`
 		Message     string          `json:"message"`

@@ -3,61 +3,49 @@ package taskcluster
 import (
 	"context"
 	"encoding/json"
-	"errors"
-	"slices"
-	"time"
 
 	"github.com/mozci/mozci/job"
 )
 
 // ask is an action task that has not made its tasks yet.
 type ask struct {
-	taskID string
+	task   *TaskAndStatus
 	counts map[string]int // runs that are still to come, by label
 }
 
-// asks are those of a push, as of when its group was listed.
-type asks struct {
-	at   time.Time
-	list []ask
-}
-
-// fresh is how long a listing of a group answers what is in flight, so that
-// reading a push's jobs and then asking about its labels lists it once.
-const fresh = 5 * time.Second
-
-// remember keeps what a listing says about actions that are under way.
-func (p *Project) remember(decision string, tasks []*TaskAndStatus) asks {
+// asks are the actions of a group that are under way.
+func (g *graph) asks() []ask {
 	labels := map[string]string{}
 	made := map[[2]string]int{} // by maker and label
-	for _, t := range tasks {
+	for _, t := range g.tasks {
 		labels[t.Status.TaskID] = t.label()
 		made[[2]string{t.Task.Extra.Parent, t.label()}]++
 	}
-	now := asks{at: time.Now()}
-	for _, t := range tasks {
+	var out []ask
+	for _, t := range g.tasks {
 		if t.Task.Extra.Action == nil || t.Status.resolved() {
 			continue
 		}
-		a := ask{taskID: t.Status.TaskID, counts: wants(t.Task.Extra.Action.Name, t.Task.Extra.Action.Context.Input, labels[t.Task.Extra.Action.Context.TaskID])}
+		a := ask{t, wants(t.Task.Extra.Action.Name, t.Task.Extra.Action.Context.Input, labels[t.Task.Extra.Action.Context.TaskID])}
 		for l := range a.counts {
-			if a.counts[l] -= made[[2]string{a.taskID, l}]; a.counts[l] < 1 {
+			if a.counts[l] -= made[[2]string{t.Status.TaskID, l}]; a.counts[l] < 1 {
 				delete(a.counts, l)
 			}
 		}
-		now.list = append(now.list, a)
+		out = append(out, a)
 	}
-	p.mu.Lock()
-	p.asks[decision] = now
-	p.mu.Unlock()
-	return now
+	return out
 }
 
-// forget makes the next question about a push list its group anew.
-func (p *Project) forget(decision string) {
-	p.mu.Lock()
-	delete(p.asks, decision)
-	p.mu.Unlock()
+// underWay is how many runs of a label the actions under way are still to make.
+func (g *graphs) underWay(label string) int {
+	n := 0
+	for _, one := range g.list {
+		for _, a := range one.asks() {
+			n += a.counts[label]
+		}
+	}
+	return n
 }
 
 // wants is how many runs of which labels an action makes with an input: of the
@@ -115,48 +103,17 @@ func (p *Project) Inflight(ctx context.Context, push job.Push, label string) ([]
 		return nil, job.Wrap(op, push.String(), err)
 	}
 	p = p.of(push)
-	now, err := p.underWay(ctx, push)
-	if errors.Is(err, job.ErrNotScheduled) {
-		return nil, nil
-	}
+	g, err := p.groups(ctx, push)
 	if err != nil {
 		return nil, job.Wrap(op, push.String(), err)
 	}
 	var out []job.Request
-	for _, a := range now.list {
-		if n := a.counts[label]; n > 0 {
-			out = append(out, job.Request{Label: label, Push: push, Count: n, Why: "action task " + a.taskID})
+	for _, one := range g.list {
+		for _, a := range one.asks() {
+			if n := a.counts[label]; n > 0 {
+				out = append(out, job.Request{Label: label, Push: push, Count: n, Why: "action task " + a.task.Status.TaskID})
+			}
 		}
 	}
 	return out, nil
-}
-
-func (p *Project) underWay(ctx context.Context, push job.Push) (asks, error) {
-	id, err := p.decisionOf(ctx, push)
-	if err != nil {
-		return asks{}, err
-	}
-	p.mu.Lock()
-	now, ok := p.asks[id]
-	p.mu.Unlock()
-	if ok && time.Since(now.at) < fresh {
-		return now, nil
-	}
-	id, tasks, err := p.group(ctx, push)
-	if err != nil {
-		return asks{}, err
-	}
-	return p.remember(id, tasks), nil
-}
-
-// actionIDs are the action tasks of a group.
-func actionIDs(tasks []*TaskAndStatus) []string {
-	var out []string
-	for _, t := range tasks {
-		if t.Task.Extra.Action != nil {
-			out = append(out, t.Status.TaskID)
-		}
-	}
-	slices.Sort(out)
-	return out
 }

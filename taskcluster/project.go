@@ -16,9 +16,13 @@ import (
 
 // ProjectOptions configure a Project; nil is zero options.
 type ProjectOptions struct {
-	// TrustDomain is the first word of the project's index routes. Default
-	// "comm" for repositories whose name begins so, "gecko" for others.
-	TrustDomain string
+	// TrustDomain is the first word of the project's index routes, and Name the
+	// third, what Taskcluster calls the project. Defaults follow the
+	// configuration of Firefox's CI: autoland is gecko.v2.autoland, nss is
+	// nss.v2.nss, Treeherder's enterprise-main is enterprise.v2.enterprise-firefox.
+	// A repository that the configuration does not name is looked for under
+	// every trust domain, by its revision.
+	TrustDomain, Name string
 	// Logger gets which action was fired and what it made. Nil discards.
 	Logger *slog.Logger
 }
@@ -26,20 +30,22 @@ type ProjectOptions struct {
 // Project is the CI of one repository: a job.Scheduler and more. It is safe for
 // concurrent use; Client.Project makes one.
 type Project struct {
-	c      *Client
-	name   string
-	domain string
-	opts   ProjectOptions
-	log    *slog.Logger
+	c     *Client
+	name  string // of the repository
+	place place  // in the index
+	sure  bool   // the place is known, not guessed
+	opts  ProjectOptions
+	log   *slog.Logger
 
 	decisions sync.Map // push key to decision task id
 	runs      sync.Map // decision task id to the run that completed
 	details   sync.Map // decision task id to *decision
 	queues    sync.Map // label to task queue id
+	needs     sync.Map // label to the labels of the builds it needs, as []string
 	others    sync.Map // repository to *Project
 
-	mu   sync.Mutex
-	asks map[string]asks // by decision task id
+	mu       sync.Mutex
+	listings map[string]*graphs // by push key
 }
 
 var (
@@ -51,22 +57,24 @@ var (
 	_ job.ArtifactChecker = (*Project)(nil)
 	_ job.Loader          = (*Project)(nil)
 	_ job.Tracer          = (*Project)(nil)
+	_ job.Outcomer        = (*Project)(nil)
 )
 
 // Project is the CI of a repository, by its short name, such as autoland.
 func (c *Client) Project(name string, opts *ProjectOptions) *Project {
-	p := &Project{c: c, name: name, log: c.log, asks: map[string]asks{}}
+	p := &Project{c: c, name: name, log: c.log, listings: map[string]*graphs{}}
 	if opts != nil {
 		p.opts = *opts
 	}
 	if p.opts.Logger != nil {
 		p.log = p.opts.Logger
 	}
-	if p.domain = p.opts.TrustDomain; p.domain == "" {
-		p.domain = "gecko"
-		if strings.HasPrefix(name, "comm-") || name == "try-comm-central" {
-			p.domain = "comm"
-		}
+	p.place, p.sure = placeOf(name)
+	if p.opts.TrustDomain != "" {
+		p.place.domain, p.sure = p.opts.TrustDomain, true
+	}
+	if p.opts.Name != "" {
+		p.place.project = p.opts.Name
 	}
 	return p
 }
@@ -76,7 +84,11 @@ func (p *Project) of(push job.Push) *Project {
 	if push.Repo == "" || push.Repo == p.name {
 		return p
 	}
-	other, _ := p.others.LoadOrStore(push.Repo, p.c.Project(push.Repo, &p.opts))
+	opts := ProjectOptions{Logger: p.opts.Logger}
+	if _, sure := placeOf(push.Repo); !sure {
+		opts.TrustDomain = p.opts.TrustDomain // a sibling's, as far as anybody knows
+	}
+	other, _ := p.others.LoadOrStore(push.Repo, p.c.Project(push.Repo, &opts))
 	return other.(*Project)
 }
 
@@ -86,114 +98,85 @@ type Record struct {
 	Task   *Task
 	Status *Status
 	Run    *Run
-}
-
-// errNone says that a push has no decision task.
-var errNone = fmt.Errorf("%w: no decision task is indexed for it", job.ErrNotScheduled)
-
-// decisionOf finds the decision task of a push: by revision, then by push id.
-func (p *Project) decisionOf(ctx context.Context, push job.Push) (string, error) {
-	key := fmt.Sprintf("%d %s", push.ID, push.Revision)
-	if id, ok := p.decisions.Load(key); ok {
-		return id.(string), nil
-	}
-	var paths []string
-	prefix := p.domain + ".v2." + p.name
-	if len(push.Revision) == 40 {
-		paths = append(paths, prefix+".revision."+push.Revision+".taskgraph.decision")
-	}
-	if push.ID > 0 {
-		paths = append(paths, prefix+".pushlog-id."+strconv.FormatInt(push.ID, 10)+".decision")
-	}
-	if len(paths) == 0 {
-		return "", fmt.Errorf("%w: a push with neither an id nor a revision of 40 digits", job.ErrInvalid)
-	}
-	found, err := p.c.FindTasksAtIndex(ctx, paths...)
-	if err != nil {
-		return "", err
-	}
-	for _, path := range paths {
-		if id := found[path]; id != "" {
-			p.decisions.Store(key, id)
-			return id, nil
-		}
-	}
-	return "", errNone
-}
-
-// group lists the tasks of a push, sorted by id, since the queue's order means
-// nothing. A push without a decision task, or with one that failed, gives
-// ErrNotScheduled.
-func (p *Project) group(ctx context.Context, push job.Push) (decision string, tasks []*TaskAndStatus, err error) {
-	if decision, err = p.decisionOf(ctx, push); err != nil {
-		return "", nil, err
-	}
-	for t, err := range p.c.TaskGroup(ctx, decision) {
-		if err != nil {
-			return "", nil, err
-		}
-		if t.Status.TaskID == decision {
-			if _, err := p.settled(&t.Status); errors.Is(err, job.ErrNotScheduled) {
-				return decision, nil, err
-			}
-		}
-		tasks = append(tasks, t)
-	}
-	slices.SortFunc(tasks, func(a, b *TaskAndStatus) int { return strings.Compare(a.Status.TaskID, b.Status.TaskID) })
-	for _, t := range tasks {
-		p.queues.Store(t.label(), t.Task.Queue())
-	}
-	p.remember(decision, tasks)
-	return decision, tasks, nil
+	// Never says why a task without a run will never get one; empty where it
+	// still can.
+	Never string
 }
 
 func (t *TaskAndStatus) label() string { return t.Task.Metadata.Name }
 
-// Jobs implements job.Scheduler: every run of the push's task group, the
-// decision task's and the actions' own among them. What the run of a status
-// word that is not documented says is job.ErrUnknownWord.
+// Jobs implements job.Scheduler: every run of the push's task groups, the
+// decision task's and the actions' own among them: that of its decision task, and
+// those of cron jobs on it. A run of a status word that is not documented is
+// job.ErrUnknownWord. A task that will never run, since what it needs has ended
+// without success, is Skipped, and its Record says why.
 //
-// Requests: one for the decision task, unless it is known already, and one for
-// each 1000 tasks.
+// Requests: two for the decision tasks, or one when the push's own is known
+// already; one for each 1000 tasks; and one for all dependencies outside the
+// groups of tasks that wait.
 func (p *Project) Jobs(ctx context.Context, push job.Push, names ...string) ([]job.Job, error) {
 	const op = "taskcluster.jobs"
 	if err := ctx.Err(); err != nil || !push.Testable() {
 		return nil, job.Wrap(op, push.String(), err)
 	}
 	p = p.of(push)
-	_, tasks, err := p.group(ctx, push)
-	if errors.Is(err, job.ErrNotScheduled) {
-		return nil, nil
-	}
+	g, err := p.forJobs(ctx, push)
 	if err != nil {
 		return nil, job.Wrap(op, push.String(), err)
+	}
+	jobs, err := p.jobsOf(ctx, push, g, names...)
+	return jobs, job.Wrap(op, push.String(), err)
+}
+
+// jobsOf are the runs in the groups of a push, of the named labels or of all.
+func (p *Project) jobsOf(ctx context.Context, push job.Push, g *graphs, names ...string) ([]job.Job, error) {
+	var tasks, waiting []*TaskAndStatus
+	for _, one := range g.list {
+		for _, t := range one.tasks {
+			if g.byID[t.Status.TaskID] != t || len(names) > 0 && !slices.Contains(names, t.label()) {
+				continue
+			}
+			tasks = append(tasks, t)
+			if t.waits() {
+				waiting = append(waiting, t)
+			}
+		}
+	}
+	never, err := p.never(ctx, g, waiting)
+	if err != nil {
+		return nil, err
+	}
+	for _, l := range names {
+		p.learn(g, l)
 	}
 	var out []job.Job
 	var errs []error
 	for _, t := range tasks {
-		if len(names) > 0 && !slices.Contains(names, t.label()) {
-			continue
-		}
-		jobs, err := jobsOf(push, t)
+		jobs, err := runsOf(push, t, never[t.Status.TaskID])
 		out = append(out, jobs...)
 		if err != nil {
 			errs = append(errs, err)
 		}
 	}
-	return out, job.Wrap(op, push.String(), errors.Join(errs...))
+	return out, errors.Join(errs...)
 }
 
-// jobsOf are the runs of a task, or the one that it will have.
-func jobsOf(push job.Push, t *TaskAndStatus) ([]job.Job, error) {
-	kind := kindOf(t.label(), t.Task.Extra.Treeherder.JobKind, t.Task.Tags["kind"])
+// runsOf are the runs of a task, or the one that it will have; never says why it
+// will have none.
+func runsOf(push job.Push, t *TaskAndStatus, never string) ([]job.Job, error) {
+	kind := t.kind()
 	runs := t.Status.Runs
 	if len(runs) == 0 {
 		if t.Status.State != "unscheduled" {
 			return nil, fmt.Errorf("%w: task %s is %s and has no run", job.ErrMalformed, t.Status.TaskID, clip(t.Status.State))
 		}
+		status := job.Unscheduled
+		if never != "" {
+			status = job.Skipped
+		}
 		return []job.Job{job.New(job.Facts{
-			ID: t.Status.TaskID + "/0", Name: t.label(), Push: push, Kind: kind, Status: job.Unscheduled,
-			Times: job.Times{Requested: t.Task.Created}, Raw: Record{Task: &t.Task, Status: &t.Status},
+			ID: t.Status.TaskID + "/0", Name: t.label(), Push: push, Kind: kind, Status: status,
+			Times: job.Times{Requested: t.Task.Created}, Raw: Record{Task: &t.Task, Status: &t.Status, Never: never},
 		})}, nil
 	}
 	var out []job.Job
@@ -212,6 +195,10 @@ func jobsOf(push job.Push, t *TaskAndStatus) ([]job.Job, error) {
 		}))
 	}
 	return out, errors.Join(errs...)
+}
+
+func (t *TaskAndStatus) kind() job.Kind {
+	return kindOf(t.label(), t.Task.Extra.Treeherder.JobKind, t.Task.Tags["kind"])
 }
 
 // status maps a run's words; see the package comment. later says that another

@@ -110,13 +110,13 @@ test-linux2404-64/opt-xpcshell-1 test skipped`), "\n")
 	}
 	s.Requests()
 	_, _ = p.Jobs(t.Context(), push(20), build)
-	if got := s.Requests(); len(got) != 3 {
-		t.Errorf("the decision task was known, and 6 tasks are 3 pages: %q", got)
+	if got := s.Requests(); len(got) != 4 {
+		t.Errorf("the decision task was known, 6 tasks are 3 pages, and there are no cron jobs: %q", got)
 	}
 }
 
-// Found by its revision, or else by its push id; not at all, or failed, is not
-// scheduled.
+// Found by its revision, or else by its push id if it is of that revision; not
+// at all, of another revision, or failed, is not scheduled.
 func TestDecisionTask(t *testing.T) {
 	s, decision := world()
 	short := push(20)
@@ -125,10 +125,21 @@ func TestDecisionTask(t *testing.T) {
 	byID.Revision = strings.Repeat("f", 40)
 	byRevision := push(20)
 	byRevision.ID = 99
-	for name, p := range map[string]job.Push{"both": push(20), "a short revision": short, "another revision": byID, "another id": byRevision} {
-		jobs, err := connect(t, s, nil).Project("autoland", nil).Jobs(t.Context(), p)
-		if err != nil || len(jobs) != 4 {
+	for name, c := range map[string]struct {
+		p job.Push
+		n int
+	}{"both": {push(20), 4}, "a short revision": {short, 4}, "an id that is another push's here": {byID, 0}, "another id": {byRevision, 4}} {
+		project := connect(t, s, nil).Project("autoland", nil)
+		jobs, err := project.Jobs(t.Context(), c.p)
+		if err != nil || len(jobs) != c.n {
 			t.Errorf("%s: %d jobs, %v", name, len(jobs), err)
+		}
+		if c.n > 0 {
+			continue
+		}
+		_, err = serve(t, s).Project("autoland", nil).Trigger(t.Context(), job.Request{Label: test, Push: c.p, Count: 1})
+		if !errors.Is(err, job.ErrNotScheduled) || !strings.Contains(err.Error(), "looked for gecko.v2.autoland.revision."+c.p.Revision) || len(s.Tasks(decision, "Action: retrigger-multiple")) > 0 {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 	failed := tctest.New()
@@ -374,7 +385,7 @@ func TestBatches(t *testing.T) {
 			t.Errorf("old %t: tasks %v, %v", old, tasks, err)
 		}
 		statuses, err := c.Statuses(t.Context(), ids...)
-		if err != nil || len(statuses) != 2 || statuses[ids[1]].State != "pending" {
+		if err != nil || len(statuses) != 2 || statuses[ids[1]].State != "unscheduled" {
 			t.Errorf("old %t: statuses %v, %v", old, statuses, err)
 		}
 		want := map[bool]int{false: 2, true: 8}[old]

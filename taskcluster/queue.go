@@ -27,6 +27,7 @@ type Task struct {
 	ProjectID     string            `json:"projectId"`
 	TaskGroupID   string            `json:"taskGroupId"`
 	Dependencies  []string          `json:"dependencies"`
+	Requires      string            `json:"requires"` // all-completed, all-resolved
 	Created       time.Time         `json:"created"`
 	Deadline      time.Time         `json:"deadline"`
 	Expires       time.Time         `json:"expires"`

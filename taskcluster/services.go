@@ -2,9 +2,12 @@ package taskcluster
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
+	"time"
 
 	"github.com/mozci/mozci/job"
 )
@@ -61,6 +64,97 @@ func (c *Client) FindTasksAtIndex(ctx context.Context, indexPaths ...string) (ma
 		out[t.Namespace] = t.TaskID
 	}
 	return out, nil
+}
+
+// ListIndexedTasks are the ids of the tasks that the index has in a namespace,
+// those of its sub-namespaces left out, in the service's order.
+func (c *Client) ListIndexedTasks(ctx context.Context, namespace string) ([]string, error) {
+	const op = "index.listTasks"
+	var out []string
+	err := c.indexed(ctx, op, "tasks", namespace, func(dec *json.Decoder) error {
+		var t struct {
+			TaskID string `json:"taskId"`
+		}
+		if err := dec.Decode(&t); err != nil {
+			return err
+		}
+		if err := checkTask(t.TaskID); err != nil {
+			return notJSON{fmt.Errorf("task id %q", clip(t.TaskID))}
+		}
+		out = append(out, t.TaskID)
+		return nil
+	})
+	return out, err
+}
+
+// ListNamespaces are the names of the namespaces directly in one of the index.
+func (c *Client) ListNamespaces(ctx context.Context, namespace string) ([]string, error) {
+	const op = "index.listNamespaces"
+	var out []string
+	err := c.indexed(ctx, op, "namespaces", namespace, func(dec *json.Decoder) error {
+		var n struct {
+			Name string `json:"name"`
+		}
+		if err := dec.Decode(&n); err != nil {
+			return err
+		}
+		out = append(out, n.Name)
+		return nil
+	})
+	return out, err
+}
+
+// indexed reads a listing of the index, page by page. What a page gave that is
+// read again, since its connection broke, is given again.
+func (c *Client) indexed(ctx context.Context, op, what, namespace string, element func(*json.Decoder) error) error {
+	read := func(url string) (token string, err error) {
+		err = c.stream(ctx, op, namespace, url, func(body io.Reader) (err error) {
+			token, err = elements(body, what, element)
+			return err
+		})
+		return token, err
+	}
+	for _, err := range c.pages(c.route("index", what, namespace), read) {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Fire is one time that a hook was fired.
+type Fire struct {
+	TaskID         string    `json:"taskId"`
+	FiredBy        string    `json:"firedBy"`
+	TaskCreateTime time.Time `json:"taskCreateTime"`
+	Result         string    `json:"result"`    // success, error, no-fire
+	TaskState      string    `json:"taskState"` // the task's; unknown where there is none
+}
+
+// ListLastFires are the latest times that a hook was fired, newest first: by
+// everybody, for every push.
+func (c *Client) ListLastFires(ctx context.Context, groupID, hookID string) ([]Fire, error) {
+	const op = "hooks.listLastFires"
+	var out []Fire
+	key := groupID + "/" + hookID
+	r, err := c.request(http.MethodGet, c.route("hooks", "hooks", groupID, hookID, "last-fires"), nil)
+	if err != nil {
+		return nil, job.Wrap(op, key, err)
+	}
+	r.Retries = 2 // whoever asks has another way to know
+	err = c.rest.Stream(ctx, r, func(body io.Reader) (err error) {
+		out = out[:0] // one page is enough: the newest come first
+		_, err = elements(body, "lastFires", func(dec *json.Decoder) error {
+			var f Fire
+			if err := dec.Decode(&f); err != nil {
+				return err
+			}
+			out = append(out, f)
+			return nil
+		})
+		return err
+	})
+	return out, wrap(op, key, malformed(err))
 }
 
 // TriggerHook fires a hook with a payload, a JSON object, and returns the id of

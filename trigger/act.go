@@ -39,17 +39,16 @@ func Act(ctx context.Context, ci job.Scheduler, req job.Request, opts *RunOption
 	req.Key = fmt.Sprintf("%s/%d/%s/%s/action=%s/count=%d/input=%s", req.Push.Repo, req.Push.ID, req.Push.Short(), req.Label, req.Action, req.Count, hex.EncodeToString(sum[:6]))
 	mine := Entry{Key: req.Key, Push: req.Push, Label: "action " + req.Action, Count: req.Count, Who: o.Who, Asked: time.Now()}
 	e, fresh, err := o.Ledger.Intend(ctx, mine, nil)
-	if err == nil && !fresh && e.expired(time.Now()) {
+	if err == nil && !fresh && (e.expired(time.Now()) || failedBy(ctx, ci, e) != "") {
 		e, fresh, err = o.Ledger.Intend(ctx, mine, &e)
 	}
 	switch {
 	case err != nil:
 		return req, job.Receipt{}, err
 	case !fresh && e.State == Done:
-		return req, job.Receipt{IDs: e.Receipt.IDs, State: job.AlreadyAsked}, nil
+		return req, job.Receipt{IDs: e.Receipt.IDs, State: job.AlreadyAsked, By: e.Receipt.By, Link: e.Receipt.Link}, nil
 	case !fresh:
-		return req, job.Receipt{}, job.Wrap(op, req.Key, fmt.Errorf("%w: whether this was asked for %s ago is not known, and it is not asked again before %s have passed",
-			job.ErrUnavailable, time.Since(e.Asked).Round(time.Second), UnsureExpires))
+		return req, job.Receipt{}, job.Wrap(op, req.Key, e.unclear())
 	}
 	receipt, err := ci.Trigger(ctx, req)
 	state := Done

@@ -45,8 +45,9 @@ func (r *runner) others(ctx context.Context, s Step) (int, error) {
 	if err != nil {
 		return 0, &ledgerError{err}
 	}
-	mine := func(e Entry) bool { return e.Key == s.Key }
-	return Outstanding(slices.DeleteFunc(entries, mine), 0, time.Now()), nil
+	entries = slices.DeleteFunc(entries, func(e Entry) bool { return e.Key == s.Key })
+	entries, _ = StillComing(ctx, r.ci, entries, s.Seen)
+	return Outstanding(entries, 0, time.Now()), nil
 }
 
 // errRepeat says that what an entry speaks of was not done, or may be done
@@ -58,10 +59,19 @@ var errRepeat = errors.New("not done")
 func (r *runner) resume(ctx context.Context, e Entry) (Entry, job.Receipt, error) {
 	e, err := r.meanwhile(ctx, e)
 	known := job.Receipt{IDs: e.Receipt.IDs, State: job.AlreadyAsked}
-	if err != nil || e.State == Done {
+	if err != nil {
 		return e, known, err
 	}
-	if job.CarriesKeys(r.ci) || e.State == Refused {
+	if e.State == Done {
+		why, err := r.nothingCame(ctx, e)
+		if err != nil || why == "" {
+			known.By, known.Link = e.Receipt.By, e.Receipt.Link
+			return e, known, err
+		}
+		e.State = Fruitless
+		return e, job.Receipt{}, errRepeat
+	}
+	if job.CarriesKeys(r.ci) || e.State.again() {
 		return e, job.Receipt{}, errRepeat
 	}
 	done, err := r.happened(ctx, e)
@@ -73,9 +83,51 @@ func (r *runner) resume(ctx context.Context, e Entry) (Entry, job.Receipt, error
 	case e.expired(time.Now()):
 		return e, job.Receipt{}, errRepeat
 	}
-	return e, job.Receipt{}, job.Wrap("trigger.run", e.Key, fmt.Errorf(
-		"%w: whether this was asked for %s ago is not known, and it is not asked again before %s have passed",
-		job.ErrUnavailable, time.Since(e.Asked).Round(time.Second), UnsureExpires))
+	return e, job.Receipt{}, job.Wrap("trigger.run", e.Key, e.unclear())
+}
+
+// unclear is the error of a request of which nobody knows yet whether it went
+// through.
+func (e Entry) unclear() error {
+	return fmt.Errorf("%w: not known until %s whether %s of %s went through on %s; mozci will look again",
+		job.ErrUnavailable, e.Asked.Add(UnsureExpires).Local().Format("15:04"), runs(e.Count), e.Label, e.Push)
+}
+
+// runs is a number of runs in words.
+func runs(n int) string {
+	if n == 1 {
+		return "1 run"
+	}
+	return fmt.Sprintf("%d runs", n)
+}
+
+// nothingCame says why too few runs came of a request that the CI took, and
+// writes that down; empty where they came, or still can.
+func (r *runner) nothingCame(ctx context.Context, e Entry) (string, error) {
+	why := failedBy(ctx, r.ci, e)
+	if why == "" {
+		return "", nil
+	}
+	r.log.Info("nothing came of a request", "label", e.Label, "push", e.Push.ID, "why", why)
+	receipt := e.Receipt
+	receipt.Note = why
+	return why, r.settle(ctx, e.Key, Fruitless, receipt)
+}
+
+// failedBy says why fewer runs come of an accepted request than it asked for, as
+// the CI knows; empty where they came, can still come, or the CI cannot tell.
+func failedBy(ctx context.Context, ci job.Scheduler, e Entry) string {
+	if e.State != Done || e.Receipt.By == "" {
+		return ""
+	}
+	out, err := job.OutcomeOf(ctx, ci, e.Push, e.Label, e.Receipt)
+	switch {
+	case errors.Is(err, job.ErrNotFound):
+		return fmt.Sprintf("the CI does not know %s any more, which was to make them", e.Receipt.By)
+	case err != nil || !out.Done || out.Why == "" || len(out.IDs) >= e.Count:
+		return ""
+	}
+	return out.Why
 }
 
 // meanwhile waits for a request that another process seems to be making, and
@@ -124,7 +176,11 @@ func (r *runner) happened(ctx context.Context, e Entry) (bool, error) {
 
 // request asks the CI, and writes down what it says.
 func (r *runner) request(ctx context.Context, s Step, e Entry) (job.Receipt, error) {
-	receipt, err := r.ci.Trigger(ctx, job.Request{Key: s.Key, Label: s.Label, Push: s.Push, Count: s.Count, Why: s.Why})
+	req := job.Request{Key: s.Key, Label: s.Label, Push: s.Push, Count: s.Count, Why: s.Why}
+	if s.Action != Build { // a build that ran, and whose files are gone, is wanted once more
+		req.Times = s.Times
+	}
+	receipt, err := r.ci.Trigger(ctx, req)
 	if err == nil {
 		return receipt, r.settle(ctx, s.Key, Done, receipt)
 	}
@@ -136,13 +192,13 @@ func (r *runner) request(ctx context.Context, s Step, e Entry) (job.Receipt, err
 		receipt = job.Receipt{State: job.Accepted}
 		return receipt, r.settle(ctx, s.Key, Done, receipt)
 	}
-	return job.Receipt{}, errors.Join(err, r.settle(ctx, s.Key, Unsure, job.Receipt{}))
+	return job.Receipt{}, errors.Join(fmt.Errorf("%w (%w)", e.unclear(), err), r.settle(ctx, s.Key, Unsure, job.Receipt{}))
 }
 
 // refused reports whether the error says that nothing was asked for.
 func refused(err error) bool {
 	for _, certain := range []error{
-		job.ErrNotFound, job.ErrInvalid, job.ErrDenied, job.ErrNotScheduled, job.ErrNoBuild, errors.ErrUnsupported,
+		job.ErrNotFound, job.ErrInvalid, job.ErrRefused, job.ErrDenied, job.ErrNotScheduled, job.ErrNoBuild, errors.ErrUnsupported,
 	} {
 		if errors.Is(err, certain) {
 			return true

@@ -38,7 +38,7 @@ total 0
 		{"call", trigger.Budgets{Call: n(5)}, `
 12 trigger test 3: has none of 3
 11 build build 1: test needs it, and it never ran here
-11 wait test 1: has none of 3; waits: build is asked for
+11 wait test 1: has none of 3; waiting for build, triggered above
 11 left out test 2: the budget of this call is spent
 10 left out test 3: the budget of this call is spent
 total 5
@@ -53,7 +53,7 @@ total 4
 		{"push", trigger.Budgets{Push: n(2)}, `
 12 trigger test 2: has none of 3
 11 build build 1: test needs it, and it never ran here
-11 wait test 1: has none of 3; waits: build is asked for
+11 wait test 1: has none of 3; waiting for build, triggered above
 10 trigger test 2: has none of 3
 12 left out test 1: the budget of 2 on one push is spent
 11 left out test 2: the budget of 2 on one push is spent
@@ -63,7 +63,7 @@ total 6
 		{"day", trigger.Budgets{LabelDay: n(4)}, `
 12 trigger test 3: has none of 3
 11 build build 1: test needs it, and it never ran here
-11 wait test 1: has none of 3; waits: build is asked for
+11 wait test 1: has none of 3; waiting for build, triggered above
 11 left out test 2: the budget of 4 in a day is spent
 10 left out test 3: the budget of 4 in a day is spent
 total 5
@@ -71,7 +71,7 @@ total 5
 		{"no limit", trigger.Budgets{Call: n(-1), Push: n(-1), LabelDay: n(-1), Queue: n(-1)}, `
 12 trigger test 3: has none of 3
 11 build build 1: test needs it, and it never ran here
-11 wait test 3: has none of 3; waits: build is asked for
+11 wait test 3: has none of 3; waiting for build, triggered above
 10 trigger test 3: has none of 3
 total 10
 `},
@@ -148,7 +148,7 @@ func TestOffspring(t *testing.T) {
 func TestExistingBuildsOnly(t *testing.T) {
 	_, _, plan := setup(t, "needs test build\npush test build\n1 a1c0 - pass\n2 b2d1 - -\n3 c3e2 - running\n4 d4f3 - pass:expired\n", &trigger.Options{Times: 1, ExistingOnly: true})
 	wantTrace(t, "plan", `
-3 wait test 1: has none of 1; waits: build is under way
+3 wait test 1: has none of 1; waiting for build, under way
 1 trigger test 1: has none of 1
 4 left out test 1: its build build is expired, and only builds that exist are used
 2 left out test 1: its build build is missing, and only builds that exist are used

@@ -3,6 +3,7 @@ package trigger
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/mozci/mozci/analysis"
 	"github.com/mozci/mozci/job"
@@ -15,8 +16,11 @@ func readBuild(ctx context.Context, ci job.Scheduler, l Ledger, p job.Push, labe
 	if err != nil {
 		return BuildFacts{}, err
 	}
-	state, err := buildState(ctx, ci, runs, pending)
-	return BuildFacts{Label: label, State: state, Seen: len(runs) + pending}, err
+	state, err := buildState(ctx, ci, runs, pending.runs)
+	waiting := slices.ContainsFunc(runs, func(j job.Job) bool { return j.Status().Waiting() })
+	return BuildFacts{
+		Label: label, State: state, Seen: len(runs) + pending.runs, Again: pending.runs > 0 && len(runs) > 0 && !waiting,
+	}, err
 }
 
 // buildState is the best that the runs of a build offer. A run that ended

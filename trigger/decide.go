@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/mozci/mozci/analysis"
 	"github.com/mozci/mozci/job"
@@ -17,8 +18,12 @@ type Facts struct {
 	// tests on this push; Moved then says what that one runs.
 	Instead, Moved string
 	Runs           analysis.Runs // of the label
-	// Asked are runs that were asked for and are not visible yet.
-	Asked int
+	// Asked are runs that were asked for and are not visible yet. Unsure of them
+	// may never have reached the CI; UnsureUntil is when that is decided.
+	Asked, Unsure int
+	UnsureUntil   time.Time
+	// CameToNothing says why no runs came of what was asked for before.
+	CameToNothing []string
 	// Builds are the builds that the label needs.
 	Builds []BuildFacts
 	// MakesBuilds says that the CI itself makes the builds that are missing and
@@ -37,6 +42,9 @@ type BuildFacts struct {
 	Label string
 	State BuildState
 	Seen  int // runs of it, visible or asked for
+	// Again says that it was asked for once more and is not visible yet: until
+	// it is, a CI that makes builds itself takes the one that was there before.
+	Again bool
 }
 
 // BuildState says whether a test can use a build.
@@ -101,11 +109,17 @@ func (f Facts) have() string {
 	if f.Asked == 0 {
 		return f.Runs.String()
 	}
-	asked := fmt.Sprintf("%d asked for and not visible yet", f.Asked)
-	if f.Runs.Seen == 0 {
-		return asked
+	var parts []string
+	if f.Runs.Seen > 0 {
+		parts = append(parts, f.Runs.String())
 	}
-	return f.Runs.String() + ", " + asked
+	if sure := f.Asked - f.Unsure; sure > 0 {
+		parts = append(parts, fmt.Sprintf("%d triggered and not visible yet", sure))
+	}
+	if f.Unsure > 0 {
+		parts = append(parts, fmt.Sprintf("%d perhaps triggered, not known until %s", f.Unsure, f.UnsureUntil.Local().Format("15:04")))
+	}
+	return strings.Join(parts, ", ")
 }
 
 // act asks for what is needed, its builds first.
@@ -117,10 +131,10 @@ func (f Facts) act(times, need int, out func(string, ...any) ([]Step, *LeftOut))
 		switch b.State {
 		case Working:
 		case UnderWay:
-			if f.MakesBuilds {
+			if f.MakesBuilds && !b.Again {
 				continue
 			}
-			waits = append(waits, b.Label+" is under way")
+			waits = append(waits, b.Label+", under way")
 		case Failed:
 			return out("its build %s failed here", b.Label)
 		case Withdrawn:
@@ -129,18 +143,27 @@ func (f Facts) act(times, need int, out func(string, ...any) ([]Step, *LeftOut))
 			if f.ExistingOnly {
 				return out("its build %s is %s, and only builds that exist are used", b.Label, b.State)
 			}
-			if f.MakesBuilds && b.State == Missing {
-				continue
-			}
 			why := f.Label + " needs it, and it never ran here"
-			if b.State == Expired {
+			switch {
+			case b.State == Expired:
 				why = f.Label + " needs it, and its files are gone"
+			case b.Seen > 0:
+				why = f.Label + " needs it, and no run of it built anything"
 			}
-			steps = append(steps, Step{
+			step := Step{
 				Key: key(f.Push, b.Label, b.Seen, 1), Label: b.Label, Push: f.Push,
 				Action: Build, Count: 1, Times: 1, Seen: b.Seen, Why: why,
-			})
-			waits = append(waits, b.Label+" is asked for")
+			}
+			// The CI makes what is not there. A run that built nothing is there:
+			// the CI would wait for it.
+			if f.MakesBuilds && b.State == Missing && b.Seen == 0 {
+				step.With = f.Label
+				step.Why += "; the CI makes it with the test"
+				steps = append(steps, step)
+				continue
+			}
+			steps = append(steps, step)
+			waits = append(waits, b.Label+", triggered above")
 		}
 	}
 	s := Step{
@@ -148,9 +171,12 @@ func (f Facts) act(times, need int, out func(string, ...any) ([]Step, *LeftOut))
 		Count: need, Times: times, Seen: f.seen(), Why: f.why(times, need),
 	}
 	s.Why += f.moved()
+	if len(f.CameToNothing) > 0 {
+		s.Why += "; " + strings.Join(f.CameToNothing, "; ")
+	}
 	if len(waits) > 0 {
 		s.Action, s.Builds = Wait, needed
-		s.Why += "; waits: " + strings.Join(waits, ", ")
+		s.Why += "; waiting for " + strings.Join(waits, ", ")
 	}
 	return append(steps, s), nil
 }

@@ -22,7 +22,7 @@ func (m *maker) gather(ctx context.Context, p job.Push, labels []string, log *sl
 	if !p.Testable() {
 		return barred(p, labels, "no changesets are left in it"), nil
 	}
-	entries, err := job.Catalog(ctx, m.ci, p)
+	entries, err := m.catalog(ctx, p, labels)
 	hasCatalog := err == nil
 	switch {
 	case errors.Is(err, job.ErrNotScheduled):
@@ -76,6 +76,15 @@ func (m *maker) gather(ctx context.Context, p job.Push, labels []string, log *sl
 		}
 	}
 	return out, lacking
+}
+
+// catalog is what a push offers of the labels, or all of it where the plan
+// chooses among that.
+func (m *maker) catalog(ctx context.Context, p job.Push, labels []string) ([]job.Entry, error) {
+	if m.opts.Choose != nil || len(m.opts.Manifests) > 0 {
+		labels = nil
+	}
+	return job.Catalog(ctx, m.ci, p, labels...)
 }
 
 // choose takes the labels of a push by the caller's choice. Where a judge says
@@ -138,9 +147,11 @@ func (m *maker) fill(ctx context.Context, f *Facts, jobs []job.Job) (err error) 
 	if f.Runs, err = analysis.OfRuns(ctx, analysis.OfLabel(jobs, f.Label), m.opts.Judge); err != nil {
 		return err
 	}
-	if f.Asked, err = asked(ctx, m.ci, m.opts.Ledger, f.Push, f.Label, f.Runs.Seen); err != nil {
+	coming, err := asked(ctx, m.ci, m.opts.Ledger, f.Push, f.Label, f.Runs.Seen)
+	if err != nil {
 		return err
 	}
+	f.Asked, f.Unsure, f.UnsureUntil, f.CameToNothing = coming.runs, coming.unsure, coming.until, coming.failed
 	if f.Offspring, err = m.offspring(ctx, f.Push, f.Label, jobs); err != nil {
 		return err
 	}
@@ -183,23 +194,66 @@ func Offspring(ctx context.Context, ci job.Scheduler, l Ledger, p job.Push, runs
 	return len(runs) > 0, nil
 }
 
-// asked is how many runs of the label were asked for on the push and are not
-// visible: as the CI says where it can, and as the ledger remembers.
-func asked(ctx context.Context, ci job.Scheduler, l Ledger, p job.Push, label string, visible int) (int, error) {
+// asked is what was asked for of the label on the push and is not visible: as
+// the CI says where it can, and as the ledger remembers.
+func asked(ctx context.Context, ci job.Scheduler, l Ledger, p job.Push, label string, visible int) (onTheWay, error) {
 	inflight, err := job.Inflight(ctx, ci, p, label)
 	if err != nil && !errors.Is(err, errors.ErrUnsupported) {
-		return 0, err
+		return onTheWay{}, err
 	}
 	n := 0
 	for _, r := range inflight {
 		n += r.Count
 	}
+	out := onTheWay{runs: n}
 	if l == nil {
-		return n, nil
+		return out, nil
 	}
 	entries, err := l.Entries(ctx, ForPush(p, label))
 	if err != nil {
-		return 0, err
+		return out, err
 	}
-	return max(n, Outstanding(entries, visible, time.Now())), nil
+	now := time.Now()
+	entries, out.failed = StillComing(ctx, ci, entries, visible)
+	out.runs = max(n, Outstanding(entries, visible, now))
+	sure := slices.DeleteFunc(slices.Clone(entries), func(e Entry) bool { return e.State == Unsure || e.State == Intended })
+	if out.unsure = out.runs - max(n, Outstanding(sure, visible, now)); out.unsure > 0 {
+		for _, e := range entries {
+			if t := e.Asked.Add(UnsureExpires); (e.State == Unsure || e.State == Intended) && t.After(out.until) {
+				out.until = t
+			}
+		}
+	}
+	return out, nil
+}
+
+// onTheWay is what was asked for and is not visible.
+type onTheWay struct {
+	runs   int
+	unsure int       // of them, those of which nobody knows whether the request went through
+	until  time.Time // when that is decided at the latest
+	failed []string  // why nothing came of other requests
+}
+
+// StillComing leaves out the requests of which no more runs come, as the CI knows
+// of them (job.Outcomer), and says why. It asks only about those that would count: the CI took
+// them, and their runs are not among the visible ones.
+func StillComing(ctx context.Context, ci job.Scheduler, entries []Entry, visible int) (left []Entry, why []string) {
+	now := time.Now()
+	for _, e := range entries {
+		if e.State == Fruitless {
+			if now.Sub(e.Asked) < DoneExpires {
+				why = append(why, e.Receipt.Note)
+			}
+			continue
+		}
+		if e.State == Done && !e.expired(now) && e.Seen+e.Count > visible {
+			if failed := failedBy(ctx, ci, e); failed != "" {
+				why = append(why, failed)
+				continue
+			}
+		}
+		left = append(left, e)
+	}
+	return left, why
 }

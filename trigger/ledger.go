@@ -15,7 +15,7 @@ import (
 type Ledger interface {
 	// Intend writes that e is about to be asked for, and returns e and true.
 	// When the key is there already it changes nothing and returns what is
-	// there and false, unless that is Refused, or still is what instead says,
+	// there and false, unless that is Refused or Fruitless, or still is what instead says,
 	// by its state and time: nil for nothing. Of several callers exactly one
 	// gets true.
 	Intend(ctx context.Context, e Entry, instead *Entry) (Entry, bool, error)
@@ -79,6 +79,9 @@ const (
 	Done     EntryState = "done"     // the CI took it
 	Refused  EntryState = "refused"  // the CI said no; it may be asked again
 	Unsure   EntryState = "unknown"  // the CI's answer was lost
+	// Fruitless: the CI took it, and too few runs came of it, as its receipt's
+	// note says; it may be asked again.
+	Fruitless EntryState = "failed"
 )
 
 // How long what was asked for counts although nobody sees it.
@@ -97,12 +100,16 @@ const (
 func Outstanding(entries []Entry, visible int, now time.Time) int {
 	expected := 0
 	for _, e := range entries {
-		if !e.expired(now) && e.State != Refused {
+		if !e.expired(now) && !e.State.again() {
 			expected = max(expected, e.Seen+e.Count)
 		}
 	}
 	return max(0, expected-visible)
 }
+
+// again reports whether nothing more comes of the request, so that it may be
+// made again.
+func (s EntryState) again() bool { return s == Refused || s == Fruitless }
 
 func (e Entry) expired(now time.Time) bool {
 	age := now.Sub(e.Asked)
@@ -130,7 +137,7 @@ func (m *Memory) Intend(ctx context.Context, e Entry, instead *Entry) (Entry, bo
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	prior, ok := m.entries[e.Key]
-	if ok && prior.State != Refused && (instead == nil || prior.State != instead.State || !prior.Asked.Equal(instead.Asked)) {
+	if ok && !prior.State.again() && (instead == nil || prior.State != instead.State || !prior.Asked.Equal(instead.Asked)) {
 		return prior, false, nil
 	}
 	if !slices.Contains(m.order, e.Key) {

@@ -25,7 +25,7 @@ const (
 
 // ledgerVersion is the version of the tables that this code writes. A ledger of
 // a newer one is refused; an older one is brought up to date.
-const ledgerVersion = 1
+const ledgerVersion = 2
 
 // ErrNewerLedger says that a newer version of this library wrote the ledger.
 var ErrNewerLedger = errors.New("the ledger is of a newer version than this program")
@@ -58,6 +58,9 @@ var migrations = []string{
 		count INTEGER NOT NULL, seen INTEGER NOT NULL, who TEXT NOT NULL, asked BIGINT NOT NULL,
 		state TEXT NOT NULL, ids TEXT NOT NULL, receipt TEXT NOT NULL);
 	CREATE INDEX mozci_ledger_label ON mozci_ledger (label, repo, asked)`,
+	`ALTER TABLE mozci_ledger ADD COLUMN made_by TEXT NOT NULL DEFAULT '';
+	ALTER TABLE mozci_ledger ADD COLUMN link TEXT NOT NULL DEFAULT '';
+	ALTER TABLE mozci_ledger ADD COLUMN note TEXT NOT NULL DEFAULT ''`,
 }
 
 // bind writes the placeholders as the database wants them.
@@ -157,8 +160,9 @@ func (l *SQLLedger) Intend(ctx context.Context, e Entry, instead *Entry) (Entry,
 		(key, repo, push_id, revision, label, count, seen, who, asked, state, ids, receipt)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '[]', '')
 		ON CONFLICT (key) DO UPDATE SET
-			count = excluded.count, seen = excluded.seen, who = excluded.who, asked = excluded.asked, state = excluded.state
-		WHERE mozci_ledger.state = '`+string(Refused)+`' OR (mozci_ledger.state = ? AND mozci_ledger.asked = ?)`),
+			count = excluded.count, seen = excluded.seen, who = excluded.who, asked = excluded.asked, state = excluded.state,
+			ids = '[]', receipt = '', made_by = '', link = '', note = ''
+		WHERE mozci_ledger.state IN ('`+string(Refused)+`', '`+string(Fruitless)+`') OR (mozci_ledger.state = ? AND mozci_ledger.asked = ?)`),
 		e.Key, e.Push.Repo, e.Push.ID, e.Push.Revision, e.Label, e.Count, e.Seen, e.Who, e.Asked.UnixMicro(), string(Intended), state, asked)
 	if err != nil {
 		return Entry{}, false, job.Wrap(op, e.Key, err)
@@ -186,8 +190,8 @@ func (l *SQLLedger) Settle(ctx context.Context, key string, state EntryState, r 
 	if err != nil {
 		return job.Wrap(op, key, err)
 	}
-	res, err := l.db.ExecContext(ctx, l.bind(`UPDATE mozci_ledger SET state = ?, ids = ?, receipt = ? WHERE key = ?`),
-		string(state), string(ids), string(r.State), key)
+	res, err := l.db.ExecContext(ctx, l.bind(`UPDATE mozci_ledger SET state = ?, ids = ?, receipt = ?, made_by = ?, link = ?, note = ? WHERE key = ?`),
+		string(state), string(ids), string(r.State), r.By, r.Link, r.Note, key)
 	if err != nil {
 		return job.Wrap(op, key, err)
 	}
@@ -213,7 +217,7 @@ func (l *SQLLedger) Entries(ctx context.Context, q Query) (out []Entry, err erro
 			args = append(args, f.value)
 		}
 	}
-	rows, err := l.db.QueryContext(ctx, l.bind(`SELECT key, repo, push_id, revision, label, count, seen, who, asked, state, ids, receipt
+	rows, err := l.db.QueryContext(ctx, l.bind(`SELECT key, repo, push_id, revision, label, count, seen, who, asked, state, ids, receipt, made_by, link, note
 		FROM mozci_ledger WHERE `+strings.Join(where, " AND ")+` ORDER BY asked, key`), args...)
 	if err != nil {
 		return nil, err
@@ -235,7 +239,7 @@ func scan(rows *sql.Rows) (Entry, error) {
 	var e Entry
 	var asked int64
 	var state, ids, receipt string
-	err := rows.Scan(&e.Key, &e.Push.Repo, &e.Push.ID, &e.Push.Revision, &e.Label, &e.Count, &e.Seen, &e.Who, &asked, &state, &ids, &receipt)
+	err := rows.Scan(&e.Key, &e.Push.Repo, &e.Push.ID, &e.Push.Revision, &e.Label, &e.Count, &e.Seen, &e.Who, &asked, &state, &ids, &receipt, &e.Receipt.By, &e.Receipt.Link, &e.Receipt.Note)
 	if err != nil {
 		return e, err
 	}

@@ -62,13 +62,15 @@ func checkLedger(t *testing.T, open func() trigger.Ledger) {
 	if _, fresh, err := l.Intend(ctx, again, &prior); err != nil || fresh {
 		t.Errorf("instead of what is there no more: %t, %v", fresh, err)
 	}
-	if err := l.Settle(ctx, "a", trigger.Refused, job.Receipt{}); err != nil {
-		t.Fatal(err)
+	for _, state := range []trigger.EntryState{trigger.Refused, trigger.Fruitless} {
+		if err := l.Settle(ctx, "a", state, job.Receipt{By: "an action", Note: "it failed"}); err != nil {
+			t.Fatal(err)
+		}
+		if e, fresh, err := l.Intend(ctx, entry("a", 1), nil); err != nil || !fresh || e.Receipt.By != "" {
+			t.Errorf("after %s: %t, %v, %+v; expected that it may be asked again", state, fresh, err, e)
+		}
 	}
-	if _, fresh, err = l.Intend(ctx, entry("a", 1), nil); err != nil || !fresh {
-		t.Errorf("after a refusal: %t, %v; expected that it may be asked again", fresh, err)
-	}
-	receipt := job.Receipt{IDs: []string{"x", "y"}, State: job.Created}
+	receipt := job.Receipt{IDs: []string{"x", "y"}, State: job.Created, By: "action/0", Link: "https://ci.example/action", Note: "by another way"}
 	if err := l.Settle(ctx, "a", trigger.Done, receipt); err != nil {
 		t.Fatal(err)
 	}
@@ -160,7 +162,7 @@ func TestUnusableLedgers(t *testing.T) {
 			if _, err := sqlite(t, file).ExecContext(t.Context(), "INSERT INTO mozci_ledger_version (version) VALUES (99)"); err != nil {
 				t.Fatal(err)
 			}
-		}, says: "version 99, this program knows 1"},
+		}, says: "version 99, this program knows 2"},
 		"no database": {spoil: func(t *testing.T, file string) {
 			for _, end := range []string{"-wal", "-shm"} {
 				_ = os.Remove(file + end)

@@ -132,7 +132,7 @@ func (m *maker) plan(ctx context.Context, pushes []job.Push, labels []string) (P
 	}
 	for _, l := range labels {
 		if !offered[l] && unknown != nil && len(errs) == 0 {
-			return plan, job.Wrap("trigger.plan", l, unknown)
+			return plan, job.Wrap("trigger.plan", l, near(ctx, m.ci, pushes[len(pushes)-1], unknown))
 		}
 	}
 	return plan, errors.Join(errs...)

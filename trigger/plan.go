@@ -57,7 +57,11 @@ type Step struct {
 	Times  int      // the total that was wanted; a step that waited asks for no more than is then missing
 	Seen   int      // runs of the label, of any status, that were visible or asked for when this was planned
 	Builds []string // of Wait: the labels whose files it needs
-	Why    string
+	// With is the label, of Build, whose request makes this build too: the CI
+	// makes the builds that are missing itself. Nothing is asked for such a
+	// step; it is in the plan, its total and the budgets, since it runs.
+	With string
+	Why  string
 
 	Receipt *job.Receipt // after Run: what the CI answered
 	Err     error        // after Run: why there is no receipt
@@ -103,6 +107,7 @@ type stepJSON struct {
 	Times   int          `json:"times"`
 	Seen    int          `json:"seen"`
 	Builds  []string     `json:"builds,omitempty"`
+	With    string       `json:"with,omitempty"`
 	Why     string       `json:"why"`
 	Receipt *receiptJSON `json:"receipt,omitempty"`
 	Error   string       `json:"error,omitempty"`
@@ -111,6 +116,9 @@ type stepJSON struct {
 type receiptJSON struct {
 	IDs   []string  `json:"ids"`
 	State job.State `json:"state"`
+	By    string    `json:"by,omitempty"`
+	Link  string    `json:"link,omitempty"`
+	Note  string    `json:"note,omitempty"`
 }
 
 type leftJSON struct {
@@ -126,6 +134,8 @@ type PushRef struct {
 	Repo     string `json:"repo"`
 	ID       int64  `json:"id"`
 	Revision string `json:"revision"`
+	Git      string `json:"git_revision,omitempty"` // job.Push.Git; left out where nobody knows one
+	Hg       string `json:"hg_revision,omitempty"`  // job.Push.Hg
 }
 
 // MarshalJSON writes null for the revision of a push that has none.
@@ -138,13 +148,17 @@ func (r PushRef) MarshalJSON() ([]byte, error) {
 		Repo     string  `json:"repo"`
 		ID       int64   `json:"id"`
 		Revision *string `json:"revision"`
-	}{r.Repo, r.ID, rev})
+		Git      string  `json:"git_revision,omitempty"`
+		Hg       string  `json:"hg_revision,omitempty"`
+	}{r.Repo, r.ID, rev, r.Git, r.Hg})
 }
 
 // RefOf names a push.
-func RefOf(p job.Push) PushRef { return PushRef{p.Repo, p.ID, p.Revision} }
+func RefOf(p job.Push) PushRef { return PushRef{p.Repo, p.ID, p.Revision, p.Git, p.Hg} }
 
-func (r PushRef) push() job.Push { return job.Push{Repo: r.Repo, ID: r.ID, Revision: r.Revision} }
+func (r PushRef) push() job.Push {
+	return job.Push{Repo: r.Repo, ID: r.ID, Revision: r.Revision, Git: r.Git, Hg: r.Hg}
+}
 
 // MarshalJSON writes the plan in the program's shape.
 func (p Plan) MarshalJSON() ([]byte, error) {
@@ -152,10 +166,11 @@ func (p Plan) MarshalJSON() ([]byte, error) {
 	for _, s := range p.Steps {
 		j := stepJSON{
 			Key: s.Key, Label: s.Label, Push: RefOf(s.Push), Action: s.Action, Count: s.Count,
-			Times: s.Times, Seen: s.Seen, Builds: s.Builds, Why: s.Why,
+			Times: s.Times, Seen: s.Seen, Builds: s.Builds, With: s.With, Why: s.Why,
 		}
 		if s.Receipt != nil {
-			j.Receipt = &receiptJSON{append([]string{}, s.Receipt.IDs...), s.Receipt.State}
+			r := s.Receipt
+			j.Receipt = &receiptJSON{append([]string{}, r.IDs...), r.State, r.By, r.Link, r.Note}
 		}
 		if s.Err != nil {
 			j.Error = s.Err.Error()
@@ -180,7 +195,7 @@ func (p *Plan) UnmarshalJSON(text []byte) error {
 	for i, j := range in.Steps {
 		s := Step{
 			Key: j.Key, Label: j.Label, Push: j.Push.push(), Action: j.Action, Count: j.Count,
-			Times: j.Times, Seen: j.Seen, Builds: j.Builds, Why: j.Why,
+			Times: j.Times, Seen: j.Seen, Builds: j.Builds, With: j.With, Why: j.Why,
 		}
 		if err := s.check(); err != nil {
 			return fmt.Errorf("plan, step %d: %w", i+1, err)
@@ -205,6 +220,8 @@ func (s Step) check() error {
 		return fmt.Errorf("%w: action %q with count %d: expected trigger, build or wait, or nothing with 0", job.ErrInvalid, s.Action, s.Count)
 	case s.Count < 1:
 		return fmt.Errorf("%w: %s of %s: count %d, expected 1 or more", job.ErrInvalid, s.Action, s.Label, s.Count)
+	case s.With != "" && s.Action != Build:
+		return fmt.Errorf("%w: %s of %s: only a build is made with another label", job.ErrInvalid, s.Action, s.Label)
 	case s.Seen < 0 || s.Times < 0:
 		return fmt.Errorf("%w: %s of %s: seen %d and times %d, expected 0 or more", job.ErrInvalid, s.Action, s.Label, s.Seen, s.Times)
 	case s.Key != key(s.Push, s.Label, s.Seen, s.Count):

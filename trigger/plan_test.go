@@ -66,18 +66,18 @@ push    test    build
 20 abc0 -       exception
 `, &trigger.Options{Times: 1})
 	wantTrace(t, "plan", `
-20 build build 1: test needs it, and it never ran here
-20 wait test 1: has none of 1; waits: build is asked for
+20 build build 1: test needs it, and no run of it built anything
+20 wait test 1: has none of 1; waiting for build, triggered above
 19 nothing test 0: has 1 of 1: 1 passed
 18 build build 1: test needs it, and its files are gone
-18 wait test 1: has none of 1; waits: build is asked for
-17 wait test 1: has none of 1; waits: build is under way
+18 wait test 1: has none of 1; waiting for build, triggered above
+17 wait test 1: has none of 1; waiting for build, under way
 16 trigger test 1: has none of 1
 14 build build 1: test needs it, and it never ran here
-14 wait test 1: has none of 1; waits: build is asked for
+14 wait test 1: has none of 1; waiting for build, triggered above
 12 build build 1: test needs it, and its files are gone
-12 wait test 1: has none of 1; waits: build is asked for
-11 wait test 1: has none of 1; waits: build is under way
+12 wait test 1: has none of 1; waiting for build, triggered above
+11 wait test 1: has none of 1; waiting for build, under way
 10 trigger test 1: has none of 1
 15 left out test 1: a person cancelled its build build here
 13 left out test 1: its build build failed here
@@ -112,7 +112,7 @@ func TestBuildThatIsAlsoWanted(t *testing.T) {
 	}
 	wantTrace(t, "plan", `
 1 trigger build 2: has none of 2
-1 wait test 2: has none of 2; waits: build is asked for
+1 wait test 2: has none of 2; waiting for build, triggered above
 total 4
 `, trace(plan))
 }

@@ -36,8 +36,9 @@ type RunOptions struct {
 // Run carries a plan out: it asks for each step that asks for something, once,
 // then waits for the builds that steps wait for and asks for those too. It
 // returns the plan with receipts. A step that fails has its error, does not
-// stop the others, and is joined into Run's error; a ledger that fails stops
-// everything, since without it nobody knows what was asked for.
+// stop the others, and is joined into Run's error; one that the CI denies stops
+// those that follow, which would be denied as well (ErrNotTried). A ledger that
+// fails stops everything, since without it nobody knows what was asked for.
 //
 // A step whose key the ledger knows is not asked for again: its receipt says
 // AlreadyAsked. One that was intended and never settled, by a process that died
@@ -70,13 +71,18 @@ func Run(ctx context.Context, ci job.Scheduler, plan Plan, opts *RunOptions) (Pl
 		}
 	}
 	err := r.run(ctx, out.Steps)
+	r.made(out.Steps)
 	return out, errors.Join(err, stepErrors(out.Steps, err))
 }
+
+// ErrNotTried says of a step that it was not tried, since the CI had denied
+// another one what it would deny this one as well.
+var ErrNotTried = errors.New("not tried: what was denied before would be denied here too")
 
 func stepErrors(steps []Step, but error) error {
 	var errs []error
 	for _, s := range steps {
-		if s.Err != nil && !errors.Is(but, s.Err) {
+		if s.Err != nil && !errors.Is(but, s.Err) && !errors.Is(s.Err, ErrNotTried) {
 			errs = append(errs, fmt.Errorf("%s on %s: %w", s.Label, s.Push, s.Err))
 		}
 	}
@@ -84,9 +90,25 @@ func stepErrors(steps []Step, but error) error {
 }
 
 type runner struct {
-	ci   job.Scheduler
-	opts RunOptions
-	log  *slog.Logger
+	ci     job.Scheduler
+	opts   RunOptions
+	log    *slog.Logger
+	denied error // what the CI denied a step, and so all that follow
+}
+
+// made gives the builds that came with another step's request its receipt.
+func (r *runner) made(steps []Step) {
+	for i := range steps {
+		b := &steps[i]
+		if b.With == "" {
+			continue
+		}
+		for _, s := range steps {
+			if s.Label == b.With && s.Push.Repo == b.Push.Repo && s.Push.ID == b.Push.ID && s.Push.Revision == b.Push.Revision {
+				b.Receipt, b.Err = s.Receipt, s.Err
+			}
+		}
+	}
 }
 
 // ledgerError is an error of the ledger: it ends the run.
@@ -102,6 +124,10 @@ func (r *runner) run(ctx context.Context, steps []Step) error {
 		switch s.Action {
 		case Nothing:
 			continue
+		case Build:
+			if s.With != "" {
+				continue // it comes with what needs it
+			}
 		case Wait:
 			done, err := r.done(ctx, s)
 			if err != nil {
@@ -137,14 +163,21 @@ func (r *runner) done(ctx context.Context, s *Step) (bool, error) {
 // do asks for a step and notes what came of it. Its error is one that ends the
 // run: the ledger's, or the context's.
 func (r *runner) do(ctx context.Context, s *Step) error {
-	receipt, err := r.ask(ctx, *s)
+	var receipt job.Receipt
+	err := r.denied
+	if err == nil {
+		receipt, err = r.ask(ctx, *s)
+		if errors.Is(err, job.ErrDenied) {
+			r.denied = fmt.Errorf("%w: %w", ErrNotTried, err)
+		}
+	}
 	var broken *ledgerError
 	if err == nil {
 		s.Receipt = &receipt
 		r.log.Info("asked", "label", s.Label, "push", s.Push.ID, "count", s.Count, "state", string(receipt.State))
 	} else {
 		s.Err = err
-		r.log.Warn("not asked", "label", s.Label, "push", s.Push.ID, "err", err)
+		r.log.Info("not asked", "label", s.Label, "push", s.Push.ID, "err", err)
 	}
 	if r.opts.OnStep != nil {
 		r.opts.OnStep(*s)

@@ -3,6 +3,7 @@ package trigger_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -29,10 +30,10 @@ func TestRunWaitsForBuilds(t *testing.T) {
 	done := runPlan(t, ci, plan, nil)
 	wantTrace(t, "done", `
 13 build build 1: test needs it, and it never ran here => created 1
-13 wait test 2: has none of 2; waits: build is asked for => created 2
+13 wait test 2: has none of 2; waiting for build, triggered above => created 2
 12 build build 1: test needs it, and its files are gone => created 1
-12 wait test 1: has 1 of 2: 1 passed; waits: build is asked for => created 1
-11 wait test 2: has none of 2; waits: build is under way => created 2
+12 wait test 1: has 1 of 2: 1 passed; waiting for build, triggered above => created 1
+11 wait test 2: has none of 2; waiting for build, under way => created 2
 10 trigger test 2: has none of 2 => created 2
 total 9
 `, trace(done))
@@ -54,7 +55,7 @@ func TestPlanTwice(t *testing.T) {
 	wantTrace(t, "again", `
 2 trigger test 1: has none of 1 => already_asked 1
 1 build build 1: test needs it, and it never ran here => already_asked 1
-1 wait test 1: has none of 1; waits: build is asked for => already_asked 1
+1 wait test 1: has none of 1; waiting for build, triggered above => already_asked 1
 total 3
 `, trace(runPlan(t, forgetful, plan, opts)))
 }
@@ -150,7 +151,7 @@ func TestLostAnswers(t *testing.T) {
 			if c.fails {
 				time.Sleep(time.Minute) // of the bubble
 				_, err := trigger.Run(t.Context(), ci, plan, opts)
-				if !errors.Is(err, job.ErrUnavailable) || !strings.Contains(err.Error(), "1m0s ago is not known") {
+				if !errors.Is(err, job.ErrUnavailable) || !strings.Contains(err.Error(), "not known until 00:") {
 					t.Errorf("%s: a minute later: %v, expected unknown", name, err)
 				}
 			}
@@ -201,9 +202,9 @@ func TestRefusals(t *testing.T) {
 		t.Fatal(err)
 	}
 	ledger := trigger.NewMemory()
-	no := refuse{Scheduler: ci, id: 2}
+	no := refuse{Scheduler: ci, id: 2, err: job.ErrRefused}
 	done, err := trigger.Run(t.Context(), no, plan, &trigger.RunOptions{Ledger: ledger})
-	if !errors.Is(err, job.ErrDenied) || done.Steps[0].Err == nil || done.Steps[1].Receipt == nil {
+	if !errors.Is(err, job.ErrRefused) || done.Steps[0].Err == nil || done.Steps[1].Receipt == nil {
 		t.Errorf("%v\n%s", err, trace(done))
 	}
 	if _, err := trigger.Run(t.Context(), ci, plan, &trigger.RunOptions{Ledger: ledger}); err != nil {
@@ -218,14 +219,42 @@ func TestRefusals(t *testing.T) {
 
 type refuse struct {
 	job.Scheduler
-	id int64
+	id  int64 // 0 for every push
+	err error
+
+	asked *int
 }
 
 func (r refuse) Trigger(ctx context.Context, q job.Request) (job.Receipt, error) {
-	if q.Push.ID == r.id {
-		return job.Receipt{}, job.Wrap("trigger", q.Label, job.ErrDenied)
+	if r.asked != nil {
+		*r.asked++
+	}
+	if q.Push.ID == r.id || r.id == 0 {
+		return job.Receipt{}, job.Wrap("trigger", q.Label, r.err)
 	}
 	return r.Scheduler.Trigger(ctx, q)
+}
+
+// What the CI denies it denies for every step: it is asked once, and the error is
+// told once.
+func TestDenied(t *testing.T) {
+	w := jobtest.MustParse("push test\n1 a1c0 -\n2 b2d1 -\n3 c3e2 -\n")
+	ci := jobtest.NewCI(w, nil)
+	plan, err := trigger.Make(t.Context(), ci, w.Pushes("autoland"), []string{"test"}, &trigger.Options{Times: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked := 0
+	no := refuse{Scheduler: ci, err: fmt.Errorf("%w: the scope hooks:trigger-hook:x is missing", job.ErrDenied), asked: &asked}
+	done, err := trigger.Run(t.Context(), no, plan, nil)
+	if asked != 1 || !errors.Is(err, job.ErrDenied) || strings.Count(err.Error(), "hooks:trigger-hook:x") != 1 {
+		t.Errorf("asked %d times: %v", asked, err)
+	}
+	for i, s := range done.Steps {
+		if s.Receipt != nil || errors.Is(s.Err, trigger.ErrNotTried) != (i > 0) || !errors.Is(s.Err, job.ErrDenied) {
+			t.Errorf("step %d: %v", i+1, s.Err)
+		}
+	}
 }
 
 // A build that fails ends the waiting of its test, with the reason.
@@ -237,7 +266,7 @@ func TestBuildThatFails(t *testing.T) {
 	}
 	wantTrace(t, "done", `
 1 build build 1: test needs it, and it never ran here => created 1
-1 wait test 1: has none of 1; waits: build is asked for => trigger.wait test: the build it needs has no files: the build is failed
+1 wait test 1: has none of 1; waiting for build, triggered above => trigger.wait test: the build it needs has no files: the build is failed
 total 2
 `, trace(done))
 }

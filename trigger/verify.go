@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/mozci/mozci/job"
 )
@@ -15,7 +16,7 @@ import (
 // mismatch, joined, and asks for nothing.
 func Verify(ctx context.Context, repo job.Repository, ci job.Scheduler, plan Plan) error {
 	var errs []error
-	catalogs := map[int64][]job.Entry{}
+	catalogs := map[string][]job.Entry{}
 	for i, s := range plan.Steps {
 		if s.Action == Nothing {
 			continue
@@ -35,11 +36,13 @@ func Verify(ctx context.Context, repo job.Repository, ci job.Scheduler, plan Pla
 }
 
 // verify checks one step; catalogs of pushes that were read are kept in known.
-func verify(ctx context.Context, repo job.Repository, ci job.Scheduler, s Step, known map[int64][]job.Entry) error {
+func verify(ctx context.Context, repo job.Repository, ci job.Scheduler, s Step, known map[string][]job.Entry) error {
 	if s.Push.Repo != repo.Name() {
 		return fmt.Errorf("%w: push %s is not of %s", job.ErrInvalid, s.Push, repo.Name())
 	}
-	catalog, ok := known[s.Push.ID]
+	labels := append([]string{s.Label}, s.Builds...)
+	at := fmt.Sprint(s.Push.ID, " ", labels)
+	catalog, ok := known[at]
 	if !ok {
 		p, err := repo.Push(ctx, s.Push.Revision)
 		switch {
@@ -50,30 +53,47 @@ func verify(ctx context.Context, repo job.Repository, ci job.Scheduler, s Step, 
 		case p.ID != s.Push.ID || p.Revision != s.Push.Revision:
 			return fmt.Errorf("%w: push %s is not %s", job.ErrInvalid, s.Push, p)
 		}
-		catalog, err = job.Catalog(ctx, ci, p)
-		if err != nil && !errors.Is(err, errors.ErrUnsupported) {
+		catalog, err = job.Catalog(ctx, ci, p, labels...)
+		if errors.Is(err, errors.ErrUnsupported) {
+			return nil
+		}
+		if err != nil {
 			return err
 		}
-		known[s.Push.ID] = catalog
+		known[at] = catalog
 	}
-	if catalog == nil {
-		return nil
-	}
-	for _, label := range append([]string{s.Label}, s.Builds...) {
+	for _, label := range labels {
 		if _, err := Lookup(catalog, label); err != nil {
-			return err
+			return near(ctx, ci, s.Push, err)
 		}
 	}
 	return nil
 }
 
-// Cancel stops the runs that a plan asked for, as the ledger knows them. It
-// returns the ids that were cancelled, and the steps whose runs it does not
-// know, with the reason. Runs that have ended are no error.
+// near is the error of a label that a push does not offer, with the labels
+// nearest to it of all that it does offer.
+func near(ctx context.Context, ci job.Scheduler, p job.Push, unknown error) error {
+	var missing *UnknownLabelError
+	if !errors.As(unknown, &missing) {
+		return unknown
+	}
+	all, err := job.Catalog(ctx, ci, p)
+	if err != nil {
+		return unknown
+	}
+	_, err = Lookup(all, missing.Label)
+	return err
+}
+
+// Cancel stops the runs that a plan asked for, as the ledger knows them: those
+// that the CI named at once, those that a job of its own has made since, and
+// such a job itself where it is still under way. It returns the ids that were
+// cancelled, and the steps whose runs it does not know, with the reason. Runs
+// that have ended are no error.
 func Cancel(ctx context.Context, ci job.Scheduler, l Ledger, plan Plan) (ids []string, left []LeftOut, err error) {
 	var errs []error
 	for _, s := range plan.Steps {
-		if s.Action == Nothing {
+		if s.Action == Nothing || s.With != "" {
 			continue
 		}
 		out := func(why string) {
@@ -84,19 +104,55 @@ func Cancel(ctx context.Context, ci job.Scheduler, l Ledger, plan Plan) (ids []s
 		case err != nil:
 			return ids, left, err
 		case len(entries) == 0:
-			out("the ledger does not know that it was asked for")
-			continue
-		case len(entries[0].Receipt.IDs) == 0:
-			out("the CI did not say which runs it made")
+			out("the ledger does not know that it was triggered")
 			continue
 		}
-		for _, id := range entries[0].Receipt.IDs {
-			if err := job.Cancel(ctx, ci, id); err != nil {
-				errs = append(errs, err)
-				continue
-			}
-			ids = append(ids, id)
+		stopped, why, err := Withdraw(ctx, ci, s.Push, entries[0].Receipt)
+		ids = append(ids, stopped...)
+		if err != nil {
+			errs = append(errs, err)
+		}
+		if why != "" {
+			out(why)
 		}
 	}
 	return ids, left, errors.Join(errs...)
+}
+
+// Withdraw stops what came of one request: its runs, and the CI's own job that
+// is to make them where that is still under way. It returns what it stopped, and
+// why nothing is known to stop, if that is so. Runs that have ended are no error.
+func Withdraw(ctx context.Context, ci job.Scheduler, p job.Push, r job.Receipt) (ids []string, why string, err error) {
+	if r.By == "" && len(r.IDs) == 0 {
+		return nil, "the CI did not say which runs it made", nil
+	}
+	stop := r.IDs
+	if r.By != "" {
+		made, err := job.OutcomeOf(ctx, ci, p, "", r)
+		if err != nil && !errors.Is(err, errors.ErrUnsupported) {
+			return nil, "", err
+		}
+		if !made.Done { // first, so that it makes no more
+			if err := job.Cancel(ctx, ci, r.By); err != nil {
+				return nil, "", err
+			}
+			ids = append(ids, r.By)
+			if made, err = job.OutcomeOf(ctx, ci, p, "", r); err != nil {
+				return ids, "", err
+			}
+		}
+		if made.Why != "" && len(made.IDs) == 0 && len(ids) == 0 {
+			return nil, made.Why, nil
+		}
+		stop = append(slices.Clone(stop), made.IDs...)
+	}
+	var errs []error
+	for _, id := range stop {
+		if err := job.Cancel(ctx, ci, id); err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		ids = append(ids, id)
+	}
+	return ids, "", errors.Join(errs...)
 }

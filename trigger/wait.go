@@ -136,7 +136,7 @@ func (r *runner) release(ctx context.Context, s *Step) error {
 	}
 	missing := s.Count
 	if s.Times > 0 {
-		missing = min(missing, s.Times-runs.Counted-out)
+		missing = min(missing, s.Times-runs.Counted-out.runs)
 	}
 	if missing < 1 {
 		s.Receipt = &job.Receipt{State: job.AlreadyAsked}
@@ -147,7 +147,7 @@ func (r *runner) release(ctx context.Context, s *Step) error {
 		s.Why += fmt.Sprintf("; %d still missing once the build was done", missing)
 	}
 	now := *s
-	now.Count, now.Seen = missing, runs.Seen+out
+	now.Count, now.Seen = missing, runs.Seen+out.runs
 	err = r.do(ctx, &now)
 	s.Receipt, s.Err = now.Receipt, now.Err
 	return err

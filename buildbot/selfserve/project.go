@@ -197,7 +197,7 @@ func (p *Project) upstream(builder string) []string {
 
 // Catalog implements job.Cataloger. A test needs the builds that
 // allthethings.json, or its name, says.
-func (p *Project) Catalog(ctx context.Context, push job.Push) ([]job.Entry, error) {
+func (p *Project) Catalog(ctx context.Context, push job.Push, labels ...string) ([]job.Entry, error) {
 	const op = "selfserve.catalog"
 	if !push.Testable() {
 		return nil, job.Wrap(op, push.String(), job.ErrNotScheduled)
@@ -235,7 +235,7 @@ func (p *Project) Catalog(ctx context.Context, push job.Push) ([]job.Entry, erro
 	if len(out) == 0 {
 		return nil, job.Wrap(op, push.String(), job.ErrNotScheduled)
 	}
-	return out, nil
+	return job.OfLabels(out, labels...), nil
 }
 
 // ArtifactsExist implements job.ArtifactChecker: whether the package of a build

@@ -62,7 +62,7 @@ func handle(ctx context.Context, repo job.Repository, ci job.Scheduler, ledger t
 	if err != nil {
 		return err
 	}
-	fmt.Printf("failed on %v: %d runs to ask for\n", failed.Push(), found.Plan.Total())
+	fmt.Printf("failed on %v: %d runs to trigger\n", failed.Push(), found.Plan.Total())
 	for _, l := range found.Plan.LeftOut {
 		fmt.Println("left out", l.Push.ID, l.Why)
 	}

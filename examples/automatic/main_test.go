@@ -3,8 +3,8 @@ package main
 func Example() {
 	main()
 	// Output:
-	// failed on autoland 20 d4f36da69657: 1 runs to ask for
-	// left out 18 between the last good push 17 and the first bad one 20; untestable: nothing is scheduled on it
-	// failed on autoland 19 c3e2e60b498f: 0 runs to ask for
+	// failed on autoland 20 d4f36da69657: 1 runs to trigger
+	// left out 18 between last good 17 and first bad 20; untestable: nothing is scheduled on it
+	// failed on autoland 19 c3e2e60b498f: 0 runs to trigger
 	// left out 18 the runs on c3e2e60b498f were asked for before: automatic backfill does not act on its own offspring
 }

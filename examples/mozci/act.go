@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/user"
@@ -60,7 +61,7 @@ func (f actFlags) check() error {
 // wanted says whether to carry the plan out: with --yes, or when somebody at a
 // terminal says so. Elsewhere a plan is only printed.
 func (a *app) wanted(f actFlags, plan trigger.Plan) bool {
-	return plan.Total() > 0 && a.wantedTo(f, fmt.Sprintf("Ask for %s?", runs(plan.Total())))
+	return plan.Total() > 0 && a.wantedTo(f, fmt.Sprintf("Trigger %s?", runs(plan.Total())))
 }
 
 // wantedTo says whether to do what the question asks about.
@@ -103,8 +104,24 @@ func (a *app) carryOut(ctx context.Context, ci job.Scheduler, plan trigger.Plan,
 			}
 		},
 	})
-	if !a.json {
-		a.printf("%s asked for\n", runs(asked))
+	if a.json {
+		return done, err
+	}
+	failed, steps := 0, 0
+	for _, s := range done.Steps {
+		switch {
+		case s.Action == trigger.Nothing:
+			continue
+		case s.With != "" && s.Err == nil && s.Receipt != nil && s.Receipt.State != job.AlreadyAsked:
+			asked += s.Count
+		case s.Err != nil && s.With == "":
+			failed++
+		}
+		steps++
+	}
+	a.printf("%s triggered\n", runs(asked))
+	if failed > 0 && err != nil {
+		err = &toldError{err, failed, steps}
 	}
 	return done, err
 }
@@ -112,14 +129,43 @@ func (a *app) carryOut(ctx context.Context, ci job.Scheduler, plan trigger.Plan,
 func (a *app) printStep(s trigger.Step) {
 	what := fmt.Sprintf("%s of %s on %s", runs(s.Count), s.Label, a.where(s.Push))
 	switch {
+	case errors.Is(s.Err, trigger.ErrNotTried):
+		a.printf("not triggered, for the same reason: %s\n", what)
+	case errors.Is(s.Err, job.ErrUnavailable):
+		a.printf("unclear: %s: %v\n", what, s.Err)
 	case s.Err != nil:
-		a.printf("not asked for: %s: %v\n", what, s.Err)
+		a.printf("not triggered: %s: %v\n", what, s.Err)
 	case s.Receipt.State == job.AlreadyAsked:
-		a.printf("asked for before: %s\n", what)
+		a.printf("triggered before: %s%s\n", what, noted(s.Receipt))
 	default:
-		a.printf("asked for %s\n", what)
+		a.printf("triggered %s%s\n", what, noted(s.Receipt))
 	}
 }
+
+// noted is what people should know of a receipt: where to look, and that another
+// way was taken.
+func noted(r *job.Receipt) string {
+	out := ""
+	if r.Link != "" {
+		out += ": " + r.Link
+	}
+	if r.Note != "" {
+		out += " (" + r.Note + ")"
+	}
+	return out
+}
+
+// toldError is an error whose parts were printed when they happened.
+type toldError struct {
+	error
+	failed, steps int
+}
+
+func (e *toldError) Error() string {
+	return fmt.Sprintf("%d of %d not carried out, see above", e.failed, e.steps)
+}
+
+func (e *toldError) Unwrap() error { return e.error }
 
 func who() string {
 	if u, err := user.Current(); err == nil {
@@ -135,8 +181,18 @@ func runs(n int) string {
 	return fmt.Sprintf("%d runs", n)
 }
 
-// pushName is a push in a table: its id and short revision.
-func pushName(p job.Push) string { return fmt.Sprintf("%d %s", p.ID, p.Short()) }
+// pushName is a push in a table: its id and revision.
+func pushName(p job.Push) string { return fmt.Sprintf("%d %s", p.ID, revisions(p)) }
+
+// revisions are the short revision of a push, and that of the other system where
+// the repository is kept in hg and in git.
+func revisions(p job.Push) string {
+	system, hash := p.Twin()
+	if hash == "" {
+		return p.Short()
+	}
+	return fmt.Sprintf("%s (%s %.12s)", p.Short(), system, hash)
+}
 
 // where is pushName, with the repository when it is not the one that the
 // command is about.

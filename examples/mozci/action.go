@@ -24,6 +24,9 @@ type actionJSON struct {
 	Receipt      *struct {
 		IDs   []string  `json:"ids"`
 		State job.State `json:"state"`
+		By    string    `json:"by,omitempty"`
+		Link  string    `json:"link,omitempty"`
+		Note  string    `json:"note,omitempty"`
 	} `json:"receipt,omitempty"`
 }
 
@@ -50,7 +53,7 @@ func (a *app) action(cmd *cobra.Command, t triggerFlags) error {
 	if err != nil {
 		return err
 	}
-	req := job.Request{Action: t.action, Input: input, Count: t.times, Why: "asked for by " + who()}
+	req := job.Request{Action: t.action, Input: input, Count: t.times, Why: "triggered by " + who()}
 	if len(t.labels) == 1 {
 		req.Label = t.labels[0]
 	}
@@ -66,7 +69,7 @@ func (a *app) action(cmd *cobra.Command, t triggerFlags) error {
 		a.printf("%s  %s%s\n", a.where(req.Push), t.action, on)
 	}
 	var failed error
-	if a.wantedTo(t.actFlags, "Ask for "+t.action+"?") {
+	if a.wantedTo(t.actFlags, "Trigger "+t.action+"?") {
 		var receipt job.Receipt
 		req, receipt, failed = trigger.Act(cmd.Context(), p.act, req, &trigger.RunOptions{Ledger: ledger, Who: who()})
 		shown.Key = req.Key
@@ -74,9 +77,12 @@ func (a *app) action(cmd *cobra.Command, t triggerFlags) error {
 			shown.Receipt = &struct {
 				IDs   []string  `json:"ids"`
 				State job.State `json:"state"`
-			}{append([]string{}, receipt.IDs...), receipt.State}
+				By    string    `json:"by,omitempty"`
+				Link  string    `json:"link,omitempty"`
+				Note  string    `json:"note,omitempty"`
+			}{append([]string{}, receipt.IDs...), receipt.State, receipt.By, receipt.Link, receipt.Note}
 			if !a.json {
-				a.printf("%s\n", map[job.State]string{job.AlreadyAsked: "asked for before", job.Accepted: "asked for", job.Created: "asked for"}[receipt.State])
+				a.printf("%s%s\n", map[job.State]string{job.AlreadyAsked: "triggered before", job.Accepted: "triggered", job.Created: "triggered"}[receipt.State], noted(&receipt))
 			}
 		}
 	}

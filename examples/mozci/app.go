@@ -33,6 +33,10 @@ type app struct {
 	ci, triggerCI string
 	hgURL, thURL  string
 	rootURL       string
+	trustDomain   string
+	project       string
+	landoURL      string
+	branch        string
 	buildbotURL   string
 	selfserveURL  string
 	buildDataURL  string
@@ -73,8 +77,12 @@ Nothing is asked for without --yes, or a yes on the terminal. Exit status: 0 don
 	f.StringVar(&a.ci, "ci", "taskcluster", "the CI whose jobs are read, by `name`: taskcluster, buildbot, selfserve, or treeherder (read only)")
 	f.StringVar(&a.triggerCI, "trigger-ci", "", "the CI that runs are asked of, by `name`, if it is another one")
 	f.StringVar(&a.hgURL, "hg-url", pushlog.DefaultURL, "the `URL` of the hg server whose pushlog says what was pushed")
+	f.StringVar(&a.landoURL, "lando-url", pushlog.DefaultLandoURL, "the `URL` of Lando, which knows what a hash of git is in hg; with another --hg-url none, unless it is given")
+	f.StringVar(&a.branch, "branch", "", "the `name` of the branch whose pushes are meant (default: that of --rev, or else the repository's own)")
 	f.StringVar(&a.thURL, "treeherder-url", treeherder.DefaultURL, "the `URL` of Treeherder, or a file with a resultset saved in 2013 or 2014")
 	f.StringVar(&a.rootURL, "root-url", "", "the `URL` of the Taskcluster deployment (default: TASKCLUSTER_ROOT_URL, or "+taskcluster.FirefoxCI+")")
+	f.StringVar(&a.trustDomain, "trust-domain", "", "the `name` of the project's trust domain, the first part of its routes in Taskcluster's index (default: as Firefox's CI is configured)")
+	f.StringVar(&a.project, "project", "", "the project's `name` in Taskcluster, where it is not that of --repo")
 	f.StringVar(&a.buildbotURL, "buildbot-url", "", "the `URL` of a Buildbot master, for --ci buildbot, whose changes are the pushes unless --hg-url says where they are")
 	f.StringVar(&a.selfserveURL, "selfserve-url", selfserve.DefaultURL, "the `URL` of BuildAPI, for --ci selfserve")
 	f.StringVar(&a.buildDataURL, "builddata-url", selfserve.DefaultBuildDataURL, "the `URL` of the folder of Buildbot's status dumps, for --ci selfserve")
@@ -116,6 +124,8 @@ func (a *app) start(cmd *cobra.Command) error {
 		return usage("--parallel %d: expected 1 or more", a.parallel)
 	case a.record != "" && a.replay != "":
 		return usage("--record and --replay exclude each other")
+	case a.branch != "" && a.world != "":
+		return usage("--branch %s: a world has no branches", a.branch)
 	case a.world != "" && (a.record != "" || a.replay != ""):
 		return usage("--world has no HTTP exchanges to record or replay")
 	}
@@ -178,11 +188,13 @@ func exitStatus(err error, started bool) int {
 	switch {
 	case err == nil:
 		return 0
-	case errors.As(err, &wrong), !started, errors.Is(err, job.ErrInvalid) && !errors.Is(err, job.ErrUnavailable):
+	case errors.As(err, &wrong), !started:
 		return 2
-	case errors.Is(err, job.ErrUnavailable), errors.Is(err, job.ErrMalformed), errors.Is(err, errTold):
+	case errors.Is(err, job.ErrUnavailable), errors.Is(err, job.ErrMalformed), errors.Is(err, job.ErrRefused), errors.Is(err, job.ErrDenied), errors.Is(err, errTold):
 		return 1
-	case errors.Is(err, job.ErrNotFound), errors.Is(err, job.ErrNotScheduled), errors.Is(err, backfill.ErrNotBad), errors.Is(err, backfill.ErrOverBudget), errors.Is(err, errNotEnough):
+	case errors.Is(err, job.ErrInvalid):
+		return 2
+	case errors.Is(err, job.ErrNotFound), errors.Is(err, job.ErrNotScheduled), errors.Is(err, job.ErrNoLine), errors.Is(err, backfill.ErrNotBad), errors.Is(err, backfill.ErrOverBudget), errors.Is(err, errNotEnough):
 		return 3
 	}
 	return 1

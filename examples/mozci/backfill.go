@@ -18,6 +18,7 @@ type backfillFlags struct {
 	maxRevisions     int
 	times            int
 	automatic, holes bool
+	newer            bool
 	existing, follow bool
 	manifests        []string
 	test             string
@@ -31,19 +32,21 @@ func (a *app) backfillCommand() *cobra.Command {
 		Short: "The last good push of a broken label, and what to run since",
 		Long: `The last good push of a broken label, and what to run since. It walks from --rev,
 where the label must be bad, to older pushes, and stops at the last one on which
-the label was good: not the last on which it ran. When there is none, it fills
-everything up to --max-revisions, or with --automatic nothing.`,
+the label was good: not the last on which it ran. What is filled is the gap
+between that push and the first bad one; without a good push it is everything up
+to --max-revisions, or with --automatic nothing.`,
 		Example: `  mozci backfill --label linux64/opt/xpcshell-1 --rev a062f26a3ad8 --max-revisions 30 --times 2`,
 		Args:    noArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return a.backfill(cmd, b) },
 	}
 	f := cmd.Flags()
 	f.StringVar(&b.label, "label", "", "the `label` that is broken")
-	f.StringVar(&b.rev, "rev", "", "a `revision` on which it is bad: 12 to 40 digits, or tip")
+	f.StringVar(&b.rev, "rev", "", "a `revision` on which it is bad: 12 to 40 digits, of hg or of git, or tip")
 	f.IntVar(&b.maxRevisions, "max-revisions", 20, "how many pushes before it to look at, at most; with --allthethings half as many again as SETA passes over")
 	f.IntVar(&b.times, "times", 1, "how many runs each missing push is to have in all")
 	f.BoolVar(&b.automatic, "automatic", false, "no person asked: do nothing when the label was never good")
 	f.BoolVar(&b.holes, "holes", false, "fill every push of the range, whatever the results: for performance jobs")
+	f.BoolVar(&b.newer, "fill-newer", false, "fill the pushes newer than the first bad one as well, which cannot hold the culprit")
 	f.BoolVar(&b.existing, "existing-only", false, "only where the builds exist: ask for no build")
 	f.BoolVar(&b.follow, "follow-merges", false, "look at what merges brought from other repositories, too")
 	f.StringVar(&b.test, "test", "", "good and bad are about this `test` and not about the job: its logs tell")
@@ -75,7 +78,7 @@ func (a *app) backfill(cmd *cobra.Command, b backfillFlags) error {
 	ctx := cmd.Context()
 	progress := a.progress()
 	found, err := backfill.Find(ctx, p.repo, p.read, b.label, b.rev, &backfill.Options{
-		MaxRevisions: b.maxRevisions, Times: b.times, Automatic: b.automatic, Holes: b.holes,
+		MaxRevisions: b.maxRevisions, Times: b.times, Automatic: b.automatic, Holes: b.holes, FillNewer: b.newer,
 		Judge: a.judge(p, b.test), Test: b.test, Width: a.parallel, Ledger: ledger, Observe: progress.saw, Logger: a.log,
 		FollowMerges: b.follow, Manifests: b.manifests, Repositories: p.repositories, ExistingOnly: b.existing, Budgets: b.budgets(cmd.Flags()),
 	})
@@ -143,7 +146,7 @@ func (a *app) printFound(r backfill.Result, b backfillFlags) {
 	if b.yes && r.Plan.Total() > 0 {
 		return // what is asked for is said when it is
 	}
-	a.printf("%s to ask for\n", runs(r.Plan.Total()))
+	a.printf("%s to trigger\n", runs(r.Plan.Total()))
 }
 
 // printFollowed says where what a merge brought was good last.

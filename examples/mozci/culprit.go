@@ -41,7 +41,7 @@ pass on its parent. How many runs it will take is said first, and more than
 	}
 	f := cmd.Flags()
 	f.StringVar(&c.label, "label", "", "the `label` that is broken")
-	f.StringVar(&c.rev, "rev", "", "a `revision` on which it failed: 12 to 40 digits, or tip")
+	f.StringVar(&c.rev, "rev", "", "a `revision` on which it failed: 12 to 40 digits, of hg or of git, or tip")
 	f.StringVar(&c.test, "test", "", "which push broke this `test`, and not the job: its logs tell")
 	f.StringArrayVar(&c.manifests, "manifest", nil, "the test `manifest` that the failure is in; may be given several times")
 	f.Float64Var(&c.confidence, "confidence", 0.95, "the probability at which a push is named, 0.5 to less than 1")

@@ -104,6 +104,11 @@ func (a *app) measured(cmd *cobra.Command, q frequencyFlags) (analysis.Overview,
 		return analysis.Overview{}, err
 	}
 	ctx := cmd.Context()
+	if q.last > 1 {
+		if err := job.Line(ctx, p.repo); err != nil {
+			return analysis.Overview{}, err
+		}
+	}
 	pushes, err := p.repo.Pushes(ctx, job.Around(q.rev, q.last-1, 0))
 	if err != nil {
 		return analysis.Overview{}, err

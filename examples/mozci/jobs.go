@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -24,7 +25,7 @@ func (a *app) jobsCommand() *cobra.Command {
 		Args:    noArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return a.jobs(cmd, rev, labels) },
 	}
-	cmd.Flags().StringVar(&rev, "rev", "", "a `revision` of 12 to 40 digits, or tip")
+	cmd.Flags().StringVar(&rev, "rev", "", "a `revision` of 12 to 40 digits, of hg or of git, or tip")
 	cmd.Flags().StringArrayVar(&labels, "label", nil, "this `label` only; may be given several times")
 	return cmd
 }
@@ -52,6 +53,9 @@ func (a *app) jobs(cmd *cobra.Command, rev string, labels []string) error {
 	if err != nil || len(jobs) > 0 {
 		return err
 	}
+	if _, err := job.Catalog(ctx, p.read, push, labels...); errors.Is(err, job.ErrNotScheduled) {
+		return err // it says where it was looked for
+	}
 	for _, l := range labels {
 		ran, err := p.read.Jobs(ctx, push)
 		if err != nil {
@@ -78,12 +82,14 @@ func (a *app) printJobs(jobs []job.Job) error {
 			Kind      job.Kind   `json:"kind"`
 			Status    job.Status `json:"status"`
 			Revision  *string    `json:"revision"`
+			Git       *string    `json:"git_revision"`
+			Hg        *string    `json:"hg_revision"`
 			PushID    int64      `json:"push_id"`
 			Requested *time.Time `json:"requested"`
 			Started   *time.Time `json:"started"`
 			Finished  *time.Time `json:"finished"`
 		}{
-			j.ID(), j.Name(), j.Kind(), j.Status(), orNull(j.Push().Revision), j.Push().ID,
+			j.ID(), j.Name(), j.Kind(), j.Status(), orNull(j.Push().Revision), orNull(j.Push().Git), orNull(j.Push().Hg), j.Push().ID,
 			timeOrNull(t.Requested), timeOrNull(t.Started), timeOrNull(t.Finished),
 		})
 		if err != nil {

@@ -21,7 +21,7 @@ that had it first and exactly those of its pushes that brought something new.`,
 		Args:    noArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return a.origin(cmd, rev) },
 	}
-	cmd.Flags().StringVar(&rev, "rev", "", "a `revision` of 12 to 40 digits, or tip")
+	cmd.Flags().StringVar(&rev, "rev", "", "a `revision` of 12 to 40 digits, of hg or of git, or tip")
 	return cmd
 }
 
@@ -37,6 +37,7 @@ type originJSON struct {
 type originPush struct {
 	ID       int64  `json:"id"`
 	Revision string `json:"revision"`
+	Git      string `json:"git_revision,omitempty"`
 }
 
 func (a *app) origin(cmd *cobra.Command, rev string) error {
@@ -83,7 +84,7 @@ func (a *app) printOrigins(push job.Push, origins []job.Origin) error {
 	for _, o := range origins {
 		j := originJSON{Repo: orNull(o.Repo), Pushes: []originPush{}, Gone: o.Gone}
 		for _, p := range o.Pushes {
-			j.Pushes = append(j.Pushes, originPush{p.ID, p.Revision})
+			j.Pushes = append(j.Pushes, originPush{p.ID, p.Revision, p.Git})
 		}
 		if n := len(j.Pushes); n > 0 {
 			j.FirstID, j.LastID = &j.Pushes[0].ID, &j.Pushes[n-1].ID

@@ -99,6 +99,21 @@ func (a *app) services() (*places, error) {
 			return nil, err
 		}
 	}
+	if p.act != p.read && a.ci == "treeherder" && a.triggerCI == "taskcluster" && p.repo != nil {
+		// Taskcluster indexes by hashes of hg, and Treeherder may list by git's.
+		twins, err := a.twins(client)
+		if err != nil {
+			return nil, err
+		}
+		if twins != nil {
+			p.repo = pushlog.ByHg(p.repo, twins)
+		}
+	}
+	if p.repo == nil && a.ci == "taskcluster" && a.onGit() {
+		if p.repo, _, err = a.service("--repo", "treeherder", client); err != nil {
+			return nil, err
+		}
+	}
 	if p.repo == nil || a.flags.Changed("hg-url") {
 		var l *pushlog.Log
 		if l, err = a.pushlog(client); err == nil {
@@ -106,6 +121,13 @@ func (a *app) services() (*places, error) {
 		}
 	}
 	return p, err
+}
+
+// onGit reports whether the pushes of a Taskcluster project are Treeherder's to
+// tell: it is on git, or another than Firefox's, and Treeherder was named.
+func (a *app) onGit() bool {
+	set := a.flags.Changed
+	return !set("hg-url") && (taskcluster.OnGit(pushlog.ShortName(a.repo)) || set("treeherder-url") && (set("project") || set("trust-domain")))
 }
 
 // service opens a CI, and the pushes that it brings; nil for one that has none.
@@ -127,11 +149,15 @@ func (a *app) service(flag, name string, client *http.Client) (job.Repository, j
 	if !strings.Contains(a.thURL, "://") {
 		return a.snapshot()
 	}
-	s, err := treeherder.New(a.thURL, &treeherder.Options{HTTP: client, Logger: a.log})
+	twins, err := a.twins(client)
 	if err != nil {
 		return nil, nil, err
 	}
-	project := s.Project(pushlog.ShortName(a.repo))
+	s, err := treeherder.New(a.thURL, &treeherder.Options{HTTP: client, Logger: a.log, Twins: twins})
+	if err != nil {
+		return nil, nil, err
+	}
+	project := s.Project(pushlog.ShortName(a.repo)).OnBranch(a.branch)
 	return project, project, nil
 }
 
@@ -149,7 +175,7 @@ func (a *app) taskcluster(client *http.Client) (*taskcluster.Project, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.Project(pushlog.ShortName(a.repo), &taskcluster.ProjectOptions{Logger: a.log}), nil
+	return c.Project(pushlog.ShortName(a.repo), &taskcluster.ProjectOptions{TrustDomain: a.trustDomain, Name: a.project, Logger: a.log}), nil
 }
 
 // buildbot opens a master, with the user and password of the environment.
@@ -201,6 +227,9 @@ func (a *app) builders() (*selfserve.AllTheThings, error) {
 
 // snapshot reads a saved resultset of 2013 or 2014.
 func (a *app) snapshot() (job.Repository, job.Scheduler, error) {
+	if a.branch != "" {
+		return nil, nil, usage("--branch %s: a saved resultset has no branches", a.branch)
+	}
 	f, err := os.Open(a.thURL)
 	if err != nil {
 		return nil, nil, usage("--treeherder-url: expected a URL or a file: %v", err)
@@ -218,11 +247,37 @@ func (a *app) snapshot() (job.Repository, job.Scheduler, error) {
 
 // pushlog is hg's own record of the pushes.
 func (a *app) pushlog(client *http.Client) (*pushlog.Log, error) {
-	s, err := pushlog.New(a.hgURL, &pushlog.Options{HTTP: client, CacheDir: a.cacheDir, Logger: a.log})
+	s, err := a.hg(client)
 	if err != nil {
 		return nil, err
 	}
-	return s.Repository(a.repo), nil
+	return s.Repository(a.repo).OnBranch(a.branch), nil
+}
+
+// hg is the hg server. Lando's default is of Mozilla's: another hg server has
+// other hashes.
+func (a *app) hg(client *http.Client) (*pushlog.Server, error) {
+	lando := a.landoURL
+	if a.flags.Changed("hg-url") && !a.flags.Changed("lando-url") {
+		lando = ""
+	}
+	return pushlog.New(a.hgURL, &pushlog.Options{HTTP: client, CacheDir: a.cacheDir, LandoURL: lando, Logger: a.log})
+}
+
+// twins says what a hash of hg is in git, and the reverse: as hg and Lando know
+// it, or Lando alone where hg is not the one that Treeherder is about; nil where
+// neither is.
+func (a *app) twins(client *http.Client) (func(ctx context.Context, repo, rev string) (hg, git string, err error), error) {
+	s, err := a.hg(client)
+	switch {
+	case err != nil:
+		return nil, err
+	case a.flags.Changed("hg-url") || !a.flags.Changed("treeherder-url"):
+		return s.Twins, nil
+	case a.flags.Changed("lando-url"):
+		return s.LandoTwins, nil
+	}
+	return nil, nil
 }
 
 // pushRepository is where the pushes command looks: hg's pushlog, unless a CI

@@ -34,7 +34,7 @@ between two push ids, or between two dates; both ends are always included.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.pushes(cmd, r) },
 	}
 	f := cmd.Flags()
-	f.StringVar(&r.rev, "rev", "", "a `revision` of 12 to 40 digits, or tip")
+	f.StringVar(&r.rev, "rev", "", "a `revision` of 12 to 40 digits, of hg or of git, or tip")
 	f.StringVar(&r.fromRev, "from-rev", "", "the first `revision` of a range that ends with --rev")
 	f.IntVar(&r.before, "before", 0, "how many pushes before --rev")
 	f.IntVar(&r.after, "after", 0, "how many pushes after --rev")
@@ -155,6 +155,7 @@ func parseDate(flag, s string) (t time.Time, day bool, err error) {
 
 type changesetJSON struct {
 	Node        string   `json:"node"`
+	Git         *string  `json:"git_node"`
 	Author      *string  `json:"author"`
 	Description *string  `json:"description"`
 	Parents     []string `json:"parents"`
@@ -162,21 +163,24 @@ type changesetJSON struct {
 
 func (a *app) printPush(p job.Push) error {
 	if !a.json {
-		a.printf("%s  %-12s  %s  %s\n", p.Time.Format(time.DateTime), p.Short(), p.User, firstLine(p))
+		a.printf("%s  %-12s  %s  %s\n", p.Time.Format(time.DateTime), revisions(p), p.User, firstLine(p))
 		return nil
 	}
 	changesets := []changesetJSON{}
 	for _, c := range p.Changesets {
-		changesets = append(changesets, changesetJSON{c.Node, orNull(c.Author), orNull(c.Description), append([]string{}, c.Parents...)})
+		changesets = append(changesets, changesetJSON{c.Node, orNull(c.Git), orNull(c.Author), orNull(c.Description), append([]string{}, c.Parents...)})
 	}
 	return a.printJSON(struct {
 		Repo       string          `json:"repo"`
 		ID         int64           `json:"id"`
 		Revision   *string         `json:"revision"`
+		Git        *string         `json:"git_revision"`
+		Hg         *string         `json:"hg_revision"`
+		Branch     *string         `json:"branch"`
 		User       *string         `json:"user"`
 		Time       *time.Time      `json:"time"`
 		Changesets []changesetJSON `json:"changesets"`
-	}{p.Repo, p.ID, orNull(p.Revision), orNull(p.User), timeOrNull(p.Time), changesets})
+	}{p.Repo, p.ID, orNull(p.Revision), orNull(p.Git), orNull(p.Hg), orNull(p.Branch), orNull(p.User), timeOrNull(p.Time), changesets})
 }
 
 func orNull(s string) *string {

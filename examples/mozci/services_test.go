@@ -121,9 +121,9 @@ last good  900 00000abc0000
 first bad  903 00000abc0003
 look       URL/jobs?fromchange=00000abc00000000000000000000000000000001&repo=autoland&searchStr=test-linux64%2Fopt-xpcshell-1&tochange=00000abc00030000000000000000000000000001
 
-902 00000abc0002  trigger  2 runs  between the last good push 900 and the first bad one 903; has none of 2
-901 00000abc0001  trigger  2 runs  between the last good push 900 and the first bad one 903; has none of 2
-4 runs to ask for
+902 00000abc0002  trigger  2 runs  between last good 900 and first bad 903; has none of 2
+901 00000abc0001  trigger  2 runs  between last good 900 and first bad 903; has none of 2
+4 runs to trigger
 `
 	if d := cmp.Diff(want, out); d != "" || status != 0 {
 		t.Errorf("exit %d, %s (-want +got):\n%s", status, errOut, d)

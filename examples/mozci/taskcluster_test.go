@@ -15,6 +15,7 @@ import (
 	"github.com/mozci/mozci/internal/hgtest"
 	"github.com/mozci/mozci/internal/tctest"
 	"github.com/mozci/mozci/internal/testenv"
+	"github.com/mozci/mozci/internal/thtest"
 )
 
 const recordedSuite = "test-linux2404-64/opt-mochitest-browser-chrome-2"
@@ -138,7 +139,7 @@ func tcServer(t *testing.T) (*tctest.Server, []string) {
 func TestBackfillOnTaskcluster(t *testing.T) {
 	s, places := tcServer(t)
 	args := append([]string{"backfill", "--label", "test-linux64/opt-m-1", "--rev", "tip", "--times", "2", "--manifest", "dom/a.toml", "--yes"}, places...)
-	for i, want := range []string{"4 runs asked for", "0 runs to ask for", "0 runs to ask for"} {
+	for i, want := range []string{"4 runs triggered", "0 runs to trigger", "0 runs to trigger"} {
 		out, errOut, status := mozci(t, args...)
 		if status != 0 || !strings.Contains(out, want) || !strings.Contains(out, "last good  1 ") {
 			t.Errorf("time %d: exit %d, %s\n%s", i+1, status, errOut, out)
@@ -151,6 +152,92 @@ func TestBackfillOnTaskcluster(t *testing.T) {
 	}
 	out, errOut, status = mozci(t, append([]string{"labels", "--rev", "tip", "--json"}, places...)...)
 	if status != 0 || !strings.Contains(out, `{"label":"test-linux64/opt-m-1","kind":"test","upstreams":["build-linux64/opt"]}`) {
+		t.Errorf("exit %d, %s\n%s", status, errOut, out)
+	}
+}
+
+// What a plan triggered is cancelled: the action that is still to make its runs,
+// and the runs that another has made.
+func TestCancelOnTaskcluster(t *testing.T) {
+	const label = "test-linux64/opt-m-1"
+	for name, settled := range map[string]bool{"the actions are pending": false, "the runs are there": true} {
+		s, places := tcServer(t)
+		plan := filepath.Join(t.TempDir(), "plan.json")
+		out, errOut, status := mozci(t, append([]string{"backfill", "--label", label, "--rev", "tip", "--times", "2", "--yes", "--json"}, places...)...)
+		if status != 0 || strings.Count(out, `"by":"`) != 2 || strings.Count(out, `"link":"`) != 2 {
+			t.Fatalf("%s: exit %d, %s\n%s", name, status, errOut, out)
+		}
+		if err := os.WriteFile(plan, []byte(out), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		want := 2
+		if settled {
+			s.Settle()
+			want = 4
+		}
+		out, errOut, status = mozci(t, append([]string{"cancel", "--plan", plan, "--yes"}, places...)...)
+		if status != 0 || strings.Count(out, "cancelled ") != want {
+			t.Errorf("%s: exit %d, %s\n%s", name, status, errOut, out)
+		}
+		s.Settle()
+		for id := int64(2); id <= 3; id++ {
+			out, _, _ := mozci(t, append([]string{"jobs", "--rev", revisionOf(id), "--json"}, places...)...)
+			if strings.Contains(out, `"status":"pending"`) || settled && strings.Count(out, `"status":"cancelled"`) != 2 {
+				t.Errorf("%s: push %d: %s", name, id, out)
+			}
+		}
+	}
+}
+
+// What cannot be done is said once, with what to set; a refusal by the service is
+// no wrong usage.
+func TestRefusedOnTaskcluster(t *testing.T) {
+	s, places := tcServer(t)
+	s.Scopes = []string{"queue:*"}
+	out, errOut, status := mozci(t, append([]string{"backfill", "--label", "test-linux64/opt-m-1", "--rev", "tip", "--yes"}, places...)...)
+	if status != 1 || strings.Count(out+errOut, "hooks:trigger-hook:project-gecko/in-tree-action-3-generic/0123456789") != 1 || strings.Contains(errOut, "--help") ||
+		!strings.Contains(out, "not triggered, for the same reason: ") {
+		t.Errorf("without scopes: exit %d, %s\n%s", status, errOut, out)
+	}
+	t.Setenv("TASKCLUSTER_CLIENT_ID", "")
+	t.Setenv("TASKCLUSTER_ACCESS_TOKEN", "")
+	out, errOut, status = mozci(t, append([]string{"backfill", "--label", "test-linux64/opt-m-1", "--rev", "tip", "--yes"}, places...)...)
+	if status != 1 || strings.Count(out+errOut, "set TASKCLUSTER_CLIENT_ID and TASKCLUSTER_ACCESS_TOKEN") != 1 {
+		t.Errorf("without credentials: exit %d, %s\n%s", status, errOut, out)
+	}
+	for _, command := range []string{"jobs", "labels"} {
+		_, errOut, status = mozci(t, append([]string{command, "--rev", "tip", "--trust-domain", "mine", "--project", "elsewhere"}, places...)...)
+		if status != 3 || !strings.Contains(errOut, "looked for mine.v2.elsewhere.revision."+revisionOf(4)) || !strings.Contains(errOut, "nothing at all is indexed under mine.v2.elsewhere") {
+			t.Errorf("%s of a project that is not there: exit %d, %s", command, status, errOut)
+		}
+	}
+	_, errOut, status = mozci(t, append([]string{"backfill", "--label", "test-linux64/opt-m-1", "--rev", "tip", "--trust-domain", "mine"}, places...)...)
+	if status != 3 || !strings.Contains(errOut, "looked for mine.v2.autoland.revision.") {
+		t.Errorf("backfill of a project that is not there: exit %d, %s", status, errOut)
+	}
+}
+
+// A project on git: its pushes are Treeherder's, those of one branch, and its
+// decision tasks are where its trust domain has them.
+func TestGitProjectOnTaskcluster(t *testing.T) {
+	tc, th := tctest.New(), &thtest.Server{Project: "mozilla-vpn-client"}
+	const label = "test-linux64/opt-unit"
+	for id, branch := range map[int64]string{1: "main", 2: "main", 3: "releases/2.1", 4: "main"} {
+		th.AddPush(thtest.Object{
+			"id": 100 + id, "revision": revisionOf(id), "author": "dev", "push_timestamp": 1700000000 + 60*id, "branch": branch, "revision_count": 1,
+			"revisions": []any{thtest.Object{"revision": revisionOf(id), "author": "dev", "comments": "a change"}},
+		})
+		d := tc.AddPush("elsewhere", 1000+id, revisionOf(id), tctest.Label{Name: "build-linux64/opt", Planned: true}, tctest.Label{Name: label, Build: "build-linux64/opt", Planned: id != 2})
+		tc.Index("mozillavpn.v2.mozilla-vpn-client.revision."+revisionOf(id)+".taskgraph.decision", d)
+		tc.Resolve(tc.Tasks(d, "build-linux64/opt")[0], "completed", "completed")
+		for _, run := range tc.Tasks(d, label) {
+			end := map[bool]string{true: "failed", false: "completed"}[id == 4]
+			tc.Resolve(run, end, end)
+		}
+	}
+	t.Setenv("TASKCLUSTER_ROOT_URL", listen(t, tc))
+	out, errOut, status := mozci(t, "backfill", "--repo", "mozilla-vpn-client", "--treeherder-url", listen(t, th), "--label", label, "--rev", revisionOf(4), "--ledger", filepath.Join(t.TempDir(), "l.db"))
+	if status != 0 || !strings.Contains(out, "last good  101 ") || !strings.Contains(out, "first bad  104 ") || strings.Contains(out, "103 ") {
 		t.Errorf("exit %d, %s\n%s", status, errOut, out)
 	}
 }
@@ -174,7 +261,7 @@ func TestAction(t *testing.T) {
 		yes   bool
 		want  string
 		fired int
-	}{{false, `"ci_action":"backfill-task"`, 0}, {true, `"receipt":{"ids":[],"state":"accepted"}`, 1}, {true, `"state":"already_asked"`, 1}} {
+	}{{false, `"ci_action":"backfill-task"`, 0}, {true, `"receipt":{"ids":[],"state":"accepted","by":"`, 1}, {true, `"state":"already_asked"`, 1}} {
 		now := args
 		if c.yes {
 			now = append(now, "--yes")
@@ -185,7 +272,7 @@ func TestAction(t *testing.T) {
 		}
 	}
 	out, errOut, status := mozci(t, append([]string{"trigger", "--action", "confirm-failures", "--label", "test-linux64/opt-m-1", "--rev", "tip", "--yes"}, places...)...)
-	if status != 0 || !strings.Contains(out, "confirm-failures on test-linux64/opt-m-1\nasked for\n") {
+	if status != 0 || !strings.Contains(out, "confirm-failures on test-linux64/opt-m-1\ntriggered: http://127.0.0.1:") {
 		t.Errorf("exit %d, %s\n%s", status, errOut, out)
 	}
 	for words, args := range map[string][]string{

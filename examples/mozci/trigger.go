@@ -57,7 +57,7 @@ that the CI itself offers: --action, once within an hour for the same input.`,
 	f.BoolVar(&t.choice.Missing, "fill-revision", false, "labels that can run on the push and have not")
 	f.BoolVar(&t.choice.Failed, "failed-jobs", false, "labels that failed on the push; --times is 2 then, unless it is given")
 	f.BoolVar(&t.existing, "existing-only", false, "only where the builds exist: ask for no build")
-	f.StringVar(&t.rev, "rev", "", "a `revision` of 12 to 40 digits, or tip")
+	f.StringVar(&t.rev, "rev", "", "a `revision` of 12 to 40 digits, of hg or of git, or tip")
 	f.StringVar(&t.fromRev, "from-rev", "", "the first `revision` of a range that ends with --rev")
 	f.IntVar(&t.delta, "delta", 0, "so many pushes before --rev, and so many after it")
 	f.IntVar(&t.backRevisions, "back-revisions", 0, "so many pushes before --rev")
@@ -162,6 +162,11 @@ func (t triggerFlags) pushes(ctx context.Context, repo job.Repository) ([]job.Pu
 	if t.fromRev != "" {
 		r = job.Between(t.fromRev, t.rev)
 	}
+	if t.fromRev != "" || r.Before > 0 || r.After > 0 {
+		if err := job.Line(ctx, repo); err != nil {
+			return nil, err
+		}
+	}
 	all, err := repo.Pushes(ctx, r)
 	if err != nil {
 		return nil, err
@@ -186,7 +191,7 @@ func (a *app) actOn(ctx context.Context, f actFlags, ci job.Scheduler, plan trig
 			about = labels[0]
 		}
 		a.printPlan(plan, about)
-		a.printf("%s to ask for\n", runs(plan.Total()))
+		a.printf("%s to trigger\n", runs(plan.Total()))
 	}
 	if err == nil && a.wanted(f, plan) {
 		plan, err = a.carryOut(ctx, ci, plan, ledger)

@@ -62,7 +62,7 @@ func run(ctx context.Context, ci *jobtest.CI, file string) error {
 	if err != nil {
 		return err
 	}
-	fmt.Println(plan.Total(), "runs to ask for")
+	fmt.Println(plan.Total(), "runs to trigger")
 	done, err := trigger.Run(ctx, ci, plan, &trigger.RunOptions{Ledger: ledger, Who: "release tooling"})
 	for _, s := range done.Steps {
 		fmt.Println(s.Push.ID, s.Action, s.Label, s.Count)

@@ -59,6 +59,8 @@ func TestPlantedBreaches(t *testing.T) {
 		{"pushlog/x.go", m + "/job/jobtest", true},
 		{"pushlog/x_test.go", m + "/job/jobtest", false},
 		{"pushlog/x_test.go", m + "/backfill", true},
+		{"taskcluster/x_test.go", m + "/backfill", false},
+		{"taskcluster/x.go", m + "/backfill", true},
 		{"buildbot/x.go", m + "/buildbot/selfserve", true},
 		{"buildbot/selfserve/x.go", m + "/buildbot", true},
 		{"analysis/x.go", m + "/trigger", true},

@@ -14,6 +14,7 @@ import (
 // subjects are the sections; each prints its figures and fails what it must
 // not miss.
 var subjects = map[string]func(*testing.T){
+	"acting":      acting,
 	"buildbot":    dump,
 	"culprit":     search,
 	"find":        find,

@@ -88,8 +88,10 @@ type fixed struct {
 func (f *fixed) RoundTrip(r *http.Request) (*http.Response, error) {
 	var body []byte
 	switch at := r.URL.Path; {
+	case strings.HasSuffix(at, ".cron"):
+		body = []byte(`{"tasks": []}`)
 	case strings.HasPrefix(at, "/api/index/"):
-		body = []byte(`{"tasks": [{"namespace": "gecko.v2.autoland.pushlog-id.1.decision", "taskId": "` + tcID(0) + `"}]}`)
+		body = []byte(`{"tasks": [{"namespace": "gecko.v2.autoland.revision.` + fmt.Sprintf("%040x", 1) + `.taskgraph.decision", "taskId": "` + tcID(0) + `"}]}`)
 	case strings.HasPrefix(at, "/api/queue/v1/task-group/"):
 		n, _ := strconv.Atoi(r.URL.Query().Get("continuationToken"))
 		body = f.pages[n]
@@ -326,7 +328,7 @@ func tcWalk(t *testing.T) {
 			}
 		}
 		took, requests := time.Since(began), len(s.Requests())
-		const needed = 2 // the index, then the group
+		const needed = 3 // the index, the cron jobs, the group: ten requests at a time to one host
 		critical := time.Duration((tcPushes+analysis.DefaultWidth-1)/analysis.DefaultWidth) * needed * tcLatency
 		ratio, each := float64(took)/float64(critical), float64(requests)/tcPushes
 		fmt.Printf("%-16s critical path %v   took %v   ratio %.2f (at most %.2f)   %.1f requests a push (at most 3)\n", fmt.Sprintf("jobs, %d pushes", tcPushes), critical, took, ratio, tcWaiting, each)

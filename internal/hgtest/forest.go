@@ -135,38 +135,87 @@ func (f *Forest) push(name string, merges []string) {
 
 // Work commits to a repository's head and pushes.
 func (f *Forest) Work(name string, n int) {
-	f.run(f.dev, "update", "-q", "-C", f.heads[name])
-	for range n {
-		f.write(name)
-		f.run(f.dev, "commit", "-A", "-q", "-m", fmt.Sprintf("Bug %d - work on %s", f.next, name))
-	}
-	f.heads[name] = f.node(".")
+	f.heads[name] = f.commit(f.heads[name], name, n)
 	f.push(name, nil)
+}
+
+// commit commits on top of a changeset; it returns the last one.
+func (f *Forest) commit(on, what string, n int) string {
+	f.run(f.dev, "update", "-q", "-C", on)
+	for range n {
+		f.write(what)
+		f.run(f.dev, "commit", "-A", "-q", "-m", fmt.Sprintf("Bug %d - work on %s", f.next, what))
+	}
+	return f.node(".")
+}
+
+// merge merges a second changeset into a first; it returns the merge.
+func (f *Forest) merge(first, second, message string) string {
+	f.run(f.dev, "update", "-q", "-C", first)
+	f.run(f.dev, "merge", "-q", "-r", second)
+	f.run(f.dev, "commit", "-q", "-m", message)
+	return f.node(".")
+}
+
+// Advance brings a repository to others' heads, as Merge does, commits on top,
+// and pushes once: that push has work of its own and what came before it.
+func (f *Forest) Advance(to string, n int, from ...string) {
+	merges, _ := f.bring(to, from)
+	f.heads[to] = f.commit(f.heads[to], to, n)
+	f.push(to, merges)
+}
+
+// Adopt commits on top of another repository's head, merges that, and pushes
+// once: what is merged is nobody's head, and holds another repository's.
+func (f *Forest) Adopt(to, from string, n int) {
+	work := f.commit(f.heads[from], to, n)
+	if f.isAncestor(f.heads[to], work) {
+		f.heads[to] = work
+		f.push(to, nil)
+		return
+	}
+	f.heads[to] = f.merge(f.heads[to], work, "Merge heads")
+	f.push(to, []string{f.heads[to]})
+}
+
+// Join merges a repository's head into another's, the other's being the first
+// parent, and pushes that.
+func (f *Forest) Join(to, from string) {
+	if f.isAncestor(f.heads[from], f.heads[to]) || f.isAncestor(f.heads[to], f.heads[from]) {
+		return
+	}
+	f.heads[to] = f.merge(f.heads[from], f.heads[to], "Merge heads")
+	f.push(to, []string{f.heads[to]})
+}
+
+// isAncestor reports whether a changeset descends from another, or is it.
+func (f *Forest) isAncestor(old, young string) bool {
+	return old == young || len(f.Revs(old+" and ::"+young)) > 0
 }
 
 // Merge merges repositories into another and pushes once; where nothing is to
 // merge but the other is behind, it moves forward.
 func (f *Forest) Merge(to string, from ...string) {
-	var merges []string
-	moved := false
+	if merges, moved := f.bring(to, from); moved {
+		f.push(to, merges)
+	}
+}
+
+// bring brings a repository's head to what others have.
+func (f *Forest) bring(to string, from []string) (merges []string, moved bool) {
 	for _, other := range from {
 		a, b := f.heads[other], f.heads[to]
-		if a == b || len(f.Revs(a+" and ::"+b)) > 0 {
+		if f.isAncestor(a, b) {
 			continue // it has all of it
 		}
-		if len(f.Revs(b+" and ::"+a)) > 0 {
+		if f.isAncestor(b, a) {
 			f.heads[to], moved = a, true
 			continue
 		}
-		f.run(f.dev, "update", "-q", "-C", b)
-		f.run(f.dev, "merge", "-q", "-r", a)
-		f.run(f.dev, "commit", "-q", "-m", fmt.Sprintf("Merge %s to %s. a=merge", other, to))
-		f.heads[to] = f.node(".")
+		f.heads[to] = f.merge(b, a, fmt.Sprintf("Merge %s to %s. a=merge", other, to))
 		merges, moved = append(merges, f.heads[to]), true
 	}
-	if moved {
-		f.push(to, merges)
-	}
+	return merges, moved
 }
 
 // HasMerge reports whether one of its changesets is a merge.

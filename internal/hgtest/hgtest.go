@@ -26,6 +26,7 @@ type Push struct {
 // Changeset is one changeset as json-pushes has it with full=1.
 type Changeset struct {
 	Node    string   `json:"node"`
+	Git     string   `json:"git_node,omitempty"` // where it is also in git
 	Author  string   `json:"author"`
 	Desc    string   `json:"desc"`
 	Branch  string   `json:"branch"`
@@ -101,6 +102,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		_, _ = fmt.Fprint(w, "<!DOCTYPE html><title>Mercurial repository not found</title>")
 		return
 	}
+	if name := r.URL.Query().Get("branch"); name != "" {
+		repo = repoOf(repo).onBranch(name)
+	}
 	ids, err := repoOf(repo).query(r.URL.Query())
 	if err != nil {
 		w.Header().Set("Content-Type", "application/json")
@@ -124,6 +128,18 @@ type failure struct {
 }
 
 type repoOf map[int64]Push
+
+// onBranch has the changesets of a named branch, and the pushes that have any.
+func (r repoOf) onBranch(name string) repoOf {
+	out := repoOf{}
+	for id, p := range r {
+		p.Changesets = slices.DeleteFunc(slices.Clone(p.Changesets), func(c Changeset) bool { return c.Branch != name })
+		if len(p.Changesets) > 0 {
+			out[id] = p
+		}
+	}
+	return out
+}
 
 // query returns the ids of the pushes that the parameters select.
 func (r repoOf) query(q map[string][]string) ([]int64, *failure) {
@@ -203,6 +219,13 @@ func (r repoOf) find(rev string) (int64, *failure) {
 			}
 		}
 	}
+	for _, id := range slices.Backward(ids) { // a branch's name is its tip
+		for _, c := range slices.Backward(r[id].Changesets) {
+			if rev != "" && c.Branch == rev {
+				return id, nil
+			}
+		}
+	}
 	for _, id := range ids {
 		for _, c := range r[id].Changesets {
 			if rev != "" && strings.HasPrefix(c.Node, rev) {
@@ -223,11 +246,14 @@ func (r repoOf) answer(ids []int64, q map[string][]string) any {
 			pushes[strconv.FormatInt(id, 10)] = p
 			continue
 		}
-		nodes := []string{}
+		nodes, gits := []string{}, []any{}
 		for _, c := range p.Changesets {
 			nodes = append(nodes, c.Node)
+			if gits = append(gits, c.Git); c.Git == "" {
+				gits[len(gits)-1] = nil
+			}
 		}
-		pushes[strconv.FormatInt(id, 10)] = map[string]any{"changesets": nodes, "date": p.Date, "user": p.User}
+		pushes[strconv.FormatInt(id, 10)] = map[string]any{"changesets": nodes, "git_changesets": gits, "date": p.Date, "user": p.User}
 	}
 	if strings.Join(q["version"], "") != "2" {
 		return pushes

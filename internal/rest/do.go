@@ -130,13 +130,13 @@ func method(req Request) string { return cmp.Or(req.Method, http.MethodGet) }
 
 // again says whether to repeat a request, and after how long.
 func (c *Client) again(ctx context.Context, req Request, attempt int, err *Error) (time.Duration, bool) {
-	repeatable := req.Idempotent || method(req) != http.MethodPost && method(req) != http.MethodPatch
+	repeatable := req.Idempotent || method(req) != http.MethodPost && method(req) != http.MethodPatch || err.NothingDone()
 	passing := err.Status == 0 || err.Status == http.StatusTooManyRequests || err.Status >= 500
 	var permanent interface{ Permanent() bool }
 	if errors.As(err.Err, &permanent) && permanent.Permanent() || errors.Is(err, ErrTooLarge) {
 		return 0, false
 	}
-	if ctx.Err() != nil || attempt >= c.o.Retries || !repeatable || !passing {
+	if ctx.Err() != nil || attempt >= cmp.Or(req.Retries, c.o.Retries) || !repeatable || !passing {
 		return 0, false
 	}
 	wait := min(c.o.Backoff<<min(attempt, 20), c.o.MaxBackoff)
@@ -150,11 +150,12 @@ func (c *Client) again(ctx context.Context, req Request, attempt int, err *Error
 // answer is an answer whose body is being read: up to the cap, decompressed.
 type answer struct {
 	*http.Response
-	body io.Reader
-	left int64 // of the cap
-	err  error // that reading ended with
-	done func()
-	why  func(error) error
+	body  io.Reader
+	left  int64  // of the cap
+	err   error  // that reading ended with
+	alive func() // some of it came
+	done  func()
+	why   func(error) error
 }
 
 func (a *answer) Read(p []byte) (int, error) {
@@ -165,6 +166,9 @@ func (a *answer) Read(p []byte) (int, error) {
 		p = p[:a.left+1]
 	}
 	n, err := a.body.Read(p)
+	if n > 0 {
+		a.alive()
+	}
 	if a.left -= int64(n); a.left < 0 {
 		n, err = n-1, ErrTooLarge
 	}
@@ -193,9 +197,13 @@ func (c *Client) open(ctx context.Context, u *url.URL, req Request, kept *Entry)
 		return nil, failed(req, err)
 	}
 	limit := cmp.Or(req.Timeout, c.o.Timeout)
-	timed, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("no whole answer within %s", limit))
+	stalled, giveUp := context.WithCancelCause(ctx)
+	timed, cancel := context.WithTimeoutCause(stalled, limit, fmt.Errorf("no whole answer within %s", limit))
+	stall := time.AfterFunc(c.o.Stall, func() { giveUp(&stalledError{c.o.Stall}) })
 	done := sync.OnceFunc(func() {
+		stall.Stop()
 		cancel()
+		giveUp(nil)
 		room.Release(1)
 	})
 	why := func(err error) error {
@@ -210,7 +218,11 @@ func (c *Client) open(ctx context.Context, u *url.URL, req Request, kept *Entry)
 		done()
 		return nil, failed(req, err)
 	}
-	a := &answer{Response: got, left: cmp.Or(req.MaxBody, c.o.MaxBody), done: done, why: why}
+	stall.Reset(c.o.Stall) // it begins
+	a := &answer{
+		Response: got, left: cmp.Or(req.MaxBody, c.o.MaxBody), done: done, why: why,
+		alive: func() { stall.Reset(c.o.Stall) },
+	}
 	a.body, err = decoded(got)
 	if err == nil && got.StatusCode < http.StatusBadRequest {
 		return a, nil

@@ -3,6 +3,7 @@ package rest
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -40,6 +41,25 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // HTTPStatus is Status, for job.OfHTTP.
 func (e *Error) HTTPStatus() int { return e.Status }
+
+// NothingDone reports whether the service surely did not act on the request:
+// no connection was made, so that it never got the request, or it answered that
+// there are too many of them.
+func (e *Error) NothingDone() bool {
+	var op *net.OpError
+	return e.Status == http.StatusTooManyRequests || e.Status == 0 && errors.As(e.Err, &op) && op.Op == "dial"
+}
+
+// stalledError is an answer of which nothing came for a while. It is not
+// repeated: whoever waits has waited long enough.
+type stalledError struct{ after time.Duration }
+
+func (e *stalledError) Error() string {
+	return fmt.Sprintf("stalled: not a byte for %s", e.after)
+}
+
+// Permanent says that the request is not repeated.
+func (*stalledError) Permanent() bool { return true }
 
 // DecodeError is an answer that is not the JSON that it should be.
 type DecodeError struct {

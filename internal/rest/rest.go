@@ -33,14 +33,18 @@ type Options struct {
 	// what hg.mozilla.org asks clients not to exceed.
 	PerHost int
 	// Retries is how often a request that may be repeated is repeated. Default
-	// 5, as Taskcluster's clients do; negative for never.
+	// 9, which with the default backoff takes about 50 seconds: a service that
+	// is restarted is back by then. Negative for never.
 	Retries int
 	// Backoff is the first wait before repeating; it doubles each time, up to
 	// MaxBackoff, with a quarter more or less at random. Defaults 100 ms and
 	// 30 s, as Taskcluster's clients do.
 	Backoff, MaxBackoff time.Duration
-	// Timeout bounds one attempt, its body included. Default one minute.
+	// Timeout bounds one attempt, its body included. Default two minutes.
 	Timeout time.Duration
+	// Stall is how long an answer may come without a byte, or not begin.
+	// Default one minute. What stalls is given up, and not repeated.
+	Stall time.Duration
 	// MaxBody is the size of the largest body that is read, in bytes after
 	// decompression. Default 64 MiB.
 	MaxBody int64
@@ -74,10 +78,11 @@ func New(opts *Options) *Client {
 		c.o.UserAgent = userAgent
 	}
 	orDefault(&c.o.PerHost, 10)
-	orDefault(&c.o.Retries, 5)
+	orDefault(&c.o.Retries, 9)
 	orDefault(&c.o.Backoff, 100*time.Millisecond)
 	orDefault(&c.o.MaxBackoff, 30*time.Second)
-	orDefault(&c.o.Timeout, time.Minute)
+	orDefault(&c.o.Timeout, 2*time.Minute)
+	orDefault(&c.o.Stall, time.Minute)
 	orDefault(&c.o.MaxBody, 64<<20)
 	if c.o.Logger == nil {
 		c.o.Logger = slog.New(slog.DiscardHandler)
@@ -108,7 +113,8 @@ type Request struct {
 	Header http.Header
 	Body   []byte
 	// Idempotent says that a POST may be repeated when its answer is lost.
-	// GET, HEAD, PUT and DELETE always may.
+	// GET, HEAD, PUT and DELETE always may. What surely did nothing is repeated
+	// whatever the method: see Error.NothingDone.
 	Idempotent bool
 	// Immutable says that what the URL names never changes, so that a cached
 	// answer is used without asking.
@@ -116,6 +122,8 @@ type Request struct {
 	// Sign signs the request; it is called before each attempt, since a
 	// signature holds the time. Where a redirect leads it is not sent. Optional.
 	Sign func(*http.Request) error
+	// Retries is the options' for this request, where not zero.
+	Retries int
 	// Timeout and MaxBody are the options' for this request, where not zero.
 	Timeout time.Duration
 	MaxBody int64

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"strings"
@@ -45,18 +46,24 @@ func TestRetries(t *testing.T) {
 		atMost   time.Duration
 		fails    bool
 	}{
-		"at once":                {answers: []int{200}, attempts: 1},
-		"500 then 200":           {answers: []int{500, 200}, attempts: 2, atLeast: 75 * time.Millisecond, atMost: 125 * time.Millisecond},
-		"no answer then 200":     {answers: []int{0, 0, 200}, attempts: 3, atLeast: 225 * time.Millisecond, atMost: 375 * time.Millisecond},
-		"always 503":             {answers: []int{503}, attempts: 6, atLeast: 2325 * time.Millisecond, atMost: 3875 * time.Millisecond, fails: true},
-		"429 with Retry-After":   {answers: []int{429, 200}, header: []string{"Retry-After", "7"}, attempts: 2, atLeast: 7 * time.Second, atMost: 7 * time.Second},
-		"429 for an hour":        {answers: []int{429, 200}, header: []string{"Retry-After", "3600"}, attempts: 1, fails: true},
-		"404":                    {answers: []int{404}, attempts: 1, fails: true},
-		"403":                    {answers: []int{403}, attempts: 1, fails: true},
-		"POST is not repeated":   {req: rest.Request{Method: "POST"}, answers: []int{500}, attempts: 1, fails: true},
-		"POST without an answer": {req: rest.Request{Method: "POST"}, answers: []int{0}, attempts: 1, fails: true},
-		"POST that may be":       {req: rest.Request{Method: "POST", Idempotent: true, Body: []byte("x")}, answers: []int{500, 200}, attempts: 2, atMost: time.Second},
-		"PUT":                    {req: rest.Request{Method: "PUT", Body: []byte("x")}, answers: []int{500, 200}, attempts: 2, atMost: time.Second},
+		"at once":             {answers: []int{200}, attempts: 1},
+		"500 then 200":        {answers: []int{500, 200}, attempts: 2, atLeast: 75 * time.Millisecond, atMost: 125 * time.Millisecond},
+		"no answer then 200":  {answers: []int{0, 0, 200}, attempts: 3, atLeast: 225 * time.Millisecond, atMost: 375 * time.Millisecond},
+		"always 503":          {answers: []int{503}, attempts: 10, atLeast: 38 * time.Second, atMost: 65 * time.Second, fails: true},
+		"away for 30 seconds": {answers: []int{502, 503, 0, 0, 0, 0, 0, 0, 0, 200}, attempts: 10, atLeast: 30 * time.Second, atMost: 65 * time.Second},
+		"a POST that is too many": {
+			req: rest.Request{Method: "POST", Body: []byte("x")}, answers: []int{429, 200}, header: []string{"Retry-After", "7"},
+			attempts: 2, atLeast: 7 * time.Second, atMost: 7 * time.Second,
+		},
+		"a POST to a closed port": {req: rest.Request{Method: "POST"}, answers: []int{-1, -1, 200}, attempts: 3, atMost: time.Second},
+		"429 with Retry-After":    {answers: []int{429, 200}, header: []string{"Retry-After", "7"}, attempts: 2, atLeast: 7 * time.Second, atMost: 7 * time.Second},
+		"429 for an hour":         {answers: []int{429, 200}, header: []string{"Retry-After", "3600"}, attempts: 1, fails: true},
+		"404":                     {answers: []int{404}, attempts: 1, fails: true},
+		"403":                     {answers: []int{403}, attempts: 1, fails: true},
+		"POST is not repeated":    {req: rest.Request{Method: "POST"}, answers: []int{500}, attempts: 1, fails: true},
+		"POST without an answer":  {req: rest.Request{Method: "POST"}, answers: []int{0}, attempts: 1, fails: true},
+		"POST that may be":        {req: rest.Request{Method: "POST", Idempotent: true, Body: []byte("x")}, answers: []int{500, 200}, attempts: 2, atMost: time.Second},
+		"PUT":                     {req: rest.Request{Method: "PUT", Body: []byte("x")}, answers: []int{500, 200}, attempts: 2, atMost: time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -67,8 +74,11 @@ func TestRetries(t *testing.T) {
 					if body, err := io.ReadAll(r.Body); err != nil || string(body) != string(c.req.Body) {
 						t.Errorf("attempt %d has the body %q, %v", n, body, err)
 					}
-					if status == 0 {
+					switch status {
+					case 0:
 						return nil, errors.New("connection reset")
+					case -1:
+						return nil, &net.OpError{Op: "dial", Err: errors.New("connection refused")}
 					}
 					return answer(r, status, "{}", c.header...), nil
 				}, rest.Options{})
@@ -84,6 +94,14 @@ func TestRetries(t *testing.T) {
 	}
 }
 
+// hanging is a body of which nothing comes until ctx is done.
+type hanging struct{ ctx context.Context }
+
+func (h hanging) Read([]byte) (int, error) {
+	<-h.ctx.Done()
+	return 0, h.ctx.Err()
+}
+
 // A server that never answers, and one that stops in the middle of its body.
 func TestSilence(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -94,6 +112,31 @@ func TestSilence(t *testing.T) {
 		_, err := cl.Do(t.Context(), rest.Request{URL: "http://example.com/"})
 		if err == nil || !strings.Contains(err.Error(), "no whole answer within 1s") {
 			t.Errorf("error %v", err)
+		}
+		began := time.Now()
+		asked := 0
+		silent := client(func(r *http.Request) (*http.Response, error) {
+			asked++
+			if asked > 1 { // it begins, and then nothing comes any more
+				res := answer(r, 200, "")
+				res.Body = io.NopCloser(io.MultiReader(strings.NewReader(`{"half":`), hanging{r.Context()}))
+				return res, nil
+			}
+			<-r.Context().Done()
+			return nil, r.Context().Err()
+		}, rest.Options{})
+		for i, begins := range []bool{false, true} {
+			_, err = silent.Do(t.Context(), rest.Request{URL: "http://example.com/"})
+			if err == nil || !strings.Contains(err.Error(), "stalled: not a byte for 1m0s") || asked != i+1 || time.Since(began) != time.Duration(i+1)*time.Minute {
+				t.Errorf("a server that stalls (begins: %t): %d attempts in %s, error %v", begins, asked, time.Since(began), err)
+			}
+		}
+		err = silent.Stream(t.Context(), rest.Request{URL: "http://example.com/", Timeout: time.Hour}, func(r io.Reader) error {
+			_, err := io.ReadAll(r)
+			return err
+		})
+		if err == nil || !strings.Contains(err.Error(), "stalled") || asked != 3 || time.Since(began) != 3*time.Minute {
+			t.Errorf("a stream that stalls: %d attempts in %s, error %v", asked, time.Since(began), err)
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 		defer cancel()

@@ -13,14 +13,18 @@ import (
 func (s *Server) AddPush(project string, id int64, revision string, labels ...Label) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	at := fmt.Sprintf("gecko.v2.%s.revision.%s", project, revision)
 	d := s.add("", "", Object{
 		"metadata": Object{"name": "Gecko Decision Task"}, "tags": Object{"kind": "decision-task"},
-		"scopes": []any{"queue:create-task:low:gecko-t/*", "assume:repo:" + project},
+		"scopes":  []any{"queue:create-task:low:gecko-t/*", "assume:repo:" + project},
+		"payload": Object{"env": Object{"GECKO_HEAD_REV": revision, "PUSHLOG_ID": strconv.FormatInt(id, 10)}},
+		"routes":  []any{"index." + at + ".taskgraph.decision"},
 	}, true)
 	d.resolve("completed", "completed")
 	s.Roles["repo:"+project] = []string{"in-tree:hook-action:project-gecko/in-tree-action-3-*"}
-	s.index[fmt.Sprintf("gecko.v2.%s.revision.%s.taskgraph.decision", project, revision)] = d.ID
+	s.index[at+".taskgraph.decision"] = d.ID
 	s.index[fmt.Sprintf("gecko.v2.%s.pushlog-id.%d.decision", project, id)] = d.ID
+	s.pushes[d.ID] = at
 	s.graphs[d.ID] = labels
 	mapping, graph, runnable := Object{}, Object{}, Object{}
 	for _, l := range labels {
@@ -85,15 +89,29 @@ func (s *Server) schedule(group, parent string, l Label) *Task {
 			needs = append(needs, id)
 		}
 	}
-	return s.add("", group, Object{
+	t := s.add("", group, Object{
 		"metadata": Object{"name": l.Name}, "tags": l.tags(), "dependencies": needs, "payload": l.payload(),
 		"extra":  Object{"parent": parent, "treeherder": Object{"jobKind": l.kind(), "symbol": "x"}},
 		"routes": []any{"index.gecko.v2.x.latest." + l.Name, "tc-treeherder.v2.x"},
-	}, true)
+	}, len(needs) == 0)
+	s.release()
+	return t
 }
 
+// Ending is how an action task goes.
+type Ending int
+
+// The endings of an action task.
+const (
+	Made    Ending = iota // it makes its tasks, and completes
+	Failed                // it fails, and makes nothing
+	Nothing               // it completes, and makes nothing
+)
+
 // Settle has every action task that is under way make its tasks, and complete.
-// One that asks for a label that there is not fails.
+// One that asks for a label that there is not fails. Each leaves the files that
+// Gecko's actions leave: task-graph.json has what it made, label-to-taskid.json
+// all that was known, also where it failed or made nothing.
 func (s *Server) Settle() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -104,16 +122,55 @@ func (s *Server) Settle() {
 		if action == nil || t.State != "pending" && t.State != "running" {
 			continue
 		}
-		context := action["context"].(Object)
-		input, _ := context["input"].(Object)
-		state := "completed"
+		ending := Made
+		if s.Act != nil {
+			ending = s.Act(action["name"].(string))
+		}
+		s.carryOut(t, action, ending)
+	}
+}
+
+func (s *Server) carryOut(t *Task, action Object, ending Ending) {
+	context := action["context"].(Object)
+	input, _ := context["input"].(Object)
+	before := len(s.order)
+	state := "completed"
+	if ending == Failed {
+		state = "failed"
+	}
+	if ending == Made {
 		for _, want := range s.wants(action["name"].(string), input, context["taskId"]) {
 			if !s.make(t, want.label, want.times) {
 				state = "failed"
 			}
 		}
-		t.resolve(state, state)
 	}
+	made, known := Object{}, Object{}
+	for i, id := range s.order {
+		d := s.tasks[id].Definition
+		if d["taskGroupId"] == t.Definition["taskGroupId"] {
+			known[nameOf(d)] = id
+		}
+		if i >= before {
+			made[id] = Object{"label": nameOf(d), "kind": d["tags"].(Object)["kind"], "task": d}
+		}
+	}
+	run := len(t.Runs) - 1
+	t.resolve(state, state)
+	for name, v := range map[string]Object{"task-graph": made, "label-to-taskid": known} {
+		if name == "task-graph" && len(made) == 0 {
+			continue
+		}
+		text, err := json.Marshal(v)
+		if err != nil {
+			panic(err)
+		}
+		s.files[fmt.Sprintf("%s/%d/public/%s.json", t.ID, run, name)] = text
+	}
+	if at, ok := s.pushes[t.Definition["taskGroupId"].(string)]; ok && state == "completed" {
+		s.index[at+".taskgraph.actions."+t.ID] = t.ID
+	}
+	s.release()
 }
 
 type want struct {
@@ -204,8 +261,14 @@ func Actions(decision, project string, id int64, revision string) Object {
 		}
 		return o
 	}
-	closed := object(Object{"tasks": labels, "times": Object{"type": "integer", "minimum": 1, "maximum": 100}})
-	closed["additionalProperties"] = false
+	// As Gecko has it, wrong: the items have no properties, and what was to
+	// close them is a property of the input.
+	multiple := object(Object{
+		"requests": Object{"type": "array", "items": Object{
+			"tasks": labels, "times": Object{"type": "integer", "minimum": 1, "maximum": 100, "title": "Times"}, "additionalProperties": false,
+		}},
+		"additionalProperties": false,
+	})
 	return Object{"version": 1, "variables": Object{}, "actions": []any{
 		action("retrigger", "generic", "retrigger-decision", []any{Object{"kind": "decision-task"}, Object{"kind": "action-callback"}}, nil),
 		action("retrigger", "generic", "retrigger", []any{Object{"retrigger": "true"}}, object(Object{"downstream": Object{"type": "boolean", "default": false}, "times": times})),
@@ -215,6 +278,6 @@ func Actions(decision, project string, id int64, revision string) Object {
 		action("backfill-task", "backfill", "backfill-task", []any{}, object(Object{"label": Object{"type": "string"}, "times": times, "retrigger": Object{"type": "boolean", "default": true}}, "label")),
 		action("rerun", "generic", "rerun", []any{Object{}}, object(Object{})),
 		action("cancel", "generic", "cancel", []any{Object{}}, nil),
-		action("retrigger-multiple", "generic", "retrigger-multiple", []any{}, object(Object{"requests": Object{"type": "array", "items": closed}})),
+		action("retrigger-multiple", "generic", "retrigger-multiple", []any{}, multiple),
 	}}
 }

@@ -3,11 +3,14 @@ package tctest
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/mozci/mozci/internal/slug"
 )
 
 // serve answers a call, or returns false for a route that there is not.
@@ -41,6 +44,10 @@ func (s *Server) serve(c *call) bool {
 			}
 		}
 		answer(c.w, http.StatusOK, Object{"tasks": out})
+	case c.route == "GET index" && (c.parts[0] == "tasks" || c.parts[0] == "namespaces") && n == 2:
+		s.namespace(c)
+	case c.route == "GET hooks" && n == 4 && c.parts[3] == "last-fires":
+		s.lastFires(c)
 	case c.route == "POST auth" && c.parts[0] == "scopes":
 		s.expand(c)
 	case c.route == "GET auth" && c.parts[0] == "scopes":
@@ -145,6 +152,56 @@ func (s *Server) task(c *call) bool {
 		return false
 	}
 	return true
+}
+
+// namespace lists the tasks, or the namespaces, directly in one of the index.
+func (s *Server) namespace(c *call) {
+	prefix := c.parts[1] + "."
+	tasks, names := []any{}, map[string]bool{}
+	for _, path := range slices.Sorted(maps.Keys(s.index)) {
+		rest, ok := strings.CutPrefix(path, prefix)
+		if !ok {
+			continue
+		}
+		name, _, deeper := strings.Cut(rest, ".")
+		if deeper {
+			names[name] = true
+			continue
+		}
+		tasks = append(tasks, Object{"namespace": path, "taskId": s.index[path], "rank": 0, "data": Object{}, "expires": now()})
+	}
+	if c.parts[0] == "tasks" {
+		answer(c.w, http.StatusOK, Object{"tasks": tasks})
+		return
+	}
+	out := []any{}
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		out = append(out, Object{"namespace": prefix + name, "name": name, "expires": now()})
+	}
+	answer(c.w, http.StatusOK, Object{"namespaces": out})
+}
+
+// lastFires lists the latest fires of a hook, newest first. How far its task is
+// is the queue's to say.
+func (s *Server) lastFires(c *call) {
+	hook := c.parts[1] + "/" + c.parts[2]
+	if s.NoFires {
+		refuse(c.w, http.StatusForbidden, "InsufficientScopes", "Client ID %s is missing the following scopes:\n\n```\nhooks:list-last-fires:%s\n```", c.who, hook)
+		return
+	}
+	out := []any{}
+	for _, f := range slices.Backward(s.fires[hook]) {
+		f := maps.Clone(f)
+		f["taskState"] = "unknown"
+		if t := s.tasks[f["taskId"].(string)]; t != nil {
+			f["taskState"] = t.State
+		}
+		out = append(out, f)
+		if len(out) == 100 {
+			break
+		}
+	}
+	answer(c.w, http.StatusOK, Object{"lastFires": out})
 }
 
 func (s *Server) change(t *Task, what string) {
@@ -268,8 +325,19 @@ func (s *Server) trigger(c *call) {
 		refuse(c.w, http.StatusBadRequest, "InputError", "trigger payload does not match the schema")
 		return
 	}
+	fault := Well
+	if s.Fault != nil {
+		fault = s.Fault()
+	}
 	if s.Nothing {
-		answer(c.w, http.StatusOK, Object{})
+		fault = Empty
+	}
+	if s.Lose {
+		s.Lose, fault = false, Lost
+	}
+	if fault == TooMany {
+		c.w.Header().Set("Retry-After", "2")
+		refuse(c.w, http.StatusTooManyRequests, "TooManyRequests", "slow down")
 		return
 	}
 	var input any
@@ -278,15 +346,25 @@ func (s *Server) trigger(c *call) {
 	if in.User.TaskID != nil {
 		taskID = *in.User.TaskID
 	}
-	t := s.add("", in.User.TaskGroupID, Object{
-		"metadata": Object{"name": "Action: " + in.Decision.Action.Name}, "tags": Object{"kind": "action-callback"},
-		"extra": Object{"parent": in.User.TaskGroupID, "action": Object{
-			"name": in.Decision.Action.Name, "context": Object{"input": input, "taskId": taskID, "taskGroupId": in.User.TaskGroupID},
-		}},
-	}, true)
-	if s.Lose {
-		s.Lose = false
-		panic(http.ErrAbortHandler) // the connection ends without an answer
+	s.serial++
+	id := slug.Of(fmt.Sprint("task ", s.serial))
+	fire := Object{
+		"hookGroupId": c.parts[1], "hookId": c.parts[2], "firedBy": "triggerHook", "taskId": id,
+		"taskCreateTime": now(), "result": "success", "error": "",
 	}
-	answer(c.w, http.StatusOK, Object{"taskId": t.ID, "status": Object{"taskId": t.ID}})
+	if fault != Well && fault != Lost && fault != Empty {
+		fire["result"], fire["error"] = "error", "Unknown Server Error"
+	}
+	if fault != Gateway { // hooks never heard of that one
+		s.fires[hook] = append(s.fires[hook], fire)
+	}
+	if fault.Makes() {
+		s.add(id, in.User.TaskGroupID, Object{
+			"metadata": Object{"name": "Action: " + in.Decision.Action.Name}, "tags": Object{"kind": "action-callback"},
+			"extra": Object{"parent": in.User.TaskGroupID, "action": Object{
+				"name": in.Decision.Action.Name, "context": Object{"input": input, "taskId": taskID, "taskGroupId": in.User.TaskGroupID},
+			}},
+		}, true)
+	}
+	fault.answer(c.w, id)
 }

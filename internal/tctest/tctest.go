@@ -49,6 +49,12 @@ type Server struct {
 	Nothing bool
 	// Lose says that a hook's answer is lost after its task was made.
 	Lose bool
+	// Fault says how the next fire of a hook goes wrong; nil for never.
+	Fault func() Fault
+	// Act says how an action task goes that Settle carries out; nil for well.
+	Act func(action string) Ending
+	// NoFires says that nobody may list the latest fires of a hook.
+	NoFires bool
 	// Old says that the deployment has neither batch calls nor artifact-content.
 	Old bool
 	// Page is how many tasks a page of a group has. Default 1000.
@@ -62,6 +68,8 @@ type Server struct {
 	index    map[string]string
 	files    map[string][]byte // by task id, run and name
 	graphs   map[string][]Label
+	pushes   map[string]string // by decision task: its place in the index, up to the revision
+	fires    map[string][]Object
 	requests []string
 	serial   int
 }
@@ -79,7 +87,7 @@ type Task struct {
 func New() *Server {
 	return &Server{
 		Clients: map[string]string{"me": "secret"}, Page: 1000, tasks: map[string]*Task{}, index: map[string]string{},
-		files: map[string][]byte{}, graphs: map[string][]Label{}, Roles: map[string][]string{},
+		files: map[string][]byte{}, graphs: map[string][]Label{}, Roles: map[string][]string{}, pushes: map[string]string{}, fires: map[string][]Object{},
 	}
 }
 
@@ -150,6 +158,31 @@ func (s *Server) Resolve(id, state, reason string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.tasks[id].resolve(state, reason)
+	s.release()
+}
+
+// release makes runs for the tasks whose dependencies have all completed. Those
+// of which one failed stay unscheduled, as in a real queue.
+func (s *Server) release() {
+	for _, id := range s.order {
+		t := s.tasks[id]
+		if t.State != "unscheduled" || len(t.Runs) > 0 || s.waits(t) {
+			continue
+		}
+		t.begin("scheduled")
+	}
+}
+
+// waits reports whether a dependency of the task has not completed. A task that
+// was added as it is, without dependencies, waits for somebody to schedule it.
+func (s *Server) waits(t *Task) bool {
+	needs, _ := t.Definition["dependencies"].([]any)
+	for _, id := range needs {
+		if dep := s.tasks[id.(string)]; dep == nil || dep.State != "completed" {
+			return true
+		}
+	}
+	return len(needs) == 0
 }
 
 func (t *Task) resolve(state, reason string) {
@@ -225,6 +258,7 @@ func refuse(w http.ResponseWriter, status int, code, format string, args ...any)
 
 func answer(w http.ResponseWriter, status int, body any) {
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.Header().Set("Date", time.Now().UTC().Format(http.TimeFormat))
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(body)
 }
@@ -346,4 +380,19 @@ func (s *Server) bucket(w http.ResponseWriter, r *http.Request, file string) {
 	z := gzip.NewWriter(w)
 	_, _ = z.Write(body)
 	_ = z.Close()
+}
+
+// Waiting reports whether a task is pending or running.
+func (s *Server) Waiting(id string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t := s.tasks[id]
+	return t != nil && (t.State == "pending" || t.State == "running")
+}
+
+// Indexed is the task at a path of the index; empty for none.
+func (s *Server) Indexed(path string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.index[path]
 }

@@ -1,9 +1,11 @@
-// Package thtest is a Treeherder for tests, as far as the push and jobs
-// endpoints go: a default of ten, parameters that it does not know ignored,
-// newest pushes first, at most 20 revisions of a push, jobs as rows.
+// Package thtest is a Treeherder for tests, as far as the push, jobs and
+// repository endpoints go: a default of ten, parameters that it does not know
+// ignored, pushes newest first by time and of one second in any order, at most
+// 20 revisions of a push, jobs as rows.
 package thtest
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/http"
 	"slices"
@@ -18,6 +20,9 @@ type Object = map[string]any
 // Server serves one project; it is an http.Handler.
 type Server struct {
 	Project string
+	// Repositories is the table of repositories; without one the server answers
+	// 404, as nobody asks it in most tests.
+	Repositories []Object
 
 	mu       sync.Mutex
 	pushes   []Object
@@ -41,8 +46,12 @@ func (s *Server) Load(body []byte) error {
 func (s *Server) AddPush(p Object) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.pushes = append(s.pushes, p)
-	slices.SortFunc(s.pushes, func(a, b Object) int { return number(b["id"]) - number(a["id"]) })
+	// Newest first; of one second the smallest id: the real server promises no
+	// order there, and nobody may rely on one.
+	i, _ := slices.BinarySearchFunc(s.pushes, p, func(a, b Object) int {
+		return cmp.Or(cmp.Compare(number(b["push_timestamp"]), number(a["push_timestamp"])), cmp.Compare(number(a["id"]), number(b["id"])))
+	})
+	s.pushes = slices.Insert(s.pushes, i, p)
 }
 
 // AddJob adds a job: id, push_id, job_type_name, state, result and whatever.
@@ -86,6 +95,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		answer = s.push(r.URL.Query())
 	case ok && what == "jobs/":
 		answer = s.jobList(r.URL.Query())
+	case r.URL.Path == "/api/repository/" && s.Repositories != nil:
+		answer = s.Repositories
 	default:
 		w.WriteHeader(http.StatusNotFound)
 		answer = Object{"detail": "No project with that name"}

@@ -24,7 +24,7 @@ var (
 )
 
 // Catalog implements job.Cataloger: every label of the push's repository.
-func (c *CI) Catalog(ctx context.Context, p job.Push) ([]job.Entry, error) {
+func (c *CI) Catalog(ctx context.Context, p job.Push, labels ...string) ([]job.Entry, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, job.Wrap("world.catalog", p.String(), err)
 	}
@@ -41,7 +41,7 @@ func (c *CI) Catalog(ctx context.Context, p job.Push) ([]job.Entry, error) {
 			Label: l, Kind: r.kind(l), Upstreams: append([]string(nil), r.needs[l]...), Manifests: r.manifests(l, at.ID),
 		})
 	}
-	return out, nil
+	return job.OfLabels(out, labels...), nil
 }
 
 // Cancel implements job.Canceler.

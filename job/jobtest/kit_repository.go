@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -12,9 +13,10 @@ import (
 
 // RepositoryCase is what a kit knows about the repository that it checks.
 type RepositoryCase struct {
-	// Pushes are consecutive pushes of the repository, ascending, five or
-	// more, as the source should give them; the last is its newest. One of
-	// them should have several changesets.
+	// Pushes are consecutive pushes of the repository, ascending by
+	// job.Push.Compare, five or more, as the source should give them; the last
+	// is its newest. One of them should have several changesets. Their ids need
+	// not grow, but no other push may have an id between theirs.
 	Pushes []job.Push
 	// Unknown is a well-formed revision that the repository does not have.
 	Unknown string
@@ -32,6 +34,7 @@ func CheckRepository(ctx context.Context, r job.Repository, c RepositoryCase) er
 	k := &repositoryKit{r: r, c: c, want: c.Pushes}
 	k.lookup(ctx)
 	k.ranges(ctx)
+	k.order(ctx)
 	k.dates(ctx)
 	if !c.Bare {
 		k.full(ctx)
@@ -99,11 +102,20 @@ func (k *repositoryKit) pushes(ctx context.Context, rule string, r job.Range, wa
 
 func (k *repositoryKit) ranges(ctx context.Context) {
 	w, n := k.want, len(k.want)
-	k.pushes(ctx, "ids-inclusive", job.IDs(w[1].ID, w[n-2].ID), w[1:n-1])
-	k.pushes(ctx, "ids-all", job.IDs(w[0].ID, w[n-1].ID), w)
-	k.pushes(ctx, "ids-one", job.IDs(w[2].ID, w[2].ID), w[2:3])
-	k.pushes(ctx, "ids-beyond-end", job.IDs(w[n-1].ID, w[n-1].ID+1000), w[n-1:])
-	k.pushes(ctx, "ids-nothing", job.IDs(w[n-1].ID+1000, w[n-1].ID+1010), nil)
+	ids := k.ids()
+	first, last := ids[0], ids[n-1]
+	for _, r := range []struct {
+		rule   string
+		lo, hi int64
+	}{
+		{"ids-inclusive", ids[1], ids[n-2]},
+		{"ids-all", first, last},
+		{"ids-one", w[2].ID, w[2].ID},
+		{"ids-beyond-end", last, last + 1000},
+		{"ids-nothing", last + 1000, last + 1010},
+	} {
+		k.pushes(ctx, r.rule, job.IDs(r.lo, r.hi), k.withIDs(r.lo, r.hi))
+	}
 	i, j := 1, n-2
 	for !w[i].Testable() {
 		i++
@@ -119,6 +131,41 @@ func (k *repositoryKit) ranges(ctx context.Context) {
 	k.pushes(ctx, "around-after", job.Around(w[i].Revision, 0, j-i), w[i:j+1])
 	k.pushes(ctx, "around-both", job.Around(w[j].Revision, 1, 1), w[j-1:j+2])
 	k.pushes(ctx, "around-end", job.Around(w[j].Revision, 0, 50), w[j:])
+}
+
+// ids are those of the known pushes, ascending, which their order need not be.
+func (k *repositoryKit) ids() []int64 {
+	var out []int64
+	for _, p := range k.want {
+		out = append(out, p.ID)
+	}
+	slices.Sort(out)
+	return out
+}
+
+func (k *repositoryKit) withIDs(lo, hi int64) []job.Push {
+	return slices.DeleteFunc(slices.Clone(k.want), func(p job.Push) bool { return p.ID < lo || p.ID > hi })
+}
+
+// all is the range that has the known pushes and no others.
+func (k *repositoryKit) all() job.Range {
+	ids := k.ids()
+	return job.IDs(ids[0], ids[len(ids)-1])
+}
+
+// order checks that what comes is in the order that Compare says: a caller that
+// sorts again must get the same.
+func (k *repositoryKit) order(ctx context.Context) {
+	got, err := k.r.Pushes(ctx, k.all())
+	if err != nil {
+		return // said by ids-all
+	}
+	for i := range len(got) - 1 {
+		if got[i].Compare(got[i+1]) >= 0 {
+			k.broken("order-is-compare", "%v comes before %v, and Compare says otherwise", got[i], got[i+1])
+			return
+		}
+	}
 }
 
 func (k *repositoryKit) dates(ctx context.Context) {
@@ -137,7 +184,7 @@ func (k *repositoryKit) dates(ctx context.Context) {
 
 // full checks that Full adds what it promises and takes nothing away.
 func (k *repositoryKit) full(ctx context.Context) {
-	r := job.IDs(k.want[0].ID, k.want[len(k.want)-1].ID)
+	r := k.all()
 	r.Full = true
 	got, err := k.r.Pushes(ctx, r)
 	if err != nil || !samePushes(got, k.want) {
@@ -173,21 +220,22 @@ func (k *repositoryKit) refusals(ctx context.Context) {
 	k.sentinel("malformed-revision", push("abc"), job.ErrInvalid)
 	k.sentinel("empty-revision", push(""), job.ErrInvalid)
 	k.sentinel("empty-range", pushes(job.Range{}), job.ErrInvalid)
-	k.sentinel("two-ways", pushes(job.Range{FirstID: first.ID, LastID: last.ID, From: first.Revision, To: last.Revision}), job.ErrInvalid)
-	k.sentinel("ids-reversed", pushes(job.IDs(last.ID, first.ID)), job.ErrInvalid)
+	ids := k.ids()
+	k.sentinel("two-ways", pushes(job.Range{FirstID: ids[0], LastID: ids[len(ids)-1], From: first.Revision, To: last.Revision}), job.ErrInvalid)
+	k.sentinel("ids-reversed", pushes(job.IDs(ids[len(ids)-1], ids[0])), job.ErrInvalid)
 	k.sentinel("revisions-reversed", pushes(job.Between(last.Revision, first.Revision)), job.ErrInvalid)
 	k.sentinel("dates-reversed", pushes(job.Dates(last.Time.Add(time.Hour), first.Time)), job.ErrInvalid)
 	k.sentinel("negative-around", pushes(job.Around(first.Revision, -1, 0)), job.ErrInvalid)
 	k.cancelled("cancelled-push", func(ctx context.Context) error { _, err := k.r.Push(ctx, first.Revision); return err })
 	k.cancelled("cancelled-pushes", func(ctx context.Context) error {
-		_, err := k.r.Pushes(ctx, job.IDs(first.ID, last.ID))
+		_, err := k.r.Pushes(ctx, k.all())
 		return err
 	})
 }
 
 // ownership checks that the caller may write into what it got.
 func (k *repositoryKit) ownership(ctx context.Context) {
-	r := job.IDs(k.want[0].ID, k.want[len(k.want)-1].ID)
+	r := k.all()
 	got, err := k.r.Pushes(ctx, r)
 	if err != nil || len(got) == 0 {
 		return // said by ids-all

@@ -170,6 +170,13 @@ func (k *schedulerKit) catalog(ctx context.Context) {
 	if !seen[k.c.Labels[0]] {
 		k.broken("catalog", "%s ran, and is not in the catalog of %d labels", k.c.Labels[0], len(entries))
 	}
+	named, err := job.Catalog(ctx, k.s, k.c.Push, k.c.Labels[0], "no-such-label")
+	if err != nil || len(named) != 1 || named[0].Label != k.c.Labels[0] {
+		k.broken("catalog-named", "the catalog of %s and of a label that there is not has %d entries, %v; expected the one", k.c.Labels[0], len(named), err)
+	}
+	if none, err := job.Catalog(ctx, k.s, k.c.Push, "no-such-label"); err != nil || len(none) > 0 {
+		k.broken("catalog-named", "the catalog of a label that there is not has %d entries, %v; expected none and no error", len(none), err)
+	}
 	if k.c.NotScheduled.Repo != "" {
 		_, err := job.Catalog(ctx, k.s, k.c.NotScheduled)
 		k.sentinel("catalog-not-scheduled", err, job.ErrNotScheduled)

@@ -2,6 +2,8 @@ package jobtest_test
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -65,13 +67,41 @@ func TestWorldKeepsTheContracts(t *testing.T) {
 	}
 }
 
+// latePushes are ordered by time: the source heard of push 3 after push 6.
+func latePushes() []job.Push {
+	var out []job.Push
+	for i, id := range []int64{1, 2, 6, 3, 7, 9} {
+		at := time.Unix(1_700_000_000+int64(i)*60, 0).UTC()
+		rev := fmt.Sprintf("%012x%028x", 0xabc+id, id)
+		inner := job.Changeset{Node: fmt.Sprintf("%040x", id), Author: "dev", Description: "Bug"}
+		out = append(out, job.Push{
+			Repo: "late", ID: id, Order: at.Unix(), Revision: rev, User: "dev", Time: at,
+			Changesets: []job.Changeset{inner, {Node: rev, Author: "dev", Description: "Bug"}},
+		})
+	}
+	return out
+}
+
+func TestListOrdersByCompare(t *testing.T) {
+	late := latePushes()
+	c := jobtest.RepositoryCase{Pushes: late, Unknown: strings.Repeat("deadbeef", 5)}
+	slices.Reverse(late)
+	l := job.NewList("late", late)
+	slices.Reverse(late)
+	if err := jobtest.CheckRepository(t.Context(), l, c); err != nil {
+		t.Error(err)
+	}
+}
+
 // The kit is worth what it catches: every mutant must be reported, under the
 // rule that it breaks.
 func TestKitCatchesRepositoryMutants(t *testing.T) {
 	w := jobtest.MustParse(kitWorld)
+	late := latePushes()
 	for _, m := range jobtest.RepositoryMutants() {
 		t.Run(m.Name, func(t *testing.T) {
-			caught := false
+			err := jobtest.CheckRepository(t.Context(), m.Break(job.NewList("late", late)), jobtest.RepositoryCase{Pushes: late, Unknown: strings.Repeat("deadbeef", 5)})
+			caught := reports(err, m.Rule)
 			for _, name := range w.Repositories() {
 				r, err := jobtest.NewCI(w, nil).Repository(name)
 				if err != nil {

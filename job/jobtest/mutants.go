@@ -76,6 +76,16 @@ func RepositoryMutants() []RepositoryMutant {
 			})
 			return p
 		}),
+		changed("ordered by id where time says otherwise", "ids-all", func(_ job.Range, p []job.Push) []job.Push {
+			slices.SortFunc(p, func(a, b job.Push) int { return cmp.Compare(a.ID, b.ID) })
+			return p
+		}),
+		changed("an order that Compare does not know", "order-is-compare", func(_ job.Range, p []job.Push) []job.Push {
+			for i := range p {
+				p[i].Order = -p[i].ID
+			}
+			return p
+		}),
 		changed("newest first", "ids-inclusive", func(_ job.Range, p []job.Push) []job.Push { slices.Reverse(p); return p }),
 		changed("lower bound exclusive", "ids-inclusive", func(r job.Range, p []job.Push) []job.Push {
 			return slices.DeleteFunc(p, func(q job.Push) bool { return q.ID == r.FirstID })

@@ -12,7 +12,7 @@ type mutantCI struct {
 	*CI
 	jobs    func(context.Context, job.Push, ...string) ([]job.Job, error)
 	trigger func(context.Context, job.Request) (job.Receipt, error)
-	catalog func(context.Context, job.Push) ([]job.Entry, error)
+	catalog func(context.Context, job.Push, ...string) ([]job.Entry, error)
 	cancel  func(context.Context, string) error
 }
 
@@ -30,11 +30,11 @@ func (m mutantCI) Trigger(ctx context.Context, r job.Request) (job.Receipt, erro
 	return m.trigger(ctx, r)
 }
 
-func (m mutantCI) Catalog(ctx context.Context, p job.Push) ([]job.Entry, error) {
+func (m mutantCI) Catalog(ctx context.Context, p job.Push, labels ...string) ([]job.Entry, error) {
 	if m.catalog == nil {
-		return m.CI.Catalog(ctx, p)
+		return m.CI.Catalog(ctx, p, labels...)
 	}
-	return m.catalog(ctx, p)
+	return m.catalog(ctx, p, labels...)
 }
 
 func (m mutantCI) Cancel(ctx context.Context, id string) error {
@@ -176,8 +176,8 @@ func SchedulerMutants() []SchedulerMutant {
 			return receipt, err
 		}),
 		{"catalog does not know unscheduled pushes", "catalog-not-scheduled", func(c *CI) job.Scheduler {
-			return mutantCI{CI: c, catalog: func(ctx context.Context, p job.Push) ([]job.Entry, error) {
-				all, err := c.Catalog(ctx, p)
+			return mutantCI{CI: c, catalog: func(ctx context.Context, p job.Push, labels ...string) ([]job.Entry, error) {
+				all, err := c.Catalog(ctx, p, labels...)
 				if errors.Is(err, job.ErrNotScheduled) {
 					return nil, nil
 				}
@@ -185,9 +185,21 @@ func SchedulerMutants() []SchedulerMutant {
 			}}
 		}},
 		{"labels twice in the catalog", "catalog-once", func(c *CI) job.Scheduler {
-			return mutantCI{CI: c, catalog: func(ctx context.Context, p job.Push) ([]job.Entry, error) {
-				all, err := c.Catalog(ctx, p)
+			return mutantCI{CI: c, catalog: func(ctx context.Context, p job.Push, labels ...string) ([]job.Entry, error) {
+				all, err := c.Catalog(ctx, p, labels...)
 				return append(all, all...), err
+			}}
+		}},
+		{"the catalog ignores which labels are named", "catalog-named", func(c *CI) job.Scheduler {
+			return mutantCI{CI: c, catalog: func(ctx context.Context, p job.Push, _ ...string) ([]job.Entry, error) { return c.Catalog(ctx, p) }}
+		}},
+		{"the catalog of an unknown label is an error", "catalog-named", func(c *CI) job.Scheduler {
+			return mutantCI{CI: c, catalog: func(ctx context.Context, p job.Push, labels ...string) ([]job.Entry, error) {
+				all, err := c.Catalog(ctx, p, labels...)
+				if err == nil && len(all) == 0 {
+					err = job.Wrap("catalog", "", job.ErrNotFound)
+				}
+				return all, err
 			}}
 		}},
 		{"cancel silently does nothing", "cancel", func(c *CI) job.Scheduler {

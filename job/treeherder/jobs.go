@@ -33,7 +33,7 @@ func (p *Project) Jobs(ctx context.Context, push job.Push, names ...string) ([]j
 	if err != nil {
 		return nil, job.Wrap(op, push.String(), err)
 	}
-	found, err := p.records(ctx, id, names)
+	found, err := p.named(ctx, id, names)
 	if err != nil {
 		return nil, job.Wrap(op, push.String(), err)
 	}
@@ -65,16 +65,27 @@ func jobsOf(found []Record, push job.Push, names []string, label func(Record) st
 	return out, errors.Join(errs...)
 }
 
-// records reads all pages of the jobs of a push.
-func (p *Project) records(ctx context.Context, id int64, names []string) ([]Record, error) {
-	params := []string{"push_id", strconv.FormatInt(id, 10), "count", strconv.Itoa(pageOfJobs), "return_type", "list"}
-	if len(names) == 1 && !strings.Contains(names[0], " ") { // builder names have spaces, task labels do not
-		params = append(params, "job_type_name", names[0])
+// named reads the jobs of a push that can have the names. The server can look
+// for one task label, but not for a builder: where it finds none, all are read.
+func (p *Project) named(ctx context.Context, id int64, names []string) ([]Record, error) {
+	if len(names) == 1 && !strings.Contains(names[0], " ") { // most builder names have spaces, task labels do not
+		found, err := p.records(ctx, id, "job_type_name", names[0])
+		if err != nil || slices.ContainsFunc(found, func(r Record) bool { return r.label() == names[0] }) {
+			return found, err
+		}
 	}
+	return p.records(ctx, id)
+}
+
+// records reads all pages of the jobs of a push. Jobs of another push are an
+// error: an answer that is about something else is no answer.
+func (p *Project) records(ctx context.Context, id int64, params ...string) ([]Record, error) {
+	params = append([]string{"push_id", strconv.FormatInt(id, 10), "count", strconv.Itoa(pageOfJobs), "return_type", "list"}, params...)
 	var all []Record
 	seen := map[int64]bool{}
 	for offset := 0; ; offset += pageOfJobs {
 		var page struct {
+			Meta    metaWire           `json:"meta"`
 			Results *[]json.RawMessage `json:"results"`
 			Names   []string           `json:"job_property_names"`
 		}
@@ -84,12 +95,18 @@ func (p *Project) records(ctx context.Context, id int64, names []string) ([]Reco
 		if page.Results == nil {
 			return nil, fmt.Errorf("%w: no results", job.ErrMalformed)
 		}
+		if err := page.Meta.of(p.name); err != nil {
+			return nil, err
+		}
 		found, err := records(*page.Results, page.Names)
 		if err != nil {
 			return nil, err
 		}
 		news := 0
 		for _, r := range found {
+			if err := r.of(id); err != nil {
+				return nil, err
+			}
 			if !seen[r.ID] {
 				seen[r.ID] = true
 				all = append(all, r)
@@ -109,21 +126,45 @@ func (p *Project) records(ctx context.Context, id int64, names []string) ([]Reco
 // asked for next. One search runs at a time, so that ten parallel callers do
 // not ask the same.
 func (p *Project) id(ctx context.Context, push job.Push) (int64, error) {
-	if id, ok := p.ids.Load(push.Short()); ok {
-		return id.(int64), nil
+	if id, ok := p.knownID(push); ok {
+		return id, nil
 	}
 	p.search.Lock()
 	defer p.search.Unlock()
-	if id, ok := p.ids.Load(push.Short()); ok {
-		return id.(int64), nil
+	if id, ok := p.knownID(push); ok {
+		return id, nil
 	}
-	found, err := p.push(ctx, push.Revision)
+	found, err := p.find(ctx, push)
 	if err != nil {
 		return 0, err
 	}
 	p.ids.Store(push.Short(), found.ID)
-	if _, err := p.all(ctx, 100, "id__lt", strconv.FormatInt(found.ID, 10)); err != nil {
+	before := window{until: found.Order, enough: 100, keep: func(q job.Push) bool { return q.Compare(found) < 0 }}
+	if _, err := p.read(ctx, before); err != nil {
 		return 0, err
 	}
 	return found.ID, nil
+}
+
+// knownID is the id of a push by any of its hashes.
+func (p *Project) knownID(push job.Push) (int64, bool) {
+	for _, h := range push.Hashes() {
+		if id, ok := p.ids.Load(h[:min(len(h), 12)]); ok {
+			return id.(int64), true
+		}
+	}
+	return 0, false
+}
+
+// find looks for a push by each of its hashes, on whatever branch it is:
+// Treeherder lists a repository that is kept in hg and in git by one of the two.
+func (p *Project) find(ctx context.Context, push job.Push) (job.Push, error) {
+	var err error
+	for _, h := range push.Hashes() {
+		var found job.Push
+		if found, err = p.byRevision(ctx, h); !errors.Is(err, job.ErrNotFound) {
+			return found, err
+		}
+	}
+	return p.byTwin(ctx, push.Revision, err)
 }

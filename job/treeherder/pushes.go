@@ -2,6 +2,7 @@ package treeherder
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -18,7 +19,9 @@ type pushWire struct {
 	ID        int64  `json:"id"`
 	Revision  string `json:"revision"`
 	Author    string `json:"author"`
+	Branch    string `json:"branch"` // of a git project
 	Timestamp int64  `json:"push_timestamp"`
+	Count     int    `json:"revision_count"` // also of those that the cap took away
 	Revisions []struct {
 		Revision string `json:"revision"`
 		Author   string `json:"author"`
@@ -26,6 +29,27 @@ type pushWire struct {
 	} `json:"revisions"`
 }
 
+// pushesWire is an answer of the push endpoint.
+type pushesWire struct {
+	Meta    metaWire    `json:"meta"`
+	Results *[]pushWire `json:"results"`
+}
+
+// metaWire says whose pushes or jobs an answer has.
+type metaWire struct {
+	Repository string `json:"repository"`
+}
+
+// of is an error where the answer says that it is about another project.
+func (m metaWire) of(name string) error {
+	if m.Repository != "" && m.Repository != name {
+		return fmt.Errorf("%w: it is about %q, expected %q", job.ErrMalformed, m.Repository, name)
+	}
+	return nil
+}
+
+// push makes a push of what the server says. Its order is that of the times:
+// the server hears of some pushes late, and gives ids as it hears of them.
 func (w pushWire) push(repo string) (job.Push, error) {
 	if w.ID < 1 || w.Timestamp < 1 {
 		return job.Push{}, fmt.Errorf("%w: a push with id %d and push_timestamp %d", job.ErrMalformed, w.ID, w.Timestamp)
@@ -33,32 +57,47 @@ func (w pushWire) push(repo string) (job.Push, error) {
 	if _, err := job.ParseRevision(w.Revision); err != nil || w.Revision == "tip" {
 		return job.Push{}, fmt.Errorf("%w: push %d has the revision %q", job.ErrMalformed, w.ID, w.Revision)
 	}
-	out := job.Push{Repo: repo, ID: w.ID, Revision: w.Revision, User: w.Author, Time: time.Unix(w.Timestamp, 0).UTC()}
+	out := job.Push{
+		Repo: repo, ID: w.ID, Order: w.Timestamp, Branch: w.Branch, Revision: w.Revision, User: w.Author, Time: time.Unix(w.Timestamp, 0).UTC(),
+	}
 	for _, r := range slices.Backward(w.Revisions) {
 		out.Changesets = append(out.Changesets, job.Changeset{Node: r.Revision, Author: r.Author, Description: r.Comments})
 	}
 	return out, nil
 }
 
-// pushes asks for pushes and returns them ascending, each once. What it learns
-// about ids is kept for Jobs.
-func (p *Project) pushes(ctx context.Context, count int, params ...string) ([]job.Push, error) {
-	var list struct {
-		Results *[]pushWire `json:"results"`
-	}
+// capped reports whether the push has more changesets than the answer names.
+func (w pushWire) capped() bool { return w.Count > len(w.Revisions) }
+
+// wires asks for pushes, newest first, as the server has them.
+func (p *Project) wires(ctx context.Context, count int, params ...string) ([]pushWire, error) {
+	var list pushesWire
 	params = append([]string{"full", "true", "count", strconv.Itoa(count)}, params...)
 	if err := p.get(ctx, "push/", &list, params...); err != nil {
 		return nil, err
 	}
-	if list.Results == nil {
-		return nil, job.Wrap("treeherder.push", p.name, fmt.Errorf("%w: no results", job.ErrMalformed))
+	err := list.Meta.of(p.name)
+	if err == nil && list.Results == nil {
+		err = fmt.Errorf("%w: no results", job.ErrMalformed)
+	}
+	if err != nil {
+		return nil, job.Wrap("treeherder.push", p.name, err)
+	}
+	return *list.Results, nil
+}
+
+// pushes asks for pushes and returns them ascending, each once. What it learns
+// about ids is kept for Jobs. Given is how many the server gave.
+func (p *Project) pushes(ctx context.Context, count int, params ...string) (out []job.Push, given int, err error) {
+	wires, err := p.wires(ctx, count, params...)
+	if err != nil {
+		return nil, 0, err
 	}
 	seen := map[int64]bool{}
-	var out []job.Push
-	for _, w := range *list.Results {
+	for _, w := range wires {
 		q, err := w.push(p.name)
 		if err != nil {
-			return nil, job.Wrap("treeherder.push", p.name, err)
+			return nil, 0, job.Wrap("treeherder.push", p.name, err)
 		}
 		if !seen[q.ID] {
 			seen[q.ID] = true
@@ -66,12 +105,14 @@ func (p *Project) pushes(ctx context.Context, count int, params ...string) ([]jo
 			p.ids.Store(q.Short(), q.ID)
 		}
 	}
-	slices.SortFunc(out, func(a, b job.Push) int { return int(a.ID - b.ID) })
-	return out, nil
+	slices.SortFunc(out, job.Push.Compare)
+	return out, len(wires), nil
 }
 
 // Push implements job.Repository. Treeherder's "revision" knows tips only, so
-// that a changeset in the middle of a push takes a second request.
+// that a changeset in the middle of a push takes a second request; and where
+// Options.Twins knows the revision's other hash, that is looked for too. "tip"
+// is the newest push of the project's branch.
 func (p *Project) Push(ctx context.Context, rev string) (job.Push, error) {
 	q, err := p.push(ctx, rev)
 	return q, job.Wrap("treeherder.push", p.name+" "+rev, err)
@@ -82,115 +123,72 @@ func (p *Project) push(ctx context.Context, rev string) (job.Push, error) {
 	if err != nil {
 		return job.Push{}, err
 	}
-	queries := [][]string{{"revision", rev}, {"commit_revision", rev}}
 	if rev == "tip" {
-		queries = [][]string{{}}
+		return p.tip(ctx)
 	}
-	for _, q := range queries {
-		found, err := p.pushes(ctx, 10, q...)
+	found, err := p.byRevision(ctx, rev)
+	if errors.Is(err, job.ErrNotFound) {
+		found, err = p.byTwin(ctx, rev, err)
+	}
+	if err == nil && p.branch != "" && found.Branch != p.branch {
+		return job.Push{}, fmt.Errorf("%w: %s is on the branch %q of %s, not on %q", job.ErrNotFound, found.Short(), found.Branch, p.name, p.branch)
+	}
+	return found, err
+}
+
+func (p *Project) byRevision(ctx context.Context, rev string) (job.Push, error) {
+	for _, by := range []string{"revision", "commit_revision"} {
+		wires, err := p.wires(ctx, 10, by, rev)
 		if err != nil {
 			return job.Push{}, err
 		}
-		for _, f := range slices.Backward(found) {
+		var found []job.Push
+		for _, w := range wires {
+			q, err := w.push(p.name)
+			if err != nil {
+				return job.Push{}, err
+			}
 			// commit_revision finds changesets that the capped list lacks.
-			if rev == "tip" || f.Contains(rev) || q[0] == "commit_revision" && len(found) == 1 {
-				return f, nil
+			if q.Contains(rev) || by == "commit_revision" && len(wires) == 1 && w.capped() {
+				found = append(found, q)
 			}
 		}
 		if len(found) > 0 {
-			return job.Push{}, fmt.Errorf("%w: %d pushes, and none contains it", job.ErrMalformed, len(found))
+			newest := slices.MaxFunc(found, job.Push.Compare)
+			p.ids.Store(newest.Short(), newest.ID)
+			return newest, nil
+		}
+		if len(wires) > 0 {
+			return job.Push{}, fmt.Errorf("%w: %d pushes, and none contains %.12s", job.ErrMalformed, len(wires), rev)
 		}
 	}
 	return job.Push{}, fmt.Errorf("%w: unknown revision %q in %s", job.ErrNotFound, rev, p.name)
 }
 
-// Pushes implements job.Repository.
-func (p *Project) Pushes(ctx context.Context, r job.Range) ([]job.Push, error) {
-	way, err := r.Check()
-	if err != nil {
-		return nil, job.Wrap("treeherder.pushes", p.name, err)
+// byTwin looks for the revision's other hash; unknown is the error where there
+// is none.
+func (p *Project) byTwin(ctx context.Context, rev string, unknown error) (job.Push, error) {
+	if p.server.twins == nil {
+		return job.Push{}, unknown
 	}
-	var out []job.Push
-	switch way {
-	case job.ByIDs:
-		out, err = p.between(ctx, r.FirstID, r.LastID)
-	case job.ByRevisions:
-		var from, to job.Push
-		if from, err = p.push(ctx, r.From); err == nil {
-			to, err = p.push(ctx, r.To)
-		}
-		if err == nil {
-			err = r.CheckOrder(from, to)
-		}
-		if err == nil {
-			out, err = p.between(ctx, from.ID, to.ID)
-		}
-	case job.ByDates:
-		// A push's time is in whole seconds: the first one that is in.
-		first := r.Since.Add(time.Second - 1).Unix()
-		out, err = p.all(ctx, 0, "push_timestamp__gte", strconv.FormatInt(first, 10), "push_timestamp__lte", strconv.FormatInt(r.Until.Unix(), 10))
-	case job.ByCenter:
-		out, err = p.around(ctx, r)
+	hg, git, err := p.server.twins(ctx, p.name, rev)
+	if errors.Is(err, job.ErrNotFound) {
+		return job.Push{}, unknown
 	}
 	if err != nil {
-		return nil, job.Wrap("treeherder.pushes", p.name, err)
+		return job.Push{}, fmt.Errorf("%w; its other hash could not be found out: %w", unknown, err)
 	}
-	return out, nil
-}
-
-func (p *Project) between(ctx context.Context, lo, hi int64) ([]job.Push, error) {
-	return p.all(ctx, 0, "id__gte", strconv.FormatInt(lo, 10), "id__lte", strconv.FormatInt(hi, 10))
-}
-
-// all asks until there is no more, or until there are enough, newest first;
-// 0 is no limit.
-func (p *Project) all(ctx context.Context, enough int, params ...string) ([]job.Push, error) {
-	var out []job.Push
-	for {
-		count := pageOfPushes
-		if enough > 0 {
-			count = min(count, enough-len(out))
+	for _, other := range []string{hg, git} {
+		if other == "" || job.SameRevision(other, rev) {
+			continue
 		}
-		q := params
-		if len(out) > 0 {
-			q = append(slices.Clone(params), "id__lt", strconv.FormatInt(out[0].ID, 10))
+		found, err := p.byRevision(ctx, other)
+		if job.SameRevision(found.Revision, other) {
+			found.Hg, found.Git = hg, git // of the tip, as it is the tip that was found
 		}
-		got, err := p.pushes(ctx, count, q...)
-		if err != nil {
-			return nil, err
-		}
-		if len(out) > 0 { // a server that does not know id__lt would go on for ever
-			got = slices.DeleteFunc(got, func(g job.Push) bool { return g.ID >= out[0].ID })
-		}
-		out = append(got, out...)
-		if len(got) < count || enough > 0 && len(out) >= enough {
-			return out, nil
+		if !errors.Is(err, job.ErrNotFound) {
+			return found, err
 		}
 	}
-}
-
-// around finds older pushes newest first. The newer ones come newest first too,
-// however many there are, so all of them have to be asked for.
-func (p *Project) around(ctx context.Context, r job.Range) ([]job.Push, error) {
-	center, err := p.push(ctx, r.Center)
-	if err != nil {
-		return nil, err
-	}
-	id := strconv.FormatInt(center.ID, 10)
-	out := []job.Push{center}
-	if r.Before > 0 {
-		older, err := p.all(ctx, r.Before, "id__lt", id)
-		if err != nil {
-			return nil, err
-		}
-		out = append(older, out...)
-	}
-	if r.After > 0 {
-		newer, err := p.all(ctx, 0, "id__gt", id)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, newer[:min(r.After, len(newer))]...)
-	}
-	return out, nil
+	return job.Push{}, unknown
 }

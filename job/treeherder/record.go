@@ -2,6 +2,7 @@ package treeherder
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"strconv"
@@ -15,6 +16,8 @@ import (
 type Record struct {
 	ID             int64  `json:"id"`
 	OldID          int64  `json:"job_id"` // in 2013
+	PushID         int64  `json:"push_id"`
+	ResultSetID    int64  `json:"result_set_id"` // until 2017, and for a while beside it
 	State          string `json:"state"`
 	Result         string `json:"result"`
 	CoalescedTo    string `json:"job_coalesced_to_guid"` // until 2016
@@ -24,6 +27,8 @@ type Record struct {
 	GroupSymbol    string `json:"job_group_symbol"`
 	Platform       string `json:"platform"`
 	Option         string `json:"platform_option"`
+	BuildPlatform  string `json:"build_platform"`
+	OptionHash     string `json:"option_collection_hash"`
 	BuildSystem    string `json:"build_system_type"`
 	RefDataName    string `json:"ref_data_name"`
 	TaskID         string `json:"task_id"`
@@ -74,17 +79,21 @@ func (r Record) status() (job.Status, error) {
 	return 0, job.UnknownWord("treeherder", "result", r.Result)
 }
 
+// of is an error where the job is not one of the push with this id.
+func (r Record) of(push int64) error {
+	id := cmp.Or(r.PushID, r.ResultSetID)
+	if id != push {
+		return fmt.Errorf("%w: job %d is of push %d, expected %d", job.ErrMalformed, cmp.Or(r.ID, r.OldID), id, push)
+	}
+	return nil
+}
+
 // label is the job's name; see the package comment.
 func (r Record) label() string {
 	if r.BuildSystem == "buildbot" && r.RefDataName != "" {
 		return r.RefDataName
 	}
 	return r.TypeName
-}
-
-// oldLabel is the label of a job in a snapshot of 2013 or 2014.
-func (r Record) oldLabel() string {
-	return strings.Join([]string{r.Platform, r.Option, r.GroupSymbol, r.TypeName, r.TypeSymbol}, " | ")
 }
 
 // kind is what the label's words suggest: nothing in a record says it.

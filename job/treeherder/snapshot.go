@@ -1,6 +1,7 @@
 package treeherder
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -12,11 +13,12 @@ import (
 )
 
 // Snapshot is what Treeherder answered to a resultset request in 2013 or 2014:
-// some pushes with all their jobs. It is a job.Repository and a read-only
+// some pushes with all their jobs, in the order of their times. It is a job.Repository and a read-only
 // job.Scheduler in memory, safe for concurrent use.
 type Snapshot struct {
 	*job.List
-	jobs map[int64][]Record // by push id
+	jobs   map[int64][]Record // by push id
+	labels map[string]sharing // of labels that several builders have; see labelsOf
 }
 
 var (
@@ -24,8 +26,8 @@ var (
 	_ job.Scheduler  = (*Snapshot)(nil)
 )
 
-// snapshotWire is an answer of .../resultset/?count=10; one resultset alone
-// has no results around it.
+// snapshotWire is an answer of .../resultset/?count=10. In November 2013 that
+// was the array of resultsets alone; one resultset has no results around it.
 type snapshotWire struct {
 	Meta    struct{ Repository string }
 	Names   []string `json:"job_property_names"`
@@ -68,16 +70,9 @@ func readSnapshot(r io.Reader, name string) (*Snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
-	var w snapshotWire
-	if err := json.Unmarshal(body, &w); err != nil {
-		return nil, fmt.Errorf("%w: %w", job.ErrMalformed, err)
-	}
-	if w.Results == nil {
-		var one resultsetWire
-		if err := json.Unmarshal(body, &one); err != nil || one.ID == 0 {
-			return nil, fmt.Errorf("%w: neither results nor a resultset", job.ErrMalformed)
-		}
-		w.Results = &[]resultsetWire{one}
+	w, err := decodeSnapshot(body)
+	if err != nil {
+		return nil, err
 	}
 	if w.Meta.Repository != "" {
 		name = w.Meta.Repository
@@ -89,13 +84,43 @@ func readSnapshot(r io.Reader, name string) (*Snapshot, error) {
 		if err != nil {
 			return nil, err
 		}
+		if _, twice := s.jobs[rs.ID]; twice {
+			return nil, fmt.Errorf("%w: push %d comes twice", job.ErrMalformed, rs.ID)
+		}
 		pushes = append(pushes, p)
 		if s.jobs[rs.ID], err = rs.records(w.Names); err != nil {
 			return nil, fmt.Errorf("push %d: %w", rs.ID, err)
 		}
 	}
 	s.List = job.NewList(name, pushes)
+	s.labels = labelsOf(s.jobs)
 	return s, nil
+}
+
+func decodeSnapshot(body []byte) (snapshotWire, error) {
+	var w snapshotWire
+	if bytes.HasPrefix(bytes.TrimLeft(body, " \t\r\n"), []byte("[")) {
+		var list []resultsetWire
+		if err := json.Unmarshal(body, &list); err != nil {
+			return w, fmt.Errorf("%w: %w", job.ErrMalformed, err)
+		}
+		if len(list) == 0 {
+			return w, fmt.Errorf("%w: no resultsets", job.ErrMalformed)
+		}
+		w.Results = &list
+		return w, nil
+	}
+	if err := json.Unmarshal(body, &w); err != nil {
+		return w, fmt.Errorf("%w: %w", job.ErrMalformed, err)
+	}
+	if w.Results == nil {
+		var one resultsetWire
+		if err := json.Unmarshal(body, &one); err != nil || one.ID == 0 {
+			return w, fmt.Errorf("%w: neither results nor a resultset", job.ErrMalformed)
+		}
+		w.Results = &[]resultsetWire{one}
+	}
+	return w, nil
 }
 
 func readAll(r io.Reader) ([]byte, error) {
@@ -124,6 +149,14 @@ func (rs resultsetWire) records(names []string) ([]Record, error) {
 				return nil, fmt.Errorf("%s %s: %w", platform.Name, group.Symbol, err)
 			}
 			for _, r := range found {
+				if r.PushID != 0 || r.ResultSetID != 0 {
+					if err := r.of(rs.ID); err != nil {
+						return nil, err
+					}
+				}
+				if r.Platform == "" && strings.HasPrefix(platform.Name, r.BuildPlatform+" ") {
+					r.Platform = r.BuildPlatform // the name has the option after it
+				}
 				if r.Platform == "" {
 					r.Platform = platform.Name
 				}
@@ -153,7 +186,7 @@ func (s *Snapshot) Jobs(ctx context.Context, p job.Push, names ...string) ([]job
 	if err != nil {
 		return nil, job.Wrap(op, p.String(), err)
 	}
-	jobs, err := jobsOf(s.jobs[at.ID], at, names, Record.oldLabel)
+	jobs, err := jobsOf(s.jobs[at.ID], at, names, s.label)
 	return jobs, job.Wrap(op, p.String(), err)
 }
 

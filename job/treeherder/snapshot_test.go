@@ -132,10 +132,86 @@ func TestSnapshotOf2013(t *testing.T) {
 	}
 }
 
+// Two files of cases: two pushes of November 2013, whose ids are not in
+// the order of their times, each with an opt and an ASAN run of "M 1".
+func TestSnapshotsOfNovember2013(t *testing.T) {
+	const label = "linux64 | opt | M | Mochitest | 1"
+	const opt, asan = label + " | tests-repo-ubuntu64_vm-opt-unittest", label + " | tests-repo-ubuntu64-asan_vm-opt-unittest"
+	for _, file := range []string{"c2_resultsets.json", "c2_wrapped.json"} {
+		s, err := treeherder.ReadSnapshot(bytes.NewReader(testenv.Read(t, "cases", "formats", file)), "repo")
+		if err != nil {
+			t.Fatal(err)
+		}
+		pushes, err := s.Pushes(t.Context(), job.Around("tip", 9, 0))
+		if d := cmp.Diff([]int64{2, 1}, ids(pushes)); d != "" || err != nil {
+			t.Fatalf("%s: %v (-want +got):\n%s", file, err, d)
+		}
+		for _, c := range []struct {
+			label string
+			want  []string
+		}{{opt, []string{"success", "success"}}, {asan, []string{"success", "test_failed"}}, {label, []string{"", ""}}} {
+			for i, p := range pushes {
+				jobs, err := s.Jobs(t.Context(), p, c.label)
+				got := ""
+				for _, j := range jobs {
+					got += j.Status().String()
+				}
+				if err != nil || got != c.want[i] {
+					t.Errorf("%s: %s on %v: %q, %v; expected %q", file, c.label, p, got, err, c.want[i])
+				}
+			}
+		}
+	}
+}
+
+// Whoever asked for a run tells nothing about its builder; what does not say its
+// builder, where two have the label, is of neither.
+func TestSharedLabels(t *testing.T) {
+	const head = `{"results":[{"id":1,"revision":"0123456789ab","push_timestamp":1,"platforms":[{"name":"p opt","groups":[{"symbol":"M","jobs":[`
+	for name, c := range map[string]struct {
+		jobs string
+		want string
+	}{
+		"people":   {`{"id":1,"who":"a@mozilla.com"},{"id":2,"who":"tests-m-p-opt-unittest"},{"id":3,"who":"sendchange-unittest"}`, "p |opt M t 1,p |opt M t 1,p |opt M t 1"},
+		"hashes":   {`{"id":1,"option_collection_hash":"a"},{"id":2,"option_collection_hash":"b"},{"id":3}`, "a,b,unknown"},
+		"builders": {`{"id":1,"ref_data_name":"A"},{"id":2,"ref_data_name":"B"},{"id":3,"ref_data_name":"A"}`, "A,B,A"},
+		"platform": {`{"id":1,"build_platform":"p"},{"id":2,"build_platform":"p-asan","platform":"p"}`, "p,p-asan"},
+		"two ways": {`{"id":1,"ref_data_name":"A","option_collection_hash":"a"},{"id":2,"ref_data_name":"A","option_collection_hash":"b"},{"id":3,"ref_data_name":"B"}`, "A | a,A | b,B | unknown"},
+	} {
+		text := head + strings.ReplaceAll(c.jobs, `{"id"`, `{"job_type_name":"t","job_type_symbol":"1","state":"running","id"`) + `]}]}]}]}`
+		s, err := treeherder.ReadSnapshot(strings.NewReader(text), "x")
+		if err != nil {
+			t.Fatal(err)
+		}
+		tip, err := s.Push(t.Context(), "tip")
+		if err != nil {
+			t.Fatal(err)
+		}
+		jobs, err := s.Jobs(t.Context(), tip)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, j := range jobs {
+			_, more, _ := strings.Cut(j.Name(), "M | t | 1 | ")
+			if more == "" {
+				more = "p |opt M t 1" // alone
+			}
+			got = append(got, more)
+		}
+		if strings.Join(got, ",") != c.want {
+			t.Errorf("%s: %q, expected %q", name, strings.Join(got, ","), c.want)
+		}
+	}
+}
+
 func TestTornSnapshots(t *testing.T) {
 	for name, text := range map[string]string{
 		"empty": "", "half": `{"results":[{"id":1`, "a list": "[]", "no results": "{}", "gzip cut": "\x1f\x8b\x08\x00",
-		"no revision": `{"results":[{"id":1,"push_timestamp":1}]}`,
+		"a list of what": "[7]", "an empty object": "[{}]", "half a list": `[{"id":1`, "nothing": "null", "HTML": "<html>",
+		"a push twice":       `[{"id":1,"revision":"0123456789ab","push_timestamp":1},{"id":1,"revision":"0123456789ac","push_timestamp":1}]`,
+		"another push's job": `[{"id":1,"revision":"0123456789ab","push_timestamp":1,"platforms":[{"name":"p","groups":[{"jobs":[{"id":7,"result_set_id":2}]}]}]}]`,
+		"no revision":        `{"results":[{"id":1,"push_timestamp":1}]}`,
 		"short row": `{"job_property_names":["id","state"],"results":[{"id":1,"revision":"0123456789ab","push_timestamp":1,
 			"platforms":[{"name":"p","groups":[{"jobs":[[1]]}]}]}]}`,
 	} {
@@ -148,6 +224,7 @@ func TestTornSnapshots(t *testing.T) {
 func FuzzReadSnapshot(f *testing.F) {
 	f.Add([]byte(`{"results":[{"id":1,"revision":"0123456789ab","push_timestamp":1,"platforms":[{"name":"p","option":"opt","groups":[{"symbol":"M","jobs":[{"id":7,"state":"completed","result":"success","job_type_name":"t"}]}]}]}]}`))
 	f.Add([]byte(`{"job_property_names":["id","state"],"results":[{"id":1,"revision":"0123456789ab","push_timestamp":1,"platforms":[{"name":"p","groups":[{"jobs":[[1,"running"]]}]}]}]}`))
+	f.Add([]byte(`[{"id":1,"revision":"0123456789ab","push_timestamp":1,"platforms":[{"name":"p opt","groups":[{"symbol":"M","jobs":[{"job_id":7,"who":"tests-a-unittest"},{"job_id":8,"who":"tests-b-unittest"}]}]}]}]`))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		s, err := treeherder.ReadSnapshot(bytes.NewReader(text), "x")
 		if err != nil {

@@ -5,11 +5,16 @@
 // [Project]: both a job.Repository and a job.Scheduler. [ReadSnapshot] reads
 // the resultset files of 2013 and 2014 as the same two contracts, in memory.
 //
-// # Two push ids
+// # Pushes
 //
 // A push that Treeherder has carries Treeherder's push id, which is not the id
-// of hg's pushlog. Jobs joins by revision, so that pushes of either may be
-// asked about.
+// of hg's pushlog. Jobs joins by revision, hg's or git's, so that pushes of
+// either may be asked about. Treeherder hears of some pushes late: the order of
+// pushes is that of their times, and ids only tell those of one second apart.
+//
+// A git project lists the pushes of all its branches. A range of pushes is of
+// one of them; see [Project.Pushes] and [Project.OnBranch]. Try servers and
+// pull requests have no line of pushes at all; see [Project.Line].
 //
 // # Labels
 //
@@ -37,6 +42,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/mozci/mozci/internal/rest"
 	"github.com/mozci/mozci/job"
@@ -49,6 +55,11 @@ const DefaultURL = "https://treeherder.mozilla.org"
 type Options struct {
 	// HTTP is the caller's client. Default: a clean pooled one.
 	HTTP *http.Client
+	// Twins says the hash of hg and that of git of a revision of a repository,
+	// which is one of the two, or gives job.ErrNotFound. It is asked where
+	// Treeherder does not know a revision, as it lists a repository that is kept
+	// in both by one of the two. Default: nobody knows.
+	Twins func(ctx context.Context, repo, rev string) (hg, git string, err error)
 	// Logger gets requests that failed and are repeated. Nil discards.
 	Logger *slog.Logger
 }
@@ -57,7 +68,13 @@ type Options struct {
 type Server struct {
 	base     string
 	http     *rest.Client
+	once     *rest.Client // for what is asked once and is no loss
+	twins    func(ctx context.Context, repo, rev string) (hg, git string, err error)
+	log      *slog.Logger
 	projects sync.Map // by name: what they know of push ids is shared
+
+	tableMu      sync.Mutex
+	repositories []aboutWire // nil until it was read
 }
 
 // New returns a Server at baseURL, such as DefaultURL. It does no I/O; a
@@ -71,13 +88,26 @@ func New(baseURL string, opts *Options) (*Server, error) {
 	if opts != nil {
 		o = *opts
 	}
-	return &Server{base: base, http: rest.New(&rest.Options{HTTP: o.HTTP, Logger: o.Logger})}, nil
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	return &Server{
+		base: base, twins: o.Twins, log: o.Logger, http: rest.New(&rest.Options{HTTP: o.HTTP, Logger: o.Logger}),
+		once: rest.New(&rest.Options{HTTP: o.HTTP, Retries: -1, Timeout: 20 * time.Second}),
+	}, nil
 }
 
 // Project returns one repository's pushes and jobs. It does no I/O.
 func (s *Server) Project(name string) *Project {
-	p, _ := s.projects.LoadOrStore(name, &Project{server: s, name: name})
+	p, _ := s.projects.LoadOrStore(name, &Project{server: s, name: name, known: &known{}})
 	return p.(*Project)
+}
+
+// OnBranch returns the project with its pushes of one branch alone: ranges and
+// "tip" are of that, and a revision of another branch is not found. An empty
+// name is the project as it was. Jobs makes no difference.
+func (p *Project) OnBranch(name string) *Project {
+	return &Project{server: p.server, name: p.name, branch: name, known: p.known}
 }
 
 // Project is one repository on Treeherder: a job.Repository and a read-only
@@ -85,7 +115,12 @@ func (s *Server) Project(name string) *Project {
 type Project struct {
 	server *Server
 	name   string
+	branch string // see OnBranch; empty for none
+	*known
+}
 
+// known is what was learned of a project's pushes.
+type known struct {
 	ids    sync.Map   // Treeherder's push id by the revision's first 12 digits
 	search sync.Mutex // one search for an id at a time; see id
 }
@@ -93,6 +128,7 @@ type Project struct {
 var (
 	_ job.Repository = (*Project)(nil)
 	_ job.Scheduler  = (*Project)(nil)
+	_ job.Liner      = (*Project)(nil)
 )
 
 // Name implements job.Repository.

@@ -156,6 +156,7 @@ func TestRecordedPages(t *testing.T) {
 			"259539665 test-android-hw-p2-8-0-arm7-api-16/debug-fennec-jittest-meh test_failed test",
 	} {
 		s := smallProject()
+		s.AddPush(thtest.Object{"id": []int{526443, 511138}[i], "revision": strings.Repeat("ab", 20), "push_timestamp": 1800000000})
 		p := project(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if strings.Contains(r.URL.Path, "/jobs/") {
 				_, _ = w.Write(pages[i])
@@ -199,13 +200,17 @@ func TestMalformedAnswers(t *testing.T) {
 		"id":            {200, `{"results":[{"id":"x"}]}`, "", job.ErrMalformed, "cannot unmarshal"},
 		"no id":         {200, `{"results":[{"revision":"` + strings.Repeat("a", 40) + `","push_timestamp":7}]}`, "", job.ErrMalformed, "id 0"},
 		"revision":      {200, `{"results":[{"id":1,"revision":"tip","push_timestamp":7}]}`, "", job.ErrMalformed, `revision "tip"`},
-		"another":       {200, strings.ReplaceAll(good(""), "aaaaaaaa", "bbbbbbbb"), "", job.ErrMalformed, "none contains it"},
+		"another":       {200, strings.ReplaceAll(good(""), "aaaaaaaa", "bbbbbbbb"), "", job.ErrMalformed, "none contains aaaaaaaaaaaa"},
 		"jobs":          {200, good(""), `{"results":null}`, job.ErrMalformed, "no results"},
 		"row too short": {200, good(""), `{"results":[[1]],"job_property_names":["id","state"]}`, job.ErrMalformed, "1 values for 2"},
 		"row of what":   {200, good(""), `{"results":[7]}`, job.ErrMalformed, "job 1"},
-		"state":         {200, good(""), `{"results":[{"id":1,"job_type_name":"l","state":"pondering"}]}`, job.ErrUnknownWord, `treeherder says state "pondering"`},
-		"result":        {200, good(""), `{"results":[{"id":1,"job_type_name":"l","state":"completed","result":"purple"}]}`, job.ErrUnknownWord, `treeherder says result "purple"`},
-		"no label":      {200, good(""), `{"results":[{"id":1,"state":"running"}]}`, job.ErrMalformed, `label ""`},
+		"no push":       {200, good(""), `{"results":[{"id":1,"job_type_name":"l","state":"running"}]}`, job.ErrMalformed, "is of push 0, expected 1"},
+		"other push":    {200, good(""), `{"results":[{"id":1,"push_id":2,"job_type_name":"l","state":"running"}]}`, job.ErrMalformed, "is of push 2, expected 1"},
+		"other project": {200, good(""), `{"meta":{"repository":"try"},"results":[]}`, job.ErrMalformed, `about "try", expected "autoland"`},
+		"its pushes":    {200, `{"meta":{"repository":"try"},` + good("")[1:], "", job.ErrMalformed, `about "try", expected "autoland"`},
+		"state":         {200, good(""), `{"results":[{"id":1,"push_id":1,"job_type_name":"l","state":"pondering"}]}`, job.ErrUnknownWord, `treeherder says state "pondering"`},
+		"result":        {200, good(""), `{"results":[{"id":1,"push_id":1,"job_type_name":"l","state":"completed","result":"purple"}]}`, job.ErrUnknownWord, `treeherder says result "purple"`},
+		"no label":      {200, good(""), `{"results":[{"id":1,"push_id":1,"state":"running"}]}`, job.ErrMalformed, `label ""`},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			p := project(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -1,0 +1,154 @@
+package treeherder
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/mozci/mozci/internal/rest"
+	"github.com/mozci/mozci/job"
+)
+
+// aboutWire is one repository of Treeherder's table. A project of several
+// branches has them all in Branch, with commas between them, some as patterns.
+type aboutWire struct {
+	Name   string `json:"name"`
+	Branch string `json:"branch"`
+	Try    bool   `json:"is_try_repo"`
+}
+
+// table asks for Treeherder's table of repositories, until it has it.
+func (s *Server) table(ctx context.Context) ([]aboutWire, error) {
+	s.tableMu.Lock()
+	defer s.tableMu.Unlock()
+	if s.repositories != nil {
+		return s.repositories, nil
+	}
+	where := s.base + "/api/repository/"
+	var list []aboutWire
+	if err := s.once.JSON(ctx, where, &list); err != nil {
+		return nil, job.OfHTTP("treeherder.repository", rest.Redact(where), err)
+	}
+	s.repositories = list
+	return list, nil
+}
+
+// about is what Treeherder's table says of the project; nothing where it has no
+// table or does not name it. The table is a help, and its names tell most: a
+// server that does not answer it holds up nothing.
+func (p *Project) about(ctx context.Context) (aboutWire, error) {
+	list, err := p.server.table(ctx)
+	if ctx.Err() != nil {
+		return aboutWire{}, ctx.Err()
+	}
+	if err != nil {
+		p.server.log.Info("the table of repositories could not be read", "repo", p.name, "err", err)
+	}
+	i := slices.IndexFunc(list, func(a aboutWire) bool { return a.Name == p.name })
+	if i < 0 {
+		return aboutWire{}, nil
+	}
+	return list[i], nil
+}
+
+// Line implements job.Liner: by the project's name, and by Treeherder's table
+// of repositories, which says what is a try server.
+func (p *Project) Line(ctx context.Context) error {
+	const op = "treeherder.line"
+	if err := job.LineByName(p.name); err != nil {
+		return job.Wrap(op, p.name, err)
+	}
+	about, err := p.about(ctx)
+	if err == nil && about.Try {
+		err = job.NoLine(p.name, "Treeherder lists it as a try server, where every push stands alone")
+	}
+	return job.Wrap(op, p.name, err)
+}
+
+func onBranch(pushes []job.Push, branch string) []job.Push {
+	return slices.DeleteFunc(pushes, func(q job.Push) bool { return q.Branch != branch })
+}
+
+// ofLine keeps the pushes of the branch that is meant where none is named.
+func (p *Project) ofLine(ctx context.Context, pushes []job.Push) ([]job.Push, error) {
+	branch, err := p.ownBranch(ctx, pushes)
+	if err != nil {
+		return nil, err
+	}
+	return onBranch(pushes, branch), nil
+}
+
+// plainBranch is a name of a branch that is no pattern.
+var plainBranch = regexp.MustCompile(`^[\w./-]+$`)
+
+// ownBranch is the branch that is meant where nobody names one: OnBranch's; the
+// first that Treeherder's table has for the project; main or master; or the
+// only one there is among the pushes.
+func (p *Project) ownBranch(ctx context.Context, pushes []job.Push) (string, error) {
+	if p.branch != "" {
+		return p.branch, nil
+	}
+	there := branches(pushes)
+	if len(there) == 0 || len(there) == 1 && there[0] == "" {
+		return "", nil // of an hg repository, pushes have none
+	}
+	about, err := p.about(ctx)
+	if err != nil {
+		return "", err
+	}
+	first, _, _ := strings.Cut(about.Branch, ",")
+	if first = strings.TrimSpace(first); plainBranch.MatchString(first) {
+		return first, nil
+	}
+	for _, usual := range []string{"main", "master"} {
+		if slices.Contains(there, usual) {
+			return usual, nil
+		}
+	}
+	if len(there) == 1 {
+		return there[0], nil
+	}
+	return "", fmt.Errorf("%w: %s has pushes on the branches %s: say which is meant", job.ErrInvalid, p.name, strings.Join(there, ", "))
+}
+
+// branches are the branches of the pushes, sorted.
+func branches(pushes []job.Push) []string {
+	var out []string
+	for _, q := range pushes {
+		out = append(out, q.Branch)
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// tip is the newest push of the project's branch.
+func (p *Project) tip(ctx context.Context) (job.Push, error) {
+	newest, given, err := p.pushes(ctx, 50)
+	if err != nil {
+		return job.Push{}, err
+	}
+	branch, err := p.ownBranch(ctx, newest)
+	if err != nil {
+		return job.Push{}, err
+	}
+	for _, q := range slices.Backward(newest) {
+		if q.Branch == branch {
+			return q, nil
+		}
+	}
+	if given == 50 { // not among the newest of all
+		older, err := p.read(ctx, window{enough: 1, keep: func(q job.Push) bool { return q.Branch == branch }})
+		if err != nil {
+			return job.Push{}, err
+		}
+		if len(older) > 0 {
+			return older[len(older)-1], nil
+		}
+	}
+	if branch == "" {
+		return job.Push{}, fmt.Errorf("%w: %s has no pushes", job.ErrNotFound, p.name)
+	}
+	return job.Push{}, fmt.Errorf("%w: %s has no push on the branch %q; its newest are on %s", job.ErrNotFound, p.name, branch, strings.Join(branches(newest), ", "))
+}

@@ -1,0 +1,250 @@
+package taskcluster
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/mozci/mozci/internal/slug"
+	"github.com/mozci/mozci/job"
+)
+
+// again is after how long a hook is fired once more that is known to have made
+// nothing, since a service behind it was away.
+var again = []time.Duration{5 * time.Second, 15 * time.Second}
+
+// fire renders the action of a way and fires it. A *refusal says that nothing
+// was done and that another way may do.
+func (s *shot) fire(ctx context.Context, w way) (job.Receipt, error) {
+	s.p.forget(s.req.Push)
+	if w.action.Kind == "task" {
+		return s.make(ctx, w)
+	}
+	if err := s.mayFire(ctx, w); err != nil {
+		return job.Receipt{}, err
+	}
+	payload, err := w.action.render(w.action.HookPayload, s.in.decision, w.taskID(), w.input, nil, time.Now())
+	if err != nil {
+		return job.Receipt{}, &refusal{way: w.action.Name, err: err}
+	}
+	for n := 0; ; n++ {
+		made, err := s.once(ctx, w, payload)
+		var not *notMade
+		switch {
+		case err == nil:
+			return s.accepted(ctx, w, made)
+		case !errors.As(err, &not) || n >= len(again):
+			return job.Receipt{}, err
+		}
+		s.p.log.Warn("a hook could not make its task, firing it again", "hook", w.hook(), "wait", again[n], "err", err)
+		if err := pause(ctx, again[n]); err != nil {
+			return job.Receipt{}, err
+		}
+	}
+}
+
+// mayFire checks what actions.json says, which anybody's push may have written:
+// the decision task is of this push, and might fire the hook itself.
+func (s *shot) mayFire(ctx context.Context, w way) error {
+	_, may, err := s.p.may(ctx, s.in.decision)
+	if err != nil {
+		return err
+	}
+	if want := "in-tree:hook-action:" + w.hook(); !Satisfies(may, want) {
+		return fmt.Errorf("%w: actions.json names the hook %s, which the decision task %s may not fire: it lacks %s", job.ErrDenied, w.hook(), s.in.decision, want)
+	}
+	d := s.p.decision(s.in.decision)
+	d.mu.Lock()
+	revs := slices.Concat(d.revisions, payloadRevisions(w.action.HookPayload))
+	d.mu.Unlock()
+	if len(revs) > 0 && !sameAsOne(revs, s.req.Push) {
+		return fmt.Errorf("%w: the decision task %s is of revision %s, not of push %s: nothing was triggered", job.ErrMalformed, s.in.decision, revs[0], s.req.Push)
+	}
+	return nil
+}
+
+// payloadRevisions are the revisions in the payload that taskgraph writes for an
+// action's hook; none where it has another shape.
+func payloadRevisions(payload any) []string {
+	p, _ := payload.(map[string]any)
+	d, _ := p["decision"].(map[string]any)
+	push, _ := d["push"].(map[string]any)
+	if rev, ok := push["revision"].(string); ok && rev != "" {
+		return []string{rev}
+	}
+	return nil
+}
+
+// notMade says that a hook surely made nothing, and might the next time.
+type notMade struct{ err error }
+
+func (e *notMade) Error() string {
+	return fmt.Sprintf("%v: the hook could not make its task, and nothing was made: %v", job.ErrRefused, e.err)
+}
+
+// Is makes it a kind of job.ErrRefused. What the service answered is not
+// unwrapped: an answer of 502 alone would mean that nobody knows.
+func (e *notMade) Is(target error) bool { return target == job.ErrRefused }
+
+// once fires a hook once, and finds out whether it made its task.
+func (s *shot) once(ctx context.Context, w way, payload any) (taskID string, err error) {
+	began := time.Now()
+	made, err := s.p.c.TriggerHook(ctx, w.action.HookGroupID, w.action.HookID, payload)
+	if err == nil && made != "" {
+		return made, nil
+	}
+	if err == nil {
+		err = fmt.Errorf("%w: hook %s: %w", job.ErrUnavailable, w.hook(), ErrNothingCreated)
+	}
+	switch answerOf(err) {
+	case unclear:
+		return s.find(ctx, w, began, err)
+	case nothingDone:
+		err = &notMade{err}
+	case hookGone:
+		err = &refusal{way: w.action.Name, err: err, gone: true}
+	case refusedInput:
+		err = &refusal{way: w.action.Name, err: err}
+	}
+	if errors.Is(err, job.ErrDenied) && s.p.c.creds == nil {
+		err = fmt.Errorf("%w; no credentials were given: set TASKCLUSTER_CLIENT_ID and TASKCLUSTER_ACCESS_TOKEN", err)
+	}
+	return "", err
+}
+
+// answer is what a hook's answer says about what was done.
+type answer int
+
+const (
+	other        answer = iota // of the context, or of the caller's rights: final
+	unclear                    // a task may have been made
+	nothingDone                // none was, and it may go better the next time
+	hookGone                   // there is no such hook any more
+	refusedInput               // the hook does not take this
+)
+
+// answerOf reads an error of triggerHook. hooks answers 400 InputError to every
+// failure of createTask, also where the queue took the task and only its answer
+// was late; a 4xx of createTask that is named means that it did not.
+func answerOf(err error) answer {
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return other
+	}
+	var failed interface{ NothingDone() bool }
+	if errors.As(err, &failed) && failed.NothingDone() {
+		return nothingDone
+	}
+	var e *Error
+	if !errors.As(err, &e) {
+		if errors.Is(err, job.ErrInvalid) {
+			return other // it was never sent
+		}
+		return unclear // no answer, or none that can be read
+	}
+	switch {
+	case e.Status == 404 && e.Code != "", e.Status == 410:
+		return hookGone
+	case e.Status == 401, e.Status == 403:
+		return other
+	case e.Status == 408, e.Status == 409, e.Status >= 500:
+		return unclear
+	case firing(e.Message):
+		return unclear
+	case e.Status >= 400 && e.Code != "":
+		return refusedInput
+	case e.Status == 404, e.Status == 405: // a proxy's: no such service here
+		return hookGone
+	}
+	return unclear
+}
+
+// firing reports whether a message of hooks speaks of a failure while it made
+// the task, other than a refusal by the queue that it names.
+func firing(message string) bool {
+	if !strings.Contains(message, "While firing") && !strings.Contains(message, "While calling") {
+		return false
+	}
+	for _, no := range []string{"InputError", "InputValidationError", "InsufficientScopes", "MalformedPayload", "InvalidRequestArguments", "ResourceNotFound"} {
+		if strings.Contains(message, no) {
+			return false
+		}
+	}
+	return true
+}
+
+// accepted is the receipt of an action task, once it is known that nobody else
+// made the same at the same time. Of several the earliest stays, and the others
+// are stopped, whosesoever they are: processes with ledgers of their own tell it
+// alike, and one of them may have been killed before it could look.
+func (s *shot) accepted(ctx context.Context, w way, made string) (job.Receipt, error) {
+	s.p.log.Info("fired an action", "action", w.action.Name, "label", s.req.Label, "push", s.req.Push.ID, "task", made)
+	s.p.forget(s.req.Push)
+	all, err := s.same(ctx, w, made)
+	if err != nil || len(all) < 2 {
+		return job.Receipt{State: job.Accepted, By: made + "/0", Link: s.p.c.page(made)}, nil //nolint:nilerr // what was fired is fired
+	}
+	first := all[0]
+	receipt := job.Receipt{State: job.Accepted, By: first + "/0", Link: s.p.c.page(first)}
+	for _, id := range all[1:] {
+		status, err := s.p.c.CancelTask(ctx, id)
+		if err != nil || status.State != "exception" {
+			receipt.Note = fmt.Sprintf("another process triggered the same at the same time: the action tasks %s and %s, of which the second could not be stopped", first, id)
+		}
+	}
+	if first != made && receipt.Note == "" {
+		receipt.State, receipt.Note = job.AlreadyAsked, "another process triggered the same at the same time"
+	}
+	return receipt, nil
+}
+
+// make creates the task of an action of kind task, with no more than the scopes
+// of the decision task.
+func (s *shot) make(ctx context.Context, w way) (job.Receipt, error) {
+	scopes, _, err := s.p.may(ctx, s.in.decision)
+	if err != nil {
+		return job.Receipt{}, err
+	}
+	id := slug.Of(s.req.Key + " action " + w.action.Name)
+	more := map[string]any{"ownTaskId": id, "task": nil}
+	if w.on != nil {
+		var task any
+		raw, err := s.p.c.Definition(ctx, w.taskID())
+		if err == nil {
+			err = json.Unmarshal(raw, &task)
+		}
+		if err != nil {
+			return job.Receipt{}, err
+		}
+		more["task"] = task
+	}
+	definition, err := w.action.render(w.action.Task, s.in.decision, w.taskID(), w.input, more, time.Now())
+	if err != nil {
+		return job.Receipt{}, &refusal{way: w.action.Name, err: err}
+	}
+	narrow := *s.p.c
+	if narrow.creds != nil {
+		own := *narrow.creds
+		own.AuthorizedScopes = append([]string{}, scopes...)
+		narrow.creds = &own
+	}
+	if _, err := narrow.CreateTask(ctx, id, definition); err != nil {
+		return job.Receipt{}, err
+	}
+	return job.Receipt{State: job.Accepted, By: id + "/0", Link: s.p.c.page(id)}, nil
+}
+
+// pause waits, unless ctx ends first.
+func pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

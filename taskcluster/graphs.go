@@ -1,0 +1,227 @@
+package taskcluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/mozci/mozci/job"
+)
+
+// graph is a task group of a push: the decision task's, or one that a cron job
+// made.
+type graph struct {
+	decision string
+	cron     bool
+	tasks    []*TaskAndStatus // sorted by id: the queue's order means nothing
+}
+
+// graphs are the task groups of a push, the decision task's first, and what
+// they hold by task id.
+type graphs struct {
+	at   time.Time
+	list []*graph
+	byID map[string]*TaskAndStatus
+	none error // why there is no group of the push's own; ErrNotScheduled
+
+	catalog bool // read for a catalog, and not for jobs yet
+}
+
+// fresh is how long a listing of a push's groups is used again, so that reading
+// its jobs, its catalog and what is under way lists them once.
+const fresh = 5 * time.Second
+
+// mostListings is how many listings are kept at a time.
+const mostListings = 16
+
+// groups lists the task groups of a push, or returns a listing that is fresh.
+func (p *Project) groups(ctx context.Context, push job.Push) (*graphs, error) {
+	key := pushKey(push)
+	p.mu.Lock()
+	known := p.listings[key]
+	p.mu.Unlock()
+	if known != nil && time.Since(known.at) < fresh {
+		return known, nil
+	}
+	return p.list(ctx, push)
+}
+
+// forCatalog is groups; the jobs of the push may be read from it right after.
+func (p *Project) forCatalog(ctx context.Context, push job.Push) (*graphs, error) {
+	g, err := p.groups(ctx, push)
+	if err == nil {
+		p.mu.Lock()
+		g.catalog = p.listings[pushKey(push)] == g
+		p.mu.Unlock()
+	}
+	return g, err
+}
+
+// forJobs lists the groups anew, unless a catalog of the push has just been
+// read: whoever plans asks for both, one after the other.
+func (p *Project) forJobs(ctx context.Context, push job.Push) (*graphs, error) {
+	p.mu.Lock()
+	known := p.listings[pushKey(push)]
+	again := known != nil && known.catalog && time.Since(known.at) < fresh
+	if again {
+		known.catalog = false
+	}
+	p.mu.Unlock()
+	if again {
+		return known, nil
+	}
+	return p.list(ctx, push)
+}
+
+// list lists the task groups of a push now. A push without a decision task, or
+// with one that failed, has the groups of its cron jobs alone.
+func (p *Project) list(ctx context.Context, push job.Push) (*graphs, error) {
+	began := time.Now()
+	var own *graph
+	var none error
+	var crons []*graph
+	g, inner := errgroup.WithContext(ctx)
+	g.Go(func() (err error) {
+		id, err := p.decisionOf(inner, push)
+		if err == nil {
+			own, err = p.group(inner, id)
+		}
+		if errors.Is(err, job.ErrNotScheduled) {
+			none, err = err, nil
+		}
+		return err
+	})
+	g.Go(func() (err error) {
+		crons, err = p.cronGroups(inner, push)
+		return err
+	})
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	out := &graphs{at: began, byID: map[string]*TaskAndStatus{}, none: none}
+	if own != nil {
+		out.list = append(out.list, own)
+	}
+	for _, c := range crons {
+		if own == nil || c.decision != own.decision {
+			out.list = append(out.list, c)
+		}
+	}
+	for _, g := range out.list {
+		for _, t := range g.tasks {
+			if out.byID[t.Status.TaskID] == nil {
+				out.byID[t.Status.TaskID] = t
+			}
+			p.queues.Store(t.label(), t.Task.Queue())
+		}
+	}
+	p.keep(pushKey(push), out)
+	return out, nil
+}
+
+// keep keeps a listing for as long as it is fresh.
+func (p *Project) keep(key string, g *graphs) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for k, old := range p.listings {
+		if time.Since(old.at) >= fresh || len(p.listings) >= mostListings {
+			delete(p.listings, k)
+		}
+	}
+	p.listings[key] = g
+}
+
+// forget makes the next question about a push list its groups anew.
+func (p *Project) forget(push job.Push) {
+	p.mu.Lock()
+	delete(p.listings, pushKey(push))
+	p.mu.Unlock()
+}
+
+// group lists the tasks of a decision task's group. One that failed gives
+// ErrNotScheduled.
+func (p *Project) group(ctx context.Context, decision string) (*graph, error) {
+	out := &graph{decision: decision}
+	for t, err := range p.c.TaskGroup(ctx, decision) {
+		if err != nil {
+			return nil, err
+		}
+		if t.Status.TaskID == decision {
+			if _, err := p.settled(&t.Status); errors.Is(err, job.ErrNotScheduled) {
+				return nil, err
+			}
+		}
+		out.tasks = append(out.tasks, t)
+	}
+	slices.SortFunc(out.tasks, func(a, b *TaskAndStatus) int { return strings.Compare(a.Status.TaskID, b.Status.TaskID) })
+	return out, nil
+}
+
+// cronGroups lists the groups that cron jobs made for a push. One that is gone,
+// or whose decision task failed, holds nothing.
+func (p *Project) cronGroups(ctx context.Context, push job.Push) ([]*graph, error) {
+	ids, err := p.crons(ctx, push)
+	if err != nil {
+		return nil, err
+	}
+	slices.Sort(ids)
+	ids = slices.Compact(ids)
+	found := make([]*graph, len(ids))
+	g, inner := errgroup.WithContext(ctx)
+	for i, id := range ids {
+		g.Go(func() error {
+			one, err := p.group(inner, id)
+			switch {
+			case errors.Is(err, job.ErrNotScheduled), errors.Is(err, job.ErrNotFound):
+				return nil
+			case err != nil:
+				return fmt.Errorf("the cron job's group %s: %w", id, err)
+			}
+			one.cron = true
+			found[i] = one
+			return nil
+		})
+	}
+	err = g.Wait()
+	return slices.DeleteFunc(found, func(g *graph) bool { return g == nil }), err
+}
+
+// own is the group of the decision task itself; an error of a push without one.
+func (g *graphs) own() (*graph, error) {
+	if len(g.list) > 0 && !g.list[0].cron {
+		return g.list[0], nil
+	}
+	if g.none == nil {
+		return nil, job.ErrNotScheduled
+	}
+	return nil, g.none
+}
+
+// of is the group in which a label ran: the push's own before those of cron
+// jobs. It is nil where the label ran in none.
+func (g *graphs) of(label string) *graph {
+	for _, one := range g.list {
+		if slices.ContainsFunc(one.tasks, func(t *TaskAndStatus) bool { return t.label() == label }) {
+			return one
+		}
+	}
+	return nil
+}
+
+// ran are the tasks of a label, in every group.
+func (g *graphs) ran(label string) []*TaskAndStatus {
+	var out []*TaskAndStatus
+	for _, one := range g.list {
+		for _, t := range one.tasks {
+			if t.label() == label {
+				out = append(out, t)
+			}
+		}
+	}
+	return out
+}

@@ -1,0 +1,129 @@
+package taskcluster
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/mozci/mozci/job"
+)
+
+// makesNothing are the actions that make no tasks when all goes well.
+var makesNothing = []string{"rerun", "cancel", "cancel-all", "release-promotion"}
+
+// Outcome implements job.Outcomer: what the action task of a receipt made. Of
+// one that is done its task-graph.json says that, by task id: its
+// label-to-taskid.json holds what was known before as well, and one that failed
+// or made nothing leaves that, too.
+func (p *Project) Outcome(ctx context.Context, push job.Push, label string, r job.Receipt) (job.Outcome, error) {
+	const op = "taskcluster.outcome"
+	if r.By == "" {
+		return job.Outcome{IDs: r.IDs, Done: true}, nil
+	}
+	taskID, _, err := split(r.By)
+	if err != nil {
+		return job.Outcome{}, job.Wrap(op, r.By, err)
+	}
+	p = p.of(push)
+	s, err := p.c.Status(ctx, taskID)
+	if err != nil {
+		return job.Outcome{}, job.Wrap(op, r.By, err)
+	}
+	out, err := p.outcome(ctx, push, label, s)
+	return out, job.Wrap(op, r.By, err)
+}
+
+func (p *Project) outcome(ctx context.Context, push job.Push, label string, s *Status) (job.Outcome, error) {
+	out := job.Outcome{Done: s.resolved()}
+	var err error
+	if s.State == "completed" {
+		if out.IDs, err = p.madeBy(ctx, s, label); err != nil {
+			return out, err
+		}
+	}
+	if len(out.IDs) == 0 { // under way, failed, or without a graph: what says that it made it
+		if out.IDs, err = p.children(ctx, push, label, s.TaskID); err != nil {
+			return out, err
+		}
+	}
+	switch {
+	case !out.Done:
+	case s.State != "completed":
+		out.Why = fmt.Sprintf("the action task %s %s", s.TaskID, ending(s))
+	case len(out.IDs) == 0:
+		t, err := p.c.Task(ctx, s.TaskID)
+		if err == nil && t.Extra.Action != nil && slices.Contains(makesNothing, t.Extra.Action.Name) {
+			return out, nil
+		}
+		out.Why = fmt.Sprintf("the action task %s made nothing", s.TaskID)
+	}
+	return out, nil
+}
+
+// ending is how a task ended that did not complete.
+func ending(s *Status) string {
+	if s.State == "failed" || len(s.Runs) == 0 {
+		return s.State
+	}
+	if reason := s.Runs[len(s.Runs)-1].ReasonResolved; reason == "canceled" {
+		return "was cancelled"
+	} else if reason != "" {
+		return "ended with " + clip(reason)
+	}
+	return "ended with an exception"
+}
+
+// madeBy are the runs that a completed action's task-graph.json names.
+func (p *Project) madeBy(ctx context.Context, s *Status, label string) ([]string, error) {
+	run := 0
+	for _, r := range s.Runs {
+		if r.State == "completed" {
+			run = r.RunID
+		}
+	}
+	var ids []string
+	err := p.c.Read(ctx, s.TaskID, run, "public/task-graph.json", func(r io.Reader) error {
+		ids = nil
+		dec := json.NewDecoder(r)
+		return members(dec, func(id string) error {
+			var t struct {
+				Label string `json:"label"`
+			}
+			if err := tolerant(dec.Decode, &t); err != nil {
+				return err
+			}
+			if err := checkTask(id); err != nil {
+				return notJSON{err}
+			}
+			if label == "" || t.Label == label {
+				ids = append(ids, id+"/0")
+			}
+			return nil
+		})
+	})
+	if errors.Is(err, job.ErrNotFound) {
+		return nil, nil
+	}
+	slices.Sort(ids)
+	return ids, err
+}
+
+// children are the runs in the push's groups that say that a task made them.
+func (p *Project) children(ctx context.Context, push job.Push, label, parent string) ([]string, error) {
+	g, err := p.groups(ctx, push)
+	if err != nil {
+		return nil, err
+	}
+	var ids []string
+	for _, one := range g.list {
+		for _, t := range one.tasks {
+			if t.Task.Extra.Parent == parent && (label == "" || t.label() == label) {
+				ids = append(ids, t.Status.TaskID+"/0")
+			}
+		}
+	}
+	return ids, nil
+}

@@ -1,0 +1,240 @@
+package taskcluster
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/mozci/mozci/job"
+)
+
+// way is one way to do what a request asks for: an action, on a task or on the
+// whole group, with its input.
+type way struct {
+	action *Action
+	on     *TaskAndStatus // nil for the whole group
+	input  any
+}
+
+// hook names the hook that the way fires; empty for an action of kind task.
+func (w way) hook() string {
+	if w.action.Kind == "task" {
+		return ""
+	}
+	return w.action.HookGroupID + "/" + w.action.HookID
+}
+
+func (w way) taskID() string {
+	if w.on == nil {
+		return ""
+	}
+	return w.on.Status.TaskID
+}
+
+// is reports whether an action task does what the way does.
+func (w way) is(t *Task) bool {
+	a := t.Extra.Action
+	return a != nil && a.Name == w.action.Name && a.Context.TaskID == w.taskID() && sameJSON(a.Context.Input, w.input)
+}
+
+// ways are the ways to do what the request asks for, the usual one first.
+func (s *shot) ways(ctx context.Context) ([]way, error) {
+	if s.req.Action != "" {
+		w, err := s.custom()
+		return []way{w}, err
+	}
+	ran := s.ran()
+	if len(ran) == 0 {
+		there, err := s.p.offersLabel(ctx, s.in.decision, s.req.Label)
+		if err != nil {
+			return nil, err
+		}
+		if !there { // the hook would take it, and its task would fail
+			return nil, fmt.Errorf("%w: the push offers no label %q", job.ErrNotFound, s.req.Label)
+		}
+	}
+	var out []way
+	for _, w := range s.usual(ran) {
+		var err error
+		if w.input, err = w.action.Compose(w.input); err != nil {
+			s.notes = append(s.notes, (&refusal{way: w.action.Name, err: err}).Error())
+			continue
+		}
+		out = append(out, w)
+	}
+	if len(out) == 0 && len(s.notes) > 0 {
+		return nil, fmt.Errorf("%w: no action of the push runs it %d times: %s", job.ErrRefused, s.req.Count, joinNotes(s.notes))
+	}
+	if len(out) == 0 {
+		return nil, fmt.Errorf("%w: the push has no action that runs the label %d times; it has %q", job.ErrRefused, s.req.Count, s.offers.Names())
+	}
+	return s.untried(out)
+}
+
+// usual are the ways that run a label.
+func (s *shot) usual(ran []*TaskAndStatus) []way {
+	labels, count := []string{s.req.Label}, s.req.Count
+	times := func(a *Action, in map[string]any) (map[string]any, bool) {
+		if a.takesTimes() {
+			in["times"] = count
+		}
+		return in, a.takesTimes() || count == 1
+	}
+	multiple := map[string]any{"requests": []any{map[string]any{"tasks": labels, "times": count}}}
+	var out []way
+	again := slices.IndexFunc(ran, func(t *TaskAndStatus) bool { return t.Task.Tags["retrigger"] == "true" })
+	if again >= 0 {
+		if a, ok := s.offers.ForGroup("retrigger-multiple"); ok {
+			out = append(out, way{a, nil, multiple})
+		}
+		if a, ok := s.offers.ForTask("retrigger", ran[again].Task.Tags); ok {
+			if in, ok := times(a, map[string]any{}); ok {
+				out = append(out, way{a, ran[again], in})
+			}
+		}
+	}
+	if a, ok := s.offers.ForGroup("add-new-jobs"); ok {
+		if in, ok := times(a, map[string]any{"tasks": labels}); ok {
+			out = append(out, way{a, nil, in})
+		}
+	}
+	if len(out) == 0 && len(ran) > 0 { // a project without tags offers what it offers
+		if a, ok := s.offers.ForGroup("retrigger-multiple"); ok {
+			out = append(out, way{a, nil, multiple})
+		}
+	}
+	return out
+}
+
+// rememberFailures is for how long a way whose action task failed is not taken
+// again.
+const rememberFailures = time.Hour
+
+// mostFailures is how many ways may fail before a request is given up.
+const mostFailures = 2
+
+// untried leaves out the ways whose action tasks have failed, or made nothing,
+// a short time ago; the push's group says which. When two have, or none is left,
+// the request is given up.
+func (s *shot) untried(ways []way) ([]way, error) {
+	var out []way
+	failures := 0
+	for _, w := range ways {
+		why := s.failed(w)
+		if why == "" {
+			out = append(out, w)
+			continue
+		}
+		failures++
+		s.notes = append(s.notes, why)
+	}
+	if len(out) == 0 || failures >= mostFailures {
+		return nil, fmt.Errorf("%w: given up: %s: nothing will come", job.ErrRefused, joinNotes(s.notes))
+	}
+	return out, nil
+}
+
+// failed says how the latest action task of a way came to nothing; empty where
+// there is none, or it did not.
+func (s *shot) failed(w way) string {
+	var last *TaskAndStatus
+	for _, t := range s.in.tasks {
+		if w.is(&t.Task) && t.Status.resolved() && (last == nil || t.Task.Created.After(last.Task.Created)) {
+			last = t
+		}
+	}
+	if last == nil || len(last.Status.Runs) == 0 || time.Since(last.Status.Runs[len(last.Status.Runs)-1].Resolved) > rememberFailures {
+		return ""
+	}
+	id := last.Status.TaskID
+	made := slices.ContainsFunc(s.in.tasks, func(t *TaskAndStatus) bool { return t.Task.Extra.Parent == id })
+	switch {
+	case made:
+		return ""
+	case last.Status.State == "completed":
+		return fmt.Sprintf("the action task %s (%s) made nothing", id, w.action.Name)
+	case ending(&last.Status) == "was cancelled": // somebody's will, and not a failure of the way
+		return ""
+	}
+	return fmt.Sprintf("the action task %s (%s) %s", id, w.action.Name, ending(&last.Status))
+}
+
+// custom is the action that the request names: for the label's task, or for the
+// whole push. Of several tasks one that failed is taken, the newest.
+func (s *shot) custom() (way, error) {
+	ran := s.ran()
+	slices.SortStableFunc(ran, func(a, b *TaskAndStatus) int {
+		if fa, fb := a.Status.State == "failed", b.Status.State == "failed"; fa != fb {
+			if fa {
+				return -1
+			}
+			return 1
+		}
+		return b.Task.Created.Compare(a.Task.Created)
+	})
+	for _, t := range ran {
+		if a, ok := s.offers.ForTask(s.req.Action, t.Task.Tags); ok {
+			return s.named(a, t)
+		}
+	}
+	if a, ok := s.offers.ForGroup(s.req.Action); ok {
+		return s.named(a, nil)
+	}
+	if !slices.Contains(s.offers.Names(), s.req.Action) {
+		return way{}, fmt.Errorf("%w: the push has no action %q: it has %q", job.ErrInvalid, s.req.Action, s.offers.Names())
+	}
+	if len(ran) == 0 {
+		return way{}, fmt.Errorf("%w: the action %q acts on a task, and %q has none on this push", job.ErrInvalid, s.req.Action, s.req.Label)
+	}
+	return way{}, fmt.Errorf("%w: no action %q acts on a task such as that of %s", job.ErrInvalid, s.req.Action, s.req.Label)
+}
+
+// named is a way with the input that a person gave, which must be what the
+// schema asks for, or with one of mozci's own where nobody gave any.
+func (s *shot) named(a *Action, on *TaskAndStatus) (way, error) {
+	in, err := s.times(a)
+	if err != nil {
+		return way{}, err
+	}
+	w := way{action: a, on: on}
+	if s.req.Input == nil {
+		if w.input, err = a.Compose(in); errors.Is(err, job.ErrRefused) {
+			_, err = a.Input(in) // the action needs an input, and nobody gave one
+		}
+	} else {
+		w.input, err = a.Input(in)
+	}
+	return w, err
+}
+
+// times is the request's input, with its count where the action has a place for
+// it and the input says nothing.
+func (s *shot) times(a *Action) (any, error) {
+	in, isObject := s.req.Input.(map[string]any)
+	if s.req.Input != nil && !isObject {
+		text, err := plainJSON(s.req.Input)
+		if err == nil {
+			err = json.Unmarshal(text, &in)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%w: the input of action %s is not a JSON object: %w", job.ErrInvalid, a.Name, err)
+		}
+	}
+	if _, says := in["times"]; says || s.req.Count == 1 {
+		if in == nil {
+			return nil, nil //nolint:nilnil // no input
+		}
+		return in, nil
+	}
+	if !a.takesTimes() {
+		return nil, fmt.Errorf("%w: the action %s runs once: it has no times", job.ErrInvalid, a.Name)
+	}
+	out := map[string]any{"times": s.req.Count}
+	for k, v := range in {
+		out[k] = v
+	}
+	return out, nil
+}
