@@ -104,7 +104,7 @@ func (g *goTest) result(n int, s string, i int) bool {
 	g.at(n)
 	g.done(e, name)
 	if len(g.ended) < mostTestText/perTest {
-		g.ended = append(g.ended, goEnd{name, e})
+		g.ended = append(g.ended, goEnd{strings.Clone(name), e})
 	} else {
 		g.partial(tooManyTests)
 	}
