@@ -315,4 +315,11 @@ func TestArchive(t *testing.T) {
 	if got := r.Verdict("A.b", ""); got != unknown || !r.Partial {
 		t.Errorf("A.b: %s", got)
 	}
+	// A hole in a summary is one in the archive as well.
+	summary := []byte("{\"action\":\"test_re\n" + `{"action":"test_result","test":"a.js","status":"PASS","expected":"PASS"}` + "\n")
+	for way, text := range map[string][]byte{"alone": summary, "packed": zipped(t, map[string][]byte{"a_errorsummary.log": summary})} {
+		if r := readAs(t, text, ""); r.Verdict("a.js", "") != unknown || r.Source != joblog.ErrorSummary {
+			t.Errorf("%s: %s, %s", way, r.Verdict("a.js", ""), r.Source)
+		}
+	}
 }
