@@ -25,6 +25,9 @@ type Entry struct {
 	// and waits for those under way, when the label is asked for.
 	MakesUpstreams bool
 	Manifests      []string // the test manifests it runs, where that is known
+	// Barred says why the CI, which has the label, cannot be asked for it on this
+	// push. Empty: it can.
+	Barred string
 }
 
 // Canceler can stop a run.
@@ -76,10 +79,20 @@ type Inflighter interface {
 
 // KeyCarrier carries the keys of requests: a Trigger with a key that it has
 // accepted before makes nothing new, so that a request whose answer was lost
-// may be repeated.
+// may be repeated, once nobody is still asking under that key.
 type KeyCarrier interface {
-	// CarriesKeys reports whether it does.
-	CarriesKeys() bool
+	// Carried returns the IDs of the runs that requests with req's key made for
+	// its label on its push: none where there are none, at most Count. The CI is
+	// asked, whatever was known before. Where keys of the label do not reach the
+	// CI the error wraps errors.ErrUnsupported.
+	Carried(ctx context.Context, req Request) ([]string, error)
+}
+
+// Pager knows where people look at a run.
+type Pager interface {
+	// Page is the address of the run's page, in the CI that the run is of; empty
+	// when it has none.
+	Page(j Job) string
 }
 
 // Tracer knows which runs somebody asked for after the push, by hand or by a
@@ -176,11 +189,20 @@ func Inflight(ctx context.Context, s Scheduler, p Push, label string) ([]Request
 	return nil, unsupported("inflight", label)
 }
 
-// CarriesKeys asks s whether keys reach it; a CI without that ability is one
-// that they do not reach.
-func CarriesKeys(s Scheduler) bool {
-	c, ok := s.(KeyCarrier)
-	return ok && c.CarriesKeys()
+// Carried asks s which runs a key made, or answers errors.ErrUnsupported.
+func Carried(ctx context.Context, s Scheduler, req Request) ([]string, error) {
+	if c, ok := s.(KeyCarrier); ok {
+		return c.Carried(ctx, req)
+	}
+	return nil, unsupported("carried", req.Key)
+}
+
+// PageOf asks s where people look at a run; empty where it does not say.
+func PageOf(s Scheduler, j Job) string {
+	if p, ok := s.(Pager); ok {
+		return p.Page(j)
+	}
+	return ""
 }
 
 // Offspring asks s whether a run was asked for after the push, or answers

@@ -25,7 +25,7 @@ const (
 
 // ledgerVersion is the version of the tables that this code writes. A ledger of
 // a newer one is refused; an older one is brought up to date.
-const ledgerVersion = 1
+const ledgerVersion = 2
 
 // ErrNewerLedger says that a newer version of this library wrote the ledger.
 var ErrNewerLedger = errors.New("the ledger is of a newer version than this program")
@@ -58,6 +58,17 @@ var migrations = []string{
 		count INTEGER NOT NULL, seen INTEGER NOT NULL, who TEXT NOT NULL, asked BIGINT NOT NULL,
 		state TEXT NOT NULL, ids TEXT NOT NULL, receipt TEXT NOT NULL);
 	CREATE INDEX mozci_ledger_label ON mozci_ledger (label, repo, asked)`,
+	`ALTER TABLE mozci_ledger ADD COLUMN holder TEXT NOT NULL DEFAULT '';
+	ALTER TABLE mozci_ledger ADD COLUMN leased BIGINT NOT NULL DEFAULT 0`,
+}
+
+// now is the database's clock, in microseconds since 1970: processes on several
+// machines need not agree about theirs.
+func (l *SQLLedger) now() string {
+	if l.dialect == PostgreSQL {
+		return `CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)`
+	}
+	return `CAST((julianday('now') - 2440587.5) * 86400000000.0 AS INTEGER)`
 }
 
 // bind writes the placeholders as the database wants them.
@@ -154,12 +165,15 @@ func (l *SQLLedger) Intend(ctx context.Context, e Entry, instead *Entry) (Entry,
 		state, asked = string(instead.State), instead.Asked.UnixMicro()
 	}
 	res, err := l.db.ExecContext(ctx, l.bind(`INSERT INTO mozci_ledger
-		(key, repo, push_id, revision, label, count, seen, who, asked, state, ids, receipt)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '[]', '')
+		(key, repo, push_id, revision, label, count, seen, who, asked, state, ids, receipt, holder, leased)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '[]', '', ?, `+l.now()+` + ?)
 		ON CONFLICT (key) DO UPDATE SET
-			count = excluded.count, seen = excluded.seen, who = excluded.who, asked = excluded.asked, state = excluded.state
-		WHERE mozci_ledger.state = '`+string(Refused)+`' OR (mozci_ledger.state = ? AND mozci_ledger.asked = ?)`),
-		e.Key, e.Push.Repo, e.Push.ID, e.Push.Revision, e.Label, e.Count, e.Seen, e.Who, e.Asked.UnixMicro(), string(Intended), state, asked)
+			count = excluded.count, seen = excluded.seen, who = excluded.who, asked = excluded.asked, state = excluded.state,
+			holder = excluded.holder, leased = excluded.leased
+		WHERE mozci_ledger.state = '`+string(Refused)+`' OR (mozci_ledger.state = ? AND mozci_ledger.asked = ?
+			AND (mozci_ledger.state NOT IN ('`+string(Intended)+`', '`+string(Unsure)+`') OR mozci_ledger.leased <= `+l.now()+` OR mozci_ledger.holder = ?))`),
+		e.Key, e.Push.Repo, e.Push.ID, e.Push.Revision, e.Label, e.Count, e.Seen, e.Who, e.Asked.UnixMicro(), string(Intended),
+		e.Holder, e.Lease.Microseconds(), state, asked, e.Holder)
 	if err != nil {
 		return Entry{}, false, job.Wrap(op, e.Key, err)
 	}
@@ -213,7 +227,7 @@ func (l *SQLLedger) Entries(ctx context.Context, q Query) (out []Entry, err erro
 			args = append(args, f.value)
 		}
 	}
-	rows, err := l.db.QueryContext(ctx, l.bind(`SELECT key, repo, push_id, revision, label, count, seen, who, asked, state, ids, receipt
+	rows, err := l.db.QueryContext(ctx, l.bind(`SELECT key, repo, push_id, revision, label, count, seen, who, asked, state, ids, receipt, holder, leased - `+l.now()+`
 		FROM mozci_ledger WHERE `+strings.Join(where, " AND ")+` ORDER BY asked, key`), args...)
 	if err != nil {
 		return nil, err
@@ -233,12 +247,13 @@ func (l *SQLLedger) Entries(ctx context.Context, q Query) (out []Entry, err erro
 
 func scan(rows *sql.Rows) (Entry, error) {
 	var e Entry
-	var asked int64
+	var asked, left int64
 	var state, ids, receipt string
-	err := rows.Scan(&e.Key, &e.Push.Repo, &e.Push.ID, &e.Push.Revision, &e.Label, &e.Count, &e.Seen, &e.Who, &asked, &state, &ids, &receipt)
+	err := rows.Scan(&e.Key, &e.Push.Repo, &e.Push.ID, &e.Push.Revision, &e.Label, &e.Count, &e.Seen, &e.Who, &asked, &state, &ids, &receipt, &e.Holder, &left)
 	if err != nil {
 		return e, err
 	}
+	e.Lease = max(0, time.Duration(left)*time.Microsecond)
 	e.Asked, e.State, e.Receipt.State = time.UnixMicro(asked).UTC(), EntryState(state), job.State(receipt)
 	if err := json.Unmarshal([]byte(ids), &e.Receipt.IDs); err != nil {
 		return e, fmt.Errorf("%w: entry %s has the ids %q", job.ErrMalformed, e.Key, ids)

@@ -160,7 +160,7 @@ func TestUnusableLedgers(t *testing.T) {
 			if _, err := sqlite(t, file).ExecContext(t.Context(), "INSERT INTO mozci_ledger_version (version) VALUES (99)"); err != nil {
 				t.Fatal(err)
 			}
-		}, says: "version 99, this program knows 1"},
+		}, says: "version 99, this program knows 2"},
 		"no database": {spoil: func(t *testing.T, file string) {
 			for _, end := range []string{"-wal", "-shm"} {
 				_ = os.Remove(file + end)
