@@ -80,15 +80,19 @@ func (r *Changes) horizon(ctx context.Context, p job.Push) (horizon, error) {
 		return h, err
 	}
 	defer r.gate.unlock()
-	i := slices.IndexFunc(r.pushes, func(q pushed) bool { return q.ID == p.ID && sameRevision(q.Revision, p.Revision) })
-	if p.Repo != r.name || i < 0 {
-		if q, ok := r.others[p.Revision]; ok && p.Repo == r.name && q.heard.Before(h.heard) {
-			h.heard = q.heard
-		}
+	if p.Repo != r.name {
+		return h, nil
+	}
+	later := r.pushes // than one that was looked up alone, from before those that were read
+	if i := slices.IndexFunc(r.pushes, func(q pushed) bool { return q.ID == p.ID && sameRevision(q.Revision, p.Revision) }); i >= 0 {
+		later = r.pushes[i:]
+	} else if q, ok := r.others[p.Revision]; ok && q.ID == p.ID && q.ID < r.low {
+		later = append([]pushed{q}, r.pushes...)
+	} else {
 		return h, nil
 	}
 	revs := map[string]bool{}
-	for _, q := range r.pushes[i:] {
+	for _, q := range later {
 		revs[q.Revision] = true
 		if !q.heard.IsZero() && q.heard.Before(h.heard) {
 			h.heard = q.heard

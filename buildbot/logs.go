@@ -2,12 +2,10 @@ package buildbot
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"regexp"
 	"slices"
-	"strings"
 
 	"golang.org/x/sync/errgroup"
 
@@ -54,27 +52,19 @@ func (p *Project) OpenLog(ctx context.Context, j job.Job, which job.Log) (io.Rea
 	if err != nil {
 		return nil, job.Wrap(op, j.ID(), err)
 	}
-	text := &chain{}
+	var parts []part
 	for _, l := range all {
-		switch {
-		case l.kind() != which:
-			continue
-		case which != job.TextLog:
-			return p.c.OpenRaw(ctx, l.log.ID)
+		if l.kind() == which {
+			parts = append(parts, part{l, func() (io.ReadCloser, error) { return p.c.OpenRaw(ctx, l.log.ID) }})
 		}
-		text.next = append(text.next, heading(l), func() (io.ReadCloser, error) { return p.c.OpenRaw(ctx, l.log.ID) })
 	}
-	if len(text.next) == 0 {
+	switch {
+	case len(parts) == 0:
 		return nil, job.Wrap(op, j.ID(), fmt.Errorf("%w: no %s log among the %d logs of its steps", job.ErrNotFound, which, len(all)))
+	case which != job.TextLog:
+		return &chain{parts: parts[:1]}, nil
 	}
-	return text, nil
-}
-
-// heading is the line before the log of a step.
-func heading(l leaf) func() (io.ReadCloser, error) {
-	return func() (io.ReadCloser, error) {
-		return io.NopCloser(strings.NewReader(fmt.Sprintf("===== step %d: %s: %s =====\n", l.step.Number, l.step.Name, l.log.Name))), nil
-	}
+	return &chain{parts: parts, headed: true}, nil
 }
 
 // mostLogs is how many builds' lists of logs are remembered.
@@ -136,6 +126,12 @@ func (p *Project) buildOf(ctx context.Context, j job.Job) (int64, error) {
 		}
 		return run.Build.ID, nil
 	}
+	p.mu.Lock()
+	id, ok := p.opened[j.ID()]
+	p.mu.Unlock()
+	if ok {
+		return id, nil
+	}
 	request, number, err := p.named(ctx, j.ID())
 	if err != nil {
 		return 0, err
@@ -148,43 +144,12 @@ func (p *Project) buildOf(ctx context.Context, j job.Job) (int64, error) {
 	if number > len(builds) {
 		return 0, none
 	}
-	return builds[len(builds)-number].ID, nil
-}
-
-// chain reads one after another, each opened when it is needed.
-type chain struct {
-	next []func() (io.ReadCloser, error)
-	now  io.ReadCloser
-}
-
-func (c *chain) Read(p []byte) (int, error) {
-	for {
-		if c.now == nil {
-			if len(c.next) == 0 {
-				return 0, io.EOF
-			}
-			var err error
-			if c.now, err = c.next[0](); err != nil {
-				return 0, err
-			}
-			c.next = c.next[1:]
-		}
-		n, err := c.now.Read(p)
-		if errors.Is(err, io.EOF) {
-			err = c.Close()
-		}
-		if n > 0 || err != nil {
-			return n, err
-		}
+	id = builds[len(builds)-number].ID
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.opened) >= mostLogs {
+		clear(p.opened)
 	}
-}
-
-// Close implements io.Closer.
-func (c *chain) Close() error {
-	if c.now == nil {
-		return nil
-	}
-	err := c.now.Close()
-	c.now = nil
-	return err
+	p.opened[j.ID()] = id // for good: what a request built stays in its place
+	return id, nil
 }

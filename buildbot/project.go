@@ -54,6 +54,7 @@ type Project struct {
 	bases     map[int]known // of virtual builders
 	histories map[int]*history
 	leaves    map[int64][]leaf // logs, by build
+	opened    map[string]int64 // builds, by the ID of a run
 }
 
 // Project returns the branch of a repository with this name, such as autoland, or
@@ -68,7 +69,7 @@ func (c *Client) Project(repo string, opts *ProjectOptions) *Project {
 	}
 	p := &Project{
 		Changes: c.Changes(repo, &o), c: c, o: o, list: &setList{gate: newGate(), done: map[int64][]finished{}},
-		sets: map[int64]Buildset{}, bases: map[int]known{}, histories: map[int]*history{}, leaves: map[int64][]leaf{},
+		sets: map[int64]Buildset{}, bases: map[int]known{}, histories: map[int]*history{}, leaves: map[int64][]leaf{}, opened: map[string]int64{},
 	}
 	for _, pattern := range o.FailOnWarnings {
 		text := strings.NewReplacer(`\*`, ".*", `\?`, ".").Replace(regexp.QuoteMeta(pattern))
@@ -130,6 +131,24 @@ func (p *Project) Load(ctx context.Context, label string) (job.Load, error) {
 	}
 	running, err := get[Build](ctx, p.c, op, label, query(p.c.path("builders/%d/builds", b.ID), "complete", "false"), "builds")
 	return job.Load{Pending: len(waiting), Running: len(running)}, err
+}
+
+// Merges implements job.Merger: the API does not tell how a builder is configured,
+// but what it did.
+func (p *Project) Merges(ctx context.Context, label string) (bool, error) {
+	const op = "buildbot.merges"
+	b, ok, err := p.c.builderNamed(ctx, label)
+	if err == nil && !ok {
+		err = errUnknownBuilder(label)
+	}
+	if err != nil {
+		return false, job.Wrap(op, label, err)
+	}
+	all, err := p.asked(ctx, line{}, job.Push{}, horizon{heard: time.Now(), newer: func(string) bool { return false }}, []string{b.Name})
+	collapsed := func(f finished) bool {
+		return f.request.Complete && f.request.Results == Skipped && len(f.builds) == 0
+	}
+	return slices.ContainsFunc(all, collapsed), job.Wrap(op, label, err)
 }
 
 // Cancel implements job.Canceler: a build that runs is stopped, a request that

@@ -126,10 +126,11 @@ func (s *session) begin(ctx context.Context, op string, anew bool) error {
 		}
 		first = cmp.Or(first, err)
 	}
+	err := fmt.Errorf("%w: no session came from /auth/login or from /: does this master sign in with UserPasswordAuth or RemoteUserAuth? %s", job.ErrDenied, bring)
 	if first != nil {
-		return wrap(op, "signing in as "+s.user, first)
+		err = fmt.Errorf("%w: %w", err, first)
 	}
-	return job.Wrap(op, "signing in as "+s.user, fmt.Errorf("%w: no session cookie came from /auth/login or from /: does this master sign in with UserPasswordAuth or RemoteUserAuth? %s", job.ErrDenied, bring))
+	return job.Wrap(op, "signing in as "+s.user, err)
 }
 
 // bring says what helps where a master does not sign in by user and password.

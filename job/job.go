@@ -29,8 +29,8 @@
 // [Repository] and [Scheduler] are the minimum. What only some services can do
 // is a wider interface of one method, each with a function that asks for it and
 // falls back to [errors.ErrUnsupported]: [Catalog], [Cancel], [OpenLog], [Watch],
-// [Inflight], [Carried], [Offspring], [ArtifactsExist], [LoadOf], [PageOf], [Origins]
-// and [Backouts].
+// [Inflight], [Carried], [Offspring], [ArtifactsExist], [LoadOf], [Merges], [PageOf],
+// [Origins] and [Backouts].
 // No method of an implementation silently does nothing.
 package job
 

@@ -69,6 +69,15 @@ type Watcher interface {
 	Watch(ctx context.Context) iter.Seq2[Event, error]
 }
 
+// LogPlacer is a log, as OpenLog returns it, that knows where it is from: one that
+// was put together of several.
+type LogPlacer interface {
+	// Place returns the step and the log that a line of it is from, and which line
+	// of that log it is; lines are 1-based. Both are empty for a line of its own,
+	// and for one that was not read yet.
+	Place(line int) (step, log string, own int)
+}
+
 // Inflighter knows what was asked for and is not visible yet.
 type Inflighter interface {
 	// Inflight returns the requests for the label on the push that the CI has
@@ -117,6 +126,14 @@ type Load struct{ Pending, Running int }
 type Loader interface {
 	// Load returns the depth of the queue that runs of the label wait in.
 	Load(ctx context.Context, label string) (Load, error)
+}
+
+// Merger knows which labels' requests it merges while they wait.
+type Merger interface {
+	// Merges reports whether requests for the label on one push, which wait at
+	// the same time, were seen to become one run: of several that are asked for
+	// at once some never run.
+	Merges(ctx context.Context, label string) (bool, error)
 }
 
 // Origin is what a merge brought: pushes of another repository.
@@ -229,6 +246,15 @@ func LoadOf(ctx context.Context, s Scheduler, label string) (Load, error) {
 		return l.Load(ctx, label)
 	}
 	return Load{}, unsupported("load", label)
+}
+
+// Merges asks s whether it merges requests of the label, or answers
+// errors.ErrUnsupported.
+func Merges(ctx context.Context, s Scheduler, label string) (bool, error) {
+	if m, ok := s.(Merger); ok {
+		return m.Merges(ctx, label)
+	}
+	return false, unsupported("merges", label)
 }
 
 // Origins asks r what a merge brought, or answers errors.ErrUnsupported.

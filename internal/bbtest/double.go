@@ -44,10 +44,13 @@ var keys = map[string]string{
 	"builds": "buildid", "steps": "stepid", "logs": "logid", "forceschedulers": "name",
 }
 
-// NewDouble starts a double with these tables.
-func NewDouble(t testing.TB, tables map[string][]Row) *Double {
+// NewDouble starts a double without a history.
+func NewDouble(t testing.TB) *Double {
 	t.Helper()
-	d := &Double{tables: tables, raw: map[string]string{}}
+	d := &Double{tables: map[string][]Row{}, raw: map[string]string{}}
+	for name := range keys {
+		d.tables[name] = nil
+	}
 	s := httptest.NewServer(d)
 	t.Cleanup(s.Close)
 	d.URL = s.URL
@@ -65,7 +68,7 @@ func DoubleOf(t testing.TB, file string) *Double {
 	if err := json.Unmarshal(text, &all); err != nil {
 		t.Fatalf("%s: %v", file, err)
 	}
-	d := NewDouble(t, map[string][]Row{})
+	d := NewDouble(t)
 	for name := range keys {
 		var rows []Row
 		if err := json.Unmarshal(all[name], &rows); err != nil {
@@ -112,6 +115,13 @@ func (d *Double) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	path, ok := strings.CutPrefix(r.URL.Path, "/api/v2/")
 	parts := strings.Split(path, "/")
 	switch {
+	case r.URL.Path == "/auth/login": // everybody may sign in
+		http.SetCookie(w, &http.Cookie{Name: "TWISTED_SESSION", Value: "anonymous"})
+		http.SetCookie(w, &http.Cookie{Name: "TWISTED_SESSION", Value: "signed-in"})
+		w.WriteHeader(http.StatusFound)
+	case r.Method == http.MethodPost && !strings.Contains(r.Header.Get("Cookie"), "signed-in"):
+		w.WriteHeader(http.StatusForbidden)
+		_, _ = io.WriteString(w, `{"error": {"code": -32600, "message": "you need to have role 'admins'"}, "id": 1, "jsonrpc": "2.0"}`)
 	case !ok:
 		fail(w, http.StatusNotFound, "Invalid path")
 	case r.Method == http.MethodPost:
