@@ -3,8 +3,8 @@ package buildbot
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/mozci/mozci/job"
 )
@@ -44,31 +44,35 @@ func (p *Project) catalog(ctx context.Context, push job.Push) ([]job.Entry, erro
 		return nil, err
 	}
 	var out []job.Entry
-	var rest []Builder
+	var formless []Builder
+	why := map[string]error{}
 	for _, b := range builders {
 		if len(b.Masters) == 0 && !virtual(b) {
 			continue // retired: nothing builds it
 		}
-		if _, err := p.choose(forms, l, b); err == nil {
-			out = append(out, job.Entry{Label: b.Name, Kind: p.o.Kind(b)})
-		} else {
-			rest = append(rest, b)
+		out = append(out, job.Entry{Label: b.Name, Kind: p.o.Kind(b)})
+		if _, err := p.choose(forms, l, b); err != nil {
+			why[b.Name] = err
+			var none *noForm
+			if errors.As(err, &none) {
+				formless = append(formless, b)
+			}
 		}
 	}
-	if len(rest) == 0 {
-		return out, nil
-	}
-	built, err := p.rebuildable(ctx, push, rest)
+	built, err := p.rebuildable(ctx, push, formless)
 	if err != nil {
 		return nil, err
 	}
-	for _, b := range rest {
-		e := job.Entry{Label: b.Name, Kind: p.o.Kind(b)}
-		if !built[b.Name] {
-			_, why := p.choose(forms, l, b)
-			e.Barred = fmt.Sprintf("%v, and it has no build here that could be built again", errors.Unwrap(why))
+	for i, e := range out {
+		err := why[e.Label]
+		if err == nil || built[e.Label] {
+			continue
 		}
-		out = append(out, e)
+		out[i].Barred = strings.TrimPrefix(err.Error(), job.ErrInvalid.Error()+": ")
+		var none *noForm
+		if errors.As(err, &none) {
+			out[i].Barred += ", and it has no build here that could be built again"
+		}
 	}
 	return out, nil
 }
