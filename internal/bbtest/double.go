@@ -15,6 +15,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/mozci/mozci/internal/testenv"
 )
 
 // Double answers as a master does, over tables in memory, and counts what it is
@@ -47,14 +49,26 @@ var keys = map[string]string{
 // NewDouble starts a double without a history.
 func NewDouble(t testing.TB) *Double {
 	t.Helper()
-	d := &Double{tables: map[string][]Row{}, raw: map[string]string{}}
-	for name := range keys {
-		d.tables[name] = nil
-	}
+	d := Offline()
 	s := httptest.NewServer(d)
 	t.Cleanup(s.Close)
 	d.URL = s.URL
 	return d
+}
+
+// Offline returns a double that no server serves: its RoundTrip answers, also in a
+// testing/synctest bubble.
+func Offline() *Double {
+	d := &Double{tables: map[string][]Row{}, raw: map[string]string{}}
+	for name := range keys {
+		d.tables[name] = nil
+	}
+	return d
+}
+
+// RoundTrip implements http.RoundTripper.
+func (d *Double) RoundTrip(r *http.Request) (*http.Response, error) {
+	return testenv.InMemory{Handler: d}.RoundTrip(r)
 }
 
 // DoubleOf starts a double with the tables of a file, whose logs are in "raw".
