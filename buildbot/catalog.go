@@ -77,23 +77,22 @@ func (p *Project) catalog(ctx context.Context, push job.Push) ([]job.Entry, erro
 	return out, nil
 }
 
-// rebuildable are the builders that have a build on the push. Of many builders only
-// those are looked at whose histories are read anyway, once there are some: for the
-// others, asking for a run tells.
+// rebuildable are the builders that have a build on the push. Once some histories
+// are read, only those are looked at: for the others, asking for a run tells.
 func (p *Project) rebuildable(ctx context.Context, push job.Push, builders []Builder) (map[string]bool, error) {
 	out := map[string]bool{}
 	var names []string
 	p.mu.Lock()
-	all := len(builders) <= fewLabels || len(p.histories) == 0
+	some := len(p.histories) > 0
 	for _, b := range builders {
-		if _, read := p.histories[b.ID]; all || read {
+		if _, read := p.histories[b.ID]; read || len(builders) == 1 {
 			names = append(names, b.Name)
 		} else {
-			out[b.Name] = true
+			out[b.Name] = some
 		}
 	}
 	p.mu.Unlock()
-	if len(names) == 0 {
+	if len(builders) == 0 || some && len(names) == 0 {
 		return out, nil
 	}
 	jobs, err := p.Jobs(ctx, push, names...)

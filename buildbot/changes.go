@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -25,6 +26,8 @@ type Changes struct {
 	c    *Client
 	name string
 	o    ProjectOptions
+
+	wanted atomic.Int64 // pushes of the range that was asked for last
 
 	gate  gate
 	lines map[string]resolved // by the name of the repository
@@ -52,6 +55,7 @@ type resolved struct {
 type pushed struct {
 	job.Push
 	heard time.Time
+	own   bool // heard is no later than the master's clock said
 	stamp SourceStamp
 }
 
@@ -189,8 +193,11 @@ func (r *Changes) push(c Change) pushed {
 		}
 	}
 	p := pushed{heard: c.When.Time, stamp: SourceStamp{Codebase: c.Codebase, Repository: c.Repository, Project: c.Project, Branch: c.Branch, Revision: c.Revision}}
-	if made := c.SourceStamp.Created.Time; !made.IsZero() && (p.heard.IsZero() || made.Before(p.heard)) {
-		p.heard = made // a commit may be dated ahead
+	if made := c.SourceStamp.Created.Time; !made.IsZero() {
+		p.own = true
+		if p.heard.IsZero() || made.Before(p.heard) {
+			p.heard = made // a commit may be dated ahead
+		}
 	}
 	p.Push = job.Push{Repo: r.name, ID: c.ID, Revision: c.Revision, Changesets: []job.Changeset{set}, User: c.Author, Time: c.When.Time}
 	return p
@@ -232,7 +239,9 @@ func (r *Changes) refresh(ctx context.Context) error {
 }
 
 func (r *Changes) forget() {
-	*r = Changes{c: r.c, name: r.name, o: r.o, gate: r.gate, lines: map[string]resolved{}, others: map[string]pushed{}, nodes: map[int64]string{}}
+	r.lines, r.others, r.nodes = map[string]resolved{}, map[string]pushed{}, map[int64]string{}
+	r.seen, r.first, r.filters, r.pushes = nil, nil, nil, nil
+	r.at, r.begun, r.whole, r.low, r.high = time.Time{}, false, false, 0, 0
 }
 
 // begin starts with the page by which the line was found; where the line is rare

@@ -39,43 +39,64 @@ type history struct {
 // of it.
 type horizon struct {
 	heard time.Time
+	slack time.Duration         // by how much clocks may differ
 	newer func(rev string) bool // of the push, or of one that came after it
+	// later asks the master whether one of the revisions came after the push; nil
+	// where the changes since the push were read, so that newer knows.
+	later func(ctx context.Context, revs []string) (bool, error)
 }
 
-// slack is how much older a request may be than its push, as clocks differ.
-const slack = 24 * time.Hour
+// How much older a request may be than its push: by the master's own clock, and by
+// that of another.
+const (
+	ownSlack = time.Hour
+	slack    = 24 * time.Hour
+)
+
+// oldest is how many of the oldest requests that were read must be older than a
+// push for those that were not read to be.
+const oldest = 25
 
 // enough is how many requests are looked at where a push is dated ahead of the
 // clock, so that its time says nothing.
 const enough = 1000
 
 // beyond reports whether what was read reaches back behind the horizon, as the
-// oldest page says: all of it is older than the push, by the clock and, since
-// clocks may have been wrong, by what it built.
-func (h horizon) beyond(tail []finished, read int) bool {
+// oldest requests say: they are older than the push, by the clock and, since clocks
+// may have been wrong, by what they built.
+func (h horizon) beyond(ctx context.Context, tail []finished, read int) (bool, error) {
 	if len(tail) == 0 || h.heard.IsZero() {
-		return false
+		return false, nil
 	}
 	if h.heard.After(time.Now().Add(slack)) {
-		return read >= enough
+		return read >= enough, nil
 	}
-	for _, f := range tail {
-		if f.request.Submitted.After(h.heard.Add(-slack)) {
-			return false
+	var revs []string
+	for _, f := range tail[max(0, len(tail)-oldest):] {
+		if f.request.Submitted.After(h.heard.Add(-h.slack)) {
+			return false, nil
 		}
 		for _, ss := range f.set.SourceStamps {
 			if ss.Patch == nil && h.newer(ss.Revision) {
-				return false
+				return false, nil
+			}
+			if ss.Revision != "" && !slices.Contains(revs, ss.Revision) {
+				revs = append(revs, ss.Revision)
 			}
 		}
 	}
-	return true
+	const some = 5
+	if h.later == nil || len(revs) == 0 {
+		return true, nil
+	}
+	later, err := h.later(ctx, revs[max(0, len(revs)-some):])
+	return !later && err == nil, err
 }
 
 // horizon is that of a push. Of changes ids tell the order, whatever the clocks
 // say: a push was not heard of after a later one.
 func (r *Changes) horizon(ctx context.Context, p job.Push) (horizon, error) {
-	h := horizon{heard: p.Time, newer: func(rev string) bool { return sameRevision(rev, p.Revision) }}
+	h := horizon{heard: p.Time, slack: slack, newer: func(rev string) bool { return sameRevision(rev, p.Revision) }}
 	if err := r.gate.lock(ctx); err != nil {
 		return h, err
 	}
@@ -88,10 +109,14 @@ func (r *Changes) horizon(ctx context.Context, p job.Push) (horizon, error) {
 		later = r.pushes[i:]
 	} else if q, ok := r.others[p.Revision]; ok && q.ID == p.ID && q.ID < r.low {
 		later = append([]pushed{q}, r.pushes...)
+		h.later = func(ctx context.Context, revs []string) (bool, error) { return r.after(ctx, p.ID, revs) }
 	} else {
 		return h, nil
 	}
 	revs := map[string]bool{}
+	if later[0].own {
+		h.slack = ownSlack
+	}
 	for _, q := range later {
 		revs[q.Revision] = true
 		if !q.heard.IsZero() && q.heard.Before(h.heard) {
@@ -100,6 +125,36 @@ func (r *Changes) horizon(ctx context.Context, p job.Push) (horizon, error) {
 	}
 	h.newer = func(rev string) bool { return revs[rev] || sameRevision(rev, p.Revision) }
 	return h, nil
+}
+
+// after reports whether a change of one of the revisions has a larger id.
+func (r *Changes) after(ctx context.Context, id int64, revs []string) (bool, error) {
+	if err := r.gate.lock(ctx); err != nil {
+		return false, err
+	}
+	defer r.gate.unlock()
+	var ask []string
+	for _, rev := range revs {
+		q, ok := r.others[rev]
+		if ok && q.ID > id {
+			return true, nil
+		}
+		if !ok {
+			ask = append(ask, "revision__in", rev)
+		}
+	}
+	if len(ask) == 0 {
+		return false, nil
+	}
+	all, err := get[Change](ctx, r.c, "buildbot.changes", "", query(r.c.path("changes"), ask...), "changes")
+	later := false
+	for _, c := range all {
+		if r.own(c) && slices.Contains(revs, c.Revision) {
+			r.others[c.Revision] = r.push(c)
+			later = later || c.ID > id
+		}
+	}
+	return later, err
 }
 
 // history is that of a builder.
@@ -141,7 +196,13 @@ func (p *Project) upTo(ctx context.Context, builder int, hz horizon) ([]finished
 			return nil, err
 		}
 	}
-	for !h.whole && !hz.beyond(h.tail, len(h.all)) {
+	for !h.whole {
+		if done, err := hz.beyond(ctx, h.tail, len(h.all)); err != nil || done {
+			if err != nil {
+				return nil, err
+			}
+			break
+		}
 		began := time.Now()
 		if err := p.extend(ctx, h); err != nil {
 			return nil, err
@@ -159,10 +220,19 @@ func (p *Project) upTo(ctx context.Context, builder int, hz horizon) ([]finished
 	return out, nil
 }
 
+// pageAfter is the size of the next page: the first is about as large as the range
+// of pushes that was asked for last.
+func (p *Project) pageAfter(size int) int {
+	if size > 0 {
+		return grown(size)
+	}
+	return int(min(max(2*p.wanted.Load(), firstPage), largePage))
+}
+
 // extend reads one more page of a history.
 func (p *Project) extend(ctx context.Context, h *history) error {
 	const op = "buildbot.requests"
-	h.size = grown(h.size)
+	h.size = p.pageAfter(h.size)
 	more, err := p.virtualProperty(ctx)
 	if err != nil {
 		return err

@@ -16,7 +16,7 @@ const (
 	firstPage = 50
 	largePage = 500
 	atOnce    = 4   // pages or groups that are read at a time
-	manyIDs   = 150 // ids in one question: longer lines are refused by proxies
+	manyIDs   = 250 // ids in one question: longer lines are refused by proxies
 )
 
 // grown is the size of the page after one of this size.

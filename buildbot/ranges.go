@@ -33,6 +33,7 @@ func (r *Changes) Pushes(ctx context.Context, in job.Range) ([]job.Push, error) 
 			found, err = r.ids(ctx, in.FirstID, in.LastID)
 		}
 	}
+	r.wanted.Store(int64(len(found)))
 	var out []job.Push
 	for _, p := range found {
 		out = append(out, clone(p.Push))

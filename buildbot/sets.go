@@ -42,7 +42,13 @@ func (p *Project) reaching(ctx context.Context, hz horizon) ([]Buildset, error) 
 			l.at = began
 		}
 	}
-	for !l.whole && !hz.beyond(l.tail, len(l.ids)) {
+	for !l.whole {
+		if done, err := hz.beyond(ctx, l.tail, len(l.ids)); err != nil || done {
+			if err != nil {
+				return nil, err
+			}
+			break
+		}
 		began := time.Now()
 		l.size = grown(l.size)
 		page, last, err := older(ctx, p.c, op, setsSource(), l.low, l.size)

@@ -170,8 +170,6 @@ func (d *Double) list(w http.ResponseWriter, r *http.Request, parts []string) {
 	rows, known := d.tables[table]
 	single := false
 	switch len(parts) {
-	case 1:
-		rows = slices.Clone(rows)
 	case 2:
 		single = true
 		rows = having(rows, keys[table], parts[1])
@@ -199,9 +197,10 @@ func (d *Double) list(w http.ResponseWriter, r *http.Request, parts []string) {
 }
 
 func having(rows []Row, field, value string) []Row {
+	is := filter(field, []string{value})
 	var out []Row
 	for _, r := range rows {
-		if fmt.Sprint(r[field]) == value {
+		if is(r) {
 			out = append(out, r)
 		}
 	}
@@ -211,9 +210,10 @@ func having(rows []Row, field, value string) []Row {
 // selected applies a query as the master does.
 func selected(table string, rows []Row, q url.Values) ([]Row, error) {
 	limit := -1
+	var filters []func(Row) bool
 	for name, values := range q {
 		switch name {
-		case "order", "property":
+		case "order", "property", "field":
 		case "limit":
 			n, err := strconv.Atoi(values[0])
 			if err != nil {
@@ -221,60 +221,80 @@ func selected(table string, rows []Row, q url.Values) ([]Row, error) {
 			}
 			limit = n
 		default:
-			field, op, _ := strings.Cut(name, "__")
-			rows = slices.DeleteFunc(slices.Clone(rows), func(r Row) bool { return !fits(r[field], op, values) })
+			filters = append(filters, filter(name, values))
+		}
+	}
+	var out []Row
+	for _, r := range rows {
+		if !slices.ContainsFunc(filters, func(is func(Row) bool) bool { return !is(r) }) {
+			out = append(out, r)
 		}
 	}
 	if values := q["order"]; len(values) > 0 {
 		field := strings.TrimPrefix(values[0], "-")
-		slices.SortStableFunc(rows, func(a, b Row) int {
+		slices.SortStableFunc(out, func(a, b Row) int {
 			if values[0] != field {
 				a, b = b, a
 			}
 			return cmp.Compare(number(a[field]), number(b[field]))
 		})
 	}
-	if limit >= 0 && limit < len(rows) {
-		rows = rows[:limit]
+	if limit >= 0 && limit < len(out) {
+		out = out[:limit]
 	}
 	if table == "changes" && limit >= 0 { // newest chosen, and listed ascending
-		slices.Reverse(rows)
+		slices.Reverse(out)
 	}
-	return rows, nil
+	return out, nil
 }
 
 func number(v any) float64 {
+	switch v := v.(type) {
+	case int:
+		return float64(v)
+	case float64:
+		return v
+	}
 	f, _ := strconv.ParseFloat(fmt.Sprint(v), 64)
 	return f
 }
 
-// fits compares a field with the values of a filter; several are one of them.
-func fits(v any, op string, values []string) bool {
-	one := func(s string) bool {
-		if v == nil {
-			return s == "" && op == ""
-		}
+// filter compares a field with the values of a filter; several are one of them.
+func filter(name string, values []string) func(Row) bool {
+	field, op, _ := strings.Cut(name, "__")
+	among := map[string]bool{}
+	for _, v := range values {
+		among[v] = true
+	}
+	bound := number(values[0])
+	return func(r Row) bool {
+		v := r[field]
 		if b, ok := v.(bool); ok {
-			return b == (s == "true" || s == "on" || s == "1")
+			return b == (values[0] == "true" || values[0] == "on" || values[0] == "1")
+		}
+		if v == nil {
+			return op == "" && values[0] == ""
 		}
 		switch op {
 		case "contains":
-			return strings.Contains(fmt.Sprint(v), s)
+			return strings.Contains(fmt.Sprint(v), values[0])
 		case "gt":
-			return number(v) > number(s)
+			return number(v) > bound
 		case "ge":
-			return number(v) >= number(s)
+			return number(v) >= bound
 		case "lt":
-			return number(v) < number(s)
+			return number(v) < bound
 		case "le":
-			return number(v) <= number(s)
+			return number(v) <= bound
 		}
-		return fmt.Sprint(v) == s
+		switch v := v.(type) {
+		case int:
+			return among[strconv.Itoa(v)]
+		case string:
+			return among[v]
+		}
+		return among[fmt.Sprint(v)]
 	}
-	if op != "" && op != "in" && op != "eq" {
-		return one(values[0])
-	}
-	return slices.ContainsFunc(values, one)
 }
 
 // post acts on a force scheduler or a build: with a buildset and a request more.

@@ -5,8 +5,8 @@ import (
 	"maps"
 )
 
-// firstSecond is when the history of a double begins; each record is a minute
-// later than the one before.
+// firstSecond is when the history of a double begins. A change comes ten minutes
+// after the one before, and a buildset five seconds.
 const firstSecond = 1_760_000_000
 
 // Revision is the nth revision of a history, of 40 digits.
@@ -19,7 +19,7 @@ func with(row, fields Row) Row {
 }
 
 func (d *Double) now() int {
-	return firstSecond + 60*(len(d.tables["changes"])+len(d.tables["buildsets"]))
+	return firstSecond + 600*len(d.tables["changes"]) + 5*len(d.tables["buildsets"])
 }
 
 // Builder adds a builder and returns its id.
