@@ -82,7 +82,7 @@ func words(t *testing.T, p *buildbot.Project, push job.Push, label string) strin
 
 // One master for what does not disturb others.
 func TestMaster(t *testing.T) {
-	m := bbtest.Start(t)
+	m := bbtest.Start(t, nil)
 	p := sheriff(t, m).Project("autoland", nil)
 	pushes := pushed(t, m, p, revision("a"), "bad0"+strings.Repeat("b", 36), revision("c"), revision("d"), revision("e"))
 
@@ -272,7 +272,7 @@ func refused(t *testing.T, m *bbtest.Master, push job.Push) {
 // A master that restarts between a request and its answer: nothing is asked for
 // twice, and the watcher goes on.
 func TestRestart(t *testing.T) {
-	m := bbtest.Start(t)
+	m := bbtest.Start(t, nil)
 	p := sheriff(t, m).Project("autoland", nil)
 	push := pushed(t, m, p, revision("a"))[0]
 	ctx, cancel := context.WithCancel(t.Context())
