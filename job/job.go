@@ -31,8 +31,8 @@
 // [Repository] and [Scheduler] are the minimum. What only some services can do
 // is a wider interface of one method, each with a function that asks for it and
 // falls back to [errors.ErrUnsupported]: [Catalog], [Cancel], [OpenLog], [Watch],
-// [Inflight], [OutcomeOf], [CarriesKeys], [Offspring], [ArtifactsExist], [LoadOf], [Origins],
-// [Backouts] and [Line].
+// [Inflight], [OutcomeOf], [Carried], [Offspring], [ArtifactsExist], [LoadOf], [Merges],
+// [PageOf], [Origins], [Backouts] and [Line].
 // No method of an implementation silently does nothing.
 package job
 

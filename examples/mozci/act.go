@@ -90,6 +90,7 @@ func terminal(stream any) bool {
 // carryOut runs the plan and prints each step as it is done.
 func (a *app) carryOut(ctx context.Context, ci job.Scheduler, plan trigger.Plan, ledger trigger.Ledger) (trigger.Plan, error) {
 	asked := 0
+	a.warnMerging(ctx, ci, plan)
 	if !a.json {
 		a.printf("\n")
 	}
@@ -126,6 +127,20 @@ func (a *app) carryOut(ctx context.Context, ci job.Scheduler, plan trigger.Plan,
 	return done, err
 }
 
+// warnMerging says which labels' runs a CI can merge into one another.
+func (a *app) warnMerging(ctx context.Context, ci job.Scheduler, plan trigger.Plan) {
+	seen := map[string]bool{}
+	for _, s := range plan.Steps {
+		if s.Count < 2 || s.Action == trigger.Nothing || seen[s.Label] {
+			continue
+		}
+		seen[s.Label] = true
+		if merges, err := job.Merges(ctx, ci, s.Label); err == nil && merges {
+			_, _ = fmt.Fprintf(a.err, "mozci: %s merges requests that wait at the same time: of %s triggered at once some may be coalesced; trigger again later to make up for them\n", s.Label, runs(s.Count))
+		}
+	}
+}
+
 func (a *app) printStep(s trigger.Step) {
 	what := fmt.Sprintf("%s of %s on %s", runs(s.Count), s.Label, a.where(s.Push))
 	switch {
@@ -136,6 +151,9 @@ func (a *app) printStep(s trigger.Step) {
 	case s.Err != nil:
 		a.printf("not triggered: %s: %v\n", what, s.Err)
 	case s.Receipt.State == job.AlreadyAsked:
+		if len(s.Receipt.IDs) > 0 {
+			what += ", as " + strings.Join(s.Receipt.IDs, ", ")
+		}
 		a.printf("triggered before: %s%s\n", what, noted(s.Receipt))
 	default:
 		a.printf("triggered %s%s\n", what, noted(s.Receipt))
