@@ -42,9 +42,9 @@ func (c *counting) RoundTrip(r *http.Request) (*http.Response, error) {
 func TestAsPeopleRunIt(t *testing.T) {
 	eachVersion(t, bbtest.Options{More: true}, func(t *testing.T, m *bbtest.Master) {
 		p := sheriff(t, m).Project("autoland", nil)
-		const culprit = 8
+		const culprit = 3
 		var revs []string
-		for i := range 12 {
+		for i := range 5 {
 			rev := fmt.Sprintf("c0de%036d", i)
 			if i >= culprit {
 				rev = fmt.Sprintf("bad%037d", i)
