@@ -88,7 +88,9 @@ func TestCodebases(t *testing.T) {
 		codebase, want string
 	}{
 		{"", "branch main has several codebases: app, lib; name one with --codebase"},
-		{"app", "1 3"}, {"lib", "2"}, {"tools", `no codebase "tools" on branch main; codebases seen: app, lib`},
+		{"app", "1 3"},
+		{"lib", "2"},
+		{"tools", `no codebase "tools" on branch main; codebases seen: app, lib`},
 	} {
 		p := project(t, d, "main", &buildbot.ProjectOptions{Codebase: c.codebase})
 		pushes, err := p.Pushes(t.Context(), job.IDs(1, 100))
