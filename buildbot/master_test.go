@@ -269,10 +269,19 @@ func refused(t *testing.T, m *bbtest.Master, push job.Push) {
 	}
 }
 
-// A master that restarts between a request and its answer: nothing is asked for
-// twice, and the watcher goes on.
+// A master that restarts between a request and its answer, or is killed: nothing is
+// asked for twice, and the watcher goes on.
 func TestRestart(t *testing.T) {
-	m := bbtest.Start(t, nil)
+	eachVersion(t, bbtest.Options{}, func(t *testing.T, m *bbtest.Master) {
+		again := m.Restart
+		if strings.HasSuffix(t.Name(), "pypi") {
+			again = m.Kill
+		}
+		restarted(t, m, again)
+	})
+}
+
+func restarted(t *testing.T, m *bbtest.Master, restart func()) {
 	p := sheriff(t, m).Project("autoland", nil)
 	push := pushed(t, m, p, revision("a"))[0]
 	ctx, cancel := context.WithCancel(t.Context())
@@ -305,7 +314,7 @@ func TestRestart(t *testing.T) {
 	first := force(t, p, push, bbtest.Held, "key", 2)
 	m.Eventually("they run", func() bool { return words(t, p, push, bbtest.Held) == "running running" })
 	hear(bbtest.Held + " running")
-	m.Restart()
+	restart()
 	again := force(t, p, push, bbtest.Held, "key", 2)
 	if again.State != job.AlreadyAsked || fmt.Sprint(again.IDs) != fmt.Sprint(first.IDs) {
 		t.Errorf("first %v, again %v", first, again)
