@@ -197,6 +197,14 @@ func TestWrongClocks(t *testing.T) {
 					t.Fatalf("%s: %d jobs, %v", push, len(jobs), err)
 				}
 			}
+			// The oldest first, by somebody who knows the pushes and none of the runs.
+			r := project(t, d, "main", nil)
+			if _, err := r.Pushes(t.Context(), job.Around("tip", n, 0)); err != nil {
+				t.Fatal(err)
+			}
+			if got := ran(t, r, pushes[0], "test"); !strings.Contains(got, "success") {
+				t.Errorf("the oldest first: %q", got)
+			}
 			// And asked about the oldest alone, by somebody who has read nothing yet.
 			q := project(t, d, "main", nil)
 			for _, rev := range []string{bbtest.Revision(0), bbtest.Revision(n / 2)} {
