@@ -5,7 +5,6 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/mozci/mozci/backfill"
 	"github.com/mozci/mozci/internal/bbtest"
 	"github.com/mozci/mozci/job"
 )
@@ -65,9 +64,8 @@ func TestRequests(t *testing.T) {
 			d.Edit(func(tables map[string][]bbtest.Row) { tables["forceschedulers"] = nil })
 		}
 		p := project(t, d, "main", nil)
-		r, err := backfill.Find(t.Context(), p, p, label, "tip", &backfill.Options{MaxRevisions: 30, Times: 2})
-		if err != nil || !r.NeverGood {
-			t.Fatal(r.NeverGood, err)
+		if w, err := walk(t.Context(), p, label, "tip", 30); err != nil || w.lastGood != 0 || w.firstBad == 0 {
+			t.Fatal(w, err)
 		}
 		asked(t, d, fmt.Sprintf("backfill of %s, kind %d", label, i), 12)
 	}

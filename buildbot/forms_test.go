@@ -155,6 +155,26 @@ func TestSameKeyAtOnce(t *testing.T) {
 	}
 }
 
+// What another process asked for a moment ago is seen, also by who has just read.
+func TestOthersKey(t *testing.T) {
+	d := bbtest.NewDouble(t)
+	d.Builder("test")
+	d.Change(bbtest.Revision(1), nil)
+	d.Form("force", []string{"test"}, bbtest.Sources("", nil))
+	p, other := project(t, d, "main", nil), project(t, d, "main", nil)
+	req := job.Request{Key: "k", Label: "test", Push: at(t, p, "tip"), Count: 1}
+	if got := ran(t, p, req.Push, "test"); got != "" {
+		t.Fatal(got)
+	}
+	if _, err := other.Trigger(t.Context(), req); err != nil {
+		t.Fatal(err)
+	}
+	r, err := p.Trigger(t.Context(), req)
+	if err != nil || r.State != job.AlreadyAsked {
+		t.Errorf("%+v %v", r, err)
+	}
+}
+
 // Which builders merge what waits, their histories tell.
 func TestMerges(t *testing.T) {
 	d := bbtest.NewDouble(t)

@@ -104,7 +104,7 @@ func (r *Changes) horizon(ctx context.Context, p job.Push) (horizon, error) {
 	if p.Repo != r.name {
 		return h, nil
 	}
-	later := r.pushes // than one that was looked up alone, from before those that were read
+	var later []pushed // the push, and those after it
 	if i := slices.IndexFunc(r.pushes, func(q pushed) bool { return q.ID == p.ID && sameRevision(q.Revision, p.Revision) }); i >= 0 {
 		later = r.pushes[i:]
 	} else if q, ok := r.others[p.Revision]; ok && q.ID == p.ID && q.ID < r.low {

@@ -9,7 +9,6 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/mozci/mozci/backfill"
 	"github.com/mozci/mozci/buildbot"
 	"github.com/mozci/mozci/internal/bbtest"
 	"github.com/mozci/mozci/job"
@@ -42,9 +41,9 @@ func (c *counting) RoundTrip(r *http.Request) (*http.Response, error) {
 func TestAsPeopleRunIt(t *testing.T) {
 	eachVersion(t, bbtest.Options{More: true}, func(t *testing.T, m *bbtest.Master) {
 		p := sheriff(t, m).Project("autoland", nil)
-		const culprit = 8
+		const culprit = 3
 		var revs []string
-		for i := range 12 {
+		for i := range 5 {
 			rev := fmt.Sprintf("c0de%036d", i)
 			if i >= culprit {
 				rev = fmt.Sprintf("bad%037d", i)
@@ -110,7 +109,7 @@ func TestAsPeopleRunIt(t *testing.T) {
 		t.Run("codebases", func(t *testing.T) { twofold(t, m) })
 		t.Run("growing log", func(t *testing.T) {
 			push := at(t, p, revs[0])
-			trigger(t, p, push, bbtest.Held, "growing", 1)
+			force(t, p, push, bbtest.Held, "growing", 1)
 			m.Eventually("it can be read as far as it is", func() bool {
 				jobs, err := p.Jobs(t.Context(), push, bbtest.Held)
 				if err != nil || len(jobs) != 1 || jobs[0].Status() != job.Running {
@@ -148,15 +147,15 @@ func atCulprit(t *testing.T, m *bbtest.Master, p *buildbot.Project, culprit int)
 	}
 	tip := wire.n.Swap(0)
 	fresh = c.Project("autoland", nil)
-	r, err := backfill.Find(t.Context(), fresh, fresh, bbtest.Flipping, "tip", &backfill.Options{MaxRevisions: 30, Times: 2})
+	w, err := walk(t.Context(), fresh, bbtest.Flipping, "tip", 30)
 	if err != nil {
 		t.Fatal(err)
 	}
 	n := wire.n.Load()
 	t.Logf("tip: %d requests, at most 3; backfill over 30 pushes: %d requests, at most 12", tip, n)
 	all := must(p.Pushes(t.Context(), job.IDs(0, 1000)))
-	if r.LastGood == nil || r.LastGood.Revision != all[culprit-1].Revision || r.FirstBad.Revision != all[culprit].Revision {
-		t.Errorf("last good %v, first bad %v", r.LastGood, r.FirstBad)
+	if w.lastGood != all[culprit-1].ID || w.firstBad != all[culprit].ID {
+		t.Errorf("%+v", w)
 	}
 	if tip > 3 || n > 12 {
 		t.Errorf("tip: %d requests, backfill: %d", tip, n)
@@ -197,7 +196,7 @@ func twofold(t *testing.T, m *bbtest.Master) {
 		t.Errorf("%v: %s", pushes, words(t, p, pushes[0], bbtest.Twofold))
 	}
 	before := len(strings.Fields(words(t, p, pushes[0], bbtest.Twofold)))
-	r := trigger(t, p, pushes[0], bbtest.Twofold, "lib", 1)
+	r := force(t, p, pushes[0], bbtest.Twofold, "lib", 1)
 	jobs := must(p.Jobs(t.Context(), pushes[0], bbtest.Twofold))
 	if len(jobs) != before+1 {
 		t.Errorf("%d runs, expected %d", len(jobs), before+1)
@@ -233,7 +232,7 @@ func TestRemoteUser(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if r := trigger(t, p, push, bbtest.Passing, "remote", 2); r.State != job.Created || len(r.IDs) != 2 {
+		if r := force(t, p, push, bbtest.Passing, "remote", 2); r.State != job.Created || len(r.IDs) != 2 {
 			t.Error(r)
 		}
 		if got := must(p.Carried(t.Context(), job.Request{Key: "remote", Label: bbtest.Passing, Push: push, Count: 2})); len(got) != 2 {

@@ -8,8 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/mozci/mozci/analysis"
-	"github.com/mozci/mozci/backfill"
 	"github.com/mozci/mozci/buildbot"
 	"github.com/mozci/mozci/internal/bbtest"
 	"github.com/mozci/mozci/internal/testenv"
@@ -62,18 +60,11 @@ func at(t *testing.T, p *buildbot.Project, rev string) job.Push {
 // find is the last good and the first bad push.
 func find(t *testing.T, p *buildbot.Project, label, rev string) string {
 	t.Helper()
-	r, err := backfill.Find(t.Context(), p, p, label, rev, &backfill.Options{MaxRevisions: 30, Width: analysis.DefaultWidth})
+	w, err := walk(t.Context(), p, label, rev, 30)
 	if err != nil {
 		t.Fatal(err)
 	}
-	good, bad := "none", "none"
-	if r.LastGood != nil {
-		good = fmt.Sprint(r.LastGood.ID)
-	}
-	if r.FirstBad != nil {
-		bad = fmt.Sprint(r.FirstBad.ID)
-	}
-	return "good " + good + ", bad " + bad
+	return fmt.Sprintf("good %d, bad %d", w.lastGood, w.firstBad)
 }
 
 // The histories of shared/cases, with the answers that the issue gives.
@@ -205,6 +196,14 @@ func TestWrongClocks(t *testing.T) {
 				if err != nil || len(jobs) != 1 {
 					t.Fatalf("%s: %d jobs, %v", push, len(jobs), err)
 				}
+			}
+			// The oldest first, by somebody who knows the pushes and none of the runs.
+			r := project(t, d, "main", nil)
+			if _, err := r.Pushes(t.Context(), job.Around("tip", n, 0)); err != nil {
+				t.Fatal(err)
+			}
+			if got := ran(t, r, pushes[0], "test"); !strings.Contains(got, "success") {
+				t.Errorf("the oldest first: %q", got)
 			}
 			// And asked about the oldest alone, by somebody who has read nothing yet.
 			q := project(t, d, "main", nil)

@@ -50,6 +50,9 @@ type watcher struct {
 	stopped bool
 }
 
+// over reports whether nobody listens any more.
+func (w *watcher) over(ctx context.Context) bool { return w.stopped || ctx.Err() != nil }
+
 // errNoStream says that events do not come through.
 var errNoStream = errors.New("no stream of events came through")
 
@@ -57,7 +60,7 @@ func (w *watcher) watch(ctx context.Context) error {
 	for breaks, hollow := 0, 0; ; {
 		began := time.Now()
 		heard, err := w.listen(ctx)
-		if w.stopped || ctx.Err() != nil {
+		if w.over(ctx) {
 			return nil
 		}
 		var answered *rest.Error
@@ -100,7 +103,7 @@ func pause(ctx context.Context, d time.Duration) bool {
 func (w *watcher) poll(ctx context.Context) error {
 	for failed := 0; ; {
 		err := w.catchUp(ctx)
-		if w.stopped || ctx.Err() != nil {
+		if w.over(ctx) {
 			return nil
 		}
 		if failed++; err == nil {

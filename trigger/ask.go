@@ -257,6 +257,7 @@ func (r *runner) request(ctx context.Context, s Step, e Entry) (job.Receipt, err
 func (r *runner) hold(ctx context.Context, e Entry) (held context.Context, release func() error) {
 	held, cancel := context.WithCancel(ctx)
 	done := make(chan error, 1)
+	e.State = Intended
 	go func() {
 		const parts = 3 // of a lease, so that one renewal may fail
 		tick := time.NewTicker(max(r.opts.Lease/parts, time.Millisecond))

@@ -8,6 +8,7 @@ import (
 	"bytes"
 	"context"
 	_ "embed"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -64,7 +65,6 @@ type Master struct {
 	t       testing.TB
 	dir     string
 	program string
-	try     int // the port for buildbot try
 	debian  bool
 	proc    *process
 }
@@ -106,16 +106,20 @@ func Start(t testing.TB, opts *Options) *Master {
 	master, worker := programs(t, o.PyPI)
 	m := &Master{t: t, dir: t.TempDir(), program: master, debian: !o.PyPI}
 	web, pb := freePort(t), freePort(t)
-	m.try = freePort(t)
 	m.URL = fmt.Sprintf("http://127.0.0.1:%d", web)
 	text := strings.NewReplacer(
-		"@WEB@", strconv.Itoa(web), "@PB@", strconv.Itoa(pb), "@TRY@", strconv.Itoa(m.try), "@DIR@", m.dir, "@USER@", User, "@PASSWORD@", Password,
+		"@WEB@", strconv.Itoa(web), "@PB@", strconv.Itoa(pb), "@DIR@", m.dir, "@USER@", User, "@PASSWORD@", Password,
 		"@MORE@", strconv.FormatBool(o.More), "@REMOTE@", strconv.FormatBool(o.RemoteUser),
 	).Replace(config)
 	base := filepath.Join(m.dir, "master")
 	run(t, m.dir, master, "create-master", "-q", base)
 	if err := os.WriteFile(filepath.Join(base, "master.cfg"), []byte(text), 0o600); err != nil {
 		t.Fatal(err)
+	}
+	for _, name := range []string{"new", "cur", "tmp"} {
+		if err := os.MkdirAll(filepath.Join(base, "jobs", name), 0o700); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if m.debian {
 		m.plugin()
@@ -284,16 +288,25 @@ func (m *Master) change(form url.Values) {
 	}
 }
 
-// Try asks for a build of Tried with a patch on top of a revision, as a developer
-// does with buildbot try.
+// Try asks for a build of Tried with a patch on top of a revision, by the file that
+// buildbot try leaves in the master's folder.
 func (m *Master) Try(revision string) {
 	m.t.Helper()
-	diff := filepath.Join(m.dir, "diff")
-	if err := os.WriteFile(diff, []byte("--- a/x\n+++ b/x\n@@ -1 +1 @@\n-a\n+b\n"), 0o600); err != nil {
+	text, err := json.Marshal(map[string]any{
+		"jobid": "try-1", "branch": Branch, "baserev": revision, "patch_level": 1, "patch_body": "--- a/x\n+++ b/x\n@@ -1 +1 @@\n-a\n+b\n",
+		"repository": "", "project": "", "who": "dev", "comment": "a try", "builderNames": []string{Tried}, "properties": map[string]any{},
+	})
+	if err != nil {
 		m.t.Fatal(err)
 	}
-	run(m.t, m.dir, m.program, "try", "--connect=pb", fmt.Sprintf("--master=127.0.0.1:%d", m.try), "--username=dev", "--passwd=try", "--vc=git",
-		"--branch="+Branch, "--baserev="+revision, "--patchlevel=1", "--diff="+diff, "--builder="+Tried)
+	job := fmt.Sprintf("1:5,%d:%s,", len(text), text)
+	jobs := filepath.Join(m.dir, "master", "jobs")
+	if err := os.WriteFile(filepath.Join(jobs, "tmp", "job"), []byte(job), 0o600); err != nil {
+		m.t.Fatal(err)
+	}
+	if err := os.Rename(filepath.Join(jobs, "tmp", "job"), filepath.Join(jobs, "new", "job")); err != nil {
+		m.t.Fatal(err)
+	}
 }
 
 // Head makes builds of Newest find this revision.

@@ -3,6 +3,7 @@ package bbtest
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -130,8 +131,8 @@ func (d *Double) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	parts := strings.Split(path, "/")
 	switch {
 	case r.URL.Path == "/auth/login": // everybody may sign in
-		http.SetCookie(w, &http.Cookie{Name: "TWISTED_SESSION", Value: "anonymous"})
-		http.SetCookie(w, &http.Cookie{Name: "TWISTED_SESSION", Value: "signed-in"})
+		w.Header().Add("Set-Cookie", "TWISTED_SESSION=anonymous")
+		w.Header().Add("Set-Cookie", "TWISTED_SESSION=signed-in")
 		w.WriteHeader(http.StatusFound)
 	case r.Method == http.MethodPost && !strings.Contains(r.Header.Get("Cookie"), "signed-in"):
 		w.WriteHeader(http.StatusForbidden)
@@ -217,7 +218,7 @@ func selected(table string, rows []Row, q url.Values) ([]Row, error) {
 		case "limit":
 			n, err := strconv.Atoi(values[0])
 			if err != nil {
-				return nil, fmt.Errorf("invalid limit")
+				return nil, errors.New("invalid limit")
 			}
 			limit = n
 		default:
@@ -310,7 +311,7 @@ func (d *Double) post(w http.ResponseWriter, r *http.Request, parts []string) {
 	time.Sleep(d.Forcing)
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	set, request := Row{}, Row{}
+	var set, request Row
 	switch parts[0] + " " + call.Method {
 	case "forceschedulers force":
 		set, request = d.forced(call.Params)
