@@ -327,6 +327,9 @@ func restarted(t *testing.T, m *bbtest.Master, restart func()) {
 	m.Eventually("they end", func() bool {
 		// A master that is stopped cancels what runs, or runs it again later.
 		jobs, err := p.Jobs(t.Context(), push, bbtest.Held)
+		if errors.Is(err, job.ErrUnavailable) {
+			return false // it is still busy starting
+		}
 		if err != nil {
 			t.Fatal(err)
 		}
