@@ -25,9 +25,11 @@ type LineOptions struct {
 // errEnough ends a scan.
 var errEnough = errors.New("enough")
 
-// errorTriggers find the lines that may be errors, and those by which a log is
+// errorLiterals find the lines that may be errors, and those by which a log is
 // known to be Taskcluster's.
-var errorTriggers = newSearcher(append([]string{taskclusterStart}, triggers...)...)
+var errorLiterals = append([]string{taskclusterStart}, triggers...)
+
+var errorTriggers = newSearcher(errorLiterals)
 
 // ErrorLines lists the error lines of a plain log as a sheriff would see them in
 // Treeherder, by the same rules; one that is identical to the one before it is
@@ -41,17 +43,20 @@ func ErrorLines(ctx context.Context, r io.Reader, opts *LineOptions) ([]ErrorLin
 	if o.Length <= 0 {
 		o.Length = 500
 	}
-	r, err := plain(r)
+	r, done, err := plain(r, mostLayers)
 	if err != nil {
 		return nil, err
 	}
+	defer done()
 	var out []ErrorLine
-	err = eachError(ctx, r, errorTriggers, o.Length, func(number int, text string, isError bool) error {
+	e := errorReader{length: o.Length}
+	err = scan(ctx, r, errorTriggers, e.bytes(), func(f found) error {
+		text, isErr := e.line(f)
 		text = strings.TrimRightFunc(text, isSpace)
-		if !isError || len(out) > 0 && out[len(out)-1].Text == text {
+		if !isErr || len(out) > 0 && out[len(out)-1].Text == text {
 			return nil
 		}
-		out = append(out, ErrorLine{number, text})
+		out = append(out, ErrorLine{f.number, text})
 		if o.Most > 0 && len(out) >= o.Most {
 			return errEnough
 		}
@@ -63,18 +68,27 @@ func ErrorLines(ctx context.Context, r io.Reader, opts *LineOptions) ([]ErrorLin
 	return out, err
 }
 
-// eachError calls each with the lines that have a literal of s in them, without
-// Taskcluster's prefix, and whether it is an error line.
-func eachError(ctx context.Context, r io.Reader, s *searcher, length int, each func(number int, text string, isError bool) error) error {
-	taskcluster := false
-	return scan(ctx, r, s, length*4+4, func(f found) error {
-		line := decodeLine(f.text, length)
-		if strings.HasPrefix(line, taskclusterStart) {
-			taskcluster = true
-		}
-		if taskcluster {
-			line = stripTaskcluster(line)
-		}
-		return each(f.number, line, isError(line))
-	})
+// errorSet is that of errorLiterals in the searchers of plain logs.
+const errorSet sets = 1
+
+// errorReader makes text of the lines that were found, without Taskcluster's
+// prefix.
+type errorReader struct {
+	length      int
+	taskcluster bool // the log is Taskcluster's
 }
+
+// line is the text of a line, and whether it is an error line.
+func (e *errorReader) line(f found) (text string, isErr bool) {
+	line := decodeLine(f.text, e.length)
+	if strings.HasPrefix(line, taskclusterStart) {
+		e.taskcluster = true
+	}
+	if e.taskcluster {
+		line = stripTaskcluster(line)
+	}
+	return line, f.sets&errorSet != 0 && isError(line)
+}
+
+// bytes is how much of a line is looked at for so many characters.
+func (e *errorReader) bytes() int { return e.length*4 + 4 }

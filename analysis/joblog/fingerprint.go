@@ -5,7 +5,8 @@ import "strings"
 // Fingerprint is equal for the same failure in two runs, and differs for
 // different ones: its kind, its test without what differs between machines and
 // platforms (CanonicalTest), and its message without addresses, line numbers,
-// durations, ports, process ids and counts. It is text that people can read.
+// durations, ports, process ids, counts and the folders of machines. It is text
+// that people can read.
 func (f Failure) Fingerprint() string {
 	message := f.Message
 	if f.Kind == KindCrash && f.Signature != "" {
@@ -18,12 +19,16 @@ func (f Failure) Fingerprint() string {
 }
 
 // Normalise takes out of a message what differs from run to run: numbers that
-// stand alone become N, hexadecimal ones X, runs of white space one space.
+// stand alone become N, hexadecimal ones and ids X, runs of white space one
+// space, and a file of a machine is named by its path in the source tree or in
+// the folder of the job.
 //
 //	[Child 1234, Main Thread] at a.cpp:12    [Child N, Main Thread] at a.cpp:N
 //	3 window(s) are left, 4096 bytes leaked    N window(s) are left, N bytes leaked
 //	http://localhost:8888/ in 0x7f3a, 12.5ms   http://localhost:N/ in X, Nms
+//	file:///Z:/task_16/build/tests/xpcshell/head.js:12   xpcshell/head.js:N
 func Normalise(message string) string {
+	message = placeless(message)
 	var out strings.Builder
 	space := false
 	for i := 0; i < len(message); {
@@ -40,7 +45,10 @@ func Normalise(message string) string {
 		n := 1
 		if alnum(c) {
 			n = run(message[i:])
-			if i > 0 && joins(message[i-1]) {
+			if len(message)-i >= idSize && minidump(message[i:i+idSize]) && (i+idSize == len(message) || !alnum(message[i+idSize])) {
+				n = idSize
+				out.WriteByte('X')
+			} else if i > 0 && joins(message[i-1]) && !ofTask(message[:i], message[i:i+n]) || isCode(message[:i], message[i:i+n]) {
 				out.WriteString(message[i : i+n])
 			} else {
 				out.WriteString(token(message[i:i+n], i+n < len(message) && message[i+n] == '.'))
@@ -59,6 +67,28 @@ func alnum(c byte) bool {
 
 // joins: a number after it is part of a name.
 func joins(c byte) bool { return c == '_' }
+
+// idSize is the length of an id like 11111111-2222-3333-4444-555555555555.
+const idSize = 36
+
+// ofTask: the number of the folder that a worker makes for a task, "task_1690000001".
+func ofTask(before, number string) bool {
+	return digits(number) == len(number) && strings.HasSuffix(before, "task_")
+}
+
+// isCode: a number that says which error it was, and is the same each time:
+// "[Errno 13]", "HTTP Error 404".
+func isCode(before, number string) bool {
+	if digits(number) != len(number) || len(number) > 3 {
+		return false
+	}
+	for _, word := range []string{"Errno ", "HTTP Error ", "Return code: ", "exit code ", "exit status "} {
+		if strings.HasSuffix(before, word) {
+			return true
+		}
+	}
+	return false
+}
 
 // run is how many letters and digits s begins with; the fraction of a number is
 // part of it.
@@ -88,6 +118,8 @@ func token(w string, dot bool) string {
 			return w
 		}
 		return "N"
+	case d > 0 && w[d] == 'T' && digits(w[d+1:]) == len(w)-d-1: // of a date and a time
+		return "NTN"
 	case strings.HasPrefix(w, "0x") || strings.HasPrefix(w, "0X"):
 		return "X"
 	case hexadecimal(w), slug(w):
@@ -100,7 +132,7 @@ func token(w string, dot bool) string {
 
 func unit(s string) bool {
 	switch s {
-	case "", "ms", "s", "us", "ns", "px", "kB", "KB", "MB", "MiB", "GiB", "GB", "B", "x", "fps", "app":
+	case "", "ms", "s", "Z", "us", "ns", "px", "kB", "KB", "MB", "MiB", "GiB", "GB", "B", "x", "fps", "app":
 		return true
 	}
 	return false

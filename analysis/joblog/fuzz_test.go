@@ -2,6 +2,12 @@ package joblog_test
 
 import (
 	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -11,17 +17,20 @@ import (
 
 // Whatever a log is, it is read to its end without harm, and what is read twice
 // says the same.
-func fuzz(f *testing.F, which job.Log, seeds ...string) {
+func fuzz(f *testing.F, which joblog.Format, seeds ...string) {
 	f.Helper()
 	for _, s := range seeds {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, log []byte) {
-		a, err := joblog.Read(t.Context(), bytes.NewReader(log), which, &joblog.Options{Tests: []string{"dom/a.js"}})
+		a, err := joblog.Read(t.Context(), bytes.NewReader(log), which, &joblog.Options{Tests: []string{"dom/a.js"}, MaxUnpacked: 1 << 20})
+		if errors.Is(err, job.ErrMalformed) && a == nil {
+			return // it is no log
+		}
 		if err != nil {
 			t.Fatal(err)
 		}
-		b, err := joblog.Read(t.Context(), bytes.NewReader(log), which, &joblog.Options{Tests: []string{"dom/a.js"}})
+		b, err := joblog.Read(t.Context(), bytes.NewReader(log), which, &joblog.Options{Tests: []string{"dom/a.js"}, MaxUnpacked: 1 << 20})
 		if err != nil || shown(a) != shown(b) || a.Partial != b.Partial {
 			t.Errorf("read twice: %v\n%s\n%s", err, shown(a), shown(b))
 		}
@@ -39,15 +48,52 @@ func fuzz(f *testing.F, which job.Log, seeds ...string) {
 }
 
 func FuzzErrorSummary(f *testing.F) {
-	fuzz(f, job.ErrorSummary, "", `{"action":"test_result","line":2,"test":["a","==","b"],"status":"FAIL","expected":"PASS"}`, `{"action":"group_result","group":"g","status":null}`, "{\n}")
+	fuzz(f, joblog.ErrorSummary, "", `{"action":"test_result","line":2,"test":["a","==","b"],"status":"FAIL","expected":"PASS"}`, `{"action":"group_result","group":"g","status":null}`, "{\n}")
 }
 
 func FuzzStructuredLog(f *testing.F) {
-	fuzz(f, job.StructuredLog, "", `{"action":"test_end","test":"a","status":"FAIL","expected":"PASS"}`, `{"action":"lsan_leak","frames":[1,"a"]}`, `{"action":"suite_start","tests":{"a":[]}}`)
+	fuzz(f, joblog.StructuredLog, "", `{"action":"test_end","test":"a","status":"FAIL","expected":"PASS"}`, `{"action":"lsan_leak","frames":[1,"a"]}`, `{"action":"suite_start","tests":{"a":[]}}`)
 }
 
 func FuzzPlainLog(f *testing.F) {
-	fuzz(f, job.TextLog, "", "TEST-UNEXPECTED-FAIL | a | b\r\n", "PROCESS-CRASH | a [@ b] | c", "[task 2026-01-01] 1:2:3 ERROR - x\n", "\x1f\x8b", "[  FAILED  ] a.b (1 ms)")
+	fuzz(f, joblog.PlainText, "", "TEST-UNEXPECTED-FAIL | a | b\r\n", "PROCESS-CRASH | a [@ b] | c", "[task 2026-01-01] 1:2:3 ERROR - x\n", "\x1f\x8b", "[  FAILED  ] a.b (1 ms)")
+}
+
+// Every format, by its content and by its name. The first byte chooses.
+func FuzzFormats(f *testing.F) {
+	for _, s := range samples {
+		text, err := os.ReadFile(filepath.Join("testdata", s.file))
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(uint8(0), text)
+		f.Add(uint8(1+slices.Index(joblog.Formats(), s.format)), text)
+	}
+	f.Fuzz(func(t *testing.T, which uint8, log []byte) {
+		format := append([]joblog.Format{""}, joblog.Formats()...)[int(which)%(len(joblog.Formats())+1)]
+		var seen []string
+		for range 2 {
+			r, err := joblog.Read(t.Context(), bytes.NewReader(log), format, &joblog.Options{MaxUnpacked: 1 << 20})
+			if errors.Is(err, job.ErrMalformed) && r == nil {
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if r.Partial == (r.Reason == "") || len(r.Formats) == 0 && !r.Partial {
+				t.Errorf("of %v, partial %t: %q", r.Formats, r.Partial, r.Reason)
+			}
+			for _, x := range r.Failures {
+				if x.Line < 0 || x.Kind == "" || x.Test != "" && r.Verdict(x.Test, "") == joblog.Passed {
+					t.Errorf("%+v: %s", x, r.Verdict(x.Test, ""))
+				}
+			}
+			seen = append(seen, shown(r)+r.Reason)
+		}
+		if seen[0] != seen[1] {
+			t.Errorf("read twice:\n%s\n%s", seen[0], seen[1])
+		}
+	})
 }
 
 // Error lines: what the fast search passes over has no error in it. Each line
@@ -61,8 +107,8 @@ func FuzzErrorLines(f *testing.F) {
 		f.Add("oError: " + strings.Repeat("𝄞", 500)[:n-8])
 	}
 	f.Fuzz(func(t *testing.T, line string) {
-		if strings.ContainsAny(line, "\n\r") {
-			return
+		if strings.ContainsAny(line, "\n\r\x00") || strings.HasPrefix(line, "\xff\xfe") || strings.HasPrefix(line, "\xfe\xff") || strings.HasPrefix(line, "\xef\xbb\xbf") {
+			return // or UTF-16 as a whole
 		}
 		alone, err := joblog.ErrorLines(t.Context(), strings.NewReader(line), nil)
 		if err != nil {
@@ -74,6 +120,38 @@ func FuzzErrorLines(f *testing.F) {
 		}
 		if n := len(alone); n == 1 != joblog.IsError(line) {
 			t.Errorf("%q: the search finds %d, the rules say %t", line, n, joblog.IsError(line))
+		}
+	})
+}
+
+// Results that are read without decoding say what decoding them says.
+func FuzzQuickResult(f *testing.F) {
+	for _, s := range []string{
+		`{"action":"test_result","test":"a","subtest":null,"status":"PASS","expected":"PASS"}`, `{"action": "test_result", "test": "a", "status": "OK", "expected": "OK", "line": 3, "known_intermittent": []}`,
+		`{"action":"test_result","test":"a","subtest":"s","status":"PASS","expected":"PASS"}`, `{"action":"test_result","test":"a","status":"CRASH","expected":"CRASH"}`,
+		`{"action":"test_result","test":"a","status":"FAIL","status":"PASS","expected":"PASS"}`, `{"action":"test_result","test":"a","status":"PASS","expected":"PASS"}x`,
+		`{"action":"test_result","test":"a","status":"","expected":""}`, `{"action":"test_result","test":"a\n","status":"SKIP","expected":"SKIP"}`, `{"action":"test_result","test":"a","status":"PASS","expected":"PASS",}`,
+	} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, line string) {
+		object, ok := strings.CutPrefix(line, "{")
+		if !ok || strings.ContainsAny(line, "\n\r") || !json.Valid([]byte(line)) {
+			return
+		}
+		said := func(line string) string {
+			r, err := joblog.Read(t.Context(), strings.NewReader(line), joblog.ErrorSummary, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return fmt.Sprint(shown(r), r.Verdict("a", ""), r.Partial)
+		}
+		decoded := `{"z":{},` + object
+		if strings.TrimSpace(object) == "}" {
+			decoded = `{"z":{}}`
+		}
+		if a, b := said(line), said(decoded); a != b {
+			t.Errorf("%q: %s, decoded %s", line, a, b)
 		}
 	})
 }

@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"github.com/mozci/mozci/analysis/joblog"
-	"github.com/mozci/mozci/job"
 )
 
 // endless is one byte, again and again.
@@ -29,13 +28,13 @@ func TestHugeLine(t *testing.T) {
 	}
 	summary := `{"action":"test_result","line":2,"test":"a","status":"FAIL","expected":"PASS"}` + "\n"
 	for name, c := range map[string]struct {
-		which         job.Log
+		which         joblog.Format
 		before, after string
 		line          int
 	}{
-		"plain":        {job.TextLog, "TEST-UNEXPECTED-FAIL | a | b\n", "\nTEST-UNEXPECTED-FAIL | a | c\n", 3},
-		"summary":      {job.ErrorSummary, summary + `{"action":"log","message":"`, "\"}\n" + summary, 2},
-		"of the error": {job.TextLog, "\nTEST-UNEXPECTED-FAIL | a | ", "\nTEST-UNEXPECTED-FAIL | a | c\n", 3},
+		"plain":        {joblog.PlainText, "TEST-UNEXPECTED-FAIL | a | b\n", "\nTEST-UNEXPECTED-FAIL | a | c\n", 3},
+		"summary":      {joblog.ErrorSummary, summary + `{"action":"log","message":"`, "\"}\n" + summary, 2},
+		"of the error": {joblog.PlainText, "\nTEST-UNEXPECTED-FAIL | a | ", "\nTEST-UNEXPECTED-FAIL | a | c\n", 3},
 	} {
 		var before, after runtime.MemStats
 		runtime.GC()

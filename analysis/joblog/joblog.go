@@ -1,5 +1,6 @@
 // Package joblog tells which tests failed in a job, from what the job left
-// behind: its error summary, its structured log, or its plain log.
+// behind: its error summary, its structured log, or its plain log. It also reads
+// wptreport.json, JUnit XML and what the common test runners print: see [Format].
 //
 // Start with [Failures], which opens the best log that a job has and returns a
 // [Report]; [Read] makes one of a file. [Judge] makes an analysis.Judge of it, so
@@ -13,19 +14,26 @@
 //	                   result that was not expected; crashes. Passing tests only with
 //	                   MOZLOG_DUMP_ALL_TESTS=1.
 //	*_raw.log          everything the harness said, each test's start and end
-//	plain              lines for people, of all harnesses since 2013
+//	plain              lines for people, of all harnesses since 2013, and of test
+//	                   runners: those that name the tests that passed tell of these too
+//
+// A test has one entry in a report, however the log spells it (CanonicalTest): a
+// failure under any spelling wins over a pass under another. A test has passed
+// only when the log says that it ended well. One that began and has no end (it
+// hung, the application crashed, the log was cut) is listed among the failures
+// and is neither passed nor failed.
 //
 // Logs come from anybody's push. What is torn, of another format or too large
-// gives the failures found so far, and a Report that is Partial and says why;
-// memory is bounded whatever the log is.
+// gives the failures found so far, and a Report that is Partial and says why. A
+// report keeps at most 10,000 failures with 16 MiB of text, the ends of tests in
+// 24 MiB, and 100,000 groups in 16 MiB; it says in Reason which of these a log
+// was over. Reading takes time in proportion to the log. Of a packed log at most
+// 4 GiB are read (Options.MaxUnpacked). What is not understood is said, and never
+// a report without failures: see [Read].
 package joblog
 
 import (
-	"slices"
-	"strings"
 	"time"
-
-	"github.com/mozci/mozci/job"
 )
 
 // Kind is the sort of a failure.
@@ -49,8 +57,8 @@ type Failure struct {
 	Test      string // the test as its harness names it; empty where none is named
 	Subtest   string
 	Group     string // the manifest
-	Status    string // how the test ended: FAIL, TIMEOUT, CRASH …
-	Expected  string // how it was to end
+	Status    string // how the test ended: FAIL, TIMEOUT, CRASH …; empty for a test that began and did not end
+	Expected  string // how it was to end, where the log says so
 	Message   string
 	Signature string // of a crash: the function at the top of the stack
 }
@@ -65,40 +73,49 @@ type Group struct {
 
 // Report is what a log says.
 type Report struct {
-	// Source is the sort of log it was.
-	Source   job.Log
+	// Source is the format of the log: of a plain log that of the only test runner
+	// whose lines are in it, else PlainText.
+	Source Format
+	// Formats are the formats of which something was recognised. It is empty when
+	// nothing was: that there are no failures then says nothing.
+	Formats []Format
+	// Notes say what was done with the log, such as which files of an archive
+	// were read.
+	Notes    []string
 	Failures []Failure // in the order of the log
 	Groups   []Group   // in the order of the log; a group has an entry for each of its ends
 	// Partial says that the log may hold more failures than these, and Reason why.
 	Partial bool
 	Reason  string
 
-	ended map[string]ending
-	size  int
-	quiet bool // it names the tests that passed
+	tests   map[string]*outcome   // by canonical name
+	spelled map[string]*outcome   // by other names that the log has for them
+	byFile  map[string][]*outcome // those of which the name has more than the file
+	asked   map[string]bool       // canonical names that are kept whatever else is
+	strays  []string              // tests that failed and whose names may mean others too
+	begun   map[string]int        // the place in Groups of a group that has not ended
+	crashes map[*outcome][]int    // places in Failures of crashes that may turn out to have been expected
+	dropped map[int]bool          // places in Failures of those that did
+	bad     []Failure             // groups of an error summary that ended badly
+	size    kept
+	holes   int  // parts of the log that could not be read
+	quiet   bool // it names the tests that passed
+	listing bool // an error summary that does
 }
 
-// ending is what is known of a test that no failure names.
-type ending int
+func newReport(source Format) *Report {
+	return &Report{Source: source, begun: map[string]int{}}
+}
 
-const (
-	started ending = iota + 1
-	passed
-	failed
-	skipped
-)
-
-// The bounds of a report.
-const (
-	mostFailures = 10_000
-	mostNames    = 64 << 20 // bytes of the names of tests
-	mostGroups   = 100_000
-	longestText  = 16 << 10 // bytes of a message
-	longestName  = 4 << 10  // bytes of the name of a test
-	longestLine  = 4 << 20  // bytes of a line of JSON
-)
-
-func newReport(source job.Log) *Report { return &Report{Source: source, ended: map[string]ending{}} }
+// want names tests whose ends are kept also when there are more tests than that.
+func (r *Report) want(tests []string) *Report {
+	r.asked = map[string]bool{}
+	for _, t := range tests {
+		name := CanonicalTest(t)
+		r.asked[name], r.asked[fileOf(name)] = true, true
+	}
+	return r
+}
 
 // partial notes why there may be more; the first reason counts.
 func (r *Report) partial(why string) {
@@ -108,161 +125,66 @@ func (r *Report) partial(why string) {
 	}
 }
 
+// add lists a failure, and notes that its test failed.
 func (r *Report) add(f Failure) {
-	if len(r.Failures) >= mostFailures {
-		r.partial("more failures than are read")
+	at := r.list(f)
+	if f.Test == "" || f.Kind == KindLog {
 		return
 	}
-	f.Test, f.Subtest, f.Group, f.Signature = clip(f.Test, longestName), clip(f.Subtest, longestText), clip(f.Group, longestName), clip(f.Signature, longestName)
-	f.Message = clip(f.Message, longestText)
-	r.Failures = append(r.Failures, f)
-	if f.Test != "" && f.Kind != KindLog {
+	if f.Kind != KindCrash || f.Status != crashStatus {
 		r.end(f.Test, failed)
+		return
 	}
-}
-
-// end notes how a test ended: a failure wins over everything, and what is known
-// to have ended over what only began.
-func (r *Report) end(test string, e ending) {
-	test = clip(test, longestName)
-	was, known := r.ended[test]
+	o := r.outcome(f.Test)
 	switch {
-	case !known && r.size > mostNames:
-		r.partial("more tests than are read")
-		return
-	case !known:
-		r.size += len(test)
-	case was == failed, e == started:
-		return
+	case o == nil:
+	case o.mayCrash:
+		r.drop(at)
+	default:
+		r.failed(o, f.Test)
+		o.crashed = true
+		if at >= 0 {
+			if r.crashes == nil {
+				r.crashes = map[*outcome][]int{}
+			}
+			r.crashes[o] = append(r.crashes[o], at)
+		}
 	}
-	r.ended[test] = e
 }
 
+// list appends a failure and returns its place, or -1 when there are too many.
+func (r *Report) list(f Failure) int {
+	n := min(len(f.Test), longestName) + min(len(f.Subtest), longestText) + min(len(f.Group), longestName) + min(len(f.Status), longestName) +
+		min(len(f.Expected), longestName) + min(len(f.Message), longestText) + min(len(f.Signature), longestName)
+	if len(r.Failures) >= mostFailures || r.size.text+n > mostText {
+		r.partial(tooManyFailures)
+		return -1
+	}
+	r.size.text += n
+	f.Test, f.Subtest, f.Group = clip(f.Test, longestName), clip(f.Subtest, longestText), clip(f.Group, longestName)
+	f.Message, f.Signature = clip(f.Message, longestText), clip(f.Signature, longestName)
+	f.Status, f.Expected = clip(f.Status, longestName), clip(f.Expected, longestName)
+	r.Failures = append(r.Failures, f)
+	return len(r.Failures) - 1
+}
+
+// group notes that a group was to run, or how it ended.
 func (r *Report) group(g Group) {
-	if len(r.Groups) >= mostGroups {
-		r.partial("more groups than are read")
+	g.Name, g.Status = clip(g.Name, longestName), clip(g.Status, longestName)
+	if i, ok := r.begun[g.Name]; ok { // one that was announced gets its end
+		r.Groups[i] = g
+		if g.Status != "" {
+			delete(r.begun, g.Name)
+		}
 		return
 	}
-	g.Name = clip(g.Name, longestName)
-	for i := range r.Groups { // one that was announced gets its end
-		if r.Groups[i].Name == g.Name && r.Groups[i].Status == "" {
-			r.Groups[i] = g
-			return
-		}
+	if len(r.Groups) >= mostGroups || r.size.groups > mostGroupText {
+		r.partial(tooManyGroups)
+		return
+	}
+	r.size.groups += len(g.Name) + perGroup
+	if g.Status == "" {
+		r.begun[g.Name] = len(r.Groups)
 	}
 	r.Groups = append(r.Groups, g)
-}
-
-// clip cuts text at a character.
-func clip(s string, most int) string {
-	if len(s) <= most {
-		return s
-	}
-	return strings.ToValidUTF8(s[:most], "")
-}
-
-// Verdict is what a report says about one test.
-type Verdict int
-
-// The verdicts. Unknown covers everything that the log does not say: a test
-// that is not named never turns into one that passed.
-const (
-	Unknown Verdict = iota
-	NotRun          // it was not in the job, or was skipped
-	Passed          // it is known to have run, and ended as expected
-	Failed          // it did not
-)
-
-// String is the verdict in words.
-func (v Verdict) String() string {
-	if v < Unknown || v > Failed {
-		return "unknown"
-	}
-	return []string{"unknown", "not run", "passed", "failed"}[v]
-}
-
-// Verdict says how a test ended. The test is named as its harness names it; a
-// path, chrome or file URL of the same test means the same (see SameTest). A
-// test that the log does not name has passed only if its group ran to its end
-// without a crash: group is its manifest, or empty for the manifest in the
-// nearest folder above the test.
-func (r *Report) Verdict(test, group string) Verdict {
-	if e, ok := r.named(test); ok {
-		switch e {
-		case failed:
-			return Failed
-		case passed:
-			return Passed
-		case skipped:
-			return NotRun
-		}
-		return Unknown // it began, and nobody says how it ended
-	}
-	if r.quiet && !r.Partial {
-		return NotRun
-	}
-	if r.Partial || r.Source != job.ErrorSummary {
-		return Unknown
-	}
-	return r.byGroup(test, group)
-}
-
-func (r *Report) named(test string) (ending, bool) {
-	if e, ok := r.ended[test]; ok {
-		return e, ok
-	}
-	want, best := CanonicalTest(test), ending(0)
-	for name, e := range r.ended {
-		if CanonicalTest(name) == want && (best == 0 || e == failed) {
-			best = e
-		}
-	}
-	return best, best != 0
-}
-
-// byGroup tells by the end of the test's groups: all of them must say the same.
-func (r *Report) byGroup(test, group string) Verdict {
-	groups := r.groupsOf(test, group)
-	if len(r.Groups) == 0 {
-		return Unknown
-	}
-	if len(groups) == 0 {
-		return NotRun
-	}
-	out := Passed
-	for _, g := range groups {
-		crashed := slices.ContainsFunc(r.Failures, func(f Failure) bool {
-			return (f.Kind == KindCrash || f.Kind == KindTimeout) && (f.Group == "" || f.Group == g.Name)
-		})
-		switch {
-		case g.Status == "SKIP":
-			out = min(out, NotRun)
-		case g.Status == "" || g.Status == "CRASH" || crashed:
-			return Unknown
-		}
-	}
-	return out
-}
-
-// groupsOf are the groups that the test can be in: the named one, or those whose
-// folder is the nearest above the test.
-func (r *Report) groupsOf(test, group string) []Group {
-	if group != "" {
-		return slices.DeleteFunc(slices.Clone(r.Groups), func(g Group) bool { return g.Name != group })
-	}
-	names := make([]string, len(r.Groups))
-	for i, g := range r.Groups {
-		names[i] = g.Name
-	}
-	near := nearest(names, test)
-	return slices.DeleteFunc(slices.Clone(r.Groups), func(g Group) bool { return !slices.Contains(near, g.Name) })
-}
-
-// folder is the path without its last part; empty at the top.
-func folder(path string) string {
-	i := strings.LastIndexByte(path, '/')
-	if i < 0 {
-		return ""
-	}
-	return path[:i]
 }

@@ -23,24 +23,59 @@ func (r *Report) eachJSON(ctx context.Context, in io.Reader, each func(number in
 		var long bool
 		var err error
 		if line, long, err = readLine(b, line[:0]); err != nil && !errors.Is(err, io.EOF) {
+			r.holes++
 			r.partial(fmt.Sprintf("line %d could not be read: %v", number, err))
 			return ctx.Err()
 		}
-		text := bytes.TrimSpace(line)
+		text := bytes.TrimSpace(bytes.TrimPrefix(bytes.TrimSpace(line), []byte("\xef\xbb\xbf")))
 		switch {
 		case long:
+			r.holes++
 			r.partial(fmt.Sprintf("line %d is longer than %d bytes", number, longestLine))
 		case len(text) == 0:
 		case text[0] != '{':
+			r.holes++
 			r.partial(fmt.Sprintf("line %d is no JSON object: %q", number, clip(string(text), 40)))
 		default:
 			if bad := each(number, text); bad != nil {
+				r.holes++
 				r.partial(fmt.Sprintf("line %d: %v", number, bad))
+				r.several(number, text, each)
 			}
 		}
 		if err != nil {
 			return ctx.Err()
 		}
+	}
+}
+
+// several takes the objects of a line that has more than one, or is torn before
+// one: logs were put together of which the first had no line feed at its end. A
+// line that is one whole object was taken already.
+func (r *Report) several(number int, text []byte, each func(number int, line []byte) error) {
+	if json.Valid(text) {
+		return
+	}
+	for tries := 0; tries < 20 && len(text) > 0; tries++ {
+		var one json.RawMessage
+		d := json.NewDecoder(bytes.NewReader(text))
+		if d.Decode(&one) == nil {
+			var l struct{ Action string }
+			if json.Unmarshal(one, &l) == nil && l.Action != "" {
+				if bad := each(number, one); bad != nil {
+					r.partial(fmt.Sprintf("line %d: %v", number, bad))
+				}
+			}
+			text = bytes.TrimSpace(text[d.InputOffset():])
+			if len(text) > 0 && text[0] == '{' {
+				continue
+			}
+		}
+		i := bytes.Index(text[min(1, len(text)):], []byte(`{"`))
+		if i < 0 {
+			return
+		}
+		text = text[i+1:]
 	}
 }
 
@@ -92,6 +127,14 @@ func (t *testID) UnmarshalJSON(b []byte) error {
 			*t += testID(p)
 		}
 	}
+	return nil
+}
+
+// flag is true, or anything else as good as false.
+type flag bool
+
+func (f *flag) UnmarshalJSON(b []byte) error {
+	*f = string(b) == "true"
 	return nil
 }
 

@@ -23,11 +23,11 @@ type JudgeOptions struct {
 // known to have run in it and passed, bad if it failed, whatever became of the
 // job. A run that does not tell, or that did not run the test, is unknown: a
 // green job in which the test was not is no evidence. Runs that did not end are
-// what their status says. Each run's logs are read once. It is safe for
-// concurrent use, and fails with errors.ErrUnsupported for a CI that has no
+// what their status says. Each run's logs are read once, however many ask at the
+// same time. It is safe for concurrent use, and fails with errors.ErrUnsupported for a CI that has no
 // logs.
 func Judge(ci job.Scheduler, test string, opts *JudgeOptions) analysis.Judge {
-	j := &judge{ci: ci, test: test, known: map[string]analysis.Verdict{}}
+	j := &judge{ci: ci, test: test, known: map[string]analysis.Verdict{}, reading: map[string]*reading{}}
 	if opts != nil {
 		j.opts = *opts
 	}
@@ -42,8 +42,16 @@ type judge struct {
 	test string
 	opts JudgeOptions
 
-	mu    sync.Mutex
-	known map[string]analysis.Verdict
+	mu      sync.Mutex
+	known   map[string]analysis.Verdict
+	reading map[string]*reading
+}
+
+// reading is that of the logs of one run, which whoever else asks waits for.
+type reading struct {
+	done chan struct{} // closed when the verdict is there
+	v    analysis.Verdict
+	err  error
 }
 
 func (j *judge) judge(ctx context.Context, run job.Job) (analysis.Verdict, error) {
@@ -51,31 +59,64 @@ func (j *judge) judge(ctx context.Context, run job.Job) (analysis.Verdict, error
 	if err != nil || v != analysis.Good && v != analysis.Bad {
 		return v, err
 	}
-	j.mu.Lock()
-	known, ok := j.known[run.ID()]
-	j.mu.Unlock()
-	if ok {
-		return known, nil
+	id := run.ID()
+	for {
+		j.mu.Lock()
+		if v, ok := j.known[id]; ok {
+			j.mu.Unlock()
+			return v, nil
+		}
+		r, underWay := j.reading[id]
+		if !underWay {
+			r = &reading{done: make(chan struct{}), v: analysis.Unknown}
+			j.reading[id] = r
+		}
+		j.mu.Unlock()
+		if !underWay {
+			return j.lead(ctx, run, r)
+		}
+		select {
+		case <-r.done:
+		case <-ctx.Done():
+			return analysis.Unknown, ctx.Err()
+		}
+		if !errors.Is(r.err, context.Canceled) && !errors.Is(r.err, context.DeadlineExceeded) {
+			return r.v, r.err
+		}
+		// who read gave up, which says nothing about the logs
 	}
+}
+
+// lead reads the logs of a run for all who wait for it. They are released also
+// when an opener panics.
+func (j *judge) lead(ctx context.Context, run job.Job, r *reading) (analysis.Verdict, error) {
+	r.err = context.Canceled
+	defer func() {
+		j.mu.Lock()
+		defer j.mu.Unlock()
+		if r.err == nil && len(j.known) < j.opts.Most {
+			j.known[run.ID()] = r.v
+		}
+		delete(j.reading, run.ID())
+		close(r.done)
+	}()
+	r.v, r.err = j.read(ctx, run)
+	return r.v, r.err
+}
+
+func (j *judge) read(ctx context.Context, run job.Job) (analysis.Verdict, error) {
 	opener, ok := j.ci.(job.LogOpener)
 	if !ok {
 		return analysis.Unknown, job.Wrap("joblog.judge", run.ID(), fmt.Errorf("the CI has no logs, so that %s cannot be told from its job: %w", j.test, errors.ErrUnsupported))
 	}
 	r, err := Failures(ctx, opener, run, &Options{Tests: []string{j.test}})
 	switch {
-	case errors.Is(err, job.ErrNotFound):
-		v = analysis.Unknown // it left nothing behind, or that has expired
+	case errors.Is(err, job.ErrNotFound), errors.Is(err, errNotALog):
+		return analysis.Unknown, nil // it left nothing behind that is a log, or that has expired
 	case err != nil:
 		return analysis.Unknown, err
-	default:
-		v = meaning(r.Verdict(j.test, j.opts.Group))
 	}
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	if len(j.known) < j.opts.Most {
-		j.known[run.ID()] = v
-	}
-	return v, nil
+	return meaning(r.Verdict(j.test, j.opts.Group)), nil
 }
 
 func meaning(v Verdict) analysis.Verdict {

@@ -2,16 +2,21 @@ package joblog_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/mozci/mozci/analysis"
 	"github.com/mozci/mozci/analysis/joblog"
+	"github.com/mozci/mozci/internal/testenv"
 	"github.com/mozci/mozci/job"
 	"github.com/mozci/mozci/job/jobtest"
 )
@@ -89,19 +94,32 @@ func TestBestLog(t *testing.T) {
 	text := "TEST-UNEXPECTED-FAIL | c | d\n"
 	for name, c := range map[string]struct {
 		logs map[job.Log]string
-		want job.Log
+		want joblog.Format
 	}{
-		"all":                  {map[job.Log]string{job.ErrorSummary: summary, job.StructuredLog: raw, job.TextLog: text}, job.ErrorSummary},
-		"no summary":           {map[job.Log]string{job.StructuredLog: raw, job.TextLog: text}, job.StructuredLog},
-		"an empty summary":     {map[job.Log]string{job.ErrorSummary: "", job.TextLog: text}, job.TextLog},
-		"only the plain one":   {map[job.Log]string{job.TextLog: text}, job.TextLog},
-		"an empty plain log":   {map[job.Log]string{job.TextLog: ""}, job.TextLog},
-		"summary and no other": {map[job.Log]string{job.ErrorSummary: summary}, job.ErrorSummary},
+		"all":                  {map[job.Log]string{job.ErrorSummary: summary, job.StructuredLog: raw, job.TextLog: text}, joblog.ErrorSummary},
+		"no summary":           {map[job.Log]string{job.StructuredLog: raw, job.TextLog: text}, joblog.StructuredLog},
+		"an empty summary":     {map[job.Log]string{job.ErrorSummary: "", job.TextLog: text}, joblog.PlainText},
+		"only the plain one":   {map[job.Log]string{job.TextLog: text}, joblog.PlainText},
+		"summary and no other": {map[job.Log]string{job.ErrorSummary: summary}, joblog.ErrorSummary},
 	} {
 		r, err := joblog.Failures(t.Context(), &opener{logs: c.logs}, job.New(job.Facts{ID: "1"}), nil)
 		if err != nil || r.Source != c.want {
 			t.Errorf("%s: %v, %+v", name, err, r)
 		}
+	}
+	for name, text := range map[string]string{"nothing": "", "a picture": "\x89PNG\r\n\x1a\n", "JSON": `{"error":{"code":404}}`} {
+		logs := map[job.Log]string{job.ErrorSummary: text, job.TextLog: text}
+		if _, err := joblog.Failures(t.Context(), &opener{logs: logs}, job.New(job.Facts{ID: "1"}), nil); !errors.Is(err, job.ErrMalformed) {
+			t.Errorf("%s: %v", name, err)
+		}
+		v, err := joblog.Judge(&opener{logs: logs}, "a", nil)(t.Context(), job.New(job.Facts{ID: "1", Status: job.Success}))
+		if v != analysis.Unknown || err != nil {
+			t.Errorf("%s: %s, %v", name, v, err)
+		}
+	}
+	page := &opener{logs: map[job.Log]string{job.ErrorSummary: "<!DOCTYPE html>\n<html><title>Sign in</title></html>"}}
+	if v, err := joblog.Judge(page, "a", nil)(t.Context(), job.New(job.Facts{ID: "1", Status: job.Success})); v != analysis.Unknown || !errors.Is(err, job.ErrMalformed) {
+		t.Errorf("a page: %s, %v", v, err)
 	}
 	var wrapped *job.Error
 	if _, err := joblog.Failures(t.Context(), &opener{}, job.New(job.Facts{ID: "1"}), nil); !errors.Is(err, job.ErrNotFound) || !errors.As(err, &wrapped) {
@@ -132,5 +150,132 @@ func TestJudgeReadsOnce(t *testing.T) {
 	type blind struct{ job.Scheduler }
 	if v, err := joblog.Judge(blind{}, "a", nil)(t.Context(), j); v != analysis.Unknown || !errors.Is(err, errors.ErrUnsupported) {
 		t.Errorf("a CI without logs: %s, %v", v, err)
+	}
+}
+
+// A job whose plain log is a test runner's is judged by it; a log that is not
+// understood says nothing.
+func TestJudgeFormats(t *testing.T) {
+	for _, s := range samples {
+		text := string(open(t, s))
+		for test, want := range s.verdicts {
+			o := &opener{logs: map[job.Log]string{job.TextLog: text}}
+			v, err := joblog.Judge(o, test, nil)(t.Context(), job.New(job.Facts{ID: "1", Status: job.TestFailed}))
+			meant := map[joblog.Verdict]analysis.Verdict{pass: analysis.Good, fail: analysis.Bad}[want]
+			if meant == analysis.Verdict(0) {
+				meant = analysis.Unknown
+			}
+			if v != meant || err != nil {
+				t.Errorf("%s: %s: %s, %v; expected %s", s.file, test, v, err, meant)
+			}
+		}
+	}
+	o := &opener{logs: map[job.Log]string{job.TextLog: "12 widgets were tested.\nAll went well: a\n"}}
+	if v, err := joblog.Judge(o, "a", nil)(t.Context(), job.New(job.Facts{ID: "1", Status: job.Success})); v != analysis.Unknown || err != nil {
+		t.Errorf("a log that is not understood: %s, %v", v, err)
+	}
+}
+
+// held opens logs only when it is let.
+type held struct {
+	opener
+	gate  chan struct{}
+	opens atomic.Int32
+}
+
+func (h *held) OpenLog(ctx context.Context, _ job.Job, _ job.Log) (io.ReadCloser, error) {
+	h.opens.Add(1)
+	select {
+	case <-h.gate:
+		return io.NopCloser(strings.NewReader(`{"action":"test_result","test":"a","subtest":null,"status":"PASS","expected":"PASS"}` + "\n")), nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// However many ask about a run at the same time, its log is opened once; when
+// who reads it gives up, another goes on.
+func TestJudgeReadsOnceForAll(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := &held{gate: make(chan struct{})}
+		judge := joblog.Judge(h, "a", nil)
+		run := job.New(job.Facts{ID: "1", Status: job.Success})
+		first, giveUp := context.WithCancel(t.Context())
+		var firstErr error
+		var wg sync.WaitGroup
+		wg.Go(func() { _, firstErr = judge(first, run) })
+		synctest.Wait()
+		var good atomic.Int32
+		for range 10 {
+			wg.Go(func() {
+				if v, err := judge(t.Context(), run); v == analysis.Good && err == nil {
+					good.Add(1)
+				}
+			})
+		}
+		impatient, cancel := context.WithCancel(t.Context())
+		var impatientErr error
+		wg.Go(func() { _, impatientErr = judge(impatient, run) })
+		synctest.Wait()
+		if n := h.opens.Load(); n != 1 {
+			t.Errorf("opened %d times", n)
+		}
+		cancel()
+		giveUp()
+		synctest.Wait()
+		close(h.gate)
+		wg.Wait()
+		if n := h.opens.Load(); n != 2 || good.Load() != 10 {
+			t.Errorf("opened %d times, %d of 10 are good", n, good.Load())
+		}
+		if !errors.Is(firstErr, context.Canceled) || !errors.Is(impatientErr, context.Canceled) {
+			t.Errorf("who gave up: %v, %v", firstErr, impatientErr)
+		}
+	})
+}
+
+// The logs of whole masters: what each run says of the test, in the order of the
+// builds; g is good, b bad, and - neither.
+func TestJudgeOfMasters(t *testing.T) {
+	for name, c := range map[string]struct{ test, want string }{
+		"bb4.json": {"a/test_x.js", "g--bbgbb-bggggb-b"},
+		"bb5.json": {"browser/base/x.js", "bbbbb"},
+		"bb6.json": {"a/test_x.js", "ggggbb"},
+	} {
+		var master struct {
+			Builds []struct {
+				Buildid, Results int
+			}
+			Raw map[string]string
+		}
+		if err := json.Unmarshal(testenv.Read(t, "cases", "logs", name), &master); err != nil {
+			t.Fatal(err)
+		}
+		got := ""
+		for _, b := range master.Builds {
+			status := job.Success
+			if b.Results != 0 {
+				status = job.TestFailed
+			}
+			o := &opener{logs: map[job.Log]string{job.TextLog: master.Raw[fmt.Sprint(b.Buildid)]}}
+			if strings.HasPrefix(master.Raw["1"], "{") {
+				o.logs = map[job.Log]string{job.StructuredLog: master.Raw[fmt.Sprint(b.Buildid)]}
+			}
+			v, err := joblog.Judge(o, c.test, nil)(t.Context(), job.New(job.Facts{ID: "1", Status: status}))
+			if err != nil {
+				t.Fatal(err)
+			}
+			switch v {
+			case analysis.Good:
+				got += "g"
+			case analysis.Bad:
+				got += "b"
+			default:
+				got += "-"
+			}
+		}
+		if got != c.want {
+			t.Errorf("%s: %s, expected %s", name, got, c.want)
+		}
 	}
 }

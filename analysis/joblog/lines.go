@@ -1,12 +1,9 @@
 package joblog
 
 import (
-	"bufio"
 	"bytes"
-	"compress/gzip"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 )
 
@@ -21,6 +18,8 @@ const (
 type found struct {
 	number int    // 1-based, counting line feeds
 	text   []byte // at most as much as was asked for; valid until the next
+	at     int    // of the first literal in text
+	sets   sets   // those of all literals in the line
 }
 
 // scan calls each with every line of a log that has one of the literals in its
@@ -28,53 +27,70 @@ type found struct {
 // what a progress bar leaves on one line is several. Memory is constant, also
 // for a line of a gigabyte.
 func scan(ctx context.Context, r io.Reader, s *searcher, most int, each func(found) error) error {
+	l := &scanner{s: s, most: most, each: each, number: 1}
+	return eachBlock(ctx, r, l.block)
+}
+
+// eachBlock calls each with the bytes of a log, in blocks that end with a line
+// feed where there is one in the buffer, else with a carriage return where there
+// is one; over tells the last. A block is valid until the next.
+func eachBlock(ctx context.Context, r io.Reader, each func(block []byte, over bool) error) error {
 	buf := make([]byte, bufferSize)
-	number := 1
-	fill, long := 0, false // long: what is in the buffer goes on with a line that was looked at
-	for {
+	for fill := 0; ; {
 		err := readInto(r, buf, &fill)
-		ended := err != nil
+		over := err != nil
 		if errors.Is(err, io.EOF) {
 			err = nil
 		}
-		text := buf[:fill]
-		if long {
-			i := bytes.IndexAny(text, "\n\r")
-			if i < 0 && !ended {
-				fill = 0
-				continue
-			}
+		block := buf[:fill]
+		if !over {
+			i := bytes.LastIndexByte(block, '\n')
 			if i < 0 {
-				return err
+				i = bytes.LastIndexByte(block, '\r')
 			}
-			if text[i] == '\n' {
-				number++
-			}
-			text, long = text[i+1:], false
-		}
-		whole := text // the lines that are there to their end
-		if !ended {
-			i := max(bytes.LastIndexByte(text, '\n'), bytes.LastIndexByte(text, '\r'))
-			whole = text[:i+1]
-			if i < 0 && len(text) == len(buf) { // one line fills the buffer
-				whole, long = text, true
+			if i >= 0 {
+				block = block[:i+1]
 			}
 		}
-		if scanErr := scanBlock(whole, &number, s, most, each); scanErr != nil {
-			return scanErr
+		if eachErr := each(block, over); eachErr != nil {
+			return eachErr
 		}
-		if ended {
+		if over {
 			return err
 		}
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		rest := text[len(whole):]
-		fill = copy(buf, rest)
-		if long {
-			fill = 0
-		}
+		fill = copy(buf, buf[len(block):fill])
 	}
+}
+
+// scanner looks at a log block by block.
+type scanner struct {
+	s      *searcher
+	most   int
+	each   func(found) error
+	number int  // of the line that comes next
+	long   bool // which was looked at already
+	sets   sets // those of all literals in the block
+}
+
+func (l *scanner) block(text []byte, over bool) error {
+	l.sets = 0
+	if l.long {
+		i := bytes.IndexAny(text, "\n\r")
+		if i < 0 {
+			return nil
+		}
+		if text[i] == '\n' {
+			l.number++
+		}
+		text, l.long = text[i+1:], false
+	}
+	if n := len(text); n > 0 && !over && text[n-1] != '\n' && text[n-1] != '\r' { // one line fills the buffer
+		l.long = true
+	}
+	return l.lines(text)
 }
 
 // readInto fills a buffer. Unlike io.ReadFull it tells an end from a torn one.
@@ -89,12 +105,12 @@ func readInto(r io.Reader, buf []byte, fill *int) error {
 	return nil
 }
 
-// scanBlock looks at whole lines. It counts the line feeds only up to lines
-// that are found, and at the end.
-func scanBlock(text []byte, number *int, s *searcher, most int, each func(found) error) error {
+// lines looks at whole lines. It counts the line feeds only up to lines that are
+// found, and at the end.
+func (l *scanner) lines(text []byte) error {
 	counted := 0
 	for from := 0; from < len(text); {
-		at := s.next(text, from)
+		at := l.s.next(text, from)
 		if at < 0 {
 			break
 		}
@@ -107,29 +123,20 @@ func scanBlock(text []byte, number *int, s *searcher, most int, each func(found)
 		if i := bytes.IndexByte(text[at:end], '\r'); i >= 0 {
 			end = at + i
 		}
-		*number += bytes.Count(text[counted:begin], []byte{'\n'})
+		of := sets(1)
+		if l.s.sets > 1 {
+			of = l.s.all(text[max(begin, at-l.s.most):end])
+		}
+		l.sets |= of
+		l.number += bytes.Count(text[counted:begin], []byte{'\n'})
 		counted = begin
-		if at-begin < most {
-			if err := each(found{*number, text[begin:min(end, begin+most)]}); err != nil {
+		if at-begin < l.most {
+			if err := l.each(found{l.number, text[begin:min(end, begin+l.most)], at - begin, of}); err != nil {
 				return err
 			}
 		}
 		from = end + 1
 	}
-	*number += bytes.Count(text[counted:], []byte{'\n'})
+	l.number += bytes.Count(text[counted:], []byte{'\n'})
 	return nil
-}
-
-// plain decompresses what begins as gzip does, whatever it is called.
-func plain(r io.Reader) (io.Reader, error) {
-	b := bufio.NewReaderSize(r, 64<<10)
-	magic, err := b.Peek(2)
-	if err != nil || magic[0] != 0x1f || magic[1] != 0x8b {
-		return b, nil //nolint:nilerr // what is shorter is not compressed, and reading it says what is wrong
-	}
-	z, err := gzip.NewReader(b)
-	if err != nil {
-		return nil, fmt.Errorf("it begins as gzip does, and is not: %w", err)
-	}
-	return z, nil
 }

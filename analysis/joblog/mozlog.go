@@ -7,10 +7,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"maps"
 	"slices"
-
-	"github.com/mozci/mozci/job"
+	"strings"
 )
 
 // mozlogLine is a line of a structured log (shared/reference/wire.md 3.10.2).
@@ -26,11 +24,15 @@ type mozlogLine struct {
 	Group     text            `json:"group"`
 	Name      text            `json:"name"` // of a group
 	Signature text            `json:"signature"`
+	JavaStack text            `json:"java_stack"`
+	Quiet     flag            `json:"quiet"` // of a crash that was made on purpose
 	Reason    text            `json:"reason"`
 	Process   text            `json:"process"`
-	Bytes     count           `json:"bytes"`
+	Bytes     amount          `json:"bytes"`
 	Threshold count           `json:"threshold"`
-	Induced   bool            `json:"induced_crash"`
+	Objects   texts           `json:"objects"`
+	Induced   flag            `json:"induced_crash"`
+	Ignored   flag            `json:"ignore_missing"`
 	Allowed   json.RawMessage `json:"allowed_match"`
 	Frames    texts           `json:"frames"`
 	Path      text            `json:"path"`
@@ -45,13 +47,14 @@ type mozlogLine struct {
 // mozlog reads a structured log line by line.
 type mozlog struct {
 	r           *Report
-	begun, done int    // suites
-	group       string // the one that is under way
+	begun, done int // suites
+	groups      suiteGroups
 	known       int
 }
 
-func readMozlog(ctx context.Context, in io.Reader) (*Report, error) {
-	m := &mozlog{r: newReport(job.StructuredLog)}
+func readMozlog(ctx context.Context, in io.Reader, tests []string) (*Report, error) {
+	m := &mozlog{r: newReport(StructuredLog).want(tests)}
+	m.groups.r = m.r
 	m.r.quiet = true
 	err := m.r.eachJSON(ctx, in, m.line)
 	switch {
@@ -61,6 +64,7 @@ func readMozlog(ctx context.Context, in io.Reader) (*Report, error) {
 	case m.done < m.begun || m.begun == 0:
 		m.r.partial("the suite did not end: the harness broke")
 	}
+	m.r.finish(false, m.groups.of)
 	return m.r, err
 }
 
@@ -76,9 +80,11 @@ func (m *mozlog) line(number int, line []byte) error {
 			}
 		}
 	}
-	var l mozlogLine
-	if err := json.Unmarshal(line, &l); err != nil {
-		return err
+	l, ok := quickLine(line)
+	if !ok {
+		if err := json.Unmarshal(line, &l); err != nil {
+			return err
+		}
 	}
 	if !m.take(number, l) {
 		return fmt.Errorf("the action %q is not one of a structured log", clip(string(l.Action), 40))
@@ -100,21 +106,22 @@ func (m *mozlog) take(number int, l mozlogLine) bool {
 		Expected: string(l.Expected), Message: string(l.Message), Signature: string(l.Signature),
 	}
 	if f.Group == "" {
-		f.Group = m.group
+		f.Group = m.groups.of(f.Test)
 	}
 	switch l.Action {
 	case "suite_start":
 		m.begun++
-		m.announce(l.Tests)
+		m.groups.announce(l.Tests)
 	case "suite_end":
 		m.done++
+		m.groups.over()
 	case "group_start":
-		m.group = string(l.Name)
+		m.groups.begin(string(l.Name))
 	case "group_end":
-		m.group = ""
-		m.r.group(Group{Name: string(l.Name), Status: "OK"})
+		m.groups.end(string(l.Name))
 	case "test_start":
-		m.r.end(f.Test, started)
+		m.r.begin(f.Test, number)
+		m.groups.started(f.Group)
 	case "test_status", "test_end":
 		m.result(f, l)
 	case "log":
@@ -130,45 +137,63 @@ func (m *mozlog) take(number int, l mozlogLine) bool {
 }
 
 func (m *mozlog) result(f Failure, l mozlogLine) {
+	known := slices.Contains(l.Known, l.Status)
 	ends := l.Action == "test_end"
-	switch {
-	case l.Expected != "" && l.Expected != l.Status && !slices.Contains(l.Known, l.Status):
-		f.Kind = kindOf(f)
-		m.r.add(f)
-	case ends && l.Status == "SKIP":
-		m.r.end(f.Test, skipped)
-	case ends:
-		m.r.end(f.Test, passed)
+	if ends {
+		m.groups.ended(f.Group, l.Status == "SKIP")
 	}
+	switch {
+	case l.Status == "" || f.Test == "":
+		m.r.holes++
+		if f.Test != "" {
+			m.r.partial(fmt.Sprintf("line %d: a result of %s without its status", f.Line, f.Test))
+		}
+	case l.Expected != "" && l.Expected != l.Status && !known:
+		f.Kind = kindOf(f)
+		m.fail(f)
+	case !ends:
+	case strings.Contains(f.Message, "will retry"):
+		m.r.end(f.Test, retrying)
+	default:
+		if l.Status == crashStatus {
+			m.r.settle(f.Test)
+		}
+		m.r.end(f.Test, endsAs(string(l.Status)))
+	}
+}
+
+func (m *mozlog) fail(f Failure) {
+	m.groups.failed(f.Group)
+	m.r.add(f)
 }
 
 // takeRare takes what stands in a log only when something is wrong.
 func (m *mozlog) takeRare(f Failure, l mozlogLine) bool {
 	switch l.Action {
 	case "crash":
-		f.Kind, f.Status, f.Message = KindCrash, "CRASH", cmp.Or(f.Message, string(l.Reason))
+		if bool(l.Quiet) || l.Expected == crashStatus || l.Status != "" && slices.Contains(l.Known, l.Status) {
+			return true
+		}
+		f.Kind, f.Status, f.Message = KindCrash, crashStatus, cmp.Or(f.Message, string(l.Reason))
+		f.Signature = crashSignature(l.Signature, l.JavaStack)
+		m.r.add(f) // its group is judged by how the test ends: the crash may be expected
+		return true
 	case "shutdown_failure":
 		f.Kind, f.Status = KindLeak, "FAIL"
 	case "lsan_leak":
-		f.Kind, f.Status, f.Test = KindLeak, "FAIL", "LeakSanitizer"
 		if len(l.Allowed) > 0 && string(l.Allowed) != "null" {
 			return true
 		}
-		for i, frame := range l.Frames {
-			if i > 0 {
-				f.Message += ", "
-			}
-			f.Message += string(frame)
-		}
-		f.Message = "leak at " + f.Message
+		f.Kind, f.Status, f.Test = KindLeak, "FAIL", "LeakSanitizer"
+		f.Message = "leak at " + joined(l.Frames)
 	case "mozleak_total":
-		if l.Bytes <= l.Threshold || l.Induced {
+		message, leaked := leakOf(l)
+		if !leaked {
 			return true
 		}
-		f.Kind, f.Status, f.Test = KindLeak, "FAIL", "leakcheck"
-		f.Message = fmt.Sprintf("%s %.0f bytes leaked", l.Process, float64(l.Bytes))
+		f.Kind, f.Status, f.Test, f.Message = KindLeak, "FAIL", "leakcheck", message
 	case "valgrind_error":
-		f.Kind, f.Status, f.Message = KindCrash, "VALGRIND-ERROR", string(l.Primary)
+		f.Kind, f.Status, f.Message = KindCrash, valgrindStatus, string(l.Primary)
 	case "lint":
 		if l.Level != "error" && l.Level != "ERROR" {
 			return true
@@ -182,20 +207,44 @@ func (m *mozlog) takeRare(f Failure, l mozlogLine) bool {
 	default:
 		return false
 	}
-	m.r.add(f)
+	m.fail(f)
 	return true
 }
 
-// announce takes the groups of a suite_start, which are the keys of its tests;
-// a list of tests has none.
-func (m *mozlog) announce(tests json.RawMessage) {
-	var groups map[string]json.RawMessage
-	if len(tests) == 0 || tests[0] != '{' || json.Unmarshal(tests, &groups) != nil {
-		return
+// leakOf is what a mozleak_total says. A process that wrote no total leaked as
+// far as anybody knows, unless it crashed on purpose.
+func leakOf(l mozlogLine) (message string, leaked bool) {
+	switch {
+	case l.Bytes.absent:
+		return string(l.Process) + " missing output line for total leaks!", !bool(l.Induced) && !bool(l.Ignored)
+	case l.Bytes.n <= l.Threshold || bool(l.Induced):
+		return "", false
 	}
-	for _, name := range slices.Sorted(maps.Keys(groups)) {
-		if wanted(text(name)) {
-			m.r.group(Group{Name: name})
-		}
+	message = fmt.Sprintf("%s %.0f bytes leaked", l.Process, float64(l.Bytes.n))
+	const most = 5 // as harnesses write them
+	if n := len(l.Objects); n > most {
+		message += " (" + joined(l.Objects[:most]) + ", ...)"
+	} else if n > 0 {
+		message += " (" + joined(l.Objects) + ")"
 	}
+	return message, true
+}
+
+func joined(list texts) string {
+	parts := make([]string, len(list))
+	for i, t := range list {
+		parts[i] = string(t)
+	}
+	return strings.Join(parts, ", ")
+}
+
+// amount is a number, or the word that there is none.
+type amount struct {
+	n      count
+	absent bool
+}
+
+func (a *amount) UnmarshalJSON(b []byte) error {
+	*a = amount{absent: string(b) == "null"}
+	return a.n.UnmarshalJSON(b)
 }

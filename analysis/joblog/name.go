@@ -2,58 +2,113 @@ package joblog
 
 import "strings"
 
-// CanonicalTest is the name of a test without what differs between platforms,
-// machines and harnesses: a path within the source tree, with slashes.
+// CanonicalTest is the one name of a test, whichever harness, platform and
+// machine spelled it: its path in the source tree, with slashes. A web platform
+// test is named by its id, which begins with a slash.
 //
 //	chrome://mochitests/content/browser/browser/base/x.js   browser/base/x.js
+//	http://mochi.test:8888/tests/dom/a.html                 dom/a.html
 //	/home/u/build/xpcshell/tests/netwerk/test_socks.js      netwerk/test_socks.js
 //	c:\build\xpcshell\tests\services\test_x.js              services/test_x.js
 //	file:///z:/build/tests/reftest/tests/layout/a.html      layout/a.html
 //	xpcshell.toml:netwerk/test_socks.js                     netwerk/test_socks.js
 //	/tests/layout/base/test_flush.html                      layout/base/test_flush.html
+//	testing/web-platform/tests/css/a.html?b                 /css/a.html?b
+//	testing/web-platform/mozilla/tests/dom/a.html           /_mozilla/dom/a.html
+//	== layout/a.html layout/b.html                          layout/a.html == layout/b.html
 //
-// What an HTTP server served is named by the path alone. A reftest keeps its "== reference"; a test that is no path is as it was.
+// What follows a question mark is part of the name: variants are tests of their
+// own. A reftest keeps its "== reference", a Python test its "Class.method". A
+// name that is no path, or whose folder is not known, is as it was.
 func CanonicalTest(test string) string {
-	if left, ref, ok := strings.Cut(test, " "); ok { // reftest: url == ref
-		op, right, ok := strings.Cut(ref, " ")
-		if ok && (op == "==" || op == "!=") {
-			return CanonicalTest(left) + " " + op + " " + CanonicalTest(right)
-		}
+	if ordinary(test) {
+		return test
 	}
-	t := strings.ReplaceAll(test, "\\", "/")
-	if rest, ok := strings.CutPrefix(t, "chrome://mochitests/content/"); ok {
-		for _, flavour := range []string{"browser/", "chrome/", "a11y/"} {
-			if in, ok := strings.CutPrefix(rest, flavour); ok {
-				return in
+	for range mostFolded {
+		name := unfolded(test)
+		if name == test {
+			break
+		}
+		test = name // which may be folded once more: "a.toml:b.toml:c.js", "/tests/tests/…"
+	}
+	return test
+}
+
+// ordinary reports whether a name is a path within the source tree, as most are:
+// nothing is to be taken off it.
+func ordinary(test string) bool {
+	first := -1
+	for i := range len(test) {
+		switch c := test[i]; c {
+		case ' ', '\t', '\n', '\r', '\\', ':', '?':
+			return false
+		case '/', '.':
+			if i == 0 || test[i-1] == '/' {
+				return false
+			}
+			if c == '/' && first < 0 {
+				first = i
+			}
+		default:
+			if c < ' ' || c >= 0x80 {
+				return false
 			}
 		}
-		return rest
 	}
-	if _, query, ok := strings.Cut(t, "jsreftest.html?test="); ok {
-		return query
+	if first < 0 {
+		return true
 	}
-	if manifest, path, ok := strings.Cut(t, ":"); ok && (strings.HasSuffix(manifest, ".toml") || strings.HasSuffix(manifest, ".ini")) {
-		return path
+	switch test[:first] {
+	case "build", "tests", "testing", "web-platform", "jit-test", "js", "jsreftest", "reftest", "xpcshell", "mochitest":
+		return false
 	}
-	if _, rest, ok := strings.Cut(t, "://"); ok && strings.HasPrefix(t, "http") {
-		_, path, _ := strings.Cut(rest, "/") // whichever host and port served it
-		t = "/" + path
+	return true
+}
+
+// mostFolded is how often a name is taken apart; real ones are folded twice.
+const mostFolded = 8
+
+// unfolded takes one layer off a name.
+func unfolded(test string) string {
+	test = strings.TrimSuffix(strings.TrimSpace(test), " (finished)")
+	if !strings.Contains(test, " ") {
+		return located(test)
 	}
-	absolute := strings.HasPrefix(t, "file://") || strings.HasPrefix(t, "/") || len(t) > 2 && t[1] == ':' && t[2] == '/'
-	if !absolute {
-		return t
-	}
-	root, in, ok := strings.Cut(t, "/tests/")
-	if !ok || root != "" && !strings.Contains(root, "build") {
-		return t
-	}
-	for _, suite := range []string{"reftest", "jsreftest", "xpcshell", "mochitest"} {
-		if deeper, ok := strings.CutPrefix(in, suite+"/tests/"); ok {
-			return deeper
+	for _, op := range comparisons {
+		if pair, ok := strings.CutPrefix(test, op+" "); ok { // as the manifest has it
+			if left, right, ok := strings.Cut(pair, " "); ok {
+				return located(left) + " " + op + " " + located(right)
+			}
+		}
+		if left, right, ok := strings.Cut(test, " "+op+" "); ok {
+			return located(left) + " " + op + " " + located(right)
 		}
 	}
-	return in
+	if i := strings.Index(test, ".py "); i >= 0 {
+		return located(test[:i+len(".py")]) + test[i+len(".py"):]
+	}
+	return located(test)
 }
+
+// comparisons are what reftests do with two pages.
+var comparisons = []string{"==", "!=", "print"}
 
 // SameTest reports whether two names mean the same test.
 func SameTest(a, b string) bool { return a == b || CanonicalTest(a) == CanonicalTest(b) }
+
+// fileOf is the part of a canonical name that names a file: that of a reftest
+// without the reference, that of a Python test without the method.
+func fileOf(name string) string {
+	if !strings.Contains(name, " ") {
+		return name
+	}
+	for _, op := range comparisons {
+		if left, _, ok := strings.Cut(name, " "+op+" "); ok {
+			return left
+		}
+	}
+	if i := strings.Index(name, ".py "); i >= 0 {
+		return name[:i+len(".py")]
+	}
+	return name
+}

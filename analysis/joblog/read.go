@@ -2,9 +2,7 @@ package joblog
 
 import (
 	"bufio"
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -14,92 +12,147 @@ import (
 
 // Options change how logs are read; nil is zero options.
 type Options struct {
-	// Tests are the tests whose passing is to be known although only a plain log
-	// tells: its lines that name them are read. Structured logs name all.
+	// Tests are the tests that matter: how they ended is known also when the log
+	// has more tests than a Report keeps.
 	Tests []string
+	// MaxUnpacked is how many bytes of a packed log are read once it is unpacked;
+	// the rest makes the report Partial. Default 4 GiB.
+	MaxUnpacked int64
 }
 
-// Read reads a log of the given sort, or of the one that it looks like when that
-// is empty. The log may be compressed. What is torn or of another sort than
-// named gives a Report that is Partial; the error is only that of ctx, or
-// job.ErrInvalid for a sort that there is not.
-func Read(ctx context.Context, in io.Reader, which job.Log, opts *Options) (*Report, error) {
+// Read reads a log of the given format, or of the one that its content has when
+// that is empty. It may be packed by gzip, zstd, xz, bzip2 or zip, also twice, and
+// be UTF-16. Of an archive with several logs all are read: see Report.Notes.
+//
+// What is torn, too large or of another format than named gives a Report that is
+// Partial. So does a plain log in which no line is of a known format; its
+// Report.Formats is empty. What is certainly no log (nothing, binary data, HTML,
+// JSON or XML of another kind) is job.ErrMalformed, and the error says what it
+// looks like. Other errors are that of ctx, and job.ErrInvalid for a format that
+// there is not.
+func Read(ctx context.Context, in io.Reader, which Format, opts *Options) (*Report, error) {
 	var o Options
 	if opts != nil {
 		o = *opts
 	}
-	in, err := plain(in)
-	if err != nil {
-		r := newReport(which)
-		r.partial(err.Error())
-		return r, ctx.Err()
+	if o.MaxUnpacked <= 0 {
+		o.MaxUnpacked = mostUnpacked
 	}
-	b := bufio.NewReaderSize(in, 64<<10)
-	if which == "" {
-		which = looksLike(b)
+	if err := which.check(); err != nil {
+		return nil, err
 	}
-	switch which {
-	case job.ErrorSummary:
-		return readSummary(ctx, b)
-	case job.StructuredLog:
-		return readMozlog(ctx, b)
-	case job.TextLog:
-		return readText(ctx, b, o.Tests)
-	}
-	return nil, fmt.Errorf("%w: %q is not a sort of log: expected %s, %s or %s", job.ErrInvalid, string(which), job.ErrorSummary, job.StructuredLog, job.TextLog)
+	return (&file{which, o}).read(ctx, in, mostLayers)
 }
 
-// looksLike tells the sort of a log by its first lines.
-func looksLike(b *bufio.Reader) job.Log {
-	head, err := b.Peek(64 << 10)
-	if err != nil && !errors.Is(err, io.EOF) && len(head) == 0 {
-		return job.TextLog
+// file is a file that is to be read as a log.
+type file struct {
+	which Format
+	opts  Options
+}
+
+// read takes away so many layers of packing at most.
+func (f *file) read(ctx context.Context, in io.Reader, layers int) (*Report, error) {
+	b := bufio.NewReaderSize(in, sniffed)
+	zip := isZip(b)
+	p, ok := packed(b)
+	switch {
+	case (zip || ok) && layers == 0:
+		return nil, &contentError{looks: fmt.Sprintf("it is packed more than %d times", mostLayers), next: "unpack it first"}
+	case zip:
+		return f.archive(ctx, b, layers-1)
+	case ok:
+		z, err := p.open(b)
+		if err != nil {
+			return nil, &contentError{looks: fmt.Sprintf("it begins as %s does, and is not: %v", p.name, err), next: "fetch it again"}
+		}
+		if c, ok := z.(io.Closer); ok {
+			defer func() { _ = c.Close() }()
+		}
+		return f.read(ctx, &capped{z, f.opts.MaxUnpacked, f.opts.MaxUnpacked}, layers-1)
 	}
-	for line := range bytes.Lines(head) {
-		line = bytes.TrimSpace(line)
-		if len(line) == 0 {
-			continue
-		}
-		if line[0] != '{' {
-			return job.TextLog
-		}
-		a, ok := actionOf(line)
-		var l struct {
-			Line   json.RawMessage
-			Source json.RawMessage
-		}
-		_ = json.Unmarshal(line, &l)
-		switch {
-		case !ok:
-			return job.TextLog
-		case a == "test_groups", a == "group_result", a == "test_result", l.Line != nil && l.Source == nil:
-			return job.ErrorSummary
-		}
-		return job.StructuredLog
+	return f.text(ctx, decoded(b))
+}
+
+// text reads what is unpacked, and UTF-8.
+func (f *file) text(ctx context.Context, b *bufio.Reader) (*Report, error) {
+	if err := ctx.Err(); err != nil {
+		return newReport(f.which), err
 	}
-	return job.TextLog
+	head, bad := b.Peek(sniffed)
+	which, unknown := sniff(head, bad != nil)
+	var c *contentError
+	switch {
+	case len(head) == 0 && bad != nil && !errors.Is(bad, io.EOF):
+		return nil, &contentError{looks: fmt.Sprintf("nothing of it can be read: %v", bad), next: "fetch it again"}
+	case errors.As(unknown, &c) && which == "":
+		return nil, unknown
+	case f.which != "":
+		which, unknown = f.which, nil
+	}
+	r, err := f.readAs(ctx, b, which)
+	if r != nil && f.which == "" && unknown != nil && len(r.Formats) == 0 && err == nil {
+		return nil, unknown
+	}
+	return r, err
+}
+
+// readAs reads one format.
+func (f *file) readAs(ctx context.Context, b *bufio.Reader, which Format) (*Report, error) {
+	var r *Report
+	var err error
+	switch which {
+	case ErrorSummary:
+		r, err = readSummary(ctx, b, f.opts.Tests)
+	case StructuredLog:
+		r, err = readMozlog(ctx, b, f.opts.Tests)
+	case WPTReport:
+		r, err = readWPTReport(ctx, b, f.opts.Tests)
+	case JUnit:
+		r, err = readJUnit(ctx, b, f.opts.Tests)
+	case PlainText:
+		return readPlain(ctx, b, f.opts.Tests)
+	default:
+		return readLines(ctx, b, which, f.opts.Tests)
+	}
+	if f.which == "" || !r.empty() || !r.Partial {
+		r.Formats = []Format{which}
+	}
+	return r, err
 }
 
 // Failures reads the best log that a job left behind: its error summary, else
-// its structured log, else its plain one. The Report says which it was. A job
-// without any log gives job.ErrNotFound; an opener that cannot be read gives its
-// error.
+// its structured log, else its plain one, which may hold the lines of any format.
+// The Report says which it was. A job without any log gives job.ErrNotFound; an
+// opener that cannot be read gives its error; a job whose logs are no logs gives
+// job.ErrMalformed.
 func Failures(ctx context.Context, opener job.LogOpener, j job.Job, opts *Options) (*Report, error) {
 	const op = "joblog.failures"
-	var none error
+	var none, bad error
 	for _, which := range []job.Log{job.ErrorSummary, job.StructuredLog, job.TextLog} {
 		r, err := failures(ctx, opener, j, which, opts)
-		if errors.Is(err, job.ErrNotFound) || err == nil && which != job.TextLog && r.empty() {
+		switch {
+		case errors.Is(err, job.ErrNotFound):
 			none = err
+			continue
+		case errors.Is(err, errNotALog):
+			bad = fmt.Errorf("the %s log: %w", which, err)
+			continue
+		case err == nil && which != job.TextLog && r.empty():
 			continue // a summary of nothing: the harness broke before it could say so
 		}
 		return r, job.Wrap(op, j.ID(), err)
+	}
+	if bad != nil {
+		return nil, job.Wrap(op, j.ID(), bad)
+	}
+	if none == nil {
+		none = job.ErrNotFound
 	}
 	return nil, job.Wrap(op, j.ID(), none)
 }
 
 // empty reports whether a structured log says nothing at all.
-func (r *Report) empty() bool { return len(r.Failures)+len(r.Groups)+len(r.ended) == 0 }
+func (r *Report) empty() bool { return len(r.Failures)+len(r.Groups)+len(r.tests) == 0 }
 
 func failures(ctx context.Context, opener job.LogOpener, j job.Job, which job.Log, opts *Options) (*Report, error) {
 	log, err := opener.OpenLog(ctx, j, which)
@@ -107,5 +160,5 @@ func failures(ctx context.Context, opener job.LogOpener, j job.Job, which job.Lo
 		return nil, err
 	}
 	defer func() { _ = log.Close() }()
-	return Read(ctx, log, which, opts)
+	return Read(ctx, log, formatOf(which), opts)
 }

@@ -1,16 +1,14 @@
 package joblog
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"time"
 	"unicode/utf8"
-
-	"github.com/mozci/mozci/job"
 )
 
 // summaryLine is a line of an errorsummary.log
@@ -29,11 +27,13 @@ type summaryLine struct {
 	Level     text   `json:"level"`
 	Signature text   `json:"signature"`
 	Known     texts  `json:"known_intermittent"`
+	Quiet     flag   `json:"quiet"` // of a crash that was made on purpose
+	JavaStack text   `json:"java_stack"`
 }
 
 // readSummary reads an errorsummary.log.
-func readSummary(ctx context.Context, in io.Reader) (*Report, error) {
-	r := newReport(job.ErrorSummary)
+func readSummary(ctx context.Context, in io.Reader, tests []string) (*Report, error) {
+	r := newReport(ErrorSummary).want(tests)
 	known := 0
 	err := r.eachJSON(ctx, in, func(number int, line []byte) error {
 		if r.expected(line) {
@@ -56,8 +56,12 @@ func readSummary(ctx context.Context, in io.Reader) (*Report, error) {
 	if known == 0 && err == nil {
 		r.partial("nothing in it is an error summary's")
 	}
+	r.finish(false, func(string) string { return "" })
 	return r, err
 }
+
+// mostBadGroups is how many groups that ended badly are kept beside the others.
+const mostBadGroups = 1000
 
 // decodeSummary decodes a line: first as what it is in practice, which is
 // twice as fast as what bears with anything.
@@ -76,6 +80,8 @@ func decodeSummary(line []byte) (l summaryLine, err error) {
 		Level     string   `json:"level"`
 		Signature string   `json:"signature"`
 		Known     []string `json:"known_intermittent"`
+		Quiet     bool     `json:"quiet"`
+		JavaStack string   `json:"java_stack"`
 	}
 	if json.Unmarshal(line, &p) != nil {
 		err = json.Unmarshal(line, &l)
@@ -83,27 +89,36 @@ func decodeSummary(line []byte) (l summaryLine, err error) {
 	}
 	return summaryLine{
 		text(p.Action), count(p.Line), textsOf(p.Groups), text(p.Group), text(p.Status), count(p.Duration), testID(p.Test), text(p.Subtest), text(p.Expected),
-		text(p.Message), text(p.Level), text(p.Signature), textsOf(p.Known),
+		text(p.Message), text(p.Level), text(p.Signature), textsOf(p.Known), flag(p.Quiet), text(p.JavaStack),
 	}, nil
 }
 
 // expected takes the line of a result that was as expected, which most lines of
 // a summary with all tests are, without decoding it; false for any other.
 func (r *Report) expected(line []byte) bool {
-	if a, ok := actionOf(line); !ok || a != "test_result" || line[len(line)-1] != '}' {
+	q, ok := quick(line)
+	if !ok || q.part || string(q.status) == "SKIP" || string(q.status) == crashStatus || !utf8.Valid(q.test) {
 		return false
 	}
-	status, ok := member(line, `"status"`)
-	expected, also := member(line, `"expected"`)
-	if !ok || !also || !bytes.Equal(status, expected) || string(status) == "SKIP" {
-		return false
-	}
-	test, ok := member(line, `"test"`)
-	if ok && utf8.Valid(test) {
-		r.end(string(test), passed)
+	r.listing = true
+	o, ok := r.tests[string(q.test)]
+	if !ok || len(o.open) > 0 {
+		r.end(string(q.test), endsAs(string(q.status)))
 		return true
 	}
-	return false
+	r.ended(o, "", endsAs(string(q.status)))
+	return true
+}
+
+// endsAs is what it means that a test ended with a status as expected.
+func endsAs(status string) ending {
+	switch status {
+	case "PASS", "OK":
+		return passed
+	case "SKIP":
+		return skipped
+	}
+	return expectedly
 }
 
 // summarise takes a line; false for one whose action is not known.
@@ -122,15 +137,19 @@ func (r *Report) summarise(l summaryLine) bool {
 	case "group_result":
 		if wanted(l.Group) {
 			r.group(Group{string(l.Group), string(l.Status), time.Duration(l.Duration) * time.Millisecond})
+			switch l.Status {
+			case "ERROR", "FAIL", "TIMEOUT", crashStatus:
+				if len(r.bad) < mostBadGroups {
+					f.Group, f.Message = clip(f.Group, longestName), "the group ended "+f.Status+" and names no test"
+					r.bad = append(r.bad, f)
+				}
+			}
 		}
 	case "test_result":
-		switch {
-		case l.Status == "SKIP" && (l.Expected == "SKIP" || l.Expected == ""):
-			r.end(f.Test, skipped)
-		case l.Status == l.Expected || l.Expected == "" || slices.Contains(l.Known, l.Status):
-			r.end(f.Test, passed)
-		default:
-			f.Kind = kindOf(f)
+		return r.testResult(f, l)
+	case "crash":
+		f.Kind, f.Status, f.Signature = KindCrash, crashStatus, crashSignature(l.Signature, l.JavaStack)
+		if !bool(l.Quiet) && l.Expected != crashStatus {
 			r.add(f)
 		}
 	case "log":
@@ -140,11 +159,33 @@ func (r *Report) summarise(l summaryLine) bool {
 			f.Kind = kindOf(f) // a failure at shutdown
 		}
 		r.add(f)
-	case "crash":
-		f.Kind, f.Status = KindCrash, "CRASH"
-		r.add(f)
 	default:
 		return false
+	}
+	return true
+}
+
+// testResult takes the result of a test, or of a part of one, which is no end.
+func (r *Report) testResult(f Failure, l summaryLine) bool {
+	known := slices.Contains(l.Known, l.Status)
+	r.listing = r.listing || l.Status == l.Expected && l.Status != ""
+	switch {
+	case l.Status == "" || f.Test == "":
+		r.holes++
+		if f.Test != "" {
+			r.partial("a result of " + f.Test + " without its status")
+		}
+	case l.Expected != "" && l.Status != l.Expected && !known:
+		f.Kind = kindOf(f)
+		r.add(f)
+	case l.Subtest != "" && known && l.Status != l.Expected: // of which alone nothing follows
+	case l.Subtest != "":
+		r.seen(f.Test, f.Line)
+	default:
+		if l.Status == crashStatus {
+			r.settle(f.Test)
+		}
+		r.end(f.Test, endsAs(string(l.Status)))
 	}
 	return true
 }
@@ -158,11 +199,23 @@ func kindOf(f Failure) Kind {
 	switch f.Test {
 	case "automation.py", "Main app process exited normally", "Last test finished", "(finished)":
 		return KindTimeout
-	case "leakcheck", "LeakSanitizer", "ShutdownLeaks", "automationutils.processLeakLog()":
+	case "LeakSanitizer", "ShutdownLeaks", "automationutils.processLeakLog()":
 		return KindLeak
 	}
-	if f.Status == "CRASH" {
+	switch {
+	case f.Test == "leakcheck", strings.HasPrefix(f.Test, "leakcheck "), shutdownLeak(f.Message):
+		return KindLeak
+	case f.Status == crashStatus, f.Status == valgrindStatus:
 		return KindCrash
 	}
 	return KindTest
+}
+
+// shutdownLeak: "leaked 2 window(s) until shutdown", which is said under the name
+// of the test or manifest that made them.
+func shutdownLeak(message string) bool {
+	return after(message, "leaked ", func(rest string) bool {
+		n := digits(rest)
+		return n > 0 && (strings.HasPrefix(rest[n:], " window") || strings.HasPrefix(rest[n:], " docShell") || strings.Contains(rest[n:], " until shutdown"))
+	})
 }

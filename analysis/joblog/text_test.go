@@ -8,7 +8,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/mozci/mozci/analysis/joblog"
-	"github.com/mozci/mozci/job"
 )
 
 // show is a failure on one line.
@@ -27,15 +26,15 @@ func shown(r *joblog.Report) string {
 // Lines of all harnesses and both eras.
 func TestParseErrorLine(t *testing.T) {
 	for line, want := range map[string]string{
-		"22:11:35     INFO - TEST-UNEXPECTED-FAIL | dom/canvas/test_a.html | shouldBe 255,0,0":                     "test|dom/canvas/test_a.html|||FAIL|PASS|shouldBe 255,0,0|",
-		"346 INFO TEST-UNEXPECTED-FAIL | /tests/layout/base/tests/test_x.html | a | b":                             "test|/tests/layout/base/tests/test_x.html|||FAIL|PASS|a | b|",
-		"REFTEST TEST-UNEXPECTED-FAIL | layout/a.html == layout/a-ref.html | image comparison, max difference: 2":  "test|layout/a.html == layout/a-ref.html|||FAIL|PASS|image comparison, max difference: 2|",
-		"TEST-UNEXPECTED-PASS | a.html | fixed?":                                                                   "test|a.html|||PASS|FAIL|fixed?|",
-		"TEST-UNEXPECTED-TIMEOUT | /css/a.html | expected OK":                                                      "test|/css/a.html|||TIMEOUT|PASS|expected OK|",
-		"TEST-UNEXPECTED-FAIL | automation.py | application timed out after 330 seconds with no output":            "timeout|automation.py|||FAIL|PASS|application timed out after 330 seconds with no output|",
-		"TEST-UNEXPECTED-TIMEOUT | dom/b.html | application timed out after 370 seconds with no output":            "timeout|dom/b.html|||TIMEOUT|PASS|application timed out after 370 seconds with no output|",
-		"TEST-UNEXPECTED-FAIL | leakcheck | tab 1234 bytes leaked (nsA, nsB)":                                      "leak|leakcheck|||FAIL|PASS|tab 1234 bytes leaked (nsA, nsB)|",
-		"TEST-UNEXPECTED-FAIL | LeakSanitizer | leak at moz_xmalloc, a":                                            "leak|LeakSanitizer|||FAIL|PASS|leak at moz_xmalloc, a|",
+		"22:11:35     INFO - TEST-UNEXPECTED-FAIL | dom/canvas/test_a.html | shouldBe 255,0,0":                     "test|dom/canvas/test_a.html|||FAIL||shouldBe 255,0,0|",
+		"346 INFO TEST-UNEXPECTED-FAIL | /tests/layout/base/tests/test_x.html | a | b":                             "test|/tests/layout/base/tests/test_x.html|||FAIL||a | b|",
+		"REFTEST TEST-UNEXPECTED-FAIL | layout/a.html == layout/a-ref.html | image comparison, max difference: 2":  "test|layout/a.html == layout/a-ref.html|||FAIL||image comparison, max difference: 2|",
+		"TEST-UNEXPECTED-PASS | a.html | fixed?":                                                                   "test|a.html|||PASS||fixed?|",
+		"TEST-UNEXPECTED-TIMEOUT | /css/a.html | expected OK":                                                      "test|/css/a.html|||TIMEOUT|OK|expected OK|",
+		"TEST-UNEXPECTED-FAIL | automation.py | application timed out after 330 seconds with no output":            "timeout|automation.py|||FAIL||application timed out after 330 seconds with no output|",
+		"TEST-UNEXPECTED-TIMEOUT | dom/b.html | application timed out after 370 seconds with no output":            "timeout|dom/b.html|||TIMEOUT||application timed out after 370 seconds with no output|",
+		"TEST-UNEXPECTED-FAIL | leakcheck | tab 1234 bytes leaked (nsA, nsB)":                                      "leak|leakcheck|||FAIL||tab 1234 bytes leaked (nsA, nsB)|",
+		"TEST-UNEXPECTED-FAIL | LeakSanitizer | leak at moz_xmalloc, a":                                            "leak|LeakSanitizer|||FAIL||leak at moz_xmalloc, a|",
 		"ERROR | LeakSanitizer | SUMMARY: AddressSanitizer: 10 byte(s) leaked":                                     "leak||||||ERROR | LeakSanitizer | SUMMARY: AddressSanitizer: 10 byte(s) leaked|",
 		"PROCESS-CRASH | MOZ_CRASH(oh no) [@ mozilla::F] | dom/c.html":                                             "crash|dom/c.html|||CRASH||MOZ_CRASH(oh no) [@ mozilla::F]|mozilla::F",
 		"PROCESS-CRASH | dom/c.html | application crashed [@ mozilla::F]":                                          "crash|dom/c.html|||CRASH||application crashed [@ mozilla::F]|mozilla::F",
@@ -45,8 +44,8 @@ func TestParseErrorLine(t *testing.T) {
 		"PROCESS-CRASH | Shutdown hanging at step X. [@ mozilla::(anonymous namespace)::RunWatchdog] | dom/d.html": "crash|dom/d.html|||CRASH||Shutdown hanging at step X. [@ mozilla::(anonymous namespace)::RunWatchdog]|mozilla::(anonymous namespace)::RunWatchdog",
 		"GECKO(2552) | SUMMARY: ThreadSanitizer: data race /builds/worker/a/Cell.h:572:21 in lengthField":          "crash||||CRASH||SUMMARY: ThreadSanitizer: data race /builds/worker/a/Cell.h:572:21 in lengthField|ThreadSanitizer: data race in lengthField",
 		"12:00:00     INFO - GECKO(1) | [7380] Assertion failure: !x (text), at a.cpp:2004":                        "crash||||CRASH||Assertion failure: !x (text), at a.cpp:2004|",
-		"[  FAILED  ] Suite.Test (3 ms)":                                                                           "test|Suite.Test|||FAIL|PASS||",
-		"[  FAILED  ] Suite/P.Test/0, where GetParam() = 4 (2 ms)":                                                 "test|Suite/P.Test/0|||FAIL|PASS|where GetParam() = 4|",
+		"[  FAILED  ] Suite.Test (3 ms)":                                                                           "test|Suite.Test|||FAIL|||",
+		"[  FAILED  ] Suite/P.Test/0, where GetParam() = 4 (2 ms)":                                                 "test|Suite/P.Test/0|||FAIL||where GetParam() = 4|",
 		"20:57:49    ERROR -  make[3]: *** [widget/gtk/target-objects] Error 2":                                    "build||||||make[3]: *** [widget/gtk/target-objects] Error 2|",
 		"src/gl.cc(2249): error C2065: 'BLEND_1': undeclared identifier":                                           "build||||||src/gl.cc(2249): error C2065: 'BLEND_1': undeclared identifier|",
 		"a/b.cpp:12:3: error: no member named 'x'":                                                                 "build||||||a/b.cpp:12:3: error: no member named 'x'|",
@@ -55,7 +54,7 @@ func TestParseErrorLine(t *testing.T) {
 		"abort: HTTP Error 503: Service Unavailable":                                                               "infra||||||abort: HTTP Error 503: Service Unavailable|",
 		"[taskcluster:error] Aborting task...":                                                                     "infra||||||[taskcluster:error] Aborting task...|",
 		"23:57:52 ERROR - Return code: 1":                                                                          "log||||ERROR||Return code: 1|",
-		"TEST-UNEXPECTED-FAIL":                                                                                     "test||||FAIL|PASS||",
+		"TEST-UNEXPECTED-FAIL":                                                                                     "test||||FAIL|||",
 		"PROCESS-CRASH":                                                                                            "crash||||CRASH||PROCESS-CRASH|",
 	} {
 		f, ok := joblog.ParseErrorLine(line)
@@ -88,14 +87,16 @@ func TestPlainLog(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := "5 test|dom/a/test_c.html|||FAIL|PASS|oh|\n9 test|S.T|||FAIL|PASS||"
-	if d := cmp.Diff(want, shown(r)); d != "" || r.Source != job.TextLog || r.Partial {
+	const open = "|||||the test began and did not end|\n"
+	want := "4 test|dom/a/test_b.html" + open + "5 test|dom/a/test_c.html|||FAIL||oh|\n" +
+		"7 test|dom/a/test_e.html" + open + "8 test|dom/a/test_f.html" + open + "9 test|S.T|||FAIL|||"
+	if d := cmp.Diff(want, shown(r)); d != "" || r.Source != joblog.PlainText || r.Partial {
 		t.Errorf("%s, partial %t (-want +got):\n%s", r.Source, r.Partial, d)
 	}
 	for test, want := range map[string]joblog.Verdict{
 		"dom/a/test_a.html": joblog.Passed, "chrome://mochitests/content/browser/dom/a/test_a.html": joblog.Passed, "dom/a/test_b.html": joblog.Unknown,
 		"dom/a/test_c.html": joblog.Failed, "/home/x/build/tests/mochitest/tests/dom/a/test_c.html": joblog.Failed,
-		"dom/a/test_d.html": joblog.NotRun, "dom/a/test_g.html": joblog.Passed, "dom/a/none.html": joblog.Unknown, "dom/a/test_f.html": joblog.Unknown,
+		"dom/a/test_d.html": joblog.NotRun, "dom/a/test_g.html": joblog.Unknown, "dom/a/none.html": joblog.Unknown, "dom/a/test_f.html": joblog.Unknown,
 	} {
 		if got := r.Verdict(test, ""); got != want {
 			t.Errorf("%s: %s, expected %s", test, got, want)

@@ -148,10 +148,13 @@ func usage(format string, args ...any) error { return &usageError{fmt.Sprintf(fo
 // What there is to say has been printed.
 var errNotEnough = errors.New("not enough data")
 
+// errTold: something went wrong, and was said already: exit status 1.
+var errTold = errors.New("incomplete")
+
 // exit reports the error and says the exit status that cli.md gives it.
 func (a *app) exit(err error) int {
 	status := exitStatus(err, a.started)
-	if err == nil || errors.Is(err, errNotEnough) {
+	if err = unsaid(err); err == nil {
 		return status
 	}
 	if a.json {
@@ -165,6 +168,25 @@ func (a *app) exit(err error) int {
 	return status
 }
 
+// unsaid is what is left to say of an error: of several each that nobody has
+// printed yet.
+func unsaid(err error) error {
+	var list interface{ Unwrap() []error }
+	switch {
+	case errors.Is(err, errNotEnough), errors.Is(err, errTold):
+	default:
+		return err
+	}
+	if !errors.As(err, &list) {
+		return nil
+	}
+	var left []error
+	for _, e := range list.Unwrap() {
+		left = append(left, unsaid(e))
+	}
+	return errors.Join(left...)
+}
+
 func exitStatus(err error, started bool) int {
 	var wrong *usageError
 	switch {
@@ -172,7 +194,7 @@ func exitStatus(err error, started bool) int {
 		return 0
 	case errors.As(err, &wrong), !started:
 		return 2
-	case errors.Is(err, job.ErrUnavailable), errors.Is(err, job.ErrMalformed), errors.Is(err, job.ErrRefused), errors.Is(err, job.ErrDenied):
+	case errors.Is(err, job.ErrUnavailable), errors.Is(err, job.ErrMalformed), errors.Is(err, job.ErrRefused), errors.Is(err, job.ErrDenied), errors.Is(err, errTold):
 		return 1
 	case errors.Is(err, job.ErrInvalid):
 		return 2

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -41,34 +43,48 @@ func (a *app) manifests(ctx context.Context, p *places, pushes []job.Push, test 
 	return nil, nil
 }
 
-// formats are the sorts of logs by their names on the command line.
-var formats = map[string]job.Log{"auto": "", "errorsummary": job.ErrorSummary, "mozlog": job.StructuredLog, "text": job.TextLog}
-
 func (a *app) failuresCommand() *cobra.Command {
 	var format, id string
+	names := []string{"auto"}
+	for _, f := range joblog.Formats() {
+		names = append(names, string(f))
+	}
 	cmd := &cobra.Command{
 		Use:   "failures [FILE…]",
-		Short: "Which tests failed, in a job or in log files",
-		Long: `Which tests failed, in a job or in log files: error summaries, structured logs
-and plain logs, compressed or not; - is standard input. Of a job the best log is
-read that it has. When a log is torn, what was found so far is printed, and why
-there may be more is said on standard error.`,
+		Short: "Show which tests failed, in a job or in log files",
+		Long: `Show which tests failed, in a job or in log files; - is standard input. mozci
+reads Mozilla's error summaries, structured logs and plain logs, wptreport.json
+and JUnit XML, and in plain logs the output of pytest, go test, cargo test and
+nextest, ctest, gtest, Jest, TAP, Maven and Gradle. Files may be UTF-16, and
+packed by gzip, zstd, xz, bzip2 or zip. Of a job mozci reads the best log that
+it has. Tests that began and did not end are listed too: they hung, crashed, or
+the log was cut.
+
+"no failures" is printed only for a log that was understood. When a log is cut,
+damaged or too large, mozci prints what it found, says on standard error why
+there may be more, and exits with 1; so it does when no failure is listed and a
+group of tests did not end. It exits with 3 when no line was of a known format,
+and when groups failed and no failure says in which test.`,
 		Example: `  mozci failures --job A0cKfsxWTMq5ESDjLOnkVg/0
-  mozci failures mochitest_errorsummary.log live_backing.log --json`,
-		RunE: func(cmd *cobra.Command, files []string) error { return a.failures(cmd, format, id, files) },
+  mozci failures mochitest_errorsummary.log live_backing.log --json
+  mozci failures --format junit report.xml`,
+		RunE: func(cmd *cobra.Command, files []string) error { return a.failures(cmd, names, format, id, files) },
 	}
-	cmd.Flags().StringVar(&format, "format", "auto", "the sort of the files, by `name`: auto, errorsummary, mozlog or text")
+	cmd.Flags().StringVar(&format, "format", "auto", "the format of the files, by `name`: "+oneOf(names))
 	cmd.Flags().StringVar(&id, "job", "", "the `id` of a job, as mozci jobs prints it")
 	return cmd
 }
 
-func (a *app) failures(cmd *cobra.Command, format, id string, files []string) error {
-	which, ok := formats[format]
+func (a *app) failures(cmd *cobra.Command, names []string, format, id string, files []string) error {
 	switch {
-	case !ok:
-		return usage("--format %q: expected auto, errorsummary, mozlog or text", format)
+	case !slices.Contains(names, format):
+		return usage("--format %q: expected %s", format, oneOf(names))
 	case (id == "") == (len(files) == 0):
 		return usage("failures needs files, or --job")
+	}
+	which := joblog.Format(format)
+	if format == "auto" {
+		which = ""
 	}
 	ctx := cmd.Context()
 	if id != "" {
@@ -92,7 +108,7 @@ func (a *app) failures(cmd *cobra.Command, format, id string, files []string) er
 		errs = append(errs, a.eachFile(name, func(in io.Reader) error {
 			r, err := joblog.Read(ctx, in, which, nil)
 			if err != nil {
-				return err
+				return job.Wrap("failures", name, err)
 			}
 			return a.printFailures(name, r, nil)
 		}))
@@ -139,7 +155,7 @@ type failureJSON struct {
 	Signature *string     `json:"signature"`
 	Print     string      `json:"fingerprint"`
 	Term      string      `json:"search_term"`
-	Source    job.Log     `json:"source"`
+	Source    string      `json:"source"`
 	Step      *string     `json:"step"` // where the job's log is put together of several; line is then one of its log's
 	Log       *string     `json:"log"`
 }
@@ -159,7 +175,7 @@ func (a *app) printFailures(name string, r *joblog.Report, placer job.LogPlacer)
 		if a.json {
 			err := a.printJSON(failureJSON{
 				name, f.Line, f.Kind, orNull(f.Test), orNull(f.Subtest), orNull(f.Group), orNull(f.Status), orNull(f.Expected), orNull(f.Message),
-				orNull(f.Signature), f.Fingerprint(), f.SearchTerm(), r.Source, orNull(step), orNull(log),
+				orNull(f.Signature), f.Fingerprint(), f.SearchTerm(), sourceName(r.Source), orNull(step), orNull(log),
 			})
 			if err != nil {
 				return err
@@ -175,16 +191,66 @@ func (a *app) printFailures(name string, r *joblog.Report, placer job.LogPlacer)
 	if err := table.Flush(); err != nil {
 		return err
 	}
-	if !a.json && len(r.Failures) == 0 && !r.Partial {
+	for _, n := range r.Notes {
+		_, _ = fmt.Fprintf(a.err, "mozci: %s: %s\n", name, oneLine(n))
+	}
+	if len(r.Formats) == 0 {
+		_, _ = fmt.Fprintf(a.err, "mozci: %s: %s; try another --format, or another log of the job\n", name, oneLine(r.Reason))
+		return errNotEnough
+	}
+	unfinished, nameless := a.sayGroups(name, r)
+	switch {
+	case r.Partial:
+		_, _ = fmt.Fprintf(a.err, "mozci: %s: there may be more failures: %s\n", name, oneLine(r.Reason))
+		return errTold
+	case len(r.Failures) > 0:
+	case unfinished > 0: // the log is cut, or the harness broke
+		return errTold
+	case nameless > 0:
+		return errNotEnough
+	case !a.json:
 		a.printf("%s: no failures\n", name)
 	}
-	if r.Partial {
-		_, _ = fmt.Fprintf(a.err, "mozci: %s: there may be more failures: %s\n", name, oneLine(r.Reason))
-		if len(r.Failures) == 0 {
-			return errNotEnough
-		}
-	}
 	return nil
+}
+
+// sayGroups says on standard error which groups did not end, and which failed
+// without naming a test, and returns how many.
+func (a *app) sayGroups(name string, r *joblog.Report) (unfinished, nameless int) {
+	var open, bad []string
+	for _, g := range r.Unfinished() {
+		open = append(open, g.Name)
+	}
+	for _, f := range r.Nameless() {
+		bad = append(bad, f.Group)
+	}
+	a.groups(name, bad, "group failed without naming a test", "groups failed without naming a test")
+	a.groups(name, open, "group did not end", "groups did not end")
+	return len(open), len(bad)
+}
+
+// sourceName keeps the name that the JSON has had for structured logs.
+func sourceName(f joblog.Format) string {
+	if f == joblog.StructuredLog {
+		return string(job.StructuredLog)
+	}
+	return string(f)
+}
+
+// groups says on standard error what became of groups, with their first names.
+func (a *app) groups(file string, names []string, one, more string) {
+	const most = 5
+	switch n := len(names); {
+	case n == 0:
+		return
+	case n > 1:
+		one = more
+	}
+	shown := strings.Join(names[:min(len(names), most)], ", ")
+	if len(names) > most {
+		shown += ", …"
+	}
+	_, _ = fmt.Fprintf(a.err, "mozci: %s: %d %s: %s\n", file, len(names), one, oneLine(shown))
 }
 
 // oneLine keeps a table's line one line: what a log says is anybody's.

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -81,10 +82,36 @@ func TestLogsOfRealData(t *testing.T) {
 	}
 }
 
-// From standard input, compressed or not; a torn file says so.
+// From standard input, of which there is nothing here.
 func TestFailuresOfStandardInput(t *testing.T) {
 	out, errOut, status := mozci(t, "failures", "-")
-	if status != 0 || !strings.Contains(out, "-: no failures") {
+	if status != 1 || !strings.Contains(errOut, "failures -: it is empty") {
+		t.Errorf("exit %d, %s%s", status, errOut, out)
+	}
+}
+
+// Groups that failed without naming a test, or did not end, are never "no
+// failures"; tests without an end are listed.
+func TestFailuresThatNobodyNames(t *testing.T) {
+	const samples = "../../analysis/joblog/testdata/"
+	out, errOut, status := mozci(t, "failures", samples+"c6_errorsummary.log")
+	if status != 3 || out != "" || !strings.Contains(errOut, "1 group failed without naming a test: a/m.toml") {
+		t.Errorf("exit %d, %s%s", status, errOut, out)
+	}
+	log := filepath.Join(t.TempDir(), "a_errorsummary.log")
+	if err := os.WriteFile(log, []byte(`{"action":"test_groups","groups":["a.toml","b.toml"]}`+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, errOut, status = mozci(t, "failures", "--json", log)
+	if status != 1 || out != "" || !strings.Contains(errOut, "2 groups did not end: a.toml, b.toml") {
+		t.Errorf("exit %d, %s%s", status, errOut, out)
+	}
+	log = filepath.Join(t.TempDir(), "a.log")
+	if err := os.WriteFile(log, []byte("TEST-START | a/x.js\nTEST-PASS | a/x.js | one\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, errOut, status = mozci(t, "failures", log)
+	if status != 0 || !strings.Contains(out, "a/x.js") || !strings.Contains(out, "the test began and did not end") {
 		t.Errorf("exit %d, %s%s", status, errOut, out)
 	}
 }

@@ -80,6 +80,7 @@ var libraries = map[string][]string{
 	"internal/cassette": {"gopkg.in/dnaeon/go-vcr.v3"},
 	"analysis":          {"golang.org/x/sync/semaphore", "gonum.org/v1/gonum"},
 	"analysis/culprit":  {"gonum.org/v1/gonum"},
+	"analysis/joblog":   {"github.com/klauspost/compress", "github.com/ulikunitz/xz", "golang.org/x/text"},
 	"buildbot":          {"golang.org/x/sync/errgroup"},
 	"taskcluster":       {"github.com/santhosh-tekuri/jsonschema/v6", "golang.org/x/sync/errgroup"},
 	"examples":          {"*"},

@@ -19,7 +19,6 @@ import (
 
 	"github.com/mozci/mozci/analysis/joblog"
 	"github.com/mozci/mozci/internal/testenv"
-	"github.com/mozci/mozci/job"
 )
 
 const (
@@ -32,6 +31,13 @@ const (
 	jsonLeast  = 0.8 // of a bare json.Decoder pass
 	logRounds  = 3
 	jsonRounds = 5
+
+	groupsFew     = 10_000
+	groupsMany    = 100_000
+	groupsRatio   = 40
+	distinctLine  = 430 // bytes
+	distinctLines = 400_000
+	hostileMemory = 128 << 20
 )
 
 // plainTerms are the plain terms of the error lines' rules, for grep.
@@ -84,8 +90,72 @@ func logs(t *testing.T) {
 			t.Errorf("%.1f MiB", mib(above))
 		}
 	}
-	structured(t, "errorsummary", job.ErrorSummary, summaryLines())
-	structured(t, "mozlog", job.StructuredLog, mozlogLines())
+	hostile(t)
+	structured(t, "errorsummary", joblog.ErrorSummary, summaryLines())
+	structured(t, "mozlog", joblog.StructuredLog, mozlogLines())
+}
+
+// hostile measures logs that are made to take all time or all memory: groups,
+// of which ten times as many must take about ten times as long, and failures of
+// which no two are alike.
+func hostile(t *testing.T) {
+	t.Helper()
+	var took []time.Duration
+	for _, n := range []int{groupsFew, groupsMany} {
+		var text bytes.Buffer
+		for i := range n {
+			fmt.Fprintf(&text, `{"action": "group_result", "line": %d, "group": "dom/%d/mochitest.toml", "status": "OK", "duration": 1}`+"\n", i, i)
+		}
+		best := time.Hour
+		for range logRounds {
+			best = min(best, timed(func() any { return report(t, bytes.NewReader(text.Bytes()), joblog.ErrorSummary) }))
+		}
+		took = append(took, best)
+	}
+	ratio := took[1].Seconds() / took[0].Seconds()
+	fmt.Printf("%-15s %d in %s, %d in %s: %.1f times as long (at most %d)\n", "groups", groupsFew, took[0].Round(time.Millisecond), groupsMany, took[1].Round(time.Millisecond), ratio, groupsRatio)
+	if ratio > groupsRatio {
+		t.Errorf("%d times as many groups take %.1f times as long", groupsMany/groupsFew, ratio)
+	}
+	kept := 0
+	above, held := peak(func() any {
+		r := report(t, &distinct{most: distinctLines}, joblog.PlainText)
+		kept = len(r.Failures)
+		return r
+	})
+	fmt.Printf("%-15s %d MB of distinct ones: at most %.1f MiB of heap, the report's %.1f included (at most %d); %d are kept\n", "failures", distinctLines*distinctLine/1_000_000, mib(above+held), mib(held), hostileMemory>>20, kept)
+	if above+held > hostileMemory {
+		t.Errorf("%.1f MiB", mib(above+held))
+	}
+}
+
+func report(t *testing.T, in io.Reader, which joblog.Format) *joblog.Report {
+	t.Helper()
+	r, err := joblog.Read(context.Background(), in, which, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// distinct is a log of failures of gtest with names of their own, made as it is
+// read.
+type distinct struct {
+	n, most int
+	buf     []byte
+}
+
+func (d *distinct) Read(p []byte) (int, error) {
+	for len(d.buf) < len(p) && d.n < d.most {
+		d.buf = fmt.Appendf(d.buf, "[  FAILED  ] Suite.Test%0*d\n", distinctLine-len("[  FAILED  ] Suite.Test\n"), d.n)
+		d.n++
+	}
+	if len(d.buf) == 0 {
+		return 0, io.EOF
+	}
+	n := copy(p, d.buf)
+	d.buf = d.buf[:copy(d.buf, d.buf[n:])]
+	return n, nil
 }
 
 func speed(bytes int, d time.Duration) float64 { return float64(bytes) / 1e6 / d.Seconds() }
@@ -167,7 +237,7 @@ func repeat(t *testing.T, name string, text []byte, size int) {
 
 // structured compares a parser of JSON lines with a bare pass of json.Decoder
 // over the same bytes, into a struct of the one member that says what a line is.
-func structured(t *testing.T, name string, which job.Log, text []byte) {
+func structured(t *testing.T, name string, which joblog.Format, text []byte) {
 	t.Helper()
 	var theirs, ours []time.Duration
 	for range jsonRounds {

@@ -1,0 +1,116 @@
+package joblog
+
+import (
+	"bytes"
+	"io"
+	"strings"
+)
+
+// colourless reads a log without the escape sequences by which terminals set
+// colours and titles: a harness that believes it has a terminal puts them in the
+// middle of the words that are looked for. Lines keep their number.
+type colourless struct {
+	in    io.Reader
+	state escape
+	held  error // that of in, once what was read before it is told
+}
+
+// escape is how much of an escape sequence (ECMA-48) was read.
+type escape int
+
+const (
+	noEscape   escape = iota
+	begun             // ESC
+	control           // ESC [: up to a letter
+	command           // ESC ]: up to BEL or ESC \
+	commanded         // ESC within a command
+	designated        // ESC (: one more
+)
+
+func (c *colourless) Read(p []byte) (int, error) {
+	for {
+		if c.held != nil {
+			return 0, c.held
+		}
+		n, err := c.in.Read(p)
+		c.held = err
+		n = c.strip(p[:n])
+		if n > 0 || len(p) == 0 {
+			return n, nil
+		}
+	}
+}
+
+// strip takes escape sequences out of p in place, and returns what is left of it.
+func (c *colourless) strip(p []byte) int {
+	out := 0
+	for i := 0; i < len(p); {
+		if c.state == noEscape {
+			n := bytes.IndexByte(p[i:], 0x1b)
+			if n < 0 {
+				n = len(p) - i
+			}
+			if out != i {
+				copy(p[out:], p[i:i+n])
+			}
+			out += n
+			i += n
+			if i < len(p) {
+				c.state = begun
+				i++
+			}
+			continue
+		}
+		if b := p[i]; b == '\n' || b == '\r' { // a sequence does not go on over lines
+			c.state = noEscape
+			continue
+		}
+		c.state = c.state.after(p[i])
+		i++
+	}
+	return out
+}
+
+// after is the state after a byte within a sequence.
+func (e escape) after(b byte) escape {
+	switch e {
+	case begun:
+		switch b {
+		case '[':
+			return control
+		case ']':
+			return command
+		case '(', ')', '*', '+', '#', '%':
+			return designated
+		case 0x1b:
+			return begun
+		}
+	case control:
+		if b < 0x40 || b > 0x7e {
+			return control
+		}
+	case command:
+		switch b {
+		case 0x07:
+			return noEscape
+		case 0x1b:
+			return commanded
+		}
+		return command
+	case commanded:
+		if b != '\\' {
+			return command
+		}
+	}
+	return noEscape
+}
+
+// withoutColours is a line without escape sequences.
+func withoutColours(line string) string {
+	if strings.IndexByte(line, 0x1b) < 0 {
+		return line
+	}
+	text := []byte(line)
+	var c colourless
+	return string(text[:c.strip(text)])
+}

@@ -1,0 +1,412 @@
+package joblog
+
+import (
+	"slices"
+	"strings"
+)
+
+// cargo reads what libtest prints under cargo test (The rustc book, "Tests"),
+// and what cargo nextest prints (its book, "Reporting").
+type cargoLog struct {
+	session
+	total   int    // of the binary's tests
+	running bool   // between "running 3 tests" and the result
+	pending string // a test whose result is not on its line: --nocapture
+	nextest bool
+	tries   map[string]cargoTry // the last attempts under nextest
+	names   []string
+	panics  map[string]string // what was said of tests that panicked
+	thread  string            // the one whose message follows
+	section string            // "---- name stdout ----"
+	listing bool              // names of failures follow
+	summary bool
+	lost    int
+	compile string // the first error of the compiler
+}
+
+type cargoTry struct {
+	line   int
+	status string
+	bin    string
+}
+
+func newCargo(r *roll) lineReader {
+	return &cargoLog{session: newSession(r, Cargo), tries: map[string]cargoTry{}, panics: map[string]string{}}
+}
+
+func (c *cargoLog) line(n int, s string) bool {
+	text := strings.TrimSpace(s)
+	switch {
+	case strings.HasPrefix(text, "Running ") && strings.HasSuffix(text, ")") && strings.Contains(text, " ("), strings.HasPrefix(text, "Doc-tests "):
+		return c.binary(n, text)
+	case c.nextestLine(n, s, text):
+		return true
+	case c.nextest:
+		c.message(text)
+		return false
+	case strings.HasPrefix(text, "running ") && (strings.HasSuffix(text, " tests") || strings.HasSuffix(text, " test")):
+		k, _, ok := number(text[8:])
+		if !ok {
+			return false
+		}
+		c.endBinary()
+		c.at(n)
+		c.total, c.running, c.summary = k, true, false
+		return true
+	case strings.HasPrefix(text, "error"):
+		return c.error(n, text)
+	case strings.HasPrefix(text, "test result: "):
+		return c.result(n, text)
+	case strings.Contains(text, "didn't exit successfully: ") && c.open():
+		c.died(n, text)
+		return true
+	}
+	if c.open() && c.running {
+		return c.test(n, s, text)
+	}
+	return false
+}
+
+// binary takes "Running unittests src/lib.rs (target/debug/deps/ex-0123)".
+func (c *cargoLog) binary(n int, text string) bool {
+	if !strings.HasPrefix(text, "Doc-tests ") && !strings.Contains(text, "deps") && !strings.Contains(text, "unittests ") {
+		return false
+	}
+	c.endBinary()
+	if c.open() {
+		c.finish()
+	}
+	c.at(n)
+	c.group, _, _ = strings.Cut(strings.TrimPrefix(strings.TrimPrefix(text, "Running "), "unittests "), " (")
+	return true
+}
+
+// test takes the lines of a binary's run.
+func (c *cargoLog) test(n int, s, text string) bool {
+	if rest, ok := strings.CutPrefix(s, "test "); ok && strings.Contains(rest, " ... ") || ok && strings.HasSuffix(rest, " ...") {
+		name, what, _ := strings.Cut(rest+" ", " ... ")
+		c.at(n)
+		name = strings.TrimSuffix(name, " - should panic")
+		if !c.ended(n, name, strings.TrimSpace(what)) {
+			c.start(name, n)
+			c.pending = name
+		}
+		return true
+	}
+	switch {
+	case strings.HasPrefix(text, "---- ") && strings.HasSuffix(text, " ----"):
+		name := strings.TrimSuffix(text[5:], " ----")
+		c.section = strings.TrimSuffix(strings.TrimSuffix(name, " stdout"), " stderr")
+		c.at(n)
+		c.pending = ""
+		return true
+	case strings.HasSuffix(text, " --- FAILED"): // -q
+		c.at(n)
+		return c.ended(n, strings.TrimSuffix(text, " --- FAILED"), "FAILED")
+	case text == "failures:":
+		c.at(n)
+		c.listing, c.pending = true, ""
+		return true
+	case c.listing && strings.HasPrefix(s, "    ") && text != "" && c.section == "" || c.listing && strings.HasPrefix(s, "    ") && c.panics[text] != "":
+		c.at(n)
+		if c.ends[text] != failed {
+			return c.ended(n, text, "FAILED")
+		}
+		return true
+	case c.pending != "" && !c.listing && c.ended(n, c.pending, text):
+		return true
+	}
+	if c.listing && text == "" {
+		return false
+	}
+	c.message(text)
+	return false
+}
+
+// ended takes the end of a test; false for what says none.
+func (c *cargoLog) ended(n int, name, what string) bool {
+	word, _, _ := strings.Cut(what, " ")
+	word = strings.TrimSuffix(word, ",")
+	switch {
+	case word == "ok", strings.HasPrefix(what, "bench: "):
+		c.done(passed, name)
+	case word == "ignored":
+		c.done(skipped, name)
+	case word == "FAILED", word == "failed":
+		c.done(failed, name)
+		c.hold(Failure{Line: n, Kind: KindTest, Test: name, Group: c.group, Status: "FAIL"})
+	default:
+		return false
+	}
+	if name == c.pending {
+		c.pending = ""
+	}
+	return true
+}
+
+// message takes what a test that panicked said. The thread has its name.
+//
+//	thread 'tests::bad' (123) panicked at src/lib.rs:8:41:
+//	thread 'tests::bad' panicked at 'message', src/lib.rs:8:41
+func (c *cargoLog) message(text string) {
+	if rest, ok := strings.CutPrefix(text, "thread '"); ok {
+		name, after, is := strings.Cut(rest, "'")
+		if !is || !strings.Contains(after, "panicked at ") || len(c.panics) >= 1000 {
+			return
+		}
+		if name == "main" && c.section != "" {
+			name = c.section
+		}
+		_, said, _ := strings.Cut(after, "panicked at ")
+		if strings.HasPrefix(said, "'") {
+			if i := strings.LastIndex(said, "', "); i > 0 {
+				c.panics[name] = said[1:i]
+			}
+			return
+		}
+		c.thread = name
+		return
+	}
+	if c.thread == "" {
+		return
+	}
+	if text == "" || strings.HasPrefix(text, "stack backtrace:") || strings.HasPrefix(text, "note: ") || strings.HasPrefix(text, "test ") {
+		c.thread = ""
+		return
+	}
+	said := c.panics[c.thread]
+	note(&said, text)
+	c.panics[c.thread] = said
+}
+
+// result takes "test result: FAILED. 1 passed; 1 failed; 0 ignored; …".
+func (c *cargoLog) result(n int, text string) bool {
+	rest := strings.TrimPrefix(text, "test result: ")
+	word, counts, ok := strings.Cut(rest, ". ")
+	if !ok || word != "ok" && word != "FAILED" {
+		return false
+	}
+	c.at(n)
+	if !strings.Contains(counts, "measured") {
+		return true // it is cut
+	}
+	total := 0
+	for part := range strings.SplitSeq(counts, "; ") {
+		k, what, _ := number(part)
+		switch strings.TrimSpace(what) {
+		case "failed":
+			c.lost = k
+			total += k
+		case "passed", "ignored", "measured":
+			total += k
+		}
+	}
+	c.summary, c.running = true, false
+	listed := c.counts[passed] + c.counts[failed] + c.counts[skipped]
+	switch {
+	case c.lost > c.counts[failed]:
+		c.partial("cargo test: the result counts more failures than are listed")
+	case total > listed && c.counts[passed] > 0:
+		c.partial("cargo test: fewer tests are listed than the result counts")
+	}
+	c.endBinary()
+	return true
+}
+
+// endBinary ends the run of one binary, with or without its result.
+func (c *cargoLog) endBinary() {
+	if c.running {
+		c.partial("cargo test: a test binary did not end with its result" + c.unended())
+	}
+	c.counts = [skipped + 1]int{}
+	c.running, c.listing, c.section, c.pending, c.total = false, false, "", "", 0
+}
+
+// died takes "process didn't exit successfully: `…` (signal: 11, SIGSEGV: …)".
+func (c *cargoLog) died(n int, text string) {
+	_, why, ok := strings.Cut(text, "` (")
+	c.at(n)
+	if !ok || c.summary && !c.running {
+		return // it said itself what failed
+	}
+	kind, status := KindTest, "FAIL"
+	if strings.Contains(why, "signal: ") || strings.Contains(why, "0xc0000") {
+		kind, status = KindCrash, "CRASH"
+	}
+	f := Failure{Line: n, Kind: kind, Group: c.group, Status: status, Message: strings.TrimSuffix(why, ")")}
+	if len(c.began) == 1 {
+		for f.Test = range c.began {
+			c.done(failed, f.Test)
+			break
+		}
+	}
+	c.hold(f)
+	c.partial("cargo test: a test binary died before its result")
+	c.running = false
+}
+
+// error takes the compiler's and cargo's own.
+func (c *cargoLog) error(n int, text string) bool {
+	switch {
+	case strings.HasPrefix(text, "error: could not compile `"):
+		c.at(n)
+		message := strings.TrimPrefix(text, "error: ")
+		if c.compile != "" {
+			message += ": " + c.compile
+		}
+		c.hold(Failure{Line: n, Kind: KindBuild, Status: "FAIL", Message: message})
+		c.compile, c.summary = "", true
+		return true
+	case strings.HasPrefix(text, "error: test failed, to rerun"), strings.HasPrefix(text, "error: doctest failed, to rerun"), strings.HasPrefix(text, "error: test run failed"):
+		if c.open() {
+			c.at(n)
+			return true
+		}
+	case strings.HasPrefix(text, "error["), strings.HasPrefix(text, "error: "):
+		if c.compile == "" {
+			c.compile = text
+		}
+	}
+	return false
+}
+
+// nextestLine takes a line of cargo nextest.
+//
+//	      FAIL [   0.003s] (1/5) crate::bin mod::test
+//	TRY 2 PASS [   0.002s] crate mod::test
+func (c *cargoLog) nextestLine(n int, s, text string) bool {
+	switch {
+	case strings.HasPrefix(text, "Nextest run ID "), strings.HasPrefix(text, "Starting ") && strings.Contains(text, " across "):
+		if c.nextest && c.summary {
+			c.finish()
+		}
+		c.endBinary()
+		c.at(n)
+		c.nextest = true
+		return true
+	case !c.nextest:
+		return false
+	case strings.HasPrefix(text, "Summary ["):
+		return c.nextestSummary(n, text)
+	}
+	status, rest, ok := strings.Cut(text, " [")
+	secs, name, also := strings.Cut(rest, "] ")
+	if !ok || !also || len(status) > 20 || !isSeconds(strings.TrimLeft(secs, " >")) || strings.HasPrefix(s, "            ") && len(s)-len(strings.TrimLeft(s, " ")) > 12 {
+		return false
+	}
+	if strings.HasPrefix(name, "(") {
+		if _, after, is := strings.Cut(name, ") "); is {
+			name = after
+		}
+	}
+	bin, test, is := strings.Cut(strings.TrimSpace(name), " ")
+	if !is {
+		return false
+	}
+	c.at(n)
+	test = strings.TrimSpace(test)
+	switch strings.TrimPrefix(status, "SLOW") {
+	case "", " START", "SKIP", "TERMINATING", "SETUP PASS", "START":
+		if status == "SLOW" && strings.HasPrefix(secs, ">") {
+			c.start(test, n)
+			return true
+		}
+	}
+	if status == "TERMINATING" || status == "SETUP PASS" || status == "START" {
+		return true
+	}
+	key := bin + " " + test
+	if c.torn {
+		status = "" // the name may go on
+	}
+	was, known := c.tries[key]
+	if !known {
+		if c.size > mostTestText {
+			c.partial(tooManyTests)
+			return true
+		}
+		c.size += len(key) + perTest
+		c.names = append(c.names, key)
+		was.line = n
+	}
+	c.tries[key] = cargoTry{was.line, status, bin}
+	return true
+}
+
+func (c *cargoLog) nextestSummary(n int, text string) bool {
+	c.at(n)
+	c.summary = true
+	_, counts, _ := strings.Cut(text, "] ")
+	_, counts, _ = strings.Cut(counts, ": ")
+	for part := range strings.SplitSeq(counts, ", ") {
+		k, what, _ := number(part)
+		word := strings.TrimSpace(what)
+		if slices.Contains([]string{"failed", "timed out", "exec failed"}, word) || strings.HasPrefix(word, "failed ") {
+			c.lost += k
+		}
+	}
+	return true
+}
+
+// nextestEnds judges the last attempt at each test.
+func (c *cargoLog) nextestEnds() {
+	lost := 0
+	for _, key := range c.names {
+		t := c.tries[key]
+		test := strings.TrimPrefix(key, t.bin+" ")
+		word := t.status
+		if rest, ok := strings.CutPrefix(word, "TRY "); ok {
+			_, word, _ = number(rest)
+			word = strings.TrimSpace(word)
+		}
+		f := Failure{Line: t.line, Kind: KindTest, Test: test, Group: t.bin, Status: "FAIL", Message: c.panics[test]}
+		switch {
+		case word == "PASS", word == "LEAK", word == "TIMEOUT-PASS", strings.HasPrefix(word, "FLAKY "), strings.HasPrefix(word, "SLOW"):
+			c.done(passed, test, key)
+			continue
+		case word == "SKIP":
+			c.done(skipped, test, key)
+			continue
+		case word == "TIMEOUT", word == "TMT":
+			f.Kind, f.Status = KindTimeout, "TIMEOUT"
+		case strings.HasPrefix(word, "SIG"), word == "ABORT":
+			f.Kind, f.Status = KindCrash, "CRASH"
+			if f.Message == "" {
+				f.Message = word
+			}
+		case word == "FAIL", strings.Contains(word, "FAIL"), word == "FL+LK", strings.HasPrefix(word, "FAIL "):
+		default:
+			c.end(test, started)
+			continue
+		}
+		lost++
+		c.done(failed, test, key)
+		c.hold(f)
+	}
+	if c.lost > lost {
+		c.partial("cargo nextest: the summary counts more failures than are listed")
+	}
+}
+
+func (c *cargoLog) over() {
+	if c.open() {
+		c.endBinary()
+		c.finish()
+	}
+}
+
+func (c *cargoLog) finish() {
+	if c.nextest {
+		c.nextestEnds()
+	}
+	if !c.summary {
+		c.partial("cargo: the log ends before the result of the tests")
+	}
+	for i := range c.held {
+		if f := &c.held[i]; f.Message == "" {
+			f.Message = c.panics[f.Test]
+		}
+	}
+	c.close()
+	*c = cargoLog{session: c.session, tries: map[string]cargoTry{}, panics: map[string]string{}}
+}

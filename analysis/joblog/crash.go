@@ -1,0 +1,172 @@
+package joblog
+
+import "strings"
+
+// crash reads the forms of PROCESS-CRASH, which differ in the order of what they
+// say; ParseErrorLine lists them. The id of the minidump is left out: it is
+// another one each time.
+func crash(s string) Failure {
+	parts := strings.Split(strings.TrimSpace(s), " | ")[1:]
+	for i := range parts {
+		parts[i] = strings.TrimSpace(strings.TrimSuffix(parts[i], " |"))
+	}
+	f := Failure{Kind: KindCrash, Status: crashStatus}
+	if len(parts) > 1 && minidump(parts[0]) {
+		parts = parts[1:]
+	}
+	switch {
+	case len(parts) == 0:
+		f.Message = s
+	case len(parts) == 1:
+		f.Message = parts[0]
+	case crashed(parts[1]) && !crashed(parts[0]):
+		f.Test, f.Message = parts[0], strings.Join(parts[1:], " | ")
+	case crashed(parts[0]) || reason(parts[0]) && !javaException(parts[1]):
+		f.Message, f.Test = parts[0], strings.Join(parts[1:], " | ")
+	default: // a Java crash: where, and what
+		f.Test, f.Message, f.Signature = parts[0], parts[1], parts[1]
+	}
+	if sig, ok := signature(f.Message); ok {
+		f.Signature = sig
+	}
+	f.Signature = bareSignature(f.Signature)
+	if strings.HasPrefix(f.Test, "pid: ") { // where no test is known
+		f.Test = ""
+	}
+	return f
+}
+
+// minidump reports whether a part is the name of a minidump: an id, or its file.
+func minidump(s string) bool {
+	s = strings.TrimSuffix(s[strings.LastIndexAny(s, "/\\")+1:], ".dmp")
+	if len(s) != 36 {
+		return false
+	}
+	for i := range len(s) {
+		dash := i == 8 || i == 13 || i == 18 || i == 23
+		if dash != (s[i] == '-') || !dash && !strings.ContainsRune("0123456789abcdefABCDEF", rune(s[i])) {
+			return false
+		}
+	}
+	return true
+}
+
+// crashed reports whether a part says what crashed rather than which test ran.
+func crashed(part string) bool {
+	_, ok := signature(part)
+	return ok || strings.HasPrefix(part, "application crashed")
+}
+
+// reason reports whether a part is why a process crashed, without a signature:
+// such words are in no test's name.
+func reason(part string) bool {
+	for _, p := range []string{"MOZ_", "SIG", "EXC_", "EXCEPTION_", "STATUS_", "Shutdown hanging", "0x"} {
+		if strings.HasPrefix(part, p) {
+			return true
+		}
+	}
+	return strings.Contains(part, " / ")
+}
+
+// javaException reports whether a part is an exception of Java with the place it
+// came from: "java.lang.RuntimeException: bad at a.b.C.d(C.java:1)".
+func javaException(part string) bool {
+	name, _, _ := strings.Cut(part, ":")
+	name, _, _ = strings.Cut(name, " ")
+	return strings.Contains(name, ".") && (strings.HasSuffix(name, "Exception") || strings.HasSuffix(name, "Error")) || strings.Contains(part, ".java:") || strings.Contains(part, ".kt:")
+}
+
+// bareSignature is a signature without "@ ", which some writers leave on it, and
+// empty where it says that there is none.
+func bareSignature(s string) string {
+	s = strings.Join(strings.Fields(s), " ")
+	s = strings.TrimSpace(strings.TrimPrefix(s, "@"))
+	if s == "unknown top frame" || s == "None" {
+		return ""
+	}
+	return s
+}
+
+// javaSignature is that of a stack of Java: the exception and the top frame.
+func javaSignature(stack string) string {
+	first, rest, _ := strings.Cut(strings.TrimSpace(stack), "\n")
+	second, _, _ := strings.Cut(rest, "\n")
+	return bareSignature(first + " " + second)
+}
+
+// crashSignature is that of a crash in a structured log.
+func crashSignature(signature, javaStack text) string {
+	if s := bareSignature(string(signature)); s != "" || javaStack == "" {
+		return s
+	}
+	return javaSignature(string(javaStack))
+}
+
+// signature is what stands in the brackets at the end: "[@ f]", "[None]".
+func signature(s string) (string, bool) {
+	if !strings.HasSuffix(s, "]") {
+		return "", false
+	}
+	if i := strings.LastIndex(s, "[@ "); i >= 0 {
+		return s[i+3 : len(s)-1], true
+	}
+	if strings.HasSuffix(s, "[None]") {
+		return "", true
+	}
+	if i := strings.LastIndex(s, " ["); i >= 0 {
+		return s[i+2 : len(s)-1], true
+	}
+	return "", false
+}
+
+// sanitizerSignature is what a sanitizer found and in which function:
+// "AddressSanitizer: heap-use-after-free in f". Where no function is known, the
+// name of the file stands for it. Folders and lines are left out.
+func sanitizerSignature(s string) string {
+	_, found, ok := strings.Cut(s, "SUMMARY: ")
+	if !ok {
+		return ""
+	}
+	tool, rest, _ := strings.Cut(found, ": ")
+	what, function := rest, ""
+	if i := strings.LastIndex(rest, " in "); i >= 0 {
+		what, function = rest[:i], strings.TrimSpace(rest[i+len(" in "):])
+	} else if cut, ok := strings.CutSuffix(strings.TrimSpace(rest), " in"); ok {
+		what = cut
+	}
+	what, file := withoutPlace(strings.TrimSpace(what))
+	out := tool + ": " + what
+	switch {
+	case function != "":
+		return out + " in " + function
+	case file != "":
+		return out + " " + file
+	}
+	return out
+}
+
+// withoutPlace takes the place away from what was found, and returns the name of
+// the file that it has: "SEGV ../../src/foo.h:80" is "SEGV" and "foo.h".
+func withoutPlace(what string) (found, file string) {
+	if head, tail, ok := strings.Cut(what, " ("); ok && strings.HasSuffix(tail, ")") && (strings.ContainsAny(tail, `/\+`) || tail[0] == '<') {
+		return strings.TrimSpace(head), "" // "(/usr/lib/libfoo.so+0x1234)", "(<unknown module>)"
+	}
+	words := strings.Fields(what)
+	for i, w := range words {
+		if i == 0 {
+			continue
+		}
+		name := w[strings.LastIndexAny(w, `/\`)+1:]
+		bare := name
+		for j := strings.LastIndexByte(bare, ':'); j > 0 && digits(bare[j+1:]) == len(bare)-j-1; j = strings.LastIndexByte(bare, ':') {
+			bare = bare[:j]
+		}
+		switch {
+		case w == "<null>":
+			return strings.Join(words[:i], " "), ""
+		case name != w || bare != name || strings.HasPrefix(name, "<"):
+			return strings.Join(words[:i], " "), bare
+		}
+	}
+	return what, ""
+}

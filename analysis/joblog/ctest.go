@@ -1,0 +1,179 @@
+package joblog
+
+import (
+	"strings"
+)
+
+// ctest reads what ctest prints (its manual, and cmCTestTestHandler's lines).
+type ctestLog struct {
+	session
+	tests   map[string]ctestEnd // by name: with --repeat a test has several
+	names   []string
+	percent bool // the summary was read
+	lost    int  // failures by the summary
+	listing bool // "The following tests FAILED:" stands above
+}
+
+type ctestEnd struct {
+	line   int
+	e      ending
+	kind   Kind
+	status string
+	what   string
+}
+
+func newCTest(r *roll) lineReader {
+	return &ctestLog{session: newSession(r, CTest), tests: map[string]ctestEnd{}}
+}
+
+func (c *ctestLog) line(n int, s string) bool {
+	text := strings.TrimLeft(s, " \t")
+	if strings.HasPrefix(text, "Test project ") {
+		if c.percent {
+			c.finish()
+		}
+		c.at(n)
+		return true
+	}
+	if i := strings.Index(s, "Test "); i >= 0 && i < 30 && strings.HasPrefix(strings.TrimLeft(s[i+5:], " "), "#") {
+		return c.result(n, strings.TrimLeft(s[i+5:], " ")[1:])
+	}
+	if !c.open() {
+		return false
+	}
+	switch {
+	case strings.HasPrefix(text, "Start "):
+		_, rest, ok := number(strings.TrimLeft(text[6:], " "))
+		if name, is := strings.CutPrefix(rest, ": "); ok && is {
+			c.at(n)
+			c.start(strings.TrimSpace(name), n)
+			return true
+		}
+	case strings.Contains(s, "% tests passed"):
+		c.at(n)
+		c.percent = true
+		if _, rest, ok := strings.Cut(s, ", "); ok {
+			c.lost, _, _ = number(rest)
+		}
+		return true
+	case strings.HasPrefix(text, "The following tests FAILED"):
+		c.at(n)
+		c.listing = true
+		return true
+	case strings.HasPrefix(text, "Errors while running CTest"), strings.HasPrefix(text, "Total Test time"), strings.HasPrefix(text, "The following tests did not run"):
+		c.at(n)
+		c.listing = false
+		return true
+	case strings.HasPrefix(text, "No tests were found"):
+		c.at(n)
+		c.percent = true
+		return true
+	case c.listing:
+		return c.listed(n, text)
+	}
+	return false
+}
+
+// result takes "1: name ....***Failed    0.02 sec" behind the number sign. The
+// dots fill the line, so that a long name has few.
+func (c *ctestLog) result(n int, s string) bool {
+	_, rest, ok := number(s)
+	rest, is := strings.CutPrefix(rest, ": ")
+	if !ok || !is {
+		return false
+	}
+	var name, what string
+	if i := strings.Index(rest, "***"); i >= 0 {
+		name, what = rest[:i], rest[i+3:]
+	} else if i := strings.LastIndex(rest, "   Passed "); i >= 0 {
+		name, what = rest[:i], "Passed"
+	} else {
+		return false
+	}
+	name = strings.TrimRight(strings.TrimRight(strings.TrimSpace(name), "."), " ")
+	if i := strings.LastIndex(what, "  "); i >= 0 { // the time
+		what = what[:i]
+	}
+	c.at(n)
+	c.note(name, ctestStatus(n, strings.TrimSpace(what)))
+	return true
+}
+
+// ctestStatus reads "Exception: SegFault", "Not Run (Disabled)", "SEGFAULT".
+func ctestStatus(n int, what string) ctestEnd {
+	out := ctestEnd{line: n, e: failed, kind: KindTest, status: "FAIL", what: what}
+	switch upper := strings.ToUpper(what); {
+	case what == "Passed":
+		out.e = passed
+	case strings.HasPrefix(upper, "SKIPPED"), strings.Contains(upper, "DISABLED"):
+		out.e = skipped
+	case strings.HasPrefix(upper, "TIMEOUT"):
+		out.kind, out.status = KindTimeout, "TIMEOUT"
+	case strings.HasPrefix(upper, "EXCEPTION"), strings.HasPrefix(upper, "SEGFAULT"), strings.HasPrefix(upper, "CHILD ABORTED"), strings.HasPrefix(upper, "SUBPROCESS"), strings.HasPrefix(upper, "ILLEGAL"), strings.HasPrefix(upper, "NUMERICAL"), strings.HasPrefix(upper, "BUS ERROR"), strings.HasPrefix(upper, "OTHER FAULT"), strings.HasPrefix(upper, "INTERRUPT"):
+		out.kind, out.status = KindCrash, "CRASH"
+	case strings.HasPrefix(upper, "NOT RUN"), strings.HasPrefix(upper, "NOT_RUN"), strings.HasPrefix(upper, "BAD COMMAND"):
+		out.status = "NOT RUN"
+	}
+	return out
+}
+
+func (c *ctestLog) note(name string, e ctestEnd) {
+	if c.torn && e.e == passed {
+		e.e = started
+	}
+	if _, ok := c.tests[name]; !ok {
+		if c.size > mostTestText {
+			c.partial(tooManyTests)
+			return
+		}
+		c.size += len(name) + perTest
+		c.names = append(c.names, name)
+	}
+	c.tests[name] = e
+	delete(c.began, name)
+}
+
+// listed takes "3 - name (Failed)" of the summary: the names of an output whose
+// beginning is not there.
+func (c *ctestLog) listed(n int, s string) bool {
+	_, rest, ok := number(s)
+	rest, is := strings.CutPrefix(rest, " - ")
+	i := strings.LastIndex(rest, " (")
+	if !ok || !is || i < 0 {
+		c.listing = strings.TrimSpace(s) == ""
+		return false
+	}
+	c.at(n)
+	name := rest[:i]
+	what, _, _ := strings.Cut(rest[i+2:], ")")
+	if was, ok := c.tests[name]; !ok || was.e != failed {
+		c.note(name, ctestStatus(n, what))
+	}
+	return true
+}
+
+func (c *ctestLog) over() {
+	if c.open() {
+		c.finish()
+	}
+}
+
+func (c *ctestLog) finish() {
+	lost := 0
+	for _, name := range c.names {
+		t := c.tests[name]
+		c.done(t.e, name)
+		if t.e == failed {
+			lost++
+			c.hold(Failure{Line: t.line, Kind: t.kind, Test: name, Status: t.status, Message: t.what})
+		}
+	}
+	switch {
+	case !c.percent:
+		c.partial("ctest: the log ends before the summary" + c.unended())
+	case c.lost > lost:
+		c.partial("ctest: the summary counts more failures than are listed")
+	}
+	c.close()
+	*c = ctestLog{session: c.session, tests: map[string]ctestEnd{}}
+}

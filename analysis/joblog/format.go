@@ -1,0 +1,62 @@
+package joblog
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/mozci/mozci/job"
+)
+
+// Format is how the content of a log is written. It is not the same as job.Log,
+// which is one of the logs that a CI can open: the plain log of a job can hold
+// what pytest wrote, and what a compiler wrote before it.
+type Format string
+
+// The formats. A plain log holds the lines of any harness of Mozilla's, and
+// those of the formats from Pytest on, with anything before, between and after
+// them.
+const (
+	ErrorSummary  Format = "errorsummary" // JSON lines: mozlog's errorsummary formatter
+	StructuredLog Format = "mozlog"       // JSON lines: mozlog's raw formatter
+	PlainText     Format = "text"         // lines for people
+	WPTReport     Format = "wptreport"    // one JSON object: wptrunner's wptreport.json
+	JUnit         Format = "junit"        // XML, as JUnit, surefire, pytest, gtest and others write it
+	Pytest        Format = "pytest"       // also under xdist
+	GoTest        Format = "gotest"       // go test, with or without -v and -json
+	Cargo         Format = "cargo"        // cargo test and cargo nextest
+	CTest         Format = "ctest"
+	GTest         Format = "gtest"
+	Jest          Format = "jest"
+	TAP           Format = "tap"    // the Test Anything Protocol, versions 12 to 14
+	Maven         Format = "maven"  // surefire and failsafe
+	Gradle        Format = "gradle" // the console of Gradle's Test tasks
+)
+
+// Formats are the formats that Read knows, in the order above.
+func Formats() []Format {
+	return []Format{ErrorSummary, StructuredLog, PlainText, WPTReport, JUnit, Pytest, GoTest, Cargo, CTest, GTest, Jest, TAP, Maven, Gradle}
+}
+
+// check returns job.ErrInvalid for a format that there is not.
+func (f Format) check() error {
+	if f == "" || slices.Contains(Formats(), f) {
+		return nil
+	}
+	names := make([]string, 0, len(Formats()))
+	for _, k := range Formats() {
+		names = append(names, string(k))
+	}
+	return fmt.Errorf("%w: %q is not the format of a log: expected one of %s", job.ErrInvalid, string(f), strings.Join(names, ", "))
+}
+
+// formatOf is the format of one of a job's logs; a plain log is looked at.
+func formatOf(log job.Log) Format {
+	switch log {
+	case job.ErrorSummary:
+		return ErrorSummary
+	case job.StructuredLog:
+		return StructuredLog
+	}
+	return ""
+}

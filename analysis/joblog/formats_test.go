@@ -1,0 +1,384 @@
+package joblog_test
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"unicode/utf16"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/mozci/mozci/analysis/joblog"
+)
+
+// sample is a log of a format, and what it says.
+type sample struct {
+	file     string
+	format   joblog.Format
+	failures string // line kind status test [subtest]
+	partial  string
+	verdicts map[string]joblog.Verdict
+}
+
+const (
+	pass    = joblog.Passed
+	fail    = joblog.Failed
+	unknown = joblog.Unknown
+	notRun  = joblog.NotRun
+)
+
+var pytestVerdicts = map[string]joblog.Verdict{
+	"tests/test_a.py::test_fail": fail, "tests/test_a.py::TestX::test_p[a b - c]": fail, `tests/test_a.py::TestX::test_p[x]y[z]`: fail,
+	"tests/test_a.py::test_err": fail, "tests/test_a.py::test_td": fail, "tests/test_a.py::TestU::test_sub": fail, "tests/test_a.py::test_none": unknown,
+}
+
+// pytestVerbose is what -v adds: which tests passed.
+var pytestVerbose = map[string]joblog.Verdict{
+	"tests/test_a.py::test_ok": pass, `tests/test_a.py::TestX::test_p[\xfc]`: pass, "tests/test_a.py::test_skip": notRun, "tests/test_a.py::test_xf": notRun,
+	"tests/test_a.py::test_td": fail, "tests/test_a.py::TestU::test_sub": fail,
+}
+
+var samples = []sample{
+	{"pytest_v.log", joblog.Pytest, `99 test FAIL tests/test_a.py::test_fail
+100 test FAIL tests/test_a.py::TestX::test_p[a b - c]
+101 test FAIL tests/test_a.py::TestX::test_p[x]y[z]
+102 test FAIL tests/test_a.py::test_xp
+103 test FAIL tests/test_a.py::TestU::test_sub (i=1)
+104 test ERROR tests/test_a.py::test_err
+105 test ERROR tests/test_a.py::test_td`, "", pytestVerbose},
+	{"pytest_q.log", joblog.Pytest, `74 test FAIL tests/test_a.py::test_fail
+75 test FAIL tests/test_a.py::TestX::test_p[a b - c]
+76 test FAIL tests/test_a.py::TestX::test_p[x]y[z]
+77 test FAIL tests/test_a.py::test_xp
+78 test FAIL tests/test_a.py::TestU::test_sub (i=1)
+79 test ERROR tests/test_a.py::test_err
+80 test ERROR tests/test_a.py::test_td`, "", pytestVerdicts},
+	{"pytest_xdist.log", joblog.Pytest, `121 test FAIL tests/test_a.py::test_fail
+122 test FAIL tests/test_a.py::TestX::test_p[a b - c]
+123 test FAIL tests/test_a.py::TestX::test_p[x]y[z]
+124 test FAIL tests/test_a.py::TestU::test_sub (i='1')
+125 test FAIL tests/test_a.py::test_xp
+126 test ERROR tests/test_a.py::test_err
+127 test ERROR tests/test_a.py::test_td`, "", pytestVerbose},
+	{"pytest_xcrash.log", joblog.Pytest, "40 crash CRASH crash_test.py::test_2", "", map[string]joblog.Verdict{"crash_test.py::test_1": pass, "crash_test.py::test_2": fail, "crash_test.py::test_3": pass}},
+	{"pytest_crash.log", joblog.Pytest, "9 crash CRASH crash_test.py::test_2", "crashed before the last line", map[string]joblog.Verdict{"crash_test.py::test_1": pass, "crash_test.py::test_3": unknown}},
+	{"pytest_nosummary.log", joblog.Pytest, `10 test ERROR tests/test_a.py::test_err
+18 test ERROR tests/test_a.py::test_td
+28 test FAIL tests/test_a.py::test_fail
+41 test FAIL tests/test_a.py::TestX::test_p[a b - c]
+54 test FAIL tests/test_a.py::TestX::test_p[x]y[z]
+67 test FAIL test_xp
+69 test FAIL tests/test_a.py::TestU::test_sub (i=1)`, "", map[string]joblog.Verdict{"tests/test_a.py::test_fail": fail, "tests/test_a.py::test_ok": unknown}},
+	{"pytest_s.log", joblog.Pytest, `101 test FAIL tests/test_a.py::test_fail
+102 test FAIL tests/test_a.py::TestX::test_p[a b - c]
+103 test FAIL tests/test_a.py::TestX::test_p[x]y[z]
+104 test FAIL tests/test_a.py::test_xp
+105 test FAIL tests/test_a.py::TestU::test_sub (i=1)
+106 test ERROR tests/test_a.py::test_err
+107 test ERROR tests/test_a.py::test_td`, "", pytestVerbose},
+	{"pytest_collect.log", joblog.Pytest, "19 test ERROR tests/test_b.py", "", map[string]joblog.Verdict{"tests/test_b.py": fail, "tests/test_a.py::test_ok": unknown}},
+	{"go.log", joblog.GoTest, `1 test FAIL TestFail
+5 test FAIL TestFail/sub_one
+9 test FAIL TestPanic
+28 timeout TIMEOUT TestHang
+62 build FAIL
+65 test FAIL
+66 crash CRASH`, "", map[string]joblog.Verdict{
+		"TestFail": fail, "ex.org/m/a.TestFail/sub_one": fail, "ex.org/m/c.TestHang": fail, "ex.org/m/h": pass, "ex.org/m/g": fail, "ex.org/m/e": notRun, "TestA": unknown,
+	}},
+	{"go_v.log", joblog.GoTest, `10 test FAIL TestFail
+11 test FAIL TestFail/sub_one
+29 test FAIL TestPanic
+51 timeout TIMEOUT TestHang
+85 build FAIL
+88 test FAIL
+92 crash CRASH TestGo`, "", map[string]joblog.Verdict{
+		"TestOK": pass, "TestFail/ok": pass, "TestSkip": notRun, "TestPar": pass, "TestPar/p": pass, "ex.org/m/h.TestA": pass, "TestA": pass, "TestGo": fail, "TestLater": unknown,
+		"ex.org/m/b.TestA": pass, "ex.org/m/f": fail,
+	}},
+	{"go_json.log", joblog.GoTest, `16 test FAIL TestFail/sub_one
+22 test FAIL TestFail
+70 test FAIL TestPanic
+85 build FAIL
+92 test FAIL
+108 crash CRASH TestGo
+151 timeout TIMEOUT TestHang`, "", map[string]joblog.Verdict{
+		"TestOK": pass, "TestFail/ok": pass, "TestSkip": notRun, "ex.org/m/h.TestA": pass, "ex.org/m/c.TestHang": fail, "TestZ": unknown,
+	}},
+	{"go_ok.log", joblog.GoTest, "", "", map[string]joblog.Verdict{"ex.org/m/h": pass, "ex.org/m/e": notRun, "TestA": unknown}},
+	{"cargo.log", joblog.Cargo, `8 test FAIL tests::bad
+53 crash CRASH
+57 test FAIL src/lib.rs - f (line 1)`, "died before its result", map[string]joblog.Verdict{
+		"tests::ok": pass, "tests::bad": fail, "tests::ign": notRun, "tests::sp": pass, "t": unknown, "src/lib.rs - f (line 1)": fail,
+	}},
+	{"cargo_q.log", joblog.Cargo, "4 test FAIL tests::bad", "", map[string]joblog.Verdict{"tests::bad": fail, "tests::ok": unknown}},
+	{"cargo_nc.log", joblog.Cargo, "30 test FAIL tests::bad", "", map[string]joblog.Verdict{"tests::bad": fail, "tests::ok": pass, "tests::sp": pass, "tests::ign": notRun}},
+	{"nextest.log", joblog.Cargo, `6 test FAIL tests::breaks
+31 test FAIL never
+33 crash CRASH segv
+36 timeout TIMEOUT hangs`, "", map[string]joblog.Verdict{"tests::adds": pass, "demo tests::breaks": fail, "flaky": pass, "never": fail, "segv": fail, "hangs": fail, "leaks": pass}},
+	{"ctest.log", joblog.CTest, `22 test NOT RUN bad
+24 timeout TIMEOUT slow
+26 crash CRASH crash
+59 test NOT RUN missing
+65 test FAIL g`, "", map[string]joblog.Verdict{"good": pass, "bad": fail, "slow": fail, "skip": notRun, "dis": notRun, "g": fail, "other": unknown}},
+	{"gtest.log", joblog.GTest, "13 test FAIL A.bad\n37 test FAIL I/P.p/1", "", map[string]joblog.Verdict{"A.ok": pass, "A.bad": fail, "B.skip": notRun, "I/P.p/0": pass, "I/P.p/1": fail, "C.DISABLED_x": unknown}},
+	{"gtest_crash.log", joblog.GTest, "13 test FAIL A.bad\n24 test  Z.crash", "did not end: Z.crash", map[string]joblog.Verdict{"A.ok": pass, "Z.crash": unknown, "I/P.p/0": unknown}},
+	{"jest.log", joblog.Jest, `16 test FAIL src/b.test.ts queue › with items › pushes ünïcode
+32 test FAIL src/c.test.js`, "", map[string]joblog.Verdict{
+		"src/a.test.js": pass, "math › adds": pass, "src/a.test.js › math › adds": pass, "math › subtracts": notRun, "src/b.test.ts": fail, "queue › with items › pops": pass,
+		"queue › with items › pushes ünïcode": fail, "src/c.test.js": fail,
+	}},
+	{"tap12.log", joblog.TAP, "3 test FAIL reads", "", map[string]joblog.Verdict{"opens": pass, "reads": fail, "test 3": notRun}},
+	{"tap14.log", joblog.TAP, "9 test FAIL bar.tap > object.isBar should return true\n18 test FAIL bar.tap", "", map[string]joblog.Verdict{
+		"foo.tap": pass, "foo.tap > this passed": pass, "bar.tap > object should be a Bar": pass, "bar.tap > object can bar bears": pass, "later": notRun, "planned": notRun,
+	}},
+	{"node_tap.log", joblog.TAP, `8 test FAIL bad # hash
+35 test FAIL parent > child
+60 test FAIL parent
+97 test FAIL suite > out
+124 test FAIL suite`, "", map[string]joblog.Verdict{"ok": pass, "parent > fine": pass, "parent > child": fail, "sk": notRun, "td": notRun, "suite > in": pass, "suite > out": fail}},
+	{"maven.log", joblog.Maven, "10 test FAIL com.example.FooTest.testBar\n15 test ERROR com.example.FooTest.testBoom(int)[2]", "", map[string]joblog.Verdict{
+		"com.example.FooTest#testBar": fail, "com.example.FooTest": fail, "com.example.BarTest": pass, "com.example.SkipTest": notRun, "com.example.FooTest.testOther": unknown,
+	}},
+	{"maven2.log", joblog.Maven, "6 test FAIL com.example.OldTest.testOne", "", map[string]joblog.Verdict{"com.example.OldTest": fail, "com.example.GoodTest": pass}},
+	{"maven_flaky.log", joblog.Maven, "", "", map[string]joblog.Verdict{"com.example.FlakyTest": pass, "com.example.FlakyTest.sometimes": pass}},
+	{"gradle.log", joblog.Gradle, "8 test FAIL com.example.FooTest > testBar()\n12 test FAIL com.example.FooTest > sum(int) > [2] 3", "", map[string]joblog.Verdict{
+		"com.example.FooTest.testBar": fail, "com.example.FooTest > testOk()": pass, "com.example.FooTest#testOk": pass, "com.example.FooTest.later()": notRun, "com.example.FooTest": unknown,
+	}},
+	{"gradle_compile.log", joblog.Gradle, "10 build FAIL", "", nil},
+	{"surefire.xml", joblog.JUnit, "7 test ERROR com.example.RerunTest.never\n17 test FAIL b.two", "", map[string]joblog.Verdict{
+		"com.example.RerunTest.flaky": pass, "com.example.RerunTest.never": fail, "com.example.RerunTest.later": notRun, "com.example.RerunTest.fine": pass, "other": notRun,
+	}},
+	{"junit.xml", joblog.JUnit, "1 test FAIL t.a.test_x", "", map[string]joblog.Verdict{"t.a.test_x": fail, "t.a.test_y": pass}},
+	{"node.xml", joblog.JUnit, "4 test FAIL test.bad # hash\n35 test FAIL test.child\n80 test FAIL test.out", "", map[string]joblog.Verdict{"test.ok": pass, "test.sk": notRun, "test.td": notRun}},
+	{"ctest.xml", joblog.JUnit, "18 test FAIL slow\n22 test FAIL crash\n37 test FAIL g", "", map[string]joblog.Verdict{"good": pass, "bad": notRun, "skip": notRun, "dis": notRun}},
+	{"gtest.xml", joblog.JUnit, "5 test FAIL A.bad\n28 test FAIL I/P.p/1", "", map[string]joblog.Verdict{"A.ok": pass, "B.skip": notRun, "C.DISABLED_x": notRun}},
+	{"wptreport.json", joblog.WPTReport, "1 test FAIL /xhr/a.html s1\n1 test TIMEOUT /xhr/a.html", "", map[string]joblog.Verdict{"/xhr/a.html": fail, "/xhr/b.html": pass, "/xhr/c.html": notRun}},
+	{"u16le.log", joblog.PlainText, "1 test FAIL a/test_z.js\n3 build ", "", nil},
+	{"bom_errorsummary.log", joblog.ErrorSummary, "3 test FAIL a/test_x.js", "", nil},
+}
+
+func sampled(r *joblog.Report) string {
+	var out []string
+	for _, f := range r.Failures {
+		out = append(out, strings.TrimRight(fmt.Sprint(f.Line, " ", f.Kind, " ", f.Status, " ", strings.TrimSpace(f.Test+" "+f.Subtest)), " "))
+	}
+	return strings.Join(out, "\n")
+}
+
+func open(t *testing.T, s sample) []byte {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("testdata", s.file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+func readAs(t *testing.T, text []byte, which joblog.Format) *joblog.Report {
+	t.Helper()
+	r, err := joblog.Read(t.Context(), bytes.NewReader(text), which, nil)
+	if err != nil {
+		t.Fatalf("%v\n%.300s", err, text)
+	}
+	return r
+}
+
+// Each sample, by its content and by its name, says what it says.
+func TestFormats(t *testing.T) {
+	seen := map[joblog.Format]bool{}
+	for _, s := range samples {
+		t.Run(s.file, func(t *testing.T) {
+			seen[s.format] = true
+			for _, which := range []joblog.Format{"", s.format} {
+				r := readAs(t, open(t, s), which)
+				if d := cmp.Diff(strings.TrimSpace(s.failures), sampled(r)); d != "" {
+					t.Errorf("as %q (-want +got):\n%s", which, d)
+				}
+				if r.Source != s.format || !slices.Contains(r.Formats, s.format) {
+					t.Errorf("as %q: %s, of %v", which, r.Source, r.Formats)
+				}
+				if r.Partial != (s.partial != "") || !strings.Contains(r.Reason, s.partial) {
+					t.Errorf("as %q: partial %t: %s", which, r.Partial, r.Reason)
+				}
+				for test, want := range s.verdicts {
+					if got := r.Verdict(test, ""); got != want {
+						t.Errorf("as %q: %s: %s, expected %s", which, test, got, want)
+					}
+				}
+			}
+		})
+	}
+	for _, f := range joblog.Formats() {
+		if !seen[f] && f != joblog.StructuredLog {
+			t.Errorf("no sample of %s", f)
+		}
+	}
+}
+
+// What the messages say.
+func TestFormatMessages(t *testing.T) {
+	for file, want := range map[string]map[string]string{
+		"pytest_v.log":         {"tests/test_a.py::test_fail": "AssertionError: line one", "tests/test_a.py::TestX::test_p[x]y[z]": "AssertionError: assert 'x]y[z' == 'ü'\n\n- ü\n+ x]y[z"},
+		"pytest_nosummary.log": {"tests/test_a.py::test_err": "ValueError: no fixture"},
+		"pytest_xcrash.log":    {"crash_test.py::test_2": "worker 'gw0' crashed while running 'crash_test.py::test_2'"},
+		"go.log":               {"TestFail": "a_test.go:4: first\na_test.go:4: got 1\nwant 2", "TestPanic": "panic: boom [recovered, repanicked]", "TestHang": "panic: test timed out after 2s"},
+		"go_v.log":             {"TestFail/sub_one": "a_test.go:4: sub bad", "TestGo": "panic: bg"},
+		"go_json.log":          {"TestFail/sub_one": "a_test.go:4: sub bad", "TestPanic": "panic: boom [recovered, repanicked]", "TestGo": "panic: bg"},
+		"cargo.log":            {"tests::bad": "assertion `left == right` failed: multi\nline\nleft: 1\nright: 2", "src/lib.rs - f (line 1)": "assertion `left == right` failed\nleft: 1\nright: 2"},
+		"nextest.log":          {"tests::breaks": "assertion `left == right` failed: why\nleft: 1\nright: 2", "segv": "SIGSEGV"},
+		"ctest.log":            {"crash": "Exception: SegFault"},
+		"gtest.log":            {"A.bad": "/src/ct/g.cc:3: Failure\nExpected equality of these values:\n  1\n  2\nmore\ntext"},
+		"jest.log":             {"src/c.test.js": "Test suite failed to run\nCannot find module './nope' from 'src/c.test.js'"},
+		"tap12.log":            {"reads": "Failed test at t/a.t line 7.\ngot: 1"},
+		"tap14.log":            {"bar.tap > object.isBar should return true": "wanted: true"},
+		"node_tap.log":         {"bad # hash": "multi\nline\n1 !== 2"},
+		"maven.log":            {"com.example.FooTest.testBoom(int)[2]": "java.lang.NullPointerException: Cannot invoke \"String.length()\"\nsecond line"},
+		"gradle.log":           {"com.example.FooTest > testBar()": "org.opentest4j.AssertionFailedError: expected: <1> but was: <2>"},
+		"surefire.xml":         {"b.two": "line one\nline two ?[0m", "com.example.RerunTest.never": "java.lang.RuntimeException: <b> & \"ünï\"\n\tat com.example.RerunTest.never(RerunTest.java:9)"},
+	} {
+		r := readAs(t, open(t, sample{file: file}), "")
+		for _, f := range r.Failures {
+			if message, ok := want[f.Test]; ok {
+				if d := cmp.Diff(message, f.Message); d != "" {
+					t.Errorf("%s: %s (-want +got):\n%s", file, f.Test, d)
+				}
+				delete(want, f.Test)
+			}
+		}
+		for test := range want {
+			t.Errorf("%s: %s is not there", file, test)
+		}
+	}
+}
+
+// prefixed puts something before each line.
+func prefixed(text []byte, prefix string) []byte {
+	return []byte(prefix + strings.ReplaceAll(strings.TrimSuffix(string(text), "\n"), "\n", "\n"+prefix) + "\n")
+}
+
+// wide is text as UTF-16.
+func wide(text []byte, big bool) []byte {
+	var out []byte
+	for _, u := range utf16.Encode([]rune(string(text))) {
+		if big {
+			out = append(out, byte(u>>8), byte(u))
+		} else {
+			out = append(out, byte(u), byte(u>>8))
+		}
+	}
+	return out
+}
+
+// withoutLine is a failure without its line.
+func withoutLine(s string) string {
+	lines := strings.Split(s, "\n")
+	for i, l := range lines {
+		_, lines[i], _ = strings.Cut(l, " ")
+	}
+	slices.Sort(lines)
+	return strings.Join(lines, "\n")
+}
+
+// What CIs, terminals and Windows do to a log changes nothing.
+func TestFormatsWrapped(t *testing.T) {
+	filler := bytes.Repeat([]byte("make[1]: Entering directory '/builds/slave/m-in-l64-000000000/build/obj-firefox'\n"), 8000)
+	for _, s := range samples {
+		text := bytes.TrimPrefix(open(t, s), []byte("\xef\xbb\xbf"))
+		if s.file == "u16le.log" {
+			continue
+		}
+		lined := s.format != joblog.JUnit && s.format != joblog.WPTReport && s.format != joblog.ErrorSummary
+		ways := map[string][]byte{
+			"CRLF":                  bytes.ReplaceAll(text, []byte("\n"), []byte("\r\n")),
+			"a mark":                append([]byte("\xef\xbb\xbf"), text...),
+			"UTF-16 LE":             append([]byte("\xff\xfe"), wide(text, false)...),
+			"UTF-16 BE":             append([]byte("\xfe\xff"), wide(text, true)...),
+			"UTF-16 LE, no mark":    wide(text, false),
+			"UTF-16 BE, no mark":    wide(text, true),
+			"without the last feed": bytes.TrimRight(text, "\n"),
+		}
+		if lined {
+			ways["Taskcluster"] = prefixed(text, "[task 2026-01-01T00:00:00.000Z] ")
+			ways["GitHub"] = prefixed(text, "2026-01-01T00:00:00.1234567Z ")
+			ways["mozharness"] = prefixed(text, "12:34:56     INFO -  ")
+			ways["Taskcluster and mozharness"] = prefixed(text, "[task 2026-01-01T00:00:00.000Z] 12:34:56     INFO -  ")
+			ways["a clock"] = prefixed(text, "[12:34:56.789] ")
+			ways["colours"] = prefixed(bytes.ReplaceAll(text, []byte("\n"), []byte("\x1b[0m\n")), "\x1b[31m\x1b[1m")
+			ways["late"] = slices.Concat(filler, text, filler)
+			ways["among others"] = slices.Concat([]byte("Cloning into 'x'...\n$ make check\n"), text, []byte("\ndone.\nelapsedTime=12.3\n"))
+		}
+		for way, text := range ways {
+			r := readAs(t, text, "")
+			if d := cmp.Diff(withoutLine(s.failures), withoutLine(sampled(r))); d != "" {
+				t.Errorf("%s: %s (-want +got):\n%s", s.file, way, d)
+			}
+			if r.Partial != (s.partial != "") {
+				t.Errorf("%s: %s: partial %t: %s", s.file, way, r.Partial, r.Reason)
+			}
+			for test, want := range s.verdicts {
+				if got := r.Verdict(test, ""); got != want {
+					t.Errorf("%s: %s: %s: %s, expected %s", s.file, way, test, got, want)
+				}
+			}
+		}
+	}
+}
+
+// A log that is cut anywhere is never taken for one without failures, and never
+// says that a test passed that the whole log does not say so of.
+func TestFormatsCut(t *testing.T) {
+	for _, s := range samples {
+		text := open(t, s)
+		if s.failures == "" || s.file == "u16le.log" || s.format == joblog.ErrorSummary {
+			continue
+		}
+		for n := 0; n < len(text); n += 1 + len(text)/300 {
+			r, err := joblog.Read(t.Context(), bytes.NewReader(text[:n]), "", nil)
+			if err != nil {
+				continue // it is told that it is none
+			}
+			if len(r.Failures) == 0 && !r.Partial {
+				t.Errorf("%s, cut at %d: no failures, of %v:\n…%s", s.file, n, r.Formats, text[max(0, n-200):n])
+				break
+			}
+			for test, want := range s.verdicts {
+				if got := r.Verdict(test, ""); got == pass && want != pass && !strings.HasSuffix(test, "::TestU::test_sub") {
+					t.Errorf("%s, cut at %d: %s: %s", s.file, n, test, got)
+				}
+			}
+		}
+	}
+}
+
+// Two runs in one log are both read, and the worse counts.
+func TestFormatsTwice(t *testing.T) {
+	for _, s := range samples {
+		text := open(t, s)
+		switch s.format {
+		case joblog.ErrorSummary, joblog.WPTReport, joblog.PlainText:
+			continue
+		}
+		if s.partial != "" {
+			continue
+		}
+		r := readAs(t, slices.Concat(text, []byte("\n"), text), "")
+		want := strings.Count(s.failures+"\n", "\n")
+		if s.failures == "" {
+			want = 0
+		}
+		if got := len(r.Failures); got != 2*want || r.Partial {
+			t.Errorf("%s: %d failures of twice %d, partial %t: %s\n%s", s.file, got, want, r.Partial, r.Reason, sampled(r))
+		}
+		for test, want := range s.verdicts {
+			if got := r.Verdict(test, ""); got != want {
+				t.Errorf("%s: %s: %s, expected %s", s.file, test, got, want)
+			}
+		}
+	}
+}

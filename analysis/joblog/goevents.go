@@ -1,0 +1,196 @@
+package joblog
+
+import (
+	"encoding/json"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// goEvent is a line of go test -json (go doc test2json).
+type goEvent struct {
+	Action      string
+	Package     string
+	Test        string
+	Output      string
+	ImportPath  string // of build-output and build-fail
+	FailedBuild string
+}
+
+// goEvents reads the events of go test -json, of packages that run side by side.
+type goEvents struct {
+	*roll
+	packages map[string]*goPackage // that have not ended
+	builds   map[string]string     // what the compiler said of what it could not build
+	broken   map[string]int        // builds that failed, with the line, of which no package has told
+}
+
+// goPackage is a package whose tests are under way.
+type goPackage struct {
+	said   map[string]string // by test, of those that have not ended
+	begun  map[string]int    // the lines where they began
+	size   int               // of the names in said
+	output string            // of no test
+	failed int
+}
+
+func (g *goEvents) line(n int, s string) bool {
+	var e goEvent
+	if json.Unmarshal([]byte(s), &e) != nil {
+		if len(g.packages) > 0 && strings.Contains(s, `"Package":`) {
+			g.partial("an event of go test -json is torn")
+		}
+		return false
+	}
+	if e.Package == "" && e.ImportPath == "" {
+		return false
+	}
+	g.saw(GoTest)
+	g.span(n, n)
+	if g.packages == nil {
+		g.packages, g.builds, g.broken = map[string]*goPackage{}, map[string]string{}, map[string]int{}
+	}
+	switch e.Action {
+	case "build-output":
+		if said := g.builds[e.ImportPath]; len(g.builds) < 1000 && !strings.HasPrefix(e.Output, "# ") {
+			note(&said, strings.TrimSpace(e.Output))
+			g.builds[e.ImportPath] = said
+		}
+		return true
+	case "build-fail":
+		if len(g.broken) < mostFailures {
+			g.broken[e.ImportPath] = n
+		}
+		return true
+	}
+	p := g.packages[e.Package]
+	if p == nil {
+		if len(g.packages) >= mostFailures {
+			g.partial("more packages than are read")
+			return true
+		}
+		p = &goPackage{said: map[string]string{}, begun: map[string]int{}}
+		g.packages[e.Package] = p
+	}
+	if e.Test == "" {
+		g.packageEvent(n, p, e)
+	} else {
+		g.testEvent(n, p, e)
+	}
+	return true
+}
+
+func (g *goEvents) testEvent(n int, p *goPackage, e goEvent) {
+	switch e.Action {
+	case "run":
+		if p.size += len(e.Test) + perTest; p.size > mostTestText {
+			g.partial(tooManyTests)
+			return
+		}
+		p.said[e.Test], p.begun[e.Test] = "", n
+	case "output":
+		if said, ok := p.said[e.Test]; ok && !strings.HasPrefix(e.Output, "=== ") && !strings.HasPrefix(strings.TrimLeft(e.Output, " "), "--- ") {
+			note(&said, strings.Trim(e.Output, " \n"))
+			p.said[e.Test] = said
+		}
+	case "fail":
+		p.failed++
+		g.fail(n, KindTest, "FAIL", e.Package, e.Test, p.said[e.Test])
+		p.over(e.Test)
+	case "pass", "skip", "bench":
+		ended := passed
+		if e.Action == "skip" {
+			ended = skipped
+		}
+		p.over(e.Test)
+		g.end(e.Test, ended)
+		g.end(e.Package+"."+e.Test, ended)
+	}
+}
+
+func (g *goEvents) fail(n int, kind Kind, status, pkg, test, message string) {
+	if i := strings.Index("\n"+message, "\ngoroutine "); i >= 0 { // the stacks of a panic
+		message = strings.TrimSpace(message[:max(i-1, 0)])
+	}
+	g.add(Failure{Line: n, Kind: kind, Test: test, Group: pkg, Status: status, Message: message})
+	if test != "" {
+		g.end(test, failed)
+		g.end(pkg+"."+test, failed)
+	}
+}
+
+func (g *goEvents) packageEvent(n int, p *goPackage, e goEvent) {
+	switch e.Action {
+	case "output":
+		if !strings.HasPrefix(e.Output, "FAIL") {
+			note(&p.output, strings.TrimSpace(e.Output))
+		}
+		return
+	case "pass":
+		g.end(e.Package, passed)
+	case "skip":
+		g.end(e.Package, skipped)
+	case "fail":
+		g.end(e.Package, failed)
+		g.why(n, p, e)
+	default:
+		return
+	}
+	g.leave(e.Package, p)
+	delete(g.packages, e.Package)
+}
+
+// over forgets a test that ended.
+func (p *goPackage) over(test string) {
+	delete(p.said, test)
+	delete(p.begun, test)
+}
+
+// leave lists the tests that began and did not end.
+func (g *goEvents) leave(pkg string, p *goPackage) {
+	for _, test := range slices.Sorted(maps.Keys(p.said)) {
+		g.end(test, started)
+		g.end(pkg+"."+test, started)
+		g.add(Failure{Line: p.begun[test], Kind: KindTest, Test: test, Group: pkg, Message: neverEnded})
+	}
+}
+
+// why says what failed in a package besides its tests: the build, the time, or a
+// panic that ended the program.
+func (g *goEvents) why(n int, p *goPackage, e goEvent) {
+	if e.FailedBuild != "" {
+		g.fail(n, KindBuild, "FAIL", e.Package, "", "build failed: "+g.builds[e.FailedBuild])
+		delete(g.broken, e.FailedBuild)
+		return
+	}
+	named := p.failed > 0
+	for _, test := range slices.Sorted(maps.Keys(p.said)) {
+		said := p.said[test]
+		i := strings.Index(said, "panic: ")
+		if i < 0 {
+			continue
+		}
+		first, _, _ := strings.Cut(said[i:], "\n")
+		if strings.HasPrefix(first, "panic: test timed out") {
+			g.fail(n, KindTimeout, "TIMEOUT", e.Package, test, first)
+		} else {
+			g.fail(n, KindCrash, "CRASH", e.Package, test, first)
+		}
+		p.over(test)
+		named = true
+	}
+	if !named {
+		g.fail(n, KindTest, "FAIL", e.Package, "", strings.TrimSpace("the package failed, and names no test: "+p.output))
+	}
+}
+
+func (g *goEvents) over() {
+	for _, name := range slices.Sorted(maps.Keys(g.broken)) {
+		g.fail(g.broken[name], KindBuild, "FAIL", name, "", "build failed: "+g.builds[name])
+	}
+	for _, name := range slices.Sorted(maps.Keys(g.packages)) {
+		g.partial("go test -json: the log ends before the result of the package " + name)
+		g.leave(name, g.packages[name])
+	}
+	g.packages = nil
+}

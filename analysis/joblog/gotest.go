@@ -1,0 +1,261 @@
+package joblog
+
+import (
+	"slices"
+	"strings"
+)
+
+// goTest reads what go test prints (cmd/go "Test packages" and package testing),
+// as text, with or without -v. Its events of -json are goEvents'.
+type goTest struct {
+	session
+	events  goEvents
+	current string            // the test whose output follows, of -v
+	logs    map[string]string // what tests that have not ended said
+	ended   []goEnd           // of the package that is under way
+	message bool              // of the last failure: it may follow, deeper than indent
+	indent  int
+	verdict bool // PASS or FAIL stood alone
+	cause   goCause
+	build   map[string]string // what the compiler said of packages
+	of      string            // the package that it speaks of
+}
+
+type goEnd struct {
+	test string
+	e    ending
+}
+
+// goCause is why a package failed where no test did.
+type goCause struct {
+	line  int
+	panic string
+	hung  []string // tests that ran when the time was over
+	list  bool     // their names follow
+	exit  string
+}
+
+func newGoTest(r *roll) lineReader {
+	return &goTest{session: newSession(r, GoTest), events: goEvents{roll: r}, logs: map[string]string{}, build: map[string]string{}}
+}
+
+func (g *goTest) open() bool { return g.session.open() || len(g.events.packages) > 0 }
+
+func (g *goTest) line(n int, s string) bool {
+	if strings.HasPrefix(s, "{") && strings.Contains(s, `"Action":`) {
+		return g.events.line(n, s)
+	}
+	if name, ok := strings.CutPrefix(s, "=== "); ok {
+		return g.header(n, name)
+	}
+	if i := strings.Index(s, "--- "); i >= 0 && g.result(n, s, i) {
+		return true
+	}
+	switch {
+	case strings.HasPrefix(s, "ok"), strings.HasPrefix(s, "FAIL"), strings.HasPrefix(s, "?"), s == "PASS":
+		if g.packageEnd(n, s) {
+			return true
+		}
+	case strings.HasPrefix(s, "panic: "), strings.HasPrefix(s, "fatal error: "):
+		g.cause = goCause{line: n, panic: strings.TrimSpace(s)}
+	case strings.HasPrefix(s, "exit status "), strings.HasPrefix(s, "signal: "):
+		g.cause.exit = s
+	case strings.HasPrefix(s, "# "):
+		g.of, _, _ = strings.Cut(s[2:], " ")
+		return false
+	}
+	g.detail(s)
+	return false
+}
+
+// header takes "=== RUN   TestX" and the like.
+func (g *goTest) header(n int, s string) bool {
+	word, name, _ := strings.Cut(s, " ")
+	name = strings.TrimSpace(name)
+	if name == "" || !slices.Contains([]string{"RUN", "PAUSE", "CONT", "NAME", "FUZZ"}, word) {
+		return false
+	}
+	g.at(n)
+	g.current, g.message = name, false
+	if word == "RUN" {
+		g.start(name, n)
+	}
+	return true
+}
+
+// result takes "    --- FAIL: TestX/sub (0.00s)". What a test printed without a
+// line feed stands before it on the same line: that is believed of a failure,
+// and of a test that is known to run.
+func (g *goTest) result(n int, s string, i int) bool {
+	word, rest, ok := strings.Cut(s[i+4:], ": ")
+	j := strings.LastIndex(rest, " (")
+	if !ok || j < 0 || !strings.HasSuffix(rest, "s)") || digits(rest[j+2:]) == 0 {
+		return false
+	}
+	name := rest[:j]
+	_, runs := g.began[name]
+	if strings.TrimLeft(s[:i], " \x16") != "" && word != "FAIL" && !runs {
+		return false
+	}
+	e := map[string]ending{"PASS": passed, "SKIP": skipped, "FAIL": failed, "BENCH": passed}[word]
+	if e == 0 {
+		return false
+	}
+	g.at(n)
+	g.done(e, name)
+	g.ended = append(g.ended, goEnd{name, e})
+	g.message = e == failed
+	if e == failed {
+		g.hold(Failure{Line: n, Kind: KindTest, Test: name, Status: "FAIL", Message: g.logs[name]})
+		g.indent = len(s) - len(strings.TrimLeft(s, " "))
+	}
+	delete(g.logs, name)
+	return true
+}
+
+// packageEnd takes "ok  	pkg	0.1s", "FAIL	pkg [build failed]" and "?   	pkg	[no
+// test files]", also where a CI made spaces of the tabs; FAIL and PASS alone end
+// the output of a test program that is not run by go test.
+func (g *goTest) packageEnd(n int, s string) bool {
+	f := strings.Fields(s)
+	if len(f) == 1 && (s == "PASS" || s == "FAIL") && g.session.open() {
+		g.at(n)
+		g.verdict = true
+		return true
+	}
+	if len(f) < 3 || f[0] != "ok" && f[0] != "FAIL" && f[0] != "?" || !strings.HasPrefix(f[2], "[") && f[2] != "(cached)" && !isSeconds(f[2]) {
+		return false
+	}
+	pkg, why := f[1], strings.Join(f[2:], " ")
+	g.at(n)
+	g.torn = false // the line is whole
+	switch {
+	case f[0] == "?", strings.Contains(why, "[no tests to run]"), strings.Contains(why, "[no test files]"):
+		g.end(pkg, skipped)
+	case f[0] == "ok":
+		g.end(pkg, passed)
+	default:
+		g.end(pkg, failed)
+		g.failed(n, pkg, why)
+	}
+	for i := range g.held {
+		g.held[i].Group = pkg
+	}
+	for _, e := range g.ended {
+		g.end(pkg+"."+e.test, e.e)
+	}
+	g.finish()
+	return true
+}
+
+func isSeconds(s string) bool {
+	return strings.HasSuffix(s, "s") && len(s) > 1 && strings.Trim(s[:len(s)-1], "0123456789.") == ""
+}
+
+func (g *goTest) finish() {
+	g.close()
+	g.current, g.message, g.verdict, g.ended, g.cause = "", false, false, nil, goCause{}
+	clear(g.logs)
+}
+
+// failed says why a package failed: by its tests, or by what ended it.
+func (g *goTest) failed(n int, pkg, why string) {
+	c := g.cause
+	first := g.last() // which is the one that a panic ended
+	switch {
+	case strings.HasPrefix(why, "["):
+		message := strings.Trim(why, "[]")
+		if said := g.build[pkg]; said != "" {
+			message += ": " + said
+		}
+		g.hold(Failure{Line: n, Kind: KindBuild, Status: "FAIL", Message: message})
+	case len(c.hung) > 0:
+		for _, test := range c.hung {
+			g.done(failed, test)
+			g.ended = append(g.ended, goEnd{test, failed})
+			g.hold(Failure{Line: c.line, Kind: KindTimeout, Test: test, Status: "TIMEOUT", Message: c.panic})
+		}
+	case c.panic != "" && first != nil && first.Message == "":
+		first.Message = c.panic
+	case c.panic != "" && first == nil:
+		test := g.onlyOne()
+		if test != "" {
+			g.done(failed, test)
+			g.ended = append(g.ended, goEnd{test, failed})
+		}
+		g.hold(Failure{Line: c.line, Kind: KindCrash, Test: test, Status: "CRASH", Message: c.panic})
+	case first == nil:
+		message := "the package failed, and names no test"
+		if c.exit != "" {
+			message += ": " + c.exit
+		}
+		g.hold(Failure{Line: n, Kind: KindTest, Status: "FAIL", Message: message})
+	}
+}
+
+// onlyOne is the test that ran, if it was one and those that it is part of.
+func (g *goTest) onlyOne() string {
+	for test := range g.began {
+		if !strings.HasPrefix(g.current+"/", test+"/") {
+			return ""
+		}
+	}
+	if _, ok := g.began[g.current]; !ok {
+		return ""
+	}
+	return g.current
+}
+
+// detail takes what may say why: lines below a failure, lines of a test that
+// runs, names of tests that hung, and what the compiler says.
+func (g *goTest) detail(s string) {
+	text := strings.TrimLeft(s, " \t")
+	depth := len(s) - len(text)
+	switch {
+	case g.cause.panic != "":
+		name, _, _ := strings.Cut(text, " ")
+		switch {
+		case strings.TrimSpace(s) == "running tests:":
+			g.cause.list = true
+		case g.cause.list && strings.HasPrefix(s, "\t\t") && len(g.cause.hung) < 1000:
+			g.cause.hung = append(g.cause.hung, name)
+		default:
+			g.cause.list = false
+		}
+	case g.message && g.last() != nil && (depth > g.indent || strings.HasPrefix(g.last().Test, "Example")) && text != "":
+		note(&g.last().Message, strings.TrimRight(text, " "))
+	case g.current != "" && depth >= 4 && text != "" && g.session.open():
+		if said := g.logs[g.current]; len(g.logs) < 1000 {
+			note(&said, strings.TrimRight(text, " "))
+			g.logs[g.current] = said
+		}
+	}
+	if g.of == "" {
+		return
+	}
+	if !strings.Contains(s, ".go:") && depth == 0 && !strings.HasPrefix(s, "package ") || len(g.build) > 1000 {
+		g.of = ""
+		return
+	}
+	said := g.build[g.of]
+	note(&said, text)
+	g.build[g.of] = said
+}
+
+// over implements lineReader.
+func (g *goTest) over() {
+	if g.session.open() {
+		if !g.verdict {
+			if g.cause.panic != "" {
+				g.failed(g.cause.line, "", "")
+			}
+			g.partial("go test: the log ends before the result of the package" + g.unended())
+		}
+		g.finish()
+	} else if g.cause.panic != "" && len(g.formats) > 0 && slices.Contains(g.formats, GoTest) {
+		g.failed(g.cause.line, "", "")
+		g.partial("go test: the log ends in a panic, before the result of the package")
+		g.finish()
+	}
+	g.events.over()
+}

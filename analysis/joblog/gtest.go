@@ -1,0 +1,179 @@
+package joblog
+
+import (
+	"strings"
+)
+
+// gtest reads what GoogleTest prints (its guide "Running Test Programs"), also
+// behind the "12: " of ctest -V. Shards that run side by side are read as one.
+type gtestLog struct {
+	session
+	current string // the test whose lines follow
+	said    string // of the current test
+	total   int    // how many tests are to run; 0 where it was not said
+	summary bool   // the lines that count were read
+	counted int    // failures by the summary
+	listing bool   // the summary lists them
+	crash   string // what ended the program
+}
+
+func newGTest(r *roll) lineReader { return &gtestLog{session: newSession(r, GTest)} }
+
+func (g *gtestLog) line(n int, s string) bool {
+	i := bracket(s)
+	if i < 0 {
+		g.text(s)
+		return false
+	}
+	rest := strings.TrimSpace(s[i+12:])
+	name, _, _ := strings.Cut(rest, " (")
+	name, param, _ := strings.Cut(name, ", where ")
+	name = strings.TrimSpace(name)
+	switch s[i+1 : i+11] {
+	case "==========":
+		g.frame(n, rest)
+	case "----------":
+		return g.open()
+	case " RUN      ":
+		if g.summary {
+			g.finish()
+		}
+		g.at(n)
+		g.start(name, n)
+		g.current, g.said = name, ""
+	case "       OK ":
+		g.at(n)
+		g.done(passed, name)
+		g.current = ""
+	case "  SKIPPED ", " DISABLED ":
+		g.at(n)
+		if !isCount(rest) {
+			g.done(skipped, name)
+		}
+		g.current = ""
+	case "  PASSED  ":
+		g.at(n)
+		g.summary = true
+	case "  FAILED  ":
+		g.fail(n, rest, name, param)
+	default:
+		return false
+	}
+	return true
+}
+
+// bracket is where "[ RUN      ]" or its like begins; a test may have printed
+// something before it on the line.
+func bracket(s string) int {
+	for at := 0; ; {
+		i := strings.IndexByte(s[at:], '[')
+		if i < 0 || at+i+12 >= len(s) {
+			return -1
+		}
+		at += i
+		if s[at+11] == ']' && s[at+12] == ' ' {
+			return at
+		}
+		at++
+	}
+}
+
+// isCount: "3 tests, listed below:", "1 test."
+func isCount(s string) bool {
+	_, rest, ok := number(s)
+	return ok && (rest == "" || strings.HasPrefix(rest, " test"))
+}
+
+// frame takes "Running 3 tests from 2 test suites." and "3 tests … ran."
+func (g *gtestLog) frame(n int, s string) {
+	if rest, ok := strings.CutPrefix(s, "Running "); ok {
+		if g.open() && (g.summary || len(g.began) > 0 && g.total > 0) {
+			g.finish() // the one before crashed, or said what there was to say
+		}
+		g.at(n)
+		k, _, _ := number(rest)
+		g.total += k
+		return
+	}
+	g.at(n)
+	if strings.Contains(s, " ran.") {
+		if k, _, ok := number(s); ok && g.total == 0 {
+			g.total = k
+		}
+	}
+}
+
+// fail takes a failure, or its line in the summary.
+func (g *gtestLog) fail(n int, rest, name, param string) {
+	g.at(n)
+	if isCount(rest) {
+		k, _, _ := number(rest)
+		g.counted += k
+		g.summary, g.listing = true, true
+		return
+	}
+	if name == "" {
+		return
+	}
+	if g.ends[name] == failed && g.listing {
+		return // listed again
+	}
+	g.done(failed, name)
+	message := g.said
+	if name != g.current {
+		message = ""
+	}
+	if param != "" {
+		message = strings.TrimSpace(message + "\nwhere " + param)
+	}
+	g.hold(Failure{Line: n, Kind: KindTest, Test: name, Status: "FAIL", Message: message})
+	g.current = ""
+}
+
+// deaths are what shells and libraries print when a program died.
+var deaths = []string{"Segmentation fault", "Aborted", "core dumped", "SIGSEGV", "SIGABRT", "SIGBUS", "SIGILL", "SIGFPE", "terminate called", "Assertion `", "Killed", "AddressSanitizer", "ThreadSanitizer"}
+
+// text takes what the test printed.
+func (g *gtestLog) text(s string) {
+	if !g.open() || len(g.began) == 0 {
+		return
+	}
+	if g.current != "" {
+		if k, rest, ok := number(s); ok && k >= 0 && strings.HasPrefix(rest, ": ") {
+			s = rest[2:]
+		}
+		note(&g.said, strings.TrimRight(s, " "))
+	}
+	if g.crash == "" && has(s, deaths) {
+		g.crash = strings.TrimSpace(s)
+		g.to++
+	}
+}
+
+func (g *gtestLog) over() {
+	if g.open() {
+		g.finish()
+	}
+}
+
+// finish ends a run. The test that ran when the program died is the one that
+// crashed.
+func (g *gtestLog) finish() {
+	listed := g.counts[passed] + g.counts[failed] + g.counts[skipped]
+	switch {
+	case !g.summary && g.crash != "" && len(g.began) == 1:
+		for test, line := range g.began {
+			g.hold(Failure{Line: line, Kind: KindCrash, Test: test, Status: "CRASH", Message: g.crash})
+			g.done(failed, test)
+		}
+		g.partial("gtest: the program crashed before its summary")
+	case !g.summary:
+		g.partial("gtest: the program did not end with its summary" + g.unended())
+	case g.counted > g.counts[failed]:
+		g.partial("gtest: the summary counts more failures than are listed")
+	case listed < g.total && g.counts[passed] > 0:
+		g.partial("gtest: fewer tests are listed than were to run")
+	}
+	g.close()
+	*g = gtestLog{session: g.session}
+}

@@ -1,0 +1,359 @@
+package joblog
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"golang.org/x/text/encoding"
+	"golang.org/x/text/encoding/charmap"
+)
+
+// junit reads JUnit XML: <testsuites> and <testsuite>, nested, several roots,
+// as Ant and Maven's surefire began it and all others write it. There is no
+// specification; surefire's schema (surefire-test-report.xsd) and Jenkins'
+// xunit-plugin say most.
+type junit struct {
+	d      *xml.Decoder
+	r      *Report
+	suites []junitSuite
+	test   *junitCase
+	prose  strings.Builder // the text of the element that is under way
+	inside string          // its name
+	known  bool
+}
+
+type junitSuite struct {
+	name            string
+	tests, failures int // as the suite says; -1 where it does not
+	listed, failed  int // as it lists, with those of the suites in it
+}
+
+type junitCase struct {
+	line     int
+	name     string
+	suite    string
+	status   string
+	skipped  bool
+	todo     bool // expected to fail: node:test has a <failure> beside it
+	rerun    bool
+	failures []Failure
+}
+
+func readJUnit(ctx context.Context, b *bufio.Reader, tests []string) (*Report, error) {
+	j := &junit{r: newReport(JUnit).want(tests)}
+	j.r.quiet = true
+	j.d = xml.NewDecoder(&cleaner{b: charset(b)})
+	j.d.Strict = false
+	j.d.CharsetReader = func(_ string, in io.Reader) (io.Reader, error) { return in, nil } // it is UTF-8 by now
+	for n := 0; ; n++ {
+		if n%256 == 0 && ctx.Err() != nil {
+			return j.r, ctx.Err()
+		}
+		t, err := j.d.RawToken()
+		line, _ := j.d.InputPos()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			j.r.partial(fmt.Sprintf("line %d: the XML is torn: %v", line, err))
+			break
+		}
+		switch t := t.(type) {
+		case xml.StartElement:
+			j.begin(line, t)
+		case xml.EndElement:
+			j.finish(t.Name.Local)
+		case xml.CharData:
+			if j.inside != "" && j.prose.Len() < longestText {
+				j.prose.Write(t[:min(len(t), longestText)])
+			}
+		}
+	}
+	j.over()
+	return j.r, nil
+}
+
+func (j *junit) begin(line int, t xml.StartElement) {
+	attr := func(name string) string {
+		for _, a := range t.Attr {
+			if a.Name.Local == name {
+				return a.Value
+			}
+		}
+		return ""
+	}
+	switch name := t.Name.Local; name {
+	case "testsuites", "testsuite":
+		j.known = true
+		s := junitSuite{name: attr("name"), tests: junitCount(attr("tests")), failures: junitCount(attr("failures"))}
+		if n := junitCount(attr("errors")); n > 0 {
+			s.failures = max(s.failures, 0) + n
+		}
+		if len(j.suites) < 1000 {
+			j.suites = append(j.suites, s)
+		}
+	case "testcase":
+		j.endCase(false)
+		j.known = true
+		class := attr("classname")
+		if class == "" {
+			class = attr("class")
+		}
+		full := attr("name")
+		if class != "" && full != "" && class != full {
+			full = class + "." + full
+		}
+		if full == "" {
+			full = class
+		}
+		status := attr("status")
+		if result := attr("result"); result != "" && result != "completed" {
+			status = result
+		}
+		j.test = &junitCase{line: line, name: full, suite: j.suite(), status: status}
+	case "failure", "error", "rerunFailure", "rerunError", "flakyFailure", "flakyError":
+		j.fault(line, name, attr("message"), attr("type"))
+	case "skipped", "ignored":
+		if j.test != nil {
+			j.test.skipped, j.test.todo = true, j.test.todo || attr("type") == "todo"
+		}
+	}
+}
+
+func junitCount(s string) int {
+	n, err := strconv.Atoi(strings.TrimSpace(s))
+	if err != nil || n < 0 {
+		return -1
+	}
+	return n
+}
+
+func (j *junit) suite() string {
+	for i := len(j.suites) - 1; i >= 0; i-- {
+		if j.suites[i].name != "" {
+			return j.suites[i].name
+		}
+	}
+	return ""
+}
+
+// fault takes a failure of the test, or of its suite. Those of reruns and of
+// tests that were flaky are not failures of their own: surefire has a <failure>
+// beside <rerunFailure>, and a test with <flakyFailure> passed in the end.
+func (j *junit) fault(line int, name, message, kind string) {
+	if name != "failure" && name != "error" {
+		if j.test != nil && strings.HasPrefix(name, "rerun") {
+			j.test.rerun = true
+		}
+		return
+	}
+	f := Failure{Line: line, Kind: KindTest, Group: j.suite(), Status: map[string]string{"failure": "FAIL", "error": "ERROR"}[name], Message: strings.TrimSpace(message)}
+	if f.Message == "" {
+		f.Message = kind
+		j.inside = name
+		j.prose.Reset()
+	}
+	if j.test == nil { // the suite's own
+		f.Test = j.suite()
+		j.r.add(f)
+		j.count(0, 1)
+		return
+	}
+	f.Line, f.Test = j.test.line, j.test.name
+	if len(j.test.failures) < 100 {
+		j.test.failures = append(j.test.failures, f)
+	}
+}
+
+func (j *junit) finish(name string) {
+	switch name {
+	case "testcase":
+		j.endCase(true)
+	case "testsuite", "testsuites":
+		j.endCase(false)
+		j.endSuite()
+	case j.inside:
+		text := strings.TrimSpace(j.prose.String())
+		if j.inside = ""; text == "" {
+			return
+		}
+		if j.test != nil && len(j.test.failures) > 0 {
+			j.test.failures[len(j.test.failures)-1].Message = text
+		} else if n := len(j.r.Failures); n > 0 && j.test == nil {
+			j.r.Failures[n-1].Message = clip(text, longestText)
+		}
+	}
+}
+
+// count adds to all suites that are under way.
+func (j *junit) count(listed, failed int) {
+	for i := range j.suites {
+		j.suites[i].listed += listed
+		j.suites[i].failed += failed
+	}
+}
+
+// endCase notes how a test ended; one whose element did not end is not known to
+// have passed.
+func (j *junit) endCase(whole bool) {
+	c := j.test
+	if c == nil {
+		return
+	}
+	j.test, j.inside = nil, ""
+	if !whole {
+		j.r.partial(fmt.Sprintf("line %d: the element of a test is torn", c.line))
+	}
+	lost := 0
+	if c.rerun && len(c.failures) == 0 {
+		c.failures = []Failure{{Line: c.line, Kind: KindTest, Test: c.name, Group: c.suite, Status: "FAIL", Message: "it failed in a rerun"}}
+	}
+	if c.todo {
+		c.failures = nil
+	}
+	for _, f := range c.failures {
+		j.r.add(f)
+		lost = 1
+	}
+	j.count(1, lost)
+	e := started
+	switch {
+	case lost > 0:
+		return
+	case c.skipped:
+		e = skipped
+	case !whole:
+	default:
+		e = j.status(c)
+	}
+	j.r.end(c.name, e)
+}
+
+// status reads the words by which gtest, CTest and others say that a test did
+// not run, or failed without a <failure>.
+func (j *junit) status(c *junitCase) ending {
+	switch strings.ToLower(c.status) {
+	case "", "run", "pass", "passed", "ok", "success", "successful", "succeeded", "completed", "flaky":
+		return passed
+	case "notrun", "not run", "disabled", "skip", "skipped", "suppressed", "ignored", "pending", "todo":
+		return skipped
+	case "fail", "failed", "failure", "error", "errored", "timeout", "timedout", "crash", "crashed", "interrupted":
+		j.r.add(Failure{Line: c.line, Kind: KindTest, Test: c.name, Group: c.suite, Status: strings.ToUpper(c.status)})
+		j.count(0, 1)
+		return failed
+	}
+	j.r.partial(fmt.Sprintf("line %d: the status %q of a test is not known", c.line, clip(c.status, 40)))
+	return started
+}
+
+// endSuite compares what a suite says with what it lists.
+func (j *junit) endSuite() {
+	if len(j.suites) == 0 {
+		return
+	}
+	s := j.suites[len(j.suites)-1]
+	j.suites = j.suites[:len(j.suites)-1]
+	switch {
+	case s.listed+s.failed < s.tests: // pytest counts a test twice whose teardown failed
+		j.r.partial(fmt.Sprintf("the suite %q has %s, and lists %d", clip(s.name, 100), counted(s.tests, "test"), s.listed))
+	case s.failed == 0 && s.failures > 0:
+		j.r.partial(fmt.Sprintf("the suite %q counts %s, and lists none", clip(s.name, 100), counted(s.failures, "failure")))
+	}
+}
+
+func (j *junit) over() {
+	if j.test != nil || len(j.suites) > 0 {
+		j.r.partial("the XML ends before its suites do")
+	}
+	j.endCase(false)
+	for len(j.suites) > 0 {
+		j.endSuite()
+	}
+	if !j.known {
+		j.r.partial("nothing in it is JUnit's")
+	}
+}
+
+// charset decodes XML that says that it is not UTF-8.
+func charset(b *bufio.Reader) *bufio.Reader {
+	head, _ := b.Peek(200)
+	end := bytes.Index(head, []byte("?>"))
+	if end < 0 {
+		return b
+	}
+	said := strings.ToLower(string(head[:end]))
+	for name, e := range map[string]encoding.Encoding{"iso-8859-1": charmap.ISO8859_1, "latin1": charmap.ISO8859_1, "iso-8859-15": charmap.ISO8859_15, "windows-1252": charmap.Windows1252, "cp1252": charmap.Windows1252, "windows-1251": charmap.Windows1251} {
+		if strings.Contains(said, `"`+name+`"`) || strings.Contains(said, `'`+name+`'`) {
+			return bufio.NewReader(e.NewDecoder().Reader(b))
+		}
+	}
+	return b
+}
+
+// cleaner makes of a stream what encoding/xml bears with: test runners put into
+// their XML what a test printed, with control characters, references to them, and
+// bytes that are no UTF-8. Line feeds stay.
+type cleaner struct {
+	b    *bufio.Reader
+	rest []byte
+	buf  [utf8.UTFMax]byte
+}
+
+func (c *cleaner) Read(p []byte) (int, error) {
+	n := 0
+	for n < len(p) {
+		if len(c.rest) > 0 {
+			k := copy(p[n:], c.rest)
+			n, c.rest = n+k, c.rest[k:]
+			continue
+		}
+		if n > 0 && c.b.Buffered() == 0 {
+			return n, nil
+		}
+		r, size, err := c.b.ReadRune()
+		if err != nil {
+			if n > 0 {
+				return n, nil
+			}
+			return 0, err
+		}
+		switch {
+		case r == utf8.RuneError && size == 1, r < ' ' && r != '\t' && r != '\n' && r != '\r', r == 0xfffe, r == 0xffff:
+			r = '?'
+		case r == '&':
+			c.reference()
+			continue
+		}
+		c.rest = utf8.AppendRune(c.buf[:0], r)
+	}
+	return n, nil
+}
+
+// reference passes "&" on, and makes a question mark of a reference to a
+// character that XML does not have.
+func (c *cleaner) reference() {
+	c.rest = append(c.buf[:0], '&')
+	head, _ := c.b.Peek(12)
+	end := bytes.IndexByte(head, ';')
+	if end < 2 || head[0] != '#' {
+		return
+	}
+	text, base := string(head[1:end]), 10
+	if text[0] == 'x' || text[0] == 'X' {
+		text, base = text[1:], 16
+	}
+	n, err := strconv.ParseUint(text, base, 32)
+	if err == nil && (n == '\t' || n == '\n' || n == '\r' || n >= ' ' && n < 0xd800 || n > 0xdfff && n < 0xfffe || n > 0xffff && n <= utf8.MaxRune) {
+		return
+	}
+	_, _ = c.b.Discard(end + 1)
+	c.rest = append(c.buf[:0], '?')
+}

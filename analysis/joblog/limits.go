@@ -1,0 +1,40 @@
+package joblog
+
+import (
+	"fmt"
+	"strings"
+)
+
+// The bounds of a report; the package comment tells of them.
+const (
+	mostFailures  = 10_000
+	mostText      = 16 << 20 // bytes of the text of failures
+	mostTestText  = 24 << 20 // bytes of the names of tests and of what is known of them
+	mostGroups    = 100_000
+	mostGroupText = 16 << 20 // bytes of the names of groups
+	longestText   = 16 << 10 // bytes of a message
+	longestName   = 4 << 10  // bytes of the name of a test
+	longestLine   = 4 << 20  // bytes of a line of JSON
+
+	perTest  = 160 // bytes that a test takes beside its name
+	perGroup = 64
+)
+
+// What a report says when a log is over its bounds.
+var (
+	tooManyFailures = fmt.Sprintf("more failures than a report keeps, which is %d of them or %d MiB of text", mostFailures, mostText>>20)
+	tooManyTests    = fmt.Sprintf("more tests than a report keeps, which is %d MiB of names", mostTestText>>20)
+	tooManyGroups   = fmt.Sprintf("more groups than a report keeps, which is %d of them or %d MiB of names", mostGroups, mostGroupText>>20)
+)
+
+// kept is how many bytes a report has.
+type kept struct{ text, tests, groups int }
+
+// clip is a copy of text, cut at a character: what is kept must not hold on to
+// the line that it stood in.
+func clip(s string, most int) string {
+	if len(s) <= most {
+		return strings.Clone(s)
+	}
+	return strings.Clone(strings.ToValidUTF8(s[:most], ""))
+}

@@ -1,0 +1,291 @@
+package joblog
+
+import (
+	"strings"
+)
+
+// mavenLog reads what Maven's surefire and failsafe plugins print of tests, of
+// the versions 2 and 3, and Maven of a build that failed.
+type mavenLog struct {
+	session
+	message bool // of the last failure
+	results bool // behind "Results:"
+	flakes  bool // names of tests that passed when they ran again follow
+	flaky   map[string]bool
+	classes map[string]ending
+	order   []string
+	lost    int // failures and errors by the classes' lines
+	total   bool
+	build   string // BUILD SUCCESS or FAILURE
+	compile int    // the line of a compilation error
+	problem string
+	goal    string
+}
+
+func newMaven(r *roll) lineReader { return &mavenLog{session: newSession(r, Maven)} }
+
+func (m *mavenLog) line(n int, s string) bool {
+	level, text := mavenLevel(s)
+	text = strings.TrimRight(text, " ")
+	plain := strings.TrimSpace(text)
+	switch {
+	case plain == "T E S T S":
+		m.at(n)
+		m.results = false
+		return true
+	case strings.HasPrefix(plain, "Tests run: "):
+		return m.count(n, plain)
+	case strings.HasPrefix(plain, "BUILD SUCCESS") && !strings.HasPrefix(plain, "BUILD SUCCESSFUL"), plain == "BUILD FAILURE":
+		if level == "" {
+			return false
+		}
+		m.at(n)
+		m.build = plain
+		return true
+	case strings.HasPrefix(plain, "COMPILATION ERROR"):
+		m.at(n)
+		m.compile = n
+		return true
+	case !m.open():
+		return false
+	case strings.HasPrefix(plain, "Running ") && !strings.Contains(plain[8:], " "):
+		m.at(n)
+		m.message = false
+		m.start(plain[8:], n)
+		return true
+	case strings.Contains(text, "<<< FAILURE!"), strings.Contains(text, "<<< ERROR!"):
+		return m.fail(n, plain)
+	case plain == "Flakes:", m.flakes && level == "WARNING" && strings.Contains(plain, ".") && !strings.Contains(plain, " "):
+		m.at(n)
+		m.flake(plain)
+		return true
+	case plain == "Results:", plain == "Results :":
+		m.at(n)
+		m.results, m.message = true, false
+		return true
+	case level == "ERROR" && strings.Contains(plain, "The forked VM terminated"), level == "ERROR" && strings.HasPrefix(plain, "Crashed tests:"):
+		m.crash(n, plain)
+		return true
+	case level == "ERROR" && m.compile > 0 && m.problem == "" && strings.Contains(plain, ".java:["):
+		m.problem = plain
+		return true
+	case level == "ERROR" && strings.HasPrefix(plain, "Failed to execute goal "):
+		m.at(n)
+		m.goal, _, _ = strings.Cut(strings.TrimPrefix(plain, "Failed to execute goal "), " -> ")
+		return true
+	}
+	if m.message && level == "" {
+		m.to = n
+		f := m.last()
+		if plain == "" || strings.HasPrefix(plain, "at ") {
+			m.message = plain == "" && f.Message == ""
+		} else {
+			note(&f.Message, plain)
+		}
+	}
+	return false
+}
+
+// mavenLevel takes "[ERROR] " away; old versions have none.
+func mavenLevel(s string) (level, text string) {
+	for _, l := range []string{"INFO", "ERROR", "WARNING"} {
+		if rest, ok := strings.CutPrefix(s, "["+l+"]"); ok {
+			return l, strings.TrimPrefix(rest, " ")
+		}
+	}
+	return "", s
+}
+
+// count takes the line of a class, or of all.
+//
+//	Tests run: 3, Failures: 1, Errors: 0, Skipped: 0, Time elapsed: 0.1 s <<< FAILURE! - in com.example.FooTest
+func (m *mavenLog) count(n int, s string) bool {
+	var nums [4]int
+	for i, words := range []string{"Tests run: ", "Failures: ", "Errors: ", "Skipped: "} {
+		j := strings.Index(s, words)
+		if j < 0 {
+			return false
+		}
+		k, _, ok := number(s[j+len(words):])
+		if !ok {
+			return false
+		}
+		nums[i] = k
+	}
+	m.at(n)
+	m.message = false
+	i := strings.LastIndex(s, " in ")
+	if i < 0 || !strings.Contains(s, "Time elapsed: ") {
+		if strings.Contains(s, "Time elapsed: ") { // surefire 2 of old: the class is the one that runs
+			m.class(m.onlyOne(), nums)
+			return true
+		}
+		m.total, m.flakes = true, false
+		if lost := nums[1] + nums[2]; lost > m.lost {
+			m.lost = lost
+		}
+		return true
+	}
+	m.class(strings.TrimSpace(s[i+4:]), nums)
+	return true
+}
+
+func (m *mavenLog) onlyOne() string {
+	if len(m.began) != 1 {
+		return ""
+	}
+	for class := range m.began {
+		return class
+	}
+	return ""
+}
+
+// class notes how a class ended. The methods that passed are not named.
+func (m *mavenLog) class(class string, nums [4]int) {
+	m.group = class
+	if class == "" {
+		return
+	}
+	e := skipped
+	switch {
+	case nums[1]+nums[2] > 0:
+		e = failed
+	case nums[0] > nums[3]:
+		e = passed
+	}
+	delete(m.began, class)
+	if m.classes == nil {
+		m.classes = map[string]ending{}
+	}
+	if was, ok := m.classes[class]; !ok {
+		if m.size += len(class) + perTest; m.size > mostTestText {
+			m.partial(tooManyTests)
+			return
+		}
+		m.order = append(m.order, class)
+	} else if worse(was) > worse(e) {
+		e = was
+	}
+	m.classes[class] = e
+}
+
+// flake notes a test that failed, and passed when surefire ran it again.
+func (m *mavenLog) flake(name string) {
+	if name == "Flakes:" {
+		m.flakes = true
+		return
+	}
+	if m.flaky == nil {
+		m.flaky = map[string]bool{}
+	}
+	if len(m.flaky) < mostFailures {
+		m.flaky[name] = true
+	}
+}
+
+// ends notes how the tests and their classes ended: what was flaky has passed.
+func (m *mavenLog) ends() {
+	lost := map[string]bool{}
+	list := m.held
+	m.held = nil
+	for _, f := range list {
+		if f.Kind == KindTest && m.flaky[f.Test] {
+			m.done(passed, f.Test, mavenMethod(f.Test))
+			lost[f.Group] = lost[f.Group] || false
+			continue
+		}
+		lost[f.Group] = true
+		if f.Kind == KindTest {
+			m.done(failed, f.Test, mavenMethod(f.Test))
+		}
+		m.held = append(m.held, f)
+	}
+	for _, class := range m.order {
+		e := m.classes[class]
+		if bad, ok := lost[class]; ok && !bad && e == failed {
+			e = passed
+		}
+		m.done(e, class)
+	}
+}
+
+// fail takes the line of a method.
+//
+//	testBar(com.example.FooTest)  Time elapsed: 0.01 s  <<< FAILURE!          2
+//	com.example.FooTest.testBar -- Time elapsed: 0.01 s <<< FAILURE!          3
+func (m *mavenLog) fail(n int, s string) bool {
+	name, _, ok := strings.Cut(s, "Time elapsed: ")
+	if !ok {
+		return false
+	}
+	name = strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(name), "--"))
+	if i := strings.LastIndexByte(name, '('); i > 0 && strings.HasSuffix(name, ")") && strings.Contains(name[i:], ".") {
+		name = name[i+1:len(name)-1] + "." + name[:i]
+	} else if i == 0 {
+		return false
+	}
+	m.at(n)
+	status := "FAIL"
+	if strings.Contains(s, "<<< ERROR!") {
+		status = "ERROR"
+	}
+	m.hold(Failure{Line: n, Kind: KindTest, Test: name, Group: m.group, Status: status})
+	m.message = true
+	return true
+}
+
+// mavenMethod is a method as mvn -Dtest names it: Class#method.
+func mavenMethod(name string) string {
+	i := strings.LastIndexByte(name, '.')
+	if i < 0 {
+		return name
+	}
+	return name[:i] + "#" + name[i+1:]
+}
+
+// crash notes that the program that ran the tests died.
+func (m *mavenLog) crash(n int, s string) {
+	m.at(n)
+	for _, f := range m.held {
+		if f.Kind == KindCrash {
+			return
+		}
+	}
+	test := m.onlyOne()
+	if test != "" {
+		m.done(failed, test)
+	}
+	m.hold(Failure{Line: n, Kind: KindCrash, Test: test, Status: "CRASH", Message: s})
+}
+
+func (m *mavenLog) over() {
+	if m.open() {
+		m.finish()
+	}
+}
+
+func (m *mavenLog) finish() {
+	m.ends()
+	tests := 0
+	for _, f := range m.held {
+		if f.Kind == KindTest {
+			tests++
+		}
+	}
+	if m.lost > tests {
+		m.partial("maven: the results count more failures than are listed")
+	}
+	if m.compile > 0 {
+		m.hold(Failure{Line: m.compile, Kind: KindBuild, Status: "FAIL", Message: strings.TrimSpace("COMPILATION ERROR " + m.problem)})
+	}
+	switch {
+	case m.build == "BUILD FAILURE" && len(m.held) == 0:
+		m.hold(Failure{Line: m.to, Kind: KindBuild, Status: "FAIL", Message: strings.TrimSpace("BUILD FAILURE: " + m.goal)})
+	case !m.total && m.build == "":
+		m.partial("maven: the log ends before the results")
+	case len(m.began) > 0:
+		m.partial("maven: a class began and did not end" + m.unended())
+	}
+	m.close()
+	*m = mavenLog{session: m.session}
+}

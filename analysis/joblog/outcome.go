@@ -1,0 +1,263 @@
+package joblog
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+)
+
+// ending is how a test ended, or that it has not.
+type ending int
+
+const (
+	started    ending = iota + 1
+	passed            // well
+	failed            // not as expected
+	skipped           // it was not run
+	expectedly        // as expected, which was not well: a known failure
+	retrying          // not well, and it will be run again
+)
+
+// outcome is what is known of a test, under whichever names.
+type outcome struct {
+	open []string // the names under which it began and has not ended
+	line int      // where it began last
+	hole int      // how many parts of the log could not be read before it began
+
+	passed, failed, skipped bool
+	crashed                 bool // and whether that was expected is not known yet
+	mayCrash                bool // that was how it was to end
+	soft                    bool // it ended with a known failure
+	lost                    bool // it began again before it ended, or what it said is not known
+	flaky                   bool // it ended badly, was run again, and that counts
+	implied                 bool // open, and another test began: that was its end if the log tells no others
+	wasImplied              bool // it began again after such an end
+	listed                  bool // gtest lists its failures again at the end
+}
+
+// outcome finds or makes the entry of a test; nil when there are too many.
+func (r *Report) outcome(test string) *outcome {
+	if o, ok := r.tests[test]; ok {
+		return o
+	}
+	test = clip(test, longestName)
+	name := test
+	if !ordinary(test) {
+		if o, ok := r.spelled[test]; ok {
+			return o
+		}
+		name = CanonicalTest(test)
+	}
+	full := r.size.tests > mostTestText
+	o := r.tests[name]
+	if o == nil {
+		if o = r.newOutcome(name, full); o == nil {
+			return nil
+		}
+	}
+	if name != test && !full {
+		if r.spelled == nil {
+			r.spelled = map[string]*outcome{}
+		}
+		r.spelled[test] = o
+		r.size.tests += len(test) + perTest/2
+	}
+	return o
+}
+
+// newOutcome makes the entry of a canonical name.
+func (r *Report) newOutcome(name string, full bool) *outcome {
+	file := fileOf(name)
+	if full && !r.asked[name] && !r.asked[file] {
+		r.partial(tooManyTests)
+		return nil
+	}
+	o := &outcome{hole: r.holes}
+	if r.tests == nil {
+		r.tests = map[string]*outcome{}
+	}
+	r.tests[name] = o
+	r.size.tests += len(name) + perTest
+	if file != name {
+		if r.byFile == nil {
+			r.byFile = map[string][]*outcome{}
+		}
+		r.byFile[file] = append(r.byFile[file], o)
+		r.size.tests += perTest
+	}
+	return o
+}
+
+// begin notes that a test began. One that did so before and has not ended, under
+// the same name, never will have.
+func (r *Report) begin(test string, line int) *outcome {
+	if len(test) > longestName {
+		test = clip(test, longestName)
+	}
+	o := r.outcome(test)
+	if o == nil {
+		return nil
+	}
+	switch {
+	case slices.Contains(o.open, test):
+		if o.implied {
+			o.implied, o.wasImplied = false, true
+		} else {
+			o.lost = true
+		}
+	case len(o.open) >= mostOpen:
+		o.lost = true
+	default:
+		o.open = append(o.open, strings.Clone(test))
+		o.hole = r.holes
+	}
+	if o.soft {
+		o.flaky = true
+	}
+	o.line, o.mayCrash = line, false
+	return o
+}
+
+// seen notes that a test is under way, without a word of when it began.
+func (r *Report) seen(test string, line int) {
+	if len(test) > longestName {
+		test = clip(test, longestName)
+	}
+	if o := r.outcome(test); o != nil && !slices.Contains(o.open, test) && len(o.open) < mostOpen {
+		o.open, o.line = append(o.open, strings.Clone(test)), line
+	}
+}
+
+// mostOpen is under how many names a test can be open at a time.
+const mostOpen = 100
+
+// end notes how a test ended. A failure wins over everything.
+func (r *Report) end(test string, e ending) {
+	if e == started {
+		r.begin(test, 0)
+		return
+	}
+	if len(test) > longestName {
+		test = clip(test, longestName) // as begin has it
+	}
+	if o := r.outcome(test); o != nil {
+		r.ended(o, test, e)
+	}
+}
+
+// ended notes how the test of an entry ended.
+func (r *Report) ended(o *outcome, test string, e ending) {
+	o.close(test)
+	switch e {
+	case passed, expectedly:
+		o.passed = true
+		o.soft = o.soft || e == expectedly
+		o.lost = o.lost || o.hole != r.holes
+	case failed:
+		r.failed(o, test)
+		o.failed = true
+	case skipped:
+		o.skipped = true
+	case retrying:
+		o.flaky = true
+	}
+}
+
+// close ends what is open: under the name given, or else under the only one that
+// there is.
+func (o *outcome) close(test string) {
+	if len(o.open) == 0 {
+		return
+	}
+	i := slices.Index(o.open, test)
+	if i < 0 && len(o.open) == 1 {
+		i = 0
+	}
+	if i >= 0 {
+		o.open = slices.Delete(o.open, i, i+1)
+		o.implied = false
+	}
+}
+
+// settle drops the crashes of a test whose end was to be a crash.
+func (r *Report) settle(test string) {
+	o := r.outcome(test)
+	if o == nil {
+		return
+	}
+	o.crashed, o.mayCrash = false, true
+	for _, i := range r.crashes[o] {
+		r.drop(i)
+	}
+	delete(r.crashes, o)
+}
+
+// drop takes back what was listed.
+func (r *Report) drop(at int) {
+	if r.dropped == nil {
+		r.dropped = map[int]bool{}
+	}
+	if at >= 0 {
+		r.dropped[at] = true
+	}
+}
+
+// finish is called at the end of a log: it lists the tests that began and have
+// no end. implied says whether the next test's beginning is the end of one;
+// group is the group of a test, where one is known.
+func (r *Report) finish(implied bool, group func(test string) string) {
+	if len(r.dropped) > 0 {
+		all := r.Failures
+		r.Failures = nil
+		for i, f := range all {
+			if !r.dropped[i] {
+				r.Failures = append(r.Failures, f)
+			}
+		}
+	}
+	var open []Failure
+	for _, o := range r.tests {
+		switch {
+		case o.implied && implied:
+			o.open, o.passed = nil, true
+		case o.wasImplied && !implied:
+			o.lost = true
+		}
+		if o.failed || o.crashed {
+			continue
+		}
+		for _, name := range o.open {
+			open = append(open, Failure{Line: o.line, Kind: KindTest, Test: name, Group: group(name), Message: neverEnded})
+		}
+	}
+	slices.SortFunc(open, func(a, b Failure) int { return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Test, b.Test)) })
+	for _, f := range open {
+		r.list(f)
+	}
+	if len(open) > 0 {
+		slices.SortStableFunc(r.Failures, func(a, b Failure) int { return cmp.Compare(a.Line, b.Line) })
+	}
+	r.dropped, r.crashes = nil, nil
+}
+
+// neverEnded is the message of a test that began and did not end.
+const neverEnded = "the test began and did not end"
+
+// unended reports whether this is such a test, which has not failed.
+func (f Failure) unended() bool { return f.Status == "" && f.Message == neverEnded }
+
+// failed notes the name of a test that failed where it may be another test's, of
+// which nobody can say: that of a file of which it is not known where in the
+// source tree it is, or of a variant.
+func (r *Report) failed(o *outcome, test string) {
+	if o.failed || o.crashed || ordinary(test) {
+		return
+	}
+	name := CanonicalTest(test)
+	if strings.HasPrefix(name, "/") || strings.Contains(name, "://") || strings.Contains(name, "?") {
+		r.strays = append(r.strays, name)
+	}
+}
+
+// crashStatus is the status of a test in which a process crashed.
+const crashStatus = "CRASH"

@@ -1,0 +1,72 @@
+package joblog
+
+import (
+	"path"
+	"strings"
+)
+
+// placeless is a message in which files are named as they are on all machines.
+func placeless(message string) string {
+	if !strings.ContainsAny(message, `/\`) {
+		return message
+	}
+	var out strings.Builder
+	for i := 0; i < len(message); {
+		n := strings.IndexAny(message[i:], " \t\n\r\"'`()<>[]{}|,;=")
+		switch {
+		case n < 0:
+			n = len(message) - i
+		case n == 0:
+			out.WriteByte(message[i])
+			i++
+			continue
+		}
+		out.WriteString(placelessWord(message[i : i+n]))
+		i += n
+	}
+	return out.String()
+}
+
+// placelessWord is a word without the folders of the machine, if it is the path
+// of a file.
+func placelessWord(w string) string {
+	if !strings.ContainsAny(w, `/\`) {
+		return w
+	}
+	p := strings.ReplaceAll(w, `\`, "/")
+	if rest, ok := strings.CutPrefix(p, "file:"); ok {
+		p = "/" + strings.TrimLeft(rest, "/")
+	}
+	if len(p) > 2 && p[1] == ':' && p[2] == '/' {
+		p = "/" + p
+	}
+	if !strings.HasPrefix(p, "/") || !machine(p) {
+		if strings.Contains(w, "/") {
+			return w
+		}
+		return p
+	}
+	parts := strings.Split(path.Clean(p), "/")[1:]
+	for i := len(parts) - 2; i >= 0; i-- {
+		if workFolder(parts[i]) {
+			rest := "/" + strings.Join(parts[i+1:], "/")
+			if in := inTree("/build" + rest); in != "/build"+rest {
+				return in
+			}
+			return rest[1:]
+		}
+	}
+	for i, part := range parts {
+		if strings.HasPrefix(part, "tmp") && len(part) >= len("tmp")+6 { // as mkdtemp names them
+			parts[i] = "tmp"
+		}
+	}
+	return "/" + strings.Join(parts, "/")
+}
+
+// workFolder reports whether a folder is one that a worker makes for a task: it
+// has another name each time. What lies in it is named alike on all machines.
+func workFolder(name string) bool {
+	number, ok := strings.CutPrefix(name, "task_")
+	return ok && number != "" && digits(number) == len(number)
+}

@@ -1,0 +1,165 @@
+package joblog
+
+import (
+	"slices"
+	"sort"
+)
+
+// longestDetail is how many bytes of a message a test runner's failure keeps.
+const longestDetail = 4 << 10
+
+// roll is what the readers of a plain log have found.
+type roll struct {
+	formats  []Format
+	failures []Failure
+	names    []string // in their order
+	ends     map[string]ending
+	size     int
+	asked    map[string]bool // canonical names that are kept whatever else is
+	reason   string          // why there may be more
+	spans    []span          // the lines of test runners
+	torn     bool            // the line that is read has no end: what it says may go on
+}
+
+// span is the lines of one run of a test runner, both inclusive.
+type span struct{ from, to int }
+
+// newRoll returns a roll that keeps the ends of the tests that are named whatever
+// else there is.
+func newRoll(tests []string) *roll {
+	r := &roll{ends: map[string]ending{}, asked: map[string]bool{}}
+	for _, t := range tests {
+		r.asked[CanonicalTest(t)] = true
+	}
+	return r
+}
+
+// partial notes why there may be more failures.
+func (r *roll) partial(why string) {
+	if r.reason == "" {
+		r.reason = why
+	}
+}
+
+func (r *roll) saw(f Format) {
+	if !slices.Contains(r.formats, f) {
+		r.formats = append(r.formats, f)
+	}
+}
+
+func (r *roll) add(f Failure) {
+	if len(r.failures) >= mostFailures {
+		r.partial(tooManyFailures)
+		return
+	}
+	f.Message = clip(f.Message, longestDetail)
+	r.failures = append(r.failures, f)
+}
+
+// end notes how a test ended in one run of a test runner. Of several runs, of
+// other packages or of the same one again, the worst counts: a test that once
+// failed is failed, and one that once did not end is not known to have passed.
+func (r *roll) end(name string, e ending) {
+	if name == "" {
+		return
+	}
+	if e == passed && r.torn {
+		e = started
+	}
+	name = clip(name, longestName)
+	was, known := r.ends[name]
+	switch {
+	case !known && r.size > mostTestText && !r.asked[CanonicalTest(name)]:
+		r.partial(tooManyTests)
+	case !known:
+		r.size += len(name) + perTest
+		r.names = append(r.names, name)
+		r.ends[name] = e
+	case worse(e) > worse(was):
+		r.ends[name] = e
+	}
+}
+
+// worse orders endings by what they forbid to say of a test.
+func worse(e ending) int {
+	switch e {
+	case failed:
+		return 4
+	case started:
+		return 3
+	case passed:
+		return 2
+	}
+	return 1
+}
+
+// span notes the lines of a run; the runs of a log come in any order.
+func (r *roll) span(from, to int) {
+	if n := len(r.spans); n > 0 && from <= r.spans[n-1].to+1 && from >= r.spans[n-1].from {
+		r.spans[n-1].to = max(r.spans[n-1].to, to)
+		return
+	}
+	if len(r.spans) < mostFailures {
+		r.spans = append(r.spans, span{from, to})
+	}
+}
+
+// covers reports whether a failure that the rules for plain logs found is only
+// part of what a test runner wrote: a traceback's last line is not a failure of
+// its own, and gtest's lines are read by both.
+func (r *roll) covers(f Failure) bool {
+	if !r.inSpan(f.Line) {
+		return false
+	}
+	switch f.Kind {
+	case KindLog, KindBuild, KindInfra:
+		return true
+	case KindTest:
+		if _, known := r.ends[f.Test]; known && f.unended() {
+			return true // its reader knows better how it ended
+		}
+		_, taken := slices.BinarySearchFunc(r.failures, f.Line, func(o Failure, line int) int { return o.Line - line })
+		return taken || r.ends[f.Test] == failed
+	}
+	return false
+}
+
+func (r *roll) inSpan(line int) bool {
+	if !sort.SliceIsSorted(r.spans, func(i, j int) bool { return r.spans[i].from < r.spans[j].from }) {
+		r.merge()
+	}
+	i := sort.Search(len(r.spans), func(i int) bool { return r.spans[i].to >= line })
+	return i < len(r.spans) && r.spans[i].from <= line
+}
+
+// merge sorts the spans, and joins those that overlap.
+func (r *roll) merge() {
+	slices.SortFunc(r.spans, func(a, b span) int { return a.from - b.from })
+	out := r.spans[:0]
+	for _, s := range r.spans {
+		if n := len(out); n > 0 && s.from <= out[n-1].to {
+			out[n-1].to = max(out[n-1].to, s.to)
+			continue
+		}
+		out = append(out, s)
+	}
+	r.spans = out
+}
+
+// endings calls each with what a report knows of each test, by its canonical
+// name and in no order. As in a verdict, a failure wins, and then what is not
+// known.
+func (r *Report) endings(each func(test string, e ending)) {
+	for test, o := range r.tests {
+		switch {
+		case o.failed || o.crashed:
+			each(test, failed)
+		case o.lost || o.flaky || len(o.open) > 0:
+			each(test, started)
+		case o.passed:
+			each(test, passed)
+		case o.skipped:
+			each(test, skipped)
+		}
+	}
+}

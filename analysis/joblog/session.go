@@ -1,0 +1,197 @@
+package joblog
+
+import (
+	"maps"
+	"slices"
+	"strings"
+)
+
+// session is the base of a reader of lines: one run of a test runner, from its
+// first line to its summary.
+type session struct {
+	*roll
+	format Format
+	group  string // what the tests are part of: a package, a binary, a file
+	from   int    // its first line; 0 when none is under way
+	to     int
+	began  map[string]int // tests that have not ended, with their lines
+	size   int            // of their names
+	held   []Failure      // until more is known of them
+	counts [skipped + 1]int
+}
+
+func newSession(r *roll, format Format) session {
+	return session{roll: r, format: format, began: map[string]int{}}
+}
+
+func (r *session) open() bool { return r.from > 0 }
+
+// at notes that a line is the format's.
+func (r *session) at(number int) {
+	r.saw(r.format)
+	if r.from == 0 {
+		r.from = number
+	}
+	r.to = number
+}
+
+func (r *session) start(test string, number int) {
+	if r.size > mostTestText {
+		r.partial(tooManyTests)
+		return
+	}
+	if _, ok := r.began[test]; !ok {
+		r.began[test] = number
+		r.size += len(test) + perTest
+	}
+}
+
+// done notes how a test ended, under all names that it may be asked for by.
+func (r *session) done(e ending, test string, more ...string) {
+	if _, ok := r.began[test]; ok {
+		delete(r.began, test)
+		r.size -= len(test) + perTest
+	}
+	r.counts[e]++
+	r.end(test, e)
+	for _, name := range more {
+		r.end(name, e)
+	}
+}
+
+// hold keeps a failure until the run is closed, so that more can be said of it.
+func (r *session) hold(f Failure) {
+	if len(r.held) >= mostFailures {
+		r.partial(tooManyFailures)
+		return
+	}
+	r.held = append(r.held, f)
+}
+
+// last is the failure that was held last, or nil. It is valid until the next.
+func (r *session) last() *Failure {
+	if len(r.held) == 0 {
+		return nil
+	}
+	return &r.held[len(r.held)-1]
+}
+
+// unended names tests that began and did not end, for a reason.
+func (r *session) unended() string {
+	names := slices.Sorted(maps.Keys(r.began))
+	if len(names) == 0 {
+		return ""
+	}
+	return "; began and did not end: " + strings.Join(names[:min(len(names), 5)], ", ")
+}
+
+// close ends the run: tests that began and did not end are listed, and are not
+// known to have passed.
+func (r *session) close() {
+	for _, test := range slices.Sorted(maps.Keys(r.began)) {
+		r.end(test, started)
+		r.hold(Failure{Line: r.began[test], Kind: KindTest, Test: test, Group: r.group, Message: neverEnded})
+	}
+	for _, f := range r.held {
+		r.add(f)
+	}
+	if r.from > 0 {
+		r.span(r.from, r.to)
+	}
+	*r = newSession(r.roll, r.format)
+}
+
+// note adds a line to a message.
+func note(message *string, line string) {
+	if len(*message)+len(line) < longestDetail {
+		if *message != "" {
+			*message += "\n"
+		}
+		*message += line
+	}
+}
+
+// bare is a line without what CIs put before each line, and without colours.
+func bare(s string) string {
+	s = withoutColours(s)
+	for range 3 {
+		rest, ok := withoutStamp(s)
+		if !ok {
+			return s
+		}
+		s = rest
+	}
+	return s
+}
+
+// withoutStamp takes one stamp away.
+//
+//	[task 2026-01-01T00:00:00.000Z] text     Taskcluster
+//	2026-01-01T00:00:00.0000000Z text        GitHub
+//	[2026-01-01T00:00:00.000Z] text          Jenkins
+//	12:34:56     INFO - text                 mozharness
+//	12:34:56.789  text                       Buildbot's and Jenkins' timestamps
+func withoutStamp(s string) (string, bool) {
+	switch {
+	case len(s) < 9:
+		return s, false
+	case s[0] == '[':
+		if rest := stripTaskcluster(s); len(rest) < len(s) {
+			return rest, true
+		}
+		if end := strings.IndexByte(s, ']'); end > 8 && end < 40 && isClock(s[1:end]) {
+			return strings.TrimPrefix(s[end+1:], " "), true
+		}
+		return s, false
+	case s[0] < '0' || s[0] > '9':
+		return s, false
+	}
+	first, rest, ok := strings.Cut(s, " ")
+	switch {
+	case !ok:
+		return "", isClock(s) || isDate(s)
+	case isDate(first) && len(first) > 15:
+		return rest, true
+	case isDate(first): // the clock follows
+		if clock, after, _ := strings.Cut(rest, " "); isClock(clock) {
+			return withoutLevel(after), true
+		}
+	case isClock(first):
+		return withoutLevel(rest), true
+	}
+	return s, false
+}
+
+// withoutLevel takes mozharness' "    INFO - " away.
+func withoutLevel(s string) string {
+	level, rest := word(strings.TrimLeft(s, " "))
+	if text, ok := strings.CutPrefix(rest, " - "); ok && level != "" {
+		return strings.TrimPrefix(text, " ")
+	}
+	return s
+}
+
+// isDate: 2026-01-01, and a clock behind a T.
+func isDate(s string) bool {
+	return len(s) >= 10 && digits(s) == 4 && s[4] == '-' && digits(s[5:]) == 2 && s[7] == '-' && digits(s[8:]) == 2 && (len(s) == 10 || s[10] == 'T' && isClock(s[11:]))
+}
+
+// isClock: 12:34:56, with a fraction and a zone or without.
+func isClock(s string) bool {
+	if len(s) < 8 || digits(s) != 2 || s[2] != ':' || digits(s[3:]) != 2 || s[5] != ':' || digits(s[6:]) != 2 {
+		return false
+	}
+	return strings.Trim(s[8:], ".,0123456789Z+-:") == ""
+}
+
+// number is the number that s begins with, and what follows it.
+func number(s string) (n int, rest string, ok bool) {
+	d := digits(s)
+	if d == 0 || d > 9 {
+		return 0, s, false
+	}
+	for _, c := range s[:d] {
+		n = n*10 + int(c-'0')
+	}
+	return n, s[d:], true
+}

@@ -1,0 +1,254 @@
+package joblog
+
+import (
+	"bytes"
+	"encoding/json"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/mozci/mozci/job"
+)
+
+// sniffed is how much of a log is looked at to tell its format.
+const sniffed = 64 << 10
+
+// errNotALog is what is wrong with content that is no log of a known format. A
+// page of HTML is none of these: it is what a server says instead of the log.
+var errNotALog = errors.New("no log")
+
+// contentError says what something looks like instead of a log.
+type contentError struct {
+	looks string // "it is empty"
+	next  string // what to do
+	page  bool
+}
+
+func (e *contentError) Error() string { return e.looks + "; " + e.next }
+
+// Is makes it malformed, and no log.
+func (e *contentError) Is(target error) bool {
+	return target == job.ErrMalformed || target == errNotALog && !e.page
+}
+
+// sniff tells the format of a log by its head; whole says that there is no more.
+// What is certainly no log gives a contentError.
+func sniff(head []byte, whole bool) (Format, error) {
+	text := bytes.TrimLeft(head, " \t\r\n\v\f\x00")
+	if len(text) == 0 && whole {
+		return "", &contentError{looks: "it is empty", next: "see whether the job wrote it, and whether it has another log"}
+	}
+	if name, ok := binaryOf(head); ok {
+		return "", &contentError{looks: "it looks like " + name + ", not like a log", next: "unpack or convert it first, or name the log itself"}
+	}
+	if bytes.HasPrefix(text, []byte("<")) {
+		return sniffTags(text)
+	}
+	if f, ok := sniffLines(head); ok {
+		return f, nil
+	}
+	if bytes.HasPrefix(text, []byte("{")) || bytes.HasPrefix(text, []byte("[")) {
+		return sniffJSON(text)
+	}
+	return PlainText, nil
+}
+
+// magics are the beginnings of what people take for logs.
+var magics = []struct{ magic, name string }{
+	{"\x7fELF", "a program (ELF)"},
+	{"\x89PNG", "a picture (PNG)"},
+	{"\xff\xd8\xff", "a picture (JPEG)"},
+	{"GIF8", "a picture (GIF)"},
+	{"%PDF-", "a PDF"},
+	{"7z\xbc\xaf\x27\x1c", "an archive (7z)"},
+	{"Rar!\x1a", "an archive (RAR)"},
+	{"\x04\x22\x4d\x18", "an archive (lz4)"},
+	{"!<arch>\n", "an archive (ar)"},
+	{"SQLite format 3\x00", "an SQLite database"},
+	{"\xca\xfe\xba\xbe", "a program (Java or Mach-O)"},
+	{"MDMP", "a minidump"},
+	{"\x1f\x9d", "an archive (compress)"},
+	{"LZIP", "an archive (lzip)"},
+	{"\x1f\x8b", "a torn gzip"},
+	{"\x28\xb5\x2f\xfd", "a torn zstd"},
+	{"\xfd7zXZ", "a torn xz"},
+	{"PK\x03\x04", "a torn zip"},
+}
+
+// binaryOf tells what is no text: by how it begins, or by the control characters
+// and broken UTF-8 in its first kilobytes. A log may have a few of both.
+func binaryOf(head []byte) (string, bool) {
+	for _, m := range magics {
+		if bytes.HasPrefix(head, []byte(m.magic)) {
+			return m.name, true
+		}
+	}
+	if len(head) > 262 && string(head[257:262]) == "ustar" {
+		return "an archive (tar)", true
+	}
+	head = head[:min(len(head), 4<<10)]
+	control, broken := 0, 0
+	for rest := head; len(rest) > 0; {
+		r, size := utf8.DecodeRune(rest)
+		switch {
+		case r == utf8.RuneError && size == 1:
+			broken++
+		case r < ' ' && !strings.ContainsRune("\t\n\v\f\r\b\x1b\x0e\x0f\x16", r):
+			control++
+		}
+		rest = rest[size:]
+	}
+	if control*100 > len(head)*8 || control*100 > len(head) && broken*100 > len(head)*20 {
+		return "binary data", true
+	}
+	return "", false
+}
+
+// sniffTags tells what begins with a tag.
+func sniffTags(text []byte) (Format, error) {
+	d := xml.NewDecoder(bytes.NewReader(text))
+	d.Strict = false
+	d.CharsetReader = func(_ string, r io.Reader) (io.Reader, error) { return r, nil }
+	declared := bytes.HasPrefix(text, []byte("<?xml")) || bytes.HasPrefix(text, []byte("<!"))
+	for {
+		t, err := d.RawToken()
+		if err != nil {
+			break
+		}
+		switch t := t.(type) {
+		case xml.Directive:
+			if words := strings.Fields(strings.ToLower(string(t))); len(words) > 1 && words[0] == "doctype" && words[1] == "html" {
+				return "", errPage()
+			}
+		case xml.StartElement:
+			switch name := strings.ToLower(t.Name.Local); {
+			case slices.Contains([]string{"html", "head", "body", "title", "meta", "center", "h1"}, name):
+				return "", errPage()
+			case name == "testsuites" || name == "testsuite":
+				return JUnit, nil
+			case declared:
+				return "", &contentError{
+					looks: fmt.Sprintf("it is XML whose root is <%s>, not JUnit's <testsuites> or <testsuite>", clip(t.Name.Local, 40)),
+					next:  "have the job write JUnit XML, or name its plain log",
+				}
+			}
+			return PlainText, nil
+		}
+	}
+	if declared {
+		return "", &contentError{looks: "it begins as XML does, and has no element", next: "see whether it was written to its end"}
+	}
+	return PlainText, nil
+}
+
+func errPage() error {
+	return &contentError{looks: "it looks like an HTML page, not like a log", next: "the server may have answered with an error or a login page: open its address in a browser", page: true}
+}
+
+// sniffLines tells the JSON lines of mozlog, also when the first of them is torn.
+func sniffLines(head []byte) (Format, bool) {
+	n := 0
+	for line := range bytes.Lines(head) {
+		line = bytes.TrimSpace(line)
+		if len(line) == 0 {
+			continue
+		}
+		if n++; line[0] != '{' || n > 20 {
+			return "", false
+		}
+		if f, ok := sniffLine(line); ok {
+			return f, true
+		}
+	}
+	return "", false
+}
+
+// sniffLine tells the format of a line of JSON by its action.
+func sniffLine(line []byte) (Format, bool) {
+	var l struct {
+		Action text
+		Line   json.RawMessage
+		Source json.RawMessage
+	}
+	a, _ := actionOf(line)
+	if json.NewDecoder(bytes.NewReader(line)).Decode(&l) == nil { // of several the first
+		a = string(l.Action)
+	}
+	switch {
+	case a == "":
+		return "", false
+	case a == "test_groups", a == "group_result", a == "test_result", l.Line != nil && l.Source == nil:
+		return ErrorSummary, true
+	case l.Source != nil, slices.Contains([]string{"suite_start", "suite_end", "test_start", "test_status", "test_end", "process_output", "group_start", "group_end", "crash", "log"}, a):
+		return StructuredLog, true
+	}
+	return "", false
+}
+
+// sniffJSON tells what is JSON from its first byte on. What is followed by
+// something else is a plain log that begins with some JSON; so are lines of JSON,
+// unless nothing in them is known in the end.
+func sniffJSON(text []byte) (Format, error) {
+	d := json.NewDecoder(bytes.NewReader(text))
+	first, err := d.Token()
+	if err != nil {
+		return PlainText, nil //nolint:nilerr // it only looked like JSON
+	}
+	var keys []string
+	for depth, key := 1, first == json.Delim('{'); depth > 0; {
+		t, err := d.Token()
+		if err != nil {
+			if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+				break // the head ends here
+			}
+			return PlainText, nil //nolint:nilerr // as above
+		}
+		switch t {
+		case json.Delim('{'), json.Delim('['):
+			depth++
+			key = false
+			continue
+		case json.Delim('}'), json.Delim(']'):
+			depth--
+			key = depth == 1 && first == json.Delim('{')
+			continue
+		}
+		if depth != 1 || first != json.Delim('{') {
+			continue
+		}
+		if s, ok := t.(string); key && ok {
+			keys = append(keys, clip(s, 40))
+			key = false
+		} else {
+			key = true
+		}
+	}
+	for err == nil { // what follows
+		if _, err = d.Token(); err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+			return PlainText, nil
+		}
+	}
+	has := func(names ...string) bool {
+		return slices.ContainsFunc(names, func(n string) bool { return slices.Contains(keys, n) })
+	}
+	switch {
+	case has("results") && (has("run_info", "time_start", "time_end") || bytes.Contains(text, []byte(`"subtests"`))), has("run_info") && has("time_start"):
+		return WPTReport, nil
+	case has("Action", "ImportPath") && has("Action"):
+		return PlainText, nil // go test -json
+	}
+	return PlainText, unknownJSON(keys)
+}
+
+// unknownJSON is returned beside PlainText: it counts if no line is known.
+func unknownJSON(keys []string) error {
+	looks := "it is JSON, and not of a known format"
+	if len(keys) > 0 {
+		looks = fmt.Sprintf("it is JSON with the members %s, and not of a known format", strings.Join(keys[:min(len(keys), 5)], ", "))
+	}
+	return &contentError{looks: looks, next: "known are errorsummary, mozlog, wptreport and go test -json: name one with its format, or the job's plain log"}
+}

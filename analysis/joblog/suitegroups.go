@@ -1,0 +1,152 @@
+package joblog
+
+import (
+	"encoding/json"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// suiteGroups are the groups of a structured log. The manifests that the start
+// of the suite lists with their tests are groups; where it lists tests alone,
+// those that begin and end are. What xpcshell calls groups, "parallel" and
+// "sequential", are none.
+type suiteGroups struct {
+	r       *Report
+	members map[string]string // the group of a test
+	counts  map[string]*groupCount
+	listed  bool   // the suite lists its groups
+	current string // the one that is under way
+	size    int
+}
+
+// groupCount is how far a group is.
+type groupCount struct {
+	tests, open, ended, skipped int
+	failed, over                bool
+}
+
+// announce takes the groups of a suite_start, which are the keys of its tests;
+// a list of tests has none.
+func (s *suiteGroups) announce(tests json.RawMessage) {
+	s.members, s.counts, s.listed, s.current, s.size = map[string]string{}, map[string]*groupCount{}, false, "", 0
+	var groups map[string]json.RawMessage
+	if len(tests) == 0 || tests[0] != '{' || json.Unmarshal(tests, &groups) != nil {
+		return
+	}
+	for _, name := range slices.Sorted(maps.Keys(groups)) {
+		if !wanted(text(name)) {
+			continue
+		}
+		s.listed = true
+		s.r.group(Group{Name: name})
+		c := s.count(name)
+		var ids []testID
+		if c == nil || json.Unmarshal(groups[name], &ids) != nil {
+			continue
+		}
+		c.tests = len(ids)
+		for _, id := range ids {
+			if s.size += len(id) + perGroup; s.size > mostGroupText {
+				s.r.partial(tooManyGroups)
+				return
+			}
+			s.members[cleanTest(string(id))] = name
+		}
+	}
+}
+
+// cleanTest is a test's name without what is added when it is told once more.
+func cleanTest(test string) string { return strings.TrimSuffix(test, " (finished)") }
+
+// of is the group of a test; of none, the one that is under way.
+func (s *suiteGroups) of(test string) string {
+	if g, ok := s.members[cleanTest(test)]; ok {
+		return g
+	}
+	return s.current
+}
+
+// count finds or makes what is known of a group; nil for none, or one too many.
+func (s *suiteGroups) count(name string) *groupCount {
+	if s.counts == nil {
+		s.counts = map[string]*groupCount{}
+	}
+	c, ok := s.counts[name]
+	if ok || !wanted(text(name)) {
+		return c
+	}
+	if s.size += len(name) + 2*perGroup; s.size > mostGroupText {
+		s.r.partial(tooManyGroups)
+		return nil
+	}
+	c = &groupCount{}
+	s.counts[name] = c
+	return c
+}
+
+func (s *suiteGroups) begin(name string) {
+	if c := s.counts[name]; c != nil || !s.listed && wanted(text(name)) && name != "parallel" && name != "sequential" {
+		s.current = name
+		if c != nil {
+			c.over = false
+		}
+	}
+}
+
+func (s *suiteGroups) end(name string) {
+	if name == s.current {
+		s.current = ""
+	}
+	if s.listed && s.counts[name] == nil || name == "parallel" || name == "sequential" {
+		return
+	}
+	if c := s.count(name); c != nil {
+		s.close(name, c)
+	}
+}
+
+// close tells how a group ended: not well if a test in it failed or has no end.
+func (s *suiteGroups) close(name string, c *groupCount) {
+	status := "OK"
+	switch {
+	case c.failed || c.open > 0:
+		status = "ERROR"
+	case c.ended > 0 && c.skipped == c.ended:
+		status = "SKIP"
+	}
+	c.over = true
+	s.r.group(Group{Name: name, Status: status})
+}
+
+// over ends the groups of a suite that are not told to end: those of which all
+// tests have.
+func (s *suiteGroups) over() {
+	for _, name := range slices.Sorted(maps.Keys(s.counts)) {
+		if c := s.counts[name]; !c.over && c.ended > 0 && c.ended >= c.tests {
+			s.close(name, c)
+		}
+	}
+}
+
+func (s *suiteGroups) started(group string) {
+	if c := s.count(group); c != nil {
+		c.open++
+	}
+}
+
+func (s *suiteGroups) ended(group string, skipped bool) {
+	if c := s.count(group); c != nil {
+		c.open = max(0, c.open-1)
+		c.ended++
+		if skipped {
+			c.skipped++
+		}
+	}
+}
+
+func (s *suiteGroups) failed(group string) {
+	if c := s.count(group); c != nil {
+		c.failed = true
+	}
+}

@@ -1,0 +1,321 @@
+package joblog
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// tapLog reads the Test Anything Protocol (testanything.org, versions 12 to 14),
+// with the subtests of version 14 and of node:test.
+type tapLog struct {
+	session
+	level  []tapLevel // the document and its subtests that are under way
+	last   tapPoint
+	yaml   bool // the block below a test point
+	text   bool // a block scalar of the message
+	indent int
+	bail   string
+}
+
+type tapLevel struct {
+	indent int
+	name   string // of the subtest
+	plan   int    // -1 where none was read
+	seen   int
+	points map[int]bool
+}
+
+type tapPoint struct {
+	index int // of the failure that is held, or -1
+	depth int
+}
+
+func newTAP(r *roll) lineReader {
+	return &tapLog{session: newSession(r, TAP), last: tapPoint{index: -1}}
+}
+
+func (t *tapLog) line(n int, s string) bool {
+	text := strings.TrimLeft(s, " ")
+	if text == "" {
+		return false
+	}
+	depth := len(s) - len(text)
+	if t.yaml {
+		return t.detail(n, text, depth)
+	}
+	switch {
+	case strings.HasPrefix(text, "TAP version "):
+		if depth == 0 && t.open() && (len(t.level) != 1 || t.level[0].seen > 0 || t.level[0].plan >= 0) {
+			t.finish()
+		}
+		t.at(n)
+		t.to1(depth)
+		return true
+	case strings.HasPrefix(text, "1.."):
+		return t.plan(n, text, depth)
+	case strings.HasPrefix(text, "ok"), strings.HasPrefix(text, "not ok"):
+		return t.point(n, text, depth)
+	case !t.open():
+		if name, ok := strings.CutPrefix(text, "# Subtest: "); ok {
+			t.at(n)
+			t.subtest(depth, name)
+			return true
+		}
+		return false
+	case strings.HasPrefix(text, "# Subtest: "), text == "# Subtest":
+		t.at(n)
+		t.subtest(depth, strings.TrimPrefix(text, "# Subtest: "))
+		return true
+	case strings.HasPrefix(text, "Bail out!"):
+		t.at(n)
+		t.bail = strings.TrimSpace(text)
+		t.hold(Failure{Line: n, Kind: KindLog, Status: "ERROR", Message: t.bail})
+		return true
+	case text == "---" && depth >= t.last.depth:
+		t.at(n)
+		t.yaml, t.indent = true, depth
+		return true
+	case strings.HasPrefix(text, "#"):
+		t.to = n
+		if f := t.failure(); f != nil && depth >= t.last.depth && len(text) > 2 {
+			if rest := strings.TrimSpace(text[1:]); !tapTotal(rest) {
+				note(&f.Message, rest)
+			}
+		}
+		return true
+	case text == "}":
+		t.to = n
+		return true
+	}
+	return false
+}
+
+// tapTotal: "tests 9", "fail 4", which node:test prints at the end.
+func tapTotal(s string) bool {
+	word, rest, _ := strings.Cut(s, " ")
+	switch word {
+	case "tests", "suites", "pass", "fail", "cancelled", "skipped", "todo", "duration_ms", "time", "ok":
+		return strings.Trim(rest, "0123456789.=ms ") == ""
+	}
+	return false
+}
+
+// to1 makes a depth the current one: deeper ones are over.
+func (t *tapLog) to1(depth int) *tapLevel {
+	for len(t.level) > 0 && t.level[len(t.level)-1].indent > depth {
+		t.endLevel()
+	}
+	if len(t.level) == 0 || t.level[len(t.level)-1].indent < depth {
+		t.level = append(t.level, tapLevel{indent: depth, plan: -1})
+	}
+	return &t.level[len(t.level)-1]
+}
+
+// endLevel ends a subtest. One without a plan is judged by the point above it.
+func (t *tapLog) endLevel() {
+	l := t.level[len(t.level)-1]
+	t.level = t.level[:len(t.level)-1]
+	if l.plan >= 0 && l.plan != l.seen {
+		t.partial(fmt.Sprintf("TAP: %d tests were planned, and %d are there", l.plan, l.seen))
+	}
+}
+
+// subtest takes "# Subtest: name", which stands before its points: one level
+// above them (node:test), or at theirs (version 14).
+func (t *tapLog) subtest(depth int, name string) {
+	if depth%4 != 0 || len(t.level) > 50 {
+		return
+	}
+	for len(t.level) > 0 && t.level[len(t.level)-1].indent > depth {
+		t.endLevel()
+	}
+	if len(t.level) > 0 && t.level[len(t.level)-1].indent == depth && t.level[len(t.level)-1].seen == 0 && depth > 0 && t.level[len(t.level)-1].name == "" {
+		t.level[len(t.level)-1].name = tapName(name)
+		return
+	}
+	if len(t.level) == 0 && depth == 0 {
+		t.to1(0)
+	}
+	t.level = append(t.level, tapLevel{indent: depth + 4, name: tapName(name), plan: -1})
+}
+
+func (t *tapLog) plan(n int, text string, depth int) bool {
+	k, rest, ok := number(text[3:])
+	if !ok || rest != "" && !strings.HasPrefix(strings.TrimLeft(rest, " "), "#") || !t.open() && depth > 0 {
+		return false
+	}
+	if depth == 0 && len(t.level) > 0 && t.level[0].plan >= 0 && t.level[0].seen >= t.level[0].plan {
+		t.finish() // another document
+	}
+	t.at(n)
+	t.to1(depth).plan = k
+	return true
+}
+
+// point takes "not ok 2 - name # TODO why".
+func (t *tapLog) point(n int, text string, depth int) bool {
+	rest, bad := strings.CutPrefix(text, "not ok")
+	if !bad {
+		rest = text[2:]
+	}
+	if rest != "" && rest[0] != ' ' || strings.HasPrefix(rest, "  \t") {
+		return false
+	}
+	rest = strings.TrimLeft(rest, " ")
+	k, after, numbered := number(rest)
+	if numbered && after != "" && after[0] != ' ' {
+		numbered = false
+	}
+	if !t.open() && (!numbered || depth > 0) || t.open() && !numbered && !strings.HasPrefix(rest, "- ") && rest != "" && rest[0] != '#' && len(t.level) == 0 {
+		return false
+	}
+	if numbered {
+		rest = strings.TrimLeft(after, " ")
+	}
+	if depth == 0 && numbered && k == 1 && len(t.level) > 0 && t.level[0].seen > 0 && t.level[0].points[1] {
+		t.finish() // another document without a plan at its head
+	}
+	t.at(n)
+	name, directive := tapDirective(strings.TrimPrefix(strings.TrimPrefix(rest, "-"), " "))
+	name = strings.TrimSpace(strings.TrimSuffix(name, "{"))
+	inner := ""
+	for len(t.level) > 0 && t.level[len(t.level)-1].indent > depth {
+		inner = t.level[len(t.level)-1].name
+		t.endLevel()
+	}
+	l := t.to1(depth)
+	l.seen++
+	if !numbered {
+		k = l.seen
+	}
+	if l.points == nil {
+		l.points = map[int]bool{}
+	}
+	if len(l.points) < mostGroups {
+		if l.points[k] {
+			t.partial(fmt.Sprintf("TAP: the test %d is there twice", k))
+		}
+		l.points[k] = true
+	}
+	if name == "" {
+		name = inner
+	}
+	if name == "" {
+		name = "test " + strconv.Itoa(k)
+	}
+	t.took(n, t.full(name), bad, directive, depth)
+	return true
+}
+
+// full is the name of a test with those of the tests that it is part of.
+func (t *tapLog) full(name string) string {
+	var path []string
+	for _, l := range t.level {
+		if l.name != "" {
+			path = append(path, l.name)
+		}
+	}
+	return strings.Join(append(path, name), " > ")
+}
+
+func (t *tapLog) took(n int, name string, bad bool, directive string, depth int) {
+	t.last = tapPoint{-1, depth}
+	word, why, _ := strings.Cut(directive, " ")
+	switch word = strings.ToUpper(strings.TrimRight(word, ":")); {
+	case strings.HasPrefix(word, "SKIP"):
+		t.done(skipped, name)
+	case strings.HasPrefix(word, "TODO") && bad:
+		t.done(skipped, name) // expected to fail: it says nothing
+	case bad:
+		t.done(failed, name)
+		if why != "" && word != "" {
+			why = directive
+		}
+		t.hold(Failure{Line: n, Kind: KindTest, Test: name, Status: "FAIL", Message: why})
+		t.last.index = len(t.held) - 1
+	default:
+		t.done(passed, name)
+	}
+}
+
+func (t *tapLog) failure() *Failure {
+	if t.last.index < 0 || t.last.index >= len(t.held) {
+		return nil
+	}
+	return &t.held[t.last.index]
+}
+
+// tapDirective splits the description from its directive, and takes escapes away.
+func tapDirective(s string) (name, directive string) {
+	for i := 0; i < len(s); i++ {
+		switch {
+		case s[i] == '\\':
+			i++
+		case s[i] == '#' && (i == 0 || s[i-1] == ' '):
+			d := strings.TrimSpace(s[i+1:])
+			if up := strings.ToUpper(d); strings.HasPrefix(up, "SKIP") || strings.HasPrefix(up, "TODO") || strings.HasPrefix(up, "TIME=") {
+				return tapName(s[:i]), d
+			}
+		}
+	}
+	return tapName(s), ""
+}
+
+var tapEscapes = strings.NewReplacer(`\#`, "#", `\\`, `\`)
+
+func tapName(s string) string { return strings.TrimSpace(tapEscapes.Replace(s)) }
+
+// detail takes the YAML below a test point: its message.
+func (t *tapLog) detail(n int, text string, depth int) bool {
+	if text == "..." || depth < t.indent {
+		t.yaml, t.text = false, false
+		t.at(n)
+		return true
+	}
+	t.at(n)
+	f := t.failure()
+	if f == nil {
+		return true
+	}
+	if depth > t.indent {
+		if t.text {
+			note(&f.Message, strings.TrimRight(text, " "))
+		}
+		return true
+	}
+	t.text = false
+	key, value, ok := strings.Cut(text, ":")
+	if !ok || key != "error" && key != "message" || f.Message != "" {
+		return true
+	}
+	value = strings.TrimSpace(value)
+	if strings.HasPrefix(value, "|") || strings.HasPrefix(value, ">") {
+		t.text = true
+	} else {
+		note(&f.Message, strings.Trim(value, `'"`))
+	}
+	return true
+}
+
+func (t *tapLog) over() {
+	if t.open() {
+		t.finish()
+	}
+}
+
+func (t *tapLog) finish() {
+	for len(t.level) > 1 {
+		t.endLevel()
+	}
+	switch {
+	case t.bail != "":
+		t.partial("TAP: " + t.bail)
+	case len(t.level) == 0 || t.level[0].plan < 0:
+		t.partial("TAP: there is no plan, so that tests may be missing")
+	default:
+		t.endLevel()
+	}
+	t.close()
+	*t = tapLog{session: t.session, last: tapPoint{index: -1}}
+}

@@ -1,0 +1,263 @@
+package joblog
+
+import (
+	"bufio"
+	"bytes"
+	"compress/bzip2"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+	"github.com/ulikunitz/xz"
+)
+
+// The bounds of packed logs. A few kilobytes can unpack to terabytes, so that
+// what is over is not read, and the report says so.
+const (
+	mostUnpacked  = 4 << 30   // bytes of a log once unpacked
+	mostSpooled   = 1 << 30   // bytes of a zip archive, which lies in a temporary file while it is read
+	mostWindow    = 128 << 20 // bytes that a decompressor may look back; 64 MiB is what the highest usual levels use
+	mostLayers    = 2         // a gzip in a zip is unpacked, and no more
+	mostEntries   = 1000      // files of an archive
+	errBeyondText = "it unpacks to more than %d bytes, and the rest is not read"
+)
+
+// errPacked says that a log is packed in a way that cannot be read.
+var errPacked = errors.New("packed")
+
+// packing is a way of compression, told by the bytes it begins with: names and
+// headers lie.
+type packing struct {
+	name  string
+	magic string
+	open  func(r *bufio.Reader) (io.Reader, error)
+}
+
+var packings = []packing{
+	{"gzip", "\x1f\x8b", func(r *bufio.Reader) (io.Reader, error) { return gzip.NewReader(r) }},
+	{"zstd", "\x28\xb5\x2f\xfd", openZstd},
+	{"xz", "\xfd7zXZ\x00", openXZ},
+	{"bzip2", "BZh", func(r *bufio.Reader) (io.Reader, error) { return bzip2.NewReader(r), nil }},
+}
+
+// packed is the way in which something is compressed, if it is.
+func packed(b *bufio.Reader) (packing, bool) {
+	head, _ := b.Peek(10)
+	for _, p := range packings {
+		if !bytes.HasPrefix(head, []byte(p.magic)) {
+			continue
+		}
+		if p.name == "bzip2" && (len(head) < 10 || string(head[4:10]) != "1AY&SY" && string(head[4:10]) != "\x17\x72\x45\x38\x50\x90") {
+			continue // a line of text that begins with BZh
+		}
+		return p, true
+	}
+	return packing{}, false
+}
+
+func openZstd(r *bufio.Reader) (io.Reader, error) {
+	z, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxMemory(mostUnpacked), zstd.WithDecoderMaxWindow(mostWindow))
+	if err != nil {
+		return nil, err
+	}
+	return z.IOReadCloser(), nil
+}
+
+// openXZ reads xz. The library makes room for the dictionary that a block's
+// header asks for, which can be 4 GiB, so that the header is looked at first.
+func openXZ(r *bufio.Reader) (io.Reader, error) {
+	guard := &xzGuard{r: r}
+	return xz.ReaderConfig{DictCap: 1 << 20}.NewReader(guard)
+}
+
+// xzGuard passes a stream of xz on, and refuses a block whose dictionary is
+// larger than mostWindow. It follows the chunks of LZMA2 to know where a block
+// ends and the next one's header begins (The .xz File Format 1.1.0, 2.1 and 3.1;
+// LZMA2 as in liblzma's lzma2_decoder).
+type xzGuard struct {
+	r     *bufio.Reader
+	state xzState
+	left  int  // bytes of the state to pass on
+	check int  // bytes of a block's check
+	size  int  // of the block so far, modulo 4
+	done  bool // what follows is not followed
+}
+
+type xzState int
+
+const (
+	xzStream xzState = iota // a stream's header, or padding
+	xzBlock                 // a block's header, or the index
+	xzChunk                 // a chunk's header
+	xzData                  // of a chunk
+)
+
+func (g *xzGuard) Read(p []byte) (int, error) {
+	for g.left == 0 && !g.done {
+		if err := g.next(); err != nil {
+			return 0, err
+		}
+	}
+	if !g.done && len(p) > g.left {
+		p = p[:g.left]
+	}
+	n, err := g.r.Read(p)
+	if !g.done {
+		g.left -= n
+	}
+	return n, err
+}
+
+// peek is what begins here, if so much is left; what is torn is the library's to
+// refuse.
+func (g *xzGuard) peek(n int) ([]byte, bool) {
+	head, err := g.r.Peek(n)
+	if err != nil {
+		g.done = true
+	}
+	return head, err == nil
+}
+
+// next looks at what begins here, and says how many bytes it has.
+func (g *xzGuard) next() error {
+	switch g.state {
+	case xzStream:
+		if pad, _ := g.r.Peek(4); string(pad) == "\x00\x00\x00\x00" {
+			g.left = 4
+			return nil
+		}
+		head, ok := g.peek(12)
+		if !ok || string(head[:6]) != "\xfd7zXZ\x00" {
+			g.done = true // its end, or what the library refuses
+			return nil
+		}
+		g.check = []int{0, 4, 4, 4, 8, 8, 8, 16, 16, 16, 32, 32, 32, 64, 64, 64}[head[7]&0x0f]
+		g.left, g.state = 12, xzBlock
+	case xzBlock:
+		return g.block()
+	case xzChunk:
+		return g.chunk()
+	case xzData:
+		g.state = xzChunk
+	}
+	return nil
+}
+
+// block takes a block's header. The index of a stream is passed over up to the
+// magic of the footer, as its records say nothing about memory.
+func (g *xzGuard) block() error {
+	first, ok := g.peek(1)
+	if !ok {
+		return nil
+	}
+	if first[0] == 0 {
+		return g.index()
+	}
+	size := (int(first[0]) + 1) * 4
+	head, ok := g.peek(size)
+	if !ok {
+		return nil
+	}
+	if head[1]&0x03 != 0 {
+		return fmt.Errorf("%w: xz with more than one filter is not read", errPacked)
+	}
+	at := 2
+	for _, flag := range []byte{0x40, 0x80} {
+		if head[1]&flag != 0 {
+			_, n := binary.Uvarint(head[at : size-4])
+			if n <= 0 {
+				return fmt.Errorf("%w: the header of a block of xz is wrong", errPacked)
+			}
+			at += n
+		}
+	}
+	if at+3 > size-4 || head[at] != 0x21 || head[at+1] != 1 {
+		return fmt.Errorf("%w: xz with another filter than LZMA2 is not read", errPacked)
+	}
+	if bits := head[at+2]; bits > 40 || xzDictionary(bits) > mostWindow {
+		return fmt.Errorf("%w: it needs a dictionary of more than %d bytes", errPacked, mostWindow)
+	}
+	g.left, g.size, g.state = size, 0, xzChunk
+	return nil
+}
+
+func xzDictionary(bits byte) uint64 { return uint64(2|bits&1) << (bits/2 + 11) }
+
+// chunk takes the header of a chunk with its data, or the end of a block.
+func (g *xzGuard) chunk() error {
+	head, ok := g.peek(1)
+	if !ok {
+		return nil
+	}
+	control := head[0]
+	switch {
+	case control == 0: // the end: padding to four bytes, and the check
+		g.size = (g.size + 1) % 4
+		g.left = 1 + (4-g.size)%4 + g.check
+		g.state = xzBlock
+		return nil
+	case control < 3: // not compressed
+		head, ok = g.peek(3)
+	case control >= 0x80:
+		head, ok = g.peek(5)
+	default:
+		return fmt.Errorf("%w: a chunk of xz is wrong", errPacked)
+	}
+	if !ok {
+		return nil
+	}
+	g.left = len(head) + int(binary.BigEndian.Uint16(head[len(head)-2:])) + 1
+	if control >= 0xc0 {
+		g.left++ // the properties
+	}
+	g.size, g.state = (g.size+g.left)%4, xzData
+	return nil
+}
+
+// index passes over the index and the footer of a stream.
+func (g *xzGuard) index() error {
+	head, _ := g.r.Peek(64 << 10)
+	records, n := binary.Uvarint(head[1:])
+	if n <= 0 {
+		return fmt.Errorf("%w: the index of xz is wrong", errPacked)
+	}
+	at := 1 + n
+	for range records {
+		for range 2 {
+			_, n = binary.Uvarint(head[min(at, len(head)):])
+			if n <= 0 {
+				return fmt.Errorf("%w: the index of xz is wrong or too large", errPacked)
+			}
+			at += n
+		}
+	}
+	g.left = (at+3)/4*4 + 4 + 12
+	g.state = xzStream
+	return nil
+}
+
+// capped reads at most so many bytes, and says so when there are more.
+type capped struct {
+	r    io.Reader
+	left int64
+	most int64
+}
+
+func (c *capped) Read(p []byte) (int, error) {
+	if c.left <= 0 {
+		var one [1]byte
+		if n, err := c.r.Read(one[:]); n == 0 {
+			return 0, err
+		}
+		return 0, fmt.Errorf(errBeyondText, c.most)
+	}
+	if int64(len(p)) > c.left {
+		p = p[:c.left]
+	}
+	n, err := c.r.Read(p)
+	c.left -= int64(n)
+	return n, err
+}

@@ -1,0 +1,205 @@
+package joblog
+
+import (
+	"slices"
+	"strings"
+)
+
+// Verdict is what a report says about one test.
+type Verdict int
+
+// The verdicts. Unknown covers everything that the log does not say: a test
+// that is not named never turns into one that passed.
+const (
+	Unknown Verdict = iota
+	NotRun          // it was not in the job, or was skipped
+	Passed          // it is known to have run, and ended as expected
+	Failed          // it did not
+)
+
+// String is the verdict in words.
+func (v Verdict) String() string {
+	if v < Unknown || v > Failed {
+		return "unknown"
+	}
+	return []string{"unknown", "not run", "passed", "failed"}[v]
+}
+
+// Verdict says how a test ended. The test may have any of its names (see
+// CanonicalTest); the file of reftests or of Python tests means all of them. A
+// test that the log does not name has passed only if its group ran to its end
+// without a crash, and the log lists no tests that passed: group is its
+// manifest, or empty for the manifest in the nearest folder above the test.
+func (r *Report) Verdict(test, group string) Verdict {
+	name := CanonicalTest(test)
+	v := Unknown
+	found := r.named(name)
+	switch {
+	case len(found) > 0:
+		v = together(found)
+		if v == Passed && r.Source == ErrorSummary && r.holes > 0 {
+			return Unknown // a failure may have stood in what could not be read
+		}
+	case r.quiet && !r.Partial:
+		return NotRun
+	case !r.Partial && r.holes == 0 && r.Source == ErrorSummary:
+		v = r.byGroup(test, group)
+	}
+	if v == Passed && slices.ContainsFunc(r.strays, func(s string) bool {
+		return mayBe(s, name) || len(found) == 0 && strings.HasPrefix(s, name+"?")
+	}) {
+		return Unknown // something failed of which the name may be another for this test
+	}
+	return v
+}
+
+// mayBe reports whether a name that has a folder too many may be that of a test.
+func mayBe(stray, test string) bool {
+	if strings.HasPrefix(test, "/") {
+		return len(stray) > len(test) && stray[0] == '/' && machine(stray) && strings.HasSuffix(stray, test)
+	}
+	return strings.HasSuffix(stray, "/"+test)
+}
+
+// named are the entries that a canonical name means.
+func (r *Report) named(name string) []*outcome {
+	var found []*outcome
+	if o, ok := r.tests[name]; ok {
+		found = append(found, o)
+	}
+	found = append(found, r.byFile[name]...)
+	if file := fileOf(name); file != name {
+		if o, ok := r.tests[file]; ok {
+			found = append(found, o)
+		}
+	}
+	return found
+}
+
+// together is what several entries say of one test, whatever their order.
+func together(found []*outcome) Verdict {
+	var bad, open, good bool
+	for _, o := range found {
+		bad = bad || o.failed || o.crashed
+		open = open || o.lost || o.flaky || len(o.open) > 0
+		good = good || o.passed
+	}
+	skipped := !slices.ContainsFunc(found, func(o *outcome) bool { return !o.skipped })
+	switch {
+	case bad:
+		return Failed
+	case open:
+		return Unknown // nobody says how it ended
+	case good:
+		return Passed
+	case skipped:
+		return NotRun
+	}
+	return Unknown
+}
+
+// byGroup tells by the end of the test's groups: all of them must say the same.
+func (r *Report) byGroup(test, group string) Verdict {
+	if len(r.Groups) == 0 {
+		return Unknown
+	}
+	groups := r.groupsOf(test, group)
+	if len(groups) == 0 {
+		return NotRun
+	}
+	failures := r.failuresByGroup()
+	out := Passed
+	for _, g := range groups {
+		t := failures[CanonicalTest(g.Name)]
+		switch {
+		case g.Status == "SKIP":
+			out = min(out, NotRun)
+		case failures[""].broke, t.broke:
+			return Unknown
+		case g.Status == "OK", g.Status == "PASS":
+		case (g.Status == "ERROR" || g.Status == "FAIL") && t.named:
+		default:
+			return Unknown // it did not end, or went wrong and does not say where
+		}
+	}
+	if out == Passed && r.listing {
+		return NotRun // the tests that passed are listed, and it is not among them
+	}
+	return out
+}
+
+// trouble is what went wrong in a group.
+type trouble struct {
+	named bool // a test, by its name
+	broke bool // so that the tests after it may not have run
+}
+
+// failuresByGroup is what went wrong in each group, by its canonical name; the
+// empty one has what names no group.
+func (r *Report) failuresByGroup() map[string]trouble {
+	out := map[string]trouble{}
+	for _, f := range r.Failures {
+		g := CanonicalTest(f.Group)
+		t := out[g]
+		switch {
+		case f.Kind == KindCrash, f.Kind == KindTimeout:
+			t.broke = true
+		case f.Kind != KindTest || g == "":
+		case f.Test == "":
+			t.broke = true
+		case f.Status == "FAIL" || f.Status == "PASS" || restarts(g):
+			t.named = true
+			t.broke = t.broke || strings.Contains(f.Message, "giving up")
+		default: // TIMEOUT, ERROR …: the harness may have gone no further
+			t.broke = true
+		}
+		out[g] = t
+	}
+	return out
+}
+
+// restarts reports whether a group is of a harness that begins a new process after
+// a test that hung: xpcshell, and web platform tests.
+func restarts(group string) bool {
+	return strings.HasPrefix(group, "/") || strings.HasPrefix(base(group), "xpcshell")
+}
+
+// groupsOf are the groups that the test can be in: the named one, or those whose
+// folder is the nearest above the test.
+func (r *Report) groupsOf(test, group string) []Group {
+	names := map[string]bool{}
+	if group != "" {
+		names[CanonicalTest(group)] = true
+	} else {
+		all := make([]string, len(r.Groups))
+		for i, g := range r.Groups {
+			all[i] = g.Name
+		}
+		for _, n := range nearest(all, test) {
+			names[CanonicalTest(n)] = true
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(r.Groups), func(g Group) bool { return !names[CanonicalTest(g.Name)] })
+}
+
+// Nameless are the groups that ended badly and of which nothing that went wrong
+// is among the Failures, as failures without a test: which test it was nobody
+// knows. An error summary has them when a test could not even begin.
+func (r *Report) Nameless() []Failure {
+	told := map[string]bool{}
+	for _, f := range r.Failures {
+		told[f.Group] = true
+	}
+	var out []Failure
+	for _, f := range r.bad {
+		if !told[f.Group] {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+// Unfinished are the groups that were to run and did not end.
+func (r *Report) Unfinished() []Group {
+	return slices.DeleteFunc(slices.Clone(r.Groups), func(g Group) bool { return g.Status != "" })
+}

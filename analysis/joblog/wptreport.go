@@ -1,0 +1,271 @@
+package joblog
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+)
+
+// mostResult is how many bytes of JSON one result of a wptreport.json may have:
+// some tests have a hundred thousand subtests.
+const mostResult = 64 << 20
+
+// wptResult is one result of a wptreport.json
+// (web-platform-tests/wpt, tools/wptrunner/wptrunner/formatters/wptreport.py).
+// A status that is as expected has no "expected".
+type wptResult struct {
+	Test     text         `json:"test"`
+	Status   text         `json:"status"`
+	Expected text         `json:"expected"`
+	Message  text         `json:"message"`
+	Known    texts        `json:"known_intermittent"`
+	Subtests []wptSubtest `json:"subtests"`
+}
+
+type wptSubtest struct {
+	Name     text  `json:"name"`
+	Status   text  `json:"status"`
+	Expected text  `json:"expected"`
+	Message  text  `json:"message"`
+	Known    texts `json:"known_intermittent"`
+}
+
+type wptReport struct {
+	r     *Report
+	d     *json.Decoder
+	lines *lineCounter
+	known bool
+	ended bool
+}
+
+func readWPTReport(ctx context.Context, b *bufio.Reader, tests []string) (*Report, error) {
+	w := &wptReport{r: newReport(WPTReport).want(tests), lines: &lineCounter{in: b, left: mostResult, line: 1}}
+	w.d = json.NewDecoder(w.lines)
+	w.r.quiet = true
+	for {
+		t, err := w.d.Token()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err == nil && t != json.Delim('{') {
+			err = errors.New("a report is an object")
+		}
+		if err == nil {
+			err = w.object(ctx)
+		}
+		if ctx.Err() != nil {
+			return w.r, ctx.Err()
+		}
+		if err != nil {
+			w.r.partial(fmt.Sprintf("line %d: %v", w.lines.at(w.d.InputOffset()), torn(err)))
+			break
+		}
+	}
+	switch {
+	case !w.known:
+		w.r.partial("nothing in it is a wptreport's")
+	case !w.ended:
+		w.r.partial("it has no time_end: the run did not end")
+	}
+	return w.r, nil
+}
+
+func torn(err error) error {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return errors.New("the JSON ends before its end")
+	}
+	return err
+}
+
+// object reads one report.
+func (w *wptReport) object(ctx context.Context) error {
+	w.ended = false
+	for w.d.More() {
+		key, err := w.d.Token()
+		if err != nil {
+			return err
+		}
+		switch key {
+		case "results":
+			if err := w.results(ctx); err != nil {
+				return err
+			}
+			continue
+		case "time_end":
+			w.ended = true
+		}
+		var raw json.RawMessage
+		if err := w.decode(&raw); err != nil {
+			return err
+		}
+		switch key {
+		case "lsan_leaks":
+			w.lsan(raw)
+		case "mozleak":
+			w.leaks(raw)
+		}
+	}
+	_, err := w.d.Token()
+	return err
+}
+
+func (w *wptReport) decode(into any) error {
+	w.lines.left = mostResult
+	return w.d.Decode(into)
+}
+
+func (w *wptReport) results(ctx context.Context) error {
+	t, err := w.d.Token()
+	if err != nil {
+		return err
+	}
+	if t != json.Delim('[') {
+		return errors.New("results is no array")
+	}
+	w.known = true
+	for n := 0; w.d.More(); n++ {
+		if n%256 == 0 && ctx.Err() != nil {
+			return ctx.Err()
+		}
+		line := w.lines.at(w.d.InputOffset() + 1)
+		var res wptResult
+		if err := w.decode(&res); err != nil {
+			var wrong *json.UnmarshalTypeError
+			if !errors.As(err, &wrong) {
+				return err
+			}
+			w.r.partial(fmt.Sprintf("line %d: a result has another shape than is known: %v", line, err))
+		}
+		w.result(line, res)
+	}
+	_, err = w.d.Token()
+	return err
+}
+
+func (w *wptReport) result(line int, res wptResult) {
+	test := string(res.Test)
+	if test == "" || res.Status == "" {
+		w.r.partial(fmt.Sprintf("line %d: a result has no test or no status", line))
+		if test != "" {
+			w.r.end(test, started)
+		}
+		return
+	}
+	unexpected := func(status, expected text, known texts) bool {
+		return expected != "" && status != expected && !slices.Contains(known, status)
+	}
+	bad := false
+	for _, s := range res.Subtests {
+		if unexpected(s.Status, s.Expected, s.Known) {
+			bad = true
+			w.r.add(Failure{Line: line, Kind: KindTest, Test: test, Subtest: string(s.Name), Status: string(s.Status), Expected: string(s.Expected), Message: string(s.Message)})
+		}
+	}
+	if unexpected(res.Status, res.Expected, res.Known) {
+		f := Failure{Line: line, Test: test, Status: string(res.Status), Expected: string(res.Expected), Message: string(res.Message)}
+		f.Kind = kindOf(f)
+		w.r.add(f)
+		return
+	}
+	if !bad {
+		w.r.end(test, endsAs(string(res.Status)))
+	}
+}
+
+// lsan takes the leaks that LeakSanitizer found, besides those that are allowed.
+func (w *wptReport) lsan(raw json.RawMessage) {
+	var leaks []struct {
+		Frames  texts           `json:"frames"`
+		Scope   text            `json:"scope"`
+		Allowed json.RawMessage `json:"allowed_match"`
+	}
+	if json.Unmarshal(raw, &leaks) != nil {
+		return
+	}
+	for _, l := range leaks {
+		if len(l.Allowed) > 0 && string(l.Allowed) != "null" {
+			continue
+		}
+		var frames []string
+		for _, f := range l.Frames {
+			frames = append(frames, string(f))
+		}
+		message := "leak at " + strings.Join(frames, ", ")
+		w.r.add(Failure{Line: w.lines.at(w.d.InputOffset()), Kind: KindLeak, Test: "LeakSanitizer", Group: string(l.Scope), Status: "FAIL", Message: message})
+	}
+}
+
+// leaks takes the totals of what was not freed; one that is null was not to be
+// had, which is a failure too.
+func (w *wptReport) leaks(raw json.RawMessage) {
+	var scopes map[string]struct {
+		Total []struct {
+			Process   text     `json:"process"`
+			Bytes     *float64 `json:"bytes"`
+			Threshold float64  `json:"threshold"`
+			Induced   bool     `json:"induced_crash"`
+		} `json:"total"`
+	}
+	if json.Unmarshal(raw, &scopes) != nil {
+		return
+	}
+	for _, scope := range sortedKeys(scopes) {
+		for _, t := range scopes[scope].Total {
+			f := Failure{Line: w.lines.at(w.d.InputOffset()), Kind: KindLeak, Test: "leakcheck", Group: scope, Status: "FAIL"}
+			switch {
+			case t.Induced:
+				continue
+			case t.Bytes == nil:
+				f.Message = string(t.Process) + " missing output line for total leaks"
+			case *t.Bytes > t.Threshold:
+				f.Message = fmt.Sprintf("%s %.0f bytes leaked", t.Process, *t.Bytes)
+			default:
+				continue
+			}
+			w.r.add(f)
+		}
+	}
+}
+
+// lineCounter knows on which line a byte of a stream stands, and bounds how much
+// is read for one value.
+type lineCounter struct {
+	in    io.Reader
+	left  int
+	read  int64
+	feeds []int64 // places of line feeds that were not counted yet
+	line  int
+}
+
+var errResult = fmt.Errorf("one result has more than %d bytes", mostResult)
+
+func (l *lineCounter) Read(p []byte) (int, error) {
+	if l.left <= 0 {
+		return 0, errResult
+	}
+	n, err := l.in.Read(p)
+	for i, c := range p[:n] {
+		if c == '\n' {
+			l.feeds = append(l.feeds, l.read+int64(i))
+		}
+	}
+	l.read += int64(n)
+	l.left -= n
+	return n, err
+}
+
+// at is the line of an offset, which is never before that of the last call.
+func (l *lineCounter) at(offset int64) int {
+	n := 0
+	for n < len(l.feeds) && l.feeds[n] < offset {
+		n++
+	}
+	l.line += n
+	l.feeds = l.feeds[:copy(l.feeds, l.feeds[n:])]
+	return l.line
+}
