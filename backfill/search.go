@@ -712,7 +712,7 @@ func (s *searcher) cancel(ctx context.Context) {
 			continue
 		}
 		for _, e := range entries {
-			if e.Who == s.o.Who {
+			if e.Who == s.o.Who && !e.Receipt.Others() {
 				s.withdraw(ctx, t, e.Receipt)
 			}
 		}
