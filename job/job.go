@@ -186,4 +186,3 @@ type Receipt struct {
 // had asked for: nothing more was made, and By, which is theirs, is not the
 // caller's to stop.
 func (r Receipt) Others() bool { return r.State == AlreadyAsked && r.By != "" }
-

@@ -74,19 +74,19 @@ func (s *shot) fires(ctx context.Context, w way, began time.Time, took time.Dura
 	if err != nil {
 		return "", false, err
 	}
-	from, answered := began.Add(-skew), false
+	from, to, answered := began.Add(-skew), began.Add(took+skew), false
 	var e *Error
 	if errors.As(lost, &e) {
 		answered = e.Code != ""
 		if at, ok := e.at(); ok { // by the services' clock
-			from = at.Add(-took - 10*time.Second)
+			from, to = at.Add(-took-10*time.Second), at.Add(10*time.Second)
 		} else {
 			answered = false // which fire was ours cannot be told
 		}
 	}
 	var ids []string
 	for _, f := range fires {
-		if !f.TaskCreateTime.Before(from) && checkTask(f.TaskID) == nil && !s.known(f.TaskID) {
+		if !f.TaskCreateTime.Before(from) && !f.TaskCreateTime.After(to) && checkTask(f.TaskID) == nil && !s.known(f.TaskID) {
 			ids = append(ids, f.TaskID)
 		}
 	}
