@@ -577,7 +577,7 @@ func (s *searcher) refusals(done trigger.Plan) error {
 	var errs []error
 	for _, st := range done.Steps {
 		switch {
-		case st.Err == nil:
+		case st.Err == nil, st.With != "", errors.Is(st.Err, trigger.ErrNotTried): // said of another step
 		case errors.Is(st.Err, job.ErrNoBuild), errors.Is(st.Err, job.ErrNotScheduled), errors.Is(st.Err, job.ErrNotFound), errors.Is(st.Err, job.ErrInvalid), errors.Is(st.Err, job.ErrRefused):
 			s.blocked[st.Push.ID] = st.Err.Error()
 		case errors.Is(st.Err, job.ErrUnavailable): // looked at again

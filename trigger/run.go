@@ -92,7 +92,7 @@ var ErrNotTried = errors.New("not tried: what was denied before would be denied 
 func stepErrors(steps []Step, but error) error {
 	var errs []error
 	for _, s := range steps {
-		if s.Err != nil && !errors.Is(but, s.Err) && !errors.Is(s.Err, ErrNotTried) {
+		if s.Err != nil && s.With == "" && !errors.Is(but, s.Err) && !errors.Is(s.Err, ErrNotTried) {
 			errs = append(errs, fmt.Errorf("%s on %s: %w", s.Label, s.Push, s.Err))
 		}
 	}

@@ -151,13 +151,19 @@ func Withdraw(ctx context.Context, ci job.Scheduler, p job.Push, r job.Receipt) 
 		}
 		stop = append(slices.Clone(stop), made.IDs...)
 	}
+	ended := map[string]bool{}
+	if jobs, err := ci.Jobs(ctx, p); err == nil { // where they cannot be read, what was stopped says more than was
+		for _, j := range jobs {
+			ended[j.ID()] = !j.Status().Waiting()
+		}
+	}
 	var errs []error
 	for _, id := range stop {
 		if err := job.Cancel(ctx, ci, id); err != nil {
 			errs = append(errs, err)
-			continue
+		} else if !ended[id] {
+			ids = append(ids, id)
 		}
-		ids = append(ids, id)
 	}
 	return ids, "", errors.Join(errs...)
 }
