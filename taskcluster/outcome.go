@@ -53,6 +53,7 @@ func (p *Project) outcome(ctx context.Context, push job.Push, label string, s *S
 	case !out.Done:
 	case s.State != "completed":
 		out.Why = fmt.Sprintf("the action task %s %s", s.TaskID, ending(s))
+		out.Cancelled = ending(s) == cancelledWord
 	default:
 		out.Why = p.shortOf(ctx, label, s.TaskID, len(out.IDs))
 	}
@@ -78,13 +79,15 @@ func (p *Project) shortOf(ctx context.Context, label, taskID string, made int) s
 	return ""
 }
 
+const cancelledWord = "was cancelled"
+
 // ending is how a task ended that did not complete.
 func ending(s *Status) string {
 	if s.State == "failed" || len(s.Runs) == 0 {
 		return s.State
 	}
 	if reason := s.Runs[len(s.Runs)-1].ReasonResolved; reason == "canceled" {
-		return "was cancelled"
+		return cancelledWord
 	} else if reason != "" {
 		return "ended with " + clip(reason)
 	}
