@@ -181,3 +181,8 @@ type Receipt struct {
 	// was taken, and why. Empty when all went as usual.
 	Note string
 }
+
+// Others reports whether a receipt, as the CI gave it, is for what somebody else
+// had asked for: nothing more was made, and By, which is theirs, is not the
+// caller's to stop.
+func (r Receipt) Others() bool { return r.State == AlreadyAsked && r.By != "" }

@@ -94,6 +94,8 @@ type Outcome struct {
 	IDs  []string // of the runs that were made by now
 	Done bool     // no more runs come of it
 	Why  string   // for people: why none, or fewer, were made; only when Done
+	// Cancelled says that somebody stopped it, which is a will and not a failure.
+	Cancelled bool
 }
 
 // Outcomer knows what became of requests that were accepted before their runs

@@ -400,6 +400,11 @@ func TestCron(t *testing.T) {
 			t.Errorf("%d runs of the cron job's label are in flight, expected 2", n)
 		}
 	}
+	short := push(20)
+	short.Revision = short.Revision[:12]
+	if jobs := ok(serve(t, s).Project("autoland", nil).Jobs(t.Context(), short, nightly)); len(jobs) != 1 {
+		t.Errorf("of a push with 12 digits: %s", text(jobs))
+	}
 	if entries := ok(p.Catalog(t.Context(), push(20), nightly)); len(entries) != 1 || entries[0].Kind != job.Test {
 		t.Errorf("catalog: %+v", entries)
 	}

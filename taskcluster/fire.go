@@ -95,9 +95,11 @@ func (s *shot) once(ctx context.Context, w way, payload any) (taskID string, err
 	began := time.Now()
 	made, err := s.p.c.TriggerHook(ctx, w.action.HookGroupID, w.action.HookID, payload)
 	if err == nil && made != "" {
-		return made, nil
-	}
-	if err == nil {
+		if !s.foreign(ctx, w, made) {
+			return made, nil
+		}
+		err = fmt.Errorf("%w: hook %s answered with the task %s, which does something else", job.ErrMalformed, w.hook(), made)
+	} else if err == nil {
 		err = fmt.Errorf("%w: hook %s: %w", job.ErrUnavailable, w.hook(), ErrNothingCreated)
 	}
 	switch answerOf(err) {
@@ -114,6 +116,21 @@ func (s *shot) once(ctx context.Context, w way, payload any) (taskID string, err
 		err = fmt.Errorf("%w; no credentials were given: set TASKCLUSTER_CLIENT_ID and TASKCLUSTER_ACCESS_TOKEN", err)
 	}
 	return "", err
+}
+
+// foreign reports whether the task that a hook answered with was there before, or
+// does something else: then the answer says nothing of this fire.
+func (s *shot) foreign(ctx context.Context, w way, id string) bool {
+	if s.known(id) {
+		return true
+	}
+	tasks, err := s.p.c.Tasks(ctx, id)
+	t := tasks[id]
+	if err != nil || t == nil {
+		return false
+	}
+	a := t.Extra.Action // not all projects write it
+	return t.TaskGroupID != s.in.decision || a != nil && (a.Name != w.action.Name || a.Context.TaskID != w.taskID())
 }
 
 // answer is what a hook's answer says about what was done.

@@ -79,6 +79,10 @@ func Run(ctx context.Context, ci job.Scheduler, plan Plan, opts *RunOptions) (Pl
 		if err := s.check(); err != nil {
 			return plan, job.Wrap("trigger.run", fmt.Sprintf("step %d", i+1), err)
 		}
+		if s.With != "" && !slices.ContainsFunc(out.Steps, s.comesWith) {
+			return plan, job.Wrap("trigger.run", fmt.Sprintf("step %d", i+1), fmt.Errorf(
+				"%w: %s comes with %s, which the plan does not ask for on %s: was the plan edited?", job.ErrInvalid, s.Label, s.With, s.Push))
+		}
 	}
 	err := r.run(ctx, out.Steps)
 	r.made(out.Steps)
@@ -92,7 +96,7 @@ var ErrNotTried = errors.New("not tried: what was denied before would be denied 
 func stepErrors(steps []Step, but error) error {
 	var errs []error
 	for _, s := range steps {
-		if s.Err != nil && !errors.Is(but, s.Err) && !errors.Is(s.Err, ErrNotTried) {
+		if s.Err != nil && s.With == "" && !errors.Is(but, s.Err) && !errors.Is(s.Err, ErrNotTried) {
 			errs = append(errs, fmt.Errorf("%s on %s: %w", s.Label, s.Push, s.Err))
 		}
 	}
@@ -116,11 +120,16 @@ func (r *runner) made(steps []Step) {
 			continue
 		}
 		for _, s := range steps {
-			if s.Label == b.With && s.Push.Repo == b.Push.Repo && s.Push.ID == b.Push.ID && s.Push.Revision == b.Push.Revision {
+			if b.comesWith(s) {
 				b.Receipt, b.Err = s.Receipt, s.Err
 			}
 		}
 	}
+}
+
+// comesWith reports whether the request of another step makes this build.
+func (s Step) comesWith(o Step) bool {
+	return o.Label == s.With && o.Action != Nothing && o.Push.Repo == s.Push.Repo && o.Push.ID == s.Push.ID && o.Push.Revision == s.Push.Revision
 }
 
 // ledgerError is an error of the ledger: it ends the run.

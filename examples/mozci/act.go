@@ -113,9 +113,12 @@ func (a *app) carryOut(ctx context.Context, ci job.Scheduler, plan trigger.Plan,
 		switch {
 		case s.Action == trigger.Nothing:
 			continue
-		case s.With != "" && s.Err == nil && s.Receipt != nil && s.Receipt.State != job.AlreadyAsked:
-			asked += s.Count
-		case s.Err != nil && s.With == "":
+		case s.With != "": // it comes with another step
+			if s.Err == nil && s.Receipt != nil && s.Receipt.State != job.AlreadyAsked {
+				asked += s.Count
+			}
+			continue
+		case s.Err != nil:
 			failed++
 		}
 		steps++

@@ -108,7 +108,10 @@ func (a *app) cancel(cmd *cobra.Command, file string, f actFlags) error {
 	if printErr := a.printCancelled(ids, left); err == nil {
 		err = printErr
 	}
-	if err == nil && len(ids) == 0 {
+	if err == nil && len(ids) == 0 && len(left) == 0 && !a.json {
+		a.printf("nothing to cancel: what it triggered has ended\n")
+	}
+	if err == nil && len(ids) == 0 && len(left) > 0 {
 		return job.Wrap("cancel", file, fmt.Errorf("%w: nothing of this plan is known to be asked for", job.ErrNotFound))
 	}
 	return err
