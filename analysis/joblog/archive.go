@@ -136,9 +136,7 @@ func (a *archived) absorb(name string, r *Report) {
 	for _, f := range r.Failures {
 		a.r.list(f)
 	}
-	for _, f := range r.bad[:min(len(r.bad), mostBadGroups-len(a.r.bad))] {
-		a.r.bad = append(a.r.bad, f)
-	}
+	a.r.bad = append(a.r.bad, r.bad[:min(len(r.bad), mostBadGroups-len(a.r.bad))]...)
 	a.r.strays = append(a.r.strays, r.strays...)
 	a.r.listing = a.r.listing || r.listing
 	a.holes += r.holes

@@ -329,7 +329,7 @@ func (c *cargoLog) nextestLine(n int, s, text string) bool {
 		c.names = append(c.names, key)
 		was.line = n
 	}
-	c.tries[key] = cargoTry{was.line, status, bin}
+	c.tries[key] = cargoTry{was.line, strings.Clone(status), strings.Clone(bin)}
 	return true
 }
 

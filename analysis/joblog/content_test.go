@@ -101,6 +101,16 @@ func TestNothingKnown(t *testing.T) {
 	if !r.Partial || !strings.Contains(r.Reason, "program finished with exit code 2") {
 		t.Errorf("%s", r.Reason)
 	}
+	// Both stand far behind the beginning, on lines that are found for another reason.
+	far := strings.Repeat("12:34:56     INFO - TEST-INFO | a | fine\n", 20_000)
+	r = readAs(t, []byte(far+"12:34:56    ERROR - FAILED tests/a.py::test_x - boom\n12:34:56    ERROR - ===== 1 failed in 0.12s =====\n"+far), "")
+	if r.Verdict("tests/a.py::test_x", "") != joblog.Failed || len(r.Failures) != 1 || r.Failures[0].Line != 20_001 {
+		t.Errorf("far behind: %s", sampled(r))
+	}
+	r = readAs(t, []byte(far+"TEST-INFO | program finished with exit code 2\n"+far), "")
+	if !r.Partial || !strings.Contains(r.Reason, "program finished with exit code 2") {
+		t.Errorf("far behind: %s", r.Reason)
+	}
 	for _, which := range joblog.Formats() {
 		if r := readAs(t, []byte("hello\nworld\n"), which); !r.Partial || len(r.Formats) > 0 {
 			t.Errorf("as %s: %v, partial %t", which, r.Formats, r.Partial)

@@ -126,6 +126,7 @@ func (c *ctestLog) note(name string, e ctestEnd) {
 			c.partial(tooManyTests)
 			return
 		}
+		name = strings.Clone(name)
 		c.size += len(name) + perTest
 		c.names = append(c.names, name)
 	}

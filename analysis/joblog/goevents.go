@@ -23,6 +23,7 @@ type goEvents struct {
 	packages map[string]*goPackage // that have not ended
 	builds   map[string]string     // what the compiler said of what it could not build
 	broken   map[string]int        // builds that failed, with the line, of which no package has told
+	size     int                   // of what the tests said that have not ended
 }
 
 // goPackage is a package whose tests are under way.
@@ -90,19 +91,23 @@ func (g *goEvents) testEvent(n int, p *goPackage, e goEvent) {
 		p.said[e.Test], p.begun[e.Test] = "", n
 	case "output":
 		if said, ok := p.said[e.Test]; ok && !strings.HasPrefix(e.Output, "=== ") && !strings.HasPrefix(strings.TrimLeft(e.Output, " "), "--- ") {
-			note(&said, strings.Trim(e.Output, " \n"))
+			if g.size < mostText {
+				g.size -= len(said)
+				note(&said, strings.Trim(e.Output, " \n"))
+				g.size += len(said)
+			}
 			p.said[e.Test] = said
 		}
 	case "fail":
 		p.failed++
 		g.fail(n, KindTest, "FAIL", e.Package, e.Test, p.said[e.Test])
-		p.over(e.Test)
+		g.forget(p, e.Test)
 	case "pass", "skip", "bench":
 		ended := passed
 		if e.Action == "skip" {
 			ended = skipped
 		}
-		p.over(e.Test)
+		g.forget(p, e.Test)
 		g.end(e.Test, ended)
 		g.end(e.Package+"."+e.Test, ended)
 	}
@@ -140,8 +145,9 @@ func (g *goEvents) packageEvent(n int, p *goPackage, e goEvent) {
 	delete(g.packages, e.Package)
 }
 
-// over forgets a test that ended.
-func (p *goPackage) over(test string) {
+// forget drops a test that ended.
+func (g *goEvents) forget(p *goPackage, test string) {
+	g.size -= len(p.said[test])
 	delete(p.said, test)
 	delete(p.begun, test)
 }
@@ -152,6 +158,7 @@ func (g *goEvents) leave(pkg string, p *goPackage) {
 		g.end(test, started)
 		g.end(pkg+"."+test, started)
 		g.add(Failure{Line: p.begun[test], Kind: KindTest, Test: test, Group: pkg, Message: neverEnded})
+		g.forget(p, test)
 	}
 }
 
@@ -176,7 +183,7 @@ func (g *goEvents) why(n int, p *goPackage, e goEvent) {
 		} else {
 			g.fail(n, KindCrash, "CRASH", e.Package, test, first)
 		}
-		p.over(test)
+		g.forget(p, test)
 		named = true
 	}
 	if !named {

@@ -103,7 +103,11 @@ func (g *goTest) result(n int, s string, i int) bool {
 	}
 	g.at(n)
 	g.done(e, name)
-	g.ended = append(g.ended, goEnd{name, e})
+	if len(g.ended) < mostTestText/perTest {
+		g.ended = append(g.ended, goEnd{strings.Clone(name), e})
+	} else {
+		g.partial(tooManyTests)
+	}
 	g.message = e == failed
 	if e == failed {
 		g.hold(Failure{Line: n, Kind: KindTest, Test: name, Status: "FAIL", Message: g.logs[name]})

@@ -159,7 +159,7 @@ func (j *jestLog) test(n int, text string, depth int) bool {
 func (j *jestLog) fail(n int, name, message string) {
 	key := j.file + "\x00" + name
 	if len(j.seen) > 3*mostFailures {
-		j.partial("more failures than are read")
+		j.partial(tooManyFailures)
 		return
 	}
 	if i, ok := j.seen[key]; ok {

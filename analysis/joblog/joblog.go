@@ -26,10 +26,11 @@
 // Logs come from anybody's push. What is torn, of another format or too large
 // gives the failures found so far, and a Report that is Partial and says why. A
 // report keeps at most 10,000 failures with 16 MiB of text, the ends of tests in
-// 24 MiB, and 100,000 groups in 16 MiB; it says in Reason which of these a log
-// was over. Reading takes time in proportion to the log. Of a packed log at most
-// 4 GiB are read (Options.MaxUnpacked). What is not understood is said, and never
-// a report without failures: see [Read].
+// 24 MiB (12 MiB of those that test runners print), and 100,000 groups in 16 MiB;
+// it says in Reason which of these a log was over. Reading takes time in
+// proportion to the log. Of a packed log at most 4 GiB are read
+// (Options.MaxUnpacked). What is not understood is said, and never a report
+// without failures: see [Read].
 package joblog
 
 import (
@@ -161,11 +162,16 @@ func (r *Report) list(f Failure) int {
 		return -1
 	}
 	r.size.text += n
-	f.Test, f.Subtest, f.Group = clip(f.Test, longestName), clip(f.Subtest, longestText), clip(f.Group, longestName)
-	f.Message, f.Signature = clip(f.Message, longestText), clip(f.Signature, longestName)
-	f.Status, f.Expected = clip(f.Status, longestName), clip(f.Expected, longestName)
-	r.Failures = append(r.Failures, f)
+	r.Failures = append(r.Failures, f.clipped(longestText))
 	return len(r.Failures) - 1
+}
+
+// clipped is the failure with as much of its text as is kept.
+func (f Failure) clipped(message int) Failure {
+	f.Test, f.Subtest, f.Group = clip(f.Test, longestName), clip(f.Subtest, longestText), clip(f.Group, longestName)
+	f.Message, f.Signature = clip(f.Message, message), clip(f.Signature, longestName)
+	f.Status, f.Expected = clip(f.Status, longestName), clip(f.Expected, longestName)
+	return f
 }
 
 // group notes that a group was to run, or how it ended.

@@ -162,6 +162,7 @@ func (m *mavenLog) class(class string, nums [4]int) {
 			m.partial(tooManyTests)
 			return
 		}
+		class = strings.Clone(class)
 		m.order = append(m.order, class)
 	} else if worse(was) > worse(e) {
 		e = was

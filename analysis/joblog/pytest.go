@@ -333,7 +333,7 @@ func (p *pytestLog) ended1(v verdictLine) {
 			return
 		}
 		if len(p.said) >= mostFailures {
-			p.partial("more failures than are read")
+			p.partial(tooManyFailures)
 			return
 		}
 		p.bySaid[key] = len(p.said)

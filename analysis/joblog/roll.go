@@ -3,10 +3,14 @@ package joblog
 import (
 	"slices"
 	"sort"
+	"strings"
 )
 
-// longestDetail is how many bytes of a message a test runner's failure keeps.
-const longestDetail = 4 << 10
+const (
+	longestDetail = 4 << 10          // bytes of a message that a test runner's failure keeps
+	mostEnds      = mostTestText / 2 // bytes of the names of tests and of how they ended
+	perEnd        = 64               // bytes that a test takes beside its name
+)
 
 // roll is what the readers of a plain log have found.
 type roll struct {
@@ -52,8 +56,7 @@ func (r *roll) add(f Failure) {
 		r.partial(tooManyFailures)
 		return
 	}
-	f.Message = clip(f.Message, longestDetail)
-	r.failures = append(r.failures, f)
+	r.failures = append(r.failures, f.clipped(longestDetail))
 }
 
 // end notes how a test ended in one run of a test runner. Of several runs, of
@@ -66,13 +69,16 @@ func (r *roll) end(name string, e ending) {
 	if e == passed && r.torn {
 		e = started
 	}
-	name = clip(name, longestName)
+	if len(name) > longestName {
+		name = clip(name, longestName)
+	}
 	was, known := r.ends[name]
 	switch {
-	case !known && r.size > mostTestText && !r.asked[CanonicalTest(name)]:
-		r.partial(tooManyTests)
+	case !known && r.size > mostEnds && !r.asked[CanonicalTest(name)]:
+		r.partial(tooManyEnds)
 	case !known:
-		r.size += len(name) + perTest
+		name = strings.Clone(name) // not the line that it stood in
+		r.size += len(name) + perEnd
 		r.names = append(r.names, name)
 		r.ends[name] = e
 	case worse(e) > worse(was):

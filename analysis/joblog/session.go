@@ -41,7 +41,7 @@ func (r *session) start(test string, number int) {
 		return
 	}
 	if _, ok := r.began[test]; !ok {
-		r.began[test] = number
+		r.began[strings.Clone(test)] = number
 		r.size += len(test) + perTest
 	}
 }
@@ -65,7 +65,7 @@ func (r *session) hold(f Failure) {
 		r.partial(tooManyFailures)
 		return
 	}
-	r.held = append(r.held, f)
+	r.held = append(r.held, f.clipped(longestText))
 }
 
 // last is the failure that was held last, or nil. It is valid until the next.

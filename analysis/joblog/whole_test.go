@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/mozci/mozci/analysis/joblog"
 )
 
@@ -53,6 +55,28 @@ func TestNotWhole(t *testing.T) {
 		for _, test := range []string{"TestX", "T", "b", "A.c", "/b"} {
 			if r.Verdict(test, "") == joblog.Passed && !strings.Contains(text, test+" ... ok") && !strings.Contains(text, "- "+test) && !strings.Contains(text, `"b"/>`) {
 				t.Errorf("%q: %s passed", text, test)
+			}
+		}
+	}
+}
+
+// Tests of test runners that began and did not end are listed, and have neither
+// passed nor failed; what was listed already is not listed twice.
+func TestUnendedTests(t *testing.T) {
+	for text, want := range map[string]string{
+		"[==========] Running 2 tests\n[ RUN      ] A.b\n[       OK ] A.b (0 ms)\n[ RUN      ] A.c\n":                                                                      "4 test  A.c",
+		"[==========] Running 2 tests\n[ RUN      ] A.b\n[  FAILED  ] A.b (0 ms)\n[ RUN      ] A.c\nSegmentation fault\n":                                                  "3 test FAIL A.b\n4 crash CRASH A.c",
+		"=== RUN   TestA\n--- PASS: TestA (0.00s)\n=== RUN   TestB\n":                                                                                                      "3 test  TestB",
+		`{"Action":"run","Package":"p","Test":"TestA"}` + "\n" + `{"Action":"run","Package":"p","Test":"TestB"}` + "\n" + `{"Action":"pass","Package":"p","Test":"TestA"}`: "2 test  TestB",
+		"Test project /x\n    Start 1: a\n1/2 Test #1: a ....   Passed    0.01 sec\n    Start 2: b\n":                                                                      "4 test  b",
+	} {
+		r := readAs(t, []byte(text), "")
+		if d := cmp.Diff(want, sampled(r)); d != "" || !r.Partial || len(r.Formats) != 1 {
+			t.Errorf("%q: partial %t, of %v (-want +got):\n%s", text, r.Partial, r.Formats, d)
+		}
+		for _, f := range r.Failures {
+			if got := r.Verdict(f.Test, ""); (got == joblog.Failed) != (f.Status != "") || got == joblog.Passed {
+				t.Errorf("%q: %s: %s", text, f.Test, got)
 			}
 		}
 	}
