@@ -1,6 +1,7 @@
 package taskcluster
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -40,7 +41,8 @@ type Action struct {
 
 // ParseActions reads an actions.json. Another version than 1 is refused with
 // job.ErrMalformed; actions of a kind that is not known are left out, as the
-// format asks.
+// format asks, and so is one that cannot be read or lacks what it needs, unless
+// no other is left.
 func ParseActions(text []byte) (*Actions, error) {
 	var file struct {
 		Version   int               `json:"version"`
@@ -54,6 +56,7 @@ func ParseActions(text []byte) (*Actions, error) {
 		return nil, fmt.Errorf("%w: actions.json is of version %d, expected 1", job.ErrMalformed, file.Version)
 	}
 	out := &Actions{variables: file.Variables}
+	var unusable error
 	for i, raw := range file.Actions {
 		var kind struct{ Kind string }
 		if err := json.Unmarshal(raw, &kind); err == nil && kind.Kind != "hook" && kind.Kind != "task" {
@@ -61,15 +64,20 @@ func ParseActions(text []byte) (*Actions, error) {
 		}
 		a := Action{variables: file.Variables}
 		if err := json.Unmarshal(raw, &a); err != nil {
-			return nil, fmt.Errorf("%w: actions.json: action %d: %w", job.ErrMalformed, i+1, err)
+			unusable = cmp.Or(unusable, fmt.Errorf("%w: actions.json: action %d: %w", job.ErrMalformed, i+1, err))
+			continue
 		}
 		if a.Name == "" || a.Kind == "hook" && (a.HookGroupID == "" || a.HookID == "" || a.HookPayload == nil) || a.Kind == "task" && a.Task == nil {
-			return nil, fmt.Errorf("%w: actions.json: action %d %q lacks its name, hook or task", job.ErrMalformed, i+1, a.Name)
+			unusable = cmp.Or(unusable, fmt.Errorf("%w: actions.json: action %d %q lacks its name, hook or task", job.ErrMalformed, i+1, a.Name))
+			continue
 		}
 		if string(a.Schema) == "null" {
 			a.Schema = nil
 		}
 		out.list = append(out.list, a)
+	}
+	if len(out.list) == 0 && unusable != nil {
+		return nil, unusable
 	}
 	return out, nil
 }

@@ -38,7 +38,7 @@ func (s *shot) find(ctx context.Context, w way, began time.Time, lost error) (st
 			return id, nil
 		}
 		if none && nothing && n > 0 {
-			return "", &notMade{lost}
+			return "", &notMade{err: lost}
 		}
 		nothing = none
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mozci/mozci/internal/rest"
 	"github.com/mozci/mozci/internal/slug"
 	"github.com/mozci/mozci/job"
 )
@@ -37,7 +38,7 @@ func (s *shot) fire(ctx context.Context, w way) (job.Receipt, error) {
 		switch {
 		case err == nil:
 			return s.accepted(ctx, w, made)
-		case !errors.As(err, &not) || n >= len(again):
+		case !errors.As(err, &not) || n >= len(again) || not.later > again[n]:
 			return job.Receipt{}, err
 		}
 		s.p.log.Warn("a hook could not make its task, firing it again", "hook", w.hook(), "wait", again[n], "err", err)
@@ -80,7 +81,10 @@ func payloadRevisions(payload any) []string {
 }
 
 // notMade says that a hook surely made nothing, and might the next time.
-type notMade struct{ err error }
+type notMade struct {
+	err   error
+	later time.Duration // after which the service asks to come again, where it says so
+}
 
 func (e *notMade) Error() string {
 	return fmt.Sprintf("%v: the hook could not make its task, and nothing was made: %v", job.ErrRefused, e.err)
@@ -106,7 +110,12 @@ func (s *shot) once(ctx context.Context, w way, payload any) (taskID string, err
 	case unclear:
 		return s.find(ctx, w, began, err)
 	case nothingDone:
-		err = &notMade{err}
+		no := &notMade{err: err}
+		var answered *rest.Error
+		if errors.As(err, &answered) {
+			no.later = answered.RetryAfter
+		}
+		err = no
 	case hookGone:
 		err = &refusal{way: w.action.Name, err: err, gone: true}
 	case refusedInput:
