@@ -436,12 +436,28 @@ func (s *searcher) bookkeeping(ctx context.Context) error {
 		for id, es := range byPush {
 			visible := s.seen[id].runs.Seen
 			if trigger.Outstanding(es, visible, time.Now()) > 0 { // what came of them?
-				es, _ = trigger.StillComing(ctx, s.ci, es, visible)
+				left, _ := trigger.StillComing(ctx, s.ci, es, visible)
+				s.heed(ctx, id, es, left)
+				es = left
 			}
 			s.asked[id] = trigger.Outstanding(es, visible, time.Now())
 		}
 	}
 	return nil
+}
+
+// heed leaves a push alone on which somebody stopped what was to make its runs,
+// while it had made none: asking again would be a quarrel.
+func (s *searcher) heed(ctx context.Context, id int64, es, left []trigger.Entry) {
+	for _, e := range es {
+		if e.State != trigger.Done || slices.ContainsFunc(left, func(l trigger.Entry) bool { return l.Key == e.Key }) {
+			continue
+		}
+		out, err := job.OutcomeOf(ctx, s.ci, e.Push, e.Label, e.Receipt)
+		if err == nil && out.Done && out.Cancelled && len(out.IDs) == 0 {
+			s.blocked[id] = out.Why + ", so it is left alone"
+		}
+	}
 }
 
 // ours is how many of the runs under way the search asked for. Those of others
@@ -577,7 +593,7 @@ func (s *searcher) refusals(done trigger.Plan) error {
 	var errs []error
 	for _, st := range done.Steps {
 		switch {
-		case st.Err == nil:
+		case st.Err == nil, st.With != "", errors.Is(st.Err, trigger.ErrNotTried): // said of another step
 		case errors.Is(st.Err, job.ErrNoBuild), errors.Is(st.Err, job.ErrNotScheduled), errors.Is(st.Err, job.ErrNotFound), errors.Is(st.Err, job.ErrInvalid), errors.Is(st.Err, job.ErrRefused):
 			s.blocked[st.Push.ID] = st.Err.Error()
 		case errors.Is(st.Err, job.ErrUnavailable): // looked at again
@@ -712,21 +728,29 @@ func (s *searcher) cancel(ctx context.Context) {
 			continue
 		}
 		for _, e := range entries {
-			if e.Who == s.o.Who {
-				s.withdraw(ctx, t, e.Receipt)
+			if e.Who == s.o.Who && !e.Receipt.Others() {
+				s.withdraw(ctx, t, e)
 			}
 		}
 	}
 }
 
-// withdraw stops what waits of one request.
-func (s *searcher) withdraw(ctx context.Context, t Tested, r job.Receipt) {
+// withdraw stops what waits of one request. Where nothing was made of it yet, the
+// ledger says so: a later search may ask again for what this one has stopped.
+func (s *searcher) withdraw(ctx context.Context, t Tested, e trigger.Entry) {
+	r := e.Receipt
 	ids := r.IDs
 	if r.By != "" {
 		made, err := job.OutcomeOf(ctx, s.ci, t.Push, t.Label, r)
 		if err == nil && !made.Done && job.Cancel(ctx, s.ci, r.By) == nil {
 			s.stopped = append(s.stopped, r.By)
 			made, err = job.OutcomeOf(ctx, s.ci, t.Push, t.Label, r)
+			if err == nil && len(made.IDs) == 0 {
+				r.Note = "the search stopped it, since nobody needs it any more"
+				if err := s.o.Ledger.Settle(context.WithoutCancel(ctx), e.Key, trigger.Fruitless, r); err != nil {
+					s.warn("the ledger could not be told what was stopped: %v", err)
+				}
+			}
 		}
 		if err == nil {
 			ids = made.IDs

@@ -1,19 +1,14 @@
 package buildbot
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/url"
-	"slices"
-	"strconv"
-	"sync"
-	"time"
+	"strings"
 
 	"github.com/mozci/mozci/internal/rest"
 	"github.com/mozci/mozci/job"
@@ -23,54 +18,92 @@ import (
 type Options struct {
 	// HTTP is the caller's client. Default: one of the library's own.
 	HTTP *http.Client
-	// User and Password sign in where the master has UserPasswordAuth. Without
-	// them requests are anonymous, which mostly suffices to read.
+	// User and Password sign in, as the master or the server in front of it
+	// wants it: with UserPasswordAuth, or with HTTP Basic in front of
+	// RemoteUserAuth. Without them requests are anonymous, which mostly suffices
+	// to read.
 	User, Password string
+	// Cookie is the session of a browser that signed in, for masters that do so
+	// through GitHub, Google and the like: "TWISTED_SESSION=…", or what the
+	// Cookie header of a request in the browser's tools shows.
+	Cookie string
+	// Token is sent as a bearer token with every request, for a server in front
+	// of the master that wants one.
+	Token string
 	// Logger gets requests that are tried again. Nil discards.
 	Logger *slog.Logger
+}
+
+// FromEnvironment reads the credentials of the environment, by a function such as
+// os.Getenv: BUILDBOT_USER with BUILDBOT_PASSWORD, BUILDBOT_COOKIE and
+// BUILDBOT_TOKEN. What is not set is empty.
+func FromEnvironment(getenv func(string) string) Options {
+	return Options{
+		User: getenv("BUILDBOT_USER"), Password: getenv("BUILDBOT_PASSWORD"),
+		Cookie: getenv("BUILDBOT_COOKIE"), Token: getenv("BUILDBOT_TOKEN"),
+	}
 }
 
 // Client calls the REST API of one master. It is safe for concurrent use. Its
 // errors are *job.Error; where the master answered, errors.As finds an *Error.
 type Client struct {
-	base           string
-	rest           *rest.Client
-	login          *rest.Client // follows no redirect: a cookie comes with it
-	user, password string
-	log            *slog.Logger
+	base    string
+	rest    *rest.Client
+	session *session
+	log     *slog.Logger
 
-	mu       sync.Mutex
-	session  string    // the cookie
-	builders []Builder // as they were read last
+	builders *kept[[]Builder]
+	forms    *kept[[]ForceScheduler]
 }
 
-// New returns a client of the master whose pages are at baseURL. It asks nothing
-// yet.
+// New returns a client of the master whose pages are at baseURL, as a browser
+// shows it: what follows a # is not looked at. It asks nothing yet.
 func New(baseURL string, opts *Options) (*Client, error) {
 	var o Options
 	if opts != nil {
 		o = *opts
 	}
-	base, err := rest.CheckURL(baseURL, "http://127.0.0.1:8010")
-	if err == nil && o.Password != "" && o.User == "" {
+	base, err := checkBase(baseURL)
+	switch {
+	case err != nil:
+	case o.Password != "" && o.User == "":
 		err = errors.New("a password without a user")
+	case o.User != "" && o.Token != "":
+		err = errors.New("a user and a token: one header cannot carry both")
 	}
 	if err != nil {
 		return nil, job.Wrap("buildbot.new", "", fmt.Errorf("%w: %w", job.ErrInvalid, err))
 	}
-	c := &Client{base: base, user: o.User, password: o.Password, log: o.Logger}
+	c := &Client{base: base, log: o.Logger}
 	if c.log == nil {
 		c.log = slog.New(slog.DiscardHandler)
 	}
 	c.rest = rest.New(&rest.Options{HTTP: o.HTTP, Logger: o.Logger})
-	still := http.Client{}
-	if o.HTTP != nil {
-		still = *o.HTTP
+	c.session, err = newSession(base, o)
+	if err != nil {
+		return nil, job.Wrap("buildbot.new", "", fmt.Errorf("%w: %w", job.ErrInvalid, err))
 	}
-	still.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	c.login = rest.New(&rest.Options{HTTP: &still, Logger: o.Logger})
+	c.builders = keep(c.readBuilders)
+	c.forms = keep(c.readForms)
 	return c, nil
 }
+
+// checkBase is the address of a master without what its pages add to it.
+func checkBase(address string) (string, error) {
+	base, _, _ := strings.Cut(address, "#")
+	base, err := rest.CheckURL(base, "http://127.0.0.1:8010")
+	if err != nil {
+		return "", err
+	}
+	u, err := url.Parse(base)
+	if err != nil || u.User != nil || u.RawQuery != "" {
+		return "", fmt.Errorf("expected a URL without a user or a query, such as http://127.0.0.1:8010, got %q", rest.Redact(base))
+	}
+	return strings.TrimRight(base, "/"), nil
+}
+
+// URL is the address of the master's pages, without a slash at its end.
+func (c *Client) URL() string { return c.base }
 
 // path is the URL of a path of the API.
 func (c *Client) path(format string, args ...any) string {
@@ -86,11 +119,41 @@ func query(path string, pairs ...string) string {
 	return path + "?" + v.Encode()
 }
 
-var plainJSON = http.Header{"Accept": {"application/json"}}
+// do makes a request as whoever is signed in. A read that is refused is made
+// again once when signing in helps; a write is preceded by signing in.
+func (c *Client) do(ctx context.Context, op string, req rest.Request) (*rest.Response, error) {
+	header := req.Header
+	write := req.Method == http.MethodPost
+	for again := false; ; again = true {
+		if (write || again) && c.session.canBegin() {
+			if err := c.session.begin(ctx, op, again); err != nil {
+				return nil, err
+			}
+		}
+		req.Header = header.Clone()
+		c.session.sign(req.Header)
+		res, err := c.rest.Do(ctx, req)
+		if err == nil || !denied(err) {
+			return res, err
+		}
+		if again || !c.session.canBegin() {
+			return nil, c.session.explain(ctx, err)
+		}
+		c.session.challenged(err)
+	}
+}
+
+// denied reports whether an exchange was refused for who asked.
+func denied(err error) bool {
+	var e *rest.Error
+	return errors.As(err, &e) && (e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden)
+}
+
+func plainJSON() http.Header { return http.Header{"Accept": {"application/json"}} }
 
 // get reads a collection, or a single thing, which is a collection of one.
 func get[T any](ctx context.Context, c *Client, op, key, url, plural string) ([]T, error) {
-	res, err := c.rest.Do(ctx, rest.Request{URL: url, Header: plainJSON})
+	res, err := c.do(ctx, op, rest.Request{URL: url, Header: plainJSON()})
 	if err != nil {
 		return nil, wrap(op, key, err)
 	}
@@ -100,10 +163,15 @@ func get[T any](ctx context.Context, c *Client, op, key, url, plural string) ([]
 	}
 	var out []T
 	list, ok := all[plural]
-	if !ok {
+	if !ok || string(list) == "null" {
 		err = fmt.Errorf("no %q in the answer of %s", plural, rest.Redact(url))
 	} else {
 		err = json.Unmarshal(list, &out)
+	}
+	for i := range out {
+		if r, ok := any(out[i]).(interface{ check() error }); ok && err == nil {
+			err = r.check()
+		}
 	}
 	if err != nil {
 		return nil, job.Wrap(op, key, fmt.Errorf("%w: %w", job.ErrMalformed, err))
@@ -124,245 +192,31 @@ func one[T any](ctx context.Context, c *Client, op, key, url, plural string) (T,
 	return all[0], nil
 }
 
-// call makes a JSON-RPC call on a resource; the session is renewed once where
-// the master does not know it any more.
+// call makes a JSON-RPC call on a resource.
 func (c *Client) call(ctx context.Context, op, key, url, method string, params map[string]any, result any) error {
 	body, err := json.Marshal(map[string]any{"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
 	if err != nil {
 		return job.Wrap(op, key, fmt.Errorf("%w: %w", job.ErrInvalid, err))
 	}
-	for again := false; ; again = true {
-		cookie, err := c.cookie(ctx, op, again)
-		if err != nil {
-			return err
-		}
-		h := http.Header{"Accept": {"application/json"}, "Content-Type": {"application/json"}}
-		if cookie != "" {
-			h.Set("Cookie", cookie)
-		}
-		res, err := c.rest.Do(ctx, rest.Request{Method: http.MethodPost, URL: url, Header: h, Body: body})
-		if err != nil {
-			err = wrap(op, key, err)
-			if errors.Is(err, job.ErrDenied) && cookie != "" && !again {
-				continue
-			}
-			return err
-		}
-		var answer struct {
-			Result json.RawMessage `json:"result"`
-			Error  json.RawMessage `json:"error"`
-		}
-		if err := rest.Decode(res, &answer); err != nil {
-			return wrap(op, key, err)
-		}
-		if e := parseError(http.StatusOK, res.Body); e != nil {
-			return job.Wrap(op, key, fmt.Errorf("%w: %w", job.ErrInvalid, e))
-		}
-		if result != nil {
-			if err := json.Unmarshal(answer.Result, result); err != nil {
-				return job.Wrap(op, key, fmt.Errorf("%w: result %.60s: %w", job.ErrMalformed, answer.Result, err))
-			}
-		}
-		return nil
-	}
-}
-
-// sessionCookie names the cookie that signs requests.
-const sessionCookie = "TWISTED_SESSION"
-
-// cookie is the session's, which is begun when it is needed first, and anew if
-// the old one is not accepted. Anonymous clients have none.
-func (c *Client) cookie(ctx context.Context, op string, renew bool) (string, error) {
-	if c.user == "" {
-		return "", nil
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.session != "" && !renew {
-		return c.session, nil
-	}
-	sign := func(r *http.Request) error { r.SetBasicAuth(c.user, c.password); return nil }
-	res, err := c.login.Do(ctx, rest.Request{URL: c.base + "/auth/login", Sign: sign})
+	h := plainJSON()
+	h.Set("Content-Type", "application/json")
+	res, err := c.do(ctx, op, rest.Request{Method: http.MethodPost, URL: url, Header: h, Body: body, Timeout: callTimeout})
 	if err != nil {
-		return "", wrap(op, "signing in as "+c.user, err)
+		return wrap(op, key, err)
 	}
-	// Two cookies come: the anonymous session's, and then the one signed in.
-	for _, k := range (&http.Response{Header: res.Header}).Cookies() {
-		if k.Name == sessionCookie {
-			c.session = k.Name + "=" + k.Value
+	var answer struct {
+		Result json.RawMessage `json:"result"`
+	}
+	if err := rest.Decode(res, &answer); err != nil {
+		return wrap(op, key, err)
+	}
+	if e := parseError(http.StatusOK, res.Body); e != nil {
+		return job.Wrap(op, key, fmt.Errorf("%w: %w", job.ErrInvalid, e))
+	}
+	if result != nil {
+		if err := json.Unmarshal(answer.Result, result); err != nil {
+			return job.Wrap(op, key, fmt.Errorf("%w: result %.60s: %w", job.ErrMalformed, answer.Result, err))
 		}
 	}
-	if c.session == "" {
-		return "", job.Wrap(op, "signing in as "+c.user, fmt.Errorf("%w: no session cookie came with the answer: has this master UserPasswordAuth?", job.ErrMalformed))
-	}
-	return c.session, nil
-}
-
-// Builders returns the builders, retired ones too.
-func (c *Client) Builders(ctx context.Context) ([]Builder, error) {
-	all, err := get[Builder](ctx, c, "buildbot.builders", "", c.path("builders"), "builders")
-	if err != nil {
-		return nil, err
-	}
-	c.mu.Lock()
-	c.builders = all
-	c.mu.Unlock()
-	return slices.Clone(all), nil
-}
-
-// builder finds a builder by its id.
-func (c *Client) builder(ctx context.Context, id int) (Builder, error) {
-	return c.find(ctx, "id", strconv.Itoa(id), func(b Builder) bool { return b.ID == id })
-}
-
-// builderNamed finds a builder by its name, which cannot stand in a URL where it
-// has spaces or slashes.
-func (c *Client) builderNamed(ctx context.Context, name string) (Builder, error) {
-	return c.find(ctx, "name", name, func(b Builder) bool { return b.Name == name })
-}
-
-// find finds a builder; the list is read again for one that is new.
-func (c *Client) find(ctx context.Context, what, key string, is func(Builder) bool) (Builder, error) {
-	c.mu.Lock()
-	known := c.builders
-	c.mu.Unlock()
-	i := slices.IndexFunc(known, is)
-	if i < 0 {
-		var err error
-		if known, err = c.Builders(ctx); err != nil {
-			return Builder{}, err
-		}
-		i = slices.IndexFunc(known, is)
-	}
-	if i < 0 {
-		return Builder{}, job.Wrap("buildbot.builder", key, fmt.Errorf("%w: no builder has this %s", job.ErrNotFound, what))
-	}
-	return known[i], nil
-}
-
-// ForceSchedulers returns the schedulers by which builds can be asked for.
-func (c *Client) ForceSchedulers(ctx context.Context) ([]ForceScheduler, error) {
-	return get[ForceScheduler](ctx, c, "buildbot.forceschedulers", "", c.path("forceschedulers"), "forceschedulers")
-}
-
-// Requests returns the requests of a buildset.
-func (c *Client) Requests(ctx context.Context, buildset int64) ([]Request, error) {
-	// Only one buildset at a time: several in one query would give the first's.
-	return get[Request](ctx, c, "buildbot.requests", strconv.FormatInt(buildset, 10), query(c.path("buildrequests"), "buildsetid", strconv.FormatInt(buildset, 10)), "buildrequests")
-}
-
-// Request returns one request.
-func (c *Client) Request(ctx context.Context, id int64) (Request, error) {
-	return one[Request](ctx, c, "buildbot.request", strconv.FormatInt(id, 10), c.path("buildrequests/%d", id), "buildrequests")
-}
-
-// Builds returns the builds of a request, oldest first: more than one where
-// builds were retried, none where it was collapsed, or cancelled in time.
-func (c *Client) Builds(ctx context.Context, request int64) ([]Build, error) {
-	return get[Build](ctx, c, "buildbot.builds", strconv.FormatInt(request, 10), c.path("buildrequests/%d/builds", request), "builds")
-}
-
-// Build returns one build with its properties.
-func (c *Client) Build(ctx context.Context, id int64) (Build, error) {
-	return one[Build](ctx, c, "buildbot.build", strconv.FormatInt(id, 10), query(c.path("builds/%d", id), "property", "*"), "builds")
-}
-
-// Buildset returns one buildset.
-func (c *Client) Buildset(ctx context.Context, id int64) (Buildset, error) {
-	return one[Buildset](ctx, c, "buildbot.buildset", strconv.FormatInt(id, 10), c.path("buildsets/%d", id), "buildsets")
-}
-
-// Asked is what a call made: a buildset, with a request for each builder.
-type Asked struct {
-	Buildset int64
-	Requests map[int]int64 // the request's id by the builder's
-}
-
-// UnmarshalJSON reads the pair of a buildset's id and an object whose keys are
-// builders' ids.
-func (a *Asked) UnmarshalJSON(text []byte) error {
-	var pair []json.RawMessage
-	if err := json.Unmarshal(text, &pair); err != nil {
-		return err
-	}
-	if len(pair) != 2 {
-		return fmt.Errorf("expected a buildset's id and its requests, got %.60s", text)
-	}
-	if err := json.Unmarshal(pair[0], &a.Buildset); err != nil {
-		return err
-	}
-	return json.Unmarshal(pair[1], &a.Requests)
-}
-
-// Force asks a force scheduler for a build on one builder. params are the full
-// names of its fields; the master ignores names that it does not know.
-func (c *Client) Force(ctx context.Context, scheduler string, builder int, params map[string]any) (Asked, error) {
-	all := map[string]any{}
-	for k, v := range params {
-		all[k] = v
-	}
-	all["builderid"] = strconv.Itoa(builder)
-	var out Asked
-	return out, c.call(ctx, "buildbot.force", scheduler, c.path("forceschedulers/%s", url.PathEscape(scheduler)), "force", all, &out)
-}
-
-// Rebuild asks for a copy of a build, once. Nothing of the caller reaches the
-// copy: see [Project.Trigger] for requests that can be repeated safely.
-func (c *Client) Rebuild(ctx context.Context, build int64) (Asked, error) {
-	var out Asked
-	key := strconv.FormatInt(build, 10)
-	if _, err := c.Build(ctx, build); err != nil { // the call itself answers 500 for what is unknown
-		return out, err
-	}
-	return out, c.call(ctx, "buildbot.rebuild", key, c.path("builds/%d", build), "rebuild", map[string]any{}, &out)
-}
-
-// Stop stops a build. The master answers the same for a build that has ended,
-// and stops it some time after the answer.
-func (c *Client) Stop(ctx context.Context, build int64, reason string) error {
-	return c.call(ctx, "buildbot.stop", strconv.FormatInt(build, 10), c.path("builds/%d", build), "stop", map[string]any{"reason": reason}, nil)
-}
-
-// CancelRequest cancels a request; one whose build runs has it stopped.
-func (c *Client) CancelRequest(ctx context.Context, request int64, reason string) error {
-	return c.call(ctx, "buildbot.cancel", strconv.FormatInt(request, 10), c.path("buildrequests/%d", request), "cancel", map[string]any{"reason": reason}, nil)
-}
-
-// Steps returns the steps of a build, in order.
-func (c *Client) Steps(ctx context.Context, build int64) ([]Step, error) {
-	return get[Step](ctx, c, "buildbot.steps", strconv.FormatInt(build, 10), c.path("builds/%d/steps", build), "steps")
-}
-
-// Logs returns the logs of a step.
-func (c *Client) Logs(ctx context.Context, step int64) ([]StepLog, error) {
-	return get[StepLog](ctx, c, "buildbot.logs", strconv.FormatInt(step, 10), c.path("steps/%d/logs", step), "logs")
-}
-
-// OpenRaw opens a log's text, without the letters that name its streams.
-func (c *Client) OpenRaw(ctx context.Context, id int64) (io.ReadCloser, error) {
-	r, err := c.rest.Open(ctx, rest.Request{URL: c.path("logs/%d/raw", id), Timeout: 10 * time.Minute, MaxBody: 2 << 30})
-	return r, wrap("buildbot.log", strconv.FormatInt(id, 10), err)
-}
-
-// window is how many ids are asked for at once. Windows of ids, unlike limit and
-// offset, mean the same for every kind of record.
-const window = 500
-
-// newest is the largest id of a kind of record; 0 when there are none.
-func newest(ctx context.Context, c *Client, op, plural, id string) (int64, error) {
-	last, err := get[map[string]json.RawMessage](ctx, c, op, "", query(c.path("%s", plural), "order", "-"+id, "limit", "1", "field", id), plural)
-	if err != nil || len(last) == 0 {
-		return 0, err
-	}
-	var out int64
-	if err := json.Unmarshal(bytes.TrimSpace(last[0][id]), &out); err != nil {
-		return 0, job.Wrap(op, "", fmt.Errorf("%w: %s: %w", job.ErrMalformed, id, err))
-	}
-	return out, nil
-}
-
-// span reads the records with ids above after, up to and including upTo.
-func span[T any](ctx context.Context, c *Client, op, plural, id string, after, upTo int64) ([]T, error) {
-	return get[T](ctx, c, op, fmt.Sprintf("%d..%d", after+1, upTo),
-		query(c.path("%s", plural), id+"__gt", strconv.FormatInt(after, 10), id+"__le", strconv.FormatInt(upTo, 10)), plural)
+	return nil
 }

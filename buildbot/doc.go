@@ -3,18 +3,31 @@
 //
 // Start with [New] and [Client.Project]: a Project is one branch of what the
 // master builds, and implements [job.Scheduler] with [job.Cataloger],
-// [job.Canceler], [job.LogOpener], [job.Watcher], [job.Loader], [job.Tracer] and
-// [job.KeyCarrier]. It is a [job.Repository] too, of the changes that the master
-// was told of ([Changes]), for projects that have no pushlog. The client's other
-// methods are the API's own calls, by which builds are rebuilt and stopped.
+// [job.Canceler], [job.LogOpener], [job.Watcher], [job.Loader], [job.Tracer],
+// [job.KeyCarrier], [job.Merger] and [job.Pager]. It is a [job.Repository] too, of
+// the changes that the master was told of ([Changes]), for projects that have no
+// pushlog. The client's other methods are the API's own calls, by which builds are
+// rebuilt and stopped.
+//
+// # What a push is
+//
+// A push is a change of one branch, repository and codebase. The branch that is
+// called exactly as the repository, or as [ProjectOptions] say, wins over one whose
+// path ends with the name. Changes without a branch are those of the default one.
+// What is not clear, such as which of several codebases is meant, is an error that
+// lists what there is. Revisions that are no hashes, such as Subversion's numbers,
+// are named as a whole.
 //
 // # What a job is
 //
-// A label is a builder's name. A request of a builder is one run, and more where
-// its builds were retried: a run's ID is the request's and the number of the run,
-// such as 17/1. Which push a run is of, the source stamp of its buildset says;
-// revisions of 12 and of 40 digits are compared by their beginning. A build that
-// was forced without a revision is of no push.
+// A label is a builder's name, of a virtual builder too. A request of a builder is
+// one run, and more where its builds were retried: a run's ID is the request's and
+// the number of the run, such as 17/1. A run is of the push whose revision was
+// built, as the source stamp of its codebase says on the branch of the push's own
+// repository; revisions of 12 and of 40 digits are compared by their beginning. What
+// was asked to build the newest revision is of the push that it says it found
+// (got_revision). A build of "buildbot try", whose sources have a patch, is of no
+// push.
 //
 // # Statuses
 //
@@ -22,20 +35,30 @@
 //	request unclaimed   pending
 //	request claimed     running
 //	0                   success
-//	1 warnings          test_failed
+//	1 warnings          success, or test_failed for builders in ProjectOptions.FailOnWarnings
 //	2 failure           busted
 //	3 with a build      skipped
 //	3 without one       coalesced: the master collapsed the request into a newer one
 //	4                   exception
 //	5                   retry, if the request has a later build or waits for one; otherwise exception
 //	6                   cancelled
+//	ended, no result    unknown
 //
 // # Asking for runs
 //
 // Runs are asked for by a force scheduler of the builder, one buildset for each;
-// [Project.Trigger] says how its form is filled in. A builder with
-// collapseRequests merges requests for one revision: of several runs that were
-// asked for, some are then coalesced and never run. Forcing mostly needs a user
-// and password ([Options]), with which a session is begun; Buildbot does not
-// accept them on the API itself.
+// [Project.Trigger] says how its form is filled in. A builder that no form has is
+// rebuilt. A builder with collapseRequests merges requests for one revision: of
+// several runs that were asked for, some are then coalesced and never run
+// ([Project.Merges]). Forcing mostly needs a user and password, or a session of a
+// browser ([Options]); Buildbot does not accept them on the API itself. A key
+// travels in the reason of a force, and is looked up before; the look-up and the
+// force are two calls, so that callers in several processes need trigger's ledger.
+//
+// # What questions cost
+//
+// Changes are read newest first, as many as a range needs. The runs of up to four
+// labels come from their builders' own lists of requests, those of all labels from
+// the master's list of buildsets, both back to when the master heard of the push: by
+// the ids of changes, and by clocks as far as these can be right.
 package buildbot

@@ -21,6 +21,8 @@ type Error struct {
 	Message string
 	// Fields says what is wrong with each field of a form, by its full name.
 	Fields map[string]string
+	// Hint says what to set, where the caller was refused for who it is.
+	Hint string
 
 	err error
 }
@@ -33,6 +35,9 @@ func (e *Error) Error() string {
 			all = append(all, k+": "+e.Fields[k])
 		}
 		s = strings.Join(all, "; ")
+	}
+	if e.Hint != "" {
+		s += " (" + e.Hint + ")"
 	}
 	return fmt.Sprintf("%d %s", e.Status, s)
 }
@@ -80,6 +85,10 @@ func wrap(op, key string, err error) error {
 	var r *rest.Error
 	if errors.As(err, &r) && r.Status != 0 {
 		if e := parseError(r.Status, r.Body); e != nil {
+			var refused *refusal
+			if errors.As(err, &refused) {
+				e.Hint = refused.says
+			}
 			e.err = err
 			err = e
 		}

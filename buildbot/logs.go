@@ -2,12 +2,12 @@ package buildbot
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"regexp"
 	"slices"
-	"strings"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/mozci/mozci/job"
 )
@@ -18,44 +18,102 @@ var (
 	structuredName = regexp.MustCompile(`(^|[_-])raw(\.log)?$`)
 )
 
+// leaf is a log of a step of a build.
+type leaf struct {
+	step Step
+	log  StepLog
+}
+
+// kind is the sort of a log; empty for what nobody reads.
+func (l leaf) kind() job.Log {
+	switch {
+	case l.log.Type == "d" || l.log.Type == "h": // deleted; a page
+		return ""
+	case summaryName.MatchString(l.log.Name):
+		return job.ErrorSummary
+	case structuredName.MatchString(l.log.Name):
+		return job.StructuredLog
+	}
+	return job.TextLog
+}
+
 // OpenLog implements job.LogOpener. The text log is that of all steps, in their
 // order, each after a line that names it; the others are the step's log that is
-// named as harnesses name their files.
+// named as harnesses name their files. A job that is only an ID may have the
+// address of a build's page for it. A log of a build that runs is read as far as
+// it is.
 func (p *Project) OpenLog(ctx context.Context, j job.Job, which job.Log) (io.ReadCloser, error) {
 	const op = "buildbot.log"
 	build, err := p.buildOf(ctx, j)
 	if err != nil {
 		return nil, job.Wrap(op, j.ID(), err)
 	}
+	all, err := p.logsOf(ctx, build)
+	if err != nil {
+		return nil, job.Wrap(op, j.ID(), err)
+	}
+	var parts []part
+	for _, l := range all {
+		if l.kind() == which {
+			parts = append(parts, part{l, func() (io.ReadCloser, error) { return p.c.OpenRaw(ctx, l.log.ID) }})
+		}
+	}
+	switch {
+	case len(parts) == 0:
+		return nil, job.Wrap(op, j.ID(), fmt.Errorf("%w: no %s log among the %d logs of its steps", job.ErrNotFound, which, len(all)))
+	case which != job.TextLog:
+		return &chain{parts: parts[:1]}, nil
+	}
+	return &chain{parts: parts, headed: true}, nil
+}
+
+// mostLogs is how many builds' lists of logs are remembered.
+const mostLogs = 64
+
+// logsOf are the logs of a build, by the order of its steps. Those of a build that
+// is complete are asked for once, however many sorts of logs are looked for.
+func (p *Project) logsOf(ctx context.Context, build int64) ([]leaf, error) {
+	p.mu.Lock()
+	known, ok := p.leaves[build]
+	p.mu.Unlock()
+	if ok {
+		return known, nil
+	}
 	steps, err := p.c.Steps(ctx, build)
 	if err != nil {
 		return nil, err
 	}
 	slices.SortFunc(steps, func(a, b Step) int { return a.Number - b.Number })
-	text := &chain{}
-	for _, s := range steps {
-		logs, err := p.c.Logs(ctx, s.ID)
-		if err != nil {
-			return nil, err
-		}
-		for _, l := range logs {
-			switch {
-			case l.Type == "d" || l.Type == "h": // deleted; a page
-			case which == job.ErrorSummary && summaryName.MatchString(l.Name), which == job.StructuredLog && structuredName.MatchString(l.Name):
-				return p.c.OpenRaw(ctx, l.ID)
-			case which == job.TextLog && !summaryName.MatchString(l.Name) && !structuredName.MatchString(l.Name):
-				text.next = append(text.next,
-					func() (io.ReadCloser, error) {
-						return io.NopCloser(strings.NewReader(fmt.Sprintf("===== step %d: %s: %s =====\n", s.Number, s.Name, l.Name))), nil
-					},
-					func() (io.ReadCloser, error) { return p.c.OpenRaw(ctx, l.ID) })
-			}
+	logs := make([][]StepLog, len(steps))
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(atOnce)
+	for i, s := range steps {
+		g.Go(func() (err error) {
+			logs[i], err = p.c.Logs(ctx, s.ID)
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	var out []leaf
+	done := len(steps) > 0
+	for i, s := range steps {
+		done = done && s.Results != nil
+		for _, l := range logs[i] {
+			out = append(out, leaf{s, l})
+			done = done && l.Complete
 		}
 	}
-	if len(text.next) == 0 {
-		return nil, job.Wrap(op, j.ID(), fmt.Errorf("%w: no %s log among the logs of its %d steps", job.ErrNotFound, which, len(steps)))
+	if done {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if len(p.leaves) >= mostLogs {
+			clear(p.leaves)
+		}
+		p.leaves[build] = out
 	}
-	return text, nil
+	return out, nil
 }
 
 // buildOf is the id of a run's build. Of a job that is only an ID, as a person
@@ -68,7 +126,13 @@ func (p *Project) buildOf(ctx context.Context, j job.Job) (int64, error) {
 		}
 		return run.Build.ID, nil
 	}
-	request, number, err := parseRunID(j.ID())
+	p.mu.Lock()
+	id, ok := p.opened[j.ID()]
+	p.mu.Unlock()
+	if ok {
+		return id, nil
+	}
+	request, number, err := p.named(ctx, j.ID())
 	if err != nil {
 		return 0, err
 	}
@@ -76,46 +140,16 @@ func (p *Project) buildOf(ctx context.Context, j job.Job) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
+	sortNewest(builds, buildsSource("").id)
 	if number > len(builds) {
 		return 0, none
 	}
-	return builds[number-1].ID, nil
-}
-
-// chain reads one after another, each opened when it is needed.
-type chain struct {
-	next []func() (io.ReadCloser, error)
-	now  io.ReadCloser
-}
-
-func (c *chain) Read(p []byte) (int, error) {
-	for {
-		if c.now == nil {
-			if len(c.next) == 0 {
-				return 0, io.EOF
-			}
-			var err error
-			if c.now, err = c.next[0](); err != nil {
-				return 0, err
-			}
-			c.next = c.next[1:]
-		}
-		n, err := c.now.Read(p)
-		if errors.Is(err, io.EOF) {
-			err = c.Close()
-		}
-		if n > 0 || err != nil {
-			return n, err
-		}
+	id = builds[len(builds)-number].ID
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.opened) >= mostLogs {
+		clear(p.opened)
 	}
-}
-
-// Close implements io.Closer.
-func (c *chain) Close() error {
-	if c.now == nil {
-		return nil
-	}
-	err := c.now.Close()
-	c.now = nil
-	return err
+	p.opened[j.ID()] = id // for good: what a request built stays in its place
+	return id, nil
 }

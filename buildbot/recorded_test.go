@@ -162,9 +162,12 @@ func TestBadAnswers(t *testing.T) {
 		{"<html><body>Buildbot</body></html>", job.ErrMalformed},
 		{"", job.ErrMalformed},
 		{`{"buildsets": [{"bsid": 1, "sour`, job.ErrMalformed},
-		{`{"buildsets": [{"bsid": "one"}]}`, job.ErrMalformed},
+		{`{"changes": [], "buildsets": [{"bsid": "one"}]}`, job.ErrMalformed},
+		{`{"changes": [], "buildsets": [{"bsid": 1, "reason": "no sources"}]}`, job.ErrMalformed},
+		{`{"changes": [], "buildsets": null}`, job.ErrMalformed},
+		{`{"changes": [{"revision": "no id"}], "buildsets": []}`, job.ErrMalformed},
 		{`{"builders": []}`, job.ErrMalformed},
-		{`{"buildsets": [], "meta": {"total": 0}}`, nil},
+		{`{"changes": [], "buildsets": [], "meta": {"total": 0}}`, nil},
 	} {
 		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, c.body) }))
 		b, err := buildbot.New(s.URL, nil)

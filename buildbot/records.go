@@ -3,8 +3,6 @@ package buildbot
 import (
 	"encoding/json"
 	"fmt"
-	"slices"
-	"strings"
 	"time"
 )
 
@@ -50,21 +48,46 @@ type SourceStamp struct {
 	Codebase   string `json:"codebase"`
 	Repository string `json:"repository"`
 	Project    string `json:"project"`
-	Branch     string `json:"branch"`
-	Revision   string `json:"revision"` // as long as it was submitted
+	Branch     string `json:"branch"`   // empty: the default one
+	Revision   string `json:"revision"` // as long as it was submitted; empty: the newest one
+	Patch      *Patch `json:"patch"`    // what "buildbot try" puts on top; nil for none
+	Created    Epoch  `json:"created_at"`
+}
+
+// Patch says that a source stamp is not what its revision says.
+type Patch struct {
+	ID      int64  `json:"patchid"`
+	Author  string `json:"author"`
+	Comment string `json:"comment"`
 }
 
 // Request asks for one build of one builder.
 type Request struct {
-	ID        int64 `json:"buildrequestid"`
-	Buildset  int64 `json:"buildsetid"`
-	Builder   int   `json:"builderid"`
-	Claimed   bool  `json:"claimed"`
-	Complete  bool  `json:"complete"`
-	Results   int   `json:"results"` // -1 until it is complete
-	Submitted Epoch `json:"submitted_at"`
-	Finished  Epoch `json:"complete_at"`
+	ID         int64      `json:"buildrequestid"`
+	Buildset   int64      `json:"buildsetid"`
+	Builder    int        `json:"builderid"`
+	Claimed    bool       `json:"claimed"`
+	Complete   bool       `json:"complete"`
+	Results    int        `json:"results"` // -1 until it is complete
+	Submitted  Epoch      `json:"submitted_at"`
+	Finished   Epoch      `json:"complete_at"`
+	Properties Properties `json:"properties"` // where they were asked for
 }
+
+// UnmarshalJSON reads a request; one that does not say its results has none,
+// and did not succeed.
+func (r *Request) UnmarshalJSON(text []byte) error {
+	type plain Request
+	p := plain{Results: noResults}
+	if err := json.Unmarshal(text, &p); err != nil {
+		return err
+	}
+	*r = Request(p)
+	return nil
+}
+
+// noResults is what a request has until it is complete.
+const noResults = -1
 
 // Build is one run of a builder.
 type Build struct {
@@ -114,7 +137,39 @@ type Change struct {
 	Project    string  `json:"project"`
 	Codebase   string  `json:"codebase"`
 	Parents    []int64 `json:"parent_changeids"`
-	When       Epoch   `json:"when_timestamp"`
+	When       Epoch   `json:"when_timestamp"` // of the commit, by its author's clock
+	// SourceStamp is made when the master hears of the change, by its own clock.
+	SourceStamp SourceStamp `json:"sourcestamp"`
+}
+
+// check says what a record of a list must have: an answer without its keys would
+// be filed under zero, where it is lost.
+
+func (b Builder) check() error { return need("builder", "builderid", b.ID > 0, "name", b.Name != "") }
+
+func (s Buildset) check() error {
+	return need("buildset", "bsid", s.ID > 0, "sourcestamps", s.SourceStamps != nil)
+}
+
+func (r Request) check() error {
+	return need("build request", "buildrequestid", r.ID > 0, "buildsetid", r.Buildset > 0, "builderid", r.Builder > 0)
+}
+
+func (b Build) check() error {
+	return need("build", "buildid", b.ID > 0, "buildrequestid", b.Request > 0, "builderid", b.Builder > 0)
+}
+
+func (c Change) check() error { return need("change", "changeid", c.ID > 0) }
+
+// need is an error for the first field that is not there, of pairs of names and
+// whether they are.
+func need(what string, pairs ...any) error {
+	for i := 0; i+1 < len(pairs); i += 2 {
+		if !pairs[i+1].(bool) {
+			return fmt.Errorf("a %s without %s", what, pairs[i])
+		}
+	}
+	return nil
 }
 
 // ForceScheduler is a form by which a person asks for builds.
@@ -144,43 +199,17 @@ type Field struct {
 
 // Step is a step of a build.
 type Step struct {
-	ID     int64  `json:"stepid"`
-	Number int    `json:"number"`
-	Name   string `json:"name"`
+	ID      int64  `json:"stepid"`
+	Number  int    `json:"number"`
+	Name    string `json:"name"`
+	Results *int   `json:"results"` // nil while it runs
 }
 
 // StepLog is a log of a step.
 type StepLog struct {
-	ID   int64  `json:"logid"`
-	Name string `json:"name"`
-	Type string `json:"type"` // s with streams, t text, h HTML, d deleted
-}
-
-// leaves are the fields of a form that take values.
-func leaves(fields []Field) []Field {
-	var out []Field
-	for _, f := range fields {
-		if f.Type == "nested" {
-			out = append(out, leaves(f.Fields)...)
-			continue
-		}
-		out = append(out, f)
-	}
-	return out
-}
-
-// field finds a field by its name, of any codebase.
-func (s ForceScheduler) field(name string) (Field, bool) {
-	all := leaves(s.Fields)
-	i := slices.IndexFunc(all, func(f Field) bool { return f.Name == name })
-	if i < 0 {
-		return Field{}, false
-	}
-	return all[i], true
-}
-
-// onBranch reports whether a branch, as a source stamp has it, is of the
-// repository: its name, or a path to it; none is the only one there is.
-func onBranch(branch, repo string) bool {
-	return branch == "" || branch == repo || strings.HasSuffix(branch, "/"+repo)
+	ID       int64  `json:"logid"`
+	Name     string `json:"name"`
+	Type     string `json:"type"`     // s with streams, t text, h HTML, d deleted
+	Complete bool   `json:"complete"` // nothing more is written to it
+	Lines    int64  `json:"num_lines"`
 }

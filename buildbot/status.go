@@ -23,8 +23,8 @@ func status(results int) (job.Status, error) {
 	switch results {
 	case Success:
 		return job.Success, nil
-	case Warnings:
-		return job.TestFailed, nil
+	case Warnings: // "a successful run, with some warnings"
+		return job.Success, nil
 	case Failure:
 		return job.Busted, nil
 	case Skipped:
@@ -40,8 +40,10 @@ func status(results int) (job.Status, error) {
 }
 
 // Run is what a job's Raw holds: a request, and the build of it that this run
-// is; nil while none has begun, and where none ever will.
+// is; nil while none has begun, and where none ever will. Builder is the one that
+// the run is filed under.
 type Run struct {
+	Builder  Builder
 	Buildset Buildset
 	Request  Request
 	Build    *Build
@@ -54,16 +56,31 @@ type run struct {
 	state  job.Status
 }
 
+// warned reports whether a run ended with warnings.
+func (r run) warned() bool {
+	if r.Build != nil {
+		return r.Build.Results != nil && *r.Build.Results == Warnings
+	}
+	return r.Request.Results == Warnings
+}
+
 // runs are the runs of a request. A result that is not known is an error, and
 // the other runs come with it.
-func runs(set Buildset, r Request, builds []Build) ([]run, error) {
+func runs(f finished) ([]run, error) {
 	var out []run
 	var unknown error
-	add := func(number int, b *Build, s job.Status) { out = append(out, run{Run{set, r, b}, number, s}) }
+	r, builds := f.request, f.builds
+	add := func(number int, b *Build, s job.Status) {
+		out = append(out, run{Run{Buildset: f.set, Request: r, Build: b}, number, s})
+	}
 	for i := range builds {
 		b := &builds[i]
-		if !b.Complete || b.Results == nil {
+		switch {
+		case !b.Complete:
 			add(i+1, b, job.Running)
+			continue
+		case b.Results == nil:
+			add(i+1, b, job.Unknown) // it ended, and the master does not say how
 			continue
 		}
 		s, err := status(*b.Results)

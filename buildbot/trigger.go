@@ -1,32 +1,42 @@
 package buildbot
 
 import (
-	"cmp"
 	"context"
-	"encoding/json"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
-	"regexp"
+	"math"
 	"slices"
-	"strconv"
 	"strings"
+	"time"
 
 	"github.com/mozci/mozci/job"
 )
 
-// CarriesKeys implements job.KeyCarrier: keys travel in the reason of a forced
-// build.
-func (p *Project) CarriesKeys() bool { return true }
+// callTimeout is how long one force may take. Under load a master needs many
+// seconds for one.
+const callTimeout = time.Minute
 
-// mark is what a reason holds of a request's key and which of its runs it is.
+// mark is what a reason holds of a request's key and which of its runs it is;
+// shortMark is it where the form's reason is too short for the key.
 func mark(key string, i int) string { return fmt.Sprintf("[mozci %s #%d]", key, i) }
+
+func shortMark(key string, i int) string {
+	sum := sha256.Sum256([]byte(key))
+	return mark("~"+hex.EncodeToString(sum[:8]), i)
+}
 
 // Trigger implements job.Scheduler: it forces builds, one buildset for each run,
 // with the key in its reason, by which a run that was asked for before is
 // recognised. The fields of the form are filled with, in this order, what
 // Input, an object, says; the push's revision (in 12 digits where the form wants
-// so), branch, repository and project; the form's defaults; and the properties
-// that an earlier build of the label on the push had.
+// so), branch, repository and project, of the codebase that the push is of; the
+// form's defaults; and the properties that an earlier build of the label on the
+// push had.
+//
+// A builder that no form has is rebuilt: a copy of its newest build on the push is
+// asked for. No key travels with that, see [Project.Carried].
 func (p *Project) Trigger(ctx context.Context, req job.Request) (job.Receipt, error) {
 	r, err := p.trigger(ctx, req)
 	return r, job.Wrap("buildbot.trigger", req.Label+" on "+req.Push.String(), err)
@@ -42,30 +52,31 @@ func (p *Project) trigger(ctx context.Context, req job.Request) (job.Receipt, er
 	case !req.Push.Testable():
 		return none, job.ErrNotScheduled
 	}
-	builder, err := p.c.builderNamed(ctx, req.Label)
-	if err != nil {
+	if req.Key != "" { // two callers with one key must not both find that nobody asked
+		g, _ := p.forks.LoadOrStore(req.Key, newGate())
+		if err := g.(gate).lock(ctx); err != nil {
+			return none, err
+		}
+		defer g.(gate).unlock()
+	}
+	o, b, form, err := p.order(ctx, req)
+	var without *noForm
+	switch {
+	case errors.As(err, &without):
+		return p.rebuild(ctx, o, without)
+	case err != nil:
 		return none, err
 	}
-	form, err := p.form(ctx, req.Label)
-	if err != nil {
-		return none, err
-	}
-	sets, err := p.of(ctx, req.Push)
-	if err != nil {
-		return none, err
-	}
-	params, err := p.fill(ctx, form, req, sets)
+	defer p.touch()
+	params, err := p.fill(ctx, form, o)
 	if err != nil {
 		return none, err
 	}
 	out := job.Receipt{State: job.AlreadyAsked}
 	for i := 1; i <= req.Count; i++ {
-		id, err := p.asked(ctx, sets, req.Key, i)
-		if err != nil {
-			return none, err
-		}
+		id := marked(o.runs, req.Key, i)
 		if id == 0 {
-			if id, err = p.force(ctx, form, builder.ID, params, req, i); err != nil {
+			if id, err = p.force(ctx, form, b.ID, params, req, i); err != nil {
 				return none, err
 			}
 			out.State = job.Created
@@ -75,39 +86,77 @@ func (p *Project) trigger(ctx context.Context, req job.Request) (job.Receipt, er
 	return out, nil
 }
 
-// asked is the request that was made for a key before; 0 when none was.
-func (p *Project) asked(ctx context.Context, sets []Buildset, key string, i int) (int64, error) {
-	if key == "" {
-		return 0, nil
+// order finds the builder, the form and what ran already. An error of type noForm
+// comes with the rest.
+func (p *Project) order(ctx context.Context, req job.Request) (*order, Builder, ForceScheduler, error) {
+	o := &order{Request: req}
+	b, ok, err := p.c.builderNamed(ctx, req.Label)
+	if err == nil && !ok {
+		err = errUnknownBuilder(req.Label)
 	}
-	at := slices.IndexFunc(sets, func(s Buildset) bool { return strings.Contains(s.Reason, mark(key, i)) })
-	if at < 0 {
-		return 0, nil
-	}
-	all, err := p.c.Requests(ctx, sets[at].ID)
 	if err != nil {
-		return 0, err
+		return o, b, ForceScheduler{}, err
 	}
-	if len(all) == 0 {
-		return 0, fmt.Errorf("%w: buildset %d has no requests", job.ErrMalformed, sets[at].ID)
+	if o.line, err = p.lineOf(ctx, req.Push.Repo); err != nil {
+		return o, b, ForceScheduler{}, err
 	}
-	return all[0].ID, nil
+	p.touch() // what was asked for a moment ago must be seen
+	hz, err := p.horizon(ctx, req.Push)
+	if err != nil {
+		return o, b, ForceScheduler{}, err
+	}
+	all, err := p.asked(ctx, o.line, req.Push, hz, []string{req.Label})
+	if err != nil {
+		return o, b, ForceScheduler{}, err
+	}
+	for _, f := range all {
+		if jobs, err := p.jobs(ctx, f, o.line, req.Push); err == nil && slices.ContainsFunc(jobs, func(j job.Job) bool { return j.Name() == req.Label }) {
+			o.runs = append(o.runs, f)
+		}
+	}
+	form, err := p.form(ctx, o.line, b)
+	return o, b, form, err
+}
+
+// form chooses the form of a builder; where none will do, the forms are read
+// again: the master may have been configured anew.
+func (p *Project) form(ctx context.Context, l line, b Builder) (ForceScheduler, error) {
+	var form ForceScheduler
+	for _, age := range []time.Duration{keptFor, freshFor} {
+		all, err := p.c.forms.get(ctx, age)
+		if err != nil {
+			return form, err
+		}
+		if form, err = p.choose(all, l, b); err == nil || age == freshFor {
+			return form, err
+		}
+	}
+	return form, nil
+}
+
+// marked is the request that was made for a key before; 0 when none was.
+func marked(all []finished, key string, i int) int64 {
+	if key == "" {
+		return 0
+	}
+	at := slices.IndexFunc(all, func(f finished) bool {
+		return strings.Contains(f.set.Reason, mark(key, i)) || strings.Contains(f.set.Reason, shortMark(key, i))
+	})
+	if at < 0 {
+		return 0
+	}
+	return all[at].request.ID
 }
 
 func (p *Project) force(ctx context.Context, form ForceScheduler, builder int, params map[string]any, req job.Request, i int) (int64, error) {
-	reason := req.Why
-	if req.Key != "" {
-		reason = strings.TrimSpace(mark(req.Key, i) + " " + req.Why)
-	}
-	if f, ok := form.field("reason"); ok && reason != "" {
-		if f.MaxSize != nil && len(reason) > *f.MaxSize {
-			cut := []rune(reason)
-			reason = string(cut[:min(len(cut), *f.MaxSize)])
-			if req.Key != "" && !strings.Contains(reason, mark(req.Key, i)) {
-				return 0, fmt.Errorf("%w: the reason of force scheduler %s holds %d characters, too few for a key", job.ErrInvalid, form.Name, *f.MaxSize)
-			}
+	if f, ok := form.reason(); ok {
+		most := math.MaxInt
+		if f.MaxSize != nil {
+			most = *f.MaxSize
 		}
-		params[f.FullName] = reason
+		if reason := reasonFor(req, i, form.carries(), most); reason != "" {
+			params[f.FullName] = reason
+		}
 	}
 	asked, err := p.c.Force(ctx, form.Name, builder, params)
 	if err != nil {
@@ -120,215 +169,70 @@ func (p *Project) force(ctx context.Context, form ForceScheduler, builder int, p
 	return id, nil
 }
 
-// serves reports whether a form can force builds of the branch.
-func (p *Project) serves(s ForceScheduler) bool {
-	f, ok := s.field("branch")
-	if !ok || f.Type != "fixed" {
-		return true
+// reasonFor is the reason of a run, in at most so many bytes. Where the key fits in
+// no way, it is left out: a part of one would be no key.
+func reasonFor(req job.Request, i int, carries bool, most int) string {
+	reason := req.Why
+	if req.Key != "" && carries {
+		m := mark(req.Key, i)
+		if len(m) > most {
+			m = shortMark(req.Key, i)
+		}
+		reason = strings.TrimSpace(m + " " + req.Why)
 	}
-	return onBranch(text(f.Default), p.Name())
+	if len(reason) > most {
+		reason = strings.ToValidUTF8(reason[:most], "")
+	}
+	return reason
 }
 
-// form chooses the force scheduler for a builder.
-func (p *Project) form(ctx context.Context, label string) (ForceScheduler, error) {
-	all, err := p.c.ForceSchedulers(ctx)
-	if err != nil {
-		return ForceScheduler{}, err
+// rebuild asks for copies of the newest build of the label on the push.
+func (p *Project) rebuild(ctx context.Context, o *order, why *noForm) (job.Receipt, error) {
+	if o.Input != nil {
+		return job.Receipt{}, fmt.Errorf("%w, so that it takes no input", why)
 	}
-	var have, other []string
-	var found []ForceScheduler
-	for _, s := range all {
-		switch {
-		case !slices.Contains(s.BuilderNames, label):
-			other = append(other, s.Name)
-			continue
-		case p.o.ForceScheduler != "" && s.Name != p.o.ForceScheduler:
-		case p.serves(s):
-			found = append(found, s)
-		}
-		have = append(have, s.Name)
-	}
-	if len(found) > 0 {
-		return checkForm(found[0])
-	}
-	switch {
-	case len(have) == 0 && len(other) == 0:
-		err = errors.New("the master has no force schedulers")
-	case len(have) == 0:
-		err = fmt.Errorf("no force scheduler has this builder; there are %s", strings.Join(other, ", "))
-	case p.o.ForceScheduler != "":
-		err = fmt.Errorf("force scheduler %s does not exist for this builder; those that do: %s", p.o.ForceScheduler, strings.Join(have, ", "))
-	default:
-		err = fmt.Errorf("no force scheduler of this builder is for %s: %s fix another branch", p.Name(), strings.Join(have, ", "))
-	}
-	return ForceScheduler{}, fmt.Errorf("%w: %w", job.ErrInvalid, err)
-}
-
-// checkForm refuses forms by which the wrong thing would be forced.
-func checkForm(s ForceScheduler) (ForceScheduler, error) {
-	if f, ok := s.field("reason"); !ok || f.Type == "fixed" {
-		return s, fmt.Errorf("%w: force scheduler %s takes no reason, in which a request's key travels", job.ErrInvalid, s.Name)
-	}
-	if f, ok := s.field("revision"); !ok || f.Type == "fixed" {
-		return s, fmt.Errorf("%w: force scheduler %s takes no revision", job.ErrInvalid, s.Name)
-	}
-	return s, nil
-}
-
-func text(v any) string {
-	switch v := v.(type) {
-	case nil:
-		return ""
-	case string:
-		return v
-	case float64:
-		return strconv.FormatFloat(v, 'g', -1, 64)
-	}
-	return fmt.Sprint(v)
-}
-
-// fill fills in the form, but for the reason.
-func (p *Project) fill(ctx context.Context, form ForceScheduler, req job.Request, sets []Buildset) (map[string]any, error) {
-	input, err := object(req.Input)
-	if err != nil {
-		return nil, err
-	}
-	fields := leaves(form.Fields)
-	out := map[string]any{}
-	var lacking []string
-	var unknown []string
-	for name := range input {
-		if !slices.ContainsFunc(fields, func(f Field) bool { return f.FullName == name && f.Type != "fixed" && f.Name != "reason" }) {
-			unknown = append(unknown, name)
+	var newest int64
+	for _, f := range o.runs {
+		for _, b := range f.builds {
+			newest = max(newest, b.ID)
 		}
 	}
-	var earlier Properties
-	for _, f := range fields {
-		if f.Type == "fixed" || f.Type == "username" || f.Name == "reason" {
-			continue
-		}
-		if v, ok := input[f.FullName]; ok {
-			out[f.FullName] = v
-			continue
-		}
-		v, err := p.source(f, req.Push, sets)
+	if newest == 0 {
+		return job.Receipt{}, fmt.Errorf("%w, and it has no build on %s that could be built again", why, o.Push)
+	}
+	defer p.touch()
+	out := job.Receipt{State: job.Created}
+	for range o.Count {
+		asked, err := p.c.Rebuild(ctx, newest)
 		if err != nil {
-			return nil, fmt.Errorf("force scheduler %s: %w", form.Name, err)
+			return job.Receipt{}, err
 		}
-		if v == "" && text(f.Default) == "" {
-			if earlier == nil {
-				if earlier, err = p.earlier(ctx, sets, req.Label); err != nil {
-					return nil, err
-				}
-			}
-			v = text(earlier[f.FullName].Value)
-		}
-		switch {
-		case v != "":
-			out[f.FullName] = v
-		case f.Required && text(f.Default) == "":
-			lacking = append(lacking, f.FullName)
+		for _, id := range asked.Requests {
+			out.IDs = append(out.IDs, runID(id, 1))
 		}
 	}
-	if len(lacking) > 0 {
-		return nil, fmt.Errorf("%w: force scheduler %s needs %s: give it as the request's input", job.ErrInvalid, form.Name, strings.Join(lacking, ", "))
-	}
-	if len(unknown) > 0 {
-		slices.Sort(unknown)
-		return nil, fmt.Errorf("%w: force scheduler %s has no field %s", job.ErrInvalid, form.Name, strings.Join(unknown, ", "))
+	if len(out.IDs) != o.Count {
+		return job.Receipt{}, fmt.Errorf("%w: %d rebuilds made %d requests", job.ErrMalformed, o.Count, len(out.IDs))
 	}
 	return out, nil
 }
 
-func object(v any) (map[string]any, error) {
-	if v == nil {
-		return nil, nil
+// Carried implements job.KeyCarrier: keys travel in the reason of a forced build,
+// where the form of its builder takes one. With a rebuild they do not.
+func (p *Project) Carried(ctx context.Context, req job.Request) ([]string, error) {
+	const op = "buildbot.carried"
+	o, _, form, err := p.order(ctx, req)
+	var without *noForm
+	if errors.As(err, &without) || err == nil && !form.carries() {
+		err = fmt.Errorf("keys of %s do not reach the master: %w", req.Label, errors.ErrUnsupported)
 	}
-	body, err := json.Marshal(v)
 	if err != nil {
-		return nil, fmt.Errorf("%w: input: %w", job.ErrInvalid, err)
+		return nil, job.Wrap(op, req.Key, err)
 	}
-	var out map[string]any
-	if err := json.Unmarshal(body, &out); err != nil {
-		return nil, fmt.Errorf("%w: input: expected an object of the form's fields: %w", job.ErrInvalid, err)
-	}
-	return out, nil
-}
-
-// source is what a field about the sources is to hold; empty for other fields.
-func (p *Project) source(f Field, push job.Push, sets []Buildset) (string, error) {
-	var stamp SourceStamp
-	if len(sets) > 0 {
-		stamp = *p.stamp(sets[0])
-	}
-	switch f.Name {
-	case "revision":
-		if p.o.Codebase != "" && f.FullName != p.o.Codebase+"_revision" && f.FullName != "revision" {
-			return "", nil // of another codebase
-		}
-		for _, rev := range []string{push.Revision, push.Short()} {
-			if matches(f, rev) {
-				return rev, nil
-			}
-		}
-		return "", fmt.Errorf("%w: %s wants what matches %s: %s does not", job.ErrInvalid, f.FullName, f.Regex, push.Revision)
-	case "branch":
-		if text(f.Default) != "" && stamp.Branch == "" {
-			return "", nil
-		}
-		return cmp.Or(stamp.Branch, p.Name()), nil
-	case "repository":
-		return stamp.Repository, nil
-	case "project":
-		return stamp.Project, nil
-	}
-	return "", nil
-}
-
-// matches reports whether the form takes a value. Where Go does not know the
-// form's regular expression, Python's, the master will judge.
-func matches(f Field, v string) bool {
-	if f.MaxSize != nil && len(v) > *f.MaxSize {
-		return false
-	}
-	re, err := regexp.Compile(f.Regex)
-	return err != nil || re.MatchString(v)
-}
-
-// earlier are the properties of the newest build of a label on the push, or of
-// the build that triggered it.
-func (p *Project) earlier(ctx context.Context, sets []Buildset, label string) (Properties, error) {
-	all, err := p.requests(ctx, sets)
-	if err != nil {
-		return nil, err
-	}
-	var newest, parent int64
-	for i, fs := range all {
-		for _, f := range fs {
-			b, err := p.c.builder(ctx, f.request.Builder)
-			if err != nil {
-				return nil, err
-			}
-			if b.Name != label {
-				continue
-			}
-			parent = max(parent, sets[i].ParentBuild)
-			for _, b := range f.builds {
-				newest = max(newest, b.ID)
-			}
-		}
-	}
-	out := Properties{}
-	for _, id := range []int64{parent, newest} {
-		if id == 0 {
-			continue
-		}
-		b, err := p.c.Build(ctx, id)
-		if err != nil {
-			return nil, err
-		}
-		for k, v := range b.Properties {
-			out[k] = v
+	var out []string
+	for i := 1; i <= req.Count; i++ {
+		if id := marked(o.runs, req.Key, i); id != 0 {
+			out = append(out, runID(id, 1))
 		}
 	}
 	return out, nil

@@ -31,8 +31,8 @@
 // [Repository] and [Scheduler] are the minimum. What only some services can do
 // is a wider interface of one method, each with a function that asks for it and
 // falls back to [errors.ErrUnsupported]: [Catalog], [Cancel], [OpenLog], [Watch],
-// [Inflight], [OutcomeOf], [CarriesKeys], [Offspring], [ArtifactsExist], [LoadOf], [Origins],
-// [Backouts] and [Line].
+// [Inflight], [OutcomeOf], [Carried], [Offspring], [ArtifactsExist], [LoadOf], [Merges],
+// [PageOf], [Origins], [Backouts] and [Line].
 // No method of an implementation silently does nothing.
 package job
 
@@ -181,3 +181,8 @@ type Receipt struct {
 	// was taken, and why. Empty when all went as usual.
 	Note string
 }
+
+// Others reports whether a receipt, as the CI gave it, is for what somebody else
+// had asked for: nothing more was made, and By, which is theirs, is not the
+// caller's to stop.
+func (r Receipt) Others() bool { return r.State == AlreadyAsked && r.By != "" }

@@ -64,6 +64,9 @@ func TestRevisions(t *testing.T) {
 	if !job.SameRevision(full, full[:12]) || job.SameRevision(full, full[:11]) || job.SameRevision(full, "0123456789ac") {
 		t.Error("SameRevision: a prefix of 12 or more, and nothing else")
 	}
+	if !job.SameRevision("193", "193") || job.SameRevision("193", "1931") || job.SameRevision("", "") {
+		t.Error("SameRevision: what is no hash as a whole")
+	}
 }
 
 func TestRangesThatMakeNoSense(t *testing.T) {

@@ -28,6 +28,9 @@ type Entry struct {
 	// and waits for those under way, when the label is asked for.
 	MakesUpstreams bool
 	Manifests      []string // the test manifests it runs, where that is known
+	// Barred says why the CI, which has the label, cannot be asked for it on this
+	// push. Empty: it can.
+	Barred string
 }
 
 // Canceler can stop a run.
@@ -69,6 +72,15 @@ type Watcher interface {
 	Watch(ctx context.Context) iter.Seq2[Event, error]
 }
 
+// LogPlacer is a log, as OpenLog returns it, that knows where it is from: one that
+// was put together of several.
+type LogPlacer interface {
+	// Place returns the step and the log that a line of it is from, and which line
+	// of that log it is; lines are 1-based. Both are empty for a line of its own,
+	// and for one that was not read yet.
+	Place(line int) (step, log string, own int)
+}
+
 // Inflighter knows what was asked for and is not visible yet.
 type Inflighter interface {
 	// Inflight returns the requests for the label on the push that the CI has
@@ -82,6 +94,8 @@ type Outcome struct {
 	IDs  []string // of the runs that were made by now
 	Done bool     // no more runs come of it
 	Why  string   // for people: why none, or fewer, were made; only when Done
+	// Cancelled says that somebody stopped it, which is a will and not a failure.
+	Cancelled bool
 }
 
 // Outcomer knows what became of requests that were accepted before their runs
@@ -96,10 +110,20 @@ type Outcomer interface {
 
 // KeyCarrier carries the keys of requests: a Trigger with a key that it has
 // accepted before makes nothing new, so that a request whose answer was lost
-// may be repeated.
+// may be repeated, once nobody is still asking under that key.
 type KeyCarrier interface {
-	// CarriesKeys reports whether it does.
-	CarriesKeys() bool
+	// Carried returns the IDs of the runs that requests with req's key made for
+	// its label on its push: none where there are none, at most Count. The CI is
+	// asked, whatever was known before. Where keys of the label do not reach the
+	// CI the error wraps errors.ErrUnsupported.
+	Carried(ctx context.Context, req Request) ([]string, error)
+}
+
+// Pager knows where people look at a run.
+type Pager interface {
+	// Page is the address of the run's page, in the CI that the run is of; empty
+	// when it has none.
+	Page(j Job) string
 }
 
 // Tracer knows which runs somebody asked for after the push, by hand or by a
@@ -124,6 +148,14 @@ type Load struct{ Pending, Running int }
 type Loader interface {
 	// Load returns the depth of the queue that runs of the label wait in.
 	Load(ctx context.Context, label string) (Load, error)
+}
+
+// Merger knows which labels' requests it merges while they wait.
+type Merger interface {
+	// Merges reports whether requests for the label on one push, which wait at
+	// the same time, were seen to become one run: of several that are asked for
+	// at once some never run.
+	Merges(ctx context.Context, label string) (bool, error)
 }
 
 // Origin is what a merge brought: pushes of another repository.
@@ -223,11 +255,20 @@ func OfLabels(entries []Entry, labels ...string) []Entry {
 	return out
 }
 
-// CarriesKeys asks s whether keys reach it; a CI without that ability is one
-// that they do not reach.
-func CarriesKeys(s Scheduler) bool {
-	c, ok := s.(KeyCarrier)
-	return ok && c.CarriesKeys()
+// Carried asks s which runs a key made, or answers errors.ErrUnsupported.
+func Carried(ctx context.Context, s Scheduler, req Request) ([]string, error) {
+	if c, ok := s.(KeyCarrier); ok {
+		return c.Carried(ctx, req)
+	}
+	return nil, unsupported("carried", req.Key)
+}
+
+// PageOf asks s where people look at a run; empty where it does not say.
+func PageOf(s Scheduler, j Job) string {
+	if p, ok := s.(Pager); ok {
+		return p.Page(j)
+	}
+	return ""
 }
 
 // Offspring asks s whether a run was asked for after the push, or answers
@@ -254,6 +295,15 @@ func LoadOf(ctx context.Context, s Scheduler, label string) (Load, error) {
 		return l.Load(ctx, label)
 	}
 	return Load{}, unsupported("load", label)
+}
+
+// Merges asks s whether it merges requests of the label, or answers
+// errors.ErrUnsupported.
+func Merges(ctx context.Context, s Scheduler, label string) (bool, error) {
+	if m, ok := s.(Merger); ok {
+		return m.Merges(ctx, label)
+	}
+	return false, unsupported("merges", label)
 }
 
 // Origins asks r what a merge brought, or answers errors.ErrUnsupported.

@@ -28,6 +28,8 @@ func TestFallBacks(t *testing.T) {
 	_, errs["artifacts"] = job.ArtifactsExist(ctx, bare{}, j)
 	_, errs["load"] = job.LoadOf(ctx, bare{}, "l")
 	_, errs["offspring"] = job.Offspring(ctx, bare{}, j)
+	_, errs["merges"] = job.Merges(ctx, bare{}, "label")
+	_, errs["carried"] = job.Carried(ctx, bare{}, job.Request{Key: "k"})
 	_, errs["origins"] = job.Origins(ctx, bare{}, job.Push{})
 	_, errs["backouts"] = job.Backouts(ctx, bare{}, job.Push{})
 	for _, err := range job.Watch(ctx, bare{}) {
@@ -39,11 +41,11 @@ func TestFallBacks(t *testing.T) {
 			t.Errorf("%s: %v, expected a *job.Error that wraps errors.ErrUnsupported", what, err)
 		}
 	}
-	if len(errs) != 10 {
-		t.Errorf("%d fall-backs answered, expected 10", len(errs))
+	if len(errs) != 12 {
+		t.Errorf("%d fall-backs answered, expected 12", len(errs))
 	}
-	if job.CarriesKeys(bare{}) {
-		t.Error("a CI that does not say so carries keys")
+	if page := job.PageOf(bare{}, j); page != "" {
+		t.Errorf("a CI that has no pages says %q", page)
 	}
 }
 

@@ -102,9 +102,13 @@ const (
 	tip           = "tip"
 )
 
-// SameRevision reports whether two revisions, each 12 to 40 digits long, can
-// be the same: one is a prefix of the other. Shorter ones are never the same.
+// SameRevision reports whether two revisions can be the same. Hashes of 12 to 40
+// digits are when one is a prefix of the other; all else, such as Subversion's
+// numbers, when they are equal.
 func SameRevision(a, b string) bool {
+	if a == b {
+		return a != ""
+	}
 	if len(a) < shortRevision || len(b) < shortRevision {
 		return false
 	}

@@ -400,6 +400,11 @@ func TestCron(t *testing.T) {
 			t.Errorf("%d runs of the cron job's label are in flight, expected 2", n)
 		}
 	}
+	short := push(20)
+	short.Revision = short.Revision[:12]
+	if jobs := ok(serve(t, s).Project("autoland", nil).Jobs(t.Context(), short, nightly)); len(jobs) != 1 {
+		t.Errorf("of a push with 12 digits: %s", text(jobs))
+	}
 	if entries := ok(p.Catalog(t.Context(), push(20), nightly)); len(entries) != 1 || entries[0].Kind != job.Test {
 		t.Errorf("catalog: %+v", entries)
 	}
@@ -564,4 +569,37 @@ func TestTwoHashes(t *testing.T) {
 	if len(k.payloads) != 2 || k.payloads[0]["user"].(map[string]any)["taskGroupId"] != decision {
 		t.Errorf("fired %v", k.payloads)
 	}
+}
+
+// One action that makes no sense does not take the others away.
+func TestOneBadAction(t *testing.T) {
+	a := ok(taskcluster.ParseActions([]byte(`{"version": 1, "actions": [
+		{"name": "odd", "kind": "hook", "context": "everything", "hookGroupId": "g", "hookId": "h", "hookPayload": {}},
+		{"name": "hookless", "kind": "hook", "context": []},
+		{"name": "good", "kind": "hook", "context": [], "hookGroupId": "g", "hookId": "h", "hookPayload": {}}]}`)))
+	if !slices.Equal(a.Names(), []string{"good"}) {
+		t.Errorf("%q", a.Names())
+	}
+}
+
+// A service that says when to come again is not asked before, and what it refused
+// was not done.
+func TestTooManyForLong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := world()
+		fired := 0
+		s.Before = func(w http.ResponseWriter, r *http.Request) bool {
+			if !strings.HasSuffix(r.URL.Path, "/trigger") {
+				return false
+			}
+			fired++
+			w.Header().Set("Retry-After", "600")
+			w.WriteHeader(http.StatusTooManyRequests)
+			return true
+		}
+		_, err := inMemory(s).Project("autoland", nil).Trigger(t.Context(), job.Request{Label: test, Push: push(20), Count: 1})
+		if !errors.Is(err, job.ErrRefused) || errors.Is(err, job.ErrUnavailable) || fired != 1 {
+			t.Errorf("%v after %d fires", err, fired)
+		}
+	})
 }

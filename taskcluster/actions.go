@@ -1,6 +1,7 @@
 package taskcluster
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -40,7 +41,8 @@ type Action struct {
 
 // ParseActions reads an actions.json. Another version than 1 is refused with
 // job.ErrMalformed; actions of a kind that is not known are left out, as the
-// format asks.
+// format asks, and so is one that cannot be read or lacks what it needs, unless
+// no other is left.
 func ParseActions(text []byte) (*Actions, error) {
 	var file struct {
 		Version   int               `json:"version"`
@@ -54,6 +56,7 @@ func ParseActions(text []byte) (*Actions, error) {
 		return nil, fmt.Errorf("%w: actions.json is of version %d, expected 1", job.ErrMalformed, file.Version)
 	}
 	out := &Actions{variables: file.Variables}
+	var unusable error
 	for i, raw := range file.Actions {
 		var kind struct{ Kind string }
 		if err := json.Unmarshal(raw, &kind); err == nil && kind.Kind != "hook" && kind.Kind != "task" {
@@ -61,15 +64,20 @@ func ParseActions(text []byte) (*Actions, error) {
 		}
 		a := Action{variables: file.Variables}
 		if err := json.Unmarshal(raw, &a); err != nil {
-			return nil, fmt.Errorf("%w: actions.json: action %d: %w", job.ErrMalformed, i+1, err)
+			unusable = cmp.Or(unusable, fmt.Errorf("%w: actions.json: action %d: %w", job.ErrMalformed, i+1, err))
+			continue
 		}
 		if a.Name == "" || a.Kind == "hook" && (a.HookGroupID == "" || a.HookID == "" || a.HookPayload == nil) || a.Kind == "task" && a.Task == nil {
-			return nil, fmt.Errorf("%w: actions.json: action %d %q lacks its name, hook or task", job.ErrMalformed, i+1, a.Name)
+			unusable = cmp.Or(unusable, fmt.Errorf("%w: actions.json: action %d %q lacks its name, hook or task", job.ErrMalformed, i+1, a.Name))
+			continue
 		}
 		if string(a.Schema) == "null" {
 			a.Schema = nil
 		}
 		out.list = append(out.list, a)
+	}
+	if len(out.list) == 0 && unusable != nil {
+		return nil, unusable
 	}
 	return out, nil
 }
@@ -130,24 +138,71 @@ func (a *Action) Relevant(tags map[string]string) bool {
 	})
 }
 
-// schema reads the action's schema.
+// schema reads the action's schema; true and false are schemas, too, without
+// anything to read in them.
 func (a *Action) schema() (map[string]any, error) {
-	var s map[string]any
-	if err := json.Unmarshal(a.Schema, &s); err != nil {
-		return nil, fmt.Errorf("%w: actions.json: the schema of %s: %w", job.ErrMalformed, a.Name, err)
+	var s any
+	err := json.Unmarshal(a.Schema, &s)
+	switch s := s.(type) {
+	case map[string]any:
+		return s, nil
+	case bool:
+		return map[string]any{}, nil
 	}
-	return s, nil
+	if err == nil {
+		err = errors.New("expected an object or a boolean")
+	}
+	return nil, fmt.Errorf("%w: actions.json: the schema of %s: %w", job.ErrMalformed, a.Name, err)
+}
+
+// refer follows references of a schema within itself; a schema that refers
+// elsewhere, or to itself, is left as it is.
+func refer(root, schema map[string]any) map[string]any {
+	for range deepest {
+		ref, ok := schema["$ref"].(string)
+		if !ok {
+			break
+		}
+		path, within := strings.CutPrefix(ref, "#/")
+		at := any(root)
+		for name := range strings.SplitSeq(path, "/") {
+			m, _ := at.(map[string]any)
+			at = m[strings.NewReplacer("~1", "/", "~0", "~").Replace(name)]
+		}
+		to, ok := at.(map[string]any)
+		if !within || !ok {
+			break
+		}
+		schema = to
+	}
+	return schema
 }
 
 // takesTimes reports whether the action's input has a place for how many runs.
+// Where the schema does not say what the input has, the actions do that are known
+// to.
 func (a *Action) takesTimes() bool {
 	if a.Schema == nil {
-		return false
+		return needsInput(a.Name)
 	}
+	_, known := least[a.Name]
 	s, err := a.schema()
-	properties, _ := s["properties"].(map[string]any)
+	if err != nil {
+		return known
+	}
+	properties, says := refer(s, s)["properties"].(map[string]any)
+	if !says {
+		return known
+	}
 	_, ok := properties["times"]
-	return err == nil && ok
+	return ok
+}
+
+// needsInput reports whether an action that mozci knows does nothing without an
+// input, whatever its schema says.
+func needsInput(name string) bool {
+	in, _ := least[name].(map[string]any)
+	return len(in) > 0
 }
 
 // Input is the input with the schema's defaults filled in, if it is what the
@@ -168,7 +223,7 @@ func (a *Action) Input(input any) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	filled = defaults(s, filled, 0)
+	filled = defaults(s, s, filled, 0)
 	return filled, a.validate(filled)
 }
 
@@ -187,11 +242,15 @@ var least = map[string]any{
 }
 
 // Compose is the input that mozci itself made for an action that it knows, with
-// the schema's defaults where the schema can be read. A schema that cannot be
-// read, or that refuses what its action is known to take, has no say; any other
-// refusal is job.ErrRefused. For an action that mozci does not know it is Input.
+// the schema's defaults where the schema can be read. A schema that is not there,
+// cannot be read, or refuses what its action is known to take, has no say; any
+// other refusal is job.ErrRefused. For an action that mozci does not know it is
+// Input.
 func (a *Action) Compose(input any) (any, error) {
 	smallest, known := least[a.Name]
+	if a.Schema == nil && needsInput(a.Name) {
+		return a.fill(input)
+	}
 	if a.Schema == nil || !known {
 		return a.Input(input)
 	}
@@ -203,13 +262,13 @@ func (a *Action) Compose(input any) (any, error) {
 	if err != nil {
 		return filled, nil //nolint:nilerr // it cannot be read: the action is known
 	}
-	filled = defaults(s, filled, 0)
+	filled = defaults(s, s, filled, 0)
 	refused := a.validate(filled)
 	if refused == nil {
 		return filled, nil
 	}
 	probe, err := a.fill(smallest)
-	if err != nil || a.validate(defaults(s, probe, 0)) != nil {
+	if err != nil || a.validate(defaults(s, s, probe, 0)) != nil {
 		return filled, nil //nolint:nilerr // the schema is wrong about its own action
 	}
 	return nil, fmt.Errorf("%w: %s", job.ErrRefused, strings.TrimPrefix(refused.Error(), job.ErrInvalid.Error()+": "))
@@ -235,18 +294,20 @@ func (a *Action) fill(input any) (any, error) {
 const deepest = 20
 
 // defaults fills in what the schema of an object says of properties that are
-// not there.
-func defaults(schema map[string]any, v any, depth int) any {
+// not there; root is the schema that it may refer into.
+func defaults(root, schema map[string]any, v any, depth int) any {
 	if depth > deepest {
 		return v
 	}
+	schema = refer(root, schema)
 	switch v := v.(type) {
 	case map[string]any:
 		properties, _ := schema["properties"].(map[string]any)
 		for name, p := range properties {
 			sub, _ := p.(map[string]any)
+			sub = refer(root, sub)
 			if has, ok := v[name]; ok {
-				v[name] = defaults(sub, has, depth+1)
+				v[name] = defaults(root, sub, has, depth+1)
 			} else if d, ok := sub["default"]; ok {
 				v[name] = d
 			}
@@ -254,7 +315,7 @@ func defaults(schema map[string]any, v any, depth int) any {
 	case []any:
 		items, _ := schema["items"].(map[string]any)
 		for i := range v {
-			v[i] = defaults(items, v[i], depth+1)
+			v[i] = defaults(root, items, v[i], depth+1)
 		}
 	}
 	return v

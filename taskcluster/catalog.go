@@ -113,9 +113,9 @@ func (p *Project) catalogOf(ctx context.Context, push job.Push, labels []string)
 	}
 	own, err := g.own()
 	switch {
-	case err != nil && len(g.list) == 0:
+	case len(g.list) == 0:
 		return nil, err
-	case err != nil || len(rest) == 0:
+	case own == nil || len(rest) == 0: // cron jobs alone offer what ran
 		return out, nil
 	}
 	found, err := p.offered(ctx, own.decision, rest)

@@ -28,9 +28,8 @@ func (s *shot) find(ctx context.Context, w way, began time.Time, lost error) (st
 			return "", err
 		}
 		id, none, err := s.fires(ctx, w, began, took, lost)
-		if err != nil { // they may not be read
-			id, err = s.inGroup(ctx, w)
-			if err != nil {
+		if err != nil || id == "" && !none { // they may not be read, or do not have it
+			if id, err = s.inGroup(ctx, w); err != nil {
 				continue // what was lost is the error that counts
 			}
 		}
@@ -39,7 +38,7 @@ func (s *shot) find(ctx context.Context, w way, began time.Time, lost error) (st
 			return id, nil
 		}
 		if none && nothing && n > 0 {
-			return "", &notMade{lost}
+			return "", &notMade{err: lost}
 		}
 		nothing = none
 	}
@@ -75,19 +74,19 @@ func (s *shot) fires(ctx context.Context, w way, began time.Time, took time.Dura
 	if err != nil {
 		return "", false, err
 	}
-	from, answered := began.Add(-skew), false
+	from, to, answered := began.Add(-skew), began.Add(took+skew), false
 	var e *Error
 	if errors.As(lost, &e) {
 		answered = e.Code != ""
 		if at, ok := e.at(); ok { // by the services' clock
-			from = at.Add(-took - 10*time.Second)
+			from, to = at.Add(-took-10*time.Second), at.Add(10*time.Second)
 		} else {
 			answered = false // which fire was ours cannot be told
 		}
 	}
 	var ids []string
 	for _, f := range fires {
-		if !f.TaskCreateTime.Before(from) && checkTask(f.TaskID) == nil && !s.known(f.TaskID) {
+		if !f.TaskCreateTime.Before(from) && !f.TaskCreateTime.After(to) && checkTask(f.TaskID) == nil && !s.known(f.TaskID) {
 			ids = append(ids, f.TaskID)
 		}
 	}
@@ -162,7 +161,7 @@ func (s *shot) same(ctx context.Context, w way, mine string) ([]string, error) {
 	if err == nil {
 		var ids []string
 		for _, f := range fires {
-			if checkTask(f.TaskID) == nil && f.TaskID != mine && f.TaskState != "exception" && !s.known(f.TaskID) && time.Since(f.TaskCreateTime).Abs() < 2*skew {
+			if checkTask(f.TaskID) == nil && f.TaskID != mine && f.TaskState != "exception" && f.TaskState != "failed" && !s.known(f.TaskID) && time.Since(f.TaskCreateTime).Abs() < 2*skew {
 				ids = append(ids, f.TaskID)
 			}
 		}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mozci/mozci/internal/rest"
 	"github.com/mozci/mozci/internal/slug"
 	"github.com/mozci/mozci/job"
 )
@@ -37,7 +38,7 @@ func (s *shot) fire(ctx context.Context, w way) (job.Receipt, error) {
 		switch {
 		case err == nil:
 			return s.accepted(ctx, w, made)
-		case !errors.As(err, &not) || n >= len(again):
+		case !errors.As(err, &not) || n >= len(again) || not.later > again[n]:
 			return job.Receipt{}, err
 		}
 		s.p.log.Warn("a hook could not make its task, firing it again", "hook", w.hook(), "wait", again[n], "err", err)
@@ -80,7 +81,10 @@ func payloadRevisions(payload any) []string {
 }
 
 // notMade says that a hook surely made nothing, and might the next time.
-type notMade struct{ err error }
+type notMade struct {
+	err   error
+	later time.Duration // after which the service asks to come again, where it says so
+}
 
 func (e *notMade) Error() string {
 	return fmt.Sprintf("%v: the hook could not make its task, and nothing was made: %v", job.ErrRefused, e.err)
@@ -95,16 +99,23 @@ func (s *shot) once(ctx context.Context, w way, payload any) (taskID string, err
 	began := time.Now()
 	made, err := s.p.c.TriggerHook(ctx, w.action.HookGroupID, w.action.HookID, payload)
 	if err == nil && made != "" {
-		return made, nil
-	}
-	if err == nil {
+		if !s.foreign(ctx, w, made) {
+			return made, nil
+		}
+		err = fmt.Errorf("%w: hook %s answered with the task %s, which does something else", job.ErrMalformed, w.hook(), made)
+	} else if err == nil {
 		err = fmt.Errorf("%w: hook %s: %w", job.ErrUnavailable, w.hook(), ErrNothingCreated)
 	}
 	switch answerOf(err) {
 	case unclear:
 		return s.find(ctx, w, began, err)
 	case nothingDone:
-		err = &notMade{err}
+		no := &notMade{err: err}
+		var answered *rest.Error
+		if errors.As(err, &answered) {
+			no.later = answered.RetryAfter
+		}
+		err = no
 	case hookGone:
 		err = &refusal{way: w.action.Name, err: err, gone: true}
 	case refusedInput:
@@ -114,6 +125,21 @@ func (s *shot) once(ctx context.Context, w way, payload any) (taskID string, err
 		err = fmt.Errorf("%w; no credentials were given: set TASKCLUSTER_CLIENT_ID and TASKCLUSTER_ACCESS_TOKEN", err)
 	}
 	return "", err
+}
+
+// foreign reports whether the task that a hook answered with was there before, or
+// does something else: then the answer says nothing of this fire.
+func (s *shot) foreign(ctx context.Context, w way, id string) bool {
+	if s.known(id) {
+		return true
+	}
+	tasks, err := s.p.c.Tasks(ctx, id)
+	t := tasks[id]
+	if err != nil || t == nil {
+		return false
+	}
+	a := t.Extra.Action // not all projects write it
+	return t.TaskGroupID != s.in.decision || a != nil && (a.Name != w.action.Name || a.Context.TaskID != w.taskID())
 }
 
 // answer is what a hook's answer says about what was done.

@@ -37,17 +37,6 @@ func (g *graph) asks() []ask {
 	return out
 }
 
-// underWay is how many runs of a label the actions under way are still to make.
-func (g *graphs) underWay(label string) int {
-	n := 0
-	for _, one := range g.list {
-		for _, a := range one.asks() {
-			n += a.counts[label]
-		}
-	}
-	return n
-}
-
 // wants is how many runs of which labels an action makes with an input: of the
 // actions whose inputs are known. of is the label of the task that it acts on.
 func wants(action string, input json.RawMessage, of string) map[string]int {

@@ -238,8 +238,18 @@ func (p *Project) explain(ctx context.Context, err error) error {
 
 // crons are the decision tasks that cron jobs made for a push.
 func (p *Project) crons(ctx context.Context, push job.Push) ([]string, error) {
+	hashes := wholeHashes(push)
+	if len(hashes) == 0 { // a push of 12 digits: its decision task knows them all
+		if id, err := p.decisionOf(ctx, push); err == nil {
+			revs, err := p.revisions(ctx, id)
+			if err != nil {
+				return nil, err
+			}
+			hashes = slices.DeleteFunc(slices.Clone(revs), func(r string) bool { return len(r) != 40 || !sameAsOne([]string{r}, push) })
+		}
+	}
 	var out []string
-	for _, h := range wholeHashes(push) {
+	for _, h := range slices.Compact(hashes) {
 		found, err := p.c.ListIndexedTasks(ctx, p.place.String()+".revision."+h+".cron")
 		if err != nil && !errors.Is(err, job.ErrNotFound) && !lacks(err) { // no such listing, or nothing there
 			return nil, err

@@ -9,30 +9,80 @@ import (
 // never says of tasks that wait for others which of them will never run, and
 // why, by task id. The queue leaves such a task unscheduled until its deadline,
 // and tells nobody: a dependency has ended without success, or will never run
-// itself. Dependencies outside the push's groups are asked for, in one request.
+// itself. Dependencies outside the push's groups are asked for, in one request,
+// and where those wait themselves, what they wait for in two more at a time.
 func (p *Project) never(ctx context.Context, g *graphs, tasks []*TaskAndStatus) (map[string]string, error) {
-	d := &doomed{g: g, why: map[string]string{}, known: map[string]bool{}}
-	var outside []string
-	for _, t := range tasks {
-		d.outside(t, map[string]bool{}, &outside)
-	}
-	if len(outside) > 0 {
-		slices.Sort(outside)
-		var err error
-		if d.elsewhere, err = p.c.Statuses(ctx, slices.Compact(outside)...); err != nil {
+	d := &doomed{g: g, elsewhere: map[string]*Status{}, others: map[string]*TaskAndStatus{}, asked: map[string]bool{}, why: map[string]string{}}
+	for range farthest {
+		var outside []string
+		seen := map[string]bool{}
+		for _, t := range tasks {
+			d.outside(t, seen, &outside)
+		}
+		if len(outside) == 0 {
+			break
+		}
+		if err := d.ask(ctx, p.c, outside); err != nil {
 			return nil, err
 		}
 	}
-	for _, t := range tasks {
-		d.look(t)
+	for before := -1; before < len(d.why); { // once more where a circle hid something
+		before, d.known = len(d.why), map[string]bool{}
+		for _, t := range tasks {
+			d.look(t)
+		}
 	}
 	return d.why, nil
+}
+
+// farthest is how many groups a chain of dependencies is followed through.
+const farthest = 5
+
+// ask asks how far tasks outside the push's groups are, and what those of them
+// wait for that wait.
+func (d *doomed) ask(ctx context.Context, c *Client, ids []string) error {
+	slices.Sort(ids)
+	ids = slices.Compact(ids)
+	statuses, err := c.Statuses(ctx, ids...)
+	if err != nil {
+		return err
+	}
+	var waiting []string
+	for _, id := range ids {
+		d.asked[id] = true
+		if s := statuses[id]; s != nil {
+			d.elsewhere[id] = s
+			if s.State == "unscheduled" && len(s.Runs) == 0 {
+				waiting = append(waiting, id)
+			}
+		}
+	}
+	if len(waiting) == 0 {
+		return nil
+	}
+	tasks, err := c.Tasks(ctx, waiting...)
+	for id, t := range tasks {
+		if s := d.elsewhere[id]; s != nil {
+			d.others[id] = &TaskAndStatus{Task: *t, Status: *s}
+		}
+	}
+	return err
+}
+
+// of is a task whose dependencies are known.
+func (d *doomed) of(id string) *TaskAndStatus {
+	if t := d.g.byID[id]; t != nil {
+		return t
+	}
+	return d.others[id]
 }
 
 // doomed finds tasks that will never run.
 type doomed struct {
 	g         *graphs
-	elsewhere map[string]*Status // of dependencies outside the groups
+	elsewhere map[string]*Status        // of dependencies outside the groups
+	others    map[string]*TaskAndStatus // of them, those that wait themselves
+	asked     map[string]bool           // looked up outside the groups
 	why       map[string]string
 	known     map[string]bool // looked at, or being looked at
 }
@@ -49,9 +99,9 @@ func (d *doomed) outside(t *TaskAndStatus, seen map[string]bool, into *[]string)
 	}
 	seen[t.Status.TaskID] = true
 	for _, id := range t.Task.Dependencies {
-		if dep := d.g.byID[id]; dep != nil {
+		if dep := d.of(id); dep != nil {
 			d.outside(dep, seen, into)
-		} else if checkTask(id) == nil {
+		} else if checkTask(id) == nil && !d.asked[id] {
 			*into = append(*into, id)
 		}
 	}
@@ -60,7 +110,7 @@ func (d *doomed) outside(t *TaskAndStatus, seen map[string]bool, into *[]string)
 // look says why a task will never run; empty where it still can.
 func (d *doomed) look(t *TaskAndStatus) string {
 	id := t.Status.TaskID
-	if d.known[id] || !t.waits() {
+	if d.known[id] || d.why[id] != "" || !t.waits() {
 		return d.why[id]
 	}
 	d.known[id] = true // a circle of dependencies ends here
@@ -74,13 +124,13 @@ func (d *doomed) look(t *TaskAndStatus) string {
 }
 
 func (d *doomed) dependency(id string) string {
-	if dep := d.g.byID[id]; dep != nil {
+	if dep := d.of(id); dep != nil {
 		if why := d.look(dep); why != "" {
 			return why
 		}
 		return ended(dep.label(), &dep.Status)
 	}
-	if d.elsewhere == nil || checkTask(id) != nil {
+	if !d.asked[id] {
 		return ""
 	}
 	s := d.elsewhere[id]

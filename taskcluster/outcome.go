@@ -53,15 +53,33 @@ func (p *Project) outcome(ctx context.Context, push job.Push, label string, s *S
 	case !out.Done:
 	case s.State != "completed":
 		out.Why = fmt.Sprintf("the action task %s %s", s.TaskID, ending(s))
-	case len(out.IDs) == 0:
-		t, err := p.c.Task(ctx, s.TaskID)
-		if err == nil && t.Extra.Action != nil && slices.Contains(makesNothing, t.Extra.Action.Name) {
-			return out, nil
-		}
-		out.Why = fmt.Sprintf("the action task %s made nothing", s.TaskID)
+		out.Cancelled = ending(s) == cancelledWord
+	default:
+		out.Why = p.shortOf(ctx, label, s.TaskID, len(out.IDs))
 	}
 	return out, nil
 }
+
+// shortOf says that an action which completed made fewer runs than it was asked
+// for; empty where it did not, or nobody knows.
+func (p *Project) shortOf(ctx context.Context, label, taskID string, made int) string {
+	name, wanted := "", 0
+	if t, err := p.c.Task(ctx, taskID); err == nil && t.Extra.Action != nil {
+		a := t.Extra.Action
+		name, wanted = a.Name, wants(a.Name, a.Context.Input, label)[label] // one that acts on a task does so on the label's
+	}
+	switch {
+	case made == 0 && slices.Contains(makesNothing, name):
+		return ""
+	case made == 0:
+		return fmt.Sprintf("the action task %s made nothing", taskID)
+	case made < wanted:
+		return fmt.Sprintf("the action task %s made %d of %d runs", taskID, made, wanted)
+	}
+	return ""
+}
+
+const cancelledWord = "was cancelled"
 
 // ending is how a task ended that did not complete.
 func ending(s *Status) string {
@@ -69,7 +87,7 @@ func ending(s *Status) string {
 		return s.State
 	}
 	if reason := s.Runs[len(s.Runs)-1].ReasonResolved; reason == "canceled" {
-		return "was cancelled"
+		return cancelledWord
 	} else if reason != "" {
 		return "ended with " + clip(reason)
 	}

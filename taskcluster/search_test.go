@@ -134,6 +134,54 @@ func TestSearchPastFailures(t *testing.T) {
 	}
 }
 
+// Somebody who stops what was to make runs on a push is heeded: nothing more is
+// asked for there, and the search goes on elsewhere.
+func TestSearchHeedsWhoCancels(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, repo := broken()
+		left := decisionOf(s, 15)
+		cancels := func() {
+			for _, action := range []string{"Action: add-new-jobs", "Action: retrigger-multiple", "Action: retrigger"} {
+				for _, id := range s.Tasks(left, action) {
+					if s.Waiting(id) {
+						s.Resolve(id, "exception", "canceled")
+					}
+				}
+			}
+		}
+		done := make(chan struct{})
+		defer close(done)
+		go func() {
+			tick := time.NewTicker(time.Second)
+			defer tick.Stop()
+			for {
+				select {
+				case <-tick.C:
+					cancels()
+				case <-done:
+					return
+				}
+			}
+		}()
+		stop := work(t, s, 12, func(int64, int) bool { return false })
+		defer stop()
+		got, err := backfill.Search(t.Context(), repo, inMemory(s).Project("autoland", nil), test, push(20).Revision, &backfill.SearchOptions{
+			Ledger: trigger.NewMemory(), Permanent: true, History: -1, Newer: -1, MaxRevisions: 10, Extend: -1, MaxRuns: 60, Batch: 9,
+		})
+		if err != nil || got.Culprit == nil || got.Culprit.ID != 12 {
+			t.Fatalf("%v: %+v", err, got)
+		}
+		if n := len(s.Tasks(left, "Action: add-new-jobs")); n != 1 {
+			t.Errorf("asked %d times where somebody stopped it, expected once", n)
+		}
+		for _, p := range got.Pushes {
+			if (p.Push.ID == 15) != strings.Contains(p.Untestable, "was cancelled") {
+				t.Errorf("push %d: %q", p.Push.ID, p.Untestable)
+			}
+		}
+	})
+}
+
 func contains(pushes []job.Push, id int64) bool {
 	for _, p := range pushes {
 		if p.ID == id {

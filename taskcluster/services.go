@@ -176,6 +176,9 @@ func (c *Client) TriggerHook(ctx context.Context, groupID, hookID string, payloa
 	if out.TaskID == "" {
 		out.TaskID = out.Status.TaskID // where it was until version 42
 	}
+	if out.TaskID != "" && checkTask(out.TaskID) != nil {
+		return "", job.Wrap(op, key, fmt.Errorf("%w: task id %q", job.ErrMalformed, clip(out.TaskID)))
+	}
 	return out.TaskID, nil
 }
 

@@ -63,7 +63,11 @@ func (p *Project) trigger(ctx context.Context, req job.Request) (job.Receipt, er
 		return job.Receipt{}, p.explain(ctx, err)
 	}
 	if req.Times > 0 {
-		if missing, by := p.missing(req, g); missing < req.Count {
+		missing, by, err := p.missing(ctx, req, g)
+		if err != nil {
+			return job.Receipt{}, err
+		}
+		if missing < req.Count {
 			if missing < 1 {
 				return job.Receipt{State: job.AlreadyAsked, By: by, Link: p.c.page(by), Note: "others triggered it meanwhile"}, nil
 			}
@@ -90,11 +94,16 @@ func (p *Project) aimAt(g *graphs, req job.Request) (*graph, error) {
 }
 
 // missing is how many runs a push lacks of a request's total, what actions
-// under way will make included; by is one of those actions' tasks.
-func (p *Project) missing(req job.Request, g *graphs) (n int, by string) {
-	have := 0
-	for _, t := range g.ran(req.Label) {
-		jobs, err := runsOf(req.Push, t, "")
+// under way will make included; by is one of those actions' tasks. A task that
+// will never run is none of them.
+func (p *Project) missing(ctx context.Context, req job.Request, g *graphs) (n int, by string, err error) {
+	have, ran := 0, g.ran(req.Label)
+	never, err := p.never(ctx, g, ran)
+	if err != nil {
+		return 0, "", err
+	}
+	for _, t := range ran {
+		jobs, err := runsOf(req.Push, t, never[t.Status.TaskID])
 		if err != nil {
 			continue // a word that nobody documents is not a run to count on
 		}
@@ -112,7 +121,7 @@ func (p *Project) missing(req job.Request, g *graphs) (n int, by string) {
 			}
 		}
 	}
-	return req.Times - have, by
+	return req.Times - have, by, nil
 }
 
 // shot is one request on its way.

@@ -10,28 +10,34 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// ask makes sure that the step is asked for once.
-func (r *runner) ask(ctx context.Context, s Step) (job.Receipt, error) {
+// ask makes sure that the step is asked for once. It reports whether the runs were
+// there already, from a request whose end nobody had written down.
+func (r *runner) ask(ctx context.Context, s Step) (receipt job.Receipt, found bool, err error) {
 	others, err := r.others(ctx, s)
 	if err != nil {
-		return job.Receipt{}, err
+		return job.Receipt{}, false, err
 	}
 	if s.Count = min(s.Count, s.Seen+s.Count-others); s.Count < 1 {
-		return job.Receipt{State: job.AlreadyAsked}, nil
+		return job.Receipt{State: job.AlreadyAsked}, false, nil
 	}
-	mine := Entry{Key: s.Key, Push: s.Push, Label: s.Label, Count: s.Count, Seen: s.Seen, Who: r.opts.Who, Asked: time.Now()}
+	mine := Entry{
+		Key: s.Key, Push: s.Push, Label: s.Label, Count: s.Count, Seen: s.Seen, Who: r.opts.Who, Asked: time.Now(),
+		Holder: r.holder, Lease: r.opts.Lease,
+	}
 	var instead *Entry
 	for {
 		e, fresh, err := r.opts.Ledger.Intend(ctx, mine, instead)
 		if err != nil {
-			return job.Receipt{}, &ledgerError{err}
+			return job.Receipt{}, false, &ledgerError{err}
 		}
 		if fresh {
-			return r.request(ctx, s, mine)
+			receipt, err = r.request(ctx, s, mine)
+			return receipt, false, err
 		}
+		was := e.State
 		e, receipt, err := r.resume(ctx, e)
 		if !errors.Is(err, errRepeat) {
-			return receipt, err
+			return receipt, err == nil && was != Done && len(receipt.IDs) > 0, err
 		}
 		instead = &e // unless another process has taken it over meanwhile
 	}
@@ -57,23 +63,69 @@ var errRepeat = errors.New("not done")
 // resume finds out what became of a request that the ledger knows. It returns
 // the entry as it is by then.
 func (r *runner) resume(ctx context.Context, e Entry) (Entry, job.Receipt, error) {
-	e, err := r.meanwhile(ctx, e)
-	known := job.Receipt{IDs: e.Receipt.IDs, State: job.AlreadyAsked}
-	if err != nil {
-		return e, known, err
-	}
 	if e.State == Done {
+		known := job.Receipt{IDs: e.Receipt.IDs, State: job.AlreadyAsked, By: e.Receipt.By, Link: e.Receipt.Link}
 		why, err := r.nothingCame(ctx, e)
 		if err != nil || why == "" {
-			known.By, known.Link = e.Receipt.By, e.Receipt.Link
 			return e, known, err
 		}
 		e.State = Fruitless
 		return e, job.Receipt{}, errRepeat
 	}
-	if job.CarriesKeys(r.ci) || e.State.again() {
+	if e.State.again() {
 		return e, job.Receipt{}, errRepeat
 	}
+	receipt, keyed, err := r.carried(ctx, e)
+	for wait := r.opts.Grace; err == nil && receipt == nil && e.Lease > 0 && (keyed || e.State == Intended); {
+		if !keyed {
+			wait = min(wait, unkeyedGrace-time.Since(e.Asked))
+		}
+		if wait <= 0 {
+			break
+		}
+		began := time.Now()
+		if e, err = r.meanwhile(ctx, e); err == nil && e.State == Done {
+			return e, job.Receipt{IDs: e.Receipt.IDs, State: job.AlreadyAsked}, nil
+		}
+		if err == nil && keyed && e.Lease <= 0 {
+			receipt, keyed, err = r.carried(ctx, e)
+		}
+		wait -= time.Since(began)
+	}
+	switch {
+	case err != nil:
+		return e, job.Receipt{}, err
+	case receipt != nil:
+		return e, *receipt, r.settle(ctx, e.Key, Done, *receipt)
+	case keyed && e.Lease > 0:
+		return e, job.Receipt{}, job.Wrap("trigger.run", e.Key, fmt.Errorf(
+			"%w: another run of mozci asks for this, or died doing so; it can be asked for again in %s", job.ErrUnavailable, e.Lease.Round(time.Second)))
+	case keyed:
+		return e, job.Receipt{}, errRepeat
+	}
+	return r.unkeyed(ctx, e)
+}
+
+// unkeyedGrace is how long a request is waited for that only its runs can tell of.
+const unkeyedGrace = 5 * time.Second
+
+// carried looks a request up by its key. The receipt is nil while the CI does not
+// know all of its runs; keyed is false where keys do not reach it.
+func (r *runner) carried(ctx context.Context, e Entry) (receipt *job.Receipt, keyed bool, err error) {
+	ids, err := job.Carried(ctx, r.ci, job.Request{Key: e.Key, Label: e.Label, Push: e.Push, Count: e.Count})
+	switch {
+	case errors.Is(err, errors.ErrUnsupported):
+		return nil, false, nil
+	case err != nil || len(ids) < e.Count:
+		return nil, true, err
+	}
+	return &job.Receipt{IDs: ids, State: job.AlreadyAsked}, true, nil
+}
+
+// unkeyed finds out by its runs what became of a request, or says that it cannot
+// be known.
+func (r *runner) unkeyed(ctx context.Context, e Entry) (Entry, job.Receipt, error) {
+	known := job.Receipt{IDs: e.Receipt.IDs, State: job.AlreadyAsked}
 	done, err := r.happened(ctx, e)
 	switch {
 	case err != nil:
@@ -130,24 +182,22 @@ func failedBy(ctx context.Context, ci job.Scheduler, e Entry) string {
 	return out.Why
 }
 
-// meanwhile waits for a request that another process seems to be making, and
-// returns the entry as it is then.
+// meanwhile waits a little for a request that another process seems to be making,
+// and returns the entry as it is then.
 func (r *runner) meanwhile(ctx context.Context, e Entry) (Entry, error) {
-	for e.State == Intended && time.Since(e.Asked) < r.opts.Grace {
-		pause := time.NewTimer(min(r.opts.Grace/50, 100*time.Millisecond))
-		select {
-		case <-pause.C:
-		case <-ctx.Done():
-			pause.Stop()
-			return e, ctx.Err()
-		}
-		now, err := r.opts.Ledger.Entries(ctx, Query{Key: e.Key})
-		if err != nil {
-			return e, &ledgerError{err}
-		}
-		if len(now) == 1 {
-			e = now[0]
-		}
+	pause := time.NewTimer(min(r.opts.Grace/50, 100*time.Millisecond))
+	defer pause.Stop()
+	select {
+	case <-pause.C:
+	case <-ctx.Done():
+		return e, ctx.Err()
+	}
+	now, err := r.opts.Ledger.Entries(ctx, Query{Key: e.Key})
+	if err != nil {
+		return e, &ledgerError{err}
+	}
+	if len(now) == 1 {
+		e = now[0]
 	}
 	return e, nil
 }
@@ -180,7 +230,11 @@ func (r *runner) request(ctx context.Context, s Step, e Entry) (job.Receipt, err
 	if s.Action != Build { // a build that ran, and whose files are gone, is wanted once more
 		req.Times = s.Times
 	}
-	receipt, err := r.ci.Trigger(ctx, req)
+	held, release := r.hold(ctx, e)
+	receipt, err := r.ci.Trigger(held, req)
+	if lost := release(); lost != nil && err != nil {
+		return job.Receipt{}, lost // the entry is another's by now
+	}
 	if err == nil {
 		return receipt, r.settle(ctx, s.Key, Done, receipt)
 	}
@@ -188,11 +242,49 @@ func (r *runner) request(ctx context.Context, s Step, e Entry) (job.Receipt, err
 		return job.Receipt{}, errors.Join(err, r.settle(ctx, s.Key, Refused, job.Receipt{}))
 	}
 	// The answer was lost: look before anybody asks again.
+	if there, _, lookErr := r.carried(ctx, e); lookErr == nil && there != nil {
+		return *there, r.settle(ctx, s.Key, Done, *there)
+	}
 	if done, lookErr := r.happened(ctx, e); lookErr == nil && done {
 		receipt = job.Receipt{State: job.Accepted}
 		return receipt, r.settle(ctx, s.Key, Done, receipt)
 	}
 	return job.Receipt{}, errors.Join(fmt.Errorf("%w (%w)", e.unclear(), err), r.settle(ctx, s.Key, Unsure, job.Receipt{}))
+}
+
+// hold renews the lease of an entry until it is released, and ends the context when
+// the lease was lost: to another process, after this one stood still.
+func (r *runner) hold(ctx context.Context, e Entry) (held context.Context, release func() error) {
+	held, cancel := context.WithCancel(ctx)
+	done := make(chan error, 1)
+	e.State = Intended
+	go func() {
+		const parts = 3 // of a lease, so that one renewal may fail
+		tick := time.NewTicker(max(r.opts.Lease/parts, time.Millisecond))
+		defer tick.Stop()
+		for renewed := time.Now(); ; {
+			select {
+			case <-held.Done():
+				done <- nil
+				return
+			case <-tick.C:
+			}
+			_, mine, err := r.opts.Ledger.Intend(held, e, &e)
+			switch {
+			case err == nil && mine:
+				renewed = time.Now()
+			case held.Err() != nil:
+			case err == nil, time.Since(renewed) > r.opts.Lease:
+				cancel()
+				done <- job.Wrap("trigger.run", e.Key, fmt.Errorf("%w: another run of mozci asks for this by now: the ledger was not reached for %s", job.ErrUnavailable, time.Since(renewed).Round(time.Second)))
+				return
+			}
+		}
+	}()
+	return held, func() error {
+		cancel()
+		return <-done
+	}
 }
 
 // refused reports whether the error says that nothing was asked for.

@@ -29,7 +29,9 @@ func Choose(labels []string, catalog []job.Entry, jobs []job.Job, c Choice) []st
 	from := slices.Clone(labels)
 	if len(from) == 0 {
 		for _, e := range catalog {
-			from = append(from, e.Label)
+			if e.Barred == "" {
+				from = append(from, e.Label)
+			}
 		}
 		if catalog == nil || c.Coalesced || c.Failed { // what ran may not be in the catalog any more
 			for l := range runs {

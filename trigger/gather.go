@@ -57,6 +57,7 @@ func (m *maker) gather(ctx context.Context, p job.Push, labels []string, log *sl
 			out[i].Barred, lacking = barredLabel, found
 			continue
 		}
+		out[i].Barred = e.Barred
 		out[i].MakesBuilds = e.MakesUpstreams
 		for _, b := range e.Upstreams {
 			out[i].Builds = append(out[i].Builds, BuildFacts{Label: b})

@@ -16,8 +16,10 @@ type Ledger interface {
 	// Intend writes that e is about to be asked for, and returns e and true.
 	// When the key is there already it changes nothing and returns what is
 	// there and false, unless that is Refused or Fruitless, or still is what instead says,
-	// by its state and time: nil for nothing. Of several callers exactly one
-	// gets true.
+	// by its state and time: nil for nothing. An entry that is Intended or Unsure is
+	// not given away while its lease lasts, by the ledger's own clock, but to its
+	// Holder, who renews the lease so: a call whose answer was lost may still be
+	// under way. Of several callers exactly one gets true.
 	Intend(ctx context.Context, e Entry, instead *Entry) (Entry, bool, error)
 	// Settle writes what became of an intended entry.
 	Settle(ctx context.Context, key string, state EntryState, r job.Receipt) error
@@ -68,6 +70,10 @@ type Entry struct {
 	Asked   time.Time
 	State   EntryState
 	Receipt job.Receipt
+	// Holder names the one caller that is asking, and Lease is for how long it may
+	// be: to Intend from now on, from a ledger what is left of it, 0 when it is over.
+	Holder string
+	Lease  time.Duration
 }
 
 // EntryState says how far a request got.
@@ -120,13 +126,21 @@ func (e Entry) expired(now time.Time) bool {
 }
 
 // NewMemory returns a Ledger that lives as long as the process.
-func NewMemory() *Memory { return &Memory{entries: map[string]Entry{}} }
+func NewMemory() *Memory { return &Memory{entries: map[string]Entry{}, leased: map[string]time.Time{}} }
 
 // Memory is a Ledger in memory; NewMemory makes one.
 type Memory struct {
 	mu      sync.Mutex
 	entries map[string]Entry
+	leased  map[string]time.Time // until when
 	order   []string
+}
+
+// entry is what is there of a key, with what is left of its lease.
+func (m *Memory) entry(key string) (Entry, bool) {
+	e, ok := m.entries[key]
+	e.Lease = max(0, time.Until(m.leased[key]))
+	return e, ok
 }
 
 // Intend implements Ledger.
@@ -136,10 +150,14 @@ func (m *Memory) Intend(ctx context.Context, e Entry, instead *Entry) (Entry, bo
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	prior, ok := m.entries[e.Key]
+	prior, ok := m.entry(e.Key)
 	if ok && !prior.State.again() && (instead == nil || prior.State != instead.State || !prior.Asked.Equal(instead.Asked)) {
 		return prior, false, nil
 	}
+	if ok && (prior.State == Intended || prior.State == Unsure) && prior.Lease > 0 && prior.Holder != e.Holder {
+		return prior, false, nil
+	}
+	m.leased[e.Key] = time.Now().Add(e.Lease)
 	if !slices.Contains(m.order, e.Key) {
 		m.order = append(m.order, e.Key)
 	}
@@ -170,7 +188,7 @@ func (m *Memory) Entries(ctx context.Context, q Query) ([]Entry, error) {
 	defer m.mu.Unlock()
 	var out []Entry
 	for _, key := range m.order {
-		if e := m.entries[key]; q.Fits(e) {
+		if e, _ := m.entry(key); q.Fits(e) {
 			out = append(out, e)
 		}
 	}

@@ -60,7 +60,18 @@ var migrations = []string{
 	CREATE INDEX mozci_ledger_label ON mozci_ledger (label, repo, asked)`,
 	`ALTER TABLE mozci_ledger ADD COLUMN made_by TEXT NOT NULL DEFAULT '';
 	ALTER TABLE mozci_ledger ADD COLUMN link TEXT NOT NULL DEFAULT '';
-	ALTER TABLE mozci_ledger ADD COLUMN note TEXT NOT NULL DEFAULT ''`,
+	ALTER TABLE mozci_ledger ADD COLUMN note TEXT NOT NULL DEFAULT '';
+	ALTER TABLE mozci_ledger ADD COLUMN holder TEXT NOT NULL DEFAULT '';
+	ALTER TABLE mozci_ledger ADD COLUMN leased BIGINT NOT NULL DEFAULT 0`,
+}
+
+// now is the database's clock, in microseconds since 1970: processes on several
+// machines need not agree about theirs.
+func (l *SQLLedger) now() string {
+	if l.dialect == PostgreSQL {
+		return `CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)`
+	}
+	return `CAST((julianday('now') - 2440587.5) * 86400000000.0 AS INTEGER)`
 }
 
 // bind writes the placeholders as the database wants them.
@@ -157,13 +168,15 @@ func (l *SQLLedger) Intend(ctx context.Context, e Entry, instead *Entry) (Entry,
 		state, asked = string(instead.State), instead.Asked.UnixMicro()
 	}
 	res, err := l.db.ExecContext(ctx, l.bind(`INSERT INTO mozci_ledger
-		(key, repo, push_id, revision, label, count, seen, who, asked, state, ids, receipt)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '[]', '')
+		(key, repo, push_id, revision, label, count, seen, who, asked, state, ids, receipt, holder, leased)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '[]', '', ?, `+l.now()+` + ?)
 		ON CONFLICT (key) DO UPDATE SET
 			count = excluded.count, seen = excluded.seen, who = excluded.who, asked = excluded.asked, state = excluded.state,
-			ids = '[]', receipt = '', made_by = '', link = '', note = ''
-		WHERE mozci_ledger.state IN ('`+string(Refused)+`', '`+string(Fruitless)+`') OR (mozci_ledger.state = ? AND mozci_ledger.asked = ?)`),
-		e.Key, e.Push.Repo, e.Push.ID, e.Push.Revision, e.Label, e.Count, e.Seen, e.Who, e.Asked.UnixMicro(), string(Intended), state, asked)
+			ids = '[]', receipt = '', made_by = '', link = '', note = '', holder = excluded.holder, leased = excluded.leased
+		WHERE mozci_ledger.state IN ('`+string(Refused)+`', '`+string(Fruitless)+`') OR (mozci_ledger.state = ? AND mozci_ledger.asked = ?
+			AND (mozci_ledger.state NOT IN ('`+string(Intended)+`', '`+string(Unsure)+`') OR mozci_ledger.leased <= `+l.now()+` OR mozci_ledger.holder = ?))`),
+		e.Key, e.Push.Repo, e.Push.ID, e.Push.Revision, e.Label, e.Count, e.Seen, e.Who, e.Asked.UnixMicro(), string(Intended),
+		e.Holder, e.Lease.Microseconds(), state, asked, e.Holder)
 	if err != nil {
 		return Entry{}, false, job.Wrap(op, e.Key, err)
 	}
@@ -217,7 +230,8 @@ func (l *SQLLedger) Entries(ctx context.Context, q Query) (out []Entry, err erro
 			args = append(args, f.value)
 		}
 	}
-	rows, err := l.db.QueryContext(ctx, l.bind(`SELECT key, repo, push_id, revision, label, count, seen, who, asked, state, ids, receipt, made_by, link, note
+	rows, err := l.db.QueryContext(ctx, l.bind(`SELECT key, repo, push_id, revision, label, count, seen, who, asked, state, ids, receipt,
+		made_by, link, note, holder, leased - `+l.now()+`
 		FROM mozci_ledger WHERE `+strings.Join(where, " AND ")+` ORDER BY asked, key`), args...)
 	if err != nil {
 		return nil, err
@@ -237,12 +251,14 @@ func (l *SQLLedger) Entries(ctx context.Context, q Query) (out []Entry, err erro
 
 func scan(rows *sql.Rows) (Entry, error) {
 	var e Entry
-	var asked int64
+	var asked, left int64
 	var state, ids, receipt string
-	err := rows.Scan(&e.Key, &e.Push.Repo, &e.Push.ID, &e.Push.Revision, &e.Label, &e.Count, &e.Seen, &e.Who, &asked, &state, &ids, &receipt, &e.Receipt.By, &e.Receipt.Link, &e.Receipt.Note)
+	err := rows.Scan(&e.Key, &e.Push.Repo, &e.Push.ID, &e.Push.Revision, &e.Label, &e.Count, &e.Seen, &e.Who, &asked, &state, &ids, &receipt,
+		&e.Receipt.By, &e.Receipt.Link, &e.Receipt.Note, &e.Holder, &left)
 	if err != nil {
 		return e, err
 	}
+	e.Lease = max(0, time.Duration(left)*time.Microsecond)
 	e.Asked, e.State, e.Receipt.State = time.UnixMicro(asked).UTC(), EntryState(state), job.State(receipt)
 	if err := json.Unmarshal([]byte(ids), &e.Receipt.IDs); err != nil {
 		return e, fmt.Errorf("%w: entry %s has the ids %q", job.ErrMalformed, e.Key, ids)

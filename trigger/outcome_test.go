@@ -193,6 +193,9 @@ push    test other build
 	if err != nil || bounded.Total() != 3 || len(bounded.LeftOut) != 1 || bounded.LeftOut[0].Count != 1 {
 		t.Errorf("%v: a budget of 3 on one push, the build included:\n%s", err, trace(bounded))
 	}
+	if _, err := trigger.Run(t.Context(), ci, trigger.Plan{Steps: bounded.Steps[:1]}, nil); !errors.Is(err, job.ErrInvalid) || !strings.Contains(err.Error(), "step 1") {
+		t.Errorf("a build without what it comes with: %v", err)
+	}
 	rec := &recorder{makesBuilds: ci}
 	done, err := trigger.Run(t.Context(), rec, bounded, nil)
 	if errors.Is(err, job.ErrNoBuild) { // the world is strict; what was asked for is what counts here

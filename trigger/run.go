@@ -2,10 +2,12 @@ package trigger
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/mozci/mozci/job"
@@ -18,9 +20,13 @@ type RunOptions struct {
 	Ledger Ledger
 	// Who is written into the ledger beside each request. Optional.
 	Who string
-	// Grace is how long a request that another process seems to be making is
-	// waited for, from when it was intended. Default 5 seconds, negative for not
-	// at all.
+	// Lease is for how long nobody else asks for what a step is asking for; it is
+	// renewed while the CI is being asked, and must be longer than one of its
+	// calls can take. Default 75 seconds: calls end after one minute.
+	Lease time.Duration
+	// Grace is how long a request that another process is making, or was when it
+	// died, is waited for. Default until its lease is over, negative for not at
+	// all.
 	Grace time.Duration
 	// Poll is how often a build that a step waits for is looked at, when the
 	// CI has no events, or loses one. Default one minute, what hg.mozilla.org
@@ -42,21 +48,25 @@ type RunOptions struct {
 //
 // A step whose key the ledger knows is not asked for again: its receipt says
 // AlreadyAsked. One that was intended and never settled, by a process that died
-// or with an answer that was lost, is asked for again under its key where the CI
-// carries keys (it is a job.KeyCarrier), which then makes nothing new. Elsewhere
-// its runs, visible or in flight, are looked up; where they do not tell, it fails with
-// job.ErrUnavailable until the entry is UnsureExpires old, and is not repeated
-// blindly.
+// or with an answer that was lost, is looked up by its key where the CI carries
+// keys (it is a job.KeyCarrier): it is settled at once when its runs are there, and
+// asked for again under its key once no other process is asking any more.
+// Elsewhere its runs, visible or in flight, are looked up; where they do not tell, it
+// fails with job.ErrUnavailable until the entry is UnsureExpires old, and is not
+// repeated blindly.
 func Run(ctx context.Context, ci job.Scheduler, plan Plan, opts *RunOptions) (Plan, error) {
-	r := &runner{ci: ci, log: slog.New(slog.DiscardHandler)}
+	r := &runner{ci: ci, log: slog.New(slog.DiscardHandler), holder: rand.Text()}
 	if opts != nil {
 		r.opts = *opts
 	}
 	if r.opts.Ledger == nil {
 		r.opts.Ledger = NewMemory()
 	}
+	if r.opts.Lease <= 0 {
+		r.opts.Lease = 75 * time.Second
+	}
 	if r.opts.Grace == 0 {
-		r.opts.Grace = 5 * time.Second
+		r.opts.Grace = r.opts.Lease
 	}
 	if r.opts.Poll <= 0 {
 		r.opts.Poll = time.Minute
@@ -68,6 +78,10 @@ func Run(ctx context.Context, ci job.Scheduler, plan Plan, opts *RunOptions) (Pl
 	for i, s := range out.Steps {
 		if err := s.check(); err != nil {
 			return plan, job.Wrap("trigger.run", fmt.Sprintf("step %d", i+1), err)
+		}
+		if s.With != "" && !slices.ContainsFunc(out.Steps, s.comesWith) {
+			return plan, job.Wrap("trigger.run", fmt.Sprintf("step %d", i+1), fmt.Errorf(
+				"%w: %s comes with %s, which the plan does not ask for on %s: was the plan edited?", job.ErrInvalid, s.Label, s.With, s.Push))
 		}
 	}
 	err := r.run(ctx, out.Steps)
@@ -82,7 +96,7 @@ var ErrNotTried = errors.New("not tried: what was denied before would be denied 
 func stepErrors(steps []Step, but error) error {
 	var errs []error
 	for _, s := range steps {
-		if s.Err != nil && !errors.Is(but, s.Err) && !errors.Is(s.Err, ErrNotTried) {
+		if s.Err != nil && s.With == "" && !errors.Is(but, s.Err) && !errors.Is(s.Err, ErrNotTried) {
 			errs = append(errs, fmt.Errorf("%s on %s: %w", s.Label, s.Push, s.Err))
 		}
 	}
@@ -90,9 +104,11 @@ func stepErrors(steps []Step, but error) error {
 }
 
 type runner struct {
-	ci     job.Scheduler
-	opts   RunOptions
-	log    *slog.Logger
+	ci   job.Scheduler
+	opts RunOptions
+	log  *slog.Logger
+	// holder names this run among those that share the ledger.
+	holder string
 	denied error // what the CI denied a step, and so all that follow
 }
 
@@ -104,11 +120,16 @@ func (r *runner) made(steps []Step) {
 			continue
 		}
 		for _, s := range steps {
-			if s.Label == b.With && s.Push.Repo == b.Push.Repo && s.Push.ID == b.Push.ID && s.Push.Revision == b.Push.Revision {
+			if b.comesWith(s) {
 				b.Receipt, b.Err = s.Receipt, s.Err
 			}
 		}
 	}
+}
+
+// comesWith reports whether the request of another step makes this build.
+func (s Step) comesWith(o Step) bool {
+	return o.Label == s.With && o.Action != Nothing && o.Push.Repo == s.Push.Repo && o.Push.ID == s.Push.ID && o.Push.Revision == s.Push.Revision
 }
 
 // ledgerError is an error of the ledger: it ends the run.
@@ -164,9 +185,9 @@ func (r *runner) done(ctx context.Context, s *Step) (bool, error) {
 // run: the ledger's, or the context's.
 func (r *runner) do(ctx context.Context, s *Step) error {
 	var receipt job.Receipt
-	err := r.denied
+	found, err := false, r.denied
 	if err == nil {
-		receipt, err = r.ask(ctx, *s)
+		receipt, found, err = r.ask(ctx, *s)
 		if errors.Is(err, job.ErrDenied) {
 			r.denied = fmt.Errorf("%w: %w", ErrNotTried, err)
 		}
@@ -174,6 +195,9 @@ func (r *runner) do(ctx context.Context, s *Step) error {
 	var broken *ledgerError
 	if err == nil {
 		s.Receipt = &receipt
+		if found {
+			s.Why += "; asked for before, found as " + strings.Join(receipt.IDs, ", ")
+		}
 		r.log.Info("asked", "label", s.Label, "push", s.Push.ID, "count", s.Count, "state", string(receipt.State))
 	} else {
 		s.Err = err

@@ -119,10 +119,15 @@ func Cancel(ctx context.Context, ci job.Scheduler, l Ledger, plan Plan) (ids []s
 	return ids, left, errors.Join(errs...)
 }
 
-// Withdraw stops what came of one request: its runs, and the CI's own job that
-// is to make them where that is still under way. It returns what it stopped, and
-// why nothing is known to stop, if that is so. Runs that have ended are no error.
+// Withdraw stops what came of one request, by its receipt as the ledger has it:
+// its runs, and the CI's own job that is to make them where that is still under
+// way. It returns what it stopped, and why nothing is known to stop, if that is
+// so. Runs that have ended are no error; what somebody else had asked for
+// already, so that the CI made no more, is left to them.
 func Withdraw(ctx context.Context, ci job.Scheduler, p job.Push, r job.Receipt) (ids []string, why string, err error) {
+	if r.Others() {
+		return nil, "somebody else had triggered them: what they triggered is left to them", nil
+	}
 	if r.By == "" && len(r.IDs) == 0 {
 		return nil, "the CI did not say which runs it made", nil
 	}
@@ -146,13 +151,19 @@ func Withdraw(ctx context.Context, ci job.Scheduler, p job.Push, r job.Receipt) 
 		}
 		stop = append(slices.Clone(stop), made.IDs...)
 	}
+	ended := map[string]bool{}
+	if jobs, err := ci.Jobs(ctx, p); err == nil { // where they cannot be read, what was stopped says more than was
+		for _, j := range jobs {
+			ended[j.ID()] = !j.Status().Waiting()
+		}
+	}
 	var errs []error
 	for _, id := range stop {
 		if err := job.Cancel(ctx, ci, id); err != nil {
 			errs = append(errs, err)
-			continue
+		} else if !ended[id] {
+			ids = append(ids, id)
 		}
-		ids = append(ids, id)
 	}
 	return ids, "", errors.Join(errs...)
 }

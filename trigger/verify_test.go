@@ -66,6 +66,9 @@ func TestCancel(t *testing.T) {
 	if err != nil || len(jobs) != 1 || jobs[0].Status() != job.Cancelled {
 		t.Errorf("%v, %v", jobs, err)
 	}
+	if ids, _, err := trigger.Cancel(t.Context(), ci, l, plan); err != nil || len(ids) > 0 {
+		t.Errorf("cancelled %q once more, %v: they have ended", ids, err)
+	}
 	if _, _, err := trigger.Cancel(t.Context(), blind{ci}, l, plan); !errors.Is(err, errors.ErrUnsupported) {
 		t.Errorf("a CI that cannot cancel: %v", err)
 	}

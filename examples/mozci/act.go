@@ -90,6 +90,7 @@ func terminal(stream any) bool {
 // carryOut runs the plan and prints each step as it is done.
 func (a *app) carryOut(ctx context.Context, ci job.Scheduler, plan trigger.Plan, ledger trigger.Ledger) (trigger.Plan, error) {
 	asked := 0
+	a.warnMerging(ctx, ci, plan)
 	if !a.json {
 		a.printf("\n")
 	}
@@ -112,9 +113,12 @@ func (a *app) carryOut(ctx context.Context, ci job.Scheduler, plan trigger.Plan,
 		switch {
 		case s.Action == trigger.Nothing:
 			continue
-		case s.With != "" && s.Err == nil && s.Receipt != nil && s.Receipt.State != job.AlreadyAsked:
-			asked += s.Count
-		case s.Err != nil && s.With == "":
+		case s.With != "": // it comes with another step
+			if s.Err == nil && s.Receipt != nil && s.Receipt.State != job.AlreadyAsked {
+				asked += s.Count
+			}
+			continue
+		case s.Err != nil:
 			failed++
 		}
 		steps++
@@ -124,6 +128,20 @@ func (a *app) carryOut(ctx context.Context, ci job.Scheduler, plan trigger.Plan,
 		err = &toldError{err, failed, steps}
 	}
 	return done, err
+}
+
+// warnMerging says which labels' runs a CI can merge into one another.
+func (a *app) warnMerging(ctx context.Context, ci job.Scheduler, plan trigger.Plan) {
+	seen := map[string]bool{}
+	for _, s := range plan.Steps {
+		if s.Count < 2 || s.Action == trigger.Nothing || seen[s.Label] {
+			continue
+		}
+		seen[s.Label] = true
+		if merges, err := job.Merges(ctx, ci, s.Label); err == nil && merges {
+			_, _ = fmt.Fprintf(a.err, "mozci: %s merges requests that wait at the same time: of %s triggered at once some may be coalesced; trigger again later to make up for them\n", s.Label, runs(s.Count))
+		}
+	}
 }
 
 func (a *app) printStep(s trigger.Step) {
@@ -136,6 +154,9 @@ func (a *app) printStep(s trigger.Step) {
 	case s.Err != nil:
 		a.printf("not triggered: %s: %v\n", what, s.Err)
 	case s.Receipt.State == job.AlreadyAsked:
+		if len(s.Receipt.IDs) > 0 {
+			what += ", as " + strings.Join(s.Receipt.IDs, ", ")
+		}
 		a.printf("triggered before: %s%s\n", what, noted(s.Receipt))
 	default:
 		a.printf("triggered %s%s\n", what, noted(s.Receipt))

@@ -38,6 +38,8 @@ type app struct {
 	landoURL      string
 	branch        string
 	buildbotURL   string
+	codebase      string
+	warnings      []string
 	selfserveURL  string
 	buildDataURL  string
 	allTheThings  string
@@ -83,7 +85,9 @@ Nothing is asked for without --yes, or a yes on the terminal. Exit status: 0 don
 	f.StringVar(&a.rootURL, "root-url", "", "the `URL` of the Taskcluster deployment (default: TASKCLUSTER_ROOT_URL, or "+taskcluster.FirefoxCI+")")
 	f.StringVar(&a.trustDomain, "trust-domain", "", "the `name` of the project's trust domain, the first part of its routes in Taskcluster's index (default: as Firefox's CI is configured)")
 	f.StringVar(&a.project, "project", "", "the project's `name` in Taskcluster, where it is not that of --repo")
-	f.StringVar(&a.buildbotURL, "buildbot-url", "", "the `URL` of a Buildbot master, for --ci buildbot, whose changes are the pushes unless --hg-url says where they are")
+	f.StringVar(&a.buildbotURL, "buildbot-url", "", "the `URL` of a Buildbot master, as a browser shows it, for --ci buildbot; its changes are the pushes unless --hg-url says where they are")
+	f.StringVar(&a.codebase, "codebase", "", "the `name` of the codebase whose changes are the pushes, for --ci buildbot on a master with several")
+	f.StringArrayVar(&a.warnings, "fail-on-warnings", nil, "builders, as a `pattern` with * and ?, whose result \"warnings\" means that tests failed, for --ci buildbot; may be given several times")
 	f.StringVar(&a.selfserveURL, "selfserve-url", selfserve.DefaultURL, "the `URL` of BuildAPI, for --ci selfserve")
 	f.StringVar(&a.buildDataURL, "builddata-url", selfserve.DefaultBuildDataURL, "the `URL` of the folder of Buildbot's status dumps, for --ci selfserve")
 	f.StringVar(&a.allTheThings, "allthethings", "", "allthethings.json, as `file`, for --ci selfserve: what triggers what, and how many pushes SETA passes over")

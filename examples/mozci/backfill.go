@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/url"
@@ -10,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mozci/mozci/backfill"
+	"github.com/mozci/mozci/buildbot"
 )
 
 type backfillFlags struct {
@@ -87,7 +89,7 @@ func (a *app) backfill(cmd *cobra.Command, b backfillFlags) error {
 		return err
 	}
 	if !a.json {
-		a.printFound(found, b)
+		a.printFound(ctx, found, b)
 	}
 	if err == nil && a.wanted(b.actFlags, found.Plan) {
 		found.Plan, err = a.carryOut(ctx, p.act, found.Plan, ledger)
@@ -108,7 +110,7 @@ func (a *app) backfill(cmd *cobra.Command, b backfillFlags) error {
 }
 
 // printFound is the table of the walk, and what to make of it.
-func (a *app) printFound(r backfill.Result, b backfillFlags) {
+func (a *app) printFound(ctx context.Context, r backfill.Result, b backfillFlags) {
 	table := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
 	_, _ = fmt.Fprintf(table, "push\tverdict\truns\n")
 	for _, s := range r.History {
@@ -138,7 +140,7 @@ func (a *app) printFound(r backfill.Result, b backfillFlags) {
 	for _, w := range r.Warnings {
 		a.printf("warning    %s\n", w)
 	}
-	if link := a.link(r); link != "" {
+	if link := a.link(ctx, r); link != "" {
 		a.printf("look       %s\n", link)
 	}
 	a.printf("\n")
@@ -162,8 +164,14 @@ func (a *app) printFollowed(m backfill.Followed) {
 	a.printf("\n")
 }
 
-// link is Treeherder's page of the range, where there is a Treeherder.
-func (a *app) link(r backfill.Result) string {
+// link is the page of the CI that was asked: Treeherder's of the range, or a Buildbot
+// master's of the builder.
+func (a *app) link(ctx context.Context, r backfill.Result) string {
+	if a.opened != nil {
+		if p, ok := a.opened.read.(*buildbot.Project); ok {
+			return p.LabelPage(ctx, r.Label)
+		}
+	}
 	if a.world != "" || !strings.Contains(a.thURL, "://") {
 		return ""
 	}

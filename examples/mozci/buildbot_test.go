@@ -12,7 +12,7 @@ import (
 // The whole way on a real master: the newest push fails, what is missing is
 // asked for, runs, and the culprit's neighbour is found good.
 func TestBackfillOnBuildbot(t *testing.T) {
-	m := bbtest.Start(t)
+	m := bbtest.Start(t, nil)
 	t.Setenv("BUILDBOT_USER", bbtest.User)
 	t.Setenv("BUILDBOT_PASSWORD", bbtest.Password)
 	good, between, bad := strings.Repeat("1", 40), strings.Repeat("2", 40), "bad"+strings.Repeat("3", 37)

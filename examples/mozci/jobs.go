@@ -47,7 +47,7 @@ func (a *app) jobs(cmd *cobra.Command, rev string, labels []string) error {
 	slices.SortStableFunc(jobs, func(x, y job.Job) int {
 		return cmp.Or(cmp.Compare(x.Name(), y.Name()), x.Times().Requested.Compare(y.Times().Requested))
 	})
-	if printErr := a.printJobs(jobs); err == nil {
+	if printErr := a.printJobs(p.read, jobs); err == nil {
 		err = printErr
 	}
 	if err != nil || len(jobs) > 0 {
@@ -68,11 +68,15 @@ func (a *app) jobs(cmd *cobra.Command, rev string, labels []string) error {
 	return job.Wrap("jobs", push.String(), fmt.Errorf("%w: no jobs", job.ErrNotFound))
 }
 
-func (a *app) printJobs(jobs []job.Job) error {
+func (a *app) printJobs(ci job.Scheduler, jobs []job.Job) error {
 	table := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
 	for _, j := range jobs {
 		if !a.json {
-			_, _ = fmt.Fprintf(table, "%s\t%s\t%s%s\n", j.Status(), j.Name(), j.ID(), duration(j.Times()))
+			page := job.PageOf(ci, j)
+			if page != "" {
+				page = "\t" + page
+			}
+			_, _ = fmt.Fprintf(table, "%s\t%s\t%s%s%s\n", j.Status(), j.Name(), j.ID(), duration(j.Times(), page != ""), page)
 			continue
 		}
 		t := j.Times()
@@ -88,9 +92,10 @@ func (a *app) printJobs(jobs []job.Job) error {
 			Requested *time.Time `json:"requested"`
 			Started   *time.Time `json:"started"`
 			Finished  *time.Time `json:"finished"`
+			URL       *string    `json:"url"`
 		}{
 			j.ID(), j.Name(), j.Kind(), j.Status(), orNull(j.Push().Revision), orNull(j.Push().Git), orNull(j.Push().Hg), j.Push().ID,
-			timeOrNull(t.Requested), timeOrNull(t.Started), timeOrNull(t.Finished),
+			timeOrNull(t.Requested), timeOrNull(t.Started), timeOrNull(t.Finished), orNull(job.PageOf(ci, j)),
 		})
 		if err != nil {
 			return err
@@ -99,9 +104,13 @@ func (a *app) printJobs(jobs []job.Job) error {
 	return table.Flush()
 }
 
-// duration is one more cell of a table, or none while it is not known.
-func duration(t job.Times) string {
+// duration is one more cell of a table; while it is not known, an empty one where
+// more cells follow, or none.
+func duration(t job.Times, more bool) string {
 	if t.Started.IsZero() || t.Finished.IsZero() {
+		if more {
+			return "\t"
+		}
 		return ""
 	}
 	d := t.Finished.Sub(t.Started).Round(time.Second).String()

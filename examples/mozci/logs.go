@@ -96,11 +96,12 @@ func (a *app) failures(cmd *cobra.Command, names []string, format, id string, fi
 		if !ok {
 			return job.Wrap("failures", id, fmt.Errorf("this CI has no logs: %w", errors.ErrUnsupported))
 		}
-		r, err := joblog.Failures(ctx, opener, job.New(job.Facts{ID: id}), nil)
+		placed := &placing{LogOpener: opener}
+		r, err := joblog.Failures(ctx, placed, job.New(job.Facts{ID: id}), nil)
 		if err != nil {
 			return err
 		}
-		return a.printFailures(id, r)
+		return a.printFailures(id, r, placed.last)
 	}
 	var errs []error
 	for _, name := range files {
@@ -109,10 +110,23 @@ func (a *app) failures(cmd *cobra.Command, names []string, format, id string, fi
 			if err != nil {
 				return job.Wrap("failures", name, err)
 			}
-			return a.printFailures(name, r)
+			return a.printFailures(name, r, nil)
 		}))
 	}
 	return errors.Join(errs...)
+}
+
+// placing opens logs and remembers the last, to say where its lines are from.
+type placing struct {
+	job.LogOpener
+	last job.LogPlacer
+}
+
+// OpenLog implements job.LogOpener.
+func (p *placing) OpenLog(ctx context.Context, j job.Job, which job.Log) (io.ReadCloser, error) {
+	r, err := p.LogOpener.OpenLog(ctx, j, which)
+	p.last, _ = r.(job.LogPlacer)
+	return r, err
 }
 
 // eachFile opens a file, or standard input.
@@ -142,15 +156,26 @@ type failureJSON struct {
 	Print     string      `json:"fingerprint"`
 	Term      string      `json:"search_term"`
 	Source    string      `json:"source"`
+	Step      *string     `json:"step"` // where the job's log is put together of several; line is then one of its log's
+	Log       *string     `json:"log"`
 }
 
-func (a *app) printFailures(name string, r *joblog.Report) error {
+// printFailures lists failures. placer, which may be nil, knows which step and log a
+// line is from.
+func (a *app) printFailures(name string, r *joblog.Report, placer job.LogPlacer) error {
 	table := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
 	for _, f := range r.Failures {
+		step, log, where := "", "", fmt.Sprintf("%s:%d", name, f.Line)
+		if placer != nil {
+			if s, l, own := placer.Place(f.Line); l != "" {
+				step, log, f.Line = s, l, own
+				where = fmt.Sprintf("%s step %s, log %s, line %d", name, oneLine(step), oneLine(log), own)
+			}
+		}
 		if a.json {
 			err := a.printJSON(failureJSON{
 				name, f.Line, f.Kind, orNull(f.Test), orNull(f.Subtest), orNull(f.Group), orNull(f.Status), orNull(f.Expected), orNull(f.Message),
-				orNull(f.Signature), f.Fingerprint(), f.SearchTerm(), sourceName(r.Source),
+				orNull(f.Signature), f.Fingerprint(), f.SearchTerm(), sourceName(r.Source), orNull(step), orNull(log),
 			})
 			if err != nil {
 				return err
@@ -161,7 +186,7 @@ func (a *app) printFailures(name string, r *joblog.Report) error {
 		if f.Subtest != "" {
 			what = f.Subtest + " - " + what
 		}
-		_, _ = fmt.Fprintf(table, "%s:%d\t%s\t%s\t%s\t%s\n", name, f.Line, f.Kind, f.Status, f.Test, oneLine(what))
+		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", where, f.Kind, f.Status, f.Test, oneLine(what))
 	}
 	if err := table.Flush(); err != nil {
 		return err

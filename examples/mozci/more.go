@@ -108,7 +108,10 @@ func (a *app) cancel(cmd *cobra.Command, file string, f actFlags) error {
 	if printErr := a.printCancelled(ids, left); err == nil {
 		err = printErr
 	}
-	if err == nil && len(ids) == 0 {
+	if err == nil && len(ids) == 0 && len(left) == 0 && !a.json {
+		a.printf("nothing to cancel: what it triggered has ended\n")
+	}
+	if err == nil && len(ids) == 0 && len(left) > 0 {
 		return job.Wrap("cancel", file, fmt.Errorf("%w: nothing of this plan is known to be asked for", job.ErrNotFound))
 	}
 	return err
@@ -184,7 +187,10 @@ task TASKCLUSTER_PROXY_URL is used, and nothing is signed here. What is missing
 is named when the service refuses.
 
 Forcing builds on a Buildbot master mostly needs a user who may: BUILDBOT_USER and
-BUILDBOT_PASSWORD, with which a session is begun at --buildbot-url.
+BUILDBOT_PASSWORD, with which a session is begun at --buildbot-url, be it the master
+that signs in or a server in front of it. For a master that signs in through GitHub,
+Google or the like, sign in with a browser and set BUILDBOT_COOKIE to the Cookie
+header of its requests; BUILDBOT_TOKEN is sent as a bearer token.
 
 BuildAPI's self-serve wanted an LDAP account of everybody: SELFSERVE_USER and
 SELFSERVE_PASSWORD.

@@ -178,18 +178,18 @@ func (a *app) taskcluster(client *http.Client) (*taskcluster.Project, error) {
 	return c.Project(pushlog.ShortName(a.repo), &taskcluster.ProjectOptions{TrustDomain: a.trustDomain, Name: a.project, Logger: a.log}), nil
 }
 
-// buildbot opens a master, with the user and password of the environment.
+// buildbot opens a master, with the credentials of the environment.
 func (a *app) buildbot(client *http.Client) (*buildbot.Project, error) {
 	if a.buildbotURL == "" {
 		return nil, usage("--ci buildbot needs --buildbot-url, such as http://127.0.0.1:8010")
 	}
-	c, err := buildbot.New(a.buildbotURL, &buildbot.Options{
-		HTTP: client, User: os.Getenv("BUILDBOT_USER"), Password: os.Getenv("BUILDBOT_PASSWORD"), Logger: a.log,
-	})
+	opts := buildbot.FromEnvironment(os.Getenv)
+	opts.HTTP, opts.Logger = client, a.log
+	c, err := buildbot.New(a.buildbotURL, &opts)
 	if err != nil {
 		return nil, usage("--buildbot-url: %v", err)
 	}
-	return c.Project(pushlog.ShortName(a.repo), nil), nil
+	return c.Project(pushlog.ShortName(a.repo), &buildbot.ProjectOptions{Branch: a.branch, Codebase: a.codebase, FailOnWarnings: a.warnings}), nil
 }
 
 // selfserve opens BuildAPI, with the user and password of the environment.

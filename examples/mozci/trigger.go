@@ -153,7 +153,23 @@ func (a *app) trigger(cmd *cobra.Command, t triggerFlags) error {
 	if err != nil && len(plan.Steps)+len(plan.LeftOut) == 0 || errors.As(err, &unknown) {
 		return err
 	}
+	if err == nil {
+		err = unscheduled(ctx, p.read, plan, pushes[0])
+	}
 	return a.actOn(ctx, t.actFlags, p.act, plan, ledger, t.labels, err)
+}
+
+// unscheduled is why nothing at all can run on the pushes of a plan: it says where
+// their jobs were looked for.
+func unscheduled(ctx context.Context, ci job.Scheduler, plan trigger.Plan, p job.Push) error {
+	some := func(l trigger.LeftOut) bool { return !l.Untestable }
+	if len(plan.Steps) > 0 || len(plan.LeftOut) == 0 || slices.ContainsFunc(plan.LeftOut, some) || !p.Testable() {
+		return nil
+	}
+	if _, err := job.Catalog(ctx, ci, p, plan.LeftOut[0].Label); errors.Is(err, job.ErrNotScheduled) {
+		return err
+	}
+	return nil
 }
 
 // pushes are those that the flags name, every skips-th of them.

@@ -70,8 +70,8 @@ var rules = []rule{
 var tests = []string{"job", "job/jobtest", "analysis", "trigger", "internal"}
 
 // roomTests is what the tests of one room may import besides: a whole search over
-// a Taskcluster that fails.
-var roomTests = map[string][]string{"taskcluster": {"backfill"}}
+// a Taskcluster or a Buildbot that fails.
+var roomTests = map[string][]string{"taskcluster": {"backfill"}, "buildbot": {"backfill"}}
 
 // libraries are the modules that library rooms may import; drivers, command
 // line and browser libraries belong to examples and tests.

@@ -1,16 +1,20 @@
-// Package bbtest starts a real Buildbot master with workers for tests, from
-// Debian's packages buildbot and buildbot-worker, on free ports of the loopback
-// interface and in a folder of its own, and stops them again.
+// Package bbtest starts a real Buildbot master with workers for tests, on free
+// ports of the loopback interface and in a folder of its own, and stops them again:
+// from Debian's packages buildbot and buildbot-worker, and the newest Buildbot 4
+// from PyPI. For what no real master does in a test it has a [Double].
 package bbtest
 
 import (
 	"bytes"
 	"context"
 	_ "embed"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
 	"net/url"
 	"os"
 	"os/exec"
@@ -42,7 +46,14 @@ const (
 	Held     = "held job"                         // as Slow, but does not collapse
 	Retrying = "retrying job"                     // the first run of a revision ends as retry
 	Broken   = "broken: exception"                // ends as exception
+	Warning  = "warning job"                      // as Passing, with warnings; of a master with Options.More
+	Spawner  = "spawner"                          // builds what its virtual builder is asked for
+	Virtual  = "virtual/py3"                      // as Flipping, by Spawner for each push
+	Twofold  = "of two codebases"                 // as Flipping, by the revision of codebase lib
+	Newest   = "of the newest revision"           // says that it found what is in the file "head"
+	Tried    = "test-linux64/opt-xpcshell-1"      // what buildbot try may ask for
 	Branch   = "integration/autoland"             // of all of them
+	Second   = "main"                             // the branch of codebases app and lib
 	User     = "sheriff@example.org"              // may force, rebuild, stop and cancel
 	Password = "a password with spaces & signs %" // of User
 )
@@ -54,24 +65,65 @@ type Master struct {
 	t       testing.TB
 	dir     string
 	program string
+	debian  bool
 	proc    *process
 }
 
-// Start starts a master and its workers.
-func Start(t testing.TB) *Master {
+// Options say which master to start; nil is Debian's, with the usual builders.
+type Options struct {
+	// PyPI is for the newest Buildbot 4, from PyPI.
+	PyPI bool
+	// More adds builders: with warnings, virtual, of two codebases, and for
+	// buildbot try.
+	More bool
+	// RemoteUser has a server in front of the master sign in; see Front.
+	RemoteUser bool
+}
+
+// programs finds the programs of a version, or skips the test.
+func programs(t testing.TB, pypi bool) (master, worker string) {
 	t.Helper()
-	master := testenv.Program(t, "buildbot", "buildbot")
-	worker := testenv.Program(t, "buildbot-worker", "buildbot-worker")
-	m := &Master{t: t, dir: t.TempDir(), program: master}
+	if !pypi {
+		return testenv.Program(t, "buildbot", "buildbot"), testenv.Program(t, "buildbot-worker", "buildbot-worker")
+	}
+	bin := filepath.Join(os.TempDir(), "mozci-buildbot-4", "bin")
+	master, worker = filepath.Join(bin, "buildbot"), filepath.Join(bin, "buildbot-worker")
+	for _, name := range []string{master, worker} {
+		if _, err := os.Stat(name); err != nil {
+			testenv.Missing(t, "no %s: install Buildbot 4 with python3 -m venv %s && %s/pip install 'buildbot>=4' 'buildbot-www>=4' 'buildbot-worker>=4'", name, filepath.Dir(bin), bin)
+		}
+	}
+	return master, worker
+}
+
+// Start starts a master and its workers.
+func Start(t testing.TB, opts *Options) *Master {
+	t.Helper()
+	var o Options
+	if opts != nil {
+		o = *opts
+	}
+	master, worker := programs(t, o.PyPI)
+	m := &Master{t: t, dir: t.TempDir(), program: master, debian: !o.PyPI}
 	web, pb := freePort(t), freePort(t)
 	m.URL = fmt.Sprintf("http://127.0.0.1:%d", web)
-	text := strings.NewReplacer("@WEB@", strconv.Itoa(web), "@PB@", strconv.Itoa(pb), "@DIR@", m.dir, "@USER@", User, "@PASSWORD@", Password).Replace(config)
+	text := strings.NewReplacer(
+		"@WEB@", strconv.Itoa(web), "@PB@", strconv.Itoa(pb), "@DIR@", m.dir, "@USER@", User, "@PASSWORD@", Password,
+		"@MORE@", strconv.FormatBool(o.More), "@REMOTE@", strconv.FormatBool(o.RemoteUser),
+	).Replace(config)
 	base := filepath.Join(m.dir, "master")
 	run(t, m.dir, master, "create-master", "-q", base)
 	if err := os.WriteFile(filepath.Join(base, "master.cfg"), []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	m.plugin()
+	for _, name := range []string{"new", "cur", "tmp"} {
+		if err := os.MkdirAll(filepath.Join(base, "jobs", name), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if m.debian {
+		m.plugin()
+	}
 	run(t, base, master, "upgrade-master", "-q")
 	m.proc = m.start(master, base)
 	m.await()
@@ -128,7 +180,9 @@ func (m *Master) start(program, dir string) *process {
 	m.t.Helper()
 	cmd := exec.CommandContext(context.Background(), program, "start", "--nodaemon", dir) // #nosec G204 -- buildbot or buildbot-worker
 	p := &process{cmd: cmd, done: make(chan struct{}), out: &bytes.Buffer{}}
-	p.cmd.Env = append(os.Environ(), "PYTHONPATH="+filepath.Join(m.dir, "python"))
+	if m.debian {
+		p.cmd.Env = append(os.Environ(), "PYTHONPATH="+filepath.Join(m.dir, "python"))
+	}
 	p.cmd.Dir, p.cmd.Stdout, p.cmd.Stderr = dir, p.out, p.out
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := p.cmd.Start(); err != nil {
@@ -202,14 +256,28 @@ func (m *Master) Restart() {
 // Push tells the master of a change, as a hook of the repository does.
 func (m *Master) Push(revision, author, comments string) {
 	m.t.Helper()
-	form := url.Values{
+	m.change(url.Values{
 		"author": {author}, "revision": {revision}, "comments": {comments}, "branch": {Branch}, "category": {"push"}, "files": {`["a.cpp"]`},
-	}
+	})
+}
+
+// PushTo tells the master of a change of codebase app or lib.
+func (m *Master) PushTo(codebase, revision string) {
+	m.t.Helper()
+	m.change(url.Values{
+		"author": {"dev"}, "revision": {revision}, "comments": {"a change"}, "branch": {Second}, "files": {`["a.cpp"]`},
+		"repository": {"https://git.example/" + codebase + ".git"}, "project": {codebase},
+	})
+}
+
+func (m *Master) change(form url.Values) {
+	m.t.Helper()
 	req, err := http.NewRequestWithContext(context.Background(), http.MethodPost, m.URL+"/change_hook/base", strings.NewReader(form.Encode()))
 	if err != nil {
 		m.t.Fatal(err)
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	req.Close = true // the master may just be closing one that is idle
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
 		m.t.Fatal(err)
@@ -218,6 +286,70 @@ func (m *Master) Push(revision, author, comments string) {
 	if res.StatusCode != http.StatusOK {
 		m.t.Fatalf("change hook: %s", res.Status)
 	}
+}
+
+// Try asks for a build of Tried with a patch on top of a revision, by the file that
+// buildbot try leaves in the master's folder.
+func (m *Master) Try(revision string) {
+	m.t.Helper()
+	text, err := json.Marshal(map[string]any{
+		"jobid": "try-1", "branch": Branch, "baserev": revision, "patch_level": 1, "patch_body": "--- a/x\n+++ b/x\n@@ -1 +1 @@\n-a\n+b\n",
+		"repository": "", "project": "", "who": "dev", "comment": "a try", "builderNames": []string{Tried}, "properties": map[string]any{},
+	})
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	job := fmt.Sprintf("1:5,%d:%s,", len(text), text)
+	jobs := filepath.Join(m.dir, "master", "jobs")
+	if err := os.WriteFile(filepath.Join(jobs, "tmp", "job"), []byte(job), 0o600); err != nil {
+		m.t.Fatal(err)
+	}
+	if err := os.Rename(filepath.Join(jobs, "tmp", "job"), filepath.Join(jobs, "new", "job")); err != nil {
+		m.t.Fatal(err)
+	}
+}
+
+// Head makes builds of Newest find this revision.
+func (m *Master) Head(revision string) {
+	m.t.Helper()
+	if err := os.WriteFile(filepath.Join(m.dir, "head"), []byte(revision), 0o600); err != nil {
+		m.t.Fatal(err)
+	}
+}
+
+// Front is a server in front of the master that signs in, as with RemoteUserAuth:
+// it wants User and Password by HTTP Basic, and tells the master who it is. It
+// returns its URL.
+func (m *Master) Front() string {
+	m.t.Helper()
+	target, err := url.Parse(m.URL)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	proxy := httputil.NewSingleHostReverseProxy(target)
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.Header.Del("REMOTE_USER")
+		if user, password, _ := r.BasicAuth(); user != User || password != Password {
+			w.Header().Set("WWW-Authenticate", `Basic realm="CI"`)
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		r.Header["REMOTE_USER"] = []string{User}
+		proxy.ServeHTTP(w, r)
+	}))
+	m.t.Cleanup(s.Close)
+	return s.URL
+}
+
+// Kill ends the master without a chance to tidy up, and starts it again.
+func (m *Master) Kill() {
+	m.t.Helper()
+	signal(m.proc.cmd.Process.Pid, syscall.SIGKILL)
+	<-m.proc.done
+	m.proc.cmd = nil
+	_ = os.Remove(filepath.Join(m.dir, "master", "twistd.pid"))
+	m.proc = m.start(m.program, filepath.Join(m.dir, "master"))
+	m.await()
 }
 
 // Eventually waits until the condition holds.

@@ -180,7 +180,7 @@ func ledgerChild(args []string) int {
 	if args[3] == "true" {
 		ci = keyedCI{&remoteCI{args[0]}}
 	}
-	opts := &trigger.RunOptions{Ledger: trigger.NewSQLLedger(db, trigger.SQLite), Grace: 50 * time.Millisecond}
+	opts := &trigger.RunOptions{Ledger: trigger.NewSQLLedger(db, trigger.SQLite), Grace: 500 * time.Millisecond, Lease: 200 * time.Millisecond}
 	if _, err := trigger.Run(ctx, ci, plan, opts); err != nil {
 		_, _ = fmt.Fprintln(os.Stderr, err)
 		return 1

@@ -125,6 +125,9 @@ func (c *hostileCI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	n := c.runs[ask.Push]
+	if r.URL.Path == "/carried" {
+		n = c.keys[ask.Key]
+	}
 	dead := c.strike(ask.PID, true)
 	c.mu.Unlock()
 	switch {
@@ -199,8 +202,15 @@ func (c *remoteCI) Trigger(ctx context.Context, r job.Request) (job.Receipt, err
 // keyedCI is one that carries keys.
 type keyedCI struct{ *remoteCI }
 
-// CarriesKeys implements job.KeyCarrier.
-func (keyedCI) CarriesKeys() bool { return true }
+// Carried implements job.KeyCarrier.
+func (c keyedCI) Carried(ctx context.Context, r job.Request) ([]string, error) {
+	n, _, err := c.post(ctx, "/carried", askWire{Key: r.Key, Push: r.Push.ID})
+	out := make([]string, n)
+	for i := range out {
+		out[i] = fmt.Sprint(i)
+	}
+	return out, err
+}
 
 // Inflight implements job.Inflighter: everything is visible at once.
 func (keyedCI) Inflight(context.Context, job.Push, string) ([]job.Request, error) { return nil, nil }

@@ -15,7 +15,7 @@ import (
 // not miss.
 var subjects = map[string]func(*testing.T){
 	"acting":      acting,
-	"buildbot":    dump,
+	"buildbot":    func(t *testing.T) { dump(t); questions(t) },
 	"culprit":     search,
 	"find":        find,
 	"joblog":      logs,
@@ -27,6 +27,9 @@ var subjects = map[string]func(*testing.T){
 func main() {
 	if len(os.Args) == 6 && os.Args[1] == "ledger-child" { // started by subject ledger
 		os.Exit(ledgerChild(os.Args[2:]))
+	}
+	if len(os.Args) == 4 && os.Args[1] == "buildbot-child" { // started by subject buildbot
+		os.Exit(questionChild(os.Args[2], os.Args[3]))
 	}
 	testing.Init() // virtual time is testing/synctest's, which needs a test
 	flag.Usage = func() {

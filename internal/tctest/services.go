@@ -181,8 +181,8 @@ func (s *Server) namespace(c *call) {
 	answer(c.w, http.StatusOK, Object{"namespaces": out})
 }
 
-// lastFires lists the latest fires of a hook, newest first. How far its task is
-// is the queue's to say.
+// lastFires lists the latest fires of a hook, newest first. The queue says how
+// far each one's task is.
 func (s *Server) lastFires(c *call) {
 	hook := c.parts[1] + "/" + c.parts[2]
 	if s.NoFires {

@@ -162,8 +162,25 @@ func (c *CI) Inflight(ctx context.Context, p job.Push, label string) ([]job.Requ
 	return out, nil
 }
 
-// CarriesKeys implements job.KeyCarrier.
-func (c *CI) CarriesKeys() bool { return true }
+// Carried implements job.KeyCarrier.
+func (c *CI) Carried(ctx context.Context, req job.Request) ([]string, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, job.Wrap("world.carried", req.Key, err)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	_, at, err := c.find(req.Push)
+	if err != nil {
+		return nil, job.Wrap("world.carried", req.Key, err)
+	}
+	var out []string
+	for _, n := range c.runs {
+		if n.push == at && n.label == req.Label && n.key == req.Key && req.Key != "" && len(out) < req.Count {
+			out = append(out, n.id)
+		}
+	}
+	return out, nil
+}
 
 // ArtifactsExist implements job.ArtifactChecker.
 func (c *CI) ArtifactsExist(ctx context.Context, j job.Job) (bool, error) {

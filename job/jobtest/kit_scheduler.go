@@ -265,10 +265,17 @@ func (k *schedulerKit) trigger(ctx context.Context) {
 }
 
 func (k *schedulerKit) once(ctx context.Context) {
-	if !job.CarriesKeys(k.s) && !k.c.Keys {
+	req := k.request("kit-once", 1)
+	none, err := job.Carried(ctx, k.s, req)
+	if errors.Is(err, errors.ErrUnsupported) {
+		if k.c.Keys {
+			k.broken("carried", "keys do not reach this CI: %v", err)
+		}
 		return
 	}
-	req := k.request("kit-once", 1)
+	if err != nil || len(none) > 0 {
+		k.broken("carried", "a key that nobody has used made %q, %v; expected none", none, err)
+	}
 	before := k.count(ctx)
 	for range 2 {
 		if _, err := k.s.Trigger(ctx, req); err != nil {
@@ -283,6 +290,15 @@ func (k *schedulerKit) once(ctx context.Context) {
 	if now := k.count(ctx); now != before+1 {
 		k.broken("twice-is-once", "one key made %d runs", now-before)
 	}
+	made, err := job.Carried(ctx, k.s, req)
+	if err != nil || !slices.Equal(made, receipt.IDs) {
+		k.broken("carried", "the key made %q, %v; its receipt says %q", made, err, receipt.IDs)
+	}
+	req.Label = k.c.Labels[1]
+	if made, err := job.Carried(ctx, k.s, req); err == nil && len(made) > 0 {
+		k.broken("carried", "the key made %q of another label", made)
+	}
+	k.cancelled("cancelled-carried", func(ctx context.Context) error { _, err := job.Carried(ctx, k.s, req); return err })
 }
 
 func (k *schedulerKit) cancel(ctx context.Context) {

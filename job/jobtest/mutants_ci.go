@@ -14,6 +14,14 @@ type mutantCI struct {
 	trigger func(context.Context, job.Request) (job.Receipt, error)
 	catalog func(context.Context, job.Push, ...string) ([]job.Entry, error)
 	cancel  func(context.Context, string) error
+	carried func(context.Context, job.Request) ([]string, error)
+}
+
+func (m mutantCI) Carried(ctx context.Context, r job.Request) ([]string, error) {
+	if m.carried == nil {
+		return m.CI.Carried(ctx, r)
+	}
+	return m.carried(ctx, r)
 }
 
 func (m mutantCI) Jobs(ctx context.Context, p job.Push, names ...string) ([]job.Job, error) {
@@ -200,6 +208,19 @@ func SchedulerMutants() []SchedulerMutant {
 					err = job.Wrap("catalog", "", job.ErrNotFound)
 				}
 				return all, err
+			}}
+		}},
+		{"a key is never found", "carried", func(c *CI) job.Scheduler {
+			return mutantCI{CI: c, carried: func(context.Context, job.Request) ([]string, error) { return nil, nil }}
+		}},
+		{"a key is found whatever it is", "carried", func(c *CI) job.Scheduler {
+			return mutantCI{CI: c, carried: func(ctx context.Context, r job.Request) ([]string, error) {
+				jobs, err := c.Jobs(ctx, r.Push, r.Label)
+				var ids []string
+				for _, j := range jobs {
+					ids = append(ids, j.ID())
+				}
+				return ids, err
 			}}
 		}},
 		{"cancel silently does nothing", "cancel", func(c *CI) job.Scheduler {

@@ -1,0 +1,197 @@
+package buildbot
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/mozci/mozci/job"
+)
+
+// order is one request for runs, on its way to a form.
+type order struct {
+	job.Request
+	line  line
+	runs  []finished // of the label on the push, as they are known
+	stamp SourceStamp
+	known bool // stamp is what the master itself says of the push
+}
+
+// fill fills in the form, but for the reason.
+func (p *Project) fill(ctx context.Context, form ForceScheduler, o *order) (map[string]any, error) {
+	input, err := object(o.Input)
+	if err != nil {
+		return nil, err
+	}
+	fields := leaves(form.Fields)
+	mine, _ := form.of(o.line)
+	if err := checkInput(form, fields, input); err != nil {
+		return nil, err
+	}
+	out := map[string]any{}
+	var lacking []string
+	var earlier Properties
+	for _, f := range fields {
+		if f.Type == "fixed" || f.Type == "username" || f.Name == "reason" {
+			continue
+		}
+		if v, ok := input[f.FullName]; ok {
+			out[f.FullName] = v
+			continue
+		}
+		isSource := slices.Contains(sourceFields, f.Name)
+		own := isSource && slices.ContainsFunc(mine.fields, func(m Field) bool { return m.FullName == f.FullName })
+		v := ""
+		if own {
+			if v, err = p.source(ctx, f, o); err != nil {
+				return nil, fmt.Errorf("force scheduler %s: %w", form.Name, err)
+			}
+		}
+		if v == "" && text(f.Default) == "" && !isSource {
+			if earlier == nil {
+				if earlier, err = p.earlier(ctx, o.runs); err != nil {
+					return nil, err
+				}
+			}
+			v = text(earlier[f.FullName].Value)
+		}
+		switch {
+		case v != "":
+			out[f.FullName] = v
+		case f.Required && text(f.Default) == "":
+			lacking = append(lacking, f.FullName)
+		}
+	}
+	if len(lacking) > 0 {
+		return nil, fmt.Errorf("%w: force scheduler %s needs %s: give it as the request's input", job.ErrInvalid, form.Name, strings.Join(lacking, ", "))
+	}
+	return out, nil
+}
+
+// checkInput refuses input that the form has no field for, or fixes: the master
+// would ignore it.
+func checkInput(form ForceScheduler, fields []Field, input map[string]any) error {
+	var unknown []string
+	for name := range input {
+		if !slices.ContainsFunc(fields, func(f Field) bool { return f.FullName == name && f.Type != "fixed" && f.Name != "reason" }) {
+			unknown = append(unknown, name)
+		}
+	}
+	if len(unknown) == 0 {
+		return nil
+	}
+	slices.Sort(unknown)
+	return fmt.Errorf("%w: force scheduler %s has no field %s", job.ErrInvalid, form.Name, strings.Join(unknown, ", "))
+}
+
+// source is what a field about the sources of the push is to hold; empty leaves it
+// to the form's default.
+func (p *Project) source(ctx context.Context, f Field, o *order) (string, error) {
+	if f.Name == "revision" {
+		for _, rev := range []string{o.Push.Revision, o.Push.Short()} {
+			if matches(f, rev) {
+				return rev, nil
+			}
+		}
+		return "", fmt.Errorf("%w: %s wants what matches %s: %s does not", job.ErrInvalid, f.FullName, f.Regex, o.Push.Revision)
+	}
+	if !o.known {
+		stamp, known, err := p.sourceOf(ctx, o)
+		if err != nil {
+			return "", err
+		}
+		o.stamp, o.known = stamp, known
+	}
+	own := text(f.Default)
+	switch f.Name {
+	case "branch":
+		if o.line.branch == "" {
+			return "", nil
+		}
+		return o.line.branch, nil
+	case "repository":
+		if o.stamp.Repository == "" && own != "" && o.Push.Repo != p.Name() {
+			return "", fmt.Errorf("%w: no change or build of %s says from which repository it is, and %s would be %s: give it as the request's input", job.ErrInvalid, o.Push.Repo, f.FullName, own)
+		}
+		return o.stamp.Repository, nil
+	case "project":
+		return o.stamp.Project, nil
+	}
+	return "", nil
+}
+
+// sourceOf is what the master knows of the sources of a push: by its change, by a
+// build of it, or by what else it heard of the line.
+func (p *Project) sourceOf(ctx context.Context, o *order) (SourceStamp, bool, error) {
+	for _, f := range o.runs {
+		for _, ss := range o.line.stamps(f.set) {
+			if sameRevision(ss.Revision, o.Push.Revision) {
+				return ss, true, nil
+			}
+		}
+	}
+	ss, ok, err := p.heardOf(ctx, o.line, o.Push)
+	return ss, ok, err
+}
+
+// heardOf is the source of a change of the push, or else of the newest change of
+// its line.
+func (r *Changes) heardOf(ctx context.Context, l line, push job.Push) (SourceStamp, bool, error) {
+	if err := r.gate.lock(ctx); err != nil {
+		return SourceStamp{}, false, err
+	}
+	defer r.gate.unlock()
+	if push.Repo == r.name {
+		if i := r.index(push.Revision); i >= 0 {
+			return r.pushes[i].stamp, true, nil
+		}
+	}
+	var filters []string
+	if l.branch != "" && !l.loose {
+		filters = []string{"branch", l.branch}
+	}
+	page, _, err := older(ctx, r.c, "buildbot.changes", changesSource(), 0, firstPage, filters...)
+	if err != nil {
+		return SourceStamp{}, false, err
+	}
+	var newest *Change
+	for i, c := range page {
+		if !l.holds(c.Branch, c.Codebase, c.Repository) {
+			continue
+		}
+		if newest == nil || sameRevision(c.Revision, push.Revision) {
+			newest = &page[i]
+		}
+	}
+	if newest == nil {
+		return SourceStamp{}, true, nil
+	}
+	return SourceStamp{Codebase: newest.Codebase, Repository: newest.Repository, Project: newest.Project, Branch: newest.Branch}, true, nil
+}
+
+// earlier are the properties of the newest build of a label on the push, or of
+// the build that triggered it.
+func (p *Project) earlier(ctx context.Context, all []finished) (Properties, error) {
+	var newest, parent int64
+	for _, f := range all {
+		parent = max(parent, f.set.ParentBuild)
+		for _, b := range f.builds {
+			newest = max(newest, b.ID)
+		}
+	}
+	out := Properties{}
+	for _, id := range []int64{parent, newest} {
+		if id == 0 {
+			continue
+		}
+		b, err := p.c.Build(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		for k, v := range b.Properties {
+			out[k] = v
+		}
+	}
+	return out, nil
+}

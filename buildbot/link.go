@@ -1,0 +1,122 @@
+package buildbot
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/mozci/mozci/job"
+)
+
+// Page implements job.Pager: the address of a build's page on the master, as a
+// browser shows it, or of its request's while none has begun.
+func (p *Project) Page(j job.Job) string {
+	r, ok := j.Raw().(Run)
+	switch {
+	case !ok:
+		return ""
+	case r.Build == nil:
+		return fmt.Sprintf("%s/#/buildrequests/%d", p.c.base, r.Request.ID)
+	}
+	return fmt.Sprintf("%s/#/builders/%d/builds/%d", p.c.base, r.Build.Builder, r.Build.Number)
+}
+
+// LabelPage is the address of a builder's page; empty for a builder that is not
+// there.
+func (p *Project) LabelPage(ctx context.Context, label string) string {
+	b, ok, err := p.c.builderNamed(ctx, label)
+	if err != nil || !ok {
+		return ""
+	}
+	return fmt.Sprintf("%s/#/builders/%d", p.c.base, b.ID)
+}
+
+// Place is what the address of a page names. What it does not name is zero.
+type Place struct {
+	Base    string // of the master
+	Builder string // its id, or its name
+	Build   int    // its number among the builds of the builder
+	Request int64
+}
+
+// ParsePage takes the address of a build's or a request's page apart, as a browser
+// shows it: http://…/#/builders/3/builds/17, also when more follows, such as a
+// step. Errors wrap job.ErrInvalid.
+func ParsePage(address string) (Place, error) {
+	const most = 4096
+	front, route, found := strings.Cut(address, "#")
+	if !found || len(address) > most {
+		return Place{}, fmt.Errorf("%w: %.80q is no address of a build's page, such as http://127.0.0.1:8010/#/builders/3/builds/17", job.ErrInvalid, address)
+	}
+	base, err := checkBase(front)
+	if err != nil {
+		return Place{}, fmt.Errorf("%w: %w", job.ErrInvalid, err)
+	}
+	route, _, _ = strings.Cut(route, "?")
+	parts := strings.Split(strings.Trim(route, "/"), "/")
+	for i, s := range parts {
+		if parts[i], err = url.PathUnescape(s); err != nil {
+			return Place{}, fmt.Errorf("%w: %.80q: %w", job.ErrInvalid, address, err)
+		}
+	}
+	out := Place{Base: base}
+	for i := 0; i+1 < len(parts); i += 2 {
+		switch n, err := strconv.ParseInt(parts[i+1], 10, 64); {
+		case parts[i] == "builders" && i == 0:
+			out.Builder = parts[i+1]
+		case err != nil || n < 1:
+		case parts[i] == "builds" && out.Builder != "":
+			out.Build = int(n)
+		case parts[i] == "buildrequests" && i == 0:
+			out.Request = n
+		}
+	}
+	if out.Request == 0 && out.Build == 0 {
+		return Place{}, fmt.Errorf("%w: %.80q names neither a build nor a request", job.ErrInvalid, address)
+	}
+	return out, nil
+}
+
+// named is the request, and the number of its run, that an ID or the address of a
+// page names.
+func (p *Project) named(ctx context.Context, id string) (request int64, number int, err error) {
+	if !strings.Contains(id, "#") {
+		return parseRunID(id)
+	}
+	at, err := ParsePage(id)
+	if err != nil {
+		return 0, 0, err
+	}
+	if at.Base != p.c.base {
+		return 0, 0, fmt.Errorf("%w: %s is not the master that is asked, %s", job.ErrInvalid, at.Base, p.c.base)
+	}
+	if at.Request != 0 {
+		return at.Request, 1, nil
+	}
+	builder, err := strconv.Atoi(at.Builder)
+	if err != nil {
+		b, ok, err := p.c.builderNamed(ctx, at.Builder)
+		if err != nil {
+			return 0, 0, err
+		}
+		if !ok {
+			return 0, 0, errUnknownBuilder(at.Builder)
+		}
+		builder = b.ID
+	}
+	key := fmt.Sprintf("%d/%d", builder, at.Build)
+	b, err := one[Build](ctx, p.c, "buildbot.build", key, p.c.path("builders/%d/builds/%d", builder, at.Build), "builds")
+	if err != nil {
+		return 0, 0, err
+	}
+	all, err := p.c.Builds(ctx, b.Request)
+	if err != nil {
+		return 0, 0, err
+	}
+	sortNewest(all, buildsSource("").id)
+	slices.Reverse(all)
+	return b.Request, 1 + slices.IndexFunc(all, func(o Build) bool { return o.ID == b.ID }), nil
+}

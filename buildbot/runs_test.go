@@ -1,0 +1,282 @@
+package buildbot_test
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/mozci/mozci/buildbot"
+	"github.com/mozci/mozci/internal/bbtest"
+	"github.com/mozci/mozci/internal/testenv"
+	"github.com/mozci/mozci/job"
+)
+
+func project(t *testing.T, d *bbtest.Double, repo string, o *buildbot.ProjectOptions) *buildbot.Project {
+	t.Helper()
+	c, err := buildbot.New(d.URL, &buildbot.Options{User: "sheriff", Password: "secret"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c.Project(repo, o)
+}
+
+// ran are the statuses of a label's runs on a push, sorted, and the same when all
+// labels are asked about.
+func ran(t *testing.T, p *buildbot.Project, push job.Push, label string) string {
+	t.Helper()
+	of := func(names ...string) string {
+		jobs, err := p.Jobs(t.Context(), push, names...)
+		if err != nil {
+			t.Fatalf("%s on %s: %v", label, push, err)
+		}
+		var out []string
+		for _, j := range jobs {
+			if j.Name() == label {
+				out = append(out, j.ID()+" "+j.Status().String())
+			}
+		}
+		slices.Sort(out)
+		return strings.Join(out, ", ")
+	}
+	one, all := of(label), of()
+	if one != all {
+		t.Errorf("%s on %s: by its label %q, among all labels %q", label, push, one, all)
+	}
+	return one
+}
+
+func at(t *testing.T, p *buildbot.Project, rev string) job.Push {
+	t.Helper()
+	push, err := p.Push(t.Context(), rev)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return push
+}
+
+// find is the last good and the first bad push.
+func find(t *testing.T, p *buildbot.Project, label, rev string) string {
+	t.Helper()
+	w, err := walk(t.Context(), p, label, rev, 30)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("good %d, bad %d", w.lastGood, w.firstBad)
+}
+
+// The histories of shared/cases, with the answers that the issue gives.
+func TestCases(t *testing.T) {
+	for _, c := range []struct {
+		file, label, want string
+		o                 *buildbot.ProjectOptions
+	}{
+		{"bb2.json", "linux test", "good 4, bad 5", &buildbot.ProjectOptions{Codebase: "lib"}},
+		{"bb2.json", "linux test", "good 1, bad 7", &buildbot.ProjectOptions{Codebase: "app"}},
+		{"bb3-svn.json", "linux test", "good 3, bad 4", nil},
+		{"bb7.json", "AMD64 FreeBSD 3.x", "good 5, bad 6", nil},
+		{"bb7.json", "AMD64 FreeBSD 3.x", "good 4, bad 5", &buildbot.ProjectOptions{FailOnWarnings: []string{"AMD64*"}}},
+		{"bb7.json", "AMD64 FreeBSD 3.x", "good 5, bad 6", &buildbot.ProjectOptions{FailOnWarnings: []string{"AMD64", "*Linux*"}}},
+	} {
+		d := bbtest.DoubleOf(t, filepath.Join(testenv.Shared(t, "cases", "logs"), c.file))
+		p := project(t, d, "main", c.o)
+		if got := find(t, p, c.label, "tip"); got != c.want {
+			t.Errorf("%s %+v: %s, expected %s", c.file, c.o, got, c.want)
+		}
+	}
+}
+
+// A build of another changeset of a push is no run of the push: its head was not
+// built.
+func TestInnerChangesets(t *testing.T) {
+	d := bbtest.NewDouble(t)
+	b := d.Builder("test")
+	inner, head := bbtest.Revision(1), bbtest.Revision(2)
+	d.Change(inner, nil)
+	d.Change(head, nil)
+	d.Ask(bbtest.Run{Builder: b, Results: []int{0}, Stamps: []bbtest.Row{bbtest.Stamp(inner, nil)}})
+	red := d.Ask(bbtest.Run{Builder: b, Results: []int{2}, Stamps: []bbtest.Row{bbtest.Stamp(head[:12], nil)}})
+	p := project(t, d, "main", nil)
+	push := job.Push{Repo: "main", ID: 12, Revision: head, Changesets: []job.Changeset{{Node: inner}, {Node: head}}}
+	if got, want := ran(t, p, push, "test"), fmt.Sprintf("%d/1 busted", red); got != want {
+		t.Errorf("the push's runs: %s, expected %s", got, want)
+	}
+}
+
+// A try build is no run of its base, whichever codebase has the patch.
+func TestTryBuilds(t *testing.T) {
+	d := bbtest.NewDouble(t)
+	b := d.Builder("test")
+	rev := bbtest.Revision(1)
+	d.Change(rev, bbtest.Row{"codebase": "app"})
+	patch := bbtest.Row{"patchid": 1, "level": 1, "body": "x", "author": "dev", "comment": ""}
+	d.Ask(bbtest.Run{Builder: b, Results: []int{2}, Stamps: []bbtest.Row{bbtest.Stamp(rev, bbtest.Row{"codebase": "app", "patch": patch})}})
+	d.Ask(bbtest.Run{Builder: b, Results: []int{2}, Stamps: []bbtest.Row{bbtest.Stamp(rev, bbtest.Row{"codebase": "app"}), bbtest.Stamp(nil, bbtest.Row{"codebase": "lib", "branch": "trunk", "patch": patch})}})
+	green := d.Ask(bbtest.Run{Builder: b, Results: []int{0}, Stamps: []bbtest.Row{bbtest.Stamp(rev, bbtest.Row{"codebase": "app"})}})
+	p := project(t, d, "main", nil)
+	if got, want := ran(t, p, at(t, p, rev), "test"), fmt.Sprintf("%d/1 success", green); got != want {
+		t.Errorf("runs %s, expected %s", got, want)
+	}
+}
+
+// A virtual builder's builds are its own, its waiting and its collapsed requests
+// too, and none of them the base's.
+func TestVirtualBuilders(t *testing.T) {
+	d := bbtest.NewDouble(t)
+	base, one, two := d.Builder("base"), d.Builder("py3", "_virtual_"), d.Builder("py2", "_virtual_")
+	rev := bbtest.Revision(1)
+	d.Change(rev, nil)
+	stamps := []bbtest.Row{bbtest.Stamp(rev, nil)}
+	as := func(name string) bbtest.Row { return bbtest.Row{"virtual_builder_name": []any{name, "Scheduler"}} }
+	d.Ask(bbtest.Run{Builder: base, As: one, Results: []int{0}, Stamps: stamps, Props: as("py3")})
+	d.Ask(bbtest.Run{Builder: base, As: two, Results: []int{2}, Stamps: stamps, Props: as("py2")})
+	d.Ask(bbtest.Run{Builder: base, Results: []int{0}, Stamps: stamps})
+	d.Ask(bbtest.Run{Builder: base, Results: []int{bbtest.Pending}, Stamps: stamps, Props: as("py3")})
+	d.Ask(bbtest.Run{Builder: base, Stamps: stamps, Props: as("py2")})
+	p := project(t, d, "main", nil)
+	push := at(t, p, rev)
+	for label, want := range map[string]string{"py3": "1/1 success, 4/1 pending", "py2": "2/1 busted, 5/1 coalesced", "base": "3/1 success"} {
+		if got := ran(t, p, push, label); got != want {
+			t.Errorf("%s: %s, expected %s", label, got, want)
+		}
+	}
+}
+
+// A build of the newest revision is a run of the revision that it found, once it
+// says so, of the codebase that is asked about.
+func TestNewestRevision(t *testing.T) {
+	d := bbtest.NewDouble(t)
+	b := d.Builder("nightly")
+	rev := bbtest.Revision(1)
+	d.Change(rev, bbtest.Row{"codebase": "app"})
+	d.Change(bbtest.Revision(2), bbtest.Row{"codebase": "app"})
+	got := func(v any) bbtest.Row { return bbtest.Row{"properties": bbtest.Row{"got_revision": []any{v, "Git"}}} }
+	head := []bbtest.Row{bbtest.Stamp(nil, bbtest.Row{"codebase": "app"})}
+	d.Ask(bbtest.Run{Builder: b, Results: []int{0}, Stamps: head, Build: got(bbtest.Row{"app": rev, "lib": bbtest.Revision(9)})})
+	d.Ask(bbtest.Run{Builder: b, Results: []int{0}, Stamps: head, Build: got(bbtest.Row{"lib": rev})})
+	d.Ask(bbtest.Run{Builder: b, Results: []int{2}, Stamps: head, Build: got(rev)})
+	d.Ask(bbtest.Run{Builder: b, Results: []int{bbtest.Pending}, Stamps: head})
+	p := project(t, d, "main", nil)
+	if got := ran(t, p, at(t, p, rev), "nightly"); got != "1/1 success, 3/1 busted" {
+		t.Errorf("runs %s", got)
+	}
+}
+
+// Clocks that are wrong lose no jobs: a commit from the future, a master whose
+// clock was years ahead or behind for a while.
+func TestWrongClocks(t *testing.T) {
+	const n = 300
+	year := 365 * 24 * 3600
+	for name, skew := range map[string]func(i int) (change, heard, asked int){
+		"commits from the future":     func(int) (int, int, int) { return 50 * year, 0, 0 },
+		"commits from the past":       func(int) (int, int, int) { return -30 * year, 0, 0 },
+		"the clock was ahead":         func(i int) (int, int, int) { a := ahead(i, n/3, 2*n/3, year); return 0, a, a },
+		"the clock was behind":        func(i int) (int, int, int) { a := ahead(i, n/3, 2*n/3, -40*year); return 0, a, a },
+		"the clock was behind for it": func(i int) (int, int, int) { return 0, 0, ahead(i, n-60, n, -40*year) },
+		"all of it is years ahead":    func(int) (int, int, int) { return 50 * year, 50 * year, 50 * year },
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := bbtest.NewDouble(t)
+			b := d.Builder("test")
+			for i := range n {
+				change, heard, asked := skew(i)
+				now := 1_700_000_000 + i*7200
+				d.Change(bbtest.Revision(i), bbtest.Row{"when_timestamp": now + change, "sourcestamp": bbtest.Row{"created_at": now + heard}})
+				d.Ask(bbtest.Run{Builder: b, Results: []int{0}, At: now + asked, Stamps: []bbtest.Row{bbtest.Stamp(bbtest.Revision(i), nil)}})
+			}
+			p := project(t, d, "main", nil)
+			pushes, err := p.Pushes(t.Context(), job.Around("tip", n, 0))
+			if err != nil || len(pushes) != n {
+				t.Fatal(len(pushes), err)
+			}
+			for _, push := range pushes {
+				jobs, err := p.Jobs(t.Context(), push, "test")
+				if err != nil || len(jobs) != 1 {
+					t.Fatalf("%s: %d jobs, %v", push, len(jobs), err)
+				}
+			}
+			// The oldest first, by somebody who knows the pushes and none of the runs.
+			r := project(t, d, "main", nil)
+			if _, err := r.Pushes(t.Context(), job.Around("tip", n, 0)); err != nil {
+				t.Fatal(err)
+			}
+			if got := ran(t, r, pushes[0], "test"); !strings.Contains(got, "success") {
+				t.Errorf("the oldest first: %q", got)
+			}
+			// And asked about the oldest alone, by somebody who has read nothing yet.
+			q := project(t, d, "main", nil)
+			for _, rev := range []string{bbtest.Revision(0), bbtest.Revision(n / 2)} {
+				if got := ran(t, q, at(t, q, rev), "test"); !strings.Contains(got, "success") {
+					t.Errorf("%s: %q", rev, got)
+				}
+			}
+		})
+	}
+}
+
+func ahead(i, from, to, by int) int {
+	if i >= from && i < to {
+		return by
+	}
+	return 0
+}
+
+// Revisions that are no hashes are named as a whole.
+func TestNumbers(t *testing.T) {
+	d := bbtest.NewDouble(t)
+	b := d.Builder("test")
+	for i := range 8 {
+		rev := fmt.Sprint(19 + i*171) // 19, 190 and 1900 are not the same
+		d.Change(rev, bbtest.Row{"branch": nil})
+		d.Ask(bbtest.Run{Builder: b, Results: []int{i / 4 * 2}, Stamps: []bbtest.Row{bbtest.Stamp(rev, bbtest.Row{"branch": nil})}})
+	}
+	p := project(t, d, "trunk", nil)
+	if got := find(t, p, "test", "tip"); got != "good 4, bad 5" {
+		t.Error(got)
+	}
+	if got := ran(t, p, at(t, p, "190"), "test"); got != "2/1 success" {
+		t.Error(got)
+	}
+	pushes, err := p.Pushes(t.Context(), job.Between("190", "532"))
+	if err != nil || len(pushes) != 3 {
+		t.Error(pushes, err)
+	}
+	if _, err := p.Push(t.Context(), "18"); !errors.Is(err, job.ErrNotFound) {
+		t.Errorf("a number that is not there: %v", err)
+	}
+	d.Form("force", []string{"test"}, bbtest.Sources("", nil))
+	receipt, err := p.Trigger(t.Context(), job.Request{Key: "k", Label: "test", Push: at(t, p, "361"), Count: 1})
+	if err != nil || receipt.State != job.Created {
+		t.Fatal(receipt, err)
+	}
+	if got := ran(t, p, at(t, p, "361"), "test"); got != "3/1 success, 9/1 pending" {
+		t.Error(got)
+	}
+}
+
+// What the master says of a run that ended, and does not say how.
+func TestResults(t *testing.T) {
+	d := bbtest.NewDouble(t)
+	b := d.Builder("test")
+	rev := bbtest.Revision(1)
+	d.Change(rev, nil)
+	stamps := []bbtest.Row{bbtest.Stamp(rev, nil)}
+	for _, results := range [][]int{{5, 0}, {5}, {6}, {3}, {}, {4}, {1}} {
+		d.Ask(bbtest.Run{Builder: b, Results: results, Stamps: stamps})
+	}
+	d.Ask(bbtest.Run{Builder: b, Results: []int{0}, Stamps: stamps, Build: bbtest.Row{"results": nil}})
+	p := project(t, d, "main", nil)
+	push := at(t, p, rev)
+	want := "1/1 retry, 1/2 success, 2/1 exception, 3/1 cancelled, 4/1 skipped, 5/1 coalesced, 6/1 exception, 7/1 success, 8/1 unknown"
+	if got := ran(t, p, push, "test"); got != want {
+		t.Errorf("%s, expected\n%s", got, want)
+	}
+	d.Ask(bbtest.Run{Builder: b, Results: []int{7}, Stamps: stamps})
+	fresh := project(t, d, "main", nil)
+	jobs, err := fresh.Jobs(t.Context(), push, "test")
+	if !errors.Is(err, job.ErrUnknownWord) || len(jobs) != 9 {
+		t.Errorf("a result that nobody documents: %d jobs, %v", len(jobs), err)
+	}
+}

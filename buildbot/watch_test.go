@@ -1,0 +1,200 @@
+package buildbot_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/mozci/mozci/buildbot"
+	"github.com/mozci/mozci/internal/bbtest"
+	"github.com/mozci/mozci/job"
+)
+
+// wire is a transport in memory to a double, but for the stream of events, which
+// is what events says.
+type wire struct {
+	d      *bbtest.Double
+	events func(*http.Request) (*http.Response, error)
+}
+
+func (w wire) RoundTrip(r *http.Request) (*http.Response, error) {
+	if strings.HasPrefix(r.URL.Path, "/sse/") {
+		return w.events(r)
+	}
+	return w.d.RoundTrip(r)
+}
+
+// stream is an answer whose body goes on as long as the caller says.
+func stream(r *http.Request, body func(io.Writer)) *http.Response {
+	in, out := io.Pipe()
+	go func() {
+		body(out)
+		_ = out.Close()
+	}()
+	context.AfterFunc(r.Context(), func() { _ = out.CloseWithError(r.Context().Err()) })
+	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: in, Request: r}
+}
+
+// A stream that does not come through, for any reason, is replaced by asking, and
+// nobody waits a minute for it.
+func TestWatchFallsBack(t *testing.T) {
+	for name, events := range map[string]func(*http.Request) (*http.Response, error){
+		"a proxy holds the answer back": func(r *http.Request) (*http.Response, error) {
+			<-r.Context().Done()
+			return nil, r.Context().Err()
+		},
+		"a proxy holds the events back": func(r *http.Request) (*http.Response, error) {
+			return stream(r, func(io.Writer) { <-r.Context().Done() }), nil
+		},
+		"a proxy ends each stream at once": func(r *http.Request) (*http.Response, error) {
+			return stream(r, func(w io.Writer) { _, _ = io.WriteString(w, "event: handshake\ndata: 0a1b\n\n") }), nil
+		},
+		"a proxy forbids it": func(r *http.Request) (*http.Response, error) {
+			return &http.Response{StatusCode: http.StatusForbidden, Body: http.NoBody, Request: r}, nil
+		},
+		"it works": func(r *http.Request) (*http.Response, error) {
+			return stream(r, func(w io.Writer) {
+				_, _ = io.WriteString(w, "event: handshake\ndata: 0a1b\n\n")
+				wait(r.Context(), 14*time.Second)
+				_, _ = io.WriteString(w, `event: event`+"\n"+`data: {"key": ["buildrequests", "1", "complete"], "message": {"buildrequestid": 1}}`+"\n\n")
+				<-r.Context().Done()
+			}), nil
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				d := bbtest.Offline()
+				b := d.Builder("test")
+				d.Change(bbtest.Revision(1), nil)
+				d.Ask(bbtest.Run{Builder: b, Results: []int{bbtest.Running}, Stamps: []bbtest.Row{bbtest.Stamp(bbtest.Revision(1), nil)}})
+				c, err := buildbot.New("http://master.example", &buildbot.Options{HTTP: &http.Client{Transport: wire{d, events}}})
+				if err != nil {
+					t.Fatal(err)
+				}
+				p := c.Project("main", nil)
+				began := time.Now()
+				time.AfterFunc(13*time.Second, func() {
+					d.Edit(func(tables map[string][]bbtest.Row) {
+						tables["builds"][0]["complete"], tables["builds"][0]["results"] = true, 2
+						tables["buildrequests"][0]["complete"], tables["buildrequests"][0]["results"] = true, 2
+					})
+				})
+				ctx, stop := context.WithTimeout(t.Context(), 5*time.Minute)
+				defer stop()
+				for e, err := range p.Watch(ctx) {
+					if err != nil {
+						t.Fatal(err)
+					}
+					if e.Job.Status() == job.Busted {
+						break
+					}
+				}
+				if took := time.Since(began); took > 40*time.Second {
+					t.Errorf("after %s", took)
+				}
+			})
+		})
+	}
+}
+
+// A quiet master behind a proxy that ends idle streams is watched on, and
+// requests of other branches that have ended are not asked about again.
+func TestWatchQuietMaster(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := bbtest.Offline()
+		b := d.Builder("test")
+		d.Change(bbtest.Revision(1), nil)
+		other := []bbtest.Row{bbtest.Stamp(bbtest.Revision(2), bbtest.Row{"branch": "other"})}
+		idle := func(r *http.Request) (*http.Response, error) {
+			// Each time ten others wait, and those of before have ended.
+			d.Edit(func(tables map[string][]bbtest.Row) {
+				for _, r := range tables["buildrequests"] {
+					r["complete"], r["results"] = true, 0
+				}
+			})
+			for range 10 {
+				d.Ask(bbtest.Run{Builder: b, Results: []int{bbtest.Pending}, Stamps: other})
+			}
+			return stream(r, func(w io.Writer) {
+				_, _ = io.WriteString(w, "event: handshake\ndata: 0a1b\n\n")
+				wait(r.Context(), time.Minute)
+			}), nil
+		}
+		c, err := buildbot.New("http://master.example", &buildbot.Options{HTTP: &http.Client{Transport: wire{d, idle}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithTimeout(t.Context(), 2*time.Hour)
+		defer stop()
+		for e, err := range c.Project("main", nil).Watch(ctx) {
+			t.Errorf("%v %v", e, err)
+		}
+		longest := 0
+		for _, line := range d.Asked() {
+			longest = max(longest, strings.Count(line, "buildrequestid__in="))
+		}
+		if longest > 20 {
+			t.Errorf("%d requests asked about at once: those that ended are not forgotten", longest)
+		}
+	})
+}
+
+// A caller whose context ends does not wait for another's slow master.
+func TestImpatientCaller(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		slow := func(r *http.Request) (*http.Response, error) {
+			select {
+			case <-time.After(30 * time.Second):
+			case <-r.Context().Done():
+			}
+			return nil, fmt.Errorf("no answer: %w", context.Cause(r.Context()))
+		}
+		c, err := buildbot.New("http://master.example", &buildbot.Options{HTTP: &http.Client{Transport: roundTripper(slow)}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := c.Project("main", nil)
+		var wg sync.WaitGroup
+		patient, give := context.WithCancel(t.Context())
+		wg.Go(func() { _, _ = p.Push(patient, "tip") })
+		synctest.Wait()
+		for what, ask := range map[string]func(context.Context) error{
+			"pushes": func(ctx context.Context) error { _, err := p.Pushes(ctx, job.IDs(1, 2)); return err },
+			"jobs": func(ctx context.Context) error {
+				_, err := p.Jobs(ctx, job.Push{Repo: "main", Revision: bbtest.Revision(1)})
+				return err
+			},
+			"catalog": func(ctx context.Context) error {
+				_, err := p.Catalog(ctx, job.Push{Repo: "main", Revision: bbtest.Revision(1)})
+				return err
+			},
+		} {
+			ctx, stop := context.WithTimeout(t.Context(), 100*time.Millisecond)
+			began := time.Now()
+			if err := ask(ctx); !errors.Is(err, context.DeadlineExceeded) || time.Since(began) > time.Second {
+				t.Errorf("%s: after %s: %v", what, time.Since(began), err)
+			}
+			stop()
+		}
+		give()
+		wg.Wait()
+	})
+}
+
+func wait(ctx context.Context, d time.Duration) {
+	select {
+	case <-time.After(d):
+	case <-ctx.Done():
+	}
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
