@@ -436,7 +436,7 @@ func (s *searcher) bookkeeping(ctx context.Context) error {
 		for id, es := range byPush {
 			visible := s.seen[id].runs.Seen
 			if trigger.Outstanding(es, visible, time.Now()) > 0 { // what came of them?
-				left, _ := trigger.StillComing(ctx, s.ci, es, visible)
+				left, _, _ := trigger.StillComing(ctx, s.ci, es, visible)
 				s.heed(ctx, id, es, left)
 				es = left
 			}

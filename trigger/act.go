@@ -39,7 +39,11 @@ func Act(ctx context.Context, ci job.Scheduler, req job.Request, opts *RunOption
 	req.Key = fmt.Sprintf("%s/%d/%s/%s/action=%s/count=%d/input=%s", req.Push.Repo, req.Push.ID, req.Push.Short(), req.Label, req.Action, req.Count, hex.EncodeToString(sum[:6]))
 	mine := Entry{Key: req.Key, Push: req.Push, Label: "action " + req.Action, Count: req.Count, Who: o.Who, Asked: time.Now()}
 	e, fresh, err := o.Ledger.Intend(ctx, mine, nil)
-	if err == nil && !fresh && (e.expired(time.Now()) || failedBy(ctx, ci, e) != "") {
+	again := func() bool { // whoever asks for an action by its name means it
+		why, _ := failedBy(ctx, ci, e)
+		return why != "" || e.expired(time.Now())
+	}
+	if err == nil && !fresh && again() {
 		e, fresh, err = o.Ledger.Intend(ctx, mine, &e)
 	}
 	switch {

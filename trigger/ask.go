@@ -52,7 +52,7 @@ func (r *runner) others(ctx context.Context, s Step) (int, error) {
 		return 0, &ledgerError{err}
 	}
 	entries = slices.DeleteFunc(entries, func(e Entry) bool { return e.Key == s.Key })
-	entries, _ = StillComing(ctx, r.ci, entries, s.Seen)
+	entries, _, _ = StillComing(ctx, r.ci, entries, s.Seen)
 	return Outstanding(entries, 0, time.Now()), nil
 }
 
@@ -154,11 +154,15 @@ func runs(n int) string {
 }
 
 // nothingCame says why too few runs came of a request that the CI took, and
-// writes that down; empty where they came, or still can.
+// writes that down; empty where they came, or still can. What a person stopped is
+// an error: it is left alone.
 func (r *runner) nothingCame(ctx context.Context, e Entry) (string, error) {
-	why := failedBy(ctx, r.ci, e)
-	if why == "" {
+	why, withdrawn := failedBy(ctx, r.ci, e)
+	switch {
+	case why == "":
 		return "", nil
+	case withdrawn:
+		return "", fmt.Errorf("%w: %s, so it is left alone", job.ErrRefused, why)
 	}
 	r.log.Info("nothing came of a request", "label", e.Label, "push", e.Push.ID, "why", why)
 	receipt := e.Receipt
@@ -168,18 +172,19 @@ func (r *runner) nothingCame(ctx context.Context, e Entry) (string, error) {
 
 // failedBy says why fewer runs come of an accepted request than it asked for, as
 // the CI knows; empty where they came, can still come, or the CI cannot tell.
-func failedBy(ctx context.Context, ci job.Scheduler, e Entry) string {
+// withdrawn says that a person stopped what was to make them.
+func failedBy(ctx context.Context, ci job.Scheduler, e Entry) (why string, withdrawn bool) {
 	if e.State != Done || e.Receipt.By == "" {
-		return ""
+		return "", false
 	}
 	out, err := job.OutcomeOf(ctx, ci, e.Push, e.Label, e.Receipt)
 	switch {
 	case errors.Is(err, job.ErrNotFound):
-		return fmt.Sprintf("the CI does not know %s any more, which was to make them", e.Receipt.By)
+		return fmt.Sprintf("the CI does not know %s any more, which was to make them", e.Receipt.By), false
 	case err != nil || !out.Done || out.Why == "" || len(out.IDs) >= e.Count:
-		return ""
+		return "", false
 	}
-	return out.Why
+	return out.Why, out.Cancelled
 }
 
 // meanwhile waits a little for a request that another process seems to be making,

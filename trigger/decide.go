@@ -24,6 +24,8 @@ type Facts struct {
 	UnsureUntil   time.Time
 	// CameToNothing says why no runs came of what was asked for before.
 	CameToNothing []string
+	// Withdrawn says that a person stopped what was to make them.
+	Withdrawn bool
 	// Builds are the builds that the label needs.
 	Builds []BuildFacts
 	// MakesBuilds says that the CI itself makes the builds that are missing and
@@ -94,6 +96,8 @@ func Decide(f Facts, times, exceptions int) ([]Step, *LeftOut) {
 		}}, nil
 	case f.Runs.By[job.Cancelled] > 0:
 		return out("a person cancelled it here, so it is left alone")
+	case f.Withdrawn:
+		return out("%s, so it is left alone", strings.Join(f.CameToNothing, "; "))
 	case f.Offspring:
 		return out("runs were asked for here before, and no person asks for more")
 	case exceptions >= 0 && f.Runs.By[job.Exception] > exceptions:

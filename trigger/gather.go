@@ -152,7 +152,7 @@ func (m *maker) fill(ctx context.Context, f *Facts, jobs []job.Job) (err error) 
 	if err != nil {
 		return err
 	}
-	f.Asked, f.Unsure, f.UnsureUntil, f.CameToNothing = coming.runs, coming.unsure, coming.until, coming.failed
+	f.Asked, f.Unsure, f.UnsureUntil, f.CameToNothing, f.Withdrawn = coming.runs, coming.unsure, coming.until, coming.failed, coming.withdrawn
 	if f.Offspring, err = m.offspring(ctx, f.Push, f.Label, jobs); err != nil {
 		return err
 	}
@@ -215,7 +215,7 @@ func asked(ctx context.Context, ci job.Scheduler, l Ledger, p job.Push, label st
 		return out, err
 	}
 	now := time.Now()
-	entries, out.failed = StillComing(ctx, ci, entries, visible)
+	entries, out.failed, out.withdrawn = StillComing(ctx, ci, entries, visible)
 	out.runs = max(n, Outstanding(entries, visible, now))
 	sure := slices.DeleteFunc(slices.Clone(entries), func(e Entry) bool { return e.State == Unsure || e.State == Intended })
 	if out.unsure = out.runs - max(n, Outstanding(sure, visible, now)); out.unsure > 0 {
@@ -234,12 +234,15 @@ type onTheWay struct {
 	unsure int       // of them, those of which nobody knows whether the request went through
 	until  time.Time // when that is decided at the latest
 	failed []string  // why nothing came of other requests
+	// withdrawn says that a person stopped what was to make their runs.
+	withdrawn bool
 }
 
 // StillComing leaves out the requests of which no more runs come, as the CI knows
-// of them (job.Outcomer), and says why. It asks only about those that would count: the CI took
-// them, and their runs are not among the visible ones.
-func StillComing(ctx context.Context, ci job.Scheduler, entries []Entry, visible int) (left []Entry, why []string) {
+// of them (job.Outcomer), and says why, and whether a person stopped what was to
+// make them. It asks only about those that would count: the CI took them, and
+// their runs are not among the visible ones.
+func StillComing(ctx context.Context, ci job.Scheduler, entries []Entry, visible int) (left []Entry, why []string, withdrawn bool) {
 	now := time.Now()
 	for _, e := range entries {
 		if e.State == Fruitless {
@@ -249,12 +252,12 @@ func StillComing(ctx context.Context, ci job.Scheduler, entries []Entry, visible
 			continue
 		}
 		if e.State == Done && !e.expired(now) && e.Seen+e.Count > visible {
-			if failed := failedBy(ctx, ci, e); failed != "" {
-				why = append(why, failed)
+			if failed, stopped := failedBy(ctx, ci, e); failed != "" {
+				why, withdrawn = append(why, failed), withdrawn || stopped
 				continue
 			}
 		}
 		left = append(left, e)
 	}
-	return left, why
+	return left, why, withdrawn
 }

@@ -70,6 +70,7 @@ func TestNothingCame(t *testing.T) {
 		"failed":          {job.Outcome{Done: true, Why: "action-1 failed"}, true},
 		"made fewer":      {job.Outcome{IDs: []string{"a"}, Done: true, Why: "action-1 failed"}, true},
 		"done, not known": {job.Outcome{Done: true}, false},
+		"stopped":         {job.Outcome{Done: true, Why: "action-1 was cancelled", Cancelled: true}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := &maker{blindCI: blindCI{jobtest.NewCI(w, nil)}, outcomes: map[string]job.Outcome{}}
@@ -87,6 +88,15 @@ func TestNothingCame(t *testing.T) {
 			}
 			m.outcomes["action-1"] = c.outcome
 			second := made(t, m, l, w)
+			if c.outcome.Cancelled { // a person's will: the plan leaves it out, and an old plan is refused
+				if len(second.Steps) > 0 || len(second.LeftOut) != 1 || !strings.Contains(second.LeftOut[0].Why, "was cancelled, so it is left alone") {
+					t.Errorf("the next plan: %+v", second)
+				}
+				if _, err := trigger.Run(t.Context(), m, first, &trigger.RunOptions{Ledger: l}); !errors.Is(err, job.ErrRefused) || len(m.asked) != 1 {
+					t.Errorf("the old plan once more: %v, asked %d times", err, len(m.asked))
+				}
+				return
+			}
 			total, why := second.Total(), second.Steps[0].Why
 			if c.again != (total == 3) || c.again != strings.Contains(why, "action-1 failed") {
 				t.Errorf("the next plan asks for %d runs: %s", total, why)

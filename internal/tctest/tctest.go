@@ -178,7 +178,9 @@ func (s *Server) release() {
 func (s *Server) waits(t *Task) bool {
 	needs, _ := t.Definition["dependencies"].([]any)
 	for _, id := range needs {
-		if dep := s.tasks[id.(string)]; dep == nil || dep.State != "completed" {
+		dep := s.tasks[id.(string)]
+		ended := dep != nil && (dep.State == "completed" || t.Definition["requires"] == "all-resolved" && (dep.State == "failed" || dep.State == "exception"))
+		if !ended {
 			return true
 		}
 	}
