@@ -150,11 +150,15 @@ func (s *shot) inGroup(ctx context.Context, w way) (string, error) {
 }
 
 // same are the action tasks that were made for the same at the same time, ours
-// among them, the earliest first, and of those of one moment by id.
+// among them, the earliest first, and of those of one moment by id. It is
+// errForeign where ours does something else.
 func (s *shot) same(ctx context.Context, w way, mine string) ([]string, error) {
 	type maker struct {
 		id string
 		at time.Time
+	}
+	if s.known(mine) {
+		return nil, errForeign
 	}
 	var all []maker
 	fires, err := s.p.c.ListLastFires(ctx, w.action.HookGroupID, w.action.HookID)
@@ -165,12 +169,12 @@ func (s *shot) same(ctx context.Context, w way, mine string) ([]string, error) {
 				ids = append(ids, f.TaskID)
 			}
 		}
-		if len(ids) == 0 {
-			return []string{mine}, nil
-		}
 		tasks, err := s.p.c.Tasks(ctx, append(ids, mine)...)
 		if err != nil {
 			return nil, err
+		}
+		if s.foreign(w, tasks[mine]) {
+			return nil, errForeign
 		}
 		for id, t := range tasks {
 			if id == mine || t.TaskGroupID == s.in.decision && w.is(t) {
@@ -184,6 +188,9 @@ func (s *shot) same(ctx context.Context, w way, mine string) ([]string, error) {
 		}
 		for _, one := range g.list {
 			for _, t := range one.tasks {
+				if t.Status.TaskID == mine && s.foreign(w, &t.Task) {
+					return nil, errForeign
+				}
 				if t.Status.TaskID == mine || !s.known(t.Status.TaskID) && w.is(&t.Task) && !t.cancelled() {
 					all = append(all, maker{t.Status.TaskID, t.Task.Created})
 				}

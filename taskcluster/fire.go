@@ -33,11 +33,19 @@ func (s *shot) fire(ctx context.Context, w way) (job.Receipt, error) {
 		return job.Receipt{}, &refusal{way: w.action.Name, err: err}
 	}
 	for n := 0; ; n++ {
+		began := time.Now()
 		made, err := s.once(ctx, w, payload)
+		if err == nil {
+			receipt, foreign := s.accepted(ctx, w, made)
+			if !errors.Is(foreign, errForeign) {
+				return receipt, foreign
+			}
+			if made, err = s.find(ctx, w, began, fmt.Errorf("%w: hook %s answered with the task %s: %w", job.ErrMalformed, w.hook(), made, foreign)); err == nil {
+				return s.accepted(ctx, w, made)
+			}
+		}
 		var not *notMade
 		switch {
-		case err == nil:
-			return s.accepted(ctx, w, made)
 		case !errors.As(err, &not) || n >= len(again) || not.later > again[n]:
 			return job.Receipt{}, err
 		}
@@ -99,11 +107,9 @@ func (s *shot) once(ctx context.Context, w way, payload any) (taskID string, err
 	began := time.Now()
 	made, err := s.p.c.TriggerHook(ctx, w.action.HookGroupID, w.action.HookID, payload)
 	if err == nil && made != "" {
-		if !s.foreign(ctx, w, made) {
-			return made, nil
-		}
-		err = fmt.Errorf("%w: hook %s answered with the task %s, which does something else", job.ErrMalformed, w.hook(), made)
-	} else if err == nil {
+		return made, nil
+	}
+	if err == nil {
 		err = fmt.Errorf("%w: hook %s: %w", job.ErrUnavailable, w.hook(), ErrNothingCreated)
 	}
 	switch answerOf(err) {
@@ -127,16 +133,14 @@ func (s *shot) once(ctx context.Context, w way, payload any) (taskID string, err
 	return "", err
 }
 
-// foreign reports whether the task that a hook answered with was there before, or
-// does something else: then the answer says nothing of this fire.
-func (s *shot) foreign(ctx context.Context, w way, id string) bool {
-	if s.known(id) {
-		return true
-	}
-	tasks, err := s.p.c.Tasks(ctx, id)
-	t := tasks[id]
-	if err != nil || t == nil {
-		return false
+// errForeign says of the task that a hook answered with that it was there before,
+// or does something else: then the answer says nothing of this fire.
+var errForeign = errors.New("that task does something else")
+
+// foreign reports whether a task does something else than the way.
+func (s *shot) foreign(w way, t *Task) bool {
+	if t == nil {
+		return false // nobody knows
 	}
 	a := t.Extra.Action // not all projects write it
 	return t.TaskGroupID != s.in.decision || a != nil && (a.Name != w.action.Name || a.Context.TaskID != w.taskID())
@@ -210,6 +214,9 @@ func (s *shot) accepted(ctx context.Context, w way, made string) (job.Receipt, e
 	s.p.log.Info("fired an action", "action", w.action.Name, "label", s.req.Label, "push", s.req.Push.ID, "task", made)
 	s.p.forget(s.req.Push)
 	all, err := s.same(ctx, w, made)
+	if errors.Is(err, errForeign) {
+		return job.Receipt{}, err
+	}
 	if err != nil || len(all) < 2 {
 		return job.Receipt{State: job.Accepted, By: made + "/0", Link: s.p.c.page(made)}, nil //nolint:nilerr // what was fired is fired
 	}

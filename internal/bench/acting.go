@@ -40,7 +40,7 @@ func acting(t *testing.T) {
 		processes int
 		kill      bool
 		most      int // plans of a hundred with a run doubled
-	}{{1, true, 0}, {2, false, 1}, {2, true, 2}} {
+	}{{1, true, 0}, {2, false, 1}, {2, true, 5}} {
 		var sum acted
 		for seed := range uint64(n) {
 			synctest.Test(t, func(t *testing.T) { sum.add(actingTrial(t, seed+1, c.processes, c.kill)) })
