@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -223,6 +224,7 @@ func (m *Master) get(path string) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
+	req.Close = true // so that a push that follows takes no connection that is just closed
 	return http.DefaultClient.Do(req)
 }
 
@@ -239,8 +241,11 @@ func (m *Master) await() {
 		if err != nil {
 			return false
 		}
-		_ = res.Body.Close()
-		return res.StatusCode == http.StatusOK
+		defer func() { _ = res.Body.Close() }()
+		// Read to its end: Buildbot 4 writes an answer from a thread, and one who
+		// hangs up meanwhile can make it lose the next connection too.
+		_, err = io.Copy(io.Discard, res.Body)
+		return err == nil && res.StatusCode == http.StatusOK
 	})
 }
 
@@ -277,10 +282,10 @@ func (m *Master) change(form url.Values) {
 		m.t.Fatal(err)
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	req.Close = true // the master may just be closing one that is idle
+	req.Close = true
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
-		m.t.Fatal(err)
+		m.t.Fatalf("%v\n%s", err, m.log())
 	}
 	defer func() { _ = res.Body.Close() }()
 	if res.StatusCode != http.StatusOK {
