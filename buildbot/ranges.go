@@ -2,7 +2,6 @@ package buildbot
 
 import (
 	"context"
-	"fmt"
 	"math"
 	"strconv"
 
@@ -86,8 +85,8 @@ func (r *Changes) between(ctx context.Context, in job.Range) ([]pushed, error) {
 	if err != nil {
 		return nil, err
 	}
-	if from.ID > to.ID {
-		return nil, fmt.Errorf("%w: %.12s (push %d) is after %.12s (push %d)", job.ErrInvalid, in.From, from.ID, in.To, to.ID)
+	if err := in.CheckOrder(from.Push, to.Push); err != nil {
+		return nil, err
 	}
 	return r.ids(ctx, from.ID, to.ID)
 }

@@ -82,20 +82,9 @@ func (w *watcher) watch(ctx context.Context) error {
 			return err
 		}
 		w.p.c.log.WarnContext(ctx, "the stream of events broke, listening again", "error", err)
-		if !pause(ctx, time.Duration(breaks)*between) {
-			return nil
+		if rest.Pause(ctx, time.Duration(breaks)*between) != nil {
+			return nil //nolint:nilerr // who listens has had enough
 		}
-	}
-}
-
-func pause(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
 	}
 }
 
@@ -112,8 +101,8 @@ func (w *watcher) poll(ctx context.Context) error {
 		if err != nil && (failed > mostBreaks || !errors.Is(err, job.ErrUnavailable)) {
 			return err
 		}
-		if !pause(ctx, pollEvery) {
-			return nil
+		if rest.Pause(ctx, pollEvery) != nil {
+			return nil //nolint:nilerr // who listens has had enough
 		}
 	}
 }

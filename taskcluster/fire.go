@@ -45,12 +45,11 @@ func (s *shot) fire(ctx context.Context, w way) (job.Receipt, error) {
 			}
 		}
 		var not *notMade
-		switch {
-		case !errors.As(err, &not) || n >= len(again) || not.later > again[n]:
+		if !errors.As(err, &not) || n >= len(again) || not.later > again[n] {
 			return job.Receipt{}, err
 		}
 		s.p.log.Warn("a hook could not make its task, firing it again", "hook", w.hook(), "wait", again[n], "err", err)
-		if err := pause(ctx, again[n]); err != nil {
+		if err := rest.Pause(ctx, again[n]); err != nil {
 			return job.Receipt{}, err
 		}
 	}
@@ -268,16 +267,4 @@ func (s *shot) make(ctx context.Context, w way) (job.Receipt, error) {
 		return job.Receipt{}, err
 	}
 	return job.Receipt{State: job.Accepted, By: id + "/0", Link: s.p.c.page(id)}, nil
-}
-
-// pause waits, unless ctx ends first.
-func pause(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

@@ -380,10 +380,8 @@ func (c *Client) write(ctx context.Context, op, key, method, url string, form ur
 			return 0, job.Wrap(op, key, err)
 		}
 		c.log.WarnContext(ctx, "self-serve is busy, asking again", "error", err)
-		select {
-		case <-ctx.Done():
-			return 0, job.Wrap(op, key, ctx.Err())
-		case <-time.After(time.Duration(try) * time.Second):
+		if err := rest.Pause(ctx, time.Duration(try)*time.Second); err != nil {
+			return 0, job.Wrap(op, key, err)
 		}
 	}
 }

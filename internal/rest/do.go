@@ -107,13 +107,21 @@ func (c *Client) repeat(ctx context.Context, req Request, attempt func(*url.URL)
 			return err
 		}
 		c.o.Logger.Warn("request failed, trying again", "attempt", n+1, "wait", wait, "err", err)
-		t := time.NewTimer(wait)
-		select {
-		case <-t.C:
-		case <-ctx.Done():
-			t.Stop()
-			return failed(req, ctx.Err())
+		if err := Pause(ctx, wait); err != nil {
+			return failed(req, err)
 		}
+	}
+}
+
+// Pause waits, and returns the error of ctx where that ends first.
+func Pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 
