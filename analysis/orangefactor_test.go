@@ -11,7 +11,7 @@ import (
 	"testing"
 
 	"github.com/mozci/mozci/analysis"
-	"github.com/mozci/mozci/internal/testenv"
+	"github.com/mozci/mozci/internal/testing/testenv"
 	"github.com/mozci/mozci/job"
 )
 

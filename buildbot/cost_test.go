@@ -5,7 +5,7 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/mozci/mozci/internal/bbtest"
+	"github.com/mozci/mozci/internal/testing/bbtest"
 	"github.com/mozci/mozci/job"
 )
 

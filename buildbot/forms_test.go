@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/mozci/mozci/buildbot"
-	"github.com/mozci/mozci/internal/bbtest"
+	"github.com/mozci/mozci/internal/testing/bbtest"
 	"github.com/mozci/mozci/job"
 )
 

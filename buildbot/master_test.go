@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"github.com/mozci/mozci/buildbot"
-	"github.com/mozci/mozci/internal/bbtest"
+	"github.com/mozci/mozci/internal/testing/bbtest"
 	"github.com/mozci/mozci/job"
 	"github.com/mozci/mozci/job/jobtest"
 )

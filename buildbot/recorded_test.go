@@ -14,7 +14,7 @@ import (
 	"testing"
 
 	"github.com/mozci/mozci/buildbot"
-	"github.com/mozci/mozci/internal/testenv"
+	"github.com/mozci/mozci/internal/testing/testenv"
 	"github.com/mozci/mozci/job"
 )
 

@@ -9,8 +9,8 @@ import (
 	"testing"
 
 	"github.com/mozci/mozci/buildbot"
-	"github.com/mozci/mozci/internal/bbtest"
-	"github.com/mozci/mozci/internal/testenv"
+	"github.com/mozci/mozci/internal/testing/bbtest"
+	"github.com/mozci/mozci/internal/testing/testenv"
 	"github.com/mozci/mozci/job"
 )
 

@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/mozci/mozci/internal/hgtest"
+	"github.com/mozci/mozci/internal/testing/hgtest"
 	"github.com/mozci/mozci/job"
 	"github.com/mozci/mozci/pushlog"
 )

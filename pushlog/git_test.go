@@ -12,8 +12,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/mozci/mozci/internal/hgtest"
-	"github.com/mozci/mozci/internal/landotest"
+	"github.com/mozci/mozci/internal/testing/hgtest"
+	"github.com/mozci/mozci/internal/testing/landotest"
 	"github.com/mozci/mozci/job"
 	"github.com/mozci/mozci/pushlog"
 )

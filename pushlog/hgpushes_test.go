@@ -5,7 +5,7 @@ import (
 	"errors"
 	"testing"
 
-	"github.com/mozci/mozci/internal/testenv"
+	"github.com/mozci/mozci/internal/testing/testenv"
 	"github.com/mozci/mozci/job"
 	"github.com/mozci/mozci/pushlog"
 )

@@ -9,7 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/mozci/mozci/internal/hgtest"
+	"github.com/mozci/mozci/internal/testing/hgtest"
 	"github.com/mozci/mozci/job"
 	"github.com/mozci/mozci/pushlog"
 )

@@ -16,7 +16,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/mozci/mozci/internal/testenv"
+	"github.com/mozci/mozci/internal/testing/testenv"
 	"github.com/mozci/mozci/job"
 )
 

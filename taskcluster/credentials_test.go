@@ -14,8 +14,8 @@ import (
 	"time"
 
 	"github.com/mozci/mozci/internal/hawk"
-	"github.com/mozci/mozci/internal/tctest"
-	"github.com/mozci/mozci/internal/testenv"
+	"github.com/mozci/mozci/internal/testing/tctest"
+	"github.com/mozci/mozci/internal/testing/testenv"
 	"github.com/mozci/mozci/job"
 	"github.com/mozci/mozci/taskcluster"
 )

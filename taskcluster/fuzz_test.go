@@ -6,7 +6,7 @@ import (
 	"net/http"
 	"testing"
 
-	"github.com/mozci/mozci/internal/tctest"
+	"github.com/mozci/mozci/internal/testing/tctest"
 	"github.com/mozci/mozci/job"
 	"github.com/mozci/mozci/taskcluster"
 )

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/mozci/mozci/internal/tctest"
+	"github.com/mozci/mozci/internal/testing/tctest"
 	"github.com/mozci/mozci/job"
 	"github.com/mozci/mozci/taskcluster"
 )

@@ -4,7 +4,7 @@ import (
 	"encoding/json"
 	"testing"
 
-	"github.com/mozci/mozci/internal/tctest"
+	"github.com/mozci/mozci/internal/testing/tctest"
 	"github.com/mozci/mozci/job"
 )
 

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/mozci/mozci/backfill"
-	"github.com/mozci/mozci/internal/tctest"
+	"github.com/mozci/mozci/internal/testing/tctest"
 	"github.com/mozci/mozci/job"
 	"github.com/mozci/mozci/trigger"
 )

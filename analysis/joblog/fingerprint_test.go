@@ -11,7 +11,7 @@ import (
 	"testing"
 
 	"github.com/mozci/mozci/analysis/joblog"
-	"github.com/mozci/mozci/internal/testenv"
+	"github.com/mozci/mozci/internal/testing/testenv"
 )
 
 func TestNormalise(t *testing.T) {

@@ -13,7 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/mozci/mozci/analysis/joblog"
-	"github.com/mozci/mozci/internal/testenv"
+	"github.com/mozci/mozci/internal/testing/testenv"
 )
 
 // The real error summaries and structured logs, as their tabulations say.

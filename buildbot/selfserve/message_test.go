@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"github.com/mozci/mozci/buildbot/selfserve"
-	"github.com/mozci/mozci/internal/testenv"
+	"github.com/mozci/mozci/internal/testing/testenv"
 	"github.com/mozci/mozci/job"
 )
 

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/mozci/mozci/buildbot/selfserve"
-	"github.com/mozci/mozci/internal/testenv"
+	"github.com/mozci/mozci/internal/testing/testenv"
 	"github.com/mozci/mozci/job"
 )
 

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/mozci/mozci/internal/bbtest"
+	"github.com/mozci/mozci/internal/testing/bbtest"
 )
 
 // The whole way on a real master: the newest push fails, what is missing is

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/mozci/mozci/internal/testenv"
+	"github.com/mozci/mozci/internal/testing/testenv"
 )
 
 // What a log says, and with which exit status: 0 understood, 1 no log or not

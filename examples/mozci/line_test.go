@@ -9,10 +9,10 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/mozci/mozci/internal/hgtest"
-	"github.com/mozci/mozci/internal/landotest"
-	"github.com/mozci/mozci/internal/tctest"
-	"github.com/mozci/mozci/internal/thtest"
+	"github.com/mozci/mozci/internal/testing/hgtest"
+	"github.com/mozci/mozci/internal/testing/landotest"
+	"github.com/mozci/mozci/internal/testing/tctest"
+	"github.com/mozci/mozci/internal/testing/thtest"
 )
 
 func hgHash(n int) string  { return fmt.Sprintf("%012x%028x", 0xabc0000+n, n) }

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/mozci/mozci/internal/testenv"
+	"github.com/mozci/mozci/internal/testing/testenv"
 )
 
 // TestMain keeps the ledger of the program's tests out of the user's folders.

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/mozci/mozci/internal/tctest"
+	"github.com/mozci/mozci/internal/testing/tctest"
 )
 
 // ranged is a deployment with pushes 17 to 20: the test passed on the first and

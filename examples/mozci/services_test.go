@@ -15,9 +15,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/mozci/mozci/backfill"
-	"github.com/mozci/mozci/internal/hgtest"
-	"github.com/mozci/mozci/internal/testenv"
-	"github.com/mozci/mozci/internal/thtest"
+	"github.com/mozci/mozci/internal/testing/hgtest"
+	"github.com/mozci/mozci/internal/testing/testenv"
+	"github.com/mozci/mozci/internal/testing/thtest"
 	"github.com/mozci/mozci/job/treeherder"
 	"github.com/mozci/mozci/pushlog"
 )

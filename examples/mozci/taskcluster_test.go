@@ -12,10 +12,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/mozci/mozci/internal/hgtest"
-	"github.com/mozci/mozci/internal/tctest"
-	"github.com/mozci/mozci/internal/testenv"
-	"github.com/mozci/mozci/internal/thtest"
+	"github.com/mozci/mozci/internal/testing/hgtest"
+	"github.com/mozci/mozci/internal/testing/tctest"
+	"github.com/mozci/mozci/internal/testing/testenv"
+	"github.com/mozci/mozci/internal/testing/thtest"
 )
 
 const recordedSuite = "test-linux2404-64/opt-mochitest-browser-chrome-2"

@@ -12,7 +12,7 @@ import (
 
 	"github.com/mozci/mozci/backfill"
 	"github.com/mozci/mozci/buildbot"
-	"github.com/mozci/mozci/internal/bbtest"
+	"github.com/mozci/mozci/internal/testing/bbtest"
 	"github.com/mozci/mozci/job"
 )
 

@@ -18,7 +18,7 @@ import (
 	"time"
 
 	"github.com/mozci/mozci/analysis/joblog"
-	"github.com/mozci/mozci/internal/testenv"
+	"github.com/mozci/mozci/internal/testing/testenv"
 )
 
 const (

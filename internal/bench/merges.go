@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/mozci/mozci/internal/hgtest"
+	"github.com/mozci/mozci/internal/testing/hgtest"
 	"github.com/mozci/mozci/job"
 	"github.com/mozci/mozci/pushlog"
 )

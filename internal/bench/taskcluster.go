@@ -20,8 +20,8 @@ import (
 
 	"github.com/mozci/mozci/analysis"
 	"github.com/mozci/mozci/internal/slug"
-	"github.com/mozci/mozci/internal/tctest"
-	"github.com/mozci/mozci/internal/testenv"
+	"github.com/mozci/mozci/internal/testing/tctest"
+	"github.com/mozci/mozci/internal/testing/testenv"
 	"github.com/mozci/mozci/job"
 	"github.com/mozci/mozci/taskcluster"
 )

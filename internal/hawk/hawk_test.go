@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/mozci/mozci/internal/hawk"
-	"github.com/mozci/mozci/internal/testenv"
+	"github.com/mozci/mozci/internal/testing/testenv"
 )
 
 func parse(t testing.TB, s string) *url.URL {

@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"github.com/mozci/mozci/internal/slug"
-	"github.com/mozci/mozci/internal/testenv"
+	"github.com/mozci/mozci/internal/testing/testenv"
 )
 
 func TestVectors(t *testing.T) {

@@ -9,9 +9,9 @@ import (
 	"testing"
 	"testing/synctest"
 
-	"github.com/mozci/mozci/internal/hgtest"
-	"github.com/mozci/mozci/internal/testenv"
-	"github.com/mozci/mozci/internal/thtest"
+	"github.com/mozci/mozci/internal/testing/hgtest"
+	"github.com/mozci/mozci/internal/testing/testenv"
+	"github.com/mozci/mozci/internal/testing/thtest"
 	"github.com/mozci/mozci/job"
 	"github.com/mozci/mozci/job/jobtest"
 	"github.com/mozci/mozci/job/treeherder"

@@ -13,7 +13,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/mozci/mozci/internal/testenv"
+	"github.com/mozci/mozci/internal/testing/testenv"
 )
 
 // Push is one push as json-pushes has it with full=1.

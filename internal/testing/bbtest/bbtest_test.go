@@ -3,7 +3,7 @@ package bbtest_test
 import (
 	"testing"
 
-	"github.com/mozci/mozci/internal/bbtest"
+	"github.com/mozci/mozci/internal/testing/bbtest"
 )
 
 // The master answers, and does so again after a restart.

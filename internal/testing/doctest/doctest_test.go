@@ -9,8 +9,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/mozci/mozci/internal/doctest"
-	"github.com/mozci/mozci/internal/testenv"
+	"github.com/mozci/mozci/internal/testing/doctest"
+	"github.com/mozci/mozci/internal/testing/testenv"
 )
 
 func read(t *testing.T, name string) string {

@@ -17,7 +17,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/mozci/mozci/internal/testenv"
+	"github.com/mozci/mozci/internal/testing/testenv"
 )
 
 // Double answers as a master does, over tables in memory, and counts what it is

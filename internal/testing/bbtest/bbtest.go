@@ -26,7 +26,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/mozci/mozci/internal/testenv"
+	"github.com/mozci/mozci/internal/testing/testenv"
 )
 
 // config is the master's configuration: builders that build, pass, fail, are

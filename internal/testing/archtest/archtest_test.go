@@ -5,8 +5,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/mozci/mozci/internal/archtest"
-	"github.com/mozci/mozci/internal/testenv"
+	"github.com/mozci/mozci/internal/testing/archtest"
+	"github.com/mozci/mozci/internal/testing/testenv"
 )
 
 func TestHouse(t *testing.T) {
