@@ -41,7 +41,7 @@
 // A push on which a label is bad, in; the last good push and a plan, out:
 //
 //	found, err := backfill.Find(ctx, repo, ci, "linux64/opt/xpcshell-1", rev,
-//		&backfill.Options{MaxRevisions: 30, Times: 2, Ledger: ledger})
+//		&backfill.FindOptions{MaxRevisions: 30, Times: 2, Ledger: ledger})
 //	…
 //	done, err := trigger.Run(ctx, ci, found.Plan, &trigger.RunOptions{Ledger: ledger})
 //

@@ -53,7 +53,7 @@ func (c Counterpart) String() string {
 // itself, then the lower chunk. None means that the push runs none of them
 // there. known is false where that cannot be told: no manifests were given, or
 // the catalog does not say what the chunks run.
-func Counterparts(catalog []job.Entry, label string, manifests []string) (found []Counterpart, known bool) {
+func Counterparts(catalog []job.Runnable, label string, manifests []string) (found []Counterpart, known bool) {
 	base, _ := Chunk(label)
 	for _, e := range catalog {
 		if b, _ := Chunk(e.Label); b != base || len(e.Manifests) == 0 {

@@ -31,7 +31,7 @@ func TestChunk(t *testing.T) {
 }
 
 func TestCounterparts(t *testing.T) {
-	catalog := []job.Entry{
+	catalog := []job.Runnable{
 		{Label: "l/m-1", Manifests: []string{"a", "b"}},
 		{Label: "l/m-2", Manifests: []string{"c", "d"}},
 		{Label: "l/m-3", Manifests: []string{"d"}},

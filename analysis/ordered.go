@@ -27,8 +27,8 @@ import (
 // appears together with its result.
 type Fetch[T any] func(ctx context.Context, p job.Push, log *slog.Logger) (T, error)
 
-// Result is what Fetch returned for one push.
-type Result[T any] struct {
+// Fetched is what Fetch returned for one push.
+type Fetched[T any] struct {
 	Push  job.Push
 	Value T
 	Err   error
@@ -61,7 +61,7 @@ const DefaultWidth = 10
 // Ordered returns after they have. When ctx is done, the remaining results
 // carry its error. At most Width pushes beyond the last result that the
 // consumer has taken are ever fetched.
-func Ordered[T any](ctx context.Context, pushes []job.Push, fetch Fetch[T], opts *OrderedOptions) iter.Seq[Result[T]] {
+func Ordered[T any](ctx context.Context, pushes []job.Push, fetch Fetch[T], opts *OrderedOptions) iter.Seq[Fetched[T]] {
 	var o OrderedOptions
 	if opts != nil {
 		o = *opts
@@ -71,7 +71,7 @@ func Ordered[T any](ctx context.Context, pushes []job.Push, fetch Fetch[T], opts
 	}
 	sorted := slices.Clone(pushes)
 	slices.SortStableFunc(sorted, func(a, b job.Push) int { return b.Compare(a) })
-	return func(yield func(Result[T]) bool) {
+	return func(yield func(Fetched[T]) bool) {
 		ctx, cancel := context.WithCancel(ctx)
 		run := &ordered[T]{opts: o, pushes: sorted, fetch: fetch, room: semaphore.NewWeighted(int64(o.Width))}
 		run.results = make([]chan outcome[T], len(sorted))
@@ -96,7 +96,7 @@ type ordered[T any] struct {
 
 // outcome is a result, and whether it holds room that is to be given back.
 type outcome[T any] struct {
-	Result[T]
+	Fetched[T]
 	holds bool
 }
 
@@ -112,21 +112,21 @@ func (r *ordered[T]) start(ctx context.Context, all *sync.WaitGroup) {
 	for i, p := range r.pushes {
 		if err := r.room.Acquire(ctx, r.weight(p)); err != nil {
 			for j := i; j < len(r.pushes); j++ {
-				r.results[j] <- outcome[T]{Result: Result[T]{Push: r.pushes[j], Err: ctx.Err()}}
+				r.results[j] <- outcome[T]{Fetched: Fetched[T]{Push: r.pushes[j], Err: ctx.Err()}}
 			}
 			return
 		}
 		all.Go(func() {
 			held := &holder{}
 			v, err := r.fetch(ctx, p, slog.New(held.handler()))
-			r.results[i] <- outcome[T]{Result[T]{Push: p, Value: v, Err: err, Log: held.take()}, true}
+			r.results[i] <- outcome[T]{Fetched[T]{Push: p, Value: v, Err: err, Log: held.take()}, true}
 		})
 	}
 }
 
 // consume yields the results in order and gives their room back only once the
 // consumer wants more: what was asked for beyond it is then at most Width.
-func (r *ordered[T]) consume(ctx context.Context, yield func(Result[T]) bool) {
+func (r *ordered[T]) consume(ctx context.Context, yield func(Fetched[T]) bool) {
 	for i, p := range r.pushes {
 		res := <-r.results[i]
 		if r.opts.Logger != nil {
@@ -136,7 +136,7 @@ func (r *ordered[T]) consume(ctx context.Context, yield func(Result[T]) bool) {
 				}
 			}
 		}
-		if !yield(res.Result) {
+		if !yield(res.Fetched) {
 			return
 		}
 		if res.holds {

@@ -19,12 +19,12 @@ const (
 	Bad                       // failed, every time
 	Mixed                     // passed and failed: flaky, neither good nor bad
 	Running                   // no result yet, but one will come
-	Unknown                   // ran, and says nothing: infrastructure failed, or the test was not in it
+	Unclear                   // ran, and says nothing: infrastructure failed, or the test was not in it
 	Untestable                // nothing can run on this push
 )
 
 var verdictWords = []string{
-	NotRun: "not run", Good: "good", Bad: "bad", Mixed: "mixed", Running: "running", Unknown: "unknown", Untestable: "untestable",
+	NotRun: "not run", Good: "good", Bad: "bad", Mixed: "mixed", Running: "running", Unclear: "unknown", Untestable: "untestable",
 }
 
 // String is the verdict in words.
@@ -44,14 +44,14 @@ type Judge func(ctx context.Context, j job.Job) (Verdict, error)
 func ByStatus(_ context.Context, j job.Job) (Verdict, error) {
 	s := j.Status()
 	switch {
-	case s == job.Success:
+	case s == job.StatusSuccess:
 		return Good, nil
 	case s.Failed():
 		return Bad, nil
 	case s.Waiting():
 		return Running, nil
-	case s == job.Exception:
-		return Unknown, nil
+	case s == job.StatusException:
+		return Unclear, nil
 	}
 	return NotRun, nil // coalesced, skipped, cancelled, retried: it did not run here
 }
@@ -60,12 +60,12 @@ func ByStatus(_ context.Context, j job.Job) (Verdict, error) {
 type Runs struct {
 	Good, Bad int
 	Running   int // no result yet
-	Unknown   int // ended without saying anything
+	Unclear   int // ended without saying anything
 	Counted   int // towards "times" (job.Status.Counts)
 	Seen      int // in all
 
-	// By counts the runs by their status: By[job.Cancelled] were cancelled.
-	By [job.Coalesced + 1]int
+	// By counts the runs by their status: By[job.StatusCancelled] were cancelled.
+	By [job.StatusCoalesced + 1]int
 }
 
 // OfLabel returns the jobs of one label.
@@ -91,7 +91,7 @@ func OfRuns(ctx context.Context, runs []job.Job, judge Judge) (Runs, error) {
 	for _, j := range runs {
 		v, err := judge(ctx, j)
 		if err != nil {
-			v = Unknown
+			v = Unclear
 			if first == nil {
 				first = err
 			}
@@ -103,7 +103,7 @@ func OfRuns(ctx context.Context, runs []job.Job, judge Judge) (Runs, error) {
 
 func (n *Runs) add(s job.Status, v Verdict) {
 	n.Seen++
-	if s >= job.Unscheduled && s <= job.Coalesced {
+	if s >= job.StatusUnscheduled && s <= job.StatusCoalesced {
 		n.By[s]++
 	}
 	if s.Counts() {
@@ -118,7 +118,7 @@ func (n *Runs) add(s job.Status, v Verdict) {
 		n.Running++
 	case NotRun:
 	default:
-		n.Unknown++
+		n.Unclear++
 	}
 }
 
@@ -134,8 +134,8 @@ func (n Runs) Verdict() Verdict {
 		return Good
 	case n.Running > 0:
 		return Running
-	case n.Unknown > 0:
-		return Unknown
+	case n.Unclear > 0:
+		return Unclear
 	}
 	return NotRun
 }
@@ -150,12 +150,12 @@ func (n Runs) String() string {
 		{n.Bad, "failed"},
 		{n.Good, "passed"},
 		{n.Running, "under way"},
-		{n.By[job.Exception], "exception"},
-		{max(0, n.Unknown-n.By[job.Exception]), "without a verdict"},
-		{n.By[job.Coalesced], "coalesced"},
-		{n.By[job.Skipped], "skipped"},
-		{n.By[job.Retry], "retried"},
-		{n.By[job.Cancelled], "cancelled"},
+		{n.By[job.StatusException], "exception"},
+		{max(0, n.Unclear-n.By[job.StatusException]), "without a verdict"},
+		{n.By[job.StatusCoalesced], "coalesced"},
+		{n.By[job.StatusSkipped], "skipped"},
+		{n.By[job.StatusRetry], "retried"},
+		{n.By[job.StatusCancelled], "cancelled"},
 	} {
 		if c.n > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", c.n, c.word))

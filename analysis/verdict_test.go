@@ -26,11 +26,11 @@ func TestVerdicts(t *testing.T) {
 		"pending":              {analysis.Running, 1, "1 under way"},
 		"unscheduled,unknown":  {analysis.Running, 2, "2 under way"},
 		"running,fail":         {analysis.Bad, 2, "1 failed, 1 under way"},
-		"exception":            {analysis.Unknown, 0, "1 exception"},
+		"exception":            {analysis.Unclear, 0, "1 exception"},
 		"exception,retry,pass": {analysis.Good, 1, "1 passed, 1 exception, 1 retried"},
 		"coalesced,skipped":    {analysis.NotRun, 0, "1 coalesced, 1 skipped"},
 		"cancelled":            {analysis.NotRun, 0, "1 cancelled"},
-		"pass:no-test":         {analysis.Unknown, 1, "1 without a verdict"},
+		"pass:no-test":         {analysis.Unclear, 1, "1 without a verdict"},
 	} {
 		w := jobtest.MustParse("push l\n1 a1c0 " + cell + "\n")
 		jobs, err := jobtest.NewCI(w, nil).Jobs(t.Context(), w.Pushes("autoland")[0])
@@ -45,7 +45,7 @@ func TestVerdicts(t *testing.T) {
 }
 
 // judgeTest looks whether the test ran at all.
-var judgeTest = jobtest.Judge(analysis.ByStatus, analysis.Unknown)
+var judgeTest = jobtest.TestJudge(analysis.ByStatus, analysis.Unclear)
 
 func TestJudgeThatFails(t *testing.T) {
 	w := jobtest.MustParse("push l\n1 a1c0 pass,fail\n")
@@ -55,12 +55,12 @@ func TestJudgeThatFails(t *testing.T) {
 	}
 	broken := errors.New("no log")
 	n, err := analysis.OfRuns(t.Context(), jobs, func(ctx context.Context, j job.Job) (analysis.Verdict, error) {
-		if j.Status() == job.Success {
+		if j.Status() == job.StatusSuccess {
 			return analysis.Good, broken
 		}
 		return analysis.ByStatus(ctx, j)
 	})
-	if !errors.Is(err, broken) || n.Verdict() != analysis.Bad || n.Unknown != 1 {
+	if !errors.Is(err, broken) || n.Verdict() != analysis.Bad || n.Unclear != 1 {
 		t.Errorf("%v, %v: a run that cannot be judged is unknown", n, err)
 	}
 }

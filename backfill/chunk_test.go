@@ -31,7 +31,7 @@ push    build m-1       m-2
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := backfill.Find(t.Context(), repo, ci, "m-2", "tip", &backfill.Options{Times: 2, Manifests: []string{"dom/a.toml"}})
+	r, err := backfill.Find(t.Context(), repo, ci, "m-2", "tip", &backfill.FindOptions{Times: 2, Manifests: []string{"dom/a.toml"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,7 +44,7 @@ missing: 12 11
 		t.Errorf("(-want +got):\n%s", d)
 	}
 	// Before push 10 no chunk has the test: there is nothing to run.
-	r, err = backfill.Find(t.Context(), repo, ci, "m-2", "tip", &backfill.Options{Holes: true, Manifests: []string{"dom/a.toml"}})
+	r, err = backfill.Find(t.Context(), repo, ci, "m-2", "tip", &backfill.FindOptions{Holes: true, Manifests: []string{"dom/a.toml"}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -25,7 +25,7 @@ push      linux64/opt/xpcshell-1
 	if err != nil {
 		panic(err)
 	}
-	found, err := backfill.Find(ctx, repo, ci, "linux64/opt/xpcshell-1", "d4f3", &backfill.Options{Times: 2})
+	found, err := backfill.Find(ctx, repo, ci, "linux64/opt/xpcshell-1", "d4f3", &backfill.FindOptions{Times: 2})
 	if err != nil {
 		panic(err)
 	}
@@ -58,7 +58,7 @@ push    linux64/opt/talos-tp5o
 	if err != nil {
 		panic(err)
 	}
-	found, err := backfill.Find(context.Background(), repo, ci, "linux64/opt/talos-tp5o", "tip", &backfill.Options{Holes: true})
+	found, err := backfill.Find(context.Background(), repo, ci, "linux64/opt/talos-tp5o", "tip", &backfill.FindOptions{Holes: true})
 	if err != nil {
 		panic(err)
 	}

@@ -3,7 +3,7 @@
 //
 // Start with [Find]. It walks from a bad push to older ones, several at a time,
 // and stops at the last push on which the label was good: not the last on which
-// it ran. Its [Result] has the facts and a trigger.Plan; printing that is the
+// it ran. Its [FindResult] has the facts and a trigger.Plan; printing that is the
 // dry run, and trigger.Run carries it out.
 //
 // [Search] goes on from there until the push that did it is known, also when the
@@ -30,8 +30,8 @@ import (
 // nothing to look for.
 var ErrNotBad = errors.New("the label is not bad on this push")
 
-// Options change how Find looks; nil is zero options.
-type Options struct {
+// FindOptions change how Find looks; nil is zero options.
+type FindOptions struct {
 	// MaxRevisions is how many pushes before the start are looked at, at most.
 	// Default 20, what Mozilla's tools used.
 	MaxRevisions int
@@ -55,7 +55,7 @@ type Options struct {
 	// Judge says what a run means. Default analysis.ByStatus.
 	Judge analysis.Judge
 	// Test is the test that the question is about: good and bad are then about
-	// it and not about the job, as joblog.Judge tells by the runs' logs, unless
+	// it and not about the job, as joblog.TestJudge tells by the runs' logs, unless
 	// there is a Judge; and on each push the chunk is looked at that runs it,
 	// unless there are Manifests.
 	Test string
@@ -79,7 +79,7 @@ type Options struct {
 	// what it is called.
 	Manifests []string
 	// FollowMerges looks at what the pushes that can have broken the label
-	// brought from other repositories, when the repository is a job.Originer:
+	// brought from other repositories, when the repository is a job.OriginFinder:
 	// the last good push may lie there. The plan then names pushes of both.
 	FollowMerges bool
 	// Repositories opens another repository by name, so that what merges brought
@@ -109,28 +109,28 @@ type Sighting struct {
 // named; job.ErrInvalid for options that make no sense; job.ErrNoLine for a
 // repository such as try, where no range can be looked at. Pushes that could not
 // be read are in the Result, and their errors are returned with it.
-func Find(ctx context.Context, repo job.Repository, ci job.Scheduler, label, rev string, opts *Options) (Result, error) {
+func Find(ctx context.Context, repo job.Repository, ci job.Scheduler, label, rev string, opts *FindOptions) (FindResult, error) {
 	f := &finder{ci: ci, label: label}
 	if opts != nil {
 		f.opts = *opts
 	}
 	if err := f.defaults(); err != nil {
-		return Result{}, err
+		return FindResult{}, err
 	}
 	if err := job.Line(ctx, repo); err != nil {
-		return Result{}, err
+		return FindResult{}, err
 	}
 	pushes, err := repo.Pushes(ctx, job.Around(rev, f.opts.MaxRevisions, 0))
 	if err != nil {
-		return Result{}, err
+		return FindResult{}, err
 	}
 	if len(pushes) == 0 {
-		return Result{}, job.Wrap("backfill.find", rev, fmt.Errorf("%w: no pushes of %s up to here", job.ErrNotFound, repo.Name()))
+		return FindResult{}, job.Wrap("backfill.find", rev, fmt.Errorf("%w: no pushes of %s up to here", job.ErrNotFound, repo.Name()))
 	}
 	slices.Reverse(pushes) // newest first from here on
 	f.pushes = pushes
 	if err := f.catalog(ctx); err != nil {
-		return Result{}, err
+		return FindResult{}, err
 	}
 	res, err := f.walk(ctx)
 	if err != nil {
@@ -154,7 +154,7 @@ func placeOf(p job.Push) place { return place{p.Repo, p.ID} }
 type finder struct {
 	ci     job.Scheduler
 	label  string
-	opts   Options
+	opts   FindOptions
 	pushes []job.Push // newest first; the start is the first
 	names  []string   // the label, and the builds it needs
 	known  map[place][]job.Job
@@ -180,7 +180,7 @@ func (f *finder) defaults() error {
 		return job.Wrap("backfill.find", "label", fmt.Errorf("%w: none given", job.ErrInvalid))
 	}
 	if o.Test != "" && o.Judge == nil {
-		o.Judge = joblog.Judge(f.ci, o.Test, nil)
+		o.Judge = joblog.TestJudge(f.ci, o.Test, nil)
 	}
 	if o.Beyond == 0 {
 		o.Beyond = 3
@@ -218,8 +218,8 @@ func (f *finder) catalog(ctx context.Context) error {
 
 // walk looks at the pushes, newest first, up to the last good one and a few
 // beyond it.
-func (f *finder) walk(ctx context.Context) (Result, error) {
-	res := Result{Label: f.label, Start: f.pushes[0]}
+func (f *finder) walk(ctx context.Context) (FindResult, error) {
+	res := FindResult{Label: f.label, Start: f.pushes[0]}
 	var limit atomic.Int64 // how many pushes may still be asked about
 	limit.Store(int64(len(f.pushes)))
 	index := map[int64]int64{}
@@ -267,10 +267,10 @@ func (f *finder) walk(ctx context.Context) (Result, error) {
 }
 
 // sighting is what a look told.
-func (f *finder) sighting(r analysis.Result[looked]) Sighting {
+func (f *finder) sighting(r analysis.Fetched[looked]) Sighting {
 	s := Sighting{r.Push, cmp.Or(r.Value.label, f.label), r.Value.verdict, r.Value.runs, r.Err}
 	if s.Err != nil {
-		s.Verdict = analysis.Unknown
+		s.Verdict = analysis.Unclear
 	}
 	return s
 }
@@ -331,7 +331,7 @@ func (f *finder) chunk(ctx context.Context, p job.Push) (label string, names []s
 }
 
 // started checks the first push: whether the label is known, and is bad there.
-func (f *finder) started(ctx context.Context, res *Result, s Sighting) error {
+func (f *finder) started(ctx context.Context, res *FindResult, s Sighting) error {
 	res.History = append(res.History, s)
 	if s.Err != nil {
 		return s.Err

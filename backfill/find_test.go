@@ -18,7 +18,7 @@ import (
 )
 
 // trace is a result as text: the whole decision.
-func trace(r backfill.Result) string {
+func trace(r backfill.FindResult) string {
 	var b strings.Builder
 	name := func(p *job.Push) string {
 		if p == nil {
@@ -56,12 +56,12 @@ func trace(r backfill.Result) string {
 }
 
 // judgeTest looks whether the test ran at all.
-var judgeTest = jobtest.Judge(analysis.ByStatus, analysis.Unknown)
+var judgeTest = jobtest.TestJudge(analysis.ByStatus, analysis.Unclear)
 
 func TestFind(t *testing.T) {
 	for _, c := range []struct {
 		name, world, want string
-		opts              backfill.Options
+		opts              backfill.FindOptions
 	}{
 		{
 			name: "a hole between good and bad",
@@ -71,7 +71,7 @@ push    test
 11 a2c0 -
 12 a3c0 coalesced
 13 a4c0 fail`,
-			opts: backfill.Options{Times: 2},
+			opts: backfill.FindOptions{Times: 2},
 			want: `
 last good 10, first bad 13
 missing: 12 11
@@ -112,7 +112,7 @@ push    test
 11 a2c0 fail
 12 a3c0 -
 13 a4c0 fail`,
-			opts: backfill.Options{MaxRevisions: 3},
+			opts: backfill.FindOptions{MaxRevisions: 3},
 			want: `
 last good none, first bad 11, never good
 missing: 12 10
@@ -130,7 +130,7 @@ push    test
 11 a2c0 fail
 12 a3c0 -
 13 a4c0 fail`,
-			opts: backfill.Options{MaxRevisions: 3, Automatic: true},
+			opts: backfill.FindOptions{MaxRevisions: 3, Automatic: true},
 			want: `
 last good none, first bad 11, never good
 missing: 12 10
@@ -145,7 +145,7 @@ push    test
 9 a0c0  pass
 10 a1c0 -
 11 a2c0 fail`,
-			opts: backfill.Options{Automatic: true},
+			opts: backfill.FindOptions{Automatic: true},
 			want: `
 last good 9, first bad 11
 missing: 10
@@ -160,7 +160,7 @@ push    test
 11 a2c0 pass,fail
 12 a3c0 -
 13 a4c0 fail`,
-			opts: backfill.Options{Times: 3},
+			opts: backfill.FindOptions{Times: 3},
 			want: `
 last good 10, first bad 13
 missing: 12
@@ -241,7 +241,7 @@ push    test
 12 a3c0 pass
 13 a4c0 coalesced
 14 a5c0 pass,pass`,
-			opts: backfill.Options{Holes: true, Times: 2},
+			opts: backfill.FindOptions{Holes: true, Times: 2},
 			want: `
 last good 12, first bad none
 missing: 13 11
@@ -261,7 +261,7 @@ push    test
 12 a3c0 fail
 13 a4c0 -
 14 a5c0 fail`,
-			opts: backfill.Options{FillNewer: true},
+			opts: backfill.FindOptions{FillNewer: true},
 			want: `
 last good 10, first bad 12
 missing: 13 11
@@ -313,20 +313,20 @@ push    linux64/opt/xpcshell-1  linux64/opt/reftest-3
 	label := "linux64/opt/xpcshell-1"
 	for name, c := range map[string]struct {
 		label, rev string
-		opts       backfill.Options
+		opts       backfill.FindOptions
 		want       error
 		says       string
 	}{
-		"good":              {label, "a3c0", backfill.Options{}, backfill.ErrNotBad, "1 passed"},
-		"not run":           {label, "a2c0", backfill.Options{}, backfill.ErrNotBad, "no runs"},
-		"pending":           {"linux64/opt/reftest-3", "a2c0", backfill.Options{}, backfill.ErrNotBad, "1 under way"},
-		"unknown revision":  {label, "beef", backfill.Options{}, job.ErrNotFound, "unknown revision"},
-		"torn revision":     {label, "xyzzy", backfill.Options{}, job.ErrNotFound, "xyzzy"},
-		"unknown label":     {"linux64/opt/xpcshell", "a3c0", backfill.Options{}, job.ErrNotFound, "did you mean linux64/opt/xpcshell-1,"},
-		"no label":          {"", "a3c0", backfill.Options{}, job.ErrInvalid, "none given"},
-		"times":             {label, "a3c0", backfill.Options{Times: -1}, job.ErrInvalid, "times: invalid: -1, expected 1 or more"},
-		"negative revs":     {label, "a3c0", backfill.Options{MaxRevisions: -1}, job.ErrInvalid, "max revisions"},
-		"negative parallel": {label, "a3c0", backfill.Options{Width: -1}, job.ErrInvalid, "width"},
+		"good":              {label, "a3c0", backfill.FindOptions{}, backfill.ErrNotBad, "1 passed"},
+		"not run":           {label, "a2c0", backfill.FindOptions{}, backfill.ErrNotBad, "no runs"},
+		"pending":           {"linux64/opt/reftest-3", "a2c0", backfill.FindOptions{}, backfill.ErrNotBad, "1 under way"},
+		"unknown revision":  {label, "beef", backfill.FindOptions{}, job.ErrNotFound, "unknown revision"},
+		"torn revision":     {label, "xyzzy", backfill.FindOptions{}, job.ErrNotFound, "xyzzy"},
+		"unknown label":     {"linux64/opt/xpcshell", "a3c0", backfill.FindOptions{}, job.ErrNotFound, "did you mean linux64/opt/xpcshell-1,"},
+		"no label":          {"", "a3c0", backfill.FindOptions{}, job.ErrInvalid, "none given"},
+		"times":             {label, "a3c0", backfill.FindOptions{Times: -1}, job.ErrInvalid, "times: invalid: -1, expected 1 or more"},
+		"negative revs":     {label, "a3c0", backfill.FindOptions{MaxRevisions: -1}, job.ErrInvalid, "max revisions"},
+		"negative parallel": {label, "a3c0", backfill.FindOptions{Width: -1}, job.ErrInvalid, "width"},
 	} {
 		_, err := backfill.Find(t.Context(), repo, ci, c.label, c.rev, &c.opts)
 		if !errors.Is(err, c.want) || !strings.Contains(fmt.Sprint(err), c.says) {
@@ -418,7 +418,7 @@ func TestNoBackfillOfABackfill(t *testing.T) {
 		true:  "2 left out 1: the runs on a3c0",
 		false: "2 trigger test 1: between",
 	} {
-		r, err := backfill.Find(t.Context(), repo, ci, "test", "a3c0", &backfill.Options{Automatic: automatic, Ledger: ledger})
+		r, err := backfill.Find(t.Context(), repo, ci, "test", "a3c0", &backfill.FindOptions{Automatic: automatic, Ledger: ledger})
 		if err != nil || !strings.Contains(trace(r), want) {
 			t.Errorf("automatic %t: %v\n%s", automatic, err, trace(r))
 		}

@@ -25,13 +25,13 @@ type Followed struct {
 // they brought.
 type follower struct {
 	f    *finder
-	res  *Result
+	res  *FindResult
 	seen map[string]bool
 }
 
 // follow looks at what the suspects brought from other repositories, and what
 // those brought in turn.
-func (f *finder) follow(ctx context.Context, repo job.Repository, res *Result) error {
+func (f *finder) follow(ctx context.Context, repo job.Repository, res *FindResult) error {
 	w := &follower{f, res, map[string]bool{}}
 	return w.through(ctx, repo, res.Suspects())
 }

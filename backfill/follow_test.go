@@ -44,7 +44,7 @@ func TestFollowMerges(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := backfill.Find(t.Context(), repo, ci, "test", "tip", &backfill.Options{FollowMerges: true, Repositories: ci.Repository})
+	r, err := backfill.Find(t.Context(), repo, ci, "test", "tip", &backfill.FindOptions{FollowMerges: true, Repositories: ci.Repository})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,7 +76,7 @@ func TestFollowMerges(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", d)
 	}
 	one := 1
-	r, err = backfill.Find(t.Context(), repo, ci, "test", "tip", &backfill.Options{FollowMerges: true, Repositories: ci.Repository, Budgets: trigBudget(&one)})
+	r, err = backfill.Find(t.Context(), repo, ci, "test", "tip", &backfill.FindOptions{FollowMerges: true, Repositories: ci.Repository, Budgets: trigBudget(&one)})
 	if err != nil || r.Plan.Total() != 1 {
 		t.Errorf("the budget of the call is one for all repositories: %d runs, %v", r.Plan.Total(), err)
 	}
@@ -99,7 +99,7 @@ func TestFollowMergesHandsOff(t *testing.T) {
 		t.Fatal(err)
 	}
 	for automatic, want := range map[bool]int{true: 0, false: 5} {
-		r, err := backfill.Find(t.Context(), repo, ci, "test", "tip", &backfill.Options{
+		r, err := backfill.Find(t.Context(), repo, ci, "test", "tip", &backfill.FindOptions{
 			FollowMerges: true, Repositories: ci.Repository, Automatic: automatic, Ledger: ledger,
 		})
 		if err != nil || r.Plan.Total() != want || len(r.Merges) != 2 {
@@ -117,12 +117,12 @@ func TestFollowMergesThatLeadNowhere(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := backfill.Find(t.Context(), repo, ci, "test", "tip", &backfill.Options{FollowMerges: true, Repositories: ci.Repository})
+	r, err := backfill.Find(t.Context(), repo, ci, "test", "tip", &backfill.FindOptions{FollowMerges: true, Repositories: ci.Repository})
 	if err != nil || !strings.Contains(strings.Join(r.Warnings, "\n"), "cannot be compared") || r.Plan.Total() != 0 {
 		t.Errorf("%v, %q\n%s", err, r.Warnings, trace(r))
 	}
 	list := job.NewList("mozilla-central", world.Pushes("mozilla-central"))
-	if _, err := backfill.Find(t.Context(), list, ci, "test", "tip", &backfill.Options{FollowMerges: true}); !errors.Is(err, errors.ErrUnsupported) {
+	if _, err := backfill.Find(t.Context(), list, ci, "test", "tip", &backfill.FindOptions{FollowMerges: true}); !errors.Is(err, errors.ErrUnsupported) {
 		t.Errorf("a repository without origins: %v", err)
 	}
 }

@@ -13,7 +13,7 @@ import (
 
 // plan plans what is missing since the last good push: runs on each push that
 // is not bad already. Pushes that turn out to be untestable are filed so.
-func (f *finder) plan(ctx context.Context, res *Result) error {
+func (f *finder) plan(ctx context.Context, res *FindResult) error {
 	var pushes []job.Push
 	var bad []trigger.Step
 	for i, s := range res.History {
@@ -27,7 +27,7 @@ func (f *finder) plan(ctx context.Context, res *Result) error {
 		case i == 0, res.LastGood != nil && s.Push.Compare(*res.LastGood) <= 0:
 		case s.Verdict == analysis.Bad:
 			bad = append(bad, trigger.Step{
-				Label: s.Label, Push: s.Push, Action: trigger.Nothing, Times: f.opts.Times, Seen: s.Runs.Seen,
+				Label: s.Label, Push: s.Push, Action: trigger.ActionNothing, Times: f.opts.Times, Seen: s.Runs.Seen,
 				Why: "it is known to be bad here: " + s.Runs.String(),
 			})
 		case f.newer(res, s.Push):
@@ -67,7 +67,7 @@ func (f *finder) plan(ctx context.Context, res *Result) error {
 
 // newer reports whether a push is newer than the first bad one and not to be
 // filled for that.
-func (f *finder) newer(res *Result, p job.Push) bool {
+func (f *finder) newer(res *FindResult, p job.Push) bool {
 	return !f.opts.FillNewer && res.FirstBad != nil && p.Compare(*res.FirstBad) > 0
 }
 
@@ -86,7 +86,7 @@ func (f *finder) planOptions(why string) *trigger.Options {
 }
 
 // hands says why a robot keeps its hands off, or nothing.
-func (f *finder) hands(ctx context.Context, res *Result) (string, error) {
+func (f *finder) hands(ctx context.Context, res *FindResult) (string, error) {
 	if !f.opts.Automatic {
 		return "", nil
 	}
@@ -102,7 +102,7 @@ func (f *finder) hands(ctx context.Context, res *Result) (string, error) {
 
 // leaveAlone is the plan of such a robot. What is under way already is not
 // missing.
-func (f *finder) leaveAlone(res *Result, pushes []job.Push, why string) {
+func (f *finder) leaveAlone(res *FindResult, pushes []job.Push, why string) {
 	has := map[int64]int{}
 	for _, s := range res.History {
 		has[s.Push.ID] = s.Runs.Counted
@@ -116,7 +116,7 @@ func (f *finder) leaveAlone(res *Result, pushes []job.Push, why string) {
 }
 
 // priority puts the pushes that can hold the culprit before those that cannot.
-func (r *Result) priority(p job.Push) int {
+func (r *FindResult) priority(p job.Push) int {
 	if r.FirstBad != nil && p.Compare(*r.FirstBad) < 0 {
 		return 1
 	}
@@ -124,7 +124,7 @@ func (r *Result) priority(p job.Push) int {
 }
 
 // why says why the label is wanted on a push.
-func (r *Result) why(p job.Push, holes bool) string {
+func (r *FindResult) why(p job.Push, holes bool) string {
 	switch {
 	case holes:
 		return "a hole"
@@ -137,7 +137,7 @@ func (r *Result) why(p job.Push, holes bool) string {
 }
 
 // refile moves what the plan found to be untestable out of the other lists.
-func (r *Result) refile() {
+func (r *FindResult) refile() {
 	for _, l := range r.Plan.LeftOut {
 		same := func(p job.Push) bool { return p.ID == l.Push.ID }
 		if !l.Untestable || slices.ContainsFunc(r.Untestable, same) {

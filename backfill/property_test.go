@@ -72,7 +72,7 @@ func TestFindProperty(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			r, err := backfill.Find(t.Context(), repo, ci, "test", "tip", &backfill.Options{MaxRevisions: 30, Width: width})
+			r, err := backfill.Find(t.Context(), repo, ci, "test", "tip", &backfill.FindOptions{MaxRevisions: 30, Width: width})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -10,8 +10,8 @@ import (
 	"github.com/mozci/mozci/trigger"
 )
 
-// Result is what Find found. Pushes are newest first.
-type Result struct {
+// FindResult is what Find found. Pushes are newest first.
+type FindResult struct {
 	Label string
 	Start job.Push
 	// LastGood is the newest push before the start on which the label was
@@ -53,7 +53,7 @@ type Result struct {
 }
 
 // conclude makes the facts of the history.
-func (r *Result) conclude(holes bool) {
+func (r *FindResult) conclude(holes bool) {
 	r.NeverGood = r.LastGood == nil && !holes
 	if !holes {
 		r.FirstBad = &r.Start
@@ -72,7 +72,7 @@ func (r *Result) conclude(holes bool) {
 }
 
 // file puts a push between the start and the last good one into its list.
-func (r *Result) file(s Sighting) {
+func (r *FindResult) file(s Sighting) {
 	switch s.Verdict {
 	case analysis.NotRun:
 		r.Missing = append(r.Missing, s.Push)
@@ -80,14 +80,14 @@ func (r *Result) file(s Sighting) {
 		r.Mixed = append(r.Mixed, s.Push)
 	case analysis.Running:
 		r.Running = append(r.Running, s.Push)
-	case analysis.Unknown:
+	case analysis.Unclear:
 		r.Unclear = append(r.Unclear, s.Push)
 	case analysis.Untestable:
 		r.Untestable = append(r.Untestable, s.Push)
 	}
 }
 
-func (r *Result) warn() {
+func (r *FindResult) warn() {
 	say := func(format string, args ...any) { r.Warnings = append(r.Warnings, fmt.Sprintf(format, args...)) }
 	if r.Flaky {
 		say("it passed and failed on the same push, so it is flaky")
@@ -115,7 +115,7 @@ func (r *Result) warn() {
 
 // weigh says how weak the evidence of the last good push is, and how many runs
 // would make it strong: the smallest k with (1 - f/n)^k <= 0.05.
-func (r *Result) weigh(say func(string, ...any)) {
+func (r *FindResult) weigh(say func(string, ...any)) {
 	var failed, ran, greens int
 	for _, s := range r.History {
 		if s.Push.ID == r.LastGood.ID {
@@ -135,7 +135,7 @@ func (r *Result) weigh(say func(string, ...any)) {
 }
 
 // errs are the errors of the pushes that could not be read.
-func (r *Result) errs() []error {
+func (r *FindResult) errs() []error {
 	var errs []error
 	for _, s := range r.History {
 		if s.Err != nil {
@@ -147,7 +147,7 @@ func (r *Result) errs() []error {
 
 // Suspects are the pushes that can have broken the label, oldest first: those
 // after the last good push, up to the first bad one.
-func (r Result) Suspects() []job.Push {
+func (r FindResult) Suspects() []job.Push {
 	var out []job.Push
 	for _, s := range r.History {
 		if r.FirstBad != nil && (r.LastGood == nil || s.Push.Compare(*r.LastGood) > 0) && s.Push.Compare(*r.FirstBad) <= 0 {
@@ -158,7 +158,7 @@ func (r Result) Suspects() []job.Push {
 }
 
 // MarshalJSON writes the result in the program's shape; see mozci backfill.
-func (r Result) MarshalJSON() ([]byte, error) {
+func (r FindResult) MarshalJSON() ([]byte, error) {
 	return json.Marshal(struct {
 		Label      string            `json:"label"`
 		Start      trigger.PushRef   `json:"start"`

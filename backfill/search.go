@@ -41,8 +41,8 @@ type SearchOptions struct {
 	Batch int
 	// Nothing, Permanent, MinEffect and MinOdds are culprit.Options'. Defaults
 	// of the last two are 0.1 and 2.5: less is not worth a search in a CI.
-	Nothing, MinEffect, MinOdds float64
-	Permanent                   bool
+	PriorNothing, MinEffect, MinOdds float64
+	Permanent                        bool
 	// Weight says how likely a push is to have broken it, relative to others.
 	// Default all the same.
 	Weight func(job.Push) float64
@@ -207,7 +207,7 @@ func (s *searcher) defaults() error {
 	if _, err := culprit.New(1, s.engineOptions(nil)); err != nil {
 		return job.Wrap("backfill.search", s.label, err)
 	}
-	s.f = &finder{ci: s.ci, label: s.label, opts: Options{
+	s.f = &finder{ci: s.ci, label: s.label, opts: FindOptions{
 		MaxRevisions: o.MaxRevisions, Judge: o.Judge, Test: o.Test, Manifests: o.Manifests, Width: o.Width, Logger: o.Logger,
 	}}
 	return s.f.defaults()
@@ -330,7 +330,7 @@ func (s *searcher) warn(format string, args ...any) {
 
 func (s *searcher) engineOptions(inRange []job.Push) *culprit.Options {
 	o := &culprit.Options{
-		Confidence: s.o.Confidence, Nothing: s.o.Nothing, MinEffect: s.o.MinEffect, MinOdds: s.o.MinOdds, Permanent: s.o.Permanent,
+		Confidence: s.o.Confidence, PriorNothing: s.o.PriorNothing, MinEffect: s.o.MinEffect, MinOdds: s.o.MinOdds, Permanent: s.o.Permanent,
 		MaxRuns: max(0, s.o.MaxRuns),
 	}
 	for _, p := range inRange {
@@ -493,7 +493,7 @@ func (s *searcher) tested() []Tested {
 	for _, p := range s.pushes[s.from : s.to+1] {
 		r := s.seen[p.ID].runs
 		out = append(out, Tested{
-			Push: p, Label: s.labelOn(p), Failed: r.Bad, Passed: r.Good, Running: r.Running + s.asked[p.ID], Infra: r.Unknown,
+			Push: p, Label: s.labelOn(p), Failed: r.Bad, Passed: r.Good, Running: r.Running + s.asked[p.ID], Infra: r.Unclear,
 			Chosen: min(s.bought[p.ID], r.Bad+r.Good), Untestable: s.blocked[p.ID],
 		})
 	}

@@ -112,7 +112,7 @@ func TestSearchOtherEnds(t *testing.T) {
 		flaky += fmt.Sprintf("%d %04x %s\n", i, 0xa000+i, cell)
 	}
 	ci, repo := open(t, flaky)
-	r, err := backfill.Search(t.Context(), repo, ci, "test", "tip", &backfill.SearchOptions{MaxRevisions: 10, Nothing: 0.4, MaxRuns: 200})
+	r, err := backfill.Search(t.Context(), repo, ci, "test", "tip", &backfill.SearchOptions{MaxRevisions: 10, PriorNothing: 0.4, MaxRuns: 200})
 	if err != nil || r.Outcome != culprit.NotARegression {
 		t.Errorf("%v, %s", err, told(r))
 	}
@@ -256,7 +256,7 @@ func TestSearchResumes(t *testing.T) {
 type silent struct{ *jobtest.CI }
 
 func (s silent) Trigger(context.Context, job.Request) (job.Receipt, error) {
-	return job.Receipt{State: job.Accepted}, nil
+	return job.Receipt{State: job.ReceiptAccepted}, nil
 }
 
 // refusing is a CI that denies everything.

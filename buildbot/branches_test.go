@@ -153,7 +153,7 @@ func TestOtherRepository(t *testing.T) {
 	fresh := job.Push{Repo: "mozilla-central", ID: 45, Revision: bbtest.Revision(8)} // nothing ran on it
 	for _, push := range []job.Push{theirs, fresh} {
 		r, err := p.Trigger(t.Context(), job.Request{Key: "k" + push.Short(), Label: "test", Push: push, Count: 1})
-		if err != nil || r.State != job.Created {
+		if err != nil || r.State != job.ReceiptCreated {
 			t.Fatal(r, err)
 		}
 		jobs, err := p.Jobs(t.Context(), push, "test")

@@ -12,13 +12,13 @@ import (
 // Catalog implements job.Cataloger: the builders that a force scheduler of the
 // branch has, and those whose builds on the push can be built again. The others
 // that build the branch are there too, barred with the reason.
-func (p *Project) Catalog(ctx context.Context, push job.Push, labels ...string) ([]job.Entry, error) {
+func (p *Project) Catalog(ctx context.Context, push job.Push, labels ...string) ([]job.Runnable, error) {
 	const op = "buildbot.catalog"
 	if !push.Testable() {
 		return nil, job.Wrap(op, push.String(), job.ErrNotScheduled)
 	}
 	out, err := p.catalog(ctx, push)
-	if err == nil && !slices.ContainsFunc(out, func(e job.Entry) bool { return e.Barred == "" }) {
+	if err == nil && !slices.ContainsFunc(out, func(e job.Runnable) bool { return e.Barred == "" }) {
 		err = job.ErrNotScheduled
 		if len(out) > 0 {
 			return job.OfLabels(out, labels...), nil // each says why
@@ -30,7 +30,7 @@ func (p *Project) Catalog(ctx context.Context, push job.Push, labels ...string) 
 	return job.OfLabels(out, labels...), nil
 }
 
-func (p *Project) catalog(ctx context.Context, push job.Push) ([]job.Entry, error) {
+func (p *Project) catalog(ctx context.Context, push job.Push) ([]job.Runnable, error) {
 	l, err := p.lineOf(ctx, push.Repo)
 	if err != nil && l.repo == "" {
 		return nil, err
@@ -43,14 +43,14 @@ func (p *Project) catalog(ctx context.Context, push job.Push) ([]job.Entry, erro
 	if err != nil {
 		return nil, err
 	}
-	var out []job.Entry
+	var out []job.Runnable
 	var formless []Builder
 	why := map[string]error{}
 	for _, b := range builders {
 		if len(b.Masters) == 0 && !virtual(b) {
 			continue // retired: nothing builds it
 		}
-		out = append(out, job.Entry{Label: b.Name, Kind: p.o.Kind(b)})
+		out = append(out, job.Runnable{Label: b.Name, Kind: p.o.Kind(b)})
 		if _, err := p.choose(forms, l, b); err != nil {
 			why[b.Name] = err
 			var none *noForm

@@ -14,7 +14,7 @@ type part struct {
 }
 
 // chain reads logs one after another, each opened when it is needed, and knows
-// where each line is from. It implements job.LogPlacer.
+// where each line is from. It implements job.LineLocator.
 type chain struct {
 	parts  []part
 	headed bool // a line that names it comes before each
@@ -91,7 +91,7 @@ func (c *chain) count(p []byte) {
 	}
 }
 
-// Place implements job.LogPlacer.
+// Place implements job.LineLocator.
 func (c *chain) Place(line int) (step, log string, own int) {
 	for i := len(c.begins) - 1; i >= 0; i-- {
 		b := c.begins[i]

@@ -3,8 +3,8 @@
 //
 // Start with [New] and [Client.Project]: a Project is one branch of what the
 // master builds, and implements [job.Scheduler] with [job.Cataloger],
-// [job.Canceler], [job.LogOpener], [job.Watcher], [job.Loader], [job.Tracer],
-// [job.KeyCarrier], [job.Merger] and [job.Pager]. It is a [job.Repository] too, of
+// [job.Canceler], [job.LogOpener], [job.Watcher], [job.QueueMeter], [job.AddedChecker],
+// [job.KeyCarrier], [job.CoalesceChecker] and [job.PageLinker]. It is a [job.Repository] too, of
 // the changes that the master was told of ([Changes]), for projects that have no
 // pushlog. The client's other methods are the API's own calls, by which builds are
 // rebuilt and stopped.

@@ -85,7 +85,7 @@ func TestNoForm(t *testing.T) {
 	}
 	// What was built can be built again, though no key goes with it.
 	r, err := p.Trigger(t.Context(), job.Request{Key: "k", Label: "built", Push: push, Count: 2})
-	if err != nil || r.State != job.Created || len(r.IDs) != 2 {
+	if err != nil || r.State != job.ReceiptCreated || len(r.IDs) != 2 {
 		t.Fatal(r, err)
 	}
 	if got := ran(t, p, push, "built"); got != "1/1 busted, 4/1 pending, 5/1 pending" {
@@ -126,7 +126,7 @@ func TestReasons(t *testing.T) {
 			t.Errorf("%v: %v %v, expected %v", c.most, made, err, first.IDs)
 		}
 		again, err := project(t, d, "main", nil).Trigger(t.Context(), req)
-		if err != nil || (again.State == job.AlreadyAsked) != c.keyed {
+		if err != nil || (again.State == job.ReceiptAlreadyAsked) != c.keyed {
 			t.Errorf("%v: again %v %v", c.most, again, err)
 		}
 	}
@@ -170,7 +170,7 @@ func TestOthersKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	r, err := p.Trigger(t.Context(), req)
-	if err != nil || r.State != job.AlreadyAsked {
+	if err != nil || r.State != job.ReceiptAlreadyAsked {
 		t.Errorf("%+v %v", r, err)
 	}
 }
@@ -187,7 +187,7 @@ func TestMerges(t *testing.T) {
 	p := project(t, d, "main", nil)
 	got := ""
 	for _, label := range []string{"merging", "not"} {
-		merges, err := job.Merges(t.Context(), p, label)
+		merges, err := job.Coalesces(t.Context(), p, label)
 		got += fmt.Sprint(merges, err, " ")
 	}
 	if got != "true <nil> false <nil> " {

@@ -111,10 +111,10 @@ func (p *Project) jobs(ctx context.Context, f finished, l line, push job.Push) (
 			return nil, err
 		}
 		r.Builder = b
-		if r.state == job.Success && r.warned() && p.failsOnWarnings(b.Name) {
-			r.state = job.TestFailed
+		if r.state == job.StatusSuccess && r.warned() && p.failsOnWarnings(b.Name) {
+			r.state = job.StatusTestFailed
 		}
-		out = append(out, job.New(job.Facts{
+		out = append(out, job.New(job.Fields{
 			ID: runID(f.request.ID, r.number), Name: b.Name, Push: push, Kind: p.o.Kind(b),
 			Status: r.state, Times: times(r), Raw: r.Run,
 		}))

@@ -11,7 +11,7 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// Page implements job.Pager: the address of a build's page on the master, as a
+// Page implements job.PageLinker: the address of a build's page on the master, as a
 // browser shows it, or of its request's while none has begun.
 func (p *Project) Page(j job.Job) string {
 	r, ok := j.Raw().(Run)

@@ -25,16 +25,16 @@ type leaf struct {
 }
 
 // kind is the sort of a log; empty for what nobody reads.
-func (l leaf) kind() job.Log {
+func (l leaf) kind() job.LogKind {
 	switch {
 	case l.log.Type == "d" || l.log.Type == "h": // deleted; a page
 		return ""
 	case summaryName.MatchString(l.log.Name):
-		return job.ErrorSummary
+		return job.LogErrorSummary
 	case structuredName.MatchString(l.log.Name):
-		return job.StructuredLog
+		return job.LogStructured
 	}
-	return job.TextLog
+	return job.LogText
 }
 
 // OpenLog implements job.LogOpener. The text log is that of all steps, in their
@@ -42,7 +42,7 @@ func (l leaf) kind() job.Log {
 // named as harnesses name their files. A job that is only an ID may have the
 // address of a build's page for it. A log of a build that runs is read as far as
 // it is.
-func (p *Project) OpenLog(ctx context.Context, j job.Job, which job.Log) (io.ReadCloser, error) {
+func (p *Project) OpenLog(ctx context.Context, j job.Job, which job.LogKind) (io.ReadCloser, error) {
 	const op = "buildbot.log"
 	build, err := p.buildOf(ctx, j)
 	if err != nil {
@@ -61,7 +61,7 @@ func (p *Project) OpenLog(ctx context.Context, j job.Job, which job.Log) (io.Rea
 	switch {
 	case len(parts) == 0:
 		return nil, job.Wrap(op, j.ID(), fmt.Errorf("%w: no %s log among the %d logs of its steps", job.ErrNotFound, which, len(all)))
-	case which != job.TextLog:
+	case which != job.LogText:
 		return &chain{parts: parts[:1]}, nil
 	}
 	return &chain{parts: parts, headed: true}, nil

@@ -131,10 +131,10 @@ func TestMaster(t *testing.T) {
 			t.Fatal(err)
 		}
 		at := jobs[0].Times()
-		if at.Requested.IsZero() || at.Started.Before(at.Requested) || at.Finished.Before(at.Started) || jobs[0].Kind() != job.Test {
+		if at.Requested.IsZero() || at.Started.Before(at.Requested) || at.Finished.Before(at.Started) || jobs[0].Kind() != job.KindTest {
 			t.Errorf("%v %v", at, jobs[0].Kind())
 		}
-		asked, err := p.Offspring(t.Context(), jobs[0])
+		asked, err := p.WasAdded(t.Context(), jobs[0])
 		if err != nil || asked {
 			t.Errorf("it came with the push: %v %v", asked, err)
 		}
@@ -145,7 +145,7 @@ func TestMaster(t *testing.T) {
 			t.Fatal(err)
 		}
 		// By its ID alone, as a person gives it.
-		r, err := job.OpenLog(t.Context(), p, job.New(job.Facts{ID: jobs[0].ID()}), job.TextLog)
+		r, err := job.OpenLog(t.Context(), p, job.New(job.Fields{ID: jobs[0].ID()}), job.LogText)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -158,7 +158,7 @@ func TestMaster(t *testing.T) {
 				t.Errorf("no %q in:\n%s", want, text)
 			}
 		}
-		if _, err := job.OpenLog(t.Context(), p, jobs[0], job.ErrorSummary); !errors.Is(err, job.ErrNotFound) {
+		if _, err := job.OpenLog(t.Context(), p, jobs[0], job.LogErrorSummary); !errors.Is(err, job.ErrNotFound) {
 			t.Errorf("a log that it has not: %v", err)
 		}
 	})
@@ -196,7 +196,7 @@ func TestMaster(t *testing.T) {
 			if got := b.Properties["packageUrl"].Value; got != "http://127.0.0.1/"+pushes[3].Revision+"/target.tar.bz2" {
 				t.Errorf("the build's package: %v", got)
 			}
-			if asked, err := p.Offspring(t.Context(), j); err != nil || !asked {
+			if asked, err := p.WasAdded(t.Context(), j); err != nil || !asked {
 				t.Errorf("it was asked for: %v %v", asked, err)
 			}
 		}
@@ -223,7 +223,7 @@ func TestMaster(t *testing.T) {
 		m.Hold()
 		force(t, p, pushes[4], bbtest.Held, "load", 6)
 		m.Eventually("they wait and run", func() bool {
-			l, err := p.Load(t.Context(), bbtest.Held)
+			l, err := p.QueueDepth(t.Context(), bbtest.Held)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -324,11 +324,11 @@ func restarted(t *testing.T, m *bbtest.Master, restart func()) {
 		}
 		return err == nil
 	})
-	if again.State != job.AlreadyAsked || fmt.Sprint(again.IDs) != fmt.Sprint(first.IDs) {
+	if again.State != job.ReceiptAlreadyAsked || fmt.Sprint(again.IDs) != fmt.Sprint(first.IDs) {
 		t.Errorf("first %v, again %v", first, again)
 	}
 	third := force(t, p, push, bbtest.Held, "key", 3) // one more than was asked for
-	if third.State != job.Created || len(third.IDs) != 3 {
+	if third.State != job.ReceiptCreated || len(third.IDs) != 3 {
 		t.Errorf("one more: %v", third)
 	}
 	m.Release()
@@ -341,7 +341,7 @@ func restarted(t *testing.T, m *bbtest.Master, restart func()) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return ended(jobs) && jobs[len(jobs)-1].Status() == job.Success
+		return ended(jobs) && jobs[len(jobs)-1].Status() == job.StatusSuccess
 	})
 	hear(bbtest.Held + " success")
 	cancel()

@@ -112,10 +112,10 @@ func TestAsPeopleRunIt(t *testing.T) {
 			force(t, p, push, bbtest.Held, "growing", 1)
 			m.Eventually("it can be read as far as it is", func() bool {
 				jobs, err := p.Jobs(t.Context(), push, bbtest.Held)
-				if err != nil || len(jobs) != 1 || jobs[0].Status() != job.Running {
+				if err != nil || len(jobs) != 1 || jobs[0].Status() != job.StatusRunning {
 					return false
 				}
-				r, err := p.OpenLog(t.Context(), jobs[0], job.TextLog)
+				r, err := p.OpenLog(t.Context(), jobs[0], job.LogText)
 				if err != nil {
 					return false
 				}
@@ -232,7 +232,7 @@ func TestRemoteUser(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if r := force(t, p, push, bbtest.Passing, "remote", 2); r.State != job.Created || len(r.IDs) != 2 {
+		if r := force(t, p, push, bbtest.Passing, "remote", 2); r.State != job.ReceiptCreated || len(r.IDs) != 2 {
 			t.Error(r)
 		}
 		if got := must(p.Carried(t.Context(), job.Request{Key: "remote", Label: bbtest.Passing, Push: push, Count: 2})); len(got) != 2 {

@@ -96,18 +96,18 @@ func kindOf(b Builder) job.Kind {
 	}
 	switch {
 	case perfName.MatchString(b.Name):
-		return job.Perf
+		return job.KindPerf
 	case testName.MatchString(b.Name) && !strings.HasSuffix(b.Name, " build"): // "leak test build"
-		return job.Test
+		return job.KindTest
 	case buildName.MatchString(b.Name):
-		return job.Build
+		return job.KindBuild
 	}
-	return job.Other
+	return job.KindOther
 }
 
-// Offspring implements job.Tracer: builds that a person forced or rebuilt, or a
+// WasAdded implements job.AddedChecker: builds that a person forced or rebuilt, or a
 // tool did so.
-func (p *Project) Offspring(_ context.Context, j job.Job) (bool, error) {
+func (p *Project) WasAdded(_ context.Context, j job.Job) (bool, error) {
 	r, ok := j.Raw().(Run)
 	if !ok {
 		return false, job.Wrap("buildbot.offspring", j.ID(), fmt.Errorf("%w: not a run of this CI", job.ErrInvalid))
@@ -115,27 +115,27 @@ func (p *Project) Offspring(_ context.Context, j job.Job) (bool, error) {
 	return strings.HasPrefix(r.Buildset.Reason, "A build was forced by ") || r.Buildset.Reason == "rebuild", nil
 }
 
-// Load implements job.Loader.
-func (p *Project) Load(ctx context.Context, label string) (job.Load, error) {
+// QueueDepth implements job.QueueMeter.
+func (p *Project) QueueDepth(ctx context.Context, label string) (job.QueueDepth, error) {
 	const op = "buildbot.load"
 	b, ok, err := p.c.builderNamed(ctx, label)
 	if err == nil && !ok {
 		err = errUnknownBuilder(label)
 	}
 	if err != nil {
-		return job.Load{}, job.Wrap(op, label, err)
+		return job.QueueDepth{}, job.Wrap(op, label, err)
 	}
 	waiting, err := get[Request](ctx, p.c, op, label, query(p.c.path("builders/%d/buildrequests", b.ID), "claimed", "false", "complete", "false"), "buildrequests")
 	if err != nil {
-		return job.Load{}, err
+		return job.QueueDepth{}, err
 	}
 	running, err := get[Build](ctx, p.c, op, label, query(p.c.path("builders/%d/builds", b.ID), "complete", "false"), "builds")
-	return job.Load{Pending: len(waiting), Running: len(running)}, err
+	return job.QueueDepth{Pending: len(waiting), Running: len(running)}, err
 }
 
-// Merges implements job.Merger: the API does not tell how a builder is configured,
+// Coalesces implements job.CoalesceChecker: the API does not tell how a builder is configured,
 // but what it did.
-func (p *Project) Merges(ctx context.Context, label string) (bool, error) {
+func (p *Project) Coalesces(ctx context.Context, label string) (bool, error) {
 	const op = "buildbot.merges"
 	b, ok, err := p.c.builderNamed(ctx, label)
 	if err == nil && !ok {

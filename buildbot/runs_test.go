@@ -248,7 +248,7 @@ func TestNumbers(t *testing.T) {
 	}
 	d.Form("force", []string{"test"}, bbtest.Sources("", nil))
 	receipt, err := p.Trigger(t.Context(), job.Request{Key: "k", Label: "test", Push: at(t, p, "361"), Count: 1})
-	if err != nil || receipt.State != job.Created {
+	if err != nil || receipt.State != job.ReceiptCreated {
 		t.Fatal(receipt, err)
 	}
 	if got := ran(t, p, at(t, p, "361"), "test"); got != "3/1 success, 9/1 pending" {

@@ -172,7 +172,7 @@ func TestAddresses(t *testing.T) {
 			"1/2": 2, base + "/#/builders/1/builds/2": 2, base + "/#/builders/test/builds/2/steps/4/logs/stdio": 2, base + "/#builders/1/builds/2": 2,
 			base + "/#/buildrequests/1": 0, "http://elsewhere.example/#/builders/1/builds/2": 0, base + "/#/builders/1": 0, base + "/#/builders/9/builds/2": 0,
 		} {
-			r, err := p.OpenLog(t.Context(), job.New(job.Facts{ID: id}), job.TextLog)
+			r, err := p.OpenLog(t.Context(), job.New(job.Fields{ID: id}), job.LogText)
 			if lines == 0 {
 				if err == nil {
 					t.Errorf("%s opened", id)

@@ -22,19 +22,19 @@ const (
 func status(results int) (job.Status, error) {
 	switch results {
 	case Success:
-		return job.Success, nil
+		return job.StatusSuccess, nil
 	case Warnings: // "a successful run, with some warnings"
-		return job.Success, nil
+		return job.StatusSuccess, nil
 	case Failure:
-		return job.Busted, nil
+		return job.StatusBusted, nil
 	case Skipped:
-		return job.Skipped, nil
+		return job.StatusSkipped, nil
 	case Exception:
-		return job.Exception, nil
+		return job.StatusException, nil
 	case Retry:
-		return job.Retry, nil
+		return job.StatusRetry, nil
 	case Cancelled:
-		return job.Cancelled, nil
+		return job.StatusCancelled, nil
 	}
 	return 0, job.UnknownWord("Buildbot", "result", strconv.Itoa(results))
 }
@@ -77,10 +77,10 @@ func runs(f finished) ([]run, error) {
 		b := &builds[i]
 		switch {
 		case !b.Complete:
-			add(i+1, b, job.Running)
+			add(i+1, b, job.StatusRunning)
 			continue
 		case b.Results == nil:
-			add(i+1, b, job.Unknown) // it ended, and the master does not say how
+			add(i+1, b, job.StatusUnknown) // it ended, and the master does not say how
 			continue
 		}
 		s, err := status(*b.Results)
@@ -88,8 +88,8 @@ func runs(f finished) ([]run, error) {
 			unknown = err
 			continue
 		}
-		if s == job.Retry && i == len(builds)-1 && r.Complete {
-			s = job.Exception // nothing came after it
+		if s == job.StatusRetry && i == len(builds)-1 && r.Complete {
+			s = job.StatusException // nothing came after it
 		}
 		add(i+1, b, s)
 	}
@@ -98,11 +98,11 @@ func runs(f finished) ([]run, error) {
 	case n > 0 && (r.Complete || builds[n-1].Results == nil || *builds[n-1].Results != Retry):
 		// Its last build says all.
 	case !r.Complete && r.Claimed && n == 0:
-		add(1, nil, job.Running)
+		add(1, nil, job.StatusRunning)
 	case !r.Complete:
-		add(n+1, nil, job.Pending) // perhaps again, after a build that is retried
+		add(n+1, nil, job.StatusPending) // perhaps again, after a build that is retried
 	case r.Results == Skipped:
-		add(1, nil, job.Coalesced)
+		add(1, nil, job.StatusCoalesced)
 	default:
 		s, err := status(r.Results)
 		if err != nil {

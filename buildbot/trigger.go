@@ -72,14 +72,14 @@ func (p *Project) trigger(ctx context.Context, req job.Request) (job.Receipt, er
 	if err != nil {
 		return none, err
 	}
-	out := job.Receipt{State: job.AlreadyAsked}
+	out := job.Receipt{State: job.ReceiptAlreadyAsked}
 	for i := 1; i <= req.Count; i++ {
 		id := marked(o.runs, req.Key, i)
 		if id == 0 {
 			if id, err = p.force(ctx, form, b.ID, params, req, i); err != nil {
 				return none, err
 			}
-			out.State = job.Created
+			out.State = job.ReceiptCreated
 		}
 		out.IDs = append(out.IDs, runID(id, 1))
 	}
@@ -201,7 +201,7 @@ func (p *Project) rebuild(ctx context.Context, o *order, why *noForm) (job.Recei
 		return job.Receipt{}, fmt.Errorf("%w, and it has no build on %s that could be built again", why, o.Push)
 	}
 	defer p.touch()
-	out := job.Receipt{State: job.Created}
+	out := job.Receipt{State: job.ReceiptCreated}
 	for range o.Count {
 		asked, err := p.c.Rebuild(ctx, newest)
 		if err != nil {

@@ -92,7 +92,7 @@ func TestWatchFallsBack(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
-					if e.Job.Status() == job.Busted {
+					if e.Job.Status() == job.StatusBusted {
 						break
 					}
 				}

@@ -12,7 +12,7 @@
 //   - A push is one delivery of changesets to a repository; its tip is its
 //     revision. Pushes of a repository are ordered; see [Push.Compare].
 //   - A line is pushes that follow each other: those of one branch of one
-//     repository. Try and pull requests have none; see [Liner].
+//     repository. Try and pull requests have none; see [LineChecker].
 //   - A label names what can run on a push: a task label or a builder name.
 //   - A job, or run, is one execution of a label on a push. Two runs of one
 //     label on one push are two jobs.
@@ -31,7 +31,7 @@
 // [Repository] and [Scheduler] are the minimum. What only some services can do
 // is a wider interface of one method, each with a function that asks for it and
 // falls back to [errors.ErrUnsupported]: [Catalog], [Cancel], [OpenLog], [Watch],
-// [Inflight], [OutcomeOf], [Carried], [Offspring], [ArtifactsExist], [LoadOf], [Merges],
+// [Accepted], [OutcomeOf], [Carried], [WasAdded], [ArtifactsExist], [QueueDepthOf], [Coalesces],
 // [PageOf], [Origins], [Backouts] and [Line].
 // No method of an implementation silently does nothing.
 package job
@@ -66,8 +66,8 @@ type Times struct {
 	Requested, Started, Finished time.Time
 }
 
-// Facts are the fields of a Job that New makes.
-type Facts struct {
+// Fields are the fields of a Job that New makes.
+type Fields struct {
 	ID, Name string
 	Push     Push
 	Kind     Kind
@@ -78,9 +78,9 @@ type Facts struct {
 
 // New returns the Job with these facts. Sources use it so that each need not
 // write the same seven methods.
-func New(f Facts) Job { return snapshot{f} }
+func New(f Fields) Job { return snapshot{f} }
 
-type snapshot struct{ f Facts }
+type snapshot struct{ f Fields }
 
 func (s snapshot) ID() string     { return s.f.ID }
 func (s snapshot) Name() string   { return s.f.Name }
@@ -157,20 +157,20 @@ type Request struct {
 	Why    string // shown to people where the CI has a place for it
 }
 
-// State says what a CI made of a request.
-type State string
+// ReceiptState says what a CI made of a request.
+type ReceiptState string
 
 // The states of a receipt.
 const (
-	Created      State = "created"       // the runs exist, IDs name them
-	Accepted     State = "accepted"      // taken, but no run is visible yet
-	AlreadyAsked State = "already_asked" // the key was known; nothing new was made
+	ReceiptCreated      ReceiptState = "created"       // the runs exist, IDs name them
+	ReceiptAccepted     ReceiptState = "accepted"      // taken, but no run is visible yet
+	ReceiptAlreadyAsked ReceiptState = "already_asked" // the key was known; nothing new was made
 )
 
 // Receipt is what a CI answered to a request at once.
 type Receipt struct {
 	IDs   []string // of the runs that were created, where the CI says so
-	State State
+	State ReceiptState
 	// By is the ID of the CI's own job that makes the runs, such as the task of
 	// an in-tree action: OutcomeOf tells what it made, and Cancel stops it.
 	// Empty where the CI makes the runs at once.
@@ -185,4 +185,4 @@ type Receipt struct {
 // Others reports whether a receipt, as the CI gave it, is for what somebody else
 // had asked for: nothing more was made, and By, which is theirs, is not the
 // caller's to stop.
-func (r Receipt) Others() bool { return r.State == AlreadyAsked && r.By != "" }
+func (r Receipt) Others() bool { return r.State == ReceiptAlreadyAsked && r.By != "" }

@@ -7,10 +7,10 @@ import (
 	"strings"
 )
 
-// Liner is a Repository that knows whether its pushes are a line: each has
+// LineChecker is a Repository that knows whether its pushes are a line: each has
 // what the one before it had, so that the push which broke something is between
 // a good one and a bad one. A source that knows more than the name tells is one.
-type Liner interface {
+type LineChecker interface {
 	// Line is nil where the pushes are a line. Otherwise it wraps ErrNoLine and
 	// says why; other errors say that it could not be found out.
 	Line(ctx context.Context) error
@@ -21,7 +21,7 @@ type Liner interface {
 // try a push is somebody's own work on top of any base, and the push before it
 // is another person's.
 func Line(ctx context.Context, r Repository) error {
-	if l, ok := r.(Liner); ok {
+	if l, ok := r.(LineChecker); ok {
 		return l.Line(ctx)
 	}
 	return Wrap("line", r.Name(), LineByName(r.Name()))

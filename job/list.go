@@ -111,7 +111,7 @@ func (l *List) bounds(ctx context.Context, r Range) (lo, hi int, err error) {
 	return 0, all, nil
 }
 
-// Line implements Liner, by the list's name.
+// Line implements LineChecker, by the list's name.
 func (l *List) Line(ctx context.Context) error {
 	return Wrap("line", l.name, cmp.Or(ctx.Err(), LineByName(l.name)))
 }

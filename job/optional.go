@@ -16,11 +16,11 @@ type Cataloger interface {
 	// label once, in no particular order. A named label that cannot run there
 	// is left out. A push that nothing can run on gives ErrNotScheduled. Naming
 	// labels is cheaper where a catalog is large.
-	Catalog(ctx context.Context, p Push, labels ...string) ([]Entry, error)
+	Catalog(ctx context.Context, p Push, labels ...string) ([]Runnable, error)
 }
 
-// Entry is one label of a catalog.
-type Entry struct {
+// Runnable is one label of a catalog.
+type Runnable struct {
 	Label     string
 	Kind      Kind
 	Upstreams []string // labels of the builds whose files it needs
@@ -40,21 +40,21 @@ type Canceler interface {
 	Cancel(ctx context.Context, id string) error
 }
 
-// Log is a sort of record that a run leaves behind.
-type Log string
+// LogKind is a sort of record that a run leaves behind.
+type LogKind string
 
 // The sorts of logs, best for finding failures first.
 const (
-	ErrorSummary  Log = "errorsummary" // JSON lines: groups, results, crashes
-	StructuredLog Log = "structured"   // JSON lines: everything the harness said
-	TextLog       Log = "text"         // plain lines
+	LogErrorSummary LogKind = "errorsummary" // JSON lines: groups, results, crashes
+	LogStructured   LogKind = "structured"   // JSON lines: everything the harness said
+	LogText         LogKind = "text"         // plain lines
 )
 
 // LogOpener reads what a run left behind.
 type LogOpener interface {
 	// OpenLog opens one log of a run; the caller closes it. A run without such
 	// a log gives ErrNotFound. Content is as the CI has it, compressed or not.
-	OpenLog(ctx context.Context, j Job, which Log) (io.ReadCloser, error)
+	OpenLog(ctx context.Context, j Job, which LogKind) (io.ReadCloser, error)
 }
 
 // Event is a change of a job.
@@ -72,21 +72,21 @@ type Watcher interface {
 	Watch(ctx context.Context) iter.Seq2[Event, error]
 }
 
-// LogPlacer is a log, as OpenLog returns it, that knows where it is from: one that
+// LineLocator is a log, as OpenLog returns it, that knows where it is from: one that
 // was put together of several.
-type LogPlacer interface {
+type LineLocator interface {
 	// Place returns the step and the log that a line of it is from, and which line
 	// of that log it is; lines are 1-based. Both are empty for a line of its own,
 	// and for one that was not read yet.
 	Place(line int) (step, log string, own int)
 }
 
-// Inflighter knows what was asked for and is not visible yet.
-type Inflighter interface {
-	// Inflight returns the requests for the label on the push that the CI has
+// AcceptedLister knows what was asked for and is not visible yet.
+type AcceptedLister interface {
+	// Accepted returns the requests for the label on the push that the CI has
 	// accepted and whose runs Jobs does not show yet, with Count the number
 	// of such runs.
-	Inflight(ctx context.Context, p Push, label string) ([]Request, error)
+	Accepted(ctx context.Context, p Push, label string) ([]Request, error)
 }
 
 // Outcome is what became of a request that a CI accepted.
@@ -94,13 +94,13 @@ type Outcome struct {
 	IDs  []string // of the runs that were made by now
 	Done bool     // no more runs come of it
 	Why  string   // for people: why none, or fewer, were made; only when Done
-	// Cancelled says that somebody stopped it, which is a will and not a failure.
+	// StatusCancelled says that somebody stopped it, which is a will and not a failure.
 	Cancelled bool
 }
 
-// Outcomer knows what became of requests that were accepted before their runs
+// OutcomeFinder knows what became of requests that were accepted before their runs
 // existed.
-type Outcomer interface {
+type OutcomeFinder interface {
 	// Outcome tells which runs of the label, or of all labels when it is empty,
 	// the job that a receipt names (Receipt.By) has made by now. A receipt whose
 	// runs were made at once has its own IDs as the outcome. A job that the CI
@@ -119,19 +119,19 @@ type KeyCarrier interface {
 	Carried(ctx context.Context, req Request) ([]string, error)
 }
 
-// Pager knows where people look at a run.
-type Pager interface {
+// PageLinker knows where people look at a run.
+type PageLinker interface {
 	// Page is the address of the run's page, in the CI that the run is of; empty
 	// when it has none.
 	Page(j Job) string
 }
 
-// Tracer knows which runs somebody asked for after the push, by hand or by a
+// AddedChecker knows which runs somebody asked for after the push, by hand or by a
 // tool, and which came with it.
-type Tracer interface {
-	// Offspring reports whether the run was asked for: backfilled, retriggered
+type AddedChecker interface {
+	// WasAdded reports whether the run was asked for: backfilled, retriggered
 	// or added. A robot that acts on such runs never ends.
-	Offspring(ctx context.Context, j Job) (bool, error)
+	WasAdded(ctx context.Context, j Job) (bool, error)
 }
 
 // ArtifactChecker knows whether the files of a run are still there.
@@ -141,21 +141,21 @@ type ArtifactChecker interface {
 	ArtifactsExist(ctx context.Context, j Job) (bool, error)
 }
 
-// Load is the depth of the queue that a label waits in.
-type Load struct{ Pending, Running int }
+// QueueDepth is the depth of the queue that a label waits in.
+type QueueDepth struct{ Pending, Running int }
 
-// Loader knows how busy a CI is.
-type Loader interface {
-	// Load returns the depth of the queue that runs of the label wait in.
-	Load(ctx context.Context, label string) (Load, error)
+// QueueMeter knows how busy a CI is.
+type QueueMeter interface {
+	// QueueDepth returns the depth of the queue that runs of the label wait in.
+	QueueDepth(ctx context.Context, label string) (QueueDepth, error)
 }
 
-// Merger knows which labels' requests it merges while they wait.
-type Merger interface {
-	// Merges reports whether requests for the label on one push, which wait at
+// CoalesceChecker knows which labels' requests it merges while they wait.
+type CoalesceChecker interface {
+	// Coalesces reports whether requests for the label on one push, which wait at
 	// the same time, were seen to become one run: of several that are asked for
 	// at once some never run.
-	Merges(ctx context.Context, label string) (bool, error)
+	Coalesces(ctx context.Context, label string) (bool, error)
 }
 
 // Origin is what a merge brought: pushes of another repository.
@@ -172,8 +172,8 @@ type Origin struct {
 	Gone bool
 }
 
-// Originer is a Repository that can tell what a merge push brought.
-type Originer interface {
+// OriginFinder is a Repository that can tell what a merge push brought.
+type OriginFinder interface {
 	// Origins returns one Origin for each merge that brought something into the
 	// repository with this push, in the order of the merges; also for a push
 	// that moved the repository forward to another's head without a merge. A
@@ -181,14 +181,14 @@ type Originer interface {
 	Origins(ctx context.Context, p Push) ([]Origin, error)
 }
 
-// Backouter is a Repository that knows which push undid another.
-type Backouter interface {
+// BackoutFinder is a Repository that knows which push undid another.
+type BackoutFinder interface {
 	// Backouts returns the pushes that backed out changesets of p, ascending.
 	Backouts(ctx context.Context, p Push) ([]Push, error)
 }
 
 // Catalog asks s for its catalog, or answers errors.ErrUnsupported.
-func Catalog(ctx context.Context, s Scheduler, p Push, labels ...string) ([]Entry, error) {
+func Catalog(ctx context.Context, s Scheduler, p Push, labels ...string) ([]Runnable, error) {
 	if c, ok := s.(Cataloger); ok {
 		return c.Catalog(ctx, p, labels...)
 	}
@@ -204,7 +204,7 @@ func Cancel(ctx context.Context, s Scheduler, id string) error {
 }
 
 // OpenLog asks s for a log, or answers errors.ErrUnsupported.
-func OpenLog(ctx context.Context, s Scheduler, j Job, which Log) (io.ReadCloser, error) {
+func OpenLog(ctx context.Context, s Scheduler, j Job, which LogKind) (io.ReadCloser, error) {
 	if o, ok := s.(LogOpener); ok {
 		return o.OpenLog(ctx, j, which)
 	}
@@ -220,10 +220,10 @@ func Watch(ctx context.Context, s Scheduler) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) { yield(Event{}, unsupported("watch", "")) }
 }
 
-// Inflight asks s what is not visible yet, or answers errors.ErrUnsupported.
-func Inflight(ctx context.Context, s Scheduler, p Push, label string) ([]Request, error) {
-	if i, ok := s.(Inflighter); ok {
-		return i.Inflight(ctx, p, label)
+// Accepted asks s what is not visible yet, or answers errors.ErrUnsupported.
+func Accepted(ctx context.Context, s Scheduler, p Push, label string) ([]Request, error) {
+	if i, ok := s.(AcceptedLister); ok {
+		return i.Accepted(ctx, p, label)
 	}
 	return nil, unsupported("inflight", label)
 }
@@ -231,7 +231,7 @@ func Inflight(ctx context.Context, s Scheduler, p Push, label string) ([]Request
 // OutcomeOf asks s what became of an accepted request, or answers
 // errors.ErrUnsupported.
 func OutcomeOf(ctx context.Context, s Scheduler, p Push, label string, r Receipt) (Outcome, error) {
-	if o, ok := s.(Outcomer); ok {
+	if o, ok := s.(OutcomeFinder); ok {
 		return o.Outcome(ctx, p, label, r)
 	}
 	if r.By == "" && len(r.IDs) > 0 {
@@ -242,11 +242,11 @@ func OutcomeOf(ctx context.Context, s Scheduler, p Push, label string, r Receipt
 
 // OfLabels are the entries of the named labels, or all without any: for
 // Catalogers that have the whole catalog anyway.
-func OfLabels(entries []Entry, labels ...string) []Entry {
+func OfLabels(entries []Runnable, labels ...string) []Runnable {
 	if len(labels) == 0 {
 		return entries
 	}
-	var out []Entry
+	var out []Runnable
 	for _, e := range entries {
 		if slices.Contains(labels, e.Label) {
 			out = append(out, e)
@@ -265,17 +265,17 @@ func Carried(ctx context.Context, s Scheduler, req Request) ([]string, error) {
 
 // PageOf asks s where people look at a run; empty where it does not say.
 func PageOf(s Scheduler, j Job) string {
-	if p, ok := s.(Pager); ok {
+	if p, ok := s.(PageLinker); ok {
 		return p.Page(j)
 	}
 	return ""
 }
 
-// Offspring asks s whether a run was asked for after the push, or answers
+// WasAdded asks s whether a run was asked for after the push, or answers
 // errors.ErrUnsupported.
-func Offspring(ctx context.Context, s Scheduler, j Job) (bool, error) {
-	if t, ok := s.(Tracer); ok {
-		return t.Offspring(ctx, j)
+func WasAdded(ctx context.Context, s Scheduler, j Job) (bool, error) {
+	if t, ok := s.(AddedChecker); ok {
+		return t.WasAdded(ctx, j)
 	}
 	return false, unsupported("offspring", j.ID())
 }
@@ -289,26 +289,26 @@ func ArtifactsExist(ctx context.Context, s Scheduler, j Job) (bool, error) {
 	return false, unsupported("artifacts", j.ID())
 }
 
-// LoadOf asks s how busy it is, or answers errors.ErrUnsupported.
-func LoadOf(ctx context.Context, s Scheduler, label string) (Load, error) {
-	if l, ok := s.(Loader); ok {
-		return l.Load(ctx, label)
+// QueueDepthOf asks s how busy it is, or answers errors.ErrUnsupported.
+func QueueDepthOf(ctx context.Context, s Scheduler, label string) (QueueDepth, error) {
+	if l, ok := s.(QueueMeter); ok {
+		return l.QueueDepth(ctx, label)
 	}
-	return Load{}, unsupported("load", label)
+	return QueueDepth{}, unsupported("load", label)
 }
 
-// Merges asks s whether it merges requests of the label, or answers
+// Coalesces asks s whether it merges requests of the label, or answers
 // errors.ErrUnsupported.
-func Merges(ctx context.Context, s Scheduler, label string) (bool, error) {
-	if m, ok := s.(Merger); ok {
-		return m.Merges(ctx, label)
+func Coalesces(ctx context.Context, s Scheduler, label string) (bool, error) {
+	if m, ok := s.(CoalesceChecker); ok {
+		return m.Coalesces(ctx, label)
 	}
 	return false, unsupported("merges", label)
 }
 
 // Origins asks r what a merge brought, or answers errors.ErrUnsupported.
 func Origins(ctx context.Context, r Repository, p Push) ([]Origin, error) {
-	if o, ok := r.(Originer); ok {
+	if o, ok := r.(OriginFinder); ok {
 		return o.Origins(ctx, p)
 	}
 	return nil, unsupported("origins", p.String())
@@ -316,7 +316,7 @@ func Origins(ctx context.Context, r Repository, p Push) ([]Origin, error) {
 
 // Backouts asks r which pushes undid p, or answers errors.ErrUnsupported.
 func Backouts(ctx context.Context, r Repository, p Push) ([]Push, error) {
-	if b, ok := r.(Backouter); ok {
+	if b, ok := r.(BackoutFinder); ok {
 		return b.Backouts(ctx, p)
 	}
 	return nil, unsupported("backouts", p.String())

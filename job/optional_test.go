@@ -20,15 +20,15 @@ func (bare) Pushes(context.Context, job.Range) ([]job.Push, error)        { retu
 
 func TestFallBacks(t *testing.T) {
 	ctx := t.Context()
-	j := job.New(job.Facts{ID: "1"})
+	j := job.New(job.Fields{ID: "1"})
 	errs := map[string]error{"cancel": job.Cancel(ctx, bare{}, "1")}
 	_, errs["catalog"] = job.Catalog(ctx, bare{}, job.Push{})
-	_, errs["log"] = job.OpenLog(ctx, bare{}, j, job.TextLog)
-	_, errs["inflight"] = job.Inflight(ctx, bare{}, job.Push{}, "l")
+	_, errs["log"] = job.OpenLog(ctx, bare{}, j, job.LogText)
+	_, errs["inflight"] = job.Accepted(ctx, bare{}, job.Push{}, "l")
 	_, errs["artifacts"] = job.ArtifactsExist(ctx, bare{}, j)
-	_, errs["load"] = job.LoadOf(ctx, bare{}, "l")
-	_, errs["offspring"] = job.Offspring(ctx, bare{}, j)
-	_, errs["merges"] = job.Merges(ctx, bare{}, "label")
+	_, errs["load"] = job.QueueDepthOf(ctx, bare{}, "l")
+	_, errs["offspring"] = job.WasAdded(ctx, bare{}, j)
+	_, errs["merges"] = job.Coalesces(ctx, bare{}, "label")
 	_, errs["carried"] = job.Carried(ctx, bare{}, job.Request{Key: "k"})
 	_, errs["origins"] = job.Origins(ctx, bare{}, job.Push{})
 	_, errs["backouts"] = job.Backouts(ctx, bare{}, job.Push{})

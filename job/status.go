@@ -12,30 +12,30 @@ type Status int
 
 // The statuses. The zero Status is no status.
 const (
-	Unscheduled Status = iota + 1 // waits for something else, such as its build
-	Pending                       // waits for a machine
-	Running
-	Unknown    // ended, but the source has not said how yet
-	Success    // ended green
-	TestFailed // tests ran, and some failed
-	Busted     // the build or the harness broke
-	Skipped    // did not run, on purpose
-	Exception  // infrastructure failed, and nothing will retry it
-	Retry      // infrastructure failed, and another run took its place
-	Cancelled  // a person stopped it
-	Coalesced  // merged into a run of a newer push; never ran here
+	StatusUnscheduled Status = iota + 1 // waits for something else, such as its build
+	StatusPending                       // waits for a machine
+	StatusRunning
+	StatusUnknown    // ended, but the source has not said how yet
+	StatusSuccess    // ended green
+	StatusTestFailed // tests ran, and some failed
+	StatusBusted     // the build or the harness broke
+	StatusSkipped    // did not run, on purpose
+	StatusException  // infrastructure failed, and nothing will retry it
+	StatusRetry      // infrastructure failed, and another run took its place
+	StatusCancelled  // a person stopped it
+	StatusCoalesced  // merged into a run of a newer push; never ran here
 )
 
 var statusWords = []string{
-	Unscheduled: "unscheduled", Pending: "pending", Running: "running", Unknown: "unknown",
-	Success: "success", TestFailed: "test_failed", Busted: "busted", Skipped: "skipped",
-	Exception: "exception", Retry: "retry", Cancelled: "cancelled", Coalesced: "coalesced",
+	StatusUnscheduled: "unscheduled", StatusPending: "pending", StatusRunning: "running", StatusUnknown: "unknown",
+	StatusSuccess: "success", StatusTestFailed: "test_failed", StatusBusted: "busted", StatusSkipped: "skipped",
+	StatusException: "exception", StatusRetry: "retry", StatusCancelled: "cancelled", StatusCoalesced: "coalesced",
 }
 
 // Statuses returns every Status, in order.
 func Statuses() []Status {
 	all := make([]Status, 0, len(statusWords)-1)
-	for s := Unscheduled; s <= Coalesced; s++ {
+	for s := StatusUnscheduled; s <= StatusCoalesced; s++ {
 		all = append(all, s)
 	}
 	return all
@@ -43,7 +43,7 @@ func Statuses() []Status {
 
 // String is the status's word in JSON: snake_case.
 func (s Status) String() string {
-	if s < Unscheduled || s > Coalesced {
+	if s < StatusUnscheduled || s > StatusCoalesced {
 		return fmt.Sprintf("status(%d)", int(s))
 	}
 	return statusWords[s]
@@ -59,7 +59,7 @@ func ParseStatus(word string) (Status, error) {
 
 // MarshalText writes the word of String.
 func (s Status) MarshalText() ([]byte, error) {
-	if s < Unscheduled || s > Coalesced {
+	if s < StatusUnscheduled || s > StatusCoalesced {
 		return nil, fmt.Errorf("%w: %s has no word", ErrInvalid, s)
 	}
 	return []byte(s.String()), nil
@@ -76,34 +76,34 @@ func (s *Status) UnmarshalText(text []byte) error {
 
 // Waiting reports whether the run has no result yet but will have one.
 func (s Status) Waiting() bool {
-	return s == Unscheduled || s == Pending || s == Running || s == Unknown
+	return s == StatusUnscheduled || s == StatusPending || s == StatusRunning || s == StatusUnknown
 }
 
 // Failed reports whether the run ended and says that something is broken.
-func (s Status) Failed() bool { return s == TestFailed || s == Busted }
+func (s Status) Failed() bool { return s == StatusTestFailed || s == StatusBusted }
 
 // Counts reports whether the run counts towards "times", the number of runs
 // wanted on a push: it has a result or will have one. Coalesced, skipped and
 // cancelled runs never ran; a retried run is counted by its successor; an
 // exception says nothing about the push.
-func (s Status) Counts() bool { return s.Waiting() || s == Success || s.Failed() }
+func (s Status) Counts() bool { return s.Waiting() || s == StatusSuccess || s.Failed() }
 
 // Kind says what sort of work a label does.
 type Kind int
 
 // The kinds. The zero Kind is no kind.
 const (
-	Build Kind = iota + 1
-	Test
-	Perf
-	Other
+	KindBuild Kind = iota + 1
+	KindTest
+	KindPerf
+	KindOther
 )
 
-var kindWords = []string{Build: "build", Test: "test", Perf: "perf", Other: "other"}
+var kindWords = []string{KindBuild: "build", KindTest: "test", KindPerf: "perf", KindOther: "other"}
 
 // String is the kind's word in JSON.
 func (k Kind) String() string {
-	if k < Build || k > Other {
+	if k < KindBuild || k > KindOther {
 		return fmt.Sprintf("kind(%d)", int(k))
 	}
 	return kindWords[k]
@@ -119,7 +119,7 @@ func ParseKind(word string) (Kind, error) {
 
 // MarshalText writes the word of String.
 func (k Kind) MarshalText() ([]byte, error) {
-	if k < Build || k > Other {
+	if k < KindBuild || k > KindOther {
 		return nil, fmt.Errorf("%w: %s has no word", ErrInvalid, k)
 	}
 	return []byte(k.String()), nil

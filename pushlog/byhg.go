@@ -24,9 +24,9 @@ type byHg struct {
 	twins func(ctx context.Context, repo, rev string) (hg, git string, err error)
 }
 
-var _ job.Liner = (*byHg)(nil)
+var _ job.LineChecker = (*byHg)(nil)
 
-// Line implements job.Liner.
+// Line implements job.LineChecker.
 func (b *byHg) Line(ctx context.Context) error { return job.Line(ctx, b.Repository) }
 
 // Push implements job.Repository.

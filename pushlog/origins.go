@@ -16,11 +16,11 @@ import (
 var DefaultCandidates = []string{"autoland", "mozilla-central", "mozilla-inbound", "fx-team", "b2g-inbound"}
 
 var (
-	_ job.Originer  = (*Log)(nil)
-	_ job.Backouter = (*Log)(nil)
+	_ job.OriginFinder  = (*Log)(nil)
+	_ job.BackoutFinder = (*Log)(nil)
 )
 
-// Origins implements job.Originer, from the graph: what came with the push, and
+// Origins implements job.OriginFinder, from the graph: what came with the push, and
 // the earliest push of another repository (Options.Candidates) that has it. The
 // merge's message is only a hint, for the name of a repository that is gone.
 //
@@ -156,7 +156,7 @@ func pick(o *job.Origin, pushes []job.Push, wanted map[string]bool, begin int) *
 	return o
 }
 
-// Backouts implements job.Backouter: as the server knows it, within a hundred
+// Backouts implements job.BackoutFinder: as the server knows it, within a hundred
 // descendants; and by the messages of the pushes with the next 200 ids, where
 // the server cannot tell, or where the changesets are also git's, whose reverts
 // name git's hashes. Requests: two, and one for each push that backed something

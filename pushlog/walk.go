@@ -36,7 +36,7 @@ type Visit struct {
 // first, and after each merge push the pushes that it brought, newest first and
 // followed in the same way. Each push comes once, also where repositories merge
 // each other. It reads as it goes: pages of 200 ids, and for each merge what
-// job.Originer takes. An error ends the sequence; on try, whose pushes do not
+// job.OriginFinder takes. An error ends the sequence; on try, whose pushes do not
 // follow each other, job.ErrNoLine.
 func Walk(ctx context.Context, repo job.Repository, rev string, opts *WalkOptions) iter.Seq2[Visit, error] {
 	w := &walker{seen: map[place]bool{}}

@@ -93,7 +93,7 @@ func TestRecordedFailedBuild(t *testing.T) {
 	got := map[string]int{}
 	for _, j := range ok(acting(t, at, nil).Project("autoland", nil).Jobs(t.Context(), at.push)) {
 		got[j.Kind().String()+" "+j.Status().String()]++
-		if r := j.Raw().(taskcluster.Record); j.Status() == job.Skipped && r.Never != "build-linux64/opt failed" {
+		if r := j.Raw().(taskcluster.Record); j.Status() == job.StatusSkipped && r.Never != "build-linux64/opt failed" {
 			t.Errorf("%s: %q", j.Name(), r.Never)
 		}
 	}

@@ -93,7 +93,7 @@ func TestGeckoActions(t *testing.T) {
 				return true
 			}
 			got, err := serve(t, s).Project("autoland", nil).Trigger(t.Context(), job.Request{Label: test, Push: push(20), Count: 3})
-			if err != nil || got.State != job.Accepted || got.By != "A5O76NnPRt--HRPWdpOVlA/0" {
+			if err != nil || got.State != job.ReceiptAccepted || got.By != "A5O76NnPRt--HRPWdpOVlA/0" {
 				t.Fatalf("%+v, %v", got, err)
 			}
 			group, id, _ := strings.Cut(c.hook, "/")
@@ -204,7 +204,7 @@ func TestRivals(t *testing.T) {
 			if n := len(s.Tasks(decision, test)) - 1; n != 2 {
 				t.Errorf("fires hidden %t: %d runs were made, expected 2: %+v, %+v", noFires, n, a, b)
 			}
-			if a.By != b.By || (a.State == job.AlreadyAsked) == (b.State == job.AlreadyAsked) {
+			if a.By != b.By || (a.State == job.ReceiptAlreadyAsked) == (b.State == job.ReceiptAlreadyAsked) {
 				t.Errorf("fires hidden %t: the receipts are %+v and %+v", noFires, a, b)
 			}
 		})
@@ -219,15 +219,15 @@ func TestLooksJustBefore(t *testing.T) {
 	other := serve(t, s).Project("autoland", nil)
 	req := job.Request{Label: test, Push: push(20), Count: 2, Times: 3} // planned when one was there
 	first := ok(other.Trigger(t.Context(), req))
-	if got := ok(p.Trigger(t.Context(), req)); got.State != job.AlreadyAsked || got.By != first.By || got.Link == "" {
+	if got := ok(p.Trigger(t.Context(), req)); got.State != job.ReceiptAlreadyAsked || got.By != first.By || got.Link == "" {
 		t.Errorf("in flight: %+v", got)
 	}
 	s.Settle()
-	if got := ok(p.Trigger(t.Context(), req)); got.State != job.AlreadyAsked {
+	if got := ok(p.Trigger(t.Context(), req)); got.State != job.ReceiptAlreadyAsked {
 		t.Errorf("there: %+v", got)
 	}
 	req.Count, req.Times = 4, 5
-	if got := ok(p.Trigger(t.Context(), req)); got.State != job.Accepted {
+	if got := ok(p.Trigger(t.Context(), req)); got.State != job.ReceiptAccepted {
 		t.Errorf("more: %+v", got)
 	}
 	s.Settle()
@@ -291,7 +291,7 @@ func TestOutcomeAndCancel(t *testing.T) {
 	for _, j := range ok(p.Jobs(t.Context(), push(20), spare, build)) {
 		left[j.Status()]++
 	}
-	if d := cmp.Diff(map[job.Status]int{job.Cancelled: 3}, left); d != "" {
+	if d := cmp.Diff(map[job.Status]int{job.StatusCancelled: 3}, left); d != "" {
 		t.Errorf("(-want +got):\n%s", d)
 	}
 	if out := ok(p.Outcome(t.Context(), push(20), "", next)); !out.Done || !strings.Contains(out.Why, "was cancelled") {
@@ -344,9 +344,9 @@ func TestNever(t *testing.T) {
 		"without any needs": {add("without any needs", ""), ""},
 	} {
 		jobs := ok(serve(t, s).Project("autoland", nil).Jobs(t.Context(), push(20), name))
-		want := job.Unscheduled
+		want := job.StatusUnscheduled
 		if c.why != "" {
-			want = job.Skipped
+			want = job.StatusSkipped
 		}
 		if len(jobs) != 1 || jobs[0].Status() != want {
 			t.Fatalf("%s: %s", name, text(jobs))
@@ -393,7 +393,7 @@ func TestCron(t *testing.T) {
 		}
 	}
 	if n := 0; true {
-		for _, r := range ok(p.Inflight(t.Context(), push(20), nightly)) {
+		for _, r := range ok(p.Accepted(t.Context(), push(20), nightly)) {
 			n += r.Count
 		}
 		if n != 2 {
@@ -405,7 +405,7 @@ func TestCron(t *testing.T) {
 	if jobs := ok(serve(t, s).Project("autoland", nil).Jobs(t.Context(), short, nightly)); len(jobs) != 1 {
 		t.Errorf("of a push with 12 digits: %s", text(jobs))
 	}
-	if entries := ok(p.Catalog(t.Context(), push(20), nightly)); len(entries) != 1 || entries[0].Kind != job.Test {
+	if entries := ok(p.Catalog(t.Context(), push(20), nightly)); len(entries) != 1 || entries[0].Kind != job.KindTest {
 		t.Errorf("catalog: %+v", entries)
 	}
 	// Without a decision task of its own, the push has its cron job's alone.
@@ -498,7 +498,7 @@ func TestCatalogWithoutTheGraph(t *testing.T) {
 	s.AddPush("autoland", 20, push(20).Revision, labels...)
 	gap := s.AddPush("autoland", 21, push(21).Revision, tctest.Label{Name: build, Planned: true}, tctest.Label{Name: test, Build: build})
 	p := serve(t, s).Project("autoland", nil)
-	want := []job.Entry{{Label: test, Kind: job.Test, Upstreams: []string{build}, MakesUpstreams: true, Manifests: []string{"dom/a/mochitest.toml", "dom/b/mochitest.toml"}}}
+	want := []job.Runnable{{Label: test, Kind: job.KindTest, Upstreams: []string{build}, MakesUpstreams: true, Manifests: []string{"dom/a/mochitest.toml", "dom/b/mochitest.toml"}}}
 	if d := cmp.Diff(want, ok(p.Catalog(t.Context(), push(20), test))); d != "" {
 		t.Errorf("of its own task (-want +got):\n%s", d)
 	}
@@ -507,7 +507,7 @@ func TestCatalogWithoutTheGraph(t *testing.T) {
 		t.Errorf("of another push's (-want +got):\n%s", d)
 	}
 	_ = ok(p.Jobs(t.Context(), push(21), test))
-	_ = ok(p.Inflight(t.Context(), push(21), test))
+	_ = ok(p.Accepted(t.Context(), push(21), test))
 	var graphs, lists int
 	for _, r := range s.Requests() {
 		if strings.Contains(r, "full-task-graph") {

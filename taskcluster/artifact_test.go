@@ -206,7 +206,7 @@ func TestLogs(t *testing.T) {
 	s.Resolve(id, "failed", "failed")
 	p := serve(t, s).Project("autoland", nil)
 	j := ok(p.Jobs(t.Context(), push(20), test))[0]
-	open := func(which job.Log) (string, error) {
+	open := func(which job.LogKind) (string, error) {
 		r, err := p.OpenLog(t.Context(), j, which)
 		if err != nil {
 			return "", err
@@ -215,7 +215,7 @@ func TestLogs(t *testing.T) {
 		b, err := io.ReadAll(r)
 		return string(b), err
 	}
-	for _, which := range []job.Log{job.ErrorSummary, job.StructuredLog, job.TextLog} {
+	for _, which := range []job.LogKind{job.LogErrorSummary, job.LogStructured, job.LogText} {
 		if _, err := open(which); !errors.Is(err, job.ErrNotFound) {
 			t.Errorf("without logs: %v", err)
 		}
@@ -226,13 +226,13 @@ func TestLogs(t *testing.T) {
 	} {
 		s.Put(id, 0, name, []byte(body))
 	}
-	for which, want := range map[job.Log]string{job.ErrorSummary: "a\nb\n", job.StructuredLog: "raw", job.TextLog: "live"} {
+	for which, want := range map[job.LogKind]string{job.LogErrorSummary: "a\nb\n", job.LogStructured: "raw", job.LogText: "live"} {
 		if got, err := open(which); err != nil || got != want {
 			t.Errorf("%s: %q, %v", which, got, err)
 		}
 	}
 	s.Put(id, 0, "public/logs/live_backing.log", []byte("backing"))
-	if got, err := open(job.TextLog); err != nil || got != "backing" {
+	if got, err := open(job.LogText); err != nil || got != "backing" {
 		t.Errorf("once it has ended: %q, %v", got, err)
 	}
 	if _, err := open("nonsense"); !errors.Is(err, job.ErrInvalid) {
@@ -245,7 +245,7 @@ func TestLogs(t *testing.T) {
 	if there := ok(p.ArtifactsExist(t.Context(), j)); !there {
 		t.Error("a build's files are not there")
 	}
-	gone := job.New(job.Facts{ID: "AAAAAAAAQAaAAAAAAAAAAA/0", Push: push(20)})
+	gone := job.New(job.Fields{ID: "AAAAAAAAQAaAAAAAAAAAAA/0", Push: push(20)})
 	if there := ok(p.ArtifactsExist(t.Context(), gone)); there {
 		t.Error("the files of a task that has expired are there")
 	}

@@ -71,7 +71,7 @@ var scenes = map[string]func(ctx context.Context, c *taskcluster.Client, g targe
 		jobs, err := p.Jobs(ctx, g.push(), g.Label)
 		var out []string
 		for _, j := range jobs {
-			made, offspringErr := p.Offspring(ctx, j)
+			made, offspringErr := p.WasAdded(ctx, j)
 			err = errors.Join(err, offspringErr)
 			out = append(out, fmt.Sprint(j.ID(), " ", made))
 		}

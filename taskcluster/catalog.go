@@ -72,7 +72,7 @@ const mostManifests = 256 << 20
 // then in runnable-jobs.json, with the builds that the label needed on another
 // push; only what neither knows is read from the graph, tens of megabytes. The
 // actions make the builds that are missing.
-func (p *Project) Catalog(ctx context.Context, push job.Push, labels ...string) ([]job.Entry, error) {
+func (p *Project) Catalog(ctx context.Context, push job.Push, labels ...string) ([]job.Runnable, error) {
 	const op = "taskcluster.catalog"
 	if err := ctx.Err(); err != nil {
 		return nil, job.Wrap(op, push.String(), err)
@@ -88,7 +88,7 @@ func (p *Project) Catalog(ctx context.Context, push job.Push, labels ...string) 
 	return entries, job.Wrap(op, push.String(), err)
 }
 
-func (p *Project) catalogOf(ctx context.Context, push job.Push, labels []string) ([]job.Entry, error) {
+func (p *Project) catalogOf(ctx context.Context, push job.Push, labels []string) ([]job.Runnable, error) {
 	if len(labels) == 0 {
 		id, err := p.decisionOf(ctx, push)
 		if err != nil {
@@ -100,11 +100,11 @@ func (p *Project) catalogOf(ctx context.Context, push job.Push, labels []string)
 	if err != nil {
 		return nil, err
 	}
-	var out []job.Entry
+	var out []job.Runnable
 	var rest []string
 	for _, l := range labels {
 		if ran := g.ran(l); len(ran) > 0 {
-			out = append(out, job.Entry{
+			out = append(out, job.Runnable{
 				Label: l, Kind: ran[0].kind(), Upstreams: p.learn(g, l), MakesUpstreams: true, Manifests: ran[0].Task.Payload.manifests(),
 			})
 		} else {
@@ -139,7 +139,7 @@ func (p *Project) learn(g *graphs, label string) []string {
 				continue
 			}
 			seen[id] = true
-			if dep.kind() == job.Build {
+			if dep.kind() == job.KindBuild {
 				builds[dep.label()] = true
 				continue
 			}
@@ -154,17 +154,17 @@ func (p *Project) learn(g *graphs, label string) []string {
 
 // offered are the entries of labels that did not run on a push, without the
 // whole graph where it can be done without.
-func (p *Project) offered(ctx context.Context, decision string, labels []string) ([]job.Entry, error) {
+func (p *Project) offered(ctx context.Context, decision string, labels []string) ([]job.Runnable, error) {
 	runnable, err := p.runnable(ctx, decision)
 	if err != nil && !errors.Is(err, job.ErrNotFound) {
 		return nil, err
 	}
-	var out []job.Entry
+	var out []job.Runnable
 	var rest []string
 	for _, l := range labels {
 		needs, known := p.needs.Load(l)
-		i := slices.IndexFunc(runnable, func(e job.Entry) bool { return e.Label == l })
-		if i < 0 || !known && runnable[i].Kind != job.Build {
+		i := slices.IndexFunc(runnable, func(e job.Runnable) bool { return e.Label == l })
+		if i < 0 || !known && runnable[i].Kind != job.KindBuild {
 			rest = append(rest, l)
 			continue
 		}
@@ -189,14 +189,14 @@ func (p *Project) offered(ctx context.Context, decision string, labels []string)
 }
 
 // catalog reads the whole graph of a decision task.
-func (p *Project) catalog(ctx context.Context, id string) ([]job.Entry, error) {
-	var out []job.Entry
+func (p *Project) catalog(ctx context.Context, id string) ([]job.Runnable, error) {
+	var out []job.Runnable
 	needs := map[string][]string{}
 	err := p.eachLabel(ctx, id, func() { out = nil; clear(needs) }, func(label string, t *graphTask) error {
 		for _, l := range t.Dependencies {
 			needs[label] = append(needs[label], l)
 		}
-		out = append(out, job.Entry{Label: label, Kind: t.kind(label), MakesUpstreams: true, Manifests: t.manifests()})
+		out = append(out, job.Runnable{Label: label, Kind: t.kind(label), MakesUpstreams: true, Manifests: t.manifests()})
 		if t.Task.TaskQueueID != "" {
 			p.queues.Store(label, t.Task.TaskQueueID)
 		}
@@ -230,7 +230,7 @@ func buildsOf(label string, needs map[string][]string, kinds map[string]job.Kind
 		kind, known := kinds[l]
 		switch {
 		case seen[l] || !known:
-		case kind == job.Build:
+		case kind == job.KindBuild:
 			out = append(out, l)
 		default:
 			next = append(next, needs[l]...)
@@ -242,22 +242,22 @@ func buildsOf(label string, needs map[string][]string, kinds map[string]job.Kind
 }
 
 // runnable is the catalog of a push that has no full-task-graph.json.
-func (p *Project) runnable(ctx context.Context, id string) ([]job.Entry, error) {
+func (p *Project) runnable(ctx context.Context, id string) ([]job.Runnable, error) {
 	var labels map[string]json.RawMessage
 	if err := p.artifact(ctx, id, "public/runnable-jobs.json", mostMapping, &labels); err != nil {
 		return nil, err
 	}
-	var out []job.Entry
+	var out []job.Runnable
 	for l := range labels {
-		out = append(out, job.Entry{Label: l, Kind: kindOf(l, "", ""), MakesUpstreams: true})
+		out = append(out, job.Runnable{Label: l, Kind: kindOf(l, "", ""), MakesUpstreams: true})
 	}
 	return out, nil
 }
 
 // fillManifests adds what manifests-by-task.json.gz says of labels whose graph
 // says nothing. Few pushes have it.
-func (p *Project) fillManifests(ctx context.Context, id string, entries []job.Entry) error {
-	lacks := func(e job.Entry) bool { return e.Kind == job.Test && len(e.Manifests) == 0 }
+func (p *Project) fillManifests(ctx context.Context, id string, entries []job.Runnable) error {
+	lacks := func(e job.Runnable) bool { return e.Kind == job.KindTest && len(e.Manifests) == 0 }
 	if !slices.ContainsFunc(entries, lacks) {
 		return nil
 	}

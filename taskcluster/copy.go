@@ -42,19 +42,19 @@ func (s *shot) copyInstead(ctx context.Context, a *Action, gone error) (job.Rece
 	if err != nil {
 		return job.Receipt{}, err
 	}
-	receipt := job.Receipt{State: job.AlreadyAsked, Link: s.p.c.page(ids[0]), Note: "the push is too old for actions: its task was copied"}
+	receipt := job.Receipt{State: job.ReceiptAlreadyAsked, Link: s.p.c.page(ids[0]), Note: "the push is too old for actions: its task was copied"}
 	for _, id := range ids {
 		receipt.IDs = append(receipt.IDs, id+"/0")
 		if there[id] != nil {
 			continue
 		}
 		if err := s.create(ctx, id, definition); err != nil {
-			if receipt.State == job.Created { // some exist: what is missing can be asked for again under the key
+			if receipt.State == job.ReceiptCreated { // some exist: what is missing can be asked for again under the key
 				err = fmt.Errorf("%w: %d of %d copies were made: %w", job.ErrUnavailable, len(receipt.IDs)-1, len(ids), err)
 			}
 			return job.Receipt{}, err
 		}
-		receipt.State = job.Created
+		receipt.State = job.ReceiptCreated
 	}
 	s.p.log.Info("copied a task, since the push is too old for actions", "label", s.req.Label, "push", s.req.Push.ID, "tasks", ids)
 	return receipt, nil

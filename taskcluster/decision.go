@@ -132,10 +132,10 @@ func (p *Project) planned(ctx context.Context, id string) (map[string]bool, erro
 	return d.mapping, nil
 }
 
-// Offspring implements job.Tracer: a run of a task that says so in its tags or
+// WasAdded implements job.AddedChecker: a run of a task that says so in its tags or
 // its name, or else of one that the decision task did not make. The decision
 // task itself came with the push.
-func (p *Project) Offspring(ctx context.Context, j job.Job) (bool, error) {
+func (p *Project) WasAdded(ctx context.Context, j job.Job) (bool, error) {
 	const op = "taskcluster.offspring"
 	r, ok := j.Raw().(Record)
 	if !ok {

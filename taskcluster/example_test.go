@@ -39,7 +39,7 @@ func ExampleProject() {
 	}
 	receipt, err := autoland.Trigger(context.Background(), job.Request{Label: "test-linux64/opt-xpcshell-1", Push: push, Count: 2})
 	fmt.Println(receipt.State, err)
-	asked, err := autoland.Inflight(context.Background(), push, "test-linux64/opt-xpcshell-1")
+	asked, err := autoland.Accepted(context.Background(), push, "test-linux64/opt-xpcshell-1")
 	fmt.Println(asked[0].Count, "asked for and not visible yet", err)
 	// Output:
 	// Gecko Decision Task other success

@@ -217,10 +217,10 @@ func (s *shot) accepted(ctx context.Context, w way, made string) (job.Receipt, e
 		return job.Receipt{}, err
 	}
 	if err != nil || len(all) < 2 {
-		return job.Receipt{State: job.Accepted, By: made + "/0", Link: s.p.c.page(made)}, nil //nolint:nilerr // what was fired is fired
+		return job.Receipt{State: job.ReceiptAccepted, By: made + "/0", Link: s.p.c.page(made)}, nil //nolint:nilerr // what was fired is fired
 	}
 	first := all[0]
-	receipt := job.Receipt{State: job.Accepted, By: first + "/0", Link: s.p.c.page(first)}
+	receipt := job.Receipt{State: job.ReceiptAccepted, By: first + "/0", Link: s.p.c.page(first)}
 	for _, id := range all[1:] {
 		status, err := s.p.c.CancelTask(ctx, id)
 		if err != nil || status.State != "exception" {
@@ -228,7 +228,7 @@ func (s *shot) accepted(ctx context.Context, w way, made string) (job.Receipt, e
 		}
 	}
 	if first != made && receipt.Note == "" {
-		receipt.State, receipt.Note = job.AlreadyAsked, "another process triggered the same at the same time"
+		receipt.State, receipt.Note = job.ReceiptAlreadyAsked, "another process triggered the same at the same time"
 	}
 	return receipt, nil
 }
@@ -266,5 +266,5 @@ func (s *shot) make(ctx context.Context, w way) (job.Receipt, error) {
 	if _, err := narrow.CreateTask(ctx, id, definition); err != nil {
 		return job.Receipt{}, err
 	}
-	return job.Receipt{State: job.Accepted, By: id + "/0", Link: s.p.c.page(id)}, nil
+	return job.Receipt{State: job.ReceiptAccepted, By: id + "/0", Link: s.p.c.page(id)}, nil
 }

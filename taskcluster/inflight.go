@@ -83,10 +83,10 @@ func wants(action string, input json.RawMessage, of string) map[string]int {
 	return out
 }
 
-// Inflight implements job.Inflighter: the runs that action tasks under way are
+// Accepted implements job.AcceptedLister: the runs that action tasks under way are
 // asked to make, and have not made. Keys do not reach the CI, so that the
 // requests have none.
-func (p *Project) Inflight(ctx context.Context, push job.Push, label string) ([]job.Request, error) {
+func (p *Project) Accepted(ctx context.Context, push job.Push, label string) ([]job.Request, error) {
 	const op = "taskcluster.inflight"
 	if err := ctx.Err(); err != nil || !push.Testable() {
 		return nil, job.Wrap(op, push.String(), err)

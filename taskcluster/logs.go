@@ -22,7 +22,7 @@ const (
 
 // OpenLog implements job.LogOpener. Several error summaries, of a task that ran
 // several suites, come one after the other.
-func (p *Project) OpenLog(ctx context.Context, j job.Job, which job.Log) (io.ReadCloser, error) {
+func (p *Project) OpenLog(ctx context.Context, j job.Job, which job.LogKind) (io.ReadCloser, error) {
 	const op = "taskcluster.log"
 	taskID, runID, err := split(j.ID())
 	if err != nil {
@@ -43,7 +43,7 @@ func (p *Project) OpenLog(ctx context.Context, j job.Job, which job.Log) (io.Rea
 }
 
 // logs are the artifacts that are a log of this sort.
-func (p *Project) logs(ctx context.Context, taskID string, runID int, which job.Log) ([]string, error) {
+func (p *Project) logs(ctx context.Context, taskID string, runID int, which job.LogKind) ([]string, error) {
 	var names []string
 	for a, err := range p.c.ListArtifacts(ctx, taskID, runID) {
 		if err != nil {
@@ -59,11 +59,11 @@ func (p *Project) logs(ctx context.Context, taskID string, runID int, which job.
 		})
 	}
 	switch which {
-	case job.ErrorSummary:
+	case job.LogErrorSummary:
 		return in("*errorsummary*.log"), nil
-	case job.StructuredLog:
+	case job.LogStructured:
 		return in("*_raw.log"), nil
-	case job.TextLog:
+	case job.LogText:
 		for _, n := range []string{backingLog, liveLog} {
 			if slices.Contains(names, n) {
 				return []string{n}, nil

@@ -29,7 +29,7 @@ func TestBuildThatPassedTheSecondTime(t *testing.T) {
 		t.Fatalf("planned %+v", plan)
 	}
 	done := ok(trigger.Run(t.Context(), p, plan, &trigger.RunOptions{Ledger: l}))
-	if r := done.Steps[0].Receipt; r == nil || r.State != job.Accepted || len(k.payloads) != 1 {
+	if r := done.Steps[0].Receipt; r == nil || r.State != job.ReceiptAccepted || len(k.payloads) != 1 {
 		t.Errorf("receipt %+v, %d fired", r, len(k.payloads))
 	}
 }
@@ -59,7 +59,7 @@ func TestNeverThroughOtherGroups(t *testing.T) {
 	for _, j := range ok(serve(t, s).Project("autoland", nil).Jobs(t.Context(), push(20))) {
 		got[j.Name()] = j.Status()
 	}
-	for name, want := range map[string]job.Status{"fails": job.Skipped, "waits": job.Unscheduled, "circle a": job.Skipped, "circle b": job.Skipped} {
+	for name, want := range map[string]job.Status{"fails": job.StatusSkipped, "waits": job.StatusUnscheduled, "circle a": job.StatusSkipped, "circle b": job.StatusSkipped} {
 		if got[name] != want {
 			t.Errorf("%s is %s, expected %s", name, got[name], want)
 		}

@@ -14,7 +14,7 @@ import (
 // makesNothing are the actions that make no tasks when all goes well.
 var makesNothing = []string{"rerun", "cancel", "cancel-all", "release-promotion"}
 
-// Outcome implements job.Outcomer: what the action task of a receipt made. Of
+// Outcome implements job.OutcomeFinder: what the action task of a receipt made. Of
 // one that is done its task-graph.json says that, by task id: its
 // label-to-taskid.json holds what was known before as well, and one that failed
 // or made nothing leaves that, too.

@@ -53,11 +53,11 @@ var (
 	_ job.Cataloger       = (*Project)(nil)
 	_ job.Canceler        = (*Project)(nil)
 	_ job.LogOpener       = (*Project)(nil)
-	_ job.Inflighter      = (*Project)(nil)
+	_ job.AcceptedLister  = (*Project)(nil)
 	_ job.ArtifactChecker = (*Project)(nil)
-	_ job.Loader          = (*Project)(nil)
-	_ job.Tracer          = (*Project)(nil)
-	_ job.Outcomer        = (*Project)(nil)
+	_ job.QueueMeter      = (*Project)(nil)
+	_ job.AddedChecker    = (*Project)(nil)
+	_ job.OutcomeFinder   = (*Project)(nil)
 )
 
 // Project is the CI of a repository, by its short name, such as autoland.
@@ -170,11 +170,11 @@ func runsOf(push job.Push, t *TaskAndStatus, never string) ([]job.Job, error) {
 		if t.Status.State != "unscheduled" {
 			return nil, fmt.Errorf("%w: task %s is %s and has no run", job.ErrMalformed, t.Status.TaskID, clip(t.Status.State))
 		}
-		status := job.Unscheduled
+		status := job.StatusUnscheduled
 		if never != "" {
-			status = job.Skipped
+			status = job.StatusSkipped
 		}
-		return []job.Job{job.New(job.Facts{
+		return []job.Job{job.New(job.Fields{
 			ID: t.Status.TaskID + "/0", Name: t.label(), Push: push, Kind: kind, Status: status,
 			Times: job.Times{Requested: t.Task.Created}, Raw: Record{Task: &t.Task, Status: &t.Status, Never: never},
 		})}, nil
@@ -188,7 +188,7 @@ func runsOf(push job.Push, t *TaskAndStatus, never string) ([]job.Job, error) {
 			errs = append(errs, fmt.Errorf("task %s (%s), run %d: %w", t.Status.TaskID, t.label(), r.RunID, err))
 			continue
 		}
-		out = append(out, job.New(job.Facts{
+		out = append(out, job.New(job.Fields{
 			ID: fmt.Sprintf("%s/%d", t.Status.TaskID, r.RunID), Name: t.label(), Push: push, Kind: kind, Status: status,
 			Times: job.Times{Requested: r.Scheduled.UTC(), Started: r.Started.UTC(), Finished: r.Resolved.UTC()},
 			Raw:   Record{Task: &t.Task, Status: &t.Status, Run: r},
@@ -206,16 +206,16 @@ func (t *TaskAndStatus) kind() job.Kind {
 func (r *Run) status(kind job.Kind, later bool) (job.Status, error) {
 	switch r.State {
 	case "pending":
-		return job.Pending, nil
+		return job.StatusPending, nil
 	case "running":
-		return job.Running, nil
+		return job.StatusRunning, nil
 	case "completed":
-		return job.Success, nil
+		return job.StatusSuccess, nil
 	case "failed":
-		if kind == job.Test || kind == job.Perf {
-			return job.TestFailed, nil
+		if kind == job.KindTest || kind == job.KindPerf {
+			return job.StatusTestFailed, nil
 		}
-		return job.Busted, nil
+		return job.StatusBusted, nil
 	case "exception":
 		return r.exception(later)
 	}
@@ -225,21 +225,21 @@ func (r *Run) status(kind job.Kind, later bool) (job.Status, error) {
 func (r *Run) exception(later bool) (job.Status, error) {
 	switch r.ReasonResolved {
 	case "malformed-payload", "resource-unavailable", "internal-error":
-		return job.Exception, nil
+		return job.StatusException, nil
 	case "claim-expired", "worker-shutdown", "intermittent-task":
 		if later {
-			return job.Retry, nil
+			return job.StatusRetry, nil
 		}
-		return job.Exception, nil
+		return job.StatusException, nil
 	case "deadline-exceeded":
 		if r.Started.IsZero() {
-			return job.Skipped, nil // what it waits for did not come
+			return job.StatusSkipped, nil // what it waits for did not come
 		}
-		return job.Exception, nil
+		return job.StatusException, nil
 	case "canceled":
-		return job.Cancelled, nil
+		return job.StatusCancelled, nil
 	case "superseded":
-		return job.Coalesced, nil
+		return job.StatusCoalesced, nil
 	}
 	return 0, job.UnknownWord("taskcluster", "reasonResolved", clip(r.ReasonResolved))
 }
@@ -256,13 +256,13 @@ func kindOf(label, jobKind, tagKind string) job.Kind {
 	l := strings.ToLower(label)
 	switch {
 	case is("build"):
-		return job.Build
+		return job.KindBuild
 	case slices.ContainsFunc(perf, func(w string) bool { return strings.Contains(l, w) }) && jobKind != "other":
-		return job.Perf
+		return job.KindPerf
 	case is("test"):
-		return job.Test
+		return job.KindTest
 	}
-	return job.Other
+	return job.KindOther
 }
 
 // split is the task and the run that a job's ID names.
@@ -303,18 +303,18 @@ func (p *Project) Cancel(ctx context.Context, id string) error {
 	return job.Wrap(op, id, err)
 }
 
-// Load implements job.Loader: the queue of the label, which is known once Jobs
+// QueueDepth implements job.QueueMeter: the queue of the label, which is known once Jobs
 // or Catalog has seen the label; before that it is errors.ErrUnsupported, as
 // it is where the deployment does not tell the caller.
-func (p *Project) Load(ctx context.Context, label string) (job.Load, error) {
+func (p *Project) QueueDepth(ctx context.Context, label string) (job.QueueDepth, error) {
 	const op = "taskcluster.load"
 	queue, ok := p.queues.Load(label)
 	if !ok {
-		return job.Load{}, job.Wrap(op, label, fmt.Errorf("no task of it was seen, so its queue is not known: %w", errors.ErrUnsupported))
+		return job.QueueDepth{}, job.Wrap(op, label, fmt.Errorf("no task of it was seen, so its queue is not known: %w", errors.ErrUnsupported))
 	}
 	n, err := p.c.TaskQueueCounts(ctx, queue.(string))
 	if errors.Is(err, job.ErrDenied) || lacks(err) {
 		err = fmt.Errorf("the deployment does not say how deep %s is: %w: %w", queue, errors.ErrUnsupported, err)
 	}
-	return job.Load{Pending: n.Pending, Running: n.Claimed}, job.Wrap(op, label, err)
+	return job.QueueDepth{Pending: n.Pending, Running: n.Claimed}, job.Wrap(op, label, err)
 }

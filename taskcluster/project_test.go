@@ -29,26 +29,26 @@ func TestStatuses(t *testing.T) {
 		later         bool
 		want          job.Status
 	}{
-		{state: "pending", want: job.Pending},
-		{state: "running", want: job.Running},
-		{state: "completed", want: job.Success},
-		{state: "failed", kind: job.Test, want: job.TestFailed},
-		{state: "failed", kind: job.Perf, want: job.TestFailed},
-		{state: "failed", kind: job.Build, want: job.Busted},
-		{state: "failed", kind: job.Other, want: job.Busted},
-		{state: "exception", reason: "malformed-payload", want: job.Exception},
-		{state: "exception", reason: "resource-unavailable", want: job.Exception},
-		{state: "exception", reason: "internal-error", want: job.Exception},
-		{state: "exception", reason: "claim-expired", want: job.Exception},
-		{state: "exception", reason: "claim-expired", later: true, want: job.Retry},
-		{state: "exception", reason: "worker-shutdown", want: job.Exception},
-		{state: "exception", reason: "worker-shutdown", later: true, want: job.Retry},
-		{state: "exception", reason: "intermittent-task", want: job.Exception},
-		{state: "exception", reason: "intermittent-task", later: true, want: job.Retry},
-		{state: "exception", reason: "deadline-exceeded", want: job.Skipped},
-		{state: "exception", reason: "deadline-exceeded", started: true, want: job.Exception},
-		{state: "exception", reason: "canceled", want: job.Cancelled},
-		{state: "exception", reason: "superseded", want: job.Coalesced},
+		{state: "pending", want: job.StatusPending},
+		{state: "running", want: job.StatusRunning},
+		{state: "completed", want: job.StatusSuccess},
+		{state: "failed", kind: job.KindTest, want: job.StatusTestFailed},
+		{state: "failed", kind: job.KindPerf, want: job.StatusTestFailed},
+		{state: "failed", kind: job.KindBuild, want: job.StatusBusted},
+		{state: "failed", kind: job.KindOther, want: job.StatusBusted},
+		{state: "exception", reason: "malformed-payload", want: job.StatusException},
+		{state: "exception", reason: "resource-unavailable", want: job.StatusException},
+		{state: "exception", reason: "internal-error", want: job.StatusException},
+		{state: "exception", reason: "claim-expired", want: job.StatusException},
+		{state: "exception", reason: "claim-expired", later: true, want: job.StatusRetry},
+		{state: "exception", reason: "worker-shutdown", want: job.StatusException},
+		{state: "exception", reason: "worker-shutdown", later: true, want: job.StatusRetry},
+		{state: "exception", reason: "intermittent-task", want: job.StatusException},
+		{state: "exception", reason: "intermittent-task", later: true, want: job.StatusRetry},
+		{state: "exception", reason: "deadline-exceeded", want: job.StatusSkipped},
+		{state: "exception", reason: "deadline-exceeded", started: true, want: job.StatusException},
+		{state: "exception", reason: "canceled", want: job.StatusCancelled},
+		{state: "exception", reason: "superseded", want: job.StatusCoalesced},
 		{state: "exception", reason: "bored"},
 		{state: "exception"},
 		{state: "completing"},
@@ -96,7 +96,7 @@ test-linux2404-64/opt-xpcshell-1 test skipped`), "\n")
 	}
 	for _, j := range jobs {
 		r := j.Raw().(taskcluster.Record)
-		if !strings.HasPrefix(j.ID(), r.Status.TaskID+"/") || j.Push().ID != 20 || (r.Run == nil) != (j.Status() == job.Unscheduled) || j.Times().Requested.IsZero() {
+		if !strings.HasPrefix(j.ID(), r.Status.TaskID+"/") || j.Push().ID != 20 || (r.Run == nil) != (j.Status() == job.StatusUnscheduled) || j.Times().Requested.IsZero() {
 			t.Errorf("%s: %+v", j.ID(), j)
 		}
 	}
@@ -150,7 +150,7 @@ func TestDecisionTask(t *testing.T) {
 		jobs, err := p.Jobs(t.Context(), push(20))
 		_, catalogErr := p.Catalog(t.Context(), push(20))
 		_, triggerErr := p.Trigger(t.Context(), job.Request{Label: test, Push: push(20), Count: 1})
-		asked, inflightErr := p.Inflight(t.Context(), push(20), test)
+		asked, inflightErr := p.Accepted(t.Context(), push(20), test)
 		if len(jobs) > 0 || err != nil || !errors.Is(catalogErr, job.ErrNotScheduled) || !errors.Is(triggerErr, job.ErrNotScheduled) || len(asked) > 0 || inflightErr != nil {
 			t.Errorf("%s: %d jobs, %v; catalog %v; trigger %v; in flight %v, %v", name, len(jobs), err, catalogErr, triggerErr, asked, inflightErr)
 		}
@@ -197,7 +197,7 @@ func TestOffspring(t *testing.T) {
 	got := map[string][]bool{}
 	made := map[string]string{}
 	for _, j := range ok(p.Jobs(t.Context(), push(20))) {
-		is, err := job.Offspring(t.Context(), p, j)
+		is, err := job.WasAdded(t.Context(), p, j)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -228,7 +228,7 @@ func TestCancel(t *testing.T) {
 	if err := p.Cancel(t.Context(), id+"/0"); err != nil {
 		t.Error(err)
 	}
-	if jobs := ok(p.Jobs(t.Context(), push(20), test)); jobs[1].Status() != job.Pending {
+	if jobs := ok(p.Jobs(t.Context(), push(20), test)); jobs[1].Status() != job.StatusPending {
 		t.Errorf("cancelling a run that was retried stopped the retry: %s", text(jobs))
 	}
 	for range 2 {
@@ -236,7 +236,7 @@ func TestCancel(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if jobs := ok(p.Jobs(t.Context(), push(20), test)); jobs[1].Status() != job.Cancelled {
+	if jobs := ok(p.Jobs(t.Context(), push(20), test)); jobs[1].Status() != job.StatusCancelled {
 		t.Error(text(jobs))
 	}
 	for _, bad := range []string{"", "x", id, id + "/x", id + "/7", slug.Of("nobody") + "/0"} {
@@ -254,11 +254,11 @@ func TestCancel(t *testing.T) {
 func TestLoad(t *testing.T) {
 	s, _ := world()
 	p := serve(t, s).Project("autoland", nil)
-	if _, err := p.Load(t.Context(), test); !errors.Is(err, errors.ErrUnsupported) {
+	if _, err := p.QueueDepth(t.Context(), test); !errors.Is(err, errors.ErrUnsupported) {
 		t.Errorf("before a task was seen: %v", err)
 	}
 	_ = ok(p.Jobs(t.Context(), push(20), build))
-	if got, err := p.Load(t.Context(), test); err != nil || got != (job.Load{Pending: 3, Running: 2}) {
+	if got, err := p.QueueDepth(t.Context(), test); err != nil || got != (job.QueueDepth{Pending: 3, Running: 2}) {
 		t.Errorf("%+v, %v", got, err)
 	}
 	if got := s.Requests(); got[len(got)-1] != "GET /api/queue/v1/task-queues/gecko-t%2Flinux/counts" {

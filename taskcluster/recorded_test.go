@@ -87,7 +87,7 @@ test-linux2404-64/opt-xpcshell-4 test success`
 	p := c.Project("autoland", nil)
 	made := map[string]int{}
 	for _, j := range ok(p.Jobs(t.Context(), recordedPush)) {
-		if ok(p.Offspring(t.Context(), j)) {
+		if ok(p.WasAdded(t.Context(), j)) {
 			made[j.Name()+" "+j.Status().String()]++
 		}
 	}
@@ -133,7 +133,7 @@ func TestRecordedActions(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if d := cmp.Diff(canonical(all[i].Request.Body, filled[name]), canonical(sent, nil)); d != "" || got.State != job.Accepted {
+			if d := cmp.Diff(canonical(all[i].Request.Body, filled[name]), canonical(sent, nil)); d != "" || got.State != job.ReceiptAccepted {
 				t.Errorf("%+v (-recorded +sent):\n%s", got, d)
 			}
 		})
@@ -219,7 +219,7 @@ func TestRecordedPages(t *testing.T) {
 // The catalog of the recorded push, and of one that has only runnable-jobs.json.
 func TestRecordedCatalog(t *testing.T) {
 	r, c := replayed(t)
-	show := func(entries []job.Entry) string {
+	show := func(entries []job.Runnable) string {
 		var out []string
 		for _, e := range entries {
 			out = append(out, fmt.Sprint(e.Label, " ", e.Kind, " ", e.Upstreams, " ", e.Manifests, " ", e.MakesUpstreams))
@@ -249,7 +249,7 @@ func TestRecordedLogs(t *testing.T) {
 	p := c.Project("autoland", nil)
 	jobs := ok(p.Jobs(t.Context(), recordedPush, "test-linux2404-64/opt-mochitest-browser-chrome-2"))
 	// The recorded listing is of the latest run; mozci asks by run.
-	for which, file := range map[job.Log]string{job.ErrorSummary: "failed-test.errorsummary.log", job.TextLog: "failed-test.live_backing.log"} {
+	for which, file := range map[job.LogKind]string{job.LogErrorSummary: "failed-test.errorsummary.log", job.LogText: "failed-test.live_backing.log"} {
 		name := strings.TrimPrefix(decisionFiles[file], recordedTest+"/")
 		var got bytes.Buffer
 		if err := c.Read(t.Context(), recordedTest, 0, name, func(r io.Reader) error { got.Reset(); _, err := got.ReadFrom(r); return err }); err != nil {

@@ -202,7 +202,7 @@ func TestFindOnTaskcluster(t *testing.T) {
 		}
 		return false
 	}
-	got, err := backfill.Find(t.Context(), repo, serve(t, s).Project("autoland", nil), test, push(20).Revision, &backfill.Options{Times: 2})
+	got, err := backfill.Find(t.Context(), repo, serve(t, s).Project("autoland", nil), test, push(20).Revision, &backfill.FindOptions{Times: 2})
 	if err != nil || got.LastGood == nil || got.LastGood.ID != 10 || got.FirstBad.ID != 20 || got.Plan.Total() != 16 || graphs > 0 {
 		t.Errorf("%v: %+v, %d runs, %d graphs", err, got.LastGood, got.Plan.Total(), graphs)
 	}

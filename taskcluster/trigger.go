@@ -69,7 +69,7 @@ func (p *Project) trigger(ctx context.Context, req job.Request) (job.Receipt, er
 		}
 		if missing < req.Count {
 			if missing < 1 {
-				return job.Receipt{State: job.AlreadyAsked, By: by, Link: p.c.page(by), Note: "others triggered it meanwhile"}, nil
+				return job.Receipt{State: job.ReceiptAlreadyAsked, By: by, Link: p.c.page(by), Note: "others triggered it meanwhile"}, nil
 			}
 			req.Count = missing
 		}

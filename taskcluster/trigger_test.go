@@ -93,7 +93,7 @@ func TestTriggering(t *testing.T) {
 			p := serve(t, s).Project("autoland", nil)
 			c.req.Push, c.req.Key = push(20), "k"
 			got, err := p.Trigger(t.Context(), c.req)
-			if err != nil || got.State != job.Accepted || len(k.payloads) != 1 {
+			if err != nil || got.State != job.ReceiptAccepted || len(k.payloads) != 1 {
 				t.Fatalf("%+v, %v; sent %v", got, err, k.payloads)
 			}
 			if u := user(k.payloads[0]); u != c.want || k.paths[0] != c.hook {
@@ -208,7 +208,7 @@ func TestLostAnswer(t *testing.T) {
 	for i := range 2 { // the second time, the first one's task has the same input
 		s.Lose = true
 		got, err := p.Trigger(t.Context(), job.Request{Label: test, Push: push(20), Count: 2})
-		if err != nil || got.State != job.Accepted || len(k.payloads) != i+1 {
+		if err != nil || got.State != job.ReceiptAccepted || len(k.payloads) != i+1 {
 			t.Fatalf("%+v, %v, fired %d times", got, err, len(k.payloads))
 		}
 	}
@@ -248,7 +248,7 @@ func TestInflight(t *testing.T) {
 	p := serve(t, s).Project("autoland", nil)
 	count := func(label string) int {
 		n := 0
-		for _, r := range ok(p.Inflight(t.Context(), push(20), label)) {
+		for _, r := range ok(p.Accepted(t.Context(), push(20), label)) {
 			n += r.Count
 		}
 		return n
@@ -310,11 +310,11 @@ func TestCopies(t *testing.T) {
 	}
 	req := job.Request{Key: "k", Label: test, Push: push(20), Count: 2}
 	first, err := p.Trigger(t.Context(), req)
-	if err != nil || first.State != job.Created || len(first.IDs) != 2 {
+	if err != nil || first.State != job.ReceiptCreated || len(first.IDs) != 2 {
 		t.Fatalf("%+v, %v", first, err)
 	}
 	again, err := p.Trigger(t.Context(), req)
-	if err != nil || again.State != job.AlreadyAsked || fmt.Sprint(again.IDs) != fmt.Sprint(first.IDs) {
+	if err != nil || again.State != job.ReceiptAlreadyAsked || fmt.Sprint(again.IDs) != fmt.Sprint(first.IDs) {
 		t.Errorf("the second time: %+v, %v", again, err)
 	}
 	ids := s.Tasks(decision, test)
@@ -329,7 +329,7 @@ func TestCopies(t *testing.T) {
 		t.Errorf("the copy is %s", text)
 	}
 	for _, j := range ok(p.Jobs(t.Context(), push(20), test)) {
-		if is := ok(p.Offspring(t.Context(), j)); is != (j.ID() != original+"/0") {
+		if is := ok(p.WasAdded(t.Context(), j)); is != (j.ID() != original+"/0") {
 			t.Errorf("%s is offspring: %t", j.ID(), is)
 		}
 	}
@@ -366,7 +366,7 @@ func TestTaskAction(t *testing.T) {
 	p := serve(t, s).Project("autoland", nil)
 	for range 2 {
 		got, err := p.Trigger(t.Context(), job.Request{Key: "k", Label: test, Push: push(20), Count: 1, Action: "odd"})
-		if err != nil && !strings.Contains(err.Error(), "RequestConflict") || err == nil && got.State != job.Accepted {
+		if err != nil && !strings.Contains(err.Error(), "RequestConflict") || err == nil && got.State != job.ReceiptAccepted {
 			t.Errorf("%+v, %v", got, err)
 		}
 	}
@@ -386,7 +386,7 @@ func TestPlanAndRun(t *testing.T) {
 		return ok(trigger.Make(t.Context(), p, []job.Push{push(20)}, []string{test, spare}, &trigger.Options{Times: 3, Ledger: ledger}))
 	}
 	first := plan()
-	if len(first.Steps) != 2 || first.Steps[0].Action != trigger.Trigger || first.Steps[1].Action != trigger.Trigger {
+	if len(first.Steps) != 2 || first.Steps[0].Action != trigger.ActionTrigger || first.Steps[1].Action != trigger.ActionTrigger {
 		t.Fatalf("the build is under way, and the actions wait for it: %+v", first.Steps)
 	}
 	s.Lose = true
@@ -398,7 +398,7 @@ func TestPlanAndRun(t *testing.T) {
 	}
 	for _, when := range []string{"in flight", "made"} {
 		for _, step := range plan().Steps {
-			if step.Action != trigger.Nothing {
+			if step.Action != trigger.ActionNothing {
 				t.Errorf("while they are %s: %+v", when, step)
 			}
 		}
@@ -407,7 +407,7 @@ func TestPlanAndRun(t *testing.T) {
 	// Another process, without the ledger, sees the same.
 	again := ok(trigger.Make(t.Context(), serve(t, s).Project("autoland", nil), []job.Push{push(20)}, []string{test, spare}, &trigger.Options{Times: 3}))
 	for _, step := range again.Steps {
-		if step.Action != trigger.Nothing {
+		if step.Action != trigger.ActionNothing {
 			t.Errorf("without the ledger: %+v", step)
 		}
 	}

@@ -263,7 +263,7 @@ func TestRecordedMessages(t *testing.T) {
 			continue // about a group, or a task that has no run yet
 		}
 		for i := range m.Body.Status.Runs {
-			s, err := taskcluster.StatusOf(&m.Body.Status.Runs[i], job.Test, i+1 < len(m.Body.Status.Runs))
+			s, err := taskcluster.StatusOf(&m.Body.Status.Runs[i], job.KindTest, i+1 < len(m.Body.Status.Runs))
 			if err != nil {
 				t.Errorf("%s: %v", filepath.Base(n), err)
 			}

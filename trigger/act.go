@@ -50,7 +50,7 @@ func Act(ctx context.Context, ci job.Scheduler, req job.Request, opts *RunOption
 	case err != nil:
 		return req, job.Receipt{}, err
 	case !fresh && e.State == Done:
-		return req, job.Receipt{IDs: e.Receipt.IDs, State: job.AlreadyAsked, By: e.Receipt.By, Link: e.Receipt.Link}, nil
+		return req, job.Receipt{IDs: e.Receipt.IDs, State: job.ReceiptAlreadyAsked, By: e.Receipt.By, Link: e.Receipt.Link}, nil
 	case !fresh:
 		return req, job.Receipt{}, job.Wrap(op, req.Key, e.unclear())
 	}

@@ -20,7 +20,7 @@ type acting struct {
 
 func (a *acting) Trigger(_ context.Context, r job.Request) (job.Receipt, error) {
 	a.asked = append(a.asked, r)
-	return job.Receipt{State: job.Accepted}, a.err
+	return job.Receipt{State: job.ReceiptAccepted}, a.err
 }
 
 func TestAct(t *testing.T) {
@@ -28,20 +28,20 @@ func TestAct(t *testing.T) {
 		ci := &acting{}
 		ledger := &trigger.RunOptions{Ledger: trigger.NewMemory(), Who: "me"}
 		req := job.Request{Action: "confirm-failures", Label: "m-1", Push: job.Push{Repo: "autoland", ID: 1, Revision: "a"}, Count: 1, Input: map[string]any{"b": 1, "a": 2}}
-		act := func(r job.Request, want job.State, times int) {
+		act := func(r job.Request, want job.ReceiptState, times int) {
 			t.Helper()
 			_, got, err := trigger.Act(t.Context(), ci, r, ledger)
 			if err != nil || got.State != want || len(ci.asked) != times {
 				t.Errorf("%+v, %v after %d requests; expected %s after %d", got, err, len(ci.asked), want, times)
 			}
 		}
-		act(req, job.Accepted, 1)
-		act(req, job.AlreadyAsked, 1)
+		act(req, job.ReceiptAccepted, 1)
+		act(req, job.ReceiptAlreadyAsked, 1)
 		other := req
 		other.Input = map[string]any{"a": 3}
-		act(other, job.Accepted, 2)
+		act(other, job.ReceiptAccepted, 2)
 		time.Sleep(trigger.DoneExpires + time.Second)
-		act(req, job.Accepted, 3)
+		act(req, job.ReceiptAccepted, 3)
 		// A lost answer is not repeated, and a refusal may be.
 		lost := req
 		lost.Label = "m-2"
@@ -53,7 +53,7 @@ func TestAct(t *testing.T) {
 		}
 		ci.err = nil
 		time.Sleep(trigger.UnsureExpires + time.Second)
-		act(lost, job.Accepted, 5)
+		act(lost, job.ReceiptAccepted, 5)
 		no := req
 		no.Label = "m-3"
 		ci.err = job.ErrDenied

@@ -18,7 +18,7 @@ func (r *runner) ask(ctx context.Context, s Step) (receipt job.Receipt, found bo
 		return job.Receipt{}, false, err
 	}
 	if s.Count = min(s.Count, s.Seen+s.Count-others); s.Count < 1 {
-		return job.Receipt{State: job.AlreadyAsked}, false, nil
+		return job.Receipt{State: job.ReceiptAlreadyAsked}, false, nil
 	}
 	mine := Entry{
 		Key: s.Key, Push: s.Push, Label: s.Label, Count: s.Count, Seen: s.Seen, Who: r.opts.Who, Asked: time.Now(),
@@ -64,7 +64,7 @@ var errRepeat = errors.New("not done")
 // the entry as it is by then.
 func (r *runner) resume(ctx context.Context, e Entry) (Entry, job.Receipt, error) {
 	if e.State == Done {
-		known := job.Receipt{IDs: e.Receipt.IDs, State: job.AlreadyAsked, By: e.Receipt.By, Link: e.Receipt.Link}
+		known := job.Receipt{IDs: e.Receipt.IDs, State: job.ReceiptAlreadyAsked, By: e.Receipt.By, Link: e.Receipt.Link}
 		why, err := r.nothingCame(ctx, e)
 		if err != nil || why == "" {
 			return e, known, err
@@ -85,7 +85,7 @@ func (r *runner) resume(ctx context.Context, e Entry) (Entry, job.Receipt, error
 		}
 		began := time.Now()
 		if e, err = r.meanwhile(ctx, e); err == nil && e.State == Done {
-			return e, job.Receipt{IDs: e.Receipt.IDs, State: job.AlreadyAsked}, nil
+			return e, job.Receipt{IDs: e.Receipt.IDs, State: job.ReceiptAlreadyAsked}, nil
 		}
 		if err == nil && keyed && e.Lease <= 0 {
 			receipt, keyed, err = r.carried(ctx, e)
@@ -119,13 +119,13 @@ func (r *runner) carried(ctx context.Context, e Entry) (receipt *job.Receipt, ke
 	case err != nil || len(ids) < e.Count:
 		return nil, true, err
 	}
-	return &job.Receipt{IDs: ids, State: job.AlreadyAsked}, true, nil
+	return &job.Receipt{IDs: ids, State: job.ReceiptAlreadyAsked}, true, nil
 }
 
 // unkeyed finds out by its runs what became of a request, or says that it cannot
 // be known.
 func (r *runner) unkeyed(ctx context.Context, e Entry) (Entry, job.Receipt, error) {
-	known := job.Receipt{IDs: e.Receipt.IDs, State: job.AlreadyAsked}
+	known := job.Receipt{IDs: e.Receipt.IDs, State: job.ReceiptAlreadyAsked}
 	done, err := r.happened(ctx, e)
 	switch {
 	case err != nil:
@@ -210,7 +210,7 @@ func (r *runner) meanwhile(ctx context.Context, e Entry) (Entry, error) {
 // happened looks in the CI for what an entry intended: by key, then by the
 // number of runs, visible or in flight.
 func (r *runner) happened(ctx context.Context, e Entry) (bool, error) {
-	inflight, err := job.Inflight(ctx, r.ci, e.Push, e.Label)
+	inflight, err := job.Accepted(ctx, r.ci, e.Push, e.Label)
 	if err != nil && !errors.Is(err, errors.ErrUnsupported) {
 		return false, err
 	}
@@ -232,7 +232,7 @@ func (r *runner) happened(ctx context.Context, e Entry) (bool, error) {
 // request asks the CI, and writes down what it says.
 func (r *runner) request(ctx context.Context, s Step, e Entry) (job.Receipt, error) {
 	req := job.Request{Key: s.Key, Label: s.Label, Push: s.Push, Count: s.Count, Why: s.Why}
-	if s.Action != Build { // a build that ran, and whose files are gone, is wanted once more
+	if s.Action != ActionBuild { // a build that ran, and whose files are gone, is wanted once more
 		req.Times = s.Times
 	}
 	held, release := r.hold(ctx, e)
@@ -251,7 +251,7 @@ func (r *runner) request(ctx context.Context, s Step, e Entry) (job.Receipt, err
 		return *there, r.settle(ctx, s.Key, Done, *there)
 	}
 	if done, lookErr := r.happened(ctx, e); lookErr == nil && done {
-		receipt = job.Receipt{State: job.Accepted}
+		receipt = job.Receipt{State: job.ReceiptAccepted}
 		return receipt, r.settle(ctx, s.Key, Done, receipt)
 	}
 	return job.Receipt{}, errors.Join(fmt.Errorf("%w (%w)", e.unclear(), err), r.settle(ctx, s.Key, Unsure, job.Receipt{}))

@@ -25,7 +25,7 @@ type Budgets struct {
 	// has seen asked for within 24 hours, this plan's included. Default 200.
 	LabelDay *int
 	// Queue is how many runs may be waiting where the label's runs would,
-	// before nothing more is asked for; for CIs that are a job.Loader. Default
+	// before nothing more is asked for; for CIs that are a job.QueueMeter. Default
 	// 100, the mark of Mozilla's performance sheriff bot.
 	Queue *int
 }
@@ -79,7 +79,7 @@ func (m *maker) purse(ctx context.Context, groups []group) (*purse, error) {
 	}
 	for _, g := range groups {
 		p.push[g.push.ID] = p.perPush
-		if _, known := p.label[g.label]; known || len(g.steps) == 0 || g.steps[0].Action == Nothing {
+		if _, known := p.label[g.label]; known || len(g.steps) == 0 || g.steps[0].Action == ActionNothing {
 			continue
 		}
 		p.label[g.label] = p.perDay
@@ -104,7 +104,7 @@ func (m *maker) spent(ctx context.Context, p *purse, g group) error {
 		}
 	}
 	most := limit(m.opts.Budgets.Queue, DefaultQueue)
-	load, err := job.LoadOf(ctx, m.ci, g.label)
+	load, err := job.QueueDepthOf(ctx, m.ci, g.label)
 	switch {
 	case errors.Is(err, errors.ErrUnsupported):
 		return nil
@@ -138,7 +138,7 @@ func (m *maker) budget(ctx context.Context, groups []group) error {
 // builds that they need; without any run no build is needed either.
 func (p *purse) pay(g *group) {
 	n := len(g.steps)
-	if n == 0 || g.steps[n-1].Action == Nothing {
+	if n == 0 || g.steps[n-1].Action == ActionNothing {
 		return
 	}
 	last, builds := g.steps[n-1], 0

@@ -27,14 +27,14 @@ func readBuild(ctx context.Context, ci job.Scheduler, l Ledger, p job.Push, labe
 // without success can have left files too, so each is asked for its files
 // where the CI can tell; where it cannot, success means that they are there.
 func buildState(ctx context.Context, ci job.Scheduler, runs []job.Job, asked int) (BuildState, error) {
-	best := Missing
+	best := BuildMissing
 	if asked > 0 {
-		best = UnderWay
+		best = BuildUnderWay
 	}
 	for _, j := range runs {
 		s, err := stateOf(ctx, ci, j)
 		if err != nil {
-			return Missing, err
+			return BuildMissing, err
 		}
 		best = min(best, s)
 	}
@@ -45,21 +45,21 @@ func stateOf(ctx context.Context, ci job.Scheduler, j job.Job) (BuildState, erro
 	s := j.Status()
 	switch {
 	case s.Waiting():
-		return UnderWay, nil
-	case s == job.Cancelled:
-		return Withdrawn, nil
-	case s != job.Success && !s.Failed():
-		return Missing, nil // coalesced, skipped, exception, retry: it did not build
+		return BuildUnderWay, nil
+	case s == job.StatusCancelled:
+		return BuildWithdrawn, nil
+	case s != job.StatusSuccess && !s.Failed():
+		return BuildMissing, nil // coalesced, skipped, exception, retry: it did not build
 	}
 	there, err := job.ArtifactsExist(ctx, ci, j)
 	if err != nil && !errors.Is(err, errors.ErrUnsupported) {
-		return Missing, err
+		return BuildMissing, err
 	}
-	if there || (err != nil && s == job.Success) {
-		return Working, nil
+	if there || (err != nil && s == job.StatusSuccess) {
+		return BuildWorking, nil
 	}
-	if s == job.Success {
-		return Expired, nil
+	if s == job.StatusSuccess {
+		return BuildExpired, nil
 	}
-	return Failed, nil
+	return BuildFailed, nil
 }

@@ -21,7 +21,7 @@ type Choice struct {
 // Choose returns the labels that a choice means on a push, sorted: of the
 // labels given; without any, of those that can run there, or that ran there
 // when the catalog is not known (nil).
-func Choose(labels []string, catalog []job.Entry, jobs []job.Job, c Choice) []string {
+func Choose(labels []string, catalog []job.Runnable, jobs []job.Job, c Choice) []string {
 	runs := map[string][]job.Status{}
 	for _, j := range jobs {
 		runs[j.Name()] = append(runs[j.Name()], j.Status())
@@ -57,7 +57,7 @@ func (c Choice) named(label string) bool {
 // holds tells it by the statuses of the label's runs on the push. A label
 // counts as coalesced only when every run was: that makes asking again harmless.
 func (c Choice) holds(runs []job.Status) bool {
-	isNot := func(s job.Status) bool { return s != job.Coalesced }
+	isNot := func(s job.Status) bool { return s != job.StatusCoalesced }
 	switch {
 	case c.Coalesced && (len(runs) == 0 || slices.ContainsFunc(runs, isNot)):
 		return false

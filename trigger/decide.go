@@ -24,7 +24,7 @@ type Facts struct {
 	UnsureUntil   time.Time
 	// CameToNothing says why no runs came of what was asked for before.
 	CameToNothing []string
-	// Withdrawn says that a person stopped what was to make them.
+	// BuildWithdrawn says that a person stopped what was to make them.
 	Withdrawn bool
 	// Builds are the builds that the label needs.
 	Builds []BuildFacts
@@ -54,19 +54,19 @@ type BuildState int
 
 // The states, best first: with several runs the best counts.
 const (
-	Working   BuildState = iota // there are files
-	UnderWay                    // it is running, or will
-	Expired                     // it succeeded once, and its files are gone
-	Failed                      // it ended without files
-	Withdrawn                   // a person cancelled it
-	Missing                     // it never ran
+	BuildWorking   BuildState = iota // there are files
+	BuildUnderWay                    // it is running, or will
+	BuildExpired                     // it succeeded once, and its files are gone
+	BuildFailed                      // it ended without files
+	BuildWithdrawn                   // a person cancelled it
+	BuildMissing                     // it never ran
 )
 
 var buildWords = []string{"working", "under way", "expired", "failed", "withdrawn", "missing"}
 
 // String is the state in words.
 func (s BuildState) String() string {
-	if s < Working || s > Missing {
+	if s < BuildWorking || s > BuildMissing {
 		return fmt.Sprintf("state(%d)", int(s))
 	}
 	return buildWords[s]
@@ -91,17 +91,17 @@ func Decide(f Facts, times, exceptions int) ([]Step, *LeftOut) {
 		return out("untestable: %s", f.Barred)
 	case need <= 0:
 		return []Step{{
-			Label: f.Label, Push: f.Push, Action: Nothing, Times: times, Seen: f.seen(),
+			Label: f.Label, Push: f.Push, Action: ActionNothing, Times: times, Seen: f.seen(),
 			Why: fmt.Sprintf("has %d of %d: %s", have, times, f.have()) + f.moved(),
 		}}, nil
-	case f.Runs.By[job.Cancelled] > 0:
+	case f.Runs.By[job.StatusCancelled] > 0:
 		return out("a person cancelled it here, so it is left alone")
 	case f.Withdrawn:
 		return out("%s, so it is left alone", strings.Join(f.CameToNothing, "; "))
 	case f.Offspring:
 		return out("runs were asked for here before, and no person asks for more")
-	case exceptions >= 0 && f.Runs.By[job.Exception] > exceptions:
-		return out("infrastructure ended %d runs here, more than %d", f.Runs.By[job.Exception], exceptions)
+	case exceptions >= 0 && f.Runs.By[job.StatusException] > exceptions:
+		return out("infrastructure ended %d runs here, more than %d", f.Runs.By[job.StatusException], exceptions)
 	}
 	return f.act(times, need, out)
 }
@@ -133,34 +133,34 @@ func (f Facts) act(times, need int, out func(string, ...any) ([]Step, *LeftOut))
 	for _, b := range f.Builds {
 		needed = append(needed, b.Label)
 		switch b.State {
-		case Working:
-		case UnderWay:
+		case BuildWorking:
+		case BuildUnderWay:
 			if f.MakesBuilds && !b.Again {
 				continue
 			}
 			waits = append(waits, b.Label+", under way")
-		case Failed:
+		case BuildFailed:
 			return out("its build %s failed here", b.Label)
-		case Withdrawn:
+		case BuildWithdrawn:
 			return out("a person cancelled its build %s here", b.Label)
-		case Expired, Missing:
+		case BuildExpired, BuildMissing:
 			if f.ExistingOnly {
 				return out("its build %s is %s, and only builds that exist are used", b.Label, b.State)
 			}
 			why := f.Label + " needs it, and it never ran here"
 			switch {
-			case b.State == Expired:
+			case b.State == BuildExpired:
 				why = f.Label + " needs it, and its files are gone"
 			case b.Seen > 0:
 				why = f.Label + " needs it, and no run of it built anything"
 			}
 			step := Step{
 				Key: key(f.Push, b.Label, b.Seen, 1), Label: b.Label, Push: f.Push,
-				Action: Build, Count: 1, Times: 1, Seen: b.Seen, Why: why,
+				Action: ActionBuild, Count: 1, Times: 1, Seen: b.Seen, Why: why,
 			}
 			// The CI makes what is not there. A run that built nothing is there:
 			// the CI would wait for it.
-			if f.MakesBuilds && b.State == Missing && b.Seen == 0 {
+			if f.MakesBuilds && b.State == BuildMissing && b.Seen == 0 {
 				step.With = f.Label
 				step.Why += "; the CI makes it with the test"
 				steps = append(steps, step)
@@ -171,7 +171,7 @@ func (f Facts) act(times, need int, out func(string, ...any) ([]Step, *LeftOut))
 		}
 	}
 	s := Step{
-		Key: key(f.Push, f.Label, f.seen(), need), Label: f.Label, Push: f.Push, Action: Trigger,
+		Key: key(f.Push, f.Label, f.seen(), need), Label: f.Label, Push: f.Push, Action: ActionTrigger,
 		Count: need, Times: times, Seen: f.seen(), Why: f.why(times, need),
 	}
 	s.Why += f.moved()
@@ -179,7 +179,7 @@ func (f Facts) act(times, need int, out func(string, ...any) ([]Step, *LeftOut))
 		s.Why += "; " + strings.Join(f.CameToNothing, "; ")
 	}
 	if len(waits) > 0 {
-		s.Action, s.Builds = Wait, needed
+		s.Action, s.Builds = ActionWait, needed
 		s.Why += "; waiting for " + strings.Join(waits, ", ")
 	}
 	return append(steps, s), nil

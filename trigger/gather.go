@@ -81,7 +81,7 @@ func (m *maker) gather(ctx context.Context, p job.Push, labels []string, log *sl
 
 // catalog is what a push offers of the labels, or all of it where the plan
 // chooses among that.
-func (m *maker) catalog(ctx context.Context, p job.Push, labels []string) ([]job.Entry, error) {
+func (m *maker) catalog(ctx context.Context, p job.Push, labels []string) ([]job.Runnable, error) {
 	if m.opts.Choose != nil || len(m.opts.Manifests) > 0 {
 		labels = nil
 	}
@@ -90,7 +90,7 @@ func (m *maker) catalog(ctx context.Context, p job.Push, labels []string) ([]job
 
 // choose takes the labels of a push by the caller's choice. Where a judge says
 // what failed, a label whose job failed for another reason is not meant.
-func (m *maker) choose(ctx context.Context, labels []string, entries []job.Entry, all []job.Job) ([]string, error) {
+func (m *maker) choose(ctx context.Context, labels []string, entries []job.Runnable, all []job.Job) ([]string, error) {
 	chosen := Choose(labels, entries, all, *m.opts.Choose)
 	if m.opts.Judge == nil || !m.opts.Choose.Failed {
 		return chosen, nil
@@ -110,7 +110,7 @@ func (m *maker) choose(ctx context.Context, labels []string, entries []job.Entry
 
 // move takes the chunk that runs the wanted manifests on this push. It returns
 // false where none does.
-func (m *maker) move(f *Facts, entries []job.Entry) bool {
+func (m *maker) move(f *Facts, entries []job.Runnable) bool {
 	chunks, known := analysis.Counterparts(entries, f.Label, m.opts.Manifests)
 	switch {
 	case !known:
@@ -184,7 +184,7 @@ func Offspring(ctx context.Context, ci job.Scheduler, l Ledger, p job.Push, runs
 		}
 	}
 	for _, j := range runs {
-		asked, err := job.Offspring(ctx, ci, j)
+		asked, err := job.WasAdded(ctx, ci, j)
 		if errors.Is(err, errors.ErrUnsupported) {
 			return false, nil
 		}
@@ -198,7 +198,7 @@ func Offspring(ctx context.Context, ci job.Scheduler, l Ledger, p job.Push, runs
 // asked is what was asked for of the label on the push and is not visible: as
 // the CI says where it can, and as the ledger remembers.
 func asked(ctx context.Context, ci job.Scheduler, l Ledger, p job.Push, label string, visible int) (onTheWay, error) {
-	inflight, err := job.Inflight(ctx, ci, p, label)
+	inflight, err := job.Accepted(ctx, ci, p, label)
 	if err != nil && !errors.Is(err, errors.ErrUnsupported) {
 		return onTheWay{}, err
 	}
@@ -239,7 +239,7 @@ type onTheWay struct {
 }
 
 // StillComing leaves out the requests of which no more runs come, as the CI knows
-// of them (job.Outcomer), and says why, and whether a person stopped what was to
+// of them (job.OutcomeFinder), and says why, and whether a person stopped what was to
 // make them. It asks only about those that would count: the CI took them, and
 // their runs are not among the visible ones.
 func StillComing(ctx context.Context, ci job.Scheduler, entries []Entry, visible int) (left []Entry, why []string, withdrawn bool) {

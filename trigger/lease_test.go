@@ -59,7 +59,7 @@ func (f *forge) Trigger(ctx context.Context, r job.Request) (job.Receipt, error)
 		return job.Receipt{}, &job.Error{Op: "forge", Err: job.ErrUnavailable}
 	}
 	ids, err := f.Carried(ctx, r)
-	return job.Receipt{IDs: ids, State: job.Created}, err
+	return job.Receipt{IDs: ids, State: job.ReceiptCreated}, err
 }
 
 // onePlan is a plan of one step, for two runs on push 2, and its key.
@@ -138,7 +138,7 @@ func TestFoundAfterACrash(t *testing.T) {
 			t.Fatalf("after %s: %v, %q", time.Since(began), err, ci.runs)
 		}
 		s := done.Steps[0]
-		if d := cmp.Diff(&job.Receipt{IDs: []string{"i", "iii"}, State: job.AlreadyAsked}, s.Receipt); d != "" || !strings.HasSuffix(s.Why, "asked for before, found as i, iii") {
+		if d := cmp.Diff(&job.Receipt{IDs: []string{"i", "iii"}, State: job.ReceiptAlreadyAsked}, s.Receipt); d != "" || !strings.HasSuffix(s.Why, "asked for before, found as i, iii") {
 			t.Errorf("%s (-want +got):\n%s", s.Why, d)
 		}
 		entries, err := ledger.Entries(t.Context(), trigger.Query{Key: key})

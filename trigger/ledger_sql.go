@@ -259,7 +259,7 @@ func scan(rows *sql.Rows) (Entry, error) {
 		return e, err
 	}
 	e.Lease = max(0, time.Duration(left)*time.Microsecond)
-	e.Asked, e.State, e.Receipt.State = time.UnixMicro(asked).UTC(), EntryState(state), job.State(receipt)
+	e.Asked, e.State, e.Receipt.State = time.UnixMicro(asked).UTC(), EntryState(state), job.ReceiptState(receipt)
 	if err := json.Unmarshal([]byte(ids), &e.Receipt.IDs); err != nil {
 		return e, fmt.Errorf("%w: entry %s has the ids %q", job.ErrMalformed, e.Key, ids)
 	}

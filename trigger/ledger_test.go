@@ -70,7 +70,7 @@ func checkLedger(t *testing.T, open func() trigger.Ledger) {
 			t.Errorf("after %s: %t, %v, %+v; expected that it may be asked again", state, fresh, err, e)
 		}
 	}
-	receipt := job.Receipt{IDs: []string{"x", "y"}, State: job.Created, By: "action/0", Link: "https://ci.example/action", Note: "by another way"}
+	receipt := job.Receipt{IDs: []string{"x", "y"}, State: job.ReceiptCreated, By: "action/0", Link: "https://ci.example/action", Note: "by another way"}
 	if err := l.Settle(ctx, "a", trigger.Done, receipt); err != nil {
 		t.Fatal(err)
 	}

@@ -159,11 +159,11 @@ func (p *Plan) add(g group, why func(job.Push) string, asked map[asking]bool) {
 		because = why(g.push) + "; "
 	}
 	for _, s := range g.steps {
-		if s.Action == Build && asked[s.asking()] {
+		if s.Action == ActionBuild && asked[s.asking()] {
 			continue
 		}
-		asked[s.asking()] = s.Action != Nothing
-		if s.Action != Build {
+		asked[s.asking()] = s.Action != ActionNothing
+		if s.Action != ActionBuild {
 			s.Why = because + s.Why
 		}
 		p.Steps = append(p.Steps, s)

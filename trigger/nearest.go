@@ -29,7 +29,7 @@ func (e *UnknownLabelError) Unwrap() error { return job.ErrNotFound }
 // Lookup finds a label in a catalog. One that is not there gives an
 // *UnknownLabelError, with the labels that are nearest to it by the letters
 // that one would have to change.
-func Lookup(catalog []job.Entry, label string) (job.Entry, error) {
+func Lookup(catalog []job.Runnable, label string) (job.Runnable, error) {
 	names := make([]string, len(catalog))
 	for i, e := range catalog {
 		if e.Label == label {
@@ -37,18 +37,18 @@ func Lookup(catalog []job.Entry, label string) (job.Entry, error) {
 		}
 		names[i] = e.Label
 	}
-	return job.Entry{}, &UnknownLabelError{label, Nearest(names, label, 3)}
+	return job.Runnable{}, &UnknownLabelError{label, Nearest(names, label, 3)}
 }
 
 // LookupRan finds a label among those of jobs that ran, where there is no
 // catalog. One that is not there gives an *UnknownLabelError.
 func LookupRan(jobs []job.Job, label string) error {
 	seen := map[string]bool{}
-	var ran []job.Entry
+	var ran []job.Runnable
 	for _, j := range jobs {
 		if !seen[j.Name()] {
 			seen[j.Name()] = true
-			ran = append(ran, job.Entry{Label: j.Name()})
+			ran = append(ran, job.Runnable{Label: j.Name()})
 		}
 	}
 	_, err := Lookup(ran, label)

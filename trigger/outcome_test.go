@@ -32,7 +32,7 @@ func (m *maker) Trigger(_ context.Context, q job.Request) (job.Receipt, error) {
 	if m.running {
 		m.outcomes[by] = job.Outcome{IDs: []string{"early"}}
 	}
-	return job.Receipt{State: job.Accepted, By: by, Link: "https://ci.example/" + by}, nil
+	return job.Receipt{State: job.ReceiptAccepted, By: by, Link: "https://ci.example/" + by}, nil
 }
 
 func (m *maker) Outcome(_ context.Context, _ job.Push, _ string, r job.Receipt) (job.Outcome, error) {
@@ -163,7 +163,7 @@ func TestCancelWhatWasMade(t *testing.T) {
 // makesBuilds is a CI whose requests make the builds that are missing.
 type makesBuilds struct{ *jobtest.CI }
 
-func (m makesBuilds) Catalog(ctx context.Context, p job.Push, labels ...string) ([]job.Entry, error) {
+func (m makesBuilds) Catalog(ctx context.Context, p job.Push, labels ...string) ([]job.Runnable, error) {
 	all, err := m.CI.Catalog(ctx, p, labels...)
 	for i := range all {
 		all[i].MakesUpstreams = true
@@ -191,7 +191,7 @@ push    test other build
 	}
 	var with []string
 	for _, s := range plan.Steps {
-		if s.Action == trigger.Build {
+		if s.Action == trigger.ActionBuild {
 			with = append(with, fmt.Sprint(s.Push.ID, " ", s.With))
 		}
 	}

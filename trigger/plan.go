@@ -31,10 +31,10 @@ type Action string
 
 // The actions.
 const (
-	Trigger Action = "trigger" // ask for Count runs
-	Build   Action = "build"   // ask for a build that another step waits for
-	Wait    Action = "wait"    // wait for builds, then ask for Count runs
-	Nothing Action = "nothing" // the push has what is wanted
+	ActionTrigger Action = "trigger" // ask for Count runs
+	ActionBuild   Action = "build"   // ask for a build that another step waits for
+	ActionWait    Action = "wait"    // wait for builds, then ask for Count runs
+	ActionNothing Action = "nothing" // the push has what is wanted
 )
 
 // Plan is what to ask a CI for, with the reason of each step: a value, made by
@@ -114,11 +114,11 @@ type stepJSON struct {
 }
 
 type receiptJSON struct {
-	IDs   []string  `json:"ids"`
-	State job.State `json:"state"`
-	By    string    `json:"by,omitempty"`
-	Link  string    `json:"link,omitempty"`
-	Note  string    `json:"note,omitempty"`
+	IDs   []string         `json:"ids"`
+	State job.ReceiptState `json:"state"`
+	By    string           `json:"by,omitempty"`
+	Link  string           `json:"link,omitempty"`
+	Note  string           `json:"note,omitempty"`
 }
 
 type leftJSON struct {
@@ -214,13 +214,13 @@ func (s Step) check() error {
 	switch {
 	case s.Label == "" || s.Push.Repo == "":
 		return fmt.Errorf("%w: a step needs a label and a push with its repository", job.ErrInvalid)
-	case s.Action == Nothing && s.Count == 0:
+	case s.Action == ActionNothing && s.Count == 0:
 		return nil
-	case s.Action != Trigger && s.Action != Build && s.Action != Wait:
+	case s.Action != ActionTrigger && s.Action != ActionBuild && s.Action != ActionWait:
 		return fmt.Errorf("%w: action %q with count %d: expected trigger, build or wait, or nothing with 0", job.ErrInvalid, s.Action, s.Count)
 	case s.Count < 1:
 		return fmt.Errorf("%w: %s of %s: count %d, expected 1 or more", job.ErrInvalid, s.Action, s.Label, s.Count)
-	case s.With != "" && s.Action != Build:
+	case s.With != "" && s.Action != ActionBuild:
 		return fmt.Errorf("%w: %s of %s: only a build is made with another label", job.ErrInvalid, s.Action, s.Label)
 	case s.Seen < 0 || s.Times < 0:
 		return fmt.Errorf("%w: %s of %s: seen %d and times %d, expected 0 or more", job.ErrInvalid, s.Action, s.Label, s.Seen, s.Times)

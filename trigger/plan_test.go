@@ -47,7 +47,7 @@ total 11
 `, trace(plan))
 }
 
-// Build first: working > under way > expired > failed > missing, one build for
+// ActionBuild first: working > under way > expired > failed > missing, one build for
 // each push.
 func TestBuildFirst(t *testing.T) {
 	_, _, plan := setup(t, `
@@ -94,7 +94,7 @@ func TestOneBuildForEachPush(t *testing.T) {
 	}
 	builds := 0
 	for _, s := range plan.Steps {
-		if s.Action == trigger.Build {
+		if s.Action == trigger.ActionBuild {
 			builds++
 		}
 	}

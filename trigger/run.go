@@ -129,7 +129,7 @@ func (r *runner) made(steps []Step) {
 
 // comesWith reports whether the request of another step makes this build.
 func (s Step) comesWith(o Step) bool {
-	return o.Label == s.With && o.Action != Nothing && o.Push.Repo == s.Push.Repo && o.Push.ID == s.Push.ID && o.Push.Revision == s.Push.Revision
+	return o.Label == s.With && o.Action != ActionNothing && o.Push.Repo == s.Push.Repo && o.Push.ID == s.Push.ID && o.Push.Revision == s.Push.Revision
 }
 
 // ledgerError is an error of the ledger: it ends the run.
@@ -143,13 +143,13 @@ func (r *runner) run(ctx context.Context, steps []Step) error {
 	for i := range steps {
 		s := &steps[i]
 		switch s.Action {
-		case Nothing:
+		case ActionNothing:
 			continue
-		case Build:
+		case ActionBuild:
 			if s.With != "" {
 				continue // it comes with what needs it
 			}
-		case Wait:
+		case ActionWait:
 			done, err := r.done(ctx, s)
 			if err != nil {
 				return err
@@ -176,7 +176,7 @@ func (r *runner) done(ctx context.Context, s *Step) (bool, error) {
 	if len(known) == 0 || known[0].State != Done {
 		return false, nil
 	}
-	s.Receipt = &job.Receipt{IDs: known[0].Receipt.IDs, State: job.AlreadyAsked}
+	s.Receipt = &job.Receipt{IDs: known[0].Receipt.IDs, State: job.ReceiptAlreadyAsked}
 	r.step(*s)
 	return true, nil
 }

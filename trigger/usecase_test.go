@@ -18,7 +18,7 @@ func show(history string, labels []string, opts *trigger.Options) {
 		return
 	}
 	for _, s := range plan.Steps {
-		if s.Action != trigger.Nothing {
+		if s.Action != trigger.ActionNothing {
 			fmt.Println(s.Push.ID, s.Action, s.Count, s.Label)
 		}
 	}
@@ -102,7 +102,7 @@ push    linux64/opt/xpcshell-1  linux64/opt/reftest-1  linux64/opt/build
 	if err != nil {
 		panic(err)
 	}
-	var catalog []job.Entry // nil: of what ran
+	var catalog []job.Runnable // nil: of what ran
 	fmt.Println(trigger.Choose(nil, catalog, jobs, trigger.Choice{Failed: true, Excludes: []string{"build"}}))
 	// Output:
 	// [linux64/opt/xpcshell-1]

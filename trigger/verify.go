@@ -16,9 +16,9 @@ import (
 // mismatch, joined, and asks for nothing.
 func Verify(ctx context.Context, repo job.Repository, ci job.Scheduler, plan Plan) error {
 	var errs []error
-	catalogs := map[string][]job.Entry{}
+	catalogs := map[string][]job.Runnable{}
 	for i, s := range plan.Steps {
-		if s.Action == Nothing {
+		if s.Action == ActionNothing {
 			continue
 		}
 		err := s.check()
@@ -36,7 +36,7 @@ func Verify(ctx context.Context, repo job.Repository, ci job.Scheduler, plan Pla
 }
 
 // verify checks one step; catalogs of pushes that were read are kept in known.
-func verify(ctx context.Context, repo job.Repository, ci job.Scheduler, s Step, known map[string][]job.Entry) error {
+func verify(ctx context.Context, repo job.Repository, ci job.Scheduler, s Step, known map[string][]job.Runnable) error {
 	if s.Push.Repo != repo.Name() {
 		return fmt.Errorf("%w: push %s is not of %s", job.ErrInvalid, s.Push, repo.Name())
 	}
@@ -93,7 +93,7 @@ func near(ctx context.Context, ci job.Scheduler, p job.Push, unknown error) erro
 func Cancel(ctx context.Context, ci job.Scheduler, l Ledger, plan Plan) (ids []string, left []LeftOut, err error) {
 	var errs []error
 	for _, s := range plan.Steps {
-		if s.Action == Nothing || s.With != "" {
+		if s.Action == ActionNothing || s.With != "" {
 			continue
 		}
 		out := func(why string) {

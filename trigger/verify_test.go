@@ -42,7 +42,7 @@ func TestVerify(t *testing.T) {
 		}
 		edited := trigger.Plan{Steps: append([]trigger.Step(nil), plan.Steps...)}
 		for i := range edited.Steps {
-			if c.edit != nil && edited.Steps[i].Action == trigger.Build {
+			if c.edit != nil && edited.Steps[i].Action == trigger.ActionBuild {
 				c.edit(&edited.Steps[i])
 			}
 		}
@@ -63,7 +63,7 @@ func TestCancel(t *testing.T) {
 		t.Errorf("cancelled %q, left %+v, %v", ids, left, err)
 	}
 	jobs, err := ci.Jobs(t.Context(), pushes[1], "test")
-	if err != nil || len(jobs) != 1 || jobs[0].Status() != job.Cancelled {
+	if err != nil || len(jobs) != 1 || jobs[0].Status() != job.StatusCancelled {
 		t.Errorf("%v, %v", jobs, err)
 	}
 	if ids, _, err := trigger.Cancel(t.Context(), ci, l, plan); err != nil || len(ids) > 0 {

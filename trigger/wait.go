@@ -85,11 +85,11 @@ func (r *runner) look(ctx context.Context, steps []*Step) ([]*Step, error) {
 		case err != nil: // looked at again with the next event
 			r.log.Warn("build could not be read", "push", s.Push.ID, "err", err)
 			left = append(left, s)
-		case state == Working:
+		case state == BuildWorking:
 			if err := r.release(ctx, s); err != nil {
 				return nil, err
 			}
-		case state == UnderWay:
+		case state == BuildUnderWay:
 			left = append(left, s)
 		default:
 			s.Err = job.Wrap("trigger.wait", s.Label, fmt.Errorf("%w: the build is %s", job.ErrNoBuild, state))
@@ -104,13 +104,13 @@ func (r *runner) look(ctx context.Context, steps []*Step) ([]*Step, error) {
 func (r *runner) builds(ctx context.Context, s *Step) (BuildState, error) {
 	jobs, err := r.ci.Jobs(ctx, s.Push, s.Builds...)
 	if err != nil {
-		return Missing, err
+		return BuildMissing, err
 	}
-	worst := Working
+	worst := BuildWorking
 	for _, b := range s.Builds {
 		facts, err := readBuild(ctx, r.ci, r.opts.Ledger, s.Push, b, jobs)
 		if err != nil {
-			return Missing, err
+			return BuildMissing, err
 		}
 		worst = max(worst, facts.State)
 	}
@@ -139,7 +139,7 @@ func (r *runner) release(ctx context.Context, s *Step) error {
 		missing = min(missing, s.Times-runs.Counted-out.runs)
 	}
 	if missing < 1 {
-		s.Receipt = &job.Receipt{State: job.AlreadyAsked}
+		s.Receipt = &job.Receipt{State: job.ReceiptAlreadyAsked}
 		r.step(*s)
 		return nil
 	}

@@ -60,7 +60,7 @@ type Options struct {
 	// Before and Nothing are the probabilities that it was broken before the
 	// range, and that nothing broke it. Defaults 0.02 and 0.1; 0.4 suits a CI
 	// whose alarms are mostly flakes. Negative is 0.
-	Before, Nothing float64
+	PriorOlder, PriorNothing float64
 	// MinEffect and MinOdds are the least difference and the least odds ratio
 	// between the rates after and before a culprit. Defaults 0.04 and 1.6; 0.1
 	// and 2.5 suit a CI, where less is not worth a search.
@@ -142,12 +142,12 @@ func New(n int, opts *Options) (*Search, error) {
 func (s *Search) defaults() error {
 	o := &s.o
 	orDefault(&o.Confidence, 0.95)
-	orDefault(&o.Before, 0.02)
-	orDefault(&o.Nothing, 0.1)
+	orDefault(&o.PriorOlder, 0.02)
+	orDefault(&o.PriorNothing, 0.1)
 	orDefault(&o.MinEffect, 0.04)
 	orDefault(&o.MinOdds, 1.6)
 	orDefault(&o.LeastTrust, 0.5)
-	o.Before, o.Nothing = math.Max(0, o.Before), math.Max(0, o.Nothing)
+	o.PriorOlder, o.PriorNothing = math.Max(0, o.PriorOlder), math.Max(0, o.PriorNothing)
 	if o.MaxInfra <= 0 {
 		o.MaxInfra = 10
 	}
@@ -159,8 +159,8 @@ func (s *Search) defaults() error {
 		return invalid("%d pushes", s.n+1)
 	case !(o.Confidence >= 0.5 && o.Confidence < 1):
 		return invalid("confidence %v, expected 0.5 to less than 1", o.Confidence)
-	case !(o.Before+o.Nothing < 1):
-		return invalid("before %v and nothing %v leave nothing for a culprit", o.Before, o.Nothing)
+	case !(o.PriorOlder+o.PriorNothing < 1):
+		return invalid("before %v and nothing %v leave nothing for a culprit", o.PriorOlder, o.PriorNothing)
 	case !(o.MinEffect > 0 && o.MinEffect < 1) || !(o.MinOdds >= 1):
 		return invalid("least effect %v and odds ratio %v, expected 0 to 1 and 1 or more", o.MinEffect, o.MinOdds)
 	case o.Older.Failed < 0 || o.Older.Passed < 0 || o.Newer.Failed < 0 || o.Newer.Passed < 0:
@@ -219,16 +219,16 @@ func (s *Search) compress() {
 		}
 	}
 	s.prior = make([]float64, len(s.index)+1)
-	rest := 1 - s.o.Before - s.o.Nothing
+	rest := 1 - s.o.PriorOlder - s.o.PriorNothing
 	for i, w := range weight {
 		if sum > 0 {
 			s.prior[i] = float64(w/sum) * rest
 		}
 	}
 	if len(s.index) > 0 {
-		s.prior[0] += s.o.Before // the class of the oldest testable push: older than anything that can be told
+		s.prior[0] += s.o.PriorOlder // the class of the oldest testable push: older than anything that can be told
 	}
-	s.prior[len(s.index)] = s.o.Nothing
+	s.prior[len(s.index)] = s.o.PriorNothing
 }
 
 // Observe tells of a run that ended on a push. chosen says that this search

@@ -33,9 +33,9 @@ type story struct {
 }
 
 // oracle draws how runs end, each push from a stream of its own.
-func (y story) oracle(seed uint64) func(int) culprit.Result {
+func (y story) oracle(seed uint64) func(int) culprit.RunEnd {
 	streams := map[int]*rand.Rand{}
-	return func(x int) culprit.Result {
+	return func(x int) culprit.RunEnd {
 		if streams[x] == nil {
 			streams[x] = rand.New(rand.NewPCG(seed, uint64(x)))
 		}
@@ -45,11 +45,11 @@ func (y story) oracle(seed uint64) func(int) culprit.Result {
 		}
 		switch u := streams[x].Float64(); {
 		case streams[x].Float64() < y.infra:
-			return culprit.Exception
+			return culprit.RunInfra
 		case u < r:
-			return culprit.Failed
+			return culprit.RunFailed
 		}
-		return culprit.Passed
+		return culprit.RunPassed
 	}
 }
 
@@ -74,7 +74,7 @@ func (y story) trace(t *testing.T) string {
 	t.Helper()
 	var b strings.Builder
 	run := y.oracle(1)
-	last, err := culprit.Rehearse(y.search(t), max(1, y.k), func(x int) culprit.Result {
+	last, err := culprit.Rehearse(y.search(t), max(1, y.k), func(x int) culprit.RunEnd {
 		r := run(x)
 		fmt.Fprintf(&b, "    %d %s\n", x, []string{"passed", "failed", "infra"}[r])
 		return r
@@ -101,8 +101,8 @@ var stories = []story{
 	{name: "permanent", n: 20, culprit: 13, rates: culprit.Rates{After: 1}, opts: culprit.Options{Older: culprit.Counts{Passed: 50}}},
 	{name: "permanent-only", n: 20, culprit: 13, rates: culprit.Rates{After: 1}, opts: culprit.Options{Permanent: true}},
 	{name: "intermittent", n: 16, culprit: 11, rates: culprit.Rates{After: 0.5, Before: 0.01}, opts: culprit.Options{Older: culprit.Counts{Failed: 1, Passed: 99}, Newer: culprit.Counts{Failed: 4, Passed: 5}}},
-	{name: "flake", n: 12, culprit: 13, rates: culprit.Rates{Before: 0.2}, opts: culprit.Options{Older: culprit.Counts{Failed: 20, Passed: 80}, Nothing: 0.4}},
-	{name: "older", n: 8, culprit: 0, rates: culprit.Rates{After: 1}, opts: culprit.Options{Before: 0.2}},
+	{name: "flake", n: 12, culprit: 13, rates: culprit.Rates{Before: 0.2}, opts: culprit.Options{Older: culprit.Counts{Failed: 20, Passed: 80}, PriorNothing: 0.4}},
+	{name: "older", n: 8, culprit: 0, rates: culprit.Rates{After: 1}, opts: culprit.Options{PriorOlder: 0.2}},
 	{name: "four-at-a-time", n: 40, culprit: 9, rates: culprit.Rates{After: 0.8}, k: 4, opts: culprit.Options{Older: culprit.Counts{Passed: 100}, Newer: culprit.Counts{Failed: 8, Passed: 2}}},
 	{name: "infra", n: 10, culprit: 4, rates: culprit.Rates{After: 1}, infra: 0.3, opts: culprit.Options{Older: culprit.Counts{Passed: 30}}},
 	{name: "all-infra", n: 4, culprit: 2, rates: culprit.Rates{After: 1}, infra: 1, opts: culprit.Options{MaxInfra: 2}},
@@ -178,7 +178,7 @@ func count(b bool) int {
 // way, on the search's own grid of two rates that are known.
 func TestPosteriorByHand(t *testing.T) {
 	const p, q = 0.7, 0.1
-	s, err := culprit.New(4, &culprit.Options{Known: &culprit.Rates{After: p, Before: q}, Before: 0.1, Nothing: -1, Weights: []float64{0, 1, 2, 3, 4}})
+	s, err := culprit.New(4, &culprit.Options{Known: &culprit.Rates{After: p, Before: q}, PriorOlder: 0.1, PriorNothing: -1, Weights: []float64{0, 1, 2, 3, 4}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -226,7 +226,7 @@ func TestHalves(t *testing.T) {
 		worst := 0
 		for _, h := range []int{1, n / 3, n / 2, n} {
 			h = max(1, h)
-			s, err := culprit.New(n, &culprit.Options{Known: &culprit.Rates{After: 1}, Before: -1, Nothing: -1})
+			s, err := culprit.New(n, &culprit.Options{Known: &culprit.Rates{After: 1}, PriorOlder: -1, PriorNothing: -1})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -252,7 +252,7 @@ func TestBadInput(t *testing.T) {
 		"confidence":       {4, culprit.Options{Confidence: 1}},
 		"confidence NaN":   {4, culprit.Options{Confidence: math.NaN()}},
 		"low confidence":   {4, culprit.Options{Confidence: 0.2}},
-		"masses":           {4, culprit.Options{Before: 0.5, Nothing: 0.5}},
+		"masses":           {4, culprit.Options{PriorOlder: 0.5, PriorNothing: 0.5}},
 		"weights":          {4, culprit.Options{Weights: []float64{1}}},
 		"negative weights": {1, culprit.Options{Weights: []float64{1, -1}}},
 		"counts":           {4, culprit.Options{Older: culprit.Counts{Failed: -1}}},
@@ -275,9 +275,9 @@ func TestBadInput(t *testing.T) {
 		"one push":                  {0, culprit.Options{}, ""},
 		"all untestable":            {2, culprit.Options{Untestable: []bool{true, true, true}}, ""},
 		"one testable":              {2, culprit.Options{Untestable: []bool{true, true, false}}, ""},
-		"green after always red":    {2, culprit.Options{Permanent: true, Nothing: -1, Older: culprit.Counts{Failed: 3}, Before: -1}, "0f 1f 2p 0f 1p 2p"},
-		"every weight is nothing":   {2, culprit.Options{Weights: []float64{0, 0, 0}, Before: -1, Nothing: -1}, ""},
-		"contradicts what is known": {2, culprit.Options{Known: &culprit.Rates{After: 1}, Before: -1, Nothing: -1}, "0f 2p"},
+		"green after always red":    {2, culprit.Options{Permanent: true, PriorNothing: -1, Older: culprit.Counts{Failed: 3}, PriorOlder: -1}, "0f 1f 2p 0f 1p 2p"},
+		"every weight is nothing":   {2, culprit.Options{Weights: []float64{0, 0, 0}, PriorOlder: -1, PriorNothing: -1}, ""},
+		"contradicts what is known": {2, culprit.Options{Known: &culprit.Rates{After: 1}, PriorOlder: -1, PriorNothing: -1}, "0f 2p"},
 	} {
 		s, err := culprit.New(c.n, &c.o)
 		if err != nil {
@@ -316,7 +316,7 @@ func TestRunning(t *testing.T) {
 		t.Errorf("%v runs, and %v is asked for", first, second)
 	}
 	// A confirmation that is under way is waited for.
-	s, err := culprit.New(2, &culprit.Options{Known: &culprit.Rates{After: 1}, Before: -1, Nothing: -1})
+	s, err := culprit.New(2, &culprit.Options{Known: &culprit.Rates{After: 1}, PriorOlder: -1, PriorNothing: -1})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,11 +12,11 @@ func ExampleRehearse() {
 	if err != nil {
 		panic(err)
 	}
-	run := func(push int) culprit.Result {
+	run := func(push int) culprit.RunEnd {
 		if push >= 13 {
-			return culprit.Failed
+			return culprit.RunFailed
 		}
-		return culprit.Passed
+		return culprit.RunPassed
 	}
 	last, err := culprit.Rehearse(search, 1, run, func(d culprit.Decision) {
 		if !d.Done {

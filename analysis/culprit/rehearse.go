@@ -1,19 +1,19 @@
 package culprit
 
-// Result is how a run ended.
-type Result int
+// RunEnd is how a run ended.
+type RunEnd int
 
 // The results.
 const (
-	Passed Result = iota
-	Failed
-	Exception // infrastructure ended it: it says nothing
+	RunPassed RunEnd = iota
+	RunFailed
+	RunInfra // infrastructure ended it: it says nothing
 )
 
 // Rehearse plays a search to its end: run is called for each run that it asks
 // for, in order, up to k in a round. It returns the last decision. each, if not
 // nil, sees every decision.
-func Rehearse(s *Search, k int, run func(push int) Result, each func(Decision)) (Decision, error) {
+func Rehearse(s *Search, k int, run func(push int) RunEnd, each func(Decision)) (Decision, error) {
 	for {
 		d := s.Decide(k)
 		if each != nil {
@@ -25,9 +25,9 @@ func Rehearse(s *Search, k int, run func(push int) Result, each func(Decision)) 
 		for _, push := range d.Next {
 			var err error
 			switch run(push) {
-			case Exception:
+			case RunInfra:
 				err = s.ObserveInfra(push)
-			case Failed:
+			case RunFailed:
 				err = s.Observe(push, true, true)
 			default:
 				err = s.Observe(push, false, true)

@@ -84,7 +84,7 @@ func TestNothingKnown(t *testing.T) {
 		"[taskcluster 2026-01-01T00:00:00.000Z] Task ID: x\n[task 2026-01-01T00:00:00.000Z] broken\n[taskcluster 2026-01-01T00:00:00.000Z] Unsuccessful task run with exit code: 1\n": "no line of a known format in 3 lines",
 	} {
 		r := readAs(t, []byte(text), "")
-		if len(r.Formats) > 0 || !r.Partial || r.Reason != want || r.Verdict("a", "") != joblog.Unknown {
+		if len(r.Formats) > 0 || !r.Partial || r.Reason != want || r.Verdict("a", "") != joblog.TestUnknown {
 			t.Errorf("%.60q: %v, partial %t: %s", text, r.Formats, r.Partial, r.Reason)
 		}
 	}
@@ -104,7 +104,7 @@ func TestNothingKnown(t *testing.T) {
 	// Both stand far behind the beginning, on lines that are found for another reason.
 	far := strings.Repeat("12:34:56     INFO - TEST-INFO | a | fine\n", 20_000)
 	r = readAs(t, []byte(far+"12:34:56    ERROR - FAILED tests/a.py::test_x - boom\n12:34:56    ERROR - ===== 1 failed in 0.12s =====\n"+far), "")
-	if r.Verdict("tests/a.py::test_x", "") != joblog.Failed || len(r.Failures) != 1 || r.Failures[0].Line != 20_001 {
+	if r.Verdict("tests/a.py::test_x", "") != joblog.TestFailed || len(r.Failures) != 1 || r.Failures[0].Line != 20_001 {
 		t.Errorf("far behind: %s", sampled(r))
 	}
 	r = readAs(t, []byte(far+"TEST-INFO | program finished with exit code 2\n"+far), "")

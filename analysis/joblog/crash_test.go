@@ -55,7 +55,7 @@ func TestCrashesAreOneInAllLogs(t *testing.T) {
 			read(t, joblog.StructuredLog, lines(`{"action":"suite_start","source":"x"}`, `{"action":"crash","test":"/tests/dom/t.html",`+c[1]+`}`)),
 			read(t, joblog.ErrorSummary, lines(`{"action":"crash","line":3,"test":"dom/t.html",`+c[2]+`}`)),
 		} {
-			if len(r.Failures) != 1 || r.Failures[0].Signature != sig || r.Verdict("dom/t.html", "") != joblog.Failed {
+			if len(r.Failures) != 1 || r.Failures[0].Signature != sig || r.Verdict("dom/t.html", "") != joblog.TestFailed {
 				t.Errorf("%s: %s", sig, shown(r))
 				continue
 			}
@@ -77,7 +77,7 @@ func TestCrashesThatWereExpected(t *testing.T) {
 		"expected": lines(crash(`,"expected":"CRASH"`)),
 		"the test": lines(crash(""), `{"action":"test_result","line":3,"test":"a/t.js","subtest":null,"status":"CRASH","expected":"CRASH"}`),
 	} {
-		if r := read(t, joblog.ErrorSummary, log); len(r.Failures) != 0 || r.Verdict("a/t.js", "") == joblog.Failed {
+		if r := read(t, joblog.ErrorSummary, log); len(r.Failures) != 0 || r.Verdict("a/t.js", "") == joblog.TestFailed {
 			t.Errorf("%s: %s", name, shown(r))
 		}
 	}

@@ -8,7 +8,7 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// Format is how the content of a log is written. It is not the same as job.Log,
+// Format is how the content of a log is written. It is not the same as job.LogKind,
 // which is one of the logs that a CI can open: the plain log of a job can hold
 // what pytest wrote, and what a compiler wrote before it.
 type Format string
@@ -51,11 +51,11 @@ func (f Format) check() error {
 }
 
 // formatOf is the format of one of a job's logs; a plain log is looked at.
-func formatOf(log job.Log) Format {
+func formatOf(log job.LogKind) Format {
 	switch log {
-	case job.ErrorSummary:
+	case job.LogErrorSummary:
 		return ErrorSummary
-	case job.StructuredLog:
+	case job.LogStructured:
 		return StructuredLog
 	}
 	return ""

@@ -84,7 +84,7 @@ func FuzzFormats(f *testing.F) {
 				t.Errorf("of %v, partial %t: %q", r.Formats, r.Partial, r.Reason)
 			}
 			for _, x := range r.Failures {
-				if x.Line < 0 || x.Kind == "" || x.Test != "" && r.Verdict(x.Test, "") == joblog.Passed {
+				if x.Line < 0 || x.Kind == "" || x.Test != "" && r.Verdict(x.Test, "") == joblog.TestPassed {
 					t.Errorf("%+v: %s", x, r.Verdict(x.Test, ""))
 				}
 			}

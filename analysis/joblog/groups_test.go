@@ -17,29 +17,29 @@ func TestVerdictByGroup(t *testing.T) {
 	ended := func(status string) string {
 		return `{"action":"group_result","line":9,"group":"a/m.toml","status":` + status + `}`
 	}
-	for log, want := range map[string]joblog.Verdict{
-		lines(groups, ended(`"OK"`)):                                                      joblog.Passed,
-		lines(groups, ended(`"PASS"`)):                                                    joblog.Passed,
-		lines(groups, ended(`"SKIP"`)):                                                    joblog.NotRun,
-		lines(groups, ended(`"ERROR"`)):                                                   joblog.Unknown,
-		lines(groups, ended(`"FAIL"`)):                                                    joblog.Unknown,
-		lines(groups, ended(`"CRASH"`)):                                                   joblog.Unknown,
-		lines(groups, ended(`"TIMEOUT"`)):                                                 joblog.Unknown,
-		lines(groups, ended(`"NEWWORD"`)):                                                 joblog.Unknown,
-		lines(groups, ended(`null`)):                                                      joblog.Unknown,
-		lines(groups):                                                                     joblog.Unknown,
-		lines(groups, ended(`"OK"`), ended(`"ERROR"`)):                                    joblog.Unknown, // it ran twice
-		lines(groups, ended(`"OK"`), ended(`"SKIP"`)):                                     joblog.NotRun,
-		lines(groups, failure("FAIL"), ended(`"ERROR"`)):                                  joblog.Passed, // the others passed
-		lines(groups, failure("FAIL"), ended(`"FAIL"`)):                                   joblog.Passed,
-		lines(groups, failure("FAIL"), ended(`"OK"`)):                                     joblog.Passed,
-		lines(groups, failure("TIMEOUT"), ended(`"ERROR"`)):                               joblog.Unknown, // it may have gone no further
-		lines(groups, failure("CRASH"), ended(`"ERROR"`)):                                 joblog.Unknown,
-		lines(groups, failure("FAIL"), ended(`null`)):                                     joblog.Unknown,
-		lines(groups, ended(`"OK"`), "{torn"):                                             joblog.Unknown,
-		lines(groups, `{"action":"log","level":"ERROR","message":"x"}`, ended(`"ERROR"`)): joblog.Unknown,
-		lines(groups, `{"action":"test_result","test":"a/other.js","subtest":null,"group":"a/m.toml","status":"PASS","expected":"PASS"}`, ended(`"OK"`)): joblog.NotRun, // passing tests are listed
-		lines(groups, `{"action":"test_result","test":"a/other.js","subtest":null,"group":"a/m.toml","status":"SKIP","expected":"SKIP"}`, ended(`"OK"`)): joblog.NotRun,
+	for log, want := range map[string]joblog.TestVerdict{
+		lines(groups, ended(`"OK"`)):                                                      joblog.TestPassed,
+		lines(groups, ended(`"PASS"`)):                                                    joblog.TestPassed,
+		lines(groups, ended(`"SKIP"`)):                                                    joblog.TestNotRun,
+		lines(groups, ended(`"ERROR"`)):                                                   joblog.TestUnknown,
+		lines(groups, ended(`"FAIL"`)):                                                    joblog.TestUnknown,
+		lines(groups, ended(`"CRASH"`)):                                                   joblog.TestUnknown,
+		lines(groups, ended(`"TIMEOUT"`)):                                                 joblog.TestUnknown,
+		lines(groups, ended(`"NEWWORD"`)):                                                 joblog.TestUnknown,
+		lines(groups, ended(`null`)):                                                      joblog.TestUnknown,
+		lines(groups):                                                                     joblog.TestUnknown,
+		lines(groups, ended(`"OK"`), ended(`"ERROR"`)):                                    joblog.TestUnknown, // it ran twice
+		lines(groups, ended(`"OK"`), ended(`"SKIP"`)):                                     joblog.TestNotRun,
+		lines(groups, failure("FAIL"), ended(`"ERROR"`)):                                  joblog.TestPassed, // the others passed
+		lines(groups, failure("FAIL"), ended(`"FAIL"`)):                                   joblog.TestPassed,
+		lines(groups, failure("FAIL"), ended(`"OK"`)):                                     joblog.TestPassed,
+		lines(groups, failure("TIMEOUT"), ended(`"ERROR"`)):                               joblog.TestUnknown, // it may have gone no further
+		lines(groups, failure("CRASH"), ended(`"ERROR"`)):                                 joblog.TestUnknown,
+		lines(groups, failure("FAIL"), ended(`null`)):                                     joblog.TestUnknown,
+		lines(groups, ended(`"OK"`), "{torn"):                                             joblog.TestUnknown,
+		lines(groups, `{"action":"log","level":"ERROR","message":"x"}`, ended(`"ERROR"`)): joblog.TestUnknown,
+		lines(groups, `{"action":"test_result","test":"a/other.js","subtest":null,"group":"a/m.toml","status":"PASS","expected":"PASS"}`, ended(`"OK"`)): joblog.TestNotRun, // passing tests are listed
+		lines(groups, `{"action":"test_result","test":"a/other.js","subtest":null,"group":"a/m.toml","status":"SKIP","expected":"SKIP"}`, ended(`"OK"`)): joblog.TestNotRun,
 	} {
 		for _, group := range []string{"", "a/m.toml", "parent.toml:a/m.toml"} {
 			if got := read(t, joblog.ErrorSummary, log).Verdict("a/t.js", group); got != want {
@@ -54,9 +54,9 @@ func TestManifestsOfOtherSorts(t *testing.T) {
 	r := read(t, joblog.ErrorSummary, lines(`{"action":"test_groups","groups":["a/mochitest.toml","a/xpcshell.toml","a/browser.toml","/css"]}`,
 		`{"action":"group_result","group":"a/mochitest.toml","status":"OK"}`, `{"action":"group_result","group":"/css","status":"OK"}`,
 		`{"action":"group_result","group":"a/xpcshell.toml","status":"SKIP"}`))
-	for test, want := range map[string]joblog.Verdict{
-		"a/test_x.html": joblog.Passed, "a/unit/test_x.js": joblog.NotRun, "a/browser_x.js": joblog.Unknown,
-		"/css/a.html": joblog.Passed, "/css/deep/a.html?x": joblog.Passed, "testing/web-platform/tests/css/a.html": joblog.Passed, "/dom/a.html": joblog.NotRun,
+	for test, want := range map[string]joblog.TestVerdict{
+		"a/test_x.html": joblog.TestPassed, "a/unit/test_x.js": joblog.TestNotRun, "a/browser_x.js": joblog.TestUnknown,
+		"/css/a.html": joblog.TestPassed, "/css/deep/a.html?x": joblog.TestPassed, "testing/web-platform/tests/css/a.html": joblog.TestPassed, "/dom/a.html": joblog.TestNotRun,
 	} {
 		if got := r.Verdict(test, ""); got != want {
 			t.Errorf("%s: %s, expected %s", test, got, want)

@@ -3,7 +3,7 @@
 // wptreport.json, JUnit XML and what the common test runners print: see [Format].
 //
 // Start with [Failures], which opens the best log that a job has and returns a
-// [Report]; [Read] makes one of a file. [Judge] makes an analysis.Judge of it, so
+// [Report]; [Read] makes one of a file. [TestJudge] makes an analysis.Judge of it, so
 // that good and bad are about one test and not about the job it ran in.
 // [ErrorLines] lists the lines of a plain log that say what went wrong, as
 // Treeherder does.

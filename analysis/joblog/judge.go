@@ -19,14 +19,14 @@ type JudgeOptions struct {
 	Most int
 }
 
-// Judge returns an analysis.Judge for one test: a run is good if the test is
+// TestJudge returns an analysis.Judge for one test: a run is good if the test is
 // known to have run in it and passed, bad if it failed, whatever became of the
 // job. A run that does not tell, or that did not run the test, is unknown: a
 // green job in which the test was not is no evidence. Runs that did not end are
 // what their status says. Each run's logs are read once, however many ask at the
 // same time. It is safe for concurrent use, and fails with errors.ErrUnsupported for a CI that has no
 // logs.
-func Judge(ci job.Scheduler, test string, opts *JudgeOptions) analysis.Judge {
+func TestJudge(ci job.Scheduler, test string, opts *JudgeOptions) analysis.Judge {
 	j := &judge{ci: ci, test: test, known: map[string]analysis.Verdict{}, reading: map[string]*reading{}}
 	if opts != nil {
 		j.opts = *opts
@@ -68,7 +68,7 @@ func (j *judge) judge(ctx context.Context, run job.Job) (analysis.Verdict, error
 		}
 		r, underWay := j.reading[id]
 		if !underWay {
-			r = &reading{done: make(chan struct{}), v: analysis.Unknown}
+			r = &reading{done: make(chan struct{}), v: analysis.Unclear}
 			j.reading[id] = r
 		}
 		j.mu.Unlock()
@@ -78,7 +78,7 @@ func (j *judge) judge(ctx context.Context, run job.Job) (analysis.Verdict, error
 		select {
 		case <-r.done:
 		case <-ctx.Done():
-			return analysis.Unknown, ctx.Err()
+			return analysis.Unclear, ctx.Err()
 		}
 		if !errors.Is(r.err, context.Canceled) && !errors.Is(r.err, context.DeadlineExceeded) {
 			return r.v, r.err
@@ -107,24 +107,24 @@ func (j *judge) lead(ctx context.Context, run job.Job, r *reading) (analysis.Ver
 func (j *judge) read(ctx context.Context, run job.Job) (analysis.Verdict, error) {
 	opener, ok := j.ci.(job.LogOpener)
 	if !ok {
-		return analysis.Unknown, job.Wrap("joblog.judge", run.ID(), fmt.Errorf("the CI has no logs, so that %s cannot be told from its job: %w", j.test, errors.ErrUnsupported))
+		return analysis.Unclear, job.Wrap("joblog.judge", run.ID(), fmt.Errorf("the CI has no logs, so that %s cannot be told from its job: %w", j.test, errors.ErrUnsupported))
 	}
 	r, err := Failures(ctx, opener, run, &Options{Tests: []string{j.test}})
 	switch {
 	case errors.Is(err, job.ErrNotFound), errors.Is(err, errNotALog):
-		return analysis.Unknown, nil // it left nothing behind that is a log, or that has expired
+		return analysis.Unclear, nil // it left nothing behind that is a log, or that has expired
 	case err != nil:
-		return analysis.Unknown, err
+		return analysis.Unclear, err
 	}
 	return meaning(r.Verdict(j.test, j.opts.Group)), nil
 }
 
-func meaning(v Verdict) analysis.Verdict {
+func meaning(v TestVerdict) analysis.Verdict {
 	switch v {
-	case Passed:
+	case TestPassed:
 		return analysis.Good
-	case Failed:
+	case TestFailed:
 		return analysis.Bad
 	}
-	return analysis.Unknown
+	return analysis.Unclear
 }

@@ -32,8 +32,8 @@ push  m
 5 a5c0 pending
 6 a6c0 coalesced
 7 a7c0 exception`), nil)
-	judge := joblog.Judge(ci, "test", nil)
-	other := joblog.Judge(ci, "other/test", nil)
+	judge := joblog.TestJudge(ci, "test", nil)
+	other := joblog.TestJudge(ci, "other/test", nil)
 	repo, err := ci.Repository("autoland")
 	if err != nil {
 		t.Fatal(err)
@@ -70,12 +70,12 @@ push  m
 // opener has logs by their sort, and counts how often they are opened.
 type opener struct {
 	job.Scheduler
-	logs   map[job.Log]string
+	logs   map[job.LogKind]string
 	opened int
 	err    error
 }
 
-func (o *opener) OpenLog(_ context.Context, _ job.Job, which job.Log) (io.ReadCloser, error) {
+func (o *opener) OpenLog(_ context.Context, _ job.Job, which job.LogKind) (io.ReadCloser, error) {
 	o.opened++
 	if o.err != nil {
 		return nil, o.err
@@ -93,48 +93,48 @@ func TestBestLog(t *testing.T) {
 	raw := `{"action":"suite_start","source":"x"}` + "\n" + `{"action":"test_end","test":"b","status":"PASS","source":"x"}` + "\n" + `{"action":"suite_end","source":"x"}` + "\n"
 	text := "TEST-UNEXPECTED-FAIL | c | d\n"
 	for name, c := range map[string]struct {
-		logs map[job.Log]string
+		logs map[job.LogKind]string
 		want joblog.Format
 	}{
-		"all":                  {map[job.Log]string{job.ErrorSummary: summary, job.StructuredLog: raw, job.TextLog: text}, joblog.ErrorSummary},
-		"no summary":           {map[job.Log]string{job.StructuredLog: raw, job.TextLog: text}, joblog.StructuredLog},
-		"an empty summary":     {map[job.Log]string{job.ErrorSummary: "", job.TextLog: text}, joblog.PlainText},
-		"only the plain one":   {map[job.Log]string{job.TextLog: text}, joblog.PlainText},
-		"summary and no other": {map[job.Log]string{job.ErrorSummary: summary}, joblog.ErrorSummary},
+		"all":                  {map[job.LogKind]string{job.LogErrorSummary: summary, job.LogStructured: raw, job.LogText: text}, joblog.ErrorSummary},
+		"no summary":           {map[job.LogKind]string{job.LogStructured: raw, job.LogText: text}, joblog.StructuredLog},
+		"an empty summary":     {map[job.LogKind]string{job.LogErrorSummary: "", job.LogText: text}, joblog.PlainText},
+		"only the plain one":   {map[job.LogKind]string{job.LogText: text}, joblog.PlainText},
+		"summary and no other": {map[job.LogKind]string{job.LogErrorSummary: summary}, joblog.ErrorSummary},
 	} {
-		r, err := joblog.Failures(t.Context(), &opener{logs: c.logs}, job.New(job.Facts{ID: "1"}), nil)
+		r, err := joblog.Failures(t.Context(), &opener{logs: c.logs}, job.New(job.Fields{ID: "1"}), nil)
 		if err != nil || r.Source != c.want {
 			t.Errorf("%s: %v, %+v", name, err, r)
 		}
 	}
 	for name, text := range map[string]string{"nothing": "", "a picture": "\x89PNG\r\n\x1a\n", "JSON": `{"error":{"code":404}}`} {
-		logs := map[job.Log]string{job.ErrorSummary: text, job.TextLog: text}
-		if _, err := joblog.Failures(t.Context(), &opener{logs: logs}, job.New(job.Facts{ID: "1"}), nil); !errors.Is(err, job.ErrMalformed) {
+		logs := map[job.LogKind]string{job.LogErrorSummary: text, job.LogText: text}
+		if _, err := joblog.Failures(t.Context(), &opener{logs: logs}, job.New(job.Fields{ID: "1"}), nil); !errors.Is(err, job.ErrMalformed) {
 			t.Errorf("%s: %v", name, err)
 		}
-		v, err := joblog.Judge(&opener{logs: logs}, "a", nil)(t.Context(), job.New(job.Facts{ID: "1", Status: job.Success}))
-		if v != analysis.Unknown || err != nil {
+		v, err := joblog.TestJudge(&opener{logs: logs}, "a", nil)(t.Context(), job.New(job.Fields{ID: "1", Status: job.StatusSuccess}))
+		if v != analysis.Unclear || err != nil {
 			t.Errorf("%s: %s, %v", name, v, err)
 		}
 	}
-	page := &opener{logs: map[job.Log]string{job.ErrorSummary: "<!DOCTYPE html>\n<html><title>Sign in</title></html>"}}
-	if v, err := joblog.Judge(page, "a", nil)(t.Context(), job.New(job.Facts{ID: "1", Status: job.Success})); v != analysis.Unknown || !errors.Is(err, job.ErrMalformed) {
+	page := &opener{logs: map[job.LogKind]string{job.LogErrorSummary: "<!DOCTYPE html>\n<html><title>Sign in</title></html>"}}
+	if v, err := joblog.TestJudge(page, "a", nil)(t.Context(), job.New(job.Fields{ID: "1", Status: job.StatusSuccess})); v != analysis.Unclear || !errors.Is(err, job.ErrMalformed) {
 		t.Errorf("a page: %s, %v", v, err)
 	}
 	var wrapped *job.Error
-	if _, err := joblog.Failures(t.Context(), &opener{}, job.New(job.Facts{ID: "1"}), nil); !errors.Is(err, job.ErrNotFound) || !errors.As(err, &wrapped) {
+	if _, err := joblog.Failures(t.Context(), &opener{}, job.New(job.Fields{ID: "1"}), nil); !errors.Is(err, job.ErrNotFound) || !errors.As(err, &wrapped) {
 		t.Errorf("without logs: %v", err)
 	}
-	if _, err := joblog.Failures(t.Context(), &opener{err: job.ErrUnavailable}, job.New(job.Facts{ID: "1"}), nil); !errors.Is(err, job.ErrUnavailable) {
+	if _, err := joblog.Failures(t.Context(), &opener{err: job.ErrUnavailable}, job.New(job.Fields{ID: "1"}), nil); !errors.Is(err, job.ErrUnavailable) {
 		t.Errorf("a service that does not answer: %v", err)
 	}
 }
 
 // Logs are read once for each run; a failure to read is an error, not a verdict.
 func TestJudgeReadsOnce(t *testing.T) {
-	o := &opener{logs: map[job.Log]string{job.TextLog: "TEST-UNEXPECTED-FAIL | x/c.js | d\n"}}
-	judge := joblog.Judge(o, "x/c.js", nil)
-	j := job.New(job.Facts{ID: "1", Status: job.TestFailed})
+	o := &opener{logs: map[job.LogKind]string{job.LogText: "TEST-UNEXPECTED-FAIL | x/c.js | d\n"}}
+	judge := joblog.TestJudge(o, "x/c.js", nil)
+	j := job.New(job.Fields{ID: "1", Status: job.StatusTestFailed})
 	for range 3 {
 		if v, err := judge(t.Context(), j); v != analysis.Bad || err != nil {
 			t.Fatalf("%s, %v", v, err)
@@ -144,11 +144,11 @@ func TestJudgeReadsOnce(t *testing.T) {
 		t.Errorf("opened %d times", o.opened)
 	}
 	o.err = job.ErrUnavailable
-	if v, err := judge(t.Context(), job.New(job.Facts{ID: "2", Status: job.Success})); v != analysis.Unknown || !errors.Is(err, job.ErrUnavailable) {
+	if v, err := judge(t.Context(), job.New(job.Fields{ID: "2", Status: job.StatusSuccess})); v != analysis.Unclear || !errors.Is(err, job.ErrUnavailable) {
 		t.Errorf("%s, %v", v, err)
 	}
 	type blind struct{ job.Scheduler }
-	if v, err := joblog.Judge(blind{}, "a", nil)(t.Context(), j); v != analysis.Unknown || !errors.Is(err, errors.ErrUnsupported) {
+	if v, err := joblog.TestJudge(blind{}, "a", nil)(t.Context(), j); v != analysis.Unclear || !errors.Is(err, errors.ErrUnsupported) {
 		t.Errorf("a CI without logs: %s, %v", v, err)
 	}
 }
@@ -159,19 +159,19 @@ func TestJudgeFormats(t *testing.T) {
 	for _, s := range samples {
 		text := string(open(t, s))
 		for test, want := range s.verdicts {
-			o := &opener{logs: map[job.Log]string{job.TextLog: text}}
-			v, err := joblog.Judge(o, test, nil)(t.Context(), job.New(job.Facts{ID: "1", Status: job.TestFailed}))
-			meant := map[joblog.Verdict]analysis.Verdict{pass: analysis.Good, fail: analysis.Bad}[want]
+			o := &opener{logs: map[job.LogKind]string{job.LogText: text}}
+			v, err := joblog.TestJudge(o, test, nil)(t.Context(), job.New(job.Fields{ID: "1", Status: job.StatusTestFailed}))
+			meant := map[joblog.TestVerdict]analysis.Verdict{pass: analysis.Good, fail: analysis.Bad}[want]
 			if meant == analysis.Verdict(0) {
-				meant = analysis.Unknown
+				meant = analysis.Unclear
 			}
 			if v != meant || err != nil {
 				t.Errorf("%s: %s: %s, %v; expected %s", s.file, test, v, err, meant)
 			}
 		}
 	}
-	o := &opener{logs: map[job.Log]string{job.TextLog: "12 widgets were tested.\nAll went well: a\n"}}
-	if v, err := joblog.Judge(o, "a", nil)(t.Context(), job.New(job.Facts{ID: "1", Status: job.Success})); v != analysis.Unknown || err != nil {
+	o := &opener{logs: map[job.LogKind]string{job.LogText: "12 widgets were tested.\nAll went well: a\n"}}
+	if v, err := joblog.TestJudge(o, "a", nil)(t.Context(), job.New(job.Fields{ID: "1", Status: job.StatusSuccess})); v != analysis.Unclear || err != nil {
 		t.Errorf("a log that is not understood: %s, %v", v, err)
 	}
 }
@@ -183,7 +183,7 @@ type held struct {
 	opens atomic.Int32
 }
 
-func (h *held) OpenLog(ctx context.Context, _ job.Job, _ job.Log) (io.ReadCloser, error) {
+func (h *held) OpenLog(ctx context.Context, _ job.Job, _ job.LogKind) (io.ReadCloser, error) {
 	h.opens.Add(1)
 	select {
 	case <-h.gate:
@@ -198,8 +198,8 @@ func (h *held) OpenLog(ctx context.Context, _ job.Job, _ job.Log) (io.ReadCloser
 func TestJudgeReadsOnceForAll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := &held{gate: make(chan struct{})}
-		judge := joblog.Judge(h, "a", nil)
-		run := job.New(job.Facts{ID: "1", Status: job.Success})
+		judge := joblog.TestJudge(h, "a", nil)
+		run := job.New(job.Fields{ID: "1", Status: job.StatusSuccess})
 		first, giveUp := context.WithCancel(t.Context())
 		var firstErr error
 		var wg sync.WaitGroup
@@ -253,15 +253,15 @@ func TestJudgeOfMasters(t *testing.T) {
 		}
 		got := ""
 		for _, b := range master.Builds {
-			status := job.Success
+			status := job.StatusSuccess
 			if b.Results != 0 {
-				status = job.TestFailed
+				status = job.StatusTestFailed
 			}
-			o := &opener{logs: map[job.Log]string{job.TextLog: master.Raw[fmt.Sprint(b.Buildid)]}}
+			o := &opener{logs: map[job.LogKind]string{job.LogText: master.Raw[fmt.Sprint(b.Buildid)]}}
 			if strings.HasPrefix(master.Raw["1"], "{") {
-				o.logs = map[job.Log]string{job.StructuredLog: master.Raw[fmt.Sprint(b.Buildid)]}
+				o.logs = map[job.LogKind]string{job.LogStructured: master.Raw[fmt.Sprint(b.Buildid)]}
 			}
-			v, err := joblog.Judge(o, c.test, nil)(t.Context(), job.New(job.Facts{ID: "1", Status: status}))
+			v, err := joblog.TestJudge(o, c.test, nil)(t.Context(), job.New(job.Fields{ID: "1", Status: status}))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -106,12 +106,12 @@ func TestAskedAboutAmongManyTests(t *testing.T) {
 	}
 	for _, c := range []struct {
 		end  string
-		want joblog.Verdict
+		want joblog.TestVerdict
 	}{
-		{"TEST-START | /tests/mine.html\nTEST-OK | /tests/mine.html | took 1ms\n", joblog.Passed},
-		{"TEST-START | /tests/mine.html\nTEST-UNEXPECTED-FAIL | mine.html | x\nTEST-OK | /tests/mine.html | took 1ms\n", joblog.Failed},
-		{"TEST-START | /tests/mine.html\n", joblog.Unknown},
-		{"", joblog.Unknown},
+		{"TEST-START | /tests/mine.html\nTEST-OK | /tests/mine.html | took 1ms\n", joblog.TestPassed},
+		{"TEST-START | /tests/mine.html\nTEST-UNEXPECTED-FAIL | mine.html | x\nTEST-OK | /tests/mine.html | took 1ms\n", joblog.TestFailed},
+		{"TEST-START | /tests/mine.html\n", joblog.TestUnknown},
+		{"", joblog.TestUnknown},
 	} {
 		r, err := joblog.Read(t.Context(), io.MultiReader(&made{most: 13_000, line: many}, strings.NewReader(c.end)), joblog.PlainText, &joblog.Options{Tests: []string{"mine.html"}})
 		if err != nil || !r.Partial {

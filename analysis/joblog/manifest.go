@@ -11,7 +11,7 @@ import (
 // test: those in the nearest folder above it. Of which label does not matter:
 // tests move between chunks; analysis.Counterparts finds the chunk. None where
 // the catalog does not say what its labels run.
-func Manifests(catalog []job.Entry, test string) []string {
+func Manifests(catalog []job.Runnable, test string) []string {
 	var all []string
 	for _, e := range catalog {
 		all = append(all, e.Manifests...)

@@ -10,7 +10,7 @@ import (
 )
 
 func TestManifests(t *testing.T) {
-	catalog := []job.Entry{
+	catalog := []job.Runnable{
 		{Label: "m-1", Manifests: []string{"dom/a/mochitest.toml", "dom/mochitest.toml"}},
 		{Label: "m-2", Manifests: []string{"dom/a/b/mochitest.toml", "dom/a/mochitest.toml"}},
 		{Label: "wpt-1", Manifests: []string{"/css/css-grid", "/css"}},

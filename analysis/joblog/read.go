@@ -128,7 +128,7 @@ func (f *file) readAs(ctx context.Context, b *bufio.Reader, which Format) (*Repo
 func Failures(ctx context.Context, opener job.LogOpener, j job.Job, opts *Options) (*Report, error) {
 	const op = "joblog.failures"
 	var none, bad error
-	for _, which := range []job.Log{job.ErrorSummary, job.StructuredLog, job.TextLog} {
+	for _, which := range []job.LogKind{job.LogErrorSummary, job.LogStructured, job.LogText} {
 		r, err := failures(ctx, opener, j, which, opts)
 		switch {
 		case errors.Is(err, job.ErrNotFound):
@@ -137,7 +137,7 @@ func Failures(ctx context.Context, opener job.LogOpener, j job.Job, opts *Option
 		case errors.Is(err, errNotALog):
 			bad = fmt.Errorf("the %s log: %w", which, err)
 			continue
-		case err == nil && which != job.TextLog && r.empty():
+		case err == nil && which != job.LogText && r.empty():
 			continue // a summary of nothing: the harness broke before it could say so
 		}
 		return r, job.Wrap(op, j.ID(), err)
@@ -154,7 +154,7 @@ func Failures(ctx context.Context, opener job.LogOpener, j job.Job, opts *Option
 // empty reports whether a structured log says nothing at all.
 func (r *Report) empty() bool { return len(r.Failures)+len(r.Groups)+len(r.tests) == 0 }
 
-func failures(ctx context.Context, opener job.LogOpener, j job.Job, which job.Log, opts *Options) (*Report, error) {
+func failures(ctx context.Context, opener job.LogOpener, j job.Job, which job.LogKind, opts *Options) (*Report, error) {
 	log, err := opener.OpenLog(ctx, j, which)
 	if err != nil {
 		return nil, err

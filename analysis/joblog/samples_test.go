@@ -84,17 +84,17 @@ func TestSampleVerdicts(t *testing.T) {
 	for _, c := range []struct {
 		r    *joblog.Report
 		test string
-		want joblog.Verdict
+		want joblog.TestVerdict
 	}{
-		{par, "a/test_foo.js", joblog.Failed},
-		{par, "b/test_bar.js", joblog.Passed},
-		{c4, "a/t.js", joblog.Failed},
-		{c4, "a/new.js", joblog.NotRun},
-		{c6, "a/t.js", joblog.Unknown},
-		{readSample(t, "c3_crash.log"), "/tests/dom/t.html", joblog.Failed},
-		{readSample(t, "kinds.log"), "layout/a.html", joblog.Failed},
-		{readSample(t, "kinds.log"), "layout/a.html == layout/b.html", joblog.Failed},
-		{readSample(t, "ansi.log"), "a/test_y.js", joblog.Failed},
+		{par, "a/test_foo.js", joblog.TestFailed},
+		{par, "b/test_bar.js", joblog.TestPassed},
+		{c4, "a/t.js", joblog.TestFailed},
+		{c4, "a/new.js", joblog.TestNotRun},
+		{c6, "a/t.js", joblog.TestUnknown},
+		{readSample(t, "c3_crash.log"), "/tests/dom/t.html", joblog.TestFailed},
+		{readSample(t, "kinds.log"), "layout/a.html", joblog.TestFailed},
+		{readSample(t, "kinds.log"), "layout/a.html == layout/b.html", joblog.TestFailed},
+		{readSample(t, "ansi.log"), "a/test_y.js", joblog.TestFailed},
 	} {
 		if got := c.r.Verdict(c.test, ""); got != c.want {
 			t.Errorf("%s: %s, expected %s", c.test, got, c.want)

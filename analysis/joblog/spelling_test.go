@@ -153,17 +153,17 @@ func TestOneTestManyNames(t *testing.T) {
 					}
 					for _, c := range []struct {
 						first, second string
-						want          joblog.Verdict
+						want          joblog.TestVerdict
 					}{
-						{"pass", "fail", joblog.Failed},
-						{"fail", "pass", joblog.Failed},
-						{"pass", "skip", joblog.Passed},
-						{"skip", "pass", joblog.Passed},
-						{"skip", "skip", joblog.NotRun},
-						{"hang", "fail", joblog.Failed},
-						{"pass", "pass", joblog.Passed},
-						{"pass", "hang", joblog.Unknown},
-						{"skip", "hang", joblog.Unknown},
+						{"pass", "fail", joblog.TestFailed},
+						{"fail", "pass", joblog.TestFailed},
+						{"pass", "skip", joblog.TestPassed},
+						{"skip", "pass", joblog.TestPassed},
+						{"skip", "skip", joblog.TestNotRun},
+						{"hang", "fail", joblog.TestFailed},
+						{"pass", "pass", joblog.TestPassed},
+						{"pass", "hang", joblog.TestUnknown},
+						{"skip", "hang", joblog.TestUnknown},
 					} {
 						r := read(t, which, logOf(which, [2]string{a, c.first}, [2]string{"other/test.html", "pass"}, [2]string{b, c.second}))
 						for _, asked := range []string{a, b, names[0]} {
@@ -188,13 +188,13 @@ func TestOtherNamesAreOtherTests(t *testing.T) {
 					continue
 				}
 				r := read(t, which, logOf(which, [2]string{others[len(others)-1], "pass"}))
-				if got := r.Verdict(names[0], ""); got == joblog.Passed && !part(names[0], others[0]) {
+				if got := r.Verdict(names[0], ""); got == joblog.TestPassed && !part(names[0], others[0]) {
 					t.Errorf("%s: %s passed, %s is %s", which, others[0], names[0], got)
 				}
 				r = read(t, which, logOf(which, [2]string{others[len(others)-1], "fail"}, [2]string{names[0], "pass"}))
-				want := joblog.Passed
+				want := joblog.TestPassed
 				if strings.HasSuffix("/"+others[0], "/"+names[0]) && others[0][0] == '/' {
-					want = joblog.Unknown // it may be the same, in a folder of which nothing is known
+					want = joblog.TestUnknown // it may be the same, in a folder of which nothing is known
 				}
 				if got := r.Verdict(names[0], ""); got != want && !part(names[0], others[0]) {
 					t.Errorf("%s: %s failed and %s passed, which is %s", which, others[0], names[0], got)
@@ -218,10 +218,10 @@ func TestFileOfSeveralTests(t *testing.T) {
 			[2]string{"layout/c.html == layout/c-ref.html", "pass"}, [2]string{"layout/d.html == layout/d-ref.html", "pass"},
 			[2]string{"file:///Z:/task_1/build/tests/reftest/tests/layout/d.html", "fail"},
 			[2]string{"a/test_x.py TestX.test_a", "pass"}, [2]string{"a/test_x.py TestX.test_b", "hang"}))
-		for test, want := range map[string]joblog.Verdict{
-			"layout/a.html": joblog.Failed, "layout/a.html == layout/a-ref.html": joblog.Passed, "layout/a.html != layout/b.html": joblog.Failed,
-			"layout/c.html": joblog.Passed, "layout/d.html == layout/d-ref.html": joblog.Failed, "layout/d.html": joblog.Failed,
-			"a/test_x.py": joblog.Unknown, "a/test_x.py TestX.test_a": joblog.Passed, "a/test_x.py TestX.test_b": joblog.Unknown,
+		for test, want := range map[string]joblog.TestVerdict{
+			"layout/a.html": joblog.TestFailed, "layout/a.html == layout/a-ref.html": joblog.TestPassed, "layout/a.html != layout/b.html": joblog.TestFailed,
+			"layout/c.html": joblog.TestPassed, "layout/d.html == layout/d-ref.html": joblog.TestFailed, "layout/d.html": joblog.TestFailed,
+			"a/test_x.py": joblog.TestUnknown, "a/test_x.py TestX.test_a": joblog.TestPassed, "a/test_x.py TestX.test_b": joblog.TestUnknown,
 		} {
 			if got := r.Verdict(test, ""); got != want {
 				t.Errorf("%s: %s is %s, expected %s", which, test, got, want)
@@ -238,7 +238,7 @@ func TestFailedVariant(t *testing.T) {
 		`{"action":"crash","line":2,"test":"/css/a.html?x=1","signature":"f"}`,
 	} {
 		r := read(t, joblog.ErrorSummary, lines(`{"action":"test_groups","groups":["/css"]}`, failure, `{"action":"group_result","group":"/css","status":"ERROR"}`))
-		for test, want := range map[string]joblog.Verdict{"/css/a.html?x=1": joblog.Failed, "/css/a.html": joblog.Unknown} {
+		for test, want := range map[string]joblog.TestVerdict{"/css/a.html?x=1": joblog.TestFailed, "/css/a.html": joblog.TestUnknown} {
 			if got := r.Verdict(test, ""); got != want {
 				t.Errorf("%s is %s, expected %s", test, got, want)
 			}
@@ -252,7 +252,7 @@ func TestUnknownFolder(t *testing.T) {
 	for _, which := range sorts {
 		r := read(t, which, logOf(which, [2]string{"dom/a.html", "pass"}, [2]string{"/opt/ci/run-77/dom/a.html", "fail"}, [2]string{"b/dom/a.html", "pass"},
 			[2]string{"/css/a.html", "pass"}, [2]string{"/opt/ci/run-77/css/a.html", "fail"}, [2]string{"/svg/a.html", "pass"}, [2]string{"/_mozilla/svg/a.html", "fail"}))
-		for test, want := range map[string]joblog.Verdict{"dom/a.html": joblog.Unknown, "b/dom/a.html": joblog.Passed, "/opt/ci/run-77/dom/a.html": joblog.Failed, "/css/a.html": joblog.Unknown, "/svg/a.html": joblog.Passed} {
+		for test, want := range map[string]joblog.TestVerdict{"dom/a.html": joblog.TestUnknown, "b/dom/a.html": joblog.TestPassed, "/opt/ci/run-77/dom/a.html": joblog.TestFailed, "/css/a.html": joblog.TestUnknown, "/svg/a.html": joblog.TestPassed} {
 			if got := r.Verdict(test, ""); got != want {
 				t.Errorf("%s: %s is %s, expected %s", which, test, got, want)
 			}

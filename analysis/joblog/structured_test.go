@@ -97,10 +97,10 @@ func TestStructuredCorpus(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", d)
 	}
 	const other = "testing/mochitest/tests/Harness_sanity/test_sanityEventUtils.html"
-	if v := r.Verdict(got[0].Test, ""); v != joblog.Failed {
+	if v := r.Verdict(got[0].Test, ""); v != joblog.TestFailed {
 		t.Errorf("%s: %s", got[0].Test, v)
 	}
-	if v := r.Verdict("dom/no/such/test.html", ""); v != joblog.NotRun {
+	if v := r.Verdict("dom/no/such/test.html", ""); v != joblog.TestNotRun {
 		t.Errorf("a test that is not in a whole structured log: %s", v)
 	}
 	_ = other
@@ -141,25 +141,25 @@ func TestErrorSummary(t *testing.T) {
 	if d := cmp.Diff(want, shown(r)); d != "" {
 		t.Errorf("(-want +got):\n%s", d)
 	}
-	for test, want := range map[string]joblog.Verdict{
-		"a/t1.js": joblog.Failed, "a/t2.js": joblog.Passed, "a.html == b.html": joblog.Failed,
-		"a/t5.js":     joblog.Passed,  // its group ended, and it is not among the failures
-		"b/t1.js":     joblog.Passed,  // its group is OK
-		"b/sub/t1.js": joblog.Passed,  // the manifest of the folder above
-		"b/t9.js":     joblog.Failed,  // at shutdown
-		"c/t1.js":     joblog.NotRun,  // its group was skipped
-		"d/t1.js":     joblog.Unknown, // its group crashed
-		"e/t1.js":     joblog.Unknown, // its group did not end
-		"f/t1.js":     joblog.NotRun,  // no group that was to run can hold it
+	for test, want := range map[string]joblog.TestVerdict{
+		"a/t1.js": joblog.TestFailed, "a/t2.js": joblog.TestPassed, "a.html == b.html": joblog.TestFailed,
+		"a/t5.js":     joblog.TestPassed,  // its group ended, and it is not among the failures
+		"b/t1.js":     joblog.TestPassed,  // its group is OK
+		"b/sub/t1.js": joblog.TestPassed,  // the manifest of the folder above
+		"b/t9.js":     joblog.TestFailed,  // at shutdown
+		"c/t1.js":     joblog.TestNotRun,  // its group was skipped
+		"d/t1.js":     joblog.TestUnknown, // its group crashed
+		"e/t1.js":     joblog.TestUnknown, // its group did not end
+		"f/t1.js":     joblog.TestNotRun,  // no group that was to run can hold it
 	} {
 		if got := r.Verdict(test, ""); got != want {
 			t.Errorf("%s: %s, expected %s", test, got, want)
 		}
 	}
-	if got := r.Verdict("f/t1.js", "b/m.toml"); got != joblog.Passed {
+	if got := r.Verdict("f/t1.js", "b/m.toml"); got != joblog.TestPassed {
 		t.Errorf("in the group that is named: %s", got)
 	}
-	if got := r.Verdict("b/t1.js", "z/m.toml"); got != joblog.NotRun {
+	if got := r.Verdict("b/t1.js", "z/m.toml"); got != joblog.TestNotRun {
 		t.Errorf("in a group that was not to run: %s", got)
 	}
 }
@@ -213,8 +213,8 @@ func TestStructuredLog(t *testing.T) {
 	if d := cmp.Diff(want, shown(r)); d != "" {
 		t.Errorf("(-want +got):\n%s", d)
 	}
-	for test, want := range map[string]joblog.Verdict{
-		"a/t1.js": joblog.Failed, "a/t2.js": joblog.Passed, "a/t3.js": joblog.NotRun, "a/t4.js": joblog.Unknown, "a/t5.js": joblog.Passed, "z.js": joblog.NotRun,
+	for test, want := range map[string]joblog.TestVerdict{
+		"a/t1.js": joblog.TestFailed, "a/t2.js": joblog.TestPassed, "a/t3.js": joblog.TestNotRun, "a/t4.js": joblog.TestUnknown, "a/t5.js": joblog.TestPassed, "z.js": joblog.TestNotRun,
 	} {
 		if got := r.Verdict(test, ""); got != want {
 			t.Errorf("%s: %s, expected %s", test, got, want)
@@ -222,7 +222,7 @@ func TestStructuredLog(t *testing.T) {
 	}
 	cut := text[:strings.Index(text, `{"action":"suite_end"`)]
 	r, err = joblog.Read(t.Context(), strings.NewReader(cut), "", nil)
-	if err != nil || !r.Partial || !strings.Contains(r.Reason, "did not end") || r.Verdict("z.js", "") != joblog.Unknown || r.Verdict("a/t2.js", "") != joblog.Passed {
+	if err != nil || !r.Partial || !strings.Contains(r.Reason, "did not end") || r.Verdict("z.js", "") != joblog.TestUnknown || r.Verdict("a/t2.js", "") != joblog.TestPassed {
 		t.Errorf("without its end: %v, %q, %s", err, r.Reason, r.Verdict("z.js", ""))
 	}
 }

@@ -93,10 +93,10 @@ func TestPlainLog(t *testing.T) {
 	if d := cmp.Diff(want, shown(r)); d != "" || r.Source != joblog.PlainText || r.Partial {
 		t.Errorf("%s, partial %t (-want +got):\n%s", r.Source, r.Partial, d)
 	}
-	for test, want := range map[string]joblog.Verdict{
-		"dom/a/test_a.html": joblog.Passed, "chrome://mochitests/content/browser/dom/a/test_a.html": joblog.Passed, "dom/a/test_b.html": joblog.Unknown,
-		"dom/a/test_c.html": joblog.Failed, "/home/x/build/tests/mochitest/tests/dom/a/test_c.html": joblog.Failed,
-		"dom/a/test_d.html": joblog.NotRun, "dom/a/test_g.html": joblog.Unknown, "dom/a/none.html": joblog.Unknown, "dom/a/test_f.html": joblog.Unknown,
+	for test, want := range map[string]joblog.TestVerdict{
+		"dom/a/test_a.html": joblog.TestPassed, "chrome://mochitests/content/browser/dom/a/test_a.html": joblog.TestPassed, "dom/a/test_b.html": joblog.TestUnknown,
+		"dom/a/test_c.html": joblog.TestFailed, "/home/x/build/tests/mochitest/tests/dom/a/test_c.html": joblog.TestFailed,
+		"dom/a/test_d.html": joblog.TestNotRun, "dom/a/test_g.html": joblog.TestUnknown, "dom/a/none.html": joblog.TestUnknown, "dom/a/test_f.html": joblog.TestUnknown,
 	} {
 		if got := r.Verdict(test, ""); got != want {
 			t.Errorf("%s: %s, expected %s", test, got, want)

@@ -5,50 +5,50 @@ import (
 	"strings"
 )
 
-// Verdict is what a report says about one test.
-type Verdict int
+// TestVerdict is what a report says about one test.
+type TestVerdict int
 
 // The verdicts. Unknown covers everything that the log does not say: a test
 // that is not named never turns into one that passed.
 const (
-	Unknown Verdict = iota
-	NotRun          // it was not in the job, or was skipped
-	Passed          // it is known to have run, and ended as expected
-	Failed          // it did not
+	TestUnknown TestVerdict = iota
+	TestNotRun              // it was not in the job, or was skipped
+	TestPassed              // it is known to have run, and ended as expected
+	TestFailed              // it did not
 )
 
 // String is the verdict in words.
-func (v Verdict) String() string {
-	if v < Unknown || v > Failed {
+func (v TestVerdict) String() string {
+	if v < TestUnknown || v > TestFailed {
 		return "unknown"
 	}
 	return []string{"unknown", "not run", "passed", "failed"}[v]
 }
 
-// Verdict says how a test ended. The test may have any of its names (see
+// TestVerdict says how a test ended. The test may have any of its names (see
 // CanonicalTest); the file of reftests or of Python tests means all of them. A
 // test that the log does not name has passed only if its group ran to its end
 // without a crash, and the log lists no tests that passed: group is its
 // manifest, or empty for the manifest in the nearest folder above the test.
-func (r *Report) Verdict(test, group string) Verdict {
+func (r *Report) Verdict(test, group string) TestVerdict {
 	name := CanonicalTest(test)
-	v := Unknown
+	v := TestUnknown
 	found := r.named(name)
 	switch {
 	case len(found) > 0:
 		v = together(found)
-		if v == Passed && r.Source == ErrorSummary && r.holes > 0 {
-			return Unknown // a failure may have stood in what could not be read
+		if v == TestPassed && r.Source == ErrorSummary && r.holes > 0 {
+			return TestUnknown // a failure may have stood in what could not be read
 		}
 	case r.quiet && !r.Partial:
-		return NotRun
+		return TestNotRun
 	case !r.Partial && r.holes == 0 && r.Source == ErrorSummary:
 		v = r.byGroup(test, group)
 	}
-	if v == Passed && slices.ContainsFunc(r.strays, func(s string) bool {
+	if v == TestPassed && slices.ContainsFunc(r.strays, func(s string) bool {
 		return mayBe(s, name) || len(found) == 0 && strings.HasPrefix(s, name+"?")
 	}) {
-		return Unknown // something failed of which the name may be another for this test
+		return TestUnknown // something failed of which the name may be another for this test
 	}
 	return v
 }
@@ -77,7 +77,7 @@ func (r *Report) named(name string) []*outcome {
 }
 
 // together is what several entries say of one test, whatever their order.
-func together(found []*outcome) Verdict {
+func together(found []*outcome) TestVerdict {
 	var bad, open, good bool
 	for _, o := range found {
 		bad = bad || o.failed || o.crashed
@@ -87,43 +87,43 @@ func together(found []*outcome) Verdict {
 	skipped := !slices.ContainsFunc(found, func(o *outcome) bool { return !o.skipped })
 	switch {
 	case bad:
-		return Failed
+		return TestFailed
 	case open:
-		return Unknown // nobody says how it ended
+		return TestUnknown // nobody says how it ended
 	case good:
-		return Passed
+		return TestPassed
 	case skipped:
-		return NotRun
+		return TestNotRun
 	}
-	return Unknown
+	return TestUnknown
 }
 
 // byGroup tells by the end of the test's groups: all of them must say the same.
-func (r *Report) byGroup(test, group string) Verdict {
+func (r *Report) byGroup(test, group string) TestVerdict {
 	if len(r.Groups) == 0 {
-		return Unknown
+		return TestUnknown
 	}
 	groups := r.groupsOf(test, group)
 	if len(groups) == 0 {
-		return NotRun
+		return TestNotRun
 	}
 	failures := r.failuresByGroup()
-	out := Passed
+	out := TestPassed
 	for _, g := range groups {
 		t := failures[CanonicalTest(g.Name)]
 		switch {
 		case g.Status == "SKIP":
-			out = min(out, NotRun)
+			out = min(out, TestNotRun)
 		case failures[""].broke, t.broke:
-			return Unknown
+			return TestUnknown
 		case g.Status == "OK", g.Status == "PASS":
 		case (g.Status == "ERROR" || g.Status == "FAIL") && t.named:
 		default:
-			return Unknown // it did not end, or went wrong and does not say where
+			return TestUnknown // it did not end, or went wrong and does not say where
 		}
 	}
-	if out == Passed && r.listing {
-		return NotRun // the tests that passed are listed, and it is not among them
+	if out == TestPassed && r.listing {
+		return TestNotRun // the tests that passed are listed, and it is not among them
 	}
 	return out
 }

@@ -53,7 +53,7 @@ func TestNotWhole(t *testing.T) {
 			t.Errorf("%q: %d failures, partial %t: %s\n%s", text, len(r.Failures), r.Partial, r.Reason, sampled(r))
 		}
 		for _, test := range []string{"TestX", "T", "b", "A.c", "/b"} {
-			if r.Verdict(test, "") == joblog.Passed && !strings.Contains(text, test+" ... ok") && !strings.Contains(text, "- "+test) && !strings.Contains(text, `"b"/>`) {
+			if r.Verdict(test, "") == joblog.TestPassed && !strings.Contains(text, test+" ... ok") && !strings.Contains(text, "- "+test) && !strings.Contains(text, `"b"/>`) {
 				t.Errorf("%q: %s passed", text, test)
 			}
 		}
@@ -75,7 +75,7 @@ func TestUnendedTests(t *testing.T) {
 			t.Errorf("%q: partial %t, of %v (-want +got):\n%s", text, r.Partial, r.Formats, d)
 		}
 		for _, f := range r.Failures {
-			if got := r.Verdict(f.Test, ""); (got == joblog.Failed) != (f.Status != "") || got == joblog.Passed {
+			if got := r.Verdict(f.Test, ""); (got == joblog.TestFailed) != (f.Status != "") || got == joblog.TestPassed {
 				t.Errorf("%q: %s: %s", text, f.Test, got)
 			}
 		}

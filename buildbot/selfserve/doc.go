@@ -5,7 +5,7 @@
 //
 // Start with [New] and [Client.Project]: a Project is one branch, a
 // [job.Scheduler] with [job.Cataloger], [job.Canceler], [job.LogOpener],
-// [job.ArtifactChecker], [job.Inflighter] and [job.Tracer]. [ReadDump] reads a
+// [job.ArtifactChecker], [job.AcceptedLister] and [job.AddedChecker]. [ReadDump] reads a
 // dump alone, [ParseName] takes a builder's name apart, [Upstream] says which
 // build a test needs, and [ReadAllTheThings] says so from the masters' own
 // configuration, with SETA's skips ([AllTheThings.MaxRevisions]).
@@ -35,5 +35,5 @@
 // # Asking for runs
 //
 // A test needs the files of a build; see [Project.Trigger]. Self-serve carries no
-// keys and makes runs half a minute later: [Project.Inflight] knows of them.
+// keys and makes runs half a minute later: [Project.Accepted] knows of them.
 package selfserve

@@ -161,20 +161,20 @@ func (w *wireMessage) normalized() (Message, job.Times, error) {
 
 // events are the jobs of a message.
 func (m Message) events(t job.Times) ([]job.Event, error) {
-	last, ok := job.Running, true
+	last, ok := job.StatusRunning, true
 	switch {
 	case m.Result == 0:
-		last = job.Success
+		last = job.StatusSuccess
 	case m.Result != NoResult:
 		last, ok = words[m.Result]
 	}
 	if !ok {
 		return nil, job.UnknownWord("Mozilla's Buildbot", "result", strconv.Itoa(m.Result))
 	}
-	if last == job.Running {
+	if last == job.StatusRunning {
 		t.Finished = time.Time{}
 	}
-	kind := job.Other
+	kind := job.KindOther
 	if n, err := ParseName(m.Builder); err == nil {
 		kind = n.Kind
 	}
@@ -182,7 +182,7 @@ func (m Message) events(t job.Times) ([]job.Event, error) {
 	if when.IsZero() {
 		when = t.Started
 	}
-	f := job.Facts{Name: m.Builder, Kind: kind, Status: job.Coalesced, Times: t, Raw: m, Push: job.Push{Repo: m.Branch, Revision: m.Revision}}
+	f := job.Fields{Name: m.Builder, Kind: kind, Status: job.StatusCoalesced, Times: t, Raw: m, Push: job.Push{Repo: m.Branch, Revision: m.Revision}}
 	var out []job.Event
 	for i, r := range m.Requests {
 		if f.ID = fmt.Sprintf("%d/1", r); i == len(m.Requests)-1 {

@@ -68,7 +68,7 @@ func TestRecordedMessages(t *testing.T) {
 			t.Errorf("%s: %d messages, expected %d", file, n, want)
 		}
 	}
-	if got[job.Success] != 66 || got[job.TestFailed] != 5 || got[job.Busted] != 6 || got[job.Coalesced] != 2 {
+	if got[job.StatusSuccess] != 66 || got[job.StatusTestFailed] != 5 || got[job.StatusBusted] != 6 || got[job.StatusCoalesced] != 2 {
 		t.Errorf("%v", got)
 	}
 	n := 0
@@ -81,7 +81,7 @@ func TestRecordedMessages(t *testing.T) {
 			return
 		}
 		n++
-		if err != nil || len(events) != 1 || events[0].Job.Status() != job.Success || !strings.HasPrefix(events[0].Job.ID(), "build.") || events[0].Job.Push().Repo == "" {
+		if err != nil || len(events) != 1 || events[0].Job.Status() != job.StatusSuccess || !strings.HasPrefix(events[0].Job.ID(), "build.") || events[0].Job.Push().Repo == "" {
 			t.Errorf("%s: %v %v", path, events, err)
 		}
 	})
@@ -103,7 +103,7 @@ func TestBadMessages(t *testing.T) {
 		}
 	}
 	events, err := selfserve.DecodeMessage([]byte(`{"_meta": {"routing_key": "build.x.1.started"}, "payload": {"build": {"builderName": "x", "results": null, "times": ["2013-04-11T21:13:36+0000", null]}}}`))
-	if err != nil || events[0].Job.Status() != job.Running || events[0].Job.ID() != "build.x.1" {
+	if err != nil || events[0].Job.Status() != job.StatusRunning || events[0].Job.ID() != "build.x.1" {
 		t.Errorf("a build that begins: %v %v", events, err)
 	}
 }

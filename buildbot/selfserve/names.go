@@ -45,9 +45,9 @@ var numbered = []string{"g1", "g2", "g3", "g4"}
 // [job.ErrUnknownWord].
 func ParseName(name string) (Name, error) {
 	if m := testForm.FindStringSubmatch(name); m != nil && m[3] != "leak" { // "leak test build" is a build
-		n := Name{Platform: m[2], Repo: m[3], BuildType: m[4], Kind: job.Test}
+		n := Name{Platform: m[2], Repo: m[3], BuildType: m[4], Kind: job.KindTest}
 		if m[5] == "talos" {
-			n.Kind = job.Perf
+			n.Kind = job.KindPerf
 		}
 		if n.BuildType == "" {
 			n.BuildType = "opt"
@@ -64,10 +64,10 @@ func ParseName(name string) (Name, error) {
 	}
 	if m := localesForm.FindStringSubmatch(name); m != nil {
 		chunk, _ := strconv.Atoi(m[4]) // digits or nothing
-		return Name{Product: "firefox", Platform: m[2], Repo: m[1], BuildType: "opt", Kind: job.Build, Suite: "l10n", Chunk: chunk}, nil
+		return Name{Product: "firefox", Platform: m[2], Repo: m[1], BuildType: "opt", Kind: job.KindBuild, Suite: "l10n", Chunk: chunk}, nil
 	}
 	if m := gaiaForm.FindStringSubmatch(name); m != nil {
-		n := Name{Product: "b2g", Platform: m[3], Repo: m[2], BuildType: "opt", Kind: job.Build, Suite: m[4]}
+		n := Name{Product: "b2g", Platform: m[3], Repo: m[2], BuildType: "opt", Kind: job.KindBuild, Suite: m[4]}
 		if strings.Contains(m[3], "-debug") {
 			n.BuildType, n.Platform = "debug", strings.Replace(m[3], "-debug", "", 1)
 		}
@@ -80,7 +80,7 @@ func ParseName(name string) (Name, error) {
 }
 
 func buildName(m []string) Name {
-	n := Name{Product: product(m[1], m[2], m[3]), Platform: m[2], Repo: m[3], BuildType: "opt", Kind: job.Build}
+	n := Name{Product: product(m[1], m[2], m[3]), Platform: m[2], Repo: m[3], BuildType: "opt", Kind: job.KindBuild}
 	flavour := strings.TrimSpace(m[4])
 	switch {
 	case strings.Contains(flavour, "asan"):
@@ -104,19 +104,19 @@ func buildName(m []string) Name {
 
 func otherName(name string) (Name, error) {
 	if m := hazardForm.FindStringSubmatch(name); m != nil {
-		return Name{Product: "firefox", Platform: m[1], Repo: m[2], BuildType: "opt", Kind: job.Build, Suite: m[3]}, nil
+		return Name{Product: "firefox", Platform: m[1], Repo: m[2], BuildType: "opt", Kind: job.KindBuild, Suite: m[3]}, nil
 	}
 	if m := jetpackForm.FindStringSubmatch(name); m != nil {
 		if strings.Contains(m[2], "asan") {
 			m[3] = "asan"
 		}
-		return Name{Product: "firefox", Platform: m[2], Repo: m[1], BuildType: m[3], Kind: job.Test, Suite: "jetpack"}, nil
+		return Name{Product: "firefox", Platform: m[2], Repo: m[1], BuildType: m[3], Kind: job.KindTest, Suite: "jetpack"}, nil
 	}
 	if m := releaseForm.FindStringSubmatch(name); m != nil {
-		return Name{Product: "firefox", Repo: m[1], BuildType: "opt", Kind: job.Other, Suite: m[2]}, nil
+		return Name{Product: "firefox", Repo: m[1], BuildType: "opt", Kind: job.KindOther, Suite: m[2]}, nil
 	}
 	if m := fuzzerForm.FindStringSubmatch(name); m != nil {
-		return Name{Product: "firefox", Platform: m[1], Kind: job.Other, Suite: "fuzzer"}, nil
+		return Name{Product: "firefox", Platform: m[1], Kind: job.KindOther, Suite: "fuzzer"}, nil
 	}
 	return Name{}, job.Wrap("selfserve.name", name, job.UnknownWord("Mozilla's Buildbot", "builder name", name))
 }
@@ -188,7 +188,7 @@ var optimised = []string{"b2g-inbound", "fx-team", "mozilla-central", "mozilla-i
 // nothing. A platform that is not known gives [job.ErrUnknownWord].
 func Upstream(tester string) ([]string, error) {
 	n, err := ParseName(tester)
-	if err != nil || n.Kind == job.Build || n.Kind == job.Other {
+	if err != nil || n.Kind == job.KindBuild || n.Kind == job.KindOther {
 		return nil, err
 	}
 	if g, ok := gaiaBuilds[n.Platform]; ok {

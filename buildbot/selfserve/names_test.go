@@ -163,7 +163,7 @@ func TestNamesAsOthersReadThem(t *testing.T) {
 		if err != nil || got.Repo != want.Build.Branch {
 			t.Errorf("%s: %+v, %v; expected of %s", name, got, err, want.Build.Branch)
 		}
-		if known := []string{"firefox", "mobile", "b2g", "thunderbird"}; got.Kind != job.Build && slices.Contains(known, want.Build.Product) && got.Product != want.Build.Product {
+		if known := []string{"firefox", "mobile", "b2g", "thunderbird"}; got.Kind != job.KindBuild && slices.Contains(known, want.Build.Product) && got.Product != want.Build.Product {
 			t.Errorf("%s: product %s, expected %s", name, got.Product, want.Build.Product)
 		}
 		if want.Run.Suite != "" && (!strings.HasPrefix(got.Suite, want.Run.Suite) || got.Chunk != want.Run.Chunk) {
@@ -177,15 +177,15 @@ func TestNamesAsOthersReadThem(t *testing.T) {
 
 func TestParseName(t *testing.T) {
 	for name, want := range map[string]selfserve.Name{
-		"Ubuntu VM 12.04 x64 mozilla-inbound opt test mochitest-browser-chrome-3": {"firefox", "Ubuntu VM 12.04 x64", "mozilla-inbound", "opt", job.Test, "mochitest-browser-chrome", 3},
-		"Windows 7 32-bit fx-team pgo talos g1":                                   {"firefox", "Windows 7 32-bit", "fx-team", "pgo", job.Perf, "g1", 0},
-		"Ubuntu ASAN VM 12.04 x64 try opt test xpcshell":                          {"firefox", "Ubuntu ASAN VM 12.04 x64", "try", "asan", job.Test, "xpcshell", 0},
-		"TB Windows 7 32-bit comm-central debug test mozmill":                     {"thunderbird", "Windows 7 32-bit", "comm-central", "debug", job.Test, "mozmill", 0},
-		"OS X 10.7 64-bit fx-team leak test build":                                {"firefox", "OS X 10.7 64-bit", "fx-team", "debug", job.Build, "", 0},
-		"Linux x86-64 try leak test spidermonkey_try-rootanalysis build":          {"firefox", "Linux x86-64", "try", "debug", job.Build, "spidermonkey_try-rootanalysis", 0},
-		"b2g_mozilla-inbound_flame-kk_eng-debug_periodic":                         {"b2g", "flame-kk_eng", "mozilla-inbound", "debug", job.Build, "periodic", 0},
-		"Android armv7 API 11+ ash debug build":                                   {"mobile", "Android armv7 API 11+", "ash", "debug", job.Build, "", 0},
-		"Firefox mozilla-central win32 l10n nightly-4":                            {"firefox", "win32", "mozilla-central", "opt", job.Build, "l10n", 4},
+		"Ubuntu VM 12.04 x64 mozilla-inbound opt test mochitest-browser-chrome-3": {"firefox", "Ubuntu VM 12.04 x64", "mozilla-inbound", "opt", job.KindTest, "mochitest-browser-chrome", 3},
+		"Windows 7 32-bit fx-team pgo talos g1":                                   {"firefox", "Windows 7 32-bit", "fx-team", "pgo", job.KindPerf, "g1", 0},
+		"Ubuntu ASAN VM 12.04 x64 try opt test xpcshell":                          {"firefox", "Ubuntu ASAN VM 12.04 x64", "try", "asan", job.KindTest, "xpcshell", 0},
+		"TB Windows 7 32-bit comm-central debug test mozmill":                     {"thunderbird", "Windows 7 32-bit", "comm-central", "debug", job.KindTest, "mozmill", 0},
+		"OS X 10.7 64-bit fx-team leak test build":                                {"firefox", "OS X 10.7 64-bit", "fx-team", "debug", job.KindBuild, "", 0},
+		"Linux x86-64 try leak test spidermonkey_try-rootanalysis build":          {"firefox", "Linux x86-64", "try", "debug", job.KindBuild, "spidermonkey_try-rootanalysis", 0},
+		"b2g_mozilla-inbound_flame-kk_eng-debug_periodic":                         {"b2g", "flame-kk_eng", "mozilla-inbound", "debug", job.KindBuild, "periodic", 0},
+		"Android armv7 API 11+ ash debug build":                                   {"mobile", "Android armv7 API 11+", "ash", "debug", job.KindBuild, "", 0},
+		"Firefox mozilla-central win32 l10n nightly-4":                            {"firefox", "win32", "mozilla-central", "opt", job.KindBuild, "l10n", 4},
 	} {
 		got, err := selfserve.ParseName(name)
 		if d := cmp.Diff(want, got); d != "" || err != nil {

@@ -86,7 +86,7 @@ func (e Entry) order() int64 {
 // jobs are the runs of an entry: one for each of its requests, of which the last
 // ran and the others were merged into it.
 func (p *Project) jobs(ctx context.Context, push job.Push, e Entry, runs map[int64]int) ([]job.Job, error) {
-	kind := job.Other
+	kind := job.KindOther
 	if n, err := ParseName(e.Builder); err == nil {
 		kind = n.Kind
 	}
@@ -98,7 +98,7 @@ func (p *Project) jobs(ctx context.Context, push job.Push, e Entry, runs map[int
 	var out []job.Job
 	for i, r := range rs {
 		run := Run{Entry: e, Request: r}
-		s, err := job.Coalesced, error(nil)
+		s, err := job.StatusCoalesced, error(nil)
 		if i == len(rs)-1 {
 			s, run.Build, err = p.status(ctx, e, r)
 		}
@@ -111,17 +111,17 @@ func (p *Project) jobs(ctx context.Context, push job.Push, e Entry, runs map[int
 			id = fmt.Sprintf("build %d", e.BuildID)
 		}
 		t := job.Times{Requested: r.Submitted, Started: e.Started, Finished: e.Finished}
-		if s.Waiting() && s != job.Unknown {
+		if s.Waiting() && s != job.StatusUnknown {
 			t.Finished = time.Time{} // it ended, and the dump does not say so yet
 		}
-		out = append(out, job.New(job.Facts{ID: id, Name: e.Builder, Push: push, Kind: kind, Status: s, Times: t, Raw: run}))
+		out = append(out, job.New(job.Fields{ID: id, Name: e.Builder, Push: push, Kind: kind, Status: s, Times: t, Raw: run}))
 	}
 	return out, nil
 }
 
 // words are the statuses of what has ended, but for 0.
 var words = map[int]job.Status{
-	1: job.TestFailed, 2: job.Busted, 3: job.Skipped, 4: job.Exception, 5: job.Retry, 6: job.Cancelled,
+	1: job.StatusTestFailed, 2: job.StatusBusted, 3: job.StatusSkipped, 4: job.StatusException, 5: job.StatusRetry, 6: job.StatusCancelled,
 }
 
 // lagging is how long a run that has ended may be missing from the dumps and
@@ -133,13 +133,13 @@ const lagging = 24 * time.Hour
 func (p *Project) status(ctx context.Context, e Entry, r Request) (job.Status, *DumpBuild, error) {
 	switch {
 	case !e.Scheduled && r.Complete: // a request that was cancelled before a build took it
-		return job.Cancelled, nil, nil
+		return job.StatusCancelled, nil, nil
 	case !e.Scheduled:
-		return job.Pending, nil, nil
+		return job.StatusPending, nil, nil
 	case e.Status == nil && e.Finished.IsZero():
-		return job.Running, nil, nil
+		return job.StatusRunning, nil, nil
 	case e.Status == nil:
-		return job.Unknown, nil, nil
+		return job.StatusUnknown, nil, nil
 	}
 	if *e.Status != 0 {
 		s, ok := words[*e.Status]
@@ -150,23 +150,23 @@ func (p *Project) status(ctx context.Context, e Entry, r Request) (job.Status, *
 	}
 	ended := endOf(e, r)
 	if ended.IsZero() || r.ID == 0 {
-		return job.Unknown, nil, nil
+		return job.StatusUnknown, nil, nil
 	}
 	b, err := p.c.dumps.find(ctx, r.ID, e.Number, ended)
 	switch {
 	case errors.Is(err, job.ErrNotFound):
 		p.c.log.WarnContext(ctx, "there is no dump to say how a run ended", "builder", e.Builder, "request", r.ID, "error", err)
-		return job.Unknown, nil, nil
+		return job.StatusUnknown, nil, nil
 	case err != nil:
 		return 0, nil, err
 	case b == nil && p.c.now().Sub(ended) < lagging:
-		return job.Running, nil, nil
+		return job.StatusRunning, nil, nil
 	case b == nil, b.Revision == "":
-		return job.Unknown, b, nil
+		return job.StatusUnknown, b, nil
 	case !sameTwelve(b.Revision, cmp.Or(r.Revision, e.Revision)):
-		return job.Coalesced, b, nil
+		return job.StatusCoalesced, b, nil
 	}
-	return job.Success, b, nil
+	return job.StatusSuccess, b, nil
 }
 
 // sameTwelve compares revisions of 12 or 40 digits.
@@ -197,7 +197,7 @@ func (p *Project) upstream(builder string) []string {
 
 // Catalog implements job.Cataloger. A test needs the builds that
 // allthethings.json, or its name, says.
-func (p *Project) Catalog(ctx context.Context, push job.Push, labels ...string) ([]job.Entry, error) {
+func (p *Project) Catalog(ctx context.Context, push job.Push, labels ...string) ([]job.Runnable, error) {
 	const op = "selfserve.catalog"
 	if !push.Testable() {
 		return nil, job.Wrap(op, push.String(), job.ErrNotScheduled)
@@ -215,9 +215,9 @@ func (p *Project) Catalog(ctx context.Context, push job.Push, labels ...string) 
 	for _, n := range names {
 		known[n] = true
 	}
-	var out []job.Entry
+	var out []job.Runnable
 	for _, name := range slices.Sorted(maps.Keys(known)) {
-		kind := job.Other
+		kind := job.KindOther
 		if n, err := ParseName(name); err == nil {
 			kind = n.Kind
 			if p.c.all == nil && n.Repo != p.repo {
@@ -230,7 +230,7 @@ func (p *Project) Catalog(ctx context.Context, push job.Push, labels ...string) 
 		if len(some) == 0 && len(up) > 0 {
 			some = up[:1]
 		}
-		out = append(out, job.Entry{Label: name, Kind: kind, Upstreams: some})
+		out = append(out, job.Runnable{Label: name, Kind: kind, Upstreams: some})
 	}
 	if len(out) == 0 {
 		return nil, job.Wrap(op, push.String(), job.ErrNotScheduled)
@@ -294,7 +294,7 @@ func (p *Project) Trigger(ctx context.Context, req job.Request) (job.Receipt, er
 	if err != nil {
 		return job.Receipt{}, job.Wrap("selfserve.trigger", req.Label+" on "+req.Push.String(), err)
 	}
-	return job.Receipt{State: job.Accepted}, nil
+	return job.Receipt{State: job.ReceiptAccepted}, nil
 }
 
 func (p *Project) trigger(ctx context.Context, req job.Request) error {
@@ -376,7 +376,7 @@ func (p *Project) exists(label string) error {
 func (p *Project) buildFiles(ctx context.Context, jobs []job.Job, up []string) ([]string, error) {
 	running, ran := 0, 0
 	for _, j := range jobs {
-		if !slices.Contains(up, j.Name()) || j.Status() == job.Coalesced {
+		if !slices.Contains(up, j.Name()) || j.Status() == job.StatusCoalesced {
 			continue
 		}
 		if j.Status().Waiting() {
@@ -410,10 +410,10 @@ func (p *Project) remember(req job.Request, before int) {
 	p.asked = append(p.asked, asked{req, before})
 }
 
-// Inflight implements job.Inflighter: what this Project was asked for, until as
+// Accepted implements job.AcceptedLister: what this Project was asked for, until as
 // many runs more are listed. It takes self-serve half a minute, and its answers
 // are two minutes old.
-func (p *Project) Inflight(ctx context.Context, push job.Push, label string) ([]job.Request, error) {
+func (p *Project) Accepted(ctx context.Context, push job.Push, label string) ([]job.Request, error) {
 	jobs, err := p.Jobs(ctx, push, label)
 	if err != nil && !errors.Is(err, job.ErrUnknownWord) {
 		return nil, err
@@ -460,7 +460,7 @@ func requestOf(id string) (int64, error) {
 
 // OpenLog implements job.LogOpener: the log that the dump names, and files that
 // the run uploaded.
-func (p *Project) OpenLog(ctx context.Context, j job.Job, which job.Log) (io.ReadCloser, error) {
+func (p *Project) OpenLog(ctx context.Context, j job.Job, which job.LogKind) (io.ReadCloser, error) {
 	const op = "selfserve.log"
 	run, ok := j.Raw().(Run)
 	if !ok { // only an ID, as a person gives it
@@ -480,7 +480,7 @@ func (p *Project) OpenLog(ctx context.Context, j job.Job, which job.Log) (io.Rea
 		return nil, job.Wrap(op, j.ID(), fmt.Errorf("%w: the dumps do not have the run", job.ErrNotFound))
 	}
 	url := b.LogURL
-	if end, ok := map[job.Log]string{job.ErrorSummary: "_errorsummary.log", job.StructuredLog: "_raw.log"}[which]; ok {
+	if end, ok := map[job.LogKind]string{job.LogErrorSummary: "_errorsummary.log", job.LogStructured: "_raw.log"}[which]; ok {
 		url = ""
 		blobs := b.Blobs()
 		for _, name := range slices.Sorted(maps.Keys(blobs)) {
@@ -499,8 +499,8 @@ func (p *Project) OpenLog(ctx context.Context, j job.Job, which job.Log) (io.Rea
 	return r, nil
 }
 
-// Offspring implements job.Tracer.
-func (p *Project) Offspring(_ context.Context, j job.Job) (bool, error) {
+// WasAdded implements job.AddedChecker.
+func (p *Project) WasAdded(_ context.Context, j job.Job) (bool, error) {
 	run, ok := j.Raw().(Run)
 	if !ok {
 		return false, job.Wrap("selfserve.offspring", j.ID(), fmt.Errorf("%w: not a run of this CI", job.ErrInvalid))

@@ -190,7 +190,7 @@ func TestWrites(t *testing.T) {
 	if !errors.Is(err, job.ErrUnavailable) || !strings.Contains(err.Error(), "1 of 3 runs were accepted") {
 		t.Errorf("half done: %v", err)
 	}
-	if in, err := p.Inflight(t.Context(), push, theBuild); err != nil || len(in) != 1 || in[0].Count != 1 {
+	if in, err := p.Accepted(t.Context(), push, theBuild); err != nil || len(in) != 1 || in[0].Count != 1 {
 		t.Errorf("in flight: %v %v", in, err)
 	}
 	c := s.client(t, selfserve.Options{})
@@ -408,10 +408,10 @@ func TestLogs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for which, want := range map[job.Log]string{job.TextLog: "plain", job.ErrorSummary: "{}", job.StructuredLog: ""} {
+	for which, want := range map[job.LogKind]string{job.LogText: "plain", job.LogErrorSummary: "{}", job.LogStructured: ""} {
 		j := jobs[0]
-		if which == job.TextLog { // by its ID alone, as a person gives it
-			j = job.New(job.Facts{ID: j.ID()})
+		if which == job.LogText { // by its ID alone, as a person gives it
+			j = job.New(job.Fields{ID: j.ID()})
 		}
 		r, err := p.OpenLog(t.Context(), j, which)
 		if want == "" {

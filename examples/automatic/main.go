@@ -53,7 +53,7 @@ func serve(ctx context.Context, ci *jobtest.CI, ledger trigger.Ledger) error {
 
 func handle(ctx context.Context, repo job.Repository, ci job.Scheduler, ledger trigger.Ledger, failed job.Job) error {
 	perDay := 40
-	found, err := backfill.Find(ctx, repo, ci, failed.Name(), failed.Push().Revision, &backfill.Options{
+	found, err := backfill.Find(ctx, repo, ci, failed.Name(), failed.Push().Revision, &backfill.FindOptions{
 		Automatic: true, Ledger: ledger, Budgets: trigger.Budgets{LabelDay: &perDay},
 	})
 	if errors.Is(err, backfill.ErrNotBad) {

@@ -35,7 +35,7 @@ func fill(ctx context.Context, label, rev string) error {
 		return err
 	}
 	ledger := trigger.NewMemory() // keep it: it remembers what was asked for
-	found, err := backfill.Find(ctx, repo, ci, label, rev, &backfill.Options{Times: 2, Ledger: ledger})
+	found, err := backfill.Find(ctx, repo, ci, label, rev, &backfill.FindOptions{Times: 2, Ledger: ledger})
 	if err != nil {
 		return err
 	}

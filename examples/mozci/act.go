@@ -97,7 +97,7 @@ func (a *app) carryOut(ctx context.Context, ci job.Scheduler, plan trigger.Plan,
 	done, err := trigger.Run(ctx, ci, plan, &trigger.RunOptions{
 		Ledger: ledger, Who: who(), Logger: a.log,
 		OnStep: func(s trigger.Step) {
-			if s.Err == nil && s.Receipt.State != job.AlreadyAsked {
+			if s.Err == nil && s.Receipt.State != job.ReceiptAlreadyAsked {
 				asked += s.Count
 			}
 			if !a.json {
@@ -111,10 +111,10 @@ func (a *app) carryOut(ctx context.Context, ci job.Scheduler, plan trigger.Plan,
 	failed, steps := 0, 0
 	for _, s := range done.Steps {
 		switch {
-		case s.Action == trigger.Nothing:
+		case s.Action == trigger.ActionNothing:
 			continue
 		case s.With != "": // it comes with another step
-			if s.Err == nil && s.Receipt != nil && s.Receipt.State != job.AlreadyAsked {
+			if s.Err == nil && s.Receipt != nil && s.Receipt.State != job.ReceiptAlreadyAsked {
 				asked += s.Count
 			}
 			continue
@@ -134,11 +134,11 @@ func (a *app) carryOut(ctx context.Context, ci job.Scheduler, plan trigger.Plan,
 func (a *app) warnMerging(ctx context.Context, ci job.Scheduler, plan trigger.Plan) {
 	seen := map[string]bool{}
 	for _, s := range plan.Steps {
-		if s.Count < 2 || s.Action == trigger.Nothing || seen[s.Label] {
+		if s.Count < 2 || s.Action == trigger.ActionNothing || seen[s.Label] {
 			continue
 		}
 		seen[s.Label] = true
-		if merges, err := job.Merges(ctx, ci, s.Label); err == nil && merges {
+		if merges, err := job.Coalesces(ctx, ci, s.Label); err == nil && merges {
 			_, _ = fmt.Fprintf(a.err, "mozci: %s merges requests that wait at the same time: of %s triggered at once some may be coalesced; trigger again later to make up for them\n", s.Label, runs(s.Count))
 		}
 	}
@@ -153,7 +153,7 @@ func (a *app) printStep(s trigger.Step) {
 		a.printf("unclear: %s: %v\n", what, s.Err)
 	case s.Err != nil:
 		a.printf("not triggered: %s: %v\n", what, s.Err)
-	case s.Receipt.State == job.AlreadyAsked:
+	case s.Receipt.State == job.ReceiptAlreadyAsked:
 		if len(s.Receipt.IDs) > 0 {
 			what += ", as " + strings.Join(s.Receipt.IDs, ", ")
 		}
@@ -230,7 +230,7 @@ func (a *app) printPlan(plan trigger.Plan, about string) {
 	table := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
 	line := func(action, label string, count int, p job.Push, why string) {
 		what := ""
-		if action != string(trigger.Nothing) {
+		if action != string(trigger.ActionNothing) {
 			what = runs(count)
 		}
 		if label != about {

@@ -22,11 +22,11 @@ type actionJSON struct {
 	Count        int             `json:"count"`
 	Why          string          `json:"why"`
 	Receipt      *struct {
-		IDs   []string  `json:"ids"`
-		State job.State `json:"state"`
-		By    string    `json:"by,omitempty"`
-		Link  string    `json:"link,omitempty"`
-		Note  string    `json:"note,omitempty"`
+		IDs   []string         `json:"ids"`
+		State job.ReceiptState `json:"state"`
+		By    string           `json:"by,omitempty"`
+		Link  string           `json:"link,omitempty"`
+		Note  string           `json:"note,omitempty"`
 	} `json:"receipt,omitempty"`
 }
 
@@ -60,7 +60,7 @@ func (a *app) action(cmd *cobra.Command, t triggerFlags) error {
 	if req.Push, err = p.repo.Push(cmd.Context(), t.rev); err != nil {
 		return err
 	}
-	shown := actionJSON{Push: trigger.RefOf(req.Push), Action: string(trigger.Trigger), InTreeAction: t.action, Input: input, Count: t.times, Why: req.Why, Label: orNull(req.Label)}
+	shown := actionJSON{Push: trigger.RefOf(req.Push), Action: string(trigger.ActionTrigger), InTreeAction: t.action, Input: input, Count: t.times, Why: req.Why, Label: orNull(req.Label)}
 	if !a.json {
 		on := ""
 		if req.Label != "" {
@@ -75,14 +75,14 @@ func (a *app) action(cmd *cobra.Command, t triggerFlags) error {
 		shown.Key = req.Key
 		if failed == nil {
 			shown.Receipt = &struct {
-				IDs   []string  `json:"ids"`
-				State job.State `json:"state"`
-				By    string    `json:"by,omitempty"`
-				Link  string    `json:"link,omitempty"`
-				Note  string    `json:"note,omitempty"`
+				IDs   []string         `json:"ids"`
+				State job.ReceiptState `json:"state"`
+				By    string           `json:"by,omitempty"`
+				Link  string           `json:"link,omitempty"`
+				Note  string           `json:"note,omitempty"`
 			}{append([]string{}, receipt.IDs...), receipt.State, receipt.By, receipt.Link, receipt.Note}
 			if !a.json {
-				a.printf("%s%s\n", map[job.State]string{job.AlreadyAsked: "triggered before", job.Accepted: "triggered", job.Created: "triggered"}[receipt.State], noted(&receipt))
+				a.printf("%s%s\n", map[job.ReceiptState]string{job.ReceiptAlreadyAsked: "triggered before", job.ReceiptAccepted: "triggered", job.ReceiptCreated: "triggered"}[receipt.State], noted(&receipt))
 			}
 		}
 	}

@@ -79,7 +79,7 @@ func (a *app) backfill(cmd *cobra.Command, b backfillFlags) error {
 	}
 	ctx := cmd.Context()
 	progress := a.progress()
-	found, err := backfill.Find(ctx, p.repo, p.read, b.label, b.rev, &backfill.Options{
+	found, err := backfill.Find(ctx, p.repo, p.read, b.label, b.rev, &backfill.FindOptions{
 		MaxRevisions: b.maxRevisions, Times: b.times, Automatic: b.automatic, Holes: b.holes, FillNewer: b.newer,
 		Judge: a.judge(p, b.test), Test: b.test, Width: a.parallel, Ledger: ledger, Observe: progress.saw, Logger: a.log,
 		FollowMerges: b.follow, Manifests: b.manifests, Repositories: p.repositories, ExistingOnly: b.existing, Budgets: b.budgets(cmd.Flags()),
@@ -110,7 +110,7 @@ func (a *app) backfill(cmd *cobra.Command, b backfillFlags) error {
 }
 
 // printFound is the table of the walk, and what to make of it.
-func (a *app) printFound(ctx context.Context, r backfill.Result, b backfillFlags) {
+func (a *app) printFound(ctx context.Context, r backfill.FindResult, b backfillFlags) {
 	table := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
 	_, _ = fmt.Fprintf(table, "push\tverdict\truns\n")
 	for _, s := range r.History {
@@ -166,7 +166,7 @@ func (a *app) printFollowed(m backfill.Followed) {
 
 // link is the page of the CI that was asked: Treeherder's of the range, or a Buildbot
 // master's of the builder.
-func (a *app) link(ctx context.Context, r backfill.Result) string {
+func (a *app) link(ctx context.Context, r backfill.FindResult) string {
 	if a.opened != nil {
 		if p, ok := a.opened.read.(*buildbot.Project); ok {
 			return p.LabelPage(ctx, r.Label)

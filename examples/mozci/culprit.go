@@ -77,7 +77,7 @@ func (a *app) culprit(cmd *cobra.Command, c culpritFlags) error {
 	}
 	o := &backfill.SearchOptions{
 		Confidence: c.confidence, MaxRuns: c.maxRuns, Batch: c.batch, MaxRevisions: c.maxRevisions, History: c.history, Extend: c.extend,
-		Permanent: c.permanent, Nothing: c.nothing, Test: c.test, Manifests: c.manifests, Judge: a.judge(p, c.test), Ledger: ledger, Who: who(), Width: a.parallel, Logger: a.log,
+		Permanent: c.permanent, PriorNothing: c.nothing, Test: c.test, Manifests: c.manifests, Judge: a.judge(p, c.test), Ledger: ledger, Who: who(), Width: a.parallel, Logger: a.log,
 		Budgets: trigger.Budgets{LabelDay: unlimited()},
 	}
 	if p.act != p.read {

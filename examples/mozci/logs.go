@@ -22,7 +22,7 @@ func (a *app) judge(p *places, test string) analysis.Judge {
 	if test == "" {
 		return p.judge
 	}
-	return joblog.Judge(p.read, test, nil)
+	return joblog.TestJudge(p.read, test, nil)
 }
 
 // manifests are those that can hold a test, as the newest push's catalog says
@@ -97,7 +97,7 @@ func (a *app) failures(cmd *cobra.Command, names []string, format, id string, fi
 			return job.Wrap("failures", id, fmt.Errorf("this CI has no logs: %w", errors.ErrUnsupported))
 		}
 		placed := &placing{LogOpener: opener}
-		r, err := joblog.Failures(ctx, placed, job.New(job.Facts{ID: id}), nil)
+		r, err := joblog.Failures(ctx, placed, job.New(job.Fields{ID: id}), nil)
 		if err != nil {
 			return err
 		}
@@ -119,13 +119,13 @@ func (a *app) failures(cmd *cobra.Command, names []string, format, id string, fi
 // placing opens logs and remembers the last, to say where its lines are from.
 type placing struct {
 	job.LogOpener
-	last job.LogPlacer
+	last job.LineLocator
 }
 
 // OpenLog implements job.LogOpener.
-func (p *placing) OpenLog(ctx context.Context, j job.Job, which job.Log) (io.ReadCloser, error) {
+func (p *placing) OpenLog(ctx context.Context, j job.Job, which job.LogKind) (io.ReadCloser, error) {
 	r, err := p.LogOpener.OpenLog(ctx, j, which)
-	p.last, _ = r.(job.LogPlacer)
+	p.last, _ = r.(job.LineLocator)
 	return r, err
 }
 
@@ -162,7 +162,7 @@ type failureJSON struct {
 
 // printFailures lists failures. placer, which may be nil, knows which step and log a
 // line is from.
-func (a *app) printFailures(name string, r *joblog.Report, placer job.LogPlacer) error {
+func (a *app) printFailures(name string, r *joblog.Report, placer job.LineLocator) error {
 	table := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
 	for _, f := range r.Failures {
 		step, log, where := "", "", fmt.Sprintf("%s:%d", name, f.Line)
@@ -232,7 +232,7 @@ func (a *app) sayGroups(name string, r *joblog.Report) (unfinished, nameless int
 // sourceName keeps the name that the JSON has had for structured logs.
 func sourceName(f joblog.Format) string {
 	if f == joblog.StructuredLog {
-		return string(job.StructuredLog)
+		return string(job.LogStructured)
 	}
 	return string(f)
 }

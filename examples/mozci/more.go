@@ -42,7 +42,7 @@ func (a *app) labels(cmd *cobra.Command, rev string, c trigger.Choice) error {
 	if err != nil {
 		return err
 	}
-	byLabel := map[string]job.Entry{}
+	byLabel := map[string]job.Runnable{}
 	for _, e := range entries {
 		byLabel[e.Label] = e
 	}

@@ -81,7 +81,7 @@ func (a *app) inMemory() (*places, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &places{repo: repo, read: ci, act: ci, judge: jobtest.Judge(analysis.ByStatus, analysis.Unknown), repositories: ci.Repository}, nil
+	return &places{repo: repo, read: ci, act: ci, judge: jobtest.TestJudge(analysis.ByStatus, analysis.Unclear), repositories: ci.Repository}, nil
 }
 
 func (a *app) services() (*places, error) {

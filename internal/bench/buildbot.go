@@ -142,7 +142,7 @@ func dumpStatuses(t *testing.T, url string) int {
 			t.Fatal(err)
 		}
 		for _, j := range jobs {
-			if j.Status() == job.Success {
+			if j.Status() == job.StatusSuccess {
 				n++
 			}
 		}

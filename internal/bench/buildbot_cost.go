@@ -53,7 +53,7 @@ var masterQuestions = []question{
 
 func lastGood(label string, most int, never bool) func(context.Context, *buildbot.Project) error {
 	return func(ctx context.Context, p *buildbot.Project) error {
-		r, err := backfill.Find(ctx, p, p, label, "tip", &backfill.Options{MaxRevisions: most, Times: 2})
+		r, err := backfill.Find(ctx, p, p, label, "tip", &backfill.FindOptions{MaxRevisions: most, Times: 2})
 		if err == nil && r.NeverGood != never {
 			err = errors.New("the wrong answer")
 		}

@@ -144,7 +144,7 @@ func (b *sim) mixLab(i uint64) *lab {
 
 // ciOptions suit a CI.
 func ciOptions() culprit.Options {
-	return culprit.Options{Nothing: 0.4, MinEffect: 0.1, MinOdds: 2.5, MaxRuns: 400}
+	return culprit.Options{PriorNothing: 0.4, MinEffect: 0.1, MinOdds: 2.5, MaxRuns: 400}
 }
 
 func (b *sim) mix() {

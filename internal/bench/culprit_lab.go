@@ -72,24 +72,24 @@ func (l *lab) rate(x int) float64 {
 }
 
 // run runs push x once more.
-func (l *lab) run(x int) culprit.Result {
+func (l *lab) run(x int) culprit.RunEnd {
 	j := l.count[x]
 	l.count[x]++
 	l.runs++
 	if l.infra > 0 && l.uniform(uint64(x)|1<<50, j) < l.infra {
-		return culprit.Exception
+		return culprit.RunInfra
 	}
 	if l.uniform(uint64(x), j) < l.rate(x) {
-		return culprit.Failed
+		return culprit.RunFailed
 	}
-	return culprit.Passed
+	return culprit.RunPassed
 }
 
 // failed runs a push, again where infrastructure ended it.
 func (l *lab) failed(x int) bool {
 	for {
-		if r := l.run(x); r != culprit.Exception {
-			return r == culprit.Failed
+		if r := l.run(x); r != culprit.RunInfra {
+			return r == culprit.RunFailed
 		}
 	}
 }

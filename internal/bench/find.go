@@ -74,7 +74,7 @@ func walk(t *testing.T, distance, width int) walked {
 		}
 		slow := &counted{Scheduler: jobtest.Slow(ci, findLatency), asked: map[int64]int{}}
 		began := time.Now()
-		if _, err := backfill.Find(context.Background(), repo, slow, "test", "tip", &backfill.Options{MaxRevisions: findPushes - 1, Width: width}); err != nil {
+		if _, err := backfill.Find(context.Background(), repo, slow, "test", "tip", &backfill.FindOptions{MaxRevisions: findPushes - 1, Width: width}); err != nil {
 			t.Fatal(err)
 		}
 		out.took, out.asked = time.Since(began), len(slow.asked)

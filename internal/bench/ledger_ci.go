@@ -185,7 +185,7 @@ func (c *remoteCI) Jobs(ctx context.Context, p job.Push, names ...string) ([]job
 	n, twice, err := c.post(ctx, "/jobs", askWire{Push: p.ID})
 	var out []job.Job
 	for i := range n {
-		j := job.New(job.Facts{ID: fmt.Sprint(i), Name: names[0], Push: p, Kind: job.Test, Status: job.Pending})
+		j := job.New(job.Fields{ID: fmt.Sprint(i), Name: names[0], Push: p, Kind: job.KindTest, Status: job.StatusPending})
 		out = append(out, j)
 		if twice {
 			out = append(out, j)
@@ -196,7 +196,7 @@ func (c *remoteCI) Jobs(ctx context.Context, p job.Push, names ...string) ([]job
 
 func (c *remoteCI) Trigger(ctx context.Context, r job.Request) (job.Receipt, error) {
 	_, _, err := c.post(ctx, "/trigger", askWire{Key: r.Key, Push: r.Push.ID, Count: r.Count})
-	return job.Receipt{State: job.Accepted}, err
+	return job.Receipt{State: job.ReceiptAccepted}, err
 }
 
 // keyedCI is one that carries keys.
@@ -212,5 +212,5 @@ func (c keyedCI) Carried(ctx context.Context, r job.Request) ([]string, error) {
 	return out, err
 }
 
-// Inflight implements job.Inflighter: everything is visible at once.
-func (keyedCI) Inflight(context.Context, job.Push, string) ([]job.Request, error) { return nil, nil }
+// Accepted implements job.AcceptedLister: everything is visible at once.
+func (keyedCI) Accepted(context.Context, job.Push, string) ([]job.Request, error) { return nil, nil }

@@ -84,7 +84,7 @@ type Memory struct {
 	order     *list.List               // most recently used first
 }
 
-// Load implements Cache.
+// QueueDepth implements Cache.
 func (m *Memory) Load(url string) (*Entry, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -133,7 +133,7 @@ func (d *Disk) file(url string) string {
 	return filepath.Join(d.dir, hex.EncodeToString(sum[:16])+".json")
 }
 
-// Load implements Cache.
+// QueueDepth implements Cache.
 func (d *Disk) Load(url string) (*Entry, bool) {
 	text, err := os.ReadFile(d.file(url))
 	if err != nil {

@@ -17,14 +17,14 @@ var (
 	_ job.Canceler        = (*CI)(nil)
 	_ job.LogOpener       = (*CI)(nil)
 	_ job.Watcher         = (*CI)(nil)
-	_ job.Inflighter      = (*CI)(nil)
+	_ job.AcceptedLister  = (*CI)(nil)
 	_ job.KeyCarrier      = (*CI)(nil)
 	_ job.ArtifactChecker = (*CI)(nil)
-	_ job.Loader          = (*CI)(nil)
+	_ job.QueueMeter      = (*CI)(nil)
 )
 
 // Catalog implements job.Cataloger: every label of the push's repository.
-func (c *CI) Catalog(ctx context.Context, p job.Push, labels ...string) ([]job.Entry, error) {
+func (c *CI) Catalog(ctx context.Context, p job.Push, labels ...string) ([]job.Runnable, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, job.Wrap("world.catalog", p.String(), err)
 	}
@@ -35,9 +35,9 @@ func (c *CI) Catalog(ctx context.Context, p job.Push, labels ...string) ([]job.E
 	if err != nil {
 		return nil, job.Wrap("world.catalog", p.String(), err)
 	}
-	var out []job.Entry
+	var out []job.Runnable
 	for _, l := range c.w.Labels(r.name) {
-		out = append(out, job.Entry{
+		out = append(out, job.Runnable{
 			Label: l, Kind: r.kind(l), Upstreams: append([]string(nil), r.needs[l]...), Manifests: r.manifests(l, at.ID),
 		})
 	}
@@ -56,7 +56,7 @@ func (c *CI) Cancel(ctx context.Context, id string) error {
 		return job.Wrap("world.cancel", id, err)
 	}
 	if n.status.Waiting() {
-		n.status, n.times.Finished, n.next = job.Cancelled, c.now, time.Time{}
+		n.status, n.times.Finished, n.next = job.StatusCancelled, c.now, time.Time{}
 		c.tell(n)
 	}
 	return nil
@@ -64,7 +64,7 @@ func (c *CI) Cancel(ctx context.Context, id string) error {
 
 // OpenLog implements job.LogOpener: an errorsummary and a plain log of a run
 // that has ended. The test of a world has no name, so it is called "test".
-func (c *CI) OpenLog(ctx context.Context, j job.Job, which job.Log) (io.ReadCloser, error) {
+func (c *CI) OpenLog(ctx context.Context, j job.Job, which job.LogKind) (io.ReadCloser, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, job.Wrap("world.log", j.ID(), err)
 	}
@@ -81,22 +81,22 @@ func (c *CI) OpenLog(ctx context.Context, j job.Job, which job.Log) (io.ReadClos
 	return io.NopCloser(strings.NewReader(text)), nil
 }
 
-func (n *run) log(which job.Log) (string, bool) {
-	ran := n.status == job.Success || n.status == job.TestFailed
+func (n *run) log(which job.LogKind) (string, bool) {
+	ran := n.status == job.StatusSuccess || n.status == job.StatusTestFailed
 	switch {
-	case which == job.TextLog && n.status == job.TestFailed:
+	case which == job.LogText && n.status == job.StatusTestFailed:
 		return "TEST-UNEXPECTED-FAIL | test | expected PASS\n", true
-	case which == job.TextLog && n.status == job.Busted:
+	case which == job.LogText && n.status == job.StatusBusted:
 		return "make: *** [all] Error 2\n", true
-	case which == job.TextLog && ran && !n.noTest:
+	case which == job.LogText && ran && !n.noTest:
 		return "TEST-PASS | test\n", true
-	case which == job.TextLog && ran:
+	case which == job.LogText && ran:
 		return "nothing to run\n", true
-	case which != job.ErrorSummary || !ran || n.repo.kind(n.label) == job.Build:
+	case which != job.LogErrorSummary || !ran || n.repo.kind(n.label) == job.KindBuild:
 		return "", false
 	case n.noTest:
 		return `{"action":"test_groups","line":1,"groups":[]}` + "\n", true
-	case n.status == job.Success:
+	case n.status == job.StatusSuccess:
 		return `{"action":"test_groups","line":1,"groups":["group"]}` + "\n" +
 			`{"action":"group_result","line":2,"group":"group","status":"OK","duration":1000}` + "\n", true
 	}
@@ -137,8 +137,8 @@ func (c *CI) nextEvent(seen *int) (job.Event, bool) {
 	return c.events[*seen-1], true
 }
 
-// Inflight implements job.Inflighter: what was asked for and is invisible.
-func (c *CI) Inflight(ctx context.Context, p job.Push, label string) ([]job.Request, error) {
+// Accepted implements job.AcceptedLister: what was asked for and is invisible.
+func (c *CI) Accepted(ctx context.Context, p job.Push, label string) ([]job.Request, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, job.Wrap("world.inflight", label, err)
 	}
@@ -196,22 +196,22 @@ func (c *CI) ArtifactsExist(ctx context.Context, j job.Job) (bool, error) {
 	return n.files(), nil
 }
 
-// Load implements job.Loader: all runs of the label, on any push.
-func (c *CI) Load(ctx context.Context, label string) (job.Load, error) {
+// QueueDepth implements job.QueueMeter: all runs of the label, on any push.
+func (c *CI) QueueDepth(ctx context.Context, label string) (job.QueueDepth, error) {
 	if err := ctx.Err(); err != nil {
-		return job.Load{}, job.Wrap("world.load", label, err)
+		return job.QueueDepth{}, job.Wrap("world.load", label, err)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	var l job.Load
+	var l job.QueueDepth
 	for _, n := range c.runs {
 		if n.label != label {
 			continue
 		}
 		switch n.status {
-		case job.Pending:
+		case job.StatusPending:
 			l.Pending++
-		case job.Running:
+		case job.StatusRunning:
 			l.Running++
 		}
 	}

@@ -90,13 +90,13 @@ func (c *CI) history(r *repo, p *push, label string, cell cellRun) {
 	n.times.Requested, n.visible = p.Time, p.Time
 	started := min(c.opts.Queue, c.w.every)
 	switch {
-	case n.status == job.Pending:
+	case n.status == job.StatusPending:
 		n.next = c.now.Add(c.opts.Queue)
-	case n.status == job.Running, n.status == job.Unknown:
+	case n.status == job.StatusRunning, n.status == job.StatusUnknown:
 		n.times.Started = p.Time.Add(started)
 		n.next = c.now.Add(r.duration(label))
 	case n.status.Waiting(): // unscheduled: its build moves it
-	case n.status == job.Coalesced, n.status == job.Skipped, n.status == job.Cancelled:
+	case n.status == job.StatusCoalesced, n.status == job.StatusSkipped, n.status == job.StatusCancelled:
 		n.times.Finished = p.Time.Add(started)
 	default:
 		n.times.Started = p.Time.Add(started)
@@ -126,7 +126,7 @@ func (c *CI) newRun(r *repo, p *push, label string) *run {
 func (c *CI) draw(r *repo, p *push, label string) job.Status {
 	t, ok := r.truths[label]
 	if !ok {
-		return job.Success
+		return job.StatusSuccess
 	}
 	before := 0
 	for _, n := range c.runs {
@@ -138,7 +138,7 @@ func (c *CI) draw(r *repo, p *push, label string) job.Status {
 	_, _ = fmt.Fprintf(h, "%s\x00%d\x00%s\x00%d", r.name, p.ID, label, before)
 	rng := rand.New(rand.NewPCG(c.w.seed, h.Sum64())) // #nosec G404 -- a simulation, seeded on purpose
 	if rng.Float64() < t.infra {
-		return job.Exception
+		return job.StatusException
 	}
 	fails := t.before
 	if p.ID >= t.culprit {
@@ -146,29 +146,29 @@ func (c *CI) draw(r *repo, p *push, label string) job.Status {
 	}
 	switch {
 	case rng.Float64() >= fails:
-		return job.Success
-	case r.kind(label) == job.Build:
-		return job.Busted
+		return job.StatusSuccess
+	case r.kind(label) == job.KindBuild:
+		return job.StatusBusted
 	}
-	return job.TestFailed
+	return job.StatusTestFailed
 }
 
-// RunFacts is what Raw of a CI's jobs holds.
-type RunFacts struct {
+// Record is what Raw of a CI's jobs holds.
+type Record struct {
 	NoTest bool // the job ran, but not the test that one looks for
 }
 
 // RanTest reports whether the job ran the test that one looks for. It is true
 // for jobs that are not of a World: only worlds say so of themselves.
 func RanTest(j job.Job) bool {
-	f, ok := j.Raw().(RunFacts)
+	f, ok := j.Raw().(Record)
 	return !ok || !f.NoTest
 }
 
 func (n *run) snapshot() job.Job {
-	return job.New(job.Facts{
+	return job.New(job.Fields{
 		ID: n.id, Name: n.label, Push: clonePush(n.push.Push), Kind: n.repo.kind(n.label),
-		Status: n.status, Times: n.times, Raw: RunFacts{NoTest: n.noTest},
+		Status: n.status, Times: n.times, Raw: Record{NoTest: n.noTest},
 	})
 }
 
@@ -216,7 +216,7 @@ func (c *CI) Trigger(ctx context.Context, req job.Request) (job.Receipt, error) 
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if made, ok := c.byKey[req.Key]; ok && req.Key != "" {
-		return job.Receipt{IDs: ids(made), State: job.AlreadyAsked}, nil
+		return job.Receipt{IDs: ids(made), State: job.ReceiptAlreadyAsked}, nil
 	}
 	r, p, err := c.refusal(req)
 	if err != nil {
@@ -225,7 +225,7 @@ func (c *CI) Trigger(ctx context.Context, req job.Request) (job.Receipt, error) 
 	var made []*run
 	for range req.Count {
 		n := c.newRun(r, p, req.Label)
-		n.key, n.status, n.times.Requested = req.Key, job.Pending, c.now
+		n.key, n.status, n.times.Requested = req.Key, job.StatusPending, c.now
 		n.visible = c.now.Add(c.opts.Visible)
 		n.next = n.visible.Add(c.opts.Queue)
 		if c.opts.Visible == 0 {
@@ -236,9 +236,9 @@ func (c *CI) Trigger(ctx context.Context, req job.Request) (job.Receipt, error) 
 	}
 	c.byKey[req.Key] = made
 	if c.opts.Visible > 0 {
-		return job.Receipt{State: job.Accepted}, nil
+		return job.Receipt{State: job.ReceiptAccepted}, nil
 	}
-	return job.Receipt{IDs: ids(made), State: job.Created}, nil
+	return job.Receipt{IDs: ids(made), State: job.ReceiptCreated}, nil
 }
 
 // refusal is why the request cannot be done, or where it is to be done.

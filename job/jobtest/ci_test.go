@@ -68,11 +68,11 @@ func TestInvisibleRunsAreInFlight(t *testing.T) {
 	p := w.Pushes("autoland")[0]
 	for _, key := range []string{"one", "two"} {
 		receipt, err := ci.Trigger(t.Context(), job.Request{Key: key, Label: "build", Push: p, Count: 2})
-		if err != nil || receipt.State != job.Accepted {
+		if err != nil || receipt.State != job.ReceiptAccepted {
 			t.Fatalf("receipt %+v, %v; expected accepted", receipt, err)
 		}
 	}
-	asked, err := job.Inflight(t.Context(), ci, p, "build")
+	asked, err := job.Accepted(t.Context(), ci, p, "build")
 	if err != nil || len(asked) != 2 || asked[0].Key != "one" || asked[1].Count != 2 {
 		t.Errorf("in flight: %+v, %v; expected two requests for two runs", asked, err)
 	}
@@ -92,7 +92,7 @@ func TestLogsAndLoad(t *testing.T) {
 	}
 	var got []string
 	for _, j := range jobs {
-		for _, which := range []job.Log{job.ErrorSummary, job.StructuredLog, job.TextLog} {
+		for _, which := range []job.LogKind{job.LogErrorSummary, job.LogStructured, job.LogText} {
 			log, err := job.OpenLog(t.Context(), ci, j, which)
 			if errors.Is(err, job.ErrNotFound) {
 				continue
@@ -116,8 +116,8 @@ func TestLogsAndLoad(t *testing.T) {
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("logs (-want +got):\n%s", d)
 	}
-	load, err := job.LoadOf(t.Context(), ci, "test")
-	if err != nil || load != (job.Load{Pending: 1, Running: 1}) {
+	load, err := job.QueueDepthOf(t.Context(), ci, "test")
+	if err != nil || load != (job.QueueDepth{Pending: 1, Running: 1}) {
 		t.Errorf("load = %+v, %v", load, err)
 	}
 }

@@ -58,12 +58,12 @@ func (c *CI) change(n *run) {
 		return
 	}
 	switch n.status {
-	case job.Pending:
-		n.status, n.times.Started = job.Running, c.now
+	case job.StatusPending:
+		n.status, n.times.Started = job.StatusRunning, c.now
 		n.next = c.now.Add(n.repo.duration(n.label))
 	default: // running, unknown
 		n.status, n.times.Finished, n.next = n.ends, c.now, time.Time{}
-		if n.status == job.Success && n.repo.kind(n.label) == job.Build {
+		if n.status == job.StatusSuccess && n.repo.kind(n.label) == job.KindBuild {
 			c.release(n)
 		}
 	}
@@ -73,8 +73,8 @@ func (c *CI) change(n *run) {
 // release lets the runs go that waited for this build.
 func (c *CI) release(build *run) {
 	for _, n := range c.runs {
-		if n.status == job.Unscheduled && n.push == build.push && slices.Contains(n.repo.needs[n.label], build.label) && c.ready(n.repo, n.push, n.label) {
-			n.status, n.next = job.Pending, c.now.Add(c.opts.Queue)
+		if n.status == job.StatusUnscheduled && n.push == build.push && slices.Contains(n.repo.needs[n.label], build.label) && c.ready(n.repo, n.push, n.label) {
+			n.status, n.next = job.StatusPending, c.now.Add(c.opts.Queue)
 			c.tell(n)
 		}
 	}
@@ -94,7 +94,7 @@ func (c *CI) ready(r *repo, p *push, label string) bool {
 }
 
 // files reports whether the files of the run can be fetched.
-func (n *run) files() bool { return n.status == job.Success && !n.expired }
+func (n *run) files() bool { return n.status == job.StatusSuccess && !n.expired }
 
 func (c *CI) tell(n *run) {
 	c.events = append(c.events, job.Event{Time: c.now, CI: "world", Job: n.snapshot()})

@@ -112,7 +112,7 @@ func (k *schedulerKit) job(j job.Job) {
 	if !t.Started.IsZero() && !t.Finished.IsZero() && t.Finished.Before(t.Started) {
 		k.broken("job-times", "job %s finished %v before it started %v", j.ID(), t.Finished, t.Started)
 	}
-	if j.Status().Waiting() && !t.Finished.IsZero() && j.Status() != job.Unknown {
+	if j.Status().Waiting() && !t.Finished.IsZero() && j.Status() != job.StatusUnknown {
 		k.broken("job-times", "job %s is %s and finished %v", j.ID(), j.Status(), t.Finished)
 	}
 }
@@ -216,7 +216,7 @@ func (k *schedulerKit) count(ctx context.Context) int {
 		k.broken("jobs", "error %v", err)
 	}
 	n := len(jobs)
-	asked, err := job.Inflight(ctx, k.s, k.c.Push, k.c.Labels[0])
+	asked, err := job.Accepted(ctx, k.s, k.c.Push, k.c.Labels[0])
 	if err != nil && !errors.Is(err, errors.ErrUnsupported) {
 		k.broken("inflight", "error %v", err)
 	}
@@ -233,13 +233,13 @@ func (k *schedulerKit) trigger(ctx context.Context) {
 		k.broken("trigger", "error %v", err)
 		return
 	}
-	if receipt.State != job.Created && receipt.State != job.Accepted {
+	if receipt.State != job.ReceiptCreated && receipt.State != job.ReceiptAccepted {
 		k.broken("receipt", "state %q of a first request, expected created or accepted", receipt.State)
 	}
-	if receipt.State == job.Created && len(receipt.IDs) != 2 {
+	if receipt.State == job.ReceiptCreated && len(receipt.IDs) != 2 {
 		k.broken("receipt", "created, with ids %q, expected two", receipt.IDs)
 	}
-	if _, ok := k.s.(job.Inflighter); ok {
+	if _, ok := k.s.(job.AcceptedLister); ok {
 		if now := k.count(ctx); now != before+2 {
 			k.broken("inflight", "2 runs were asked for, and %d are visible or in flight", now-before)
 		}
@@ -283,7 +283,7 @@ func (k *schedulerKit) once(ctx context.Context) {
 		}
 	}
 	receipt, err := k.s.Trigger(ctx, req)
-	if err != nil || receipt.State != job.AlreadyAsked {
+	if err != nil || receipt.State != job.ReceiptAlreadyAsked {
 		k.broken("already-asked", "the same key again: state %q, %v; expected already_asked", receipt.State, err)
 	}
 	k.c.Settle()
@@ -322,7 +322,7 @@ func (k *schedulerKit) cancel(ctx context.Context) {
 		k.broken("jobs", "error %v", err)
 	}
 	for _, j := range jobs {
-		if j.ID() == receipt.IDs[0] && j.Status() != job.Cancelled {
+		if j.ID() == receipt.IDs[0] && j.Status() != job.StatusCancelled {
 			k.broken("cancel", "job %s was cancelled and is %s", j.ID(), j.Status())
 		}
 	}

@@ -12,7 +12,7 @@ type mutantCI struct {
 	*CI
 	jobs    func(context.Context, job.Push, ...string) ([]job.Job, error)
 	trigger func(context.Context, job.Request) (job.Receipt, error)
-	catalog func(context.Context, job.Push, ...string) ([]job.Entry, error)
+	catalog func(context.Context, job.Push, ...string) ([]job.Runnable, error)
 	cancel  func(context.Context, string) error
 	carried func(context.Context, job.Request) ([]string, error)
 }
@@ -38,7 +38,7 @@ func (m mutantCI) Trigger(ctx context.Context, r job.Request) (job.Receipt, erro
 	return m.trigger(ctx, r)
 }
 
-func (m mutantCI) Catalog(ctx context.Context, p job.Push, labels ...string) ([]job.Entry, error) {
+func (m mutantCI) Catalog(ctx context.Context, p job.Push, labels ...string) ([]job.Runnable, error) {
 	if m.catalog == nil {
 		return m.CI.Catalog(ctx, p, labels...)
 	}
@@ -53,7 +53,7 @@ func (m mutantCI) Cancel(ctx context.Context, id string) error {
 }
 
 // edited is a mutant whose jobs are changed by edit.
-func edited(name, rule string, edit func(job.Facts) job.Facts) SchedulerMutant {
+func edited(name, rule string, edit func(job.Fields) job.Fields) SchedulerMutant {
 	return SchedulerMutant{name, rule, func(c *CI) job.Scheduler {
 		return mutantCI{CI: c, jobs: func(ctx context.Context, p job.Push, names ...string) ([]job.Job, error) {
 			jobs, err := c.Jobs(ctx, p, names...)
@@ -65,8 +65,8 @@ func edited(name, rule string, edit func(job.Facts) job.Facts) SchedulerMutant {
 	}}
 }
 
-func factsOf(j job.Job) job.Facts {
-	return job.Facts{
+func factsOf(j job.Job) job.Fields {
+	return job.Fields{
 		ID: j.ID(), Name: j.Name(), Push: j.Push(), Kind: j.Kind(),
 		Status: j.Status(), Times: j.Times(), Raw: j.Raw(),
 	}
@@ -92,7 +92,7 @@ func (l liveJob) Status() job.Status {
 	defer l.c.mu.Unlock()
 	n, err := l.c.byID(l.ID())
 	if err != nil {
-		return job.Unknown
+		return job.StatusUnknown
 	}
 	return n.status
 }
@@ -120,12 +120,12 @@ func SchedulerMutants() []SchedulerMutant {
 				return jobs, err
 			}}
 		}},
-		edited("an unknown word becomes nothing", "job-status", func(f job.Facts) job.Facts { f.Status = 0; return f }),
-		edited("no kind", "job-kind", func(f job.Facts) job.Facts { f.Kind = 0; return f }),
-		edited("no ids", "job-fields", func(f job.Facts) job.Facts { f.ID = ""; return f }),
-		edited("ids by label", "ids-unique", func(f job.Facts) job.Facts { f.ID = f.Name; return f }),
-		edited("another push", "job-push", func(f job.Facts) job.Facts { f.Push.Revision = revision("x", 1, "dead"); return f }),
-		edited("finished before it started", "job-times", func(f job.Facts) job.Facts {
+		edited("an unknown word becomes nothing", "job-status", func(f job.Fields) job.Fields { f.Status = 0; return f }),
+		edited("no kind", "job-kind", func(f job.Fields) job.Fields { f.Kind = 0; return f }),
+		edited("no ids", "job-fields", func(f job.Fields) job.Fields { f.ID = ""; return f }),
+		edited("ids by label", "ids-unique", func(f job.Fields) job.Fields { f.ID = f.Name; return f }),
+		edited("another push", "job-push", func(f job.Fields) job.Fields { f.Push.Revision = revision("x", 1, "dead"); return f }),
+		edited("finished before it started", "job-times", func(f job.Fields) job.Fields {
 			f.Times.Started, f.Times.Finished = f.Times.Finished, f.Times.Started
 			return f
 		}),
@@ -154,19 +154,19 @@ func SchedulerMutants() []SchedulerMutant {
 		}),
 		triggers("a known key looks new", "already-asked", func(c *CI, ctx context.Context, r job.Request) (job.Receipt, error) {
 			receipt, err := c.Trigger(ctx, r)
-			receipt.State = job.Created
+			receipt.State = job.ReceiptCreated
 			return receipt, err
 		}),
 		triggers("silently does nothing", "trigger-count", func(_ *CI, ctx context.Context, r job.Request) (job.Receipt, error) {
 			if r.Count < 1 || ctx.Err() != nil {
 				return job.Receipt{}, job.Wrap("trigger", r.Label, errors.Join(job.ErrInvalid, ctx.Err()))
 			}
-			return job.Receipt{State: job.Accepted}, nil
+			return job.Receipt{State: job.ReceiptAccepted}, nil
 		}),
 		triggers("any label is taken", "unknown-label", func(c *CI, ctx context.Context, r job.Request) (job.Receipt, error) {
 			receipt, err := c.Trigger(ctx, r)
 			if errors.Is(err, job.ErrNotFound) {
-				return job.Receipt{State: job.Accepted}, nil
+				return job.Receipt{State: job.ReceiptAccepted}, nil
 			}
 			return receipt, err
 		}),
@@ -184,7 +184,7 @@ func SchedulerMutants() []SchedulerMutant {
 			return receipt, err
 		}),
 		{"catalog does not know unscheduled pushes", "catalog-not-scheduled", func(c *CI) job.Scheduler {
-			return mutantCI{CI: c, catalog: func(ctx context.Context, p job.Push, labels ...string) ([]job.Entry, error) {
+			return mutantCI{CI: c, catalog: func(ctx context.Context, p job.Push, labels ...string) ([]job.Runnable, error) {
 				all, err := c.Catalog(ctx, p, labels...)
 				if errors.Is(err, job.ErrNotScheduled) {
 					return nil, nil
@@ -193,16 +193,16 @@ func SchedulerMutants() []SchedulerMutant {
 			}}
 		}},
 		{"labels twice in the catalog", "catalog-once", func(c *CI) job.Scheduler {
-			return mutantCI{CI: c, catalog: func(ctx context.Context, p job.Push, labels ...string) ([]job.Entry, error) {
+			return mutantCI{CI: c, catalog: func(ctx context.Context, p job.Push, labels ...string) ([]job.Runnable, error) {
 				all, err := c.Catalog(ctx, p, labels...)
 				return append(all, all...), err
 			}}
 		}},
 		{"the catalog ignores which labels are named", "catalog-named", func(c *CI) job.Scheduler {
-			return mutantCI{CI: c, catalog: func(ctx context.Context, p job.Push, _ ...string) ([]job.Entry, error) { return c.Catalog(ctx, p) }}
+			return mutantCI{CI: c, catalog: func(ctx context.Context, p job.Push, _ ...string) ([]job.Runnable, error) { return c.Catalog(ctx, p) }}
 		}},
 		{"the catalog of an unknown label is an error", "catalog-named", func(c *CI) job.Scheduler {
-			return mutantCI{CI: c, catalog: func(ctx context.Context, p job.Push, labels ...string) ([]job.Entry, error) {
+			return mutantCI{CI: c, catalog: func(ctx context.Context, p job.Push, labels ...string) ([]job.Runnable, error) {
 				all, err := c.Catalog(ctx, p, labels...)
 				if err == nil && len(all) == 0 {
 					err = job.Wrap("catalog", "", job.ErrNotFound)

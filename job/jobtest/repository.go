@@ -8,8 +8,8 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// Repository returns a repository of the world. It is also a job.Originer and
-// a job.Backouter.
+// Repository returns a repository of the world. It is also a job.OriginFinder and
+// a job.BackoutFinder.
 func (c *CI) Repository(name string) (job.Repository, error) {
 	r := c.w.repo(name)
 	if r == nil {
@@ -70,7 +70,7 @@ func (s worldRepo) full(word string) (string, error) {
 	return found, nil
 }
 
-// Origins implements job.Originer.
+// Origins implements job.OriginFinder.
 func (s worldRepo) Origins(ctx context.Context, p job.Push) ([]job.Origin, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, job.Wrap("world.origins", p.String(), err)
@@ -96,7 +96,7 @@ func (s worldRepo) Origins(ctx context.Context, p job.Push) ([]job.Origin, error
 	return out, nil
 }
 
-// Backouts implements job.Backouter.
+// Backouts implements job.BackoutFinder.
 func (s worldRepo) Backouts(ctx context.Context, p job.Push) ([]job.Push, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, job.Wrap("world.backouts", p.String(), err)

@@ -156,9 +156,9 @@ func (p *parser) flags(at word, flags string, run *cellRun) error {
 func statusOf(name string) (job.Status, bool) {
 	switch name {
 	case "pass":
-		return job.Success, true
+		return job.StatusSuccess, true
 	case "fail":
-		return job.TestFailed, true
+		return job.StatusTestFailed, true
 	}
 	s, err := job.ParseStatus(name)
 	return s, err == nil

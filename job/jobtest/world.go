@@ -217,11 +217,11 @@ func guessKind(label string) job.Kind {
 	l := strings.ToLower(label)
 	switch {
 	case strings.Contains(l, "talos"), strings.Contains(l, "raptor"), strings.Contains(l, "browsertime"):
-		return job.Perf
+		return job.KindPerf
 	case strings.Contains(l, "build"):
-		return job.Build
+		return job.KindBuild
 	}
-	return job.Test
+	return job.KindTest
 }
 
 // revision completes a short word to 40 digits.

@@ -184,7 +184,7 @@ push flaky
 				if err != nil {
 					t.Fatal(err)
 				}
-				if e.Job.Status() == job.TestFailed {
+				if e.Job.Status() == job.StatusTestFailed {
 					out[p.ID]++
 				}
 			}

@@ -53,7 +53,7 @@ func (p *Project) about(ctx context.Context) (aboutWire, error) {
 	return list[i], nil
 }
 
-// Line implements job.Liner: by the project's name, and by Treeherder's table
+// Line implements job.LineChecker: by the project's name, and by Treeherder's table
 // of repositories, which says what is a try server.
 func (p *Project) Line(ctx context.Context) error {
 	const op = "treeherder.line"

@@ -49,7 +49,7 @@ func (r Record) status() (job.Status, error) {
 	switch r.State {
 	case "unscheduled", "pending", "running":
 		if coalesced {
-			return job.Coalesced, nil
+			return job.StatusCoalesced, nil
 		}
 		return job.ParseStatus(r.State)
 	case "completed", "finished":
@@ -58,23 +58,23 @@ func (r Record) status() (job.Status, error) {
 	}
 	switch r.Result {
 	case "success":
-		return job.Success, nil
+		return job.StatusSuccess, nil
 	case "testfailed":
-		return job.TestFailed, nil
+		return job.StatusTestFailed, nil
 	case "busted":
-		return job.Busted, nil
+		return job.StatusBusted, nil
 	case "skipped":
-		return job.Skipped, nil
+		return job.StatusSkipped, nil
 	case "exception":
-		return job.Exception, nil
+		return job.StatusException, nil
 	case "retry":
-		return job.Retry, nil
+		return job.StatusRetry, nil
 	case "usercancel":
-		return job.Cancelled, nil
+		return job.StatusCancelled, nil
 	case "superseded":
-		return job.Coalesced, nil
+		return job.StatusCoalesced, nil
 	case "unknown":
-		return job.Unknown, nil
+		return job.StatusUnknown, nil
 	}
 	return 0, job.UnknownWord("treeherder", "result", r.Result)
 }
@@ -109,15 +109,15 @@ func (r Record) kind(label string) job.Kind {
 	}
 	switch {
 	case has("talos", "raptor", "browsertime", "awsy", "perftest"):
-		return job.Perf
+		return job.KindPerf
 	case strings.HasPrefix(l, "test-"), has("mochitest", "reftest", "xpcshell", "crashtest", " test "):
-		return job.Test
+		return job.KindTest
 	case strings.HasPrefix(l, "build-"), has("build"):
-		return job.Build
+		return job.KindBuild
 	case has(" | "): // 2014: what is no build and no Talos
-		return job.Test
+		return job.KindTest
 	}
-	return job.Other
+	return job.KindOther
 }
 
 func (r Record) job(p job.Push, label string) (job.Job, error) {
@@ -132,13 +132,13 @@ func (r Record) job(p job.Push, label string) (job.Job, error) {
 		return nil, fmt.Errorf("job %d (%s): %w", r.ID, label, err)
 	}
 	times := job.Times{Requested: at(r.Submitted), Started: at(r.Started), Finished: at(r.Ended)}
-	if status.Waiting() && status != job.Unknown {
+	if status.Waiting() && status != job.StatusUnknown {
 		times.Finished = time.Time{} // the server has the time of its last change here
 	}
 	if times.Finished.Before(times.Started) {
 		times.Started = time.Time{} // clocks of masters that disagreed, in 2013
 	}
-	return job.New(job.Facts{
+	return job.New(job.Fields{
 		ID: strconv.FormatInt(r.ID, 10), Name: label, Push: p, Kind: r.kind(label), Status: status, Times: times, Raw: r,
 	}), nil
 }

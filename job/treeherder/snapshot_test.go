@@ -240,7 +240,7 @@ func FuzzReadSnapshot(f *testing.F) {
 				t.Fatal(err)
 			}
 			for _, j := range jobs {
-				if j.Status() < job.Unscheduled {
+				if j.Status() < job.StatusUnscheduled {
 					t.Fatalf("job %v has no status", j)
 				}
 			}

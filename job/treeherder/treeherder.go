@@ -126,9 +126,9 @@ type known struct {
 }
 
 var (
-	_ job.Repository = (*Project)(nil)
-	_ job.Scheduler  = (*Project)(nil)
-	_ job.Liner      = (*Project)(nil)
+	_ job.Repository  = (*Project)(nil)
+	_ job.Scheduler   = (*Project)(nil)
+	_ job.LineChecker = (*Project)(nil)
 )
 
 // Name implements job.Repository.

@@ -40,7 +40,17 @@ func Root(t testing.TB) string {
 	if !ok {
 		t.Fatal("no caller")
 	}
-	return filepath.Dir(filepath.Dir(filepath.Dir(file)))
+	dir := filepath.Dir(file)
+	for {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return dir
+		}
+		up := filepath.Dir(dir)
+		if up == dir {
+			t.Fatalf("no go.mod above %s", file)
+		}
+		dir = up
+	}
 }
 
 // Shared is the path of a file or folder of the recorded data, which lies
