@@ -220,14 +220,14 @@ type LabelRate struct {
 func OverviewOf(samples []Sample, confidence float64, method Method) (Overview, error) {
 	var o Overview
 	failures, runs := 0, 0
-	byPush, byLabel := map[int64]int{}, map[string]int{}
+	byPush, byLabel := map[job.PushKey]int{}, map[string]int{}
 	var series []bool
 	for _, s := range samples {
 		failures, runs = failures+s.Failures, runs+s.Failures+s.Passes
-		i, ok := byPush[s.Push.ID]
+		i, ok := byPush[s.Push.Key()]
 		if !ok {
 			i = len(o.ByPush)
-			byPush[s.Push.ID] = i
+			byPush[s.Push.Key()] = i
 			o.ByPush = append(o.ByPush, PushRate{Push: s.Push})
 		}
 		o.ByPush[i].Failures, o.ByPush[i].Runs = o.ByPush[i].Failures+s.Failures, o.ByPush[i].Runs+s.Failures+s.Passes

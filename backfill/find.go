@@ -143,21 +143,13 @@ func Find(ctx context.Context, repo job.Repository, ci job.Scheduler, label, rev
 	return res, errors.Join(append(res.errs(), planErr)...)
 }
 
-// place names a push: an id alone is one of its repository.
-type place struct {
-	repo string
-	id   int64
-}
-
-func placeOf(p job.Push) place { return place{p.Repo, p.ID} }
-
 type finder struct {
 	ci     job.Scheduler
 	label  string
 	opts   FindOptions
 	pushes []job.Push // newest first; the start is the first
 	names  []string   // the label, and the builds it needs
-	known  map[place][]job.Job
+	known  map[job.PushKey][]job.Job
 	off    bool  // a robot keeps its hands off; see hands
 	absent error // the catalog of the start does not have the label, or there is none
 }
@@ -192,7 +184,7 @@ func (f *finder) defaults() error {
 // catalog asks the start's catalog which builds the label needs, so that they
 // are read together with the label's runs: one request for each push.
 func (f *finder) catalog(ctx context.Context) error {
-	f.names, f.known = []string{f.label}, map[place][]job.Job{}
+	f.names, f.known = []string{f.label}, map[job.PushKey][]job.Job{}
 	var labels []string // all of them where the test says which manifests are meant
 	if f.opts.Test == "" || len(f.opts.Manifests) > 0 {
 		labels = []string{f.label}
@@ -210,7 +202,7 @@ func (f *finder) catalog(ctx context.Context) error {
 	if f.opts.Test != "" && len(f.opts.Manifests) == 0 {
 		f.opts.Manifests = joblog.Manifests(entries, f.opts.Test)
 	}
-	e, err := trigger.Lookup(entries, f.label)
+	e, err := job.Lookup(entries, f.label)
 	f.absent = err
 	f.names = append(f.names, e.Upstreams...)
 	return nil
@@ -222,12 +214,12 @@ func (f *finder) walk(ctx context.Context) (FindResult, error) {
 	res := FindResult{Label: f.label, Start: f.pushes[0]}
 	var limit atomic.Int64 // how many pushes may still be asked about
 	limit.Store(int64(len(f.pushes)))
-	index := map[int64]int64{}
+	index := map[job.PushKey]int64{}
 	for i, p := range f.pushes {
-		index[p.ID] = int64(i)
+		index[p.Key()] = int64(i)
 	}
 	fetch := func(ctx context.Context, p job.Push, log *slog.Logger) (looked, error) {
-		if index[p.ID] >= limit.Load() {
+		if index[p.Key()] >= limit.Load() {
 			return looked{}, nil
 		}
 		return f.look(ctx, p, log)
@@ -235,7 +227,7 @@ func (f *finder) walk(ctx context.Context) (FindResult, error) {
 	beyond := 0
 	for r := range analysis.Ordered(ctx, f.pushes, fetch, &analysis.OrderedOptions{Width: f.opts.Width, Logger: f.opts.Logger}) {
 		s := f.sighting(r)
-		f.known[placeOf(r.Push)] = r.Value.jobs
+		f.known[r.Push.Key()] = r.Value.jobs
 		if f.opts.Observe != nil {
 			f.opts.Observe(s)
 		}
@@ -252,7 +244,7 @@ func (f *finder) walk(ctx context.Context) (FindResult, error) {
 			res.History = append(res.History, s)
 			if s.Verdict == analysis.Good && res.LastGood == nil {
 				res.LastGood = &s.Push
-				limit.Store(index[s.Push.ID] + 1 + int64(f.opts.Beyond))
+				limit.Store(index[s.Push.Key()] + 1 + int64(f.opts.Beyond))
 			}
 		}
 		if res.LastGood != nil && !f.opts.Holes && beyond >= f.opts.Beyond {
@@ -323,7 +315,7 @@ func (f *finder) chunk(ctx context.Context, p job.Push) (label string, names []s
 		label = chunks[0].Label
 	}
 	names = append([]string{label}, f.names...)
-	if e, err := trigger.Lookup(entries, label); err == nil {
+	if e, err := job.Lookup(entries, label); err == nil {
 		names = append(names, e.Upstreams...)
 	}
 	slices.Sort(names)
@@ -350,10 +342,10 @@ func (f *finder) started(ctx context.Context, res *FindResult, s Sighting) error
 // unknownLabel is the error of a label that nobody has heard of. A CI without
 // a catalog is asked what ran on the start.
 func (f *finder) unknownLabel(ctx context.Context) error {
-	var missing *trigger.UnknownLabelError
+	var missing *job.UnknownLabelError
 	if errors.As(f.absent, &missing) && len(missing.Near) == 0 { // asked by name: which are like it?
 		if all, err := job.Catalog(ctx, f.ci, f.pushes[0]); err == nil {
-			_, f.absent = trigger.Lookup(all, f.label)
+			_, f.absent = job.Lookup(all, f.label)
 		}
 	}
 	if f.absent != nil {
@@ -366,5 +358,5 @@ func (f *finder) unknownLabel(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return job.Wrap("backfill.find", f.label, trigger.LookupRan(jobs, f.label))
+	return job.Wrap("backfill.find", f.label, job.LookupRan(jobs, f.label))
 }

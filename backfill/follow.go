@@ -80,7 +80,7 @@ func (w *follower) origin(ctx context.Context, through job.Push, o job.Origin) e
 		if s.Err != nil {
 			w.res.Warnings = append(w.res.Warnings, fmt.Sprintf("push %s could not be read: %v", s.Push, s.Err))
 		}
-		w.f.known[placeOf(s.Push)] = r.Value.jobs
+		w.f.known[s.Push.Key()] = r.Value.jobs
 		if w.f.opts.Observe != nil {
 			w.f.opts.Observe(s)
 		}
@@ -145,7 +145,7 @@ func (w *follower) plan(ctx context.Context, d *Followed) error {
 	opts := w.f.planOptions(fmt.Sprintf("came to %s with push %d", d.Through.Repo, d.Through.ID))
 	opts.Budgets.Call = remaining(w.f.opts.Budgets.Call, w.res.Plan.Total())
 	made, err := trigger.Make(ctx, w.f.ci, pushes, []string{w.f.label}, opts)
-	var unknown *trigger.UnknownLabelError
+	var unknown *job.UnknownLabelError
 	if errors.As(err, &unknown) {
 		err = nil
 		w.res.Warnings = append(w.res.Warnings, fmt.Sprintf("%s cannot run on %s: what merges brought from there cannot be compared", w.f.label, d.Repo))

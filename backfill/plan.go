@@ -58,7 +58,7 @@ func (f *finder) plan(ctx context.Context, res *FindResult) error {
 	slices.SortStableFunc(made.Steps, func(a, b trigger.Step) int { return b.Push.Compare(a.Push) })
 	res.Plan = made
 	res.refile()
-	var unknown *trigger.UnknownLabelError
+	var unknown *job.UnknownLabelError
 	if errors.As(err, &unknown) {
 		return nil // it can run on the start, and on none of these: they are untestable
 	}
@@ -76,7 +76,7 @@ func (f *finder) planOptions(why string) *trigger.Options {
 	opts := &trigger.Options{
 		Times: f.opts.Times, Ledger: f.opts.Ledger, Exceptions: f.opts.Exceptions, Width: f.opts.Width, Logger: f.opts.Logger,
 		Budgets: f.opts.Budgets, Automatic: f.opts.Automatic, Manifests: f.opts.Manifests, ExistingOnly: f.opts.ExistingOnly,
-		Known: func(p job.Push) ([]job.Job, bool) { jobs, ok := f.known[placeOf(p)]; return jobs, ok },
+		Known: func(p job.Push) ([]job.Job, bool) { jobs, ok := f.known[p.Key()]; return jobs, ok },
 		Why:   func(job.Push) string { return why },
 	}
 	if f.opts.Test != "" {
@@ -93,7 +93,7 @@ func (f *finder) hands(ctx context.Context, res *FindResult) (string, error) {
 	if res.NeverGood {
 		return fmt.Sprintf("never good in the %d pushes before %s: automatic backfill leaves it alone", len(res.History)-1, res.Start.Short()), nil
 	}
-	ours, err := trigger.Offspring(ctx, f.ci, f.opts.Ledger, res.Start, analysis.OfLabel(f.known[placeOf(res.Start)], f.label), f.label)
+	ours, err := trigger.Offspring(ctx, f.ci, f.opts.Ledger, res.Start, analysis.OfLabel(f.known[res.Start.Key()], f.label), f.label)
 	if ours {
 		return fmt.Sprintf("the runs on %s were asked for before: automatic backfill does not act on its own offspring", res.Start.Short()), err
 	}
@@ -103,15 +103,15 @@ func (f *finder) hands(ctx context.Context, res *FindResult) (string, error) {
 // leaveAlone is the plan of such a robot. What is under way already is not
 // missing.
 func (f *finder) leaveAlone(res *FindResult, pushes []job.Push, why string) {
-	has := map[int64]int{}
+	has := map[job.PushKey]int{}
 	for _, s := range res.History {
-		has[s.Push.ID] = s.Runs.Counted
+		has[s.Push.Key()] = s.Runs.Counted
 	}
 	for _, p := range pushes {
-		if has[p.ID] >= f.opts.Times {
+		if has[p.Key()] >= f.opts.Times {
 			continue
 		}
-		res.Plan.LeftOut = append(res.Plan.LeftOut, trigger.LeftOut{Label: f.label, Push: p, Count: f.opts.Times - has[p.ID], Why: why})
+		res.Plan.LeftOut = append(res.Plan.LeftOut, trigger.LeftOut{Label: f.label, Push: p, Count: f.opts.Times - has[p.Key()], Why: why})
 	}
 }
 

@@ -160,58 +160,58 @@ func (r FindResult) Suspects() []job.Push {
 // MarshalJSON writes the result in the program's shape; see mozci backfill.
 func (r FindResult) MarshalJSON() ([]byte, error) {
 	return json.Marshal(struct {
-		Label      string            `json:"label"`
-		Start      trigger.PushRef   `json:"start"`
-		LastGood   *trigger.PushRef  `json:"last_good"`
-		FirstBad   *trigger.PushRef  `json:"first_bad"`
-		Missing    []trigger.PushRef `json:"missing"`
-		Mixed      []trigger.PushRef `json:"mixed"`
-		Running    []trigger.PushRef `json:"running"`
-		Unclear    []trigger.PushRef `json:"unclear"`
-		Untestable []trigger.PushRef `json:"untestable"`
-		NeverGood  bool              `json:"never_good"`
-		LookedAt   int               `json:"looked_at"`
-		Flaky      bool              `json:"flaky"`
-		Chance     float64           `json:"chance"`
-		Warnings   []string          `json:"warnings"`
-		Merges     []followedJSON    `json:"merges"`
-		Plan       trigger.Plan      `json:"plan"`
+		Label      string         `json:"label"`
+		Start      job.PushRef    `json:"start"`
+		LastGood   *job.PushRef   `json:"last_good"`
+		FirstBad   *job.PushRef   `json:"first_bad"`
+		Missing    []job.PushRef  `json:"missing"`
+		Mixed      []job.PushRef  `json:"mixed"`
+		Running    []job.PushRef  `json:"running"`
+		Unclear    []job.PushRef  `json:"unclear"`
+		Untestable []job.PushRef  `json:"untestable"`
+		NeverGood  bool           `json:"never_good"`
+		LookedAt   int            `json:"looked_at"`
+		Flaky      bool           `json:"flaky"`
+		Chance     float64        `json:"chance"`
+		Warnings   []string       `json:"warnings"`
+		Merges     []followedJSON `json:"merges"`
+		Plan       trigger.Plan   `json:"plan"`
 	}{
-		r.Label, trigger.RefOf(r.Start), refOf(r.LastGood), refOf(r.FirstBad), refs(r.Missing), refs(r.Mixed), refs(r.Running),
+		r.Label, r.Start.Ref(), refOf(r.LastGood), refOf(r.FirstBad), refs(r.Missing), refs(r.Mixed), refs(r.Running),
 		refs(r.Unclear), refs(r.Untestable), r.NeverGood, len(r.History) + len(r.Beyond), r.Flaky, r.Chance,
 		append([]string{}, r.Warnings...), followed(r.Merges), r.Plan,
 	})
 }
 
 type followedJSON struct {
-	Through  trigger.PushRef   `json:"through"`
-	Repo     string            `json:"repo"`
-	LastGood *trigger.PushRef  `json:"last_good"`
-	FirstBad *trigger.PushRef  `json:"first_bad"`
-	Missing  []trigger.PushRef `json:"missing"`
-	Gone     bool              `json:"gone"`
+	Through  job.PushRef   `json:"through"`
+	Repo     string        `json:"repo"`
+	LastGood *job.PushRef  `json:"last_good"`
+	FirstBad *job.PushRef  `json:"first_bad"`
+	Missing  []job.PushRef `json:"missing"`
+	Gone     bool          `json:"gone"`
 }
 
 func followed(merges []Followed) []followedJSON {
 	out := []followedJSON{}
 	for _, m := range merges {
-		out = append(out, followedJSON{trigger.RefOf(m.Through), m.Repo, refOf(m.LastGood), refOf(m.FirstBad), refs(m.Missing), m.Gone})
+		out = append(out, followedJSON{m.Through.Ref(), m.Repo, refOf(m.LastGood), refOf(m.FirstBad), refs(m.Missing), m.Gone})
 	}
 	return out
 }
 
-func refOf(p *job.Push) *trigger.PushRef {
+func refOf(p *job.Push) *job.PushRef {
 	if p == nil {
 		return nil
 	}
-	ref := trigger.RefOf(*p)
+	ref := p.Ref()
 	return &ref
 }
 
-func refs(pushes []job.Push) []trigger.PushRef {
-	out := []trigger.PushRef{}
+func refs(pushes []job.Push) []job.PushRef {
+	out := []job.PushRef{}
 	for _, p := range pushes {
-		out = append(out, trigger.RefOf(p))
+		out = append(out, p.Ref())
 	}
 	return out
 }

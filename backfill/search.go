@@ -11,6 +11,7 @@ import (
 
 	"github.com/mozci/mozci/analysis"
 	"github.com/mozci/mozci/analysis/culprit"
+	"github.com/mozci/mozci/internal/pause"
 	"github.com/mozci/mozci/job"
 	"github.com/mozci/mozci/trigger"
 )
@@ -139,7 +140,7 @@ type SearchResult struct {
 //
 // Errors are those of Find, and ErrOverBudget. The result has what is known.
 func Search(ctx context.Context, repo job.Repository, ci job.Scheduler, label, rev string, opts *SearchOptions) (SearchResult, error) {
-	s := &searcher{repo: repo, ci: ci, label: label, rev: rev, blocked: map[int64]string{}, others: map[int64]int{}}
+	s := &searcher{repo: repo, ci: ci, label: label, rev: rev, blocked: map[job.PushKey]string{}, others: map[job.PushKey]int{}}
 	if opts != nil {
 		s.o = *opts
 	}
@@ -160,11 +161,11 @@ type searcher struct {
 	f        *finder
 	pushes   []job.Push // ascending: history, range, newer
 	from, to int        // the range
-	seen     map[int64]looked
-	asked    map[int64]int    // runs that the search asked for and nobody sees yet
-	others   map[int64]int    // runs that were under way on a push before the search asked for any there
-	bought   map[int64]int    // runs that the search asked for
-	blocked  map[int64]string // why a push cannot be tested
+	seen     map[job.PushKey]looked
+	asked    map[job.PushKey]int    // runs that the search asked for and nobody sees yet
+	others   map[job.PushKey]int    // runs that were under way on a push before the search asked for any there
+	bought   map[job.PushKey]int    // runs that the search asked for
+	blocked  map[job.PushKey]string // why a push cannot be tested
 
 	engine   *culprit.Search
 	decision culprit.Decision
@@ -285,18 +286,18 @@ func (s *searcher) open(ctx context.Context) error {
 		}
 	}
 	if s.seen == nil {
-		s.seen = map[int64]looked{}
+		s.seen = map[job.PushKey]looked{}
 	}
 	var unread []job.Push
 	for _, p := range pushes {
-		if _, ok := s.seen[p.ID]; !ok {
+		if _, ok := s.seen[p.Key()]; !ok {
 			unread = append(unread, p)
 		}
 	}
 	if err := s.read(ctx, unread); err != nil {
 		return err
 	}
-	if s.seen[start.ID].runs.Seen == 0 {
+	if s.seen[start.Key()].runs.Seen == 0 {
 		return s.f.unknownLabel(ctx)
 	}
 	return nil
@@ -309,14 +310,14 @@ func (s *searcher) read(ctx context.Context, pushes []job.Push) error {
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
-			if _, known := s.seen[r.Push.ID]; known {
+			if _, known := s.seen[r.Push.Key()]; known {
 				continue // what was known of it stands
 			}
 			s.warn("push %s could not be read: %v", r.Push, r.Err)
 		}
-		s.seen[r.Push.ID] = r.Value
+		s.seen[r.Push.Key()] = r.Value
 		if r.Value.verdict == analysis.Untestable {
-			s.blocked[r.Push.ID] = "nothing can run on it"
+			s.blocked[r.Push.Key()] = "nothing can run on it"
 		}
 	}
 	return ctx.Err()
@@ -334,7 +335,7 @@ func (s *searcher) engineOptions(inRange []job.Push) *culprit.Options {
 		MaxRuns: max(0, s.o.MaxRuns),
 	}
 	for _, p := range inRange {
-		o.Untestable = append(o.Untestable, s.blocked[p.ID] != "")
+		o.Untestable = append(o.Untestable, s.blocked[p.Key()] != "")
 		if s.o.Weight != nil {
 			o.Weights = append(o.Weights, s.o.Weight(p))
 		}
@@ -350,7 +351,7 @@ func (s *searcher) weigh(ctx context.Context) error {
 	}
 	o := s.engineOptions(s.pushes[s.from : s.to+1])
 	for i, p := range s.pushes {
-		r := s.seen[p.ID].runs
+		r := s.seen[p.Key()].runs
 		switch {
 		case i < s.from:
 			o.Older.Failed, o.Older.Passed = o.Older.Failed+r.Bad, o.Older.Passed+r.Good
@@ -416,7 +417,7 @@ func observe(engine *culprit.Search, x, failed int, t Tested) error {
 
 // bookkeeping reads what the search asked for from the ledger.
 func (s *searcher) bookkeeping(ctx context.Context) error {
-	s.asked, s.bought = map[int64]int{}, map[int64]int{}
+	s.asked, s.bought = map[job.PushKey]int{}, map[job.PushKey]int{}
 	labels := map[string]bool{}
 	for _, p := range s.pushes[s.from : s.to+1] {
 		labels[s.labelOn(p)] = true
@@ -426,11 +427,11 @@ func (s *searcher) bookkeeping(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		byPush := map[int64][]trigger.Entry{}
+		byPush := map[job.PushKey][]trigger.Entry{}
 		for _, e := range entries {
 			if e.State != trigger.Refused && e.State != trigger.Fruitless {
-				byPush[e.Push.ID] = append(byPush[e.Push.ID], e)
-				s.bought[e.Push.ID] += e.Count
+				byPush[e.Push.Key()] = append(byPush[e.Push.Key()], e)
+				s.bought[e.Push.Key()] += e.Count
 			}
 		}
 		for id, es := range byPush {
@@ -448,7 +449,7 @@ func (s *searcher) bookkeeping(ctx context.Context) error {
 
 // heed leaves a push alone on which somebody stopped what was to make its runs,
 // while it had made none: asking again would be a quarrel.
-func (s *searcher) heed(ctx context.Context, id int64, es, left []trigger.Entry) {
+func (s *searcher) heed(ctx context.Context, id job.PushKey, es, left []trigger.Entry) {
 	for _, e := range es {
 		if e.State != trigger.Done || slices.ContainsFunc(left, func(l trigger.Entry) bool { return l.Key == e.Key }) {
 			continue
@@ -465,7 +466,7 @@ func (s *searcher) heed(ctx context.Context, id int64, es, left []trigger.Entry)
 func (s *searcher) ours() int {
 	n := 0
 	for _, t := range s.tested() {
-		n += min(s.bought[t.Push.ID], max(0, t.Running-s.others[t.Push.ID]))
+		n += min(s.bought[t.Push.Key()], max(0, t.Running-s.others[t.Push.Key()]))
 	}
 	return n
 }
@@ -474,14 +475,14 @@ func (s *searcher) ours() int {
 func (s *searcher) spent() int {
 	n := 0
 	for _, p := range s.pushes[s.from : s.to+1] {
-		n += s.bought[p.ID]
+		n += s.bought[p.Key()]
 	}
 	return n
 }
 
 // labelOn is the chunk that was looked at on a push.
 func (s *searcher) labelOn(p job.Push) string {
-	if l := s.seen[p.ID].label; l != "" {
+	if l := s.seen[p.Key()].label; l != "" {
 		return l
 	}
 	return s.label
@@ -491,10 +492,10 @@ func (s *searcher) labelOn(p job.Push) string {
 func (s *searcher) tested() []Tested {
 	out := make([]Tested, 0, s.to-s.from+1)
 	for _, p := range s.pushes[s.from : s.to+1] {
-		r := s.seen[p.ID].runs
+		r := s.seen[p.Key()].runs
 		out = append(out, Tested{
-			Push: p, Label: s.labelOn(p), Failed: r.Bad, Passed: r.Good, Running: r.Running + s.asked[p.ID], Infra: r.Unclear,
-			Chosen: min(s.bought[p.ID], r.Bad+r.Good), Untestable: s.blocked[p.ID],
+			Push: p, Label: s.labelOn(p), Failed: r.Bad, Passed: r.Good, Running: r.Running + s.asked[p.Key()], Infra: r.Unclear,
+			Chosen: min(s.bought[p.Key()], r.Bad+r.Good), Untestable: s.blocked[p.Key()],
 		})
 	}
 	return out
@@ -540,19 +541,19 @@ func (s *searcher) steps(ctx context.Context) (trigger.Plan, error) {
 			continue
 		}
 		p := s.pushes[s.from+x]
-		r := s.seen[p.ID].runs
+		r := s.seen[p.Key()].runs
 		opts := s.f.planOptions(s.decision.Why)
-		opts.Times, opts.Ledger, opts.Budgets = r.Counted+s.asked[p.ID]+want[x], s.o.Ledger, s.o.Budgets
+		opts.Times, opts.Ledger, opts.Budgets = r.Counted+s.asked[p.Key()]+want[x], s.o.Ledger, s.o.Budgets
 		opts.Known = nil
 		made, err := trigger.Make(ctx, s.ci, []job.Push{p}, []string{s.label}, opts)
-		var unknown *trigger.UnknownLabelError
+		var unknown *job.UnknownLabelError
 		if err != nil && !errors.As(err, &unknown) {
 			return plan, err
 		}
 		plan.Steps = append(plan.Steps, made.Steps...)
 		plan.LeftOut = append(plan.LeftOut, made.LeftOut...)
 		for _, l := range made.LeftOut {
-			s.blocked[p.ID] = strings.TrimPrefix(l.Why, s.decision.Why+"; ")
+			s.blocked[p.Key()] = strings.TrimPrefix(l.Why, s.decision.Why+"; ")
 		}
 	}
 	return plan, nil
@@ -568,7 +569,7 @@ func (s *searcher) round(ctx context.Context) error {
 	if plan.Total() > 0 {
 		s.rounds++
 		for _, st := range plan.Steps {
-			if id := st.Push.ID; s.bought[id] == 0 {
+			if id := st.Push.Key(); s.bought[id] == 0 {
 				s.others[id] = s.seen[id].runs.Running
 			}
 		}
@@ -595,7 +596,7 @@ func (s *searcher) refusals(done trigger.Plan) error {
 		switch {
 		case st.Err == nil, st.With != "", errors.Is(st.Err, trigger.ErrNotTried): // said of another step
 		case errors.Is(st.Err, job.ErrNoBuild), errors.Is(st.Err, job.ErrNotScheduled), errors.Is(st.Err, job.ErrNotFound), errors.Is(st.Err, job.ErrInvalid), errors.Is(st.Err, job.ErrRefused):
-			s.blocked[st.Push.ID] = st.Err.Error()
+			s.blocked[st.Push.Key()] = st.Err.Error()
 		case errors.Is(st.Err, job.ErrUnavailable): // looked at again
 			s.warn("%v", st.Err)
 		default:
@@ -687,7 +688,7 @@ func (s *searcher) ended() int {
 // nothing can happen any more.
 func (s *searcher) listen(ctx context.Context, wait time.Duration) (more bool, err error) {
 	if _, ok := s.ci.(job.Watcher); !ok {
-		return true, pause(ctx, wait)
+		return true, pause.For(ctx, wait)
 	}
 	look, stop := context.WithTimeout(ctx, s.o.Poll)
 	defer stop()
@@ -697,7 +698,7 @@ func (s *searcher) listen(ctx context.Context, wait time.Duration) (more bool, e
 			return true, ctx.Err()
 		case err != nil:
 			s.warn("no events: %v", err)
-			return true, pause(ctx, wait)
+			return true, pause.For(ctx, wait)
 		case !e.Job.Status().Waiting() && e.Job.Name() == s.labelOn(e.Job.Push()) && e.Job.Push().Repo == s.repo.Name():
 			return true, nil
 		}
@@ -705,22 +706,11 @@ func (s *searcher) listen(ctx context.Context, wait time.Duration) (more bool, e
 	return look.Err() != nil, ctx.Err()
 }
 
-func pause(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
 // cancel stops the runs that the search asked for and that nobody needs any
 // more, where the CI can, and what is to make them.
 func (s *searcher) cancel(ctx context.Context) {
 	for _, t := range s.tested() {
-		if s.bought[t.Push.ID] == 0 || t.Running == 0 {
+		if s.bought[t.Push.Key()] == 0 || t.Running == 0 {
 			continue
 		}
 		entries, err := s.o.Ledger.Entries(ctx, trigger.ForPush(t.Push, t.Label))
@@ -757,7 +747,7 @@ func (s *searcher) withdraw(ctx context.Context, t Tested, e trigger.Entry) {
 		}
 	}
 	for _, id := range ids {
-		ended := slices.ContainsFunc(s.seen[t.Push.ID].jobs, func(j job.Job) bool { return j.ID() == id && !j.Status().Waiting() })
+		ended := slices.ContainsFunc(s.seen[t.Push.Key()].jobs, func(j job.Job) bool { return j.ID() == id && !j.Status().Waiting() })
 		if !ended && job.Cancel(ctx, s.ci, id) == nil {
 			s.stopped = append(s.stopped, id)
 		}
@@ -819,7 +809,7 @@ func (r *SearchResult) rates(s *searcher, d culprit.Decision) {
 	}
 	var before, after culprit.Counts
 	for i, p := range s.pushes {
-		n := s.seen[p.ID].runs
+		n := s.seen[p.Key()].runs
 		c := &before
 		if i >= at {
 			c = &after

@@ -62,9 +62,9 @@ func (p *Project) OpenLog(ctx context.Context, j job.Job, which job.LogKind) (io
 	case len(parts) == 0:
 		return nil, job.Wrap(op, j.ID(), fmt.Errorf("%w: no %s log among the %d logs of its steps", job.ErrNotFound, which, len(all)))
 	case which != job.LogText:
-		return &chain{parts: parts[:1]}, nil
+		return chainOf(parts[:1], false), nil
 	}
-	return &chain{parts: parts, headed: true}, nil
+	return chainOf(parts, true), nil
 }
 
 // mostLogs is how many builds' lists of logs are remembered.

@@ -83,7 +83,7 @@ func (p *Project) failsOnWarnings(builder string) bool {
 }
 
 var (
-	perfName  = regexp.MustCompile(`(?i)\b(talos|perf|raptor|browsertime|awsy)\b`)
+	perfName  = regexp.MustCompile(`(?i)\bperf\b`)
 	testName  = regexp.MustCompile(`(?i)\b(test|unittest|check)\b`)
 	buildName = regexp.MustCompile(`(?i)\b(build|nightly|compile)\b`)
 )
@@ -95,7 +95,7 @@ func kindOf(b Builder) job.Kind {
 		}
 	}
 	switch {
-	case perfName.MatchString(b.Name):
+	case job.NamesPerf(b.Name), perfName.MatchString(b.Name):
 		return job.KindPerf
 	case testName.MatchString(b.Name) && !strings.HasSuffix(b.Name, " build"): // "leak test build"
 		return job.KindTest

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mozci/mozci/internal/pause"
 	"github.com/mozci/mozci/internal/rest"
 	"github.com/mozci/mozci/job"
 )
@@ -82,7 +83,7 @@ func (w *watcher) watch(ctx context.Context) error {
 			return err
 		}
 		w.p.c.log.WarnContext(ctx, "the stream of events broke, listening again", "error", err)
-		if rest.Pause(ctx, time.Duration(breaks)*between) != nil {
+		if pause.For(ctx, time.Duration(breaks)*between) != nil {
 			return nil //nolint:nilerr // who listens has had enough
 		}
 	}
@@ -101,7 +102,7 @@ func (w *watcher) poll(ctx context.Context) error {
 		if err != nil && (failed > mostBreaks || !errors.Is(err, job.ErrUnavailable)) {
 			return err
 		}
-		if rest.Pause(ctx, pollEvery) != nil {
+		if pause.For(ctx, pollEvery) != nil {
 			return nil //nolint:nilerr // who listens has had enough
 		}
 	}

@@ -125,21 +125,12 @@ func ParseRevision(rev string) (string, error) {
 	}
 	rev = strings.ToLower(rev)
 	if i := strings.IndexFunc(rev, notHex); i >= 0 {
-		return "", fmt.Errorf("%w: revision %q: %q at position %d is not a hexadecimal digit", ErrInvalid, clip(rev), rev[i], i+1)
+		return "", fmt.Errorf("%w: revision %.60q: %q at position %d is not a hexadecimal digit", ErrInvalid, rev, rev[i], i+1)
 	}
 	if len(rev) < shortRevision || len(rev) > fullRevision {
-		return "", fmt.Errorf("%w: revision %q has %d digits, expected 12 to 40, or \"tip\"", ErrInvalid, clip(rev), len(rev))
+		return "", fmt.Errorf("%w: revision %.60q has %d digits, expected 12 to 40, or \"tip\"", ErrInvalid, rev, len(rev))
 	}
 	return rev, nil
 }
 
 func notHex(r rune) bool { return (r < '0' || r > '9') && (r < 'a' || r > 'f') }
-
-// clip keeps an error short when somebody passes a whole file as a revision.
-func clip(s string) string {
-	const most = 60
-	if len(s) > most {
-		return s[:most] + "…"
-	}
-	return s
-}

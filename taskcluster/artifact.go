@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mozci/mozci/internal/clip"
 	"github.com/mozci/mozci/internal/gunzip"
 	"github.com/mozci/mozci/internal/rest"
 	"github.com/mozci/mozci/job"
@@ -255,7 +256,7 @@ func (c *Client) json(ctx context.Context, taskID string, runID int, name string
 			return err
 		}
 		if err := json.Unmarshal(body, into); err != nil {
-			return notJSON{fmt.Errorf("expected JSON, got %q: %w", strings.ToValidUTF8(clip(string(body)), "\uFFFD"), err)}
+			return notJSON{fmt.Errorf("expected JSON, got %q: %w", strings.ToValidUTF8(clip.Marked(string(body), shown), "\uFFFD"), err)}
 		}
 		return nil
 	})

@@ -106,3 +106,6 @@ func lacks(err error) bool {
 	var e *Error
 	return errors.As(err, &e) && e.Code == "" && (e.Status == http.StatusNotFound || e.Status == http.StatusMethodNotAllowed)
 }
+
+// shown is how many bytes of what a service said an error shows.
+const shown = 60

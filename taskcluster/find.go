@@ -9,7 +9,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/mozci/mozci/internal/rest"
+	"github.com/mozci/mozci/internal/pause"
 	"github.com/mozci/mozci/job"
 )
 
@@ -25,7 +25,7 @@ func (s *shot) find(ctx context.Context, w way, began time.Time, lost error) (st
 	took := time.Since(began)
 	nothing := false
 	for n, wait := range looks {
-		if err := rest.Pause(ctx, wait); err != nil {
+		if err := pause.For(ctx, wait); err != nil {
 			return "", err
 		}
 		id, none, err := s.fires(ctx, w, began, took, lost)

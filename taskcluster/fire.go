@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mozci/mozci/internal/pause"
 	"github.com/mozci/mozci/internal/rest"
 	"github.com/mozci/mozci/internal/slug"
 	"github.com/mozci/mozci/job"
@@ -49,7 +50,7 @@ func (s *shot) fire(ctx context.Context, w way) (job.Receipt, error) {
 			return job.Receipt{}, err
 		}
 		s.p.log.Warn("a hook could not make its task, firing it again", "hook", w.hook(), "wait", again[n], "err", err)
-		if err := rest.Pause(ctx, again[n]); err != nil {
+		if err := pause.For(ctx, again[n]); err != nil {
 			return job.Receipt{}, err
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"slices"
+
+	"github.com/mozci/mozci/internal/clip"
 )
 
 // never says of tasks that wait for others which of them will never run, and
@@ -157,7 +159,7 @@ func ended(what string, s *Status) string {
 	case "deadline-exceeded":
 		return what + " did not run before its deadline"
 	default:
-		return fmt.Sprintf("%s ended with %s", what, clip(reason))
+		return fmt.Sprintf("%s ended with %s", what, clip.Marked(reason, shown))
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"io"
 	"slices"
 
+	"github.com/mozci/mozci/internal/clip"
 	"github.com/mozci/mozci/job"
 )
 
@@ -89,7 +90,7 @@ func ending(s *Status) string {
 	if reason := s.Runs[len(s.Runs)-1].ReasonResolved; reason == "canceled" {
 		return cancelledWord
 	} else if reason != "" {
-		return "ended with " + clip(reason)
+		return "ended with " + clip.Marked(reason, shown)
 	}
 	return "ended with an exception"
 }

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/mozci/mozci/internal/clip"
 	"github.com/mozci/mozci/job"
 )
 
@@ -168,7 +169,7 @@ func runsOf(push job.Push, t *TaskAndStatus, never string) ([]job.Job, error) {
 	runs := t.Status.Runs
 	if len(runs) == 0 {
 		if t.Status.State != "unscheduled" {
-			return nil, fmt.Errorf("%w: task %s is %s and has no run", job.ErrMalformed, t.Status.TaskID, clip(t.Status.State))
+			return nil, fmt.Errorf("%w: task %s is %s and has no run", job.ErrMalformed, t.Status.TaskID, clip.Marked(t.Status.State, shown))
 		}
 		status := job.StatusUnscheduled
 		if never != "" {
@@ -219,7 +220,7 @@ func (r *Run) status(kind job.Kind, later bool) (job.Status, error) {
 	case "exception":
 		return r.exception(later)
 	}
-	return 0, job.UnknownWord("taskcluster", "run state", clip(r.State))
+	return 0, job.UnknownWord("taskcluster", "run state", clip.Marked(r.State, shown))
 }
 
 func (r *Run) exception(later bool) (job.Status, error) {
@@ -241,11 +242,8 @@ func (r *Run) exception(later bool) (job.Status, error) {
 	case "superseded":
 		return job.StatusCoalesced, nil
 	}
-	return 0, job.UnknownWord("taskcluster", "reasonResolved", clip(r.ReasonResolved))
+	return 0, job.UnknownWord("taskcluster", "reasonResolved", clip.Marked(r.ReasonResolved, shown))
 }
-
-// perf are words in the labels of what measures.
-var perf = []string{"talos", "raptor", "browsertime", "perftest", "awsy"}
 
 // kindOf is what sort of work a task does, by what taskgraph notes of it for
 // Treeherder, by its kind there, and by its label.
@@ -253,11 +251,10 @@ func kindOf(label, jobKind, tagKind string) job.Kind {
 	is := func(word string) bool {
 		return jobKind == word || jobKind == "" && tagKind == word || strings.HasPrefix(label, word+"-")
 	}
-	l := strings.ToLower(label)
 	switch {
 	case is("build"):
 		return job.KindBuild
-	case slices.ContainsFunc(perf, func(w string) bool { return strings.Contains(l, w) }) && jobKind != "other":
+	case job.NamesPerf(label) && jobKind != "other":
 		return job.KindPerf
 	case is("test"):
 		return job.KindTest
@@ -270,7 +267,7 @@ func split(id string) (taskID string, runID int, err error) {
 	taskID, run, ok := strings.Cut(id, "/")
 	runID, err = strconv.Atoi(run)
 	if !ok || err != nil || runID < 0 || checkTask(taskID) != nil {
-		return "", 0, fmt.Errorf("%w: no run has the id %q: expected <task id>/<run number>", job.ErrNotFound, clip(id))
+		return "", 0, fmt.Errorf("%w: no run has the id %q: expected <task id>/<run number>", job.ErrNotFound, clip.Marked(id, shown))
 	}
 	return taskID, runID, nil
 }

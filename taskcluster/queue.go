@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mozci/mozci/internal/clip"
 	"github.com/mozci/mozci/internal/slug"
 	"github.com/mozci/mozci/job"
 )
@@ -468,14 +469,7 @@ func (c *Client) TaskQueueCounts(ctx context.Context, taskQueueID string) (Count
 // checkTask refuses what is no task id before a service is asked.
 func checkTask(id string) error {
 	if !slug.Valid(id) {
-		return fmt.Errorf("%w: task id %q is not a slugid of 22 characters", job.ErrInvalid, clip(id))
+		return fmt.Errorf("%w: task id %q is not a slugid of 22 characters", job.ErrInvalid, clip.Marked(id, shown))
 	}
 	return nil
-}
-
-func clip(s string) string {
-	if len(s) > 60 {
-		return s[:60] + "…"
-	}
-	return s
 }

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/mozci/mozci/internal/clip"
 	"github.com/mozci/mozci/job"
 )
 
@@ -23,7 +24,7 @@ func (c *Client) FindTask(ctx context.Context, indexPath string) (taskID string,
 		return "", err
 	}
 	if err := checkTask(out.TaskID); err != nil {
-		return "", job.Wrap(op, indexPath, fmt.Errorf("%w: task id %q", job.ErrMalformed, clip(out.TaskID)))
+		return "", job.Wrap(op, indexPath, fmt.Errorf("%w: task id %q", job.ErrMalformed, clip.Marked(out.TaskID, shown)))
 	}
 	return out.TaskID, nil
 }
@@ -59,7 +60,7 @@ func (c *Client) FindTasksAtIndex(ctx context.Context, indexPaths ...string) (ma
 	}
 	for _, t := range *answer.Tasks {
 		if err := checkTask(t.TaskID); err != nil {
-			return nil, job.Wrap(op, key, fmt.Errorf("%w: task id %q", job.ErrMalformed, clip(t.TaskID)))
+			return nil, job.Wrap(op, key, fmt.Errorf("%w: task id %q", job.ErrMalformed, clip.Marked(t.TaskID, shown)))
 		}
 		out[t.Namespace] = t.TaskID
 	}
@@ -79,7 +80,7 @@ func (c *Client) ListIndexedTasks(ctx context.Context, namespace string) ([]stri
 			return err
 		}
 		if err := checkTask(t.TaskID); err != nil {
-			return notJSON{fmt.Errorf("task id %q", clip(t.TaskID))}
+			return notJSON{fmt.Errorf("task id %q", clip.Marked(t.TaskID, shown))}
 		}
 		out = append(out, t.TaskID)
 		return nil
@@ -177,7 +178,7 @@ func (c *Client) TriggerHook(ctx context.Context, groupID, hookID string, payloa
 		out.TaskID = out.Status.TaskID // where it was until version 42
 	}
 	if out.TaskID != "" && checkTask(out.TaskID) != nil {
-		return "", job.Wrap(op, key, fmt.Errorf("%w: task id %q", job.ErrMalformed, clip(out.TaskID)))
+		return "", job.Wrap(op, key, fmt.Errorf("%w: task id %q", job.ErrMalformed, clip.Marked(out.TaskID, shown)))
 	}
 	return out.TaskID, nil
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/mozci/mozci/internal/pause"
 	"github.com/mozci/mozci/job"
 )
 
@@ -190,12 +191,8 @@ func failedBy(ctx context.Context, ci job.Scheduler, e Entry) (why string, withd
 // meanwhile waits a little for a request that another process seems to be making,
 // and returns the entry as it is then.
 func (r *runner) meanwhile(ctx context.Context, e Entry) (Entry, error) {
-	pause := time.NewTimer(min(r.opts.Grace/50, 100*time.Millisecond))
-	defer pause.Stop()
-	select {
-	case <-pause.C:
-	case <-ctx.Done():
-		return e, ctx.Err()
+	if err := pause.For(ctx, min(r.opts.Grace/50, 100*time.Millisecond)); err != nil {
+		return e, err
 	}
 	now, err := r.opts.Ledger.Entries(ctx, Query{Key: e.Key})
 	if err != nil {

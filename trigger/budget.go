@@ -50,7 +50,7 @@ type group struct {
 // purse holds what is left of the budgets while groups are paid for.
 type purse struct {
 	call    int
-	push    map[int64]int
+	push    map[job.PushKey]int
 	label   map[string]int
 	barred  map[string]string // labels whose queue is full, and why
 	built   map[asking]bool   // what is paid for
@@ -74,11 +74,11 @@ func limit(p *int, def int) int {
 func (m *maker) purse(ctx context.Context, groups []group) (*purse, error) {
 	b := m.opts.Budgets
 	p := &purse{
-		call: limit(b.Call, DefaultCall), push: map[int64]int{}, label: map[string]int{}, barred: map[string]string{}, built: map[asking]bool{},
+		call: limit(b.Call, DefaultCall), push: map[job.PushKey]int{}, label: map[string]int{}, barred: map[string]string{}, built: map[asking]bool{},
 		perPush: limit(b.Push, DefaultPush), perDay: limit(b.LabelDay, DefaultLabelDay),
 	}
 	for _, g := range groups {
-		p.push[g.push.ID] = p.perPush
+		p.push[g.push.Key()] = p.perPush
 		if _, known := p.label[g.label]; known || len(g.steps) == 0 || g.steps[0].Action == ActionNothing {
 			continue
 		}
@@ -153,7 +153,7 @@ func (p *purse) pay(g *group) {
 		name string
 	}{
 		{p.call - builds, "the budget of this call"},
-		{p.push[g.push.ID] - builds, fmt.Sprintf("the budget of %d on one push", p.perPush)},
+		{p.push[g.push.Key()] - builds, fmt.Sprintf("the budget of %d on one push", p.perPush)},
 		{p.label[g.label], fmt.Sprintf("the budget of %d in a day", p.perDay)},
 	} {
 		if b.left < allowed {
@@ -182,7 +182,7 @@ func (p *purse) pay(g *group) {
 		p.call -= allowed + builds
 	}
 	if p.perPush != unlimited {
-		p.push[g.push.ID] -= allowed + builds
+		p.push[g.push.Key()] -= allowed + builds
 	}
 	if p.perDay != unlimited {
 		p.label[g.label] -= allowed

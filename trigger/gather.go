@@ -52,7 +52,7 @@ func (m *maker) gather(ctx context.Context, p job.Push, labels []string, log *sl
 			continue
 		}
 		names[i] = out[i].Label
-		e, found := Lookup(entries, out[i].Label)
+		e, found := job.Lookup(entries, out[i].Label)
 		if found != nil {
 			out[i].Barred, lacking = barredLabel, found
 			continue

@@ -60,7 +60,7 @@ type Options struct {
 // Make plans the runs that the pushes lack of each label. A push that could
 // not be read is left out with its error as the reason, and the error is
 // returned with the plan. A label that no push offers gives an
-// *UnknownLabelError, where the CI has a catalog, with a plan that leaves it out.
+// *job.UnknownLabelError, where the CI has a catalog, with a plan that leaves it out.
 func Make(ctx context.Context, ci job.Scheduler, pushes []job.Push, labels []string, opts *Options) (Plan, error) {
 	m := &maker{ci: ci}
 	if opts != nil {
@@ -102,7 +102,7 @@ func (m *maker) plan(ctx context.Context, pushes []job.Push, labels []string) (P
 		return m.gather(ctx, p, labels, log)
 	}
 	for r := range analysis.Ordered(ctx, pushes, fetch, &analysis.OrderedOptions{Width: m.opts.Width, Logger: m.opts.Logger}) {
-		var missing *UnknownLabelError
+		var missing *job.UnknownLabelError
 		if r.Err != nil && !errors.As(r.Err, &missing) {
 			errs = append(errs, r.Err)
 			for _, l := range labels {
@@ -177,8 +177,8 @@ func (p *Plan) add(g group, why func(job.Push) string, asked map[asking]bool) {
 // asking names what a step asks for: one build is enough for a push, whoever
 // wants it.
 type asking struct {
-	push  int64
+	push  job.PushKey
 	label string
 }
 
-func (s Step) asking() asking { return asking{s.Push.ID, s.Label} }
+func (s Step) asking() asking { return asking{s.Push.Key(), s.Label} }

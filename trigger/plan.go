@@ -101,7 +101,7 @@ type planJSON struct {
 type stepJSON struct {
 	Key     string       `json:"key"`
 	Label   string       `json:"label"`
-	Push    PushRef      `json:"push"`
+	Push    job.PushRef  `json:"push"`
 	Action  Action       `json:"action"`
 	Count   int          `json:"count"`
 	Times   int          `json:"times"`
@@ -122,42 +122,11 @@ type receiptJSON struct {
 }
 
 type leftJSON struct {
-	Label      string  `json:"label"`
-	Push       PushRef `json:"push"`
-	Count      int     `json:"count"`
-	Why        string  `json:"why"`
-	Untestable bool    `json:"untestable"`
-}
-
-// PushRef is how a push is named in JSON.
-type PushRef struct {
-	Repo     string `json:"repo"`
-	ID       int64  `json:"id"`
-	Revision string `json:"revision"`
-	Git      string `json:"git_revision,omitempty"` // job.Push.Git; left out where nobody knows one
-	Hg       string `json:"hg_revision,omitempty"`  // job.Push.Hg
-}
-
-// MarshalJSON writes null for the revision of a push that has none.
-func (r PushRef) MarshalJSON() ([]byte, error) {
-	var rev *string
-	if r.Revision != "" {
-		rev = &r.Revision
-	}
-	return json.Marshal(struct {
-		Repo     string  `json:"repo"`
-		ID       int64   `json:"id"`
-		Revision *string `json:"revision"`
-		Git      string  `json:"git_revision,omitempty"`
-		Hg       string  `json:"hg_revision,omitempty"`
-	}{r.Repo, r.ID, rev, r.Git, r.Hg})
-}
-
-// RefOf names a push.
-func RefOf(p job.Push) PushRef { return PushRef{p.Repo, p.ID, p.Revision, p.Git, p.Hg} }
-
-func (r PushRef) push() job.Push {
-	return job.Push{Repo: r.Repo, ID: r.ID, Revision: r.Revision, Git: r.Git, Hg: r.Hg}
+	Label      string      `json:"label"`
+	Push       job.PushRef `json:"push"`
+	Count      int         `json:"count"`
+	Why        string      `json:"why"`
+	Untestable bool        `json:"untestable"`
 }
 
 // MarshalJSON writes the plan in the program's shape.
@@ -165,7 +134,7 @@ func (p Plan) MarshalJSON() ([]byte, error) {
 	out := planJSON{Steps: []stepJSON{}, Total: p.Total(), LeftOut: []leftJSON{}}
 	for _, s := range p.Steps {
 		j := stepJSON{
-			Key: s.Key, Label: s.Label, Push: RefOf(s.Push), Action: s.Action, Count: s.Count,
+			Key: s.Key, Label: s.Label, Push: s.Push.Ref(), Action: s.Action, Count: s.Count,
 			Times: s.Times, Seen: s.Seen, Builds: s.Builds, With: s.With, Why: s.Why,
 		}
 		if s.Receipt != nil {
@@ -178,7 +147,7 @@ func (p Plan) MarshalJSON() ([]byte, error) {
 		out.Steps = append(out.Steps, j)
 	}
 	for _, l := range p.LeftOut {
-		out.LeftOut = append(out.LeftOut, leftJSON{l.Label, RefOf(l.Push), l.Count, l.Why, l.Untestable})
+		out.LeftOut = append(out.LeftOut, leftJSON{l.Label, l.Push.Ref(), l.Count, l.Why, l.Untestable})
 	}
 	return json.Marshal(out)
 }
@@ -194,7 +163,7 @@ func (p *Plan) UnmarshalJSON(text []byte) error {
 	var out Plan
 	for i, j := range in.Steps {
 		s := Step{
-			Key: j.Key, Label: j.Label, Push: j.Push.push(), Action: j.Action, Count: j.Count,
+			Key: j.Key, Label: j.Label, Push: j.Push.Push(), Action: j.Action, Count: j.Count,
 			Times: j.Times, Seen: j.Seen, Builds: j.Builds, With: j.With, Why: j.Why,
 		}
 		if err := s.check(); err != nil {
@@ -203,7 +172,7 @@ func (p *Plan) UnmarshalJSON(text []byte) error {
 		out.Steps = append(out.Steps, s)
 	}
 	for _, l := range in.LeftOut {
-		out.LeftOut = append(out.LeftOut, LeftOut{l.Label, l.Push.push(), l.Count, l.Why, l.Untestable})
+		out.LeftOut = append(out.LeftOut, LeftOut{l.Label, l.Push.Push(), l.Count, l.Why, l.Untestable})
 	}
 	*p = out
 	return nil

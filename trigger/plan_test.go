@@ -190,14 +190,3 @@ func TestPlanJSON(t *testing.T) {
 		}
 	}
 }
-
-func TestNearest(t *testing.T) {
-	names := []string{"linux64/opt/xpcshell-1", "linux64/opt/xpcshell-2", "linux64/debug/xpcshell-1", "android/opt/build"}
-	got := trigger.Nearest(names, "linux64/opt/XPCshell1", 2)
-	if d := cmp.Diff([]string{"linux64/opt/xpcshell-1", "linux64/opt/xpcshell-2"}, got); d != "" {
-		t.Error(d)
-	}
-	if got := trigger.Nearest(nil, strings.Repeat("x", 1<<20), 3); len(got) != 0 {
-		t.Errorf("of no names: %q", got)
-	}
-}

@@ -63,7 +63,7 @@ func verify(ctx context.Context, repo job.Repository, ci job.Scheduler, s Step, 
 		known[at] = catalog
 	}
 	for _, label := range labels {
-		if _, err := Lookup(catalog, label); err != nil {
+		if _, err := job.Lookup(catalog, label); err != nil {
 			return near(ctx, ci, s.Push, err)
 		}
 	}
@@ -73,7 +73,7 @@ func verify(ctx context.Context, repo job.Repository, ci job.Scheduler, s Step, 
 // near is the error of a label that a push does not offer, with the labels
 // nearest to it of all that it does offer.
 func near(ctx context.Context, ci job.Scheduler, p job.Push, unknown error) error {
-	var missing *UnknownLabelError
+	var missing *job.UnknownLabelError
 	if !errors.As(unknown, &missing) {
 		return unknown
 	}
@@ -81,7 +81,7 @@ func near(ctx context.Context, ci job.Scheduler, p job.Push, unknown error) erro
 	if err != nil {
 		return unknown
 	}
-	_, err = Lookup(all, missing.Label)
+	_, err = job.Lookup(all, missing.Label)
 	return err
 }
 

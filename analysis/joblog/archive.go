@@ -14,6 +14,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"github.com/mozci/mozci/internal/joinlog"
 )
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
@@ -332,7 +334,7 @@ func plainArchive(in io.Reader, layers int) (io.Reader, func(), error) {
 		done()
 		return nil, func() {}, err
 	}
-	var parts []io.Reader
+	var parts []joinlog.Part
 	left := int64(mostUnpacked)
 	for _, e := range z.File[:min(len(z.File), mostEntries)] {
 		if e.FileInfo().IsDir() || slices.Contains(noLogs, strings.ToLower(path.Ext(e.Name))) {
@@ -345,10 +347,10 @@ func plainArchive(in io.Reader, layers int) (io.Reader, func(), error) {
 		text, f, err := plain(&capped{in, left, mostUnpacked}, layers-1)
 		inner = append(inner, f, func() { _ = in.Close() })
 		if err == nil {
-			parts = append(parts, text, strings.NewReader("\n"))
+			parts = append(parts, joinlog.Part{Open: func() (io.ReadCloser, error) { return io.NopCloser(text), nil }})
 		}
 	}
-	return io.MultiReader(parts...), done, nil
+	return joinlog.New(parts...), done, nil
 }
 
 // withContext ends a copy when the context does.

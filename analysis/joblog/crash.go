@@ -1,6 +1,10 @@
 package joblog
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/mozci/mozci/internal/lax"
+)
 
 // crash reads the forms of PROCESS-CRASH, which differ in the order of what they
 // say; ParseErrorLine lists them. The id of the minidump is left out: it is
@@ -95,7 +99,7 @@ func javaSignature(stack string) string {
 }
 
 // crashSignature is that of a crash in a structured log.
-func crashSignature(signature, javaStack text) string {
+func crashSignature(signature, javaStack lax.Text) string {
 	if s := bareSignature(string(signature)); s != "" || javaStack == "" {
 		return s
 	}

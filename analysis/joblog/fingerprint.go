@@ -1,6 +1,10 @@
 package joblog
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/mozci/mozci/internal/clip"
+)
 
 // Fingerprint is equal for the same failure in two runs, and differs for
 // different ones: its kind, its test without what differs between machines and
@@ -175,10 +179,10 @@ var noTerm = []string{
 func (f Failure) SearchTerm() string {
 	for _, term := range []string{f.crashTerm(), f.leakTerm(), f.testTerm()} {
 		if len(term) > 2 && !listed(noTerm, term) {
-			return clip(term, 100)
+			return clip.Text(term, 100)
 		}
 	}
-	return clip(strings.TrimSpace(strings.Trim(f.Test+" | "+f.Message, " |")), 100)
+	return clip.Text(strings.TrimSpace(strings.Trim(f.Test+" | "+f.Message, " |")), 100)
 }
 
 func (f Failure) crashTerm() string {

@@ -67,7 +67,7 @@ func (g *gradleLog) line(n int, s string) bool {
 	return false
 }
 
-// count takes "12 tests completed, 1 failed, 2 skipped".
+// lax.Number takes "12 tests completed, 1 failed, 2 skipped".
 func (g *gradleLog) count(n int, s string) bool {
 	_, rest, ok := number(s)
 	if !ok || !strings.HasPrefix(rest, " tests completed") && !strings.HasPrefix(rest, " test completed") {

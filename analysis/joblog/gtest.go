@@ -133,7 +133,7 @@ func (g *gtestLog) fail(n int, rest, name, param string) {
 // deaths are what shells and libraries print when a program died.
 var deaths = []string{"Segmentation fault", "Aborted", "core dumped", "SIGSEGV", "SIGABRT", "SIGBUS", "SIGILL", "SIGFPE", "terminate called", "Assertion `", "Killed", "AddressSanitizer", "ThreadSanitizer"}
 
-// text takes what the test printed.
+// lax.Text takes what the test printed.
 func (g *gtestLog) text(s string) {
 	if !g.open() || len(g.began) == 0 {
 		return

@@ -35,6 +35,8 @@ package joblog
 
 import (
 	"time"
+
+	"github.com/mozci/mozci/internal/clip"
 )
 
 // Kind is the sort of a failure.
@@ -168,15 +170,15 @@ func (r *Report) list(f Failure) int {
 
 // clipped is the failure with as much of its text as is kept.
 func (f Failure) clipped(message int) Failure {
-	f.Test, f.Subtest, f.Group = clip(f.Test, longestName), clip(f.Subtest, longestText), clip(f.Group, longestName)
-	f.Message, f.Signature = clip(f.Message, message), clip(f.Signature, longestName)
-	f.Status, f.Expected = clip(f.Status, longestName), clip(f.Expected, longestName)
+	f.Test, f.Subtest, f.Group = clip.Text(f.Test, longestName), clip.Text(f.Subtest, longestText), clip.Text(f.Group, longestName)
+	f.Message, f.Signature = clip.Text(f.Message, message), clip.Text(f.Signature, longestName)
+	f.Status, f.Expected = clip.Text(f.Status, longestName), clip.Text(f.Expected, longestName)
 	return f
 }
 
 // group notes that a group was to run, or how it ended.
 func (r *Report) group(g Group) {
-	g.Name, g.Status = clip(g.Name, longestName), clip(g.Status, longestName)
+	g.Name, g.Status = clip.Text(g.Name, longestName), clip.Text(g.Status, longestName)
 	if i, ok := r.begun[g.Name]; ok { // one that was announced gets its end
 		r.Groups[i] = g
 		if g.Status != "" {

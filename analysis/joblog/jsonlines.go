@@ -8,6 +8,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	"github.com/mozci/mozci/internal/clip"
+	"github.com/mozci/mozci/internal/lax"
 )
 
 // eachJSON calls each with the lines of a file of JSON lines; what is too long
@@ -35,7 +38,7 @@ func (r *Report) eachJSON(ctx context.Context, in io.Reader, each func(number in
 		case len(text) == 0:
 		case text[0] != '{':
 			r.holes++
-			r.partial(fmt.Sprintf("line %d is no JSON object: %q", number, clip(string(text), 40)))
+			r.partial(fmt.Sprintf("line %d is no JSON object: %q", number, clip.Text(string(text), 40)))
 		default:
 			if bad := each(number, text); bad != nil {
 				r.holes++
@@ -95,18 +98,6 @@ func readLine(b *bufio.Reader, line []byte) (out []byte, long bool, err error) {
 	}
 }
 
-// text is a JSON string, or anything else as good as absent: anybody can write
-// what they like into a log.
-type text string
-
-func (t *text) UnmarshalJSON(b []byte) error {
-	*t = ""
-	if len(b) > 0 && b[0] == '"' {
-		return json.Unmarshal(b, (*string)(t))
-	}
-	return nil
-}
-
 // testID is the name of a test: a string, or for reftests an array of strings.
 type testID string
 
@@ -116,7 +107,7 @@ func (t *testID) UnmarshalJSON(b []byte) error {
 	case len(b) > 0 && b[0] == '"':
 		return json.Unmarshal(b, (*string)(t))
 	case len(b) > 0 && b[0] == '[':
-		var parts []text
+		var parts []lax.Text
 		if err := json.Unmarshal(b, &parts); err != nil {
 			return err
 		}
@@ -126,36 +117,6 @@ func (t *testID) UnmarshalJSON(b []byte) error {
 			}
 			*t += testID(p)
 		}
-	}
-	return nil
-}
-
-// flag is true, or anything else as good as false.
-type flag bool
-
-func (f *flag) UnmarshalJSON(b []byte) error {
-	*f = string(b) == "true"
-	return nil
-}
-
-// texts is an array of strings, or nothing.
-type texts []text
-
-func (t *texts) UnmarshalJSON(b []byte) error {
-	*t = nil
-	if len(b) > 0 && b[0] == '[' {
-		return json.Unmarshal(b, (*[]text)(t))
-	}
-	return nil
-}
-
-// count is a number, or nothing.
-type count float64
-
-func (c *count) UnmarshalJSON(b []byte) error {
-	*c = 0
-	if len(b) > 0 && (b[0] == '-' || b[0] >= '0' && b[0] <= '9') {
-		return json.Unmarshal(b, (*float64)(c))
 	}
 	return nil
 }
@@ -194,10 +155,10 @@ func member(line []byte, quoted string) ([]byte, bool) {
 	return rest[1 : end+1], true
 }
 
-func textsOf(list []string) texts {
-	var out texts
+func textsOf(list []string) lax.Texts {
+	var out lax.Texts
 	for _, s := range list {
-		out = append(out, text(s))
+		out = append(out, lax.Text(s))
 	}
 	return out
 }

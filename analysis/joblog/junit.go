@@ -14,6 +14,8 @@ import (
 
 	"golang.org/x/text/encoding"
 	"golang.org/x/text/encoding/charmap"
+
+	"github.com/mozci/mozci/internal/clip"
 )
 
 // junit reads JUnit XML: <testsuites> and <testsuite>, nested, several roots,
@@ -188,12 +190,12 @@ func (j *junit) finish(name string) {
 		if j.test != nil && len(j.test.failures) > 0 {
 			j.test.failures[len(j.test.failures)-1].Message = text
 		} else if n := len(j.r.Failures); n > 0 && j.test == nil {
-			j.r.Failures[n-1].Message = clip(text, longestText)
+			j.r.Failures[n-1].Message = clip.Text(text, longestText)
 		}
 	}
 }
 
-// count adds to all suites that are under way.
+// lax.Number adds to all suites that are under way.
 func (j *junit) count(listed, failed int) {
 	for i := range j.suites {
 		j.suites[i].listed += listed
@@ -250,7 +252,7 @@ func (j *junit) status(c *junitCase) ending {
 		j.count(0, 1)
 		return failed
 	}
-	j.r.partial(fmt.Sprintf("line %d: the status %q of a test is not known", c.line, clip(c.status, 40)))
+	j.r.partial(fmt.Sprintf("line %d: the status %q of a test is not known", c.line, clip.Text(c.status, 40)))
 	return started
 }
 
@@ -263,9 +265,9 @@ func (j *junit) endSuite() {
 	j.suites = j.suites[:len(j.suites)-1]
 	switch {
 	case s.listed+s.failed < s.tests: // pytest counts a test twice whose teardown failed
-		j.r.partial(fmt.Sprintf("the suite %q has %s, and lists %d", clip(s.name, 100), counted(s.tests, "test"), s.listed))
+		j.r.partial(fmt.Sprintf("the suite %q has %s, and lists %d", clip.Text(s.name, 100), counted(s.tests, "test"), s.listed))
 	case s.failed == 0 && s.failures > 0:
-		j.r.partial(fmt.Sprintf("the suite %q counts %s, and lists none", clip(s.name, 100), counted(s.failures, "failure")))
+		j.r.partial(fmt.Sprintf("the suite %q counts %s, and lists none", clip.Text(s.name, 100), counted(s.failures, "failure")))
 	}
 }
 

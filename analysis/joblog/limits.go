@@ -2,7 +2,6 @@ package joblog
 
 import (
 	"fmt"
-	"strings"
 )
 
 // The bounds of a report; the package comment tells of them.
@@ -30,12 +29,3 @@ var (
 
 // kept is how many bytes a report has.
 type kept struct{ text, tests, groups int }
-
-// clip is a copy of text, cut at a character: what is kept must not hold on to
-// the line that it stood in.
-func clip(s string, most int) string {
-	if len(s) <= most {
-		return strings.Clone(s)
-	}
-	return strings.Clone(strings.ToValidUTF8(s[:most], ""))
-}

@@ -96,7 +96,7 @@ func mavenLevel(s string) (level, text string) {
 	return "", s
 }
 
-// count takes the line of a class, or of all.
+// lax.Number takes the line of a class, or of all.
 //
 //	Tests run: 3, Failures: 1, Errors: 0, Skipped: 0, Time elapsed: 0.1 s <<< FAILURE! - in com.example.FooTest
 func (m *mavenLog) count(n int, s string) bool {

@@ -9,38 +9,41 @@ import (
 	"io"
 	"slices"
 	"strings"
+
+	"github.com/mozci/mozci/internal/clip"
+	"github.com/mozci/mozci/internal/lax"
 )
 
 // mozlogLine is a line of a structured log (shared/reference/wire.md 3.10.2).
 type mozlogLine struct {
-	Action    text            `json:"action"`
+	Action    lax.Text        `json:"action"`
 	Test      testID          `json:"test"`
-	Subtest   text            `json:"subtest"`
-	Status    text            `json:"status"`
-	Expected  text            `json:"expected"` // absent when the result is as expected
-	Message   text            `json:"message"`
-	Known     texts           `json:"known_intermittent"`
-	Level     text            `json:"level"`
-	Group     text            `json:"group"`
-	Name      text            `json:"name"` // of a group
-	Signature text            `json:"signature"`
-	JavaStack text            `json:"java_stack"`
-	Quiet     flag            `json:"quiet"` // of a crash that was made on purpose
-	Reason    text            `json:"reason"`
-	Process   text            `json:"process"`
+	Subtest   lax.Text        `json:"subtest"`
+	Status    lax.Text        `json:"status"`
+	Expected  lax.Text        `json:"expected"` // absent when the result is as expected
+	Message   lax.Text        `json:"message"`
+	Known     lax.Texts       `json:"known_intermittent"`
+	Level     lax.Text        `json:"level"`
+	Group     lax.Text        `json:"group"`
+	Name      lax.Text        `json:"name"` // of a group
+	Signature lax.Text        `json:"signature"`
+	JavaStack lax.Text        `json:"java_stack"`
+	Quiet     lax.Flag        `json:"quiet"` // of a crash that was made on purpose
+	Reason    lax.Text        `json:"reason"`
+	Process   lax.Text        `json:"process"`
 	Bytes     amount          `json:"bytes"`
-	Threshold count           `json:"threshold"`
-	Objects   texts           `json:"objects"`
-	Induced   flag            `json:"induced_crash"`
-	Ignored   flag            `json:"ignore_missing"`
+	Threshold lax.Number      `json:"threshold"`
+	Objects   lax.Texts       `json:"objects"`
+	Induced   lax.Flag        `json:"induced_crash"`
+	Ignored   lax.Flag        `json:"ignore_missing"`
 	Allowed   json.RawMessage `json:"allowed_match"`
-	Frames    texts           `json:"frames"`
-	Path      text            `json:"path"`
-	Rule      text            `json:"rule"`
-	Primary   text            `json:"primary"`
-	Count     count           `json:"count"`
-	Min       count           `json:"min_expected"`
-	Max       count           `json:"max_expected"`
+	Frames    lax.Texts       `json:"frames"`
+	Path      lax.Text        `json:"path"`
+	Rule      lax.Text        `json:"rule"`
+	Primary   lax.Text        `json:"primary"`
+	Count     lax.Number      `json:"count"`
+	Min       lax.Number      `json:"min_expected"`
+	Max       lax.Number      `json:"max_expected"`
 	Tests     json.RawMessage `json:"tests"`
 }
 
@@ -87,7 +90,7 @@ func (m *mozlog) line(number int, line []byte) error {
 		}
 	}
 	if !m.take(number, l) {
-		return fmt.Errorf("the action %q is not one of a structured log", clip(string(l.Action), 40))
+		return fmt.Errorf("the action %q is not one of a structured log", clip.Text(string(l.Action), 40))
 	}
 	m.known++
 	return nil
@@ -230,7 +233,7 @@ func leakOf(l mozlogLine) (message string, leaked bool) {
 	return message, true
 }
 
-func joined(list texts) string {
+func joined(list lax.Texts) string {
 	parts := make([]string, len(list))
 	for i, t := range list {
 		parts[i] = string(t)
@@ -240,7 +243,7 @@ func joined(list texts) string {
 
 // amount is a number, or the word that there is none.
 type amount struct {
-	n      count
+	n      lax.Number
 	absent bool
 }
 

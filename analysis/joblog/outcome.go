@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+
+	"github.com/mozci/mozci/internal/clip"
 )
 
 // ending is how a test ended, or that it has not.
@@ -40,7 +42,7 @@ func (r *Report) outcome(test string) *outcome {
 	if o, ok := r.tests[test]; ok {
 		return o
 	}
-	test = clip(test, longestName)
+	test = clip.Text(test, longestName)
 	name := test
 	if !ordinary(test) {
 		if o, ok := r.spelled[test]; ok {
@@ -92,7 +94,7 @@ func (r *Report) newOutcome(name string, full bool) *outcome {
 // the same name, never will have.
 func (r *Report) begin(test string, line int) *outcome {
 	if len(test) > longestName {
-		test = clip(test, longestName)
+		test = clip.Text(test, longestName)
 	}
 	o := r.outcome(test)
 	if o == nil {
@@ -121,7 +123,7 @@ func (r *Report) begin(test string, line int) *outcome {
 // seen notes that a test is under way, without a word of when it began.
 func (r *Report) seen(test string, line int) {
 	if len(test) > longestName {
-		test = clip(test, longestName)
+		test = clip.Text(test, longestName)
 	}
 	if o := r.outcome(test); o != nil && !slices.Contains(o.open, test) && len(o.open) < mostOpen {
 		o.open, o.line = append(o.open, strings.Clone(test)), line
@@ -138,7 +140,7 @@ func (r *Report) end(test string, e ending) {
 		return
 	}
 	if len(test) > longestName {
-		test = clip(test, longestName) // as begin has it
+		test = clip.Text(test, longestName) // as begin has it
 	}
 	if o := r.outcome(test); o != nil {
 		r.ended(o, test, e)

@@ -7,6 +7,8 @@ import (
 	"io"
 	"slices"
 	"strings"
+
+	"github.com/mozci/mozci/internal/clip"
 )
 
 // lineReader reads the lines of one format in a plain log.
@@ -268,7 +270,7 @@ func (e *exits) line(s string) {
 		if strings.HasSuffix(words, " ") && digits(code) == 1 && code[0] == '0' {
 			continue
 		}
-		e.failed = clip(strings.TrimSpace(s[i:]), 100)
+		e.failed = clip.Text(strings.TrimSpace(s[i:]), 100)
 	}
 }
 

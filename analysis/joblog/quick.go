@@ -3,6 +3,8 @@ package joblog
 import (
 	"bytes"
 	"unicode/utf8"
+
+	"github.com/mozci/mozci/internal/lax"
 )
 
 // quickResult is what a line of an error summary says of a test that ended as
@@ -59,13 +61,13 @@ func quickLine(line []byte) (l mozlogLine, ok bool) {
 		}
 		switch string(key) {
 		case "action":
-			l.Action = text(value)
+			l.Action = lax.Text(value)
 		case "test":
 			l.Test, ok = testID(value), utf8.Valid(value)
 		case "status":
-			l.Status = text(value)
+			l.Status = lax.Text(value)
 		case "message":
-			l.Message, ok = text(value), utf8.Valid(value)
+			l.Message, ok = lax.Text(value), utf8.Valid(value)
 		case "time", "pid", "source", "thread", "component", "js_source":
 		default:
 			ok = false

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"sort"
 	"strings"
+
+	"github.com/mozci/mozci/internal/clip"
 )
 
 const (
@@ -70,7 +72,7 @@ func (r *roll) end(name string, e ending) {
 		e = started
 	}
 	if len(name) > longestName {
-		name = clip(name, longestName)
+		name = clip.Text(name, longestName)
 	}
 	was, known := r.ends[name]
 	switch {

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/mozci/mozci/internal/clip"
+	"github.com/mozci/mozci/internal/lax"
 	"github.com/mozci/mozci/job"
 )
 
@@ -132,7 +134,7 @@ func sniffTags(text []byte) (Format, error) {
 				return JUnit, nil
 			case declared:
 				return "", &contentError{
-					looks: fmt.Sprintf("it is XML whose root is <%s>, not JUnit's <testsuites> or <testsuite>", clip(t.Name.Local, 40)),
+					looks: fmt.Sprintf("it is XML whose root is <%s>, not JUnit's <testsuites> or <testsuite>", clip.Text(t.Name.Local, 40)),
 					next:  "have the job write JUnit XML, or name its plain log",
 				}
 			}
@@ -170,7 +172,7 @@ func sniffLines(head []byte) (Format, bool) {
 // sniffLine tells the format of a line of JSON by its action.
 func sniffLine(line []byte) (Format, bool) {
 	var l struct {
-		Action text
+		Action lax.Text
 		Line   json.RawMessage
 		Source json.RawMessage
 	}
@@ -221,7 +223,7 @@ func sniffJSON(text []byte) (Format, error) {
 			continue
 		}
 		if s, ok := t.(string); key && ok {
-			keys = append(keys, clip(s, 40))
+			keys = append(keys, clip.Text(s, 40))
 			key = false
 		} else {
 			key = true

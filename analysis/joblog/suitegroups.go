@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/mozci/mozci/internal/lax"
 )
 
 // suiteGroups are the groups of a structured log. The manifests that the start
@@ -35,7 +37,7 @@ func (s *suiteGroups) announce(tests json.RawMessage) {
 		return
 	}
 	for _, name := range slices.Sorted(maps.Keys(groups)) {
-		if !wanted(text(name)) {
+		if !wanted(lax.Text(name)) {
 			continue
 		}
 		s.listed = true
@@ -67,13 +69,13 @@ func (s *suiteGroups) of(test string) string {
 	return s.current
 }
 
-// count finds or makes what is known of a group; nil for none, or one too many.
+// lax.Number finds or makes what is known of a group; nil for none, or one too many.
 func (s *suiteGroups) count(name string) *groupCount {
 	if s.counts == nil {
 		s.counts = map[string]*groupCount{}
 	}
 	c, ok := s.counts[name]
-	if ok || !wanted(text(name)) {
+	if ok || !wanted(lax.Text(name)) {
 		return c
 	}
 	if s.size += len(name) + 2*perGroup; s.size > mostGroupText {
@@ -86,7 +88,7 @@ func (s *suiteGroups) count(name string) *groupCount {
 }
 
 func (s *suiteGroups) begin(name string) {
-	if c := s.counts[name]; c != nil || !s.listed && wanted(text(name)) && name != "parallel" && name != "sequential" {
+	if c := s.counts[name]; c != nil || !s.listed && wanted(lax.Text(name)) && name != "parallel" && name != "sequential" {
 		s.current = name
 		if c != nil {
 			c.over = false

@@ -9,26 +9,29 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/mozci/mozci/internal/clip"
+	"github.com/mozci/mozci/internal/lax"
 )
 
 // summaryLine is a line of an errorsummary.log
 // (shared/reference/wire.md 3.10.1).
 type summaryLine struct {
-	Action    text   `json:"action"`
-	Line      count  `json:"line"` // of the log that it sums up
-	Groups    texts  `json:"groups"`
-	Group     text   `json:"group"`
-	Status    text   `json:"status"`
-	Duration  count  `json:"duration"` // ms
-	Test      testID `json:"test"`
-	Subtest   text   `json:"subtest"`
-	Expected  text   `json:"expected"`
-	Message   text   `json:"message"`
-	Level     text   `json:"level"`
-	Signature text   `json:"signature"`
-	Known     texts  `json:"known_intermittent"`
-	Quiet     flag   `json:"quiet"` // of a crash that was made on purpose
-	JavaStack text   `json:"java_stack"`
+	Action    lax.Text   `json:"action"`
+	Line      lax.Number `json:"line"` // of the log that it sums up
+	Groups    lax.Texts  `json:"groups"`
+	Group     lax.Text   `json:"group"`
+	Status    lax.Text   `json:"status"`
+	Duration  lax.Number `json:"duration"` // ms
+	Test      testID     `json:"test"`
+	Subtest   lax.Text   `json:"subtest"`
+	Expected  lax.Text   `json:"expected"`
+	Message   lax.Text   `json:"message"`
+	Level     lax.Text   `json:"level"`
+	Signature lax.Text   `json:"signature"`
+	Known     lax.Texts  `json:"known_intermittent"`
+	Quiet     lax.Flag   `json:"quiet"` // of a crash that was made on purpose
+	JavaStack lax.Text   `json:"java_stack"`
 }
 
 // readSummary reads an errorsummary.log.
@@ -45,10 +48,10 @@ func readSummary(ctx context.Context, in io.Reader, tests []string) (*Report, er
 			return err
 		}
 		if l.Line == 0 {
-			l.Line = count(number)
+			l.Line = lax.Number(number)
 		}
 		if !r.summarise(l) {
-			return fmt.Errorf("the action %q is not one of an error summary", clip(string(l.Action), 40))
+			return fmt.Errorf("the action %q is not one of an error summary", clip.Text(string(l.Action), 40))
 		}
 		known++
 		return nil
@@ -88,8 +91,8 @@ func decodeSummary(line []byte) (l summaryLine, err error) {
 		return l, err
 	}
 	return summaryLine{
-		text(p.Action), count(p.Line), textsOf(p.Groups), text(p.Group), text(p.Status), count(p.Duration), testID(p.Test), text(p.Subtest), text(p.Expected),
-		text(p.Message), text(p.Level), text(p.Signature), textsOf(p.Known), flag(p.Quiet), text(p.JavaStack),
+		lax.Text(p.Action), lax.Number(p.Line), textsOf(p.Groups), lax.Text(p.Group), lax.Text(p.Status), lax.Number(p.Duration), testID(p.Test), lax.Text(p.Subtest), lax.Text(p.Expected),
+		lax.Text(p.Message), lax.Text(p.Level), lax.Text(p.Signature), textsOf(p.Known), lax.Flag(p.Quiet), lax.Text(p.JavaStack),
 	}, nil
 }
 
@@ -140,7 +143,7 @@ func (r *Report) summarise(l summaryLine) bool {
 			switch l.Status {
 			case "ERROR", "FAIL", "TIMEOUT", crashStatus:
 				if len(r.bad) < mostBadGroups {
-					f.Group, f.Message = clip(f.Group, longestName), "the group ended "+f.Status+" and names no test"
+					f.Group, f.Message = clip.Text(f.Group, longestName), "the group ended "+f.Status+" and names no test"
 					r.bad = append(r.bad, f)
 				}
 			}
@@ -191,7 +194,7 @@ func (r *Report) testResult(f Failure, l summaryLine) bool {
 }
 
 // wanted drops what stands for no manifest.
-func wanted(group text) bool { return group != "" && group != "default" }
+func wanted(group lax.Text) bool { return group != "" && group != "default" }
 
 // kindOf tells a test's own failure from what harnesses report under the name of
 // a test.

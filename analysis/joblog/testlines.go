@@ -1,6 +1,10 @@
 package joblog
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/mozci/mozci/internal/clip"
+)
 
 // says reads "TEST-STATUS | test | message".
 func (p *textLog) says(number int, prefix, s string) {
@@ -21,7 +25,7 @@ func (p *textLog) says(number int, prefix, s string) {
 		return
 	}
 	test, message, _ := strings.Cut(named, " | ")
-	test = clip(strings.TrimSpace(strings.TrimSuffix(test, " |")), longestName)
+	test = clip.Text(strings.TrimSpace(strings.TrimSuffix(test, " |")), longestName)
 	if test == "" {
 		return
 	}
@@ -56,7 +60,7 @@ func (p *textLog) partOf(test, message string) bool {
 func (p *textLog) finished(line string) {
 	before, rest, _ := strings.Cut(line, "SimpleTest finished ")
 	if test, after, ok := strings.Cut(rest, " in "); ok && digits(after) > 0 && harnessPrefix(before) {
-		p.ends(clip(test, longestName), passed)
+		p.ends(clip.Text(test, longestName), passed)
 	}
 }
 
@@ -140,7 +144,7 @@ func (p *textLog) gtest(number int, line string) {
 	word, name, _ := strings.Cut(line[i+1:], "] ")
 	name, _, _ = strings.Cut(name, " (")
 	name, _, _ = strings.Cut(name, ",")
-	name = clip(strings.TrimSpace(name), longestName)
+	name = clip.Text(strings.TrimSpace(name), longestName)
 	switch strings.TrimSpace(word) {
 	case "RUN":
 		p.next(name, number)

@@ -9,6 +9,8 @@ import (
 	"io"
 	"slices"
 	"strings"
+
+	"github.com/mozci/mozci/internal/lax"
 )
 
 // mostResult is how many bytes of JSON one result of a wptreport.json may have:
@@ -19,20 +21,20 @@ const mostResult = 64 << 20
 // (web-platform-tests/wpt, tools/wptrunner/wptrunner/formatters/wptreport.py).
 // A status that is as expected has no "expected".
 type wptResult struct {
-	Test     text         `json:"test"`
-	Status   text         `json:"status"`
-	Expected text         `json:"expected"`
-	Message  text         `json:"message"`
-	Known    texts        `json:"known_intermittent"`
+	Test     lax.Text     `json:"test"`
+	Status   lax.Text     `json:"status"`
+	Expected lax.Text     `json:"expected"`
+	Message  lax.Text     `json:"message"`
+	Known    lax.Texts    `json:"known_intermittent"`
 	Subtests []wptSubtest `json:"subtests"`
 }
 
 type wptSubtest struct {
-	Name     text  `json:"name"`
-	Status   text  `json:"status"`
-	Expected text  `json:"expected"`
-	Message  text  `json:"message"`
-	Known    texts `json:"known_intermittent"`
+	Name     lax.Text  `json:"name"`
+	Status   lax.Text  `json:"status"`
+	Expected lax.Text  `json:"expected"`
+	Message  lax.Text  `json:"message"`
+	Known    lax.Texts `json:"known_intermittent"`
 }
 
 type wptReport struct {
@@ -156,7 +158,7 @@ func (w *wptReport) result(line int, res wptResult) {
 		}
 		return
 	}
-	unexpected := func(status, expected text, known texts) bool {
+	unexpected := func(status, expected lax.Text, known lax.Texts) bool {
 		return expected != "" && status != expected && !slices.Contains(known, status)
 	}
 	bad := false
@@ -180,8 +182,8 @@ func (w *wptReport) result(line int, res wptResult) {
 // lsan takes the leaks that LeakSanitizer found, besides those that are allowed.
 func (w *wptReport) lsan(raw json.RawMessage) {
 	var leaks []struct {
-		Frames  texts           `json:"frames"`
-		Scope   text            `json:"scope"`
+		Frames  lax.Texts       `json:"frames"`
+		Scope   lax.Text        `json:"scope"`
 		Allowed json.RawMessage `json:"allowed_match"`
 	}
 	if json.Unmarshal(raw, &leaks) != nil {
@@ -205,7 +207,7 @@ func (w *wptReport) lsan(raw json.RawMessage) {
 func (w *wptReport) leaks(raw json.RawMessage) {
 	var scopes map[string]struct {
 		Total []struct {
-			Process   text     `json:"process"`
+			Process   lax.Text `json:"process"`
 			Bytes     *float64 `json:"bytes"`
 			Threshold float64  `json:"threshold"`
 			Induced   bool     `json:"induced_crash"`

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/mozci/mozci/internal/lax"
 	"github.com/mozci/mozci/job"
 )
 
@@ -24,10 +25,10 @@ type AllTheThings struct {
 type thing struct {
 	ShortName  string `json:"shortname"`
 	Properties struct {
-		Branch   lax `json:"branch"`
-		RepoPath lax `json:"repo_path"`
-		Product  lax `json:"product"`
-		Platform lax `json:"platform"`
+		Branch   lax.Word `json:"branch"`
+		RepoPath lax.Word `json:"repo_path"`
+		Product  lax.Word `json:"product"`
+		Platform lax.Word `json:"platform"`
 	} `json:"properties"`
 }
 

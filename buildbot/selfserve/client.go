@@ -14,6 +14,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mozci/mozci/internal/lax"
+	"github.com/mozci/mozci/internal/pause"
 	"github.com/mozci/mozci/internal/rest"
 	"github.com/mozci/mozci/job"
 )
@@ -165,10 +167,10 @@ func (e *Entry) UnmarshalJSON(text []byte) error {
 // wireRequest is a request as it is listed.
 type wireRequest struct {
 	ID        int64    `json:"request_id"`
-	Builder   lax      `json:"buildername"`
-	Branch    lax      `json:"branch"`
-	Revision  lax      `json:"revision"`
-	Reason    lax      `json:"reason"`
+	Builder   lax.Word `json:"buildername"`
+	Branch    lax.Word `json:"branch"`
+	Revision  lax.Word `json:"revision"`
+	Reason    lax.Word `json:"reason"`
 	Priority  int      `json:"priority"`
 	Complete  int      `json:"complete"`
 	Submitted seconds  `json:"submittime"`
@@ -380,7 +382,7 @@ func (c *Client) write(ctx context.Context, op, key, method, url string, form ur
 			return 0, job.Wrap(op, key, err)
 		}
 		c.log.WarnContext(ctx, "self-serve is busy, asking again", "error", err)
-		if err := rest.Pause(ctx, time.Duration(try)*time.Second); err != nil {
+		if err := pause.For(ctx, time.Duration(try)*time.Second); err != nil {
 			return 0, job.Wrap(op, key, err)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/mozci/mozci/internal/gunzip"
+	"github.com/mozci/mozci/internal/lax"
 	"github.com/mozci/mozci/job"
 )
 
@@ -62,25 +63,6 @@ func (b *DumpBuild) Blobs() map[string]string {
 	return out
 }
 
-// lax is a string, and the text of a number; anything else is empty. Properties
-// were whatever somebody set.
-type lax string
-
-func (l *lax) UnmarshalJSON(text []byte) error {
-	*l = ""
-	switch {
-	case len(text) > 0 && text[0] == '"':
-		var s string
-		if err := json.Unmarshal(text, &s); err != nil {
-			return err
-		}
-		*l = lax(s)
-	case len(text) > 0 && (text[0] == '-' || text[0] >= '0' && text[0] <= '9'):
-		*l = lax(text)
-	}
-	return nil
-}
-
 // ids is a list of numbers; anything else is none.
 type ids []int64
 
@@ -111,24 +93,24 @@ type dumped struct {
 	Started    seconds    `json:"starttime"`
 	Finished   seconds    `json:"endtime"`
 	Result     *int       `json:"result"`
-	Reason     lax        `json:"reason"`
+	Reason     lax.Word   `json:"reason"`
 	Requests   ids        `json:"request_ids"`
 	Properties properties `json:"properties"`
 }
 
 type properties struct {
-	Builder         lax `json:"buildername"`
-	Revision        lax `json:"revision"`
-	GotRevision     lax `json:"got_revision"`
-	GeckoRevision   lax `json:"gecko_revision"` // B2G's
-	Branch          lax `json:"branch"`
-	Scheduler       lax `json:"scheduler"`
-	PackageURL      lax `json:"packageUrl"`
-	TestsURL        lax `json:"testsUrl"`
-	TestPackagesURL lax `json:"testPackagesUrl"`
-	LogURL          lax `json:"log_url"`
-	BlobberFiles    lax `json:"blobber_files"`
-	Requests        ids `json:"request_ids"`
+	Builder         lax.Word `json:"buildername"`
+	Revision        lax.Word `json:"revision"`
+	GotRevision     lax.Word `json:"got_revision"`
+	GeckoRevision   lax.Word `json:"gecko_revision"` // B2G's
+	Branch          lax.Word `json:"branch"`
+	Scheduler       lax.Word `json:"scheduler"`
+	PackageURL      lax.Word `json:"packageUrl"`
+	TestsURL        lax.Word `json:"testsUrl"`
+	TestPackagesURL lax.Word `json:"testPackagesUrl"`
+	LogURL          lax.Word `json:"log_url"`
+	BlobberFiles    lax.Word `json:"blobber_files"`
+	Requests        ids      `json:"request_ids"`
 }
 
 func (d *dumped) build() DumpBuild {

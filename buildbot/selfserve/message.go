@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mozci/mozci/internal/lax"
 	"github.com/mozci/mozci/job"
 )
 
@@ -33,22 +34,22 @@ type wireMessage struct {
 	} `json:"_meta"`
 
 	Build *struct {
-		Name       lax               `json:"builderName"`
+		Name       lax.Word          `json:"builderName"`
 		Number     int               `json:"number"`
 		Results    *int              `json:"results"`
 		Times      []*string         `json:"times"` // begun, ended
 		Properties []json.RawMessage `json:"properties"`
 	} `json:"build"`
 
-	Key      string  `json:"key"`
-	Builder  lax     `json:"buildername"`
-	Tree     lax     `json:"tree"`
-	Revision lax     `json:"revision"`
-	Status   *int    `json:"status"`
-	Stamp    string  `json:"timestamp"`
-	Begun    seconds `json:"builddate"`
-	LogURL   lax     `json:"logurl"`
-	BuildURL lax     `json:"buildurl"`
+	Key      string   `json:"key"`
+	Builder  lax.Word `json:"buildername"`
+	Tree     lax.Word `json:"tree"`
+	Revision lax.Word `json:"revision"`
+	Status   *int     `json:"status"`
+	Stamp    string   `json:"timestamp"`
+	Begun    seconds  `json:"builddate"`
+	LogURL   lax.Word `json:"logurl"`
+	BuildURL lax.Word `json:"buildurl"`
 }
 
 // DecodeMessage decodes a message of Pulse about Mozilla's Buildbot, of
@@ -103,7 +104,7 @@ func (w *wireMessage) raw() (Message, job.Times, error) {
 		if json.Unmarshal(text, &p) != nil || len(p) < 2 || json.Unmarshal(p[0], &name) != nil {
 			return m, job.Times{}, fmt.Errorf("%w: a property: expected its name, value and source, got %.60s", job.ErrMalformed, text)
 		}
-		var value lax
+		var value lax.Word
 		_ = value.UnmarshalJSON(p[1]) // what is no string is none
 		switch name {
 		case "buildername":

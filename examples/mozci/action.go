@@ -13,14 +13,14 @@ import (
 
 // actionJSON is a step of a plan, with what only an action has.
 type actionJSON struct {
-	Key          string          `json:"key"`
-	Label        *string         `json:"label"`
-	Push         trigger.PushRef `json:"push"`
-	Action       string          `json:"action"`
-	InTreeAction string          `json:"ci_action"`
-	Input        any             `json:"input"`
-	Count        int             `json:"count"`
-	Why          string          `json:"why"`
+	Key          string      `json:"key"`
+	Label        *string     `json:"label"`
+	Push         job.PushRef `json:"push"`
+	Action       string      `json:"action"`
+	InTreeAction string      `json:"ci_action"`
+	Input        any         `json:"input"`
+	Count        int         `json:"count"`
+	Why          string      `json:"why"`
 	Receipt      *struct {
 		IDs   []string         `json:"ids"`
 		State job.ReceiptState `json:"state"`
@@ -60,7 +60,7 @@ func (a *app) action(cmd *cobra.Command, t triggerFlags) error {
 	if req.Push, err = p.repo.Push(cmd.Context(), t.rev); err != nil {
 		return err
 	}
-	shown := actionJSON{Push: trigger.RefOf(req.Push), Action: string(trigger.ActionTrigger), InTreeAction: t.action, Input: input, Count: t.times, Why: req.Why, Label: orNull(req.Label)}
+	shown := actionJSON{Push: req.Push.Ref(), Action: string(trigger.ActionTrigger), InTreeAction: t.action, Input: input, Count: t.times, Why: req.Why, Label: orNull(req.Label)}
 	if !a.json {
 		on := ""
 		if req.Label != "" {

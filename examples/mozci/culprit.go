@@ -12,6 +12,7 @@ import (
 	"github.com/mozci/mozci/analysis"
 	"github.com/mozci/mozci/analysis/culprit"
 	"github.com/mozci/mozci/backfill"
+	"github.com/mozci/mozci/job"
 	"github.com/mozci/mozci/trigger"
 )
 
@@ -175,16 +176,16 @@ type rateJSON struct {
 }
 
 type credibleJSON struct {
-	Push        trigger.PushRef `json:"push"`
-	Probability float64         `json:"probability"`
+	Push        job.PushRef `json:"push"`
+	Probability float64     `json:"probability"`
 }
 
 type culpritJSON struct {
-	Outcome     culprit.Outcome   `json:"outcome"`
-	Culprit     *trigger.PushRef  `json:"culprit"`
-	Class       []trigger.PushRef `json:"class"`
-	Probability float64           `json:"probability"`
-	Credible    []credibleJSON    `json:"credible"`
+	Outcome     culprit.Outcome `json:"outcome"`
+	Culprit     *job.PushRef    `json:"culprit"`
+	Class       []job.PushRef   `json:"class"`
+	Probability float64         `json:"probability"`
+	Credible    []credibleJSON  `json:"credible"`
 	FailRate    struct {
 		Before *float64 `json:"before"`
 		After  *float64 `json:"after"`
@@ -224,21 +225,21 @@ func (a *app) printSearch(r backfill.SearchResult, c culpritFlags, planned bool)
 
 func (a *app) printSearchJSON(r backfill.SearchResult, planned bool) error {
 	out := culpritJSON{
-		Outcome: r.Outcome, Probability: r.Probability, Credible: []credibleJSON{}, Class: []trigger.PushRef{}, Before: rateOf(r.Before), After: rateOf(r.After),
+		Outcome: r.Outcome, Probability: r.Probability, Credible: []credibleJSON{}, Class: []job.PushRef{}, Before: rateOf(r.Before), After: rateOf(r.After),
 		Runs: r.Runs, Rounds: r.Rounds, Forecast: r.Forecast, Why: r.Why, Warnings: append([]string{}, r.Warnings...),
 	}
 	if out.Outcome == culprit.Older { // cli.md has four words: older than the range is not decided within it
 		out.Outcome = culprit.Undecided
 	}
 	if r.Culprit != nil {
-		ref := trigger.RefOf(*r.Culprit)
+		ref := r.Culprit.Ref()
 		out.Culprit = &ref
 	}
 	for _, p := range r.Class {
-		out.Class = append(out.Class, trigger.RefOf(p))
+		out.Class = append(out.Class, p.Ref())
 	}
 	for _, t := range r.Credible {
-		out.Credible = append(out.Credible, credibleJSON{trigger.RefOf(t.Push), t.Probability})
+		out.Credible = append(out.Credible, credibleJSON{t.Push.Ref(), t.Probability})
 	}
 	out.FailRate.Before, out.FailRate.After = out.Before.Rate, out.After.Rate
 	if planned {

@@ -12,7 +12,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mozci/mozci/job"
-	"github.com/mozci/mozci/trigger"
 )
 
 func (a *app) jobsCommand() *cobra.Command {
@@ -61,7 +60,7 @@ func (a *app) jobs(cmd *cobra.Command, rev string, labels []string) error {
 		if err != nil {
 			break
 		}
-		if err := trigger.LookupRan(ran, l); err != nil {
+		if err := job.LookupRan(ran, l); err != nil {
 			return job.Wrap("jobs", l, err)
 		}
 	}

@@ -126,16 +126,16 @@ func (a *app) printCancelled(ids []string, left []trigger.LeftOut) error {
 		return nil
 	}
 	type leftJSON struct {
-		Label string          `json:"label"`
-		Push  trigger.PushRef `json:"push"`
-		Why   string          `json:"why"`
+		Label string      `json:"label"`
+		Push  job.PushRef `json:"push"`
+		Why   string      `json:"why"`
 	}
 	out := struct {
 		Cancelled []string   `json:"cancelled"`
 		LeftOut   []leftJSON `json:"left_out"`
 	}{append([]string{}, ids...), []leftJSON{}}
 	for _, l := range left {
-		out.LeftOut = append(out.LeftOut, leftJSON{l.Label, trigger.RefOf(l.Push), l.Why})
+		out.LeftOut = append(out.LeftOut, leftJSON{l.Label, l.Push.Ref(), l.Why})
 	}
 	return a.printJSON(out)
 }

@@ -7,7 +7,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mozci/mozci/job"
-	"github.com/mozci/mozci/trigger"
 )
 
 func (a *app) originCommand() *cobra.Command {
@@ -26,12 +25,12 @@ that had it first and exactly those of its pushes that brought something new.`,
 }
 
 type originJSON struct {
-	Repo    *string          `json:"repo"`
-	FirstID *int64           `json:"first_id"`
-	LastID  *int64           `json:"last_id"`
-	Pushes  []originPush     `json:"pushes"`
-	Before  *trigger.PushRef `json:"before"`
-	Gone    bool             `json:"gone"`
+	Repo    *string      `json:"repo"`
+	FirstID *int64       `json:"first_id"`
+	LastID  *int64       `json:"last_id"`
+	Pushes  []originPush `json:"pushes"`
+	Before  *job.PushRef `json:"before"`
+	Gone    bool         `json:"gone"`
 }
 
 type originPush struct {
@@ -78,9 +77,9 @@ func (a *app) origin(cmd *cobra.Command, rev string) error {
 
 func (a *app) printOrigins(push job.Push, origins []job.Origin) error {
 	out := struct {
-		Push   trigger.PushRef `json:"push"`
-		Merges []originJSON    `json:"merges"`
-	}{trigger.RefOf(push), []originJSON{}}
+		Push   job.PushRef  `json:"push"`
+		Merges []originJSON `json:"merges"`
+	}{push.Ref(), []originJSON{}}
 	for _, o := range origins {
 		j := originJSON{Repo: orNull(o.Repo), Pushes: []originPush{}, Gone: o.Gone}
 		for _, p := range o.Pushes {
@@ -90,7 +89,7 @@ func (a *app) printOrigins(push job.Push, origins []job.Origin) error {
 			j.FirstID, j.LastID = &j.Pushes[0].ID, &j.Pushes[n-1].ID
 		}
 		if o.Before != nil {
-			ref := trigger.RefOf(*o.Before)
+			ref := o.Before.Ref()
 			j.Before = &ref
 		}
 		out.Merges = append(out.Merges, j)

@@ -149,7 +149,7 @@ func (a *app) trigger(cmd *cobra.Command, t triggerFlags) error {
 		opts.Choose = &t.choice
 	}
 	plan, err := trigger.Make(ctx, p.read, pushes, t.labels, opts)
-	var unknown *trigger.UnknownLabelError
+	var unknown *job.UnknownLabelError
 	if err != nil && len(plan.Steps)+len(plan.LeftOut) == 0 || errors.As(err, &unknown) {
 		return err
 	}

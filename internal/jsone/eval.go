@@ -5,6 +5,8 @@ import (
 	"math"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/mozci/mozci/internal/clip"
 )
 
 // evaluate parses an expression and gives its value.
@@ -97,7 +99,7 @@ func (r *renderer) call(n *node, s *scope) (any, error) {
 	}
 	f, ok := args[0].(*function)
 	if !ok {
-		return nil, fail(InterpreterError, "%s is not callable", clip(textOf(args[0])))
+		return nil, fail(InterpreterError, "%s is not callable", clip.Marked(textOf(args[0]), shown))
 	}
 	for _, a := range args[1:] {
 		if text, ok := a.(string); ok {

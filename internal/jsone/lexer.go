@@ -4,6 +4,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/mozci/mozci/internal/clip"
 )
 
 // token is a word of an expression. Its kind is the symbol itself, or one of
@@ -57,14 +59,8 @@ func next(src string, at int) (token, error) {
 			return token{s, s, at}, nil
 		}
 	}
-	return token{}, fail(SyntaxError, "Unexpected input for '%s' at '%s'", clip(src), clip(rest))
+	return token{}, fail(SyntaxError, "Unexpected input for '%s' at '%s'", clip.Marked(src, shown), clip.Marked(rest, shown))
 }
 
-// clip keeps an error short.
-func clip(s string) string {
-	const most = 80
-	if len(s) > most {
-		return strings.ToValidUTF8(s[:most], "") + "…"
-	}
-	return s
-}
+// shown is how many bytes of a text an error shows.
+const shown = 80

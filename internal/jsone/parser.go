@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/mozci/mozci/internal/clip"
 )
 
 // node is a part of an expression.
@@ -74,7 +76,7 @@ func (p *parser) unexpected(wanted ...string) error {
 	if p.tok.kind == end {
 		return fail(SyntaxError, "Unexpected end of input")
 	}
-	return fail(SyntaxError, "Found: %s token, expected one of: %s", clip(p.tok.text), strings.Join(wanted, ", "))
+	return fail(SyntaxError, "Found: %s token, expected one of: %s", clip.Marked(p.tok.text, shown), strings.Join(wanted, ", "))
 }
 
 // parse reads a whole expression.
@@ -226,7 +228,7 @@ func (p *parser) unit() (*node, error) {
 	case numberKind:
 		f, err := strconv.ParseFloat(t.text, 64)
 		if err != nil {
-			return nil, fail(SyntaxError, "%s is not a number", clip(t.text))
+			return nil, fail(SyntaxError, "%s is not a number", clip.Marked(t.text, shown))
 		}
 		return p.leaf(f)
 	case stringKind:

@@ -14,6 +14,8 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"github.com/mozci/mozci/internal/pause"
 )
 
 // Do sends a request, and repeats it while it fails in a way that may pass: a
@@ -107,21 +109,9 @@ func (c *Client) repeat(ctx context.Context, req Request, attempt func(*url.URL)
 			return err
 		}
 		c.o.Logger.Warn("request failed, trying again", "attempt", n+1, "wait", wait, "err", err)
-		if err := Pause(ctx, wait); err != nil {
+		if err := pause.For(ctx, wait); err != nil {
 			return failed(req, err)
 		}
-	}
-}
-
-// Pause waits, and returns the error of ctx where that ends first.
-func Pause(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
 	}
 }
 

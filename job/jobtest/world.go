@@ -216,7 +216,7 @@ func (r *repo) kind(label string) job.Kind {
 func guessKind(label string) job.Kind {
 	l := strings.ToLower(label)
 	switch {
-	case strings.Contains(l, "talos"), strings.Contains(l, "raptor"), strings.Contains(l, "browsertime"):
+	case job.NamesPerf(label):
 		return job.KindPerf
 	case strings.Contains(l, "build"):
 		return job.KindBuild

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/mozci/mozci/internal/pause"
 	"github.com/mozci/mozci/job"
 )
 
@@ -13,14 +14,7 @@ import (
 // wrappers of this file do.
 func Slow(s job.Scheduler, d time.Duration) job.Scheduler {
 	wait := func(ctx context.Context) error {
-		t := time.NewTimer(d)
-		defer t.Stop()
-		select {
-		case <-t.C:
-			return nil
-		case <-ctx.Done():
-			return job.Wrap("slow", "", ctx.Err())
-		}
+		return job.Wrap("slow", "", pause.For(ctx, d))
 	}
 	return funcs{
 		jobs: func(ctx context.Context, p job.Push, names ...string) ([]job.Job, error) {

@@ -108,7 +108,7 @@ func (r Record) kind(label string) job.Kind {
 		return false
 	}
 	switch {
-	case has("talos", "raptor", "browsertime", "awsy", "perftest"):
+	case job.NamesPerf(label):
 		return job.KindPerf
 	case strings.HasPrefix(l, "test-"), has("mochitest", "reftest", "xpcshell", "crashtest", " test "):
 		return job.KindTest

@@ -43,35 +43,43 @@ type rule struct {
 var rules = []rule{
 	{".", nil},
 	{"job", nil},
-	{"job/jobtest", []string{"job"}},
+	{"job/jobtest", []string{"job", "basics"}},
 	{"job/pulse", []string{"job", "internal"}},
 	{"job/treeherder", []string{"job", "internal"}},
 	{"pushlog", []string{"job", "internal"}},
 	{"buildbot", []string{"job", "internal"}},
 	{"buildbot/selfserve", []string{"job", "internal"}},
 	{"taskcluster", []string{"job", "internal"}},
-	{"analysis", []string{"job"}},
-	{"analysis/culprit", []string{"job", "analysis"}},
-	{"analysis/joblog", []string{"job", "analysis"}},
-	{"trigger", []string{"job", "analysis"}},
-	{"trigger/monitor", []string{"job", "analysis", "trigger"}},
-	{"trigger/trychooser", []string{"job", "analysis", "trigger"}},
-	{"backfill", []string{"job", "analysis", "analysis/culprit", "analysis/joblog", "trigger"}},
+	{"analysis", []string{"job", "basics"}},
+	{"analysis/culprit", []string{"job", "analysis", "basics"}},
+	{"analysis/joblog", []string{"job", "analysis", "basics"}},
+	{"trigger", []string{"job", "analysis", "basics"}},
+	{"trigger/monitor", []string{"job", "analysis", "trigger", "basics"}},
+	{"trigger/trychooser", []string{"job", "analysis", "trigger", "basics"}},
+	{"backfill", []string{"job", "analysis", "analysis/culprit", "analysis/joblog", "trigger", "basics"}},
 	{"backfill/server", []string{"job", "analysis", "analysis/culprit", "analysis/joblog", "trigger", "trigger/monitor", "backfill", "internal"}},
-	{"internal", []string{"internal"}},
+	{"internal", []string{"internal"}}, // what the product runs on
 	{"internal/rest", []string{"internal"}},
 	{"internal/cassette", []string{"internal"}},
+	{"internal/testing", []string{"internal", "internal/testing/*"}}, // what only tests run on
 	{"internal/bench", []string{"*"}},
-	{"examples", []string{"*"}},
+	{"examples", []string{"public"}},
 }
+
+// basics are the rooms of internal that know of no service: decisions may use
+// them.
+var basics = []string{"internal/clip", "internal/joinlog", "internal/lax", "internal/pause"}
 
 // tests may import this besides what their room may: decisions run over the
 // sources that are tested.
-var tests = []string{"job", "job/jobtest", "analysis", "trigger", "internal"}
+var tests = []string{"job", "job/jobtest", "analysis", "trigger", "internal", "internal/testing/*"}
 
 // roomTests is what the tests of one room may import besides: a whole search over
 // a Taskcluster or a Buildbot that fails.
 var roomTests = map[string][]string{"taskcluster": {"backfill"}, "buildbot": {"backfill"}}
+
+// doubles may be tested with the sources that speak to them.
+var doubleTests = []string{"pushlog", "job/treeherder", "buildbot", "taskcluster"}
 
 // libraries are the modules that library rooms may import; drivers, command
 // line and browser libraries belong to examples and tests.
@@ -140,6 +148,9 @@ func breach(f File, r rule, imp string) string {
 		may := r.may
 		if f.Test() {
 			may = append(append(slices.Clone(may), tests...), roomTests[f.room()]...)
+			if strings.HasPrefix(f.room(), "internal/testing/") {
+				may = append(may, doubleTests...)
+			}
 		}
 		if inside == f.room() || allowed(may, inside) {
 			return ""
@@ -161,10 +172,25 @@ func breach(f File, r rule, imp string) string {
 	return fmt.Sprintf("%s may import the libraries %v", r.room, may)
 }
 
-// allowed: a room names itself alone, "internal" all that is inside.
+// allowed: a room names itself alone. Of the rest, "internal" is what the product
+// runs on, "basics" those of it that know of no service, "internal/testing/*" what
+// tests run on, "public" everything that another module could import, and "*" all.
 func allowed(may []string, room string) bool {
 	for _, m := range may {
-		if m == "*" || m == room || m == "internal" && strings.HasPrefix(room, "internal/") && room != "internal/bench" {
+		ok := m == room
+		switch m {
+		case "*":
+			ok = true
+		case "internal":
+			ok = strings.HasPrefix(room, "internal/") && !strings.HasPrefix(room, "internal/testing/") && room != "internal/bench"
+		case "internal/testing/*":
+			ok = strings.HasPrefix(room, "internal/testing/")
+		case "basics":
+			ok = slices.Contains(basics, room)
+		case "public":
+			ok = !strings.HasPrefix(room, "internal/")
+		}
+		if ok {
 			return true
 		}
 	}

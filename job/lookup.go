@@ -1,16 +1,14 @@
-package trigger
+package job
 
 import (
 	"cmp"
 	"fmt"
 	"slices"
 	"strings"
-
-	"github.com/mozci/mozci/job"
 )
 
-// UnknownLabelError says that a label is not in a catalog. It is a
-// job.ErrNotFound.
+// UnknownLabelError says that a label is not in a catalog. It is an
+// [ErrNotFound].
 type UnknownLabelError struct {
 	Label string
 	Near  []string // the labels nearest to it, the nearest first; none in an empty catalog
@@ -18,18 +16,18 @@ type UnknownLabelError struct {
 
 func (e *UnknownLabelError) Error() string {
 	if len(e.Near) == 0 {
-		return fmt.Sprintf("%v: label %q: nothing can run here", job.ErrNotFound, e.Label)
+		return fmt.Sprintf("%v: label %q: nothing can run here", ErrNotFound, e.Label)
 	}
-	return fmt.Sprintf("%v: label %q; did you mean %s?", job.ErrNotFound, e.Label, strings.Join(e.Near, ", "))
+	return fmt.Sprintf("%v: label %q; did you mean %s?", ErrNotFound, e.Label, strings.Join(e.Near, ", "))
 }
 
-// Unwrap returns job.ErrNotFound.
-func (e *UnknownLabelError) Unwrap() error { return job.ErrNotFound }
+// Unwrap returns ErrNotFound.
+func (e *UnknownLabelError) Unwrap() error { return ErrNotFound }
 
 // Lookup finds a label in a catalog. One that is not there gives an
 // *UnknownLabelError, with the labels that are nearest to it by the letters
 // that one would have to change.
-func Lookup(catalog []job.Runnable, label string) (job.Runnable, error) {
+func Lookup(catalog []Runnable, label string) (Runnable, error) {
 	names := make([]string, len(catalog))
 	for i, e := range catalog {
 		if e.Label == label {
@@ -37,18 +35,18 @@ func Lookup(catalog []job.Runnable, label string) (job.Runnable, error) {
 		}
 		names[i] = e.Label
 	}
-	return job.Runnable{}, &UnknownLabelError{label, Nearest(names, label, 3)}
+	return Runnable{}, &UnknownLabelError{label, Nearest(names, label, 3)}
 }
 
 // LookupRan finds a label among those of jobs that ran, where there is no
 // catalog. One that is not there gives an *UnknownLabelError.
-func LookupRan(jobs []job.Job, label string) error {
+func LookupRan(jobs []Job, label string) error {
 	seen := map[string]bool{}
-	var ran []job.Runnable
+	var ran []Runnable
 	for _, j := range jobs {
 		if !seen[j.Name()] {
 			seen[j.Name()] = true
-			ran = append(ran, job.Runnable{Label: j.Name()})
+			ran = append(ran, Runnable{Label: j.Name()})
 		}
 	}
 	_, err := Lookup(ran, label)

@@ -1,0 +1,63 @@
+package job
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Kind says what sort of work a label does.
+type Kind int
+
+// The kinds. The zero Kind is no kind.
+const (
+	KindBuild Kind = iota + 1
+	KindTest
+	KindPerf
+	KindOther
+)
+
+var kindWords = []string{KindBuild: "build", KindTest: "test", KindPerf: "perf", KindOther: "other"}
+
+// String is the kind's word in JSON.
+func (k Kind) String() string {
+	if k < KindBuild || k > KindOther {
+		return fmt.Sprintf("kind(%d)", int(k))
+	}
+	return kindWords[k]
+}
+
+// ParseKind is the inverse of String. Other words give ErrInvalid.
+func ParseKind(word string) (Kind, error) {
+	if i := slices.Index(kindWords, word); i > 0 {
+		return Kind(i), nil
+	}
+	return 0, fmt.Errorf("%w: %q is not a kind: expected build, test, perf or other", ErrInvalid, word)
+}
+
+// MarshalText writes the word of String.
+func (k Kind) MarshalText() ([]byte, error) {
+	if k < KindBuild || k > KindOther {
+		return nil, fmt.Errorf("%w: %s has no word", ErrInvalid, k)
+	}
+	return []byte(k.String()), nil
+}
+
+// UnmarshalText reads the word of String.
+func (k *Kind) UnmarshalText(text []byte) error {
+	v, err := ParseKind(string(text))
+	if err == nil {
+		*k = v
+	}
+	return err
+}
+
+// perfSuites are the harnesses of Mozilla's that measure, as labels name them.
+var perfSuites = []string{"talos", "raptor", "browsertime", "perftest", "awsy"}
+
+// NamesPerf reports whether a label names a suite that measures: for sources
+// that tell the kind of a label by its words.
+func NamesPerf(label string) bool {
+	l := strings.ToLower(label)
+	return slices.ContainsFunc(perfSuites, func(suite string) bool { return strings.Contains(l, suite) })
+}

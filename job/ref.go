@@ -1,0 +1,45 @@
+package job
+
+import "encoding/json"
+
+// PushKey names a push where pushes of several repositories can meet: an ID is
+// one of its repository. It is comparable, for the keys of maps.
+type PushKey struct {
+	Repo string
+	ID   int64
+}
+
+// Key names the push among those of every repository.
+func (p Push) Key() PushKey { return PushKey{p.Repo, p.ID} }
+
+// PushRef is how a push is named in JSON.
+type PushRef struct {
+	Repo     string `json:"repo"`
+	ID       int64  `json:"id"`
+	Revision string `json:"revision"`
+	Git      string `json:"git_revision,omitempty"` // Push.Git; left out where nobody knows one
+	Hg       string `json:"hg_revision,omitempty"`  // Push.Hg
+}
+
+// Ref is the push's name in JSON.
+func (p Push) Ref() PushRef { return PushRef{p.Repo, p.ID, p.Revision, p.Git, p.Hg} }
+
+// Push is the push that is named, with what its name tells.
+func (r PushRef) Push() Push {
+	return Push{Repo: r.Repo, ID: r.ID, Revision: r.Revision, Git: r.Git, Hg: r.Hg}
+}
+
+// MarshalJSON writes null for the revision of a push that has none.
+func (r PushRef) MarshalJSON() ([]byte, error) {
+	var rev *string
+	if r.Revision != "" {
+		rev = &r.Revision
+	}
+	return json.Marshal(struct {
+		Repo     string  `json:"repo"`
+		ID       int64   `json:"id"`
+		Revision *string `json:"revision"`
+		Git      string  `json:"git_revision,omitempty"`
+		Hg       string  `json:"hg_revision,omitempty"`
+	}{r.Repo, r.ID, rev, r.Git, r.Hg})
+}
