@@ -12,7 +12,6 @@
 package backfill
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,7 +20,6 @@ import (
 	"sync/atomic"
 
 	"github.com/mozci/mozci/analysis"
-	"github.com/mozci/mozci/analysis/joblog"
 	"github.com/mozci/mozci/job"
 	"github.com/mozci/mozci/trigger"
 )
@@ -110,11 +108,11 @@ type Sighting struct {
 // repository such as try, where no range can be looked at. Pushes that could not
 // be read are in the Result, and their errors are returned with it.
 func Find(ctx context.Context, repo job.Repository, ci job.Scheduler, label, rev string, opts *FindOptions) (FindResult, error) {
-	f := &finder{ci: ci, label: label}
+	f := &finder{known: map[job.PushKey][]job.Job{}}
 	if opts != nil {
 		f.opts = *opts
 	}
-	if err := f.defaults(); err != nil {
+	if err := f.defaults(ci, label); err != nil {
 		return FindResult{}, err
 	}
 	if err := job.Line(ctx, repo); err != nil {
@@ -129,7 +127,7 @@ func Find(ctx context.Context, repo job.Repository, ci job.Scheduler, label, rev
 	}
 	slices.Reverse(pushes) // newest first from here on
 	f.pushes = pushes
-	if err := f.catalog(ctx); err != nil {
+	if err := f.begin(ctx, pushes[0]); err != nil {
 		return FindResult{}, err
 	}
 	res, err := f.walk(ctx)
@@ -144,17 +142,14 @@ func Find(ctx context.Context, repo job.Repository, ci job.Scheduler, label, rev
 }
 
 type finder struct {
-	ci     job.Scheduler
-	label  string
+	*looker
 	opts   FindOptions
-	pushes []job.Push // newest first; the start is the first
-	names  []string   // the label, and the builds it needs
-	known  map[job.PushKey][]job.Job
-	off    bool  // a robot keeps its hands off; see hands
-	absent error // the catalog of the start does not have the label, or there is none
+	pushes []job.Push                // newest first; the start is the first
+	known  map[job.PushKey][]job.Job // what was read of each push
+	off    bool                      // a robot keeps its hands off; see hands
 }
 
-func (f *finder) defaults() error {
+func (f *finder) defaults(ci job.Scheduler, label string) (err error) {
 	o := &f.opts
 	for _, v := range []struct {
 		name string
@@ -168,44 +163,12 @@ func (f *finder) defaults() error {
 			*v.n = v.zero
 		}
 	}
-	if f.label == "" {
-		return job.Wrap("backfill.find", "label", fmt.Errorf("%w: none given", job.ErrInvalid))
-	}
-	if o.Test != "" && o.Judge == nil {
-		o.Judge = joblog.TestJudge(f.ci, o.Test, nil)
-	}
 	if o.Beyond == 0 {
 		o.Beyond = 3
 	}
 	o.Beyond = max(0, min(o.Beyond, o.Width-1))
-	return nil
-}
-
-// catalog asks the start's catalog which builds the label needs, so that they
-// are read together with the label's runs: one request for each push.
-func (f *finder) catalog(ctx context.Context) error {
-	f.names, f.known = []string{f.label}, map[job.PushKey][]job.Job{}
-	var labels []string // all of them where the test says which manifests are meant
-	if f.opts.Test == "" || len(f.opts.Manifests) > 0 {
-		labels = []string{f.label}
-	}
-	entries, err := job.Catalog(ctx, f.ci, f.pushes[0], labels...)
-	switch {
-	case errors.Is(err, job.ErrNotScheduled):
-		f.absent = err
-		return nil
-	case errors.Is(err, errors.ErrUnsupported):
-		return nil
-	case err != nil:
-		return err
-	}
-	if f.opts.Test != "" && len(f.opts.Manifests) == 0 {
-		f.opts.Manifests = joblog.Manifests(entries, f.opts.Test)
-	}
-	e, err := job.Lookup(entries, f.label)
-	f.absent = err
-	f.names = append(f.names, e.Upstreams...)
-	return nil
+	f.looker, err = newLooker(ci, label, looking{o.Judge, o.Test, o.Manifests, o.Width, o.Logger})
+	return err
 }
 
 // walk looks at the pushes, newest first, up to the last good one and a few
@@ -225,7 +188,7 @@ func (f *finder) walk(ctx context.Context) (FindResult, error) {
 		return f.look(ctx, p, log)
 	}
 	beyond := 0
-	for r := range analysis.Ordered(ctx, f.pushes, fetch, &analysis.OrderedOptions{Width: f.opts.Width, Logger: f.opts.Logger}) {
+	for r := range analysis.Ordered(ctx, f.pushes, fetch, f.ordered()) {
 		s := f.sighting(r)
 		f.known[r.Push.Key()] = r.Value.jobs
 		if f.opts.Observe != nil {
@@ -258,70 +221,6 @@ func (f *finder) walk(ctx context.Context) (FindResult, error) {
 	return res, nil
 }
 
-// sighting is what a look told.
-func (f *finder) sighting(r analysis.Fetched[looked]) Sighting {
-	s := Sighting{r.Push, cmp.Or(r.Value.label, f.label), r.Value.verdict, r.Value.runs, r.Err}
-	if s.Err != nil {
-		s.Verdict = analysis.Unclear
-	}
-	return s
-}
-
-// looked is what one request told.
-type looked struct {
-	label   string // empty for the one that is looked for
-	jobs    []job.Job
-	runs    analysis.Runs
-	verdict analysis.Verdict
-}
-
-func (f *finder) look(ctx context.Context, p job.Push, log *slog.Logger) (looked, error) {
-	if !p.Testable() {
-		return looked{verdict: analysis.Untestable}, nil
-	}
-	label, names, err := f.chunk(ctx, p)
-	if err != nil || label == "" {
-		return looked{verdict: analysis.Untestable}, err
-	}
-	jobs, err := f.ci.Jobs(ctx, p, names...)
-	if err != nil {
-		return looked{label: label, jobs: jobs}, err
-	}
-	runs, err := analysis.OfRuns(ctx, analysis.OfLabel(jobs, label), f.opts.Judge)
-	log.Info("looked at push", "push", p.ID, "revision", p.Short(), "verdict", runs.Verdict().String(), "runs", runs.String())
-	return looked{label, jobs, runs, runs.Verdict()}, err
-}
-
-// chunk is the label that runs the wanted manifests on a push, and the labels
-// to read: its builds too. It is empty where no label does.
-func (f *finder) chunk(ctx context.Context, p job.Push) (label string, names []string, err error) {
-	if len(f.opts.Manifests) == 0 {
-		return f.label, f.names, nil
-	}
-	entries, err := job.Catalog(ctx, f.ci, p)
-	switch {
-	case errors.Is(err, errors.ErrUnsupported):
-		return f.label, f.names, nil
-	case errors.Is(err, job.ErrNotScheduled):
-		return "", nil, nil
-	case err != nil:
-		return "", nil, err
-	}
-	label = f.label
-	if chunks, known := analysis.Counterparts(entries, f.label, f.opts.Manifests); known {
-		if len(chunks) == 0 {
-			return "", nil, nil
-		}
-		label = chunks[0].Label
-	}
-	names = append([]string{label}, f.names...)
-	if e, err := job.Lookup(entries, label); err == nil {
-		names = append(names, e.Upstreams...)
-	}
-	slices.Sort(names)
-	return label, slices.Compact(names), nil
-}
-
 // started checks the first push: whether the label is known, and is bad there.
 func (f *finder) started(ctx context.Context, res *FindResult, s Sighting) error {
 	res.History = append(res.History, s)
@@ -337,26 +236,4 @@ func (f *finder) started(ctx context.Context, res *FindResult, s Sighting) error
 		return nil
 	}
 	return job.Wrap("backfill.find", f.label, fmt.Errorf("%w: %s: %s", ErrNotBad, s.Push, s.Runs))
-}
-
-// unknownLabel is the error of a label that nobody has heard of. A CI without
-// a catalog is asked what ran on the start.
-func (f *finder) unknownLabel(ctx context.Context) error {
-	var missing *job.UnknownLabelError
-	if errors.As(f.absent, &missing) && len(missing.Near) == 0 { // asked by name: which are like it?
-		if all, err := job.Catalog(ctx, f.ci, f.pushes[0]); err == nil {
-			_, f.absent = job.Lookup(all, f.label)
-		}
-	}
-	if f.absent != nil {
-		return job.Wrap("backfill.find", f.label, f.absent)
-	}
-	if _, ok := f.ci.(job.Cataloger); ok || !f.pushes[0].Testable() {
-		return nil
-	}
-	jobs, err := f.ci.Jobs(ctx, f.pushes[0])
-	if err != nil {
-		return err
-	}
-	return job.Wrap("backfill.find", f.label, job.LookupRan(jobs, f.label))
 }

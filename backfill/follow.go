@@ -75,7 +75,7 @@ func (w *follower) origin(ctx context.Context, through job.Push, o job.Origin) e
 	if o.Before != nil { // the oldest merged push may itself be the first bad one
 		pushes = append([]job.Push{*o.Before}, pushes...)
 	}
-	for r := range analysis.Ordered(ctx, pushes, w.f.look, &analysis.OrderedOptions{Width: w.f.opts.Width, Logger: w.f.opts.Logger}) {
+	for r := range analysis.Ordered(ctx, pushes, w.f.look, w.f.ordered()) {
 		s := w.f.sighting(r)
 		if s.Err != nil {
 			w.res.Warnings = append(w.res.Warnings, fmt.Sprintf("push %s could not be read: %v", s.Push, s.Err))
@@ -144,7 +144,7 @@ func (w *follower) plan(ctx context.Context, d *Followed) error {
 	}
 	opts := w.f.planOptions(fmt.Sprintf("came to %s with push %d", d.Through.Repo, d.Through.ID))
 	opts.Budgets.Call = remaining(w.f.opts.Budgets.Call, w.res.Plan.Total())
-	made, err := trigger.Make(ctx, w.f.ci, pushes, []string{w.f.label}, opts)
+	made, err := trigger.Make(ctx, w.f.ci, pushes, []string{w.f.label}, w.f.opts.Times, opts)
 	var unknown *job.UnknownLabelError
 	if errors.As(err, &unknown) {
 		err = nil

@@ -52,7 +52,7 @@ func (f *finder) plan(ctx context.Context, res *FindResult) error {
 	}
 	opts := f.planOptions("")
 	opts.Priority, opts.Why = res.priority, func(p job.Push) string { return res.why(p, f.opts.Holes) }
-	made, err := trigger.Make(ctx, f.ci, pushes, []string{f.label}, opts)
+	made, err := trigger.Make(ctx, f.ci, pushes, []string{f.label}, f.opts.Times, opts)
 	made.LeftOut = append(made.LeftOut, res.Plan.LeftOut...)
 	made.Steps = append(made.Steps, bad...)
 	slices.SortStableFunc(made.Steps, func(a, b trigger.Step) int { return b.Push.Compare(a.Push) })
@@ -73,15 +73,10 @@ func (f *finder) newer(res *FindResult, p job.Push) bool {
 
 // planOptions are the caller's, with one reason for every push.
 func (f *finder) planOptions(why string) *trigger.Options {
-	opts := &trigger.Options{
-		Times: f.opts.Times, Ledger: f.opts.Ledger, Exceptions: f.opts.Exceptions, Width: f.opts.Width, Logger: f.opts.Logger,
-		Budgets: f.opts.Budgets, Automatic: f.opts.Automatic, Manifests: f.opts.Manifests, ExistingOnly: f.opts.ExistingOnly,
-		Known: func(p job.Push) ([]job.Job, bool) { jobs, ok := f.known[p.Key()]; return jobs, ok },
-		Why:   func(job.Push) string { return why },
-	}
-	if f.opts.Test != "" {
-		opts.Judge = f.opts.Judge
-	}
+	opts, o := f.looker.planOptions(why), f.opts
+	opts.Ledger, opts.Exceptions, opts.Budgets = o.Ledger, o.Exceptions, o.Budgets
+	opts.Automatic, opts.ExistingOnly = o.Automatic, o.ExistingOnly
+	opts.Known = func(p job.Push) ([]job.Job, bool) { jobs, ok := f.known[p.Key()]; return jobs, ok }
 	return opts
 }
 

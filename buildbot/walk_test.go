@@ -56,8 +56,8 @@ func walk(ctx context.Context, p *buildbot.Project, label, rev string, most int)
 		return out, nil
 	}
 	slices.Reverse(missing)
-	_, err = trigger.Make(ctx, p, missing, []string{label}, &trigger.Options{
-		Times: 2, Known: func(push job.Push) ([]job.Job, bool) { jobs, ok := known[push.ID]; return jobs, ok },
+	_, err = trigger.Make(ctx, p, missing, []string{label}, 2, &trigger.Options{
+		Known: func(push job.Push) ([]job.Job, bool) { jobs, ok := known[push.ID]; return jobs, ok },
 	})
 	return out, err
 }

@@ -24,7 +24,7 @@ func TestBuildThatPassedTheSecondTime(t *testing.T) {
 	k := (&sent{}).watch(s)
 	p := serve(t, s).Project("autoland", nil)
 	l := trigger.NewMemory()
-	plan := ok(trigger.Make(t.Context(), p, []job.Push{push(20)}, []string{test}, &trigger.Options{Times: 1, Ledger: l}))
+	plan := ok(trigger.Make(t.Context(), p, []job.Push{push(20)}, []string{test}, 1, &trigger.Options{Ledger: l}))
 	if plan.Total() != 1 {
 		t.Fatalf("planned %+v", plan)
 	}
@@ -75,7 +75,7 @@ func TestActionThatMadeFewer(t *testing.T) {
 	p := serve(t, s).Project("autoland", nil)
 	l := trigger.NewMemory()
 	plan := func() trigger.Plan {
-		return ok(trigger.Make(t.Context(), serve(t, s).Project("autoland", nil), []job.Push{push(20)}, []string{test}, &trigger.Options{Times: 4, Ledger: l}))
+		return ok(trigger.Make(t.Context(), serve(t, s).Project("autoland", nil), []job.Push{push(20)}, []string{test}, 4, &trigger.Options{Ledger: l}))
 	}
 	r := ok(trigger.Run(t.Context(), p, plan(), &trigger.RunOptions{Ledger: l})).Steps[0].Receipt
 	by := strings.TrimSuffix(r.By, "/0")
@@ -98,7 +98,7 @@ func TestCancelLeavesOthers(t *testing.T) {
 	s.Put(s.Tasks(decision, build)[0], 0, "public/build/target.zip", []byte("a build"))
 	l := trigger.NewMemory()
 	p := serve(t, s).Project("autoland", nil)
-	plan := ok(trigger.Make(t.Context(), p, []job.Push{push(20)}, []string{test}, &trigger.Options{Times: 3, Ledger: l}))
+	plan := ok(trigger.Make(t.Context(), p, []job.Push{push(20)}, []string{test}, 3, &trigger.Options{Ledger: l}))
 	theirs := ok(serve(t, s).Project("autoland", nil).Trigger(t.Context(), job.Request{Label: test, Push: push(20), Count: 2, Times: 3}))
 	if r := ok(trigger.Run(t.Context(), p, plan, &trigger.RunOptions{Ledger: l})).Steps[0].Receipt; r.By != theirs.By || !r.Others() {
 		t.Fatalf("%+v, expected that of %+v", r, theirs)

@@ -383,7 +383,7 @@ func TestPlanAndRun(t *testing.T) {
 	p := serve(t, s).Project("autoland", nil)
 	ledger := trigger.NewMemory()
 	plan := func() trigger.Plan {
-		return ok(trigger.Make(t.Context(), p, []job.Push{push(20)}, []string{test, spare}, &trigger.Options{Times: 3, Ledger: ledger}))
+		return ok(trigger.Make(t.Context(), p, []job.Push{push(20)}, []string{test, spare}, 3, &trigger.Options{Ledger: ledger}))
 	}
 	first := plan()
 	if len(first.Steps) != 2 || first.Steps[0].Action != trigger.ActionTrigger || first.Steps[1].Action != trigger.ActionTrigger {
@@ -405,7 +405,7 @@ func TestPlanAndRun(t *testing.T) {
 		s.Settle()
 	}
 	// Another process, without the ledger, sees the same.
-	again := ok(trigger.Make(t.Context(), serve(t, s).Project("autoland", nil), []job.Push{push(20)}, []string{test, spare}, &trigger.Options{Times: 3}))
+	again := ok(trigger.Make(t.Context(), serve(t, s).Project("autoland", nil), []job.Push{push(20)}, []string{test, spare}, 3, nil))
 	for _, step := range again.Steps {
 		if step.Action != trigger.ActionNothing {
 			t.Errorf("without the ledger: %+v", step)

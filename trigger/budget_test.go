@@ -76,10 +76,10 @@ total 5
 total 10
 `},
 	} {
-		_, _, plan := setup(t, world, &trigger.Options{Times: 3, Budgets: c.budgets})
+		_, _, plan := setup(t, world, 3, &trigger.Options{Budgets: c.budgets})
 		wantTrace(t, c.name, c.want, trace(plan))
 	}
-	_, _, plan := setup(t, world, &trigger.Options{Times: 3, Budgets: trigger.Budgets{Call: n(3)}, Priority: func(p job.Push) int { return int(-p.ID) }})
+	_, _, plan := setup(t, world, 3, &trigger.Options{Budgets: trigger.Budgets{Call: n(3)}, Priority: func(p job.Push) int { return int(-p.ID) }})
 	if len(plan.Steps) != 1 || plan.Steps[0].Push.ID != 10 {
 		t.Errorf("the oldest first:\n%s", trace(plan))
 	}
@@ -109,7 +109,7 @@ func TestBudgetOfADay(t *testing.T) {
 		}
 	}
 	plan, err := trigger.Make(t.Context(), jobtest.NewCI(w, nil), pushes, []string{"test"},
-		&trigger.Options{Times: 1, Ledger: l, Budgets: trigger.Budgets{LabelDay: n(5)}})
+		1, &trigger.Options{Ledger: l, Budgets: trigger.Budgets{LabelDay: n(5)}})
 	if err != nil || plan.Total() != 2 || len(plan.LeftOut) != 1 {
 		t.Errorf("%v\n%s", err, trace(plan))
 	}
@@ -117,7 +117,7 @@ func TestBudgetOfADay(t *testing.T) {
 
 // A full queue stops everything that would wait in it.
 func TestQueueDepth(t *testing.T) {
-	_, _, plan := setup(t, "push test other\n1 a1c0 - -\n2 b2d1 pending*7 -\n", &trigger.Options{Times: 1, Budgets: trigger.Budgets{Queue: n(6)}})
+	_, _, plan := setup(t, "push test other\n1 a1c0 - -\n2 b2d1 pending*7 -\n", 1, &trigger.Options{Budgets: trigger.Budgets{Queue: n(6)}})
 	wantTrace(t, "plan", `
 2 nothing test 0: has 7 of 1: 7 under way
 1 left out test 1: 7 runs wait in its queue, more than 6
@@ -132,13 +132,13 @@ func TestOffspring(t *testing.T) {
 	pushes := w.Pushes("autoland")
 	ci := jobtest.NewCI(w, nil)
 	l := trigger.NewMemory()
-	first, err := trigger.Make(t.Context(), ci, pushes[:1], []string{"test"}, &trigger.Options{Times: 1, Ledger: l})
+	first, err := trigger.Make(t.Context(), ci, pushes[:1], []string{"test"}, 1, &trigger.Options{Ledger: l})
 	if err != nil {
 		t.Fatal(err)
 	}
 	runPlan(t, ci, first, &trigger.RunOptions{Ledger: l})
 	for automatic, want := range map[bool]int{true: 2, false: 3} {
-		plan, err := trigger.Make(t.Context(), ci, pushes, []string{"test"}, &trigger.Options{Times: 2, Ledger: l, Automatic: automatic})
+		plan, err := trigger.Make(t.Context(), ci, pushes, []string{"test"}, 2, &trigger.Options{Ledger: l, Automatic: automatic})
 		if err != nil || plan.Total() != want {
 			t.Errorf("automatic %t: %v\n%s", automatic, err, trace(plan))
 		}
@@ -146,7 +146,7 @@ func TestOffspring(t *testing.T) {
 }
 
 func TestExistingBuildsOnly(t *testing.T) {
-	_, _, plan := setup(t, "needs test build\npush test build\n1 a1c0 - pass\n2 b2d1 - -\n3 c3e2 - running\n4 d4f3 - pass:expired\n", &trigger.Options{Times: 1, ExistingOnly: true})
+	_, _, plan := setup(t, "needs test build\npush test build\n1 a1c0 - pass\n2 b2d1 - -\n3 c3e2 - running\n4 d4f3 - pass:expired\n", 1, &trigger.Options{ExistingOnly: true})
 	wantTrace(t, "plan", `
 3 wait test 1: has none of 1; waiting for build, under way
 1 trigger test 1: has none of 1
@@ -205,7 +205,7 @@ push    linux64/opt/xpcshell-1  linux64/opt/xpcshell-2  linux64/debug/mochitest-
 func TestMakeChooses(t *testing.T) {
 	w := jobtest.MustParse("push a b build\n1 a1c0 coalesced pass pass\n2 b2d1 fail coalesced pass\n3 c3e2 not-scheduled\n")
 	plan, err := trigger.Make(t.Context(), jobtest.NewCI(w, nil), w.Pushes("autoland"), nil,
-		&trigger.Options{Times: 1, Choose: &trigger.Choice{Coalesced: true}})
+		1, &trigger.Options{Choose: &trigger.Choice{Coalesced: true}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -215,7 +215,7 @@ func TestMakeChooses(t *testing.T) {
 total 2
 `, trace(plan))
 	_, err = trigger.Make(context.Background(), blind{jobtest.NewCI(w, nil)}, w.Pushes("autoland"), nil,
-		&trigger.Options{Times: 1, Choose: &trigger.Choice{Missing: true}})
+		1, &trigger.Options{Choose: &trigger.Choice{Missing: true}})
 	if err == nil {
 		t.Error("what is missing is said without a catalog")
 	}

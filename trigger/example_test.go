@@ -22,7 +22,7 @@ push      linux64/opt/xpcshell-1   linux64/opt/build
 	ci := jobtest.NewCI(world, nil)
 	ledger := trigger.NewMemory()
 	plan, err := trigger.Make(ctx, ci, world.Pushes("autoland"), []string{"linux64/opt/xpcshell-1"},
-		&trigger.Options{Times: 2, Ledger: ledger})
+		2, &trigger.Options{Ledger: ledger})
 	if err != nil {
 		panic(err)
 	}

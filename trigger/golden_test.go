@@ -41,12 +41,12 @@ func wantTrace(t *testing.T, what, want, got string) {
 }
 
 // setup parses a world and plans the label "test" on all of its pushes.
-func setup(t *testing.T, text string, opts *trigger.Options) (*jobtest.CI, []job.Push, trigger.Plan) {
+func setup(t *testing.T, text string, times int, opts *trigger.Options) (*jobtest.CI, []job.Push, trigger.Plan) {
 	t.Helper()
 	w := jobtest.MustParse(text)
 	ci := jobtest.NewCI(w, nil)
 	pushes := w.Pushes("autoland")
-	plan, err := trigger.Make(t.Context(), ci, pushes, []string{"test"}, opts)
+	plan, err := trigger.Make(t.Context(), ci, pushes, []string{"test"}, times, opts)
 	if err != nil {
 		t.Fatal(err)
 	}

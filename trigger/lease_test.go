@@ -66,7 +66,7 @@ func (f *forge) Trigger(ctx context.Context, r job.Request) (job.Receipt, error)
 func onePlan(t *testing.T) (trigger.Plan, string) {
 	t.Helper()
 	w := jobtest.MustParse("push test\n2 b2d1 -\n")
-	plan, err := trigger.Make(t.Context(), jobtest.NewCI(w, nil), w.Pushes("autoland"), []string{"test"}, &trigger.Options{Times: 2})
+	plan, err := trigger.Make(t.Context(), jobtest.NewCI(w, nil), w.Pushes("autoland"), []string{"test"}, 2, nil)
 	if err != nil || len(plan.Steps) != 1 || plan.Steps[0].Count != 2 {
 		t.Fatal(plan, err)
 	}

@@ -202,7 +202,7 @@ func TestUnusableLedgers(t *testing.T) {
 			if c.spoil != nil {
 				c.spoil(t, file)
 			}
-			ci, pushes, plan := setup(t, "push test\n1 a1c0 -\n2 b2d1 -\n", &trigger.Options{Times: 1})
+			ci, pushes, plan := setup(t, "push test\n1 a1c0 -\n2 b2d1 -\n", 1, nil)
 			l := trigger.NewSQLLedger(openDB(t, "sqlite", "file:"+file+c.dsn), trigger.SQLite)
 			if name == "full disk" { // a key that does not fit what is left
 				_, _, err := l.Intend(t.Context(), entry(strings.Repeat("y", 100000), 1), nil)

@@ -14,8 +14,6 @@ import (
 
 // Options change how Make plans; nil is zero options.
 type Options struct {
-	// Times is the total of runs wanted on each push. It must be 1 or more.
-	Times int
 	// Ledger knows what was asked for and may not be visible yet. Default:
 	// nothing was.
 	Ledger Ledger
@@ -57,18 +55,19 @@ type Options struct {
 	Logger *slog.Logger
 }
 
-// Make plans the runs that the pushes lack of each label. A push that could
+// Make plans the runs that the pushes lack of each label, so that each has times
+// of them, 1 or more, in all. A push that could
 // not be read is left out with its error as the reason, and the error is
 // returned with the plan. A label that no push offers gives an
 // *job.UnknownLabelError, where the CI has a catalog, with a plan that leaves it out.
-func Make(ctx context.Context, ci job.Scheduler, pushes []job.Push, labels []string, opts *Options) (Plan, error) {
-	m := &maker{ci: ci}
+func Make(ctx context.Context, ci job.Scheduler, pushes []job.Push, labels []string, times int, opts *Options) (Plan, error) {
+	m := &maker{ci: ci, times: times}
 	if opts != nil {
 		m.opts = *opts
 	}
 	switch {
-	case m.opts.Times < 1:
-		return Plan{}, job.Wrap("trigger.plan", "times", fmt.Errorf("%w: %d, expected 1 or more", job.ErrInvalid, m.opts.Times))
+	case times < 1:
+		return Plan{}, job.Wrap("trigger.plan", "times", fmt.Errorf("%w: %d, expected 1 or more", job.ErrInvalid, times))
 	case len(labels) == 0 && m.opts.Choose == nil:
 		return Plan{}, job.Wrap("trigger.plan", "labels", fmt.Errorf("%w: none given", job.ErrInvalid))
 	case len(pushes) == 0:
@@ -88,6 +87,7 @@ func Make(ctx context.Context, ci job.Scheduler, pushes []job.Push, labels []str
 
 type maker struct {
 	ci         job.Scheduler
+	times      int
 	opts       Options
 	exceptions int
 }
@@ -107,7 +107,7 @@ func (m *maker) plan(ctx context.Context, pushes []job.Push, labels []string) (P
 			errs = append(errs, r.Err)
 			for _, l := range labels {
 				plan.LeftOut = append(plan.LeftOut, LeftOut{
-					Label: l, Push: r.Push, Count: m.opts.Times, Why: fmt.Sprintf("could not be read: %v", r.Err),
+					Label: l, Push: r.Push, Count: m.times, Why: fmt.Sprintf("could not be read: %v", r.Err),
 				})
 			}
 			continue
@@ -140,7 +140,7 @@ func (m *maker) plan(ctx context.Context, pushes []job.Push, labels []string) (P
 
 // group decides on one label of one push.
 func (m *maker) group(f Facts) group {
-	steps, left := Decide(f, m.opts.Times, m.exceptions)
+	steps, left := Decide(f, m.times, m.exceptions)
 	g := group{label: f.Label, push: f.Push, steps: steps}
 	if m.opts.Priority != nil {
 		g.priority = m.opts.Priority(f.Push)

@@ -50,7 +50,7 @@ func (m *maker) Cancel(_ context.Context, id string) error {
 
 func made(t *testing.T, m *maker, l trigger.Ledger, w *jobtest.World) trigger.Plan {
 	t.Helper()
-	plan, err := trigger.Make(t.Context(), m, w.Pushes("autoland"), []string{"test"}, &trigger.Options{Times: 3, Ledger: l})
+	plan, err := trigger.Make(t.Context(), m, w.Pushes("autoland"), []string{"test"}, 3, &trigger.Options{Ledger: l})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -185,7 +185,7 @@ push    test other build
 13 a4c0 -    -     running
 `)
 	ci := makesBuilds{jobtest.NewCI(w, nil)}
-	plan, err := trigger.Make(t.Context(), ci, w.Pushes("autoland"), []string{"test", "other"}, &trigger.Options{Times: 1})
+	plan, err := trigger.Make(t.Context(), ci, w.Pushes("autoland"), []string{"test", "other"}, 1, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -199,7 +199,7 @@ push    test other build
 		t.Errorf("builds %q, expected %q; %d runs in all\n%s", with, want, plan.Total(), trace(plan))
 	}
 	budget := 3
-	bounded, err := trigger.Make(t.Context(), ci, w.Pushes("autoland")[1:2], []string{"test"}, &trigger.Options{Times: 3, Budgets: trigger.Budgets{Push: &budget}})
+	bounded, err := trigger.Make(t.Context(), ci, w.Pushes("autoland")[1:2], []string{"test"}, 3, &trigger.Options{Budgets: trigger.Budgets{Push: &budget}})
 	if err != nil || bounded.Total() != 3 || len(bounded.LeftOut) != 1 || bounded.LeftOut[0].Count != 1 {
 		t.Errorf("%v: a budget of 3 on one push, the build included:\n%s", err, trace(bounded))
 	}

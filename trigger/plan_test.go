@@ -29,7 +29,7 @@ push    test
 19 aac0 not-scheduled
 20 -    stripped
 21 abc0 cancelled,pass*3
-`, &trigger.Options{Times: 3})
+`, 3, nil)
 	wantTrace(t, "plan", `
 21 nothing test 0: has 3 of 3: 3 passed, 1 cancelled
 18 trigger test 3: has none of 3
@@ -64,7 +64,7 @@ push    test    build
 18 a9c0 -       busted,pass:expired
 19 aac0 pass    -
 20 abc0 -       exception
-`, &trigger.Options{Times: 1})
+`, 1, nil)
 	wantTrace(t, "plan", `
 20 build build 1: test needs it, and no run of it built anything
 20 wait test 1: has none of 1; waiting for build, triggered above
@@ -88,7 +88,7 @@ total 12
 // Two labels that need one build ask for it once on each push.
 func TestOneBuildForEachPush(t *testing.T) {
 	w := jobtest.MustParse("needs test build\nneeds other build\npush test other build\n1 a1c0 - - -\n2 b2d1 - - -\n")
-	plan, err := trigger.Make(t.Context(), jobtest.NewCI(w, nil), w.Pushes("autoland"), []string{"test", "other"}, &trigger.Options{Times: 1})
+	plan, err := trigger.Make(t.Context(), jobtest.NewCI(w, nil), w.Pushes("autoland"), []string{"test", "other"}, 1, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,7 +106,7 @@ func TestOneBuildForEachPush(t *testing.T) {
 // A label that is asked for and is also another's build is asked for once.
 func TestBuildThatIsAlsoWanted(t *testing.T) {
 	w := jobtest.MustParse("needs test build\npush test build\n1 a1c0 - -\n")
-	plan, err := trigger.Make(t.Context(), jobtest.NewCI(w, nil), w.Pushes("autoland"), []string{"test", "build"}, &trigger.Options{Times: 2})
+	plan, err := trigger.Make(t.Context(), jobtest.NewCI(w, nil), w.Pushes("autoland"), []string{"test", "build"}, 2, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -135,7 +135,7 @@ func TestPlansThatMakeNoSense(t *testing.T) {
 		"no labels":     {pushes, nil, 1, job.ErrInvalid, "none given"},
 		"unknown label": {pushes, []string{"linux64/opt/xpshell-1"}, 1, job.ErrNotFound, "did you mean linux64/opt/xpcshell-1,"},
 	} {
-		_, err := trigger.Make(t.Context(), ci, c.pushes, c.labels, &trigger.Options{Times: c.times})
+		_, err := trigger.Make(t.Context(), ci, c.pushes, c.labels, c.times, nil)
 		if !errors.Is(err, c.want) || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%s: error %v, expected %v with %q", name, err, c.want, c.says)
 		}
@@ -146,7 +146,7 @@ func TestPlansThatMakeNoSense(t *testing.T) {
 func TestOnePushThatFailsDoesNotLoseTheOthers(t *testing.T) {
 	w := jobtest.MustParse("push test\n1 a1c0 -\n2 b2d1 -\n3 c3e2 -\n")
 	ci := jobtest.Failing(jobtest.NewCI(w, nil), func(p job.Push) bool { return p.ID == 2 })
-	plan, err := trigger.Make(t.Context(), ci, w.Pushes("autoland"), []string{"test"}, &trigger.Options{Times: 1})
+	plan, err := trigger.Make(t.Context(), ci, w.Pushes("autoland"), []string{"test"}, 1, nil)
 	if !errors.Is(err, job.ErrUnavailable) {
 		t.Errorf("error %v, expected ErrUnavailable", err)
 	}
@@ -156,7 +156,7 @@ func TestOnePushThatFailsDoesNotLoseTheOthers(t *testing.T) {
 }
 
 func TestPlanJSON(t *testing.T) {
-	ci, _, plan := setup(t, "needs test build\npush test build\n1 a1c0 - -\n2 b2d1 pass -\n3 c3e2 cancelled -\n", &trigger.Options{Times: 1})
+	ci, _, plan := setup(t, "needs test build\npush test build\n1 a1c0 - -\n2 b2d1 pass -\n3 c3e2 cancelled -\n", 1, nil)
 	text, err := json.Marshal(plan)
 	if err != nil {
 		t.Fatal(err)

@@ -26,7 +26,7 @@ push    test    build
 
 // The test that waits for its build is carried out, never a line "run again".
 func TestRunWaitsForBuilds(t *testing.T) {
-	ci, pushes, plan := setup(t, waitWorld, &trigger.Options{Times: 2})
+	ci, pushes, plan := setup(t, waitWorld, 2, nil)
 	done := runPlan(t, ci, plan, nil)
 	wantTrace(t, "done", `
 13 build build 1: test needs it, and it never ran here => created 1
@@ -48,7 +48,7 @@ total 9
 // carried out again, also where its build cannot be seen any more.
 func TestPlanTwice(t *testing.T) {
 	const world = "needs test build\npush test build\n1 a1c0 - -\n2 b2d1 - pass\n"
-	ci, _, plan := setup(t, world, &trigger.Options{Times: 1})
+	ci, _, plan := setup(t, world, 1, nil)
 	opts := &trigger.RunOptions{Ledger: trigger.NewMemory()}
 	runPlan(t, ci, plan, opts)
 	forgetful := jobtest.NewCI(jobtest.MustParse(world), nil)
@@ -68,15 +68,15 @@ func TestTwiceDoesOnce(t *testing.T) {
 			w := jobtest.MustParse("push test\n1 a1c0 pass\n2 b2d1 coalesced\n")
 			ci := jobtest.NewCI(w, &jobtest.CIOptions{Visible: visible})
 			ledger := trigger.NewMemory()
-			opts := &trigger.Options{Times: 2, Ledger: ledger}
-			plan, err := trigger.Make(t.Context(), blind{ci}, w.Pushes("autoland"), []string{"test"}, opts)
+			opts := &trigger.Options{Ledger: ledger}
+			plan, err := trigger.Make(t.Context(), blind{ci}, w.Pushes("autoland"), []string{"test"}, 2, opts)
 			if err != nil || plan.Total() != 3 {
 				t.Fatalf("%v\n%s", err, trace(plan))
 			}
 			for range 2 {
 				runPlan(t, blind{ci}, plan, &trigger.RunOptions{Ledger: ledger})
 			}
-			again, err := trigger.Make(t.Context(), blind{ci}, w.Pushes("autoland"), []string{"test"}, opts)
+			again, err := trigger.Make(t.Context(), blind{ci}, w.Pushes("autoland"), []string{"test"}, 2, opts)
 			if err != nil || again.Total() != 0 {
 				t.Errorf("planned again: %v\n%s", err, trace(again))
 			}
@@ -141,7 +141,7 @@ func TestLostAnswers(t *testing.T) {
 			ci := &lossy{Scheduler: blind{world}, lost: 1, acts: c.acts}
 			p := w.Pushes("autoland")[0]
 			opts := &trigger.RunOptions{Ledger: trigger.NewMemory()}
-			plan, err := trigger.Make(t.Context(), ci, []job.Push{p}, []string{"test"}, &trigger.Options{Times: 2})
+			plan, err := trigger.Make(t.Context(), ci, []job.Push{p}, []string{"test"}, 2, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -177,7 +177,7 @@ func TestPlansOfDifferentTotals(t *testing.T) {
 		ledger := trigger.NewMemory()
 		var plans []trigger.Plan
 		for _, times := range []int{3, 5} {
-			plan, err := trigger.Make(t.Context(), ci, w.Pushes("autoland"), []string{"test"}, &trigger.Options{Times: times, Ledger: ledger})
+			plan, err := trigger.Make(t.Context(), ci, w.Pushes("autoland"), []string{"test"}, times, &trigger.Options{Ledger: ledger})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -197,7 +197,7 @@ func TestPlansOfDifferentTotals(t *testing.T) {
 func TestRefusals(t *testing.T) {
 	w := jobtest.MustParse("push test\n1 a1c0 -\n2 b2d1 -\n")
 	ci := jobtest.NewCI(w, nil)
-	plan, err := trigger.Make(t.Context(), ci, w.Pushes("autoland"), []string{"test"}, &trigger.Options{Times: 1})
+	plan, err := trigger.Make(t.Context(), ci, w.Pushes("autoland"), []string{"test"}, 1, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -240,7 +240,7 @@ func (r refuse) Trigger(ctx context.Context, q job.Request) (job.Receipt, error)
 func TestDenied(t *testing.T) {
 	w := jobtest.MustParse("push test\n1 a1c0 -\n2 b2d1 -\n3 c3e2 -\n")
 	ci := jobtest.NewCI(w, nil)
-	plan, err := trigger.Make(t.Context(), ci, w.Pushes("autoland"), []string{"test"}, &trigger.Options{Times: 1})
+	plan, err := trigger.Make(t.Context(), ci, w.Pushes("autoland"), []string{"test"}, 1, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -259,7 +259,7 @@ func TestDenied(t *testing.T) {
 
 // A build that fails ends the waiting of its test, with the reason.
 func TestBuildThatFails(t *testing.T) {
-	ci, _, plan := setup(t, "needs test build\ntruth build culprit=1 after=1\npush test build\n1 a1c0 - -\n", &trigger.Options{Times: 1})
+	ci, _, plan := setup(t, "needs test build\ntruth build culprit=1 after=1\npush test build\n1 a1c0 - -\n", 1, nil)
 	done, err := trigger.Run(t.Context(), ci, plan, nil)
 	if !errors.Is(err, job.ErrNoBuild) {
 		t.Errorf("error %v, expected ErrNoBuild", err)
@@ -274,7 +274,7 @@ total 2
 // Without events builds are polled, and others' runs meanwhile count.
 func TestPollingAndOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ci, pushes, plan := setup(t, "needs test build\npush test build\n1 a1c0 - running\n", &trigger.Options{Times: 2})
+		ci, pushes, plan := setup(t, "needs test build\npush test build\n1 a1c0 - running\n", 2, nil)
 		go func() {
 			time.Sleep(90 * time.Second)
 			ci.Advance(time.Hour)
@@ -291,7 +291,7 @@ func TestPollingAndOthers(t *testing.T) {
 
 func TestRunIsCancelled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ci, _, plan := setup(t, "needs test build\npush test build\n1 a1c0 - running\n", &trigger.Options{Times: 2})
+		ci, _, plan := setup(t, "needs test build\npush test build\n1 a1c0 - running\n", 2, nil)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 		defer cancel()
 		done, err := trigger.Run(ctx, blind{ci}, plan, nil)
@@ -303,7 +303,7 @@ func TestRunIsCancelled(t *testing.T) {
 
 // A ledger that fails stops everything before anything is asked for.
 func TestBrokenLedger(t *testing.T) {
-	ci, pushes, plan := setup(t, "push test\n1 a1c0 -\n2 b2d1 -\n", &trigger.Options{Times: 1})
+	ci, pushes, plan := setup(t, "push test\n1 a1c0 -\n2 b2d1 -\n", 1, nil)
 	_, err := trigger.Run(t.Context(), ci, plan, &trigger.RunOptions{Ledger: brokenLedger{trigger.NewMemory()}})
 	if err == nil || strings.Count(err.Error(), "disk is full") != 1 {
 		t.Errorf("error %v, expected the ledger's, once", err)

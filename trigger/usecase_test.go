@@ -10,9 +10,9 @@ import (
 )
 
 // show plans on all pushes of a history and prints what would be asked for.
-func show(history string, labels []string, opts *trigger.Options) {
+func show(history string, labels []string, times int, opts *trigger.Options) {
 	world := jobtest.MustParse(history)
-	plan, err := trigger.Make(context.Background(), jobtest.NewCI(world, nil), world.Pushes("autoland"), labels, opts)
+	plan, err := trigger.Make(context.Background(), jobtest.NewCI(world, nil), world.Pushes("autoland"), labels, times, opts)
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -32,7 +32,7 @@ push    linux64/opt/mochitest-3
 17 a1c0 pass,pass
 18 b2d1 pass,fail
 19 c3e2 fail
-`, []string{"linux64/opt/mochitest-3"}, &trigger.Options{Times: 5})
+`, []string{"linux64/opt/mochitest-3"}, 5, nil)
 	// Output:
 	// 19 trigger 4 linux64/opt/mochitest-3
 	// 18 trigger 3 linux64/opt/mochitest-3
@@ -44,7 +44,7 @@ func ExampleMake_newBaseline() {
 	show(`
 push    linux64/opt/talos-tp5o  linux64/opt/talos-svgr  linux64/opt/build
 17 a1c0 pass,pass               -                       pass
-`, nil, &trigger.Options{Times: 10, Choose: &trigger.Choice{Includes: []string{"talos"}}})
+`, nil, 10, &trigger.Options{Choose: &trigger.Choice{Includes: []string{"talos"}}})
 	// Output:
 	// 17 trigger 10 linux64/opt/talos-svgr
 	// 17 trigger 8 linux64/opt/talos-tp5o
@@ -56,7 +56,7 @@ func ExampleMake_newTest() {
 	show(`
 push    linux64/opt/xpcshell-1  win64/opt/xpcshell-1  linux64/tsan/xpcshell-1
 17 a1c0 pass                    pass                  pass
-`, nil, &trigger.Options{Times: 20, Choose: &trigger.Choice{Includes: []string{"xpcshell"}, Excludes: []string{"tsan"}}})
+`, nil, 20, &trigger.Options{Choose: &trigger.Choice{Includes: []string{"xpcshell"}, Excludes: []string{"tsan"}}})
 	// Output:
 	// 17 trigger 19 linux64/opt/xpcshell-1
 	// 17 trigger 19 win64/opt/xpcshell-1
@@ -70,7 +70,7 @@ needs linux64/opt/reftest-1 linux64/opt/build
 push    linux64/opt/build  linux64/opt/xpcshell-1  linux64/opt/reftest-1
 17 a1c0 -                  -                       -
 18 b2d1 pass               pass                    -
-`, nil, &trigger.Options{Times: 1, Choose: &trigger.Choice{Missing: true}})
+`, nil, 1, &trigger.Options{Choose: &trigger.Choice{Missing: true}})
 	// Output:
 	// 18 trigger 1 linux64/opt/reftest-1
 	// 17 trigger 1 linux64/opt/build
@@ -84,7 +84,7 @@ func ExampleMake_addMissingJobs() {
 	show(`
 push    linux64/opt/xpcshell-1  linux64/opt/reftest-1  linux64/opt/mochitest-3
 17 a1c0 pass                    -                      -
-`, wanted, &trigger.Options{Times: 1, Choose: &trigger.Choice{Missing: true}})
+`, wanted, 1, &trigger.Options{Choose: &trigger.Choice{Missing: true}})
 	// Output:
 	// 17 trigger 1 linux64/opt/mochitest-3
 	// 17 trigger 1 linux64/opt/reftest-1

@@ -11,7 +11,7 @@ import (
 )
 
 func TestVerify(t *testing.T) {
-	ci, _, plan := setup(t, "needs test build\npush test build\n1 a1c0 - -\n2 b2d1 pass -\n", &trigger.Options{Times: 1})
+	ci, _, plan := setup(t, "needs test build\npush test build\n1 a1c0 - -\n2 b2d1 pass -\n", 1, nil)
 	repo, err := ci.Repository("autoland")
 	if err != nil {
 		t.Fatal(err)
@@ -54,7 +54,7 @@ func TestVerify(t *testing.T) {
 }
 
 func TestCancel(t *testing.T) {
-	ci, pushes, plan := setup(t, "push test\n1 a1c0 -\n2 b2d1 -\n3 c3e2 pass\n", &trigger.Options{Times: 1})
+	ci, pushes, plan := setup(t, "push test\n1 a1c0 -\n2 b2d1 -\n3 c3e2 pass\n", 1, nil)
 	l := trigger.NewMemory()
 	part := trigger.Plan{Steps: plan.Steps[:2]} // push 1 is not asked for
 	runPlan(t, ci, part, &trigger.RunOptions{Ledger: l})

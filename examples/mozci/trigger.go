@@ -137,7 +137,7 @@ func (a *app) trigger(cmd *cobra.Command, t triggerFlags) error {
 		return err
 	}
 	opts := &trigger.Options{
-		Times: t.times, Ledger: ledger, Width: a.parallel, Logger: a.log, ExistingOnly: t.existing, Budgets: t.budgets(cmd.Flags()),
+		Ledger: ledger, Width: a.parallel, Logger: a.log, ExistingOnly: t.existing, Budgets: t.budgets(cmd.Flags()),
 	}
 	if t.test != "" {
 		opts.Judge = a.judge(p, t.test)
@@ -148,7 +148,7 @@ func (a *app) trigger(cmd *cobra.Command, t triggerFlags) error {
 	if t.chooses() {
 		opts.Choose = &t.choice
 	}
-	plan, err := trigger.Make(ctx, p.read, pushes, t.labels, opts)
+	plan, err := trigger.Make(ctx, p.read, pushes, t.labels, t.times, opts)
 	var unknown *job.UnknownLabelError
 	if err != nil && len(plan.Steps)+len(plan.LeftOut) == 0 || errors.As(err, &unknown) {
 		return err

@@ -58,7 +58,7 @@ func run(ctx context.Context, ci *jobtest.CI, file string) error {
 	}
 	limit := 10
 	plan, err := trigger.Make(ctx, ci, pushes, []string{"linux64/opt/xpcshell-1"},
-		&trigger.Options{Times: 2, Ledger: ledger, Budgets: trigger.Budgets{Call: &limit}})
+		2, &trigger.Options{Ledger: ledger, Budgets: trigger.Budgets{Call: &limit}})
 	if err != nil {
 		return err
 	}

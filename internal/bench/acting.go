@@ -139,7 +139,7 @@ func actingTrial(t *testing.T, seed uint64, processes int, kill bool) acted {
 	for _, d := range decisions {
 		before[d] = len(s.Tasks(d, actingTest)) + len(s.Tasks(d, actingBuild))
 	}
-	plan, err := trigger.Make(t.Context(), actingProject(&actor{s: s}), pushes, []string{actingTest}, &trigger.Options{Times: times})
+	plan, err := trigger.Make(t.Context(), actingProject(&actor{s: s}), pushes, []string{actingTest}, times, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -182,7 +182,7 @@ func untilMade(t *testing.T, s *tctest.Server, plan trigger.Plan, pushes []job.P
 		p := actingProject(a)
 		mine := mortal{ledger, a}
 		if n > 0 {
-			made, err := trigger.Make(t.Context(), p, pushes, []string{actingTest}, &trigger.Options{Times: times, Ledger: mine})
+			made, err := trigger.Make(t.Context(), p, pushes, []string{actingTest}, times, &trigger.Options{Ledger: mine})
 			nothing++
 			if err != nil || made.Total() > 0 {
 				nothing = 0

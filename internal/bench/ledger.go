@@ -75,7 +75,7 @@ func ledgerPlan(t *testing.T, rng *rand.Rand) trigger.Plan {
 		fmt.Fprintf(&world, "%d %04x %s\n", i+1, 0x1000+i, []string{"-", "pass", "coalesced"}[rng.IntN(3)])
 	}
 	w := jobtest.MustParse(world.String())
-	plan, err := trigger.Make(t.Context(), jobtest.NewCI(w, nil), w.Pushes("autoland"), []string{"test"}, &trigger.Options{Times: 2 + rng.IntN(2)})
+	plan, err := trigger.Make(t.Context(), jobtest.NewCI(w, nil), w.Pushes("autoland"), []string{"test"}, 2 + rng.IntN(2), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

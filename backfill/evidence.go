@@ -1,0 +1,265 @@
+package backfill
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/mozci/mozci/analysis"
+	"github.com/mozci/mozci/analysis/culprit"
+	"github.com/mozci/mozci/job"
+	"github.com/mozci/mozci/trigger"
+)
+
+// Tested is what is known of a push in a search.
+type Tested struct {
+	Push           job.Push
+	Label          string // the chunk that was looked at
+	Failed, Passed int
+	Running        int // under way, or asked for and not visible
+	Infra          int // ended without saying anything
+	// Chosen is how many of the runs that ended the search asked for.
+	Chosen int
+	// Probability is that of this push being the culprit.
+	Probability float64
+	// Untestable says why it cannot be tested; empty when it can.
+	Untestable string
+}
+
+// open reads the range, what is older and what is newer.
+func (s *searcher) open(ctx context.Context) error {
+	pushes, err := s.repo.Pushes(ctx, job.Around(s.rev, s.o.MaxRevisions+s.o.History, s.o.Newer))
+	if err != nil {
+		return err
+	}
+	start, err := s.repo.Push(ctx, s.rev)
+	if err != nil {
+		return err
+	}
+	at := slices.IndexFunc(pushes, func(p job.Push) bool { return p.ID == start.ID })
+	if at < 0 {
+		return fmt.Errorf("%w: push %s is not among the pushes around it", job.ErrNotFound, start)
+	}
+	s.pushes, s.from, s.to = pushes, max(0, at-s.o.MaxRevisions), at
+	s.engine = nil // it is of the range before
+	if s.names == nil {
+		if err := s.begin(ctx, start); err != nil {
+			return err
+		}
+	}
+	var unread []job.Push
+	for _, p := range pushes {
+		if _, ok := s.seen[p.Key()]; !ok {
+			unread = append(unread, p)
+		}
+	}
+	if err := s.read(ctx, unread); err != nil {
+		return err
+	}
+	if s.seen[start.Key()].runs.Seen == 0 {
+		return s.unknownLabel(ctx)
+	}
+	return nil
+}
+
+// read reads what ran on pushes.
+func (s *searcher) read(ctx context.Context, pushes []job.Push) error {
+	for r := range analysis.Ordered(ctx, pushes, s.look, s.ordered()) {
+		if r.Err != nil {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			if _, known := s.seen[r.Push.Key()]; known {
+				continue // what was known of it stands
+			}
+			s.warn("push %s could not be read: %v", r.Push, r.Err)
+		}
+		s.seen[r.Push.Key()] = r.Value
+		if r.Value.verdict == analysis.Untestable {
+			s.blocked[r.Push.Key()] = "nothing can run on it"
+		}
+	}
+	return ctx.Err()
+}
+
+// weigh makes what is known anew, of everything that was read: results that
+// change under our feet then change what is believed, and nothing else.
+func (s *searcher) weigh(ctx context.Context) error {
+	if err := s.bookkeeping(ctx); err != nil {
+		return err
+	}
+	o := s.engineOptions(s.pushes[s.from : s.to+1])
+	for i, p := range s.pushes {
+		r := s.seen[p.Key()].runs
+		switch {
+		case i < s.from:
+			o.Older.Failed, o.Older.Passed = o.Older.Failed+r.Bad, o.Older.Passed+r.Good
+		case i > s.to:
+			o.Newer.Failed, o.Newer.Passed = o.Newer.Failed+r.Bad, o.Newer.Passed+r.Good
+		}
+	}
+	engine, err := culprit.New(s.to-s.from, o)
+	if err != nil {
+		return err
+	}
+	var running []int
+	for x, t := range s.tested() {
+		if t.Untestable != "" {
+			continue
+		}
+		failed := t.Failed
+		if x == s.to-s.from && failed > 0 {
+			failed-- // the one for which one looks
+		}
+		if err := observe(engine, x, failed, t); err != nil {
+			return err
+		}
+		for range t.Running {
+			running = append(running, x)
+		}
+	}
+	s.engine = engine
+	left := s.o.Batch - s.ours()
+	if s.o.MaxRuns > 0 {
+		left = min(left, s.o.MaxRuns-s.spent())
+	}
+	s.decision = engine.Decide(max(0, left), running...)
+	if s.o.MaxRuns > 0 && left <= 0 && len(running) == 0 && !s.decision.Done {
+		s.decision.Done, s.decision.Why = true, fmt.Sprintf("the budget of %d runs is spent", s.o.MaxRuns)
+	}
+	if s.forecast == 0 {
+		s.forecast = engine.Forecast()
+	}
+	if s.o.Observe != nil {
+		s.o.Observe(Progress{s.probable(), s.decision, s.spent(), s.rounds, engine.Forecast()})
+	}
+	return nil
+}
+
+// observe tells of the runs on a push: first those that nobody chose.
+func observe(engine *culprit.Search, x, failed int, t Tested) error {
+	for range t.Infra {
+		if err := engine.ObserveInfra(x); err != nil {
+			return err
+		}
+	}
+	free := max(0, failed+t.Passed-t.Chosen)
+	for i := range failed + t.Passed {
+		// In what order runs ended is not known of all: the failures come
+		// first, which says of no run that it was free when it was not.
+		if err := engine.Observe(x, i < failed, i >= free); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// bookkeeping reads what the search asked for from the ledger.
+func (s *searcher) bookkeeping(ctx context.Context) error {
+	s.asked, s.bought = map[job.PushKey]int{}, map[job.PushKey]int{}
+	labels := map[string]bool{}
+	for _, p := range s.pushes[s.from : s.to+1] {
+		labels[s.labelOn(p)] = true
+	}
+	for l := range labels {
+		entries, err := s.o.Ledger.Entries(ctx, trigger.Query{Label: l, Repo: s.repo.Name()})
+		if err != nil {
+			return err
+		}
+		byPush := map[job.PushKey][]trigger.Entry{}
+		for _, e := range entries {
+			if e.State != trigger.Refused && e.State != trigger.Fruitless {
+				byPush[e.Push.Key()] = append(byPush[e.Push.Key()], e)
+				s.bought[e.Push.Key()] += e.Count
+			}
+		}
+		for id, es := range byPush {
+			visible := s.seen[id].runs.Seen
+			if trigger.Outstanding(es, visible, time.Now()) > 0 { // what came of them?
+				left, _, _ := trigger.StillComing(ctx, s.ci, es, visible)
+				s.heed(ctx, id, es, left)
+				es = left
+			}
+			s.asked[id] = trigger.Outstanding(es, visible, time.Now())
+		}
+	}
+	return nil
+}
+
+// heed leaves a push alone on which somebody stopped what was to make its runs,
+// while it had made none: asking again would be a quarrel.
+func (s *searcher) heed(ctx context.Context, id job.PushKey, es, left []trigger.Entry) {
+	for _, e := range es {
+		if e.State != trigger.Done || slices.ContainsFunc(left, func(l trigger.Entry) bool { return l.Key == e.Key }) {
+			continue
+		}
+		out, err := job.OutcomeOf(ctx, s.ci, e.Push, e.Label, e.Receipt)
+		if err == nil && out.Done && out.Cancelled && len(out.IDs) == 0 {
+			s.blocked[id] = out.Why + ", so it is left alone"
+		}
+	}
+}
+
+// ours is how many of the runs under way the search asked for. Those of others
+// take none of its places.
+func (s *searcher) ours() int {
+	n := 0
+	for _, t := range s.tested() {
+		n += min(s.bought[t.Push.Key()], max(0, t.Running-s.others[t.Push.Key()]))
+	}
+	return n
+}
+
+// spent is how many runs in the range were asked for.
+func (s *searcher) spent() int {
+	n := 0
+	for _, p := range s.pushes[s.from : s.to+1] {
+		n += s.bought[p.Key()]
+	}
+	return n
+}
+
+// labelOn is the chunk that was looked at on a push.
+func (s *searcher) labelOn(p job.Push) string {
+	if l := s.seen[p.Key()].label; l != "" {
+		return l
+	}
+	return s.label
+}
+
+// tested is what is known of the pushes of the range.
+func (s *searcher) tested() []Tested {
+	out := make([]Tested, 0, s.to-s.from+1)
+	for _, p := range s.pushes[s.from : s.to+1] {
+		r := s.seen[p.Key()].runs
+		out = append(out, Tested{
+			Push: p, Label: s.labelOn(p), Failed: r.Bad, Passed: r.Good, Running: r.Running + s.asked[p.Key()], Infra: r.Unclear,
+			Chosen: min(s.bought[p.Key()], r.Bad+r.Good), Untestable: s.blocked[p.Key()],
+		})
+	}
+	return out
+}
+
+// probable is tested, with the probabilities.
+func (s *searcher) probable() []Tested {
+	out := s.tested()
+	for x, p := range s.engine.Posterior() {
+		out[x].Probability = p
+	}
+	return out
+}
+
+func (s *searcher) engineOptions(inRange []job.Push) *culprit.Options {
+	o := &culprit.Options{
+		Confidence: s.o.Confidence, PriorNothing: s.o.PriorNothing, MinEffect: s.o.MinEffect, MinOdds: s.o.MinOdds, Permanent: s.o.Permanent,
+		MaxRuns: max(0, s.o.MaxRuns),
+	}
+	for _, p := range inRange {
+		o.Untestable = append(o.Untestable, s.blocked[p.Key()] != "")
+		if s.o.Weight != nil {
+			o.Weights = append(o.Weights, s.o.Weight(p))
+		}
+	}
+	return o
+}

@@ -1,0 +1,108 @@
+package backfill
+
+import (
+	"context"
+
+	"github.com/mozci/mozci/analysis"
+	"github.com/mozci/mozci/analysis/culprit"
+	"github.com/mozci/mozci/job"
+	"github.com/mozci/mozci/trigger"
+)
+
+// SearchResult is what Search found.
+type SearchResult struct {
+	Label   string
+	Start   job.Push
+	Outcome culprit.Outcome
+	// Culprit is the push that broke the label, when the outcome is
+	// culprit.Found; Class are the pushes that cannot be told apart from it.
+	Culprit *job.Push
+	Class   []job.Push
+	// Probability is that of the outcome; of one that is undecided, that of the
+	// most probable hypothesis.
+	Probability float64
+	// Credible is the smallest set of pushes that has the culprit with the
+	// confidence, the most probable first.
+	Credible []Tested
+	// Before and After are how often it failed on the pushes before the most
+	// probable culprit, and on the others.
+	Before, After analysis.Rate
+	Runs, Rounds  int
+	// Forecast is how many runs the search was expected to need when it began.
+	Forecast float64
+	Pushes   []Tested // of the range, oldest first
+	Why      string
+	Warnings []string
+	// Plan is what would be asked for next; of a dry run, and of a search that
+	// was refused.
+	Plan trigger.Plan
+	// Cancelled are the runs that were stopped since nobody needs them any more.
+	Cancelled []string
+}
+
+// merged says of a culprit that is a merge where it leads.
+func (s *searcher) merged(ctx context.Context) {
+	if s.decision.Outcome != culprit.Found {
+		return
+	}
+	p := s.pushes[s.from+s.decision.Culprit]
+	origins, err := job.Origins(ctx, s.repo, p)
+	if err != nil {
+		return
+	}
+	for _, o := range origins {
+		if n := len(o.Pushes); n > 0 {
+			s.warn("the culprit is a merge: it brought %d pushes of %s, to search there from %.12s", n, o.Repo, o.Pushes[n-1].Revision)
+		}
+	}
+}
+
+// result is what is known by now.
+func (s *searcher) result() SearchResult {
+	r := SearchResult{Label: s.label, Outcome: culprit.Undecided, Rounds: s.rounds, Forecast: s.forecast, Plan: s.plan, Cancelled: s.stopped, Warnings: s.warnings}
+	if s.pushes == nil {
+		return r
+	}
+	r.Start = s.pushes[s.to]
+	if s.engine == nil {
+		return r
+	}
+	d := s.decision
+	r.Outcome, r.Probability, r.Why, r.Runs = d.Outcome, d.Probability, d.Why, s.spent()
+	r.Warnings = append(r.Warnings, d.Warnings...)
+	r.Pushes = s.probable()
+	for _, c := range d.Credible {
+		r.Credible = append(r.Credible, r.Pushes[c.Push])
+	}
+	if d.Outcome == culprit.Found {
+		r.Culprit = &r.Pushes[d.Culprit].Push
+		for _, x := range d.Class {
+			r.Class = append(r.Class, r.Pushes[x].Push)
+		}
+	}
+	r.rates(s, d)
+	return r
+}
+
+// rates counts the runs before and after the most probable culprit.
+func (r *SearchResult) rates(s *searcher, d culprit.Decision) {
+	at := s.to + 1 // nothing broke it: all runs are before
+	switch {
+	case d.Culprit >= 0:
+		at = s.from + d.Culprit
+	case d.Outcome == culprit.Older:
+		at = s.from
+	}
+	var before, after culprit.Counts
+	for i, p := range s.pushes {
+		n := s.seen[p.Key()].runs
+		c := &before
+		if i >= at {
+			c = &after
+		}
+		c.Failed, c.Passed = c.Failed+n.Bad, c.Passed+n.Good
+	}
+	const confidence = 0.95
+	r.Before, _ = analysis.Frequency(before.Failed, before.Failed+before.Passed, confidence, analysis.Wilson)
+	r.After, _ = analysis.Frequency(after.Failed, after.Failed+after.Passed, confidence, analysis.Wilson)
+}

@@ -1,0 +1,180 @@
+package backfill
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+
+	"github.com/mozci/mozci/analysis"
+	"github.com/mozci/mozci/analysis/joblog"
+	"github.com/mozci/mozci/job"
+	"github.com/mozci/mozci/trigger"
+)
+
+// looking is what FindOptions and SearchOptions say of how to look at a push.
+type looking struct {
+	judge     analysis.Judge
+	test      string
+	manifests []string
+	width     int
+	log       *slog.Logger
+}
+
+// looker sees what ran on a push: of a label or, where its tests move between
+// chunks, of the chunk that runs them there; and what that means to a judge.
+type looker struct {
+	looking
+	ci    job.Scheduler
+	label string
+
+	start  job.Push
+	names  []string // the label, and the builds it needs
+	absent error    // the catalog of the start does not have the label, or there is none
+}
+
+// looked is what one request told.
+type looked struct {
+	label   string // empty for the one that is looked for
+	jobs    []job.Job
+	runs    analysis.Runs
+	verdict analysis.Verdict
+}
+
+// newLooker does not ask anybody anything yet; see begin.
+func newLooker(ci job.Scheduler, label string, how looking) (*looker, error) {
+	switch {
+	case label == "":
+		return nil, job.Wrap("backfill.find", "label", fmt.Errorf("%w: none given", job.ErrInvalid))
+	case how.width < 0:
+		return nil, job.Wrap("backfill.find", "width", fmt.Errorf("%w: %d, expected 1 or more", job.ErrInvalid, how.width))
+	}
+	if how.test != "" && how.judge == nil {
+		how.judge = joblog.TestJudge(ci, how.test, nil)
+	}
+	return &looker{looking: how, ci: ci, label: label}, nil
+}
+
+// begin asks the start's catalog which builds the label needs, so that they
+// are read together with the label's runs: one request for each push.
+func (l *looker) begin(ctx context.Context, start job.Push) error {
+	l.start, l.names, l.absent = start, []string{l.label}, nil
+	var labels []string // all of them where the test says which manifests are meant
+	if l.test == "" || len(l.manifests) > 0 {
+		labels = []string{l.label}
+	}
+	entries, err := job.Catalog(ctx, l.ci, start, labels...)
+	switch {
+	case errors.Is(err, job.ErrNotScheduled):
+		l.absent = err
+		return nil
+	case errors.Is(err, errors.ErrUnsupported):
+		return nil
+	case err != nil:
+		return err
+	}
+	if l.test != "" && len(l.manifests) == 0 {
+		l.manifests = joblog.Manifests(entries, l.test)
+	}
+	e, err := job.Lookup(entries, l.label)
+	l.absent = err
+	l.names = append(l.names, e.Upstreams...)
+	return nil
+}
+
+// ordered is how looks at several pushes go side by side.
+func (l *looker) ordered() *analysis.OrderedOptions {
+	return &analysis.OrderedOptions{Width: l.width, Logger: l.log}
+}
+
+// look reads what ran on a push.
+func (l *looker) look(ctx context.Context, p job.Push, log *slog.Logger) (looked, error) {
+	if !p.Testable() {
+		return looked{verdict: analysis.Untestable}, nil
+	}
+	label, names, err := l.chunk(ctx, p)
+	if err != nil || label == "" {
+		return looked{verdict: analysis.Untestable}, err
+	}
+	jobs, err := l.ci.Jobs(ctx, p, names...)
+	if err != nil {
+		return looked{label: label, jobs: jobs}, err
+	}
+	runs, err := analysis.OfRuns(ctx, analysis.OfLabel(jobs, label), l.judge)
+	log.Info("looked at push", "push", p.ID, "revision", p.Short(), "verdict", runs.Verdict().String(), "runs", runs.String())
+	return looked{label, jobs, runs, runs.Verdict()}, err
+}
+
+// sighting is what a look told.
+func (l *looker) sighting(r analysis.Fetched[looked]) Sighting {
+	s := Sighting{r.Push, cmp.Or(r.Value.label, l.label), r.Value.verdict, r.Value.runs, r.Err}
+	if s.Err != nil {
+		s.Verdict = analysis.Unclear
+	}
+	return s
+}
+
+// chunk is the label that runs the wanted manifests on a push, and the labels
+// to read: its builds too. It is empty where no label does.
+func (l *looker) chunk(ctx context.Context, p job.Push) (label string, names []string, err error) {
+	if len(l.manifests) == 0 {
+		return l.label, l.names, nil
+	}
+	entries, err := job.Catalog(ctx, l.ci, p)
+	switch {
+	case errors.Is(err, errors.ErrUnsupported):
+		return l.label, l.names, nil
+	case errors.Is(err, job.ErrNotScheduled):
+		return "", nil, nil
+	case err != nil:
+		return "", nil, err
+	}
+	label = l.label
+	if chunks, known := analysis.Counterparts(entries, l.label, l.manifests); known {
+		if len(chunks) == 0 {
+			return "", nil, nil
+		}
+		label = chunks[0].Label
+	}
+	names = append([]string{label}, l.names...)
+	if e, err := job.Lookup(entries, label); err == nil {
+		names = append(names, e.Upstreams...)
+	}
+	slices.Sort(names)
+	return label, slices.Compact(names), nil
+}
+
+// unknownLabel is the error of a label that nobody has heard of. A CI without
+// a catalog is asked what ran on the start.
+func (l *looker) unknownLabel(ctx context.Context) error {
+	var missing *job.UnknownLabelError
+	if errors.As(l.absent, &missing) && len(missing.Near) == 0 { // asked by name: which are like it?
+		if all, err := job.Catalog(ctx, l.ci, l.start); err == nil {
+			_, l.absent = job.Lookup(all, l.label)
+		}
+	}
+	if l.absent != nil {
+		return job.Wrap("backfill.find", l.label, l.absent)
+	}
+	if _, ok := l.ci.(job.Cataloger); ok || !l.start.Testable() {
+		return nil
+	}
+	jobs, err := l.ci.Jobs(ctx, l.start)
+	if err != nil {
+		return err
+	}
+	return job.Wrap("backfill.find", l.label, job.LookupRan(jobs, l.label))
+}
+
+// planOptions plan for what the looker looks at, with one reason for every push.
+func (l *looker) planOptions(why string) *trigger.Options {
+	opts := &trigger.Options{
+		Manifests: l.manifests, Width: l.width, Logger: l.log, Why: func(job.Push) string { return why },
+	}
+	if l.test != "" {
+		opts.Judge = l.judge
+	}
+	return opts
+}

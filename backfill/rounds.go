@@ -1,0 +1,258 @@
+package backfill
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/mozci/mozci/internal/pause"
+	"github.com/mozci/mozci/job"
+	"github.com/mozci/mozci/trigger"
+)
+
+// afford refuses a search that is expected to need more than it may have.
+func (s *searcher) afford() error {
+	if s.o.MaxRuns < 0 || s.spent() > 0 || s.forecast <= float64(s.o.MaxRuns) {
+		return nil
+	}
+	if s.o.Approve != nil && s.o.Approve(s.forecast, s.o.MaxRuns) {
+		return nil
+	}
+	return fmt.Errorf("%w: about %.0f, and it may have %d", ErrOverBudget, s.forecast, s.o.MaxRuns)
+}
+
+// propose plans what would be asked for next.
+func (s *searcher) propose(ctx context.Context) error {
+	plan, err := s.steps(ctx)
+	s.plan = plan
+	return err
+}
+
+// steps are those that ask for the runs of the decision. A push on which the
+// label turns out not to run is blocked.
+func (s *searcher) steps(ctx context.Context) (trigger.Plan, error) {
+	want := map[int]int{}
+	for _, x := range s.decision.Next {
+		want[x]++
+	}
+	var plan trigger.Plan
+	for x := range s.to - s.from + 1 {
+		if want[x] == 0 {
+			continue
+		}
+		p := s.pushes[s.from+x]
+		r := s.seen[p.Key()].runs
+		opts := s.planOptions(s.decision.Why)
+		opts.Ledger, opts.Budgets = s.o.Ledger, s.o.Budgets
+		times := r.Counted + s.asked[p.Key()] + want[x]
+		made, err := trigger.Make(ctx, s.ci, []job.Push{p}, []string{s.label}, times, opts)
+		var unknown *job.UnknownLabelError
+		if err != nil && !errors.As(err, &unknown) {
+			return plan, err
+		}
+		plan.Steps = append(plan.Steps, made.Steps...)
+		plan.LeftOut = append(plan.LeftOut, made.LeftOut...)
+		for _, l := range made.LeftOut {
+			s.blocked[p.Key()] = strings.TrimPrefix(l.Why, s.decision.Why+"; ")
+		}
+	}
+	return plan, nil
+}
+
+// round asks for the runs of the decision, and waits until something ended.
+func (s *searcher) round(ctx context.Context) error {
+	before := len(s.blocked)
+	plan, err := s.steps(ctx)
+	if err != nil {
+		return err
+	}
+	if plan.Total() > 0 {
+		s.rounds++
+		for _, st := range plan.Steps {
+			if id := st.Push.Key(); s.bought[id] == 0 {
+				s.others[id] = s.seen[id].runs.Running
+			}
+		}
+		done, err := trigger.Run(ctx, s.ci, plan, &trigger.RunOptions{Ledger: s.o.Ledger, Who: s.o.Who, Poll: s.o.Poll, Logger: s.o.Logger})
+		if err != nil {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			if err := s.refusals(done); err != nil {
+				return err
+			}
+		}
+	} else if len(s.blocked) > before {
+		return nil // decide again, without what cannot run
+	}
+	return s.await(ctx)
+}
+
+// refusals blocks the pushes on which the CI refused the label. An error that
+// says nothing about the push ends the search.
+func (s *searcher) refusals(done trigger.Plan) error {
+	var errs []error
+	for _, st := range done.Steps {
+		switch {
+		case st.Err == nil, st.With != "", errors.Is(st.Err, trigger.ErrNotTried): // said of another step
+		case errors.Is(st.Err, job.ErrNoBuild), errors.Is(st.Err, job.ErrNotScheduled), errors.Is(st.Err, job.ErrNotFound), errors.Is(st.Err, job.ErrInvalid), errors.Is(st.Err, job.ErrRefused):
+			s.blocked[st.Push.Key()] = st.Err.Error()
+		case errors.Is(st.Err, job.ErrUnavailable): // looked at again
+			s.warn("%v", st.Err)
+		default:
+			errs = append(errs, st.Err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// firstPoll is after how long results are looked for at first, where the CI has
+// no events; the pause doubles up to SearchOptions.Poll. A request that comes to
+// nothing mostly does so at once.
+const firstPoll = 5 * time.Second
+
+// await waits until a run of the range ended that was under way, and reads what
+// is new. Others of the round that end within a poll are waited for as well; a
+// slow one is not, so that it never holds the places of the others. A round that
+// takes longer than the patience ends the search.
+func (s *searcher) await(ctx context.Context) error {
+	patience, stop := context.WithTimeout(ctx, s.o.Patience)
+	defer stop()
+	began := s.ended()
+	last, some := began, false
+	wait := min(firstPoll, s.o.Poll)
+	for {
+		if err := s.again(ctx); err != nil {
+			return err
+		}
+		now := s.ended()
+		switch {
+		case len(s.underWay()) == 0, now != began && s.ours() == 0:
+			return nil
+		case now != last:
+			last, some, wait = now, true, s.o.Poll
+		case some:
+			return nil
+		}
+		more, err := s.listen(patience, wait)
+		wait = min(2*wait, s.o.Poll)
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case patience.Err() != nil:
+			return fmt.Errorf("%w: no run ended in %s", job.ErrUnavailable, s.o.Patience)
+		case err != nil:
+			return err
+		case !more: // nothing can happen any more
+			if err := s.again(ctx); err != nil {
+				return err
+			}
+			if s.ended() == began {
+				return fmt.Errorf("%w: nothing happens any more, and the runs that were triggered did not end", job.ErrUnavailable)
+			}
+			return nil
+		}
+	}
+}
+
+// again reads the pushes on which something is under way.
+func (s *searcher) again(ctx context.Context) error {
+	if err := s.read(ctx, s.underWay()); err != nil {
+		return err
+	}
+	return s.bookkeeping(ctx)
+}
+
+// underWay are the pushes of the range on which something is under way.
+func (s *searcher) underWay() []job.Push {
+	var out []job.Push
+	for _, t := range s.tested() {
+		if t.Running > 0 {
+			out = append(out, t.Push)
+		}
+	}
+	return out
+}
+
+// ended is how many runs of the range have ended.
+func (s *searcher) ended() int {
+	n := 0
+	for _, t := range s.tested() {
+		n += t.Failed + t.Passed + t.Infra
+	}
+	return n
+}
+
+// listen waits for the end of a run of the label, as the CI tells it, or for
+// the next look, after wait where the CI has no events. It returns false when
+// nothing can happen any more.
+func (s *searcher) listen(ctx context.Context, wait time.Duration) (more bool, err error) {
+	if _, ok := s.ci.(job.Watcher); !ok {
+		return true, pause.For(ctx, wait)
+	}
+	look, stop := context.WithTimeout(ctx, s.o.Poll)
+	defer stop()
+	for e, err := range job.Watch(look, s.ci) {
+		switch {
+		case look.Err() != nil:
+			return true, ctx.Err()
+		case err != nil:
+			s.warn("no events: %v", err)
+			return true, pause.For(ctx, wait)
+		case !e.Job.Status().Waiting() && e.Job.Name() == s.labelOn(e.Job.Push()) && e.Job.Push().Repo == s.repo.Name():
+			return true, nil
+		}
+	}
+	return look.Err() != nil, ctx.Err()
+}
+
+// cancel stops the runs that the search asked for and that nobody needs any
+// more, where the CI can, and what is to make them.
+func (s *searcher) cancel(ctx context.Context) {
+	for _, t := range s.tested() {
+		if s.bought[t.Push.Key()] == 0 || t.Running == 0 {
+			continue
+		}
+		entries, err := s.o.Ledger.Entries(ctx, trigger.ForPush(t.Push, t.Label))
+		if err != nil {
+			continue
+		}
+		for _, e := range entries {
+			if e.Who == s.o.Who && !e.Receipt.Others() {
+				s.withdraw(ctx, t, e)
+			}
+		}
+	}
+}
+
+// withdraw stops what waits of one request. Where nothing was made of it yet, the
+// ledger says so: a later search may ask again for what this one has stopped.
+func (s *searcher) withdraw(ctx context.Context, t Tested, e trigger.Entry) {
+	r := e.Receipt
+	ids := r.IDs
+	if r.By != "" {
+		made, err := job.OutcomeOf(ctx, s.ci, t.Push, t.Label, r)
+		if err == nil && !made.Done && job.Cancel(ctx, s.ci, r.By) == nil {
+			s.stopped = append(s.stopped, r.By)
+			made, err = job.OutcomeOf(ctx, s.ci, t.Push, t.Label, r)
+			if err == nil && len(made.IDs) == 0 {
+				r.Note = "the search stopped it, since nobody needs it any more"
+				if err := s.o.Ledger.Settle(context.WithoutCancel(ctx), e.Key, trigger.Fruitless, r); err != nil {
+					s.warn("the ledger could not be told what was stopped: %v", err)
+				}
+			}
+		}
+		if err == nil {
+			ids = made.IDs
+		}
+	}
+	for _, id := range ids {
+		ended := slices.ContainsFunc(s.seen[t.Push.Key()].jobs, func(j job.Job) bool { return j.ID() == id && !j.Status().Waiting() })
+		if !ended && job.Cancel(ctx, s.ci, id) == nil {
+			s.stopped = append(s.stopped, id)
+		}
+	}
+}
