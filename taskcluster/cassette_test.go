@@ -17,10 +17,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/mozci/mozci/internal/cassette"
 	"github.com/mozci/mozci/internal/testing/tctest"
 	"github.com/mozci/mozci/internal/testing/testenv"
 	"github.com/mozci/mozci/job"
+	"github.com/mozci/mozci/job/cassette"
 	"github.com/mozci/mozci/taskcluster"
 )
 

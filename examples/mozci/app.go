@@ -14,8 +14,8 @@ import (
 
 	"github.com/mozci/mozci/backfill"
 	"github.com/mozci/mozci/buildbot/selfserve"
-	"github.com/mozci/mozci/internal/cassette"
 	"github.com/mozci/mozci/job"
+	"github.com/mozci/mozci/job/cassette"
 	"github.com/mozci/mozci/job/treeherder"
 	"github.com/mozci/mozci/pushlog"
 	"github.com/mozci/mozci/taskcluster"

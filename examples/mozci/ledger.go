@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -13,7 +12,6 @@ import (
 	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
 	_ "modernc.org/sqlite"             // the driver "sqlite"
 
-	"github.com/mozci/mozci/internal/rest"
 	"github.com/mozci/mozci/trigger"
 )
 
@@ -67,7 +65,7 @@ func stateFile() (string, error) {
 func (a *app) database(driver, dsn string, d trigger.Dialect) (trigger.Ledger, error) {
 	db, err := sql.Open(driver, dsn)
 	if err != nil {
-		return nil, fmt.Errorf("ledger %s: %w", rest.Redact(a.ledgerName), errors.New("cannot be opened"))
+		return nil, fmt.Errorf("ledger: the database of --ledger cannot be opened with %s", driver) // err may hold a password
 	}
 	a.db = db
 	return trigger.NewSQLLedger(db, d), nil

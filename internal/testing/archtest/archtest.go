@@ -44,6 +44,7 @@ var rules = []rule{
 	{".", nil},
 	{"job", nil},
 	{"job/jobtest", []string{"job", "basics"}},
+	{"job/cassette", []string{"internal"}},
 	{"job/pulse", []string{"job", "internal"}},
 	{"job/treeherder", []string{"job", "internal"}},
 	{"pushlog", []string{"job", "internal"}},
@@ -60,7 +61,6 @@ var rules = []rule{
 	{"backfill/server", []string{"job", "analysis", "analysis/culprit", "analysis/joblog", "trigger", "trigger/monitor", "backfill", "internal"}},
 	{"internal", []string{"internal"}}, // what the product runs on
 	{"internal/rest", []string{"internal"}},
-	{"internal/cassette", []string{"internal"}},
 	{"internal/testing", []string{"internal", "internal/testing/*"}}, // what only tests run on
 	{"internal/bench", []string{"*"}},
 	{"examples", []string{"public"}},
@@ -72,7 +72,7 @@ var basics = []string{"internal/clip", "internal/joinlog", "internal/lax", "inte
 
 // tests may import this besides what their room may: decisions run over the
 // sources that are tested.
-var tests = []string{"job", "job/jobtest", "analysis", "trigger", "internal", "internal/testing/*"}
+var tests = []string{"job", "job/jobtest", "job/cassette", "analysis", "trigger", "internal", "internal/testing/*"}
 
 // roomTests is what the tests of one room may import besides: a whole search over
 // a Taskcluster or a Buildbot that fails.
@@ -85,7 +85,7 @@ var doubleTests = []string{"pushlog", "job/treeherder", "buildbot", "taskcluster
 // line and browser libraries belong to examples and tests.
 var libraries = map[string][]string{
 	"internal/rest":     {"github.com/hashicorp/go-cleanhttp", "golang.org/x/sync/semaphore"},
-	"internal/cassette": {"gopkg.in/dnaeon/go-vcr.v3"},
+	"job/cassette":      {"gopkg.in/dnaeon/go-vcr.v3"},
 	"analysis":          {"golang.org/x/sync/semaphore", "gonum.org/v1/gonum"},
 	"analysis/culprit":  {"gonum.org/v1/gonum"},
 	"analysis/joblog":   {"github.com/klauspost/compress", "github.com/ulikunitz/xz", "golang.org/x/text"},

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/mozci/mozci/internal/cassette"
+	"github.com/mozci/mozci/job/cassette"
 	"github.com/mozci/mozci/internal/rest"
 )
 

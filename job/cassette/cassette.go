@@ -4,8 +4,10 @@
 // not recorded fails at once and by name, and exchanges or whole cassettes that
 // nothing used are found.
 //
-// Start with [Record] and [Replay]; each gives a [Tape], whose Client is for
-// the code under test, and whose Close ends it.
+// Start with [Record] and [Replay]; each gives a [Tape], whose Client goes into the
+// options of the sources, and whose Close ends it. A program can offer that to its
+// users, as mozci does with --record and --replay: what went wrong with a CI is
+// then kept, and can be looked at without it.
 package cassette
 
 import (
