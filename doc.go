@@ -46,7 +46,7 @@
 //	done, err := trigger.Run(ctx, ci, found.Plan, &trigger.RunOptions{Ledger: ledger})
 //
 // The plan is a value: printing it is the dry run. The ledger remembers what was
-// asked for; trigger.NewSQLLedger keeps it in a database that the caller opens.
+// asked for; ledger.NewSQL keeps it in a database that the caller opens.
 // Three programs of examples embed this, and run as they are: backfill does just
 // the above, trigger asks for so many runs on a range with a ledger on disk, and
 // automatic watches a CI and backfills failures by itself.

@@ -1,15 +1,16 @@
 package backfill
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
-	"time"
 
 	"github.com/mozci/mozci/analysis"
 	"github.com/mozci/mozci/analysis/culprit"
 	"github.com/mozci/mozci/job"
-	"github.com/mozci/mozci/trigger"
+	"github.com/mozci/mozci/trigger/ledger"
 )
 
 // Tested is what is known of a push in a search.
@@ -57,10 +58,23 @@ func (s *searcher) open(ctx context.Context) error {
 	if err := s.read(ctx, unread); err != nil {
 		return err
 	}
-	if s.seen[start.Key()].runs.Seen == 0 {
-		return s.unknownLabel(ctx)
+	return s.started(ctx, start)
+}
+
+// started checks that the label is known, and failed on the start.
+func (s *searcher) started(ctx context.Context, start job.Push) error {
+	at := s.seen[start.Key()]
+	switch {
+	case at.err != nil:
+		return at.err
+	case at.runs.Bad > 0:
+		return nil
+	case at.runs.Seen == 0:
+		if err := s.unknownLabel(ctx); err != nil {
+			return err
+		}
 	}
-	return nil
+	return fmt.Errorf("%w: %s: %s", ErrNotBad, start, at.runs)
 }
 
 // read reads what ran on pushes.
@@ -75,6 +89,7 @@ func (s *searcher) read(ctx context.Context, pushes []job.Push) error {
 			}
 			s.warn("push %s could not be read: %v", r.Push, r.Err)
 		}
+		r.Value.err = r.Err
 		s.seen[r.Push.Key()] = r.Value
 		if r.Value.verdict == analysis.Untestable {
 			s.blocked[r.Push.Key()] = "nothing can run on it"
@@ -105,7 +120,7 @@ func (s *searcher) weigh(ctx context.Context) error {
 	}
 	var running []int
 	for x, t := range s.tested() {
-		if t.Untestable != "" {
+		if o.Untestable[x] {
 			continue
 		}
 		failed := t.Failed
@@ -127,6 +142,9 @@ func (s *searcher) weigh(ctx context.Context) error {
 	s.decision = engine.Decide(max(0, left), running...)
 	if s.o.MaxRuns > 0 && left <= 0 && len(running) == 0 && !s.decision.Done {
 		s.decision.Done, s.decision.Why = true, fmt.Sprintf("the budget of %d runs is spent", s.o.MaxRuns)
+	}
+	if s.broke != "" && s.ours() == 0 && !s.decision.Done {
+		s.decision.Done, s.decision.Why = true, s.broke
 	}
 	if s.forecast == 0 {
 		s.forecast = engine.Forecast()
@@ -155,58 +173,94 @@ func observe(engine *culprit.Search, x, failed int, t Tested) error {
 	return nil
 }
 
-// bookkeeping reads what the search asked for from the ledger.
+// purpose names the search in the ledger: the same for each call that goes on with
+// it.
+func (s *searcher) purpose() string {
+	return fmt.Sprintf("search %s %s %s", s.repo.Name(), s.label, s.pushes[s.to].Short())
+}
+
+// own reports whether this search asked for what an entry is about.
+func (s *searcher) own(e ledger.Entry) bool { return e.Who == s.o.Who && e.Purpose == s.purpose() }
+
+// mostAttempts is how often the same is asked for on a push: what a CI takes and
+// does not make twice is not asked for a third time.
+const mostAttempts = 2
+
+// bookkeeping reads what was asked for in the range from the ledger, in one
+// query, and finds out how far it got.
 func (s *searcher) bookkeeping(ctx context.Context) error {
-	s.asked, s.bought = map[job.PushKey]int{}, map[job.PushKey]int{}
+	s.asked, s.bought, s.coming = map[job.PushKey]int{}, map[job.PushKey]int{}, map[job.PushKey]int{}
+	inRange := s.pushes[s.from : s.to+1]
 	labels := map[string]bool{}
-	for _, p := range s.pushes[s.from : s.to+1] {
+	for _, p := range inRange {
 		labels[s.labelOn(p)] = true
 	}
-	for l := range labels {
-		entries, err := s.o.Ledger.Entries(ctx, trigger.Query{Label: l, Repo: s.repo.Name()})
-		if err != nil {
+	all, err := s.o.Ledger.Entries(ctx, ledger.Query{
+		Repo: s.repo.Name(), Labels: slices.Sorted(maps.Keys(labels)), Pushes: inRange,
+	})
+	if err != nil {
+		return err
+	}
+	byPush := map[string][]ledger.Entry{} // by revision, 12 digits of it
+	for _, e := range all {
+		byPush[e.Push.Short()] = append(byPush[e.Push.Short()], e)
+	}
+	for _, p := range inRange {
+		label := s.labelOn(p) // a chunk that ran the tests elsewhere has entries of its own
+		es := slices.DeleteFunc(byPush[p.Short()], func(e ledger.Entry) bool { return e.Label != label })
+		if len(es) == 0 {
+			continue
+		}
+		if err := s.account(ctx, p, es); err != nil {
 			return err
-		}
-		byPush := map[job.PushKey][]trigger.Entry{}
-		for _, e := range entries {
-			if e.State != trigger.Refused && e.State != trigger.Fruitless {
-				byPush[e.Push.Key()] = append(byPush[e.Push.Key()], e)
-				s.bought[e.Push.Key()] += e.Count
-			}
-		}
-		for id, es := range byPush {
-			visible := s.seen[id].runs.Seen
-			if trigger.Outstanding(es, visible, time.Now()) > 0 { // what came of them?
-				left, _, _ := trigger.StillComing(ctx, s.ci, es, visible)
-				s.heed(ctx, id, es, left)
-				es = left
-			}
-			s.asked[id] = trigger.Outstanding(es, visible, time.Now())
 		}
 	}
 	return nil
 }
 
-// heed leaves a push alone on which somebody stopped what was to make its runs,
-// while it had made none: asking again would be a quarrel.
-func (s *searcher) heed(ctx context.Context, id job.PushKey, es, left []trigger.Entry) {
+// account counts what was asked for on one push.
+func (s *searcher) account(ctx context.Context, p job.Push, es []ledger.Entry) error {
+	seen, at := s.seen[p.Key()], p.Key()
+	es, err := ledger.Follow(ctx, s.o.Ledger, s.ci, es, analysis.OfLabel(seen.jobs, s.labelOn(p)))
+	if err != nil {
+		return err
+	}
+	s.asked[at] = ledger.Outstanding(es, seen.runs.Seen)
 	for _, e := range es {
-		if e.State != trigger.Done || slices.ContainsFunc(left, func(l trigger.Entry) bool { return l.Key == e.Key }) {
-			continue
-		}
-		out, err := job.OutcomeOf(ctx, s.ci, e.Push, e.Label, e.Receipt)
-		if err == nil && out.Done && out.Cancelled && len(out.IDs) == 0 {
-			s.blocked[id] = out.Why + ", so it is left alone"
+		switch {
+		case e.State == ledger.Withdrawn: // asking again would be a quarrel
+			s.blocked[at] = e.Receipt.Note + ", so it is left alone"
+		case !s.own(e):
+		case e.State.Made(), e.State.Open() && !e.Expired():
+			s.bought[at] += e.Count
+			if e.State != ledger.Ended {
+				s.coming[at] += unended(e, seen.jobs)
+			}
+		case e.Attempt >= mostAttempts && e.State != ledger.Refused:
+			s.blocked[at] = fmt.Sprintf("triggered %d times, and no run came of it: %s", e.Attempt, cmp.Or(e.Receipt.Note, "its answers were lost"))
 		}
 	}
+	s.coming[at] = min(s.coming[at], seen.runs.Running+s.asked[at])
+	return nil
+}
+
+// unended is how many runs of an entry have not ended.
+func unended(e ledger.Entry, jobs []job.Job) int {
+	n := e.Count
+	for _, j := range jobs {
+		if !j.Status().Waiting() && slices.Contains(e.Receipt.IDs, j.ID()) {
+			n--
+		}
+	}
+	return max(0, n)
 }
 
 // ours is how many of the runs under way the search asked for. Those of others
 // take none of its places.
 func (s *searcher) ours() int {
 	n := 0
-	for _, t := range s.tested() {
-		n += min(s.bought[t.Push.Key()], max(0, t.Running-s.others[t.Push.Key()]))
+	for _, c := range s.coming {
+		n += c
 	}
 	return n
 }
@@ -256,7 +310,11 @@ func (s *searcher) engineOptions(inRange []job.Push) *culprit.Options {
 		MaxRuns: max(0, s.o.MaxRuns),
 	}
 	for _, p := range inRange {
-		o.Untestable = append(o.Untestable, s.blocked[p.Key()] != "")
+		// What ran on a push that can be run no more is evidence all the same.
+		blocked, r := s.blocked[p.Key()] != "", s.seen[p.Key()].runs
+		tells := r.Bad+r.Good > 0
+		o.Untestable = append(o.Untestable, blocked && !tells)
+		o.Closed = append(o.Closed, blocked && tells)
 		if s.o.Weight != nil {
 			o.Weights = append(o.Weights, s.o.Weight(p))
 		}

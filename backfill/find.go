@@ -22,6 +22,7 @@ import (
 	"github.com/mozci/mozci/analysis"
 	"github.com/mozci/mozci/job"
 	"github.com/mozci/mozci/trigger"
+	"github.com/mozci/mozci/trigger/ledger"
 )
 
 // ErrNotBad says that the push to start from is not bad for the label, so there is
@@ -67,7 +68,7 @@ type FindOptions struct {
 	Width int
 	// Ledger, Exceptions, Budgets and ExistingOnly are trigger.Options'. Where
 	// a budget does not suffice, the pushes that can hold the culprit come first.
-	Ledger       trigger.Ledger
+	Ledger       ledger.Ledger
 	Exceptions   *int
 	Budgets      trigger.Budgets
 	ExistingOnly bool

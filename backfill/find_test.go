@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -14,7 +13,7 @@ import (
 	"github.com/mozci/mozci/backfill"
 	"github.com/mozci/mozci/job"
 	"github.com/mozci/mozci/job/jobtest"
-	"github.com/mozci/mozci/trigger"
+	"github.com/mozci/mozci/trigger/ledger"
 )
 
 // trace is a result as text: the whole decision.
@@ -406,21 +405,29 @@ func TestNoBackfillOfABackfill(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ledger := trigger.NewMemory()
-	ours := trigger.Entry{Key: "ours", Label: "test", Push: world.Pushes("autoland")[2], Count: 1, Asked: time.Now()}
-	if _, _, err := ledger.Intend(t.Context(), ours, nil); err != nil {
-		t.Fatal(err)
-	}
-	if err := ledger.Settle(t.Context(), "ours", trigger.Done, job.Receipt{}); err != nil {
-		t.Fatal(err)
-	}
+	memory := ledger.NewMemory()
+	ours := ledger.Entry{Key: "ours", Label: "test", Push: world.Pushes("autoland")[2], Count: 1}
+	accepted(t, memory, ours)
 	for automatic, want := range map[bool]string{
 		true:  "2 left out 1: the runs on a3c0",
 		false: "2 trigger test 1: between",
 	} {
-		r, err := backfill.Find(t.Context(), repo, ci, "test", "a3c0", &backfill.FindOptions{Automatic: automatic, Ledger: ledger})
+		r, err := backfill.Find(t.Context(), repo, ci, "test", "a3c0", &backfill.FindOptions{Automatic: automatic, Ledger: memory})
 		if err != nil || !strings.Contains(trace(r), want) {
 			t.Errorf("automatic %t: %v\n%s", automatic, err, trace(r))
 		}
+	}
+}
+
+// accepted is a request that a CI took.
+func accepted(t *testing.T, l ledger.Ledger, e ledger.Entry) {
+	t.Helper()
+	e, _, err := l.Intend(t.Context(), e, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.State = ledger.Accepted
+	if err := l.Settle(t.Context(), e); err != nil {
+		t.Fatal(err)
 	}
 }

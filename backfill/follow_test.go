@@ -4,7 +4,6 @@ import (
 	"errors"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -12,6 +11,7 @@ import (
 	"github.com/mozci/mozci/job"
 	"github.com/mozci/mozci/job/jobtest"
 	"github.com/mozci/mozci/trigger"
+	"github.com/mozci/mozci/trigger/ledger"
 )
 
 // The last good push lies on the repository that was merged, two merges away;
@@ -90,17 +90,12 @@ func TestFollowMergesHandsOff(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ledger := trigger.NewMemory()
-	ours := trigger.Entry{Key: "ours", Label: "test", Push: world.Pushes("mozilla-central")[2], Count: 1, Asked: time.Now()}
-	if _, _, err := ledger.Intend(t.Context(), ours, nil); err != nil {
-		t.Fatal(err)
-	}
-	if err := ledger.Settle(t.Context(), "ours", trigger.Done, job.Receipt{}); err != nil {
-		t.Fatal(err)
-	}
+	memory := ledger.NewMemory()
+	ours := ledger.Entry{Key: "ours", Label: "test", Push: world.Pushes("mozilla-central")[2], Count: 1}
+	accepted(t, memory, ours)
 	for automatic, want := range map[bool]int{true: 0, false: 5} {
 		r, err := backfill.Find(t.Context(), repo, ci, "test", "tip", &backfill.FindOptions{
-			FollowMerges: true, Repositories: ci.Repository, Automatic: automatic, Ledger: ledger,
+			FollowMerges: true, Repositories: ci.Repository, Automatic: automatic, Ledger: memory,
 		})
 		if err != nil || r.Plan.Total() != want || len(r.Merges) != 2 {
 			t.Errorf("automatic %t: %d runs, %d merges, %v; expected %d runs", automatic, r.Plan.Total(), len(r.Merges), err, want)

@@ -41,6 +41,7 @@ type looked struct {
 	jobs    []job.Job
 	runs    analysis.Runs
 	verdict analysis.Verdict
+	err     error // it could not be read
 }
 
 // newLooker does not ask anybody anything yet; see begin.
@@ -104,7 +105,7 @@ func (l *looker) look(ctx context.Context, p job.Push, log *slog.Logger) (looked
 	}
 	runs, err := analysis.OfRuns(ctx, analysis.OfLabel(jobs, label), l.judge)
 	log.Info("looked at push", "push", p.ID, "revision", p.Short(), "verdict", runs.Verdict().String(), "runs", runs.String())
-	return looked{label, jobs, runs, runs.Verdict()}, err
+	return looked{label: label, jobs: jobs, runs: runs, verdict: runs.Verdict()}, err
 }
 
 // sighting is what a look told.

@@ -11,6 +11,7 @@ import (
 	"github.com/mozci/mozci/internal/pause"
 	"github.com/mozci/mozci/job"
 	"github.com/mozci/mozci/trigger"
+	"github.com/mozci/mozci/trigger/ledger"
 )
 
 // afford refuses a search that is expected to need more than it may have.
@@ -32,7 +33,7 @@ func (s *searcher) propose(ctx context.Context) error {
 }
 
 // steps are those that ask for the runs of the decision. A push on which the
-// label turns out not to run is blocked.
+// label turns out not to run is blocked; a budget that is spent ends the search.
 func (s *searcher) steps(ctx context.Context) (trigger.Plan, error) {
 	want := map[int]int{}
 	for _, x := range s.decision.Next {
@@ -56,57 +57,106 @@ func (s *searcher) steps(ctx context.Context) (trigger.Plan, error) {
 		plan.Steps = append(plan.Steps, made.Steps...)
 		plan.LeftOut = append(plan.LeftOut, made.LeftOut...)
 		for _, l := range made.LeftOut {
-			s.blocked[p.Key()] = strings.TrimPrefix(l.Why, s.decision.Why+"; ")
+			why := strings.TrimPrefix(l.Why, s.decision.Why+"; ")
+			if l.Budget {
+				s.broke = why
+				continue
+			}
+			s.blocked[p.Key()] = why
 		}
 	}
 	return plan, nil
 }
 
-// round asks for the runs of the decision, and waits until something ended.
+// mostIdle is how many rounds in a row may come to nothing before a search ends:
+// no run asked for, none under way, nothing learnt.
+const mostIdle = 3
+
+// round asks for the runs of the decision, and waits until something ended. A
+// round in which nothing can happen waits for a poll and, after a few of them, ends
+// the search with the reason.
 func (s *searcher) round(ctx context.Context) error {
 	before := len(s.blocked)
 	plan, err := s.steps(ctx)
 	if err != nil {
 		return err
 	}
+	var last error
+	asked := false
 	if plan.Total() > 0 {
-		s.rounds++
-		for _, st := range plan.Steps {
-			if id := st.Push.Key(); s.bought[id] == 0 {
-				s.others[id] = s.seen[id].runs.Running
-			}
-		}
-		done, err := trigger.Run(ctx, s.ci, plan, &trigger.RunOptions{Ledger: s.o.Ledger, Who: s.o.Who, Poll: s.o.Poll, Logger: s.o.Logger})
+		done, err := trigger.Run(ctx, s.ci, plan, &trigger.RunOptions{
+			Ledger: s.o.Ledger, Who: s.o.Who, Purpose: s.purpose(), Poll: s.o.Poll, Logger: s.o.Logger,
+		})
 		if err != nil {
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
-			if err := s.refusals(done); err != nil {
+			if last, err = s.refusals(done); err != nil {
 				return err
 			}
 		}
-	} else if len(s.blocked) > before {
+		for _, st := range done.Steps {
+			asked = asked || st.Receipt != nil && st.Receipt.State != job.ReceiptAlreadyAsked
+		}
+	}
+	if err := s.bookkeeping(ctx); err != nil {
+		return err
+	}
+	switch {
+	case asked, len(s.underWay()) > 0:
+		s.idle = 0
+		if asked {
+			s.rounds++
+		}
+		return s.await(ctx)
+	case len(s.blocked) > before, s.broke != "":
 		return nil // decide again, without what cannot run
 	}
-	return s.await(ctx)
+	return s.nothing(ctx, plan, last)
 }
 
-// refusals blocks the pushes on which the CI refused the label. An error that
-// says nothing about the push ends the search.
-func (s *searcher) refusals(done trigger.Plan) error {
+// nothing is a round in which nothing could happen.
+func (s *searcher) nothing(ctx context.Context, plan trigger.Plan, last error) error {
+	s.idle++
+	if s.idle >= mostIdle {
+		if last == nil {
+			last = fmt.Errorf("%d runs were asked for before, and none of them is to be seen", plan.Total())
+		}
+		return fmt.Errorf("%w: nothing could be asked for in %d rounds: %w", job.ErrUnavailable, s.idle, last)
+	}
+	if err := pause.For(ctx, s.o.Poll); err != nil {
+		return err
+	}
+	return s.read(ctx, s.pushes[s.from:s.to+1])
+}
+
+// refusals blocks the pushes on which the CI refused the label, and returns what
+// it did not answer. An error that says nothing about the push ends the search.
+func (s *searcher) refusals(done trigger.Plan) (unanswered, err error) {
 	var errs []error
 	for _, st := range done.Steps {
 		switch {
 		case st.Err == nil, st.With != "", errors.Is(st.Err, trigger.ErrNotTried): // said of another step
-		case errors.Is(st.Err, job.ErrNoBuild), errors.Is(st.Err, job.ErrNotScheduled), errors.Is(st.Err, job.ErrNotFound), errors.Is(st.Err, job.ErrInvalid), errors.Is(st.Err, job.ErrRefused):
+		case saysNo(st.Err):
 			s.blocked[st.Push.Key()] = st.Err.Error()
 		case errors.Is(st.Err, job.ErrUnavailable): // looked at again
 			s.warn("%v", st.Err)
+			unanswered = st.Err
 		default:
 			errs = append(errs, st.Err)
 		}
 	}
-	return errors.Join(errs...)
+	return unanswered, errors.Join(errs...)
+}
+
+// saysNo reports whether an error is a CI's no to a label on a push.
+func saysNo(err error) bool {
+	for _, no := range []error{job.ErrNoBuild, job.ErrNotScheduled, job.ErrNotFound, job.ErrInvalid, job.ErrRefused} {
+		if errors.Is(err, no) {
+			return true
+		}
+	}
+	return false
 }
 
 // firstPoll is after how long results are looked for at first, where the CI has
@@ -210,18 +260,21 @@ func (s *searcher) listen(ctx context.Context, wait time.Duration) (more bool, e
 }
 
 // cancel stops the runs that the search asked for and that nobody needs any
-// more, where the CI can, and what is to make them.
+// more, where the CI can, and what is to make them. Those of others are theirs.
 func (s *searcher) cancel(ctx context.Context) {
 	for _, t := range s.tested() {
 		if s.bought[t.Push.Key()] == 0 || t.Running == 0 {
 			continue
 		}
-		entries, err := s.o.Ledger.Entries(ctx, trigger.ForPush(t.Push, t.Label))
+		q := ledger.ForPush(t.Push, t.Label)
+		q.Who, q.Purpose = s.o.Who, s.purpose()
+		entries, err := s.o.Ledger.Entries(ctx, q)
 		if err != nil {
-			continue
+			s.warn("what is not needed any more could not be stopped: %v", err)
+			return
 		}
 		for _, e := range entries {
-			if e.Who == s.o.Who && !e.Receipt.Others() {
+			if s.own(e) && !e.Receipt.Others() {
 				s.withdraw(ctx, t, e)
 			}
 		}
@@ -230,7 +283,7 @@ func (s *searcher) cancel(ctx context.Context) {
 
 // withdraw stops what waits of one request. Where nothing was made of it yet, the
 // ledger says so: a later search may ask again for what this one has stopped.
-func (s *searcher) withdraw(ctx context.Context, t Tested, e trigger.Entry) {
+func (s *searcher) withdraw(ctx context.Context, t Tested, e ledger.Entry) {
 	r := e.Receipt
 	ids := r.IDs
 	if r.By != "" {
@@ -239,8 +292,8 @@ func (s *searcher) withdraw(ctx context.Context, t Tested, e trigger.Entry) {
 			s.stopped = append(s.stopped, r.By)
 			made, err = job.OutcomeOf(ctx, s.ci, t.Push, t.Label, r)
 			if err == nil && len(made.IDs) == 0 {
-				r.Note = "the search stopped it, since nobody needs it any more"
-				if err := s.o.Ledger.Settle(context.WithoutCancel(ctx), e.Key, trigger.Fruitless, r); err != nil {
+				e.State, e.Receipt.Note = ledger.Failed, "the search stopped it, since nobody needs it any more"
+				if err := s.o.Ledger.Settle(context.WithoutCancel(ctx), e); err != nil {
 					s.warn("the ledger could not be told what was stopped: %v", err)
 				}
 			}

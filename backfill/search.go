@@ -12,6 +12,7 @@ import (
 	"github.com/mozci/mozci/analysis/culprit"
 	"github.com/mozci/mozci/job"
 	"github.com/mozci/mozci/trigger"
+	"github.com/mozci/mozci/trigger/ledger"
 )
 
 // ErrOverBudget says that a search is expected to need more runs than it may
@@ -51,8 +52,10 @@ type SearchOptions struct {
 	Manifests []string
 	// Ledger remembers what was asked for: with the same one, a search that was
 	// stopped goes on with what ran. Default: one that forgets.
-	Ledger trigger.Ledger
-	// Budgets are trigger.Options'; Who is trigger.RunOptions'.
+	Ledger ledger.Ledger
+	// Budgets are trigger.Options'; Who is trigger.RunOptions'. The runs of another
+	// owner on the same ledger are evidence, and not this search's to count or to
+	// cancel.
 	Budgets trigger.Budgets
 	Who     string
 	// DryRun stops before anything is asked for; the result's plan has what
@@ -90,11 +93,12 @@ type Progress struct {
 // It can be stopped at any point, by ctx: what was asked for stays asked for,
 // and another call with the same ledger goes on with it.
 //
-// Errors are those of Find, and ErrOverBudget. The result has what is known.
+// Errors are those of Find, among them ErrNotBad for a revision on which it did not
+// fail, and ErrOverBudget. The result has what is known.
 func Search(ctx context.Context, repo job.Repository, ci job.Scheduler, label, rev string, opts *SearchOptions) (SearchResult, error) {
 	s := &searcher{
 		repo: repo, rev: rev,
-		seen: map[job.PushKey]looked{}, blocked: map[job.PushKey]string{}, others: map[job.PushKey]int{},
+		seen: map[job.PushKey]looked{}, blocked: map[job.PushKey]string{},
 	}
 	if opts != nil {
 		s.o = *opts
@@ -115,10 +119,12 @@ type searcher struct {
 	pushes   []job.Push // ascending: history, range, newer
 	from, to int        // the range
 	seen     map[job.PushKey]looked
-	asked    map[job.PushKey]int    // runs that the search asked for and nobody sees yet
-	others   map[job.PushKey]int    // runs that were under way on a push before the search asked for any there
+	asked    map[job.PushKey]int    // runs that somebody asked for and nobody sees yet
 	bought   map[job.PushKey]int    // runs that the search asked for
-	blocked  map[job.PushKey]string // why a push cannot be tested
+	coming   map[job.PushKey]int    // of those, runs that have not ended
+	blocked  map[job.PushKey]string // why a push cannot be run any more
+	broke    string                 // which budget is spent
+	idle     int                    // rounds in a row in which nothing could happen
 
 	engine   *culprit.Search
 	decision culprit.Decision
@@ -156,7 +162,7 @@ func (s *searcher) defaults(ci job.Scheduler, label string) (err error) {
 		o.Patience = 12 * time.Hour
 	}
 	if o.Ledger == nil {
-		o.Ledger = trigger.NewMemory()
+		o.Ledger = ledger.NewMemory()
 	}
 	if _, err := culprit.New(1, s.engineOptions(nil)); err != nil {
 		return job.Wrap("backfill.search", label, err)
@@ -169,7 +175,7 @@ func (s *searcher) run(ctx context.Context) error {
 	if err := job.Line(ctx, s.repo); err != nil {
 		return err
 	}
-	if err := trigger.Ready(ctx, s.o.Ledger); err != nil {
+	if err := ledger.Ready(ctx, s.o.Ledger); err != nil {
 		return err
 	}
 	if err := s.open(ctx); err != nil {

@@ -14,7 +14,7 @@ import (
 	"github.com/mozci/mozci/backfill"
 	"github.com/mozci/mozci/job"
 	"github.com/mozci/mozci/job/jobtest"
-	"github.com/mozci/mozci/trigger"
+	"github.com/mozci/mozci/trigger/ledger"
 )
 
 // open opens a world of one repository.
@@ -226,12 +226,12 @@ func TestSearchResumes(t *testing.T) {
 		t.Fatal(err)
 	}
 	ci, repo = open(t, string(text))
-	ledger := trigger.NewMemory()
+	memory := ledger.NewMemory()
 	var r backfill.SearchResult
 	calls := 0
 	for ; calls < 200; calls++ {
 		ctx, stop := context.WithCancel(t.Context())
-		r, err = backfill.Search(ctx, repo, &stopping{ci, stop}, "linux64/opt/mochitest-2", "tip", &backfill.SearchOptions{Ledger: ledger})
+		r, err = backfill.Search(ctx, repo, &stopping{ci, stop}, "linux64/opt/mochitest-2", "tip", &backfill.SearchOptions{Ledger: memory})
 		stop()
 		if err == nil {
 			break

@@ -54,6 +54,22 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
+// PartialError says that a CI took some of the runs of a request and then refused
+// the rest, or did not answer any more: what Trigger returns as its error where a
+// CI is asked for each run. Taken is at least 1; Receipt is for what was taken.
+type PartialError struct {
+	Taken, Count int
+	Receipt      Receipt
+	Err          error // why no more were taken
+}
+
+func (e *PartialError) Error() string {
+	return fmt.Sprintf("%d of %d runs were triggered: %v", e.Taken, e.Count, e.Err)
+}
+
+// Unwrap returns the cause.
+func (e *PartialError) Unwrap() error { return e.Err }
+
 // Wrap returns err as an *Error with this op and key. It is nil for nil, and
 // an err that already is an *Error is returned as it is: one wrap is enough to
 // say where and what.

@@ -134,7 +134,8 @@ type Scheduler interface {
 	// accepted before is not repeated where the CI carries keys: the receipt
 	// then says AlreadyAsked. An error that wraps ErrUnavailable, or a
 	// context's error, means that the outcome is not known: look before
-	// asking again. Every other error means that nothing was asked for.
+	// asking again; a *[PartialError] tells for how many it is known. Every other
+	// error means that nothing was asked for.
 	// A read-only source answers [errors.ErrUnsupported].
 	Trigger(ctx context.Context, req Request) (Receipt, error)
 }

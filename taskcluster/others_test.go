@@ -11,6 +11,7 @@ import (
 	"github.com/mozci/mozci/internal/testing/tctest"
 	"github.com/mozci/mozci/job"
 	"github.com/mozci/mozci/trigger"
+	"github.com/mozci/mozci/trigger/ledger"
 )
 
 // A build failed, somebody ran it again and it passed: the test that waits for the
@@ -23,7 +24,7 @@ func TestBuildThatPassedTheSecondTime(t *testing.T) {
 	s.Put(again, 0, "public/build/target.zip", []byte("a build"))
 	k := (&sent{}).watch(s)
 	p := serve(t, s).Project("autoland", nil)
-	l := trigger.NewMemory()
+	l := ledger.NewMemory()
 	plan := ok(trigger.Make(t.Context(), p, []job.Push{push(20)}, []string{test}, 1, &trigger.Options{Ledger: l}))
 	if plan.Total() != 1 {
 		t.Fatalf("planned %+v", plan)
@@ -73,7 +74,7 @@ func TestActionThatMadeFewer(t *testing.T) {
 	s.Resolve(s.Tasks(decision, build)[0], "completed", "completed")
 	s.Put(s.Tasks(decision, build)[0], 0, "public/build/target.zip", []byte("a build"))
 	p := serve(t, s).Project("autoland", nil)
-	l := trigger.NewMemory()
+	l := ledger.NewMemory()
 	plan := func() trigger.Plan {
 		return ok(trigger.Make(t.Context(), serve(t, s).Project("autoland", nil), []job.Push{push(20)}, []string{test}, 4, &trigger.Options{Ledger: l}))
 	}
@@ -96,7 +97,7 @@ func TestCancelLeavesOthers(t *testing.T) {
 	s, decision := world()
 	s.Resolve(s.Tasks(decision, build)[0], "completed", "completed")
 	s.Put(s.Tasks(decision, build)[0], 0, "public/build/target.zip", []byte("a build"))
-	l := trigger.NewMemory()
+	l := ledger.NewMemory()
 	p := serve(t, s).Project("autoland", nil)
 	plan := ok(trigger.Make(t.Context(), p, []job.Push{push(20)}, []string{test}, 3, &trigger.Options{Ledger: l}))
 	theirs := ok(serve(t, s).Project("autoland", nil).Trigger(t.Context(), job.Request{Label: test, Push: push(20), Count: 2, Times: 3}))

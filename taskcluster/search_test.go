@@ -11,7 +11,7 @@ import (
 	"github.com/mozci/mozci/backfill"
 	"github.com/mozci/mozci/internal/testing/tctest"
 	"github.com/mozci/mozci/job"
-	"github.com/mozci/mozci/trigger"
+	"github.com/mozci/mozci/trigger/ledger"
 )
 
 // broken is a deployment with pushes 10 to 20: the test passed on the first and
@@ -104,7 +104,7 @@ func TestSearchPastFailures(t *testing.T) {
 			defer stop()
 			began := time.Now()
 			got, err := backfill.Search(t.Context(), repo, inMemory(s).Project("autoland", nil), test, push(20).Revision, &backfill.SearchOptions{
-				Ledger: trigger.NewMemory(), Batch: c.batch, Permanent: true, History: -1, Newer: -1, MaxRevisions: 10, Extend: -1, MaxRuns: 60,
+				Ledger: ledger.NewMemory(), Batch: c.batch, Permanent: true, History: -1, Newer: -1, MaxRevisions: 10, Extend: -1, MaxRuns: 60,
 			})
 			if err != nil || got.Culprit == nil {
 				t.Fatalf("%s: %v after %s: %+v", name, err, time.Since(began), got)
@@ -166,7 +166,7 @@ func TestSearchHeedsWhoCancels(t *testing.T) {
 		stop := work(t, s, 12, func(int64, int) bool { return false })
 		defer stop()
 		got, err := backfill.Search(t.Context(), repo, inMemory(s).Project("autoland", nil), test, push(20).Revision, &backfill.SearchOptions{
-			Ledger: trigger.NewMemory(), Permanent: true, History: -1, Newer: -1, MaxRevisions: 10, Extend: -1, MaxRuns: 60, Batch: 9,
+			Ledger: ledger.NewMemory(), Permanent: true, History: -1, Newer: -1, MaxRevisions: 10, Extend: -1, MaxRuns: 60, Batch: 9,
 		})
 		if err != nil || got.Culprit == nil || got.Culprit.ID != 12 {
 			t.Fatalf("%v: %+v", err, got)

@@ -18,6 +18,7 @@ import (
 	"github.com/mozci/mozci/job"
 	"github.com/mozci/mozci/taskcluster"
 	"github.com/mozci/mozci/trigger"
+	"github.com/mozci/mozci/trigger/ledger"
 )
 
 // sent keeps what hooks are sent.
@@ -381,19 +382,19 @@ func TestPlanAndRun(t *testing.T) {
 	s, decision := world()
 	k := (&sent{}).watch(s)
 	p := serve(t, s).Project("autoland", nil)
-	ledger := trigger.NewMemory()
+	memory := ledger.NewMemory()
 	plan := func() trigger.Plan {
-		return ok(trigger.Make(t.Context(), p, []job.Push{push(20)}, []string{test, spare}, 3, &trigger.Options{Ledger: ledger}))
+		return ok(trigger.Make(t.Context(), p, []job.Push{push(20)}, []string{test, spare}, 3, &trigger.Options{Ledger: memory}))
 	}
 	first := plan()
 	if len(first.Steps) != 2 || first.Steps[0].Action != trigger.ActionTrigger || first.Steps[1].Action != trigger.ActionTrigger {
 		t.Fatalf("the build is under way, and the actions wait for it: %+v", first.Steps)
 	}
 	s.Lose = true
-	if _, err := trigger.Run(t.Context(), p, first, &trigger.RunOptions{Ledger: ledger}); err != nil {
+	if _, err := trigger.Run(t.Context(), p, first, &trigger.RunOptions{Ledger: memory}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := trigger.Run(t.Context(), p, first, &trigger.RunOptions{Ledger: ledger}); err != nil || len(k.payloads) != 2 {
+	if _, err := trigger.Run(t.Context(), p, first, &trigger.RunOptions{Ledger: memory}); err != nil || len(k.payloads) != 2 {
 		t.Errorf("the second time: %v, fired %d times", err, len(k.payloads))
 	}
 	for _, when := range []string{"in flight", "made"} {

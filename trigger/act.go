@@ -7,16 +7,16 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/mozci/mozci/job"
+	"github.com/mozci/mozci/trigger/ledger"
 )
 
 // Act asks for one action of a CI by its name, such as an in-tree action of
 // Taskcluster: what Plan has no step for. The request's key is made here, of
-// the action, its input, its label and its push, and the same within DoneExpires
+// the action, its input, its label and its push, and the same within ledger.AcceptedExpires
 // is asked for once: the receipt then says AlreadyAsked. One whose answer was
-// lost is job.ErrUnavailable, and not repeated before UnsureExpires have passed.
+// lost is job.ErrUnavailable, and not repeated before ledger.UnsureExpires have passed.
 //
 // Of the options, Ledger and Who are used.
 func Act(ctx context.Context, ci job.Scheduler, req job.Request, opts *RunOptions) (job.Request, job.Receipt, error) {
@@ -26,7 +26,7 @@ func Act(ctx context.Context, ci job.Scheduler, req job.Request, opts *RunOption
 		o = *opts
 	}
 	if o.Ledger == nil {
-		o.Ledger = NewMemory()
+		o.Ledger = ledger.NewMemory()
 	}
 	if req.Action == "" || req.Push.Repo == "" {
 		return req, job.Receipt{}, job.Wrap(op, req.Label, fmt.Errorf("%w: an action and a push with its repository are needed", job.ErrInvalid))
@@ -37,30 +37,40 @@ func Act(ctx context.Context, ci job.Scheduler, req job.Request, opts *RunOption
 	}
 	sum := sha256.Sum256(input)
 	req.Key = fmt.Sprintf("%s/%d/%s/%s/action=%s/count=%d/input=%s", req.Push.Repo, req.Push.ID, req.Push.Short(), req.Label, req.Action, req.Count, hex.EncodeToString(sum[:6]))
-	mine := Entry{Key: req.Key, Push: req.Push, Label: "action " + req.Action, Count: req.Count, Who: o.Who, Asked: time.Now()}
+	mine := ledger.Entry{Key: req.Key, Push: req.Push, Label: "action " + req.Action, Count: req.Count, Who: o.Who, Purpose: o.Purpose}
 	e, fresh, err := o.Ledger.Intend(ctx, mine, nil)
-	again := func() bool { // whoever asks for an action by its name means it
-		why, _ := failedBy(ctx, ci, e)
-		return why != "" || e.expired(time.Now())
-	}
-	if err == nil && !fresh && again() {
-		e, fresh, err = o.Ledger.Intend(ctx, mine, &e)
+	if err == nil && !fresh {
+		e, fresh, err = actAgain(ctx, ci, o.Ledger, mine, e)
 	}
 	switch {
 	case err != nil:
 		return req, job.Receipt{}, err
-	case !fresh && e.State == Done:
+	case !fresh && e.State.Made():
 		return req, job.Receipt{IDs: e.Receipt.IDs, State: job.ReceiptAlreadyAsked, By: e.Receipt.By, Link: e.Receipt.Link}, nil
 	case !fresh:
-		return req, job.Receipt{}, job.Wrap(op, req.Key, e.unclear())
+		return req, job.Receipt{}, job.Wrap(op, req.Key, unclear(e))
 	}
-	receipt, err := ci.Trigger(ctx, req)
-	state := Done
+	e.Receipt, err = ci.Trigger(ctx, req)
 	switch {
-	case err != nil && refused(err):
-		state = Refused
-	case err != nil:
-		state = Unsure
+	case err == nil:
+		e.State = ledger.Accepted
+	case refused(err):
+		e.State = ledger.Refused
+	default:
+		e.State = ledger.Unsure
 	}
-	return req, receipt, errors.Join(err, o.Ledger.Settle(context.WithoutCancel(ctx), req.Key, state, receipt))
+	return req, e.Receipt, errors.Join(err, o.Ledger.Settle(context.WithoutCancel(ctx), e))
+}
+
+// actAgain takes the place of an action that was asked for before, if nothing came
+// of it or it is long ago: whoever asks for an action by its name means it.
+func actAgain(ctx context.Context, ci job.Scheduler, l ledger.Ledger, mine, e ledger.Entry) (ledger.Entry, bool, error) {
+	es, err := ledger.Recheck(ctx, l, ci, []ledger.Entry{e})
+	if err != nil {
+		return e, false, err
+	}
+	if e = es[0]; e.State.Again() || e.State == ledger.Withdrawn || e.Expired() {
+		return l.Intend(ctx, mine, &e)
+	}
+	return e, false, nil
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/mozci/mozci/job"
 	"github.com/mozci/mozci/trigger"
+	"github.com/mozci/mozci/trigger/ledger"
 )
 
 // acting is a CI that counts its requests and answers as it is told to.
@@ -26,11 +27,11 @@ func (a *acting) Trigger(_ context.Context, r job.Request) (job.Receipt, error) 
 func TestAct(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ci := &acting{}
-		ledger := &trigger.RunOptions{Ledger: trigger.NewMemory(), Who: "me"}
+		memory := &trigger.RunOptions{Ledger: ledger.NewMemory(), Who: "me"}
 		req := job.Request{Action: "confirm-failures", Label: "m-1", Push: job.Push{Repo: "autoland", ID: 1, Revision: "a"}, Count: 1, Input: map[string]any{"b": 1, "a": 2}}
 		act := func(r job.Request, want job.ReceiptState, times int) {
 			t.Helper()
-			_, got, err := trigger.Act(t.Context(), ci, r, ledger)
+			_, got, err := trigger.Act(t.Context(), ci, r, memory)
 			if err != nil || got.State != want || len(ci.asked) != times {
 				t.Errorf("%+v, %v after %d requests; expected %s after %d", got, err, len(ci.asked), want, times)
 			}
@@ -40,25 +41,25 @@ func TestAct(t *testing.T) {
 		other := req
 		other.Input = map[string]any{"a": 3}
 		act(other, job.ReceiptAccepted, 2)
-		time.Sleep(trigger.DoneExpires + time.Second)
+		time.Sleep(ledger.AcceptedExpires + time.Second)
 		act(req, job.ReceiptAccepted, 3)
 		// A lost answer is not repeated, and a refusal may be.
 		lost := req
 		lost.Label = "m-2"
 		ci.err = job.ErrUnavailable
 		for range 2 {
-			if _, _, err := trigger.Act(t.Context(), ci, lost, ledger); !errors.Is(err, job.ErrUnavailable) || len(ci.asked) != 4 {
+			if _, _, err := trigger.Act(t.Context(), ci, lost, memory); !errors.Is(err, job.ErrUnavailable) || len(ci.asked) != 4 {
 				t.Errorf("%v after %d requests", err, len(ci.asked))
 			}
 		}
 		ci.err = nil
-		time.Sleep(trigger.UnsureExpires + time.Second)
+		time.Sleep(ledger.UnsureExpires + time.Second)
 		act(lost, job.ReceiptAccepted, 5)
 		no := req
 		no.Label = "m-3"
 		ci.err = job.ErrDenied
 		for i := range 2 {
-			if _, _, err := trigger.Act(t.Context(), ci, no, ledger); !errors.Is(err, job.ErrDenied) || len(ci.asked) != 6+i {
+			if _, _, err := trigger.Act(t.Context(), ci, no, memory); !errors.Is(err, job.ErrDenied) || len(ci.asked) != 6+i {
 				t.Errorf("%v after %d requests", err, len(ci.asked))
 			}
 		}

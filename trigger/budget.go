@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/mozci/mozci/job"
+	"github.com/mozci/mozci/trigger/ledger"
 )
 
 // Budgets bound what a plan may ask for. Nil is the documented default, 0 is
@@ -93,12 +94,12 @@ func (m *maker) purse(ctx context.Context, groups []group) (*purse, error) {
 // spent takes off what was asked for today, and looks at the queue.
 func (m *maker) spent(ctx context.Context, p *purse, g group) error {
 	if m.opts.Ledger != nil && p.perDay != unlimited {
-		entries, err := m.opts.Ledger.Entries(ctx, Query{Label: g.label, Repo: g.push.Repo, Since: time.Now().Add(-24 * time.Hour)})
+		entries, err := m.opts.Ledger.Entries(ctx, ledger.Query{Labels: []string{g.label}, Repo: g.push.Repo, Within: 24 * time.Hour})
 		if err != nil {
 			return err
 		}
 		for _, e := range entries {
-			if e.State != Refused {
+			if e.State != ledger.Refused {
 				p.label[g.label] -= e.Count
 			}
 		}
@@ -164,7 +165,7 @@ func (p *purse) pay(g *group) {
 		allowed, why = 0, bar
 	}
 	if rest := last.Count - allowed; rest > 0 {
-		g.left = append(g.left, LeftOut{Label: g.label, Push: g.push, Count: rest, Why: why})
+		g.left = append(g.left, LeftOut{Label: g.label, Push: g.push, Count: rest, Why: why, Budget: true})
 	}
 	if allowed == 0 {
 		g.steps = nil

@@ -3,6 +3,7 @@ package trigger_test
 import (
 	"context"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -10,6 +11,7 @@ import (
 	"github.com/mozci/mozci/job"
 	"github.com/mozci/mozci/job/jobtest"
 	"github.com/mozci/mozci/trigger"
+	"github.com/mozci/mozci/trigger/ledger"
 )
 
 func n(v int) *int { return &v }
@@ -90,29 +92,35 @@ total 10
 func TestBudgetOfADay(t *testing.T) {
 	w := jobtest.MustParse("push test\n1 a1c0 -\n2 b2d1 -\n3 c3e2 -\n")
 	pushes := w.Pushes("autoland")
-	l := trigger.NewMemory()
-	for key, e := range map[string]trigger.Entry{
-		"today":     {Count: 3, Asked: time.Now().Add(-2 * time.Hour)},
-		"yesterday": {Count: 50, Asked: time.Now().Add(-25 * time.Hour)},
-		"refused":   {Count: 50, Asked: time.Now().Add(-time.Hour)},
-	} {
-		e.Key, e.Label, e.Push = key, "test", pushes[2]
-		if _, _, err := l.Intend(t.Context(), e, nil); err != nil {
-			t.Fatal(err)
+	synctest.Test(t, func(t *testing.T) {
+		l := ledger.NewMemory()
+		for _, e := range []struct {
+			key   string
+			count int
+			state ledger.State
+			later time.Duration // than the one before
+		}{
+			{"yesterday", 50, ledger.Accepted, 0},
+			{"today", 3, ledger.Accepted, 23 * time.Hour},
+			{"refused", 50, ledger.Refused, time.Hour},
+		} {
+			time.Sleep(e.later)
+			intended, _, err := l.Intend(t.Context(), ledger.Entry{Key: e.key, Count: e.count, Label: "test", Push: pushes[2]}, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			intended.State = e.state
+			if err := l.Settle(t.Context(), intended); err != nil {
+				t.Fatal(err)
+			}
 		}
-		state := trigger.Done
-		if key == "refused" {
-			state = trigger.Refused
+		time.Sleep(time.Hour)
+		plan, err := trigger.Make(t.Context(), jobtest.NewCI(w, nil), pushes, []string{"test"},
+			1, &trigger.Options{Ledger: l, Budgets: trigger.Budgets{LabelDay: n(5)}})
+		if err != nil || plan.Total() != 2 || len(plan.LeftOut) != 1 || !plan.LeftOut[0].Budget {
+			t.Errorf("%v\n%s", err, trace(plan))
 		}
-		if err := l.Settle(t.Context(), key, state, job.Receipt{}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	plan, err := trigger.Make(t.Context(), jobtest.NewCI(w, nil), pushes, []string{"test"},
-		1, &trigger.Options{Ledger: l, Budgets: trigger.Budgets{LabelDay: n(5)}})
-	if err != nil || plan.Total() != 2 || len(plan.LeftOut) != 1 {
-		t.Errorf("%v\n%s", err, trace(plan))
-	}
+	})
 }
 
 // A full queue stops everything that would wait in it.
@@ -131,7 +139,7 @@ func TestOffspring(t *testing.T) {
 	w := jobtest.MustParse("push test\n1 a1c0 coalesced\n2 b2d1 coalesced\n")
 	pushes := w.Pushes("autoland")
 	ci := jobtest.NewCI(w, nil)
-	l := trigger.NewMemory()
+	l := ledger.NewMemory()
 	first, err := trigger.Make(t.Context(), ci, pushes[:1], []string{"test"}, 1, &trigger.Options{Ledger: l})
 	if err != nil {
 		t.Fatal(err)

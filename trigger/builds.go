@@ -7,12 +7,13 @@ import (
 
 	"github.com/mozci/mozci/analysis"
 	"github.com/mozci/mozci/job"
+	"github.com/mozci/mozci/trigger/ledger"
 )
 
 // readBuild reads the facts of a build from the jobs of its push.
-func readBuild(ctx context.Context, ci job.Scheduler, l Ledger, p job.Push, label string, jobs []job.Job) (BuildFacts, error) {
+func readBuild(ctx context.Context, ci job.Scheduler, l ledger.Ledger, p job.Push, label string, jobs []job.Job) (BuildFacts, error) {
 	runs := analysis.OfLabel(jobs, label)
-	pending, err := asked(ctx, ci, l, p, label, len(runs))
+	pending, err := asked(ctx, ci, l, p, label, runs)
 	if err != nil {
 		return BuildFacts{}, err
 	}

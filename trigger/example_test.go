@@ -6,6 +6,7 @@ import (
 
 	"github.com/mozci/mozci/job/jobtest"
 	"github.com/mozci/mozci/trigger"
+	"github.com/mozci/mozci/trigger/ledger"
 )
 
 // Two runs of a label on each of three pushes: what is missing is planned, the
@@ -20,16 +21,16 @@ push      linux64/opt/xpcshell-1   linux64/opt/build
 `)
 	ctx := context.Background()
 	ci := jobtest.NewCI(world, nil)
-	ledger := trigger.NewMemory()
+	memory := ledger.NewMemory()
 	plan, err := trigger.Make(ctx, ci, world.Pushes("autoland"), []string{"linux64/opt/xpcshell-1"},
-		2, &trigger.Options{Ledger: ledger})
+		2, &trigger.Options{Ledger: memory})
 	if err != nil {
 		panic(err)
 	}
 	for _, s := range plan.Steps {
 		fmt.Println(s.Push.ID, s.Action, s.Count, s.Why)
 	}
-	if plan, err = trigger.Run(ctx, ci, plan, &trigger.RunOptions{Ledger: ledger}); err != nil {
+	if plan, err = trigger.Run(ctx, ci, plan, &trigger.RunOptions{Ledger: memory}); err != nil {
 		panic(err)
 	}
 	for _, s := range plan.Steps {

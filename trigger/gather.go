@@ -11,6 +11,7 @@ import (
 
 	"github.com/mozci/mozci/analysis"
 	"github.com/mozci/mozci/job"
+	"github.com/mozci/mozci/trigger/ledger"
 )
 
 const barredLabel = "the label cannot run on this push"
@@ -148,7 +149,7 @@ func (m *maker) fill(ctx context.Context, f *Facts, jobs []job.Job) (err error) 
 	if f.Runs, err = analysis.OfRuns(ctx, analysis.OfLabel(jobs, f.Label), m.opts.Judge); err != nil {
 		return err
 	}
-	coming, err := asked(ctx, m.ci, m.opts.Ledger, f.Push, f.Label, f.Runs.Seen)
+	coming, err := asked(ctx, m.ci, m.opts.Ledger, f.Push, f.Label, analysis.OfLabel(jobs, f.Label))
 	if err != nil {
 		return err
 	}
@@ -176,10 +177,10 @@ func (m *maker) offspring(ctx context.Context, p job.Push, label string, jobs []
 // Offspring reports whether the runs of the label on the push were asked for:
 // some of them as the ledger remembers, or all of them as the CI knows, where it
 // can tell. What a robot finds there may be its own doing. The ledger may be nil.
-func Offspring(ctx context.Context, ci job.Scheduler, l Ledger, p job.Push, runs []job.Job, label string) (bool, error) {
+func Offspring(ctx context.Context, ci job.Scheduler, l ledger.Ledger, p job.Push, runs []job.Job, label string) (bool, error) {
 	if l != nil {
-		entries, err := l.Entries(ctx, ForPush(p, label))
-		if err != nil || slices.ContainsFunc(entries, func(e Entry) bool { return e.State == Done }) {
+		entries, err := l.Entries(ctx, ledger.ForPush(p, label))
+		if err != nil || slices.ContainsFunc(entries, func(e ledger.Entry) bool { return e.State.Made() }) {
 			return err == nil, err
 		}
 	}
@@ -195,39 +196,6 @@ func Offspring(ctx context.Context, ci job.Scheduler, l Ledger, p job.Push, runs
 	return len(runs) > 0, nil
 }
 
-// asked is what was asked for of the label on the push and is not visible: as
-// the CI says where it can, and as the ledger remembers.
-func asked(ctx context.Context, ci job.Scheduler, l Ledger, p job.Push, label string, visible int) (onTheWay, error) {
-	inflight, err := job.Accepted(ctx, ci, p, label)
-	if err != nil && !errors.Is(err, errors.ErrUnsupported) {
-		return onTheWay{}, err
-	}
-	n := 0
-	for _, r := range inflight {
-		n += r.Count
-	}
-	out := onTheWay{runs: n}
-	if l == nil {
-		return out, nil
-	}
-	entries, err := l.Entries(ctx, ForPush(p, label))
-	if err != nil {
-		return out, err
-	}
-	now := time.Now()
-	entries, out.failed, out.withdrawn = StillComing(ctx, ci, entries, visible)
-	out.runs = max(n, Outstanding(entries, visible, now))
-	sure := slices.DeleteFunc(slices.Clone(entries), func(e Entry) bool { return e.State == Unsure || e.State == Intended })
-	if out.unsure = out.runs - max(n, Outstanding(sure, visible, now)); out.unsure > 0 {
-		for _, e := range entries {
-			if t := e.Asked.Add(UnsureExpires); (e.State == Unsure || e.State == Intended) && t.After(out.until) {
-				out.until = t
-			}
-		}
-	}
-	return out, nil
-}
-
 // onTheWay is what was asked for and is not visible.
 type onTheWay struct {
 	runs   int
@@ -238,26 +206,53 @@ type onTheWay struct {
 	withdrawn bool
 }
 
-// StillComing leaves out the requests of which no more runs come, as the CI knows
-// of them (job.OutcomeFinder), and says why, and whether a person stopped what was to
-// make them. It asks only about those that would count: the CI took them, and
-// their runs are not among the visible ones.
-func StillComing(ctx context.Context, ci job.Scheduler, entries []Entry, visible int) (left []Entry, why []string, withdrawn bool) {
-	now := time.Now()
-	for _, e := range entries {
-		if e.State == Fruitless {
-			if now.Sub(e.Asked) < DoneExpires {
-				why = append(why, e.Receipt.Note)
-			}
-			continue
-		}
-		if e.State == Done && !e.expired(now) && e.Seen+e.Count > visible {
-			if failed, stopped := failedBy(ctx, ci, e); failed != "" {
-				why, withdrawn = append(why, failed), withdrawn || stopped
-				continue
-			}
-		}
-		left = append(left, e)
+// asked is what was asked for of the label on the push and is not among its runs:
+// as the CI says where it can, and as the ledger remembers, which may be nil.
+func asked(ctx context.Context, ci job.Scheduler, l ledger.Ledger, p job.Push, label string, runs []job.Job) (onTheWay, error) {
+	accepted, err := job.Accepted(ctx, ci, p, label)
+	if err != nil && !errors.Is(err, errors.ErrUnsupported) {
+		return onTheWay{}, err
 	}
-	return left, why, withdrawn
+	out := onTheWay{}
+	for _, r := range accepted {
+		out.runs += r.Count
+	}
+	if l == nil {
+		return out, nil
+	}
+	entries, err := l.Entries(ctx, ledger.ForPush(p, label))
+	if err != nil {
+		return out, err
+	}
+	if entries, err = ledger.Follow(ctx, l, ci, entries, runs); err != nil {
+		return out, err
+	}
+	out.remember(entries, len(runs))
+	return out, nil
+}
+
+// remember adds what the ledger knows to what the CI says.
+func (o *onTheWay) remember(entries []ledger.Entry, visible int) {
+	says := o.runs
+	o.runs = max(says, ledger.Outstanding(entries, visible))
+	var sure []ledger.Entry
+	for _, e := range entries {
+		switch {
+		case e.State == ledger.Withdrawn:
+			o.failed, o.withdrawn = append(o.failed, e.Receipt.Note), true
+		case e.State == ledger.Vanished, e.State == ledger.Failed && e.Age < ledger.AcceptedExpires:
+			o.failed = append(o.failed, e.Receipt.Note)
+		}
+		if !e.State.Open() {
+			sure = append(sure, e)
+		}
+	}
+	if o.unsure = o.runs - max(says, ledger.Outstanding(sure, visible)); o.unsure == 0 {
+		return
+	}
+	for _, e := range entries {
+		if t := time.Now().Add(e.Left()); e.State.Open() && t.After(o.until) {
+			o.until = t
+		}
+	}
 }

@@ -10,13 +10,14 @@ import (
 
 	"github.com/mozci/mozci/analysis"
 	"github.com/mozci/mozci/job"
+	"github.com/mozci/mozci/trigger/ledger"
 )
 
 // Options change how Make plans; nil is zero options.
 type Options struct {
 	// Ledger knows what was asked for and may not be visible yet. Default:
 	// nothing was.
-	Ledger Ledger
+	Ledger ledger.Ledger
 	// Exceptions is how many runs infrastructure may end on a push before the
 	// label is left alone there; nil is DefaultExceptions, negative no limit.
 	Exceptions *int
@@ -74,7 +75,7 @@ func Make(ctx context.Context, ci job.Scheduler, pushes []job.Push, labels []str
 		return Plan{}, job.Wrap("trigger.plan", "pushes", fmt.Errorf("%w: no pushes in the range", job.ErrInvalid))
 	}
 	if m.opts.Ledger != nil {
-		if err := Ready(ctx, m.opts.Ledger); err != nil {
+		if err := ledger.Ready(ctx, m.opts.Ledger); err != nil {
 			return Plan{}, err
 		}
 	}

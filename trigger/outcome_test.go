@@ -11,6 +11,7 @@ import (
 	"github.com/mozci/mozci/job"
 	"github.com/mozci/mozci/job/jobtest"
 	"github.com/mozci/mozci/trigger"
+	"github.com/mozci/mozci/trigger/ledger"
 )
 
 // maker is a CI that makes runs by jobs of its own, as in-tree actions do: it
@@ -48,7 +49,7 @@ func (m *maker) Cancel(_ context.Context, id string) error {
 	return nil
 }
 
-func made(t *testing.T, m *maker, l trigger.Ledger, w *jobtest.World) trigger.Plan {
+func made(t *testing.T, m *maker, l ledger.Ledger, w *jobtest.World) trigger.Plan {
 	t.Helper()
 	plan, err := trigger.Make(t.Context(), m, w.Pushes("autoland"), []string{"test"}, 3, &trigger.Options{Ledger: l})
 	if err != nil {
@@ -74,7 +75,7 @@ func TestNothingCame(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := &maker{blindCI: blindCI{jobtest.NewCI(w, nil)}, outcomes: map[string]job.Outcome{}}
-			l := trigger.NewMemory()
+			l := ledger.NewMemory()
 			first := made(t, m, l, w)
 			run := func(p trigger.Plan) trigger.Plan {
 				done, err := trigger.Run(t.Context(), m, p, &trigger.RunOptions{Ledger: l})
@@ -141,7 +142,7 @@ func TestCancelWhatWasMade(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := &maker{blindCI: blindCI{jobtest.NewCI(w, nil)}, outcomes: map[string]job.Outcome{}, running: c.running}
-			l := trigger.NewMemory()
+			l := ledger.NewMemory()
 			plan := made(t, m, l, w)
 			if _, err := trigger.Run(t.Context(), m, plan, &trigger.RunOptions{Ledger: l}); err != nil {
 				t.Fatal(err)

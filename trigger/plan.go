@@ -75,6 +75,8 @@ type LeftOut struct {
 	Why   string
 	// Untestable says that the label cannot run on this push at all.
 	Untestable bool
+	// Budget says that it can, and that a budget is spent or a queue is full.
+	Budget bool
 }
 
 // Total is the number of runs that the plan asks for, builds included.
@@ -172,7 +174,7 @@ func (p *Plan) UnmarshalJSON(text []byte) error {
 		out.Steps = append(out.Steps, s)
 	}
 	for _, l := range in.LeftOut {
-		out.LeftOut = append(out.LeftOut, LeftOut{l.Label, l.Push.Push(), l.Count, l.Why, l.Untestable})
+		out.LeftOut = append(out.LeftOut, LeftOut{Label: l.Label, Push: l.Push.Push(), Count: l.Count, Why: l.Why, Untestable: l.Untestable})
 	}
 	*p = out
 	return nil

@@ -11,15 +11,17 @@ import (
 	"time"
 
 	"github.com/mozci/mozci/job"
+	"github.com/mozci/mozci/trigger/ledger"
 )
 
 // RunOptions change how Run acts; nil is zero options.
 type RunOptions struct {
 	// Ledger remembers what was asked for. Default: one in memory, which
 	// forgets when Run returns; give the same one to Make and Run, and keep it.
-	Ledger Ledger
-	// Who is written into the ledger beside each request. Optional.
-	Who string
+	Ledger ledger.Ledger
+	// Who, the owner, and Purpose, which plan or search it is for, are written into
+	// the ledger beside each request. Optional.
+	Who, Purpose string
 	// Lease is for how long nobody else asks for what a step is asking for; it is
 	// renewed while the CI is being asked, and must be longer than one of its
 	// calls can take. Default 75 seconds: calls end after one minute.
@@ -52,15 +54,15 @@ type RunOptions struct {
 // keys (it is a job.KeyCarrier): it is settled at once when its runs are there, and
 // asked for again under its key once no other process is asking any more.
 // Elsewhere its runs, visible or in flight, are looked up; where they do not tell, it
-// fails with job.ErrUnavailable until the entry is UnsureExpires old, and is not
+// fails with job.ErrUnavailable until the entry is ledger.UnsureExpires old, and is not
 // repeated blindly.
 func Run(ctx context.Context, ci job.Scheduler, plan Plan, opts *RunOptions) (Plan, error) {
-	r := &runner{ci: ci, log: slog.New(slog.DiscardHandler), holder: rand.Text()}
+	r := &runner{ci: ci, log: slog.New(slog.DiscardHandler), holder: rand.Text(), unanswered: map[*Step]error{}}
 	if opts != nil {
 		r.opts = *opts
 	}
 	if r.opts.Ledger == nil {
-		r.opts.Ledger = NewMemory()
+		r.opts.Ledger = ledger.NewMemory()
 	}
 	if r.opts.Lease <= 0 {
 		r.opts.Lease = 75 * time.Second
@@ -84,7 +86,11 @@ func Run(ctx context.Context, ci job.Scheduler, plan Plan, opts *RunOptions) (Pl
 				"%w: %s comes with %s, which the plan does not ask for on %s: was the plan edited?", job.ErrInvalid, s.Label, s.With, s.Push))
 		}
 	}
-	err := r.run(ctx, out.Steps)
+	r.opts.Ledger = guarded{r.opts.Ledger}
+	err := ledger.Ready(ctx, r.opts.Ledger) // before anything is asked for
+	if err == nil {
+		err = r.run(ctx, out.Steps)
+	}
 	r.made(out.Steps)
 	return out, errors.Join(err, stepErrors(out.Steps, err))
 }
@@ -110,6 +116,9 @@ type runner struct {
 	// holder names this run among those that share the ledger.
 	holder string
 	denied error // what the CI denied a step, and so all that follow
+	// unanswered is the last question about a step that waits which the CI did not
+	// answer.
+	unanswered map[*Step]error
 }
 
 // made gives the builds that came with another step's request its receipt.
@@ -132,11 +141,43 @@ func (s Step) comesWith(o Step) bool {
 	return o.Label == s.With && o.Action != ActionNothing && o.Push.Repo == s.Push.Repo && o.Push.ID == s.Push.ID && o.Push.Revision == s.Push.Revision
 }
 
-// ledgerError is an error of the ledger: it ends the run.
+// ledgerError is an error of the ledger: it ends the run, while one of the CI
+// concerns a step.
 type ledgerError struct{ err error }
 
 func (e *ledgerError) Error() string { return e.err.Error() }
 func (e *ledgerError) Unwrap() error { return e.err }
+
+// ofLedger reports whether an error is the ledger's.
+func ofLedger(err error) bool {
+	var broken *ledgerError
+	return errors.As(err, &broken)
+}
+
+// guarded is a ledger whose errors are told from those of a CI. That an attempt is
+// another's by now, or was pruned, is an answer.
+type guarded struct{ ledger.Ledger }
+
+func guard(err error) error {
+	if err == nil || errors.Is(err, ledger.ErrSuperseded) || errors.Is(err, job.ErrNotFound) {
+		return err
+	}
+	return &ledgerError{err}
+}
+
+func (g guarded) Intend(ctx context.Context, e ledger.Entry, instead *ledger.Entry) (ledger.Entry, bool, error) {
+	got, fresh, err := g.Ledger.Intend(ctx, e, instead)
+	return got, fresh, guard(err)
+}
+
+func (g guarded) Settle(ctx context.Context, e ledger.Entry) error {
+	return guard(g.Ledger.Settle(ctx, e))
+}
+
+func (g guarded) Entries(ctx context.Context, q ledger.Query) ([]ledger.Entry, error) {
+	es, err := g.Ledger.Entries(ctx, q)
+	return es, guard(err)
+}
 
 func (r *runner) run(ctx context.Context, steps []Step) error {
 	var waiting []*Step
@@ -169,12 +210,9 @@ func (r *runner) run(ctx context.Context, steps []Step) error {
 // done reports whether a step that waits was asked for by an earlier run of the
 // plan: then there is nothing to wait for.
 func (r *runner) done(ctx context.Context, s *Step) (bool, error) {
-	known, err := r.opts.Ledger.Entries(ctx, Query{Key: s.Key})
-	if err != nil {
-		return false, &ledgerError{err}
-	}
-	if len(known) == 0 || known[0].State != Done {
-		return false, nil
+	known, err := r.opts.Ledger.Entries(ctx, ledger.Query{Key: s.Key})
+	if err != nil || len(known) == 0 || !known[0].State.Made() {
+		return false, err
 	}
 	s.Receipt = &job.Receipt{IDs: known[0].Receipt.IDs, State: job.ReceiptAlreadyAsked}
 	r.step(*s)
@@ -192,21 +230,23 @@ func (r *runner) do(ctx context.Context, s *Step) error {
 			r.denied = fmt.Errorf("%w: %w", ErrNotTried, err)
 		}
 	}
-	var broken *ledgerError
-	if err == nil {
+	var some *job.PartialError
+	switch {
+	case err == nil:
 		s.Receipt = &receipt
 		if found {
 			s.Why += "; asked for before, found as " + strings.Join(receipt.IDs, ", ")
 		}
 		r.log.Info("asked", "label", s.Label, "push", s.Push.ID, "count", s.Count, "state", string(receipt.State))
-	} else {
+	case errors.As(err, &some):
+		s.Receipt, s.Err = &some.Receipt, err
+		r.log.Info("asked in part", "label", s.Label, "push", s.Push.ID, "count", some.Taken, "err", err)
+	default:
 		s.Err = err
 		r.log.Info("not asked", "label", s.Label, "push", s.Push.ID, "err", err)
 	}
-	if r.opts.OnStep != nil {
-		r.opts.OnStep(*s)
-	}
-	if errors.As(err, &broken) {
+	r.step(*s)
+	if ofLedger(err) {
 		return err
 	}
 	return ctx.Err()

@@ -12,6 +12,7 @@ import (
 	"github.com/mozci/mozci/job"
 	"github.com/mozci/mozci/job/jobtest"
 	"github.com/mozci/mozci/trigger"
+	"github.com/mozci/mozci/trigger/ledger"
 )
 
 const waitWorld = `
@@ -49,7 +50,7 @@ total 9
 func TestPlanTwice(t *testing.T) {
 	const world = "needs test build\npush test build\n1 a1c0 - -\n2 b2d1 - pass\n"
 	ci, _, plan := setup(t, world, 1, nil)
-	opts := &trigger.RunOptions{Ledger: trigger.NewMemory()}
+	opts := &trigger.RunOptions{Ledger: ledger.NewMemory()}
 	runPlan(t, ci, plan, opts)
 	forgetful := jobtest.NewCI(jobtest.MustParse(world), nil)
 	wantTrace(t, "again", `
@@ -67,14 +68,14 @@ func TestTwiceDoesOnce(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := jobtest.MustParse("push test\n1 a1c0 pass\n2 b2d1 coalesced\n")
 			ci := jobtest.NewCI(w, &jobtest.CIOptions{Visible: visible})
-			ledger := trigger.NewMemory()
-			opts := &trigger.Options{Ledger: ledger}
+			memory := ledger.NewMemory()
+			opts := &trigger.Options{Ledger: memory}
 			plan, err := trigger.Make(t.Context(), blind{ci}, w.Pushes("autoland"), []string{"test"}, 2, opts)
 			if err != nil || plan.Total() != 3 {
 				t.Fatalf("%v\n%s", err, trace(plan))
 			}
 			for range 2 {
-				runPlan(t, blind{ci}, plan, &trigger.RunOptions{Ledger: ledger})
+				runPlan(t, blind{ci}, plan, &trigger.RunOptions{Ledger: memory})
 			}
 			again, err := trigger.Make(t.Context(), blind{ci}, w.Pushes("autoland"), []string{"test"}, 2, opts)
 			if err != nil || again.Total() != 0 {
@@ -140,7 +141,7 @@ func TestLostAnswers(t *testing.T) {
 			world := jobtest.NewCI(w, &jobtest.CIOptions{Visible: c.visible})
 			ci := &lossy{Scheduler: blind{world}, lost: 1, acts: c.acts}
 			p := w.Pushes("autoland")[0]
-			opts := &trigger.RunOptions{Ledger: trigger.NewMemory()}
+			opts := &trigger.RunOptions{Ledger: ledger.NewMemory()}
 			plan, err := trigger.Make(t.Context(), ci, []job.Push{p}, []string{"test"}, 2, nil)
 			if err != nil {
 				t.Fatal(err)
@@ -174,17 +175,17 @@ func TestPlansOfDifferentTotals(t *testing.T) {
 	for _, order := range [][2]int{{0, 1}, {1, 0}} {
 		w := jobtest.MustParse("push test\n1 a1c0 pass\n")
 		ci := jobtest.NewCI(w, nil)
-		ledger := trigger.NewMemory()
+		memory := ledger.NewMemory()
 		var plans []trigger.Plan
 		for _, times := range []int{3, 5} {
-			plan, err := trigger.Make(t.Context(), ci, w.Pushes("autoland"), []string{"test"}, times, &trigger.Options{Ledger: ledger})
+			plan, err := trigger.Make(t.Context(), ci, w.Pushes("autoland"), []string{"test"}, times, &trigger.Options{Ledger: memory})
 			if err != nil {
 				t.Fatal(err)
 			}
 			plans = append(plans, plan)
 		}
 		for _, i := range order {
-			runPlan(t, ci, plans[i], &trigger.RunOptions{Ledger: ledger})
+			runPlan(t, ci, plans[i], &trigger.RunOptions{Ledger: memory})
 		}
 		if n := countRuns(t, ci, w.Pushes("autoland")[0], "test"); n != 5 {
 			t.Errorf("order %v: %d runs, expected 5", order, n)
@@ -201,13 +202,13 @@ func TestRefusals(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ledger := trigger.NewMemory()
+	memory := ledger.NewMemory()
 	no := refuse{Scheduler: ci, id: 2, err: job.ErrRefused}
-	done, err := trigger.Run(t.Context(), no, plan, &trigger.RunOptions{Ledger: ledger})
+	done, err := trigger.Run(t.Context(), no, plan, &trigger.RunOptions{Ledger: memory})
 	if !errors.Is(err, job.ErrRefused) || done.Steps[0].Err == nil || done.Steps[1].Receipt == nil {
 		t.Errorf("%v\n%s", err, trace(done))
 	}
-	if _, err := trigger.Run(t.Context(), ci, plan, &trigger.RunOptions{Ledger: ledger}); err != nil {
+	if _, err := trigger.Run(t.Context(), ci, plan, &trigger.RunOptions{Ledger: memory}); err != nil {
 		t.Errorf("once it is allowed: %v", err)
 	}
 	for _, p := range w.Pushes("autoland") {
@@ -304,7 +305,7 @@ func TestRunIsCancelled(t *testing.T) {
 // A ledger that fails stops everything before anything is asked for.
 func TestBrokenLedger(t *testing.T) {
 	ci, pushes, plan := setup(t, "push test\n1 a1c0 -\n2 b2d1 -\n", 1, nil)
-	_, err := trigger.Run(t.Context(), ci, plan, &trigger.RunOptions{Ledger: brokenLedger{trigger.NewMemory()}})
+	_, err := trigger.Run(t.Context(), ci, plan, &trigger.RunOptions{Ledger: brokenLedger{ledger.NewMemory()}})
 	if err == nil || strings.Count(err.Error(), "disk is full") != 1 {
 		t.Errorf("error %v, expected the ledger's, once", err)
 	}
@@ -315,8 +316,8 @@ func TestBrokenLedger(t *testing.T) {
 	}
 }
 
-type brokenLedger struct{ trigger.Ledger }
+type brokenLedger struct{ ledger.Ledger }
 
-func (brokenLedger) Intend(context.Context, trigger.Entry, *trigger.Entry) (trigger.Entry, bool, error) {
-	return trigger.Entry{}, false, errors.New("disk is full")
+func (brokenLedger) Intend(context.Context, ledger.Entry, *ledger.Entry) (ledger.Entry, bool, error) {
+	return ledger.Entry{}, false, errors.New("disk is full")
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/mozci/mozci/job"
+	"github.com/mozci/mozci/trigger/ledger"
 )
 
 // Verify tells whether a plan that was saved, and may have been edited, fits
@@ -90,7 +91,7 @@ func near(ctx context.Context, ci job.Scheduler, p job.Push, unknown error) erro
 // such a job itself where it is still under way. It returns the ids that were
 // cancelled, and the steps whose runs it does not know, with the reason. Runs
 // that have ended are no error.
-func Cancel(ctx context.Context, ci job.Scheduler, l Ledger, plan Plan) (ids []string, left []LeftOut, err error) {
+func Cancel(ctx context.Context, ci job.Scheduler, l ledger.Ledger, plan Plan) (ids []string, left []LeftOut, err error) {
 	var errs []error
 	for _, s := range plan.Steps {
 		if s.Action == ActionNothing || s.With != "" {
@@ -99,7 +100,7 @@ func Cancel(ctx context.Context, ci job.Scheduler, l Ledger, plan Plan) (ids []s
 		out := func(why string) {
 			left = append(left, LeftOut{Label: s.Label, Push: s.Push, Count: s.Count, Why: why})
 		}
-		entries, err := l.Entries(ctx, Query{Key: s.Key})
+		entries, err := l.Entries(ctx, ledger.Query{Key: s.Key})
 		switch {
 		case err != nil:
 			return ids, left, err

@@ -8,6 +8,7 @@ import (
 	"github.com/mozci/mozci/job"
 	"github.com/mozci/mozci/job/jobtest"
 	"github.com/mozci/mozci/trigger"
+	"github.com/mozci/mozci/trigger/ledger"
 )
 
 func TestVerify(t *testing.T) {
@@ -55,7 +56,7 @@ func TestVerify(t *testing.T) {
 
 func TestCancel(t *testing.T) {
 	ci, pushes, plan := setup(t, "push test\n1 a1c0 -\n2 b2d1 -\n3 c3e2 pass\n", 1, nil)
-	l := trigger.NewMemory()
+	l := ledger.NewMemory()
 	part := trigger.Plan{Steps: plan.Steps[:2]} // push 1 is not asked for
 	runPlan(t, ci, part, &trigger.RunOptions{Ledger: l})
 	ids, left, err := trigger.Cancel(t.Context(), ci, l, plan)

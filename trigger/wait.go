@@ -74,22 +74,27 @@ func (r *runner) events(ctx context.Context) <-chan error {
 	return out
 }
 
-// look carries out what can be, and returns the steps that still wait.
+// look carries out what can be, and returns the steps that still wait. A question
+// that the CI did not answer is asked again with the next event: the step says so.
 func (r *runner) look(ctx context.Context, steps []*Step) ([]*Step, error) {
 	var left []*Step
 	for _, s := range steps {
 		state, err := r.builds(ctx, s)
+		if err == nil && state == BuildWorking {
+			err = r.release(ctx, s)
+		}
 		switch {
+		case ofLedger(err):
+			return nil, err
 		case err != nil && ctx.Err() != nil:
 			return left, r.abandon(steps, ctx.Err())
-		case err != nil: // looked at again with the next event
-			r.log.Warn("build could not be read", "push", s.Push.ID, "err", err)
+		case err != nil:
+			r.log.Warn("the CI did not answer", "label", s.Label, "push", s.Push.ID, "err", err)
+			r.unanswered[s] = err
 			left = append(left, s)
 		case state == BuildWorking:
-			if err := r.release(ctx, s); err != nil {
-				return nil, err
-			}
 		case state == BuildUnderWay:
+			delete(r.unanswered, s)
 			left = append(left, s)
 		default:
 			s.Err = job.Wrap("trigger.wait", s.Label, fmt.Errorf("%w: the build is %s", job.ErrNoBuild, state))
@@ -118,21 +123,21 @@ func (r *runner) builds(ctx context.Context, s *Step) (BuildState, error) {
 }
 
 // release asks for a step whose builds are done. Meanwhile others, or the build
-// itself, may have asked for the same: it asks for what is still missing.
+// itself, may have asked for the same: it asks for what is still missing. An error
+// means that nothing was asked for yet.
 func (r *runner) release(ctx context.Context, s *Step) error {
 	jobs, err := r.ci.Jobs(ctx, s.Push, s.Label)
 	if err != nil {
-		s.Err = err
-		r.step(*s)
-		return ctx.Err()
+		return err
 	}
+	jobs = analysis.OfLabel(jobs, s.Label)
 	runs, err := analysis.OfRuns(ctx, jobs, nil)
 	if err != nil {
 		return err
 	}
-	out, err := asked(ctx, r.ci, r.opts.Ledger, s.Push, s.Label, runs.Seen)
+	out, err := asked(ctx, r.ci, r.opts.Ledger, s.Push, s.Label, jobs)
 	if err != nil {
-		return &ledgerError{err}
+		return err
 	}
 	missing := s.Count
 	if s.Times > 0 {
@@ -174,7 +179,11 @@ var errNothingHappens = errors.New("the build is not done, and nothing can happe
 func (r *runner) abandon(steps []*Step, why error) error {
 	for _, s := range slices.Clone(steps) {
 		if s.Receipt == nil && s.Err == nil {
-			s.Err = job.Wrap("trigger.wait", s.Label, why)
+			err := why
+			if asked := r.unanswered[s]; asked != nil {
+				err = fmt.Errorf("%w; the CI did not answer: %w", why, asked)
+			}
+			s.Err = job.Wrap("trigger.wait", s.Label, err)
 			r.step(*s)
 		}
 	}

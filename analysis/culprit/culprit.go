@@ -70,8 +70,9 @@ type Options struct {
 	// Known gives the rates where they are known; for measurements.
 	Known *Rates
 	// Untestable says of each push 0 to n whether it cannot be run; the answer
-	// may then be a set of pushes.
-	Untestable []bool
+	// may then be a set of pushes. Closed says whether it can be run no more, while
+	// what ran there tells: such a push is observed, and never one of Decision.Next.
+	Untestable, Closed []bool
 	// Trust is s above: 0 adapts it between LeastTrust and 1 by the failures
 	// among the newer runs, which the search did not choose. Default of
 	// LeastTrust 0.5; 0.25 buys more runs and is wrong less often. It is 0.25
@@ -169,6 +170,8 @@ func (s *Search) defaults() error {
 		return invalid("%d weights for %d pushes", len(o.Weights), s.n+1)
 	case o.Untestable != nil && len(o.Untestable) != s.n+1:
 		return invalid("%d marks of what is untestable for %d pushes", len(o.Untestable), s.n+1)
+	case o.Closed != nil && len(o.Closed) != s.n+1:
+		return invalid("%d marks of what is closed for %d pushes", len(o.Closed), s.n+1)
 	case o.RunCost != nil && len(o.RunCost) != s.n+1:
 		return invalid("%d costs for %d pushes", len(o.RunCost), s.n+1)
 	case o.Known != nil && !(o.Known.After > o.Known.Before && o.Known.Before >= 0 && o.Known.After <= 1):
@@ -260,6 +263,11 @@ func (s *Search) ObserveInfra(push int) error {
 		s.infra[i]++
 	}
 	return err
+}
+
+// open reports whether runs may be asked for at a position.
+func (s *Search) open(i int) bool {
+	return s.infra[i] < s.o.MaxInfra && (s.o.Closed == nil || !s.o.Closed[s.index[i]])
 }
 
 func (s *Search) position(push int) (int, error) {

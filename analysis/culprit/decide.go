@@ -112,24 +112,42 @@ func (s *Search) next(d *Decision, k int, running []int) {
 			d.Why = "the confirmation is under way"
 			return
 		}
+		if !d.Confirmed {
+			d.Done, d.Why = true, "it cannot be confirmed: neither the most probable push nor its parent can be run any more"
+			if s.open(at) || s.open(at-1) {
+				d.Why = "it cannot be confirmed: of the most probable push and its parent one can be run no more"
+			}
+			return
+		}
 	}
 	positions := s.batch(k, busy)
 	if len(positions) == 0 {
-		d.Done, d.Outcome, d.Why = true, Infra, fmt.Sprintf("infrastructure ended %d runs in a row on every push", s.o.MaxInfra)
+		d.Done, d.Outcome, d.Why = s.nowhere()
 		return
 	}
 	d.Next = s.pushes(positions)
 	d.Why = fmt.Sprintf("tells most about the culprit: %.2f bits are left", d.Bits)
 }
 
+// nowhere is how a search ends that cannot run anything any more.
+func (s *Search) nowhere() (done bool, o Outcome, why string) {
+	for i := range s.index {
+		if s.infra[i] >= s.o.MaxInfra {
+			continue
+		}
+		return true, Undecided, "no push of the range can be run any more"
+	}
+	return true, Infra, fmt.Sprintf("infrastructure ended %d runs in a row on every push", s.o.MaxInfra)
+}
+
 // confirmations are the positions whose runs confirm a culprit, as far as they
 // are not under way.
 func (s *Search) confirmations(at int, busy []int) []int {
 	var want []int
-	if s.runs[at].Failed == 0 && s.infra[at] < s.o.MaxInfra && !slices.Contains(busy, at) {
+	if s.runs[at].Failed == 0 && s.open(at) && !slices.Contains(busy, at) {
 		want = append(want, at)
 	}
-	if s.runs[at-1].Passed == 0 && s.infra[at-1] < s.o.MaxInfra && !slices.Contains(busy, at-1) {
+	if s.runs[at-1].Passed == 0 && s.open(at-1) && !slices.Contains(busy, at-1) {
 		want = append(want, at-1)
 	}
 	return want

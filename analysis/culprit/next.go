@@ -55,7 +55,7 @@ func (s *Search) informative() int {
 	u := s.sums()
 	best, most := -1, 0.0
 	for x := range u.fail {
-		if s.infra[x] >= s.o.MaxInfra {
+		if !s.open(x) {
 			continue
 		}
 		score := (h2(u.fail[x]) - u.doubt[x]) / s.cost(x)
@@ -153,7 +153,7 @@ func (s *Search) regions(k int) *joint {
 	}
 	slices.Sort(at)
 	at = slices.Compact(at)
-	at = slices.DeleteFunc(at, func(x int) bool { return s.infra[x] >= s.o.MaxInfra })
+	at = slices.DeleteFunc(at, func(x int) bool { return !s.open(x) })
 	b := &joint{at: at}
 	region := 0
 	mass, after, before := 0.0, 0.0, 0.0

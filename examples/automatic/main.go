@@ -13,6 +13,7 @@ import (
 	"github.com/mozci/mozci/job"
 	"github.com/mozci/mozci/job/jobtest"
 	"github.com/mozci/mozci/trigger"
+	"github.com/mozci/mozci/trigger/ledger"
 )
 
 // In this history push 19 broke the test; its run on push 20 is under way.
@@ -27,13 +28,13 @@ push      linux64/opt/xpcshell-1
 
 func main() {
 	ci := jobtest.NewCI(jobtest.MustParse(history), nil) // in place of a real CI
-	if err := serve(context.Background(), ci, trigger.NewMemory()); err != nil {
+	if err := serve(context.Background(), ci, ledger.NewMemory()); err != nil {
 		log.Fatal(err)
 	}
 }
 
 // serve handles failures until nothing can happen any more.
-func serve(ctx context.Context, ci *jobtest.CI, ledger trigger.Ledger) error {
+func serve(ctx context.Context, ci *jobtest.CI, book ledger.Ledger) error {
 	repo, err := ci.Repository("autoland")
 	if err != nil {
 		return err
@@ -43,7 +44,7 @@ func serve(ctx context.Context, ci *jobtest.CI, ledger trigger.Ledger) error {
 			return err
 		}
 		if event.Job.Status().Failed() {
-			if err := handle(ctx, repo, ci, ledger, event.Job); err != nil {
+			if err := handle(ctx, repo, ci, book, event.Job); err != nil {
 				return err
 			}
 		}
@@ -51,10 +52,10 @@ func serve(ctx context.Context, ci *jobtest.CI, ledger trigger.Ledger) error {
 	return nil
 }
 
-func handle(ctx context.Context, repo job.Repository, ci job.Scheduler, ledger trigger.Ledger, failed job.Job) error {
+func handle(ctx context.Context, repo job.Repository, ci job.Scheduler, book ledger.Ledger, failed job.Job) error {
 	perDay := 40
 	found, err := backfill.Find(ctx, repo, ci, failed.Name(), failed.Push().Revision, &backfill.FindOptions{
-		Automatic: true, Ledger: ledger, Budgets: trigger.Budgets{LabelDay: &perDay},
+		Automatic: true, Ledger: book, Budgets: trigger.Budgets{LabelDay: &perDay},
 	})
 	if errors.Is(err, backfill.ErrNotBad) {
 		return nil
@@ -66,6 +67,6 @@ func handle(ctx context.Context, repo job.Repository, ci job.Scheduler, ledger t
 	for _, l := range found.Plan.LeftOut {
 		fmt.Println("left out", l.Push.ID, l.Why)
 	}
-	_, err = trigger.Run(ctx, ci, found.Plan, &trigger.RunOptions{Ledger: ledger, Who: "backfill service"})
+	_, err = trigger.Run(ctx, ci, found.Plan, &trigger.RunOptions{Ledger: book, Who: "backfill service"})
 	return err
 }

@@ -1,6 +1,6 @@
 // Command backfill shows how a service embeds the library: open a repository
 // and a CI, find the last good push, and ask for what is missing since. It runs
-// on a history in memory; with pushlog.New and a CI's client in place of it, the
+// on a history in book; with pushlog.New and a CI's client in place of it, the
 // rest stays as it is.
 package main
 
@@ -12,6 +12,7 @@ import (
 	"github.com/mozci/mozci/backfill"
 	"github.com/mozci/mozci/job/jobtest"
 	"github.com/mozci/mozci/trigger"
+	"github.com/mozci/mozci/trigger/ledger"
 )
 
 const history = `
@@ -34,13 +35,13 @@ func fill(ctx context.Context, label, rev string) error {
 	if err != nil {
 		return err
 	}
-	ledger := trigger.NewMemory() // keep it: it remembers what was asked for
-	found, err := backfill.Find(ctx, repo, ci, label, rev, &backfill.FindOptions{Times: 2, Ledger: ledger})
+	book := ledger.NewMemory() // keep it: it remembers what was asked for
+	found, err := backfill.Find(ctx, repo, ci, label, rev, &backfill.FindOptions{Times: 2, Ledger: book})
 	if err != nil {
 		return err
 	}
 	fmt.Printf("last good %v, first bad %v\n", found.LastGood, found.FirstBad)
-	done, err := trigger.Run(ctx, ci, found.Plan, &trigger.RunOptions{Ledger: ledger, Who: "example"})
+	done, err := trigger.Run(ctx, ci, found.Plan, &trigger.RunOptions{Ledger: book, Who: "example"})
 	for _, step := range done.Steps {
 		fmt.Println(step.Push.ID, step.Action, step.Count, step.Why)
 	}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/mozci/mozci/job"
 	"github.com/mozci/mozci/trigger"
+	"github.com/mozci/mozci/trigger/ledger"
 )
 
 // actFlags are the flags of commands that act.
@@ -88,14 +89,14 @@ func terminal(stream any) bool {
 }
 
 // carryOut runs the plan and prints each step as it is done.
-func (a *app) carryOut(ctx context.Context, ci job.Scheduler, plan trigger.Plan, ledger trigger.Ledger) (trigger.Plan, error) {
+func (a *app) carryOut(ctx context.Context, ci job.Scheduler, plan trigger.Plan, book ledger.Ledger) (trigger.Plan, error) {
 	asked := 0
 	a.warnMerging(ctx, ci, plan)
 	if !a.json {
 		a.printf("\n")
 	}
 	done, err := trigger.Run(ctx, ci, plan, &trigger.RunOptions{
-		Ledger: ledger, Who: who(), Logger: a.log,
+		Ledger: book, Who: who(), Logger: a.log,
 		OnStep: func(s trigger.Step) {
 			if s.Err == nil && s.Receipt.State != job.ReceiptAlreadyAsked {
 				asked += s.Count

@@ -12,26 +12,26 @@ import (
 	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
 	_ "modernc.org/sqlite"             // the driver "sqlite"
 
-	"github.com/mozci/mozci/trigger"
+	"github.com/mozci/mozci/trigger/ledger"
 )
 
 // ledger opens what --ledger names: a SQLite file, by default in the user's
 // state folder, or a PostgreSQL database. A world is memory only, and so is its
 // ledger unless one is named.
-func (a *app) ledger(ctx context.Context) (trigger.Ledger, error) {
+func (a *app) ledger(ctx context.Context) (ledger.Ledger, error) {
 	l, err := a.openLedger()
 	if err == nil {
-		err = trigger.Ready(ctx, l)
+		err = ledger.Ready(ctx, l)
 	}
 	return l, err
 }
 
-func (a *app) openLedger() (trigger.Ledger, error) {
+func (a *app) openLedger() (ledger.Ledger, error) {
 	if a.ledgerName == "" && a.world != "" {
-		return trigger.NewMemory(), nil
+		return ledger.NewMemory(), nil
 	}
 	if strings.HasPrefix(a.ledgerName, "postgres://") || strings.HasPrefix(a.ledgerName, "postgresql://") {
-		return a.database("pgx", a.ledgerName, trigger.PostgreSQL)
+		return a.database("pgx", a.ledgerName, ledger.PostgreSQL)
 	}
 	file := strings.TrimPrefix(a.ledgerName, "sqlite:")
 	if file == "" {
@@ -42,7 +42,7 @@ func (a *app) openLedger() (trigger.Ledger, error) {
 	}
 	// Writers queue up: each transaction takes the lock at its start.
 	q := url.Values{"_txlock": {"immediate"}, "_pragma": {"busy_timeout(10000)", "journal_mode(WAL)"}}
-	return a.database("sqlite", (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: file}).EscapedPath(), RawQuery: q.Encode()}).String(), trigger.SQLite)
+	return a.database("sqlite", (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: file}).EscapedPath(), RawQuery: q.Encode()}).String(), ledger.SQLite)
 }
 
 // stateFile is the ledger in the user's state folder, which it makes.
@@ -62,11 +62,11 @@ func stateFile() (string, error) {
 	return filepath.Join(dir, "ledger.db"), nil
 }
 
-func (a *app) database(driver, dsn string, d trigger.Dialect) (trigger.Ledger, error) {
+func (a *app) database(driver, dsn string, d ledger.Dialect) (ledger.Ledger, error) {
 	db, err := sql.Open(driver, dsn)
 	if err != nil {
 		return nil, fmt.Errorf("ledger: the database of --ledger cannot be opened with %s", driver) // err may hold a password
 	}
 	a.db = db
-	return trigger.NewSQLLedger(db, d), nil
+	return ledger.NewSQL(db, d), nil
 }

@@ -19,7 +19,7 @@ import (
 	"github.com/mozci/mozci/job/treeherder"
 	"github.com/mozci/mozci/pushlog"
 	"github.com/mozci/mozci/taskcluster"
-	"github.com/mozci/mozci/trigger"
+	"github.com/mozci/mozci/trigger/ledger"
 )
 
 // places are where pushes and jobs are read, and where runs are asked for.
@@ -52,7 +52,7 @@ func (a *app) places() (*places, error) {
 
 // acting opens what a command that asks for runs needs: the places, and the
 // ledger.
-func (a *app) acting(ctx context.Context) (*places, trigger.Ledger, error) {
+func (a *app) acting(ctx context.Context) (*places, ledger.Ledger, error) {
 	p, err := a.places()
 	if err != nil {
 		return nil, nil, err

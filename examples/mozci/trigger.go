@@ -11,6 +11,7 @@ import (
 
 	"github.com/mozci/mozci/job"
 	"github.com/mozci/mozci/trigger"
+	"github.com/mozci/mozci/trigger/ledger"
 )
 
 type triggerFlags struct {
@@ -127,7 +128,7 @@ func (a *app) trigger(cmd *cobra.Command, t triggerFlags) error {
 	if t.choice.Failed && !cmd.Flags().Changed("times") {
 		t.times = 2
 	}
-	p, ledger, err := a.acting(cmd.Context())
+	p, book, err := a.acting(cmd.Context())
 	if err != nil {
 		return err
 	}
@@ -137,7 +138,7 @@ func (a *app) trigger(cmd *cobra.Command, t triggerFlags) error {
 		return err
 	}
 	opts := &trigger.Options{
-		Ledger: ledger, Width: a.parallel, Logger: a.log, ExistingOnly: t.existing, Budgets: t.budgets(cmd.Flags()),
+		Ledger: book, Width: a.parallel, Logger: a.log, ExistingOnly: t.existing, Budgets: t.budgets(cmd.Flags()),
 	}
 	if t.test != "" {
 		opts.Judge = a.judge(p, t.test)
@@ -156,7 +157,7 @@ func (a *app) trigger(cmd *cobra.Command, t triggerFlags) error {
 	if err == nil {
 		err = unscheduled(ctx, p.read, plan, pushes[0])
 	}
-	return a.actOn(ctx, t.actFlags, p.act, plan, ledger, t.labels, err)
+	return a.actOn(ctx, t.actFlags, p.act, plan, book, t.labels, err)
 }
 
 // unscheduled is why nothing at all can run on the pushes of a plan: it says where
@@ -200,7 +201,7 @@ func (t triggerFlags) pushes(ctx context.Context, repo job.Repository) ([]job.Pu
 
 // actOn prints a plan, carries it out when that is wanted, and prints what came
 // of it. Err is what making the plan gave besides.
-func (a *app) actOn(ctx context.Context, f actFlags, ci job.Scheduler, plan trigger.Plan, ledger trigger.Ledger, labels []string, err error) error {
+func (a *app) actOn(ctx context.Context, f actFlags, ci job.Scheduler, plan trigger.Plan, book ledger.Ledger, labels []string, err error) error {
 	if !a.json {
 		about := ""
 		if len(labels) == 1 {
@@ -210,7 +211,7 @@ func (a *app) actOn(ctx context.Context, f actFlags, ci job.Scheduler, plan trig
 		a.printf("%s to trigger\n", runs(plan.Total()))
 	}
 	if err == nil && a.wanted(f, plan) {
-		plan, err = a.carryOut(ctx, ci, plan, ledger)
+		plan, err = a.carryOut(ctx, ci, plan, book)
 	}
 	if a.json {
 		if printErr := a.printJSON(plan); err == nil {
@@ -228,7 +229,7 @@ func (a *app) savedPlan(cmd *cobra.Command, t triggerFlags) error {
 	if err := t.check(); err != nil {
 		return err
 	}
-	plan, p, ledger, err := a.openPlan(cmd.Context(), t.plan)
+	plan, p, book, err := a.openPlan(cmd.Context(), t.plan)
 	if err != nil {
 		return err
 	}
@@ -238,11 +239,11 @@ func (a *app) savedPlan(cmd *cobra.Command, t triggerFlags) error {
 	if t.call >= 0 && plan.Total() > t.call { // whoever wrote the file
 		return usage("--plan %s asks for %s, more than the budget of %d: say --budget %d if that is meant", t.plan, runs(plan.Total()), t.call, plan.Total())
 	}
-	return a.actOn(cmd.Context(), t.actFlags, p.act, plan, ledger, nil, nil)
+	return a.actOn(cmd.Context(), t.actFlags, p.act, plan, book, nil, nil)
 }
 
 // openPlan reads a saved plan, and opens what it is about.
-func (a *app) openPlan(ctx context.Context, file string) (plan trigger.Plan, p *places, l trigger.Ledger, err error) {
+func (a *app) openPlan(ctx context.Context, file string) (plan trigger.Plan, p *places, l ledger.Ledger, err error) {
 	if plan, err = readPlan(file); err != nil {
 		return plan, nil, nil, err
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/mozci/mozci/job"
 	"github.com/mozci/mozci/job/jobtest"
 	"github.com/mozci/mozci/trigger"
+	"github.com/mozci/mozci/trigger/ledger"
 )
 
 const history = `
@@ -47,7 +48,7 @@ func run(ctx context.Context, ci *jobtest.CI, file string) error {
 		return err
 	}
 	defer func() { _ = db.Close() }()
-	ledger := trigger.NewSQLLedger(db, trigger.SQLite)
+	book := ledger.NewSQL(db, ledger.SQLite)
 	repo, err := ci.Repository("autoland")
 	if err != nil {
 		return err
@@ -58,12 +59,12 @@ func run(ctx context.Context, ci *jobtest.CI, file string) error {
 	}
 	limit := 10
 	plan, err := trigger.Make(ctx, ci, pushes, []string{"linux64/opt/xpcshell-1"},
-		2, &trigger.Options{Ledger: ledger, Budgets: trigger.Budgets{Call: &limit}})
+		2, &trigger.Options{Ledger: book, Budgets: trigger.Budgets{Call: &limit}})
 	if err != nil {
 		return err
 	}
 	fmt.Println(plan.Total(), "runs to trigger")
-	done, err := trigger.Run(ctx, ci, plan, &trigger.RunOptions{Ledger: ledger, Who: "release tooling"})
+	done, err := trigger.Run(ctx, ci, plan, &trigger.RunOptions{Ledger: book, Who: "release tooling"})
 	for _, s := range done.Steps {
 		fmt.Println(s.Push.ID, s.Action, s.Label, s.Count)
 	}

@@ -20,6 +20,7 @@ import (
 	"github.com/mozci/mozci/job"
 	"github.com/mozci/mozci/taskcluster"
 	"github.com/mozci/mozci/trigger"
+	"github.com/mozci/mozci/trigger/ledger"
 )
 
 var plans = flag.Int("plans", 300, "acting: how many plans are carried out, by one process and by two")
@@ -172,7 +173,7 @@ func actingTrial(t *testing.T, seed uint64, processes int, kill bool) acted {
 // untilMade is one user: a process carries the plan out and is killed, the next
 // one plans what is missing and goes on, until nothing is.
 func untilMade(t *testing.T, s *tctest.Server, plan trigger.Plan, pushes []job.Push, times int, kill bool, draw func(int) int) (kills int) {
-	ledger := trigger.NewMemory()
+	memory := ledger.NewMemory()
 	nothing := 0 // how often in a row nothing was missing
 	for n := range 60 {
 		a := &actor{s: s, left: -1}
@@ -180,7 +181,7 @@ func untilMade(t *testing.T, s *tctest.Server, plan trigger.Plan, pushes []job.P
 			a.left, a.after = int64(draw(60)), draw(2) == 0
 		}
 		p := actingProject(a)
-		mine := mortal{ledger, a}
+		mine := mortal{memory, a}
 		if n > 0 {
 			made, err := trigger.Make(t.Context(), p, pushes, []string{actingTest}, times, &trigger.Options{Ledger: mine})
 			nothing++
@@ -198,7 +199,7 @@ func untilMade(t *testing.T, s *tctest.Server, plan trigger.Plan, pushes []job.P
 		}
 		time.Sleep(time.Duration(1+draw(300)) * time.Second)
 		if nothing > 0 || n%3 == 2 { // what is unclear is decided by then
-			time.Sleep(trigger.UnsureExpires)
+			time.Sleep(ledger.UnsureExpires)
 		}
 		s.Settle()
 	}
@@ -251,20 +252,20 @@ func actingProject(a *actor) *taskcluster.Project {
 
 // mortal is the ledger of a process: what a dead one writes is not written.
 type mortal struct {
-	trigger.Ledger
+	ledger.Ledger
 	a *actor
 }
 
-func (m mortal) Intend(ctx context.Context, e trigger.Entry, instead *trigger.Entry) (trigger.Entry, bool, error) {
+func (m mortal) Intend(ctx context.Context, e ledger.Entry, instead *ledger.Entry) (ledger.Entry, bool, error) {
 	if m.a.dead.Load() {
 		return e, false, errDead
 	}
 	return m.Ledger.Intend(ctx, e, instead)
 }
 
-func (m mortal) Settle(ctx context.Context, key string, state trigger.EntryState, r job.Receipt) error {
+func (m mortal) Settle(ctx context.Context, e ledger.Entry) error {
 	if m.a.dead.Load() {
 		return errDead
 	}
-	return m.Ledger.Settle(ctx, key, state, r)
+	return m.Ledger.Settle(ctx, e)
 }

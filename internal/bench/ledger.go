@@ -18,6 +18,7 @@ import (
 	"github.com/mozci/mozci/job"
 	"github.com/mozci/mozci/job/jobtest"
 	"github.com/mozci/mozci/trigger"
+	"github.com/mozci/mozci/trigger/ledger"
 )
 
 var kills = flag.Int("kills", 1000, "ledger: how often a process is killed, for each sort of CI")
@@ -27,11 +28,11 @@ const (
 	processes   = 8
 )
 
-// ledger kills a real process that carries a plan of 50 steps out on a real
+// ledgers kills a real process that carries a plan of 50 steps out on a real
 // SQLite file, at random points, over a CI that answers late, loses its answer
 // after having acted, does not act, hears a request twice or lists runs twice;
 // and starts it again until it is done.
-func ledger(t *testing.T) {
+func ledgers(t *testing.T) {
 	fmt.Printf("ledger: a plan of %d steps, SIGKILL at random points, a real SQLite file, a CI that misbehaves\n\n", ledgerSteps)
 	fmt.Println("CI              processes   kills   plans   runs planned   asked for   plans exactly right   more than planned")
 	for _, c := range []struct {
@@ -75,7 +76,7 @@ func ledgerPlan(t *testing.T, rng *rand.Rand) trigger.Plan {
 		fmt.Fprintf(&world, "%d %04x %s\n", i+1, 0x1000+i, []string{"-", "pass", "coalesced"}[rng.IntN(3)])
 	}
 	w := jobtest.MustParse(world.String())
-	plan, err := trigger.Make(t.Context(), jobtest.NewCI(w, nil), w.Pushes("autoland"), []string{"test"}, 2 + rng.IntN(2), nil)
+	plan, err := trigger.Make(t.Context(), jobtest.NewCI(w, nil), w.Pushes("autoland"), []string{"test"}, 2+rng.IntN(2), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -127,10 +128,10 @@ func trial(t *testing.T, seed uint64, keyed bool, processes int, kill bool) kill
 
 // untilDone runs a process until it ends by itself, killing it at random
 // requests or moments meanwhile. It returns how often it was killed.
-func untilDone(t *testing.T, ci *hostileCI, url, ledger, plan string, kill bool) int {
+func untilDone(t *testing.T, ci *hostileCI, url, file, plan string, kill bool) int {
 	n := 0
 	for {
-		child := exec.Command(os.Args[0], "ledger-child", url, ledger, plan, fmt.Sprint(ci.keyed)) // #nosec G204 -- this program itself
+		child := exec.Command(os.Args[0], "ledger-child", url, file, plan, fmt.Sprint(ci.keyed)) // #nosec G204 -- this program itself
 		errOut, err := child.StderrPipe()
 		if err != nil {
 			t.Error(err)
@@ -180,7 +181,7 @@ func ledgerChild(args []string) int {
 	if args[3] == "true" {
 		ci = keyedCI{&remoteCI{args[0]}}
 	}
-	opts := &trigger.RunOptions{Ledger: trigger.NewSQLLedger(db, trigger.SQLite), Grace: 500 * time.Millisecond, Lease: 200 * time.Millisecond}
+	opts := &trigger.RunOptions{Ledger: ledger.NewSQL(db, ledger.SQLite), Grace: 500 * time.Millisecond, Lease: 200 * time.Millisecond}
 	if _, err := trigger.Run(ctx, ci, plan, opts); err != nil {
 		_, _ = fmt.Fprintln(os.Stderr, err)
 		return 1

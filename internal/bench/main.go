@@ -19,7 +19,7 @@ var subjects = map[string]func(*testing.T){
 	"culprit":     search,
 	"find":        find,
 	"joblog":      logs,
-	"ledger":      ledger,
+	"ledger":      ledgers,
 	"merges":      merges,
 	"taskcluster": tc,
 }

@@ -1,0 +1,156 @@
+package ledger_test
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
+	_ "modernc.org/sqlite"             // the driver "sqlite"
+
+	"github.com/mozci/mozci/internal/testing/testenv"
+	"github.com/mozci/mozci/job"
+	"github.com/mozci/mozci/trigger/ledger"
+	"github.com/mozci/mozci/trigger/ledger/ledgertest"
+)
+
+func openDB(t *testing.T, driver, dsn string) *sql.DB {
+	t.Helper()
+	db, err := sql.Open(driver, dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	return db
+}
+
+func sqlite(t *testing.T, file string) *sql.DB {
+	t.Helper()
+	return openDB(t, "sqlite", "file:"+file+"?_txlock=immediate&_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)")
+}
+
+func TestMemory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := ledger.NewMemory()
+		if err := ledgertest.Check(t.Context(), func() (ledger.Ledger, error) { return l, nil }); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestSQLite(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "ledger.db")
+	open := func() (ledger.Ledger, error) { return ledger.NewSQL(sqlite(t, file), ledger.SQLite), nil }
+	if err := ledgertest.Check(t.Context(), open); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestPostgreSQL(t *testing.T) {
+	dsn := testenv.Postgres(t)
+	open := func() (ledger.Ledger, error) { return ledger.NewSQL(openDB(t, "pgx", dsn), ledger.PostgreSQL), nil }
+	if err := ledgertest.Check(t.Context(), open); err != nil {
+		t.Error(err)
+	}
+}
+
+// The kit catches each broken ledger by the name of the rule that it breaks.
+func TestMutants(t *testing.T) {
+	for _, m := range ledgertest.Mutants() {
+		t.Run(m.Name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l := m.Wrap(ledger.NewMemory())
+				err := ledgertest.Check(t.Context(), func() (ledger.Ledger, error) { return l, nil })
+				if err == nil || !strings.Contains(err.Error(), m.Rule+": ") {
+					t.Errorf("expected an error of the rule %q, got %v", m.Rule, err)
+				}
+			})
+		})
+	}
+}
+
+// What is old is forgotten, and nothing else.
+func TestPrune(t *testing.T) {
+	e := ledger.Entry{Key: "old", Label: "test", Push: job.Push{Repo: "autoland", ID: 1}}
+	after := func(t *testing.T, l ledger.Ledger) {
+		t.Helper()
+		if _, _, err := l.Intend(t.Context(), ledger.Entry{Key: "young", Label: "test", Push: e.Push}, nil); err != nil {
+			t.Fatal(err)
+		}
+		n, err := ledger.Prune(t.Context(), l, 30*24*time.Hour)
+		left, readErr := l.Entries(t.Context(), ledger.Query{})
+		if n != 1 || err != nil || readErr != nil || len(left) != 1 || left[0].Key != "young" {
+			t.Errorf("%d forgotten, %v; left are %+v, %v", n, err, left, readErr)
+		}
+	}
+	t.Run("memory", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			l := ledger.NewMemory()
+			if _, _, err := l.Intend(t.Context(), e, nil); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(31 * 24 * time.Hour)
+			after(t, l)
+		})
+	})
+	t.Run("sqlite", func(t *testing.T) {
+		db := sqlite(t, filepath.Join(t.TempDir(), "ledger.db"))
+		l := ledger.NewSQL(db, ledger.SQLite)
+		if _, _, err := l.Intend(t.Context(), e, nil); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := db.Exec(`UPDATE mozci_ledger SET asked = asked - 31 * 86400000000`); err != nil {
+			t.Fatal(err)
+		}
+		after(t, l)
+	})
+}
+
+// A ledger of an older version is brought up to date with what it remembers; one
+// of a newer version is refused.
+func TestVersions(t *testing.T) {
+	db := sqlite(t, filepath.Join(t.TempDir(), "ledger.db"))
+	for _, q := range ledger.Migrations()[:2] {
+		if _, err := db.Exec(q); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const old = `CREATE TABLE mozci_ledger_version (version INTEGER PRIMARY KEY);
+		INSERT INTO mozci_ledger_version (version) VALUES (1), (2);
+		INSERT INTO mozci_ledger (key, repo, push_id, revision, label, count, seen, who, asked, state, ids, receipt)
+		VALUES ('k', 'autoland', 1, 'A1C0A1C0A1C0A1C0', 'test', 2, 0, 'me', 1760000000000000, 'done', '["x"]', 'created')`
+	if _, err := db.Exec(old); err != nil {
+		t.Fatal(err)
+	}
+	es, err := ledger.NewSQL(db, ledger.SQLite).Entries(t.Context(), ledger.ForPush(job.Push{Repo: "autoland", Revision: "a1c0a1c0a1c0"}, "test"))
+	if err != nil || len(es) != 1 || es[0].State != ledger.Accepted || es[0].Attempt != 1 || len(es[0].Receipt.IDs) != 1 {
+		t.Errorf("%+v, %v", es, err)
+	}
+	if _, err := db.Exec(`INSERT INTO mozci_ledger_version (version) VALUES (99)`); err != nil {
+		t.Fatal(err)
+	}
+	if err := ledger.Ready(t.Context(), ledger.NewSQL(db, ledger.SQLite)); !errors.Is(err, ledger.ErrNewer) {
+		t.Errorf("%v", err)
+	}
+}
+
+// plain is a ledger that cannot forget.
+type plain struct{ ledger.Ledger }
+
+func TestPruneUnsupported(t *testing.T) {
+	if _, err := ledger.Prune(context.Background(), plain{}, time.Hour*48); !errors.Is(err, errors.ErrUnsupported) {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestDialect(t *testing.T) {
+	l := ledger.NewSQL(sqlite(t, filepath.Join(t.TempDir(), "l.db")), 0)
+	if _, err := l.Entries(t.Context(), ledger.Query{}); !errors.Is(err, job.ErrInvalid) {
+		t.Errorf("no dialect: %v", err)
+	}
+}
