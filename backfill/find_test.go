@@ -165,7 +165,7 @@ last good 10, first bad 13
 missing: 12
 mixed: 11
 warning: it passed and failed on the same push, so it is flaky
-warning: it failed in 2 of 3 runs since the last good push, which passed 1: a broken push looks like that with probability 0.50; 5 runs on each push would make it 0.05 or less
+warning: it failed in 2 of 3 runs since the last good push, which passed 1: a broken push looks like that with probability 0.33; 3 runs on each push would make it 0.05 or less
 warning: runs on each push say little about a flaky job: search for the culprit instead (mozci culprit), which weighs every run
   12 trigger test 3: between last good 10 and first bad 13; has none of 3
   11 trigger test 1: between last good 10 and first bad 13; has 2 of 3: 1 failed, 1 passed
@@ -200,7 +200,7 @@ push    test
 last good 10, first bad 12
 missing: 11
 warning: it passed and failed on the same push, so it is flaky
-warning: it failed in 1 of 2 runs since the last good push, which passed 4: a broken push looks like that with probability 0.32; 11 runs on each push would make it 0.05 or less
+warning: it failed in 1 of 2 runs since the last good push, which passed 4: a broken push looks like that with probability 0.06; 5 runs on each push would make it 0.05 or less
 warning: runs on each push say little about a flaky job: search for the culprit instead (mozci culprit), which weighs every run
   11 trigger test 1: between last good 10 and first bad 12; has none of 1
 `,

@@ -38,7 +38,8 @@ type FindResult struct {
 	// Chance is the probability that a push on which the label is as bad as
 	// since the last good one shows the greens of the last good push all the
 	// same: (1 - f/n)^g for f failures in n runs since, g greens there, runs
-	// being independent. It is 0 unless Flaky.
+	// being independent. Where all n failed, half a failure less is counted:
+	// (1 - (n - 0.5)/n)^g. It is 0 unless Flaky.
 	Chance float64
 	// Warnings say in words what to make of a history that is not simple.
 	Warnings []string
@@ -125,9 +126,10 @@ func (r *FindResult) weigh(say func(string, ...any)) {
 		failed += s.Runs.Bad
 		ran += s.Runs.Bad + s.Runs.Good
 	}
-	// A rate of 1 says that nothing passed since; the runs before the last
-	// good one show that it can, so half a pass is granted.
-	rate := math.Min(float64(failed)/float64(ran), (float64(failed)-0.5)/float64(ran))
+	rate := float64(failed) / float64(ran)
+	if failed == ran { // nothing passed since; the last good push shows that it can, so half a pass is granted
+		rate = (float64(failed) - 0.5) / float64(ran)
+	}
 	r.Chance = math.Pow(1-rate, float64(greens))
 	enough := int(math.Ceil(math.Log(0.05) / math.Log(1-rate)))
 	say("it failed in %d of %d runs since the last good push, which passed %d: a broken push looks like that with probability %.2f; %d runs on each push would make it 0.05 or less",

@@ -121,6 +121,10 @@ func (s *Search) next(d *Decision, k int, running []int) {
 		}
 	}
 	positions := s.batch(k, busy)
+	if len(positions) == 0 && len(busy) > 0 {
+		d.Why = "nothing can run beside what is under way"
+		return
+	}
 	if len(positions) == 0 {
 		d.Done, d.Outcome, d.Why = s.nowhere()
 		return

@@ -88,11 +88,10 @@ func (s *Search) batch(k int, running []int) []int {
 		}
 		return []int{x}
 	}
+	running = thinned(running, max(1, mostAtOnce-k))
 	b := s.regions(k + len(running))
 	for _, x := range running {
-		if b.chosen < mostAtOnce {
-			b.add(b.region(x))
-		}
+		b.add(b.region(x))
 	}
 	var out []int
 	spent, best := s.o.RoundCost, 0.0
@@ -115,6 +114,21 @@ func (s *Search) batch(k int, running []int) []int {
 		out = append(out, out[i])
 	}
 	return out
+}
+
+// thinned are at most so many of some runs, of as many pushes as there are: runs
+// that others have asked for must not stand in the way of every run of one's own.
+func thinned(running []int, most int) []int {
+	if len(running) <= most {
+		return running
+	}
+	times := map[int]int{} // how often a push was there already
+	byTurn := make([][]int, len(running))
+	for _, x := range running {
+		byTurn[times[x]] = append(byTurn[times[x]], x)
+		times[x]++
+	}
+	return slices.Concat(byTurn...)[:most]
 }
 
 // joint is the joint distribution of the outcomes of some runs, by regions of
