@@ -104,18 +104,6 @@ func (a *Actions) ForTask(name string, tags map[string]string) (*Action, bool) {
 	return a.first(func(x *Action) bool { return x.Name == name && x.Relevant(tags) })
 }
 
-// OfTask are the actions that act on a task with these tags, of each name the
-// first.
-func (a *Actions) OfTask(tags map[string]string) []*Action {
-	var out []*Action
-	for _, name := range a.Names() {
-		if x, ok := a.ForTask(name, tags); ok {
-			out = append(out, x)
-		}
-	}
-	return out
-}
-
 func (a *Actions) first(is func(*Action) bool) (*Action, bool) {
 	for i := range a.list {
 		if is(&a.list[i]) {

@@ -143,19 +143,6 @@ func (c *Client) Open(ctx context.Context, taskID string, runID int, name string
 	return body, wrap(op, taskID+" "+name, err)
 }
 
-// SignedArtifactURL is a URL of an artifact that whoever has it can GET until it
-// expires. It is a secret. Without credentials it is the plain URL.
-func (c *Client) SignedArtifactURL(taskID string, runID int, name string, expires time.Time) (string, error) {
-	if err := checkTask(taskID); err != nil {
-		return "", job.Wrap("queue.artifact", taskID, err)
-	}
-	plain := c.file(taskID, runID, "artifacts", name)
-	if c.creds == nil {
-		return plain, nil
-	}
-	return c.creds.SignURL(plain, expires)
-}
-
 // artifact is the request for an artifact's bytes, without a signature: where
 // they are stored, the queue's means nothing or is refused.
 func (c *Client) artifact(ctx context.Context, op, taskID string, runID int, name string) (rest.Request, error) {

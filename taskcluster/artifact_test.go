@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/mozci/mozci/internal/testing/tctest"
 	"github.com/mozci/mozci/job"
@@ -248,20 +247,5 @@ func TestLogs(t *testing.T) {
 	gone := job.New(job.Fields{ID: "AAAAAAAAQAaAAAAAAAAAAA/0", Push: push(20)})
 	if there := ok(p.ArtifactsExist(t.Context(), gone)); there {
 		t.Error("the files of a task that has expired are there")
-	}
-}
-
-// A signed URL is the artifact's, for those who have it, until then.
-func TestSignedArtifactURL(t *testing.T) {
-	s, decision := world()
-	id := s.Tasks(decision, test)[0]
-	c := serve(t, s)
-	signed := ok(c.SignedArtifactURL(id, 0, "public/a b.txt", time.Now().Add(time.Hour)))
-	if !strings.Contains(signed, "/runs/0/artifacts/public/a%20b.txt?bewit=") {
-		t.Error(signed)
-	}
-	plain := ok(connect(t, s, nil).SignedArtifactURL(id, taskcluster.Latest, "public/x", time.Now()))
-	if strings.Contains(plain, "bewit") || !strings.HasSuffix(plain, "/task/"+id+"/artifacts/public/x") {
-		t.Error(plain)
 	}
 }

@@ -2,18 +2,12 @@ package taskcluster
 
 import (
 	"bytes"
-	"cmp"
-	"crypto/hmac"
-	"crypto/rand"
-	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/url"
-	"strings"
 	"time"
 
 	"github.com/mozci/mozci/internal/hawk"
@@ -72,16 +66,13 @@ func FromEnvironment(getenv func(string) string) (rootURL string, opts Options, 
 	return getenv("TASKCLUSTER_ROOT_URL"), opts, err
 }
 
-// certificate is what makes credentials temporary. Times are milliseconds since
-// 1970.
+// certificate is what mozci reads of what makes credentials temporary. Times are
+// milliseconds since 1970.
 type certificate struct {
-	Version   int      `json:"version"`
-	Scopes    []string `json:"scopes"`
-	Start     int64    `json:"start"`
-	Expiry    int64    `json:"expiry"`
-	Seed      string   `json:"seed"`
-	Signature string   `json:"signature"`
-	Issuer    string   `json:"issuer,omitempty"`
+	Version   int    `json:"version"`
+	Start     int64  `json:"start"`
+	Expiry    int64  `json:"expiry"`
+	Signature string `json:"signature"`
 }
 
 // certificate reads the certificate; nil when there is none.
@@ -94,57 +85,6 @@ func (c Credentials) certificate() (*certificate, error) {
 		return nil, job.Wrap("taskcluster.credentials", c.ClientID, fmt.Errorf("%w: the certificate is not the JSON of one of version 1", job.ErrInvalid))
 	}
 	return &out, nil
-}
-
-// longest is how long temporary credentials may last.
-const longest = 31 * 24 * time.Hour
-
-// Temporary makes temporary credentials from permanent ones, without asking a
-// service. They may do what scopes say, from start until expiry, at most 31
-// days. With a name they are another client's, whose ID it is: its issuer must
-// have the scope auth:create-client:<name>.
-func (c Credentials) Temporary(name string, scopes []string, start, expiry time.Time) (Credentials, error) {
-	seed := make([]byte, 33) // 44 characters, as two slugids
-	if _, err := rand.Read(seed); err != nil {
-		return Credentials{}, err
-	}
-	return c.temporary(name, scopes, start, expiry, base64.RawURLEncoding.EncodeToString(seed))
-}
-
-func (c Credentials) temporary(name string, scopes []string, start, expiry time.Time, seed string) (Credentials, error) {
-	var why string
-	switch {
-	case c.Certificate != "":
-		why = "temporary credentials cannot make others"
-	case !expiry.After(start):
-		why = "they would end before they start"
-	case expiry.Sub(start) > longest:
-		why = "they would last longer than 31 days"
-	case name == c.ClientID:
-		why = "the name is the issuer's own"
-	}
-	if why != "" {
-		return Credentials{}, job.Wrap("taskcluster.credentials", c.ClientID, fmt.Errorf("%w: %s", job.ErrInvalid, why))
-	}
-	cert := certificate{Version: 1, Scopes: append([]string{}, scopes...), Start: start.UnixMilli(), Expiry: expiry.UnixMilli(), Seed: seed}
-	lines := []string{"version:1"}
-	if name != "" {
-		cert.Issuer = c.ClientID
-		lines = append(lines, "clientId:"+name, "issuer:"+c.ClientID)
-	}
-	lines = append(lines, "seed:"+seed, fmt.Sprintf("start:%d", cert.Start), fmt.Sprintf("expiry:%d", cert.Expiry), "scopes:")
-	lines = append(lines, scopes...)
-	sum := func(text string) []byte {
-		h := hmac.New(sha256.New, []byte(c.AccessToken))
-		h.Write([]byte(text))
-		return h.Sum(nil)
-	}
-	cert.Signature = base64.StdEncoding.EncodeToString(sum(strings.Join(lines, "\n")))
-	text, err := plainJSON(cert)
-	return Credentials{
-		ClientID: cmp.Or(name, c.ClientID), AccessToken: base64.RawURLEncoding.EncodeToString(sum(seed)),
-		Certificate: string(text), AuthorizedScopes: c.AuthorizedScopes,
-	}, err
 }
 
 // plainJSON is JSON without the escapes that are for HTML.
@@ -218,26 +158,4 @@ func (c Credentials) Sign(r *http.Request) error {
 	}
 	r.Header.Set("Authorization", header)
 	return nil
-}
-
-// SignURL returns the URL with a bewit: whoever has it can GET it until it
-// expires, with the scopes of these credentials. It is a secret.
-func (c Credentials) SignURL(rawURL string, expires time.Time) (string, error) {
-	u, err := url.Parse(rawURL)
-	if err != nil || u.Host == "" {
-		return "", job.Wrap("taskcluster.credentials", c.ClientID, fmt.Errorf("%w: the URL to sign is not one", job.ErrInvalid))
-	}
-	if err := c.check(time.Now()); err != nil {
-		return "", job.Wrap("taskcluster.credentials", c.ClientID, err)
-	}
-	ext, err := c.ext()
-	if err != nil {
-		return "", err
-	}
-	bewit := c.key().Bewit(u, expires, ext)
-	if u.RawQuery != "" {
-		u.RawQuery += "&"
-	}
-	u.RawQuery += "bewit=" + bewit
-	return u.String(), nil
 }

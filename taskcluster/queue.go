@@ -441,12 +441,6 @@ func (c *Client) CreateTask(ctx context.Context, taskID string, definition any) 
 	return out.Status, err
 }
 
-// RerunTask gives a resolved task another run; a task that is pending already
-// stays so. It works on completed tasks too, and on ones that wait for others.
-func (c *Client) RerunTask(ctx context.Context, taskID string) (*Status, error) {
-	return c.status(ctx, "queue.rerunTask", http.MethodPost, taskID, "rerun")
-}
-
 // CancelTask stops a task. One that is resolved stays as it is.
 func (c *Client) CancelTask(ctx context.Context, taskID string) (*Status, error) {
 	return c.status(ctx, "queue.cancelTask", http.MethodPost, taskID, "cancel")

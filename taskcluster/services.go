@@ -195,13 +195,3 @@ func (c *Client) ExpandScopes(ctx context.Context, scopes []string) ([]string, e
 	err := c.call(ctx, "auth.expandScopes", "", http.MethodPost, c.route("auth", "scopes", "expand"), in, &out, true)
 	return out.Scopes, err
 }
-
-// CurrentScopes are what the credentials may do; without credentials, what
-// everybody may.
-func (c *Client) CurrentScopes(ctx context.Context) ([]string, error) {
-	var out struct {
-		Scopes []string `json:"scopes"`
-	}
-	err := c.get(ctx, "auth.currentScopes", "", c.route("auth", "scopes", "current"), &out)
-	return out.Scopes, err
-}
