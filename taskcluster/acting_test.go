@@ -58,16 +58,16 @@ func TestGeckoActions(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			text := testenv.Read(t, strings.Split(c.file, "/")...)
 			a := ok(taskcluster.ParseActions(text))
-			multiple, there := a.ForGroup("retrigger-multiple")
+			multiple, there := taskcluster.ForGroup(a, "retrigger-multiple")
 			if !there {
-				multiple, there = a.ForTask("retrigger-multiple", nil)
+				multiple, there = taskcluster.ForTask(a, "retrigger-multiple", nil)
 			}
 			if !there && c.hook != "" {
-				t.Fatalf("no retrigger-multiple among %q", a.Names())
+				t.Fatalf("no retrigger-multiple among %q", taskcluster.ActionNames(a))
 			}
 			in := map[string]any{"requests": []any{map[string]any{"tasks": []any{test}, "times": 3}}}
 			if there {
-				got, err := multiple.Compose(in)
+				got, err := taskcluster.ComposeInput(multiple, in)
 				if err != nil || string(ok(json.Marshal(got))) != string(ok(json.Marshal(in))) {
 					t.Errorf("composed %v, %v", got, err)
 				}
@@ -75,7 +75,7 @@ func TestGeckoActions(t *testing.T) {
 			if c.hook == "" {
 				return
 			}
-			if _, err := multiple.Input(in); !errors.Is(err, job.ErrInvalid) {
+			if _, err := taskcluster.ActionInput(multiple, in); !errors.Is(err, job.ErrInvalid) {
 				t.Errorf("a person's input is checked by the schema as it is: %v", err)
 			}
 			s, decision := world()
@@ -577,8 +577,8 @@ func TestOneBadAction(t *testing.T) {
 		{"name": "odd", "kind": "hook", "context": "everything", "hookGroupId": "g", "hookId": "h", "hookPayload": {}},
 		{"name": "hookless", "kind": "hook", "context": []},
 		{"name": "good", "kind": "hook", "context": [], "hookGroupId": "g", "hookId": "h", "hookPayload": {}}]}`)))
-	if !slices.Equal(a.Names(), []string{"good"}) {
-		t.Errorf("%q", a.Names())
+	if !slices.Equal(taskcluster.ActionNames(a), []string{"good"}) {
+		t.Errorf("%q", taskcluster.ActionNames(a))
 	}
 }
 

@@ -15,16 +15,16 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// Actions are the in-tree actions that a decision task offers, from its
+// actions are the in-tree actions that a decision task offers, from its
 // artifact public/actions.json of version 1. They come from the push, which may
 // be anybody's.
-type Actions struct {
+type actions struct {
 	variables map[string]any
-	list      []Action
+	list      []action
 }
 
-// Action is one of them.
-type Action struct {
+// action is one of them.
+type action struct {
 	Name        string              `json:"name"`
 	Title       string              `json:"title"`
 	Description string              `json:"description"`
@@ -39,11 +39,11 @@ type Action struct {
 	variables map[string]any
 }
 
-// ParseActions reads an actions.json. Another version than 1 is refused with
+// parseActions reads an actions.json. Another version than 1 is refused with
 // job.ErrMalformed; actions of a kind that is not known are left out, as the
 // format asks, and so is one that cannot be read or lacks what it needs, unless
 // no other is left.
-func ParseActions(text []byte) (*Actions, error) {
+func parseActions(text []byte) (*actions, error) {
 	var file struct {
 		Version   int               `json:"version"`
 		Variables map[string]any    `json:"variables"`
@@ -55,14 +55,14 @@ func ParseActions(text []byte) (*Actions, error) {
 	if file.Version != 1 {
 		return nil, fmt.Errorf("%w: actions.json is of version %d, expected 1", job.ErrMalformed, file.Version)
 	}
-	out := &Actions{variables: file.Variables}
+	out := &actions{variables: file.Variables}
 	var unusable error
 	for i, raw := range file.Actions {
 		var kind struct{ Kind string }
 		if err := json.Unmarshal(raw, &kind); err == nil && kind.Kind != "hook" && kind.Kind != "task" {
 			continue
 		}
-		a := Action{variables: file.Variables}
+		a := action{variables: file.Variables}
 		if err := json.Unmarshal(raw, &a); err != nil {
 			unusable = cmp.Or(unusable, fmt.Errorf("%w: actions.json: action %d: %w", job.ErrMalformed, i+1, err))
 			continue
@@ -83,7 +83,7 @@ func ParseActions(text []byte) (*Actions, error) {
 }
 
 // Names are the names of the actions, each once, in their order.
-func (a *Actions) Names() []string {
+func (a *actions) names() []string {
 	var out []string
 	for _, x := range a.list {
 		if !slices.Contains(out, x.Name) {
@@ -94,17 +94,17 @@ func (a *Actions) Names() []string {
 }
 
 // ForGroup is the first action of this name that acts on a whole task group.
-func (a *Actions) ForGroup(name string) (*Action, bool) {
-	return a.first(func(x *Action) bool { return x.Name == name && len(x.Context) == 0 })
+func (a *actions) forGroup(name string) (*action, bool) {
+	return a.first(func(x *action) bool { return x.Name == name && len(x.Context) == 0 })
 }
 
 // ForTask is the first action of this name that acts on a task with these tags:
 // several actions may have one name, and which is meant depends on the task.
-func (a *Actions) ForTask(name string, tags map[string]string) (*Action, bool) {
-	return a.first(func(x *Action) bool { return x.Name == name && x.Relevant(tags) })
+func (a *actions) forTask(name string, tags map[string]string) (*action, bool) {
+	return a.first(func(x *action) bool { return x.Name == name && x.relevant(tags) })
 }
 
-func (a *Actions) first(is func(*Action) bool) (*Action, bool) {
+func (a *actions) first(is func(*action) bool) (*action, bool) {
 	for i := range a.list {
 		if is(&a.list[i]) {
 			return &a.list[i], true
@@ -115,7 +115,7 @@ func (a *Actions) first(is func(*Action) bool) (*Action, bool) {
 
 // Relevant reports whether the action acts on a task with these tags: they have
 // all tags of one of its tag sets.
-func (a *Action) Relevant(tags map[string]string) bool {
+func (a *action) relevant(tags map[string]string) bool {
 	return slices.ContainsFunc(a.Context, func(set map[string]string) bool {
 		for k, v := range set {
 			if has, ok := tags[k]; !ok || has != v {
@@ -128,7 +128,7 @@ func (a *Action) Relevant(tags map[string]string) bool {
 
 // schema reads the action's schema; true and false are schemas, too, without
 // anything to read in them.
-func (a *Action) schema() (map[string]any, error) {
+func (a *action) schema() (map[string]any, error) {
 	var s any
 	err := json.Unmarshal(a.Schema, &s)
 	switch s := s.(type) {
@@ -169,7 +169,7 @@ func refer(root, schema map[string]any) map[string]any {
 // takesTimes reports whether the action's input has a place for how many runs.
 // Where the schema does not say what the input has, the actions do that are known
 // to.
-func (a *Action) takesTimes() bool {
+func (a *action) takesTimes() bool {
 	if a.Schema == nil {
 		return needsInput(a.Name)
 	}
@@ -196,7 +196,7 @@ func needsInput(name string) bool {
 // Input is the input with the schema's defaults filled in, if it is what the
 // action takes; job.ErrInvalid says what is wrong with it otherwise. A nil input
 // is an empty object; an action without a schema takes none, and gets nil.
-func (a *Action) Input(input any) (any, error) {
+func (a *action) input(input any) (any, error) {
 	if a.Schema == nil {
 		if m, ok := input.(map[string]any); input != nil && (!ok || len(m) > 0) {
 			return nil, fmt.Errorf("%w: action %s takes no input", job.ErrInvalid, a.Name)
@@ -234,13 +234,13 @@ var least = map[string]any{
 // cannot be read, or refuses what its action is known to take, has no say; any
 // other refusal is job.ErrRefused. For an action that mozci does not know it is
 // Input.
-func (a *Action) Compose(input any) (any, error) {
+func (a *action) compose(input any) (any, error) {
 	smallest, known := least[a.Name]
 	if a.Schema == nil && needsInput(a.Name) {
 		return a.fill(input)
 	}
 	if a.Schema == nil || !known {
-		return a.Input(input)
+		return a.input(input)
 	}
 	filled, err := a.fill(input)
 	if err != nil {
@@ -263,7 +263,7 @@ func (a *Action) Compose(input any) (any, error) {
 }
 
 // fill is an input as plain JSON values, an empty object where it is nil.
-func (a *Action) fill(input any) (any, error) {
+func (a *action) fill(input any) (any, error) {
 	if input == nil {
 		input = map[string]any{}
 	}
@@ -316,7 +316,7 @@ func (offline) Load(url string) (any, error) {
 	return nil, fmt.Errorf("it refers to %s, and nothing is fetched", url)
 }
 
-func (a *Action) validate(input any) error {
+func (a *action) validate(input any) error {
 	schema, err := jsonschema.UnmarshalJSON(strings.NewReader(string(a.Schema)))
 	if err != nil {
 		return fmt.Errorf("%w: actions.json: the schema of %s: %w", job.ErrMalformed, a.Name, err)
@@ -357,7 +357,7 @@ func reasons(e *jsonschema.ValidationError) []string {
 }
 
 // render renders a template of the action, with what it may refer to.
-func (a *Action) render(template any, groupID, taskID string, input any, more map[string]any, now time.Time) (any, error) {
+func (a *action) render(template any, groupID, taskID string, input any, more map[string]any, now time.Time) (any, error) {
 	context := map[string]any{"taskGroupId": groupID, "taskId": nil, "input": input}
 	if taskID != "" {
 		context["taskId"] = taskID

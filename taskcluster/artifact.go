@@ -115,7 +115,7 @@ type content struct {
 // is stored so. read gets its bytes as they come, at most 2 GiB, and is called
 // again from the beginning where the connection breaks. A missing or expired
 // artifact is job.ErrNotFound, and an *ArtifactError where the worker says why.
-func (c *Client) Read(ctx context.Context, taskID string, runID int, name string, read func(io.Reader) error) error {
+func (c *Client) ReadArtifact(ctx context.Context, taskID string, runID int, name string, read func(io.Reader) error) error {
 	const op = "queue.artifact"
 	key := taskID + " " + name
 	r, err := c.artifact(ctx, op, taskID, runID, name)
@@ -133,7 +133,7 @@ func (c *Client) Read(ctx context.Context, taskID string, runID int, name string
 
 // Open opens an artifact as Read does; the caller closes it. A connection that
 // breaks is an error of reading.
-func (c *Client) Open(ctx context.Context, taskID string, runID int, name string) (io.ReadCloser, error) {
+func (c *Client) OpenArtifact(ctx context.Context, taskID string, runID int, name string) (io.ReadCloser, error) {
 	const op = "queue.artifact"
 	r, err := c.artifact(ctx, op, taskID, runID, name)
 	if err != nil {
@@ -228,7 +228,7 @@ func (c *capped) Read(p []byte) (int, error) {
 // text reads an artifact of up to most bytes, decompressed.
 func (c *Client) text(ctx context.Context, taskID string, runID int, name string, most int64) (string, error) {
 	var out []byte
-	err := c.Read(ctx, taskID, runID, name, func(r io.Reader) (err error) {
+	err := c.ReadArtifact(ctx, taskID, runID, name, func(r io.Reader) (err error) {
 		out, err = io.ReadAll(&capped{r: r, left: most})
 		return err
 	})
@@ -237,7 +237,7 @@ func (c *Client) text(ctx context.Context, taskID string, runID int, name string
 
 // json reads a JSON artifact of up to most bytes, decompressed.
 func (c *Client) json(ctx context.Context, taskID string, runID int, name string, most int64, into any) error {
-	err := c.Read(ctx, taskID, runID, name, func(r io.Reader) error {
+	err := c.ReadArtifact(ctx, taskID, runID, name, func(r io.Reader) error {
 		body, err := io.ReadAll(&capped{r: r, left: most})
 		if err != nil {
 			return err

@@ -28,12 +28,12 @@ func gzipped(text string) []byte {
 func read(t *testing.T, c *taskcluster.Client, id, name string) (string, error) {
 	t.Helper()
 	var got bytes.Buffer
-	err := c.Read(t.Context(), id, 0, name, func(r io.Reader) error {
+	err := c.ReadArtifact(t.Context(), id, 0, name, func(r io.Reader) error {
 		got.Reset()
 		_, err := got.ReadFrom(r)
 		return err
 	})
-	body, openErr := c.Open(t.Context(), id, 0, name)
+	body, openErr := c.OpenArtifact(t.Context(), id, 0, name)
 	if openErr == nil {
 		again, readErr := io.ReadAll(body)
 		if openErr = errors.Join(readErr, body.Close()); err == nil && len(again) == 0 && got.Len() > 0 {
@@ -135,7 +135,7 @@ func TestArtifactsAreDecompressed(t *testing.T) {
 			t.Errorf("%s: %q, %v", name, got, err)
 		}
 	}
-	err := c.Read(t.Context(), id, 0, "public/false", func(r io.Reader) error { _, err := io.ReadAll(r); return err })
+	err := c.ReadArtifact(t.Context(), id, 0, "public/false", func(r io.Reader) error { _, err := io.ReadAll(r); return err })
 	if !errors.Is(err, job.ErrMalformed) {
 		t.Errorf("what begins as gzip does and is none: %v", err)
 	}

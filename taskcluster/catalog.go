@@ -27,7 +27,7 @@ type graphTask struct {
 				JobKind string `json:"jobKind"`
 			} `json:"treeherder"`
 		} `json:"extra"`
-		Payload Payload `json:"payload"`
+		Payload TaskPayload `json:"payload"`
 	} `json:"task"`
 }
 
@@ -49,7 +49,7 @@ func (t *graphTask) manifests() []string {
 	return t.Task.Payload.manifests()
 }
 
-func (p *Payload) manifests() []string {
+func (p *TaskPayload) manifests() []string {
 	var suites map[string][]string
 	if json.Unmarshal([]byte(p.Env.TestPaths), &suites) != nil {
 		return nil
@@ -131,8 +131,8 @@ func (p *Project) learn(g *graphs, label string) []string {
 	}
 	builds := map[string]bool{}
 	seen := map[string]bool{}
-	var look func(t *TaskAndStatus)
-	look = func(t *TaskAndStatus) {
+	var look func(t *listedTask)
+	look = func(t *listedTask) {
 		for _, id := range t.Task.Dependencies {
 			dep := g.byID[id]
 			if dep == nil || seen[id] {

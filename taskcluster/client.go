@@ -100,7 +100,7 @@ func (c *Client) page(run string) string {
 func (c *Client) request(method, url string, in any) (rest.Request, error) {
 	r := rest.Request{Method: method, URL: url, Header: http.Header{"Accept": {"application/json"}}}
 	if c.creds != nil {
-		r.Sign = c.creds.Sign
+		r.Sign = c.creds.sign
 	}
 	if in != nil {
 		body, err := plainJSON(in)

@@ -143,7 +143,7 @@ func (c Credentials) check(now time.Time) error {
 func (c Credentials) key() hawk.Key { return hawk.Key{ID: c.ClientID, Secret: c.AccessToken} }
 
 // Sign sets the Authorization header of a request.
-func (c Credentials) Sign(r *http.Request) error {
+func (c Credentials) sign(r *http.Request) error {
 	now := time.Now()
 	if err := c.check(now); err != nil {
 		return err

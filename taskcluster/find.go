@@ -71,7 +71,7 @@ const skew = 15 * time.Minute
 // definitions. none says that the fire is there and made nothing: hooks had
 // answered, and a fire of that time has no task.
 func (s *shot) fires(ctx context.Context, w way, began time.Time, took time.Duration, lost error) (id string, none bool, err error) {
-	fires, err := s.p.c.ListLastFires(ctx, w.action.HookGroupID, w.action.HookID)
+	fires, err := s.p.c.listLastFires(ctx, w.action.HookGroupID, w.action.HookID)
 	if err != nil {
 		return "", false, err
 	}
@@ -94,7 +94,7 @@ func (s *shot) fires(ctx context.Context, w way, began time.Time, took time.Dura
 	if len(ids) == 0 {
 		return "", false, nil
 	}
-	tasks, err := s.p.c.Tasks(ctx, ids...)
+	tasks, err := s.p.c.tasks(ctx, ids...)
 	if err != nil {
 		return "", false, err
 	}
@@ -133,7 +133,7 @@ func (s *shot) inGroup(ctx context.Context, w way) (string, error) {
 	}
 	var ids []string
 	for _, h := range wholeHashes(s.req.Push) {
-		found, err := s.p.c.ListIndexedTasks(ctx, s.p.place.String()+".revision."+h+".taskgraph.actions")
+		found, err := s.p.c.listIndexedTasks(ctx, s.p.place.String()+".revision."+h+".taskgraph.actions")
 		if err == nil { // where it cannot be read, the groups were
 			ids = append(ids, slices.DeleteFunc(found, s.known)...)
 		}
@@ -141,7 +141,7 @@ func (s *shot) inGroup(ctx context.Context, w way) (string, error) {
 	if len(ids) == 0 {
 		return "", nil
 	}
-	tasks, err := s.p.c.Tasks(ctx, ids...)
+	tasks, err := s.p.c.tasks(ctx, ids...)
 	for _, id := range ids {
 		if t := tasks[id]; t != nil && t.TaskGroupID == s.in.decision && w.is(t) {
 			return id, nil
@@ -162,7 +162,7 @@ func (s *shot) same(ctx context.Context, w way, mine string) ([]string, error) {
 		return nil, errForeign
 	}
 	var all []maker
-	fires, err := s.p.c.ListLastFires(ctx, w.action.HookGroupID, w.action.HookID)
+	fires, err := s.p.c.listLastFires(ctx, w.action.HookGroupID, w.action.HookID)
 	if err == nil {
 		var ids []string
 		for _, f := range fires {
@@ -170,7 +170,7 @@ func (s *shot) same(ctx context.Context, w way, mine string) ([]string, error) {
 				ids = append(ids, f.TaskID)
 			}
 		}
-		tasks, err := s.p.c.Tasks(ctx, append(ids, mine)...)
+		tasks, err := s.p.c.tasks(ctx, append(ids, mine)...)
 		if err != nil {
 			return nil, err
 		}

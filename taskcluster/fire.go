@@ -63,7 +63,7 @@ func (s *shot) mayFire(ctx context.Context, w way) error {
 	if err != nil {
 		return err
 	}
-	if want := "in-tree:hook-action:" + w.hook(); !Satisfies(may, want) {
+	if want := "in-tree:hook-action:" + w.hook(); !satisfies(may, want) {
 		return fmt.Errorf("%w: actions.json names the hook %s, which the decision task %s may not fire: it lacks %s", job.ErrDenied, w.hook(), s.in.decision, want)
 	}
 	d := s.p.decision(s.in.decision)
@@ -105,12 +105,12 @@ func (e *notMade) Is(target error) bool { return target == job.ErrRefused }
 // once fires a hook once, and finds out whether it made its task.
 func (s *shot) once(ctx context.Context, w way, payload any) (taskID string, err error) {
 	began := time.Now()
-	made, err := s.p.c.TriggerHook(ctx, w.action.HookGroupID, w.action.HookID, payload)
+	made, err := s.p.c.triggerHook(ctx, w.action.HookGroupID, w.action.HookID, payload)
 	if err == nil && made != "" {
 		return made, nil
 	}
 	if err == nil {
-		err = fmt.Errorf("%w: hook %s: %w", job.ErrUnavailable, w.hook(), ErrNothingCreated)
+		err = fmt.Errorf("%w: hook %s: %w", job.ErrUnavailable, w.hook(), errNothingCreated)
 	}
 	switch answerOf(err) {
 	case unclear:
@@ -223,7 +223,7 @@ func (s *shot) accepted(ctx context.Context, w way, made string) (job.Receipt, e
 	first := all[0]
 	receipt := job.Receipt{State: job.ReceiptAccepted, By: first + "/0", Link: s.p.c.page(first)}
 	for _, id := range all[1:] {
-		status, err := s.p.c.CancelTask(ctx, id)
+		status, err := s.p.c.cancelTask(ctx, id)
 		if err != nil || status.State != "exception" {
 			receipt.Note = fmt.Sprintf("another process triggered the same at the same time: the action tasks %s and %s, of which the second could not be stopped", first, id)
 		}
@@ -245,7 +245,7 @@ func (s *shot) make(ctx context.Context, w way) (job.Receipt, error) {
 	more := map[string]any{"ownTaskId": id, "task": nil}
 	if w.on != nil {
 		var task any
-		raw, err := s.p.c.Definition(ctx, w.taskID())
+		raw, err := s.p.c.definition(ctx, w.taskID())
 		if err == nil {
 			err = json.Unmarshal(raw, &task)
 		}
@@ -264,7 +264,7 @@ func (s *shot) make(ctx context.Context, w way) (job.Receipt, error) {
 		own.AuthorizedScopes = append([]string{}, scopes...)
 		narrow.creds = &own
 	}
-	if _, err := narrow.CreateTask(ctx, id, definition); err != nil {
+	if _, err := narrow.createTask(ctx, id, definition); err != nil {
 		return job.Receipt{}, err
 	}
 	return job.Receipt{State: job.ReceiptAccepted, By: id + "/0", Link: s.p.c.page(id)}, nil

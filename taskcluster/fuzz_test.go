@@ -28,12 +28,12 @@ func FuzzActions(f *testing.F) {
 		}
 		var in any
 		_ = json.Unmarshal([]byte(input), &in)
-		for _, name := range a.Names() {
-			if x, found := a.ForTask(name, map[string]string{"kind": "test"}); found {
-				_, _ = x.Input(in)
+		for _, name := range taskcluster.ActionNames(a) {
+			if x, found := taskcluster.ForTask(a, name, map[string]string{"kind": "test"}); found {
+				_, _ = taskcluster.ActionInput(x, in)
 			}
-			if x, found := a.ForGroup(name); found {
-				_, _ = x.Input(in)
+			if x, found := taskcluster.ForGroup(a, name); found {
+				_, _ = taskcluster.ActionInput(x, in)
 			}
 		}
 	})

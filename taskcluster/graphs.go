@@ -18,7 +18,7 @@ import (
 type graph struct {
 	decision string
 	cron     bool
-	tasks    []*TaskAndStatus // sorted by id: the queue's order means nothing
+	tasks    []*listedTask // sorted by id: the queue's order means nothing
 }
 
 // graphs are the task groups of a push, the decision task's first, and what
@@ -26,7 +26,7 @@ type graph struct {
 type graphs struct {
 	at   time.Time
 	list []*graph
-	byID map[string]*TaskAndStatus
+	byID map[string]*listedTask
 	none error // why there is no group of the push's own; ErrNotScheduled
 
 	catalog bool // read for a catalog, and not for jobs yet
@@ -103,7 +103,7 @@ func (p *Project) list(ctx context.Context, push job.Push) (*graphs, error) {
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
-	out := &graphs{at: began, byID: map[string]*TaskAndStatus{}, none: none}
+	out := &graphs{at: began, byID: map[string]*listedTask{}, none: none}
 	if own != nil {
 		out.list = append(out.list, own)
 	}
@@ -117,7 +117,7 @@ func (p *Project) list(ctx context.Context, push job.Push) (*graphs, error) {
 			if out.byID[t.Status.TaskID] == nil {
 				out.byID[t.Status.TaskID] = t
 			}
-			p.queues.Store(t.label(), t.Task.Queue())
+			p.queues.Store(t.label(), t.Task.queue())
 		}
 	}
 	p.keep(pushKey(push), out)
@@ -147,7 +147,7 @@ func (p *Project) forget(push job.Push) {
 // ErrNotScheduled.
 func (p *Project) group(ctx context.Context, decision string) (*graph, error) {
 	out := &graph{decision: decision}
-	for t, err := range p.c.TaskGroup(ctx, decision) {
+	for t, err := range p.c.taskGroup(ctx, decision) {
 		if err != nil {
 			return nil, err
 		}
@@ -158,7 +158,7 @@ func (p *Project) group(ctx context.Context, decision string) (*graph, error) {
 		}
 		out.tasks = append(out.tasks, t)
 	}
-	slices.SortFunc(out.tasks, func(a, b *TaskAndStatus) int { return strings.Compare(a.Status.TaskID, b.Status.TaskID) })
+	slices.SortFunc(out.tasks, func(a, b *listedTask) int { return strings.Compare(a.Status.TaskID, b.Status.TaskID) })
 	return out, nil
 }
 
@@ -206,7 +206,7 @@ func (g *graphs) own() (*graph, error) {
 // jobs. It is nil where the label ran in none.
 func (g *graphs) of(label string) *graph {
 	for _, one := range g.list {
-		if slices.ContainsFunc(one.tasks, func(t *TaskAndStatus) bool { return t.label() == label }) {
+		if slices.ContainsFunc(one.tasks, func(t *listedTask) bool { return t.label() == label }) {
 			return one
 		}
 	}
@@ -214,8 +214,8 @@ func (g *graphs) of(label string) *graph {
 }
 
 // ran are the tasks of a label, in every group.
-func (g *graphs) ran(label string) []*TaskAndStatus {
-	var out []*TaskAndStatus
+func (g *graphs) ran(label string) []*listedTask {
+	var out []*listedTask
 	for _, one := range g.list {
 		for _, t := range one.tasks {
 			if t.label() == label {

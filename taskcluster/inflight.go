@@ -9,7 +9,7 @@ import (
 
 // ask is an action task that has not made its tasks yet.
 type ask struct {
-	task   *TaskAndStatus
+	task   *listedTask
 	counts map[string]int // runs that are still to come, by label
 }
 

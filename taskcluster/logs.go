@@ -35,7 +35,7 @@ func (p *Project) OpenLog(ctx context.Context, j job.Job, which job.LogKind) (io
 	if err != nil {
 		return nil, job.Wrap(op, j.ID(), err)
 	}
-	c := &chain{open: func(name string) (io.ReadCloser, error) { return p.c.Open(ctx, taskID, runID, name) }, left: names}
+	c := &chain{open: func(name string) (io.ReadCloser, error) { return p.c.OpenArtifact(ctx, taskID, runID, name) }, left: names}
 	if err := c.next(); err != nil {
 		return nil, job.Wrap(op, j.ID(), err)
 	}

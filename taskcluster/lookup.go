@@ -50,7 +50,7 @@ func (p *Project) decisionOf(ctx context.Context, push job.Push) (string, error)
 	if len(looked) == 0 {
 		return "", fmt.Errorf("%w: a push with neither an id nor a revision of 40 digits", job.ErrInvalid)
 	}
-	found, err := p.c.FindTasksAtIndex(ctx, looked...)
+	found, err := p.c.findTasksAtIndex(ctx, looked...)
 	if err != nil {
 		return "", err
 	}
@@ -111,7 +111,7 @@ func (p *Project) elsewhere(ctx context.Context, push job.Push, looked *[]string
 			paths = append(paths, revisionPaths(at, push)...)
 		}
 	}
-	found, err := p.c.FindTasksAtIndex(ctx, paths...)
+	found, err := p.c.findTasksAtIndex(ctx, paths...)
 	if id := firstOf(found, paths); id != "" || err != nil {
 		return id, err
 	}
@@ -161,7 +161,7 @@ func (p *Project) define(ctx context.Context, d *decision) error {
 	if d.defined {
 		return nil
 	}
-	raw, err := p.c.Definition(ctx, d.id)
+	raw, err := p.c.definition(ctx, d.id)
 	if err != nil {
 		return err
 	}
@@ -229,7 +229,7 @@ func (p *Project) explain(ctx context.Context, err error) error {
 	if !errors.As(err, &none) {
 		return err
 	}
-	names, listErr := p.c.ListNamespaces(ctx, p.place.String())
+	names, listErr := p.c.listNamespaces(ctx, p.place.String())
 	if listErr == nil && len(names) == 0 || errors.Is(listErr, job.ErrNotFound) && !lacks(listErr) {
 		return &noDecision{looked: none.looked, empty: p.place.String()}
 	}
@@ -250,7 +250,7 @@ func (p *Project) crons(ctx context.Context, push job.Push) ([]string, error) {
 	}
 	var out []string
 	for _, h := range slices.Compact(hashes) {
-		found, err := p.c.ListIndexedTasks(ctx, p.place.String()+".revision."+h+".cron")
+		found, err := p.c.listIndexedTasks(ctx, p.place.String()+".revision."+h+".cron")
 		if err != nil && !errors.Is(err, job.ErrNotFound) && !lacks(err) { // no such listing, or nothing there
 			return nil, err
 		}

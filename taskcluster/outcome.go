@@ -37,7 +37,7 @@ func (p *Project) Outcome(ctx context.Context, push job.Push, label string, r jo
 	return out, job.Wrap(op, r.By, err)
 }
 
-func (p *Project) outcome(ctx context.Context, push job.Push, label string, s *Status) (job.Outcome, error) {
+func (p *Project) outcome(ctx context.Context, push job.Push, label string, s *TaskStatus) (job.Outcome, error) {
 	out := job.Outcome{Done: s.resolved()}
 	var err error
 	if s.State == "completed" {
@@ -83,7 +83,7 @@ func (p *Project) shortOf(ctx context.Context, label, taskID string, made int) s
 const cancelledWord = "was cancelled"
 
 // ending is how a task ended that did not complete.
-func ending(s *Status) string {
+func ending(s *TaskStatus) string {
 	if s.State == "failed" || len(s.Runs) == 0 {
 		return s.State
 	}
@@ -96,7 +96,7 @@ func ending(s *Status) string {
 }
 
 // madeBy are the runs that a completed action's task-graph.json names.
-func (p *Project) madeBy(ctx context.Context, s *Status, label string) ([]string, error) {
+func (p *Project) madeBy(ctx context.Context, s *TaskStatus, label string) ([]string, error) {
 	run := 0
 	for _, r := range s.Runs {
 		if r.State == "completed" {
@@ -104,7 +104,7 @@ func (p *Project) madeBy(ctx context.Context, s *Status, label string) ([]string
 		}
 	}
 	var ids []string
-	err := p.c.Read(ctx, s.TaskID, run, "public/task-graph.json", func(r io.Reader) error {
+	err := p.c.ReadArtifact(ctx, s.TaskID, run, "public/task-graph.json", func(r io.Reader) error {
 		ids = nil
 		dec := json.NewDecoder(r)
 		return members(dec, func(id string) error {

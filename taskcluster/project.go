@@ -97,14 +97,14 @@ func (p *Project) of(push job.Push) *Project {
 // is nil for a task that waits for others and has no run yet.
 type Record struct {
 	Task   *Task
-	Status *Status
-	Run    *Run
+	Status *TaskStatus
+	Run    *TaskRun
 	// Never says why a task without a run will never get one; empty where it
 	// still can.
 	Never string
 }
 
-func (t *TaskAndStatus) label() string { return t.Task.Metadata.Name }
+func (t *listedTask) label() string { return t.Task.Metadata.Name }
 
 // Jobs implements job.Scheduler: every run of the push's task groups, the
 // decision task's and the actions' own among them: that of its decision task, and
@@ -131,7 +131,7 @@ func (p *Project) Jobs(ctx context.Context, push job.Push, names ...string) ([]j
 
 // jobsOf are the runs in the groups of a push, of the named labels or of all.
 func (p *Project) jobsOf(ctx context.Context, push job.Push, g *graphs, names ...string) ([]job.Job, error) {
-	var tasks, waiting []*TaskAndStatus
+	var tasks, waiting []*listedTask
 	for _, one := range g.list {
 		for _, t := range one.tasks {
 			if g.byID[t.Status.TaskID] != t || len(names) > 0 && !slices.Contains(names, t.label()) {
@@ -164,7 +164,7 @@ func (p *Project) jobsOf(ctx context.Context, push job.Push, g *graphs, names ..
 
 // runsOf are the runs of a task, or the one that it will have; never says why it
 // will have none.
-func runsOf(push job.Push, t *TaskAndStatus, never string) ([]job.Job, error) {
+func runsOf(push job.Push, t *listedTask, never string) ([]job.Job, error) {
 	kind := t.kind()
 	runs := t.Status.Runs
 	if len(runs) == 0 {
@@ -198,13 +198,13 @@ func runsOf(push job.Push, t *TaskAndStatus, never string) ([]job.Job, error) {
 	return out, errors.Join(errs...)
 }
 
-func (t *TaskAndStatus) kind() job.Kind {
+func (t *listedTask) kind() job.Kind {
 	return kindOf(t.label(), t.Task.Extra.Treeherder.JobKind, t.Task.Tags["kind"])
 }
 
 // status maps a run's words; see the package comment. later says that another
 // run came after it.
-func (r *Run) status(kind job.Kind, later bool) (job.Status, error) {
+func (r *TaskRun) status(kind job.Kind, later bool) (job.Status, error) {
 	switch r.State {
 	case "pending":
 		return job.StatusPending, nil
@@ -223,7 +223,7 @@ func (r *Run) status(kind job.Kind, later bool) (job.Status, error) {
 	return 0, job.UnknownWord("taskcluster", "run state", clip.Marked(r.State, shown))
 }
 
-func (r *Run) exception(later bool) (job.Status, error) {
+func (r *TaskRun) exception(later bool) (job.Status, error) {
 	switch r.ReasonResolved {
 	case "malformed-payload", "resource-unavailable", "internal-error":
 		return job.StatusException, nil
@@ -290,7 +290,7 @@ func (p *Project) Cancel(ctx context.Context, id string) error {
 	case s.resolved() || runID < len(s.Runs)-1:
 		return nil
 	}
-	_, err = p.c.CancelTask(ctx, taskID)
+	_, err = p.c.cancelTask(ctx, taskID)
 	var answered *Error
 	if errors.As(err, &answered) && answered.Code == "RequestConflict" { // it ended meanwhile, or with its deadline
 		if s, again := p.c.Status(ctx, taskID); again == nil && (s.resolved() || time.Now().After(s.Deadline)) {
@@ -309,7 +309,7 @@ func (p *Project) QueueDepth(ctx context.Context, label string) (job.QueueDepth,
 	if !ok {
 		return job.QueueDepth{}, job.Wrap(op, label, fmt.Errorf("no task of it was seen, so its queue is not known: %w", errors.ErrUnsupported))
 	}
-	n, err := p.c.TaskQueueCounts(ctx, queue.(string))
+	n, err := p.c.taskQueueCounts(ctx, queue.(string))
 	if errors.Is(err, job.ErrDenied) || lacks(err) {
 		err = fmt.Errorf("the deployment does not say how deep %s is: %w: %w", queue, errors.ErrUnsupported, err)
 	}

@@ -53,7 +53,7 @@ func TestStatuses(t *testing.T) {
 		{state: "exception"},
 		{state: "completing"},
 	} {
-		r := &taskcluster.Run{State: c.state, ReasonResolved: c.reason}
+		r := &taskcluster.TaskRun{State: c.state, ReasonResolved: c.reason}
 		if c.started {
 			r.Started = started
 		}
@@ -202,7 +202,7 @@ func TestOffspring(t *testing.T) {
 			t.Fatal(err)
 		}
 		got[j.Name()] = append(got[j.Name()], is)
-		made[j.Name()] = j.Raw().(taskcluster.Record).Made()
+		made[j.Name()] = taskcluster.Made(j.Raw().(taskcluster.Record))
 	}
 	for _, v := range got {
 		slices.SortFunc(v, func(a, b bool) int { return len(fmt.Sprint(b)) - len(fmt.Sprint(a)) })
@@ -296,13 +296,13 @@ func TestRealGroups(t *testing.T) {
 			_ = json.NewEncoder(w).Encode(page)
 		})
 		states := map[string]int{}
-		for task, err := range at(t, h).TaskGroup(t.Context(), "A5O76NnPRt--HRPWdpOVlA") {
+		for task, err := range taskcluster.TaskGroup(at(t, h), t.Context(), "A5O76NnPRt--HRPWdpOVlA") {
 			if err != nil {
 				t.Errorf("%s: %v", name, err)
 				break
 			}
 			states[task.Status.State]++
-			if task.Task.Metadata.Name == "" || task.Task.Queue() == "" {
+			if task.Task.Metadata.Name == "" || taskcluster.QueueOf(&task.Task) == "" {
 				t.Errorf("%s: a task without a name or a queue: %+v", name, task.Task)
 			}
 		}
@@ -356,7 +356,7 @@ func TestTornPages(t *testing.T) {
 		})
 		seen := 0
 		var got error
-		for _, err := range at(t, h).TaskGroup(t.Context(), id) {
+		for _, err := range taskcluster.TaskGroup(at(t, h), t.Context(), id) {
 			if got = err; err == nil {
 				seen++
 			}
@@ -366,7 +366,7 @@ func TestTornPages(t *testing.T) {
 			t.Errorf("%s: %d tasks, %v; expected %d, %v", name, seen, got, c.tasks, c.err)
 		}
 	}
-	for _, err := range at(t, http.NotFoundHandler()).TaskGroup(t.Context(), "../../../etc/passwd..") {
+	for _, err := range taskcluster.TaskGroup(at(t, http.NotFoundHandler()), t.Context(), "../../../etc/passwd..") {
 		if !errors.Is(err, job.ErrInvalid) {
 			t.Errorf("no task id: %v", err)
 		}
@@ -380,11 +380,11 @@ func TestBatches(t *testing.T) {
 		s.Old = old
 		c := connect(t, s, nil)
 		ids := []string{decision, s.Tasks(decision, test)[0], slug.Of("nobody")}
-		tasks, err := c.Tasks(t.Context(), ids...)
+		tasks, err := taskcluster.Tasks(c, t.Context(), ids...)
 		if err != nil || len(tasks) != 2 || tasks[ids[1]].Metadata.Name != test {
 			t.Errorf("old %t: tasks %v, %v", old, tasks, err)
 		}
-		statuses, err := c.Statuses(t.Context(), ids...)
+		statuses, err := taskcluster.Statuses(c, t.Context(), ids...)
 		if err != nil || len(statuses) != 2 || statuses[ids[1]].State != "unscheduled" {
 			t.Errorf("old %t: statuses %v, %v", old, statuses, err)
 		}
@@ -392,7 +392,7 @@ func TestBatches(t *testing.T) {
 		if got := s.Requests(); len(got) != want {
 			t.Errorf("old %t: %d requests, expected %d: %q", old, len(got), want, got)
 		}
-		if _, err := c.Tasks(t.Context(), "nope"); !errors.Is(err, job.ErrInvalid) {
+		if _, err := taskcluster.Tasks(c, t.Context(), "nope"); !errors.Is(err, job.ErrInvalid) {
 			t.Error(err)
 		}
 	}

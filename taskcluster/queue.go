@@ -33,20 +33,20 @@ type Task struct {
 	Deadline      time.Time         `json:"deadline"`
 	Expires       time.Time         `json:"expires"`
 	Scopes        []string          `json:"scopes"`
-	Metadata      Metadata          `json:"metadata"`
+	Metadata      TaskMetadata          `json:"metadata"`
 	Tags          map[string]string `json:"tags"`
-	Extra         Extra             `json:"extra"`
-	Payload       Payload           `json:"payload"`
+	Extra         TaskExtra             `json:"extra"`
+	Payload       TaskPayload           `json:"payload"`
 }
 
-// Metadata are a task's texts for people. Its name is the label.
-type Metadata struct {
+// TaskMetadata are a task's texts for people. Its name is the label.
+type TaskMetadata struct {
 	Name string `json:"name"`
 }
 
-// Extra is what taskgraph notes beside a task. Anybody's push can write
+// TaskExtra is what taskgraph notes beside a task. Anybody's push can write
 // anything there, so that what has another shape is as good as absent.
-type Extra struct {
+type TaskExtra struct {
 	Parent     string `json:"parent"` // the decision or action task that made it
 	Treeherder struct {
 		JobKind string `json:"jobKind"`
@@ -61,23 +61,23 @@ type Extra struct {
 	} `json:"action"`
 }
 
-// Payload is what the worker gets.
-type Payload struct {
+// TaskPayload is what the worker gets.
+type TaskPayload struct {
 	Env struct {
 		TestPaths string `json:"MOZHARNESS_TEST_PATHS"` // JSON: suite to manifests
 	} `json:"env"`
 }
 
 // Queue is the name of the task's queue, <provisioner>/<worker type>.
-func (t *Task) Queue() string {
+func (t *Task) queue() string {
 	if t.TaskQueueID == "" && t.ProvisionerID != "" {
 		return t.ProvisionerID + "/" + t.WorkerType
 	}
 	return t.TaskQueueID
 }
 
-// Status is how far a task is.
-type Status struct {
+// TaskStatus is how far a task is.
+type TaskStatus struct {
 	TaskID      string    `json:"taskId"`
 	TaskGroupID string    `json:"taskGroupId"`
 	SchedulerID string    `json:"schedulerId"`
@@ -86,16 +86,16 @@ type Status struct {
 	Expires     time.Time `json:"expires"`
 	RetriesLeft int       `json:"retriesLeft"`
 	State       string    `json:"state"` // unscheduled, pending, running, completed, failed, exception
-	Runs        []Run     `json:"runs"`
+	Runs        []TaskRun     `json:"runs"`
 }
 
 // resolved reports whether nothing more happens to the task by itself.
-func (s *Status) resolved() bool {
+func (s *TaskStatus) resolved() bool {
 	return s.State == "completed" || s.State == "failed" || s.State == "exception"
 }
 
-// Run is one run of a task.
-type Run struct {
+// TaskRun is one run of a task.
+type TaskRun struct {
 	RunID          int       `json:"runId"`
 	State          string    `json:"state"`         // as the task's, but for unscheduled
 	ReasonCreated  string    `json:"reasonCreated"` // scheduled, retry, task-retry, rerun, exception
@@ -107,10 +107,10 @@ type Run struct {
 	Resolved       time.Time `json:"resolved"`
 }
 
-// TaskAndStatus is a task with how far it is, as a group lists it.
-type TaskAndStatus struct {
+// listedTask is a task with how far it is, as a group lists it.
+type listedTask struct {
 	Task   Task   `json:"task"`
-	Status Status `json:"status"`
+	Status TaskStatus `json:"status"`
 }
 
 // tolerant decodes a task: what has another shape where anybody may write
@@ -131,7 +131,7 @@ func tolerant(decode func(any) error, into any) error {
 // Task is the definition of a task.
 func (c *Client) Task(ctx context.Context, taskID string) (*Task, error) {
 	const op = "queue.task"
-	raw, err := c.Definition(ctx, taskID)
+	raw, err := c.definition(ctx, taskID)
 	if err != nil {
 		return nil, err
 	}
@@ -144,7 +144,7 @@ func (c *Client) Task(ctx context.Context, taskID string) (*Task, error) {
 }
 
 // Definition is the definition of a task as the queue has it, all of it.
-func (c *Client) Definition(ctx context.Context, taskID string) (json.RawMessage, error) {
+func (c *Client) definition(ctx context.Context, taskID string) (json.RawMessage, error) {
 	const op = "queue.task"
 	if err := checkTask(taskID); err != nil {
 		return nil, job.Wrap(op, taskID, err)
@@ -156,7 +156,7 @@ func (c *Client) Definition(ctx context.Context, taskID string) (json.RawMessage
 
 // Tasks are the definitions of several tasks, by task id, in as few requests
 // as the deployment offers; those that it does not have are left out.
-func (c *Client) Tasks(ctx context.Context, taskIDs ...string) (map[string]*Task, error) {
+func (c *Client) tasks(ctx context.Context, taskIDs ...string) (map[string]*Task, error) {
 	const op = "queue.tasks"
 	out := map[string]*Task{}
 	page := func(dec *json.Decoder) error {
@@ -183,18 +183,18 @@ func (c *Client) Tasks(ctx context.Context, taskIDs ...string) (map[string]*Task
 	})
 }
 
-// Status is how far a task is.
-func (c *Client) Status(ctx context.Context, taskID string) (*Status, error) {
+// TaskStatus is how far a task is.
+func (c *Client) Status(ctx context.Context, taskID string) (*TaskStatus, error) {
 	return c.status(ctx, "queue.status", http.MethodGet, taskID, "status")
 }
 
 // status makes a call that answers a task's status.
-func (c *Client) status(ctx context.Context, op, method, taskID, what string) (*Status, error) {
+func (c *Client) status(ctx context.Context, op, method, taskID, what string) (*TaskStatus, error) {
 	if err := checkTask(taskID); err != nil {
 		return nil, job.Wrap(op, taskID, err)
 	}
 	var out struct {
-		Status *Status `json:"status"`
+		Status *TaskStatus `json:"status"`
 	}
 	err := c.call(ctx, op, taskID, method, c.route("queue", "task", taskID, what), nil, &out, true)
 	if err == nil && (out.Status == nil || out.Status.TaskID != taskID) {
@@ -205,13 +205,13 @@ func (c *Client) status(ctx context.Context, op, method, taskID, what string) (*
 
 // Statuses are the statuses of several tasks, by task id, in as few requests as
 // the deployment offers; tasks that it does not have are left out.
-func (c *Client) Statuses(ctx context.Context, taskIDs ...string) (map[string]*Status, error) {
+func (c *Client) statuses(ctx context.Context, taskIDs ...string) (map[string]*TaskStatus, error) {
 	const op = "queue.statuses"
-	out := map[string]*Status{}
+	out := map[string]*TaskStatus{}
 	page := func(dec *json.Decoder) error {
 		var one struct {
 			TaskID string `json:"taskId"`
-			Status Status `json:"status"`
+			Status TaskStatus `json:"status"`
 		}
 		if err := dec.Decode(&one); err != nil {
 			return err
@@ -279,20 +279,20 @@ func (c *Client) each(ids []string, ask func(id string) error) error {
 // TaskGroup lists the tasks of a group, page by page, each once although the
 // group may grow meanwhile. The order is the service's. An error ends the
 // sequence; a group that is unknown or has expired is job.ErrNotFound.
-func (c *Client) TaskGroup(ctx context.Context, groupID string) iter.Seq2[*TaskAndStatus, error] {
+func (c *Client) taskGroup(ctx context.Context, groupID string) iter.Seq2[*listedTask, error] {
 	const op = "queue.listTaskGroup"
-	return func(yield func(*TaskAndStatus, error) bool) {
+	return func(yield func(*listedTask, error) bool) {
 		if err := checkTask(groupID); err != nil {
 			yield(nil, job.Wrap(op, groupID, err))
 			return
 		}
 		seen := map[string]bool{}
-		var page []*TaskAndStatus
+		var page []*listedTask
 		read := func(url string) (token string, err error) {
 			err = c.stream(ctx, op, groupID, url, func(body io.Reader) (err error) {
 				page = page[:0] // it may be the second time
 				token, err = elements(body, "tasks", func(dec *json.Decoder) error {
-					var t TaskAndStatus
+					var t listedTask
 					if err := tolerant(dec.Decode, &t); err != nil {
 						return err
 					}
@@ -426,13 +426,13 @@ func skip(dec *json.Decoder) error {
 
 // CreateTask makes a task with this id. The same definition again changes
 // nothing; another one is refused, with job.ErrInvalid.
-func (c *Client) CreateTask(ctx context.Context, taskID string, definition any) (*Status, error) {
+func (c *Client) createTask(ctx context.Context, taskID string, definition any) (*TaskStatus, error) {
 	const op = "queue.createTask"
 	if err := checkTask(taskID); err != nil {
 		return nil, job.Wrap(op, taskID, err)
 	}
 	var out struct {
-		Status *Status `json:"status"`
+		Status *TaskStatus `json:"status"`
 	}
 	err := c.call(ctx, op, taskID, http.MethodPut, c.route("queue", "task", taskID), definition, &out, true)
 	if err == nil && out.Status == nil {
@@ -442,20 +442,20 @@ func (c *Client) CreateTask(ctx context.Context, taskID string, definition any) 
 }
 
 // CancelTask stops a task. One that is resolved stays as it is.
-func (c *Client) CancelTask(ctx context.Context, taskID string) (*Status, error) {
+func (c *Client) cancelTask(ctx context.Context, taskID string) (*TaskStatus, error) {
 	return c.status(ctx, "queue.cancelTask", http.MethodPost, taskID, "cancel")
 }
 
-// Counts are how much waits in a queue.
-type Counts struct {
+// queueCounts are how much waits in a queue.
+type queueCounts struct {
 	Pending int `json:"pendingTasks"`
 	Claimed int `json:"claimedTasks"`
 }
 
 // TaskQueueCounts counts the tasks of a queue, named <provisioner>/<worker
 // type>. A queue that nobody ever used has none.
-func (c *Client) TaskQueueCounts(ctx context.Context, taskQueueID string) (Counts, error) {
-	var out Counts
+func (c *Client) taskQueueCounts(ctx context.Context, taskQueueID string) (queueCounts, error) {
+	var out queueCounts
 	err := c.get(ctx, "queue.taskQueueCounts", taskQueueID, c.route("queue", "task-queues", taskQueueID, "counts"), &out)
 	return out, err
 }

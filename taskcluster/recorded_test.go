@@ -200,7 +200,7 @@ func TestRecordedPages(t *testing.T) {
 			}
 		}
 		var out []string
-		for task, err := range at(t, tctest.NewReplay(pages)).TaskGroup(t.Context(), group) {
+		for task, err := range taskcluster.TaskGroup(at(t, tctest.NewReplay(pages)), t.Context(), group) {
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -252,7 +252,7 @@ func TestRecordedLogs(t *testing.T) {
 	for which, file := range map[job.LogKind]string{job.LogErrorSummary: "failed-test.errorsummary.log", job.LogText: "failed-test.live_backing.log"} {
 		name := strings.TrimPrefix(decisionFiles[file], recordedTest+"/")
 		var got bytes.Buffer
-		if err := c.Read(t.Context(), recordedTest, 0, name, func(r io.Reader) error { got.Reset(); _, err := got.ReadFrom(r); return err }); err != nil {
+		if err := c.ReadArtifact(t.Context(), recordedTest, 0, name, func(r io.Reader) error { got.Reset(); _, err := got.ReadFrom(r); return err }); err != nil {
 			t.Fatal(err)
 		}
 		if !bytes.Equal(got.Bytes(), testenv.Read(t, "wire", "decision", file)) {

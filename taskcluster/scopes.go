@@ -2,11 +2,11 @@ package taskcluster
 
 import "strings"
 
-// Satisfies reports whether somebody with the scopes has may do what needs the
+// satisfies reports whether somebody with the scopes has may do what needs the
 // scope want: it is among them, or one of them is a prefix of it that ends in *.
 // Roles ("assume:…") count as what they are; Client.ExpandScopes says what is
 // in them.
-func Satisfies(has []string, want string) bool {
+func satisfies(has []string, want string) bool {
 	for _, h := range has {
 		if h == want {
 			return true

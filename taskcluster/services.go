@@ -31,7 +31,7 @@ func (c *Client) FindTask(ctx context.Context, indexPath string) (taskID string,
 
 // FindTasksAtIndex are the tasks at several paths of the index, by path, in one
 // request where the deployment offers it; paths without a task are left out.
-func (c *Client) FindTasksAtIndex(ctx context.Context, indexPaths ...string) (map[string]string, error) {
+func (c *Client) findTasksAtIndex(ctx context.Context, indexPaths ...string) (map[string]string, error) {
 	const op = "index.findTasksAtIndex"
 	var answer struct {
 		Tasks *[]struct {
@@ -69,7 +69,7 @@ func (c *Client) FindTasksAtIndex(ctx context.Context, indexPaths ...string) (ma
 
 // ListIndexedTasks are the ids of the tasks that the index has in a namespace,
 // those of its sub-namespaces left out, in the service's order.
-func (c *Client) ListIndexedTasks(ctx context.Context, namespace string) ([]string, error) {
+func (c *Client) listIndexedTasks(ctx context.Context, namespace string) ([]string, error) {
 	const op = "index.listTasks"
 	var out []string
 	err := c.indexed(ctx, op, "tasks", namespace, func(dec *json.Decoder) error {
@@ -89,7 +89,7 @@ func (c *Client) ListIndexedTasks(ctx context.Context, namespace string) ([]stri
 }
 
 // ListNamespaces are the names of the namespaces directly in one of the index.
-func (c *Client) ListNamespaces(ctx context.Context, namespace string) ([]string, error) {
+func (c *Client) listNamespaces(ctx context.Context, namespace string) ([]string, error) {
 	const op = "index.listNamespaces"
 	var out []string
 	err := c.indexed(ctx, op, "namespaces", namespace, func(dec *json.Decoder) error {
@@ -123,8 +123,8 @@ func (c *Client) indexed(ctx context.Context, op, what, namespace string, elemen
 	return nil
 }
 
-// Fire is one time that a hook was fired.
-type Fire struct {
+// hookFire is one time that a hook was fired.
+type hookFire struct {
 	TaskID         string    `json:"taskId"`
 	FiredBy        string    `json:"firedBy"`
 	TaskCreateTime time.Time `json:"taskCreateTime"`
@@ -134,9 +134,9 @@ type Fire struct {
 
 // ListLastFires are the latest times that a hook was fired, newest first: by
 // everybody, for every push.
-func (c *Client) ListLastFires(ctx context.Context, groupID, hookID string) ([]Fire, error) {
+func (c *Client) listLastFires(ctx context.Context, groupID, hookID string) ([]hookFire, error) {
 	const op = "hooks.listLastFires"
-	var out []Fire
+	var out []hookFire
 	key := groupID + "/" + hookID
 	r, err := c.request(http.MethodGet, c.route("hooks", "hooks", groupID, hookID, "last-fires"), nil)
 	if err != nil {
@@ -146,7 +146,7 @@ func (c *Client) ListLastFires(ctx context.Context, groupID, hookID string) ([]F
 	err = c.rest.Stream(ctx, r, func(body io.Reader) (err error) {
 		out = out[:0] // one page is enough: the newest come first
 		_, err = elements(body, "lastFires", func(dec *json.Decoder) error {
-			var f Fire
+			var f hookFire
 			if err := dec.Decode(&f); err != nil {
 				return err
 			}
@@ -162,7 +162,7 @@ func (c *Client) ListLastFires(ctx context.Context, groupID, hookID string) ([]F
 // the task that it made. It is empty where the hook accepted the payload and
 // made none. It is never repeated: a lost answer does not mean that nothing was
 // made.
-func (c *Client) TriggerHook(ctx context.Context, groupID, hookID string, payload any) (taskID string, err error) {
+func (c *Client) triggerHook(ctx context.Context, groupID, hookID string, payload any) (taskID string, err error) {
 	const op = "hooks.triggerHook"
 	var out struct {
 		TaskID string `json:"taskId"`
@@ -184,7 +184,7 @@ func (c *Client) TriggerHook(ctx context.Context, groupID, hookID string, payloa
 }
 
 // ExpandScopes adds to scopes what the roles in them contain.
-func (c *Client) ExpandScopes(ctx context.Context, scopes []string) ([]string, error) {
+func (c *Client) expandScopes(ctx context.Context, scopes []string) ([]string, error) {
 	var out struct {
 		Scopes []string `json:"scopes"`
 	}

@@ -11,9 +11,9 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// ErrNothingCreated says that a hook accepted the request and named no task that
+// errNothingCreated says that a hook accepted the request and named no task that
 // it made of it.
-var ErrNothingCreated = errors.New("accepted, nothing created")
+var errNothingCreated = errors.New("accepted, nothing created")
 
 // Trigger implements job.Scheduler. Without an Action it runs the label as
 // people do in Treeherder: retrigger-multiple where the label ran on the push
@@ -130,15 +130,15 @@ type shot struct {
 	req    job.Request
 	all    *graphs
 	in     *graph
-	offers *Actions
+	offers *actions
 
 	notes   []string         // of ways that were refused
 	refused map[string]error // by hook: what it answered that holds for every request
 }
 
 // ran are the tasks of the request's label in the group it aims at.
-func (s *shot) ran() []*TaskAndStatus {
-	return slices.DeleteFunc(slices.Clone(s.in.tasks), func(t *TaskAndStatus) bool { return s.req.Label == "" || t.label() != s.req.Label })
+func (s *shot) ran() []*listedTask {
+	return slices.DeleteFunc(slices.Clone(s.in.tasks), func(t *listedTask) bool { return s.req.Label == "" || t.label() != s.req.Label })
 }
 
 // take fires the first way that is not refused.

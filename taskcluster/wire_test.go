@@ -158,13 +158,13 @@ func call(ctx context.Context, c *taskcluster.Client, e tctest.Recorded) (known 
 	service, rest := parts[0], parts[2:]
 	switch what := e.Request.Method + " " + service + " " + rest[0]; {
 	case what == "PUT queue task" && len(rest) == 2:
-		_, err = c.CreateTask(ctx, rest[1], body)
+		_, err = taskcluster.CreateTask(c, ctx, rest[1], body)
 	case what == "GET queue task" && len(rest) == 2:
 		_, err = c.Task(ctx, rest[1])
 	case what == "GET queue task" && rest[2] == "status":
 		_, err = c.Status(ctx, rest[1])
 	case what == "POST queue task" && rest[2] == "cancel":
-		_, err = c.CancelTask(ctx, rest[1])
+		_, err = taskcluster.CancelTask(c, ctx, rest[1])
 	case what == "GET queue task" && slices.Contains(rest, "artifact-content"):
 		run := taskcluster.Latest
 		if rest[2] == "runs" {
@@ -183,28 +183,28 @@ func call(ctx context.Context, c *taskcluster.Client, e tctest.Recorded) (known 
 		for _, err = range c.ListArtifacts(ctx, rest[1], run) {
 		}
 	case what == "GET queue task-group":
-		for _, err = range c.TaskGroup(ctx, rest[1]) {
+		for _, err = range taskcluster.TaskGroup(c, ctx, rest[1]) {
 		}
 	case what == "POST queue tasks" && len(rest) == 2:
-		_, err = c.Statuses(ctx, strs("taskIds")...)
+		_, err = taskcluster.Statuses(c, ctx, strs("taskIds")...)
 	case what == "POST queue tasks":
-		_, err = c.Tasks(ctx, strs("taskIds")...)
+		_, err = taskcluster.Tasks(c, ctx, strs("taskIds")...)
 	case what == "GET queue task-queues":
-		_, err = c.TaskQueueCounts(ctx, rest[1])
+		_, err = taskcluster.TaskQueueCounts(c, ctx, rest[1])
 	case what == "GET index task":
 		_, err = c.FindTask(ctx, rest[1])
 	case what == "POST index tasks":
-		_, err = c.FindTasksAtIndex(ctx, strs("indexes")...)
+		_, err = taskcluster.FindTasksAtIndex(c, ctx, strs("indexes")...)
 	case what == "GET index tasks":
-		_, err = c.ListIndexedTasks(ctx, rest[1])
+		_, err = taskcluster.ListIndexedTasks(c, ctx, rest[1])
 	case what == "GET index namespaces":
-		_, err = c.ListNamespaces(ctx, rest[1])
+		_, err = taskcluster.ListNamespaces(c, ctx, rest[1])
 	case what == "GET hooks hooks" && rest[3] == "last-fires":
-		_, err = c.ListLastFires(ctx, rest[1], rest[2])
+		_, err = taskcluster.ListLastFires(c, ctx, rest[1], rest[2])
 	case what == "POST hooks hooks":
-		_, err = c.TriggerHook(ctx, rest[1], rest[2], body)
+		_, err = taskcluster.TriggerHook(c, ctx, rest[1], rest[2], body)
 	case what == "POST auth scopes":
-		_, err = c.ExpandScopes(ctx, strs("scopes"))
+		_, err = taskcluster.ExpandScopes(c, ctx, strs("scopes"))
 	default:
 		return false, nil
 	}
@@ -225,7 +225,7 @@ func skipped(e tctest.Recorded) error {
 	_, name, _ := strings.Cut(e.Request.URL, "/artifacts/")
 	_, rest, _ := strings.Cut(e.Request.URL, "/task/")
 	id, _, _ := strings.Cut(rest, "/")
-	return c.Read(context.Background(), id, taskcluster.Latest, name, func(r io.Reader) error {
+	return c.ReadArtifact(context.Background(), id, taskcluster.Latest, name, func(r io.Reader) error {
 		_, err := io.Copy(io.Discard, r)
 		return err
 	})
@@ -234,7 +234,7 @@ func skipped(e tctest.Recorded) error {
 // place asks where an artifact is; what is there, the one exchange does not
 // have, so that an answer that it is not there means that the place was asked.
 func place(ctx context.Context, c *taskcluster.Client, id string, run int, name string, e tctest.Recorded) error {
-	err := c.Read(ctx, id, run, name, func(io.Reader) error { return nil })
+	err := c.ReadArtifact(ctx, id, run, name, func(io.Reader) error { return nil })
 	if e.Response.Status < 400 && errors.Is(err, job.ErrNotFound) {
 		return nil
 	}
@@ -249,7 +249,7 @@ func TestRecordedMessages(t *testing.T) {
 	for _, n := range names {
 		var m struct {
 			Body struct {
-				Status *taskcluster.Status `json:"status"`
+				Status *taskcluster.TaskStatus `json:"status"`
 			} `json:"body"`
 		}
 		if err := json.Unmarshal(ok(os.ReadFile(n)), &m); err != nil {
