@@ -2,8 +2,6 @@ package taskcluster
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -149,19 +147,3 @@ const (
 	streamTime  = 10 * time.Minute
 	streamBytes = 2 << 30
 )
-
-// malformed says of a decoder's error what it means.
-func malformed(err error) error {
-	var syntax *json.SyntaxError
-	var kind *json.UnmarshalTypeError
-	if errors.As(err, &syntax) || errors.As(err, &kind) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
-		return notJSON{err}
-	}
-	return err
-}
-
-// notJSON is an answer that is not the JSON that it should be.
-type notJSON struct{ error }
-
-func (notJSON) Malformed() bool { return true }
-func (n notJSON) Unwrap() error { return n.error }

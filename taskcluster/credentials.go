@@ -1,7 +1,6 @@
 package taskcluster
 
 import (
-	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -85,15 +84,6 @@ func (c Credentials) certificate() (*certificate, error) {
 		return nil, job.Wrap("taskcluster.credentials", c.ClientID, fmt.Errorf("%w: the certificate is not the JSON of one of version 1", job.ErrInvalid))
 	}
 	return &out, nil
-}
-
-// plainJSON is JSON without the escapes that are for HTML.
-func plainJSON(v any) ([]byte, error) {
-	var out bytes.Buffer
-	enc := json.NewEncoder(&out)
-	enc.SetEscapeHTML(false)
-	err := enc.Encode(v)
-	return bytes.TrimSpace(out.Bytes()), err
 }
 
 // ext is what a signature carries besides: the certificate and the narrowing.

@@ -4,8 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
-	"strings"
 	"sync"
 
 	"github.com/mozci/mozci/job"
@@ -151,45 +149,4 @@ func (p *Project) WasAdded(ctx context.Context, j job.Job) (bool, error) {
 	}
 	tasks, err := p.planned(ctx, id)
 	return err == nil && !tasks[r.Status.TaskID], job.Wrap(op, j.ID(), err)
-}
-
-// Made says how a task came to be where it says so itself: backfill, retrigger,
-// confirm (of a failure), action (it is one) or cron; empty for one that may be
-// the decision task's own.
-func (r Record) made() string {
-	action, kind := r.Task.Tags["action"], r.Task.Tags["kind"]
-	switch {
-	case action == "backfill-task", strings.HasSuffix(r.Task.Extra.Treeherder.Symbol, "-bk"):
-		return "backfill"
-	case strings.HasPrefix(action, "retrigger-"):
-		return "retrigger"
-	case strings.HasSuffix(r.Task.Metadata.Name, "-cf"):
-		return "confirm"
-	case kind == "action-callback", action != "":
-		return "action"
-	case kind == "cron-task":
-		return "cron"
-	}
-	return ""
-}
-
-// eachLabel reads full-task-graph.json as it comes: tens of megabytes, of which
-// one label at a time is in memory. It calls begin before the first label, and
-// once more where the connection breaks.
-func (p *Project) eachLabel(ctx context.Context, id string, begin func(), each func(label string, t *graphTask) error) error {
-	run, err := p.completed(ctx, id)
-	if err != nil {
-		return err
-	}
-	return p.c.ReadArtifact(ctx, id, run, "public/full-task-graph.json", func(r io.Reader) error {
-		begin()
-		dec := json.NewDecoder(r)
-		return members(dec, func(label string) error {
-			var t graphTask
-			if err := tolerant(dec.Decode, &t); err != nil {
-				return err
-			}
-			return each(label, &t)
-		})
-	})
 }

@@ -38,4 +38,6 @@ var (
 )
 
 // StatusOf is how a run's words are read.
-func StatusOf(r *TaskRun, kind job.Kind, later bool) (job.Status, error) { return r.status(kind, later) }
+func StatusOf(r *TaskRun, kind job.Kind, later bool) (job.Status, error) {
+	return r.status(kind, later)
+}

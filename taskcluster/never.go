@@ -82,9 +82,9 @@ func (d *doomed) of(id string) *listedTask {
 // doomed finds tasks that will never run.
 type doomed struct {
 	g         *graphs
-	elsewhere map[string]*TaskStatus        // of dependencies outside the groups
+	elsewhere map[string]*TaskStatus // of dependencies outside the groups
 	others    map[string]*listedTask // of them, those that wait themselves
-	asked     map[string]bool           // looked up outside the groups
+	asked     map[string]bool        // looked up outside the groups
 	why       map[string]string
 	known     map[string]bool // looked at, or being looked at
 }

@@ -8,125 +8,12 @@ import (
 	"io"
 	"iter"
 	"net/http"
-	"net/url"
 	"slices"
-	"strings"
-	"time"
 
 	"github.com/mozci/mozci/internal/clip"
 	"github.com/mozci/mozci/internal/slug"
 	"github.com/mozci/mozci/job"
 )
-
-// Task is what mozci reads of a task's definition. What else there is, is left
-// out: a push has tens of thousands of tasks.
-type Task struct {
-	TaskQueueID   string            `json:"taskQueueId"`
-	ProvisionerID string            `json:"provisionerId"`
-	WorkerType    string            `json:"workerType"`
-	SchedulerID   string            `json:"schedulerId"`
-	ProjectID     string            `json:"projectId"`
-	TaskGroupID   string            `json:"taskGroupId"`
-	Dependencies  []string          `json:"dependencies"`
-	Requires      string            `json:"requires"` // all-completed, all-resolved
-	Created       time.Time         `json:"created"`
-	Deadline      time.Time         `json:"deadline"`
-	Expires       time.Time         `json:"expires"`
-	Scopes        []string          `json:"scopes"`
-	Metadata      TaskMetadata          `json:"metadata"`
-	Tags          map[string]string `json:"tags"`
-	Extra         TaskExtra             `json:"extra"`
-	Payload       TaskPayload           `json:"payload"`
-}
-
-// TaskMetadata are a task's texts for people. Its name is the label.
-type TaskMetadata struct {
-	Name string `json:"name"`
-}
-
-// TaskExtra is what taskgraph notes beside a task. Anybody's push can write
-// anything there, so that what has another shape is as good as absent.
-type TaskExtra struct {
-	Parent     string `json:"parent"` // the decision or action task that made it
-	Treeherder struct {
-		JobKind string `json:"jobKind"`
-		Symbol  string `json:"symbol"`
-	} `json:"treeherder"`
-	Action *struct {
-		Name    string `json:"name"`
-		Context struct {
-			Input  json.RawMessage `json:"input"`
-			TaskID string          `json:"taskId"`
-		} `json:"context"`
-	} `json:"action"`
-}
-
-// TaskPayload is what the worker gets.
-type TaskPayload struct {
-	Env struct {
-		TestPaths string `json:"MOZHARNESS_TEST_PATHS"` // JSON: suite to manifests
-	} `json:"env"`
-}
-
-// Queue is the name of the task's queue, <provisioner>/<worker type>.
-func (t *Task) queue() string {
-	if t.TaskQueueID == "" && t.ProvisionerID != "" {
-		return t.ProvisionerID + "/" + t.WorkerType
-	}
-	return t.TaskQueueID
-}
-
-// TaskStatus is how far a task is.
-type TaskStatus struct {
-	TaskID      string    `json:"taskId"`
-	TaskGroupID string    `json:"taskGroupId"`
-	SchedulerID string    `json:"schedulerId"`
-	ProjectID   string    `json:"projectId"`
-	Deadline    time.Time `json:"deadline"`
-	Expires     time.Time `json:"expires"`
-	RetriesLeft int       `json:"retriesLeft"`
-	State       string    `json:"state"` // unscheduled, pending, running, completed, failed, exception
-	Runs        []TaskRun     `json:"runs"`
-}
-
-// resolved reports whether nothing more happens to the task by itself.
-func (s *TaskStatus) resolved() bool {
-	return s.State == "completed" || s.State == "failed" || s.State == "exception"
-}
-
-// TaskRun is one run of a task.
-type TaskRun struct {
-	RunID          int       `json:"runId"`
-	State          string    `json:"state"`         // as the task's, but for unscheduled
-	ReasonCreated  string    `json:"reasonCreated"` // scheduled, retry, task-retry, rerun, exception
-	ReasonResolved string    `json:"reasonResolved"`
-	WorkerGroup    string    `json:"workerGroup"`
-	WorkerID       string    `json:"workerId"`
-	Scheduled      time.Time `json:"scheduled"`
-	Started        time.Time `json:"started"`
-	Resolved       time.Time `json:"resolved"`
-}
-
-// listedTask is a task with how far it is, as a group lists it.
-type listedTask struct {
-	Task   Task   `json:"task"`
-	Status TaskStatus `json:"status"`
-}
-
-// tolerant decodes a task: what has another shape where anybody may write
-// anything is left out, and an error elsewhere.
-func tolerant(decode func(any) error, into any) error {
-	err := decode(into)
-	var kind *json.UnmarshalTypeError
-	if errors.As(err, &kind) {
-		for _, open := range []string{"extra.", "payload.", "tags", "extra", "payload"} {
-			if f := strings.TrimPrefix(kind.Field, "task."); f == open || strings.HasPrefix(f, open) {
-				return nil
-			}
-		}
-	}
-	return err
-}
 
 // Task is the definition of a task.
 func (c *Client) Task(ctx context.Context, taskID string) (*Task, error) {
@@ -210,7 +97,7 @@ func (c *Client) statuses(ctx context.Context, taskIDs ...string) (map[string]*T
 	out := map[string]*TaskStatus{}
 	page := func(dec *json.Decoder) error {
 		var one struct {
-			TaskID string `json:"taskId"`
+			TaskID string     `json:"taskId"`
 			Status TaskStatus `json:"status"`
 		}
 		if err := dec.Decode(&one); err != nil {
@@ -317,109 +204,6 @@ func (c *Client) taskGroup(ctx context.Context, groupID string) iter.Seq2[*liste
 					return
 				}
 			}
-		}
-	}
-}
-
-// pages calls read for each page of a listing with its URL, and read returns
-// the token of the next one. A token that comes again would go on for ever: a
-// service that does not know it gives the first page once more.
-func (c *Client) pages(base string, read func(url string) (token string, err error)) iter.Seq2[int, error] {
-	return func(yield func(int, error) bool) {
-		seen := map[string]bool{"": true}
-		next := base
-		for n := 0; ; n++ {
-			token, err := read(next)
-			if err == nil && token != "" && seen[token] {
-				err = job.Wrap("taskcluster.pages", "", fmt.Errorf("%w: the continuationToken of page %d came before", job.ErrMalformed, n+1))
-			}
-			if !yield(n, err) || err != nil || token == "" {
-				return
-			}
-			seen[token] = true
-			next = base + "?continuationToken=" + url.QueryEscape(token)
-		}
-	}
-}
-
-// elements reads an object whose member is an array, one element at a time, and
-// returns its continuationToken. An object without the member is malformed.
-func elements(body io.Reader, member string, element func(*json.Decoder) error) (token string, err error) {
-	found := false
-	dec := json.NewDecoder(body)
-	err = members(dec, func(name string) error {
-		switch name {
-		case member:
-			found = true
-			return array(dec, element)
-		case "continuationToken":
-			return dec.Decode(&token)
-		}
-		return skip(dec)
-	})
-	if err == nil && !found {
-		err = notJSON{fmt.Errorf("no %s in the answer", member)}
-	}
-	return token, err
-}
-
-// members reads an object: value must read the member's value.
-func members(dec *json.Decoder, value func(name string) error) error {
-	if err := delim(dec, '{'); err != nil {
-		return err
-	}
-	for dec.More() {
-		t, err := dec.Token()
-		if err != nil {
-			return err
-		}
-		if err := value(t.(string)); err != nil { // the decoder gives strings here
-			return err
-		}
-	}
-	return delim(dec, '}')
-}
-
-// array reads an array: element must read the element.
-func array(dec *json.Decoder, element func(*json.Decoder) error) error {
-	if err := delim(dec, '['); err != nil {
-		return err
-	}
-	for dec.More() {
-		if err := element(dec); err != nil {
-			return err
-		}
-	}
-	return delim(dec, ']')
-}
-
-func delim(dec *json.Decoder, want json.Delim) error {
-	t, err := dec.Token()
-	if err != nil {
-		return err
-	}
-	if t != want {
-		return notJSON{fmt.Errorf("expected %s, got %v", want, t)}
-	}
-	return nil
-}
-
-// skip reads a value without keeping it.
-func skip(dec *json.Decoder) error {
-	depth := 0
-	for {
-		t, err := dec.Token()
-		if err != nil {
-			return err
-		}
-		switch t {
-		case json.Delim('{'), json.Delim('['):
-			depth++
-		case json.Delim('}'), json.Delim(']'):
-			depth--
-		}
-		if depth == 0 {
-			return nil
 		}
 	}
 }

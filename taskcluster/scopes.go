@@ -1,6 +1,10 @@
 package taskcluster
 
-import "strings"
+import (
+	"context"
+	"net/http"
+	"strings"
+)
 
 // satisfies reports whether somebody with the scopes has may do what needs the
 // scope want: it is among them, or one of them is a prefix of it that ends in *.
@@ -16,4 +20,17 @@ func satisfies(has []string, want string) bool {
 		}
 	}
 	return false
+}
+
+// ExpandScopes adds to scopes what the roles in them contain.
+func (c *Client) expandScopes(ctx context.Context, scopes []string) ([]string, error) {
+	var out struct {
+		Scopes []string `json:"scopes"`
+	}
+	if scopes == nil {
+		scopes = []string{}
+	}
+	in := map[string]any{"scopes": scopes}
+	err := c.call(ctx, "auth.expandScopes", "", http.MethodPost, c.route("auth", "scopes", "expand"), in, &out, true)
+	return out.Scopes, err
 }

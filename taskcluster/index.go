@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"time"
 
 	"github.com/mozci/mozci/internal/clip"
 	"github.com/mozci/mozci/job"
@@ -121,77 +120,4 @@ func (c *Client) indexed(ctx context.Context, op, what, namespace string, elemen
 		}
 	}
 	return nil
-}
-
-// hookFire is one time that a hook was fired.
-type hookFire struct {
-	TaskID         string    `json:"taskId"`
-	FiredBy        string    `json:"firedBy"`
-	TaskCreateTime time.Time `json:"taskCreateTime"`
-	Result         string    `json:"result"`    // success, error, no-fire
-	TaskState      string    `json:"taskState"` // the task's; unknown where there is none
-}
-
-// ListLastFires are the latest times that a hook was fired, newest first: by
-// everybody, for every push.
-func (c *Client) listLastFires(ctx context.Context, groupID, hookID string) ([]hookFire, error) {
-	const op = "hooks.listLastFires"
-	var out []hookFire
-	key := groupID + "/" + hookID
-	r, err := c.request(http.MethodGet, c.route("hooks", "hooks", groupID, hookID, "last-fires"), nil)
-	if err != nil {
-		return nil, job.Wrap(op, key, err)
-	}
-	r.Retries = 2 // whoever asks has another way to know
-	err = c.rest.Stream(ctx, r, func(body io.Reader) (err error) {
-		out = out[:0] // one page is enough: the newest come first
-		_, err = elements(body, "lastFires", func(dec *json.Decoder) error {
-			var f hookFire
-			if err := dec.Decode(&f); err != nil {
-				return err
-			}
-			out = append(out, f)
-			return nil
-		})
-		return err
-	})
-	return out, wrap(op, key, malformed(err))
-}
-
-// TriggerHook fires a hook with a payload, a JSON object, and returns the id of
-// the task that it made. It is empty where the hook accepted the payload and
-// made none. It is never repeated: a lost answer does not mean that nothing was
-// made.
-func (c *Client) triggerHook(ctx context.Context, groupID, hookID string, payload any) (taskID string, err error) {
-	const op = "hooks.triggerHook"
-	var out struct {
-		TaskID string `json:"taskId"`
-		Status struct {
-			TaskID string `json:"taskId"`
-		} `json:"status"`
-	}
-	key := groupID + "/" + hookID
-	if err := c.call(ctx, op, key, http.MethodPost, c.route("hooks", "hooks", groupID, hookID, "trigger"), payload, &out, false); err != nil {
-		return "", err
-	}
-	if out.TaskID == "" {
-		out.TaskID = out.Status.TaskID // where it was until version 42
-	}
-	if out.TaskID != "" && checkTask(out.TaskID) != nil {
-		return "", job.Wrap(op, key, fmt.Errorf("%w: task id %q", job.ErrMalformed, clip.Marked(out.TaskID, shown)))
-	}
-	return out.TaskID, nil
-}
-
-// ExpandScopes adds to scopes what the roles in them contain.
-func (c *Client) expandScopes(ctx context.Context, scopes []string) ([]string, error) {
-	var out struct {
-		Scopes []string `json:"scopes"`
-	}
-	if scopes == nil {
-		scopes = []string{}
-	}
-	in := map[string]any{"scopes": scopes}
-	err := c.call(ctx, "auth.expandScopes", "", http.MethodPost, c.route("auth", "scopes", "expand"), in, &out, true)
-	return out.Scopes, err
 }
