@@ -78,7 +78,7 @@ func parseActions(text []byte) (*actions, error) {
 	return out, nil
 }
 
-// Names are the names of the actions, each once, in their order.
+// names are the names of the actions, each once, in their order.
 func (a *actions) names() []string {
 	var out []string
 	for _, x := range a.list {
@@ -89,12 +89,12 @@ func (a *actions) names() []string {
 	return out
 }
 
-// ForGroup is the first action of this name that acts on a whole task group.
+// forGroup is the first action of this name that acts on a whole task group.
 func (a *actions) forGroup(name string) (*action, bool) {
 	return a.first(func(x *action) bool { return x.Name == name && len(x.Context) == 0 })
 }
 
-// ForTask is the first action of this name that acts on a task with these tags:
+// forTask is the first action of this name that acts on a task with these tags:
 // several actions may have one name, and which is meant depends on the task.
 func (a *actions) forTask(name string, tags map[string]string) (*action, bool) {
 	return a.first(func(x *action) bool { return x.Name == name && x.relevant(tags) })
@@ -109,7 +109,7 @@ func (a *actions) first(is func(*action) bool) (*action, bool) {
 	return nil, false
 }
 
-// Relevant reports whether the action acts on a task with these tags: they have
+// relevant reports whether the action acts on a task with these tags: they have
 // all tags of one of its tag sets.
 func (a *action) relevant(tags map[string]string) bool {
 	return slices.ContainsFunc(a.Context, func(set map[string]string) bool {

@@ -67,31 +67,13 @@ func (c *Client) ListArtifacts(ctx context.Context, taskID string, runID int) it
 			yield(Artifact{}, job.Wrap(op, taskID, err))
 			return
 		}
-		var page []Artifact
-		read := func(url string) (token string, err error) {
-			err = c.stream(ctx, op, taskID, url, func(body io.Reader) (err error) {
-				page = page[:0]
-				token, err = elements(body, "artifacts", func(dec *json.Decoder) error {
-					var a Artifact
-					if err := dec.Decode(&a); err != nil {
-						return err
-					}
-					page = append(page, a)
-					return nil
-				})
-				return err
-			})
-			return token, err
-		}
-		for _, err := range c.pages(c.run(taskID, runID, "artifacts"), read) {
+		for a, err := range listing[Artifact](ctx, c, op, taskID, c.run(taskID, runID, "artifacts"), "artifacts") {
 			if err != nil {
 				yield(Artifact{}, err)
 				return
 			}
-			for _, a := range page {
-				if !yield(a, nil) {
-					return
-				}
+			if !yield(*a, nil) {
+				return
 			}
 		}
 	}

@@ -132,7 +132,7 @@ func (c Credentials) check(now time.Time) error {
 
 func (c Credentials) key() hawk.Key { return hawk.Key{ID: c.ClientID, Secret: c.AccessToken} }
 
-// Sign sets the Authorization header of a request.
+// sign sets the Authorization header of a request.
 func (c Credentials) sign(r *http.Request) error {
 	now := time.Now()
 	if err := c.check(now); err != nil {

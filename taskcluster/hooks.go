@@ -2,13 +2,10 @@ package taskcluster
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 	"io"
 	"net/http"
 	"time"
 
-	"github.com/mozci/mozci/internal/clip"
 	"github.com/mozci/mozci/job"
 )
 
@@ -21,11 +18,11 @@ type hookFire struct {
 	TaskState      string    `json:"taskState"` // the task's; unknown where there is none
 }
 
-// ListLastFires are the latest times that a hook was fired, newest first: by
+// listLastFires are the latest times that a hook was fired, newest first: by
 // everybody, for every push.
-func (c *Client) listLastFires(ctx context.Context, groupID, hookID string) ([]hookFire, error) {
+func (c *Client) listLastFires(ctx context.Context, groupID, hookID string) ([]*hookFire, error) {
 	const op = "hooks.listLastFires"
-	var out []hookFire
+	var out []*hookFire
 	key := groupID + "/" + hookID
 	r, err := c.request(http.MethodGet, c.route("hooks", "hooks", groupID, hookID, "last-fires"), nil)
 	if err != nil {
@@ -33,21 +30,13 @@ func (c *Client) listLastFires(ctx context.Context, groupID, hookID string) ([]h
 	}
 	r.Retries = 2 // whoever asks has another way to know
 	err = c.rest.Stream(ctx, r, func(body io.Reader) (err error) {
-		out = out[:0] // one page is enough: the newest come first
-		_, err = elements(body, "lastFires", func(dec *json.Decoder) error {
-			var f hookFire
-			if err := dec.Decode(&f); err != nil {
-				return err
-			}
-			out = append(out, f)
-			return nil
-		})
+		out, _, err = elements[hookFire](body, "lastFires") // one page is enough: the newest come first
 		return err
 	})
 	return out, wrap(op, key, malformed(err))
 }
 
-// TriggerHook fires a hook with a payload, a JSON object, and returns the id of
+// triggerHook fires a hook with a payload, a JSON object, and returns the id of
 // the task that it made. It is empty where the hook accepted the payload and
 // made none. It is never repeated: a lost answer does not mean that nothing was
 // made.
@@ -60,14 +49,18 @@ func (c *Client) triggerHook(ctx context.Context, groupID, hookID string, payloa
 		} `json:"status"`
 	}
 	key := groupID + "/" + hookID
-	if err := c.call(ctx, op, key, http.MethodPost, c.route("hooks", "hooks", groupID, hookID, "trigger"), payload, &out, false); err != nil {
+	url := c.route("hooks", "hooks", groupID, hookID, "trigger")
+	if err := c.call(ctx, op, key, http.MethodPost, url, payload, &out, false); err != nil {
 		return "", err
 	}
 	if out.TaskID == "" {
 		out.TaskID = out.Status.TaskID // where it was until version 42
 	}
-	if out.TaskID != "" && checkTask(out.TaskID) != nil {
-		return "", job.Wrap(op, key, fmt.Errorf("%w: task id %q", job.ErrMalformed, clip.Marked(out.TaskID, shown)))
+	if out.TaskID == "" {
+		return "", nil
+	}
+	if err := checkAnswered(op, key, out.TaskID); err != nil {
+		return "", err
 	}
 	return out.TaskID, nil
 }

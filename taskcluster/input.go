@@ -8,7 +8,7 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// Input is the input with the schema's defaults filled in, if it is what the
+// input is the input with the schema's defaults filled in, if it is what the
 // action takes; job.ErrInvalid says what is wrong with it otherwise. A nil input
 // is an empty object; an action without a schema takes none, and gets nil.
 func (a *action) input(input any) (any, error) {
@@ -30,11 +30,11 @@ func (a *action) input(input any) (any, error) {
 	return filled, a.validate(filled)
 }
 
-// Compose is the input that mozci itself made for an action that it knows, with
+// compose is the input that mozci itself made for an action that it knows, with
 // the schema's defaults where the schema can be read. A schema that is not there,
 // cannot be read, or refuses what its action is known to take, has no say; any
 // other refusal is job.ErrRefused. For an action that mozci does not know it is
-// Input.
+// input.
 func (a *action) compose(input any) (any, error) {
 	smallest, known := least[a.Name]
 	if a.Schema == nil && needsInput(a.Name) {

@@ -9,7 +9,16 @@ import (
 	"strings"
 )
 
-// tolerant decodes a task: what has another shape where anybody may write
+// plainJSON is JSON without the escapes that are for HTML.
+func plainJSON(v any) ([]byte, error) {
+	var out bytes.Buffer
+	enc := json.NewEncoder(&out)
+	enc.SetEscapeHTML(false)
+	err := enc.Encode(v)
+	return bytes.TrimSpace(out.Bytes()), err
+}
+
+// tolerant decodes what may hold a task: what has another shape where anybody may write
 // anything is left out, and an error elsewhere.
 func tolerant(decode func(any) error, into any) error {
 	err := decode(into)
@@ -42,18 +51,19 @@ func members(dec *json.Decoder, value func(name string) error) error {
 }
 
 // array reads an array: element must read the element.
-func array(dec *json.Decoder, element func(*json.Decoder) error) error {
+func array(dec *json.Decoder, element func() error) error {
 	if err := delim(dec, '['); err != nil {
 		return err
 	}
 	for dec.More() {
-		if err := element(dec); err != nil {
+		if err := element(); err != nil {
 			return err
 		}
 	}
 	return delim(dec, ']')
 }
 
+// delim reads a brace or a bracket.
 func delim(dec *json.Decoder, want json.Delim) error {
 	t, err := dec.Token()
 	if err != nil {
@@ -85,20 +95,12 @@ func skip(dec *json.Decoder) error {
 	}
 }
 
-// plainJSON is JSON without the escapes that are for HTML.
-func plainJSON(v any) ([]byte, error) {
-	var out bytes.Buffer
-	enc := json.NewEncoder(&out)
-	enc.SetEscapeHTML(false)
-	err := enc.Encode(v)
-	return bytes.TrimSpace(out.Bytes()), err
-}
-
 // malformed says of a decoder's error what it means.
 func malformed(err error) error {
 	var syntax *json.SyntaxError
 	var kind *json.UnmarshalTypeError
-	if errors.As(err, &syntax) || errors.As(err, &kind) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
+	if errors.As(err, &syntax) || errors.As(err, &kind) ||
+		errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
 		return notJSON{err}
 	}
 	return err

@@ -3,7 +3,6 @@ package taskcluster
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -15,7 +14,8 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// Task is the definition of a task.
+// Task is the definition of a task; job.ErrNotFound where there is none, or it has
+// expired.
 func (c *Client) Task(ctx context.Context, taskID string) (*Task, error) {
 	const op = "queue.task"
 	raw, err := c.definition(ctx, taskID)
@@ -30,7 +30,7 @@ func (c *Client) Task(ctx context.Context, taskID string) (*Task, error) {
 	return &t, nil
 }
 
-// Definition is the definition of a task as the queue has it, all of it.
+// definition is the definition of a task as the queue has it, all of it.
 func (c *Client) definition(ctx context.Context, taskID string) (json.RawMessage, error) {
 	const op = "queue.task"
 	if err := checkTask(taskID); err != nil {
@@ -41,36 +41,23 @@ func (c *Client) definition(ctx context.Context, taskID string) (json.RawMessage
 	return raw, err
 }
 
-// Tasks are the definitions of several tasks, by task id, in as few requests
+// tasks are the definitions of several tasks, by task id, in as few requests
 // as the deployment offers; those that it does not have are left out.
 func (c *Client) tasks(ctx context.Context, taskIDs ...string) (map[string]*Task, error) {
-	const op = "queue.tasks"
-	out := map[string]*Task{}
-	page := func(dec *json.Decoder) error {
-		var one struct {
-			TaskID string `json:"taskId"`
-			Task   Task   `json:"task"`
-		}
-		if err := tolerant(dec.Decode, &one); err != nil {
-			return err
-		}
-		out[one.TaskID] = &one.Task
-		return nil
+	type element struct {
+		TaskID string `json:"taskId"`
+		Task   Task   `json:"task"`
 	}
-	err := c.batch(ctx, op, []string{"tasks"}, "tasks", taskIDs, page)
-	if !lacks(err) {
-		return out, err
+	b := bulk[element, Task]{
+		op: "queue.tasks", url: c.route("queue", "tasks"), member: "tasks",
+		entry: func(e *element) (string, *Task) { return e.TaskID, &e.Task },
+		alone: c.Task,
 	}
-	return out, c.each(taskIDs, func(id string) (err error) {
-		out[id], err = c.Task(ctx, id)
-		if err != nil {
-			delete(out, id)
-		}
-		return err
-	})
+	return b.ask(ctx, c, taskIDs)
 }
 
-// TaskStatus is how far a task is.
+// Status is how far a task is, with all its runs; job.ErrNotFound where there is
+// no such task, or it has expired.
 func (c *Client) Status(ctx context.Context, taskID string) (*TaskStatus, error) {
 	return c.status(ctx, "queue.status", http.MethodGet, taskID, "status")
 }
@@ -90,80 +77,74 @@ func (c *Client) status(ctx context.Context, op, method, taskID, what string) (*
 	return out.Status, err
 }
 
-// Statuses are the statuses of several tasks, by task id, in as few requests as
+// statuses are the statuses of several tasks, by task id, in as few requests as
 // the deployment offers; tasks that it does not have are left out.
 func (c *Client) statuses(ctx context.Context, taskIDs ...string) (map[string]*TaskStatus, error) {
-	const op = "queue.statuses"
-	out := map[string]*TaskStatus{}
-	page := func(dec *json.Decoder) error {
-		var one struct {
-			TaskID string     `json:"taskId"`
-			Status TaskStatus `json:"status"`
-		}
-		if err := dec.Decode(&one); err != nil {
-			return err
-		}
-		out[one.Status.TaskID] = &one.Status
-		return nil
+	type element struct {
+		Status TaskStatus `json:"status"`
 	}
-	err := c.batch(ctx, op, []string{"tasks", "status"}, "statuses", taskIDs, page)
-	if !lacks(err) {
-		return out, err
+	b := bulk[element, TaskStatus]{
+		op: "queue.statuses", url: c.route("queue", "tasks", "status"), member: "statuses",
+		entry: func(e *element) (string, *TaskStatus) { return e.Status.TaskID, &e.Status },
+		alone: c.Status,
 	}
-	return out, c.each(taskIDs, func(id string) (err error) {
-		out[id], err = c.Status(ctx, id)
-		if err != nil {
-			delete(out, id)
-		}
-		return err
-	})
+	return b.ask(ctx, c, taskIDs)
 }
 
 // mostIDs is how many tasks are asked for in one request.
 const mostIDs = 1000
 
-// batch asks about many tasks at once, page by page.
-func (c *Client) batch(ctx context.Context, op string, route []string, member string, ids []string, element func(*json.Decoder) error) error {
-	for _, id := range ids {
+// bulk asks for one thing of many tasks at once. E is an element of the answer.
+type bulk[E, T any] struct {
+	op, url string
+	member  string                                    // of the answer: the array of E
+	entry   func(*E) (taskID string, of *T)           // what an element says
+	alone   func(context.Context, string) (*T, error) // for a deployment without such a call
+}
+
+// ask asks, 1000 tasks at a time; what the deployment does not have is left out.
+func (b bulk[E, T]) ask(ctx context.Context, c *Client, taskIDs []string) (map[string]*T, error) {
+	for _, id := range taskIDs {
 		if err := checkTask(id); err != nil {
-			return job.Wrap(op, id, err)
+			return nil, job.Wrap(b.op, id, err)
 		}
 	}
-	for part := range slices.Chunk(ids, mostIDs) {
-		in := map[string]any{"taskIds": part}
-		pages := c.pages(c.route("queue", route...), func(url string) (string, error) {
-			r, err := c.request(http.MethodPost, url, in)
-			if err != nil {
-				return "", err
+	out := map[string]*T{}
+	for part := range slices.Chunk(taskIDs, mostIDs) {
+		for _, err := range pages(b.url, func(url string) (string, error) {
+			page, token, err := b.page(ctx, c, url, part)
+			for _, e := range page {
+				id, of := b.entry(e)
+				out[id] = of
 			}
-			r.Idempotent = true // it only reads
-			var token string
-			err = c.rest.Stream(ctx, r, func(body io.Reader) (err error) {
-				token, err = elements(body, member, element)
-				return err
-			})
-			return token, wrap(op, fmt.Sprint(len(part), " tasks"), malformed(err))
-		})
-		for _, err := range pages {
+			return token, err
+		}) {
+			if lacks(err) {
+				return oneByOne(ctx, taskIDs, b.alone)
+			}
 			if err != nil {
-				return err
+				return out, err
 			}
 		}
 	}
-	return nil
+	return out, nil
 }
 
-// each calls ask for each id; what is not found is no error.
-func (c *Client) each(ids []string, ask func(id string) error) error {
-	for _, id := range ids {
-		if err := ask(id); err != nil && !errors.Is(err, job.ErrNotFound) {
-			return err
-		}
+// page asks for one page of what is said of some tasks.
+func (b bulk[E, T]) page(ctx context.Context, c *Client, url string, ids []string) (page []*E, token string, err error) {
+	r, err := c.request(http.MethodPost, url, map[string]any{"taskIds": ids})
+	if err != nil {
+		return nil, "", err
 	}
-	return nil
+	r.Idempotent = true // it only reads
+	err = c.rest.Stream(ctx, r, func(body io.Reader) (err error) {
+		page, token, err = elements[E](body, b.member)
+		return err
+	})
+	return page, token, wrap(b.op, fmt.Sprint(len(ids), " tasks"), malformed(err))
 }
 
-// TaskGroup lists the tasks of a group, page by page, each once although the
+// taskGroup lists the tasks of a group, page by page, each once although the
 // group may grow meanwhile. The order is the service's. An error ends the
 // sequence; a group that is unknown or has expired is job.ErrNotFound.
 func (c *Client) taskGroup(ctx context.Context, groupID string) iter.Seq2[*listedTask, error] {
@@ -174,41 +155,22 @@ func (c *Client) taskGroup(ctx context.Context, groupID string) iter.Seq2[*liste
 			return
 		}
 		seen := map[string]bool{}
-		var page []*listedTask
-		read := func(url string) (token string, err error) {
-			err = c.stream(ctx, op, groupID, url, func(body io.Reader) (err error) {
-				page = page[:0] // it may be the second time
-				token, err = elements(body, "tasks", func(dec *json.Decoder) error {
-					var t listedTask
-					if err := tolerant(dec.Decode, &t); err != nil {
-						return err
-					}
-					page = append(page, &t)
-					return nil
-				})
-				return err
-			})
-			return token, err
-		}
-		for _, err := range c.pages(c.route("queue", "task-group", groupID, "list"), read) {
-			if err != nil {
-				yield(nil, err)
-				return
+		url := c.route("queue", "task-group", groupID, "list")
+		for t, err := range listing[listedTask](ctx, c, op, groupID, url, "tasks") {
+			if err == nil && seen[t.Status.TaskID] {
+				continue
 			}
-			for _, t := range page {
-				if seen[t.Status.TaskID] {
-					continue
-				}
+			if err == nil {
 				seen[t.Status.TaskID] = true
-				if !yield(t, nil) {
-					return
-				}
+			}
+			if !yield(t, err) {
+				return
 			}
 		}
 	}
 }
 
-// CreateTask makes a task with this id. The same definition again changes
+// createTask makes a task with this id. The same definition again changes
 // nothing; another one is refused, with job.ErrInvalid.
 func (c *Client) createTask(ctx context.Context, taskID string, definition any) (*TaskStatus, error) {
 	const op = "queue.createTask"
@@ -225,7 +187,7 @@ func (c *Client) createTask(ctx context.Context, taskID string, definition any) 
 	return out.Status, err
 }
 
-// CancelTask stops a task. One that is resolved stays as it is.
+// cancelTask stops a task. One that is resolved stays as it is.
 func (c *Client) cancelTask(ctx context.Context, taskID string) (*TaskStatus, error) {
 	return c.status(ctx, "queue.cancelTask", http.MethodPost, taskID, "cancel")
 }
@@ -236,11 +198,12 @@ type queueCounts struct {
 	Claimed int `json:"claimedTasks"`
 }
 
-// TaskQueueCounts counts the tasks of a queue, named <provisioner>/<worker
+// taskQueueCounts counts the tasks of a queue, named <provisioner>/<worker
 // type>. A queue that nobody ever used has none.
 func (c *Client) taskQueueCounts(ctx context.Context, taskQueueID string) (queueCounts, error) {
 	var out queueCounts
-	err := c.get(ctx, "queue.taskQueueCounts", taskQueueID, c.route("queue", "task-queues", taskQueueID, "counts"), &out)
+	url := c.route("queue", "task-queues", taskQueueID, "counts")
+	err := c.get(ctx, "queue.taskQueueCounts", taskQueueID, url, &out)
 	return out, err
 }
 
@@ -248,6 +211,14 @@ func (c *Client) taskQueueCounts(ctx context.Context, taskQueueID string) (queue
 func checkTask(id string) error {
 	if !slug.Valid(id) {
 		return fmt.Errorf("%w: task id %q is not a slugid of 22 characters", job.ErrInvalid, clip.Marked(id, shown))
+	}
+	return nil
+}
+
+// checkAnswered refuses what a service gave for a task id and is none.
+func checkAnswered(op, key, taskID string) error {
+	if !slug.Valid(taskID) {
+		return job.Wrap(op, key, fmt.Errorf("%w: task id %q", job.ErrMalformed, clip.Marked(taskID, shown)))
 	}
 	return nil
 }

@@ -8,7 +8,7 @@ import (
 
 // satisfies reports whether somebody with the scopes has may do what needs the
 // scope want: it is among them, or one of them is a prefix of it that ends in *.
-// Roles ("assume:…") count as what they are; Client.ExpandScopes says what is
+// Roles ("assume:…") count as what they are; Client.expandScopes says what is
 // in them.
 func satisfies(has []string, want string) bool {
 	for _, h := range has {
@@ -22,7 +22,7 @@ func satisfies(has []string, want string) bool {
 	return false
 }
 
-// ExpandScopes adds to scopes what the roles in them contain.
+// expandScopes adds to scopes what the roles in them contain.
 func (c *Client) expandScopes(ctx context.Context, scopes []string) ([]string, error) {
 	var out struct {
 		Scopes []string `json:"scopes"`
@@ -31,6 +31,7 @@ func (c *Client) expandScopes(ctx context.Context, scopes []string) ([]string, e
 		scopes = []string{}
 	}
 	in := map[string]any{"scopes": scopes}
-	err := c.call(ctx, "auth.expandScopes", "", http.MethodPost, c.route("auth", "scopes", "expand"), in, &out, true)
+	url := c.route("auth", "scopes", "expand")
+	err := c.call(ctx, "auth.expandScopes", "", http.MethodPost, url, in, &out, true)
 	return out.Scopes, err
 }
