@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 	"time"
@@ -112,13 +113,11 @@ func (p *Project) list(ctx context.Context, push job.Push) (*graphs, error) {
 			out.list = append(out.list, c)
 		}
 	}
-	for _, g := range out.list {
-		for _, t := range g.tasks {
-			if out.byID[t.Status.TaskID] == nil {
-				out.byID[t.Status.TaskID] = t
-			}
-			p.queues.Store(t.label(), t.Task.queue())
+	for t := range out.tasks() {
+		if out.byID[t.Status.TaskID] == nil {
+			out.byID[t.Status.TaskID] = t
 		}
+		p.queues.Store(t.label(), t.Task.queue())
 	}
 	p.keep(pushKey(push), out)
 	return out, nil
@@ -202,6 +201,19 @@ func (g *graphs) own() (*graph, error) {
 	return nil, g.none
 }
 
+// tasks are the tasks of every group, the push's own group first.
+func (g *graphs) tasks() iter.Seq[*listedTask] {
+	return func(yield func(*listedTask) bool) {
+		for _, one := range g.list {
+			for _, t := range one.tasks {
+				if !yield(t) {
+					return
+				}
+			}
+		}
+	}
+}
+
 // of is the group in which a label ran: the push's own before those of cron
 // jobs. It is nil where the label ran in none.
 func (g *graphs) of(label string) *graph {
@@ -216,11 +228,9 @@ func (g *graphs) of(label string) *graph {
 // ran are the tasks of a label, in every group.
 func (g *graphs) ran(label string) []*listedTask {
 	var out []*listedTask
-	for _, one := range g.list {
-		for _, t := range one.tasks {
-			if t.label() == label {
-				out = append(out, t)
-			}
+	for t := range g.tasks() {
+		if t.label() == label {
+			out = append(out, t)
 		}
 	}
 	return out

@@ -36,15 +36,13 @@ func (p *Project) Jobs(ctx context.Context, push job.Push, names ...string) ([]j
 // jobsOf are the runs in the groups of a push, of the named labels or of all.
 func (p *Project) jobsOf(ctx context.Context, push job.Push, g *graphs, names ...string) ([]job.Job, error) {
 	var tasks, waiting []*listedTask
-	for _, one := range g.list {
-		for _, t := range one.tasks {
-			if g.byID[t.Status.TaskID] != t || len(names) > 0 && !slices.Contains(names, t.label()) {
-				continue
-			}
-			tasks = append(tasks, t)
-			if t.waits() {
-				waiting = append(waiting, t)
-			}
+	for t := range g.tasks() {
+		if g.byID[t.Status.TaskID] != t || len(names) > 0 && !slices.Contains(names, t.label()) {
+			continue
+		}
+		tasks = append(tasks, t)
+		if t.waits() {
+			waiting = append(waiting, t)
 		}
 	}
 	never, err := p.never(ctx, g, waiting)

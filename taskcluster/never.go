@@ -153,17 +153,12 @@ func ended(what string, s *TaskStatus) string {
 	case len(s.Runs) == 0:
 		return what + " ended without a run"
 	}
-	switch reason := s.Runs[len(s.Runs)-1].ReasonResolved; reason {
+	switch reason := s.reason(); reason {
 	case "canceled":
-		return what + " was cancelled"
+		return what + " " + cancelledWord
 	case "deadline-exceeded":
 		return what + " did not run before its deadline"
 	default:
 		return fmt.Sprintf("%s ended with %s", what, clip.Marked(reason, shown))
 	}
-}
-
-// cancelled reports whether somebody stopped the task.
-func (t *listedTask) cancelled() bool {
-	return t.Status.State == "exception" && ended("", &t.Status) == " was cancelled"
 }

@@ -54,7 +54,7 @@ func (p *Project) outcome(ctx context.Context, push job.Push, label string, s *T
 	case !out.Done:
 	case s.State != "completed":
 		out.Why = fmt.Sprintf("the action task %s %s", s.TaskID, ending(s))
-		out.Cancelled = ending(s) == cancelledWord
+		out.Cancelled = s.cancelled()
 	default:
 		out.Why = p.shortOf(ctx, label, s.TaskID, len(out.IDs))
 	}
@@ -87,12 +87,14 @@ func ending(s *TaskStatus) string {
 	if s.State == "failed" || len(s.Runs) == 0 {
 		return s.State
 	}
-	if reason := s.Runs[len(s.Runs)-1].ReasonResolved; reason == "canceled" {
+	switch reason := s.reason(); reason {
+	case "canceled":
 		return cancelledWord
-	} else if reason != "" {
+	case "":
+		return "ended with an exception"
+	default:
 		return "ended with " + clip.Marked(reason, shown)
 	}
-	return "ended with an exception"
 }
 
 // madeBy are the runs that a completed action's task-graph.json names.
@@ -137,11 +139,9 @@ func (p *Project) children(ctx context.Context, push job.Push, label, parent str
 		return nil, err
 	}
 	var ids []string
-	for _, one := range g.list {
-		for _, t := range one.tasks {
-			if t.Task.Extra.Parent == parent && (label == "" || t.label() == label) {
-				ids = append(ids, t.Status.TaskID+"/0")
-			}
+	for t := range g.tasks() {
+		if t.Task.Extra.Parent == parent && (label == "" || t.label() == label) {
+			ids = append(ids, t.Status.TaskID+"/0")
 		}
 	}
 	return ids, nil

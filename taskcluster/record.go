@@ -113,6 +113,18 @@ func (s *TaskStatus) resolved() bool {
 	return s.State == "completed" || s.State == "failed" || s.State == "exception"
 }
 
+// reason says how the task's latest run was resolved, in the queue's words; empty
+// where it has no run, or one that is under way.
+func (s *TaskStatus) reason() string {
+	if len(s.Runs) == 0 {
+		return ""
+	}
+	return s.Runs[len(s.Runs)-1].ReasonResolved
+}
+
+// cancelled reports whether somebody stopped the task.
+func (s *TaskStatus) cancelled() bool { return s.State == "exception" && s.reason() == "canceled" }
+
 // TaskRun is one run of a task.
 type TaskRun struct {
 	RunID          int       `json:"runId"`

@@ -25,7 +25,12 @@ func (a *action) schema() (map[string]any, error) {
 	if err == nil {
 		err = errors.New("expected an object or a boolean")
 	}
-	return nil, fmt.Errorf("%w: actions.json: the schema of %s: %w", job.ErrMalformed, a.Name, err)
+	return nil, a.badSchema(err)
+}
+
+// badSchema says that the action's schema cannot be used.
+func (a *action) badSchema(err error) error {
+	return fmt.Errorf("%w: actions.json: the schema of %s: %w", job.ErrMalformed, a.Name, err)
 }
 
 // refer follows references of a schema within itself; a schema that refers
@@ -89,21 +94,23 @@ func (offline) Load(url string) (any, error) {
 	return nil, fmt.Errorf("it refers to %s, and nothing is fetched", url)
 }
 
+// validate checks an input by the action's schema; job.ErrInvalid says what is
+// wrong with it, and where.
 func (a *action) validate(input any) error {
 	schema, err := jsonschema.UnmarshalJSON(strings.NewReader(string(a.Schema)))
 	if err != nil {
-		return fmt.Errorf("%w: actions.json: the schema of %s: %w", job.ErrMalformed, a.Name, err)
+		return a.badSchema(err)
 	}
 	c := jsonschema.NewCompiler()
 	c.DefaultDraft(jsonschema.Draft7)
 	c.UseLoader(offline{})
 	const url = "actions.json"
 	if err := c.AddResource(url, schema); err != nil {
-		return fmt.Errorf("%w: actions.json: the schema of %s: %w", job.ErrMalformed, a.Name, err)
+		return a.badSchema(err)
 	}
 	compiled, err := c.Compile(url)
 	if err != nil {
-		return fmt.Errorf("%w: actions.json: the schema of %s: %w", job.ErrMalformed, a.Name, err)
+		return a.badSchema(err)
 	}
 	err = compiled.Validate(input)
 	var invalid *jsonschema.ValidationError

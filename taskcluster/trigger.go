@@ -113,13 +113,9 @@ func (p *Project) missing(ctx context.Context, req job.Request, g *graphs) (n in
 			}
 		}
 	}
-	for _, one := range g.list {
-		for _, a := range one.asks() {
-			if n := a.counts[req.Label]; n > 0 {
-				have += n
-				by = a.task.Status.TaskID + "/0"
-			}
-		}
+	for t, n := range g.asked(req.Label) {
+		have += n
+		by = t.Status.TaskID + "/0"
 	}
 	return req.Times - have, by, nil
 }

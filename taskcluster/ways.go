@@ -156,7 +156,7 @@ func (s *shot) failed(w way) string {
 		return ""
 	case last.Status.State == "completed":
 		return fmt.Sprintf("the action task %s (%s) made nothing", id, w.action.Name)
-	case ending(&last.Status) == cancelledWord: // somebody's will, and not a failure of the way
+	case last.Status.cancelled(): // somebody's will, and not a failure of the way
 		return ""
 	}
 	return fmt.Sprintf("the action task %s (%s) %s", id, w.action.Name, ending(&last.Status))
