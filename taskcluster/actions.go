@@ -19,7 +19,7 @@ type actions struct {
 	list      []action
 }
 
-// action is one of them.
+// action is one of the in-tree actions.
 type action struct {
 	Name        string              `json:"name"`
 	Title       string              `json:"title"`
@@ -63,8 +63,10 @@ func parseActions(text []byte) (*actions, error) {
 			unusable = cmp.Or(unusable, fmt.Errorf("%w: actions.json: action %d: %w", job.ErrMalformed, i+1, err))
 			continue
 		}
-		if a.Name == "" || a.Kind == "hook" && (a.HookGroupID == "" || a.HookID == "" || a.HookPayload == nil) || a.Kind == "task" && a.Task == nil {
-			unusable = cmp.Or(unusable, fmt.Errorf("%w: actions.json: action %d %q lacks its name, hook or task", job.ErrMalformed, i+1, a.Name))
+		if !a.whole() {
+			unusable = cmp.Or(unusable,
+				fmt.Errorf("%w: actions.json: action %d %q lacks its name, hook or task",
+					job.ErrMalformed, i+1, a.Name))
 			continue
 		}
 		if string(a.Schema) == "null" {
@@ -76,6 +78,12 @@ func parseActions(text []byte) (*actions, error) {
 		return nil, unusable
 	}
 	return out, nil
+}
+
+// whole reports whether the action has what its kind needs.
+func (a *action) whole() bool {
+	hook := a.HookGroupID != "" && a.HookID != "" && a.HookPayload != nil
+	return a.Name != "" && (a.Kind != "hook" || hook) && (a.Kind != "task" || a.Task != nil)
 }
 
 // names are the names of the actions, each once, in their order.
@@ -123,7 +131,9 @@ func (a *action) relevant(tags map[string]string) bool {
 }
 
 // render renders a template of the action, with what it may refer to.
-func (a *action) render(template any, groupID, taskID string, input any, more map[string]any, now time.Time) (any, error) {
+func (a *action) render(
+	template any, groupID, taskID string, input any, more map[string]any, now time.Time,
+) (any, error) {
 	context := map[string]any{"taskGroupId": groupID, "taskId": nil, "input": input}
 	if taskID != "" {
 		context["taskId"] = taskID

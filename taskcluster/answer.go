@@ -62,7 +62,10 @@ func firing(message string) bool {
 	if !strings.Contains(message, "While firing") && !strings.Contains(message, "While calling") {
 		return false
 	}
-	for _, no := range []string{"InputError", "InputValidationError", "InsufficientScopes", "MalformedPayload", "InvalidRequestArguments", "ResourceNotFound"} {
+	for _, no := range []string{
+		"InputError", "InputValidationError", "InsufficientScopes", "MalformedPayload", "InvalidRequestArguments",
+		"ResourceNotFound",
+	} {
 		if strings.Contains(message, no) {
 			return false
 		}

@@ -93,11 +93,13 @@ type content struct {
 	} `json:"credentials"`
 }
 
-// Read reads an artifact of a run, or of the Latest one, decompressed where it
+// ReadArtifact reads an artifact of a run, or of the Latest one, decompressed where it
 // is stored so. read gets its bytes as they come, at most 2 GiB, and is called
 // again from the beginning where the connection breaks. A missing or expired
 // artifact is job.ErrNotFound, and an *ArtifactError where the worker says why.
-func (c *Client) ReadArtifact(ctx context.Context, taskID string, runID int, name string, read func(io.Reader) error) error {
+func (c *Client) ReadArtifact(
+	ctx context.Context, taskID string, runID int, name string, read func(io.Reader) error,
+) error {
 	const op = "queue.artifact"
 	key := taskID + " " + name
 	r, err := c.artifact(ctx, op, taskID, runID, name)
@@ -113,7 +115,7 @@ func (c *Client) ReadArtifact(ctx context.Context, taskID string, runID int, nam
 	})))
 }
 
-// Open opens an artifact as Read does; the caller closes it. A connection that
+// OpenArtifact opens an artifact as ReadArtifact does; the caller closes it. A connection that
 // breaks is an error of reading.
 func (c *Client) OpenArtifact(ctx context.Context, taskID string, runID int, name string) (io.ReadCloser, error) {
 	const op = "queue.artifact"
@@ -170,11 +172,15 @@ func (c *Client) download(ctx context.Context, at content) (string, error) {
 	const op = "object.startDownload"
 	own := *c
 	if at.Credentials != nil {
-		own.creds = &Credentials{ClientID: at.Credentials.ClientID, AccessToken: at.Credentials.AccessToken, Certificate: at.Credentials.Certificate}
+		own.creds = &Credentials{
+			ClientID: at.Credentials.ClientID, AccessToken: at.Credentials.AccessToken,
+			Certificate: at.Credentials.Certificate,
+		}
 	}
 	in := map[string]any{"acceptDownloadMethods": map[string]bool{"simple": true, "getUrl": true}}
 	var out struct{ Method, URL string }
-	if err := own.call(ctx, op, at.Name, http.MethodPut, c.route("object", "start-download", at.Name), in, &out, true); err != nil {
+	url := c.route("object", "start-download", at.Name)
+	if err := own.call(ctx, op, at.Name, http.MethodPut, url, in, &out, true); err != nil {
 		return "", err
 	}
 	if out.Method != "simple" && out.Method != "getUrl" {
@@ -225,12 +231,14 @@ func (c *Client) json(ctx context.Context, taskID string, runID int, name string
 			return err
 		}
 		if err := json.Unmarshal(body, into); err != nil {
-			return notJSON{fmt.Errorf("expected JSON, got %q: %w", strings.ToValidUTF8(clip.Marked(string(body), shown), "\uFFFD"), err)}
+			got := strings.ToValidUTF8(clip.Marked(string(body), shown), "\uFFFD")
+			return notJSON{fmt.Errorf("expected JSON, got %q: %w", got, err)}
 		}
 		return nil
 	})
 	if errors.Is(err, rest.ErrTooLarge) {
-		err = job.Wrap("queue.artifact", taskID+" "+name, fmt.Errorf("%w: larger than %d bytes", job.ErrMalformed, most))
+		err = fmt.Errorf("%w: larger than %d bytes", job.ErrMalformed, most)
+		err = job.Wrap("queue.artifact", taskID+" "+name, err)
 	}
 	return err
 }

@@ -49,7 +49,8 @@ func (p *Project) catalogOf(ctx context.Context, push job.Push, labels []string)
 	for _, l := range labels {
 		if ran := g.ran(l); len(ran) > 0 {
 			out = append(out, job.Runnable{
-				Label: l, Kind: ran[0].kind(), Upstreams: p.learn(g, l), MakesUpstreams: true, Manifests: ran[0].Task.Payload.manifests(),
+				Label: l, Kind: ran[0].kind(), Upstreams: p.learn(g, l), MakesUpstreams: true,
+				Manifests: ran[0].Task.Payload.manifests(),
 			})
 		} else {
 			rest = append(rest, l)

@@ -25,16 +25,18 @@ type Options struct {
 	// suffices to read on Firefox CI.
 	Credentials *Credentials
 	// ProxyURL is the proxy that a task finds in TASKCLUSTER_PROXY_URL. All
-	// calls go there, unsigned: it signs them with the task's scopes.
+	// calls go there, unsigned: it signs them with the task's scopes, and
+	// Credentials are not used. Default: none, the calls go to the deployment.
 	ProxyURL string
 	// Logger gets requests that are tried again. Nil discards.
 	Logger *slog.Logger
 }
 
-// Client calls the services of one deployment. It is safe for concurrent use.
-// Its methods are named as in the services' reference. Their errors are
-// *job.Error that wrap the sentinel they mean and, where a service answered,
-// an *Error.
+// Client calls the services of one deployment. It is safe for concurrent use;
+// New makes one. Its own methods only read, and are named as in the services'
+// reference: Task, Status, FindTask, and the artifacts of a run. What acts goes
+// through Project, which looks before it fires. Errors are *job.Error that wrap
+// the sentinel they mean and, where a service answered, an *Error.
 type Client struct {
 	rest  *rest.Client
 	root  string // where the calls go: the root, or the proxy
@@ -43,8 +45,9 @@ type Client struct {
 	log   *slog.Logger
 }
 
-// New returns a client of the deployment at rootURL; empty is FirefoxCI. It
-// asks nothing yet.
+// New returns a client of the deployment at rootURL, such as FirefoxCI, which is
+// also what an empty one means. It asks nothing yet; a URL that is none is
+// job.ErrInvalid.
 func New(rootURL string, opts *Options) (*Client, error) {
 	var o Options
 	if opts != nil {

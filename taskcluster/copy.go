@@ -18,7 +18,8 @@ import (
 // kept for 60 days after they were fired last.
 func (s *shot) copyInstead(ctx context.Context, a *action, gone error) (job.Receipt, error) {
 	old := func(format string, args ...any) error {
-		return fmt.Errorf("%w: the push is too old for actions (%w), and %s", job.ErrRefused, gone, fmt.Sprintf(format, args...))
+		why := fmt.Sprintf(format, args...)
+		return fmt.Errorf("%w: the push is too old for actions (%w), and %s", job.ErrRefused, gone, why)
 	}
 	runs := slices.Contains([]string{"retrigger", "retrigger-multiple", "add-new-jobs", "backfill-task"}, a.Name)
 	ran := s.ran()
@@ -42,21 +43,27 @@ func (s *shot) copyInstead(ctx context.Context, a *action, gone error) (job.Rece
 	if err != nil {
 		return job.Receipt{}, err
 	}
-	receipt := job.Receipt{State: job.ReceiptAlreadyAsked, Link: s.p.c.page(ids[0]), Note: "the push is too old for actions: its task was copied"}
+	receipt := job.Receipt{
+		State: job.ReceiptAlreadyAsked, Link: s.p.c.page(ids[0]),
+		Note: "the push is too old for actions: its task was copied",
+	}
 	for _, id := range ids {
 		receipt.IDs = append(receipt.IDs, id+"/0")
 		if there[id] != nil {
 			continue
 		}
 		if err := s.create(ctx, id, definition); err != nil {
-			if receipt.State == job.ReceiptCreated { // some exist: what is missing can be asked for again under the key
-				err = fmt.Errorf("%w: %d of %d copies were made: %w", job.ErrUnavailable, len(receipt.IDs)-1, len(ids), err)
+			if receipt.State == job.ReceiptCreated {
+				// Some exist: what is missing can be asked for again under the key.
+				err = fmt.Errorf("%w: %d of %d copies were made: %w",
+					job.ErrUnavailable, len(receipt.IDs)-1, len(ids), err)
 			}
 			return job.Receipt{}, err
 		}
 		receipt.State = job.ReceiptCreated
 	}
-	s.p.log.Info("copied a task, since the push is too old for actions", "label", s.req.Label, "push", s.req.Push.ID, "tasks", ids)
+	s.p.log.Info("copied a task, since the push is too old for actions",
+		"label", s.req.Label, "push", s.req.Push.ID, "tasks", ids)
 	return receipt, nil
 }
 
@@ -167,9 +174,12 @@ func (s *shot) dependencies(ctx context.Context, t *listedTask) (map[string]stri
 		if has.Status.State == "completed" || !has.Status.resolved() {
 			continue
 		}
-		i := slices.IndexFunc(s.in.tasks, func(x *listedTask) bool { return x.label() == has.label() && x.Status.State == "completed" })
+		i := slices.IndexFunc(s.in.tasks, func(x *listedTask) bool {
+			return x.label() == has.label() && x.Status.State == "completed"
+		})
 		if i < 0 {
-			return nil, fmt.Errorf("%w: %s, which %s needs, is %s", job.ErrNoBuild, has.label(), t.label(), has.Status.State)
+			return nil, fmt.Errorf("%w: %s, which %s needs, is %s",
+				job.ErrNoBuild, has.label(), t.label(), has.Status.State)
 		}
 		out[id] = s.in.tasks[i].Status.TaskID
 	}

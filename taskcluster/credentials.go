@@ -46,10 +46,13 @@ func (c Credentials) MarshalJSON() ([]byte, error) {
 // pair is an error that names the other half.
 func FromEnvironment(getenv func(string) string) (rootURL string, opts Options, err error) {
 	c := Credentials{
-		ClientID: getenv("TASKCLUSTER_CLIENT_ID"), AccessToken: getenv("TASKCLUSTER_ACCESS_TOKEN"), Certificate: getenv("TASKCLUSTER_CERTIFICATE"),
+		ClientID:    getenv("TASKCLUSTER_CLIENT_ID"),
+		AccessToken: getenv("TASKCLUSTER_ACCESS_TOKEN"),
+		Certificate: getenv("TASKCLUSTER_CERTIFICATE"),
 	}
 	invalid := func(format string, args ...any) error {
-		return job.Wrap("taskcluster.credentials", c.ClientID, fmt.Errorf("%w: %s", job.ErrInvalid, fmt.Sprintf(format, args...)))
+		err := fmt.Errorf("%w: %s", job.ErrInvalid, fmt.Sprintf(format, args...))
+		return job.Wrap("taskcluster.credentials", c.ClientID, err)
 	}
 	switch {
 	case c.ClientID != "" && c.AccessToken == "":
@@ -80,8 +83,10 @@ func (c Credentials) certificate() (*certificate, error) {
 		return nil, nil //nolint:nilnil // permanent credentials have none
 	}
 	var out certificate
-	if err := json.Unmarshal([]byte(c.Certificate), &out); err != nil || out.Version != 1 || out.Expiry == 0 || out.Signature == "" {
-		return nil, job.Wrap("taskcluster.credentials", c.ClientID, fmt.Errorf("%w: the certificate is not the JSON of one of version 1", job.ErrInvalid))
+	err := json.Unmarshal([]byte(c.Certificate), &out)
+	if err != nil || out.Version != 1 || out.Expiry == 0 || out.Signature == "" {
+		return nil, job.Wrap("taskcluster.credentials", c.ClientID,
+			fmt.Errorf("%w: the certificate is not the JSON of one of version 1", job.ErrInvalid))
 	}
 	return &out, nil
 }
@@ -122,15 +127,15 @@ func (c Credentials) check(now time.Time) error {
 	}
 	// Five minutes either way are what the service allows for clocks.
 	if end := time.UnixMilli(cert.Expiry).UTC(); now.After(end) {
-		return expired{fmt.Errorf("%w: the temporary credentials of %s expired at %s", job.ErrDenied, c.ClientID, end.Format(time.RFC3339))}
+		return expired{fmt.Errorf("%w: the temporary credentials of %s expired at %s",
+			job.ErrDenied, c.ClientID, end.Format(time.RFC3339))}
 	}
 	if start := time.UnixMilli(cert.Start).UTC(); now.Add(5 * time.Minute).Before(start) {
-		return expired{fmt.Errorf("%w: the temporary credentials of %s begin at %s", job.ErrDenied, c.ClientID, start.Format(time.RFC3339))}
+		return expired{fmt.Errorf("%w: the temporary credentials of %s begin at %s",
+			job.ErrDenied, c.ClientID, start.Format(time.RFC3339))}
 	}
 	return nil
 }
-
-func (c Credentials) key() hawk.Key { return hawk.Key{ID: c.ClientID, Secret: c.AccessToken} }
 
 // sign sets the Authorization header of a request.
 func (c Credentials) sign(r *http.Request) error {
@@ -142,7 +147,8 @@ func (c Credentials) sign(r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	header, err := c.key().Header(hawk.Request{Method: r.Method, URL: r.URL, Time: now, Nonce: hawk.NewNonce(), Ext: ext})
+	key := hawk.Key{ID: c.ClientID, Secret: c.AccessToken}
+	header, err := key.Header(hawk.Request{Method: r.Method, URL: r.URL, Time: now, Nonce: hawk.NewNonce(), Ext: ext})
 	if err != nil {
 		return expired{fmt.Errorf("%w: %w", job.ErrInvalid, err)}
 	}

@@ -40,7 +40,8 @@ func (s *shot) fire(ctx context.Context, w way) (job.Receipt, error) {
 			if !errors.Is(foreign, errForeign) {
 				return receipt, foreign
 			}
-			if made, err = s.find(ctx, w, began, fmt.Errorf("%w: hook %s answered with the task %s: %w", job.ErrMalformed, w.hook(), made, foreign)); err == nil {
+			lost := fmt.Errorf("%w: hook %s answered with the task %s: %w", job.ErrMalformed, w.hook(), made, foreign)
+			if made, err = s.find(ctx, w, began, lost); err == nil {
 				return s.accepted(ctx, w, made)
 			}
 		}
@@ -63,14 +64,16 @@ func (s *shot) mayFire(ctx context.Context, w way) error {
 		return err
 	}
 	if want := "in-tree:hook-action:" + w.hook(); !satisfies(may, want) {
-		return fmt.Errorf("%w: actions.json names the hook %s, which the decision task %s may not fire: it lacks %s", job.ErrDenied, w.hook(), s.in.decision, want)
+		return fmt.Errorf("%w: actions.json names the hook %s, which the decision task %s may not fire: it lacks %s",
+			job.ErrDenied, w.hook(), s.in.decision, want)
 	}
 	d := s.p.decision(s.in.decision)
 	d.mu.Lock()
 	revs := slices.Concat(d.revisions, payloadRevisions(w.action.HookPayload))
 	d.mu.Unlock()
 	if len(revs) > 0 && !sameAsOne(revs, s.req.Push) {
-		return fmt.Errorf("%w: the decision task %s is of revision %s, not of push %s: nothing was triggered", job.ErrMalformed, s.in.decision, revs[0], s.req.Push)
+		return fmt.Errorf("%w: the decision task %s is of revision %s, not of push %s: nothing was triggered",
+			job.ErrMalformed, s.in.decision, revs[0], s.req.Push)
 	}
 	return nil
 }
@@ -131,6 +134,8 @@ func (s *shot) foreign(w way, t *Task) bool {
 	return t.TaskGroupID != s.in.decision || a != nil && (a.Name != w.action.Name || a.Context.TaskID != w.taskID())
 }
 
+const rivalNote = "another process triggered the same at the same time"
+
 // accepted is the receipt of an action task, once it is known that nobody else
 // made the same at the same time. Of several the earliest stays, and the others
 // are stopped, whosesoever they are: processes with ledgers of their own tell it
@@ -143,18 +148,19 @@ func (s *shot) accepted(ctx context.Context, w way, made string) (job.Receipt, e
 		return job.Receipt{}, err
 	}
 	if err != nil || len(all) < 2 {
-		return job.Receipt{State: job.ReceiptAccepted, By: made + "/0", Link: s.p.c.page(made)}, nil //nolint:nilerr // what was fired is fired
+		all = []string{made} // what was fired is fired
 	}
 	first := all[0]
 	receipt := job.Receipt{State: job.ReceiptAccepted, By: first + "/0", Link: s.p.c.page(first)}
 	for _, id := range all[1:] {
 		status, err := s.p.c.cancelTask(ctx, id)
 		if err != nil || status.State != "exception" {
-			receipt.Note = fmt.Sprintf("another process triggered the same at the same time: the action tasks %s and %s, of which the second could not be stopped", first, id)
+			receipt.Note = fmt.Sprintf("%s: the action tasks %s and %s, of which the second could not be stopped",
+				rivalNote, first, id)
 		}
 	}
 	if first != made && receipt.Note == "" {
-		receipt.State, receipt.Note = job.ReceiptAlreadyAsked, "another process triggered the same at the same time"
+		receipt.State, receipt.Note = job.ReceiptAlreadyAsked, rivalNote
 	}
 	return receipt, nil
 }

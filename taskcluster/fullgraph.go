@@ -70,7 +70,9 @@ func (p *Project) catalog(ctx context.Context, id string) ([]job.Runnable, error
 		for _, l := range t.Dependencies {
 			needs[label] = append(needs[label], l)
 		}
-		out = append(out, job.Runnable{Label: label, Kind: t.kind(label), MakesUpstreams: true, Manifests: t.manifests()})
+		out = append(out, job.Runnable{
+			Label: label, Kind: t.kind(label), MakesUpstreams: true, Manifests: t.manifests(),
+		})
 		if t.Task.TaskQueueID != "" {
 			p.queues.Store(label, t.Task.TaskQueueID)
 		}
@@ -118,7 +120,9 @@ func buildsOf(label string, needs map[string][]string, kinds map[string]job.Kind
 // eachLabel reads full-task-graph.json as it comes: tens of megabytes, of which
 // one label at a time is in memory. It calls begin before the first label, and
 // once more where the connection breaks.
-func (p *Project) eachLabel(ctx context.Context, id string, begin func(), each func(label string, t *graphTask) error) error {
+func (p *Project) eachLabel(
+	ctx context.Context, id string, begin func(), each func(label string, t *graphTask) error,
+) error {
 	run, err := p.completed(ctx, id)
 	if err != nil {
 		return err

@@ -71,7 +71,8 @@ func runsOf(push job.Push, t *listedTask, never string) ([]job.Job, error) {
 	runs := t.Status.Runs
 	if len(runs) == 0 {
 		if t.Status.State != "unscheduled" {
-			return nil, fmt.Errorf("%w: task %s is %s and has no run", job.ErrMalformed, t.Status.TaskID, clip.Marked(t.Status.State, shown))
+			return nil, fmt.Errorf("%w: task %s is %s and has no run",
+				job.ErrMalformed, t.Status.TaskID, clip.Marked(t.Status.State, shown))
 		}
 		status := job.StatusUnscheduled
 		if never != "" {

@@ -21,9 +21,11 @@ type noDecision struct {
 }
 
 func (e *noDecision) Error() string {
-	text := fmt.Sprintf("%v: no decision task of it is in the index; looked for %s", job.ErrNotScheduled, strings.Join(e.looked, ", "))
+	text := fmt.Sprintf("%v: no decision task of it is in the index; looked for %s",
+		job.ErrNotScheduled, strings.Join(e.looked, ", "))
 	if e.empty != "" {
-		text += fmt.Sprintf("; nothing at all is indexed under %s: name the project as Taskcluster does (--project), and its trust domain (--trust-domain)", e.empty)
+		text += "; nothing at all is indexed under " + e.empty +
+			": name the project as Taskcluster does (--project), and its trust domain (--trust-domain)"
 	}
 	return text
 }
@@ -141,7 +143,9 @@ func (p *Project) crons(ctx context.Context, push job.Push) ([]string, error) {
 			if err != nil {
 				return nil, err
 			}
-			hashes = slices.DeleteFunc(slices.Clone(revs), func(r string) bool { return len(r) != 40 || !sameAsOne([]string{r}, push) })
+			hashes = slices.DeleteFunc(slices.Clone(revs), func(r string) bool {
+				return len(r) != 40 || !sameAsOne([]string{r}, push)
+			})
 		}
 	}
 	var out []string

@@ -14,7 +14,10 @@ import (
 // itself. Dependencies outside the push's groups are asked for, in one request,
 // and where those wait themselves, what they wait for in two more at a time.
 func (p *Project) never(ctx context.Context, g *graphs, tasks []*listedTask) (map[string]string, error) {
-	d := &doomed{g: g, elsewhere: map[string]*TaskStatus{}, others: map[string]*listedTask{}, asked: map[string]bool{}, why: map[string]string{}}
+	d := &doomed{
+		g: g, elsewhere: map[string]*TaskStatus{}, others: map[string]*listedTask{},
+		asked: map[string]bool{}, why: map[string]string{},
+	}
 	for range farthest {
 		var outside []string
 		seen := map[string]bool{}

@@ -67,7 +67,7 @@ func (p *Project) shortOf(ctx context.Context, label, taskID string, made int) s
 	name, wanted := "", 0
 	if t, err := p.c.Task(ctx, taskID); err == nil && t.Extra.Action != nil {
 		a := t.Extra.Action
-		name, wanted = a.Name, wants(a.Name, a.Context.Input, label)[label] // one that acts on a task does so on the label's
+		name, wanted = a.Name, wants(a.Name, a.Context.Input, label)[label] // on a task: on the label's
 	}
 	switch {
 	case made == 0 && slices.Contains(makesNothing, name):

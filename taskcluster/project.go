@@ -23,7 +23,7 @@ type ProjectOptions struct {
 	// A repository that the configuration does not name is looked for under
 	// every trust domain, by its revision.
 	TrustDomain, Name string
-	// Logger gets which action was fired and what it made. Nil discards.
+	// Logger gets which action was fired and what it made. Default: the client's.
 	Logger *slog.Logger
 }
 
@@ -60,7 +60,8 @@ var (
 	_ job.OutcomeFinder   = (*Project)(nil)
 )
 
-// Project is the CI of a repository, by its short name, such as autoland.
+// Project is the CI of a repository, by its short name, such as autoland. It asks
+// nothing yet. What a table of places lacks, opts name; nil is zero options.
 func (c *Client) Project(name string, opts *ProjectOptions) *Project {
 	p := &Project{c: c, name: name, log: c.log, listings: map[string]*graphs{}}
 	if opts != nil {
@@ -97,7 +98,8 @@ func split(id string) (taskID string, runID int, err error) {
 	taskID, run, ok := strings.Cut(id, "/")
 	runID, err = strconv.Atoi(run)
 	if !ok || err != nil || runID < 0 || checkTask(taskID) != nil {
-		return "", 0, fmt.Errorf("%w: no run has the id %q: expected <task id>/<run number>", job.ErrNotFound, clip.Marked(id, shown))
+		return "", 0, fmt.Errorf("%w: no run has the id %q: expected <task id>/<run number>",
+			job.ErrNotFound, clip.Marked(id, shown))
 	}
 	return taskID, runID, nil
 }
@@ -137,7 +139,8 @@ func (p *Project) QueueDepth(ctx context.Context, label string) (job.QueueDepth,
 	const op = "taskcluster.load"
 	queue, ok := p.queues.Load(label)
 	if !ok {
-		return job.QueueDepth{}, job.Wrap(op, label, fmt.Errorf("no task of it was seen, so its queue is not known: %w", errors.ErrUnsupported))
+		return job.QueueDepth{}, job.Wrap(op, label,
+			fmt.Errorf("no task of it was seen, so its queue is not known: %w", errors.ErrUnsupported))
 	}
 	n, err := p.c.taskQueueCounts(ctx, queue.(string))
 	if errors.Is(err, job.ErrDenied) || lacks(err) {

@@ -131,7 +131,9 @@ func (b bulk[E, T]) ask(ctx context.Context, c *Client, taskIDs []string) (map[s
 }
 
 // page asks for one page of what is said of some tasks.
-func (b bulk[E, T]) page(ctx context.Context, c *Client, url string, ids []string) (page []*E, token string, err error) {
+func (b bulk[E, T]) page(
+	ctx context.Context, c *Client, url string, ids []string,
+) (page []*E, token string, err error) {
 	r, err := c.request(http.MethodPost, url, map[string]any{"taskIds": ids})
 	if err != nil {
 		return nil, "", err

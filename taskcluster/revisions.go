@@ -93,7 +93,8 @@ func (p *Project) parameters(ctx context.Context, id string) ([]string, error) {
 	var out []string
 	for line := range strings.Lines(text) {
 		name, value, ok := strings.Cut(strings.TrimSpace(line), ":")
-		if value = strings.Trim(strings.TrimSpace(value), `"'`); ok && strings.HasSuffix(name, "head_rev") && value != "" {
+		value = strings.Trim(strings.TrimSpace(value), `"'`)
+		if ok && strings.HasSuffix(name, "head_rev") && value != "" {
 			out = append(out, value)
 		}
 	}

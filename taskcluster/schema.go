@@ -115,7 +115,8 @@ func (a *action) validate(input any) error {
 	err = compiled.Validate(input)
 	var invalid *jsonschema.ValidationError
 	if errors.As(err, &invalid) {
-		return fmt.Errorf("%w: the input of action %s: %s", job.ErrInvalid, a.Name, strings.Join(reasons(invalid), "; "))
+		why := strings.Join(reasons(invalid), "; ")
+		return fmt.Errorf("%w: the input of action %s: %s", job.ErrInvalid, a.Name, why)
 	}
 	return err
 }

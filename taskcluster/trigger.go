@@ -69,7 +69,9 @@ func (p *Project) trigger(ctx context.Context, req job.Request) (job.Receipt, er
 		}
 		if missing < req.Count {
 			if missing < 1 {
-				return job.Receipt{State: job.ReceiptAlreadyAsked, By: by, Link: p.c.page(by), Note: "others triggered it meanwhile"}, nil
+				return job.Receipt{
+					State: job.ReceiptAlreadyAsked, By: by, Link: p.c.page(by), Note: "others triggered it meanwhile",
+				}, nil
 			}
 			req.Count = missing
 		}
@@ -134,7 +136,9 @@ type shot struct {
 
 // ran are the tasks of the request's label in the group it aims at.
 func (s *shot) ran() []*listedTask {
-	return slices.DeleteFunc(slices.Clone(s.in.tasks), func(t *listedTask) bool { return s.req.Label == "" || t.label() != s.req.Label })
+	return slices.DeleteFunc(slices.Clone(s.in.tasks), func(t *listedTask) bool {
+		return s.req.Label == "" || t.label() != s.req.Label
+	})
 }
 
 // take fires the first way that is not refused.

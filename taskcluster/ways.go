@@ -66,10 +66,12 @@ func (s *shot) ways(ctx context.Context) ([]way, error) {
 		out = append(out, w)
 	}
 	if len(out) == 0 && len(s.notes) > 0 {
-		return nil, fmt.Errorf("%w: no action of the push runs it %d times: %s", job.ErrRefused, s.req.Count, joinNotes(s.notes))
+		return nil, fmt.Errorf("%w: no action of the push runs it %d times: %s",
+			job.ErrRefused, s.req.Count, joinNotes(s.notes))
 	}
 	if len(out) == 0 {
-		return nil, fmt.Errorf("%w: the push has no action that runs the label %d times; it has %q", job.ErrRefused, s.req.Count, s.offers.names())
+		return nil, fmt.Errorf("%w: the push has no action that runs the label %d times; it has %q",
+			job.ErrRefused, s.req.Count, s.offers.names())
 	}
 	return s.untried(out)
 }
@@ -146,7 +148,8 @@ func (s *shot) failed(w way) string {
 			last = t
 		}
 	}
-	if last == nil || len(last.Status.Runs) == 0 || time.Since(last.Status.Runs[len(last.Status.Runs)-1].Resolved) > rememberFailures {
+	if last == nil || len(last.Status.Runs) == 0 ||
+		time.Since(last.Status.Runs[len(last.Status.Runs)-1].Resolved) > rememberFailures {
 		return ""
 	}
 	id := last.Status.TaskID
@@ -184,12 +187,15 @@ func (s *shot) custom() (way, error) {
 		return s.named(a, nil)
 	}
 	if !slices.Contains(s.offers.names(), s.req.Action) {
-		return way{}, fmt.Errorf("%w: the push has no action %q: it has %q", job.ErrInvalid, s.req.Action, s.offers.names())
+		return way{}, fmt.Errorf("%w: the push has no action %q: it has %q",
+			job.ErrInvalid, s.req.Action, s.offers.names())
 	}
 	if len(ran) == 0 {
-		return way{}, fmt.Errorf("%w: the action %q acts on a task, and %q has none on this push", job.ErrInvalid, s.req.Action, s.req.Label)
+		return way{}, fmt.Errorf("%w: the action %q acts on a task, and %q has none on this push",
+			job.ErrInvalid, s.req.Action, s.req.Label)
 	}
-	return way{}, fmt.Errorf("%w: no action %q acts on a task such as that of %s", job.ErrInvalid, s.req.Action, s.req.Label)
+	return way{}, fmt.Errorf("%w: no action %q acts on a task such as that of %s",
+		job.ErrInvalid, s.req.Action, s.req.Label)
 }
 
 // named is a way with the input that a person gave, which must be what the
