@@ -3,7 +3,6 @@ package taskcluster_test
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -185,64 +184,6 @@ func canonical(raw []byte, more map[string]any) string {
 	return string(out)
 }
 
-// A listing in pages is the listing in one, and so is that of artifacts.
-func TestRecordedPages(t *testing.T) {
-	all := ok(tctest.ReadRecorded(testenv.Shared(t, "wire", "taskcluster")))
-	ids := func(want func(string) bool) (string, []string) {
-		var pages []tctest.Recorded
-		group := ""
-		for _, e := range all {
-			if want(e.Name) {
-				e.Request.URL = strings.Replace(strings.Replace(e.Request.URL, "limit=2&", "", 1), "?limit=2", "", 1)
-				pages = append(pages, e)
-				_, rest, _ := strings.Cut(e.Request.URL, "/task-group/")
-				group, _, _ = strings.Cut(rest, "/")
-			}
-		}
-		var out []string
-		for task, err := range taskcluster.TaskGroup(at(t, tctest.NewReplay(pages)), t.Context(), group) {
-			if err != nil {
-				t.Fatal(err)
-			}
-			out = append(out, task.Status.TaskID)
-		}
-		slices.Sort(out)
-		return group, out
-	}
-	_, paged := ids(func(n string) bool { return n[:3] >= "026" && n[:3] <= "028" })
-	_, whole := ids(func(n string) bool { return n[:3] == "029" })
-	if d := cmp.Diff(whole, paged); d != "" || len(whole) < 5 {
-		t.Errorf("%d tasks (-whole +paged):\n%s", len(whole), d)
-	}
-}
-
-// The catalog of the recorded push, and of one that has only runnable-jobs.json.
-func TestRecordedCatalog(t *testing.T) {
-	r, c := replayed(t)
-	show := func(entries []job.Runnable) string {
-		var out []string
-		for _, e := range entries {
-			out = append(out, fmt.Sprint(e.Label, " ", e.Kind, " ", e.Upstreams, " ", e.Manifests, " ", e.MakesUpstreams))
-		}
-		slices.Sort(out)
-		return strings.Join(out, "\n")
-	}
-	want := `build-linux64/opt build [] [] true
-build-win64/debug build [] [] true
-test-linux2404-64/opt-mochitest-browser-chrome-2 test [build-linux64/opt] [browser/base/content/test/bc2/browser.toml] true
-test-linux2404-64/opt-web-platform-tests-3 test [build-linux64/opt] [dom/events/wpt3/mochitest.toml] true
-test-linux2404-64/opt-xpcshell-4 test [build-linux64/opt] [netwerk/test/unit/X4/xpcshell.toml] true
-test-windows11-64/debug-reftest-1 test [build-win64/debug] [layout/reftests/bugs/R1/mochitest.toml] true`
-	if d := cmp.Diff(want, show(ok(c.Project("autoland", nil).Catalog(t.Context(), recordedPush)))); d != "" {
-		t.Errorf("(-want +got):\n%s", d)
-	}
-	delete(r.Files, decisionFiles["full-task-graph.json"])
-	got := show(ok(c.Project("autoland", nil).Catalog(t.Context(), recordedPush)))
-	if want := strings.Count(string(testenv.Read(t, "wire", "decision", "runnable-jobs.json")), `"symbol"`); strings.Count(got, "\n")+1 != want {
-		t.Errorf("%d runnable jobs became\n%s", want, got)
-	}
-}
-
 // The logs of the recorded test that failed.
 func TestRecordedLogs(t *testing.T) {
 	_, c := replayed(t, "185-gecko", "174-gecko")
@@ -258,25 +199,5 @@ func TestRecordedLogs(t *testing.T) {
 		if !bytes.Equal(got.Bytes(), testenv.Read(t, "wire", "decision", file)) {
 			t.Errorf("%s of %s differs", which, jobs[0].ID())
 		}
-	}
-}
-
-// The file that wire.md says no sample is at hand of: its shape is label to
-// manifests.
-func TestManifestsByTask(t *testing.T) {
-	s, decision := world()
-	s.Put(decision, 0, "public/manifests-by-task.json.gz", gzipped(`{"`+other+`": ["netwerk/xpcshell.toml"], "`+test+`": ["not/asked.toml"]}`))
-	p := serve(t, s).Project("autoland", nil)
-	got := map[string][]string{}
-	for _, e := range ok(p.Catalog(t.Context(), push(20))) {
-		got[e.Label] = e.Manifests
-	}
-	want := map[string][]string{build: nil, test: {"dom/a/mochitest.toml", "dom/b/mochitest.toml"}, other: {"netwerk/xpcshell.toml"}, spare: nil}
-	if d := cmp.Diff(want, got); d != "" {
-		t.Errorf("(-want +got):\n%s", d)
-	}
-	s.Put(decision, 0, "public/manifests-by-task.json.gz", []byte("\x1f\x8btorn"))
-	if _, err := p.Catalog(t.Context(), push(20)); err == nil {
-		t.Error("a torn file of manifests is taken for none")
 	}
 }

@@ -22,12 +22,6 @@ import (
 	"github.com/mozci/mozci/taskcluster"
 )
 
-// at is a client of a handler, without credentials.
-func at(t testing.TB, h http.Handler) *taskcluster.Client {
-	t.Helper()
-	return ok(taskcluster.New("http://tc.example", &taskcluster.Options{HTTP: &http.Client{Transport: testenv.InMemory{Handler: h}}}))
-}
-
 // The recorded exchanges that no call of mozci makes, by what their names have
 // in them.
 var notCalled = map[string]string{
