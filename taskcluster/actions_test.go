@@ -24,9 +24,12 @@ func TestGeckoActions(t *testing.T) {
 		file string
 		hook string
 	}{
-		"Firefox's mobile projects, 2022": {"data/4-taskcluster/fxci-config__actions.json", "project-mobile/in-tree-action-3-generic/93267a5f84"},
-		"autoland, 2020":                  {"data/4-taskcluster/treeherder_sherlock__initialActions.json", ""},
-		"a schema that closes its items":  {"cases/formats/c1_actions.json", "project-x/in-tree-action-3-generic/0011"},
+		"Firefox's mobile projects, 2022": {
+			"data/4-taskcluster/fxci-config__actions.json",
+			"project-mobile/in-tree-action-3-generic/93267a5f84",
+		},
+		"autoland, 2020":                 {"data/4-taskcluster/treeherder_sherlock__initialActions.json", ""},
+		"a schema that closes its items": {"cases/formats/c1_actions.json", "project-x/in-tree-action-3-generic/0011"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			text := testenv.Read(t, strings.Split(c.file, "/")...)
@@ -65,19 +68,22 @@ func TestGeckoActions(t *testing.T) {
 				_, _ = w.Write([]byte(`{"taskId": "A5O76NnPRt--HRPWdpOVlA"}`))
 				return true
 			}
-			got, err := serve(t, s).Project("autoland", nil).Trigger(t.Context(), job.Request{Label: test, Push: push(20), Count: 3})
+			got, err := serve(t, s).Project("autoland", nil).Trigger(t.Context(),
+				job.Request{Label: test, Push: push(20), Count: 3})
 			if err != nil || got.State != job.ReceiptAccepted || got.By != "A5O76NnPRt--HRPWdpOVlA/0" {
 				t.Fatalf("%+v, %v", got, err)
 			}
 			group, id, _ := strings.Cut(c.hook, "/")
-			if want := "/api/hooks/v1/hooks/" + group + "/" + strings.ReplaceAll(id, "/", "%2F") + "/trigger"; path != want {
+			id = strings.ReplaceAll(id, "/", "%2F")
+			if want := "/api/hooks/v1/hooks/" + group + "/" + id + "/trigger"; path != want {
 				t.Errorf("fired %s, expected %s", path, want)
 			}
 			var sent struct{ User struct{ Input any } }
 			if err := json.Unmarshal(body.Bytes(), &sent); err != nil {
 				t.Fatal(err)
 			}
-			if d := cmp.Diff(any(map[string]any{"requests": []any{map[string]any{"tasks": []any{test}, "times": 3.0}}}), sent.User.Input); d != "" {
+			if d := cmp.Diff(any(map[string]any{"requests": []any{map[string]any{"tasks": []any{test}, "times": 3.0}}}),
+				sent.User.Input); d != "" {
 				t.Errorf("(-as Treeherder's page +sent):\n%s", d)
 			}
 		})
@@ -96,7 +102,8 @@ func TestNextWay(t *testing.T) {
 		}
 	}
 	s.Put(decision, 0, "public/actions.json", ok(json.Marshal(a)))
-	got, err := serve(t, s).Project("autoland", nil).Trigger(t.Context(), job.Request{Label: test, Push: push(20), Count: 3})
+	got, err := serve(t, s).Project("autoland", nil).Trigger(t.Context(),
+		job.Request{Label: test, Push: push(20), Count: 3})
 	if err != nil || len(k.payloads) != 1 || !strings.HasPrefix(user(k.payloads[0]), `["retrigger",`) ||
 		!strings.Contains(got.Note, "retrigger-multiple was refused") || !strings.Contains(got.Note, "maximum") {
 		t.Errorf("%+v, %v; sent %v", got, err, k.payloads)
@@ -132,12 +139,14 @@ func TestTaskAction(t *testing.T) {
 	p := serve(t, s).Project("autoland", nil)
 	for range 2 {
 		got, err := p.Trigger(t.Context(), job.Request{Key: "k", Label: test, Push: push(20), Count: 1, Action: "odd"})
-		if err != nil && !strings.Contains(err.Error(), "RequestConflict") || err == nil && got.State != job.ReceiptAccepted {
+		if err != nil && !strings.Contains(err.Error(), "RequestConflict") ||
+			err == nil && got.State != job.ReceiptAccepted {
 			t.Errorf("%+v, %v", got, err)
 		}
 	}
 	ids := s.Tasks(decision, "made by somebody of "+test)
-	if len(ids) != 1 || s.Definition(ids[0])["payload"].(map[string]any)["own"] != ids[0] || !strings.Contains(ext, "ext=") {
+	if len(ids) != 1 || s.Definition(ids[0])["payload"].(map[string]any)["own"] != ids[0] ||
+		!strings.Contains(ext, "ext=") {
 		t.Errorf("made %q; signed with %s", ids, ext)
 	}
 }

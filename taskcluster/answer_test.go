@@ -88,14 +88,16 @@ func TestLostAnswer(t *testing.T) {
 			}
 			return false
 		}
-		c := ok(taskcluster.New("http://tc.example", &taskcluster.Options{HTTP: &http.Client{Transport: testenv.InMemory{Handler: s}}}))
+		c := ok(taskcluster.New("http://tc.example",
+			&taskcluster.Options{HTTP: &http.Client{Transport: testenv.InMemory{Handler: s}}}))
 		_, err := c.Project("autoland", nil).Trigger(t.Context(), job.Request{Label: test, Push: push(20), Count: 2})
 		if !errors.Is(err, job.ErrUnavailable) || fired != 1 || !strings.Contains(err.Error(), "504") {
 			t.Errorf("%v after %d attempts", err, fired)
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		if _, err := c.Project("autoland", nil).Trigger(ctx, job.Request{Label: test, Push: push(20), Count: 2}); !errors.Is(err, context.DeadlineExceeded) {
+		if _, err := c.Project("autoland", nil).Trigger(ctx,
+			job.Request{Label: test, Push: push(20), Count: 2}); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("while it is looked for: %v", err)
 		}
 	})
@@ -119,7 +121,8 @@ func TestAnswerOfAnotherFire(t *testing.T) {
 				_, _ = fmt.Fprintf(w, `{"taskId": %q}`, id)
 				return true
 			}
-			got, err := inMemory(s).Project("autoland", nil).Trigger(t.Context(), job.Request{Label: test, Push: push(20), Count: 2, Times: 3})
+			got, err := inMemory(s).Project("autoland", nil).Trigger(t.Context(),
+				job.Request{Label: test, Push: push(20), Count: 2, Times: 3})
 			if err == nil || strings.Contains(got.By, id) {
 				t.Errorf("%s: believed: %+v", name, got)
 			}
@@ -139,8 +142,10 @@ func TestCancelledWhileAway(t *testing.T) {
 		if !errors.Is(err, context.DeadlineExceeded) || time.Since(began) != 3*time.Second {
 			t.Errorf("%v after %s", err, time.Since(began))
 		}
-		_, err = inMemory(s).Project("autoland", nil).Trigger(t.Context(), job.Request{Label: test, Push: push(20), Count: 1})
-		if !errors.Is(err, job.ErrRefused) || errors.Is(err, job.ErrUnavailable) || !strings.Contains(err.Error(), "nothing was made") {
+		_, err = inMemory(s).Project("autoland", nil).Trigger(t.Context(),
+			job.Request{Label: test, Push: push(20), Count: 1})
+		if !errors.Is(err, job.ErrRefused) || errors.Is(err, job.ErrUnavailable) ||
+			!strings.Contains(err.Error(), "nothing was made") {
 			t.Errorf("a queue that stays away: %v", err)
 		}
 	})
@@ -161,7 +166,8 @@ func TestTooManyForLong(t *testing.T) {
 			w.WriteHeader(http.StatusTooManyRequests)
 			return true
 		}
-		_, err := inMemory(s).Project("autoland", nil).Trigger(t.Context(), job.Request{Label: test, Push: push(20), Count: 1})
+		_, err := inMemory(s).Project("autoland", nil).Trigger(t.Context(),
+			job.Request{Label: test, Push: push(20), Count: 1})
 		if !errors.Is(err, job.ErrRefused) || errors.Is(err, job.ErrUnavailable) || fired != 1 {
 			t.Errorf("%v after %d fires", err, fired)
 		}

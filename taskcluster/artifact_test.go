@@ -62,9 +62,17 @@ func TestStorageTypes(t *testing.T) {
 		case isContent && (name == "reference" || name == "link"):
 			return say(tctest.Object{"storageType": name, "url": at(name)})
 		case isContent && (name == "object" || name == "simple"):
-			return say(tctest.Object{"storageType": "object", "name": "t/" + name, "credentials": tctest.Object{"clientId": "object-client", "accessToken": "object-token", "certificate": ""}})
+			return say(tctest.Object{
+				"storageType": "object", "name": "t/" + name,
+				"credentials": tctest.Object{
+					"clientId": "object-client", "accessToken": "object-token", "certificate": "",
+				},
+			})
 		case isContent && name == "error":
-			return say(tctest.Object{"storageType": "error", "reason": "file-missing-on-worker", "message": "no such file"})
+			return say(tctest.Object{
+				"storageType": "error", "reason": "file-missing-on-worker",
+				"message": "no such file",
+			})
 		case isContent && name == "magic":
 			return say(tctest.Object{"storageType": "magic", "url": at(name)})
 		case isContent && name == "nowhere":
@@ -91,10 +99,12 @@ func TestStorageTypes(t *testing.T) {
 		}
 	}
 	var promised *taskcluster.ArtifactError
-	if _, err := read(t, c, id, "public/error"); !errors.Is(err, job.ErrNotFound) || !errors.As(err, &promised) || promised.Reason != "file-missing-on-worker" {
+	if _, err := read(t, c, id, "public/error"); !errors.Is(err, job.ErrNotFound) || !errors.As(err, &promised) ||
+		promised.Reason != "file-missing-on-worker" {
 		t.Errorf("an error artifact: %v", err)
 	}
-	if _, err := read(t, c, id, "public/magic"); !errors.Is(err, job.ErrUnknownWord) || !strings.Contains(err.Error(), `"magic"`) {
+	if _, err := read(t, c, id, "public/magic"); !errors.Is(err, job.ErrUnknownWord) ||
+		!strings.Contains(err.Error(), `"magic"`) {
 		t.Errorf("a storage that nobody documents: %v", err)
 	}
 	if _, err := read(t, c, id, "public/nowhere"); !errors.Is(err, job.ErrMalformed) {
@@ -135,7 +145,8 @@ func TestArtifactsAreDecompressed(t *testing.T) {
 			t.Errorf("%s: %q, %v", name, got, err)
 		}
 	}
-	err := c.ReadArtifact(t.Context(), id, 0, "public/false", func(r io.Reader) error { _, err := io.ReadAll(r); return err })
+	err := c.ReadArtifact(t.Context(), id, 0, "public/false",
+		func(r io.Reader) error { _, err := io.ReadAll(r); return err })
 	if !errors.Is(err, job.ErrMalformed) {
 		t.Errorf("what begins as gzip does and is none: %v", err)
 	}
@@ -180,8 +191,10 @@ func TestHugeArtifacts(t *testing.T) {
 				write(w)
 				return true
 			}
-			_, err := serve(t, s).Project("autoland", nil).Trigger(t.Context(), job.Request{Label: test, Push: push(20), Count: 1})
-			if !errors.Is(err, job.ErrMalformed) || !strings.Contains(err.Error(), "actions.json") || !strings.Contains(err.Error(), "larger than 8388608 bytes") {
+			_, err := serve(t, s).Project("autoland", nil).Trigger(t.Context(),
+				job.Request{Label: test, Push: push(20), Count: 1})
+			if !errors.Is(err, job.ErrMalformed) || !strings.Contains(err.Error(), "actions.json") ||
+				!strings.Contains(err.Error(), "larger than 8388608 bytes") {
 				t.Error(err)
 			}
 		})
@@ -192,7 +205,8 @@ func TestHugeArtifacts(t *testing.T) {
 func TestWrongContent(t *testing.T) {
 	s, decision := world()
 	s.Put(decision, 0, "public/actions.json", []byte("\x89PNG\r\n\x1a\n\x00\x00"))
-	_, err := serve(t, s).Project("autoland", nil).Trigger(t.Context(), job.Request{Label: test, Push: push(20), Count: 1})
+	_, err := serve(t, s).Project("autoland", nil).Trigger(t.Context(),
+		job.Request{Label: test, Push: push(20), Count: 1})
 	if !errors.Is(err, job.ErrMalformed) || !strings.Contains(err.Error(), "PNG") {
 		t.Error(err)
 	}
@@ -220,12 +234,19 @@ func TestLogs(t *testing.T) {
 		}
 	}
 	for name, body := range map[string]string{
-		"public/test_info/a_errorsummary.log": "a\n", "public/test_info/b_errorsummary.log": "b\n", "public/test_info/a_raw.log": "raw",
-		"public/logs/live.log": "live", "public/test_info/deep/c_errorsummary.log": "deep",
+		"public/test_info/a_errorsummary.log":      "a\n",
+		"public/test_info/b_errorsummary.log":      "b\n",
+		"public/test_info/a_raw.log":               "raw",
+		"public/logs/live.log":                     "live",
+		"public/test_info/deep/c_errorsummary.log": "deep",
 	} {
 		s.Put(id, 0, name, []byte(body))
 	}
-	for which, want := range map[job.LogKind]string{job.LogErrorSummary: "a\nb\n", job.LogStructured: "raw", job.LogText: "live"} {
+	for which, want := range map[job.LogKind]string{
+		job.LogErrorSummary: "a\nb\n",
+		job.LogStructured:   "raw",
+		job.LogText:         "live",
+	} {
 		if got, err := open(which); err != nil || got != want {
 			t.Errorf("%s: %q, %v", which, got, err)
 		}

@@ -18,9 +18,13 @@ import (
 func TestCatalogWithoutTheGraph(t *testing.T) {
 	s := tctest.New()
 	s.AddPush("autoland", 20, push(20).Revision, labels...)
-	gap := s.AddPush("autoland", 21, push(21).Revision, tctest.Label{Name: build, Planned: true}, tctest.Label{Name: test, Build: build})
+	gap := s.AddPush("autoland", 21, push(21).Revision, tctest.Label{Name: build, Planned: true},
+		tctest.Label{Name: test, Build: build})
 	p := serve(t, s).Project("autoland", nil)
-	want := []job.Runnable{{Label: test, Kind: job.KindTest, Upstreams: []string{build}, MakesUpstreams: true, Manifests: []string{"dom/a/mochitest.toml", "dom/b/mochitest.toml"}}}
+	want := []job.Runnable{{
+		Label: test, Kind: job.KindTest, Upstreams: []string{build}, MakesUpstreams: true,
+		Manifests: []string{"dom/a/mochitest.toml", "dom/b/mochitest.toml"},
+	}}
 	if d := cmp.Diff(want, ok(p.Catalog(t.Context(), push(20), test))); d != "" {
 		t.Errorf("of its own task (-want +got):\n%s", d)
 	}
@@ -43,7 +47,8 @@ func TestCatalogWithoutTheGraph(t *testing.T) {
 		t.Errorf("%d graphs were read, and the push's group was listed %d times", graphs, lists)
 	}
 	// A stranger to every push is read from the graph, with what it needs.
-	if got := ok(p.Catalog(t.Context(), push(20), spare)); len(got) != 1 || !slices.Equal(got[0].Upstreams, []string{build}) {
+	if got := ok(p.Catalog(t.Context(), push(20), spare)); len(got) != 1 ||
+		!slices.Equal(got[0].Upstreams, []string{build}) {
 		t.Errorf("of the graph: %+v", got)
 	}
 	if got := ok(p.Catalog(t.Context(), push(20), "no-such-label")); len(got) > 0 {
@@ -55,13 +60,17 @@ func TestCatalogWithoutTheGraph(t *testing.T) {
 // manifests.
 func TestManifestsByTask(t *testing.T) {
 	s, decision := world()
-	s.Put(decision, 0, "public/manifests-by-task.json.gz", gzipped(`{"`+other+`": ["netwerk/xpcshell.toml"], "`+test+`": ["not/asked.toml"]}`))
+	s.Put(decision, 0, "public/manifests-by-task.json.gz",
+		gzipped(`{"`+other+`": ["netwerk/xpcshell.toml"], "`+test+`": ["not/asked.toml"]}`))
 	p := serve(t, s).Project("autoland", nil)
 	got := map[string][]string{}
 	for _, e := range ok(p.Catalog(t.Context(), push(20))) {
 		got[e.Label] = e.Manifests
 	}
-	want := map[string][]string{build: nil, test: {"dom/a/mochitest.toml", "dom/b/mochitest.toml"}, other: {"netwerk/xpcshell.toml"}, spare: nil}
+	want := map[string][]string{
+		build: nil, test: {"dom/a/mochitest.toml", "dom/b/mochitest.toml"},
+		other: {"netwerk/xpcshell.toml"}, spare: nil,
+	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("(-want +got):\n%s", d)
 	}
@@ -77,7 +86,8 @@ func TestRecordedCatalog(t *testing.T) {
 	show := func(entries []job.Runnable) string {
 		var out []string
 		for _, e := range entries {
-			out = append(out, fmt.Sprint(e.Label, " ", e.Kind, " ", e.Upstreams, " ", e.Manifests, " ", e.MakesUpstreams))
+			out = append(out, fmt.Sprint(e.Label, " ", e.Kind, " ", e.Upstreams, " ", e.Manifests, " ",
+				e.MakesUpstreams))
 		}
 		slices.Sort(out)
 		return strings.Join(out, "\n")
@@ -93,7 +103,8 @@ test-windows11-64/debug-reftest-1 test [build-win64/debug] [layout/reftests/bugs
 	}
 	delete(r.Files, decisionFiles["full-task-graph.json"])
 	got := show(ok(c.Project("autoland", nil).Catalog(t.Context(), recordedPush)))
-	if want := strings.Count(string(testenv.Read(t, "wire", "decision", "runnable-jobs.json")), `"symbol"`); strings.Count(got, "\n")+1 != want {
+	if want := strings.Count(string(testenv.Read(t, "wire", "decision", "runnable-jobs.json")),
+		`"symbol"`); strings.Count(got, "\n")+1 != want {
 		t.Errorf("%d runnable jobs became\n%s", want, got)
 	}
 }

@@ -20,13 +20,18 @@ func TestCopies(t *testing.T) {
 	p := serve(t, s).Project("autoland", nil)
 	old := s.Tasks(decision, build)[0]
 	s.Resolve(old, "failed", "failed")
-	fresh := s.Add(decision, tctest.Object{"metadata": tctest.Object{"name": build}, "tags": tctest.Object{"kind": "build"}}, true)
+	fresh := s.Add(decision, tctest.Object{
+		"metadata": tctest.Object{"name": build},
+		"tags":     tctest.Object{"kind": "build"},
+	}, true)
 	s.Resolve(fresh.ID, "completed", "completed")
 	original := s.Tasks(decision, test)[0]
 	d := s.Definition(original)
-	d["created"], d["deadline"], d["expires"] = "2026-01-01T00:00:00.000Z", "2026-01-02T00:00:00.000Z", "2026-02-01T00:00:00.000Z"
+	d["created"], d["deadline"], d["expires"] = "2026-01-01T00:00:00.000Z", "2026-01-02T00:00:00.000Z",
+		"2026-02-01T00:00:00.000Z"
 	d["payload"] = tctest.Object{
-		"env": tctest.Object{"FETCH": "task/" + old + "/artifacts/public/build/target.zip"}, "artifacts": []any{tctest.Object{"expires": "2026-02-01T00:00:00.000Z", "name": "x"}},
+		"env":       tctest.Object{"FETCH": "task/" + old + "/artifacts/public/build/target.zip"},
+		"artifacts": []any{tctest.Object{"expires": "2026-02-01T00:00:00.000Z", "name": "x"}},
 	}
 	req := job.Request{Key: "k", Label: test, Push: push(20), Count: 2}
 	first, err := p.Trigger(t.Context(), req)
@@ -42,10 +47,13 @@ func TestCopies(t *testing.T) {
 		t.Fatalf("%d tasks: %q", len(ids), ids)
 	}
 	c := s.Definition(ids[1])
-	created, deadline := ok(time.Parse(time.RFC3339, c["created"].(string))), ok(time.Parse(time.RFC3339, c["deadline"].(string)))
+	created, deadline := ok(time.Parse(time.RFC3339, c["created"].(string))),
+		ok(time.Parse(time.RFC3339, c["deadline"].(string)))
 	text := string(ok(json.Marshal(c)))
-	if time.Since(created).Abs() > time.Minute || deadline.Sub(created) != 24*time.Hour || strings.Contains(text, "2026-0") || strings.Contains(text, old) ||
-		!strings.Contains(text, "task/"+fresh.ID+"/artifacts") || strings.Contains(text, "index.") || !strings.Contains(text, "tc-treeherder.v2.x") {
+	if time.Since(created).Abs() > time.Minute || deadline.Sub(created) != 24*time.Hour ||
+		strings.Contains(text, "2026-0") || strings.Contains(text, old) ||
+		!strings.Contains(text, "task/"+fresh.ID+"/artifacts") || strings.Contains(text, "index.") ||
+		!strings.Contains(text, "tc-treeherder.v2.x") {
 		t.Errorf("the copy is %s", text)
 	}
 	for _, j := range ok(p.Jobs(t.Context(), push(20), test)) {
@@ -54,16 +62,19 @@ func TestCopies(t *testing.T) {
 		}
 	}
 	s.Resolve(fresh.ID, "failed", "failed")
-	if _, err := p.Trigger(t.Context(), job.Request{Key: "l", Label: test, Push: push(20), Count: 1}); !errors.Is(err, job.ErrNoBuild) {
+	one := job.Request{Key: "l", Label: test, Push: push(20), Count: 1}
+	if _, err := p.Trigger(t.Context(), one); !errors.Is(err, job.ErrNoBuild) {
 		t.Errorf("without a build: %v", err)
 	}
-	if _, err := p.Trigger(t.Context(), job.Request{Label: test, Push: push(20), Count: 1}); !errors.Is(err, job.ErrRefused) {
+	one.Key = ""
+	if _, err := p.Trigger(t.Context(), one); !errors.Is(err, job.ErrRefused) {
 		t.Errorf("without a key: %v", err)
 	}
 	s.Resolve(fresh.ID, "completed", "completed")
 	s.Scopes = []string{"hooks:*"}
 	var denied *taskcluster.Error
-	if _, err := p.Trigger(t.Context(), job.Request{Key: "m", Label: test, Push: push(20), Count: 1}); !errors.As(err, &denied) || len(denied.Missing) != 1 {
+	one.Key = "m"
+	if _, err := p.Trigger(t.Context(), one); !errors.As(err, &denied) || len(denied.Missing) != 1 {
 		t.Errorf("without scopes: %v", err)
 	}
 }

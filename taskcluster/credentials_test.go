@@ -34,7 +34,10 @@ func TestEnvironment(t *testing.T) {
 		"a token alone":       {"ACCESS_TOKEN=t", "", "", "TASKCLUSTER_CLIENT_ID"},
 		"a certificate alone": {"CERTIFICATE={}", "", "", "TASKCLUSTER_CLIENT_ID"},
 		"a torn certificate":  {`CLIENT_ID=me ACCESS_TOKEN=t CERTIFICATE={"version":1`, "", "", "certificate"},
-		"another version":     {`CLIENT_ID=me ACCESS_TOKEN=t CERTIFICATE={"version":2,"expiry":1,"signature":"x"}`, "", "", "certificate"},
+		"another version": {
+			`CLIENT_ID=me ACCESS_TOKEN=t CERTIFICATE={"version":2,"expiry":1,"signature":"x"}`,
+			"", "", "certificate",
+		},
 	} {
 		env := map[string]string{}
 		for _, kv := range strings.Fields(c.env) {
@@ -46,7 +49,8 @@ func TestEnvironment(t *testing.T) {
 		if opts.Credentials != nil {
 			id = opts.Credentials.ClientID
 		}
-		if root != c.root || id != c.id || (err != nil) != (c.err != "") || err != nil && (!strings.Contains(err.Error(), c.err) || !errors.Is(err, job.ErrInvalid)) {
+		if root != c.root || id != c.id || (err != nil) != (c.err != "") ||
+			err != nil && (!strings.Contains(err.Error(), c.err) || !errors.Is(err, job.ErrInvalid)) {
 			t.Errorf("%s: %q, client %q, %v", name, root, id, err)
 		}
 	}
@@ -89,7 +93,8 @@ func TestSignatures(t *testing.T) {
 			}
 			return len(macs) == 1
 		}
-		c := ok(taskcluster.New("http://tc.example", &taskcluster.Options{HTTP: &http.Client{Transport: testenv.InMemory{Handler: s}}, Credentials: &creds}))
+		c := ok(taskcluster.New("http://tc.example",
+			&taskcluster.Options{HTTP: &http.Client{Transport: testenv.InMemory{Handler: s}}, Credentials: &creds}))
 		if _, err := c.Status(t.Context(), id); err != nil {
 			t.Fatal(err)
 		}
@@ -100,11 +105,13 @@ func TestSignatures(t *testing.T) {
 			Certificate      struct{ Issuer string }
 			AuthorizedScopes *[]string
 		}
-		if err := json.Unmarshal(ok(base64.StdEncoding.DecodeString(exts[1])), &ext); err != nil || ext.Certificate.Issuer != "me" || ext.AuthorizedScopes == nil || len(*ext.AuthorizedScopes) != 0 {
+		if err := json.Unmarshal(ok(base64.StdEncoding.DecodeString(exts[1])), &ext); err != nil ||
+			ext.Certificate.Issuer != "me" || ext.AuthorizedScopes == nil || len(*ext.AuthorizedScopes) != 0 {
 			t.Errorf("ext %s: %v", exts[1], err)
 		}
 		time.Sleep(2 * time.Hour)
-		if _, err := c.Status(t.Context(), id); !errors.Is(err, job.ErrDenied) || !strings.Contains(err.Error(), "expired at 2000-01-01T01:00:00Z") || len(macs) != 2 {
+		if _, err := c.Status(t.Context(), id); !errors.Is(err, job.ErrDenied) ||
+			!strings.Contains(err.Error(), "expired at 2000-01-01T01:00:00Z") || len(macs) != 2 {
 			t.Errorf("with an expired certificate: %v after %d requests", err, len(macs))
 		}
 	})
@@ -130,7 +137,10 @@ func TestClockOff(t *testing.T) {
 
 func TestProxy(t *testing.T) {
 	s, id := world()
-	c := connect(t, s, &taskcluster.Options{Credentials: &taskcluster.Credentials{ClientID: "nobody", AccessToken: "x"}})
+	c := connect(t, s, &taskcluster.Options{Credentials: &taskcluster.Credentials{
+		ClientID:    "nobody",
+		AccessToken: "x",
+	}})
 	if _, err := c.Status(t.Context(), id); !errors.Is(err, job.ErrDenied) {
 		t.Errorf("with credentials that are wrong: %v", err)
 	}
@@ -155,7 +165,8 @@ func TestSatisfies(t *testing.T) {
 		Given     []string
 		Required  [][]string
 	}
-	if err := json.Unmarshal(testenv.Read(t, "data", "8-specs", "taskcluster__scopes_ported_vectors.json"), &cases); err != nil {
+	if err := json.Unmarshal(testenv.Read(t, "data", "8-specs", "taskcluster__scopes_ported_vectors.json"),
+		&cases); err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range cases {

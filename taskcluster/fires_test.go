@@ -45,7 +45,8 @@ func TestOddFires(t *testing.T) {
 					}
 					return odd
 				}
-				got, err := inMemory(s).Project("autoland", nil).Trigger(t.Context(), job.Request{Label: test, Push: push(20), Count: 2, Times: 3})
+				got, err := inMemory(s).Project("autoland", nil).Trigger(t.Context(),
+					job.Request{Label: test, Push: push(20), Count: 2, Times: 3})
 				s.Settle()
 				made := len(s.Tasks(decision, test)) - 1
 				switch {

@@ -15,7 +15,8 @@ import (
 // sentinel, and its inputs are checked without harm.
 func FuzzActions(f *testing.F) {
 	f.Add(`{"version": 1, "actions": []}`, `{}`)
-	f.Add(string(ok(json.Marshal(tctest.Actions("AAAAAAAAQAaAAAAAAAAAAA", "autoland", 1, "x")))), `{"times": 3, "tasks": ["a"]}`)
+	f.Add(string(ok(json.Marshal(tctest.Actions("AAAAAAAAQAaAAAAAAAAAAA", "autoland", 1, "x")))),
+		`{"times": 3, "tasks": ["a"]}`)
 	f.Add(`{"version": 1, "actions": [{"name": "a", "kind": "task", "task": {}, "schema": {"$ref": "#"}}]}`, `[]`)
 	f.Add(`{"version": 1, "actions": [{"name": "a", "kind": "hook", "hookGroupId": "g", "hookId": "h", "hookPayload": {"$eval": "input"}, "schema": {"properties": {"a": {"default": 1}}}}]}`, `{"a": {}}`)
 	f.Fuzz(func(t *testing.T, text, input string) {

@@ -18,7 +18,10 @@ import (
 // serve starts a deployment, and returns a client of it with credentials.
 func serve(t testing.TB, s *tctest.Server) *taskcluster.Client {
 	t.Helper()
-	return connect(t, s, &taskcluster.Options{Credentials: &taskcluster.Credentials{ClientID: "me", AccessToken: "secret"}})
+	return connect(t, s, &taskcluster.Options{Credentials: &taskcluster.Credentials{
+		ClientID:    "me",
+		AccessToken: "secret",
+	}})
 }
 
 func connect(t testing.TB, s *tctest.Server, opts *taskcluster.Options) *taskcluster.Client {
@@ -99,5 +102,6 @@ func (a abrupt) RoundTrip(r *http.Request) (res *http.Response, err error) {
 // at is a client of a handler, without credentials.
 func at(t testing.TB, h http.Handler) *taskcluster.Client {
 	t.Helper()
-	return ok(taskcluster.New("http://tc.example", &taskcluster.Options{HTTP: &http.Client{Transport: testenv.InMemory{Handler: h}}}))
+	return ok(taskcluster.New("http://tc.example",
+		&taskcluster.Options{HTTP: &http.Client{Transport: testenv.InMemory{Handler: h}}}))
 }

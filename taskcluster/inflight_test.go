@@ -41,7 +41,10 @@ func TestInflight(t *testing.T) {
 	// One action has made two of its three, and is not done.
 	action := s.Tasks(decision, "Action: retrigger-multiple")[0]
 	for range 2 {
-		s.Add(decision, tctest.Object{"metadata": tctest.Object{"name": test}, "extra": tctest.Object{"parent": action}}, true)
+		s.Add(decision, tctest.Object{
+			"metadata": tctest.Object{"name": test},
+			"extra":    tctest.Object{"parent": action},
+		}, true)
 	}
 	_ = ok(p.Jobs(t.Context(), push(20)))
 	if got := count(test); got != 6-2 {
@@ -66,17 +69,20 @@ func TestPlanAndRun(t *testing.T) {
 	p := serve(t, s).Project("autoland", nil)
 	ledger := trigger.NewMemory()
 	plan := func() trigger.Plan {
-		return ok(trigger.Make(t.Context(), p, []job.Push{push(20)}, []string{test, spare}, &trigger.Options{Times: 3, Ledger: ledger}))
+		return ok(trigger.Make(t.Context(), p, []job.Push{push(20)}, []string{test, spare},
+			&trigger.Options{Times: 3, Ledger: ledger}))
 	}
 	first := plan()
-	if len(first.Steps) != 2 || first.Steps[0].Action != trigger.ActionTrigger || first.Steps[1].Action != trigger.ActionTrigger {
+	if len(first.Steps) != 2 || first.Steps[0].Action != trigger.ActionTrigger ||
+		first.Steps[1].Action != trigger.ActionTrigger {
 		t.Fatalf("the build is under way, and the actions wait for it: %+v", first.Steps)
 	}
 	s.Lose = true
 	if _, err := trigger.Run(t.Context(), p, first, &trigger.RunOptions{Ledger: ledger}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := trigger.Run(t.Context(), p, first, &trigger.RunOptions{Ledger: ledger}); err != nil || len(k.payloads) != 2 {
+	if _, err := trigger.Run(t.Context(), p, first, &trigger.RunOptions{Ledger: ledger}); err != nil ||
+		len(k.payloads) != 2 {
 		t.Errorf("the second time: %v, fired %d times", err, len(k.payloads))
 	}
 	for _, when := range []string{"in flight", "made"} {
@@ -88,7 +94,8 @@ func TestPlanAndRun(t *testing.T) {
 		s.Settle()
 	}
 	// Another process, without the ledger, sees the same.
-	again := ok(trigger.Make(t.Context(), serve(t, s).Project("autoland", nil), []job.Push{push(20)}, []string{test, spare}, &trigger.Options{Times: 3}))
+	again := ok(trigger.Make(t.Context(), serve(t, s).Project("autoland", nil), []job.Push{push(20)},
+		[]string{test, spare}, &trigger.Options{Times: 3}))
 	for _, step := range again.Steps {
 		if step.Action != trigger.ActionNothing {
 			t.Errorf("without the ledger: %+v", step)

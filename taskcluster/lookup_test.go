@@ -24,7 +24,12 @@ func TestDecisionTask(t *testing.T) {
 	for name, c := range map[string]struct {
 		p job.Push
 		n int
-	}{"both": {push(20), 4}, "a short revision": {short, 4}, "an id that is another push's here": {byID, 0}, "another id": {byRevision, 4}} {
+	}{
+		"both":                              {push(20), 4},
+		"a short revision":                  {short, 4},
+		"an id that is another push's here": {byID, 0},
+		"another id":                        {byRevision, 4},
+	} {
 		project := connect(t, s, nil).Project("autoland", nil)
 		jobs, err := project.Jobs(t.Context(), c.p)
 		if err != nil || len(jobs) != c.n {
@@ -33,8 +38,11 @@ func TestDecisionTask(t *testing.T) {
 		if c.n > 0 {
 			continue
 		}
-		_, err = serve(t, s).Project("autoland", nil).Trigger(t.Context(), job.Request{Label: test, Push: c.p, Count: 1})
-		if !errors.Is(err, job.ErrNotScheduled) || !strings.Contains(err.Error(), "looked for gecko.v2.autoland.revision."+c.p.Revision) || len(s.Tasks(decision, "Action: retrigger-multiple")) > 0 {
+		_, err = serve(t, s).Project("autoland", nil).Trigger(t.Context(),
+			job.Request{Label: test, Push: c.p, Count: 1})
+		if !errors.Is(err, job.ErrNotScheduled) ||
+			!strings.Contains(err.Error(), "looked for gecko.v2.autoland.revision."+c.p.Revision) ||
+			len(s.Tasks(decision, "Action: retrigger-multiple")) > 0 {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -47,11 +55,14 @@ func TestDecisionTask(t *testing.T) {
 		_, catalogErr := p.Catalog(t.Context(), push(20))
 		_, triggerErr := p.Trigger(t.Context(), job.Request{Label: test, Push: push(20), Count: 1})
 		asked, inflightErr := p.Accepted(t.Context(), push(20), test)
-		if len(jobs) > 0 || err != nil || !errors.Is(catalogErr, job.ErrNotScheduled) || !errors.Is(triggerErr, job.ErrNotScheduled) || len(asked) > 0 || inflightErr != nil {
-			t.Errorf("%s: %d jobs, %v; catalog %v; trigger %v; in flight %v, %v", name, len(jobs), err, catalogErr, triggerErr, asked, inflightErr)
+		if len(jobs) > 0 || err != nil || !errors.Is(catalogErr, job.ErrNotScheduled) ||
+			!errors.Is(triggerErr, job.ErrNotScheduled) || len(asked) > 0 || inflightErr != nil {
+			t.Errorf("%s: %d jobs, %v; catalog %v; trigger %v; in flight %v, %v", name, len(jobs), err, catalogErr,
+				triggerErr, asked, inflightErr)
 		}
 	}
-	if _, err := connect(t, s, nil).Project("autoland", nil).Jobs(t.Context(), job.Push{Repo: "autoland", Revision: strings.Repeat("a", 12)}); !errors.Is(err, job.ErrInvalid) {
+	if _, err := connect(t, s, nil).Project("autoland", nil).Jobs(t.Context(),
+		job.Push{Repo: "autoland", Revision: strings.Repeat("a", 12)}); !errors.Is(err, job.ErrInvalid) {
 		t.Errorf("neither an id nor a whole revision: %v", err)
 	}
 	s.Index("comm.v2.comm-central.pushlog-id.20.decision", decision)
@@ -62,7 +73,8 @@ func TestDecisionTask(t *testing.T) {
 		t.Errorf("a push of another repository: %d jobs, %v", len(jobs), err)
 	}
 	comm.Repo = "fenix"
-	if jobs, err := connect(t, s, nil).Project("fenix", &taskcluster.ProjectOptions{TrustDomain: "app"}).Jobs(t.Context(), comm); err != nil || len(jobs) != 4 {
+	if jobs, err := connect(t, s, nil).Project("fenix",
+		&taskcluster.ProjectOptions{TrustDomain: "app"}).Jobs(t.Context(), comm); err != nil || len(jobs) != 4 {
 		t.Errorf("a trust domain: %d jobs, %v", len(jobs), err)
 	}
 }
@@ -72,13 +84,17 @@ func TestDecisionOfAnotherRevision(t *testing.T) {
 	s, decision := world()
 	k := (&sent{}).watch(s)
 	s.Index("gecko.v2.autoland.revision."+push(21).Revision+".taskgraph.decision", decision)
-	_, err := serve(t, s).Project("autoland", nil).Trigger(t.Context(), job.Request{Label: test, Push: push(21), Count: 1})
+	_, err := serve(t, s).Project("autoland", nil).Trigger(t.Context(),
+		job.Request{Label: test, Push: push(21), Count: 1})
 	if !errors.Is(err, job.ErrMalformed) || !strings.Contains(err.Error(), push(20).Revision) || len(k.payloads) > 0 {
 		t.Errorf("%v; fired %d", err, len(k.payloads))
 	}
 	// Found by its id, and its environment says nothing: its parameters do.
 	bare := tctest.New()
-	d := bare.Add("", tctest.Object{"metadata": tctest.Object{"name": "Gecko Decision Task"}, "tags": tctest.Object{"kind": "decision-task"}}, true).ID
+	d := bare.Add("", tctest.Object{
+		"metadata": tctest.Object{"name": "Gecko Decision Task"},
+		"tags":     tctest.Object{"kind": "decision-task"},
+	}, true).ID
 	bare.Resolve(d, "completed", "completed")
 	bare.Index("gecko.v2.autoland.pushlog-id.20.decision", d)
 	for text, n := range map[string]int{
@@ -120,11 +136,20 @@ func TestTwoHashes(t *testing.T) {
 // Where projects are in the index.
 func TestPlaces(t *testing.T) {
 	for repo, want := range map[string]string{
-		"autoland": "gecko.v2.autoland", "mozilla-beta": "gecko.v2.mozilla-beta", "integration/autoland": "gecko.v2.autoland",
-		"comm-central": "comm.v2.comm-central", "try-comm-central": "comm.v2.try-comm-central", "ash": "comm.v2.ash", "projects/ash": "comm.v2.ash",
-		"nss": "nss.v2.nss", "nss-try": "nss.v2.nss-try", "enterprise-main": "enterprise.v2.enterprise-firefox",
-		"enterprise-release": "enterprise.v2.enterprise-firefox", "mozilla-vpn-client": "mozillavpn.v2.mozilla-vpn-client",
-		"firefox-translations-training": "translations.v2.firefox-translations-training", "firefox-ios": "mobile.v2.firefox-ios",
+		"autoland":                      "gecko.v2.autoland",
+		"mozilla-beta":                  "gecko.v2.mozilla-beta",
+		"integration/autoland":          "gecko.v2.autoland",
+		"comm-central":                  "comm.v2.comm-central",
+		"try-comm-central":              "comm.v2.try-comm-central",
+		"ash":                           "comm.v2.ash",
+		"projects/ash":                  "comm.v2.ash",
+		"nss":                           "nss.v2.nss",
+		"nss-try":                       "nss.v2.nss-try",
+		"enterprise-main":               "enterprise.v2.enterprise-firefox",
+		"enterprise-release":            "enterprise.v2.enterprise-firefox",
+		"mozilla-vpn-client":            "mozillavpn.v2.mozilla-vpn-client",
+		"firefox-translations-training": "translations.v2.firefox-translations-training",
+		"firefox-ios":                   "mobile.v2.firefox-ios",
 	} {
 		s := tctest.New()
 		d := s.AddPush("elsewhere", 20, push(20).Revision, tctest.Label{Name: build, Planned: true})
@@ -149,8 +174,11 @@ func TestPlaces(t *testing.T) {
 	if jobs := ok(serve(t, s).Project(p.Repo, nil).Jobs(t.Context(), p)); len(jobs) != 2 {
 		t.Errorf("of an unknown project: %s", text(jobs))
 	}
-	_, err := serve(t, s).Project(p.Repo, &taskcluster.ProjectOptions{TrustDomain: "mine", Name: "named"}).Catalog(t.Context(), p)
-	if !errors.Is(err, job.ErrNotScheduled) || !strings.Contains(err.Error(), "looked for mine.v2.named.revision."+p.Revision) || !strings.Contains(err.Error(), "nothing at all is indexed under mine.v2.named") {
+	_, err := serve(t, s).Project(p.Repo,
+		&taskcluster.ProjectOptions{TrustDomain: "mine", Name: "named"}).Catalog(t.Context(), p)
+	if !errors.Is(err, job.ErrNotScheduled) ||
+		!strings.Contains(err.Error(), "looked for mine.v2.named.revision."+p.Revision) ||
+		!strings.Contains(err.Error(), "nothing at all is indexed under mine.v2.named") {
 		t.Errorf("of a place where nothing is: %v", err)
 	}
 	p.Repo = "elsewhere"
@@ -168,14 +196,19 @@ func TestCron(t *testing.T) {
 	s, decision := world()
 	const nightly = "test-linux2404-64/opt-nightly-1"
 	cron := s.Add("", tctest.Object{
-		"metadata": tctest.Object{"name": "Decision Task for cron job nightly"}, "tags": tctest.Object{"kind": "cron-task"},
-		"scopes": []any{"assume:repo:autoland"},
+		"metadata": tctest.Object{"name": "Decision Task for cron job nightly"},
+		"tags":     tctest.Object{"kind": "cron-task"},
+		"scopes":   []any{"assume:repo:autoland"},
 	}, true).ID
 	s.Resolve(cron, "completed", "completed")
 	s.Index("gecko.v2.autoland.revision."+push(20).Revision+".cron."+cron, cron)
-	s.Index("gecko.v2.autoland.revision."+push(20).Revision+".cron.other", "AAAAAAAAQAaAAAAAAAAAAA") // its group is gone
+	// its group is gone
+	s.Index("gecko.v2.autoland.revision."+push(20).Revision+".cron.other", "AAAAAAAAQAaAAAAAAAAAAA")
 	s.Put(cron, 0, "public/actions.json", ok(json.Marshal(tctest.Actions(cron, "autoland", 20, push(20).Revision))))
-	s.Add(cron, tctest.Object{"metadata": tctest.Object{"name": nightly}, "tags": tctest.Object{"kind": "test", "retrigger": "true"}}, true)
+	s.Add(cron, tctest.Object{
+		"metadata": tctest.Object{"name": nightly},
+		"tags":     tctest.Object{"kind": "test", "retrigger": "true"},
+	}, true)
 	k := (&sent{}).watch(s)
 	p := serve(t, s).Project("autoland", nil)
 	jobs := ok(p.Jobs(t.Context(), push(20)))

@@ -21,7 +21,10 @@ func TestNever(t *testing.T) {
 		for _, n := range needs {
 			deps = append(deps, n)
 		}
-		d := tctest.Object{"metadata": tctest.Object{"name": name}, "tags": tctest.Object{"kind": "test"}, "dependencies": deps}
+		d := tctest.Object{
+			"metadata": tctest.Object{"name": name}, "tags": tctest.Object{"kind": "test"},
+			"dependencies": deps,
+		}
 		if requires != "" {
 			d["requires"] = requires
 		}
@@ -34,16 +37,21 @@ func TestNever(t *testing.T) {
 		}
 		return id
 	}
-	failed, cancelled := end(decision, "failed", "failed", "failed"), end(decision, "cancelled", "exception", "canceled")
+	failed, cancelled := end(decision, "failed", "failed", "failed"),
+		end(decision, "cancelled", "exception", "canceled")
 	good, running := end(decision, "good", "completed", "completed"), end(decision, "running", "", "")
-	elsewhere, goodElsewhere := end("", "elsewhere", "failed", "failed"), end("", "good elsewhere", "completed", "completed")
+	elsewhere, goodElsewhere := end("", "elsewhere", "failed", "failed"),
+		end("", "good elsewhere", "completed", "completed")
 	signing := add("signing", "", failed)
 	for name, c := range map[string]struct{ id, why string }{
-		"of failed":         {add("of failed", "", good, failed), "failed failed"},
-		"of cancelled":      {add("of cancelled", "", cancelled), "cancelled was cancelled"},
-		"of signing":        {add("of signing", "", signing), "failed failed"},
-		"of elsewhere":      {add("of elsewhere", "", elsewhere), "the task " + elsewhere + " failed"},
-		"of what expired":   {add("of what expired", "", "AAAAAAAAQAaAAAAAAAAAAA"), "AAAAAAAAQAaAAAAAAAAAAA that it needs has expired"},
+		"of failed":    {add("of failed", "", good, failed), "failed failed"},
+		"of cancelled": {add("of cancelled", "", cancelled), "cancelled was cancelled"},
+		"of signing":   {add("of signing", "", signing), "failed failed"},
+		"of elsewhere": {add("of elsewhere", "", elsewhere), "the task " + elsewhere + " failed"},
+		"of what expired": {
+			add("of what expired", "", "AAAAAAAAQAaAAAAAAAAAAA"),
+			"AAAAAAAAQAaAAAAAAAAAAA that it needs has expired",
+		},
 		"of good ones":      {add("of good ones", "", good, goodElsewhere), ""},
 		"of running":        {add("of running", "", running, good), ""},
 		"when all is done":  {add("when all is done", "all-resolved", failed, running), ""},
@@ -57,13 +65,15 @@ func TestNever(t *testing.T) {
 		if len(jobs) != 1 || jobs[0].Status() != want {
 			t.Fatalf("%s: %s", name, text(jobs))
 		}
-		if why := jobs[0].Raw().(taskcluster.Record).Never; !strings.Contains(why, c.why) || (why == "") != (c.why == "") {
+		if why := jobs[0].Raw().(taskcluster.Record).Never; !strings.Contains(why, c.why) ||
+			(why == "") != (c.why == "") {
 			t.Errorf("%s: %q, expected %q", name, why, c.why)
 		}
 	}
 	s.Requests()
 	_ = ok(serve(t, s).Project("autoland", nil).Jobs(t.Context(), push(20)))
-	if n := len(slices.DeleteFunc(s.Requests(), func(r string) bool { return !strings.Contains(r, "tasks/status") })); n != 1 {
+	if n := len(slices.DeleteFunc(s.Requests(),
+		func(r string) bool { return !strings.Contains(r, "tasks/status") })); n != 1 {
 		t.Errorf("%d requests for all dependencies elsewhere, expected 1", n)
 	}
 }
@@ -74,7 +84,10 @@ func TestNeverThroughOtherGroups(t *testing.T) {
 	s := tctest.New()
 	decision := s.AddPush("autoland", 20, push(20).Revision)
 	add := func(group, name string, needs ...any) string {
-		return s.Add(group, tctest.Object{"metadata": tctest.Object{"name": name}, "tags": tctest.Object{"kind": "test"}, "dependencies": needs}, false).ID
+		return s.Add(group, tctest.Object{
+			"metadata": tctest.Object{"name": name},
+			"tags":     tctest.Object{"kind": "test"}, "dependencies": needs,
+		}, false).ID
 	}
 	end := func(state string) string {
 		id := s.Add("", tctest.Object{"metadata": tctest.Object{"name": "far " + state}}, true).ID
@@ -93,7 +106,10 @@ func TestNeverThroughOtherGroups(t *testing.T) {
 	for _, j := range ok(serve(t, s).Project("autoland", nil).Jobs(t.Context(), push(20))) {
 		got[j.Name()] = j.Status()
 	}
-	for name, want := range map[string]job.Status{"fails": job.StatusSkipped, "waits": job.StatusUnscheduled, "circle a": job.StatusSkipped, "circle b": job.StatusSkipped} {
+	for name, want := range map[string]job.Status{
+		"fails": job.StatusSkipped, "waits": job.StatusUnscheduled,
+		"circle a": job.StatusSkipped, "circle b": job.StatusSkipped,
+	} {
 		if got[name] != want {
 			t.Errorf("%s is %s, expected %s", name, got[name], want)
 		}
@@ -105,13 +121,17 @@ func TestNeverThroughOtherGroups(t *testing.T) {
 func TestBuildThatPassedTheSecondTime(t *testing.T) {
 	s, decision := world()
 	s.Resolve(s.Tasks(decision, build)[0], "failed", "failed")
-	again := s.Add(decision, tctest.Object{"metadata": tctest.Object{"name": build}, "tags": tctest.Object{"kind": "build"}}, true).ID
+	again := s.Add(decision, tctest.Object{
+		"metadata": tctest.Object{"name": build},
+		"tags":     tctest.Object{"kind": "build"},
+	}, true).ID
 	s.Resolve(again, "completed", "completed")
 	s.Put(again, 0, "public/build/target.zip", []byte("a build"))
 	k := (&sent{}).watch(s)
 	p := serve(t, s).Project("autoland", nil)
 	l := trigger.NewMemory()
-	plan := ok(trigger.Make(t.Context(), p, []job.Push{push(20)}, []string{test}, &trigger.Options{Times: 1, Ledger: l}))
+	plan := ok(trigger.Make(t.Context(), p, []job.Push{push(20)}, []string{test},
+		&trigger.Options{Times: 1, Ledger: l}))
 	if plan.Total() != 1 {
 		t.Fatalf("planned %+v", plan)
 	}

@@ -28,15 +28,18 @@ func TestFruitlessActions(t *testing.T) {
 			}
 			s.Settle()
 			out := ok(p.Outcome(t.Context(), push(20), test, got))
-			if !out.Done || len(out.IDs) > 0 || !strings.Contains(out.Why, name) || !strings.Contains(out.Why, strings.TrimSuffix(got.By, "/0")) {
+			if !out.Done || len(out.IDs) > 0 || !strings.Contains(out.Why, name) ||
+				!strings.Contains(out.Why, strings.TrimSuffix(got.By, "/0")) {
 				t.Errorf("%s: the outcome is %+v", name, out)
 			}
-			if len(k.payloads) != i+1 || !strings.HasPrefix(user(k.payloads[i]), `["`+want+`"`) || (i > 0) != strings.Contains(got.Note, name) {
+			if len(k.payloads) != i+1 || !strings.HasPrefix(user(k.payloads[i]), `["`+want+`"`) ||
+				(i > 0) != strings.Contains(got.Note, name) {
 				t.Errorf("%s, attempt %d: %+v, sent %v", name, i+1, got, k.payloads)
 			}
 		}
 		_, err := p.Trigger(t.Context(), job.Request{Label: test, Push: push(20), Count: 2})
-		if !errors.Is(err, job.ErrRefused) || errors.Is(err, job.ErrUnavailable) || !strings.Contains(err.Error(), "nothing will come") || len(k.payloads) != 2 {
+		if !errors.Is(err, job.ErrRefused) || errors.Is(err, job.ErrUnavailable) ||
+			!strings.Contains(err.Error(), "nothing will come") || len(k.payloads) != 2 {
 			t.Errorf("%s: %v after %d", name, err, len(k.payloads))
 		}
 	}
@@ -46,7 +49,8 @@ func TestFruitlessActions(t *testing.T) {
 // named; a pending action and pending runs are cancelled.
 func TestOutcomeAndCancel(t *testing.T) {
 	s := tctest.New()
-	decision := s.AddPush("autoland", 20, push(20).Revision, tctest.Label{Name: build}, tctest.Label{Name: spare, Build: build})
+	decision := s.AddPush("autoland", 20, push(20).Revision, tctest.Label{Name: build},
+		tctest.Label{Name: spare, Build: build})
 	p := serve(t, s).Project("autoland", nil)
 	got := ok(p.Trigger(t.Context(), job.Request{Label: spare, Push: push(20), Count: 2}))
 	s.Settle()
@@ -74,7 +78,8 @@ func TestOutcomeAndCancel(t *testing.T) {
 	if out := ok(p.Outcome(t.Context(), push(20), "", next)); !out.Done || !strings.Contains(out.Why, "was cancelled") {
 		t.Errorf("of a cancelled action: %+v", out)
 	}
-	if _, err := p.Outcome(t.Context(), push(20), "", job.Receipt{By: "AAAAAAAAQAaAAAAAAAAAAA/0"}); !errors.Is(err, job.ErrNotFound) {
+	nobodys := job.Receipt{By: "AAAAAAAAQAaAAAAAAAAAAA/0"}
+	if _, err := p.Outcome(t.Context(), push(20), "", nobodys); !errors.Is(err, job.ErrNotFound) {
 		t.Errorf("of a task that there is not: %v", err)
 	}
 	if n := len(s.Tasks(decision, spare)); n != 2 {
@@ -91,11 +96,15 @@ func TestActionThatMadeFewer(t *testing.T) {
 	p := serve(t, s).Project("autoland", nil)
 	l := trigger.NewMemory()
 	plan := func() trigger.Plan {
-		return ok(trigger.Make(t.Context(), serve(t, s).Project("autoland", nil), []job.Push{push(20)}, []string{test}, &trigger.Options{Times: 4, Ledger: l}))
+		return ok(trigger.Make(t.Context(), serve(t, s).Project("autoland", nil), []job.Push{push(20)}, []string{test},
+			&trigger.Options{Times: 4, Ledger: l}))
 	}
 	r := ok(trigger.Run(t.Context(), p, plan(), &trigger.RunOptions{Ledger: l})).Steps[0].Receipt
 	by := strings.TrimSuffix(r.By, "/0")
-	made := s.Add(decision, tctest.Object{"metadata": tctest.Object{"name": test}, "tags": tctest.Object{"kind": "test"}, "extra": tctest.Object{"parent": by}}, true).ID
+	made := s.Add(decision, tctest.Object{
+		"metadata": tctest.Object{"name": test},
+		"tags":     tctest.Object{"kind": "test"}, "extra": tctest.Object{"parent": by},
+	}, true).ID
 	s.Put(by, 0, "public/task-graph.json", ok(json.Marshal(tctest.Object{made: tctest.Object{"label": test}})))
 	s.Resolve(by, "completed", "completed")
 	out := ok(p.Outcome(t.Context(), push(20), test, *r))
@@ -114,9 +123,12 @@ func TestCancelLeavesOthers(t *testing.T) {
 	s.Put(s.Tasks(decision, build)[0], 0, "public/build/target.zip", []byte("a build"))
 	l := trigger.NewMemory()
 	p := serve(t, s).Project("autoland", nil)
-	plan := ok(trigger.Make(t.Context(), p, []job.Push{push(20)}, []string{test}, &trigger.Options{Times: 3, Ledger: l}))
-	theirs := ok(serve(t, s).Project("autoland", nil).Trigger(t.Context(), job.Request{Label: test, Push: push(20), Count: 2, Times: 3}))
-	if r := ok(trigger.Run(t.Context(), p, plan, &trigger.RunOptions{Ledger: l})).Steps[0].Receipt; r.By != theirs.By || !r.Others() {
+	plan := ok(trigger.Make(t.Context(), p, []job.Push{push(20)}, []string{test},
+		&trigger.Options{Times: 3, Ledger: l}))
+	theirs := ok(serve(t, s).Project("autoland", nil).Trigger(t.Context(),
+		job.Request{Label: test, Push: push(20), Count: 2, Times: 3}))
+	if r := ok(trigger.Run(t.Context(), p, plan, &trigger.RunOptions{Ledger: l})).Steps[0].Receipt; r.By != theirs.By ||
+		!r.Others() {
 		t.Fatalf("%+v, expected that of %+v", r, theirs)
 	}
 	ids, left, err := trigger.Cancel(t.Context(), p, l, plan)

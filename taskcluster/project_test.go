@@ -71,8 +71,14 @@ func TestJobs(t *testing.T) {
 	s.Resolve(find(test), "exception", "worker-shutdown")
 	s.Start(find(test))
 	s.Resolve(find(other), "exception", "deadline-exceeded")
-	s.Add(decision, tctest.Object{"metadata": tctest.Object{"name": spare}, "tags": tctest.Object{"kind": "test"}}, false)
-	odd := s.Add(decision, tctest.Object{"metadata": tctest.Object{"name": "odd"}, "extra": "anything", "tags": tctest.Object{"kind": []any{1}}}, true)
+	s.Add(decision, tctest.Object{
+		"metadata": tctest.Object{"name": spare},
+		"tags":     tctest.Object{"kind": "test"},
+	}, false)
+	odd := s.Add(decision, tctest.Object{
+		"metadata": tctest.Object{"name": "odd"}, "extra": "anything",
+		"tags": tctest.Object{"kind": []any{1}},
+	}, true)
 	p := connect(t, s, nil).Project("autoland", nil) // reading needs no credentials
 	jobs, err := p.Jobs(t.Context(), push(20))
 	if err != nil {
@@ -93,7 +99,8 @@ test-linux2404-64/opt-xpcshell-1 test skipped`), "\n")
 	}
 	for _, j := range jobs {
 		r := j.Raw().(taskcluster.Record)
-		if !strings.HasPrefix(j.ID(), r.Status.TaskID+"/") || j.Push().ID != 20 || (r.Run == nil) != (j.Status() == job.StatusUnscheduled) || j.Times().Requested.IsZero() {
+		if !strings.HasPrefix(j.ID(), r.Status.TaskID+"/") || j.Push().ID != 20 ||
+			(r.Run == nil) != (j.Status() == job.StatusUnscheduled) || j.Times().Requested.IsZero() {
 			t.Errorf("%s: %+v", j.ID(), j)
 		}
 	}
@@ -117,7 +124,9 @@ func TestOffspring(t *testing.T) {
 	s, decision := world()
 	p := serve(t, s).Project("autoland", nil)
 	for _, r := range []job.Request{
-		{Label: test, Count: 2}, {Label: spare, Count: 1}, {Label: other, Count: 1, Action: "backfill-task", Input: map[string]any{"label": other}},
+		{Label: test, Count: 2},
+		{Label: spare, Count: 1},
+		{Label: other, Count: 1, Action: "backfill-task", Input: map[string]any{"label": other}},
 	} {
 		r.Push = push(20)
 		if _, err := p.Trigger(t.Context(), r); err != nil {
@@ -156,7 +165,8 @@ func TestOffspring(t *testing.T) {
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("offspring (-expected +got):\n%s", d)
 	}
-	if made["backfilled"] != "backfill" || made["symbol"] != "backfill" || made["retriggered"] != "retrigger" || made[test+"-cf"] != "confirm" || made["Action: add-new-jobs"] != "action" {
+	if made["backfilled"] != "backfill" || made["symbol"] != "backfill" || made["retriggered"] != "retrigger" ||
+		made[test+"-cf"] != "confirm" || made["Action: add-new-jobs"] != "action" {
 		t.Error(made)
 	}
 }
@@ -187,7 +197,8 @@ func TestCancel(t *testing.T) {
 	}
 	s.Scopes = []string{}
 	var denied *taskcluster.Error
-	if err := p.Cancel(t.Context(), s.Tasks(decision, other)[0]+"/0"); !errors.As(err, &denied) || !errors.Is(err, job.ErrDenied) || len(denied.Missing) != 1 {
+	if err := p.Cancel(t.Context(), s.Tasks(decision, other)[0]+"/0"); !errors.As(err, &denied) ||
+		!errors.Is(err, job.ErrDenied) || len(denied.Missing) != 1 {
 		t.Errorf("without scopes: %v", err)
 	}
 }

@@ -24,11 +24,17 @@ func TestRealGroups(t *testing.T) {
 		pages []string
 		jobs  int
 	}{
-		"two pages":      {[]string{"code-coverage__list-task-group_page1.json.gz", "code-coverage__list-task-group_page2.json"}, 210},
-		"a try push":     {[]string{"wpt-sync__taskgroup-wpt-complete.json"}, 20},
-		"builds failed":  {[]string{"wpt-sync__taskgroup-build-failed.json.gz"}, 217},
-		"mozilla, 2018":  {[]string{"release-services__list-task-group_MibGDsa4Q7uFNzDf7EV6nw.json.gz"}, 201},
-		"pages in names": {[]string{"taskhuddler__continuation1.json", "taskhuddler__continuation2.json", "taskhuddler__completed.json"}, 4},
+		"two pages": {[]string{
+			"code-coverage__list-task-group_page1.json.gz",
+			"code-coverage__list-task-group_page2.json",
+		}, 210},
+		"a try push":    {[]string{"wpt-sync__taskgroup-wpt-complete.json"}, 20},
+		"builds failed": {[]string{"wpt-sync__taskgroup-build-failed.json.gz"}, 217},
+		"mozilla, 2018": {[]string{"release-services__list-task-group_MibGDsa4Q7uFNzDf7EV6nw.json.gz"}, 201},
+		"pages in names": {[]string{
+			"taskhuddler__continuation1.json", "taskhuddler__continuation2.json",
+			"taskhuddler__completed.json",
+		}, 4},
 	} {
 		var pages [][]byte
 		for _, n := range c.pages {
@@ -84,16 +90,25 @@ func TestTornPages(t *testing.T) {
 		err   error
 		words string
 	}{
-		"one that grows":               {[]string{page("a", "1", "2"), page("b", "2", "3"), page("", "3", "4")}, 4, nil, ""},
-		"an empty last page":           {[]string{page("a", "1"), page("")}, 1, nil, ""},
-		"the same token for ever":      {[]string{page("a", "1")}, 1, job.ErrMalformed, "continuationToken"},
-		"tokens in a ring":             {[]string{page("a", "1"), page("b", "2"), page("a", "3"), page("b", "4")}, 2, job.ErrMalformed, "continuationToken"},
-		"no tasks":                     {[]string{`{"taskGroupId": "x"}`}, 0, job.ErrMalformed, "tasks"},
-		"a list":                       {[]string{`[]`}, 0, job.ErrMalformed, "expected {"},
-		"HTML":                         {[]string{`<html>welcome</html>`}, 0, job.ErrMalformed, ""},
-		"nothing":                      {[]string{``}, 0, job.ErrMalformed, ""},
-		"half of it":                   {[]string{page("a", "1")[:60]}, 0, job.ErrMalformed, ""},
-		"a state that is a number":     {[]string{`{"tasks": [{"task": {}, "status": {"taskId": "1", "state": 1}}]}`}, 0, job.ErrMalformed, "state"},
+		"one that grows": {
+			[]string{page("a", "1", "2"), page("b", "2", "3"), page("", "3", "4")},
+			4, nil, "",
+		},
+		"an empty last page":      {[]string{page("a", "1"), page("")}, 1, nil, ""},
+		"the same token for ever": {[]string{page("a", "1")}, 1, job.ErrMalformed, "continuationToken"},
+		"tokens in a ring": {
+			[]string{page("a", "1"), page("b", "2"), page("a", "3"), page("b", "4")},
+			2, job.ErrMalformed, "continuationToken",
+		},
+		"no tasks":   {[]string{`{"taskGroupId": "x"}`}, 0, job.ErrMalformed, "tasks"},
+		"a list":     {[]string{`[]`}, 0, job.ErrMalformed, "expected {"},
+		"HTML":       {[]string{`<html>welcome</html>`}, 0, job.ErrMalformed, ""},
+		"nothing":    {[]string{``}, 0, job.ErrMalformed, ""},
+		"half of it": {[]string{page("a", "1")[:60]}, 0, job.ErrMalformed, ""},
+		"a state that is a number": {
+			[]string{`{"tasks": [{"task": {}, "status": {"taskId": "1", "state": 1}}]}`},
+			0, job.ErrMalformed, "state",
+		},
 		"extra that is a list":         {[]string{`{"tasks": [{"task": {"extra": [1], "payload": "x"}, "status": {"taskId": "1"}}]}`}, 1, nil, ""},
 		"a second page that is HTML":   {[]string{page("a", "1"), "<html>"}, 1, job.ErrMalformed, ""},
 		"an unknown member that nests": {[]string{`{"x": [[{"y": []}]], "tasks": []}`}, 0, nil, ""},
@@ -114,7 +129,8 @@ func TestTornPages(t *testing.T) {
 			}
 		}
 		var wrapped *job.Error
-		if seen < c.tasks || !errors.Is(got, c.err) || c.err != nil && !errors.As(got, &wrapped) || got != nil && !strings.Contains(got.Error(), c.words) {
+		if seen < c.tasks || !errors.Is(got, c.err) || c.err != nil && !errors.As(got, &wrapped) ||
+			got != nil && !strings.Contains(got.Error(), c.words) {
 			t.Errorf("%s: %d tasks, %v; expected %d, %v", name, seen, got, c.tasks, c.err)
 		}
 	}

@@ -55,7 +55,8 @@ func replayed(t *testing.T, drop ...string) (*tctest.Replay, *taskcluster.Client
 	server := httptest.NewServer(r)
 	t.Cleanup(server.Close)
 	r.URL = server.URL
-	c := ok(taskcluster.New(server.URL, &taskcluster.Options{Credentials: &taskcluster.Credentials{ClientID: "me", AccessToken: "secret"}}))
+	c := ok(taskcluster.New(server.URL,
+		&taskcluster.Options{Credentials: &taskcluster.Credentials{ClientID: "me", AccessToken: "secret"}}))
 	return r, c
 }
 
@@ -102,7 +103,10 @@ test-linux2404-64/opt-xpcshell-4 test success`
 // recorded client left them out.
 func TestRecordedActions(t *testing.T) {
 	const suite = "test-linux2404-64/opt-mochitest-browser-chrome-2"
-	filled := map[string]map[string]any{"178-gecko": {"test_manifests": []any{}, "times": 1.0}, "179-gecko": {"times": 1.0}}
+	filled := map[string]map[string]any{
+		"178-gecko": {"test_manifests": []any{}, "times": 1.0},
+		"179-gecko": {"times": 1.0},
+	}
 	for name, req := range map[string]job.Request{
 		"175-gecko": {Count: 1, Action: "add-new-jobs", Input: map[string]any{}},
 		"176-gecko": {Label: suite, Count: 3, Action: "retrigger"},
@@ -132,7 +136,8 @@ func TestRecordedActions(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if d := cmp.Diff(canonical(all[i].Request.Body, filled[name]), canonical(sent, nil)); d != "" || got.State != job.ReceiptAccepted {
+			if d := cmp.Diff(canonical(all[i].Request.Body, filled[name]), canonical(sent, nil)); d != "" ||
+				got.State != job.ReceiptAccepted {
 				t.Errorf("%+v (-recorded +sent):\n%s", got, d)
 			}
 		})
@@ -151,7 +156,8 @@ func watching(t *testing.T, r *tctest.Replay, sent *[]byte) *taskcluster.Client 
 	}))
 	t.Cleanup(server.Close)
 	r.URL = server.URL
-	return ok(taskcluster.New(server.URL, &taskcluster.Options{Credentials: &taskcluster.Credentials{ClientID: "me", AccessToken: "secret"}}))
+	return ok(taskcluster.New(server.URL,
+		&taskcluster.Options{Credentials: &taskcluster.Credentials{ClientID: "me", AccessToken: "secret"}}))
 }
 
 // chosen is the label and the count of an input of add-new-jobs or
@@ -190,10 +196,14 @@ func TestRecordedLogs(t *testing.T) {
 	p := c.Project("autoland", nil)
 	jobs := ok(p.Jobs(t.Context(), recordedPush, "test-linux2404-64/opt-mochitest-browser-chrome-2"))
 	// The recorded listing is of the latest run; mozci asks by run.
-	for which, file := range map[job.LogKind]string{job.LogErrorSummary: "failed-test.errorsummary.log", job.LogText: "failed-test.live_backing.log"} {
+	for which, file := range map[job.LogKind]string{
+		job.LogErrorSummary: "failed-test.errorsummary.log",
+		job.LogText:         "failed-test.live_backing.log",
+	} {
 		name := strings.TrimPrefix(decisionFiles[file], recordedTest+"/")
 		var got bytes.Buffer
-		if err := c.ReadArtifact(t.Context(), recordedTest, 0, name, func(r io.Reader) error { got.Reset(); _, err := got.ReadFrom(r); return err }); err != nil {
+		if err := c.ReadArtifact(t.Context(), recordedTest, 0, name,
+			func(r io.Reader) error { got.Reset(); _, err := got.ReadFrom(r); return err }); err != nil {
 			t.Fatal(err)
 		}
 		if !bytes.Equal(got.Bytes(), testenv.Read(t, "wire", "decision", file)) {

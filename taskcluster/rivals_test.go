@@ -34,7 +34,8 @@ func TestRivals(t *testing.T) {
 			receipts := make(chan job.Receipt, 2)
 			for range 2 {
 				go func() {
-					receipts <- ok(inMemory(s).Project("autoland", nil).Trigger(t.Context(), job.Request{Label: test, Push: push(20), Count: 2, Times: 3}))
+					receipts <- ok(inMemory(s).Project("autoland", nil).Trigger(t.Context(),
+						job.Request{Label: test, Push: push(20), Count: 2, Times: 3}))
 				}()
 			}
 			a, b := <-receipts, <-receipts
@@ -57,7 +58,8 @@ func TestLooksJustBefore(t *testing.T) {
 	other := serve(t, s).Project("autoland", nil)
 	req := job.Request{Label: test, Push: push(20), Count: 2, Times: 3} // planned when one was there
 	first := ok(other.Trigger(t.Context(), req))
-	if got := ok(p.Trigger(t.Context(), req)); got.State != job.ReceiptAlreadyAsked || got.By != first.By || got.Link == "" {
+	if got := ok(p.Trigger(t.Context(), req)); got.State != job.ReceiptAlreadyAsked || got.By != first.By ||
+		got.Link == "" {
 		t.Errorf("in flight: %+v", got)
 	}
 	s.Settle()
