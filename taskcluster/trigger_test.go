@@ -39,45 +39,92 @@ func user(p map[string]any) string {
 	return string(ok(json.Marshal([]any{action["cb_name"], u["input"], u["taskId"] != nil, u["taskGroupId"] != nil})))
 }
 
-// Which action runs a label, and what it is sent: one request for all runs.
-func TestTriggering(t *testing.T) {
-	const hook = "/api/hooks/v1/hooks/project-gecko/in-tree-action-3-generic%2F0123456789/trigger"
-	for name, c := range map[string]struct {
-		req   job.Request
-		drop  []string // actions that the push does not offer
-		want  string
-		hook  string
-		runs  int
-		after string // whose runs, where not the request's label
-	}{
-		"a label that ran":      {job.Request{Label: test, Count: 3}, nil, `["retrigger-multiple",{"requests":[{"tasks":["` + test + `"],"times":3}]},false,true]`, hook, 4, ""},
-		"without the multiple":  {job.Request{Label: test, Count: 3}, []string{"retrigger-multiple"}, `["retrigger",{"downstream":false,"times":3},true,true]`, hook, 4, ""},
-		"without any retrigger": {job.Request{Label: test, Count: 3}, []string{"retrigger-multiple", "retrigger"}, `["add-new-jobs",{"tasks":["` + test + `"],"times":3},false,true]`, hook, 4, ""},
-		"one that did not run":  {job.Request{Label: spare, Count: 2}, nil, `["add-new-jobs",{"tasks":["` + spare + `"],"times":2},false,true]`, hook, 2, ""},
-		"a build":               {job.Request{Label: build, Count: 1}, nil, `["add-new-jobs",{"tasks":["` + build + `"],"times":1},false,true]`, hook, 2, ""},
-		"confirm-failures":      {job.Request{Label: test, Count: 1, Action: "confirm-failures"}, nil, `["confirm-failures",{},true,true]`, hook, 1, ""},
-		"the retrigger that is meant": {
-			job.Request{Label: test, Count: 2, Action: "retrigger"},
-			nil,
-			`["retrigger",{"downstream":false,"times":2},true,true]`, hook, 3, "",
-		},
-		"of a build another one": {
-			job.Request{Label: build, Count: 1, Action: "retrigger", Input: map[string]any{"force": true}},
-			nil,
-			`["retrigger-disabled",{"force":true,"times":1},true,true]`, hook, 2, "",
-		},
-		"of the decision task a third": {job.Request{Label: "Gecko Decision Task", Count: 1, Action: "retrigger"}, nil, `["retrigger-decision",null,true,true]`, hook, 1, ""},
-		"backfill-task": {
-			job.Request{Count: 2, Action: "backfill-task", Input: map[string]any{"label": spare}},
-			nil,
-			`["backfill-task",{"label":"` + spare + `","retrigger":true,"times":2},false,true]`, strings.Replace(hook, "generic", "backfill", 1), 2, spare,
-		},
-		"times that the input says": {job.Request{Count: 1, Action: "backfill-task", Input: struct {
+const (
+	genericHook  = "/api/hooks/v1/hooks/project-gecko/in-tree-action-3-generic%2F0123456789/trigger"
+	backfillHook = "/api/hooks/v1/hooks/project-gecko/in-tree-action-3-backfill%2F0123456789/trigger"
+)
+
+// firing is what a request makes mozci send to which hook.
+type firing struct {
+	req   job.Request
+	drop  []string // actions that the push does not offer
+	want  string
+	hook  string
+	runs  int
+	after string // whose runs, where not the request's label
+}
+
+var firings = map[string]firing{
+	"a label that ran": {
+		req:  job.Request{Label: test, Count: 3},
+		want: `["retrigger-multiple",{"requests":[{"tasks":["` + test + `"],"times":3}]},false,true]`,
+		hook: genericHook, runs: 4,
+	},
+	"without the multiple": {
+		req:  job.Request{Label: test, Count: 3},
+		drop: []string{"retrigger-multiple"},
+		want: `["retrigger",{"downstream":false,"times":3},true,true]`,
+		hook: genericHook, runs: 4,
+	},
+	"without any retrigger": {
+		req:  job.Request{Label: test, Count: 3},
+		drop: []string{"retrigger-multiple", "retrigger"},
+		want: `["add-new-jobs",{"tasks":["` + test + `"],"times":3},false,true]`,
+		hook: genericHook, runs: 4,
+	},
+	"one that did not run": {
+		req:  job.Request{Label: spare, Count: 2},
+		want: `["add-new-jobs",{"tasks":["` + spare + `"],"times":2},false,true]`,
+		hook: genericHook, runs: 2,
+	},
+	"a build": {
+		req:  job.Request{Label: build, Count: 1},
+		want: `["add-new-jobs",{"tasks":["` + build + `"],"times":1},false,true]`,
+		hook: genericHook, runs: 2,
+	},
+	"confirm-failures": {
+		req:  job.Request{Label: test, Count: 1, Action: "confirm-failures"},
+		want: `["confirm-failures",{},true,true]`,
+		hook: genericHook, runs: 1,
+	},
+	"the retrigger that is meant": {
+		req:  job.Request{Label: test, Count: 2, Action: "retrigger"},
+		want: `["retrigger",{"downstream":false,"times":2},true,true]`,
+		hook: genericHook, runs: 3,
+	},
+	"of a build another one": {
+		req:  job.Request{Label: build, Count: 1, Action: "retrigger", Input: map[string]any{"force": true}},
+		want: `["retrigger-disabled",{"force":true,"times":1},true,true]`,
+		hook: genericHook, runs: 2,
+	},
+	"of the decision task a third": {
+		req:  job.Request{Label: "Gecko Decision Task", Count: 1, Action: "retrigger"},
+		want: `["retrigger-decision",null,true,true]`,
+		hook: genericHook, runs: 1,
+	},
+	"backfill-task": {
+		req:  job.Request{Count: 2, Action: "backfill-task", Input: map[string]any{"label": spare}},
+		want: `["backfill-task",{"label":"` + spare + `","retrigger":true,"times":2},false,true]`,
+		hook: backfillHook, runs: 2, after: spare,
+	},
+	"times that the input says": {
+		req: job.Request{Count: 1, Action: "backfill-task", Input: struct {
 			Label string `json:"label"`
 			Times int    `json:"times"`
-		}{spare, 3}}, nil, `["backfill-task",{"label":"` + spare + `","retrigger":true,"times":3},false,true]`, strings.Replace(hook, "generic", "backfill", 1), 3, spare},
-		"rerun": {job.Request{Label: test, Count: 1, Action: "rerun"}, nil, `["rerun",{},true,true]`, hook, 1, ""},
-	} {
+		}{spare, 3}},
+		want: `["backfill-task",{"label":"` + spare + `","retrigger":true,"times":3},false,true]`,
+		hook: backfillHook, runs: 3, after: spare,
+	},
+	"rerun": {
+		req:  job.Request{Label: test, Count: 1, Action: "rerun"},
+		want: `["rerun",{},true,true]`,
+		hook: genericHook, runs: 1,
+	},
+}
+
+// Which action runs a label, and what it is sent: one request for all runs.
+func TestTriggering(t *testing.T) {
+	for name, c := range firings {
 		t.Run(name, func(t *testing.T) {
 			s, decision := world()
 			without(s, decision, c.drop...)
