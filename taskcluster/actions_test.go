@@ -54,39 +54,46 @@ func TestGeckoActions(t *testing.T) {
 			if _, err := taskcluster.ActionInput(multiple, in); !errors.Is(err, job.ErrInvalid) {
 				t.Errorf("a person's input is checked by the schema as it is: %v", err)
 			}
-			s, decision := world()
-			s.Put(decision, 0, "public/actions.json", text)
-			s.Roles["repo:autoland"] = []string{"in-tree:hook-action:" + c.hook}
-			var path string
-			var body bytes.Buffer
-			s.Before = func(w http.ResponseWriter, r *http.Request) bool {
-				if !strings.HasSuffix(r.URL.Path, "/trigger") {
-					return false
-				}
-				path = r.URL.RequestURI()
-				_, _ = body.ReadFrom(r.Body)
-				_, _ = w.Write([]byte(`{"taskId": "A5O76NnPRt--HRPWdpOVlA"}`))
-				return true
-			}
-			got, err := serve(t, s).Project("autoland", nil).Trigger(t.Context(),
-				job.Request{Label: test, Push: push(20), Count: 3})
-			if err != nil || got.State != job.ReceiptAccepted || got.By != "A5O76NnPRt--HRPWdpOVlA/0" {
-				t.Fatalf("%+v, %v", got, err)
-			}
-			group, id, _ := strings.Cut(c.hook, "/")
-			id = strings.ReplaceAll(id, "/", "%2F")
-			if want := "/api/hooks/v1/hooks/" + group + "/" + id + "/trigger"; path != want {
-				t.Errorf("fired %s, expected %s", path, want)
-			}
-			var sent struct{ User struct{ Input any } }
-			if err := json.Unmarshal(body.Bytes(), &sent); err != nil {
-				t.Fatal(err)
-			}
-			if d := cmp.Diff(any(map[string]any{"requests": []any{map[string]any{"tasks": []any{test}, "times": 3.0}}}),
-				sent.User.Input); d != "" {
-				t.Errorf("(-as Treeherder's page +sent):\n%s", d)
-			}
+			firesAsThePage(t, text, c.hook)
 		})
+	}
+}
+
+// firesAsThePage checks that three runs of a label are asked of a push with this
+// actions.json as Treeherder's page asks for them.
+func firesAsThePage(t *testing.T, actions []byte, hook string) {
+	t.Helper()
+	s, decision := world()
+	s.Put(decision, 0, "public/actions.json", actions)
+	s.Roles["repo:autoland"] = []string{"in-tree:hook-action:" + hook}
+	var path string
+	var body bytes.Buffer
+	s.Before = func(w http.ResponseWriter, r *http.Request) bool {
+		if !strings.HasSuffix(r.URL.Path, "/trigger") {
+			return false
+		}
+		path = r.URL.RequestURI()
+		_, _ = body.ReadFrom(r.Body)
+		_, _ = w.Write([]byte(`{"taskId": "A5O76NnPRt--HRPWdpOVlA"}`))
+		return true
+	}
+	got, err := serve(t, s).Project("autoland", nil).Trigger(t.Context(),
+		job.Request{Label: test, Push: push(20), Count: 3})
+	if err != nil || got.State != job.ReceiptAccepted || got.By != "A5O76NnPRt--HRPWdpOVlA/0" {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	group, id, _ := strings.Cut(hook, "/")
+	id = strings.ReplaceAll(id, "/", "%2F")
+	if want := "/api/hooks/v1/hooks/" + group + "/" + id + "/trigger"; path != want {
+		t.Errorf("fired %s, expected %s", path, want)
+	}
+	var sent struct{ User struct{ Input any } }
+	if err := json.Unmarshal(body.Bytes(), &sent); err != nil {
+		t.Fatal(err)
+	}
+	want := any(map[string]any{"requests": []any{map[string]any{"tasks": []any{test}, "times": 3.0}}})
+	if d := cmp.Diff(want, sent.User.Input); d != "" {
+		t.Errorf("(-as Treeherder's page +sent):\n%s", d)
 	}
 }
 
@@ -98,7 +105,8 @@ func TestNextWay(t *testing.T) {
 	a := tctest.Actions(decision, "autoland", 20, push(20).Revision)
 	for _, x := range a["actions"].([]any) {
 		if o := x.(tctest.Object); o["name"] == "retrigger-multiple" { // it is right, and takes two
-			o["schema"] = json.RawMessage(`{"type": "object", "properties": {"requests": {"type": "array", "items": {"type": "object", "properties": {"times": {"maximum": 2}}}}}}`)
+			o["schema"] = json.RawMessage(`{"type": "object", "properties": {"requests": {"type": "array",
+				"items": {"type": "object", "properties": {"times": {"maximum": 2}}}}}}`)
 		}
 	}
 	s.Put(decision, 0, "public/actions.json", ok(json.Marshal(a)))
@@ -134,7 +142,8 @@ func TestTaskAction(t *testing.T) {
 	}
 	s.Put(decision, 0, "public/actions.json", []byte(`{"version": 1, "variables": {"who": "somebody"}, "actions": [
 		{"name": "odd", "kind": "task", "context": [{"kind": "test"}], "task": {
-			"metadata": {"name": "made by ${who} of ${task.metadata.name}"}, "created": {"$fromNow": ""}, "deadline": {"$fromNow": "1 day"},
+			"metadata": {"name": "made by ${who} of ${task.metadata.name}"},
+			"created": {"$fromNow": ""}, "deadline": {"$fromNow": "1 day"},
 			"payload": {"own": {"$eval": "ownTaskId"}}, "taskGroupId": {"$eval": "taskGroupId"}}}]}`))
 	p := serve(t, s).Project("autoland", nil)
 	for range 2 {

@@ -97,7 +97,8 @@ var scenes = map[string]func(ctx context.Context, c *taskcluster.Client, g targe
 		return strings.Join(taskcluster.ActionNames(a), "\n"), nil
 	},
 	"absent": func(ctx context.Context, c *taskcluster.Client, g target) (string, error) {
-		_, err := c.FindTask(ctx, "gecko.v2."+g.Repo+".revision.0000000000000000000000000000000000000000.taskgraph.decision")
+		nobodys := strings.Repeat("0", 40)
+		_, err := c.FindTask(ctx, "gecko.v2."+g.Repo+".revision."+nobodys+".taskgraph.decision")
 		_, other := c.Status(ctx, "AAAAAAAAQAaAAAAAAAAAAA")
 		return fmt.Sprint(errors.Is(err, job.ErrNotFound), " ", errors.Is(other, job.ErrNotFound)), nil
 	},

@@ -124,7 +124,8 @@ func TestClockOff(t *testing.T) {
 			h := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 				w.Header().Set("Date", time.Now().Add(-off).UTC().Format(http.TimeFormat))
 				w.WriteHeader(http.StatusUnauthorized)
-				_, _ = w.Write([]byte(`{"code": "AuthenticationFailed", "message": "Unauthorized: Stale timestamp", "requestInfo": {}}`))
+				_, _ = w.Write([]byte(`{"code": "AuthenticationFailed", "requestInfo": {},
+					"message": "Unauthorized: Stale timestamp"}`))
 			})
 			_, err := at(t, h).Status(t.Context(), "AAAAAAAAQAaAAAAAAAAAAA")
 			want := map[bool]string{true: "clock is 20m0s ahead of", false: "clock is 20m0s behind"}[off > 0]

@@ -33,10 +33,10 @@ var decisionFiles = map[string]string{
 	"failed-test.errorsummary.log": recordedTest + "/public/test_info/mochitest-browser-chrome_errorsummary.log",
 	"failed-test.live_backing.log": recordedTest + "/public/logs/live_backing.log",
 
-	"parameters.yml":                           "not read: the actions' payloads and the index say all of it that is needed",
-	"target-tasks.json":                        "not read: what was targeted and left out by optimization can be asked for as anything in full-task-graph.json",
-	"task-graph.json":                          "not read: label-to-taskid.json says the same of what was scheduled, in a hundredth of the bytes",
-	"action-add-new-jobs.label-to-taskid.json": "not read: the group has the tasks, and extra.parent says who made them",
+	"parameters.yml":                           "not read: payloads and the index say all of it that is needed",
+	"target-tasks.json":                        "not read: what was left out can be asked for as anything in the full graph",
+	"task-graph.json":                          "not read: label-to-taskid.json says the same, in a hundredth of the bytes",
+	"action-add-new-jobs.label-to-taskid.json": "not read: the group has the tasks, and who made them",
 	"action-add-new-jobs.task-graph.json":      "not read: the group has the tasks",
 	"action-add-new-jobs.to-run.json":          "not read: the action task's input says it before the action has run",
 	"action-unknown-label.live_backing.log":    "not read: the status of an action task that failed says that it did",
@@ -92,7 +92,8 @@ test-linux2404-64/opt-xpcshell-4 test success`
 		}
 	}
 	t.Log(made)
-	if made["test-linux2404-64/opt-mochitest-browser-chrome-2 test_failed"]+made["test-linux2404-64/opt-mochitest-browser-chrome-2 success"]+made["test-linux2404-64/opt-mochitest-browser-chrome-2 pending"] == 0 ||
+	const suite = "test-linux2404-64/opt-mochitest-browser-chrome-2"
+	if made[suite+" test_failed"]+made[suite+" success"]+made[suite+" pending"] == 0 ||
 		made["build-linux64/opt success"] > 0 {
 		t.Errorf("offspring: %v", made)
 	}

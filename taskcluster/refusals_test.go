@@ -167,7 +167,8 @@ func TestRefusals(t *testing.T) {
 				c.req.Push = push(20)
 				_, err := inMemory(s).Project("autoland", nil).Trigger(t.Context(), c.req)
 				var wrapped *job.Error
-				if !errors.Is(err, c.err) || !errors.As(err, &wrapped) || !strings.Contains(err.Error(), c.words) || (len(k.payloads) > 0) != c.fired {
+				if !errors.Is(err, c.err) || !errors.As(err, &wrapped) || !strings.Contains(err.Error(), c.words) ||
+					(len(k.payloads) > 0) != c.fired {
 					t.Errorf("%v, %d fired; expected %v with %q", err, len(k.payloads), c.err, c.words)
 				}
 				if errors.Is(err, job.ErrUnavailable) != errors.Is(err, taskcluster.ErrNothingCreated) {
@@ -181,7 +182,8 @@ func TestRefusals(t *testing.T) {
 // Whoever has no credentials is told by the service what is missing.
 func TestAnonymousTrigger(t *testing.T) {
 	s, _ := world()
-	_, err := connect(t, s, nil).Project("autoland", nil).Trigger(t.Context(), job.Request{Label: spare, Push: push(20), Count: 1})
+	_, err := connect(t, s, nil).Project("autoland", nil).Trigger(t.Context(),
+		job.Request{Label: spare, Push: push(20), Count: 1})
 	if !errors.Is(err, job.ErrDenied) || !strings.Contains(err.Error(), "hooks:trigger-hook") {
 		t.Error(err)
 	}

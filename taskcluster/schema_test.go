@@ -35,11 +35,15 @@ var oddSchemas = map[string]oddSchema{
 	"refers to itself":      {"retrigger-multiple", `{"$ref": "#"}`, nil, multiple},
 	"needs what nobody has": {"retrigger-multiple", `{"type": "object", "required": ["other"]}`, nil, multiple},
 	"fewer times": {
-		"retrigger-multiple", `{"type": "object", "properties": {"requests": {"type": "array", "items": {"type": "object", "properties": {"times": {"maximum": 2}}}}}}`,
+		"retrigger-multiple", `{"type": "object", "properties": {"requests": {"type": "array",
+			"items": {"type": "object", "properties": {"times": {"maximum": 2}}}}}}`,
 		nil, retry,
 	},
 	"a retrigger that refers": {
-		"retrigger", `{"$ref": "#/definitions/in", "definitions": {"in": {"type": "object", "properties": {"times": {"type": "integer"}, "downstream": {"$ref": "#/definitions/no"}}}, "no": {"type": "boolean", "default": false}}}`,
+		"retrigger", `{"$ref": "#/definitions/in", "definitions": {
+			"in": {"type": "object", "properties": {"times": {"type": "integer"},
+				"downstream": {"$ref": "#/definitions/no"}}},
+			"no": {"type": "boolean", "default": false}}}`,
 		[]string{"retrigger-multiple"},
 		retry,
 	},
@@ -82,7 +86,8 @@ func TestSchemas(t *testing.T) {
 			a["actions"] = kept
 			s.Put(decision, 0, "public/actions.json", ok(json.Marshal(a)))
 			k := (&sent{}).watch(s)
-			got, err := serve(t, s).Project("autoland", nil).Trigger(t.Context(), job.Request{Label: test, Push: push(20), Count: 3})
+			got, err := serve(t, s).Project("autoland", nil).Trigger(t.Context(),
+				job.Request{Label: test, Push: push(20), Count: 3})
 			if err != nil || len(k.payloads) != 1 {
 				t.Fatalf("%+v, %v; sent %v", got, err, k.payloads)
 			}

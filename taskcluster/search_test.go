@@ -108,8 +108,8 @@ func TestSearchPastFailures(t *testing.T) {
 			began := time.Now()
 			got, err := backfill.Search(t.Context(), repo, inMemory(s).Project("autoland", nil), test,
 				push(20).Revision, &backfill.SearchOptions{
-					Ledger: trigger.NewMemory(), Batch: c.batch, Permanent: true, History: -1, Newer: -1, MaxRevisions: 10,
-					Extend: -1, MaxRuns: 60,
+					Ledger: trigger.NewMemory(), Batch: c.batch, Permanent: true, History: -1, Newer: -1,
+					MaxRevisions: 10, Extend: -1, MaxRuns: 60,
 				})
 			if err != nil || got.Culprit == nil {
 				t.Fatalf("%s: %v after %s: %+v", name, err, time.Since(began), got)

@@ -25,21 +25,52 @@ import (
 // The recorded exchanges that no call of mozci makes, by what their names have
 // in them.
 var notCalled = map[string]string{
-	"-ping-": "only for people", "-getTaskGroup-": "the listing says the same", "-listDependentTasks-": "the group has the dependencies",
-	"-pendingTasks-": "deprecated; taskQueueCounts is used", "Info-": "artifact-content says where an artifact is", "-createArtifact-": "workers make artifacts",
-	"-scheduleTask-": "in-tree actions schedule", "-cancelTaskGroup-": "a person's decision, made in Treeherder", "-sealTaskGroup-": "nobody's group is sealed by mozci",
-	"-insertTask-": "mozci indexes nothing", "-listNamespaces-200-root": "the root is never listed", "-createHook-": "ci-admin makes hooks",
-	"-listHookGroups-": "actions.json names hooks", "-listHooks-": "actions.json names hooks", "-hook-200": "actions.json has the schema", "-hook-404": "actions.json has the schema",
-	"-getHookStatus-": "the action task says what was made", "-getTriggerToken-": "credentials are used",
-	"-triggerHookWithToken-": "credentials are used", "-authenticateHawk-": "for servers, which take no signatures yet", "-testAuthenticate-": "the service's own test",
-	"-client-404": "scopes are asked for, not clients", "-findArtifactFromTask-": "the task is found first, and its artifact by run", "-options-cors-": "for browsers",
-	"-wrong-method": "no call of mozci is made so", "-unknown-route-": "no call of mozci is made so", "-unencoded-slash-": "the escaped one is sent",
-	"-unencoded.json": "the escaped one is sent", "-percent-encoded-name": "the queue takes both; slashes are sent as they are", "-206-range": "logs are read whole",
-	"-without-accept-encoding": "Go's transport asks for gzip; TestArtifactsAreDecompressed has a store that was not asked", "-limit2": "pages have the service's size; TestRecordedPages follows their tokens",
-	"-page2": "as its first page", "-page3-last": "as its first page", "-malformed-json": "what is sent is JSON", "malformed.json": "what is sent is JSON", "-content-type": "application/json is sent",
-	"-bad-slug": "refused before it is sent", "-bad-taskId": "refused before it is sent", "-404-task": "artifact-content is asked instead", "-expandScopes-400": "a list is sent",
-	"-statuses-400": "a list is sent", "-bad-token": "TestTornPages has a service that ignores tokens", "-limit1": "as limit2",
-	"-rerunTask-": "the in-tree action runs a task again, and says what it needs", "-currentScopes-": "the service that refuses names the missing scopes",
+	"-ping-":                   "only for people",
+	"-getTaskGroup-":           "the listing says the same",
+	"-listDependentTasks-":     "the group has the dependencies",
+	"-pendingTasks-":           "deprecated; taskQueueCounts is used",
+	"Info-":                    "artifact-content says where an artifact is",
+	"-createArtifact-":         "workers make artifacts",
+	"-scheduleTask-":           "in-tree actions schedule",
+	"-cancelTaskGroup-":        "a person's decision, made in Treeherder",
+	"-sealTaskGroup-":          "nobody's group is sealed by mozci",
+	"-insertTask-":             "mozci indexes nothing",
+	"-listNamespaces-200-root": "the root is never listed",
+	"-createHook-":             "ci-admin makes hooks",
+	"-listHookGroups-":         "actions.json names hooks",
+	"-listHooks-":              "actions.json names hooks",
+	"-hook-200":                "actions.json has the schema",
+	"-hook-404":                "actions.json has the schema",
+	"-getHookStatus-":          "the action task says what was made",
+	"-getTriggerToken-":        "credentials are used",
+	"-triggerHookWithToken-":   "credentials are used",
+	"-authenticateHawk-":       "for servers, which take no signatures yet",
+	"-testAuthenticate-":       "the service's own test",
+	"-client-404":              "scopes are asked for, not clients",
+	"-findArtifactFromTask-":   "the task is found first, and its artifact by run",
+	"-options-cors-":           "for browsers",
+	"-wrong-method":            "no call of mozci is made so",
+	"-unknown-route-":          "no call of mozci is made so",
+	"-unencoded-slash-":        "the escaped one is sent",
+	"-unencoded.json":          "the escaped one is sent",
+	"-percent-encoded-name":    "the queue takes both; slashes are sent as they are",
+	"-206-range":               "logs are read whole",
+	"-without-accept-encoding": "Go's transport asks for gzip; TestArtifactsAreDecompressed has a store that was not asked",
+	"-limit2":                  "pages have the service's size; TestRecordedPages follows their tokens",
+	"-page2":                   "as its first page",
+	"-page3-last":              "as its first page",
+	"-malformed-json":          "what is sent is JSON",
+	"malformed.json":           "what is sent is JSON",
+	"-content-type":            "application/json is sent",
+	"-bad-slug":                "refused before it is sent",
+	"-bad-taskId":              "refused before it is sent",
+	"-404-task":                "artifact-content is asked instead",
+	"-expandScopes-400":        "a list is sent",
+	"-statuses-400":            "a list is sent",
+	"-bad-token":               "TestTornPages has a service that ignores tokens",
+	"-limit1":                  "as limit2",
+	"-rerunTask-":              "the in-tree action runs a task again, and says what it needs",
+	"-currentScopes-":          "the service that refuses names the missing scopes",
 }
 
 // Every recorded exchange that mozci makes is made, against a server that knows
@@ -68,13 +99,16 @@ func recordedExchanges(t *testing.T, folder string, n int) {
 		synctest.Test(t, func(t *testing.T) {
 			r := tctest.NewReplay([]tctest.Recorded{e})
 			r.URL = "http://tc.example"
-			time.Sleep(time.Until(ok(http.ParseTime(e.Response.Headers["date"])))) // of the recording: credentials have times
+			// of the recording: credentials have times
+			time.Sleep(time.Until(ok(http.ParseTime(e.Response.Headers["date"]))))
 			known, err := call(t.Context(), at(t, r), e)
 			if !known {
 				t.Errorf("%s: neither a call nor a reason why there is none", e.Name)
 				return
 			}
-			unknown := slices.DeleteFunc(r.Unknown(), func(u string) bool { return !strings.Contains(u, "/api/") || strings.Contains(u, "/api/object/") }) // where it is stored
+			// where it is stored
+			unknown := slices.DeleteFunc(r.Unknown(),
+				func(u string) bool { return !strings.Contains(u, "/api/") || strings.Contains(u, "/api/object/") })
 			if len(unknown) > 0 {
 				t.Errorf("%s: asked for %q", e.Name, unknown)
 			}
@@ -110,15 +144,18 @@ func checkOutcome(t *testing.T, e tctest.Recorded, err error) {
 	var wrapped *job.Error
 	var answered *taskcluster.Error
 	want := job.SentinelOf(e.Response.Status)
-	if !errors.Is(err, want) || !errors.As(err, &wrapped) || !errors.As(err, &answered) || answered.Code != body.Code || answered.Status != e.Response.Status {
+	if !errors.Is(err, want) || !errors.As(err, &wrapped) || !errors.As(err, &answered) || answered.Code != body.Code ||
+		answered.Status != e.Response.Status {
 		t.Errorf("%s: %v, expected one that wraps %v with the code %s", e.Name, err, want, body.Code)
 		return
 	}
 	first, _, _ := strings.Cut(body.Message, "\n")
-	if !strings.Contains(err.Error(), strings.Join(strings.Fields(first), " ")) || body.Code != "" && answered.RequestInfo == nil {
+	if !strings.Contains(err.Error(), strings.Join(strings.Fields(first), " ")) ||
+		body.Code != "" && answered.RequestInfo == nil {
 		t.Errorf("%s: %v does not say %q", e.Name, err, first)
 	}
-	if e.Response.Status == http.StatusForbidden && strings.Contains(body.Message, "missing the following scopes") && len(answered.Missing) == 0 {
+	if e.Response.Status == http.StatusForbidden && strings.Contains(body.Message, "missing the following scopes") &&
+		len(answered.Missing) == 0 {
 		t.Errorf("%s: the missing scopes are not named: %q", e.Name, answered.Message)
 	}
 }
@@ -140,55 +177,70 @@ func call(ctx context.Context, c *taskcluster.Client, e tctest.Recorded) (known 
 		}
 		parts = append(parts, p)
 	}
-	var body map[string]any
-	_ = json.Unmarshal(e.Request.Body, &body)
-	strs := func(name string) (out []string) {
-		list, _ := body[name].([]any)
-		for _, v := range list {
-			out = append(out, v.(string))
-		}
-		return out
-	}
 	service, rest := parts[0], parts[2:]
-	switch what := e.Request.Method + " " + service + " " + rest[0]; {
+	what := e.Request.Method + " " + service + " " + rest[0]
+	switch {
+	case what == "GET queue task" && slices.Contains(rest, "artifact-content"):
+		id, run, rest := ofRun(rest)
+		return true, place(ctx, c, id, run, strings.Join(rest[1:], "/"), e)
+	case what == "GET queue task" && slices.Contains(rest, "artifacts"):
+		id, run, rest := ofRun(rest)
+		if len(rest) > 1 {
+			return true, skipped(e) // artifact-content is asked first; TestOldDeployment follows redirects
+		}
+		for _, err = range c.ListArtifacts(ctx, id, run) {
+		}
+		return true, err
+	case service == "queue":
+		return callQueue(ctx, c, what, rest, e.Request.Body)
+	}
+	return callOther(ctx, c, what, rest, e.Request.Body)
+}
+
+// ofRun reads the route of what a run left behind.
+func ofRun(route []string) (taskID string, runID int, rest []string) {
+	if route[2] != "runs" {
+		return route[1], taskcluster.Latest, route[2:]
+	}
+	runID, _ = strconv.Atoi(route[3])
+	return route[1], runID, route[4:]
+}
+
+func callQueue(
+	ctx context.Context, c *taskcluster.Client, what string, rest []string, body json.RawMessage,
+) (known bool, err error) {
+	switch {
 	case what == "PUT queue task" && len(rest) == 2:
-		_, err = taskcluster.CreateTask(c, ctx, rest[1], body)
+		_, err = taskcluster.CreateTask(c, ctx, rest[1], object(body))
 	case what == "GET queue task" && len(rest) == 2:
 		_, err = c.Task(ctx, rest[1])
 	case what == "GET queue task" && rest[2] == "status":
 		_, err = c.Status(ctx, rest[1])
 	case what == "POST queue task" && rest[2] == "cancel":
 		_, err = taskcluster.CancelTask(c, ctx, rest[1])
-	case what == "GET queue task" && slices.Contains(rest, "artifact-content"):
-		run := taskcluster.Latest
-		if rest[2] == "runs" {
-			run, _ = strconv.Atoi(rest[3])
-			rest = rest[2:]
-		}
-		err = place(ctx, c, parts[3], run, strings.Join(rest[3:], "/"), e)
-	case what == "GET queue task" && slices.Contains(rest, "artifacts"):
-		run, last := taskcluster.Latest, rest[len(rest)-1]
-		if rest[2] == "runs" {
-			run, _ = strconv.Atoi(rest[3])
-		}
-		if last != "artifacts" {
-			return true, skipped(e) // artifact-content is asked first; TestOldDeployment follows redirects
-		}
-		for _, err = range c.ListArtifacts(ctx, rest[1], run) {
-		}
 	case what == "GET queue task-group":
 		for _, err = range taskcluster.TaskGroup(c, ctx, rest[1]) {
 		}
 	case what == "POST queue tasks" && len(rest) == 2:
-		_, err = taskcluster.Statuses(c, ctx, strs("taskIds")...)
+		_, err = taskcluster.Statuses(c, ctx, list(body, "taskIds")...)
 	case what == "POST queue tasks":
-		_, err = taskcluster.Tasks(c, ctx, strs("taskIds")...)
+		_, err = taskcluster.Tasks(c, ctx, list(body, "taskIds")...)
 	case what == "GET queue task-queues":
 		_, err = taskcluster.TaskQueueCounts(c, ctx, rest[1])
+	default:
+		return false, nil
+	}
+	return true, err
+}
+
+func callOther(
+	ctx context.Context, c *taskcluster.Client, what string, rest []string, body json.RawMessage,
+) (known bool, err error) {
+	switch {
 	case what == "GET index task":
 		_, err = c.FindTask(ctx, rest[1])
 	case what == "POST index tasks":
-		_, err = taskcluster.FindTasksAtIndex(c, ctx, strs("indexes")...)
+		_, err = taskcluster.FindTasksAtIndex(c, ctx, list(body, "indexes")...)
 	case what == "GET index tasks":
 		_, err = taskcluster.ListIndexedTasks(c, ctx, rest[1])
 	case what == "GET index namespaces":
@@ -196,13 +248,28 @@ func call(ctx context.Context, c *taskcluster.Client, e tctest.Recorded) (known 
 	case what == "GET hooks hooks" && rest[3] == "last-fires":
 		_, err = taskcluster.ListLastFires(c, ctx, rest[1], rest[2])
 	case what == "POST hooks hooks":
-		_, err = taskcluster.TriggerHook(c, ctx, rest[1], rest[2], body)
+		_, err = taskcluster.TriggerHook(c, ctx, rest[1], rest[2], object(body))
 	case what == "POST auth scopes":
-		_, err = taskcluster.ExpandScopes(c, ctx, strs("scopes"))
+		_, err = taskcluster.ExpandScopes(c, ctx, list(body, "scopes"))
 	default:
 		return false, nil
 	}
 	return true, err
+}
+
+// object is what was sent; nil where that is no object.
+func object(body json.RawMessage) (out map[string]any) {
+	_ = json.Unmarshal(body, &out)
+	return out
+}
+
+// list is a list of texts in what was sent.
+func list(body json.RawMessage, member string) (out []string) {
+	values, _ := object(body)[member].([]any)
+	for _, v := range values {
+		out = append(out, v.(string))
+	}
+	return out
 }
 
 // skipped gives an exchange the outcome that it had: it is not made alone.
@@ -212,7 +279,8 @@ func skipped(e tctest.Recorded) error {
 	}
 	s := tctest.NewReplay([]tctest.Recorded{e})
 	s.URL = "http://tc.example"
-	c, err := taskcluster.New("http://tc.example", &taskcluster.Options{HTTP: &http.Client{Transport: testenv.InMemory{Handler: s}}})
+	c, err := taskcluster.New("http://tc.example",
+		&taskcluster.Options{HTTP: &http.Client{Transport: testenv.InMemory{Handler: s}}})
 	if err != nil {
 		return err
 	}
@@ -261,7 +329,10 @@ func TestRecordedMessages(t *testing.T) {
 			statuses[s.String()]++
 		}
 	}
-	for _, want := range []string{"pending", "running", "success", "test_failed", "retry", "exception", "cancelled", "skipped"} {
+	for _, want := range []string{
+		"pending", "running", "success", "test_failed", "retry", "exception", "cancelled",
+		"skipped",
+	} {
 		if statuses[want] == 0 {
 			t.Errorf("no %s among %v", want, statuses)
 		}
