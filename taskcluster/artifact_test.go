@@ -46,6 +46,47 @@ func read(t *testing.T, c *taskcluster.Client, id, name string) (string, error) 
 	return got.String(), err
 }
 
+// stores answers where the artifacts of a task are, each in another way, as its
+// name says.
+func stores(w http.ResponseWriter, r *http.Request, id string) bool {
+	at := func(name string) string { return "http://" + r.Host + "/bucket/" + id + "/0/public/" + name }
+	say := func(v any) bool { _ = json.NewEncoder(w).Encode(v); return true }
+	_, name, isContent := strings.Cut(r.URL.Path, "/artifact-content/public/")
+	switch {
+	case isContent && (name == "reference" || name == "link"):
+		return say(tctest.Object{"storageType": name, "url": at(name)})
+	case isContent && (name == "object" || name == "simple"):
+		return say(tctest.Object{
+			"storageType": "object", "name": "t/" + name,
+			"credentials": tctest.Object{
+				"clientId": "object-client", "accessToken": "object-token", "certificate": "",
+			},
+		})
+	case isContent && name == "error":
+		return say(tctest.Object{
+			"storageType": "error", "reason": "file-missing-on-worker",
+			"message": "no such file",
+		})
+	case isContent && name == "magic":
+		return say(tctest.Object{"storageType": "magic", "url": at(name)})
+	case isContent && name == "nowhere":
+		return say(tctest.Object{"storageType": "s3"})
+	case strings.Contains(r.URL.EscapedPath(), "/object/v1/start-download/t%2F"):
+		if !strings.Contains(r.Header.Get("Authorization"), `id="object-client"`) {
+			w.WriteHeader(http.StatusForbidden)
+			return true
+		}
+		name := r.URL.Path[strings.LastIndex(r.URL.Path, "/")+1:]
+		method := map[string]string{"object": "getUrl", "simple": "simple"}[name]
+		return say(tctest.Object{"method": method, "url": at(name), "expires": "2030-01-01T00:00:00.000Z"})
+	case strings.HasSuffix(r.URL.Path, "/public/half") && strings.HasPrefix(r.URL.Path, "/bucket/"):
+		w.Header().Set("Content-Length", "100")
+		_, _ = w.Write([]byte("half"))
+		panic(http.ErrAbortHandler)
+	}
+	return false
+}
+
 // Every way in which an artifact can be stored.
 func TestStorageTypes(t *testing.T) {
 	s, decision := world()
@@ -54,44 +95,7 @@ func TestStorageTypes(t *testing.T) {
 		s.Put(id, 0, "public/"+n, []byte("bytes of "+n))
 	}
 	s.Put(id, 0, "public/twice", gzipped("bytes of twice"))
-	s.Before = func(w http.ResponseWriter, r *http.Request) bool {
-		at := func(name string) string { return "http://" + r.Host + "/bucket/" + id + "/0/public/" + name }
-		say := func(v any) bool { _ = json.NewEncoder(w).Encode(v); return true }
-		_, name, isContent := strings.Cut(r.URL.Path, "/artifact-content/public/")
-		switch {
-		case isContent && (name == "reference" || name == "link"):
-			return say(tctest.Object{"storageType": name, "url": at(name)})
-		case isContent && (name == "object" || name == "simple"):
-			return say(tctest.Object{
-				"storageType": "object", "name": "t/" + name,
-				"credentials": tctest.Object{
-					"clientId": "object-client", "accessToken": "object-token", "certificate": "",
-				},
-			})
-		case isContent && name == "error":
-			return say(tctest.Object{
-				"storageType": "error", "reason": "file-missing-on-worker",
-				"message": "no such file",
-			})
-		case isContent && name == "magic":
-			return say(tctest.Object{"storageType": "magic", "url": at(name)})
-		case isContent && name == "nowhere":
-			return say(tctest.Object{"storageType": "s3"})
-		case strings.Contains(r.URL.EscapedPath(), "/object/v1/start-download/t%2F"):
-			if !strings.Contains(r.Header.Get("Authorization"), `id="object-client"`) {
-				w.WriteHeader(http.StatusForbidden)
-				return true
-			}
-			name := r.URL.Path[strings.LastIndex(r.URL.Path, "/")+1:]
-			method := map[string]string{"object": "getUrl", "simple": "simple"}[name]
-			return say(tctest.Object{"method": method, "url": at(name), "expires": "2030-01-01T00:00:00.000Z"})
-		case strings.HasSuffix(r.URL.Path, "/public/half") && strings.HasPrefix(r.URL.Path, "/bucket/"):
-			w.Header().Set("Content-Length", "100")
-			_, _ = w.Write([]byte("half"))
-			panic(http.ErrAbortHandler)
-		}
-		return false
-	}
+	s.Before = func(w http.ResponseWriter, r *http.Request) bool { return stores(w, r, id) }
 	c := serve(t, s)
 	for _, n := range []string{"s3", "reference", "link", "object", "simple", "twice"} {
 		if got, err := read(t, c, id, "public/"+n); err != nil || got != "bytes of "+n {

@@ -61,7 +61,14 @@ func TestCopies(t *testing.T) {
 			t.Errorf("%s is offspring: %t", j.ID(), is)
 		}
 	}
-	s.Resolve(fresh.ID, "failed", "failed")
+	copiesAreRefused(t, s, p, fresh.ID)
+}
+
+// copiesAreRefused checks that nothing is copied without the build, a key or the
+// scopes.
+func copiesAreRefused(t *testing.T, s *tctest.Server, p *taskcluster.Project, buildID string) {
+	t.Helper()
+	s.Resolve(buildID, "failed", "failed")
 	one := job.Request{Key: "l", Label: test, Push: push(20), Count: 1}
 	if _, err := p.Trigger(t.Context(), one); !errors.Is(err, job.ErrNoBuild) {
 		t.Errorf("without a build: %v", err)
@@ -70,7 +77,7 @@ func TestCopies(t *testing.T) {
 	if _, err := p.Trigger(t.Context(), one); !errors.Is(err, job.ErrRefused) {
 		t.Errorf("without a key: %v", err)
 	}
-	s.Resolve(fresh.ID, "completed", "completed")
+	s.Resolve(buildID, "completed", "completed")
 	s.Scopes = []string{"hooks:*"}
 	var denied *taskcluster.Error
 	one.Key = "m"

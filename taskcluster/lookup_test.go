@@ -46,21 +46,6 @@ func TestDecisionTask(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	failed := tctest.New()
-	id := failed.AddPush("autoland", 20, push(20).Revision)
-	failed.Resolve(id, "failed", "failed")
-	for name, s := range map[string]*tctest.Server{"no decision task": tctest.New(), "one that failed": failed} {
-		p := serve(t, s).Project("autoland", nil)
-		jobs, err := p.Jobs(t.Context(), push(20))
-		_, catalogErr := p.Catalog(t.Context(), push(20))
-		_, triggerErr := p.Trigger(t.Context(), job.Request{Label: test, Push: push(20), Count: 1})
-		asked, inflightErr := p.Accepted(t.Context(), push(20), test)
-		if len(jobs) > 0 || err != nil || !errors.Is(catalogErr, job.ErrNotScheduled) ||
-			!errors.Is(triggerErr, job.ErrNotScheduled) || len(asked) > 0 || inflightErr != nil {
-			t.Errorf("%s: %d jobs, %v; catalog %v; trigger %v; in flight %v, %v", name, len(jobs), err, catalogErr,
-				triggerErr, asked, inflightErr)
-		}
-	}
 	if _, err := connect(t, s, nil).Project("autoland", nil).Jobs(t.Context(),
 		job.Push{Repo: "autoland", Revision: strings.Repeat("a", 12)}); !errors.Is(err, job.ErrInvalid) {
 		t.Errorf("neither an id nor a whole revision: %v", err)
@@ -76,6 +61,26 @@ func TestDecisionTask(t *testing.T) {
 	if jobs, err := connect(t, s, nil).Project("fenix",
 		&taskcluster.ProjectOptions{TrustDomain: "app"}).Jobs(t.Context(), comm); err != nil || len(jobs) != 4 {
 		t.Errorf("a trust domain: %d jobs, %v", len(jobs), err)
+	}
+}
+
+// A push without a decision task, or with one that failed, has no jobs, and
+// nothing can be asked for on it.
+func TestNotScheduled(t *testing.T) {
+	failed := tctest.New()
+	id := failed.AddPush("autoland", 20, push(20).Revision)
+	failed.Resolve(id, "failed", "failed")
+	for name, s := range map[string]*tctest.Server{"no decision task": tctest.New(), "one that failed": failed} {
+		p := serve(t, s).Project("autoland", nil)
+		jobs, err := p.Jobs(t.Context(), push(20))
+		_, catalogErr := p.Catalog(t.Context(), push(20))
+		_, triggerErr := p.Trigger(t.Context(), job.Request{Label: test, Push: push(20), Count: 1})
+		asked, inflightErr := p.Accepted(t.Context(), push(20), test)
+		if len(jobs) > 0 || err != nil || !errors.Is(catalogErr, job.ErrNotScheduled) ||
+			!errors.Is(triggerErr, job.ErrNotScheduled) || len(asked) > 0 || inflightErr != nil {
+			t.Errorf("%s: %d jobs, %v; catalog %v; trigger %v; in flight %v, %v", name, len(jobs), err, catalogErr,
+				triggerErr, asked, inflightErr)
+		}
 	}
 }
 

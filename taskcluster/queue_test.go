@@ -74,45 +74,52 @@ func TestRealGroups(t *testing.T) {
 	}
 }
 
+// page is a page of a group, with tasks of these ids.
+func page(token string, ids ...string) string {
+	var tasks []string
+	for _, i := range ids {
+		tasks = append(tasks, fmt.Sprintf(`{"task": {"metadata": {"name": "x"}},
+			"status": {"taskId": %q, "state": "unscheduled", "runs": []}}`, i))
+	}
+	return fmt.Sprintf(`{"tasks": [%s], "continuationToken": %q}`, strings.Join(tasks, ","), token)
+}
+
+// tornPages are pages of a group as a service gave them, how many tasks are read
+// from them before the error, and what that is.
+var tornPages = map[string]struct {
+	pages []string
+	tasks int
+	err   error
+	words string
+}{
+	"one that grows": {
+		[]string{page("a", "1", "2"), page("b", "2", "3"), page("", "3", "4")},
+		4, nil, "",
+	},
+	"an empty last page":      {[]string{page("a", "1"), page("")}, 1, nil, ""},
+	"the same token for ever": {[]string{page("a", "1")}, 1, job.ErrMalformed, "continuationToken"},
+	"tokens in a ring": {
+		[]string{page("a", "1"), page("b", "2"), page("a", "3"), page("b", "4")},
+		2, job.ErrMalformed, "continuationToken",
+	},
+	"no tasks":   {[]string{`{"taskGroupId": "x"}`}, 0, job.ErrMalformed, "tasks"},
+	"a list":     {[]string{`[]`}, 0, job.ErrMalformed, "expected {"},
+	"HTML":       {[]string{`<html>welcome</html>`}, 0, job.ErrMalformed, ""},
+	"nothing":    {[]string{``}, 0, job.ErrMalformed, ""},
+	"half of it": {[]string{page("a", "1")[:60]}, 0, job.ErrMalformed, ""},
+	"a state that is a number": {
+		[]string{`{"tasks": [{"task": {}, "status": {"taskId": "1", "state": 1}}]}`},
+		0, job.ErrMalformed, "state",
+	},
+	"extra that is a list":         {[]string{`{"tasks": [{"task": {"extra": [1], "payload": "x"}, "status": {"taskId": "1"}}]}`}, 1, nil, ""},
+	"a second page that is HTML":   {[]string{page("a", "1"), "<html>"}, 1, job.ErrMalformed, ""},
+	"an unknown member that nests": {[]string{`{"x": [[{"y": []}]], "tasks": []}`}, 0, nil, ""},
+}
+
 // A group that is listed while it grows, and pages that are torn.
 func TestTornPages(t *testing.T) {
 	const id = "A5O76NnPRt--HRPWdpOVlA"
-	page := func(token string, ids ...string) string {
-		var tasks []string
-		for _, i := range ids {
-			tasks = append(tasks, fmt.Sprintf(`{"task": {"metadata": {"name": "x"}}, "status": {"taskId": %q, "state": "unscheduled", "runs": []}}`, i))
-		}
-		return fmt.Sprintf(`{"tasks": [%s], "continuationToken": %q}`, strings.Join(tasks, ","), token)
-	}
-	for name, c := range map[string]struct {
-		pages []string
-		tasks int
-		err   error
-		words string
-	}{
-		"one that grows": {
-			[]string{page("a", "1", "2"), page("b", "2", "3"), page("", "3", "4")},
-			4, nil, "",
-		},
-		"an empty last page":      {[]string{page("a", "1"), page("")}, 1, nil, ""},
-		"the same token for ever": {[]string{page("a", "1")}, 1, job.ErrMalformed, "continuationToken"},
-		"tokens in a ring": {
-			[]string{page("a", "1"), page("b", "2"), page("a", "3"), page("b", "4")},
-			2, job.ErrMalformed, "continuationToken",
-		},
-		"no tasks":   {[]string{`{"taskGroupId": "x"}`}, 0, job.ErrMalformed, "tasks"},
-		"a list":     {[]string{`[]`}, 0, job.ErrMalformed, "expected {"},
-		"HTML":       {[]string{`<html>welcome</html>`}, 0, job.ErrMalformed, ""},
-		"nothing":    {[]string{``}, 0, job.ErrMalformed, ""},
-		"half of it": {[]string{page("a", "1")[:60]}, 0, job.ErrMalformed, ""},
-		"a state that is a number": {
-			[]string{`{"tasks": [{"task": {}, "status": {"taskId": "1", "state": 1}}]}`},
-			0, job.ErrMalformed, "state",
-		},
-		"extra that is a list":         {[]string{`{"tasks": [{"task": {"extra": [1], "payload": "x"}, "status": {"taskId": "1"}}]}`}, 1, nil, ""},
-		"a second page that is HTML":   {[]string{page("a", "1"), "<html>"}, 1, job.ErrMalformed, ""},
-		"an unknown member that nests": {[]string{`{"x": [[{"y": []}]], "tasks": []}`}, 0, nil, ""},
-	} {
+	for name, c := range tornPages {
 		n := 0
 		h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Query().Get("continuationToken") == "" && n > 0 {
