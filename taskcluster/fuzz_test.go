@@ -18,7 +18,8 @@ func FuzzActions(f *testing.F) {
 	f.Add(string(ok(json.Marshal(tctest.Actions("AAAAAAAAQAaAAAAAAAAAAA", "autoland", 1, "x")))),
 		`{"times": 3, "tasks": ["a"]}`)
 	f.Add(`{"version": 1, "actions": [{"name": "a", "kind": "task", "task": {}, "schema": {"$ref": "#"}}]}`, `[]`)
-	f.Add(`{"version": 1, "actions": [{"name": "a", "kind": "hook", "hookGroupId": "g", "hookId": "h", "hookPayload": {"$eval": "input"}, "schema": {"properties": {"a": {"default": 1}}}}]}`, `{"a": {}}`)
+	f.Add(`{"version": 1, "actions": [{"name": "a", "kind": "hook", "hookGroupId": "g", "hookId": "h",
+		"hookPayload": {"$eval": "input"}, "schema": {"properties": {"a": {"default": 1}}}}]}`, `{"a": {}}`)
 	f.Fuzz(func(t *testing.T, text, input string) {
 		a, err := taskcluster.ParseActions([]byte(text))
 		if err != nil {
@@ -43,12 +44,14 @@ func FuzzActions(f *testing.F) {
 // A page of a group is anything: jobs, or an error of the contract.
 func FuzzGroup(f *testing.F) {
 	f.Add(`{"taskGroupId": "x", "tasks": []}`)
-	f.Add(`{"tasks": [{"task": {"metadata": {"name": "a"}, "tags": 3, "extra": []}, "status": {"taskId": "AAAAAAAAQAaAAAAAAAAAAA", "state": "completed", "runs": [{"runId": 0, "state": "completed"}]}}]}`)
+	f.Add(`{"tasks": [{"task": {"metadata": {"name": "a"}, "tags": 3, "extra": []},
+		"status": {"taskId": "AAAAAAAAQAaAAAAAAAAAAA", "state": "completed", "runs": [{"runId": 0, "state": "completed"}]}}]}`)
 	f.Add(`{"continuationToken": "x", "tasks": [{"status": {"state": "unscheduled"}}]}`)
 	f.Fuzz(func(t *testing.T, body string) {
 		c := at(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Path == "/api/index/v1/tasks/indexes" {
-				_, _ = w.Write([]byte(`{"tasks": [{"namespace": "gecko.v2.autoland.pushlog-id.1.decision", "taskId": "AAAAAAAAQAaAAAAAAAAAAA"}]}`))
+				_, _ = w.Write([]byte(`{"tasks": [{
+					"namespace": "gecko.v2.autoland.pushlog-id.1.decision", "taskId": "AAAAAAAAQAaAAAAAAAAAAA"}]}`))
 				return
 			}
 			_, _ = w.Write([]byte(body))

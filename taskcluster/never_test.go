@@ -11,6 +11,16 @@ import (
 	"github.com/mozci/mozci/trigger"
 )
 
+// addEnded adds a task to a group, or to one of its own, that ended so; an empty
+// state leaves it pending.
+func addEnded(s *tctest.Server, group, name, state, reason string) string {
+	id := s.Add(group, tctest.Object{"metadata": tctest.Object{"name": name}}, true).ID
+	if state != "" {
+		s.Resolve(id, state, reason)
+	}
+	return id
+}
+
 // A task that waits for what has ended without success will never run: it does
 // not wait, whatever lies between, in this group or elsewhere.
 func TestNever(t *testing.T) {
@@ -30,18 +40,11 @@ func TestNever(t *testing.T) {
 		}
 		return s.Add(decision, d, false).ID
 	}
-	end := func(group, name, state, reason string) string {
-		id := s.Add(group, tctest.Object{"metadata": tctest.Object{"name": name}}, true).ID
-		if state != "" {
-			s.Resolve(id, state, reason)
-		}
-		return id
-	}
-	failed, cancelled := end(decision, "failed", "failed", "failed"),
-		end(decision, "cancelled", "exception", "canceled")
-	good, running := end(decision, "good", "completed", "completed"), end(decision, "running", "", "")
-	elsewhere, goodElsewhere := end("", "elsewhere", "failed", "failed"),
-		end("", "good elsewhere", "completed", "completed")
+	failed := addEnded(s, decision, "failed", "failed", "failed")
+	cancelled := addEnded(s, decision, "cancelled", "exception", "canceled")
+	good, running := addEnded(s, decision, "good", "completed", "completed"), addEnded(s, decision, "running", "", "")
+	elsewhere := addEnded(s, "", "elsewhere", "failed", "failed")
+	goodElsewhere := addEnded(s, "", "good elsewhere", "completed", "completed")
 	signing := add("signing", "", failed)
 	for name, c := range map[string]struct{ id, why string }{
 		"of failed":    {add("of failed", "", good, failed), "failed failed"},
@@ -89,14 +92,7 @@ func TestNeverThroughOtherGroups(t *testing.T) {
 			"tags":     tctest.Object{"kind": "test"}, "dependencies": needs,
 		}, false).ID
 	}
-	end := func(state string) string {
-		id := s.Add("", tctest.Object{"metadata": tctest.Object{"name": "far " + state}}, true).ID
-		if state != "pending" {
-			s.Resolve(id, state, state)
-		}
-		return id
-	}
-	failed, pending := end("failed"), end("pending")
+	failed, pending := addEnded(s, "", "far failed", "failed", "failed"), addEnded(s, "", "far pending", "", "")
 	add(decision, "fails", add("", "near", add("", "middle", failed)))
 	add(decision, "waits", add("", "near", add("", "middle", pending)))
 	a := add(decision, "circle a")

@@ -111,7 +111,10 @@ var tornPages = map[string]struct {
 		[]string{`{"tasks": [{"task": {}, "status": {"taskId": "1", "state": 1}}]}`},
 		0, job.ErrMalformed, "state",
 	},
-	"extra that is a list":         {[]string{`{"tasks": [{"task": {"extra": [1], "payload": "x"}, "status": {"taskId": "1"}}]}`}, 1, nil, ""},
+	"extra that is a list": {
+		[]string{`{"tasks": [{"task": {"extra": [1], "payload": "x"}, "status": {"taskId": "1"}}]}`},
+		1, nil, "",
+	},
 	"a second page that is HTML":   {[]string{page("a", "1"), "<html>"}, 1, job.ErrMalformed, ""},
 	"an unknown member that nests": {[]string{`{"x": [[{"y": []}]], "tasks": []}`}, 0, nil, ""},
 }

@@ -34,8 +34,8 @@ var decisionFiles = map[string]string{
 	"failed-test.live_backing.log": recordedTest + "/public/logs/live_backing.log",
 
 	"parameters.yml":                           "not read: payloads and the index say all of it that is needed",
-	"target-tasks.json":                        "not read: what was left out can be asked for as anything in the full graph",
-	"task-graph.json":                          "not read: label-to-taskid.json says the same, in a hundredth of the bytes",
+	"target-tasks.json":                        "not read: what was left out is in the full graph",
+	"task-graph.json":                          "not read: label-to-taskid.json says the same, shorter",
 	"action-add-new-jobs.label-to-taskid.json": "not read: the group has the tasks, and who made them",
 	"action-add-new-jobs.task-graph.json":      "not read: the group has the tasks",
 	"action-add-new-jobs.to-run.json":          "not read: the action task's input says it before the action has run",
