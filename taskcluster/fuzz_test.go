@@ -45,7 +45,8 @@ func FuzzActions(f *testing.F) {
 func FuzzGroup(f *testing.F) {
 	f.Add(`{"taskGroupId": "x", "tasks": []}`)
 	f.Add(`{"tasks": [{"task": {"metadata": {"name": "a"}, "tags": 3, "extra": []},
-		"status": {"taskId": "AAAAAAAAQAaAAAAAAAAAAA", "state": "completed", "runs": [{"runId": 0, "state": "completed"}]}}]}`)
+		"status": {"taskId": "AAAAAAAAQAaAAAAAAAAAAA", "state": "completed",
+		"runs": [{"runId": 0, "state": "completed"}]}}]}`)
 	f.Add(`{"continuationToken": "x", "tasks": [{"status": {"state": "unscheduled"}}]}`)
 	f.Fuzz(func(t *testing.T, body string) {
 		c := at(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -95,7 +95,8 @@ type TaskPayload struct {
 	} `json:"env"`
 }
 
-// TaskStatus is how far a task is.
+// TaskStatus is how far a task is, with its runs, the oldest first: an automatic
+// retry is a run of its own.
 type TaskStatus struct {
 	TaskID      string    `json:"taskId"`
 	TaskGroupID string    `json:"taskGroupId"`
@@ -125,7 +126,8 @@ func (s *TaskStatus) reason() string {
 // cancelled reports whether somebody stopped the task.
 func (s *TaskStatus) cancelled() bool { return s.State == "exception" && s.reason() == "canceled" }
 
-// TaskRun is one run of a task.
+// TaskRun is one run of a task. Started and Resolved are zero until they are; a
+// run that waited in vain has no Started.
 type TaskRun struct {
 	RunID          int       `json:"runId"`
 	State          string    `json:"state"`         // as the task's, but for unscheduled
