@@ -201,13 +201,14 @@ func (s *searcher) bookkeeping(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	byPush := map[string][]ledger.Entry{} // by revision, 12 digits of it
-	for _, e := range all {
-		byPush[e.Push.Short()] = append(byPush[e.Push.Short()], e)
-	}
 	for _, p := range inRange {
 		label := s.labelOn(p) // a chunk that ran the tests elsewhere has entries of its own
-		es := slices.DeleteFunc(byPush[p.Short()], func(e ledger.Entry) bool { return e.Label != label })
+		var es []ledger.Entry
+		for _, e := range all {
+			if e.Label == label && e.On(p) {
+				es = append(es, e)
+			}
+		}
 		if len(es) == 0 {
 			continue
 		}

@@ -67,31 +67,13 @@ func (c *Client) ListArtifacts(ctx context.Context, taskID string, runID int) it
 			yield(Artifact{}, job.Wrap(op, taskID, err))
 			return
 		}
-		var page []Artifact
-		read := func(url string) (token string, err error) {
-			err = c.stream(ctx, op, taskID, url, func(body io.Reader) (err error) {
-				page = page[:0]
-				token, err = elements(body, "artifacts", func(dec *json.Decoder) error {
-					var a Artifact
-					if err := dec.Decode(&a); err != nil {
-						return err
-					}
-					page = append(page, a)
-					return nil
-				})
-				return err
-			})
-			return token, err
-		}
-		for _, err := range c.pages(c.run(taskID, runID, "artifacts"), read) {
+		for a, err := range listing[Artifact](ctx, c, op, taskID, c.run(taskID, runID, "artifacts"), "artifacts") {
 			if err != nil {
 				yield(Artifact{}, err)
 				return
 			}
-			for _, a := range page {
-				if !yield(a, nil) {
-					return
-				}
+			if !yield(*a, nil) {
+				return
 			}
 		}
 	}
@@ -111,11 +93,13 @@ type content struct {
 	} `json:"credentials"`
 }
 
-// Read reads an artifact of a run, or of the Latest one, decompressed where it
+// ReadArtifact reads an artifact of a run, or of the Latest one, decompressed where it
 // is stored so. read gets its bytes as they come, at most 2 GiB, and is called
 // again from the beginning where the connection breaks. A missing or expired
 // artifact is job.ErrNotFound, and an *ArtifactError where the worker says why.
-func (c *Client) Read(ctx context.Context, taskID string, runID int, name string, read func(io.Reader) error) error {
+func (c *Client) ReadArtifact(
+	ctx context.Context, taskID string, runID int, name string, read func(io.Reader) error,
+) error {
 	const op = "queue.artifact"
 	key := taskID + " " + name
 	r, err := c.artifact(ctx, op, taskID, runID, name)
@@ -131,9 +115,9 @@ func (c *Client) Read(ctx context.Context, taskID string, runID int, name string
 	})))
 }
 
-// Open opens an artifact as Read does; the caller closes it. A connection that
+// OpenArtifact opens an artifact as ReadArtifact does; the caller closes it. A connection that
 // breaks is an error of reading.
-func (c *Client) Open(ctx context.Context, taskID string, runID int, name string) (io.ReadCloser, error) {
+func (c *Client) OpenArtifact(ctx context.Context, taskID string, runID int, name string) (io.ReadCloser, error) {
 	const op = "queue.artifact"
 	r, err := c.artifact(ctx, op, taskID, runID, name)
 	if err != nil {
@@ -141,19 +125,6 @@ func (c *Client) Open(ctx context.Context, taskID string, runID int, name string
 	}
 	body, err := c.rest.Open(ctx, r)
 	return body, wrap(op, taskID+" "+name, err)
-}
-
-// SignedArtifactURL is a URL of an artifact that whoever has it can GET until it
-// expires. It is a secret. Without credentials it is the plain URL.
-func (c *Client) SignedArtifactURL(taskID string, runID int, name string, expires time.Time) (string, error) {
-	if err := checkTask(taskID); err != nil {
-		return "", job.Wrap("queue.artifact", taskID, err)
-	}
-	plain := c.file(taskID, runID, "artifacts", name)
-	if c.creds == nil {
-		return plain, nil
-	}
-	return c.creds.SignURL(plain, expires)
 }
 
 // artifact is the request for an artifact's bytes, without a signature: where
@@ -201,11 +172,15 @@ func (c *Client) download(ctx context.Context, at content) (string, error) {
 	const op = "object.startDownload"
 	own := *c
 	if at.Credentials != nil {
-		own.creds = &Credentials{ClientID: at.Credentials.ClientID, AccessToken: at.Credentials.AccessToken, Certificate: at.Credentials.Certificate}
+		own.creds = &Credentials{
+			ClientID: at.Credentials.ClientID, AccessToken: at.Credentials.AccessToken,
+			Certificate: at.Credentials.Certificate,
+		}
 	}
 	in := map[string]any{"acceptDownloadMethods": map[string]bool{"simple": true, "getUrl": true}}
 	var out struct{ Method, URL string }
-	if err := own.call(ctx, op, at.Name, http.MethodPut, c.route("object", "start-download", at.Name), in, &out, true); err != nil {
+	url := c.route("object", "start-download", at.Name)
+	if err := own.call(ctx, op, at.Name, http.MethodPut, url, in, &out, true); err != nil {
 		return "", err
 	}
 	if out.Method != "simple" && out.Method != "getUrl" {
@@ -241,7 +216,7 @@ func (c *capped) Read(p []byte) (int, error) {
 // text reads an artifact of up to most bytes, decompressed.
 func (c *Client) text(ctx context.Context, taskID string, runID int, name string, most int64) (string, error) {
 	var out []byte
-	err := c.Read(ctx, taskID, runID, name, func(r io.Reader) (err error) {
+	err := c.ReadArtifact(ctx, taskID, runID, name, func(r io.Reader) (err error) {
 		out, err = io.ReadAll(&capped{r: r, left: most})
 		return err
 	})
@@ -250,18 +225,20 @@ func (c *Client) text(ctx context.Context, taskID string, runID int, name string
 
 // json reads a JSON artifact of up to most bytes, decompressed.
 func (c *Client) json(ctx context.Context, taskID string, runID int, name string, most int64, into any) error {
-	err := c.Read(ctx, taskID, runID, name, func(r io.Reader) error {
+	err := c.ReadArtifact(ctx, taskID, runID, name, func(r io.Reader) error {
 		body, err := io.ReadAll(&capped{r: r, left: most})
 		if err != nil {
 			return err
 		}
 		if err := json.Unmarshal(body, into); err != nil {
-			return notJSON{fmt.Errorf("expected JSON, got %q: %w", strings.ToValidUTF8(clip.Marked(string(body), shown), "\uFFFD"), err)}
+			got := strings.ToValidUTF8(clip.Marked(string(body), shown), "\uFFFD")
+			return notJSON{fmt.Errorf("expected JSON, got %q: %w", got, err)}
 		}
 		return nil
 	})
 	if errors.Is(err, rest.ErrTooLarge) {
-		err = job.Wrap("queue.artifact", taskID+" "+name, fmt.Errorf("%w: larger than %d bytes", job.ErrMalformed, most))
+		err = fmt.Errorf("%w: larger than %d bytes", job.ErrMalformed, most)
+		err = job.Wrap("queue.artifact", taskID+" "+name, err)
 	}
 	return err
 }

@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/mozci/mozci/internal/testing/tctest"
 	"github.com/mozci/mozci/job"
@@ -29,12 +28,12 @@ func gzipped(text string) []byte {
 func read(t *testing.T, c *taskcluster.Client, id, name string) (string, error) {
 	t.Helper()
 	var got bytes.Buffer
-	err := c.Read(t.Context(), id, 0, name, func(r io.Reader) error {
+	err := c.ReadArtifact(t.Context(), id, 0, name, func(r io.Reader) error {
 		got.Reset()
 		_, err := got.ReadFrom(r)
 		return err
 	})
-	body, openErr := c.Open(t.Context(), id, 0, name)
+	body, openErr := c.OpenArtifact(t.Context(), id, 0, name)
 	if openErr == nil {
 		again, readErr := io.ReadAll(body)
 		if openErr = errors.Join(readErr, body.Close()); err == nil && len(again) == 0 && got.Len() > 0 {
@@ -47,6 +46,47 @@ func read(t *testing.T, c *taskcluster.Client, id, name string) (string, error) 
 	return got.String(), err
 }
 
+// stores answers where the artifacts of a task are, each in another way, as its
+// name says.
+func stores(w http.ResponseWriter, r *http.Request, id string) bool {
+	at := func(name string) string { return "http://" + r.Host + "/bucket/" + id + "/0/public/" + name }
+	say := func(v any) bool { _ = json.NewEncoder(w).Encode(v); return true }
+	_, name, isContent := strings.Cut(r.URL.Path, "/artifact-content/public/")
+	switch {
+	case isContent && (name == "reference" || name == "link"):
+		return say(tctest.Object{"storageType": name, "url": at(name)})
+	case isContent && (name == "object" || name == "simple"):
+		return say(tctest.Object{
+			"storageType": "object", "name": "t/" + name,
+			"credentials": tctest.Object{
+				"clientId": "object-client", "accessToken": "object-token", "certificate": "",
+			},
+		})
+	case isContent && name == "error":
+		return say(tctest.Object{
+			"storageType": "error", "reason": "file-missing-on-worker",
+			"message": "no such file",
+		})
+	case isContent && name == "magic":
+		return say(tctest.Object{"storageType": "magic", "url": at(name)})
+	case isContent && name == "nowhere":
+		return say(tctest.Object{"storageType": "s3"})
+	case strings.Contains(r.URL.EscapedPath(), "/object/v1/start-download/t%2F"):
+		if !strings.Contains(r.Header.Get("Authorization"), `id="object-client"`) {
+			w.WriteHeader(http.StatusForbidden)
+			return true
+		}
+		name := r.URL.Path[strings.LastIndex(r.URL.Path, "/")+1:]
+		method := map[string]string{"object": "getUrl", "simple": "simple"}[name]
+		return say(tctest.Object{"method": method, "url": at(name), "expires": "2030-01-01T00:00:00.000Z"})
+	case strings.HasSuffix(r.URL.Path, "/public/half") && strings.HasPrefix(r.URL.Path, "/bucket/"):
+		w.Header().Set("Content-Length", "100")
+		_, _ = w.Write([]byte("half"))
+		panic(http.ErrAbortHandler)
+	}
+	return false
+}
+
 // Every way in which an artifact can be stored.
 func TestStorageTypes(t *testing.T) {
 	s, decision := world()
@@ -55,36 +95,7 @@ func TestStorageTypes(t *testing.T) {
 		s.Put(id, 0, "public/"+n, []byte("bytes of "+n))
 	}
 	s.Put(id, 0, "public/twice", gzipped("bytes of twice"))
-	s.Before = func(w http.ResponseWriter, r *http.Request) bool {
-		at := func(name string) string { return "http://" + r.Host + "/bucket/" + id + "/0/public/" + name }
-		say := func(v any) bool { _ = json.NewEncoder(w).Encode(v); return true }
-		_, name, isContent := strings.Cut(r.URL.Path, "/artifact-content/public/")
-		switch {
-		case isContent && (name == "reference" || name == "link"):
-			return say(tctest.Object{"storageType": name, "url": at(name)})
-		case isContent && (name == "object" || name == "simple"):
-			return say(tctest.Object{"storageType": "object", "name": "t/" + name, "credentials": tctest.Object{"clientId": "object-client", "accessToken": "object-token", "certificate": ""}})
-		case isContent && name == "error":
-			return say(tctest.Object{"storageType": "error", "reason": "file-missing-on-worker", "message": "no such file"})
-		case isContent && name == "magic":
-			return say(tctest.Object{"storageType": "magic", "url": at(name)})
-		case isContent && name == "nowhere":
-			return say(tctest.Object{"storageType": "s3"})
-		case strings.Contains(r.URL.EscapedPath(), "/object/v1/start-download/t%2F"):
-			if !strings.Contains(r.Header.Get("Authorization"), `id="object-client"`) {
-				w.WriteHeader(http.StatusForbidden)
-				return true
-			}
-			name := r.URL.Path[strings.LastIndex(r.URL.Path, "/")+1:]
-			method := map[string]string{"object": "getUrl", "simple": "simple"}[name]
-			return say(tctest.Object{"method": method, "url": at(name), "expires": "2030-01-01T00:00:00.000Z"})
-		case strings.HasSuffix(r.URL.Path, "/public/half") && strings.HasPrefix(r.URL.Path, "/bucket/"):
-			w.Header().Set("Content-Length", "100")
-			_, _ = w.Write([]byte("half"))
-			panic(http.ErrAbortHandler)
-		}
-		return false
-	}
+	s.Before = func(w http.ResponseWriter, r *http.Request) bool { return stores(w, r, id) }
 	c := serve(t, s)
 	for _, n := range []string{"s3", "reference", "link", "object", "simple", "twice"} {
 		if got, err := read(t, c, id, "public/"+n); err != nil || got != "bytes of "+n {
@@ -92,10 +103,12 @@ func TestStorageTypes(t *testing.T) {
 		}
 	}
 	var promised *taskcluster.ArtifactError
-	if _, err := read(t, c, id, "public/error"); !errors.Is(err, job.ErrNotFound) || !errors.As(err, &promised) || promised.Reason != "file-missing-on-worker" {
+	if _, err := read(t, c, id, "public/error"); !errors.Is(err, job.ErrNotFound) || !errors.As(err, &promised) ||
+		promised.Reason != "file-missing-on-worker" {
 		t.Errorf("an error artifact: %v", err)
 	}
-	if _, err := read(t, c, id, "public/magic"); !errors.Is(err, job.ErrUnknownWord) || !strings.Contains(err.Error(), `"magic"`) {
+	if _, err := read(t, c, id, "public/magic"); !errors.Is(err, job.ErrUnknownWord) ||
+		!strings.Contains(err.Error(), `"magic"`) {
 		t.Errorf("a storage that nobody documents: %v", err)
 	}
 	if _, err := read(t, c, id, "public/nowhere"); !errors.Is(err, job.ErrMalformed) {
@@ -136,7 +149,8 @@ func TestArtifactsAreDecompressed(t *testing.T) {
 			t.Errorf("%s: %q, %v", name, got, err)
 		}
 	}
-	err := c.Read(t.Context(), id, 0, "public/false", func(r io.Reader) error { _, err := io.ReadAll(r); return err })
+	err := c.ReadArtifact(t.Context(), id, 0, "public/false",
+		func(r io.Reader) error { _, err := io.ReadAll(r); return err })
 	if !errors.Is(err, job.ErrMalformed) {
 		t.Errorf("what begins as gzip does and is none: %v", err)
 	}
@@ -181,8 +195,10 @@ func TestHugeArtifacts(t *testing.T) {
 				write(w)
 				return true
 			}
-			_, err := serve(t, s).Project("autoland", nil).Trigger(t.Context(), job.Request{Label: test, Push: push(20), Count: 1})
-			if !errors.Is(err, job.ErrMalformed) || !strings.Contains(err.Error(), "actions.json") || !strings.Contains(err.Error(), "larger than 8388608 bytes") {
+			_, err := serve(t, s).Project("autoland", nil).Trigger(t.Context(),
+				job.Request{Label: test, Push: push(20), Count: 1})
+			if !errors.Is(err, job.ErrMalformed) || !strings.Contains(err.Error(), "actions.json") ||
+				!strings.Contains(err.Error(), "larger than 8388608 bytes") {
 				t.Error(err)
 			}
 		})
@@ -193,7 +209,8 @@ func TestHugeArtifacts(t *testing.T) {
 func TestWrongContent(t *testing.T) {
 	s, decision := world()
 	s.Put(decision, 0, "public/actions.json", []byte("\x89PNG\r\n\x1a\n\x00\x00"))
-	_, err := serve(t, s).Project("autoland", nil).Trigger(t.Context(), job.Request{Label: test, Push: push(20), Count: 1})
+	_, err := serve(t, s).Project("autoland", nil).Trigger(t.Context(),
+		job.Request{Label: test, Push: push(20), Count: 1})
 	if !errors.Is(err, job.ErrMalformed) || !strings.Contains(err.Error(), "PNG") {
 		t.Error(err)
 	}
@@ -221,12 +238,19 @@ func TestLogs(t *testing.T) {
 		}
 	}
 	for name, body := range map[string]string{
-		"public/test_info/a_errorsummary.log": "a\n", "public/test_info/b_errorsummary.log": "b\n", "public/test_info/a_raw.log": "raw",
-		"public/logs/live.log": "live", "public/test_info/deep/c_errorsummary.log": "deep",
+		"public/test_info/a_errorsummary.log":      "a\n",
+		"public/test_info/b_errorsummary.log":      "b\n",
+		"public/test_info/a_raw.log":               "raw",
+		"public/logs/live.log":                     "live",
+		"public/test_info/deep/c_errorsummary.log": "deep",
 	} {
 		s.Put(id, 0, name, []byte(body))
 	}
-	for which, want := range map[job.LogKind]string{job.LogErrorSummary: "a\nb\n", job.LogStructured: "raw", job.LogText: "live"} {
+	for which, want := range map[job.LogKind]string{
+		job.LogErrorSummary: "a\nb\n",
+		job.LogStructured:   "raw",
+		job.LogText:         "live",
+	} {
 		if got, err := open(which); err != nil || got != want {
 			t.Errorf("%s: %q, %v", which, got, err)
 		}
@@ -248,20 +272,5 @@ func TestLogs(t *testing.T) {
 	gone := job.New(job.Fields{ID: "AAAAAAAAQAaAAAAAAAAAAA/0", Push: push(20)})
 	if there := ok(p.ArtifactsExist(t.Context(), gone)); there {
 		t.Error("the files of a task that has expired are there")
-	}
-}
-
-// A signed URL is the artifact's, for those who have it, until then.
-func TestSignedArtifactURL(t *testing.T) {
-	s, decision := world()
-	id := s.Tasks(decision, test)[0]
-	c := serve(t, s)
-	signed := ok(c.SignedArtifactURL(id, 0, "public/a b.txt", time.Now().Add(time.Hour)))
-	if !strings.Contains(signed, "/runs/0/artifacts/public/a%20b.txt?bewit=") {
-		t.Error(signed)
-	}
-	plain := ok(connect(t, s, nil).SignedArtifactURL(id, taskcluster.Latest, "public/x", time.Now()))
-	if strings.Contains(plain, "bewit") || !strings.HasSuffix(plain, "/task/"+id+"/artifacts/public/x") {
-		t.Error(plain)
 	}
 }

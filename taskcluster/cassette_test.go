@@ -83,7 +83,7 @@ var scenes = map[string]func(ctx context.Context, c *taskcluster.Client, g targe
 			return "", err
 		}
 		var raw bytes.Buffer
-		if err := c.Read(ctx, id, taskcluster.Latest, "public/actions.json", func(r io.Reader) error {
+		if err := c.ReadArtifact(ctx, id, taskcluster.Latest, "public/actions.json", func(r io.Reader) error {
 			raw.Reset()
 			_, err := raw.ReadFrom(r)
 			return err
@@ -94,10 +94,11 @@ var scenes = map[string]func(ctx context.Context, c *taskcluster.Client, g targe
 		if err != nil {
 			return "", err
 		}
-		return strings.Join(a.Names(), "\n"), nil
+		return strings.Join(taskcluster.ActionNames(a), "\n"), nil
 	},
 	"absent": func(ctx context.Context, c *taskcluster.Client, g target) (string, error) {
-		_, err := c.FindTask(ctx, "gecko.v2."+g.Repo+".revision.0000000000000000000000000000000000000000.taskgraph.decision")
+		nobodys := strings.Repeat("0", 40)
+		_, err := c.FindTask(ctx, "gecko.v2."+g.Repo+".revision."+nobodys+".taskgraph.decision")
 		_, other := c.Status(ctx, "AAAAAAAAQAaAAAAAAAAAAA")
 		return fmt.Sprint(errors.Is(err, job.ErrNotFound), " ", errors.Is(other, job.ErrNotFound)), nil
 	},

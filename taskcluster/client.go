@@ -2,8 +2,6 @@ package taskcluster
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -27,16 +25,18 @@ type Options struct {
 	// suffices to read on Firefox CI.
 	Credentials *Credentials
 	// ProxyURL is the proxy that a task finds in TASKCLUSTER_PROXY_URL. All
-	// calls go there, unsigned: it signs them with the task's scopes.
+	// calls go there, unsigned: it signs them with the task's scopes, and
+	// Credentials are not used. Default: none, the calls go to the deployment.
 	ProxyURL string
 	// Logger gets requests that are tried again. Nil discards.
 	Logger *slog.Logger
 }
 
-// Client calls the services of one deployment. It is safe for concurrent use.
-// Its methods are named as in the services' reference. Their errors are
-// *job.Error that wrap the sentinel they mean and, where a service answered,
-// an *Error.
+// Client calls the services of one deployment. It is safe for concurrent use;
+// New makes one. Its own methods only read, and are named as in the services'
+// reference: Task, Status, FindTask, and the artifacts of a run. What acts goes
+// through Project, which looks before it fires. Errors are *job.Error that wrap
+// the sentinel they mean and, where a service answered, an *Error.
 type Client struct {
 	rest  *rest.Client
 	root  string // where the calls go: the root, or the proxy
@@ -45,8 +45,9 @@ type Client struct {
 	log   *slog.Logger
 }
 
-// New returns a client of the deployment at rootURL; empty is FirefoxCI. It
-// asks nothing yet.
+// New returns a client of the deployment at rootURL, such as FirefoxCI, which is
+// also what an empty one means. It asks nothing yet; a URL that is none is
+// job.ErrInvalid.
 func New(rootURL string, opts *Options) (*Client, error) {
 	var o Options
 	if opts != nil {
@@ -100,7 +101,7 @@ func (c *Client) page(run string) string {
 func (c *Client) request(method, url string, in any) (rest.Request, error) {
 	r := rest.Request{Method: method, URL: url, Header: http.Header{"Accept": {"application/json"}}}
 	if c.creds != nil {
-		r.Sign = c.creds.Sign
+		r.Sign = c.creds.sign
 	}
 	if in != nil {
 		body, err := plainJSON(in)
@@ -149,19 +150,3 @@ const (
 	streamTime  = 10 * time.Minute
 	streamBytes = 2 << 30
 )
-
-// malformed says of a decoder's error what it means.
-func malformed(err error) error {
-	var syntax *json.SyntaxError
-	var kind *json.UnmarshalTypeError
-	if errors.As(err, &syntax) || errors.As(err, &kind) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
-		return notJSON{err}
-	}
-	return err
-}
-
-// notJSON is an answer that is not the JSON that it should be.
-type notJSON struct{ error }
-
-func (notJSON) Malformed() bool { return true }
-func (n notJSON) Unwrap() error { return n.error }

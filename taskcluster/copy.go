@@ -16,9 +16,10 @@ import (
 
 // copyInstead copies the label's task, for a push whose hook is gone: hooks are
 // kept for 60 days after they were fired last.
-func (s *shot) copyInstead(ctx context.Context, a *Action, gone error) (job.Receipt, error) {
+func (s *shot) copyInstead(ctx context.Context, a *action, gone error) (job.Receipt, error) {
 	old := func(format string, args ...any) error {
-		return fmt.Errorf("%w: the push is too old for actions (%w), and %s", job.ErrRefused, gone, fmt.Sprintf(format, args...))
+		why := fmt.Sprintf(format, args...)
+		return fmt.Errorf("%w: the push is too old for actions (%w), and %s", job.ErrRefused, gone, why)
 	}
 	runs := slices.Contains([]string{"retrigger", "retrigger-multiple", "add-new-jobs", "backfill-task"}, a.Name)
 	ran := s.ran()
@@ -38,32 +39,38 @@ func (s *shot) copyInstead(ctx context.Context, a *Action, gone error) (job.Rece
 	for i := range ids {
 		ids[i] = slug.Of(fmt.Sprintf("%s copy %d", s.req.Key, i))
 	}
-	there, err := s.p.c.Statuses(ctx, ids...)
+	there, err := s.p.c.statuses(ctx, ids...)
 	if err != nil {
 		return job.Receipt{}, err
 	}
-	receipt := job.Receipt{State: job.ReceiptAlreadyAsked, Link: s.p.c.page(ids[0]), Note: "the push is too old for actions: its task was copied"}
+	receipt := job.Receipt{
+		State: job.ReceiptAlreadyAsked, Link: s.p.c.page(ids[0]),
+		Note: "the push is too old for actions: its task was copied",
+	}
 	for _, id := range ids {
 		receipt.IDs = append(receipt.IDs, id+"/0")
 		if there[id] != nil {
 			continue
 		}
 		if err := s.create(ctx, id, definition); err != nil {
-			if receipt.State == job.ReceiptCreated { // some exist: what is missing can be asked for again under the key
-				err = fmt.Errorf("%w: %d of %d copies were made: %w", job.ErrUnavailable, len(receipt.IDs)-1, len(ids), err)
+			if receipt.State == job.ReceiptCreated {
+				// Some exist: what is missing can be asked for again under the key.
+				err = fmt.Errorf("%w: %d of %d copies were made: %w",
+					job.ErrUnavailable, len(receipt.IDs)-1, len(ids), err)
 			}
 			return job.Receipt{}, err
 		}
 		receipt.State = job.ReceiptCreated
 	}
-	s.p.log.Info("copied a task, since the push is too old for actions", "label", s.req.Label, "push", s.req.Push.ID, "tasks", ids)
+	s.p.log.Info("copied a task, since the push is too old for actions",
+		"label", s.req.Label, "push", s.req.Push.ID, "tasks", ids)
 	return receipt, nil
 }
 
 // create makes a copy. One that another process made meanwhile, with other
 // times in it, is there as well.
 func (s *shot) create(ctx context.Context, id string, definition any) error {
-	_, err := s.p.c.CreateTask(ctx, id, definition)
+	_, err := s.p.c.createTask(ctx, id, definition)
 	var answered *Error
 	if errors.As(err, &answered) && answered.Code == "RequestConflict" {
 		if _, there := s.p.c.Status(ctx, id); there == nil {
@@ -75,8 +82,8 @@ func (s *shot) create(ctx context.Context, id string, definition any) error {
 
 // copied is the definition of a copy: times counted from now, dependencies that
 // still are, and no place in the index, which is the original's.
-func (s *shot) copied(ctx context.Context, t *TaskAndStatus, now time.Time) (map[string]json.RawMessage, error) {
-	raw, err := s.p.c.Definition(ctx, t.Status.TaskID)
+func (s *shot) copied(ctx context.Context, t *listedTask, now time.Time) (map[string]json.RawMessage, error) {
+	raw, err := s.p.c.definition(ctx, t.Status.TaskID)
 	if err != nil {
 		return nil, err
 	}
@@ -151,8 +158,8 @@ func refreshed(v any, age time.Duration) any {
 // dependencies finds what takes the place of dependencies that failed or are no
 // more: another task of the same label that completed. Where there is none, the
 // copy would wait for ever, or test nothing.
-func (s *shot) dependencies(ctx context.Context, t *TaskAndStatus) (map[string]string, error) {
-	byID := map[string]*TaskAndStatus{}
+func (s *shot) dependencies(ctx context.Context, t *listedTask) (map[string]string, error) {
+	byID := map[string]*listedTask{}
 	for _, x := range s.in.tasks {
 		byID[x.Status.TaskID] = x
 	}
@@ -167,16 +174,19 @@ func (s *shot) dependencies(ctx context.Context, t *TaskAndStatus) (map[string]s
 		if has.Status.State == "completed" || !has.Status.resolved() {
 			continue
 		}
-		i := slices.IndexFunc(s.in.tasks, func(x *TaskAndStatus) bool { return x.label() == has.label() && x.Status.State == "completed" })
+		i := slices.IndexFunc(s.in.tasks, func(x *listedTask) bool {
+			return x.label() == has.label() && x.Status.State == "completed"
+		})
 		if i < 0 {
-			return nil, fmt.Errorf("%w: %s, which %s needs, is %s", job.ErrNoBuild, has.label(), t.label(), has.Status.State)
+			return nil, fmt.Errorf("%w: %s, which %s needs, is %s",
+				job.ErrNoBuild, has.label(), t.label(), has.Status.State)
 		}
 		out[id] = s.in.tasks[i].Status.TaskID
 	}
 	if len(outside) == 0 {
 		return out, nil
 	}
-	there, err := s.p.c.Statuses(ctx, outside...)
+	there, err := s.p.c.statuses(ctx, outside...)
 	for _, id := range outside {
 		if err == nil && there[id] == nil {
 			err = fmt.Errorf("%w: the task %s, which %s needs, has expired", job.ErrNoBuild, id, t.label())

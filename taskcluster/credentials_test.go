@@ -8,71 +8,17 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/mozci/mozci/internal/hawk"
-	"github.com/mozci/mozci/internal/testing/tctest"
 	"github.com/mozci/mozci/internal/testing/testenv"
 	"github.com/mozci/mozci/job"
 	"github.com/mozci/mozci/taskcluster"
 )
-
-// The four cases that Taskcluster's own clients are tested with.
-func TestTemporaryCredentials(t *testing.T) {
-	type creds struct {
-		AccessToken, Certificate, ClientID string
-		AuthorizedScopes                   []string
-	}
-	var cases []struct {
-		Description         string
-		ExpectedTempCreds   creds
-		PermCreds           creds
-		Start, Expiry       time.Time
-		Seed, TempCredsName string
-		TempCredsScopes     []string
-	}
-	if err := json.Unmarshal(testenv.Read(t, "data", "8-specs", "taskcluster__client-go_testcases.json"), &cases); err != nil {
-		t.Fatal(err)
-	}
-	for _, c := range cases {
-		got, err := taskcluster.Credentials{
-			ClientID: c.PermCreds.ClientID, AccessToken: c.PermCreds.AccessToken, AuthorizedScopes: c.PermCreds.AuthorizedScopes,
-		}.TemporaryWith(c.TempCredsName, c.TempCredsScopes, c.Start, c.Expiry, c.Seed)
-		want := c.ExpectedTempCreds
-		if err != nil || got.AccessToken != want.AccessToken || got.Certificate != want.Certificate || got.ClientID != want.ClientID ||
-			fmt.Sprint(got.AuthorizedScopes) != fmt.Sprint(want.AuthorizedScopes) {
-			t.Errorf("%s: %+v, %v", c.Description, struct{ A, B, C string }{got.AccessToken, got.Certificate, got.ClientID}, err)
-		}
-	}
-	if len(cases) != 4 {
-		t.Errorf("%d cases", len(cases))
-	}
-}
-
-func TestTemporaryIsRefused(t *testing.T) {
-	me := taskcluster.Credentials{ClientID: "me", AccessToken: "secret"}
-	now := time.Now()
-	good := ok(me.Temporary("", []string{"a"}, now, now.Add(time.Hour)))
-	again := ok(me.Temporary("", []string{"a"}, now, now.Add(time.Hour)))
-	if good.AccessToken == again.AccessToken {
-		t.Error("two seeds are the same")
-	}
-	for name, f := range map[string]func() (taskcluster.Credentials, error){
-		"of temporary ones": func() (taskcluster.Credentials, error) {
-			return good.Temporary("x", nil, now, now.Add(time.Minute))
-		},
-		"backwards":    func() (taskcluster.Credentials, error) { return me.Temporary("x", nil, now, now) },
-		"for too long": func() (taskcluster.Credentials, error) { return me.Temporary("x", nil, now, now.AddDate(0, 0, 32)) },
-		"of oneself":   func() (taskcluster.Credentials, error) { return me.Temporary("me", nil, now, now.Add(time.Hour)) },
-	} {
-		if _, err := f(); !errors.Is(err, job.ErrInvalid) {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
-}
 
 func TestEnvironment(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -88,7 +34,10 @@ func TestEnvironment(t *testing.T) {
 		"a token alone":       {"ACCESS_TOKEN=t", "", "", "TASKCLUSTER_CLIENT_ID"},
 		"a certificate alone": {"CERTIFICATE={}", "", "", "TASKCLUSTER_CLIENT_ID"},
 		"a torn certificate":  {`CLIENT_ID=me ACCESS_TOKEN=t CERTIFICATE={"version":1`, "", "", "certificate"},
-		"another version":     {`CLIENT_ID=me ACCESS_TOKEN=t CERTIFICATE={"version":2,"expiry":1,"signature":"x"}`, "", "", "certificate"},
+		"another version": {
+			`CLIENT_ID=me ACCESS_TOKEN=t CERTIFICATE={"version":2,"expiry":1,"signature":"x"}`,
+			"", "", "certificate",
+		},
 	} {
 		env := map[string]string{}
 		for _, kv := range strings.Fields(c.env) {
@@ -100,7 +49,8 @@ func TestEnvironment(t *testing.T) {
 		if opts.Credentials != nil {
 			id = opts.Credentials.ClientID
 		}
-		if root != c.root || id != c.id || (err != nil) != (c.err != "") || err != nil && (!strings.Contains(err.Error(), c.err) || !errors.Is(err, job.ErrInvalid)) {
+		if root != c.root || id != c.id || (err != nil) != (c.err != "") ||
+			err != nil && (!strings.Contains(err.Error(), c.err) || !errors.Is(err, job.ErrInvalid)) {
 			t.Errorf("%s: %q, client %q, %v", name, root, id, err)
 		}
 	}
@@ -123,10 +73,13 @@ func TestSecretsAreHidden(t *testing.T) {
 // Every call is signed, with what narrows it, and each attempt anew.
 func TestSignatures(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := tctest.New()
+		s, id := world()
 		now := time.Now()
-		creds := ok(taskcluster.Credentials{ClientID: "me", AccessToken: "secret"}.Temporary("you", []string{"auth:*"}, now, now.Add(time.Hour)))
-		creds.AuthorizedScopes = []string{}
+		creds := taskcluster.Credentials{
+			ClientID: "you", AccessToken: "secret", AuthorizedScopes: []string{},
+			Certificate: fmt.Sprintf(`{"version": 1, "issuer": "me", "start": %d, "expiry": %d, "signature": "x"}`,
+				now.UnixMilli(), now.Add(time.Hour).UnixMilli()),
+		}
 		var macs, exts []string
 		s.Clients["you"] = creds.AccessToken
 		s.Before = func(w http.ResponseWriter, r *http.Request) bool {
@@ -140,8 +93,9 @@ func TestSignatures(t *testing.T) {
 			}
 			return len(macs) == 1
 		}
-		c := ok(taskcluster.New("http://tc.example", &taskcluster.Options{HTTP: &http.Client{Transport: testenv.InMemory{Handler: s}}, Credentials: &creds}))
-		if _, err := c.CurrentScopes(t.Context()); err != nil {
+		c := ok(taskcluster.New("http://tc.example",
+			&taskcluster.Options{HTTP: &http.Client{Transport: testenv.InMemory{Handler: s}}, Credentials: &creds}))
+		if _, err := c.Status(t.Context(), id); err != nil {
 			t.Fatal(err)
 		}
 		if len(macs) != 2 || macs[0] == macs[1] {
@@ -151,11 +105,13 @@ func TestSignatures(t *testing.T) {
 			Certificate      struct{ Issuer string }
 			AuthorizedScopes *[]string
 		}
-		if err := json.Unmarshal(ok(base64.StdEncoding.DecodeString(exts[1])), &ext); err != nil || ext.Certificate.Issuer != "me" || ext.AuthorizedScopes == nil || len(*ext.AuthorizedScopes) != 0 {
+		if err := json.Unmarshal(ok(base64.StdEncoding.DecodeString(exts[1])), &ext); err != nil ||
+			ext.Certificate.Issuer != "me" || ext.AuthorizedScopes == nil || len(*ext.AuthorizedScopes) != 0 {
 			t.Errorf("ext %s: %v", exts[1], err)
 		}
 		time.Sleep(2 * time.Hour)
-		if _, err := c.CurrentScopes(t.Context()); !errors.Is(err, job.ErrDenied) || !strings.Contains(err.Error(), "expired at 2000-01-01T01:00:00Z") || len(macs) != 2 {
+		if _, err := c.Status(t.Context(), id); !errors.Is(err, job.ErrDenied) ||
+			!strings.Contains(err.Error(), "expired at 2000-01-01T01:00:00Z") || len(macs) != 2 {
 			t.Errorf("with an expired certificate: %v after %d requests", err, len(macs))
 		}
 	})
@@ -168,9 +124,10 @@ func TestClockOff(t *testing.T) {
 			h := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 				w.Header().Set("Date", time.Now().Add(-off).UTC().Format(http.TimeFormat))
 				w.WriteHeader(http.StatusUnauthorized)
-				_, _ = w.Write([]byte(`{"code": "AuthenticationFailed", "message": "Unauthorized: Stale timestamp", "requestInfo": {}}`))
+				_, _ = w.Write([]byte(`{"code": "AuthenticationFailed", "requestInfo": {},
+					"message": "Unauthorized: Stale timestamp"}`))
 			})
-			_, err := at(t, h).CurrentScopes(t.Context())
+			_, err := at(t, h).Status(t.Context(), "AAAAAAAAQAaAAAAAAAAAAA")
 			want := map[bool]string{true: "clock is 20m0s ahead of", false: "clock is 20m0s behind"}[off > 0]
 			if !errors.Is(err, job.ErrDenied) || !strings.Contains(fmt.Sprint(err), want) {
 				t.Errorf("%v: %v", off, err)
@@ -181,13 +138,17 @@ func TestClockOff(t *testing.T) {
 
 func TestProxy(t *testing.T) {
 	s, id := world()
-	c := connect(t, s, &taskcluster.Options{Credentials: &taskcluster.Credentials{ClientID: "nobody", AccessToken: "x"}})
+	c := connect(t, s, &taskcluster.Options{Credentials: &taskcluster.Credentials{
+		ClientID:    "nobody",
+		AccessToken: "x",
+	}})
 	if _, err := c.Status(t.Context(), id); !errors.Is(err, job.ErrDenied) {
 		t.Errorf("with credentials that are wrong: %v", err)
 	}
-	proxy := connect(t, s, nil)
+	proxy := httptest.NewServer(s)
+	defer proxy.Close()
 	direct := ok(taskcluster.New("https://tc.invalid", &taskcluster.Options{
-		Credentials: &taskcluster.Credentials{ClientID: "nobody", AccessToken: "x"}, ProxyURL: rootOf(t, proxy, id),
+		Credentials: &taskcluster.Credentials{ClientID: "nobody", AccessToken: "x"}, ProxyURL: proxy.URL,
 	}))
 	if _, err := direct.Status(t.Context(), id); err != nil {
 		t.Errorf("by the proxy, which signs: %v", err)
@@ -199,31 +160,14 @@ func TestProxy(t *testing.T) {
 	}
 }
 
-// rootOf is where a client's deployment is: an unsigned URL has it.
-func rootOf(t testing.TB, c *taskcluster.Client, id string) string {
-	t.Helper()
-	u := ok(c.SignedArtifactURL(id, 0, "x", time.Now()))
-	root, _, _ := strings.Cut(u, "/api/")
-	return root
-}
-
-func TestSignedURL(t *testing.T) {
-	_, id := world()
-	creds := taskcluster.Credentials{ClientID: "123456", AccessToken: "2983d45yun89q"}
-	c := ok(taskcluster.New("https://example.com", &taskcluster.Options{Credentials: &creds}))
-	u := ok(c.SignedArtifactURL(id, 2, "private/a b.txt", time.Unix(1356420707, 0)))
-	if !strings.HasPrefix(u, "https://example.com/api/queue/v1/task/"+id+"/runs/2/artifacts/private/a%20b.txt?bewit=MTIzNDU2XDEzNTY0MjA3MDdc") {
-		t.Error(u)
-	}
-}
-
 func TestSatisfies(t *testing.T) {
 	var cases []struct {
 		Satisfied bool
 		Given     []string
 		Required  [][]string
 	}
-	if err := json.Unmarshal(testenv.Read(t, "data", "8-specs", "taskcluster__scopes_ported_vectors.json"), &cases); err != nil {
+	if err := json.Unmarshal(testenv.Read(t, "data", "8-specs", "taskcluster__scopes_ported_vectors.json"),
+		&cases); err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range cases {

@@ -4,8 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
-	"strings"
 	"sync"
 
 	"github.com/mozci/mozci/job"
@@ -19,7 +17,7 @@ type decision struct {
 	mu        sync.Mutex
 	defined   bool // its scopes and revisions were read
 	revisions []string
-	actions   *Actions
+	actions   *actions
 	scopes    []string        // as it has them
 	all       []string        // with what its roles contain
 	mapping   map[string]bool // the task ids of label-to-taskid.json
@@ -53,7 +51,7 @@ func (p *Project) completed(ctx context.Context, id string) (run int, err error)
 }
 
 // settled is completed for a status that is known.
-func (p *Project) settled(s *Status) (run int, err error) {
+func (p *Project) settled(s *TaskStatus) (run int, err error) {
 	for i := len(s.Runs) - 1; i >= 0; i-- {
 		if s.Runs[i].State == "completed" {
 			p.runs.Store(s.TaskID, s.Runs[i].RunID)
@@ -76,7 +74,7 @@ func (p *Project) artifact(ctx context.Context, id, name string, most int64, int
 }
 
 // offers are the actions of a decision task.
-func (p *Project) offers(ctx context.Context, id string) (*Actions, error) {
+func (p *Project) offers(ctx context.Context, id string) (*actions, error) {
 	d := p.decision(id)
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -87,7 +85,7 @@ func (p *Project) offers(ctx context.Context, id string) (*Actions, error) {
 	if err := p.artifact(ctx, id, "public/actions.json", mostActions, &text); err != nil {
 		return nil, err
 	}
-	a, err := ParseActions(text)
+	a, err := parseActions(text)
 	if err == nil {
 		d.actions = a
 	}
@@ -106,7 +104,7 @@ func (p *Project) may(ctx context.Context, id string) (own, all []string, err er
 	if d.all != nil {
 		return d.scopes, d.all, nil
 	}
-	all, err = p.c.ExpandScopes(ctx, d.scopes)
+	all, err = p.c.expandScopes(ctx, d.scopes)
 	if err == nil {
 		d.all = append([]string{}, all...)
 	}
@@ -141,7 +139,7 @@ func (p *Project) WasAdded(ctx context.Context, j job.Job) (bool, error) {
 	if !ok {
 		return false, job.Wrap(op, j.ID(), fmt.Errorf("%w: not a job of this CI", job.ErrInvalid))
 	}
-	if r.Made() != "" {
+	if r.made() != "" {
 		return true, nil
 	}
 	p = p.of(j.Push())
@@ -151,45 +149,4 @@ func (p *Project) WasAdded(ctx context.Context, j job.Job) (bool, error) {
 	}
 	tasks, err := p.planned(ctx, id)
 	return err == nil && !tasks[r.Status.TaskID], job.Wrap(op, j.ID(), err)
-}
-
-// Made says how a task came to be where it says so itself: backfill, retrigger,
-// confirm (of a failure), action (it is one) or cron; empty for one that may be
-// the decision task's own.
-func (r Record) Made() string {
-	action, kind := r.Task.Tags["action"], r.Task.Tags["kind"]
-	switch {
-	case action == "backfill-task", strings.HasSuffix(r.Task.Extra.Treeherder.Symbol, "-bk"):
-		return "backfill"
-	case strings.HasPrefix(action, "retrigger-"):
-		return "retrigger"
-	case strings.HasSuffix(r.Task.Metadata.Name, "-cf"):
-		return "confirm"
-	case kind == "action-callback", action != "":
-		return "action"
-	case kind == "cron-task":
-		return "cron"
-	}
-	return ""
-}
-
-// eachLabel reads full-task-graph.json as it comes: tens of megabytes, of which
-// one label at a time is in memory. It calls begin before the first label, and
-// once more where the connection breaks.
-func (p *Project) eachLabel(ctx context.Context, id string, begin func(), each func(label string, t *graphTask) error) error {
-	run, err := p.completed(ctx, id)
-	if err != nil {
-		return err
-	}
-	return p.c.Read(ctx, id, run, "public/full-task-graph.json", func(r io.Reader) error {
-		begin()
-		dec := json.NewDecoder(r)
-		return members(dec, func(label string) error {
-			var t graphTask
-			if err := tolerant(dec.Decode, &t); err != nil {
-				return err
-			}
-			return each(label, &t)
-		})
-	})
 }

@@ -104,7 +104,8 @@ func apiError(answered *rest.Error) *Error {
 // than no such thing: a 404 without a code, or a 405.
 func lacks(err error) bool {
 	var e *Error
-	return errors.As(err, &e) && e.Code == "" && (e.Status == http.StatusNotFound || e.Status == http.StatusMethodNotAllowed)
+	return errors.As(err, &e) && e.Code == "" &&
+		(e.Status == http.StatusNotFound || e.Status == http.StatusMethodNotAllowed)
 }
 
 // shown is how many bytes of what a service said an error shows.

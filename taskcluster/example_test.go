@@ -37,7 +37,8 @@ func ExampleProject() {
 	for _, j := range jobs {
 		fmt.Println(j.Name(), j.Kind(), j.Status())
 	}
-	receipt, err := autoland.Trigger(context.Background(), job.Request{Label: "test-linux64/opt-xpcshell-1", Push: push, Count: 2})
+	receipt, err := autoland.Trigger(context.Background(),
+		job.Request{Label: "test-linux64/opt-xpcshell-1", Push: push, Count: 2})
 	fmt.Println(receipt.State, err)
 	asked, err := autoland.Accepted(context.Background(), push, "test-linux64/opt-xpcshell-1")
 	fmt.Println(asked[0].Count, "asked for and not visible yet", err)

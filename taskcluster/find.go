@@ -66,15 +66,47 @@ func (s *shot) known(id string) bool { return s.all.byID[id] != nil }
 // skew is how far this machine's clock may be off, as far as signatures allow.
 const skew = 15 * time.Minute
 
-// fires looks for the task among the latest fires of the hook, which all pushes
-// share: those of the time of the request, told apart by their tasks'
-// definitions. none says that the fire is there and made nothing: hooks had
-// answered, and a fire of that time has no task.
-func (s *shot) fires(ctx context.Context, w way, began time.Time, took time.Duration, lost error) (id string, none bool, err error) {
-	fires, err := s.p.c.ListLastFires(ctx, w.action.HookGroupID, w.action.HookID)
-	if err != nil {
-		return "", false, err
+// fired are the ids of the tasks of the hook's latest fires, which all pushes
+// share, that were not there before the request and that may be it.
+func (s *shot) fired(ctx context.Context, w way, may func(*hookFire) bool) ([]string, error) {
+	fires, err := s.p.c.listLastFires(ctx, w.action.HookGroupID, w.action.HookID)
+	var ids []string
+	for _, f := range fires {
+		if checkTask(f.TaskID) == nil && !s.known(f.TaskID) && may(f) {
+			ids = append(ids, f.TaskID)
+		}
 	}
+	return ids, err
+}
+
+// added are the tasks of the push's groups that were not there before the request.
+func (s *shot) added(ctx context.Context) ([]*listedTask, error) {
+	g, err := s.p.list(ctx, s.req.Push)
+	if err != nil {
+		return nil, err
+	}
+	var out []*listedTask
+	for t := range g.tasks() {
+		if !s.known(t.Status.TaskID) {
+			out = append(out, t)
+		}
+	}
+	return out, nil
+}
+
+// does reports whether a task, as the queue defines it, is an action task of this
+// push that does what the way does.
+func (s *shot) does(w way, t *Task) bool {
+	return t != nil && t.TaskGroupID == s.in.decision && w.is(t)
+}
+
+// fires looks for the task among the latest fires of the hook: those of the time
+// of the request, told apart by their tasks' definitions. none says that the fire
+// is there and made nothing: hooks had answered, and a fire of that time has no
+// task.
+func (s *shot) fires(
+	ctx context.Context, w way, began time.Time, took time.Duration, lost error,
+) (id string, none bool, err error) {
 	from, to, answered := began.Add(-skew), began.Add(took+skew), false
 	var e *Error
 	if errors.As(lost, &e) {
@@ -85,28 +117,22 @@ func (s *shot) fires(ctx context.Context, w way, began time.Time, took time.Dura
 			answered = false // which fire was ours cannot be told
 		}
 	}
-	var ids []string
-	for _, f := range fires {
-		if !f.TaskCreateTime.Before(from) && !f.TaskCreateTime.After(to) && checkTask(f.TaskID) == nil && !s.known(f.TaskID) {
-			ids = append(ids, f.TaskID)
-		}
+	ids, err := s.fired(ctx, w, func(f *hookFire) bool {
+		return !f.TaskCreateTime.Before(from) && !f.TaskCreateTime.After(to)
+	})
+	if err != nil || len(ids) == 0 {
+		return "", false, err
 	}
-	if len(ids) == 0 {
-		return "", false, nil
-	}
-	tasks, err := s.p.c.Tasks(ctx, ids...)
+	tasks, err := s.p.c.tasks(ctx, ids...)
 	if err != nil {
 		return "", false, err
 	}
 	empty := false
 	for _, id := range ids {
-		t := tasks[id]
-		switch {
-		case t == nil:
-			empty = true
-		case t.TaskGroupID == s.in.decision && w.is(t):
+		if s.does(w, tasks[id]) {
 			return id, false, nil
 		}
+		empty = empty || tasks[id] == nil
 	}
 	return "", empty && answered, nil
 }
@@ -120,20 +146,18 @@ func (e *Error) at() (time.Time, bool) {
 // inGroup looks for the task in the push's groups, and among the actions that
 // the index has of the push: an action that completed is there at once.
 func (s *shot) inGroup(ctx context.Context, w way) (string, error) {
-	g, err := s.p.list(ctx, s.req.Push)
+	added, err := s.added(ctx)
 	if err != nil {
 		return "", err
 	}
-	for _, one := range g.list {
-		for _, t := range one.tasks {
-			if !s.known(t.Status.TaskID) && w.is(&t.Task) {
-				return t.Status.TaskID, nil
-			}
+	for _, t := range added {
+		if w.is(&t.Task) {
+			return t.Status.TaskID, nil
 		}
 	}
 	var ids []string
 	for _, h := range wholeHashes(s.req.Push) {
-		found, err := s.p.c.ListIndexedTasks(ctx, s.p.place.String()+".revision."+h+".taskgraph.actions")
+		found, err := s.p.c.listIndexedTasks(ctx, s.p.place.String()+".revision."+h+".taskgraph.actions")
 		if err == nil { // where it cannot be read, the groups were
 			ids = append(ids, slices.DeleteFunc(found, s.known)...)
 		}
@@ -141,67 +165,80 @@ func (s *shot) inGroup(ctx context.Context, w way) (string, error) {
 	if len(ids) == 0 {
 		return "", nil
 	}
-	tasks, err := s.p.c.Tasks(ctx, ids...)
+	tasks, err := s.p.c.tasks(ctx, ids...)
 	for _, id := range ids {
-		if t := tasks[id]; t != nil && t.TaskGroupID == s.in.decision && w.is(t) {
+		if s.does(w, tasks[id]) {
 			return id, nil
 		}
 	}
 	return "", err
 }
 
+// rival is an action task that was made for the same at the same time.
+type rival struct {
+	id string
+	at time.Time
+}
+
 // same are the action tasks that were made for the same at the same time, ours
 // among them, the earliest first, and of those of one moment by id. It is
 // errForeign where ours does something else.
 func (s *shot) same(ctx context.Context, w way, mine string) ([]string, error) {
-	type maker struct {
-		id string
-		at time.Time
-	}
 	if s.known(mine) {
 		return nil, errForeign
 	}
-	var all []maker
-	fires, err := s.p.c.ListLastFires(ctx, w.action.HookGroupID, w.action.HookID)
-	if err == nil {
-		var ids []string
-		for _, f := range fires {
-			if checkTask(f.TaskID) == nil && f.TaskID != mine && f.TaskState != "exception" && f.TaskState != "failed" && !s.known(f.TaskID) && time.Since(f.TaskCreateTime).Abs() < 2*skew {
-				ids = append(ids, f.TaskID)
-			}
-		}
-		tasks, err := s.p.c.Tasks(ctx, append(ids, mine)...)
-		if err != nil {
-			return nil, err
-		}
-		if s.foreign(w, tasks[mine]) {
-			return nil, errForeign
-		}
-		for id, t := range tasks {
-			if id == mine || t.TaskGroupID == s.in.decision && w.is(t) {
-				all = append(all, maker{id, t.Created})
-			}
-		}
-	} else {
-		g, err := s.p.list(ctx, s.req.Push)
-		if err != nil {
-			return nil, err
-		}
-		for _, one := range g.list {
-			for _, t := range one.tasks {
-				if t.Status.TaskID == mine && s.foreign(w, &t.Task) {
-					return nil, errForeign
-				}
-				if t.Status.TaskID == mine || !s.known(t.Status.TaskID) && w.is(&t.Task) && !t.cancelled() {
-					all = append(all, maker{t.Status.TaskID, t.Task.Created})
-				}
-			}
+	all, err := s.rivals(ctx, w, mine)
+	if err != nil {
+		return nil, err
+	}
+	slices.SortFunc(all, func(a, b rival) int { return cmp.Or(a.at.Compare(b.at), cmp.Compare(a.id, b.id)) })
+	out := make([]string, len(all))
+	for i, r := range all {
+		out[i] = r.id
+	}
+	return out, nil
+}
+
+// rivals are those of same, in no order: among the latest fires of the hook, or,
+// where the caller may not read them, in the push's groups.
+func (s *shot) rivals(ctx context.Context, w way, mine string) ([]rival, error) {
+	ids, err := s.fired(ctx, w, func(f *hookFire) bool {
+		return f.TaskID != mine && f.TaskState != "exception" && f.TaskState != "failed" &&
+			time.Since(f.TaskCreateTime).Abs() < 2*skew
+	})
+	if err != nil {
+		return s.rivalsInGroups(ctx, w, mine)
+	}
+	tasks, err := s.p.c.tasks(ctx, append(ids, mine)...)
+	if err != nil {
+		return nil, err
+	}
+	if s.foreign(w, tasks[mine]) {
+		return nil, errForeign
+	}
+	var out []rival
+	for id, t := range tasks {
+		if id == mine || s.does(w, t) {
+			out = append(out, rival{id, t.Created})
 		}
 	}
-	slices.SortFunc(all, func(a, b maker) int { return cmp.Or(a.at.Compare(b.at), cmp.Compare(a.id, b.id)) })
-	out := make([]string, len(all))
-	for i, m := range all {
-		out[i] = m.id
+	return out, nil
+}
+
+func (s *shot) rivalsInGroups(ctx context.Context, w way, mine string) ([]rival, error) {
+	added, err := s.added(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var out []rival
+	for _, t := range added {
+		ours := t.Status.TaskID == mine
+		if ours && s.foreign(w, &t.Task) {
+			return nil, errForeign
+		}
+		if ours || w.is(&t.Task) && !t.Status.cancelled() {
+			out = append(out, rival{t.Status.TaskID, t.Task.Created})
+		}
 	}
 	return out, nil
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/mozci/mozci/internal/pause"
@@ -41,7 +40,8 @@ func (s *shot) fire(ctx context.Context, w way) (job.Receipt, error) {
 			if !errors.Is(foreign, errForeign) {
 				return receipt, foreign
 			}
-			if made, err = s.find(ctx, w, began, fmt.Errorf("%w: hook %s answered with the task %s: %w", job.ErrMalformed, w.hook(), made, foreign)); err == nil {
+			lost := fmt.Errorf("%w: hook %s answered with the task %s: %w", job.ErrMalformed, w.hook(), made, foreign)
+			if made, err = s.find(ctx, w, began, lost); err == nil {
 				return s.accepted(ctx, w, made)
 			}
 		}
@@ -63,15 +63,17 @@ func (s *shot) mayFire(ctx context.Context, w way) error {
 	if err != nil {
 		return err
 	}
-	if want := "in-tree:hook-action:" + w.hook(); !Satisfies(may, want) {
-		return fmt.Errorf("%w: actions.json names the hook %s, which the decision task %s may not fire: it lacks %s", job.ErrDenied, w.hook(), s.in.decision, want)
+	if want := "in-tree:hook-action:" + w.hook(); !satisfies(may, want) {
+		return fmt.Errorf("%w: actions.json names the hook %s, which the decision task %s may not fire: it lacks %s",
+			job.ErrDenied, w.hook(), s.in.decision, want)
 	}
 	d := s.p.decision(s.in.decision)
 	d.mu.Lock()
 	revs := slices.Concat(d.revisions, payloadRevisions(w.action.HookPayload))
 	d.mu.Unlock()
 	if len(revs) > 0 && !sameAsOne(revs, s.req.Push) {
-		return fmt.Errorf("%w: the decision task %s is of revision %s, not of push %s: nothing was triggered", job.ErrMalformed, s.in.decision, revs[0], s.req.Push)
+		return fmt.Errorf("%w: the decision task %s is of revision %s, not of push %s: nothing was triggered",
+			job.ErrMalformed, s.in.decision, revs[0], s.req.Push)
 	}
 	return nil
 }
@@ -88,29 +90,15 @@ func payloadRevisions(payload any) []string {
 	return nil
 }
 
-// notMade says that a hook surely made nothing, and might the next time.
-type notMade struct {
-	err   error
-	later time.Duration // after which the service asks to come again, where it says so
-}
-
-func (e *notMade) Error() string {
-	return fmt.Sprintf("%v: the hook could not make its task, and nothing was made: %v", job.ErrRefused, e.err)
-}
-
-// Is makes it a kind of job.ErrRefused. What the service answered is not
-// unwrapped: an answer of 502 alone would mean that nobody knows.
-func (e *notMade) Is(target error) bool { return target == job.ErrRefused }
-
 // once fires a hook once, and finds out whether it made its task.
 func (s *shot) once(ctx context.Context, w way, payload any) (taskID string, err error) {
 	began := time.Now()
-	made, err := s.p.c.TriggerHook(ctx, w.action.HookGroupID, w.action.HookID, payload)
+	made, err := s.p.c.triggerHook(ctx, w.action.HookGroupID, w.action.HookID, payload)
 	if err == nil && made != "" {
 		return made, nil
 	}
 	if err == nil {
-		err = fmt.Errorf("%w: hook %s: %w", job.ErrUnavailable, w.hook(), ErrNothingCreated)
+		err = fmt.Errorf("%w: hook %s: %w", job.ErrUnavailable, w.hook(), errNothingCreated)
 	}
 	switch answerOf(err) {
 	case unclear:
@@ -146,65 +134,7 @@ func (s *shot) foreign(w way, t *Task) bool {
 	return t.TaskGroupID != s.in.decision || a != nil && (a.Name != w.action.Name || a.Context.TaskID != w.taskID())
 }
 
-// answer is what a hook's answer says about what was done.
-type answer int
-
-const (
-	other        answer = iota // of the context, or of the caller's rights: final
-	unclear                    // a task may have been made
-	nothingDone                // none was, and it may go better the next time
-	hookGone                   // there is no such hook any more
-	refusedInput               // the hook does not take this
-)
-
-// answerOf reads an error of triggerHook. hooks answers 400 InputError to every
-// failure of createTask, also where the queue took the task and only its answer
-// was late; a 4xx of createTask that is named means that it did not.
-func answerOf(err error) answer {
-	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-		return other
-	}
-	var failed interface{ NothingDone() bool }
-	if errors.As(err, &failed) && failed.NothingDone() {
-		return nothingDone
-	}
-	var e *Error
-	if !errors.As(err, &e) {
-		if errors.Is(err, job.ErrInvalid) {
-			return other // it was never sent
-		}
-		return unclear // no answer, or none that can be read
-	}
-	switch {
-	case e.Status == 404 && e.Code != "", e.Status == 410:
-		return hookGone
-	case e.Status == 401, e.Status == 403:
-		return other
-	case e.Status == 408, e.Status == 409, e.Status >= 500:
-		return unclear
-	case firing(e.Message):
-		return unclear
-	case e.Status >= 400 && e.Code != "":
-		return refusedInput
-	case e.Status == 404, e.Status == 405: // a proxy's: no such service here
-		return hookGone
-	}
-	return unclear
-}
-
-// firing reports whether a message of hooks speaks of a failure while it made
-// the task, other than a refusal by the queue that it names.
-func firing(message string) bool {
-	if !strings.Contains(message, "While firing") && !strings.Contains(message, "While calling") {
-		return false
-	}
-	for _, no := range []string{"InputError", "InputValidationError", "InsufficientScopes", "MalformedPayload", "InvalidRequestArguments", "ResourceNotFound"} {
-		if strings.Contains(message, no) {
-			return false
-		}
-	}
-	return true
-}
+const rivalNote = "another process triggered the same at the same time"
 
 // accepted is the receipt of an action task, once it is known that nobody else
 // made the same at the same time. Of several the earliest stays, and the others
@@ -218,18 +148,19 @@ func (s *shot) accepted(ctx context.Context, w way, made string) (job.Receipt, e
 		return job.Receipt{}, err
 	}
 	if err != nil || len(all) < 2 {
-		return job.Receipt{State: job.ReceiptAccepted, By: made + "/0", Link: s.p.c.page(made)}, nil //nolint:nilerr // what was fired is fired
+		all = []string{made} // what was fired is fired
 	}
 	first := all[0]
 	receipt := job.Receipt{State: job.ReceiptAccepted, By: first + "/0", Link: s.p.c.page(first)}
 	for _, id := range all[1:] {
-		status, err := s.p.c.CancelTask(ctx, id)
+		status, err := s.p.c.cancelTask(ctx, id)
 		if err != nil || status.State != "exception" {
-			receipt.Note = fmt.Sprintf("another process triggered the same at the same time: the action tasks %s and %s, of which the second could not be stopped", first, id)
+			receipt.Note = fmt.Sprintf("%s: the action tasks %s and %s, of which the second could not be stopped",
+				rivalNote, first, id)
 		}
 	}
 	if first != made && receipt.Note == "" {
-		receipt.State, receipt.Note = job.ReceiptAlreadyAsked, "another process triggered the same at the same time"
+		receipt.State, receipt.Note = job.ReceiptAlreadyAsked, rivalNote
 	}
 	return receipt, nil
 }
@@ -245,7 +176,7 @@ func (s *shot) make(ctx context.Context, w way) (job.Receipt, error) {
 	more := map[string]any{"ownTaskId": id, "task": nil}
 	if w.on != nil {
 		var task any
-		raw, err := s.p.c.Definition(ctx, w.taskID())
+		raw, err := s.p.c.definition(ctx, w.taskID())
 		if err == nil {
 			err = json.Unmarshal(raw, &task)
 		}
@@ -264,7 +195,7 @@ func (s *shot) make(ctx context.Context, w way) (job.Receipt, error) {
 		own.AuthorizedScopes = append([]string{}, scopes...)
 		narrow.creds = &own
 	}
-	if _, err := narrow.CreateTask(ctx, id, definition); err != nil {
+	if _, err := narrow.createTask(ctx, id, definition); err != nil {
 		return job.Receipt{}, err
 	}
 	return job.Receipt{State: job.ReceiptAccepted, By: id + "/0", Link: s.p.c.page(id)}, nil

@@ -15,18 +15,20 @@ import (
 // the push's group is looked at, and nothing is made twice.
 func TestOddFires(t *testing.T) {
 	for name, fires := range map[string]string{
-		"none":          `{"lastFires": []}`,
-		"null":          `{"lastFires": null}`,
-		"an object":     `{}`,
-		"nothing":       ``,
-		"a page":        `<html><title>Sign in</title></html>`,
-		"torn":          `{"lastFires": [{"taskId": "A5O76NnPRt`,
-		"empty entries": `{"lastFires": [{}, {"taskId": null, "taskCreateTime": null}, {"taskId": "", "taskCreateTime": "2096-01-01T00:00:00Z"}]}`,
-		"other types":   `{"lastFires": [{"taskId": 7, "taskCreateTime": "yesterday"}]}`,
-		"a list":        `[]`,
-		"null entries":  `{"lastFires": [null]}`,
-		"no times":      `{"lastFires": [{"taskId": "A5O76NnPRt--HRPWdpOVlA", "taskState": "pending"}]}`,
-		"of later":      `{"lastFires": [{"taskId": "A5O76NnPRt--HRPWdpOVlA", "taskCreateTime": "2096-01-01T00:00:00Z", "taskState": "unknown"}]}`,
+		"none":      `{"lastFires": []}`,
+		"null":      `{"lastFires": null}`,
+		"an object": `{}`,
+		"nothing":   ``,
+		"a page":    `<html><title>Sign in</title></html>`,
+		"torn":      `{"lastFires": [{"taskId": "A5O76NnPRt`,
+		"empty entries": `{"lastFires": [{}, {"taskId": null, "taskCreateTime": null},
+			{"taskId": "", "taskCreateTime": "2096-01-01T00:00:00Z"}]}`,
+		"other types":  `{"lastFires": [{"taskId": 7, "taskCreateTime": "yesterday"}]}`,
+		"a list":       `[]`,
+		"null entries": `{"lastFires": [null]}`,
+		"no times":     `{"lastFires": [{"taskId": "A5O76NnPRt--HRPWdpOVlA", "taskState": "pending"}]}`,
+		"of later": `{"lastFires": [{"taskId": "A5O76NnPRt--HRPWdpOVlA",
+			"taskCreateTime": "2096-01-01T00:00:00Z", "taskState": "unknown"}]}`,
 	} {
 		for _, fault := range []tctest.Fault{tctest.LateMade, tctest.BrokenMade, tctest.Lost, tctest.QueueDown} {
 			synctest.Test(t, func(t *testing.T) {
@@ -45,7 +47,8 @@ func TestOddFires(t *testing.T) {
 					}
 					return odd
 				}
-				got, err := inMemory(s).Project("autoland", nil).Trigger(t.Context(), job.Request{Label: test, Push: push(20), Count: 2, Times: 3})
+				got, err := inMemory(s).Project("autoland", nil).Trigger(t.Context(),
+					job.Request{Label: test, Push: push(20), Count: 2, Times: 3})
 				s.Settle()
 				made := len(s.Tasks(decision, test)) - 1
 				switch {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 	"time"
@@ -18,7 +19,7 @@ import (
 type graph struct {
 	decision string
 	cron     bool
-	tasks    []*TaskAndStatus // sorted by id: the queue's order means nothing
+	tasks    []*listedTask // sorted by id: the queue's order means nothing
 }
 
 // graphs are the task groups of a push, the decision task's first, and what
@@ -26,7 +27,7 @@ type graph struct {
 type graphs struct {
 	at   time.Time
 	list []*graph
-	byID map[string]*TaskAndStatus
+	byID map[string]*listedTask
 	none error // why there is no group of the push's own; ErrNotScheduled
 
 	catalog bool // read for a catalog, and not for jobs yet
@@ -103,7 +104,7 @@ func (p *Project) list(ctx context.Context, push job.Push) (*graphs, error) {
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
-	out := &graphs{at: began, byID: map[string]*TaskAndStatus{}, none: none}
+	out := &graphs{at: began, byID: map[string]*listedTask{}, none: none}
 	if own != nil {
 		out.list = append(out.list, own)
 	}
@@ -112,13 +113,11 @@ func (p *Project) list(ctx context.Context, push job.Push) (*graphs, error) {
 			out.list = append(out.list, c)
 		}
 	}
-	for _, g := range out.list {
-		for _, t := range g.tasks {
-			if out.byID[t.Status.TaskID] == nil {
-				out.byID[t.Status.TaskID] = t
-			}
-			p.queues.Store(t.label(), t.Task.Queue())
+	for t := range out.tasks() {
+		if out.byID[t.Status.TaskID] == nil {
+			out.byID[t.Status.TaskID] = t
 		}
+		p.queues.Store(t.label(), t.Task.queue())
 	}
 	p.keep(pushKey(push), out)
 	return out, nil
@@ -147,7 +146,7 @@ func (p *Project) forget(push job.Push) {
 // ErrNotScheduled.
 func (p *Project) group(ctx context.Context, decision string) (*graph, error) {
 	out := &graph{decision: decision}
-	for t, err := range p.c.TaskGroup(ctx, decision) {
+	for t, err := range p.c.taskGroup(ctx, decision) {
 		if err != nil {
 			return nil, err
 		}
@@ -158,7 +157,7 @@ func (p *Project) group(ctx context.Context, decision string) (*graph, error) {
 		}
 		out.tasks = append(out.tasks, t)
 	}
-	slices.SortFunc(out.tasks, func(a, b *TaskAndStatus) int { return strings.Compare(a.Status.TaskID, b.Status.TaskID) })
+	slices.SortFunc(out.tasks, func(a, b *listedTask) int { return strings.Compare(a.Status.TaskID, b.Status.TaskID) })
 	return out, nil
 }
 
@@ -202,11 +201,24 @@ func (g *graphs) own() (*graph, error) {
 	return nil, g.none
 }
 
+// tasks are the tasks of every group, the push's own group first.
+func (g *graphs) tasks() iter.Seq[*listedTask] {
+	return func(yield func(*listedTask) bool) {
+		for _, one := range g.list {
+			for _, t := range one.tasks {
+				if !yield(t) {
+					return
+				}
+			}
+		}
+	}
+}
+
 // of is the group in which a label ran: the push's own before those of cron
 // jobs. It is nil where the label ran in none.
 func (g *graphs) of(label string) *graph {
 	for _, one := range g.list {
-		if slices.ContainsFunc(one.tasks, func(t *TaskAndStatus) bool { return t.label() == label }) {
+		if slices.ContainsFunc(one.tasks, func(t *listedTask) bool { return t.label() == label }) {
 			return one
 		}
 	}
@@ -214,13 +226,11 @@ func (g *graphs) of(label string) *graph {
 }
 
 // ran are the tasks of a label, in every group.
-func (g *graphs) ran(label string) []*TaskAndStatus {
-	var out []*TaskAndStatus
-	for _, one := range g.list {
-		for _, t := range one.tasks {
-			if t.label() == label {
-				out = append(out, t)
-			}
+func (g *graphs) ran(label string) []*listedTask {
+	var out []*listedTask
+	for t := range g.tasks() {
+		if t.label() == label {
+			out = append(out, t)
 		}
 	}
 	return out

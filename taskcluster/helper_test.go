@@ -1,13 +1,16 @@
 package taskcluster_test
 
 import (
+	"errors"
 	"fmt"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/mozci/mozci/internal/testing/tctest"
+	"github.com/mozci/mozci/internal/testing/testenv"
 	"github.com/mozci/mozci/job"
 	"github.com/mozci/mozci/taskcluster"
 )
@@ -15,7 +18,10 @@ import (
 // serve starts a deployment, and returns a client of it with credentials.
 func serve(t testing.TB, s *tctest.Server) *taskcluster.Client {
 	t.Helper()
-	return connect(t, s, &taskcluster.Options{Credentials: &taskcluster.Credentials{ClientID: "me", AccessToken: "secret"}})
+	return connect(t, s, &taskcluster.Options{Credentials: &taskcluster.Credentials{
+		ClientID:    "me",
+		AccessToken: "secret",
+	}})
 }
 
 func connect(t testing.TB, s *tctest.Server, opts *taskcluster.Options) *taskcluster.Client {
@@ -69,4 +75,33 @@ func ok[T any](v T, err error) T {
 		panic(err)
 	}
 	return v
+}
+
+// inMemory is a client of a deployment, without a network: time is the bubble's.
+func inMemory(s *tctest.Server) *taskcluster.Client {
+	return ok(taskcluster.New("http://tc.example", &taskcluster.Options{
+		HTTP:        &http.Client{Transport: abrupt{testenv.InMemory{Handler: s}}},
+		Credentials: &taskcluster.Credentials{ClientID: "me", AccessToken: "secret"},
+	}))
+}
+
+// abrupt ends a connection where the handler does, as a server would.
+type abrupt struct{ testenv.InMemory }
+
+func (a abrupt) RoundTrip(r *http.Request) (res *http.Response, err error) {
+	defer func() {
+		if v := recover(); v == http.ErrAbortHandler { //nolint:errorlint // a panic's value
+			res, err = nil, errors.New("the connection was closed")
+		} else if v != nil {
+			panic(v)
+		}
+	}()
+	return a.InMemory.RoundTrip(r)
+}
+
+// at is a client of a handler, without credentials.
+func at(t testing.TB, h http.Handler) *taskcluster.Client {
+	t.Helper()
+	return ok(taskcluster.New("http://tc.example",
+		&taskcluster.Options{HTTP: &http.Client{Transport: testenv.InMemory{Handler: h}}}))
 }

@@ -3,13 +3,14 @@ package taskcluster
 import (
 	"context"
 	"encoding/json"
+	"iter"
 
 	"github.com/mozci/mozci/job"
 )
 
 // ask is an action task that has not made its tasks yet.
 type ask struct {
-	task   *TaskAndStatus
+	task   *listedTask
 	counts map[string]int // runs that are still to come, by label
 }
 
@@ -26,7 +27,8 @@ func (g *graph) asks() []ask {
 		if t.Task.Extra.Action == nil || t.Status.resolved() {
 			continue
 		}
-		a := ask{t, wants(t.Task.Extra.Action.Name, t.Task.Extra.Action.Context.Input, labels[t.Task.Extra.Action.Context.TaskID])}
+		did := t.Task.Extra.Action
+		a := ask{t, wants(did.Name, did.Context.Input, labels[did.Context.TaskID])}
 		for l := range a.counts {
 			if a.counts[l] -= made[[2]string{t.Status.TaskID, l}]; a.counts[l] < 1 {
 				delete(a.counts, l)
@@ -35,6 +37,20 @@ func (g *graph) asks() []ask {
 		out = append(out, a)
 	}
 	return out
+}
+
+// asked are the action tasks under way that make runs of a label, and how many
+// are still to come of each.
+func (g *graphs) asked(label string) iter.Seq2[*listedTask, int] {
+	return func(yield func(*listedTask, int) bool) {
+		for _, one := range g.list {
+			for _, a := range one.asks() {
+				if n := a.counts[label]; n > 0 && !yield(a.task, n) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // wants is how many runs of which labels an action makes with an input: of the
@@ -97,12 +113,8 @@ func (p *Project) Accepted(ctx context.Context, push job.Push, label string) ([]
 		return nil, job.Wrap(op, push.String(), err)
 	}
 	var out []job.Request
-	for _, one := range g.list {
-		for _, a := range one.asks() {
-			if n := a.counts[label]; n > 0 {
-				out = append(out, job.Request{Label: label, Push: push, Count: n, Why: "action task " + a.task.Status.TaskID})
-			}
-		}
+	for t, n := range g.asked(label) {
+		out = append(out, job.Request{Label: label, Push: push, Count: n, Why: "action task " + t.Status.TaskID})
 	}
 	return out, nil
 }

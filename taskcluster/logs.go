@@ -35,7 +35,9 @@ func (p *Project) OpenLog(ctx context.Context, j job.Job, which job.LogKind) (io
 	if err != nil {
 		return nil, job.Wrap(op, j.ID(), err)
 	}
-	c := &chain{open: func(name string) (io.ReadCloser, error) { return p.c.Open(ctx, taskID, runID, name) }, left: names}
+	c := &chain{left: names, open: func(name string) (io.ReadCloser, error) {
+		return p.c.OpenArtifact(ctx, taskID, runID, name)
+	}}
 	if err := c.next(); err != nil {
 		return nil, job.Wrap(op, j.ID(), err)
 	}
@@ -125,7 +127,8 @@ func (p *Project) ArtifactsExist(ctx context.Context, j job.Job) (bool, error) {
 		if err != nil {
 			return false, job.Wrap(op, j.ID(), err)
 		}
-		log := strings.HasPrefix(a.Name, "public/logs/") || strings.HasPrefix(a.Name, testInfo) || a.StorageType == "link"
+		log := strings.HasPrefix(a.Name, "public/logs/") || strings.HasPrefix(a.Name, testInfo) ||
+			a.StorageType == "link"
 		if !log && a.StorageType != "error" && a.Expires.After(time.Now()) {
 			return true, nil
 		}

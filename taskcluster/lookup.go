@@ -2,7 +2,6 @@ package taskcluster
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -22,9 +21,11 @@ type noDecision struct {
 }
 
 func (e *noDecision) Error() string {
-	text := fmt.Sprintf("%v: no decision task of it is in the index; looked for %s", job.ErrNotScheduled, strings.Join(e.looked, ", "))
+	text := fmt.Sprintf("%v: no decision task of it is in the index; looked for %s",
+		job.ErrNotScheduled, strings.Join(e.looked, ", "))
 	if e.empty != "" {
-		text += fmt.Sprintf("; nothing at all is indexed under %s: name the project as Taskcluster does (--project), and its trust domain (--trust-domain)", e.empty)
+		text += "; nothing at all is indexed under " + e.empty +
+			": name the project as Taskcluster does (--project), and its trust domain (--trust-domain)"
 	}
 	return text
 }
@@ -50,7 +51,7 @@ func (p *Project) decisionOf(ctx context.Context, push job.Push) (string, error)
 	if len(looked) == 0 {
 		return "", fmt.Errorf("%w: a push with neither an id nor a revision of 40 digits", job.ErrInvalid)
 	}
-	found, err := p.c.FindTasksAtIndex(ctx, looked...)
+	found, err := p.c.findTasksAtIndex(ctx, looked...)
 	if err != nil {
 		return "", err
 	}
@@ -111,115 +112,12 @@ func (p *Project) elsewhere(ctx context.Context, push job.Push, looked *[]string
 			paths = append(paths, revisionPaths(at, push)...)
 		}
 	}
-	found, err := p.c.FindTasksAtIndex(ctx, paths...)
+	found, err := p.c.findTasksAtIndex(ctx, paths...)
 	if id := firstOf(found, paths); id != "" || err != nil {
 		return id, err
 	}
 	*looked = append(*looked, "the same under the trust domains "+strings.Join(domains, ", "))
 	return "", nil
-}
-
-// isOf reports whether a decision task found by a push's id is of its revision.
-// One that does not say of which it is, is not.
-func (p *Project) isOf(ctx context.Context, id string, push job.Push) (bool, error) {
-	revs, err := p.revisions(ctx, id)
-	return sameAsOne(revs, push), err
-}
-
-// sameAsOne reports whether one of the revisions is the push's, in hg or git.
-func sameAsOne(revs []string, push job.Push) bool {
-	return slices.ContainsFunc(revs, func(r string) bool {
-		return slices.ContainsFunc(push.Hashes(), func(h string) bool { return job.SameRevision(r, h) })
-	})
-}
-
-// revisions are those that a decision task says it is of: in its environment
-// (GECKO_HEAD_REV, and the like of other projects), its routes, or else its
-// parameters. A Thunderbird task has Firefox's revision there, too. Read once.
-func (p *Project) revisions(ctx context.Context, id string) ([]string, error) {
-	d := p.decision(id)
-	if err := p.define(ctx, d); err != nil {
-		return nil, err
-	}
-	d.mu.Lock()
-	revs := d.revisions
-	d.mu.Unlock()
-	if len(revs) > 0 {
-		return revs, nil
-	}
-	text, err := p.parameters(ctx, id)
-	if errors.Is(err, job.ErrNotFound) || errors.Is(err, job.ErrNotScheduled) || errors.Is(err, job.ErrUnavailable) {
-		return nil, nil // it says nothing
-	}
-	return text, err
-}
-
-// define reads the definition of a decision task, once.
-func (p *Project) define(ctx context.Context, d *decision) error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.defined {
-		return nil
-	}
-	raw, err := p.c.Definition(ctx, d.id)
-	if err != nil {
-		return err
-	}
-	var t struct {
-		Scopes  []string
-		Routes  []string
-		Payload json.RawMessage
-	}
-	if err := json.Unmarshal(raw, &t); err != nil {
-		return job.Wrap("queue.task", d.id, fmt.Errorf("%w: %w", job.ErrMalformed, err))
-	}
-	d.scopes, d.revisions, d.defined = t.Scopes, headRevisions(t.Payload), true
-	for _, r := range t.Routes {
-		if _, rest, ok := strings.Cut(r, ".revision."); ok && strings.HasPrefix(r, "index.") {
-			rev, _, _ := strings.Cut(rest, ".")
-			d.revisions = append(d.revisions, rev)
-		}
-	}
-	return nil
-}
-
-// headRevisions are the revisions in a payload's environment.
-func headRevisions(payload json.RawMessage) []string {
-	var p struct{ Env map[string]json.RawMessage }
-	if json.Unmarshal(payload, &p) != nil {
-		return nil
-	}
-	var out []string
-	for name, v := range p.Env {
-		var rev string
-		if strings.HasSuffix(name, "_HEAD_REV") && json.Unmarshal(v, &rev) == nil && rev != "" {
-			out = append(out, rev)
-		}
-	}
-	slices.Sort(out)
-	return out
-}
-
-// parameters are the head revisions that a decision task's parameters.yml
-// names: lines of the form "head_rev: 0123…", with a prefix for a project within
-// another.
-func (p *Project) parameters(ctx context.Context, id string) ([]string, error) {
-	run, err := p.completed(ctx, id)
-	if err != nil {
-		return nil, err
-	}
-	text, err := p.c.text(ctx, id, run, "public/parameters.yml", mostActions)
-	if err != nil {
-		return nil, err
-	}
-	var out []string
-	for line := range strings.Lines(text) {
-		name, value, ok := strings.Cut(strings.TrimSpace(line), ":")
-		if value = strings.Trim(strings.TrimSpace(value), `"'`); ok && strings.HasSuffix(name, "head_rev") && value != "" {
-			out = append(out, value)
-		}
-	}
-	return out, nil
 }
 
 // explain adds to the error of a push without a decision task that nothing at
@@ -229,7 +127,7 @@ func (p *Project) explain(ctx context.Context, err error) error {
 	if !errors.As(err, &none) {
 		return err
 	}
-	names, listErr := p.c.ListNamespaces(ctx, p.place.String())
+	names, listErr := p.c.listNamespaces(ctx, p.place.String())
 	if listErr == nil && len(names) == 0 || errors.Is(listErr, job.ErrNotFound) && !lacks(listErr) {
 		return &noDecision{looked: none.looked, empty: p.place.String()}
 	}
@@ -245,12 +143,14 @@ func (p *Project) crons(ctx context.Context, push job.Push) ([]string, error) {
 			if err != nil {
 				return nil, err
 			}
-			hashes = slices.DeleteFunc(slices.Clone(revs), func(r string) bool { return len(r) != 40 || !sameAsOne([]string{r}, push) })
+			hashes = slices.DeleteFunc(slices.Clone(revs), func(r string) bool {
+				return len(r) != 40 || !sameAsOne([]string{r}, push)
+			})
 		}
 	}
 	var out []string
 	for _, h := range slices.Compact(hashes) {
-		found, err := p.c.ListIndexedTasks(ctx, p.place.String()+".revision."+h+".cron")
+		found, err := p.c.listIndexedTasks(ctx, p.place.String()+".revision."+h+".cron")
 		if err != nil && !errors.Is(err, job.ErrNotFound) && !lacks(err) { // no such listing, or nothing there
 			return nil, err
 		}

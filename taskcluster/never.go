@@ -13,8 +13,11 @@ import (
 // and tells nobody: a dependency has ended without success, or will never run
 // itself. Dependencies outside the push's groups are asked for, in one request,
 // and where those wait themselves, what they wait for in two more at a time.
-func (p *Project) never(ctx context.Context, g *graphs, tasks []*TaskAndStatus) (map[string]string, error) {
-	d := &doomed{g: g, elsewhere: map[string]*Status{}, others: map[string]*TaskAndStatus{}, asked: map[string]bool{}, why: map[string]string{}}
+func (p *Project) never(ctx context.Context, g *graphs, tasks []*listedTask) (map[string]string, error) {
+	d := &doomed{
+		g: g, elsewhere: map[string]*TaskStatus{}, others: map[string]*listedTask{},
+		asked: map[string]bool{}, why: map[string]string{},
+	}
 	for range farthest {
 		var outside []string
 		seen := map[string]bool{}
@@ -45,7 +48,7 @@ const farthest = 5
 func (d *doomed) ask(ctx context.Context, c *Client, ids []string) error {
 	slices.Sort(ids)
 	ids = slices.Compact(ids)
-	statuses, err := c.Statuses(ctx, ids...)
+	statuses, err := c.statuses(ctx, ids...)
 	if err != nil {
 		return err
 	}
@@ -62,17 +65,17 @@ func (d *doomed) ask(ctx context.Context, c *Client, ids []string) error {
 	if len(waiting) == 0 {
 		return nil
 	}
-	tasks, err := c.Tasks(ctx, waiting...)
+	tasks, err := c.tasks(ctx, waiting...)
 	for id, t := range tasks {
 		if s := d.elsewhere[id]; s != nil {
-			d.others[id] = &TaskAndStatus{Task: *t, Status: *s}
+			d.others[id] = &listedTask{Task: *t, Status: *s}
 		}
 	}
 	return err
 }
 
 // of is a task whose dependencies are known.
-func (d *doomed) of(id string) *TaskAndStatus {
+func (d *doomed) of(id string) *listedTask {
 	if t := d.g.byID[id]; t != nil {
 		return t
 	}
@@ -82,20 +85,20 @@ func (d *doomed) of(id string) *TaskAndStatus {
 // doomed finds tasks that will never run.
 type doomed struct {
 	g         *graphs
-	elsewhere map[string]*Status        // of dependencies outside the groups
-	others    map[string]*TaskAndStatus // of them, those that wait themselves
-	asked     map[string]bool           // looked up outside the groups
+	elsewhere map[string]*TaskStatus // of dependencies outside the groups
+	others    map[string]*listedTask // of them, those that wait themselves
+	asked     map[string]bool        // looked up outside the groups
 	why       map[string]string
 	known     map[string]bool // looked at, or being looked at
 }
 
 // waits reports whether the task runs only once its dependencies have succeeded.
-func (t *TaskAndStatus) waits() bool {
+func (t *listedTask) waits() bool {
 	return t.Status.State == "unscheduled" && len(t.Status.Runs) == 0 && t.Task.Requires != "all-resolved"
 }
 
 // outside collects the dependencies that no group has.
-func (d *doomed) outside(t *TaskAndStatus, seen map[string]bool, into *[]string) {
+func (d *doomed) outside(t *listedTask, seen map[string]bool, into *[]string) {
 	if seen[t.Status.TaskID] || !t.waits() {
 		return
 	}
@@ -110,7 +113,7 @@ func (d *doomed) outside(t *TaskAndStatus, seen map[string]bool, into *[]string)
 }
 
 // look says why a task will never run; empty where it still can.
-func (d *doomed) look(t *TaskAndStatus) string {
+func (d *doomed) look(t *listedTask) string {
 	id := t.Status.TaskID
 	if d.known[id] || d.why[id] != "" || !t.waits() {
 		return d.why[id]
@@ -144,7 +147,7 @@ func (d *doomed) dependency(id string) string {
 
 // ended says how a task ended that others needed to succeed; empty where it
 // succeeded, or has not ended.
-func ended(what string, s *Status) string {
+func ended(what string, s *TaskStatus) string {
 	switch {
 	case s.State == "failed":
 		return what + " failed"
@@ -153,17 +156,12 @@ func ended(what string, s *Status) string {
 	case len(s.Runs) == 0:
 		return what + " ended without a run"
 	}
-	switch reason := s.Runs[len(s.Runs)-1].ReasonResolved; reason {
+	switch reason := s.reason(); reason {
 	case "canceled":
-		return what + " was cancelled"
+		return what + " " + cancelledWord
 	case "deadline-exceeded":
 		return what + " did not run before its deadline"
 	default:
 		return fmt.Sprintf("%s ended with %s", what, clip.Marked(reason, shown))
 	}
-}
-
-// cancelled reports whether somebody stopped the task.
-func (t *TaskAndStatus) cancelled() bool {
-	return t.Status.State == "exception" && ended("", &t.Status) == " was cancelled"
 }

@@ -37,7 +37,7 @@ func (p *Project) Outcome(ctx context.Context, push job.Push, label string, r jo
 	return out, job.Wrap(op, r.By, err)
 }
 
-func (p *Project) outcome(ctx context.Context, push job.Push, label string, s *Status) (job.Outcome, error) {
+func (p *Project) outcome(ctx context.Context, push job.Push, label string, s *TaskStatus) (job.Outcome, error) {
 	out := job.Outcome{Done: s.resolved()}
 	var err error
 	if s.State == "completed" {
@@ -54,7 +54,7 @@ func (p *Project) outcome(ctx context.Context, push job.Push, label string, s *S
 	case !out.Done:
 	case s.State != "completed":
 		out.Why = fmt.Sprintf("the action task %s %s", s.TaskID, ending(s))
-		out.Cancelled = ending(s) == cancelledWord
+		out.Cancelled = s.cancelled()
 	default:
 		out.Why = p.shortOf(ctx, label, s.TaskID, len(out.IDs))
 	}
@@ -67,7 +67,7 @@ func (p *Project) shortOf(ctx context.Context, label, taskID string, made int) s
 	name, wanted := "", 0
 	if t, err := p.c.Task(ctx, taskID); err == nil && t.Extra.Action != nil {
 		a := t.Extra.Action
-		name, wanted = a.Name, wants(a.Name, a.Context.Input, label)[label] // one that acts on a task does so on the label's
+		name, wanted = a.Name, wants(a.Name, a.Context.Input, label)[label] // on a task: on the label's
 	}
 	switch {
 	case made == 0 && slices.Contains(makesNothing, name):
@@ -83,20 +83,22 @@ func (p *Project) shortOf(ctx context.Context, label, taskID string, made int) s
 const cancelledWord = "was cancelled"
 
 // ending is how a task ended that did not complete.
-func ending(s *Status) string {
+func ending(s *TaskStatus) string {
 	if s.State == "failed" || len(s.Runs) == 0 {
 		return s.State
 	}
-	if reason := s.Runs[len(s.Runs)-1].ReasonResolved; reason == "canceled" {
+	switch reason := s.reason(); reason {
+	case "canceled":
 		return cancelledWord
-	} else if reason != "" {
+	case "":
+		return "ended with an exception"
+	default:
 		return "ended with " + clip.Marked(reason, shown)
 	}
-	return "ended with an exception"
 }
 
 // madeBy are the runs that a completed action's task-graph.json names.
-func (p *Project) madeBy(ctx context.Context, s *Status, label string) ([]string, error) {
+func (p *Project) madeBy(ctx context.Context, s *TaskStatus, label string) ([]string, error) {
 	run := 0
 	for _, r := range s.Runs {
 		if r.State == "completed" {
@@ -104,7 +106,7 @@ func (p *Project) madeBy(ctx context.Context, s *Status, label string) ([]string
 		}
 	}
 	var ids []string
-	err := p.c.Read(ctx, s.TaskID, run, "public/task-graph.json", func(r io.Reader) error {
+	err := p.c.ReadArtifact(ctx, s.TaskID, run, "public/task-graph.json", func(r io.Reader) error {
 		ids = nil
 		dec := json.NewDecoder(r)
 		return members(dec, func(id string) error {
@@ -137,11 +139,9 @@ func (p *Project) children(ctx context.Context, push job.Push, label, parent str
 		return nil, err
 	}
 	var ids []string
-	for _, one := range g.list {
-		for _, t := range one.tasks {
-			if t.Task.Extra.Parent == parent && (label == "" || t.label() == label) {
-				ids = append(ids, t.Status.TaskID+"/0")
-			}
+	for t := range g.tasks() {
+		if t.Task.Extra.Parent == parent && (label == "" || t.label() == label) {
+			ids = append(ids, t.Status.TaskID+"/0")
 		}
 	}
 	return ids, nil

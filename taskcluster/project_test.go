@@ -1,10 +1,8 @@
 package taskcluster_test
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -14,7 +12,6 @@ import (
 
 	"github.com/mozci/mozci/internal/slug"
 	"github.com/mozci/mozci/internal/testing/tctest"
-	"github.com/mozci/mozci/internal/testing/testenv"
 	"github.com/mozci/mozci/job"
 	"github.com/mozci/mozci/taskcluster"
 )
@@ -53,7 +50,7 @@ func TestStatuses(t *testing.T) {
 		{state: "exception"},
 		{state: "completing"},
 	} {
-		r := &taskcluster.Run{State: c.state, ReasonResolved: c.reason}
+		r := &taskcluster.TaskRun{State: c.state, ReasonResolved: c.reason}
 		if c.started {
 			r.Started = started
 		}
@@ -74,8 +71,14 @@ func TestJobs(t *testing.T) {
 	s.Resolve(find(test), "exception", "worker-shutdown")
 	s.Start(find(test))
 	s.Resolve(find(other), "exception", "deadline-exceeded")
-	s.Add(decision, tctest.Object{"metadata": tctest.Object{"name": spare}, "tags": tctest.Object{"kind": "test"}}, false)
-	odd := s.Add(decision, tctest.Object{"metadata": tctest.Object{"name": "odd"}, "extra": "anything", "tags": tctest.Object{"kind": []any{1}}}, true)
+	s.Add(decision, tctest.Object{
+		"metadata": tctest.Object{"name": spare},
+		"tags":     tctest.Object{"kind": "test"},
+	}, false)
+	odd := s.Add(decision, tctest.Object{
+		"metadata": tctest.Object{"name": "odd"}, "extra": "anything",
+		"tags": tctest.Object{"kind": []any{1}},
+	}, true)
 	p := connect(t, s, nil).Project("autoland", nil) // reading needs no credentials
 	jobs, err := p.Jobs(t.Context(), push(20))
 	if err != nil {
@@ -96,7 +99,8 @@ test-linux2404-64/opt-xpcshell-1 test skipped`), "\n")
 	}
 	for _, j := range jobs {
 		r := j.Raw().(taskcluster.Record)
-		if !strings.HasPrefix(j.ID(), r.Status.TaskID+"/") || j.Push().ID != 20 || (r.Run == nil) != (j.Status() == job.StatusUnscheduled) || j.Times().Requested.IsZero() {
+		if !strings.HasPrefix(j.ID(), r.Status.TaskID+"/") || j.Push().ID != 20 ||
+			(r.Run == nil) != (j.Status() == job.StatusUnscheduled) || j.Times().Requested.IsZero() {
 			t.Errorf("%s: %+v", j.ID(), j)
 		}
 	}
@@ -115,68 +119,14 @@ test-linux2404-64/opt-xpcshell-1 test skipped`), "\n")
 	}
 }
 
-// Found by its revision, or else by its push id if it is of that revision; not
-// at all, of another revision, or failed, is not scheduled.
-func TestDecisionTask(t *testing.T) {
-	s, decision := world()
-	short := push(20)
-	short.Revision = short.Revision[:12]
-	byID := push(20)
-	byID.Revision = strings.Repeat("f", 40)
-	byRevision := push(20)
-	byRevision.ID = 99
-	for name, c := range map[string]struct {
-		p job.Push
-		n int
-	}{"both": {push(20), 4}, "a short revision": {short, 4}, "an id that is another push's here": {byID, 0}, "another id": {byRevision, 4}} {
-		project := connect(t, s, nil).Project("autoland", nil)
-		jobs, err := project.Jobs(t.Context(), c.p)
-		if err != nil || len(jobs) != c.n {
-			t.Errorf("%s: %d jobs, %v", name, len(jobs), err)
-		}
-		if c.n > 0 {
-			continue
-		}
-		_, err = serve(t, s).Project("autoland", nil).Trigger(t.Context(), job.Request{Label: test, Push: c.p, Count: 1})
-		if !errors.Is(err, job.ErrNotScheduled) || !strings.Contains(err.Error(), "looked for gecko.v2.autoland.revision."+c.p.Revision) || len(s.Tasks(decision, "Action: retrigger-multiple")) > 0 {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
-	failed := tctest.New()
-	id := failed.AddPush("autoland", 20, push(20).Revision)
-	failed.Resolve(id, "failed", "failed")
-	for name, s := range map[string]*tctest.Server{"no decision task": tctest.New(), "one that failed": failed} {
-		p := serve(t, s).Project("autoland", nil)
-		jobs, err := p.Jobs(t.Context(), push(20))
-		_, catalogErr := p.Catalog(t.Context(), push(20))
-		_, triggerErr := p.Trigger(t.Context(), job.Request{Label: test, Push: push(20), Count: 1})
-		asked, inflightErr := p.Accepted(t.Context(), push(20), test)
-		if len(jobs) > 0 || err != nil || !errors.Is(catalogErr, job.ErrNotScheduled) || !errors.Is(triggerErr, job.ErrNotScheduled) || len(asked) > 0 || inflightErr != nil {
-			t.Errorf("%s: %d jobs, %v; catalog %v; trigger %v; in flight %v, %v", name, len(jobs), err, catalogErr, triggerErr, asked, inflightErr)
-		}
-	}
-	if _, err := connect(t, s, nil).Project("autoland", nil).Jobs(t.Context(), job.Push{Repo: "autoland", Revision: strings.Repeat("a", 12)}); !errors.Is(err, job.ErrInvalid) {
-		t.Errorf("neither an id nor a whole revision: %v", err)
-	}
-	s.Index("comm.v2.comm-central.pushlog-id.20.decision", decision)
-	s.Index("app.v2.fenix.pushlog-id.20.decision", decision)
-	comm := push(20)
-	comm.Repo = "comm-central"
-	if jobs, err := connect(t, s, nil).Project("autoland", nil).Jobs(t.Context(), comm); err != nil || len(jobs) != 4 {
-		t.Errorf("a push of another repository: %d jobs, %v", len(jobs), err)
-	}
-	comm.Repo = "fenix"
-	if jobs, err := connect(t, s, nil).Project("fenix", &taskcluster.ProjectOptions{TrustDomain: "app"}).Jobs(t.Context(), comm); err != nil || len(jobs) != 4 {
-		t.Errorf("a trust domain: %d jobs, %v", len(jobs), err)
-	}
-}
-
 // Runs that somebody asked for are told from those that came with the push.
 func TestOffspring(t *testing.T) {
 	s, decision := world()
 	p := serve(t, s).Project("autoland", nil)
 	for _, r := range []job.Request{
-		{Label: test, Count: 2}, {Label: spare, Count: 1}, {Label: other, Count: 1, Action: "backfill-task", Input: map[string]any{"label": other}},
+		{Label: test, Count: 2},
+		{Label: spare, Count: 1},
+		{Label: other, Count: 1, Action: "backfill-task", Input: map[string]any{"label": other}},
 	} {
 		r.Push = push(20)
 		if _, err := p.Trigger(t.Context(), r); err != nil {
@@ -202,7 +152,7 @@ func TestOffspring(t *testing.T) {
 			t.Fatal(err)
 		}
 		got[j.Name()] = append(got[j.Name()], is)
-		made[j.Name()] = j.Raw().(taskcluster.Record).Made()
+		made[j.Name()] = taskcluster.Made(j.Raw().(taskcluster.Record))
 	}
 	for _, v := range got {
 		slices.SortFunc(v, func(a, b bool) int { return len(fmt.Sprint(b)) - len(fmt.Sprint(a)) })
@@ -215,7 +165,8 @@ func TestOffspring(t *testing.T) {
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("offspring (-expected +got):\n%s", d)
 	}
-	if made["backfilled"] != "backfill" || made["symbol"] != "backfill" || made["retriggered"] != "retrigger" || made[test+"-cf"] != "confirm" || made["Action: add-new-jobs"] != "action" {
+	if made["backfilled"] != "backfill" || made["symbol"] != "backfill" || made["retriggered"] != "retrigger" ||
+		made[test+"-cf"] != "confirm" || made["Action: add-new-jobs"] != "action" {
 		t.Error(made)
 	}
 }
@@ -246,7 +197,8 @@ func TestCancel(t *testing.T) {
 	}
 	s.Scopes = []string{}
 	var denied *taskcluster.Error
-	if err := p.Cancel(t.Context(), s.Tasks(decision, other)[0]+"/0"); !errors.As(err, &denied) || !errors.Is(err, job.ErrDenied) || len(denied.Missing) != 1 {
+	if err := p.Cancel(t.Context(), s.Tasks(decision, other)[0]+"/0"); !errors.As(err, &denied) ||
+		!errors.Is(err, job.ErrDenied) || len(denied.Missing) != 1 {
 		t.Errorf("without scopes: %v", err)
 	}
 }
@@ -263,137 +215,5 @@ func TestLoad(t *testing.T) {
 	}
 	if got := s.Requests(); got[len(got)-1] != "GET /api/queue/v1/task-queues/gecko-t%2Flinux/counts" {
 		t.Errorf("asked %q", got)
-	}
-}
-
-// Real groups of 2017 and 2018: every task is read, across pages.
-func TestRealGroups(t *testing.T) {
-	for name, c := range map[string]struct {
-		pages []string
-		jobs  int
-	}{
-		"two pages":      {[]string{"code-coverage__list-task-group_page1.json.gz", "code-coverage__list-task-group_page2.json"}, 210},
-		"a try push":     {[]string{"wpt-sync__taskgroup-wpt-complete.json"}, 20},
-		"builds failed":  {[]string{"wpt-sync__taskgroup-build-failed.json.gz"}, 217},
-		"mozilla, 2018":  {[]string{"release-services__list-task-group_MibGDsa4Q7uFNzDf7EV6nw.json.gz"}, 201},
-		"pages in names": {[]string{"taskhuddler__continuation1.json", "taskhuddler__continuation2.json", "taskhuddler__completed.json"}, 4},
-	} {
-		var pages [][]byte
-		for _, n := range c.pages {
-			pages = append(pages, testenv.Read(t, "data", "4-taskcluster", n))
-		}
-		n := 0
-		h := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-			var page map[string]json.RawMessage
-			if err := json.Unmarshal(pages[n], &page); err != nil {
-				t.Fatal(err)
-			}
-			n++
-			delete(page, "continuationToken") // each fixture has its own way to say it
-			if n < len(pages) {
-				page["continuationToken"] = fmt.Appendf(nil, `"page %d"`, n)
-			}
-			_ = json.NewEncoder(w).Encode(page)
-		})
-		states := map[string]int{}
-		for task, err := range at(t, h).TaskGroup(t.Context(), "A5O76NnPRt--HRPWdpOVlA") {
-			if err != nil {
-				t.Errorf("%s: %v", name, err)
-				break
-			}
-			states[task.Status.State]++
-			if task.Task.Metadata.Name == "" || task.Task.Queue() == "" {
-				t.Errorf("%s: a task without a name or a queue: %+v", name, task.Task)
-			}
-		}
-		total := 0
-		for _, k := range states {
-			total += k
-		}
-		if total != c.jobs {
-			t.Errorf("%s: %d tasks, expected %d: %v", name, total, c.jobs, states)
-		}
-	}
-}
-
-// A group that is listed while it grows, and pages that are torn.
-func TestTornPages(t *testing.T) {
-	const id = "A5O76NnPRt--HRPWdpOVlA"
-	page := func(token string, ids ...string) string {
-		var tasks []string
-		for _, i := range ids {
-			tasks = append(tasks, fmt.Sprintf(`{"task": {"metadata": {"name": "x"}}, "status": {"taskId": %q, "state": "unscheduled", "runs": []}}`, i))
-		}
-		return fmt.Sprintf(`{"tasks": [%s], "continuationToken": %q}`, strings.Join(tasks, ","), token)
-	}
-	for name, c := range map[string]struct {
-		pages []string
-		tasks int
-		err   error
-		words string
-	}{
-		"one that grows":               {[]string{page("a", "1", "2"), page("b", "2", "3"), page("", "3", "4")}, 4, nil, ""},
-		"an empty last page":           {[]string{page("a", "1"), page("")}, 1, nil, ""},
-		"the same token for ever":      {[]string{page("a", "1")}, 1, job.ErrMalformed, "continuationToken"},
-		"tokens in a ring":             {[]string{page("a", "1"), page("b", "2"), page("a", "3"), page("b", "4")}, 2, job.ErrMalformed, "continuationToken"},
-		"no tasks":                     {[]string{`{"taskGroupId": "x"}`}, 0, job.ErrMalformed, "tasks"},
-		"a list":                       {[]string{`[]`}, 0, job.ErrMalformed, "expected {"},
-		"HTML":                         {[]string{`<html>welcome</html>`}, 0, job.ErrMalformed, ""},
-		"nothing":                      {[]string{``}, 0, job.ErrMalformed, ""},
-		"half of it":                   {[]string{page("a", "1")[:60]}, 0, job.ErrMalformed, ""},
-		"a state that is a number":     {[]string{`{"tasks": [{"task": {}, "status": {"taskId": "1", "state": 1}}]}`}, 0, job.ErrMalformed, "state"},
-		"extra that is a list":         {[]string{`{"tasks": [{"task": {"extra": [1], "payload": "x"}, "status": {"taskId": "1"}}]}`}, 1, nil, ""},
-		"a second page that is HTML":   {[]string{page("a", "1"), "<html>"}, 1, job.ErrMalformed, ""},
-		"an unknown member that nests": {[]string{`{"x": [[{"y": []}]], "tasks": []}`}, 0, nil, ""},
-	} {
-		n := 0
-		h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if r.URL.Query().Get("continuationToken") == "" && n > 0 {
-				n = 0
-			}
-			_, _ = w.Write([]byte(c.pages[min(n, len(c.pages)-1)]))
-			n++
-		})
-		seen := 0
-		var got error
-		for _, err := range at(t, h).TaskGroup(t.Context(), id) {
-			if got = err; err == nil {
-				seen++
-			}
-		}
-		var wrapped *job.Error
-		if seen < c.tasks || !errors.Is(got, c.err) || c.err != nil && !errors.As(got, &wrapped) || got != nil && !strings.Contains(got.Error(), c.words) {
-			t.Errorf("%s: %d tasks, %v; expected %d, %v", name, seen, got, c.tasks, c.err)
-		}
-	}
-	for _, err := range at(t, http.NotFoundHandler()).TaskGroup(t.Context(), "../../../etc/passwd..") {
-		if !errors.Is(err, job.ErrInvalid) {
-			t.Errorf("no task id: %v", err)
-		}
-	}
-}
-
-// A deployment's batch calls, and what takes their place where it has none.
-func TestBatches(t *testing.T) {
-	for _, old := range []bool{false, true} {
-		s, decision := world()
-		s.Old = old
-		c := connect(t, s, nil)
-		ids := []string{decision, s.Tasks(decision, test)[0], slug.Of("nobody")}
-		tasks, err := c.Tasks(t.Context(), ids...)
-		if err != nil || len(tasks) != 2 || tasks[ids[1]].Metadata.Name != test {
-			t.Errorf("old %t: tasks %v, %v", old, tasks, err)
-		}
-		statuses, err := c.Statuses(t.Context(), ids...)
-		if err != nil || len(statuses) != 2 || statuses[ids[1]].State != "unscheduled" {
-			t.Errorf("old %t: statuses %v, %v", old, statuses, err)
-		}
-		want := map[bool]int{false: 2, true: 8}[old]
-		if got := s.Requests(); len(got) != want {
-			t.Errorf("old %t: %d requests, expected %d: %q", old, len(got), want, got)
-		}
-		if _, err := c.Tasks(t.Context(), "nope"); !errors.Is(err, job.ErrInvalid) {
-			t.Error(err)
-		}
 	}
 }

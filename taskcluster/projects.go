@@ -50,7 +50,8 @@ var places = map[string]place{
 // domains are the trust domains that Firefox's CI has, the commonest first. A
 // repository that is in no table is looked for under each of them.
 var domains = []string{
-	"gecko", "comm", "mobile", "app-services", "nss", "enterprise", "mozillavpn", "translations", "mozilla", "glean", "taskgraph", "xpi", "releng", "ci",
+	"gecko", "comm", "mobile", "app-services", "nss", "enterprise", "mozillavpn", "translations", "mozilla", "glean",
+	"taskgraph", "xpi", "releng", "ci",
 }
 
 // OnGit reports whether a repository of Firefox's CI is a git repository: its

@@ -3,135 +3,22 @@ package taskcluster
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"iter"
 	"net/http"
-	"net/url"
 	"slices"
-	"strings"
-	"time"
 
 	"github.com/mozci/mozci/internal/clip"
 	"github.com/mozci/mozci/internal/slug"
 	"github.com/mozci/mozci/job"
 )
 
-// Task is what mozci reads of a task's definition. What else there is, is left
-// out: a push has tens of thousands of tasks.
-type Task struct {
-	TaskQueueID   string            `json:"taskQueueId"`
-	ProvisionerID string            `json:"provisionerId"`
-	WorkerType    string            `json:"workerType"`
-	SchedulerID   string            `json:"schedulerId"`
-	ProjectID     string            `json:"projectId"`
-	TaskGroupID   string            `json:"taskGroupId"`
-	Dependencies  []string          `json:"dependencies"`
-	Requires      string            `json:"requires"` // all-completed, all-resolved
-	Created       time.Time         `json:"created"`
-	Deadline      time.Time         `json:"deadline"`
-	Expires       time.Time         `json:"expires"`
-	Scopes        []string          `json:"scopes"`
-	Metadata      Metadata          `json:"metadata"`
-	Tags          map[string]string `json:"tags"`
-	Extra         Extra             `json:"extra"`
-	Payload       Payload           `json:"payload"`
-}
-
-// Metadata are a task's texts for people. Its name is the label.
-type Metadata struct {
-	Name string `json:"name"`
-}
-
-// Extra is what taskgraph notes beside a task. Anybody's push can write
-// anything there, so that what has another shape is as good as absent.
-type Extra struct {
-	Parent     string `json:"parent"` // the decision or action task that made it
-	Treeherder struct {
-		JobKind string `json:"jobKind"`
-		Symbol  string `json:"symbol"`
-	} `json:"treeherder"`
-	Action *struct {
-		Name    string `json:"name"`
-		Context struct {
-			Input  json.RawMessage `json:"input"`
-			TaskID string          `json:"taskId"`
-		} `json:"context"`
-	} `json:"action"`
-}
-
-// Payload is what the worker gets.
-type Payload struct {
-	Env struct {
-		TestPaths string `json:"MOZHARNESS_TEST_PATHS"` // JSON: suite to manifests
-	} `json:"env"`
-}
-
-// Queue is the name of the task's queue, <provisioner>/<worker type>.
-func (t *Task) Queue() string {
-	if t.TaskQueueID == "" && t.ProvisionerID != "" {
-		return t.ProvisionerID + "/" + t.WorkerType
-	}
-	return t.TaskQueueID
-}
-
-// Status is how far a task is.
-type Status struct {
-	TaskID      string    `json:"taskId"`
-	TaskGroupID string    `json:"taskGroupId"`
-	SchedulerID string    `json:"schedulerId"`
-	ProjectID   string    `json:"projectId"`
-	Deadline    time.Time `json:"deadline"`
-	Expires     time.Time `json:"expires"`
-	RetriesLeft int       `json:"retriesLeft"`
-	State       string    `json:"state"` // unscheduled, pending, running, completed, failed, exception
-	Runs        []Run     `json:"runs"`
-}
-
-// resolved reports whether nothing more happens to the task by itself.
-func (s *Status) resolved() bool {
-	return s.State == "completed" || s.State == "failed" || s.State == "exception"
-}
-
-// Run is one run of a task.
-type Run struct {
-	RunID          int       `json:"runId"`
-	State          string    `json:"state"`         // as the task's, but for unscheduled
-	ReasonCreated  string    `json:"reasonCreated"` // scheduled, retry, task-retry, rerun, exception
-	ReasonResolved string    `json:"reasonResolved"`
-	WorkerGroup    string    `json:"workerGroup"`
-	WorkerID       string    `json:"workerId"`
-	Scheduled      time.Time `json:"scheduled"`
-	Started        time.Time `json:"started"`
-	Resolved       time.Time `json:"resolved"`
-}
-
-// TaskAndStatus is a task with how far it is, as a group lists it.
-type TaskAndStatus struct {
-	Task   Task   `json:"task"`
-	Status Status `json:"status"`
-}
-
-// tolerant decodes a task: what has another shape where anybody may write
-// anything is left out, and an error elsewhere.
-func tolerant(decode func(any) error, into any) error {
-	err := decode(into)
-	var kind *json.UnmarshalTypeError
-	if errors.As(err, &kind) {
-		for _, open := range []string{"extra.", "payload.", "tags", "extra", "payload"} {
-			if f := strings.TrimPrefix(kind.Field, "task."); f == open || strings.HasPrefix(f, open) {
-				return nil
-			}
-		}
-	}
-	return err
-}
-
-// Task is the definition of a task.
+// Task is the definition of a task; job.ErrNotFound where there is none, or it has
+// expired.
 func (c *Client) Task(ctx context.Context, taskID string) (*Task, error) {
 	const op = "queue.task"
-	raw, err := c.Definition(ctx, taskID)
+	raw, err := c.definition(ctx, taskID)
 	if err != nil {
 		return nil, err
 	}
@@ -143,8 +30,8 @@ func (c *Client) Task(ctx context.Context, taskID string) (*Task, error) {
 	return &t, nil
 }
 
-// Definition is the definition of a task as the queue has it, all of it.
-func (c *Client) Definition(ctx context.Context, taskID string) (json.RawMessage, error) {
+// definition is the definition of a task as the queue has it, all of it.
+func (c *Client) definition(ctx context.Context, taskID string) (json.RawMessage, error) {
 	const op = "queue.task"
 	if err := checkTask(taskID); err != nil {
 		return nil, job.Wrap(op, taskID, err)
@@ -154,47 +41,34 @@ func (c *Client) Definition(ctx context.Context, taskID string) (json.RawMessage
 	return raw, err
 }
 
-// Tasks are the definitions of several tasks, by task id, in as few requests
+// tasks are the definitions of several tasks, by task id, in as few requests
 // as the deployment offers; those that it does not have are left out.
-func (c *Client) Tasks(ctx context.Context, taskIDs ...string) (map[string]*Task, error) {
-	const op = "queue.tasks"
-	out := map[string]*Task{}
-	page := func(dec *json.Decoder) error {
-		var one struct {
-			TaskID string `json:"taskId"`
-			Task   Task   `json:"task"`
-		}
-		if err := tolerant(dec.Decode, &one); err != nil {
-			return err
-		}
-		out[one.TaskID] = &one.Task
-		return nil
+func (c *Client) tasks(ctx context.Context, taskIDs ...string) (map[string]*Task, error) {
+	type element struct {
+		TaskID string `json:"taskId"`
+		Task   Task   `json:"task"`
 	}
-	err := c.batch(ctx, op, []string{"tasks"}, "tasks", taskIDs, page)
-	if !lacks(err) {
-		return out, err
+	b := bulk[element, Task]{
+		op: "queue.tasks", url: c.route("queue", "tasks"), member: "tasks",
+		entry: func(e *element) (string, *Task) { return e.TaskID, &e.Task },
+		alone: c.Task,
 	}
-	return out, c.each(taskIDs, func(id string) (err error) {
-		out[id], err = c.Task(ctx, id)
-		if err != nil {
-			delete(out, id)
-		}
-		return err
-	})
+	return b.ask(ctx, c, taskIDs)
 }
 
-// Status is how far a task is.
-func (c *Client) Status(ctx context.Context, taskID string) (*Status, error) {
+// Status is how far a task is, with all its runs; job.ErrNotFound where there is
+// no such task, or it has expired.
+func (c *Client) Status(ctx context.Context, taskID string) (*TaskStatus, error) {
 	return c.status(ctx, "queue.status", http.MethodGet, taskID, "status")
 }
 
 // status makes a call that answers a task's status.
-func (c *Client) status(ctx context.Context, op, method, taskID, what string) (*Status, error) {
+func (c *Client) status(ctx context.Context, op, method, taskID, what string) (*TaskStatus, error) {
 	if err := checkTask(taskID); err != nil {
 		return nil, job.Wrap(op, taskID, err)
 	}
 	var out struct {
-		Status *Status `json:"status"`
+		Status *TaskStatus `json:"status"`
 	}
 	err := c.call(ctx, op, taskID, method, c.route("queue", "task", taskID, what), nil, &out, true)
 	if err == nil && (out.Status == nil || out.Status.TaskID != taskID) {
@@ -203,236 +77,110 @@ func (c *Client) status(ctx context.Context, op, method, taskID, what string) (*
 	return out.Status, err
 }
 
-// Statuses are the statuses of several tasks, by task id, in as few requests as
+// statuses are the statuses of several tasks, by task id, in as few requests as
 // the deployment offers; tasks that it does not have are left out.
-func (c *Client) Statuses(ctx context.Context, taskIDs ...string) (map[string]*Status, error) {
-	const op = "queue.statuses"
-	out := map[string]*Status{}
-	page := func(dec *json.Decoder) error {
-		var one struct {
-			TaskID string `json:"taskId"`
-			Status Status `json:"status"`
-		}
-		if err := dec.Decode(&one); err != nil {
-			return err
-		}
-		out[one.Status.TaskID] = &one.Status
-		return nil
+func (c *Client) statuses(ctx context.Context, taskIDs ...string) (map[string]*TaskStatus, error) {
+	type element struct {
+		Status TaskStatus `json:"status"`
 	}
-	err := c.batch(ctx, op, []string{"tasks", "status"}, "statuses", taskIDs, page)
-	if !lacks(err) {
-		return out, err
+	b := bulk[element, TaskStatus]{
+		op: "queue.statuses", url: c.route("queue", "tasks", "status"), member: "statuses",
+		entry: func(e *element) (string, *TaskStatus) { return e.Status.TaskID, &e.Status },
+		alone: c.Status,
 	}
-	return out, c.each(taskIDs, func(id string) (err error) {
-		out[id], err = c.Status(ctx, id)
-		if err != nil {
-			delete(out, id)
-		}
-		return err
-	})
+	return b.ask(ctx, c, taskIDs)
 }
 
 // mostIDs is how many tasks are asked for in one request.
 const mostIDs = 1000
 
-// batch asks about many tasks at once, page by page.
-func (c *Client) batch(ctx context.Context, op string, route []string, member string, ids []string, element func(*json.Decoder) error) error {
-	for _, id := range ids {
+// bulk asks for one thing of many tasks at once. E is an element of the answer.
+type bulk[E, T any] struct {
+	op, url string
+	member  string                                    // of the answer: the array of E
+	entry   func(*E) (taskID string, of *T)           // what an element says
+	alone   func(context.Context, string) (*T, error) // for a deployment without such a call
+}
+
+// ask asks, 1000 tasks at a time; what the deployment does not have is left out.
+func (b bulk[E, T]) ask(ctx context.Context, c *Client, taskIDs []string) (map[string]*T, error) {
+	for _, id := range taskIDs {
 		if err := checkTask(id); err != nil {
-			return job.Wrap(op, id, err)
+			return nil, job.Wrap(b.op, id, err)
 		}
 	}
-	for part := range slices.Chunk(ids, mostIDs) {
-		in := map[string]any{"taskIds": part}
-		pages := c.pages(c.route("queue", route...), func(url string) (string, error) {
-			r, err := c.request(http.MethodPost, url, in)
-			if err != nil {
-				return "", err
+	out := map[string]*T{}
+	for part := range slices.Chunk(taskIDs, mostIDs) {
+		for _, err := range pages(b.url, func(url string) (string, error) {
+			page, token, err := b.page(ctx, c, url, part)
+			for _, e := range page {
+				id, of := b.entry(e)
+				out[id] = of
 			}
-			r.Idempotent = true // it only reads
-			var token string
-			err = c.rest.Stream(ctx, r, func(body io.Reader) (err error) {
-				token, err = elements(body, member, element)
-				return err
-			})
-			return token, wrap(op, fmt.Sprint(len(part), " tasks"), malformed(err))
-		})
-		for _, err := range pages {
+			return token, err
+		}) {
+			if lacks(err) {
+				return oneByOne(ctx, taskIDs, b.alone)
+			}
 			if err != nil {
-				return err
+				return out, err
 			}
 		}
 	}
-	return nil
+	return out, nil
 }
 
-// each calls ask for each id; what is not found is no error.
-func (c *Client) each(ids []string, ask func(id string) error) error {
-	for _, id := range ids {
-		if err := ask(id); err != nil && !errors.Is(err, job.ErrNotFound) {
-			return err
-		}
+// page asks for one page of what is said of some tasks.
+func (b bulk[E, T]) page(
+	ctx context.Context, c *Client, url string, ids []string,
+) (page []*E, token string, err error) {
+	r, err := c.request(http.MethodPost, url, map[string]any{"taskIds": ids})
+	if err != nil {
+		return nil, "", err
 	}
-	return nil
+	r.Idempotent = true // it only reads
+	err = c.rest.Stream(ctx, r, func(body io.Reader) (err error) {
+		page, token, err = elements[E](body, b.member)
+		return err
+	})
+	return page, token, wrap(b.op, fmt.Sprint(len(ids), " tasks"), malformed(err))
 }
 
-// TaskGroup lists the tasks of a group, page by page, each once although the
+// taskGroup lists the tasks of a group, page by page, each once although the
 // group may grow meanwhile. The order is the service's. An error ends the
 // sequence; a group that is unknown or has expired is job.ErrNotFound.
-func (c *Client) TaskGroup(ctx context.Context, groupID string) iter.Seq2[*TaskAndStatus, error] {
+func (c *Client) taskGroup(ctx context.Context, groupID string) iter.Seq2[*listedTask, error] {
 	const op = "queue.listTaskGroup"
-	return func(yield func(*TaskAndStatus, error) bool) {
+	return func(yield func(*listedTask, error) bool) {
 		if err := checkTask(groupID); err != nil {
 			yield(nil, job.Wrap(op, groupID, err))
 			return
 		}
 		seen := map[string]bool{}
-		var page []*TaskAndStatus
-		read := func(url string) (token string, err error) {
-			err = c.stream(ctx, op, groupID, url, func(body io.Reader) (err error) {
-				page = page[:0] // it may be the second time
-				token, err = elements(body, "tasks", func(dec *json.Decoder) error {
-					var t TaskAndStatus
-					if err := tolerant(dec.Decode, &t); err != nil {
-						return err
-					}
-					page = append(page, &t)
-					return nil
-				})
-				return err
-			})
-			return token, err
-		}
-		for _, err := range c.pages(c.route("queue", "task-group", groupID, "list"), read) {
-			if err != nil {
-				yield(nil, err)
-				return
+		url := c.route("queue", "task-group", groupID, "list")
+		for t, err := range listing[listedTask](ctx, c, op, groupID, url, "tasks") {
+			if err == nil && seen[t.Status.TaskID] {
+				continue
 			}
-			for _, t := range page {
-				if seen[t.Status.TaskID] {
-					continue
-				}
+			if err == nil {
 				seen[t.Status.TaskID] = true
-				if !yield(t, nil) {
-					return
-				}
 			}
-		}
-	}
-}
-
-// pages calls read for each page of a listing with its URL, and read returns
-// the token of the next one. A token that comes again would go on for ever: a
-// service that does not know it gives the first page once more.
-func (c *Client) pages(base string, read func(url string) (token string, err error)) iter.Seq2[int, error] {
-	return func(yield func(int, error) bool) {
-		seen := map[string]bool{"": true}
-		next := base
-		for n := 0; ; n++ {
-			token, err := read(next)
-			if err == nil && token != "" && seen[token] {
-				err = job.Wrap("taskcluster.pages", "", fmt.Errorf("%w: the continuationToken of page %d came before", job.ErrMalformed, n+1))
-			}
-			if !yield(n, err) || err != nil || token == "" {
+			if !yield(t, err) {
 				return
 			}
-			seen[token] = true
-			next = base + "?continuationToken=" + url.QueryEscape(token)
 		}
 	}
 }
 
-// elements reads an object whose member is an array, one element at a time, and
-// returns its continuationToken. An object without the member is malformed.
-func elements(body io.Reader, member string, element func(*json.Decoder) error) (token string, err error) {
-	found := false
-	dec := json.NewDecoder(body)
-	err = members(dec, func(name string) error {
-		switch name {
-		case member:
-			found = true
-			return array(dec, element)
-		case "continuationToken":
-			return dec.Decode(&token)
-		}
-		return skip(dec)
-	})
-	if err == nil && !found {
-		err = notJSON{fmt.Errorf("no %s in the answer", member)}
-	}
-	return token, err
-}
-
-// members reads an object: value must read the member's value.
-func members(dec *json.Decoder, value func(name string) error) error {
-	if err := delim(dec, '{'); err != nil {
-		return err
-	}
-	for dec.More() {
-		t, err := dec.Token()
-		if err != nil {
-			return err
-		}
-		if err := value(t.(string)); err != nil { // the decoder gives strings here
-			return err
-		}
-	}
-	return delim(dec, '}')
-}
-
-// array reads an array: element must read the element.
-func array(dec *json.Decoder, element func(*json.Decoder) error) error {
-	if err := delim(dec, '['); err != nil {
-		return err
-	}
-	for dec.More() {
-		if err := element(dec); err != nil {
-			return err
-		}
-	}
-	return delim(dec, ']')
-}
-
-func delim(dec *json.Decoder, want json.Delim) error {
-	t, err := dec.Token()
-	if err != nil {
-		return err
-	}
-	if t != want {
-		return notJSON{fmt.Errorf("expected %s, got %v", want, t)}
-	}
-	return nil
-}
-
-// skip reads a value without keeping it.
-func skip(dec *json.Decoder) error {
-	depth := 0
-	for {
-		t, err := dec.Token()
-		if err != nil {
-			return err
-		}
-		switch t {
-		case json.Delim('{'), json.Delim('['):
-			depth++
-		case json.Delim('}'), json.Delim(']'):
-			depth--
-		}
-		if depth == 0 {
-			return nil
-		}
-	}
-}
-
-// CreateTask makes a task with this id. The same definition again changes
+// createTask makes a task with this id. The same definition again changes
 // nothing; another one is refused, with job.ErrInvalid.
-func (c *Client) CreateTask(ctx context.Context, taskID string, definition any) (*Status, error) {
+func (c *Client) createTask(ctx context.Context, taskID string, definition any) (*TaskStatus, error) {
 	const op = "queue.createTask"
 	if err := checkTask(taskID); err != nil {
 		return nil, job.Wrap(op, taskID, err)
 	}
 	var out struct {
-		Status *Status `json:"status"`
+		Status *TaskStatus `json:"status"`
 	}
 	err := c.call(ctx, op, taskID, http.MethodPut, c.route("queue", "task", taskID), definition, &out, true)
 	if err == nil && out.Status == nil {
@@ -441,28 +189,23 @@ func (c *Client) CreateTask(ctx context.Context, taskID string, definition any) 
 	return out.Status, err
 }
 
-// RerunTask gives a resolved task another run; a task that is pending already
-// stays so. It works on completed tasks too, and on ones that wait for others.
-func (c *Client) RerunTask(ctx context.Context, taskID string) (*Status, error) {
-	return c.status(ctx, "queue.rerunTask", http.MethodPost, taskID, "rerun")
-}
-
-// CancelTask stops a task. One that is resolved stays as it is.
-func (c *Client) CancelTask(ctx context.Context, taskID string) (*Status, error) {
+// cancelTask stops a task. One that is resolved stays as it is.
+func (c *Client) cancelTask(ctx context.Context, taskID string) (*TaskStatus, error) {
 	return c.status(ctx, "queue.cancelTask", http.MethodPost, taskID, "cancel")
 }
 
-// Counts are how much waits in a queue.
-type Counts struct {
+// queueCounts are how much waits in a queue.
+type queueCounts struct {
 	Pending int `json:"pendingTasks"`
 	Claimed int `json:"claimedTasks"`
 }
 
-// TaskQueueCounts counts the tasks of a queue, named <provisioner>/<worker
+// taskQueueCounts counts the tasks of a queue, named <provisioner>/<worker
 // type>. A queue that nobody ever used has none.
-func (c *Client) TaskQueueCounts(ctx context.Context, taskQueueID string) (Counts, error) {
-	var out Counts
-	err := c.get(ctx, "queue.taskQueueCounts", taskQueueID, c.route("queue", "task-queues", taskQueueID, "counts"), &out)
+func (c *Client) taskQueueCounts(ctx context.Context, taskQueueID string) (queueCounts, error) {
+	var out queueCounts
+	url := c.route("queue", "task-queues", taskQueueID, "counts")
+	err := c.get(ctx, "queue.taskQueueCounts", taskQueueID, url, &out)
 	return out, err
 }
 
@@ -470,6 +213,14 @@ func (c *Client) TaskQueueCounts(ctx context.Context, taskQueueID string) (Count
 func checkTask(id string) error {
 	if !slug.Valid(id) {
 		return fmt.Errorf("%w: task id %q is not a slugid of 22 characters", job.ErrInvalid, clip.Marked(id, shown))
+	}
+	return nil
+}
+
+// checkAnswered refuses what a service gave for a task id and is none.
+func checkAnswered(op, key, taskID string) error {
+	if !slug.Valid(taskID) {
+		return job.Wrap(op, key, fmt.Errorf("%w: task id %q", job.ErrMalformed, clip.Marked(taskID, shown)))
 	}
 	return nil
 }

@@ -3,7 +3,6 @@ package taskcluster_test
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -34,10 +33,10 @@ var decisionFiles = map[string]string{
 	"failed-test.errorsummary.log": recordedTest + "/public/test_info/mochitest-browser-chrome_errorsummary.log",
 	"failed-test.live_backing.log": recordedTest + "/public/logs/live_backing.log",
 
-	"parameters.yml":                           "not read: the actions' payloads and the index say all of it that is needed",
-	"target-tasks.json":                        "not read: what was targeted and left out by optimization can be asked for as anything in full-task-graph.json",
-	"task-graph.json":                          "not read: label-to-taskid.json says the same of what was scheduled, in a hundredth of the bytes",
-	"action-add-new-jobs.label-to-taskid.json": "not read: the group has the tasks, and extra.parent says who made them",
+	"parameters.yml":                           "not read: payloads and the index say all of it that is needed",
+	"target-tasks.json":                        "not read: what was left out is in the full graph",
+	"task-graph.json":                          "not read: label-to-taskid.json says the same, shorter",
+	"action-add-new-jobs.label-to-taskid.json": "not read: the group has the tasks, and who made them",
 	"action-add-new-jobs.task-graph.json":      "not read: the group has the tasks",
 	"action-add-new-jobs.to-run.json":          "not read: the action task's input says it before the action has run",
 	"action-unknown-label.live_backing.log":    "not read: the status of an action task that failed says that it did",
@@ -56,7 +55,8 @@ func replayed(t *testing.T, drop ...string) (*tctest.Replay, *taskcluster.Client
 	server := httptest.NewServer(r)
 	t.Cleanup(server.Close)
 	r.URL = server.URL
-	c := ok(taskcluster.New(server.URL, &taskcluster.Options{Credentials: &taskcluster.Credentials{ClientID: "me", AccessToken: "secret"}}))
+	c := ok(taskcluster.New(server.URL,
+		&taskcluster.Options{Credentials: &taskcluster.Credentials{ClientID: "me", AccessToken: "secret"}}))
 	return r, c
 }
 
@@ -92,7 +92,8 @@ test-linux2404-64/opt-xpcshell-4 test success`
 		}
 	}
 	t.Log(made)
-	if made["test-linux2404-64/opt-mochitest-browser-chrome-2 test_failed"]+made["test-linux2404-64/opt-mochitest-browser-chrome-2 success"]+made["test-linux2404-64/opt-mochitest-browser-chrome-2 pending"] == 0 ||
+	const suite = "test-linux2404-64/opt-mochitest-browser-chrome-2"
+	if made[suite+" test_failed"]+made[suite+" success"]+made[suite+" pending"] == 0 ||
 		made["build-linux64/opt success"] > 0 {
 		t.Errorf("offspring: %v", made)
 	}
@@ -103,7 +104,10 @@ test-linux2404-64/opt-xpcshell-4 test success`
 // recorded client left them out.
 func TestRecordedActions(t *testing.T) {
 	const suite = "test-linux2404-64/opt-mochitest-browser-chrome-2"
-	filled := map[string]map[string]any{"178-gecko": {"test_manifests": []any{}, "times": 1.0}, "179-gecko": {"times": 1.0}}
+	filled := map[string]map[string]any{
+		"178-gecko": {"test_manifests": []any{}, "times": 1.0},
+		"179-gecko": {"times": 1.0},
+	}
 	for name, req := range map[string]job.Request{
 		"175-gecko": {Count: 1, Action: "add-new-jobs", Input: map[string]any{}},
 		"176-gecko": {Label: suite, Count: 3, Action: "retrigger"},
@@ -133,7 +137,8 @@ func TestRecordedActions(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if d := cmp.Diff(canonical(all[i].Request.Body, filled[name]), canonical(sent, nil)); d != "" || got.State != job.ReceiptAccepted {
+			if d := cmp.Diff(canonical(all[i].Request.Body, filled[name]), canonical(sent, nil)); d != "" ||
+				got.State != job.ReceiptAccepted {
 				t.Errorf("%+v (-recorded +sent):\n%s", got, d)
 			}
 		})
@@ -152,7 +157,8 @@ func watching(t *testing.T, r *tctest.Replay, sent *[]byte) *taskcluster.Client 
 	}))
 	t.Cleanup(server.Close)
 	r.URL = server.URL
-	return ok(taskcluster.New(server.URL, &taskcluster.Options{Credentials: &taskcluster.Credentials{ClientID: "me", AccessToken: "secret"}}))
+	return ok(taskcluster.New(server.URL,
+		&taskcluster.Options{Credentials: &taskcluster.Credentials{ClientID: "me", AccessToken: "secret"}}))
 }
 
 // chosen is the label and the count of an input of add-new-jobs or
@@ -185,98 +191,24 @@ func canonical(raw []byte, more map[string]any) string {
 	return string(out)
 }
 
-// A listing in pages is the listing in one, and so is that of artifacts.
-func TestRecordedPages(t *testing.T) {
-	all := ok(tctest.ReadRecorded(testenv.Shared(t, "wire", "taskcluster")))
-	ids := func(want func(string) bool) (string, []string) {
-		var pages []tctest.Recorded
-		group := ""
-		for _, e := range all {
-			if want(e.Name) {
-				e.Request.URL = strings.Replace(strings.Replace(e.Request.URL, "limit=2&", "", 1), "?limit=2", "", 1)
-				pages = append(pages, e)
-				_, rest, _ := strings.Cut(e.Request.URL, "/task-group/")
-				group, _, _ = strings.Cut(rest, "/")
-			}
-		}
-		var out []string
-		for task, err := range at(t, tctest.NewReplay(pages)).TaskGroup(t.Context(), group) {
-			if err != nil {
-				t.Fatal(err)
-			}
-			out = append(out, task.Status.TaskID)
-		}
-		slices.Sort(out)
-		return group, out
-	}
-	_, paged := ids(func(n string) bool { return n[:3] >= "026" && n[:3] <= "028" })
-	_, whole := ids(func(n string) bool { return n[:3] == "029" })
-	if d := cmp.Diff(whole, paged); d != "" || len(whole) < 5 {
-		t.Errorf("%d tasks (-whole +paged):\n%s", len(whole), d)
-	}
-}
-
-// The catalog of the recorded push, and of one that has only runnable-jobs.json.
-func TestRecordedCatalog(t *testing.T) {
-	r, c := replayed(t)
-	show := func(entries []job.Runnable) string {
-		var out []string
-		for _, e := range entries {
-			out = append(out, fmt.Sprint(e.Label, " ", e.Kind, " ", e.Upstreams, " ", e.Manifests, " ", e.MakesUpstreams))
-		}
-		slices.Sort(out)
-		return strings.Join(out, "\n")
-	}
-	want := `build-linux64/opt build [] [] true
-build-win64/debug build [] [] true
-test-linux2404-64/opt-mochitest-browser-chrome-2 test [build-linux64/opt] [browser/base/content/test/bc2/browser.toml] true
-test-linux2404-64/opt-web-platform-tests-3 test [build-linux64/opt] [dom/events/wpt3/mochitest.toml] true
-test-linux2404-64/opt-xpcshell-4 test [build-linux64/opt] [netwerk/test/unit/X4/xpcshell.toml] true
-test-windows11-64/debug-reftest-1 test [build-win64/debug] [layout/reftests/bugs/R1/mochitest.toml] true`
-	if d := cmp.Diff(want, show(ok(c.Project("autoland", nil).Catalog(t.Context(), recordedPush)))); d != "" {
-		t.Errorf("(-want +got):\n%s", d)
-	}
-	delete(r.Files, decisionFiles["full-task-graph.json"])
-	got := show(ok(c.Project("autoland", nil).Catalog(t.Context(), recordedPush)))
-	if want := strings.Count(string(testenv.Read(t, "wire", "decision", "runnable-jobs.json")), `"symbol"`); strings.Count(got, "\n")+1 != want {
-		t.Errorf("%d runnable jobs became\n%s", want, got)
-	}
-}
-
 // The logs of the recorded test that failed.
 func TestRecordedLogs(t *testing.T) {
 	_, c := replayed(t, "185-gecko", "174-gecko")
 	p := c.Project("autoland", nil)
 	jobs := ok(p.Jobs(t.Context(), recordedPush, "test-linux2404-64/opt-mochitest-browser-chrome-2"))
 	// The recorded listing is of the latest run; mozci asks by run.
-	for which, file := range map[job.LogKind]string{job.LogErrorSummary: "failed-test.errorsummary.log", job.LogText: "failed-test.live_backing.log"} {
+	for which, file := range map[job.LogKind]string{
+		job.LogErrorSummary: "failed-test.errorsummary.log",
+		job.LogText:         "failed-test.live_backing.log",
+	} {
 		name := strings.TrimPrefix(decisionFiles[file], recordedTest+"/")
 		var got bytes.Buffer
-		if err := c.Read(t.Context(), recordedTest, 0, name, func(r io.Reader) error { got.Reset(); _, err := got.ReadFrom(r); return err }); err != nil {
+		if err := c.ReadArtifact(t.Context(), recordedTest, 0, name,
+			func(r io.Reader) error { got.Reset(); _, err := got.ReadFrom(r); return err }); err != nil {
 			t.Fatal(err)
 		}
 		if !bytes.Equal(got.Bytes(), testenv.Read(t, "wire", "decision", file)) {
 			t.Errorf("%s of %s differs", which, jobs[0].ID())
 		}
-	}
-}
-
-// The file that wire.md says no sample is at hand of: its shape is label to
-// manifests.
-func TestManifestsByTask(t *testing.T) {
-	s, decision := world()
-	s.Put(decision, 0, "public/manifests-by-task.json.gz", gzipped(`{"`+other+`": ["netwerk/xpcshell.toml"], "`+test+`": ["not/asked.toml"]}`))
-	p := serve(t, s).Project("autoland", nil)
-	got := map[string][]string{}
-	for _, e := range ok(p.Catalog(t.Context(), push(20))) {
-		got[e.Label] = e.Manifests
-	}
-	want := map[string][]string{build: nil, test: {"dom/a/mochitest.toml", "dom/b/mochitest.toml"}, other: {"netwerk/xpcshell.toml"}, spare: nil}
-	if d := cmp.Diff(want, got); d != "" {
-		t.Errorf("(-want +got):\n%s", d)
-	}
-	s.Put(decision, 0, "public/manifests-by-task.json.gz", []byte("\x1f\x8btorn"))
-	if _, err := p.Catalog(t.Context(), push(20)); err == nil {
-		t.Error("a torn file of manifests is taken for none")
 	}
 }

@@ -1,12 +1,16 @@
 package taskcluster
 
-import "strings"
+import (
+	"context"
+	"net/http"
+	"strings"
+)
 
-// Satisfies reports whether somebody with the scopes has may do what needs the
+// satisfies reports whether somebody with the scopes has may do what needs the
 // scope want: it is among them, or one of them is a prefix of it that ends in *.
-// Roles ("assume:…") count as what they are; Client.ExpandScopes says what is
+// Roles ("assume:…") count as what they are; Client.expandScopes says what is
 // in them.
-func Satisfies(has []string, want string) bool {
+func satisfies(has []string, want string) bool {
 	for _, h := range has {
 		if h == want {
 			return true
@@ -16,4 +20,18 @@ func Satisfies(has []string, want string) bool {
 		}
 	}
 	return false
+}
+
+// expandScopes adds to scopes what the roles in them contain.
+func (c *Client) expandScopes(ctx context.Context, scopes []string) ([]string, error) {
+	var out struct {
+		Scopes []string `json:"scopes"`
+	}
+	if scopes == nil {
+		scopes = []string{}
+	}
+	in := map[string]any{"scopes": scopes}
+	url := c.route("auth", "scopes", "expand")
+	err := c.call(ctx, "auth.expandScopes", "", http.MethodPost, url, in, &out, true)
+	return out.Scopes, err
 }

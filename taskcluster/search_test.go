@@ -27,7 +27,8 @@ func broken(failedBuilds ...int64) (*tctest.Server, job.Repository) {
 		for _, f := range failedBuilds {
 			fails = fails || f == id
 		}
-		d := s.AddPush("autoland", id, push(id).Revision, tctest.Label{Name: build, Planned: true}, tctest.Label{Name: test, Build: build, Planned: ran || fails})
+		d := s.AddPush("autoland", id, push(id).Revision, tctest.Label{Name: build, Planned: true},
+			tctest.Label{Name: test, Build: build, Planned: ran || fails})
 		b := s.Tasks(d, build)[0]
 		if fails {
 			s.Resolve(b, "failed", "failed")
@@ -94,18 +95,22 @@ func TestSearchPastFailures(t *testing.T) {
 		slow    func(push int64, nth int) bool
 		within  time.Duration
 	}{
-		"builds that failed":              {[]int64{12, 14, 17}, 1, 16, never, 3 * time.Hour},
-		"a batch":                         {[]int64{13}, 4, 16, never, 2 * time.Hour},
-		"a batch, one run of which hangs": {nil, 4, 16, func(id int64, _ int) bool { return id == 11 || id == 13 }, 4 * time.Hour},
+		"builds that failed": {[]int64{12, 14, 17}, 1, 16, never, 3 * time.Hour},
+		"a batch":            {[]int64{13}, 4, 16, never, 2 * time.Hour},
+		"a batch, one run of which hangs": {
+			nil, 4, 16, func(id int64, _ int) bool { return id == 11 || id == 13 }, 4 * time.Hour,
+		},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			s, repo := broken(c.failed...)
 			stop := work(t, s, c.culprit, c.slow)
 			defer stop()
 			began := time.Now()
-			got, err := backfill.Search(t.Context(), repo, inMemory(s).Project("autoland", nil), test, push(20).Revision, &backfill.SearchOptions{
-				Ledger: ledger.NewMemory(), Batch: c.batch, Permanent: true, History: -1, Newer: -1, MaxRevisions: 10, Extend: -1, MaxRuns: 60,
-			})
+			got, err := backfill.Search(t.Context(), repo, inMemory(s).Project("autoland", nil), test,
+				push(20).Revision, &backfill.SearchOptions{
+					Ledger: ledger.NewMemory(), Batch: c.batch, Permanent: true, History: -1, Newer: -1,
+					MaxRevisions: 10, Extend: -1, MaxRuns: 60,
+				})
 			if err != nil || got.Culprit == nil {
 				t.Fatalf("%s: %v after %s: %+v", name, err, time.Since(began), got)
 			}
@@ -120,7 +125,8 @@ func TestSearchPastFailures(t *testing.T) {
 					}
 				}
 				if p.Running > 0 && why != "" || p.Untestable != "" && p.Untestable != why {
-					t.Errorf("%s: push %d: %d under way, %q, expected %q", name, p.Push.ID, p.Running, p.Untestable, why)
+					t.Errorf("%s: push %d: %d under way, %q, expected %q", name, p.Push.ID, p.Running, p.Untestable,
+						why)
 				}
 			}
 			for id := int64(10); id <= 20; id++ {
@@ -165,9 +171,11 @@ func TestSearchHeedsWhoCancels(t *testing.T) {
 		}()
 		stop := work(t, s, 12, func(int64, int) bool { return false })
 		defer stop()
-		got, err := backfill.Search(t.Context(), repo, inMemory(s).Project("autoland", nil), test, push(20).Revision, &backfill.SearchOptions{
-			Ledger: ledger.NewMemory(), Permanent: true, History: -1, Newer: -1, MaxRevisions: 10, Extend: -1, MaxRuns: 60, Batch: 9,
-		})
+		got, err := backfill.Search(t.Context(), repo, inMemory(s).Project("autoland", nil), test, push(20).Revision,
+			&backfill.SearchOptions{
+				Ledger: ledger.NewMemory(), Permanent: true, History: -1, Newer: -1, MaxRevisions: 10, Extend: -1,
+				MaxRuns: 60, Batch: 9,
+			})
 		if err != nil || got.Culprit == nil || got.Culprit.ID != 12 {
 			t.Fatalf("%v: %+v", err, got)
 		}
@@ -202,11 +210,14 @@ func TestFindOnTaskcluster(t *testing.T) {
 		}
 		return false
 	}
-	got, err := backfill.Find(t.Context(), repo, serve(t, s).Project("autoland", nil), test, push(20).Revision, &backfill.FindOptions{Times: 2})
-	if err != nil || got.LastGood == nil || got.LastGood.ID != 10 || got.FirstBad.ID != 20 || got.Plan.Total() != 16 || graphs > 0 {
+	got, err := backfill.Find(t.Context(), repo, serve(t, s).Project("autoland", nil), test, push(20).Revision,
+		&backfill.FindOptions{Times: 2})
+	if err != nil || got.LastGood == nil || got.LastGood.ID != 10 || got.FirstBad.ID != 20 || got.Plan.Total() != 16 ||
+		graphs > 0 {
 		t.Errorf("%v: %+v, %d runs, %d graphs", err, got.LastGood, got.Plan.Total(), graphs)
 	}
-	if why := fmt.Sprint(got.Plan.LeftOut); len(got.Plan.LeftOut) != 1 || !strings.Contains(why, "its build "+build+" failed here") {
+	if why := fmt.Sprint(got.Plan.LeftOut); len(got.Plan.LeftOut) != 1 ||
+		!strings.Contains(why, "its build "+build+" failed here") {
 		t.Errorf("left out: %s", why)
 	}
 }

@@ -11,9 +11,9 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// ErrNothingCreated says that a hook accepted the request and named no task that
+// errNothingCreated says that a hook accepted the request and named no task that
 // it made of it.
-var ErrNothingCreated = errors.New("accepted, nothing created")
+var errNothingCreated = errors.New("accepted, nothing created")
 
 // Trigger implements job.Scheduler. Without an Action it runs the label as
 // people do in Treeherder: retrigger-multiple where the label ran on the push
@@ -69,7 +69,9 @@ func (p *Project) trigger(ctx context.Context, req job.Request) (job.Receipt, er
 		}
 		if missing < req.Count {
 			if missing < 1 {
-				return job.Receipt{State: job.ReceiptAlreadyAsked, By: by, Link: p.c.page(by), Note: "others triggered it meanwhile"}, nil
+				return job.Receipt{
+					State: job.ReceiptAlreadyAsked, By: by, Link: p.c.page(by), Note: "others triggered it meanwhile",
+				}, nil
 			}
 			req.Count = missing
 		}
@@ -113,13 +115,9 @@ func (p *Project) missing(ctx context.Context, req job.Request, g *graphs) (n in
 			}
 		}
 	}
-	for _, one := range g.list {
-		for _, a := range one.asks() {
-			if n := a.counts[req.Label]; n > 0 {
-				have += n
-				by = a.task.Status.TaskID + "/0"
-			}
-		}
+	for t, n := range g.asked(req.Label) {
+		have += n
+		by = t.Status.TaskID + "/0"
 	}
 	return req.Times - have, by, nil
 }
@@ -130,15 +128,17 @@ type shot struct {
 	req    job.Request
 	all    *graphs
 	in     *graph
-	offers *Actions
+	offers *actions
 
 	notes   []string         // of ways that were refused
 	refused map[string]error // by hook: what it answered that holds for every request
 }
 
 // ran are the tasks of the request's label in the group it aims at.
-func (s *shot) ran() []*TaskAndStatus {
-	return slices.DeleteFunc(slices.Clone(s.in.tasks), func(t *TaskAndStatus) bool { return s.req.Label == "" || t.label() != s.req.Label })
+func (s *shot) ran() []*listedTask {
+	return slices.DeleteFunc(slices.Clone(s.in.tasks), func(t *listedTask) bool {
+		return s.req.Label == "" || t.label() != s.req.Label
+	})
 }
 
 // take fires the first way that is not refused.

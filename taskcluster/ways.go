@@ -14,8 +14,8 @@ import (
 // way is one way to do what a request asks for: an action, on a task or on the
 // whole group, with its input.
 type way struct {
-	action *Action
-	on     *TaskAndStatus // nil for the whole group
+	action *action
+	on     *listedTask // nil for the whole group
 	input  any
 }
 
@@ -59,25 +59,27 @@ func (s *shot) ways(ctx context.Context) ([]way, error) {
 	var out []way
 	for _, w := range s.usual(ran) {
 		var err error
-		if w.input, err = w.action.Compose(w.input); err != nil {
+		if w.input, err = w.action.compose(w.input); err != nil {
 			s.notes = append(s.notes, (&refusal{way: w.action.Name, err: err}).Error())
 			continue
 		}
 		out = append(out, w)
 	}
 	if len(out) == 0 && len(s.notes) > 0 {
-		return nil, fmt.Errorf("%w: no action of the push runs it %d times: %s", job.ErrRefused, s.req.Count, joinNotes(s.notes))
+		return nil, fmt.Errorf("%w: no action of the push runs it %d times: %s",
+			job.ErrRefused, s.req.Count, joinNotes(s.notes))
 	}
 	if len(out) == 0 {
-		return nil, fmt.Errorf("%w: the push has no action that runs the label %d times; it has %q", job.ErrRefused, s.req.Count, s.offers.Names())
+		return nil, fmt.Errorf("%w: the push has no action that runs the label %d times; it has %q",
+			job.ErrRefused, s.req.Count, s.offers.names())
 	}
 	return s.untried(out)
 }
 
 // usual are the ways that run a label.
-func (s *shot) usual(ran []*TaskAndStatus) []way {
+func (s *shot) usual(ran []*listedTask) []way {
 	labels, count := []string{s.req.Label}, s.req.Count
-	times := func(a *Action, in map[string]any) (map[string]any, bool) {
+	times := func(a *action, in map[string]any) (map[string]any, bool) {
 		if a.takesTimes() {
 			in["times"] = count
 		}
@@ -85,24 +87,24 @@ func (s *shot) usual(ran []*TaskAndStatus) []way {
 	}
 	multiple := map[string]any{"requests": []any{map[string]any{"tasks": labels, "times": count}}}
 	var out []way
-	again := slices.IndexFunc(ran, func(t *TaskAndStatus) bool { return t.Task.Tags["retrigger"] == "true" })
+	again := slices.IndexFunc(ran, func(t *listedTask) bool { return t.Task.Tags["retrigger"] == "true" })
 	if again >= 0 {
-		if a, ok := s.offers.ForGroup("retrigger-multiple"); ok {
+		if a, ok := s.offers.forGroup("retrigger-multiple"); ok {
 			out = append(out, way{a, nil, multiple})
 		}
-		if a, ok := s.offers.ForTask("retrigger", ran[again].Task.Tags); ok {
+		if a, ok := s.offers.forTask("retrigger", ran[again].Task.Tags); ok {
 			if in, ok := times(a, map[string]any{}); ok {
 				out = append(out, way{a, ran[again], in})
 			}
 		}
 	}
-	if a, ok := s.offers.ForGroup("add-new-jobs"); ok {
+	if a, ok := s.offers.forGroup("add-new-jobs"); ok {
 		if in, ok := times(a, map[string]any{"tasks": labels}); ok {
 			out = append(out, way{a, nil, in})
 		}
 	}
 	if len(out) == 0 && len(ran) > 0 { // a project without tags offers what it offers
-		if a, ok := s.offers.ForGroup("retrigger-multiple"); ok {
+		if a, ok := s.offers.forGroup("retrigger-multiple"); ok {
 			out = append(out, way{a, nil, multiple})
 		}
 	}
@@ -140,23 +142,24 @@ func (s *shot) untried(ways []way) ([]way, error) {
 // failed says how the latest action task of a way came to nothing; empty where
 // there is none, or it did not.
 func (s *shot) failed(w way) string {
-	var last *TaskAndStatus
+	var last *listedTask
 	for _, t := range s.in.tasks {
 		if w.is(&t.Task) && t.Status.resolved() && (last == nil || t.Task.Created.After(last.Task.Created)) {
 			last = t
 		}
 	}
-	if last == nil || len(last.Status.Runs) == 0 || time.Since(last.Status.Runs[len(last.Status.Runs)-1].Resolved) > rememberFailures {
+	if last == nil || len(last.Status.Runs) == 0 ||
+		time.Since(last.Status.Runs[len(last.Status.Runs)-1].Resolved) > rememberFailures {
 		return ""
 	}
 	id := last.Status.TaskID
-	made := slices.ContainsFunc(s.in.tasks, func(t *TaskAndStatus) bool { return t.Task.Extra.Parent == id })
+	made := slices.ContainsFunc(s.in.tasks, func(t *listedTask) bool { return t.Task.Extra.Parent == id })
 	switch {
 	case made:
 		return ""
 	case last.Status.State == "completed":
 		return fmt.Sprintf("the action task %s (%s) made nothing", id, w.action.Name)
-	case ending(&last.Status) == cancelledWord: // somebody's will, and not a failure of the way
+	case last.Status.cancelled(): // somebody's will, and not a failure of the way
 		return ""
 	}
 	return fmt.Sprintf("the action task %s (%s) %s", id, w.action.Name, ending(&last.Status))
@@ -166,7 +169,7 @@ func (s *shot) failed(w way) string {
 // whole push. Of several tasks one that failed is taken, the newest.
 func (s *shot) custom() (way, error) {
 	ran := s.ran()
-	slices.SortStableFunc(ran, func(a, b *TaskAndStatus) int {
+	slices.SortStableFunc(ran, func(a, b *listedTask) int {
 		if fa, fb := a.Status.State == "failed", b.Status.State == "failed"; fa != fb {
 			if fa {
 				return -1
@@ -176,43 +179,46 @@ func (s *shot) custom() (way, error) {
 		return b.Task.Created.Compare(a.Task.Created)
 	})
 	for _, t := range ran {
-		if a, ok := s.offers.ForTask(s.req.Action, t.Task.Tags); ok {
+		if a, ok := s.offers.forTask(s.req.Action, t.Task.Tags); ok {
 			return s.named(a, t)
 		}
 	}
-	if a, ok := s.offers.ForGroup(s.req.Action); ok {
+	if a, ok := s.offers.forGroup(s.req.Action); ok {
 		return s.named(a, nil)
 	}
-	if !slices.Contains(s.offers.Names(), s.req.Action) {
-		return way{}, fmt.Errorf("%w: the push has no action %q: it has %q", job.ErrInvalid, s.req.Action, s.offers.Names())
+	if !slices.Contains(s.offers.names(), s.req.Action) {
+		return way{}, fmt.Errorf("%w: the push has no action %q: it has %q",
+			job.ErrInvalid, s.req.Action, s.offers.names())
 	}
 	if len(ran) == 0 {
-		return way{}, fmt.Errorf("%w: the action %q acts on a task, and %q has none on this push", job.ErrInvalid, s.req.Action, s.req.Label)
+		return way{}, fmt.Errorf("%w: the action %q acts on a task, and %q has none on this push",
+			job.ErrInvalid, s.req.Action, s.req.Label)
 	}
-	return way{}, fmt.Errorf("%w: no action %q acts on a task such as that of %s", job.ErrInvalid, s.req.Action, s.req.Label)
+	return way{}, fmt.Errorf("%w: no action %q acts on a task such as that of %s",
+		job.ErrInvalid, s.req.Action, s.req.Label)
 }
 
 // named is a way with the input that a person gave, which must be what the
 // schema asks for, or with one of mozci's own where nobody gave any.
-func (s *shot) named(a *Action, on *TaskAndStatus) (way, error) {
+func (s *shot) named(a *action, on *listedTask) (way, error) {
 	in, err := s.times(a)
 	if err != nil {
 		return way{}, err
 	}
 	w := way{action: a, on: on}
 	if s.req.Input == nil {
-		if w.input, err = a.Compose(in); errors.Is(err, job.ErrRefused) {
-			_, err = a.Input(in) // the action needs an input, and nobody gave one
+		if w.input, err = a.compose(in); errors.Is(err, job.ErrRefused) {
+			_, err = a.input(in) // the action needs an input, and nobody gave one
 		}
 	} else {
-		w.input, err = a.Input(in)
+		w.input, err = a.input(in)
 	}
 	return w, err
 }
 
 // times is the request's input, with its count where the action has a place for
 // it and the input says nothing.
-func (s *shot) times(a *Action) (any, error) {
+func (s *shot) times(a *action) (any, error) {
 	in, isObject := s.req.Input.(map[string]any)
 	if s.req.Input != nil && !isObject {
 		text, err := plainJSON(s.req.Input)

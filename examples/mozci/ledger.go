@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
 	_ "modernc.org/sqlite"             // the driver "sqlite"
@@ -23,8 +24,18 @@ func (a *app) ledger(ctx context.Context) (ledger.Ledger, error) {
 	if err == nil {
 		err = ledger.Ready(ctx, l)
 	}
-	return l, err
+	if err != nil {
+		return l, err
+	}
+	if _, err := ledger.Prune(ctx, l, remembered); err != nil { // what is old does no harm but grow
+		a.log.Warn("the ledger does not forget", "err", err)
+	}
+	return l, nil
 }
+
+// remembered is for how long the ledger keeps what was asked for: longer than a CI
+// lets its pushes be acted on.
+const remembered = 400 * 24 * time.Hour
 
 func (a *app) openLedger() (ledger.Ledger, error) {
 	if a.ledgerName == "" && a.world != "" {
@@ -39,6 +50,9 @@ func (a *app) openLedger() (ledger.Ledger, error) {
 		if file, err = stateFile(); err != nil {
 			return nil, err
 		}
+	}
+	if dir, err := os.Stat(filepath.Dir(file)); err != nil || !dir.IsDir() { // the driver says that it is out of memory
+		return nil, fmt.Errorf("ledger %s: there is no folder %s; make it, or name another file with --ledger", file, filepath.Dir(file))
 	}
 	// Writers queue up: each transaction takes the lock at its start.
 	q := url.Values{"_txlock": {"immediate"}, "_pragma": {"busy_timeout(10000)", "journal_mode(WAL)"}}

@@ -11,8 +11,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/mozci/mozci/job/cassette"
 	"github.com/mozci/mozci/internal/rest"
+	"github.com/mozci/mozci/job/cassette"
 )
 
 // exchange sends a request with secrets in every place where they occur.

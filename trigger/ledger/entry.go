@@ -122,10 +122,12 @@ func (q Query) Fits(e Entry) bool {
 	return is(q.Key, e.Key) && is(q.Repo, e.Push.Repo) && is(q.Who, e.Who) && is(q.Purpose, e.Purpose) &&
 		(q.Within == 0 || e.Age <= q.Within) &&
 		(len(q.Labels) == 0 || slices.Contains(q.Labels, e.Label)) &&
-		(len(q.Pushes) == 0 || slices.ContainsFunc(q.Pushes, e.isOn))
+		(len(q.Pushes) == 0 || slices.ContainsFunc(q.Pushes, e.On))
 }
 
-func (e Entry) isOn(p job.Push) bool {
+// On reports whether the entry is about a push: by revision, or by ID where the
+// push has none.
+func (e Entry) On(p job.Push) bool {
 	if p.Revision == "" {
 		return e.Push.Revision == "" && e.Push.ID == p.ID
 	}

@@ -54,11 +54,13 @@ var rules = []rule{
 	{"analysis", []string{"job", "basics"}},
 	{"analysis/culprit", []string{"job", "analysis", "basics"}},
 	{"analysis/joblog", []string{"job", "analysis", "basics"}},
-	{"trigger", []string{"job", "analysis", "basics"}},
-	{"trigger/monitor", []string{"job", "analysis", "trigger", "basics"}},
+	{"trigger", []string{"job", "analysis", "basics", "trigger/ledger"}},
+	{"trigger/ledger", []string{"job"}},
+	{"trigger/ledger/ledgertest", []string{"job", "trigger/ledger"}},
+	{"trigger/monitor", []string{"job", "analysis", "trigger", "trigger/ledger", "basics"}},
 	{"trigger/trychooser", []string{"job", "analysis", "trigger", "basics"}},
-	{"backfill", []string{"job", "analysis", "analysis/culprit", "analysis/joblog", "trigger", "basics"}},
-	{"backfill/server", []string{"job", "analysis", "analysis/culprit", "analysis/joblog", "trigger", "trigger/monitor", "backfill", "internal"}},
+	{"backfill", []string{"job", "analysis", "analysis/culprit", "analysis/joblog", "trigger", "trigger/ledger", "basics"}},
+	{"backfill/server", []string{"job", "analysis", "analysis/culprit", "analysis/joblog", "trigger", "trigger/ledger", "trigger/monitor", "backfill", "internal"}},
 	{"internal", []string{"internal"}}, // what the product runs on
 	{"internal/rest", []string{"internal"}},
 	{"internal/testing", []string{"internal", "internal/testing/*"}}, // what only tests run on
@@ -72,7 +74,7 @@ var basics = []string{"internal/clip", "internal/joinlog", "internal/lax", "inte
 
 // tests may import this besides what their room may: decisions run over the
 // sources that are tested.
-var tests = []string{"job", "job/jobtest", "job/cassette", "analysis", "trigger", "internal", "internal/testing/*"}
+var tests = []string{"job", "job/jobtest", "job/cassette", "analysis", "trigger", "trigger/ledger", "trigger/ledger/ledgertest", "internal", "internal/testing/*"}
 
 // roomTests is what the tests of one room may import besides: a whole search over
 // a Taskcluster or a Buildbot that fails.
@@ -84,22 +86,23 @@ var doubleTests = []string{"pushlog", "job/treeherder", "buildbot", "taskcluster
 // libraries are the modules that library rooms may import; drivers, command
 // line and browser libraries belong to examples and tests.
 var libraries = map[string][]string{
-	"internal/rest":     {"github.com/hashicorp/go-cleanhttp", "golang.org/x/sync/semaphore"},
-	"job/cassette":      {"gopkg.in/dnaeon/go-vcr.v3"},
-	"analysis":          {"golang.org/x/sync/semaphore", "gonum.org/v1/gonum"},
-	"analysis/culprit":  {"gonum.org/v1/gonum"},
-	"analysis/joblog":   {"github.com/klauspost/compress", "github.com/ulikunitz/xz", "golang.org/x/text"},
-	"buildbot":          {"golang.org/x/sync/errgroup"},
-	"taskcluster":       {"github.com/santhosh-tekuri/jsonschema/v6", "golang.org/x/sync/errgroup"},
-	"examples":          {"*"},
-	"internal/bench":    {"*"},
+	"internal/rest":    {"github.com/hashicorp/go-cleanhttp", "golang.org/x/sync/semaphore"},
+	"job/cassette":     {"gopkg.in/dnaeon/go-vcr.v3"},
+	"analysis":         {"golang.org/x/sync/semaphore", "gonum.org/v1/gonum"},
+	"analysis/culprit": {"gonum.org/v1/gonum"},
+	"analysis/joblog":  {"github.com/klauspost/compress", "github.com/ulikunitz/xz", "golang.org/x/text"},
+	"buildbot":         {"golang.org/x/sync/errgroup"},
+	"taskcluster":      {"github.com/santhosh-tekuri/jsonschema/v6", "golang.org/x/sync/errgroup"},
+	"examples":         {"*"},
+	"internal/bench":   {"*"},
 }
 
 // testLibraries may be imported by every test, and by those of one room.
 var testLibraries = map[string][]string{
-	"":         {"github.com/google/go-cmp"},
-	"internal": {"gopkg.in/yaml.v3"},                              // the specification of JSON-e
-	"trigger":  {"modernc.org/sqlite", "github.com/jackc/pgx/v5"}, // the ledger's drivers
+	"":               {"github.com/google/go-cmp"},
+	"internal":       {"gopkg.in/yaml.v3"},                              // the specification of JSON-e
+	"trigger":        {"modernc.org/sqlite", "github.com/jackc/pgx/v5"}, // the ledger's drivers
+	"trigger/ledger": {"modernc.org/sqlite", "github.com/jackc/pgx/v5"},
 }
 
 // top is what may lie at the top of the tree, besides files that begin with a

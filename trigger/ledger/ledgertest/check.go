@@ -30,9 +30,18 @@ func Check(ctx context.Context, open func() (ledger.Ledger, error)) error {
 		name string
 		run  func(*check, context.Context)
 	}{
-		{"intend", (*check).intend}, {"instead", (*check).instead}, {"again", (*check).again}, {"settle", (*check).settle},
-		{"superseded", (*check).superseded}, {"clock", (*check).clock}, {"lease", (*check).lease}, {"renewed", (*check).renewed},
-		{"kept", (*check).kept}, {"queries", (*check).queries}, {"done context", (*check).doneContext}, {"once", (*check).once},
+		{"intend", (*check).intend},
+		{"instead", (*check).instead},
+		{"again", (*check).again},
+		{"settle", (*check).settle},
+		{"superseded", (*check).superseded},
+		{"clock", (*check).clock},
+		{"lease", (*check).lease},
+		{"renewed", (*check).renewed},
+		{"kept", (*check).kept},
+		{"queries", (*check).queries},
+		{"done context", (*check).doneContext},
+		{"once", (*check).once},
 		{"prune", (*check).prune},
 	} {
 		c.rule = r.name

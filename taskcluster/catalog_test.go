@@ -1,0 +1,110 @@
+package taskcluster_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/mozci/mozci/internal/testing/tctest"
+	"github.com/mozci/mozci/internal/testing/testenv"
+	"github.com/mozci/mozci/job"
+)
+
+// A plan of a label that ran, or that another push says the builds of, reads no
+// graph of tens of megabytes; and each push's groups are listed once.
+func TestCatalogWithoutTheGraph(t *testing.T) {
+	s := tctest.New()
+	s.AddPush("autoland", 20, push(20).Revision, labels...)
+	gap := s.AddPush("autoland", 21, push(21).Revision, tctest.Label{Name: build, Planned: true},
+		tctest.Label{Name: test, Build: build})
+	p := serve(t, s).Project("autoland", nil)
+	want := []job.Runnable{{
+		Label: test, Kind: job.KindTest, Upstreams: []string{build}, MakesUpstreams: true,
+		Manifests: []string{"dom/a/mochitest.toml", "dom/b/mochitest.toml"},
+	}}
+	if d := cmp.Diff(want, ok(p.Catalog(t.Context(), push(20), test))); d != "" {
+		t.Errorf("of its own task (-want +got):\n%s", d)
+	}
+	want[0].Manifests = nil
+	if d := cmp.Diff(want, ok(p.Catalog(t.Context(), push(21), test))); d != "" {
+		t.Errorf("of another push's (-want +got):\n%s", d)
+	}
+	_ = ok(p.Jobs(t.Context(), push(21), test))
+	_ = ok(p.Accepted(t.Context(), push(21), test))
+	var graphs, lists int
+	for _, r := range s.Requests() {
+		if strings.Contains(r, "full-task-graph") {
+			graphs++
+		}
+		if strings.HasSuffix(r, gap+"/list") {
+			lists++
+		}
+	}
+	if graphs != 0 || lists != 1 {
+		t.Errorf("%d graphs were read, and the push's group was listed %d times", graphs, lists)
+	}
+	// A stranger to every push is read from the graph, with what it needs.
+	if got := ok(p.Catalog(t.Context(), push(20), spare)); len(got) != 1 ||
+		!slices.Equal(got[0].Upstreams, []string{build}) {
+		t.Errorf("of the graph: %+v", got)
+	}
+	if got := ok(p.Catalog(t.Context(), push(20), "no-such-label")); len(got) > 0 {
+		t.Errorf("of a label that there is not: %+v", got)
+	}
+}
+
+// The file that wire.md says no sample is at hand of: its shape is label to
+// manifests.
+func TestManifestsByTask(t *testing.T) {
+	s, decision := world()
+	s.Put(decision, 0, "public/manifests-by-task.json.gz",
+		gzipped(`{"`+other+`": ["netwerk/xpcshell.toml"], "`+test+`": ["not/asked.toml"]}`))
+	p := serve(t, s).Project("autoland", nil)
+	got := map[string][]string{}
+	for _, e := range ok(p.Catalog(t.Context(), push(20))) {
+		got[e.Label] = e.Manifests
+	}
+	want := map[string][]string{
+		build: nil, test: {"dom/a/mochitest.toml", "dom/b/mochitest.toml"},
+		other: {"netwerk/xpcshell.toml"}, spare: nil,
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("(-want +got):\n%s", d)
+	}
+	s.Put(decision, 0, "public/manifests-by-task.json.gz", []byte("\x1f\x8btorn"))
+	if _, err := p.Catalog(t.Context(), push(20)); err == nil {
+		t.Error("a torn file of manifests is taken for none")
+	}
+}
+
+// The catalog of the recorded push, and of one that has only runnable-jobs.json.
+func TestRecordedCatalog(t *testing.T) {
+	r, c := replayed(t)
+	show := func(entries []job.Runnable) string {
+		var out []string
+		for _, e := range entries {
+			out = append(out, fmt.Sprint(e.Label, " ", e.Kind, " ", e.Upstreams, " ", e.Manifests, " ",
+				e.MakesUpstreams))
+		}
+		slices.Sort(out)
+		return strings.Join(out, "\n")
+	}
+	want := `build-linux64/opt build [] [] true
+build-win64/debug build [] [] true
+test-linux2404-64/opt-mochitest-browser-chrome-2 test [build-linux64/opt] [browser/base/content/test/bc2/browser.toml] true
+test-linux2404-64/opt-web-platform-tests-3 test [build-linux64/opt] [dom/events/wpt3/mochitest.toml] true
+test-linux2404-64/opt-xpcshell-4 test [build-linux64/opt] [netwerk/test/unit/X4/xpcshell.toml] true
+test-windows11-64/debug-reftest-1 test [build-win64/debug] [layout/reftests/bugs/R1/mochitest.toml] true`
+	if d := cmp.Diff(want, show(ok(c.Project("autoland", nil).Catalog(t.Context(), recordedPush)))); d != "" {
+		t.Errorf("(-want +got):\n%s", d)
+	}
+	delete(r.Files, decisionFiles["full-task-graph.json"])
+	got := show(ok(c.Project("autoland", nil).Catalog(t.Context(), recordedPush)))
+	if want := strings.Count(string(testenv.Read(t, "wire", "decision", "runnable-jobs.json")),
+		`"symbol"`); strings.Count(got, "\n")+1 != want {
+		t.Errorf("%d runnable jobs became\n%s", want, got)
+	}
+}

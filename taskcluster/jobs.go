@@ -1,0 +1,102 @@
+package taskcluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/mozci/mozci/internal/clip"
+	"github.com/mozci/mozci/job"
+)
+
+// Jobs implements job.Scheduler: every run of the push's task groups, the
+// decision task's and the actions' own among them: that of its decision task, and
+// those of cron jobs on it. A run of a status word that is not documented is
+// job.ErrUnknownWord. A task that will never run, since what it needs has ended
+// without success, is Skipped, and its Record says why.
+//
+// Requests: two for the decision tasks, or one when the push's own is known
+// already; one for each 1000 tasks; and one for all dependencies outside the
+// groups of tasks that wait.
+func (p *Project) Jobs(ctx context.Context, push job.Push, names ...string) ([]job.Job, error) {
+	const op = "taskcluster.jobs"
+	if err := ctx.Err(); err != nil || !push.Testable() {
+		return nil, job.Wrap(op, push.String(), err)
+	}
+	p = p.of(push)
+	g, err := p.forJobs(ctx, push)
+	if err != nil {
+		return nil, job.Wrap(op, push.String(), err)
+	}
+	jobs, err := p.jobsOf(ctx, push, g, names...)
+	return jobs, job.Wrap(op, push.String(), err)
+}
+
+// jobsOf are the runs in the groups of a push, of the named labels or of all.
+func (p *Project) jobsOf(ctx context.Context, push job.Push, g *graphs, names ...string) ([]job.Job, error) {
+	var tasks, waiting []*listedTask
+	for t := range g.tasks() {
+		if g.byID[t.Status.TaskID] != t || len(names) > 0 && !slices.Contains(names, t.label()) {
+			continue
+		}
+		tasks = append(tasks, t)
+		if t.waits() {
+			waiting = append(waiting, t)
+		}
+	}
+	never, err := p.never(ctx, g, waiting)
+	if err != nil {
+		return nil, err
+	}
+	for _, l := range names {
+		p.learn(g, l)
+	}
+	var out []job.Job
+	var errs []error
+	for _, t := range tasks {
+		jobs, err := runsOf(push, t, never[t.Status.TaskID])
+		out = append(out, jobs...)
+		if err != nil {
+			errs = append(errs, err)
+		}
+	}
+	return out, errors.Join(errs...)
+}
+
+// runsOf are the runs of a task, or the one that it will have; never says why it
+// will have none.
+func runsOf(push job.Push, t *listedTask, never string) ([]job.Job, error) {
+	kind := t.kind()
+	runs := t.Status.Runs
+	if len(runs) == 0 {
+		if t.Status.State != "unscheduled" {
+			return nil, fmt.Errorf("%w: task %s is %s and has no run",
+				job.ErrMalformed, t.Status.TaskID, clip.Marked(t.Status.State, shown))
+		}
+		status := job.StatusUnscheduled
+		if never != "" {
+			status = job.StatusSkipped
+		}
+		return []job.Job{job.New(job.Fields{
+			ID: t.Status.TaskID + "/0", Name: t.label(), Push: push, Kind: kind, Status: status,
+			Times: job.Times{Requested: t.Task.Created}, Raw: Record{Task: &t.Task, Status: &t.Status, Never: never},
+		})}, nil
+	}
+	var out []job.Job
+	var errs []error
+	for i := range runs {
+		r := &runs[i]
+		status, err := r.status(kind, i+1 < len(runs))
+		if err != nil {
+			errs = append(errs, fmt.Errorf("task %s (%s), run %d: %w", t.Status.TaskID, t.label(), r.RunID, err))
+			continue
+		}
+		out = append(out, job.New(job.Fields{
+			ID: fmt.Sprintf("%s/%d", t.Status.TaskID, r.RunID), Name: t.label(), Push: push, Kind: kind, Status: status,
+			Times: job.Times{Requested: r.Scheduled.UTC(), Started: r.Started.UTC(), Finished: r.Resolved.UTC()},
+			Raw:   Record{Task: &t.Task, Status: &t.Status, Run: r},
+		}))
+	}
+	return out, errors.Join(errs...)
+}

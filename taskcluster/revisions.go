@@ -1,0 +1,116 @@
+package taskcluster
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/mozci/mozci/job"
+)
+
+// revisions are those that a decision task says it is of: in its environment
+// (GECKO_HEAD_REV, and the like of other projects), its routes, or else its
+// parameters. A Thunderbird task has Firefox's revision there, too. Read once.
+func (p *Project) revisions(ctx context.Context, id string) ([]string, error) {
+	d := p.decision(id)
+	if err := p.define(ctx, d); err != nil {
+		return nil, err
+	}
+	d.mu.Lock()
+	revs := d.revisions
+	d.mu.Unlock()
+	if len(revs) > 0 {
+		return revs, nil
+	}
+	text, err := p.parameters(ctx, id)
+	if errors.Is(err, job.ErrNotFound) || errors.Is(err, job.ErrNotScheduled) || errors.Is(err, job.ErrUnavailable) {
+		return nil, nil // it says nothing
+	}
+	return text, err
+}
+
+// define reads the definition of a decision task, once.
+func (p *Project) define(ctx context.Context, d *decision) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.defined {
+		return nil
+	}
+	raw, err := p.c.definition(ctx, d.id)
+	if err != nil {
+		return err
+	}
+	var t struct {
+		Scopes  []string
+		Routes  []string
+		Payload json.RawMessage
+	}
+	if err := json.Unmarshal(raw, &t); err != nil {
+		return job.Wrap("queue.task", d.id, fmt.Errorf("%w: %w", job.ErrMalformed, err))
+	}
+	d.scopes, d.revisions, d.defined = t.Scopes, headRevisions(t.Payload), true
+	for _, r := range t.Routes {
+		if _, rest, ok := strings.Cut(r, ".revision."); ok && strings.HasPrefix(r, "index.") {
+			rev, _, _ := strings.Cut(rest, ".")
+			d.revisions = append(d.revisions, rev)
+		}
+	}
+	return nil
+}
+
+// headRevisions are the revisions in a payload's environment.
+func headRevisions(payload json.RawMessage) []string {
+	var p struct{ Env map[string]json.RawMessage }
+	if json.Unmarshal(payload, &p) != nil {
+		return nil
+	}
+	var out []string
+	for name, v := range p.Env {
+		var rev string
+		if strings.HasSuffix(name, "_HEAD_REV") && json.Unmarshal(v, &rev) == nil && rev != "" {
+			out = append(out, rev)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// parameters are the head revisions that a decision task's parameters.yml
+// names: lines of the form "head_rev: 0123…", with a prefix for a project within
+// another.
+func (p *Project) parameters(ctx context.Context, id string) ([]string, error) {
+	run, err := p.completed(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	text, err := p.c.text(ctx, id, run, "public/parameters.yml", mostActions)
+	if err != nil {
+		return nil, err
+	}
+	var out []string
+	for line := range strings.Lines(text) {
+		name, value, ok := strings.Cut(strings.TrimSpace(line), ":")
+		value = strings.Trim(strings.TrimSpace(value), `"'`)
+		if ok && strings.HasSuffix(name, "head_rev") && value != "" {
+			out = append(out, value)
+		}
+	}
+	return out, nil
+}
+
+// isOf reports whether a decision task found by a push's id is of its revision.
+// One that does not say of which it is, is not.
+func (p *Project) isOf(ctx context.Context, id string, push job.Push) (bool, error) {
+	revs, err := p.revisions(ctx, id)
+	return sameAsOne(revs, push), err
+}
+
+// sameAsOne reports whether one of the revisions is the push's, in hg or git.
+func sameAsOne(revs []string, push job.Push) bool {
+	return slices.ContainsFunc(revs, func(r string) bool {
+		return slices.ContainsFunc(push.Hashes(), func(h string) bool { return job.SameRevision(r, h) })
+	})
+}

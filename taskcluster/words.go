@@ -1,0 +1,72 @@
+package taskcluster
+
+import (
+	"strings"
+
+	"github.com/mozci/mozci/internal/clip"
+	"github.com/mozci/mozci/job"
+)
+
+// status maps a run's words; see the package comment. later says that another
+// run came after it.
+func (r *TaskRun) status(kind job.Kind, later bool) (job.Status, error) {
+	switch r.State {
+	case "pending":
+		return job.StatusPending, nil
+	case "running":
+		return job.StatusRunning, nil
+	case "completed":
+		return job.StatusSuccess, nil
+	case "failed":
+		if kind == job.KindTest || kind == job.KindPerf {
+			return job.StatusTestFailed, nil
+		}
+		return job.StatusBusted, nil
+	case "exception":
+		return r.exception(later)
+	}
+	return 0, job.UnknownWord("taskcluster", "run state", clip.Marked(r.State, shown))
+}
+
+func (r *TaskRun) exception(later bool) (job.Status, error) {
+	switch r.ReasonResolved {
+	case "malformed-payload", "resource-unavailable", "internal-error":
+		return job.StatusException, nil
+	case "claim-expired", "worker-shutdown", "intermittent-task":
+		if later {
+			return job.StatusRetry, nil
+		}
+		return job.StatusException, nil
+	case "deadline-exceeded":
+		if r.Started.IsZero() {
+			return job.StatusSkipped, nil // what it waits for did not come
+		}
+		return job.StatusException, nil
+	case "canceled":
+		return job.StatusCancelled, nil
+	case "superseded":
+		return job.StatusCoalesced, nil
+	}
+	return 0, job.UnknownWord("taskcluster", "reasonResolved", clip.Marked(r.ReasonResolved, shown))
+}
+
+func (t *listedTask) kind() job.Kind {
+	return kindOf(t.label(), t.Task.Extra.Treeherder.JobKind, t.Task.Tags["kind"])
+}
+
+// kindOf is what sort of work a task does, by what taskgraph notes of it for
+// Treeherder, by its kind there, and by its label.
+func kindOf(label, jobKind, tagKind string) job.Kind {
+	is := func(word string) bool {
+		return jobKind == word || jobKind == "" && tagKind == word || strings.HasPrefix(label, word+"-")
+	}
+	switch {
+	case is("build"):
+		return job.KindBuild
+	case job.NamesPerf(label) && jobKind != "other":
+		return job.KindPerf
+	case is("test"):
+		return job.KindTest
+	}
+	return job.KindOther
+}
