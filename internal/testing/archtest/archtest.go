@@ -44,6 +44,7 @@ var rules = []rule{
 	{".", nil},
 	{"job", nil},
 	{"job/jobtest", []string{"job", "basics"}},
+	{"internal/flight", []string{"internal"}},
 	{"job/cassette", []string{"internal"}},
 	{"job/pulse", []string{"job", "internal"}},
 	{"job/treeherder", []string{"job", "internal"}},
@@ -70,7 +71,7 @@ var rules = []rule{
 
 // basics are the rooms of internal that know of no service: decisions may use
 // them.
-var basics = []string{"internal/clip", "internal/joinlog", "internal/lax", "internal/pause"}
+var basics = []string{"internal/clip", "internal/flight", "internal/joinlog", "internal/lax", "internal/pause"}
 
 // tests may import this besides what their room may: decisions run over the
 // sources that are tested.
@@ -87,6 +88,7 @@ var doubleTests = []string{"pushlog", "job/treeherder", "buildbot", "taskcluster
 // line and browser libraries belong to examples and tests.
 var libraries = map[string][]string{
 	"internal/rest":    {"github.com/hashicorp/go-cleanhttp", "golang.org/x/sync/semaphore"},
+	"internal/flight":  {"github.com/hashicorp/golang-lru/v2"},
 	"job/cassette":     {"gopkg.in/dnaeon/go-vcr.v3"},
 	"analysis":         {"golang.org/x/sync/semaphore", "gonum.org/v1/gonum"},
 	"analysis/culprit": {"gonum.org/v1/gonum"},
