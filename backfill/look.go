@@ -159,7 +159,7 @@ func (l *looker) unknownLabel(ctx context.Context) error {
 	if l.absent != nil {
 		return job.Wrap("backfill.find", l.label, l.absent)
 	}
-	if _, ok := l.ci.(job.Cataloger); ok || !l.start.Testable() {
+	if _, ok := job.As[job.Cataloger](l.ci); ok || !l.start.Testable() {
 		return nil
 	}
 	jobs, err := l.ci.Jobs(ctx, l.start)

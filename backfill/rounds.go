@@ -240,7 +240,7 @@ func (s *searcher) ended() int {
 // the next look, after wait where the CI has no events. It returns false when
 // nothing can happen any more.
 func (s *searcher) listen(ctx context.Context, wait time.Duration) (more bool, err error) {
-	if _, ok := s.ci.(job.Watcher); !ok {
+	if _, ok := job.As[job.Watcher](s.ci); !ok {
 		return true, pause.For(ctx, wait)
 	}
 	look, stop := context.WithTimeout(ctx, s.o.Poll)

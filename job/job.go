@@ -30,10 +30,29 @@
 //
 // [Repository] and [Scheduler] are the minimum. What only some services can do
 // is a wider interface of one method, each with a function that asks for it and
-// falls back to [errors.ErrUnsupported]: [Catalog], [Cancel], [OpenLog], [Watch],
-// [Accepted], [OutcomeOf], [Carried], [WasAdded], [ArtifactsExist], [QueueDepthOf], [Coalesces],
-// [PageOf], [Origins], [Backouts] and [Line].
-// No method of an implementation silently does nothing.
+// falls back to [errors.ErrUnsupported]. Of a Scheduler:
+//
+//   - [Cataloger], by [Catalog]: which labels can run on a push.
+//   - [AcceptedLister], by [Accepted]: the requests that the CI has taken and whose
+//     runs are not visible yet.
+//   - [OutcomeFinder], by [OutcomeOf]: what became of one such request.
+//   - [KeyCarrier], by [Carried]: the runs that a request's key made.
+//   - [AddedChecker], by [WasAdded]: whether a run was added after the push, by hand
+//     or by a tool.
+//   - [ArtifactChecker], by [ArtifactsExist]: whether a build's files are there.
+//   - [QueueMeter], by [QueueDepthOf]: how many runs wait where a label's would.
+//   - [CoalesceChecker], by [Coalesces]: whether waiting requests become one run.
+//   - [Canceler], by [Cancel]; [LogOpener], by [OpenLog]; [Watcher], by [Watch];
+//     [PageLinker], by [PageOf].
+//
+// Of a Repository:
+//
+//   - [OriginFinder], by [Origins]: what a merge brought, and from where.
+//   - [BackoutFinder], by [Backouts]: which push undid another.
+//   - [LineChecker], by [Line]: whether its pushes follow each other.
+//
+// No method of an implementation silently does nothing. A Scheduler around another
+// keeps its abilities by a method Unwrap; see [As].
 package job
 
 import (

@@ -7,189 +7,35 @@ import (
 	"io"
 	"iter"
 	"slices"
-	"time"
 )
 
-// Cataloger knows which labels can run on a push.
-type Cataloger interface {
-	// Catalog returns what can run on the push, or the named labels of it, each
-	// label once, in no particular order. A named label that cannot run there
-	// is left out. A push that nothing can run on gives ErrNotScheduled. Naming
-	// labels is cheaper where a catalog is large.
-	Catalog(ctx context.Context, p Push, labels ...string) ([]Runnable, error)
+// As is s, or the nearest Scheduler that it wraps, with the ability T, such as
+// Cataloger. A Scheduler around another, for logging, metrics or limits, has a
+// method Unwrap() Scheduler that returns the other one: it then keeps the other's
+// abilities, without a method for each. What the wrapper can do itself comes
+// first. The functions below follow it.
+func As[T any](s Scheduler) (T, bool) {
+	for range mostWrapped {
+		if t, ok := s.(T); ok {
+			return t, true
+		}
+		w, ok := s.(interface{ Unwrap() Scheduler })
+		if !ok {
+			break
+		}
+		s = w.Unwrap()
+	}
+	var none T
+	return none, false
 }
 
-// Runnable is one label of a catalog.
-type Runnable struct {
-	Label     string
-	Kind      Kind
-	Upstreams []string // labels of the builds whose files it needs
-	// MakesUpstreams says that the CI itself makes the builds that are missing,
-	// and waits for those under way, when the label is asked for.
-	MakesUpstreams bool
-	Manifests      []string // the test manifests it runs, where that is known
-	// Barred says why the CI, which has the label, cannot be asked for it on this
-	// push. Empty: it can.
-	Barred string
-}
-
-// Canceler can stop a run.
-type Canceler interface {
-	// Cancel stops the run with this ID. Cancelling what has ended already is
-	// no error; an ID that the CI does not know is ErrNotFound.
-	Cancel(ctx context.Context, id string) error
-}
-
-// LogKind is a sort of record that a run leaves behind.
-type LogKind string
-
-// The sorts of logs, best for finding failures first.
-const (
-	LogErrorSummary LogKind = "errorsummary" // JSON lines: groups, results, crashes
-	LogStructured   LogKind = "structured"   // JSON lines: everything the harness said
-	LogText         LogKind = "text"         // plain lines
-)
-
-// LogOpener reads what a run left behind.
-type LogOpener interface {
-	// OpenLog opens one log of a run; the caller closes it. A run without such
-	// a log gives ErrNotFound. Content is as the CI has it, compressed or not.
-	OpenLog(ctx context.Context, j Job, which LogKind) (io.ReadCloser, error)
-}
-
-// Event is a change of a job.
-type Event struct {
-	Time time.Time
-	CI   string // the CI's name
-	Job  Job    // after the change
-}
-
-// Watcher tells about changes as they happen.
-type Watcher interface {
-	// Watch yields events until ctx is done, or nothing can happen any more.
-	// Events may come twice and, for different jobs, in any order. An error
-	// that is not followed by events ends the sequence.
-	Watch(ctx context.Context) iter.Seq2[Event, error]
-}
-
-// LineLocator is a log, as OpenLog returns it, that knows where it is from: one that
-// was put together of several.
-type LineLocator interface {
-	// Place returns the step and the log that a line of it is from, and which line
-	// of that log it is; lines are 1-based. Both are empty for a line of its own,
-	// and for one that was not read yet.
-	Place(line int) (step, log string, own int)
-}
-
-// AcceptedLister knows what was asked for and is not visible yet.
-type AcceptedLister interface {
-	// Accepted returns the requests for the label on the push that the CI has
-	// accepted and whose runs Jobs does not show yet, with Count the number
-	// of such runs.
-	Accepted(ctx context.Context, p Push, label string) ([]Request, error)
-}
-
-// Outcome is what became of a request that a CI accepted.
-type Outcome struct {
-	IDs  []string // of the runs that were made by now
-	Done bool     // no more runs come of it
-	Why  string   // for people: why none, or fewer, were made; only when Done
-	// StatusCancelled says that somebody stopped it, which is a will and not a failure.
-	Cancelled bool
-}
-
-// OutcomeFinder knows what became of requests that were accepted before their runs
-// existed.
-type OutcomeFinder interface {
-	// Outcome tells which runs of the label, or of all labels when it is empty,
-	// the job that a receipt names (Receipt.By) has made by now. A receipt whose
-	// runs were made at once has its own IDs as the outcome. A job that the CI
-	// does not know is ErrNotFound.
-	Outcome(ctx context.Context, p Push, label string, r Receipt) (Outcome, error)
-}
-
-// KeyCarrier carries the keys of requests: a Trigger with a key that it has
-// accepted before makes nothing new, so that a request whose answer was lost
-// may be repeated, once nobody is still asking under that key.
-type KeyCarrier interface {
-	// Carried returns the IDs of the runs that requests with req's key made for
-	// its label on its push: none where there are none, at most Count. The CI is
-	// asked, whatever was known before. Where keys of the label do not reach the
-	// CI the error wraps errors.ErrUnsupported.
-	Carried(ctx context.Context, req Request) ([]string, error)
-}
-
-// PageLinker knows where people look at a run.
-type PageLinker interface {
-	// Page is the address of the run's page, in the CI that the run is of; empty
-	// when it has none.
-	Page(j Job) string
-}
-
-// AddedChecker knows which runs somebody asked for after the push, by hand or by a
-// tool, and which came with it.
-type AddedChecker interface {
-	// WasAdded reports whether the run was asked for: backfilled, retriggered
-	// or added. A robot that acts on such runs never ends.
-	WasAdded(ctx context.Context, j Job) (bool, error)
-}
-
-// ArtifactChecker knows whether the files of a run are still there.
-type ArtifactChecker interface {
-	// ArtifactsExist reports whether the files that other jobs need of this
-	// run can still be fetched.
-	ArtifactsExist(ctx context.Context, j Job) (bool, error)
-}
-
-// QueueDepth is the depth of the queue that a label waits in.
-type QueueDepth struct{ Pending, Running int }
-
-// QueueMeter knows how busy a CI is.
-type QueueMeter interface {
-	// QueueDepth returns the depth of the queue that runs of the label wait in.
-	QueueDepth(ctx context.Context, label string) (QueueDepth, error)
-}
-
-// CoalesceChecker knows which labels' requests it merges while they wait.
-type CoalesceChecker interface {
-	// Coalesces reports whether requests for the label on one push, which wait at
-	// the same time, were seen to become one run: of several that are asked for
-	// at once some never run.
-	Coalesces(ctx context.Context, label string) (bool, error)
-}
-
-// Origin is what a merge brought: pushes of another repository.
-type Origin struct {
-	Repo   string // empty when nobody knows
-	Head   string // the revision that was merged
-	Pushes []Push // ascending; exactly those that brought something new
-	// Before is the push before the first of them: where the first one is bad,
-	// the last good one is to be looked for from here on. Nil when there is none.
-	Before *Push
-	// Gone says that no repository that was asked has what was merged: it is no
-	// more, or is not known. Repo is then what the merge's message says, or
-	// empty, and Pushes is empty.
-	Gone bool
-}
-
-// OriginFinder is a Repository that can tell what a merge push brought.
-type OriginFinder interface {
-	// Origins returns one Origin for each merge that brought something into the
-	// repository with this push, in the order of the merges; also for a push
-	// that moved the repository forward to another's head without a merge. A
-	// push of new work has none.
-	Origins(ctx context.Context, p Push) ([]Origin, error)
-}
-
-// BackoutFinder is a Repository that knows which push undid another.
-type BackoutFinder interface {
-	// Backouts returns the pushes that backed out changesets of p, ascending.
-	Backouts(ctx context.Context, p Push) ([]Push, error)
-}
+// mostWrapped is how deep Schedulers are wrapped at most: one that wraps itself
+// must not be looked through for ever.
+const mostWrapped = 100
 
 // Catalog asks s for its catalog, or answers errors.ErrUnsupported.
 func Catalog(ctx context.Context, s Scheduler, p Push, labels ...string) ([]Runnable, error) {
-	if c, ok := s.(Cataloger); ok {
+	if c, ok := As[Cataloger](s); ok {
 		return c.Catalog(ctx, p, labels...)
 	}
 	return nil, unsupported("catalog", p.String())
@@ -197,7 +43,7 @@ func Catalog(ctx context.Context, s Scheduler, p Push, labels ...string) ([]Runn
 
 // Cancel asks s to stop a run, or answers errors.ErrUnsupported.
 func Cancel(ctx context.Context, s Scheduler, id string) error {
-	if c, ok := s.(Canceler); ok {
+	if c, ok := As[Canceler](s); ok {
 		return c.Cancel(ctx, id)
 	}
 	return unsupported("cancel", id)
@@ -205,7 +51,7 @@ func Cancel(ctx context.Context, s Scheduler, id string) error {
 
 // OpenLog asks s for a log, or answers errors.ErrUnsupported.
 func OpenLog(ctx context.Context, s Scheduler, j Job, which LogKind) (io.ReadCloser, error) {
-	if o, ok := s.(LogOpener); ok {
+	if o, ok := As[LogOpener](s); ok {
 		return o.OpenLog(ctx, j, which)
 	}
 	return nil, unsupported("open log", j.ID())
@@ -214,7 +60,7 @@ func OpenLog(ctx context.Context, s Scheduler, j Job, which LogKind) (io.ReadClo
 // Watch asks s for events; where it cannot, the sequence is the one error
 // errors.ErrUnsupported.
 func Watch(ctx context.Context, s Scheduler) iter.Seq2[Event, error] {
-	if w, ok := s.(Watcher); ok {
+	if w, ok := As[Watcher](s); ok {
 		return w.Watch(ctx)
 	}
 	return func(yield func(Event, error) bool) { yield(Event{}, unsupported("watch", "")) }
@@ -222,7 +68,7 @@ func Watch(ctx context.Context, s Scheduler) iter.Seq2[Event, error] {
 
 // Accepted asks s what is not visible yet, or answers errors.ErrUnsupported.
 func Accepted(ctx context.Context, s Scheduler, p Push, label string) ([]Request, error) {
-	if i, ok := s.(AcceptedLister); ok {
+	if i, ok := As[AcceptedLister](s); ok {
 		return i.Accepted(ctx, p, label)
 	}
 	return nil, unsupported("inflight", label)
@@ -231,7 +77,7 @@ func Accepted(ctx context.Context, s Scheduler, p Push, label string) ([]Request
 // OutcomeOf asks s what became of an accepted request, or answers
 // errors.ErrUnsupported.
 func OutcomeOf(ctx context.Context, s Scheduler, p Push, label string, r Receipt) (Outcome, error) {
-	if o, ok := s.(OutcomeFinder); ok {
+	if o, ok := As[OutcomeFinder](s); ok {
 		return o.Outcome(ctx, p, label, r)
 	}
 	if r.By == "" && len(r.IDs) > 0 {
@@ -257,7 +103,7 @@ func OfLabels(entries []Runnable, labels ...string) []Runnable {
 
 // Carried asks s which runs a key made, or answers errors.ErrUnsupported.
 func Carried(ctx context.Context, s Scheduler, req Request) ([]string, error) {
-	if c, ok := s.(KeyCarrier); ok {
+	if c, ok := As[KeyCarrier](s); ok {
 		return c.Carried(ctx, req)
 	}
 	return nil, unsupported("carried", req.Key)
@@ -265,7 +111,7 @@ func Carried(ctx context.Context, s Scheduler, req Request) ([]string, error) {
 
 // PageOf asks s where people look at a run; empty where it does not say.
 func PageOf(s Scheduler, j Job) string {
-	if p, ok := s.(PageLinker); ok {
+	if p, ok := As[PageLinker](s); ok {
 		return p.Page(j)
 	}
 	return ""
@@ -274,7 +120,7 @@ func PageOf(s Scheduler, j Job) string {
 // WasAdded asks s whether a run was asked for after the push, or answers
 // errors.ErrUnsupported.
 func WasAdded(ctx context.Context, s Scheduler, j Job) (bool, error) {
-	if t, ok := s.(AddedChecker); ok {
+	if t, ok := As[AddedChecker](s); ok {
 		return t.WasAdded(ctx, j)
 	}
 	return false, unsupported("offspring", j.ID())
@@ -283,7 +129,7 @@ func WasAdded(ctx context.Context, s Scheduler, j Job) (bool, error) {
 // ArtifactsExist asks s whether a run's files are there, or answers
 // errors.ErrUnsupported.
 func ArtifactsExist(ctx context.Context, s Scheduler, j Job) (bool, error) {
-	if c, ok := s.(ArtifactChecker); ok {
+	if c, ok := As[ArtifactChecker](s); ok {
 		return c.ArtifactsExist(ctx, j)
 	}
 	return false, unsupported("artifacts", j.ID())
@@ -291,7 +137,7 @@ func ArtifactsExist(ctx context.Context, s Scheduler, j Job) (bool, error) {
 
 // QueueDepthOf asks s how busy it is, or answers errors.ErrUnsupported.
 func QueueDepthOf(ctx context.Context, s Scheduler, label string) (QueueDepth, error) {
-	if l, ok := s.(QueueMeter); ok {
+	if l, ok := As[QueueMeter](s); ok {
 		return l.QueueDepth(ctx, label)
 	}
 	return QueueDepth{}, unsupported("load", label)
@@ -300,7 +146,7 @@ func QueueDepthOf(ctx context.Context, s Scheduler, label string) (QueueDepth, e
 // Coalesces asks s whether it merges requests of the label, or answers
 // errors.ErrUnsupported.
 func Coalesces(ctx context.Context, s Scheduler, label string) (bool, error) {
-	if m, ok := s.(CoalesceChecker); ok {
+	if m, ok := As[CoalesceChecker](s); ok {
 		return m.Coalesces(ctx, label)
 	}
 	return false, unsupported("merges", label)

@@ -49,6 +49,41 @@ func TestFallBacks(t *testing.T) {
 	}
 }
 
+// able can cancel, and tell the pages of runs.
+type able struct{ bare }
+
+func (able) Cancel(context.Context, string) error { return nil }
+func (able) Page(job.Job) string                  { return "able" }
+
+// around is a Scheduler around another, with a page of its own.
+type around struct{ job.Scheduler }
+
+func (a around) Unwrap() job.Scheduler { return a.Scheduler }
+func (around) Page(job.Job) string     { return "around" }
+
+// knot wraps itself.
+type knot struct{ bare }
+
+func (k knot) Unwrap() job.Scheduler { return k }
+
+func TestWrappersKeepAbilities(t *testing.T) {
+	var logged job.Scheduler = around{around{able{}}}
+	if err := job.Cancel(t.Context(), logged, "1"); err != nil {
+		t.Errorf("what the wrapped one can do: %v", err)
+	}
+	if page := job.PageOf(logged, nil); page != "around" {
+		t.Errorf("what the wrapper can do itself comes first: %q", page)
+	}
+	for what, s := range map[string]job.Scheduler{"nobody can": around{bare{}}, "it wraps itself": knot{}, "it wraps nothing": around{}} {
+		if err := job.Cancel(t.Context(), s, "1"); !errors.Is(err, errors.ErrUnsupported) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	if _, ok := job.As[job.Canceler](struct{ job.Scheduler }{able{}}); ok {
+		t.Error("a wrapper without Unwrap hides the abilities")
+	}
+}
+
 func ExampleCatalog() {
 	_, err := job.Catalog(context.Background(), bare{}, job.Push{Repo: "autoland", ID: 17})
 	fmt.Println(errors.Is(err, errors.ErrUnsupported), err)

@@ -50,7 +50,7 @@ func (r *runner) wait(ctx context.Context, steps []*Step) error {
 // them; it is closed when the CI says that nothing can happen any more. A nil
 // channel, of a CI without events, never yields.
 func (r *runner) events(ctx context.Context) <-chan error {
-	if _, ok := r.ci.(job.Watcher); !ok {
+	if _, ok := job.As[job.Watcher](r.ci); !ok {
 		return nil
 	}
 	out := make(chan error)

@@ -105,7 +105,7 @@ func (j *judge) lead(ctx context.Context, run job.Job, r *reading) (analysis.Ver
 }
 
 func (j *judge) read(ctx context.Context, run job.Job) (analysis.Verdict, error) {
-	opener, ok := j.ci.(job.LogOpener)
+	opener, ok := job.As[job.LogOpener](j.ci)
 	if !ok {
 		return analysis.Unclear, job.Wrap("joblog.judge", run.ID(), fmt.Errorf("the CI has no logs, so that %s cannot be told from its job: %w", j.test, errors.ErrUnsupported))
 	}

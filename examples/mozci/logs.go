@@ -92,7 +92,7 @@ func (a *app) failures(cmd *cobra.Command, names []string, format, id string, fi
 		if err != nil {
 			return err
 		}
-		opener, ok := p.read.(job.LogOpener)
+		opener, ok := job.As[job.LogOpener](p.read)
 		if !ok {
 			return job.Wrap("failures", id, fmt.Errorf("this CI has no logs: %w", errors.ErrUnsupported))
 		}

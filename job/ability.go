@@ -1,0 +1,185 @@
+package job
+
+import (
+	"context"
+	"io"
+	"iter"
+	"time"
+)
+
+// Cataloger knows which labels can run on a push.
+type Cataloger interface {
+	// Catalog returns what can run on the push, or the named labels of it, each
+	// label once, in no particular order. A named label that cannot run there
+	// is left out. A push that nothing can run on gives ErrNotScheduled. Naming
+	// labels is cheaper where a catalog is large.
+	Catalog(ctx context.Context, p Push, labels ...string) ([]Runnable, error)
+}
+
+// Runnable is one label of a catalog.
+type Runnable struct {
+	Label     string
+	Kind      Kind
+	Upstreams []string // labels of the builds whose files it needs
+	// MakesUpstreams says that the CI itself makes the builds that are missing,
+	// and waits for those under way, when the label is asked for.
+	MakesUpstreams bool
+	Manifests      []string // the test manifests it runs, where that is known
+	// Barred says why the CI, which has the label, cannot be asked for it on this
+	// push. Empty: it can.
+	Barred string
+}
+
+// Canceler can stop a run.
+type Canceler interface {
+	// Cancel stops the run with this ID. Cancelling what has ended already is
+	// no error; an ID that the CI does not know is ErrNotFound.
+	Cancel(ctx context.Context, id string) error
+}
+
+// LogKind is a sort of record that a run leaves behind.
+type LogKind string
+
+// The sorts of logs, best for finding failures first.
+const (
+	LogErrorSummary LogKind = "errorsummary" // JSON lines: groups, results, crashes
+	LogStructured   LogKind = "structured"   // JSON lines: everything the harness said
+	LogText         LogKind = "text"         // plain lines
+)
+
+// LogOpener reads what a run left behind.
+type LogOpener interface {
+	// OpenLog opens one log of a run; the caller closes it. A run without such
+	// a log gives ErrNotFound. Content is as the CI has it, compressed or not.
+	OpenLog(ctx context.Context, j Job, which LogKind) (io.ReadCloser, error)
+}
+
+// Event is a change of a job.
+type Event struct {
+	Time time.Time
+	CI   string // the CI's name
+	Job  Job    // after the change
+}
+
+// Watcher tells about changes as they happen.
+type Watcher interface {
+	// Watch yields events until ctx is done, or nothing can happen any more.
+	// Events may come twice and, for different jobs, in any order. An error
+	// that is not followed by events ends the sequence.
+	Watch(ctx context.Context) iter.Seq2[Event, error]
+}
+
+// LineLocator is a log, as OpenLog returns it, that knows where it is from: one that
+// was put together of several.
+type LineLocator interface {
+	// Place returns the step and the log that a line of it is from, and which line
+	// of that log it is; lines are 1-based. Both are empty for a line of its own,
+	// and for one that was not read yet.
+	Place(line int) (step, log string, own int)
+}
+
+// AcceptedLister knows what was asked for and is not visible yet.
+type AcceptedLister interface {
+	// Accepted returns the requests for the label on the push that the CI has
+	// accepted and whose runs Jobs does not show yet, with Count the number
+	// of such runs.
+	Accepted(ctx context.Context, p Push, label string) ([]Request, error)
+}
+
+// Outcome is what became of a request that a CI accepted.
+type Outcome struct {
+	IDs  []string // of the runs that were made by now
+	Done bool     // no more runs come of it
+	Why  string   // for people: why none, or fewer, were made; only when Done
+	// StatusCancelled says that somebody stopped it, which is a will and not a failure.
+	Cancelled bool
+}
+
+// OutcomeFinder knows what became of requests that were accepted before their runs
+// existed.
+type OutcomeFinder interface {
+	// Outcome tells which runs of the label, or of all labels when it is empty,
+	// the job that a receipt names (Receipt.By) has made by now. A receipt whose
+	// runs were made at once has its own IDs as the outcome. A job that the CI
+	// does not know is ErrNotFound.
+	Outcome(ctx context.Context, p Push, label string, r Receipt) (Outcome, error)
+}
+
+// KeyCarrier carries the keys of requests: a Trigger with a key that it has
+// accepted before makes nothing new, so that a request whose answer was lost
+// may be repeated, once nobody is still asking under that key.
+type KeyCarrier interface {
+	// Carried returns the IDs of the runs that requests with req's key made for
+	// its label on its push: none where there are none, at most Count. The CI is
+	// asked, whatever was known before. Where keys of the label do not reach the
+	// CI the error wraps errors.ErrUnsupported.
+	Carried(ctx context.Context, req Request) ([]string, error)
+}
+
+// PageLinker knows where people look at a run.
+type PageLinker interface {
+	// Page is the address of the run's page, in the CI that the run is of; empty
+	// when it has none.
+	Page(j Job) string
+}
+
+// AddedChecker knows which runs somebody asked for after the push, by hand or by a
+// tool, and which came with it.
+type AddedChecker interface {
+	// WasAdded reports whether the run was asked for: backfilled, retriggered
+	// or added. A robot that acts on such runs never ends.
+	WasAdded(ctx context.Context, j Job) (bool, error)
+}
+
+// ArtifactChecker knows whether the files of a run are still there.
+type ArtifactChecker interface {
+	// ArtifactsExist reports whether the files that other jobs need of this
+	// run can still be fetched.
+	ArtifactsExist(ctx context.Context, j Job) (bool, error)
+}
+
+// QueueDepth is the depth of the queue that a label waits in.
+type QueueDepth struct{ Pending, Running int }
+
+// QueueMeter knows how busy a CI is.
+type QueueMeter interface {
+	// QueueDepth returns the depth of the queue that runs of the label wait in.
+	QueueDepth(ctx context.Context, label string) (QueueDepth, error)
+}
+
+// CoalesceChecker knows which labels' requests it merges while they wait.
+type CoalesceChecker interface {
+	// Coalesces reports whether requests for the label on one push, which wait at
+	// the same time, were seen to become one run: of several that are asked for
+	// at once some never run.
+	Coalesces(ctx context.Context, label string) (bool, error)
+}
+
+// Origin is what a merge brought: pushes of another repository.
+type Origin struct {
+	Repo   string // empty when nobody knows
+	Head   string // the revision that was merged
+	Pushes []Push // ascending; exactly those that brought something new
+	// Before is the push before the first of them: where the first one is bad,
+	// the last good one is to be looked for from here on. Nil when there is none.
+	Before *Push
+	// Gone says that no repository that was asked has what was merged: it is no
+	// more, or is not known. Repo is then what the merge's message says, or
+	// empty, and Pushes is empty.
+	Gone bool
+}
+
+// OriginFinder is a Repository that can tell what a merge push brought.
+type OriginFinder interface {
+	// Origins returns one Origin for each merge that brought something into the
+	// repository with this push, in the order of the merges; also for a push
+	// that moved the repository forward to another's head without a merge. A
+	// push of new work has none.
+	Origins(ctx context.Context, p Push) ([]Origin, error)
+}
+
+// BackoutFinder is a Repository that knows which push undid another.
+type BackoutFinder interface {
+	// Backouts returns the pushes that backed out changesets of p, ascending.
+	Backouts(ctx context.Context, p Push) ([]Push, error)
+}
