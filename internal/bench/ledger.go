@@ -28,11 +28,23 @@ const (
 	processes   = 8
 )
 
-// ledgers kills a real process that carries a plan of 50 steps out on a real
+// ledgers measures the ledger: processes that are killed, requests that come to
+// nothing, a ledger that breaks, a database that is restarted, and a large one.
+func ledgers(t *testing.T) {
+	if flag.Lookup("quick").Value.String() == "true" {
+		*kills, *entries = min(*kills, 40), min(*entries, 100_000)
+	}
+	killings(t)
+	lives(t)
+	restarts(t)
+	sizes(t)
+}
+
+// killings kills a real process that carries a plan of 50 steps out on a real
 // SQLite file, at random points, over a CI that answers late, loses its answer
 // after having acted, does not act, hears a request twice or lists runs twice;
 // and starts it again until it is done.
-func ledgers(t *testing.T) {
+func killings(t *testing.T) {
 	fmt.Printf("ledger: a plan of %d steps, SIGKILL at random points, a real SQLite file, a CI that misbehaves\n\n", ledgerSteps)
 	fmt.Println("CI              processes   kills   plans   runs planned   asked for   plans exactly right   more than planned")
 	for _, c := range []struct {
@@ -68,14 +80,20 @@ func (k *killed) add(o killed) {
 	k.over += o.over
 }
 
-// ledgerPlan is a plan of 50 steps for one to three runs each.
-func ledgerPlan(t *testing.T, rng *rand.Rand) trigger.Plan {
+// ledgerWorld is a history of 50 pushes, with nothing, one run or a coalesced one
+// on each; their revisions begin with the number first and those after it.
+func ledgerWorld(rng *rand.Rand, first int) string {
 	var world bytes.Buffer
 	world.WriteString("push test\n")
 	for i := range ledgerSteps {
-		fmt.Fprintf(&world, "%d %04x %s\n", i+1, 0x1000+i, []string{"-", "pass", "coalesced"}[rng.IntN(3)])
+		fmt.Fprintf(&world, "%d %04x %s\n", i+1, 0x1000+first+i, []string{"-", "pass", "coalesced"}[rng.IntN(3)])
 	}
-	w := jobtest.MustParse(world.String())
+	return world.String()
+}
+
+// ledgerPlan is a plan of 50 steps for one to three runs each.
+func ledgerPlan(t *testing.T, rng *rand.Rand) trigger.Plan {
+	w := jobtest.MustParse(ledgerWorld(rng, 0))
 	plan, err := trigger.Make(t.Context(), jobtest.NewCI(w, nil), w.Pushes("autoland"), []string{"test"}, 2+rng.IntN(2), nil)
 	if err != nil {
 		t.Fatal(err)

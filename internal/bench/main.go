@@ -35,7 +35,7 @@ func main() {
 	flag.Usage = func() {
 		_, _ = fmt.Fprintf(os.Stderr, "usage: go run ./internal/bench SUBJECT, one of %v\n", slices.Sorted(maps.Keys(subjects)))
 	}
-	_ = flag.Bool("quick", false, "fewer trials, for subject culprit")
+	_ = flag.Bool("quick", false, "fewer trials, for the subjects acting, culprit and ledger")
 	_ = flag.Bool("tuning", false, "the seeds that the method was tuned on, for subject culprit")
 	subject := ""
 	if len(os.Args) > 1 { // flags may follow the subject

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -98,6 +99,11 @@ func Outstanding(entries []Entry, visible int) int {
 		}
 	}
 	return max(0, expected-visible)
+}
+
+// inOrder sorts entries by when they were asked for.
+func inOrder(entries []Entry) {
+	slices.SortFunc(entries, func(a, b Entry) int { return cmp.Or(a.Asked.Compare(b.Asked), cmp.Compare(a.Key, b.Key)) })
 }
 
 // Query selects entries of a ledger: those that fit every field which is set.

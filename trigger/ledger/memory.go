@@ -1,8 +1,8 @@
 package ledger
 
 import (
-	"cmp"
 	"context"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -12,18 +12,22 @@ import (
 
 // NewMemory returns a Ledger that lives as long as the process.
 func NewMemory() *Memory {
-	return &Memory{entries: map[string]*kept{}, of: map[subject]map[string]*kept{}}
+	return &Memory{entries: map[string]*kept{}, of: map[subject]map[string]*kept{}, on: map[subject]map[string]*kept{}}
 }
 
 // Memory is a Ledger in memory; NewMemory makes one.
 type Memory struct {
 	mu      sync.Mutex
 	entries map[string]*kept             // by key
-	of      map[subject]map[string]*kept // the same by what they are about, then by key
+	of      map[subject]map[string]*kept // the same by repository and label, then by key
+	on      map[subject]map[string]*kept // the same by repository, label and push, then by key
 }
 
 // subject is what queries are mostly about.
-type subject struct{ repo, label string }
+type subject struct {
+	repo, label string
+	short       string // of the push's revision, as an index of a database has it
+}
 
 // kept is an entry, and until when its lease lasts.
 type kept struct {
@@ -61,20 +65,36 @@ func (m *Memory) Intend(ctx context.Context, e Entry, instead *Entry) (Entry, bo
 	e.State, e.Receipt, e.Asked = Intended, job.Receipt{}, time.Now()
 	k := &kept{e, e.Asked.Add(e.Lease)}
 	m.entries[e.Key] = k
-	s := subject{e.Push.Repo, e.Label}
-	if m.of[s] == nil {
-		m.of[s] = map[string]*kept{}
-	}
-	m.of[s][e.Key] = k
+	m.index(k)
 	return k.now(), true, nil
+}
+
+// index files an entry under what it is about.
+func (m *Memory) index(k *kept) {
+	of, on := k.subjects()
+	if m.of[of] == nil {
+		m.of[of] = map[string]*kept{}
+	}
+	if m.on[on] == nil {
+		m.on[on] = map[string]*kept{}
+	}
+	m.of[of][k.Key], m.on[on][k.Key] = k, k
+}
+
+func (k *kept) subjects() (of, on subject) {
+	return subject{repo: k.Push.Repo, label: k.Label}, subject{k.Push.Repo, k.Label, short(k.Push.Revision)}
 }
 
 func (m *Memory) forget(k *kept) {
 	delete(m.entries, k.Key)
-	s := subject{k.Push.Repo, k.Label}
-	delete(m.of[s], k.Key)
-	if len(m.of[s]) == 0 {
-		delete(m.of, s)
+	of, on := k.subjects()
+	delete(m.of[of], k.Key)
+	delete(m.on[on], k.Key)
+	if len(m.of[of]) == 0 {
+		delete(m.of, of)
+	}
+	if len(m.on[on]) == 0 {
+		delete(m.on, on)
 	}
 }
 
@@ -120,16 +140,32 @@ func (m *Memory) Entries(ctx context.Context, q Query) ([]Entry, error) {
 			some(map[string]*kept{q.Key: k})
 		}
 	case q.Repo != "" && len(q.Labels) > 0:
-		labels := slices.Clone(q.Labels)
-		slices.Sort(labels)
-		for _, l := range slices.Compact(labels) {
-			some(m.of[subject{q.Repo, l}])
+		for _, about := range q.subjects() {
+			if len(q.Pushes) > 0 {
+				some(m.on[about])
+			} else {
+				some(m.of[about])
+			}
 		}
 	default:
 		some(m.entries)
 	}
-	slices.SortFunc(out, func(a, b Entry) int { return cmp.Or(a.Asked.Compare(b.Asked), cmp.Compare(a.Key, b.Key)) })
+	inOrder(out)
 	return out, nil
+}
+
+// subjects are what a query with a repository and labels is about, each once.
+func (q Query) subjects() []subject {
+	all := map[subject]bool{}
+	for _, l := range q.Labels {
+		if len(q.Pushes) == 0 {
+			all[subject{repo: q.Repo, label: l}] = true
+		}
+		for _, p := range q.Pushes {
+			all[subject{q.Repo, l, short(p.Revision)}] = true
+		}
+	}
+	return slices.Collect(maps.Keys(all))
 }
 
 // Prune implements Pruner.

@@ -17,7 +17,20 @@ import (
 // Postgres starts a real PostgreSQL server on a free port of the loopback
 // interface, with its own temporary folder, and stops it when the test ends. It
 // returns the URL of an empty database.
-func Postgres(t testing.TB) string {
+func Postgres(t testing.TB) string { return StartPostgres(t).URL }
+
+// Database is a PostgreSQL server; StartPostgres makes one.
+type Database struct {
+	URL string // of an empty database
+
+	bin, dir string
+	port     int
+	attr     *syscall.SysProcAttr
+	server   *exec.Cmd
+}
+
+// StartPostgres is Postgres for who wants to restart the server.
+func StartPostgres(t testing.TB) *Database {
 	t.Helper()
 	bin := postgresBin(t)
 	dir, err := os.MkdirTemp("", "mozci-postgres-") //nolint:usetesting // t.TempDir lies in folders that the server's account cannot enter
@@ -25,33 +38,49 @@ func Postgres(t testing.TB) string {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	attr := &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	d := &Database{bin: bin, dir: dir, port: freePort(t), attr: &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}}
+	d.URL = fmt.Sprintf("postgres://mozci@127.0.0.1:%d/postgres?sslmode=disable", d.port)
 	if os.Getuid() == 0 { // the server refuses to run as root
-		attr.Credential = unprivileged(t)
-		if err := os.Chown(dir, int(attr.Credential.Uid), int(attr.Credential.Gid)); err != nil {
+		d.attr.Credential = unprivileged(t)
+		if err := os.Chown(dir, int(d.attr.Credential.Uid), int(d.attr.Credential.Gid)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	data := filepath.Join(dir, "data")
-	init := exec.Command(filepath.Join(bin, "initdb"), "-D", data, "-A", "trust", "-U", "mozci", "--no-sync", "-E", "UTF8", "--locale=C")
-	init.SysProcAttr, init.Dir = attr, dir
+	init := exec.Command(filepath.Join(bin, "initdb"),
+		"-D", filepath.Join(dir, "data"), "-A", "trust", "-U", "mozci", "--no-sync", "-E", "UTF8", "--locale=C")
+	init.SysProcAttr, init.Dir = d.attr, dir
 	if out, err := init.CombinedOutput(); err != nil {
 		t.Fatalf("initdb: %v\n%s", err, out)
 	}
-	port := freePort(t)
-	server := exec.Command(filepath.Join(bin, "postgres"), "-D", data, "-k", dir, "-h", "127.0.0.1", "-p", strconv.Itoa(port), "-F")
-	server.SysProcAttr, server.Dir = attr, dir
-	log, err := server.StderrPipe()
+	d.start(t)
+	t.Cleanup(d.stop)
+	return d
+}
+
+// Restart stops the server, in the midst of what it does, and starts it again.
+func (d *Database) Restart(t testing.TB) {
+	t.Helper()
+	d.stop()
+	d.start(t)
+}
+
+func (d *Database) stop() {
+	_ = d.server.Process.Signal(syscall.SIGINT) // fast shutdown
+	_ = d.server.Wait()
+}
+
+func (d *Database) start(t testing.TB) {
+	t.Helper()
+	d.server = exec.Command(filepath.Join(d.bin, "postgres"),
+		"-D", filepath.Join(d.dir, "data"), "-k", d.dir, "-h", "127.0.0.1", "-p", strconv.Itoa(d.port), "-F")
+	d.server.SysProcAttr, d.server.Dir = d.attr, d.dir
+	log, err := d.server.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := server.Start(); err != nil {
+	if err := d.server.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		_ = server.Process.Signal(syscall.SIGINT) // fast shutdown
-		_ = server.Wait()
-	})
 	said := bufio.NewScanner(log)
 	for said.Scan() {
 		if strings.Contains(said.Text(), "ready to accept connections") {
@@ -60,11 +89,10 @@ func Postgres(t testing.TB) string {
 					continue
 				}
 			}()
-			return fmt.Sprintf("postgres://mozci@127.0.0.1:%d/postgres?sslmode=disable", port)
+			return
 		}
 	}
 	t.Fatal("the PostgreSQL server did not start")
-	return ""
 }
 
 // postgresBin is the folder of the newest server that is installed.
