@@ -104,7 +104,7 @@ func TestCodebases(t *testing.T) {
 	for i := range 60 {
 		d.Change(bbtest.Revision(i), bbtest.Row{"codebase": "app"})
 	}
-	d.Ask(bbtest.Run{Builder: b, Results: []int{0}, Stamps: []bbtest.Row{bbtest.Stamp(bbtest.Revision(59), bbtest.Row{"codebase": "app"}), bbtest.Stamp(bbtest.Revision(99), bbtest.Row{"codebase": "lib"})}})
+	d.Ask(bbtest.BuildRequest{Builder: b, Results: []int{0}, Stamps: []bbtest.Row{bbtest.Stamp(bbtest.Revision(59), bbtest.Row{"codebase": "app"}), bbtest.Stamp(bbtest.Revision(99), bbtest.Row{"codebase": "lib"})}})
 	if _, err := project(t, d, "main", nil).Push(t.Context(), "tip"); !errors.Is(err, job.ErrInvalid) || !strings.Contains(err.Error(), "app, lib") {
 		t.Errorf("%v", err)
 	}
@@ -141,8 +141,8 @@ func TestOtherRepository(t *testing.T) {
 	}
 	d.Change(bbtest.Revision(1), place("integration/autoland"))
 	d.Change(bbtest.Revision(6), place("mozilla-central"))
-	d.Ask(bbtest.Run{Builder: b, Results: []int{0}, Stamps: []bbtest.Row{bbtest.Stamp(merged, place("mozilla-central"))}})
-	d.Ask(bbtest.Run{Builder: b, Results: []int{2}, Stamps: []bbtest.Row{bbtest.Stamp(merged, place("integration/autoland"))}})
+	d.Ask(bbtest.BuildRequest{Builder: b, Results: []int{0}, Stamps: []bbtest.Row{bbtest.Stamp(merged, place("mozilla-central"))}})
+	d.Ask(bbtest.BuildRequest{Builder: b, Results: []int{2}, Stamps: []bbtest.Row{bbtest.Stamp(merged, place("integration/autoland"))}})
 	d.Form("force", []string{"test"}, bbtest.Sources("", bbtest.Row{"branch": "integration/autoland", "repository": "https://hg.example/integration/autoland"}))
 	p := project(t, d, "autoland", nil)
 	ours := job.Push{Repo: "autoland", ID: 33, Revision: merged}
@@ -161,7 +161,7 @@ func TestOtherRepository(t *testing.T) {
 		if err != nil || i < 0 {
 			t.Fatalf("the run is not the push's: %v %v", jobs, err)
 		}
-		ss := jobs[i].Raw().(buildbot.Run).Buildset.SourceStamps[0]
+		ss := jobs[i].Raw().(buildbot.Record).Buildset.SourceStamps[0]
 		if ss.Branch != "mozilla-central" || ss.Repository != "https://hg.example/mozilla-central" || ss.Project != "mozilla-central" || ss.Revision != push.Revision {
 			t.Errorf("forced with %+v", ss)
 		}

@@ -35,11 +35,11 @@ func (p *Project) catalog(ctx context.Context, push job.Push) ([]job.Runnable, e
 	if err != nil && l.repo == "" {
 		return nil, err
 	}
-	forms, err := p.c.ForceSchedulers(ctx)
+	forms, err := p.c.forceSchedulers(ctx)
 	if err != nil {
 		return nil, err
 	}
-	builders, err := p.c.Builders(ctx)
+	builders, err := p.c.allBuilders(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -100,7 +100,7 @@ func (p *Project) rebuildable(ctx context.Context, push job.Push, builders []Bui
 		return nil, err
 	}
 	for _, j := range jobs {
-		if j.Raw().(Run).Build != nil {
+		if j.Raw().(Record).Build != nil {
 			out[j.Name()] = true
 		}
 	}

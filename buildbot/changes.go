@@ -32,7 +32,7 @@ type Changes struct {
 	gate  gate
 	lines map[string]resolved // by the name of the repository
 	seen  []sight
-	first []Change // the newest of all branches, as they were read first
+	first []change // the newest of all branches, as they were read first
 
 	at        time.Time // when the newest were read
 	begun     bool
@@ -148,7 +148,7 @@ func (r *Changes) lookUp(ctx context.Context, rev string) (pushed, error) {
 			full = []string{"revision__contains", rev}
 		}
 	}
-	all, err := get[Change](ctx, r.c, op, rev, query(r.c.path("changes"), full...), "changes")
+	all, err := get[change](ctx, r.c, op, rev, query(r.c.path("changes"), full...), "changes")
 	if errors.Is(err, job.ErrUnavailable) && ctx.Err() == nil && full[0] == "revision__contains" {
 		// Buildbot 3 fails where a change has no revision: look through all.
 		return r.lookThrough(ctx, rev)
@@ -180,12 +180,12 @@ func (r *Changes) lookThrough(ctx context.Context, rev string) (pushed, error) {
 }
 
 // own reports whether a change is of the line, and says what it changed to.
-func (r *Changes) own(c Change) bool {
+func (r *Changes) own(c change) bool {
 	l := r.lines[r.name].line
 	return c.Revision != "" && l.holds(c.Branch, c.Codebase, c.Repository)
 }
 
-func (r *Changes) push(c Change) pushed {
+func (r *Changes) push(c change) pushed {
 	set := job.Changeset{Node: c.Revision, Author: c.Author, Description: c.Comments}
 	for _, id := range c.Parents {
 		if node := r.nodes[id]; node != "" {
@@ -287,7 +287,7 @@ func (r *Changes) extend(ctx context.Context, n int) error {
 }
 
 // add files changes, newest first, among the pushes.
-func (r *Changes) add(page []Change) {
+func (r *Changes) add(page []change) {
 	for _, c := range page {
 		r.nodes[c.ID] = c.Revision
 	}
@@ -450,7 +450,7 @@ func (r *Changes) lookFor(ctx context.Context, branch, codebase string) error {
 func (r *Changes) above(ctx context.Context, id int64, n int) ([]pushed, error) {
 	have := map[int64]pushed{}
 	for len(have) < n {
-		page, err := get[Change](ctx, r.c, "buildbot.changes", "", query(r.c.path("changes"),
+		page, err := get[change](ctx, r.c, "buildbot.changes", "", query(r.c.path("changes"),
 			append([]string{"order", "changeid", "limit", strconv.Itoa(largePage), "changeid__gt", strconv.FormatInt(id, 10)}, r.filters...)...), "changes")
 		if err != nil {
 			return nil, err

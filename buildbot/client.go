@@ -53,7 +53,7 @@ type Client struct {
 	log     *slog.Logger
 
 	builders *kept[[]Builder]
-	forms    *kept[[]ForceScheduler]
+	forms    *kept[[]forceScheduler]
 }
 
 // New returns a client of the master whose pages are at baseURL, as a browser
@@ -101,9 +101,6 @@ func checkBase(address string) (string, error) {
 	}
 	return strings.TrimRight(base, "/"), nil
 }
-
-// URL is the address of the master's pages, without a slash at its end.
-func (c *Client) URL() string { return c.base }
 
 // path is the URL of a path of the API.
 func (c *Client) path(format string, args ...any) string {

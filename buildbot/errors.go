@@ -12,8 +12,8 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// Error is the master's answer that a call failed.
-type Error struct {
+// failure is the master's answer that a call failed.
+type failure struct {
 	Status int
 	// Code is JSON-RPC's: -32602 for parameters, -32600 for a request that is
 	// not allowed; 0 where the answer has none.
@@ -27,7 +27,7 @@ type Error struct {
 	err error
 }
 
-func (e *Error) Error() string {
+func (e *failure) Error() string {
 	s := e.Message
 	if len(e.Fields) > 0 {
 		var all []string
@@ -43,14 +43,14 @@ func (e *Error) Error() string {
 }
 
 // Unwrap returns the failed exchange.
-func (e *Error) Unwrap() error { return e.err }
+func (e *failure) Unwrap() error { return e.err }
 
 // HTTPStatus is Status, for job.OfHTTP.
-func (e *Error) HTTPStatus() int { return e.Status }
+func (e *failure) HTTPStatus() int { return e.Status }
 
 // parseError reads an error's body: {"error": "text"} of a read, and a code and
 // message of a call, whose message can be an object. Nil when it is neither.
-func parseError(status int, body []byte) *Error {
+func parseError(status int, body []byte) *failure {
 	var answer struct {
 		Error json.RawMessage `json:"error"`
 	}
@@ -58,7 +58,7 @@ func parseError(status int, body []byte) *Error {
 	if len(answer.Error) == 0 || string(answer.Error) == "null" {
 		return nil
 	}
-	e := &Error{Status: status}
+	e := &failure{Status: status}
 	if json.Unmarshal(answer.Error, &e.Message) == nil {
 		return e
 	}

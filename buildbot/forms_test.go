@@ -31,7 +31,7 @@ func TestForceCodebase(t *testing.T) {
 	if err != nil || len(jobs) != 1 {
 		t.Fatal(jobs, err)
 	}
-	stamps := jobs[0].Raw().(buildbot.Run).Buildset.SourceStamps
+	stamps := jobs[0].Raw().(buildbot.Record).Buildset.SourceStamps
 	if len(stamps) != 1 || stamps[0].Codebase != "lib" || stamps[0].Branch != "main" || stamps[0].Revision != push.Revision || stamps[0].Repository != "https://git.example/lib" || stamps[0].Project != "lib" {
 		t.Errorf("%+v", stamps)
 	}
@@ -51,9 +51,9 @@ func TestNoForm(t *testing.T) {
 	rev := bbtest.Revision(1)
 	d.Change(rev, nil)
 	for _, b := range []int{built, other} {
-		d.Ask(bbtest.Run{Builder: b, Results: []int{2}, Stamps: []bbtest.Row{bbtest.Stamp(rev, nil)}})
+		d.Ask(bbtest.BuildRequest{Builder: b, Results: []int{2}, Stamps: []bbtest.Row{bbtest.Stamp(rev, nil)}})
 	}
-	d.Ask(bbtest.Run{Builder: bare, Results: []int{2}, Stamps: []bbtest.Row{bbtest.Stamp(bbtest.Revision(2), nil)}})
+	d.Ask(bbtest.BuildRequest{Builder: bare, Results: []int{2}, Stamps: []bbtest.Row{bbtest.Stamp(bbtest.Revision(2), nil)}})
 	d.Form("force", []string{"forced"}, bbtest.Sources("", nil))
 	d.Form("force-esr", []string{"other"}, bbtest.Sources("", bbtest.Row{"branch": "fixed esr"}))
 	p := project(t, d, "main", nil)
@@ -181,9 +181,9 @@ func TestMerges(t *testing.T) {
 	stamps := []bbtest.Row{bbtest.Stamp(bbtest.Revision(1), nil)}
 	merging, not := d.Builder("merging"), d.Builder("not")
 	d.Change(bbtest.Revision(1), nil)
-	d.Ask(bbtest.Run{Builder: merging, Stamps: stamps})
-	d.Ask(bbtest.Run{Builder: merging, Results: []int{0}, Stamps: stamps})
-	d.Ask(bbtest.Run{Builder: not, Results: []int{3}, Stamps: stamps})
+	d.Ask(bbtest.BuildRequest{Builder: merging, Stamps: stamps})
+	d.Ask(bbtest.BuildRequest{Builder: merging, Results: []int{0}, Stamps: stamps})
+	d.Ask(bbtest.BuildRequest{Builder: not, Results: []int{3}, Stamps: stamps})
 	p := project(t, d, "main", nil)
 	got := ""
 	for _, label := range []string{"merging", "not"} {

@@ -14,7 +14,7 @@ import (
 // once it is complete.
 type finished struct {
 	set     Buildset
-	request Request
+	request BuildRequest
 	builds  []Build // oldest first
 }
 
@@ -146,7 +146,7 @@ func (r *Changes) after(ctx context.Context, id int64, revs []string) (bool, err
 	if len(ask) == 0 {
 		return false, nil
 	}
-	all, err := get[Change](ctx, r.c, "buildbot.changes", "", query(r.c.path("changes"), ask...), "changes")
+	all, err := get[change](ctx, r.c, "buildbot.changes", "", query(r.c.path("changes"), ask...), "changes")
 	later := false
 	for _, c := range all {
 		if r.own(c) && slices.Contains(revs, c.Revision) {
@@ -305,7 +305,7 @@ func (p *Project) renew(ctx context.Context, h *history) error {
 }
 
 // complete adds to requests their sources and their builds.
-func (p *Project) complete(ctx context.Context, requests []Request) ([]finished, error) {
+func (p *Project) complete(ctx context.Context, requests []BuildRequest) ([]finished, error) {
 	const op = "buildbot.builds"
 	if len(requests) == 0 {
 		return nil, nil
@@ -319,7 +319,7 @@ func (p *Project) complete(ctx context.Context, requests []Request) ([]finished,
 		return nil, err
 	}
 	var more []string
-	if slices.ContainsFunc(requests, func(r Request) bool { return headless(sets[r.Buildset]) }) {
+	if slices.ContainsFunc(requests, func(r BuildRequest) bool { return headless(sets[r.Buildset]) }) {
 		more = []string{"property", gotRevision}
 	}
 	builds, err := p.buildsOf(ctx, op, requests, ids, more)
@@ -343,14 +343,14 @@ func (p *Project) complete(ctx context.Context, requests []Request) ([]finished,
 // buildsOf reads the builds of requests: by their range where they are one
 // builder's, which is one question, and by their ids otherwise. Of virtual
 // builders the builds are filed elsewhere than the requests.
-func (p *Project) buildsOf(ctx context.Context, op string, requests []Request, ids []int64, more []string) ([]Build, error) {
+func (p *Project) buildsOf(ctx context.Context, op string, requests []BuildRequest, ids []int64, more []string) ([]Build, error) {
 	virtual, err := p.hasVirtual(ctx)
 	if err != nil {
 		return nil, err
 	}
 	of := func(b Build) int64 { return b.Request }
 	const few = 20
-	one := !slices.ContainsFunc(requests, func(r Request) bool { return r.Builder != requests[0].Builder })
+	one := !slices.ContainsFunc(requests, func(r BuildRequest) bool { return r.Builder != requests[0].Builder })
 	if virtual || !one || len(ids) <= few {
 		return among(ctx, p.c, op, buildsSource("builds"), "buildrequestid", of, ids, more...)
 	}
@@ -360,7 +360,7 @@ func (p *Project) buildsOf(ctx context.Context, op string, requests []Request, i
 
 // setsOf are the buildsets of requests, by id. What matters of a buildset does not
 // change, and is read once.
-func (p *Project) setsOf(ctx context.Context, requests []Request) (map[int64]Buildset, error) {
+func (p *Project) setsOf(ctx context.Context, requests []BuildRequest) (map[int64]Buildset, error) {
 	const op = "buildbot.buildsets"
 	out := map[int64]Buildset{}
 	var lacking []int64

@@ -15,7 +15,7 @@ import (
 // fewLabels is how many builders' own lists are read before the lists of all are.
 const fewLabels = 4
 
-// Jobs implements job.Scheduler. A job's Raw is a [Run]. Runs are of the push whose
+// Jobs implements job.Scheduler. A job's Raw is a [Record]. Runs are of the push whose
 // revision was built: neither a try build on top of it nor a build of another
 // changeset of the push is one.
 func (p *Project) Jobs(ctx context.Context, push job.Push, names ...string) ([]job.Job, error) {
@@ -116,7 +116,7 @@ func (p *Project) jobs(ctx context.Context, f finished, l line, push job.Push) (
 		}
 		out = append(out, job.New(job.Fields{
 			ID: runID(f.request.ID, r.number), Name: b.Name, Push: push, Kind: p.o.Kind(b),
-			Status: r.state, Times: times(r), Raw: r.Run,
+			Status: r.state, Times: times(r), Raw: r.Record,
 		}))
 	}
 	if unknown != nil && !slices.ContainsFunc(l.stamps(f.set), func(ss SourceStamp) bool { return sameRevision(ss.Revision, push.Revision) }) {

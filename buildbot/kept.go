@@ -66,20 +66,20 @@ func (c *Client) readBuilders(ctx context.Context) ([]Builder, error) {
 	return get[Builder](ctx, c, "buildbot.builders", "", c.path("builders"), "builders")
 }
 
-func (c *Client) readForms(ctx context.Context) ([]ForceScheduler, error) {
-	return get[ForceScheduler](ctx, c, "buildbot.forceschedulers", "", c.path("forceschedulers"), "forceschedulers")
+func (c *Client) readForms(ctx context.Context) ([]forceScheduler, error) {
+	return get[forceScheduler](ctx, c, "buildbot.forceschedulers", "", c.path("forceschedulers"), "forceschedulers")
 }
 
 // Builders returns the builders, retired ones too, as they were at most a minute
 // ago.
-func (c *Client) Builders(ctx context.Context) ([]Builder, error) {
+func (c *Client) allBuilders(ctx context.Context) ([]Builder, error) {
 	all, err := c.builders.get(ctx, keptFor)
 	return slices.Clone(all), job.Wrap("buildbot.builders", "", err)
 }
 
 // ForceSchedulers returns the schedulers by which builds can be asked for, as they
 // were at most a minute ago.
-func (c *Client) ForceSchedulers(ctx context.Context) ([]ForceScheduler, error) {
+func (c *Client) forceSchedulers(ctx context.Context) ([]forceScheduler, error) {
 	all, err := c.forms.get(ctx, keptFor)
 	return slices.Clone(all), job.Wrap("buildbot.forceschedulers", "", err)
 }

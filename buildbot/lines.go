@@ -35,11 +35,11 @@ func placeOf(repository string) string {
 	return strings.TrimSuffix(s, ".git")
 }
 
-func sightOf(c Change) sight { return sight{c.Branch, c.Codebase, placeOf(c.Repository), true} }
+func sightOf(c change) sight { return sight{c.Branch, c.Codebase, placeOf(c.Repository), true} }
 
 // sights are the sources of changes and of buildsets, each once. A try build's
 // base says nothing of where pushes are.
-func sights(changes []Change, sets []Buildset) []sight {
+func sights(changes []change, sets []Buildset) []sight {
 	var out []sight
 	add := func(s sight) {
 		if !slices.Contains(out, s) {

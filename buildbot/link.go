@@ -14,7 +14,7 @@ import (
 // Page implements job.PageLinker: the address of a build's page on the master, as a
 // browser shows it, or of its request's while none has begun.
 func (p *Project) Page(j job.Job) string {
-	r, ok := j.Raw().(Run)
+	r, ok := j.Raw().(Record)
 	switch {
 	case !ok:
 		return ""
@@ -112,7 +112,7 @@ func (p *Project) named(ctx context.Context, id string) (request int64, number i
 	if err != nil {
 		return 0, 0, err
 	}
-	all, err := p.c.Builds(ctx, b.Request)
+	all, err := p.c.builds(ctx, b.Request)
 	if err != nil {
 		return 0, 0, err
 	}

@@ -20,8 +20,8 @@ var (
 
 // leaf is a log of a step of a build.
 type leaf struct {
-	step Step
-	log  StepLog
+	step step
+	log  stepLog
 }
 
 // kind is the sort of a log; empty for what nobody reads.
@@ -55,7 +55,7 @@ func (p *Project) OpenLog(ctx context.Context, j job.Job, which job.LogKind) (io
 	var parts []part
 	for _, l := range all {
 		if l.kind() == which {
-			parts = append(parts, part{l, func() (io.ReadCloser, error) { return p.c.OpenRaw(ctx, l.log.ID) }})
+			parts = append(parts, part{l, func() (io.ReadCloser, error) { return p.c.openRaw(ctx, l.log.ID) }})
 		}
 	}
 	switch {
@@ -79,17 +79,17 @@ func (p *Project) logsOf(ctx context.Context, build int64) ([]leaf, error) {
 	if ok {
 		return known, nil
 	}
-	steps, err := p.c.Steps(ctx, build)
+	steps, err := p.c.steps(ctx, build)
 	if err != nil {
 		return nil, err
 	}
-	slices.SortFunc(steps, func(a, b Step) int { return a.Number - b.Number })
-	logs := make([][]StepLog, len(steps))
+	slices.SortFunc(steps, func(a, b step) int { return a.Number - b.Number })
+	logs := make([][]stepLog, len(steps))
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(atOnce)
 	for i, s := range steps {
 		g.Go(func() (err error) {
-			logs[i], err = p.c.Logs(ctx, s.ID)
+			logs[i], err = p.c.logs(ctx, s.ID)
 			return err
 		})
 	}
@@ -120,7 +120,7 @@ func (p *Project) logsOf(ctx context.Context, build int64) ([]leaf, error) {
 // gives it, the master is asked.
 func (p *Project) buildOf(ctx context.Context, j job.Job) (int64, error) {
 	none := fmt.Errorf("%w: no build of it began", job.ErrNotFound)
-	if run, ok := j.Raw().(Run); ok {
+	if run, ok := j.Raw().(Record); ok {
 		if run.Build == nil {
 			return 0, none
 		}
@@ -136,7 +136,7 @@ func (p *Project) buildOf(ctx context.Context, j job.Job) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	builds, err := p.c.Builds(ctx, request)
+	builds, err := p.c.builds(ctx, request)
 	if err != nil {
 		return 0, err
 	}

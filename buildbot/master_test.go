@@ -177,13 +177,13 @@ func TestMaster(t *testing.T) {
 			if j.ID() != r.IDs[0] {
 				continue
 			}
-			set := j.Raw().(buildbot.Run).Buildset
+			set := j.Raw().(buildbot.Record).Buildset
 			if set.SourceStamps[0].Branch != bbtest.Branch || !strings.Contains(set.Reason, "[mozci form #1] a test") {
 				t.Errorf("%+v", set)
 			}
 			var id int64
 			m.Eventually("it is built", func() bool {
-				bs, err := c.Builds(t.Context(), j.Raw().(buildbot.Run).Request.ID)
+				bs, err := c.Builds(t.Context(), j.Raw().(buildbot.Record).Request.ID)
 				if err == nil && len(bs) > 0 {
 					id = bs[0].ID
 				}
@@ -207,12 +207,12 @@ func TestMaster(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := c.Rebuild(t.Context(), jobs[0].Raw().(buildbot.Run).Build.ID); err != nil {
+		if err := c.Rebuild(t.Context(), jobs[0].Raw().(buildbot.Record).Build.ID); err != nil {
 			t.Fatal(err)
 		}
 		// The client's own calls are no project's: it sees them two seconds later.
 		m.Eventually("a rebuild is seen", func() bool { return len(strings.Fields(words(t, p, pushes[4], bbtest.Passing))) == 2 })
-		if _, err := c.Rebuild(t.Context(), 99999); !errors.Is(err, job.ErrNotFound) {
+		if err := c.Rebuild(t.Context(), 99999); !errors.Is(err, job.ErrNotFound) {
 			t.Errorf("a build that is not there: %v", err)
 		}
 	})

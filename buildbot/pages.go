@@ -30,16 +30,16 @@ type source[T any] struct {
 	id     func(T) int64
 }
 
-func changesSource() source[Change] {
-	return source[Change]{"changes", "changes", "changeid", func(c Change) int64 { return c.ID }}
+func changesSource() source[change] {
+	return source[change]{"changes", "changes", "changeid", func(c change) int64 { return c.ID }}
 }
 
 func setsSource() source[Buildset] {
 	return source[Buildset]{"buildsets", "buildsets", "bsid", func(s Buildset) int64 { return s.ID }}
 }
 
-func requestsSource(path string) source[Request] {
-	return source[Request]{path, "buildrequests", "buildrequestid", func(r Request) int64 { return r.ID }}
+func requestsSource(path string) source[BuildRequest] {
+	return source[BuildRequest]{path, "buildrequests", "buildrequestid", func(r BuildRequest) int64 { return r.ID }}
 }
 
 func buildsSource(path string) source[Build] {

@@ -101,7 +101,7 @@ func TestAsPeopleRunIt(t *testing.T) {
 			c := sheriff(t, m)
 			b := slices.IndexFunc(must(c.Builders(t.Context())), func(b buildbot.Builder) bool { return b.Name == bbtest.Newest })
 			id := must(c.Builders(t.Context()))[b].ID
-			if _, err := c.Force(t.Context(), "force-newest", id, map[string]any{"branch": bbtest.Branch}); err != nil {
+			if err := c.Force(t.Context(), "force-newest", id, map[string]any{"branch": bbtest.Branch}); err != nil {
 				t.Fatal(err)
 			}
 			m.Eventually("it is a run of what it found", func() bool { return words(t, p, at(t, p, revs[2]), bbtest.Newest) == "success" })
@@ -165,20 +165,9 @@ func atCulprit(t *testing.T, m *bbtest.Master, p *buildbot.Project, culprit int)
 // tried reports whether a build with a patch ended.
 func tried(t *testing.T, m *bbtest.Master) bool {
 	t.Helper()
-	c := sheriff(t, m)
-	for id := int64(200); id > 0; id-- {
-		set, err := c.Buildset(t.Context(), id)
-		if errors.Is(err, job.ErrNotFound) {
-			continue
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		if set.SourceStamps[0].Patch != nil {
-			return set.Complete
-		}
-	}
-	return false
+	return slices.ContainsFunc(must(sheriff(t, m).Buildsets(t.Context())), func(s buildbot.Buildset) bool {
+		return s.SourceStamps[0].Patch != nil && s.Complete
+	})
 }
 
 // twofold asks about two codebases, and forces one of them.
@@ -205,7 +194,7 @@ func twofold(t *testing.T, m *bbtest.Master) {
 		if j.ID() != r.IDs[0] {
 			continue
 		}
-		for _, ss := range j.Raw().(buildbot.Run).Buildset.SourceStamps {
+		for _, ss := range j.Raw().(buildbot.Record).Buildset.SourceStamps {
 			switch {
 			case ss.Codebase == "lib" && (ss.Revision != pushes[0].Revision || ss.Branch != bbtest.Second || ss.Repository != "https://git.example/lib.git"),
 				ss.Codebase == "app" && ss.Revision != "":

@@ -23,7 +23,7 @@ type ProjectOptions struct {
 	// says which push a build is of. Empty: the only one that there is; several
 	// are an error that lists them.
 	Codebase string
-	// ForceScheduler is the scheduler that runs are asked of. Empty: the one
+	// forceScheduler is the scheduler that runs are asked of. Empty: the one
 	// that has the builder, and the branch where it fixes one.
 	ForceScheduler string
 	// FailOnWarnings names builders, by patterns in which * stands for any text
@@ -108,7 +108,7 @@ func kindOf(b Builder) job.Kind {
 // WasAdded implements job.AddedChecker: builds that a person forced or rebuilt, or a
 // tool did so.
 func (p *Project) WasAdded(_ context.Context, j job.Job) (bool, error) {
-	r, ok := j.Raw().(Run)
+	r, ok := j.Raw().(Record)
 	if !ok {
 		return false, job.Wrap("buildbot.offspring", j.ID(), fmt.Errorf("%w: not a run of this CI", job.ErrInvalid))
 	}
@@ -125,7 +125,7 @@ func (p *Project) QueueDepth(ctx context.Context, label string) (job.QueueDepth,
 	if err != nil {
 		return job.QueueDepth{}, job.Wrap(op, label, err)
 	}
-	waiting, err := get[Request](ctx, p.c, op, label, query(p.c.path("builders/%d/buildrequests", b.ID), "claimed", "false", "complete", "false"), "buildrequests")
+	waiting, err := get[BuildRequest](ctx, p.c, op, label, query(p.c.path("builders/%d/buildrequests", b.ID), "claimed", "false", "complete", "false"), "buildrequests")
 	if err != nil {
 		return job.QueueDepth{}, err
 	}
@@ -146,7 +146,7 @@ func (p *Project) Coalesces(ctx context.Context, label string) (bool, error) {
 	}
 	all, err := p.asked(ctx, line{}, job.Push{}, horizon{heard: time.Now(), newer: func(string) bool { return false }}, []string{b.Name})
 	collapsed := func(f finished) bool {
-		return f.request.Complete && f.request.Results == Skipped && len(f.builds) == 0
+		return f.request.Complete && f.request.Results == resultSkipped && len(f.builds) == 0
 	}
 	return slices.ContainsFunc(all, collapsed), job.Wrap(op, label, err)
 }
@@ -160,25 +160,25 @@ func (p *Project) Cancel(ctx context.Context, id string) error {
 		return job.Wrap(op, id, err)
 	}
 	defer p.touch()
-	r, err := p.c.Request(ctx, n) // the call itself answers the same for what is unknown
+	r, err := p.c.request(ctx, n) // the call itself answers the same for what is unknown
 	if err != nil {
 		return job.Wrap(op, id, err)
 	}
 	if r.Complete {
 		return nil
 	}
-	builds, err := p.c.Builds(ctx, n)
+	builds, err := p.c.builds(ctx, n)
 	switch {
 	case err != nil:
 		return job.Wrap(op, id, err)
 	case number > len(builds)+1:
 		return job.Wrap(op, id, fmt.Errorf("%w: the request has %d builds", job.ErrNotFound, len(builds)))
 	case number > len(builds):
-		err = p.c.CancelRequest(ctx, n, why)
+		err = p.c.cancel(ctx, n, why)
 	case builds[number-1].Complete:
 		return nil
 	default:
-		err = p.c.Stop(ctx, builds[number-1].ID, why)
+		err = p.c.stop(ctx, builds[number-1].ID, why)
 	}
 	return job.Wrap(op, id, err)
 }

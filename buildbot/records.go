@@ -61,8 +61,8 @@ type Patch struct {
 	Comment string `json:"comment"`
 }
 
-// Request asks for one build of one builder.
-type Request struct {
+// BuildRequest asks for one build of one builder.
+type BuildRequest struct {
 	ID         int64      `json:"buildrequestid"`
 	Buildset   int64      `json:"buildsetid"`
 	Builder    int        `json:"builderid"`
@@ -76,13 +76,13 @@ type Request struct {
 
 // UnmarshalJSON reads a request; one that does not say its results has none,
 // and did not succeed.
-func (r *Request) UnmarshalJSON(text []byte) error {
-	type plain Request
+func (r *BuildRequest) UnmarshalJSON(text []byte) error {
+	type plain BuildRequest
 	p := plain{Results: noResults}
 	if err := json.Unmarshal(text, &p); err != nil {
 		return err
 	}
-	*r = Request(p)
+	*r = BuildRequest(p)
 	return nil
 }
 
@@ -126,8 +126,8 @@ func (p *Property) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-// Change is a change of the sources, which a change source told the master of.
-type Change struct {
+// change is a change of the sources, which a change source told the master of.
+type change struct {
 	ID         int64   `json:"changeid"`
 	Revision   string  `json:"revision"`
 	Branch     string  `json:"branch"`
@@ -151,7 +151,7 @@ func (s Buildset) check() error {
 	return need("buildset", "bsid", s.ID > 0, "sourcestamps", s.SourceStamps != nil)
 }
 
-func (r Request) check() error {
+func (r BuildRequest) check() error {
 	return need("build request", "buildrequestid", r.ID > 0, "buildsetid", r.Buildset > 0, "builderid", r.Builder > 0)
 }
 
@@ -159,7 +159,7 @@ func (b Build) check() error {
 	return need("build", "buildid", b.ID > 0, "buildrequestid", b.Request > 0, "builderid", b.Builder > 0)
 }
 
-func (c Change) check() error { return need("change", "changeid", c.ID > 0) }
+func (c change) check() error { return need("change", "changeid", c.ID > 0) }
 
 // need is an error for the first field that is not there, of pairs of names and
 // whether they are.
@@ -172,41 +172,41 @@ func need(what string, pairs ...any) error {
 	return nil
 }
 
-// ForceScheduler is a form by which a person asks for builds.
-type ForceScheduler struct {
-	Name         string   `json:"name"`
-	Label        string   `json:"label"`
-	BuilderNames []string `json:"builder_names"`
-	Fields       []Field  `json:"all_fields"`
+// forceScheduler is a form by which a person asks for builds.
+type forceScheduler struct {
+	Name         string      `json:"name"`
+	Label        string      `json:"label"`
+	BuilderNames []string    `json:"builder_names"`
+	Fields       []formField `json:"all_fields"`
 }
 
-// Field is a field of a form, or a group of fields.
-type Field struct {
-	Name     string   `json:"name"`
-	FullName string   `json:"fullName"` // by which a value is given
-	Type     string   `json:"type"`
-	Default  any      `json:"default"`
-	Required bool     `json:"required"`
-	Multiple bool     `json:"multiple"`
-	Regex    string   `json:"regex"`
-	MaxSize  *int     `json:"maxsize"`
-	Choices  []any    `json:"choices"`
-	Strict   bool     `json:"strict"`
-	Fields   []Field  `json:"fields"`
-	Hide     bool     `json:"hide"`
-	_        struct{} // so that values name their fields
+// formField is a field of a form, or a group of fields.
+type formField struct {
+	Name     string      `json:"name"`
+	FullName string      `json:"fullName"` // by which a value is given
+	Type     string      `json:"type"`
+	Default  any         `json:"default"`
+	Required bool        `json:"required"`
+	Multiple bool        `json:"multiple"`
+	Regex    string      `json:"regex"`
+	MaxSize  *int        `json:"maxsize"`
+	Choices  []any       `json:"choices"`
+	Strict   bool        `json:"strict"`
+	Fields   []formField `json:"fields"`
+	Hide     bool        `json:"hide"`
+	_        struct{}    // so that values name their fields
 }
 
-// Step is a step of a build.
-type Step struct {
+// step is a step of a build.
+type step struct {
 	ID      int64  `json:"stepid"`
 	Number  int    `json:"number"`
 	Name    string `json:"name"`
 	Results *int   `json:"results"` // nil while it runs
 }
 
-// StepLog is a log of a step.
-type StepLog struct {
+// stepLog is a log of a step.
+type stepLog struct {
 	ID       int64  `json:"logid"`
 	Name     string `json:"name"`
 	Type     string `json:"type"`     // s with streams, t text, h HTML, d deleted

@@ -139,7 +139,7 @@ func TestAddresses(t *testing.T) {
 	d := bbtest.NewDouble(t)
 	b := d.Builder("test")
 	d.Change(bbtest.Revision(1), nil)
-	d.Ask(bbtest.Run{Builder: b, Results: []int{5, 2}, Stamps: []bbtest.Row{bbtest.Stamp(bbtest.Revision(1), nil)}})
+	d.Ask(bbtest.BuildRequest{Builder: b, Results: []int{5, 2}, Stamps: []bbtest.Row{bbtest.Stamp(bbtest.Revision(1), nil)}})
 	d.Edit(func(tables map[string][]bbtest.Row) {
 		tables["steps"] = []bbtest.Row{{"stepid": 4, "number": 0, "name": "test", "buildid": 2, "results": 2}}
 		tables["logs"] = []bbtest.Row{{"logid": 5, "name": "stdio", "type": "s", "stepid": 4, "complete": true}}

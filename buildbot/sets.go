@@ -83,7 +83,7 @@ func (p *Project) file(page []Buildset, newer bool) {
 	for _, s := range page {
 		p.sets[s.ID] = s
 		ids = append(ids, s.ID)
-		tail = append(tail, finished{set: s, request: Request{Submitted: s.Submitted}})
+		tail = append(tail, finished{set: s, request: BuildRequest{Submitted: s.Submitted}})
 	}
 	if len(ids) > 0 {
 		l.high = max(l.high, ids[0])
@@ -129,7 +129,7 @@ func (p *Project) everything(ctx context.Context, l line, rev string, hz horizon
 	if err != nil {
 		return nil, err
 	}
-	requests, err := among(ctx, p.c, op, requestsSource("buildrequests"), "buildsetid", func(r Request) int64 { return r.Buildset }, ask, more...)
+	requests, err := among(ctx, p.c, op, requestsSource("buildrequests"), "buildsetid", func(r BuildRequest) int64 { return r.Buildset }, ask, more...)
 	if err != nil {
 		return nil, err
 	}

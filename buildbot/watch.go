@@ -187,7 +187,7 @@ func (w *watcher) event(ctx context.Context, data string) error {
 // catchUp tells what became of requests that were open when it looked last, and
 // of those made since: events are not repeated by the master.
 func (w *watcher) catchUp(ctx context.Context) error {
-	waiting, err := get[Request](ctx, w.p.c, "buildbot.watch", "", query(w.p.c.path("buildrequests"), "complete", "false"), "buildrequests")
+	waiting, err := get[BuildRequest](ctx, w.p.c, "buildbot.watch", "", query(w.p.c.path("buildrequests"), "complete", "false"), "buildrequests")
 	if err != nil {
 		return err
 	}

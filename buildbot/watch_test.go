@@ -73,7 +73,7 @@ func TestWatchFallsBack(t *testing.T) {
 				d := bbtest.Offline()
 				b := d.Builder("test")
 				d.Change(bbtest.Revision(1), nil)
-				d.Ask(bbtest.Run{Builder: b, Results: []int{bbtest.Running}, Stamps: []bbtest.Row{bbtest.Stamp(bbtest.Revision(1), nil)}})
+				d.Ask(bbtest.BuildRequest{Builder: b, Results: []int{bbtest.Running}, Stamps: []bbtest.Row{bbtest.Stamp(bbtest.Revision(1), nil)}})
 				c, err := buildbot.New("http://master.example", &buildbot.Options{HTTP: &http.Client{Transport: wire{d, events}}})
 				if err != nil {
 					t.Fatal(err)
@@ -120,7 +120,7 @@ func TestWatchQuietMaster(t *testing.T) {
 				}
 			})
 			for range 10 {
-				d.Ask(bbtest.Run{Builder: b, Results: []int{bbtest.Pending}, Stamps: other})
+				d.Ask(bbtest.BuildRequest{Builder: b, Results: []int{bbtest.Pending}, Stamps: other})
 			}
 			return stream(r, func(w io.Writer) {
 				_, _ = io.WriteString(w, "event: handshake\ndata: 0a1b\n\n")

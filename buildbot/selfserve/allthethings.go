@@ -51,7 +51,9 @@ func ReadAllTheThings(in io.Reader) (*AllTheThings, error) {
 		return nil, job.Wrap("selfserve.allthethings", "", fmt.Errorf("%w: %w", job.ErrMalformed, err))
 	}
 	if len(w.Builders) == 0 || len(w.Schedulers) == 0 {
-		return nil, job.Wrap("selfserve.allthethings", "", fmt.Errorf("%w: expected builders and schedulers, found %d and %d", job.ErrMalformed, len(w.Builders), len(w.Schedulers)))
+		return nil, job.Wrap("selfserve.allthethings", "",
+			fmt.Errorf("%w: expected builders and schedulers, found %d and %d",
+				job.ErrMalformed, len(w.Builders), len(w.Schedulers)))
 	}
 	short := map[string][]string{}
 	for name, b := range w.Builders {

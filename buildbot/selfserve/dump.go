@@ -116,7 +116,8 @@ type properties struct {
 func (d *dumped) build() DumpBuild {
 	p := &d.Properties
 	out := DumpBuild{
-		ID: d.ID, Master: d.Master, Number: d.Number, Builder: string(p.Builder), Result: NoResult, Reason: string(d.Reason),
+		ID: d.ID, Master: d.Master, Number: d.Number, Builder: string(p.Builder),
+		Result: NoResult, Reason: string(d.Reason),
 		Requested: d.Requested.time(), Started: d.Started.time(), Finished: d.Finished.time(),
 		Revision: string(p.Revision), Branch: string(p.Branch), Scheduler: string(p.Scheduler),
 		PackageURL: string(p.PackageURL), TestsURL: string(p.TestsURL), TestPackagesURL: string(p.TestPackagesURL),
@@ -245,11 +246,14 @@ func readIndex(in io.Reader) (*index, error) {
 		words[*s] = *s
 	}
 	err := ReadDump(in, func(b DumpBuild) error {
-		for _, s := range []*string{&b.Builder, &b.Revision, &b.Branch, &b.Scheduler, &b.Reason, &b.PackageURL, &b.TestsURL, &b.TestPackagesURL} {
+		for _, s := range []*string{
+			&b.Builder, &b.Revision, &b.Branch, &b.Scheduler, &b.Reason, &b.PackageURL, &b.TestsURL, &b.TestPackagesURL,
+		} {
 			once(s)
 		}
 		for _, id := range b.Requests {
-			out.at[id] = append(out.at[id], int32(len(out.builds))) //nolint:gosec // a dump of 2^31 builds is larger than mostDump
+			//nolint:gosec // a dump of 2^31 builds is larger than mostDump
+			out.at[id] = append(out.at[id], int32(len(out.builds)))
 		}
 		out.builds = append(out.builds, b)
 		return nil

@@ -54,8 +54,8 @@ const (
 	Running = -2
 )
 
-// Run is what a builder is asked to do.
-type Run struct {
+// BuildRequest is what a builder is asked to do.
+type BuildRequest struct {
 	Builder int
 	Results []int // of its builds, in order; the last is the request's; none: collapsed
 	As      int   // the builder that the builds are filed under, where it is another
@@ -67,7 +67,7 @@ type Run struct {
 }
 
 // Ask adds a buildset with a request, and returns the request's id.
-func (d *Double) Ask(r Run) int {
+func (d *Double) Ask(r BuildRequest) int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	at := d.now()
