@@ -64,7 +64,8 @@ func (p *Project) fill(ctx context.Context, form forceScheduler, o *order) (map[
 		}
 	}
 	if len(lacking) > 0 {
-		return nil, fmt.Errorf("%w: force scheduler %s needs %s: give it as the request's input", job.ErrInvalid, form.Name, strings.Join(lacking, ", "))
+		return nil, fmt.Errorf("%w: force scheduler %s needs %s: give it as the request's input",
+			job.ErrInvalid, form.Name, strings.Join(lacking, ", "))
 	}
 	return out, nil
 }
@@ -74,7 +75,8 @@ func (p *Project) fill(ctx context.Context, form forceScheduler, o *order) (map[
 func checkInput(form forceScheduler, fields []formField, input map[string]any) error {
 	var unknown []string
 	for name := range input {
-		if !slices.ContainsFunc(fields, func(f formField) bool { return f.FullName == name && f.Type != "fixed" && f.Name != "reason" }) {
+		takes := func(f formField) bool { return f.FullName == name && f.Type != "fixed" && f.Name != "reason" }
+		if !slices.ContainsFunc(fields, takes) {
 			unknown = append(unknown, name)
 		}
 	}
@@ -94,7 +96,8 @@ func (p *Project) source(ctx context.Context, f formField, o *order) (string, er
 				return rev, nil
 			}
 		}
-		return "", fmt.Errorf("%w: %s wants what matches %s: %s does not", job.ErrInvalid, f.FullName, f.Regex, o.Push.Revision)
+		return "", fmt.Errorf("%w: %s wants what matches %s: %s does not",
+			job.ErrInvalid, f.FullName, f.Regex, o.Push.Revision)
 	}
 	if !o.known {
 		stamp, known, err := p.sourceOf(ctx, o)
@@ -112,7 +115,8 @@ func (p *Project) source(ctx context.Context, f formField, o *order) (string, er
 		return o.line.branch, nil
 	case "repository":
 		if o.stamp.Repository == "" && own != "" && o.Push.Repo != p.Name() {
-			return "", fmt.Errorf("%w: no change or build of %s says from which repository it is, and %s would be %s: give it as the request's input", job.ErrInvalid, o.Push.Repo, f.FullName, own)
+			return "", fmt.Errorf("%w: no change or build of %s says from which repository it is, and %s would be %s: "+
+				"give it as the request's input", job.ErrInvalid, o.Push.Repo, f.FullName, own)
 		}
 		return o.stamp.Repository, nil
 	case "project":
@@ -167,7 +171,9 @@ func (r *Changes) heardOf(ctx context.Context, l line, push job.Push) (SourceSta
 	if newest == nil {
 		return SourceStamp{}, true, nil
 	}
-	return SourceStamp{Codebase: newest.Codebase, Repository: newest.Repository, Project: newest.Project, Branch: newest.Branch}, true, nil
+	return SourceStamp{
+		Codebase: newest.Codebase, Repository: newest.Repository, Project: newest.Project, Branch: newest.Branch,
+	}, true, nil
 }
 
 // earlier are the properties of the newest build of a label on the push, or of

@@ -144,11 +144,14 @@ func (p *Project) choose(all []forceScheduler, l line, b Builder) (forceSchedule
 	case len(found) > 0:
 		return found[0], p.checkForm(found[0], l)
 	case len(have) == 0:
-		return forceScheduler{}, &noForm{fmt.Errorf("builder %q has no form: no force scheduler of this master has it", b.Name)}
+		none := fmt.Errorf("builder %q has no form: no force scheduler of this master has it", b.Name)
+		return forceScheduler{}, &noForm{none}
 	case len(fixed) > 0:
-		return forceScheduler{}, invalid("the form of builder %q is for another branch than %s: %s", b.Name, orNameless(l.branch), strings.Join(fixed, ", "))
+		return forceScheduler{}, invalid("the form of builder %q is for another branch than %s: %s",
+			b.Name, orNameless(l.branch), strings.Join(fixed, ", "))
 	}
-	return forceScheduler{}, invalid("force scheduler %s is not there for builder %q; those that are: %s", p.o.ForceScheduler, b.Name, strings.Join(have, ", "))
+	return forceScheduler{}, invalid("force scheduler %s is not there for builder %q; those that are: %s",
+		p.o.ForceScheduler, b.Name, strings.Join(have, ", "))
 }
 
 // noForm says that nothing but building again what was built can be asked for.
@@ -169,9 +172,11 @@ func (p *Project) checkForm(s forceScheduler, l line) error {
 		case len(names) == 0:
 			return fmt.Errorf("%w: force scheduler %s takes no revision", job.ErrInvalid, s.Name)
 		case !l.clear || l.codebase == "":
-			return fmt.Errorf("%w: force scheduler %s has several codebases: %s; name one with --codebase", job.ErrInvalid, s.Name, codebaseList(names))
+			return fmt.Errorf("%w: force scheduler %s has several codebases: %s; name one with --codebase",
+				job.ErrInvalid, s.Name, codebaseList(names))
 		}
-		return fmt.Errorf("%w: force scheduler %s has no codebase %s; it has %s", job.ErrInvalid, s.Name, l.codebase, codebaseList(names))
+		return fmt.Errorf("%w: force scheduler %s has no codebase %s; it has %s",
+			job.ErrInvalid, s.Name, l.codebase, codebaseList(names))
 	}
 	if f, ok := c.field("revision"); !ok || f.Type == "fixed" {
 		return fmt.Errorf("%w: force scheduler %s takes no revision", job.ErrInvalid, s.Name)

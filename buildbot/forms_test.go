@@ -19,7 +19,9 @@ func TestForceCodebase(t *testing.T) {
 	d := bbtest.NewDouble(t)
 	d.Builder("test")
 	for i, codebase := range []string{"app", "lib"} {
-		d.Change(bbtest.Revision(i), bbtest.Row{"codebase": codebase, "repository": "https://git.example/" + codebase, "project": codebase})
+		d.Change(bbtest.Revision(i), bbtest.Row{
+			"codebase": codebase, "repository": "https://git.example/" + codebase, "project": codebase,
+		})
 	}
 	d.Form("force", []string{"test"}, bbtest.Sources("app", bbtest.Row{"branch": "stable"}), bbtest.Sources("lib", nil))
 	p := project(t, d, "main", &buildbot.ProjectOptions{Codebase: "lib"})
@@ -32,12 +34,17 @@ func TestForceCodebase(t *testing.T) {
 		t.Fatal(jobs, err)
 	}
 	stamps := jobs[0].Raw().(buildbot.Record).Buildset.SourceStamps
-	if len(stamps) != 1 || stamps[0].Codebase != "lib" || stamps[0].Branch != "main" || stamps[0].Revision != push.Revision || stamps[0].Repository != "https://git.example/lib" || stamps[0].Project != "lib" {
+	if len(stamps) != 1 || stamps[0].Codebase != "lib" || stamps[0].Branch != "main" ||
+		stamps[0].Revision != push.Revision || stamps[0].Repository != "https://git.example/lib" ||
+		stamps[0].Project != "lib" {
 		t.Errorf("%+v", stamps)
 	}
 	// Pushes of a pushlog say nothing of codebases: it must be clear.
 	q := project(t, d, "main", nil)
-	if _, err := q.Trigger(t.Context(), job.Request{Key: "k", Label: "test", Push: push, Count: 1}); !errors.Is(err, job.ErrInvalid) || !strings.Contains(err.Error(), "app, lib; name one with --codebase") {
+	if _, err := q.Trigger(t.Context(), job.Request{
+		Key: "k", Label: "test", Push: push, Count: 1,
+	}); !errors.Is(err, job.ErrInvalid) ||
+		!strings.Contains(err.Error(), "app, lib; name one with --codebase") {
 		t.Errorf("%v", err)
 	}
 }
@@ -53,7 +60,9 @@ func TestNoForm(t *testing.T) {
 	for _, b := range []int{built, other} {
 		d.Ask(bbtest.BuildRequest{Builder: b, Results: []int{2}, Stamps: []bbtest.Row{bbtest.Stamp(rev, nil)}})
 	}
-	d.Ask(bbtest.BuildRequest{Builder: bare, Results: []int{2}, Stamps: []bbtest.Row{bbtest.Stamp(bbtest.Revision(2), nil)}})
+	d.Ask(bbtest.BuildRequest{
+		Builder: bare, Results: []int{2}, Stamps: []bbtest.Row{bbtest.Stamp(bbtest.Revision(2), nil)},
+	})
 	d.Form("force", []string{"forced"}, bbtest.Sources("", nil))
 	d.Form("force-esr", []string{"other"}, bbtest.Sources("", bbtest.Row{"branch": "fixed esr"}))
 	p := project(t, d, "main", nil)
@@ -91,7 +100,9 @@ func TestNoForm(t *testing.T) {
 	if got := ran(t, p, push, "built"); got != "1/1 busted, 4/1 pending, 5/1 pending" {
 		t.Error(got)
 	}
-	if _, err := p.Carried(t.Context(), job.Request{Key: "k", Label: "built", Push: push, Count: 2}); !errors.Is(err, errors.ErrUnsupported) {
+	if _, err := p.Carried(t.Context(), job.Request{
+		Key: "k", Label: "built", Push: push, Count: 2,
+	}); !errors.Is(err, errors.ErrUnsupported) {
 		t.Errorf("keys of rebuilds: %v", err)
 	}
 }
@@ -144,7 +155,9 @@ func TestSameKeyAtOnce(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 8 {
 		wg.Go(func() {
-			if _, err := p.Trigger(t.Context(), job.Request{Key: "k", Label: "test", Push: push, Count: 2}); err != nil {
+			if _, err := p.Trigger(t.Context(), job.Request{
+				Key: "k", Label: "test", Push: push, Count: 2,
+			}); err != nil {
 				t.Error(err)
 			}
 		})

@@ -60,7 +60,8 @@ func (p *Project) OpenLog(ctx context.Context, j job.Job, which job.LogKind) (io
 	}
 	switch {
 	case len(parts) == 0:
-		return nil, job.Wrap(op, j.ID(), fmt.Errorf("%w: no %s log among the %d logs of its steps", job.ErrNotFound, which, len(all)))
+		return nil, job.Wrap(op, j.ID(),
+			fmt.Errorf("%w: no %s log among the %d logs of its steps", job.ErrNotFound, which, len(all)))
 	case which != job.LogText:
 		return chainOf(parts[:1], false), nil
 	}

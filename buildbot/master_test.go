@@ -84,16 +84,20 @@ func words(t *testing.T, p *buildbot.Project, push job.Push, label string) strin
 func TestMaster(t *testing.T) {
 	m := bbtest.Start(t, nil)
 	p := sheriff(t, m).Project("autoland", nil)
-	pushes := pushed(t, m, p, revision("a"), "bad0"+strings.Repeat("b", 36), revision("c"), revision("d"), revision("e"))
+	pushes := pushed(t, m, p, revision("a"), "bad0"+strings.Repeat("b", 36), revision("c"), revision("d"),
+		revision("e"))
 
 	t.Run("repository kit", func(t *testing.T) {
-		if err := jobtest.CheckRepository(t.Context(), p, jobtest.RepositoryCase{Pushes: pushes, Unknown: revision("9")}); err != nil {
+		if err := jobtest.CheckRepository(t.Context(), p, jobtest.RepositoryCase{
+			Pushes: pushes, Unknown: revision("9"),
+		}); err != nil {
 			t.Error(err)
 		}
 	})
 	t.Run("scheduler kit", func(t *testing.T) {
 		settle := func() {
-			m.Eventually("what was stopped has stopped", func() bool { return !strings.Contains(words(t, p, pushes[0], bbtest.Held), "stopping") })
+			m.Eventually("what was stopped has stopped",
+				func() bool { return !strings.Contains(words(t, p, pushes[0], bbtest.Held), "stopping") })
 		}
 		force(t, p, pushes[0], bbtest.Held, "kit", 1)
 		c := jobtest.SchedulerCase{
@@ -112,13 +116,15 @@ func TestMaster(t *testing.T) {
 		}
 		force(t, p, bad, bbtest.Retrying, "r", 1)
 		force(t, p, bad, bbtest.Broken, "x", 1)
-		m.Eventually("the retried request has two builds", func() bool { return words(t, p, bad, bbtest.Retrying) == "retry success" })
+		m.Eventually("the retried request has two builds",
+			func() bool { return words(t, p, bad, bbtest.Retrying) == "retry success" })
 		m.Eventually("a broken build ends", func() bool { return words(t, p, bad, bbtest.Broken) == "exception" })
 	})
 	t.Run("collapsed", func(t *testing.T) {
 		m.Hold()
 		force(t, p, pushes[2], bbtest.Slow, "s", 6) // four can run at a time
-		m.Eventually("some are collapsed", func() bool { return strings.Contains(words(t, p, pushes[2], bbtest.Slow), "coalesced") })
+		m.Eventually("some are collapsed",
+			func() bool { return strings.Contains(words(t, p, pushes[2], bbtest.Slow), "coalesced") })
 		m.Release()
 		m.Eventually("they end", func() bool {
 			w := words(t, p, pushes[2], bbtest.Slow)
@@ -131,7 +137,8 @@ func TestMaster(t *testing.T) {
 			t.Fatal(err)
 		}
 		at := jobs[0].Times()
-		if at.Requested.IsZero() || at.Started.Before(at.Requested) || at.Finished.Before(at.Started) || jobs[0].Kind() != job.KindTest {
+		if at.Requested.IsZero() || at.Started.Before(at.Requested) || at.Finished.Before(at.Started) ||
+			jobs[0].Kind() != job.KindTest {
 			t.Errorf("%v %v", at, jobs[0].Kind())
 		}
 		asked, err := p.WasAdded(t.Context(), jobs[0])
@@ -153,7 +160,9 @@ func TestMaster(t *testing.T) {
 		if err := errors.Join(err, r.Close()); err != nil {
 			t.Fatal(err)
 		}
-		for _, want := range []string{"===== step 0: worker_preparation", "TEST-UNEXPECTED-FAIL | a/test_b.html | expected 3, got 4\n"} {
+		for _, want := range []string{
+			"===== step 0: worker_preparation", "TEST-UNEXPECTED-FAIL | a/test_b.html | expected 3, got 4\n",
+		} {
 			if !strings.Contains(string(text), want) && !strings.HasPrefix(want, "=====") {
 				t.Errorf("no %q in:\n%s", want, text)
 			}
@@ -211,7 +220,8 @@ func TestMaster(t *testing.T) {
 			t.Fatal(err)
 		}
 		// The client's own calls are no project's: it sees them two seconds later.
-		m.Eventually("a rebuild is seen", func() bool { return len(strings.Fields(words(t, p, pushes[4], bbtest.Passing))) == 2 })
+		m.Eventually("a rebuild is seen",
+			func() bool { return len(strings.Fields(words(t, p, pushes[4], bbtest.Passing))) == 2 })
 		if err := c.Rebuild(t.Context(), 99999); !errors.Is(err, job.ErrNotFound) {
 			t.Errorf("a build that is not there: %v", err)
 		}
@@ -255,13 +265,38 @@ func refused(t *testing.T, m *bbtest.Master, push job.Push) {
 		says string
 	}{
 		{"anonymous", ask("", "", nil, "autoland", nil), job.ErrDenied, "you need to have role 'admins'"},
-		{"wrong password", ask(bbtest.User, "guess", nil, "autoland", nil), job.ErrDenied, "signing in as " + bbtest.User},
-		{"scheduler", ask(bbtest.User, bbtest.Password, &buildbot.ProjectOptions{ForceScheduler: "force-other"}, "autoland", nil), job.ErrInvalid, "those that are: force-autoland"},
-		{"branch", ask(bbtest.User, bbtest.Password, nil, "somewhere", func(r *job.Request) { r.Push.Repo = "somewhere" }), job.ErrNotFound, `no branch "somewhere"; branches seen: integration/autoland`},
-		{"builder", ask(bbtest.User, bbtest.Password, nil, "autoland", func(r *job.Request) { r.Label = "nobody" }), job.ErrNotFound, `unknown builder "nobody"`},
-		{"input", ask(bbtest.User, bbtest.Password, nil, "autoland", func(r *job.Request) { r.Input = map[string]any{"colour": "red"} }), job.ErrInvalid, "force-autoland has no field colour"},
-		{"no object", ask(bbtest.User, bbtest.Password, nil, "autoland", func(r *job.Request) { r.Input = 3 }), job.ErrInvalid, "expected an object"},
-		{"action", ask(bbtest.User, bbtest.Password, nil, "autoland", func(r *job.Request) { r.Action = "explode" }), job.ErrInvalid, "expected force"},
+		{
+			"wrong password", ask(bbtest.User, "guess", nil, "autoland", nil), job.ErrDenied,
+			"signing in as " + bbtest.User,
+		},
+		{
+			"scheduler",
+			ask(bbtest.User, bbtest.Password, &buildbot.ProjectOptions{ForceScheduler: "force-other"}, "autoland", nil),
+			job.ErrInvalid, "those that are: force-autoland",
+		},
+		{
+			"branch",
+			ask(bbtest.User, bbtest.Password, nil, "somewhere", func(r *job.Request) { r.Push.Repo = "somewhere" }),
+			job.ErrNotFound, `no branch "somewhere"; branches seen: integration/autoland`,
+		},
+		{
+			"builder", ask(bbtest.User, bbtest.Password, nil, "autoland", func(r *job.Request) { r.Label = "nobody" }),
+			job.ErrNotFound, `unknown builder "nobody"`,
+		},
+		{
+			"input",
+			ask(bbtest.User, bbtest.Password, nil, "autoland",
+				func(r *job.Request) { r.Input = map[string]any{"colour": "red"} }),
+			job.ErrInvalid, "force-autoland has no field colour",
+		},
+		{
+			"no object", ask(bbtest.User, bbtest.Password, nil, "autoland", func(r *job.Request) { r.Input = 3 }),
+			job.ErrInvalid, "expected an object",
+		},
+		{
+			"action", ask(bbtest.User, bbtest.Password, nil, "autoland", func(r *job.Request) { r.Action = "explode" }),
+			job.ErrInvalid, "expected force",
+		},
 	} {
 		if !errors.Is(c.err, c.is) || !strings.Contains(fmt.Sprint(c.err), c.says) {
 			t.Errorf("%s: %v, expected %q", c.what, c.err, c.says)
@@ -318,7 +353,9 @@ func restarted(t *testing.T, m *bbtest.Master, restart func()) {
 	var again job.Receipt
 	m.Eventually("the master answers again", func() bool { // its key makes asking twice safe
 		var err error
-		again, err = p.Trigger(t.Context(), job.Request{Key: "key", Label: bbtest.Held, Push: push, Count: 2, Why: "a test"})
+		again, err = p.Trigger(t.Context(), job.Request{
+			Key: "key", Label: bbtest.Held, Push: push, Count: 2, Why: "a test",
+		})
 		if err != nil && !errors.Is(err, job.ErrUnavailable) {
 			t.Fatal(err)
 		}

@@ -71,7 +71,8 @@ func TestAsPeopleRunIt(t *testing.T) {
 		t.Run("warnings", func(t *testing.T) {
 			push := at(t, p, revs[0])
 			strict := sheriff(t, m).Project("autoland", &buildbot.ProjectOptions{FailOnWarnings: []string{"warn*"}})
-			if a, b := words(t, p, push, bbtest.Warning), words(t, strict, push, bbtest.Warning); a != "success" || b != "test_failed" {
+			if a, b := words(t, p, push, bbtest.Warning), words(t, strict, push, bbtest.Warning); a != "success" ||
+				b != "test_failed" {
 				t.Errorf("%s, and where warnings mean failure %s", a, b)
 			}
 		})
@@ -99,12 +100,14 @@ func TestAsPeopleRunIt(t *testing.T) {
 		t.Run("newest revision", func(t *testing.T) {
 			m.Head(revs[2])
 			c := sheriff(t, m)
-			b := slices.IndexFunc(must(c.Builders(t.Context())), func(b buildbot.Builder) bool { return b.Name == bbtest.Newest })
+			b := slices.IndexFunc(must(c.Builders(t.Context())),
+				func(b buildbot.Builder) bool { return b.Name == bbtest.Newest })
 			id := must(c.Builders(t.Context()))[b].ID
 			if err := c.Force(t.Context(), "force-newest", id, map[string]any{"branch": bbtest.Branch}); err != nil {
 				t.Fatal(err)
 			}
-			m.Eventually("it is a run of what it found", func() bool { return words(t, p, at(t, p, revs[2]), bbtest.Newest) == "success" })
+			m.Eventually("it is a run of what it found",
+				func() bool { return words(t, p, at(t, p, revs[2]), bbtest.Newest) == "success" })
 		})
 		t.Run("codebases", func(t *testing.T) { twofold(t, m) })
 		t.Run("growing log", func(t *testing.T) {
@@ -173,7 +176,8 @@ func tried(t *testing.T, m *bbtest.Master) bool {
 // twofold asks about two codebases, and forces one of them.
 func twofold(t *testing.T, m *bbtest.Master) {
 	c := sheriff(t, m)
-	if _, err := c.Project(bbtest.Second, nil).Push(t.Context(), "tip"); !errors.Is(err, job.ErrInvalid) || !strings.Contains(err.Error(), "app, lib") {
+	if _, err := c.Project(bbtest.Second, nil).Push(t.Context(), "tip"); !errors.Is(err, job.ErrInvalid) ||
+		!strings.Contains(err.Error(), "app, lib") {
 		t.Errorf("without a codebase: %v", err)
 	}
 	p := c.Project(bbtest.Second, &buildbot.ProjectOptions{Codebase: "lib"})
@@ -196,7 +200,8 @@ func twofold(t *testing.T, m *bbtest.Master) {
 		}
 		for _, ss := range j.Raw().(buildbot.Record).Buildset.SourceStamps {
 			switch {
-			case ss.Codebase == "lib" && (ss.Revision != pushes[0].Revision || ss.Branch != bbtest.Second || ss.Repository != "https://git.example/lib.git"),
+			case ss.Codebase == "lib" &&
+				(ss.Revision != pushes[0].Revision || ss.Branch != bbtest.Second || ss.Repository != "https://git.example/lib.git"),
 				ss.Codebase == "app" && ss.Revision != "":
 				t.Errorf("forced %+v", ss)
 			}
@@ -224,21 +229,27 @@ func TestRemoteUser(t *testing.T) {
 		if r := force(t, p, push, bbtest.Passing, "remote", 2); r.State != job.ReceiptCreated || len(r.IDs) != 2 {
 			t.Error(r)
 		}
-		if got := must(p.Carried(t.Context(), job.Request{Key: "remote", Label: bbtest.Passing, Push: push, Count: 2})); len(got) != 2 {
+		if got := must(p.Carried(t.Context(), job.Request{
+			Key: "remote", Label: bbtest.Passing, Push: push, Count: 2,
+		})); len(got) != 2 {
 			t.Error(got)
 		}
 		if _, err := project(bbtest.User, "guess").Push(t.Context(), "tip"); !errors.Is(err, job.ErrDenied) {
 			t.Errorf("a wrong password: %v", err)
 		}
-		if _, err := project("", "").Push(t.Context(), "tip"); !errors.Is(err, job.ErrDenied) || !strings.Contains(err.Error(), "set BUILDBOT_USER and BUILDBOT_PASSWORD") {
+		if _, err := project("", "").Push(t.Context(), "tip"); !errors.Is(err, job.ErrDenied) ||
+			!strings.Contains(err.Error(), "set BUILDBOT_USER and BUILDBOT_PASSWORD") {
 			t.Errorf("nobody: %v", err)
 		}
 		anonymous, err := buildbot.New(m.URL, nil) // past the front
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, err = anonymous.Project("autoland", nil).Trigger(t.Context(), job.Request{Label: bbtest.Passing, Push: push, Count: 1})
-		if !errors.Is(err, job.ErrDenied) || !strings.Contains(err.Error(), "this master signs in with RemoteUserAuth") {
+		_, err = anonymous.Project("autoland", nil).Trigger(t.Context(), job.Request{
+			Label: bbtest.Passing, Push: push, Count: 1,
+		})
+		if !errors.Is(err, job.ErrDenied) ||
+			!strings.Contains(err.Error(), "this master signs in with RemoteUserAuth") {
 			t.Errorf("past the front: %v", err)
 		}
 	})

@@ -18,7 +18,8 @@ import (
 func TestRecordedRecords(t *testing.T) {
 	n := map[string]int{}
 	for _, e := range bbtest.Recorded(t) {
-		if e.Status != http.StatusOK || !strings.HasPrefix(e.Request, "GET /api/v2/") || strings.Contains(e.Request, "field=") || e.Body == nil || !json.Valid(e.Body) {
+		if e.Status != http.StatusOK || !strings.HasPrefix(e.Request, "GET /api/v2/") ||
+			strings.Contains(e.Request, "field=") || e.Body == nil || !json.Valid(e.Body) {
 			continue
 		}
 		var all map[string]json.RawMessage
@@ -44,7 +45,10 @@ func TestRecordedRecords(t *testing.T) {
 		}
 	}
 	t.Logf("records: %v", n)
-	for plural, least := range map[string]int{"builders": 20, "builds": 40, "buildrequests": 20, "buildsets": 4, "changes": 5, "forceschedulers": 4, "steps": 10} {
+	for plural, least := range map[string]int{
+		"builders": 20, "builds": 40, "buildrequests": 20, "buildsets": 4, "changes": 5, "forceschedulers": 4,
+		"steps": 10,
+	} {
 		if n[plural] < least {
 			t.Errorf("%d %s, expected %d or more", n[plural], plural, least)
 		}
@@ -100,7 +104,7 @@ func TestRecordedErrors(t *testing.T) {
 			t.Errorf("%s: %v, expected %v with %q", e.File, err, c.is, c.says)
 		}
 		var own *failure
-		if c.file != "133" && (!errors.As(err, &own) || own.Status != e.Status) {
+		if c.file != "133" && (!errors.As(err, &own) || own.status != e.Status) {
 			t.Errorf("%s: no *failure in %v", e.File, err)
 		}
 	}

@@ -77,8 +77,14 @@ func TestCases(t *testing.T) {
 		{"bb2.json", "linux test", "good 1, bad 7", &buildbot.ProjectOptions{Codebase: "app"}},
 		{"bb3-svn.json", "linux test", "good 3, bad 4", nil},
 		{"bb7.json", "AMD64 FreeBSD 3.x", "good 5, bad 6", nil},
-		{"bb7.json", "AMD64 FreeBSD 3.x", "good 4, bad 5", &buildbot.ProjectOptions{FailOnWarnings: []string{"AMD64*"}}},
-		{"bb7.json", "AMD64 FreeBSD 3.x", "good 5, bad 6", &buildbot.ProjectOptions{FailOnWarnings: []string{"AMD64", "*Linux*"}}},
+		{
+			"bb7.json", "AMD64 FreeBSD 3.x", "good 4, bad 5",
+			&buildbot.ProjectOptions{FailOnWarnings: []string{"AMD64*"}},
+		},
+		{
+			"bb7.json", "AMD64 FreeBSD 3.x", "good 5, bad 6",
+			&buildbot.ProjectOptions{FailOnWarnings: []string{"AMD64", "*Linux*"}},
+		},
 	} {
 		d := bbtest.DoubleOf(t, filepath.Join(testenv.Shared(t, "cases", "logs"), c.file))
 		p := project(t, d, "main", c.o)
@@ -112,9 +118,20 @@ func TestTryBuilds(t *testing.T) {
 	rev := bbtest.Revision(1)
 	d.Change(rev, bbtest.Row{"codebase": "app"})
 	patch := bbtest.Row{"patchid": 1, "level": 1, "body": "x", "author": "dev", "comment": ""}
-	d.Ask(bbtest.BuildRequest{Builder: b, Results: []int{2}, Stamps: []bbtest.Row{bbtest.Stamp(rev, bbtest.Row{"codebase": "app", "patch": patch})}})
-	d.Ask(bbtest.BuildRequest{Builder: b, Results: []int{2}, Stamps: []bbtest.Row{bbtest.Stamp(rev, bbtest.Row{"codebase": "app"}), bbtest.Stamp(nil, bbtest.Row{"codebase": "lib", "branch": "trunk", "patch": patch})}})
-	green := d.Ask(bbtest.BuildRequest{Builder: b, Results: []int{0}, Stamps: []bbtest.Row{bbtest.Stamp(rev, bbtest.Row{"codebase": "app"})}})
+	d.Ask(bbtest.BuildRequest{
+		Builder: b, Results: []int{2},
+		Stamps: []bbtest.Row{bbtest.Stamp(rev, bbtest.Row{"codebase": "app", "patch": patch})},
+	})
+	d.Ask(bbtest.BuildRequest{
+		Builder: b, Results: []int{2},
+		Stamps: []bbtest.Row{
+			bbtest.Stamp(rev, bbtest.Row{"codebase": "app"}),
+			bbtest.Stamp(nil, bbtest.Row{"codebase": "lib", "branch": "trunk", "patch": patch}),
+		},
+	})
+	green := d.Ask(bbtest.BuildRequest{
+		Builder: b, Results: []int{0}, Stamps: []bbtest.Row{bbtest.Stamp(rev, bbtest.Row{"codebase": "app"})},
+	})
 	p := project(t, d, "main", nil)
 	if got, want := ran(t, p, at(t, p, rev), "test"), fmt.Sprintf("%d/1 success", green); got != want {
 		t.Errorf("runs %s, expected %s", got, want)
@@ -137,7 +154,9 @@ func TestVirtualBuilders(t *testing.T) {
 	d.Ask(bbtest.BuildRequest{Builder: base, Stamps: stamps, Props: as("py2")})
 	p := project(t, d, "main", nil)
 	push := at(t, p, rev)
-	for label, want := range map[string]string{"py3": "1/1 success, 4/1 pending", "py2": "2/1 busted, 5/1 coalesced", "base": "3/1 success"} {
+	for label, want := range map[string]string{
+		"py3": "1/1 success, 4/1 pending", "py2": "2/1 busted, 5/1 coalesced", "base": "3/1 success",
+	} {
 		if got := ran(t, p, push, label); got != want {
 			t.Errorf("%s: %s, expected %s", label, got, want)
 		}
@@ -154,7 +173,9 @@ func TestNewestRevision(t *testing.T) {
 	d.Change(bbtest.Revision(2), bbtest.Row{"codebase": "app"})
 	got := func(v any) bbtest.Row { return bbtest.Row{"properties": bbtest.Row{"got_revision": []any{v, "Git"}}} }
 	head := []bbtest.Row{bbtest.Stamp(nil, bbtest.Row{"codebase": "app"})}
-	d.Ask(bbtest.BuildRequest{Builder: b, Results: []int{0}, Stamps: head, Build: got(bbtest.Row{"app": rev, "lib": bbtest.Revision(9)})})
+	d.Ask(bbtest.BuildRequest{
+		Builder: b, Results: []int{0}, Stamps: head, Build: got(bbtest.Row{"app": rev, "lib": bbtest.Revision(9)}),
+	})
 	d.Ask(bbtest.BuildRequest{Builder: b, Results: []int{0}, Stamps: head, Build: got(bbtest.Row{"lib": rev})})
 	d.Ask(bbtest.BuildRequest{Builder: b, Results: []int{2}, Stamps: head, Build: got(rev)})
 	d.Ask(bbtest.BuildRequest{Builder: b, Results: []int{bbtest.Pending}, Stamps: head})
@@ -183,8 +204,13 @@ func TestWrongClocks(t *testing.T) {
 			for i := range n {
 				change, heard, asked := skew(i)
 				now := 1_700_000_000 + i*7200
-				d.Change(bbtest.Revision(i), bbtest.Row{"when_timestamp": now + change, "sourcestamp": bbtest.Row{"created_at": now + heard}})
-				d.Ask(bbtest.BuildRequest{Builder: b, Results: []int{0}, At: now + asked, Stamps: []bbtest.Row{bbtest.Stamp(bbtest.Revision(i), nil)}})
+				d.Change(bbtest.Revision(i), bbtest.Row{
+					"when_timestamp": now + change, "sourcestamp": bbtest.Row{"created_at": now + heard},
+				})
+				d.Ask(bbtest.BuildRequest{
+					Builder: b, Results: []int{0}, At: now + asked,
+					Stamps: []bbtest.Row{bbtest.Stamp(bbtest.Revision(i), nil)},
+				})
 			}
 			p := project(t, d, "main", nil)
 			pushes, err := p.Pushes(t.Context(), job.Around("tip", n, 0))
@@ -230,7 +256,9 @@ func TestNumbers(t *testing.T) {
 	for i := range 8 {
 		rev := fmt.Sprint(19 + i*171) // 19, 190 and 1900 are not the same
 		d.Change(rev, bbtest.Row{"branch": nil})
-		d.Ask(bbtest.BuildRequest{Builder: b, Results: []int{i / 4 * 2}, Stamps: []bbtest.Row{bbtest.Stamp(rev, bbtest.Row{"branch": nil})}})
+		d.Ask(bbtest.BuildRequest{
+			Builder: b, Results: []int{i / 4 * 2}, Stamps: []bbtest.Row{bbtest.Stamp(rev, bbtest.Row{"branch": nil})},
+		})
 	}
 	p := project(t, d, "trunk", nil)
 	if got := find(t, p, "test", "tip"); got != "good 4, bad 5" {

@@ -63,7 +63,8 @@ var fronts = map[string]func(http.ResponseWriter, *http.Request) bool{
 			http.SetCookie(w, &http.Cookie{Name: "TWISTED_SESSION", Value: "anonymous"})
 			_, _ = fmt.Fprint(w, "https://github.example/login/oauth/authorize")
 		case "/config":
-			_, _ = fmt.Fprintf(w, `{"auth": {"name": "GitHubAuth"}, "user": {"anonymous": %t}}`, !strings.Contains(r.Header.Get("Cookie"), "signed-in"))
+			_, _ = fmt.Fprintf(w, `{"auth": {"name": "GitHubAuth"}, "user": {"anonymous": %t}}`,
+				!strings.Contains(r.Header.Get("Cookie"), "signed-in"))
 		default:
 			return false
 		}
@@ -87,16 +88,32 @@ func TestSignIn(t *testing.T) {
 		says  string // of the force; empty when it is done
 	}{
 		{"UserPasswordAuth", password, ""},
-		{"UserPasswordAuth", buildbot.Options{}, "you need to have role 'admins' (nobody is signed in: set BUILDBOT_USER and BUILDBOT_PASSWORD"},
+		{
+			"UserPasswordAuth",
+			buildbot.Options{},
+			"you need to have role 'admins' (nobody is signed in: set BUILDBOT_USER and BUILDBOT_PASSWORD",
+		},
 		{"RemoteUserAuth", password, ""},
 		{"RemoteUserAuth for writes", password, ""},
-		{"RemoteUserAuth", buildbot.Options{}, "401 Unauthorized (nobody is signed in: set BUILDBOT_USER and BUILDBOT_PASSWORD)"},
+		{
+			"RemoteUserAuth",
+			buildbot.Options{},
+			"401 Unauthorized (nobody is signed in: set BUILDBOT_USER and BUILDBOT_PASSWORD)",
+		},
 		{"RemoteUserAuth", buildbot.Options{User: "sheriff", Password: "wrong"}, "signing in as sheriff: denied"},
-		{"GitHubAuth", buildbot.Options{}, "set BUILDBOT_COOKIE to the Cookie header of a browser that is, or BUILDBOT_TOKEN to a token; this master signs in with GitHubAuth"},
+		{
+			"GitHubAuth",
+			buildbot.Options{},
+			"set BUILDBOT_COOKIE to the Cookie header of a browser that is, or BUILDBOT_TOKEN to a token; this master signs in with GitHubAuth",
+		},
 		{"GitHubAuth", password, "the master did not take the user sheriff. For one that does so through GitHub"},
 		{"GitHubAuth", buildbot.Options{Cookie: "TWISTED_SESSION=signed-in; other=1"}, ""},
 		{"GitHubAuth", buildbot.Options{Cookie: "signed-in"}, ""},
-		{"GitHubAuth", buildbot.Options{Cookie: "Cookie: TWISTED_SESSION=old"}, "the session of BUILDBOT_COOKIE is not known any more"},
+		{
+			"GitHubAuth",
+			buildbot.Options{Cookie: "Cookie: TWISTED_SESSION=old"},
+			"the session of BUILDBOT_COOKIE is not known any more",
+		},
 		{"a token", buildbot.Options{Token: "t0ken"}, ""},
 		{"a token", buildbot.Options{Token: "wrong"}, "the token of BUILDBOT_TOKEN was not accepted"},
 	} {
@@ -114,7 +131,8 @@ func TestSignIn(t *testing.T) {
 		if err == nil {
 			_, err = p.Trigger(t.Context(), job.Request{Key: "k", Label: "test", Push: push, Count: 2})
 		}
-		if (err == nil) != (c.says == "") || err != nil && (!strings.Contains(err.Error(), c.says) || !errors.Is(err, job.ErrDenied)) {
+		if (err == nil) != (c.says == "") || err != nil &&
+			(!strings.Contains(err.Error(), c.says) || !errors.Is(err, job.ErrDenied)) {
 			t.Errorf("%s, %q: %v\nexpected %q", c.front, c.opts.User+c.opts.Cookie+c.opts.Token, err, c.says)
 		}
 		for _, secret := range []string{"secret", "signed-in", "t0ken"} {
@@ -139,7 +157,9 @@ func TestAddresses(t *testing.T) {
 	d := bbtest.NewDouble(t)
 	b := d.Builder("test")
 	d.Change(bbtest.Revision(1), nil)
-	d.Ask(bbtest.BuildRequest{Builder: b, Results: []int{5, 2}, Stamps: []bbtest.Row{bbtest.Stamp(bbtest.Revision(1), nil)}})
+	d.Ask(bbtest.BuildRequest{
+		Builder: b, Results: []int{5, 2}, Stamps: []bbtest.Row{bbtest.Stamp(bbtest.Revision(1), nil)},
+	})
 	d.Edit(func(tables map[string][]bbtest.Row) {
 		tables["steps"] = []bbtest.Row{{"stepid": 4, "number": 0, "name": "test", "buildid": 2, "results": 2}}
 		tables["logs"] = []bbtest.Row{{"logid": 5, "name": "stdio", "type": "s", "stepid": 4, "complete": true}}
@@ -188,8 +208,11 @@ func TestAddresses(t *testing.T) {
 			}
 		}
 	}
-	for _, address := range []string{"http://user:pw@127.0.0.1:8010", "127.0.0.1:8010", "http://127.0.0.1:8010?x=1", "#/builders"} {
-		if _, err := buildbot.New(address, nil); !errors.Is(err, job.ErrInvalid) || strings.Contains(err.Error(), "pw") {
+	for _, address := range []string{
+		"http://user:pw@127.0.0.1:8010", "127.0.0.1:8010", "http://127.0.0.1:8010?x=1", "#/builders",
+	} {
+		if _, err := buildbot.New(address, nil); !errors.Is(err, job.ErrInvalid) ||
+			strings.Contains(err.Error(), "pw") {
 			t.Errorf("%s: %v", address, err)
 		}
 	}

@@ -39,16 +39,6 @@ func status(results int) (job.Status, error) {
 	return 0, job.UnknownWord("Buildbot", "result", strconv.Itoa(results))
 }
 
-// Record is what a job's Raw holds: a request, and the build of it that this run
-// is; nil while none has begun, and where none ever will. Builder is the one that
-// the run is filed under.
-type Record struct {
-	Builder  Builder
-	Buildset Buildset
-	Request  BuildRequest
-	Build    *Build
-}
-
 // run is a Run with its number among the runs of its request, from 1, and state.
 type run struct {
 	Record

@@ -90,10 +90,7 @@ func (p *Project) trigger(ctx context.Context, req job.Request) (job.Receipt, er
 // comes with the rest.
 func (p *Project) order(ctx context.Context, req job.Request) (*order, Builder, forceScheduler, error) {
 	o := &order{Request: req}
-	b, ok, err := p.c.builderNamed(ctx, req.Label)
-	if err == nil && !ok {
-		err = errUnknownBuilder(req.Label)
-	}
+	b, err := p.c.labelled(ctx, req.Label)
 	if err != nil {
 		return o, b, forceScheduler{}, err
 	}
@@ -110,7 +107,8 @@ func (p *Project) order(ctx context.Context, req job.Request) (*order, Builder, 
 		return o, b, forceScheduler{}, err
 	}
 	for _, f := range all {
-		if jobs, err := p.jobs(ctx, f, o.line, req.Push); err == nil && slices.ContainsFunc(jobs, func(j job.Job) bool { return j.Name() == req.Label }) {
+		if jobs, err := p.jobs(ctx, f, o.line, req.Push); err == nil &&
+			slices.ContainsFunc(jobs, func(j job.Job) bool { return j.Name() == req.Label }) {
 			o.runs = append(o.runs, f)
 		}
 	}
@@ -148,7 +146,9 @@ func marked(all []finished, key string, i int) int64 {
 	return all[at].request.ID
 }
 
-func (p *Project) force(ctx context.Context, form forceScheduler, builder int, params map[string]any, req job.Request, i int) (int64, error) {
+func (p *Project) force(
+	ctx context.Context, form forceScheduler, builder int, params map[string]any, req job.Request, i int,
+) (int64, error) {
 	if f, ok := form.reason(); ok {
 		most := math.MaxInt
 		if f.MaxSize != nil {

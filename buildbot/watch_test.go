@@ -63,7 +63,10 @@ func TestWatchFallsBack(t *testing.T) {
 			return stream(r, func(w io.Writer) {
 				_, _ = io.WriteString(w, "event: handshake\ndata: 0a1b\n\n")
 				wait(r.Context(), 14*time.Second)
-				_, _ = io.WriteString(w, `event: event`+"\n"+`data: {"key": ["buildrequests", "1", "complete"], "message": {"buildrequestid": 1}}`+"\n\n")
+				_, _ = io.WriteString(
+					w,
+					`event: event`+"\n"+`data: {"key": ["buildrequests", "1", "complete"], "message": {"buildrequestid": 1}}`+"\n\n",
+				)
 				<-r.Context().Done()
 			}), nil
 		},
@@ -73,8 +76,13 @@ func TestWatchFallsBack(t *testing.T) {
 				d := bbtest.Offline()
 				b := d.Builder("test")
 				d.Change(bbtest.Revision(1), nil)
-				d.Ask(bbtest.BuildRequest{Builder: b, Results: []int{bbtest.Running}, Stamps: []bbtest.Row{bbtest.Stamp(bbtest.Revision(1), nil)}})
-				c, err := buildbot.New("http://master.example", &buildbot.Options{HTTP: &http.Client{Transport: wire{d, events}}})
+				d.Ask(bbtest.BuildRequest{
+					Builder: b, Results: []int{bbtest.Running},
+					Stamps: []bbtest.Row{bbtest.Stamp(bbtest.Revision(1), nil)},
+				})
+				c, err := buildbot.New("http://master.example", &buildbot.Options{
+					HTTP: &http.Client{Transport: wire{d, events}},
+				})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -156,7 +164,9 @@ func TestImpatientCaller(t *testing.T) {
 			}
 			return nil, fmt.Errorf("no answer: %w", context.Cause(r.Context()))
 		}
-		c, err := buildbot.New("http://master.example", &buildbot.Options{HTTP: &http.Client{Transport: roundTripper(slow)}})
+		c, err := buildbot.New("http://master.example", &buildbot.Options{
+			HTTP: &http.Client{Transport: roundTripper(slow)},
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
