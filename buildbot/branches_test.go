@@ -159,12 +159,8 @@ func TestOtherRepository(t *testing.T) {
 	d.Ask(bbtest.BuildRequest{
 		Builder: b, Results: []int{2}, Stamps: []bbtest.Row{bbtest.Stamp(merged, place("integration/autoland"))},
 	})
-	d.Form(
-		"force", []string{"test"},
-		bbtest.Sources("", bbtest.Row{
-			"branch": "integration/autoland", "repository": "https://hg.example/integration/autoland",
-		}),
-	)
+	here := bbtest.Row{"branch": "integration/autoland", "repository": "https://hg.example/integration/autoland"}
+	d.Form("force", []string{"test"}, bbtest.Sources("", here))
 	p := project(t, d, "autoland", nil)
 	ours := job.Push{Repo: "autoland", ID: 33, Revision: merged}
 	theirs := job.Push{Repo: "mozilla-central", ID: 44, Revision: merged}
@@ -193,9 +189,8 @@ func TestOtherRepository(t *testing.T) {
 	if jobs, err := p.Jobs(t.Context(), gone, "test"); err != nil || len(jobs) > 0 {
 		t.Errorf("%v %v", jobs, err)
 	}
-	if _, err := p.Trigger(t.Context(), job.Request{
-		Key: "g", Label: "test", Push: gone, Count: 1,
-	}); !errors.Is(err, job.ErrNotFound) ||
+	_, err := p.Trigger(t.Context(), job.Request{Key: "g", Label: "test", Push: gone, Count: 1})
+	if !errors.Is(err, job.ErrNotFound) ||
 		!strings.Contains(err.Error(), "branches seen: integration/autoland, mozilla-central") {
 		t.Errorf("%v", err)
 	}

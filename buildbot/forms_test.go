@@ -41,9 +41,8 @@ func TestForceCodebase(t *testing.T) {
 	}
 	// Pushes of a pushlog say nothing of codebases: it must be clear.
 	q := project(t, d, "main", nil)
-	if _, err := q.Trigger(t.Context(), job.Request{
-		Key: "k", Label: "test", Push: push, Count: 1,
-	}); !errors.Is(err, job.ErrInvalid) ||
+	_, err = q.Trigger(t.Context(), job.Request{Key: "k", Label: "test", Push: push, Count: 1})
+	if !errors.Is(err, job.ErrInvalid) ||
 		!strings.Contains(err.Error(), "app, lib; name one with --codebase") {
 		t.Errorf("%v", err)
 	}
@@ -100,9 +99,8 @@ func TestNoForm(t *testing.T) {
 	if got := ran(t, p, push, "built"); got != "1/1 busted, 4/1 pending, 5/1 pending" {
 		t.Error(got)
 	}
-	if _, err := p.Carried(t.Context(), job.Request{
-		Key: "k", Label: "built", Push: push, Count: 2,
-	}); !errors.Is(err, errors.ErrUnsupported) {
+	_, err = p.Carried(t.Context(), job.Request{Key: "k", Label: "built", Push: push, Count: 2})
+	if !errors.Is(err, errors.ErrUnsupported) {
 		t.Errorf("keys of rebuilds: %v", err)
 	}
 }
@@ -155,9 +153,8 @@ func TestSameKeyAtOnce(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 8 {
 		wg.Go(func() {
-			if _, err := p.Trigger(t.Context(), job.Request{
-				Key: "k", Label: "test", Push: push, Count: 2,
-			}); err != nil {
+			_, err := p.Trigger(t.Context(), job.Request{Key: "k", Label: "test", Push: push, Count: 2})
+			if err != nil {
 				t.Error(err)
 			}
 		})

@@ -29,8 +29,9 @@ func TestRecordedRecords(t *testing.T) {
 		}
 		for plural, into := range map[string]func() (int, error){
 			"builders": decode[Builder](all["builders"]), "builds": decode[Build](all["builds"]),
-			"buildrequests": decode[BuildRequest](all["buildrequests"]), "buildsets": decode[Buildset](all["buildsets"]),
-			"changes": decode[change](all["changes"]), "sourcestamps": decode[SourceStamp](all["sourcestamps"]),
+			"buildrequests": decode[BuildRequest](all["buildrequests"]),
+			"buildsets":     decode[Buildset](all["buildsets"]),
+			"changes":       decode[change](all["changes"]), "sourcestamps": decode[SourceStamp](all["sourcestamps"]),
 			"forceschedulers": decode[forceScheduler](all["forceschedulers"]), "steps": decode[step](all["steps"]),
 			"logs": decode[stepLog](all["logs"]),
 		} {
@@ -127,7 +128,9 @@ func TestBadAnswers(t *testing.T) {
 		{`{"builders": []}`, job.ErrMalformed},
 		{`{"changes": [], "buildsets": [], "meta": {"total": 0}}`, nil},
 	} {
-		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, c.body) }))
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = io.WriteString(w, c.body)
+		}))
 		b, err := New(s.URL, nil)
 		if err != nil {
 			t.Fatal(err)

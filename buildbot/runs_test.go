@@ -48,15 +48,6 @@ func ran(t *testing.T, p *buildbot.Project, push job.Push, label string) string 
 	return one
 }
 
-func at(t *testing.T, p *buildbot.Project, rev string) job.Push {
-	t.Helper()
-	push, err := p.Push(t.Context(), rev)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return push
-}
-
 // find is the last good and the first bad push.
 func find(t *testing.T, p *buildbot.Project, label, rev string) string {
 	t.Helper()
@@ -185,70 +176,6 @@ func TestNewestRevision(t *testing.T) {
 	}
 }
 
-// Clocks that are wrong lose no jobs: a commit from the future, a master whose
-// clock was years ahead or behind for a while.
-func TestWrongClocks(t *testing.T) {
-	const n = 300
-	year := 365 * 24 * 3600
-	for name, skew := range map[string]func(i int) (change, heard, asked int){
-		"commits from the future":     func(int) (int, int, int) { return 50 * year, 0, 0 },
-		"commits from the past":       func(int) (int, int, int) { return -30 * year, 0, 0 },
-		"the clock was ahead":         func(i int) (int, int, int) { a := ahead(i, n/3, 2*n/3, year); return 0, a, a },
-		"the clock was behind":        func(i int) (int, int, int) { a := ahead(i, n/3, 2*n/3, -40*year); return 0, a, a },
-		"the clock was behind for it": func(i int) (int, int, int) { return 0, 0, ahead(i, n-60, n, -40*year) },
-		"all of it is years ahead":    func(int) (int, int, int) { return 50 * year, 50 * year, 50 * year },
-	} {
-		t.Run(name, func(t *testing.T) {
-			d := bbtest.NewDouble(t)
-			b := d.Builder("test")
-			for i := range n {
-				change, heard, asked := skew(i)
-				now := 1_700_000_000 + i*7200
-				d.Change(bbtest.Revision(i), bbtest.Row{
-					"when_timestamp": now + change, "sourcestamp": bbtest.Row{"created_at": now + heard},
-				})
-				d.Ask(bbtest.BuildRequest{
-					Builder: b, Results: []int{0}, At: now + asked,
-					Stamps: []bbtest.Row{bbtest.Stamp(bbtest.Revision(i), nil)},
-				})
-			}
-			p := project(t, d, "main", nil)
-			pushes, err := p.Pushes(t.Context(), job.Around("tip", n, 0))
-			if err != nil || len(pushes) != n {
-				t.Fatal(len(pushes), err)
-			}
-			for _, push := range pushes {
-				jobs, err := p.Jobs(t.Context(), push, "test")
-				if err != nil || len(jobs) != 1 {
-					t.Fatalf("%s: %d jobs, %v", push, len(jobs), err)
-				}
-			}
-			// The oldest first, by somebody who knows the pushes and none of the runs.
-			r := project(t, d, "main", nil)
-			if _, err := r.Pushes(t.Context(), job.Around("tip", n, 0)); err != nil {
-				t.Fatal(err)
-			}
-			if got := ran(t, r, pushes[0], "test"); !strings.Contains(got, "success") {
-				t.Errorf("the oldest first: %q", got)
-			}
-			// And asked about the oldest alone, by somebody who has read nothing yet.
-			q := project(t, d, "main", nil)
-			for _, rev := range []string{bbtest.Revision(0), bbtest.Revision(n / 2)} {
-				if got := ran(t, q, at(t, q, rev), "test"); !strings.Contains(got, "success") {
-					t.Errorf("%s: %q", rev, got)
-				}
-			}
-		})
-	}
-}
-
-func ahead(i, from, to, by int) int {
-	if i >= from && i < to {
-		return by
-	}
-	return 0
-}
-
 // Revisions that are no hashes are named as a whole.
 func TestNumbers(t *testing.T) {
 	d := bbtest.NewDouble(t)
@@ -297,7 +224,8 @@ func TestResults(t *testing.T) {
 	d.Ask(bbtest.BuildRequest{Builder: b, Results: []int{0}, Stamps: stamps, Build: bbtest.Row{"results": nil}})
 	p := project(t, d, "main", nil)
 	push := at(t, p, rev)
-	want := "1/1 retry, 1/2 success, 2/1 exception, 3/1 cancelled, 4/1 skipped, 5/1 coalesced, 6/1 exception, 7/1 success, 8/1 unknown"
+	want := "1/1 retry, 1/2 success, 2/1 exception, 3/1 cancelled, 4/1 skipped, " +
+		"5/1 coalesced, 6/1 exception, 7/1 success, 8/1 unknown"
 	if got := ran(t, p, push, "test"); got != want {
 		t.Errorf("%s, expected\n%s", got, want)
 	}

@@ -208,7 +208,8 @@ func (s *session) explain(ctx context.Context, err error) error {
 	case e != nil && basic(e.Header):
 		says = "nobody is signed in: set BUILDBOT_USER and BUILDBOT_PASSWORD"
 	case signsElsewhere(auth):
-		says = "nobody is signed in: set BUILDBOT_COOKIE to the Cookie header of a browser that is, or BUILDBOT_TOKEN to a token"
+		says = "nobody is signed in: set BUILDBOT_COOKIE to the Cookie header of a browser that is, " +
+			"or BUILDBOT_TOKEN to a token"
 	default:
 		says = "nobody is signed in: set BUILDBOT_USER and BUILDBOT_PASSWORD. " + bring
 	}
