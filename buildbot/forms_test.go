@@ -117,10 +117,7 @@ func TestReasons(t *testing.T) {
 		d.Builder("test")
 		d.Change(bbtest.Revision(1), nil)
 		d.Form("force", []string{"test"}, bbtest.Sources("", nil))
-		d.Edit(func(tables map[string][]bbtest.Row) {
-			fields := tables["forceschedulers"][0]["all_fields"].([]bbtest.Row)
-			fields[0]["maxsize"] = c.most
-		})
+		d.ReasonSize(c.most)
 		p := project(t, d, "main", nil)
 		req := job.Request{Key: long, Label: "test", Push: at(t, p, "tip"), Count: 2, Why: "déjà vu"}
 		if none, err := p.Carried(t.Context(), req); len(none) > 0 || (err == nil) != c.keyed {

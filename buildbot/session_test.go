@@ -157,11 +157,7 @@ func TestAddresses(t *testing.T) {
 	d.Ask(bbtest.BuildRequest{
 		Builder: b, Results: []int{5, 2}, Stamps: []bbtest.Row{bbtest.Stamp(bbtest.Revision(1), nil)},
 	})
-	d.Edit(func(tables map[string][]bbtest.Row) {
-		tables["steps"] = []bbtest.Row{{"stepid": 4, "number": 0, "name": "test", "buildid": 2, "results": 2}}
-		tables["logs"] = []bbtest.Row{{"logid": 5, "name": "stdio", "type": "s", "stepid": 4, "complete": true}}
-	})
-	d.Log(5, "one\ntwo")
+	d.Log(2, "test", "one\ntwo")
 	d.Front = func(w http.ResponseWriter, r *http.Request) bool {
 		if rest, ok := strings.CutPrefix(r.URL.Path, "/ci/bb"); ok {
 			r.URL.Path = rest
@@ -207,7 +203,7 @@ func opens(t *testing.T, p *buildbot.Project, base string) {
 		base + "/#/buildrequests/1":                           false,
 		base + "/#/builders/1":                                false,
 		base + "/#/builders/9/builds/2":                       false,
-		base + "/#/builders/test/builds/2/steps/4/logs/stdio": true,
+		base + "/#/builders/test/builds/2/steps/1/logs/stdio": true,
 		"http://elsewhere.example/#/builders/1/builds/2":      false,
 	} {
 		r, err := p.OpenLog(t.Context(), job.New(job.Fields{ID: id}), job.LogText)
