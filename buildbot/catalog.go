@@ -11,7 +11,8 @@ import (
 
 // Catalog implements job.Cataloger: the builders that a force scheduler of the
 // branch has, and those whose builds on the push can be built again. The others
-// that build the branch are there too, barred with the reason.
+// that build the branch are there too, barred with the reason. A push of which nothing
+// can run, and no reason is known, gives [job.ErrNotScheduled].
 func (p *Project) Catalog(ctx context.Context, push job.Push, labels ...string) ([]job.Runnable, error) {
 	const op = "buildbot.catalog"
 	if !push.Testable() {

@@ -17,7 +17,8 @@ import (
 // forgotten is not there, nor is a change without a revision; a revision that it
 // was told of twice is the push of the first change.
 //
-// Revisions that are not hashes, such as Subversion's, are named as a whole.
+// Revisions that are not hashes, such as Subversion's, are named as a whole. Make one
+// with [Client.Changes]. It is safe for concurrent use.
 type Changes struct {
 	c    *Client
 	name string
@@ -62,10 +63,12 @@ func (c *Client) Changes(repo string, opts *ProjectOptions) *Changes {
 	}
 }
 
-// Name implements job.Repository.
+// Name implements job.Repository: the name by which the repository was asked for.
 func (r *Changes) Name() string { return r.name }
 
-// Push implements job.Repository.
+// Push implements job.Repository. A revision, or a branch, that the master was not told
+// of gives [job.ErrNotFound]; where it is not clear which branch or codebase is meant,
+// the error wraps [job.ErrInvalid] and lists what there is.
 func (r *Changes) Push(ctx context.Context, rev string) (job.Push, error) {
 	const op = "buildbot.push"
 	rev, err := parseRevision(rev)

@@ -14,7 +14,8 @@ const fewLabels = 4
 
 // Jobs implements job.Scheduler. A job's Raw is a [Record]. Runs are of the push whose
 // revision was built: neither a try build on top of it nor a build of another
-// changeset of the push is one.
+// changeset of the push is one. A result that no documentation has gives
+// [job.ErrUnknownWord], and the other jobs come with it.
 func (p *Project) Jobs(ctx context.Context, push job.Push, names ...string) ([]job.Job, error) {
 	jobs, err := p.runsOf(ctx, push, names)
 	return jobs, job.Wrap("buildbot.jobs", push.String(), err)

@@ -41,7 +41,7 @@ func (l leaf) kind() job.LogKind {
 // order, each after a line that names it; the others are the step's log that is
 // named as harnesses name their files. A job that is only an ID may have the
 // address of a build's page for it. A log of a build that runs is read as far as
-// it is.
+// it is. A run without such a log, and one that has not begun, give [job.ErrNotFound].
 func (p *Project) OpenLog(ctx context.Context, j job.Job, which job.LogKind) (io.ReadCloser, error) {
 	const op = "buildbot.log"
 	build, err := p.buildOf(ctx, j)

@@ -12,7 +12,8 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// ProjectOptions configure a Project; nil is zero options.
+// ProjectOptions configure a Project, and with Branch and Codebase [Changes]; nil is
+// zero options.
 type ProjectOptions struct {
 	// Branch is the branch, where it is not called as the repository: main of
 	// repository app. A path that ends with it will do where no branch is called
@@ -23,7 +24,7 @@ type ProjectOptions struct {
 	// says which push a build is of. Empty: the only one that there is; several
 	// are an error that lists them.
 	Codebase string
-	// forceScheduler is the scheduler that runs are asked of. Empty: the one
+	// ForceScheduler is the name of the scheduler that runs are asked of. Empty: the one
 	// that has the builder, and the branch where it fixes one.
 	ForceScheduler string
 	// FailOnWarnings names builders, by patterns in which * stands for any text
@@ -105,8 +106,8 @@ func (p *Project) forget() {
 	p.sets, p.bases = map[int64]Buildset{}, map[int]known{}
 }
 
-// WasAdded implements job.AddedChecker: builds that a person forced or rebuilt, or a
-// tool did so.
+// WasAdded implements job.AddedChecker: a person, or a tool, forced or rebuilt the
+// run. A job that is none of this package's gives [job.ErrInvalid].
 func (p *Project) WasAdded(_ context.Context, j job.Job) (bool, error) {
 	r, ok := j.Raw().(Record)
 	if !ok {
@@ -116,7 +117,9 @@ func (p *Project) WasAdded(_ context.Context, j job.Job) (bool, error) {
 }
 
 // Cancel implements job.Canceler: a build that runs is stopped, a request that
-// waits is cancelled. The master stops a build some time after it has answered.
+// waits is cancelled; what has ended stays as it is. The id is a run's, such as 17/1,
+// or the address of a build's page; one that the master does not have gives
+// [job.ErrNotFound]. The master stops a build some time after it has answered.
 func (p *Project) Cancel(ctx context.Context, id string) error {
 	const op, why = "buildbot.cancel", "cancelled by mozci"
 	n, number, err := p.named(ctx, id)

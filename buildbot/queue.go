@@ -8,7 +8,9 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// QueueDepth implements job.QueueMeter.
+// QueueDepth implements job.QueueMeter: the builder's requests that no build has taken,
+// and its builds that run, of all branches. A label that is no builder's gives
+// [job.ErrNotFound].
 func (p *Project) QueueDepth(ctx context.Context, label string) (job.QueueDepth, error) {
 	const op = "buildbot.load"
 	b, err := p.c.labelled(ctx, label)
@@ -25,8 +27,9 @@ func (p *Project) QueueDepth(ctx context.Context, label string) (job.QueueDepth,
 	return job.QueueDepth{Pending: len(waiting), Running: len(running)}, err
 }
 
-// Coalesces implements job.CoalesceChecker: the API does not tell how a builder is configured,
-// but what it did.
+// Coalesces implements job.CoalesceChecker: the API does not tell how a builder is
+// configured, so this reports whether the builder ever merged requests, as far back as
+// its list was read. A label that is no builder's gives [job.ErrNotFound].
 func (p *Project) Coalesces(ctx context.Context, label string) (bool, error) {
 	const op = "buildbot.merges"
 	b, err := p.c.labelled(ctx, label)

@@ -8,7 +8,8 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// Pushes implements job.Repository.
+// Pushes implements job.Repository. Errors are those of [Changes.Push]; a range that is
+// none gives [job.ErrInvalid].
 func (r *Changes) Pushes(ctx context.Context, in job.Range) ([]job.Push, error) {
 	const op = "buildbot.pushes"
 	way, err := checkRange(&in)

@@ -21,7 +21,7 @@ type Builder struct {
 	ID          int      `json:"builderid"`
 	Name        string   `json:"name"`
 	Description string   `json:"description"`
-	Tags        []string `json:"tags"`
+	Tags        []string `json:"tags"`      // none when it has none; "_virtual_" marks a virtual builder
 	Masters     []int    `json:"masterids"` // none when it is retired
 }
 
@@ -97,7 +97,7 @@ type Build struct {
 	Properties Properties `json:"properties"` // where they were asked for
 }
 
-// Properties are properties by name.
+// Properties are properties of a build or a request, by name.
 type Properties map[string]Property
 
 // Property is a value and where it came from.

@@ -37,6 +37,9 @@ func shortMark(key string, i int) string {
 //
 // A builder that no form has is rebuilt: a copy of its newest build on the push is
 // asked for. No key travels with that, see [Project.Carried].
+//
+// A label that is no builder's gives [job.ErrNotFound]; a form that is for another
+// branch, or lacks a value, [job.ErrInvalid]; a user who may not force, [job.ErrDenied].
 func (p *Project) Trigger(ctx context.Context, req job.Request) (job.Receipt, error) {
 	r, err := p.trigger(ctx, req)
 	return r, job.Wrap("buildbot.trigger", req.Label+" on "+req.Push.String(), err)
@@ -218,7 +221,8 @@ func (p *Project) rebuild(ctx context.Context, o *order, why *noForm) (job.Recei
 }
 
 // Carried implements job.KeyCarrier: keys travel in the reason of a forced build,
-// where the form of its builder takes one. With a rebuild they do not.
+// where the form of its builder takes one. Where it takes none, and with a rebuild,
+// the error wraps [errors.ErrUnsupported].
 func (p *Project) Carried(ctx context.Context, req job.Request) ([]string, error) {
 	const op = "buildbot.carried"
 	o, _, form, err := p.order(ctx, req)

@@ -38,7 +38,8 @@ var skips = regexp.MustCompile(`-(\d+)-(\d+)$`)
 
 // ReadAllTheThings reads allthethings.json. A scheduler's downstream are the
 // builders that it triggers; what triggers it is named by a build's short name,
-// with what it triggers after that: try-platform-opt-unittest.
+// with what it triggers after that: try-platform-opt-unittest. What is no
+// allthethings.json gives [job.ErrMalformed].
 func ReadAllTheThings(in io.Reader) (*AllTheThings, error) {
 	var w struct {
 		Builders   map[string]thing `json:"builders"`

@@ -10,7 +10,8 @@ import (
 )
 
 // Catalog implements job.Cataloger. A test needs the builds that
-// allthethings.json, or its name, says.
+// allthethings.json, or its name, says. A branch without builders gives
+// [job.ErrNotScheduled].
 func (p *Project) Catalog(ctx context.Context, push job.Push, labels ...string) ([]job.Runnable, error) {
 	const op = "selfserve.catalog"
 	if !push.Testable() {

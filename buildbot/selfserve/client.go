@@ -30,9 +30,10 @@ type Options struct {
 	User, Password string
 	// BuildDataURL is the folder of the status dumps. Default DefaultBuildDataURL.
 	BuildDataURL string
-	// CacheDir keeps the dumps of days that are over, CacheBytes of them at most
-	// (1 GiB). Default: none are kept.
-	CacheDir   string
+	// CacheDir is the folder that keeps the dumps of days that are over. Default:
+	// none are kept.
+	CacheDir string
+	// CacheBytes is how large those may be together. Default 1 GiB.
 	CacheBytes int64
 	// Builders says what triggers what, for the catalog and for tests' builds.
 	// Default: what the builders' names say.

@@ -13,7 +13,7 @@ import (
 )
 
 // ArtifactsExist implements job.ArtifactChecker: whether the package of a build
-// and its tests answer.
+// and its tests answer. A job that is none of this package's gives [job.ErrInvalid].
 func (p *Project) ArtifactsExist(ctx context.Context, j job.Job) (bool, error) {
 	files, err := p.files(ctx, j)
 	return len(files) > 0, job.Wrap("selfserve.artifacts", j.ID(), err)

@@ -14,7 +14,8 @@ import (
 )
 
 // OpenLog implements job.LogOpener: the log that the dump names, and files that
-// the run uploaded.
+// the run uploaded. A run that the dumps do not have, or that has no such log, gives
+// [job.ErrNotFound].
 func (p *Project) OpenLog(ctx context.Context, j job.Job, which job.LogKind) (io.ReadCloser, error) {
 	const op = "selfserve.log"
 	record, ok := j.Raw().(Record)

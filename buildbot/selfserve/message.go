@@ -19,10 +19,10 @@ type Message struct {
 	Builder    string
 	Branch     string
 	Revision   string // in 12 or 40 digits; empty where the message has none
-	Result     int    // as in Buildbot; NoResult while it runs
+	Result     int    // 0 to 6 as in Buildbot; NoResult while it runs
 	Requests   []int64
-	LogURL     string
-	BuildURL   string
+	LogURL     string // empty where the message has none
+	BuildURL   string // of the build's package; empty where the message has none
 }
 
 // wireMessage is a message of exchange/build, whole or its payload alone, or of
@@ -57,7 +57,8 @@ type wireMessage struct {
 // of several requests ran; those before it were merged into its build. A message
 // of normalized has no request, and its job's ID is the routing key without what
 // happened. A job's Raw is a [Message]; its push has the branch and the revision
-// only. What is no such message gives [job.ErrMalformed].
+// only. What is no such message gives [job.ErrMalformed], and a result that no
+// documentation has [job.ErrUnknownWord].
 func DecodeMessage(body []byte) ([]job.Event, error) {
 	const op = "selfserve.message"
 	var w wireMessage

@@ -30,7 +30,8 @@ type Project struct {
 // Project returns the branch with this name, such as mozilla-inbound.
 func (c *Client) Project(repo string) *Project { return &Project{c: c, repo: repo} }
 
-// Jobs implements job.Scheduler. A job's Raw is a [Record].
+// Jobs implements job.Scheduler. A job's Raw is a [Record]. A status that no
+// documentation has gives [job.ErrUnknownWord], and the other jobs come with it.
 func (p *Project) Jobs(ctx context.Context, push job.Push, names ...string) ([]job.Job, error) {
 	if !push.Testable() {
 		return nil, nil
@@ -121,7 +122,8 @@ func requestOf(id string) (int64, error) {
 	return n, nil
 }
 
-// Cancel implements job.Canceler: self-serve is asked, and does it later.
+// Cancel implements job.Canceler: self-serve is asked, and does it later. The id is a
+// run's, such as 71123549/1; another gives [job.ErrNotFound].
 func (p *Project) Cancel(ctx context.Context, id string) error {
 	n, err := requestOf(id)
 	if err != nil {
@@ -130,7 +132,8 @@ func (p *Project) Cancel(ctx context.Context, id string) error {
 	return p.c.cancel(ctx, p.repo, n)
 }
 
-// WasAdded implements job.AddedChecker.
+// WasAdded implements job.AddedChecker: self-serve made the run, for a person or a tool.
+// A job that is none of this package's gives [job.ErrInvalid].
 func (p *Project) WasAdded(_ context.Context, j job.Job) (bool, error) {
 	r, err := recordOf(j)
 	if err != nil {

@@ -15,7 +15,8 @@ import (
 // ran on the push already and needs no files is rebuilt, by one call for all
 // runs. The action "rebuild" does that for a test too. Self-serve makes the runs
 // later and says no ids; of several calls, those before a failure stand, and the
-// error says how many.
+// error says how many. A label that is no builder of the branch gives
+// [job.ErrNotFound].
 func (p *Project) Trigger(ctx context.Context, req job.Request) (job.Receipt, error) {
 	err := p.trigger(ctx, req)
 	if err != nil {

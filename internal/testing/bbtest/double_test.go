@@ -99,17 +99,17 @@ func TestDoubleAsRecorded(t *testing.T) {
 	unused := maps.Clone(onPurpose)
 	for _, like := range likes {
 		status, kind, body := ask(t, d, like.asked, like.call)
-		real := shape{}
+		theirs := shape{}
 		for _, number := range strings.Fields(like.recorded) {
 			e := by[number]
 			if got := e.Header.Get("Content-Type"); status != e.Status || kind != got {
 				t.Errorf("%s %s: %d %s, the real one has %d %s", like.call, like.asked, status, kind, e.Status, got)
 			}
-			real.add(t, e.Body)
+			theirs.add(t, e.Body)
 		}
 		own := shape{}
 		own.add(t, body)
-		for _, what := range own.differences(real) {
+		for _, what := range own.differences(theirs) {
 			line := fmt.Sprintf("%s: %s", strings.TrimSpace(like.call+" "+like.asked), what)
 			if _, ok := onPurpose[line]; ok {
 				delete(unused, line)
@@ -231,11 +231,11 @@ func element(v any) string {
 	return "[]"
 }
 
-// differences are what a shape lacks of a real one, and what it has that the real one
+// differences are what a shape lacks of theirs, and what it has that theirs
 // has not, sorted.
-func (s shape) differences(real shape) []string {
+func (s shape) differences(theirs shape) []string {
 	var out []string
-	for path := range real {
+	for path := range theirs {
 		parent, field := "", path
 		if i := strings.LastIndexByte(path, '.'); i >= 0 {
 			parent, field = path[:i], path[i+1:]
@@ -248,7 +248,7 @@ func (s shape) differences(real shape) []string {
 	}
 	for path, kinds := range s {
 		for _, kind := range kinds {
-			if !slices.Contains(real[path], kind) {
+			if !slices.Contains(theirs[path], kind) {
 				out = append(out, path+" is "+kind)
 			}
 		}

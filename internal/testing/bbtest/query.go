@@ -124,7 +124,7 @@ func check(table, name string, values []string) error {
 	field, _, _ := strings.Cut(name, "__")
 	like, ok := blank(table)[field]
 	if !ok {
-		return fmt.Errorf("unrecognized query parameter '%s'", field)
+		return fmt.Errorf("unrecognized query parameter '%s'", field) //nolint:misspell // the master's own word
 	}
 	if field == "results" || strings.HasSuffix(field, "_at") { // numbers, also where blank is nil
 		like = 0

@@ -32,7 +32,8 @@ func blank(table string) Row {
 	case "buildsets":
 		return Row{
 			"bsid": 0, "external_idstring": nil, "reason": "scheduler", "submitted_at": 0,
-			"parent_buildid": nil, "parent_relationship": nil, "complete": false, "complete_at": nil, "results": -1, "sourcestamps": []Row{},
+			"parent_buildid": nil, "parent_relationship": nil, "complete": false, "complete_at": nil, "results": -1,
+			"sourcestamps": []Row{},
 		}
 	case "buildrequests":
 		return Row{
@@ -42,8 +43,9 @@ func blank(table string) Row {
 		}
 	case "builds":
 		return Row{
-			"buildid": 0, "number": 0, "builderid": 0, "buildrequestid": 0, "workerid": 1, "masterid": 1, "started_at": 0,
-			"complete": false, "complete_at": nil, "results": nil, "state_string": "", "properties": Row{},
+			"buildid": 0, "number": 0, "builderid": 0, "buildrequestid": 0, "workerid": 1, "masterid": 1,
+			"started_at": 0, "complete": false, "complete_at": nil, "results": nil, "state_string": "",
+			"properties": Row{},
 		}
 	case "steps":
 		return Row{
