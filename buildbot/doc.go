@@ -43,12 +43,12 @@
 //	6                   cancelled
 //	ended, no result    unknown
 //
-// # Asking for runs
+// # Triggering runs
 //
-// Runs are asked for by a force scheduler of the builder, one buildset for each;
+// A force scheduler of the builder triggers runs, one buildset for each;
 // [Project.Trigger] says how its form is filled in. A builder that no form has is
 // rebuilt. A builder with collapseRequests merges requests for one revision: of
-// several runs that were asked for, some are then coalesced and never run
+// several triggered runs, some are then coalesced and never run
 // ([Project.Coalesces]). Forcing mostly needs a user and password, or a session of a
 // browser ([Options]); Buildbot does not accept them on the API itself. A key
 // travels in the reason of a force, and is looked up before; the look-up and the

@@ -33,7 +33,7 @@
 // job's ID is the request's and the number of its run, such as 71123549/1. Its Raw
 // is a [Record], and that of a job that Pulse told of is a [Message].
 //
-// # Asking for runs
+// # Triggering runs
 //
 // A test needs the files of a build; see [Project.Trigger]. Self-serve carries no
 // keys and makes runs half a minute later: [Project.Accepted] knows of them.

@@ -97,7 +97,7 @@ func selected(table string, rows []Row, q url.Values) ([]Row, error) {
 	var out []Row
 	for _, r := range rows {
 		if !slices.ContainsFunc(filters, func(is func(Row) bool) bool { return !is(r) }) {
-			out = append(out, properties(table, r, q["property"]))
+			out = append(out, r)
 		}
 	}
 	if values := q["order"]; len(values) > 0 {
@@ -111,6 +111,9 @@ func selected(table string, rows []Row, q url.Values) ([]Row, error) {
 	}
 	if limit >= 0 && limit < len(out) {
 		out = out[:limit]
+	}
+	for i, r := range out { // of few: a history has many builds
+		out[i] = properties(table, r, q["property"])
 	}
 	if table == "changes" && limit >= 0 { // newest chosen, and listed ascending
 		slices.Reverse(out)
