@@ -82,7 +82,9 @@ func TestOldBranch(t *testing.T) {
 func TestCodebases(t *testing.T) {
 	d := bbtest.NewDouble(t)
 	for i, codebase := range []string{"app", "lib", "app"} {
-		d.Change(bbtest.Revision(i), bbtest.Row{"codebase": codebase, "repository": "https://git.example/" + codebase + ".git"})
+		d.Change(bbtest.Revision(i), bbtest.Row{
+			"codebase": codebase, "repository": "https://git.example/" + codebase + ".git",
+		})
 	}
 	for _, c := range []struct {
 		codebase, want string
@@ -104,20 +106,30 @@ func TestCodebases(t *testing.T) {
 	for i := range 60 {
 		d.Change(bbtest.Revision(i), bbtest.Row{"codebase": "app"})
 	}
-	d.Ask(bbtest.Run{Builder: b, Results: []int{0}, Stamps: []bbtest.Row{bbtest.Stamp(bbtest.Revision(59), bbtest.Row{"codebase": "app"}), bbtest.Stamp(bbtest.Revision(99), bbtest.Row{"codebase": "lib"})}})
-	if _, err := project(t, d, "main", nil).Push(t.Context(), "tip"); !errors.Is(err, job.ErrInvalid) || !strings.Contains(err.Error(), "app, lib") {
+	d.Ask(bbtest.BuildRequest{
+		Builder: b, Results: []int{0},
+		Stamps: []bbtest.Row{
+			bbtest.Stamp(bbtest.Revision(59), bbtest.Row{"codebase": "app"}),
+			bbtest.Stamp(bbtest.Revision(99), bbtest.Row{"codebase": "lib"}),
+		},
+	})
+	if _, err := project(t, d, "main", nil).Push(t.Context(), "tip"); !errors.Is(err, job.ErrInvalid) ||
+		!strings.Contains(err.Error(), "app, lib") {
 		t.Errorf("%v", err)
 	}
 	// Two repositories with a branch of one name.
 	d = bbtest.NewDouble(t)
 	for i, repo := range []string{"app", "lib", "app"} {
-		d.Change(bbtest.Revision(i), bbtest.Row{"repository": []string{"git@git.example:x/" + repo + ".git", "https://git.example/x/" + repo}[i%2]})
+		d.Change(bbtest.Revision(i), bbtest.Row{
+			"repository": []string{"git@git.example:x/" + repo + ".git", "https://git.example/x/" + repo}[i%2],
+		})
 	}
 	p := project(t, d, "app", &buildbot.ProjectOptions{Branch: "main"})
 	if pushes, err := p.Pushes(t.Context(), job.IDs(1, 100)); err != nil || ids(pushes) != "1 3" {
 		t.Errorf("%v %v", pushes, err)
 	}
-	if _, err := project(t, d, "main", nil).Push(t.Context(), "tip"); err == nil || !strings.Contains(err.Error(), "several repositories: app, lib; name one with --repo") {
+	if _, err := project(t, d, "main", nil).Push(t.Context(), "tip"); err == nil ||
+		!strings.Contains(err.Error(), "several repositories: app, lib; name one with --repo") {
 		t.Errorf("%v", err)
 	}
 }
@@ -141,9 +153,14 @@ func TestOtherRepository(t *testing.T) {
 	}
 	d.Change(bbtest.Revision(1), place("integration/autoland"))
 	d.Change(bbtest.Revision(6), place("mozilla-central"))
-	d.Ask(bbtest.Run{Builder: b, Results: []int{0}, Stamps: []bbtest.Row{bbtest.Stamp(merged, place("mozilla-central"))}})
-	d.Ask(bbtest.Run{Builder: b, Results: []int{2}, Stamps: []bbtest.Row{bbtest.Stamp(merged, place("integration/autoland"))}})
-	d.Form("force", []string{"test"}, bbtest.Sources("", bbtest.Row{"branch": "integration/autoland", "repository": "https://hg.example/integration/autoland"}))
+	d.Ask(bbtest.BuildRequest{
+		Builder: b, Results: []int{0}, Stamps: []bbtest.Row{bbtest.Stamp(merged, place("mozilla-central"))},
+	})
+	d.Ask(bbtest.BuildRequest{
+		Builder: b, Results: []int{2}, Stamps: []bbtest.Row{bbtest.Stamp(merged, place("integration/autoland"))},
+	})
+	here := bbtest.Row{"branch": "integration/autoland", "repository": "https://hg.example/integration/autoland"}
+	d.Form("force", []string{"test"}, bbtest.Sources("", here))
 	p := project(t, d, "autoland", nil)
 	ours := job.Push{Repo: "autoland", ID: 33, Revision: merged}
 	theirs := job.Push{Repo: "mozilla-central", ID: 44, Revision: merged}
@@ -161,8 +178,9 @@ func TestOtherRepository(t *testing.T) {
 		if err != nil || i < 0 {
 			t.Fatalf("the run is not the push's: %v %v", jobs, err)
 		}
-		ss := jobs[i].Raw().(buildbot.Run).Buildset.SourceStamps[0]
-		if ss.Branch != "mozilla-central" || ss.Repository != "https://hg.example/mozilla-central" || ss.Project != "mozilla-central" || ss.Revision != push.Revision {
+		ss := jobs[i].Raw().(buildbot.Record).Buildset.SourceStamps[0]
+		if ss.Branch != "mozilla-central" || ss.Repository != "https://hg.example/mozilla-central" ||
+			ss.Project != "mozilla-central" || ss.Revision != push.Revision {
 			t.Errorf("forced with %+v", ss)
 		}
 	}
@@ -171,7 +189,9 @@ func TestOtherRepository(t *testing.T) {
 	if jobs, err := p.Jobs(t.Context(), gone, "test"); err != nil || len(jobs) > 0 {
 		t.Errorf("%v %v", jobs, err)
 	}
-	if _, err := p.Trigger(t.Context(), job.Request{Key: "g", Label: "test", Push: gone, Count: 1}); !errors.Is(err, job.ErrNotFound) || !strings.Contains(err.Error(), "branches seen: integration/autoland, mozilla-central") {
+	_, err := p.Trigger(t.Context(), job.Request{Key: "g", Label: "test", Push: gone, Count: 1})
+	if !errors.Is(err, job.ErrNotFound) ||
+		!strings.Contains(err.Error(), "branches seen: integration/autoland, mozilla-central") {
 		t.Errorf("%v", err)
 	}
 }

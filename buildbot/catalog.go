@@ -11,7 +11,8 @@ import (
 
 // Catalog implements job.Cataloger: the builders that a force scheduler of the
 // branch has, and those whose builds on the push can be built again. The others
-// that build the branch are there too, barred with the reason.
+// that build the branch are there too, barred with the reason. A push of which nothing
+// can run, and no reason is known, gives [job.ErrNotScheduled].
 func (p *Project) Catalog(ctx context.Context, push job.Push, labels ...string) ([]job.Runnable, error) {
 	const op = "buildbot.catalog"
 	if !push.Testable() {
@@ -35,11 +36,11 @@ func (p *Project) catalog(ctx context.Context, push job.Push) ([]job.Runnable, e
 	if err != nil && l.repo == "" {
 		return nil, err
 	}
-	forms, err := p.c.ForceSchedulers(ctx)
+	forms, err := p.c.forceSchedulers(ctx)
 	if err != nil {
 		return nil, err
 	}
-	builders, err := p.c.Builders(ctx)
+	builders, err := p.c.allBuilders(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -100,7 +101,7 @@ func (p *Project) rebuildable(ctx context.Context, push job.Push, builders []Bui
 		return nil, err
 	}
 	for _, j := range jobs {
-		if j.Raw().(Run).Build != nil {
+		if j.Raw().(Record).Build != nil {
 			out[j.Name()] = true
 		}
 	}

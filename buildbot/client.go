@@ -44,8 +44,9 @@ func FromEnvironment(getenv func(string) string) Options {
 	}
 }
 
-// Client calls the REST API of one master. It is safe for concurrent use. Its
-// errors are *job.Error; where the master answered, errors.As finds an *Error.
+// Client calls the REST API of one master; [Client.Project] and [Client.Changes]
+// are what it is for. It is safe for concurrent use. Its errors are *job.Error and
+// say what the master answered.
 type Client struct {
 	base    string
 	rest    *rest.Client
@@ -53,11 +54,12 @@ type Client struct {
 	log     *slog.Logger
 
 	builders *kept[[]Builder]
-	forms    *kept[[]ForceScheduler]
+	forms    *kept[[]forceScheduler]
 }
 
 // New returns a client of the master whose pages are at baseURL, as a browser
-// shows it: what follows a # is not looked at. It asks nothing yet.
+// shows it: what follows a # is not looked at. It asks nothing yet. A URL that is
+// none, and credentials that contradict each other, give [job.ErrInvalid].
 func New(baseURL string, opts *Options) (*Client, error) {
 	var o Options
 	if opts != nil {
@@ -97,13 +99,11 @@ func checkBase(address string) (string, error) {
 	}
 	u, err := url.Parse(base)
 	if err != nil || u.User != nil || u.RawQuery != "" {
-		return "", fmt.Errorf("expected a URL without a user or a query, such as http://127.0.0.1:8010, got %q", rest.Redact(base))
+		return "", fmt.Errorf("expected a URL without a user or a query, such as http://127.0.0.1:8010, got %q",
+			rest.Redact(base))
 	}
 	return strings.TrimRight(base, "/"), nil
 }
-
-// URL is the address of the master's pages, without a slash at its end.
-func (c *Client) URL() string { return c.base }
 
 // path is the URL of a path of the API.
 func (c *Client) path(format string, args ...any) string {
@@ -200,7 +200,9 @@ func (c *Client) call(ctx context.Context, op, key, url, method string, params m
 	}
 	h := plainJSON()
 	h.Set("Content-Type", "application/json")
-	res, err := c.do(ctx, op, rest.Request{Method: http.MethodPost, URL: url, Header: h, Body: body, Timeout: callTimeout})
+	res, err := c.do(ctx, op, rest.Request{
+		Method: http.MethodPost, URL: url, Header: h, Body: body, Timeout: callTimeout,
+	})
 	if err != nil {
 		return wrap(op, key, err)
 	}

@@ -45,7 +45,9 @@ func TestRequests(t *testing.T) {
 			case b < 3 && i > n-35:
 				results = []int{2}
 			}
-			d.Ask(bbtest.Run{Builder: b + 1, Results: results, Stamps: []bbtest.Row{bbtest.Stamp(bbtest.Revision(i), nil)}})
+			d.Ask(bbtest.BuildRequest{
+				Builder: b + 1, Results: results, Stamps: []bbtest.Row{bbtest.Stamp(bbtest.Revision(i), nil)},
+			})
 		}
 	}
 	d.Form("force", names[1:], bbtest.Sources("", nil))

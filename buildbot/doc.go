@@ -6,8 +6,7 @@
 // [job.Canceler], [job.LogOpener], [job.Watcher], [job.QueueMeter], [job.AddedChecker],
 // [job.KeyCarrier], [job.CoalesceChecker] and [job.PageLinker]. It is a [job.Repository] too, of
 // the changes that the master was told of ([Changes]), for projects that have no
-// pushlog. The client's other methods are the API's own calls, by which builds are
-// rebuilt and stopped.
+// pushlog. What it reads of a run, a job's Raw holds: a [Record].
 //
 // # What a push is
 //
@@ -44,13 +43,13 @@
 //	6                   cancelled
 //	ended, no result    unknown
 //
-// # Asking for runs
+// # Triggering runs
 //
-// Runs are asked for by a force scheduler of the builder, one buildset for each;
+// A force scheduler of the builder triggers runs, one buildset for each;
 // [Project.Trigger] says how its form is filled in. A builder that no form has is
 // rebuilt. A builder with collapseRequests merges requests for one revision: of
-// several runs that were asked for, some are then coalesced and never run
-// ([Project.Merges]). Forcing mostly needs a user and password, or a session of a
+// several triggered runs, some are then coalesced and never run
+// ([Project.Coalesces]). Forcing mostly needs a user and password, or a session of a
 // browser ([Options]); Buildbot does not accept them on the API itself. A key
 // travels in the reason of a force, and is looked up before; the look-up and the
 // force are two calls, so that callers in several processes need trigger's ledger.

@@ -12,45 +12,39 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// Error is the master's answer that a call failed.
-type Error struct {
-	Status int
-	// Code is JSON-RPC's: -32602 for parameters, -32600 for a request that is
-	// not allowed; 0 where the answer has none.
-	Code    int
-	Message string
-	// Fields says what is wrong with each field of a form, by its full name.
-	Fields map[string]string
-	// Hint says what to set, where the caller was refused for who it is.
-	Hint string
-
-	err error
+// failure is the master's answer that a call failed.
+type failure struct {
+	status  int
+	message string
+	fields  map[string]string // what is wrong with each field of a form, by its full name
+	hint    string            // what to set, where the caller was refused for who it is
+	err     error             // the failed exchange
 }
 
-func (e *Error) Error() string {
-	s := e.Message
-	if len(e.Fields) > 0 {
+func (e *failure) Error() string {
+	s := e.message
+	if len(e.fields) > 0 {
 		var all []string
-		for _, k := range slices.Sorted(maps.Keys(e.Fields)) {
-			all = append(all, k+": "+e.Fields[k])
+		for _, k := range slices.Sorted(maps.Keys(e.fields)) {
+			all = append(all, k+": "+e.fields[k])
 		}
 		s = strings.Join(all, "; ")
 	}
-	if e.Hint != "" {
-		s += " (" + e.Hint + ")"
+	if e.hint != "" {
+		s += " (" + e.hint + ")"
 	}
-	return fmt.Sprintf("%d %s", e.Status, s)
+	return fmt.Sprintf("%d %s", e.status, s)
 }
 
 // Unwrap returns the failed exchange.
-func (e *Error) Unwrap() error { return e.err }
+func (e *failure) Unwrap() error { return e.err }
 
-// HTTPStatus is Status, for job.OfHTTP.
-func (e *Error) HTTPStatus() int { return e.Status }
+// HTTPStatus implements what job.OfHTTP looks for.
+func (e *failure) HTTPStatus() int { return e.status }
 
 // parseError reads an error's body: {"error": "text"} of a read, and a code and
 // message of a call, whose message can be an object. Nil when it is neither.
-func parseError(status int, body []byte) *Error {
+func parseError(status int, body []byte) *failure {
 	var answer struct {
 		Error json.RawMessage `json:"error"`
 	}
@@ -58,22 +52,20 @@ func parseError(status int, body []byte) *Error {
 	if len(answer.Error) == 0 || string(answer.Error) == "null" {
 		return nil
 	}
-	e := &Error{Status: status}
-	if json.Unmarshal(answer.Error, &e.Message) == nil {
+	e := &failure{status: status}
+	if json.Unmarshal(answer.Error, &e.message) == nil {
 		return e
 	}
 	var rpc struct {
-		Code    int             `json:"code"`
 		Message json.RawMessage `json:"message"`
 	}
 	if json.Unmarshal(answer.Error, &rpc) != nil {
 		rpc.Message = answer.Error
 	}
-	e.Code = rpc.Code
-	if json.Unmarshal(rpc.Message, &e.Message) == nil || json.Unmarshal(rpc.Message, &e.Fields) == nil {
+	if json.Unmarshal(rpc.Message, &e.message) == nil || json.Unmarshal(rpc.Message, &e.fields) == nil {
 		return e
 	}
-	e.Message = string(rpc.Message)
+	e.message = string(rpc.Message)
 	return e
 }
 
@@ -87,7 +79,7 @@ func wrap(op, key string, err error) error {
 		if e := parseError(r.Status, r.Body); e != nil {
 			var refused *refusal
 			if errors.As(err, &refused) {
-				e.Hint = refused.says
+				e.hint = refused.says
 			}
 			e.err = err
 			err = e

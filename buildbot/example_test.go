@@ -41,13 +41,19 @@ func Example() {
 
 // serve answers as a master that was told of one change and retried its test.
 func serve(w http.ResponseWriter, r *http.Request) {
-	const rev = "8a9e3240c506cb19b3199f9f271517301bd87fd9"
+	const (
+		rev    = "8a9e3240c506cb19b3199f9f271517301bd87fd9"
+		source = `"branch": "integration/autoland", "revision": "` + rev + `"`
+		done   = `"buildrequestid": 17, "builderid": 6, "complete": true`
+	)
 	_, _ = fmt.Fprint(w, map[string]string{
-		"/api/v2/changes":       `{"changes": [{"changeid": 43, "branch": "integration/autoland", "revision": "` + rev + `", "author": "dev"}]}`,
-		"/api/v2/buildsets":     `{"buildsets": [{"bsid": 9, "submitted_at": 1795413049, "sourcestamps": [{"branch": "integration/autoland", "revision": "` + rev + `"}]}]}`,
-		"/api/v2/buildrequests": `{"buildrequests": [{"buildrequestid": 17, "buildsetid": 9, "builderid": 6, "claimed": true, "complete": true, "results": 0}]}`,
-		"/api/v2/builds": `{"builds": [{"buildid": 1, "buildrequestid": 17, "builderid": 6, "number": 1, "complete": true, "results": 5},
-			{"buildid": 2, "buildrequestid": 17, "builderid": 6, "number": 2, "complete": true, "results": 0}]}`,
-		"/api/v2/builders": `{"builders": [{"builderid": 6, "name": "test-linux64/opt-xpcshell-1", "tags": ["autoland", "test"], "masterids": [1]}]}`,
+		"/api/v2/changes": `{"changes": [{"changeid": 43, ` + source + `, "author": "dev"}]}`,
+		"/api/v2/buildsets": `{"buildsets": [{"bsid": 9, "submitted_at": 1795413049,
+			"sourcestamps": [{` + source + `}]}]}`,
+		"/api/v2/buildrequests": `{"buildrequests": [{"buildsetid": 9, "claimed": true, "results": 0, ` + done + `}]}`,
+		"/api/v2/builds": `{"builds": [{"buildid": 1, "number": 1, "results": 5, ` + done + `},
+			{"buildid": 2, "number": 2, "results": 0, ` + done + `}]}`,
+		"/api/v2/builders": `{"builders": [{"builderid": 6, "name": "test-linux64/opt-xpcshell-1",
+			"tags": ["autoland", "test"], "masterids": [1]}]}`,
 	}[r.URL.Path])
 }

@@ -19,7 +19,7 @@ type order struct {
 }
 
 // fill fills in the form, but for the reason.
-func (p *Project) fill(ctx context.Context, form ForceScheduler, o *order) (map[string]any, error) {
+func (p *Project) fill(ctx context.Context, form forceScheduler, o *order) (map[string]any, error) {
 	input, err := object(o.Input)
 	if err != nil {
 		return nil, err
@@ -41,7 +41,7 @@ func (p *Project) fill(ctx context.Context, form ForceScheduler, o *order) (map[
 			continue
 		}
 		isSource := slices.Contains(sourceFields, f.Name)
-		own := isSource && slices.ContainsFunc(mine.fields, func(m Field) bool { return m.FullName == f.FullName })
+		own := isSource && slices.ContainsFunc(mine.fields, func(m formField) bool { return m.FullName == f.FullName })
 		v := ""
 		if own {
 			if v, err = p.source(ctx, f, o); err != nil {
@@ -64,17 +64,19 @@ func (p *Project) fill(ctx context.Context, form ForceScheduler, o *order) (map[
 		}
 	}
 	if len(lacking) > 0 {
-		return nil, fmt.Errorf("%w: force scheduler %s needs %s: give it as the request's input", job.ErrInvalid, form.Name, strings.Join(lacking, ", "))
+		return nil, fmt.Errorf("%w: force scheduler %s needs %s: give it as the request's input",
+			job.ErrInvalid, form.Name, strings.Join(lacking, ", "))
 	}
 	return out, nil
 }
 
 // checkInput refuses input that the form has no field for, or fixes: the master
 // would ignore it.
-func checkInput(form ForceScheduler, fields []Field, input map[string]any) error {
+func checkInput(form forceScheduler, fields []formField, input map[string]any) error {
 	var unknown []string
 	for name := range input {
-		if !slices.ContainsFunc(fields, func(f Field) bool { return f.FullName == name && f.Type != "fixed" && f.Name != "reason" }) {
+		takes := func(f formField) bool { return f.FullName == name && f.Type != "fixed" && f.Name != "reason" }
+		if !slices.ContainsFunc(fields, takes) {
 			unknown = append(unknown, name)
 		}
 	}
@@ -87,14 +89,15 @@ func checkInput(form ForceScheduler, fields []Field, input map[string]any) error
 
 // source is what a field about the sources of the push is to hold; empty leaves it
 // to the form's default.
-func (p *Project) source(ctx context.Context, f Field, o *order) (string, error) {
+func (p *Project) source(ctx context.Context, f formField, o *order) (string, error) {
 	if f.Name == "revision" {
 		for _, rev := range []string{o.Push.Revision, o.Push.Short()} {
 			if matches(f, rev) {
 				return rev, nil
 			}
 		}
-		return "", fmt.Errorf("%w: %s wants what matches %s: %s does not", job.ErrInvalid, f.FullName, f.Regex, o.Push.Revision)
+		return "", fmt.Errorf("%w: %s wants what matches %s: %s does not",
+			job.ErrInvalid, f.FullName, f.Regex, o.Push.Revision)
 	}
 	if !o.known {
 		stamp, known, err := p.sourceOf(ctx, o)
@@ -112,7 +115,8 @@ func (p *Project) source(ctx context.Context, f Field, o *order) (string, error)
 		return o.line.branch, nil
 	case "repository":
 		if o.stamp.Repository == "" && own != "" && o.Push.Repo != p.Name() {
-			return "", fmt.Errorf("%w: no change or build of %s says from which repository it is, and %s would be %s: give it as the request's input", job.ErrInvalid, o.Push.Repo, f.FullName, own)
+			return "", fmt.Errorf("%w: no change or build of %s says from which repository it is, and %s would be %s: "+
+				"give it as the request's input", job.ErrInvalid, o.Push.Repo, f.FullName, own)
 		}
 		return o.stamp.Repository, nil
 	case "project":
@@ -155,7 +159,7 @@ func (r *Changes) heardOf(ctx context.Context, l line, push job.Push) (SourceSta
 	if err != nil {
 		return SourceStamp{}, false, err
 	}
-	var newest *Change
+	var newest *change
 	for i, c := range page {
 		if !l.holds(c.Branch, c.Codebase, c.Repository) {
 			continue
@@ -167,7 +171,9 @@ func (r *Changes) heardOf(ctx context.Context, l line, push job.Push) (SourceSta
 	if newest == nil {
 		return SourceStamp{}, true, nil
 	}
-	return SourceStamp{Codebase: newest.Codebase, Repository: newest.Repository, Project: newest.Project, Branch: newest.Branch}, true, nil
+	return SourceStamp{
+		Codebase: newest.Codebase, Repository: newest.Repository, Project: newest.Project, Branch: newest.Branch,
+	}, true, nil
 }
 
 // earlier are the properties of the newest build of a label on the push, or of
@@ -185,7 +191,7 @@ func (p *Project) earlier(ctx context.Context, all []finished) (Properties, erro
 		if id == 0 {
 			continue
 		}
-		b, err := p.c.Build(ctx, id)
+		b, err := p.c.build(ctx, id)
 		if err != nil {
 			return nil, err
 		}

@@ -12,8 +12,8 @@ import (
 )
 
 // leaves are the fields of a form that take values.
-func leaves(fields []Field) []Field {
-	var out []Field
+func leaves(fields []formField) []formField {
+	var out []formField
 	for _, f := range fields {
 		if f.Type == "nested" {
 			out = append(out, leaves(f.Fields)...)
@@ -30,24 +30,24 @@ var sourceFields = []string{"revision", "branch", "repository", "project"}
 // codebaseFields are the fields of one codebase.
 type codebaseFields struct {
 	codebase string
-	fields   []Field
+	fields   []formField
 }
 
-func (c codebaseFields) field(name string) (Field, bool) {
-	i := slices.IndexFunc(c.fields, func(f Field) bool { return f.Name == name })
+func (c codebaseFields) field(name string) (formField, bool) {
+	i := slices.IndexFunc(c.fields, func(f formField) bool { return f.Name == name })
 	if i < 0 {
-		return Field{}, false
+		return formField{}, false
 	}
 	return c.fields[i], true
 }
 
 // codebases are the parts of a form that say what is built of each codebase. A
 // field's full name begins with its codebase, as in lib_revision.
-func (s ForceScheduler) codebases() []codebaseFields {
+func (s forceScheduler) codebases() []codebaseFields {
 	var out []codebaseFields
-	var walk func(group Field)
-	walk = func(group Field) {
-		var own []Field
+	var walk func(group formField)
+	walk = func(group formField) {
+		var own []formField
 		name := ""
 		for _, f := range group.Fields {
 			switch {
@@ -62,13 +62,13 @@ func (s ForceScheduler) codebases() []codebaseFields {
 			out = append(out, codebaseFields{name, own})
 		}
 	}
-	walk(Field{Fields: s.Fields})
+	walk(formField{Fields: s.Fields})
 	return out
 }
 
 // of is the part of a form for a line's codebase; false where the form has it not,
 // or has several and it is not clear which.
-func (s ForceScheduler) of(l line) (codebaseFields, bool) {
+func (s forceScheduler) of(l line) (codebaseFields, bool) {
 	all := s.codebases()
 	if i := slices.IndexFunc(all, func(c codebaseFields) bool { return l.clear && c.codebase == l.codebase }); i >= 0 {
 		return all[i], true
@@ -80,11 +80,11 @@ func (s ForceScheduler) of(l line) (codebaseFields, bool) {
 }
 
 // reason is the field that says why; false when it cannot be filled in.
-func (s ForceScheduler) reason() (Field, bool) {
+func (s forceScheduler) reason() (formField, bool) {
 	all := leaves(s.Fields)
-	i := slices.IndexFunc(all, func(f Field) bool { return f.Name == "reason" && f.Type != "fixed" })
+	i := slices.IndexFunc(all, func(f formField) bool { return f.Name == "reason" && f.Type != "fixed" })
 	if i < 0 {
-		return Field{}, false
+		return formField{}, false
 	}
 	return all[i], true
 }
@@ -93,13 +93,13 @@ func (s ForceScheduler) reason() (Field, bool) {
 const shortestReason = 32
 
 // carries reports whether keys travel in the reason of what the form asks for.
-func (s ForceScheduler) carries() bool {
+func (s forceScheduler) carries() bool {
 	f, ok := s.reason()
 	return ok && (f.MaxSize == nil || *f.MaxSize >= shortestReason)
 }
 
 // fixed is the branch that the form fixes for a line's codebase.
-func (s ForceScheduler) fixed(l line) (branch string, ok bool) {
+func (s forceScheduler) fixed(l line) (branch string, ok bool) {
 	c, ok := s.of(l)
 	if !ok {
 		return "", false
@@ -112,16 +112,16 @@ func (s ForceScheduler) fixed(l line) (branch string, ok bool) {
 }
 
 // serves reports whether a form can force builds of the line.
-func (s ForceScheduler) serves(l line) bool {
+func (s forceScheduler) serves(l line) bool {
 	branch, fixed := s.fixed(l)
 	return !fixed || branch == l.branch || l.loose && strings.HasSuffix(branch, "/"+l.branch) || branch == "" && l.main
 }
 
 // choose chooses the force scheduler for a builder, or says why there is none:
 // the builder has no form, or its forms are for something else.
-func (p *Project) choose(all []ForceScheduler, l line, b Builder) (ForceScheduler, error) {
+func (p *Project) choose(all []forceScheduler, l line, b Builder) (forceScheduler, error) {
 	var have, fixed []string
-	var found []ForceScheduler
+	var found []forceScheduler
 	for _, s := range all {
 		if !slices.Contains(s.BuilderNames, b.Name) {
 			continue
@@ -144,11 +144,14 @@ func (p *Project) choose(all []ForceScheduler, l line, b Builder) (ForceSchedule
 	case len(found) > 0:
 		return found[0], p.checkForm(found[0], l)
 	case len(have) == 0:
-		return ForceScheduler{}, &noForm{fmt.Errorf("builder %q has no form: no force scheduler of this master has it", b.Name)}
+		none := fmt.Errorf("builder %q has no form: no force scheduler of this master has it", b.Name)
+		return forceScheduler{}, &noForm{none}
 	case len(fixed) > 0:
-		return ForceScheduler{}, invalid("the form of builder %q is for another branch than %s: %s", b.Name, orNameless(l.branch), strings.Join(fixed, ", "))
+		return forceScheduler{}, invalid("the form of builder %q is for another branch than %s: %s",
+			b.Name, orNameless(l.branch), strings.Join(fixed, ", "))
 	}
-	return ForceScheduler{}, invalid("force scheduler %s is not there for builder %q; those that are: %s", p.o.ForceScheduler, b.Name, strings.Join(have, ", "))
+	return forceScheduler{}, invalid("force scheduler %s is not there for builder %q; those that are: %s",
+		p.o.ForceScheduler, b.Name, strings.Join(have, ", "))
 }
 
 // noForm says that nothing but building again what was built can be asked for.
@@ -158,7 +161,7 @@ func (e *noForm) Error() string   { return fmt.Sprintf("%v: %v", job.ErrInvalid,
 func (e *noForm) Unwrap() []error { return []error{e.err, job.ErrInvalid} }
 
 // checkForm refuses forms by which the wrong thing would be forced.
-func (p *Project) checkForm(s ForceScheduler, l line) error {
+func (p *Project) checkForm(s forceScheduler, l line) error {
 	c, ok := s.of(l)
 	if !ok {
 		names := map[string]bool{}
@@ -169,9 +172,11 @@ func (p *Project) checkForm(s ForceScheduler, l line) error {
 		case len(names) == 0:
 			return fmt.Errorf("%w: force scheduler %s takes no revision", job.ErrInvalid, s.Name)
 		case !l.clear || l.codebase == "":
-			return fmt.Errorf("%w: force scheduler %s has several codebases: %s; name one with --codebase", job.ErrInvalid, s.Name, codebaseList(names))
+			return fmt.Errorf("%w: force scheduler %s has several codebases: %s; name one with --codebase",
+				job.ErrInvalid, s.Name, codebaseList(names))
 		}
-		return fmt.Errorf("%w: force scheduler %s has no codebase %s; it has %s", job.ErrInvalid, s.Name, l.codebase, codebaseList(names))
+		return fmt.Errorf("%w: force scheduler %s has no codebase %s; it has %s",
+			job.ErrInvalid, s.Name, l.codebase, codebaseList(names))
 	}
 	if f, ok := c.field("revision"); !ok || f.Type == "fixed" {
 		return fmt.Errorf("%w: force scheduler %s takes no revision", job.ErrInvalid, s.Name)
@@ -208,7 +213,7 @@ func object(v any) (map[string]any, error) {
 
 // matches reports whether the form takes a value. Where Go does not know the
 // form's regular expression, Python's, the master will judge.
-func matches(f Field, v string) bool {
+func matches(f formField, v string) bool {
 	if f.MaxSize != nil && len(v) > *f.MaxSize {
 		return false
 	}

@@ -19,7 +19,9 @@ func TestForceCodebase(t *testing.T) {
 	d := bbtest.NewDouble(t)
 	d.Builder("test")
 	for i, codebase := range []string{"app", "lib"} {
-		d.Change(bbtest.Revision(i), bbtest.Row{"codebase": codebase, "repository": "https://git.example/" + codebase, "project": codebase})
+		d.Change(bbtest.Revision(i), bbtest.Row{
+			"codebase": codebase, "repository": "https://git.example/" + codebase, "project": codebase,
+		})
 	}
 	d.Form("force", []string{"test"}, bbtest.Sources("app", bbtest.Row{"branch": "stable"}), bbtest.Sources("lib", nil))
 	p := project(t, d, "main", &buildbot.ProjectOptions{Codebase: "lib"})
@@ -31,13 +33,17 @@ func TestForceCodebase(t *testing.T) {
 	if err != nil || len(jobs) != 1 {
 		t.Fatal(jobs, err)
 	}
-	stamps := jobs[0].Raw().(buildbot.Run).Buildset.SourceStamps
-	if len(stamps) != 1 || stamps[0].Codebase != "lib" || stamps[0].Branch != "main" || stamps[0].Revision != push.Revision || stamps[0].Repository != "https://git.example/lib" || stamps[0].Project != "lib" {
+	stamps := jobs[0].Raw().(buildbot.Record).Buildset.SourceStamps
+	if len(stamps) != 1 || stamps[0].Codebase != "lib" || stamps[0].Branch != "main" ||
+		stamps[0].Revision != push.Revision || stamps[0].Repository != "https://git.example/lib" ||
+		stamps[0].Project != "lib" {
 		t.Errorf("%+v", stamps)
 	}
 	// Pushes of a pushlog say nothing of codebases: it must be clear.
 	q := project(t, d, "main", nil)
-	if _, err := q.Trigger(t.Context(), job.Request{Key: "k", Label: "test", Push: push, Count: 1}); !errors.Is(err, job.ErrInvalid) || !strings.Contains(err.Error(), "app, lib; name one with --codebase") {
+	_, err = q.Trigger(t.Context(), job.Request{Key: "k", Label: "test", Push: push, Count: 1})
+	if !errors.Is(err, job.ErrInvalid) ||
+		!strings.Contains(err.Error(), "app, lib; name one with --codebase") {
 		t.Errorf("%v", err)
 	}
 }
@@ -51,9 +57,11 @@ func TestNoForm(t *testing.T) {
 	rev := bbtest.Revision(1)
 	d.Change(rev, nil)
 	for _, b := range []int{built, other} {
-		d.Ask(bbtest.Run{Builder: b, Results: []int{2}, Stamps: []bbtest.Row{bbtest.Stamp(rev, nil)}})
+		d.Ask(bbtest.BuildRequest{Builder: b, Results: []int{2}, Stamps: []bbtest.Row{bbtest.Stamp(rev, nil)}})
 	}
-	d.Ask(bbtest.Run{Builder: bare, Results: []int{2}, Stamps: []bbtest.Row{bbtest.Stamp(bbtest.Revision(2), nil)}})
+	d.Ask(bbtest.BuildRequest{
+		Builder: bare, Results: []int{2}, Stamps: []bbtest.Row{bbtest.Stamp(bbtest.Revision(2), nil)},
+	})
 	d.Form("force", []string{"forced"}, bbtest.Sources("", nil))
 	d.Form("force-esr", []string{"other"}, bbtest.Sources("", bbtest.Row{"branch": "fixed esr"}))
 	p := project(t, d, "main", nil)
@@ -91,7 +99,8 @@ func TestNoForm(t *testing.T) {
 	if got := ran(t, p, push, "built"); got != "1/1 busted, 4/1 pending, 5/1 pending" {
 		t.Error(got)
 	}
-	if _, err := p.Carried(t.Context(), job.Request{Key: "k", Label: "built", Push: push, Count: 2}); !errors.Is(err, errors.ErrUnsupported) {
+	_, err = p.Carried(t.Context(), job.Request{Key: "k", Label: "built", Push: push, Count: 2})
+	if !errors.Is(err, errors.ErrUnsupported) {
 		t.Errorf("keys of rebuilds: %v", err)
 	}
 }
@@ -108,10 +117,7 @@ func TestReasons(t *testing.T) {
 		d.Builder("test")
 		d.Change(bbtest.Revision(1), nil)
 		d.Form("force", []string{"test"}, bbtest.Sources("", nil))
-		d.Edit(func(tables map[string][]bbtest.Row) {
-			fields := tables["forceschedulers"][0]["all_fields"].([]bbtest.Row)
-			fields[0]["maxsize"] = c.most
-		})
+		d.ReasonSize(c.most)
 		p := project(t, d, "main", nil)
 		req := job.Request{Key: long, Label: "test", Push: at(t, p, "tip"), Count: 2, Why: "déjà vu"}
 		if none, err := p.Carried(t.Context(), req); len(none) > 0 || (err == nil) != c.keyed {
@@ -144,7 +150,8 @@ func TestSameKeyAtOnce(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 8 {
 		wg.Go(func() {
-			if _, err := p.Trigger(t.Context(), job.Request{Key: "k", Label: "test", Push: push, Count: 2}); err != nil {
+			_, err := p.Trigger(t.Context(), job.Request{Key: "k", Label: "test", Push: push, Count: 2})
+			if err != nil {
 				t.Error(err)
 			}
 		})
@@ -181,9 +188,9 @@ func TestMerges(t *testing.T) {
 	stamps := []bbtest.Row{bbtest.Stamp(bbtest.Revision(1), nil)}
 	merging, not := d.Builder("merging"), d.Builder("not")
 	d.Change(bbtest.Revision(1), nil)
-	d.Ask(bbtest.Run{Builder: merging, Stamps: stamps})
-	d.Ask(bbtest.Run{Builder: merging, Results: []int{0}, Stamps: stamps})
-	d.Ask(bbtest.Run{Builder: not, Results: []int{3}, Stamps: stamps})
+	d.Ask(bbtest.BuildRequest{Builder: merging, Stamps: stamps})
+	d.Ask(bbtest.BuildRequest{Builder: merging, Results: []int{0}, Stamps: stamps})
+	d.Ask(bbtest.BuildRequest{Builder: not, Results: []int{3}, Stamps: stamps})
 	p := project(t, d, "main", nil)
 	got := ""
 	for _, label := range []string{"merging", "not"} {

@@ -2,10 +2,7 @@ package buildbot
 
 import (
 	"context"
-	"slices"
 	"time"
-
-	"github.com/mozci/mozci/job"
 )
 
 // gate is a lock that a caller stops waiting for when its context ends: what
@@ -31,6 +28,10 @@ func (g gate) unlock() { <-g }
 // keptFor is how long a master's configuration is used again: the questions of
 // one call are asked within it, and a master is seldom configured anew.
 const keptFor = time.Minute
+
+// freshFor is how long what changes on a master is used again: the questions of one
+// call come together, and a poll comes later.
+const freshFor = 2 * time.Second
 
 // kept is a list that is read once for many questions.
 type kept[T any] struct {
@@ -60,50 +61,4 @@ func (k *kept[T]) get(ctx context.Context, age time.Duration) (T, error) {
 	}
 	k.v, k.at = v, time.Now()
 	return v, nil
-}
-
-func (c *Client) readBuilders(ctx context.Context) ([]Builder, error) {
-	return get[Builder](ctx, c, "buildbot.builders", "", c.path("builders"), "builders")
-}
-
-func (c *Client) readForms(ctx context.Context) ([]ForceScheduler, error) {
-	return get[ForceScheduler](ctx, c, "buildbot.forceschedulers", "", c.path("forceschedulers"), "forceschedulers")
-}
-
-// Builders returns the builders, retired ones too, as they were at most a minute
-// ago.
-func (c *Client) Builders(ctx context.Context) ([]Builder, error) {
-	all, err := c.builders.get(ctx, keptFor)
-	return slices.Clone(all), job.Wrap("buildbot.builders", "", err)
-}
-
-// ForceSchedulers returns the schedulers by which builds can be asked for, as they
-// were at most a minute ago.
-func (c *Client) ForceSchedulers(ctx context.Context) ([]ForceScheduler, error) {
-	all, err := c.forms.get(ctx, keptFor)
-	return slices.Clone(all), job.Wrap("buildbot.forceschedulers", "", err)
-}
-
-// builder finds a builder by its id, builderNamed by its name, which cannot stand
-// in a URL where it has spaces or slashes. The list is read again for one that is
-// not there: it may be new.
-func (c *Client) builder(ctx context.Context, id int) (Builder, bool, error) {
-	return c.find(ctx, func(b Builder) bool { return b.ID == id })
-}
-
-func (c *Client) builderNamed(ctx context.Context, name string) (Builder, bool, error) {
-	return c.find(ctx, func(b Builder) bool { return b.Name == name })
-}
-
-func (c *Client) find(ctx context.Context, is func(Builder) bool) (Builder, bool, error) {
-	for _, age := range []time.Duration{keptFor, freshFor} {
-		all, err := c.builders.get(ctx, age)
-		if err != nil {
-			return Builder{}, false, job.Wrap("buildbot.builder", "", err)
-		}
-		if i := slices.IndexFunc(all, is); i >= 0 {
-			return all[i], true, nil
-		}
-	}
-	return Builder{}, false, nil
 }

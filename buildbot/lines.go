@@ -35,11 +35,11 @@ func placeOf(repository string) string {
 	return strings.TrimSuffix(s, ".git")
 }
 
-func sightOf(c Change) sight { return sight{c.Branch, c.Codebase, placeOf(c.Repository), true} }
+func sightOf(c change) sight { return sight{c.Branch, c.Codebase, placeOf(c.Repository), true} }
 
 // sights are the sources of changes and of buildsets, each once. A try build's
 // base says nothing of where pushes are.
-func sights(changes []Change, sets []Buildset) []sight {
+func sights(changes []change, sets []Buildset) []sight {
 	var out []sight
 	add := func(s sight) {
 		if !slices.Contains(out, s) {
@@ -96,7 +96,8 @@ func chooseBranch(name string, exact bool, seen []string) (string, error) {
 	case len(ends) == 1:
 		return ends[0], nil
 	case len(ends) > 1:
-		return "", fmt.Errorf("%w: several branches end with /%s: %s; name one with --branch", job.ErrInvalid, name, strings.Join(ends, ", "))
+		return "", fmt.Errorf("%w: several branches end with /%s: %s; name one with --branch",
+			job.ErrInvalid, name, strings.Join(ends, ", "))
 	case nameless && len(seen) == 1 && !exact:
 		return "", nil
 	}
@@ -141,7 +142,8 @@ func newLine(repo, branch, codebase string, all []sight) (line, error) {
 		}
 	}
 	if !l.clear && len(codebases) > 1 {
-		return l, fmt.Errorf("%w: branch %s has several codebases: %s; name one with --codebase", job.ErrInvalid, orNameless(branch), codebaseList(codebases))
+		return l, fmt.Errorf("%w: branch %s has several codebases: %s; name one with --codebase",
+			job.ErrInvalid, orNameless(branch), codebaseList(codebases))
 	}
 	for c := range codebases {
 		if !l.clear {
@@ -158,7 +160,8 @@ func newLine(repo, branch, codebase string, all []sight) (line, error) {
 	case places[repo]:
 		l.place = repo
 	default:
-		return l, fmt.Errorf("%w: branch %s is there in several repositories: %s; name one with --repo, and the branch with --branch",
+		return l, fmt.Errorf("%w: branch %s is there in several repositories: %s; "+
+			"name one with --repo, and the branch with --branch",
 			job.ErrInvalid, orNameless(branch), strings.Join(slices.Sorted(maps.Keys(places)), ", "))
 	}
 	return l, nil
@@ -200,7 +203,8 @@ func (l line) stamps(s Buildset) []SourceStamp {
 	}
 	var out []SourceStamp
 	for _, ss := range s.SourceStamps {
-		if l.holds(ss.Branch, ss.Codebase, ss.Repository) || ss.Branch == "" && l.main && l.holds(l.branch, ss.Codebase, ss.Repository) {
+		if l.holds(ss.Branch, ss.Codebase, ss.Repository) || ss.Branch == "" && l.main &&
+			l.holds(l.branch, ss.Codebase, ss.Repository) {
 			out = append(out, ss)
 		}
 	}

@@ -14,7 +14,7 @@ import (
 // Page implements job.PageLinker: the address of a build's page on the master, as a
 // browser shows it, or of its request's while none has begun.
 func (p *Project) Page(j job.Job) string {
-	r, ok := j.Raw().(Run)
+	r, ok := j.Raw().(Record)
 	switch {
 	case !ok:
 		return ""
@@ -27,8 +27,8 @@ func (p *Project) Page(j job.Job) string {
 // LabelPage is the address of a builder's page; empty for a builder that is not
 // there.
 func (p *Project) LabelPage(ctx context.Context, label string) string {
-	b, ok, err := p.c.builderNamed(ctx, label)
-	if err != nil || !ok {
+	b, err := p.c.labelled(ctx, label)
+	if err != nil {
 		return ""
 	}
 	return fmt.Sprintf("%s/#/builders/%d", p.c.base, b.ID)
@@ -49,7 +49,8 @@ func ParsePage(address string) (Place, error) {
 	const most = 4096
 	front, route, found := strings.Cut(address, "#")
 	if !found || len(address) > most {
-		return Place{}, fmt.Errorf("%w: %.80q is no address of a build's page, such as http://127.0.0.1:8010/#/builders/3/builds/17", job.ErrInvalid, address)
+		return Place{}, fmt.Errorf("%w: %.80q is no address of a build's page, "+
+			"such as http://127.0.0.1:8010/#/builders/3/builds/17", job.ErrInvalid, address)
 	}
 	base, err := checkBase(front)
 	if err != nil {
@@ -98,25 +99,42 @@ func (p *Project) named(ctx context.Context, id string) (request int64, number i
 	}
 	builder, err := strconv.Atoi(at.Builder)
 	if err != nil {
-		b, ok, err := p.c.builderNamed(ctx, at.Builder)
+		b, err := p.c.labelled(ctx, at.Builder)
 		if err != nil {
 			return 0, 0, err
-		}
-		if !ok {
-			return 0, 0, errUnknownBuilder(at.Builder)
 		}
 		builder = b.ID
 	}
 	key := fmt.Sprintf("%d/%d", builder, at.Build)
-	b, err := one[Build](ctx, p.c, "buildbot.build", key, p.c.path("builders/%d/builds/%d", builder, at.Build), "builds")
+	b, err := one[Build](ctx, p.c, "buildbot.build", key, p.c.path("builders/%d/builds/%d", builder, at.Build),
+		"builds")
 	if err != nil {
 		return 0, 0, err
 	}
-	all, err := p.c.Builds(ctx, b.Request)
+	all, err := p.c.builds(ctx, b.Request)
 	if err != nil {
 		return 0, 0, err
 	}
 	sortNewest(all, buildsSource("").id)
 	slices.Reverse(all)
 	return b.Request, 1 + slices.IndexFunc(all, func(o Build) bool { return o.ID == b.ID }), nil
+}
+
+// runID names a run: its request, and which run of the request it is.
+func runID(request int64, number int) string {
+	return fmt.Sprintf("%d/%d", request, number)
+}
+
+func parseRunID(id string) (request int64, number int, err error) {
+	r, n, ok := strings.Cut(id, "/")
+	if ok {
+		if request, err = strconv.ParseInt(r, 10, 64); err == nil {
+			number, err = strconv.Atoi(n)
+		}
+	}
+	if !ok || err != nil || request < 1 || number < 1 {
+		return 0, 0, fmt.Errorf("%w: %q is no run here: expected a request and the number of its run, such as 17/1, "+
+			"or the address of a build's page", job.ErrNotFound, id)
+	}
+	return request, number, nil
 }

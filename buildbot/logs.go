@@ -20,8 +20,8 @@ var (
 
 // leaf is a log of a step of a build.
 type leaf struct {
-	step Step
-	log  StepLog
+	step step
+	log  stepLog
 }
 
 // kind is the sort of a log; empty for what nobody reads.
@@ -41,7 +41,7 @@ func (l leaf) kind() job.LogKind {
 // order, each after a line that names it; the others are the step's log that is
 // named as harnesses name their files. A job that is only an ID may have the
 // address of a build's page for it. A log of a build that runs is read as far as
-// it is.
+// it is. A run without such a log, and one that has not begun, give [job.ErrNotFound].
 func (p *Project) OpenLog(ctx context.Context, j job.Job, which job.LogKind) (io.ReadCloser, error) {
 	const op = "buildbot.log"
 	build, err := p.buildOf(ctx, j)
@@ -55,12 +55,13 @@ func (p *Project) OpenLog(ctx context.Context, j job.Job, which job.LogKind) (io
 	var parts []part
 	for _, l := range all {
 		if l.kind() == which {
-			parts = append(parts, part{l, func() (io.ReadCloser, error) { return p.c.OpenRaw(ctx, l.log.ID) }})
+			parts = append(parts, part{l, func() (io.ReadCloser, error) { return p.c.openRaw(ctx, l.log.ID) }})
 		}
 	}
 	switch {
 	case len(parts) == 0:
-		return nil, job.Wrap(op, j.ID(), fmt.Errorf("%w: no %s log among the %d logs of its steps", job.ErrNotFound, which, len(all)))
+		return nil, job.Wrap(op, j.ID(),
+			fmt.Errorf("%w: no %s log among the %d logs of its steps", job.ErrNotFound, which, len(all)))
 	case which != job.LogText:
 		return chainOf(parts[:1], false), nil
 	}
@@ -79,17 +80,17 @@ func (p *Project) logsOf(ctx context.Context, build int64) ([]leaf, error) {
 	if ok {
 		return known, nil
 	}
-	steps, err := p.c.Steps(ctx, build)
+	steps, err := p.c.steps(ctx, build)
 	if err != nil {
 		return nil, err
 	}
-	slices.SortFunc(steps, func(a, b Step) int { return a.Number - b.Number })
-	logs := make([][]StepLog, len(steps))
+	slices.SortFunc(steps, func(a, b step) int { return a.Number - b.Number })
+	logs := make([][]stepLog, len(steps))
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(atOnce)
 	for i, s := range steps {
 		g.Go(func() (err error) {
-			logs[i], err = p.c.Logs(ctx, s.ID)
+			logs[i], err = p.c.logs(ctx, s.ID)
 			return err
 		})
 	}
@@ -120,7 +121,7 @@ func (p *Project) logsOf(ctx context.Context, build int64) ([]leaf, error) {
 // gives it, the master is asked.
 func (p *Project) buildOf(ctx context.Context, j job.Job) (int64, error) {
 	none := fmt.Errorf("%w: no build of it began", job.ErrNotFound)
-	if run, ok := j.Raw().(Run); ok {
+	if run, ok := j.Raw().(Record); ok {
 		if run.Build == nil {
 			return 0, none
 		}
@@ -136,7 +137,7 @@ func (p *Project) buildOf(ctx context.Context, j job.Job) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	builds, err := p.c.Builds(ctx, request)
+	builds, err := p.c.builds(ctx, request)
 	if err != nil {
 		return 0, err
 	}

@@ -30,16 +30,16 @@ type source[T any] struct {
 	id     func(T) int64
 }
 
-func changesSource() source[Change] {
-	return source[Change]{"changes", "changes", "changeid", func(c Change) int64 { return c.ID }}
+func changesSource() source[change] {
+	return source[change]{"changes", "changes", "changeid", func(c change) int64 { return c.ID }}
 }
 
 func setsSource() source[Buildset] {
 	return source[Buildset]{"buildsets", "buildsets", "bsid", func(s Buildset) int64 { return s.ID }}
 }
 
-func requestsSource(path string) source[Request] {
-	return source[Request]{path, "buildrequests", "buildrequestid", func(r Request) int64 { return r.ID }}
+func requestsSource(path string) source[BuildRequest] {
+	return source[BuildRequest]{path, "buildrequests", "buildrequestid", func(r BuildRequest) int64 { return r.ID }}
 }
 
 func buildsSource(path string) source[Build] {
@@ -48,7 +48,9 @@ func buildsSource(path string) source[Build] {
 
 // older reads up to n records with ids below the given one, newest first; 0 is
 // from the newest on. It reports whether these were the last ones there are.
-func older[T any](ctx context.Context, c *Client, op string, s source[T], below int64, n int, more ...string) ([]T, bool, error) {
+func older[T any](
+	ctx context.Context, c *Client, op string, s source[T], below int64, n int, more ...string,
+) ([]T, bool, error) {
 	pairs := append([]string{"order", "-" + s.field, "limit", strconv.Itoa(n)}, more...)
 	if below > 0 {
 		pairs = append(pairs, s.field+"__lt", strconv.FormatInt(below, 10))
@@ -92,7 +94,9 @@ func since[T any](ctx context.Context, c *Client, op string, s source[T], id int
 }
 
 // among reads the records whose field is one of the ids; of is that field.
-func among[T any](ctx context.Context, c *Client, op string, s source[T], field string, of func(T) int64, ids []int64, more ...string) ([]T, error) {
+func among[T any](
+	ctx context.Context, c *Client, op string, s source[T], field string, of func(T) int64, ids []int64, more ...string,
+) ([]T, error) {
 	ids = slices.Clone(ids)
 	slices.Sort(ids)
 	ids = slices.Compact(ids)

@@ -12,7 +12,8 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// ProjectOptions configure a Project; nil is zero options.
+// ProjectOptions configure a Project, and with Branch and Codebase [Changes]; nil is
+// zero options.
 type ProjectOptions struct {
 	// Branch is the branch, where it is not called as the repository: main of
 	// repository app. A path that ends with it will do where no branch is called
@@ -23,7 +24,7 @@ type ProjectOptions struct {
 	// says which push a build is of. Empty: the only one that there is; several
 	// are an error that lists them.
 	Codebase string
-	// ForceScheduler is the scheduler that runs are asked of. Empty: the one
+	// ForceScheduler is the name of the scheduler that runs are asked of. Empty: the one
 	// that has the builder, and the branch where it fixes one.
 	ForceScheduler string
 	// FailOnWarnings names builders, by patterns in which * stands for any text
@@ -68,8 +69,9 @@ func (c *Client) Project(repo string, opts *ProjectOptions) *Project {
 		o.Kind = kindOf
 	}
 	p := &Project{
-		Changes: c.Changes(repo, &o), c: c, o: o, list: &setList{gate: newGate(), done: map[int64][]finished{}},
-		sets: map[int64]Buildset{}, bases: map[int]known{}, histories: map[int]*history{}, leaves: map[int64][]leaf{}, opened: map[string]int64{},
+		Changes: c.Changes(repo, &o), c: c, o: o, list: newSetList(newGate()),
+		sets: map[int64]Buildset{}, bases: map[int]known{}, histories: map[int]*history{},
+		leaves: map[int64][]leaf{}, opened: map[string]int64{},
 	}
 	for _, pattern := range o.FailOnWarnings {
 		text := strings.NewReplacer(`\*`, ".*", `\?`, ".").Replace(regexp.QuoteMeta(pattern))
@@ -82,77 +84,42 @@ func (p *Project) failsOnWarnings(builder string) bool {
 	return slices.ContainsFunc(p.warns, func(re *regexp.Regexp) bool { return re.MatchString(builder) })
 }
 
-var (
-	perfName  = regexp.MustCompile(`(?i)\bperf\b`)
-	testName  = regexp.MustCompile(`(?i)\b(test|unittest|check)\b`)
-	buildName = regexp.MustCompile(`(?i)\b(build|nightly|compile)\b`)
-)
-
-func kindOf(b Builder) job.Kind {
-	for _, t := range b.Tags {
-		if k, err := job.ParseKind(t); err == nil {
-			return k
-		}
-	}
-	switch {
-	case job.NamesPerf(b.Name), perfName.MatchString(b.Name):
-		return job.KindPerf
-	case testName.MatchString(b.Name) && !strings.HasSuffix(b.Name, " build"): // "leak test build"
-		return job.KindTest
-	case buildName.MatchString(b.Name):
-		return job.KindBuild
-	}
-	return job.KindOther
+// fresh reports whether what was read this long ago is used again: reading a slow
+// master anew for each question would never end.
+func (p *Project) fresh(at time.Time, took time.Duration) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return at.After(p.touched) && time.Since(at) < freshFor+took
 }
 
-// WasAdded implements job.AddedChecker: builds that a person forced or rebuilt, or a
-// tool did so.
+// touch makes everything be read again: something was asked for, or happened.
+func (p *Project) touch() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.touched = time.Now()
+}
+
+// forget drops what was read of another database.
+func (p *Project) forget() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.sets, p.bases = map[int64]Buildset{}, map[int]known{}
+}
+
+// WasAdded implements job.AddedChecker: a person, or a tool, forced or rebuilt the
+// run. A job that is none of this package's gives [job.ErrInvalid].
 func (p *Project) WasAdded(_ context.Context, j job.Job) (bool, error) {
-	r, ok := j.Raw().(Run)
+	r, ok := j.Raw().(Record)
 	if !ok {
 		return false, job.Wrap("buildbot.offspring", j.ID(), fmt.Errorf("%w: not a run of this CI", job.ErrInvalid))
 	}
 	return strings.HasPrefix(r.Buildset.Reason, "A build was forced by ") || r.Buildset.Reason == "rebuild", nil
 }
 
-// QueueDepth implements job.QueueMeter.
-func (p *Project) QueueDepth(ctx context.Context, label string) (job.QueueDepth, error) {
-	const op = "buildbot.load"
-	b, ok, err := p.c.builderNamed(ctx, label)
-	if err == nil && !ok {
-		err = errUnknownBuilder(label)
-	}
-	if err != nil {
-		return job.QueueDepth{}, job.Wrap(op, label, err)
-	}
-	waiting, err := get[Request](ctx, p.c, op, label, query(p.c.path("builders/%d/buildrequests", b.ID), "claimed", "false", "complete", "false"), "buildrequests")
-	if err != nil {
-		return job.QueueDepth{}, err
-	}
-	running, err := get[Build](ctx, p.c, op, label, query(p.c.path("builders/%d/builds", b.ID), "complete", "false"), "builds")
-	return job.QueueDepth{Pending: len(waiting), Running: len(running)}, err
-}
-
-// Coalesces implements job.CoalesceChecker: the API does not tell how a builder is configured,
-// but what it did.
-func (p *Project) Coalesces(ctx context.Context, label string) (bool, error) {
-	const op = "buildbot.merges"
-	b, ok, err := p.c.builderNamed(ctx, label)
-	if err == nil && !ok {
-		err = errUnknownBuilder(label)
-	}
-	if err != nil {
-		return false, job.Wrap(op, label, err)
-	}
-	all, err := p.asked(ctx, line{}, job.Push{}, horizon{heard: time.Now(), newer: func(string) bool { return false }}, []string{b.Name})
-	collapsed := func(f finished) bool {
-		return f.request.Complete && f.request.Results == Skipped && len(f.builds) == 0
-	}
-	return slices.ContainsFunc(all, collapsed), job.Wrap(op, label, err)
-}
-
 // Cancel implements job.Canceler: a build that runs is stopped, a request that
-// waits is cancelled. The master stops a build some time after it has answered.
+// waits is cancelled; what has ended stays as it is. The id is a run's, such as 17/1,
+// or the address of a build's page; one that the master does not have gives
+// [job.ErrNotFound]. The master stops a build some time after it has answered.
 func (p *Project) Cancel(ctx context.Context, id string) error {
 	const op, why = "buildbot.cancel", "cancelled by mozci"
 	n, number, err := p.named(ctx, id)
@@ -160,30 +127,25 @@ func (p *Project) Cancel(ctx context.Context, id string) error {
 		return job.Wrap(op, id, err)
 	}
 	defer p.touch()
-	r, err := p.c.Request(ctx, n) // the call itself answers the same for what is unknown
+	r, err := p.c.request(ctx, n) // the call itself answers the same for what is unknown
 	if err != nil {
 		return job.Wrap(op, id, err)
 	}
 	if r.Complete {
 		return nil
 	}
-	builds, err := p.c.Builds(ctx, n)
+	builds, err := p.c.builds(ctx, n)
 	switch {
 	case err != nil:
 		return job.Wrap(op, id, err)
 	case number > len(builds)+1:
 		return job.Wrap(op, id, fmt.Errorf("%w: the request has %d builds", job.ErrNotFound, len(builds)))
 	case number > len(builds):
-		err = p.c.CancelRequest(ctx, n, why)
+		err = p.c.cancel(ctx, n, why)
 	case builds[number-1].Complete:
 		return nil
 	default:
-		err = p.c.Stop(ctx, builds[number-1].ID, why)
+		err = p.c.stop(ctx, builds[number-1].ID, why)
 	}
 	return job.Wrap(op, id, err)
-}
-
-// errUnknownBuilder says that a label is no builder's name.
-func errUnknownBuilder(label string) error {
-	return fmt.Errorf("%w: unknown builder %q: no builder of this master has this name", job.ErrNotFound, label)
 }

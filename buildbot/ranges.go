@@ -8,7 +8,8 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// Pushes implements job.Repository.
+// Pushes implements job.Repository. Errors are those of [Changes.Push]; a range that is
+// none gives [job.ErrInvalid].
 func (r *Changes) Pushes(ctx context.Context, in job.Range) ([]job.Push, error) {
 	const op = "buildbot.pushes"
 	way, err := checkRange(&in)
@@ -44,7 +45,9 @@ func (r *Changes) Pushes(ctx context.Context, in job.Range) ([]job.Push, error) 
 // range's own check is asked about its shape alone.
 func checkRange(in *job.Range) (job.Way, error) {
 	shape := *in
-	for _, rev := range []struct{ own, shape *string }{{&in.From, &shape.From}, {&in.To, &shape.To}, {&in.Center, &shape.Center}} {
+	for _, rev := range []struct{ own, shape *string }{
+		{&in.From, &shape.From}, {&in.To, &shape.To}, {&in.Center, &shape.Center},
+	} {
 		parsed, err := parseRevision(*rev.own)
 		if err == nil {
 			*rev.own, *rev.shape = parsed, "tip"
@@ -111,7 +114,8 @@ func (r *Changes) dates(ctx context.Context, in job.Range) ([]pushed, error) {
 		found = r.pushes
 	} else {
 		var err error
-		found, err = r.below(ctx, 0, 0, math.MaxInt, "when_timestamp__ge", strconv.FormatInt(in.Since.Unix(), 10), "when_timestamp__le", strconv.FormatInt(in.Until.Unix(), 10))
+		found, err = r.below(ctx, 0, 0, math.MaxInt, "when_timestamp__ge", strconv.FormatInt(in.Since.Unix(), 10),
+			"when_timestamp__le", strconv.FormatInt(in.Until.Unix(), 10))
 		if err != nil {
 			return nil, err
 		}

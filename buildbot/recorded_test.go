@@ -1,96 +1,55 @@
-package buildbot_test
+package buildbot
 
 import (
-	"bufio"
-	"bytes"
 	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
-	"github.com/mozci/mozci/buildbot"
-	"github.com/mozci/mozci/internal/testing/testenv"
+	"github.com/mozci/mozci/internal/testing/bbtest"
 	"github.com/mozci/mozci/job"
 )
-
-// exchange is one recorded exchange.
-type exchange struct {
-	file, request string // GET /path, as the master was asked
-	status        int
-	header        http.Header
-	body          []byte
-}
-
-func recorded(t *testing.T) []exchange {
-	t.Helper()
-	dir := testenv.Shared(t, "wire", "buildbot")
-	files, err := filepath.Glob(filepath.Join(dir, "*.http"))
-	if err != nil || len(files) < 150 {
-		t.Fatal(len(files), err)
-	}
-	var out []exchange
-	for _, f := range files {
-		text, err := os.ReadFile(f)
-		if err != nil {
-			t.Fatal(err)
-		}
-		request, _, _ := bytes.Cut(text, []byte("\n"))
-		at := bytes.Index(text, []byte("\nHTTP/1.1 "))
-		if at < 0 {
-			t.Fatalf("%s: no answer", f)
-		}
-		// The recorded bodies are whole, whatever the header says of chunks.
-		answer := bytes.Replace(text[at+1:], []byte("Transfer-Encoding: chunked"), []byte("X-Was: chunked"), 1)
-		res, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(answer)), nil)
-		if err != nil {
-			t.Fatalf("%s: %v", f, err)
-		}
-		body, err := io.ReadAll(res.Body)
-		if err := errors.Join(err, res.Body.Close()); err != nil {
-			t.Fatalf("%s: %v", f, err)
-		}
-		out = append(out, exchange{filepath.Base(f), strings.TrimSuffix(strings.TrimPrefix(string(request), "> "), " HTTP/1.1"), res.StatusCode, res.Header, bytes.TrimSuffix(body, []byte("\n"))})
-	}
-	return out
-}
 
 // Every record of every list that was recorded decodes, and loses no field that
 // has a place here.
 func TestRecordedRecords(t *testing.T) {
 	n := map[string]int{}
-	for _, e := range recorded(t) {
-		if e.status != http.StatusOK || !strings.HasPrefix(e.request, "GET /api/v2/") || strings.Contains(e.request, "field=") || e.body == nil || !json.Valid(e.body) {
+	for _, e := range bbtest.Recorded(t) {
+		if e.Status != http.StatusOK || !strings.HasPrefix(e.Request, "GET /api/v2/") ||
+			strings.Contains(e.Request, "field=") || e.Body == nil || !json.Valid(e.Body) {
 			continue
 		}
 		var all map[string]json.RawMessage
-		if err := json.Unmarshal(e.body, &all); err != nil {
-			t.Errorf("%s: %v", e.file, err)
+		if err := json.Unmarshal(e.Body, &all); err != nil {
+			t.Errorf("%s: %v", e.File, err)
 			continue
 		}
 		for plural, into := range map[string]func() (int, error){
-			"builders": decode[buildbot.Builder](all["builders"]), "builds": decode[buildbot.Build](all["builds"]),
-			"buildrequests": decode[buildbot.Request](all["buildrequests"]), "buildsets": decode[buildbot.Buildset](all["buildsets"]),
-			"changes": decode[buildbot.Change](all["changes"]), "sourcestamps": decode[buildbot.SourceStamp](all["sourcestamps"]),
-			"forceschedulers": decode[buildbot.ForceScheduler](all["forceschedulers"]), "steps": decode[buildbot.Step](all["steps"]),
-			"logs": decode[buildbot.StepLog](all["logs"]),
+			"builders": decode[Builder](all["builders"]), "builds": decode[Build](all["builds"]),
+			"buildrequests": decode[BuildRequest](all["buildrequests"]),
+			"buildsets":     decode[Buildset](all["buildsets"]),
+			"changes":       decode[change](all["changes"]), "sourcestamps": decode[SourceStamp](all["sourcestamps"]),
+			"forceschedulers": decode[forceScheduler](all["forceschedulers"]), "steps": decode[step](all["steps"]),
+			"logs": decode[stepLog](all["logs"]),
 		} {
 			if _, ok := all[plural]; !ok {
 				continue
 			}
 			k, err := into()
 			if err != nil {
-				t.Errorf("%s: %v", e.file, err)
+				t.Errorf("%s: %v", e.File, err)
 			}
 			n[plural] += k
 		}
 	}
 	t.Logf("records: %v", n)
-	for plural, least := range map[string]int{"builders": 20, "builds": 40, "buildrequests": 20, "buildsets": 4, "changes": 5, "forceschedulers": 4, "steps": 10} {
+	for plural, least := range map[string]int{
+		"builders": 20, "builds": 40, "buildrequests": 20, "buildsets": 4, "changes": 5, "forceschedulers": 4,
+		"steps": 10,
+	} {
 		if n[plural] < least {
 			t.Errorf("%d %s, expected %d or more", n[plural], plural, least)
 		}
@@ -107,9 +66,9 @@ func decode[T any](text json.RawMessage) func() (int, error) {
 
 // What the master answered to calls that it refused is told in its words.
 func TestRecordedErrors(t *testing.T) {
-	by := map[string]exchange{}
-	for _, e := range recorded(t) {
-		by[e.file[:3]] = e
+	by := map[string]bbtest.Exchange{}
+	for _, e := range bbtest.Recorded(t) {
+		by[e.File[:3]] = e
 	}
 	for _, c := range []struct {
 		file string
@@ -127,27 +86,27 @@ func TestRecordedErrors(t *testing.T) {
 	} {
 		e := by[c.file]
 		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-			w.WriteHeader(e.status)
-			_, _ = w.Write(e.body)
+			w.WriteHeader(e.Status)
+			_, _ = w.Write(e.Body)
 		}))
-		b, err := buildbot.New(s.URL, nil)
+		b, err := New(s.URL, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		asked, err := b.Force(t.Context(), "force-fx-team", 8, nil)
+		asked, err := b.force(t.Context(), "force-fx-team", 8, nil)
 		s.Close()
 		if c.is == nil {
 			if err != nil || asked.Buildset != 112 || asked.Requests[8] != 257 {
-				t.Errorf("%s: %v %v", e.file, asked, err)
+				t.Errorf("%s: %v %v", e.File, asked, err)
 			}
 			continue
 		}
 		if !errors.Is(err, c.is) || !strings.Contains(err.Error(), c.says) {
-			t.Errorf("%s: %v, expected %v with %q", e.file, err, c.is, c.says)
+			t.Errorf("%s: %v, expected %v with %q", e.File, err, c.is, c.says)
 		}
-		var own *buildbot.Error
-		if c.file != "133" && (!errors.As(err, &own) || own.Status != e.status) {
-			t.Errorf("%s: no *buildbot.Error in %v", e.file, err)
+		var own *failure
+		if c.file != "133" && (!errors.As(err, &own) || own.status != e.Status) {
+			t.Errorf("%s: no *failure in %v", e.File, err)
 		}
 	}
 }
@@ -169,8 +128,10 @@ func TestBadAnswers(t *testing.T) {
 		{`{"builders": []}`, job.ErrMalformed},
 		{`{"changes": [], "buildsets": [], "meta": {"total": 0}}`, nil},
 	} {
-		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, c.body) }))
-		b, err := buildbot.New(s.URL, nil)
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = io.WriteString(w, c.body)
+		}))
+		b, err := New(s.URL, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -181,7 +142,7 @@ func TestBadAnswers(t *testing.T) {
 		}
 	}
 	for _, u := range []string{"", "127.0.0.1:8010", "ftp://x"} {
-		if _, err := buildbot.New(u, nil); !errors.Is(err, job.ErrInvalid) {
+		if _, err := New(u, nil); !errors.Is(err, job.ErrInvalid) {
 			t.Errorf("%q: %v", u, err)
 		}
 	}

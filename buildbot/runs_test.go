@@ -48,15 +48,6 @@ func ran(t *testing.T, p *buildbot.Project, push job.Push, label string) string 
 	return one
 }
 
-func at(t *testing.T, p *buildbot.Project, rev string) job.Push {
-	t.Helper()
-	push, err := p.Push(t.Context(), rev)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return push
-}
-
 // find is the last good and the first bad push.
 func find(t *testing.T, p *buildbot.Project, label, rev string) string {
 	t.Helper()
@@ -77,8 +68,14 @@ func TestCases(t *testing.T) {
 		{"bb2.json", "linux test", "good 1, bad 7", &buildbot.ProjectOptions{Codebase: "app"}},
 		{"bb3-svn.json", "linux test", "good 3, bad 4", nil},
 		{"bb7.json", "AMD64 FreeBSD 3.x", "good 5, bad 6", nil},
-		{"bb7.json", "AMD64 FreeBSD 3.x", "good 4, bad 5", &buildbot.ProjectOptions{FailOnWarnings: []string{"AMD64*"}}},
-		{"bb7.json", "AMD64 FreeBSD 3.x", "good 5, bad 6", &buildbot.ProjectOptions{FailOnWarnings: []string{"AMD64", "*Linux*"}}},
+		{
+			"bb7.json", "AMD64 FreeBSD 3.x", "good 4, bad 5",
+			&buildbot.ProjectOptions{FailOnWarnings: []string{"AMD64*"}},
+		},
+		{
+			"bb7.json", "AMD64 FreeBSD 3.x", "good 5, bad 6",
+			&buildbot.ProjectOptions{FailOnWarnings: []string{"AMD64", "*Linux*"}},
+		},
 	} {
 		d := bbtest.DoubleOf(t, filepath.Join(testenv.Shared(t, "cases", "logs"), c.file))
 		p := project(t, d, "main", c.o)
@@ -96,8 +93,8 @@ func TestInnerChangesets(t *testing.T) {
 	inner, head := bbtest.Revision(1), bbtest.Revision(2)
 	d.Change(inner, nil)
 	d.Change(head, nil)
-	d.Ask(bbtest.Run{Builder: b, Results: []int{0}, Stamps: []bbtest.Row{bbtest.Stamp(inner, nil)}})
-	red := d.Ask(bbtest.Run{Builder: b, Results: []int{2}, Stamps: []bbtest.Row{bbtest.Stamp(head[:12], nil)}})
+	d.Ask(bbtest.BuildRequest{Builder: b, Results: []int{0}, Stamps: []bbtest.Row{bbtest.Stamp(inner, nil)}})
+	red := d.Ask(bbtest.BuildRequest{Builder: b, Results: []int{2}, Stamps: []bbtest.Row{bbtest.Stamp(head[:12], nil)}})
 	p := project(t, d, "main", nil)
 	push := job.Push{Repo: "main", ID: 12, Revision: head, Changesets: []job.Changeset{{Node: inner}, {Node: head}}}
 	if got, want := ran(t, p, push, "test"), fmt.Sprintf("%d/1 busted", red); got != want {
@@ -112,9 +109,20 @@ func TestTryBuilds(t *testing.T) {
 	rev := bbtest.Revision(1)
 	d.Change(rev, bbtest.Row{"codebase": "app"})
 	patch := bbtest.Row{"patchid": 1, "level": 1, "body": "x", "author": "dev", "comment": ""}
-	d.Ask(bbtest.Run{Builder: b, Results: []int{2}, Stamps: []bbtest.Row{bbtest.Stamp(rev, bbtest.Row{"codebase": "app", "patch": patch})}})
-	d.Ask(bbtest.Run{Builder: b, Results: []int{2}, Stamps: []bbtest.Row{bbtest.Stamp(rev, bbtest.Row{"codebase": "app"}), bbtest.Stamp(nil, bbtest.Row{"codebase": "lib", "branch": "trunk", "patch": patch})}})
-	green := d.Ask(bbtest.Run{Builder: b, Results: []int{0}, Stamps: []bbtest.Row{bbtest.Stamp(rev, bbtest.Row{"codebase": "app"})}})
+	d.Ask(bbtest.BuildRequest{
+		Builder: b, Results: []int{2},
+		Stamps: []bbtest.Row{bbtest.Stamp(rev, bbtest.Row{"codebase": "app", "patch": patch})},
+	})
+	d.Ask(bbtest.BuildRequest{
+		Builder: b, Results: []int{2},
+		Stamps: []bbtest.Row{
+			bbtest.Stamp(rev, bbtest.Row{"codebase": "app"}),
+			bbtest.Stamp(nil, bbtest.Row{"codebase": "lib", "branch": "trunk", "patch": patch}),
+		},
+	})
+	green := d.Ask(bbtest.BuildRequest{
+		Builder: b, Results: []int{0}, Stamps: []bbtest.Row{bbtest.Stamp(rev, bbtest.Row{"codebase": "app"})},
+	})
 	p := project(t, d, "main", nil)
 	if got, want := ran(t, p, at(t, p, rev), "test"), fmt.Sprintf("%d/1 success", green); got != want {
 		t.Errorf("runs %s, expected %s", got, want)
@@ -130,14 +138,16 @@ func TestVirtualBuilders(t *testing.T) {
 	d.Change(rev, nil)
 	stamps := []bbtest.Row{bbtest.Stamp(rev, nil)}
 	as := func(name string) bbtest.Row { return bbtest.Row{"virtual_builder_name": []any{name, "Scheduler"}} }
-	d.Ask(bbtest.Run{Builder: base, As: one, Results: []int{0}, Stamps: stamps, Props: as("py3")})
-	d.Ask(bbtest.Run{Builder: base, As: two, Results: []int{2}, Stamps: stamps, Props: as("py2")})
-	d.Ask(bbtest.Run{Builder: base, Results: []int{0}, Stamps: stamps})
-	d.Ask(bbtest.Run{Builder: base, Results: []int{bbtest.Pending}, Stamps: stamps, Props: as("py3")})
-	d.Ask(bbtest.Run{Builder: base, Stamps: stamps, Props: as("py2")})
+	d.Ask(bbtest.BuildRequest{Builder: base, As: one, Results: []int{0}, Stamps: stamps, Props: as("py3")})
+	d.Ask(bbtest.BuildRequest{Builder: base, As: two, Results: []int{2}, Stamps: stamps, Props: as("py2")})
+	d.Ask(bbtest.BuildRequest{Builder: base, Results: []int{0}, Stamps: stamps})
+	d.Ask(bbtest.BuildRequest{Builder: base, Results: []int{bbtest.Pending}, Stamps: stamps, Props: as("py3")})
+	d.Ask(bbtest.BuildRequest{Builder: base, Stamps: stamps, Props: as("py2")})
 	p := project(t, d, "main", nil)
 	push := at(t, p, rev)
-	for label, want := range map[string]string{"py3": "1/1 success, 4/1 pending", "py2": "2/1 busted, 5/1 coalesced", "base": "3/1 success"} {
+	for label, want := range map[string]string{
+		"py3": "1/1 success, 4/1 pending", "py2": "2/1 busted, 5/1 coalesced", "base": "3/1 success",
+	} {
 		if got := ran(t, p, push, label); got != want {
 			t.Errorf("%s: %s, expected %s", label, got, want)
 		}
@@ -154,73 +164,16 @@ func TestNewestRevision(t *testing.T) {
 	d.Change(bbtest.Revision(2), bbtest.Row{"codebase": "app"})
 	got := func(v any) bbtest.Row { return bbtest.Row{"properties": bbtest.Row{"got_revision": []any{v, "Git"}}} }
 	head := []bbtest.Row{bbtest.Stamp(nil, bbtest.Row{"codebase": "app"})}
-	d.Ask(bbtest.Run{Builder: b, Results: []int{0}, Stamps: head, Build: got(bbtest.Row{"app": rev, "lib": bbtest.Revision(9)})})
-	d.Ask(bbtest.Run{Builder: b, Results: []int{0}, Stamps: head, Build: got(bbtest.Row{"lib": rev})})
-	d.Ask(bbtest.Run{Builder: b, Results: []int{2}, Stamps: head, Build: got(rev)})
-	d.Ask(bbtest.Run{Builder: b, Results: []int{bbtest.Pending}, Stamps: head})
+	d.Ask(bbtest.BuildRequest{
+		Builder: b, Results: []int{0}, Stamps: head, Build: got(bbtest.Row{"app": rev, "lib": bbtest.Revision(9)}),
+	})
+	d.Ask(bbtest.BuildRequest{Builder: b, Results: []int{0}, Stamps: head, Build: got(bbtest.Row{"lib": rev})})
+	d.Ask(bbtest.BuildRequest{Builder: b, Results: []int{2}, Stamps: head, Build: got(rev)})
+	d.Ask(bbtest.BuildRequest{Builder: b, Results: []int{bbtest.Pending}, Stamps: head})
 	p := project(t, d, "main", nil)
 	if got := ran(t, p, at(t, p, rev), "nightly"); got != "1/1 success, 3/1 busted" {
 		t.Errorf("runs %s", got)
 	}
-}
-
-// Clocks that are wrong lose no jobs: a commit from the future, a master whose
-// clock was years ahead or behind for a while.
-func TestWrongClocks(t *testing.T) {
-	const n = 300
-	year := 365 * 24 * 3600
-	for name, skew := range map[string]func(i int) (change, heard, asked int){
-		"commits from the future":     func(int) (int, int, int) { return 50 * year, 0, 0 },
-		"commits from the past":       func(int) (int, int, int) { return -30 * year, 0, 0 },
-		"the clock was ahead":         func(i int) (int, int, int) { a := ahead(i, n/3, 2*n/3, year); return 0, a, a },
-		"the clock was behind":        func(i int) (int, int, int) { a := ahead(i, n/3, 2*n/3, -40*year); return 0, a, a },
-		"the clock was behind for it": func(i int) (int, int, int) { return 0, 0, ahead(i, n-60, n, -40*year) },
-		"all of it is years ahead":    func(int) (int, int, int) { return 50 * year, 50 * year, 50 * year },
-	} {
-		t.Run(name, func(t *testing.T) {
-			d := bbtest.NewDouble(t)
-			b := d.Builder("test")
-			for i := range n {
-				change, heard, asked := skew(i)
-				now := 1_700_000_000 + i*7200
-				d.Change(bbtest.Revision(i), bbtest.Row{"when_timestamp": now + change, "sourcestamp": bbtest.Row{"created_at": now + heard}})
-				d.Ask(bbtest.Run{Builder: b, Results: []int{0}, At: now + asked, Stamps: []bbtest.Row{bbtest.Stamp(bbtest.Revision(i), nil)}})
-			}
-			p := project(t, d, "main", nil)
-			pushes, err := p.Pushes(t.Context(), job.Around("tip", n, 0))
-			if err != nil || len(pushes) != n {
-				t.Fatal(len(pushes), err)
-			}
-			for _, push := range pushes {
-				jobs, err := p.Jobs(t.Context(), push, "test")
-				if err != nil || len(jobs) != 1 {
-					t.Fatalf("%s: %d jobs, %v", push, len(jobs), err)
-				}
-			}
-			// The oldest first, by somebody who knows the pushes and none of the runs.
-			r := project(t, d, "main", nil)
-			if _, err := r.Pushes(t.Context(), job.Around("tip", n, 0)); err != nil {
-				t.Fatal(err)
-			}
-			if got := ran(t, r, pushes[0], "test"); !strings.Contains(got, "success") {
-				t.Errorf("the oldest first: %q", got)
-			}
-			// And asked about the oldest alone, by somebody who has read nothing yet.
-			q := project(t, d, "main", nil)
-			for _, rev := range []string{bbtest.Revision(0), bbtest.Revision(n / 2)} {
-				if got := ran(t, q, at(t, q, rev), "test"); !strings.Contains(got, "success") {
-					t.Errorf("%s: %q", rev, got)
-				}
-			}
-		})
-	}
-}
-
-func ahead(i, from, to, by int) int {
-	if i >= from && i < to {
-		return by
-	}
-	return 0
 }
 
 // Revisions that are no hashes are named as a whole.
@@ -230,7 +183,9 @@ func TestNumbers(t *testing.T) {
 	for i := range 8 {
 		rev := fmt.Sprint(19 + i*171) // 19, 190 and 1900 are not the same
 		d.Change(rev, bbtest.Row{"branch": nil})
-		d.Ask(bbtest.Run{Builder: b, Results: []int{i / 4 * 2}, Stamps: []bbtest.Row{bbtest.Stamp(rev, bbtest.Row{"branch": nil})}})
+		d.Ask(bbtest.BuildRequest{
+			Builder: b, Results: []int{i / 4 * 2}, Stamps: []bbtest.Row{bbtest.Stamp(rev, bbtest.Row{"branch": nil})},
+		})
 	}
 	p := project(t, d, "trunk", nil)
 	if got := find(t, p, "test", "tip"); got != "good 4, bad 5" {
@@ -264,16 +219,17 @@ func TestResults(t *testing.T) {
 	d.Change(rev, nil)
 	stamps := []bbtest.Row{bbtest.Stamp(rev, nil)}
 	for _, results := range [][]int{{5, 0}, {5}, {6}, {3}, {}, {4}, {1}} {
-		d.Ask(bbtest.Run{Builder: b, Results: results, Stamps: stamps})
+		d.Ask(bbtest.BuildRequest{Builder: b, Results: results, Stamps: stamps})
 	}
-	d.Ask(bbtest.Run{Builder: b, Results: []int{0}, Stamps: stamps, Build: bbtest.Row{"results": nil}})
+	d.Ask(bbtest.BuildRequest{Builder: b, Results: []int{0}, Stamps: stamps, Build: bbtest.Row{"results": nil}})
 	p := project(t, d, "main", nil)
 	push := at(t, p, rev)
-	want := "1/1 retry, 1/2 success, 2/1 exception, 3/1 cancelled, 4/1 skipped, 5/1 coalesced, 6/1 exception, 7/1 success, 8/1 unknown"
+	want := "1/1 retry, 1/2 success, 2/1 exception, 3/1 cancelled, 4/1 skipped, " +
+		"5/1 coalesced, 6/1 exception, 7/1 success, 8/1 unknown"
 	if got := ran(t, p, push, "test"); got != want {
 		t.Errorf("%s, expected\n%s", got, want)
 	}
-	d.Ask(bbtest.Run{Builder: b, Results: []int{7}, Stamps: stamps})
+	d.Ask(bbtest.BuildRequest{Builder: b, Results: []int{7}, Stamps: stamps})
 	fresh := project(t, d, "main", nil)
 	jobs, err := fresh.Jobs(t.Context(), push, "test")
 	if !errors.Is(err, job.ErrUnknownWord) || len(jobs) != 9 {

@@ -51,7 +51,8 @@ func newSession(base string, o Options) (*session, error) {
 		}
 		all, err := http.ParseCookie(text)
 		if err != nil {
-			return nil, errors.New("the cookie: expected NAME=VALUE, as the browser's Cookie header has it") // no secret in the text
+			// No secret in the text.
+			return nil, errors.New("the cookie: expected NAME=VALUE, as the browser's Cookie header has it")
 		}
 		for _, c := range all {
 			s.cookies[c.Name] = c.Value
@@ -126,7 +127,8 @@ func (s *session) begin(ctx context.Context, op string, anew bool) error {
 		}
 		first = cmp.Or(first, err)
 	}
-	err := fmt.Errorf("%w: no session came from /auth/login or from /: does this master sign in with UserPasswordAuth or RemoteUserAuth? %s", job.ErrDenied, bring)
+	err := fmt.Errorf("%w: no session came from /auth/login or from /: "+
+		"does this master sign in with UserPasswordAuth or RemoteUserAuth? %s", job.ErrDenied, bring)
 	if first != nil {
 		err = fmt.Errorf("%w: %w", err, first)
 	}
@@ -134,20 +136,30 @@ func (s *session) begin(ctx context.Context, op string, anew bool) error {
 }
 
 // bring says what helps where a master does not sign in by user and password.
-const bring = "For one that does so through GitHub, Google or the like, set BUILDBOT_COOKIE to the Cookie header of a browser that is signed in, or BUILDBOT_TOKEN to a token"
+const bring = "For one that does so through GitHub, Google or the like, set BUILDBOT_COOKIE to the " +
+	"Cookie header of a browser that is signed in, or BUILDBOT_TOKEN to a token"
 
 // notThere reports whether a sign-in page says that it is none: Buildbot answers
 // 403 at /auth/login where a server in front of it signs in, 501 without sign-in.
 func notThere(err error) bool {
 	var e *rest.Error
-	return errors.As(err, &e) && (e.Status == http.StatusForbidden || e.Status == http.StatusNotFound || e.Status == http.StatusNotImplemented || e.Status == http.StatusInternalServerError)
+	if !errors.As(err, &e) {
+		return false
+	}
+	switch e.Status {
+	case http.StatusForbidden, http.StatusNotFound, http.StatusNotImplemented, http.StatusInternalServerError:
+		return true
+	}
+	return false
 }
 
 // at asks one page with the password and keeps the cookies that come with it. It
 // reports whether a session of the master's is among them that is the user's.
 func (s *session) at(ctx context.Context, path string) (bool, error) {
 	sign := func(r *http.Request) error { r.SetBasicAuth(s.user, s.password); return nil }
-	res, err := s.rest.Do(ctx, rest.Request{Method: http.MethodGet, URL: s.base + path, Sign: sign, Header: http.Header{"Accept": {"text/html"}}})
+	res, err := s.rest.Do(ctx, rest.Request{
+		Method: http.MethodGet, URL: s.base + path, Sign: sign, Header: http.Header{"Accept": {"text/html"}},
+	})
 	if err != nil {
 		return false, err
 	}
@@ -174,7 +186,8 @@ func (s *session) challenged(err error) {
 }
 
 func basic(h http.Header) bool {
-	return slices.ContainsFunc(h.Values("WWW-Authenticate"), func(v string) bool { return strings.Contains(strings.ToLower(v), "basic") })
+	return slices.ContainsFunc(h.Values("WWW-Authenticate"),
+		func(v string) bool { return strings.Contains(strings.ToLower(v), "basic") })
 }
 
 // explain is the error of a request that was refused, with what to set.
@@ -195,7 +208,8 @@ func (s *session) explain(ctx context.Context, err error) error {
 	case e != nil && basic(e.Header):
 		says = "nobody is signed in: set BUILDBOT_USER and BUILDBOT_PASSWORD"
 	case signsElsewhere(auth):
-		says = "nobody is signed in: set BUILDBOT_COOKIE to the Cookie header of a browser that is, or BUILDBOT_TOKEN to a token"
+		says = "nobody is signed in: set BUILDBOT_COOKIE to the Cookie header of a browser that is, " +
+			"or BUILDBOT_TOKEN to a token"
 	default:
 		says = "nobody is signed in: set BUILDBOT_USER and BUILDBOT_PASSWORD. " + bring
 	}

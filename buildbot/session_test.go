@@ -63,7 +63,8 @@ var fronts = map[string]func(http.ResponseWriter, *http.Request) bool{
 			http.SetCookie(w, &http.Cookie{Name: "TWISTED_SESSION", Value: "anonymous"})
 			_, _ = fmt.Fprint(w, "https://github.example/login/oauth/authorize")
 		case "/config":
-			_, _ = fmt.Fprintf(w, `{"auth": {"name": "GitHubAuth"}, "user": {"anonymous": %t}}`, !strings.Contains(r.Header.Get("Cookie"), "signed-in"))
+			_, _ = fmt.Fprintf(w, `{"auth": {"name": "GitHubAuth"}, "user": {"anonymous": %t}}`,
+				!strings.Contains(r.Header.Get("Cookie"), "signed-in"))
 		default:
 			return false
 		}
@@ -80,52 +81,40 @@ var fronts = map[string]func(http.ResponseWriter, *http.Request) bool{
 }
 
 func TestSignIn(t *testing.T) {
-	password := buildbot.Options{User: "sheriff", Password: "secret"}
+	nobody, password := buildbot.Options{}, buildbot.Options{User: "sheriff", Password: "secret"}
 	for _, c := range []struct {
 		front string
 		opts  buildbot.Options
 		says  string // of the force; empty when it is done
 	}{
 		{"UserPasswordAuth", password, ""},
-		{"UserPasswordAuth", buildbot.Options{}, "you need to have role 'admins' (nobody is signed in: set BUILDBOT_USER and BUILDBOT_PASSWORD"},
+		{"UserPasswordAuth", nobody, "you need to have role 'admins' (nobody is signed in: set BUILDBOT_USER and " +
+			"BUILDBOT_PASSWORD"},
 		{"RemoteUserAuth", password, ""},
 		{"RemoteUserAuth for writes", password, ""},
-		{"RemoteUserAuth", buildbot.Options{}, "401 Unauthorized (nobody is signed in: set BUILDBOT_USER and BUILDBOT_PASSWORD)"},
+		{"RemoteUserAuth", nobody, "401 Unauthorized (nobody is signed in: set BUILDBOT_USER and BUILDBOT_PASSWORD)"},
 		{"RemoteUserAuth", buildbot.Options{User: "sheriff", Password: "wrong"}, "signing in as sheriff: denied"},
-		{"GitHubAuth", buildbot.Options{}, "set BUILDBOT_COOKIE to the Cookie header of a browser that is, or BUILDBOT_TOKEN to a token; this master signs in with GitHubAuth"},
+		{"GitHubAuth", nobody, "set BUILDBOT_COOKIE to the Cookie header of a browser that is, or BUILDBOT_TOKEN " +
+			"to a token; this master signs in with GitHubAuth"},
 		{"GitHubAuth", password, "the master did not take the user sheriff. For one that does so through GitHub"},
 		{"GitHubAuth", buildbot.Options{Cookie: "TWISTED_SESSION=signed-in; other=1"}, ""},
 		{"GitHubAuth", buildbot.Options{Cookie: "signed-in"}, ""},
-		{"GitHubAuth", buildbot.Options{Cookie: "Cookie: TWISTED_SESSION=old"}, "the session of BUILDBOT_COOKIE is not known any more"},
+		{"GitHubAuth", buildbot.Options{Cookie: "Cookie: TWISTED_SESSION=old"}, "the session of BUILDBOT_COOKIE is " +
+			"not known any more"},
 		{"a token", buildbot.Options{Token: "t0ken"}, ""},
 		{"a token", buildbot.Options{Token: "wrong"}, "the token of BUILDBOT_TOKEN was not accepted"},
 	} {
-		d := bbtest.NewDouble(t)
-		d.Builder("test")
-		d.Change(bbtest.Revision(1), nil)
-		d.Form("force", []string{"test"}, bbtest.Sources("", nil))
-		d.Front = fronts[c.front]
-		client, err := buildbot.New(d.URL+"/", &c.opts)
+		posts, err := signedIn(t, fronts[c.front], c.opts)
+		says := err == nil
 		if err != nil {
-			t.Fatal(err)
+			says = strings.Contains(err.Error(), c.says) && errors.Is(err, job.ErrDenied)
 		}
-		p := client.Project("main", nil)
-		push, err := p.Push(t.Context(), "tip")
-		if err == nil {
-			_, err = p.Trigger(t.Context(), job.Request{Key: "k", Label: "test", Push: push, Count: 2})
-		}
-		if (err == nil) != (c.says == "") || err != nil && (!strings.Contains(err.Error(), c.says) || !errors.Is(err, job.ErrDenied)) {
+		if (err == nil) != (c.says == "") || !says {
 			t.Errorf("%s, %q: %v\nexpected %q", c.front, c.opts.User+c.opts.Cookie+c.opts.Token, err, c.says)
 		}
 		for _, secret := range []string{"secret", "signed-in", "t0ken"} {
 			if err != nil && strings.Contains(err.Error(), secret) {
 				t.Errorf("a secret is in %v", err)
-			}
-		}
-		posts := 0
-		for _, line := range d.Asked() {
-			if strings.HasPrefix(line, "POST") {
-				posts++
 			}
 		}
 		if c.says == "" && posts > 3 {
@@ -134,17 +123,41 @@ func TestSignIn(t *testing.T) {
 	}
 }
 
+// signedIn forces two runs on a master behind a front, and counts what was posted.
+func signedIn(t *testing.T, front func(http.ResponseWriter, *http.Request) bool, o buildbot.Options) (int, error) {
+	t.Helper()
+	d := bbtest.NewDouble(t)
+	d.Builder("test")
+	d.Change(bbtest.Revision(1), nil)
+	d.Form("force", []string{"test"}, bbtest.Sources("", nil))
+	d.Front = front
+	client, err := buildbot.New(d.URL+"/", &o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := client.Project("main", nil)
+	push, err := p.Push(t.Context(), "tip")
+	if err == nil {
+		_, err = p.Trigger(t.Context(), job.Request{Key: "k", Label: "test", Push: push, Count: 2})
+	}
+	posts := 0
+	for _, line := range d.Asked() {
+		if strings.HasPrefix(line, "POST") {
+			posts++
+		}
+	}
+	return posts, err
+}
+
 // A master below another path, and the addresses that browsers show.
 func TestAddresses(t *testing.T) {
 	d := bbtest.NewDouble(t)
 	b := d.Builder("test")
 	d.Change(bbtest.Revision(1), nil)
-	d.Ask(bbtest.Run{Builder: b, Results: []int{5, 2}, Stamps: []bbtest.Row{bbtest.Stamp(bbtest.Revision(1), nil)}})
-	d.Edit(func(tables map[string][]bbtest.Row) {
-		tables["steps"] = []bbtest.Row{{"stepid": 4, "number": 0, "name": "test", "buildid": 2, "results": 2}}
-		tables["logs"] = []bbtest.Row{{"logid": 5, "name": "stdio", "type": "s", "stepid": 4, "complete": true}}
+	d.Ask(bbtest.BuildRequest{
+		Builder: b, Results: []int{5, 2}, Stamps: []bbtest.Row{bbtest.Stamp(bbtest.Revision(1), nil)},
 	})
-	d.Log(5, "one\ntwo")
+	d.Log(2, "test", "one\ntwo")
 	d.Front = func(w http.ResponseWriter, r *http.Request) bool {
 		if rest, ok := strings.CutPrefix(r.URL.Path, "/ci/bb"); ok {
 			r.URL.Path = rest
@@ -168,29 +181,40 @@ func TestAddresses(t *testing.T) {
 		if err != nil || len(jobs) != 2 || p.Page(jobs[1]) != base+"/#/builders/1/builds/2" {
 			t.Errorf("%s: %v %v", address, jobs, err)
 		}
-		for id, lines := range map[string]int{
-			"1/2": 2, base + "/#/builders/1/builds/2": 2, base + "/#/builders/test/builds/2/steps/4/logs/stdio": 2, base + "/#builders/1/builds/2": 2,
-			base + "/#/buildrequests/1": 0, "http://elsewhere.example/#/builders/1/builds/2": 0, base + "/#/builders/1": 0, base + "/#/builders/9/builds/2": 0,
-		} {
-			r, err := p.OpenLog(t.Context(), job.New(job.Fields{ID: id}), job.LogText)
-			if lines == 0 {
-				if err == nil {
-					t.Errorf("%s opened", id)
-				}
-				continue
-			}
-			if err != nil {
-				t.Errorf("%s: %v", id, err)
-				continue
-			}
-			if err := r.Close(); err != nil {
-				t.Error(err)
-			}
+		opens(t, p, base)
+	}
+	for _, address := range []string{
+		"http://user:pw@127.0.0.1:8010", "127.0.0.1:8010", "http://127.0.0.1:8010?x=1", "#/builders",
+	} {
+		_, err := buildbot.New(address, nil)
+		if !errors.Is(err, job.ErrInvalid) || strings.Contains(err.Error(), "pw") {
+			t.Errorf("%s: %v", address, err)
 		}
 	}
-	for _, address := range []string{"http://user:pw@127.0.0.1:8010", "127.0.0.1:8010", "http://127.0.0.1:8010?x=1", "#/builders"} {
-		if _, err := buildbot.New(address, nil); !errors.Is(err, job.ErrInvalid) || strings.Contains(err.Error(), "pw") {
-			t.Errorf("%s: %v", address, err)
+}
+
+// opens opens the log of a build by the addresses that name it, and by no others.
+func opens(t *testing.T, p *buildbot.Project, base string) {
+	t.Helper()
+	for id, there := range map[string]bool{
+		"1/2":                                                 true,
+		base + "/#/builders/1/builds/2":                       true,
+		base + "/#builders/1/builds/2":                        true,
+		base + "/#/buildrequests/1":                           false,
+		base + "/#/builders/1":                                false,
+		base + "/#/builders/9/builds/2":                       false,
+		base + "/#/builders/test/builds/2/steps/1/logs/stdio": true,
+		"http://elsewhere.example/#/builders/1/builds/2":      false,
+	} {
+		r, err := p.OpenLog(t.Context(), job.New(job.Fields{ID: id}), job.LogText)
+		if (err == nil) != there {
+			t.Errorf("%s: %v, expected that it is there: %t", id, err, there)
+		}
+		if err != nil {
+			continue
+		}
+		if err := r.Close(); err != nil {
+			t.Error(err)
 		}
 	}
 }

@@ -8,50 +8,40 @@ import (
 
 // The results of builds and requests.
 const (
-	Success = iota
-	Warnings
-	Failure
-	Skipped
-	Exception
-	Retry
-	Cancelled
+	resultSuccess = iota
+	resultWarnings
+	resultFailure
+	resultSkipped
+	resultException
+	resultRetry
+	resultCancelled
 )
 
 // status is what a build's result means. Whether a build that is to be retried
 // was, its request tells.
 func status(results int) (job.Status, error) {
 	switch results {
-	case Success:
+	case resultSuccess:
 		return job.StatusSuccess, nil
-	case Warnings: // "a successful run, with some warnings"
+	case resultWarnings: // "a successful run, with some warnings"
 		return job.StatusSuccess, nil
-	case Failure:
+	case resultFailure:
 		return job.StatusBusted, nil
-	case Skipped:
+	case resultSkipped:
 		return job.StatusSkipped, nil
-	case Exception:
+	case resultException:
 		return job.StatusException, nil
-	case Retry:
+	case resultRetry:
 		return job.StatusRetry, nil
-	case Cancelled:
+	case resultCancelled:
 		return job.StatusCancelled, nil
 	}
 	return 0, job.UnknownWord("Buildbot", "result", strconv.Itoa(results))
 }
 
-// Run is what a job's Raw holds: a request, and the build of it that this run
-// is; nil while none has begun, and where none ever will. Builder is the one that
-// the run is filed under.
-type Run struct {
-	Builder  Builder
-	Buildset Buildset
-	Request  Request
-	Build    *Build
-}
-
 // run is a Run with its number among the runs of its request, from 1, and state.
 type run struct {
-	Run
+	Record
 	number int
 	state  job.Status
 }
@@ -59,9 +49,9 @@ type run struct {
 // warned reports whether a run ended with warnings.
 func (r run) warned() bool {
 	if r.Build != nil {
-		return r.Build.Results != nil && *r.Build.Results == Warnings
+		return r.Build.Results != nil && *r.Build.Results == resultWarnings
 	}
-	return r.Request.Results == Warnings
+	return r.Request.Results == resultWarnings
 }
 
 // runs are the runs of a request. A result that is not known is an error, and
@@ -71,7 +61,7 @@ func runs(f finished) ([]run, error) {
 	var unknown error
 	r, builds := f.request, f.builds
 	add := func(number int, b *Build, s job.Status) {
-		out = append(out, run{Run{Buildset: f.set, Request: r, Build: b}, number, s})
+		out = append(out, run{Record{Buildset: f.set, Request: r, Build: b}, number, s})
 	}
 	for i := range builds {
 		b := &builds[i]
@@ -95,13 +85,13 @@ func runs(f finished) ([]run, error) {
 	}
 	n := len(builds)
 	switch {
-	case n > 0 && (r.Complete || builds[n-1].Results == nil || *builds[n-1].Results != Retry):
+	case n > 0 && (r.Complete || builds[n-1].Results == nil || *builds[n-1].Results != resultRetry):
 		// Its last build says all.
 	case !r.Complete && r.Claimed && n == 0:
 		add(1, nil, job.StatusRunning)
 	case !r.Complete:
 		add(n+1, nil, job.StatusPending) // perhaps again, after a build that is retried
-	case r.Results == Skipped:
+	case r.Results == resultSkipped:
 		add(1, nil, job.StatusCoalesced)
 	default:
 		s, err := status(r.Results)

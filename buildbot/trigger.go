@@ -37,6 +37,9 @@ func shortMark(key string, i int) string {
 //
 // A builder that no form has is rebuilt: a copy of its newest build on the push is
 // asked for. No key travels with that, see [Project.Carried].
+//
+// A label that is no builder's gives [job.ErrNotFound]; a form that is for another
+// branch, or lacks a value, [job.ErrInvalid]; a user who may not force, [job.ErrDenied].
 func (p *Project) Trigger(ctx context.Context, req job.Request) (job.Receipt, error) {
 	r, err := p.trigger(ctx, req)
 	return r, job.Wrap("buildbot.trigger", req.Label+" on "+req.Push.String(), err)
@@ -88,29 +91,27 @@ func (p *Project) trigger(ctx context.Context, req job.Request) (job.Receipt, er
 
 // order finds the builder, the form and what ran already. An error of type noForm
 // comes with the rest.
-func (p *Project) order(ctx context.Context, req job.Request) (*order, Builder, ForceScheduler, error) {
+func (p *Project) order(ctx context.Context, req job.Request) (*order, Builder, forceScheduler, error) {
 	o := &order{Request: req}
-	b, ok, err := p.c.builderNamed(ctx, req.Label)
-	if err == nil && !ok {
-		err = errUnknownBuilder(req.Label)
-	}
+	b, err := p.c.labelled(ctx, req.Label)
 	if err != nil {
-		return o, b, ForceScheduler{}, err
+		return o, b, forceScheduler{}, err
 	}
 	if o.line, err = p.lineOf(ctx, req.Push.Repo); err != nil {
-		return o, b, ForceScheduler{}, err
+		return o, b, forceScheduler{}, err
 	}
 	p.touch() // what was asked for a moment ago must be seen
 	hz, err := p.horizon(ctx, req.Push)
 	if err != nil {
-		return o, b, ForceScheduler{}, err
+		return o, b, forceScheduler{}, err
 	}
 	all, err := p.asked(ctx, o.line, req.Push, hz, []string{req.Label})
 	if err != nil {
-		return o, b, ForceScheduler{}, err
+		return o, b, forceScheduler{}, err
 	}
 	for _, f := range all {
-		if jobs, err := p.jobs(ctx, f, o.line, req.Push); err == nil && slices.ContainsFunc(jobs, func(j job.Job) bool { return j.Name() == req.Label }) {
+		if jobs, err := p.jobs(ctx, f, o.line, req.Push); err == nil &&
+			slices.ContainsFunc(jobs, func(j job.Job) bool { return j.Name() == req.Label }) {
 			o.runs = append(o.runs, f)
 		}
 	}
@@ -120,8 +121,8 @@ func (p *Project) order(ctx context.Context, req job.Request) (*order, Builder, 
 
 // form chooses the form of a builder; where none will do, the forms are read
 // again: the master may have been configured anew.
-func (p *Project) form(ctx context.Context, l line, b Builder) (ForceScheduler, error) {
-	var form ForceScheduler
+func (p *Project) form(ctx context.Context, l line, b Builder) (forceScheduler, error) {
+	var form forceScheduler
 	for _, age := range []time.Duration{keptFor, freshFor} {
 		all, err := p.c.forms.get(ctx, age)
 		if err != nil {
@@ -148,7 +149,9 @@ func marked(all []finished, key string, i int) int64 {
 	return all[at].request.ID
 }
 
-func (p *Project) force(ctx context.Context, form ForceScheduler, builder int, params map[string]any, req job.Request, i int) (int64, error) {
+func (p *Project) force(
+	ctx context.Context, form forceScheduler, builder int, params map[string]any, req job.Request, i int,
+) (int64, error) {
 	if f, ok := form.reason(); ok {
 		most := math.MaxInt
 		if f.MaxSize != nil {
@@ -158,7 +161,7 @@ func (p *Project) force(ctx context.Context, form ForceScheduler, builder int, p
 			params[f.FullName] = reason
 		}
 	}
-	asked, err := p.c.Force(ctx, form.Name, builder, params)
+	asked, err := p.c.force(ctx, form.Name, builder, params)
 	if err != nil {
 		return 0, err
 	}
@@ -203,7 +206,7 @@ func (p *Project) rebuild(ctx context.Context, o *order, why *noForm) (job.Recei
 	defer p.touch()
 	out := job.Receipt{State: job.ReceiptCreated}
 	for range o.Count {
-		asked, err := p.c.Rebuild(ctx, newest)
+		asked, err := p.c.rebuild(ctx, newest)
 		if err != nil {
 			return job.Receipt{}, err
 		}
@@ -218,7 +221,8 @@ func (p *Project) rebuild(ctx context.Context, o *order, why *noForm) (job.Recei
 }
 
 // Carried implements job.KeyCarrier: keys travel in the reason of a forced build,
-// where the form of its builder takes one. With a rebuild they do not.
+// where the form of its builder takes one. Where it takes none, and with a rebuild,
+// the error wraps [errors.ErrUnsupported].
 func (p *Project) Carried(ctx context.Context, req job.Request) ([]string, error) {
 	const op = "buildbot.carried"
 	o, _, form, err := p.order(ctx, req)

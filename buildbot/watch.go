@@ -117,7 +117,9 @@ func (w *watcher) listen(ctx context.Context) (heard bool, err error) {
 	defer late.Stop()
 	h := http.Header{"Accept": {"text/event-stream"}}
 	w.p.c.session.sign(h)
-	body, err := w.p.c.rest.Open(ctx, rest.Request{URL: w.p.c.base + "/sse/listen/*/*/*", Header: h, Timeout: 365 * 24 * time.Hour, MaxBody: 1 << 62})
+	body, err := w.p.c.rest.Open(ctx, rest.Request{
+		URL: w.p.c.base + "/sse/listen/*/*/*", Header: h, Timeout: 365 * 24 * time.Hour, MaxBody: 1 << 62,
+	})
 	if err != nil {
 		return false, wrap(op, "", because(ctx, err))
 	}
@@ -187,7 +189,8 @@ func (w *watcher) event(ctx context.Context, data string) error {
 // catchUp tells what became of requests that were open when it looked last, and
 // of those made since: events are not repeated by the master.
 func (w *watcher) catchUp(ctx context.Context) error {
-	waiting, err := get[Request](ctx, w.p.c, "buildbot.watch", "", query(w.p.c.path("buildrequests"), "complete", "false"), "buildrequests")
+	waiting, err := get[BuildRequest](ctx, w.p.c, "buildbot.watch", "",
+		query(w.p.c.path("buildrequests"), "complete", "false"), "buildrequests")
 	if err != nil {
 		return err
 	}
@@ -208,7 +211,7 @@ func (w *watcher) tell(ctx context.Context, ids []int64) error {
 	if err != nil {
 		return err
 	}
-	requests, err := among(ctx, p.c, "buildbot.watch", requestsSource("buildrequests"), "buildrequestid", requestsSource("").id, ids, more...)
+	requests, err := p.c.requests(ctx, "buildbot.watch", ids, more...)
 	if err != nil {
 		return err
 	}
@@ -223,7 +226,8 @@ func (w *watcher) tell(ctx context.Context, ids []int64) error {
 		w.open[f.request.ID] = true
 		if f.request.Complete { // told once, and never again
 			delete(w.open, f.request.ID)
-			maps.DeleteFunc(w.told, func(id string, _ job.Status) bool { return strings.HasPrefix(id, fmt.Sprintf("%d/", f.request.ID)) })
+			of := fmt.Sprintf("%d/", f.request.ID)
+			maps.DeleteFunc(w.told, func(id string, _ job.Status) bool { return strings.HasPrefix(id, of) })
 		}
 	}
 	return nil

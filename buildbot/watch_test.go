@@ -63,44 +63,54 @@ func TestWatchFallsBack(t *testing.T) {
 			return stream(r, func(w io.Writer) {
 				_, _ = io.WriteString(w, "event: handshake\ndata: 0a1b\n\n")
 				wait(r.Context(), 14*time.Second)
-				_, _ = io.WriteString(w, `event: event`+"\n"+`data: {"key": ["buildrequests", "1", "complete"], "message": {"buildrequestid": 1}}`+"\n\n")
+				_, _ = io.WriteString(w, "event: event\ndata: "+
+					`{"key": ["buildrequests", "1", "complete"], "message": {"buildrequestid": 1}}`+"\n\n")
 				<-r.Context().Done()
 			}), nil
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				d := bbtest.Offline()
-				b := d.Builder("test")
-				d.Change(bbtest.Revision(1), nil)
-				d.Ask(bbtest.Run{Builder: b, Results: []int{bbtest.Running}, Stamps: []bbtest.Row{bbtest.Stamp(bbtest.Revision(1), nil)}})
-				c, err := buildbot.New("http://master.example", &buildbot.Options{HTTP: &http.Client{Transport: wire{d, events}}})
-				if err != nil {
-					t.Fatal(err)
-				}
-				p := c.Project("main", nil)
-				began := time.Now()
-				time.AfterFunc(13*time.Second, func() {
-					d.Edit(func(tables map[string][]bbtest.Row) {
-						tables["builds"][0]["complete"], tables["builds"][0]["results"] = true, 2
-						tables["buildrequests"][0]["complete"], tables["buildrequests"][0]["results"] = true, 2
-					})
-				})
-				ctx, stop := context.WithTimeout(t.Context(), 5*time.Minute)
-				defer stop()
-				for e, err := range p.Watch(ctx) {
-					if err != nil {
-						t.Fatal(err)
-					}
-					if e.Job.Status() == job.StatusBusted {
-						break
-					}
-				}
-				if took := time.Since(began); took > 40*time.Second {
-					t.Errorf("after %s", took)
-				}
-			})
+			synctest.Test(t, func(t *testing.T) { busted(t, events) })
 		})
+	}
+}
+
+// busted watches a run that ends after 13 seconds, and hears of it in time.
+func busted(t *testing.T, events func(*http.Request) (*http.Response, error)) {
+	t.Helper()
+	d := bbtest.Offline()
+	b := d.Builder("test")
+	d.Change(bbtest.Revision(1), nil)
+	d.Ask(bbtest.BuildRequest{
+		Builder: b, Results: []int{bbtest.Running},
+		Stamps: []bbtest.Row{bbtest.Stamp(bbtest.Revision(1), nil)},
+	})
+	c, err := buildbot.New("http://master.example", &buildbot.Options{
+		HTTP: &http.Client{Transport: wire{d, events}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := c.Project("main", nil)
+	began := time.Now()
+	time.AfterFunc(13*time.Second, func() {
+		d.Edit(func(tables map[string][]bbtest.Row) {
+			tables["builds"][0]["complete"], tables["builds"][0]["results"] = true, 2
+			tables["buildrequests"][0]["complete"], tables["buildrequests"][0]["results"] = true, 2
+		})
+	})
+	ctx, stop := context.WithTimeout(t.Context(), 5*time.Minute)
+	defer stop()
+	for e, err := range p.Watch(ctx) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e.Job.Status() == job.StatusBusted {
+			break
+		}
+	}
+	if took := time.Since(began); took > 40*time.Second {
+		t.Errorf("after %s", took)
 	}
 }
 
@@ -120,7 +130,7 @@ func TestWatchQuietMaster(t *testing.T) {
 				}
 			})
 			for range 10 {
-				d.Ask(bbtest.Run{Builder: b, Results: []int{bbtest.Pending}, Stamps: other})
+				d.Ask(bbtest.BuildRequest{Builder: b, Results: []int{bbtest.Pending}, Stamps: other})
 			}
 			return stream(r, func(w io.Writer) {
 				_, _ = io.WriteString(w, "event: handshake\ndata: 0a1b\n\n")
@@ -156,7 +166,9 @@ func TestImpatientCaller(t *testing.T) {
 			}
 			return nil, fmt.Errorf("no answer: %w", context.Cause(r.Context()))
 		}
-		c, err := buildbot.New("http://master.example", &buildbot.Options{HTTP: &http.Client{Transport: roundTripper(slow)}})
+		c, err := buildbot.New("http://master.example", &buildbot.Options{
+			HTTP: &http.Client{Transport: roundTripper(slow)},
+		})
 		if err != nil {
 			t.Fatal(err)
 		}

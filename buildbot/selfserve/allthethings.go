@@ -38,7 +38,8 @@ var skips = regexp.MustCompile(`-(\d+)-(\d+)$`)
 
 // ReadAllTheThings reads allthethings.json. A scheduler's downstream are the
 // builders that it triggers; what triggers it is named by a build's short name,
-// with what it triggers after that: try-platform-opt-unittest.
+// with what it triggers after that: try-platform-opt-unittest. What is no
+// allthethings.json gives [job.ErrMalformed].
 func ReadAllTheThings(in io.Reader) (*AllTheThings, error) {
 	var w struct {
 		Builders   map[string]thing `json:"builders"`
@@ -51,7 +52,9 @@ func ReadAllTheThings(in io.Reader) (*AllTheThings, error) {
 		return nil, job.Wrap("selfserve.allthethings", "", fmt.Errorf("%w: %w", job.ErrMalformed, err))
 	}
 	if len(w.Builders) == 0 || len(w.Schedulers) == 0 {
-		return nil, job.Wrap("selfserve.allthethings", "", fmt.Errorf("%w: expected builders and schedulers, found %d and %d", job.ErrMalformed, len(w.Builders), len(w.Schedulers)))
+		return nil, job.Wrap("selfserve.allthethings", "",
+			fmt.Errorf("%w: expected builders and schedulers, found %d and %d",
+				job.ErrMalformed, len(w.Builders), len(w.Schedulers)))
 	}
 	short := map[string][]string{}
 	for name, b := range w.Builders {

@@ -30,9 +30,10 @@
 //	3, 4, 5, 6                                        skipped, exception, retry, cancelled
 //
 // Of several requests in one build the last ran, and the others are coalesced. A
-// job's ID is the request's and the number of its run, such as 71123549/1.
+// job's ID is the request's and the number of its run, such as 71123549/1. Its Raw
+// is a [Record], and that of a job that Pulse told of is a [Message].
 //
-// # Asking for runs
+// # Triggering runs
 //
 // A test needs the files of a build; see [Project.Trigger]. Self-serve carries no
 // keys and makes runs half a minute later: [Project.Accepted] knows of them.

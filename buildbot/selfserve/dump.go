@@ -18,16 +18,16 @@ import (
 // DumpBuild is what a status dump says of a build that has ended.
 type DumpBuild struct {
 	ID, Master int64
-	Number     int
+	Number     int // of the builder's builds
 	Builder    string
 	// Requests are those that the build answered, ascending: the last ran, the
 	// earlier ones were merged into it. The dump has two lists, which can
 	// differ; this is both.
 	Requests []int64
-	Result   int    // as in Buildbot; NoResult where the dump has none
+	Result   int    // 0 to 6 as in Buildbot; NoResult where the dump has none
 	Reason   string // "scheduler", "Self-serve: Rebuilt by …"
 
-	Requested, Started, Finished time.Time
+	Requested, Started, Finished time.Time // to the second; zero where the dump has none
 
 	// Revision is that of the newest request, in 12 or 40 digits; empty where
 	// the dump has none. So are the others.
@@ -116,7 +116,8 @@ type properties struct {
 func (d *dumped) build() DumpBuild {
 	p := &d.Properties
 	out := DumpBuild{
-		ID: d.ID, Master: d.Master, Number: d.Number, Builder: string(p.Builder), Result: NoResult, Reason: string(d.Reason),
+		ID: d.ID, Master: d.Master, Number: d.Number, Builder: string(p.Builder),
+		Result: NoResult, Reason: string(d.Reason),
 		Requested: d.Requested.time(), Started: d.Started.time(), Finished: d.Finished.time(),
 		Revision: string(p.Revision), Branch: string(p.Branch), Scheduler: string(p.Scheduler),
 		PackageURL: string(p.PackageURL), TestsURL: string(p.TestsURL), TestPackagesURL: string(p.TestPackagesURL),
@@ -224,51 +225,4 @@ func builds(dec *json.Decoder, each func(DumpBuild) error) (n int, err error) {
 	}
 	_, err = dec.Token()
 	return n, err
-}
-
-// index finds a dump's builds by their requests.
-type index struct {
-	builds []DumpBuild
-	at     map[int64][]int32
-	read   time.Time
-}
-
-// readIndex reads a dump. Words that come again and again are kept once.
-func readIndex(in io.Reader) (*index, error) {
-	out := &index{at: map[int64][]int32{}}
-	words := map[string]string{}
-	once := func(s *string) {
-		if w, ok := words[*s]; ok {
-			*s = w
-			return
-		}
-		words[*s] = *s
-	}
-	err := ReadDump(in, func(b DumpBuild) error {
-		for _, s := range []*string{&b.Builder, &b.Revision, &b.Branch, &b.Scheduler, &b.Reason, &b.PackageURL, &b.TestsURL, &b.TestPackagesURL} {
-			once(s)
-		}
-		for _, id := range b.Requests {
-			out.at[id] = append(out.at[id], int32(len(out.builds))) //nolint:gosec // a dump of 2^31 builds is larger than mostDump
-		}
-		out.builds = append(out.builds, b)
-		return nil
-	})
-	return out, err
-}
-
-// find is the build of a request. A request that was retried has several builds:
-// that with the number, if there is one, and otherwise the one that ended last.
-func (x *index) find(request int64, number int) *DumpBuild {
-	var out *DumpBuild
-	for _, i := range x.at[request] {
-		b := &x.builds[i]
-		switch {
-		case number != 0 && b.Number == number:
-			return b
-		case out == nil || b.Finished.After(out.Finished):
-			out = b
-		}
-	}
-	return out
 }

@@ -19,10 +19,10 @@ type Message struct {
 	Builder    string
 	Branch     string
 	Revision   string // in 12 or 40 digits; empty where the message has none
-	Result     int    // as in Buildbot; NoResult while it runs
+	Result     int    // 0 to 6 as in Buildbot; NoResult while it runs
 	Requests   []int64
-	LogURL     string
-	BuildURL   string
+	LogURL     string // empty where the message has none
+	BuildURL   string // of the build's package; empty where the message has none
 }
 
 // wireMessage is a message of exchange/build, whole or its payload alone, or of
@@ -57,7 +57,8 @@ type wireMessage struct {
 // of several requests ran; those before it were merged into its build. A message
 // of normalized has no request, and its job's ID is the routing key without what
 // happened. A job's Raw is a [Message]; its push has the branch and the revision
-// only. What is no such message gives [job.ErrMalformed].
+// only. What is no such message gives [job.ErrMalformed], and a result that no
+// documentation has [job.ErrUnknownWord].
 func DecodeMessage(body []byte) ([]job.Event, error) {
 	const op = "selfserve.message"
 	var w wireMessage
@@ -102,7 +103,8 @@ func (w *wireMessage) raw() (Message, job.Times, error) {
 		var p []json.RawMessage // name, value, source
 		var name string
 		if json.Unmarshal(text, &p) != nil || len(p) < 2 || json.Unmarshal(p[0], &name) != nil {
-			return m, job.Times{}, fmt.Errorf("%w: a property: expected its name, value and source, got %.60s", job.ErrMalformed, text)
+			return m, job.Times{}, fmt.Errorf("%w: a property: expected its name, value and source, got %.60s",
+				job.ErrMalformed, text)
 		}
 		var value lax.Word
 		_ = value.UnmarshalJSON(p[1]) // what is no string is none
@@ -140,8 +142,8 @@ func (w *wireMessage) raw() (Message, job.Times, error) {
 // normalized is what a message of exchange/build/normalized says.
 func (w *wireMessage) normalized() (Message, job.Times, error) {
 	m := Message{
-		RoutingKey: w.Key, Builder: string(w.Builder), Branch: string(w.Tree), Revision: string(w.Revision), Result: NoResult,
-		LogURL: string(w.LogURL), BuildURL: string(w.BuildURL),
+		RoutingKey: w.Key, Builder: string(w.Builder), Branch: string(w.Tree), Revision: string(w.Revision),
+		Result: NoResult, LogURL: string(w.LogURL), BuildURL: string(w.BuildURL),
 	}
 	if m.Revision == "None" { // Python's
 		m.Revision = ""
@@ -175,15 +177,14 @@ func (m Message) events(t job.Times) ([]job.Event, error) {
 	if last == job.StatusRunning {
 		t.Finished = time.Time{}
 	}
-	kind := job.KindOther
-	if n, err := ParseName(m.Builder); err == nil {
-		kind = n.Kind
-	}
 	when := t.Finished
 	if when.IsZero() {
 		when = t.Started
 	}
-	f := job.Fields{Name: m.Builder, Kind: kind, Status: job.StatusCoalesced, Times: t, Raw: m, Push: job.Push{Repo: m.Branch, Revision: m.Revision}}
+	f := job.Fields{
+		Name: m.Builder, Kind: kindOf(m.Builder), Status: job.StatusCoalesced, Times: t, Raw: m,
+		Push: job.Push{Repo: m.Branch, Revision: m.Revision},
+	}
 	var out []job.Event
 	for i, r := range m.Requests {
 		if f.ID = fmt.Sprintf("%d/1", r); i == len(m.Requests)-1 {

@@ -39,7 +39,9 @@ func lines(t *testing.T, file string, f func(path string, body []byte)) {
 
 func TestRecordedMessages(t *testing.T) {
 	got := map[job.Status]int{}
-	for file, want := range map[string]int{"pulsetranslator__pulse_messages.jsonl.gz": 49, "treeherder__raw_pulse_buildbot_2013-04.jsonl.gz": 28} {
+	for file, want := range map[string]int{
+		"pulsetranslator__pulse_messages.jsonl.gz": 49, "treeherder__raw_pulse_buildbot_2013-04.jsonl.gz": 28,
+	} {
 		n := 0
 		lines(t, file, func(path string, body []byte) {
 			n++
@@ -50,14 +52,16 @@ func TestRecordedMessages(t *testing.T) {
 			}
 			j := events[len(events)-1].Job
 			m := j.Raw().(selfserve.Message)
-			if j.ID() == "" || j.Name() == "" || m.Branch == "" || j.Times().Started.IsZero() || j.Times().Finished.Before(j.Times().Started) || events[0].Time.IsZero() {
+			if j.ID() == "" || j.Name() == "" || m.Branch == "" || j.Times().Started.IsZero() ||
+				j.Times().Finished.Before(j.Times().Started) || events[0].Time.IsZero() {
 				t.Errorf("%s: %+v", path, m)
 			}
 			if _, err := selfserve.ParseName(j.Name()); err != nil {
 				t.Errorf("%s: %v", path, err)
 			}
 			// The folder names the branch that the message is about.
-			if parts := strings.Split(path, "/"); len(parts) > 3 && parts[2] != "firefox" && parts[2] != "special" && !strings.HasPrefix(m.Branch, parts[2]) {
+			if parts := strings.Split(path, "/"); len(parts) > 3 && parts[2] != "firefox" && parts[2] != "special" &&
+				!strings.HasPrefix(m.Branch, parts[2]) {
 				t.Errorf("%s: branch %s", path, m.Branch)
 			}
 			for _, e := range events {
@@ -68,7 +72,8 @@ func TestRecordedMessages(t *testing.T) {
 			t.Errorf("%s: %d messages, expected %d", file, n, want)
 		}
 	}
-	if got[job.StatusSuccess] != 66 || got[job.StatusTestFailed] != 5 || got[job.StatusBusted] != 6 || got[job.StatusCoalesced] != 2 {
+	if got[job.StatusSuccess] != 66 || got[job.StatusTestFailed] != 5 || got[job.StatusBusted] != 6 ||
+		got[job.StatusCoalesced] != 2 {
 		t.Errorf("%v", got)
 	}
 	n := 0
@@ -81,7 +86,8 @@ func TestRecordedMessages(t *testing.T) {
 			return
 		}
 		n++
-		if err != nil || len(events) != 1 || events[0].Job.Status() != job.StatusSuccess || !strings.HasPrefix(events[0].Job.ID(), "build.") || events[0].Job.Push().Repo == "" {
+		if err != nil || len(events) != 1 || events[0].Job.Status() != job.StatusSuccess ||
+			!strings.HasPrefix(events[0].Job.ID(), "build.") || events[0].Job.Push().Repo == "" {
 			t.Errorf("%s: %v %v", path, events, err)
 		}
 	})
@@ -92,7 +98,8 @@ func TestRecordedMessages(t *testing.T) {
 
 func TestBadMessages(t *testing.T) {
 	for body, want := range map[string]error{
-		"": job.ErrMalformed, "<html>": job.ErrMalformed, "{}": job.ErrMalformed, `{"payload": {}}`: job.ErrMalformed, `{"build": {}}`: job.ErrMalformed,
+		"": job.ErrMalformed, "<html>": job.ErrMalformed, "{}": job.ErrMalformed, `{"payload": {}}`: job.ErrMalformed,
+		`{"build": {}}`: job.ErrMalformed,
 		`{"build": {"builderName": "x", "properties": [1]}}`:                                  job.ErrMalformed,
 		`{"build": {"builderName": "x", "times": ["noon"]}}`:                                  job.ErrMalformed,
 		`{"build": {"builderName": "x", "results": 9}}`:                                       job.ErrUnknownWord,
@@ -102,14 +109,17 @@ func TestBadMessages(t *testing.T) {
 			t.Errorf("%s: %v, expected %v", body, err, want)
 		}
 	}
-	events, err := selfserve.DecodeMessage([]byte(`{"_meta": {"routing_key": "build.x.1.started"}, "payload": {"build": {"builderName": "x", "results": null, "times": ["2013-04-11T21:13:36+0000", null]}}}`))
+	events, err := selfserve.DecodeMessage([]byte(`{"_meta": {"routing_key": "build.x.1.started"}, "payload": {"build":
+		{"builderName": "x", "results": null, "times": ["2013-04-11T21:13:36+0000", null]}}}`))
 	if err != nil || events[0].Job.Status() != job.StatusRunning || events[0].Job.ID() != "build.x.1" {
 		t.Errorf("a build that begins: %v %v", events, err)
 	}
 }
 
 func FuzzDecodeMessage(f *testing.F) {
-	f.Add([]byte(`{"_meta": {"routing_key": "build.x.1.started"}, "payload": {"build": {"builderName": "x", "results": 1, "times": ["2013-04-11T21:13:36+0000"], "properties": [["request_ids", [2, 1], "x"]]}}}`))
+	f.Add([]byte(`{"_meta": {"routing_key": "build.x.1.started"}, "payload": {"build": {
+		"builderName": "x", "results": 1, "times": ["2013-04-11T21:13:36+0000"],
+		"properties": [["request_ids", [2, 1], "x"]]}}}`))
 	f.Add([]byte(`{"key": "build.x.1.finished", "buildername": "x", "status": 0, "tree": "try"}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		events, err := selfserve.DecodeMessage(body)

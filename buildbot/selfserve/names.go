@@ -1,7 +1,6 @@
 package selfserve
 
 import (
-	"fmt"
 	"regexp"
 	"slices"
 	"strconv"
@@ -17,20 +16,27 @@ type Name struct {
 	Repo      string // short name; empty for builders of no repository
 	BuildType string // opt, debug, pgo, asan, tsan or cc (code coverage)
 	Kind      job.Kind
-	Suite     string // of a test or talos: mochitest-browser-chrome; otherwise what is built: nightly, l10n, static analysis
-	Chunk     int    // 1 and up; 0 for a suite in one piece
+	// Suite is that of a test or talos, such as mochitest-browser-chrome; otherwise
+	// what is built: nightly, l10n, static analysis.
+	Suite string
+	Chunk int // 1 and up; 0 for a suite in one piece
 }
 
 // The forms of builders' names. Where a test's repository stands, its neighbours
 // say; a build's is known by its name.
-const repoName = `(?:try-comm-central|(?:mozilla|comm)-(?:b2g\d+_v\d+(?:_\d+)*(?:_hd|[a-z])?|[a-z0-9]+)|b2g-inbound|fx-team|try|autoland|graphics|ionmonkey|profiling|` +
-	`services-central|build-system|addon-sdk|accessibility|ux|alder|ash|birch|cedar|cypress|date|elm|fig|gum|holly|jamun|larch|maple|oak|pine|kraken)`
+const repoName = `(?:try-comm-central|(?:mozilla|comm)-(?:b2g\d+_v\d+(?:_\d+)*(?:_hd|[a-z])?|[a-z0-9]+)|` +
+	`b2g-inbound|fx-team|try|autoland|graphics|ionmonkey|profiling|services-central|build-system|` +
+	`addon-sdk|accessibility|ux|alder|ash|birch|cedar|cypress|date|elm|fig|gum|` +
+	`holly|jamun|larch|maple|oak|pine|kraken)`
 
 var (
-	testForm    = regexp.MustCompile(`^(TB )?(.+?) (\S+) (?:(opt|debug|pgo|asan|tsan) )?(test|talos) (\S+)$`)
-	buildForm   = regexp.MustCompile(`^(TB )?(.+?) +(` + repoName + `) (.*?)(pgo-build|build|nightly|non-unified|valgrind|l10n(?: nightly)?(?:[ -][\d/]+)?|l10n dep|xulrunner)$`)
-	localesForm = regexp.MustCompile(`^Firefox (` + repoName + `) (\S+) ((?:nightly )?l10n)(?: nightly)?(?:[ -](\d+)(?:/\d+)?)?$`)
-	gaiaForm    = regexp.MustCompile(`^(b2g|graphene|horizon)_(` + repoName + `)_(.+?)(?:[_ ](dep|nightly|periodic|nonunified|build|localizer nightly))$`)
+	testForm  = regexp.MustCompile(`^(TB )?(.+?) (\S+) (?:(opt|debug|pgo|asan|tsan) )?(test|talos) (\S+)$`)
+	buildForm = regexp.MustCompile(`^(TB )?(.+?) +(` + repoName + `) (.*?)` +
+		`(pgo-build|build|nightly|non-unified|valgrind|l10n(?: nightly)?(?:[ -][\d/]+)?|l10n dep|xulrunner)$`)
+	localesForm = regexp.MustCompile(`^Firefox (` + repoName + `) (\S+) ((?:nightly )?l10n)` +
+		`(?: nightly)?(?:[ -](\d+)(?:/\d+)?)?$`)
+	gaiaForm = regexp.MustCompile(`^(b2g|graphene|horizon)_(` + repoName + `)_(.+?)` +
+		`(?:[_ ](dep|nightly|periodic|nonunified|build|localizer nightly))$`)
 	hazardForm  = regexp.MustCompile(`^(linux64-br-haz)_(` + repoName + `)_(dep)$`)
 	jetpackForm = regexp.MustCompile(`^jetpack-(` + repoName + `)-(.+)-(opt|debug)$`)
 	releaseForm = regexp.MustCompile(`^release-(` + repoName + `)[-_](.+)$`)
@@ -64,7 +70,10 @@ func ParseName(name string) (Name, error) {
 	}
 	if m := localesForm.FindStringSubmatch(name); m != nil {
 		chunk, _ := strconv.Atoi(m[4]) // digits or nothing
-		return Name{Product: "firefox", Platform: m[2], Repo: m[1], BuildType: "opt", Kind: job.KindBuild, Suite: "l10n", Chunk: chunk}, nil
+		return Name{
+			Product: "firefox", Platform: m[2], Repo: m[1], BuildType: "opt", Kind: job.KindBuild, Suite: "l10n",
+			Chunk: chunk,
+		}, nil
 	}
 	if m := gaiaForm.FindStringSubmatch(name); m != nil {
 		n := Name{Product: "b2g", Platform: m[3], Repo: m[2], BuildType: "opt", Kind: job.KindBuild, Suite: m[4]}
@@ -91,7 +100,8 @@ func buildName(m []string) Name {
 		n.BuildType = "cc"
 	case m[5] == "pgo-build":
 		n.BuildType = "pgo"
-	case strings.HasPrefix(flavour, "leak test"), strings.HasPrefix(flavour, "debug"), strings.HasSuffix(m[2], " Debug"):
+	case strings.HasPrefix(flavour, "leak test"), strings.HasPrefix(flavour, "debug"),
+		strings.HasSuffix(m[2], " Debug"):
 		n.BuildType = "debug"
 	}
 	flavour = strings.TrimSpace(strings.TrimPrefix(strings.TrimPrefix(flavour, "leak test"), "debug"))
@@ -104,13 +114,17 @@ func buildName(m []string) Name {
 
 func otherName(name string) (Name, error) {
 	if m := hazardForm.FindStringSubmatch(name); m != nil {
-		return Name{Product: "firefox", Platform: m[1], Repo: m[2], BuildType: "opt", Kind: job.KindBuild, Suite: m[3]}, nil
+		return Name{
+			Product: "firefox", Platform: m[1], Repo: m[2], BuildType: "opt", Kind: job.KindBuild, Suite: m[3],
+		}, nil
 	}
 	if m := jetpackForm.FindStringSubmatch(name); m != nil {
 		if strings.Contains(m[2], "asan") {
 			m[3] = "asan"
 		}
-		return Name{Product: "firefox", Platform: m[2], Repo: m[1], BuildType: m[3], Kind: job.KindTest, Suite: "jetpack"}, nil
+		return Name{
+			Product: "firefox", Platform: m[2], Repo: m[1], BuildType: m[3], Kind: job.KindTest, Suite: "jetpack",
+		}, nil
 	}
 	if m := releaseForm.FindStringSubmatch(name); m != nil {
 		return Name{Product: "firefox", Repo: m[1], BuildType: "opt", Kind: job.KindOther, Suite: m[2]}, nil
@@ -119,6 +133,15 @@ func otherName(name string) (Name, error) {
 		return Name{Product: "firefox", Platform: m[1], Kind: job.KindOther, Suite: "fuzzer"}, nil
 	}
 	return Name{}, job.Wrap("selfserve.name", name, job.UnknownWord("Mozilla's Buildbot", "builder name", name))
+}
+
+// kindOf is the kind of a builder by its name; other for a name of no known form.
+func kindOf(builder string) job.Kind {
+	n, err := ParseName(builder)
+	if err != nil {
+		return job.KindOther
+	}
+	return n.Kind
 }
 
 func suite(s string) (string, int) {
@@ -143,91 +166,4 @@ func product(tb, platform, repo string) string {
 		return "mobile"
 	}
 	return "firefox"
-}
-
-// tested are the platforms whose files a test platform tests, and for debug ones
-// where they are others. Of two, the first was newer.
-var tested = map[string]struct{ opt, debug []string }{
-	"Android 2.3 Emulator":           {opt: []string{"Android armv7 API 9", "Android 2.3"}},
-	"Android 4.0 Panda":              {opt: []string{"Android armv7 API 9", "Android 2.3"}, debug: []string{"Android 2.3 Debug"}},
-	"Android 4.0 armv7 API 11+":      {opt: []string{"Android armv7 API 11+"}},
-	"Android 4.2 x86 Emulator":       {opt: []string{"Android 4.2 x86"}},
-	"Android armv7 API 9":            {opt: []string{"Android armv7 API 9"}},
-	"Rev4 MacOSX Snow Leopard 10.6":  {opt: []string{"OS X 10.7"}, debug: []string{"OS X 10.7 64-bit"}},
-	"Rev5 MacOSX Mountain Lion 10.8": {opt: []string{"OS X 10.7"}, debug: []string{"OS X 10.7 64-bit"}},
-	"Rev5 MacOSX Yosemite 10.10":     {opt: []string{"OS X 10.7"}, debug: []string{"OS X 10.7 64-bit"}},
-	"Ubuntu ASAN VM 12.04 x64":       {opt: []string{"Linux x86-64"}},
-	"Ubuntu HW 12.04":                {opt: []string{"Linux"}},
-	"Ubuntu HW 12.04 x64":            {opt: []string{"Linux x86-64"}},
-	"Ubuntu VM 12.04":                {opt: []string{"Linux"}},
-	"Ubuntu VM 12.04 x64":            {opt: []string{"Linux x86-64"}},
-	"Ubuntu VM 12.04 x64 Mulet":      {opt: []string{"Linux x86-64 Mulet"}},
-	"WINNT 6.2":                      {opt: []string{"WINNT 5.2"}},
-	"Windows 7 32-bit":               {opt: []string{"WINNT 5.2"}},
-	"Windows 8 64-bit":               {opt: []string{"WINNT 6.1 x86-64"}},
-	"Windows XP 32-bit":              {opt: []string{"WINNT 5.2"}},
-}
-
-// gaiaBuilds are the builds of tests of B2G, with the repository's place.
-var gaiaBuilds = map[string]struct{ opt, debug string }{
-	"b2g_emulator-jb_vm": {opt: "b2g_%s_emulator-jb_dep"},
-	"b2g_emulator-kk_vm": {opt: "b2g_%s_emulator-kk_dep"},
-	"b2g_emulator_vm":    {opt: "b2g_%s_emulator_dep", debug: "b2g_%s_emulator-debug_dep"},
-	"b2g_macosx64":       {opt: "b2g_%s_macosx64_gecko build"},
-	"b2g_ubuntu32_vm":    {opt: "b2g_%s_linux32_gecko build"},
-	"b2g_ubuntu64_vm":    {opt: "b2g_%s_linux64_gecko build", debug: "b2g_%s_linux64_gecko-debug build"},
-}
-
-// optimised are the repositories that have PGO builds of their own; elsewhere
-// every build is one, and PGO tests test it.
-var optimised = []string{"b2g-inbound", "fx-team", "mozilla-central", "mozilla-inbound", "try"}
-
-// Upstream returns the build whose files a test builder tests, by its name
-// alone, for when allthethings.json is not at hand; more than one, newest
-// naming first, where the naming changed; and none for builders that test
-// nothing. A platform that is not known gives [job.ErrUnknownWord].
-func Upstream(tester string) ([]string, error) {
-	n, err := ParseName(tester)
-	if err != nil || n.Kind == job.KindBuild || n.Kind == job.KindOther {
-		return nil, err
-	}
-	if g, ok := gaiaBuilds[n.Platform]; ok {
-		form := g.opt
-		if n.BuildType == "debug" {
-			form = g.debug
-		}
-		if form != "" {
-			return []string{fmt.Sprintf(form, n.Repo)}, nil
-		}
-	}
-	b, ok := tested[n.Platform]
-	if !ok || n.Repo == "" {
-		return nil, job.Wrap("selfserve.upstream", tester, job.UnknownWord("Mozilla's Buildbot", "test platform", n.Platform))
-	}
-	platforms, flavour := b.opt, "build"
-	switch {
-	case n.BuildType == "asan":
-		flavour = "asan build"
-	case n.BuildType == "debug" && n.Product == "mobile":
-		flavour = "debug build"
-	case n.BuildType == "debug":
-		flavour = "leak test build"
-	case n.BuildType == "pgo" && slices.Contains(optimised, n.Repo):
-		flavour = "pgo-build"
-	}
-	if n.BuildType == "debug" && b.debug != nil {
-		platforms = b.debug
-		if strings.HasSuffix(platforms[0], " Debug") {
-			flavour = "build"
-		}
-	}
-	var out []string
-	for _, p := range platforms {
-		s := p + " " + n.Repo + " " + flavour
-		if n.Product == "thunderbird" {
-			s = "TB " + s
-		}
-		out = append(out, s)
-	}
-	return out, nil
 }

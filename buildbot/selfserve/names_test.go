@@ -38,7 +38,10 @@ func TestUpstreamOfEveryTester(t *testing.T) {
 	for _, c := range []struct {
 		file  string
 		exact float64
-	}{{"mozilla_ci_tools__tester_to_build_job_2015-02.json.gz", 0.97}, {"mozilla_ci_tools__tester_to_build_job_2015-03-25.json.gz", 1}} {
+	}{
+		{"mozilla_ci_tools__tester_to_build_job_2015-02.json.gz", 0.97},
+		{"mozilla_ci_tools__tester_to_build_job_2015-03-25.json.gz", 1},
+	} {
 		var pairs map[string]string
 		unmarshal(t, shared(t, c.file), &pairs)
 		first := 0
@@ -80,14 +83,18 @@ func realNames(t *testing.T) []string {
 				walk(x)
 			}
 		case string:
-			if like.MatchString(v) && (strings.Contains(v, " ") || strings.HasPrefix(v, "b2g_")) && !strings.HasPrefix(v, "http") {
+			if like.MatchString(v) && (strings.Contains(v, " ") || strings.HasPrefix(v, "b2g_")) &&
+				!strings.HasPrefix(v, "http") {
 				out[v] = true
 			}
 		}
 	}
 	for _, f := range []string{
-		"mozilla_ci_tools__tester_to_build_job_2015-02.json.gz", "mozilla_ci_tools__tester_to_build_job_2015-03-25.json.gz", "mozilla_ci_tools__2016-12-08_SETA_result.json.gz",
-		"mozilla_ci_tools__2016-05-19_graph_result.json.gz", "mozilla_ci_tools__2016-05-19_SETA_result.json", "mozilla_ci_tools__2016-12-08_graph_result.json",
+		"mozilla_ci_tools__tester_to_build_job_2015-02.json.gz",
+		"mozilla_ci_tools__tester_to_build_job_2015-03-25.json.gz",
+		"mozilla_ci_tools__2016-12-08_SETA_result.json.gz",
+		"mozilla_ci_tools__2016-05-19_graph_result.json.gz", "mozilla_ci_tools__2016-05-19_SETA_result.json",
+		"mozilla_ci_tools__2016-12-08_graph_result.json",
 		"build-buildbot-configs__mozilla-inbound-seta.json", "try_extender__try_graph_2015-07.json",
 	} {
 		var v any
@@ -163,11 +170,13 @@ func TestNamesAsOthersReadThem(t *testing.T) {
 		if err != nil || got.Repo != want.Build.Branch {
 			t.Errorf("%s: %+v, %v; expected of %s", name, got, err, want.Build.Branch)
 		}
-		if known := []string{"firefox", "mobile", "b2g", "thunderbird"}; got.Kind != job.KindBuild && slices.Contains(known, want.Build.Product) && got.Product != want.Build.Product {
+		known := slices.Contains([]string{"firefox", "mobile", "b2g", "thunderbird"}, want.Build.Product)
+		if got.Kind != job.KindBuild && known && got.Product != want.Build.Product {
 			t.Errorf("%s: product %s, expected %s", name, got.Product, want.Build.Product)
 		}
 		if want.Run.Suite != "" && (!strings.HasPrefix(got.Suite, want.Run.Suite) || got.Chunk != want.Run.Chunk) {
-			t.Errorf("%s: suite %s, chunk %d; expected %s, %d", name, got.Suite, got.Chunk, want.Run.Suite, want.Run.Chunk)
+			t.Errorf("%s: suite %s, chunk %d; expected %s, %d",
+				name, got.Suite, got.Chunk, want.Run.Suite, want.Run.Chunk)
 		}
 	}
 	if n < 70 {
@@ -177,15 +186,33 @@ func TestNamesAsOthersReadThem(t *testing.T) {
 
 func TestParseName(t *testing.T) {
 	for name, want := range map[string]selfserve.Name{
-		"Ubuntu VM 12.04 x64 mozilla-inbound opt test mochitest-browser-chrome-3": {"firefox", "Ubuntu VM 12.04 x64", "mozilla-inbound", "opt", job.KindTest, "mochitest-browser-chrome", 3},
-		"Windows 7 32-bit fx-team pgo talos g1":                                   {"firefox", "Windows 7 32-bit", "fx-team", "pgo", job.KindPerf, "g1", 0},
-		"Ubuntu ASAN VM 12.04 x64 try opt test xpcshell":                          {"firefox", "Ubuntu ASAN VM 12.04 x64", "try", "asan", job.KindTest, "xpcshell", 0},
-		"TB Windows 7 32-bit comm-central debug test mozmill":                     {"thunderbird", "Windows 7 32-bit", "comm-central", "debug", job.KindTest, "mozmill", 0},
-		"OS X 10.7 64-bit fx-team leak test build":                                {"firefox", "OS X 10.7 64-bit", "fx-team", "debug", job.KindBuild, "", 0},
-		"Linux x86-64 try leak test spidermonkey_try-rootanalysis build":          {"firefox", "Linux x86-64", "try", "debug", job.KindBuild, "spidermonkey_try-rootanalysis", 0},
-		"b2g_mozilla-inbound_flame-kk_eng-debug_periodic":                         {"b2g", "flame-kk_eng", "mozilla-inbound", "debug", job.KindBuild, "periodic", 0},
-		"Android armv7 API 11+ ash debug build":                                   {"mobile", "Android armv7 API 11+", "ash", "debug", job.KindBuild, "", 0},
-		"Firefox mozilla-central win32 l10n nightly-4":                            {"firefox", "win32", "mozilla-central", "opt", job.KindBuild, "l10n", 4},
+		"Ubuntu VM 12.04 x64 mozilla-inbound opt test mochitest-browser-chrome-3": {
+			"firefox", "Ubuntu VM 12.04 x64", "mozilla-inbound", "opt", job.KindTest, "mochitest-browser-chrome", 3,
+		},
+		"Windows 7 32-bit fx-team pgo talos g1": {
+			"firefox", "Windows 7 32-bit", "fx-team", "pgo", job.KindPerf, "g1", 0,
+		},
+		"Ubuntu ASAN VM 12.04 x64 try opt test xpcshell": {
+			"firefox", "Ubuntu ASAN VM 12.04 x64", "try", "asan", job.KindTest, "xpcshell", 0,
+		},
+		"TB Windows 7 32-bit comm-central debug test mozmill": {
+			"thunderbird", "Windows 7 32-bit", "comm-central", "debug", job.KindTest, "mozmill", 0,
+		},
+		"OS X 10.7 64-bit fx-team leak test build": {
+			"firefox", "OS X 10.7 64-bit", "fx-team", "debug", job.KindBuild, "", 0,
+		},
+		"Linux x86-64 try leak test spidermonkey_try-rootanalysis build": {
+			"firefox", "Linux x86-64", "try", "debug", job.KindBuild, "spidermonkey_try-rootanalysis", 0,
+		},
+		"b2g_mozilla-inbound_flame-kk_eng-debug_periodic": {
+			"b2g", "flame-kk_eng", "mozilla-inbound", "debug", job.KindBuild, "periodic", 0,
+		},
+		"Android armv7 API 11+ ash debug build": {
+			"mobile", "Android armv7 API 11+", "ash", "debug", job.KindBuild, "", 0,
+		},
+		"Firefox mozilla-central win32 l10n nightly-4": {
+			"firefox", "win32", "mozilla-central", "opt", job.KindBuild, "l10n", 4,
+		},
 	} {
 		got, err := selfserve.ParseName(name)
 		if d := cmp.Diff(want, got); d != "" || err != nil {
@@ -193,12 +220,14 @@ func TestParseName(t *testing.T) {
 		}
 	}
 	for _, name := range []string{"", "Quantum Phone 2031 build", "mozilla-central"} {
-		if _, err := selfserve.ParseName(name); !errors.Is(err, job.ErrUnknownWord) || !strings.Contains(err.Error(), name) {
+		if _, err := selfserve.ParseName(name); !errors.Is(err, job.ErrUnknownWord) ||
+			!strings.Contains(err.Error(), name) {
 			t.Errorf("%q: %v", name, err)
 		}
 	}
 	for _, name := range []string{"Windows 95 try opt test mochitest-1", "Ubuntu VM 31.04 try opt test mochitest-1"} {
-		if _, err := selfserve.Upstream(name); !errors.Is(err, job.ErrUnknownWord) || !strings.Contains(err.Error(), "test platform") {
+		if _, err := selfserve.Upstream(name); !errors.Is(err, job.ErrUnknownWord) ||
+			!strings.Contains(err.Error(), "test platform") {
 			t.Errorf("%q: %v", name, err)
 		}
 	}

@@ -37,7 +37,9 @@ type answer struct {
 }
 
 func newService() *service {
-	return &service{entries: map[string][]map[string]any{}, dumps: map[string][]byte{}, files: map[string]bool{}, next: 9000}
+	return &service{
+		entries: map[string][]map[string]any{}, dumps: map[string][]byte{}, files: map[string]bool{}, next: 9000,
+	}
 }
 
 func (s *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -77,7 +79,8 @@ func (s *service) read(w http.ResponseWriter, path string) {
 		return
 	}
 	w.WriteHeader(http.StatusNotFound)
-	_, _ = fmt.Fprintf(w, `{"msg": "Revision %s not found on branch %s", "status": "FAILED"}`, parts[len(parts)-1], parts[0])
+	_, _ = fmt.Fprintf(w, `{"msg": "Revision %s not found on branch %s", "status": "FAILED"}`,
+		parts[len(parts)-1], parts[0])
 }
 
 func (s *service) write(w http.ResponseWriter, r *http.Request) {
@@ -118,7 +121,10 @@ func (s *service) later(builder, rev string, n int) {
 		s.next++
 		id := s.next
 		s.pending = append(s.pending, func() {
-			s.entries[rev] = append(s.entries[rev], map[string]any{"request_id": id, "buildername": builder, "branch": "mozilla-inbound", "revision": rev, "submittime": 1433164090, "complete": 0, "complete_at": nil})
+			s.entries[rev] = append(s.entries[rev], map[string]any{
+				"request_id": id, "buildername": builder, "branch": "mozilla-inbound", "revision": rev,
+				"submittime": 1433164090, "complete": 0, "complete_at": nil,
+			})
 		})
 	}
 }
@@ -139,17 +145,24 @@ const (
 
 var (
 	ended = time.Date(2015, 6, 1, 13, 36, 50, 0, time.UTC)
-	push  = job.Push{Repo: "mozilla-inbound", ID: 7, Revision: "146071751b1e5d16b87786f6e60485222c28c202", Time: ended.Add(-2 * time.Hour)}
+	push  = job.Push{
+		Repo: "mozilla-inbound", ID: 7, Revision: "146071751b1e5d16b87786f6e60485222c28c202",
+		Time: ended.Add(-2 * time.Hour),
+	}
 )
 
 // build adds an entry: a build of a request, and of those merged into it.
 func (s *service) build(builder string, status any, requests ...int64) {
 	var rs []map[string]any
 	for _, id := range requests {
-		rs = append(rs, map[string]any{"request_id": id, "buildername": builder, "revision": push.Revision, "submittime": ended.Unix() - 4000, "complete": 1, "complete_at": ended.Unix(), "reason": "scheduler"})
+		rs = append(rs, map[string]any{
+			"request_id": id, "buildername": builder, "revision": push.Revision, "submittime": ended.Unix() - 4000,
+			"complete": 1, "complete_at": ended.Unix(), "reason": "scheduler",
+		})
 	}
 	s.entries[push.Short()] = append(s.entries[push.Short()], map[string]any{
-		"build_id": 72398000 + len(s.entries[push.Short()]), "buildnumber": 4372, "buildername": builder, "branch": "mozilla-inbound", "revision": push.Revision,
+		"build_id": 72398000 + len(s.entries[push.Short()]), "buildnumber": 4372, "buildername": builder,
+		"branch": "mozilla-inbound", "revision": push.Revision,
 		"starttime": ended.Unix() - 2000, "endtime": ended.Unix(), "status": status, "requests": rs,
 	})
 }
@@ -174,11 +187,16 @@ func dumpOf(t testing.TB, builds ...map[string]any) []byte {
 
 // dumped is a build in a dump.
 func dumped(builder, revision string, request int64, more map[string]any) map[string]any {
-	p := map[string]any{"buildername": builder, "revision": revision, "branch": "mozilla-inbound", "request_ids": []int64{request}}
+	p := map[string]any{
+		"buildername": builder, "revision": revision, "branch": "mozilla-inbound", "request_ids": []int64{request},
+	}
 	for k, v := range more {
 		p[k] = v
 	}
-	return map[string]any{"id": request * 10, "buildnumber": 4372, "result": 0, "starttime": ended.Unix() - 2000, "endtime": ended.Unix(), "request_ids": []int64{request}, "properties": p, "reason": "scheduler"}
+	return map[string]any{
+		"id": request * 10, "buildnumber": 4372, "result": 0, "starttime": ended.Unix() - 2000, "endtime": ended.Unix(),
+		"request_ids": []int64{request}, "properties": p, "reason": "scheduler",
+	}
 }
 
 func (s *service) client(t testing.TB, o selfserve.Options) *selfserve.Client {
@@ -193,6 +211,12 @@ func (s *service) client(t testing.TB, o selfserve.Options) *selfserve.Client {
 		t.Fatal(err)
 	}
 	return c
+}
+
+// inbound is branch mozilla-inbound of a client with options.
+func (s *service) inbound(t testing.TB, o selfserve.Options) *selfserve.Project {
+	t.Helper()
+	return s.client(t, o).Project("mozilla-inbound")
 }
 
 func statuses(t *testing.T, p *selfserve.Project, names ...string) string {

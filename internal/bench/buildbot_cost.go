@@ -133,7 +133,7 @@ func oldMaster(t *testing.T) *bbtest.Double {
 			if b+1 == 2 && left%4 != 1 {
 				continue
 			}
-			d.Ask(bbtest.Run{Builder: b + 1, Results: []int{results}, Stamps: []bbtest.Row{bbtest.Stamp(bbtest.Revision(i), nil)}})
+			d.Ask(bbtest.BuildRequest{Builder: b + 1, Results: []int{results}, Stamps: []bbtest.Row{bbtest.Stamp(bbtest.Revision(i), nil)}})
 		}
 	}
 	return d

@@ -2,7 +2,8 @@ package bbtest
 
 import (
 	"fmt"
-	"maps"
+	"strconv"
+	"strings"
 )
 
 // firstSecond is when the history of a double begins. A change comes ten minutes
@@ -12,23 +13,25 @@ const firstSecond = 1_760_000_000
 // Revision is the nth revision of a history, of 40 digits.
 func Revision(n int) string { return fmt.Sprintf("%08x%032x", 0xabc00000+n, n) }
 
-// with is a row with some fields changed.
-func with(row, fields Row) Row {
-	maps.Copy(row, fields)
-	return row
-}
-
 func (d *Double) now() int {
 	return firstSecond + 600*len(d.tables["changes"]) + 5*len(d.tables["buildsets"])
+}
+
+// next is the id of the next record of a table.
+func (d *Double) next(table string) int { return len(d.tables[table]) + 1 }
+
+// add adds a record to a table, with what fields say, and returns its id.
+func (d *Double) add(table string, fields Row) int {
+	id := d.next(table)
+	d.tables[table] = append(d.tables[table], with(with(blank(table), Row{keys[table]: id}), fields))
+	return id
 }
 
 // Builder adds a builder and returns its id.
 func (d *Double) Builder(name string, tags ...string) int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	id := d.next("builders")
-	d.tables["builders"] = append(d.tables["builders"], Row{"builderid": id, "name": name, "description": nil, "tags": append([]string{}, tags...), "masterids": []int{1}})
-	return id
+	return d.add("builders", Row{"name": name, "tags": append([]string{}, tags...)})
 }
 
 // Change adds a change of a revision on branch main, but for what fields say.
@@ -36,16 +39,15 @@ func (d *Double) Change(revision any, fields Row) int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	id := d.next("changes")
-	d.tables["changes"] = append(d.tables["changes"], with(Row{
-		"changeid": id, "revision": revision, "branch": "main", "author": "dev", "comments": fmt.Sprintf("change %d", id), "repository": "https://hg.example/app",
-		"project": "app", "codebase": "", "parent_changeids": []int{}, "when_timestamp": d.now(), "sourcestamp": Row{"ssid": id, "created_at": d.now()},
+	stamp := with(blank("sourcestamps"), Row{"ssid": id, "revision": revision, "created_at": d.now()})
+	return d.add("changes", with(Row{
+		"revision": revision, "comments": fmt.Sprintf("change %d", id), "when_timestamp": d.now(), "sourcestamp": stamp,
 	}, fields))
-	return id
 }
 
 // Stamp is a source stamp of a revision on branch main, but for what fields say.
 func Stamp(revision any, fields Row) Row {
-	return with(Row{"ssid": 1, "codebase": "", "repository": "https://hg.example/app", "project": "app", "branch": "main", "revision": revision, "patch": nil}, fields)
+	return with(with(blank("sourcestamps"), Row{"revision": revision}), fields)
 }
 
 // The results of requests that have none yet.
@@ -54,8 +56,8 @@ const (
 	Running = -2
 )
 
-// Run is what a builder is asked to do.
-type Run struct {
+// BuildRequest is what a builder is asked to do.
+type BuildRequest struct {
 	Builder int
 	Results []int // of its builds, in order; the last is the request's; none: collapsed
 	As      int   // the builder that the builds are filed under, where it is another
@@ -67,23 +69,30 @@ type Run struct {
 }
 
 // Ask adds a buildset with a request, and returns the request's id.
-func (d *Double) Ask(r Run) int {
+func (d *Double) Ask(r BuildRequest) int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	at := d.now()
 	if r.At != 0 {
 		at = r.At
 	}
-	set := with(Row{"bsid": d.next("buildsets"), "reason": "scheduler", "parent_buildid": nil, "complete": true, "submitted_at": at, "sourcestamps": r.Stamps}, r.Set)
 	last := 3 // skipped
 	if n := len(r.Results); n > 0 {
 		last = r.Results[n-1]
 	}
-	open := last < 0
-	request := Row{
-		"buildrequestid": d.next("buildrequests"), "buildsetid": set["bsid"], "builderid": r.Builder, "claimed": last != Pending, "complete": !open,
-		"results": max(last, -1), "submitted_at": at, "complete_at": at + 50, "properties": r.Props,
+	end := Row{"complete": last >= 0, "results": max(last, -1)}
+	if last >= 0 {
+		end["complete_at"] = at + 50
 	}
+	set := d.add("buildsets", with(with(Row{"submitted_at": at, "sourcestamps": r.Stamps}, end), r.Set))
+	request := Row{
+		"buildsetid": set, "builderid": r.Builder, "claimed": last != Pending,
+		"submitted_at": at, "properties": r.Props,
+	}
+	if last != Pending {
+		request["claimed_at"], request["claimed_by_masterid"] = at+10, 1
+	}
+	id := d.add("buildrequests", with(request, end))
 	as := r.Builder
 	if r.As != 0 {
 		as = r.As
@@ -92,27 +101,44 @@ func (d *Double) Ask(r Run) int {
 		if results == Pending {
 			continue
 		}
-		id := d.next("builds")
-		b := Row{
-			"buildid": id, "number": id, "builderid": as, "buildrequestid": request["buildrequestid"], "complete": results >= 0, "results": results,
-			"started_at": at + 10, "complete_at": at + 50, "state_string": "", "properties": Row{},
+		build := Row{"number": d.next("builds"), "builderid": as, "buildrequestid": id, "started_at": at + 10}
+		if results >= 0 {
+			build["complete"], build["results"], build["complete_at"] = true, results, at+50
 		}
-		if results < 0 {
-			b["results"], b["complete_at"] = nil, nil
-		}
-		d.tables["builds"] = append(d.tables["builds"], with(b, r.Build))
+		d.add("builds", with(build, r.Build))
 	}
-	d.tables["buildsets"] = append(d.tables["buildsets"], set)
-	d.tables["buildrequests"] = append(d.tables["buildrequests"], request)
-	return request["buildrequestid"].(int)
+	return id
+}
+
+// Log adds a step with a log, stdio, to a build.
+func (d *Double) Log(build int, step, text string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	number := len(having(d.tables["steps"], "buildid", strconv.Itoa(build)))
+	id := d.add("steps", Row{"number": number, "name": step, "buildid": build})
+	log := d.add("logs", Row{
+		"name": "stdio", "slug": slug("stdio"), "stepid": id, "num_lines": strings.Count(text, "\n") + 1,
+	})
+	d.raw[strconv.Itoa(log)] = text
 }
 
 // Form adds a force scheduler for builders, with a reason and these fields.
 func (d *Double) Form(name string, builders []string, fields ...Row) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	all := append([]Row{{"name": "reason", "fullName": "reason", "type": "text", "default": ""}}, fields...)
-	d.tables["forceschedulers"] = append(d.tables["forceschedulers"], Row{"name": name, "label": name, "builder_names": builders, "all_fields": all})
+	why := field("nested", "", Row{"fields": []Row{field("username", "username", nil), field("text", "reason", nil)}})
+	d.add("forceschedulers", Row{
+		"name": name, "label": name, "builder_names": builders, "all_fields": append([]Row{why}, fields...),
+	})
+}
+
+// ReasonSize bounds the reason of all forms; nil is no bound.
+func (d *Double) ReasonSize(most any) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, form := range d.tables["forceschedulers"] {
+		form["all_fields"].([]Row)[0]["fields"].([]Row)[1]["maxsize"] = most
+	}
 }
 
 // Sources are the fields of a form for one codebase; defaults are those of branch,
@@ -124,13 +150,13 @@ func Sources(codebase string, defaults Row) Row {
 		if codebase != "" {
 			full = codebase + "_" + name
 		}
-		if s, ok := value.(string); ok && len(s) > 6 && s[:6] == "fixed " {
-			kind, value = "fixed", s[6:]
+		if s, ok := value.(string); ok && strings.HasPrefix(s, "fixed ") {
+			kind, value = "fixed", strings.TrimPrefix(s, "fixed ")
 		}
 		if value == nil {
 			value = ""
 		}
-		fields = append(fields, Row{"name": name, "fullName": full, "type": kind, "default": value})
+		fields = append(fields, field(kind, name, Row{"fullName": full, "default": value}))
 	}
-	return Row{"name": codebase, "fullName": codebase, "type": "nested", "fields": fields}
+	return field("nested", codebase, Row{"fields": fields})
 }

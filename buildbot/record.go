@@ -6,20 +6,14 @@ import (
 	"time"
 )
 
-// Epoch is a moment in whole seconds since 1970, or null, which is zero.
-type Epoch struct{ time.Time }
-
-// UnmarshalJSON reads a number of seconds or null.
-func (e *Epoch) UnmarshalJSON(text []byte) error {
-	var s *float64
-	if err := json.Unmarshal(text, &s); err != nil {
-		return fmt.Errorf("a time: expected seconds or null, got %.30s", text)
-	}
-	e.Time = time.Time{}
-	if s != nil {
-		e.Time = time.Unix(int64(*s), 0).UTC()
-	}
-	return nil
+// Record is what a job's Raw holds: a request, and the build of it that this run
+// is; nil while none has begun, and where none ever will. Builder is the one that
+// the run is filed under.
+type Record struct {
+	Builder  Builder
+	Buildset Buildset
+	Request  BuildRequest
+	Build    *Build
 }
 
 // Builder is a builder: what mozci calls a label.
@@ -27,7 +21,7 @@ type Builder struct {
 	ID          int      `json:"builderid"`
 	Name        string   `json:"name"`
 	Description string   `json:"description"`
-	Tags        []string `json:"tags"`
+	Tags        []string `json:"tags"`      // none when it has none; "_virtual_" marks a virtual builder
 	Masters     []int    `json:"masterids"` // none when it is retired
 }
 
@@ -61,28 +55,28 @@ type Patch struct {
 	Comment string `json:"comment"`
 }
 
-// Request asks for one build of one builder.
-type Request struct {
+// BuildRequest asks for one build of one builder.
+type BuildRequest struct {
 	ID         int64      `json:"buildrequestid"`
 	Buildset   int64      `json:"buildsetid"`
 	Builder    int        `json:"builderid"`
 	Claimed    bool       `json:"claimed"`
 	Complete   bool       `json:"complete"`
-	Results    int        `json:"results"` // -1 until it is complete
+	Results    int        `json:"results"` // 0 to 6 as the package comment has them; -1 until it is complete
 	Submitted  Epoch      `json:"submitted_at"`
-	Finished   Epoch      `json:"complete_at"`
-	Properties Properties `json:"properties"` // where they were asked for
+	Finished   Epoch      `json:"complete_at"` // zero until it is complete
+	Properties Properties `json:"properties"`  // where they were asked for
 }
 
 // UnmarshalJSON reads a request; one that does not say its results has none,
 // and did not succeed.
-func (r *Request) UnmarshalJSON(text []byte) error {
-	type plain Request
+func (r *BuildRequest) UnmarshalJSON(text []byte) error {
+	type plain BuildRequest
 	p := plain{Results: noResults}
 	if err := json.Unmarshal(text, &p); err != nil {
 		return err
 	}
-	*r = Request(p)
+	*r = BuildRequest(p)
 	return nil
 }
 
@@ -96,20 +90,20 @@ type Build struct {
 	Builder    int        `json:"builderid"`
 	Request    int64      `json:"buildrequestid"`
 	Complete   bool       `json:"complete"`
-	Results    *int       `json:"results"` // nil while it runs
+	Results    *int       `json:"results"` // 0 to 6 as the package comment has them; nil while it runs
 	Started    Epoch      `json:"started_at"`
-	Finished   Epoch      `json:"complete_at"`
+	Finished   Epoch      `json:"complete_at"` // zero until it is complete
 	State      string     `json:"state_string"`
 	Properties Properties `json:"properties"` // where they were asked for
 }
 
-// Properties are properties by name.
+// Properties are properties of a build or a request, by name.
 type Properties map[string]Property
 
 // Property is a value and where it came from.
 type Property struct {
-	Value  any
-	Source string
+	Value  any    // as in JSON: a string, a float64, a list, an object
+	Source string // "Build", "Scheduler", "Change", a step's own words
 }
 
 // UnmarshalJSON reads the pair of a value and its source.
@@ -126,20 +120,20 @@ func (p *Property) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-// Change is a change of the sources, which a change source told the master of.
-type Change struct {
-	ID         int64   `json:"changeid"`
-	Revision   string  `json:"revision"`
-	Branch     string  `json:"branch"`
-	Author     string  `json:"author"`
-	Comments   string  `json:"comments"`
-	Repository string  `json:"repository"`
-	Project    string  `json:"project"`
-	Codebase   string  `json:"codebase"`
-	Parents    []int64 `json:"parent_changeids"`
-	When       Epoch   `json:"when_timestamp"` // of the commit, by its author's clock
-	// SourceStamp is made when the master hears of the change, by its own clock.
-	SourceStamp SourceStamp `json:"sourcestamp"`
+// Epoch is a moment in whole seconds since 1970, or null, which is zero.
+type Epoch struct{ time.Time }
+
+// UnmarshalJSON reads a number of seconds or null.
+func (e *Epoch) UnmarshalJSON(text []byte) error {
+	var s *float64
+	if err := json.Unmarshal(text, &s); err != nil {
+		return fmt.Errorf("a time: expected seconds or null, got %.30s", text)
+	}
+	e.Time = time.Time{}
+	if s != nil {
+		e.Time = time.Unix(int64(*s), 0).UTC()
+	}
+	return nil
 }
 
 // check says what a record of a list must have: an answer without its keys would
@@ -151,15 +145,13 @@ func (s Buildset) check() error {
 	return need("buildset", "bsid", s.ID > 0, "sourcestamps", s.SourceStamps != nil)
 }
 
-func (r Request) check() error {
+func (r BuildRequest) check() error {
 	return need("build request", "buildrequestid", r.ID > 0, "buildsetid", r.Buildset > 0, "builderid", r.Builder > 0)
 }
 
 func (b Build) check() error {
 	return need("build", "buildid", b.ID > 0, "buildrequestid", b.Request > 0, "builderid", b.Builder > 0)
 }
-
-func (c Change) check() error { return need("change", "changeid", c.ID > 0) }
 
 // need is an error for the first field that is not there, of pairs of names and
 // whether they are.
@@ -170,46 +162,4 @@ func need(what string, pairs ...any) error {
 		}
 	}
 	return nil
-}
-
-// ForceScheduler is a form by which a person asks for builds.
-type ForceScheduler struct {
-	Name         string   `json:"name"`
-	Label        string   `json:"label"`
-	BuilderNames []string `json:"builder_names"`
-	Fields       []Field  `json:"all_fields"`
-}
-
-// Field is a field of a form, or a group of fields.
-type Field struct {
-	Name     string   `json:"name"`
-	FullName string   `json:"fullName"` // by which a value is given
-	Type     string   `json:"type"`
-	Default  any      `json:"default"`
-	Required bool     `json:"required"`
-	Multiple bool     `json:"multiple"`
-	Regex    string   `json:"regex"`
-	MaxSize  *int     `json:"maxsize"`
-	Choices  []any    `json:"choices"`
-	Strict   bool     `json:"strict"`
-	Fields   []Field  `json:"fields"`
-	Hide     bool     `json:"hide"`
-	_        struct{} // so that values name their fields
-}
-
-// Step is a step of a build.
-type Step struct {
-	ID      int64  `json:"stepid"`
-	Number  int    `json:"number"`
-	Name    string `json:"name"`
-	Results *int   `json:"results"` // nil while it runs
-}
-
-// StepLog is a log of a step.
-type StepLog struct {
-	ID       int64  `json:"logid"`
-	Name     string `json:"name"`
-	Type     string `json:"type"`     // s with streams, t text, h HTML, d deleted
-	Complete bool   `json:"complete"` // nothing more is written to it
-	Lines    int64  `json:"num_lines"`
 }

@@ -9,14 +9,13 @@ import (
 // setList are the buildsets of all builders, newest first and as far back as
 // somebody asked: for questions about all that ran on a push.
 type setList struct {
-	gate      gate
-	at        time.Time
-	low, high int64
-	whole     bool
-	ids       []int64 // descending
-	tail      []finished
-	size      int
-	done      map[int64][]finished // of buildsets that are complete
+	reading
+	ids  []int64              // descending
+	done map[int64][]finished // of buildsets that are complete
+}
+
+func newSetList(g gate) *setList {
+	return &setList{reading: reading{gate: g}, done: map[int64][]finished{}}
 }
 
 // reaching returns the buildsets back to the horizon, newest first.
@@ -36,30 +35,24 @@ func (p *Project) reaching(ctx context.Context, hz horizon) ([]Buildset, error) 
 			l.at = began
 		case n == 0 || page[n-1].ID != l.high: // another database
 			p.forget()
-			*l = setList{gate: l.gate, done: map[int64][]finished{}}
+			*l = *newSetList(l.gate)
 		default:
 			p.file(page[:n-1], true)
 			l.at = began
 		}
 	}
-	for !l.whole {
-		if done, err := hz.beyond(ctx, l.tail, len(l.ids)); err != nil || done {
-			if err != nil {
-				return nil, err
-			}
-			break
-		}
-		began := time.Now()
+	err := l.back(ctx, hz, func() int { return len(l.ids) }, func(ctx context.Context) error {
 		l.size = grown(l.size)
 		page, last, err := older(ctx, p.c, op, setsSource(), l.low, l.size)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		p.file(page, false)
 		l.whole = last || len(page) == 0
-		if l.at.IsZero() {
-			l.at = began
-		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -83,7 +76,7 @@ func (p *Project) file(page []Buildset, newer bool) {
 	for _, s := range page {
 		p.sets[s.ID] = s
 		ids = append(ids, s.ID)
-		tail = append(tail, finished{set: s, request: Request{Submitted: s.Submitted}})
+		tail = append(tail, finished{set: s, request: BuildRequest{Submitted: s.Submitted}})
 	}
 	if len(ids) > 0 {
 		l.high = max(l.high, ids[0])
@@ -113,7 +106,8 @@ func (p *Project) everything(ctx context.Context, l line, rev string, hz horizon
 	var out []finished
 	var ask []int64
 	for _, s := range all {
-		if !slices.ContainsFunc(l.stamps(s), func(ss SourceStamp) bool { return ss.Revision == "" || sameRevision(ss.Revision, rev) }) {
+		if !slices.ContainsFunc(l.stamps(s),
+			func(ss SourceStamp) bool { return ss.Revision == "" || sameRevision(ss.Revision, rev) }) {
 			continue
 		}
 		if known, ok := p.list.done[s.ID]; ok {
@@ -129,7 +123,8 @@ func (p *Project) everything(ctx context.Context, l line, rev string, hz horizon
 	if err != nil {
 		return nil, err
 	}
-	requests, err := among(ctx, p.c, op, requestsSource("buildrequests"), "buildsetid", func(r Request) int64 { return r.Buildset }, ask, more...)
+	requests, err := among(ctx, p.c, op, requestsSource("buildrequests"), "buildsetid",
+		func(r BuildRequest) int64 { return r.Buildset }, ask, more...)
 	if err != nil {
 		return nil, err
 	}

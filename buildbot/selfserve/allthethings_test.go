@@ -1,0 +1,54 @@
+package selfserve_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/mozci/mozci/buildbot/selfserve"
+	"github.com/mozci/mozci/job"
+)
+
+func TestAllTheThings(t *testing.T) {
+	all, err := selfserve.ReadAllTheThings(strings.NewReader(string(shared(t,
+		"mozilla_ci_tools__mock_allthethings.json"))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for tester, want := range map[string]string{
+		"Platform1 try opt test mochitest-1":                       "Platform1 try build",
+		"Platform1 try debug test mochitest-1":                     "Platform1 try leak test build",
+		"Platform1 try talos tp5o":                                 "Platform1 try build",
+		"Platform1 mozilla-beta talos tp5o":                        "Platform1 mozilla-beta build",
+		"Platform1 mozilla-beta pgo talos tp5o":                    "Platform1 mozilla-beta build",
+		"Platform2 mozilla-beta talos tp5o":                        "Platform2 mozilla-beta build",
+		"Platform1 try build":                                      "",
+		"Rev4 MacOSX Snow Leopard 10.6 fx-team debug test cppunit": "",
+	} {
+		if got := strings.Join(all.Upstream(tester), ", "); got != want {
+			t.Errorf("%s: %q, expected %q", tester, got, want)
+		}
+	}
+	a := all.MaxRevisions("Rev4 MacOSX Snow Leopard 10.6 fx-team debug test cppunit")
+	if b := all.MaxRevisions("Platform1 try build"); a != 11 || b != 8 {
+		t.Errorf("max revisions %d and %d, expected one and a half of 7 and of 5", a, b)
+	}
+	if got := all.Builders("mozilla-inbound"); len(got) != 4 {
+		t.Errorf("%q", got)
+	}
+	s := newService()
+	p := s.client(t, selfserve.Options{Builders: all}).Project("try")
+	labels, err := p.Catalog(t.Context(), push)
+	if err != nil || len(labels) != 6 {
+		t.Errorf("%v %v", labels, err)
+	}
+	_, err = p.Trigger(t.Context(), job.Request{Label: theTest, Push: push, Count: 1})
+	if !errors.Is(err, job.ErrNotFound) || !strings.Contains(err.Error(), "allthethings.json") {
+		t.Errorf("a builder that is not there: %v", err)
+	}
+	for _, text := range []string{"", "<html>", "{}", `{"builders": {"x": {}}}`, `{"builders": [`} {
+		if _, err := selfserve.ReadAllTheThings(strings.NewReader(text)); !errors.Is(err, job.ErrMalformed) {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}

@@ -1,0 +1,56 @@
+package selfserve
+
+import (
+	"io"
+	"time"
+)
+
+// index finds a dump's builds by their requests.
+type index struct {
+	builds []DumpBuild
+	at     map[int64][]int32
+	read   time.Time
+}
+
+// readIndex reads a dump. Words that come again and again are kept once.
+func readIndex(in io.Reader) (*index, error) {
+	out := &index{at: map[int64][]int32{}}
+	words := map[string]string{}
+	once := func(s *string) {
+		if w, ok := words[*s]; ok {
+			*s = w
+			return
+		}
+		words[*s] = *s
+	}
+	err := ReadDump(in, func(b DumpBuild) error {
+		for _, s := range []*string{
+			&b.Builder, &b.Revision, &b.Branch, &b.Scheduler, &b.Reason, &b.PackageURL, &b.TestsURL, &b.TestPackagesURL,
+		} {
+			once(s)
+		}
+		for _, id := range b.Requests {
+			//nolint:gosec // a dump of 2^31 builds is larger than mostDump
+			out.at[id] = append(out.at[id], int32(len(out.builds)))
+		}
+		out.builds = append(out.builds, b)
+		return nil
+	})
+	return out, err
+}
+
+// find is the build of a request. A request that was retried has several builds:
+// that with the number, if there is one, and otherwise the one that ended last.
+func (x *index) find(request int64, number int) *DumpBuild {
+	var out *DumpBuild
+	for _, i := range x.at[request] {
+		b := &x.builds[i]
+		switch {
+		case number != 0 && b.Number == number:
+			return b
+		case out == nil || b.Finished.After(out.Finished):
+			out = b
+		}
+	}
+	return out
+}

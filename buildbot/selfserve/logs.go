@@ -1,0 +1,63 @@
+package selfserve
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/mozci/mozci/internal/rest"
+	"github.com/mozci/mozci/job"
+)
+
+// OpenLog implements job.LogOpener: the log that the dump names, and files that
+// the run uploaded. A run that the dumps do not have, or that has no such log, gives
+// [job.ErrNotFound].
+func (p *Project) OpenLog(ctx context.Context, j job.Job, which job.LogKind) (io.ReadCloser, error) {
+	const op = "selfserve.log"
+	record, ok := j.Raw().(Record)
+	if !ok { // only an ID, as a person gives it
+		id, err := requestOf(j.ID())
+		if err != nil {
+			return nil, job.Wrap(op, j.ID(), err)
+		}
+		if record.Request, err = p.c.request(ctx, p.repo, id); err != nil {
+			return nil, err
+		}
+	}
+	b, err := p.ended(ctx, record)
+	if err != nil {
+		return nil, err
+	}
+	if b == nil {
+		return nil, job.Wrap(op, j.ID(), fmt.Errorf("%w: the dumps do not have the run", job.ErrNotFound))
+	}
+	url := b.log(which)
+	if url == "" {
+		return nil, job.Wrap(op, j.ID(), fmt.Errorf("%w: the run has no %s log", job.ErrNotFound, which))
+	}
+	r, err := p.c.rest.Open(ctx, rest.Request{URL: url, Timeout: 10 * time.Minute, MaxBody: mostDump})
+	if err != nil {
+		return nil, job.OfHTTP(op, url, err)
+	}
+	return r, nil
+}
+
+// log is the URL of a log of a build; empty where it has none of the kind.
+func (b *DumpBuild) log(which job.LogKind) string {
+	end, ok := map[job.LogKind]string{job.LogErrorSummary: "_errorsummary.log", job.LogStructured: "_raw.log"}[which]
+	if !ok {
+		return b.LogURL
+	}
+	url := ""
+	blobs := b.Blobs()
+	for _, name := range slices.Sorted(maps.Keys(blobs)) {
+		if strings.HasSuffix(name, end) {
+			url = blobs[name]
+		}
+	}
+	return url
+}

@@ -1,0 +1,128 @@
+package selfserve_test
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/mozci/mozci/buildbot/selfserve"
+	"github.com/mozci/mozci/job"
+)
+
+const files = "http://ftp.test/"
+
+// A test is asked for with the files of a build, and never without.
+func TestBuildFirst(t *testing.T) {
+	with := map[string]any{
+		"packageUrl": files + "target.tar.bz2", "testsUrl": files + "tests.zip",
+		"testPackagesUrl": files + "test_packages.json",
+	}
+	without := map[string]any{"packageUrl": files + "target.tar.bz2", "testsUrl": files + "tests.zip"}
+	newer := []string{"target.tar.bz2", "test_packages.json"}
+	for _, c := range []struct {
+		what   string
+		status any
+		there  []string
+		dump   map[string]any
+		says   string // empty: it is asked for with what posts holds
+		posts  string
+	}{
+		{"files", 0, newer, with, "", "test_packages.json"},
+		{"older tests", 0, []string{"target.tar.bz2", "tests.zip"}, without, "", "tests.zip"},
+		{"a failed build with files", 1, newer, with, "", "test_packages.json"},
+		{"expired", 0, []string{"test_packages.json"}, with, "its files are not there", ""},
+		{"no files", 2, nil, nil, "its files are not there", ""},
+		{"running", nil, nil, nil, "has not ended", ""},
+	} {
+		s := newService()
+		s.build(theBuild, c.status, 71)
+		s.dumps[today] = dumpOf(t, dumped(theBuild, push.Revision, 71, c.dump))
+		for _, f := range c.there {
+			s.files[files+f] = true
+		}
+		_, err := s.inbound(t, selfserve.Options{}).Trigger(t.Context(),
+			job.Request{Label: theTest, Push: push, Count: 2})
+		if c.says != "" {
+			if !errors.Is(err, job.ErrNoBuild) || !strings.Contains(err.Error(), c.says) || len(s.posts) > 0 {
+				t.Errorf("%s: %v, %q", c.what, err, s.posts)
+			}
+			continue
+		}
+		if err != nil || len(s.posts) != 2 || !strings.Contains(s.posts[0], c.posts) ||
+			!strings.Contains(s.posts[0], "/self-serve/mozilla-inbound/builders/"+theTest+"/"+push.Revision+" ") {
+			t.Errorf("%s: %v, %q", c.what, err, s.posts)
+		}
+	}
+}
+
+// What self-serve, and what is in front of it, may answer to a write.
+func TestWrites(t *testing.T) {
+	said := func(status int, body string) []answer { return []answer{{status, body}} }
+	for _, c := range []struct {
+		what    string
+		answers []answer
+		is      error
+		says    string
+		posts   int
+	}{
+		{"busy", said(503, `{"status": "FAILED", "msg": "Couldn't create JobRequest row"}`), nil, "", 2},
+		{"202 and failed", said(202, `{"status": "FAILED", "msg": "Couldn't send message to broker"}`), nil, "", 2},
+		{
+			"always busy", slices.Repeat(said(503, `{"status": "FAILED", "msg": "try later"}`), 9),
+			job.ErrUnavailable, "503 try later", 4,
+		},
+		{"a proxy's 503", said(503, "<html>"), job.ErrUnavailable, "503", 1},
+		{"500", said(500, "<html>"), job.ErrUnavailable, "500", 1},
+		{"401", said(401, "<html>LDAP"), job.ErrDenied, "401", 1},
+		{"403", said(403, "<html>ACCESS DENIED!"), job.ErrDenied, "403", 1},
+		{
+			"404", said(404, `{"status": "FAILED", "msg": "Branch x not found"}`),
+			job.ErrNotFound, "404 Branch x not found", 1,
+		},
+		{"a page", said(202, "<html>"), job.ErrMalformed, "", 1},
+	} {
+		t.Run(c.what, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newService()
+				s.build(theBuild, 2, 71)
+				s.answers = c.answers
+				_, err := s.inbound(t, selfserve.Options{User: "u", Password: "p"}).Trigger(t.Context(),
+					job.Request{Label: theBuild, Push: push, Count: 3})
+				if !errors.Is(err, c.is) || (c.says != "" && !strings.Contains(fmt.Sprint(err), c.says)) ||
+					len(s.posts) != c.posts {
+					t.Errorf("%v, %q", err, s.posts)
+				}
+				if !strings.Contains(s.posts[0], "POST /self-serve/mozilla-inbound/request count=3&request_id=71") {
+					t.Errorf("%q", s.posts)
+				}
+			})
+		})
+	}
+}
+
+// Of several calls one fails: what was accepted is known.
+func TestHalfDone(t *testing.T) {
+	s := newService()
+	s.answers = []answer{{202, `{"status": "OK", "request_id": 5}`}, {404, "<html>"}}
+	p := s.inbound(t, selfserve.Options{})
+	_, err := p.Trigger(t.Context(), job.Request{Label: theBuild, Push: push, Count: 3})
+	if !errors.Is(err, job.ErrUnavailable) || !strings.Contains(err.Error(), "1 of 3 runs were accepted") {
+		t.Errorf("half done: %v", err)
+	}
+	if in, err := p.Accepted(t.Context(), push, theBuild); err != nil || len(in) != 1 || in[0].Count != 1 {
+		t.Errorf("in flight: %v %v", in, err)
+	}
+	if err := p.Cancel(t.Context(), "71/1"); err != nil ||
+		!strings.HasPrefix(s.posts[len(s.posts)-1], "DELETE /self-serve/mozilla-inbound/request/71") {
+		t.Errorf("%v %q", err, s.posts)
+	}
+	for _, label := range []string{"Quantum Phone 2031 build", "Linux x86-64 fx-team build"} {
+		_, err := p.Trigger(t.Context(), job.Request{Label: label, Push: push, Count: 1})
+		if !errors.Is(err, job.ErrNotFound) {
+			t.Errorf("%s: %v", label, err)
+		}
+	}
+}
