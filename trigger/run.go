@@ -158,8 +158,8 @@ func ofLedger(err error) bool {
 // another's by now, or was pruned, is an answer.
 type guarded struct{ ledger.Ledger }
 
-func guard(err error) error {
-	if err == nil || errors.Is(err, ledger.ErrSuperseded) || errors.Is(err, job.ErrNotFound) {
+func guard(ctx context.Context, err error) error {
+	if err == nil || ctx.Err() != nil || errors.Is(err, ledger.ErrSuperseded) || errors.Is(err, job.ErrNotFound) {
 		return err
 	}
 	return &ledgerError{err}
@@ -167,16 +167,16 @@ func guard(err error) error {
 
 func (g guarded) Intend(ctx context.Context, e ledger.Entry, instead *ledger.Entry) (ledger.Entry, bool, error) {
 	got, fresh, err := g.Ledger.Intend(ctx, e, instead)
-	return got, fresh, guard(err)
+	return got, fresh, guard(ctx, err)
 }
 
 func (g guarded) Settle(ctx context.Context, e ledger.Entry) error {
-	return guard(g.Ledger.Settle(ctx, e))
+	return guard(ctx, g.Ledger.Settle(ctx, e))
 }
 
 func (g guarded) Entries(ctx context.Context, q ledger.Query) ([]ledger.Entry, error) {
 	es, err := g.Ledger.Entries(ctx, q)
-	return es, guard(err)
+	return es, guard(ctx, err)
 }
 
 func (r *runner) run(ctx context.Context, steps []Step) error {
