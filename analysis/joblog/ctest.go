@@ -153,12 +153,6 @@ func (c *ctestLog) listed(n int, s string) bool {
 	return true
 }
 
-func (c *ctestLog) over() {
-	if c.open() {
-		c.finish()
-	}
-}
-
 func (c *ctestLog) finish() {
 	lost := 0
 	for _, name := range c.names {

@@ -246,7 +246,7 @@ func (g *goTest) detail(s string) {
 	g.build[g.of] = said
 }
 
-// over implements lineReader.
+// over implements ender.
 func (g *goTest) over() {
 	if g.session.open() {
 		if !g.verdict {

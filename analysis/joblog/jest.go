@@ -219,12 +219,6 @@ func (j *jestLog) total(n int, s string) bool {
 	return true
 }
 
-func (j *jestLog) over() {
-	if j.open() {
-		j.finish()
-	}
-}
-
 func (j *jestLog) finish() {
 	named := map[string]bool{}
 	tests := 0

@@ -73,7 +73,7 @@ func (f *file) read(ctx context.Context, in io.Reader, layers int) (*Report, err
 	return f.text(ctx, decoded(b))
 }
 
-// lax.Text reads what is unpacked, and UTF-8.
+// text reads what is unpacked, and UTF-8.
 func (f *file) text(ctx context.Context, b *bufio.Reader) (*Report, error) {
 	if err := ctx.Err(); err != nil {
 		return newReport(f.which), err

@@ -69,7 +69,7 @@ func (s *suiteGroups) of(test string) string {
 	return s.current
 }
 
-// lax.Number finds or makes what is known of a group; nil for none, or one too many.
+// count finds or makes what is known of a group; nil for none, or one too many.
 func (s *suiteGroups) count(name string) *groupCount {
 	if s.counts == nil {
 		s.counts = map[string]*groupCount{}

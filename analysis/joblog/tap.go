@@ -298,12 +298,6 @@ func (t *tapLog) detail(n int, text string, depth int) bool {
 	return true
 }
 
-func (t *tapLog) over() {
-	if t.open() {
-		t.finish()
-	}
-}
-
 func (t *tapLog) finish() {
 	for len(t.level) > 1 {
 		t.endLevel()
