@@ -107,6 +107,6 @@ func (c *Client) Logs(ctx context.Context, step int64) ([]StepLog, error) {
 
 // OpenRaw opens a log's text, without the letters that name its streams.
 func (c *Client) OpenRaw(ctx context.Context, id int64) (io.ReadCloser, error) {
-	r, err := c.rest.Open(ctx, rest.Request{URL: c.path("logs/%d/raw", id), Timeout: 10 * time.Minute, MaxBody: 2 << 30})
+	r, err := c.rest.Open(ctx, rest.Call{URL: c.path("logs/%d/raw", id), Timeout: 10 * time.Minute, MaxBody: 2 << 30})
 	return r, wrap("buildbot.log", strconv.FormatInt(id, 10), err)
 }

@@ -87,7 +87,7 @@ func TestMaster(t *testing.T) {
 	pushes := pushed(t, m, p, revision("a"), "bad0"+strings.Repeat("b", 36), revision("c"), revision("d"), revision("e"))
 
 	t.Run("repository kit", func(t *testing.T) {
-		if err := jobtest.CheckRepository(t.Context(), p, jobtest.RepositoryCase{Pushes: pushes, Unknown: revision("9")}); err != nil {
+		if err := jobtest.CheckRepository(t.Context(), p, jobtest.RepositoryCase{Pushes: pushes, Absent: revision("9")}); err != nil {
 			t.Error(err)
 		}
 	})

@@ -138,7 +138,7 @@ func (s *Server) pair(ctx context.Context, way, rev string) (pairWire, error) {
 	op := "lando." + way
 	where := s.lando + "/api/" + way + "/" + landoRepository + "/" + rev
 	var w pairWire
-	res, err := s.http.Do(ctx, rest.Request{URL: where, Header: http.Header{"Accept": {"application/json"}}})
+	res, err := s.http.Do(ctx, rest.Call{URL: where, Header: http.Header{"Accept": {"application/json"}}})
 	if err == nil {
 		err = rest.Decode(res, &w)
 	}

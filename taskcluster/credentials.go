@@ -212,7 +212,7 @@ func (c Credentials) Sign(r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	header, err := c.key().Header(hawk.Request{Method: r.Method, URL: r.URL, Time: now, Nonce: hawk.NewNonce(), Ext: ext})
+	header, err := c.key().Header(hawk.Signed{Method: r.Method, URL: r.URL, Time: now, Nonce: hawk.NewNonce(), Ext: ext})
 	if err != nil {
 		return expired{fmt.Errorf("%w: %w", job.ErrInvalid, err)}
 	}

@@ -166,7 +166,7 @@ func TestRefusals(t *testing.T) {
 		"neither label nor action":                   {nil, job.Request{Count: 1}, job.ErrInvalid, "neither", false},
 		"no label of the push":                       {nil, job.Request{Label: "test-x", Count: 1}, job.ErrNotFound, `no label "test-x"`, false},
 		"no scopes":                                  {func(s *tctest.Server, _ string) { s.Scopes = []string{"queue:*"} }, job.Request{Label: spare, Count: 1}, job.ErrDenied, "hooks:trigger-hook:project-gecko/in-tree-action-3-generic/0123456789", true},
-		"a hook that makes nothing":                  {func(s *tctest.Server, _ string) { s.Nothing = true }, job.Request{Label: spare, Count: 1}, taskcluster.ErrNothingCreated, "accepted, nothing created", true},
+		"a hook that makes nothing":                  {func(s *tctest.Server, _ string) { s.NoTasks = true }, job.Request{Label: spare, Count: 1}, taskcluster.ErrNothingCreated, "accepted, nothing created", true},
 		"a hook that is gone, and nothing to copy":   {func(s *tctest.Server, _ string) { s.Gone = true }, job.Request{Key: "k", Label: spare, Count: 1}, job.ErrRefused, "too old for actions", true},
 		"a hook that is gone, for another action":    {func(s *tctest.Server, _ string) { s.Gone = true }, job.Request{Key: "k", Label: test, Action: "confirm-failures", Count: 1}, job.ErrRefused, "too old for actions", true},
 	} {

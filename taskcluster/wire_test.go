@@ -79,7 +79,7 @@ func recordedExchanges(t *testing.T, folder string, n int) {
 				t.Errorf("%s: neither a call nor a reason why there is none", e.Name)
 				return
 			}
-			unknown := slices.DeleteFunc(r.Unknown(), func(u string) bool { return !strings.Contains(u, "/api/") || strings.Contains(u, "/api/object/") }) // where it is stored
+			unknown := slices.DeleteFunc(r.Unanswered(), func(u string) bool { return !strings.Contains(u, "/api/") || strings.Contains(u, "/api/object/") }) // where it is stored
 			if len(unknown) > 0 {
 				t.Errorf("%s: asked for %q", e.Name, unknown)
 			}

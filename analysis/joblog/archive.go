@@ -57,14 +57,14 @@ func (f *file) archive(ctx context.Context, in io.Reader, layers int) (*Report, 
 	a := f.archived(layers)
 	for i, e := range slices.SortedStableFunc(slices.Values(z.File),
 		func(x, y *zip.File) int { return strings.Compare(x.Name, y.Name) }) {
-		if i >= mostEntries {
-			a.r.partial(fmt.Sprintf("the archive has more than %d files", mostEntries))
+		if i >= mostMembers {
+			a.r.partial(fmt.Sprintf("the archive has more than %d files", mostMembers))
 			break
 		}
 		if e.FileInfo().IsDir() || slices.Contains(noLogs, strings.ToLower(path.Ext(e.Name))) {
 			continue
 		}
-		if err := a.entry(ctx, e); err != nil {
+		if err := a.member(ctx, e); err != nil {
 			return a.r, err
 		}
 	}
@@ -107,8 +107,8 @@ func (f *file) archived(layers int) *archived {
 	}
 }
 
-// entry reads one file of the archive.
-func (a *archived) entry(ctx context.Context, e *zip.File) error {
+// member reads one file of the archive.
+func (a *archived) member(ctx context.Context, e *zip.File) error {
 	in, err := e.Open()
 	if err != nil {
 		a.r.partial(fmt.Sprintf("%s could not be unpacked: %v", e.Name, err))

@@ -7,7 +7,7 @@ import (
 )
 
 // crash reads the forms of PROCESS-CRASH, which differ in the order of what they
-// say; ParseErrorLine lists them. The id of the minidump is left out: it is
+// say; parseErrorLine lists them. The id of the minidump is left out: it is
 // another one each time.
 func crash(s string) Failure {
 	parts := strings.Split(strings.TrimSpace(s), " | ")[1:]

@@ -2,7 +2,7 @@ package joblog
 
 import "strings"
 
-// ParseErrorLine makes a failure of an error line, whichever harness and era
+// parseErrorLine makes a failure of an error line, whichever harness and era
 // wrote it; false for a line that only counts others.
 //
 //	TEST-UNEXPECTED-FAIL | test | message
@@ -14,7 +14,7 @@ import "strings"
 //	[  FAILED  ] Suite.Test (3 ms)
 //	SUMMARY: AddressSanitizer: kind file:line in function
 //	make[3]: *** [target] Error 2      file.cpp:12:3: error: message
-func ParseErrorLine(line string) (Failure, bool) {
+func parseErrorLine(line string) (Failure, bool) {
 	level, s := stripLevel(withoutColours(line))
 	if i := strings.Index(s, "TEST-UNEXPECTED-"); i >= 0 {
 		return unexpected(s[i:]), true

@@ -19,10 +19,10 @@ func (f Failure) Fingerprint() string {
 	if f.Subtest != "" {
 		message = f.Subtest + " - " + message
 	}
-	return string(f.Kind) + " | " + CanonicalTest(f.Test) + " | " + Normalise(message)
+	return string(f.Kind) + " | " + CanonicalTest(f.Test) + " | " + normalise(message)
 }
 
-// Normalise takes out of a message what differs from run to run: numbers that
+// normalise takes out of a message what differs from run to run: numbers that
 // stand alone become N, hexadecimal ones and ids X, runs of white space one
 // space, and a file of a machine is named by its path in the source tree or in
 // the folder of the job.
@@ -31,7 +31,7 @@ func (f Failure) Fingerprint() string {
 //	3 window(s) are left, 4096 bytes leaked    N window(s) are left, N bytes leaked
 //	http://localhost:8888/ in 0x7f3a, 12.5ms   http://localhost:N/ in X, Nms
 //	file:///Z:/task_16/build/tests/xpcshell/head.js:12   xpcshell/head.js:N
-func Normalise(message string) string {
+func normalise(message string) string {
 	message = placeless(message)
 	var out strings.Builder
 	space := false

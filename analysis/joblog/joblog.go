@@ -17,7 +17,7 @@
 //	plain              lines for people, of all harnesses since 2013, and of test
 //	                   runners: those that name the tests that passed tell of these too
 //
-// A test has one entry in a report, however the log spells it (CanonicalTest): a
+// A test has one outcome in a report, however the log spells it (CanonicalTest): a
 // failure under any spelling wins over a pass under another. A test has passed
 // only when the log says that it ended well. One that began and has no end (it
 // hung, the application crashed, the log was cut) is listed among the failures
@@ -86,7 +86,7 @@ type Report struct {
 	// were read.
 	Notes    []string
 	Failures []Failure // in the order of the log
-	Groups   []Group   // in the order of the log; a group has an entry for each of its ends
+	Groups   []Group   // in the order of the log; a group is there once for each of its ends
 	// Partial says that the log may hold more failures than these, and Reason why.
 	Partial bool
 	Reason  string

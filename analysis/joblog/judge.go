@@ -10,7 +10,7 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// JudgeOptions change how Judge tells; nil is zero options.
+// JudgeOptions change how TestJudge tells; nil is zero options.
 type JudgeOptions struct {
 	// Group is the test's manifest, where it is known.
 	Group string

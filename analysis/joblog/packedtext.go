@@ -64,7 +64,7 @@ func plainArchive(in io.Reader, layers int) (io.Reader, func(), error) {
 	}
 	var parts []joinlog.Part
 	left := int64(mostUnpacked)
-	for _, e := range z.File[:min(len(z.File), mostEntries)] {
+	for _, e := range z.File[:min(len(z.File), mostMembers)] {
 		if e.FileInfo().IsDir() || slices.Contains(noLogs, strings.ToLower(path.Ext(e.Name))) {
 			continue
 		}

@@ -106,7 +106,7 @@ func deviceOutput(prefix string) bool {
 
 // fails makes a failure of an error line.
 func (p *textLog) fails(number int, line string) {
-	f, ok := ParseErrorLine(line)
+	f, ok := parseErrorLine(line)
 	if !ok {
 		return
 	}

@@ -22,7 +22,7 @@ func (f *file) tornArchive(ctx context.Context, spool io.ReadSeeker, layers int,
 	}
 	a := f.archived(layers)
 	b := bufio.NewReader(spool)
-	for range mostEntries {
+	for range mostMembers {
 		name, in, err := localFile(b)
 		if err != nil {
 			break

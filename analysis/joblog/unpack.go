@@ -21,7 +21,7 @@ const (
 	mostSpooled   = 1 << 30   // bytes of a zip archive, which lies in a temporary file while it is read
 	mostWindow    = 128 << 20 // bytes that a decompressor may look back; 64 MiB is what the highest usual levels use
 	mostLayers    = 2         // a gzip in a zip is unpacked, and no more
-	mostEntries   = 1000      // files of an archive
+	mostMembers   = 1000      // files of an archive
 	errBeyondText = "it unpacks to more than %d bytes, and the rest is not read"
 )
 

@@ -220,7 +220,7 @@ func wrap(op, key string, err error) error {
 }
 
 func (c *Client) get(ctx context.Context, op, key, url string, into any) error {
-	res, err := c.rest.Do(ctx, rest.Request{URL: url, Header: http.Header{"Accept": {"application/json"}}, Sign: c.sign})
+	res, err := c.rest.Do(ctx, rest.Call{URL: url, Header: http.Header{"Accept": {"application/json"}}, Sign: c.sign})
 	if err == nil {
 		err = rest.Decode(res, into)
 	}
@@ -357,7 +357,7 @@ const busyTries = 4
 func (c *Client) write(ctx context.Context, op, key, method, url string, form url.Values) (int64, error) {
 	h := http.Header{"Accept": {"application/json"}, "Content-Type": {"application/x-www-form-urlencoded"}}
 	for try := 1; ; try++ {
-		res, err := c.rest.Do(ctx, rest.Request{Method: method, URL: url, Header: h, Body: []byte(form.Encode()), Sign: c.sign})
+		res, err := c.rest.Do(ctx, rest.Call{Method: method, URL: url, Header: h, Body: []byte(form.Encode()), Sign: c.sign})
 		var answer struct {
 			Status  string `json:"status"`
 			Msg     string `json:"msg"`

@@ -258,7 +258,7 @@ func (p *Project) files(ctx context.Context, j job.Job) ([]string, error) {
 	}
 	files := b.Files()
 	for _, f := range files {
-		_, err := p.c.rest.Do(ctx, rest.Request{Method: http.MethodHead, URL: f})
+		_, err := p.c.rest.Do(ctx, rest.Call{Method: http.MethodHead, URL: f})
 		var failed *rest.Error
 		if errors.As(err, &failed) && failed.Status >= 400 && failed.Status < 500 {
 			return nil, nil
@@ -492,7 +492,7 @@ func (p *Project) OpenLog(ctx context.Context, j job.Job, which job.LogKind) (io
 	if url == "" {
 		return nil, job.Wrap(op, j.ID(), fmt.Errorf("%w: the run has no %s log", job.ErrNotFound, which))
 	}
-	r, err := p.c.rest.Open(ctx, rest.Request{URL: url, Timeout: 10 * time.Minute, MaxBody: mostDump})
+	r, err := p.c.rest.Open(ctx, rest.Call{URL: url, Timeout: 10 * time.Minute, MaxBody: mostDump})
 	if err != nil {
 		return nil, job.OfHTTP(op, url, err)
 	}

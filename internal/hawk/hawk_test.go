@@ -36,7 +36,7 @@ func TestVectors(t *testing.T) {
 		"q1CwFoSHzPZSkbIvl0oYlD+91rBUEvFk763nMjMndj8=": {second, "POST", "https://example.net/somewhere/over/the/rainbow", 1353809207, "Ygvqdz", textHash, "Bazinga!"},
 	} {
 		key := hawk.Key{ID: "me", Secret: c.secret}
-		if got := key.MAC(hawk.Request{Method: c.method, URL: parse(t, c.url), Time: time.Unix(c.unix, 0), Nonce: c.nonce, Hash: c.hash, Ext: c.ext}); got != want {
+		if got := key.MAC(hawk.Signed{Method: c.method, URL: parse(t, c.url), Time: time.Unix(c.unix, 0), Nonce: c.nonce, Hash: c.hash, Ext: c.ext}); got != want {
 			t.Errorf("%s %s: mac %s, expected %s", c.method, c.url, got, want)
 		}
 	}
@@ -86,7 +86,7 @@ func TestSharedVectors(t *testing.T) {
 			continue
 		}
 		key := hawk.Key{ID: r.Credentials.ID, Secret: r.Credentials.Key}
-		req := hawk.Request{Method: r.Method, URL: parse(t, r.URL), Time: time.Unix(r.TS, 0), Nonce: r.Nonce, Ext: r.Ext}
+		req := hawk.Signed{Method: r.Method, URL: parse(t, r.URL), Time: time.Unix(r.TS, 0), Nonce: r.Nonce, Ext: r.Ext}
 		if r.Payload != nil {
 			if req.Hash = hawk.PayloadHash(r.ContentType, []byte(*r.Payload)); req.Hash != r.Hash {
 				t.Errorf("%s: hash %s, expected %s", r.ID, req.Hash, r.Hash)
@@ -145,7 +145,7 @@ func TestCheck(t *testing.T) {
 	key := hawk.Key{ID: "me", Secret: "secret"}
 	u := parse(t, "http://[::1]:8080/api/hooks/v1/hooks/g/a%2Fb/trigger?x=1")
 	at := time.Unix(1e9, 0)
-	header, err := key.Header(hawk.Request{Method: "POST", URL: u, Time: at, Nonce: hawk.NewNonce()})
+	header, err := key.Header(hawk.Signed{Method: "POST", URL: u, Time: at, Nonce: hawk.NewNonce()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -173,7 +173,7 @@ func TestCheck(t *testing.T) {
 			t.Errorf("%s: %v, expected %v", name, err, c.want)
 		}
 	}
-	if _, err := (hawk.Key{ID: `a"b`, Secret: "x"}).Header(hawk.Request{URL: u, Nonce: "n"}); err == nil {
+	if _, err := (hawk.Key{ID: `a"b`, Secret: "x"}).Header(hawk.Signed{URL: u, Nonce: "n"}); err == nil {
 		t.Error("a quote in the id is no error")
 	}
 	if text := fmt.Sprintf("%v %+v %#v %s", key, key, key, key); strings.Contains(text, "secret") {

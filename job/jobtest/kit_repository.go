@@ -18,8 +18,8 @@ type RepositoryCase struct {
 	// is its newest. One of them should have several changesets. Their ids need
 	// not grow, but no other push may have an id between theirs.
 	Pushes []job.Push
-	// Unknown is a well-formed revision that the repository does not have.
-	Unknown string
+	// Absent is a well-formed revision that the repository does not have.
+	Absent string
 	// Bare says that the source has no changesets to give, as old snapshots.
 	Bare bool
 }
@@ -214,8 +214,8 @@ func (k *repositoryKit) refusals(ctx context.Context) {
 	first, last := known[0], known[len(known)-1]
 	push := func(rev string) error { _, err := k.r.Push(ctx, rev); return err }
 	pushes := func(r job.Range) error { _, err := k.r.Pushes(ctx, r); return err }
-	k.sentinel("unknown-revision", push(k.c.Unknown), job.ErrNotFound)
-	k.sentinel("unknown-revision-range", pushes(job.Between(k.c.Unknown, last.Revision)), job.ErrNotFound)
+	k.sentinel("unknown-revision", push(k.c.Absent), job.ErrNotFound)
+	k.sentinel("unknown-revision-range", pushes(job.Between(k.c.Absent, last.Revision)), job.ErrNotFound)
 	k.sentinel("malformed-revision", push("not-a-revision"), job.ErrInvalid)
 	k.sentinel("malformed-revision", push("abc"), job.ErrInvalid)
 	k.sentinel("empty-revision", push(""), job.ErrInvalid)

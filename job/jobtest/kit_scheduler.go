@@ -153,7 +153,7 @@ func countOf(jobs []job.Job, label string) int {
 }
 
 func (k *schedulerKit) catalog(ctx context.Context) {
-	entries, err := job.Catalog(ctx, k.s, k.c.Push)
+	labels, err := job.Catalog(ctx, k.s, k.c.Push)
 	if errors.Is(err, errors.ErrUnsupported) {
 		return
 	}
@@ -161,21 +161,21 @@ func (k *schedulerKit) catalog(ctx context.Context) {
 		k.broken("catalog", "error %v", err)
 	}
 	seen := map[string]bool{}
-	for _, e := range entries {
+	for _, e := range labels {
 		if seen[e.Label] {
 			k.broken("catalog-once", "label %s comes twice", e.Label)
 		}
 		seen[e.Label] = true
 	}
 	if !seen[k.c.Labels[0]] {
-		k.broken("catalog", "%s ran, and is not in the catalog of %d labels", k.c.Labels[0], len(entries))
+		k.broken("catalog", "%s ran, and is not in the catalog of %d labels", k.c.Labels[0], len(labels))
 	}
 	named, err := job.Catalog(ctx, k.s, k.c.Push, k.c.Labels[0], "no-such-label")
 	if err != nil || len(named) != 1 || named[0].Label != k.c.Labels[0] {
-		k.broken("catalog-named", "the catalog of %s and of a label that there is not has %d entries, %v; expected the one", k.c.Labels[0], len(named), err)
+		k.broken("catalog-named", "the catalog of %s and of a label that there is not has %d labels, %v; expected the one", k.c.Labels[0], len(named), err)
 	}
 	if none, err := job.Catalog(ctx, k.s, k.c.Push, "no-such-label"); err != nil || len(none) > 0 {
-		k.broken("catalog-named", "the catalog of a label that there is not has %d entries, %v; expected none and no error", len(none), err)
+		k.broken("catalog-named", "the catalog of a label that there is not has %d labels, %v; expected none and no error", len(none), err)
 	}
 	if k.c.NotScheduled.Repo != "" {
 		_, err := job.Catalog(ctx, k.s, k.c.NotScheduled)

@@ -103,9 +103,9 @@ type Ending int
 
 // The endings of an action task.
 const (
-	Made    Ending = iota // it makes its tasks, and completes
-	Failed                // it fails, and makes nothing
-	Nothing               // it completes, and makes nothing
+	ActionMade        Ending = iota // it makes its tasks, and completes
+	ActionFailed                    // it fails, and makes nothing
+	ActionMadeNothing               // it completes, and makes nothing
 )
 
 // Settle has every action task that is under way make its tasks, and complete.
@@ -122,7 +122,7 @@ func (s *Server) Settle() {
 		if action == nil || t.State != "pending" && t.State != "running" {
 			continue
 		}
-		ending := Made
+		ending := ActionMade
 		if s.Act != nil {
 			ending = s.Act(action["name"].(string))
 		}
@@ -135,10 +135,10 @@ func (s *Server) carryOut(t *Task, action Object, ending Ending) {
 	input, _ := context["input"].(Object)
 	before := len(s.order)
 	state := "completed"
-	if ending == Failed {
+	if ending == ActionFailed {
 		state = "failed"
 	}
-	if ending == Made {
+	if ending == ActionMade {
 		for _, want := range s.wants(action["name"].(string), input, context["taskId"]) {
 			if !s.make(t, want.label, want.times) {
 				state = "failed"

@@ -329,7 +329,7 @@ func (s *Server) trigger(c *call) {
 	if s.Fault != nil {
 		fault = s.Fault()
 	}
-	if s.Nothing {
+	if s.NoTasks {
 		fault = Empty
 	}
 	if s.Lose {

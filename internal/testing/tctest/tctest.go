@@ -45,8 +45,8 @@ type Server struct {
 	Roles map[string][]string
 	// Gone says that the hooks were removed, as those of old pushes are.
 	Gone bool
-	// Nothing says that hooks accept and make no task.
-	Nothing bool
+	// NoTasks says that hooks accept and make no task.
+	NoTasks bool
 	// Lose says that a hook's answer is lost after its task was made.
 	Lose bool
 	// Fault says how the next fire of a hook goes wrong; nil for never.

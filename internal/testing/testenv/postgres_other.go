@@ -7,6 +7,6 @@ import "testing"
 // Postgres starts a real PostgreSQL server; here it does not know how.
 func Postgres(t testing.TB) string {
 	t.Helper()
-	Missing(t, "a PostgreSQL server is started for tests on Linux only")
+	Lacking(t, "a PostgreSQL server is started for tests on Linux only")
 	return ""
 }
