@@ -48,11 +48,12 @@ func small() *thtest.Server {
 var filters = []string{"meta.filter_params"} // they are what was asked for
 
 func TestPushesAsRecorded(t *testing.T) {
-	for file, uri := range map[string]string{
-		"treeherder__push_list.json":                        "/api/project/try/push/?full=true&count=10",
-		"treeherder__poll_push_list.json":                   "/api/project/try/push/?full=true&count=10&push_timestamp__gte=1562707044",
-		"treeherder_api_push__try_2022-02_first500.json.gz": "/api/project/try/push/?count=1000&full=true",
+	for file, query := range map[string]string{
+		"treeherder__push_list.json":                        "?full=true&count=10",
+		"treeherder__poll_push_list.json":                   "?full=true&count=10&push_timestamp__gte=1562707044",
+		"treeherder_api_push__try_2022-02_first500.json.gz": "?count=1000&full=true",
 	} {
+		uri := "/api/project/try/push/" + query
 		want := testenv.Read(t, "data", "2-treeherder", file)
 		loaded := &thtest.Server{Project: "try"}
 		if err := loaded.Load(want); err != nil {
