@@ -3,6 +3,7 @@ package tctest
 import (
 	"compress/gzip"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -18,7 +19,7 @@ func (s *Server) artifact(c *call, t *Task, run int, what, name string) {
 			return
 		}
 		out := []any{}
-		for path := range s.files {
+		for _, path := range slices.Sorted(maps.Keys(s.files)) {
 			if n, ok := strings.CutPrefix(path, prefix); ok {
 				out = append(out, Object{
 					"name": n, "storageType": "s3", "contentType": "text/plain", "contentLength": len(s.files[path]),
@@ -26,7 +27,6 @@ func (s *Server) artifact(c *call, t *Task, run int, what, name string) {
 				})
 			}
 		}
-		slices.SortFunc(out, func(a, b any) int { return strings.Compare(a.(Object)["name"].(string), b.(Object)["name"].(string)) })
 		answer(c.w, http.StatusOK, Object{"artifacts": out})
 		return
 	}
@@ -48,7 +48,8 @@ func (s *Server) artifact(c *call, t *Task, run int, what, name string) {
 // recorded store does.
 func (s *Server) bucket(w http.ResponseWriter, r *http.Request, file string) {
 	if r.Header.Get("Authorization") != "" {
-		http.Error(w, "<Error><Code>InvalidArgument</Code><Message>Only one auth mechanism allowed</Message></Error>", http.StatusBadRequest)
+		http.Error(w, "<Error><Code>InvalidArgument</Code><Message>Only one auth mechanism allowed</Message></Error>",
+			http.StatusBadRequest)
 		return
 	}
 	s.mu.Lock()

@@ -111,7 +111,8 @@ func (s *Server) act(id string, in asked) {
 func (s *Server) lastFires(c *call) {
 	hook := c.parts[1] + "/" + c.parts[2]
 	if s.NoFires {
-		refuse(c.w, http.StatusForbidden, "InsufficientScopes", "Client ID %s is missing the following scopes:\n\n```\nhooks:list-last-fires:%s\n```", c.who, hook)
+		refuse(c.w, http.StatusForbidden, "InsufficientScopes",
+			"Client ID %s is missing the following scopes:\n\n```\nhooks:list-last-fires:%s\n```", c.who, hook)
 		return
 	}
 	out := []any{}

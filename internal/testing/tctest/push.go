@@ -34,7 +34,8 @@ func (s *Server) AddPush(project string, id int64, revision string, labels ...La
 		runnable[l.Name] = Object{"symbol": "x"}
 	}
 	for name, v := range map[string]any{
-		"actions": Actions(d.ID, project, id, revision), "label-to-taskid": mapping, "full-task-graph": graph, "runnable-jobs": runnable,
+		"actions": Actions(d.ID, project, id, revision), "label-to-taskid": mapping, "full-task-graph": graph,
+		"runnable-jobs": runnable,
 	} {
 		text, err := json.Marshal(v)
 		if err != nil {
@@ -76,7 +77,10 @@ func (l Label) graph() Object {
 	}
 	return Object{
 		"label": l.Name, "kind": l.kind(), "attributes": Object{"kind": l.kind()}, "dependencies": needs,
-		"task": Object{"taskQueueId": "gecko-t/linux", "metadata": Object{"name": l.Name}, "tags": l.tags(), "extra": Object{"treeherder": Object{"jobKind": l.kind()}}, "payload": l.payload()},
+		"task": Object{
+			"taskQueueId": "gecko-t/linux", "metadata": Object{"name": l.Name}, "tags": l.tags(),
+			"extra": Object{"treeherder": Object{"jobKind": l.kind()}}, "payload": l.payload(),
+		},
 	}
 }
 

@@ -60,7 +60,10 @@ func (s *Server) add(id, group string, definition Object, scheduled bool) *Task 
 
 func (t *Task) begin(reason string) {
 	t.State = "pending"
-	t.Runs = append(t.Runs, Object{"runId": len(t.Runs), "state": "pending", "reasonCreated": reason, "scheduled": now()})
+	t.Runs = append(t.Runs, Object{
+		"runId": len(t.Runs), "state": "pending", "reasonCreated": reason,
+		"scheduled": now(),
+	})
 }
 
 // Start claims the latest run.
@@ -106,7 +109,8 @@ func (s *Server) waits(t *Task) bool {
 	needs, _ := t.Definition["dependencies"].([]any)
 	for _, id := range needs {
 		dep := s.tasks[id.(string)]
-		ended := dep != nil && (dep.State == "completed" || t.Definition["requires"] == "all-resolved" && (dep.State == "failed" || dep.State == "exception"))
+		ended := dep != nil && (dep.State == "completed" ||
+			t.Definition["requires"] == "all-resolved" && (dep.State == "failed" || dep.State == "exception"))
 		if !ended {
 			return true
 		}

@@ -66,7 +66,8 @@ type Server struct {
 func New() *Server {
 	return &Server{
 		Clients: map[string]string{"me": "secret"}, Page: 1000, tasks: map[string]*Task{}, index: map[string]string{},
-		files: map[string][]byte{}, graphs: map[string][]Label{}, Roles: map[string][]string{}, pushes: map[string]string{}, fires: map[string][]Object{},
+		files: map[string][]byte{}, graphs: map[string][]Label{}, Roles: map[string][]string{},
+		pushes: map[string]string{}, fires: map[string][]Object{},
 	}
 }
 
