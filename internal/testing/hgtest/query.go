@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -41,66 +42,57 @@ func unknownRevision(rev string) *failure {
 }
 
 // query returns the ids of the pushes that the parameters select.
-func (r repoOf) query(q map[string][]string) ([]int64, *failure) {
+func (r repoOf) query(q url.Values) ([]int64, *failure) {
 	if len(r) == 0 { // no revision is unknown there
 		return nil, nil
 	}
-	get := func(name string) (string, bool) {
-		v, ok := q[name]
-		return strings.Join(v, ""), ok
+	lower, isLower, err := r.bound(q, [3]string{"startdate", "fromchange", "startID"}, greater, greater)
+	if err != nil {
+		return nil, err
 	}
-	keep := func(int64) bool { return true }
-	and := func(f func(int64) bool) {
-		before := keep
-		keep = func(id int64) bool { return before(id) && f(id) }
+	upper, _, err := r.bound(q, [3]string{"enddate", "tochange", "endID"}, less, func(a, b int64) bool { return a <= b })
+	if err != nil {
+		return nil, err
 	}
-	lower, upper := false, false
-	for _, bound := range []struct {
-		names [3]string // in order of precedence: date, changeset, id
-		seen  *bool
-		date  func(date, v int64) bool
-		id    func(id, v int64) bool
-	}{
-		{[3]string{"startdate", "fromchange", "startID"}, &lower, greater, greater},
-		{[3]string{"enddate", "tochange", "endID"}, &upper, less, func(id, v int64) bool { return id <= v }},
-	} {
-		if v, ok := get(bound.names[0]); ok {
-			at := seconds(v)
-			and(func(id int64) bool { return bound.date(r[id].Date, at) })
-			*bound.seen = true
-		} else if v, ok := get(bound.names[1]); ok {
-			at, err := r.find(v)
-			if err != nil {
-				return nil, err
-			}
-			and(func(id int64) bool { return bound.id(id, at) })
-			*bound.seen = true
-		} else if v, ok := get(bound.names[2]); ok {
-			at, err := strconv.ParseInt(v, 10, 64)
-			if err != nil {
-				return nil, &failure{http.StatusInternalServerError, "Internal Server Error"}
-			}
-			and(func(id int64) bool { return bound.id(id, at) })
-			*bound.seen = true
+	wanted := map[int64]bool{}
+	for _, rev := range q["changeset"] {
+		id, err := r.find(rev)
+		if err != nil {
+			return nil, err
 		}
+		wanted[id] = true
 	}
-	revs, filtered := q["changeset"]
-	if filtered {
-		wanted := map[int64]bool{}
-		for _, rev := range revs {
-			id, err := r.find(rev)
-			if err != nil {
-				return nil, err
-			}
-			wanted[id] = true
-		}
-		and(func(id int64) bool { return wanted[id] })
-	}
+	_, isFiltered := q["changeset"]
 	all := slices.Sorted(maps.Keys(r))
-	if !lower && !filtered { // the upper bound is ignored
+	if !isLower && !isFiltered { // the upper bound is ignored
 		return all[max(0, len(all)-10):], nil
 	}
-	return slices.DeleteFunc(all, func(id int64) bool { return !keep(id) }), nil
+	return slices.DeleteFunc(all, func(id int64) bool {
+		return !lower(id) || !upper(id) || isFiltered && !wanted[id]
+	}), nil
+}
+
+// bound reads one bound of a range, by the first that is given of a date, a
+// changeset and an id; given says whether there is one. Dates and ids are compared
+// in ways of their own.
+func (r repoOf) bound(q url.Values, names [3]string, date, id func(a, b int64) bool) (
+	keep func(id int64) bool, given bool, err *failure,
+) {
+	switch {
+	case q.Has(names[0]):
+		at := seconds(q.Get(names[0]))
+		return func(n int64) bool { return date(r[n].Date, at) }, true, nil
+	case q.Has(names[1]):
+		at, err := r.find(q.Get(names[1]))
+		return func(n int64) bool { return id(n, at) }, true, err
+	case q.Has(names[2]):
+		at, err := strconv.ParseInt(q.Get(names[2]), 10, 64)
+		if err != nil {
+			return nil, true, &failure{http.StatusInternalServerError, "Internal Server Error"}
+		}
+		return func(n int64) bool { return id(n, at) }, true, nil
+	}
+	return func(int64) bool { return true }, false, nil
 }
 
 func greater(a, b int64) bool { return a > b }
