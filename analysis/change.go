@@ -76,7 +76,8 @@ func (s *Scanner) Scan(failed []bool) Change {
 	// The odds of a change: the mean over its places, against none.
 	odds := math.Exp(best-lnPi-none) * sum / float64(n-1)
 	c := Change{
-		At: at, Before: (float64(atLeft) + 0.5) / (float64(at) + 1), After: (float64(total-atLeft) + 0.5) / (float64(n-at) + 1),
+		At: at, Before: (float64(atLeft) + 0.5) / (float64(at) + 1),
+		After:       (float64(total-atLeft) + 0.5) / (float64(n-at) + 1),
 		Probability: 1, AtProbability: 1 / sum,
 	}
 	if !math.IsInf(odds, 1) {

@@ -75,7 +75,8 @@ func Counterparts(catalog []job.Runnable, label string, manifests []string) (fou
 	slices.SortFunc(found, func(a, b Counterpart) int {
 		_, na := chunkOf(a.Label)
 		_, nb := chunkOf(b.Label)
-		return cmp.Or(cmp.Compare(len(b.Has), len(a.Has)), cmp.Compare(other(a, label), other(b, label)), cmp.Compare(na, nb))
+		return cmp.Or(cmp.Compare(len(b.Has), len(a.Has)), cmp.Compare(other(a, label), other(b, label)),
+			cmp.Compare(na, nb))
 	})
 	return found, known
 }

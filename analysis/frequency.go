@@ -70,7 +70,8 @@ func Frequency(failures, runs int, confidence float64, method Method) (Rate, err
 	case Jeffreys:
 		r.Low, r.High = mathext.InvRegIncBeta(f+0.5, n-f+0.5, tail), mathext.InvRegIncBeta(f+0.5, n-f+0.5, 1-tail)
 	default:
-		return r, fmt.Errorf("%w: method %q: expected %s, %s or %s", job.ErrInvalid, string(method), Wilson, ClopperPearson, Jeffreys)
+		return r, fmt.Errorf("%w: method %q: expected %s, %s or %s", job.ErrInvalid, string(method), Wilson,
+			ClopperPearson, Jeffreys)
 	}
 	if failures == 0 {
 		r.Low = 0

@@ -53,14 +53,14 @@ func OverviewOf(samples []Sample, confidence float64, method Method) (Overview, 
 			byPush[s.Push.Key()] = i
 			o.ByPush = append(o.ByPush, PushRate{Push: s.Push})
 		}
-		o.ByPush[i].Failures, o.ByPush[i].Runs = o.ByPush[i].Failures+s.Failures, o.ByPush[i].Runs+s.Failures+s.Passes
+		o.ByPush[i].count(s)
 		j, ok := byLabel[s.Label]
 		if !ok {
 			j = len(o.ByLabel)
 			byLabel[s.Label] = j
 			o.ByLabel = append(o.ByLabel, LabelRate{Label: s.Label})
 		}
-		o.ByLabel[j].Failures, o.ByLabel[j].Runs = o.ByLabel[j].Failures+s.Failures, o.ByLabel[j].Runs+s.Failures+s.Passes
+		o.ByLabel[j].count(s)
 		series = append(series, spread(s.Failures, s.Passes)...)
 	}
 	var err error
@@ -75,12 +75,20 @@ func OverviewOf(samples []Sample, confidence float64, method Method) (Overview, 
 	}
 	if c := NewScanner(len(series)).Scan(series); c.Probability >= 0.95 {
 		o.Change = &c
-		o.Overall.Warnings = append(o.Overall.Warnings, fmt.Sprintf("the rate changed after %d of %d runs, from %.3g to %.3g, with probability %.2f: the overall rate is that of no time",
+		o.Overall.Warnings = append(o.Overall.Warnings, fmt.Sprintf("the rate changed after %d of %d runs, "+
+			"from %.3g to %.3g, with probability %.2f: the overall rate is that of no time",
 			c.At, len(series), c.Before, c.After, c.Probability))
 	} else if p := o.scatter(); p < 0.01 {
-		o.Overall.Warnings = append(o.Overall.Warnings, fmt.Sprintf("the rate differs from push to push more than chance explains (p = %.2g): runs on one push are not independent, and the interval is too small", p))
+		o.Overall.Warnings = append(o.Overall.Warnings, fmt.Sprintf(
+			"the rate differs from push to push more than chance explains (p = %.2g): "+
+				"runs on one push are not independent, and the interval is too small", p))
 	}
 	return o, nil
+}
+
+// count adds the runs of a sample.
+func (r *Rate) count(s Sample) {
+	r.Failures, r.Runs = r.Failures+s.Failures, r.Runs+s.Failures+s.Passes
 }
 
 // spread makes a series of the runs of one push, whose order is not known: the

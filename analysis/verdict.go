@@ -24,7 +24,8 @@ const (
 )
 
 var verdictWords = []string{
-	NotRun: "not run", Good: "good", Bad: "bad", Mixed: "mixed", Running: "running", Unclear: "unknown", Untestable: "untestable",
+	NotRun: "not run", Good: "good", Bad: "bad", Mixed: "mixed", Running: "running", Unclear: "unknown",
+	Untestable: "untestable",
 }
 
 // String is the verdict in words.

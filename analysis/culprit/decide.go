@@ -64,7 +64,10 @@ func (s *Search) state() Decision {
 	}
 	p := s.believe()
 	best := p.best()
-	d := Decision{Outcome: Undecided, Culprit: -1, Probability: p.prob[best], Older: p.prob[0], Nothing: p.prob[m], Rates: p.ratesAt(best), Bits: p.entropy(), Warnings: s.warnings(p, best)}
+	d := Decision{
+		Outcome: Undecided, Culprit: -1, Probability: p.prob[best], Older: p.prob[0], Nothing: p.prob[m],
+		Rates: p.ratesAt(best), Bits: p.entropy(), Warnings: s.warnings(p, best),
+	}
 	d.Credible = s.credible(p)
 	if best > 0 && best < m {
 		d.Culprit, d.Class = s.index[best], s.class(best)
@@ -105,7 +108,8 @@ func (s *Search) next(d *Decision, k int, running []int) {
 		at := s.of[d.Culprit]
 		want := s.confirmations(at, busy)
 		if len(want) > 0 {
-			d.Next, d.Why = s.pushes(want[:min(k, len(want))]), "to confirm: a failure on the most probable push, and a pass on its parent"
+			d.Next, d.Why = s.pushes(want[:min(k, len(want))]),
+				"to confirm: a failure on the most probable push, and a pass on its parent"
 			return
 		}
 		if !d.Confirmed && len(busy) > 0 {
@@ -115,7 +119,8 @@ func (s *Search) next(d *Decision, k int, running []int) {
 	}
 	positions := s.batch(k, busy)
 	if len(positions) == 0 {
-		d.Done, d.Outcome, d.Why = true, Infra, fmt.Sprintf("infrastructure ended %d runs in a row on every push", s.o.MaxInfra)
+		d.Done, d.Outcome, d.Why = true, Infra,
+			fmt.Sprintf("infrastructure ended %d runs in a row on every push", s.o.MaxInfra)
 		return
 	}
 	d.Next = s.pushes(positions)
@@ -233,14 +238,18 @@ func (s *Search) warnings(p *posterior, best int) []string {
 	m := len(s.index)
 	if best > 0 && best < m {
 		if n := len(s.class(best)); n > 1 {
-			out = append(out, fmt.Sprintf("%d pushes cannot be told apart, since all but the newest of them cannot be tested", n))
+			out = append(out,
+				fmt.Sprintf("%d pushes cannot be told apart, since all but the newest of them cannot be tested", n))
 		}
 		if r := p.ratesAt(best); r.After-r.Before < 0.2 && r.After < 0.5 {
-			out = append(out, "the rates before and after are near each other: the runs must be independent for the probability to mean what it says")
+			out = append(out,
+				"the rates before and after are near each other: "+
+					"the runs must be independent for the probability to mean what it says")
 		}
 	}
 	if s.runs[0].Failed > 0 && best != m {
-		out = append(out, fmt.Sprintf("the oldest push of the range failed in %d of %d runs", s.runs[0].Failed, s.runs[0].total()))
+		out = append(out, fmt.Sprintf(
+			"the oldest push of the range failed in %d of %d runs", s.runs[0].Failed, s.runs[0].total()))
 	}
 	return out
 }

@@ -49,10 +49,12 @@ func normalise(message string) string {
 		n := 1
 		if alnum(c) {
 			n = run(message[i:])
-			if len(message)-i >= idSize && minidump(message[i:i+idSize]) && (i+idSize == len(message) || !alnum(message[i+idSize])) {
+			if len(message)-i >= idSize && minidump(message[i:i+idSize]) &&
+				(i+idSize == len(message) || !alnum(message[i+idSize])) {
 				n = idSize
 				out.WriteByte('X')
-			} else if i > 0 && joins(message[i-1]) && !ofTask(message[:i], message[i:i+n]) || isCode(message[:i], message[i:i+n]) {
+			} else if i > 0 && joins(message[i-1]) && !ofTask(message[:i], message[i:i+n]) ||
+				isCode(message[:i], message[i:i+n]) {
 				out.WriteString(message[i : i+n])
 			} else {
 				out.WriteString(token(message[i:i+n], i+n < len(message) && message[i+n] == '.'))
@@ -153,7 +155,8 @@ func hexadecimal(w string) bool {
 // slug: a long word of capital letters, small ones and digits, as Taskcluster's
 // ids are.
 func slug(w string) bool {
-	return len(w) >= 16 && strings.ContainsAny(w, "0123456789") && strings.ToUpper(w) != w && strings.ToLower(w) != w && groups(w) > 1
+	return len(w) >= 16 && strings.ContainsAny(w, "0123456789") && strings.ToUpper(w) != w &&
+		strings.ToLower(w) != w && groups(w) > 1
 }
 
 // groups is how many groups of digits a word has.
@@ -169,8 +172,10 @@ func groups(w string) int {
 
 // noTerm are names that are not worth a search: half of all failures bear them.
 var noTerm = []string{
-	"automation.py", "Shutdown", "mozalloc_abort", "mozalloc_abort(char const*)", "leakcheck", "LeakSanitizer", "Last test finished", "ShutdownLeaks",
-	"mozalloc_handle_oom", "undefined", "None", "application crashed", "remoteautomation.py", "Main app process exited normally", "(finished)",
+	"automation.py", "Shutdown", "mozalloc_abort", "mozalloc_abort(char const*)", "leakcheck", "LeakSanitizer",
+	"Last test finished", "ShutdownLeaks",
+	"mozalloc_handle_oom", "undefined", "None", "application crashed", "remoteautomation.py",
+	"Main app process exited normally", "(finished)",
 }
 
 // SearchTerm is what to look for among known bugs: the crash's signature, the

@@ -131,7 +131,10 @@ func (g *gtestLog) fail(n int, rest, name, param string) {
 }
 
 // deaths are what shells and libraries print when a program died.
-var deaths = []string{"Segmentation fault", "Aborted", "core dumped", "SIGSEGV", "SIGABRT", "SIGBUS", "SIGILL", "SIGFPE", "terminate called", "Assertion `", "Killed", "AddressSanitizer", "ThreadSanitizer"}
+var deaths = []string{
+	"Segmentation fault", "Aborted", "core dumped", "SIGSEGV", "SIGABRT", "SIGBUS", "SIGILL", "SIGFPE",
+	"terminate called", "Assertion `", "Killed", "AddressSanitizer", "ThreadSanitizer",
+}
 
 // text takes what the test printed.
 func (g *gtestLog) text(s string) {

@@ -157,8 +157,10 @@ func (r *Report) add(f Failure) {
 
 // list appends a failure and returns its place, or -1 when there are too many.
 func (r *Report) list(f Failure) int {
-	n := min(len(f.Test), longestName) + min(len(f.Subtest), longestText) + min(len(f.Group), longestName) + min(len(f.Status), longestName) +
-		min(len(f.Expected), longestName) + min(len(f.Message), longestText) + min(len(f.Signature), longestName)
+	n := min(len(f.Subtest), longestText) + min(len(f.Message), longestText)
+	for _, name := range []string{f.Test, f.Group, f.Status, f.Expected, f.Signature} {
+		n += min(len(name), longestName)
+	}
 	if len(r.Failures) >= mostFailures || r.size.text+n > mostText {
 		r.partial(tooManyFailures)
 		return -1
@@ -170,9 +172,10 @@ func (r *Report) list(f Failure) int {
 
 // clipped is the failure with as much of its text as is kept.
 func (f Failure) clipped(message int) Failure {
-	f.Test, f.Subtest, f.Group = clip.Text(f.Test, longestName), clip.Text(f.Subtest, longestText), clip.Text(f.Group, longestName)
-	f.Message, f.Signature = clip.Text(f.Message, message), clip.Text(f.Signature, longestName)
-	f.Status, f.Expected = clip.Text(f.Status, longestName), clip.Text(f.Expected, longestName)
+	f.Subtest, f.Message = clip.Text(f.Subtest, longestText), clip.Text(f.Message, message)
+	for _, name := range []*string{&f.Test, &f.Group, &f.Status, &f.Expected, &f.Signature} {
+		*name = clip.Text(*name, longestName)
+	}
 	return f
 }
 

@@ -107,7 +107,8 @@ func (j *judge) lead(ctx context.Context, run job.Job, r *reading) (analysis.Ver
 func (j *judge) read(ctx context.Context, run job.Job) (analysis.Verdict, error) {
 	opener, ok := j.ci.(job.LogOpener)
 	if !ok {
-		return analysis.Unclear, job.Wrap("joblog.judge", run.ID(), fmt.Errorf("the CI has no logs, so that %s cannot be told from its job: %w", j.test, errors.ErrUnsupported))
+		return analysis.Unclear, job.Wrap("joblog.judge", run.ID(),
+			fmt.Errorf("the CI has no logs, so that %s cannot be told from its job: %w", j.test, errors.ErrUnsupported))
 	}
 	r, err := Failures(ctx, opener, run, &Options{Tests: []string{j.test}})
 	switch {

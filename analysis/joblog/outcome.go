@@ -229,10 +229,13 @@ func (r *Report) finish(implied bool, group func(test string) string) {
 			continue
 		}
 		for _, name := range o.open {
-			open = append(open, Failure{Line: o.line, Kind: KindTest, Test: name, Group: group(name), Message: neverEnded})
+			f := Failure{Line: o.line, Kind: KindTest, Test: name, Group: group(name), Message: neverEnded}
+			open = append(open, f)
 		}
 	}
-	slices.SortFunc(open, func(a, b Failure) int { return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Test, b.Test)) })
+	slices.SortFunc(open, func(a, b Failure) int {
+		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Test, b.Test))
+	})
 	for _, f := range open {
 		r.list(f)
 	}

@@ -88,7 +88,8 @@ func (s *suiteGroups) count(name string) *groupCount {
 }
 
 func (s *suiteGroups) begin(name string) {
-	if c := s.counts[name]; c != nil || !s.listed && wanted(lax.Text(name)) && name != "parallel" && name != "sequential" {
+	if c := s.counts[name]; c != nil || !s.listed && wanted(lax.Text(name)) && name != "parallel" &&
+		name != "sequential" {
 		s.current = name
 		if c != nil {
 			c.over = false

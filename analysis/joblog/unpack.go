@@ -50,7 +50,8 @@ func packed(b *bufio.Reader) (packing, bool) {
 		if !bytes.HasPrefix(head, []byte(p.magic)) {
 			continue
 		}
-		if p.name == "bzip2" && (len(head) < 10 || string(head[4:10]) != "1AY&SY" && string(head[4:10]) != "\x17\x72\x45\x38\x50\x90") {
+		if p.name == "bzip2" && (len(head) < 10 ||
+			string(head[4:10]) != "1AY&SY" && string(head[4:10]) != "\x17\x72\x45\x38\x50\x90") {
 			continue // a line of text that begins with BZh
 		}
 		return p, true
@@ -59,7 +60,8 @@ func packed(b *bufio.Reader) (packing, bool) {
 }
 
 func openZstd(r *bufio.Reader) (io.Reader, error) {
-	z, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxMemory(mostUnpacked), zstd.WithDecoderMaxWindow(mostWindow))
+	z, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
+		zstd.WithDecoderMaxMemory(mostUnpacked), zstd.WithDecoderMaxWindow(mostWindow))
 	if err != nil {
 		return nil, err
 	}

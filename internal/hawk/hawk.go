@@ -65,7 +65,8 @@ func (k Key) mac(kind string, unix int64, nonce, method string, u *url.URL, hash
 	host, port := hostPort(u)
 	ext = strings.NewReplacer(`\`, `\\`, "\n", `\n`).Replace(ext)
 	h := hmac.New(sha256.New, []byte(k.Secret))
-	_, _ = fmt.Fprintf(h, "hawk.1.%s\n%d\n%s\n%s\n%s\n%s\n%s\n%s\n%s\n", kind, unix, nonce, method, u.RequestURI(), host, port, hash, ext)
+	_, _ = fmt.Fprintf(h, "hawk.1.%s\n%d\n%s\n%s\n%s\n%s\n%s\n%s\n%s\n", kind, unix, nonce, method, u.RequestURI(),
+		host, port, hash, ext)
 	return base64.StdEncoding.EncodeToString(h.Sum(nil))
 }
 
@@ -89,7 +90,12 @@ func (k Key) Header(r Signed) (string, error) {
 	var out strings.Builder
 	out.WriteString("Hawk ")
 	for i, a := range []struct{ name, value string }{
-		{"id", k.ID}, {"ts", strconv.FormatInt(r.Time.Unix(), 10)}, {"nonce", r.Nonce}, {"hash", r.Hash}, {"ext", r.Ext}, {"mac", k.MAC(r)},
+		{"id", k.ID},
+		{"ts", strconv.FormatInt(r.Time.Unix(), 10)},
+		{"nonce", r.Nonce},
+		{"hash", r.Hash},
+		{"ext", r.Ext},
+		{"mac", k.MAC(r)},
 	} {
 		if a.value == "" && (a.name == "hash" || a.name == "ext") {
 			continue

@@ -49,7 +49,8 @@ func (e *Kept) response(url string) *Response {
 
 // cacheable: only plain GETs without credentials are shared by URL.
 func cacheable(req Call) bool {
-	return method(req) == http.MethodGet && req.Sign == nil && len(req.Body) == 0 && req.Header.Get("Authorization") == ""
+	return method(req) == http.MethodGet && req.Sign == nil && len(req.Body) == 0 &&
+		req.Header.Get("Authorization") == ""
 }
 
 func (c *Client) cached(req Call) (*Kept, bool) {
@@ -65,7 +66,8 @@ func (c *Client) keep(req Call, res *Response) {
 		URL: req.URL, ETag: res.Header.Get("ETag"), LastModified: res.Header.Get("Last-Modified"),
 		ContentType: res.Header.Get("Content-Type"), Immutable: req.Immutable, Body: slices.Clone(res.Body),
 	}
-	if c.o.Cache != nil && cacheable(req) && res.Status == http.StatusOK && (e.ETag != "" || e.LastModified != "" || e.Immutable) {
+	if c.o.Cache != nil && cacheable(req) && res.Status == http.StatusOK &&
+		(e.ETag != "" || e.LastModified != "" || e.Immutable) {
 		c.o.Cache.Store(req.URL, e)
 	}
 }

@@ -128,7 +128,8 @@ func method(req Call) string { return cmp.Or(req.Method, http.MethodGet) }
 
 // again says whether to repeat a request, and after how long.
 func (c *Client) again(ctx context.Context, req Call, attempt int, err *Error) (time.Duration, bool) {
-	repeatable := req.Idempotent || method(req) != http.MethodPost && method(req) != http.MethodPatch || err.NothingDone()
+	repeatable := req.Idempotent || method(req) != http.MethodPost && method(req) != http.MethodPatch ||
+		err.NothingDone()
 	passing := err.Status == 0 || err.Status == http.StatusTooManyRequests || err.Status >= 500
 	var permanent interface{ Permanent() bool }
 	if errors.As(err.Err, &permanent) && permanent.Permanent() || errors.Is(err, ErrTooLarge) {

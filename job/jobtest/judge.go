@@ -10,7 +10,9 @@ import (
 // unknown for a run which did not contain the test (see RanTest), and what
 // judge says otherwise. It is generic because this package imports nothing but
 // job: use TestJudge(analysis.ByStatus, analysis.Unclear).
-func TestJudge[V any](judge func(context.Context, job.Job) (V, error), unknown V) func(context.Context, job.Job) (V, error) {
+func TestJudge[V any](
+	judge func(context.Context, job.Job) (V, error), unknown V,
+) func(context.Context, job.Job) (V, error) {
 	return func(ctx context.Context, j job.Job) (V, error) {
 		if !RanTest(j) {
 			return unknown, nil

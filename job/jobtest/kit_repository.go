@@ -221,12 +221,17 @@ func (k *repositoryKit) refusals(ctx context.Context) {
 	k.sentinel("empty-revision", push(""), job.ErrInvalid)
 	k.sentinel("empty-range", pushes(job.Range{}), job.ErrInvalid)
 	ids := k.ids()
-	k.sentinel("two-ways", pushes(job.Range{FirstID: ids[0], LastID: ids[len(ids)-1], From: first.Revision, To: last.Revision}), job.ErrInvalid)
+	k.sentinel("two-ways", pushes(job.Range{
+		FirstID: ids[0], LastID: ids[len(ids)-1], From: first.Revision, To: last.Revision,
+	}), job.ErrInvalid)
 	k.sentinel("ids-reversed", pushes(job.IDs(ids[len(ids)-1], ids[0])), job.ErrInvalid)
 	k.sentinel("revisions-reversed", pushes(job.Between(last.Revision, first.Revision)), job.ErrInvalid)
 	k.sentinel("dates-reversed", pushes(job.Dates(last.Time.Add(time.Hour), first.Time)), job.ErrInvalid)
 	k.sentinel("negative-around", pushes(job.Around(first.Revision, -1, 0)), job.ErrInvalid)
-	k.cancelled("cancelled-push", func(ctx context.Context) error { _, err := k.r.Push(ctx, first.Revision); return err })
+	k.cancelled("cancelled-push", func(ctx context.Context) error {
+		_, err := k.r.Push(ctx, first.Revision)
+		return err
+	})
 	k.cancelled("cancelled-pushes", func(ctx context.Context) error {
 		_, err := k.r.Pushes(ctx, k.all())
 		return err

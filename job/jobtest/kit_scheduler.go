@@ -89,7 +89,9 @@ func (k *schedulerKit) jobs(ctx context.Context) {
 	if k.c.NotScheduled.Repo != "" {
 		none, err := k.s.Jobs(ctx, k.c.NotScheduled)
 		if err != nil || len(none) > 0 {
-			k.broken("not-scheduled", "Jobs of a push that nothing was scheduled on = %d jobs, %v; expected none and no error", len(none), err)
+			k.broken("not-scheduled",
+				"Jobs of a push that nothing was scheduled on = %d jobs, %v; expected none and no error", len(none),
+				err)
 		}
 	}
 }
@@ -138,7 +140,8 @@ func (k *schedulerKit) byName(ctx context.Context, known map[string]bool) {
 	}
 	none, err := k.s.Jobs(ctx, k.c.Push, "no-such-label")
 	if err != nil || len(none) > 0 {
-		k.broken("unknown-name", "Jobs of a label that never ran = %d jobs, %v; expected none and no error", len(none), err)
+		k.broken("unknown-name", "Jobs of a label that never ran = %d jobs, %v; expected none and no error",
+			len(none), err)
 	}
 }
 
@@ -172,10 +175,13 @@ func (k *schedulerKit) catalog(ctx context.Context) {
 	}
 	named, err := job.Catalog(ctx, k.s, k.c.Push, k.c.Labels[0], "no-such-label")
 	if err != nil || len(named) != 1 || named[0].Label != k.c.Labels[0] {
-		k.broken("catalog-named", "the catalog of %s and of a label that there is not has %d labels, %v; expected the one", k.c.Labels[0], len(named), err)
+		k.broken("catalog-named",
+			"the catalog of %s and of a label that there is not has %d labels, %v; expected the one", k.c.Labels[0],
+			len(named), err)
 	}
 	if none, err := job.Catalog(ctx, k.s, k.c.Push, "no-such-label"); err != nil || len(none) > 0 {
-		k.broken("catalog-named", "the catalog of a label that there is not has %d labels, %v; expected none and no error", len(none), err)
+		k.broken("catalog-named",
+			"the catalog of a label that there is not has %d labels, %v; expected none and no error", len(none), err)
 	}
 	if k.c.NotScheduled.Repo != "" {
 		_, err := job.Catalog(ctx, k.s, k.c.NotScheduled)
@@ -298,7 +304,10 @@ func (k *schedulerKit) once(ctx context.Context) {
 	if made, err := job.Carried(ctx, k.s, req); err == nil && len(made) > 0 {
 		k.broken("carried", "the key made %q of another label", made)
 	}
-	k.cancelled("cancelled-carried", func(ctx context.Context) error { _, err := job.Carried(ctx, k.s, req); return err })
+	k.cancelled("cancelled-carried", func(ctx context.Context) error {
+		_, err := job.Carried(ctx, k.s, req)
+		return err
+	})
 }
 
 func (k *schedulerKit) cancel(ctx context.Context) {

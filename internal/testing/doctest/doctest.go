@@ -36,7 +36,8 @@ func Markdown(name, text string) ([]Command, error) {
 		case isFence && fence == "console":
 			block = &out
 		case isFence && (fence == "sh" || fence == "bash" || fence == "shell"):
-			return nil, fmt.Errorf("%s:%d: a %s block: use console, with $ before commands and their output after them", name, i+1, fence)
+			return nil, fmt.Errorf("%s:%d: a %s block: use console, with $ before commands and their output after them",
+				name, i+1, fence)
 		case isFence:
 			block = new([]Command) // code of another kind
 		case block == nil:

@@ -50,7 +50,8 @@ func (r repoOf) query(q url.Values) ([]int64, *failure) {
 	if err != nil {
 		return nil, err
 	}
-	upper, _, err := r.bound(q, [3]string{"enddate", "tochange", "endID"}, less, func(a, b int64) bool { return a <= b })
+	upper, _, err := r.bound(q, [3]string{"enddate", "tochange", "endID"}, less,
+		func(a, b int64) bool { return a <= b })
 	if err != nil {
 		return nil, err
 	}

@@ -75,7 +75,8 @@ func (s *Server) may(c *call, scope string) bool {
 	}
 	if !ok {
 		refuse(c.w, http.StatusForbidden, "InsufficientScopes",
-			"Client ID %s does not have sufficient scopes and is missing the following scopes:\n\n```\n%s\n```\n\nThis request requires more.", c.who, scope)
+			"Client ID %s does not have sufficient scopes and is missing the following scopes:\n\n```\n%s\n```"+
+				"\n\nThis request requires more.", c.who, scope)
 	}
 	return ok
 }

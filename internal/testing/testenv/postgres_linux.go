@@ -20,7 +20,8 @@ import (
 func Postgres(t testing.TB) string {
 	t.Helper()
 	bin := postgresBin(t)
-	dir, err := os.MkdirTemp("", "mozci-postgres-") //nolint:usetesting // t.TempDir lies in folders that the server's account cannot enter
+	//nolint:usetesting // t.TempDir lies in folders that the server's account cannot enter
+	dir, err := os.MkdirTemp("", "mozci-postgres-")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,13 +34,15 @@ func Postgres(t testing.TB) string {
 		}
 	}
 	data := filepath.Join(dir, "data")
-	init := exec.Command(filepath.Join(bin, "initdb"), "-D", data, "-A", "trust", "-U", "mozci", "--no-sync", "-E", "UTF8", "--locale=C")
+	init := exec.Command(filepath.Join(bin, "initdb"), "-D", data, "-A", "trust", "-U", "mozci", "--no-sync", "-E",
+		"UTF8", "--locale=C")
 	init.SysProcAttr, init.Dir = attr, dir
 	if out, err := init.CombinedOutput(); err != nil {
 		t.Fatalf("initdb: %v\n%s", err, out)
 	}
 	port := freePort(t)
-	server := exec.Command(filepath.Join(bin, "postgres"), "-D", data, "-k", dir, "-h", "127.0.0.1", "-p", strconv.Itoa(port), "-F")
+	server := exec.Command(filepath.Join(bin, "postgres"), "-D", data, "-k", dir, "-h", "127.0.0.1", "-p",
+		strconv.Itoa(port), "-F")
 	server.SysProcAttr, server.Dir = attr, dir
 	log, err := server.StderrPipe()
 	if err != nil {

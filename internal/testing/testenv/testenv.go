@@ -63,7 +63,8 @@ func Shared(t testing.TB, path ...string) string {
 	}
 	full := filepath.Join(append([]string{dir}, path...)...)
 	if _, err := os.Stat(full); err != nil {
-		Lacking(t, "no recorded data: put it beside the project as ../shared, or say where it is with MOZCI_SHARED: %v", err)
+		Lacking(t,
+			"no recorded data: put it beside the project as ../shared, or say where it is with MOZCI_SHARED: %v", err)
 	}
 	return full
 }
