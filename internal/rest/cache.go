@@ -86,7 +86,7 @@ type Memory struct {
 	order     *list.List               // most recently used first
 }
 
-// QueueDepth implements Cache.
+// Load implements Cache.
 func (m *Memory) Load(url string) (*Kept, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -135,7 +135,7 @@ func (d *Disk) file(url string) string {
 	return filepath.Join(d.dir, hex.EncodeToString(sum[:16])+".json")
 }
 
-// QueueDepth implements Cache.
+// Load implements Cache.
 func (d *Disk) Load(url string) (*Kept, bool) {
 	text, err := os.ReadFile(d.file(url))
 	if err != nil {

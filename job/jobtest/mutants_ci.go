@@ -127,7 +127,7 @@ func (l liveJob) Status() job.Status {
 
 // SchedulerMutants are the broken CIs.
 func SchedulerMutants() []SchedulerMutant {
-	return slices.Concat(mislisted(), misread(), mistriggered(), miscataloged(), mistracked())
+	return slices.Concat(mislisted(), misread(), mistriggered(), badCatalogs(), mistracked())
 }
 
 // mislisted list other jobs than they should.
@@ -241,8 +241,8 @@ func mistriggered() []SchedulerMutant {
 	}
 }
 
-// miscataloged have a wrong catalog.
-func miscataloged() []SchedulerMutant {
+// badCatalogs have a wrong catalog.
+func badCatalogs() []SchedulerMutant {
 	return []SchedulerMutant{
 		catalogs("catalog does not know unscheduled pushes", "catalog-not-scheduled",
 			func(c *CI, ctx context.Context, p job.Push, labels []string) ([]job.Runnable, error) {

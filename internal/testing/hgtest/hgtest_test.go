@@ -1,14 +1,10 @@
 package hgtest_test
 
 import (
-	"bufio"
-	"bytes"
 	"encoding/json"
 	"fmt"
-	"net/http"
 	"net/http/httptest"
 	"path/filepath"
-	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -18,42 +14,9 @@ import (
 	"github.com/mozci/mozci/internal/testing/testenv"
 )
 
-// sample is one exchange recorded from hg 6.3 with Mozilla's pushlog.
-type sample struct {
-	method, uri string
-	status      int
-	contentType string
-	body        []byte
-}
-
-var (
-	requestLine = regexp.MustCompile(`(?m)^> (\S+) (\S+) HTTP`)
-	statusLine  = regexp.MustCompile(`(?m)^HTTP/1\.1 (\d+)`)
-)
-
-func read(t *testing.T, file string) sample {
+func read(t *testing.T, file string) testenv.Exchange {
 	t.Helper()
-	text := testenv.Read(t, "wire", "hg", file)
-	request, at := requestLine.FindSubmatch(text), statusLine.FindIndex(text)
-	if request == nil || at == nil {
-		t.Fatalf("%s is no exchange", file)
-	}
-	// The recording joined the chunks.
-	text = bytes.ReplaceAll(text[at[0]:], []byte("Transfer-Encoding: chunked"), []byte("X-Was: chunked"))
-	text = bytes.Replace(text, []byte("\n\n"), []byte("\r\n\r\n"), 1)
-	asked := &http.Request{Method: string(request[1])}
-	res, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(text)), asked)
-	if err != nil {
-		t.Fatalf("%s: %v", file, err)
-	}
-	var body bytes.Buffer
-	if _, err := body.ReadFrom(res.Body); err != nil {
-		t.Fatalf("%s: %v", file, err)
-	}
-	_ = res.Body.Close()
-	return sample{
-		string(request[1]), string(request[2]), res.StatusCode, res.Header.Get("Content-Type"), body.Bytes(),
-	}
+	return testenv.ReadExchange(t, "wire", "hg", file)
 }
 
 // onPurpose are the recorded requests to which the double answers something
@@ -81,7 +44,7 @@ func server(t *testing.T) *hgtest.Server {
 	s := hgtest.New()
 	for _, file := range recordings(t) {
 		r := read(t, file)
-		path, _, _ := strings.Cut(strings.Trim(r.uri, "/"), "/json-pushes")
+		path, _, _ := strings.Cut(strings.Trim(r.URI, "/"), "/json-pushes")
 		var answer struct {
 			Pushes map[string]struct {
 				Changesets []string
@@ -90,7 +53,7 @@ func server(t *testing.T) *hgtest.Server {
 				User       string
 			}
 		}
-		if json.Unmarshal(r.body, &answer) != nil || strings.Contains(r.uri, "branch=") {
+		if json.Unmarshal(r.Body, &answer) != nil || strings.Contains(r.URI, "branch=") {
 			continue // in full, or no pushes
 		}
 		for id, p := range answer.Pushes {
@@ -111,8 +74,8 @@ func server(t *testing.T) *hgtest.Server {
 	}
 	for _, file := range inFull {
 		r := read(t, file)
-		path, _, _ := strings.Cut(strings.Trim(r.uri, "/"), "/json-pushes")
-		if err := s.Load(path, r.body); err != nil {
+		path, _, _ := strings.Cut(strings.Trim(r.URI, "/"), "/json-pushes")
+		if err := s.Load(path, r.Body); err != nil {
 			t.Fatalf("%s: %v", file, err)
 		}
 	}
@@ -145,16 +108,17 @@ func TestAsRecorded(t *testing.T) {
 	s, files := server(t), recordings(t)
 	for _, file := range files {
 		want, rec := read(t, file), httptest.NewRecorder()
-		s.ServeHTTP(rec, httptest.NewRequest(want.method, want.uri, nil))
+		s.ServeHTTP(rec, httptest.NewRequest(want.Method, want.URI, nil))
 		var lines []string
-		if got := rec.Header().Get("Content-Type"); rec.Code != want.status || got != want.contentType {
-			lines = append(lines, fmt.Sprintf("%d %q, want %d %q", rec.Code, got, want.status, want.contentType))
-		} else if want.contentType == "application/json" {
+		status, kind := want.Response.StatusCode, want.Response.Header.Get("Content-Type")
+		if got := rec.Header().Get("Content-Type"); rec.Code != status || got != kind {
+			lines = append(lines, fmt.Sprintf("%d %q, want %d %q", rec.Code, got, status, kind))
+		} else if kind == "application/json" {
 			keyed := "."
-			if strings.Contains(want.uri, "version=2") {
+			if strings.Contains(want.URI, "version=2") {
 				keyed = "pushes"
 			}
-			lines = shape.Diff(want.body, rec.Body.Bytes(), keyed)
+			lines = shape.Diff(want.Body, rec.Body.Bytes(), keyed)
 		}
 		switch why, different := onPurpose[file]; {
 		case !different && len(lines) > 0:

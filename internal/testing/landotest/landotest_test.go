@@ -12,7 +12,7 @@ import (
 )
 
 // Nobody recorded Lando's answers: these are what its source says (src/lando/api/
-// views.py, CommitMapBaseView; CommitMap.serialize), and what wire.md says of the
+// views.py, CommitMapBaseView, and the CommitMap that it answers), and what wire.md says of the
 // hashes that it takes.
 func TestAsDocumented(t *testing.T) {
 	hg, git := strings.Repeat("1", 40), strings.Repeat("2", 40)

@@ -96,10 +96,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer s.mu.Unlock()
 	s.requests = append(s.requests, r.URL.RequestURI())
 	project, what, ok := strings.Cut(strings.TrimPrefix(r.URL.Path, "/api/project/"), "/")
-	status, answer := http.StatusOK, any(nil)
+	var status int
+	var answer any
 	switch {
 	case r.URL.Path == "/api/repository/" && s.Repositories != nil:
-		answer = wholeRepositories(s.Repositories)
+		status, answer = http.StatusOK, wholeRepositories(s.Repositories)
 	case ok && project == s.Project && what == "push/":
 		status, answer = s.pushList(r.URL.Query())
 	case ok && project == s.Project && what == "jobs/":
