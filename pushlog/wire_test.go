@@ -56,7 +56,7 @@ func TestWireSamples(t *testing.T) {
 			continue
 		}
 		n++
-		status := s.Response.Status
+		status := s.Status
 		if status != want[1] {
 			t.Errorf("%s: status %q, INDEX.md says %q", s.file, status, want[1])
 		}
@@ -172,8 +172,8 @@ func replay(t *testing.T) *Server {
 			http.Error(w, "no sample", http.StatusTeapot)
 			return
 		}
-		maps.Copy(w.Header(), s.Response.Header)
-		w.WriteHeader(s.Response.StatusCode)
+		maps.Copy(w.Header(), s.Header)
+		w.WriteHeader(s.StatusCode)
 		_, _ = w.Write(s.Body)
 	}))
 	t.Cleanup(srv.Close)

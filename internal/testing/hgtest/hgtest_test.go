@@ -110,7 +110,7 @@ func TestAsRecorded(t *testing.T) {
 		want, rec := read(t, file), httptest.NewRecorder()
 		s.ServeHTTP(rec, httptest.NewRequest(want.Method, want.URI, nil))
 		var lines []string
-		status, kind := want.Response.StatusCode, want.Response.Header.Get("Content-Type")
+		status, kind := want.StatusCode, want.Header.Get("Content-Type")
 		if got := rec.Header().Get("Content-Type"); rec.Code != status || got != kind {
 			lines = append(lines, fmt.Sprintf("%d %q, want %d %q", rec.Code, got, status, kind))
 		} else if kind == "application/json" {

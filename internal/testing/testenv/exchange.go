@@ -13,7 +13,9 @@ import (
 // Exchange is one request and its answer, as recorded in a file *.http.
 type Exchange struct {
 	Method, URI string
-	Response    *http.Response // without its body
+	Status      string // "404 Not Found"
+	StatusCode  int
+	Header      http.Header
 	Body        []byte
 }
 
@@ -49,6 +51,7 @@ func ReadExchange(t testing.TB, path ...string) Exchange {
 	if err != nil {
 		t.Fatalf("%s: %v", strings.Join(path, "/"), err)
 	}
-	e.Response, e.Body = res, body
+	_ = res.Body.Close()
+	e.Status, e.StatusCode, e.Header, e.Body = res.Status, res.StatusCode, res.Header, body
 	return e
 }
