@@ -9,10 +9,10 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// Chunk splits a label into its base name and the number of its chunk: 3 of
+// chunkOf splits a label into its base name and the number of its chunk: 3 of
 // "linux64/opt-mochitest-3". A label that is not split has number 0 and is its
 // own base name.
-func Chunk(label string) (base string, number int) {
+func chunkOf(label string) (base string, number int) {
 	i := strings.LastIndexByte(label, '-')
 	digits := label[i+1:]
 	if i <= 0 || digits == "" || len(digits) > 4 || digits[0] == '0' {
@@ -54,9 +54,9 @@ func (c Counterpart) String() string {
 // there. known is false where that cannot be told: no manifests were given, or
 // the catalog does not say what the chunks run.
 func Counterparts(catalog []job.Runnable, label string, manifests []string) (found []Counterpart, known bool) {
-	base, _ := Chunk(label)
+	base, _ := chunkOf(label)
 	for _, e := range catalog {
-		if b, _ := Chunk(e.Label); b != base || len(e.Manifests) == 0 {
+		if b, _ := chunkOf(e.Label); b != base || len(e.Manifests) == 0 {
 			continue
 		}
 		known = len(manifests) > 0
@@ -73,9 +73,10 @@ func Counterparts(catalog []job.Runnable, label string, manifests []string) (fou
 		}
 	}
 	slices.SortFunc(found, func(a, b Counterpart) int {
-		_, na := Chunk(a.Label)
-		_, nb := Chunk(b.Label)
-		return cmp.Or(cmp.Compare(len(b.Has), len(a.Has)), cmp.Compare(other(a, label), other(b, label)), cmp.Compare(na, nb))
+		_, na := chunkOf(a.Label)
+		_, nb := chunkOf(b.Label)
+		return cmp.Or(cmp.Compare(len(b.Has), len(a.Has)), cmp.Compare(other(a, label), other(b, label)),
+			cmp.Compare(na, nb))
 	})
 	return found, known
 }

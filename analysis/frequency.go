@@ -70,7 +70,8 @@ func Frequency(failures, runs int, confidence float64, method Method) (Rate, err
 	case Jeffreys:
 		r.Low, r.High = mathext.InvRegIncBeta(f+0.5, n-f+0.5, tail), mathext.InvRegIncBeta(f+0.5, n-f+0.5, 1-tail)
 	default:
-		return r, fmt.Errorf("%w: method %q: expected %s, %s or %s", job.ErrInvalid, string(method), Wilson, ClopperPearson, Jeffreys)
+		return r, fmt.Errorf("%w: method %q: expected %s, %s or %s", job.ErrInvalid, string(method), Wilson,
+			ClopperPearson, Jeffreys)
 	}
 	if failures == 0 {
 		r.Low = 0
@@ -86,18 +87,18 @@ func Frequency(failures, runs int, confidence float64, method Method) (Rate, err
 	return r, nil
 }
 
-// Mean is the Jeffreys mean of the rate, (f + 1/2) / (n + 1): what to plan with,
+// mean is the Jeffreys mean of the rate, (f + 1/2) / (n + 1): what to plan with,
 // since it is neither 0 nor 1.
-func (r Rate) Mean() float64 { return (float64(r.Failures) + 0.5) / (float64(r.Runs) + 1) }
+func (r Rate) mean() float64 { return (float64(r.Failures) + 0.5) / (float64(r.Runs) + 1) }
 
 // MostRuns is the largest number of runs that is named; what needs more is not to
 // be had.
 const MostRuns = 1_000_000
 
-// RunsToSee is how many runs a failure of a known rate needs to be seen at least
+// runsToSee is how many runs a failure of a known rate needs to be seen at least
 // once with a confidence: ceil(ln(1-c) / ln(1-p)). ok is false for a rate of 0,
 // which no number of runs shows, and for one that needs more than MostRuns.
-func RunsToSee(rate, confidence float64) (runs int, ok bool) {
+func runsToSee(rate, confidence float64) (runs int, ok bool) {
 	switch {
 	case !(rate > 0) || !(confidence > 0 && confidence < 1):
 		return 0, false
@@ -106,19 +107,6 @@ func RunsToSee(rate, confidence float64) (runs int, ok bool) {
 	}
 	n := math.Ceil(math.Log1p(-confidence)/math.Log1p(-rate) - 1e-9)
 	return int(math.Max(1, math.Min(n, MostRuns))), n <= MostRuns
-}
-
-// RunsToSeeTimes is the smallest number of runs that show a failure of a known
-// rate at least so many times: the smallest m with I_p(times, m-times+1) >= c,
-// where I is the regularised incomplete beta function.
-func RunsToSeeTimes(rate float64, times int, confidence float64) (runs int, ok bool) {
-	if !(rate > 0 && rate <= 1) || times < 1 || !(confidence > 0 && confidence < 1) {
-		return 0, false
-	}
-	enough := func(m int) bool {
-		return rate == 1 || mathext.RegIncBeta(float64(times), float64(m-times+1), rate) >= confidence
-	}
-	return smallest(times, enough)
 }
 
 // smallest is the smallest number from least on for which enough holds, if it
@@ -169,127 +157,12 @@ func (r Rate) ToReproduce() Reproduce {
 	var out Reproduce
 	var all [3]bool
 	out.Runs, all[0] = smallest(1, func(m int) bool { return unseen(m) <= 1-r.Confidence })
-	out.Optimistic, all[1] = RunsToSee(r.Mean(), r.Confidence)
-	out.Pessimistic, all[2] = RunsToSee(r.Low, r.Confidence)
+	out.Optimistic, all[1] = runsToSee(r.mean(), r.Confidence)
+	out.Pessimistic, all[2] = runsToSee(r.Low, r.Confidence)
 	if r.Low <= 0 {
 		out.Pessimistic = MostRuns
 	}
 	out.RuleOut = out.Pessimistic
 	out.Capped = !all[0] || !all[1] || !all[2]
 	return out
-}
-
-// ConfidenceOf is how sure so many runs make it to see a failure of a known rate
-// at least once: what a cap on the runs costs. 1 - (1-p)^m.
-func ConfidenceOf(rate float64, runs int) float64 {
-	return -math.Expm1(float64(runs) * math.Log1p(-math.Min(rate, 1)))
-}
-
-// Sample is what ran of one label on one push.
-type Sample struct {
-	Push             job.Push
-	Label            string
-	Failures, Passes int
-}
-
-// Overview is how often something fails over a range of pushes.
-type Overview struct {
-	Overall Rate
-	ByPush  []PushRate // in the order of the samples' pushes
-	ByLabel []LabelRate
-	// Change is where the rate changed, if it is likely that it did; its rates
-	// say more than the overall one.
-	Change *Change
-}
-
-// PushRate is the rate of one push.
-type PushRate struct {
-	Push job.Push
-	Rate
-}
-
-// LabelRate is the rate of one label, of one platform if it is known.
-type LabelRate struct {
-	Label string
-	Rate
-}
-
-// OverviewOf sums samples up, which are in the order of their pushes. A rate that
-// changes over the pushes or from push to push more than chance explains is
-// warned of: the runs are then not independent, and the intervals are too small.
-func OverviewOf(samples []Sample, confidence float64, method Method) (Overview, error) {
-	var o Overview
-	failures, runs := 0, 0
-	byPush, byLabel := map[job.PushKey]int{}, map[string]int{}
-	var series []bool
-	for _, s := range samples {
-		failures, runs = failures+s.Failures, runs+s.Failures+s.Passes
-		i, ok := byPush[s.Push.Key()]
-		if !ok {
-			i = len(o.ByPush)
-			byPush[s.Push.Key()] = i
-			o.ByPush = append(o.ByPush, PushRate{Push: s.Push})
-		}
-		o.ByPush[i].Failures, o.ByPush[i].Runs = o.ByPush[i].Failures+s.Failures, o.ByPush[i].Runs+s.Failures+s.Passes
-		j, ok := byLabel[s.Label]
-		if !ok {
-			j = len(o.ByLabel)
-			byLabel[s.Label] = j
-			o.ByLabel = append(o.ByLabel, LabelRate{Label: s.Label})
-		}
-		o.ByLabel[j].Failures, o.ByLabel[j].Runs = o.ByLabel[j].Failures+s.Failures, o.ByLabel[j].Runs+s.Failures+s.Passes
-		series = append(series, spread(s.Failures, s.Passes)...)
-	}
-	var err error
-	if o.Overall, err = Frequency(failures, runs, confidence, method); err != nil {
-		return o, err
-	}
-	for i, p := range o.ByPush {
-		o.ByPush[i].Rate, _ = Frequency(p.Failures, p.Runs, confidence, method)
-	}
-	for i, l := range o.ByLabel {
-		o.ByLabel[i].Rate, _ = Frequency(l.Failures, l.Runs, confidence, method)
-	}
-	if c := NewScanner(len(series)).Scan(series); c.Probability >= 0.95 {
-		o.Change = &c
-		o.Overall.Warnings = append(o.Overall.Warnings, fmt.Sprintf("the rate changed after %d of %d runs, from %.3g to %.3g, with probability %.2f: the overall rate is that of no time",
-			c.At, len(series), c.Before, c.After, c.Probability))
-	} else if p := o.scatter(); p < 0.01 {
-		o.Overall.Warnings = append(o.Overall.Warnings, fmt.Sprintf("the rate differs from push to push more than chance explains (p = %.2g): runs on one push are not independent, and the interval is too small", p))
-	}
-	return o, nil
-}
-
-// spread makes a series of the runs of one push, whose order is not known: the
-// failures evenly among the passes.
-func spread(failures, passes int) []bool {
-	n := failures + passes
-	out := make([]bool, n)
-	for i := range failures {
-		out[(2*i+1)*n/(2*failures)] = true
-	}
-	return out
-}
-
-// scatter is the probability that rates which are the same on all pushes differ
-// as much as these (Pearson's chi-squared test of homogeneity), over the pushes
-// with several runs; 1 where there are too few.
-func (o Overview) scatter() float64 {
-	p := o.Overall.Rate
-	chi, k := 0.0, 0
-	for _, r := range o.ByPush {
-		if r.Runs < 2 {
-			continue
-		}
-		n := float64(r.Runs)
-		if e := n * p * (1 - p); e > 0 {
-			d := float64(r.Failures) - n*p
-			chi += d * d / e
-			k++
-		}
-	}
-	if k < 3 {
-		return 1
-	}
-	return 1 - distuv.ChiSquared{K: float64(k - 1)}.CDF(chi)
 }

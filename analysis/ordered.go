@@ -5,7 +5,7 @@
 // in order.
 //
 // [Frequency] says how often something fails and [Rate.ToReproduce] how many runs
-// that means; [OverviewOf] sums up a range of pushes, and [Compare] two.
+// that means; [OverviewOf] sums up a range of pushes.
 //
 // Start with [OfRuns], which makes a [Verdict] of the runs of one label on one
 // push, and with [Ordered].
@@ -45,7 +45,7 @@ type OrderedOptions struct {
 	// Weight is what a push counts towards Width, 1 to Width; nil is 1 for all.
 	Weight func(job.Push) int
 	// Logger gets the held records of each push when its result is yielded,
-	// and so in the order of the pushes. Nil discards; Result has them.
+	// and so in the order of the pushes. Nil discards; Fetched has them.
 	Logger *slog.Logger
 }
 
@@ -56,7 +56,7 @@ const DefaultWidth = 10
 // push first (by job.Push.Compare), each as soon as it and those of all newer pushes
 // are complete. The output does not depend on the order of completion.
 //
-// A push whose fetch fails is a Result with Err; the others go on. When the
+// A push whose fetch fails is a Fetched with Err; the others go on. When the
 // consumer stops, the context of the speculative calls is cancelled, and
 // Ordered returns after they have. When ctx is done, the remaining results
 // carry its error. At most Width pushes beyond the last result that the

@@ -11,7 +11,7 @@ import (
 // Verdict is what the runs of a label say about one push.
 type Verdict int
 
-// The verdicts. Unknown covers everything that is neither good nor bad: no
+// The verdicts. Unclear covers everything that is neither good nor bad: no
 // data never turns into either.
 const (
 	NotRun     Verdict = iota // no run that counts
@@ -24,7 +24,8 @@ const (
 )
 
 var verdictWords = []string{
-	NotRun: "not run", Good: "good", Bad: "bad", Mixed: "mixed", Running: "running", Unclear: "unknown", Untestable: "untestable",
+	NotRun: "not run", Good: "good", Bad: "bad", Mixed: "mixed", Running: "running", Unclear: "unknown",
+	Untestable: "untestable",
 }
 
 // String is the verdict in words.
@@ -36,7 +37,7 @@ func (v Verdict) String() string {
 }
 
 // Judge says what one run means. A run that is neither good nor bad is Running
-// or Unknown.
+// or Unclear.
 type Judge func(ctx context.Context, j job.Job) (Verdict, error)
 
 // ByStatus is the Judge that knows nothing but the status: success is good,
@@ -80,7 +81,7 @@ func OfLabel(jobs []job.Job, label string) []job.Job {
 }
 
 // OfRuns judges each run and says what they mean together. A nil judge is
-// ByStatus. An error of the judge makes that run unknown and is returned with
+// ByStatus. An error of the judge makes that run unclear and is returned with
 // the rest.
 func OfRuns(ctx context.Context, runs []job.Job, judge Judge) (Runs, error) {
 	if judge == nil {

@@ -84,7 +84,7 @@ func (c *Client) logs(ctx context.Context, step int64) ([]stepLog, error) {
 
 // openRaw opens a log's text, without the letters that name its streams.
 func (c *Client) openRaw(ctx context.Context, id int64) (io.ReadCloser, error) {
-	r, err := c.rest.Open(ctx, rest.Request{
+	r, err := c.rest.Open(ctx, rest.Call{
 		URL: c.path("logs/%d/raw", id), Timeout: 10 * time.Minute, MaxBody: 2 << 30,
 	})
 	return r, wrap("buildbot.log", strconv.FormatInt(id, 10), err)

@@ -121,7 +121,7 @@ func query(path string, pairs ...string) string {
 
 // do makes a request as whoever is signed in. A read that is refused is made
 // again once when signing in helps; a write is preceded by signing in.
-func (c *Client) do(ctx context.Context, op string, req rest.Request) (*rest.Response, error) {
+func (c *Client) do(ctx context.Context, op string, req rest.Call) (*rest.Response, error) {
 	header := req.Header
 	write := req.Method == http.MethodPost
 	for again := false; ; again = true {
@@ -153,7 +153,7 @@ func plainJSON() http.Header { return http.Header{"Accept": {"application/json"}
 
 // get reads a collection, or a single thing, which is a collection of one.
 func get[T any](ctx context.Context, c *Client, op, key, url, plural string) ([]T, error) {
-	res, err := c.do(ctx, op, rest.Request{URL: url, Header: plainJSON()})
+	res, err := c.do(ctx, op, rest.Call{URL: url, Header: plainJSON()})
 	if err != nil {
 		return nil, wrap(op, key, err)
 	}
@@ -200,7 +200,7 @@ func (c *Client) call(ctx context.Context, op, key, url, method string, params m
 	}
 	h := plainJSON()
 	h.Set("Content-Type", "application/json")
-	res, err := c.do(ctx, op, rest.Request{
+	res, err := c.do(ctx, op, rest.Call{
 		Method: http.MethodPost, URL: url, Header: h, Body: body, Timeout: callTimeout,
 	})
 	if err != nil {

@@ -41,7 +41,7 @@ type running struct {
 }
 
 func (r running) repositoryKit(t *testing.T) {
-	c := jobtest.RepositoryCase{Pushes: r.pushes, Unknown: revision("9")}
+	c := jobtest.RepositoryCase{Pushes: r.pushes, Absent: revision("9")}
 	if err := jobtest.CheckRepository(t.Context(), r.p, c); err != nil {
 		t.Error(err)
 	}

@@ -157,7 +157,7 @@ func notThere(err error) bool {
 // reports whether a session of the master's is among them that is the user's.
 func (s *session) at(ctx context.Context, path string) (bool, error) {
 	sign := func(r *http.Request) error { r.SetBasicAuth(s.user, s.password); return nil }
-	res, err := s.rest.Do(ctx, rest.Request{
+	res, err := s.rest.Do(ctx, rest.Call{
 		Method: http.MethodGet, URL: s.base + path, Sign: sign, Header: http.Header{"Accept": {"text/html"}},
 	})
 	if err != nil {
@@ -234,7 +234,7 @@ func signsElsewhere(auth string) bool {
 func (s *session) who(ctx context.Context) (auth string, anonymous bool) {
 	h := http.Header{"Accept": {"application/json"}}
 	s.sign(h)
-	res, err := s.rest.Do(ctx, rest.Request{URL: s.base + "/config", Header: h})
+	res, err := s.rest.Do(ctx, rest.Call{URL: s.base + "/config", Header: h})
 	if err != nil {
 		return "", false
 	}

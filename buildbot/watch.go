@@ -117,7 +117,7 @@ func (w *watcher) listen(ctx context.Context) (heard bool, err error) {
 	defer late.Stop()
 	h := http.Header{"Accept": {"text/event-stream"}}
 	w.p.c.session.sign(h)
-	body, err := w.p.c.rest.Open(ctx, rest.Request{
+	body, err := w.p.c.rest.Open(ctx, rest.Call{
 		URL: w.p.c.base + "/sse/listen/*/*/*", Header: h, Timeout: 365 * 24 * time.Hour, MaxBody: 1 << 62,
 	})
 	if err != nil {

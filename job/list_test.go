@@ -23,7 +23,7 @@ func TestListKeepsTheContract(t *testing.T) {
 		})
 	}
 	shuffled := []job.Push{pushes[4], pushes[0], pushes[5], pushes[2], pushes[1], pushes[3]}
-	c := jobtest.RepositoryCase{Pushes: pushes, Unknown: strings.Repeat("deadbeef", 5)}
+	c := jobtest.RepositoryCase{Pushes: pushes, Absent: strings.Repeat("deadbeef", 5)}
 	if err := jobtest.CheckRepository(t.Context(), job.NewList("try", shuffled), c); err != nil {
 		t.Error(err)
 	}

@@ -15,7 +15,9 @@ import (
 // index. Twins is Server.Twins or its like; a push that it does not know stays
 // as it is. Where a push turns out to be named by hg already, the others of its
 // answer are taken to be so too.
-func ByHg(repo job.Repository, twins func(ctx context.Context, repo, rev string) (hg, git string, err error)) job.Repository {
+func ByHg(
+	repo job.Repository, twins func(ctx context.Context, repo, rev string) (hg, git string, err error),
+) job.Repository {
 	return &byHg{repo, twins}
 }
 
@@ -73,7 +75,8 @@ func (b *byHg) name(ctx context.Context, p *job.Push) (already bool, err error) 
 			return false, nil
 		}
 		if err != nil {
-			return false, job.Wrap("pushlog.byhg", p.String(), fmt.Errorf("its hash of hg could not be found out: %w", err))
+			return false, job.Wrap("pushlog.byhg", p.String(),
+				fmt.Errorf("its hash of hg could not be found out: %w", err))
 		}
 		p.Hg, p.Git = hg, git
 	}

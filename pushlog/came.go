@@ -90,7 +90,8 @@ func (o opening) furthest(ctx context.Context, line, brought []string) (found, e
 		return found{}, nil
 	}
 	others := o.l.others()
-	best, err := o.best(ctx, others, line, brought, func(context.Context, *Log) (int, bool, error) { return 0, true, nil })
+	best, err := o.best(ctx, others, line, brought,
+		func(context.Context, *Log) (int, bool, error) { return 0, true, nil })
 	if best.from != nil || err != nil || len(line) == 1 {
 		return best, err
 	}
@@ -114,7 +115,9 @@ func (o opening) furthest(ctx context.Context, line, brought []string) (found, e
 
 // best asks each repository where on the line its part begins, and takes the
 // one that has the most, the earliest of several.
-func (o opening) best(ctx context.Context, others []*Log, line, brought []string, begin func(context.Context, *Log) (int, bool, error)) (found, error) {
+func (o opening) best(
+	ctx context.Context, others []*Log, line, brought []string, begin func(context.Context, *Log) (int, bool, error),
+) (found, error) {
 	var best found
 	for _, other := range others {
 		at, some, err := begin(ctx, other)

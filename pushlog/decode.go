@@ -29,8 +29,9 @@ type pushWire struct {
 	User       string          `json:"user"`
 	Date       json.Number     `json:"date"` // seconds since 1970, UTC
 	Changesets []changesetWire `json:"changesets"`
-	Git        []*string       `json:"git_changesets"` // parallel to Changesets since 2025-05, null for what is not from git
-	Obsolete   []changesetWire `json:"obsoletechangesets"`
+	// Parallel to Changesets since 2025-05, null for what is not from git
+	Git      []*string       `json:"git_changesets"`
+	Obsolete []changesetWire `json:"obsoletechangesets"`
 }
 
 // changesetWire is a hash, or with full=1 an object.

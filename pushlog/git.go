@@ -42,9 +42,12 @@ func (l *Log) byGit(ctx context.Context, rev string, full bool, unknown error) (
 		case errors.Is(err, job.ErrNotFound): // the repository itself
 			return job.Push{}, unknown
 		case err != nil:
-			return job.Push{}, fmt.Errorf("%.12s is no hash of hg in %s, and whether it is one of git could not be found out: %w", rev, l.name, err)
+			return job.Push{}, fmt.Errorf(
+				"%.12s is no hash of hg in %s, and whether it is one of git could not be found out: %w", rev, l.name, err)
 		case hg == "":
-			return job.Push{}, fmt.Errorf("%w: unknown revision %q in %s: it is a hash neither of hg nor, among the newest pushes, of git; for an older one of git give Lando's URL and all 40 digits", job.ErrNotFound, rev, l.name)
+			return job.Push{}, fmt.Errorf("%w: unknown revision %q in %s: "+
+				"it is a hash neither of hg nor, among the newest pushes, of git; "+
+				"for an older one of git give Lando's URL and all 40 digits", job.ErrNotFound, rev, l.name)
 		}
 	}
 	a, err := l.ask(ctx, full, "changeset", hg)
@@ -71,7 +74,8 @@ func proven(p job.Push, hg, git string) (job.Push, error) {
 		switch {
 		case !job.SameRevision(c.Node, hg):
 		case c.Git != "" && !job.SameRevision(c.Git, git):
-			return p, fmt.Errorf("%w: %.12s of git was told to be %.12s of hg, and that is %.12s of git", job.ErrMalformed, git, hg, c.Git)
+			return p, fmt.Errorf("%w: %.12s of git was told to be %.12s of hg, and that is %.12s of git",
+				job.ErrMalformed, git, hg, c.Git)
 		case c.Git == "" && len(git) == 40:
 			p.Changesets[i].Git = git
 			if job.SameRevision(p.Revision, c.Node) {
@@ -138,7 +142,7 @@ func (s *Server) pair(ctx context.Context, way, rev string) (pairWire, error) {
 	op := "lando." + way
 	where := s.lando + "/api/" + way + "/" + landoRepository + "/" + rev
 	var w pairWire
-	res, err := s.http.Do(ctx, rest.Request{URL: where, Header: http.Header{"Accept": {"application/json"}}})
+	res, err := s.http.Do(ctx, rest.Call{URL: where, Header: http.Header{"Accept": {"application/json"}}})
 	if err == nil {
 		err = rest.Decode(res, &w)
 	}
@@ -156,7 +160,8 @@ func (s *Server) pair(ctx context.Context, way, rev string) (pairWire, error) {
 		*asked = rev
 	}
 	if *asked != rev || len(other) != 40 || !node(other) {
-		return pairWire{}, job.Wrap(op, rest.Redact(where), fmt.Errorf("%w: %q of hg and %q of git, asked for %s", job.ErrMalformed, w.Hg, w.Git, rev))
+		return pairWire{}, job.Wrap(op, rest.Redact(where),
+			fmt.Errorf("%w: %q of hg and %q of git, asked for %s", job.ErrMalformed, w.Hg, w.Git, rev))
 	}
 	return w, nil
 }
@@ -170,7 +175,8 @@ func (s *Server) LandoTwins(ctx context.Context, repo, rev string) (hg, git stri
 			return pair.Hg, pair.Git, err
 		}
 	}
-	return "", "", job.Wrap("lando.twins", repo+" "+rev, fmt.Errorf("%w: Lando knows no such hash of 40 digits", job.ErrNotFound))
+	return "", "", job.Wrap("lando.twins", repo+" "+rev,
+		fmt.Errorf("%w: Lando knows no such hash of 40 digits", job.ErrNotFound))
 }
 
 // Twins returns the hash of hg and that of git of a changeset of a repository,

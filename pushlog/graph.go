@@ -42,12 +42,6 @@ func NewGraph(pushes []job.Push) *Graph {
 	return g
 }
 
-// Knows reports whether the changeset is in the window.
-func (g *Graph) Knows(node string) bool {
-	_, ok := g.known[node]
-	return ok
-}
-
 // Push is the id of the push that brought a changeset of the window, or 0.
 func (g *Graph) Push(node string) int64 { return g.push[node] }
 

@@ -63,7 +63,7 @@ func TestKit(t *testing.T) {
 		s := hgtest.New()
 		want := history(s, "integration/autoland", "autoland", 40, seed)
 		l := serve(t, s, "autoland")
-		err := jobtest.CheckRepository(t.Context(), l, jobtest.RepositoryCase{Pushes: want, Unknown: strings.Repeat("deadbeef", 5)})
+		err := jobtest.CheckRepository(t.Context(), l, jobtest.RepositoryCase{Pushes: want, Absent: strings.Repeat("deadbeef", 5)})
 		if err != nil {
 			t.Errorf("seed %d:\n%v", seed, err)
 		}
@@ -88,7 +88,7 @@ func TestKitOnRealPushes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := jobtest.CheckRepository(t.Context(), l, jobtest.RepositoryCase{Pushes: want, Unknown: strings.Repeat("deadbeef", 5)}); err != nil {
+	if err := jobtest.CheckRepository(t.Context(), l, jobtest.RepositoryCase{Pushes: want, Absent: strings.Repeat("deadbeef", 5)}); err != nil {
 		t.Error(err)
 	}
 }

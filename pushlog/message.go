@@ -23,15 +23,14 @@ var (
 	nodeBetween  = regexp.MustCompile(`(?i)^(?:\s|,|&|\band\b)+`)
 	revertsLine  = regexp.MustCompile(`(?im)^[ \t]*This reverts commits?[:\s]+([0-9a-f]{12,40}\b(?:(?:\s|,|&|\band\b)+[0-9a-f]{12,40}\b)*)`)
 	hashes       = regexp.MustCompile(`(?i)[0-9a-f]{12,40}`)
-	commitID     = regexp.MustCompile(`(?m)^MozReview-Commit-ID:\s*(\S+)`)
 )
 
-// ParseBackout reads a message that backs out changesets, by the grammar that
+// parseBackout reads a message that backs out changesets, by the grammar that
 // sheriffs use: "Backed out changeset X (bug N) for …", "Backed out changesets X,
 // Y and Z", or "Backed out 3 changesets (bug N)" with a line for each below it.
 // It is false for every other message. With strict, a message whose number of
 // lines is not the number that it says is false too.
-func ParseBackout(desc string, strict bool) (Undoing, bool) {
+func parseBackout(desc string, strict bool) (Undoing, bool) {
 	first, rest, _ := strings.Cut(desc, "\n")
 	nodes, count, ok := backOutLine(first)
 	if !ok {
@@ -48,7 +47,7 @@ func ParseBackout(desc string, strict bool) (Undoing, bool) {
 			return Undoing{}, false
 		}
 	}
-	return Undoing{nodes, ParseBugs(first, true)}, true
+	return Undoing{nodes, parseBugs(first, true)}, true
 }
 
 // backOutLine reads one line: its nodes, or how many it announces (-1 when it
@@ -76,12 +75,12 @@ func backOutLine(line string) (nodes []string, count int, ok bool) {
 	}
 }
 
-// ParseRevert reads a message that git made to revert commits: lines begin with
+// parseRevert reads a message that git made to revert commits: lines begin with
 // "This reverts commit X.", or name several. The title is what people make of it:
 // Revert "…", Reapply "…" where it reverts a revert, or their own. What a
 // reverted merge goes back to ("reversing changes made to Y") is not reverted.
 // Nodes are git's.
-func ParseRevert(desc string) (Undoing, bool) {
+func parseRevert(desc string) (Undoing, bool) {
 	var u Undoing
 	for _, m := range revertsLine.FindAllStringSubmatch(desc, -1) {
 		for _, n := range hashes.FindAllString(m[1], -1) {
@@ -92,7 +91,7 @@ func ParseRevert(desc string) (Undoing, bool) {
 	}
 	for line := range strings.Lines(desc) {
 		if strings.HasPrefix(line, "Revert ") {
-			for _, b := range ParseBugs(line, true) {
+			for _, b := range parseBugs(line, true) {
 				if !slices.Contains(u.Bugs, b) {
 					u.Bugs = append(u.Bugs, b)
 				}
@@ -108,8 +107,8 @@ func ParseRevert(desc string) (Undoing, bool) {
 // Undoes returns what a message undoes, in either grammar. A message in both
 // names in all what they do: hashes of git, and of hg.
 func Undoes(desc string) (Undoing, bool) {
-	u, reverts := ParseRevert(desc)
-	b, backs := ParseBackout(desc, false)
+	u, reverts := parseRevert(desc)
+	b, backs := parseBackout(desc, false)
 	for _, n := range b.Nodes {
 		if !slices.Contains(u.Nodes, n) {
 			u.Nodes = append(u.Nodes, n)
@@ -123,11 +122,11 @@ func Undoes(desc string) (Undoing, bool) {
 	return u, reverts || backs
 }
 
-// ParseBugs returns the bug numbers of a message, each once, in order. A number
+// parseBugs returns the bug numbers of a message, each once, in order. A number
 // counts after "bug" or "b=", at the beginning, and when it has five digits or
 // more and stands alone; conservatively, and in messages that come from GitHub,
 // where numbers name pull requests, only after "bug".
-func ParseBugs(desc string, conservative bool) []int {
+func parseBugs(desc string, conservative bool) []int {
 	conservative = conservative || strings.Contains(desc, "Source-Repo: https://github.com/")
 	out := []int{}
 	for i := 0; i < len(desc); i++ {
@@ -177,12 +176,4 @@ func digit(b byte) bool { return b >= '0' && b <= '9' }
 
 func wordByte(b byte) bool {
 	return digit(b) || b == '_' || b >= 'a' && b <= 'z' || b >= 'A' && b <= 'Z' || b >= 0x80
-}
-
-// ParseCommitID returns the MozReview-Commit-ID of a message, or "".
-func ParseCommitID(desc string) string {
-	if m := commitID.FindStringSubmatch(desc); m != nil {
-		return m[1]
-	}
-	return ""
 }

@@ -73,8 +73,9 @@ var hinted = regexp.MustCompile(`(?i)\bmerge(?:d)?\s+([\w-]+(?:[/-]\w+)*)\s+(?:i
 // shortHands are the names that sheriffs write for repositories.
 var shortHands = map[string]string{
 	"m-c": "mozilla-central", "mc": "mozilla-central", "central": "mozilla-central", "m-i": "mozilla-inbound",
-	"inbound": "mozilla-inbound", "mozilla-inbound": "mozilla-inbound", "fx-team": "fx-team", "fxteam": "fx-team", "b2g-inbound": "b2g-inbound",
-	"b2ginbound": "b2g-inbound", "autoland": "autoland", "mozilla-central": "mozilla-central", "beta": "mozilla-beta",
+	"inbound": "mozilla-inbound", "mozilla-inbound": "mozilla-inbound", "fx-team": "fx-team", "fxteam": "fx-team",
+	"b2g-inbound": "b2g-inbound", "b2ginbound": "b2g-inbound",
+	"autoland": "autoland", "mozilla-central": "mozilla-central", "beta": "mozilla-beta",
 }
 
 // hint is the repository that a message says was merged into another one that
@@ -205,7 +206,8 @@ func (l *Log) backouts(ctx context.Context, p job.Push) ([]job.Push, error) {
 // mayBeGits reports whether changesets of the push can be named by git's hashes:
 // they have some, or are not known.
 func mayBeGits(p job.Push) bool {
-	return len(p.Changesets) == 0 || slices.ContainsFunc(p.Changesets, func(c job.Changeset) bool { return c.Git != "" })
+	return len(p.Changesets) == 0 || slices.ContainsFunc(p.Changesets,
+		func(c job.Changeset) bool { return c.Git != "" })
 }
 
 // backoutsByMessage are the newer pushes whose messages name changesets of p.

@@ -37,108 +37,7 @@ func grow(s *hgtest.Server, repo string, id, date int64, changesets ...string) {
 
 // Each case of a merge, and of what looks like one, has its answer.
 func TestOriginsOfEachCase(t *testing.T) {
-	for _, c := range []struct {
-		name  string
-		build func(s *hgtest.Server)
-		want  []string
-	}{
-		{"work of one's own", func(s *hgtest.Server) {
-			grow(s, "mozilla-central", 9, 900, "m1 c0: Bug 1", "m2 m1: Bug 2")
-		}, nil},
-		{"a merge of two pushes", func(s *hgtest.Server) {
-			grow(s, "autoland", 4, 400, "a4 c0: Bug 4")
-			grow(s, "autoland", 5, 500, "a5 a4: Bug 5", "b5 a5: Bug 5")
-			grow(s, "mozilla-central", 9, 900, "a4 c0: Bug 4", "a5 a4: Bug 5", "b5 a5: Bug 5", "m9 c1 b5: Merge autoland to mozilla-central. a=merge")
-		}, []string{"autoland: 4 5"}},
-		{"a merge of a single changeset", func(s *hgtest.Server) {
-			grow(s, "autoland", 4, 400, "a4 c0: Bug 4")
-			grow(s, "mozilla-central", 9, 900, "a4 c0: Bug 4", "m9 c1 a4: Merge autoland to central")
-		}, []string{"autoland: 4"}},
-		{"the message lies", func(s *hgtest.Server) {
-			grow(s, "mozilla-inbound", 4, 400, "a4 c0: Bug 4")
-			grow(s, "mozilla-central", 9, 900, "a4 c0: Bug 4", "m9 c1 a4: Merge autoland to mozilla-central")
-		}, []string{"mozilla-inbound: 4"}},
-		{"the earliest repository is the origin", func(s *hgtest.Server) {
-			grow(s, "autoland", 4, 400, "a4 c0: Bug 4")
-			grow(s, "mozilla-inbound", 7, 700, "a4 c0: Bug 4", "i7 i6 a4: Merge autoland to inbound")
-			grow(s, "mozilla-central", 9, 900, "a4 c0: Bug 4", "m9 c1 a4: Merge m-i to m-c")
-		}, []string{"autoland: 4"}},
-		{"parents the other way round", func(s *hgtest.Server) {
-			grow(s, "autoland", 4, 400, "a4 c0: Bug 4")
-			grow(s, "mozilla-central", 9, 900, "a4 c0: Bug 4", "m9 a4 c1: Merge central into autoland, and back")
-		}, []string{"autoland: 4"}},
-		{"two merges in one push", func(s *hgtest.Server) {
-			grow(s, "autoland", 4, 400, "a4 c0: Bug 4")
-			grow(s, "mozilla-inbound", 5, 500, "i5 c0: Bug 5")
-			grow(s, "mozilla-central", 9, 900, "a4 c0: Bug 4", "i5 c0: Bug 5", "m8 c1 a4: Merge autoland to m-c", "m9 m8 i5: Merge inbound to m-c")
-		}, []string{"autoland: 4", "mozilla-inbound: 5"}},
-		{"a merge back inside of a merge", func(s *hgtest.Server) {
-			grow(s, "autoland", 4, 400, "a4 a3 c1: Merge mozilla-central to autoland", "a5 a4: Bug 5")
-			grow(s, "mozilla-central", 9, 900, "a4 a3 c1: Merge mozilla-central to autoland", "a5 a4: Bug 5", "m9 c1 a5: Merge autoland to mozilla-central")
-		}, []string{"autoland: 4"}},
-		{"a move forward", func(s *hgtest.Server) {
-			grow(s, "autoland", 4, 400, "a4 c0: Bug 4")
-			grow(s, "autoland", 5, 500, "a5 a4: Bug 5")
-			grow(s, "mozilla-central", 9, 900, "a4 c0: Bug 4", "a5 a4: Bug 5")
-		}, []string{"autoland: 4 5"}},
-		{"work that others merged later", func(s *hgtest.Server) {
-			grow(s, "mozilla-central", 9, 900, "m9 c1: Bug 9")
-			grow(s, "autoland", 4, 1400, "m9 c1: Bug 9", "a4 a3 m9: Merge mozilla-central to autoland")
-		}, nil},
-		{"a repository that is gone", func(s *hgtest.Server) {
-			grow(s, "mozilla-central", 9, 900, "i5 c0: Bug 5", "m9 c1 i5: Merge fx-team to central, a=merge")
-		}, []string{"fx-team: gone"}},
-		{"a merge of work of one's own", func(s *hgtest.Server) {
-			grow(s, "mozilla-central", 9, 900, "x1 c0: Bug 1", "x2 c0: Bug 2", "x3 x1 x2: Merge heads")
-		}, nil},
-		{"forward, and a merge of a third", func(s *hgtest.Server) {
-			grow(s, "autoland", 4, 400, "a4 c1: Bug 4")
-			grow(s, "mozilla-inbound", 5, 500, "i5 c0: Bug 5")
-			grow(s, "mozilla-central", 9, 900, "a4 c1: Bug 4", "i5 c0: Bug 5", "m9 a4 i5: Merge inbound to m-c")
-		}, []string{"autoland: 4", "mozilla-inbound: 5"}},
-		{"forward, and work on top", func(s *hgtest.Server) {
-			grow(s, "autoland", 4, 400, "a4 c1: Bug 4")
-			grow(s, "autoland", 5, 500, "a5 a4: Bug 5", "b5 a5: Bug 5")
-			grow(s, "mozilla-central", 9, 900, "a4 c1: Bug 4", "a5 a4: Bug 5", "b5 a5: Bug 5", "m8 b5: Bug 8", "m9 m8: Bug 9")
-		}, []string{"autoland: 4 5"}},
-		{"forward by a part of a push, and work on top", func(s *hgtest.Server) {
-			grow(s, "autoland", 4, 400, "a4 c1: Bug 4", "b4 a4: Bug 4")
-			grow(s, "mozilla-central", 9, 900, "a4 c1: Bug 4", "m9 a4: Bug 9")
-		}, []string{"autoland: 4"}},
-		{"forward to what one has more of than another", func(s *hgtest.Server) {
-			grow(s, "autoland", 4, 400, "a4 c1: Bug 4")
-			grow(s, "mozilla-inbound", 4, 450, "a4 c1: Bug 4", "i4 a4: Bug 4", "j4 i4: Bug 4")
-			grow(s, "mozilla-central", 9, 900, "a4 c1: Bug 4", "i4 a4: Bug 4", "j4 i4: Bug 4", "m9 j4: Bug 9")
-		}, []string{"mozilla-inbound: 4"}},
-		{"forward to a part that another has now, and to what it had then", func(s *hgtest.Server) {
-			grow(s, "autoland", 4, 400, "a4 c1: Bug 4")
-			grow(s, "autoland", 5, 1400, "m8 a4: Bug 8", "m9 m8: Bug 9")
-			grow(s, "mozilla-central", 9, 900, "a4 c1: Bug 4", "m8 a4: Bug 8", "m9 m8: Bug 9")
-		}, []string{"autoland: 4"}},
-		{"a merge of work on top of another's head", func(s *hgtest.Server) {
-			grow(s, "autoland", 4, 400, "a4 c0: Bug 4")
-			grow(s, "mozilla-central", 9, 900, "a4 c0: Bug 4", "x8 a4: Bug 8", "m9 c1 x8: Merge heads")
-		}, []string{"autoland: 4"}},
-		{"forward, merges inside, a merge, and work on top", func(s *hgtest.Server) {
-			grow(s, "autoland", 4, 400, "a4 c1: Bug 4", "k4 k3: Bug k", "n4 a4 k4: Merge fx-team to autoland")
-			grow(s, "mozilla-inbound", 5, 500, "i5 c0: Bug 5")
-			grow(s, "mozilla-central", 9, 900, "a4 c1: Bug 4", "k4 k3: Bug k", "n4 a4 k4: Merge fx-team to autoland", "i5 c0: Bug 5", "m8 n4 i5: Merge inbound to m-c", "m9 m8: Bug 9")
-		}, []string{"autoland: 4", "mozilla-inbound: 5"}},
-		{"a repository that is gone, with work of one that is there", func(s *hgtest.Server) {
-			grow(s, "autoland", 4, 400, "a4 c0: Bug 4")
-			grow(s, "mozilla-central", 9, 900, "a4 c0: Bug 4", "f5 f4: Bug 5", "f6 f5 a4: Merge autoland to fx-team", "m9 c1 f6: Merge fx-team to central")
-		}, []string{"autoland: 4", "fx-team: gone"}},
-		{"an uplift has hashes of its own", func(s *hgtest.Server) {
-			grow(s, "autoland", 4, 400, "a4 c0: Bug 4")
-			grow(s, "mozilla-central", 9, 900, "u4 c1: Bug 4 a=uplift")
-		}, nil},
-		{"backed out and landed again", func(s *hgtest.Server) {
-			grow(s, "autoland", 4, 400, "a4 c0: Bug 4")
-			grow(s, "autoland", 5, 500, "a5 a4: Backed out changeset 613400000000 (bug 4)")
-			grow(s, "autoland", 6, 600, "a6 a5: Bug 4, again")
-			grow(s, "mozilla-central", 9, 900, "a4 c0: Bug 4", "a5 a4: Backed out", "a6 a5: Bug 4", "m9 c1 a6: Merge autoland to m-c")
-		}, []string{"autoland: 4 5 6"}},
-	} {
+	for _, c := range originCases {
 		s := hgtest.New()
 		for i, repo := range []string{"mozilla-central", "autoland", "mozilla-inbound"} {
 			grow(s, repo, 1, int64(i), "c0: Root")
@@ -168,11 +67,15 @@ func TestOriginsOfEachCase(t *testing.T) {
 // error, not an answer.
 func TestOriginsOfNothing(t *testing.T) {
 	s := hgtest.New()
-	got, err := newServer(t, s).Repository("mozilla-central").Origins(t.Context(), job.Push{Repo: "mozilla-central", ID: 9})
+	got, err := newServer(t, s).Repository("mozilla-central").Origins(t.Context(),
+		job.Push{Repo: "mozilla-central", ID: 9})
 	if err != nil || len(got) != 0 || len(s.Requests()) != 0 {
 		t.Errorf("a stripped push: %v, %v, %d requests", got, err, len(s.Requests()))
 	}
-	broken := newHandlerServer(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("<html>")) }))
+	broken := newHandlerServer(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_,
+			_ = w.Write([]byte("<html>"))
+	}))
 	p := job.Push{Repo: "mozilla-central", ID: 9, Revision: n("m9")}
 	if _, err := broken.Repository("mozilla-central").Origins(t.Context(), p); !errors.Is(err, job.ErrMalformed) {
 		t.Errorf("a broken service: %v", err)
@@ -243,8 +146,10 @@ func TestOriginsOfHiddenChangesets(t *testing.T) {
 	}
 	grow(s, "autoland", 6001, 600, "a1 b300: Bug 1")
 	grow(s, "autoland", 6003, 601, "a3 a1: Bug 3")
-	grow(s, "mozilla-central", 9, 900, "a1 b300: Bug 1", "h2 a1: Hidden", "a3 a1 h2: Bug 3", "m9 c1 a3: Merge autoland to m-c")
-	got, err := newServer(t, s).Repository("mozilla-central").Origins(t.Context(), job.Push{Repo: "mozilla-central", ID: 9, Revision: "x"})
+	grow(s, "mozilla-central", 9, 900, "a1 b300: Bug 1", "h2 a1: Hidden", "a3 a1 h2: Bug 3",
+		"m9 c1 a3: Merge autoland to m-c")
+	got, err := newServer(t, s).Repository("mozilla-central").Origins(t.Context(),
+		job.Push{Repo: "mozilla-central", ID: 9, Revision: "x"})
 	if err != nil || len(got) != 1 || originText(got[0]) != "autoland: 6001 6003" || got[0].Before == nil {
 		t.Errorf("%+v, %v", got, err)
 	}
@@ -273,13 +178,19 @@ func TestBackouts(t *testing.T) {
 		t.Errorf("%v, %v; expected push 7, once", got, err)
 	}
 	hg.Add("integration/autoland", 9, hgtest.Push{Date: 900, User: "dev", Changesets: []hgtest.Changeset{
-		{Node: n("a9"), Desc: fmt.Sprintf("Backed out changeset %.12s (bug 5) for bustage", n("a5")), Parents: []string{n("a7")}},
+		{
+			Node: n("a9"), Desc: fmt.Sprintf("Backed out changeset %.12s (bug 5) for bustage", n("a5")),
+			Parents: []string{n("a7")},
+		},
 	}})
 	plain := newHandlerServer(t, hg).Repository("autoland") // without that command: by message
 	if got, err = plain.Backouts(t.Context(), p); err != nil || len(got) != 1 || got[0].ID != 9 {
 		t.Errorf("by message: %v, %v; expected push 9", got, err)
 	}
-	for _, torn := range []string{"", "<html>", `{"changesets"`, `{"error": "missing"}`, `{"changesets": [{"node": "x", "backedoutby": "../x"}]}`} {
+	for _, torn := range []string{
+		"", "<html>", `{"changesets"`, `{"error": "missing"}`,
+		`{"changesets": [{"node": "x", "backedoutby": "../x"}]}`,
+	} {
 		if _, err := serve(torn).Backouts(t.Context(), p); !errors.Is(err, job.ErrMalformed) {
 			t.Errorf("%q: %v, expected ErrMalformed", torn, err)
 		}
@@ -291,12 +202,18 @@ func TestBackouts(t *testing.T) {
 func TestRevertsOfGit(t *testing.T) {
 	hg := mirror(9, 2)
 	say := func(id int, desc string) {
-		c := hgtest.Changeset{Node: hgHash(10 * id), Git: gitHash(10 * id), Author: "Dev", Desc: desc, Parents: []string{hgHash(10*id - 9)}}
-		hg.Add("integration/autoland", int64(id), hgtest.Push{Date: 1_800_000_000, User: "dev", Changesets: []hgtest.Changeset{c}})
+		c := hgtest.Changeset{
+			Node: hgHash(10 * id), Git: gitHash(10 * id), Author: "Dev", Desc: desc,
+			Parents: []string{hgHash(10*id - 9)},
+		}
+		hg.Add("integration/autoland", int64(id),
+			hgtest.Push{Date: 1_800_000_000, User: "dev", Changesets: []hgtest.Changeset{c}})
 	}
 	say(10, fmt.Sprintf("Revert \"Bug 1 - a thing\" for causing failures\n\nThis reverts commit %s.", gitHash(51)))
-	say(11, fmt.Sprintf("Revert \"Bug\" for failures\n\nThis reverts commit %s.\n\nRevert \"Bug\"\n\nThis reverts commit %.12s.", gitHash(60), gitHash(50)))
-	say(12, fmt.Sprintf("Revert \"Merge\"\n\nThis reverts commit %s, reversing\nchanges made to %s.", gitHash(60), gitHash(51)))
+	say(11,
+		fmt.Sprintf("Revert \"Bug\" for failures\n\nThis reverts commit %s.\n\nRevert \"Bug\"\n\nThis reverts commit %.12s.", gitHash(60), gitHash(50)))
+	say(12, fmt.Sprintf("Revert \"Merge\"\n\nThis reverts commit %s, reversing\nchanges made to %s.", gitHash(60),
+		gitHash(51)))
 	say(13, fmt.Sprintf("Bug 9 - Take it back\n\nThis reverts commit %s.", gitHash(51)))
 	say(17, fmt.Sprintf("Bug 9 - Speak of it: \"This reverts commit %s.\"", gitHash(51)))
 	say(14, fmt.Sprintf("Backed out changeset %.12s (bug 1) for bustage", hgHash(50)))
@@ -305,11 +222,15 @@ func TestRevertsOfGit(t *testing.T) {
 	for name, c := range map[string]struct {
 		id   int64
 		want []int64
-	}{"reverted": {5, []int64{10, 11, 13, 14}}, "with others": {6, []int64{11, 12, 15}}, "a revert": {10, []int64{16}}, "none": {8, nil}} {
+	}{
+		"reverted": {5, []int64{10, 11, 13, 14}}, "with others": {6, []int64{11, 12, 15}},
+		"a revert": {10, []int64{16}}, "none": {8, nil},
+	} {
 		for _, known := range []bool{true, false} {
 			for _, helped := range []bool{true, false} {
 				l := newHandlerServer(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-					if helped && strings.Contains(r.URL.Path, "json-automationrelevance") { // a server that knows of hg's hashes alone
+					// a server that knows of hg's hashes alone
+					if helped && strings.Contains(r.URL.Path, "json-automationrelevance") {
 						_, _ = w.Write([]byte(`{"changesets": []}`))
 						return
 					}

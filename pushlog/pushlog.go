@@ -211,7 +211,7 @@ func (l *Log) ask(ctx context.Context, full bool, params ...string) (answer, err
 	}
 	where := l.server.base + "/" + l.path + "/json-pushes?" + q.String()
 	known := l.server.known(l.path)
-	res, err := l.server.http.Do(ctx, rest.Request{URL: where, Header: http.Header{"Accept": {"application/json"}}})
+	res, err := l.server.http.Do(ctx, rest.Call{URL: where, Header: http.Header{"Accept": {"application/json"}}})
 	if err != nil {
 		return answer{}, job.OfHTTP("pushlog.json-pushes", rest.Redact(where), err)
 	}

@@ -103,7 +103,8 @@ func (l *Log) around(ctx context.Context, r job.Range) ([]job.Push, error) {
 	for err == nil {
 		at := slices.IndexFunc(pushes, func(q job.Push) bool { return q.ID == p.ID })
 		if at < 0 {
-			return nil, fmt.Errorf("%w: push %d has %s, and is not among the pushes %d to %d", job.ErrMalformed, p.ID, r.Center, lo, hi)
+			return nil, fmt.Errorf("%w: push %d has %s, and is not among the pushes %d to %d", job.ErrMalformed, p.ID,
+				r.Center, lo, hi)
 		}
 		before, after := r.Before-at, r.After-(len(pushes)-1-at)
 		var more []job.Push

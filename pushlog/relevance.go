@@ -24,7 +24,7 @@ type relevanceWire struct {
 func (l *Log) backedOutBy(ctx context.Context, rev string) ([]string, error) {
 	const op = "pushlog.json-automationrelevance"
 	where := l.server.base + "/" + l.path + "/json-automationrelevance/" + rev + "?backouts=1"
-	res, err := l.server.http.Do(ctx, rest.Request{URL: where, Header: http.Header{"Accept": {"application/json"}}})
+	res, err := l.server.http.Do(ctx, rest.Call{URL: where, Header: http.Header{"Accept": {"application/json"}}})
 	if err != nil {
 		return nil, job.OfHTTP(op, rest.Redact(where), err)
 	}

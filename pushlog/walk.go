@@ -114,7 +114,9 @@ type walker struct {
 }
 
 // visit yields a push and what it brought. It is false when the walk is over.
-func (w *walker) visit(ctx context.Context, repo job.Repository, p job.Push, path []job.Push, yield func(Visit, error) bool) bool {
+func (w *walker) visit(
+	ctx context.Context, repo job.Repository, p job.Push, path []job.Push, yield func(Visit, error) bool,
+) bool {
 	at := place{p.Repo, p.ID}
 	if w.seen[at] {
 		return true
@@ -127,7 +129,8 @@ func (w *walker) visit(ctx context.Context, repo job.Repository, p job.Push, pat
 	}
 	for _, o := range origins {
 		if o.Gone && v.Err == nil {
-			v.Err = fmt.Errorf("%w: what %s brought of %q is in no repository that was asked", job.ErrNotFound, p, o.Repo)
+			v.Err = fmt.Errorf("%w: what %s brought of %q is in no repository that was asked", job.ErrNotFound, p,
+				o.Repo)
 		}
 	}
 	if !yield(v, nil) {

@@ -1,16 +1,13 @@
 package pushlog
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"io"
 	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -22,9 +19,8 @@ import (
 
 // sample is one exchange recorded from hg 6.3 with Mozilla's pushlog.
 type sample struct {
-	file, method, uri string
-	response          *http.Response
-	body              []byte
+	file string
+	testenv.Exchange
 }
 
 func samples(t testing.TB) []sample {
@@ -37,40 +33,10 @@ func samples(t testing.TB) []sample {
 	var out []sample
 	for _, f := range files {
 		if strings.HasSuffix(f.Name(), ".http") {
-			out = append(out, readSample(t, f.Name(), testenv.Read(t, "wire", "hg", f.Name())))
+			out = append(out, sample{f.Name(), testenv.ReadExchange(t, "wire", "hg", f.Name())})
 		}
 	}
 	return out
-}
-
-// readSample reads "> " request lines, an empty line, and the raw response,
-// whose chunks the recording has already joined.
-func readSample(t testing.TB, file string, text []byte) sample {
-	t.Helper()
-	s := sample{file: file}
-	for {
-		line, rest, ok := bytes.Cut(text, []byte("\n"))
-		text = rest
-		request, isRequest := strings.CutPrefix(strings.TrimRight(string(line), "\r"), "> ")
-		if isRequest && s.uri == "" {
-			f := strings.Fields(request)
-			s.method, s.uri = f[0], f[1]
-		}
-		if !isRequest || !ok {
-			break
-		}
-	}
-	head, body, _ := bytes.Cut(text, []byte("\n\n"))
-	if h, b, ok := bytes.Cut(text, []byte("\r\n\r\n")); ok && len(h) < len(head) {
-		head, body = h, b
-	}
-	head = regexp.MustCompile(`(?mi)^(Transfer-Encoding|Content-Length):.*\n?`).ReplaceAll(head, nil)
-	res, err := http.ReadResponse(bufio.NewReader(io.MultiReader(bytes.NewReader(head), strings.NewReader("\r\n\r\n"))), &http.Request{Method: http.MethodHead})
-	if err != nil {
-		t.Fatalf("%s: %v", file, err)
-	}
-	s.response, s.body = res, body
-	return s
 }
 
 // Every recorded sample decodes, and is summarised as its INDEX.md says.
@@ -90,7 +56,7 @@ func TestWireSamples(t *testing.T) {
 			continue
 		}
 		n++
-		status := s.response.Status
+		status := s.Status
 		if status != want[1] {
 			t.Errorf("%s: status %q, INDEX.md says %q", s.file, status, want[1])
 		}
@@ -109,16 +75,16 @@ func TestWireSamples(t *testing.T) {
 // summary it has for what is no pushlog.
 func summarise(s sample, like string) string {
 	if strings.HasPrefix(like, "not JSON") {
-		if json.Valid(s.body) {
+		if json.Valid(s.Body) {
 			return "JSON"
 		}
-		return like[:strings.Index(like, ",")] + fmt.Sprintf(", %d bytes", len(s.body))
+		return like[:strings.Index(like, ",")] + fmt.Sprintf(", %d bytes", len(s.Body))
 	}
-	a, err := decode(s.body, "repo")
+	a, err := decode(s.Body, "repo")
 	switch {
 	case strings.HasPrefix(like, "error: "):
 		var e struct{ Error string }
-		if json.Unmarshal(s.body, &e) != nil || (err == nil || !strings.Contains(err.Error(), e.Error)) {
+		if json.Unmarshal(s.Body, &e) != nil || (err == nil || !strings.Contains(err.Error(), e.Error)) {
 			return fmt.Sprintf("no error body, decoded as %v, %v", a, err)
 		}
 		return "error: " + e.Error
@@ -132,7 +98,7 @@ func summarise(s sample, like string) string {
 			Changesets []struct{ Node string }
 			Visible    bool
 		}
-		if err := json.Unmarshal(s.body, &v); err != nil {
+		if err := json.Unmarshal(s.Body, &v); err != nil {
 			return err.Error()
 		}
 		visible := "False"
@@ -141,7 +107,7 @@ func summarise(s sample, like string) string {
 		}
 		return fmt.Sprintf("%d changesets, visible=%s", len(v.Changesets), visible)
 	}
-	keys, err := memberNames(s.body)
+	keys, err := memberNames(s.Body)
 	if err != nil {
 		return err.Error()
 	}
@@ -193,7 +159,7 @@ func replay(t *testing.T) *Server {
 	t.Helper()
 	all := map[string]sample{}
 	for _, s := range samples(t) {
-		all[s.method+" "+s.uri] = s
+		all[s.Method+" "+s.URI] = s
 	}
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s, ok := all[r.Method+" "+r.URL.RequestURI()]
@@ -206,9 +172,9 @@ func replay(t *testing.T) *Server {
 			http.Error(w, "no sample", http.StatusTeapot)
 			return
 		}
-		maps.Copy(w.Header(), s.response.Header)
-		w.WriteHeader(s.response.StatusCode)
-		_, _ = w.Write(s.body)
+		maps.Copy(w.Header(), s.Header)
+		w.WriteHeader(s.StatusCode)
+		_, _ = w.Write(s.Body)
 	}))
 	t.Cleanup(srv.Close)
 	s, err := New(srv.URL, &Options{HTTP: srv.Client()})
@@ -269,7 +235,7 @@ func TestRecordedRevert(t *testing.T) {
 		t.Fatal(err)
 	}
 	i := slices.IndexFunc(samples(t), func(s sample) bool { return strings.HasPrefix(s.file, "034-") })
-	bare, err := decode(samples(t)[i].body, "autoland") // all pushes, with both hashes and without messages
+	bare, err := decode(samples(t)[i].Body, "autoland") // all pushes, with both hashes and without messages
 	if err != nil {
 		t.Fatal(err)
 	}

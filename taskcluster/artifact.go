@@ -129,10 +129,10 @@ func (c *Client) OpenArtifact(ctx context.Context, taskID string, runID int, nam
 
 // artifact is the request for an artifact's bytes, without a signature: where
 // they are stored, the queue's means nothing or is refused.
-func (c *Client) artifact(ctx context.Context, op, taskID string, runID int, name string) (rest.Request, error) {
+func (c *Client) artifact(ctx context.Context, op, taskID string, runID int, name string) (rest.Call, error) {
 	key := taskID + " " + name
 	if err := checkTask(taskID); err != nil {
-		return rest.Request{}, job.Wrap(op, key, err)
+		return rest.Call{}, job.Wrap(op, key, err)
 	}
 	var at content
 	err := c.get(ctx, op, key, c.file(taskID, runID, "artifact-content", name), &at)
@@ -141,26 +141,26 @@ func (c *Client) artifact(ctx context.Context, op, taskID string, runID int, nam
 		return stored(r), job.Wrap(op, key, err)
 	}
 	if err != nil {
-		return rest.Request{}, err
+		return rest.Call{}, err
 	}
 	switch at.StorageType {
 	case "s3", "reference", "link": // a link is resolved by the queue
 	case "object":
 		if at.URL, err = c.download(ctx, at); err != nil {
-			return rest.Request{}, job.Wrap(op, key, err)
+			return rest.Call{}, job.Wrap(op, key, err)
 		}
 	case "error":
-		return rest.Request{}, job.Wrap(op, key, &ArtifactError{name, at.Reason, at.Message})
+		return rest.Call{}, job.Wrap(op, key, &ArtifactError{name, at.Reason, at.Message})
 	default:
-		return rest.Request{}, job.Wrap(op, key, job.UnknownWord("taskcluster", "storageType", at.StorageType))
+		return rest.Call{}, job.Wrap(op, key, job.UnknownWord("taskcluster", "storageType", at.StorageType))
 	}
 	if at.URL == "" {
-		return rest.Request{}, job.Wrap(op, key, fmt.Errorf("%w: no URL of it in the answer", job.ErrMalformed))
+		return rest.Call{}, job.Wrap(op, key, fmt.Errorf("%w: no URL of it in the answer", job.ErrMalformed))
 	}
-	return stored(rest.Request{URL: at.URL}), nil
+	return stored(rest.Call{URL: at.URL}), nil
 }
 
-func stored(r rest.Request) rest.Request {
+func stored(r rest.Call) rest.Call {
 	r.Header = http.Header{}
 	r.Timeout, r.MaxBody = streamTime, streamBytes
 	return r

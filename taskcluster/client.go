@@ -98,8 +98,8 @@ func (c *Client) page(run string) string {
 }
 
 // request is one call, signed where there are credentials.
-func (c *Client) request(method, url string, in any) (rest.Request, error) {
-	r := rest.Request{Method: method, URL: url, Header: http.Header{"Accept": {"application/json"}}}
+func (c *Client) request(method, url string, in any) (rest.Call, error) {
+	r := rest.Call{Method: method, URL: url, Header: http.Header{"Accept": {"application/json"}}}
 	if c.creds != nil {
 		r.Sign = c.creds.sign
 	}

@@ -148,7 +148,7 @@ func (c Credentials) sign(r *http.Request) error {
 		return err
 	}
 	key := hawk.Key{ID: c.ClientID, Secret: c.AccessToken}
-	header, err := key.Header(hawk.Request{Method: r.Method, URL: r.URL, Time: now, Nonce: hawk.NewNonce(), Ext: ext})
+	header, err := key.Header(hawk.Signed{Method: r.Method, URL: r.URL, Time: now, Nonce: hawk.NewNonce(), Ext: ext})
 	if err != nil {
 		return expired{fmt.Errorf("%w: %w", job.ErrInvalid, err)}
 	}

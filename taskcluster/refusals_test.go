@@ -138,7 +138,7 @@ var refusals = map[string]refusal{
 		words: "hooks:trigger-hook:project-gecko/in-tree-action-3-generic/0123456789", fired: true,
 	},
 	"a hook that makes nothing": {
-		world: func(s *tctest.Server, _ string) { s.Nothing = true },
+		world: func(s *tctest.Server, _ string) { s.NoTasks = true },
 		req:   job.Request{Label: spare, Count: 1},
 		err:   taskcluster.ErrNothingCreated, words: "accepted, nothing created", fired: true,
 	},

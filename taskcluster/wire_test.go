@@ -103,7 +103,7 @@ func recordedExchanges(t *testing.T, folder string, n int) {
 				return
 			}
 			// where it is stored
-			unknown := slices.DeleteFunc(r.Unknown(),
+			unknown := slices.DeleteFunc(r.Unanswered(),
 				func(u string) bool { return !strings.Contains(u, "/api/") || strings.Contains(u, "/api/object/") })
 			if len(unknown) > 0 {
 				t.Errorf("%s: asked for %q", e.Name, unknown)

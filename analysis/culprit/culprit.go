@@ -57,8 +57,8 @@ type Options struct {
 	// Weights say how likely each push 0 to n is to have broken it, relative to
 	// the others; the first is not used. Default all the same.
 	Weights []float64
-	// Before and Nothing are the probabilities that it was broken before the
-	// range, and that nothing broke it. Defaults 0.02 and 0.1; 0.4 suits a CI
+	// PriorOlder and PriorNothing are the probabilities that it was broken before
+	// the range, and that nothing broke it. Defaults 0.02 and 0.1; 0.4 suits a CI
 	// whose alarms are mostly flakes. Negative is 0.
 	PriorOlder, PriorNothing float64
 	// MinEffect and MinOdds are the least difference and the least odds ratio

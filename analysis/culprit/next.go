@@ -16,7 +16,9 @@ func h2(p float64) float64 {
 // sums are running sums over hypotheses, of their probabilities and what they
 // say about a run: at x, those up to x say that it is broken.
 type sums struct {
-	fail, doubt []float64 // by position: the chance of a failure there, and the doubt that is left about it whatever h is
+	// By position: the chance of a failure there, and the doubt that is left about
+	// it whatever h is.
+	fail, doubt []float64
 }
 
 func (s *Search) sums() sums {

@@ -3,10 +3,7 @@ package joblog
 import (
 	"archive/zip"
 	"bufio"
-	"compress/flate"
 	"context"
-	"encoding/binary"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -14,8 +11,6 @@ import (
 	"path"
 	"slices"
 	"strings"
-
-	"github.com/mozci/mozci/internal/joinlog"
 )
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
@@ -28,7 +23,9 @@ func isZip(b *bufio.Reader) bool {
 
 // noLogs are the ends of names that no log has.
 var noLogs = []string{
-	".png", ".jpg", ".jpeg", ".gif", ".svg", ".webp", ".webm", ".mp4", ".html", ".htm", ".css", ".js", ".map", ".woff", ".woff2", ".ttf", ".ico", ".pdf", ".dmp", ".extra", ".so", ".dll", ".exe", ".db", ".sqlite", ".mar", ".jar", ".class", ".md", ".yml", ".yaml", ".toml", ".ini",
+	".png", ".jpg", ".jpeg", ".gif", ".svg", ".webp", ".webm", ".mp4", ".html", ".htm", ".css", ".js", ".map",
+	".woff", ".woff2", ".ttf", ".ico", ".pdf", ".dmp", ".extra", ".so", ".dll", ".exe", ".db", ".sqlite", ".mar",
+	".jar", ".class", ".md", ".yml", ".yaml", ".toml", ".ini",
 }
 
 // archive reads the logs of a zip archive, each by its own content, and makes one
@@ -45,7 +42,10 @@ func (f *file) archive(ctx context.Context, in io.Reader, layers int) (*Report, 
 	case ctx.Err() != nil:
 		return newReport(f.which), ctx.Err()
 	case size > mostSpooled:
-		return nil, &contentError{looks: fmt.Sprintf("it is a zip of more than %d bytes", mostSpooled), next: "unpack it and name the log"}
+		return nil, &contentError{
+			looks: fmt.Sprintf("it is a zip of more than %d bytes", mostSpooled),
+			next:  "unpack it and name the log",
+		}
 	}
 	z, zipErr := zip.NewReader(spool, size)
 	if zipErr != nil {
@@ -54,16 +54,17 @@ func (f *file) archive(ctx context.Context, in io.Reader, layers int) (*Report, 
 		}
 		return f.tornArchive(ctx, spool, layers, err)
 	}
-	a := &archived{file: f, layers: layers, ends: map[string]ending{}, left: f.opts.MaxUnpacked, r: newReport(f.which).want(f.opts.Tests)}
-	for i, e := range slices.SortedStableFunc(slices.Values(z.File), func(x, y *zip.File) int { return strings.Compare(x.Name, y.Name) }) {
-		if i >= mostEntries {
-			a.r.partial(fmt.Sprintf("the archive has more than %d files", mostEntries))
+	a := f.archived(layers)
+	for i, e := range slices.SortedStableFunc(slices.Values(z.File),
+		func(x, y *zip.File) int { return strings.Compare(x.Name, y.Name) }) {
+		if i >= mostMembers {
+			a.r.partial(fmt.Sprintf("the archive has more than %d files", mostMembers))
 			break
 		}
 		if e.FileInfo().IsDir() || slices.Contains(noLogs, strings.ToLower(path.Ext(e.Name))) {
 			continue
 		}
-		if err := a.entry(ctx, e); err != nil {
+		if err := a.member(ctx, e); err != nil {
 			return a.r, err
 		}
 	}
@@ -99,8 +100,15 @@ type archived struct {
 	holes  int
 }
 
-// entry reads one file of the archive.
-func (a *archived) entry(ctx context.Context, e *zip.File) error {
+func (f *file) archived(layers int) *archived {
+	return &archived{
+		file: f, layers: layers, ends: map[string]ending{}, left: f.opts.MaxUnpacked,
+		r: newReport(f.which).want(f.opts.Tests),
+	}
+}
+
+// member reads one file of the archive.
+func (a *archived) member(ctx context.Context, e *zip.File) error {
 	in, err := e.Open()
 	if err != nil {
 		a.r.partial(fmt.Sprintf("%s could not be unpacked: %v", e.Name, err))
@@ -188,169 +196,11 @@ func (a *archived) finish() (*Report, error) {
 		r.Source = PlainText
 	}
 	if len(a.names) > 1 {
-		r.Notes = append([]string{fmt.Sprintf("the archive has %d logs, and all were read; lines are those of each: %s", len(a.names), strings.Join(a.names[:min(len(a.names), 10)], ", "))}, r.Notes...)
+		r.Notes = slices.Insert(r.Notes, 0, fmt.Sprintf(
+			"the archive has %d logs, and all were read; lines are those of each: %s",
+			len(a.names), strings.Join(a.names[:min(len(a.names), 10)], ", ")))
 	}
 	return r, nil
-}
-
-// tornArchive reads the files of a zip whose end, with the list of them, is not
-// there: each has a header of its own (APPNOTE.TXT 6.3.10, 4.3.7).
-func (f *file) tornArchive(ctx context.Context, spool io.ReadSeeker, layers int, why error) (*Report, error) {
-	if _, err := spool.Seek(0, io.SeekStart); err != nil {
-		return nil, err
-	}
-	a := &archived{file: f, layers: layers, ends: map[string]ending{}, left: f.opts.MaxUnpacked, r: newReport(f.which).want(f.opts.Tests)}
-	b := bufio.NewReader(spool)
-	for range mostEntries {
-		name, in, err := localFile(b)
-		if err != nil {
-			break
-		}
-		skip := strings.HasSuffix(name, "/") || slices.Contains(noLogs, strings.ToLower(path.Ext(name)))
-		if !skip {
-			if err := a.take(ctx, name, in); err != nil {
-				return a.r, err
-			}
-		}
-		if _, err := io.Copy(io.Discard, io.LimitReader(in, a.left)); err != nil {
-			break
-		}
-		if !nextFile(b) {
-			break
-		}
-	}
-	if len(a.names) == 0 {
-		return nil, &contentError{looks: fmt.Sprintf("it is a zip that cannot be read: %v", why), next: "fetch it again"}
-	}
-	a.r.partial(fmt.Sprintf("the zip is torn: %v", why))
-	return a.finish()
-}
-
-// localFile takes the header of a file, and returns a reader of its content.
-func localFile(b *bufio.Reader) (string, io.Reader, error) {
-	head := make([]byte, 30)
-	if _, err := io.ReadFull(b, head); err != nil {
-		return "", nil, err
-	}
-	if string(head[:4]) != "PK\x03\x04" {
-		return "", nil, zip.ErrFormat
-	}
-	flags, method, size := binary.LittleEndian.Uint16(head[6:]), binary.LittleEndian.Uint16(head[8:]), binary.LittleEndian.Uint32(head[18:])
-	name := make([]byte, binary.LittleEndian.Uint16(head[26:]))
-	if _, err := io.ReadFull(b, name); err != nil {
-		return "", nil, err
-	}
-	if _, err := b.Discard(int(binary.LittleEndian.Uint16(head[28:]))); err != nil {
-		return "", nil, err
-	}
-	switch {
-	case method == zip.Deflate:
-		return string(name), flate.NewReader(b), nil // which reads no byte more than it needs
-	case method == zip.Store && flags&8 == 0:
-		return string(name), &exactly{b, int64(size)}, nil
-	}
-	return "", nil, zip.ErrAlgorithm
-}
-
-// exactly reads so many bytes, and says when they are not there.
-type exactly struct {
-	r    io.Reader
-	left int64
-}
-
-func (e *exactly) Read(p []byte) (int, error) {
-	if e.left <= 0 {
-		return 0, io.EOF
-	}
-	n, err := e.r.Read(p[:min(int64(len(p)), e.left)])
-	if e.left -= int64(n); errors.Is(err, io.EOF) && e.left > 0 {
-		err = io.ErrUnexpectedEOF
-	}
-	return n, err
-}
-
-// nextFile passes over what follows a file's content, up to the next header.
-func nextFile(b *bufio.Reader) bool {
-	for range 25 {
-		head, err := b.Peek(4)
-		if err != nil {
-			return false
-		}
-		if string(head) == "PK\x03\x04" {
-			return true
-		}
-		_, _ = b.Discard(1)
-	}
-	return false
-}
-
-// plain is the text of a plain log that may be packed; of an archive that of all
-// its logs, one behind the other. The caller calls done when it has read it.
-func plain(r io.Reader, layers int) (text io.Reader, done func(), err error) {
-	b := bufio.NewReaderSize(r, sniffed)
-	done = func() {}
-	zipped := isZip(b)
-	p, ok := packed(b)
-	switch {
-	case (zipped || ok) && layers == 0:
-		return nil, done, fmt.Errorf("it is packed more than %d times", mostLayers)
-	case zipped:
-		return plainArchive(b, layers)
-	case !ok:
-		return decoded(b), done, nil
-	}
-	z, err := p.open(b)
-	if err != nil {
-		return nil, done, fmt.Errorf("it begins as %s does, and is not: %w", p.name, err)
-	}
-	text, inner, err := plain(&capped{z, mostUnpacked, mostUnpacked}, layers-1)
-	return text, func() {
-		inner()
-		if c, ok := z.(io.Closer); ok {
-			_ = c.Close()
-		}
-	}, err
-}
-
-func plainArchive(in io.Reader, layers int) (io.Reader, func(), error) {
-	spool, closed, err := spoolFile()
-	if err != nil {
-		return nil, func() {}, err
-	}
-	var inner []func()
-	done := func() {
-		for _, f := range inner {
-			f()
-		}
-		closed()
-	}
-	size, err := io.Copy(spool, io.LimitReader(in, mostSpooled))
-	if err != nil {
-		done()
-		return nil, func() {}, err
-	}
-	z, err := zip.NewReader(spool, size)
-	if err != nil {
-		done()
-		return nil, func() {}, err
-	}
-	var parts []joinlog.Part
-	left := int64(mostUnpacked)
-	for _, e := range z.File[:min(len(z.File), mostEntries)] {
-		if e.FileInfo().IsDir() || slices.Contains(noLogs, strings.ToLower(path.Ext(e.Name))) {
-			continue
-		}
-		in, err := e.Open()
-		if err != nil {
-			continue
-		}
-		text, f, err := plain(&capped{in, left, mostUnpacked}, layers-1)
-		inner = append(inner, f, func() { _ = in.Close() })
-		if err == nil {
-			parts = append(parts, joinlog.Part{Open: func() (io.ReadCloser, error) { return io.NopCloser(text), nil }})
-		}
-	}
-	return joinlog.New(parts...), done, nil
 }
 
 // withContext ends a copy when the context does.

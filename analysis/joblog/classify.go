@@ -12,18 +12,24 @@ import (
 
 // inTerms make a line an error wherever they stand in it.
 var inTerms = []string{
-	"TEST-UNEXPECTED-", "fatal error", "FATAL ERROR", "Hit MOZ_CRASH", "REFTEST ERROR", "PROCESS-CRASH", "Assertion fail", "###!!! ABORT:",
-	"SUMMARY: AddressSanitizer", "SUMMARY: ThreadSanitizer", "SUMMARY: UndefinedBehaviorSanitizer", "ThreadSanitizer: nested bug",
-	"Automation Error:", "command timed out:", "wget: unable ", "bash.exe: *** ", "Unsuccessful task run with exit code: 137", "YOU ARE LEAKING THE WORLD",
+	"TEST-UNEXPECTED-", "fatal error", "FATAL ERROR", "Hit MOZ_CRASH", "REFTEST ERROR", "PROCESS-CRASH",
+	"Assertion fail", "###!!! ABORT:",
+	"SUMMARY: AddressSanitizer", "SUMMARY: ThreadSanitizer", "SUMMARY: UndefinedBehaviorSanitizer",
+	"ThreadSanitizer: nested bug",
+	"Automation Error:", "command timed out:", "wget: unable ", "bash.exe: *** ",
+	"Unsuccessful task run with exit code: 137", "YOU ARE LEAKING THE WORLD",
 }
 
 // triggers are literals of which every error line has at least one: a line
 // without any need not be looked at.
 var triggers = []string{
-	"TEST-UNEXPECTED-", "fatal error", "FATAL ERROR", "Hit MOZ_CRASH", "REFTEST ERROR", "PROCESS-CRASH", "Assertion fail", "###!!! ABORT:",
-	"Sanitizer", "Automation Error:", "command timed out:", "wget: unable ", "bash.exe: *** ", "Unsuccessful task", "YOU ARE LEAKING",
+	"TEST-UNEXPECTED-", "fatal error", "FATAL ERROR", "Hit MOZ_CRASH", "REFTEST ERROR", "PROCESS-CRASH",
+	"Assertion fail", "###!!! ABORT:",
+	"Sanitizer", "Automation Error:", "command timed out:", "wget: unable ", "bash.exe: *** ", "Unsuccessful task",
+	"YOU ARE LEAKING",
 	"ERROR - ", "CRITICAL - ", "FATAL - ",
-	"make: ***", "]: *** ", "]: ***", ".exe: ***", ".EXE: ***", "Error: ", "Exception: ", "[  FAILED  ] ", "remoteFailed:", "rm: cannot ", "abort:",
+	"make: ***", "]: *** ", "]: ***", ".exe: ***", ".EXE: ***", "Error: ", "Exception: ", "[  FAILED  ] ",
+	"remoteFailed:", "rm: cannot ", "abort:",
 	"[taskcluster] Error:", ":error]", ":exception]",
 	" error(", ": error:", " error C", " error R", "ERROR 4", "ERROR 5",
 }
@@ -37,7 +43,8 @@ func isError(line string) bool {
 		return false
 	}
 	clock := afterClock(line)
-	if level, rest := word(clock); rest != "" && strings.HasPrefix(rest, " - ") && (level == "ERROR" || level == "CRITICAL" || level == "FATAL") {
+	if level, rest := word(clock); rest != "" && strings.HasPrefix(rest, " - ") &&
+		(level == "ERROR" || level == "CRITICAL" || level == "FATAL") {
 		return true
 	}
 	line = strings.TrimRightFunc(stripMozharness(line, clock), isSpace)
@@ -247,46 +254,6 @@ func compilerError(line string) bool {
 			n--
 		}
 		if n < i && n > 0 && line[n-1] == ':' {
-			return true
-		}
-		i++
-	}
-}
-
-// stripTaskcluster takes "[task 2026-01-01T00:00:00.000Z] " away: brackets
-// around something with a year in it, and not those of "[taskcluster:".
-func stripTaskcluster(line string) string {
-	if !strings.HasPrefix(line, "[") || strings.HasPrefix(line, "[taskcluster:") {
-		return line
-	}
-	end := strings.IndexByte(line, ']')
-	if end < 0 || end+1 >= len(line) {
-		return line
-	}
-	space := rune(0)
-	size := 0
-	for i, r := range line[end+1:] {
-		if i > 0 {
-			size = i
-			break
-		}
-		space, size = r, len(line)-end-1
-	}
-	if !isSpace(space) || !hasYear(line[1:end]) {
-		return line
-	}
-	return line[end+1+size:]
-}
-
-// hasYear reports whether 20YY- stands in s, with something after it.
-func hasYear(s string) bool {
-	for i := 0; ; {
-		j := strings.Index(s[i:], "20")
-		if j < 0 {
-			return false
-		}
-		i += j
-		if rest := s[i+2:]; len(rest) > 3 && digits(rest[:2]) == 2 && rest[2] == '-' {
 			return true
 		}
 		i++

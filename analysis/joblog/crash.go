@@ -7,7 +7,7 @@ import (
 )
 
 // crash reads the forms of PROCESS-CRASH, which differ in the order of what they
-// say; ParseErrorLine lists them. The id of the minidump is left out: it is
+// say; parseErrorLine lists them. The id of the minidump is left out: it is
 // another one each time.
 func crash(s string) Failure {
 	parts := strings.Split(strings.TrimSpace(s), " | ")[1:]
@@ -77,7 +77,8 @@ func reason(part string) bool {
 func javaException(part string) bool {
 	name, _, _ := strings.Cut(part, ":")
 	name, _, _ = strings.Cut(name, " ")
-	return strings.Contains(name, ".") && (strings.HasSuffix(name, "Exception") || strings.HasSuffix(name, "Error")) || strings.Contains(part, ".java:") || strings.Contains(part, ".kt:")
+	thrown := strings.HasSuffix(name, "Exception") || strings.HasSuffix(name, "Error")
+	return strings.Contains(name, ".") && thrown || strings.Contains(part, ".java:") || strings.Contains(part, ".kt:")
 }
 
 // bareSignature is a signature without "@ ", which some writers leave on it, and
@@ -152,7 +153,8 @@ func sanitizerSignature(s string) string {
 // withoutPlace takes the place away from what was found, and returns the name of
 // the file that it has: "SEGV ../../src/foo.h:80" is "SEGV" and "foo.h".
 func withoutPlace(what string) (found, file string) {
-	if head, tail, ok := strings.Cut(what, " ("); ok && strings.HasSuffix(tail, ")") && (strings.ContainsAny(tail, `/\+`) || tail[0] == '<') {
+	if head, tail, ok := strings.Cut(what, " ("); ok && strings.HasSuffix(tail, ")") &&
+		(strings.ContainsAny(tail, `/\+`) || tail[0] == '<') {
 		return strings.TrimSpace(head), "" // "(/usr/lib/libfoo.so+0x1234)", "(<unknown module>)"
 	}
 	words := strings.Fields(what)
@@ -162,7 +164,8 @@ func withoutPlace(what string) (found, file string) {
 		}
 		name := w[strings.LastIndexAny(w, `/\`)+1:]
 		bare := name
-		for j := strings.LastIndexByte(bare, ':'); j > 0 && digits(bare[j+1:]) == len(bare)-j-1; j = strings.LastIndexByte(bare, ':') {
+		colon := func() int { return strings.LastIndexByte(bare, ':') }
+		for j := colon(); j > 0 && digits(bare[j+1:]) == len(bare)-j-1; j = colon() {
 			bare = bare[:j]
 		}
 		switch {

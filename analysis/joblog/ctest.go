@@ -60,7 +60,8 @@ func (c *ctestLog) line(n int, s string) bool {
 		c.at(n)
 		c.listing = true
 		return true
-	case strings.HasPrefix(text, "Errors while running CTest"), strings.HasPrefix(text, "Total Test time"), strings.HasPrefix(text, "The following tests did not run"):
+	case strings.HasPrefix(text, "Errors while running CTest"), strings.HasPrefix(text, "Total Test time"),
+		strings.HasPrefix(text, "The following tests did not run"):
 		c.at(n)
 		c.listing = false
 		return true
@@ -109,9 +110,14 @@ func ctestStatus(n int, what string) ctestEnd {
 		out.e = skipped
 	case strings.HasPrefix(upper, "TIMEOUT"):
 		out.kind, out.status = KindTimeout, "TIMEOUT"
-	case strings.HasPrefix(upper, "EXCEPTION"), strings.HasPrefix(upper, "SEGFAULT"), strings.HasPrefix(upper, "CHILD ABORTED"), strings.HasPrefix(upper, "SUBPROCESS"), strings.HasPrefix(upper, "ILLEGAL"), strings.HasPrefix(upper, "NUMERICAL"), strings.HasPrefix(upper, "BUS ERROR"), strings.HasPrefix(upper, "OTHER FAULT"), strings.HasPrefix(upper, "INTERRUPT"):
+	case strings.HasPrefix(upper, "EXCEPTION"), strings.HasPrefix(upper, "SEGFAULT"),
+		strings.HasPrefix(upper, "CHILD ABORTED"), strings.HasPrefix(upper, "SUBPROCESS"),
+		strings.HasPrefix(upper, "ILLEGAL"), strings.HasPrefix(upper, "NUMERICAL"),
+		strings.HasPrefix(upper, "BUS ERROR"), strings.HasPrefix(upper, "OTHER FAULT"),
+		strings.HasPrefix(upper, "INTERRUPT"):
 		out.kind, out.status = KindCrash, "CRASH"
-	case strings.HasPrefix(upper, "NOT RUN"), strings.HasPrefix(upper, "NOT_RUN"), strings.HasPrefix(upper, "BAD COMMAND"):
+	case strings.HasPrefix(upper, "NOT RUN"), strings.HasPrefix(upper, "NOT_RUN"),
+		strings.HasPrefix(upper, "BAD COMMAND"):
 		out.status = "NOT RUN"
 	}
 	return out
@@ -151,12 +157,6 @@ func (c *ctestLog) listed(n int, s string) bool {
 		c.note(name, ctestStatus(n, what))
 	}
 	return true
-}
-
-func (c *ctestLog) over() {
-	if c.open() {
-		c.finish()
-	}
 }
 
 func (c *ctestLog) finish() {

@@ -2,7 +2,7 @@ package joblog
 
 import "strings"
 
-// ParseErrorLine makes a failure of an error line, whichever harness and era
+// parseErrorLine makes a failure of an error line, whichever harness and era
 // wrote it; false for a line that only counts others.
 //
 //	TEST-UNEXPECTED-FAIL | test | message
@@ -14,7 +14,7 @@ import "strings"
 //	[  FAILED  ] Suite.Test (3 ms)
 //	SUMMARY: AddressSanitizer: kind file:line in function
 //	make[3]: *** [target] Error 2      file.cpp:12:3: error: message
-func ParseErrorLine(line string) (Failure, bool) {
+func parseErrorLine(line string) (Failure, bool) {
 	level, s := stripLevel(withoutColours(line))
 	if i := strings.Index(s, "TEST-UNEXPECTED-"); i >= 0 {
 		return unexpected(s[i:]), true
@@ -49,12 +49,21 @@ var textRules = []struct {
 	words []string
 }{
 	{KindLeak, []string{"LeakSanitizer", "YOU ARE LEAKING THE WORLD", "byte(s) leaked"}},
-	{KindCrash, []string{"Sanitizer", "Hit MOZ_CRASH", "Assertion fail", "###!!! ABORT:", "FATAL ERROR: AsyncShutdown"}},
-	{KindTimeout, []string{"command timed out:", "application timed out", "application ran for longer than", "Task timeout after ", "max run time exceeded"}},
+	{KindCrash, []string{
+		"Sanitizer", "Hit MOZ_CRASH", "Assertion fail", "###!!! ABORT:",
+		"FATAL ERROR: AsyncShutdown",
+	}},
+	{KindTimeout, []string{
+		"command timed out:", "application timed out", "application ran for longer than",
+		"Task timeout after ", "max run time exceeded",
+	}},
 	{KindInfra, []string{
-		"Automation Error:", "wget: unable ", "bash.exe: *** ", "Unsuccessful task run with exit code", "remoteFailed:", "abort:", "ERROR 4", "ERROR 5",
-		"[taskcluster] Error:", "[taskcluster:error]", "ConnectionError", "Connection reset", "urlopen error", "SSL routines", "rm: cannot ",
-		"SSLError", "_ssl.c:", "certificate routines", "CERTIFICATE_VERIFY_FAILED", "SSL certificate problem", "No space left on device", "ADBError", "ADBTimeoutError",
+		"Automation Error:", "wget: unable ", "bash.exe: *** ", "Unsuccessful task run with exit code",
+		"remoteFailed:", "abort:", "ERROR 4", "ERROR 5",
+		"[taskcluster] Error:", "[taskcluster:error]", "ConnectionError", "Connection reset", "urlopen error",
+		"SSL routines", "rm: cannot ",
+		"SSLError", "_ssl.c:", "certificate routines", "CERTIFICATE_VERIFY_FAILED", "SSL certificate problem",
+		"No space left on device", "ADBError", "ADBTimeoutError",
 	}},
 }
 
@@ -76,7 +85,8 @@ func has(s string, words []string) bool {
 }
 
 func buildError(s string) bool {
-	return makeError(strings.TrimPrefix(s, "g")) || holds(s) || strings.Contains(s, "fatal error") || strings.Contains(s, "]: *** ") || strings.Contains(s, "make: *** ")
+	return makeError(strings.TrimPrefix(s, "g")) || holds(s) || strings.Contains(s, "fatal error") ||
+		strings.Contains(s, "]: *** ") || strings.Contains(s, "make: *** ")
 }
 
 // unexpected reads "TEST-UNEXPECTED-STATUS | test | message", and what writes a
@@ -111,7 +121,8 @@ func unexpected(s string) Failure {
 	}
 	f.Expected = expectedIn(f.Message)
 	f.Kind = kindOf(f)
-	if f.Kind == KindTest && (strings.Contains(f.Message, "application timed out after") || strings.Contains(f.Message, "application ran for longer than")) {
+	if f.Kind == KindTest && (strings.Contains(f.Message, "application timed out after") ||
+		strings.Contains(f.Message, "application ran for longer than")) {
 		f.Kind = KindTimeout
 	}
 	return f

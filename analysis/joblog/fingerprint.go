@@ -19,10 +19,10 @@ func (f Failure) Fingerprint() string {
 	if f.Subtest != "" {
 		message = f.Subtest + " - " + message
 	}
-	return string(f.Kind) + " | " + CanonicalTest(f.Test) + " | " + Normalise(message)
+	return string(f.Kind) + " | " + CanonicalTest(f.Test) + " | " + normalise(message)
 }
 
-// Normalise takes out of a message what differs from run to run: numbers that
+// normalise takes out of a message what differs from run to run: numbers that
 // stand alone become N, hexadecimal ones and ids X, runs of white space one
 // space, and a file of a machine is named by its path in the source tree or in
 // the folder of the job.
@@ -31,7 +31,7 @@ func (f Failure) Fingerprint() string {
 //	3 window(s) are left, 4096 bytes leaked    N window(s) are left, N bytes leaked
 //	http://localhost:8888/ in 0x7f3a, 12.5ms   http://localhost:N/ in X, Nms
 //	file:///Z:/task_16/build/tests/xpcshell/head.js:12   xpcshell/head.js:N
-func Normalise(message string) string {
+func normalise(message string) string {
 	message = placeless(message)
 	var out strings.Builder
 	space := false
@@ -49,10 +49,12 @@ func Normalise(message string) string {
 		n := 1
 		if alnum(c) {
 			n = run(message[i:])
-			if len(message)-i >= idSize && minidump(message[i:i+idSize]) && (i+idSize == len(message) || !alnum(message[i+idSize])) {
+			if len(message)-i >= idSize && minidump(message[i:i+idSize]) &&
+				(i+idSize == len(message) || !alnum(message[i+idSize])) {
 				n = idSize
 				out.WriteByte('X')
-			} else if i > 0 && joins(message[i-1]) && !ofTask(message[:i], message[i:i+n]) || isCode(message[:i], message[i:i+n]) {
+			} else if i > 0 && joins(message[i-1]) && !ofTask(message[:i], message[i:i+n]) ||
+				isCode(message[:i], message[i:i+n]) {
 				out.WriteString(message[i : i+n])
 			} else {
 				out.WriteString(token(message[i:i+n], i+n < len(message) && message[i+n] == '.'))
@@ -153,7 +155,8 @@ func hexadecimal(w string) bool {
 // slug: a long word of capital letters, small ones and digits, as Taskcluster's
 // ids are.
 func slug(w string) bool {
-	return len(w) >= 16 && strings.ContainsAny(w, "0123456789") && strings.ToUpper(w) != w && strings.ToLower(w) != w && groups(w) > 1
+	return len(w) >= 16 && strings.ContainsAny(w, "0123456789") && strings.ToUpper(w) != w &&
+		strings.ToLower(w) != w && groups(w) > 1
 }
 
 // groups is how many groups of digits a word has.
@@ -169,8 +172,10 @@ func groups(w string) int {
 
 // noTerm are names that are not worth a search: half of all failures bear them.
 var noTerm = []string{
-	"automation.py", "Shutdown", "mozalloc_abort", "mozalloc_abort(char const*)", "leakcheck", "LeakSanitizer", "Last test finished", "ShutdownLeaks",
-	"mozalloc_handle_oom", "undefined", "None", "application crashed", "remoteautomation.py", "Main app process exited normally", "(finished)",
+	"automation.py", "Shutdown", "mozalloc_abort", "mozalloc_abort(char const*)", "leakcheck", "LeakSanitizer",
+	"Last test finished", "ShutdownLeaks",
+	"mozalloc_handle_oom", "undefined", "None", "application crashed", "remoteautomation.py",
+	"Main app process exited normally", "(finished)",
 }
 
 // SearchTerm is what to look for among known bugs: the crash's signature, the

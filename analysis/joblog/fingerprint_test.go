@@ -155,7 +155,7 @@ func (p pairs) add(alike, bug string) {
 	p[alike][bug]++
 }
 
-// lax.Number is how many pairs are alike, and how many of those are of one bug.
+// count is how many pairs are alike, and how many of those are of one bug.
 func (p pairs) count() (right, all int) {
 	for _, bugs := range p {
 		n := 0

@@ -35,7 +35,10 @@ const (
 
 // Formats are the formats that Read knows, in the order above.
 func Formats() []Format {
-	return []Format{ErrorSummary, StructuredLog, PlainText, WPTReport, JUnit, Pytest, GoTest, Cargo, CTest, GTest, Jest, TAP, Maven, Gradle}
+	return []Format{
+		ErrorSummary, StructuredLog, PlainText, WPTReport, JUnit, Pytest, GoTest, Cargo, CTest, GTest,
+		Jest, TAP, Maven, Gradle,
+	}
 }
 
 // check returns job.ErrInvalid for a format that there is not.
@@ -47,7 +50,8 @@ func (f Format) check() error {
 	for _, k := range Formats() {
 		names = append(names, string(k))
 	}
-	return fmt.Errorf("%w: %q is not the format of a log: expected one of %s", job.ErrInvalid, string(f), strings.Join(names, ", "))
+	return fmt.Errorf("%w: %q is not the format of a log: expected one of %s", job.ErrInvalid, string(f),
+		strings.Join(names, ", "))
 }
 
 // formatOf is the format of one of a job's logs; a plain log is looked at.

@@ -90,7 +90,8 @@ func (g *goEvents) testEvent(n int, p *goPackage, e goEvent) {
 		}
 		p.said[e.Test], p.begun[e.Test] = "", n
 	case "output":
-		if said, ok := p.said[e.Test]; ok && !strings.HasPrefix(e.Output, "=== ") && !strings.HasPrefix(strings.TrimLeft(e.Output, " "), "--- ") {
+		if said, ok := p.said[e.Test]; ok && !strings.HasPrefix(e.Output, "=== ") &&
+			!strings.HasPrefix(strings.TrimLeft(e.Output, " "), "--- ") {
 			if g.size < mostText {
 				g.size -= len(said)
 				note(&said, strings.Trim(e.Output, " \n"))
@@ -187,7 +188,8 @@ func (g *goEvents) why(n int, p *goPackage, e goEvent) {
 		named = true
 	}
 	if !named {
-		g.fail(n, KindTest, "FAIL", e.Package, "", strings.TrimSpace("the package failed, and names no test: "+p.output))
+		g.fail(n, KindTest, "FAIL", e.Package, "",
+			strings.TrimSpace("the package failed, and names no test: "+p.output))
 	}
 }
 

@@ -36,7 +36,10 @@ type goCause struct {
 }
 
 func newGoTest(r *roll) lineReader {
-	return &goTest{session: newSession(r, GoTest), events: goEvents{roll: r}, logs: map[string]string{}, build: map[string]string{}}
+	return &goTest{
+		session: newSession(r, GoTest), events: goEvents{roll: r}, logs: map[string]string{},
+		build: map[string]string{},
+	}
 }
 
 func (g *goTest) open() bool { return g.session.open() || len(g.events.packages) > 0 }
@@ -127,7 +130,8 @@ func (g *goTest) packageEnd(n int, s string) bool {
 		g.verdict = true
 		return true
 	}
-	if len(f) < 3 || f[0] != "ok" && f[0] != "FAIL" && f[0] != "?" || !strings.HasPrefix(f[2], "[") && f[2] != "(cached)" && !isSeconds(f[2]) {
+	if len(f) < 3 || f[0] != "ok" && f[0] != "FAIL" && f[0] != "?" ||
+		!strings.HasPrefix(f[2], "[") && f[2] != "(cached)" && !isSeconds(f[2]) {
 		return false
 	}
 	pkg, why := f[1], strings.Join(f[2:], " ")
@@ -226,7 +230,8 @@ func (g *goTest) detail(s string) {
 		default:
 			g.cause.list = false
 		}
-	case g.message && g.last() != nil && (depth > g.indent || strings.HasPrefix(g.last().Test, "Example")) && text != "":
+	case g.message && g.last() != nil && (depth > g.indent || strings.HasPrefix(g.last().Test, "Example")) &&
+		text != "":
 		note(&g.last().Message, strings.TrimRight(text, " "))
 	case g.current != "" && depth >= 4 && text != "" && g.session.open():
 		if said := g.logs[g.current]; len(g.logs) < 1000 {
@@ -246,7 +251,7 @@ func (g *goTest) detail(s string) {
 	g.build[g.of] = said
 }
 
-// over implements lineReader.
+// over implements ender.
 func (g *goTest) over() {
 	if g.session.open() {
 		if !g.verdict {

@@ -67,7 +67,7 @@ func (g *gradleLog) line(n int, s string) bool {
 	return false
 }
 
-// lax.Number takes "12 tests completed, 1 failed, 2 skipped".
+// count takes "12 tests completed, 1 failed, 2 skipped".
 func (g *gradleLog) count(n int, s string) bool {
 	_, rest, ok := number(s)
 	if !ok || !strings.HasPrefix(rest, " tests completed") && !strings.HasPrefix(rest, " test completed") {
@@ -110,12 +110,6 @@ func (g *gradleLog) test(n int, name, word string) bool {
 		g.message = true
 	}
 	return true
-}
-
-func (g *gradleLog) over() {
-	if g.open() {
-		g.finish()
-	}
 }
 
 func (g *gradleLog) finish() {

@@ -131,9 +131,12 @@ func (g *gtestLog) fail(n int, rest, name, param string) {
 }
 
 // deaths are what shells and libraries print when a program died.
-var deaths = []string{"Segmentation fault", "Aborted", "core dumped", "SIGSEGV", "SIGABRT", "SIGBUS", "SIGILL", "SIGFPE", "terminate called", "Assertion `", "Killed", "AddressSanitizer", "ThreadSanitizer"}
+var deaths = []string{
+	"Segmentation fault", "Aborted", "core dumped", "SIGSEGV", "SIGABRT", "SIGBUS", "SIGILL", "SIGFPE",
+	"terminate called", "Assertion `", "Killed", "AddressSanitizer", "ThreadSanitizer",
+}
 
-// lax.Text takes what the test printed.
+// text takes what the test printed.
 func (g *gtestLog) text(s string) {
 	if !g.open() || len(g.began) == 0 {
 		return
@@ -147,12 +150,6 @@ func (g *gtestLog) text(s string) {
 	if g.crash == "" && has(s, deaths) {
 		g.crash = strings.TrimSpace(s)
 		g.to++
-	}
-}
-
-func (g *gtestLog) over() {
-	if g.open() {
-		g.finish()
 	}
 }
 

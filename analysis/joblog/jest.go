@@ -53,7 +53,8 @@ func (j *jestLog) line(n int, s string) bool {
 		j.at(n)
 		j.again = true
 		return true
-	case strings.HasPrefix(s, "Snapshots: "), strings.HasPrefix(s, "Time: "), strings.HasPrefix(s, "Ran all test suites"):
+	case strings.HasPrefix(s, "Snapshots: "), strings.HasPrefix(s, "Time: "),
+		strings.HasPrefix(s, "Ran all test suites"):
 		j.at(n)
 		j.message = false
 		return true
@@ -81,7 +82,8 @@ func (j *jestLog) line(n int, s string) bool {
 // jestOnly reports whether a line is one that only Jest writes.
 func jestOnly(s string) bool {
 	text := strings.TrimLeft(s, " ")
-	return strings.HasPrefix(s, "Test Suites: ") || strings.HasPrefix(s, "  ● ") || len(text) < len(s) && has(text[:min(len(text), 4)], []string{"✓ ", "✕ ", "○ "})
+	return strings.HasPrefix(s, "Test Suites: ") || strings.HasPrefix(s, "  ● ") ||
+		len(text) < len(s) && has(text[:min(len(text), 4)], []string{"✓ ", "✕ ", "○ "})
 }
 
 // suite takes "FAIL unit src/b.test.js (5.2 s)": a project's name may stand
@@ -97,7 +99,8 @@ func (j *jestLog) suite(n int, s string, sure bool) bool {
 		return false
 	}
 	file := strings.ReplaceAll(f[len(f)-1], "\\", "/")
-	if !slices.ContainsFunc([]string{".js", ".ts", ".jsx", ".tsx", ".mjs", ".cjs", ".mts", ".cts", ".vue", ".coffee"}, func(end string) bool { return strings.HasSuffix(file, end) }) {
+	if !slices.ContainsFunc([]string{".js", ".ts", ".jsx", ".tsx", ".mjs", ".cjs", ".mts", ".cts", ".vue", ".coffee"},
+		func(end string) bool { return strings.HasSuffix(file, end) }) {
 		return false
 	}
 	if !sure && !has(file, []string{".test.", ".spec.", "__tests__/", "-test.", "_test."}) {
@@ -217,12 +220,6 @@ func (j *jestLog) total(n int, s string) bool {
 		}
 	}
 	return true
-}
-
-func (j *jestLog) over() {
-	if j.open() {
-		j.finish()
-	}
 }
 
 func (j *jestLog) finish() {

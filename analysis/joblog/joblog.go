@@ -17,7 +17,7 @@
 //	plain              lines for people, of all harnesses since 2013, and of test
 //	                   runners: those that name the tests that passed tell of these too
 //
-// A test has one entry in a report, however the log spells it (CanonicalTest): a
+// A test has one outcome in a report, however the log spells it (CanonicalTest): a
 // failure under any spelling wins over a pass under another. A test has passed
 // only when the log says that it ended well. One that began and has no end (it
 // hung, the application crashed, the log was cut) is listed among the failures
@@ -86,7 +86,7 @@ type Report struct {
 	// were read.
 	Notes    []string
 	Failures []Failure // in the order of the log
-	Groups   []Group   // in the order of the log; a group has an entry for each of its ends
+	Groups   []Group   // in the order of the log; a group is there once for each of its ends
 	// Partial says that the log may hold more failures than these, and Reason why.
 	Partial bool
 	Reason  string
@@ -157,8 +157,10 @@ func (r *Report) add(f Failure) {
 
 // list appends a failure and returns its place, or -1 when there are too many.
 func (r *Report) list(f Failure) int {
-	n := min(len(f.Test), longestName) + min(len(f.Subtest), longestText) + min(len(f.Group), longestName) + min(len(f.Status), longestName) +
-		min(len(f.Expected), longestName) + min(len(f.Message), longestText) + min(len(f.Signature), longestName)
+	n := min(len(f.Subtest), longestText) + min(len(f.Message), longestText)
+	for _, name := range []string{f.Test, f.Group, f.Status, f.Expected, f.Signature} {
+		n += min(len(name), longestName)
+	}
 	if len(r.Failures) >= mostFailures || r.size.text+n > mostText {
 		r.partial(tooManyFailures)
 		return -1
@@ -170,9 +172,10 @@ func (r *Report) list(f Failure) int {
 
 // clipped is the failure with as much of its text as is kept.
 func (f Failure) clipped(message int) Failure {
-	f.Test, f.Subtest, f.Group = clip.Text(f.Test, longestName), clip.Text(f.Subtest, longestText), clip.Text(f.Group, longestName)
-	f.Message, f.Signature = clip.Text(f.Message, message), clip.Text(f.Signature, longestName)
-	f.Status, f.Expected = clip.Text(f.Status, longestName), clip.Text(f.Expected, longestName)
+	f.Subtest, f.Message = clip.Text(f.Subtest, longestText), clip.Text(f.Message, message)
+	for _, name := range []*string{&f.Test, &f.Group, &f.Status, &f.Expected, &f.Signature} {
+		*name = clip.Text(*name, longestName)
+	}
 	return f
 }
 

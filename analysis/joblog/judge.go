@@ -10,7 +10,7 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// JudgeOptions change how Judge tells; nil is zero options.
+// JudgeOptions change how TestJudge tells; nil is zero options.
 type JudgeOptions struct {
 	// Group is the test's manifest, where it is known.
 	Group string
@@ -21,11 +21,11 @@ type JudgeOptions struct {
 
 // TestJudge returns an analysis.Judge for one test: a run is good if the test is
 // known to have run in it and passed, bad if it failed, whatever became of the
-// job. A run that does not tell, or that did not run the test, is unknown: a
+// job. A run that does not tell, or that did not run the test, is unclear: a
 // green job in which the test was not is no evidence. Runs that did not end are
 // what their status says. Each run's logs are read once, however many ask at the
-// same time. It is safe for concurrent use, and fails with errors.ErrUnsupported for a CI that has no
-// logs.
+// same time. It is safe for concurrent use, and fails with errors.ErrUnsupported
+// for a CI that has no logs.
 func TestJudge(ci job.Scheduler, test string, opts *JudgeOptions) analysis.Judge {
 	j := &judge{ci: ci, test: test, known: map[string]analysis.Verdict{}, reading: map[string]*reading{}}
 	if opts != nil {
@@ -107,7 +107,8 @@ func (j *judge) lead(ctx context.Context, run job.Job, r *reading) (analysis.Ver
 func (j *judge) read(ctx context.Context, run job.Job) (analysis.Verdict, error) {
 	opener, ok := job.As[job.LogOpener](j.ci)
 	if !ok {
-		return analysis.Unclear, job.Wrap("joblog.judge", run.ID(), fmt.Errorf("the CI has no logs, so that %s cannot be told from its job: %w", j.test, errors.ErrUnsupported))
+		return analysis.Unclear, job.Wrap("joblog.judge", run.ID(),
+			fmt.Errorf("the CI has no logs, so that %s cannot be told from its job: %w", j.test, errors.ErrUnsupported))
 	}
 	r, err := Failures(ctx, opener, run, &Options{Tests: []string{j.test}})
 	switch {

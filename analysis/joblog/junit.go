@@ -2,7 +2,6 @@ package joblog
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"encoding/xml"
 	"errors"
@@ -10,10 +9,6 @@ import (
 	"io"
 	"strconv"
 	"strings"
-	"unicode/utf8"
-
-	"golang.org/x/text/encoding"
-	"golang.org/x/text/encoding/charmap"
 
 	"github.com/mozci/mozci/internal/clip"
 )
@@ -157,7 +152,10 @@ func (j *junit) fault(line int, name, message, kind string) {
 		}
 		return
 	}
-	f := Failure{Line: line, Kind: KindTest, Group: j.suite(), Status: map[string]string{"failure": "FAIL", "error": "ERROR"}[name], Message: strings.TrimSpace(message)}
+	f := Failure{
+		Line: line, Kind: KindTest, Group: j.suite(),
+		Status: map[string]string{"failure": "FAIL", "error": "ERROR"}[name], Message: strings.TrimSpace(message),
+	}
 	if f.Message == "" {
 		f.Message = kind
 		j.inside = name
@@ -195,7 +193,7 @@ func (j *junit) finish(name string) {
 	}
 }
 
-// lax.Number adds to all suites that are under way.
+// count adds to all suites that are under way.
 func (j *junit) count(listed, failed int) {
 	for i := range j.suites {
 		j.suites[i].listed += listed
@@ -216,7 +214,10 @@ func (j *junit) endCase(whole bool) {
 	}
 	lost := 0
 	if c.rerun && len(c.failures) == 0 {
-		c.failures = []Failure{{Line: c.line, Kind: KindTest, Test: c.name, Group: c.suite, Status: "FAIL", Message: "it failed in a rerun"}}
+		c.failures = []Failure{{
+			Line: c.line, Kind: KindTest, Test: c.name, Group: c.suite, Status: "FAIL",
+			Message: "it failed in a rerun",
+		}}
 	}
 	if c.todo {
 		c.failures = nil
@@ -265,9 +266,11 @@ func (j *junit) endSuite() {
 	j.suites = j.suites[:len(j.suites)-1]
 	switch {
 	case s.listed+s.failed < s.tests: // pytest counts a test twice whose teardown failed
-		j.r.partial(fmt.Sprintf("the suite %q has %s, and lists %d", clip.Text(s.name, 100), counted(s.tests, "test"), s.listed))
+		j.r.partial(fmt.Sprintf("the suite %q has %s, and lists %d", clip.Text(s.name, 100), counted(s.tests, "test"),
+			s.listed))
 	case s.failed == 0 && s.failures > 0:
-		j.r.partial(fmt.Sprintf("the suite %q counts %s, and lists none", clip.Text(s.name, 100), counted(s.failures, "failure")))
+		j.r.partial(fmt.Sprintf("the suite %q counts %s, and lists none", clip.Text(s.name, 100),
+			counted(s.failures, "failure")))
 	}
 }
 
@@ -282,80 +285,4 @@ func (j *junit) over() {
 	if !j.known {
 		j.r.partial("nothing in it is JUnit's")
 	}
-}
-
-// charset decodes XML that says that it is not UTF-8.
-func charset(b *bufio.Reader) *bufio.Reader {
-	head, _ := b.Peek(200)
-	end := bytes.Index(head, []byte("?>"))
-	if end < 0 {
-		return b
-	}
-	said := strings.ToLower(string(head[:end]))
-	for name, e := range map[string]encoding.Encoding{"iso-8859-1": charmap.ISO8859_1, "latin1": charmap.ISO8859_1, "iso-8859-15": charmap.ISO8859_15, "windows-1252": charmap.Windows1252, "cp1252": charmap.Windows1252, "windows-1251": charmap.Windows1251} {
-		if strings.Contains(said, `"`+name+`"`) || strings.Contains(said, `'`+name+`'`) {
-			return bufio.NewReader(e.NewDecoder().Reader(b))
-		}
-	}
-	return b
-}
-
-// cleaner makes of a stream what encoding/xml bears with: test runners put into
-// their XML what a test printed, with control characters, references to them, and
-// bytes that are no UTF-8. Line feeds stay.
-type cleaner struct {
-	b    *bufio.Reader
-	rest []byte
-	buf  [utf8.UTFMax]byte
-}
-
-func (c *cleaner) Read(p []byte) (int, error) {
-	n := 0
-	for n < len(p) {
-		if len(c.rest) > 0 {
-			k := copy(p[n:], c.rest)
-			n, c.rest = n+k, c.rest[k:]
-			continue
-		}
-		if n > 0 && c.b.Buffered() == 0 {
-			return n, nil
-		}
-		r, size, err := c.b.ReadRune()
-		if err != nil {
-			if n > 0 {
-				return n, nil
-			}
-			return 0, err
-		}
-		switch {
-		case r == utf8.RuneError && size == 1, r < ' ' && r != '\t' && r != '\n' && r != '\r', r == 0xfffe, r == 0xffff:
-			r = '?'
-		case r == '&':
-			c.reference()
-			continue
-		}
-		c.rest = utf8.AppendRune(c.buf[:0], r)
-	}
-	return n, nil
-}
-
-// reference passes "&" on, and makes a question mark of a reference to a
-// character that XML does not have.
-func (c *cleaner) reference() {
-	c.rest = append(c.buf[:0], '&')
-	head, _ := c.b.Peek(12)
-	end := bytes.IndexByte(head, ';')
-	if end < 2 || head[0] != '#' {
-		return
-	}
-	text, base := string(head[1:end]), 10
-	if text[0] == 'x' || text[0] == 'X' {
-		text, base = text[1:], 16
-	}
-	n, err := strconv.ParseUint(text, base, 32)
-	if err == nil && (n == '\t' || n == '\n' || n == '\r' || n >= ' ' && n < 0xd800 || n > 0xdfff && n < 0xfffe || n > 0xffff && n <= utf8.MaxRune) {
-		return
-	}
-	_, _ = c.b.Discard(end + 1)
-	c.rest = append(c.buf[:0], '?')
 }

@@ -21,10 +21,13 @@ const (
 
 // What a report says when a log is over its bounds.
 var (
-	tooManyFailures = fmt.Sprintf("more failures than a report keeps, which is %d of them or %d MiB of text", mostFailures, mostText>>20)
-	tooManyTests    = fmt.Sprintf("more tests than a report keeps, which is %d MiB of names", mostTestText>>20)
-	tooManyEnds     = fmt.Sprintf("more tests than a report keeps of test runners, which is %d MiB of names", mostEnds>>20)
-	tooManyGroups   = fmt.Sprintf("more groups than a report keeps, which is %d of them or %d MiB of names", mostGroups, mostGroupText>>20)
+	tooManyFailures = fmt.Sprintf("more failures than a report keeps, which is %d of them or %d MiB of text",
+		mostFailures, mostText>>20)
+	tooManyTests = fmt.Sprintf("more tests than a report keeps, which is %d MiB of names", mostTestText>>20)
+	tooManyEnds  = fmt.Sprintf("more tests than a report keeps of test runners, which is %d MiB of names",
+		mostEnds>>20)
+	tooManyGroups = fmt.Sprintf("more groups than a report keeps, which is %d of them or %d MiB of names",
+		mostGroups, mostGroupText>>20)
 )
 
 // kept is how many bytes a report has.

@@ -55,7 +55,10 @@ func withoutLine(at string) string {
 }
 
 // flavours are the folders under which a mochitest's own folder is served.
-var flavours = []string{"browser/", "chrome/", "a11y/", "tests/", "plain/", "metro/", "webapprtChrome/", "webapprtContent/"}
+var flavours = []string{
+	"browser/", "chrome/", "a11y/", "tests/", "plain/", "metro/", "webapprtChrome/",
+	"webapprtContent/",
+}
 
 func withoutFlavour(in string) string {
 	for _, f := range flavours {
@@ -184,7 +187,8 @@ func machine(p string) bool {
 		return false
 	}
 	switch first {
-	case "builds", "build", "home", "Users", "opt", "tmp", "var", "private", "data", "mnt", "sdcard", "storage", "root", "work", "workspace", "worker", "usr", "srv":
+	case "builds", "build", "home", "Users", "opt", "tmp", "var", "private", "data", "mnt", "sdcard", "storage",
+		"root", "work", "workspace", "worker", "usr", "srv":
 		return true
 	}
 	return strings.HasSuffix(first, ":") || strings.Contains(p, "/build/")

@@ -35,7 +35,8 @@ func (m *mavenLog) line(n int, s string) bool {
 		return true
 	case strings.HasPrefix(plain, "Tests run: "):
 		return m.count(n, plain)
-	case strings.HasPrefix(plain, "BUILD SUCCESS") && !strings.HasPrefix(plain, "BUILD SUCCESSFUL"), plain == "BUILD FAILURE":
+	case strings.HasPrefix(plain, "BUILD SUCCESS") && !strings.HasPrefix(plain, "BUILD SUCCESSFUL"),
+		plain == "BUILD FAILURE":
 		if level == "" {
 			return false
 		}
@@ -55,7 +56,8 @@ func (m *mavenLog) line(n int, s string) bool {
 		return true
 	case strings.Contains(text, "<<< FAILURE!"), strings.Contains(text, "<<< ERROR!"):
 		return m.fail(n, plain)
-	case plain == "Flakes:", m.flakes && level == "WARNING" && strings.Contains(plain, ".") && !strings.Contains(plain, " "):
+	case plain == "Flakes:", m.flakes && level == "WARNING" && strings.Contains(plain, ".") &&
+		!strings.Contains(plain, " "):
 		m.at(n)
 		m.flake(plain)
 		return true
@@ -63,27 +65,39 @@ func (m *mavenLog) line(n int, s string) bool {
 		m.at(n)
 		m.results, m.message = true, false
 		return true
-	case level == "ERROR" && strings.Contains(plain, "The forked VM terminated"), level == "ERROR" && strings.HasPrefix(plain, "Crashed tests:"):
-		m.crash(n, plain)
-		return true
-	case level == "ERROR" && m.compile > 0 && m.problem == "" && strings.Contains(plain, ".java:["):
-		m.problem = plain
-		return true
-	case level == "ERROR" && strings.HasPrefix(plain, "Failed to execute goal "):
-		m.at(n)
-		m.goal, _, _ = strings.Cut(strings.TrimPrefix(plain, "Failed to execute goal "), " -> ")
-		return true
-	}
-	if m.message && level == "" {
-		m.to = n
-		f := m.last()
-		if plain == "" || strings.HasPrefix(plain, "at ") {
-			m.message = plain == "" && f.Message == ""
-		} else {
-			note(&f.Message, plain)
-		}
+	case level == "ERROR":
+		return m.error(n, plain)
+	case m.message && level == "":
+		m.said(n, plain)
 	}
 	return false
+}
+
+// error takes what Maven itself says of why the build failed.
+func (m *mavenLog) error(n int, plain string) bool {
+	switch {
+	case strings.Contains(plain, "The forked VM terminated"), strings.HasPrefix(plain, "Crashed tests:"):
+		m.crash(n, plain)
+	case m.compile > 0 && m.problem == "" && strings.Contains(plain, ".java:["):
+		m.problem = plain
+	case strings.HasPrefix(plain, "Failed to execute goal "):
+		m.at(n)
+		m.goal, _, _ = strings.Cut(strings.TrimPrefix(plain, "Failed to execute goal "), " -> ")
+	default:
+		return false
+	}
+	return true
+}
+
+// said takes a line of the message of the last failure, up to its stack.
+func (m *mavenLog) said(n int, plain string) {
+	m.to = n
+	f := m.last()
+	if plain == "" || strings.HasPrefix(plain, "at ") {
+		m.message = plain == "" && f.Message == ""
+	} else {
+		note(&f.Message, plain)
+	}
 }
 
 // mavenLevel takes "[ERROR] " away; old versions have none.
@@ -96,7 +110,7 @@ func mavenLevel(s string) (level, text string) {
 	return "", s
 }
 
-// lax.Number takes the line of a class, or of all.
+// count takes the line of a class, or of all.
 //
 //	Tests run: 3, Failures: 1, Errors: 0, Skipped: 0, Time elapsed: 0.1 s <<< FAILURE! - in com.example.FooTest
 func (m *mavenLog) count(n int, s string) bool {
@@ -259,12 +273,6 @@ func (m *mavenLog) crash(n int, s string) {
 	m.hold(Failure{Line: n, Kind: KindCrash, Test: test, Status: "CRASH", Message: s})
 }
 
-func (m *mavenLog) over() {
-	if m.open() {
-		m.finish()
-	}
-}
-
 func (m *mavenLog) finish() {
 	m.ends()
 	tests := 0
@@ -277,11 +285,17 @@ func (m *mavenLog) finish() {
 		m.partial("maven: the results count more failures than are listed")
 	}
 	if m.compile > 0 {
-		m.hold(Failure{Line: m.compile, Kind: KindBuild, Status: "FAIL", Message: strings.TrimSpace("COMPILATION ERROR " + m.problem)})
+		m.hold(Failure{
+			Line: m.compile, Kind: KindBuild, Status: "FAIL",
+			Message: strings.TrimSpace("COMPILATION ERROR " + m.problem),
+		})
 	}
 	switch {
 	case m.build == "BUILD FAILURE" && len(m.held) == 0:
-		m.hold(Failure{Line: m.to, Kind: KindBuild, Status: "FAIL", Message: strings.TrimSpace("BUILD FAILURE: " + m.goal)})
+		m.hold(Failure{
+			Line: m.to, Kind: KindBuild, Status: "FAIL",
+			Message: strings.TrimSpace("BUILD FAILURE: " + m.goal),
+		})
 	case !m.total && m.build == "":
 		m.partial("maven: the log ends before the results")
 	case len(m.began) > 0:

@@ -76,7 +76,8 @@ func readMozlog(ctx context.Context, in io.Reader, tests []string) (*Report, err
 func (m *mozlog) line(number int, line []byte) error {
 	if a, ok := actionOf(line); ok {
 		switch {
-		case a == "process_output", a == "log" && !loud(line), a == "test_status" && !bytes.Contains(line, []byte(`"expected"`)):
+		case a == "process_output", a == "log" && !loud(line),
+			a == "test_status" && !bytes.Contains(line, []byte(`"expected"`)):
 			if line[len(line)-1] == '}' {
 				m.known++
 				return nil
@@ -105,7 +106,8 @@ func loud(line []byte) bool {
 // take takes a decoded line; false for one whose action is not known.
 func (m *mozlog) take(number int, l mozlogLine) bool {
 	f := Failure{
-		Line: number, Kind: KindTest, Test: string(l.Test), Subtest: string(l.Subtest), Group: string(l.Group), Status: string(l.Status),
+		Line: number, Kind: KindTest, Test: string(l.Test), Subtest: string(l.Subtest), Group: string(l.Group),
+		Status:   string(l.Status),
 		Expected: string(l.Expected), Message: string(l.Message), Signature: string(l.Signature),
 	}
 	if f.Group == "" {
@@ -132,7 +134,8 @@ func (m *mozlog) take(number int, l mozlogLine) bool {
 			f.Kind, f.Status = KindLog, string(l.Level)
 			m.r.add(f)
 		}
-	case "add_subsuite", "process_output", "process_start", "process_exit", "mozleak_object", "lsan_summary", "shutdown":
+	case "add_subsuite", "process_output", "process_start", "process_exit", "mozleak_object", "lsan_summary",
+		"shutdown":
 	default:
 		return m.takeRare(f, l)
 	}
@@ -206,7 +209,8 @@ func (m *mozlog) takeRare(f Failure, l mozlogLine) bool {
 		if l.Count >= l.Min && l.Count <= l.Max {
 			return true
 		}
-		f.Status, f.Message = "ASSERT", fmt.Sprintf("%.0f assertions, expected %.0f to %.0f", float64(l.Count), float64(l.Min), float64(l.Max))
+		f.Status, f.Message = "ASSERT",
+			fmt.Sprintf("%.0f assertions, expected %.0f to %.0f", float64(l.Count), float64(l.Min), float64(l.Max))
 	default:
 		return false
 	}

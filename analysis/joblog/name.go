@@ -93,9 +93,6 @@ func unfolded(test string) string {
 // comparisons are what reftests do with two pages.
 var comparisons = []string{"==", "!=", "print"}
 
-// SameTest reports whether two names mean the same test.
-func SameTest(a, b string) bool { return a == b || CanonicalTest(a) == CanonicalTest(b) }
-
 // fileOf is the part of a canonical name that names a file: that of a reftest
 // without the reference, that of a Python test without the method.
 func fileOf(name string) string {

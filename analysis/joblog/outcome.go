@@ -37,7 +37,7 @@ type outcome struct {
 	listed                  bool // gtest lists its failures again at the end
 }
 
-// outcome finds or makes the entry of a test; nil when there are too many.
+// outcome finds or makes that of a test; nil when there are too many.
 func (r *Report) outcome(test string) *outcome {
 	if o, ok := r.tests[test]; ok {
 		return o
@@ -67,7 +67,7 @@ func (r *Report) outcome(test string) *outcome {
 	return o
 }
 
-// newOutcome makes the entry of a canonical name.
+// newOutcome makes that of a canonical name.
 func (r *Report) newOutcome(name string, full bool) *outcome {
 	file := fileOf(name)
 	if full && !r.asked[name] && !r.asked[file] {
@@ -147,7 +147,7 @@ func (r *Report) end(test string, e ending) {
 	}
 }
 
-// ended notes how the test of an entry ended.
+// ended notes how the test of an outcome ended.
 func (r *Report) ended(o *outcome, test string, e ending) {
 	o.close(test)
 	switch e {
@@ -229,10 +229,13 @@ func (r *Report) finish(implied bool, group func(test string) string) {
 			continue
 		}
 		for _, name := range o.open {
-			open = append(open, Failure{Line: o.line, Kind: KindTest, Test: name, Group: group(name), Message: neverEnded})
+			f := Failure{Line: o.line, Kind: KindTest, Test: name, Group: group(name), Message: neverEnded}
+			open = append(open, f)
 		}
 	}
-	slices.SortFunc(open, func(a, b Failure) int { return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Test, b.Test)) })
+	slices.SortFunc(open, func(a, b Failure) int {
+		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Test, b.Test))
+	})
 	for _, f := range open {
 		r.list(f)
 	}

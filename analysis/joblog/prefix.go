@@ -18,7 +18,8 @@ func withoutProcess(s string) string {
 		before := s
 		if head, rest, ok := strings.Cut(s, " | "); ok {
 			name := strings.TrimSuffix(strings.TrimPrefix(head, "PID "), ")")
-			if i := strings.LastIndexByte(name, '('); i > 0 && digits(name[i+1:]) == len(name)-i-1 && !strings.Contains(name[:i], " ") ||
+			if i := strings.LastIndexByte(name, '('); i > 0 && digits(name[i+1:]) == len(name)-i-1 &&
+				!strings.Contains(name[:i], " ") ||
 				strings.HasPrefix(head, "PID ") && digits(name) == len(name) {
 				s = rest
 			}
@@ -45,7 +46,8 @@ func harnessPrefix(s string) bool {
 			n++
 		}
 		switch s[:n] {
-		case "", "INFO", "DEBUG", "WARNING", "ERROR", "REFTEST", "GECKO", "PID", "PROCESS", "T", "Z", "task", "s", "ms", "UTC":
+		case "", "INFO", "DEBUG", "WARNING", "ERROR", "REFTEST", "GECKO", "PID", "PROCESS", "T", "Z", "task", "s",
+			"ms", "UTC":
 		default:
 			return false
 		}
@@ -55,4 +57,118 @@ func harnessPrefix(s string) bool {
 		s = s[min(len(s), n+1):]
 	}
 	return true
+}
+
+// bare is a line without what CIs put before each line, and without colours.
+func bare(s string) string {
+	s = withoutColours(s)
+	for range 3 {
+		rest, ok := withoutStamp(s)
+		if !ok {
+			return s
+		}
+		s = rest
+	}
+	return s
+}
+
+// withoutStamp takes one stamp away.
+//
+//	[task 2026-01-01T00:00:00.000Z] text     Taskcluster
+//	2026-01-01T00:00:00.0000000Z text        GitHub
+//	[2026-01-01T00:00:00.000Z] text          Jenkins
+//	12:34:56     INFO - text                 mozharness
+//	12:34:56.789  text                       Buildbot's and Jenkins' timestamps
+func withoutStamp(s string) (string, bool) {
+	switch {
+	case len(s) < 9:
+		return s, false
+	case s[0] == '[':
+		if rest := stripTaskcluster(s); len(rest) < len(s) {
+			return rest, true
+		}
+		if end := strings.IndexByte(s, ']'); end > 8 && end < 40 && isClock(s[1:end]) {
+			return strings.TrimPrefix(s[end+1:], " "), true
+		}
+		return s, false
+	case s[0] < '0' || s[0] > '9':
+		return s, false
+	}
+	first, rest, ok := strings.Cut(s, " ")
+	switch {
+	case !ok:
+		return "", isClock(s) || isDate(s)
+	case isDate(first) && len(first) > 15:
+		return rest, true
+	case isDate(first): // the clock follows
+		if clock, after, _ := strings.Cut(rest, " "); isClock(clock) {
+			return withoutLevel(after), true
+		}
+	case isClock(first):
+		return withoutLevel(rest), true
+	}
+	return s, false
+}
+
+// withoutLevel takes mozharness' "    INFO - " away.
+func withoutLevel(s string) string {
+	level, rest := word(strings.TrimLeft(s, " "))
+	if text, ok := strings.CutPrefix(rest, " - "); ok && level != "" {
+		return strings.TrimPrefix(text, " ")
+	}
+	return s
+}
+
+// isDate: 2026-01-01, and a clock behind a T.
+func isDate(s string) bool {
+	return len(s) >= 10 && digits(s) == 4 && s[4] == '-' && digits(s[5:]) == 2 && s[7] == '-' && digits(s[8:]) == 2 &&
+		(len(s) == 10 || s[10] == 'T' && isClock(s[11:]))
+}
+
+// isClock: 12:34:56, with a fraction and a zone or without.
+func isClock(s string) bool {
+	if len(s) < 8 || digits(s) != 2 || s[2] != ':' || digits(s[3:]) != 2 || s[5] != ':' || digits(s[6:]) != 2 {
+		return false
+	}
+	return strings.Trim(s[8:], ".,0123456789Z+-:") == ""
+}
+
+// stripTaskcluster takes "[task 2026-01-01T00:00:00.000Z] " away: brackets
+// around something with a year in it, and not those of "[taskcluster:".
+func stripTaskcluster(line string) string {
+	if !strings.HasPrefix(line, "[") || strings.HasPrefix(line, "[taskcluster:") {
+		return line
+	}
+	end := strings.IndexByte(line, ']')
+	if end < 0 || end+1 >= len(line) {
+		return line
+	}
+	space := rune(0)
+	size := 0
+	for i, r := range line[end+1:] {
+		if i > 0 {
+			size = i
+			break
+		}
+		space, size = r, len(line)-end-1
+	}
+	if !isSpace(space) || !hasYear(line[1:end]) {
+		return line
+	}
+	return line[end+1+size:]
+}
+
+// hasYear reports whether 20YY- stands in s, with something after it.
+func hasYear(s string) bool {
+	for i := 0; ; {
+		j := strings.Index(s[i:], "20")
+		if j < 0 {
+			return false
+		}
+		i += j
+		if rest := s[i+2:]; len(rest) > 3 && digits(rest[:2]) == 2 && rest[2] == '-' {
+			return true
+		}
+		i++
+	}
 }

@@ -56,7 +56,8 @@ func quickLine(line []byte) (l mozlogLine, ok bool) {
 	for rest := line; len(rest) > 0; {
 		var key, value []byte
 		var isText bool
-		if key, value, isText, rest, ok = nextMember(rest); !ok || !isText && string(key) != "time" && string(key) != "pid" {
+		if key, value, isText, rest, ok = nextMember(rest); !ok ||
+			!isText && string(key) != "time" && string(key) != "pid" {
 			return mozlogLine{}, false
 		}
 		switch string(key) {

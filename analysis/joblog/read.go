@@ -57,13 +57,19 @@ func (f *file) read(ctx context.Context, in io.Reader, layers int) (*Report, err
 	p, ok := packed(b)
 	switch {
 	case (zip || ok) && layers == 0:
-		return nil, &contentError{looks: fmt.Sprintf("it is packed more than %d times", mostLayers), next: "unpack it first"}
+		return nil, &contentError{
+			looks: fmt.Sprintf("it is packed more than %d times", mostLayers),
+			next:  "unpack it first",
+		}
 	case zip:
 		return f.archive(ctx, b, layers-1)
 	case ok:
 		z, err := p.open(b)
 		if err != nil {
-			return nil, &contentError{looks: fmt.Sprintf("it begins as %s does, and is not: %v", p.name, err), next: "fetch it again"}
+			return nil, &contentError{
+				looks: fmt.Sprintf("it begins as %s does, and is not: %v", p.name, err),
+				next:  "fetch it again",
+			}
 		}
 		if c, ok := z.(io.Closer); ok {
 			defer func() { _ = c.Close() }()
@@ -73,7 +79,7 @@ func (f *file) read(ctx context.Context, in io.Reader, layers int) (*Report, err
 	return f.text(ctx, decoded(b))
 }
 
-// lax.Text reads what is unpacked, and UTF-8.
+// text reads what is unpacked, and UTF-8.
 func (f *file) text(ctx context.Context, b *bufio.Reader) (*Report, error) {
 	if err := ctx.Err(); err != nil {
 		return newReport(f.which), err

@@ -171,3 +171,29 @@ func (r *Report) endings(each func(test string, e ending)) {
 		}
 	}
 }
+
+// into gives what the readers found to the report of the log, whose own
+// failures that are those of a test runner's output are dropped. It returns how
+// many of those are left.
+func (r *roll) into(to *Report) (kept int) {
+	slices.SortStableFunc(r.failures, func(a, b Failure) int { return a.Line - b.Line })
+	if len(r.spans) > 0 {
+		to.Failures = slices.DeleteFunc(to.Failures, r.covers)
+	}
+	kept = len(to.Failures)
+	for _, f := range r.failures {
+		if f.unended() {
+			to.list(f)
+		} else {
+			to.add(f)
+		}
+	}
+	slices.SortStableFunc(to.Failures, func(a, b Failure) int { return a.Line - b.Line })
+	for _, name := range r.names {
+		to.end(name, r.ends[name])
+	}
+	if r.reason != "" {
+		to.partial(r.reason)
+	}
+	return kept
+}

@@ -42,10 +42,16 @@ func (e *contentError) Is(target error) bool {
 func sniff(head []byte, whole bool) (Format, error) {
 	text := bytes.TrimLeft(head, " \t\r\n\v\f\x00")
 	if len(text) == 0 && whole {
-		return "", &contentError{looks: "it is empty", next: "see whether the job wrote it, and whether it has another log"}
+		return "", &contentError{
+			looks: "it is empty",
+			next:  "see whether the job wrote it, and whether it has another log",
+		}
 	}
 	if name, ok := binaryOf(head); ok {
-		return "", &contentError{looks: "it looks like " + name + ", not like a log", next: "unpack or convert it first, or name the log itself"}
+		return "", &contentError{
+			looks: "it looks like " + name + ", not like a log",
+			next:  "unpack or convert it first, or name the log itself",
+		}
 	}
 	if bytes.HasPrefix(text, []byte("<")) {
 		return sniffTags(text)
@@ -123,7 +129,8 @@ func sniffTags(text []byte) (Format, error) {
 		}
 		switch t := t.(type) {
 		case xml.Directive:
-			if words := strings.Fields(strings.ToLower(string(t))); len(words) > 1 && words[0] == "doctype" && words[1] == "html" {
+			if words := strings.Fields(strings.ToLower(string(t))); len(words) > 1 && words[0] == "doctype" &&
+				words[1] == "html" {
 				return "", errPage()
 			}
 		case xml.StartElement:
@@ -134,21 +141,29 @@ func sniffTags(text []byte) (Format, error) {
 				return JUnit, nil
 			case declared:
 				return "", &contentError{
-					looks: fmt.Sprintf("it is XML whose root is <%s>, not JUnit's <testsuites> or <testsuite>", clip.Text(t.Name.Local, 40)),
-					next:  "have the job write JUnit XML, or name its plain log",
+					looks: fmt.Sprintf("it is XML whose root is <%s>, not JUnit's <testsuites> or <testsuite>",
+						clip.Text(t.Name.Local, 40)),
+					next: "have the job write JUnit XML, or name its plain log",
 				}
 			}
 			return PlainText, nil
 		}
 	}
 	if declared {
-		return "", &contentError{looks: "it begins as XML does, and has no element", next: "see whether it was written to its end"}
+		return "", &contentError{
+			looks: "it begins as XML does, and has no element",
+			next:  "see whether it was written to its end",
+		}
 	}
 	return PlainText, nil
 }
 
 func errPage() error {
-	return &contentError{looks: "it looks like an HTML page, not like a log", next: "the server may have answered with an error or a login page: open its address in a browser", page: true}
+	return &contentError{
+		looks: "it looks like an HTML page, not like a log",
+		next:  "the server may have answered with an error or a login page: open its address in a browser",
+		page:  true,
+	}
 }
 
 // sniffLines tells the JSON lines of mozlog, also when the first of them is torn.
@@ -185,7 +200,10 @@ func sniffLine(line []byte) (Format, bool) {
 		return "", false
 	case a == "test_groups", a == "group_result", a == "test_result", l.Line != nil && l.Source == nil:
 		return ErrorSummary, true
-	case l.Source != nil, slices.Contains([]string{"suite_start", "suite_end", "test_start", "test_status", "test_end", "process_output", "group_start", "group_end", "crash", "log"}, a):
+	case l.Source != nil, slices.Contains([]string{
+		"suite_start", "suite_end", "test_start", "test_status",
+		"test_end", "process_output", "group_start", "group_end", "crash", "log",
+	}, a):
 		return StructuredLog, true
 	}
 	return "", false
@@ -238,7 +256,8 @@ func sniffJSON(text []byte) (Format, error) {
 		return slices.ContainsFunc(names, func(n string) bool { return slices.Contains(keys, n) })
 	}
 	switch {
-	case has("results") && (has("run_info", "time_start", "time_end") || bytes.Contains(text, []byte(`"subtests"`))), has("run_info") && has("time_start"):
+	case has("results") && (has("run_info", "time_start", "time_end") || bytes.Contains(text, []byte(`"subtests"`))),
+		has("run_info") && has("time_start"):
 		return WPTReport, nil
 	case has("Action", "ImportPath") && has("Action"):
 		return PlainText, nil // go test -json
@@ -250,7 +269,9 @@ func sniffJSON(text []byte) (Format, error) {
 func unknownJSON(keys []string) error {
 	looks := "it is JSON, and not of a known format"
 	if len(keys) > 0 {
-		looks = fmt.Sprintf("it is JSON with the members %s, and not of a known format", strings.Join(keys[:min(len(keys), 5)], ", "))
+		looks = fmt.Sprintf("it is JSON with the members %s, and not of a known format",
+			strings.Join(keys[:min(len(keys), 5)], ", "))
 	}
-	return &contentError{looks: looks, next: "known are errorsummary, mozlog, wptreport and go test -json: name one with its format, or the job's plain log"}
+	return &contentError{looks: looks, next: "known are errorsummary, mozlog, wptreport and go test -json: " +
+		"name one with its format, or the job's plain log"}
 }

@@ -76,7 +76,7 @@ func TestSpellings(t *testing.T) {
 			if got := joblog.CanonicalTest(n); got != names[0] {
 				t.Errorf("%s: %s, expected %s", n, got, names[0])
 			}
-			if !joblog.SameTest(n, names[0]) {
+			if joblog.CanonicalTest(n) != joblog.CanonicalTest(names[0]) {
 				t.Errorf("%s is not %s", n, names[0])
 			}
 		}

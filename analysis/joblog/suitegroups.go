@@ -69,7 +69,7 @@ func (s *suiteGroups) of(test string) string {
 	return s.current
 }
 
-// lax.Number finds or makes what is known of a group; nil for none, or one too many.
+// count finds or makes what is known of a group; nil for none, or one too many.
 func (s *suiteGroups) count(name string) *groupCount {
 	if s.counts == nil {
 		s.counts = map[string]*groupCount{}
@@ -88,7 +88,8 @@ func (s *suiteGroups) count(name string) *groupCount {
 }
 
 func (s *suiteGroups) begin(name string) {
-	if c := s.counts[name]; c != nil || !s.listed && wanted(lax.Text(name)) && name != "parallel" && name != "sequential" {
+	if c := s.counts[name]; c != nil || !s.listed && wanted(lax.Text(name)) && name != "parallel" &&
+		name != "sequential" {
 		s.current = name
 		if c != nil {
 			c.over = false

@@ -91,8 +91,10 @@ func decodeSummary(line []byte) (l summaryLine, err error) {
 		return l, err
 	}
 	return summaryLine{
-		lax.Text(p.Action), lax.Number(p.Line), textsOf(p.Groups), lax.Text(p.Group), lax.Text(p.Status), lax.Number(p.Duration), testID(p.Test), lax.Text(p.Subtest), lax.Text(p.Expected),
-		lax.Text(p.Message), lax.Text(p.Level), lax.Text(p.Signature), textsOf(p.Known), lax.Flag(p.Quiet), lax.Text(p.JavaStack),
+		lax.Text(p.Action), lax.Number(p.Line), textsOf(p.Groups), lax.Text(p.Group), lax.Text(p.Status),
+		lax.Number(p.Duration), testID(p.Test), lax.Text(p.Subtest), lax.Text(p.Expected),
+		lax.Text(p.Message), lax.Text(p.Level), lax.Text(p.Signature), textsOf(p.Known), lax.Flag(p.Quiet),
+		lax.Text(p.JavaStack),
 	}, nil
 }
 
@@ -128,7 +130,8 @@ func endsAs(status string) ending {
 func (r *Report) summarise(l summaryLine) bool {
 	f := Failure{
 		Line: int(l.Line), Kind: KindTest, Test: string(l.Test), Subtest: string(l.Subtest), Group: string(l.Group),
-		Status: string(l.Status), Expected: string(l.Expected), Message: string(l.Message), Signature: string(l.Signature),
+		Status: string(l.Status), Expected: string(l.Expected), Message: string(l.Message),
+		Signature: string(l.Signature),
 	}
 	switch l.Action {
 	case "test_groups":
@@ -143,7 +146,8 @@ func (r *Report) summarise(l summaryLine) bool {
 			switch l.Status {
 			case "ERROR", "FAIL", "TIMEOUT", crashStatus:
 				if len(r.bad) < mostBadGroups {
-					f.Group, f.Message = clip.Text(f.Group, longestName), "the group ended "+f.Status+" and names no test"
+					f.Group, f.Message = clip.Text(f.Group, longestName),
+						"the group ended "+f.Status+" and names no test"
 					r.bad = append(r.bad, f)
 				}
 			}
@@ -219,6 +223,7 @@ func kindOf(f Failure) Kind {
 func shutdownLeak(message string) bool {
 	return after(message, "leaked ", func(rest string) bool {
 		n := digits(rest)
-		return n > 0 && (strings.HasPrefix(rest[n:], " window") || strings.HasPrefix(rest[n:], " docShell") || strings.Contains(rest[n:], " until shutdown"))
+		return n > 0 && (strings.HasPrefix(rest[n:], " window") || strings.HasPrefix(rest[n:], " docShell") ||
+			strings.Contains(rest[n:], " until shutdown"))
 	})
 }

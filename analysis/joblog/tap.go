@@ -130,7 +130,8 @@ func (t *tapLog) subtest(depth int, name string) {
 	for len(t.level) > 0 && t.level[len(t.level)-1].indent > depth {
 		t.endLevel()
 	}
-	if len(t.level) > 0 && t.level[len(t.level)-1].indent == depth && t.level[len(t.level)-1].seen == 0 && depth > 0 && t.level[len(t.level)-1].name == "" {
+	if len(t.level) > 0 && t.level[len(t.level)-1].indent == depth && t.level[len(t.level)-1].seen == 0 &&
+		depth > 0 && t.level[len(t.level)-1].name == "" {
 		t.level[len(t.level)-1].name = tapName(name)
 		return
 	}
@@ -167,7 +168,8 @@ func (t *tapLog) point(n int, text string, depth int) bool {
 	if numbered && after != "" && after[0] != ' ' {
 		numbered = false
 	}
-	if !t.open() && (!numbered || depth > 0) || t.open() && !numbered && !strings.HasPrefix(rest, "- ") && rest != "" && rest[0] != '#' && len(t.level) == 0 {
+	if !t.open() && (!numbered || depth > 0) ||
+		t.open() && !numbered && !strings.HasPrefix(rest, "- ") && rest != "" && rest[0] != '#' && len(t.level) == 0 {
 		return false
 	}
 	if numbered {
@@ -254,7 +256,8 @@ func tapDirective(s string) (name, directive string) {
 			i++
 		case s[i] == '#' && (i == 0 || s[i-1] == ' '):
 			d := strings.TrimSpace(s[i+1:])
-			if up := strings.ToUpper(d); strings.HasPrefix(up, "SKIP") || strings.HasPrefix(up, "TODO") || strings.HasPrefix(up, "TIME=") {
+			if up := strings.ToUpper(d); strings.HasPrefix(up, "SKIP") || strings.HasPrefix(up, "TODO") ||
+				strings.HasPrefix(up, "TIME=") {
 				return tapName(s[:i]), d
 			}
 		}
@@ -296,12 +299,6 @@ func (t *tapLog) detail(n int, text string, depth int) bool {
 		note(&f.Message, strings.Trim(value, `'"`))
 	}
 	return true
-}
-
-func (t *tapLog) over() {
-	if t.open() {
-		t.finish()
-	}
 }
 
 func (t *tapLog) finish() {

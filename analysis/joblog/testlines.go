@@ -53,7 +53,8 @@ func (p *textLog) partOf(test, message string) bool {
 	_, path, http := strings.Cut(test, "://")
 	_, path, _ = strings.Cut(path, "/")
 	first, _, _ := strings.Cut(path, "/")
-	return again || p.name != "" && strings.HasPrefix(test, p.name+" - ") || http && len(first) >= 10 && digits(first) == len(first)
+	return again || p.name != "" && strings.HasPrefix(test, p.name+" - ") ||
+		http && len(first) >= 10 && digits(first) == len(first)
 }
 
 // finished reads "SimpleTest finished /tests/a.html in 3ms".
@@ -164,7 +165,10 @@ func endWords(message string) bool {
 		n := digits(rest)
 		return n > 0 && strings.HasPrefix(rest[n:], "ms")
 	}
-	for _, p := range []string{"test passed", "image comparison", "(LOAD ONLY)", "Success (code", "(args:", "test completed", "finished in "} {
+	for _, p := range []string{
+		"test passed", "image comparison", "(LOAD ONLY)", "Success (code", "(args:",
+		"test completed", "finished in ",
+	} {
 		if strings.HasPrefix(message, p) {
 			return true
 		}

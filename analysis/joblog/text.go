@@ -7,9 +7,11 @@ import (
 
 // testLiterals are what harnesses say of each test.
 var testLiterals = []string{
-	"TEST-START", "TEST-INFO", "TEST-PASS", "TEST-OK", "TEST-END", "TEST-SKIP", "TEST-KNOWN-", "TEST-UNEXPECTED-", "TEST-FAIL", "TEST-ERROR",
+	"TEST-START", "TEST-INFO", "TEST-PASS", "TEST-OK", "TEST-END", "TEST-SKIP", "TEST-KNOWN-", "TEST-UNEXPECTED-",
+	"TEST-FAIL", "TEST-ERROR",
 	"TEST-TIMEOUT", "TEST-CRASH", "TEST-ASSERT", "TEST-NOTRUN", "TEST-PRECONDITION_FAILED", "SUITE-START", "SUITE-END",
-	"[ RUN      ] ", "[       OK ] ", "[  SKIPPED ] ", "Result summary:", "SimpleTest FINISHED", "SimpleTest finished ", "Loading a blank page",
+	"[ RUN      ] ", "[       OK ] ", "[  SKIPPED ] ", "Result summary:", "SimpleTest FINISHED",
+	"SimpleTest finished ", "Loading a blank page",
 }
 
 // testSet is that of testLiterals in the searcher of plain logs.
@@ -58,7 +60,8 @@ func (p *textLog) found(f found) error {
 // such lines, of which the first is enough.
 func (p *textLog) repeats(line []byte) bool {
 	const pass = "TEST-PASS | "
-	if !p.asserted || p.failure > 0 || len(line) < len(pass)+len(p.name)+len(" | ") || string(line[:len(pass)]) != pass {
+	if !p.asserted || p.failure > 0 || len(line) < len(pass)+len(p.name)+len(" | ") ||
+		string(line[:len(pass)]) != pass {
 		return false
 	}
 	name, message := line[len(pass):len(pass)+len(p.name)], line[len(pass)+len(p.name):]
@@ -74,13 +77,16 @@ func (p *textLog) line(number int, line string, isError bool) {
 	if at >= 0 && deviceOutput(line[:at]) {
 		return // the log of a phone repeats what the harness said
 	}
-	unexpected := at >= 0 && strings.HasPrefix(line[at:], "TEST-UNEXPECTED-") && !strings.HasPrefix(line[at:], "TEST-UNEXPECTED-WARNING")
+	unexpected := at >= 0 && strings.HasPrefix(line[at:], "TEST-UNEXPECTED-") &&
+		!strings.HasPrefix(line[at:], "TEST-UNEXPECTED-WARNING")
 	switch {
-	case isError, unexpected && harnessPrefix(line[:at]): // an error line is not one for Treeherder when it quotes "TEST-PASS "
+	// An error line is not one for Treeherder when it quotes "TEST-PASS ".
+	case isError, unexpected && harnessPrefix(line[:at]):
 		p.fails(number, line)
 	case at >= 0:
 		p.says(number, line[:at], line[at:])
-	case strings.Contains(line, "[ RUN      ] "), strings.Contains(line, "[       OK ] "), strings.Contains(line, "[  SKIPPED ] "):
+	case strings.Contains(line, "[ RUN      ] "), strings.Contains(line, "[       OK ] "),
+		strings.Contains(line, "[  SKIPPED ] "):
 		p.gtest(number, line)
 	case strings.Contains(line, "SUITE-START"):
 		p.suites++
@@ -106,7 +112,7 @@ func deviceOutput(prefix string) bool {
 
 // fails makes a failure of an error line.
 func (p *textLog) fails(number int, line string) {
-	f, ok := ParseErrorLine(line)
+	f, ok := parseErrorLine(line)
 	if !ok {
 		return
 	}

@@ -21,7 +21,7 @@ const (
 	mostSpooled   = 1 << 30   // bytes of a zip archive, which lies in a temporary file while it is read
 	mostWindow    = 128 << 20 // bytes that a decompressor may look back; 64 MiB is what the highest usual levels use
 	mostLayers    = 2         // a gzip in a zip is unpacked, and no more
-	mostEntries   = 1000      // files of an archive
+	mostMembers   = 1000      // files of an archive
 	errBeyondText = "it unpacks to more than %d bytes, and the rest is not read"
 )
 
@@ -50,7 +50,8 @@ func packed(b *bufio.Reader) (packing, bool) {
 		if !bytes.HasPrefix(head, []byte(p.magic)) {
 			continue
 		}
-		if p.name == "bzip2" && (len(head) < 10 || string(head[4:10]) != "1AY&SY" && string(head[4:10]) != "\x17\x72\x45\x38\x50\x90") {
+		if p.name == "bzip2" && (len(head) < 10 ||
+			string(head[4:10]) != "1AY&SY" && string(head[4:10]) != "\x17\x72\x45\x38\x50\x90") {
 			continue // a line of text that begins with BZh
 		}
 		return p, true
@@ -59,7 +60,8 @@ func packed(b *bufio.Reader) (packing, bool) {
 }
 
 func openZstd(r *bufio.Reader) (io.Reader, error) {
-	z, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxMemory(mostUnpacked), zstd.WithDecoderMaxWindow(mostWindow))
+	z, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
+		zstd.WithDecoderMaxMemory(mostUnpacked), zstd.WithDecoderMaxWindow(mostWindow))
 	if err != nil {
 		return nil, err
 	}

@@ -8,7 +8,7 @@ import (
 // TestVerdict is what a report says about one test.
 type TestVerdict int
 
-// The verdicts. Unknown covers everything that the log does not say: a test
+// The verdicts. TestUnknown covers everything that the log does not say: a test
 // that is not named never turns into one that passed.
 const (
 	TestUnknown TestVerdict = iota
@@ -25,7 +25,7 @@ func (v TestVerdict) String() string {
 	return []string{"unknown", "not run", "passed", "failed"}[v]
 }
 
-// TestVerdict says how a test ended. The test may have any of its names (see
+// Verdict says how a test ended. The test may have any of its names (see
 // CanonicalTest); the file of reftests or of Python tests means all of them. A
 // test that the log does not name has passed only if its group ran to its end
 // without a crash, and the log lists no tests that passed: group is its
@@ -61,7 +61,7 @@ func mayBe(stray, test string) bool {
 	return strings.HasSuffix(stray, "/"+test)
 }
 
-// named are the entries that a canonical name means.
+// named are the outcomes that a canonical name means.
 func (r *Report) named(name string) []*outcome {
 	var found []*outcome
 	if o, ok := r.tests[name]; ok {
@@ -76,7 +76,7 @@ func (r *Report) named(name string) []*outcome {
 	return found
 }
 
-// together is what several entries say of one test, whatever their order.
+// together is what several outcomes say of one test, whatever their order.
 func together(found []*outcome) TestVerdict {
 	var bad, open, good bool
 	for _, o := range found {

@@ -165,11 +165,17 @@ func (w *wptReport) result(line int, res wptResult) {
 	for _, s := range res.Subtests {
 		if unexpected(s.Status, s.Expected, s.Known) {
 			bad = true
-			w.r.add(Failure{Line: line, Kind: KindTest, Test: test, Subtest: string(s.Name), Status: string(s.Status), Expected: string(s.Expected), Message: string(s.Message)})
+			w.r.add(Failure{
+				Line: line, Kind: KindTest, Test: test, Subtest: string(s.Name), Status: string(s.Status),
+				Expected: string(s.Expected), Message: string(s.Message),
+			})
 		}
 	}
 	if unexpected(res.Status, res.Expected, res.Known) {
-		f := Failure{Line: line, Test: test, Status: string(res.Status), Expected: string(res.Expected), Message: string(res.Message)}
+		f := Failure{
+			Line: line, Test: test, Status: string(res.Status), Expected: string(res.Expected),
+			Message: string(res.Message),
+		}
 		f.Kind = kindOf(f)
 		w.r.add(f)
 		return
@@ -198,7 +204,10 @@ func (w *wptReport) lsan(raw json.RawMessage) {
 			frames = append(frames, string(f))
 		}
 		message := "leak at " + strings.Join(frames, ", ")
-		w.r.add(Failure{Line: w.lines.at(w.d.InputOffset()), Kind: KindLeak, Test: "LeakSanitizer", Group: string(l.Scope), Status: "FAIL", Message: message})
+		w.r.add(Failure{
+			Line: w.lines.at(w.d.InputOffset()), Kind: KindLeak, Test: "LeakSanitizer",
+			Group: string(l.Scope), Status: "FAIL", Message: message,
+		})
 	}
 }
 
@@ -218,7 +227,10 @@ func (w *wptReport) leaks(raw json.RawMessage) {
 	}
 	for _, scope := range sortedKeys(scopes) {
 		for _, t := range scopes[scope].Total {
-			f := Failure{Line: w.lines.at(w.d.InputOffset()), Kind: KindLeak, Test: "leakcheck", Group: scope, Status: "FAIL"}
+			f := Failure{
+				Line: w.lines.at(w.d.InputOffset()), Kind: KindLeak, Test: "leakcheck", Group: scope,
+				Status: "FAIL",
+			}
 			switch {
 			case t.Induced:
 				continue

@@ -99,7 +99,7 @@ const busyTries = 4
 func (c *Client) write(ctx context.Context, op, key, method, url string, form url.Values) error {
 	h := http.Header{"Accept": {"application/json"}, "Content-Type": {"application/x-www-form-urlencoded"}}
 	for try := 1; ; try++ {
-		req := rest.Request{Method: method, URL: url, Header: h, Body: []byte(form.Encode()), Sign: c.sign}
+		req := rest.Call{Method: method, URL: url, Header: h, Body: []byte(form.Encode()), Sign: c.sign}
 		res, err := c.rest.Do(ctx, req)
 		var answer struct {
 			Status string `json:"status"`

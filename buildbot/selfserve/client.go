@@ -117,7 +117,7 @@ func (c *Client) sign(r *http.Request) error {
 // get reads an answer of self-serve's.
 func (c *Client) get(ctx context.Context, op, key, url string, into any) error {
 	res, err := c.rest.Do(ctx,
-		rest.Request{URL: url, Header: http.Header{"Accept": {"application/json"}}, Sign: c.sign})
+		rest.Call{URL: url, Header: http.Header{"Accept": {"application/json"}}, Sign: c.sign})
 	if err == nil {
 		err = rest.Decode(res, into)
 	}

@@ -136,7 +136,7 @@ func (d *dumps) fetch(ctx context.Context, name string, x *day) error {
 	}
 	url := d.base + "/" + name
 	// Packed by name, and perhaps once more for the way: the first bytes say.
-	req := rest.Request{
+	req := rest.Call{
 		URL: url, Header: http.Header{"Accept-Encoding": {"identity"}}, Timeout: 10 * time.Minute, MaxBody: mostDump,
 	}
 	read := func(in io.Reader) error {

@@ -32,7 +32,7 @@ func (p *Project) files(ctx context.Context, j job.Job) ([]string, error) {
 	}
 	files := b.Files()
 	for _, f := range files {
-		_, err := p.c.rest.Do(ctx, rest.Request{Method: http.MethodHead, URL: f})
+		_, err := p.c.rest.Do(ctx, rest.Call{Method: http.MethodHead, URL: f})
 		var failed *rest.Error
 		if errors.As(err, &failed) && failed.Status >= 400 && failed.Status < 500 {
 			return nil, nil

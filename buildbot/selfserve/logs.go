@@ -39,7 +39,7 @@ func (p *Project) OpenLog(ctx context.Context, j job.Job, which job.LogKind) (io
 	if url == "" {
 		return nil, job.Wrap(op, j.ID(), fmt.Errorf("%w: the run has no %s log", job.ErrNotFound, which))
 	}
-	r, err := p.c.rest.Open(ctx, rest.Request{URL: url, Timeout: 10 * time.Minute, MaxBody: mostDump})
+	r, err := p.c.rest.Open(ctx, rest.Call{URL: url, Timeout: 10 * time.Minute, MaxBody: mostDump})
 	if err != nil {
 		return nil, job.OfHTTP(op, url, err)
 	}

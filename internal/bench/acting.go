@@ -125,7 +125,7 @@ func actingTrial(t *testing.T, seed uint64, processes int, kill bool) acted {
 			failed[0] = true
 			return tctest.Ending(1 + draw(2))
 		}
-		return tctest.Made
+		return tctest.ActionMade
 	}
 	s.Before = func(http.ResponseWriter, *http.Request) bool {
 		time.Sleep(time.Duration(1+draw(60)) * time.Millisecond)

@@ -61,7 +61,7 @@ func short(d time.Duration) string { return d.Round(100 * time.Microsecond).Stri
 func onePlan(t *testing.T, l ledger.Ledger, seed uint64) time.Duration {
 	world := jobtest.MustParse(ledgerWorld(rand.New(rand.NewPCG(seed, 18)), ledgerSteps*(1+int(seed)))) // #nosec G115 -- small
 	ci, pushes := jobtest.NewCI(world, nil), world.Pushes("autoland")                                   // which the ledger has not heard of
-	aDay := 1_000_000 // asked about, and never spent
+	aDay := 1_000_000                                                                                   // asked about, and never spent
 	began := time.Now()
 	plan, err := trigger.Make(t.Context(), ci, pushes, []string{"test"}, 3, &trigger.Options{Ledger: l, Budgets: trigger.Budgets{LabelDay: &aDay}})
 	if err == nil {

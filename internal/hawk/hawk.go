@@ -34,8 +34,8 @@ func (k Key) String() string { return fmt.Sprintf("{%s REDACTED}", k.ID) }
 // GoString hides the secret.
 func (k Key) GoString() string { return k.String() }
 
-// Request is what a signature covers.
-type Request struct {
+// Signed is what a signature covers.
+type Signed struct {
 	Method string
 	URL    *url.URL // with the host; the path and the query are signed as they are sent
 	Time   time.Time
@@ -57,7 +57,7 @@ func PayloadHash(contentType string, body []byte) string {
 }
 
 // MAC is the signature of a request: base64 of HMAC-SHA-256.
-func (k Key) MAC(r Request) string {
+func (k Key) MAC(r Signed) string {
 	return k.mac("header", r.Time.Unix(), r.Nonce, strings.ToUpper(r.Method), r.URL, r.Hash, r.Ext)
 }
 
@@ -65,7 +65,8 @@ func (k Key) mac(kind string, unix int64, nonce, method string, u *url.URL, hash
 	host, port := hostPort(u)
 	ext = strings.NewReplacer(`\`, `\\`, "\n", `\n`).Replace(ext)
 	h := hmac.New(sha256.New, []byte(k.Secret))
-	_, _ = fmt.Fprintf(h, "hawk.1.%s\n%d\n%s\n%s\n%s\n%s\n%s\n%s\n%s\n", kind, unix, nonce, method, u.RequestURI(), host, port, hash, ext)
+	_, _ = fmt.Fprintf(h, "hawk.1.%s\n%d\n%s\n%s\n%s\n%s\n%s\n%s\n%s\n", kind, unix, nonce, method, u.RequestURI(),
+		host, port, hash, ext)
 	return base64.StdEncoding.EncodeToString(h.Sum(nil))
 }
 
@@ -85,11 +86,16 @@ func hostPort(u *url.URL) (host, port string) {
 
 // Header is the value of the request's Authorization header. It is an error
 // when a value cannot be written into a header.
-func (k Key) Header(r Request) (string, error) {
+func (k Key) Header(r Signed) (string, error) {
 	var out strings.Builder
 	out.WriteString("Hawk ")
 	for i, a := range []struct{ name, value string }{
-		{"id", k.ID}, {"ts", strconv.FormatInt(r.Time.Unix(), 10)}, {"nonce", r.Nonce}, {"hash", r.Hash}, {"ext", r.Ext}, {"mac", k.MAC(r)},
+		{"id", k.ID},
+		{"ts", strconv.FormatInt(r.Time.Unix(), 10)},
+		{"nonce", r.Nonce},
+		{"hash", r.Hash},
+		{"ext", r.Ext},
+		{"mac", k.MAC(r)},
 	} {
 		if a.value == "" && (a.name == "hash" || a.name == "ext") {
 			continue
@@ -153,7 +159,7 @@ func Parse(header string) (Signature, error) {
 // its time is within skew of now. A hash in it must be compared with that of
 // the body by the caller.
 func (k Key) Check(s Signature, method string, u *url.URL, now time.Time, skew time.Duration) error {
-	want := k.MAC(Request{Method: method, URL: u, Time: s.Time, Nonce: s.Nonce, Hash: s.Hash, Ext: s.Ext})
+	want := k.MAC(Signed{Method: method, URL: u, Time: s.Time, Nonce: s.Nonce, Hash: s.Hash, Ext: s.Ext})
 	if s.ID != k.ID || subtle.ConstantTimeCompare([]byte(want), []byte(s.MAC)) != 1 {
 		return ErrMAC
 	}

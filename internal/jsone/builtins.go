@@ -41,7 +41,9 @@ func builtins(now time.Time) map[string]any {
 	}
 	pure("min", func(args []any) (any, bool) { return fold(args, math.Min) })
 	pure("max", func(args []any) (any, bool) { return fold(args, math.Max) })
-	for name, f := range map[string]func(float64) float64{"sqrt": math.Sqrt, "ceil": math.Ceil, "floor": math.Floor, "abs": math.Abs} {
+	for name, f := range map[string]func(float64) float64{
+		"sqrt": math.Sqrt, "ceil": math.Ceil, "floor": math.Floor, "abs": math.Abs,
+	} {
 		pure(name, func(args []any) (any, bool) { return ofNumber(args, f) })
 	}
 	for name, f := range map[string]func(string) string{

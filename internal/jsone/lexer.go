@@ -59,7 +59,8 @@ func next(src string, at int) (token, error) {
 			return token{s, s, at}, nil
 		}
 	}
-	return token{}, fail(SyntaxError, "Unexpected input for '%s' at '%s'", clip.Marked(src, shown), clip.Marked(rest, shown))
+	return token{}, fail(SyntaxError, "Unexpected input for '%s' at '%s'", clip.Marked(src, shown),
+		clip.Marked(rest, shown))
 }
 
 // shown is how many bytes of a text an error shows.

@@ -76,7 +76,8 @@ func (p *parser) unexpected(wanted ...string) error {
 	if p.tok.kind == end {
 		return fail(SyntaxError, "Unexpected end of input")
 	}
-	return fail(SyntaxError, "Found: %s token, expected one of: %s", clip.Marked(p.tok.text, shown), strings.Join(wanted, ", "))
+	return fail(SyntaxError, "Found: %s token, expected one of: %s", clip.Marked(p.tok.text, shown),
+		strings.Join(wanted, ", "))
 }
 
 // parse reads a whole expression.

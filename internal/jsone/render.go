@@ -139,7 +139,8 @@ func (r *renderer) insert(t string, s *scope) (text, rest string, err error) {
 	}
 	switch v.(type) {
 	case []any, map[string]any, *function:
-		return "", "", fail(TemplateError, "interpolation of '%s' produced an array or object", strings.TrimSpace(t[:p.tok.at]))
+		return "", "", fail(TemplateError, "interpolation of '%s' produced an array or object",
+			strings.TrimSpace(t[:p.tok.at]))
 	}
 	return textOf(v), t[p.tok.at+1:], nil
 }

@@ -16,14 +16,14 @@ import (
 )
 
 // Cache keeps answers by URL. Implementations are safe for concurrent use; one
-// that loses an entry is slower, never wrong.
+// that loses an answer is slower, never wrong.
 type Cache interface {
-	Load(url string) (*Entry, bool)
-	Store(url string, e *Entry)
+	Load(url string) (*Kept, bool)
+	Store(url string, e *Kept)
 }
 
-// Entry is a kept answer; it is not changed once it is stored.
-type Entry struct {
+// Kept is a kept answer; it is not changed once it is stored.
+type Kept struct {
 	URL                string // to tell apart what a file name cannot
 	ETag, LastModified string
 	ContentType        string
@@ -31,7 +31,7 @@ type Entry struct {
 	Body               []byte
 }
 
-func (e *Entry) validate(h http.Header) {
+func (e *Kept) validate(h http.Header) {
 	if e.ETag != "" {
 		h.Set("If-None-Match", e.ETag)
 	}
@@ -40,7 +40,7 @@ func (e *Entry) validate(h http.Header) {
 	}
 }
 
-func (e *Entry) response(url string) *Response {
+func (e *Kept) response(url string) *Response {
 	return &Response{
 		Status: http.StatusOK, URL: url, Body: slices.Clone(e.Body),
 		Header: http.Header{"Content-Type": {e.ContentType}, "Etag": {e.ETag}},
@@ -48,11 +48,12 @@ func (e *Entry) response(url string) *Response {
 }
 
 // cacheable: only plain GETs without credentials are shared by URL.
-func cacheable(req Request) bool {
-	return method(req) == http.MethodGet && req.Sign == nil && len(req.Body) == 0 && req.Header.Get("Authorization") == ""
+func cacheable(req Call) bool {
+	return method(req) == http.MethodGet && req.Sign == nil && len(req.Body) == 0 &&
+		req.Header.Get("Authorization") == ""
 }
 
-func (c *Client) cached(req Request) (*Entry, bool) {
+func (c *Client) cached(req Call) (*Kept, bool) {
 	if c.o.Cache == nil || !cacheable(req) {
 		return nil, false
 	}
@@ -60,12 +61,13 @@ func (c *Client) cached(req Request) (*Entry, bool) {
 	return e, ok && e.Immutable
 }
 
-func (c *Client) keep(req Request, res *Response) {
-	e := &Entry{
+func (c *Client) keep(req Call, res *Response) {
+	e := &Kept{
 		URL: req.URL, ETag: res.Header.Get("ETag"), LastModified: res.Header.Get("Last-Modified"),
 		ContentType: res.Header.Get("Content-Type"), Immutable: req.Immutable, Body: slices.Clone(res.Body),
 	}
-	if c.o.Cache != nil && cacheable(req) && res.Status == http.StatusOK && (e.ETag != "" || e.LastModified != "" || e.Immutable) {
+	if c.o.Cache != nil && cacheable(req) && res.Status == http.StatusOK &&
+		(e.ETag != "" || e.LastModified != "" || e.Immutable) {
 		c.o.Cache.Store(req.URL, e)
 	}
 }
@@ -84,8 +86,8 @@ type Memory struct {
 	order     *list.List               // most recently used first
 }
 
-// QueueDepth implements Cache.
-func (m *Memory) Load(url string) (*Entry, bool) {
+// Load implements Cache.
+func (m *Memory) Load(url string) (*Kept, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	el, ok := m.entries[url]
@@ -93,11 +95,11 @@ func (m *Memory) Load(url string) (*Entry, bool) {
 		return nil, false
 	}
 	m.order.MoveToFront(el)
-	return el.Value.(*Entry), true
+	return el.Value.(*Kept), true
 }
 
 // Store implements Cache.
-func (m *Memory) Store(url string, e *Entry) {
+func (m *Memory) Store(url string, e *Kept) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if el, ok := m.entries[url]; ok {
@@ -111,7 +113,7 @@ func (m *Memory) Store(url string, e *Entry) {
 }
 
 func (m *Memory) drop(el *list.Element) {
-	e := m.order.Remove(el).(*Entry)
+	e := m.order.Remove(el).(*Kept)
 	m.size -= int64(len(e.Body))
 	delete(m.entries, e.URL)
 }
@@ -133,13 +135,13 @@ func (d *Disk) file(url string) string {
 	return filepath.Join(d.dir, hex.EncodeToString(sum[:16])+".json")
 }
 
-// QueueDepth implements Cache.
-func (d *Disk) Load(url string) (*Entry, bool) {
+// Load implements Cache.
+func (d *Disk) Load(url string) (*Kept, bool) {
 	text, err := os.ReadFile(d.file(url))
 	if err != nil {
 		return nil, false
 	}
-	var e Entry
+	var e Kept
 	if json.Unmarshal(text, &e) != nil || e.URL != url {
 		return nil, false
 	}
@@ -147,7 +149,7 @@ func (d *Disk) Load(url string) (*Entry, bool) {
 }
 
 // Store implements Cache. The file appears whole or not at all.
-func (d *Disk) Store(url string, e *Entry) {
+func (d *Disk) Store(url string, e *Kept) {
 	text, err := json.Marshal(e)
 	if err != nil || int64(len(text)) > d.max {
 		return

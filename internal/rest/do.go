@@ -21,7 +21,7 @@ import (
 // Do sends a request, and repeats it while it fails in a way that may pass: a
 // status of 5xx or 429, or no answer. Retry-After is honoured. An answer of 400
 // or more is an *[Error] with its status and first bytes.
-func (c *Client) Do(ctx context.Context, req Request) (*Response, error) {
+func (c *Client) Do(ctx context.Context, req Call) (*Response, error) {
 	kept, hit := c.cached(req)
 	if hit && req.Immutable {
 		return kept.response(req.URL), nil
@@ -59,7 +59,7 @@ func (c *Client) Do(ctx context.Context, req Request) (*Response, error) {
 // reading gives an error. In the latter case the request is repeated, and read
 // is called again, so that it must begin anew. Other errors of read are
 // returned as they are. Nothing is cached.
-func (c *Client) Stream(ctx context.Context, req Request, read func(io.Reader) error) error {
+func (c *Client) Stream(ctx context.Context, req Call, read func(io.Reader) error) error {
 	var readErr error
 	err := c.repeat(ctx, req, func(u *url.URL) *Error {
 		got, err := c.open(ctx, u, req, nil)
@@ -81,7 +81,7 @@ func (c *Client) Stream(ctx context.Context, req Request, read func(io.Reader) e
 // Open sends a request and returns the answer's body, of which nothing was
 // read: the caller closes it. Requests are repeated until an answer begins, not
 // after. Until it is closed it counts as a request that is under way.
-func (c *Client) Open(ctx context.Context, req Request) (io.ReadCloser, error) {
+func (c *Client) Open(ctx context.Context, req Call) (io.ReadCloser, error) {
 	var out *answer
 	err := c.repeat(ctx, req, func(u *url.URL) (err *Error) {
 		out, err = c.open(ctx, u, req, nil)
@@ -94,7 +94,7 @@ func (c *Client) Open(ctx context.Context, req Request) (io.ReadCloser, error) {
 }
 
 // repeat calls attempt until it succeeds or fails for good.
-func (c *Client) repeat(ctx context.Context, req Request, attempt func(*url.URL) *Error) error {
+func (c *Client) repeat(ctx context.Context, req Call, attempt func(*url.URL) *Error) error {
 	u, err := url.Parse(req.URL)
 	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
 		return failed(req, errors.New("not an http or https URL"))
@@ -116,7 +116,7 @@ func (c *Client) repeat(ctx context.Context, req Request, attempt func(*url.URL)
 }
 
 // failed is the error of a request that got no answer.
-func failed(req Request, err error) *Error {
+func failed(req Call, err error) *Error {
 	var wrapped *url.Error
 	if errors.As(err, &wrapped) { // its text holds the whole URL, secrets too
 		err = wrapped.Err
@@ -124,11 +124,12 @@ func failed(req Request, err error) *Error {
 	return &Error{Method: method(req), URL: Redact(req.URL), Err: err}
 }
 
-func method(req Request) string { return cmp.Or(req.Method, http.MethodGet) }
+func method(req Call) string { return cmp.Or(req.Method, http.MethodGet) }
 
 // again says whether to repeat a request, and after how long.
-func (c *Client) again(ctx context.Context, req Request, attempt int, err *Error) (time.Duration, bool) {
-	repeatable := req.Idempotent || method(req) != http.MethodPost && method(req) != http.MethodPatch || err.NothingDone()
+func (c *Client) again(ctx context.Context, req Call, attempt int, err *Error) (time.Duration, bool) {
+	repeatable := req.Idempotent || method(req) != http.MethodPost && method(req) != http.MethodPatch ||
+		err.NothingDone()
 	passing := err.Status == 0 || err.Status == http.StatusTooManyRequests || err.Status >= 500
 	var permanent interface{ Permanent() bool }
 	if errors.As(err.Err, &permanent) && permanent.Permanent() || errors.Is(err, ErrTooLarge) {
@@ -189,7 +190,7 @@ func (a *answer) Close() error {
 }
 
 // open sends the request once, and returns an answer with a status below 400.
-func (c *Client) open(ctx context.Context, u *url.URL, req Request, kept *Entry) (*answer, *Error) {
+func (c *Client) open(ctx context.Context, u *url.URL, req Call, kept *Kept) (*answer, *Error) {
 	room := c.host(u)
 	if err := room.Acquire(ctx, 1); err != nil {
 		return nil, failed(req, err)
@@ -239,7 +240,7 @@ func (c *Client) open(ctx context.Context, u *url.URL, req Request, kept *Entry)
 	}
 }
 
-func (c *Client) send(ctx context.Context, req Request, kept *Entry) (*http.Response, error) {
+func (c *Client) send(ctx context.Context, req Call, kept *Kept) (*http.Response, error) {
 	h, err := http.NewRequestWithContext(ctx, method(req), req.URL, bytes.NewReader(req.Body))
 	if err != nil {
 		return nil, err

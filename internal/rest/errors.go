@@ -130,7 +130,9 @@ func secret(name string) bool {
 		name = s
 	}
 	name = strings.ToLower(name)
-	for _, part := range []string{"bewit", "token", "secret", "password", "signature", "credential", "api_key", "apikey", "x-amz-"} {
+	for _, part := range []string{
+		"bewit", "token", "secret", "password", "signature", "credential", "api_key", "apikey", "x-amz-",
+	} {
 		if strings.Contains(name, part) {
 			return true
 		}

@@ -106,8 +106,8 @@ func CheckURL(base, example string) (string, error) {
 	return strings.TrimSuffix(base, "/"), nil
 }
 
-// Request is one request.
-type Request struct {
+// Call is one request.
+type Call struct {
 	Method string // default GET
 	URL    string
 	Header http.Header
@@ -140,7 +140,7 @@ type Response struct {
 // JSON fetches url and decodes its answer. An answer that is not JSON is a
 // *[DecodeError], any other failure an *[Error].
 func (c *Client) JSON(ctx context.Context, url string, into any) error {
-	res, err := c.Do(ctx, Request{URL: url, Header: http.Header{"Accept": {"application/json"}}})
+	res, err := c.Do(ctx, Call{URL: url, Header: http.Header{"Accept": {"application/json"}}})
 	if err != nil {
 		return err
 	}
@@ -150,7 +150,9 @@ func (c *Client) JSON(ctx context.Context, url string, into any) error {
 // Decode decodes a JSON answer; errors are *[DecodeError].
 func Decode(res *Response, into any) error {
 	if err := json.Unmarshal(res.Body, into); err != nil {
-		return &DecodeError{URL: Redact(res.URL), ContentType: res.Header.Get("Content-Type"), First: first(res.Body), Err: err}
+		return &DecodeError{
+			URL: Redact(res.URL), ContentType: res.Header.Get("Content-Type"), First: first(res.Body), Err: err,
+		}
 	}
 	return nil
 }

@@ -38,7 +38,7 @@ func client(f transport, opts rest.Options) *rest.Client {
 // What is repeated, how often, and how long that takes.
 func TestRetries(t *testing.T) {
 	for name, c := range map[string]struct {
-		req      rest.Request
+		req      rest.Call
 		answers  []int // statuses; 0 is no answer
 		header   []string
 		attempts int
@@ -52,18 +52,18 @@ func TestRetries(t *testing.T) {
 		"always 503":          {answers: []int{503}, attempts: 10, atLeast: 38 * time.Second, atMost: 65 * time.Second, fails: true},
 		"away for 30 seconds": {answers: []int{502, 503, 0, 0, 0, 0, 0, 0, 0, 200}, attempts: 10, atLeast: 30 * time.Second, atMost: 65 * time.Second},
 		"a POST that is too many": {
-			req: rest.Request{Method: "POST", Body: []byte("x")}, answers: []int{429, 200}, header: []string{"Retry-After", "7"},
+			req: rest.Call{Method: "POST", Body: []byte("x")}, answers: []int{429, 200}, header: []string{"Retry-After", "7"},
 			attempts: 2, atLeast: 7 * time.Second, atMost: 7 * time.Second,
 		},
-		"a POST to a closed port": {req: rest.Request{Method: "POST"}, answers: []int{-1, -1, 200}, attempts: 3, atMost: time.Second},
+		"a POST to a closed port": {req: rest.Call{Method: "POST"}, answers: []int{-1, -1, 200}, attempts: 3, atMost: time.Second},
 		"429 with Retry-After":    {answers: []int{429, 200}, header: []string{"Retry-After", "7"}, attempts: 2, atLeast: 7 * time.Second, atMost: 7 * time.Second},
 		"429 for an hour":         {answers: []int{429, 200}, header: []string{"Retry-After", "3600"}, attempts: 1, fails: true},
 		"404":                     {answers: []int{404}, attempts: 1, fails: true},
 		"403":                     {answers: []int{403}, attempts: 1, fails: true},
-		"POST is not repeated":    {req: rest.Request{Method: "POST"}, answers: []int{500}, attempts: 1, fails: true},
-		"POST without an answer":  {req: rest.Request{Method: "POST"}, answers: []int{0}, attempts: 1, fails: true},
-		"POST that may be":        {req: rest.Request{Method: "POST", Idempotent: true, Body: []byte("x")}, answers: []int{500, 200}, attempts: 2, atMost: time.Second},
-		"PUT":                     {req: rest.Request{Method: "PUT", Body: []byte("x")}, answers: []int{500, 200}, attempts: 2, atMost: time.Second},
+		"POST is not repeated":    {req: rest.Call{Method: "POST"}, answers: []int{500}, attempts: 1, fails: true},
+		"POST without an answer":  {req: rest.Call{Method: "POST"}, answers: []int{0}, attempts: 1, fails: true},
+		"POST that may be":        {req: rest.Call{Method: "POST", Idempotent: true, Body: []byte("x")}, answers: []int{500, 200}, attempts: 2, atMost: time.Second},
+		"PUT":                     {req: rest.Call{Method: "PUT", Body: []byte("x")}, answers: []int{500, 200}, attempts: 2, atMost: time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -109,7 +109,7 @@ func TestSilence(t *testing.T) {
 			<-r.Context().Done()
 			return nil, r.Context().Err()
 		}, rest.Options{Retries: 1, Timeout: time.Second})
-		_, err := cl.Do(t.Context(), rest.Request{URL: "http://example.com/"})
+		_, err := cl.Do(t.Context(), rest.Call{URL: "http://example.com/"})
 		if err == nil || !strings.Contains(err.Error(), "no whole answer within 1s") {
 			t.Errorf("error %v", err)
 		}
@@ -126,12 +126,12 @@ func TestSilence(t *testing.T) {
 			return nil, r.Context().Err()
 		}, rest.Options{})
 		for i, begins := range []bool{false, true} {
-			_, err = silent.Do(t.Context(), rest.Request{URL: "http://example.com/"})
+			_, err = silent.Do(t.Context(), rest.Call{URL: "http://example.com/"})
 			if err == nil || !strings.Contains(err.Error(), "stalled: not a byte for 1m0s") || asked != i+1 || time.Since(began) != time.Duration(i+1)*time.Minute {
 				t.Errorf("a server that stalls (begins: %t): %d attempts in %s, error %v", begins, asked, time.Since(began), err)
 			}
 		}
-		err = silent.Stream(t.Context(), rest.Request{URL: "http://example.com/", Timeout: time.Hour}, func(r io.Reader) error {
+		err = silent.Stream(t.Context(), rest.Call{URL: "http://example.com/", Timeout: time.Hour}, func(r io.Reader) error {
 			_, err := io.ReadAll(r)
 			return err
 		})
@@ -140,7 +140,7 @@ func TestSilence(t *testing.T) {
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 		defer cancel()
-		if _, err := cl.Do(ctx, rest.Request{URL: "http://example.com/"}); !errors.Is(err, context.DeadlineExceeded) {
+		if _, err := cl.Do(ctx, rest.Call{URL: "http://example.com/"}); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("cancelled by the caller: %v", err)
 		}
 		n := 0
@@ -150,7 +150,7 @@ func TestSilence(t *testing.T) {
 			res.Body = io.NopCloser(io.MultiReader(strings.NewReader(`{"half":`), brokenReader{}))
 			return res, nil
 		}, rest.Options{Retries: 2})
-		if _, err := cl.Do(t.Context(), rest.Request{URL: "http://example.com/"}); !errors.Is(err, io.ErrUnexpectedEOF) || n != 3 {
+		if _, err := cl.Do(t.Context(), rest.Call{URL: "http://example.com/"}); !errors.Is(err, io.ErrUnexpectedEOF) || n != 3 {
 			t.Errorf("half an answer: %d attempts, %v", n, err)
 		}
 	})
@@ -173,7 +173,7 @@ func TestTenAtATimeForEachHost(t *testing.T) {
 		done := make(chan error)
 		for i := range 60 {
 			go func() {
-				_, err := cl.Do(t.Context(), rest.Request{URL: fmt.Sprintf("http://host-%d.example/", i%2)})
+				_, err := cl.Do(t.Context(), rest.Call{URL: fmt.Sprintf("http://host-%d.example/", i%2)})
 				done <- err
 			}()
 		}
@@ -205,7 +205,7 @@ func TestConditionalAndImmutable(t *testing.T) {
 			}
 		}
 		for range 3 {
-			if _, err := cl.Do(t.Context(), rest.Request{URL: "http://example.com/b", Immutable: true}); err != nil {
+			if _, err := cl.Do(t.Context(), rest.Call{URL: "http://example.com/b", Immutable: true}); err != nil {
 				t.Error(err)
 			}
 		}
@@ -218,7 +218,7 @@ func TestConditionalAndImmutable(t *testing.T) {
 func TestCachesForget(t *testing.T) {
 	m := rest.NewMemory(10)
 	for _, u := range []string{"a", "b", "c"} {
-		m.Store(u, &rest.Entry{URL: u, Body: []byte("12345")})
+		m.Store(u, &rest.Kept{URL: u, Body: []byte("12345")})
 	}
 	if _, ok := m.Load("a"); ok {
 		t.Error("the oldest is kept over the cap")
@@ -229,13 +229,13 @@ func TestCachesForget(t *testing.T) {
 	dir := t.TempDir()
 	d := rest.NewDisk(dir, 1000)
 	for i := range 20 {
-		d.Store(fmt.Sprint(i), &rest.Entry{URL: fmt.Sprint(i), Body: make([]byte, 100)})
+		d.Store(fmt.Sprint(i), &rest.Kept{URL: fmt.Sprint(i), Body: make([]byte, 100)})
 	}
 	files, err := os.ReadDir(dir)
 	if err != nil || len(files) == 0 || len(files) > 5 {
 		t.Errorf("%d files of 200 bytes and more under a cap of 1000, %v", len(files), err)
 	}
-	d.Store("torn", &rest.Entry{URL: "torn"})
+	d.Store("torn", &rest.Kept{URL: "torn"})
 	for _, f := range files {
 		if err := os.WriteFile(dir+"/"+f.Name(), []byte(`{"URL":`), 0o600); err != nil {
 			t.Fatal(err)

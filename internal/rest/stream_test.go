@@ -29,7 +29,7 @@ func TestStreamBeginsAnew(t *testing.T) {
 			return res, nil
 		}, rest.Options{})
 		var got []string
-		err := cl.Stream(t.Context(), rest.Request{URL: "http://example.com/x"}, func(r io.Reader) error {
+		err := cl.Stream(t.Context(), rest.Call{URL: "http://example.com/x"}, func(r io.Reader) error {
 			b, err := io.ReadAll(r)
 			got = append(got, string(b))
 			return err
@@ -39,7 +39,7 @@ func TestStreamBeginsAnew(t *testing.T) {
 		}
 		mine := errors.New("not what I wanted")
 		n = 5
-		if err := cl.Stream(t.Context(), rest.Request{URL: "http://example.com/x"}, func(io.Reader) error { return mine }); !errors.Is(err, mine) || n != 6 {
+		if err := cl.Stream(t.Context(), rest.Call{URL: "http://example.com/x"}, func(io.Reader) error { return mine }); !errors.Is(err, mine) || n != 6 {
 			t.Errorf("the reader's own error = %v after %d attempts", err, n-5)
 		}
 	})
@@ -66,7 +66,7 @@ func TestStreamIsCapped(t *testing.T) {
 			return body(r), nil
 		}, rest.Options{})
 		var n int64
-		err := cl.Stream(t.Context(), rest.Request{URL: "http://example.com/x", MaxBody: 1 << 20}, func(r io.Reader) (err error) {
+		err := cl.Stream(t.Context(), rest.Call{URL: "http://example.com/x", MaxBody: 1 << 20}, func(r io.Reader) (err error) {
 			n, err = io.Copy(io.Discard, r)
 			return err
 		})
@@ -107,14 +107,14 @@ func TestSign(t *testing.T) {
 		return nil
 	}
 	cl := rest.New(&rest.Options{Backoff: 1})
-	if _, err := cl.Do(t.Context(), rest.Request{URL: server.URL, Sign: sign}); err != nil {
+	if _, err := cl.Do(t.Context(), rest.Call{URL: server.URL, Sign: sign}); err != nil {
 		t.Fatal(err)
 	}
 	if fmt.Sprint(seen) != "[signature 1 signature 2]" || fmt.Sprint(leaked) != "[]" {
 		t.Errorf("the server saw %q, where it redirected to %q", seen, leaked)
 	}
 	broken := errors.New("the certificate has expired")
-	_, err := rest.New(nil).Do(t.Context(), rest.Request{URL: server.URL, Sign: func(*http.Request) error { return broken }, Method: http.MethodPost})
+	_, err := rest.New(nil).Do(t.Context(), rest.Call{URL: server.URL, Sign: func(*http.Request) error { return broken }, Method: http.MethodPost})
 	if !errors.Is(err, broken) || len(seen) != 2 {
 		t.Errorf("a signature that cannot be made: %v", err)
 	}
@@ -123,7 +123,7 @@ func TestSign(t *testing.T) {
 func TestOpenIsTheCallersToClose(t *testing.T) {
 	cl := client(func(r *http.Request) (*http.Response, error) { return answer(r, 200, "log"), nil }, rest.Options{PerHost: 1})
 	for range 3 { // a place that is not given back would block the second
-		body, err := cl.Open(t.Context(), rest.Request{URL: "http://example.com/log"})
+		body, err := cl.Open(t.Context(), rest.Call{URL: "http://example.com/log"})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -87,7 +87,7 @@ func TestUnmatchedRequestsFail(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = rest.New(&rest.Options{HTTP: tape.Client()}).Do(t.Context(), rest.Request{URL: "http://example.com/x?token=secret"})
+	_, err = rest.New(&rest.Options{HTTP: tape.Client()}).Do(t.Context(), rest.Call{URL: "http://example.com/x?token=secret"})
 	var lost *cassette.UnmatchedError
 	if !errors.As(err, &lost) || !strings.Contains(err.Error(), "GET http://example.com/x?token=REDACTED") {
 		t.Errorf("error %v", err)

@@ -38,7 +38,8 @@ func (c *CI) Catalog(ctx context.Context, p job.Push, labels ...string) ([]job.R
 	var out []job.Runnable
 	for _, l := range c.w.Labels(r.name) {
 		out = append(out, job.Runnable{
-			Label: l, Kind: r.kind(l), Upstreams: append([]string(nil), r.needs[l]...), Manifests: r.manifests(l, at.ID),
+			Label: l, Kind: r.kind(l), Upstreams: append([]string(nil), r.needs[l]...),
+			Manifests: r.manifests(l, at.ID),
 		})
 	}
 	return job.OfLabels(out, labels...), nil

@@ -73,7 +73,8 @@ func (c *CI) change(n *run) {
 // release lets the runs go that waited for this build.
 func (c *CI) release(build *run) {
 	for _, n := range c.runs {
-		if n.status == job.StatusUnscheduled && n.push == build.push && slices.Contains(n.repo.needs[n.label], build.label) && c.ready(n.repo, n.push, n.label) {
+		if n.status == job.StatusUnscheduled && n.push == build.push &&
+			slices.Contains(n.repo.needs[n.label], build.label) && c.ready(n.repo, n.push, n.label) {
 			n.status, n.next = job.StatusPending, c.now.Add(c.opts.Queue)
 			c.tell(n)
 		}

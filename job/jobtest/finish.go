@@ -73,7 +73,8 @@ func (p *parser) finishMerges() error {
 		p.line = m.line
 		from := p.w.repo(m.m.repo)
 		if from == nil || from.push(m.m.first) == nil || from.push(m.m.last) == nil {
-			return p.fail(m.at, "merge of pushes %d..%d of %s, which the world does not have", m.m.first, m.m.last, m.m.repo)
+			return p.fail(m.at, "merge of pushes %d..%d of %s, which the world does not have", m.m.first, m.m.last,
+				m.m.repo)
 		}
 		if from.push(m.m.last).Revision == "" {
 			return p.fail(m.at, "push %d of %s is stripped: nothing to merge", m.m.last, m.m.repo)

@@ -39,7 +39,8 @@ func (r *report) cancelled(rule string, call func(context.Context) error) {
 // samePush compares what every source must agree on: changesets may be capped
 // or bare, so they are compared by the rules that speak of them.
 func samePush(a, b job.Push) bool {
-	return a.Repo == b.Repo && a.ID == b.ID && a.Order == b.Order && a.Branch == b.Branch && a.Revision == b.Revision && a.Time.Equal(b.Time) && a.User == b.User
+	return a.Repo == b.Repo && a.ID == b.ID && a.Order == b.Order && a.Branch == b.Branch &&
+		a.Revision == b.Revision && a.Time.Equal(b.Time) && a.User == b.User
 }
 
 func samePushes(got, want []job.Push) bool {

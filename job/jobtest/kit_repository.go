@@ -18,8 +18,8 @@ type RepositoryCase struct {
 	// is its newest. One of them should have several changesets. Their ids need
 	// not grow, but no other push may have an id between theirs.
 	Pushes []job.Push
-	// Unknown is a well-formed revision that the repository does not have.
-	Unknown string
+	// Absent is a well-formed revision that the repository does not have.
+	Absent string
 	// Bare says that the source has no changesets to give, as old snapshots.
 	Bare bool
 }
@@ -214,19 +214,24 @@ func (k *repositoryKit) refusals(ctx context.Context) {
 	first, last := known[0], known[len(known)-1]
 	push := func(rev string) error { _, err := k.r.Push(ctx, rev); return err }
 	pushes := func(r job.Range) error { _, err := k.r.Pushes(ctx, r); return err }
-	k.sentinel("unknown-revision", push(k.c.Unknown), job.ErrNotFound)
-	k.sentinel("unknown-revision-range", pushes(job.Between(k.c.Unknown, last.Revision)), job.ErrNotFound)
+	k.sentinel("unknown-revision", push(k.c.Absent), job.ErrNotFound)
+	k.sentinel("unknown-revision-range", pushes(job.Between(k.c.Absent, last.Revision)), job.ErrNotFound)
 	k.sentinel("malformed-revision", push("not-a-revision"), job.ErrInvalid)
 	k.sentinel("malformed-revision", push("abc"), job.ErrInvalid)
 	k.sentinel("empty-revision", push(""), job.ErrInvalid)
 	k.sentinel("empty-range", pushes(job.Range{}), job.ErrInvalid)
 	ids := k.ids()
-	k.sentinel("two-ways", pushes(job.Range{FirstID: ids[0], LastID: ids[len(ids)-1], From: first.Revision, To: last.Revision}), job.ErrInvalid)
+	k.sentinel("two-ways", pushes(job.Range{
+		FirstID: ids[0], LastID: ids[len(ids)-1], From: first.Revision, To: last.Revision,
+	}), job.ErrInvalid)
 	k.sentinel("ids-reversed", pushes(job.IDs(ids[len(ids)-1], ids[0])), job.ErrInvalid)
 	k.sentinel("revisions-reversed", pushes(job.Between(last.Revision, first.Revision)), job.ErrInvalid)
 	k.sentinel("dates-reversed", pushes(job.Dates(last.Time.Add(time.Hour), first.Time)), job.ErrInvalid)
 	k.sentinel("negative-around", pushes(job.Around(first.Revision, -1, 0)), job.ErrInvalid)
-	k.cancelled("cancelled-push", func(ctx context.Context) error { _, err := k.r.Push(ctx, first.Revision); return err })
+	k.cancelled("cancelled-push", func(ctx context.Context) error {
+		_, err := k.r.Push(ctx, first.Revision)
+		return err
+	})
 	k.cancelled("cancelled-pushes", func(ctx context.Context) error {
 		_, err := k.r.Pushes(ctx, k.all())
 		return err

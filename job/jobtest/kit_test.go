@@ -37,7 +37,7 @@ push   linux/test  linux/build
 `
 
 func repositoryCase(w *jobtest.World, name string) jobtest.RepositoryCase {
-	return jobtest.RepositoryCase{Pushes: w.Pushes(name), Unknown: strings.Repeat("deadbeef", 5)}
+	return jobtest.RepositoryCase{Pushes: w.Pushes(name), Absent: strings.Repeat("deadbeef", 5)}
 }
 
 func schedulerCase(w *jobtest.World, ci *jobtest.CI) jobtest.SchedulerCase {
@@ -84,7 +84,7 @@ func latePushes() []job.Push {
 
 func TestListOrdersByCompare(t *testing.T) {
 	late := latePushes()
-	c := jobtest.RepositoryCase{Pushes: late, Unknown: strings.Repeat("deadbeef", 5)}
+	c := jobtest.RepositoryCase{Pushes: late, Absent: strings.Repeat("deadbeef", 5)}
 	slices.Reverse(late)
 	l := job.NewList("late", late)
 	slices.Reverse(late)
@@ -100,7 +100,7 @@ func TestKitCatchesRepositoryMutants(t *testing.T) {
 	late := latePushes()
 	for _, m := range jobtest.RepositoryMutants() {
 		t.Run(m.Name, func(t *testing.T) {
-			err := jobtest.CheckRepository(t.Context(), m.Break(job.NewList("late", late)), jobtest.RepositoryCase{Pushes: late, Unknown: strings.Repeat("deadbeef", 5)})
+			err := jobtest.CheckRepository(t.Context(), m.Break(job.NewList("late", late)), jobtest.RepositoryCase{Pushes: late, Absent: strings.Repeat("deadbeef", 5)})
 			caught := reports(err, m.Rule)
 			for _, name := range w.Repositories() {
 				r, err := jobtest.NewCI(w, nil).Repository(name)

@@ -18,13 +18,6 @@ type RepositoryMutant struct {
 	Break func(job.Repository) job.Repository
 }
 
-// SchedulerMutant is a broken CI that CheckScheduler must catch.
-type SchedulerMutant struct {
-	Name  string
-	Rule  string
-	Break func(*CI) job.Scheduler
-}
-
 type pushFunc func(ctx context.Context, rev string) (job.Push, error)
 
 type pushesFunc func(ctx context.Context, r job.Range) ([]job.Push, error)
@@ -69,6 +62,11 @@ func lookup(name, rule string, otherwise func(job.Repository) pushFunc) Reposito
 
 // RepositoryMutants are the broken repositories.
 func RepositoryMutants() []RepositoryMutant {
+	return slices.Concat(disordered(), misbounded(), miswritten(), misfound(), misnamed())
+}
+
+// disordered answer pushes in another order.
+func disordered() []RepositoryMutant {
 	return []RepositoryMutant{
 		changed("ids sorted as strings", "ids-all", func(_ job.Range, p []job.Push) []job.Push {
 			slices.SortFunc(p, func(a, b job.Push) int {
@@ -86,7 +84,14 @@ func RepositoryMutants() []RepositoryMutant {
 			}
 			return p
 		}),
-		changed("newest first", "ids-inclusive", func(_ job.Range, p []job.Push) []job.Push { slices.Reverse(p); return p }),
+		changed("newest first", "ids-inclusive",
+			func(_ job.Range, p []job.Push) []job.Push { slices.Reverse(p); return p }),
+	}
+}
+
+// misbounded read the bounds of a range in another way.
+func misbounded() []RepositoryMutant {
+	return []RepositoryMutant{
 		changed("lower bound exclusive", "ids-inclusive", func(r job.Range, p []job.Push) []job.Push {
 			return slices.DeleteFunc(p, func(q job.Push) bool { return q.ID == r.FirstID })
 		}),
@@ -109,6 +114,12 @@ func RepositoryMutants() []RepositoryMutant {
 		changed("dates exclusive", "dates-inclusive", func(r job.Range, p []job.Push) []job.Push {
 			return slices.DeleteFunc(p, func(q job.Push) bool { return q.Time.Equal(r.Until) })
 		}),
+	}
+}
+
+// miswritten answer the right pushes with something wrong in them, or share them.
+func miswritten() []RepositoryMutant {
+	return []RepositoryMutant{
 		changed("tip first", "full-tip-last", func(_ job.Range, p []job.Push) []job.Push {
 			for _, q := range p {
 				slices.Reverse(q.Changesets)
@@ -144,6 +155,12 @@ func RepositoryMutants() []RepositoryMutant {
 				return out, err
 			}}
 		}},
+	}
+}
+
+// misfound find other revisions than they should.
+func misfound() []RepositoryMutant {
+	return []RepositoryMutant{
 		lookup("only tips are found", "push-by-changeset", func(r job.Repository) pushFunc {
 			return func(ctx context.Context, rev string) (job.Push, error) {
 				p, err := r.Push(ctx, rev)
@@ -179,6 +196,12 @@ func RepositoryMutants() []RepositoryMutant {
 				return p, err
 			}
 		}),
+	}
+}
+
+// misnamed answer a look-up with the wrong error or push.
+func misnamed() []RepositoryMutant {
+	return []RepositoryMutant{
 		lookup("bare errors", "error-type", func(r job.Repository) pushFunc {
 			return func(ctx context.Context, rev string) (job.Push, error) {
 				p, err := r.Push(ctx, rev)

@@ -3,9 +3,17 @@ package jobtest
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/mozci/mozci/job"
 )
+
+// SchedulerMutant is a broken CI that CheckScheduler must catch.
+type SchedulerMutant struct {
+	Name  string
+	Rule  string
+	Break func(*CI) job.Scheduler
+}
 
 // mutantCI is a CI with methods replaced; it keeps the optional abilities.
 type mutantCI struct {
@@ -52,20 +60,40 @@ func (m mutantCI) Cancel(ctx context.Context, id string) error {
 	return m.cancel(ctx, id)
 }
 
-// edited is a mutant whose jobs are changed by edit.
-func edited(name, rule string, edit func(job.Fields) job.Fields) SchedulerMutant {
+// lists is a mutant that lists jobs otherwise.
+func lists(name, rule string, do func(*CI, context.Context, job.Push, []string) ([]job.Job, error)) SchedulerMutant {
 	return SchedulerMutant{name, rule, func(c *CI) job.Scheduler {
 		return mutantCI{CI: c, jobs: func(ctx context.Context, p job.Push, names ...string) ([]job.Job, error) {
-			jobs, err := c.Jobs(ctx, p, names...)
-			for i, j := range jobs {
-				jobs[i] = job.New(edit(factsOf(j)))
-			}
-			return jobs, err
+			return do(c, ctx, p, names)
 		}}
 	}}
 }
 
-func factsOf(j job.Job) job.Fields {
+// catalogs is a mutant that has another catalog.
+func catalogs(
+	name, rule string, do func(*CI, context.Context, job.Push, []string) ([]job.Runnable, error),
+) SchedulerMutant {
+	return SchedulerMutant{name, rule, func(c *CI) job.Scheduler {
+		m := mutantCI{CI: c}
+		m.catalog = func(ctx context.Context, p job.Push, labels ...string) ([]job.Runnable, error) {
+			return do(c, ctx, p, labels)
+		}
+		return m
+	}}
+}
+
+// edited is a mutant whose jobs are changed by edit.
+func edited(name, rule string, edit func(job.Fields) job.Fields) SchedulerMutant {
+	return lists(name, rule, func(c *CI, ctx context.Context, p job.Push, names []string) ([]job.Job, error) {
+		jobs, err := c.Jobs(ctx, p, names...)
+		for i, j := range jobs {
+			jobs[i] = job.New(edit(fieldsOf(j)))
+		}
+		return jobs, err
+	})
+}
+
+func fieldsOf(j job.Job) job.Fields {
 	return job.Fields{
 		ID: j.ID(), Name: j.Name(), Push: j.Push(), Kind: j.Kind(),
 		Status: j.Status(), Times: j.Times(), Raw: j.Raw(),
@@ -99,117 +127,154 @@ func (l liveJob) Status() job.Status {
 
 // SchedulerMutants are the broken CIs.
 func SchedulerMutants() []SchedulerMutant {
+	return slices.Concat(mislisted(), misread(), mistriggered(), badCatalogs(), mistracked())
+}
+
+// mislisted list other jobs than they should.
+func mislisted() []SchedulerMutant {
 	return []SchedulerMutant{
 		{"jobs come twice", "ids-unique", func(c *CI) job.Scheduler { return Duplicated(c) }},
 		{"one page is all", "all-labels", func(c *CI) job.Scheduler { return Truncated(c, 2) }},
-		{"names are ignored", "jobs-by-name", func(c *CI) job.Scheduler {
-			return mutantCI{CI: c, jobs: func(ctx context.Context, p job.Push, _ ...string) ([]job.Job, error) { return c.Jobs(ctx, p) }}
-		}},
-		{"only the first name is read", "all-labels", func(c *CI) job.Scheduler {
-			return mutantCI{CI: c, jobs: func(ctx context.Context, p job.Push, names ...string) ([]job.Job, error) {
+		lists("names are ignored", "jobs-by-name",
+			func(c *CI, ctx context.Context, p job.Push, _ []string) ([]job.Job, error) {
+				return c.Jobs(ctx, p)
+			}),
+		lists("only the first name is read", "all-labels",
+			func(c *CI, ctx context.Context, p job.Push, names []string) ([]job.Job, error) {
 				all, err := c.Jobs(ctx, p, names...)
 				return all[:min(1, len(all))], err
-			}}
-		}},
-		{"not scheduled is an error", "not-scheduled", func(c *CI) job.Scheduler {
-			return mutantCI{CI: c, jobs: func(ctx context.Context, p job.Push, names ...string) ([]job.Job, error) {
+			}),
+		lists("not scheduled is an error", "not-scheduled",
+			func(c *CI, ctx context.Context, p job.Push, names []string) ([]job.Job, error) {
 				jobs, err := c.Jobs(ctx, p, names...)
 				if err == nil && len(jobs) == 0 {
 					err = &job.Error{Op: "jobs", Key: p.String(), Err: job.ErrNotScheduled}
 				}
 				return jobs, err
-			}}
-		}},
-		edited("an unknown word becomes nothing", "job-status", func(f job.Fields) job.Fields { f.Status = 0; return f }),
+			}),
+	}
+}
+
+// misread list the right jobs with something wrong in them.
+func misread() []SchedulerMutant {
+	return []SchedulerMutant{
+		edited("an unknown word becomes nothing", "job-status",
+			func(f job.Fields) job.Fields { f.Status = 0; return f }),
 		edited("no kind", "job-kind", func(f job.Fields) job.Fields { f.Kind = 0; return f }),
 		edited("no ids", "job-fields", func(f job.Fields) job.Fields { f.ID = ""; return f }),
 		edited("ids by label", "ids-unique", func(f job.Fields) job.Fields { f.ID = f.Name; return f }),
-		edited("another push", "job-push", func(f job.Fields) job.Fields { f.Push.Revision = revision("x", 1, "dead"); return f }),
+		edited("another push", "job-push", func(f job.Fields) job.Fields {
+			f.Push.Revision = revision("x", 1, "dead")
+			return f
+		}),
 		edited("finished before it started", "job-times", func(f job.Fields) job.Fields {
 			f.Times.Started, f.Times.Finished = f.Times.Finished, f.Times.Started
 			return f
 		}),
-		{"jobs change in the caller's hands", "snapshot", func(c *CI) job.Scheduler {
-			return mutantCI{CI: c, jobs: func(ctx context.Context, p job.Push, names ...string) ([]job.Job, error) {
+		lists("jobs change in the caller's hands", "snapshot",
+			func(c *CI, ctx context.Context, p job.Push, names []string) ([]job.Job, error) {
 				jobs, err := c.Jobs(ctx, p, names...)
 				for i, j := range jobs {
 					jobs[i] = liveJob{j, c}
 				}
 				return jobs, err
-			}}
-		}},
-		triggers("count is ignored", "trigger-count", func(c *CI, ctx context.Context, r job.Request) (job.Receipt, error) {
-			if r.Count > 1 {
-				r.Count = 1
-			}
-			return c.Trigger(ctx, r)
-		}),
-		triggers("nothing becomes one", "count", func(c *CI, ctx context.Context, r job.Request) (job.Receipt, error) {
-			r.Count = max(r.Count, 1)
-			return c.Trigger(ctx, r)
-		}),
-		triggers("twice is twice", "twice-is-once", func(c *CI, ctx context.Context, r job.Request) (job.Receipt, error) {
-			r.Key = ""
-			return c.Trigger(ctx, r)
-		}),
-		triggers("a known key looks new", "already-asked", func(c *CI, ctx context.Context, r job.Request) (job.Receipt, error) {
-			receipt, err := c.Trigger(ctx, r)
-			receipt.State = job.ReceiptCreated
-			return receipt, err
-		}),
-		triggers("silently does nothing", "trigger-count", func(_ *CI, ctx context.Context, r job.Request) (job.Receipt, error) {
-			if r.Count < 1 || ctx.Err() != nil {
-				return job.Receipt{}, job.Wrap("trigger", r.Label, errors.Join(job.ErrInvalid, ctx.Err()))
-			}
-			return job.Receipt{State: job.ReceiptAccepted}, nil
-		}),
-		triggers("any label is taken", "unknown-label", func(c *CI, ctx context.Context, r job.Request) (job.Receipt, error) {
-			receipt, err := c.Trigger(ctx, r)
-			if errors.Is(err, job.ErrNotFound) {
-				return job.Receipt{State: job.ReceiptAccepted}, nil
-			}
-			return receipt, err
-		}),
-		triggers("cancelling is ignored", "cancelled-trigger", func(c *CI, ctx context.Context, r job.Request) (job.Receipt, error) {
-			return c.Trigger(context.WithoutCancel(ctx), r)
-		}),
-		triggers("a refused request is done", "refused-is-not-done", func(c *CI, ctx context.Context, r job.Request) (job.Receipt, error) {
-			receipt, err := c.Trigger(ctx, r)
-			if errors.Is(err, job.ErrNotFound) {
-				r.Label = c.w.Labels(r.Push.Repo)[0]
-				if _, again := c.Trigger(ctx, r); again != nil {
-					return receipt, errors.Join(err, again)
+			}),
+	}
+}
+
+// mistriggered trigger something else than was asked for, or say so wrongly.
+func mistriggered() []SchedulerMutant {
+	return []SchedulerMutant{
+		triggers("count is ignored", "trigger-count",
+			func(c *CI, ctx context.Context, r job.Request) (job.Receipt, error) {
+				if r.Count > 1 {
+					r.Count = 1
 				}
-			}
-			return receipt, err
-		}),
-		{"catalog does not know unscheduled pushes", "catalog-not-scheduled", func(c *CI) job.Scheduler {
-			return mutantCI{CI: c, catalog: func(ctx context.Context, p job.Push, labels ...string) ([]job.Runnable, error) {
+				return c.Trigger(ctx, r)
+			}),
+		triggers("nothing becomes one", "count",
+			func(c *CI, ctx context.Context, r job.Request) (job.Receipt, error) {
+				r.Count = max(r.Count, 1)
+				return c.Trigger(ctx, r)
+			}),
+		triggers("twice is twice", "twice-is-once",
+			func(c *CI, ctx context.Context, r job.Request) (job.Receipt, error) {
+				r.Key = ""
+				return c.Trigger(ctx, r)
+			}),
+		triggers("a known key looks new", "already-asked",
+			func(c *CI, ctx context.Context, r job.Request) (job.Receipt, error) {
+				receipt, err := c.Trigger(ctx, r)
+				receipt.State = job.ReceiptCreated
+				return receipt, err
+			}),
+		triggers("silently does nothing", "trigger-count",
+			func(_ *CI, ctx context.Context, r job.Request) (job.Receipt, error) {
+				if r.Count < 1 || ctx.Err() != nil {
+					return job.Receipt{}, job.Wrap("trigger", r.Label, errors.Join(job.ErrInvalid, ctx.Err()))
+				}
+				return job.Receipt{State: job.ReceiptAccepted}, nil
+			}),
+		triggers("any label is taken", "unknown-label",
+			func(c *CI, ctx context.Context, r job.Request) (job.Receipt, error) {
+				receipt, err := c.Trigger(ctx, r)
+				if errors.Is(err, job.ErrNotFound) {
+					return job.Receipt{State: job.ReceiptAccepted}, nil
+				}
+				return receipt, err
+			}),
+		triggers("cancelling is ignored", "cancelled-trigger",
+			func(c *CI, ctx context.Context, r job.Request) (job.Receipt, error) {
+				return c.Trigger(context.WithoutCancel(ctx), r)
+			}),
+		triggers("a refused request is done", "refused-is-not-done",
+			func(c *CI, ctx context.Context, r job.Request) (job.Receipt, error) {
+				receipt, err := c.Trigger(ctx, r)
+				if errors.Is(err, job.ErrNotFound) {
+					r.Label = c.w.Labels(r.Push.Repo)[0]
+					if _, again := c.Trigger(ctx, r); again != nil {
+						return receipt, errors.Join(err, again)
+					}
+				}
+				return receipt, err
+			}),
+	}
+}
+
+// badCatalogs have a wrong catalog.
+func badCatalogs() []SchedulerMutant {
+	return []SchedulerMutant{
+		catalogs("catalog does not know unscheduled pushes", "catalog-not-scheduled",
+			func(c *CI, ctx context.Context, p job.Push, labels []string) ([]job.Runnable, error) {
 				all, err := c.Catalog(ctx, p, labels...)
 				if errors.Is(err, job.ErrNotScheduled) {
 					return nil, nil
 				}
 				return all, err
-			}}
-		}},
-		{"labels twice in the catalog", "catalog-once", func(c *CI) job.Scheduler {
-			return mutantCI{CI: c, catalog: func(ctx context.Context, p job.Push, labels ...string) ([]job.Runnable, error) {
+			}),
+		catalogs("labels twice in the catalog", "catalog-once",
+			func(c *CI, ctx context.Context, p job.Push, labels []string) ([]job.Runnable, error) {
 				all, err := c.Catalog(ctx, p, labels...)
 				return append(all, all...), err
-			}}
-		}},
-		{"the catalog ignores which labels are named", "catalog-named", func(c *CI) job.Scheduler {
-			return mutantCI{CI: c, catalog: func(ctx context.Context, p job.Push, _ ...string) ([]job.Runnable, error) { return c.Catalog(ctx, p) }}
-		}},
-		{"the catalog of an unknown label is an error", "catalog-named", func(c *CI) job.Scheduler {
-			return mutantCI{CI: c, catalog: func(ctx context.Context, p job.Push, labels ...string) ([]job.Runnable, error) {
+			}),
+		catalogs("the catalog ignores which labels are named", "catalog-named",
+			func(c *CI, ctx context.Context, p job.Push, _ []string) ([]job.Runnable, error) {
+				return c.Catalog(ctx, p)
+			}),
+		catalogs("the catalog of an unknown label is an error", "catalog-named",
+			func(c *CI, ctx context.Context, p job.Push, labels []string) ([]job.Runnable, error) {
 				all, err := c.Catalog(ctx, p, labels...)
 				if err == nil && len(all) == 0 {
 					err = job.Wrap("catalog", "", job.ErrNotFound)
 				}
 				return all, err
-			}}
-		}},
+			}),
+	}
+}
+
+// mistracked lose track of what a key made, or do not cancel.
+func mistracked() []SchedulerMutant {
+	return []SchedulerMutant{
 		{"a key is never found", "carried", func(c *CI) job.Scheduler {
 			return mutantCI{CI: c, carried: func(context.Context, job.Request) ([]string, error) { return nil, nil }}
 		}},

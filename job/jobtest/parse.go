@@ -126,7 +126,9 @@ func (p *parser) read(line string) error {
 	}
 	do, ok := directives[ws[0].text]
 	if !ok {
-		return p.fail(ws[0], "%q: expected a push id, or one of repo, start, every, seed, kind, needs, can, takes, truth, push", ws[0].text)
+		return p.fail(ws[0],
+			"%q: expected a push id, or one of repo, start, every, seed, kind, needs, can, takes, truth, push",
+			ws[0].text)
 	}
 	return do(ws)
 }

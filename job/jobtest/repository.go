@@ -60,7 +60,8 @@ func (s worldRepo) full(word string) (string, error) {
 			continue
 		}
 		if found != "" {
-			return "", fmt.Errorf("%w: revision %q is ambiguous: %.12s or %.12s", job.ErrInvalid, word, found, p.Revision)
+			return "", fmt.Errorf("%w: revision %q is ambiguous: %.12s or %.12s", job.ErrInvalid, word, found,
+				p.Revision)
 		}
 		found = p.Revision
 	}

@@ -65,7 +65,8 @@ func (p *parser) newPush(r *repo, id, rev word) (*push, error) {
 	}
 	n.Revision = revision(r.name, v, n.word)
 	for _, other := range r.pushes {
-		if other.word != "-" && (strings.HasPrefix(other.Revision, n.word) || strings.HasPrefix(n.Revision, other.word)) {
+		if other.word != "-" && (strings.HasPrefix(other.Revision, n.word) ||
+			strings.HasPrefix(n.Revision, other.word)) {
 			return nil, p.fail(rev, "revision %q is also the start of push %d's", rev.text, other.ID)
 		}
 	}

@@ -80,7 +80,9 @@ func (p *Project) named(ctx context.Context, id int64, names []string) ([]Record
 // records reads all pages of the jobs of a push. Jobs of another push are an
 // error: an answer that is about something else is no answer.
 func (p *Project) records(ctx context.Context, id int64, params ...string) ([]Record, error) {
-	params = append([]string{"push_id", strconv.FormatInt(id, 10), "count", strconv.Itoa(pageOfJobs), "return_type", "list"}, params...)
+	params = append([]string{
+		"push_id", strconv.FormatInt(id, 10), "count", strconv.Itoa(pageOfJobs), "return_type", "list",
+	}, params...)
 	var all []Record
 	seen := map[int64]bool{}
 	for offset := 0; ; offset += pageOfJobs {
@@ -89,7 +91,8 @@ func (p *Project) records(ctx context.Context, id int64, params ...string) ([]Re
 			Results *[]json.RawMessage `json:"results"`
 			Names   []string           `json:"job_property_names"`
 		}
-		if err := p.get(ctx, "jobs/", &page, append(slices.Clone(params), "offset", strconv.Itoa(offset))...); err != nil {
+		asked := append(slices.Clone(params), "offset", strconv.Itoa(offset))
+		if err := p.get(ctx, "jobs/", &page, asked...); err != nil {
 			return nil, err
 		}
 		if page.Results == nil {

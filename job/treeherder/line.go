@@ -110,7 +110,8 @@ func (p *Project) ownBranch(ctx context.Context, pushes []job.Push) (string, err
 	if len(there) == 1 {
 		return there[0], nil
 	}
-	return "", fmt.Errorf("%w: %s has pushes on the branches %s: say which is meant", job.ErrInvalid, p.name, strings.Join(there, ", "))
+	return "", fmt.Errorf("%w: %s has pushes on the branches %s: say which is meant", job.ErrInvalid, p.name,
+		strings.Join(there, ", "))
 }
 
 // branches are the branches of the pushes, sorted.
@@ -150,5 +151,6 @@ func (p *Project) tip(ctx context.Context) (job.Push, error) {
 	if branch == "" {
 		return job.Push{}, fmt.Errorf("%w: %s has no pushes", job.ErrNotFound, p.name)
 	}
-	return job.Push{}, fmt.Errorf("%w: %s has no push on the branch %q; its newest are on %s", job.ErrNotFound, p.name, branch, strings.Join(branches(newest), ", "))
+	return job.Push{}, fmt.Errorf("%w: %s has no push on the branch %q; its newest are on %s", job.ErrNotFound,
+		p.name, branch, strings.Join(branches(newest), ", "))
 }

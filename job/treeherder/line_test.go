@@ -66,7 +66,7 @@ func TestKitOverLatePushes(t *testing.T) {
 	if d := cmp.Diff([]int64{901, 909, 902, 903, 905, 907, 906, 910}, ids(want)); d != "" || err != nil {
 		t.Fatalf("%v (-want +got):\n%s", err, d)
 	}
-	if err := jobtest.CheckRepository(t.Context(), p, jobtest.RepositoryCase{Pushes: want, Unknown: strings.Repeat("deadbeef", 5)}); err != nil {
+	if err := jobtest.CheckRepository(t.Context(), p, jobtest.RepositoryCase{Pushes: want, Absent: strings.Repeat("deadbeef", 5)}); err != nil {
 		t.Error(err)
 	}
 }

@@ -52,16 +52,19 @@ func (m metaWire) of(name string) error {
 // the server hears of some pushes late, and gives ids as it hears of them.
 func (w pushWire) push(repo string) (job.Push, error) {
 	if w.ID < 1 || w.Timestamp < 1 {
-		return job.Push{}, fmt.Errorf("%w: a push with id %d and push_timestamp %d", job.ErrMalformed, w.ID, w.Timestamp)
+		return job.Push{}, fmt.Errorf("%w: a push with id %d and push_timestamp %d", job.ErrMalformed, w.ID,
+			w.Timestamp)
 	}
 	if _, err := job.ParseRevision(w.Revision); err != nil || w.Revision == "tip" {
 		return job.Push{}, fmt.Errorf("%w: push %d has the revision %q", job.ErrMalformed, w.ID, w.Revision)
 	}
 	out := job.Push{
-		Repo: repo, ID: w.ID, Order: w.Timestamp, Branch: w.Branch, Revision: w.Revision, User: w.Author, Time: time.Unix(w.Timestamp, 0).UTC(),
+		Repo: repo, ID: w.ID, Order: w.Timestamp, Branch: w.Branch, Revision: w.Revision, User: w.Author,
+		Time: time.Unix(w.Timestamp, 0).UTC(),
 	}
 	for _, r := range slices.Backward(w.Revisions) {
-		out.Changesets = append(out.Changesets, job.Changeset{Node: r.Revision, Author: r.Author, Description: r.Comments})
+		out.Changesets = append(out.Changesets,
+			job.Changeset{Node: r.Revision, Author: r.Author, Description: r.Comments})
 	}
 	return out, nil
 }
@@ -131,7 +134,8 @@ func (p *Project) push(ctx context.Context, rev string) (job.Push, error) {
 		found, err = p.byTwin(ctx, rev, err)
 	}
 	if err == nil && p.branch != "" && found.Branch != p.branch {
-		return job.Push{}, fmt.Errorf("%w: %s is on the branch %q of %s, not on %q", job.ErrNotFound, found.Short(), found.Branch, p.name, p.branch)
+		return job.Push{}, fmt.Errorf("%w: %s is on the branch %q of %s, not on %q", job.ErrNotFound, found.Short(),
+			found.Branch, p.name, p.branch)
 	}
 	return found, err
 }

@@ -38,9 +38,12 @@ func (p *Project) Pushes(ctx context.Context, r job.Range) ([]job.Push, error) {
 // byIDs are the pushes with these ids on one branch: that of both ends, or the
 // project's. One id is one push, wherever it is.
 func (p *Project) byIDs(ctx context.Context, r job.Range) ([]job.Push, error) {
-	out, err := p.read(ctx, window{params: []string{"id__gte", number(r.FirstID), "id__lte", number(r.LastID)}, keep: func(q job.Push) bool {
-		return q.ID >= r.FirstID && q.ID <= r.LastID
-	}})
+	out, err := p.read(ctx, window{
+		params: []string{"id__gte", number(r.FirstID), "id__lte", number(r.LastID)},
+		keep: func(q job.Push) bool {
+			return q.ID >= r.FirstID && q.ID <= r.LastID
+		},
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -64,7 +67,8 @@ func (p *Project) between(ctx context.Context, r job.Range) ([]job.Push, error) 
 		return nil, err
 	}
 	if from.Branch != to.Branch {
-		return nil, fmt.Errorf("%w: %s is on the branch %q and %s on %q: a range is of one branch", job.ErrInvalid, from.Short(), from.Branch, to.Short(), to.Branch)
+		return nil, fmt.Errorf("%w: %s is on the branch %q and %s on %q: a range is of one branch", job.ErrInvalid,
+			from.Short(), from.Branch, to.Short(), to.Branch)
 	}
 	return p.read(ctx, window{since: from.Order, until: to.Order, keep: func(q job.Push) bool {
 		return q.Branch == to.Branch && q.Compare(from) >= 0 && q.Compare(to) <= 0
@@ -167,12 +171,14 @@ func (p *Project) read(ctx context.Context, w window) ([]job.Push, error) {
 		}
 		oldest := got[0].Order
 		// Of the page's oldest second some may be missing.
-		whole := len(out) - slices.IndexFunc(append(slices.Clip(out), job.Push{Order: oldest + 1}), func(q job.Push) bool { return q.Order > oldest })
+		whole := len(out) - slices.IndexFunc(append(slices.Clip(out), job.Push{Order: oldest + 1}),
+			func(q job.Push) bool { return q.Order > oldest })
 		if w.enough > 0 && whole >= w.enough {
 			return out, nil
 		}
 		if news == 0 && count == pageOfPushes {
-			return nil, fmt.Errorf("%w: the server gives the same %d pushes again up to another time", job.ErrMalformed, given)
+			return nil, fmt.Errorf("%w: the server gives the same %d pushes again up to another time",
+				job.ErrMalformed, given)
 		}
 		if w.until == 0 || oldest < w.until {
 			w.until = oldest

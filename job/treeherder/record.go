@@ -139,7 +139,8 @@ func (r Record) job(p job.Push, label string) (job.Job, error) {
 		times.Started = time.Time{} // clocks of masters that disagreed, in 2013
 	}
 	return job.New(job.Fields{
-		ID: strconv.FormatInt(r.ID, 10), Name: label, Push: p, Kind: r.kind(label), Status: status, Times: times, Raw: r,
+		ID: strconv.FormatInt(r.ID, 10), Name: label, Push: p, Kind: r.kind(label), Status: status, Times: times,
+		Raw: r,
 	}), nil
 }
 

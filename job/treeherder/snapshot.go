@@ -13,8 +13,8 @@ import (
 )
 
 // Snapshot is what Treeherder answered to a resultset request in 2013 or 2014:
-// some pushes with all their jobs, in the order of their times. It is a job.Repository and a read-only
-// job.Scheduler in memory, safe for concurrent use.
+// some pushes with all their jobs, in the order of their times. It is a
+// job.Repository and a read-only job.Scheduler in memory, safe for concurrent use.
 type Snapshot struct {
 	*job.List
 	jobs   map[int64][]Record // by push id

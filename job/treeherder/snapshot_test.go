@@ -93,7 +93,7 @@ func TestSnapshotKit(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = jobtest.CheckRepository(t.Context(), s, jobtest.RepositoryCase{Pushes: pushes, Unknown: strings.Repeat("deadbeef", 5), Bare: true})
+	err = jobtest.CheckRepository(t.Context(), s, jobtest.RepositoryCase{Pushes: pushes, Absent: strings.Repeat("deadbeef", 5), Bare: true})
 	if err != nil {
 		t.Errorf("repository:\n%v", err)
 	}

@@ -140,7 +140,8 @@ func (p *Project) Trigger(_ context.Context, req job.Request) (job.Receipt, erro
 }
 
 func readOnly(req job.Request) error {
-	return job.Wrap("treeherder.trigger", req.Label, fmt.Errorf("treeherder is read only, runs are asked for in the CI itself: %w", errors.ErrUnsupported))
+	return job.Wrap("treeherder.trigger", req.Label,
+		fmt.Errorf("treeherder is read only, runs are asked for in the CI itself: %w", errors.ErrUnsupported))
 }
 
 // get fetches a JSON answer of the project's API; params are names and values.

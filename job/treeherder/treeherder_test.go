@@ -59,7 +59,7 @@ func TestKit(t *testing.T) {
 	if err != nil || len(want) != 7 {
 		t.Fatalf("%d pushes, %v", len(want), err)
 	}
-	if err := jobtest.CheckRepository(t.Context(), p, jobtest.RepositoryCase{Pushes: want, Unknown: strings.Repeat("deadbeef", 5)}); err != nil {
+	if err := jobtest.CheckRepository(t.Context(), p, jobtest.RepositoryCase{Pushes: want, Absent: strings.Repeat("deadbeef", 5)}); err != nil {
 		t.Errorf("repository:\n%v", err)
 	}
 	err = jobtest.CheckScheduler(t.Context(), p, jobtest.SchedulerCase{
@@ -86,7 +86,7 @@ func TestKitOnRealPushes(t *testing.T) {
 			t.Errorf("push %v: its last changeset is not its tip", q)
 		}
 	}
-	if err := jobtest.CheckRepository(t.Context(), p, jobtest.RepositoryCase{Pushes: want, Unknown: strings.Repeat("deadbeef", 5)}); err != nil {
+	if err := jobtest.CheckRepository(t.Context(), p, jobtest.RepositoryCase{Pushes: want, Absent: strings.Repeat("deadbeef", 5)}); err != nil {
 		t.Error(err)
 	}
 }

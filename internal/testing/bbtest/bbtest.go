@@ -88,7 +88,7 @@ func programs(t testing.TB, pypi bool) (master, worker string) {
 	master, worker = filepath.Join(bin, "buildbot"), filepath.Join(bin, "buildbot-worker")
 	for _, name := range []string{master, worker} {
 		if _, err := os.Stat(name); err != nil {
-			testenv.Missing(t, "no %s: install Buildbot 4 with python3 -m venv %s && %s/pip install "+
+			testenv.Lacking(t, "no %s: install Buildbot 4 with python3 -m venv %s && %s/pip install "+
 				"'buildbot>=4' 'buildbot-www>=4' 'buildbot-worker>=4'", name, filepath.Dir(bin), bin)
 		}
 	}

@@ -11,11 +11,11 @@ import (
 
 // Command is a command of a document, and the output that follows it.
 type Command struct {
-	Doc  string // the document's name
-	Line int    // 1-based
-	Run  string
-	Want string
-	Skip string // why it is not run here; empty when it is
+	Doc   string // the document's name
+	Line  int    // 1-based
+	Shell string
+	Want  string
+	Skip  string // why it is not run here; empty when it is
 }
 
 // skipMark is a line of Markdown that says why the next block is not run.
@@ -36,7 +36,8 @@ func Markdown(name, text string) ([]Command, error) {
 		case isFence && fence == "console":
 			block = &out
 		case isFence && (fence == "sh" || fence == "bash" || fence == "shell"):
-			return nil, fmt.Errorf("%s:%d: a %s block: use console, with $ before commands and their output after them", name, i+1, fence)
+			return nil, fmt.Errorf("%s:%d: a %s block: use console, with $ before commands and their output after them",
+				name, i+1, fence)
 		case isFence:
 			block = new([]Command) // code of another kind
 		case block == nil:
@@ -53,7 +54,7 @@ func Markdown(name, text string) ([]Command, error) {
 // add adds a line of a block: a command, or output of the last one.
 func add(block *[]Command, c Command, line string) {
 	if run, ok := strings.CutPrefix(line, "$ "); ok {
-		c.Run = run
+		c.Shell = run
 		*block = append(*block, c)
 		return
 	}

@@ -43,20 +43,20 @@ func TestDocuments(t *testing.T) {
 	ran := 0
 	for _, c := range all {
 		if c.Skip != "" {
-			t.Logf("%s:%d: not run: %s (%s)", c.Doc, c.Line, c.Run, c.Skip)
+			t.Logf("%s:%d: not run: %s (%s)", c.Doc, c.Line, c.Shell, c.Skip)
 			continue
 		}
 		ran++
-		cmd := exec.Command("sh", "-c", c.Run) // #nosec G204 -- the project's own documents
+		cmd := exec.Command("sh", "-c", c.Shell) // #nosec G204 -- the project's own documents
 		cmd.Dir = testenv.Root(t)
 		var errOut strings.Builder
 		cmd.Stderr = &errOut
 		out, err := cmd.Output()
 		if err != nil {
-			t.Errorf("%s:%d: %s: %v\n%s", c.Doc, c.Line, c.Run, err, errOut.String())
+			t.Errorf("%s:%d: %s: %v\n%s", c.Doc, c.Line, c.Shell, err, errOut.String())
 		}
 		if d := cmp.Diff(trim(c.Want), trim(string(out))); d != "" {
-			t.Errorf("%s:%d: %s (-document +printed):\n%s", c.Doc, c.Line, c.Run, d)
+			t.Errorf("%s:%d: %s (-document +printed):\n%s", c.Doc, c.Line, c.Shell, d)
 		}
 	}
 	if ran == 0 {
@@ -76,9 +76,9 @@ func trim(s string) string {
 func TestParsers(t *testing.T) {
 	got, err := doctest.Markdown("x.md", "a\n```go\n$ no\n```\n<!-- not run here: slow -->\n```console\n$ echo a\na\n$ echo b\nb\n```\n```console\n$ true\n```\n")
 	want := []doctest.Command{
-		{Doc: "x.md", Line: 7, Run: "echo a", Want: "a\n", Skip: "slow"},
-		{Doc: "x.md", Line: 9, Run: "echo b", Want: "b\n", Skip: "slow"},
-		{Doc: "x.md", Line: 13, Run: "true"},
+		{Doc: "x.md", Line: 7, Shell: "echo a", Want: "a\n", Skip: "slow"},
+		{Doc: "x.md", Line: 9, Shell: "echo b", Want: "b\n", Skip: "slow"},
+		{Doc: "x.md", Line: 13, Shell: "true"},
 	}
 	if d := cmp.Diff(want, got); d != "" || err != nil {
 		t.Errorf("%v (-want +got):\n%s", err, d)
@@ -87,7 +87,7 @@ func TestParsers(t *testing.T) {
 		t.Error("a shell block that nobody runs is no error")
 	}
 	got, err = doctest.GoDoc("x.go", "// Package x.\n//\n//\t$ echo a\n//\ta\n//\n//\tb\n//\n// Text.\npackage x\n")
-	want = []doctest.Command{{Doc: "x.go", Line: 3, Run: "echo a", Want: "a\n\nb\n"}}
+	want = []doctest.Command{{Doc: "x.go", Line: 3, Shell: "echo a", Want: "a\n\nb\n"}}
 	if d := cmp.Diff(want, got); d != "" || err != nil {
 		t.Errorf("%v (-want +got):\n%s", err, d)
 	}

@@ -44,7 +44,8 @@ var ForestNames = []string{"mozilla-central", "autoland", "mozilla-inbound"}
 // a pushlog server has a repository by name.
 func Plant(t testing.TB, hg string, path func(string) string) *Forest {
 	f := &Forest{
-		t: t, place: path, hg: hg, real: hg, dir: t.TempDir(), heads: map[string]string{}, Log: New(), clock: 1_795_000_000, Pushes: map[string][]Pushed{},
+		t: t, place: path, hg: hg, real: hg, dir: t.TempDir(), heads: map[string]string{}, Log: New(),
+		clock: 1_795_000_000, Pushes: map[string][]Pushed{},
 	}
 	f.dev = filepath.Join(f.dir, "dev")
 	if chg, err := exec.LookPath("chg"); err == nil { // hg with a server of its own, which starts once
@@ -79,7 +80,8 @@ func (f *Forest) run(repo string, args ...string) string {
 	if repo != "" {
 		args = append([]string{"-R", repo}, args...)
 	}
-	cmd := exec.Command(f.hg, append(args, "--config", "ui.username=Dev <dev@mozilla.example>", "--config", "ui.merge=internal:local")...)
+	args = append(args, "--config", "ui.username=Dev <dev@mozilla.example>", "--config", "ui.merge=internal:local")
+	cmd := exec.Command(f.hg, args...)
 	cmd.Env = f.env()
 	cmd.Dir = f.dir
 	out, err := cmd.CombinedOutput()
@@ -116,9 +118,11 @@ func (f *Forest) push(name string, merges []string) {
 	f.run(f.dev, "push", "-q", "-f", "-r", f.heads[name], f.folder(name))
 	f.clock += 60
 	log := f.Pushes[name]
-	p := Pushed{ID: int64(len(log)*2 + 1), Date: f.clock, Merges: merges, Parents: map[string][]string{}} // ids have holes
+	// Ids have holes.
+	p := Pushed{ID: int64(len(log)*2 + 1), Date: f.clock, Merges: merges, Parents: map[string][]string{}}
 	w := Push{Date: f.clock, User: "dev@mozilla.example"}
-	out := f.run(f.folder(name), "log", "-r", strconv.Itoa(before)+":", "-T", `{node}\t{p1node}\t{p2node}\t{desc|firstline}\n`)
+	out := f.run(f.folder(name), "log", "-r", strconv.Itoa(before)+":", "-T",
+		`{node}\t{p1node}\t{p2node}\t{desc|firstline}\n`)
 	for line := range strings.Lines(out) {
 		c := strings.Split(strings.TrimSpace(line), "\t")
 		parents := []string{c[1]}

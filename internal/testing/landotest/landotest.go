@@ -1,5 +1,6 @@
 // Package landotest is a Lando for tests, as far as the pairs of hashes of hg and
-// of git go: 40 digits or 404, as the real one answers.
+// of git go: 40 digits or 404, as the real one answered until it took shorter
+// hashes of git. Start with a [Server].
 package landotest
 
 import (
@@ -45,7 +46,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	i := slices.IndexFunc(s.Pairs, func(p Pair) bool { return len(hash) == 40 && of(p) == hash })
 	if i < 0 {
 		w.WriteHeader(http.StatusNotFound)
-		_ = json.NewEncoder(w).Encode(map[string]string{"detail": "No CommitMap matches the given query."})
+		_ = json.NewEncoder(w).Encode(map[string]string{"error": "No commits found"})
 		return
 	}
 	_ = json.NewEncoder(w).Encode(map[string]string{"git_hash": s.Pairs[i].Git, "hg_hash": s.Pairs[i].Hg})

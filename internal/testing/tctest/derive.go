@@ -134,20 +134,27 @@ func (p *Replay) Derive(id int64, revision string, results map[string]string) st
 		e.Response.Body = []byte(move.Replace(string(e.Response.Body)))
 		p.all = append(p.all, e)
 	}
-	at := Object{"namespace": "x", "taskId": decision, "rank": id, "data": Object{}, "expires": "2030-01-01T00:00:00.000Z"}
+	at := Object{
+		"namespace": "x", "taskId": decision, "rank": id, "data": Object{},
+		"expires": "2030-01-01T00:00:00.000Z",
+	}
 	add("revision", "/api/index/v1/task/gecko.v2.autoland.revision."+revision+".taskgraph.decision", at)
 	add("pushlog", fmt.Sprintf("/api/index/v1/task/gecko.v2.autoland.pushlog-id.%d.decision", id), at)
 	for label, result := range results {
 		if id := slug.Of(fmt.Sprint(revision, label)); strings.HasPrefix(label, "build-") && result == "completed" {
 			add("files-"+label, "/api/queue/v1/task/"+id+"/runs/0/artifacts", Object{"artifacts": []any{
-				Object{"name": "public/build/target.zip", "storageType": "s3", "contentType": "application/zip", "expires": "2126-01-01T00:00:00.000Z"},
+				Object{
+					"name": "public/build/target.zip", "storageType": "s3", "contentType": "application/zip",
+					"expires": "2126-01-01T00:00:00.000Z",
+				},
 			}})
 		}
 	}
 	add("group", "/api/queue/v1/task-group/"+decision+"/list", listing)
 	for _, name := range decisionArtifacts {
 		text := move.Replace(string(p.Files[RecordedDecision+"/public/"+name]))
-		p.Files[decision+"/public/"+name] = []byte(strings.ReplaceAll(text, `"pushlog_id": "20"`, fmt.Sprintf(`"pushlog_id": "%d"`, id)))
+		p.Files[decision+"/public/"+name] = []byte(strings.ReplaceAll(text, `"pushlog_id": "20"`,
+			fmt.Sprintf(`"pushlog_id": "%d"`, id)))
 	}
 	return decision
 }

@@ -52,7 +52,8 @@ func (f Fault) answer(w http.ResponseWriter, id string) {
 	case Lost:
 		panic(http.ErrAbortHandler)
 	case LateMade:
-		refuse(w, http.StatusBadRequest, "InputError", "While firing hook:\n\nTimeoutError: Timeout awaiting 'request' for 30000ms")
+		refuse(w, http.StatusBadRequest, "InputError",
+			"While firing hook:\n\nTimeoutError: Timeout awaiting 'request' for 30000ms")
 	case QueueDown:
 		refuse(w, http.StatusBadRequest, "InputError", "While firing hook:\n\nError: Unknown Server Error")
 	case BrokenMade, Broken:
@@ -66,14 +67,18 @@ func (f Fault) answer(w http.ResponseWriter, id string) {
 	case EmptyMade, Empty:
 		answer(w, http.StatusOK, Object{})
 	case ErrorMade:
-		answer(w, http.StatusOK, Object{"code": "InternalServerError", "message": "Internal Server Error", "requestInfo": Object{}})
+		answer(w, http.StatusOK, Object{
+			"code": "InternalServerError", "message": "Internal Server Error",
+			"requestInfo": Object{},
+		})
 	default:
 		answer(w, http.StatusOK, Object{"taskId": id, "status": Object{"taskId": id}})
 	}
 }
 
 var faultNames = []string{
-	"well", "lost", "late, made", "queue down", "broken, made", "broken", "gateway time-out, made", "bad gateway", "null, made", "empty, made", "empty", "an error with 200, made", "too many",
+	"well", "lost", "late, made", "queue down", "broken, made", "broken", "gateway time-out, made", "bad gateway",
+	"null, made", "empty, made", "empty", "an error with 200, made", "too many",
 }
 
 // String is the fault in words.

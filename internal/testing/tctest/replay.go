@@ -87,8 +87,8 @@ func (p *Replay) Used() []string {
 	return out
 }
 
-// Unknown are requests that nothing answered.
-func (p *Replay) Unknown() []string {
+// Unanswered are requests that nothing answered.
+func (p *Replay) Unanswered() []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return slices.Clone(p.unknown)

@@ -105,7 +105,7 @@ func postgresBin(t testing.TB) string {
 	if initdb, err := exec.LookPath("initdb"); err == nil {
 		return filepath.Dir(initdb)
 	}
-	Missing(t, "no PostgreSQL server: install Debian's package postgresql")
+	Lacking(t, "no PostgreSQL server: install Debian's package postgresql")
 	return ""
 }
 
@@ -123,7 +123,7 @@ func unprivileged(t testing.TB) *syscall.Credential {
 			return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
 		}
 	}
-	Missing(t, "a PostgreSQL server does not run as root, and there is no account postgres or nobody")
+	Lacking(t, "a PostgreSQL server does not run as root, and there is no account postgres or nobody")
 	return nil
 }
 

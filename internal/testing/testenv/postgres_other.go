@@ -13,7 +13,7 @@ type Database struct{ URL string }
 // StartPostgres skips: it does not know how.
 func StartPostgres(t testing.TB) *Database {
 	t.Helper()
-	Missing(t, "a PostgreSQL server is started for tests on Linux only")
+	Lacking(t, "a PostgreSQL server is started for tests on Linux only")
 	return nil
 }
 

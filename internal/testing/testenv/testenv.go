@@ -14,8 +14,8 @@ import (
 	"testing"
 )
 
-// Missing skips the test, or fails it where nothing may be missing.
-func Missing(t testing.TB, format string, args ...any) {
+// Lacking skips the test, or fails it where nothing may be missing.
+func Lacking(t testing.TB, format string, args ...any) {
 	t.Helper()
 	if os.Getenv("MOZCI_REQUIRE_SERVICES") == "1" {
 		t.Fatalf("MOZCI_REQUIRE_SERVICES=1, and: "+format, args...)
@@ -28,7 +28,7 @@ func Program(t testing.TB, name, pkg string) string {
 	t.Helper()
 	path, err := exec.LookPath(name)
 	if err != nil {
-		Missing(t, "no program %s: install Debian's package %s", name, pkg)
+		Lacking(t, "no program %s: install Debian's package %s", name, pkg)
 	}
 	return path
 }
@@ -63,7 +63,8 @@ func Shared(t testing.TB, path ...string) string {
 	}
 	full := filepath.Join(append([]string{dir}, path...)...)
 	if _, err := os.Stat(full); err != nil {
-		Missing(t, "no recorded data: put it beside the project as ../shared, or say where it is with MOZCI_SHARED: %v", err)
+		Lacking(t,
+			"no recorded data: put it beside the project as ../shared, or say where it is with MOZCI_SHARED: %v", err)
 	}
 	return full
 }

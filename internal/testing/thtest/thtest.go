@@ -1,13 +1,15 @@
 // Package thtest is a Treeherder for tests, as far as the push, jobs and
 // repository endpoints go: a default of ten, parameters that it does not know
 // ignored, pushes newest first by time and of one second in any order, at most
-// 20 revisions of a push, jobs as rows.
+// 20 revisions of a push, jobs as rows. Start with a [Server].
 package thtest
 
 import (
 	"cmp"
 	"encoding/json"
+	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,8 +22,8 @@ type Object = map[string]any
 // Server serves one project; it is an http.Handler.
 type Server struct {
 	Project string
-	// Repositories is the table of repositories; without one the server answers
-	// 404, as nobody asks it in most tests.
+	// Repositories is the table of repositories, of which each needs a name;
+	// without one the server answers 404, as nobody asks it in most tests.
 	Repositories []Object
 
 	mu       sync.Mutex
@@ -42,20 +44,25 @@ func (s *Server) Load(body []byte) error {
 	return nil
 }
 
-// AddPush adds a push: id, revision, author, push_timestamp and revisions.
+// AddPush adds a push: id, revision, author, push_timestamp and revisions. What
+// the real server says besides is filled in.
 func (s *Server) AddPush(p Object) {
+	p = wholePush(p)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	// Newest first; of one second the smallest id: the real server promises no
 	// order there, and nobody may rely on one.
 	i, _ := slices.BinarySearchFunc(s.pushes, p, func(a, b Object) int {
-		return cmp.Or(cmp.Compare(number(b["push_timestamp"]), number(a["push_timestamp"])), cmp.Compare(number(a["id"]), number(b["id"])))
+		byTime := cmp.Compare(number(b["push_timestamp"]), number(a["push_timestamp"]))
+		return cmp.Or(byTime, cmp.Compare(number(a["id"]), number(b["id"])))
 	})
 	s.pushes = slices.Insert(s.pushes, i, p)
 }
 
-// AddJob adds a job: id, push_id, job_type_name, state, result and whatever.
+// AddJob adds a job: id, push_id, job_type_name, state, result and whatever. What
+// the real server says besides is filled in.
 func (s *Server) AddJob(j Object) {
+	j = wholeJob(j)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.jobs = append(s.jobs, j)
@@ -88,103 +95,34 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.requests = append(s.requests, r.URL.RequestURI())
-	what, ok := strings.CutPrefix(r.URL.Path, "/api/project/"+s.Project+"/")
+	project, what, ok := strings.Cut(strings.TrimPrefix(r.URL.Path, "/api/project/"), "/")
+	var status int
 	var answer any
 	switch {
-	case ok && what == "push/":
-		answer = s.push(r.URL.Query())
-	case ok && what == "jobs/":
-		answer = s.jobList(r.URL.Query())
 	case r.URL.Path == "/api/repository/" && s.Repositories != nil:
-		answer = s.Repositories
+		status, answer = http.StatusOK, wholeRepositories(s.Repositories)
+	case ok && project == s.Project && what == "push/":
+		status, answer = s.pushList(r.URL.Query())
+	case ok && project == s.Project && what == "jobs/":
+		status, answer = s.jobList(r.URL.Query())
 	default:
-		w.WriteHeader(http.StatusNotFound)
-		answer = Object{"detail": "No project with that name"}
+		status, answer = http.StatusNotFound, Object{"detail": "No project with name " + project}
 	}
 	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(answer)
 }
 
-func (s *Server) push(q map[string][]string) any {
-	get := func(name string) string { return strings.Join(q[name], "") }
-	compare := map[string]func(a, b int) bool{
-		"lt": func(a, b int) bool { return a < b }, "lte": func(a, b int) bool { return a <= b },
-		"gt": func(a, b int) bool { return a > b }, "gte": func(a, b int) bool { return a >= b },
+// counted is how many the caller wants, or what the server says to more than the
+// most that it gives.
+func counted(q url.Values, most int, refusal string) (int, Object) {
+	switch n := number(q.Get("count")); {
+	case n > most:
+		return 0, Object{"detail": fmt.Sprintf(refusal, most)}
+	case n > 0:
+		return n, nil
 	}
-	keep := func(p Object) bool {
-		for name, field := range map[string]string{"id": "id", "push_timestamp": "push_timestamp"} {
-			for op, ok := range compare {
-				if v := get(name + "__" + op); v != "" && !ok(number(p[field]), number(v)) {
-					return false
-				}
-			}
-		}
-		if v := get("revision"); v != "" && !strings.HasPrefix(text(p["revision"]), v) {
-			return false
-		}
-		if v := get("commit_revision"); v != "" {
-			return slices.ContainsFunc(revisions(p), func(rev string) bool { return strings.HasPrefix(rev, v) })
-		}
-		return true
-	}
-	count := 10
-	if n := number(get("count")); n > 0 {
-		count = min(n, 1000)
-	}
-	out := []Object{}
-	for _, p := range s.pushes {
-		if len(out) < count && keep(p) {
-			out = append(out, p)
-		}
-	}
-	return Object{"meta": Object{"count": len(out), "repository": s.Project}, "results": out}
+	return 10, nil
 }
 
 func text(v any) string { t, _ := v.(string); return t }
-
-func revisions(p Object) []string {
-	list, _ := p["revisions"].([]any)
-	var out []string
-	for _, r := range list {
-		if o, ok := r.(Object); ok {
-			out = append(out, text(o["revision"]))
-		}
-	}
-	return out
-}
-
-func (s *Server) jobList(q map[string][]string) any {
-	get := func(name string) string { return strings.Join(q[name], "") }
-	count := 10
-	if n := number(get("count")); n > 0 {
-		count = min(n, 2000)
-	}
-	var found []Object
-	for _, j := range s.jobs {
-		if v := get("push_id"); v != "" && number(j["push_id"]) != number(v) {
-			continue
-		}
-		if v := get("job_type_name"); v != "" && text(j["job_type_name"]) != v {
-			continue
-		}
-		found = append(found, j)
-	}
-	offset := min(number(get("offset")), len(found))
-	found = found[offset:min(len(found), offset+count)]
-	if get("return_type") != "list" {
-		return Object{"results": append([]Object{}, found...)}
-	}
-	names := []string{
-		"id", "push_id", "state", "result", "job_type_name", "job_type_symbol", "platform", "platform_option", "build_system_type",
-		"ref_data_name", "submit_timestamp", "start_timestamp", "end_timestamp", "tier",
-	}
-	rows := [][]any{}
-	for _, j := range found {
-		row := make([]any, len(names))
-		for i, n := range names {
-			row[i] = j[n]
-		}
-		rows = append(rows, row)
-	}
-	return Object{"results": rows, "job_property_names": names}
-}

@@ -1,0 +1,133 @@
+package joblog
+
+import (
+	"slices"
+	"strings"
+)
+
+type cargoTry struct {
+	line   int
+	status string
+	bin    string
+}
+
+// nextestLine takes a line of cargo nextest.
+//
+//	      FAIL [   0.003s] (1/5) crate::bin mod::test
+//	TRY 2 PASS [   0.002s] crate mod::test
+func (c *cargoLog) nextestLine(n int, s, text string) bool {
+	switch {
+	case strings.HasPrefix(text, "Nextest run ID "),
+		strings.HasPrefix(text, "Starting ") && strings.Contains(text, " across "):
+		if c.nextest && c.summary {
+			c.finish()
+		}
+		c.endBinary()
+		c.at(n)
+		c.nextest = true
+		return true
+	case !c.nextest:
+		return false
+	case strings.HasPrefix(text, "Summary ["):
+		return c.nextestSummary(n, text)
+	}
+	status, rest, ok := strings.Cut(text, " [")
+	secs, name, also := strings.Cut(rest, "] ")
+	if !ok || !also || len(status) > 20 || !isSeconds(strings.TrimLeft(secs, " >")) ||
+		strings.HasPrefix(s, "            ") && len(s)-len(strings.TrimLeft(s, " ")) > 12 {
+		return false
+	}
+	if strings.HasPrefix(name, "(") {
+		if _, after, is := strings.Cut(name, ") "); is {
+			name = after
+		}
+	}
+	bin, test, is := strings.Cut(strings.TrimSpace(name), " ")
+	if !is {
+		return false
+	}
+	c.at(n)
+	test = strings.TrimSpace(test)
+	switch strings.TrimPrefix(status, "SLOW") {
+	case "", " START", "SKIP", "TERMINATING", "SETUP PASS", "START":
+		if status == "SLOW" && strings.HasPrefix(secs, ">") {
+			c.start(test, n)
+			return true
+		}
+	}
+	if status == "TERMINATING" || status == "SETUP PASS" || status == "START" {
+		return true
+	}
+	key := bin + " " + test
+	if c.torn {
+		status = "" // the name may go on
+	}
+	was, known := c.tries[key]
+	if !known {
+		if c.size > mostTestText {
+			c.partial(tooManyTests)
+			return true
+		}
+		c.size += len(key) + perTest
+		c.names = append(c.names, key)
+		was.line = n
+	}
+	c.tries[key] = cargoTry{was.line, strings.Clone(status), strings.Clone(bin)}
+	return true
+}
+
+func (c *cargoLog) nextestSummary(n int, text string) bool {
+	c.at(n)
+	c.summary = true
+	_, counts, _ := strings.Cut(text, "] ")
+	_, counts, _ = strings.Cut(counts, ": ")
+	for part := range strings.SplitSeq(counts, ", ") {
+		k, what, _ := number(part)
+		word := strings.TrimSpace(what)
+		if slices.Contains([]string{"failed", "timed out", "exec failed"}, word) || strings.HasPrefix(word, "failed ") {
+			c.lost += k
+		}
+	}
+	return true
+}
+
+// nextestEnds judges the last attempt at each test.
+func (c *cargoLog) nextestEnds() {
+	lost := 0
+	for _, key := range c.names {
+		t := c.tries[key]
+		test := strings.TrimPrefix(key, t.bin+" ")
+		word := t.status
+		if rest, ok := strings.CutPrefix(word, "TRY "); ok {
+			_, word, _ = number(rest)
+			word = strings.TrimSpace(word)
+		}
+		f := Failure{Line: t.line, Kind: KindTest, Test: test, Group: t.bin, Status: "FAIL", Message: c.panics[test]}
+		switch {
+		case word == "PASS", word == "LEAK", word == "TIMEOUT-PASS", strings.HasPrefix(word, "FLAKY "),
+			strings.HasPrefix(word, "SLOW"):
+			c.done(passed, test, key)
+			continue
+		case word == "SKIP":
+			c.done(skipped, test, key)
+			continue
+		case word == "TIMEOUT", word == "TMT":
+			f.Kind, f.Status = KindTimeout, "TIMEOUT"
+		case strings.HasPrefix(word, "SIG"), word == "ABORT":
+			f.Kind, f.Status = KindCrash, "CRASH"
+			if f.Message == "" {
+				f.Message = word
+			}
+		case word == "FAIL", strings.Contains(word, "FAIL"), word == "FL+LK", strings.HasPrefix(word, "FAIL "):
+		default:
+			c.end(test, started)
+			continue
+		}
+		lost++
+		c.done(failed, test, key)
+		c.hold(f)
+	}
+	if c.lost > lost {
+		c.partial("cargo nextest: the summary counts more failures than are listed")
+	}
+}

@@ -1,0 +1,165 @@
+package joblog
+
+import (
+	"slices"
+	"strings"
+)
+
+// pytestBlock is what a section tells of one failure.
+type pytestBlock struct {
+	line    int
+	title   string
+	file    string
+	message string
+}
+
+// detail takes the lines of FAILURES and ERRORS.
+func (p *pytestLog) detail(n int, s string) {
+	if title, ok := ruled(s, '_'); ok {
+		p.at(n)
+		p.endBlock()
+		p.block = &pytestBlock{line: n, title: title}
+		return
+	}
+	b := p.block
+	if b == nil {
+		return
+	}
+	p.to = n
+	switch {
+	case strings.HasPrefix(s, "E ") && (len(s) < 5 || strings.HasPrefix(s, "E  ")):
+		note(&b.message, strings.TrimSpace(s[1:]))
+	case strings.HasPrefix(s, "worker '"), strings.HasPrefix(s, "[XPASS(strict)]"):
+		note(&b.message, strings.TrimSpace(s))
+	default:
+		file, rest, ok := strings.Cut(s, ":")
+		if _, after, is := number(rest); ok && is && strings.HasPrefix(after, ": ") &&
+			strings.HasSuffix(file, ".py") && !strings.ContainsAny(file, " \t") && b.file == "" {
+			b.file = strings.ReplaceAll(file, "\\", "/")
+		}
+	}
+}
+
+func (p *pytestLog) endBlock() {
+	if p.block != nil && len(p.blocks) < mostFailures {
+		p.blocks = append(p.blocks, *p.block)
+	}
+	p.block = nil
+}
+
+// finish joins what the parts of the log say of each failure.
+func (p *pytestLog) finish() {
+	p.endBlock()
+	used := make([]bool, len(p.blocks))
+	byTitle := map[string][]int{}
+	for i, b := range p.blocks {
+		byTitle[blockKey(b.title)] = append(byTitle[blockKey(b.title)], i)
+	}
+	for _, v := range p.said {
+		f := Failure{
+			Line: v.line, Kind: KindTest, Test: v.node, Subtest: v.sub,
+			Status: strings.Replace(strings.TrimPrefix(v.status, "SUB"), "FAILED", "FAIL", 1), Message: v.message,
+		}
+		list := byTitle[nodeKey(v.node, v.sub)]
+		for _, i := range list {
+			if used[i] {
+				continue
+			}
+			used[i] = true
+			if f.Message == "" || strings.HasSuffix(f.Message, "...") && p.blocks[i].message != "" {
+				f.Message = p.blocks[i].message
+			}
+			break
+		}
+		if cut, ok := strings.CutSuffix(f.Message, "..."); ok {
+			if i := slices.IndexFunc(p.blocks,
+				func(b pytestBlock) bool { return strings.HasPrefix(b.message, cut) }); i >= 0 {
+				f.Message, used[i] = p.blocks[i].message, true
+			}
+		}
+		if strings.Contains(f.Message, "crashed while running") {
+			f.Kind, f.Status = KindCrash, "CRASH"
+		}
+		p.hold(f)
+	}
+	if len(p.said) < p.lost || !p.finished {
+		p.fromBlocks(used)
+	}
+	if !p.finished {
+		for _, node := range p.recent {
+			p.end(node, started)
+		}
+	}
+	p.conclude()
+	p.close()
+	*p = pytestLog{session: p.session, bySaid: map[string]int{}}
+}
+
+// fromBlocks makes failures of blocks that no line speaks of: the short summary
+// can be switched off, or not be there yet.
+func (p *pytestLog) fromBlocks(used []bool) {
+	for i, b := range p.blocks {
+		if used[i] {
+			continue
+		}
+		node, status, sub := blockKey(b.title), "FAIL", ""
+		if i := strings.IndexByte(node, ' '); i > 0 && strings.IndexByte(node+"[", '[') > i &&
+			(node[i+1:] != "" && strings.ContainsRune("([", rune(node[i+1]))) {
+			node, sub = node[:i], node[i+1:]
+		}
+		if strings.HasPrefix(b.title, "ERROR ") {
+			status = "ERROR"
+		}
+		if b.file != "" && !strings.HasSuffix(node, ".py") {
+			if i := strings.IndexByte(node, '['); i >= 0 {
+				node = b.file + "::" + strings.ReplaceAll(node[:i], ".", "::") + node[i:]
+			} else {
+				node = b.file + "::" + strings.ReplaceAll(node, ".", "::")
+			}
+		}
+		p.done(failed, node)
+		p.hold(Failure{Line: b.line, Kind: KindTest, Test: node, Subtest: sub, Status: status, Message: b.message})
+	}
+}
+
+// conclude says what may be missing.
+func (p *pytestLog) conclude() {
+	switch {
+	case p.internal > 0:
+		p.hold(Failure{Line: p.internal, Kind: KindLog, Status: "ERROR", Message: "pytest: INTERNALERROR"})
+		p.partial("pytest: an internal error ended the run")
+	case !p.finished && p.fatal != "" && p.pending != "":
+		p.hold(Failure{Line: p.to, Kind: KindCrash, Test: p.pending, Status: "CRASH", Message: p.fatal})
+		p.done(failed, p.pending)
+		p.partial("pytest: the process crashed before the last line")
+	case !p.finished:
+		p.partial("pytest: the log ends before the last line" + p.unended())
+	case len(p.held) < p.lost:
+		p.partial("pytest: the last line counts more failures than are listed")
+	}
+}
+
+// blockKey is the name in a block's title: "ERROR at setup of TestX.test_y".
+func blockKey(title string) string {
+	for _, words := range []string{"ERROR at setup of ", "ERROR at teardown of ", "ERROR collecting "} {
+		title = strings.TrimPrefix(title, words)
+	}
+	return title
+}
+
+// nodeKey is a node as a block's title names it.
+func nodeKey(node, sub string) string {
+	_, name, ok := strings.Cut(node, "::")
+	if !ok {
+		return node
+	}
+	head, param := name, ""
+	if i := strings.IndexByte(name, '['); i >= 0 {
+		head, param = name[:i], name[i:]
+	}
+	key := strings.ReplaceAll(head, "::", ".") + param
+	if sub != "" {
+		key += " " + sub
+	}
+	return key
+}

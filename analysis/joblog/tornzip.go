@@ -1,0 +1,110 @@
+package joblog
+
+import (
+	"archive/zip"
+	"bufio"
+	"compress/flate"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"slices"
+	"strings"
+)
+
+// tornArchive reads the files of a zip whose end, with the list of them, is not
+// there: each has a header of its own (APPNOTE.TXT 6.3.10, 4.3.7).
+func (f *file) tornArchive(ctx context.Context, spool io.ReadSeeker, layers int, why error) (*Report, error) {
+	if _, err := spool.Seek(0, io.SeekStart); err != nil {
+		return nil, err
+	}
+	a := f.archived(layers)
+	b := bufio.NewReader(spool)
+	for range mostMembers {
+		name, in, err := localFile(b)
+		if err != nil {
+			break
+		}
+		skip := strings.HasSuffix(name, "/") || slices.Contains(noLogs, strings.ToLower(path.Ext(name)))
+		if !skip {
+			if err := a.take(ctx, name, in); err != nil {
+				return a.r, err
+			}
+		}
+		if _, err := io.Copy(io.Discard, io.LimitReader(in, a.left)); err != nil {
+			break
+		}
+		if !nextFile(b) {
+			break
+		}
+	}
+	if len(a.names) == 0 {
+		return nil, &contentError{
+			looks: fmt.Sprintf("it is a zip that cannot be read: %v", why),
+			next:  "fetch it again",
+		}
+	}
+	a.r.partial(fmt.Sprintf("the zip is torn: %v", why))
+	return a.finish()
+}
+
+// localFile takes the header of a file, and returns a reader of its content.
+func localFile(b *bufio.Reader) (string, io.Reader, error) {
+	head := make([]byte, 30)
+	if _, err := io.ReadFull(b, head); err != nil {
+		return "", nil, err
+	}
+	if string(head[:4]) != "PK\x03\x04" {
+		return "", nil, zip.ErrFormat
+	}
+	flags, method, size := binary.LittleEndian.Uint16(head[6:]), binary.LittleEndian.Uint16(head[8:]),
+		binary.LittleEndian.Uint32(head[18:])
+	name := make([]byte, binary.LittleEndian.Uint16(head[26:]))
+	if _, err := io.ReadFull(b, name); err != nil {
+		return "", nil, err
+	}
+	if _, err := b.Discard(int(binary.LittleEndian.Uint16(head[28:]))); err != nil {
+		return "", nil, err
+	}
+	switch {
+	case method == zip.Deflate:
+		return string(name), flate.NewReader(b), nil // which reads no byte more than it needs
+	case method == zip.Store && flags&8 == 0:
+		return string(name), &exactly{b, int64(size)}, nil
+	}
+	return "", nil, zip.ErrAlgorithm
+}
+
+// exactly reads so many bytes, and says when they are not there.
+type exactly struct {
+	r    io.Reader
+	left int64
+}
+
+func (e *exactly) Read(p []byte) (int, error) {
+	if e.left <= 0 {
+		return 0, io.EOF
+	}
+	n, err := e.r.Read(p[:min(int64(len(p)), e.left)])
+	if e.left -= int64(n); errors.Is(err, io.EOF) && e.left > 0 {
+		err = io.ErrUnexpectedEOF
+	}
+	return n, err
+}
+
+// nextFile passes over what follows a file's content, up to the next header.
+func nextFile(b *bufio.Reader) bool {
+	for range 25 {
+		head, err := b.Peek(4)
+		if err != nil {
+			return false
+		}
+		if string(head) == "PK\x03\x04" {
+			return true
+		}
+		_, _ = b.Discard(1)
+	}
+	return false
+}

@@ -1,0 +1,169 @@
+package joblog
+
+import "bytes"
+
+// lineReader reads the lines of one format in a plain log.
+type lineReader interface {
+	// line takes a line without its line feed, prefixes and colours, and reports
+	// whether it is one of the format's.
+	line(number int, s string) bool
+	// open reports whether a run is under way, so that lines that could be
+	// anybody's are its.
+	open() bool
+	// finish ends the run that is under way, at its summary or where the log ends.
+	finish()
+}
+
+// ender is a lineReader that has more to do when the log is over than to finish
+// a run that is open.
+type ender interface{ over() }
+
+// lineFormats are the formats that are read by line, and their readers.
+var lineFormats = []struct {
+	format Format
+	read   func(*roll) lineReader
+}{
+	{Pytest, newPytest},
+	{GoTest, newGoTest},
+	{Cargo, newCargo},
+	{CTest, newCTest},
+	{GTest, newGTest},
+	{Jest, newJest},
+	{TAP, newTAP},
+	{Maven, newMaven},
+	{Gradle, newGradle},
+}
+
+// markers are literals of which the output of each test runner has some, near
+// its start or at its failures. What is behind the first block of a log is
+// looked at by line only where one of them, or a tab that go test writes, was
+// found: most of most logs is not a test runner's, and is passed over as fast as
+// it is searched. None has two spaces among its first bytes, which logs are full
+// of, so that the search would stop there.
+var markers = []string{
+	"test session starts", "short test summary", " passed in ", " failed in ", "1 error in ", "no tests ran in",
+	"--- FAIL: ", "--- PASS: ", "--- SKIP: ", "=== RUN   ", `"Action":"`, "[no test files]", "[build failed]",
+	"[setup failed]", "panic: test timed",
+	"test result: ", "Running unittests", "Doc-tests ", "Nextest run ", " tests across ", " test across ",
+	"could not compile",
+	"Test project ", "% tests passed, ", "***Failed ", "***Exception", "***Timeout", "***Not Run",
+	"[==========]", "[----------]",
+	"Test Suites: ", ".test.js", ".test.ts", ".spec.js", ".spec.ts", ".test.mjs", ".test.jsx", ".test.tsx", ".spec.tsx",
+	"TAP version 1", "# Subtest: ", "Bail out!", "not ok ", "ok 1 - ",
+	"T E S T S", "Tests run: ", "BUILD FAILURE", "BUILD SUCCESS", "BUILD FAILED", "COMPILATION ERROR",
+	"> Task :", "tests completed, ", "test completed, ", "Gradle Test ",
+}
+
+// watcher gives a plain log to the readers of lines, block by block.
+type watcher struct {
+	number  int  // of lines that are over
+	last    int  // of the last line, if it has no end
+	long    bool // it is under way, and its head was looked at
+	awake   bool // the next block is looked at
+	mozilla bool
+	readers []lineReader
+	roll    *roll
+}
+
+// newWatcher returns one of all formats, or of the one that is named.
+func newWatcher(which Format, tests []string) *watcher {
+	w := &watcher{awake: true, mozilla: which != PlainText, roll: newRoll(tests)}
+	for _, f := range lineFormats {
+		if which == PlainText || which == f.format {
+			w.readers = append(w.readers, f.read(w.roll))
+		}
+	}
+	return w
+}
+
+// finish is called when the log is over.
+func (w *watcher) finish() {
+	for _, r := range w.readers {
+		if e, ok := r.(ender); ok {
+			e.over()
+		} else if r.open() {
+			r.finish()
+		}
+	}
+}
+
+// block takes a block of eachBlock; marked says that there are markers in it.
+func (w *watcher) block(block []byte, marked, over bool) {
+	if w.long {
+		i := bytes.IndexByte(block, '\n')
+		if i < 0 {
+			return
+		}
+		w.number++
+		block, w.long = block[i+1:], false
+	}
+	if !w.mozilla {
+		w.mozilla = ours.next(block, 0) >= 0
+	}
+	whole := block
+	if !over {
+		whole = block[:bytes.LastIndexByte(block, '\n')+1]
+	}
+	if w.awake || marked || goTestTab(whole) {
+		w.awake = w.lines(whole, false)
+	} else {
+		w.number += bytes.Count(whole, []byte{'\n'})
+	}
+	if rest := block[len(whole):]; len(rest) > 0 { // one line fills the buffer
+		w.lines(rest, true)
+		w.long = true
+	}
+}
+
+// goTestTab reports whether there is a tab that go test writes behind "ok" or
+// "FAIL".
+func goTestTab(block []byte) bool {
+	for at := 0; ; {
+		i := bytes.IndexByte(block[at:], '\t')
+		if i < 0 {
+			return false
+		}
+		at += i
+		if head := block[max(0, at-4):at]; string(head) == "ok  " || string(head) == "FAIL" {
+			return true
+		}
+		at++
+	}
+}
+
+// lines gives each line to each reader, and reports whether there may be more
+// behind that has no marker in it.
+func (w *watcher) lines(block []byte, torn bool) bool {
+	known := false
+	for len(block) > 0 {
+		line, rest, ended := bytes.Cut(block, []byte{'\n'})
+		block = rest
+		if ended {
+			w.number++
+		}
+		number := w.number
+		if !ended {
+			number++
+			w.last = number
+		}
+		line = bytes.TrimRight(line, "\r")
+		if i := bytes.LastIndexByte(line, '\r'); i >= 0 { // a progress bar's last state
+			line = line[i+1:]
+		}
+		s := bare(string(line[:min(len(line), longestText)]))
+		w.roll.torn = !ended && !torn
+		for _, r := range w.readers {
+			if r.line(number, s) {
+				known = true
+			}
+		}
+	}
+	w.roll.torn = false
+	if torn {
+		return true
+	}
+	for _, r := range w.readers {
+		known = known || r.open()
+	}
+	return known
+}

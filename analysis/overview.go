@@ -1,0 +1,126 @@
+package analysis
+
+import (
+	"fmt"
+
+	"gonum.org/v1/gonum/stat/distuv"
+
+	"github.com/mozci/mozci/job"
+)
+
+// Overview is how often something fails over a range of pushes.
+type Overview struct {
+	Overall Rate
+	ByPush  []PushRate // in the order of the samples' pushes
+	ByLabel []LabelRate
+	// Change is where the rate changed, if it is likely that it did; its rates
+	// say more than the overall one.
+	Change *Change
+}
+
+// Sample is what ran of one label on one push.
+type Sample struct {
+	Push             job.Push
+	Label            string
+	Failures, Passes int
+}
+
+// PushRate is the rate of one push.
+type PushRate struct {
+	Push job.Push
+	Rate
+}
+
+// LabelRate is the rate of one label, of one platform if it is known.
+type LabelRate struct {
+	Label string
+	Rate
+}
+
+// OverviewOf sums samples up, which are in the order of their pushes. A rate that
+// changes over the pushes or from push to push more than chance explains is
+// warned of: the runs are then not independent, and the intervals are too small.
+func OverviewOf(samples []Sample, confidence float64, method Method) (Overview, error) {
+	var o Overview
+	failures, runs := 0, 0
+	byPush, byLabel := map[job.PushKey]int{}, map[string]int{}
+	var series []bool
+	for _, s := range samples {
+		failures, runs = failures+s.Failures, runs+s.Failures+s.Passes
+		i, ok := byPush[s.Push.Key()]
+		if !ok {
+			i = len(o.ByPush)
+			byPush[s.Push.Key()] = i
+			o.ByPush = append(o.ByPush, PushRate{Push: s.Push})
+		}
+		o.ByPush[i].count(s)
+		j, ok := byLabel[s.Label]
+		if !ok {
+			j = len(o.ByLabel)
+			byLabel[s.Label] = j
+			o.ByLabel = append(o.ByLabel, LabelRate{Label: s.Label})
+		}
+		o.ByLabel[j].count(s)
+		series = append(series, spread(s.Failures, s.Passes)...)
+	}
+	var err error
+	if o.Overall, err = Frequency(failures, runs, confidence, method); err != nil {
+		return o, err
+	}
+	for i, p := range o.ByPush {
+		o.ByPush[i].Rate, _ = Frequency(p.Failures, p.Runs, confidence, method)
+	}
+	for i, l := range o.ByLabel {
+		o.ByLabel[i].Rate, _ = Frequency(l.Failures, l.Runs, confidence, method)
+	}
+	if c := NewScanner(len(series)).Scan(series); c.Probability >= 0.95 {
+		o.Change = &c
+		o.Overall.Warnings = append(o.Overall.Warnings, fmt.Sprintf("the rate changed after %d of %d runs, "+
+			"from %.3g to %.3g, with probability %.2f: the overall rate is that of no time",
+			c.At, len(series), c.Before, c.After, c.Probability))
+	} else if p := o.scatter(); p < 0.01 {
+		o.Overall.Warnings = append(o.Overall.Warnings, fmt.Sprintf(
+			"the rate differs from push to push more than chance explains (p = %.2g): "+
+				"runs on one push are not independent, and the interval is too small", p))
+	}
+	return o, nil
+}
+
+// count adds the runs of a sample.
+func (r *Rate) count(s Sample) {
+	r.Failures, r.Runs = r.Failures+s.Failures, r.Runs+s.Failures+s.Passes
+}
+
+// spread makes a series of the runs of one push, whose order is not known: the
+// failures evenly among the passes.
+func spread(failures, passes int) []bool {
+	n := failures + passes
+	out := make([]bool, n)
+	for i := range failures {
+		out[(2*i+1)*n/(2*failures)] = true
+	}
+	return out
+}
+
+// scatter is the probability that rates which are the same on all pushes differ
+// as much as these (Pearson's chi-squared test of homogeneity), over the pushes
+// with several runs; 1 where there are too few.
+func (o Overview) scatter() float64 {
+	p := o.Overall.Rate
+	chi, k := 0.0, 0
+	for _, r := range o.ByPush {
+		if r.Runs < 2 {
+			continue
+		}
+		n := float64(r.Runs)
+		if e := n * p * (1 - p); e > 0 {
+			d := float64(r.Failures) - n*p
+			chi += d * d / e
+			k++
+		}
+	}
+	if k < 3 {
+		return 1
+	}
+	return 1 - distuv.ChiSquared{K: float64(k - 1)}.CDF(chi)
+}

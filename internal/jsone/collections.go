@@ -1,0 +1,195 @@
+package jsone
+
+import (
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// elements renders the operator's value, which must be an array.
+func (r *renderer) elements(o call, what string) ([]any, error) {
+	v, err := r.render(o.value(), o.s)
+	if err != nil {
+		return nil, err
+	}
+	a, ok := v.([]any)
+	if !ok {
+		return nil, fail(TemplateError, "%s", what)
+	}
+	return a, nil
+}
+
+func flatten(r *renderer, o call) (any, error) {
+	a, err := r.elements(o, "$flatten value must evaluate to an array")
+	if err != nil {
+		return nil, err
+	}
+	return r.flat(a, 1)
+}
+
+func flattenDeep(r *renderer, o call) (any, error) {
+	a, err := r.elements(o, "$flattenDeep value must evaluate to an array")
+	if err != nil {
+		return nil, err
+	}
+	return r.flat(a, maxDepth)
+}
+
+func (r *renderer) flat(a []any, levels int) (any, error) {
+	out := make([]any, 0, len(a))
+	for _, e := range a {
+		inner, ok := e.([]any)
+		if !ok || levels == 0 {
+			out = append(out, e)
+			continue
+		}
+		v, err := r.flat(inner, levels-1)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, v.([]any)...)
+	}
+	return out, r.made(16 + 16*len(out))
+}
+
+// each finds the member that says what to do with each element, and the names
+// that it gives them.
+func (o call) each(form *regexp.Regexp, members int, count string) (names []string, body any, err error) {
+	if len(o.t) != members {
+		return nil, nil, fail(TemplateError, "%s must have exactly %s properties", o.name, count)
+	}
+	for k, t := range o.t {
+		if m := form.FindStringSubmatch(k); m != nil {
+			return m[1:], t, nil
+		}
+	}
+	return nil, nil, fail(TemplateError, "%s must have exactly %s properties", o.name, count)
+}
+
+func mapOp(r *renderer, o call) (any, error) {
+	names, body, err := o.each(one, 2, "two")
+	if err != nil {
+		return nil, err
+	}
+	v, err := r.render(o.value(), o.s)
+	if err != nil {
+		return nil, err
+	}
+	switch v := v.(type) {
+	case []any:
+		return r.mapArray(v, names, body, o.s)
+	case map[string]any:
+		return r.mapObject(v, names, body, o.s)
+	}
+	return nil, fail(TemplateError, "$map value must evaluate to an array or object")
+}
+
+func (r *renderer) mapArray(a []any, names []string, body any, s *scope) (any, error) {
+	out := make([]any, 0, len(a))
+	for i, e := range a {
+		v, err := r.render(body, s.with(bind(names, e, float64(i))))
+		if err != nil {
+			return nil, err
+		}
+		if v != deleted {
+			out = append(out, v)
+		}
+	}
+	return out, r.made(16 * len(out))
+}
+
+func (r *renderer) mapObject(m map[string]any, names []string, body any, s *scope) (any, error) {
+	out := map[string]any{}
+	for _, k := range slices.Sorted(maps.Keys(m)) {
+		vars := bind(names, m[k], k)
+		if names[1] == "" {
+			vars = bind(names, map[string]any{"key": k, "val": m[k]}, nil)
+		}
+		v, err := r.render(body, s.with(vars))
+		if err != nil {
+			return nil, err
+		}
+		if v == deleted {
+			continue
+		}
+		made, ok := v.(map[string]any)
+		if !ok {
+			return nil, fail(TemplateError, "$map on objects expects each(%s) to evaluate to an object",
+				strings.TrimSuffix(strings.Join(names, ","), ","))
+		}
+		maps.Copy(out, made)
+		if err := r.made(32 * len(made)); err != nil {
+			return nil, err
+		}
+	}
+	return out, r.made(32 * len(out))
+}
+
+// bind gives names their values; a name that was not given is empty.
+func bind(names []string, values ...any) map[string]any {
+	vars := make(map[string]any, len(names))
+	for i, n := range names {
+		if n != "" {
+			vars[n] = values[i]
+		}
+	}
+	return vars
+}
+
+func find(r *renderer, o call) (any, error) {
+	names, body, err := o.each(one, 2, "two")
+	if err != nil {
+		return nil, err
+	}
+	a, err := r.elements(o, "$find value must evaluate to an array")
+	if err != nil {
+		return nil, err
+	}
+	text, ok := body.(string)
+	if !ok {
+		return nil, fail(TemplateError, "each can evaluate string expressions only")
+	}
+	for i, e := range a {
+		v, err := r.evaluate(text, o.s.with(bind(names, e, float64(i))))
+		if err != nil {
+			return nil, err
+		}
+		if truthy(v) {
+			return r.render(e, o.s)
+		}
+	}
+	return deleted, nil
+}
+
+func reduce(r *renderer, o call) (any, error) {
+	names, body, err := o.each(folding, 3, "three")
+	if err != nil {
+		return nil, err
+	}
+	acc, ok := o.t["initial"] // as it is: the reference implementations do not render it
+	if !ok {
+		return nil, fail(TemplateError, "$reduce must have exactly three properties")
+	}
+	a, err := r.elements(o, "$reduce value must evaluate to an array")
+	if err != nil {
+		return nil, err
+	}
+	for i, e := range a {
+		v, err := r.render(body, o.s.with(bind(names, acc, e, float64(i))))
+		if err != nil {
+			return nil, err
+		}
+		if v != deleted {
+			acc = v
+		}
+	}
+	return acc, nil
+}
+
+func reverse(r *renderer, o call) (any, error) {
+	a, err := r.elements(o, "$reverse value must evaluate to an array of objects")
+	a = slices.Clone(a) // it may be a variable's
+	slices.Reverse(a)
+	return a, err
+}

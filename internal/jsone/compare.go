@@ -1,0 +1,128 @@
+package jsone
+
+import (
+	"cmp"
+	"strings"
+)
+
+// compare compares two sortable values: strings by code point, which is by
+// byte in UTF-8.
+func compare(a, b any) int {
+	if x, ok := a.(float64); ok {
+		return cmp.Compare(x, b.(float64))
+	}
+	return cmp.Compare(a.(string), b.(string))
+}
+
+// sortable reports whether both are numbers, or both strings.
+func sortable(a, b any) bool {
+	switch a.(type) {
+	case float64:
+		_, ok := b.(float64)
+		return ok
+	case string:
+		_, ok := b.(string)
+		return ok
+	}
+	return false
+}
+
+func truthy(v any) bool {
+	switch v := v.(type) {
+	case nil:
+		return false
+	case bool:
+		return v
+	case float64:
+		return v != 0
+	case string:
+		return v != ""
+	case []any:
+		return len(v) > 0
+	case map[string]any:
+		return len(v) > 0
+	}
+	return v != deleted
+}
+
+// equal compares deeply; a function is the same as itself only.
+func (r *renderer) equal(a, b any) (bool, error) {
+	if err := r.made(16); err != nil {
+		return false, err
+	}
+	switch a := a.(type) {
+	case []any:
+		b, ok := b.([]any)
+		if !ok || len(a) != len(b) {
+			return false, nil
+		}
+		for i := range a {
+			if same, err := r.equal(a[i], b[i]); !same || err != nil {
+				return false, err
+			}
+		}
+		return true, nil
+	case map[string]any:
+		b, ok := b.(map[string]any)
+		if !ok || len(a) != len(b) {
+			return false, nil
+		}
+		for k, v := range a {
+			w, ok := b[k]
+			if !ok {
+				return false, nil
+			}
+			if same, err := r.equal(v, w); !same || err != nil {
+				return false, err
+			}
+		}
+		return true, nil
+	}
+	switch b.(type) {
+	case []any, map[string]any:
+		return false, nil
+	}
+	return a == b, nil
+}
+
+func (r *renderer) contains(v, in any) (any, error) {
+	switch in := in.(type) {
+	case []any:
+		for _, e := range in {
+			if same, err := r.equal(v, e); same || err != nil {
+				return same, err
+			}
+		}
+		return false, nil
+	case string:
+		s, ok := v.(string)
+		if !ok {
+			return nil, fail(InterpreterError, "Infix: in-string expects string on left side")
+		}
+		return strings.Contains(in, s), r.made(len(in))
+	case map[string]any:
+		s, ok := v.(string)
+		if !ok {
+			return nil, fail(InterpreterError, "Infix: in-object expects string on left side")
+		}
+		_, has := in[s]
+		return has, nil
+	}
+	return nil, fail(InterpreterError, "Infix: in expects Array, string, or object on right side")
+}
+
+func order(op string, a, b any) (any, error) {
+	if !sortable(a, b) {
+		return nil, fail(InterpreterError, "infix: %s expects numbers/strings %s numbers/strings", op, op)
+	}
+	c := compare(a, b)
+	switch op {
+	case "<":
+		return c < 0, nil
+	case ">":
+		return c > 0, nil
+	case "<=":
+		return c <= 0, nil
+	}
+	return c >= 0, nil
+}

@@ -1,0 +1,137 @@
+package jsone
+
+import (
+	"maps"
+	"slices"
+)
+
+func evalOp(r *renderer, o call) (any, error) {
+	text, ok := o.value().(string)
+	if !ok {
+		return nil, fail(TemplateError, "$eval must be given a string expression")
+	}
+	return r.evaluate(text, o.s)
+}
+
+func ifOp(r *renderer, o call) (any, error) {
+	text, ok := o.value().(string)
+	if !ok {
+		return nil, fail(TemplateError, "$if can evaluate string expressions only")
+	}
+	v, err := r.evaluate(text, o.s)
+	if err != nil {
+		return nil, err
+	}
+	branch := "else"
+	if truthy(v) {
+		branch = "then"
+	}
+	if t, ok := o.t[branch]; ok {
+		return r.render(t, o.s)
+	}
+	return deleted, nil
+}
+
+func let(r *renderer, o call) (any, error) {
+	if _, ok := o.value().(map[string]any); !ok {
+		return nil, fail(TemplateError, "$let value must be an object")
+	}
+	v, err := r.render(o.value(), o.s)
+	if err != nil {
+		return nil, err
+	}
+	vars, ok := v.(map[string]any)
+	if !ok {
+		return nil, fail(TemplateError, "$let value must be an object")
+	}
+	for k := range vars {
+		if !identifier(k) {
+			return nil, fail(TemplateError, "top level keys of $let must follow /[a-zA-Z_][a-zA-Z0-9_]*/")
+		}
+	}
+	in, ok := o.t["in"]
+	if !ok {
+		return nil, fail(TemplateError, "$let operator requires an `in` clause")
+	}
+	return r.render(in, o.s.with(vars))
+}
+
+// conditions are the members of an object whose keys are expressions, in the
+// order of the keys.
+func (o call) conditions() (map[string]any, []string, error) {
+	m, ok := o.value().(map[string]any)
+	if !ok {
+		return nil, nil, fail(TemplateError, "%s can evaluate objects only", o.name)
+	}
+	return m, slices.Sorted(maps.Keys(m)), nil
+}
+
+func match(r *renderer, o call) (any, error) {
+	m, keys, err := o.conditions()
+	if err != nil {
+		return nil, err
+	}
+	out := []any{}
+	for _, k := range keys {
+		v, err := r.evaluate(k, o.s)
+		if err != nil {
+			return nil, err
+		}
+		if !truthy(v) {
+			continue
+		}
+		made, err := r.render(m[k], o.s)
+		if err != nil {
+			return nil, err
+		}
+		if made != deleted {
+			out = append(out, made)
+		}
+	}
+	return out, nil
+}
+
+func switchOp(r *renderer, o call) (any, error) {
+	m, keys, err := o.conditions()
+	if err != nil {
+		return nil, err
+	}
+	var chosen []string
+	for _, k := range keys {
+		if k == "$default" {
+			continue
+		}
+		v, err := r.evaluate(k, o.s)
+		if err != nil {
+			return nil, err
+		}
+		if truthy(v) {
+			chosen = append(chosen, k)
+		}
+	}
+	if len(chosen) > 1 {
+		return nil, fail(TemplateError, "$switch can only have one truthy condition")
+	}
+	if len(chosen) == 0 {
+		chosen = []string{"$default"}
+	}
+	if t, ok := m[chosen[0]]; ok {
+		return r.render(t, o.s)
+	}
+	return deleted, nil
+}
+
+func jsonOp(r *renderer, o call) (any, error) {
+	v, err := r.render(o.value(), o.s)
+	if err != nil {
+		return nil, err
+	}
+	if v == deleted {
+		v = nil
+	}
+	if v, err = r.plain(v, 0); err != nil {
+		return nil, err
+	}
+	text := encode(v)
+	return text, r.made(len(text))
+}

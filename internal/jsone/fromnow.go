@@ -1,0 +1,67 @@
+package jsone
+
+import (
+	"fmt"
+	"regexp"
+	"time"
+)
+
+func fromNowOp(r *renderer, o call) (any, error) {
+	v, err := r.render(o.value(), o.s)
+	if err != nil {
+		return nil, err
+	}
+	text, ok := v.(string)
+	if !ok {
+		return nil, fail(TemplateError, "$fromNow expects a string")
+	}
+	from, _ := o.s.lookup("now")
+	if t, ok := o.t["from"]; ok {
+		if from, err = r.render(t, o.s); err != nil {
+			return nil, err
+		}
+	}
+	reference, ok := from.(string)
+	if !ok {
+		return nil, fail(TemplateError, "$fromNow expects a string")
+	}
+	return after(text, reference, TemplateError)
+}
+
+// spans are the units of a time expression, in the order in which they must
+// come; a month is 30 days and a year 365, as the specification has it.
+var spans = []time.Duration{365 * day, 30 * day, 7 * day, day, time.Hour, time.Minute, time.Second}
+
+const day = 24 * time.Hour
+
+var timeExpression = regexp.MustCompile(`(?i)^\s*([-+])?` +
+	`(?:\s*(\d+)\s*(?:years|year|yr|y))?(?:\s*(\d+)\s*(?:months|month|mo))?(?:\s*(\d+)\s*(?:weeks|week|wk|w))?` +
+	`(?:\s*(\d+)\s*(?:days|day|d))?(?:\s*(\d+)\s*(?:hours|hour|hr|h))?(?:\s*(\d+)\s*(?:minutes|minute|min|m))?` +
+	`(?:\s*(\d+)\s*(?:seconds|second|sec|s))?\s*$`)
+
+// after is the time that a time expression means, counted from a reference.
+func after(text, reference string, kind Kind) (string, error) {
+	from, err := time.Parse(time.RFC3339Nano, reference)
+	if err != nil {
+		return "", fail(kind, "%q is not a time of RFC 3339", reference)
+	}
+	m := timeExpression.FindStringSubmatch(text)
+	if m == nil {
+		return "", fail(kind, "String: '%s' isn't a time expression", text)
+	}
+	seconds := 0.0
+	for i, unit := range spans {
+		var n float64
+		_, _ = fmt.Sscan(m[i+2], &n) // digits or nothing
+		seconds += n * unit.Seconds()
+	}
+	if seconds > 9000*365*24*3600 {
+		return "", fail(kind, "%q is more than 9000 years", text)
+	}
+	if m[1] == "-" {
+		seconds = -seconds
+	}
+	days := int(seconds / day.Seconds())
+	rest := time.Duration(seconds-float64(days)*day.Seconds()) * time.Second
+	return from.UTC().Add(rest).AddDate(0, 0, days).Format("2006-01-02T15:04:05.000Z"), nil
+}

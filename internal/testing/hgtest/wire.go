@@ -1,0 +1,57 @@
+package hgtest
+
+import (
+	"strconv"
+	"strings"
+)
+
+// answer encodes the pushes: Go sorts the ids as strings, as hg does.
+func (r repoOf) answer(ids []int64, q map[string][]string) any {
+	_, full := q["full"]
+	pushes := map[string]any{}
+	for _, id := range ids {
+		p := r[id]
+		changesets, gits := []any{}, []any{}
+		for _, c := range p.Changesets {
+			gits = append(gits, orNull(c.Git))
+			if full {
+				changesets = append(changesets, c.wire())
+			} else {
+				changesets = append(changesets, c.Node)
+			}
+		}
+		pushes[strconv.FormatInt(id, 10)] = map[string]any{
+			"changesets": changesets, "git_changesets": gits, "date": p.Date, "user": p.User,
+		}
+	}
+	if strings.Join(q["version"], "") != "2" {
+		return pushes
+	}
+	last := int64(0)
+	for id := range r {
+		last = max(last, id)
+	}
+	return map[string]any{"lastpushid": last, "pushes": pushes}
+}
+
+// wire is the changeset as the server has it, with every field that the real one
+// always has.
+func (c Changeset) wire() map[string]any {
+	gitParents := c.GitParents
+	if gitParents == nil {
+		gitParents = make([]*string, len(c.Parents))
+	}
+	return map[string]any{
+		"node": c.Node, "git_node": orNull(c.Git), "author": c.Author, "desc": c.Desc, "branch": c.Branch,
+		"parents": orEmpty(c.Parents), "git_parents": gitParents, "files": orEmpty(c.Files), "tags": orEmpty(c.Tags),
+	}
+}
+
+func orNull(s string) any {
+	if s == "" {
+		return nil
+	}
+	return s
+}
+
+func orEmpty(list []string) []string { return append([]string{}, list...) }
