@@ -64,3 +64,22 @@ func TestJudgeThatFails(t *testing.T) {
 		t.Errorf("%v, %v: a run that cannot be judged is unknown", n, err)
 	}
 }
+
+// Results win over what is under way, and that over what says nothing.
+func TestVerdictOfSeveral(t *testing.T) {
+	for _, c := range []struct {
+		runs analysis.Runs
+		want analysis.Verdict
+	}{
+		{analysis.Runs{Running: 1, Unclear: 1}, analysis.Running},
+		{analysis.Runs{Good: 1, Running: 1, Unclear: 1}, analysis.Good},
+		{analysis.Runs{Bad: 1, Running: 1, Unclear: 1}, analysis.Bad},
+		{analysis.Runs{Good: 1, Bad: 1, Running: 1}, analysis.Mixed},
+		{analysis.Runs{Unclear: 1}, analysis.Unclear},
+		{analysis.Runs{}, analysis.NotRun},
+	} {
+		if got := c.runs.Verdict(); got != c.want {
+			t.Errorf("%+v is %s, expected %s", c.runs, got, c.want)
+		}
+	}
+}

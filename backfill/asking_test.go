@@ -16,6 +16,7 @@ import (
 	"github.com/mozci/mozci/analysis/culprit"
 	"github.com/mozci/mozci/backfill"
 	"github.com/mozci/mozci/job"
+	"github.com/mozci/mozci/job/jobtest"
 	"github.com/mozci/mozci/trigger"
 	"github.com/mozci/mozci/trigger/ledger"
 )
@@ -372,4 +373,68 @@ func (c *tallied) Entries(ctx context.Context, q ledger.Query) ([]ledger.Entry, 
 	}
 	c.asked[len(q.Pushes)]++
 	return c.Ledger.Entries(ctx, q)
+}
+
+// When the answer is known, what the search asked for and nobody needs any more is
+// stopped.
+func TestSearchCancelsItsOwn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := jobtest.MustParse(forty("culprit=23 before=0 after=1"))
+		ci := &slowest{Scheduler: jobtest.NewCI(w, nil)}
+		r, err := backfill.Search(t.Context(), job.NewList("autoland", w.Pushes("autoland")), ci, "test", "tip", &backfill.SearchOptions{Batch: 4})
+		if err != nil || r.Outcome != culprit.Found {
+			t.Fatalf("%v, %s", err, told(r))
+		}
+		if !slices.Equal(r.Cancelled, []string{ci.slow}) {
+			t.Errorf("stopped %q; %s was under way in the end", r.Cancelled, ci.slow)
+		}
+	})
+}
+
+// slowest is a CI in which one run does not end: the second that is asked for.
+type slowest struct {
+	job.Scheduler
+	slow string
+	n    int
+}
+
+func (s *slowest) Jobs(ctx context.Context, p job.Push, names ...string) ([]job.Job, error) {
+	jobs, err := s.Scheduler.Jobs(ctx, p, names...)
+	for i, j := range jobs {
+		if j.ID() == s.slow {
+			jobs[i] = job.New(job.Fields{ID: j.ID(), Name: j.Name(), Push: j.Push(), Kind: j.Kind(), Status: job.StatusRunning})
+		}
+	}
+	return jobs, err
+}
+
+func (s *slowest) Trigger(ctx context.Context, req job.Request) (job.Receipt, error) {
+	r, err := s.Scheduler.Trigger(ctx, req)
+	for _, id := range r.IDs {
+		if s.n++; s.n == 2 {
+			s.slow = id
+		}
+	}
+	return r, err
+}
+
+// Unwrap keeps what else the CI can do.
+func (s *slowest) Unwrap() job.Scheduler { return s.Scheduler }
+
+// Where a budget does not suffice, the pushes that can hold the culprit come first.
+func TestBudgetGoesToSuspects(t *testing.T) {
+	ci, repo := open(t, "push test\n1 a1c0 pass\n2 a2c0 -\n3 a3c0 fail\n4 a4c0 -\n5 a5c0 fail\n")
+	one := 1
+	r, err := backfill.Find(t.Context(), repo, ci, "test", "tip", &backfill.FindOptions{FillNewer: true, Budgets: trigger.Budgets{Call: &one}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range r.Plan.Steps {
+		if s.Count > 0 && s.Push.ID != 2 {
+			t.Errorf("the one run is for push %d, which is newer than the first bad one\n%s", s.Push.ID, trace(r))
+		}
+	}
+	if r.Plan.Total() != 1 {
+		t.Errorf("a total of %d\n%s", r.Plan.Total(), trace(r))
+	}
 }

@@ -3,6 +3,7 @@ package trigger_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -280,5 +281,74 @@ func TestTwoRepositoriesWithOneID(t *testing.T) {
 	}
 	if builds["autoland"] != 1 || builds["central"] != 1 || plan.Total() != 4 {
 		t.Errorf("builds %v in\n%s", builds, trace(plan))
+	}
+}
+
+// As many runs as the limit says may end in an exception, and no more.
+func TestExceptionLimit(t *testing.T) {
+	for runs, left := range map[int]bool{2: false, 3: false, 4: true} {
+		world := fmt.Sprintf("push test\n1 a1c0 exception*%d\n", runs)
+		_, _, plan := setup(t, world, 1, nil)
+		if got := len(plan.LeftOut) == 1; got != left || left == (plan.Total() == 1) {
+			t.Errorf("%d exceptions, the default limit is %d:\n%s", runs, trigger.DefaultExceptions, trace(plan))
+		}
+		none := 0
+		if _, _, plan := setup(t, world, 1, &trigger.Options{Exceptions: &none}); plan.Total() != 0 {
+			t.Errorf("%d exceptions, the limit is none:\n%s", runs, trace(plan))
+		}
+		unlimited := -1
+		if _, _, plan := setup(t, world, 1, &trigger.Options{Exceptions: &unlimited}); plan.Total() != 1 {
+			t.Errorf("%d exceptions without a limit:\n%s", runs, trace(plan))
+		}
+	}
+}
+
+// A build that a push's budget pays for is not there for another label's runs.
+func TestPushBudgetPaysForBuilds(t *testing.T) {
+	w := jobtest.MustParse("needs one build\nneeds two build2\npush build build2 one two\n1 a1c0 - - - -\n")
+	four := 4
+	plan, err := trigger.Make(t.Context(), jobtest.NewCI(w, nil), w.Pushes("autoland"), []string{"one", "two"}, 2,
+		&trigger.Options{Budgets: trigger.Budgets{Push: &four}})
+	if err != nil || plan.Total() != 3 && plan.Total() != 4 {
+		t.Fatalf("%v, a total of %d", err, plan.Total())
+	}
+	runs := map[string]int{}
+	for _, s := range plan.Steps {
+		runs[s.Label] += s.Count
+	}
+	if runs["build"] != 1 || runs["one"] != 2 || runs["two"] > 0 || runs["build2"] > 0 {
+		t.Errorf("%v: a build and two runs leave one, which is for a build alone no use\n%s", runs, trace(plan))
+	}
+}
+
+// A plan that was carried out long ago is asked for again where the CI shows none
+// of its runs, and not where it does.
+func TestOldPlanOnceMore(t *testing.T) {
+	for name, c := range map[string]struct {
+		visible bool
+		want    job.ReceiptState
+	}{"swallowed": {false, job.ReceiptCreated}, "made": {true, job.ReceiptAlreadyAsked}} {
+		synctest.Test(t, func(t *testing.T) {
+			ci, _, plan := setup(t, "push test\n1 a1c0 -\n", 2, nil)
+			l, s := ledger.NewMemory(), plan.Steps[0]
+			if c.visible {
+				if _, err := ci.Trigger(t.Context(), job.Request{Key: "other", Label: s.Label, Push: s.Push, Count: 2}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			e, _, err := l.Intend(t.Context(), ledger.Entry{Key: s.Key, Push: s.Push, Label: s.Label, Count: 2}, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			e.State = ledger.Accepted
+			if err := l.Settle(t.Context(), e); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(ledger.AcceptedExpires + time.Minute)
+			done, err := trigger.Run(t.Context(), blind{ci}, plan, &trigger.RunOptions{Ledger: l})
+			if err != nil || done.Steps[0].Receipt.State != c.want {
+				t.Errorf("%s: %v, %+v; expected %s", name, err, done.Steps[0].Receipt, c.want)
+			}
+		})
 	}
 }

@@ -303,3 +303,91 @@ func FuzzSearch(f *testing.F) {
 		}
 	})
 }
+
+// However sure it is, a culprit is named only after a failure on it and a pass on
+// its parent; until then the missing run is what comes next.
+func TestConfirmedByBoth(t *testing.T) {
+	for name, c := range map[string]struct {
+		failed, passed map[int]int
+		next           int // the run that is missing
+	}{
+		"no pass on the parent":     {map[int]int{5: 9, 6: 9, 8: 9}, map[int]int{0: 9, 1: 9, 3: 9}, 4},
+		"no failure on the culprit": {map[int]int{6: 9, 7: 9, 8: 9}, map[int]int{0: 9, 2: 9, 4: 9}, 5},
+	} {
+		weights := make([]float64, 9)
+		weights[5] = 1 // it can be no other
+		s, err := culprit.New(8, &culprit.Options{Weights: weights, Newer: culprit.Counts{Failed: 30}, Older: culprit.Counts{Passed: 30}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for push, n := range c.failed {
+			observe(t, s, push, n, true)
+		}
+		for push, n := range c.passed {
+			observe(t, s, push, n, false)
+		}
+		d := s.Decide(1)
+		if d.Done || d.Confirmed || d.Culprit != 5 || !slices.Equal(d.Next, []int{c.next}) {
+			t.Errorf("%s: done %t, confirmed %t, culprit %d with %v, next %v: %s", name, d.Done, d.Confirmed, d.Culprit, d.Probability, d.Next, d.Why)
+		}
+		observe(t, s, c.next, 1, c.next == 5)
+		if d := s.Decide(1); !d.Done || !d.Confirmed || d.Outcome != culprit.Found {
+			t.Errorf("%s, after that run: %+v", name, d)
+		}
+	}
+}
+
+func observe(t *testing.T, s *culprit.Search, push, n int, failed bool) {
+	t.Helper()
+	for range n {
+		if err := s.Observe(push, failed, false); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// A push that can be run no more is believed, and never one of what to run next;
+// where it is needed to confirm, the search ends without a culprit.
+func TestClosedPushes(t *testing.T) {
+	closed, weights := make([]bool, 9), make([]float64, 9)
+	closed[4], closed[7] = true, true
+	weights[5] = 1 // it can be no other
+	s, err := culprit.New(8, &culprit.Options{
+		Closed: closed, Weights: weights, Newer: culprit.Counts{Failed: 30}, Older: culprit.Counts{Passed: 30},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	observe(t, s, 7, 1, true)
+	if p := s.Posterior(); p[5] < 0.9 {
+		t.Errorf("a failure on a closed push is not believed: %v", p)
+	}
+	for range 60 {
+		d := s.Decide(1)
+		if d.Done {
+			if d.Outcome == culprit.Found || !strings.Contains(d.Why, "one can be run no more") {
+				t.Errorf("%s: %s", d.Outcome, d.Why)
+			}
+			return
+		}
+		for _, x := range d.Next {
+			if closed[x] {
+				t.Fatalf("push %d can be run no more, and is to be run: %s", x, d.Why)
+			}
+			observe(t, s, x, 1, x >= 5)
+		}
+	}
+	t.Error("it does not end")
+}
+
+// Runs that others have under way do not stand in the way of every run of one's own.
+func TestManyUnderWay(t *testing.T) {
+	s, err := culprit.New(40, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	others := slices.Repeat([]int{10}, 30)
+	if d := s.Decide(4, others...); d.Done || len(d.Next) != 4 {
+		t.Errorf("done %t, next %v: %s", d.Done, d.Next, d.Why)
+	}
+}

@@ -154,3 +154,35 @@ func TestDialect(t *testing.T) {
 		t.Errorf("no dialect: %v", err)
 	}
 }
+
+// What counts as on its way, and for how long.
+func TestOutstanding(t *testing.T) {
+	for _, c := range []struct {
+		state ledger.State
+		age   time.Duration
+		want  int
+	}{
+		{ledger.Intended, 0, 2},
+		{ledger.Intended, 9 * time.Minute, 2},
+		{ledger.Intended, 11 * time.Minute, 0},
+		{ledger.Unsure, 9 * time.Minute, 2},
+		{ledger.Unsure, 11 * time.Minute, 0},
+		{ledger.Accepted, 59 * time.Minute, 2},
+		{ledger.Accepted, 61 * time.Minute, 0},
+		{ledger.Visible, 0, 0},
+		{ledger.Ended, 0, 0},
+		{ledger.Refused, 0, 0},
+		{ledger.Failed, 0, 0},
+		{ledger.Vanished, 0, 0},
+		{ledger.Withdrawn, 0, 0},
+	} {
+		es := []ledger.Entry{{Seen: 1, Count: 3, State: c.state, Age: c.age}}
+		if got := ledger.Outstanding(es, 2); got != c.want {
+			t.Errorf("%s for %s: %d, expected %d", c.state, c.age, got, c.want)
+		}
+	}
+	two := []ledger.Entry{{Count: 3, State: ledger.Accepted}, {Seen: 3, Count: 2, State: ledger.Accepted}, {Count: 4, State: ledger.Unsure}}
+	if got := ledger.Outstanding(two, 1); got != 4 {
+		t.Errorf("of several: %d, expected that there will be 5", got)
+	}
+}
