@@ -438,3 +438,30 @@ func TestBudgetGoesToSuspects(t *testing.T) {
 		t.Errorf("a total of %d\n%s", r.Plan.Total(), trace(r))
 	}
 }
+
+// What was asked for before and is not to be seen any more gives the search nothing
+// to wait for: it looks a few times, and says so.
+func TestSearchOfRunsThatWentAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := jobtest.MustParse("truth test culprit=2 before=0 after=1\npush test\n1 a1c0 pass\n2 a2c0 -\n3 a3c0 fail\n")
+		ci, l := jobtest.NewCI(w, nil), ledger.NewMemory()
+		p := w.Pushes("autoland")[1]
+		key := fmt.Sprintf("autoland/2/%s/test/after=0/count=1", p.Short())
+		e, _, err := l.Intend(t.Context(), ledger.Entry{Key: key, Push: p, Label: "test", Count: 1, Who: "alice"}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e.State = ledger.Ended
+		if err := l.Settle(t.Context(), e); err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		_, err = backfill.Search(t.Context(), job.NewList("autoland", w.Pushes("autoland")), ci, "test", "tip", &backfill.SearchOptions{Ledger: l})
+		if !errors.Is(err, job.ErrUnavailable) || !strings.Contains(err.Error(), "1 run was asked for before, and is not to be seen") {
+			t.Errorf("%v", err)
+		}
+		if took := time.Since(began); took < time.Minute || took > time.Hour {
+			t.Errorf("it looked for %s", took)
+		}
+	})
+}

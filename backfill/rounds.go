@@ -120,7 +120,10 @@ func (s *searcher) nothing(ctx context.Context, plan trigger.Plan, last error) e
 	s.idle++
 	if s.idle >= mostIdle {
 		if last == nil {
-			last = fmt.Errorf("%d runs were asked for before, and none of them is to be seen", plan.Total())
+			last = fmt.Errorf("%d runs were asked for before, and are not to be seen", plan.Total())
+			if plan.Total() == 1 {
+				last = errors.New("1 run was asked for before, and is not to be seen")
+			}
 		}
 		return fmt.Errorf("%w: nothing could be asked for in %d rounds: %w", job.ErrUnavailable, s.idle, last)
 	}
