@@ -57,30 +57,30 @@ func trace(r backfill.FindResult) string {
 // judgeTest looks whether the test ran at all.
 var judgeTest = jobtest.TestJudge(analysis.ByStatus, analysis.Unclear)
 
-func TestFind(t *testing.T) {
-	for _, c := range []struct {
-		name, world, want string
-		opts              backfill.FindOptions
-	}{
-		{
-			name: "a hole between good and bad",
-			world: `
+// findCases are histories, and what Find makes of them.
+var findCases = []struct {
+	name, world, want string
+	opts              backfill.FindOptions
+}{
+	{
+		name: "a hole between good and bad",
+		world: `
 push    test
 10 a1c0 pass
 11 a2c0 -
 12 a3c0 coalesced
 13 a4c0 fail`,
-			opts: backfill.FindOptions{Times: 2},
-			want: `
+		opts: backfill.FindOptions{Times: 2},
+		want: `
 last good 10, first bad 13
 missing: 12 11
   12 trigger test 2: between last good 10 and first bad 13; has none of 2 that counts: 1 coalesced
   11 trigger test 2: between last good 10 and first bad 13; has none of 2
 `,
-		},
-		{
-			name: "last good, not last run",
-			world: `
+	},
+	{
+		name: "last good, not last run",
+		world: `
 push    test
 10 a1c0 pass
 11 a2c0 pass:no-test
@@ -89,7 +89,7 @@ push    test
 14 a5c0 fail
 15 a6c0 -
 16 a7c0 fail`,
-			want: `
+		want: `
 last good 10, first bad 14
 missing: 15
 running: 13
@@ -101,66 +101,66 @@ warning: 2 pushes ran it without a result that says anything, or could not be re
   11 nothing test 0: between last good 10 and first bad 14; has 1 of 1: 1 passed
   15 left out 1: newer than first bad 14, so it cannot hold the culprit
 `,
-		},
-		{
-			name: "never good, by hand: fill up to the maximum",
-			world: `
+	},
+	{
+		name: "never good, by hand: fill up to the maximum",
+		world: `
 push    test
 9 a0c0  pass
 10 a1c0 -
 11 a2c0 fail
 12 a3c0 -
 13 a4c0 fail`,
-			opts: backfill.FindOptions{MaxRevisions: 3},
-			want: `
+		opts: backfill.FindOptions{MaxRevisions: 3},
+		want: `
 last good none, first bad 11, never good
 missing: 12 10
   11 nothing test 0: it is known to be bad here: 1 failed
   10 trigger test 1: older than first bad 11; no good push is known; has none of 1
   12 left out 1: newer than first bad 11, so it cannot hold the culprit
 `,
-		},
-		{
-			name: "never good, automatic: leave it alone",
-			world: `
+	},
+	{
+		name: "never good, automatic: leave it alone",
+		world: `
 push    test
 9 a0c0  pass
 10 a1c0 -
 11 a2c0 fail
 12 a3c0 -
 13 a4c0 fail`,
-			opts: backfill.FindOptions{MaxRevisions: 3, Automatic: true},
-			want: `
+		opts: backfill.FindOptions{MaxRevisions: 3, Automatic: true},
+		want: `
 last good none, first bad 11, never good
 missing: 12 10
   12 left out 1: newer than first bad 11, so it cannot hold the culprit
   10 left out 1: never good in the 3 pushes before a4c02a6970b7: automatic backfill leaves it alone
 `,
-		},
-		{
-			name: "automatic, and there is a good push",
-			world: `
+	},
+	{
+		name: "automatic, and there is a good push",
+		world: `
 push    test
 9 a0c0  pass
 10 a1c0 -
 11 a2c0 fail`,
-			opts: backfill.FindOptions{Automatic: true},
-			want: `
+		opts: backfill.FindOptions{Automatic: true},
+		want: `
 last good 9, first bad 11
 missing: 10
   10 trigger test 1: between last good 9 and first bad 11; has none of 1
 `,
-		},
-		{
-			name: "mixed is neither good nor bad",
-			world: `
+	},
+	{
+		name: "mixed is neither good nor bad",
+		world: `
 push    test
 10 a1c0 pass
 11 a2c0 pass,fail
 12 a3c0 -
 13 a4c0 fail`,
-			opts: backfill.FindOptions{Times: 3},
-			want: `
+		opts: backfill.FindOptions{Times: 3},
+		want: `
 last good 10, first bad 13
 missing: 12
 mixed: 11
@@ -170,17 +170,17 @@ warning: runs on each push say little about a flaky job: search for the culprit 
   12 trigger test 3: between last good 10 and first bad 13; has none of 3
   11 trigger test 1: between last good 10 and first bad 13; has 2 of 3: 1 failed, 1 passed
 `,
-		},
-		{
-			name: "bad, good, bad: not monotone",
-			world: `
+	},
+	{
+		name: "bad, good, bad: not monotone",
+		world: `
 push    test
 10 a1c0 pass
 11 a2c0 fail
 12 a3c0 pass
 13 a4c0 -
 14 a5c0 fail,fail`,
-			want: `
+		want: `
 last good 12, first bad 14
 missing: 13
 warning: it failed on push 11 too, which is older than the last good one: it is flaky, or was broken and mended in between
@@ -188,15 +188,15 @@ warning: it failed in 2 of 2 runs since the last good push, which passed 1: a br
 warning: runs on each push say little about a flaky job: search for the culprit instead (mozci culprit), which weighs every run
   13 trigger test 1: between last good 12 and first bad 14; has none of 1
 `,
-		},
-		{
-			name: "a mixed start is bad enough",
-			world: `
+	},
+	{
+		name: "a mixed start is bad enough",
+		world: `
 push    test
 10 a1c0 pass*4
 11 a2c0 -
 12 a3c0 pass,fail`,
-			want: `
+		want: `
 last good 10, first bad 12
 missing: 11
 warning: it passed and failed on the same push, so it is flaky
@@ -204,10 +204,10 @@ warning: it failed in 1 of 2 runs since the last good push, which passed 4: a br
 warning: runs on each push say little about a flaky job: search for the culprit instead (mozci culprit), which weighs every run
   11 trigger test 1: between last good 10 and first bad 12; has none of 1
 `,
-		},
-		{
-			name: "untestable pushes and builds",
-			world: `
+	},
+	{
+		name: "untestable pushes and builds",
+		world: `
 needs test build
 push    test build
 10 a1c0 pass pass
@@ -218,7 +218,7 @@ push    test build
 15 a6c0 -    running
 16 a7c0 cancelled pass
 17 a8c0 fail pass`,
-			want: `
+		want: `
 last good 10, first bad 17
 missing: 16 15 14 11
 untestable: 13 12
@@ -230,18 +230,18 @@ untestable: 13 12
   13 left out 1: between last good 10 and first bad 17; untestable: no changesets are left in it
   12 left out 1: between last good 10 and first bad 17; untestable: nothing is scheduled on it
 `,
-		},
-		{
-			name: "holes of a performance job",
-			world: `
+	},
+	{
+		name: "holes of a performance job",
+		world: `
 push    test
 10 a1c0 pass
 11 a2c0 -
 12 a3c0 pass
 13 a4c0 coalesced
 14 a5c0 pass,pass`,
-			opts: backfill.FindOptions{Holes: true, Times: 2},
-			want: `
+		opts: backfill.FindOptions{Holes: true, Times: 2},
+		want: `
 last good 12, first bad none
 missing: 13 11
   14 nothing test 0: a hole; has 2 of 2: 2 passed
@@ -250,34 +250,37 @@ missing: 13 11
   11 trigger test 2: a hole; has none of 2
   10 trigger test 1: a hole; has 1 of 2: 1 passed
 `,
-		},
-		{
-			name: "newer pushes, when they are asked for",
-			world: `
+	},
+	{
+		name: "newer pushes, when they are asked for",
+		world: `
 push    test
 10 a1c0 pass
 11 a2c0 -
 12 a3c0 fail
 13 a4c0 -
 14 a5c0 fail`,
-			opts: backfill.FindOptions{FillNewer: true},
-			want: `
+		opts: backfill.FindOptions{FillNewer: true},
+		want: `
 last good 10, first bad 12
 missing: 13 11
   13 trigger test 1: newer than first bad 12; has none of 1
   12 nothing test 0: it is known to be bad here: 1 failed
   11 trigger test 1: between last good 10 and first bad 12; has none of 1
 `,
-		},
-		{
-			name: "nothing is missing",
-			world: `
+	},
+	{
+		name: "nothing is missing",
+		world: `
 push    test
 10 a1c0 pass
 11 a2c0 fail`,
-			want: "last good 10, first bad 11\n",
-		},
-	} {
+		want: "last good 10, first bad 11\n",
+	},
+}
+
+func TestFind(t *testing.T) {
+	for _, c := range findCases {
 		t.Run(c.name, func(t *testing.T) {
 			ci := jobtest.NewCI(jobtest.MustParse(c.world), nil)
 			repo, err := ci.Repository("autoland")

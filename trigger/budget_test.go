@@ -16,6 +16,60 @@ import (
 
 func n(v int) *int { return &v }
 
+// budgetCases are budgets, and what they leave of a plan for three runs on three pushes.
+var budgetCases = []struct {
+	name    string
+	budgets trigger.Budgets
+	want    string
+}{
+	{"none", trigger.Budgets{Call: n(0)}, `
+12 left out test 3: the budget of this call is spent
+11 left out test 3: the budget of this call is spent
+10 left out test 3: the budget of this call is spent
+total 0
+`},
+	{"call", trigger.Budgets{Call: n(5)}, `
+12 trigger test 3: has none of 3
+11 build build 1: test needs it, and it never ran here
+11 wait test 1: has none of 3; waiting for build, triggered above
+11 left out test 2: the budget of this call is spent
+10 left out test 3: the budget of this call is spent
+total 5
+`},
+	{"a build alone is no use", trigger.Budgets{Call: n(4)}, `
+12 trigger test 3: has none of 3
+10 trigger test 1: has none of 3
+11 left out test 3: the budget of this call is spent
+10 left out test 2: the budget of this call is spent
+total 4
+`},
+	{"push", trigger.Budgets{Push: n(2)}, `
+12 trigger test 2: has none of 3
+11 build build 1: test needs it, and it never ran here
+11 wait test 1: has none of 3; waiting for build, triggered above
+10 trigger test 2: has none of 3
+12 left out test 1: the budget of 2 on one push is spent
+11 left out test 2: the budget of 2 on one push is spent
+10 left out test 1: the budget of 2 on one push is spent
+total 6
+`},
+	{"day", trigger.Budgets{LabelDay: n(4)}, `
+12 trigger test 3: has none of 3
+11 build build 1: test needs it, and it never ran here
+11 wait test 1: has none of 3; waiting for build, triggered above
+11 left out test 2: the budget of 4 in a day is spent
+10 left out test 3: the budget of 4 in a day is spent
+total 5
+`},
+	{"no limit", trigger.Budgets{Call: n(-1), Push: n(-1), LabelDay: n(-1), Queue: n(-1)}, `
+12 trigger test 3: has none of 3
+11 build build 1: test needs it, and it never ran here
+11 wait test 3: has none of 3; waiting for build, triggered above
+10 trigger test 3: has none of 3
+total 10
+`},
+}
+
 // What does not fit a budget is left out, and says which one it was; builds are
 // paid for with the test that needs them, and not without it.
 func TestBudgets(t *testing.T) {
@@ -26,58 +80,7 @@ push    test   build
 11 a2c0 -      -
 12 a3c0 -      pass
 `
-	for _, c := range []struct {
-		name    string
-		budgets trigger.Budgets
-		want    string
-	}{
-		{"none", trigger.Budgets{Call: n(0)}, `
-12 left out test 3: the budget of this call is spent
-11 left out test 3: the budget of this call is spent
-10 left out test 3: the budget of this call is spent
-total 0
-`},
-		{"call", trigger.Budgets{Call: n(5)}, `
-12 trigger test 3: has none of 3
-11 build build 1: test needs it, and it never ran here
-11 wait test 1: has none of 3; waiting for build, triggered above
-11 left out test 2: the budget of this call is spent
-10 left out test 3: the budget of this call is spent
-total 5
-`},
-		{"a build alone is no use", trigger.Budgets{Call: n(4)}, `
-12 trigger test 3: has none of 3
-10 trigger test 1: has none of 3
-11 left out test 3: the budget of this call is spent
-10 left out test 2: the budget of this call is spent
-total 4
-`},
-		{"push", trigger.Budgets{Push: n(2)}, `
-12 trigger test 2: has none of 3
-11 build build 1: test needs it, and it never ran here
-11 wait test 1: has none of 3; waiting for build, triggered above
-10 trigger test 2: has none of 3
-12 left out test 1: the budget of 2 on one push is spent
-11 left out test 2: the budget of 2 on one push is spent
-10 left out test 1: the budget of 2 on one push is spent
-total 6
-`},
-		{"day", trigger.Budgets{LabelDay: n(4)}, `
-12 trigger test 3: has none of 3
-11 build build 1: test needs it, and it never ran here
-11 wait test 1: has none of 3; waiting for build, triggered above
-11 left out test 2: the budget of 4 in a day is spent
-10 left out test 3: the budget of 4 in a day is spent
-total 5
-`},
-		{"no limit", trigger.Budgets{Call: n(-1), Push: n(-1), LabelDay: n(-1), Queue: n(-1)}, `
-12 trigger test 3: has none of 3
-11 build build 1: test needs it, and it never ran here
-11 wait test 3: has none of 3; waiting for build, triggered above
-10 trigger test 3: has none of 3
-total 10
-`},
-	} {
+	for _, c := range budgetCases {
 		_, _, plan := setup(t, world, 3, &trigger.Options{Budgets: c.budgets})
 		wantTrace(t, c.name, c.want, trace(plan))
 	}

@@ -45,35 +45,38 @@ const buildWorld = "kind build build\nneeds test build\npush build test\n1 a1c0 
 
 var errDown = &job.Error{Op: "ci", Err: job.ErrUnavailable}
 
+// questions are those of which one is not answered once.
+var questions = map[string]func(h *hooked, once func() error){
+	"accepted": func(h *hooked, once func() error) {
+		h.accepted = func(label string) error {
+			if label != "test" {
+				return nil
+			}
+			return once()
+		}
+	},
+	"jobs": func(h *hooked, once func() error) {
+		h.jobs = func(names []string) error {
+			if len(names) != 1 || names[0] != "test" {
+				return nil
+			}
+			return once()
+		}
+	},
+	"jobs of the build": func(h *hooked, once func() error) {
+		h.jobs = func(names []string) error {
+			if len(names) != 1 || names[0] != "build" {
+				return nil
+			}
+			return once()
+		}
+	},
+}
+
 // One question that the CI does not answer, as a step that waited is released, is
 // asked again; the other steps go on.
 func TestOneFailedQuestion(t *testing.T) {
-	for name, fail := range map[string]func(h *hooked, once func() error){
-		"accepted": func(h *hooked, once func() error) {
-			h.accepted = func(label string) error {
-				if label != "test" {
-					return nil
-				}
-				return once()
-			}
-		},
-		"jobs": func(h *hooked, once func() error) {
-			h.jobs = func(names []string) error {
-				if len(names) != 1 || names[0] != "test" {
-					return nil
-				}
-				return once()
-			}
-		},
-		"jobs of the build": func(h *hooked, once func() error) {
-			h.jobs = func(names []string) error {
-				if len(names) != 1 || names[0] != "build" {
-					return nil
-				}
-				return once()
-			}
-		},
-	} {
+	for name, fail := range questions {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := jobtest.MustParse(buildWorld)

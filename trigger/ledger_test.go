@@ -35,37 +35,40 @@ func entry(key string) ledger.Entry {
 	return ledger.Entry{Key: key, Push: job.Push{Repo: "autoland", ID: 1, Revision: "a1c0a1c0a1c0"}, Label: "test", Count: 2}
 }
 
+// unusable are ways in which a ledger cannot be used, and what its error says.
+var unusable = map[string]struct {
+	spoil func(t *testing.T, file string)
+	dsn   string
+	says  string
+}{
+	"newer": {spoil: func(t *testing.T, file string) {
+		if _, err := sqlite(t, file).ExecContext(t.Context(), "INSERT INTO mozci_ledger_version (version) VALUES (99)"); err != nil {
+			t.Fatal(err)
+		}
+	}, says: "version 99, this program knows 3"},
+	"no database": {spoil: func(t *testing.T, file string) {
+		for _, end := range []string{"-wal", "-shm"} {
+			_ = os.Remove(file + end)
+		}
+		if err := os.WriteFile(file, []byte(strings.Repeat("this is no database ", 100)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}, says: "not a database"},
+	"read only": {dsn: "?mode=ro", says: "readonly"},
+	"full disk": {dsn: "?_pragma=max_page_count(1)", says: "full"},
+	"locked": {spoil: func(t *testing.T, file string) {
+		db := sqlite(t, file)
+		db.SetMaxOpenConns(1)
+		if _, err := db.ExecContext(t.Context(), "BEGIN EXCLUSIVE"); err != nil {
+			t.Fatal(err)
+		}
+	}, dsn: "?_pragma=busy_timeout(1)", says: "locked"},
+	"a folder": {dsn: "/none/ledger.db", says: "unable to open"},
+}
+
 // A ledger that cannot be used is an error before anything is asked for.
 func TestUnusableLedgers(t *testing.T) {
-	for name, c := range map[string]struct {
-		spoil func(t *testing.T, file string)
-		dsn   string
-		says  string
-	}{
-		"newer": {spoil: func(t *testing.T, file string) {
-			if _, err := sqlite(t, file).ExecContext(t.Context(), "INSERT INTO mozci_ledger_version (version) VALUES (99)"); err != nil {
-				t.Fatal(err)
-			}
-		}, says: "version 99, this program knows 3"},
-		"no database": {spoil: func(t *testing.T, file string) {
-			for _, end := range []string{"-wal", "-shm"} {
-				_ = os.Remove(file + end)
-			}
-			if err := os.WriteFile(file, []byte(strings.Repeat("this is no database ", 100)), 0o600); err != nil {
-				t.Fatal(err)
-			}
-		}, says: "not a database"},
-		"read only": {dsn: "?mode=ro", says: "readonly"},
-		"full disk": {dsn: "?_pragma=max_page_count(1)", says: "full"},
-		"locked": {spoil: func(t *testing.T, file string) {
-			db := sqlite(t, file)
-			db.SetMaxOpenConns(1)
-			if _, err := db.ExecContext(t.Context(), "BEGIN EXCLUSIVE"); err != nil {
-				t.Fatal(err)
-			}
-		}, dsn: "?_pragma=busy_timeout(1)", says: "locked"},
-		"a folder": {dsn: "/none/ledger.db", says: "unable to open"},
-	} {
+	for name, c := range unusable {
 		t.Run(name, func(t *testing.T) {
 			file := filepath.Join(t.TempDir(), "ledger.db")
 			good := sqlite(t, file)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"io"
 	"os"
@@ -9,25 +10,28 @@ import (
 
 	"github.com/mozci/mozci/job"
 	"github.com/mozci/mozci/trigger"
+	"github.com/mozci/mozci/trigger/ledger"
 )
 
 // actionJSON is a step of a plan, with what only an action has.
 type actionJSON struct {
-	Key          string      `json:"key"`
-	Label        *string     `json:"label"`
-	Push         job.PushRef `json:"push"`
-	Action       string      `json:"action"`
-	InTreeAction string      `json:"ci_action"`
-	Input        any         `json:"input"`
-	Count        int         `json:"count"`
-	Why          string      `json:"why"`
-	Receipt      *struct {
-		IDs   []string         `json:"ids"`
-		State job.ReceiptState `json:"state"`
-		By    string           `json:"by,omitempty"`
-		Link  string           `json:"link,omitempty"`
-		Note  string           `json:"note,omitempty"`
-	} `json:"receipt,omitempty"`
+	Key          string       `json:"key"`
+	Label        *string      `json:"label"`
+	Push         job.PushRef  `json:"push"`
+	Action       string       `json:"action"`
+	InTreeAction string       `json:"ci_action"`
+	Input        any          `json:"input"`
+	Count        int          `json:"count"`
+	Why          string       `json:"why"`
+	Receipt      *receiptJSON `json:"receipt,omitempty"`
+}
+
+type receiptJSON struct {
+	IDs   []string         `json:"ids"`
+	State job.ReceiptState `json:"state"`
+	By    string           `json:"by,omitempty"`
+	Link  string           `json:"link,omitempty"`
+	Note  string           `json:"note,omitempty"`
 }
 
 // action asks for an action of the CI's own.
@@ -49,7 +53,7 @@ func (a *app) action(cmd *cobra.Command, t triggerFlags) error {
 	if err != nil {
 		return err
 	}
-	p, ledger, err := a.acting(cmd.Context())
+	p, book, err := a.acting(cmd.Context())
 	if err != nil {
 		return err
 	}
@@ -60,7 +64,10 @@ func (a *app) action(cmd *cobra.Command, t triggerFlags) error {
 	if req.Push, err = p.repo.Push(cmd.Context(), t.rev); err != nil {
 		return err
 	}
-	shown := actionJSON{Push: req.Push.Ref(), Action: string(trigger.ActionTrigger), InTreeAction: t.action, Input: input, Count: t.times, Why: req.Why, Label: orNull(req.Label)}
+	shown := actionJSON{
+		Push: req.Push.Ref(), Action: string(trigger.ActionTrigger), InTreeAction: t.action, Input: input, Count: t.times,
+		Why: req.Why, Label: orNull(req.Label),
+	}
 	if !a.json {
 		on := ""
 		if req.Label != "" {
@@ -70,21 +77,7 @@ func (a *app) action(cmd *cobra.Command, t triggerFlags) error {
 	}
 	var failed error
 	if a.wantedTo(t.actFlags, "Trigger "+t.action+"?") {
-		var receipt job.Receipt
-		req, receipt, failed = trigger.Act(cmd.Context(), p.act, req, &trigger.RunOptions{Ledger: ledger, Who: who()})
-		shown.Key = req.Key
-		if failed == nil {
-			shown.Receipt = &struct {
-				IDs   []string         `json:"ids"`
-				State job.ReceiptState `json:"state"`
-				By    string           `json:"by,omitempty"`
-				Link  string           `json:"link,omitempty"`
-				Note  string           `json:"note,omitempty"`
-			}{append([]string{}, receipt.IDs...), receipt.State, receipt.By, receipt.Link, receipt.Note}
-			if !a.json {
-				a.printf("%s%s\n", map[job.ReceiptState]string{job.ReceiptAlreadyAsked: "triggered before", job.ReceiptAccepted: "triggered", job.ReceiptCreated: "triggered"}[receipt.State], noted(&receipt))
-			}
-		}
+		failed = a.act(cmd.Context(), p.act, req, book, &shown)
 	}
 	if a.json {
 		err := a.printJSON(struct {
@@ -97,6 +90,24 @@ func (a *app) action(cmd *cobra.Command, t triggerFlags) error {
 		}
 	}
 	return failed
+}
+
+// act triggers the action, and writes down what came of it.
+func (a *app) act(ctx context.Context, ci job.Scheduler, req job.Request, l ledger.Ledger, shown *actionJSON) error {
+	req, receipt, err := trigger.Act(ctx, ci, req, &trigger.RunOptions{Ledger: l, Who: who(), Purpose: "mozci trigger --action"})
+	shown.Key = req.Key
+	if err != nil {
+		return err
+	}
+	shown.Receipt = &receiptJSON{append([]string{}, receipt.IDs...), receipt.State, receipt.By, receipt.Link, receipt.Note}
+	if !a.json {
+		said := "triggered"
+		if receipt.State == job.ReceiptAlreadyAsked {
+			said = "triggered before"
+		}
+		a.printf("%s%s\n", said, noted(&receipt))
+	}
+	return nil
 }
 
 // mostInput is how long an action's input may be.

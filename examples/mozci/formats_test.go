@@ -66,7 +66,11 @@ func TestFailuresExit(t *testing.T) {
 			}
 		}
 	}
-	// Of several files each is read, and the worst counts.
+}
+
+// Of several files each is read, and the worst counts.
+func TestFailuresOfSeveralFiles(t *testing.T) {
+	summary := `{"action":"test_result","line":2,"test":"a","status":"FAIL","expected":"PASS"}`
 	dir := t.TempDir()
 	for name, text := range map[string]string{"a.log": summary + "\n", "b.log": "", "c.log": "hello\n"} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {

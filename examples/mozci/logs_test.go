@@ -20,65 +20,76 @@ func TestLogsOfRealData(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	compared := 0
 	for _, name := range names {
-		var want struct {
-			Log         string
-			TruncatedAt *int                            `json:"truncated_at"`
-			ErrorLines  []struct{ Line string }         `json:"error_lines"`
-			TestResults []struct{ Test, Status string } `json:"test_results"`
-			Unexpected  []struct{ Test, Status string }
-		}
+		var want expectedLog
 		if err := json.Unmarshal(testenv.Read(t, "data", "6-logs", filepath.Base(name)), &want); err != nil {
 			t.Fatal(err)
 		}
 		if want.Log != "" {
-			out, errOut, status := mozci(t, "errorlines", "--json", filepath.Join(dir, "treeherder__"+want.Log))
-			var got struct{ Lines []struct{ Text string } }
-			if err := json.Unmarshal([]byte(out), &got); err != nil || status != 0 {
-				t.Fatalf("%s: exit %d, %s, %v", want.Log, status, errOut, err)
-			}
-			var ours, theirs []string
-			for _, l := range want.ErrorLines {
-				if n := len(theirs); n == 0 || theirs[n-1] != l.Line {
-					theirs = append(theirs, l.Line)
-				}
-			}
-			for _, l := range got.Lines {
-				ours = append(ours, l.Text)
-			}
-			if want.TruncatedAt != nil {
-				ours = ours[:len(theirs)]
-			}
-			if d := cmp.Diff(theirs, ours); d != "" {
-				t.Errorf("%s (-Treeherder +ours):\n%s", want.Log, d)
-			}
-			compared++
+			want.errorLines(t, filepath.Join(dir, "treeherder__"+want.Log))
 			continue
 		}
 		log := strings.TrimSuffix(name, ".expected.json")
 		if strings.HasSuffix(log, "_raw") {
 			log += ".log.gz"
 		}
-		out, errOut, status := mozci(t, "failures", "--json", log)
-		var ours, theirs []string
-		for _, r := range append(want.TestResults, want.Unexpected...) {
-			theirs = append(theirs, r.Status+" "+r.Test)
-		}
-		for line := range strings.Lines(out) {
-			var f struct{ Test, Status string }
-			if err := json.Unmarshal([]byte(line), &f); err != nil {
-				t.Fatal(err)
-			}
-			ours = append(ours, fmt.Sprint(f.Status, " ", f.Test))
-		}
-		if d := cmp.Diff(theirs, ours); d != "" || status != 0 {
-			t.Errorf("%s: exit %d, %s (-want +got):\n%s", log, status, errOut, d)
-		}
-		compared++
+		want.failures(t, log)
 	}
-	if compared < 30 {
-		t.Errorf("%d logs were compared", compared)
+	if len(names) < 30 {
+		t.Errorf("%d logs were compared", len(names))
+	}
+}
+
+// expectedLog is what a recorded log is known to say.
+type expectedLog struct {
+	Log         string
+	TruncatedAt *int                            `json:"truncated_at"`
+	ErrorLines  []struct{ Line string }         `json:"error_lines"`
+	TestResults []struct{ Test, Status string } `json:"test_results"`
+	Unexpected  []struct{ Test, Status string }
+}
+
+// errorLines compares with Treeherder's, which says a line that repeats once.
+func (want *expectedLog) errorLines(t *testing.T, log string) {
+	t.Helper()
+	out, errOut, status := mozci(t, "errorlines", "--json", log)
+	var got struct{ Lines []struct{ Text string } }
+	if err := json.Unmarshal([]byte(out), &got); err != nil || status != 0 {
+		t.Fatalf("%s: exit %d, %s, %v", want.Log, status, errOut, err)
+	}
+	var ours, theirs []string
+	for _, l := range want.ErrorLines {
+		if n := len(theirs); n == 0 || theirs[n-1] != l.Line {
+			theirs = append(theirs, l.Line)
+		}
+	}
+	for _, l := range got.Lines {
+		ours = append(ours, l.Text)
+	}
+	if want.TruncatedAt != nil {
+		ours = ours[:len(theirs)]
+	}
+	if d := cmp.Diff(theirs, ours); d != "" {
+		t.Errorf("%s (-Treeherder +ours):\n%s", want.Log, d)
+	}
+}
+
+func (want *expectedLog) failures(t *testing.T, log string) {
+	t.Helper()
+	out, errOut, status := mozci(t, "failures", "--json", log)
+	var ours, theirs []string
+	for _, r := range append(want.TestResults, want.Unexpected...) {
+		theirs = append(theirs, r.Status+" "+r.Test)
+	}
+	for line := range strings.Lines(out) {
+		var f struct{ Test, Status string }
+		if err := json.Unmarshal([]byte(line), &f); err != nil {
+			t.Fatal(err)
+		}
+		ours = append(ours, fmt.Sprint(f.Status, " ", f.Test))
+	}
+	if d := cmp.Diff(theirs, ours); d != "" || status != 0 {
+		t.Errorf("%s: exit %d, %s (-want +got):\n%s", log, status, errOut, d)
 	}
 }
 

@@ -156,6 +156,12 @@ func actingTrial(t *testing.T, seed uint64, processes int, kill bool) acted {
 	group.Wait()
 	out.kills = int(kills.Load())
 	s.Settle()
+	out.judge(s, decisions, before, times)
+	return out
+}
+
+// judge counts what was made beside what was there before.
+func (out *acted) judge(s *tctest.Server, decisions []string, before map[string]int, times int) {
 	over := false
 	for _, d := range decisions {
 		out.made += len(s.Tasks(d, actingTest)) + len(s.Tasks(d, actingBuild)) - before[d]
@@ -167,7 +173,6 @@ func actingTrial(t *testing.T, seed uint64, processes int, kill bool) acted {
 	if out.made > out.planned || over {
 		out.doubled = 1
 	}
-	return out
 }
 
 // untilMade is one user: a process carries the plan out and is killed, the next
