@@ -20,6 +20,8 @@
 package trigger
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 
@@ -92,6 +94,15 @@ func (p Plan) Total() int {
 // What was seen only grows, so asking again after more ran is a new key.
 func key(p job.Push, label string, seen, count int) string {
 	return fmt.Sprintf("%s/%d/%s/%s/after=%d/count=%d", p.Repo, p.ID, p.Short(), label, seen, count)
+}
+
+// name names a plan by its steps: the same plan, saved and read, has the same.
+func (p Plan) name() string {
+	sum := sha256.New()
+	for _, s := range p.Steps {
+		_, _ = fmt.Fprintln(sum, s.Key) // a hash takes everything
+	}
+	return "plan " + hex.EncodeToString(sum.Sum(nil)[:6])
 }
 
 type planJSON struct {

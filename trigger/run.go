@@ -20,7 +20,8 @@ type RunOptions struct {
 	// forgets when Run returns; give the same one to Make and Run, and keep it.
 	Ledger ledger.Ledger
 	// Who, the owner, and Purpose, which plan or search it is for, are written into
-	// the ledger beside each request. Optional.
+	// the ledger beside each request. Who is optional; the default of Purpose names
+	// the plan by its steps.
 	Who, Purpose string
 	// Lease is for how long nobody else asks for what a step is asking for; it is
 	// renewed while the CI is being asked, and must be longer than one of its
@@ -85,6 +86,9 @@ func Run(ctx context.Context, ci job.Scheduler, plan Plan, opts *RunOptions) (Pl
 			return plan, job.Wrap("trigger.run", fmt.Sprintf("step %d", i+1), fmt.Errorf(
 				"%w: %s comes with %s, which the plan does not ask for on %s: was the plan edited?", job.ErrInvalid, s.Label, s.With, s.Push))
 		}
+	}
+	if r.opts.Purpose == "" {
+		r.opts.Purpose = plan.name()
 	}
 	r.opts.Ledger = guarded{r.opts.Ledger}
 	err := ledger.Ready(ctx, r.opts.Ledger) // before anything is asked for
