@@ -43,7 +43,7 @@ func (s *Server) serve(c *call) bool {
 				out = append(out, Object{"namespace": path, "taskId": id, "rank": 1})
 			}
 		}
-		answer(c.w, http.StatusOK, Object{"tasks": out})
+		s.page(c, "tasks", out, Object{})
 	case c.route == "GET index" && (c.parts[0] == "tasks" || c.parts[0] == "namespaces") && n == 2:
 		s.namespace(c)
 	case c.route == "GET hooks" && n == 4 && c.parts[3] == "last-fires":
@@ -69,7 +69,7 @@ func (s *Server) status(t *Task) Object {
 	}
 }
 
-// list answers a page of a group. A token that it did not give is ignored.
+// list answers a page of a group.
 func (s *Server) list(c *call) {
 	var all []any
 	for _, id := range s.order {
@@ -81,12 +81,18 @@ func (s *Server) list(c *call) {
 		refuse(c.w, http.StatusNotFound, "ResourceNotFound", "No task-group with taskGroupId %s", c.parts[1])
 		return
 	}
+	s.page(c, "tasks", all, Object{"taskGroupId": c.parts[1], "expires": now()})
+}
+
+// page answers a page of a listing, with a continuationToken where another one
+// follows. A token that it did not give is ignored.
+func (s *Server) page(c *call, member string, all []any, out Object) {
 	from := 0
 	if token, ok := strings.CutPrefix(c.r.URL.Query().Get("continuationToken"), "page at "); ok {
 		from, _ = strconv.Atoi(token)
 	}
 	to := min(from+s.Page, len(all))
-	out := Object{"taskGroupId": c.parts[1], "expires": now(), "tasks": all[min(from, to):to]}
+	out[member] = append([]any{}, all[min(from, to):to]...)
 	if to < len(all) {
 		out["continuationToken"] = fmt.Sprint("page at ", to)
 	}
@@ -110,7 +116,7 @@ func (s *Server) batch(c *call, statuses bool) {
 			out = append(out, Object{"taskId": id, "task": t.Definition})
 		}
 	}
-	answer(c.w, http.StatusOK, Object{map[bool]string{true: "statuses", false: "tasks"}[statuses]: out})
+	s.page(c, map[bool]string{true: "statuses", false: "tasks"}[statuses], out, Object{})
 }
 
 func (s *Server) task(c *call) bool {
@@ -171,14 +177,14 @@ func (s *Server) namespace(c *call) {
 		tasks = append(tasks, Object{"namespace": path, "taskId": s.index[path], "rank": 0, "data": Object{}, "expires": now()})
 	}
 	if c.parts[0] == "tasks" {
-		answer(c.w, http.StatusOK, Object{"tasks": tasks})
+		s.page(c, "tasks", tasks, Object{})
 		return
 	}
 	out := []any{}
 	for _, name := range slices.Sorted(maps.Keys(names)) {
 		out = append(out, Object{"namespace": prefix + name, "name": name, "expires": now()})
 	}
-	answer(c.w, http.StatusOK, Object{"namespaces": out})
+	s.page(c, "namespaces", out, Object{})
 }
 
 // lastFires lists the latest fires of a hook, newest first. The queue says how
@@ -197,11 +203,8 @@ func (s *Server) lastFires(c *call) {
 			f["taskState"] = t.State
 		}
 		out = append(out, f)
-		if len(out) == 100 {
-			break
-		}
 	}
-	answer(c.w, http.StatusOK, Object{"lastFires": out})
+	s.page(c, "lastFires", out, Object{})
 }
 
 func (s *Server) change(t *Task, what string) {
@@ -224,14 +227,18 @@ func (s *Server) artifact(c *call, t *Task, run int, what, name string) {
 		out := []any{}
 		for path := range s.files {
 			if n, ok := strings.CutPrefix(path, prefix); ok {
-				out = append(out, Object{"name": n, "storageType": "s3", "contentType": "text/plain", "expires": stamp(time.Now().Add(time.Hour))})
+				ends := time.Now().Add(time.Hour)
+				if s.expired[path] {
+					ends = time.Now().Add(-time.Second)
+				}
+				out = append(out, Object{"name": n, "storageType": "s3", "contentType": "text/plain", "expires": stamp(ends)})
 			}
 		}
 		slices.SortFunc(out, func(a, b any) int { return strings.Compare(a.(Object)["name"].(string), b.(Object)["name"].(string)) })
-		answer(c.w, http.StatusOK, Object{"artifacts": out})
+		s.page(c, "artifacts", out, Object{})
 		return
 	}
-	if _, ok := s.files[prefix+name]; !ok {
+	if _, ok := s.files[prefix+name]; !ok || s.expired[prefix+name] {
 		refuse(c.w, http.StatusNotFound, "ResourceNotFound", "Artifact not found")
 		return
 	}
