@@ -269,6 +269,10 @@ func TestLogs(t *testing.T) {
 	if there := ok(p.ArtifactsExist(t.Context(), j)); !there {
 		t.Error("a build's files are not there")
 	}
+	s.Expire(id, 0, "public/build/target.zip")
+	if there := ok(p.ArtifactsExist(t.Context(), j)); there {
+		t.Error("files that have expired, and are listed still, are there")
+	}
 	gone := job.New(job.Fields{ID: "AAAAAAAAQAaAAAAAAAAAAA/0", Push: push(20)})
 	if there := ok(p.ArtifactsExist(t.Context(), gone)); there {
 		t.Error("the files of a task that has expired are there")

@@ -46,7 +46,8 @@ func (s *shot) find(ctx context.Context, w way, began time.Time, lost error) (st
 	if !errors.Is(lost, job.ErrUnavailable) { // what was answered says nothing about what was done
 		lost = fmt.Errorf("%w: %w", job.ErrUnavailable, unsure{lost})
 	}
-	return "", lost
+	return "", fmt.Errorf("%w (unclear whether the hook %s made its task: look at the push before triggering it again)",
+		lost, w.hook())
 }
 
 // unsure is an answer without its meaning: a 400 of a hook is no refusal here.

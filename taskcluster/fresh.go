@@ -120,12 +120,6 @@ func (l *listings) forgetTask(id string) {
 	}
 }
 
-func (l *listings) len() int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return len(l.kept)
-}
-
 // groups lists the task groups of a push, or returns a listing that is fresh.
 func (p *Project) groups(ctx context.Context, push job.Push) (*graphs, error) {
 	if g := p.known.listings.get(p.key(push)); g != nil {
