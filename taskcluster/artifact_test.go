@@ -278,3 +278,37 @@ func TestLogs(t *testing.T) {
 		t.Error("the files of a task that has expired are there")
 	}
 }
+
+// What a run lists and is no file of a build: what could not be stored, a link to
+// something else, and what has no time or a past one.
+func TestArtifactsThatAreNone(t *testing.T) {
+	s, _ := world()
+	listed := ""
+	s.Before = func(w http.ResponseWriter, r *http.Request) bool {
+		is := strings.HasSuffix(r.URL.Path, "/artifacts")
+		if is {
+			_, _ = fmt.Fprintf(w, `{"artifacts": [%s]}`, listed)
+		}
+		return is
+	}
+	p := serve(t, s).Project("autoland", nil)
+	j := ok(p.Jobs(t.Context(), push(20), test))[0]
+	const file = `{"name": "public/build/target.zip", "storageType": "s3", "expires": "2126-01-01T00:00:00.000Z"}`
+	for text, want := range map[string]bool{
+		"":                                       false,
+		file:                                     true,
+		strings.Replace(file, "s3", "object", 1): true,
+		strings.Replace(file, "s3", "error", 1):  false,
+		strings.Replace(file, "s3", "link", 1):   false,
+		strings.Replace(file, "2126", "2016", 1): false,
+		strings.Replace(file, `"expires"`, `"other"`, 1):                                                                false,
+		strings.Replace(file, "public/build/", "public/logs/", 1):                                                       false,
+		strings.Replace(file, "2126", "2016", 1) + ", " + file:                                                          true,
+		strings.Replace(file, "public/build/", "public/test_info/", 1) + ", " + strings.Replace(file, "s3", "error", 1): false,
+	} {
+		listed = text
+		if there := ok(p.ArtifactsExist(t.Context(), j)); there != want {
+			t.Errorf("%s: %t", text, there)
+		}
+	}
+}
