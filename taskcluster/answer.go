@@ -84,7 +84,8 @@ func (e *notMade) Error() string {
 	if e.later > 0 {
 		again += fmt.Sprintf(" in %s, as the service asks", e.later)
 	}
-	return fmt.Sprintf("%v: the hook could not make its task, and nothing was made: %s: %v", job.ErrRefused, again, e.err)
+	return fmt.Sprintf("%v: the hook could not make its task, and nothing was made: %s: %v",
+		job.ErrRefused, again, e.err)
 }
 
 // Is makes it a kind of job.ErrRefused. What the service answered is not

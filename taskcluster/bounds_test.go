@@ -110,7 +110,8 @@ func TestMappingsAreBounded(t *testing.T) {
 	p := inMemory(s).Project("autoland", nil)
 	mapping := map[string]string{}
 	for i := range tasks {
-		mapping[fmt.Sprint("test-linux2404-64-qr/opt-mochitest-browser-chrome-", i)] = slug.Of(fmt.Sprint("planned ", i))
+		label := fmt.Sprint("test-linux2404-64-qr/opt-mochitest-browser-chrome-", i)
+		mapping[label] = slug.Of(fmt.Sprint("planned ", i))
 	}
 	body := ok(json.Marshal(mapping))
 	empty, before := heap(), int64(0)

@@ -43,7 +43,8 @@ func TestListingsAreFresh(t *testing.T) {
 		if n := inFlight(t, p, test); n != 0 {
 			t.Errorf("%d runs are in flight once they were cancelled", n)
 		}
-		_ = ok(inMemory(s).Project("autoland", nil).Trigger(t.Context(), job.Request{Label: test, Push: push(20), Count: 3}))
+		_ = ok(inMemory(s).Project("autoland", nil).Trigger(t.Context(),
+			job.Request{Label: test, Push: push(20), Count: 3}))
 		if n := inFlight(t, p, test); n != 0 {
 			t.Errorf("%d runs are in flight: the listing is fresh, and was read once more", n)
 		}
@@ -58,17 +59,19 @@ func TestListingsAreFresh(t *testing.T) {
 	})
 }
 
-// A listing that began before a request and ended after it does not hide what the
-// request did.
+// A listing that began before a request and ended after it, or that came between
+// the request's own and its fire, does not hide what the request did.
 func TestListingThatBeganBefore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := world()
-		var waited atomic.Bool
+		var p *taskcluster.Project
+		var waited, between atomic.Bool
 		s.Before = func(_ http.ResponseWriter, r *http.Request) bool {
-			if strings.HasPrefix(r.URL.RawQuery, "continuationToken=") { // the first page is of before
-				if !waited.Swap(true) {
-					time.Sleep(2 * time.Second)
-				}
+			switch {
+			case strings.HasSuffix(r.URL.Path, ".cron") && !waited.Swap(true): // the group was listed meanwhile
+				time.Sleep(2 * time.Second)
+			case strings.HasSuffix(r.URL.Path, "/scopes/expand") && !between.Swap(true):
+				_ = inFlight(t, p, test)
 			}
 			return false
 		}
@@ -76,14 +79,16 @@ func TestListingThatBeganBefore(t *testing.T) {
 			HTTP:        &http.Client{Transport: heedful{testenv.InMemory{Handler: s}}},
 			Credentials: &taskcluster.Credentials{ClientID: "me", AccessToken: "secret"},
 		}))
-		p := c.Project("autoland", nil)
+		p = c.Project("autoland", nil)
 		var wg sync.WaitGroup
 		wg.Go(func() { _ = ok(p.Jobs(t.Context(), push(20))) })
 		time.Sleep(time.Second)
 		_ = ok(p.Trigger(t.Context(), job.Request{Label: test, Push: push(20), Count: 2}))
-		wg.Wait()
-		if n := inFlight(t, p, test); n != 2 {
-			t.Errorf("%d runs are in flight, 2 were triggered", n)
+		for _, when := range []string{"after the request", "after the listing that began before"} {
+			if n := inFlight(t, p, test); n != 2 {
+				t.Errorf("%s: %d runs are in flight, 2 were triggered", when, n)
+			}
+			wg.Wait()
 		}
 	})
 }

@@ -26,7 +26,8 @@ func olders() []older {
 		for _, done := range []bool{false, true} {
 			for _, noFires := range []bool{false, true} {
 				for _, fault := range []tctest.Fault{
-					tctest.Well, tctest.BrokenMade, tctest.GatewayMade, tctest.Broken, tctest.QueueDown, tctest.Gateway, tctest.Empty,
+					tctest.Well, tctest.BrokenMade, tctest.GatewayMade, tctest.Broken, tctest.QueueDown, tctest.Gateway,
+					tctest.Empty,
 				} {
 					out = append(out, older{age, done, noFires, fault})
 				}
