@@ -58,7 +58,7 @@ func TestManyPushes(t *testing.T) {
 	s := tctest.New()
 	p := inMemory(s).Project("autoland", nil)
 	taskcluster.Bound(p, 4, 16, 64)
-	const warm, most = 60, 300
+	const warm, most = 40, 160
 	for n := range warm {
 		asking(t, s, p, n)
 	}
@@ -105,7 +105,7 @@ func TestBounds(t *testing.T) {
 // Which tasks a decision task made itself is known of 32 pushes, and takes 16
 // bytes a task.
 func TestMappingsAreBounded(t *testing.T) {
-	const tasks, warm, most = 3000, 36, 70
+	const tasks, warm, most = 2000, 34, 54
 	s := tctest.New()
 	p := inMemory(s).Project("autoland", nil)
 	mapping := map[string]string{}
@@ -128,7 +128,7 @@ func TestMappingsAreBounded(t *testing.T) {
 			before = heap()
 		}
 	}
-	if more := heap() - before; more > 1<<20 {
+	if more := heap() - before; more > 512<<10 {
 		t.Errorf("%d kB more are in use after %d more pushes", more>>10, most-warm)
 	}
 	if all := before - empty; all > 2*32*16*tasks {

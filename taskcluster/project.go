@@ -27,7 +27,9 @@ type ProjectOptions struct {
 }
 
 // Project is the CI of one repository: a job.Scheduler and more. It is safe for
-// concurrent use; Client.Project makes one.
+// concurrent use; Client.Project makes one. It keeps what does not change of the
+// pushes and labels that were wanted last, a bounded number, and a listing of a
+// push's runs for 5 seconds; what was triggered it reads from the CI each time.
 type Project struct {
 	c     *Client
 	name  string // of the repository

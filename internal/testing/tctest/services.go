@@ -3,7 +3,6 @@ package tctest
 import (
 	"encoding/json"
 	"fmt"
-	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -69,56 +68,6 @@ func (s *Server) status(t *Task) Object {
 	}
 }
 
-// list answers a page of a group.
-func (s *Server) list(c *call) {
-	var all []any
-	for _, id := range s.order {
-		if t := s.tasks[id]; t.Definition["taskGroupId"] == c.parts[1] {
-			all = append(all, Object{"task": t.Definition, "status": s.status(t)})
-		}
-	}
-	if len(all) == 0 {
-		refuse(c.w, http.StatusNotFound, "ResourceNotFound", "No task-group with taskGroupId %s", c.parts[1])
-		return
-	}
-	s.page(c, "tasks", all, Object{"taskGroupId": c.parts[1], "expires": now()})
-}
-
-// page answers a page of a listing, with a continuationToken where another one
-// follows. A token that it did not give is ignored.
-func (s *Server) page(c *call, member string, all []any, out Object) {
-	from := 0
-	if token, ok := strings.CutPrefix(c.r.URL.Query().Get("continuationToken"), "page at "); ok {
-		from, _ = strconv.Atoi(token)
-	}
-	to := min(from+s.Page, len(all))
-	out[member] = append([]any{}, all[min(from, to):to]...)
-	if to < len(all) {
-		out["continuationToken"] = fmt.Sprint("page at ", to)
-	}
-	answer(c.w, http.StatusOK, out)
-}
-
-// batch answers several tasks, or their statuses; those it does not have are
-// left out.
-func (s *Server) batch(c *call, statuses bool) {
-	var in struct{ TaskIDs []string }
-	if !c.decode(&in) {
-		return
-	}
-	out := []any{}
-	for _, id := range in.TaskIDs {
-		switch t := s.tasks[id]; {
-		case t == nil:
-		case statuses:
-			out = append(out, Object{"taskId": id, "status": s.status(t)})
-		default:
-			out = append(out, Object{"taskId": id, "task": t.Definition})
-		}
-	}
-	s.page(c, map[bool]string{true: "statuses", false: "tasks"}[statuses], out, Object{})
-}
-
 func (s *Server) task(c *call) bool {
 	id, rest := c.parts[1], c.parts[2:]
 	t := s.tasks[id]
@@ -160,53 +109,6 @@ func (s *Server) task(c *call) bool {
 	return true
 }
 
-// namespace lists the tasks, or the namespaces, directly in one of the index.
-func (s *Server) namespace(c *call) {
-	prefix := c.parts[1] + "."
-	tasks, names := []any{}, map[string]bool{}
-	for _, path := range slices.Sorted(maps.Keys(s.index)) {
-		rest, ok := strings.CutPrefix(path, prefix)
-		if !ok {
-			continue
-		}
-		name, _, deeper := strings.Cut(rest, ".")
-		if deeper {
-			names[name] = true
-			continue
-		}
-		tasks = append(tasks, Object{"namespace": path, "taskId": s.index[path], "rank": 0, "data": Object{}, "expires": now()})
-	}
-	if c.parts[0] == "tasks" {
-		s.page(c, "tasks", tasks, Object{})
-		return
-	}
-	out := []any{}
-	for _, name := range slices.Sorted(maps.Keys(names)) {
-		out = append(out, Object{"namespace": prefix + name, "name": name, "expires": now()})
-	}
-	s.page(c, "namespaces", out, Object{})
-}
-
-// lastFires lists the latest fires of a hook, newest first. The queue says how
-// far each one's task is.
-func (s *Server) lastFires(c *call) {
-	hook := c.parts[1] + "/" + c.parts[2]
-	if s.NoFires {
-		refuse(c.w, http.StatusForbidden, "InsufficientScopes", "Client ID %s is missing the following scopes:\n\n```\nhooks:list-last-fires:%s\n```", c.who, hook)
-		return
-	}
-	out := []any{}
-	for _, f := range slices.Backward(s.fires[hook]) {
-		f := maps.Clone(f)
-		f["taskState"] = "unknown"
-		if t := s.tasks[f["taskId"].(string)]; t != nil {
-			f["taskState"] = t.State
-		}
-		out = append(out, f)
-	}
-	s.page(c, "lastFires", out, Object{})
-}
-
 func (s *Server) change(t *Task, what string) {
 	switch {
 	case what == "rerun" && t.State != "pending" && t.State != "running":
@@ -214,41 +116,6 @@ func (s *Server) change(t *Task, what string) {
 	case what == "cancel" && (t.State == "pending" || t.State == "running" || t.State == "unscheduled"):
 		t.resolve("exception", "canceled")
 	}
-}
-
-// artifact lists artifacts, or says where one is.
-func (s *Server) artifact(c *call, t *Task, run int, what, name string) {
-	prefix := fmt.Sprintf("%s/%d/", t.ID, run)
-	if name == "" {
-		if run < 0 || run >= len(t.Runs) {
-			refuse(c.w, http.StatusNotFound, "ResourceNotFound", "Task `%s` run %d not found", t.ID, run)
-			return
-		}
-		out := []any{}
-		for path := range s.files {
-			if n, ok := strings.CutPrefix(path, prefix); ok {
-				ends := time.Now().Add(time.Hour)
-				if s.expired[path] {
-					ends = time.Now().Add(-time.Second)
-				}
-				out = append(out, Object{"name": n, "storageType": "s3", "contentType": "text/plain", "expires": stamp(ends)})
-			}
-		}
-		slices.SortFunc(out, func(a, b any) int { return strings.Compare(a.(Object)["name"].(string), b.(Object)["name"].(string)) })
-		s.page(c, "artifacts", out, Object{})
-		return
-	}
-	if _, ok := s.files[prefix+name]; !ok || s.expired[prefix+name] {
-		refuse(c.w, http.StatusNotFound, "ResourceNotFound", "Artifact not found")
-		return
-	}
-	at := "http://" + c.r.Host + "/bucket/" + prefix + name
-	if what == "artifacts" {
-		c.w.Header().Set("Location", at)
-		answer(c.w, http.StatusSeeOther, Object{"storageType": "s3", "url": at})
-		return
-	}
-	answer(c.w, http.StatusOK, Object{"storageType": "s3", "url": at})
 }
 
 func (s *Server) create(c *call, id string) {

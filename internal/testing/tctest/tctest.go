@@ -8,7 +8,6 @@ package tctest
 
 import (
 	"bytes"
-	"compress/gzip"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -222,21 +221,6 @@ func (t *Task) resolve(state, reason string) {
 	}
 }
 
-// Put stores an artifact of a task's run.
-func (s *Server) Put(id string, run int, name string, body []byte) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.files[fmt.Sprintf("%s/%d/%s", id, run, name)] = body
-}
-
-// Expire makes an artifact's time run out. It is still listed, as the queue
-// lists such ones until it has removed them.
-func (s *Server) Expire(id string, run int, name string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.expired[fmt.Sprintf("%s/%d/%s", id, run, name)] = true
-}
-
 // Index names a task.
 func (s *Server) Index(path, id string) {
 	s.mu.Lock()
@@ -388,26 +372,6 @@ func (s *Server) may(c *call, scope string) bool {
 			"Client ID %s does not have sufficient scopes and is missing the following scopes:\n\n```\n%s\n```\n\nThis request requires more.", c.who, scope)
 	}
 	return ok
-}
-
-// bucket serves stored artifacts, compressed although nobody asked, as the
-// recorded store does.
-func (s *Server) bucket(w http.ResponseWriter, r *http.Request, file string) {
-	if r.Header.Get("Authorization") != "" {
-		http.Error(w, "<Error><Code>InvalidArgument</Code><Message>Only one auth mechanism allowed</Message></Error>", http.StatusBadRequest)
-		return
-	}
-	s.mu.Lock()
-	body, ok := s.files[file]
-	s.mu.Unlock()
-	if !ok {
-		http.Error(w, "<Error><Code>NoSuchKey</Code></Error>", http.StatusNotFound)
-		return
-	}
-	w.Header().Set("Content-Encoding", "gzip")
-	z := gzip.NewWriter(w)
-	_, _ = z.Write(body)
-	_ = z.Close()
 }
 
 // Waiting reports whether a task is pending or running.
