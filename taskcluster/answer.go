@@ -80,7 +80,12 @@ type notMade struct {
 }
 
 func (e *notMade) Error() string {
-	return fmt.Sprintf("%v: the hook could not make its task, and nothing was made: %v", job.ErrRefused, e.err)
+	again := "it may be triggered again"
+	if e.later > 0 {
+		again += fmt.Sprintf(" in %s, as the service asks", e.later)
+	}
+	return fmt.Sprintf("%v: the hook could not make its task, and nothing was made: %s: %v",
+		job.ErrRefused, again, e.err)
 }
 
 // Is makes it a kind of job.ErrRefused. What the service answered is not

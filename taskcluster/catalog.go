@@ -93,7 +93,7 @@ func (p *Project) learn(g *graphs, label string) []string {
 	}
 	look(ran[0])
 	needs := slices.Sorted(maps.Keys(builds))
-	p.needs.Store(label, needs)
+	p.known.needs.Put(p.label(label), slices.Clone(needs))
 	return needs
 }
 
@@ -107,7 +107,7 @@ func (p *Project) offered(ctx context.Context, decision string, labels []string)
 	var out []job.Runnable
 	var rest []string
 	for _, l := range labels {
-		needs, known := p.needs.Load(l)
+		needs, known := p.known.needs.Get(p.label(l))
 		i := slices.IndexFunc(runnable, func(e job.Runnable) bool { return e.Label == l })
 		if i < 0 || !known && runnable[i].Kind != job.KindBuild {
 			rest = append(rest, l)
@@ -115,7 +115,7 @@ func (p *Project) offered(ctx context.Context, decision string, labels []string)
 		}
 		e := runnable[i]
 		if known {
-			e.Upstreams = slices.Clone(needs.([]string))
+			e.Upstreams = slices.Clone(needs)
 		}
 		out = append(out, e)
 	}
@@ -127,7 +127,7 @@ func (p *Project) offered(ctx context.Context, decision string, labels []string)
 		return nil, err
 	}
 	for _, e := range job.OfLabels(all, rest...) {
-		p.needs.Store(e.Label, slices.Clone(e.Upstreams))
+		p.known.needs.Put(p.label(e.Label), slices.Clone(e.Upstreams))
 		out = append(out, e)
 	}
 	return out, nil

@@ -4,29 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"sync"
+	"maps"
+	"slices"
 
 	"github.com/mozci/mozci/job"
 )
-
-// decision is what is known of a decision task. What it left behind does not
-// change, and is read once.
-type decision struct {
-	id string
-
-	mu        sync.Mutex
-	defined   bool // its scopes and revisions were read
-	revisions []string
-	actions   *actions
-	scopes    []string        // as it has them
-	all       []string        // with what its roles contain
-	mapping   map[string]bool // the task ids of label-to-taskid.json
-}
-
-func (p *Project) decision(id string) *decision {
-	d, _ := p.details.LoadOrStore(id, &decision{id: id})
-	return d.(*decision)
-}
 
 // The sizes that artifacts of a decision task may have. Firefox's actions.json
 // has 100 kB, its label-to-taskid.json up to 2 MB.
@@ -40,21 +22,20 @@ const (
 // A decision task that failed is job.ErrNotScheduled; of one that is not done,
 // nothing is known yet.
 func (p *Project) completed(ctx context.Context, id string) (run int, err error) {
-	if run, ok := p.runs.Load(id); ok {
-		return run.(int), nil
-	}
-	s, err := p.c.Status(ctx, id)
-	if err != nil {
-		return 0, err
-	}
-	return p.settled(s)
+	return p.known.runs.Do(ctx, id, func(ctx context.Context) (int, bool, error) {
+		s, err := p.c.Status(ctx, id)
+		if err != nil {
+			return 0, false, err
+		}
+		run, err := settled(s)
+		return run, true, err
+	})
 }
 
 // settled is completed for a status that is known.
-func (p *Project) settled(s *TaskStatus) (run int, err error) {
+func settled(s *TaskStatus) (run int, err error) {
 	for i := len(s.Runs) - 1; i >= 0; i-- {
 		if s.Runs[i].State == "completed" {
-			p.runs.Store(s.TaskID, s.Runs[i].RunID)
 			return s.Runs[i].RunID, nil
 		}
 	}
@@ -75,59 +56,39 @@ func (p *Project) artifact(ctx context.Context, id, name string, most int64, int
 
 // offers are the actions of a decision task.
 func (p *Project) offers(ctx context.Context, id string) (*actions, error) {
-	d := p.decision(id)
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.actions != nil {
-		return d.actions, nil
-	}
-	var text json.RawMessage
-	if err := p.artifact(ctx, id, "public/actions.json", mostActions, &text); err != nil {
-		return nil, err
-	}
-	a, err := parseActions(text)
-	if err == nil {
-		d.actions = a
-	}
-	return a, err
+	return p.known.offers.Do(ctx, id, func(ctx context.Context) (*actions, bool, error) {
+		var text json.RawMessage
+		if err := p.artifact(ctx, id, "public/actions.json", mostActions, &text); err != nil {
+			return nil, false, err
+		}
+		a, err := parseActions(text)
+		return a, true, err
+	})
 }
 
 // may are the scopes of a decision task, with what its roles contain: what it
 // may not fire is not fired in its name.
 func (p *Project) may(ctx context.Context, id string) (own, all []string, err error) {
-	d := p.decision(id)
-	if err := p.define(ctx, d); err != nil {
+	d, err := p.definition(ctx, id)
+	if err != nil {
 		return nil, nil, err
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.all != nil {
-		return d.scopes, d.all, nil
-	}
-	all, err = p.c.expandScopes(ctx, d.scopes)
-	if err == nil {
-		d.all = append([]string{}, all...)
-	}
+	all, err = p.known.scopes.Do(ctx, id, func(ctx context.Context) ([]string, bool, error) {
+		all, err := p.c.expandScopes(ctx, d.scopes)
+		return all, true, err
+	})
 	return d.scopes, all, err
 }
 
 // planned are the ids of the tasks that a decision task made itself.
-func (p *Project) planned(ctx context.Context, id string) (map[string]bool, error) {
-	d := p.decision(id)
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.mapping != nil {
-		return d.mapping, nil
-	}
-	var labels map[string]string
-	if err := p.artifact(ctx, id, "public/label-to-taskid.json", mostMapping, &labels); err != nil {
-		return nil, err
-	}
-	d.mapping = make(map[string]bool, len(labels))
-	for _, t := range labels {
-		d.mapping[t] = true
-	}
-	return d.mapping, nil
+func (p *Project) planned(ctx context.Context, id string) (taskIDs, error) {
+	return p.known.planned.Do(ctx, id, func(ctx context.Context) (taskIDs, bool, error) {
+		var labels map[string]string
+		if err := p.artifact(ctx, id, "public/label-to-taskid.json", mostMapping, &labels); err != nil {
+			return nil, false, err
+		}
+		return newTaskIDs(slices.Collect(maps.Values(labels))), true, nil
+	})
 }
 
 // WasAdded implements job.AddedChecker: a run of a task that says so in its tags or
@@ -148,5 +109,5 @@ func (p *Project) WasAdded(ctx context.Context, j job.Job) (bool, error) {
 		return false, job.Wrap(op, j.ID(), err)
 	}
 	tasks, err := p.planned(ctx, id)
-	return err == nil && !tasks[r.Status.TaskID], job.Wrap(op, j.ID(), err)
+	return err == nil && !tasks.has(r.Status.TaskID), job.Wrap(op, j.ID(), err)
 }

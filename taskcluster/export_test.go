@@ -1,6 +1,12 @@
 package taskcluster
 
-import "github.com/mozci/mozci/job"
+import (
+	"net/http"
+	"strconv"
+
+	"github.com/mozci/mozci/internal/rest"
+	"github.com/mozci/mozci/job"
+)
 
 // The calls that Project makes of the services and that are nobody else's, for
 // the tests that make each recorded exchange.
@@ -40,4 +46,39 @@ var (
 // StatusOf is how a run's words are read.
 func StatusOf(r *TaskRun, kind job.Kind, later bool) (job.Status, error) {
 	return r.status(kind, later)
+}
+
+// ShareCache has a client keep its answers in a cache that others use, too.
+func ShareCache(c *Client, h *http.Client, cache rest.Cache) {
+	c.rest = rest.New(&rest.Options{HTTP: h, Cache: cache})
+}
+
+// Bound gives a project other bounds than the usual ones.
+func Bound(p *Project, decisions, pushes, labels int) { p.known = newKnown(decisions, pushes, labels) }
+
+// Kept is how much of what a project keeps.
+func Kept(p *Project) map[string]int {
+	p.known.listings.mu.Lock()
+	defer p.known.listings.mu.Unlock()
+	return map[string]int{
+		"decisions": p.known.decisions.Len(), "runs": p.known.runs.Len(), "defined": p.known.defined.Len(),
+		"offers": p.known.offers.Len(), "scopes": p.known.scopes.Len(), "planned": p.known.planned.Len(),
+		"queues": p.known.queues.Len(), "needs": p.known.needs.Len(), "listings": len(p.known.listings.kept),
+	}
+}
+
+// Fill has a project know something of n pushes and labels.
+func Fill(p *Project, n int) {
+	for i := range n {
+		key := strconv.Itoa(i)
+		p.known.decisions.Put(key, "")
+		p.known.runs.Put(key, i)
+		p.known.defined.Put(key, nil)
+		p.known.offers.Put(key, nil)
+		p.known.scopes.Put(key, nil)
+		p.known.planned.Put(key, nil)
+		p.known.queues.Put(p.label(key), "")
+		p.known.needs.Put(p.label(key), nil)
+		p.forget(job.Push{ID: int64(i)})
+	}
 }

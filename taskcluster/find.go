@@ -46,7 +46,8 @@ func (s *shot) find(ctx context.Context, w way, began time.Time, lost error) (st
 	if !errors.Is(lost, job.ErrUnavailable) { // what was answered says nothing about what was done
 		lost = fmt.Errorf("%w: %w", job.ErrUnavailable, unsure{lost})
 	}
-	return "", lost
+	return "", fmt.Errorf("%w (unclear whether the hook %s made its task: look at the push before triggering it again)",
+		lost, w.hook())
 }
 
 // unsure is an answer without its meaning: a 400 of a hook is no refusal here.
@@ -67,12 +68,14 @@ func (s *shot) known(id string) bool { return s.all.byID[id] != nil }
 const skew = 15 * time.Minute
 
 // fired are the ids of the tasks of the hook's latest fires, which all pushes
-// share, that were not there before the request and that may be it.
-func (s *shot) fired(ctx context.Context, w way, may func(*hookFire) bool) ([]string, error) {
-	fires, err := s.p.c.listLastFires(ctx, w.action.HookGroupID, w.action.HookID)
+// share, that were not there before the request and that may be it. None of them
+// is from before since.
+func (s *shot) fired(ctx context.Context, w way, since time.Time, may func(*hookFire) bool) ([]string, error) {
+	fires, err := s.p.c.listLastFires(ctx, w.action.HookGroupID, w.action.HookID, since)
 	var ids []string
 	for _, f := range fires {
-		if checkTask(f.TaskID) == nil && !s.known(f.TaskID) && may(f) {
+		late := !f.TaskCreateTime.Before(since)
+		if checkTask(f.TaskID) == nil && !s.known(f.TaskID) && late && may(f) {
 			ids = append(ids, f.TaskID)
 		}
 	}
@@ -117,9 +120,7 @@ func (s *shot) fires(
 			answered = false // which fire was ours cannot be told
 		}
 	}
-	ids, err := s.fired(ctx, w, func(f *hookFire) bool {
-		return !f.TaskCreateTime.Before(from) && !f.TaskCreateTime.After(to)
-	})
+	ids, err := s.fired(ctx, w, from, func(f *hookFire) bool { return !f.TaskCreateTime.After(to) })
 	if err != nil || len(ids) == 0 {
 		return "", false, err
 	}
@@ -202,9 +203,10 @@ func (s *shot) same(ctx context.Context, w way, mine string) ([]string, error) {
 // rivals are those of same, in no order: among the latest fires of the hook, or,
 // where the caller may not read them, in the push's groups.
 func (s *shot) rivals(ctx context.Context, w way, mine string) ([]rival, error) {
-	ids, err := s.fired(ctx, w, func(f *hookFire) bool {
+	now := time.Now()
+	ids, err := s.fired(ctx, w, now.Add(-2*skew), func(f *hookFire) bool {
 		return f.TaskID != mine && f.TaskState != "exception" && f.TaskState != "failed" &&
-			time.Since(f.TaskCreateTime).Abs() < 2*skew
+			f.TaskCreateTime.Before(now.Add(2*skew))
 	})
 	if err != nil {
 		return s.rivalsInGroups(ctx, w, mine)

@@ -67,10 +67,11 @@ func (s *shot) mayFire(ctx context.Context, w way) error {
 		return fmt.Errorf("%w: actions.json names the hook %s, which the decision task %s may not fire: it lacks %s",
 			job.ErrDenied, w.hook(), s.in.decision, want)
 	}
-	d := s.p.decision(s.in.decision)
-	d.mu.Lock()
+	d, err := s.p.definition(ctx, s.in.decision)
+	if err != nil {
+		return err
+	}
 	revs := slices.Concat(d.revisions, payloadRevisions(w.action.HookPayload))
-	d.mu.Unlock()
 	if len(revs) > 0 && !sameAsOne(revs, s.req.Push) {
 		return fmt.Errorf("%w: the decision task %s is of revision %s, not of push %s: nothing was triggered",
 			job.ErrMalformed, s.in.decision, revs[0], s.req.Push)
@@ -142,7 +143,6 @@ const rivalNote = "another process triggered the same at the same time"
 // alike, and one of them may have been killed before it could look.
 func (s *shot) accepted(ctx context.Context, w way, made string) (job.Receipt, error) {
 	s.p.log.Info("fired an action", "action", w.action.Name, "label", s.req.Label, "push", s.req.Push.ID, "task", made)
-	s.p.forget(s.req.Push)
 	all, err := s.same(ctx, w, made)
 	if errors.Is(err, errForeign) {
 		return job.Receipt{}, err

@@ -74,7 +74,7 @@ func (p *Project) catalog(ctx context.Context, id string) ([]job.Runnable, error
 			Label: label, Kind: t.kind(label), MakesUpstreams: true, Manifests: t.manifests(),
 		})
 		if t.Task.TaskQueueID != "" {
-			p.queues.Store(label, t.Task.TaskQueueID)
+			p.known.queues.Put(p.label(label), t.Task.TaskQueueID)
 		}
 		return nil
 	})

@@ -30,53 +30,9 @@ type graphs struct {
 	byID map[string]*listedTask
 	none error // why there is no group of the push's own; ErrNotScheduled
 
-	catalog bool // read for a catalog, and not for jobs yet
-}
-
-// fresh is how long a listing of a push's groups is used again, so that reading
-// its jobs, its catalog and what is under way lists them once.
-const fresh = 5 * time.Second
-
-// mostListings is how many listings are kept at a time.
-const mostListings = 16
-
-// groups lists the task groups of a push, or returns a listing that is fresh.
-func (p *Project) groups(ctx context.Context, push job.Push) (*graphs, error) {
-	key := pushKey(push)
-	p.mu.Lock()
-	known := p.listings[key]
-	p.mu.Unlock()
-	if known != nil && time.Since(known.at) < fresh {
-		return known, nil
-	}
-	return p.list(ctx, push)
-}
-
-// forCatalog is groups; the jobs of the push may be read from it right after.
-func (p *Project) forCatalog(ctx context.Context, push job.Push) (*graphs, error) {
-	g, err := p.groups(ctx, push)
-	if err == nil {
-		p.mu.Lock()
-		g.catalog = p.listings[pushKey(push)] == g
-		p.mu.Unlock()
-	}
-	return g, err
-}
-
-// forJobs lists the groups anew, unless a catalog of the push has just been
-// read: whoever plans asks for both, one after the other.
-func (p *Project) forJobs(ctx context.Context, push job.Push) (*graphs, error) {
-	p.mu.Lock()
-	known := p.listings[pushKey(push)]
-	again := known != nil && known.catalog && time.Since(known.at) < fresh
-	if again {
-		known.catalog = false
-	}
-	p.mu.Unlock()
-	if again {
-		return known, nil
-	}
-	return p.list(ctx, push)
+	// By the mutex of listings:
+	catalog   bool // read for a catalog, and not for jobs yet
+	forgotten bool // something was done on the push at that time, and nothing listed
 }
 
 // list lists the task groups of a push now. A push without a decision task, or
@@ -117,29 +73,10 @@ func (p *Project) list(ctx context.Context, push job.Push) (*graphs, error) {
 		if out.byID[t.Status.TaskID] == nil {
 			out.byID[t.Status.TaskID] = t
 		}
-		p.queues.Store(t.label(), t.Task.queue())
+		p.known.queues.Put(p.label(t.label()), t.Task.queue())
 	}
-	p.keep(pushKey(push), out)
+	p.known.listings.keep(p.key(push), out)
 	return out, nil
-}
-
-// keep keeps a listing for as long as it is fresh.
-func (p *Project) keep(key string, g *graphs) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for k, old := range p.listings {
-		if time.Since(old.at) >= fresh || len(p.listings) >= mostListings {
-			delete(p.listings, k)
-		}
-	}
-	p.listings[key] = g
-}
-
-// forget makes the next question about a push list its groups anew.
-func (p *Project) forget(push job.Push) {
-	p.mu.Lock()
-	delete(p.listings, pushKey(push))
-	p.mu.Unlock()
 }
 
 // group lists the tasks of a decision task's group. One that failed gives
@@ -151,7 +88,10 @@ func (p *Project) group(ctx context.Context, decision string) (*graph, error) {
 			return nil, err
 		}
 		if t.Status.TaskID == decision {
-			if _, err := p.settled(&t.Status); errors.Is(err, job.ErrNotScheduled) {
+			switch run, err := settled(&t.Status); {
+			case err == nil:
+				p.known.runs.Put(decision, run)
+			case errors.Is(err, job.ErrNotScheduled):
 				return nil, err
 			}
 		}

@@ -54,9 +54,11 @@ func push(id int64) job.Push {
 }
 
 // world is a deployment with one push of the labels, whose decision task it
-// returns too.
+// returns too. Its pages are small, so that whatever lists something is seen to
+// read all of them.
 func world() (*tctest.Server, string) {
 	s := tctest.New()
+	s.Page = 2
 	return s, s.AddPush("autoland", 20, push(20).Revision, labels...)
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/mozci/mozci/job"
@@ -19,21 +20,35 @@ type hookFire struct {
 }
 
 // listLastFires are the latest times that a hook was fired, newest first: by
-// everybody, for every push.
-func (c *Client) listLastFires(ctx context.Context, groupID, hookID string) ([]*hookFire, error) {
+// everybody, for every push. A hook keeps thousands, so that pages are read until
+// one has a fire from before since.
+func (c *Client) listLastFires(ctx context.Context, groupID, hookID string, since time.Time) ([]*hookFire, error) {
 	const op = "hooks.listLastFires"
 	var out []*hookFire
 	key := groupID + "/" + hookID
-	r, err := c.request(http.MethodGet, c.route("hooks", "hooks", groupID, hookID, "last-fires"), nil)
-	if err != nil {
-		return nil, job.Wrap(op, key, err)
+	read := func(url string) (token string, err error) {
+		r, err := c.request(http.MethodGet, url, nil)
+		if err != nil {
+			return "", job.Wrap(op, key, err)
+		}
+		r.Retries = 2 // whoever asks has another way to know
+		var page []*hookFire
+		err = c.rest.Stream(ctx, r, func(body io.Reader) (err error) {
+			page, token, err = elements[hookFire](body, "lastFires")
+			return err
+		})
+		out = append(out, page...)
+		if slices.ContainsFunc(page, func(f *hookFire) bool { return f.TaskCreateTime.Before(since) }) {
+			token = ""
+		}
+		return token, wrap(op, key, malformed(err))
 	}
-	r.Retries = 2 // whoever asks has another way to know
-	err = c.rest.Stream(ctx, r, func(body io.Reader) (err error) {
-		out, _, err = elements[hookFire](body, "lastFires") // one page is enough: the newest come first
-		return err
-	})
-	return out, wrap(op, key, malformed(err))
+	for _, err := range pages(c.route("hooks", "hooks", groupID, hookID, "last-fires"), read) {
+		if err != nil {
+			return out, err
+		}
+	}
+	return out, nil
 }
 
 // triggerHook fires a hook with a payload, a JSON object, and returns the id of

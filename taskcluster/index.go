@@ -29,33 +29,38 @@ func (c *Client) FindTask(ctx context.Context, indexPath string) (taskID string,
 // request where the deployment offers it; paths without a task are left out.
 func (c *Client) findTasksAtIndex(ctx context.Context, indexPaths ...string) (map[string]string, error) {
 	const op = "index.findTasksAtIndex"
-	var answer struct {
-		Tasks *[]struct {
-			Namespace string `json:"namespace"`
-			TaskID    string `json:"taskId"`
-		} `json:"tasks"`
-	}
 	key := fmt.Sprint(indexPaths)
 	in := map[string]any{"indexes": indexPaths}
-	err := c.call(ctx, op, key, http.MethodPost, c.route("index", "tasks", "indexes"), in, &answer, true)
-	switch {
-	case lacks(err):
-		out, err := oneByOne(ctx, indexPaths, c.FindTask)
+	out := map[string]string{}
+	read := func(url string) (token string, err error) {
+		var answer struct {
+			Tasks *[]struct {
+				Namespace string `json:"namespace"`
+				TaskID    string `json:"taskId"`
+			} `json:"tasks"`
+			Token string `json:"continuationToken"`
+		}
+		if err := c.call(ctx, op, key, http.MethodPost, url, in, &answer, true); err != nil {
+			return "", err
+		}
+		if answer.Tasks == nil {
+			return "", job.Wrap(op, key, fmt.Errorf("%w: no tasks in the answer", job.ErrMalformed))
+		}
+		for _, t := range *answer.Tasks {
+			if err := checkAnswered(op, key, t.TaskID); err != nil {
+				return "", err
+			}
+			out[t.Namespace] = t.TaskID
+		}
+		return answer.Token, nil
+	}
+	for _, err := range pages(c.route("index", "tasks", "indexes"), read) {
+		if lacks(err) {
+			out, err = oneByOne(ctx, indexPaths, c.FindTask)
+		}
 		if err != nil {
 			return nil, err
 		}
-		return out, nil
-	case err != nil:
-		return nil, err
-	case answer.Tasks == nil:
-		return nil, job.Wrap(op, key, fmt.Errorf("%w: no tasks in the answer", job.ErrMalformed))
-	}
-	out := map[string]string{}
-	for _, t := range *answer.Tasks {
-		if err := checkAnswered(op, key, t.TaskID); err != nil {
-			return nil, err
-		}
-		out[t.Namespace] = t.TaskID
 	}
 	return out, nil
 }

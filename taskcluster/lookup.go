@@ -37,10 +37,14 @@ func (e *noDecision) Unwrap() error { return job.ErrNotScheduled }
 // where the task found there is of the push's revision. An id alone proves
 // nothing: Treeherder's ids are not those of hg's pushlog.
 func (p *Project) decisionOf(ctx context.Context, push job.Push) (string, error) {
-	key := pushKey(push)
-	if id, ok := p.decisions.Load(key); ok {
-		return id.(string), nil
-	}
+	return p.known.decisions.Do(ctx, p.key(push), func(ctx context.Context) (string, bool, error) {
+		id, err := p.lookUp(ctx, push)
+		return id, true, err
+	})
+}
+
+// lookUp is decisionOf, by what the index says now.
+func (p *Project) lookUp(ctx context.Context, push job.Push) (string, error) {
 	byRevision := revisionPaths(p.place, push)
 	looked := slices.Clone(byRevision)
 	byID := ""
@@ -70,11 +74,8 @@ func (p *Project) decisionOf(ctx context.Context, push job.Push) (string, error)
 	if err != nil || id == "" {
 		return "", errors.Join(err, &noDecision{looked: looked})
 	}
-	p.decisions.Store(key, id)
 	return id, nil
 }
-
-func pushKey(push job.Push) string { return fmt.Sprint(push.ID, push.Hashes()) }
 
 // wholeHashes are the hashes of a push that the index may name it by: in hg or
 // in git, and whole.

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/mozci/mozci/internal/clip"
@@ -28,7 +27,9 @@ type ProjectOptions struct {
 }
 
 // Project is the CI of one repository: a job.Scheduler and more. It is safe for
-// concurrent use; Client.Project makes one.
+// concurrent use; Client.Project makes one. It keeps what does not change of the
+// pushes and labels that were wanted last, a bounded number, and a listing of a
+// push's runs for 5 seconds; what was triggered it reads from the CI each time.
 type Project struct {
 	c     *Client
 	name  string // of the repository
@@ -37,15 +38,7 @@ type Project struct {
 	opts  ProjectOptions
 	log   *slog.Logger
 
-	decisions sync.Map // push key to decision task id
-	runs      sync.Map // decision task id to the run that completed
-	details   sync.Map // decision task id to *decision
-	queues    sync.Map // label to task queue id
-	needs     sync.Map // label to the labels of the builds it needs, as []string
-	others    sync.Map // repository to *Project
-
-	mu       sync.Mutex
-	listings map[string]*graphs // by push key
+	known *known // shared with the projects of what merges brought
 }
 
 var (
@@ -63,7 +56,7 @@ var (
 // Project is the CI of a repository, by its short name, such as autoland. It asks
 // nothing yet. What a table of places lacks, opts name; nil is zero options.
 func (c *Client) Project(name string, opts *ProjectOptions) *Project {
-	p := &Project{c: c, name: name, log: c.log, listings: map[string]*graphs{}}
+	p := &Project{c: c, name: name, log: c.log, known: newKnown(mostDecisions, mostPushes, mostLabels)}
 	if opts != nil {
 		p.opts = *opts
 	}
@@ -89,9 +82,18 @@ func (p *Project) of(push job.Push) *Project {
 	if _, sure := placeOf(push.Repo); !sure {
 		opts.TrustDomain = p.opts.TrustDomain // a sibling's, as far as anybody knows
 	}
-	other, _ := p.others.LoadOrStore(push.Repo, p.c.Project(push.Repo, &opts))
-	return other.(*Project)
+	other := p.c.Project(push.Repo, &opts)
+	other.known = p.known // so that its bounds hold for all repositories together
+	return other
 }
+
+// key names a push in what is known: two repositories may have the same revision.
+func (p *Project) key(push job.Push) string {
+	return fmt.Sprint(p.place, " ", push.ID, push.Hashes())
+}
+
+// label names a label of the repository in what is known.
+func (p *Project) label(name string) labelOf { return labelOf{p.name, name} }
 
 // split is the task and the run that a job's ID names.
 func split(id string) (taskID string, runID int, err error) {
@@ -123,6 +125,7 @@ func (p *Project) Cancel(ctx context.Context, id string) error {
 		return nil
 	}
 	_, err = p.c.cancelTask(ctx, taskID)
+	p.known.listings.forgetTask(taskID)
 	var answered *Error
 	if errors.As(err, &answered) && answered.Code == "RequestConflict" { // it ended meanwhile, or with its deadline
 		if s, again := p.c.Status(ctx, taskID); again == nil && (s.resolved() || time.Now().After(s.Deadline)) {
@@ -137,12 +140,12 @@ func (p *Project) Cancel(ctx context.Context, id string) error {
 // it is where the deployment does not tell the caller.
 func (p *Project) QueueDepth(ctx context.Context, label string) (job.QueueDepth, error) {
 	const op = "taskcluster.load"
-	queue, ok := p.queues.Load(label)
+	queue, ok := p.known.queues.Get(p.label(label))
 	if !ok {
 		return job.QueueDepth{}, job.Wrap(op, label,
 			fmt.Errorf("no task of it was seen, so its queue is not known: %w", errors.ErrUnsupported))
 	}
-	n, err := p.c.taskQueueCounts(ctx, queue.(string))
+	n, err := p.c.taskQueueCounts(ctx, queue)
 	if errors.Is(err, job.ErrDenied) || lacks(err) {
 		err = fmt.Errorf("the deployment does not say how deep %s is: %w: %w", queue, errors.ErrUnsupported, err)
 	}

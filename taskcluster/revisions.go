@@ -15,15 +15,12 @@ import (
 // (GECKO_HEAD_REV, and the like of other projects), its routes, or else its
 // parameters. A Thunderbird task has Firefox's revision there, too. Read once.
 func (p *Project) revisions(ctx context.Context, id string) ([]string, error) {
-	d := p.decision(id)
-	if err := p.define(ctx, d); err != nil {
+	d, err := p.definition(ctx, id)
+	if err != nil {
 		return nil, err
 	}
-	d.mu.Lock()
-	revs := d.revisions
-	d.mu.Unlock()
-	if len(revs) > 0 {
-		return revs, nil
+	if len(d.revisions) > 0 {
+		return d.revisions, nil
 	}
 	text, err := p.parameters(ctx, id)
 	if errors.Is(err, job.ErrNotFound) || errors.Is(err, job.ErrNotScheduled) || errors.Is(err, job.ErrUnavailable) {
@@ -32,33 +29,36 @@ func (p *Project) revisions(ctx context.Context, id string) ([]string, error) {
 	return text, err
 }
 
-// define reads the definition of a decision task, once.
-func (p *Project) define(ctx context.Context, d *decision) error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.defined {
-		return nil
-	}
-	raw, err := p.c.definition(ctx, d.id)
-	if err != nil {
-		return err
-	}
-	var t struct {
-		Scopes  []string
-		Routes  []string
-		Payload json.RawMessage
-	}
-	if err := json.Unmarshal(raw, &t); err != nil {
-		return job.Wrap("queue.task", d.id, fmt.Errorf("%w: %w", job.ErrMalformed, err))
-	}
-	d.scopes, d.revisions, d.defined = t.Scopes, headRevisions(t.Payload), true
-	for _, r := range t.Routes {
-		if _, rest, ok := strings.Cut(r, ".revision."); ok && strings.HasPrefix(r, "index.") {
-			rev, _, _ := strings.Cut(rest, ".")
-			d.revisions = append(d.revisions, rev)
+// definition is what mozci reads of the definition of a decision task.
+type definition struct {
+	scopes    []string // as it has them
+	revisions []string // that it says it is of
+}
+
+// definition reads the definition of a decision task, which never changes.
+func (p *Project) definition(ctx context.Context, id string) (*definition, error) {
+	return p.known.defined.Do(ctx, id, func(ctx context.Context) (*definition, bool, error) {
+		raw, err := p.c.definition(ctx, id)
+		if err != nil {
+			return nil, false, err
 		}
-	}
-	return nil
+		var t struct {
+			Scopes  []string
+			Routes  []string
+			Payload json.RawMessage
+		}
+		if err := json.Unmarshal(raw, &t); err != nil {
+			return nil, false, job.Wrap("queue.task", id, fmt.Errorf("%w: %w", job.ErrMalformed, err))
+		}
+		d := &definition{scopes: t.Scopes, revisions: headRevisions(t.Payload)}
+		for _, r := range t.Routes {
+			if _, rest, ok := strings.Cut(r, ".revision."); ok && strings.HasPrefix(r, "index.") {
+				rev, _, _ := strings.Cut(rest, ".")
+				d.revisions = append(d.revisions, rev)
+			}
+		}
+		return d, true, nil
+	})
 }
 
 // headRevisions are the revisions in a payload's environment.

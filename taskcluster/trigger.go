@@ -143,6 +143,7 @@ func (s *shot) ran() []*listedTask {
 
 // take fires the first way that is not refused.
 func (s *shot) take(ctx context.Context) (job.Receipt, error) {
+	defer s.p.forget(s.req.Push) // whatever came of it
 	ways, err := s.ways(ctx)
 	if err != nil {
 		return job.Receipt{}, err

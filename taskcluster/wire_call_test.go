@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/mozci/mozci/internal/testing/tctest"
 	"github.com/mozci/mozci/internal/testing/testenv"
@@ -103,7 +104,7 @@ func callOther(
 	case what == "GET index namespaces":
 		_, err = taskcluster.ListNamespaces(c, ctx, rest[1])
 	case what == "GET hooks hooks" && rest[3] == "last-fires":
-		_, err = taskcluster.ListLastFires(c, ctx, rest[1], rest[2])
+		_, err = taskcluster.ListLastFires(c, ctx, rest[1], rest[2], time.Time{})
 	case what == "POST hooks hooks":
 		_, err = taskcluster.TriggerHook(c, ctx, rest[1], rest[2], object(body))
 	case what == "POST auth scopes":

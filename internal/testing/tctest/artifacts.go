@@ -21,16 +21,20 @@ func (s *Server) artifact(c *call, t *Task, run int, what, name string) {
 		out := []any{}
 		for _, path := range slices.Sorted(maps.Keys(s.files)) {
 			if n, ok := strings.CutPrefix(path, prefix); ok {
+				ends := time.Now().Add(time.Hour)
+				if s.expired[path] {
+					ends = time.Now().Add(-time.Second)
+				}
 				out = append(out, Object{
 					"name": n, "storageType": "s3", "contentType": "text/plain", "contentLength": len(s.files[path]),
-					"expires": stamp(time.Now().Add(time.Hour)),
+					"expires": stamp(ends),
 				})
 			}
 		}
-		answer(c.w, http.StatusOK, Object{"artifacts": out})
+		s.page(c, "artifacts", out, Object{})
 		return
 	}
-	if _, ok := s.files[prefix+name]; !ok {
+	if _, ok := s.files[prefix+name]; !ok || s.expired[prefix+name] {
 		refuse(c.w, http.StatusNotFound, "ResourceNotFound", "Artifact not found")
 		return
 	}
@@ -70,4 +74,12 @@ func (s *Server) Put(id string, run int, name string, body []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.files[fmt.Sprintf("%s/%d/%s", id, run, name)] = body
+}
+
+// Expire makes an artifact's time run out. It is still listed, as the queue
+// lists such ones until it has removed them.
+func (s *Server) Expire(id string, run int, name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.expired[fmt.Sprintf("%s/%d/%s", id, run, name)] = true
 }

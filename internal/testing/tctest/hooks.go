@@ -123,13 +123,10 @@ func (s *Server) lastFires(c *call) {
 			f["taskState"] = t.State
 		}
 		out = append(out, f)
-		if len(out) == 100 {
-			break
-		}
 	}
 	if len(out) == 0 && !strings.HasPrefix(hook, "project-gecko/in-tree-action-3-") {
 		refuse(c.w, http.StatusNotFound, "ResourceNotFound", "No such hook or never fired")
 		return
 	}
-	answer(c.w, http.StatusOK, Object{"lastFires": out})
+	s.page(c, "lastFires", out, Object{})
 }

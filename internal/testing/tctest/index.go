@@ -34,7 +34,7 @@ func (s *Server) findAll(c *call) {
 			out = append(out, s.indexed(path))
 		}
 	}
-	answer(c.w, http.StatusOK, Object{"tasks": out})
+	s.page(c, "tasks", out, Object{})
 }
 
 // namespace lists the tasks, or the namespaces, directly in one of the index.
@@ -54,12 +54,12 @@ func (s *Server) namespace(c *call) {
 		tasks = append(tasks, s.indexed(path))
 	}
 	if c.parts[0] == "tasks" {
-		answer(c.w, http.StatusOK, Object{"tasks": tasks})
+		s.page(c, "tasks", tasks, Object{})
 		return
 	}
 	out := []any{}
 	for _, name := range slices.Sorted(maps.Keys(names)) {
 		out = append(out, Object{"namespace": prefix + name, "name": name, "expires": now()})
 	}
-	answer(c.w, http.StatusOK, Object{"namespaces": out})
+	s.page(c, "namespaces", out, Object{})
 }

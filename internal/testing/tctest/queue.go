@@ -60,7 +60,7 @@ func (s *Server) status(t *Task) Object {
 	}
 }
 
-// list answers a page of a group. A token that it did not give is ignored.
+// list answers a page of a group.
 func (s *Server) list(c *call) {
 	var all []any
 	for _, id := range s.order {
@@ -72,18 +72,7 @@ func (s *Server) list(c *call) {
 		refuse(c.w, http.StatusNotFound, "ResourceNotFound", "No task-group with taskGroupId %s", c.parts[1])
 		return
 	}
-	from := 0
-	if token, ok := strings.CutPrefix(c.r.URL.Query().Get("continuationToken"), "page at "); ok {
-		from, _ = strconv.Atoi(token)
-	}
-	to := min(from+s.Page, len(all))
-	out := Object{
-		"taskGroupId": c.parts[1], "schedulerId": "gecko-level-3", "expires": now(), "tasks": all[min(from, to):to],
-	}
-	if to < len(all) {
-		out["continuationToken"] = fmt.Sprint("page at ", to)
-	}
-	answer(c.w, http.StatusOK, out)
+	s.page(c, "tasks", all, Object{"taskGroupId": c.parts[1], "schedulerId": "gecko-level-3", "expires": now()})
 }
 
 // batch answers several tasks, or their statuses; those it does not have are
@@ -103,7 +92,7 @@ func (s *Server) batch(c *call, statuses bool) {
 			out = append(out, Object{"taskId": id, "task": t.Definition})
 		}
 	}
-	answer(c.w, http.StatusOK, Object{map[bool]string{true: "statuses", false: "tasks"}[statuses]: out})
+	s.page(c, map[bool]string{true: "statuses", false: "tasks"}[statuses], out, Object{})
 }
 
 func (s *Server) change(t *Task, what string) {

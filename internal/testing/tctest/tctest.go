@@ -44,7 +44,8 @@ type Server struct {
 	NoFires bool
 	// Old says that the deployment has neither batch calls nor artifact-content.
 	Old bool
-	// Page is how many tasks a page of a group has. Default 1000.
+	// Page is how many elements a page of any listing has. Default 1000, as the
+	// services have it.
 	Page int
 	// Before sees each request; it may answer itself, and then returns true.
 	Before func(w http.ResponseWriter, r *http.Request) bool
@@ -54,6 +55,7 @@ type Server struct {
 	order    []string
 	index    map[string]string
 	files    map[string][]byte // by task id, run and name
+	expired  map[string]bool   // of files
 	graphs   map[string][]Label
 	pushes   map[string]string // by decision task: its place in the index, up to the revision
 	fires    map[string][]Object
@@ -67,8 +69,23 @@ func New() *Server {
 	return &Server{
 		Clients: map[string]string{"me": "secret"}, Page: 1000, tasks: map[string]*Task{}, index: map[string]string{},
 		files: map[string][]byte{}, graphs: map[string][]Label{}, Roles: map[string][]string{},
-		pushes: map[string]string{}, fires: map[string][]Object{},
+		pushes: map[string]string{}, fires: map[string][]Object{}, expired: map[string]bool{},
 	}
+}
+
+// Clear drops all tasks and what belongs to them, as if they had expired. Ids go
+// on from where they were.
+func (s *Server) Clear() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.order, s.requests = nil, nil
+	clear(s.tasks)
+	clear(s.index)
+	clear(s.files)
+	clear(s.expired)
+	clear(s.graphs)
+	clear(s.pushes)
+	clear(s.fires)
 }
 
 // Requests are the methods and paths that were asked for, and forgets them.
