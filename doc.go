@@ -34,6 +34,7 @@
 //   - analysis/joblog says which tests failed in a job, from its logs.
 //   - trigger plans what a CI should run, and carries the plan out, each step
 //     once.
+//   - trigger/ledger is the one memory of what was asked, which makes it once.
 //   - backfill finds the last good push, and what is missing since.
 //
 // # The main job
