@@ -14,6 +14,7 @@ import (
 	"github.com/mozci/mozci/backfill"
 	"github.com/mozci/mozci/job"
 	"github.com/mozci/mozci/trigger"
+	"github.com/mozci/mozci/trigger/ledger"
 )
 
 type culpritFlags struct {
@@ -59,6 +60,22 @@ pass on its parent. How many runs it will take is said first, and more than
 	return cmd
 }
 
+// options are what the flags say of a search.
+func (c culpritFlags) options(a *app, p *places, book ledger.Ledger) *backfill.SearchOptions {
+	return &backfill.SearchOptions{
+		Confidence: c.confidence, MaxRuns: c.maxRuns, Batch: c.batch, MaxRevisions: c.maxRevisions, History: c.history,
+		Extend: c.extend, Permanent: c.permanent, PriorNothing: c.nothing, Test: c.test, Manifests: c.manifests,
+		Judge: a.judge(p, c.test), Ledger: book, Who: who(), Width: a.parallel, Logger: a.log,
+		Budgets: trigger.Budgets{LabelDay: unlimited()},
+		Approve: func(forecast float64, most int) bool {
+			f := c.actFlags
+			f.yes = false // the budget was said: only a person may change it
+			return a.wantedTo(f, fmt.Sprintf(
+				"About %.0f runs are expected, more than %d. Begin, and stop at %d?", forecast, most, most))
+		},
+	}
+}
+
 func (a *app) culprit(cmd *cobra.Command, c culpritFlags) error {
 	if c.label == "" || c.rev == "" {
 		return usage("culprit needs --label and --rev")
@@ -72,15 +89,11 @@ func (a *app) culprit(cmd *cobra.Command, c culpritFlags) error {
 	if err := c.check(); err != nil {
 		return err
 	}
-	p, ledger, err := a.acting(cmd.Context())
+	p, book, err := a.acting(cmd.Context())
 	if err != nil {
 		return err
 	}
-	o := &backfill.SearchOptions{
-		Confidence: c.confidence, MaxRuns: c.maxRuns, Batch: c.batch, MaxRevisions: c.maxRevisions, History: c.history, Extend: c.extend,
-		Permanent: c.permanent, PriorNothing: c.nothing, Test: c.test, Manifests: c.manifests, Judge: a.judge(p, c.test), Ledger: ledger, Who: who(), Width: a.parallel, Logger: a.log,
-		Budgets: trigger.Budgets{LabelDay: unlimited()},
-	}
+	o := c.options(a, p, book)
 	if p.act != p.read {
 		return usage("culprit reads and asks the same CI: leave --trigger-ci out")
 	}
@@ -95,11 +108,6 @@ func (a *app) culprit(cmd *cobra.Command, c culpritFlags) error {
 			return errors.Join(err, a.printSearch(first, c, true))
 		}
 		o.DryRun = false
-	}
-	o.Approve = func(forecast float64, most int) bool {
-		f := c.actFlags
-		f.yes = false // the budget was said: only a person may change it
-		return a.wantedTo(f, fmt.Sprintf("About %.0f runs are expected, more than %d. Begin, and stop at %d?", forecast, most, most))
 	}
 	if !a.json {
 		o.Observe = a.searching(c)

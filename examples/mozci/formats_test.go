@@ -10,31 +10,35 @@ import (
 	"github.com/mozci/mozci/internal/testing/testenv"
 )
 
+const summary = `{"action":"test_result","line":2,"test":"a","status":"FAIL","expected":"PASS"}`
+
+// exits are logs, and how the program ends over each.
+var exits = map[string]struct {
+	text   string
+	format string
+	status int
+	lines  int
+	says   string
+}{
+	"pytest":              {"FAILED a.py::test_x - boom\n=== 1 failed in 0.1s ===\n", "", 0, 1, ""},
+	"pytest without":      {"=== 2 passed in 0.1s ===\n", "", 0, 0, "no failures"},
+	"cut":                 {"=== test session starts ===\na.py::test_x PASSED\n", "", 1, 0, "there may be more failures: pytest: the log ends before the last line"},
+	"nothing known":       {"hello\nworld\n", "", 3, 0, "no line of a known format in 2 lines"},
+	"another format":      {"=== 2 passed in 0.1s ===\n", "gotest", 3, 0, "no line of gotest in 1 line"},
+	"empty":               {"", "", 1, 0, "it is empty"},
+	"HTML":                {"<!doctype html><html></html>", "", 1, 0, "an HTML page"},
+	"HTML, named":         {"<!doctype html><html></html>", "errorsummary", 1, 0, "an HTML page"},
+	"binary":              {"\x7fELF\x01\x02\x00", "", 1, 0, "a program (ELF)"},
+	"JSON":                {`{"a":1}`, "", 1, 0, "it is JSON with the members a"},
+	"torn":                {summary + "\n" + `{"action":"test_`, "", 1, 1, "there may be more failures: line 2"},
+	"put together":        {summary + summary + "\n", "", 1, 2, "there may be more failures: line 1"},
+	"a group without end": {`{"action":"test_groups","line":1,"groups":["a.toml"]}` + "\n", "", 1, 0, "a.toml"},
+}
+
 // What a log says, and with which exit status: 0 understood, 1 no log or not
 // whole, 3 nothing known. "no failures" is only for the first.
 func TestFailuresExit(t *testing.T) {
-	summary := `{"action":"test_result","line":2,"test":"a","status":"FAIL","expected":"PASS"}`
-	for name, c := range map[string]struct {
-		text   string
-		format string
-		status int
-		lines  int
-		says   string
-	}{
-		"pytest":              {"FAILED a.py::test_x - boom\n=== 1 failed in 0.1s ===\n", "", 0, 1, ""},
-		"pytest without":      {"=== 2 passed in 0.1s ===\n", "", 0, 0, "no failures"},
-		"cut":                 {"=== test session starts ===\na.py::test_x PASSED\n", "", 1, 0, "there may be more failures: pytest: the log ends before the last line"},
-		"nothing known":       {"hello\nworld\n", "", 3, 0, "no line of a known format in 2 lines"},
-		"another format":      {"=== 2 passed in 0.1s ===\n", "gotest", 3, 0, "no line of gotest in 1 line"},
-		"empty":               {"", "", 1, 0, "it is empty"},
-		"HTML":                {"<!doctype html><html></html>", "", 1, 0, "an HTML page"},
-		"HTML, named":         {"<!doctype html><html></html>", "errorsummary", 1, 0, "an HTML page"},
-		"binary":              {"\x7fELF\x01\x02\x00", "", 1, 0, "a program (ELF)"},
-		"JSON":                {`{"a":1}`, "", 1, 0, "it is JSON with the members a"},
-		"torn":                {summary + "\n" + `{"action":"test_`, "", 1, 1, "there may be more failures: line 2"},
-		"put together":        {summary + summary + "\n", "", 1, 2, "there may be more failures: line 1"},
-		"a group without end": {`{"action":"test_groups","line":1,"groups":["a.toml"]}` + "\n", "", 1, 0, "a.toml"},
-	} {
+	for name, c := range exits {
 		file := filepath.Join(t.TempDir(), "x.log")
 		if err := os.WriteFile(file, []byte(c.text), 0o600); err != nil {
 			t.Fatal(err)
@@ -70,7 +74,6 @@ func TestFailuresExit(t *testing.T) {
 
 // Of several files each is read, and the worst counts.
 func TestFailuresOfSeveralFiles(t *testing.T) {
-	summary := `{"action":"test_result","line":2,"test":"a","status":"FAIL","expected":"PASS"}`
 	dir := t.TempDir()
 	for name, text := range map[string]string{"a.log": summary + "\n", "b.log": "", "c.log": "hello\n"} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {

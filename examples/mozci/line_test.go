@@ -90,9 +90,9 @@ func TestLastGoodByTimeAndBranch(t *testing.T) {
 	}
 }
 
-// Where pushes do not follow each other, what is about a range refuses, and says
-// why; what is about one push does not.
-func TestNoLineOnTry(t *testing.T) {
+// tries are the flags of sources whose pushes are no line.
+func tries(t *testing.T) map[string][]string {
+	t.Helper()
 	world := filepath.Join(t.TempDir(), "try.txt")
 	if err := os.WriteFile(world, []byte("repo try\npush linux64/opt/x\n17 a1c0 pass\n18 b2d1 -\n19 c3e2 fail\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -110,13 +110,19 @@ func TestNoLineOnTry(t *testing.T) {
 			tc.Resolve(task, "failed", "failed")
 		}
 	}
-	for name, of := range map[string][]string{
+	return map[string][]string{
 		"a world":       {"--world", world, "--rev", "tip", "--label", "linux64/opt/x"},
 		"Treeherder":    th("try"),
 		"by the table":  th("odd-name", thtest.Object{"name": "odd-name", "is_try_repo": true}),
 		"pull requests": th("enterprise-firefox-pr"),
 		"Taskcluster":   {"--root-url", listen(t, tc), "--hg-url", listen(t, hg), "--repo", "try", "--rev", hgHash(19), "--label", aTest},
-	} {
+	}
+}
+
+// Where pushes do not follow each other, what is about a range refuses, and says
+// why; what is about one push does not.
+func TestNoLineOnTry(t *testing.T) {
+	for name, of := range tries(t) {
 		of = append(of, "--ledger", filepath.Join(t.TempDir(), "l.db"))
 		if name == "a world" {
 			of = of[:len(of)-2]

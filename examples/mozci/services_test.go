@@ -300,21 +300,9 @@ func TestOriginOnRealRepositories(t *testing.T) {
 	}
 }
 
-// mozci origin over the recorded merge push of a real server. The recording has
-// the merge whole; of autoland's pushes 2 to 18, which it brought, it has 5 and
-// 8 to 16, and the others are derived: what lies between two recorded pushes is
-// taken as one.
-func TestOriginOfTheRecordedMerge(t *testing.T) {
-	hg := hgtest.New()
-	central := wireBody(t, "064-json-pushes-mc-merge-push-full.http")
-	if err := hg.Load("mozilla-central", central); err != nil {
-		t.Fatal(err)
-	}
-	var merge struct{ Pushes map[string]hgtest.Push }
-	if err := json.Unmarshal(central, &merge); err != nil {
-		t.Fatal(err)
-	}
-	all := merge.Pushes["4"].Changesets
+// recordedPushes are the pushes of recorded changesets, by hash.
+func recordedPushes(t *testing.T) map[string]int64 {
+	t.Helper()
 	recorded := map[string]int64{}
 	for _, file := range []string{"041-json-pushes-startdate-enddate-iso.http", "042-json-pushes-startdate-day-only.http"} {
 		var bare struct {
@@ -333,6 +321,25 @@ func TestOriginOfTheRecordedMerge(t *testing.T) {
 			}
 		}
 	}
+	return recorded
+}
+
+// mozci origin over the recorded merge push of a real server. The recording has
+// the merge whole; of autoland's pushes 2 to 18, which it brought, it has 5 and
+// 8 to 16, and the others are derived: what lies between two recorded pushes is
+// taken as one.
+func TestOriginOfTheRecordedMerge(t *testing.T) {
+	hg := hgtest.New()
+	central := wireBody(t, "064-json-pushes-mc-merge-push-full.http")
+	if err := hg.Load("mozilla-central", central); err != nil {
+		t.Fatal(err)
+	}
+	var merge struct{ Pushes map[string]hgtest.Push }
+	if err := json.Unmarshal(central, &merge); err != nil {
+		t.Fatal(err)
+	}
+	all := merge.Pushes["4"].Changesets
+	recorded := recordedPushes(t)
 	pushes, at := map[int64][]hgtest.Changeset{}, int64(2)
 	for _, c := range all[:len(all)-1] {
 		if id, ok := recorded[c.Node]; ok {

@@ -10,38 +10,50 @@ import (
 	"github.com/mozci/mozci/pushlog"
 )
 
-// merges counts requests: to resolve one merge of 60 pushes, and to walk over a
-// thousand pushes and ten merges.
-func merges(t *testing.T) {
-	const (
-		merges, brought = 10, 60
-		own             = 400
-	)
-	hg := hgtest.New()
-	name := func(kind byte, i int) string { return fmt.Sprintf("%02x%038x", kind, i) }
+// How many pushes of mozilla-central there are, how many of them merge, and how many
+// pushes each merge brings.
+const (
+	own        = 400
+	mergesMade = 10
+	brought    = 60
+)
+
+func nodeName(kind byte, i int) string { return fmt.Sprintf("%02x%038x", kind, i) }
+
+// mergeHistory is a mozilla-central with merges from autoland; merge is the last of
+// them.
+func mergeHistory() (hg *hgtest.Server, merge int) {
+	hg = hgtest.New()
 	add := func(repo string, id int64, changesets ...hgtest.Changeset) {
 		hg.Add(pushlog.Path(repo), id, hgtest.Push{Date: 1000 * id, User: "dev", Changesets: changesets})
 	}
 	var waiting []hgtest.Changeset
-	auto, merge := 0, 0
+	auto := 0
 	for i := 1; i <= own; i++ {
-		tip := hgtest.Changeset{Node: name(0xc, i), Desc: "Bug", Author: "dev", Parents: []string{name(0xc, i-1)}}
-		if i%(own/merges) != 0 {
+		tip := hgtest.Changeset{Node: nodeName(0xc, i), Desc: "Bug", Author: "dev", Parents: []string{nodeName(0xc, i-1)}}
+		if i%(own/mergesMade) != 0 {
 			add("mozilla-central", int64(i), tip)
 			continue
 		}
 		waiting = nil
 		for range brought {
 			auto++
-			c := hgtest.Changeset{Node: name(0xa, auto), Desc: "Bug", Author: "dev", Parents: []string{name(0xa, auto-1)}}
+			c := hgtest.Changeset{Node: nodeName(0xa, auto), Desc: "Bug", Author: "dev", Parents: []string{nodeName(0xa, auto-1)}}
 			hg.Add(pushlog.Path("autoland"), int64(auto), hgtest.Push{Date: int64(1000*i - 100 + auto%brought), User: "dev", Changesets: []hgtest.Changeset{c}})
 			waiting = append(waiting, c)
 		}
 		merge = i
 		tip.Desc = "Merge autoland to mozilla-central. a=merge"
-		tip.Parents = append(tip.Parents, name(0xa, auto))
+		tip.Parents = append(tip.Parents, nodeName(0xa, auto))
 		add("mozilla-central", int64(i), append(waiting, tip)...)
 	}
+	return hg, merge
+}
+
+// merges counts requests: to resolve one merge of 60 pushes, and to walk over a
+// thousand pushes and ten merges.
+func merges(t *testing.T) {
+	hg, merge := mergeHistory()
 	server, err := pushlog.New("https://hg.example", &pushlog.Options{HTTP: hgtest.Client(hg)})
 	if err != nil {
 		t.Fatal(err)
@@ -51,7 +63,7 @@ func merges(t *testing.T) {
 	fmt.Printf("merges: requests, with %d candidate repositories\n\n", candidates)
 
 	before := len(hg.Requests())
-	origins, err := central.Origins(t.Context(), job.Push{Repo: "mozilla-central", ID: int64(merge), Revision: name(0xc, merge)})
+	origins, err := central.Origins(t.Context(), job.Push{Repo: "mozilla-central", ID: int64(merge), Revision: nodeName(0xc, merge)})
 	if err != nil || len(origins) != 1 || len(origins[0].Pushes) != brought {
 		t.Fatalf("%d origins, %v", len(origins), err)
 	}
@@ -65,10 +77,10 @@ func merges(t *testing.T) {
 		}
 		visits++
 	}
-	if visits != own+merges*brought {
-		t.Errorf("%d pushes were walked, expected %d", visits, own+merges*brought)
+	if visits != own+mergesMade*brought {
+		t.Errorf("%d pushes were walked, expected %d", visits, own+mergesMade*brought)
 	}
-	row(t, fmt.Sprintf("a walk over %d pushes and %d merges", visits, merges), len(hg.Requests())-before, (visits+199)/200+2*merges+merges*candidates, visits)
+	row(t, fmt.Sprintf("a walk over %d pushes and %d merges", visits, mergesMade), len(hg.Requests())-before, (visits+199)/200+2*mergesMade+mergesMade*candidates, visits)
 }
 
 func row(t *testing.T, what string, requests, most, pushes int) {

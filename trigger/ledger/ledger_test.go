@@ -198,47 +198,53 @@ func (m made) Outcome(context.Context, job.Push, string, job.Receipt) (job.Outco
 	return m.out, m.err
 }
 
+var followed = job.Push{Repo: "autoland", ID: 1, Revision: "a1c0a1c0a1c0"}
+
+func runs(s job.Status, ids ...string) []job.Job {
+	var out []job.Job
+	for _, id := range ids {
+		out = append(out, job.New(job.Fields{ID: id, Name: "test", Push: followed, Status: s}))
+	}
+	return out
+}
+
+var by = job.Receipt{State: job.ReceiptAccepted, By: "action"}
+
+// lives are accepted requests for two runs, and how far each got.
+var lives = map[string]struct {
+	receipt job.Receipt
+	seen    int
+	ci      made
+	later   time.Duration
+	runs    []job.Job
+	want    ledger.State
+	note    string
+}{
+	"nothing yet":                 {want: ledger.Accepted},
+	"nothing in time":             {later: 61 * time.Minute, want: ledger.Vanished, note: "no run was seen within 1 h"},
+	"one of two":                  {runs: runs(job.StatusRunning, "a"), want: ledger.Accepted},
+	"two run":                     {runs: runs(job.StatusRunning, "a", "b"), want: ledger.Visible},
+	"two that were there before":  {seen: 2, runs: runs(job.StatusRunning, "a", "b"), want: ledger.Accepted},
+	"one is listed twice":         {runs: runs(job.StatusRunning, "a", "a"), want: ledger.Accepted},
+	"two ended":                   {runs: runs(job.StatusSuccess, "a", "b"), want: ledger.Ended},
+	"its own ended":               {receipt: job.Receipt{IDs: []string{"a", "b"}}, runs: append(runs(job.StatusSuccess, "a", "b"), runs(job.StatusRunning, "c")...), want: ledger.Ended},
+	"another's ended":             {receipt: job.Receipt{IDs: []string{"a", "b"}}, runs: append(runs(job.StatusRunning, "a", "b"), runs(job.StatusSuccess, "c")...), want: ledger.Visible},
+	"the action failed":           {receipt: by, ci: made{out: job.Outcome{Done: true, Why: "it failed"}}, want: ledger.Failed, note: "it failed"},
+	"the action made one of two":  {receipt: by, ci: made{out: job.Outcome{Done: true, Why: "it made 1", IDs: []string{"a"}}}, want: ledger.Failed, note: "it made 1"},
+	"the action made both":        {receipt: by, ci: made{out: job.Outcome{Done: true, Why: "odd", IDs: []string{"a", "b"}}}, later: 2 * time.Hour, want: ledger.Accepted},
+	"the action runs":             {receipt: by, ci: made{out: job.Outcome{IDs: []string{"a"}}}, want: ledger.Accepted},
+	"the action was stopped":      {receipt: by, ci: made{out: job.Outcome{Done: true, Cancelled: true, Why: "was cancelled"}}, want: ledger.Withdrawn, note: "was cancelled"},
+	"nobody knows the action":     {receipt: by, ci: made{err: job.ErrNotFound}, want: ledger.Failed, note: "does not know action any more"},
+	"the CI does not answer":      {receipt: by, ci: made{err: job.ErrUnavailable}, want: ledger.Accepted},
+	"failed, and its runs appear": {receipt: by, ci: made{out: job.Outcome{Done: true, Why: "it failed"}}, runs: runs(job.StatusRunning, "a", "b"), want: ledger.Visible},
+}
+
 // How far a request got, by the runs that are visible and by what the CI tells.
 func TestFollow(t *testing.T) {
-	push := job.Push{Repo: "autoland", ID: 1, Revision: "a1c0a1c0a1c0"}
-	runs := func(s job.Status, ids ...string) []job.Job {
-		var out []job.Job
-		for _, id := range ids {
-			out = append(out, job.New(job.Fields{ID: id, Name: "test", Push: push, Status: s}))
-		}
-		return out
-	}
-	by := job.Receipt{State: job.ReceiptAccepted, By: "action"}
-	for name, c := range map[string]struct {
-		receipt job.Receipt
-		seen    int
-		ci      made
-		later   time.Duration
-		runs    []job.Job
-		want    ledger.State
-		note    string
-	}{
-		"nothing yet":                 {want: ledger.Accepted},
-		"nothing in time":             {later: 61 * time.Minute, want: ledger.Vanished, note: "no run was seen within 1 h"},
-		"one of two":                  {runs: runs(job.StatusRunning, "a"), want: ledger.Accepted},
-		"two run":                     {runs: runs(job.StatusRunning, "a", "b"), want: ledger.Visible},
-		"two that were there before":  {seen: 2, runs: runs(job.StatusRunning, "a", "b"), want: ledger.Accepted},
-		"one is listed twice":         {runs: runs(job.StatusRunning, "a", "a"), want: ledger.Accepted},
-		"two ended":                   {runs: runs(job.StatusSuccess, "a", "b"), want: ledger.Ended},
-		"its own ended":               {receipt: job.Receipt{IDs: []string{"a", "b"}}, runs: append(runs(job.StatusSuccess, "a", "b"), runs(job.StatusRunning, "c")...), want: ledger.Ended},
-		"another's ended":             {receipt: job.Receipt{IDs: []string{"a", "b"}}, runs: append(runs(job.StatusRunning, "a", "b"), runs(job.StatusSuccess, "c")...), want: ledger.Visible},
-		"the action failed":           {receipt: by, ci: made{out: job.Outcome{Done: true, Why: "it failed"}}, want: ledger.Failed, note: "it failed"},
-		"the action made one of two":  {receipt: by, ci: made{out: job.Outcome{Done: true, Why: "it made 1", IDs: []string{"a"}}}, want: ledger.Failed, note: "it made 1"},
-		"the action made both":        {receipt: by, ci: made{out: job.Outcome{Done: true, Why: "odd", IDs: []string{"a", "b"}}}, later: 2 * time.Hour, want: ledger.Accepted},
-		"the action runs":             {receipt: by, ci: made{out: job.Outcome{IDs: []string{"a"}}}, want: ledger.Accepted},
-		"the action was stopped":      {receipt: by, ci: made{out: job.Outcome{Done: true, Cancelled: true, Why: "was cancelled"}}, want: ledger.Withdrawn, note: "was cancelled"},
-		"nobody knows the action":     {receipt: by, ci: made{err: job.ErrNotFound}, want: ledger.Failed, note: "does not know action any more"},
-		"the CI does not answer":      {receipt: by, ci: made{err: job.ErrUnavailable}, want: ledger.Accepted},
-		"failed, and its runs appear": {receipt: by, ci: made{out: job.Outcome{Done: true, Why: "it failed"}}, runs: runs(job.StatusRunning, "a", "b"), want: ledger.Visible},
-	} {
+	for name, c := range lives {
 		synctest.Test(t, func(t *testing.T) {
 			l := ledger.NewMemory()
-			e, _, err := l.Intend(t.Context(), ledger.Entry{Key: "k", Label: "test", Push: push, Count: 2, Seen: c.seen}, nil)
+			e, _, err := l.Intend(t.Context(), ledger.Entry{Key: "k", Label: "test", Push: followed, Count: 2, Seen: c.seen}, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
