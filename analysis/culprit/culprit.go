@@ -112,6 +112,7 @@ type Search struct {
 	index []int // testable pushes, ascending: the search is over these
 	of    []int // push to the position in index of the first testable one at or after it; len(index) for none
 
+	ended   []bool    // pushes on which infrastructure ended every run, so that they tell nothing
 	prior   []float64 // by hypothesis over index: before, 1 to m, nothing
 	grid    grid
 	refined int      // runs at which the grids were made
@@ -133,6 +134,7 @@ func New(n int, opts *Options) (*Search, error) {
 	if err := s.defaults(); err != nil {
 		return nil, fmt.Errorf("culprit: %w", err)
 	}
+	s.ended = make([]bool, n+1)
 	s.compress()
 	s.grid = newGrid(s.o)
 	m := len(s.index)
@@ -201,7 +203,7 @@ func orDefault(v *float64, d float64) {
 // compress leaves out what cannot be tested: an untestable push and the testable
 // one after it are one class of hypotheses.
 func (s *Search) compress() {
-	s.of = make([]int, s.n+1)
+	s.of, s.index = make([]int, s.n+1), nil
 	weight := []float64{}
 	sum, pending := 0.0, 0.0
 	for x := 0; x <= s.n; x++ {
@@ -215,7 +217,7 @@ func (s *Search) compress() {
 		sum += w
 		pending += w
 		s.of[x] = len(s.index)
-		if s.o.Untestable == nil || !s.o.Untestable[x] {
+		if (s.o.Untestable == nil || !s.o.Untestable[x]) && !s.ended[x] {
 			s.index = append(s.index, x)
 			weight = append(weight, pending)
 			pending = 0
@@ -234,10 +236,46 @@ func (s *Search) compress() {
 	s.prior[len(s.index)] = s.o.PriorNothing
 }
 
+// setAside leaves out the pushes on which infrastructure ended as many runs as it
+// may, and none had a result: they can be told apart from the next one as little as
+// those that cannot be tested. Two pushes stay.
+func (s *Search) setAside() {
+	var mute []int
+	for i, x := range s.index {
+		if s.infra[i] >= s.o.MaxInfra && s.runs[i].total() == 0 {
+			mute = append(mute, x)
+		}
+	}
+	if len(mute) > 0 && len(s.index)-len(mute) >= 2 {
+		for _, x := range mute {
+			s.ended[x] = true
+		}
+		s.again()
+	}
+}
+
+// again makes the classes anew, with what is known of the pushes.
+func (s *Search) again() {
+	runs, infra := map[int]Counts{}, map[int]int{}
+	for i, x := range s.index {
+		runs[x], infra[x] = s.runs[i], s.infra[i]
+	}
+	s.compress()
+	s.runs, s.infra = make([]Counts, len(s.index)), make([]int, len(s.index))
+	for i, x := range s.index {
+		s.runs[i], s.infra[i] = runs[x], infra[x]
+	}
+	s.post = nil
+}
+
 // Observe tells of a run that ended on a push. chosen says that this search
 // asked for it; other runs are evidence that nobody bought. A push that is not
 // in the range, or cannot be tested, gives job.ErrInvalid.
 func (s *Search) Observe(push int, failed, chosen bool) error {
+	if push >= 0 && push <= s.n && s.ended[push] { // it tells something after all
+		s.ended[push] = false
+		s.again()
+	}
 	i, err := s.position(push)
 	if err != nil {
 		return err
@@ -258,6 +296,9 @@ func (s *Search) Observe(push int, failed, chosen bool) error {
 // ObserveInfra tells of a run that infrastructure ended: it says nothing about
 // the culprit, and has its own cap.
 func (s *Search) ObserveInfra(push int) error {
+	if push >= 0 && push <= s.n && s.ended[push] {
+		return nil
+	}
 	i, err := s.position(push)
 	if err == nil {
 		s.infra[i]++

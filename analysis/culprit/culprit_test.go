@@ -391,3 +391,33 @@ func TestManyUnderWay(t *testing.T) {
 		t.Errorf("done %t, next %v: %s", d.Done, d.Next, d.Why)
 	}
 }
+
+// A push on which infrastructure ends every run is one class with the next: the
+// search ends, and says so.
+func TestInfraOnTheParent(t *testing.T) {
+	s, err := culprit.New(8, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	d, err := culprit.Rehearse(s, 1, func(push int) culprit.RunEnd {
+		switch n++; {
+		case n > 200:
+			t.Fatal("it does not end")
+		case push == 4:
+			return culprit.RunInfra
+		case push >= 5:
+			return culprit.RunFailed
+		}
+		return culprit.RunPassed
+	}, nil)
+	if err != nil || d.Outcome != culprit.Found || !d.Confirmed || !slices.Equal(d.Class, []int{4, 5}) || n > 30 {
+		t.Errorf("%v after %d runs: %s, class %v with %v: %s", err, n, d.Outcome, d.Class, d.Probability, d.Why)
+	}
+	if err := s.Observe(4, false, true); err != nil { // a run of it has a result after all
+		t.Fatal(err)
+	}
+	if d := s.Decide(1); d.Culprit != 5 || !slices.Equal(d.Class, []int{5}) {
+		t.Errorf("%s, class %v: %s; 4 has passed by now", d.Outcome, d.Class, d.Why)
+	}
+}

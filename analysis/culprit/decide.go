@@ -58,6 +58,7 @@ func (s *Search) Decide(k int, running ...int) Decision {
 
 // state is what is believed, without choosing what is next.
 func (s *Search) state() Decision {
+	s.setAside()
 	m := len(s.index)
 	if m < 2 {
 		return s.hopeless(fmt.Sprintf("%d pushes can be tested: a culprit needs two", m))
