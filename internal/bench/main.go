@@ -18,6 +18,7 @@ var subjects = map[string]func(*testing.T){
 	"buildbot":    func(t *testing.T) { dump(t); questions(t) },
 	"culprit":     search,
 	"find":        find,
+	"growth":      growth,
 	"joblog":      logs,
 	"ledger":      ledgers,
 	"merges":      merges,
@@ -35,7 +36,7 @@ func main() {
 	flag.Usage = func() {
 		_, _ = fmt.Fprintf(os.Stderr, "usage: go run ./internal/bench SUBJECT, one of %v\n", slices.Sorted(maps.Keys(subjects)))
 	}
-	_ = flag.Bool("quick", false, "fewer trials, for the subjects acting, culprit and ledger")
+	_ = flag.Bool("quick", false, "fewer trials, for the subjects acting, culprit, growth and ledger")
 	_ = flag.Bool("tuning", false, "the seeds that the method was tuned on, for subject culprit")
 	subject := ""
 	if len(os.Args) > 1 { // flags may follow the subject
