@@ -142,13 +142,10 @@ func (p *Project) sourceOf(ctx context.Context, o *order) (SourceStamp, bool, er
 // heardOf is the source of a change of the push, or else of the newest change of
 // its line.
 func (r *Changes) heardOf(ctx context.Context, l line, push job.Push) (SourceStamp, bool, error) {
-	if err := r.gate.lock(ctx); err != nil {
-		return SourceStamp{}, false, err
-	}
-	defer r.gate.unlock()
 	if push.Repo == r.name {
-		if i := r.index(push.Revision); i >= 0 {
-			return r.pushes[i].stamp, true, nil
+		t := r.memory.Load().now()
+		if i := t.index(push.Revision); i >= 0 {
+			return t.pushes[i].stamp, true, nil
 		}
 	}
 	var filters []string

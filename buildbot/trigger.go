@@ -56,11 +56,11 @@ func (p *Project) trigger(ctx context.Context, req job.Request) (job.Receipt, er
 		return none, job.ErrNotScheduled
 	}
 	if req.Key != "" { // two callers with one key must not both find that nobody asked
-		g, _ := p.forks.LoadOrStore(req.Key, newGate())
-		if err := g.(gate).lock(ctx); err != nil {
+		done, err := p.turns.take(ctx, req.Key)
+		if err != nil {
 			return none, err
 		}
-		defer g.(gate).unlock()
+		defer done()
 	}
 	o, b, form, err := p.order(ctx, req)
 	var without *noForm
@@ -101,11 +101,7 @@ func (p *Project) order(ctx context.Context, req job.Request) (*order, Builder, 
 		return o, b, forceScheduler{}, err
 	}
 	p.touch() // what was asked for a moment ago must be seen
-	hz, err := p.horizon(ctx, req.Push)
-	if err != nil {
-		return o, b, forceScheduler{}, err
-	}
-	all, err := p.asked(ctx, o.line, req.Push, hz, []string{req.Label})
+	all, err := p.asked(ctx, o.line, req.Push, p.horizon(req.Push), []string{req.Label})
 	if err != nil {
 		return o, b, forceScheduler{}, err
 	}
