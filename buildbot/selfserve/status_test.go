@@ -36,15 +36,18 @@ func TestWhichBuildARunIs(t *testing.T) {
 		{"eleven digits say nothing", []map[string]any{build(push.Revision[:11], 4372, 0)}, "coalesced"},
 		{
 			"a later build of the request is another's",
-			[]map[string]any{build(push.Revision, 4372, 0), build(other, 4373, time.Hour)}, "success",
+			[]map[string]any{build(push.Revision, 4372, 0), build(other, 4373, time.Hour)},
+			"success",
 		},
 		{
 			"an earlier build of the request is another's",
-			[]map[string]any{build(other, 4371, -time.Hour), build(push.Revision, 4372, 0)}, "success",
+			[]map[string]any{build(other, 4371, -time.Hour), build(push.Revision, 4372, 0)},
+			"success",
 		},
 		{
 			"this build of the request is another's",
-			[]map[string]any{build(push.Revision, 4371, time.Hour), build(other, 4372, 0)}, "coalesced",
+			[]map[string]any{build(push.Revision, 4371, time.Hour), build(other, 4372, 0)},
+			"coalesced",
 		},
 		{
 			"no build has the number: the one that ended last",
@@ -132,6 +135,10 @@ func TestDumpsInMemory(t *testing.T) {
 	if n := ask(3, 999); n != 0 {
 		t.Errorf("a miss in the dump of a day that is over: %d fetched", n)
 	}
+	now = now.Add(time.Hour)
+	if n := ask(3, 999); n != 0 {
+		t.Errorf("a miss in the dump of a day that is over, an hour later: %d fetched", n)
+	}
 	// The day ends at midnight, and its dump is whole four hours later.
 	now = time.Date(2015, 6, 12, 3, 59, 0, 0, time.UTC)
 	got := fmt.Sprint(ask(10, 10), ask(10, 999))
@@ -168,5 +175,48 @@ func TestFilesOfAnotherRevision(t *testing.T) {
 				t.Errorf("status %d, built of %s: a test is triggered: %v", status, revision, err)
 			}
 		}
+	}
+}
+
+// A request that was retried has several runs; what waits is newest, whatever the order
+// of the listing, and what was cancelled before a build took it is no run that waits.
+func TestRunsOfARequest(t *testing.T) {
+	s := newService()
+	s.later(theBuild, push.Short(), 1)
+	s.later(theBuild, push.Short(), 1)
+	s.settle()
+	s.entries[push.Short()][1]["complete"] = 1
+	s.build(theBuild, 5, 1)
+	s.build(theBuild, 2, 1)
+	jobs, err := s.inbound(t, selfserve.Options{}).Jobs(t.Context(), push)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, j := range jobs {
+		got = append(got, j.ID()+" "+j.Status().String())
+	}
+	const want = "1/1 retry, 1/2 busted, 9001/1 pending, 9002/1 cancelled"
+	if s := strings.Join(got, ", "); s != want {
+		t.Errorf("%s, expected %s", s, want)
+	}
+}
+
+// Of two builds of one request the files are those of the one that the listing names.
+func TestFilesOfTheBuildsOwnNumber(t *testing.T) {
+	s := newService()
+	s.build(theBuild, 1, 1)
+	one := dumped(theBuild, push.Revision, 1, map[string]any{"packageUrl": files + "p", "testPackagesUrl": files + "t"})
+	two := dumped(theBuild, push.Revision, 1, map[string]any{"log_url": files + "log"})
+	two["buildnumber"], two["endtime"] = 4373, ended.Unix()+60
+	s.dumps[today] = dumpOf(t, one, two)
+	s.files[files+"p"], s.files[files+"t"] = true, true
+	p := s.inbound(t, selfserve.Options{})
+	jobs, err := p.Jobs(t.Context(), push)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ok, err := p.ArtifactsExist(t.Context(), jobs[0]); err != nil || !ok {
+		t.Errorf("%t %v", ok, err)
 	}
 }

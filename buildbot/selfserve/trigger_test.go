@@ -188,3 +188,43 @@ func TestOtherBranchesBuilders(t *testing.T) {
 		}
 	}
 }
+
+// What is rebuilt is the newest run; a test is only where the action says so, and what
+// has no run cannot be.
+func TestRebuild(t *testing.T) {
+	s := newService()
+	s.build(theBuild, 2, 71)
+	s.build(theBuild, 2, 73)
+	s.build(theTest, 1, 72)
+	p := s.inbound(t, selfserve.Options{})
+	for _, c := range []struct {
+		label, action, post string
+		is                  error
+	}{
+		{theBuild, "", "request request_id=73", nil},
+		{theBuild, "rebuild", "request request_id=73", nil},
+		{theTest, "rebuild", "request request_id=72", nil},
+		{theTest, "", "", job.ErrNoBuild},
+		{"Ubuntu VM 12.04 x64 mozilla-inbound opt test mochitest-2", "rebuild", "", job.ErrNotFound},
+		{theBuild, "explode", "", job.ErrInvalid},
+	} {
+		s.posts = nil
+		_, err := p.Trigger(t.Context(), job.Request{Label: c.label, Push: push, Count: 1, Action: c.action})
+		got := strings.TrimPrefix(strings.Join(s.posts, "; "), "POST /self-serve/mozilla-inbound/")
+		if !errors.Is(err, c.is) || got != c.post {
+			t.Errorf("%s %s: %v, %q", c.label, c.action, err, got)
+		}
+	}
+}
+
+// A build that was merged into another push's is no build of this one.
+func TestNoBuildButAMergedOne(t *testing.T) {
+	s := newService()
+	s.build(theBuild, 0, 71)
+	s.dumps[today] = dumpOf(t, dumped(theBuild, strings.Repeat("f", 40), 71, nil))
+	_, err := s.inbound(t, selfserve.Options{}).Trigger(t.Context(),
+		job.Request{Label: theTest, Push: push, Count: 1})
+	if !errors.Is(err, job.ErrNoBuild) || !strings.Contains(err.Error(), "no run of ") {
+		t.Error(err)
+	}
+}
