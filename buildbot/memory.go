@@ -70,9 +70,6 @@ func (m *memory) file(edit func(t *told)) {
 	t := *m.told
 	edit(&t)
 	m.told = &t
-	if len(t.pushes) > mostPushes && m.deep.IsZero() {
-		m.deep = time.Now()
-	}
 }
 
 // used notes that a push was wanted, and drops the oldest where there are too many
@@ -87,7 +84,7 @@ func (m *memory) used(id int64) {
 	switch {
 	case id < m.told.pushes[cut].ID:
 		m.deep = time.Now()
-	case time.Since(m.deep) > deepFor:
+	case m.deep.IsZero() || time.Since(m.deep) > deepFor:
 		t := *m.told
 		t.pushes = slices.Clone(t.pushes[cut:])
 		t.low, t.whole = t.pushes[0].ID, false

@@ -106,10 +106,10 @@ func (r *reading) surplus(most int, h horizon, since func(cut int) time.Time) in
 	switch {
 	case cut <= 0:
 		return 0
-	case r.deep.IsZero(), h.heard.Add(-h.slack).Before(since(cut)):
+	case h.heard.Add(-h.slack).Before(since(cut)):
 		r.deep = time.Now()
 		return 0
-	case time.Since(r.deep) <= deepFor:
+	case !r.deep.IsZero() && time.Since(r.deep) <= deepFor:
 		return 0
 	}
 	r.deep = time.Time{}
