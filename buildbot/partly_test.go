@@ -43,6 +43,7 @@ func TestTakenInPart(t *testing.T) {
 		{"no rebuild is made", "built", "k", 1, http.StatusBadRequest, 0, job.ErrRefused},
 		{"a force without a key", "forced", "", 2, http.StatusBadRequest, 1, job.ErrRefused},
 		{"a force with a key", "forced", "k", 2, http.StatusBadRequest, 0, job.ErrRefused},
+		{"a force whose key does not fit", "forced", "k", 3, http.StatusBadRequest, 2, job.ErrRefused},
 		{"a force without a key, at once", "forced", "", 1, http.StatusBadRequest, 0, job.ErrRefused},
 	} {
 		d := bbtest.NewDouble(t)
@@ -51,6 +52,9 @@ func TestTakenInPart(t *testing.T) {
 		d.Change(bbtest.Revision(1), nil)
 		d.Ask(bbtest.BuildRequest{Builder: b, Results: []int{2}, Stamps: []bbtest.Row{bbtest.Stamp(bbtest.Revision(1), nil)}})
 		d.Form("force", []string{"forced"}, bbtest.Sources("", nil))
+		if strings.Contains(c.what, "does not fit") {
+			d.ReasonSize(10)
+		}
 		p := project(t, d, "main", nil)
 		req := job.Request{Key: c.key, Label: c.label, Push: at(t, p, "tip"), Count: 3}
 		d.Front = failing(c.nth, c.status)
@@ -67,7 +71,7 @@ func TestTakenInPart(t *testing.T) {
 			t.Errorf("%s: %+v in %+v", c.what, part, outer)
 		}
 		d.Front = nil
-		if c.key == "" || c.label == "built" {
+		if c.key == "" || c.taken > 0 || c.label == "built" {
 			continue
 		}
 		r, err := p.Trigger(t.Context(), req)
