@@ -117,7 +117,6 @@ func impatient(t *testing.T, ask func(context.Context, *buildbot.Project) error,
 		!errors.Is(err, context.DeadlineExceeded)) {
 		t.Errorf("the impatient one, after %s: %v", time.Since(began), err)
 	}
-	began = time.Now()
 	give()
 	wg.Wait()
 	forced := 0
