@@ -15,24 +15,28 @@ import (
 // line finds the line of a repository's name. With an error, which is that there
 // is no such branch or that it is not clear which one is meant, comes a line by
 // which revisions, as they are hashes, can still be told.
-func (r *Changes) line(ctx context.Context, repo string) (line, error) {
-	if l, ok := r.lines[repo]; ok && (l.err == nil || time.Since(l.at) < keptFor) {
-		return l.line, l.err
+func (r *Changes) line(ctx context.Context, m *memory, repo string) (line, error) {
+	known, ok := m.lines.Get(repo)
+	if ok && (known.err == nil || time.Since(known.at) < keptFor) && ctx.Err() == nil {
+		return known.line, known.err
 	}
-	l, err := r.resolve(ctx, repo)
-	if err == nil || l.repo != "" {
-		r.lines[repo] = resolved{l, err, time.Now()}
+	m.lines.Forget(repo)
+	found, err := m.lines.Do(ctx, repo, func(ctx context.Context) (resolved, bool, error) {
+		l, err := r.resolve(ctx, m, repo, known.err != nil)
+		if err != nil && l.repo == "" {
+			return resolved{}, false, err
+		}
+		return resolved{l, err, time.Now()}, true, nil
+	})
+	if err != nil {
+		return line{}, err
 	}
-	return l, err
+	return found.line, found.err
 }
 
 // lineOf is line for callers that do not read changes.
 func (r *Changes) lineOf(ctx context.Context, repo string) (line, error) {
-	if err := r.gate.lock(ctx); err != nil {
-		return line{}, err
-	}
-	defer r.gate.unlock()
-	return r.line(ctx, repo)
+	return r.line(ctx, r.memory.Load(), repo)
 }
 
 // resolved is a line, or why there is none of this name.
@@ -42,10 +46,11 @@ type resolved struct {
 	at   time.Time
 }
 
-// resolve returns a line without a name where the master could not be asked.
-func (r *Changes) resolve(ctx context.Context, repo string) (line, error) {
-	if r.seen == nil || r.lines[repo].err != nil {
-		if err := r.look(ctx); err != nil {
+// resolve returns a line without a name where the master could not be asked; again
+// is when it found none before, and the master may have something new.
+func (r *Changes) resolve(ctx context.Context, m *memory, repo string, again bool) (line, error) {
+	if len(m.sights()) == 0 || again {
+		if err := r.look(ctx, m); err != nil {
 			return line{}, err
 		}
 	}
@@ -57,13 +62,12 @@ func (r *Changes) resolve(ctx context.Context, repo string) (line, error) {
 		}
 	}
 	loose := line{repo: repo, branch: name, codebase: codebase, clear: codebase != "", loose: true}
-	if len(r.seen) == 0 { // nothing happened here yet
-		r.seen = nil
+	if len(m.sights()) == 0 { // nothing happened here yet
 		return loose, nil
 	}
-	branch, err := r.branch(ctx, name, exact)
+	branch, err := r.branch(ctx, m, name, exact)
 	if err == nil {
-		err = r.lookFor(ctx, branch, codebase)
+		err = r.lookFor(ctx, m, branch, codebase)
 	}
 	switch {
 	case errors.Is(err, errNoLine):
@@ -71,21 +75,28 @@ func (r *Changes) resolve(ctx context.Context, repo string) (line, error) {
 	case err != nil:
 		return line{}, err
 	}
-	return newLine(repo, branch, codebase, r.seen)
+	return newLine(repo, branch, codebase, m.sights())
 }
 
 // errNoLine is what master was seen not to have.
 var errNoLine = fmt.Errorf("%w on this master", job.ErrNotFound)
 
 // look reads the newest changes and buildsets, which show what the master has.
-func (r *Changes) look(ctx context.Context) error {
+func (r *Changes) look(ctx context.Context, m *memory) error {
+	_, err := m.reads.Do(ctx, "look", func(ctx context.Context) (nothing, bool, error) {
+		return nothing{}, false, r.lookAround(ctx, m)
+	})
+	return err
+}
+
+func (r *Changes) lookAround(ctx context.Context, m *memory) error {
 	const op = "buildbot.changes"
 	const some = 25 // a buildset names all codebases of its scheduler
 	var sets []Buildset
-	began := time.Now()
+	look := &firstLook{at: time.Now()}
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() (err error) {
-		r.first, _, err = older(ctx, r.c, op, changesSource(), 0, firstPage)
+		look.changes, _, err = older(ctx, r.c, op, changesSource(), 0, firstPage)
 		return err
 	})
 	g.Go(func() (err error) {
@@ -95,20 +106,23 @@ func (r *Changes) look(ctx context.Context) error {
 	if err := g.Wait(); err != nil {
 		return err
 	}
-	r.seen, r.at = sights(r.first, sets), began
+	look.took = time.Since(look.at)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.seen, m.look = sights(look.changes, sets), look
 	return nil
 }
 
 // branch chooses among the branches that were seen; a name that is not among the
 // newest is asked for before a longer one is taken for it.
-func (r *Changes) branch(ctx context.Context, name string, exact bool) (string, error) {
-	if slices.Contains(branches(r.seen), name) {
+func (r *Changes) branch(ctx context.Context, m *memory, name string, exact bool) (string, error) {
+	if slices.Contains(branches(m.sights()), name) {
 		return name, nil
 	}
-	if err := r.lookFor(ctx, name, ""); err != nil {
+	if err := r.lookFor(ctx, m, name, ""); err != nil {
 		return "", err
 	}
-	branch, err := chooseBranch(name, exact, branches(r.seen))
+	branch, err := chooseBranch(name, exact, branches(m.sights()))
 	if !errors.Is(err, errNoLine) {
 		return branch, err
 	}
@@ -116,14 +130,14 @@ func (r *Changes) branch(ctx context.Context, name string, exact bool) (string, 
 	if lookErr != nil && !errors.Is(lookErr, job.ErrUnavailable) || ctx.Err() != nil {
 		return "", lookErr
 	}
-	r.seen = append(r.seen, sights(page, nil)...)
-	return chooseBranch(name, exact, branches(r.seen))
+	m.see(sights(page, nil))
+	return chooseBranch(name, exact, branches(m.sights()))
 }
 
 // lookFor asks for changes of a branch and a codebase that were not seen yet.
-func (r *Changes) lookFor(ctx context.Context, branch, codebase string) error {
+func (r *Changes) lookFor(ctx context.Context, m *memory, branch, codebase string) error {
 	is := func(s sight) bool { return s.branch == branch && (codebase == "" || s.codebase == codebase) }
-	if slices.ContainsFunc(r.seen, is) {
+	if slices.ContainsFunc(m.sights(), is) {
 		return nil
 	}
 	var filters []string
@@ -140,12 +154,12 @@ func (r *Changes) lookFor(ctx context.Context, branch, codebase string) error {
 	found := sights(page, nil)
 	if codebase != "" && !slices.ContainsFunc(found, is) {
 		have := map[string]bool{}
-		for _, s := range r.seen {
+		for _, s := range m.sights() {
 			have[s.codebase] = true
 		}
 		return fmt.Errorf("%w: no codebase %q on branch %s; codebases seen: %s",
 			errNoLine, codebase, orNameless(branch), codebaseList(have))
 	}
-	r.seen = append(r.seen, found...)
+	m.see(found)
 	return nil
 }

@@ -2,133 +2,165 @@ package buildbot
 
 import (
 	"context"
+	"fmt"
+	"maps"
 	"slices"
 	"time"
+
+	"github.com/mozci/mozci/internal/flight"
 )
 
 // setList are the buildsets of all builders, newest first and as far back as
 // somebody asked: for questions about all that ran on a push.
 type setList struct {
 	reading
-	ids  []int64              // descending
-	done map[int64][]finished // of buildsets that are complete
+	p    *Project
+	sets []Buildset                        // by descending ids
+	done map[int64][]finished              // of those of them that are complete
+	asks *flight.Cache[string, []finished] // requests that are read now, by the ids of buildsets
 }
 
-func newSetList(g gate) *setList {
-	return &setList{reading: reading{gate: g}, done: map[int64][]finished{}}
+func newSetList(p *Project) *setList {
+	return &setList{
+		reading: newReading(), p: p, done: map[int64][]finished{}, asks: flight.New[string, []finished](0),
+	}
 }
 
 // reaching returns the buildsets back to the horizon, newest first.
-func (p *Project) reaching(ctx context.Context, hz horizon) ([]Buildset, error) {
-	const op = "buildbot.buildsets"
-	l := p.list
-	if !l.at.IsZero() && !p.fresh(l.at, 0) {
-		began := time.Now()
-		page, err := since(ctx, p.c, op, setsSource(), l.high)
-		if err != nil {
-			return nil, err
-		}
-		n := len(page)
-		switch {
-		case l.high == 0:
-			p.file(page, true)
-			l.at = began
-		case n == 0 || page[n-1].ID != l.high: // another database
-			p.forget()
-			*l = *newSetList(l.gate)
-		default:
-			p.file(page[:n-1], true)
-			l.at = began
-		}
-	}
-	err := l.back(ctx, hz, func() int { return len(l.ids) }, func(ctx context.Context) error {
-		l.size = grown(l.size)
-		page, last, err := older(ctx, p.c, op, setsSource(), l.low, l.size)
-		if err != nil {
-			return err
-		}
-		p.file(page, false)
-		l.whole = last || len(page) == 0
-		return nil
-	})
-	if err != nil {
+func (l *setList) reaching(ctx context.Context, hz horizon) ([]Buildset, error) {
+	if err := l.p.reach(ctx, &l.reading, l, hz); err != nil {
 		return nil, err
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	out := make([]Buildset, 0, len(l.ids))
-	for _, id := range l.ids {
-		if s, ok := p.sets[id]; ok {
-			out = append(out, s)
-		}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	all := l.sets
+	last := len(all) - 1
+	if n := l.surplus(mostBuildsets, hz, func(cut int) time.Time { return all[last-cut].Submitted.Time }); n > 0 {
+		l.sets = slices.Clone(all[:len(all)-n])
+		l.count, l.low, l.whole = len(l.sets), l.sets[len(l.sets)-1].ID, false
+		l.tail = undone(l.sets[len(l.sets)-oldest:])
+		maps.DeleteFunc(l.done, func(id int64, _ []finished) bool { return id < l.low })
 	}
-	return out, nil
+	return all, nil
 }
 
-// file files a page of buildsets, newest first, before or after those that are
-// known.
-func (p *Project) file(page []Buildset, newer bool) {
-	l := p.list
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	var ids []int64
-	var tail []finished
-	for _, s := range page {
-		p.sets[s.ID] = s
-		ids = append(ids, s.ID)
-		tail = append(tail, finished{set: s, request: BuildRequest{Submitted: s.Submitted}})
+// undone are buildsets as the tail of a list holds them.
+func undone(sets []Buildset) []finished {
+	out := make([]finished, len(sets))
+	for i, s := range sets {
+		out[i] = finished{set: s, request: BuildRequest{Submitted: s.Submitted}}
 	}
-	if len(ids) > 0 {
-		l.high = max(l.high, ids[0])
-		if l.low == 0 || ids[len(ids)-1] < l.low {
-			l.low = ids[len(ids)-1]
-		}
+	return out
+}
+
+// renew reads the buildsets that are new. Where the newest one is gone the master has
+// another database, and everything is read again.
+func (l *setList) renew(ctx context.Context, was extent) error {
+	began, touched := time.Now(), l.p.touched.Load()
+	page, err := since(ctx, l.p.c, "buildbot.buildsets", setsSource(), was.high)
+	if err != nil {
+		return err
 	}
-	if newer {
-		l.ids = slices.Concat(ids, l.ids)
-		return
+	n := len(page)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.database != was.database || l.high != was.high || l.at.After(began) {
+		return nil // another caller was faster
 	}
-	l.ids, l.tail = append(l.ids, ids...), tail
+	switch {
+	case was.high == 0:
+		l.file(page, nil)
+	case n == 0 || page[n-1].ID != was.high: // another database
+		l.p.forget()
+		l.extent, l.sets, l.done = l.another(), nil, map[int64][]finished{}
+		return nil
+	default:
+		l.file(page[:n-1], nil)
+	}
+	l.at, l.touched = began, touched
+	return nil
+}
+
+// extend reads one more page of older buildsets.
+func (l *setList) extend(ctx context.Context, was extent) error {
+	began, touched := time.Now(), l.p.touched.Load()
+	size := grown(was.size)
+	page, last, err := older(ctx, l.p.c, "buildbot.buildsets", setsSource(), was.low, size)
+	if err != nil {
+		return err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.is(was) {
+		return nil // another caller was faster
+	}
+	l.file(nil, page)
+	l.tail, l.size, l.whole = undone(page), size, last || len(page) == 0
+	l.begun(began, touched)
+	if l.count > mostBuildsets {
+		l.deep = time.Now()
+	}
+	return nil
+}
+
+// file files pages of newer and of older buildsets, newest first.
+func (l *setList) file(newer, older []Buildset) {
+	for _, s := range slices.Concat(newer, older) {
+		l.span([]int64{s.ID})
+		l.p.known.Load().sets.Put(s.ID, s)
+	}
+	l.sets = slices.Concat(newer, l.sets, older)
+	l.count = len(l.sets)
 }
 
 // everything is what all builders were asked to do with sources of a line at a
 // revision, or at one that only their builds know.
-func (p *Project) everything(ctx context.Context, l line, rev string, hz horizon) ([]finished, error) {
-	const op = "buildbot.requests"
-	if err := p.list.gate.lock(ctx); err != nil {
-		return nil, err
-	}
-	defer p.list.gate.unlock()
-	all, err := p.reaching(ctx, hz)
+func (p *Project) everything(ctx context.Context, ln line, rev string, hz horizon) ([]finished, error) {
+	l := p.list
+	all, err := l.reaching(ctx, hz)
 	if err != nil {
 		return nil, err
 	}
 	var out []finished
 	var ask []int64
+	l.mu.Lock()
 	for _, s := range all {
-		if !slices.ContainsFunc(l.stamps(s),
+		if !slices.ContainsFunc(ln.stamps(s),
 			func(ss SourceStamp) bool { return ss.Revision == "" || sameRevision(ss.Revision, rev) }) {
 			continue
 		}
-		if known, ok := p.list.done[s.ID]; ok {
+		if known, ok := l.done[s.ID]; ok {
 			out = append(out, known...)
 		} else {
 			ask = append(ask, s.ID)
 		}
 	}
+	l.mu.Unlock()
 	if len(ask) == 0 {
 		return out, nil
 	}
-	more, err := p.virtualProperty(ctx)
+	touched := p.touched.Load()
+	found, err := l.asks.Do(ctx, fmt.Sprint(touched, ask), func(ctx context.Context) ([]finished, bool, error) {
+		found, err := l.requestsOf(ctx, ask)
+		return found, false, err
+	})
+	return append(out, found...), err
+}
+
+// requestsOf reads the requests of buildsets, and remembers those that are done.
+func (l *setList) requestsOf(ctx context.Context, ask []int64) ([]finished, error) {
+	const op = "buildbot.requests"
+	database := l.now().database
+	more, err := l.p.virtualProperty(ctx)
 	if err != nil {
 		return nil, err
 	}
-	requests, err := among(ctx, p.c, op, requestsSource("buildrequests"), "buildsetid",
+	requests, err := among(ctx, l.p.c, op, requestsSource("buildrequests"), "buildsetid",
 		func(r BuildRequest) int64 { return r.Buildset }, ask, more...)
 	if err != nil {
 		return nil, err
 	}
-	found, err := p.complete(ctx, requests)
+	found, err := l.p.complete(ctx, requests)
 	if err != nil {
 		return nil, err
 	}
@@ -136,10 +168,13 @@ func (p *Project) everything(ctx context.Context, l line, rev string, hz horizon
 	for _, f := range found {
 		by[f.set.ID] = append(by[f.set.ID], f)
 	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	for id, mine := range by {
-		if !slices.ContainsFunc(mine, func(f finished) bool { return !f.request.Complete }) {
-			p.list.done[id] = mine
+		if l.database == database && id >= l.low &&
+			!slices.ContainsFunc(mine, func(f finished) bool { return !f.request.Complete }) {
+			l.done[id] = mine
 		}
 	}
-	return append(out, found...), nil
+	return found, nil
 }

@@ -83,16 +83,14 @@ func (p *Project) catalog(ctx context.Context, push job.Push) ([]job.Runnable, e
 func (p *Project) rebuildable(ctx context.Context, push job.Push, builders []Builder) (map[string]bool, error) {
 	out := map[string]bool{}
 	var names []string
-	p.mu.Lock()
-	some := len(p.histories) > 0
+	some := p.histories.Len() > 0
 	for _, b := range builders {
-		if _, read := p.histories[b.ID]; read || len(builders) == 1 {
+		if _, read := p.histories.Get(b.ID); read || len(builders) == 1 {
 			names = append(names, b.Name)
 		} else {
 			out[b.Name] = some
 		}
 	}
-	p.mu.Unlock()
 	if len(builders) == 0 || some && len(names) == 0 {
 		return out, nil
 	}

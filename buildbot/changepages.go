@@ -8,101 +8,149 @@ import (
 	"time"
 )
 
-// refresh reads the changes that are new.
-func (r *Changes) refresh(ctx context.Context) error {
-	const op = "buildbot.changes"
-	l, err := r.line(ctx, r.name)
-	if err != nil {
-		return err
+// refresh reads the changes that are new, and returns what is known then and the
+// memory that has it.
+func (r *Changes) refresh(ctx context.Context) (*memory, *told, error) {
+	for read := false; ; read = true {
+		m := r.memory.Load()
+		l, err := r.line(ctx, m, r.name)
+		if err != nil {
+			return m, nil, err
+		}
+		t, err := r.begin(ctx, m, l)
+		if err != nil {
+			return m, nil, err
+		}
+		if read && r.memory.Load() == m || time.Since(t.at) < freshFor+t.took {
+			return m, t, nil
+		}
+		_, err = m.reads.Do(ctx, "newest", func(ctx context.Context) (nothing, bool, error) {
+			return nothing{}, false, r.renew(ctx, m)
+		})
+		if err != nil {
+			return m, nil, err
+		}
 	}
-	if !r.begun {
-		r.begin(l)
-	}
-	if time.Since(r.at) < freshFor {
-		return nil
-	}
-	began := time.Now()
-	page, err := since(ctx, r.c, op, changesSource(), r.high, r.filters...)
-	if err != nil {
-		return err
-	}
-	if n := len(page); r.high > 0 && len(r.filters) == 0 && (n == 0 || page[n-1].ID != r.high) {
-		// The newest change is gone: another database.
-		r.forget()
-		return r.refresh(ctx)
-	}
-	r.add(page)
-	if len(page) > 0 {
-		r.high = page[0].ID
-	}
-	r.at = began
-	return nil
 }
 
-func (r *Changes) forget() {
-	r.lines, r.others, r.nodes = map[string]resolved{}, map[string]pushed{}, map[int64]string{}
-	r.seen, r.first, r.filters, r.pushes = nil, nil, nil, nil
-	r.at, r.begun, r.whole, r.low, r.high = time.Time{}, false, false, 0, 0
+// renew reads the changes that are new, once.
+func (r *Changes) renew(ctx context.Context, m *memory) error {
+	t := m.now()
+	began := time.Now()
+	page, err := since(ctx, r.c, "buildbot.changes", changesSource(), t.high, t.filters...)
+	if err != nil {
+		return err
+	}
+	if n := len(page); t.high > 0 && len(t.filters) == 0 && (n == 0 || page[n-1].ID != t.high) {
+		// The newest change is gone: another database.
+		r.memory.CompareAndSwap(m, newMemory())
+		return nil
+	}
+	r.note(m, page)
+	m.file(func(now *told) {
+		if now.high != t.high {
+			return // another caller was faster
+		}
+		now.pushes = r.added(m, now, page)
+		if len(page) > 0 {
+			now.high = page[0].ID
+		}
+		now.at, now.took = began, time.Since(began)
+	})
+	return nil
 }
 
 // begin starts with the page by which the line was found; where the line is rare
 // among the changes, what follows is asked of it alone.
-func (r *Changes) begin(l line) {
+func (r *Changes) begin(ctx context.Context, m *memory, l line) (*told, error) {
+	m.mu.Lock()
+	known, look := m.told, m.look
+	m.mu.Unlock()
+	if known != nil {
+		return known, nil
+	}
+	if look == nil {
+		if err := r.look(ctx, m); err != nil {
+			return nil, err
+		}
+		return r.begin(ctx, m, l)
+	}
+	t := &told{line: l, at: look.at, took: look.took}
 	own := 0
-	for _, c := range r.first {
+	for _, c := range look.changes {
 		if l.holds(c.Branch, c.Codebase, c.Repository) {
 			own++
 		}
 	}
 	const dense = 4
-	if own*dense < len(r.first) {
+	if own*dense < len(look.changes) {
 		if l.branch != "" {
-			r.filters = append(r.filters, "branch", l.branch)
+			t.filters = append(t.filters, "branch", l.branch)
 		}
 		if l.codebase != "" {
-			r.filters = append(r.filters, "codebase", l.codebase)
+			t.filters = append(t.filters, "codebase", l.codebase)
 		}
 	}
-	r.begun = true
-	r.add(r.first)
-	if n := len(r.first); n > 0 {
-		r.high, r.low, r.whole = r.first[0].ID, r.first[n-1].ID, n < firstPage
+	r.note(m, look.changes)
+	t.pushes = r.added(m, t, look.changes)
+	if n := len(look.changes); n > 0 {
+		t.high, t.low, t.whole = look.changes[0].ID, look.changes[n-1].ID, n < firstPage
 	} else {
-		r.whole = true
+		t.whole = true
 	}
-	r.first = nil
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.told == nil {
+		m.told = t
+	}
+	return m.told, nil
 }
 
 // extend reads older changes, so that there may be n more pushes.
-func (r *Changes) extend(ctx context.Context, n int) error {
-	page, last, err := older(ctx, r.c, "buildbot.changes", changesSource(), r.low, min(max(n, firstPage), largePage),
-		r.filters...)
-	if err != nil {
-		return err
-	}
-	r.add(page)
-	if k := len(page); k > 0 {
-		r.low = page[k-1].ID
-	}
-	r.whole = last || len(page) == 0
-	return nil
+func (r *Changes) extend(ctx context.Context, m *memory, n int) (*told, error) {
+	_, err := m.reads.Do(ctx, "older", func(ctx context.Context) (nothing, bool, error) {
+		t := m.now()
+		page, last, err := older(ctx, r.c, "buildbot.changes", changesSource(), t.low,
+			min(max(n, firstPage), largePage), t.filters...)
+		if err != nil {
+			return nothing{}, false, err
+		}
+		r.note(m, page)
+		m.file(func(now *told) {
+			if now.low != t.low {
+				return // another caller was faster
+			}
+			now.pushes = r.added(m, now, page)
+			if k := len(page); k > 0 {
+				now.low = page[k-1].ID
+			}
+			now.whole = last || len(page) == 0
+		})
+		m.used(m.now().low)
+		return nothing{}, false, nil
+	})
+	return m.now(), err
 }
 
-// add files changes, newest first, among the pushes.
-func (r *Changes) add(page []change) {
+// note remembers the revisions of changes, of all branches.
+func (r *Changes) note(m *memory, page []change) {
 	for _, c := range page {
-		r.nodes[c.ID] = c.Revision
+		m.nodes.Put(c.ID, c.Revision)
 	}
-	have := make(map[int64]pushed, len(r.pushes)+len(page))
-	for _, p := range r.pushes {
+}
+
+// added are the pushes of what is known with those of a page.
+func (r *Changes) added(m *memory, t *told, page []change) []pushed {
+	have := make(map[int64]pushed, len(t.pushes)+len(page))
+	for _, p := range t.pushes {
 		have[p.ID] = p
 	}
 	for _, c := range page {
-		if r.own(c) {
-			have[c.ID] = r.push(c)
+		if t.owns(c) {
+			have[c.ID] = r.push(m, c)
 		}
 	}
-	r.pushes = ascending(have)
+	return ascending(have)
 }
 
 // ascending are pushes in order, the first of each revision.
@@ -120,20 +168,22 @@ func ascending(have map[int64]pushed) []pushed {
 
 // above reads up to n pushes with ids above the given one, ascending; below those
 // under it, down to and including least.
-func (r *Changes) above(ctx context.Context, id int64, n int) ([]pushed, error) {
+func (r *Changes) above(ctx context.Context, m *memory, id int64, n int) ([]pushed, error) {
+	t := m.now()
 	have := map[int64]pushed{}
 	for len(have) < n {
 		pairs := []string{"order", "changeid", "limit", strconv.Itoa(largePage)}
-		pairs = append(append(pairs, "changeid__gt", strconv.FormatInt(id, 10)), r.filters...)
+		pairs = append(append(pairs, "changeid__gt", strconv.FormatInt(id, 10)), t.filters...)
 		url := query(r.c.path("changes"), pairs...)
 		page, err := get[change](ctx, r.c, "buildbot.changes", "", url, "changes")
 		if err != nil {
 			return nil, err
 		}
+		r.note(m, page)
 		next := id
 		for _, c := range page {
-			if r.nodes[c.ID] = c.Revision; c.ID > id && r.own(c) {
-				have[c.ID] = r.push(c)
+			if c.ID > id && t.owns(c) {
+				have[c.ID] = r.push(m, c)
 			}
 			next = max(next, c.ID)
 		}
@@ -146,21 +196,22 @@ func (r *Changes) above(ctx context.Context, id int64, n int) ([]pushed, error) 
 	return out[:min(n, len(out))], nil
 }
 
-func (r *Changes) below(ctx context.Context, id, least int64, n int, more ...string) ([]pushed, error) {
+func (r *Changes) below(
+	ctx context.Context, m *memory, id, least int64, n int, more ...string,
+) ([]pushed, error) {
+	t := m.now()
 	have := map[int64]pushed{}
-	more = append(more, r.filters...)
+	more = append(more, t.filters...)
 	for len(have) < n {
 		page, last, err := older(ctx, r.c, "buildbot.changes", changesSource(), id,
 			min(max(n-len(have), firstPage), largePage), more...)
 		if err != nil {
 			return nil, err
 		}
+		r.note(m, page)
 		for _, c := range page {
-			r.nodes[c.ID] = c.Revision
-		}
-		for _, c := range page {
-			if c.ID >= least && r.own(c) {
-				have[c.ID] = r.push(c)
+			if c.ID >= least && t.owns(c) {
+				have[c.ID] = r.push(m, c)
 			}
 		}
 		if last || len(page) == 0 || page[len(page)-1].ID <= least {

@@ -18,27 +18,16 @@ import (
 // was told of twice is the push of the first change.
 //
 // Revisions that are not hashes, such as Subversion's, are named as a whole. Make one
-// with [Client.Changes]. It is safe for concurrent use.
+// with [Client.Changes]. It is safe for concurrent use: what several callers want is
+// read once, and each waits for it no longer than its own context lasts. The newest
+// 5,000 pushes are remembered, and more while somebody asks about older ones.
 type Changes struct {
 	c    *Client
 	name string
 	o    ProjectOptions
 
 	wanted atomic.Int64 // pushes of the range that was asked for last
-
-	gate  gate
-	lines map[string]resolved // by the name of the repository
-	seen  []sight
-	first []change // the newest of all branches, as they were read first
-
-	at        time.Time // when the newest were read
-	begun     bool
-	whole     bool  // nothing is below low
-	low, high int64 // changes with ids from low to high were read
-	filters   []string
-	pushes    []pushed          // of the line, ascending
-	others    map[string]pushed // read one by one, by revision
-	nodes     map[int64]string  // revisions by change
+	memory atomic.Pointer[memory]
 }
 
 // pushed is a push, and when the master heard of it by the clocks that say so.
@@ -57,10 +46,9 @@ func (c *Client) Changes(repo string, opts *ProjectOptions) *Changes {
 	if opts != nil {
 		o = *opts
 	}
-	return &Changes{
-		c: c, name: repo, o: o, gate: newGate(), lines: map[string]resolved{}, others: map[string]pushed{},
-		nodes: map[int64]string{},
-	}
+	r := &Changes{c: c, name: repo, o: o}
+	r.memory.Store(newMemory())
+	return r
 }
 
 // Name implements job.Repository: the name by which the repository was asked for.
@@ -73,14 +61,17 @@ func (r *Changes) Push(ctx context.Context, rev string) (job.Push, error) {
 	const op = "buildbot.push"
 	rev, err := parseRevision(rev)
 	if err == nil {
-		err = r.gate.lock(ctx)
+		err = ctx.Err()
 	}
 	if err != nil {
 		return job.Push{}, job.Wrap(op, rev, err)
 	}
-	defer r.gate.unlock()
-	p, err := r.find(ctx, rev)
-	return clone(p.Push), job.Wrap(op, r.name+" "+rev, err)
+	m, p, err := r.find(ctx, rev)
+	if err != nil {
+		return job.Push{}, job.Wrap(op, r.name+" "+rev, err)
+	}
+	m.used(p.ID)
+	return clone(p.Push), nil
 }
 
 func clone(p job.Push) job.Push {
@@ -91,48 +82,38 @@ func clone(p job.Push) job.Push {
 	return p
 }
 
-// find finds the push of a revision, or the newest.
-func (r *Changes) find(ctx context.Context, rev string) (pushed, error) {
-	if err := r.refresh(ctx); err != nil {
-		return pushed{}, err
+// find finds the push of a revision, or the newest, and the memory that has it.
+func (r *Changes) find(ctx context.Context, rev string) (*memory, pushed, error) {
+	m, t, err := r.refresh(ctx)
+	if err != nil {
+		return m, pushed{}, err
 	}
-	if i := r.index(rev); i >= 0 {
-		return r.pushes[i], nil
+	if i := t.index(rev); i >= 0 {
+		return m, t.pushes[i], nil
 	}
 	if rev == "tip" {
-		for len(r.pushes) == 0 && !r.whole {
-			if err := r.extend(ctx, 1); err != nil {
-				return pushed{}, err
+		for len(t.pushes) == 0 && !t.whole {
+			if t, err = r.extend(ctx, m, 1); err != nil {
+				return m, pushed{}, err
 			}
 		}
-		if n := len(r.pushes); n > 0 {
-			return r.pushes[n-1], nil
+		if n := len(t.pushes); n > 0 {
+			return m, t.pushes[n-1], nil
 		}
-		return pushed{}, fmt.Errorf("%w: the master was told of no changes of %s", job.ErrNotFound, r.name)
+		return m, pushed{}, fmt.Errorf("%w: the master was told of no changes of %s", job.ErrNotFound, r.name)
 	}
-	return r.lookUp(ctx, rev)
-}
-
-// index is where a revision is among the pushes that were read; -1 for nowhere.
-func (r *Changes) index(rev string) int {
-	if rev == "tip" {
-		return len(r.pushes) - 1
+	if p, ok := m.other(rev); ok {
+		return m, p, nil
 	}
-	for i := len(r.pushes) - 1; i >= 0; i-- {
-		if sameRevision(r.pushes[i].Revision, rev) {
-			return i
-		}
-	}
-	return -1
+	p, err := m.finds.Do(ctx, rev, func(ctx context.Context) (pushed, bool, error) {
+		p, err := r.lookUp(ctx, m, t, rev)
+		return p, false, err
+	})
+	return m, p, err
 }
 
 // lookUp asks for the changes of one revision.
-func (r *Changes) lookUp(ctx context.Context, rev string) (pushed, error) {
-	for known, p := range r.others {
-		if sameRevision(known, rev) {
-			return p, nil
-		}
-	}
+func (r *Changes) lookUp(ctx context.Context, m *memory, t *told, rev string) (pushed, error) {
 	const op = "buildbot.changes"
 	full := []string{"revision__in", rev}
 	if _, err := job.ParseRevision(rev); err == nil {
@@ -146,44 +127,44 @@ func (r *Changes) lookUp(ctx context.Context, rev string) (pushed, error) {
 	all, err := get[change](ctx, r.c, op, rev, query(r.c.path("changes"), full...), "changes")
 	if errors.Is(err, job.ErrUnavailable) && ctx.Err() == nil && full[0] == "revision__contains" {
 		// Buildbot 3 fails where a change has no revision: look through all.
-		return r.lookThrough(ctx, rev)
+		return r.lookThrough(ctx, m, t, rev)
 	}
 	if err != nil {
 		return pushed{}, err
 	}
 	sortNewest(all, changesSource().id)
 	for _, c := range slices.Backward(all) {
-		if r.own(c) && sameRevision(c.Revision, rev) {
-			p := r.push(c)
-			r.others[c.Revision] = p
+		if t.owns(c) && sameRevision(c.Revision, rev) {
+			p := r.push(m, c)
+			m.others.Put(keyOf(c.Revision), p)
 			return p, nil
 		}
 	}
 	return pushed{}, fmt.Errorf("%w: the master was told of no change %s of %s", job.ErrNotFound, rev, r.name)
 }
 
-func (r *Changes) lookThrough(ctx context.Context, rev string) (pushed, error) {
-	for !r.whole {
-		if err := r.extend(ctx, largePage); err != nil {
+func (r *Changes) lookThrough(ctx context.Context, m *memory, t *told, rev string) (pushed, error) {
+	for !t.whole {
+		var err error
+		if t, err = r.extend(ctx, m, largePage); err != nil {
 			return pushed{}, err
 		}
-		if i := r.index(rev); i >= 0 {
-			return r.pushes[i], nil
+		if i := t.index(rev); i >= 0 {
+			return t.pushes[i], nil
 		}
 	}
 	return pushed{}, fmt.Errorf("%w: the master was told of no change %s of %s", job.ErrNotFound, rev, r.name)
 }
 
-// own reports whether a change is of the line, and says what it changed to.
-func (r *Changes) own(c change) bool {
-	l := r.lines[r.name].line
-	return c.Revision != "" && l.holds(c.Branch, c.Codebase, c.Repository)
+// owns reports whether a change is of the line, and says what it changed to.
+func (t *told) owns(c change) bool {
+	return c.Revision != "" && t.line.holds(c.Branch, c.Codebase, c.Repository)
 }
 
-func (r *Changes) push(c change) pushed {
+func (r *Changes) push(m *memory, c change) pushed {
 	set := job.Changeset{Node: c.Revision, Author: c.Author, Description: c.Comments}
 	for _, id := range c.Parents {
-		if node := r.nodes[id]; node != "" {
+		if node, ok := m.nodes.Get(id); ok && node != "" {
 			set.Parents = append(set.Parents, node)
 		}
 	}

@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/mozci/mozci/internal/rest"
 	"github.com/mozci/mozci/job"
@@ -80,6 +82,9 @@ func New(baseURL string, opts *Options) (*Client, error) {
 	if c.log == nil {
 		c.log = slog.New(slog.DiscardHandler)
 	}
+	if o.HTTP == nil {
+		o.HTTP = &http.Client{Transport: pooled()}
+	}
 	c.rest = rest.New(&rest.Options{HTTP: o.HTTP, Logger: o.Logger})
 	c.session, err = newSession(base, o)
 	if err != nil {
@@ -88,6 +93,19 @@ func New(baseURL string, opts *Options) (*Client, error) {
 	c.builders = keep(c.readBuilders)
 	c.forms = keep(c.readForms)
 	return c, nil
+}
+
+// pooled is a transport of the library's own, for reading and signing in: nothing is
+// shared with the rest of the program, as with http.DefaultTransport.
+func pooled() *http.Transport {
+	const connect, idle, shake, connections = 30 * time.Second, 90 * time.Second, 10 * time.Second, 10
+	return &http.Transport{
+		Proxy:       http.ProxyFromEnvironment,
+		DialContext: (&net.Dialer{Timeout: connect, KeepAlive: connect}).DialContext,
+		// As many as internal/rest has requests to one host at a time.
+		MaxIdleConnsPerHost: connections,
+		IdleConnTimeout:     idle, TLSHandshakeTimeout: shake, ForceAttemptHTTP2: true,
+	}
 }
 
 // checkBase is the address of a master without what its pages add to it.

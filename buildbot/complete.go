@@ -80,15 +80,14 @@ func (p *Project) setsOf(ctx context.Context, requests []BuildRequest) (map[int6
 	const op = "buildbot.buildsets"
 	out := map[int64]Buildset{}
 	var lacking []int64
-	p.mu.Lock()
+	sets := p.known.Load().sets
 	for _, r := range requests {
-		if s, ok := p.sets[r.Buildset]; ok {
+		if s, ok := sets.Get(r.Buildset); ok {
 			out[r.Buildset] = s
 		} else {
 			lacking = append(lacking, r.Buildset)
 		}
 	}
-	p.mu.Unlock()
 	if len(lacking) == 0 {
 		return out, nil
 	}
@@ -96,10 +95,9 @@ func (p *Project) setsOf(ctx context.Context, requests []BuildRequest) (map[int6
 	if err != nil {
 		return nil, err
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
 	for _, s := range found {
-		p.sets[s.ID], out[s.ID] = s, s
+		sets.Put(s.ID, s)
+		out[s.ID] = s
 	}
 	for _, id := range lacking {
 		if _, ok := out[id]; !ok {

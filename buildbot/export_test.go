@@ -33,3 +33,31 @@ func (c *Client) Rebuild(ctx context.Context, build int64) error {
 	_, err := c.rebuild(ctx, build)
 	return err
 }
+
+// Kept is how much a project remembers, by what it is, with its bound.
+func (p *Project) Kept() map[string][2]int {
+	m := p.memory.Load()
+	known := p.known.Load()
+	out := map[string][2]int{
+		"lines": {m.lines.Len(), mostLines}, "other pushes": {m.others.Len(), mostOthers},
+		"nodes": {m.nodes.Len(), mostNodes}, "pushes": {len(m.now().pushes), mostPushes},
+		"sights": {len(m.sights()), mostSights}, "flights": {m.reads.Len() + m.finds.Len(), 0},
+		"single buildsets": {known.sets.Len(), mostBuildsets}, "bases": {known.bases.Len(), mostBases},
+		"histories": {p.histories.Len(), mostHistories}, "logs": {p.leaves.Len(), mostLogs},
+		"opened": {p.opened.Len(), mostLogs},
+	}
+	p.turns.mu.Lock()
+	out["turns"] = [2]int{len(p.turns.taken), 0}
+	p.turns.mu.Unlock()
+	p.list.mu.Lock()
+	out["buildsets"], out["done"] = [2]int{len(p.list.sets), mostBuildsets}, [2]int{len(p.list.done), mostBuildsets}
+	p.list.mu.Unlock()
+	longest := 0
+	for b := range 1000 {
+		if h, ok := p.histories.Get(b); ok {
+			longest = max(longest, len(h.all))
+		}
+	}
+	out["requests of a builder"] = [2]int{longest, mostRequests}
+	return out
+}

@@ -3,6 +3,7 @@ package buildbot
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -142,13 +143,10 @@ func (p *Project) sourceOf(ctx context.Context, o *order) (SourceStamp, bool, er
 // heardOf is the source of a change of the push, or else of the newest change of
 // its line.
 func (r *Changes) heardOf(ctx context.Context, l line, push job.Push) (SourceStamp, bool, error) {
-	if err := r.gate.lock(ctx); err != nil {
-		return SourceStamp{}, false, err
-	}
-	defer r.gate.unlock()
 	if push.Repo == r.name {
-		if i := r.index(push.Revision); i >= 0 {
-			return r.pushes[i].stamp, true, nil
+		t := r.memory.Load().now()
+		if i := t.index(push.Revision); i >= 0 {
+			return t.pushes[i].stamp, true, nil
 		}
 	}
 	var filters []string
@@ -176,27 +174,34 @@ func (r *Changes) heardOf(ctx context.Context, l line, push job.Push) (SourceSta
 	}, true, nil
 }
 
-// earlier are the properties of the newest build of a label on the push, or of
-// the build that triggered it.
+// earlier are the properties of the newest build of a label on the push, over those
+// of the build that triggered it. A master shows a build before it has written the
+// build's properties: one that has just begun says nothing, and the one before it
+// counts.
 func (p *Project) earlier(ctx context.Context, all []finished) (Properties, error) {
-	var newest, parent int64
+	var parent int64
+	var builds []Build
 	for _, f := range all {
 		parent = max(parent, f.set.ParentBuild)
-		for _, b := range f.builds {
-			newest = max(newest, b.ID)
-		}
+		builds = append(builds, f.builds...)
 	}
+	sortNewest(builds, buildsSource("").id)
 	out := Properties{}
-	for _, id := range []int64{parent, newest} {
-		if id == 0 {
-			continue
-		}
-		b, err := p.c.build(ctx, id)
+	if parent != 0 {
+		b, err := p.c.build(ctx, parent)
 		if err != nil {
 			return nil, err
 		}
-		for k, v := range b.Properties {
-			out[k] = v
+		maps.Copy(out, b.Properties)
+	}
+	for _, known := range builds {
+		b, err := p.c.build(ctx, known.ID)
+		if err != nil {
+			return nil, err
+		}
+		if len(b.Properties) > 0 || b.Complete {
+			maps.Copy(out, b.Properties)
+			break
 		}
 	}
 	return out, nil

@@ -1,6 +1,7 @@
 package buildbot
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -12,12 +13,9 @@ import (
 // many.
 type history struct {
 	reading
+	p       *Project
 	builder int
 	all     map[int64]finished // by the ids of requests
-}
-
-func newHistory(builder int, g gate) *history {
-	return &history{reading: reading{gate: g}, builder: builder, all: map[int64]finished{}}
 }
 
 // source is where the builder's requests are read.
@@ -29,35 +27,35 @@ func (h *history) source() source[BuildRequest] {
 func (p *Project) history(builder int) *history {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	h, ok := p.histories[builder]
+	h, ok := p.histories.Get(builder)
 	if !ok {
-		h = newHistory(builder, newGate())
-		p.histories[builder] = h
+		h = &history{reading: newReading(), p: p, builder: builder, all: map[int64]finished{}}
+		p.histories.Put(builder, h)
 	}
 	return h
 }
 
-// upTo returns what a builder was asked to do, back to the horizon.
+// upTo returns what a builder was asked to do, back to the horizon, oldest first.
 func (p *Project) upTo(ctx context.Context, builder int, hz horizon) ([]finished, error) {
 	h := p.history(builder)
-	if err := h.gate.lock(ctx); err != nil {
+	if err := p.reach(ctx, &h.reading, h, hz); err != nil {
 		return nil, err
 	}
-	defer h.gate.unlock()
-	if !h.at.IsZero() && !p.fresh(h.at, h.took) {
-		if err := p.renew(ctx, h); err != nil {
-			return nil, err
-		}
-	}
-	page := func(ctx context.Context) error { return p.extend(ctx, h) }
-	if err := h.back(ctx, hz, func() int { return len(h.all) }, page); err != nil {
-		return nil, err
-	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	out := make([]finished, 0, len(h.all))
 	for _, f := range h.all {
 		out = append(out, f)
 	}
-	slices.SortFunc(out, func(a, b finished) int { return int(a.request.ID - b.request.ID) })
+	slices.SortFunc(out, func(a, b finished) int { return cmp.Compare(a.request.ID, b.request.ID) })
+	if n := h.surplus(mostRequests, hz, func(cut int) time.Time { return out[cut].request.Submitted.Time }); n > 0 {
+		for _, f := range out[:n] {
+			delete(h.all, f.request.ID)
+		}
+		h.low, h.whole, h.count = out[n].request.ID, false, len(h.all)
+		h.tail = slices.Clone(out[n : n+oldest])
+		slices.Reverse(h.tail)
+	}
 	return out, nil
 }
 
@@ -71,14 +69,15 @@ func (p *Project) pageAfter(size int) int {
 }
 
 // extend reads one more page of a history.
-func (p *Project) extend(ctx context.Context, h *history) error {
+func (h *history) extend(ctx context.Context, was extent) error {
 	const op = "buildbot.requests"
-	h.size = p.pageAfter(h.size)
+	p, began, touched := h.p, time.Now(), h.p.touched.Load()
+	size := p.pageAfter(was.size)
 	more, err := p.virtualProperty(ctx)
 	if err != nil {
 		return err
 	}
-	page, last, err := older(ctx, p.c, op, h.source(), h.low, h.size, more...)
+	page, last, err := older(ctx, p.c, op, h.source(), was.low, size, more...)
 	if err != nil {
 		return err
 	}
@@ -86,46 +85,45 @@ func (p *Project) extend(ctx context.Context, h *history) error {
 	if err != nil {
 		return err
 	}
-	h.tail = all
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !h.is(was) {
+		return nil // another caller was faster
+	}
+	h.file(all)
+	h.tail, h.size, h.whole = all, size, last || len(page) == 0
+	h.begun(began, touched)
+	if h.count > mostRequests {
+		h.deep = time.Now()
+	}
+	return nil
+}
+
+// file files requests among those that are known.
+func (h *history) file(all []finished) {
 	for _, f := range all {
 		h.all[f.request.ID] = f
+		h.span([]int64{f.request.ID})
 	}
-	if n := len(page); n > 0 {
-		h.low = page[n-1].ID
-		h.high = max(h.high, page[0].ID)
-	}
-	h.whole = last || len(page) == 0
-	return nil
+	h.count = len(h.all)
 }
 
 // renew reads what is new, and again what had not ended. Where the newest request
 // is gone the master has another database, and everything is read again.
-func (p *Project) renew(ctx context.Context, h *history) error {
+func (h *history) renew(ctx context.Context, was extent) error {
 	const op = "buildbot.requests"
+	p, began, touched := h.p, time.Now(), h.p.touched.Load()
 	more, err := p.virtualProperty(ctx)
 	if err != nil {
 		return err
 	}
-	began := time.Now()
-	page, err := since(ctx, p.c, op, h.source(), h.high, more...)
+	page, err := since(ctx, p.c, op, h.source(), was.high, more...)
 	if err != nil {
 		return err
 	}
-	if n := len(page); h.high > 0 &&
-		(n == 0 || page[n-1].ID != h.high || page[n-1].Buildset != h.all[h.high].request.Buildset) {
-		p.forget()
-		*h = *newHistory(h.builder, h.gate)
+	open, gone := h.open(page, was)
+	if gone {
 		return nil
-	}
-	known := map[int64]bool{}
-	for _, r := range page {
-		known[r.ID] = true
-	}
-	var open []int64
-	for id, f := range h.all {
-		if !f.request.Complete && !known[id] {
-			open = append(open, id)
-		}
 	}
 	if len(open) > 0 {
 		again, err := p.c.requests(ctx, op, open, more...)
@@ -138,10 +136,38 @@ func (p *Project) renew(ctx context.Context, h *history) error {
 	if err != nil {
 		return err
 	}
-	for _, f := range all {
-		h.all[f.request.ID] = f
-		h.high = max(h.high, f.request.ID)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.database == was.database && h.high == was.high && !h.at.After(began) {
+		low := h.low
+		h.file(all)
+		h.low = cmp.Or(low, h.low) // what was open and was dropped meanwhile is no page
+		h.at, h.touched, h.took = began, touched, time.Since(began)
 	}
-	h.at, h.took = began, time.Since(began)
 	return nil
+}
+
+// open are the requests that had not ended and are not on the page of what is new.
+// gone is that the list began anew, as the newest request is not the one it was.
+func (h *history) open(page []BuildRequest, was extent) (ids []int64, gone bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if n := len(page); was.high > 0 &&
+		(n == 0 || page[n-1].ID != was.high || page[n-1].Buildset != h.all[was.high].request.Buildset) {
+		if h.database == was.database {
+			h.p.forget()
+			h.extent, h.all = h.another(), map[int64]finished{}
+		}
+		return nil, true
+	}
+	known := map[int64]bool{}
+	for _, r := range page {
+		known[r.ID] = true
+	}
+	for id, f := range h.all {
+		if !f.request.Complete && !known[id] {
+			ids = append(ids, id)
+		}
+	}
+	return ids, false
 }

@@ -8,36 +8,6 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// reading is how far a list of records, newest first, was read.
-type reading struct {
-	gate      gate
-	at        time.Time // when the newest were read
-	took      time.Duration
-	low, high int64      // records with ids from low to high were read
-	whole     bool       // nothing is below low
-	tail      []finished // the page that was read last
-	size      int        // of that page
-}
-
-// back reads page after page until what was read reaches back behind the horizon,
-// or there is no more; read says how many records that are.
-func (r *reading) back(ctx context.Context, h horizon, read func() int, page func(context.Context) error) error {
-	for !r.whole {
-		if done, err := h.beyond(ctx, r.tail, read()); err != nil || done {
-			return err
-		}
-		began := time.Now()
-		if err := page(ctx); err != nil {
-			return err
-		}
-		if r.at.IsZero() {
-			r.at = began
-		}
-		r.took = time.Since(began)
-	}
-	return nil
-}
-
 // horizon is how far back the runs of a push can lie: not before the master heard
 // of it.
 type horizon struct {
@@ -63,6 +33,14 @@ const oldest = 25
 // enough is how many requests are looked at where a push is dated ahead of the
 // clock, so that its time says nothing.
 const enough = 1000
+
+// reached reports whether a list was read back behind the horizon, or whole.
+func (h horizon) reached(ctx context.Context, e extent) (bool, error) {
+	if e.whole {
+		return true, nil
+	}
+	return h.beyond(ctx, e.tail, e.count)
+}
 
 // beyond reports whether what was read reaches back behind the horizon, as the
 // oldest requests say: they are older than the push, by the clock and, since clocks
@@ -98,24 +76,22 @@ func (h horizon) beyond(ctx context.Context, tail []finished, read int) (bool, e
 
 // horizon is that of a push. Of changes ids tell the order, whatever the clocks
 // say: a push was not heard of after a later one.
-func (r *Changes) horizon(ctx context.Context, p job.Push) (horizon, error) {
+func (r *Changes) horizon(p job.Push) horizon {
 	h := horizon{heard: p.Time, slack: slack, newer: func(rev string) bool { return sameRevision(rev, p.Revision) }}
-	if err := r.gate.lock(ctx); err != nil {
-		return h, err
-	}
-	defer r.gate.unlock()
 	if p.Repo != r.name {
-		return h, nil
+		return h
 	}
+	m := r.memory.Load()
+	t := m.now()
 	var later []pushed // the push, and those after it
 	is := func(q pushed) bool { return q.ID == p.ID && sameRevision(q.Revision, p.Revision) }
-	if i := slices.IndexFunc(r.pushes, is); i >= 0 {
-		later = r.pushes[i:]
-	} else if q, ok := r.others[p.Revision]; ok && q.ID == p.ID && q.ID < r.low {
-		later = append([]pushed{q}, r.pushes...)
-		h.later = func(ctx context.Context, revs []string) (bool, error) { return r.after(ctx, p.ID, revs) }
+	if i := slices.IndexFunc(t.pushes, is); i >= 0 {
+		later = t.pushes[i:]
+	} else if q, ok := m.other(p.Revision); ok && q.ID == p.ID && q.ID < t.low {
+		later = append([]pushed{q}, t.pushes...)
+		h.later = func(ctx context.Context, revs []string) (bool, error) { return r.after(ctx, m, p.ID, revs) }
 	} else {
-		return h, nil
+		return h
 	}
 	revs := map[string]bool{}
 	if later[0].own {
@@ -128,18 +104,14 @@ func (r *Changes) horizon(ctx context.Context, p job.Push) (horizon, error) {
 		}
 	}
 	h.newer = func(rev string) bool { return revs[rev] || sameRevision(rev, p.Revision) }
-	return h, nil
+	return h
 }
 
 // after reports whether a change of one of the revisions has a larger id.
-func (r *Changes) after(ctx context.Context, id int64, revs []string) (bool, error) {
-	if err := r.gate.lock(ctx); err != nil {
-		return false, err
-	}
-	defer r.gate.unlock()
+func (r *Changes) after(ctx context.Context, m *memory, id int64, revs []string) (bool, error) {
 	var ask []string
 	for _, rev := range revs {
-		q, ok := r.others[rev]
+		q, ok := m.other(rev)
 		if ok && q.ID > id {
 			return true, nil
 		}
@@ -151,10 +123,10 @@ func (r *Changes) after(ctx context.Context, id int64, revs []string) (bool, err
 		return false, nil
 	}
 	all, err := get[change](ctx, r.c, "buildbot.changes", "", query(r.c.path("changes"), ask...), "changes")
-	later := false
+	t, later := m.now(), false
 	for _, c := range all {
-		if r.own(c) && slices.Contains(revs, c.Revision) {
-			r.others[c.Revision] = r.push(c)
+		if t.owns(c) && slices.Contains(revs, c.Revision) {
+			m.others.Put(keyOf(c.Revision), r.push(m, c))
 			later = later || c.ID > id
 		}
 	}

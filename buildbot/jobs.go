@@ -60,8 +60,7 @@ func (p *Project) where(ctx context.Context, push job.Push) (line, horizon, erro
 	if err != nil && l.repo == "" {
 		return line{}, horizon{}, err
 	}
-	hz, err := p.horizon(ctx, push)
-	return l, hz, err
+	return l, p.horizon(push), nil
 }
 
 // asked is what builders were asked to do that can be of a push.

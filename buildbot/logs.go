@@ -68,21 +68,17 @@ func (p *Project) OpenLog(ctx context.Context, j job.Job, which job.LogKind) (io
 	return chainOf(parts, true), nil
 }
 
-// mostLogs is how many builds' lists of logs are remembered.
-const mostLogs = 64
-
 // logsOf are the logs of a build, by the order of its steps. Those of a build that
 // is complete are asked for once, however many sorts of logs are looked for.
 func (p *Project) logsOf(ctx context.Context, build int64) ([]leaf, error) {
-	p.mu.Lock()
-	known, ok := p.leaves[build]
-	p.mu.Unlock()
-	if ok {
-		return known, nil
-	}
+	return p.leaves.Do(ctx, build, func(ctx context.Context) ([]leaf, bool, error) { return p.listLogs(ctx, build) })
+}
+
+// listLogs reads the list of a build's logs; done is that it does not change any more.
+func (p *Project) listLogs(ctx context.Context, build int64) (out []leaf, done bool, err error) {
 	steps, err := p.c.steps(ctx, build)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	slices.SortFunc(steps, func(a, b step) int { return a.Number - b.Number })
 	logs := make([][]stepLog, len(steps))
@@ -95,10 +91,9 @@ func (p *Project) logsOf(ctx context.Context, build int64) ([]leaf, error) {
 		})
 	}
 	if err := g.Wait(); err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	var out []leaf
-	done := len(steps) > 0
+	done = len(steps) > 0
 	for i, s := range steps {
 		done = done && s.Results != nil
 		for _, l := range logs[i] {
@@ -106,34 +101,26 @@ func (p *Project) logsOf(ctx context.Context, build int64) ([]leaf, error) {
 			done = done && l.Complete
 		}
 	}
-	if done {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		if len(p.leaves) >= mostLogs {
-			clear(p.leaves)
-		}
-		p.leaves[build] = out
-	}
-	return out, nil
+	return out, done, nil
 }
 
 // buildOf is the id of a run's build. Of a job that is only an ID, as a person
 // gives it, the master is asked.
 func (p *Project) buildOf(ctx context.Context, j job.Job) (int64, error) {
-	none := fmt.Errorf("%w: no build of it began", job.ErrNotFound)
 	if run, ok := j.Raw().(Record); ok {
 		if run.Build == nil {
-			return 0, none
+			return 0, errNoBuild
 		}
 		return run.Build.ID, nil
 	}
-	p.mu.Lock()
-	id, ok := p.opened[j.ID()]
-	p.mu.Unlock()
-	if ok {
-		return id, nil
-	}
-	request, number, err := p.named(ctx, j.ID())
+	return p.opened.Do(ctx, j.ID(), func(ctx context.Context) (int64, bool, error) {
+		id, err := p.findBuild(ctx, j.ID())
+		return id, true, err // for good: what a request built stays in its place
+	})
+}
+
+func (p *Project) findBuild(ctx context.Context, run string) (int64, error) {
+	request, number, err := p.named(ctx, run)
 	if err != nil {
 		return 0, err
 	}
@@ -143,14 +130,10 @@ func (p *Project) buildOf(ctx context.Context, j job.Job) (int64, error) {
 	}
 	sortNewest(builds, buildsSource("").id)
 	if number > len(builds) {
-		return 0, none
+		return 0, errNoBuild
 	}
-	id = builds[len(builds)-number].ID
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if len(p.opened) >= mostLogs {
-		clear(p.opened)
-	}
-	p.opened[j.ID()] = id // for good: what a request built stays in its place
-	return id, nil
+	return builds[len(builds)-number].ID, nil
 }
+
+// errNoBuild says that a run has no log yet.
+var errNoBuild = fmt.Errorf("%w: no build of it began", job.ErrNotFound)

@@ -7,8 +7,9 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"time"
+	"sync/atomic"
 
+	"github.com/mozci/mozci/internal/flight"
 	"github.com/mozci/mozci/job"
 )
 
@@ -39,23 +40,33 @@ type ProjectOptions struct {
 // Project is one branch of what a master builds: a [job.Scheduler] that can
 // also say what can run, cancel, open logs, watch and say how long its queues
 // are; and a [job.Repository] of the changes that the master was told of. Make
-// one with [Client.Project]. It is safe for concurrent use. What was read is used
-// again for two seconds, and on a slow master as much longer as reading took.
+// one with [Client.Project]. It is safe for concurrent use: what several callers want
+// is read once, and each waits for it no longer than its own context lasts. What was
+// read is used again for two seconds, and on a slow master as much longer as reading
+// took. What is remembered has a bound: the newest 2,000 requests of each of 100
+// builders and the newest 5,000 buildsets, and more of these while somebody asks about
+// older pushes; the rest is read again when it is wanted.
 type Project struct {
 	*Changes
 	c     *Client
 	o     ProjectOptions
 	warns []*regexp.Regexp
-	list  *setList
-	forks sync.Map // key -> gate: one request of a key at a time
 
-	mu        sync.Mutex
-	touched   time.Time // what was read before is stale
-	sets      map[int64]Buildset
-	bases     map[int]known // of virtual builders
-	histories map[int]*history
-	leaves    map[int64][]leaf // logs, by build
-	opened    map[string]int64 // builds, by the ID of a run
+	touched atomic.Int64 // grows when what was read before is stale
+	turns   turns        // of the keys of requests
+	list    *setList
+	known   atomic.Pointer[known]
+	leaves  *flight.Cache[int64, []leaf] // logs, by build
+	opened  *flight.Cache[string, int64] // builds, by the ID of a run
+
+	mu        sync.Mutex // of histories, so that a builder has one; not held while the master is asked
+	histories *flight.Cache[int, *history]
+}
+
+// known is what was read of one database and does not change.
+type known struct {
+	sets  *flight.Cache[int64, Buildset]
+	bases *flight.Cache[int, bases] // of virtual builders; these change slowly
 }
 
 // Project returns the branch of a repository with this name, such as autoland, or
@@ -69,10 +80,12 @@ func (c *Client) Project(repo string, opts *ProjectOptions) *Project {
 		o.Kind = kindOf
 	}
 	p := &Project{
-		Changes: c.Changes(repo, &o), c: c, o: o, list: newSetList(newGate()),
-		sets: map[int64]Buildset{}, bases: map[int]known{}, histories: map[int]*history{},
-		leaves: map[int64][]leaf{}, opened: map[string]int64{},
+		Changes: c.Changes(repo, &o), c: c, o: o, turns: turns{taken: map[string]*turn{}},
+		leaves: flight.New[int64, []leaf](mostLogs), opened: flight.New[string, int64](mostLogs),
+		histories: flight.New[int, *history](mostHistories),
 	}
+	p.list = newSetList(p)
+	p.forget()
 	for _, pattern := range o.FailOnWarnings {
 		text := strings.NewReplacer(`\*`, ".*", `\?`, ".").Replace(regexp.QuoteMeta(pattern))
 		p.warns = append(p.warns, regexp.MustCompile("(?s)^"+text+"$"))
@@ -84,26 +97,14 @@ func (p *Project) failsOnWarnings(builder string) bool {
 	return slices.ContainsFunc(p.warns, func(re *regexp.Regexp) bool { return re.MatchString(builder) })
 }
 
-// fresh reports whether what was read this long ago is used again: reading a slow
-// master anew for each question would never end.
-func (p *Project) fresh(at time.Time, took time.Duration) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return at.After(p.touched) && time.Since(at) < freshFor+took
-}
-
 // touch makes everything be read again: something was asked for, or happened.
-func (p *Project) touch() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.touched = time.Now()
-}
+func (p *Project) touch() { p.touched.Add(1) }
 
 // forget drops what was read of another database.
 func (p *Project) forget() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.sets, p.bases = map[int64]Buildset{}, map[int]known{}
+	p.known.Store(&known{
+		sets: flight.New[int64, Buildset](mostBuildsets), bases: flight.New[int, bases](mostBases),
+	})
 }
 
 // WasAdded implements job.AddedChecker: a person, or a tool, forced or rebuilt the

@@ -14,24 +14,27 @@ func (r *Changes) Pushes(ctx context.Context, in job.Range) ([]job.Push, error) 
 	const op = "buildbot.pushes"
 	way, err := checkRange(&in)
 	if err == nil {
-		err = r.gate.lock(ctx)
+		err = ctx.Err()
 	}
 	if err != nil {
 		return nil, job.Wrap(op, r.name, err)
 	}
-	defer r.gate.unlock()
 	var found []pushed
-	if err = r.refresh(ctx); err == nil {
+	m, _, err := r.refresh(ctx)
+	if err == nil {
 		switch way {
 		case job.ByCenter:
 			found, err = r.around(ctx, in)
 		case job.ByRevisions:
 			found, err = r.between(ctx, in)
 		case job.ByDates:
-			found, err = r.dates(ctx, in)
+			found, err = r.dates(ctx, m, in)
 		default:
-			found, err = r.ids(ctx, in.FirstID, in.LastID)
+			found, err = r.ids(ctx, m, in.FirstID, in.LastID)
 		}
+	}
+	if len(found) > 0 {
+		m.used(found[0].ID)
 	}
 	r.wanted.Store(int64(len(found)))
 	var out []job.Push
@@ -58,63 +61,67 @@ func checkRange(in *job.Range) (job.Way, error) {
 
 // around reads as far from the center as the range goes.
 func (r *Changes) around(ctx context.Context, in job.Range) ([]pushed, error) {
-	p, err := r.find(ctx, in.Center)
+	m, p, err := r.find(ctx, in.Center)
 	if err != nil {
 		return nil, err
 	}
-	if r.index(p.Revision) < 0 { // far from the newest
-		old, err := r.below(ctx, p.ID, 0, in.Before)
-		if err != nil {
+	for t := m.now(); ; {
+		i := t.index(p.Revision)
+		switch {
+		case i < 0: // far from the newest
+			old, err := r.below(ctx, m, p.ID, 0, in.Before)
+			if err != nil {
+				return nil, err
+			}
+			later, err := r.above(ctx, m, p.ID, in.After)
+			return append(append(old, p), later...), err
+		case i >= in.Before || t.whole:
+			return t.pushes[max(0, i-in.Before):min(len(t.pushes), i+min(in.After, len(t.pushes))+1)], nil
+		}
+		if t, err = r.extend(ctx, m, in.Before-i); err != nil {
 			return nil, err
 		}
-		later, err := r.above(ctx, p.ID, in.After)
-		return append(append(old, p), later...), err
 	}
-	for r.index(p.Revision) < in.Before && !r.whole {
-		if err := r.extend(ctx, in.Before-r.index(p.Revision)); err != nil {
-			return nil, err
-		}
-	}
-	i := r.index(p.Revision)
-	return r.pushes[max(0, i-in.Before):min(len(r.pushes), i+min(in.After, len(r.pushes))+1)], nil
 }
 
 func (r *Changes) between(ctx context.Context, in job.Range) ([]pushed, error) {
-	from, err := r.find(ctx, in.From)
+	_, from, err := r.find(ctx, in.From)
 	if err != nil {
 		return nil, err
 	}
-	to, err := r.find(ctx, in.To)
+	m, to, err := r.find(ctx, in.To)
 	if err != nil {
 		return nil, err
 	}
 	if err := in.CheckOrder(from.Push, to.Push); err != nil {
 		return nil, err
 	}
-	return r.ids(ctx, from.ID, to.ID)
+	return r.ids(ctx, m, from.ID, to.ID)
 }
 
 // ids reads from the last id down to the first.
-func (r *Changes) ids(ctx context.Context, first, last int64) ([]pushed, error) {
-	if last < r.low && !r.whole {
-		return r.below(ctx, last+1, first, math.MaxInt)
+func (r *Changes) ids(ctx context.Context, m *memory, first, last int64) ([]pushed, error) {
+	t := m.now()
+	if last < t.low && !t.whole {
+		return r.below(ctx, m, last+1, first, math.MaxInt)
 	}
-	for r.low > first && !r.whole {
-		if err := r.extend(ctx, int(min(r.low-first, largePage))); err != nil {
+	for t.low > first && !t.whole {
+		var err error
+		if t, err = r.extend(ctx, m, int(min(t.low-first, largePage))); err != nil {
 			return nil, err
 		}
 	}
-	return within(r.pushes, func(p pushed) bool { return p.ID >= first && p.ID <= last }), nil
+	return within(t.pushes, func(p pushed) bool { return p.ID >= first && p.ID <= last }), nil
 }
 
 // dates asks for the changes of some days: their order need not be that of ids.
-func (r *Changes) dates(ctx context.Context, in job.Range) ([]pushed, error) {
+func (r *Changes) dates(ctx context.Context, m *memory, in job.Range) ([]pushed, error) {
 	var found []pushed
-	if r.whole {
-		found = r.pushes
+	if t := m.now(); t.whole {
+		found = t.pushes
 	} else {
 		var err error
-		found, err = r.below(ctx, 0, 0, math.MaxInt, "when_timestamp__ge", strconv.FormatInt(in.Since.Unix(), 10),
+		found, err = r.below(ctx, m, 0, 0, math.MaxInt, "when_timestamp__ge", strconv.FormatInt(in.Since.Unix(), 10),
 			"when_timestamp__le", strconv.FormatInt(in.Until.Unix(), 10))
 		if err != nil {
 			return nil, err

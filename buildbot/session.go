@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/mozci/mozci/internal/flight"
 	"github.com/mozci/mozci/internal/rest"
 	"github.com/mozci/mozci/job"
 )
@@ -25,9 +26,9 @@ type session struct {
 	user, password string
 	token          string
 
-	gate gate // one signs in at a time
+	begins *flight.Cache[int, nothing] // signing in under way, by how often it was done before
 
-	mu      sync.Mutex
+	mu      sync.Mutex        // not held while the master is asked
 	begun   int               // how many times it was begun
 	cookies map[string]string // by name: the master's, and those of servers in front of it
 	front   bool              // a server in front of the master wants the password with each request
@@ -35,14 +36,12 @@ type session struct {
 }
 
 func newSession(base string, o Options) (*session, error) {
-	still := http.Client{}
-	if o.HTTP != nil {
-		still = *o.HTTP
-	}
+	still := *o.HTTP
 	still.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	s := &session{
-		base: base, user: o.User, password: o.Password, token: o.Token, gate: newGate(), cookies: map[string]string{},
-		rest: rest.New(&rest.Options{HTTP: &still, Logger: o.Logger, Retries: 1}), // a master without sign-in says 501
+		base: base, user: o.User, password: o.Password, token: o.Token, cookies: map[string]string{},
+		begins: flight.New[int, nothing](0),
+		rest:   rest.New(&rest.Options{HTTP: &still, Logger: o.Logger, Retries: 1}), // a master without sign-in says 501
 	}
 	if o.Cookie != "" {
 		text := strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(o.Cookie), "Cookie:"))
@@ -103,16 +102,20 @@ func (s *session) begin(ctx context.Context, op string, anew bool) error {
 	if was > 0 && !anew {
 		return nil
 	}
-	if err := s.gate.lock(ctx); err != nil {
-		return job.Wrap(op, "", err)
-	}
-	defer s.gate.unlock()
-	s.mu.Lock()
-	now := s.begun
-	s.mu.Unlock()
-	if now > was { // by another caller, meanwhile
-		return nil
-	}
+	_, err := s.begins.Do(ctx, was, func(ctx context.Context) (nothing, bool, error) {
+		s.mu.Lock()
+		now := s.begun
+		s.mu.Unlock()
+		if now > was { // by another caller, meanwhile
+			return nothing{}, false, nil
+		}
+		return nothing{}, false, s.signIn(ctx, op)
+	})
+	return job.Wrap(op, "", err)
+}
+
+// signIn asks the pages that begin sessions, one after the other.
+func (s *session) signIn(ctx context.Context, op string) error {
 	var first error
 	for _, path := range []string{"/auth/login", "/"} {
 		ok, err := s.at(ctx, path)

@@ -149,6 +149,37 @@ func signedIn(t *testing.T, front func(http.ResponseWriter, *http.Request) bool,
 	return posts, err
 }
 
+// nowhere answers nothing.
+type nowhere struct{ t *testing.T }
+
+func (n nowhere) RoundTrip(r *http.Request) (*http.Response, error) {
+	n.t.Errorf("%s %s went past the client's own transport", r.Method, r.URL)
+	return nil, errors.New("past the client's transport")
+}
+
+// Signing in goes the way of all other requests: through the caller's client, or
+// through the library's own, and never through what the whole program shares.
+func TestSignInTransport(t *testing.T) {
+	was := http.DefaultTransport
+	http.DefaultTransport = nowhere{t}
+	defer func() { http.DefaultTransport = was }()
+	d := bbtest.NewDouble(t)
+	d.Builder("test")
+	d.Change(bbtest.Revision(1), nil)
+	d.Form("force", []string{"test"}, bbtest.Sources("", nil))
+	for _, h := range []*http.Client{nil, {Transport: d}} {
+		o := buildbot.Options{User: "sheriff", Password: "secret", HTTP: h}
+		c, err := buildbot.New(d.URL, &o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := c.Project("main", nil)
+		if _, err := p.Trigger(t.Context(), job.Request{Label: "test", Push: at(t, p, "tip"), Count: 1}); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // A master below another path, and the addresses that browsers show.
 func TestAddresses(t *testing.T) {
 	d := bbtest.NewDouble(t)

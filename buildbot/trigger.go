@@ -29,7 +29,10 @@ func shortMark(key string, i int) string {
 
 // Trigger implements job.Scheduler: it forces builds, one buildset for each run,
 // with the key in its reason, by which a run that was asked for before is
-// recognised. The fields of the form are filled with, in this order, what
+// recognised: after an error in the midst of several runs, a Trigger with the same key
+// makes just those that are missing. Where no key reaches the master (a rebuild, a form
+// without a reason, a request without a key), the error is a [*job.PartialError] that
+// says what was made. The fields of the form are filled with, in this order, what
 // Input, an object, says; the push's revision (in 12 digits where the form wants
 // so), branch, repository and project, of the codebase that the push is of; the
 // form's defaults; and the properties that an earlier build of the label on the
@@ -42,8 +45,10 @@ func shortMark(key string, i int) string {
 // branch, or lacks a value, [job.ErrInvalid]; a user who may not force, [job.ErrDenied].
 func (p *Project) Trigger(ctx context.Context, req job.Request) (job.Receipt, error) {
 	r, err := p.trigger(ctx, req)
-	return r, job.Wrap("buildbot.trigger", req.Label+" on "+req.Push.String(), err)
+	return r, job.Wrap("buildbot.trigger", triggering(req), err)
 }
+
+func triggering(req job.Request) string { return req.Label + " on " + req.Push.String() }
 
 func (p *Project) trigger(ctx context.Context, req job.Request) (job.Receipt, error) {
 	none := job.Receipt{}
@@ -56,11 +61,11 @@ func (p *Project) trigger(ctx context.Context, req job.Request) (job.Receipt, er
 		return none, job.ErrNotScheduled
 	}
 	if req.Key != "" { // two callers with one key must not both find that nobody asked
-		g, _ := p.forks.LoadOrStore(req.Key, newGate())
-		if err := g.(gate).lock(ctx); err != nil {
+		done, err := p.turns.take(ctx, req.Key)
+		if err != nil {
 			return none, err
 		}
-		defer g.(gate).unlock()
+		defer done()
 	}
 	o, b, form, err := p.order(ctx, req)
 	var without *noForm
@@ -80,6 +85,9 @@ func (p *Project) trigger(ctx context.Context, req job.Request) (job.Receipt, er
 		id := marked(o.runs, req.Key, i)
 		if id == 0 {
 			if id, err = p.force(ctx, form, b.ID, params, req, i); err != nil {
+				if req.Key == "" || !form.carries() {
+					err = partly(out, req, err)
+				}
 				return none, err
 			}
 			out.State = job.ReceiptCreated
@@ -101,11 +109,7 @@ func (p *Project) order(ctx context.Context, req job.Request) (*order, Builder, 
 		return o, b, forceScheduler{}, err
 	}
 	p.touch() // what was asked for a moment ago must be seen
-	hz, err := p.horizon(ctx, req.Push)
-	if err != nil {
-		return o, b, forceScheduler{}, err
-	}
-	all, err := p.asked(ctx, o.line, req.Push, hz, []string{req.Label})
+	all, err := p.asked(ctx, o.line, req.Push, p.horizon(req.Push), []string{req.Label})
 	if err != nil {
 		return o, b, forceScheduler{}, err
 	}
@@ -187,37 +191,6 @@ func reasonFor(req job.Request, i int, carries bool, most int) string {
 		reason = strings.ToValidUTF8(reason[:most], "")
 	}
 	return reason
-}
-
-// rebuild asks for copies of the newest build of the label on the push.
-func (p *Project) rebuild(ctx context.Context, o *order, why *noForm) (job.Receipt, error) {
-	if o.Input != nil {
-		return job.Receipt{}, fmt.Errorf("%w, so that it takes no input", why)
-	}
-	var newest int64
-	for _, f := range o.runs {
-		for _, b := range f.builds {
-			newest = max(newest, b.ID)
-		}
-	}
-	if newest == 0 {
-		return job.Receipt{}, fmt.Errorf("%w, and it has no build on %s that could be built again", why, o.Push)
-	}
-	defer p.touch()
-	out := job.Receipt{State: job.ReceiptCreated}
-	for range o.Count {
-		asked, err := p.c.rebuild(ctx, newest)
-		if err != nil {
-			return job.Receipt{}, err
-		}
-		for _, id := range asked.Requests {
-			out.IDs = append(out.IDs, runID(id, 1))
-		}
-	}
-	if len(out.IDs) != o.Count {
-		return job.Receipt{}, fmt.Errorf("%w: %d rebuilds made %d requests", job.ErrMalformed, o.Count, len(out.IDs))
-	}
-	return out, nil
 }
 
 // Carried implements job.KeyCarrier: keys travel in the reason of a forced build,

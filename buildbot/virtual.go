@@ -32,8 +32,8 @@ func (p *Project) virtualProperty(ctx context.Context) ([]string, error) {
 	return []string{"property", virtualName}, nil
 }
 
-// known is what was found out at some time.
-type known struct {
+// bases are builders, as they were found out at some time.
+type bases struct {
 	at  time.Time
 	ids []int
 }
@@ -44,35 +44,37 @@ func (p *Project) basesOf(ctx context.Context, b Builder) ([]int, error) {
 	if !virtual(b) {
 		return []int{b.ID}, nil
 	}
-	p.mu.Lock()
-	k, ok := p.bases[b.ID]
-	p.mu.Unlock()
-	if ok && time.Since(k.at) < keptFor {
-		return k.ids, nil
+	all := p.known.Load().bases
+	if k, ok := all.Get(b.ID); ok && time.Since(k.at) >= keptFor {
+		all.Forget(b.ID)
 	}
+	k, err := all.Do(ctx, b.ID, func(ctx context.Context) (bases, bool, error) {
+		ids, err := p.readBases(ctx, b)
+		return bases{time.Now(), ids}, true, err
+	})
+	return k.ids, err
+}
+
+func (p *Project) readBases(ctx context.Context, b Builder) ([]int, error) {
 	const op, some = "buildbot.builds", 20
 	builds, _, err := older(ctx, p.c, op, buildsSource(fmt.Sprintf("builders/%d/builds", b.ID)), 0, some)
 	if err != nil {
 		return nil, err
 	}
-	var ids []int64
+	var requests []int64
 	for _, one := range builds {
-		ids = append(ids, one.Request)
+		requests = append(requests, one.Request)
 	}
-	requests, err := p.c.requests(ctx, op, ids)
+	found, err := p.c.requests(ctx, op, requests)
 	if err != nil {
 		return nil, err
 	}
-	k = known{at: time.Now(), ids: []int{b.ID}}
-	for _, r := range requests {
-		k.ids = append(k.ids, r.Builder)
+	ids := []int{b.ID}
+	for _, r := range found {
+		ids = append(ids, r.Builder)
 	}
-	slices.Sort(k.ids)
-	k.ids = slices.Compact(k.ids)
-	p.mu.Lock()
-	p.bases[b.ID] = k
-	p.mu.Unlock()
-	return k.ids, nil
+	slices.Sort(ids)
+	return slices.Compact(ids), nil
 }
 
 // builderOf is the builder that a run is filed under: the one that built it, or

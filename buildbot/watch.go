@@ -3,17 +3,14 @@ package buildbot
 import (
 	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"iter"
-	"maps"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
+	"github.com/mozci/mozci/internal/flight"
 	"github.com/mozci/mozci/internal/pause"
 	"github.com/mozci/mozci/internal/rest"
 	"github.com/mozci/mozci/job"
@@ -26,7 +23,10 @@ import (
 // seconds. An error of the master's lists ends it.
 func (p *Project) Watch(ctx context.Context) iter.Seq2[job.Event, error] {
 	return func(yield func(job.Event, error) bool) {
-		w := &watcher{p: p, open: map[int64]bool{}, told: map[string]job.Status{}, yield: yield}
+		w := &watcher{
+			p: p, open: map[int64]map[string]job.Status{}, others: flight.New[int64, nothing](mostOtherRuns),
+			known: p.known.Load(), yield: yield,
+		}
 		err := w.watch(ctx)
 		if err != nil && !w.stopped && ctx.Err() == nil {
 			yield(job.Event{}, job.Wrap("buildbot.watch", "", err))
@@ -39,14 +39,22 @@ const (
 	mostHollow = 3                // streams in a row that ended at once
 	between    = time.Second      // longer with each break in a row
 	handshake  = 5 * time.Second  // a master begins a stream at once
-	pollEvery  = 10 * time.Second // where no stream comes through
+	pollEvery  = 10 * time.Second // where no stream comes through, and where streams end though nothing happens
 )
 
+// mostOtherRuns is how many requests of other branches a watcher knows as such, so
+// that it does not ask about them again.
+const mostOtherRuns = 20000
+
 type watcher struct {
-	p       *Project
-	open    map[int64]bool        // requests that have not ended
-	told    map[string]job.Status // of open requests, by run
+	p *Project
+	// open are requests of the line that have not ended, each with what was told of
+	// its runs: as many as wait and run on the master.
+	open    map[int64]map[string]job.Status
+	others  *flight.Cache[int64, nothing] // requests of other lines
+	known   *known                        // whose requests these are
 	begun   bool
+	busy    bool // the last stream said more than that it began
 	yield   func(job.Event, error) bool
 	stopped bool
 }
@@ -83,7 +91,11 @@ func (w *watcher) watch(ctx context.Context) error {
 			return err
 		}
 		w.p.c.log.WarnContext(ctx, "the stream of events broke, listening again", "error", err)
-		if pause.For(ctx, time.Duration(breaks)*between) != nil {
+		wait := time.Duration(breaks) * between
+		if heard && !w.busy { // a proxy ends idle connections: listening again is asking
+			wait = max(wait, pollEvery-time.Since(began))
+		}
+		if pause.For(ctx, wait) != nil {
 			return nil //nolint:nilerr // who listens has had enough
 		}
 	}
@@ -111,6 +123,7 @@ func (w *watcher) poll(ctx context.Context) error {
 // listen hears one stream until it breaks.
 func (w *watcher) listen(ctx context.Context) (heard bool, err error) {
 	const op = "buildbot.watch"
+	w.busy = false
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	late := time.AfterFunc(handshake, func() { cancel(errNoStream) })
@@ -157,130 +170,4 @@ func because(ctx context.Context, err error) error {
 		return cause
 	}
 	return err
-}
-
-// changes are the events after which a run is not what it was: what a build does
-// meanwhile is not told.
-var changes = map[string][]string{
-	"builds":        {"new", "finished"},
-	"buildrequests": {"new", "claimed", "unclaimed", "complete", "cancel"},
-}
-
-// event tells what became of the run that an event is about.
-func (w *watcher) event(ctx context.Context, data string) error {
-	if !strings.HasPrefix(data, "{") {
-		return nil // the handshake
-	}
-	var e struct {
-		Key     []string `json:"key"`
-		Message struct {
-			Request int64 `json:"buildrequestid"`
-		} `json:"message"`
-	}
-	if err := json.Unmarshal([]byte(data), &e); err != nil {
-		return fmt.Errorf("%w: an event: %w", job.ErrMalformed, err)
-	}
-	if len(e.Key) != 3 || e.Message.Request == 0 || !slices.Contains(changes[e.Key[0]], e.Key[2]) {
-		return nil
-	}
-	return w.tell(ctx, []int64{e.Message.Request})
-}
-
-// catchUp tells what became of requests that were open when it looked last, and
-// of those made since: events are not repeated by the master.
-func (w *watcher) catchUp(ctx context.Context) error {
-	waiting, err := get[BuildRequest](ctx, w.p.c, "buildbot.watch", "",
-		query(w.p.c.path("buildrequests"), "complete", "false"), "buildrequests")
-	if err != nil {
-		return err
-	}
-	for _, r := range waiting {
-		w.open[r.ID] = true
-	}
-	if !w.begun {
-		w.begun = true
-		return nil
-	}
-	return w.tell(ctx, slices.Sorted(maps.Keys(w.open)))
-}
-
-// tell reads requests and yields their runs that are not as they were told.
-func (w *watcher) tell(ctx context.Context, ids []int64) error {
-	p := w.p
-	more, err := p.virtualProperty(ctx)
-	if err != nil {
-		return err
-	}
-	requests, err := p.c.requests(ctx, "buildbot.watch", ids, more...)
-	if err != nil {
-		return err
-	}
-	all, err := p.complete(ctx, requests)
-	if err != nil {
-		return err
-	}
-	for _, f := range all {
-		if err := w.runs(ctx, f); err != nil || w.stopped {
-			return err
-		}
-		w.open[f.request.ID] = true
-		if f.request.Complete { // told once, and never again
-			delete(w.open, f.request.ID)
-			of := fmt.Sprintf("%d/", f.request.ID)
-			maps.DeleteFunc(w.told, func(id string, _ job.Status) bool { return strings.HasPrefix(id, of) })
-		}
-	}
-	return nil
-}
-
-// runs yields the runs of one request that are of the line.
-func (w *watcher) runs(ctx context.Context, f finished) error {
-	p := w.p
-	l, err := p.lineOf(ctx, p.Name())
-	if err != nil && l.repo == "" {
-		return err
-	}
-	revs := map[string]bool{}
-	for _, ss := range l.stamps(f.set) {
-		revs[ss.Revision] = true
-		for _, b := range f.builds {
-			if ss.Revision == "" {
-				revs[b.got(ss.Codebase)] = true
-			}
-		}
-	}
-	delete(revs, "")
-	for _, rev := range slices.Sorted(maps.Keys(revs)) {
-		push, err := p.pushOf(ctx, rev)
-		if err != nil {
-			return err
-		}
-		jobs, err := p.jobs(ctx, f, l, push)
-		for _, j := range jobs {
-			if w.told[j.ID()] == j.Status() {
-				continue
-			}
-			w.told[j.ID()] = j.Status()
-			p.touch()
-			if !w.yield(job.Event{Time: time.Now().UTC(), CI: "buildbot", Job: j}, nil) {
-				w.stopped = true
-				return nil
-			}
-		}
-		if err != nil && !w.yield(job.Event{}, job.Wrap("buildbot.watch", push.String(), err)) {
-			w.stopped = true
-			return nil
-		}
-	}
-	return nil
-}
-
-// pushOf is the push of a revision as a change had it, or all that is known of it
-// where the master was told of no such change.
-func (p *Project) pushOf(ctx context.Context, rev string) (job.Push, error) {
-	push, err := p.Push(ctx, rev)
-	if errors.Is(err, job.ErrNotFound) || errors.Is(err, job.ErrInvalid) {
-		return job.Push{Repo: p.Name(), Revision: rev}, nil
-	}
-	return push, err
 }

@@ -146,12 +146,78 @@ func TestWatchQuietMaster(t *testing.T) {
 		for e, err := range c.Project("main", nil).Watch(ctx) {
 			t.Errorf("%v %v", e, err)
 		}
-		longest := 0
 		for _, line := range d.Asked() {
-			longest = max(longest, strings.Count(line, "buildrequestid__in="))
+			if strings.Contains(line, "buildrequestid__in=") {
+				t.Errorf("requests of another branch are asked about: %.200s", line)
+			}
 		}
-		if longest > 20 {
-			t.Errorf("%d requests asked about at once: those that ended are not forgotten", longest)
+	})
+}
+
+// streams is a master whose streams of events end after a while, having said what says
+// holds. It counts what is asked in an hour.
+func streams(t *testing.T, lasts time.Duration, says ...string) (listens, asks int, d *bbtest.Double) {
+	t.Helper()
+	d = bbtest.Offline()
+	b := d.Builder("test")
+	d.Change(bbtest.Revision(1), nil)
+	d.Ask(bbtest.BuildRequest{
+		Builder: b, Results: []int{bbtest.Running}, Stamps: []bbtest.Row{bbtest.Stamp(bbtest.Revision(1), nil)},
+	})
+	events := func(r *http.Request) (*http.Response, error) {
+		listens++
+		return stream(r, func(w io.Writer) {
+			_, _ = io.WriteString(w, "event: handshake\ndata: 0a1b\n\n")
+			wait(r.Context(), lasts)
+			for _, s := range says {
+				_, _ = io.WriteString(w, "event: event\ndata: "+s+"\n\n")
+			}
+		}), nil
+	}
+	c, err := buildbot.New("http://master.example", &buildbot.Options{HTTP: &http.Client{Transport: wire{d, events}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithTimeout(t.Context(), time.Hour)
+	defer stop()
+	for e, err := range c.Project("main", nil).Watch(ctx) {
+		if err != nil {
+			t.Error(err)
+		} else if e.Job.ID() != "1/1" {
+			t.Errorf("%v", e)
+		}
+	}
+	return listens, len(d.Asked()), d
+}
+
+// A proxy that ends streams though nothing happens does not make the watcher ask more
+// often than where there is no stream at all: every ten seconds.
+func TestWatchDoesNotHammer(t *testing.T) {
+	for _, lasts := range []time.Duration{0, 4 * time.Second, 6 * time.Second, 9 * time.Second, 30 * time.Second} {
+		synctest.Test(t, func(t *testing.T) {
+			listens, asks, _ := streams(t, lasts)
+			const most = 361 // one each ten seconds
+			if listens > most || asks > 5*most {
+				t.Errorf("streams of %s: %d listens and %d requests in an hour", lasts, listens, asks)
+			}
+			if lasts > pollEvery && listens < int(time.Hour/(lasts+2*time.Second)) {
+				t.Errorf("streams of %s: only %d listens", lasts, listens)
+			}
+		})
+	}
+}
+
+// pollEvery is how often a watcher asks where no stream comes through.
+const pollEvery = 10 * time.Second
+
+// A stream that breaks after it told something is listened to again at once, and runs
+// that are as they were are not told again.
+func TestWatchListensAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		listens, _, _ := streams(t, 6*time.Second,
+			`{"key": ["buildrequests", "1", "claimed"], "message": {"buildrequestid": 1}}`)
+		if listens < 3600/8 {
+			t.Errorf("%d listens in an hour of streams of 6 seconds", listens)
 		}
 	})
 }

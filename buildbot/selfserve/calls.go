@@ -19,9 +19,14 @@ import (
 // revision returns the jobs of a revision, which is sought by its first 12
 // digits: none where there are none. BuildAPI keeps an answer for two minutes.
 func (c *Client) revision(ctx context.Context, branch, rev string) ([]Listing, error) {
-	var found []wireListing
+	const op = "selfserve.revision"
 	short := rev[:min(len(rev), 12)]
-	err := c.get(ctx, "selfserve.revision", branch+" "+short, c.path(branch, "rev", short), &found)
+	what := branch + " " + short
+	at := revisionAt{branch, short, c.writes.Load()}
+	found, err := c.listings.Do(ctx, at, func(ctx context.Context) (all []wireListing, _ bool, _ error) {
+		return all, false, c.get(ctx, op, what, c.path(branch, "rev", short), &all)
+	})
+	err = job.Wrap(op, what, err) // that of a context
 	if errors.Is(err, job.ErrNotFound) && noJobs.MatchString(err.Error()) {
 		return nil, nil
 	}
@@ -50,8 +55,11 @@ func (c *Client) request(ctx context.Context, branch string, id int64) (BuildReq
 // builders returns the names of builders whose names have that of the branch,
 // and which ran in the last 60 days.
 func (c *Client) builders(ctx context.Context, branch string) ([]string, error) {
-	var out []string
-	return out, c.get(ctx, "selfserve.builders", branch, c.path(branch, "builders"), &out)
+	const op = "selfserve.builders"
+	out, err := c.names.Do(ctx, branch, func(ctx context.Context) (all []string, _ bool, _ error) {
+		return all, false, c.get(ctx, op, branch, c.path(branch, "builders"), &all)
+	})
+	return out, job.Wrap(op, branch, err)
 }
 
 // build asks for a run of any builder on any revision, neither of which is
@@ -97,6 +105,7 @@ const busyTries = 4
 // later. A 503 with self-serve's own words means that it took nothing, and is
 // asked again; so does a 202 that says FAILED.
 func (c *Client) write(ctx context.Context, op, key, method, url string, form url.Values) error {
+	defer c.writes.Add(1)
 	h := http.Header{"Accept": {"application/json"}, "Content-Type": {"application/x-www-form-urlencoded"}}
 	for try := 1; ; try++ {
 		req := rest.Call{Method: method, URL: url, Header: h, Body: []byte(form.Encode()), Sign: c.sign}

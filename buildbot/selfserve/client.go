@@ -10,8 +10,10 @@ import (
 	"net/url"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"time"
 
+	"github.com/mozci/mozci/internal/flight"
 	"github.com/mozci/mozci/internal/rest"
 	"github.com/mozci/mozci/job"
 )
@@ -45,7 +47,9 @@ type Options struct {
 }
 
 // Client calls BuildAPI's self-serve and reads the status dumps; [Client.Project]
-// is what it is for. It is safe for concurrent use. Its errors are *job.Error.
+// is what it is for. It is safe for concurrent use: what several callers want at the
+// same time is read once, and each waits for it no longer than its own context lasts.
+// Of what it read it keeps four dumps in memory. Its errors are *job.Error.
 type Client struct {
 	base   string
 	rest   *rest.Client
@@ -55,6 +59,16 @@ type Client struct {
 	all    *AllTheThings
 	log    *slog.Logger
 	now    func() time.Time
+
+	writes   atomic.Int64                             // grows with each: what was read before is stale
+	listings *flight.Cache[revisionAt, []wireListing] // that are read now, for all who want them
+	names    *flight.Cache[string, []string]          // of builders, by branch, likewise
+}
+
+// revisionAt is a revision of a branch, in 12 digits, after so many writes.
+type revisionAt struct {
+	branch, rev string
+	writes      int64
 }
 
 // New returns a client of BuildAPI at baseURL, which /self-serve follows; empty
@@ -79,7 +93,10 @@ func New(baseURL string, opts *Options) (*Client, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	c := &Client{user: o.User, secret: o.Password, all: o.Builders, log: o.Logger, now: o.Now}
+	c := &Client{
+		user: o.User, secret: o.Password, all: o.Builders, log: o.Logger, now: o.Now,
+		listings: flight.New[revisionAt, []wireListing](0), names: flight.New[string, []string](0),
+	}
 	data, err := rest.CheckURL(o.BuildDataURL, DefaultBuildDataURL)
 	if err == nil {
 		c.base, err = rest.CheckURL(baseURL, DefaultURL)
@@ -89,7 +106,9 @@ func New(baseURL string, opts *Options) (*Client, error) {
 	}
 	c.rest = rest.New(&rest.Options{HTTP: o.HTTP, Logger: o.Logger})
 	c.dumps = &dumps{
-		base: data, rest: c.rest, bytes: o.CacheBytes, now: o.Now, log: o.Logger, days: map[string]*day{},
+		base: data, rest: c.rest, bytes: o.CacheBytes, now: o.Now, log: o.Logger,
+		fetches: flight.New[string, dump](0), there: flight.New[string, dump](mostDumps),
+		gone: flight.New[string, dump](mostGone),
 	}
 	if o.CacheDir != "" {
 		c.dumps.dir = filepath.Join(o.CacheDir, "builddata")

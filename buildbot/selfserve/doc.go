@@ -5,11 +5,11 @@
 //
 // Start with [New] and [Client.Project]: a Project is one branch, a
 // [job.Scheduler] with [job.Cataloger], [job.Canceler], [job.LogOpener],
-// [job.ArtifactChecker], [job.AcceptedLister] and [job.AddedChecker]. [ReadDump] reads a
-// dump alone, [ParseName] takes a builder's name apart, [Upstream] says which
-// build a test needs, and [ReadAllTheThings] says so from the masters' own
-// configuration, with SETA's skips ([AllTheThings.MaxRevisions]).
-// [DecodeMessage] reads what Pulse said of builds.
+// [job.ArtifactChecker] and [job.AddedChecker]. [ReadDump] reads a dump alone,
+// [ParseName] takes a builder's name apart, [Upstream] says which build a test
+// needs, and [ReadAllTheThings] says so from the masters' own configuration, with
+// SETA's skips ([AllTheThings.MaxRevisions]). [DecodeMessage] reads what Pulse said
+// of builds.
 //
 // # The true status of a job
 //
@@ -36,5 +36,6 @@
 // # Triggering runs
 //
 // A test needs the files of a build; see [Project.Trigger]. Self-serve carries no
-// keys and makes runs half a minute later: [Project.Accepted] knows of them.
+// keys, makes runs half a minute later, and its answers are two minutes old: what it
+// was asked for, package trigger's ledger remembers.
 package selfserve

@@ -1,19 +1,15 @@
 package selfserve
 
 import (
+	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
-	"os"
-	"path/filepath"
-	"slices"
-	"strings"
-	"sync"
 	"time"
 
+	"github.com/mozci/mozci/internal/flight"
 	"github.com/mozci/mozci/internal/rest"
 	"github.com/mozci/mozci/job"
 )
@@ -23,7 +19,8 @@ const young = 4 * time.Hour
 
 const recent = "builds-4hr.js.gz"
 
-// dumps finds builds in the status dumps: it fetches those that are needed.
+// dumps finds builds in the status dumps: it fetches those that are needed, each once
+// for all who want it.
 type dumps struct {
 	base  string
 	rest  *rest.Client
@@ -32,21 +29,24 @@ type dumps struct {
 	now   func() time.Time
 	log   *slog.Logger
 
-	mu   sync.Mutex
-	days map[string]*day
-	used []string // names of days, that used last is last
+	fetches *flight.Cache[string, dump] // under way, by name
+	there   *flight.Cache[string, dump]
+	gone    *flight.Cache[string, dump] // those that are not there
 }
 
-// day is one dump. Its lock is held while it is fetched.
-type day struct {
-	mu    sync.Mutex
+// How many dumps are held in memory, of which one is up to some 100 MB, and of how
+// many it is remembered that they are not there. Those used longest ago are dropped.
+const (
+	mostDumps = 4
+	mostGone  = 1000
+)
+
+// dump is a dump as it was read, or that it was not there.
+type dump struct {
 	index *index
-	err   error     // that it is not there
-	asked time.Time // when that was said
+	err   error // that it is not there
+	read  time.Time
 }
-
-// kept is how many dumps are held in memory.
-const kept = 4
 
 // dumpOf names the dump that has a run which ended then.
 func dumpOf(finished, now time.Time) string {
@@ -81,27 +81,27 @@ func (d *dumps) find(ctx context.Context, request int64, number int, finished ti
 // in looks into one dump, which is fetched again, once, on a miss, where it was
 // read before the question and can have changed.
 func (d *dumps) in(ctx context.Context, name string, request int64, number int, asked time.Time) (*DumpBuild, error) {
-	x := d.day(name)
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	if x.index == nil && x.err == nil {
-		if err := d.fetch(ctx, name, x); err != nil {
-			return nil, err
+	const op = "selfserve.dump"
+	x, known := d.known(name)
+	if known && !x.has(request, number) && !over(name, asked) && asked.Sub(x.read) >= fresh {
+		known = false
+	}
+	if !known {
+		var err error
+		x, err = d.fetches.Do(ctx, name, func(ctx context.Context) (dump, bool, error) {
+			if x, ok := d.known(name); ok && !x.read.Before(asked) {
+				return x, false, nil // another caller was faster
+			}
+			x, err := d.fetch(ctx, name)
+			d.keep(name, x, err)
+			return x, false, err
+		})
+		if err != nil {
+			return nil, job.Wrap(op, name, err)
 		}
 	}
-	if x.err != nil && (over(name, asked) || asked.Sub(x.asked) < fresh) {
-		return nil, x.err
-	}
-	if x.index != nil {
-		if b := x.index.find(request, number); b != nil || over(name, asked) || asked.Sub(x.index.read) < fresh {
-			return b, nil
-		}
-	}
-	if err := d.fetch(ctx, name, x); err != nil {
-		return nil, err
-	}
-	if x.err != nil {
-		return nil, x.err
+	if err := cmp.Or(ctx.Err(), x.err); err != nil {
+		return nil, job.Wrap(op, name, err)
 	}
 	return x.index.find(request, number), nil
 }
@@ -110,137 +110,62 @@ func (d *dumps) in(ctx context.Context, name string, request int64, number int, 
 // the last hours was rewritten every few minutes.
 const fresh = time.Minute
 
-// day is the entry of a dump; the one used longest ago is forgotten.
-func (d *dumps) day(name string) *day {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	x := d.days[name]
-	if x == nil {
-		x = &day{}
-		d.days[name] = x
-	}
-	d.used = append(slices.DeleteFunc(d.used, func(s string) bool { return s == name }), name)
-	if len(d.used) > kept {
-		delete(d.days, d.used[0])
-		d.used = d.used[1:]
-	}
-	return x
+// has reports whether a dump has a build of a request.
+func (x dump) has(request int64, number int) bool {
+	return x.index != nil && x.index.find(request, number) != nil
 }
 
-// fetch reads a dump into x: from the disk, or from the service.
-func (d *dumps) fetch(ctx context.Context, name string, x *day) error {
+// known is a dump as it was read last.
+func (d *dumps) known(name string) (dump, bool) {
+	if x, ok := d.there.Get(name); ok {
+		return x, true
+	}
+	return d.gone.Get(name)
+}
+
+func (d *dumps) keep(name string, x dump, err error) {
+	switch {
+	case err != nil:
+	case x.err != nil:
+		d.there.Forget(name)
+		d.gone.Put(name, x)
+	default:
+		d.gone.Forget(name)
+		d.there.Put(name, x)
+	}
+}
+
+// fetch reads a dump: from the disk, or from the service.
+func (d *dumps) fetch(ctx context.Context, name string) (dump, error) {
 	const op = "selfserve.dump"
 	keep := d.dir != "" && over(name, d.now())
-	if keep && d.load(ctx, name, x) {
-		return nil
+	if keep {
+		if x, ok := d.load(ctx, name); ok {
+			return dump{index: x, read: d.now()}, nil
+		}
 	}
 	url := d.base + "/" + name
 	// Packed by name, and perhaps once more for the way: the first bytes say.
 	req := rest.Call{
 		URL: url, Header: http.Header{"Accept-Encoding": {"identity"}}, Timeout: 10 * time.Minute, MaxBody: mostDump,
 	}
-	read := func(in io.Reader) error {
-		var err error
-		if !keep {
-			x.index, err = readIndex(in)
-			return err
+	var x *index
+	err := d.rest.Stream(ctx, req, func(in io.Reader) (err error) {
+		if keep {
+			x, err = d.save(name, in)
+		} else {
+			x, err = readIndex(in)
 		}
-		x.index, err = d.save(name, in)
 		return err
+	})
+	switch {
+	case err == nil:
+		return dump{index: x, read: d.now()}, nil
+	case errors.Is(err, job.ErrMalformed):
+		return dump{}, job.Wrap(op, url, err)
 	}
-	err := d.rest.Stream(ctx, req, read)
-	if err == nil {
-		x.index.read, x.err = d.now(), nil
-		return nil
+	if err = job.OfHTTP(op, url, err); errors.Is(err, job.ErrNotFound) {
+		return dump{err: err, read: d.now()}, nil
 	}
-	x.index = nil
-	if !errors.Is(err, job.ErrMalformed) {
-		err = job.OfHTTP(op, url, err)
-	} else {
-		err = job.Wrap(op, url, err)
-	}
-	if errors.Is(err, job.ErrNotFound) {
-		x.err, x.asked = err, d.now()
-		return nil
-	}
-	return err
-}
-
-// load reads a dump from the disk; one that is torn is fetched again.
-func (d *dumps) load(ctx context.Context, name string, x *day) bool {
-	path := filepath.Join(d.dir, name)
-	f, err := os.Open(path) // #nosec G304 -- a dump's name in the caller's folder
-	if err != nil {
-		return false
-	}
-	defer func() { _ = f.Close() }()
-	found, err := readIndex(f)
-	if err != nil {
-		d.log.WarnContext(ctx, "a kept dump is torn, fetching it again", "file", path, "error", err)
-		return false
-	}
-	found.read = d.now()
-	x.index = found
-	return true
-}
-
-// save reads a dump and keeps it: whole, or not at all.
-func (d *dumps) save(name string, in io.Reader) (*index, error) {
-	if err := os.MkdirAll(d.dir, 0o750); err != nil {
-		return nil, fmt.Errorf("keeping a dump: %w", err)
-	}
-	f, err := os.CreateTemp(d.dir, "fetching-*")
-	if err != nil {
-		return nil, fmt.Errorf("keeping a dump: %w", err)
-	}
-	defer func() { _ = os.Remove(f.Name()) }() // gone once it is renamed
-	tee := io.TeeReader(in, f)
-	x, err := readIndex(tee)
-	if err == nil {
-		_, err = io.Copy(io.Discard, tee) // the end of the packing
-	}
-	if err := errors.Join(err, f.Close()); err != nil {
-		return nil, err
-	}
-	if err := os.Rename(f.Name(), filepath.Join(d.dir, name)); err != nil {
-		return nil, fmt.Errorf("keeping a dump: %w", err)
-	}
-	return x, d.trim(name)
-}
-
-// trim removes the oldest dumps while they are too large together, but not the
-// one that was kept just now.
-func (d *dumps) trim(but string) error {
-	all, err := os.ReadDir(d.dir)
-	if err != nil {
-		return fmt.Errorf("keeping a dump: %w", err)
-	}
-	type file struct {
-		name string
-		info os.FileInfo
-	}
-	var files []file
-	sum := int64(0)
-	for _, e := range all {
-		info, err := e.Info()
-		if err != nil || !strings.HasPrefix(e.Name(), "builds-") {
-			continue
-		}
-		sum += info.Size()
-		files = append(files, file{e.Name(), info})
-	}
-	slices.SortFunc(files, func(a, b file) int { return a.info.ModTime().Compare(b.info.ModTime()) })
-	for _, f := range files {
-		if sum <= d.bytes {
-			break
-		}
-		if f.name == but {
-			continue
-		}
-		if err := os.Remove(filepath.Join(d.dir, f.name)); err != nil && !errors.Is(err, os.ErrNotExist) {
-			return fmt.Errorf("keeping a dump: %w", err)
-		}
-		sum -= f.info.Size()
-	}
-	return nil
+	return dump{}, err
 }

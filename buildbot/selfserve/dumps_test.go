@@ -2,6 +2,7 @@ package selfserve_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -106,5 +107,32 @@ func TestDumpsThatAreTorn(t *testing.T) {
 		"properties": {"revision": "` + push.Short() + `", "blobber_files": "{torn"}}]}`)
 	if got := statuses(t, s.inbound(t, selfserve.Options{})); got != "success" {
 		t.Errorf("named as packed, and not: %s", got)
+	}
+}
+
+// The folder holds what fits, and always the dump that was fetched last.
+func TestDumpsOnDisk(t *testing.T) {
+	for size, want := range map[int64]string{1: "1", 1 << 20: "3"} {
+		dir := t.TempDir()
+		s := newService()
+		for day := range 3 {
+			at := ended.Add(time.Duration(day) * 24 * time.Hour)
+			s.entries[push.Short()] = nil
+			s.build(theBuild, 0, 1)
+			s.entries[push.Short()][0]["requests"].([]map[string]any)[0]["complete_at"] = at.Unix()
+			name := "builds-" + at.Format(time.DateOnly) + ".js.gz"
+			s.dumps[name] = dumpOf(t, dumped(theBuild, push.Revision, 1, nil))
+			later := func() time.Time { return at.Add(48 * time.Hour) }
+			for range 2 {
+				p := s.inbound(t, selfserve.Options{CacheDir: dir, CacheBytes: size, Now: later})
+				if got := statuses(t, p); got != "success" {
+					t.Error(got)
+				}
+			}
+		}
+		left, err := filepath.Glob(filepath.Join(dir, "builddata", "builds-*"))
+		if err != nil || fmt.Sprint(len(left)) != want || len(s.gets) != 3 {
+			t.Errorf("%d bytes: %q, fetched %q", size, left, s.gets)
+		}
 	}
 }

@@ -1,6 +1,7 @@
 package selfserve
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -29,6 +30,10 @@ func (p *Project) files(ctx context.Context, j job.Job) ([]string, error) {
 	b, err := p.ended(ctx, r)
 	if err != nil || b == nil {
 		return nil, err
+	}
+	if own := cmp.Or(r.Request.Revision, r.Listing.Revision); own != "" && b.Revision != "" &&
+		!sameTwelve(b.Revision, own) {
+		return nil, nil // its request was merged into that build, which is of another push
 	}
 	files := b.Files()
 	for _, f := range files {

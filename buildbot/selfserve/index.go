@@ -2,14 +2,12 @@ package selfserve
 
 import (
 	"io"
-	"time"
 )
 
 // index finds a dump's builds by their requests.
 type index struct {
 	builds []DumpBuild
 	at     map[int64][]int32
-	read   time.Time
 }
 
 // readIndex reads a dump. Words that come again and again are kept once.

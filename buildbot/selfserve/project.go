@@ -9,22 +9,18 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/mozci/mozci/job"
 )
 
-// Project is one branch: a [job.Scheduler] that can also say what can run,
-// whether a run's files are still there, and what it was asked for and does not
-// show yet; cancel; and open logs. Make one with [Client.Project]. It is safe for
-// concurrent use.
+// Project is one branch: a [job.Scheduler] that can also say what can run and
+// whether a run's files are still there; cancel; and open logs. It does not remember
+// what it was asked for: package trigger's ledger does. Make one with
+// [Client.Project]. It is safe for concurrent use.
 type Project struct {
 	c    *Client
 	repo string
-
-	mu    sync.Mutex
-	asked []asked
 }
 
 // Project returns the branch with this name, such as mozilla-inbound.

@@ -14,15 +14,22 @@ import (
 // build on its push that has some, and without one gives [job.ErrNoBuild]; what
 // ran on the push already and needs no files is rebuilt, by one call for all
 // runs. The action "rebuild" does that for a test too. Self-serve makes the runs
-// later and says no ids; of several calls, those before a failure stand, and the
-// error says how many. A label that is no builder of the branch gives
+// later, says no ids and cannot be asked what it has taken: the caller remembers it,
+// as package trigger's ledger does. Of several calls, those before a failure stand: the
+// error then is a [*job.PartialError] that says how many. A label that is no builder of the branch gives
 // [job.ErrNotFound].
 func (p *Project) Trigger(ctx context.Context, req job.Request) (job.Receipt, error) {
+	const op = "selfserve.trigger"
+	key := req.Label + " on " + req.Push.String()
 	err := p.trigger(ctx, req)
-	if err != nil {
-		return job.Receipt{}, job.Wrap("selfserve.trigger", req.Label+" on "+req.Push.String(), err)
+	var part *job.PartialError
+	switch {
+	case err == nil:
+		return job.Receipt{State: job.ReceiptAccepted}, nil
+	case errors.As(err, &part): // Wrap would take the error of the one call for the whole
+		return job.Receipt{}, &job.Error{Op: op, Key: key, Err: err}
 	}
-	return job.Receipt{State: job.ReceiptAccepted}, nil
+	return job.Receipt{}, job.Wrap(op, key, err)
 }
 
 func (p *Project) trigger(ctx context.Context, req job.Request) error {
@@ -48,11 +55,7 @@ func (p *Project) trigger(ctx context.Context, req job.Request) error {
 	if len(own) > 0 && (len(up) == 0 || req.Action == "rebuild") {
 		id := own[len(own)-1].Raw().(Record).Request.ID
 		if id != 0 {
-			if err := p.c.rebuild(ctx, p.repo, id, req.Count); err != nil {
-				return err
-			}
-			p.remember(req, len(own))
-			return nil
+			return p.c.rebuild(ctx, p.repo, id, req.Count)
 		}
 	}
 	if req.Action == "rebuild" {
@@ -64,73 +67,23 @@ func (p *Project) trigger(ctx context.Context, req job.Request) error {
 			return err
 		}
 	}
-	return p.buildAll(ctx, req, files, len(own))
+	return p.buildAll(ctx, req, files)
 }
 
-// buildAll asks for each run by itself; before is how many are listed already.
-func (p *Project) buildAll(ctx context.Context, req job.Request, files []string, before int) error {
+// buildAll asks for each run by itself.
+func (p *Project) buildAll(ctx context.Context, req job.Request, files []string) error {
 	// Treeherder shows running jobs by these.
 	properties := map[string]any{"branch": p.repo, "revision": req.Push.Revision}
-	for i := range req.Count {
-		if err := p.c.build(ctx, p.repo, req.Label, req.Push.Revision, properties, files); err != nil {
-			if i > 0 {
-				part := req
-				part.Count = i
-				p.remember(part, before)
-				return fmt.Errorf("%w: %d of %d runs were accepted: %w", job.ErrUnavailable, i, req.Count, err)
+	for taken := range req.Count {
+		err := p.c.build(ctx, p.repo, req.Label, req.Push.Revision, properties, files)
+		if err != nil && taken > 0 {
+			return &job.PartialError{
+				Taken: taken, Count: req.Count, Receipt: job.Receipt{State: job.ReceiptAccepted}, Err: err,
 			}
+		}
+		if err != nil {
 			return err
 		}
 	}
-	p.remember(req, before)
 	return nil
-}
-
-// asked is a request that was accepted.
-type asked struct {
-	req    job.Request
-	before int // runs of the label on the push that were visible then
-}
-
-// is reports whether it was asked for a label on a push.
-func (a asked) is(label string, push job.Push) bool {
-	return a.req.Label == label && a.req.Push.Revision == push.Revision
-}
-
-func (p *Project) remember(req job.Request, before int) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, a := range p.asked { // what is invisible still counts as before
-		if a.is(req.Label, req.Push) {
-			before = max(before, a.before+a.req.Count)
-		}
-	}
-	p.asked = append(p.asked, asked{req, before})
-}
-
-// Accepted implements job.AcceptedLister: what this Project was asked for, until as
-// many runs more are listed. It takes self-serve half a minute, and its answers
-// are two minutes old.
-func (p *Project) Accepted(ctx context.Context, push job.Push, label string) ([]job.Request, error) {
-	jobs, err := p.Jobs(ctx, push, label)
-	if err != nil && !errors.Is(err, job.ErrUnknownWord) {
-		return nil, err
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	var out []job.Request
-	p.asked = slices.DeleteFunc(p.asked, func(a asked) bool {
-		if !a.is(label, push) {
-			return false
-		}
-		seen := max(0, len(jobs)-a.before)
-		if seen >= a.req.Count {
-			return true
-		}
-		r := a.req
-		r.Count -= seen
-		out = append(out, r)
-		return false
-	})
-	return out, nil
 }

@@ -10,6 +10,8 @@ import (
 
 	"github.com/mozci/mozci/buildbot/selfserve"
 	"github.com/mozci/mozci/job"
+	"github.com/mozci/mozci/trigger"
+	"github.com/mozci/mozci/trigger/ledger"
 )
 
 const files = "http://ftp.test/"
@@ -103,26 +105,126 @@ func TestWrites(t *testing.T) {
 	}
 }
 
-// Of several calls one fails: what was accepted is known.
+// Of several calls one fails: the error says what was taken before, and why no more.
 func TestHalfDone(t *testing.T) {
+	took := answer{202, `{"status": "OK", "request_id": 5}`}
+	for _, c := range []struct {
+		what    string
+		answers []answer
+		taken   int // 0: nothing, and the plain error
+		is      error
+	}{
+		{"refused", []answer{took, {404, "<html>"}}, 1, job.ErrNotFound},
+		{"a bad request", []answer{took, took, {400, `{"status": "FAILED", "msg": "Bad priority"}`}}, 2, job.ErrRefused},
+		{"an error", []answer{took, {500, "<html>"}}, 1, job.ErrUnavailable},
+		{"denied at once", []answer{{403, "<html>"}}, 0, job.ErrDenied},
+		{"lost at once", []answer{{502, "<html>"}}, 0, job.ErrUnavailable},
+	} {
+		s := newService()
+		s.answers = c.answers
+		_, err := s.inbound(t, selfserve.Options{}).Trigger(t.Context(),
+			job.Request{Label: theBuild, Push: push, Count: 3})
+		var part *job.PartialError
+		var outer *job.Error
+		some := errors.As(err, &part)
+		if !errors.Is(err, c.is) || !errors.As(err, &outer) || outer.Op == "" || some != (c.taken > 0) {
+			t.Errorf("%s: %v", c.what, err)
+		}
+		if some && (part.Taken != c.taken || part.Count != 3 || part.Receipt.State != job.ReceiptAccepted ||
+			outer.Op != "selfserve.trigger") {
+			t.Errorf("%s: %+v in %+v", c.what, part, outer)
+		}
+	}
+}
+
+// A plan that was taken in part is made whole by the next one, which asks for the rest
+// only: the ledger remembers what self-serve does not show yet.
+func TestHalfDoneWithLedger(t *testing.T) {
 	s := newService()
-	s.answers = []answer{{202, `{"status": "OK", "request_id": 5}`}, {404, "<html>"}}
-	p := s.inbound(t, selfserve.Options{})
-	_, err := p.Trigger(t.Context(), job.Request{Label: theBuild, Push: push, Count: 3})
-	if !errors.Is(err, job.ErrUnavailable) || !strings.Contains(err.Error(), "1 of 3 runs were accepted") {
-		t.Errorf("half done: %v", err)
+	s.answers = []answer{{202, `{"status": "OK", "request_id": 5}`}, {500, "<html>"}}
+	s.build(theBuild, 2, 71)
+	s.build(theTest, 1, 72)
+	s.files[files+"p"], s.files[files+"t"] = true, true
+	s.dumps[today] = dumpOf(t, dumped(theBuild, push.Revision, 71,
+		map[string]any{"packageUrl": files + "p", "testPackagesUrl": files + "t"}))
+	p, l := s.inbound(t, selfserve.Options{}), ledger.NewMemory()
+	runs := func(times int) (int, error) {
+		plan, err := trigger.Make(t.Context(), p, []job.Push{push}, []string{theTest}, times,
+			&trigger.Options{Ledger: l})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = trigger.Run(t.Context(), p, plan, &trigger.RunOptions{Ledger: l})
+		return plan.Total(), err
 	}
-	if in, err := p.Accepted(t.Context(), push, theBuild); err != nil || len(in) != 1 || in[0].Count != 1 {
-		t.Errorf("in flight: %v %v", in, err)
+	if n, err := runs(4); n != 3 || !errors.Is(err, job.ErrUnavailable) {
+		t.Errorf("the first plan: %d runs, %v", n, err)
 	}
-	if err := p.Cancel(t.Context(), "71/1"); err != nil ||
-		!strings.HasPrefix(s.posts[len(s.posts)-1], "DELETE /self-serve/mozilla-inbound/request/71") {
+	if n, err := runs(4); n != 2 || err != nil {
+		t.Errorf("the second plan: %d runs, %v; 1 of 3 was taken before", n, err)
+	}
+	if n, err := runs(4); n != 0 || err != nil {
+		t.Errorf("the third plan: %d runs, %v", n, err)
+	}
+	if len(s.posts) != 4 { // one of them in vain
+		t.Errorf("%q", s.posts)
+	}
+}
+
+func TestCancel(t *testing.T) {
+	s := newService()
+	if err := s.inbound(t, selfserve.Options{}).Cancel(t.Context(), "71/1"); err != nil || len(s.posts) != 1 ||
+		!strings.HasPrefix(s.posts[0], "DELETE /self-serve/mozilla-inbound/request/71") {
 		t.Errorf("%v %q", err, s.posts)
 	}
+}
+
+func TestOtherBranchesBuilders(t *testing.T) {
+	p := newService().inbound(t, selfserve.Options{})
 	for _, label := range []string{"Quantum Phone 2031 build", "Linux x86-64 fx-team build"} {
 		_, err := p.Trigger(t.Context(), job.Request{Label: label, Push: push, Count: 1})
 		if !errors.Is(err, job.ErrNotFound) {
 			t.Errorf("%s: %v", label, err)
 		}
+	}
+}
+
+// What is rebuilt is the newest run; a test is only where the action says so, and what
+// has no run cannot be.
+func TestRebuild(t *testing.T) {
+	s := newService()
+	s.build(theBuild, 2, 71)
+	s.build(theBuild, 2, 73)
+	s.build(theTest, 1, 72)
+	p := s.inbound(t, selfserve.Options{})
+	for _, c := range []struct {
+		label, action, post string
+		is                  error
+	}{
+		{theBuild, "", "request request_id=73", nil},
+		{theBuild, "rebuild", "request request_id=73", nil},
+		{theTest, "rebuild", "request request_id=72", nil},
+		{theTest, "", "", job.ErrNoBuild},
+		{"Ubuntu VM 12.04 x64 mozilla-inbound opt test mochitest-2", "rebuild", "", job.ErrNotFound},
+		{theBuild, "explode", "", job.ErrInvalid},
+	} {
+		s.posts = nil
+		_, err := p.Trigger(t.Context(), job.Request{Label: c.label, Push: push, Count: 1, Action: c.action})
+		got := strings.TrimPrefix(strings.Join(s.posts, "; "), "POST /self-serve/mozilla-inbound/")
+		if !errors.Is(err, c.is) || got != c.post {
+			t.Errorf("%s %s: %v, %q", c.label, c.action, err, got)
+		}
+	}
+}
+
+// A build that was merged into another push's is no build of this one.
+func TestNoBuildButAMergedOne(t *testing.T) {
+	s := newService()
+	s.build(theBuild, 0, 71)
+	s.dumps[today] = dumpOf(t, dumped(theBuild, strings.Repeat("f", 40), 71, nil))
+	_, err := s.inbound(t, selfserve.Options{}).Trigger(t.Context(),
+		job.Request{Label: theTest, Push: push, Count: 1})
+	if !errors.Is(err, job.ErrNoBuild) || !strings.Contains(err.Error(), "no run of ") {
+		t.Error(err)
 	}
 }

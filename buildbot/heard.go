@@ -1,0 +1,220 @@
+package buildbot
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/mozci/mozci/internal/flight"
+	"github.com/mozci/mozci/job"
+)
+
+// changes are the events after which a run is not what it was: what a build does
+// meanwhile is not told.
+var changes = map[string][]string{
+	"builds":        {"new", "finished"},
+	"buildrequests": {"new", "claimed", "unclaimed", "complete", "cancel"},
+}
+
+// event tells what became of the run that an event is about.
+func (w *watcher) event(ctx context.Context, data string) error {
+	if !strings.HasPrefix(data, "{") {
+		return nil // the handshake
+	}
+	w.busy = true
+	var e struct {
+		Key     []string `json:"key"`
+		Message struct {
+			Request int64 `json:"buildrequestid"`
+		} `json:"message"`
+	}
+	if err := json.Unmarshal([]byte(data), &e); err != nil {
+		return fmt.Errorf("%w: an event: %w", job.ErrMalformed, err)
+	}
+	if len(e.Key) != 3 || e.Message.Request == 0 || !slices.Contains(changes[e.Key[0]], e.Key[2]) {
+		return nil
+	}
+	if _, other := w.others.Get(e.Message.Request); other {
+		return nil
+	}
+	return w.ask(ctx, []int64{e.Message.Request})
+}
+
+// catchUp tells what became of requests that were open when it looked last, and
+// of those made since: events are not repeated by the master. Requests of other
+// branches are told by their buildsets, which are read once.
+func (w *watcher) catchUp(ctx context.Context) error {
+	p := w.p
+	more, err := p.virtualProperty(ctx)
+	if err != nil {
+		return err
+	}
+	pairs := append([]string{"complete", "false"}, more...)
+	waiting, err := get[BuildRequest](ctx, p.c, "buildbot.watch", "", query(p.c.path("buildrequests"), pairs...),
+		"buildrequests")
+	if err != nil {
+		return err
+	}
+	if now := p.known.Load(); w.known != now { // another database has other requests of the same ids
+		w.known, w.others = now, flight.New[int64, nothing](mostOtherRuns)
+	}
+	own, err := w.own(ctx, waiting)
+	if err != nil {
+		return err
+	}
+	ended := maps.Clone(w.open)
+	for _, r := range own {
+		delete(ended, r.ID)
+		if w.open[r.ID] == nil {
+			w.open[r.ID] = map[string]job.Status{}
+		}
+	}
+	if !w.begun {
+		w.begun = true
+		return nil
+	}
+	if err := w.ask(ctx, slices.Sorted(maps.Keys(ended))); err != nil || w.stopped {
+		return err
+	}
+	return w.tell(ctx, own)
+}
+
+// own are the requests that are of the line; the others are noted as such.
+func (w *watcher) own(ctx context.Context, requests []BuildRequest) ([]BuildRequest, error) {
+	var some []BuildRequest
+	for _, r := range requests {
+		if _, other := w.others.Get(r.ID); !other {
+			some = append(some, r)
+		}
+	}
+	if len(some) == 0 {
+		return nil, nil
+	}
+	l, err := w.line(ctx)
+	if err != nil {
+		return nil, err
+	}
+	sets, err := w.p.setsOf(ctx, some)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(some, func(r BuildRequest) bool {
+		other := len(l.stamps(sets[r.Buildset])) == 0
+		if other {
+			w.others.Put(r.ID, nothing{})
+		}
+		return other
+	}), nil
+}
+
+// line is that of the project. That it is not clear is no matter here.
+func (w *watcher) line(ctx context.Context) (line, error) {
+	l, err := w.p.lineOf(ctx, w.p.Name())
+	if err != nil && l.repo != "" {
+		err = nil
+	}
+	return l, err
+}
+
+// ask reads requests and tells of them. What the master does not have any more is
+// forgotten.
+func (w *watcher) ask(ctx context.Context, ids []int64) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	more, err := w.p.virtualProperty(ctx)
+	if err != nil {
+		return err
+	}
+	requests, err := w.p.c.requests(ctx, "buildbot.watch", ids, more...)
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		if !slices.ContainsFunc(requests, func(r BuildRequest) bool { return r.ID == id }) {
+			delete(w.open, id)
+		}
+	}
+	own, err := w.own(ctx, requests)
+	if err != nil {
+		return err
+	}
+	return w.tell(ctx, own)
+}
+
+// tell yields the runs of requests that are not as they were told.
+func (w *watcher) tell(ctx context.Context, requests []BuildRequest) error {
+	all, err := w.p.complete(ctx, requests)
+	if err != nil {
+		return err
+	}
+	for _, f := range all {
+		if w.open[f.request.ID] == nil {
+			w.open[f.request.ID] = map[string]job.Status{}
+		}
+		if err := w.runs(ctx, f); err != nil || w.stopped {
+			return err
+		}
+		if f.request.Complete { // told once, and never again
+			delete(w.open, f.request.ID)
+		}
+	}
+	return nil
+}
+
+// runs yields the runs of one request that are of the line.
+func (w *watcher) runs(ctx context.Context, f finished) error {
+	p, told := w.p, w.open[f.request.ID]
+	l, err := w.line(ctx)
+	if err != nil {
+		return err
+	}
+	revs := map[string]bool{}
+	for _, ss := range l.stamps(f.set) {
+		revs[ss.Revision] = true
+		for _, b := range f.builds {
+			if ss.Revision == "" {
+				revs[b.got(ss.Codebase)] = true
+			}
+		}
+	}
+	delete(revs, "")
+	for _, rev := range slices.Sorted(maps.Keys(revs)) {
+		push, err := p.pushOf(ctx, rev)
+		if err != nil {
+			return err
+		}
+		jobs, err := p.jobs(ctx, f, l, push)
+		for _, j := range jobs {
+			if told[j.ID()] == j.Status() {
+				continue
+			}
+			told[j.ID()] = j.Status()
+			p.touch()
+			if !w.yield(job.Event{Time: time.Now().UTC(), CI: "buildbot", Job: j}, nil) {
+				w.stopped = true
+				return nil
+			}
+		}
+		if err != nil && !w.yield(job.Event{}, job.Wrap("buildbot.watch", push.String(), err)) {
+			w.stopped = true
+			return nil
+		}
+	}
+	return nil
+}
+
+// pushOf is the push of a revision as a change had it, or all that is known of it
+// where the master was told of no such change.
+func (p *Project) pushOf(ctx context.Context, rev string) (job.Push, error) {
+	push, err := p.Push(ctx, rev)
+	if errors.Is(err, job.ErrNotFound) || errors.Is(err, job.ErrInvalid) {
+		return job.Push{Repo: p.Name(), Revision: rev}, nil
+	}
+	return push, err
+}

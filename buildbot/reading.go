@@ -1,0 +1,117 @@
+package buildbot
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/mozci/mozci/internal/flight"
+)
+
+// reading is a list of records, newest first, that is read as far back as somebody
+// asked. One page is read at a time, without a lock and for all who want it, and
+// filed when it is there.
+type reading struct {
+	steps *flight.Cache[string, nothing] // pages under way
+
+	mu sync.Mutex // not held while the master is asked
+	extent
+	deep time.Time // when somebody asked for what lies beyond the bound
+}
+
+// extent is how far a list was read.
+type extent struct {
+	database  int           // how many databases the master has had
+	touched   int64         // how often something was asked for before the newest were read
+	at        time.Time     // when the newest were read
+	took      time.Duration // how long that took, or the last page
+	low, high int64         // records with ids from low to high were read
+	whole     bool          // nothing is below low
+	tail      []finished    // the page that was read last
+	size      int           // of that page
+	count     int           // records
+}
+
+func newReading() reading { return reading{steps: flight.New[string, nothing](0)} }
+
+// extent is how far the list was read by now.
+func (r *reading) now() extent {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.extent
+}
+
+// pages are the two ways to read more of a list: what is new, and what is older than
+// what was read. Each files what it read if the list is still as it was.
+type pages interface {
+	renew(ctx context.Context, was extent) error
+	extend(ctx context.Context, was extent) error
+}
+
+// reach reads page after page until what was read is fresh and reaches back behind
+// the horizon, or there is no more.
+func (p *Project) reach(ctx context.Context, r *reading, pages pages, h horizon) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	touched := p.touched.Load()
+	for renewed := false; ; {
+		was := r.now()
+		step, read := "older", pages.extend
+		if !was.at.IsZero() && (was.touched < touched || !renewed && time.Since(was.at) >= freshFor+was.took) {
+			step, read, renewed = "newest", pages.renew, true
+		} else if done, err := h.reached(ctx, was); err != nil || done {
+			return err
+		}
+		_, err := r.steps.Do(ctx, step, func(ctx context.Context) (nothing, bool, error) {
+			return nothing{}, false, read(ctx, r.now())
+		})
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// is reports whether a list is as it was when a page of it was asked for.
+func (e extent) is(was extent) bool {
+	return e.database == was.database && e.low == was.low && e.high == was.high
+}
+
+// begun notes when a page was begun, of which the first has the newest records.
+func (e *extent) begun(at time.Time, touched int64) {
+	if e.at.IsZero() {
+		e.at, e.touched = at, touched
+	}
+	e.took = time.Since(at)
+}
+
+// span notes which ids, newest first, were read.
+func (e *extent) span(ids []int64) {
+	if n := len(ids); n > 0 {
+		e.high = max(e.high, ids[0])
+		if e.low == 0 || ids[n-1] < e.low {
+			e.low = ids[n-1]
+		}
+	}
+}
+
+// another is a list of which nothing was read: the master has another database.
+func (e extent) another() extent { return extent{database: e.database + 1} }
+
+// surplus is how many of the oldest records can go: those over the bound, once
+// nobody has asked so far back for a while. since is when the oldest one that
+// stays was asked for.
+func (r *reading) surplus(most int, h horizon, since func(cut int) time.Time) int {
+	cut := r.count - most
+	switch {
+	case cut <= 0:
+		return 0
+	case h.heard.Add(-h.slack).Before(since(cut)):
+		r.deep = time.Now()
+		return 0
+	case !r.deep.IsZero() && time.Since(r.deep) <= deepFor:
+		return 0
+	}
+	r.deep = time.Time{}
+	return cut
+}
