@@ -22,6 +22,10 @@ type RepositoryCase struct {
 	Absent string
 	// Bare says that the source has no changesets to give, as old snapshots.
 	Bare bool
+	// Hang makes the source's server answer nothing until release is called. The
+	// kit then checks, in less than a second of real time, that callers who wait
+	// each have their own context. Nil for a source that asks nobody.
+	Hang func() (release func())
 }
 
 // CheckRepository tells whether r keeps the contract of job.Repository. It
@@ -42,6 +46,7 @@ func CheckRepository(ctx context.Context, r job.Repository, c RepositoryCase) er
 	k.refusals(ctx)
 	k.ownership(ctx)
 	k.concurrency(ctx)
+	k.hanging(ctx)
 	return errors.Join(k.errs...)
 }
 
