@@ -9,7 +9,8 @@ import (
 // their context ends, as those to a server that is stuck. It is for whatever server,
 // in memory or real; Hang is the Hang of a kit's case.
 type Gate struct {
-	Next http.RoundTripper // nil is http.DefaultTransport
+	Next http.RoundTripper        // nil is http.DefaultTransport
+	Only func(*http.Request) bool // which requests wait; nil is all
 
 	mu   sync.Mutex
 	shut chan struct{} // closed when it opens; nil while it is open
@@ -44,7 +45,7 @@ func (g *Gate) RoundTrip(r *http.Request) (*http.Response, error) {
 	g.mu.Lock()
 	shut := g.shut
 	g.mu.Unlock()
-	if shut != nil {
+	if shut != nil && (g.Only == nil || g.Only(r)) {
 		select {
 		case <-shut:
 		case <-r.Context().Done():
