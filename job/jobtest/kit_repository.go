@@ -36,6 +36,7 @@ func CheckRepository(ctx context.Context, r job.Repository, c RepositoryCase) er
 		return fmt.Errorf("%w: the kit needs five pushes or more, got %d", job.ErrInvalid, len(c.Pushes))
 	}
 	k := &repositoryKit{r: r, c: c, want: c.Pushes}
+	k.hanging(ctx) // before anything is known that need not be asked for again
 	k.lookup(ctx)
 	k.ranges(ctx)
 	k.order(ctx)
@@ -46,7 +47,6 @@ func CheckRepository(ctx context.Context, r job.Repository, c RepositoryCase) er
 	k.refusals(ctx)
 	k.ownership(ctx)
 	k.concurrency(ctx)
-	k.hanging(ctx)
 	return errors.Join(k.errs...)
 }
 

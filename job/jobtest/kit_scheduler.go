@@ -43,6 +43,7 @@ func CheckScheduler(ctx context.Context, s job.Scheduler, c SchedulerCase) error
 	if k.c.Settle == nil {
 		k.c.Settle = func() {}
 	}
+	k.hanging(ctx) // before anything is known that need not be asked for again
 	k.jobs(ctx)
 	k.catalog(ctx)
 	k.concurrency(ctx)
@@ -57,7 +58,6 @@ func CheckScheduler(ctx context.Context, s job.Scheduler, c SchedulerCase) error
 	}
 	k.cancelled("cancelled-jobs", func(ctx context.Context) error { _, err := s.Jobs(ctx, c.Push); return err })
 	k.unwrap(ctx) // now that there are runs which no other CI has
-	k.hanging(ctx)
 	return errors.Join(k.errs...)
 }
 
