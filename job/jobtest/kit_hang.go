@@ -2,6 +2,7 @@ package jobtest
 
 import (
 	"context"
+	"fmt"
 	"time"
 )
 
@@ -44,25 +45,34 @@ func (a asked) within(d time.Duration) (ended bool, err error) {
 }
 
 // hanging checks, for each question, that callers who wait for a server which does
-// not answer each have their own context: of the same question, and of all others.
+// not answer each have their own context: of the same question, and of all others. A
+// source may answer one from what it knows; where it does so with all, the case shows
+// nothing.
 func (r *report) hanging(ctx context.Context, hang func() (release func()), questions ...question) {
 	if hang == nil {
 		return
 	}
+	hung := false
 	for _, q := range questions {
-		r.hangingOver(ctx, hang, q, questions)
+		hung = r.hangingOver(ctx, hang, q, questions) || hung
+	}
+	if !hung {
+		r.broken("hang", "the server hangs, and every question is answered: the case must make the source ask")
 	}
 }
 
-func (r *report) hangingOver(ctx context.Context, hang func() func(), q question, all []question) {
+// hangingOver is false where q is answered though the server hangs.
+func (r *report) hangingOver(ctx context.Context, hang func() func(), q question, all []question) bool {
 	release := hang()
 	defer release()
 	mine, giveUp := context.WithCancel(ctx)
 	defer giveUp()
 	first := q.start(mine)
 	if ended, err := first.within(begins); ended {
-		r.broken("hang", "%s answered though the server hangs (error %v): the case must make it ask", q.what, err)
-		return
+		if err != nil {
+			r.broken("hang", "%s of a server that hangs = %v at once", q.what, err)
+		}
+		return false
 	}
 	patient := q.start(ctx)
 	for _, other := range all {
@@ -86,6 +96,7 @@ func (r *report) hangingOver(ctx context.Context, hang func() func(), q question
 			r.broken("hang-release", "%s, once the server answers again: error %v, ended: %t", q.what, err, ended)
 		}
 	}
+	return true
 }
 
 // hurry asks with a short deadline while q hangs.
@@ -98,32 +109,42 @@ func (r *report) hurry(ctx context.Context, q, other question) {
 			hasty, prompt, q.what)
 		return
 	}
-	r.sentinel("hang-own-context", err, context.DeadlineExceeded)
+	if err != nil { // else it was known already
+		r.sentinel("hang-own-context", err, context.DeadlineExceeded)
+	}
 }
 
-// hanging are the questions of a repository.
+// hanging are the questions of a repository. An answer that is another one than
+// without hanging is an error: that of a context must not become an empty answer.
 func (k *repositoryKit) hanging(ctx context.Context) {
-	known := k.testable()
+	p := k.testable()[0]
 	k.report.hanging(ctx, k.c.Hang,
 		question{"Push", func(ctx context.Context) error {
-			_, err := k.r.Push(ctx, known[0].Revision)
+			got, err := k.r.Push(ctx, p.Revision)
+			if err == nil && !samePush(got, p) {
+				err = fmt.Errorf("the answer is %v, expected %v", got, p)
+			}
 			return err
 		}},
 		question{"Pushes", func(ctx context.Context) error {
-			_, err := k.r.Pushes(ctx, k.all())
+			got, err := k.r.Pushes(ctx, k.all())
+			if err == nil && !samePushes(got, k.want) {
+				err = fmt.Errorf("the answer is %q, expected %q", shorts(got), shorts(k.want))
+			}
 			return err
 		}})
 }
 
 // hanging are the questions of a CI that change nothing in it.
 func (k *schedulerKit) hanging(ctx context.Context) {
-	k.report.hanging(ctx, k.c.Hang,
-		question{"Jobs", func(ctx context.Context) error {
-			_, err := k.s.Jobs(ctx, k.c.Push)
+	jobs := func(labels ...string) func(context.Context) error {
+		return func(ctx context.Context) error {
+			got, err := k.s.Jobs(ctx, k.c.Push, labels...)
+			if err == nil && countOf(got, k.c.Labels[0]) != k.c.Runs {
+				err = fmt.Errorf("%d runs of %s, expected %d", countOf(got, k.c.Labels[0]), k.c.Labels[0], k.c.Runs)
+			}
 			return err
-		}},
-		question{"Jobs of a label", func(ctx context.Context) error {
-			_, err := k.s.Jobs(ctx, k.c.Push, k.c.Labels[0])
-			return err
-		}})
+		}
+	}
+	k.report.hanging(ctx, k.c.Hang, question{"Jobs", jobs()}, question{"Jobs of a label", jobs(k.c.Labels[0])})
 }

@@ -85,6 +85,17 @@ func offended() func(context.Context, func(context.Context) error) error {
 	}
 }
 
+// mute makes an empty answer of the end of its context.
+func mute() func(context.Context, func(context.Context) error) error {
+	return func(ctx context.Context, ask func(context.Context) error) error {
+		over := ctx.Err() != nil
+		if err := ask(ctx); over || ctx.Err() == nil {
+			return err
+		}
+		return nil
+	}
+}
+
 // waits are the ways to wait badly.
 var waits = []struct {
 	name, rule string
@@ -94,6 +105,7 @@ var waits = []struct {
 	{"the first caller's context is everybody's", "hang-others", led},
 	{"cancelling is not heard while it waits", "hang-cancel", deaf},
 	{"the error of a caller who gave up is kept", "hang-release", offended},
+	{"who gave up gets an empty answer", "hang-own-context", mute},
 }
 
 // badWaits are CIs that wait badly.
