@@ -1,10 +1,12 @@
 package rest_test
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/cookiejar"
 	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
@@ -147,5 +149,72 @@ func TestLengthsThatLie(t *testing.T) {
 		if err != nil || string(res.Body) != want {
 			t.Errorf("length %d: %v, %v", length, res, err)
 		}
+	}
+}
+
+// An answer without a validator is not kept, unless it cannot change: nobody could
+// say whether it still holds.
+func TestWhatCannotBeCheckedIsNotKept(t *testing.T) {
+	memory := rest.NewMemory(1 << 20)
+	cl := client(func(r *http.Request) (*http.Response, error) { return answer(r, 200, "{}"), nil }, rest.Options{Cache: memory})
+	for _, immutable := range []bool{false, true} {
+		if _, err := cl.Do(t.Context(), rest.Call{URL: "http://example.com/", Immutable: immutable}); err != nil || (memory.Len() == 1) != immutable {
+			t.Errorf("immutable: %t; %d answers are kept, %v", immutable, memory.Len(), err)
+		}
+	}
+}
+
+// A server that says "not modified" of what nobody has is taken by its word.
+func TestNotModifiedOfNothing(t *testing.T) {
+	cl := client(func(r *http.Request) (*http.Response, error) { return answer(r, 304, ""), nil }, rest.Options{Cache: rest.NewMemory(1 << 20)})
+	res, err := cl.Do(t.Context(), rest.Call{URL: "http://example.com/"})
+	if err != nil || res.Status != http.StatusNotModified || len(res.Body) != 0 {
+		t.Errorf("%+v, %v", res, err)
+	}
+}
+
+// The cap holds however much a reader asks for at a time.
+func TestCapAtEachReadSize(t *testing.T) {
+	for size := 1; size <= 12; size++ {
+		cl := client(func(r *http.Request) (*http.Response, error) { return answer(r, 200, "0123456789"), nil }, rest.Options{MaxBody: 4})
+		body, err := cl.Open(t.Context(), rest.Call{URL: "http://example.com/"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := ""
+		for err == nil {
+			p := make([]byte, size)
+			var n int
+			n, err = body.Read(p)
+			got += string(p[:n])
+		}
+		if got != "0123" || !errors.Is(err, rest.ErrTooLarge) || body.Close() != nil {
+			t.Errorf("read by %d: %q, %v", size, got, err)
+		}
+	}
+}
+
+// A file that is another URL's, as of two whose names on the disk are the same, is no
+// answer.
+func TestDiskTellsURLsApart(t *testing.T) {
+	dirs := []string{t.TempDir(), t.TempDir()}
+	var files []string
+	for i, url := range []string{"http://a.example/", "http://b.example/"} {
+		rest.NewDisk(dirs[i], 1<<20).Store(url, &rest.Kept{URL: url})
+		found, err := os.ReadDir(dirs[i])
+		if err != nil || len(found) != 1 {
+			t.Fatal(found, err)
+		}
+		files = append(files, filepath.Join(dirs[i], found[0].Name()))
+	}
+	d := rest.NewDisk(dirs[0], 1<<20)
+	if _, ok := d.Load("http://a.example/"); !ok {
+		t.Error("it is not kept")
+	}
+	if err := os.Rename(files[1], files[0]); err != nil {
+		t.Fatal(err)
+	}
+	if e, ok := d.Load("http://a.example/"); ok {
+		t.Errorf("the answer is that of %s", e.URL)
 	}
 }
