@@ -4,12 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/mozci/mozci/buildbot"
 	"github.com/mozci/mozci/internal/testing/bbtest"
+	"github.com/mozci/mozci/internal/testing/hgtest"
 	"github.com/mozci/mozci/job"
 	"github.com/mozci/mozci/job/jobtest"
 )
@@ -40,9 +42,21 @@ type running struct {
 	pushes []job.Push
 }
 
+// gated is a client of the master that has asked nothing yet, through a gate.
+func gated(t *testing.T, m *bbtest.Master) (*buildbot.Project, *hgtest.Gate) {
+	t.Helper()
+	client, gate := hgtest.Gated(&http.Client{})
+	c, err := buildbot.New(m.URL, &buildbot.Options{User: bbtest.User, Password: bbtest.Password, HTTP: client})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c.Project("autoland", nil), gate
+}
+
 func (r running) repositoryKit(t *testing.T) {
-	c := jobtest.RepositoryCase{Pushes: r.pushes, Absent: revision("9")}
-	if err := jobtest.CheckRepository(t.Context(), r.p, c); err != nil {
+	p, gate := gated(t, r.m)
+	c := jobtest.RepositoryCase{Pushes: r.pushes, Absent: revision("9"), Hang: gate.Hang}
+	if err := jobtest.CheckRepository(t.Context(), p, c); err != nil {
 		t.Error(err)
 	}
 }
@@ -59,7 +73,9 @@ func (r running) schedulerKit(t *testing.T) {
 		Push: push, Labels: []string{bbtest.Held, bbtest.Passing}, Runs: 1, Settle: settle, Keys: true,
 		NotScheduled: job.Push{Repo: "autoland", ID: 99, Time: push.Time},
 	}
-	if err := jobtest.CheckScheduler(t.Context(), r.p, c); err != nil {
+	p, gate := gated(t, r.m)
+	c.Hang = gate.Hang
+	if err := jobtest.CheckScheduler(t.Context(), p, c); err != nil {
 		t.Error(err)
 	}
 	r.m.Release()

@@ -54,7 +54,12 @@ func (b *byHg) Pushes(ctx context.Context, r job.Range) ([]job.Push, error) {
 	errs := make([]error, last)
 	room := make(chan struct{}, 10) // as many as one host is asked at a time
 	for i := range pushes[:last] {
-		room <- struct{}{}
+		select {
+		case room <- struct{}{}:
+		case <-ctx.Done():
+			wg.Wait()
+			return pushes, job.Wrap("pushlog.byhg", b.Name(), ctx.Err())
+		}
 		wg.Go(func() {
 			defer func() { <-room }()
 			_, errs[i] = b.name(ctx, &pushes[i])

@@ -12,3 +12,12 @@ func (g *Graph) Knows(node string) bool {
 	_, ok := g.known[node]
 	return ok
 }
+
+// The bounds of what a Server keeps.
+const (
+	MostGits  = mostGits
+	MostPaths = mostPaths
+)
+
+// Kept is how many hashes of git and repositories the server knows.
+func (s *Server) Kept() (gits, paths int) { return s.gits.Len(), s.last.Len() }

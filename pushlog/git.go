@@ -27,28 +27,28 @@ type pairWire struct {
 // pages is how many pages of pushes are read for a hash of git, newest first.
 const pages = 10
 
+// gitKey names a hash of git as it was asked for: the branch bounds where it is
+// looked for.
+type gitKey struct{ path, branch, rev string }
+
 // byGit finds the push of a hash of git, or of 12 digits or more of one; unknown
 // is what the repository said to the hash as one of hg.
 func (l *Log) byGit(ctx context.Context, rev string, full bool, unknown error) (job.Push, error) {
-	key := l.path + " " + rev
-	l.server.mu.Lock()
-	hg := l.server.gits[key]
-	l.server.mu.Unlock()
-	var p job.Push
-	var err error
-	if hg == "" {
-		hg, err = l.hgOf(ctx, rev)
-		switch {
-		case errors.Is(err, job.ErrNotFound): // the repository itself
-			return job.Push{}, unknown
-		case err != nil:
-			return job.Push{}, fmt.Errorf(
-				"%.12s is no hash of hg in %s, and whether it is one of git could not be found out: %w", rev, l.name, err)
-		case hg == "":
-			return job.Push{}, fmt.Errorf("%w: unknown revision %q in %s: "+
-				"it is a hash neither of hg nor, among the newest pushes, of git; "+
-				"for an older one of git give Lando's URL and all 40 digits", job.ErrNotFound, rev, l.name)
-		}
+	key := gitKey{l.path, l.branch, rev}
+	hg, err := l.server.gits.Do(ctx, key, func(ctx context.Context) (string, bool, error) {
+		hg, err := l.hgOf(ctx, rev)
+		return hg, false, err // it is kept once its push has proved it
+	})
+	switch {
+	case errors.Is(err, job.ErrNotFound): // the repository itself
+		return job.Push{}, unknown
+	case err != nil:
+		return job.Push{}, fmt.Errorf(
+			"%.12s is no hash of hg in %s, and whether it is one of git could not be found out: %w", rev, l.name, err)
+	case hg == "":
+		return job.Push{}, fmt.Errorf("%w: unknown revision %q in %s: "+
+			"it is a hash neither of hg nor, among the newest pushes, of git; "+
+			"for an older one of git give Lando's URL and all 40 digits", job.ErrNotFound, rev, l.name)
 	}
 	a, err := l.ask(ctx, full, "changeset", hg)
 	if err != nil {
@@ -58,12 +58,11 @@ func (l *Log) byGit(ctx context.Context, rev string, full bool, unknown error) (
 	if found == nil {
 		return job.Push{}, fmt.Errorf("%w: %.12s of git is %.12s of hg, and no push has it", job.ErrNotFound, rev, hg)
 	}
-	if p, err = proven(*found, hg, rev); err != nil {
+	p, err := proven(*found, hg, rev)
+	if err != nil {
 		return job.Push{}, err
 	}
-	l.server.mu.Lock()
-	l.server.gits[key] = hg
-	l.server.mu.Unlock()
+	l.server.gits.Put(key, hg)
 	return p, nil
 }
 

@@ -32,6 +32,12 @@
 // A [Log] remembers the highest push id that its repository ever had. When that
 // goes back the repository was made anew, every id means something else, and
 // the call fails once with [ErrReset].
+//
+// # What is kept
+//
+// A [Server] keeps answers (see [Options]), the last push ids of 1,000 repositories,
+// and 2,000 hashes of git. Callers who look for the same hash of git at the same time
+// share one search, which goes on while one of them waits.
 package pushlog
 
 import (
@@ -45,6 +51,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/mozci/mozci/internal/flight"
 	"github.com/mozci/mozci/internal/rest"
 	"github.com/mozci/mozci/job"
 )
@@ -82,10 +89,18 @@ type Server struct {
 	candidates []string
 	lando      string // empty for none
 
-	mu   sync.Mutex
-	gits map[string]string // by path and hash of git that was asked for: the hash of hg
-	last map[string]int64  // by path: the highest push id seen
+	gits *flight.Cache[gitKey, string] // the hash of hg
+	mu   sync.Mutex                    // of learning; never held while the server is asked
+	last *flight.Cache[string, int64]  // by path: the highest push id seen
 }
+
+// The bounds of what a Server keeps besides answers (Options.CacheDir). What is over
+// is forgotten, longest unused first: a hash of git is then looked for again, and a
+// repository's ids are taken for new.
+const (
+	mostGits  = 2000 // hashes of git
+	mostPaths = 1000 // repositories
+)
 
 // New returns a Server at baseURL, such as DefaultURL. It does no I/O; a
 // malformed URL is job.ErrInvalid.
@@ -112,7 +127,8 @@ func New(baseURL string, opts *Options) (*Server, error) {
 		}
 	}
 	return &Server{
-		base: base, candidates: o.Candidates, lando: lando, last: map[string]int64{}, gits: map[string]string{},
+		base: base, candidates: o.Candidates, lando: lando,
+		last: flight.New[string, int64](mostPaths), gits: flight.New[gitKey, string](mostGits),
 		http: rest.New(&rest.Options{HTTP: o.HTTP, Cache: cache, Logger: o.Logger}),
 	}, nil
 }
@@ -222,10 +238,10 @@ func (l *Log) ask(ctx context.Context, full bool, params ...string) (answer, err
 	return a, l.server.learn(l.path, known, a.last)
 }
 
+// known is the last push id of a repository as far as it was seen, or 0.
 func (s *Server) known(path string) int64 {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.last[path]
+	last, _ := s.last.Get(path)
+	return last
 }
 
 // learn keeps the last push id of an answer. It is compared with what was
@@ -237,9 +253,9 @@ func (s *Server) learn(path string, known, last int64) error {
 	case last == unknownLast:
 		return nil
 	case last < known:
-		s.last[path] = last
+		s.last.Put(path, last)
 		return fmt.Errorf("%w from %d to %d", ErrReset, known, last)
 	}
-	s.last[path] = max(s.last[path], last)
+	s.last.Put(path, max(s.known(path), last))
 	return nil
 }

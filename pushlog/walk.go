@@ -37,16 +37,18 @@ type Visit struct {
 // followed in the same way. Each push comes once, also where repositories merge
 // each other. It reads as it goes: pages of 200 ids, and for each merge what
 // job.OriginFinder takes. An error ends the sequence; on try, whose pushes do not
-// follow each other, job.ErrNoLine.
+// follow each other, job.ErrNoLine. A walk remembers the ids of the pushes that it
+// has yielded, until it ends.
 func Walk(ctx context.Context, repo job.Repository, rev string, opts *WalkOptions) iter.Seq2[Visit, error] {
-	w := &walker{seen: map[place]bool{}}
+	var o WalkOptions
 	if opts != nil {
-		w.opts = *opts
+		o = *opts
 	}
-	if l, ok := repo.(*Log); ok && w.opts.Repositories == nil {
-		w.opts.Repositories = func(name string) (job.Repository, error) { return l.server.Repository(name), nil }
+	if l, ok := repo.(*Log); ok && o.Repositories == nil {
+		o.Repositories = func(name string) (job.Repository, error) { return l.server.Repository(name), nil }
 	}
 	return func(yield func(Visit, error) bool) {
+		w := &walker{opts: o, seen: map[place]bool{}}
 		err := job.Line(ctx, repo)
 		var start job.Push
 		if err == nil {

@@ -1,9 +1,12 @@
 package taskcluster_test
 
 import (
+	"net/http"
 	"testing"
 
+	"github.com/mozci/mozci/internal/testing/hgtest"
 	"github.com/mozci/mozci/job/jobtest"
+	"github.com/mozci/mozci/taskcluster"
 )
 
 // The conformance kit, over a deployment whose actions take effect when it
@@ -13,9 +16,10 @@ func TestKit(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s, _ := world()
 			s.Old = old
-			p := serve(t, s).Project("autoland", nil)
+			client, gate := hgtest.Gated(&http.Client{})
+			p := connect(t, s, &taskcluster.Options{HTTP: client, Credentials: &taskcluster.Credentials{ClientID: "me", AccessToken: "secret"}}).Project("autoland", nil)
 			if err := jobtest.CheckScheduler(t.Context(), p, jobtest.SchedulerCase{
-				Push: push(20), Labels: []string{test, other}, Runs: 1, NotScheduled: push(21), Settle: s.Settle,
+				Push: push(20), Labels: []string{test, other}, Runs: 1, NotScheduled: push(21), Settle: s.Settle, Hang: gate.Hang,
 			}); err != nil {
 				t.Error(err)
 			}

@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 
 	"github.com/mozci/mozci/analysis"
+	"github.com/mozci/mozci/internal/flight"
 	"github.com/mozci/mozci/job"
 )
 
@@ -14,8 +14,8 @@ import (
 type JudgeOptions struct {
 	// Group is the test's manifest, where it is known.
 	Group string
-	// Most is how many jobs' verdicts are kept; what is over is read again.
-	// Default 10,000.
+	// Most is how many jobs' verdicts are kept, those that were wanted last; what is
+	// over is read again. Default 10,000.
 	Most int
 }
 
@@ -24,34 +24,32 @@ type JudgeOptions struct {
 // job. A run that does not tell, or that did not run the test, is unclear: a
 // green job in which the test was not is no evidence. Runs that did not end are
 // what their status says. Each run's logs are read once, however many ask at the
-// same time. It is safe for concurrent use, and fails with errors.ErrUnsupported
-// for a CI that has no logs.
+// same time: each waits with its own context, and reading goes on while one of them
+// waits. It is safe for concurrent use, and fails with errors.ErrUnsupported for a CI
+// that has no logs.
 func TestJudge(ci job.Scheduler, test string, opts *JudgeOptions) analysis.Judge {
-	j := &judge{ci: ci, test: test, known: map[string]analysis.Verdict{}, reading: map[string]*reading{}}
+	j := &judge{ci: ci, test: test}
 	if opts != nil {
 		j.opts = *opts
 	}
 	if j.opts.Most <= 0 {
 		j.opts.Most = 10_000
 	}
+	j.readings = flight.New[string, reading](j.opts.Most)
 	return j.judge
 }
 
 type judge struct {
-	ci   job.Scheduler
-	test string
-	opts JudgeOptions
-
-	mu      sync.Mutex
-	known   map[string]analysis.Verdict
-	reading map[string]*reading
+	ci       job.Scheduler
+	test     string
+	opts     JudgeOptions
+	readings *flight.Cache[string, reading] // by run
 }
 
-// reading is that of the logs of one run, which whoever else asks waits for.
+// reading is what the logs of a run said.
 type reading struct {
-	done chan struct{} // closed when the verdict is there
-	v    analysis.Verdict
-	err  error
+	v        analysis.Verdict
+	panicked any // what an opener panicked with, for those who asked and not for a goroutine of nobody's
 }
 
 func (j *judge) judge(ctx context.Context, run job.Job) (analysis.Verdict, error) {
@@ -59,49 +57,22 @@ func (j *judge) judge(ctx context.Context, run job.Job) (analysis.Verdict, error
 	if err != nil || v != analysis.Good && v != analysis.Bad {
 		return v, err
 	}
-	id := run.ID()
-	for {
-		j.mu.Lock()
-		if v, ok := j.known[id]; ok {
-			j.mu.Unlock()
-			return v, nil
-		}
-		r, underWay := j.reading[id]
-		if !underWay {
-			r = &reading{done: make(chan struct{}), v: analysis.Unclear}
-			j.reading[id] = r
-		}
-		j.mu.Unlock()
-		if !underWay {
-			return j.lead(ctx, run, r)
-		}
-		select {
-		case <-r.done:
-		case <-ctx.Done():
-			return analysis.Unclear, ctx.Err()
-		}
-		if !errors.Is(r.err, context.Canceled) && !errors.Is(r.err, context.DeadlineExceeded) {
-			return r.v, r.err
-		}
-		// who read gave up, which says nothing about the logs
+	r, err := j.readings.Do(ctx, run.ID(), func(ctx context.Context) (r reading, keep bool, err error) {
+		defer func() {
+			if r.panicked = recover(); r.panicked != nil {
+				keep = false
+			}
+		}()
+		r.v, err = j.read(ctx, run)
+		return r, true, err
+	})
+	switch {
+	case err != nil:
+		return analysis.Unclear, err
+	case r.panicked != nil:
+		panic(r.panicked)
 	}
-}
-
-// lead reads the logs of a run for all who wait for it. They are released also
-// when an opener panics.
-func (j *judge) lead(ctx context.Context, run job.Job, r *reading) (analysis.Verdict, error) {
-	r.err = context.Canceled
-	defer func() {
-		j.mu.Lock()
-		defer j.mu.Unlock()
-		if r.err == nil && len(j.known) < j.opts.Most {
-			j.known[run.ID()] = r.v
-		}
-		delete(j.reading, run.ID())
-		close(r.done)
-	}()
-	r.v, r.err = j.read(ctx, run)
-	return r.v, r.err
+	return r.v, nil
 }
 
 func (j *judge) read(ctx context.Context, run job.Job) (analysis.Verdict, error) {

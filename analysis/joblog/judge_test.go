@@ -7,10 +7,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
-	"testing/synctest"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -174,64 +171,6 @@ func TestJudgeFormats(t *testing.T) {
 	if v, err := joblog.TestJudge(o, "a", nil)(t.Context(), job.New(job.Fields{ID: "1", Status: job.StatusSuccess})); v != analysis.Unclear || err != nil {
 		t.Errorf("a log that is not understood: %s, %v", v, err)
 	}
-}
-
-// held opens logs only when it is let.
-type held struct {
-	opener
-	gate  chan struct{}
-	opens atomic.Int32
-}
-
-func (h *held) OpenLog(ctx context.Context, _ job.Job, _ job.LogKind) (io.ReadCloser, error) {
-	h.opens.Add(1)
-	select {
-	case <-h.gate:
-		return io.NopCloser(strings.NewReader(`{"action":"test_result","test":"a","subtest":null,"status":"PASS","expected":"PASS"}` + "\n")), nil
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-}
-
-// However many ask about a run at the same time, its log is opened once; when
-// who reads it gives up, another goes on.
-func TestJudgeReadsOnceForAll(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		h := &held{gate: make(chan struct{})}
-		judge := joblog.TestJudge(h, "a", nil)
-		run := job.New(job.Fields{ID: "1", Status: job.StatusSuccess})
-		first, giveUp := context.WithCancel(t.Context())
-		var firstErr error
-		var wg sync.WaitGroup
-		wg.Go(func() { _, firstErr = judge(first, run) })
-		synctest.Wait()
-		var good atomic.Int32
-		for range 10 {
-			wg.Go(func() {
-				if v, err := judge(t.Context(), run); v == analysis.Good && err == nil {
-					good.Add(1)
-				}
-			})
-		}
-		impatient, cancel := context.WithCancel(t.Context())
-		var impatientErr error
-		wg.Go(func() { _, impatientErr = judge(impatient, run) })
-		synctest.Wait()
-		if n := h.opens.Load(); n != 1 {
-			t.Errorf("opened %d times", n)
-		}
-		cancel()
-		giveUp()
-		synctest.Wait()
-		close(h.gate)
-		wg.Wait()
-		if n := h.opens.Load(); n != 2 || good.Load() != 10 {
-			t.Errorf("opened %d times, %d of 10 are good", n, good.Load())
-		}
-		if !errors.Is(firstErr, context.Canceled) || !errors.Is(impatientErr, context.Canceled) {
-			t.Errorf("who gave up: %v, %v", firstErr, impatientErr)
-		}
-	})
 }
 
 // The logs of whole masters: what each run says of the test, in the order of the

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/mozci/mozci/buildbot/selfserve"
+	"github.com/mozci/mozci/internal/testing/hgtest"
 	"github.com/mozci/mozci/internal/testing/testenv"
 	"github.com/mozci/mozci/job"
 	"github.com/mozci/mozci/job/jobtest"
@@ -21,9 +22,10 @@ func TestKit(t *testing.T) {
 	s.build(theBuild, 0, 71)
 	s.build(theTest, 1, 72)
 	s.dumps[today] = dumpOf(t, dumped(theBuild, push.Revision, 71, nil))
-	err := jobtest.CheckScheduler(t.Context(), s.inbound(t, selfserve.Options{}), jobtest.SchedulerCase{
+	client, gate := hgtest.Gated(&http.Client{Transport: testenv.InMemory{Handler: s}})
+	err := jobtest.CheckScheduler(t.Context(), s.inbound(t, selfserve.Options{HTTP: client}), jobtest.SchedulerCase{
 		Push: push, Labels: []string{theBuild, theTest}, Runs: 1, Settle: s.settle,
-		NotScheduled: job.Push{Repo: "mozilla-inbound", ID: 8},
+		NotScheduled: job.Push{Repo: "mozilla-inbound", ID: 8}, Hang: gate.Hang,
 	})
 	if err != nil {
 		t.Error(err)

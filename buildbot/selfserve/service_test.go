@@ -201,7 +201,9 @@ func dumped(builder, revision string, request int64, more map[string]any) map[st
 
 func (s *service) client(t testing.TB, o selfserve.Options) *selfserve.Client {
 	t.Helper()
-	o.HTTP = &http.Client{Transport: testenv.InMemory{Handler: s}}
+	if o.HTTP == nil {
+		o.HTTP = &http.Client{Transport: testenv.InMemory{Handler: s}}
+	}
 	o.BuildDataURL = "http://builddata.test"
 	if o.Now == nil {
 		o.Now = func() time.Time { return ended.Add(10 * time.Hour) }

@@ -3,7 +3,6 @@ package rest
 import (
 	"bytes"
 	"cmp"
-	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
@@ -38,7 +37,7 @@ func (c *Client) Do(ctx context.Context, req Call) (*Response, error) {
 			res, fresh = kept.response(req.URL), false
 			return nil
 		}
-		body, readErr := io.ReadAll(got)
+		body, readErr := got.whole()
 		if readErr != nil {
 			return failed(req, readErr)
 		}
@@ -117,11 +116,25 @@ func (c *Client) repeat(ctx context.Context, req Call, attempt func(*url.URL) *E
 
 // failed is the error of a request that got no answer.
 func failed(req Call, err error) *Error {
+	return &Error{Method: method(req), URL: Redact(req.URL), Err: bare(err)}
+}
+
+// bare is the error without net/http's words, which hold the whole URL, secrets too.
+func bare(err error) error {
 	var wrapped *url.Error
-	if errors.As(err, &wrapped) { // its text holds the whole URL, secrets too
-		err = wrapped.Err
+	if errors.As(err, &wrapped) {
+		return wrapped.Err
 	}
-	return &Error{Method: method(req), URL: Redact(req.URL), Err: err}
+	return err
+}
+
+// of is the error of a call whose context has ended. The transport may give the
+// context's cause alone, by which nobody can tell that it was the context.
+func of(ended, err error) error {
+	if err = bare(err); errors.Is(err, ended) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", ended, err)
 }
 
 func method(req Call) string { return cmp.Or(req.Method, http.MethodGet) }
@@ -146,53 +159,10 @@ func (c *Client) again(ctx context.Context, req Call, attempt int, err *Error) (
 	return max(wait, err.RetryAfter), true
 }
 
-// answer is an answer whose body is being read: up to the cap, decompressed.
-type answer struct {
-	*http.Response
-	body  io.Reader
-	left  int64  // of the cap
-	err   error  // that reading ended with
-	alive func() // some of it came
-	done  func()
-	why   func(error) error
-}
-
-func (a *answer) Read(p []byte) (int, error) {
-	if a.err != nil {
-		return 0, a.err
-	}
-	if int64(len(p)) > a.left+1 {
-		p = p[:a.left+1]
-	}
-	n, err := a.body.Read(p)
-	if n > 0 {
-		a.alive()
-	}
-	if a.left -= int64(n); a.left < 0 {
-		n, err = n-1, ErrTooLarge
-	}
-	if err != nil && !errors.Is(err, io.EOF) {
-		err = a.why(err)
-	}
-	a.err = err
-	return n, err
-}
-
-func (a *answer) close() {
-	_ = a.Body.Close()
-	a.done()
-}
-
-// Close implements io.Closer.
-func (a *answer) Close() error {
-	a.close()
-	return nil
-}
-
 // open sends the request once, and returns an answer with a status below 400.
 func (c *Client) open(ctx context.Context, u *url.URL, req Call, kept *Kept) (*answer, *Error) {
-	room := c.host(u)
-	if err := room.Acquire(ctx, 1); err != nil {
+	leave, err := c.hosts.enter(ctx, u.Host)
+	if err != nil {
 		return nil, failed(req, err)
 	}
 	limit := cmp.Or(req.Timeout, c.o.Timeout)
@@ -203,10 +173,13 @@ func (c *Client) open(ctx context.Context, u *url.URL, req Call, kept *Kept) (*a
 		stall.Stop()
 		cancel()
 		giveUp(nil)
-		room.Release(1)
+		leave()
 	})
 	why := func(err error) error {
-		if cause := context.Cause(timed); cause != nil && ctx.Err() == nil {
+		if ended := ctx.Err(); ended != nil {
+			return of(ended, err)
+		}
+		if cause := context.Cause(timed); cause != nil {
 			return cause
 		}
 		return err
@@ -258,19 +231,6 @@ func (c *Client) send(ctx context.Context, req Call, kept *Kept) (*http.Response
 		}
 	}
 	return c.o.HTTP.Do(h)
-}
-
-// decoded is the body without the compression that the transport has not
-// undone: a server may compress although nobody asked.
-func decoded(got *http.Response) (io.Reader, error) {
-	if got.Uncompressed || got.Header.Get("Content-Encoding") != "gzip" {
-		return got.Body, nil
-	}
-	z, err := gzip.NewReader(got.Body)
-	if errors.Is(err, io.EOF) { // there is no body
-		return http.NoBody, nil
-	}
-	return z, err
 }
 
 // retryAfter reads the header: seconds, or a date. What cannot be read is 0.

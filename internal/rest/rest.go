@@ -16,11 +16,9 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/hashicorp/go-cleanhttp"
-	"golang.org/x/sync/semaphore"
 )
 
 // Options configure a Client; nil is zero options.
@@ -49,7 +47,8 @@ type Options struct {
 	// decompression. Default 64 MiB.
 	MaxBody int64
 	// Cache keeps answers that carry a validator, and those to requests for
-	// what cannot change. Default none.
+	// what cannot change. Default none. An answer to a request that is signed, or
+	// says in another way who asks, is never kept, and no two calls ever share one.
 	Cache Cache
 	// Logger gets each attempt that failed. Nil discards.
 	Logger *slog.Logger
@@ -58,15 +57,14 @@ type Options struct {
 // Client is safe for concurrent use; New makes one.
 type Client struct {
 	o     Options
-	mu    sync.Mutex
-	hosts map[string]*semaphore.Weighted
+	hosts hosts
 }
 
 const userAgent = "mozci (+https://github.com/mozci/mozci)"
 
 // New returns a client. It does no I/O.
 func New(opts *Options) *Client {
-	c := &Client{hosts: map[string]*semaphore.Weighted{}}
+	c := &Client{hosts: hosts{rooms: map[string]*room{}}}
 	if opts != nil {
 		c.o = *opts
 	}
@@ -78,6 +76,7 @@ func New(opts *Options) *Client {
 		c.o.UserAgent = userAgent
 	}
 	orDefault(&c.o.PerHost, 10)
+	c.hosts.most = int64(c.o.PerHost)
 	orDefault(&c.o.Retries, 9)
 	orDefault(&c.o.Backoff, 100*time.Millisecond)
 	orDefault(&c.o.MaxBackoff, 30*time.Second)
@@ -155,18 +154,6 @@ func Decode(res *Response, into any) error {
 		}
 	}
 	return nil
-}
-
-// host returns the semaphore of a URL's host.
-func (c *Client) host(u *url.URL) *semaphore.Weighted {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	s, ok := c.hosts[u.Host]
-	if !ok {
-		s = semaphore.NewWeighted(int64(c.o.PerHost))
-		c.hosts[u.Host] = s
-	}
-	return s
 }
 
 // unsigned is the caller's client, which sends no signature to where a redirect

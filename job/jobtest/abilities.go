@@ -25,7 +25,7 @@ var (
 
 // Catalog implements job.Cataloger: every label of the push's repository.
 func (c *CI) Catalog(ctx context.Context, p job.Push, labels ...string) ([]job.Runnable, error) {
-	if err := ctx.Err(); err != nil {
+	if err := c.reach(ctx); err != nil {
 		return nil, job.Wrap("world.catalog", p.String(), err)
 	}
 	r, at, err := c.find(p)
@@ -47,7 +47,7 @@ func (c *CI) Catalog(ctx context.Context, p job.Push, labels ...string) ([]job.R
 
 // Cancel implements job.Canceler.
 func (c *CI) Cancel(ctx context.Context, id string) error {
-	if err := ctx.Err(); err != nil {
+	if err := c.reach(ctx); err != nil {
 		return job.Wrap("world.cancel", id, err)
 	}
 	c.mu.Lock()
@@ -66,7 +66,7 @@ func (c *CI) Cancel(ctx context.Context, id string) error {
 // OpenLog implements job.LogOpener: an errorsummary and a plain log of a run
 // that has ended. The test of a world has no name, so it is called "test".
 func (c *CI) OpenLog(ctx context.Context, j job.Job, which job.LogKind) (io.ReadCloser, error) {
-	if err := ctx.Err(); err != nil {
+	if err := c.reach(ctx); err != nil {
 		return nil, job.Wrap("world.log", j.ID(), err)
 	}
 	c.mu.Lock()
@@ -114,7 +114,7 @@ func (c *CI) Watch(ctx context.Context) iter.Seq2[job.Event, error] {
 		seen := len(c.events)
 		c.mu.Unlock()
 		for {
-			if err := ctx.Err(); err != nil {
+			if err := c.reach(ctx); err != nil {
 				yield(job.Event{}, job.Wrap("world.watch", "", err))
 				return
 			}
@@ -140,7 +140,7 @@ func (c *CI) nextEvent(seen *int) (job.Event, bool) {
 
 // Accepted implements job.AcceptedLister: what was asked for and is invisible.
 func (c *CI) Accepted(ctx context.Context, p job.Push, label string) ([]job.Request, error) {
-	if err := ctx.Err(); err != nil {
+	if err := c.reach(ctx); err != nil {
 		return nil, job.Wrap("world.inflight", label, err)
 	}
 	c.mu.Lock()
@@ -165,7 +165,7 @@ func (c *CI) Accepted(ctx context.Context, p job.Push, label string) ([]job.Requ
 
 // Carried implements job.KeyCarrier.
 func (c *CI) Carried(ctx context.Context, req job.Request) ([]string, error) {
-	if err := ctx.Err(); err != nil {
+	if err := c.reach(ctx); err != nil {
 		return nil, job.Wrap("world.carried", req.Key, err)
 	}
 	c.mu.Lock()
@@ -185,7 +185,7 @@ func (c *CI) Carried(ctx context.Context, req job.Request) ([]string, error) {
 
 // ArtifactsExist implements job.ArtifactChecker.
 func (c *CI) ArtifactsExist(ctx context.Context, j job.Job) (bool, error) {
-	if err := ctx.Err(); err != nil {
+	if err := c.reach(ctx); err != nil {
 		return false, job.Wrap("world.artifacts", j.ID(), err)
 	}
 	c.mu.Lock()
@@ -199,7 +199,7 @@ func (c *CI) ArtifactsExist(ctx context.Context, j job.Job) (bool, error) {
 
 // QueueDepth implements job.QueueMeter: all runs of the label, on any push.
 func (c *CI) QueueDepth(ctx context.Context, label string) (job.QueueDepth, error) {
-	if err := ctx.Err(); err != nil {
+	if err := c.reach(ctx); err != nil {
 		return job.QueueDepth{}, job.Wrap("world.load", label, err)
 	}
 	c.mu.Lock()

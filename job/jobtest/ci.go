@@ -27,6 +27,7 @@ type CIOptions struct {
 // [job.Scheduler] with every optional ability, and [CI.Repository] gives the
 // world's repositories. It is strict where real ones are: a test whose build
 // has no files is refused with job.ErrNoBuild. A CI is safe for concurrent use.
+// It forgets nothing: it is as large as its world and what was asked of it.
 type CI struct {
 	w    *World
 	opts CIOptions
@@ -36,6 +37,7 @@ type CI struct {
 	runs   []*run // in the order of their creation
 	byKey  map[string][]*run
 	events []job.Event
+	hung   chan struct{} // closed when the CI answers again; nil while it does
 }
 
 type run struct {
@@ -190,7 +192,7 @@ func (c *CI) find(p job.Push) (*repo, *push, error) {
 // Jobs implements job.Scheduler.
 func (c *CI) Jobs(ctx context.Context, p job.Push, names ...string) ([]job.Job, error) {
 	const op = "world.jobs"
-	if err := ctx.Err(); err != nil {
+	if err := c.reach(ctx); err != nil {
 		return nil, job.Wrap(op, p.String(), err)
 	}
 	c.mu.Lock()
@@ -210,7 +212,7 @@ func (c *CI) Jobs(ctx context.Context, p job.Push, names ...string) ([]job.Job, 
 
 // Trigger implements job.Scheduler.
 func (c *CI) Trigger(ctx context.Context, req job.Request) (job.Receipt, error) {
-	if err := ctx.Err(); err != nil {
+	if err := c.reach(ctx); err != nil {
 		return job.Receipt{}, job.Wrap("world.trigger", req.Label, err)
 	}
 	c.mu.Lock()

@@ -66,7 +66,7 @@ func (k *schedulerKit) trigger(ctx context.Context) {
 	if receipt.State == job.ReceiptCreated && len(receipt.IDs) != 2 {
 		k.broken("receipt", "created, with ids %q, expected two", receipt.IDs)
 	}
-	if _, ok := k.s.(job.AcceptedLister); ok {
+	if _, ok := job.As[job.AcceptedLister](k.s); ok {
 		if now := k.count(ctx); now != before+2 {
 			k.broken("inflight", "2 runs were asked for, and %d are visible or in flight", now-before)
 		}

@@ -22,6 +22,10 @@ type RepositoryCase struct {
 	Absent string
 	// Bare says that the source has no changesets to give, as old snapshots.
 	Bare bool
+	// Hang makes the source's server answer nothing until release is called. The
+	// kit then checks, in less than a second of real time, that callers who wait
+	// each have their own context. Nil for a source that asks nobody.
+	Hang func() (release func())
 }
 
 // CheckRepository tells whether r keeps the contract of job.Repository. It
@@ -32,6 +36,7 @@ func CheckRepository(ctx context.Context, r job.Repository, c RepositoryCase) er
 		return fmt.Errorf("%w: the kit needs five pushes or more, got %d", job.ErrInvalid, len(c.Pushes))
 	}
 	k := &repositoryKit{r: r, c: c, want: c.Pushes}
+	k.hanging(ctx) // before anything is known that need not be asked for again
 	k.lookup(ctx)
 	k.ranges(ctx)
 	k.order(ctx)

@@ -26,6 +26,10 @@ type SchedulerCase struct {
 	Settle   func()
 	// Keys says that the CI carries Request.Key, so that twice is once.
 	Keys bool
+	// Hang makes the server of the CI answer nothing until release is called. The
+	// kit then checks, in less than a second of real time, that callers who wait
+	// each have their own context. Nil for a CI that asks nobody.
+	Hang func() (release func())
 }
 
 // CheckScheduler tells whether s keeps the contract of job.Scheduler and of
@@ -39,6 +43,7 @@ func CheckScheduler(ctx context.Context, s job.Scheduler, c SchedulerCase) error
 	if k.c.Settle == nil {
 		k.c.Settle = func() {}
 	}
+	k.hanging(ctx) // before anything is known that need not be asked for again
 	k.jobs(ctx)
 	k.catalog(ctx)
 	k.concurrency(ctx)
@@ -52,6 +57,7 @@ func CheckScheduler(ctx context.Context, s job.Scheduler, c SchedulerCase) error
 		k.cancel(ctx)
 	}
 	k.cancelled("cancelled-jobs", func(ctx context.Context) error { _, err := s.Jobs(ctx, c.Push); return err })
+	k.unwrap(ctx) // now that there are runs which no other CI has
 	return errors.Join(k.errs...)
 }
 

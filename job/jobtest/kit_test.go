@@ -67,6 +67,29 @@ func TestWorldKeepsTheContracts(t *testing.T) {
 	}
 }
 
+func TestWorldHangs(t *testing.T) {
+	w := jobtest.MustParse(kitWorld)
+	ci := jobtest.NewCI(w, nil)
+	c := schedulerCase(w, ci)
+	c.Hang = ci.Hang
+	if err := jobtest.CheckScheduler(t.Context(), ci, c); err != nil {
+		t.Error(err)
+	}
+	r, err := ci.Repository("autoland")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rc := repositoryCase(w, "autoland")
+	rc.Hang = ci.Hang
+	if err := jobtest.CheckRepository(t.Context(), r, rc); err != nil {
+		t.Error(err)
+	}
+	rc.Hang = func() func() { return func() {} }
+	if err := jobtest.CheckRepository(t.Context(), r, rc); !reports(err, "hang") {
+		t.Errorf("a source that answers though it is said to hang is not reported: %v", err)
+	}
+}
+
 // latePushes are ordered by time: the source heard of push 3 after push 6.
 func latePushes() []job.Push {
 	var out []job.Push
@@ -103,11 +126,16 @@ func TestKitCatchesRepositoryMutants(t *testing.T) {
 			err := jobtest.CheckRepository(t.Context(), m.Break(job.NewList("late", late)), jobtest.RepositoryCase{Pushes: late, Absent: strings.Repeat("deadbeef", 5)})
 			caught := reports(err, m.Rule)
 			for _, name := range w.Repositories() {
-				r, err := jobtest.NewCI(w, nil).Repository(name)
+				ci := jobtest.NewCI(w, nil)
+				r, err := ci.Repository(name)
 				if err != nil {
 					t.Fatal(err)
 				}
-				err = jobtest.CheckRepository(t.Context(), m.Break(r), repositoryCase(w, name))
+				c := repositoryCase(w, name)
+				if strings.HasPrefix(m.Rule, "hang-") { // the others need not take the time
+					c.Hang = ci.Hang
+				}
+				err = jobtest.CheckRepository(t.Context(), m.Break(r), c)
 				caught = caught || reports(err, m.Rule)
 			}
 			if !caught {
@@ -123,7 +151,11 @@ func TestKitCatchesSchedulerMutants(t *testing.T) {
 	for _, m := range jobtest.SchedulerMutants() {
 		t.Run(m.Name, func(t *testing.T) {
 			ci := jobtest.NewCI(w, nil)
-			err := jobtest.CheckScheduler(t.Context(), m.Break(ci), schedulerCase(w, ci))
+			c := schedulerCase(w, ci)
+			if strings.HasPrefix(m.Rule, "hang-") {
+				c.Hang = ci.Hang
+			}
+			err := jobtest.CheckScheduler(t.Context(), m.Break(ci), c)
 			if !reports(err, m.Rule) {
 				t.Errorf("not caught: no report of %s in:\n%v", m.Rule, err)
 			}

@@ -62,7 +62,7 @@ func lookup(name, rule string, otherwise func(job.Repository) pushFunc) Reposito
 
 // RepositoryMutants are the broken repositories.
 func RepositoryMutants() []RepositoryMutant {
-	return slices.Concat(disordered(), misbounded(), miswritten(), misfound(), misnamed())
+	return slices.Concat(disordered(), misbounded(), miswritten(), misfound(), misnamed(), miswaiting())
 }
 
 // disordered answer pushes in another order.

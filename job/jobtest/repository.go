@@ -16,12 +16,13 @@ func (c *CI) Repository(name string) (job.Repository, error) {
 		return nil, job.Wrap("world.repository", name,
 			fmt.Errorf("%w: the world has %v", job.ErrNotFound, c.w.Repositories()))
 	}
-	return worldRepo{job.NewList(name, c.w.Pushes(name)), c.w, r}, nil
+	return worldRepo{job.NewList(name, c.w.Pushes(name)), c, c.w, r}, nil
 }
 
 // worldRepo serves one repository of a World.
 type worldRepo struct {
 	*job.List
+	c *CI
 	w *World
 	r *repo
 }
@@ -29,6 +30,9 @@ type worldRepo struct {
 // Push implements job.Repository. As World revisions are short words that
 // people type, an unambiguous prefix of 4 digits or more will do.
 func (s worldRepo) Push(ctx context.Context, rev string) (job.Push, error) {
+	if err := s.c.reach(ctx); err != nil {
+		return job.Push{}, job.Wrap("world.push", rev, err)
+	}
 	full, err := s.full(rev)
 	if err != nil {
 		return job.Push{}, job.Wrap("world.push", rev, err)
@@ -38,6 +42,9 @@ func (s worldRepo) Push(ctx context.Context, rev string) (job.Push, error) {
 
 // Pushes implements job.Repository, with short words as in Push.
 func (s worldRepo) Pushes(ctx context.Context, r job.Range) ([]job.Push, error) {
+	if err := s.c.reach(ctx); err != nil {
+		return nil, job.Wrap("world.pushes", s.r.name, err)
+	}
 	for _, rev := range []*string{&r.From, &r.To, &r.Center} {
 		full, err := s.full(*rev)
 		if err != nil {
@@ -73,7 +80,7 @@ func (s worldRepo) full(word string) (string, error) {
 
 // Origins implements job.OriginFinder.
 func (s worldRepo) Origins(ctx context.Context, p job.Push) ([]job.Origin, error) {
-	if err := ctx.Err(); err != nil {
+	if err := s.c.reach(ctx); err != nil {
 		return nil, job.Wrap("world.origins", p.String(), err)
 	}
 	at := s.r.push(p.ID)
@@ -99,7 +106,7 @@ func (s worldRepo) Origins(ctx context.Context, p job.Push) ([]job.Origin, error
 
 // Backouts implements job.BackoutFinder.
 func (s worldRepo) Backouts(ctx context.Context, p job.Push) ([]job.Push, error) {
-	if err := ctx.Err(); err != nil {
+	if err := s.c.reach(ctx); err != nil {
 		return nil, job.Wrap("world.backouts", p.String(), err)
 	}
 	var out []job.Push

@@ -19,20 +19,17 @@ type aboutWire struct {
 	Try    bool   `json:"is_try_repo"`
 }
 
-// table asks for Treeherder's table of repositories, until it has it.
+// table asks for Treeherder's table of repositories, until it has it; callers who
+// want it at the same time wait for one answer.
 func (s *Server) table(ctx context.Context) ([]aboutWire, error) {
-	s.tableMu.Lock()
-	defer s.tableMu.Unlock()
-	if s.repositories != nil {
-		return s.repositories, nil
-	}
-	where := s.base + "/api/repository/"
-	var list []aboutWire
-	if err := s.once.JSON(ctx, where, &list); err != nil {
-		return nil, job.OfHTTP("treeherder.repository", rest.Redact(where), err)
-	}
-	s.repositories = list
-	return list, nil
+	return s.tables.Do(ctx, struct{}{}, func(ctx context.Context) ([]aboutWire, bool, error) {
+		where := s.base + "/api/repository/"
+		var list []aboutWire
+		if err := s.once.JSON(ctx, where, &list); err != nil {
+			return nil, false, job.OfHTTP("treeherder.repository", rest.Redact(where), err)
+		}
+		return list, list != nil, nil
+	})
 }
 
 // about is what Treeherder's table says of the project; nothing where it has no

@@ -105,7 +105,7 @@ func (p *Project) pushes(ctx context.Context, count int, params ...string) (out 
 		if !seen[q.ID] {
 			seen[q.ID] = true
 			out = append(out, q)
-			p.ids.Store(q.Short(), q.ID)
+			p.learn(q.Revision, q.ID)
 		}
 	}
 	slices.SortFunc(out, job.Push.Compare)
@@ -159,7 +159,7 @@ func (p *Project) byRevision(ctx context.Context, rev string) (job.Push, error) 
 		}
 		if len(found) > 0 {
 			newest := slices.MaxFunc(found, job.Push.Compare)
-			p.ids.Store(newest.Short(), newest.ID)
+			p.learn(newest.Revision, newest.ID)
 			return newest, nil
 		}
 		if len(wires) > 0 {

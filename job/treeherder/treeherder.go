@@ -16,6 +16,9 @@
 // one of them; see [Project.Pushes] and [Project.OnBranch]. Try servers and
 // pull requests have no line of pushes at all; see [Project.Line].
 //
+// A [Server] keeps the ids of the 10,000 pushes that were of interest last, and the
+// table of repositories; pushes and jobs are asked for each time.
+//
 // # Labels
 //
 // The label of a Taskcluster job is its job_type_name, which is the task's
@@ -41,9 +44,9 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"sync"
 	"time"
 
+	"github.com/mozci/mozci/internal/flight"
 	"github.com/mozci/mozci/internal/rest"
 	"github.com/mozci/mozci/job"
 )
@@ -71,10 +74,9 @@ type Server struct {
 	once     *rest.Client // for what is asked once and is no loss
 	twins    func(ctx context.Context, repo, rev string) (hg, git string, err error)
 	log      *slog.Logger
-	projects sync.Map // by name: what they know of push ids is shared
-
-	tableMu      sync.Mutex
-	repositories []aboutWire // nil until it was read
+	ids      *flight.Cache[idKey, knownPush]
+	searches *flight.Cache[string, searched]      // under way, by project
+	tables   *flight.Cache[struct{}, []aboutWire] // the one table of repositories
 }
 
 // New returns a Server at baseURL, such as DefaultURL. It does no I/O; a
@@ -94,35 +96,30 @@ func New(baseURL string, opts *Options) (*Server, error) {
 	return &Server{
 		base: base, twins: o.Twins, log: o.Logger, http: rest.New(&rest.Options{HTTP: o.HTTP, Logger: o.Logger}),
 		once: rest.New(&rest.Options{HTTP: o.HTTP, Retries: -1, Timeout: 20 * time.Second}),
+		ids:  flight.New[idKey, knownPush](mostIDs), searches: flight.New[string, searched](0),
+		tables: flight.New[struct{}, []aboutWire](1),
 	}, nil
 }
 
 // Project returns one repository's pushes and jobs. It does no I/O.
 func (s *Server) Project(name string) *Project {
-	p, _ := s.projects.LoadOrStore(name, &Project{server: s, name: name, known: &known{}})
-	return p.(*Project)
+	return &Project{server: s, name: name}
 }
 
 // OnBranch returns the project with its pushes of one branch alone: ranges and
 // "tip" are of that, and a revision of another branch is not found. An empty
 // name is the project as it was. Jobs makes no difference.
 func (p *Project) OnBranch(name string) *Project {
-	return &Project{server: p.server, name: p.name, branch: name, known: p.known}
+	return &Project{server: p.server, name: p.name, branch: name}
 }
 
 // Project is one repository on Treeherder: a job.Repository and a read-only
-// job.Scheduler. It is safe for concurrent use.
+// job.Scheduler. It is safe for concurrent use. What is known of push ids is its
+// Server's, however many Projects of one name there are.
 type Project struct {
 	server *Server
 	name   string
 	branch string // see OnBranch; empty for none
-	*known
-}
-
-// known is what was learned of a project's pushes.
-type known struct {
-	ids    sync.Map   // Treeherder's push id by the revision's first 12 digits
-	search sync.Mutex // one search for an id at a time; see id
 }
 
 var (

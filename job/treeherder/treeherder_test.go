@@ -54,16 +54,17 @@ func smallProject() *thtest.Server {
 }
 
 func TestKit(t *testing.T) {
-	p := project(t, smallProject(), "autoland")
+	p, gate := gated(t, smallProject(), "autoland")
 	want, err := p.Pushes(t.Context(), job.IDs(0, 1<<40))
 	if err != nil || len(want) != 7 {
 		t.Fatalf("%d pushes, %v", len(want), err)
 	}
-	if err := jobtest.CheckRepository(t.Context(), p, jobtest.RepositoryCase{Pushes: want, Absent: strings.Repeat("deadbeef", 5)}); err != nil {
+	if err := jobtest.CheckRepository(t.Context(), p, jobtest.RepositoryCase{Pushes: want, Absent: strings.Repeat("deadbeef", 5), Hang: gate.Hang}); err != nil {
 		t.Errorf("repository:\n%v", err)
 	}
 	err = jobtest.CheckScheduler(t.Context(), p, jobtest.SchedulerCase{
 		Push: want[3], Labels: []string{"test-linux/opt-xpcshell-1", "build-linux/opt", "Gecko Decision Task"}, Runs: 2, ReadOnly: true,
+		Hang: gate.Hang,
 	})
 	if err != nil {
 		t.Errorf("scheduler:\n%v", err)

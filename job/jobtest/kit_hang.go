@@ -1,0 +1,150 @@
+package jobtest
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// How long the kit waits for what does not hang. The times are real, also where
+// everything else is in memory: a source that holds a lock while it waits would
+// stop the time of a testing/synctest bubble.
+const (
+	begins  = 20 * time.Millisecond  // for a call to be under way
+	hasty   = 50 * time.Millisecond  // the deadline of a caller in a hurry
+	prompt  = 100 * time.Millisecond // for a call to end that is over
+	longest = 10 * time.Second       // for an answer, of a server that has one
+)
+
+// question is something that a source is asked.
+type question struct {
+	what string
+	ask  func(context.Context) error
+}
+
+// asked is a question under way.
+type asked struct{ done chan error }
+
+func (q question) start(ctx context.Context) asked {
+	a := asked{make(chan error, 1)}
+	go func() { a.done <- q.ask(ctx) }()
+	return a
+}
+
+// within waits for the answer, which is an error or none; ended is false where there
+// is no answer in time.
+func (a asked) within(d time.Duration) (ended bool, err error) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case err := <-a.done:
+		return true, err
+	case <-timer.C:
+		return false, nil
+	}
+}
+
+// hanging checks, for each question, that callers who wait for a server which does
+// not answer each have their own context: of the same question, and of all others. A
+// source may answer one from what it knows; where it does so with all, the case shows
+// nothing.
+func (r *report) hanging(ctx context.Context, hang func() (release func()), questions ...question) {
+	if hang == nil {
+		return
+	}
+	hung := false
+	for _, q := range questions {
+		hung = r.hangingOver(ctx, hang, q, questions) || hung
+	}
+	if !hung {
+		r.broken("hang", "the server hangs, and every question is answered: the case must make the source ask")
+	}
+}
+
+// hangingOver is false where q is answered though the server hangs.
+func (r *report) hangingOver(ctx context.Context, hang func() func(), q question, all []question) bool {
+	release := hang()
+	defer release()
+	mine, giveUp := context.WithCancel(ctx)
+	defer giveUp()
+	first := q.start(mine)
+	if ended, err := first.within(begins); ended {
+		if err != nil {
+			r.broken("hang", "%s of a server that hangs = %v at once", q.what, err)
+		}
+		return false
+	}
+	patient := q.start(ctx)
+	for _, other := range all {
+		r.hurry(ctx, q, other)
+	}
+	giveUp()
+	ended, err := first.within(prompt)
+	if !ended {
+		r.broken("hang-cancel", "%s had not ended %s after its context was cancelled", q.what, prompt)
+	} else {
+		r.sentinel("hang-cancel", err, context.Canceled)
+	}
+	waiting := []asked{patient}
+	if ended, err := patient.within(begins); ended {
+		r.broken("hang-others", "%s ended with %v when the context of another caller did", q.what, err)
+		waiting = nil
+	}
+	release()
+	for _, a := range append(waiting, q.start(ctx)) {
+		if ended, err := a.within(longest); !ended || err != nil {
+			r.broken("hang-release", "%s, once the server answers again: error %v, ended: %t", q.what, err, ended)
+		}
+	}
+	return true
+}
+
+// hurry asks with a short deadline while q hangs.
+func (r *report) hurry(ctx context.Context, q, other question) {
+	short, cancel := context.WithTimeout(ctx, hasty)
+	defer cancel()
+	ended, err := other.start(short).within(hasty + prompt)
+	if !ended {
+		r.broken("hang-own-context", "%s with a deadline of %s had not ended %s after it, while %s hung", other.what,
+			hasty, prompt, q.what)
+		return
+	}
+	if err != nil { // else it was known already
+		r.sentinel("hang-own-context", err, context.DeadlineExceeded)
+	}
+}
+
+// hanging are the questions of a repository. An answer that is another one than
+// without hanging is an error: that of a context must not become an empty answer.
+func (k *repositoryKit) hanging(ctx context.Context) {
+	p := k.testable()[0]
+	k.report.hanging(ctx, k.c.Hang,
+		question{"Push", func(ctx context.Context) error {
+			got, err := k.r.Push(ctx, p.Revision)
+			if err == nil && !samePush(got, p) {
+				err = fmt.Errorf("the answer is %v, expected %v", got, p)
+			}
+			return err
+		}},
+		question{"Pushes", func(ctx context.Context) error {
+			got, err := k.r.Pushes(ctx, k.all())
+			if err == nil && !samePushes(got, k.want) {
+				err = fmt.Errorf("the answer is %q, expected %q", shorts(got), shorts(k.want))
+			}
+			return err
+		}})
+}
+
+// hanging are the questions of a CI that change nothing in it.
+func (k *schedulerKit) hanging(ctx context.Context) {
+	jobs := func(labels ...string) func(context.Context) error {
+		return func(ctx context.Context) error {
+			got, err := k.s.Jobs(ctx, k.c.Push, labels...)
+			if err == nil && countOf(got, k.c.Labels[0]) != k.c.Runs {
+				err = fmt.Errorf("%d runs of %s, expected %d", countOf(got, k.c.Labels[0]), k.c.Labels[0], k.c.Runs)
+			}
+			return err
+		}
+	}
+	k.report.hanging(ctx, k.c.Hang, question{"Jobs", jobs()}, question{"Jobs of a label", jobs(k.c.Labels[0])})
+}

@@ -1,0 +1,9 @@
+package treeherder
+
+// MostIDs is how many ids a Server keeps.
+const MostIDs = mostIDs
+
+// Kept is how many ids, tables and searches that are over the server keeps.
+func (s *Server) Kept() (ids, tables, searches int) {
+	return s.ids.Len(), s.tables.Len(), s.searches.Len()
+}
