@@ -331,9 +331,9 @@ push test
 // nothing passed since.
 func TestChance(t *testing.T) {
 	for world, want := range map[string]float64{
-		"1 a1c0 pass\n2 a2c0 fail,pass\n3 a3c0 fail,pass\n":      math.Pow(1-2.0/4, 1),
-		"1 a1c0 pass*3\n2 a2c0 fail,pass\n3 a3c0 fail*2\n":       math.Pow(1-3.0/4, 3),
-		"1 a1c0 fail\n2 a2c0 pass*2\n3 a3c0 fail\n4 a4c0 fail\n": math.Pow(1-1.5/2, 2),
+		"1 a1c0 pass\n2 a2c0 fail,pass\n3 a3c0 fail,pass\n":      1 - 2.0/4,
+		"1 a1c0 pass*3\n2 a2c0 fail,pass\n3 a3c0 fail*2\n":       (1 - 3.0/4) * (1 - 3.0/4) * (1 - 3.0/4),
+		"1 a1c0 fail\n2 a2c0 pass*2\n3 a3c0 fail\n4 a4c0 fail\n": (1 - 1.5/2) * (1 - 1.5/2),
 	} {
 		ci, repo := open(t, "push test\n"+world)
 		r, err := backfill.Find(t.Context(), repo, ci, "test", "tip", nil)

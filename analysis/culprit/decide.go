@@ -127,7 +127,8 @@ func (s *Search) next(d *Decision, k int, running []int) {
 		return
 	}
 	if len(positions) == 0 {
-		d.Done, d.Outcome, d.Why = s.nowhere()
+		d.Done = true
+		d.Outcome, d.Why = s.nowhere()
 		return
 	}
 	d.Next = s.pushes(positions)
@@ -135,14 +136,14 @@ func (s *Search) next(d *Decision, k int, running []int) {
 }
 
 // nowhere is how a search ends that cannot run anything any more.
-func (s *Search) nowhere() (done bool, o Outcome, why string) {
+func (s *Search) nowhere() (o Outcome, why string) {
 	for i := range s.index {
 		if s.infra[i] >= s.o.MaxInfra {
 			continue
 		}
-		return true, Undecided, "no push of the range can be run any more"
+		return Undecided, "no push of the range can be run any more"
 	}
-	return true, Infra, fmt.Sprintf("infrastructure ended %d runs in a row on every push", s.o.MaxInfra)
+	return Infra, fmt.Sprintf("infrastructure ended %d runs in a row on every push", s.o.MaxInfra)
 }
 
 // confirmations are the positions whose runs confirm a culprit, as far as they

@@ -161,17 +161,17 @@ func actingTrial(t *testing.T, seed uint64, processes int, kill bool) acted {
 }
 
 // judge counts what was made beside what was there before.
-func (out *acted) judge(s *tctest.Server, decisions []string, before map[string]int, times int) {
+func (a *acted) judge(s *tctest.Server, decisions []string, before map[string]int, times int) {
 	over := false
 	for _, d := range decisions {
-		out.made += len(s.Tasks(d, actingTest)) + len(s.Tasks(d, actingBuild)) - before[d]
+		a.made += len(s.Tasks(d, actingTest)) + len(s.Tasks(d, actingBuild)) - before[d]
 		over = over || len(s.Tasks(d, actingTest)) > max(times, 1)
 	}
-	if out.made == out.planned && !over {
-		out.exact = 1
+	if a.made == a.planned && !over {
+		a.exact = 1
 	}
-	if out.made > out.planned || over {
-		out.doubled = 1
+	if a.made > a.planned || over {
+		a.doubled = 1
 	}
 }
 

@@ -216,7 +216,7 @@ func restarts(t *testing.T) {
 				t.Fatal(err)
 			}
 			planned += plan.Total()
-			for try := 0; try < 5; try++ {
+			for range 5 {
 				if _, err = trigger.Run(t.Context(), ci, plan, &trigger.RunOptions{Ledger: l, Lease: 200 * time.Millisecond}); err == nil {
 					break
 				}

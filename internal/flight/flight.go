@@ -59,7 +59,7 @@ func (c *Cache[K, V]) Do(ctx context.Context, key K, fetch Fetch[V]) (V, error) 
 	}
 	f, ok := c.flying[key]
 	if !ok {
-		work, cancel := context.WithCancel(context.WithoutCancel(ctx))
+		work, cancel := context.WithCancel(context.WithoutCancel(ctx)) // #nosec G118 -- fly and leave call it
 		f = &flight[V]{done: make(chan struct{}), cancel: cancel}
 		c.flying[key] = f
 		go c.fly(work, key, f, fetch)
