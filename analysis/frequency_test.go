@@ -44,7 +44,8 @@ func TestIntervals(t *testing.T) {
 	} {
 		r := rate(t, c.f, c.n, c.method)
 		if math.Abs(r.Low-c.low) > 0.0006 || math.Abs(r.High-c.high) > 0.0006 || r.Rate != float64(c.f)/float64(c.n) {
-			t.Errorf("%d of %d, %s: %.4f to %.4f, expected %.3f to %.3f", c.f, c.n, c.method, r.Low, r.High, c.low, c.high)
+			t.Errorf("%d of %d, %s: %.4f to %.4f, expected %.3f to %.3f", c.f, c.n, c.method, r.Low, r.High, c.low,
+				c.high)
 		}
 	}
 }
@@ -99,7 +100,8 @@ func TestToReproduce(t *testing.T) {
 		{1, 6, 37, 13, 99, 99},
 	} {
 		r := rate(t, c.f, c.n, analysis.Wilson).ToReproduce()
-		if r.Runs != c.runs || r.Optimistic != c.optimistic || r.Pessimistic != c.pessimistic || r.RuleOut != c.ruledOut || r.None || r.Capped {
+		if r.Runs != c.runs || r.Optimistic != c.optimistic || r.Pessimistic != c.pessimistic ||
+			r.RuleOut != c.ruledOut || r.None || r.Capped {
 			t.Errorf("%d of %d: %+v", c.f, c.n, r)
 		}
 	}
@@ -128,7 +130,14 @@ func TestBadFrequencies(t *testing.T) {
 		f, n       int
 		confidence float64
 		method     analysis.Method
-	}{{-1, 2, 0.95, analysis.Wilson}, {3, 2, 0.95, analysis.Wilson}, {1, 2, 0, analysis.Wilson}, {1, 2, 1, analysis.Wilson}, {1, 2, math.NaN(), analysis.Wilson}, {1, 2, 0.95, "guess"}} {
+	}{
+		{-1, 2, 0.95, analysis.Wilson},
+		{3, 2, 0.95, analysis.Wilson},
+		{1, 2, 0, analysis.Wilson},
+		{1, 2, 1, analysis.Wilson},
+		{1, 2, math.NaN(), analysis.Wilson},
+		{1, 2, 0.95, "guess"},
+	} {
 		if _, err := analysis.Frequency(c.f, c.n, c.confidence, c.method); !errors.Is(err, job.ErrInvalid) {
 			t.Errorf("%+v: %v", c, err)
 		}
@@ -216,10 +225,14 @@ func TestOverview(t *testing.T) {
 	for name, c := range map[string]struct {
 		samples []analysis.Sample
 		warns   string
-	}{"even": {even, ""}, "bursts": {bursts, "not independent"}, "changed": {changed, "the rate changed after 124 of 160 runs"}} {
+	}{
+		"even": {even, ""}, "bursts": {bursts, "not independent"},
+		"changed": {changed, "the rate changed after 124 of 160 runs"},
+	} {
 		o, err := analysis.OverviewOf(c.samples, 0.95, analysis.Wilson)
 		text := strings.Join(o.Overall.Warnings, "; ")
-		if err != nil || len(o.ByPush) != 40 || o.Overall.Runs != 160 || c.warns == "" && text != "" || !strings.Contains(text, c.warns) {
+		if err != nil || len(o.ByPush) != 40 || o.Overall.Runs != 160 || c.warns == "" && text != "" ||
+			!strings.Contains(text, c.warns) {
 			t.Errorf("%s: %v, %+v", name, err, o.Overall)
 		}
 	}

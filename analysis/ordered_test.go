@@ -69,14 +69,16 @@ func TestOrderedProperty(t *testing.T) {
 				}
 				return p.ID * 10, nil
 			}
-			plain := slog.NewTextHandler(&text, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
-				if a.Key == slog.TimeKey || a.Key == slog.LevelKey {
-					return slog.Attr{}
-				}
-				return a
-			}})
+			plain := slog.NewTextHandler(&text,
+				&slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+					if a.Key == slog.TimeKey || a.Key == slog.LevelKey {
+						return slog.Attr{}
+					}
+					return a
+				}})
 			var got, want []string
-			for r := range analysis.Ordered(t.Context(), pushes, fetch, &analysis.OrderedOptions{Width: width, Logger: slog.New(plain)}) {
+			for r := range analysis.Ordered(t.Context(), pushes, fetch,
+				&analysis.OrderedOptions{Width: width, Logger: slog.New(plain)}) {
 				got = append(got, fmt.Sprint(r.Push.ID, " ", r.Value, " ", r.Err, " ", len(r.Log)))
 			}
 			var wantText string

@@ -39,7 +39,8 @@ func TestVerdicts(t *testing.T) {
 		}
 		n, err := analysis.OfRuns(t.Context(), jobs, judgeTest)
 		if err != nil || n.Verdict() != want.verdict || n.Counted != want.counted || n.String() != want.text {
-			t.Errorf("%s: %v, %d counted, %q, %v; expected %v, %d, %q", cell, n.Verdict(), n.Counted, n, err, want.verdict, want.counted, want.text)
+			t.Errorf("%s: %v, %d counted, %q, %v; expected %v, %d, %q", cell, n.Verdict(), n.Counted, n, err,
+				want.verdict, want.counted, want.text)
 		}
 	}
 }

@@ -42,7 +42,8 @@ func (s *swallowing) Trigger(context.Context, job.Request) (job.Receipt, error) 
 // the push is left: the search ends, with the reason, and does not spin.
 func TestSearchOfACIThatSwallows(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ci, repo := open(t, "truth test culprit=3 before=0 after=1\npush test\n1 a1c0 pass\n2 a2c0 -\n3 a3c0 -\n4 a4c0 fail\n")
+		ci, repo := open(t, "truth test culprit=3 before=0 after=1\npush test\n1 a1c0 pass\n2 a2c0 -\n3 a3c0 -\n"+
+			"4 a4c0 fail\n")
 		s := &swallowing{ci: ci}
 		began := time.Now()
 		r, err := backfill.Search(t.Context(), repo, s, "test", "tip", nil)
@@ -84,7 +85,8 @@ func (unsure) Accepted(context.Context, job.Push, string) ([]job.Request, error)
 // A CI that is down waits, is asked a few times, and ends the search with why.
 func TestSearchOfACIThatIsDown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ci, repo := open(t, "truth test culprit=3 before=0 after=1\npush test\n1 a1c0 pass\n2 a2c0 -\n3 a3c0 -\n4 a4c0 fail\n")
+		ci, repo := open(t, "truth test culprit=3 before=0 after=1\npush test\n1 a1c0 pass\n2 a2c0 -\n3 a3c0 -\n"+
+			"4 a4c0 fail\n")
 		for name, s := range map[string]interface {
 			job.Scheduler
 			counts() (int, int)
@@ -141,8 +143,12 @@ func TestAskedAgainAfterItsTime(t *testing.T) {
 
 // A search from a push on which it did not fail buys nothing.
 func TestSearchFromAGoodPush(t *testing.T) {
-	for name, last := range map[string]string{"passed": "pass", "running": "running", "never ran": "-", "infrastructure": "exception"} {
-		ci, repo := open(t, "truth test culprit=1 before=0 after=0\npush test\n1 a1c0 pass\n2 a2c0 pass\n3 a3c0 pass\n4 a4c0 "+last+"\n")
+	for name, last := range map[string]string{
+		"passed": "pass", "running": "running", "never ran": "-",
+		"infrastructure": "exception",
+	} {
+		ci, repo := open(t, "truth test culprit=1 before=0 after=0\npush test\n1 a1c0 pass\n2 a2c0 pass\n"+
+			"3 a3c0 pass\n4 a4c0 "+last+"\n")
 		r, err := backfill.Search(t.Context(), repo, ci, "test", "tip", nil)
 		if !errors.Is(err, backfill.ErrNotBad) || r.Runs > 0 {
 			t.Errorf("%s: %v, %d runs", name, err, r.Runs)
@@ -243,8 +249,10 @@ func TestRunsOfOthersOnOneLedger(t *testing.T) {
 func TestSearchWithinABudget(t *testing.T) {
 	ci, repo := open(t, forty("culprit=23 before=0.2 after=0.6"))
 	three := 3
-	r, err := backfill.Search(t.Context(), repo, ci, "test", "tip", &backfill.SearchOptions{Budgets: trigger.Budgets{LabelDay: &three}})
-	if err != nil || r.Outcome != culprit.Undecided || !strings.Contains(r.Why, "the budget of 3 in a day is spent") || r.Runs != 3 {
+	r, err := backfill.Search(t.Context(), repo, ci, "test", "tip",
+		&backfill.SearchOptions{Budgets: trigger.Budgets{LabelDay: &three}})
+	if err != nil || r.Outcome != culprit.Undecided || !strings.Contains(r.Why, "the budget of 3 in a day is spent") ||
+		r.Runs != 3 {
 		t.Errorf("%v, %d runs, %s: %s", err, r.Runs, r.Outcome, r.Why)
 	}
 	evidence := 0
@@ -316,9 +324,12 @@ push test
 	if err != nil {
 		t.Fatal(err)
 	}
-	best := slices.MaxFunc(r.Pushes, func(a, b backfill.Tested) int { return cmp.Compare(a.Probability, b.Probability) })
+	best := slices.MaxFunc(r.Pushes, func(a, b backfill.Tested) int {
+		return cmp.Compare(a.Probability, b.Probability)
+	})
 	if best.Push.ID != 5 || best.Probability < 0.8 {
-		t.Errorf("push %d with probability %v: 4 passed and 5 and 6 failed\n%s", best.Push.ID, best.Probability, told(r))
+		t.Errorf("push %d with probability %v: 4 passed and 5 and 6 failed\n%s", best.Push.ID, best.Probability,
+			told(r))
 	}
 	for i, p := range r.Pushes {
 		if p.Failed+p.Passed == 0 && slices.Contains([]int64{3, 4, 5, 6, 8}, p.Push.ID) {
@@ -347,7 +358,8 @@ func TestChance(t *testing.T) {
 func TestSearchAsksTheLedgerOnce(t *testing.T) {
 	ci, repo := open(t, forty("culprit=23 before=0 after=1"))
 	l := &tallied{Ledger: ledger.NewMemory()}
-	if _, err := backfill.Search(t.Context(), repo, ci, "test", "tip", &backfill.SearchOptions{Ledger: l, DryRun: true}); err != nil {
+	if _, err := backfill.Search(t.Context(), repo, ci, "test", "tip",
+		&backfill.SearchOptions{Ledger: l, DryRun: true}); err != nil {
 		t.Fatal(err)
 	}
 	var wide []int
@@ -357,7 +369,8 @@ func TestSearchAsksTheLedgerOnce(t *testing.T) {
 		}
 	}
 	if len(wide) != 1 || wide[0] != 1 {
-		t.Errorf("queries by how many pushes they are about: %v; expected one for the range", slices.Sorted(maps.Keys(l.asked)))
+		t.Errorf("queries by how many pushes they are about: %v; expected one for the range",
+			slices.Sorted(maps.Keys(l.asked)))
 	}
 }
 
@@ -381,7 +394,8 @@ func TestSearchCancelsItsOwn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := jobtest.MustParse(forty("culprit=23 before=0 after=1"))
 		ci := &slowest{Scheduler: jobtest.NewCI(w, nil)}
-		r, err := backfill.Search(t.Context(), job.NewList("autoland", w.Pushes("autoland")), ci, "test", "tip", &backfill.SearchOptions{Batch: 4})
+		r, err := backfill.Search(t.Context(), job.NewList("autoland", w.Pushes("autoland")), ci, "test", "tip",
+			&backfill.SearchOptions{Batch: 4})
 		if err != nil || r.Outcome != culprit.Found {
 			t.Fatalf("%v, %s", err, told(r))
 		}
@@ -402,7 +416,10 @@ func (s *slowest) Jobs(ctx context.Context, p job.Push, names ...string) ([]job.
 	jobs, err := s.Scheduler.Jobs(ctx, p, names...)
 	for i, j := range jobs {
 		if j.ID() == s.slow {
-			jobs[i] = job.New(job.Fields{ID: j.ID(), Name: j.Name(), Push: j.Push(), Kind: j.Kind(), Status: job.StatusRunning})
+			jobs[i] = job.New(job.Fields{
+				ID: j.ID(), Name: j.Name(), Push: j.Push(), Kind: j.Kind(),
+				Status: job.StatusRunning,
+			})
 		}
 	}
 	return jobs, err
@@ -425,7 +442,8 @@ func (s *slowest) Unwrap() job.Scheduler { return s.Scheduler }
 func TestBudgetGoesToSuspects(t *testing.T) {
 	ci, repo := open(t, "push test\n1 a1c0 pass\n2 a2c0 -\n3 a3c0 fail\n4 a4c0 -\n5 a5c0 fail\n")
 	one := 1
-	r, err := backfill.Find(t.Context(), repo, ci, "test", "tip", &backfill.FindOptions{FillNewer: true, Budgets: trigger.Budgets{Call: &one}})
+	r, err := backfill.Find(t.Context(), repo, ci, "test", "tip",
+		&backfill.FindOptions{FillNewer: true, Budgets: trigger.Budgets{Call: &one}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -456,8 +474,10 @@ func TestSearchOfRunsThatWentAway(t *testing.T) {
 			t.Fatal(err)
 		}
 		began := time.Now()
-		_, err = backfill.Search(t.Context(), job.NewList("autoland", w.Pushes("autoland")), ci, "test", "tip", &backfill.SearchOptions{Ledger: l})
-		if !errors.Is(err, job.ErrUnavailable) || !strings.Contains(err.Error(), "1 run was asked for before, and is not to be seen") {
+		_, err = backfill.Search(t.Context(), job.NewList("autoland", w.Pushes("autoland")), ci, "test", "tip",
+			&backfill.SearchOptions{Ledger: l})
+		if !errors.Is(err, job.ErrUnavailable) ||
+			!strings.Contains(err.Error(), "1 run was asked for before, and is not to be seen") {
 			t.Errorf("%v", err)
 		}
 		if took := time.Since(began); took < time.Minute || took > time.Hour {

@@ -31,7 +31,8 @@ push    build m-1       m-2
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := backfill.Find(t.Context(), repo, ci, "m-2", "tip", &backfill.FindOptions{Times: 2, Manifests: []string{"dom/a.toml"}})
+	r, err := backfill.Find(t.Context(), repo, ci, "m-2", "tip",
+		&backfill.FindOptions{Times: 2, Manifests: []string{"dom/a.toml"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,12 +45,14 @@ missing: 12 11
 		t.Errorf("(-want +got):\n%s", d)
 	}
 	// Before push 10 no chunk has the test: there is nothing to run.
-	r, err = backfill.Find(t.Context(), repo, ci, "m-2", "tip", &backfill.FindOptions{Holes: true, Manifests: []string{"dom/a.toml"}})
+	r, err = backfill.Find(t.Context(), repo, ci, "m-2", "tip",
+		&backfill.FindOptions{Holes: true, Manifests: []string{"dom/a.toml"}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	last := r.Plan.LeftOut[len(r.Plan.LeftOut)-1]
-	if !last.Untestable || last.Push.ID != 9 || last.Why != "a hole; untestable: no chunk of its suite runs dom/a.toml on this push" {
+	if !last.Untestable || last.Push.ID != 9 ||
+		last.Why != "a hole; untestable: no chunk of its suite runs dom/a.toml on this push" {
 		t.Errorf("%+v", r.Plan.LeftOut)
 	}
 }

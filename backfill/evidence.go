@@ -238,7 +238,8 @@ func (s *searcher) account(ctx context.Context, p job.Push, es []ledger.Entry) e
 				s.coming[at] += unended(e, seen.jobs)
 			}
 		case e.Attempt >= mostAttempts && e.State != ledger.Refused:
-			s.blocked[at] = fmt.Sprintf("triggered %d times, and no run came of it: %s", e.Attempt, cmp.Or(e.Receipt.Note, "its answers were lost"))
+			s.blocked[at] = fmt.Sprintf("triggered %d times, and no run came of it: %s", e.Attempt,
+				cmp.Or(e.Receipt.Note, "its answers were lost"))
 		}
 	}
 	s.coming[at] = min(s.coming[at], seen.runs.Running+s.asked[at])
@@ -289,7 +290,8 @@ func (s *searcher) tested() []Tested {
 	for _, p := range s.pushes[s.from : s.to+1] {
 		r := s.seen[p.Key()].runs
 		out = append(out, Tested{
-			Push: p, Label: s.labelOn(p), Failed: r.Bad, Passed: r.Good, Running: r.Running + s.asked[p.Key()], Infra: r.Unclear,
+			Push: p, Label: s.labelOn(p), Failed: r.Bad, Passed: r.Good, Running: r.Running + s.asked[p.Key()],
+			Infra:  r.Unclear,
 			Chosen: min(s.bought[p.Key()], r.Bad+r.Good), Untestable: s.blocked[p.Key()],
 		})
 	}
@@ -307,8 +309,9 @@ func (s *searcher) probable() []Tested {
 
 func (s *searcher) engineOptions(inRange []job.Push) *culprit.Options {
 	o := &culprit.Options{
-		Confidence: s.o.Confidence, PriorNothing: s.o.PriorNothing, MinEffect: s.o.MinEffect, MinOdds: s.o.MinOdds, Permanent: s.o.Permanent,
-		MaxRuns: max(0, s.o.MaxRuns),
+		Confidence: s.o.Confidence, PriorNothing: s.o.PriorNothing, MinEffect: s.o.MinEffect, MinOdds: s.o.MinOdds,
+		Permanent: s.o.Permanent,
+		MaxRuns:   max(0, s.o.MaxRuns),
 	}
 	for _, p := range inRange {
 		// What ran on a push that can be run no more is evidence all the same.

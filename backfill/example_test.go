@@ -58,7 +58,8 @@ push    linux64/opt/talos-tp5o
 	if err != nil {
 		panic(err)
 	}
-	found, err := backfill.Find(context.Background(), repo, ci, "linux64/opt/talos-tp5o", "tip", &backfill.FindOptions{Holes: true})
+	found, err := backfill.Find(context.Background(), repo, ci, "linux64/opt/talos-tp5o", "tip",
+		&backfill.FindOptions{Holes: true})
 	if err != nil {
 		panic(err)
 	}
@@ -93,12 +94,14 @@ push    linux64/opt/mochitest-2
 	if err != nil {
 		panic(err)
 	}
-	found, err := backfill.Search(context.Background(), repo, ci, "linux64/opt/mochitest-2", "tip", &backfill.SearchOptions{MaxRuns: 60})
+	found, err := backfill.Search(context.Background(), repo, ci, "linux64/opt/mochitest-2", "tip",
+		&backfill.SearchOptions{MaxRuns: 60})
 	if err != nil {
 		panic(err)
 	}
 	fmt.Printf("%s: push %d, with probability %.2f\n", found.Outcome, found.Culprit.ID, found.Probability)
-	fmt.Printf("failed in %d of %d runs before it, in %d of %d since\n", found.Before.Failures, found.Before.Runs, found.After.Failures, found.After.Runs)
+	fmt.Printf("failed in %d of %d runs before it, in %d of %d since\n", found.Before.Failures, found.Before.Runs,
+		found.After.Failures, found.After.Runs)
 	// Output:
 	// culprit: push 15, with probability 0.98
 	// failed in 0 of 10 runs before it, in 7 of 9 since

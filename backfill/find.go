@@ -108,7 +108,9 @@ type Sighting struct {
 // named; job.ErrInvalid for options that make no sense; job.ErrNoLine for a
 // repository such as try, where no range can be looked at. Pushes that could not
 // be read are in the Result, and their errors are returned with it.
-func Find(ctx context.Context, repo job.Repository, ci job.Scheduler, label, rev string, opts *FindOptions) (FindResult, error) {
+func Find(
+	ctx context.Context, repo job.Repository, ci job.Scheduler, label, rev string, opts *FindOptions,
+) (FindResult, error) {
 	f := &finder{known: map[job.PushKey][]job.Job{}}
 	if opts != nil {
 		f.opts = *opts
@@ -124,7 +126,8 @@ func Find(ctx context.Context, repo job.Repository, ci job.Scheduler, label, rev
 		return FindResult{}, err
 	}
 	if len(pushes) == 0 {
-		return FindResult{}, job.Wrap("backfill.find", rev, fmt.Errorf("%w: no pushes of %s up to here", job.ErrNotFound, repo.Name()))
+		return FindResult{}, job.Wrap("backfill.find", rev,
+			fmt.Errorf("%w: no pushes of %s up to here", job.ErrNotFound, repo.Name()))
 	}
 	slices.Reverse(pushes) // newest first from here on
 	f.pushes = pushes

@@ -33,7 +33,13 @@ func trace(r backfill.FindResult) string {
 	for _, l := range []struct {
 		what   string
 		pushes []job.Push
-	}{{"missing", r.Missing}, {"mixed", r.Mixed}, {"running", r.Running}, {"unclear", r.Unclear}, {"untestable", r.Untestable}} {
+	}{
+		{"missing", r.Missing},
+		{"mixed", r.Mixed},
+		{"running", r.Running},
+		{"unclear", r.Unclear},
+		{"untestable", r.Untestable},
+	} {
 		if len(l.pushes) > 0 {
 			fmt.Fprintf(&b, "%s:", l.what)
 			for _, p := range l.pushes {
@@ -319,14 +325,29 @@ push    linux64/opt/xpcshell-1  linux64/opt/reftest-3
 		want       error
 		says       string
 	}{
-		"good":              {label, "a3c0", backfill.FindOptions{}, backfill.ErrNotBad, "1 passed"},
-		"not run":           {label, "a2c0", backfill.FindOptions{}, backfill.ErrNotBad, "no runs"},
-		"pending":           {"linux64/opt/reftest-3", "a2c0", backfill.FindOptions{}, backfill.ErrNotBad, "1 under way"},
-		"unknown revision":  {label, "beef", backfill.FindOptions{}, job.ErrNotFound, "unknown revision"},
-		"torn revision":     {label, "xyzzy", backfill.FindOptions{}, job.ErrNotFound, "xyzzy"},
-		"unknown label":     {"linux64/opt/xpcshell", "a3c0", backfill.FindOptions{}, job.ErrNotFound, "did you mean linux64/opt/xpcshell-1,"},
-		"no label":          {"", "a3c0", backfill.FindOptions{}, job.ErrInvalid, "none given"},
-		"times":             {label, "a3c0", backfill.FindOptions{Times: -1}, job.ErrInvalid, "times: invalid: -1, expected 1 or more"},
+		"good":    {label, "a3c0", backfill.FindOptions{}, backfill.ErrNotBad, "1 passed"},
+		"not run": {label, "a2c0", backfill.FindOptions{}, backfill.ErrNotBad, "no runs"},
+		"pending": {
+			"linux64/opt/reftest-3", "a2c0",
+			backfill.FindOptions{},
+			backfill.ErrNotBad,
+			"1 under way",
+		},
+		"unknown revision": {label, "beef", backfill.FindOptions{}, job.ErrNotFound, "unknown revision"},
+		"torn revision":    {label, "xyzzy", backfill.FindOptions{}, job.ErrNotFound, "xyzzy"},
+		"unknown label": {
+			"linux64/opt/xpcshell", "a3c0",
+			backfill.FindOptions{},
+			job.ErrNotFound,
+			"did you mean linux64/opt/xpcshell-1,",
+		},
+		"no label": {"", "a3c0", backfill.FindOptions{}, job.ErrInvalid, "none given"},
+		"times": {
+			label, "a3c0",
+			backfill.FindOptions{Times: -1},
+			job.ErrInvalid,
+			"times: invalid: -1, expected 1 or more",
+		},
 		"negative revs":     {label, "a3c0", backfill.FindOptions{MaxRevisions: -1}, job.ErrInvalid, "max revisions"},
 		"negative parallel": {label, "a3c0", backfill.FindOptions{Width: -1}, job.ErrInvalid, "width"},
 	} {
@@ -389,7 +410,8 @@ func TestResultJSON(t *testing.T) {
 		t.Fatal(err)
 	}
 	first, ok := got["first_bad"].(map[string]any)
-	if !ok || first["id"] != 1.0 || first["repo"] != "autoland" || got["last_good"] != nil || got["never_good"] != true {
+	if !ok || first["id"] != 1.0 || first["repo"] != "autoland" || got["last_good"] != nil ||
+		got["never_good"] != true {
 		t.Errorf("%s", text)
 	}
 	for _, list := range []string{"missing", "mixed", "running", "unclear", "untestable", "warnings"} {
@@ -415,7 +437,8 @@ func TestNoBackfillOfABackfill(t *testing.T) {
 		true:  "2 left out 1: the runs on a3c0",
 		false: "2 trigger test 1: between",
 	} {
-		r, err := backfill.Find(t.Context(), repo, ci, "test", "a3c0", &backfill.FindOptions{Automatic: automatic, Ledger: memory})
+		r, err := backfill.Find(t.Context(), repo, ci, "test", "a3c0",
+			&backfill.FindOptions{Automatic: automatic, Ledger: memory})
 		if err != nil || !strings.Contains(trace(r), want) {
 			t.Errorf("automatic %t: %v\n%s", automatic, err, trace(r))
 		}

@@ -67,7 +67,9 @@ func (w *follower) through(ctx context.Context, repo job.Repository, suspects []
 func (w *follower) origin(ctx context.Context, through job.Push, o job.Origin) error {
 	d := Followed{Through: through, Repo: o.Repo, Gone: o.Gone}
 	if o.Gone {
-		w.res.Warnings = append(w.res.Warnings, fmt.Sprintf("push %s merged %.12s of %s, which is gone or was not asked: nothing is known of what it brought", through, o.Head, o.Repo))
+		w.res.Warnings = append(w.res.Warnings,
+			fmt.Sprintf("push %s merged %.12s of %s, which is gone or was not asked: nothing is known of "+
+				"what it brought", through, o.Head, o.Repo))
 		w.res.Merges = append(w.res.Merges, d)
 		return nil
 	}
@@ -122,7 +124,8 @@ func (d *Followed) add(s Sighting) {
 func (d *Followed) suspects() []job.Push {
 	var out []job.Push
 	for _, s := range d.History {
-		if (d.LastGood == nil || s.Push.Compare(*d.LastGood) > 0) && (d.FirstBad == nil || s.Push.Compare(*d.FirstBad) <= 0) {
+		if (d.LastGood == nil || s.Push.Compare(*d.LastGood) > 0) &&
+			(d.FirstBad == nil || s.Push.Compare(*d.FirstBad) <= 0) {
 			out = append(out, s.Push)
 		}
 	}
@@ -148,7 +151,8 @@ func (w *follower) plan(ctx context.Context, d *Followed) error {
 	var unknown *job.UnknownLabelError
 	if errors.As(err, &unknown) {
 		err = nil
-		w.res.Warnings = append(w.res.Warnings, fmt.Sprintf("%s cannot run on %s: what merges brought from there cannot be compared", w.f.label, d.Repo))
+		w.res.Warnings = append(w.res.Warnings,
+			fmt.Sprintf("%s cannot run on %s: what merges brought from there cannot be compared", w.f.label, d.Repo))
 	}
 	w.res.Plan.Steps = append(w.res.Plan.Steps, made.Steps...)
 	w.res.Plan.LeftOut = append(w.res.Plan.LeftOut, made.LeftOut...)

@@ -44,7 +44,8 @@ func TestFollowMerges(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := backfill.Find(t.Context(), repo, ci, "test", "tip", &backfill.FindOptions{FollowMerges: true, Repositories: ci.Repository})
+	r, err := backfill.Find(t.Context(), repo, ci, "test", "tip",
+		&backfill.FindOptions{FollowMerges: true, Repositories: ci.Repository})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,7 +77,8 @@ func TestFollowMerges(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", d)
 	}
 	one := 1
-	r, err = backfill.Find(t.Context(), repo, ci, "test", "tip", &backfill.FindOptions{FollowMerges: true, Repositories: ci.Repository, Budgets: trigBudget(&one)})
+	r, err = backfill.Find(t.Context(), repo, ci, "test", "tip",
+		&backfill.FindOptions{FollowMerges: true, Repositories: ci.Repository, Budgets: trigBudget(&one)})
 	if err != nil || r.Plan.Total() != 1 {
 		t.Errorf("the budget of the call is one for all repositories: %d runs, %v", r.Plan.Total(), err)
 	}
@@ -98,7 +100,8 @@ func TestFollowMergesHandsOff(t *testing.T) {
 			FollowMerges: true, Repositories: ci.Repository, Automatic: automatic, Ledger: memory,
 		})
 		if err != nil || r.Plan.Total() != want || len(r.Merges) != 2 {
-			t.Errorf("automatic %t: %d runs, %d merges, %v; expected %d runs", automatic, r.Plan.Total(), len(r.Merges), err, want)
+			t.Errorf("automatic %t: %d runs, %d merges, %v; expected %d runs", automatic, r.Plan.Total(), len(r.Merges),
+				err, want)
 		}
 	}
 }
@@ -106,18 +109,21 @@ func TestFollowMergesHandsOff(t *testing.T) {
 // A label that the other repository does not offer cannot be compared, and says
 // so; a repository that knows no origins says that, too.
 func TestFollowMergesThatLeadNowhere(t *testing.T) {
-	world := jobtest.MustParse("repo autoland\npush other\n20 2a00 pass\n21 2b00 -\nrepo mozilla-central\npush test\n8 3a00 pass\n9 3b00 fail merge=autoland:21\n")
+	world := jobtest.MustParse("repo autoland\npush other\n20 2a00 pass\n21 2b00 -\nrepo mozilla-central\npush test\n" +
+		"8 3a00 pass\n9 3b00 fail merge=autoland:21\n")
 	ci := jobtest.NewCI(world, nil)
 	repo, err := ci.Repository("mozilla-central")
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := backfill.Find(t.Context(), repo, ci, "test", "tip", &backfill.FindOptions{FollowMerges: true, Repositories: ci.Repository})
+	r, err := backfill.Find(t.Context(), repo, ci, "test", "tip",
+		&backfill.FindOptions{FollowMerges: true, Repositories: ci.Repository})
 	if err != nil || !strings.Contains(strings.Join(r.Warnings, "\n"), "cannot be compared") || r.Plan.Total() != 0 {
 		t.Errorf("%v, %q\n%s", err, r.Warnings, trace(r))
 	}
 	list := job.NewList("mozilla-central", world.Pushes("mozilla-central"))
-	if _, err := backfill.Find(t.Context(), list, ci, "test", "tip", &backfill.FindOptions{FollowMerges: true}); !errors.Is(err, errors.ErrUnsupported) {
+	if _, err := backfill.Find(t.Context(), list, ci, "test", "tip",
+		&backfill.FindOptions{FollowMerges: true}); !errors.Is(err, errors.ErrUnsupported) {
 		t.Errorf("a repository without origins: %v", err)
 	}
 }

@@ -52,14 +52,18 @@ func (s *searcher) merged(ctx context.Context) {
 	}
 	for _, o := range origins {
 		if n := len(o.Pushes); n > 0 {
-			s.warn("the culprit is a merge: it brought %d pushes of %s, to search there from %.12s", n, o.Repo, o.Pushes[n-1].Revision)
+			s.warn("the culprit is a merge: it brought %d pushes of %s, to search there from %.12s", n, o.Repo,
+				o.Pushes[n-1].Revision)
 		}
 	}
 }
 
 // result is what is known by now.
 func (s *searcher) result() SearchResult {
-	r := SearchResult{Label: s.label, Outcome: culprit.Undecided, Rounds: s.rounds, Forecast: s.forecast, Plan: s.plan, Cancelled: s.stopped, Warnings: s.warnings}
+	r := SearchResult{
+		Label: s.label, Outcome: culprit.Undecided, Rounds: s.rounds, Forecast: s.forecast, Plan: s.plan,
+		Cancelled: s.stopped, Warnings: s.warnings,
+	}
 	if s.pushes == nil {
 		return r
 	}

@@ -50,7 +50,8 @@ func newLooker(ci job.Scheduler, label string, how looking) (*looker, error) {
 	case label == "":
 		return nil, job.Wrap("backfill.find", "label", fmt.Errorf("%w: none given", job.ErrInvalid))
 	case how.width < 0:
-		return nil, job.Wrap("backfill.find", "width", fmt.Errorf("%w: %d, expected 1 or more", job.ErrInvalid, how.width))
+		return nil, job.Wrap("backfill.find", "width",
+			fmt.Errorf("%w: %d, expected 1 or more", job.ErrInvalid, how.width))
 	}
 	if how.test != "" && how.judge == nil {
 		how.judge = joblog.TestJudge(ci, how.test, nil)
@@ -104,7 +105,8 @@ func (l *looker) look(ctx context.Context, p job.Push, log *slog.Logger) (looked
 		return looked{label: label, jobs: jobs}, err
 	}
 	runs, err := analysis.OfRuns(ctx, analysis.OfLabel(jobs, label), l.judge)
-	log.Info("looked at push", "push", p.ID, "revision", p.Short(), "verdict", runs.Verdict().String(), "runs", runs.String())
+	log.Info("looked at push", "push", p.ID, "revision", p.Short(), "verdict", runs.Verdict().String(), "runs",
+		runs.String())
 	return looked{label: label, jobs: jobs, runs: runs, verdict: runs.Verdict()}, err
 }
 

@@ -76,7 +76,8 @@ func TestFindGoesByTheOrderOfTheRepository(t *testing.T) {
 
 // What is missing between last good and first bad is planned, whatever its id.
 func TestPlanGoesByTheOrderOfTheRepository(t *testing.T) {
-	repo, ci, late := lateRepository(t, "repo autoland\npush l\n10 a100 pass\n11 a200 pass\n12 a300 pass\n13 a400 -\n14 a500 -\n15 a600 fail\n")
+	repo, ci, late := lateRepository(t, "repo autoland\npush l\n10 a100 pass\n11 a200 pass\n12 a300 pass\n13 a400 -\n"+
+		"14 a500 -\n15 a600 fail\n")
 	found, err := backfill.Find(t.Context(), repo, ci, "l", "tip", nil)
 	if err != nil {
 		t.Fatal(err)
@@ -117,10 +118,12 @@ func TestNoLineIsRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if found, err := backfill.Find(t.Context(), repo, ci, "l", "tip", nil); !errors.Is(err, job.ErrNoLine) || found.LastGood != nil || len(found.Plan.Steps) != 0 {
+	if found, err := backfill.Find(t.Context(), repo, ci, "l", "tip", nil); !errors.Is(err, job.ErrNoLine) ||
+		found.LastGood != nil || len(found.Plan.Steps) != 0 {
 		t.Errorf("Find: %+v, %v", found, err)
 	}
-	if found, err := backfill.Search(t.Context(), repo, ci, "l", "tip", nil); !errors.Is(err, job.ErrNoLine) || found.Culprit != nil {
+	if found, err := backfill.Search(t.Context(), repo, ci, "l", "tip", nil); !errors.Is(err, job.ErrNoLine) ||
+		found.Culprit != nil {
 		t.Errorf("Search: %+v, %v", found, err)
 	}
 }

@@ -86,11 +86,14 @@ func (f *finder) hands(ctx context.Context, res *FindResult) (string, error) {
 		return "", nil
 	}
 	if res.NeverGood {
-		return fmt.Sprintf("never good in the %d pushes before %s: automatic backfill leaves it alone", len(res.History)-1, res.Start.Short()), nil
+		return fmt.Sprintf("never good in the %d pushes before %s: automatic backfill leaves it alone",
+			len(res.History)-1, res.Start.Short()), nil
 	}
-	ours, err := trigger.Offspring(ctx, f.ci, f.opts.Ledger, res.Start, analysis.OfLabel(f.known[res.Start.Key()], f.label), f.label)
+	ours, err := trigger.Offspring(ctx, f.ci, f.opts.Ledger, res.Start,
+		analysis.OfLabel(f.known[res.Start.Key()], f.label), f.label)
 	if ours {
-		return fmt.Sprintf("the runs on %s were asked for before: automatic backfill does not act on its own offspring", res.Start.Short()), err
+		return fmt.Sprintf("the runs on %s were asked for before: automatic backfill does not act on its own offspring",
+			res.Start.Short()), err
 	}
 	return "", err
 }
@@ -106,7 +109,8 @@ func (f *finder) leaveAlone(res *FindResult, pushes []job.Push, why string) {
 		if has[p.Key()] >= f.opts.Times {
 			continue
 		}
-		res.Plan.LeftOut = append(res.Plan.LeftOut, trigger.LeftOut{Label: f.label, Push: p, Count: f.opts.Times - has[p.Key()], Why: why})
+		res.Plan.LeftOut = append(res.Plan.LeftOut,
+			trigger.LeftOut{Label: f.label, Push: p, Count: f.opts.Times - has[p.Key()], Why: why})
 	}
 }
 

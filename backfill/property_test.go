@@ -37,7 +37,10 @@ func (c *counting) Jobs(ctx context.Context, p job.Push, names ...string) ([]job
 
 // randomWorld is a grid of n pushes, the last one bad.
 func randomWorld(rng *rand.Rand, n int) (text string, verdicts []string) {
-	cells := []string{"-", "-", "-", "pass", "fail", "pass,fail", "pending", "coalesced", "exception", "fail,running", "not-scheduled"}
+	cells := []string{
+		"-", "-", "-", "pass", "fail", "pass,fail", "pending", "coalesced", "exception", "fail,running",
+		"not-scheduled",
+	}
 	var b strings.Builder
 	b.WriteString("push test\n")
 	id := 0
@@ -72,7 +75,8 @@ func TestFindProperty(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			r, err := backfill.Find(t.Context(), repo, ci, "test", "tip", &backfill.FindOptions{MaxRevisions: 30, Width: width})
+			r, err := backfill.Find(t.Context(), repo, ci, "test", "tip",
+				&backfill.FindOptions{MaxRevisions: 30, Width: width})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -97,7 +101,8 @@ func TestFindProperty(t *testing.T) {
 				}
 			}
 			if len(ci.asked) > distance+width {
-				t.Errorf("seed %d: %d pushes asked about, distance %d and width %d", seed, len(ci.asked), distance, width)
+				t.Errorf("seed %d: %d pushes asked about, distance %d and width %d", seed, len(ci.asked), distance,
+					width)
 			}
 			for _, s := range r.Plan.Steps {
 				if s.Count > 0 && (s.Push.ID <= want || s.Push.ID >= pushes[len(pushes)-1].ID) {

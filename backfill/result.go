@@ -96,7 +96,8 @@ func (r *FindResult) warn() {
 	for _, s := range r.Beyond {
 		if s.Verdict == analysis.Bad || s.Verdict == analysis.Mixed {
 			r.Flaky = true
-			say("it failed on push %d too, which is older than the last good one: it is flaky, or was broken and mended in between", s.Push.ID)
+			say("it failed on push %d too, which is older than the last good one: it is flaky, or was broken and "+
+				"mended in between", s.Push.ID)
 			break
 		}
 	}
@@ -104,7 +105,8 @@ func (r *FindResult) warn() {
 		r.weigh(say)
 	}
 	if r.Flaky {
-		say("runs on each push say little about a flaky job: search for the culprit instead (mozci culprit), which weighs every run")
+		say("runs on each push say little about a flaky job: search for the culprit instead (mozci culprit), which " +
+			"weighs every run")
 	}
 	switch n := len(r.Unclear); {
 	case n == 1:
@@ -132,7 +134,8 @@ func (r *FindResult) weigh(say func(string, ...any)) {
 	}
 	r.Chance = math.Pow(1-rate, float64(greens))
 	enough := int(math.Ceil(math.Log(0.05) / math.Log(1-rate)))
-	say("it failed in %d of %d runs since the last good push, which passed %d: a broken push looks like that with probability %.2f; %d runs on each push would make it 0.05 or less",
+	say("it failed in %d of %d runs since the last good push, which passed %d: a broken push looks like that with "+
+		"probability %.2f; %d runs on each push would make it 0.05 or less",
 		failed, ran, greens, r.Chance, max(enough, 1))
 }
 
@@ -152,7 +155,8 @@ func (r *FindResult) errs() []error {
 func (r FindResult) Suspects() []job.Push {
 	var out []job.Push
 	for _, s := range r.History {
-		if r.FirstBad != nil && (r.LastGood == nil || s.Push.Compare(*r.LastGood) > 0) && s.Push.Compare(*r.FirstBad) <= 0 {
+		if r.FirstBad != nil && (r.LastGood == nil || s.Push.Compare(*r.LastGood) > 0) &&
+			s.Push.Compare(*r.FirstBad) <= 0 {
 			out = append([]job.Push{s.Push}, out...)
 		}
 	}
@@ -197,7 +201,10 @@ type followedJSON struct {
 func followed(merges []Followed) []followedJSON {
 	out := []followedJSON{}
 	for _, m := range merges {
-		out = append(out, followedJSON{m.Through.Ref(), m.Repo, refOf(m.LastGood), refOf(m.FirstBad), refs(m.Missing), m.Gone})
+		out = append(out, followedJSON{
+			m.Through.Ref(), m.Repo, refOf(m.LastGood), refOf(m.FirstBad), refs(m.Missing),
+			m.Gone,
+		})
 	}
 	return out
 }

@@ -204,7 +204,8 @@ func (s *searcher) await(ctx context.Context) error {
 				return err
 			}
 			if s.ended() == began {
-				return fmt.Errorf("%w: nothing happens any more, and the runs that were triggered did not end", job.ErrUnavailable)
+				return fmt.Errorf("%w: nothing happens any more, and the runs that were triggered did not end",
+					job.ErrUnavailable)
 			}
 			return nil
 		}
@@ -306,7 +307,8 @@ func (s *searcher) withdraw(ctx context.Context, t Tested, e ledger.Entry) {
 		}
 	}
 	for _, id := range ids {
-		ended := slices.ContainsFunc(s.seen[t.Push.Key()].jobs, func(j job.Job) bool { return j.ID() == id && !j.Status().Waiting() })
+		ended := slices.ContainsFunc(s.seen[t.Push.Key()].jobs,
+			func(j job.Job) bool { return j.ID() == id && !j.Status().Waiting() })
 		if !ended && job.Cancel(ctx, s.ci, id) == nil {
 			s.stopped = append(s.stopped, id)
 		}

@@ -95,7 +95,9 @@ type Progress struct {
 //
 // Errors are those of Find, among them ErrNotBad for a revision on which it did not
 // fail, and ErrOverBudget. The result has what is known.
-func Search(ctx context.Context, repo job.Repository, ci job.Scheduler, label, rev string, opts *SearchOptions) (SearchResult, error) {
+func Search(
+	ctx context.Context, repo job.Repository, ci job.Scheduler, label, rev string, opts *SearchOptions,
+) (SearchResult, error) {
 	s := &searcher{
 		repo: repo, rev: rev,
 		seen: map[job.PushKey]looked{}, blocked: map[job.PushKey]string{},
@@ -146,7 +148,9 @@ func (s *searcher) defaults(ci job.Scheduler, label string) (err error) {
 		}
 	}
 	if o.MaxRevisions < 1 || o.Batch < 1 {
-		return job.Wrap("backfill.search", label, fmt.Errorf("%w: %d revisions and %d runs at a time, expected 1 or more", job.ErrInvalid, o.MaxRevisions, o.Batch))
+		return job.Wrap("backfill.search", label,
+			fmt.Errorf("%w: %d revisions and %d runs at a time, expected 1 or more", job.ErrInvalid, o.MaxRevisions,
+				o.Batch))
 	}
 	o.History, o.Newer, o.Extend = max(0, o.History), max(0, o.Newer), max(0, o.Extend)
 	if o.MinEffect == 0 {

@@ -53,7 +53,8 @@ func TestSearchIntermittent(t *testing.T) {
 	}
 	ci, repo := open(t, string(text))
 	var progress []int
-	r, err := backfill.Search(t.Context(), repo, ci, "linux64/opt/mochitest-2", "tip", &backfill.SearchOptions{Observe: func(p backfill.Progress) { progress = append(progress, p.Runs) }})
+	r, err := backfill.Search(t.Context(), repo, ci, "linux64/opt/mochitest-2", "tip",
+		&backfill.SearchOptions{Observe: func(p backfill.Progress) { progress = append(progress, p.Runs) }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -112,7 +113,8 @@ func TestSearchOtherEnds(t *testing.T) {
 		flaky += fmt.Sprintf("%d %04x %s\n", i, 0xa000+i, cell)
 	}
 	ci, repo := open(t, flaky)
-	r, err := backfill.Search(t.Context(), repo, ci, "test", "tip", &backfill.SearchOptions{MaxRevisions: 10, PriorNothing: 0.4, MaxRuns: 200})
+	r, err := backfill.Search(t.Context(), repo, ci, "test", "tip",
+		&backfill.SearchOptions{MaxRevisions: 10, PriorNothing: 0.4, MaxRuns: 200})
 	if err != nil || r.Outcome != culprit.NotARegression {
 		t.Errorf("%v, %s", err, told(r))
 	}
@@ -125,12 +127,14 @@ func TestSearchOtherEnds(t *testing.T) {
 		old += fmt.Sprintf("%d %04x %s\n", i, 0xa000+i, cell)
 	}
 	ci, repo = open(t, old)
-	r, err = backfill.Search(t.Context(), repo, ci, "test", "tip", &backfill.SearchOptions{MaxRevisions: 16, History: -1, Extend: 3})
+	r, err = backfill.Search(t.Context(), repo, ci, "test", "tip",
+		&backfill.SearchOptions{MaxRevisions: 16, History: -1, Extend: 3})
 	if err != nil || r.Outcome != culprit.Found || r.Culprit.ID != 4 {
 		t.Errorf("%v, %s", err, told(r))
 	}
 	ci, repo = open(t, old)
-	r, err = backfill.Search(t.Context(), repo, ci, "test", "tip", &backfill.SearchOptions{MaxRevisions: 8, History: -1, Extend: -1})
+	r, err = backfill.Search(t.Context(), repo, ci, "test", "tip",
+		&backfill.SearchOptions{MaxRevisions: 8, History: -1, Extend: -1})
 	if err != nil || r.Outcome != culprit.Older || r.Culprit != nil {
 		t.Errorf("%v, %s", err, told(r))
 	}
@@ -148,7 +152,8 @@ func TestSearchExtends(t *testing.T) {
 		world += fmt.Sprintf("%d %04x %s\n", i, 0xa000+i, cell)
 	}
 	ci, repo := open(t, world)
-	r, err := backfill.Search(t.Context(), repo, ci, "test", "tip", &backfill.SearchOptions{MaxRevisions: 8, History: 16, Extend: 3})
+	r, err := backfill.Search(t.Context(), repo, ci, "test", "tip",
+		&backfill.SearchOptions{MaxRevisions: 8, History: 16, Extend: 3})
 	if err != nil || r.Outcome != culprit.Found || r.Culprit.ID != 34 {
 		t.Errorf("%v, %s", err, told(r))
 	}
@@ -165,7 +170,8 @@ func (h headless) Pushes(ctx context.Context, r job.Range) ([]job.Push, error) {
 func TestSearchWithoutItsStart(t *testing.T) {
 	ci, repo := open(t, "push test\n1 a001 pass\n2 a002 pass\n3 a003 fail\n")
 	r, err := backfill.Search(t.Context(), headless{repo}, ci, "test", "tip", nil)
-	if !errors.Is(err, job.ErrNotFound) || !strings.Contains(fmt.Sprint(err), "is not among the pushes around it") || r.Outcome != culprit.Undecided {
+	if !errors.Is(err, job.ErrNotFound) || !strings.Contains(fmt.Sprint(err), "is not among the pushes around it") ||
+		r.Outcome != culprit.Undecided {
 		t.Errorf("%v, %s", err, told(r))
 	}
 }
@@ -183,19 +189,23 @@ func TestSearchForecast(t *testing.T) {
 	}
 	ci, repo := open(t, text)
 	r, err := backfill.Search(t.Context(), repo, ci, "test", "tip", &backfill.SearchOptions{MaxRuns: 10})
-	if !errors.Is(err, backfill.ErrOverBudget) || r.Runs != 0 || r.Forecast <= 10 || len(r.Plan.Steps) == 0 || !strings.Contains(err.Error(), fmt.Sprintf("about %.0f", r.Forecast)) {
+	if !errors.Is(err, backfill.ErrOverBudget) || r.Runs != 0 || r.Forecast <= 10 || len(r.Plan.Steps) == 0 ||
+		!strings.Contains(err.Error(), fmt.Sprintf("about %.0f", r.Forecast)) {
 		t.Errorf("%v, %+v", err, r)
 	}
 	asked := 0.0
-	r, err = backfill.Search(t.Context(), repo, ci, "test", "tip", &backfill.SearchOptions{MaxRuns: 10, Approve: func(f float64, most int) bool {
-		asked = f
-		return most == 10
-	}})
-	if err != nil || r.Outcome != culprit.Undecided || r.Runs != 10 || asked <= 10 || !strings.Contains(r.Why, "budget of 10") {
+	r, err = backfill.Search(t.Context(), repo, ci, "test", "tip",
+		&backfill.SearchOptions{MaxRuns: 10, Approve: func(f float64, most int) bool {
+			asked = f
+			return most == 10
+		}})
+	if err != nil || r.Outcome != culprit.Undecided || r.Runs != 10 || asked <= 10 ||
+		!strings.Contains(r.Why, "budget of 10") {
 		t.Errorf("%v, asked about %v: %s", err, asked, told(r))
 	}
 	ci, repo = open(t, text)
-	r, err = backfill.Search(t.Context(), repo, ci, "test", "tip", &backfill.SearchOptions{DryRun: true, MaxRuns: 1000, Batch: 4})
+	r, err = backfill.Search(t.Context(), repo, ci, "test", "tip",
+		&backfill.SearchOptions{DryRun: true, MaxRuns: 1000, Batch: 4})
 	if err != nil || r.Runs != 0 || r.Plan.Total() != 4 {
 		t.Errorf("a dry run: %v, %+v", err, r.Plan)
 	}
@@ -231,7 +241,8 @@ func TestSearchResumes(t *testing.T) {
 	calls := 0
 	for ; calls < 200; calls++ {
 		ctx, stop := context.WithCancel(t.Context())
-		r, err = backfill.Search(ctx, repo, &stopping{ci, stop}, "linux64/opt/mochitest-2", "tip", &backfill.SearchOptions{Ledger: memory})
+		r, err = backfill.Search(ctx, repo, &stopping{ci, stop}, "linux64/opt/mochitest-2", "tip",
+			&backfill.SearchOptions{Ledger: memory})
 		stop()
 		if err == nil {
 			break
@@ -286,18 +297,22 @@ func TestSearchBadInput(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if _, err := backfill.Search(t.Context(), repo, ci, "tset", "tip", nil); !errors.Is(err, job.ErrNotFound) || !strings.Contains(err.Error(), "did you mean test") {
+	if _, err := backfill.Search(t.Context(), repo, ci, "tset", "tip", nil); !errors.Is(err, job.ErrNotFound) ||
+		!strings.Contains(err.Error(), "did you mean test") {
 		t.Errorf("an unknown label: %v", err)
 	}
 	if _, err := backfill.Search(t.Context(), repo, ci, "test", "dead", nil); !errors.Is(err, job.ErrNotFound) {
 		t.Errorf("an unknown revision: %v", err)
 	}
 	ci, repo = open(t, "push test\n1 a1c0 fail\n")
-	if r, err := backfill.Search(t.Context(), repo, ci, "test", "tip", nil); err != nil || r.Outcome != culprit.Undecided || r.Why == "" {
+	if r, err := backfill.Search(t.Context(), repo, ci, "test", "tip", nil); err != nil ||
+		r.Outcome != culprit.Undecided || r.Why == "" {
 		t.Errorf("one push: %v, %s", err, told(r))
 	}
-	ci, repo = open(t, "truth test culprit=3 before=0 after=1\npush test\n1 a1c0 not-scheduled\n2 a2c0 not-scheduled\n3 a3c0 fail\n")
-	if r, err := backfill.Search(t.Context(), repo, ci, "test", "tip", nil); err != nil || r.Outcome != culprit.Undecided || r.Culprit != nil {
+	ci, repo = open(t, "truth test culprit=3 before=0 after=1\npush test\n1 a1c0 not-scheduled\n"+
+		"2 a2c0 not-scheduled\n3 a3c0 fail\n")
+	if r, err := backfill.Search(t.Context(), repo, ci, "test", "tip", nil); err != nil ||
+		r.Outcome != culprit.Undecided || r.Culprit != nil {
 		t.Errorf("nothing can be tested: %v, %s", err, told(r))
 	}
 }
@@ -349,7 +364,8 @@ push test
 		t.Fatal(err)
 	}
 	r, err := backfill.Search(t.Context(), repo, ci, "test", "tip", nil)
-	if err != nil || r.Outcome != culprit.Found || r.Culprit.ID != 9 || !strings.Contains(strings.Join(r.Warnings, "\n"), "2 pushes of autoland, to search there from 2c00") {
+	if err != nil || r.Outcome != culprit.Found || r.Culprit.ID != 9 ||
+		!strings.Contains(strings.Join(r.Warnings, "\n"), "2 pushes of autoland, to search there from 2c00") {
 		t.Errorf("%v, %s%v", err, told(r), r.Warnings)
 	}
 }

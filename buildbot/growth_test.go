@@ -42,7 +42,8 @@ func (e *endless) row(kind string, n int) bbtest.Row {
 		return bbtest.Row{"bsid": n, "submitted_at": at, "sourcestamps": []bbtest.Row{stamp}, "complete": true}
 	case "buildrequests":
 		return bbtest.Row{
-			"buildrequestid": n, "buildsetid": n, "builderid": e.builder(n), "complete": true, "claimed": true, "results": 0,
+			"buildrequestid": n, "buildsetid": n, "builderid": e.builder(n), "complete": true, "claimed": true,
+			"results":      0,
 			"submitted_at": at, "complete_at": at + 60,
 		}
 	case "builds":

@@ -41,7 +41,8 @@ func newSession(base string, o Options) (*session, error) {
 	s := &session{
 		base: base, user: o.User, password: o.Password, token: o.Token, cookies: map[string]string{},
 		begins: flight.New[int, nothing](0),
-		rest:   rest.New(&rest.Options{HTTP: &still, Logger: o.Logger, Retries: 1}), // a master without sign-in says 501
+		// a master without sign-in says 501
+		rest: rest.New(&rest.Options{HTTP: &still, Logger: o.Logger, Retries: 1}),
 	}
 	if o.Cookie != "" {
 		text := strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(o.Cookie), "Cookie:"))

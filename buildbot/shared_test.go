@@ -57,12 +57,28 @@ var questions = map[string]func(context.Context, *buildbot.Project) error{
 		_, err := p.Pushes(ctx, job.IDs(1, 2))
 		return err
 	},
-	"jobs":      func(ctx context.Context, p *buildbot.Project) error { _, err := p.Jobs(ctx, first, "test"); return err },
-	"virtual":   func(ctx context.Context, p *buildbot.Project) error { _, err := p.Jobs(ctx, first, "py3"); return err },
-	"all jobs":  func(ctx context.Context, p *buildbot.Project) error { _, err := p.Jobs(ctx, first); return err },
-	"catalog":   func(ctx context.Context, p *buildbot.Project) error { _, err := p.Catalog(ctx, first); return err },
-	"queue":     func(ctx context.Context, p *buildbot.Project) error { _, err := p.QueueDepth(ctx, "test"); return err },
-	"coalesces": func(ctx context.Context, p *buildbot.Project) error { _, err := p.Coalesces(ctx, "test"); return err },
+	"jobs": func(ctx context.Context, p *buildbot.Project) error {
+		_,
+			err := p.Jobs(ctx, first, "test")
+		return err
+	},
+	"virtual": func(ctx context.Context, p *buildbot.Project) error {
+		_,
+			err := p.Jobs(ctx, first, "py3")
+		return err
+	},
+	"all jobs": func(ctx context.Context, p *buildbot.Project) error { _, err := p.Jobs(ctx, first); return err },
+	"catalog":  func(ctx context.Context, p *buildbot.Project) error { _, err := p.Catalog(ctx, first); return err },
+	"queue": func(ctx context.Context, p *buildbot.Project) error {
+		_,
+			err := p.QueueDepth(ctx, "test")
+		return err
+	},
+	"coalesces": func(ctx context.Context, p *buildbot.Project) error {
+		_,
+			err := p.Coalesces(ctx, "test")
+		return err
+	},
 	"log": func(ctx context.Context, p *buildbot.Project) error {
 		r, err := p.OpenLog(ctx, job.New(job.Fields{ID: "1/1"}), job.LogText)
 		if err == nil {
@@ -155,7 +171,8 @@ func TestSharedReads(t *testing.T) {
 				case "log", "queue", "trigger": // a log's text, counts and forces are each caller's own
 				default:
 					if len(together) > len(alone) {
-						t.Errorf("%d requests for five, %d for one:\n%s", len(together), len(alone), strings.Join(together, "\n"))
+						t.Errorf("%d requests for five, %d for one:\n%s", len(together), len(alone),
+							strings.Join(together, "\n"))
 					}
 				}
 			})

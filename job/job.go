@@ -128,7 +128,8 @@ type Repository interface {
 
 	// Pushes returns the pushes of a range, ascending by Push.Compare, each
 	// once. Where the repository has several branches, a range is of one: that
-	// of the push it starts from, or else the repository's own. A well-formed range with no pushes in it gives none and no error; revisions
+	// of the push it starts from, or else the repository's own. A well-formed range with no pushes in it gives none and
+	// no error; revisions
 	// given in the wrong order give ErrInvalid. A push whose changesets were
 	// all stripped is either absent or has an empty Revision.
 	Pushes(ctx context.Context, r Range) ([]Push, error)

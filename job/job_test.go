@@ -61,7 +61,8 @@ func TestRevisions(t *testing.T) {
 			t.Errorf("ParseRevision(%q): error %v, expected ErrInvalid", rev, err)
 		}
 	}
-	if !job.SameRevision(full, full[:12]) || job.SameRevision(full, full[:11]) || job.SameRevision(full, "0123456789ac") {
+	if !job.SameRevision(full, full[:12]) || job.SameRevision(full, full[:11]) ||
+		job.SameRevision(full, "0123456789ac") {
 		t.Error("SameRevision: a prefix of 12 or more, and nothing else")
 	}
 	if !job.SameRevision("193", "193") || job.SameRevision("193", "1931") || job.SameRevision("", "") {
@@ -75,14 +76,16 @@ func TestRangesThatMakeNoSense(t *testing.T) {
 	for name, r := range map[string]job.Range{
 		"nothing": {}, "two ways": {FirstID: 1, LastID: 2, Center: rev}, "half": {From: rev},
 		"half of dates": {Since: now}, "ids reversed": job.IDs(3, 2), "negative": job.IDs(-1, 2),
-		"dates reversed": job.Dates(now, now.Add(-1)), "before": job.Around(rev, -1, 0), "torn": job.Between(rev, "xyz"),
+		"dates reversed": job.Dates(now, now.Add(-1)), "before": job.Around(rev, -1, 0),
+		"torn": job.Between(rev, "xyz"),
 	} {
 		if _, err := r.Check(); !errors.Is(err, job.ErrInvalid) {
 			t.Errorf("%s: error %v, expected ErrInvalid", name, err)
 		}
 	}
 	for want, r := range map[job.Way]job.Range{
-		job.ByRevisions: job.Between(rev, "tip"), job.ByIDs: job.IDs(0, 1), job.ByDates: job.Dates(now, now), job.ByCenter: job.Around(rev, 0, 3),
+		job.ByRevisions: job.Between(rev, "tip"), job.ByIDs: job.IDs(0, 1), job.ByDates: job.Dates(now, now),
+		job.ByCenter: job.Around(rev, 0, 3),
 	} {
 		if got, err := r.Check(); err != nil || got != want {
 			t.Errorf("%+v: way %v, %v; expected %v", r, got, err, want)
@@ -99,7 +102,8 @@ func TestWrapKeepsTheFirst(t *testing.T) {
 	if job.Wrap("x", "y", nil) != nil {
 		t.Error("Wrap of nil is an error")
 	}
-	if err := job.UnknownWord("treeherder", "result", "purple"); err.Error() != `unknown word: treeherder says result "purple"` {
+	if err := job.UnknownWord("treeherder", "result",
+		"purple"); err.Error() != `unknown word: treeherder says result "purple"` {
 		t.Error(err)
 	}
 }
@@ -107,7 +111,8 @@ func TestWrapKeepsTheFirst(t *testing.T) {
 func TestSentinels(t *testing.T) {
 	for code, want := range map[int]error{
 		200: nil, 304: nil, 400: job.ErrRefused, 401: job.ErrDenied, 403: job.ErrDenied, 404: job.ErrNotFound,
-		409: job.ErrRefused, 410: job.ErrNotFound, 429: job.ErrUnavailable, 500: job.ErrUnavailable, 503: job.ErrUnavailable,
+		409: job.ErrRefused, 410: job.ErrNotFound, 429: job.ErrUnavailable, 500: job.ErrUnavailable,
+		503: job.ErrUnavailable,
 	} {
 		if got := job.SentinelOf(code); got != want { //nolint:errorlint // the sentinel itself is meant
 			t.Errorf("HTTP %d means %v, expected %v", code, got, want)

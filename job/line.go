@@ -30,9 +30,11 @@ func Line(ctx context.Context, r Repository) error {
 // apart are the parts of names of repositories whose pushes stand alone: try
 // (try-comm-central, nss-try, gaia-try), pull requests (enterprise-firefox-pr).
 var apart = map[string]string{
-	"try": "every push stands alone, on a base of its own",
-	"pr":  "every push is a pull request's, on a base of its own", "prs": "every push is a pull request's, on a base of its own",
-	"pull": "every push is a pull request's, on a base of its own", "pulls": "every push is a pull request's, on a base of its own",
+	"try":   "every push stands alone, on a base of its own",
+	"pr":    "every push is a pull request's, on a base of its own",
+	"prs":   "every push is a pull request's, on a base of its own",
+	"pull":  "every push is a pull request's, on a base of its own",
+	"pulls": "every push is a pull request's, on a base of its own",
 }
 
 // LineByName is an error that wraps ErrNoLine for a repository whose name, or
@@ -51,5 +53,6 @@ func LineByName(name string) error {
 // NoLine is the error of a repository whose pushes are no line, with the reason
 // and what to do.
 func NoLine(name, why string) error {
-	return fmt.Errorf("%s has %w: %s, so the push before a bad one says nothing about it; look at one push of %s, or search on the repository that the work is based on", name, ErrNoLine, why, name)
+	return fmt.Errorf("%s has %w: %s, so the push before a bad one says nothing about it; look at one push of %s, or "+
+		"search on the repository that the work is based on", name, ErrNoLine, why, name)
 }

@@ -15,8 +15,10 @@ import (
 
 func TestLineByName(t *testing.T) {
 	for name, line := range map[string]bool{
-		"autoland": true, "mozilla-central": true, "integration/autoland": true, "country": true, "entry-point": true, "pretty-pr1nt": true, "": true, "users/try/mine": true,
-		"try": false, "Try": false, "try-comm-central": false, "nss-try": false, "projects/nss-try": false, "gaia-try": false, "enterprise-firefox-pr": false,
+		"autoland": true, "mozilla-central": true, "integration/autoland": true, "country": true, "entry-point": true,
+		"pretty-pr1nt": true, "": true, "users/try/mine": true,
+		"try": false, "Try": false, "try-comm-central": false, "nss-try": false, "projects/nss-try": false,
+		"gaia-try": false, "enterprise-firefox-pr": false,
 		"firefox-prs": false, "thing.pulls": false,
 	} {
 		err := job.LineByName(name)
@@ -66,7 +68,10 @@ func TestLine(t *testing.T) {
 func TestOrder(t *testing.T) {
 	var pushes []job.Push
 	for _, p := range []struct{ id, order int64 }{{903, 20}, {904, 40}, {901, 10}, {902, 30}, {906, 40}} {
-		pushes = append(pushes, job.Push{Repo: "r", ID: p.id, Order: p.order, Revision: rev(p.id), Time: time.Unix(p.order, 0).UTC()})
+		pushes = append(pushes, job.Push{
+			Repo: "r", ID: p.id, Order: p.order, Revision: rev(p.id),
+			Time: time.Unix(p.order, 0).UTC(),
+		})
 	}
 	l := job.NewList("r", pushes)
 	for name, c := range map[string]struct {
@@ -119,7 +124,9 @@ func TestHashes(t *testing.T) {
 			t.Errorf("%s: %q, %s %s", name, got, system, twin)
 		}
 	}
-	p := job.Push{Revision: hg, Git: git, Changesets: []job.Changeset{{Node: strings.Repeat("3", 40), Git: strings.Repeat("4", 40)}}}
+	p := job.Push{Revision: hg, Git: git, Changesets: []job.Changeset{
+		{Node: strings.Repeat("3", 40), Git: strings.Repeat("4", 40)},
+	}}
 	for _, rev := range []string{hg, git, hg[:12], git[:12], strings.Repeat("3", 12), strings.Repeat("4", 13)} {
 		if !p.Contains(rev) {
 			t.Errorf("it does not contain %s", rev)

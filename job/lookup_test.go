@@ -9,7 +9,10 @@ import (
 )
 
 func TestNearest(t *testing.T) {
-	names := []string{"linux64/opt/xpcshell-1", "linux64/opt/xpcshell-2", "linux64/debug/xpcshell-1", "android/opt/build"}
+	names := []string{
+		"linux64/opt/xpcshell-1", "linux64/opt/xpcshell-2", "linux64/debug/xpcshell-1",
+		"android/opt/build",
+	}
 	got := job.Nearest(names, "linux64/opt/XPCshell1", 2)
 	if want := names[:2]; !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)

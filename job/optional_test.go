@@ -74,7 +74,10 @@ func TestWrappersKeepAbilities(t *testing.T) {
 	if page := job.PageOf(logged, nil); page != "around" {
 		t.Errorf("what the wrapper can do itself comes first: %q", page)
 	}
-	for what, s := range map[string]job.Scheduler{"nobody can": around{bare{}}, "it wraps itself": knot{}, "it wraps nothing": around{}} {
+	for what, s := range map[string]job.Scheduler{
+		"nobody can": around{bare{}}, "it wraps itself": knot{},
+		"it wraps nothing": around{},
+	} {
 		if err := job.Cancel(t.Context(), s, "1"); !errors.Is(err, errors.ErrUnsupported) {
 			t.Errorf("%s: %v", what, err)
 		}

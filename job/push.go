@@ -14,11 +14,12 @@ import (
 // Revision, Git and Hg name the same tip. Between sources pushes are joined by
 // these hashes and by nothing else: an ID means something in its source alone.
 type Push struct {
-	Repo       string      // short name, such as "autoland"
-	ID         int64       // names the push in its source; not an index: ids have holes
-	Order      int64       // orders pushes before their ids do; 0 where the ids grow with every push
-	Branch     string      // the branch it is on, where the source lists pushes of several; else empty
-	Revision   string      // the tip, as full as the source gives it (12 to 40 digits); empty when no changesets are left
+	Repo   string // short name, such as "autoland"
+	ID     int64  // names the push in its source; not an index: ids have holes
+	Order  int64  // orders pushes before their ids do; 0 where the ids grow with every push
+	Branch string // the branch it is on, where the source lists pushes of several; else empty
+	// the tip, as full as the source gives it (12 to 40 digits); empty when no changesets are left
+	Revision   string
 	Git        string      // the tip's hash in git, where the source knows one beside Revision; else empty
 	Hg         string      // the tip's hash in hg, where the source knows one beside Revision; else empty
 	Changesets []Changeset // oldest first, tip last; may be empty, and sources may cap it
@@ -125,10 +126,12 @@ func ParseRevision(rev string) (string, error) {
 	}
 	rev = strings.ToLower(rev)
 	if i := strings.IndexFunc(rev, notHex); i >= 0 {
-		return "", fmt.Errorf("%w: revision %.60q: %q at position %d is not a hexadecimal digit", ErrInvalid, rev, rev[i], i+1)
+		return "", fmt.Errorf("%w: revision %.60q: %q at position %d is not a hexadecimal digit", ErrInvalid, rev,
+			rev[i], i+1)
 	}
 	if len(rev) < shortRevision || len(rev) > fullRevision {
-		return "", fmt.Errorf("%w: revision %.60q has %d digits, expected 12 to 40, or \"tip\"", ErrInvalid, rev, len(rev))
+		return "", fmt.Errorf("%w: revision %.60q has %d digits, expected 12 to 40, or \"tip\"", ErrInvalid, rev,
+			len(rev))
 	}
 	return rev, nil
 }

@@ -76,7 +76,8 @@ func (r Range) Check() (Way, error) {
 		ways = append(ways, ByCenter)
 	}
 	if len(ways) != 1 {
-		return 0, fmt.Errorf("%w: a range is named by two revisions, two ids, two dates, or a revision and its surroundings; %d of these are given", ErrInvalid, len(ways))
+		return 0, fmt.Errorf("%w: a range is named by two revisions, two ids, two dates, or a revision and its "+
+			"surroundings; %d of these are given", ErrInvalid, len(ways))
 	}
 	return ways[0], r.checkWay(ways[0])
 }

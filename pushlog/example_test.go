@@ -13,12 +13,18 @@ import (
 // pushlog.DefaultURL and nil options.
 func Example() {
 	hg := hgtest.New()
-	hg.Add("integration/autoland", 9, hgtest.Push{Date: 1795115656, User: "dev@mozilla.example", Changesets: []hgtest.Changeset{
-		{Node: "08463e1e5b9e86ffcb4bff2e6d7b0b5449ed3aab"},
-	}})
-	hg.Add("integration/autoland", 10, hgtest.Push{Date: 1795115700, User: "dev@mozilla.example", Changesets: []hgtest.Changeset{
-		{Node: "a062f26a3ad8e6005a564ef6f06012893523a1cc"}, {Node: "567d57332b25c9645bbf0957e04efaa1c83a11bd"},
-	}})
+	hg.Add("integration/autoland", 9, hgtest.Push{
+		Date: 1795115656, User: "dev@mozilla.example",
+		Changesets: []hgtest.Changeset{
+			{Node: "08463e1e5b9e86ffcb4bff2e6d7b0b5449ed3aab"},
+		},
+	})
+	hg.Add("integration/autoland", 10, hgtest.Push{
+		Date: 1795115700, User: "dev@mozilla.example",
+		Changesets: []hgtest.Changeset{
+			{Node: "a062f26a3ad8e6005a564ef6f06012893523a1cc"}, {Node: "567d57332b25c9645bbf0957e04efaa1c83a11bd"},
+		},
+	})
 	server, err := pushlog.New("https://hg.example", &pushlog.Options{HTTP: hgtest.Client(hg)})
 	if err != nil {
 		panic(err)

@@ -65,7 +65,10 @@ func tabulate(pushes []job.Push) expected {
 		})
 	}
 	for _, b := range g.Backouts() {
-		out.Backouts = append(out.Backouts, expectedBackout{Backout: b.Node, Push: b.Push, BacksOut: b.BacksOut, Resolved: b.Resolved})
+		out.Backouts = append(out.Backouts, expectedBackout{
+			Backout: b.Node, Push: b.Push, BacksOut: b.BacksOut,
+			Resolved: b.Resolved,
+		})
 	}
 	return out
 }

@@ -28,7 +28,10 @@ func mirror(n, since int) *hgtest.Server {
 	for id := 1; id <= n; id++ {
 		p := hgtest.Push{Date: 1_700_000_000 + int64(id)*60, User: "dev"}
 		for _, c := range []int{10 * id, 10*id + 1} {
-			w := hgtest.Changeset{Node: hgHash(c), Author: "Dev", Desc: "Bug", Branch: "default", Parents: []string{hgHash(c - 1)}}
+			w := hgtest.Changeset{
+				Node: hgHash(c), Author: "Dev", Desc: "Bug", Branch: "default",
+				Parents: []string{hgHash(c - 1)},
+			}
 			if id >= since && c != 70 {
 				w.Git = gitHash(c)
 			}
@@ -64,15 +67,27 @@ func both(t *testing.T, hg, lando http.Handler) *pushlog.Server {
 // changesets, with Lando or without, and by every way of naming a range.
 func TestRevisionsOfGit(t *testing.T) {
 	hg := mirror(30, 5)
-	for name, lando := range map[string]http.Handler{"without Lando": nil, "with Lando": &landotest.Server{Pairs: []landotest.Pair{{Hg: hgHash(201), Git: gitHash(201)}, {Hg: hgHash(31), Git: gitHash(31)}}}} {
+	for name, lando := range map[string]http.Handler{
+		"without Lando": nil,
+		"with Lando": &landotest.Server{Pairs: []landotest.Pair{
+			{Hg: hgHash(201), Git: gitHash(201)},
+			{Hg: hgHash(31), Git: gitHash(31)},
+		}},
+	} {
 		l := both(t, hg, lando).Repository("autoland")
-		for _, rev := range []string{gitHash(201), gitHash(201)[:12], gitHash(200), strings.ToUpper(gitHash(200)), hgHash(201)} {
+		for _, rev := range []string{
+			gitHash(201), gitHash(201)[:12], gitHash(200), strings.ToUpper(gitHash(200)),
+			hgHash(201),
+		} {
 			p, err := l.Push(t.Context(), rev)
 			if err != nil || p.ID != 20 || p.Revision != hgHash(201) || p.Git != gitHash(201) || !p.Contains(rev) {
 				t.Errorf("%s: %s: %+v, %v", name, rev, p, err)
 			}
 		}
-		for _, r := range []job.Range{job.Between(gitHash(190), gitHash(210)), job.Around(gitHash(200)[:20], 1, 1), job.Between(hgHash(190), gitHash(211))} {
+		for _, r := range []job.Range{
+			job.Between(gitHash(190), gitHash(210)), job.Around(gitHash(200)[:20], 1, 1),
+			job.Between(hgHash(190), gitHash(211)),
+		} {
 			for _, r.Full = range []bool{false, true} {
 				got, err := l.Pushes(t.Context(), r)
 				if d := cmp.Diff([]int64{19, 20, 21}, idsOf(got)); d != "" || err != nil {
@@ -85,7 +100,8 @@ func TestRevisionsOfGit(t *testing.T) {
 		if _, err := l.Push(t.Context(), gitHash(999)); !errors.Is(err, job.ErrNotFound) {
 			t.Errorf("%s: what nobody knows: %v", name, err)
 		}
-		if p, err := l.Push(t.Context(), hgHash(71)); err != nil || p.Changesets[0].Git != "" || p.Changesets[1].Git != gitHash(71) {
+		if p, err := l.Push(t.Context(), hgHash(71)); err != nil || p.Changesets[0].Git != "" ||
+			p.Changesets[1].Git != gitHash(71) {
 			t.Errorf("%s: a changeset that is not from git: %+v, %v", name, p, err)
 		}
 		// The mirror is younger than push 3: only Lando knows its pairs.
@@ -118,7 +134,8 @@ func TestRequestsForGit(t *testing.T) {
 		t.Errorf("%d requests to hg and %d to Lando", n, m)
 	}
 	hg = mirror(900, 500)
-	if _, err := both(t, hg, nil).Repository("autoland").Push(t.Context(), gitHash(4001)); !errors.Is(err, job.ErrNotFound) {
+	if _, err := both(t, hg, nil).Repository("autoland").Push(t.Context(),
+		gitHash(4001)); !errors.Is(err, job.ErrNotFound) {
 		t.Error(err)
 	}
 	if n := len(hg.Requests()); n != 6 { // 404, the newest, and down to a page without a hash of git
@@ -133,11 +150,12 @@ func TestLandoMisbehaves(t *testing.T) {
 		status int
 		body   string
 	}{
-		"another's":   {200, fmt.Sprintf(`{"git_hash":%q,"hg_hash":%q}`, gitHash(31), hgHash(31))},
-		"wrong hash":  {200, fmt.Sprintf(`{"git_hash":%q,"hg_hash":%q}`, gitHash(201), hgHash(211))},
-		"no hash":     {200, fmt.Sprintf(`{"git_hash":%q}`, gitHash(201))},
-		"short":       {200, fmt.Sprintf(`{"git_hash":%q,"hg_hash":"%.12s"}`, gitHash(201), hgHash(201))},
-		"a path":      {200, fmt.Sprintf(`{"git_hash":%q,"hg_hash":"../../../../../../../../../../../etc/pass"}`, gitHash(201))},
+		"another's":  {200, fmt.Sprintf(`{"git_hash":%q,"hg_hash":%q}`, gitHash(31), hgHash(31))},
+		"wrong hash": {200, fmt.Sprintf(`{"git_hash":%q,"hg_hash":%q}`, gitHash(201), hgHash(211))},
+		"no hash":    {200, fmt.Sprintf(`{"git_hash":%q}`, gitHash(201))},
+		"short":      {200, fmt.Sprintf(`{"git_hash":%q,"hg_hash":"%.12s"}`, gitHash(201), hgHash(201))},
+		"a path": {200, fmt.Sprintf(`{"git_hash":%q,"hg_hash":"../../../../../../../../../../../etc/pass"}`,
+			gitHash(201))},
 		"null":        {200, `null`},
 		"HTML":        {200, `<html>`},
 		"torn":        {200, `{"git_hash":`},
@@ -174,8 +192,10 @@ func TestLandoMisbehaves(t *testing.T) {
 func TestTwins(t *testing.T) {
 	s := both(t, mirror(30, 5), &landotest.Server{Pairs: []landotest.Pair{{Hg: hgHash(31), Git: gitHash(31)}}})
 	for rev, want := range map[string][2]string{
-		hgHash(201): {hgHash(201), gitHash(201)}, gitHash(201): {hgHash(201), gitHash(201)}, gitHash(200)[:13]: {hgHash(200), gitHash(200)},
-		hgHash(31): {hgHash(31), gitHash(31)}, gitHash(31): {hgHash(31), gitHash(31)}, hgHash(70): {hgHash(70), ""},
+		hgHash(201): {hgHash(201), gitHash(201)}, gitHash(201): {hgHash(201), gitHash(201)},
+		gitHash(200)[:13]: {hgHash(200), gitHash(200)},
+		hgHash(31):        {hgHash(31), gitHash(31)}, gitHash(31): {hgHash(31), gitHash(31)},
+		hgHash(70): {hgHash(70), ""},
 	} {
 		hg, git, err := s.Twins(t.Context(), "autoland", rev)
 		if err != nil || hg != want[0] || git != want[1] {
@@ -186,14 +206,16 @@ func TestTwins(t *testing.T) {
 		t.Errorf("unknown: %v", err)
 	}
 	for _, rev := range []string{hgHash(31), gitHash(31)} {
-		if hg, git, err := s.LandoTwins(t.Context(), "autoland", rev); err != nil || hg != hgHash(31) || git != gitHash(31) {
+		if hg, git, err := s.LandoTwins(t.Context(), "autoland", rev); err != nil || hg != hgHash(31) ||
+			git != gitHash(31) {
 			t.Errorf("Lando alone, %s: %s and %s, %v", rev, hg, git, err)
 		}
 	}
 	if _, _, err := s.LandoTwins(t.Context(), "autoland", hgHash(201)); !errors.Is(err, job.ErrNotFound) {
 		t.Errorf("Lando alone, unknown: %v", err)
 	}
-	if _, err := pushlog.New("https://hg.example", &pushlog.Options{LandoURL: "lando.example"}); !errors.Is(err, job.ErrInvalid) {
+	if _, err := pushlog.New("https://hg.example",
+		&pushlog.Options{LandoURL: "lando.example"}); !errors.Is(err, job.ErrInvalid) {
 		t.Errorf("a Lando without a scheme: %v", err)
 	}
 }
@@ -230,7 +252,8 @@ func TestByHg(t *testing.T) {
 		t.Errorf("unknown: %v\n%s", err, d)
 	}
 	failing := func(context.Context, string, string) (string, string, error) { return "", "", job.ErrUnavailable }
-	if _, err := pushlog.ByHg(job.NewList("autoland", named), failing).Pushes(t.Context(), job.IDs(1, 1<<40)); !errors.Is(err, job.ErrUnavailable) {
+	if _, err := pushlog.ByHg(job.NewList("autoland", named), failing).Pushes(t.Context(),
+		job.IDs(1, 1<<40)); !errors.Is(err, job.ErrUnavailable) {
 		t.Errorf("nobody answers: %v", err)
 	}
 	if err := job.Line(t.Context(), pushlog.ByHg(job.NewList("try", nil), twins)); !errors.Is(err, job.ErrNoLine) {
@@ -241,10 +264,11 @@ func TestByHg(t *testing.T) {
 // What a push says of git must fit what it says of hg.
 func TestMalformedGit(t *testing.T) {
 	for name, push := range map[string]string{
-		"too many":    fmt.Sprintf(`"changesets":[%q],"git_changesets":[null,null]`, hgHash(1)),
-		"no hash":     fmt.Sprintf(`"changesets":[%q],"git_changesets":["x"]`, hgHash(1)),
-		"short":       fmt.Sprintf(`"changesets":[%q],"git_changesets":["%.12s"]`, hgHash(1), gitHash(1)),
-		"two answers": fmt.Sprintf(`"changesets":[{"node":%q,"git_node":%q}],"git_changesets":[%q]`, hgHash(1), gitHash(1), gitHash(2)),
+		"too many": fmt.Sprintf(`"changesets":[%q],"git_changesets":[null,null]`, hgHash(1)),
+		"no hash":  fmt.Sprintf(`"changesets":[%q],"git_changesets":["x"]`, hgHash(1)),
+		"short":    fmt.Sprintf(`"changesets":[%q],"git_changesets":["%.12s"]`, hgHash(1), gitHash(1)),
+		"two answers": fmt.Sprintf(`"changesets":[{"node":%q,"git_node":%q}],"git_changesets":[%q]`, hgHash(1),
+			gitHash(1), gitHash(2)),
 	} {
 		l := both(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = fmt.Fprintf(w, `{"lastpushid":1,"pushes":{"1":{"user":"u","date":1,%s}}}`, push)
@@ -258,7 +282,10 @@ func TestMalformedGit(t *testing.T) {
 func TestAroundAsManyAsThereAre(t *testing.T) {
 	hg := mirror(30, 1)
 	l := both(t, hg, nil).Repository("autoland")
-	for _, r := range []job.Range{job.Around(hgHash(200), math.MaxInt, 0), job.Around(hgHash(200), 0, math.MaxInt), job.Around(hgHash(200), math.MaxInt, math.MaxInt)} {
+	for _, r := range []job.Range{
+		job.Around(hgHash(200), math.MaxInt, 0), job.Around(hgHash(200), 0, math.MaxInt),
+		job.Around(hgHash(200), math.MaxInt, math.MaxInt),
+	} {
 		got, err := l.Pushes(t.Context(), r)
 		want := 1
 		if r.Before > 0 {
@@ -281,7 +308,8 @@ func TestBranchOfHg(t *testing.T) {
 	hg := mirror(9, 1)
 	for i, branch := range []string{"GECKO_RELBRANCH", "default", "GECKO_RELBRANCH"} {
 		c := hgtest.Changeset{Node: hgHash(1000 + i), Author: "Dev", Desc: "Bug", Branch: branch}
-		hg.Add("integration/autoland", int64(10+i), hgtest.Push{Date: 1_800_000_000, User: "dev", Changesets: []hgtest.Changeset{c}})
+		hg.Add("integration/autoland", int64(10+i),
+			hgtest.Push{Date: 1_800_000_000, User: "dev", Changesets: []hgtest.Changeset{c}})
 	}
 	l := both(t, hg, nil).Repository("autoland").OnBranch("GECKO_RELBRANCH")
 	got, err := l.Pushes(t.Context(), job.Around("tip", 5, 0))
@@ -299,7 +327,8 @@ func TestOriginsOfALostPush(t *testing.T) {
 		"no changesets left": `{"lastpushid":9,"pushes":{"9":{"changesets":[],"date":9,"user":"u","obsoletechangesets":[]}}}`,
 		"no push left":       `{"lastpushid":9,"pushes":{}}`,
 	} {
-		l := both(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(body)) }), nil).Repository("mozilla-central")
+		l := both(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(body)) }),
+			nil).Repository("mozilla-central")
 		got, err := l.Origins(t.Context(), job.Push{Repo: "mozilla-central", ID: 9, Revision: hgHash(9)})
 		if !errors.Is(err, job.ErrNotFound) || got != nil {
 			t.Errorf("%s: %v, %v", name, got, err)

@@ -103,8 +103,10 @@ func (f *oracle) accounted(name string, p hgtest.Pushed, origins []job.Origin) {
 		for _, q := range f.Pushes[other] {
 			for _, n := range q.Nodes {
 				merge := len(p.Parents[n]) == 2
-				if other != name && q.Date <= p.Date && slices.Contains(p.Nodes, n) && !named[n] && (!merge || !f.mergesIn(p, n)) {
-					f.t.Errorf("%s push %d (%.12s): %.12s came from %s push %d, which is not named", name, p.ID, tip, n, other, q.ID)
+				if other != name && q.Date <= p.Date && slices.Contains(p.Nodes, n) && !named[n] &&
+					(!merge || !f.mergesIn(p, n)) {
+					f.t.Errorf("%s push %d (%.12s): %.12s came from %s push %d, which is not named", name, p.ID, tip, n,
+						other, q.ID)
 				}
 			}
 		}
@@ -195,7 +197,8 @@ func TestOriginsAgainstRealHg(t *testing.T) {
 				p := &f.Pushes[name][i+1]
 				pushes++
 				merges += len(p.Merges)
-				got, err := server.Repository(name).Origins(t.Context(), job.Push{Repo: name, ID: p.ID, Revision: p.Nodes[len(p.Nodes)-1]})
+				got, err := server.Repository(name).Origins(t.Context(),
+					job.Push{Repo: name, ID: p.ID, Revision: p.Nodes[len(p.Nodes)-1]})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -220,7 +223,8 @@ func TestOriginsAgainstRealHg(t *testing.T) {
 
 func newServer(t *testing.T, h *hgtest.Server) *pushlog.Server {
 	t.Helper()
-	s, err := pushlog.New("https://hg.example", &pushlog.Options{HTTP: hgtest.Client(h), Candidates: hgtest.ForestNames})
+	s, err := pushlog.New("https://hg.example",
+		&pushlog.Options{HTTP: hgtest.Client(h), Candidates: hgtest.ForestNames})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,7 +13,8 @@ import (
 // Messages of both versions, as the real notifier sent them.
 func TestMessages(t *testing.T) {
 	var recorded []struct{ Messages []json.RawMessage }
-	if err := json.Unmarshal(testenv.Read(t, "data", "3-pulse", "version-control-tools__hgpushes_messages_test-pulse-notifier.json"), &recorded); err != nil {
+	if err := json.Unmarshal(testenv.Read(t, "data", "3-pulse",
+		"version-control-tools__hgpushes_messages_test-pulse-notifier.json"), &recorded); err != nil {
 		t.Fatal(err)
 	}
 	messages, pushes := 0, 0
@@ -26,7 +27,8 @@ func TestMessages(t *testing.T) {
 			}
 			for _, p := range got {
 				pushes++
-				if p.ID != 1 || p.Revision != "77538e1ce4bec5f7aac58a7ceca2da0e38e90a72" || p.Repo == "" || p.User != "user@example.com" {
+				if p.ID != 1 || p.Revision != "77538e1ce4bec5f7aac58a7ceca2da0e38e90a72" || p.Repo == "" ||
+					p.User != "user@example.com" {
 					t.Errorf("%s: %+v", m, p)
 				}
 			}
@@ -41,15 +43,18 @@ func TestMessages(t *testing.T) {
 		t.Fatal(err)
 	}
 	got, err := pushlog.DecodeMessage(old.Payload)
-	if err != nil || len(got) != 1 || got[0].ID != 136598 || got[0].Repo != "try" || got[0].Revision != "2f77bc4f354d9ba67ea5270b2fc789f4b0521287" {
+	if err != nil || len(got) != 1 || got[0].ID != 136598 || got[0].Repo != "try" ||
+		got[0].Revision != "2f77bc4f354d9ba67ea5270b2fc789f4b0521287" {
 		t.Errorf("%+v, %v", got, err)
 	}
 }
 
 func TestTornMessages(t *testing.T) {
 	for text, want := range map[string]error{
-		"": job.ErrMalformed, "[]": job.ErrMalformed, "{}": job.ErrMalformed, `{"type": "surprise.1"}`: job.ErrUnknownWord,
-		`{"type": "changegroup.1"}`: job.ErrUnknownWord, `{"repo_url": "https://h/", "pushlog_pushes": []}`: job.ErrMalformed,
+		"": job.ErrMalformed, "[]": job.ErrMalformed, "{}": job.ErrMalformed,
+		`{"type": "surprise.1"}`:                                                                                    job.ErrUnknownWord,
+		`{"type": "changegroup.1"}`:                                                                                 job.ErrUnknownWord,
+		`{"repo_url": "https://h/", "pushlog_pushes": []}`:                                                          job.ErrMalformed,
 		`{"repo_url": "https://h/try", "pushlog_pushes": [{"pushid": 0}]}`:                                          job.ErrMalformed,
 		`{"repo_url": "https://h/try", "heads": ["../x"], "pushlog_pushes": [{"pushid": 7}]}`:                       job.ErrMalformed,
 		`{"type": "changegroup.1", "data": {"repo_url": "https://h/try", "pushlog_pushes": [{"pushid": "seven"}]}}`: job.ErrMalformed,
@@ -61,7 +66,9 @@ func TestTornMessages(t *testing.T) {
 }
 
 func FuzzDecodeMessage(f *testing.F) {
-	f.Add([]byte(`{"type": "changegroup.1", "data": {"repo_url": "https://h/try", "heads": ["0123456789ab"], "pushlog_pushes": [{"pushid": 7, "time": 1.5, "user": "u"}]}}`))
+	f.Add(
+		[]byte(
+			`{"type": "changegroup.1", "data": {"repo_url": "https://h/try", "heads": ["0123456789ab"], "pushlog_pushes": [{"pushid": 7, "time": 1.5, "user": "u"}]}}`))
 	f.Fuzz(func(t *testing.T, payload []byte) {
 		pushes, err := pushlog.DecodeMessage(payload)
 		for _, p := range pushes {

@@ -80,7 +80,8 @@ func TestKit(t *testing.T) {
 			t.Errorf("seed %d:\n%v", seed, err)
 		}
 		for _, r := range s.Requests() {
-			if strings.Contains(r, "startID") != strings.Contains(r, "endID") || strings.Contains(r, "startdate") != strings.Contains(r, "enddate") {
+			if strings.Contains(r, "startID") != strings.Contains(r, "endID") ||
+				strings.Contains(r, "startdate") != strings.Contains(r, "enddate") {
 				t.Errorf("a bound without the other: %s", r)
 			}
 		}
@@ -90,7 +91,8 @@ func TestKit(t *testing.T) {
 // The same kit over eight real pushes of mozilla-central.
 func TestKitOnRealPushes(t *testing.T) {
 	s := hgtest.New()
-	if err := s.Load("mozilla-central", testenv.Read(t, "data", "1-hg", "mozilla-central__json-pushes_v2_full__startID-33333.json")); err != nil {
+	if err := s.Load("mozilla-central", testenv.Read(t, "data", "1-hg",
+		"mozilla-central__json-pushes_v2_full__startID-33333.json")); err != nil {
 		t.Fatal(err)
 	}
 	l := serve(t, s, "mozilla-central")
@@ -100,7 +102,8 @@ func TestKitOnRealPushes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := jobtest.CheckRepository(t.Context(), l, jobtest.RepositoryCase{Pushes: want, Absent: strings.Repeat("deadbeef", 5)}); err != nil {
+	if err := jobtest.CheckRepository(t.Context(), l,
+		jobtest.RepositoryCase{Pushes: want, Absent: strings.Repeat("deadbeef", 5)}); err != nil {
 		t.Error(err)
 	}
 }
@@ -163,8 +166,10 @@ func TestReset(t *testing.T) {
 
 func TestNames(t *testing.T) {
 	for name, want := range map[string]string{
-		"autoland": "integration/autoland", "mozilla-central": "mozilla-central", "mozilla-beta": "releases/mozilla-beta",
-		"mozilla-esr140": "releases/mozilla-esr140", "comm-central": "comm-central", "try": "try", "larch": "projects/larch",
+		"autoland": "integration/autoland", "mozilla-central": "mozilla-central",
+		"mozilla-beta":   "releases/mozilla-beta",
+		"mozilla-esr140": "releases/mozilla-esr140", "comm-central": "comm-central", "try": "try",
+		"larch":        "projects/larch",
 		"users/evolve": "users/evolve", "no-such": "no-such",
 	} {
 		if got := pushlog.Path(name); got != want {
@@ -202,31 +207,51 @@ func TestNames(t *testing.T) {
 	}
 }
 
+// malformed are answers that are not what is documented.
+var malformed = map[string]struct {
+	status int
+	body   string
+	want   error
+	says   string
+}{
+	"404":      {404, `{"error": "unknown revision 'x'"}`, job.ErrNotFound, "unknown revision"},
+	"404 HTML": {404, "<!DOCTYPE html><title>Not found</title>", job.ErrNotFound, "<title>"},
+	"500":      {500, "Internal Server Error", job.ErrUnavailable, "500"},
+	"403":      {403, `{"error": "can only evaluate single changeset"}`, job.ErrDenied, "single changeset"},
+	"HTML":     {200, "<!DOCTYPE html>", job.ErrMalformed, "<!DOCTYPE"},
+	"nothing":  {200, "", job.ErrMalformed, "unexpected end"},
+	"half":     {200, `{"lastpushid": 7, "pushes": {"1": {"changes`, job.ErrMalformed, "unexpected end"},
+	"a list":   {200, `[]`, job.ErrMalformed, "cannot unmarshal"},
+	"ids": {
+		200, `{"lastpushid": 7, "pushes": {"seven": {"changesets": [], "date": 1, "user": "u"}}}`,
+		job.ErrMalformed, `push id "seven"`,
+	},
+	"negative ids": {
+		200, `{"lastpushid": 7, "pushes": {"-7": {"changesets": [], "date": 1, "user": "u"}}}`,
+		job.ErrMalformed, `push id "-7"`,
+	},
+	"last push id": {200, `{"lastpushid": "7", "pushes": {}}`, job.ErrMalformed, "lastpushid"},
+	"no pushes":    {200, `{"lastpushid": 7}`, job.ErrMalformed, "without pushes"},
+	"date": {
+		200, `{"lastpushid": 7, "pushes": {"7": {"changesets": [], "date": "soon", "user": "u"}}}`,
+		job.ErrMalformed, "push 7",
+	},
+	"node": {
+		200,
+		`{"lastpushid": 7, "pushes": {"7": {"changesets": ["../../etc"], "date": 1, "user": "u"}}}`,
+		job.ErrMalformed, "not a hash",
+	},
+	"another push": {
+		200,
+		`{"lastpushid": 7, "pushes": {"7": {"changesets": ["0123456789ab"], "date": 1, "user": "u"}}}`,
+		job.ErrMalformed, "none contains it",
+	},
+	"error with 200":  {200, `{"error": "missing parameter 'node'"}`, job.ErrInvalid, "missing parameter"},
+	"empty, no error": {200, `{"lastpushid": 0, "pushes": {}}`, job.ErrNotFound, "no push has it"},
+}
+
 func TestMalformedAnswers(t *testing.T) {
-	for name, c := range map[string]struct {
-		status int
-		body   string
-		want   error
-		says   string
-	}{
-		"404":             {404, `{"error": "unknown revision 'x'"}`, job.ErrNotFound, "unknown revision"},
-		"404 HTML":        {404, "<!DOCTYPE html><title>Not found</title>", job.ErrNotFound, "<title>"},
-		"500":             {500, "Internal Server Error", job.ErrUnavailable, "500"},
-		"403":             {403, `{"error": "can only evaluate single changeset"}`, job.ErrDenied, "single changeset"},
-		"HTML":            {200, "<!DOCTYPE html>", job.ErrMalformed, "<!DOCTYPE"},
-		"nothing":         {200, "", job.ErrMalformed, "unexpected end"},
-		"half":            {200, `{"lastpushid": 7, "pushes": {"1": {"changes`, job.ErrMalformed, "unexpected end"},
-		"a list":          {200, `[]`, job.ErrMalformed, "cannot unmarshal"},
-		"ids":             {200, `{"lastpushid": 7, "pushes": {"seven": {"changesets": [], "date": 1, "user": "u"}}}`, job.ErrMalformed, `push id "seven"`},
-		"negative ids":    {200, `{"lastpushid": 7, "pushes": {"-7": {"changesets": [], "date": 1, "user": "u"}}}`, job.ErrMalformed, `push id "-7"`},
-		"last push id":    {200, `{"lastpushid": "7", "pushes": {}}`, job.ErrMalformed, "lastpushid"},
-		"no pushes":       {200, `{"lastpushid": 7}`, job.ErrMalformed, "without pushes"},
-		"date":            {200, `{"lastpushid": 7, "pushes": {"7": {"changesets": [], "date": "soon", "user": "u"}}}`, job.ErrMalformed, "push 7"},
-		"node":            {200, `{"lastpushid": 7, "pushes": {"7": {"changesets": ["../../etc"], "date": 1, "user": "u"}}}`, job.ErrMalformed, "not a hash"},
-		"another push":    {200, `{"lastpushid": 7, "pushes": {"7": {"changesets": ["0123456789ab"], "date": 1, "user": "u"}}}`, job.ErrMalformed, "none contains it"},
-		"error with 200":  {200, `{"error": "missing parameter 'node'"}`, job.ErrInvalid, "missing parameter"},
-		"empty, no error": {200, `{"lastpushid": 0, "pushes": {}}`, job.ErrNotFound, "no push has it"},
-	} {
+	for name, c := range malformed {
 		synctest.Test(t, func(t *testing.T) { // a 500 is asked for again, which takes time
 			h := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 				w.WriteHeader(c.status)
@@ -278,6 +303,7 @@ func TestExpectedFiles(t *testing.T) {
 		if d := cmp.Diff(want, got); d != "" {
 			t.Errorf("%s (-want +got):\n%s", file, d)
 		}
-		t.Logf("%s: %d pushes, %d changesets, %d merges, %d backouts", file, len(got.Pushes), len(got.Changesets), len(got.Merges), len(got.Backouts))
+		t.Logf("%s: %d pushes, %d changesets, %d merges, %d backouts", file, len(got.Pushes), len(got.Changesets),
+			len(got.Merges), len(got.Backouts))
 	}
 }

@@ -17,12 +17,14 @@ type Undoing struct {
 // come between them and the nodes are left to the reader of the rest.
 var (
 	backOutWords = regexp.MustCompile(`(?i)^(?:back(?:ed|ing|s)?[\s-]*out|revert(?:ed|ing|s)?)\b[:\s]*`)
-	backOutFill  = regexp.MustCompile(`(?i)^(?:(?:of|hg|the|all|revisions?|revs?|changesets?|csets?|commits?)\b[:\s]*)+`)
+	backOutFill  = regexp.MustCompile(
+		`(?i)^(?:(?:of|hg|the|all|revisions?|revs?|changesets?|csets?|commits?)\b[:\s]*)+`)
 	backOutCount = regexp.MustCompile(`(?i)^(\d{1,4})\s+(?:changesets?|csets?|revisions?|revs?|commits?)\b`)
 	nodeHere     = regexp.MustCompile(`(?i)^([0-9a-f]{12,40})\b`)
 	nodeBetween  = regexp.MustCompile(`(?i)^(?:\s|,|&|\band\b)+`)
-	revertsLine  = regexp.MustCompile(`(?im)^[ \t]*This reverts commits?[:\s]+([0-9a-f]{12,40}\b(?:(?:\s|,|&|\band\b)+[0-9a-f]{12,40}\b)*)`)
-	hashes       = regexp.MustCompile(`(?i)[0-9a-f]{12,40}`)
+	revertsLine  = regexp.MustCompile(
+		`(?im)^[ \t]*This reverts commits?[:\s]+([0-9a-f]{12,40}\b(?:(?:\s|,|&|\band\b)+[0-9a-f]{12,40}\b)*)`)
+	hashes = regexp.MustCompile(`(?i)[0-9a-f]{12,40}`)
 )
 
 // parseBackout reads a message that backs out changesets, by the grammar that

@@ -19,7 +19,8 @@ func TestCommitParserVectors(t *testing.T) {
 		Kwargs    struct{ Conservative, Strict bool }
 		Expected  json.RawMessage
 	}
-	if err := json.Unmarshal(testenv.Read(t, "data", "1-hg", "version-control-tools__commitparser_vectors.json"), &vectors); err != nil {
+	if err := json.Unmarshal(testenv.Read(t, "data", "1-hg", "version-control-tools__commitparser_vectors.json"),
+		&vectors); err != nil {
 		t.Fatal(err)
 	}
 	undoing := func(u pushlog.Undoing, ok bool) any {
@@ -76,7 +77,8 @@ func TestRealBackouts(t *testing.T) {
 		Desc     string
 		BacksOut []string
 	}
-	if err := json.Unmarshal(testenv.Read(t, "data", "7-datasets", "bugbug__cleaned_backout_data.json"), &rows); err != nil {
+	if err := json.Unmarshal(testenv.Read(t, "data", "7-datasets", "bugbug__cleaned_backout_data.json"),
+		&rows); err != nil {
 		t.Fatal(err)
 	}
 	understood, more := 0, 0

@@ -162,7 +162,9 @@ func TestBackouts(t *testing.T) {
 	hg := hgtest.New()
 	grow(hg, "autoland", 5, 500, "a5 a4: Bug 5", "b5 a5: Bug 5")
 	grow(hg, "autoland", 7, 700, "a7 b5: Backed out 2 changesets")
-	body := fmt.Sprintf(`{"visible": true, "changesets": [{"node": %q, "backedoutby": %q}, {"node": %q, "backedoutby": %q}]}`, n("a5"), n("a7"), n("b5"), n("a7"))
+	body := fmt.Sprintf(
+		`{"visible": true, "changesets": [{"node": %q, "backedoutby": %q}, {"node": %q, "backedoutby": %q}]}`, n("a5"),
+		n("a7"), n("b5"), n("a7"))
 	serve := func(body string) *pushlog.Log {
 		return newHandlerServer(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if strings.Contains(r.URL.Path, "json-automationrelevance") {
@@ -211,7 +213,8 @@ func TestRevertsOfGit(t *testing.T) {
 	}
 	say(10, fmt.Sprintf("Revert \"Bug 1 - a thing\" for causing failures\n\nThis reverts commit %s.", gitHash(51)))
 	say(11,
-		fmt.Sprintf("Revert \"Bug\" for failures\n\nThis reverts commit %s.\n\nRevert \"Bug\"\n\nThis reverts commit %.12s.", gitHash(60), gitHash(50)))
+		fmt.Sprintf("Revert \"Bug\" for failures\n\nThis reverts commit %s.\n\nRevert \"Bug\"\n\n"+
+			"This reverts commit %.12s.", gitHash(60), gitHash(50)))
 	say(12, fmt.Sprintf("Revert \"Merge\"\n\nThis reverts commit %s, reversing\nchanges made to %s.", gitHash(60),
 		gitHash(51)))
 	say(13, fmt.Sprintf("Bug 9 - Take it back\n\nThis reverts commit %s.", gitHash(51)))

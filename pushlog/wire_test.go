@@ -163,7 +163,8 @@ func replay(t *testing.T) *Server {
 	}
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s, ok := all[r.Method+" "+r.URL.RequestURI()]
-		if strings.HasSuffix(r.URL.RequestURI(), "/json-pushes?version=2") { // the newest pushes, to look for a hash of git
+		// the newest pushes, to look for a hash of git
+		if strings.HasSuffix(r.URL.RequestURI(), "/json-pushes?version=2") {
 			http.Error(w, `{"error":"not recorded"}`, http.StatusNotFound)
 			return
 		}
@@ -242,9 +243,11 @@ func TestRecordedRevert(t *testing.T) {
 	pushes := append(slices.DeleteFunc(bare.pushes, func(p job.Push) bool { return p.ID == 45 }), full[0])
 	found := NewGraph(pushes).Backouts()
 	want := []string{ // backsoutnodes of 090-automationrelevance-revert-commit.http
-		"7e0ff9d036db91b21966e4c2d25e23bc9072a745", "d831b61dbf1bb78cce80f0f652d767915a88ceca", "90fc8c4954b958f23a73cce3510ee7575273a5f5",
+		"7e0ff9d036db91b21966e4c2d25e23bc9072a745", "d831b61dbf1bb78cce80f0f652d767915a88ceca",
+		"90fc8c4954b958f23a73cce3510ee7575273a5f5",
 	}
-	if len(found) != 1 || found[0].Node != revert || !slices.Equal(slices.Sorted(slices.Values(found[0].Resolved)), slices.Sorted(slices.Values(want))) {
+	if len(found) != 1 || found[0].Node != revert ||
+		!slices.Equal(slices.Sorted(slices.Values(found[0].Resolved)), slices.Sorted(slices.Values(want))) {
 		t.Errorf("%+v, expected %q", found, want)
 	}
 }
@@ -252,7 +255,8 @@ func TestRecordedRevert(t *testing.T) {
 // The decoder of the pages of the real server's own tests.
 func TestCramSamples(t *testing.T) {
 	n, odd := 0, 0
-	for line := range strings.Lines(string(testenv.Read(t, "data", "1-hg", "version-control-tools__hgweb_json_outputs.jsonl"))) {
+	for line := range strings.Lines(string(testenv.Read(t, "data", "1-hg",
+		"version-control-tools__hgweb_json_outputs.jsonl"))) {
 		var s struct {
 			URL      string
 			Response json.RawMessage
@@ -319,7 +323,9 @@ func TestEnvelopes(t *testing.T) {
 
 func FuzzDecode(f *testing.F) {
 	f.Add([]byte(`{"lastpushid": 7, "pushes": {"7": {"changesets": ["0123456789ab"], "date": 1, "user": "u"}}}`))
-	f.Add([]byte(`{"10": {"changesets": [{"node": "0123456789ab", "parents": ["000000000000"]}], "date": 1.5, "user": null}, "9": {}}`))
+	f.Add(
+		[]byte(
+			`{"10": {"changesets": [{"node": "0123456789ab", "parents": ["000000000000"]}], "date": 1.5, "user": null}, "9": {}}`))
 	f.Add([]byte(`{"error": "unknown revision"}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		a, err := decode(body, "repo")

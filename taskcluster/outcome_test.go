@@ -17,7 +17,10 @@ import (
 // An action that failed, or made nothing, is told by its receipt's outcome, and
 // the next way is taken; after two the request is given up.
 func TestFruitlessActions(t *testing.T) {
-	for name, ending := range map[string]tctest.Ending{"failed": tctest.ActionFailed, "made nothing": tctest.ActionMadeNothing} {
+	for name, ending := range map[string]tctest.Ending{
+		"failed":       tctest.ActionFailed,
+		"made nothing": tctest.ActionMadeNothing,
+	} {
 		s, _ := world()
 		s.Act = func(string) tctest.Ending { return ending }
 		k := (&sent{}).watch(s)

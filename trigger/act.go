@@ -29,15 +29,20 @@ func Act(ctx context.Context, ci job.Scheduler, req job.Request, opts *RunOption
 		o.Ledger = ledger.NewMemory()
 	}
 	if req.Action == "" || req.Push.Repo == "" {
-		return req, job.Receipt{}, job.Wrap(op, req.Label, fmt.Errorf("%w: an action and a push with its repository are needed", job.ErrInvalid))
+		return req, job.Receipt{}, job.Wrap(op, req.Label,
+			fmt.Errorf("%w: an action and a push with its repository are needed", job.ErrInvalid))
 	}
 	input, err := json.Marshal(req.Input)
 	if err != nil {
 		return req, job.Receipt{}, job.Wrap(op, req.Action, fmt.Errorf("%w: input: %w", job.ErrInvalid, err))
 	}
 	sum := sha256.Sum256(input)
-	req.Key = fmt.Sprintf("%s/%d/%s/%s/action=%s/count=%d/input=%s", req.Push.Repo, req.Push.ID, req.Push.Short(), req.Label, req.Action, req.Count, hex.EncodeToString(sum[:6]))
-	mine := ledger.Entry{Key: req.Key, Push: req.Push, Label: "action " + req.Action, Count: req.Count, Who: o.Who, Purpose: o.Purpose}
+	req.Key = fmt.Sprintf("%s/%d/%s/%s/action=%s/count=%d/input=%s", req.Push.Repo, req.Push.ID, req.Push.Short(),
+		req.Label, req.Action, req.Count, hex.EncodeToString(sum[:6]))
+	mine := ledger.Entry{
+		Key: req.Key, Push: req.Push, Label: "action " + req.Action, Count: req.Count, Who: o.Who,
+		Purpose: o.Purpose,
+	}
 	e, fresh, err := o.Ledger.Intend(ctx, mine, nil)
 	if err == nil && !fresh {
 		e, fresh, err = actAgain(ctx, ci, o.Ledger, mine, e)
@@ -46,7 +51,10 @@ func Act(ctx context.Context, ci job.Scheduler, req job.Request, opts *RunOption
 	case err != nil:
 		return req, job.Receipt{}, err
 	case !fresh && e.State.Made():
-		return req, job.Receipt{IDs: e.Receipt.IDs, State: job.ReceiptAlreadyAsked, By: e.Receipt.By, Link: e.Receipt.Link}, nil
+		return req, job.Receipt{
+			IDs: e.Receipt.IDs, State: job.ReceiptAlreadyAsked, By: e.Receipt.By,
+			Link: e.Receipt.Link,
+		}, nil
 	case !fresh:
 		return req, job.Receipt{}, job.Wrap(op, req.Key, unclear(e))
 	}
@@ -64,7 +72,9 @@ func Act(ctx context.Context, ci job.Scheduler, req job.Request, opts *RunOption
 
 // actAgain takes the place of an action that was asked for before, if nothing came
 // of it or it is long ago: whoever asks for an action by its name means it.
-func actAgain(ctx context.Context, ci job.Scheduler, l ledger.Ledger, mine, e ledger.Entry) (ledger.Entry, bool, error) {
+func actAgain(
+	ctx context.Context, ci job.Scheduler, l ledger.Ledger, mine, e ledger.Entry,
+) (ledger.Entry, bool, error) {
 	es, err := ledger.Recheck(ctx, l, ci, []ledger.Entry{e})
 	if err != nil {
 		return e, false, err

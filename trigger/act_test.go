@@ -28,7 +28,10 @@ func TestAct(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ci := &acting{}
 		memory := &trigger.RunOptions{Ledger: ledger.NewMemory(), Who: "me"}
-		req := job.Request{Action: "confirm-failures", Label: "m-1", Push: job.Push{Repo: "autoland", ID: 1, Revision: "a"}, Count: 1, Input: map[string]any{"b": 1, "a": 2}}
+		req := job.Request{
+			Action: "confirm-failures", Label: "m-1",
+			Push: job.Push{Repo: "autoland", ID: 1, Revision: "a"}, Count: 1, Input: map[string]any{"b": 1, "a": 2},
+		}
 		act := func(r job.Request, want job.ReceiptState, times int) {
 			t.Helper()
 			_, got, err := trigger.Act(t.Context(), ci, r, memory)
@@ -48,7 +51,8 @@ func TestAct(t *testing.T) {
 		lost.Label = "m-2"
 		ci.err = job.ErrUnavailable
 		for range 2 {
-			if _, _, err := trigger.Act(t.Context(), ci, lost, memory); !errors.Is(err, job.ErrUnavailable) || len(ci.asked) != 4 {
+			if _, _, err := trigger.Act(t.Context(), ci, lost, memory); !errors.Is(err, job.ErrUnavailable) ||
+				len(ci.asked) != 4 {
 				t.Errorf("%v after %d requests", err, len(ci.asked))
 			}
 		}
@@ -59,7 +63,8 @@ func TestAct(t *testing.T) {
 		no.Label = "m-3"
 		ci.err = job.ErrDenied
 		for i := range 2 {
-			if _, _, err := trigger.Act(t.Context(), ci, no, memory); !errors.Is(err, job.ErrDenied) || len(ci.asked) != 6+i {
+			if _, _, err := trigger.Act(t.Context(), ci, no, memory); !errors.Is(err, job.ErrDenied) ||
+				len(ci.asked) != 6+i {
 				t.Errorf("%v after %d requests", err, len(ci.asked))
 			}
 		}

@@ -22,8 +22,9 @@ func (r *runner) ask(ctx context.Context, s Step) (receipt job.Receipt, found bo
 		return job.Receipt{State: job.ReceiptAlreadyAsked}, false, nil
 	}
 	mine := ledger.Entry{
-		Key: s.Key, Push: s.Push, Label: s.Label, Count: s.Count, Seen: s.Seen, Who: r.opts.Who, Purpose: r.opts.Purpose,
-		Holder: r.holder, Lease: r.opts.Lease,
+		Key: s.Key, Push: s.Push, Label: s.Label, Count: s.Count, Seen: s.Seen, Who: r.opts.Who,
+		Purpose: r.opts.Purpose,
+		Holder:  r.holder, Lease: r.opts.Lease,
 	}
 	var instead *ledger.Entry
 	for {
@@ -52,7 +53,10 @@ func (r *runner) others(ctx context.Context, s Step) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	entries = slices.DeleteFunc(entries, func(e ledger.Entry) bool { return e.Key == s.Key || e.Seen+e.Count <= s.Seen })
+	entries = slices.DeleteFunc(entries, func(e ledger.Entry) bool {
+		return e.Key == s.Key ||
+			e.Seen+e.Count <= s.Seen
+	})
 	if entries, err = ledger.Recheck(ctx, r.opts.Ledger, r.ci, entries); err != nil {
 		return 0, err
 	}
@@ -88,7 +92,8 @@ func (r *runner) request(ctx context.Context, s Step, e ledger.Entry) (job.Recei
 		receipt = job.Receipt{State: job.ReceiptAccepted}
 		return receipt, r.settle(ctx, e, ledger.Accepted, receipt)
 	}
-	return job.Receipt{}, errors.Join(fmt.Errorf("%w (%w)", unclear(e), err), r.settle(ctx, e, ledger.Unsure, job.Receipt{}))
+	return job.Receipt{}, errors.Join(fmt.Errorf("%w (%w)", unclear(e), err),
+		r.settle(ctx, e, ledger.Unsure, job.Receipt{}))
 }
 
 // hold renews the lease of an entry until it is released, and ends the context when
@@ -131,7 +136,8 @@ func (r *runner) hold(ctx context.Context, e ledger.Entry) (held context.Context
 // refused reports whether the error says that nothing was asked for.
 func refused(err error) bool {
 	for _, certain := range []error{
-		job.ErrNotFound, job.ErrInvalid, job.ErrRefused, job.ErrDenied, job.ErrNotScheduled, job.ErrNoBuild, errors.ErrUnsupported,
+		job.ErrNotFound, job.ErrInvalid, job.ErrRefused, job.ErrDenied, job.ErrNotScheduled, job.ErrNoBuild,
+		errors.ErrUnsupported,
 	} {
 		if errors.Is(err, certain) {
 			return true

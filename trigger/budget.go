@@ -75,7 +75,8 @@ func limit(p *int, def int) int {
 func (m *maker) purse(ctx context.Context, groups []group) (*purse, error) {
 	b := m.opts.Budgets
 	p := &purse{
-		call: limit(b.Call, DefaultCall), push: map[job.PushKey]int{}, label: map[string]int{}, barred: map[string]string{}, built: map[asking]bool{},
+		call: limit(b.Call, DefaultCall), push: map[job.PushKey]int{}, label: map[string]int{},
+		barred: map[string]string{}, built: map[asking]bool{},
 		perPush: limit(b.Push, DefaultPush), perDay: limit(b.LabelDay, DefaultLabelDay),
 	}
 	for _, g := range groups {
@@ -94,7 +95,8 @@ func (m *maker) purse(ctx context.Context, groups []group) (*purse, error) {
 // spent takes off what was asked for today, and looks at the queue.
 func (m *maker) spent(ctx context.Context, p *purse, g group) error {
 	if m.opts.Ledger != nil && p.perDay != unlimited {
-		entries, err := m.opts.Ledger.Entries(ctx, ledger.Query{Labels: []string{g.label}, Repo: g.push.Repo, Within: 24 * time.Hour})
+		entries, err := m.opts.Ledger.Entries(ctx,
+			ledger.Query{Labels: []string{g.label}, Repo: g.push.Repo, Within: 24 * time.Hour})
 		if err != nil {
 			return err
 		}

@@ -84,7 +84,10 @@ push    test   build
 		_, _, plan := setup(t, world, 3, &trigger.Options{Budgets: c.budgets})
 		wantTrace(t, c.name, c.want, trace(plan))
 	}
-	_, _, plan := setup(t, world, 3, &trigger.Options{Budgets: trigger.Budgets{Call: n(3)}, Priority: func(p job.Push) int { return int(-p.ID) }})
+	_, _, plan := setup(t, world, 3, &trigger.Options{
+		Budgets:  trigger.Budgets{Call: n(3)},
+		Priority: func(p job.Push) int { return int(-p.ID) },
+	})
 	if len(plan.Steps) != 1 || plan.Steps[0].Push.ID != 10 {
 		t.Errorf("the oldest first:\n%s", trace(plan))
 	}
@@ -108,7 +111,8 @@ func TestBudgetOfADay(t *testing.T) {
 			{"refused", 50, ledger.Refused, time.Hour},
 		} {
 			time.Sleep(e.later)
-			intended, _, err := l.Intend(t.Context(), ledger.Entry{Key: e.key, Count: e.count, Label: "test", Push: pushes[2]}, nil)
+			intended, _, err := l.Intend(t.Context(),
+				ledger.Entry{Key: e.key, Count: e.count, Label: "test", Push: pushes[2]}, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -128,7 +132,8 @@ func TestBudgetOfADay(t *testing.T) {
 
 // A full queue stops everything that would wait in it.
 func TestQueueDepth(t *testing.T) {
-	_, _, plan := setup(t, "push test other\n1 a1c0 - -\n2 b2d1 pending*7 -\n", 1, &trigger.Options{Budgets: trigger.Budgets{Queue: n(6)}})
+	_, _, plan := setup(t, "push test other\n1 a1c0 - -\n2 b2d1 pending*7 -\n", 1,
+		&trigger.Options{Budgets: trigger.Budgets{Queue: n(6)}})
 	wantTrace(t, "plan", `
 2 nothing test 0: has 7 of 1: 7 under way
 1 left out test 1: 7 runs wait in its queue, more than 6
@@ -149,7 +154,8 @@ func TestOffspring(t *testing.T) {
 	}
 	runPlan(t, ci, first, &trigger.RunOptions{Ledger: l})
 	for automatic, want := range map[bool]int{true: 2, false: 3} {
-		plan, err := trigger.Make(t.Context(), ci, pushes, []string{"test"}, 2, &trigger.Options{Ledger: l, Automatic: automatic})
+		plan, err := trigger.Make(t.Context(), ci, pushes, []string{"test"}, 2,
+			&trigger.Options{Ledger: l, Automatic: automatic})
 		if err != nil || plan.Total() != want {
 			t.Errorf("automatic %t: %v\n%s", automatic, err, trace(plan))
 		}
@@ -157,7 +163,8 @@ func TestOffspring(t *testing.T) {
 }
 
 func TestExistingBuildsOnly(t *testing.T) {
-	_, _, plan := setup(t, "needs test build\npush test build\n1 a1c0 - pass\n2 b2d1 - -\n3 c3e2 - running\n4 d4f3 - pass:expired\n", 1, &trigger.Options{ExistingOnly: true})
+	_, _, plan := setup(t, "needs test build\npush test build\n1 a1c0 - pass\n2 b2d1 - -\n3 c3e2 - running\n"+
+		"4 d4f3 - pass:expired\n", 1, &trigger.Options{ExistingOnly: true})
 	wantTrace(t, "plan", `
 3 wait test 1: has none of 1; waiting for build, under way
 1 trigger test 1: has none of 1
@@ -183,7 +190,8 @@ push    linux64/opt/xpcshell-1  linux64/opt/xpcshell-2  linux64/debug/mochitest-
 	if err != nil {
 		t.Fatal(err)
 	}
-	x1, x2, m1, b, mn := "linux64/opt/xpcshell-1", "linux64/opt/xpcshell-2", "linux64/debug/mochitest-1", "linux64/opt/build", "linux64/opt/marionette"
+	x1, x2, m1, b, mn := "linux64/opt/xpcshell-1", "linux64/opt/xpcshell-2", "linux64/debug/mochitest-1",
+		"linux64/opt/build", "linux64/opt/marionette"
 	for _, c := range []struct {
 		name   string
 		labels []string
@@ -192,7 +200,11 @@ push    linux64/opt/xpcshell-1  linux64/opt/xpcshell-2  linux64/debug/mochitest-
 	}{
 		{"all", nil, trigger.Choice{}, []string{m1, b, mn, x1, x2}},
 		{"includes", nil, trigger.Choice{Includes: []string{"OPT", "xpcshell"}}, []string{x1, x2}},
-		{"excludes", nil, trigger.Choice{Includes: []string{"linux64"}, Excludes: []string{"debug", "build", "-2"}}, []string{mn, x1}},
+		{
+			"excludes", nil,
+			trigger.Choice{Includes: []string{"linux64"}, Excludes: []string{"debug", "build", "-2"}},
+			[]string{mn, x1},
+		},
 		{"coalesced", nil, trigger.Choice{Coalesced: true}, []string{x1}},
 		{"missing", nil, trigger.Choice{Missing: true}, []string{mn}},
 		{"failed", nil, trigger.Choice{Failed: true}, []string{m1}},
@@ -214,7 +226,8 @@ push    linux64/opt/xpcshell-1  linux64/opt/xpcshell-2  linux64/debug/mochitest-
 
 // Labels chosen on each push, planned in one go.
 func TestMakeChooses(t *testing.T) {
-	w := jobtest.MustParse("push a b build\n1 a1c0 coalesced pass pass\n2 b2d1 fail coalesced pass\n3 c3e2 not-scheduled\n")
+	w := jobtest.MustParse("push a b build\n1 a1c0 coalesced pass pass\n2 b2d1 fail coalesced pass\n" +
+		"3 c3e2 not-scheduled\n")
 	plan, err := trigger.Make(t.Context(), jobtest.NewCI(w, nil), w.Pushes("autoland"), nil,
 		1, &trigger.Options{Choose: &trigger.Choice{Coalesced: true}})
 	if err != nil {

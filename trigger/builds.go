@@ -11,7 +11,9 @@ import (
 )
 
 // readBuild reads the facts of a build from the jobs of its push.
-func readBuild(ctx context.Context, ci job.Scheduler, l ledger.Ledger, p job.Push, label string, jobs []job.Job) (BuildFacts, error) {
+func readBuild(
+	ctx context.Context, ci job.Scheduler, l ledger.Ledger, p job.Push, label string, jobs []job.Job,
+) (BuildFacts, error) {
 	runs := analysis.OfLabel(jobs, label)
 	pending, err := asked(ctx, ci, l, p, label, runs)
 	if err != nil {
@@ -20,7 +22,8 @@ func readBuild(ctx context.Context, ci job.Scheduler, l ledger.Ledger, p job.Pus
 	state, err := buildState(ctx, ci, runs, pending.runs)
 	waiting := slices.ContainsFunc(runs, func(j job.Job) bool { return j.Status().Waiting() })
 	return BuildFacts{
-		Label: label, State: state, Seen: len(runs) + pending.runs, Again: pending.runs > 0 && len(runs) > 0 && !waiting,
+		Label: label, State: state, Seen: len(runs) + pending.runs,
+		Again: pending.runs > 0 && len(runs) > 0 && !waiting,
 	}, err
 }
 

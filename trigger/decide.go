@@ -84,7 +84,10 @@ func Decide(f Facts, times, exceptions int) ([]Step, *LeftOut) {
 	have := f.Runs.Counted + f.Asked
 	need := times - have
 	out := func(format string, args ...any) ([]Step, *LeftOut) {
-		return nil, &LeftOut{Label: f.Label, Push: f.Push, Count: max(need, 0), Why: fmt.Sprintf(format, args...), Untestable: f.Barred != ""}
+		return nil, &LeftOut{
+			Label: f.Label, Push: f.Push, Count: max(need, 0), Why: fmt.Sprintf(format, args...),
+			Untestable: f.Barred != "",
+		}
 	}
 	switch {
 	case f.Barred != "":
@@ -121,7 +124,8 @@ func (f Facts) have() string {
 		parts = append(parts, fmt.Sprintf("%d triggered and not visible yet", sure))
 	}
 	if f.Unsure > 0 {
-		parts = append(parts, fmt.Sprintf("%d perhaps triggered, not known until %s", f.Unsure, f.UnsureUntil.Local().Format("15:04")))
+		parts = append(parts, fmt.Sprintf("%d perhaps triggered, not known until %s", f.Unsure,
+			f.UnsureUntil.Local().Format("15:04")))
 	}
 	return strings.Join(parts, ", ")
 }

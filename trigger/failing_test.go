@@ -82,7 +82,8 @@ func TestOneFailedQuestion(t *testing.T) {
 				w := jobtest.MustParse(buildWorld)
 				h := &hooked{CI: jobtest.NewCI(w, nil)}
 				l := ledger.NewMemory()
-				plan, err := trigger.Make(t.Context(), h, w.Pushes("autoland"), []string{"test"}, 1, &trigger.Options{Ledger: l})
+				plan, err := trigger.Make(t.Context(), h, w.Pushes("autoland"), []string{"test"}, 1,
+					&trigger.Options{Ledger: l})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -157,10 +158,12 @@ func (b *breaking) Entries(ctx context.Context, q ledger.Query) ([]ledger.Entry,
 // A ledger that breaks while builds are waited for ends the run at once.
 func TestLedgerBreaksMeanwhile(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := jobtest.MustParse("kind build build\nneeds test build\npush build test\n1 a1c0 running -\n2 a2c0 running -\n")
+		w := jobtest.MustParse("kind build build\nneeds test build\npush build test\n1 a1c0 running -\n" +
+			"2 a2c0 running -\n")
 		l := &breaking{Ledger: ledger.NewMemory()}
 		ci := struct{ job.Scheduler }{jobtest.NewCI(w, nil)} // no events: it polls
-		plan, err := trigger.Make(t.Context(), jobtest.NewCI(w, nil), w.Pushes("autoland"), []string{"test"}, 1, &trigger.Options{Ledger: l})
+		plan, err := trigger.Make(t.Context(), jobtest.NewCI(w, nil), w.Pushes("autoland"), []string{"test"}, 1,
+			&trigger.Options{Ledger: l})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -184,7 +187,8 @@ func TestBrokenBeforeAnything(t *testing.T) {
 	ci, pushes, plan := setup(t, "push test\n1 a1c0 -\n2 b2d1 -\n", 1, nil)
 	l := &breaking{Ledger: ledger.NewMemory()}
 	l.broken.Store(true)
-	if _, err := trigger.Run(t.Context(), ci, plan, &trigger.RunOptions{Ledger: l}); err == nil || !strings.Contains(err.Error(), "disk full") {
+	if _, err := trigger.Run(t.Context(), ci, plan, &trigger.RunOptions{Ledger: l}); err == nil ||
+		!strings.Contains(err.Error(), "disk full") {
 		t.Errorf("%v", err)
 	}
 	for _, p := range pushes {
@@ -200,7 +204,10 @@ func TestClockOfAnotherHost(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			ci, _, plan := setup(t, "push test\n1 a1c0 -\n", 1, nil)
 			l, s := ledger.NewMemory(), plan.Steps[0]
-			e := ledger.Entry{Key: s.Key, Push: s.Push, Label: s.Label, Count: 1, Asked: time.Now().Add(off), Age: -off, Holder: "another", Lease: time.Minute}
+			e := ledger.Entry{
+				Key: s.Key, Push: s.Push, Label: s.Label, Count: 1, Asked: time.Now().Add(off), Age: -off,
+				Holder: "another", Lease: time.Minute,
+			}
 			if _, _, err := l.Intend(t.Context(), e, nil); err != nil {
 				t.Fatal(err)
 			}
@@ -211,7 +218,8 @@ func TestClockOfAnotherHost(t *testing.T) {
 				t.Errorf("a clock that is off by %s: %v after %s; the other may still be asking", off, err, took)
 			}
 			time.Sleep(ledger.UnsureExpires)
-			if done, err := trigger.Run(t.Context(), blind{ci}, plan, &trigger.RunOptions{Ledger: l}); err != nil || done.Steps[0].Receipt.State != job.ReceiptCreated {
+			if done, err := trigger.Run(t.Context(), blind{ci}, plan, &trigger.RunOptions{Ledger: l}); err != nil ||
+				done.Steps[0].Receipt.State != job.ReceiptCreated {
 				t.Errorf("a clock that is off by %s: %v; by now it can be asked for again", off, err)
 			}
 		})
@@ -242,7 +250,8 @@ func TestTakenInPart(t *testing.T) {
 	ci := sparing{jobtest.NewCI(w, &jobtest.CIOptions{Visible: time.Hour})}
 	l := ledger.NewMemory()
 	plan := func() trigger.Plan {
-		p, err := trigger.Make(t.Context(), blind{ci.CI}, w.Pushes("autoland"), []string{"test"}, 3, &trigger.Options{Ledger: l})
+		p, err := trigger.Make(t.Context(), blind{ci.CI}, w.Pushes("autoland"), []string{"test"}, 3,
+			&trigger.Options{Ledger: l})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -272,7 +281,8 @@ func TestTwoRepositoriesWithOneID(t *testing.T) {
 		"repo central\nkind build build\nneeds test build\npush build test\n1 b1c0 - -\n")
 	pushes := append(w.Pushes("autoland"), w.Pushes("central")...)
 	five := 5
-	plan, err := trigger.Make(t.Context(), jobtest.NewCI(w, nil), pushes, []string{"test"}, 1, &trigger.Options{Budgets: trigger.Budgets{Push: &five}})
+	plan, err := trigger.Make(t.Context(), jobtest.NewCI(w, nil), pushes, []string{"test"}, 1,
+		&trigger.Options{Budgets: trigger.Budgets{Push: &five}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -335,7 +345,8 @@ func TestOldPlanOnceMore(t *testing.T) {
 			ci, _, plan := setup(t, "push test\n1 a1c0 -\n", 2, nil)
 			l, s := ledger.NewMemory(), plan.Steps[0]
 			if c.visible {
-				if _, err := ci.Trigger(t.Context(), job.Request{Key: "other", Label: s.Label, Push: s.Push, Count: 2}); err != nil {
+				if _, err := ci.Trigger(t.Context(),
+					job.Request{Key: "other", Label: s.Label, Push: s.Push, Count: 2}); err != nil {
 					t.Fatal(err)
 				}
 			}

@@ -153,7 +153,8 @@ func (m *maker) fill(ctx context.Context, f *Facts, jobs []job.Job) (err error) 
 	if err != nil {
 		return err
 	}
-	f.Asked, f.Unsure, f.UnsureUntil, f.CameToNothing, f.Withdrawn = coming.runs, coming.unsure, coming.until, coming.failed, coming.withdrawn
+	f.Asked, f.Unsure, f.UnsureUntil, f.CameToNothing, f.Withdrawn = coming.runs, coming.unsure, coming.until,
+		coming.failed, coming.withdrawn
 	if f.Offspring, err = m.offspring(ctx, f.Push, f.Label, jobs); err != nil {
 		return err
 	}
@@ -177,7 +178,9 @@ func (m *maker) offspring(ctx context.Context, p job.Push, label string, jobs []
 // Offspring reports whether the runs of the label on the push were asked for:
 // some of them as the ledger remembers, or all of them as the CI knows, where it
 // can tell. What a robot finds there may be its own doing. The ledger may be nil.
-func Offspring(ctx context.Context, ci job.Scheduler, l ledger.Ledger, p job.Push, runs []job.Job, label string) (bool, error) {
+func Offspring(
+	ctx context.Context, ci job.Scheduler, l ledger.Ledger, p job.Push, runs []job.Job, label string,
+) (bool, error) {
 	if l != nil {
 		entries, err := l.Entries(ctx, ledger.ForPush(p, label))
 		if err != nil || slices.ContainsFunc(entries, func(e ledger.Entry) bool { return e.State.Made() }) {
@@ -208,7 +211,9 @@ type onTheWay struct {
 
 // asked is what was asked for of the label on the push and is not among its runs:
 // as the CI says where it can, and as the ledger remembers, which may be nil.
-func asked(ctx context.Context, ci job.Scheduler, l ledger.Ledger, p job.Push, label string, runs []job.Job) (onTheWay, error) {
+func asked(
+	ctx context.Context, ci job.Scheduler, l ledger.Ledger, p job.Push, label string, runs []job.Job,
+) (onTheWay, error) {
 	accepted, err := job.Accepted(ctx, ci, p, label)
 	if err != nil && !errors.Is(err, errors.ErrUnsupported) {
 		return onTheWay{}, err

@@ -110,11 +110,13 @@ func TestLeaseWithoutGrace(t *testing.T) {
 		plan, _ := onePlan(t)
 		dead(t, memory, plan.Steps[0], time.Minute)
 		_, err := trigger.Run(t.Context(), ci, plan, &trigger.RunOptions{Ledger: memory, Grace: -1})
-		if !errors.Is(err, job.ErrUnavailable) || !strings.Contains(err.Error(), "it can be asked for again in 1m0s") || len(ci.runs) > 0 {
+		if !errors.Is(err, job.ErrUnavailable) || !strings.Contains(err.Error(), "it can be asked for again in 1m0s") ||
+			len(ci.runs) > 0 {
 			t.Errorf("%v, %d runs", err, len(ci.runs))
 		}
 		began := time.Now()
-		if _, err := trigger.Run(t.Context(), ci, plan, &trigger.RunOptions{Ledger: memory}); err != nil || len(ci.runs) != 2 {
+		if _, err := trigger.Run(t.Context(), ci, plan, &trigger.RunOptions{Ledger: memory}); err != nil ||
+			len(ci.runs) != 2 {
 			t.Errorf("%v, %d runs", err, len(ci.runs))
 		}
 		if took := time.Since(began).Round(time.Second); took != time.Minute {
@@ -136,7 +138,8 @@ func TestFoundAfterACrash(t *testing.T) {
 			t.Fatalf("after %s: %v, %q", time.Since(began), err, ci.runs)
 		}
 		s := done.Steps[0]
-		if d := cmp.Diff(&job.Receipt{IDs: []string{"i", "iii"}, State: job.ReceiptAlreadyAsked}, s.Receipt); d != "" || !strings.HasSuffix(s.Why, "asked for before, found as i, iii") {
+		if d := cmp.Diff(&job.Receipt{IDs: []string{"i", "iii"}, State: job.ReceiptAlreadyAsked}, s.Receipt); d != "" ||
+			!strings.HasSuffix(s.Why, "asked for before, found as i, iii") {
 			t.Errorf("%s (-want +got):\n%s", s.Why, d)
 		}
 		entries, err := memory.Entries(t.Context(), ledger.Query{Key: key})
@@ -170,7 +173,8 @@ func TestLostLease(t *testing.T) {
 			_, err := trigger.Run(t.Context(), ci, plan, &trigger.RunOptions{Ledger: stuck, Lease: 30 * time.Second})
 			done <- err
 		}()
-		if err := <-done; !errors.Is(err, job.ErrUnavailable) || !strings.Contains(err.Error(), "the ledger was not reached") {
+		if err := <-done; !errors.Is(err, job.ErrUnavailable) ||
+			!strings.Contains(err.Error(), "the ledger was not reached") {
 			t.Errorf("%v", err)
 		}
 		if len(ci.runs) > 0 {

@@ -32,7 +32,10 @@ func sqlite(t *testing.T, file string) *sql.DB {
 }
 
 func entry(key string) ledger.Entry {
-	return ledger.Entry{Key: key, Push: job.Push{Repo: "autoland", ID: 1, Revision: "a1c0a1c0a1c0"}, Label: "test", Count: 2}
+	return ledger.Entry{
+		Key: key, Push: job.Push{Repo: "autoland", ID: 1, Revision: "a1c0a1c0a1c0"}, Label: "test",
+		Count: 2,
+	}
 }
 
 // unusable are ways in which a ledger cannot be used, and what its error says.
@@ -42,7 +45,8 @@ var unusable = map[string]struct {
 	says  string
 }{
 	"newer": {spoil: func(t *testing.T, file string) {
-		if _, err := sqlite(t, file).ExecContext(t.Context(), "INSERT INTO mozci_ledger_version (version) VALUES (99)"); err != nil {
+		if _, err := sqlite(t, file).ExecContext(t.Context(),
+			"INSERT INTO mozci_ledger_version (version) VALUES (99)"); err != nil {
 			t.Fatal(err)
 		}
 	}, says: "version 99, this program knows 3"},

@@ -61,14 +61,17 @@ type Options struct {
 // not be read is left out with its error as the reason, and the error is
 // returned with the plan. A label that no push offers gives an
 // *job.UnknownLabelError, where the CI has a catalog, with a plan that leaves it out.
-func Make(ctx context.Context, ci job.Scheduler, pushes []job.Push, labels []string, times int, opts *Options) (Plan, error) {
+func Make(
+	ctx context.Context, ci job.Scheduler, pushes []job.Push, labels []string, times int, opts *Options,
+) (Plan, error) {
 	m := &maker{ci: ci, times: times}
 	if opts != nil {
 		m.opts = *opts
 	}
 	switch {
 	case times < 1:
-		return Plan{}, job.Wrap("trigger.plan", "times", fmt.Errorf("%w: %d, expected 1 or more", job.ErrInvalid, times))
+		return Plan{}, job.Wrap("trigger.plan", "times",
+			fmt.Errorf("%w: %d, expected 1 or more", job.ErrInvalid, times))
 	case len(labels) == 0 && m.opts.Choose == nil:
 		return Plan{}, job.Wrap("trigger.plan", "labels", fmt.Errorf("%w: none given", job.ErrInvalid))
 	case len(pushes) == 0:
@@ -102,7 +105,8 @@ func (m *maker) plan(ctx context.Context, pushes []job.Push, labels []string) (P
 	fetch := func(ctx context.Context, p job.Push, log *slog.Logger) ([]Facts, error) {
 		return m.gather(ctx, p, labels, log)
 	}
-	for r := range analysis.Ordered(ctx, pushes, fetch, &analysis.OrderedOptions{Width: m.opts.Width, Logger: m.opts.Logger}) {
+	for r := range analysis.Ordered(ctx, pushes, fetch,
+		&analysis.OrderedOptions{Width: m.opts.Width, Logger: m.opts.Logger}) {
 		var missing *job.UnknownLabelError
 		if r.Err != nil && !errors.As(r.Err, &missing) {
 			errs = append(errs, r.Err)

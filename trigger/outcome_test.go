@@ -90,10 +90,12 @@ func TestNothingCame(t *testing.T) {
 			m.outcomes["action-1"] = c.outcome
 			second := made(t, m, l, w)
 			if c.outcome.Cancelled { // a person's will: the plan leaves it out, and an old plan is refused
-				if len(second.Steps) > 0 || len(second.LeftOut) != 1 || !strings.Contains(second.LeftOut[0].Why, "was cancelled, so it is left alone") {
+				if len(second.Steps) > 0 || len(second.LeftOut) != 1 ||
+					!strings.Contains(second.LeftOut[0].Why, "was cancelled, so it is left alone") {
 					t.Errorf("the next plan: %+v", second)
 				}
-				if _, err := trigger.Run(t.Context(), m, first, &trigger.RunOptions{Ledger: l}); !errors.Is(err, job.ErrRefused) || len(m.asked) != 1 {
+				if _, err := trigger.Run(t.Context(), m, first,
+					&trigger.RunOptions{Ledger: l}); !errors.Is(err, job.ErrRefused) || len(m.asked) != 1 {
 					t.Errorf("the old plan once more: %v, asked %d times", err, len(m.asked))
 				}
 				return
@@ -121,7 +123,8 @@ func TestNothingCame(t *testing.T) {
 func TestTimesReachTheCI(t *testing.T) {
 	w := jobtest.MustParse("push test\n1 a1c0 pass\n")
 	m := &maker{blindCI: blindCI{jobtest.NewCI(w, nil)}, outcomes: map[string]job.Outcome{}}
-	if _, err := trigger.Run(t.Context(), m, made(t, m, nil, w), nil); err != nil || len(m.asked) != 1 || m.asked[0].Times != 3 || m.asked[0].Count != 2 {
+	if _, err := trigger.Run(t.Context(), m, made(t, m, nil, w), nil); err != nil || len(m.asked) != 1 ||
+		m.asked[0].Times != 3 || m.asked[0].Count != 2 {
 		t.Errorf("%v: %+v", err, m.asked)
 	}
 }
@@ -200,11 +203,13 @@ push    test other build
 		t.Errorf("builds %q, expected %q; %d runs in all\n%s", with, want, plan.Total(), trace(plan))
 	}
 	budget := 3
-	bounded, err := trigger.Make(t.Context(), ci, w.Pushes("autoland")[1:2], []string{"test"}, 3, &trigger.Options{Budgets: trigger.Budgets{Push: &budget}})
+	bounded, err := trigger.Make(t.Context(), ci, w.Pushes("autoland")[1:2], []string{"test"}, 3,
+		&trigger.Options{Budgets: trigger.Budgets{Push: &budget}})
 	if err != nil || bounded.Total() != 3 || len(bounded.LeftOut) != 1 || bounded.LeftOut[0].Count != 1 {
 		t.Errorf("%v: a budget of 3 on one push, the build included:\n%s", err, trace(bounded))
 	}
-	if _, err := trigger.Run(t.Context(), ci, trigger.Plan{Steps: bounded.Steps[:1]}, nil); !errors.Is(err, job.ErrInvalid) || !strings.Contains(err.Error(), "step 1") {
+	if _, err := trigger.Run(t.Context(), ci, trigger.Plan{Steps: bounded.Steps[:1]},
+		nil); !errors.Is(err, job.ErrInvalid) || !strings.Contains(err.Error(), "step 1") {
 		t.Errorf("a build without what it comes with: %v", err)
 	}
 	rec := &recorder{makesBuilds: ci}

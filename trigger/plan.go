@@ -185,7 +185,10 @@ func (p *Plan) UnmarshalJSON(text []byte) error {
 		out.Steps = append(out.Steps, s)
 	}
 	for _, l := range in.LeftOut {
-		out.LeftOut = append(out.LeftOut, LeftOut{Label: l.Label, Push: l.Push.Push(), Count: l.Count, Why: l.Why, Untestable: l.Untestable})
+		out.LeftOut = append(out.LeftOut, LeftOut{
+			Label: l.Label, Push: l.Push.Push(), Count: l.Count, Why: l.Why,
+			Untestable: l.Untestable,
+		})
 	}
 	*p = out
 	return nil
@@ -199,15 +202,18 @@ func (s Step) check() error {
 	case s.Action == ActionNothing && s.Count == 0:
 		return nil
 	case s.Action != ActionTrigger && s.Action != ActionBuild && s.Action != ActionWait:
-		return fmt.Errorf("%w: action %q with count %d: expected trigger, build or wait, or nothing with 0", job.ErrInvalid, s.Action, s.Count)
+		return fmt.Errorf("%w: action %q with count %d: expected trigger, build or wait, or nothing with 0",
+			job.ErrInvalid, s.Action, s.Count)
 	case s.Count < 1:
 		return fmt.Errorf("%w: %s of %s: count %d, expected 1 or more", job.ErrInvalid, s.Action, s.Label, s.Count)
 	case s.With != "" && s.Action != ActionBuild:
 		return fmt.Errorf("%w: %s of %s: only a build is made with another label", job.ErrInvalid, s.Action, s.Label)
 	case s.Seen < 0 || s.Times < 0:
-		return fmt.Errorf("%w: %s of %s: seen %d and times %d, expected 0 or more", job.ErrInvalid, s.Action, s.Label, s.Seen, s.Times)
+		return fmt.Errorf("%w: %s of %s: seen %d and times %d, expected 0 or more", job.ErrInvalid, s.Action, s.Label,
+			s.Seen, s.Times)
 	case s.Key != key(s.Push, s.Label, s.Seen, s.Count):
-		return fmt.Errorf("%w: the key %q is not that of %d runs of %s on %s after %d: was the plan edited?", job.ErrInvalid, s.Key, s.Count, s.Label, s.Push, s.Seen)
+		return fmt.Errorf("%w: the key %q is not that of %d runs of %s on %s after %d: was the plan edited?",
+			job.ErrInvalid, s.Key, s.Count, s.Label, s.Push, s.Seen)
 	}
 	return nil
 }

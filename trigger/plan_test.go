@@ -88,7 +88,8 @@ total 12
 // Two labels that need one build ask for it once on each push.
 func TestOneBuildForEachPush(t *testing.T) {
 	w := jobtest.MustParse("needs test build\nneeds other build\npush test other build\n1 a1c0 - - -\n2 b2d1 - - -\n")
-	plan, err := trigger.Make(t.Context(), jobtest.NewCI(w, nil), w.Pushes("autoland"), []string{"test", "other"}, 1, nil)
+	plan, err := trigger.Make(t.Context(), jobtest.NewCI(w, nil), w.Pushes("autoland"), []string{"test", "other"}, 1,
+		nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,7 +107,8 @@ func TestOneBuildForEachPush(t *testing.T) {
 // A label that is asked for and is also another's build is asked for once.
 func TestBuildThatIsAlsoWanted(t *testing.T) {
 	w := jobtest.MustParse("needs test build\npush test build\n1 a1c0 - -\n")
-	plan, err := trigger.Make(t.Context(), jobtest.NewCI(w, nil), w.Pushes("autoland"), []string{"test", "build"}, 2, nil)
+	plan, err := trigger.Make(t.Context(), jobtest.NewCI(w, nil), w.Pushes("autoland"), []string{"test", "build"}, 2,
+		nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,11 +131,16 @@ func TestPlansThatMakeNoSense(t *testing.T) {
 		want   error
 		says   string
 	}{
-		"times 0":       {pushes, label, 0, job.ErrInvalid, "0, expected 1 or more"},
-		"times -1":      {pushes, label, -1, job.ErrInvalid, "-1, expected 1 or more"},
-		"no pushes":     {nil, label, 1, job.ErrInvalid, "no pushes in the range"},
-		"no labels":     {pushes, nil, 1, job.ErrInvalid, "none given"},
-		"unknown label": {pushes, []string{"linux64/opt/xpshell-1"}, 1, job.ErrNotFound, "did you mean linux64/opt/xpcshell-1,"},
+		"times 0":   {pushes, label, 0, job.ErrInvalid, "0, expected 1 or more"},
+		"times -1":  {pushes, label, -1, job.ErrInvalid, "-1, expected 1 or more"},
+		"no pushes": {nil, label, 1, job.ErrInvalid, "no pushes in the range"},
+		"no labels": {pushes, nil, 1, job.ErrInvalid, "none given"},
+		"unknown label": {
+			pushes,
+			[]string{"linux64/opt/xpshell-1"},
+			1, job.ErrNotFound,
+			"did you mean linux64/opt/xpcshell-1,",
+		},
 	} {
 		_, err := trigger.Make(t.Context(), ci, c.pushes, c.labels, c.times, nil)
 		if !errors.Is(err, c.want) || !strings.Contains(err.Error(), c.says) {
@@ -156,7 +163,8 @@ func TestOnePushThatFailsDoesNotLoseTheOthers(t *testing.T) {
 }
 
 func TestPlanJSON(t *testing.T) {
-	ci, _, plan := setup(t, "needs test build\npush test build\n1 a1c0 - -\n2 b2d1 pass -\n3 c3e2 cancelled -\n", 1, nil)
+	ci, _, plan := setup(t, "needs test build\npush test build\n1 a1c0 - -\n2 b2d1 pass -\n3 c3e2 cancelled -\n", 1,
+		nil)
 	text, err := json.Marshal(plan)
 	if err != nil {
 		t.Fatal(err)
@@ -174,9 +182,12 @@ func TestPlanJSON(t *testing.T) {
 		t.Errorf("after acting: %s, %v", text, err)
 	}
 	for edit, says := range map[string][2]string{
-		"count":  {`"count":1,"times"`, `"count":-1,"times"`},
-		"more":   {`"count":1,"times"`, `"count":2,"times"`},
-		"label":  {`"label":"test","push":{"repo":"autoland","id":1,`, `"label":"best","push":{"repo":"autoland","id":1,`},
+		"count": {`"count":1,"times"`, `"count":-1,"times"`},
+		"more":  {`"count":1,"times"`, `"count":2,"times"`},
+		"label": {
+			`"label":"test","push":{"repo":"autoland","id":1,`,
+			`"label":"best","push":{"repo":"autoland","id":1,`,
+		},
 		"repo":   {`"repo":"autoland","id":1`, `"repo":"try","id":1`},
 		"action": {`"action":"wait"`, `"action":"destroy"`},
 		"torn":   {`"left_out"`, ``},

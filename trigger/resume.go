@@ -46,7 +46,8 @@ func (r *runner) resume(ctx context.Context, e ledger.Entry) (ledger.Entry, job.
 		return e, *receipt, r.settle(ctx, e, ledger.Accepted, *receipt)
 	case keyed && e.Lease > 0:
 		return e, job.Receipt{}, job.Wrap("trigger.run", e.Key, fmt.Errorf(
-			"%w: another run of mozci asks for this, or died doing so; it can be asked for again in %s", job.ErrUnavailable, e.Lease.Round(time.Second)))
+			"%w: another run of mozci asks for this, or died doing so; it can be asked for again in %s",
+			job.ErrUnavailable, e.Lease.Round(time.Second)))
 	case keyed:
 		return e, job.Receipt{}, errRepeat
 	}

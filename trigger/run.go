@@ -84,7 +84,8 @@ func Run(ctx context.Context, ci job.Scheduler, plan Plan, opts *RunOptions) (Pl
 		}
 		if s.With != "" && !slices.ContainsFunc(out.Steps, s.comesWith) {
 			return plan, job.Wrap("trigger.run", fmt.Sprintf("step %d", i+1), fmt.Errorf(
-				"%w: %s comes with %s, which the plan does not ask for on %s: was the plan edited?", job.ErrInvalid, s.Label, s.With, s.Push))
+				"%w: %s comes with %s, which the plan does not ask for on %s: was the plan edited?", job.ErrInvalid,
+				s.Label, s.With, s.Push))
 		}
 	}
 	if r.opts.Purpose == "" {
@@ -142,7 +143,8 @@ func (r *runner) made(steps []Step) {
 
 // comesWith reports whether the request of another step makes this build.
 func (s Step) comesWith(o Step) bool {
-	return o.Label == s.With && o.Action != ActionNothing && o.Push.Repo == s.Push.Repo && o.Push.ID == s.Push.ID && o.Push.Revision == s.Push.Revision
+	return o.Label == s.With && o.Action != ActionNothing && o.Push.Repo == s.Push.Repo && o.Push.ID == s.Push.ID &&
+		o.Push.Revision == s.Push.Revision
 }
 
 func (r *runner) run(ctx context.Context, steps []Step) error {

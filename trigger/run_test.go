@@ -82,7 +82,8 @@ func TestTwiceDoesOnce(t *testing.T) {
 				t.Errorf("planned again: %v\n%s", err, trace(again))
 			}
 			ci.Advance(2 * time.Hour)
-			if a, b := countRuns(t, ci, w.Pushes("autoland")[0], "test"), countRuns(t, ci, w.Pushes("autoland")[1], "test"); a != 2 || b != 3 {
+			if a, b := countRuns(t, ci, w.Pushes("autoland")[0], "test"),
+				countRuns(t, ci, w.Pushes("autoland")[1], "test"); a != 2 || b != 3 {
 				t.Errorf("%d and %d runs, expected 2 and 3", a, b)
 			}
 		})
@@ -178,7 +179,8 @@ func TestPlansOfDifferentTotals(t *testing.T) {
 		memory := ledger.NewMemory()
 		var plans []trigger.Plan
 		for _, times := range []int{3, 5} {
-			plan, err := trigger.Make(t.Context(), ci, w.Pushes("autoland"), []string{"test"}, times, &trigger.Options{Ledger: memory})
+			plan, err := trigger.Make(t.Context(), ci, w.Pushes("autoland"), []string{"test"}, times,
+				&trigger.Options{Ledger: memory})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -246,7 +248,10 @@ func TestDenied(t *testing.T) {
 		t.Fatal(err)
 	}
 	asked := 0
-	no := refuse{Scheduler: ci, err: fmt.Errorf("%w: the scope hooks:trigger-hook:x is missing", job.ErrDenied), asked: &asked}
+	no := refuse{
+		Scheduler: ci, err: fmt.Errorf("%w: the scope hooks:trigger-hook:x is missing", job.ErrDenied),
+		asked: &asked,
+	}
 	done, err := trigger.Run(t.Context(), no, plan, nil)
 	if asked != 1 || !errors.Is(err, job.ErrDenied) || strings.Count(err.Error(), "hooks:trigger-hook:x") != 1 {
 		t.Errorf("asked %d times: %v", asked, err)

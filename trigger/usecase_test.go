@@ -12,7 +12,8 @@ import (
 // show plans on all pushes of a history and prints what would be asked for.
 func show(history string, labels []string, times int, opts *trigger.Options) {
 	world := jobtest.MustParse(history)
-	plan, err := trigger.Make(context.Background(), jobtest.NewCI(world, nil), world.Pushes("autoland"), labels, times, opts)
+	plan, err := trigger.Make(context.Background(), jobtest.NewCI(world, nil), world.Pushes("autoland"), labels, times,
+		opts)
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -91,7 +91,9 @@ func near(ctx context.Context, ci job.Scheduler, p job.Push, unknown error) erro
 // such a job itself where it is still under way. It returns the ids that were
 // cancelled, and the steps whose runs it does not know, with the reason. Runs
 // that have ended are no error.
-func Cancel(ctx context.Context, ci job.Scheduler, l ledger.Ledger, plan Plan) (ids []string, left []LeftOut, err error) {
+func Cancel(
+	ctx context.Context, ci job.Scheduler, l ledger.Ledger, plan Plan,
+) (ids []string, left []LeftOut, err error) {
 	var errs []error
 	for _, s := range plan.Steps {
 		if s.Action == ActionNothing || s.With != "" {

@@ -20,15 +20,19 @@ func TestVerify(t *testing.T) {
 	if err := trigger.Verify(t.Context(), repo, ci, plan); err != nil {
 		t.Errorf("a plan as it was made: %v", err)
 	}
-	other := jobtest.NewCI(jobtest.MustParse("repo autoland\npush other\n1 a1c0 -\nrepo try\npush test\n1 a1c0 -\n"), nil)
+	other := jobtest.NewCI(jobtest.MustParse("repo autoland\npush other\n1 a1c0 -\nrepo try\npush test\n1 a1c0 -\n"),
+		nil)
 	for name, c := range map[string]struct {
 		repo string
 		edit func(*trigger.Step)
 		says string
 	}{
-		"another repository":  {"try", nil, "is not of try"},
-		"labels of another":   {"autoland", nil, `label "build"`},
-		"an unknown push":     {"", func(s *trigger.Step) { s.Push.Revision = strings.Repeat("d", 40) }, "was the plan edited?"},
+		"another repository": {"try", nil, "is not of try"},
+		"labels of another":  {"autoland", nil, `label "build"`},
+		"an unknown push": {
+			"", func(s *trigger.Step) { s.Push.Revision = strings.Repeat("d", 40) },
+			"was the plan edited?",
+		},
 		"negative":            {"", func(s *trigger.Step) { s.Count = -1 }, "count -1"},
 		"more":                {"", func(s *trigger.Step) { s.Count = 7 }, "was the plan edited?"},
 		"an action of theirs": {"", func(s *trigger.Step) { s.Action = "destroy" }, `action "destroy"`},

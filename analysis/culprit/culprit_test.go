@@ -316,7 +316,10 @@ func TestConfirmedByBoth(t *testing.T) {
 	} {
 		weights := make([]float64, 9)
 		weights[5] = 1 // it can be no other
-		s, err := culprit.New(8, &culprit.Options{Weights: weights, Newer: culprit.Counts{Failed: 30}, Older: culprit.Counts{Passed: 30}})
+		s, err := culprit.New(8, &culprit.Options{
+			Weights: weights, Newer: culprit.Counts{Failed: 30},
+			Older: culprit.Counts{Passed: 30},
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -328,7 +331,8 @@ func TestConfirmedByBoth(t *testing.T) {
 		}
 		d := s.Decide(1)
 		if d.Done || d.Confirmed || d.Culprit != 5 || !slices.Equal(d.Next, []int{c.next}) {
-			t.Errorf("%s: done %t, confirmed %t, culprit %d with %v, next %v: %s", name, d.Done, d.Confirmed, d.Culprit, d.Probability, d.Next, d.Why)
+			t.Errorf("%s: done %t, confirmed %t, culprit %d with %v, next %v: %s", name, d.Done, d.Confirmed, d.Culprit,
+				d.Probability, d.Next, d.Why)
 		}
 		observe(t, s, c.next, 1, c.next == 5)
 		if d := s.Decide(1); !d.Done || !d.Confirmed || d.Outcome != culprit.Found {

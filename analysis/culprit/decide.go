@@ -65,7 +65,10 @@ func (s *Search) state() Decision {
 	}
 	p := s.believe()
 	best := p.best()
-	d := Decision{Outcome: Undecided, Culprit: -1, Probability: p.prob[best], Older: p.prob[0], Nothing: p.prob[m], Rates: p.ratesAt(best), Bits: p.entropy(), Warnings: s.warnings(p, best)}
+	d := Decision{
+		Outcome: Undecided, Culprit: -1, Probability: p.prob[best], Older: p.prob[0], Nothing: p.prob[m],
+		Rates: p.ratesAt(best), Bits: p.entropy(), Warnings: s.warnings(p, best),
+	}
 	d.Credible = s.credible(p)
 	if best > 0 && best < m {
 		d.Culprit, d.Class = s.index[best], s.class(best)
@@ -106,7 +109,8 @@ func (s *Search) next(d *Decision, k int, running []int) {
 		at := s.of[d.Culprit]
 		want := s.confirmations(at, busy)
 		if len(want) > 0 {
-			d.Next, d.Why = s.pushes(want[:min(k, len(want))]), "to confirm: a failure on the most probable push, and a pass on its parent"
+			d.Next, d.Why = s.pushes(want[:min(k, len(want))]),
+				"to confirm: a failure on the most probable push, and a pass on its parent"
 			return
 		}
 		if !d.Confirmed && len(busy) > 0 {
@@ -114,7 +118,8 @@ func (s *Search) next(d *Decision, k int, running []int) {
 			return
 		}
 		if !d.Confirmed {
-			d.Done, d.Why = true, "it cannot be confirmed: neither the most probable push nor its parent can be run any more"
+			d.Done, d.Why = true, "it cannot be confirmed: neither the most probable push nor its parent can be "+
+				"run any more"
 			if s.open(at) || s.open(at-1) {
 				d.Why = "it cannot be confirmed: of the most probable push and its parent one can be run no more"
 			}
@@ -257,14 +262,17 @@ func (s *Search) warnings(p *posterior, best int) []string {
 	m := len(s.index)
 	if best > 0 && best < m {
 		if n := len(s.class(best)); n > 1 {
-			out = append(out, fmt.Sprintf("%d pushes cannot be told apart, since all but the newest of them cannot be tested", n))
+			out = append(out, fmt.Sprintf("%d pushes cannot be told apart, since all but the newest of them "+
+				"cannot be tested", n))
 		}
 		if r := p.ratesAt(best); r.After-r.Before < 0.2 && r.After < 0.5 {
-			out = append(out, "the rates before and after are near each other: the runs must be independent for the probability to mean what it says")
+			out = append(out, "the rates before and after are near each other: the runs must be independent for the "+
+				"probability to mean what it says")
 		}
 	}
 	if s.runs[0].Failed > 0 && best != m {
-		out = append(out, fmt.Sprintf("the oldest push of the range failed in %d of %d runs", s.runs[0].Failed, s.runs[0].total()))
+		out = append(out, fmt.Sprintf("the oldest push of the range failed in %d of %d runs", s.runs[0].Failed,
+			s.runs[0].total()))
 	}
 	return out
 }

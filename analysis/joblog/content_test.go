@@ -29,17 +29,26 @@ func TestNoLog(t *testing.T) {
 	}
 	tar := strings.Repeat("a", 257) + "ustar  " + strings.Repeat("b", 400)
 	for name, c := range map[string]struct{ text, looks string }{
-		"nothing":           {"", "it is empty"},
-		"white space":       {" \r\n\n\t\n", "it is empty"},
-		"a page":            {"\n<!DOCTYPE html>\n<html><head><title>Sign in</title></head></html>", "an HTML page"},
-		"a page, no type":   {"<HTML><BODY>502 Bad Gateway</BODY></HTML>", "an HTML page"},
-		"XHTML":             {`<?xml version="1.0"?><!DOCTYPE html PUBLIC "x"><html xmlns="x"/>`, "an HTML page"},
-		"a page of wide":    {"\xff\xfe" + string(wide([]byte("<html></html>"), false)), "an HTML page"},
-		"XML of S3":         {`<?xml version="1.0" encoding="UTF-8"?>` + "\n<Error><Code>NoSuchKey</Code></Error>", "whose root is <Error>"},
-		"xUnit.net":         {`<?xml version="1.0"?><assemblies><assembly/></assemblies>`, "whose root is <assemblies>"},
-		"XML that ends":     {`<?xml version="1.0"?>`, "no element"},
-		"an error of JSON":  {`{"code":404,"message":"no"}`, "members code, message"},
-		"Jest's JSON":       {"{\n \"numFailedTests\": 1,\n \"testResults\": [{\"a\": [1, {\"action\": 2}]}]\n}\n", "members numFailedTests, testResults"},
+		"nothing":         {"", "it is empty"},
+		"white space":     {" \r\n\n\t\n", "it is empty"},
+		"a page":          {"\n<!DOCTYPE html>\n<html><head><title>Sign in</title></head></html>", "an HTML page"},
+		"a page, no type": {"<HTML><BODY>502 Bad Gateway</BODY></HTML>", "an HTML page"},
+		"XHTML":           {`<?xml version="1.0"?><!DOCTYPE html PUBLIC "x"><html xmlns="x"/>`, "an HTML page"},
+		"a page of wide":  {"\xff\xfe" + string(wide([]byte("<html></html>"), false)), "an HTML page"},
+		"XML of S3": {
+			`<?xml version="1.0" encoding="UTF-8"?>` + "\n<Error><Code>NoSuchKey</Code></Error>",
+			"whose root is <Error>",
+		},
+		"xUnit.net": {
+			`<?xml version="1.0"?><assemblies><assembly/></assemblies>`,
+			"whose root is <assemblies>",
+		},
+		"XML that ends":    {`<?xml version="1.0"?>`, "no element"},
+		"an error of JSON": {`{"code":404,"message":"no"}`, "members code, message"},
+		"Jest's JSON": {
+			"{\n \"numFailedTests\": 1,\n \"testResults\": [{\"a\": [1, {\"action\": 2}]}]\n}\n",
+			"members numFailedTests, testResults",
+		},
 		"lines of JSON":     {`{"level":"info"}` + "\n" + `{"level":"error"}` + "\n", "it is JSON"},
 		"an array":          {`[{"a":1}]`, "it is JSON"},
 		"torn JSON":         {`{"a": {"b": [1, 2`, "it is JSON"},
@@ -58,11 +67,13 @@ func TestNoLog(t *testing.T) {
 		if !errors.Is(err, job.ErrMalformed) || !strings.Contains(err.Error(), c.looks) || r != nil {
 			t.Errorf("%s: %+v, %v", name, r, err)
 		}
-		if name == "XML of S3" || strings.Contains(name, "JSON") || name == "an array" || name == "xUnit.net" || name == "XML that ends" {
+		if name == "XML of S3" || strings.Contains(name, "JSON") || name == "an array" || name == "xUnit.net" ||
+			name == "XML that ends" {
 			continue
 		}
 		for _, which := range joblog.Formats() { // also of a format that is named
-			if r, err := joblog.Read(t.Context(), strings.NewReader(c.text), which, nil); !errors.Is(err, job.ErrMalformed) {
+			if r, err := joblog.Read(t.Context(), strings.NewReader(c.text), which,
+				nil); !errors.Is(err, job.ErrMalformed) {
 				t.Errorf("%s as %s: %+v, %v", name, which, r, err)
 			}
 		}
@@ -81,7 +92,8 @@ func TestNothingKnown(t *testing.T) {
 		"ok\nok then\nPASS\nFAIL\n":            "no line of a known format in 4 lines",
 		strings.Repeat("x\n", 300_000):         "no line of a known format in 300000 lines",
 		"program finished with exit code 1\n":  "no line of a known format in 1 line",
-		"[taskcluster 2026-01-01T00:00:00.000Z] Task ID: x\n[task 2026-01-01T00:00:00.000Z] broken\n[taskcluster 2026-01-01T00:00:00.000Z] Unsuccessful task run with exit code: 1\n": "no line of a known format in 3 lines",
+		"[taskcluster 2026-01-01T00:00:00.000Z] Task ID: x\n[task 2026-01-01T00:00:00.000Z] broken\n" +
+			"[taskcluster 2026-01-01T00:00:00.000Z] Unsuccessful task run with exit code: 1\n": "no line of a known format in 3 lines",
 	} {
 		r := readAs(t, []byte(text), "")
 		if len(r.Formats) > 0 || !r.Partial || r.Reason != want || r.Verdict("a", "") != joblog.TestUnknown {
@@ -89,10 +101,13 @@ func TestNothingKnown(t *testing.T) {
 		}
 	}
 	for text, format := range map[string]joblog.Format{
-		"12:34:56     INFO - hello\n": joblog.PlainText, "TEST-START | a\nTEST-OK | a\n": joblog.PlainText, "ok  \tex.org/m\t0.1s\n": joblog.GoTest, "1..1\nok 1\n": joblog.TAP,
-		"===== 3 passed in 0.12s =====\n": joblog.Pytest, "no tests ran in 0.01s\n": joblog.Pytest, "> Task :test UP-TO-DATE\n\nBUILD SUCCESSFUL in 3s\n": joblog.Gradle, "1..0 # SKIP no network\n": joblog.TAP,
+		"12:34:56     INFO - hello\n": joblog.PlainText, "TEST-START | a\nTEST-OK | a\n": joblog.PlainText,
+		"ok  \tex.org/m\t0.1s\n": joblog.GoTest, "1..1\nok 1\n": joblog.TAP,
+		"===== 3 passed in 0.12s =====\n": joblog.Pytest, "no tests ran in 0.01s\n": joblog.Pytest,
+		"> Task :test UP-TO-DATE\n\nBUILD SUCCESSFUL in 3s\n": joblog.Gradle, "1..0 # SKIP no network\n": joblog.TAP,
 	} {
-		if r := readAs(t, []byte(text), ""); !slices.Equal(r.Formats, []joblog.Format{format}) || r.Partial || len(r.Failures) > 0 {
+		if r := readAs(t, []byte(text), ""); !slices.Equal(r.Formats, []joblog.Format{format}) || r.Partial ||
+			len(r.Failures) > 0 {
 			t.Errorf("%q: %v, partial %t: %s", text, r.Formats, r.Partial, r.Reason)
 		}
 	}
@@ -103,8 +118,10 @@ func TestNothingKnown(t *testing.T) {
 	}
 	// Both stand far behind the beginning, on lines that are found for another reason.
 	far := strings.Repeat("12:34:56     INFO - TEST-INFO | a | fine\n", 20_000)
-	r = readAs(t, []byte(far+"12:34:56    ERROR - FAILED tests/a.py::test_x - boom\n12:34:56    ERROR - ===== 1 failed in 0.12s =====\n"+far), "")
-	if r.Verdict("tests/a.py::test_x", "") != joblog.TestFailed || len(r.Failures) != 1 || r.Failures[0].Line != 20_001 {
+	r = readAs(t, []byte(far+"12:34:56    ERROR - FAILED tests/a.py::test_x - boom\n"+
+		"12:34:56    ERROR - ===== 1 failed in 0.12s =====\n"+far), "")
+	if r.Verdict("tests/a.py::test_x", "") != joblog.TestFailed || len(r.Failures) != 1 ||
+		r.Failures[0].Line != 20_001 {
 		t.Errorf("far behind: %s", sampled(r))
 	}
 	r = readAs(t, []byte(far+"TEST-INFO | program finished with exit code 2\n"+far), "")
@@ -225,7 +242,8 @@ func TestPackedTorn(t *testing.T) {
 	x := uint32(1)
 	for text.Len() < 1<<20 {
 		x = x*1664525 + 1013904223
-		text.WriteString("TEST-UNEXPECTED-FAIL | dom/test_" + strings.Repeat(string(rune('a'+x>>28)), 3) + ".html | " + string(rune('a'+x>>27%20)) + "\n")
+		text.WriteString("TEST-UNEXPECTED-FAIL | dom/test_" + strings.Repeat(string(rune('a'+x>>28)), 3) + ".html | " +
+			string(rune('a'+x>>27%20)) + "\n")
 		for range 20 {
 			x = x*1664525 + 1013904223
 			text.WriteByte(byte(' ' + x>>26))
@@ -260,13 +278,17 @@ func TestBomb(t *testing.T) {
 		}
 	}
 	_ = z.Close()
-	for name, text := range map[string][]byte{"gzip": b.Bytes(), "gzip in gzip": squeezed(b.String()), "gzip in zip": zipped(t, map[string][]byte{"a.gz": b.Bytes()})} {
+	for name, text := range map[string][]byte{
+		"gzip": b.Bytes(), "gzip in gzip": squeezed(b.String()),
+		"gzip in zip": zipped(t, map[string][]byte{"a.gz": b.Bytes()}),
+	} {
 		var before, after runtime.MemStats
 		runtime.GC()
 		runtime.ReadMemStats(&before)
 		r, err := joblog.Read(t.Context(), bytes.NewReader(text), "", &joblog.Options{MaxUnpacked: 20 << 20})
 		runtime.ReadMemStats(&after)
-		if err != nil || !r.Partial || !strings.Contains(r.Reason, "unpacks to more than 20971520 bytes") || len(r.Failures) < 30 || len(r.Failures) > 60 {
+		if err != nil || !r.Partial || !strings.Contains(r.Reason, "unpacks to more than 20971520 bytes") ||
+			len(r.Failures) < 30 || len(r.Failures) > 60 {
 			t.Errorf("%s: %v, %d failures: %s", name, err, len(r.Failures), r.Reason)
 		}
 		if grown := after.TotalAlloc - before.TotalAlloc; grown > 64<<20 {
@@ -284,7 +306,8 @@ func TestBomb(t *testing.T) {
 	huge := bytes.Clone(x.Bytes())
 	at := bytes.Index(huge, []byte{0x21, 0x01})
 	huge[at+2] = 40
-	if r, err := joblog.Read(t.Context(), bytes.NewReader(huge), "", nil); err == nil || !strings.Contains(err.Error(), "dictionary") {
+	if r, err := joblog.Read(t.Context(), bytes.NewReader(huge), "", nil); err == nil ||
+		!strings.Contains(err.Error(), "dictionary") {
 		t.Errorf("a huge dictionary: %+v, %v", r, err)
 	}
 }
@@ -292,14 +315,19 @@ func TestBomb(t *testing.T) {
 // Of an archive all logs are read, and what was not is said.
 func TestArchive(t *testing.T) {
 	pytest, junit := open(t, sample{file: "pytest_v.log"}), open(t, sample{file: "junit.xml"})
-	r := readAs(t, zipped(t, map[string][]byte{"b/1_test.txt": pytest, "a/report.xml": junit, "a/index.html": []byte("<html></html>"), "a/shot.png": []byte("\x89PNG")}), "")
+	r := readAs(t, zipped(t, map[string][]byte{
+		"b/1_test.txt": pytest, "a/report.xml": junit,
+		"a/index.html": []byte("<html></html>"), "a/shot.png": []byte("\x89PNG"),
+	}), "")
 	if len(r.Failures) != 8 || r.Failures[0].Test != "t.a.test_x" || r.Partial || r.Source != joblog.PlainText {
 		t.Errorf("%s, %s, %s", sampled(r), r.Source, r.Reason)
 	}
-	if len(r.Notes) == 0 || !strings.Contains(r.Notes[0], "2 logs") || !strings.Contains(r.Notes[0], "a/report.xml, b/1_test.txt") {
+	if len(r.Notes) == 0 || !strings.Contains(r.Notes[0], "2 logs") ||
+		!strings.Contains(r.Notes[0], "a/report.xml, b/1_test.txt") {
 		t.Errorf("%q", r.Notes)
 	}
-	if r.Verdict("t.a.test_y", "") != pass || r.Verdict("tests/test_a.py::test_fail", "") != fail || r.Verdict("none", "") != unknown {
+	if r.Verdict("t.a.test_y", "") != pass || r.Verdict("tests/test_a.py::test_fail", "") != fail ||
+		r.Verdict("none", "") != unknown {
 		t.Error("verdicts of an archive")
 	}
 	r = readAs(t, zipped(t, map[string][]byte{"a.xml": junit, "b.txt": []byte("12 widgets\n")}), "")
@@ -316,8 +344,12 @@ func TestArchive(t *testing.T) {
 		t.Errorf("A.b: %s", got)
 	}
 	// A hole in a summary is one in the archive as well.
-	summary := []byte("{\"action\":\"test_re\n" + `{"action":"test_result","test":"a.js","status":"PASS","expected":"PASS"}` + "\n")
-	for way, text := range map[string][]byte{"alone": summary, "packed": zipped(t, map[string][]byte{"a_errorsummary.log": summary})} {
+	summary := []byte("{\"action\":\"test_re\n" +
+		`{"action":"test_result","test":"a.js","status":"PASS","expected":"PASS"}` + "\n")
+	for way, text := range map[string][]byte{
+		"alone":  summary,
+		"packed": zipped(t, map[string][]byte{"a_errorsummary.log": summary}),
+	} {
 		if r := readAs(t, text, ""); r.Verdict("a.js", "") != unknown || r.Source != joblog.ErrorSummary {
 			t.Errorf("%s: %s, %s", way, r.Verdict("a.js", ""), r.Source)
 		}

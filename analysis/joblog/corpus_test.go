@@ -80,7 +80,8 @@ func TestCorpus(t *testing.T) {
 			t.Errorf("%s (-Treeherder +ours):\n%s", want.Log, d)
 		}
 	}
-	t.Logf("%d files, %d error lines expected, %d found, %d missed, %d extra", files, expected, foundLines, missed, extra)
+	t.Logf("%d files, %d error lines expected, %d found, %d missed, %d extra", files, expected, foundLines, missed,
+		extra)
 	if files < 20 {
 		t.Errorf("only %d files", files)
 	}
@@ -107,7 +108,8 @@ func TestErrorLineVectors(t *testing.T) {
 		IsError    []string `json:"is_error"`
 		IsNotError []string `json:"is_not_error"`
 	}
-	if err := json.Unmarshal(testenv.Read(t, "data", "6-logs", "treeherder__error_line_vectors.json"), &vectors); err != nil {
+	if err := json.Unmarshal(testenv.Read(t, "data", "6-logs", "treeherder__error_line_vectors.json"),
+		&vectors); err != nil {
 		t.Fatal(err)
 	}
 	check := func(line string, want bool) {

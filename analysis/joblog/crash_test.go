@@ -31,7 +31,8 @@ func TestCrashLines(t *testing.T) {
 		"\x1b[31mPROCESS-CRASH\x1b[0m | SIGSEGV [@ f] | dom/t.html":                                  "dom/t.html|SIGSEGV [@ f]|f",
 	} {
 		f, ok := joblog.ParseErrorLine(line)
-		if got := f.Test + "|" + f.Message + "|" + f.Signature; !ok || got != want || f.Kind != joblog.KindCrash || f.Status != "CRASH" {
+		if got := f.Test + "|" + f.Message + "|" + f.Signature; !ok || got != want || f.Kind != joblog.KindCrash ||
+			f.Status != "CRASH" {
 			t.Errorf("%s\n got %s %s %s\nwant %s", line, f.Kind, f.Status, got, want)
 		}
 	}
@@ -46,16 +47,19 @@ func TestCrashesAreOneInAllLogs(t *testing.T) {
 		},
 		"java.lang.RuntimeException: bad at a.b.C.d(C.java:1)": {
 			"PROCESS-CRASH | dom/t.html | java.lang.RuntimeException: bad \tat a.b.C.d(C.java:1)",
-			`"signature":null,"java_stack":"java.lang.RuntimeException: bad\n\tat a.b.C.d(C.java:1)\n\tat e"`, `"java_stack":"java.lang.RuntimeException: bad\n\tat a.b.C.d(C.java:1)"`,
+			`"signature":null,"java_stack":"java.lang.RuntimeException: bad\n\tat a.b.C.d(C.java:1)\n\tat e"`,
+			`"java_stack":"java.lang.RuntimeException: bad\n\tat a.b.C.d(C.java:1)"`,
 		},
 	} {
 		var prints []string
 		for _, r := range []*joblog.Report{
 			read(t, joblog.PlainText, c[0]+"\n"),
-			read(t, joblog.StructuredLog, lines(`{"action":"suite_start","source":"x"}`, `{"action":"crash","test":"/tests/dom/t.html",`+c[1]+`}`)),
+			read(t, joblog.StructuredLog, lines(`{"action":"suite_start","source":"x"}`,
+				`{"action":"crash","test":"/tests/dom/t.html",`+c[1]+`}`)),
 			read(t, joblog.ErrorSummary, lines(`{"action":"crash","line":3,"test":"dom/t.html",`+c[2]+`}`)),
 		} {
-			if len(r.Failures) != 1 || r.Failures[0].Signature != sig || r.Verdict("dom/t.html", "") != joblog.TestFailed {
+			if len(r.Failures) != 1 || r.Failures[0].Signature != sig ||
+				r.Verdict("dom/t.html", "") != joblog.TestFailed {
 				t.Errorf("%s: %s", sig, shown(r))
 				continue
 			}
@@ -77,12 +81,15 @@ func TestCrashesThatWereExpected(t *testing.T) {
 		"expected": lines(crash(`,"expected":"CRASH"`)),
 		"the test": lines(crash(""), `{"action":"test_result","line":3,"test":"a/t.js","subtest":null,"status":"CRASH","expected":"CRASH"}`),
 	} {
-		if r := read(t, joblog.ErrorSummary, log); len(r.Failures) != 0 || r.Verdict("a/t.js", "") == joblog.TestFailed {
+		if r := read(t, joblog.ErrorSummary, log); len(r.Failures) != 0 ||
+			r.Verdict("a/t.js", "") == joblog.TestFailed {
 			t.Errorf("%s: %s", name, shown(r))
 		}
 	}
-	log := lines(crash(""), `{"action":"test_result","line":3,"test":"a/t.js","subtest":null,"status":"CRASH","expected":"OK"}`,
-		`{"action":"crash","line":4,"test":"a/u.js","signature":"g"}`, `{"action":"test_result","line":5,"test":"a/u.js","subtest":null,"status":"CRASH","expected":"CRASH"}`)
+	log := lines(crash(""),
+		`{"action":"test_result","line":3,"test":"a/t.js","subtest":null,"status":"CRASH","expected":"OK"}`,
+		`{"action":"crash","line":4,"test":"a/u.js","signature":"g"}`,
+		`{"action":"test_result","line":5,"test":"a/u.js","subtest":null,"status":"CRASH","expected":"CRASH"}`)
 	r := read(t, joblog.ErrorSummary, log)
 	want := "2 crash|a/t.js|||CRASH|||f\n3 crash|a/t.js|||CRASH|OK||"
 	if d := cmp.Diff(want, shown(r)); d != "" {

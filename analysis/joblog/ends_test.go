@@ -14,7 +14,10 @@ import (
 func TestEndsInPlainLogs(t *testing.T) {
 	for _, c := range endsInPlainLogs {
 		log, want := c.log, c.want
-		for _, prefix := range []string{"", "12:00:00     INFO - ", "[task 2026-01-05T00:00:01.000Z] 00:00:01     INFO -  "} {
+		for _, prefix := range []string{
+			"", "12:00:00     INFO - ",
+			"[task 2026-01-05T00:00:01.000Z] 00:00:01     INFO -  ",
+		} {
 			text := log
 			if prefix != "" {
 				text = prefix + strings.ReplaceAll(strings.TrimSuffix(log, "\n"), "\n", "\n"+prefix) + "\n"
@@ -23,7 +26,8 @@ func TestEndsInPlainLogs(t *testing.T) {
 				text = "[taskcluster 2026-01-05T00:00:00.000Z] Task ID: x\n" + text
 			}
 			for _, asked := range [][]string{nil, {"a/test_x.js"}} {
-				r, err := joblog.Read(t.Context(), strings.NewReader(text), joblog.PlainText, &joblog.Options{Tests: asked})
+				r, err := joblog.Read(t.Context(), strings.NewReader(text), joblog.PlainText,
+					&joblog.Options{Tests: asked})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -37,8 +41,12 @@ func TestEndsInPlainLogs(t *testing.T) {
 
 // gtest's own lines.
 func TestEndsOfGtest(t *testing.T) {
-	r := read(t, joblog.PlainText, "[ RUN      ] S.A\n[       OK ] S.A (3 ms)\n[ RUN      ] S.B\n[  FAILED  ] S.B (1 ms)\n[ RUN      ] S.C\n[  SKIPPED ] S.C (0 ms)\n[ RUN      ] S.D\n")
-	for test, want := range map[string]joblog.TestVerdict{"S.A": joblog.TestPassed, "S.B": joblog.TestFailed, "S.C": joblog.TestNotRun, "S.D": joblog.TestUnknown, "S.E": joblog.TestUnknown} {
+	r := read(t, joblog.PlainText, "[ RUN      ] S.A\n[       OK ] S.A (3 ms)\n[ RUN      ] S.B\n"+
+		"[  FAILED  ] S.B (1 ms)\n[ RUN      ] S.C\n[  SKIPPED ] S.C (0 ms)\n[ RUN      ] S.D\n")
+	for test, want := range map[string]joblog.TestVerdict{
+		"S.A": joblog.TestPassed, "S.B": joblog.TestFailed,
+		"S.C": joblog.TestNotRun, "S.D": joblog.TestUnknown, "S.E": joblog.TestUnknown,
+	} {
 		if got := r.Verdict(test, ""); got != want {
 			t.Errorf("%s: %s, expected %s", test, got, want)
 		}
@@ -53,32 +61,49 @@ func TestEndsInStructuredLogs(t *testing.T) {
 	const start, ok = `{"action":"test_start","test":"a/t.js"}`, `{"action":"test_end","test":"a/t.js","status":"OK"}`
 	const begin, end = `{"action":"suite_start","source":"x","tests":["a/t.js"]}`, `{"action":"suite_end","source":"x"}`
 	for log, want := range map[string]joblog.TestVerdict{
-		lines(begin, start, ok, end):                                      joblog.TestPassed,
-		lines(begin, start, ok):                                           joblog.TestPassed, // the suite did not end, the test did
-		lines(begin, start, end):                                          joblog.TestUnknown,
-		lines(begin, start):                                               joblog.TestUnknown,
-		lines(begin, start, start, ok, end):                               joblog.TestUnknown,
-		lines(begin, start, ok, start, end):                               joblog.TestUnknown,
-		lines(begin, end):                                                 joblog.TestNotRun,
-		lines(begin):                                                      joblog.TestUnknown,
-		lines(begin, start, "{torn", ok, end):                             joblog.TestUnknown, // what is torn may be a failure
+		lines(begin, start, ok, end): joblog.TestPassed,
+		// the suite did not end, the test did
+		lines(begin, start, ok):             joblog.TestPassed,
+		lines(begin, start, end):            joblog.TestUnknown,
+		lines(begin, start):                 joblog.TestUnknown,
+		lines(begin, start, start, ok, end): joblog.TestUnknown,
+		lines(begin, start, ok, start, end): joblog.TestUnknown,
+		lines(begin, end):                   joblog.TestNotRun,
+		lines(begin):                        joblog.TestUnknown,
+		// what is torn may be a failure
+		lines(begin, start, "{torn", ok, end):                             joblog.TestUnknown,
 		lines(begin, start, ok, "{torn", end):                             joblog.TestPassed,
 		lines(begin, "{torn", start, ok, end):                             joblog.TestPassed,
 		lines(begin, start, "not JSON", ok, end):                          joblog.TestUnknown,
 		lines(begin, start, `{"action":"test_end","test":"a/t.js"}`, end): joblog.TestUnknown,
-		lines(begin, start, `{"action":"test_end","test":"a/t.js","status":"FAIL"}`, end):                                                                   joblog.TestPassed, // as expected
-		lines(begin, start, `{"action":"test_end","test":"a/t.js","status":"FAIL","message":"Test failed or timed out, will retry"}`, start, ok, end):       joblog.TestUnknown,
-		lines(begin, start, `{"action":"test_end","test":"a/t.js","status":"FAIL"}`, start, ok, end):                                                        joblog.TestUnknown,
-		lines(begin, start, `{"action":"test_end","test":"a/t.js","status":"SKIP"}`, end):                                                                   joblog.TestNotRun,
-		lines(begin, start, ok, `{"action":"crash","test":"/tests/a/t.js","signature":"f"}`, end):                                                           joblog.TestFailed,
-		lines(begin, start, `{"action":"crash","test":"a/t.js","signature":"f"}`, ok, end):                                                                  joblog.TestFailed,
-		lines(begin, start, `{"action":"crash","test":"a/t.js","signature":"f","quiet":true}`, ok, end):                                                     joblog.TestPassed,
-		lines(begin, start, `{"action":"crash","test":"a/t.js","signature":"f"}`, `{"action":"test_end","test":"a/t.js","status":"CRASH"}`, end):            joblog.TestPassed,
-		lines(begin, start, `{"action":"test_end","test":"a/t.js","status":"CRASH"}`, `{"action":"crash","test":"a/t.js","signature":"f"}`, end):            joblog.TestPassed,
-		lines(begin, start, `{"action":"crash","test":"a/t.js","signature":"f","expected":"CRASH","status":"CRASH"}`, ok, end):                              joblog.TestPassed,
-		lines(begin, start, `{"action":"crash","test":"a/t.js","signature":"f"}`, `{"action":"test_end","test":"a/t.js","status":"CRASH","expected":"OK"}`): joblog.TestFailed,
-		lines(begin, start, `{"action":"test_end","test":"a/t.js","status":"CRASH","expected":"OK","known_intermittent":["CRASH"]}`, end):                   joblog.TestPassed,
-		lines(begin, start, `{"action":"test_end","test":"a/t.js","status":"CRASH"}`, start, `{"action":"crash","test":"a/t.js","signature":"f"}`, ok, end): joblog.TestFailed,
+		// as expected
+		lines(begin, start, `{"action":"test_end","test":"a/t.js","status":"FAIL"}`, end): joblog.TestPassed,
+		lines(begin, start,
+			`{"action":"test_end","test":"a/t.js","status":"FAIL","message":"Test failed or timed out, will retry"}`,
+			start, ok, end): joblog.TestUnknown,
+		lines(begin, start, `{"action":"test_end","test":"a/t.js","status":"FAIL"}`, start, ok,
+			end): joblog.TestUnknown,
+		lines(begin, start, `{"action":"test_end","test":"a/t.js","status":"SKIP"}`,
+			end): joblog.TestNotRun,
+		lines(begin, start, ok, `{"action":"crash","test":"/tests/a/t.js","signature":"f"}`,
+			end): joblog.TestFailed,
+		lines(begin, start, `{"action":"crash","test":"a/t.js","signature":"f"}`, ok,
+			end): joblog.TestFailed,
+		lines(begin, start, `{"action":"crash","test":"a/t.js","signature":"f","quiet":true}`, ok,
+			end): joblog.TestPassed,
+		lines(begin, start, `{"action":"crash","test":"a/t.js","signature":"f"}`,
+			`{"action":"test_end","test":"a/t.js","status":"CRASH"}`, end): joblog.TestPassed,
+		lines(begin, start, `{"action":"test_end","test":"a/t.js","status":"CRASH"}`,
+			`{"action":"crash","test":"a/t.js","signature":"f"}`, end): joblog.TestPassed,
+		lines(begin, start, `{"action":"crash","test":"a/t.js","signature":"f","expected":"CRASH","status":"CRASH"}`,
+			ok, end): joblog.TestPassed,
+		lines(begin, start, `{"action":"crash","test":"a/t.js","signature":"f"}`,
+			`{"action":"test_end","test":"a/t.js","status":"CRASH","expected":"OK"}`): joblog.TestFailed,
+		lines(begin, start,
+			`{"action":"test_end","test":"a/t.js","status":"CRASH","expected":"OK","known_intermittent":["CRASH"]}`,
+			end): joblog.TestPassed,
+		lines(begin, start, `{"action":"test_end","test":"a/t.js","status":"CRASH"}`, start,
+			`{"action":"crash","test":"a/t.js","signature":"f"}`, ok, end): joblog.TestFailed,
 	} {
 		if got := read(t, joblog.StructuredLog, log).Verdict("a/t.js", ""); got != want {
 			t.Errorf("%s, expected %s:\n%s", got, want, log)
@@ -88,12 +113,16 @@ func TestEndsInStructuredLogs(t *testing.T) {
 
 // Several at a time: the tests that began and have no end are named.
 func TestUnfinishedTests(t *testing.T) {
-	text := read(t, joblog.PlainText, "TEST-START | a.js\nTEST-START | b.js\nTEST-START | c.js\nTEST-PASS | b.js | took 3ms\nTEST-UNEXPECTED-FAIL | c.js | oh\ncommand timed out: 5 seconds\n")
-	want := "1 test|a.js|||||the test began and did not end|\n5 test|c.js|||FAIL||oh|\n6 timeout||||||command timed out: 5 seconds|"
+	text := read(t, joblog.PlainText, "TEST-START | a.js\nTEST-START | b.js\nTEST-START | c.js\n"+
+		"TEST-PASS | b.js | took 3ms\nTEST-UNEXPECTED-FAIL | c.js | oh\ncommand timed out: 5 seconds\n")
+	want := "1 test|a.js|||||the test began and did not end|\n5 test|c.js|||FAIL||oh|\n" +
+		"6 timeout||||||command timed out: 5 seconds|"
 	if d := cmp.Diff(want, shown(text)); d != "" {
 		t.Errorf("(-want +got):\n%s", d)
 	}
-	raw := read(t, joblog.StructuredLog, lines(`{"action":"suite_start","source":"x","tests":{"g.toml":["a.js","b.js"]}}`, `{"action":"test_start","test":"a.js"}`, `{"action":"test_start","test":"b.js"}`,
+	raw := read(t, joblog.StructuredLog, lines(
+		`{"action":"suite_start","source":"x","tests":{"g.toml":["a.js","b.js"]}}`,
+		`{"action":"test_start","test":"a.js"}`, `{"action":"test_start","test":"b.js"}`,
 		`{"action":"test_end","test":"b.js","status":"PASS"}`))
 	if d := cmp.Diff("2 test|a.js||g.toml|||the test began and did not end|", shown(raw)); d != "" || !raw.Partial {
 		t.Errorf("partial %t (-want +got):\n%s", raw.Partial, d)
@@ -114,7 +143,10 @@ func TestCutLogs(t *testing.T) {
 		for n := 1; n < len(log); n++ {
 			r := read(t, which, log[:n])
 			for _, c := range tests {
-				want := map[string]joblog.TestVerdict{"pass": joblog.TestPassed, "fail": joblog.TestFailed, "skip": joblog.TestNotRun}[c[1]]
+				want := map[string]joblog.TestVerdict{
+					"pass": joblog.TestPassed, "fail": joblog.TestFailed,
+					"skip": joblog.TestNotRun,
+				}[c[1]]
 				if got := r.Verdict(c[0], ""); got != want && got != joblog.TestUnknown && got != joblog.TestNotRun {
 					t.Errorf("%s cut at %d: %s is %s\n%s", which, n, c[0], got, log[:n])
 				}

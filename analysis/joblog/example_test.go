@@ -14,7 +14,8 @@ func ExampleRead() {
 [task 2026-01-05T00:00:02.000Z] 00:00:02     INFO - TEST-UNEXPECTED-FAIL | dom/a/test_a.html | expected 3, got 4
 [task 2026-01-05T00:00:03.000Z] 00:00:03     INFO - TEST-OK | dom/a/test_b.html | took 12ms
 `
-	report, err := joblog.Read(context.Background(), strings.NewReader(log), "", &joblog.Options{Tests: []string{"dom/a/test_b.html"}})
+	report, err := joblog.Read(context.Background(), strings.NewReader(log), "",
+		&joblog.Options{Tests: []string{"dom/a/test_b.html"}})
 	if err != nil {
 		panic(err)
 	}
@@ -35,7 +36,8 @@ func ExampleRead() {
 
 // The error lines of a log, as Treeherder lists them.
 func ExampleErrorLines() {
-	lines, err := joblog.ErrorLines(context.Background(), strings.NewReader("all is well\nmake[1]: *** [all] Error 2\n"), nil)
+	lines, err := joblog.ErrorLines(context.Background(),
+		strings.NewReader("all is well\nmake[1]: *** [all] Error 2\n"), nil)
 	if err != nil {
 		panic(err)
 	}

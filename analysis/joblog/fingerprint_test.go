@@ -57,8 +57,15 @@ func parse(t *testing.T, line string) joblog.Failure {
 
 func TestFingerprint(t *testing.T) {
 	same := [][2]string{
-		{"TEST-UNEXPECTED-FAIL | chrome://mochitests/content/browser/dom/a.js | timed out after 50 tries. at x.js:120", "12:00:01     INFO - TEST-UNEXPECTED-FAIL | dom/a.js | timed out after 30 tries. at x.js:7"},
-		{`TEST-UNEXPECTED-FAIL | c:\w\build\xpcshell\tests\n\test_a.js | xpcshell return code: 0`, "TEST-UNEXPECTED-FAIL | /home/u/build/xpcshell/tests/n/test_a.js | xpcshell return code: 1"},
+		{
+			"TEST-UNEXPECTED-FAIL | chrome://mochitests/content/browser/dom/a.js | timed out after 50 tries. " +
+				"at x.js:120",
+			"12:00:01     INFO - TEST-UNEXPECTED-FAIL | dom/a.js | timed out after 30 tries. at x.js:7",
+		},
+		{
+			`TEST-UNEXPECTED-FAIL | c:\w\build\xpcshell\tests\n\test_a.js | xpcshell return code: 0`,
+			"TEST-UNEXPECTED-FAIL | /home/u/build/xpcshell/tests/n/test_a.js | xpcshell return code: 1",
+		},
 		{"PROCESS-CRASH | dom/a.js | application crashed [@ f]", "PROCESS-CRASH | MOZ_CRASH(x) [@ f] | dom/a.js"},
 	}
 	for _, p := range same {
@@ -69,8 +76,14 @@ func TestFingerprint(t *testing.T) {
 	different := [][2]string{
 		{"TEST-UNEXPECTED-FAIL | dom/a.js | x", "TEST-UNEXPECTED-FAIL | dom/b.js | x"},
 		{"TEST-UNEXPECTED-FAIL | dom/a.js | x", "TEST-UNEXPECTED-FAIL | dom/a.js | y"},
-		{"PROCESS-CRASH | dom/a.js | application crashed [@ f]", "PROCESS-CRASH | dom/a.js | application crashed [@ g]"},
-		{"TEST-UNEXPECTED-FAIL | layout/1.html == layout/1-ref.html | x", "TEST-UNEXPECTED-FAIL | layout/2.html == layout/1-ref.html | x"},
+		{
+			"PROCESS-CRASH | dom/a.js | application crashed [@ f]",
+			"PROCESS-CRASH | dom/a.js | application crashed [@ g]",
+		},
+		{
+			"TEST-UNEXPECTED-FAIL | layout/1.html == layout/1-ref.html | x",
+			"TEST-UNEXPECTED-FAIL | layout/2.html == layout/1-ref.html | x",
+		},
 	}
 	for _, p := range different {
 		if a, b := parse(t, p[0]).Fingerprint(), parse(t, p[1]).Fingerprint(); a == b {
@@ -137,11 +150,14 @@ func TestFingerprintsOfStarredJobs(t *testing.T) {
 	}
 	for name, p := range map[string]pairs{"fingerprint": byPrint, "search term": byTest} {
 		right, all := p.count()
-		t.Logf("%d jobs, %d bugs, %s: precision %.3f (%d of %d pairs alike are of one bug), recall %.3f (of %d pairs of one bug)",
+		t.Logf("%d jobs, %d bugs, %s: precision %.3f (%d of %d pairs alike are of one bug), recall %.3f (of %d pairs "+
+			"of one bug)",
 			jobs, len(bugs), name, float64(right)/float64(all), right, all, float64(right)/float64(total), total)
 	}
-	if right, all := byPrint.count(); jobs < 30_000 || float64(right)/float64(all) < 0.728 || float64(right)/float64(total) < 0.773 {
-		t.Errorf("%d jobs, %d of %d pairs alike are of one bug, of %d; expected at least 72.8%% and 77.3%%", jobs, right, all, total)
+	if right, all := byPrint.count(); jobs < 30_000 || float64(right)/float64(all) < 0.728 ||
+		float64(right)/float64(total) < 0.773 {
+		t.Errorf("%d jobs, %d of %d pairs alike are of one bug, of %d; expected at least 72.8%% and 77.3%%", jobs,
+			right, all, total)
 	}
 }
 

@@ -63,23 +63,46 @@ func TestFormats(t *testing.T) {
 // What the messages say.
 func TestFormatMessages(t *testing.T) {
 	for file, want := range map[string]map[string]string{
-		"pytest_v.log":         {"tests/test_a.py::test_fail": "AssertionError: line one", "tests/test_a.py::TestX::test_p[x]y[z]": "AssertionError: assert 'x]y[z' == 'ü'\n\n- ü\n+ x]y[z"},
+		"pytest_v.log": {
+			"tests/test_a.py::test_fail":            "AssertionError: line one",
+			"tests/test_a.py::TestX::test_p[x]y[z]": "AssertionError: assert 'x]y[z' == 'ü'\n\n- ü\n+ x]y[z",
+		},
 		"pytest_nosummary.log": {"tests/test_a.py::test_err": "ValueError: no fixture"},
 		"pytest_xcrash.log":    {"crash_test.py::test_2": "worker 'gw0' crashed while running 'crash_test.py::test_2'"},
-		"go.log":               {"TestFail": "a_test.go:4: first\na_test.go:4: got 1\nwant 2", "TestPanic": "panic: boom [recovered, repanicked]", "TestHang": "panic: test timed out after 2s"},
-		"go_v.log":             {"TestFail/sub_one": "a_test.go:4: sub bad", "TestGo": "panic: bg"},
-		"go_json.log":          {"TestFail/sub_one": "a_test.go:4: sub bad", "TestPanic": "panic: boom [recovered, repanicked]", "TestGo": "panic: bg"},
-		"cargo.log":            {"tests::bad": "assertion `left == right` failed: multi\nline\nleft: 1\nright: 2", "src/lib.rs - f (line 1)": "assertion `left == right` failed\nleft: 1\nright: 2"},
-		"nextest.log":          {"tests::breaks": "assertion `left == right` failed: why\nleft: 1\nright: 2", "segv": "SIGSEGV"},
-		"ctest.log":            {"crash": "Exception: SegFault"},
-		"gtest.log":            {"A.bad": "/src/ct/g.cc:3: Failure\nExpected equality of these values:\n  1\n  2\nmore\ntext"},
-		"jest.log":             {"src/c.test.js": "Test suite failed to run\nCannot find module './nope' from 'src/c.test.js'"},
-		"tap12.log":            {"reads": "Failed test at t/a.t line 7.\ngot: 1"},
-		"tap14.log":            {"bar.tap > object.isBar should return true": "wanted: true"},
-		"node_tap.log":         {"bad # hash": "multi\nline\n1 !== 2"},
-		"maven.log":            {"com.example.FooTest.testBoom(int)[2]": "java.lang.NullPointerException: Cannot invoke \"String.length()\"\nsecond line"},
-		"gradle.log":           {"com.example.FooTest > testBar()": "org.opentest4j.AssertionFailedError: expected: <1> but was: <2>"},
-		"surefire.xml":         {"b.two": "line one\nline two ?[0m", "com.example.RerunTest.never": "java.lang.RuntimeException: <b> & \"ünï\"\n\tat com.example.RerunTest.never(RerunTest.java:9)"},
+		"go.log": {
+			"TestFail":  "a_test.go:4: first\na_test.go:4: got 1\nwant 2",
+			"TestPanic": "panic: boom [recovered, repanicked]", "TestHang": "panic: test timed out after 2s",
+		},
+		"go_v.log": {"TestFail/sub_one": "a_test.go:4: sub bad", "TestGo": "panic: bg"},
+		"go_json.log": {
+			"TestFail/sub_one": "a_test.go:4: sub bad",
+			"TestPanic":        "panic: boom [recovered, repanicked]", "TestGo": "panic: bg",
+		},
+		"cargo.log": {
+			"tests::bad":              "assertion `left == right` failed: multi\nline\nleft: 1\nright: 2",
+			"src/lib.rs - f (line 1)": "assertion `left == right` failed\nleft: 1\nright: 2",
+		},
+		"nextest.log": {
+			"tests::breaks": "assertion `left == right` failed: why\nleft: 1\nright: 2",
+			"segv":          "SIGSEGV",
+		},
+		"ctest.log": {"crash": "Exception: SegFault"},
+		"gtest.log": {"A.bad": "/src/ct/g.cc:3: Failure\nExpected equality of these values:\n  1\n  2\n" +
+			"more\ntext"},
+		"jest.log": {"src/c.test.js": "Test suite failed to run\n" +
+			"Cannot find module './nope' from 'src/c.test.js'"},
+		"tap12.log":    {"reads": "Failed test at t/a.t line 7.\ngot: 1"},
+		"tap14.log":    {"bar.tap > object.isBar should return true": "wanted: true"},
+		"node_tap.log": {"bad # hash": "multi\nline\n1 !== 2"},
+		"maven.log": {"com.example.FooTest.testBoom(int)[2]": "java.lang.NullPointerException: Cannot " +
+			"invoke \"String.length()\"\nsecond line"},
+		"gradle.log": {"com.example.FooTest > testBar()": "org.opentest4j.AssertionFailedError: expected: " +
+			"<1> but was: <2>"},
+		"surefire.xml": {
+			"b.two": "line one\nline two ?[0m",
+			"com.example.RerunTest.never": "java.lang.RuntimeException: <b> & \"ünï\"\n" +
+				"\tat com.example.RerunTest.never(RerunTest.java:9)",
+		},
 	} {
 		r := readAs(t, open(t, sample{file: file}), "")
 		for _, f := range r.Failures {
@@ -126,7 +149,8 @@ func withoutLine(s string) string {
 
 // What CIs, terminals and Windows do to a log changes nothing.
 func TestFormatsWrapped(t *testing.T) {
-	filler := bytes.Repeat([]byte("make[1]: Entering directory '/builds/slave/m-in-l64-000000000/build/obj-firefox'\n"), 8000)
+	filler := bytes.Repeat([]byte("make[1]: Entering directory '/builds/slave/m-in-l64-000000000/build/obj-firefox'\n"),
+		8000)
 	for _, s := range samples {
 		text := bytes.TrimPrefix(open(t, s), []byte("\xef\xbb\xbf"))
 		if s.file == "u16le.log" {
@@ -150,7 +174,8 @@ func TestFormatsWrapped(t *testing.T) {
 			ways["a clock"] = prefixed(text, "[12:34:56.789] ")
 			ways["colours"] = prefixed(bytes.ReplaceAll(text, []byte("\n"), []byte("\x1b[0m\n")), "\x1b[31m\x1b[1m")
 			ways["late"] = slices.Concat(filler, text, filler)
-			ways["among others"] = slices.Concat([]byte("Cloning into 'x'...\n$ make check\n"), text, []byte("\ndone.\nelapsedTime=12.3\n"))
+			ways["among others"] = slices.Concat([]byte("Cloning into 'x'...\n$ make check\n"), text,
+				[]byte("\ndone.\nelapsedTime=12.3\n"))
 		}
 		for way, text := range ways {
 			r := readAs(t, text, "")
@@ -187,7 +212,8 @@ func TestFormatsCut(t *testing.T) {
 				break
 			}
 			for test, want := range s.verdicts {
-				if got := r.Verdict(test, ""); got == pass && want != pass && !strings.HasSuffix(test, "::TestU::test_sub") {
+				if got := r.Verdict(test, ""); got == pass && want != pass &&
+					!strings.HasSuffix(test, "::TestU::test_sub") {
 					t.Errorf("%s, cut at %d: %s: %s", s.file, n, test, got)
 				}
 			}
@@ -212,7 +238,8 @@ func TestFormatsTwice(t *testing.T) {
 			want = 0
 		}
 		if got := len(r.Failures); got != 2*want || r.Partial {
-			t.Errorf("%s: %d failures of twice %d, partial %t: %s\n%s", s.file, got, want, r.Partial, r.Reason, sampled(r))
+			t.Errorf("%s: %d failures of twice %d, partial %t: %s\n%s", s.file, got, want, r.Partial, r.Reason,
+				sampled(r))
 		}
 		for test, want := range s.verdicts {
 			if got := r.Verdict(test, ""); got != want {

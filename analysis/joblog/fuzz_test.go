@@ -23,14 +23,16 @@ func fuzz(f *testing.F, which joblog.Format, seeds ...string) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, log []byte) {
-		a, err := joblog.Read(t.Context(), bytes.NewReader(log), which, &joblog.Options{Tests: []string{"dom/a.js"}, MaxUnpacked: 1 << 20})
+		a, err := joblog.Read(t.Context(), bytes.NewReader(log), which,
+			&joblog.Options{Tests: []string{"dom/a.js"}, MaxUnpacked: 1 << 20})
 		if errors.Is(err, job.ErrMalformed) && a == nil {
 			return // it is no log
 		}
 		if err != nil {
 			t.Fatal(err)
 		}
-		b, err := joblog.Read(t.Context(), bytes.NewReader(log), which, &joblog.Options{Tests: []string{"dom/a.js"}, MaxUnpacked: 1 << 20})
+		b, err := joblog.Read(t.Context(), bytes.NewReader(log), which,
+			&joblog.Options{Tests: []string{"dom/a.js"}, MaxUnpacked: 1 << 20})
 		if err != nil || shown(a) != shown(b) || a.Partial != b.Partial {
 			t.Errorf("read twice: %v\n%s\n%s", err, shown(a), shown(b))
 		}
@@ -48,15 +50,19 @@ func fuzz(f *testing.F, which joblog.Format, seeds ...string) {
 }
 
 func FuzzErrorSummary(f *testing.F) {
-	fuzz(f, joblog.ErrorSummary, "", `{"action":"test_result","line":2,"test":["a","==","b"],"status":"FAIL","expected":"PASS"}`, `{"action":"group_result","group":"g","status":null}`, "{\n}")
+	fuzz(f, joblog.ErrorSummary, "",
+		`{"action":"test_result","line":2,"test":["a","==","b"],"status":"FAIL","expected":"PASS"}`,
+		`{"action":"group_result","group":"g","status":null}`, "{\n}")
 }
 
 func FuzzStructuredLog(f *testing.F) {
-	fuzz(f, joblog.StructuredLog, "", `{"action":"test_end","test":"a","status":"FAIL","expected":"PASS"}`, `{"action":"lsan_leak","frames":[1,"a"]}`, `{"action":"suite_start","tests":{"a":[]}}`)
+	fuzz(f, joblog.StructuredLog, "", `{"action":"test_end","test":"a","status":"FAIL","expected":"PASS"}`,
+		`{"action":"lsan_leak","frames":[1,"a"]}`, `{"action":"suite_start","tests":{"a":[]}}`)
 }
 
 func FuzzPlainLog(f *testing.F) {
-	fuzz(f, joblog.PlainText, "", "TEST-UNEXPECTED-FAIL | a | b\r\n", "PROCESS-CRASH | a [@ b] | c", "[task 2026-01-01] 1:2:3 ERROR - x\n", "\x1f\x8b", "[  FAILED  ] a.b (1 ms)")
+	fuzz(f, joblog.PlainText, "", "TEST-UNEXPECTED-FAIL | a | b\r\n", "PROCESS-CRASH | a [@ b] | c",
+		"[task 2026-01-01] 1:2:3 ERROR - x\n", "\x1f\x8b", "[  FAILED  ] a.b (1 ms)")
 }
 
 // Every format, by its content and by its name. The first byte chooses.
@@ -99,7 +105,10 @@ func FuzzFormats(f *testing.F) {
 // Error lines: what the fast search passes over has no error in it. Each line
 // alone, behind something that makes the search begin elsewhere, says the same.
 func FuzzErrorLines(f *testing.F) {
-	for _, s := range []string{"make[3]: *** x", "a.cpp:1: error: x", "x error C12: y", "FooError: x", "ERROR 404: x", "[a-b:error] x", " error(1): x", "mozmake.exe[1]: *** x"} {
+	for _, s := range []string{
+		"make[3]: *** x", "a.cpp:1: error: x", "x error C12: y", "FooError: x", "ERROR 404: x",
+		"[a-b:error] x", " error(1): x", "mozmake.exe[1]: *** x",
+	} {
 		f.Add(s)
 	}
 	for n := 1998; n < 2006; n++ { // where a line is cut, in the middle of a character
@@ -107,7 +116,8 @@ func FuzzErrorLines(f *testing.F) {
 		f.Add("oError: " + strings.Repeat("𝄞", 500)[:n-8])
 	}
 	f.Fuzz(func(t *testing.T, line string) {
-		if strings.ContainsAny(line, "\n\r\x00") || strings.HasPrefix(line, "\xff\xfe") || strings.HasPrefix(line, "\xfe\xff") || strings.HasPrefix(line, "\xef\xbb\xbf") {
+		if strings.ContainsAny(line, "\n\r\x00") || strings.HasPrefix(line, "\xff\xfe") ||
+			strings.HasPrefix(line, "\xfe\xff") || strings.HasPrefix(line, "\xef\xbb\xbf") {
 			return // or UTF-16 as a whole
 		}
 		alone, err := joblog.ErrorLines(t.Context(), strings.NewReader(line), nil)
@@ -127,10 +137,15 @@ func FuzzErrorLines(f *testing.F) {
 // Results that are read without decoding say what decoding them says.
 func FuzzQuickResult(f *testing.F) {
 	for _, s := range []string{
-		`{"action":"test_result","test":"a","subtest":null,"status":"PASS","expected":"PASS"}`, `{"action": "test_result", "test": "a", "status": "OK", "expected": "OK", "line": 3, "known_intermittent": []}`,
-		`{"action":"test_result","test":"a","subtest":"s","status":"PASS","expected":"PASS"}`, `{"action":"test_result","test":"a","status":"CRASH","expected":"CRASH"}`,
-		`{"action":"test_result","test":"a","status":"FAIL","status":"PASS","expected":"PASS"}`, `{"action":"test_result","test":"a","status":"PASS","expected":"PASS"}x`,
-		`{"action":"test_result","test":"a","status":"","expected":""}`, `{"action":"test_result","test":"a\n","status":"SKIP","expected":"SKIP"}`, `{"action":"test_result","test":"a","status":"PASS","expected":"PASS",}`,
+		`{"action":"test_result","test":"a","subtest":null,"status":"PASS","expected":"PASS"}`,
+		`{"action": "test_result", "test": "a", "status": "OK", "expected": "OK", "line": 3, "known_intermittent": []}`,
+		`{"action":"test_result","test":"a","subtest":"s","status":"PASS","expected":"PASS"}`,
+		`{"action":"test_result","test":"a","status":"CRASH","expected":"CRASH"}`,
+		`{"action":"test_result","test":"a","status":"FAIL","status":"PASS","expected":"PASS"}`,
+		`{"action":"test_result","test":"a","status":"PASS","expected":"PASS"}x`,
+		`{"action":"test_result","test":"a","status":"","expected":""}`,
+		`{"action":"test_result","test":"a\n","status":"SKIP","expected":"SKIP"}`,
+		`{"action":"test_result","test":"a","status":"PASS","expected":"PASS",}`,
 	} {
 		f.Add(s)
 	}

@@ -56,7 +56,8 @@ push  m
 		got = append(got, fmt.Sprint(jobs[0].Status(), ": ", v, ", ", w))
 	}
 	want := []string{
-		"success: good, good", "test_failed: bad, good", "success: unknown, unknown", "busted: unknown, unknown", "pending: running, running", "coalesced: not run, not run",
+		"success: good, good", "test_failed: bad, good", "success: unknown, unknown", "busted: unknown, unknown",
+		"pending: running, running", "coalesced: not run, not run",
 		"exception: unknown, unknown",
 	}
 	if d := cmp.Diff(want, got); d != "" {
@@ -87,14 +88,22 @@ func (o *opener) OpenLog(_ context.Context, _ job.Job, which job.LogKind) (io.Re
 // The best log that there is is read.
 func TestBestLog(t *testing.T) {
 	summary := `{"action":"test_result","line":2,"test":"a","status":"FAIL","expected":"PASS"}` + "\n"
-	raw := `{"action":"suite_start","source":"x"}` + "\n" + `{"action":"test_end","test":"b","status":"PASS","source":"x"}` + "\n" + `{"action":"suite_end","source":"x"}` + "\n"
+	raw := `{"action":"suite_start","source":"x"}` + "\n" +
+		`{"action":"test_end","test":"b","status":"PASS","source":"x"}` + "\n" + `{"action":"suite_end","source":"x"}` +
+		"\n"
 	text := "TEST-UNEXPECTED-FAIL | c | d\n"
 	for name, c := range map[string]struct {
 		logs map[job.LogKind]string
 		want joblog.Format
 	}{
-		"all":                  {map[job.LogKind]string{job.LogErrorSummary: summary, job.LogStructured: raw, job.LogText: text}, joblog.ErrorSummary},
-		"no summary":           {map[job.LogKind]string{job.LogStructured: raw, job.LogText: text}, joblog.StructuredLog},
+		"all": {map[job.LogKind]string{
+			job.LogErrorSummary: summary, job.LogStructured: raw,
+			job.LogText: text,
+		}, joblog.ErrorSummary},
+		"no summary": {
+			map[job.LogKind]string{job.LogStructured: raw, job.LogText: text},
+			joblog.StructuredLog,
+		},
 		"an empty summary":     {map[job.LogKind]string{job.LogErrorSummary: "", job.LogText: text}, joblog.PlainText},
 		"only the plain one":   {map[job.LogKind]string{job.LogText: text}, joblog.PlainText},
 		"summary and no other": {map[job.LogKind]string{job.LogErrorSummary: summary}, joblog.ErrorSummary},
@@ -104,25 +113,36 @@ func TestBestLog(t *testing.T) {
 			t.Errorf("%s: %v, %+v", name, err, r)
 		}
 	}
-	for name, text := range map[string]string{"nothing": "", "a picture": "\x89PNG\r\n\x1a\n", "JSON": `{"error":{"code":404}}`} {
+	for name, text := range map[string]string{
+		"nothing": "", "a picture": "\x89PNG\r\n\x1a\n",
+		"JSON": `{"error":{"code":404}}`,
+	} {
 		logs := map[job.LogKind]string{job.LogErrorSummary: text, job.LogText: text}
-		if _, err := joblog.Failures(t.Context(), &opener{logs: logs}, job.New(job.Fields{ID: "1"}), nil); !errors.Is(err, job.ErrMalformed) {
+		if _, err := joblog.Failures(t.Context(), &opener{logs: logs}, job.New(job.Fields{ID: "1"}),
+			nil); !errors.Is(err, job.ErrMalformed) {
 			t.Errorf("%s: %v", name, err)
 		}
-		v, err := joblog.TestJudge(&opener{logs: logs}, "a", nil)(t.Context(), job.New(job.Fields{ID: "1", Status: job.StatusSuccess}))
+		v, err := joblog.TestJudge(&opener{logs: logs}, "a", nil)(t.Context(),
+			job.New(job.Fields{ID: "1", Status: job.StatusSuccess}))
 		if v != analysis.Unclear || err != nil {
 			t.Errorf("%s: %s, %v", name, v, err)
 		}
 	}
-	page := &opener{logs: map[job.LogKind]string{job.LogErrorSummary: "<!DOCTYPE html>\n<html><title>Sign in</title></html>"}}
-	if v, err := joblog.TestJudge(page, "a", nil)(t.Context(), job.New(job.Fields{ID: "1", Status: job.StatusSuccess})); v != analysis.Unclear || !errors.Is(err, job.ErrMalformed) {
+	page := &opener{logs: map[job.LogKind]string{
+		job.LogErrorSummary: "<!DOCTYPE html>\n<html><title>Sign in</title></html>",
+	}}
+	if v, err := joblog.TestJudge(page, "a", nil)(t.Context(),
+		job.New(job.Fields{ID: "1", Status: job.StatusSuccess})); v != analysis.Unclear ||
+		!errors.Is(err, job.ErrMalformed) {
 		t.Errorf("a page: %s, %v", v, err)
 	}
 	var wrapped *job.Error
-	if _, err := joblog.Failures(t.Context(), &opener{}, job.New(job.Fields{ID: "1"}), nil); !errors.Is(err, job.ErrNotFound) || !errors.As(err, &wrapped) {
+	if _, err := joblog.Failures(t.Context(), &opener{}, job.New(job.Fields{ID: "1"}),
+		nil); !errors.Is(err, job.ErrNotFound) || !errors.As(err, &wrapped) {
 		t.Errorf("without logs: %v", err)
 	}
-	if _, err := joblog.Failures(t.Context(), &opener{err: job.ErrUnavailable}, job.New(job.Fields{ID: "1"}), nil); !errors.Is(err, job.ErrUnavailable) {
+	if _, err := joblog.Failures(t.Context(), &opener{err: job.ErrUnavailable}, job.New(job.Fields{ID: "1"}),
+		nil); !errors.Is(err, job.ErrUnavailable) {
 		t.Errorf("a service that does not answer: %v", err)
 	}
 }
@@ -141,11 +161,13 @@ func TestJudgeReadsOnce(t *testing.T) {
 		t.Errorf("opened %d times", o.opened)
 	}
 	o.err = job.ErrUnavailable
-	if v, err := judge(t.Context(), job.New(job.Fields{ID: "2", Status: job.StatusSuccess})); v != analysis.Unclear || !errors.Is(err, job.ErrUnavailable) {
+	if v, err := judge(t.Context(), job.New(job.Fields{ID: "2", Status: job.StatusSuccess})); v != analysis.Unclear ||
+		!errors.Is(err, job.ErrUnavailable) {
 		t.Errorf("%s, %v", v, err)
 	}
 	type blind struct{ job.Scheduler }
-	if v, err := joblog.TestJudge(blind{}, "a", nil)(t.Context(), j); v != analysis.Unclear || !errors.Is(err, errors.ErrUnsupported) {
+	if v, err := joblog.TestJudge(blind{}, "a", nil)(t.Context(), j); v != analysis.Unclear ||
+		!errors.Is(err, errors.ErrUnsupported) {
 		t.Errorf("a CI without logs: %s, %v", v, err)
 	}
 }
@@ -157,7 +179,8 @@ func TestJudgeFormats(t *testing.T) {
 		text := string(open(t, s))
 		for test, want := range s.verdicts {
 			o := &opener{logs: map[job.LogKind]string{job.LogText: text}}
-			v, err := joblog.TestJudge(o, test, nil)(t.Context(), job.New(job.Fields{ID: "1", Status: job.StatusTestFailed}))
+			v, err := joblog.TestJudge(o, test, nil)(t.Context(),
+				job.New(job.Fields{ID: "1", Status: job.StatusTestFailed}))
 			meant := map[joblog.TestVerdict]analysis.Verdict{pass: analysis.Good, fail: analysis.Bad}[want]
 			if meant == analysis.Verdict(0) {
 				meant = analysis.Unclear
@@ -168,7 +191,8 @@ func TestJudgeFormats(t *testing.T) {
 		}
 	}
 	o := &opener{logs: map[job.LogKind]string{job.LogText: "12 widgets were tested.\nAll went well: a\n"}}
-	if v, err := joblog.TestJudge(o, "a", nil)(t.Context(), job.New(job.Fields{ID: "1", Status: job.StatusSuccess})); v != analysis.Unclear || err != nil {
+	if v, err := joblog.TestJudge(o, "a", nil)(t.Context(),
+		job.New(job.Fields{ID: "1", Status: job.StatusSuccess})); v != analysis.Unclear || err != nil {
 		t.Errorf("a log that is not understood: %s, %v", v, err)
 	}
 }

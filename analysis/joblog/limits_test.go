@@ -63,7 +63,8 @@ var hostileLogs = map[string]struct {
 		return fmt.Sprintf("TEST-START | /home/%d/build/xpcshell/tests/a/%s\n", n, long)
 	}, ""},
 	"long messages": {joblog.ErrorSummary, 1_050, func(n int) string {
-		return fmt.Sprintf(`{"action":"test_result","test":"a%d","status":"FAIL","expected":"PASS","message":"%s"}`+"\n", n, strings.Repeat(long, 42))
+		return fmt.Sprintf(`{"action":"test_result","test":"a%d","status":"FAIL","expected":"PASS","message":"%s"}`+
+			"\n", n, strings.Repeat(long, 42))
 	}, "more failures than a report keeps"},
 	"long names": {joblog.ErrorSummary, 200, func(n int) string {
 		return fmt.Sprintf(`{"action":"test_result","test":"%d%s","status":"FAIL","expected":"PASS"}`+"\n", n,
@@ -76,7 +77,8 @@ var hostileLogs = map[string]struct {
 		return fmt.Sprintf(`{"action":"test_groups","groups":["g%d.toml"]}`+"\n", n)
 	}, "more groups than a report keeps"},
 	"long groups": {joblog.StructuredLog, 9_000, func(n int) string {
-		return fmt.Sprintf(`{"action":"group_start","name":"%d%s"}`+"\n"+`{"action":"test_start","test":"a","group":"%d%s"}`+"\n", n, longer, n, longer)
+		return fmt.Sprintf(`{"action":"group_start","name":"%d%s"}`+"\n"+
+			`{"action":"test_start","test":"a","group":"%d%s"}`+"\n", n, longer, n, longer)
 	}, "more groups than a report keeps"},
 	"suites": {joblog.StructuredLog, 10_000, func(n int) string {
 		return fmt.Sprintf(`{"action":"suite_start","tests":{"g%d.toml":["a%d","b","c"]}}`+"\n", n, n)
@@ -128,7 +130,11 @@ func TestAskedAboutAmongManyTests(t *testing.T) {
 		want joblog.TestVerdict
 	}{
 		{"TEST-START | /tests/mine.html\nTEST-OK | /tests/mine.html | took 1ms\n", joblog.TestPassed},
-		{"TEST-START | /tests/mine.html\nTEST-UNEXPECTED-FAIL | mine.html | x\nTEST-OK | /tests/mine.html | took 1ms\n", joblog.TestFailed},
+		{
+			"TEST-START | /tests/mine.html\nTEST-UNEXPECTED-FAIL | mine.html | x\n" +
+				"TEST-OK | /tests/mine.html | took 1ms\n",
+			joblog.TestFailed,
+		},
 		{"TEST-START | /tests/mine.html\n", joblog.TestUnknown},
 		{"", joblog.TestUnknown},
 	} {

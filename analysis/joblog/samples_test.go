@@ -78,7 +78,10 @@ func TestSampleVerdicts(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", d)
 	}
 	c6 := readSample(t, "c6_errorsummary.log")
-	if d := cmp.Diff([]joblog.Failure{{Line: 9, Kind: joblog.KindTest, Group: "a/m.toml", Status: "ERROR", Message: "the group ended ERROR and names no test"}}, c6.Nameless()); d != "" {
+	if d := cmp.Diff([]joblog.Failure{{
+		Line: 9, Kind: joblog.KindTest, Group: "a/m.toml", Status: "ERROR",
+		Message: "the group ended ERROR and names no test",
+	}}, c6.Nameless()); d != "" {
 		t.Errorf("(-want +got):\n%s", d)
 	}
 	for _, c := range []struct {
@@ -104,7 +107,9 @@ func TestSampleVerdicts(t *testing.T) {
 
 // The same failure on two workers, and what sanitizers found in two builds.
 func TestFingerprintsOfSamples(t *testing.T) {
-	if a, b := readSample(t, "w1.log").Failures[0].Fingerprint(), readSample(t, "w2.log").Failures[0].Fingerprint(); a != b || a != "test | toolkit/a/test_x.js | xpcshell/head.js:N - boom" {
+	if a, b := readSample(t, "w1.log").Failures[0].Fingerprint(),
+		readSample(t, "w2.log").Failures[0].Fingerprint(); a != b ||
+		a != "test | toolkit/a/test_x.js | xpcshell/head.js:N - boom" {
 		t.Errorf("%s\n%s", a, b)
 	}
 	var got []string

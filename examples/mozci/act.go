@@ -35,8 +35,10 @@ func (f *actFlags) addBudgets(cmd *cobra.Command) {
 	fl := cmd.Flags()
 	fl.IntVar(&f.call, "budget", trigger.DefaultCall, "at most so many runs in all; 0 is nothing, -1 no limit")
 	fl.IntVar(&f.push, "budget-push", trigger.DefaultPush, "at most so many runs on one push")
-	fl.IntVar(&f.labelDay, "budget-day", trigger.DefaultLabelDay, "at most so many runs of one label within 24 hours, as the ledger knows them")
-	fl.IntVar(&f.queue, "budget-queue", trigger.DefaultQueue, "nothing more while so many runs wait in the label's queue")
+	fl.IntVar(&f.labelDay, "budget-day", trigger.DefaultLabelDay,
+		"at most so many runs of one label within 24 hours, as the ledger knows them")
+	fl.IntVar(&f.queue, "budget-queue", trigger.DefaultQueue,
+		"nothing more while so many runs wait in the label's queue")
 }
 
 // budgets are those that were given; the library knows the defaults.
@@ -48,7 +50,8 @@ func (f actFlags) budgets(flags *pflag.FlagSet) trigger.Budgets {
 		return &v
 	}
 	return trigger.Budgets{
-		Call: given("budget", f.call), Push: given("budget-push", f.push), LabelDay: given("budget-day", f.labelDay), Queue: given("budget-queue", f.queue),
+		Call: given("budget", f.call), Push: given("budget-push", f.push), LabelDay: given("budget-day", f.labelDay),
+		Queue: given("budget-queue", f.queue),
 	}
 }
 
@@ -89,7 +92,9 @@ func terminal(stream any) bool {
 }
 
 // carryOut runs the plan and prints each step as it is done.
-func (a *app) carryOut(ctx context.Context, ci job.Scheduler, plan trigger.Plan, book ledger.Ledger) (trigger.Plan, error) {
+func (a *app) carryOut(
+	ctx context.Context, ci job.Scheduler, plan trigger.Plan, book ledger.Ledger,
+) (trigger.Plan, error) {
 	asked := 0
 	a.warnMerging(ctx, ci, plan)
 	if !a.json {
@@ -140,7 +145,8 @@ func (a *app) warnMerging(ctx context.Context, ci job.Scheduler, plan trigger.Pl
 		}
 		seen[s.Label] = true
 		if merges, err := job.Coalesces(ctx, ci, s.Label); err == nil && merges {
-			_, _ = fmt.Fprintf(a.err, "mozci: %s merges requests that wait at the same time: of %s triggered at once some may be coalesced; trigger again later to make up for them\n", s.Label, runs(s.Count))
+			_, _ = fmt.Fprintf(a.err, "mozci: %s merges requests that wait at the same time: of %s triggered at once "+
+				"some may be coalesced; trigger again later to make up for them\n", s.Label, runs(s.Count))
 		}
 	}
 }

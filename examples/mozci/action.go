@@ -65,8 +65,9 @@ func (a *app) action(cmd *cobra.Command, t triggerFlags) error {
 		return err
 	}
 	shown := actionJSON{
-		Push: req.Push.Ref(), Action: string(trigger.ActionTrigger), InTreeAction: t.action, Input: input, Count: t.times,
-		Why: req.Why, Label: orNull(req.Label),
+		Push: req.Push.Ref(), Action: string(trigger.ActionTrigger), InTreeAction: t.action, Input: input,
+		Count: t.times,
+		Why:   req.Why, Label: orNull(req.Label),
 	}
 	if !a.json {
 		on := ""
@@ -94,12 +95,16 @@ func (a *app) action(cmd *cobra.Command, t triggerFlags) error {
 
 // act triggers the action, and writes down what came of it.
 func (a *app) act(ctx context.Context, ci job.Scheduler, req job.Request, l ledger.Ledger, shown *actionJSON) error {
-	req, receipt, err := trigger.Act(ctx, ci, req, &trigger.RunOptions{Ledger: l, Who: who(), Purpose: "mozci trigger --action"})
+	req, receipt, err := trigger.Act(ctx, ci, req,
+		&trigger.RunOptions{Ledger: l, Who: who(), Purpose: "mozci trigger --action"})
 	shown.Key = req.Key
 	if err != nil {
 		return err
 	}
-	shown.Receipt = &receiptJSON{append([]string{}, receipt.IDs...), receipt.State, receipt.By, receipt.Link, receipt.Note}
+	shown.Receipt = &receiptJSON{
+		append([]string{}, receipt.IDs...), receipt.State, receipt.By, receipt.Link,
+		receipt.Note,
+	}
 	if !a.json {
 		said := "triggered"
 		if receipt.State == job.ReceiptAlreadyAsked {

@@ -74,31 +74,49 @@ Nothing is asked for without --yes, or a yes on the terminal. Exit status: 0 don
 	root.SetGlobalNormalizationFunc(oldSpelling)
 	f := root.PersistentFlags()
 	f.BoolVar(&a.json, "json", false, "results as JSON on standard output, one object or one on each line")
-	f.StringVar(&a.world, "world", "", "a history as text `file` in place of all services: no network, nothing outlives the program")
+	f.StringVar(&a.world, "world", "", "a history as text `file` in place of all services: no network, nothing "+
+		"outlives the program")
 	f.StringVar(&a.repo, "repo", "autoland", "the repository's `name`, such as mozilla-central, or its path")
-	f.StringVar(&a.ci, "ci", "taskcluster", "the CI whose jobs are read, by `name`: taskcluster, buildbot, selfserve, or treeherder (read only)")
+	f.StringVar(&a.ci, "ci", "taskcluster", "the CI whose jobs are read, by `name`: taskcluster, buildbot, "+
+		"selfserve, or treeherder (read only)")
 	f.StringVar(&a.triggerCI, "trigger-ci", "", "the CI that runs are asked of, by `name`, if it is another one")
 	f.StringVar(&a.hgURL, "hg-url", pushlog.DefaultURL, "the `URL` of the hg server whose pushlog says what was pushed")
-	f.StringVar(&a.landoURL, "lando-url", pushlog.DefaultLandoURL, "the `URL` of Lando, which knows what a hash of git is in hg; with another --hg-url none, unless it is given")
-	f.StringVar(&a.branch, "branch", "", "the `name` of the branch whose pushes are meant (default: that of --rev, or else the repository's own)")
-	f.StringVar(&a.thURL, "treeherder-url", treeherder.DefaultURL, "the `URL` of Treeherder, or a file with a resultset saved in 2013 or 2014")
-	f.StringVar(&a.rootURL, "root-url", "", "the `URL` of the Taskcluster deployment (default: TASKCLUSTER_ROOT_URL, or "+taskcluster.FirefoxCI+")")
-	f.StringVar(&a.trustDomain, "trust-domain", "", "the `name` of the project's trust domain, the first part of its routes in Taskcluster's index (default: as Firefox's CI is configured)")
+	f.StringVar(&a.landoURL, "lando-url", pushlog.DefaultLandoURL,
+		"the `URL` of Lando, which knows what a hash of git is in hg; with another --hg-url none, unless it is given")
+	f.StringVar(&a.branch, "branch", "", "the `name` of the branch whose pushes are meant (default: that of --rev, "+
+		"or else the repository's own)")
+	f.StringVar(&a.thURL, "treeherder-url", treeherder.DefaultURL,
+		"the `URL` of Treeherder, or a file with a resultset saved in 2013 or 2014")
+	f.StringVar(&a.rootURL, "root-url", "", "the `URL` of the Taskcluster deployment (default: "+
+		"TASKCLUSTER_ROOT_URL, or "+taskcluster.FirefoxCI+")")
+	f.StringVar(&a.trustDomain, "trust-domain", "",
+		"the `name` of the project's trust domain, the first part of its routes in Taskcluster's index (default: as "+
+			"Firefox's CI is configured)")
 	f.StringVar(&a.project, "project", "", "the project's `name` in Taskcluster, where it is not that of --repo")
-	f.StringVar(&a.buildbotURL, "buildbot-url", "", "the `URL` of a Buildbot master, as a browser shows it, for --ci buildbot; its changes are the pushes unless --hg-url says where they are")
-	f.StringVar(&a.codebase, "codebase", "", "the `name` of the codebase whose changes are the pushes, for --ci buildbot on a master with several")
-	f.StringArrayVar(&a.warnings, "fail-on-warnings", nil, "builders, as a `pattern` with * and ?, whose result \"warnings\" means that tests failed, for --ci buildbot; may be given several times")
+	f.StringVar(&a.buildbotURL, "buildbot-url", "",
+		"the `URL` of a Buildbot master, as a browser shows it, for --ci buildbot; its changes are the pushes unless "+
+			"--hg-url says where they are")
+	f.StringVar(&a.codebase, "codebase", "", "the `name` of the codebase whose changes are the pushes, for --ci "+
+		"buildbot on a master with several")
+	f.StringArrayVar(&a.warnings, "fail-on-warnings", nil,
+		"builders, as a `pattern` with * and ?, whose result \"warnings\" means that tests failed, for --ci "+
+			"buildbot; may be given several times")
 	f.StringVar(&a.selfserveURL, "selfserve-url", selfserve.DefaultURL, "the `URL` of BuildAPI, for --ci selfserve")
-	f.StringVar(&a.buildDataURL, "builddata-url", selfserve.DefaultBuildDataURL, "the `URL` of the folder of Buildbot's status dumps, for --ci selfserve")
-	f.StringVar(&a.allTheThings, "allthethings", "", "allthethings.json, as `file`, for --ci selfserve: what triggers what, and how many pushes SETA passes over")
+	f.StringVar(&a.buildDataURL, "builddata-url", selfserve.DefaultBuildDataURL,
+		"the `URL` of the folder of Buildbot's status dumps, for --ci selfserve")
+	f.StringVar(&a.allTheThings, "allthethings", "",
+		"allthethings.json, as `file`, for --ci selfserve: what triggers what, and how many pushes SETA passes over")
 	f.StringVar(&a.cacheDir, "cache-dir", "", "a `folder` for answers that can be used again")
 	f.IntVar(&a.parallel, "parallel", 10, "how many pushes to ask about at a time")
 	f.StringVar(&a.logLevel, "log-level", "warn", "what is logged to standard error: `debug`, info, warn or error")
 	f.StringVar(&a.record, "record", "", "record every HTTP exchange into this `folder`")
 	f.StringVar(&a.replay, "replay", "", "play the HTTP exchanges of this `folder` back, without a network")
-	f.StringVar(&a.ledgerName, "ledger", "", "what was asked for, so that it is asked for once: a SQLite `file`, or postgres://… (default: in the user's state folder; with --world, memory)")
-	root.AddCommand(a.pushesCommand(), a.jobsCommand(), a.labelsCommand(), a.originCommand(), a.triggerCommand(), a.backfillCommand(),
-		a.cancelCommand(), a.failuresCommand(), a.errorlinesCommand(), a.frequencyCommand(), a.culpritCommand(), a.versionCommand(), credentialsHelp())
+	f.StringVar(&a.ledgerName, "ledger", "", "what was asked for, so that it is asked for once: a SQLite `file`, or "+
+		"postgres://… (default: in the user's state folder; with --world, memory)")
+	root.AddCommand(a.pushesCommand(), a.jobsCommand(), a.labelsCommand(), a.originCommand(), a.triggerCommand(),
+		a.backfillCommand(),
+		a.cancelCommand(), a.failuresCommand(), a.errorlinesCommand(), a.frequencyCommand(), a.culpritCommand(),
+		a.versionCommand(), credentialsHelp())
 	return root
 }
 
@@ -194,11 +212,13 @@ func exitStatus(err error, started bool) int {
 		return 0
 	case errors.As(err, &wrong), !started:
 		return 2
-	case errors.Is(err, job.ErrUnavailable), errors.Is(err, job.ErrMalformed), errors.Is(err, job.ErrRefused), errors.Is(err, job.ErrDenied), errors.Is(err, errTold):
+	case errors.Is(err, job.ErrUnavailable), errors.Is(err, job.ErrMalformed), errors.Is(err, job.ErrRefused),
+		errors.Is(err, job.ErrDenied), errors.Is(err, errTold):
 		return 1
 	case errors.Is(err, job.ErrInvalid):
 		return 2
-	case errors.Is(err, job.ErrNotFound), errors.Is(err, job.ErrNotScheduled), errors.Is(err, job.ErrNoLine), errors.Is(err, backfill.ErrNotBad), errors.Is(err, backfill.ErrOverBudget), errors.Is(err, errNotEnough):
+	case errors.Is(err, job.ErrNotFound), errors.Is(err, job.ErrNotScheduled), errors.Is(err, job.ErrNoLine),
+		errors.Is(err, backfill.ErrNotBad), errors.Is(err, backfill.ErrOverBudget), errors.Is(err, errNotEnough):
 		return 3
 	}
 	return 1

@@ -44,15 +44,19 @@ to --max-revisions, or with --automatic nothing.`,
 	f := cmd.Flags()
 	f.StringVar(&b.label, "label", "", "the `label` that is broken")
 	f.StringVar(&b.rev, "rev", "", "a `revision` on which it is bad: 12 to 40 digits, of hg or of git, or tip")
-	f.IntVar(&b.maxRevisions, "max-revisions", 20, "how many pushes before it to look at, at most; with --allthethings half as many again as SETA passes over")
+	f.IntVar(&b.maxRevisions, "max-revisions", 20,
+		"how many pushes before it to look at, at most; with --allthethings half as many again as SETA passes over")
 	f.IntVar(&b.times, "times", 1, "how many runs each missing push is to have in all")
 	f.BoolVar(&b.automatic, "automatic", false, "no person asked: do nothing when the label was never good")
 	f.BoolVar(&b.holes, "holes", false, "fill every push of the range, whatever the results: for performance jobs")
-	f.BoolVar(&b.newer, "fill-newer", false, "fill the pushes newer than the first bad one as well, which cannot hold the culprit")
+	f.BoolVar(&b.newer, "fill-newer", false, "fill the pushes newer than the first bad one as well, which cannot "+
+		"hold the culprit")
 	f.BoolVar(&b.existing, "existing-only", false, "only where the builds exist: ask for no build")
 	f.BoolVar(&b.follow, "follow-merges", false, "look at what merges brought from other repositories, too")
 	f.StringVar(&b.test, "test", "", "good and bad are about this `test` and not about the job: its logs tell")
-	f.StringArrayVar(&b.manifests, "manifest", nil, "the test `manifest` that the failure is in: on each push the chunk that runs it is looked at; may be given several times")
+	f.StringArrayVar(&b.manifests, "manifest", nil,
+		"the test `manifest` that the failure is in: on each push the chunk that runs it is looked at; may be given "+
+			"several times")
 	b.add(cmd)
 	b.addBudgets(cmd)
 	return cmd
@@ -81,8 +85,10 @@ func (a *app) backfill(cmd *cobra.Command, b backfillFlags) error {
 	progress := a.progress()
 	found, err := backfill.Find(ctx, p.repo, p.read, b.label, b.rev, &backfill.FindOptions{
 		MaxRevisions: b.maxRevisions, Times: b.times, Automatic: b.automatic, Holes: b.holes, FillNewer: b.newer,
-		Judge: a.judge(p, b.test), Test: b.test, Width: a.parallel, Ledger: ledger, Observe: progress.saw, Logger: a.log,
-		FollowMerges: b.follow, Manifests: b.manifests, Repositories: p.repositories, ExistingOnly: b.existing, Budgets: b.budgets(cmd.Flags()),
+		Judge: a.judge(p, b.test), Test: b.test, Width: a.parallel, Ledger: ledger, Observe: progress.saw,
+		Logger:       a.log,
+		FollowMerges: b.follow, Manifests: b.manifests, Repositories: p.repositories, ExistingOnly: b.existing,
+		Budgets: b.budgets(cmd.Flags()),
 	})
 	progress.done()
 	if err != nil && (errors.Is(err, backfill.ErrNotBad) || len(found.History) < 2) {

@@ -21,7 +21,8 @@ func TestBackfillOnBuildbot(t *testing.T) {
 	}
 	args := []string{"--ci", "buildbot", "--buildbot-url", m.URL, "--ledger", filepath.Join(t.TempDir(), "ledger.db")}
 	statuses := func(rev string) string {
-		out, errOut, status := mozci(t, append([]string{"jobs", "--label", bbtest.Forced, "--rev", rev, "--json"}, args...)...)
+		out, errOut, status := mozci(t, append([]string{"jobs", "--label", bbtest.Forced, "--rev", rev, "--json"},
+			args...)...)
 		if status != 0 {
 			t.Fatalf("exit %d, %s", status, errOut)
 		}
@@ -36,12 +37,17 @@ func TestBackfillOnBuildbot(t *testing.T) {
 		return strings.Join(all, " ")
 	}
 	for _, rev := range []string{good, bad} {
-		if out, errOut, status := mozci(t, append([]string{"trigger", "--label", bbtest.Forced, "--rev", rev, "--yes"}, args...)...); status != 0 {
+		if out, errOut, status := mozci(t, append([]string{"trigger", "--label", bbtest.Forced, "--rev", rev, "--yes"},
+			args...)...); status != 0 {
 			t.Fatalf("exit %d, %s\n%s", status, errOut, out)
 		}
 	}
-	m.Eventually("the first and the last ran", func() bool { return statuses(good) == "success" && statuses(bad) == "busted" })
-	backfill := append([]string{"backfill", "--label", bbtest.Forced, "--rev", "tip", "--times", "2", "--yes", "--json"}, args...)
+	m.Eventually("the first and the last ran",
+		func() bool { return statuses(good) == "success" && statuses(bad) == "busted" })
+	backfill := append([]string{
+		"backfill", "--label", bbtest.Forced, "--rev", "tip", "--times", "2", "--yes",
+		"--json",
+	}, args...)
 	for range 2 { // the second time nothing is missing
 		out, errOut, status := mozci(t, backfill...)
 		var found struct {
@@ -56,7 +62,8 @@ func TestBackfillOnBuildbot(t *testing.T) {
 		}
 		m.Eventually("two runs between them", func() bool { return statuses(between) == "success success" })
 	}
-	if _, errOut, status := mozci(t, "jobs", "--rev", "tip", "--ci", "buildbot"); status != 2 || !strings.Contains(errOut, "--ci buildbot needs --buildbot-url") {
+	if _, errOut, status := mozci(t, "jobs", "--rev", "tip", "--ci", "buildbot"); status != 2 ||
+		!strings.Contains(errOut, "--ci buildbot needs --buildbot-url") {
 		t.Errorf("without a URL: exit %d, %s", status, errOut)
 	}
 }

@@ -45,9 +45,11 @@ pass on its parent. How many runs it will take is said first, and more than
 	f.StringVar(&c.label, "label", "", "the `label` that is broken")
 	f.StringVar(&c.rev, "rev", "", "a `revision` on which it failed: 12 to 40 digits, of hg or of git, or tip")
 	f.StringVar(&c.test, "test", "", "which push broke this `test`, and not the job: its logs tell")
-	f.StringArrayVar(&c.manifests, "manifest", nil, "the test `manifest` that the failure is in; may be given several times")
+	f.StringArrayVar(&c.manifests, "manifest", nil,
+		"the test `manifest` that the failure is in; may be given several times")
 	f.Float64Var(&c.confidence, "confidence", 0.95, "the probability at which a push is named, 0.5 to less than 1")
-	f.Float64Var(&c.nothing, "flakes", 0.1, "how likely it is that nothing broke it, before anything is known; 0.4 where most alarms are flakes")
+	f.Float64Var(&c.nothing, "flakes", 0.1, "how likely it is that nothing broke it, before anything is known; 0.4 "+
+		"where most alarms are flakes")
 	f.IntVar(&c.maxRuns, "max-runs", 100, "at most so many runs; -1 is no limit")
 	f.IntVar(&c.batch, "batch", 1, "so many runs at a time")
 	f.IntVar(&c.maxRevisions, "max-revisions", 50, "how many pushes before --rev can hold the culprit, at first")
@@ -104,7 +106,8 @@ func (a *app) culprit(cmd *cobra.Command, c culpritFlags) error {
 		if err != nil && len(first.Pushes) == 0 {
 			return err
 		}
-		if err != nil || c.dryRun || first.Why != "" && first.Outcome != culprit.Undecided || !a.wantedTo(c.actFlags, fmt.Sprintf("Ask for about %.0f runs?", first.Forecast)) {
+		if err != nil || c.dryRun || first.Why != "" && first.Outcome != culprit.Undecided ||
+			!a.wantedTo(c.actFlags, fmt.Sprintf("Ask for about %.0f runs?", first.Forecast)) {
 			return errors.Join(err, a.printSearch(first, c, true))
 		}
 		o.DryRun = false
@@ -148,7 +151,8 @@ func (a *app) searching(c culpritFlags) func(backfill.Progress) {
 		if c.explain {
 			for _, x := range p.Decision.Next {
 				t := p.Pushes[x]
-				a.printf("          next %s: failed %d of %d so far; %s\n", pushName(t.Push), t.Failed, t.Failed+t.Passed, p.Decision.Why)
+				a.printf("          next %s: failed %d of %d so far; %s\n", pushName(t.Push), t.Failed,
+					t.Failed+t.Passed, p.Decision.Why)
 			}
 		}
 	}
@@ -233,7 +237,8 @@ func (a *app) printSearch(r backfill.SearchResult, c culpritFlags, planned bool)
 
 func (a *app) printSearchJSON(r backfill.SearchResult, planned bool) error {
 	out := culpritJSON{
-		Outcome: r.Outcome, Probability: r.Probability, Credible: []credibleJSON{}, Class: []job.PushRef{}, Before: rateOf(r.Before), After: rateOf(r.After),
+		Outcome: r.Outcome, Probability: r.Probability, Credible: []credibleJSON{}, Class: []job.PushRef{},
+		Before: rateOf(r.Before), After: rateOf(r.After),
 		Runs: r.Runs, Rounds: r.Rounds, Forecast: r.Forecast, Why: r.Why, Warnings: append([]string{}, r.Warnings...),
 	}
 	if out.Outcome == culprit.Older { // cli.md has four words: older than the range is not decided within it
@@ -268,7 +273,8 @@ func (a *app) printSearchText(r backfill.SearchResult, c culpritFlags, planned b
 		if t.Untestable != "" {
 			note = "\tcannot run: " + t.Untestable
 		}
-		_, _ = fmt.Fprintf(table, "%s\t%d of %d\t%.3f%s\n", pushName(t.Push), t.Failed, t.Failed+t.Passed, t.Probability, note)
+		_, _ = fmt.Fprintf(table, "%s\t%d of %d\t%.3f%s\n", pushName(t.Push), t.Failed, t.Failed+t.Passed,
+			t.Probability, note)
 	}
 	_ = table.Flush()
 	a.printf("\n")
@@ -289,18 +295,23 @@ func sentence(r backfill.SearchResult, c culpritFlags) string {
 	if c.test != "" {
 		what = c.test + " in " + c.label
 	}
-	rates := fmt.Sprintf("it failed in %d of %s before it and in %d of %s since", r.Before.Failures, runs(r.Before.Runs), r.After.Failures, runs(r.After.Runs))
+	rates := fmt.Sprintf("it failed in %d of %s before it and in %d of %s since", r.Before.Failures,
+		runs(r.Before.Runs), r.After.Failures, runs(r.After.Runs))
 	bought := fmt.Sprintf("%s asked for, %d rounds", runs(r.Runs), r.Rounds)
 	switch r.Outcome {
 	case culprit.Found:
 		if len(r.Class) > 1 {
-			return fmt.Sprintf("%s was broken by one of %d pushes up to %s, which cannot be told apart (probability %.3f): %s (%s).", what, len(r.Class), pushName(*r.Culprit), r.Probability, rates, bought)
+			return fmt.Sprintf("%s was broken by one of %d pushes up to %s, which cannot be told apart (probability "+
+				"%.3f): %s (%s).", what, len(r.Class), pushName(*r.Culprit), r.Probability, rates, bought)
 		}
-		return fmt.Sprintf("%s was broken by push %s (probability %.3f): %s (%s).", what, pushName(*r.Culprit), r.Probability, rates, bought)
+		return fmt.Sprintf("%s was broken by push %s (probability %.3f): %s (%s).", what, pushName(*r.Culprit),
+			r.Probability, rates, bought)
 	case culprit.NotARegression:
-		return fmt.Sprintf("%s was broken by none of these pushes (probability %.3f): it fails in %d of %s, before and since (%s).", what, r.Probability, r.Before.Failures, runs(r.Before.Runs), bought)
+		return fmt.Sprintf("%s was broken by none of these pushes (probability %.3f): it fails in %d of %s, before "+
+			"and since (%s).", what, r.Probability, r.Before.Failures, runs(r.Before.Runs), bought)
 	case culprit.Older:
-		return fmt.Sprintf("%s was broken before these pushes (probability %.3f): look further back with --max-revisions (%s).", what, r.Probability, bought)
+		return fmt.Sprintf("%s was broken before these pushes (probability %.3f): look further back with "+
+			"--max-revisions (%s).", what, r.Probability, bought)
 	case culprit.Infra:
 		return fmt.Sprintf("%s: not known: %s (%s).", what, r.Why, bought)
 	}

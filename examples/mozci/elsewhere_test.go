@@ -48,7 +48,8 @@ func TestBuildsElsewhere(t *testing.T) {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	world := filepath.Join(root, "testdata", "worlds", "permanent.txt")
-	out, err := exec.CommandContext(t.Context(), filepath.Join(dir, "ours"), "labels", "--world", world, "--rev", "tip").CombinedOutput()
+	out, err := exec.CommandContext(t.Context(), filepath.Join(dir, "ours"), "labels", "--world", world, "--rev",
+		"tip").CombinedOutput()
 	if err != nil || !strings.Contains(string(out), "linux64/opt/xpcshell-1") {
 		t.Errorf("%v\n%s", err, out)
 	}

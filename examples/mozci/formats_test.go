@@ -20,9 +20,12 @@ var exits = map[string]struct {
 	lines  int
 	says   string
 }{
-	"pytest":              {"FAILED a.py::test_x - boom\n=== 1 failed in 0.1s ===\n", "", 0, 1, ""},
-	"pytest without":      {"=== 2 passed in 0.1s ===\n", "", 0, 0, "no failures"},
-	"cut":                 {"=== test session starts ===\na.py::test_x PASSED\n", "", 1, 0, "there may be more failures: pytest: the log ends before the last line"},
+	"pytest":         {"FAILED a.py::test_x - boom\n=== 1 failed in 0.1s ===\n", "", 0, 1, ""},
+	"pytest without": {"=== 2 passed in 0.1s ===\n", "", 0, 0, "no failures"},
+	"cut": {
+		"=== test session starts ===\na.py::test_x PASSED\n", "", 1, 0,
+		"there may be more failures: pytest: the log ends before the last line",
+	},
 	"nothing known":       {"hello\nworld\n", "", 3, 0, "no line of a known format in 2 lines"},
 	"another format":      {"=== 2 passed in 0.1s ===\n", "gotest", 3, 0, "no line of gotest in 1 line"},
 	"empty":               {"", "", 1, 0, "it is empty"},
@@ -48,7 +51,8 @@ func TestFailuresExit(t *testing.T) {
 			args = append(args, "--format", c.format)
 		}
 		out, errOut, status := mozci(t, args...)
-		if status != c.status || !strings.Contains(out+errOut, c.says) || strings.Contains(out, "no failures") != (c.says == "no failures") {
+		if status != c.status || !strings.Contains(out+errOut, c.says) ||
+			strings.Contains(out, "no failures") != (c.says == "no failures") {
 			t.Errorf("%s: exit %d: %s%s", name, status, out, errOut)
 		}
 		if !strings.Contains(out+errOut, file) {
@@ -63,7 +67,10 @@ func TestFailuresExit(t *testing.T) {
 			if err := json.Unmarshal([]byte(line), &f); err != nil {
 				t.Fatal(err)
 			}
-			for _, key := range []string{"file", "line", "kind", "test", "subtest", "group", "status", "expected", "message", "signature"} {
+			for _, key := range []string{
+				"file", "line", "kind", "test", "subtest", "group", "status", "expected",
+				"message", "signature",
+			} {
 				if _, ok := f[key]; !ok {
 					t.Errorf("%s: no %s in %s", name, key, line)
 				}
@@ -80,8 +87,10 @@ func TestFailuresOfSeveralFiles(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	out, errOut, status := mozci(t, "failures", filepath.Join(dir, "a.log"), filepath.Join(dir, "b.log"), filepath.Join(dir, "c.log"))
-	if status != 1 || !strings.Contains(out, "a.log:2") || !strings.Contains(errOut, "b.log: it is empty") || !strings.Contains(errOut, "c.log: no line") {
+	out, errOut, status := mozci(t, "failures", filepath.Join(dir, "a.log"), filepath.Join(dir, "b.log"),
+		filepath.Join(dir, "c.log"))
+	if status != 1 || !strings.Contains(out, "a.log:2") || !strings.Contains(errOut, "b.log: it is empty") ||
+		!strings.Contains(errOut, "c.log: no line") {
 		t.Errorf("exit %d: %s%s", status, out, errOut)
 	}
 }
@@ -89,7 +98,8 @@ func TestFailuresOfSeveralFiles(t *testing.T) {
 // The inputs that were once taken for logs without failures.
 func TestFailuresOfCases(t *testing.T) {
 	for file, want := range map[string]string{
-		"logs/u16le.log": "a/test_z.js", "logs/bom_errorsummary.log": "a/test_x.js", "logs/junit.xml": "t.a.test_x", "logs/wptreport.json": "/xhr/a.html", "formats/c10_wptreport.json": "/a.html",
+		"logs/u16le.log": "a/test_z.js", "logs/bom_errorsummary.log": "a/test_x.js", "logs/junit.xml": "t.a.test_x",
+		"logs/wptreport.json": "/xhr/a.html", "formats/c10_wptreport.json": "/a.html",
 	} {
 		testenv.Read(t, "cases", filepath.Dir(file), filepath.Base(file))
 		out, errOut, status := mozci(t, "failures", "--json", filepath.Join(testenv.Shared(t, "cases"), file))

@@ -37,7 +37,8 @@ How many runs show it again with the confidence, and how many passes rule it out
 	f.IntVar(&q.failures, "failures", 0, "so many failures were counted, of --runs")
 	f.IntVar(&q.runs, "runs", 0, "so many runs were counted")
 	f.Float64Var(&q.confidence, "confidence", 0.95, "of the interval and of the numbers of runs, 0 to 1")
-	f.StringVar(&q.method, "method", string(analysis.Wilson), "of the interval, by `name`: wilson, clopper-pearson or jeffreys")
+	f.StringVar(&q.method, "method", string(analysis.Wilson),
+		"of the interval, by `name`: wilson, clopper-pearson or jeffreys")
 	return cmd
 }
 
@@ -128,7 +129,8 @@ func (a *app) measured(cmd *cobra.Command, q frequencyFlags) (analysis.Overview,
 	}
 	for r := range analysis.Ordered(ctx, pushes, fetch, &analysis.OrderedOptions{Width: a.parallel, Logger: a.log}) {
 		errs = append(errs, r.Err)
-		samples = append([]analysis.Sample{{Push: r.Push, Label: q.label, Failures: r.Value.Bad, Passes: r.Value.Good}}, samples...)
+		samples = append([]analysis.Sample{{Push: r.Push, Label: q.label, Failures: r.Value.Bad, Passes: r.Value.Good}},
+			samples...)
 	}
 	if err := errors.Join(errs...); err != nil {
 		return analysis.Overview{}, err
@@ -141,13 +143,15 @@ func (a *app) printFrequency(o analysis.Overview, label string) error {
 	n := r.ToReproduce()
 	if a.json {
 		out := frequencyJSON{
-			Failures: r.Failures, Runs: r.Runs, Low: r.Low, High: r.High, Confidence: r.Confidence, Method: r.Method, Warnings: append([]string{}, r.Warnings...),
+			Failures: r.Failures, Runs: r.Runs, Low: r.Low, High: r.High, Confidence: r.Confidence, Method: r.Method,
+			Warnings: append([]string{}, r.Warnings...),
 		}
 		if r.Runs > 0 {
 			out.Rate = &r.Rate
 		}
 		if !n.None {
-			out.Reproduce, out.Optimistic, out.Pessimistic, out.RuleOut = &n.Runs, &n.Optimistic, &n.Pessimistic, &n.RuleOut
+			out.Reproduce, out.Optimistic, out.Pessimistic, out.RuleOut = &n.Runs, &n.Optimistic, &n.Pessimistic,
+				&n.RuleOut
 		}
 		if c := o.Change; c != nil {
 			out.Change = &changeJSON{c.At, c.Before, c.After, c.Probability}
@@ -162,11 +166,13 @@ func (a *app) printFrequency(o analysis.Overview, label string) error {
 		}
 		a.printf("\n")
 	}
-	a.printf("failed in %d of %s: %.1f %%, between %.1f and %.1f %% (%s, %v)\n", r.Failures, runs(r.Runs), 100*r.Rate, 100*r.Low, 100*r.High, r.Method, r.Confidence)
+	a.printf("failed in %d of %s: %.1f %%, between %.1f and %.1f %% (%s, %v)\n", r.Failures, runs(r.Runs), 100*r.Rate,
+		100*r.Low, 100*r.High, r.Method, r.Confidence)
 	if n.None {
 		a.printf("it was never seen to fail: no number of runs can be named\n")
 	} else {
-		a.printf("to see it again with probability %v: %s (%d at best, %d at worst)\n", r.Confidence, runs(n.Runs), n.Optimistic, n.Pessimistic)
+		a.printf("to see it again with probability %v: %s (%d at best, %d at worst)\n", r.Confidence, runs(n.Runs),
+			n.Optimistic, n.Pessimistic)
 		a.printf("to rule it out with probability %v: %d passes in a row\n", r.Confidence, n.RuleOut)
 	}
 	for _, w := range r.Warnings {

@@ -75,7 +75,8 @@ func (a *app) printJobs(ci job.Scheduler, jobs []job.Job) error {
 			if page != "" {
 				page = "\t" + page
 			}
-			_, _ = fmt.Fprintf(table, "%s\t%s\t%s%s%s\n", j.Status(), j.Name(), j.ID(), duration(j.Times(), page != ""), page)
+			_, _ = fmt.Fprintf(table, "%s\t%s\t%s%s%s\n", j.Status(), j.Name(), j.ID(), duration(j.Times(), page != ""),
+				page)
 			continue
 		}
 		t := j.Times()
@@ -93,7 +94,8 @@ func (a *app) printJobs(ci job.Scheduler, jobs []job.Job) error {
 			Finished  *time.Time `json:"finished"`
 			URL       *string    `json:"url"`
 		}{
-			j.ID(), j.Name(), j.Kind(), j.Status(), orNull(j.Push().Revision), orNull(j.Push().Git), orNull(j.Push().Hg), j.Push().ID,
+			j.ID(), j.Name(), j.Kind(), j.Status(), orNull(j.Push().Revision), orNull(j.Push().Git),
+			orNull(j.Push().Hg), j.Push().ID,
 			timeOrNull(t.Requested), timeOrNull(t.Started), timeOrNull(t.Finished), orNull(job.PageOf(ci, j)),
 		})
 		if err != nil {

@@ -52,11 +52,15 @@ func (a *app) openLedger() (ledger.Ledger, error) {
 		}
 	}
 	if dir, err := os.Stat(filepath.Dir(file)); err != nil || !dir.IsDir() { // the driver says that it is out of memory
-		return nil, fmt.Errorf("ledger %s: there is no folder %s; make it, or name another file with --ledger", file, filepath.Dir(file))
+		return nil, fmt.Errorf("ledger %s: there is no folder %s; make it, or name another file with --ledger", file,
+			filepath.Dir(file))
 	}
 	// Writers queue up: each transaction takes the lock at its start.
 	q := url.Values{"_txlock": {"immediate"}, "_pragma": {"busy_timeout(10000)", "journal_mode(WAL)"}}
-	return a.database("sqlite", (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: file}).EscapedPath(), RawQuery: q.Encode()}).String(), ledger.SQLite)
+	return a.database("sqlite", (&url.URL{
+		Scheme: "file", Opaque: (&url.URL{Path: file}).EscapedPath(),
+		RawQuery: q.Encode(),
+	}).String(), ledger.SQLite)
 }
 
 // stateFile is the ledger in the user's state folder, which it makes.
@@ -79,7 +83,8 @@ func stateFile() (string, error) {
 func (a *app) database(driver, dsn string, d ledger.Dialect) (ledger.Ledger, error) {
 	db, err := sql.Open(driver, dsn)
 	if err != nil {
-		return nil, fmt.Errorf("ledger: the database of --ledger cannot be opened with %s", driver) // err may hold a password
+		// err may hold a password
+		return nil, fmt.Errorf("ledger: the database of --ledger cannot be opened with %s", driver)
 	}
 	a.db = db
 	return ledger.NewSQL(db, d), nil

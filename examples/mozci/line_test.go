@@ -31,8 +31,9 @@ func thHistory(project string, hash func(int) string, lines ...string) *thtest.S
 			panic(err)
 		}
 		p := thtest.Object{
-			"id": id, "revision": hash(id), "author": "a", "push_timestamp": 1780000000 + 600*i, "branch": branch, "revision_count": 1,
-			"revisions": []any{thtest.Object{"revision": hash(id), "author": "a", "comments": "c"}},
+			"id": id, "revision": hash(id), "author": "a", "push_timestamp": 1780000000 + 600*i, "branch": branch,
+			"revision_count": 1,
+			"revisions":      []any{thtest.Object{"revision": hash(id), "author": "a", "comments": "c"}},
 		}
 		if branch == "-" {
 			p["branch"] = nil
@@ -40,7 +41,8 @@ func thHistory(project string, hash func(int) string, lines ...string) *thtest.S
 		s.AddPush(p)
 		if result != "-" {
 			s.AddJob(thtest.Object{
-				"id": 10 * id, "push_id": id, "job_type_name": aTest, "state": "completed", "result": result, "build_system_type": "taskcluster", "tier": 1,
+				"id": 10 * id, "push_id": id, "job_type_name": aTest, "state": "completed", "result": result,
+				"build_system_type": "taskcluster", "tier": 1,
 			})
 		}
 	}
@@ -50,7 +52,10 @@ func thHistory(project string, hash func(int) string, lines ...string) *thtest.S
 // ends are the last good and the first bad push that backfill --json names.
 func ends(t *testing.T, args ...string) string {
 	t.Helper()
-	out, errOut, status := mozci(t, append([]string{"backfill", "--json", "--label", aTest, "--ledger", filepath.Join(t.TempDir(), "l.db")}, args...)...)
+	out, errOut, status := mozci(t, append([]string{
+		"backfill", "--json", "--label", aTest, "--ledger",
+		filepath.Join(t.TempDir(), "l.db"),
+	}, args...)...)
 	var r struct {
 		LastGood *struct{ ID int64 } `json:"last_good"`
 		FirstBad *struct{ ID int64 } `json:"first_bad"`
@@ -66,12 +71,14 @@ func ends(t *testing.T, args ...string) string {
 
 // The walk goes by the repository's order and along one branch.
 func TestLastGoodByTimeAndBranch(t *testing.T) {
-	late := listen(t, thHistory("autoland", hgHash, "901 - success", "903 - success", "902 - testfailed", "904 - testfailed"))
+	late := listen(t, thHistory("autoland", hgHash, "901 - success", "903 - success", "902 - testfailed",
+		"904 - testfailed"))
 	if got := ends(t, "--ci", "treeherder", "--treeherder-url", late, "--rev", "tip"); got != "903 902" {
 		t.Errorf("a push that Treeherder heard of late: %s, expected 903 902", got)
 	}
 	dev := listen(t, thHistory("firefox-dev", gitHash,
-		"101 main success", "102 main -", "103 releases/v151 success", "104 releases/v151 testfailed", "105 main testfailed"))
+		"101 main success", "102 main -", "103 releases/v151 success", "104 releases/v151 testfailed",
+		"105 main testfailed"))
 	of := []string{"--ci", "treeherder", "--treeherder-url", dev, "--repo", "firefox-dev"}
 	for name, c := range map[string]struct {
 		args []string
@@ -81,8 +88,14 @@ func TestLastGoodByTimeAndBranch(t *testing.T) {
 		"the tip is main's":          {[]string{"--rev", "tip"}, "101 105"},
 		"another branch by a push":   {[]string{"--rev", gitHash(104)}, "103 104"},
 		"another branch by name":     {[]string{"--branch", "releases/v151", "--rev", "tip"}, "103 104"},
-		"a push of another branch":   {[]string{"--branch", "main", "--rev", gitHash(104)}, `3 {"error":{"op":"treeherder.pushes"`},
-		"a branch that is not there": {[]string{"--branch", "nope", "--rev", "tip"}, `3 {"error":{"op":"treeherder.pushes"`},
+		"a push of another branch": {
+			[]string{"--branch", "main", "--rev", gitHash(104)},
+			`3 {"error":{"op":"treeherder.pushes"`,
+		},
+		"a branch that is not there": {
+			[]string{"--branch", "nope", "--rev", "tip"},
+			`3 {"error":{"op":"treeherder.pushes"`,
+		},
 	} {
 		if got := ends(t, append(of, c.args...)...); !strings.HasPrefix(got, c.want) {
 			t.Errorf("%s: %s, expected %s", name, got, c.want)
@@ -94,17 +107,24 @@ func TestLastGoodByTimeAndBranch(t *testing.T) {
 func tries(t *testing.T) map[string][]string {
 	t.Helper()
 	world := filepath.Join(t.TempDir(), "try.txt")
-	if err := os.WriteFile(world, []byte("repo try\npush linux64/opt/x\n17 a1c0 pass\n18 b2d1 -\n19 c3e2 fail\n"), 0o600); err != nil {
+	if err := os.WriteFile(world, []byte("repo try\npush linux64/opt/x\n17 a1c0 pass\n18 b2d1 -\n19 c3e2 fail\n"),
+		0o600); err != nil {
 		t.Fatal(err)
 	}
 	th := func(name string, table ...thtest.Object) []string {
 		s := thHistory(name, hgHash, "17 - success", "18 - -", "19 - testfailed")
 		s.Repositories = table
-		return []string{"--ci", "treeherder", "--treeherder-url", listen(t, s), "--repo", name, "--rev", hgHash(19), "--label", aTest}
+		return []string{
+			"--ci", "treeherder", "--treeherder-url", listen(t, s), "--repo", name, "--rev", hgHash(19),
+			"--label", aTest,
+		}
 	}
 	hg, tc := hgtest.New(), tctest.New()
 	for _, id := range []int{17, 18, 19} {
-		hg.Add("try", int64(id), hgtest.Push{Date: int64(id), User: "dev", Changesets: []hgtest.Changeset{{Node: hgHash(id)}}})
+		hg.Add("try", int64(id), hgtest.Push{
+			Date: int64(id), User: "dev",
+			Changesets: []hgtest.Changeset{{Node: hgHash(id)}},
+		})
 		d := tc.AddPush("try", int64(id), hgHash(id), tctest.Label{Name: aTest, Planned: true})
 		for _, task := range tc.Tasks(d, aTest) {
 			tc.Resolve(task, "failed", "failed")
@@ -115,7 +135,10 @@ func tries(t *testing.T) map[string][]string {
 		"Treeherder":    th("try"),
 		"by the table":  th("odd-name", thtest.Object{"name": "odd-name", "is_try_repo": true}),
 		"pull requests": th("enterprise-firefox-pr"),
-		"Taskcluster":   {"--root-url", listen(t, tc), "--hg-url", listen(t, hg), "--repo", "try", "--rev", hgHash(19), "--label", aTest},
+		"Taskcluster": {
+			"--root-url", listen(t, tc), "--hg-url", listen(t, hg), "--repo", "try", "--rev", hgHash(19),
+			"--label", aTest,
+		},
 	}
 }
 
@@ -140,7 +163,8 @@ func TestNoLineOnTry(t *testing.T) {
 				command[len(command)-1] = hgHash(17)
 			}
 			_, errOut, status := mozci(t, append(command, of...)...)
-			if status != 3 || !strings.Contains(errOut, "has no line of pushes: ") || !strings.Contains(errOut, "look at one push") {
+			if status != 3 || !strings.Contains(errOut, "has no line of pushes: ") ||
+				!strings.Contains(errOut, "look at one push") {
 				t.Errorf("%s: %q: exit %d: %s", name, command, status, errOut)
 			}
 		}
@@ -156,9 +180,10 @@ func TestNoLineOnTry(t *testing.T) {
 func gitMirror(ids ...int) *hgtest.Server {
 	s := hgtest.New()
 	for _, id := range ids {
-		s.Add("integration/autoland", int64(id), hgtest.Push{Date: int64(1780000000 + id), User: "dev", Changesets: []hgtest.Changeset{
-			{Node: hgHash(id), Git: gitHash(id), Author: "Dev", Desc: "Bug", Parents: []string{hgHash(id - 1)}},
-		}})
+		s.Add("integration/autoland", int64(id),
+			hgtest.Push{Date: int64(1780000000 + id), User: "dev", Changesets: []hgtest.Changeset{
+				{Node: hgHash(id), Git: gitHash(id), Author: "Dev", Desc: "Bug", Parents: []string{hgHash(id - 1)}},
+			}})
 	}
 	return s
 }
@@ -171,7 +196,8 @@ func TestTwoHashes(t *testing.T) {
 	for _, rev := range []string{gitHash(18), gitHash(18)[:14], hgHash(18)} {
 		for _, output := range [][]string{nil, {"--json"}} {
 			out, errOut, status := mozci(t, append([]string{"pushes", "--hg-url", hg, "--rev", rev}, output...)...)
-			if status != 0 || !strings.Contains(out, hgHash(18)[:12]) || !strings.Contains(out, gitHash(18)[:12]) || output != nil && !strings.Contains(out, gitHash(18)) {
+			if status != 0 || !strings.Contains(out, hgHash(18)[:12]) || !strings.Contains(out, gitHash(18)[:12]) ||
+				output != nil && !strings.Contains(out, gitHash(18)) {
 				t.Errorf("pushes --rev %s %q: exit %d: %s%s", rev, output, status, out, errOut)
 			}
 		}
@@ -180,10 +206,14 @@ func TestTwoHashes(t *testing.T) {
 	mirror := listen(t, gitMirror(901, 902, 903))
 	for _, rev := range []string{gitHash(903), hgHash(903)} {
 		for name, of := range map[string][]string{
-			"pushes of hg":         {"--hg-url", mirror},
-			"pushes of Treeherder": {"--lando-url", listen(t, &landotest.Server{Pairs: []landotest.Pair{{Hg: hgHash(903), Git: gitHash(903)}}})},
+			"pushes of hg": {"--hg-url", mirror},
+			"pushes of Treeherder": {
+				"--lando-url",
+				listen(t, &landotest.Server{Pairs: []landotest.Pair{{Hg: hgHash(903), Git: gitHash(903)}}}),
+			},
 		} {
-			if got := ends(t, append(of, "--ci", "treeherder", "--treeherder-url", th, "--rev", rev)...); got != "901 903" {
+			if got := ends(t, append(of, "--ci", "treeherder", "--treeherder-url", th, "--rev",
+				rev)...); got != "901 903" {
 				t.Errorf("%s, --rev %.12s: %s, expected 901 903", name, rev, got)
 			}
 		}
@@ -217,8 +247,10 @@ func TestReadGitTriggerHg(t *testing.T) {
 			}
 			th := thHistory("autoland", gitHash, "18 - success", "19 - testfailed", "20 - testfailed")
 			out, errOut, status := mozci(t, append([]string{
-				"trigger", "--ci", "treeherder", "--trigger-ci", "taskcluster", "--treeherder-url", listen(t, th), "--root-url", listen(t, tc),
-				"--label", aTest, "--rev", rev, "--times", "2", "--yes", "--json", "--ledger", filepath.Join(t.TempDir(), "l.db"),
+				"trigger", "--ci", "treeherder", "--trigger-ci", "taskcluster", "--treeherder-url", listen(t, th),
+				"--root-url", listen(t, tc),
+				"--label", aTest, "--rev", rev, "--times", "2", "--yes", "--json", "--ledger",
+				filepath.Join(t.TempDir(), "l.db"),
 			}, of...)...)
 			if status != 0 || !strings.Contains(out, gitHash(19)) || !strings.Contains(out, hgHash(19)) {
 				t.Errorf("%s, %.12s: exit %d: %s%s", name, rev, status, out, errOut)
@@ -229,7 +261,8 @@ func TestReadGitTriggerHg(t *testing.T) {
 					fired++
 				}
 			}
-			made := len(tc.Tasks(decision, "Action: retrigger-multiple")) + len(tc.Tasks(decision, "Action: add-new-jobs")) + len(tc.Tasks(decision, "Action: retrigger"))
+			made := len(tc.Tasks(decision, "Action: retrigger-multiple")) +
+				len(tc.Tasks(decision, "Action: add-new-jobs")) + len(tc.Tasks(decision, "Action: retrigger"))
 			if fired != 1 || made != 1 {
 				t.Errorf("%s, %.12s: %d hooks fired, %d actions on the push: %q", name, rev, fired, made, tc.Requests())
 			}
@@ -242,7 +275,10 @@ func TestLandoIsRecorded(t *testing.T) {
 	tapes := t.TempDir()
 	lando := listen(t, &landotest.Server{Pairs: []landotest.Pair{{Hg: hgHash(18), Git: gitHash(18)}}})
 	s := hgtest.New() // a repository that is not in git by its own account
-	s.Add("integration/autoland", 18, hgtest.Push{Date: 1, User: "dev", Changesets: []hgtest.Changeset{{Node: hgHash(18)}}})
+	s.Add("integration/autoland", 18, hgtest.Push{
+		Date: 1, User: "dev",
+		Changesets: []hgtest.Changeset{{Node: hgHash(18)}},
+	})
 	args := []string{"pushes", "--hg-url", listen(t, s), "--lando-url", lando, "--rev", gitHash(18), "--json"}
 	out, errOut, status := mozci(t, append(args, "--record", tapes)...)
 	if status != 0 || !strings.Contains(out, gitHash(18)) {

@@ -174,7 +174,8 @@ func (a *app) printFailures(name string, r *joblog.Report, placer job.LineLocato
 		}
 		if a.json {
 			err := a.printJSON(failureJSON{
-				name, f.Line, f.Kind, orNull(f.Test), orNull(f.Subtest), orNull(f.Group), orNull(f.Status), orNull(f.Expected), orNull(f.Message),
+				name, f.Line, f.Kind, orNull(f.Test), orNull(f.Subtest), orNull(f.Group), orNull(f.Status),
+				orNull(f.Expected), orNull(f.Message),
 				orNull(f.Signature), f.Fingerprint(), f.SearchTerm(), sourceName(r.Source), orNull(step), orNull(log),
 			})
 			if err != nil {
@@ -195,7 +196,8 @@ func (a *app) printFailures(name string, r *joblog.Report, placer job.LineLocato
 		_, _ = fmt.Fprintf(a.err, "mozci: %s: %s\n", name, oneLine(n))
 	}
 	if len(r.Formats) == 0 {
-		_, _ = fmt.Fprintf(a.err, "mozci: %s: %s; try another --format, or another log of the job\n", name, oneLine(r.Reason))
+		_, _ = fmt.Fprintf(a.err, "mozci: %s: %s; try another --format, or another log of the job\n", name,
+			oneLine(r.Reason))
 		return errNotEnough
 	}
 	unfinished, nameless := a.sayGroups(name, r)

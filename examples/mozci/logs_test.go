@@ -110,7 +110,8 @@ func TestFailuresThatNobodyNames(t *testing.T) {
 		t.Errorf("exit %d, %s%s", status, errOut, out)
 	}
 	log := filepath.Join(t.TempDir(), "a_errorsummary.log")
-	if err := os.WriteFile(log, []byte(`{"action":"test_groups","groups":["a.toml","b.toml"]}`+"\n"), 0o600); err != nil {
+	if err := os.WriteFile(log, []byte(`{"action":"test_groups","groups":["a.toml","b.toml"]}`+"\n"),
+		0o600); err != nil {
 		t.Fatal(err)
 	}
 	out, errOut, status = mozci(t, "failures", "--json", log)
@@ -150,7 +151,9 @@ func TestBackfillByTest(t *testing.T) {
 		s.Put(strings.TrimSuffix(id, "/0"), 0, "public/test_info/m_errorsummary.log", []byte(body))
 	}
 	groups := `{"action":"test_groups","line":1,"groups":["dom/a.toml"]}` + "\n"
-	put(jobs[4], groups+`{"action":"test_result","line":2,"test":"dom/x.html","group":"dom/a.toml","status":"FAIL","expected":"PASS"}`+"\n"+`{"action":"group_result","line":3,"group":"dom/a.toml","status":"ERROR"}`+"\n")
+	put(jobs[4],
+		groups+
+			`{"action":"test_result","line":2,"test":"dom/x.html","group":"dom/a.toml","status":"FAIL","expected":"PASS"}`+"\n"+`{"action":"group_result","line":3,"group":"dom/a.toml","status":"ERROR"}`+"\n")
 	put(jobs[1], groups+`{"action":"group_result","line":3,"group":"dom/a.toml","status":"OK"}`+"\n")
 	args := append([]string{"backfill", "--label", "test-linux64/opt-m-1", "--rev", "tip"}, places...)
 	out, errOut, status := mozci(t, append(args, "--test", "dom/x.html")...)
@@ -172,7 +175,8 @@ func jobsOf(t *testing.T, places []string) map[int64]string {
 	t.Helper()
 	ids := map[int64]string{}
 	for _, push := range []int64{1, 4} {
-		out, errOut, status := mozci(t, append([]string{"jobs", "--rev", revisionOf(push), "--label", "test-linux64/opt-m-1", "--json"}, places...)...)
+		out, errOut, status := mozci(t, append(
+			[]string{"jobs", "--rev", revisionOf(push), "--label", "test-linux64/opt-m-1", "--json"}, places...)...)
 		var j struct{ ID string }
 		if err := json.Unmarshal([]byte(out), &j); err != nil || status != 0 {
 			t.Fatalf("exit %d, %s: %v", status, errOut, err)

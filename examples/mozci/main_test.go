@@ -44,10 +44,14 @@ func TestLedgerOutlivesTheProgram(t *testing.T) {
 				}
 			}
 			args := []string{
-				"backfill", "--world", "testdata/worlds/permanent.txt", "--label", "linux64/opt/xpcshell-1", "--rev", "3e90",
+				"backfill", "--world", "testdata/worlds/permanent.txt", "--label", "linux64/opt/xpcshell-1", "--rev",
+				"3e90",
 				"--ledger", where, "--yes",
 			}
-			for _, says := range []string{"4 runs triggered", "has 1 of 1: 1 coalesced, 1 triggered and not visible yet"} {
+			for _, says := range []string{
+				"4 runs triggered",
+				"has 1 of 1: 1 coalesced, 1 triggered and not visible yet",
+			} {
 				out, errOut, status := mozci(t, args...)
 				if status != 0 || !strings.Contains(out, says) {
 					t.Errorf("exit %d, %s\n%s\nexpected: %s", status, errOut, out, says)

@@ -24,7 +24,8 @@ func (a *app) labelsCommand() *cobra.Command {
 		RunE:    func(cmd *cobra.Command, _ []string) error { return a.labels(cmd, rev, c) },
 	}
 	cmd.Flags().StringVar(&rev, "rev", "tip", "a `revision` of 12 to 40 digits, or tip")
-	cmd.Flags().StringSliceVar(&c.Includes, "includes", nil, "labels that have all of these `words`, separated by commas, in their names")
+	cmd.Flags().StringSliceVar(&c.Includes, "includes", nil,
+		"labels that have all of these `words`, separated by commas, in their names")
 	cmd.Flags().StringSliceVar(&c.Excludes, "excludes", nil, "labels that have none of these `words` in their names")
 	return cmd
 }
@@ -112,7 +113,8 @@ func (a *app) cancel(cmd *cobra.Command, file string, f actFlags) error {
 		a.printf("nothing to cancel: what it triggered has ended\n")
 	}
 	if err == nil && len(ids) == 0 && len(left) > 0 {
-		return job.Wrap("cancel", file, fmt.Errorf("%w: nothing of this plan is known to be asked for", job.ErrNotFound))
+		return job.Wrap("cancel", file, fmt.Errorf("%w: nothing of this plan is known to be asked for",
+			job.ErrNotFound))
 	}
 	return err
 }
@@ -163,7 +165,9 @@ func version() map[string]string {
 		return out
 	}
 	out["version"], out["go"] = info.Main.Version, info.GoVersion
-	if i := slices.IndexFunc(info.Settings, func(s debug.BuildSetting) bool { return s.Key == "vcs.revision" }); i >= 0 {
+	if i := slices.IndexFunc(info.Settings, func(s debug.BuildSetting) bool {
+		return s.Key == "vcs.revision"
+	}); i >= 0 {
 		out["revision"] = info.Settings[i].Value
 	}
 	return out

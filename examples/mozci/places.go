@@ -81,7 +81,10 @@ func (a *app) inMemory() (*places, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &places{repo: repo, read: ci, act: ci, judge: jobtest.TestJudge(analysis.ByStatus, analysis.Unclear), repositories: ci.Repository}, nil
+	return &places{
+		repo: repo, read: ci, act: ci, judge: jobtest.TestJudge(analysis.ByStatus, analysis.Unclear),
+		repositories: ci.Repository,
+	}, nil
 }
 
 func (a *app) services() (*places, error) {
@@ -127,7 +130,8 @@ func (a *app) services() (*places, error) {
 // tell: it is on git, or another than Firefox's, and Treeherder was named.
 func (a *app) onGit() bool {
 	set := a.flags.Changed
-	return !set("hg-url") && (taskcluster.OnGit(pushlog.ShortName(a.repo)) || set("treeherder-url") && (set("project") || set("trust-domain")))
+	return !set("hg-url") && (taskcluster.OnGit(pushlog.ShortName(a.repo)) ||
+		set("treeherder-url") && (set("project") || set("trust-domain")))
 }
 
 // service opens a CI, and the pushes that it brings; nil for one that has none.
@@ -175,7 +179,8 @@ func (a *app) taskcluster(client *http.Client) (*taskcluster.Project, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.Project(pushlog.ShortName(a.repo), &taskcluster.ProjectOptions{TrustDomain: a.trustDomain, Name: a.project, Logger: a.log}), nil
+	return c.Project(pushlog.ShortName(a.repo),
+		&taskcluster.ProjectOptions{TrustDomain: a.trustDomain, Name: a.project, Logger: a.log}), nil
 }
 
 // buildbot opens a master, with the credentials of the environment.
@@ -189,7 +194,8 @@ func (a *app) buildbot(client *http.Client) (*buildbot.Project, error) {
 	if err != nil {
 		return nil, usage("--buildbot-url: %v", err)
 	}
-	return c.Project(pushlog.ShortName(a.repo), &buildbot.ProjectOptions{Branch: a.branch, Codebase: a.codebase, FailOnWarnings: a.warnings}), nil
+	return c.Project(pushlog.ShortName(a.repo),
+		&buildbot.ProjectOptions{Branch: a.branch, Codebase: a.codebase, FailOnWarnings: a.warnings}), nil
 }
 
 // selfserve opens BuildAPI, with the user and password of the environment.
@@ -267,7 +273,9 @@ func (a *app) hg(client *http.Client) (*pushlog.Server, error) {
 // twins says what a hash of hg is in git, and the reverse: as hg and Lando know
 // it, or Lando alone where hg is not the one that Treeherder is about; nil where
 // neither is.
-func (a *app) twins(client *http.Client) (func(ctx context.Context, repo, rev string) (hg, git string, err error), error) {
+func (a *app) twins(
+	client *http.Client,
+) (func(ctx context.Context, repo, rev string) (hg, git string, err error), error) {
 	s, err := a.hg(client)
 	switch {
 	case err != nil:

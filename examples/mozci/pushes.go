@@ -168,7 +168,10 @@ func (a *app) printPush(p job.Push) error {
 	}
 	changesets := []changesetJSON{}
 	for _, c := range p.Changesets {
-		changesets = append(changesets, changesetJSON{c.Node, orNull(c.Git), orNull(c.Author), orNull(c.Description), append([]string{}, c.Parents...)})
+		changesets = append(changesets, changesetJSON{
+			c.Node, orNull(c.Git), orNull(c.Author), orNull(c.Description),
+			append([]string{}, c.Parents...),
+		})
 	}
 	return a.printJSON(struct {
 		Repo       string          `json:"repo"`
@@ -180,7 +183,10 @@ func (a *app) printPush(p job.Push) error {
 		User       *string         `json:"user"`
 		Time       *time.Time      `json:"time"`
 		Changesets []changesetJSON `json:"changesets"`
-	}{p.Repo, p.ID, orNull(p.Revision), orNull(p.Git), orNull(p.Hg), orNull(p.Branch), orNull(p.User), timeOrNull(p.Time), changesets})
+	}{
+		p.Repo, p.ID, orNull(p.Revision), orNull(p.Git), orNull(p.Hg), orNull(p.Branch), orNull(p.User),
+		timeOrNull(p.Time), changesets,
+	})
 }
 
 func orNull(s string) *string {

@@ -16,7 +16,8 @@ func ranged(t *testing.T, label string) (s *tctest.Server, args []string) {
 	s = tctest.New()
 	for id := int64(17); id <= 20; id++ {
 		ran := id == 17 || id == 20
-		d := s.AddPush("autoland", id, revisionOf(id), tctest.Label{Name: build, Planned: ran}, tctest.Label{Name: label, Build: build, Planned: ran})
+		d := s.AddPush("autoland", id, revisionOf(id), tctest.Label{Name: build, Planned: ran},
+			tctest.Label{Name: label, Build: build, Planned: ran})
 		for _, b := range s.Tasks(d, build) {
 			s.Resolve(b, "completed", "completed")
 			s.Put(b, 0, "public/build/target.zip", []byte("a build"))
@@ -28,7 +29,10 @@ func ranged(t *testing.T, label string) (s *tctest.Server, args []string) {
 	}
 	t.Setenv("TASKCLUSTER_CLIENT_ID", "me")
 	t.Setenv("TASKCLUSTER_ACCESS_TOKEN", "secret")
-	return s, []string{"--root-url", listen(t, s), "--hg-url", autolandLog(t, 17, 18, 19, 20), "--ledger", filepath.Join(t.TempDir(), "ledger.db"), "--label", label, "--rev"}
+	return s, []string{
+		"--root-url", listen(t, s), "--hg-url", autolandLog(t, 17, 18, 19, 20), "--ledger",
+		filepath.Join(t.TempDir(), "ledger.db"), "--label", label, "--rev",
+	}
 }
 
 // What is denied is told once, by a plan and by a search, and one hook is fired.
@@ -61,8 +65,10 @@ func TestDeniedIsToldOnce(t *testing.T) {
 // A plan for a project that is in no index says where it was looked for.
 func TestTriggerWithoutAnIndex(t *testing.T) {
 	_, more := ranged(t, "test-linux/opt-xpcshell-1")
-	out, errOut, status := mozci(t, append(append([]string{"trigger", "--trust-domain", "nowhere", "--times", "2"}, more...), revisionOf(20))...)
-	if status != 3 || !strings.Contains(errOut, "nowhere.v2.autoland.revision."+revisionOf(20)) || !strings.Contains(errOut, "--trust-domain") {
+	out, errOut, status := mozci(t, append(append([]string{"trigger", "--trust-domain", "nowhere", "--times", "2"},
+		more...), revisionOf(20))...)
+	if status != 3 || !strings.Contains(errOut, "nowhere.v2.autoland.revision."+revisionOf(20)) ||
+		!strings.Contains(errOut, "--trust-domain") {
 		t.Errorf("exit %d: %s%s", status, out, errOut)
 	}
 }

@@ -30,11 +30,15 @@ func TestBackfillOnSelfServe(t *testing.T) {
 		case strings.HasSuffix(r.URL.Path, "/builders"):
 			_, _ = fmt.Fprintf(w, "[%q]", label)
 		case rev == "builds-4hr.js.gz":
-			_, _ = fmt.Fprintf(w, `{"builds": [{"id": 1, "request_ids": [19, 20], "properties": {"revision": %q}}, {"id": 2, "request_ids": [18], "properties": {"revision": %q}}]}`,
+			_,
+				_ = fmt.Fprintf(w,
+				`{"builds": [{"id": 1, "request_ids": [19, 20], "properties": {"revision": %q}}, {"id": 2, "request_ids": [18], "properties": {"revision": %q}}]}`,
 				revisionOf(20), revisionOf(18))
 		case known:
 			id := map[string]int{revisionOf(20)[:12]: 20, revisionOf(19)[:12]: 19, revisionOf(18)[:12]: 18}[rev]
-			_, _ = fmt.Fprintf(w, `[{"build_id": %d, "buildername": %q, "revision": %q, "starttime": 1, "endtime": %d, "status": %d, "requests": [{"request_id": %d, "revision": %q, "complete": 1, "complete_at": %d}]}]`,
+			_,
+				_ = fmt.Fprintf(w,
+				`[{"build_id": %d, "buildername": %q, "revision": %q, "starttime": 1, "endtime": %d, "status": %d, "requests": [{"request_id": %d, "revision": %q, "complete": 1, "complete_at": %d}]}]`,
 				id, label, rev, ended, code, id, rev, ended)
 		default:
 			w.WriteHeader(http.StatusNotFound)
@@ -43,7 +47,8 @@ func TestBackfillOnSelfServe(t *testing.T) {
 	}))
 	defer s.Close()
 	args := []string{
-		"--ci", "selfserve", "--selfserve-url", s.URL, "--builddata-url", s.URL, "--hg-url", autolandLog(t, 17, 18, 19, 20), "--ledger", filepath.Join(t.TempDir(), "ledger.db"),
+		"--ci", "selfserve", "--selfserve-url", s.URL, "--builddata-url", s.URL, "--hg-url",
+		autolandLog(t, 17, 18, 19, 20), "--ledger", filepath.Join(t.TempDir(), "ledger.db"),
 	}
 	out, errOut, code := mozci(t, append([]string{"backfill", "--label", label, "--rev", "tip", "--yes"}, args...)...)
 	table, _, _ := strings.Cut(out, "look ")
@@ -59,7 +64,8 @@ first bad  20 %.12s
 		t.Errorf("exit %d, %d asked, %s (-want +got):\n%s\n%s", code, asked, errOut, d, out)
 	}
 	for _, c := range [][]string{{"--selfserve-url", "buildapi"}, {"--allthethings", "no-such-file"}} {
-		if _, errOut, code := mozci(t, append([]string{"jobs", "--rev", "tip", "--ci", "selfserve"}, c...)...); code != 2 || !strings.Contains(errOut, c[0]) {
+		if _, errOut, code := mozci(t, append([]string{"jobs", "--rev", "tip", "--ci", "selfserve"},
+			c...)...); code != 2 || !strings.Contains(errOut, c[0]) {
 			t.Errorf("%q: exit %d, %s", c, code, errOut)
 		}
 	}

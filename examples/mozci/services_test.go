@@ -41,11 +41,13 @@ func listen(t *testing.T, h http.Handler) string {
 func TestPushesOfRealData(t *testing.T) {
 	hg := hgtest.New()
 	for _, id := range []string{"33332", "33333"} {
-		if err := hg.Load("mozilla-central", testenv.Read(t, "data", "1-hg", "mozilla-central__json-pushes_v2_full__startID-"+id+".json")); err != nil {
+		if err := hg.Load("mozilla-central", testenv.Read(t, "data", "1-hg",
+			"mozilla-central__json-pushes_v2_full__startID-"+id+".json")); err != nil {
 			t.Fatal(err)
 		}
 	}
-	out, errOut, status := mozci(t, "pushes", "--json", "--repo", "mozilla-central", "--ids", "33333:33340", "--hg-url", listen(t, hg))
+	out, errOut, status := mozci(t, "pushes", "--json", "--repo", "mozilla-central", "--ids", "33333:33340", "--hg-url",
+		listen(t, hg))
 	if status != 0 {
 		t.Fatalf("exit %d: %s", status, errOut)
 	}
@@ -57,7 +59,8 @@ func TestPushesOfRealData(t *testing.T) {
 			User       string
 		} `json:"pushes_in_order"`
 	}
-	if err := json.Unmarshal(testenv.Read(t, "data", "1-hg", "mozilla-central__json-pushes_v2_full__startID-33332.expected.json"), &want); err != nil {
+	if err := json.Unmarshal(testenv.Read(t, "data", "1-hg",
+		"mozilla-central__json-pushes_v2_full__startID-33332.expected.json"), &want); err != nil {
 		t.Fatal(err)
 	}
 	lines := strings.Split(strings.TrimSpace(out), "\n")
@@ -77,7 +80,8 @@ func TestPushesOfRealData(t *testing.T) {
 			t.Fatal(err)
 		}
 		w := want.Pushes[i]
-		if p.ID != w.Push || p.Revision != w.Head || len(p.Changesets) != w.Changesets || p.User != w.User || p.Repo != "mozilla-central" {
+		if p.ID != w.Push || p.Revision != w.Head || len(p.Changesets) != w.Changesets || p.User != w.User ||
+			p.Repo != "mozilla-central" {
 			t.Errorf("line %d is %d %s, expected %d %s", i+1, p.ID, p.Revision, w.Push, w.Head)
 		}
 		for _, c := range p.Changesets {
@@ -98,9 +102,15 @@ func autolandProject() *thtest.Server {
 			"id": 900 + i, "revision": rev, "author": "dev@mozilla.example", "push_timestamp": 1700000000 + i,
 			"revisions": []any{thtest.Object{"revision": rev, "author": "Dev", "comments": "Bug 1"}},
 		})
-		s.AddJob(thtest.Object{"id": 10 + i, "push_id": 900 + i, "state": "completed", "result": "success", "job_type_name": "build-linux64/opt"})
+		s.AddJob(thtest.Object{
+			"id": 10 + i, "push_id": 900 + i, "state": "completed", "result": "success",
+			"job_type_name": "build-linux64/opt",
+		})
 		if result != "" {
-			s.AddJob(thtest.Object{"id": 20 + i, "push_id": 900 + i, "state": "completed", "result": result, "job_type_name": "test-linux64/opt-xpcshell-1"})
+			s.AddJob(thtest.Object{
+				"id": 20 + i, "push_id": 900 + i, "state": "completed", "result": result,
+				"job_type_name": "test-linux64/opt-xpcshell-1",
+			})
 		}
 	}
 	return s
@@ -108,7 +118,10 @@ func autolandProject() *thtest.Server {
 
 func TestBackfillOnTreeherder(t *testing.T) {
 	url := listen(t, autolandProject())
-	args := []string{"backfill", "--ci", "treeherder", "--treeherder-url", url, "--label", "test-linux64/opt-xpcshell-1", "--rev", "00000abc0003", "--times", "2"}
+	args := []string{
+		"backfill", "--ci", "treeherder", "--treeherder-url", url, "--label",
+		"test-linux64/opt-xpcshell-1", "--rev", "00000abc0003", "--times", "2",
+	}
 	out, errOut, status := mozci(t, args...)
 	out = strings.ReplaceAll(out, url, "URL")
 	want := `push              verdict  runs
@@ -138,11 +151,14 @@ look       URL/jobs?fromchange=00000abc00000000000000000000000000000001&repo=aut
 	if err := json.Unmarshal([]byte(out), &found); err != nil {
 		t.Fatalf("%v in %s", err, out)
 	}
-	if status != 1 || len(found.Plan.Steps) != 2 || !strings.Contains(found.Plan.Steps[0].Error, "read only") || !strings.Contains(errOut, `"error"`) {
+	if status != 1 || len(found.Plan.Steps) != 2 || !strings.Contains(found.Plan.Steps[0].Error, "read only") ||
+		!strings.Contains(errOut, `"error"`) {
 		t.Errorf("exit %d, %s\n%s", status, errOut, out)
 	}
-	out, errOut, status = mozci(t, "jobs", "--ci", "treeherder", "--treeherder-url", url, "--rev", "00000abc0003", "--json")
-	if status != 0 || strings.Count(out, "\n") != 2 || !strings.Contains(out, `"label":"build-linux64/opt","kind":"build","status":"success"`) {
+	out, errOut, status = mozci(t, "jobs", "--ci", "treeherder", "--treeherder-url", url, "--rev", "00000abc0003",
+		"--json")
+	if status != 0 || strings.Count(out, "\n") != 2 ||
+		!strings.Contains(out, `"label":"build-linux64/opt","kind":"build","status":"success"`) {
 		t.Errorf("exit %d, %s\n%s", status, errOut, out)
 	}
 }
@@ -153,9 +169,11 @@ func TestTwoPlaces(t *testing.T) {
 	hg := hgtest.New()
 	for i := range 4 {
 		rev := fmt.Sprintf("%012x%028x", 0xabc0000+i, 1)
-		hg.Add("integration/autoland", int64(51+i), hgtest.Push{Date: 1700000000 + int64(i), User: "dev", Changesets: []hgtest.Changeset{{Node: rev}}})
+		hg.Add("integration/autoland", int64(51+i),
+			hgtest.Push{Date: 1700000000 + int64(i), User: "dev", Changesets: []hgtest.Changeset{{Node: rev}}})
 	}
-	out, errOut, status := mozci(t, "backfill", "--ci", "treeherder", "--treeherder-url", listen(t, th), "--hg-url", listen(t, hg),
+	out, errOut, status := mozci(t, "backfill", "--ci", "treeherder", "--treeherder-url", listen(t, th), "--hg-url",
+		listen(t, hg),
 		"--label", "test-linux64/opt-xpcshell-1", "--rev", "tip", "--json")
 	if status != 0 || !strings.Contains(out, `"last_good":{"repo":"autoland","id":51,`) {
 		t.Errorf("exit %d, %s\n%s", status, errOut, out)
@@ -166,7 +184,10 @@ func TestTwoPlaces(t *testing.T) {
 func TestRecordAndReplay(t *testing.T) {
 	dir := t.TempDir()
 	srv := httptest.NewServer(autolandProject())
-	args := []string{"backfill", "--ci", "treeherder", "--treeherder-url", srv.URL, "--label", "test-linux64/opt-xpcshell-1", "--rev", "tip", "--json"}
+	args := []string{
+		"backfill", "--ci", "treeherder", "--treeherder-url", srv.URL, "--label",
+		"test-linux64/opt-xpcshell-1", "--rev", "tip", "--json",
+	}
 	live, errOut, status := mozci(t, append(args, "--record", dir)...)
 	srv.Close()
 	if status != 0 {
@@ -176,7 +197,8 @@ func TestRecordAndReplay(t *testing.T) {
 	if status != 0 || played != live {
 		t.Errorf("exit %d, %s\n(-live +played):\n%s", status, errOut, cmp.Diff(live, played))
 	}
-	_, errOut, status = mozci(t, "jobs", "--ci", "treeherder", "--treeherder-url", srv.URL, "--rev", "deadbeefdead", "--replay", dir)
+	_, errOut, status = mozci(t, "jobs", "--ci", "treeherder", "--treeherder-url", srv.URL, "--rev", "deadbeefdead",
+		"--replay", dir)
 	if status != 1 || !strings.Contains(errOut, "does not have GET") {
 		t.Errorf("exit %d, %s", status, errOut)
 	}
@@ -211,7 +233,10 @@ func TestBrokenServices(t *testing.T) {
 // last good push is found.
 func TestRealSnapshots(t *testing.T) {
 	right, total := 0, 0
-	for _, name := range []string{"mozilla-inbound_resultset_2014-04-15", "mozilla-inbound_resultset_2014-04-15_later"} {
+	for _, name := range []string{
+		"mozilla-inbound_resultset_2014-04-15",
+		"mozilla-inbound_resultset_2014-04-15_later",
+	} {
 		s, err := treeherder.ReadSnapshot(bytes.NewReader(testenv.Read(t, "data", "2-treeherder", name+".json.gz")), "")
 		if err != nil {
 			t.Fatal(err)
@@ -247,7 +272,8 @@ func TestRealSnapshots(t *testing.T) {
 			}
 			untested := len(r.Missing) + len(r.Running) + len(r.Unclear) + len(r.Untestable)
 			if got != expected || untested != len(w.Untested) {
-				t.Errorf("%s from %s: last good %s with %d untested, expected %s with %d", w.Job, w.Bad, got, untested, expected, len(w.Untested))
+				t.Errorf("%s from %s: last good %s with %d untested, expected %s with %d", w.Job, w.Bad, got, untested,
+					expected, len(w.Untested))
 				continue
 			}
 			right++
@@ -262,11 +288,14 @@ func TestRealSnapshots(t *testing.T) {
 // The same through the program, over a saved file.
 func TestBackfillOnASavedFile(t *testing.T) {
 	file := testenv.Shared(t, "data", "2-treeherder", "mozilla-inbound_resultset_2014-04-15.json.gz")
-	out, errOut, status := mozci(t, "backfill", "--ci", "treeherder", "--treeherder-url", file, "--label", "windows7-32 | debug | M | Mochitest | 1", "--rev", "0761b87e8509", "--json")
-	if status != 0 || !strings.Contains(out, `"last_good":{"repo":"mozilla-inbound","id":20,"revision":"f1660c847ca2"}`) {
+	out, errOut, status := mozci(t, "backfill", "--ci", "treeherder", "--treeherder-url", file, "--label",
+		"windows7-32 | debug | M | Mochitest | 1", "--rev", "0761b87e8509", "--json")
+	if status != 0 ||
+		!strings.Contains(out, `"last_good":{"repo":"mozilla-inbound","id":20,"revision":"f1660c847ca2"}`) {
 		t.Errorf("exit %d, %s\n%s", status, errOut, out)
 	}
-	_, errOut, status = mozci(t, "jobs", "--ci", "treeherder", "--treeherder-url", file, "--repo", "autoland", "--rev", "tip")
+	_, errOut, status = mozci(t, "jobs", "--ci", "treeherder", "--treeherder-url", file, "--repo", "autoland", "--rev",
+		"tip")
 	if status != 2 || !strings.Contains(errOut, "the saved resultset is of mozilla-inbound") {
 		t.Errorf("exit %d, %s", status, errOut)
 	}
@@ -275,7 +304,8 @@ func TestBackfillOnASavedFile(t *testing.T) {
 func TestRecordMakesItsFolder(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "new")
 	url := listen(t, autolandProject())
-	if _, errOut, status := mozci(t, "jobs", "--ci", "treeherder", "--treeherder-url", url, "--rev", "tip", "--record", dir); status != 0 {
+	if _, errOut, status := mozci(t, "jobs", "--ci", "treeherder", "--treeherder-url", url, "--rev", "tip", "--record",
+		dir); status != 0 {
 		t.Fatalf("exit %d: %s", status, errOut)
 	}
 	if _, err := os.Stat(filepath.Join(dir, tapeName)); err != nil {
@@ -291,10 +321,13 @@ func TestOriginOnRealRepositories(t *testing.T) {
 	f.Work("mozilla-central", 1)
 	f.Merge("mozilla-central", "autoland")
 	merge := f.Pushes["mozilla-central"][2]
-	out, errOut, status := mozci(t, "origin", "--json", "--repo", "mozilla-central", "--hg-url", listen(t, f.Log), "--rev", merge.Merges[0])
+	out, errOut, status := mozci(t, "origin", "--json", "--repo", "mozilla-central", "--hg-url", listen(t, f.Log),
+		"--rev", merge.Merges[0])
 	auto := f.Pushes["autoland"]
-	want := fmt.Sprintf(`"merges":[{"repo":"autoland","first_id":%d,"last_id":%d,"pushes":[{"id":%d,"revision":%q},{"id":%d,"revision":%q}],"before":{"repo":"autoland","id":%d,"revision":%q},"gone":false}]}`,
-		auto[1].ID, auto[2].ID, auto[1].ID, auto[1].Nodes[0], auto[2].ID, auto[2].Nodes[1], auto[0].ID, auto[0].Nodes[0])
+	want := fmt.Sprintf(
+		`"merges":[{"repo":"autoland","first_id":%d,"last_id":%d,"pushes":[{"id":%d,"revision":%q},{"id":%d,"revision":%q}],"before":{"repo":"autoland","id":%d,"revision":%q},"gone":false}]}`,
+		auto[1].ID, auto[2].ID, auto[1].ID, auto[1].Nodes[0], auto[2].ID, auto[2].Nodes[1], auto[0].ID,
+		auto[0].Nodes[0])
 	if status != 0 || !strings.Contains(out, want) {
 		t.Errorf("exit %d, %s\n got %s\nwant %s", status, errOut, out, want)
 	}
@@ -304,7 +337,10 @@ func TestOriginOnRealRepositories(t *testing.T) {
 func recordedPushes(t *testing.T) map[string]int64 {
 	t.Helper()
 	recorded := map[string]int64{}
-	for _, file := range []string{"041-json-pushes-startdate-enddate-iso.http", "042-json-pushes-startdate-day-only.http"} {
+	for _, file := range []string{
+		"041-json-pushes-startdate-enddate-iso.http",
+		"042-json-pushes-startdate-day-only.http",
+	} {
 		var bare struct {
 			Pushes map[string]struct{ Changesets []string }
 		}
@@ -353,7 +389,8 @@ func TestOriginOfTheRecordedMerge(t *testing.T) {
 		hg.Add("integration/autoland", id, hgtest.Push{Date: 1_700_000_000 + id, User: "dev", Changesets: changesets})
 	}
 	tip := all[len(all)-1].Node
-	out, errOut, status := mozci(t, "origin", "--json", "--repo", "mozilla-central", "--hg-url", listen(t, hg), "--rev", tip)
+	out, errOut, status := mozci(t, "origin", "--json", "--repo", "mozilla-central", "--hg-url", listen(t, hg), "--rev",
+		tip)
 	var got struct {
 		Merges []struct {
 			Repo   string
@@ -363,7 +400,8 @@ func TestOriginOfTheRecordedMerge(t *testing.T) {
 	if err := json.Unmarshal([]byte(out), &got); err != nil {
 		t.Fatalf("exit %d, %s: %v", status, errOut, err)
 	}
-	if len(got.Merges) != 1 || got.Merges[0].Repo != "autoland" || len(got.Merges[0].Pushes) != len(pushes) || len(pushes) < 9 {
+	if len(got.Merges) != 1 || got.Merges[0].Repo != "autoland" || len(got.Merges[0].Pushes) != len(pushes) ||
+		len(pushes) < 9 {
 		t.Errorf("%s\nexpected autoland and its %d pushes", out, len(pushes))
 	}
 }

@@ -34,7 +34,10 @@ func autolandLog(t *testing.T, ids ...int64) string {
 	t.Helper()
 	hg := hgtest.New()
 	for _, id := range ids {
-		hg.Add("integration/autoland", id, hgtest.Push{Date: 1700000000 + id, User: "dev", Changesets: []hgtest.Changeset{{Node: revisionOf(id)}}})
+		hg.Add("integration/autoland", id, hgtest.Push{
+			Date: 1700000000 + id, User: "dev",
+			Changesets: []hgtest.Changeset{{Node: revisionOf(id)}},
+		})
 	}
 	return listen(t, hg)
 }
@@ -44,7 +47,8 @@ func autolandLog(t *testing.T, ids ...int64) string {
 // run, and on 17 it passed.
 func recorded(t *testing.T) (args []string) {
 	t.Helper()
-	r, err := tctest.ReplayPush(testenv.Shared(t, "wire", "taskcluster"), testenv.Shared(t, "wire", "decision"), "185-gecko")
+	r, err := tctest.ReplayPush(testenv.Shared(t, "wire", "taskcluster"), testenv.Shared(t, "wire", "decision"),
+		"185-gecko")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,7 +57,10 @@ func recorded(t *testing.T) (args []string) {
 	r.Derive(19, revisionOf(19), map[string]string{build: "completed", recordedSuite: "canceled"})
 	r.Derive(18, revisionOf(18), map[string]string{build: "completed"})
 	r.Derive(17, revisionOf(17), map[string]string{build: "completed", recordedSuite: "completed"})
-	return []string{"--ci", "taskcluster", "--root-url", r.URL, "--hg-url", autolandLog(t, 17, 18, 19, 20), "--ledger", filepath.Join(t.TempDir(), "ledger.db")}
+	return []string{
+		"--ci", "taskcluster", "--root-url", r.URL, "--hg-url", autolandLog(t, 17, 18, 19, 20), "--ledger",
+		filepath.Join(t.TempDir(), "ledger.db"),
+	}
 }
 
 func TestJobsOnRecordedTaskcluster(t *testing.T) {
@@ -69,7 +76,8 @@ success      test-linux2404-64/opt-xpcshell-4                  eUSX8V6mThidPX7LS
 }
 
 func TestBackfillOnRecordedTaskcluster(t *testing.T) {
-	args := append([]string{"backfill", "--label", recordedSuite, "--rev", "tip", "--times", "2", "--dry-run"}, recorded(t)...)
+	args := append([]string{"backfill", "--label", recordedSuite, "--rev", "tip", "--times", "2", "--dry-run"},
+		recorded(t)...)
 	out, errOut, status := mozci(t, args...)
 	out, _, _ = strings.Cut(out, "look ")
 	want := `push             verdict  runs
@@ -103,7 +111,8 @@ first bad  20 567d57332b25
 		t.Fatalf("exit %d, %s: %v", status, errOut, err)
 	}
 	p := found.Plan
-	if found.LastGood.ID != 17 || found.FirstBad.ID != 20 || p.Total != 2 || len(p.Steps) != 1 || p.Steps[0].Push.ID != 18 ||
+	if found.LastGood.ID != 17 || found.FirstBad.ID != 20 || p.Total != 2 || len(p.Steps) != 1 ||
+		p.Steps[0].Push.ID != 18 ||
 		len(p.LeftOut) != 1 || !strings.Contains(p.LeftOut[0].Why, "a person cancelled it") {
 		t.Error(out)
 	}
@@ -119,7 +128,10 @@ func tcServer(t *testing.T) (*tctest.Server, []string) {
 	for id, result := range map[int64]string{1: "completed", 2: "", 3: "", 4: "failed"} {
 		labels := []tctest.Label{
 			{Name: "build-linux64/opt", Planned: true},
-			{Name: "test-linux64/opt-m-1", Build: "build-linux64/opt", Planned: result != "", Manifests: []string{"dom/a.toml"}},
+			{
+				Name: "test-linux64/opt-m-1", Build: "build-linux64/opt", Planned: result != "",
+				Manifests: []string{"dom/a.toml"},
+			},
 		}
 		d := s.AddPush("autoland", id, revisionOf(id), labels...)
 		b := s.Tasks(d, "build-linux64/opt")[0]
@@ -138,7 +150,10 @@ func tcServer(t *testing.T) (*tctest.Server, []string) {
 // The main job, over HTTP and signed, twice: it asks once.
 func TestBackfillOnTaskcluster(t *testing.T) {
 	s, places := tcServer(t)
-	args := append([]string{"backfill", "--label", "test-linux64/opt-m-1", "--rev", "tip", "--times", "2", "--manifest", "dom/a.toml", "--yes"}, places...)
+	args := append([]string{
+		"backfill", "--label", "test-linux64/opt-m-1", "--rev", "tip", "--times", "2", "--manifest",
+		"dom/a.toml", "--yes",
+	}, places...)
 	for i, want := range []string{"4 runs triggered", "0 runs to trigger", "0 runs to trigger"} {
 		out, errOut, status := mozci(t, args...)
 		if status != 0 || !strings.Contains(out, want) || !strings.Contains(out, "last good  1 ") {
@@ -146,12 +161,16 @@ func TestBackfillOnTaskcluster(t *testing.T) {
 		}
 		s.Settle()
 	}
-	out, errOut, status := mozci(t, append([]string{"jobs", "--rev", revisionOf(2), "--label", "test-linux64/opt-m-1", "--json"}, places...)...)
+	out, errOut, status := mozci(t, append([]string{
+		"jobs", "--rev", revisionOf(2), "--label", "test-linux64/opt-m-1",
+		"--json",
+	}, places...)...)
 	if status != 0 || strings.Count(out, `"status":"pending"`) != 2 {
 		t.Errorf("exit %d, %s\n%s", status, errOut, out)
 	}
 	out, errOut, status = mozci(t, append([]string{"labels", "--rev", "tip", "--json"}, places...)...)
-	if status != 0 || !strings.Contains(out, `{"label":"test-linux64/opt-m-1","kind":"test","upstreams":["build-linux64/opt"]}`) {
+	if status != 0 ||
+		!strings.Contains(out, `{"label":"test-linux64/opt-m-1","kind":"test","upstreams":["build-linux64/opt"]}`) {
 		t.Errorf("exit %d, %s\n%s", status, errOut, out)
 	}
 }
@@ -163,7 +182,8 @@ func TestCancelOnTaskcluster(t *testing.T) {
 	for name, settled := range map[string]bool{"the actions are pending": false, "the runs are there": true} {
 		s, places := tcServer(t)
 		plan := filepath.Join(t.TempDir(), "plan.json")
-		out, errOut, status := mozci(t, append([]string{"backfill", "--label", label, "--rev", "tip", "--times", "2", "--yes", "--json"}, places...)...)
+		out, errOut, status := mozci(t, append(
+			[]string{"backfill", "--label", label, "--rev", "tip", "--times", "2", "--yes", "--json"}, places...)...)
 		if status != 0 || strings.Count(out, `"by":"`) != 2 || strings.Count(out, `"link":"`) != 2 {
 			t.Fatalf("%s: exit %d, %s\n%s", name, status, errOut, out)
 		}
@@ -182,7 +202,8 @@ func TestCancelOnTaskcluster(t *testing.T) {
 		s.Settle()
 		for id := int64(2); id <= 3; id++ {
 			out, _, _ := mozci(t, append([]string{"jobs", "--rev", revisionOf(id), "--json"}, places...)...)
-			if strings.Contains(out, `"status":"pending"`) || settled && strings.Count(out, `"status":"cancelled"`) != 2 {
+			if strings.Contains(out, `"status":"pending"`) ||
+				settled && strings.Count(out, `"status":"cancelled"`) != 2 {
 				t.Errorf("%s: push %d: %s", name, id, out)
 			}
 		}
@@ -194,24 +215,39 @@ func TestCancelOnTaskcluster(t *testing.T) {
 func TestRefusedOnTaskcluster(t *testing.T) {
 	s, places := tcServer(t)
 	s.Scopes = []string{"queue:*"}
-	out, errOut, status := mozci(t, append([]string{"backfill", "--label", "test-linux64/opt-m-1", "--rev", "tip", "--yes"}, places...)...)
-	if status != 1 || strings.Count(out+errOut, "hooks:trigger-hook:project-gecko/in-tree-action-3-generic/0123456789") != 1 || strings.Contains(errOut, "--help") ||
+	out, errOut, status := mozci(t, append([]string{
+		"backfill", "--label", "test-linux64/opt-m-1", "--rev", "tip",
+		"--yes",
+	}, places...)...)
+	if status != 1 || strings.Count(out+errOut,
+		"hooks:trigger-hook:project-gecko/in-tree-action-3-generic/0123456789") != 1 ||
+		strings.Contains(errOut, "--help") ||
 		!strings.Contains(out, "not triggered, for the same reason: ") {
 		t.Errorf("without scopes: exit %d, %s\n%s", status, errOut, out)
 	}
 	t.Setenv("TASKCLUSTER_CLIENT_ID", "")
 	t.Setenv("TASKCLUSTER_ACCESS_TOKEN", "")
-	out, errOut, status = mozci(t, append([]string{"backfill", "--label", "test-linux64/opt-m-1", "--rev", "tip", "--yes"}, places...)...)
+	out, errOut, status = mozci(t, append([]string{
+		"backfill", "--label", "test-linux64/opt-m-1", "--rev", "tip",
+		"--yes",
+	}, places...)...)
 	if status != 1 || strings.Count(out+errOut, "set TASKCLUSTER_CLIENT_ID and TASKCLUSTER_ACCESS_TOKEN") != 1 {
 		t.Errorf("without credentials: exit %d, %s\n%s", status, errOut, out)
 	}
 	for _, command := range []string{"jobs", "labels"} {
-		_, errOut, status = mozci(t, append([]string{command, "--rev", "tip", "--trust-domain", "mine", "--project", "elsewhere"}, places...)...)
-		if status != 3 || !strings.Contains(errOut, "looked for mine.v2.elsewhere.revision."+revisionOf(4)) || !strings.Contains(errOut, "nothing at all is indexed under mine.v2.elsewhere") {
+		_, errOut, status = mozci(t, append([]string{
+			command, "--rev", "tip", "--trust-domain", "mine", "--project",
+			"elsewhere",
+		}, places...)...)
+		if status != 3 || !strings.Contains(errOut, "looked for mine.v2.elsewhere.revision."+revisionOf(4)) ||
+			!strings.Contains(errOut, "nothing at all is indexed under mine.v2.elsewhere") {
 			t.Errorf("%s of a project that is not there: exit %d, %s", command, status, errOut)
 		}
 	}
-	_, errOut, status = mozci(t, append([]string{"backfill", "--label", "test-linux64/opt-m-1", "--rev", "tip", "--trust-domain", "mine"}, places...)...)
+	_, errOut, status = mozci(t, append([]string{
+		"backfill", "--label", "test-linux64/opt-m-1", "--rev", "tip",
+		"--trust-domain", "mine",
+	}, places...)...)
 	if status != 3 || !strings.Contains(errOut, "looked for mine.v2.autoland.revision.") {
 		t.Errorf("backfill of a project that is not there: exit %d, %s", status, errOut)
 	}
@@ -224,10 +260,12 @@ func TestGitProjectOnTaskcluster(t *testing.T) {
 	const label = "test-linux64/opt-unit"
 	for id, branch := range map[int64]string{1: "main", 2: "main", 3: "releases/2.1", 4: "main"} {
 		th.AddPush(thtest.Object{
-			"id": 100 + id, "revision": revisionOf(id), "author": "dev", "push_timestamp": 1700000000 + 60*id, "branch": branch, "revision_count": 1,
+			"id": 100 + id, "revision": revisionOf(id), "author": "dev", "push_timestamp": 1700000000 + 60*id,
+			"branch": branch, "revision_count": 1,
 			"revisions": []any{thtest.Object{"revision": revisionOf(id), "author": "dev", "comments": "a change"}},
 		})
-		d := tc.AddPush("elsewhere", 1000+id, revisionOf(id), tctest.Label{Name: "build-linux64/opt", Planned: true}, tctest.Label{Name: label, Build: "build-linux64/opt", Planned: id != 2})
+		d := tc.AddPush("elsewhere", 1000+id, revisionOf(id), tctest.Label{Name: "build-linux64/opt", Planned: true},
+			tctest.Label{Name: label, Build: "build-linux64/opt", Planned: id != 2})
 		tc.Index("mozillavpn.v2.mozilla-vpn-client.revision."+revisionOf(id)+".taskgraph.decision", d)
 		tc.Resolve(tc.Tasks(d, "build-linux64/opt")[0], "completed", "completed")
 		for _, run := range tc.Tasks(d, label) {
@@ -236,8 +274,10 @@ func TestGitProjectOnTaskcluster(t *testing.T) {
 		}
 	}
 	t.Setenv("TASKCLUSTER_ROOT_URL", listen(t, tc))
-	out, errOut, status := mozci(t, "backfill", "--repo", "mozilla-vpn-client", "--treeherder-url", listen(t, th), "--label", label, "--rev", revisionOf(4), "--ledger", filepath.Join(t.TempDir(), "l.db"))
-	if status != 0 || !strings.Contains(out, "last good  101 ") || !strings.Contains(out, "first bad  104 ") || strings.Contains(out, "103 ") {
+	out, errOut, status := mozci(t, "backfill", "--repo", "mozilla-vpn-client", "--treeherder-url", listen(t, th),
+		"--label", label, "--rev", revisionOf(4), "--ledger", filepath.Join(t.TempDir(), "l.db"))
+	if status != 0 || !strings.Contains(out, "last good  101 ") || !strings.Contains(out, "first bad  104 ") ||
+		strings.Contains(out, "103 ") {
 		t.Errorf("exit %d, %s\n%s", status, errOut, out)
 	}
 }
@@ -249,7 +289,8 @@ func TestAction(t *testing.T) {
 	if err := os.WriteFile(file, []byte(`{"label": "test-linux64/opt-m-1", "times": 3}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	args := append([]string{"trigger", "--action", "backfill-task", "--input", file, "--rev", revisionOf(2), "--json"}, places...)
+	args := append([]string{"trigger", "--action", "backfill-task", "--input", file, "--rev", revisionOf(2), "--json"},
+		places...)
 	fired := 0
 	s.Before = func(_ http.ResponseWriter, r *http.Request) bool {
 		if strings.HasSuffix(r.URL.Path, "/trigger") {
@@ -261,7 +302,11 @@ func TestAction(t *testing.T) {
 		yes   bool
 		want  string
 		fired int
-	}{{false, `"ci_action":"backfill-task"`, 0}, {true, `"receipt":{"ids":[],"state":"accepted","by":"`, 1}, {true, `"state":"already_asked"`, 1}} {
+	}{
+		{false, `"ci_action":"backfill-task"`, 0},
+		{true, `"receipt":{"ids":[],"state":"accepted","by":"`, 1},
+		{true, `"state":"already_asked"`, 1},
+	} {
 		now := args
 		if c.yes {
 			now = append(now, "--yes")
@@ -271,7 +316,10 @@ func TestAction(t *testing.T) {
 			t.Errorf("%d: exit %d, fired %d times, %s\n%s", i, status, fired, errOut, out)
 		}
 	}
-	out, errOut, status := mozci(t, append([]string{"trigger", "--action", "confirm-failures", "--label", "test-linux64/opt-m-1", "--rev", "tip", "--yes"}, places...)...)
+	out, errOut, status := mozci(t, append([]string{
+		"trigger", "--action", "confirm-failures", "--label",
+		"test-linux64/opt-m-1", "--rev", "tip", "--yes",
+	}, places...)...)
 	if status != 0 || !strings.Contains(out, "confirm-failures on test-linux64/opt-m-1\ntriggered: http://127.0.0.1:") {
 		t.Errorf("exit %d, %s\n%s", status, errOut, out)
 	}

@@ -52,11 +52,13 @@ that the CI itself offers: --action, once within an hour for the same input.`,
 	}
 	f := cmd.Flags()
 	f.StringArrayVar(&t.labels, "label", nil, "the `label` to run; may be given several times")
-	f.StringSliceVar(&t.choice.Includes, "includes", nil, "labels that have all of these `words`, separated by commas, in their names")
+	f.StringSliceVar(&t.choice.Includes, "includes", nil,
+		"labels that have all of these `words`, separated by commas, in their names")
 	f.StringSliceVar(&t.choice.Excludes, "excludes", nil, "labels that have none of these `words` in their names")
 	f.BoolVar(&t.choice.Coalesced, "coalesced", false, "labels whose every run on the push was coalesced")
 	f.BoolVar(&t.choice.Missing, "fill-revision", false, "labels that can run on the push and have not")
-	f.BoolVar(&t.choice.Failed, "failed-jobs", false, "labels that failed on the push; --times is 2 then, unless it is given")
+	f.BoolVar(&t.choice.Failed, "failed-jobs", false,
+		"labels that failed on the push; --times is 2 then, unless it is given")
 	f.BoolVar(&t.existing, "existing-only", false, "only where the builds exist: ask for no build")
 	f.StringVar(&t.rev, "rev", "", "a `revision` of 12 to 40 digits, of hg or of git, or tip")
 	f.StringVar(&t.fromRev, "from-rev", "", "the first `revision` of a range that ends with --rev")
@@ -67,8 +69,10 @@ that the CI itself offers: --action, once within an hour for the same input.`,
 	f.IntVar(&t.skips, "skips", 1, "only every so many-th push, counted from the newest")
 	f.IntVar(&t.times, "times", 1, "how many runs each push is to have in all")
 	f.StringVar(&t.plan, "plan", "", "carry out the plan in this `file`, which --json printed")
-	f.StringVar(&t.test, "test", "", "about this `test`: the chunk that runs it on each push, and with --failed-jobs only where it failed")
-	f.StringVar(&t.action, "action", "", "ask for the CI's own action of this `name`, such as an in-tree action, on the label's job or on the whole push")
+	f.StringVar(&t.test, "test", "", "about this `test`: the chunk that runs it on each push, and with --failed-jobs "+
+		"only where it failed")
+	f.StringVar(&t.action, "action", "", "ask for the CI's own action of this `name`, such as an in-tree action, on "+
+		"the label's job or on the whole push")
 	f.StringVar(&t.input, "input", "", "the action's input, a JSON object, in this `file`; - is standard input")
 	t.add(cmd)
 	t.addBudgets(cmd)
@@ -92,7 +96,8 @@ func (t triggerFlags) checkAll(changed func(string) bool) error {
 	case t.rev == "":
 		return usage("trigger needs --rev, or --plan")
 	case len(t.labels) == 0 && !t.chooses():
-		return usage("trigger needs --label, or one of --includes, --excludes, --coalesced, --fill-revision and --failed-jobs")
+		return usage("trigger needs --label, or one of --includes, --excludes, --coalesced, --fill-revision and " +
+			"--failed-jobs")
 	case ranges > 1:
 		return usage("--from-rev, --delta, --back-revisions and --backfill exclude each other")
 	case t.backfill && (len(t.labels) != 1 || t.chooses()):
@@ -201,7 +206,9 @@ func (t triggerFlags) pushes(ctx context.Context, repo job.Repository) ([]job.Pu
 
 // actOn prints a plan, carries it out when that is wanted, and prints what came
 // of it. Err is what making the plan gave besides.
-func (a *app) actOn(ctx context.Context, f actFlags, ci job.Scheduler, plan trigger.Plan, book ledger.Ledger, labels []string, err error) error {
+func (a *app) actOn(ctx context.Context, f actFlags, ci job.Scheduler, plan trigger.Plan, book ledger.Ledger,
+	labels []string, err error,
+) error {
 	if !a.json {
 		about := ""
 		if len(labels) == 1 {
@@ -237,7 +244,8 @@ func (a *app) savedPlan(cmd *cobra.Command, t triggerFlags) error {
 		return err
 	}
 	if t.call >= 0 && plan.Total() > t.call { // whoever wrote the file
-		return usage("--plan %s asks for %s, more than the budget of %d: say --budget %d if that is meant", t.plan, runs(plan.Total()), t.call, plan.Total())
+		return usage("--plan %s asks for %s, more than the budget of %d: say --budget %d if that is meant", t.plan,
+			runs(plan.Total()), t.call, plan.Total())
 	}
 	return a.actOn(cmd.Context(), t.actFlags, p.act, plan, book, nil, nil)
 }

@@ -36,7 +36,8 @@ func acting(t *testing.T) {
 		n = 30
 	}
 	fmt.Printf("acting: %d plans on a Taskcluster whose hooks, actions and builds fail, seeds 1 to %d\n\n", n, n)
-	fmt.Println("processes   ledgers   plans   kills   faults   runs planned   runs made   plans exactly right   plans with a run doubled")
+	fmt.Println("processes   ledgers   plans   kills   faults   runs planned   runs made   plans exactly right   " +
+		"plans with a run doubled")
 	for _, c := range []struct {
 		processes int
 		kill      bool
@@ -52,8 +53,10 @@ func acting(t *testing.T) {
 			t.Errorf("%d processes: %+v", c.processes, sum)
 		}
 	}
-	fmt.Println("\nMust: one process makes exactly what was planned; two processes with ledgers of their own, within two seconds of each")
-	fmt.Println("other, double at most one plan in a hundred. One that is killed between its request and its look at the others' cannot")
+	fmt.Println("\nMust: one process makes exactly what was planned; two processes with ledgers of their own, within " +
+		"two seconds of each")
+	fmt.Println("other, double at most one plan in a hundred. One that is killed between its request and its look at " +
+		"the others' cannot")
 	fmt.Println("take its request back.")
 }
 
@@ -88,7 +91,8 @@ func actingWorld(rng *rand.Rand) (*tctest.Server, []string) {
 	for id := range int64(actingPushes) {
 		kind := rng.IntN(4)
 		d := s.AddPush("autoland", id+1, actingPush(id+1).Revision,
-			tctest.Label{Name: actingBuild, Planned: kind > 0}, tctest.Label{Name: actingTest, Build: actingBuild, Planned: kind != 1 && kind > 0})
+			tctest.Label{Name: actingBuild, Planned: kind > 0},
+			tctest.Label{Name: actingTest, Build: actingBuild, Planned: kind != 1 && kind > 0})
 		decisions = append(decisions, d)
 		for _, b := range s.Tasks(d, actingBuild) {
 			if kind == 3 && rng.IntN(2) == 0 {
@@ -177,7 +181,9 @@ func (a *acted) judge(s *tctest.Server, decisions []string, before map[string]in
 
 // untilMade is one user: a process carries the plan out and is killed, the next
 // one plans what is missing and goes on, until nothing is.
-func untilMade(t *testing.T, s *tctest.Server, plan trigger.Plan, pushes []job.Push, times int, kill bool, draw func(int) int) (kills int) {
+func untilMade(
+	t *testing.T, s *tctest.Server, plan trigger.Plan, pushes []job.Push, times int, kill bool, draw func(int) int,
+) (kills int) {
 	memory := ledger.NewMemory()
 	nothing := 0 // how often in a row nothing was missing
 	for n := range 60 {
@@ -188,7 +194,8 @@ func untilMade(t *testing.T, s *tctest.Server, plan trigger.Plan, pushes []job.P
 		p := actingProject(a)
 		mine := mortal{memory, a}
 		if n > 0 {
-			made, err := trigger.Make(t.Context(), p, pushes, []string{actingTest}, times, &trigger.Options{Ledger: mine})
+			made, err := trigger.Make(t.Context(), p, pushes, []string{actingTest}, times,
+				&trigger.Options{Ledger: mine})
 			nothing++
 			if err != nil || made.Total() > 0 {
 				nothing = 0
@@ -198,7 +205,8 @@ func untilMade(t *testing.T, s *tctest.Server, plan trigger.Plan, pushes []job.P
 			}
 			plan = made
 		}
-		_, _ = trigger.Run(t.Context(), p, plan, &trigger.RunOptions{Ledger: mine, Logger: slog.New(slog.DiscardHandler)})
+		_, _ = trigger.Run(t.Context(), p, plan,
+			&trigger.RunOptions{Ledger: mine, Logger: slog.New(slog.DiscardHandler)})
 		if a.dead.Load() {
 			kills++
 		}

@@ -29,6 +29,9 @@ const (
 // dumpDay is the day of the dump.
 var dumpDay = time.Date(2015, 6, 1, 12, 0, 0, 0, time.UTC)
 
+// tinderbox is where builds put their files.
+const tinderbox = "http://ftp.mozilla.org/pub/mozilla.org/firefox/tinderbox-builds/mozilla-inbound-linux64/"
+
 // dump measures the true statuses of all jobs of ten pushes, for which a day's
 // dump is needed, against unpacking it and looking at its tokens.
 func dump(t *testing.T) {
@@ -42,7 +45,8 @@ func dump(t *testing.T) {
 		_, _ = w.Write(entries[r.URL.Path[at+1:]])
 	}))
 	defer server.Close()
-	fmt.Printf("buildbot: the jobs of %d pushes, with a day's dump of %d MB (%d MB packed, %d builds)\n\n", dumpPushes, dumpSize>>20, len(packed)>>20, builds)
+	fmt.Printf("buildbot: the jobs of %d pushes, with a day's dump of %d MB (%d MB packed, %d builds)\n\n", dumpPushes,
+		dumpSize>>20, len(packed)>>20, builds)
 	ours := func() any { return dumpStatuses(t, server.URL) }
 	theirs := func() any { return dumpTokens(t, packed) }
 	var a, b []time.Duration
@@ -59,9 +63,11 @@ func dump(t *testing.T) {
 	slices.Sort(a)
 	slices.Sort(b)
 	ratio := float64(b[dumpRounds/2]) / float64(a[dumpRounds/2])
-	fmt.Printf("statuses        token pass %v   ours %v   ratio %.2f (at most %.2f)\n", a[dumpRounds/2].Round(time.Millisecond), b[dumpRounds/2].Round(time.Millisecond), ratio, dumpMost)
+	fmt.Printf("statuses        token pass %v   ours %v   ratio %.2f (at most %.2f)\n",
+		a[dumpRounds/2].Round(time.Millisecond), b[dumpRounds/2].Round(time.Millisecond), ratio, dumpMost)
 	above, _ := peak(ours)
-	fmt.Printf("memory          at most %.1f MiB of heap above what was there (at most %d)\n", mib(above), dumpMemory>>20)
+	fmt.Printf("memory          at most %.1f MiB of heap above what was there (at most %d)\n", mib(above),
+		dumpMemory>>20)
 	if ratio > dumpMost || above > dumpMemory {
 		t.Errorf("ratio %.2f, %.1f MiB", ratio, mib(above))
 	}
@@ -111,16 +117,22 @@ func dumpOfDay(t *testing.T) (packed []byte, entries map[string][]byte, builds i
 // dumpBuild is one build of three kilobytes, with properties that nobody reads.
 func dumpBuild(id int, name, revision string) string {
 	p := map[string]any{
-		"buildername": name, "revision": revision, "branch": "mozilla-inbound", "request_ids": []int{id}, "request_times": map[string]int{fmt.Sprint(id): 1433160000},
-		"packageUrl": fmt.Sprintf("http://ftp.mozilla.org/pub/mozilla.org/firefox/tinderbox-builds/mozilla-inbound-linux64/%d/firefox-41.0a1.en-US.linux-x86_64.tar.bz2", id),
-		"testsUrl":   fmt.Sprintf("http://ftp.mozilla.org/pub/mozilla.org/firefox/tinderbox-builds/mozilla-inbound-linux64/%d/firefox-41.0a1.en-US.linux-x86_64.tests.zip", id),
-		"log_url":    fmt.Sprintf("http://ftp.mozilla.org/pub/mozilla.org/firefox/tinderbox-builds/mozilla-inbound-linux64/%d/mozilla-inbound-bm%d.txt.gz", id, id%90),
+		"buildername": name, "revision": revision, "branch": "mozilla-inbound", "request_ids": []int{id},
+		"request_times": map[string]int{fmt.Sprint(id): 1433160000},
+		"packageUrl": fmt.Sprintf(
+			tinderbox+"%d/firefox-41.0a1.en-US.linux-x86_64.tar.bz2", id),
+		"testsUrl": fmt.Sprintf(
+			tinderbox+"%d/firefox-41.0a1.en-US.linux-x86_64.tests.zip", id),
+		"log_url": fmt.Sprintf(
+			tinderbox+"%d/mozilla-inbound-bm%d.txt.gz", id, id%90),
 	}
 	for i := range 30 {
-		p[fmt.Sprintf("property_%02d", i)] = fmt.Sprintf("/builds/slave/test/scripts/configs/unittests/linux_unittest.py %d", id*31+i)
+		p[fmt.Sprintf("property_%02d", i)] = fmt.Sprintf(
+			"/builds/slave/test/scripts/configs/unittests/linux_unittest.py %d", id*31+i)
 	}
 	text, err := json.Marshal(map[string]any{
-		"id": id, "builder_id": 1, "slave_id": 2, "master_id": 3, "buildnumber": id, "requesttime": 1433160000, "starttime": 1433162000, "endtime": dumpDay.Unix(),
+		"id": id, "builder_id": 1, "slave_id": 2, "master_id": 3, "buildnumber": id, "requesttime": 1433160000,
+		"starttime": 1433162000, "endtime": dumpDay.Unix(),
 		"result": 0, "reason": "scheduler", "request_ids": []int{id}, "properties": p,
 	})
 	if err != nil {
@@ -131,7 +143,10 @@ func dumpBuild(id int, name, revision string) string {
 
 func dumpStatuses(t *testing.T, url string) int {
 	t.Helper()
-	c, err := selfserve.New(url, &selfserve.Options{BuildDataURL: url, Now: func() time.Time { return dumpDay.Add(48 * time.Hour) }})
+	c, err := selfserve.New(url, &selfserve.Options{
+		BuildDataURL: url,
+		Now:          func() time.Time { return dumpDay.Add(48 * time.Hour) },
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

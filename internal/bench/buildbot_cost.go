@@ -65,7 +65,8 @@ func lastGood(label string, most int, never bool) func(context.Context, *buildbo
 // years: on a double that counts, since requests are the same on every machine. A
 // process of its own asks, so that its memory is not the double's.
 func questions(t *testing.T) {
-	fmt.Printf("\nbuildbot: what questions cost a master with %d changes, %d builders and %d builds\n\n", masterChanges, masterBuilders, masterChanges*masterBuilders)
+	fmt.Printf("\nbuildbot: what questions cost a master with %d changes, %d builders and %d builds\n\n", masterChanges,
+		masterBuilders, masterChanges*masterBuilders)
 	d := oldMaster(t)
 	fmt.Println("question                                   requests   at most   MiB above the start, at most 64")
 	for i, q := range masterQuestions {
@@ -133,7 +134,10 @@ func oldMaster(t *testing.T) *bbtest.Double {
 			if b+1 == 2 && left%4 != 1 {
 				continue
 			}
-			d.Ask(bbtest.BuildRequest{Builder: b + 1, Results: []int{results}, Stamps: []bbtest.Row{bbtest.Stamp(bbtest.Revision(i), nil)}})
+			d.Ask(bbtest.BuildRequest{
+				Builder: b + 1, Results: []int{results},
+				Stamps: []bbtest.Row{bbtest.Stamp(bbtest.Revision(i), nil)},
+			})
 		}
 	}
 	return d

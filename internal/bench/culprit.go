@@ -30,7 +30,8 @@ func search(t *testing.T) {
 		b.seed = seedTuning
 	}
 	b.quick = slices.Contains(os.Args, "-quick")
-	fmt.Printf("culprit: simulated searches, seeds %d, confidence 0.95; ± is the 95 %% interval of the trials\n", b.seed)
+	fmt.Printf("culprit: simulated searches, seeds %d, confidence 0.95; ± is the 95 %% interval of the trials\n",
+		b.seed)
 	b.core()
 	b.mix()
 	b.soft()
@@ -68,7 +69,8 @@ func effective(p, q float64) float64 { return 1 - (1-p)*(1-q) }
 // beforehand.
 func (b *sim) core() {
 	fmt.Printf("\nruns / right; T2: 200 older runs and 20 newer ones, T1: 50 older runs, T0: nothing; limit: Fano\n")
-	fmt.Printf("%5s %4s %5s  %6s  %14s  %22s  %14s  %14s  %14s  %14s  %14s  %14s\n", "n", "p", "q", "limit", "oracle", "T2 (of oracle)", "T1", "T0", "bayesect T1", "FACF T1", "git bisect", "linear x6")
+	fmt.Printf("%5s %4s %5s  %6s  %14s  %22s  %14s  %14s  %14s  %14s  %14s  %14s\n", "n", "p", "q", "limit", "oracle",
+		"T2 (of oracle)", "T1", "T0", "bayesect T1", "FACF T1", "git bisect", "linear x6")
 	sizes := map[int]int{16: 1000, 64: 1000, 256: 500, 1024: 200}
 	for _, n := range []int{16, 64, 256, 1024} {
 		if b.quick && n > 64 {
@@ -96,14 +98,17 @@ func (b *sim) cell(n int, p, q float64, trials int) {
 	fewer := max(40, trials/4)
 	t1, t0 := try(fewer, draw(50, 0), ours(1, culprit.Options{})), try(fewer, draw(0, 0), ours(1, culprit.Options{}))
 	ratio := t2.mean() / best.mean()
-	fmt.Printf("%5d %4.2f %5.2f  %6.1f  %14s  %22s  %14s  %14s  %14s  %14s  %14s  %14s\n", n, p, q, limit, cellText(best), fmt.Sprintf("%s (%.2f)", cellText(t2), ratio), cellText(t1), cellText(t0),
-		cellText(try(fewer, draw(50, 0), bayesect(true, 3000, nil))), cellText(try(trials, draw(50, 0), facf)), cellText(try(trials, draw(0, 0), bisect(1))), cellText(try(fewer, draw(0, 0), linear(6))))
+	fmt.Printf("%5d %4.2f %5.2f  %6.1f  %14s  %22s  %14s  %14s  %14s  %14s  %14s  %14s\n", n, p, q, limit,
+		cellText(best), fmt.Sprintf("%s (%.2f)", cellText(t2), ratio), cellText(t1), cellText(t0),
+		cellText(try(fewer, draw(50, 0), bayesect(true, 3000, nil))), cellText(try(trials, draw(50, 0), facf)),
+		cellText(try(trials, draw(0, 0), bisect(1))), cellText(try(fewer, draw(0, 0), linear(6))))
 	accuracy, _ := t2.within()
 	_, runs := t2.within()
 	b.must(t2.accuracy()+accuracy >= 0.95, "n=%d p=%v q=%v: right in %.3f", n, p, q, t2.accuracy())
 	if n >= 64 {
 		most := map[float64]float64{1: 1.1, 0.5: 1.35, 0.2: 1.6}[p]
-		b.must((t2.mean()-runs)/best.mean() <= most, "n=%d p=%v q=%v: %.2f times the oracle, expected %.2f", n, p, q, ratio, most)
+		b.must((t2.mean()-runs)/best.mean() <= most, "n=%d p=%v q=%v: %.2f times the oracle, expected %.2f", n, p, q,
+			ratio, most)
 	}
 }
 
@@ -148,13 +153,15 @@ func ciOptions() culprit.Options {
 }
 
 func (b *sim) mix() {
-	fmt.Printf("\na CI's mix: 35 %% old flakes, 40 %% permanent, 25 %% intermittent, n from 2 to 1024, 50 older runs, at most 400 runs\n")
+	fmt.Printf("\na CI's mix: 35 %% old flakes, 40 %% permanent, 25 %% intermittent, n from 2 to 1024, 50 older " +
+		"runs, at most 400 runs\n")
 	fmt.Printf("%-34s %6s %6s %8s %12s %7s\n", "method", "right", "wrong", "gave up", "runs", "rounds")
 	trials := b.trials(1600)
 	row := func(name string, m method) score {
 		s := try(trials, b.mixLab, m)
 		_, runs := s.within()
-		fmt.Printf("%-34s %6.3f %6.3f %8.3f %6.1f ±%4.1f %7.1f\n", name, s.accuracy(), float64(s.wrong)/float64(trials), float64(s.gaveUp)/float64(trials), s.mean(), runs, s.rounds/float64(trials))
+		fmt.Printf("%-34s %6.3f %6.3f %8.3f %6.1f ±%4.1f %7.1f\n", name, s.accuracy(), float64(s.wrong)/float64(trials),
+			float64(s.gaveUp)/float64(trials), s.mean(), runs, s.rounds/float64(trials))
 		return s
 	}
 	row("git bisect", bisect(1))
@@ -170,12 +177,19 @@ func (b *sim) mix() {
 	s := row("ours, s = 0.5", ours(1, ciOptions()))
 	k8 := row("ours, up to 8 at a time", ours(8, ciOptions()))
 	accuracy, runs := s.within()
-	b.must(s.accuracy()+accuracy >= 0.96 && float64(s.wrong)/float64(trials) <= 0.03+accuracy && s.mean()-runs <= 30, "the mix: right %.3f, wrong %.3f, %.1f runs", s.accuracy(), float64(s.wrong)/float64(trials), s.mean())
+	b.must(s.accuracy()+accuracy >= 0.96 && float64(s.wrong)/float64(trials) <= 0.03+accuracy && s.mean()-runs <= 30,
+		"the mix: right %.3f, wrong %.3f, %.1f runs", s.accuracy(), float64(s.wrong)/float64(trials), s.mean())
 	b.must(k8.rounds/float64(trials) <= 8, "the mix, 8 at a time: %.1f rounds", k8.rounds/float64(trials))
 }
 
 // softCases are histories in which one push in five was tested.
-var softCases = []culprit.Rates{{After: 1, Before: 0}, {After: 1, Before: 0.05}, {After: 0.5, Before: 0.01}, {After: 0.3, Before: 0.01}, {After: 0.6, Before: 0.1}}
+var softCases = []culprit.Rates{
+	{After: 1, Before: 0},
+	{After: 1, Before: 0.05},
+	{After: 0.5, Before: 0.01},
+	{After: 0.3, Before: 0.01},
+	{After: 0.6, Before: 0.1},
+}
 
 // freeRuns are the runs of every fifth push, once, that nobody bought.
 func freeRuns(l *lab) []culprit.Counts {
@@ -209,19 +223,24 @@ func softly(k int) method {
 
 func (b *sim) soft() {
 	fmt.Printf("\nall history as evidence: one push in five was tested, n = 256, 50 older runs\n")
-	fmt.Printf("%4s %5s  %16s  %16s  %8s  %22s  %14s\n", "p", "q", "ours", "k = 4", "rounds", "bayesect, same history", "nearest green")
+	fmt.Printf("%4s %5s  %16s  %16s  %8s  %22s  %14s\n", "p", "q", "ours", "k = 4", "rounds", "bayesect, same history",
+		"nearest green")
 	for _, r := range softCases {
 		trials := b.trials(400)
 		draw := func(i uint64) *lab { return newLab(b.seed+2, i, 256, effective(r.After, r.Before), r.Before, 50, 0) }
 		one, four := try(trials, draw, softly(1)), try(trials, draw, softly(4))
 		bay := try(trials, draw, bayesect(true, 2000, freeRuns))
 		green := try(trials, draw, nearestGreen)
-		fmt.Printf("%4.2f %5.2f  %16s  %16s  %8.1f  %22s  %14s\n", r.After, r.Before, cellText(one), cellText(four), four.rounds/float64(trials), cellText(bay), cellText(green))
+		fmt.Printf("%4.2f %5.2f  %16s  %16s  %8.1f  %22s  %14s\n", r.After, r.Before, cellText(one), cellText(four),
+			four.rounds/float64(trials), cellText(bay), cellText(green))
 		accuracy, _ := one.within()
-		b.must(one.accuracy()+accuracy >= 0.97, "soft history p=%v q=%v: right in %.3f", r.After, r.Before, one.accuracy())
+		b.must(one.accuracy()+accuracy >= 0.97, "soft history p=%v q=%v: right in %.3f", r.After, r.Before,
+			one.accuracy())
 		if r.After < 1 {
 			_, runs := four.within()
-			b.must(four.mean()-runs <= 1.15*one.mean(), "soft history p=%v q=%v: k = 4 takes %.2f times the runs of k = 1", r.After, r.Before, four.mean()/one.mean())
+			b.must(four.mean()-runs <= 1.15*one.mean(),
+				"soft history p=%v q=%v: k = 4 takes %.2f times the runs of k = 1", r.After, r.Before,
+				four.mean()/one.mean())
 		}
 	}
 }
@@ -278,7 +297,8 @@ func (b *sim) rest() {
 		s := try(trials, draw, ours(k, culprit.Options{}))
 		limit := culprit.Limit(256, r, 0.05) / float64(k)
 		rounds := s.rounds / float64(trials)
-		fmt.Printf("parallel, n = 256, p = 0.5, q = 0.1: k = %d   %s   %.1f rounds, limit %.1f\n", k, cellText(s), rounds, limit)
+		fmt.Printf("parallel, n = 256, p = 0.5, q = 0.1: k = %d   %s   %.1f rounds, limit %.1f\n", k, cellText(s),
+			rounds, limit)
 		b.must(k != 4 || rounds <= 2*math.Max(limit, 12.5), "k = 4: %.1f rounds", rounds)
 	}
 	infra := try(trials, func(i uint64) *lab {
@@ -292,7 +312,8 @@ func (b *sim) rest() {
 		draw := func(i uint64) *lab { return newLab(b.seed+5, i, n, 1, 0, 50, 0) }
 		mine, theirs := try(trials, draw, ours(1, culprit.Options{Permanent: true})), try(trials, draw, facf)
 		fmt.Printf("permanent only, n = %4d: %s   FACF %s\n", n, cellText(mine), cellText(theirs))
-		b.must(mine.mean() <= theirs.mean(), "permanent only, n = %d: %.1f runs, FACF %.1f", n, mine.mean(), theirs.mean())
+		b.must(mine.mean() <= theirs.mean(), "permanent only, n = %d: %.1f runs, FACF %.1f", n, mine.mean(),
+			theirs.mean())
 	}
 	b.untestable(trials)
 	b.forecasts(trials)
@@ -317,7 +338,8 @@ func (b *sim) untestable(trials int) {
 			inside++
 		}
 	}
-	fmt.Printf("30 %% of the pushes cannot be tested: the culprit is in the answer in %.3f, of %.2f pushes on average\n", float64(inside)/float64(trials), float64(size)/float64(trials))
+	fmt.Printf("30 %% of the pushes cannot be tested: the culprit is in the answer in %.3f, of %.2f pushes "+
+		"on average\n", float64(inside)/float64(trials), float64(size)/float64(trials))
 	b.must(float64(inside)/float64(trials) >= 0.95, "untestable: %d of %d", inside, trials)
 }
 
@@ -325,9 +347,17 @@ func (b *sim) untestable(trials int) {
 func (b *sim) forecasts(trials int) {
 	fmt.Printf("\nforecast and what it took, n = 64 and 256, T2\n")
 	for _, n := range []int{64, 256} {
-		for _, r := range []culprit.Rates{{After: 1}, {After: 1, Before: 0.1}, {After: 0.5, Before: 0.01}, {After: 0.5, Before: 0.1}, {After: 0.2, Before: 0.01}} {
+		for _, r := range []culprit.Rates{
+			{After: 1},
+			{After: 1, Before: 0.1},
+			{After: 0.5, Before: 0.01},
+			{After: 0.5, Before: 0.1},
+			{After: 0.2, Before: 0.01},
+		} {
 			said := make([]float64, trials)
-			took := try(trials, func(i uint64) *lab { return newLab(b.seed+7, i, n, effective(r.After, r.Before), r.Before, 200, 20) }, func(l *lab) answer {
+			took := try(trials, func(i uint64) *lab {
+				return newLab(b.seed+7, i, n, effective(r.After, r.Before), r.Before, 200, 20)
+			}, func(l *lab) answer {
 				s, err := culprit.New(l.n, &culprit.Options{Older: l.older, Newer: l.newer})
 				if err != nil {
 					panic(err)
@@ -340,8 +370,10 @@ func (b *sim) forecasts(trials int) {
 				mean += x / float64(trials)
 			}
 			ratio := mean / took.mean()
-			fmt.Printf("n = %3d p = %.1f q = %.2f   said %6.1f   took %6.1f   %.2f\n", n, r.After, r.Before, mean, took.mean(), ratio)
-			b.must(ratio >= 0.8 && ratio <= 1.2, "forecast n=%d p=%v q=%v: %.2f of what it took", n, r.After, r.Before, ratio)
+			fmt.Printf("n = %3d p = %.1f q = %.2f   said %6.1f   took %6.1f   %.2f\n", n, r.After, r.Before, mean,
+				took.mean(), ratio)
+			b.must(ratio >= 0.8 && ratio <= 1.2, "forecast n=%d p=%v q=%v: %.2f of what it took", n, r.After, r.Before,
+				ratio)
 		}
 	}
 }
@@ -364,7 +396,8 @@ func (b *sim) speed() {
 		times = append(times, time.Since(began)/time.Duration(decisions))
 	}
 	growth := float64(times[1]) / float64(times[0])
-	fmt.Printf("one decision: n = 1024 %.0f µs, n = 16384 %.0f µs: %.1f times, for 16 times the pushes\n", us(times[0]), us(times[1]), growth)
+	fmt.Printf("one decision: n = 1024 %.0f µs, n = 16384 %.0f µs: %.1f times, for 16 times the pushes\n", us(times[0]),
+		us(times[1]), growth)
 	b.must(growth <= 16*1.25, "a decision grows by %.1f", growth)
 	failed := make([]bool, 2000)
 	for i := range failed {
@@ -385,8 +418,10 @@ func (b *sim) speed() {
 	}
 	slow := time.Since(began) / 3
 	allocated := testing.AllocsPerRun(10, func() { _ = scanner.Scan(failed) })
-	fmt.Printf("a change in 2,000 runs: %.0f µs, %v allocations; in two plain loops %.0f µs (%.0f times)\n", us(fast), allocated, us(slow), float64(slow)/float64(fast))
-	b.must(allocated == 0 && at == scanner.Scan(failed).At, "%v allocations, at %d and %d", allocated, at, scanner.Scan(failed).At)
+	fmt.Printf("a change in 2,000 runs: %.0f µs, %v allocations; in two plain loops %.0f µs (%.0f times)\n", us(fast),
+		allocated, us(slow), float64(slow)/float64(fast))
+	b.must(allocated == 0 && at == scanner.Scan(failed).At, "%v allocations, at %d and %d", allocated, at,
+		scanner.Scan(failed).At)
 }
 
 func us(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
@@ -422,7 +457,8 @@ func (b *sim) replay() {
 			Backout int `json:"backout_index"`
 		}
 	}
-	if err := json.Unmarshal(testenv.Read(b.t, "data", "7-datasets", "autoland_pushes_2022_jan19-jan29.culprits.json"), &days); err != nil {
+	if err := json.Unmarshal(testenv.Read(b.t, "data", "7-datasets", "autoland_pushes_2022_jan19-jan29.culprits.json"),
+		&days); err != nil {
 		b.t.Fatal(err)
 	}
 	pairs := map[[2]int]bool{}
@@ -432,7 +468,8 @@ func (b *sim) replay() {
 		}
 	}
 	keys := slices.SortedFunc(maps.Keys(pairs), func(x, y [2]int) int { return cmp.Or(x[0]-y[0], x[1]-y[1]) })
-	fmt.Printf("\n%d real culprits of autoland, January 2022, each sought in the 50 pushes before its backout, results simulated, 50 older runs\n", len(keys))
+	fmt.Printf("\n%d real culprits of autoland, January 2022, each sought in the 50 pushes before its backout, "+
+		"results simulated, 50 older runs\n", len(keys))
 	for _, r := range []culprit.Rates{{After: 1}, {After: 0.5, Before: 0.01}, {After: 0.3, Before: 0.05}} {
 		const each = 5
 		s := try(each*len(keys), func(i uint64) *lab {

@@ -23,12 +23,15 @@ const (
 // find measures backfill.Find in virtual time: 50 ms for each Scheduler.Jobs,
 // 100 pushes, width 10.
 func find(t *testing.T) {
-	fmt.Printf("find: %d pushes, %v for each Scheduler.Jobs, width %d, virtual time\n\n", findPushes, findLatency, findWidth)
+	fmt.Printf("find: %d pushes, %v for each Scheduler.Jobs, width %d, virtual time\n\n", findPushes, findLatency,
+		findWidth)
 	limit := time.Duration((findPushes+findWidth-1)/findWidth) * findLatency
 	wide, narrow := walk(t, 0, findWidth), walk(t, 0, 1)
 	ratio := float64(wide.took) / float64(limit)
-	fmt.Printf("nothing good     limit %v (%d rounds)   took %v   ratio %.2f (at most 1.15)\n", limit, limit/findLatency, wide.took, ratio)
-	fmt.Printf("  one at a time  took %v   %.1f times as long\n\n", narrow.took, float64(narrow.took)/float64(wide.took))
+	fmt.Printf("nothing good     limit %v (%d rounds)   took %v   ratio %.2f (at most 1.15)\n", limit,
+		limit/findLatency, wide.took, ratio)
+	fmt.Printf("  one at a time  took %v   %.1f times as long\n\n", narrow.took,
+		float64(narrow.took)/float64(wide.took))
 	if ratio > 1.15 {
 		t.Errorf("%v is more than 1.15 x the limit %v", wide.took, limit)
 	}
@@ -38,7 +41,8 @@ func find(t *testing.T) {
 		bound := min(distance+findWidth, findPushes)
 		fmt.Printf("%25d   %12d   %7d   %21d   %v\n", distance, w.asked, bound, w.twice, w.took)
 		if w.asked > bound || w.twice > 1 {
-			t.Errorf("distance %d: %d pushes asked, at most %d; %d requests for one push, at most 1", distance, w.asked, bound, w.twice)
+			t.Errorf("distance %d: %d pushes asked, at most %d; %d requests for one push, at most 1", distance, w.asked,
+				bound, w.twice)
 		}
 	}
 }
@@ -74,7 +78,8 @@ func walk(t *testing.T, distance, width int) walked {
 		}
 		slow := &counted{Scheduler: jobtest.Slow(ci, findLatency), asked: map[int64]int{}}
 		began := time.Now()
-		if _, err := backfill.Find(context.Background(), repo, slow, "test", "tip", &backfill.FindOptions{MaxRevisions: findPushes - 1, Width: width}); err != nil {
+		if _, err := backfill.Find(context.Background(), repo, slow, "test", "tip",
+			&backfill.FindOptions{MaxRevisions: findPushes - 1, Width: width}); err != nil {
 			t.Fatal(err)
 		}
 		out.took, out.asked = time.Since(began), len(slow.asked)

@@ -73,7 +73,8 @@ func grows(t *testing.T, s service, questions int) {
 			heap[at], goroutines[at] = held(), runtime.NumGoroutine()
 		}
 	}
-	fmt.Printf("%-12s %9d   %18s   %10s   %10d   %9d\n", s.name, questions, megabytes(heap[0]), megabytes(heap[1]), goroutines[0], goroutines[1])
+	fmt.Printf("%-12s %9d   %18s   %10s   %10d   %9d\n", s.name, questions, megabytes(heap[0]), megabytes(heap[1]),
+		goroutines[0], goroutines[1])
 	if heap[1] > heap[0]+grownHeap || goroutines[1] > goroutines[0]+grownGoroutines {
 		t.Errorf("%s: heap %d to %d, goroutines %d to %d", s.name, heap[0], heap[1], goroutines[0], goroutines[1])
 	}
@@ -128,7 +129,8 @@ func growingTaskcluster(t *testing.T) service {
 		s := tctest.New()
 		for i := first; i < first+generation; i++ {
 			s.AddPush("autoland", int64(i), growingPush(i).Revision,
-				tctest.Label{Name: actingBuild, Planned: true}, tctest.Label{Name: actingTest, Build: actingBuild, Planned: true})
+				tctest.Label{Name: actingBuild, Planned: true},
+				tctest.Label{Name: actingTest, Build: actingBuild, Planned: true})
 		}
 		r.set(s)
 	}, func(ctx context.Context, push int) error {
@@ -159,7 +161,10 @@ func growingTreeherder(t *testing.T) service {
 				"id": i, "revision": rev, "author": "dev", "push_timestamp": 1_700_000_000 + i,
 				"revisions": []any{thtest.Object{"revision": rev, "author": "dev", "comments": "Bug"}},
 			})
-			s.AddJob(thtest.Object{"id": i, "push_id": i, "job_type_name": actingTest, "state": "completed", "result": "success"})
+			s.AddJob(thtest.Object{
+				"id": i, "push_id": i, "job_type_name": actingTest, "state": "completed",
+				"result": "success",
+			})
 		}
 		r.set(s)
 	}, func(ctx context.Context, push int) error {
@@ -186,7 +191,8 @@ func growingPushlog(t *testing.T) service {
 		h := hgtest.New()
 		for i := max(1, first-10); i < first+generation; i++ {
 			h.Add(pushlog.Path("autoland"), int64(i), hgtest.Push{
-				Date: int64(1_700_000_000 + i), User: "dev", Changesets: []hgtest.Changeset{{Node: growingPush(i).Revision}},
+				Date: int64(1_700_000_000 + i), User: "dev",
+				Changesets: []hgtest.Changeset{{Node: growingPush(i).Revision}},
 			})
 		}
 		r.set(h)
@@ -203,7 +209,8 @@ func ledgerGrowth(t *testing.T, questions int) {
 		var kept [2]int
 		for i := range questions {
 			p := growingPush(i)
-			if _, _, err := l.Intend(t.Context(), ledger.Entry{Key: p.String(), Push: p, Label: actingTest, Count: 1}, nil); err != nil {
+			if _, _, err := l.Intend(t.Context(), ledger.Entry{Key: p.String(), Push: p, Label: actingTest, Count: 1},
+				nil); err != nil {
 				t.Fatal(err)
 			}
 			time.Sleep(10 * time.Minute)
@@ -220,7 +227,8 @@ func ledgerGrowth(t *testing.T, questions int) {
 				kept[i/(questions-1)] = len(all)
 			}
 		}
-		fmt.Printf("\nledger: %d requests in %d days of virtual time, pruned to a month: %d entries after a tenth, %d after all\n",
+		fmt.Printf("\nledger: %d requests in %d days of virtual time, pruned to a month: %d entries after a tenth, "+
+			"%d after all\n",
 			questions, questions*10/60/24, kept[0], kept[1])
 		if kept[1] > 2*30*24*6 {
 			t.Errorf("the ledger has %d entries", kept[1])
@@ -250,7 +258,8 @@ func diskGrowth(t *testing.T, questions int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	fmt.Printf("disk: %d answers of 1 kB stored, %d files of %s are kept (limit %s)\n", questions, files, megabytes(uint64(size)), megabytes(limit)) // #nosec G115 -- a size
+	fmt.Printf("disk: %d answers of 1 kB stored, %d files of %s are kept (limit %s)\n", questions, files,
+		megabytes(uint64(size)), megabytes(limit)) // #nosec G115 -- a size
 	if size > limit*3/2 {
 		t.Errorf("the disk has %d bytes", size)
 	}

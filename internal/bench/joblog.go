@@ -42,9 +42,12 @@ const (
 
 // plainTerms are the plain terms of the error lines' rules, for grep.
 var plainTerms = []string{
-	"TEST-UNEXPECTED-", "fatal error", "FATAL ERROR", "Hit MOZ_CRASH", "REFTEST ERROR", "PROCESS-CRASH", "Assertion fail", "###!!! ABORT:",
-	"SUMMARY: AddressSanitizer", "SUMMARY: ThreadSanitizer", "SUMMARY: UndefinedBehaviorSanitizer", "ThreadSanitizer: nested bug",
-	"Automation Error:", "command timed out:", "wget: unable ", "bash.exe: *** ", "Unsuccessful task run with exit code: 137", "YOU ARE LEAKING THE WORLD",
+	"TEST-UNEXPECTED-", "fatal error", "FATAL ERROR", "Hit MOZ_CRASH", "REFTEST ERROR", "PROCESS-CRASH",
+	"Assertion fail", "###!!! ABORT:",
+	"SUMMARY: AddressSanitizer", "SUMMARY: ThreadSanitizer", "SUMMARY: UndefinedBehaviorSanitizer",
+	"ThreadSanitizer: nested bug",
+	"Automation Error:", "command timed out:", "wget: unable ", "bash.exe: *** ",
+	"Unsuccessful task run with exit code: 137", "YOU ARE LEAKING THE WORLD",
 }
 
 // logs measures the parsers of joblog: a plain log made of real ones against
@@ -61,7 +64,8 @@ func logs(t *testing.T) {
 	if err := os.WriteFile(terms, []byte(strings.Join(plainTerms, "\n")+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	fmt.Printf("joblog: a plain log of %d MB made of real ones, structured logs of %d MB, one core\n\n", logSize>>20, jsonSize>>20)
+	fmt.Printf("joblog: a plain log of %d MB made of real ones, structured logs of %d MB, one core\n\n", logSize>>20,
+		jsonSize>>20)
 	grep(t, terms, big) // into the page cache
 	var theirs, ours []time.Duration
 	var found int
@@ -75,7 +79,8 @@ func logs(t *testing.T) {
 	slices.Sort(ours)
 	g, o := theirs[logRounds/2], ours[logRounds/2]
 	ratio := float64(g) / float64(o)
-	fmt.Printf("error lines     grep %5.0f MB/s   ours %5.0f MB/s   ratio %.2f (at least %.2f, goal %.2f)   %d lines\n", speed(logSize, g), speed(logSize, o), ratio, logLeast, logGoal, found)
+	fmt.Printf("error lines     grep %5.0f MB/s   ours %5.0f MB/s   ratio %.2f (at least %.2f, goal %.2f)   %d lines\n",
+		speed(logSize, g), speed(logSize, o), ratio, logLeast, logGoal, found)
 	if ratio < logLeast {
 		t.Errorf("ratio %.2f", ratio)
 	}
@@ -85,7 +90,8 @@ func logs(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		fmt.Printf("memory          %4d MB of log: at most %4.1f MiB of heap (at most %d)\n", info.Size()>>20, mib(above), logMemory>>20)
+		fmt.Printf("memory          %4d MB of log: at most %4.1f MiB of heap (at most %d)\n", info.Size()>>20,
+			mib(above), logMemory>>20)
 		if above > logMemory {
 			t.Errorf("%.1f MiB", mib(above))
 		}
@@ -104,7 +110,8 @@ func hostile(t *testing.T) {
 	for _, n := range []int{groupsFew, groupsMany} {
 		var text bytes.Buffer
 		for i := range n {
-			fmt.Fprintf(&text, `{"action": "group_result", "line": %d, "group": "dom/%d/mochitest.toml", "status": "OK", "duration": 1}`+"\n", i, i)
+			fmt.Fprintf(&text,
+				`{"action": "group_result", "line": %d, "group": "dom/%d/mochitest.toml", "status": "OK", "duration": 1}`+"\n", i, i)
 		}
 		best := time.Hour
 		for range logRounds {
@@ -113,7 +120,8 @@ func hostile(t *testing.T) {
 		took = append(took, best)
 	}
 	ratio := took[1].Seconds() / took[0].Seconds()
-	fmt.Printf("%-15s %d in %s, %d in %s: %.1f times as long (at most %d)\n", "groups", groupsFew, took[0].Round(time.Millisecond), groupsMany, took[1].Round(time.Millisecond), ratio, groupsRatio)
+	fmt.Printf("%-15s %d in %s, %d in %s: %.1f times as long (at most %d)\n", "groups", groupsFew,
+		took[0].Round(time.Millisecond), groupsMany, took[1].Round(time.Millisecond), ratio, groupsRatio)
 	if ratio > groupsRatio {
 		t.Errorf("%d times as many groups take %.1f times as long", groupsMany/groupsFew, ratio)
 	}
@@ -123,7 +131,9 @@ func hostile(t *testing.T) {
 		kept = len(r.Failures)
 		return r
 	})
-	fmt.Printf("%-15s %d MB of distinct ones: at most %.1f MiB of heap, the report's %.1f included (at most %d); %d are kept\n", "failures", distinctLines*distinctLine/1_000_000, mib(above+held), mib(held), hostileMemory>>20, kept)
+	fmt.Printf("%-15s %d MB of distinct ones: at most %.1f MiB of heap, the report's %.1f included (at most %d); "+
+		"%d are kept\n", "failures", distinctLines*distinctLine/1_000_000, mib(above+held), mib(held),
+		hostileMemory>>20, kept)
 	if above+held > hostileMemory {
 		t.Errorf("%.1f MiB", mib(above+held))
 	}
@@ -263,7 +273,8 @@ func structured(t *testing.T, name string, which joblog.Format, text []byte) {
 	slices.Sort(ours)
 	d, o := theirs[jsonRounds/2], ours[jsonRounds/2]
 	ratio := float64(d) / float64(o)
-	fmt.Printf("%-15s bare json.Decoder %4.0f MB/s   ours %4.0f MB/s   ratio %.2f (at least %.2f)\n", name, speed(len(text), d), speed(len(text), o), ratio, jsonLeast)
+	fmt.Printf("%-15s bare json.Decoder %4.0f MB/s   ours %4.0f MB/s   ratio %.2f (at least %.2f)\n", name,
+		speed(len(text), d), speed(len(text), o), ratio, jsonLeast)
 	if ratio < jsonLeast {
 		t.Errorf("%s: ratio %.2f", name, ratio)
 	}
@@ -276,10 +287,13 @@ func summaryLines() []byte {
 	for i := 0; b.Len() < jsonSize; i++ {
 		switch i % 4 {
 		case 1:
-			fmt.Fprintf(&b, `{"action": "test_result", "line": %d, "test": "dom/%d/test_a.html", "subtest": "is it %d?", "group": "dom/%d/mochitest.toml", "status": "FAIL", "expected": "PASS", "message": "got %d, expected 2", "stack": %q, "modifiers": "", "known_intermittent": []}`+"\n",
-				i, i/100, i, i/100, i, strings.Repeat("onPacket/<@resource://devtools/shared/protocol/Front.js:382:31\n", 8))
+			fmt.Fprintf(&b,
+				`{"action": "test_result", "line": %d, "test": "dom/%d/test_a.html", "subtest": "is it %d?", "group": "dom/%d/mochitest.toml", "status": "FAIL", "expected": "PASS", "message": "got %d, expected 2", "stack": %q, "modifiers": "", "known_intermittent": []}`+"\n",
+				i, i/100, i, i/100, i, strings.Repeat(
+					"onPacket/<@resource://devtools/shared/protocol/Front.js:382:31\n", 8))
 		default:
-			fmt.Fprintf(&b, `{"action": "test_result", "line": %d, "test": "dom/%d/test_%d.html", "subtest": null, "group": "dom/%d/mochitest.toml", "status": "PASS", "expected": "PASS", "message": null, "stack": null, "modifiers": "", "known_intermittent": []}`+"\n", i, i/100, i%100, i/100)
+			fmt.Fprintf(&b,
+				`{"action": "test_result", "line": %d, "test": "dom/%d/test_%d.html", "subtest": null, "group": "dom/%d/mochitest.toml", "status": "PASS", "expected": "PASS", "message": null, "stack": null, "modifiers": "", "known_intermittent": []}`+"\n", i, i/100, i%100, i/100)
 		}
 	}
 	return b.Bytes()
@@ -294,13 +308,17 @@ func mozlogLines() []byte {
 	for i := 0; b.Len() < jsonSize; i++ {
 		fmt.Fprintf(&b, `{"action": "test_start", "test": "dom/test_%d.html", %s}`+"\n", i, common)
 		for j := range 10 {
-			fmt.Fprintf(&b, `{"action": "process_output", "process": "GECKO(123)", "data": "[Child %d, Main Thread] WARNING: something: file a.cpp:%d", "command": "firefox", %s}`+"\n", i, j, common)
-			fmt.Fprintf(&b, `{"action": "test_status", "test": "dom/test_%d.html", "subtest": "check %d", "status": "PASS", "message": "", %s}`+"\n", i, j, common)
+			fmt.Fprintf(&b,
+				`{"action": "process_output", "process": "GECKO(123)", "data": "[Child %d, Main Thread] WARNING: something: file a.cpp:%d", "command": "firefox", %s}`+"\n", i, j, common)
+			fmt.Fprintf(&b,
+				`{"action": "test_status", "test": "dom/test_%d.html", "subtest": "check %d", "status": "PASS", "message": "", %s}`+"\n", i, j, common)
 		}
 		if i%100 == 0 {
-			fmt.Fprintf(&b, `{"action": "test_status", "test": "dom/test_%d.html", "subtest": "check", "status": "FAIL", "expected": "PASS", "message": "got 1", %s}`+"\n", i, common)
+			fmt.Fprintf(&b,
+				`{"action": "test_status", "test": "dom/test_%d.html", "subtest": "check", "status": "FAIL", "expected": "PASS", "message": "got 1", %s}`+"\n", i, common)
 		}
-		fmt.Fprintf(&b, `{"action": "test_end", "test": "dom/test_%d.html", "status": "OK", "message": "took 3ms", %s}`+"\n", i, common)
+		fmt.Fprintf(&b, `{"action": "test_end", "test": "dom/test_%d.html", "status": "OK", "message": "took 3ms", %s}`+
+			"\n", i, common)
 	}
 	fmt.Fprintf(&b, `{"action": "suite_end", %s}`+"\n", common)
 	return b.Bytes()

@@ -45,13 +45,22 @@ func ledgers(t *testing.T) {
 // after having acted, does not act, hears a request twice or lists runs twice;
 // and starts it again until it is done.
 func killings(t *testing.T) {
-	fmt.Printf("ledger: a plan of %d steps, SIGKILL at random points, a real SQLite file, a CI that misbehaves\n\n", ledgerSteps)
-	fmt.Println("CI              processes   kills   plans   runs planned   asked for   plans exactly right   more than planned")
+	fmt.Printf("ledger: a plan of %d steps, SIGKILL at random points, a real SQLite file, a CI that misbehaves\n\n",
+		ledgerSteps)
+	fmt.Println("CI              processes   kills   plans   runs planned   asked for   plans exactly right   more " +
+		"than planned")
 	for _, c := range []struct {
 		keyed     bool
 		processes int
 		kills     int
-	}{{true, 1, *kills}, {false, 1, *kills}, {true, processes, *kills / 5}, {false, processes, *kills / 5}, {true, processes, 0}, {false, processes, 0}} {
+	}{
+		{true, 1, *kills},
+		{false, 1, *kills},
+		{true, processes, *kills / 5},
+		{false, processes, *kills / 5},
+		{true, processes, 0},
+		{false, processes, 0},
+	} {
 		sum := killed{}
 		for seed := uint64(1); sum.kills < c.kills || sum.plans < 3; seed++ {
 			sum.add(trial(t, seed, c.keyed, c.processes, c.kills > 0))
@@ -60,12 +69,14 @@ func killings(t *testing.T) {
 		if !c.keyed {
 			name = "without keys"
 		}
-		fmt.Printf("%-15s %9d   %5d   %5d   %12d   %9d   %11d of %-5d   %17d\n", name, c.processes, sum.kills, sum.plans, sum.planned, sum.asked, sum.exact, sum.plans, sum.over)
+		fmt.Printf("%-15s %9d   %5d   %5d   %12d   %9d   %11d of %-5d   %17d\n", name, c.processes, sum.kills,
+			sum.plans, sum.planned, sum.asked, sum.exact, sum.plans, sum.over)
 		if sum.over > 0 || c.keyed && sum.exact != sum.plans {
 			t.Errorf("%s, %d processes: %+v", name, c.processes, sum)
 		}
 	}
-	fmt.Println("\nWithout keys a request that was cut off is not repeated blindly, so that some runs are missing until ten minutes have passed.")
+	fmt.Println("\nWithout keys a request that was cut off is not repeated blindly, so that some runs are missing " +
+		"until ten minutes have passed.")
 }
 
 // killed sums up trials.
@@ -94,7 +105,8 @@ func ledgerWorld(rng *rand.Rand, first int) string {
 // ledgerPlan is a plan of 50 steps for one to three runs each.
 func ledgerPlan(t *testing.T, rng *rand.Rand) trigger.Plan {
 	w := jobtest.MustParse(ledgerWorld(rng, 0))
-	plan, err := trigger.Make(t.Context(), jobtest.NewCI(w, nil), w.Pushes("autoland"), []string{"test"}, 2+rng.IntN(2), nil)
+	plan, err := trigger.Make(t.Context(), jobtest.NewCI(w, nil), w.Pushes("autoland"), []string{"test"}, 2+rng.IntN(2),
+		nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -199,7 +211,10 @@ func ledgerChild(args []string) int {
 	if args[3] == "true" {
 		ci = keyedCI{&remoteCI{args[0]}}
 	}
-	opts := &trigger.RunOptions{Ledger: ledger.NewSQL(db, ledger.SQLite), Grace: 500 * time.Millisecond, Lease: 200 * time.Millisecond}
+	opts := &trigger.RunOptions{
+		Ledger: ledger.NewSQL(db, ledger.SQLite), Grace: 500 * time.Millisecond,
+		Lease: 200 * time.Millisecond,
+	}
 	if _, err := trigger.Run(ctx, ci, plan, opts); err != nil {
 		_, _ = fmt.Fprintln(os.Stderr, err)
 		return 1

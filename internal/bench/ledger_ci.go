@@ -18,7 +18,9 @@ import (
 )
 
 func openSQLite(file string) (*sql.DB, error) {
-	return sql.Open("sqlite", "file:"+file+"?_txlock=immediate&_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(NORMAL)")
+	return sql.Open("sqlite",
+		"file:"+file+
+			"?_txlock=immediate&_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(NORMAL)")
 }
 
 // hostileCI is a CI behind HTTP that outlives the processes which ask it. It
@@ -185,7 +187,10 @@ func (c *remoteCI) Jobs(ctx context.Context, p job.Push, names ...string) ([]job
 	n, twice, err := c.post(ctx, "/jobs", askWire{Push: p.ID})
 	var out []job.Job
 	for i := range n {
-		j := job.New(job.Fields{ID: fmt.Sprint(i), Name: names[0], Push: p, Kind: job.KindTest, Status: job.StatusPending})
+		j := job.New(job.Fields{
+			ID: fmt.Sprint(i), Name: names[0], Push: p, Kind: job.KindTest,
+			Status: job.StatusPending,
+		})
 		out = append(out, j)
 		if twice {
 			out = append(out, j)

@@ -114,8 +114,10 @@ type lived struct{ plans, planned, made, asked, lost, broken, rounds, exact int 
 // nothing twice.
 func lives(t *testing.T) {
 	const plans = 100
-	fmt.Printf("\nledger: %d plans of %d steps, planned anew every 70 minutes of virtual time until nothing is missing\n\n", plans, ledgerSteps)
-	fmt.Println("                                       runs planned   made   requests   lost   ledger broke   rounds   plans exactly right")
+	fmt.Printf("\nledger: %d plans of %d steps, planned anew every 70 minutes of virtual time until nothing is "+
+		"missing\n\n", plans, ledgerSteps)
+	fmt.Println("                                       runs planned   made   requests   lost   ledger broke   " +
+		"rounds   plans exactly right")
 	for _, c := range []struct {
 		name            string
 		swallows, fails int
@@ -129,7 +131,8 @@ func lives(t *testing.T) {
 		for seed := range uint64(plans) {
 			synctest.Test(t, func(t *testing.T) { sum.add(live(t, seed, c.swallows, c.fails, c.breaks)) })
 		}
-		fmt.Printf("%-38s %12d %6d %10d %6d %14d %8.1f %11d of %d\n", c.name, sum.planned, sum.made, sum.asked, sum.lost, sum.broken,
+		fmt.Printf("%-38s %12d %6d %10d %6d %14d %8.1f %11d of %d\n", c.name, sum.planned, sum.made, sum.asked,
+			sum.lost, sum.broken,
 			float64(sum.rounds)/plans, sum.exact, sum.plans)
 		if sum.exact != sum.plans {
 			t.Errorf("%s: %+v", c.name, sum)
@@ -163,7 +166,8 @@ func live(t *testing.T, seed uint64, swallows, fails int, breaks bool) lived {
 		if breaks && rng.IntN(2) == 0 {
 			l.left = 1 + rng.IntN(5*ledgerSteps)
 		}
-		plan, err := trigger.Make(t.Context(), ci, world.Pushes("autoland"), []string{"test"}, times, &trigger.Options{Ledger: l})
+		plan, err := trigger.Make(t.Context(), ci, world.Pushes("autoland"), []string{"test"}, times,
+			&trigger.Options{Ledger: l})
 		if err == nil && out.rounds == 0 {
 			out.planned = plan.Total()
 		}
@@ -206,9 +210,16 @@ func restarts(t *testing.T) {
 		for seed := range uint64(plans) {
 			rng := rand.New(rand.NewPCG(seed, 17))
 			world := jobtest.MustParse(ledgerWorld(rng, 0))
-			ci := &fateful{Scheduler: jobtest.NewCI(world, nil), rng: rng, runs: map[job.PushKey][]job.Job{}, outcomes: map[string]job.Outcome{}}
-			l := &interrupted{Ledger: ledger.NewSQL(db, ledger.PostgreSQL), until: 20 + rng.IntN(100), then: func() { server.Restart(t); restarted++ }}
-			if _, err := db.ExecContext(t.Context(), "DROP TABLE IF EXISTS mozci_ledger, mozci_ledger_version"); err != nil {
+			ci := &fateful{
+				Scheduler: jobtest.NewCI(world, nil), rng: rng, runs: map[job.PushKey][]job.Job{},
+				outcomes: map[string]job.Outcome{},
+			}
+			l := &interrupted{
+				Ledger: ledger.NewSQL(db, ledger.PostgreSQL), until: 20 + rng.IntN(100),
+				then: func() { server.Restart(t); restarted++ },
+			}
+			if _, err := db.ExecContext(t.Context(),
+				"DROP TABLE IF EXISTS mozci_ledger, mozci_ledger_version"); err != nil {
 				t.Fatal(err)
 			}
 			plan, err := trigger.Make(t.Context(), ci, world.Pushes("autoland"), []string{"test"}, 2, nil)
@@ -217,7 +228,8 @@ func restarts(t *testing.T) {
 			}
 			planned += plan.Total()
 			for range 5 {
-				if _, err = trigger.Run(t.Context(), ci, plan, &trigger.RunOptions{Ledger: l, Lease: 200 * time.Millisecond}); err == nil {
+				if _, err = trigger.Run(t.Context(), ci, plan,
+					&trigger.RunOptions{Ledger: l, Lease: 200 * time.Millisecond}); err == nil {
 					break
 				}
 				failed++
@@ -226,7 +238,8 @@ func restarts(t *testing.T) {
 				made += len(runs)
 			}
 		}
-		fmt.Printf("%d plans, %d restarts, %d times carried out again: %d runs planned, %d made\n", plans, restarted, failed, planned, made)
+		fmt.Printf("%d plans, %d restarts, %d times carried out again: %d runs planned, %d made\n", plans, restarted,
+			failed, planned, made)
 		if made != planned {
 			t.Errorf("%d runs were planned, %d made", planned, made)
 		}

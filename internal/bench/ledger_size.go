@@ -24,14 +24,16 @@ const mostOfEmpty = 2.0
 // sizes measures a plan of 50 steps, made and carried out, on a ledger of a million
 // entries and on an empty one, in turns.
 func sizes(t *testing.T) {
-	fmt.Printf("\nledger: a plan of %d steps, made and carried out, on %d entries and on none\n\n", ledgerSteps, *entries)
+	fmt.Printf("\nledger: a plan of %d steps, made and carried out, on %d entries and on none\n\n", ledgerSteps,
+		*entries)
 	fmt.Println("          empty   large   ratio (limit 2)   a search's query   pruning")
 	for _, c := range []struct {
 		name string
 		open func(t *testing.T, file string, n int) ledger.Ledger
 	}{{"sqlite", largeSQLite}, {"memory", largeMemory}} {
 		dir := t.TempDir()
-		empty, large := c.open(t, filepath.Join(dir, "empty.db"), 0), c.open(t, filepath.Join(dir, "large.db"), *entries)
+		empty, large := c.open(t, filepath.Join(dir, "empty.db"), 0),
+			c.open(t, filepath.Join(dir, "large.db"), *entries)
 		var took [2][]time.Duration
 		const trials = 9
 		for i := range trials {
@@ -48,7 +50,8 @@ func sizes(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 		}
-		fmt.Printf("%-8s %6s %7s   %.2f              %-18s %s for %d\n", c.name, short(took[0][trials/2]), short(took[1][trials/2]), ratio, short(query), short(time.Since(began)), n)
+		fmt.Printf("%-8s %6s %7s   %.2f              %-18s %s for %d\n", c.name, short(took[0][trials/2]),
+			short(took[1][trials/2]), ratio, short(query), short(time.Since(began)), n)
 		if ratio > mostOfEmpty {
 			t.Errorf("%s: a plan costs %.2f times that of an empty ledger", c.name, ratio)
 		}
@@ -60,10 +63,13 @@ func short(d time.Duration) string { return d.Round(100 * time.Microsecond).Stri
 // onePlan makes and carries out a plan on pushes of its own.
 func onePlan(t *testing.T, l ledger.Ledger, seed uint64) time.Duration {
 	world := jobtest.MustParse(ledgerWorld(rand.New(rand.NewPCG(seed, 18)), ledgerSteps*(1+int(seed)))) // #nosec G115 -- small
-	ci, pushes := jobtest.NewCI(world, nil), world.Pushes("autoland")                                   // which the ledger has not heard of
-	aDay := 1_000_000                                                                                   // asked about, and never spent
+	// which the ledger has not heard of
+	ci, pushes := jobtest.NewCI(world, nil), world.Pushes("autoland")
+	// asked about, and never spent
+	aDay := 1_000_000
 	began := time.Now()
-	plan, err := trigger.Make(t.Context(), ci, pushes, []string{"test"}, 3, &trigger.Options{Ledger: l, Budgets: trigger.Budgets{LabelDay: &aDay}})
+	plan, err := trigger.Make(t.Context(), ci, pushes, []string{"test"}, 3,
+		&trigger.Options{Ledger: l, Budgets: trigger.Budgets{LabelDay: &aDay}})
 	if err == nil {
 		_, err = trigger.Run(t.Context(), ci, plan, &trigger.RunOptions{Ledger: l})
 	}
@@ -80,7 +86,10 @@ func searched(t *testing.T, l ledger.Ledger) time.Duration {
 		pushes = append(pushes, job.Push{Repo: "autoland", ID: int64(i), Revision: fmt.Sprintf("%012x%028x", i, i)})
 	}
 	began := time.Now()
-	if _, err := l.Entries(t.Context(), ledger.Query{Repo: "autoland", Labels: []string{"test"}, Pushes: pushes}); err != nil {
+	if _, err := l.Entries(t.Context(), ledger.Query{
+		Repo: "autoland", Labels: []string{"test"},
+		Pushes: pushes,
+	}); err != nil {
 		t.Error(err)
 	}
 	return time.Since(began)
@@ -132,7 +141,8 @@ func fill(t *testing.T, db *sql.DB, n int) {
 	weekAgo := time.Now().Add(-7 * 24 * time.Hour).UnixMicro()
 	for i := range n {
 		e := old(i)
-		if _, err := insert.ExecContext(t.Context(), e.Key, e.Push.Repo, e.Push.ID, e.Push.Revision, e.Push.Short(), e.Label, e.Who, weekAgo); err != nil {
+		if _, err := insert.ExecContext(t.Context(), e.Key, e.Push.Repo, e.Push.ID, e.Push.Revision, e.Push.Short(),
+			e.Label, e.Who, weekAgo); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -34,7 +34,8 @@ func main() {
 	}
 	testing.Init() // virtual time is testing/synctest's, which needs a test
 	flag.Usage = func() {
-		_, _ = fmt.Fprintf(os.Stderr, "usage: go run ./internal/bench SUBJECT, one of %v\n", slices.Sorted(maps.Keys(subjects)))
+		_, _ = fmt.Fprintf(os.Stderr, "usage: go run ./internal/bench SUBJECT, one of %v\n",
+			slices.Sorted(maps.Keys(subjects)))
 	}
 	_ = flag.Bool("quick", false, "fewer trials, for the subjects acting, culprit, growth and ledger")
 	_ = flag.Bool("tuning", false, "the seeds that the method was tuned on, for subject culprit")

@@ -30,7 +30,10 @@ func mergeHistory() (hg *hgtest.Server, merge int) {
 	var waiting []hgtest.Changeset
 	auto := 0
 	for i := 1; i <= own; i++ {
-		tip := hgtest.Changeset{Node: nodeName(0xc, i), Desc: "Bug", Author: "dev", Parents: []string{nodeName(0xc, i-1)}}
+		tip := hgtest.Changeset{
+			Node: nodeName(0xc, i), Desc: "Bug", Author: "dev",
+			Parents: []string{nodeName(0xc, i-1)},
+		}
 		if i%(own/mergesMade) != 0 {
 			add("mozilla-central", int64(i), tip)
 			continue
@@ -38,8 +41,12 @@ func mergeHistory() (hg *hgtest.Server, merge int) {
 		waiting = nil
 		for range brought {
 			auto++
-			c := hgtest.Changeset{Node: nodeName(0xa, auto), Desc: "Bug", Author: "dev", Parents: []string{nodeName(0xa, auto-1)}}
-			hg.Add(pushlog.Path("autoland"), int64(auto), hgtest.Push{Date: int64(1000*i - 100 + auto%brought), User: "dev", Changesets: []hgtest.Changeset{c}})
+			c := hgtest.Changeset{
+				Node: nodeName(0xa, auto), Desc: "Bug", Author: "dev",
+				Parents: []string{nodeName(0xa, auto-1)},
+			}
+			hg.Add(pushlog.Path("autoland"), int64(auto),
+				hgtest.Push{Date: int64(1000*i - 100 + auto%brought), User: "dev", Changesets: []hgtest.Changeset{c}})
 			waiting = append(waiting, c)
 		}
 		merge = i
@@ -63,7 +70,8 @@ func merges(t *testing.T) {
 	fmt.Printf("merges: requests, with %d candidate repositories\n\n", candidates)
 
 	before := len(hg.Requests())
-	origins, err := central.Origins(t.Context(), job.Push{Repo: "mozilla-central", ID: int64(merge), Revision: nodeName(0xc, merge)})
+	origins, err := central.Origins(t.Context(),
+		job.Push{Repo: "mozilla-central", ID: int64(merge), Revision: nodeName(0xc, merge)})
 	if err != nil || len(origins) != 1 || len(origins[0].Pushes) != brought {
 		t.Fatalf("%d origins, %v", len(origins), err)
 	}
@@ -80,7 +88,8 @@ func merges(t *testing.T) {
 	if visits != own+mergesMade*brought {
 		t.Errorf("%d pushes were walked, expected %d", visits, own+mergesMade*brought)
 	}
-	row(t, fmt.Sprintf("a walk over %d pushes and %d merges", visits, mergesMade), len(hg.Requests())-before, (visits+199)/200+2*mergesMade+mergesMade*candidates, visits)
+	row(t, fmt.Sprintf("a walk over %d pushes and %d merges", visits, mergesMade), len(hg.Requests())-before,
+		(visits+199)/200+2*mergesMade+mergesMade*candidates, visits)
 }
 
 func row(t *testing.T, what string, requests, most, pushes int) {

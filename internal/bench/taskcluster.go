@@ -42,7 +42,8 @@ const (
 // reading the same bytes with encoding/json into the smallest structs, and the
 // requests for the jobs of many pushes in virtual time.
 func tc(t *testing.T) {
-	fmt.Printf("taskcluster: a group of %d tasks in %d pages, a full-task-graph.json of %d MB, the jobs of %d pushes\n\n", tcTasks, tcTasks/tcPage, tcGraph>>20, tcPushes)
+	fmt.Printf("taskcluster: a group of %d tasks in %d pages, a full-task-graph.json of %d MB, the jobs of "+
+		"%d pushes\n\n", tcTasks, tcTasks/tcPage, tcGraph>>20, tcPushes)
 	pages, size := tcGroup()
 	p := job.Push{Repo: "autoland", ID: 1, Revision: fmt.Sprintf("%040x", 1)}
 	transport := &fixed{pages: pages}
@@ -91,7 +92,8 @@ func (f *fixed) RoundTrip(r *http.Request) (*http.Response, error) {
 	case strings.HasSuffix(at, ".cron"):
 		body = []byte(`{"tasks": []}`)
 	case strings.HasPrefix(at, "/api/index/"):
-		body = []byte(`{"tasks": [{"namespace": "gecko.v2.autoland.revision.` + fmt.Sprintf("%040x", 1) + `.taskgraph.decision", "taskId": "` + tcID(0) + `"}]}`)
+		body = []byte(`{"tasks": [{"namespace": "gecko.v2.autoland.revision.` + fmt.Sprintf("%040x", 1) +
+			`.taskgraph.decision", "taskId": "` + tcID(0) + `"}]}`)
 	case strings.HasPrefix(at, "/api/queue/v1/task-group/"):
 		n, _ := strconv.Atoi(r.URL.Query().Get("continuationToken"))
 		body = f.pages[n]
@@ -100,9 +102,16 @@ func (f *fixed) RoundTrip(r *http.Request) (*http.Response, error) {
 	case at == "/graph":
 		body = f.graph
 	default:
-		return &http.Response{StatusCode: http.StatusNotFound, Body: io.NopCloser(strings.NewReader(`{"code": "ResourceNotFound", "message": "no"}`)), Header: http.Header{}, Request: r}, nil
+		return &http.Response{
+			StatusCode: http.StatusNotFound,
+			Body:       io.NopCloser(strings.NewReader(`{"code": "ResourceNotFound", "message": "no"}`)),
+			Header:     http.Header{}, Request: r,
+		}, nil
 	}
-	return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(bytes.NewReader(body)), Header: http.Header{}, Request: r, ContentLength: int64(len(body))}, nil
+	return &http.Response{
+		StatusCode: http.StatusOK, Body: io.NopCloser(bytes.NewReader(body)), Header: http.Header{},
+		Request: r, ContentLength: int64(len(body)),
+	}, nil
 }
 
 func tcID(i int) string { return slug.Of(fmt.Sprint("bench ", i)) }
@@ -110,19 +119,48 @@ func tcID(i int) string { return slug.Of(fmt.Sprint("bench ", i)) }
 // tcDefinition is a task as Firefox has them, in size and in members.
 func tcDefinition(i int, label string) tctest.Object {
 	env := tctest.Object{}
-	for _, name := range []string{"GECKO_HEAD_REPOSITORY", "GECKO_HEAD_REV", "GECKO_BASE_REPOSITORY", "MOZHARNESS_SCRIPT", "MOZHARNESS_CONFIG", "MOZ_FETCHES", "MOZ_NODE_PATH", "NEED_XVFB"} {
+	for _, name := range []string{
+		"GECKO_HEAD_REPOSITORY", "GECKO_HEAD_REV", "GECKO_BASE_REPOSITORY",
+		"MOZHARNESS_SCRIPT", "MOZHARNESS_CONFIG", "MOZ_FETCHES", "MOZ_NODE_PATH", "NEED_XVFB",
+	} {
 		env[name] = fmt.Sprintf("https://hg.mozilla.org/integration/autoland/%s/%d", strings.ToLower(name), i)
 	}
-	env["MOZHARNESS_TEST_PATHS"] = fmt.Sprintf(`{"mochitest-plain":["dom/%d/mochitest.toml","layout/%d/mochitest.toml"]}`, i, i)
+	env["MOZHARNESS_TEST_PATHS"] = fmt.Sprintf(
+		`{"mochitest-plain":["dom/%d/mochitest.toml","layout/%d/mochitest.toml"]}`, i, i)
 	return tctest.Object{
-		"provisionerId": "gecko-t", "workerType": "t-linux-docker", "taskQueueId": "gecko-t/t-linux-docker", "schedulerId": "gecko-level-3", "projectId": "none",
-		"taskGroupId": tcID(0), "dependencies": []string{tcID(1), tcID(2)}, "requires": "all-completed", "routes": []string{"tc-treeherder.v2.autoland." + strings.Repeat("0", 40)},
-		"priority": "low", "retries": 5, "created": "2026-11-23T06:05:59.386Z", "deadline": "2026-11-24T06:05:59.386Z", "expires": "2026-12-21T06:05:59.386Z",
-		"scopes":   []string{"secrets:get:project/taskcluster/gecko/hgfingerprint", "docker-worker:feature:allowPtrace"},
-		"payload":  tctest.Object{"env": env, "command": []string{"/builds/worker/bin/run-task", "--gecko-checkout=/builds/worker/checkouts/gecko", "--", "/builds/worker/bin/test-linux.sh", "--mochitest-suite=mochitest-plain"}, "maxRunTime": 5400},
-		"metadata": tctest.Object{"name": label, "owner": "someone@mozilla.example", "source": "https://hg.mozilla.org/integration/autoland/file/taskcluster/kinds/test", "description": "Mochitest plain run ([Treeherder job](https://treeherder.mozilla.org/))"},
-		"tags":     tctest.Object{"os": "linux", "kind": "test", "label": label, "project": "autoland", "retrigger": "true", "createdForUser": "someone@mozilla.example"},
-		"extra":    tctest.Object{"chunks": tctest.Object{"current": i, "total": tcTasks}, "parent": tcID(0), "suite": "mochitest-plain", "treeherder": tctest.Object{"jobKind": "test", "symbol": fmt.Sprint(i), "tier": 1, "groupSymbol": "M"}},
+		"provisionerId": "gecko-t", "workerType": "t-linux-docker", "taskQueueId": "gecko-t/t-linux-docker",
+		"schedulerId": "gecko-level-3", "projectId": "none",
+		"taskGroupId": tcID(0), "dependencies": []string{tcID(1), tcID(2)}, "requires": "all-completed",
+		"routes":   []string{"tc-treeherder.v2.autoland." + strings.Repeat("0", 40)},
+		"priority": "low", "retries": 5, "created": "2026-11-23T06:05:59.386Z", "deadline": "2026-11-24T06:05:59.386Z",
+		"expires": "2026-12-21T06:05:59.386Z",
+		"scopes": []string{
+			"secrets:get:project/taskcluster/gecko/hgfingerprint",
+			"docker-worker:feature:allowPtrace",
+		},
+		"payload": tctest.Object{
+			"env": env,
+			"command": []string{
+				"/builds/worker/bin/run-task", "--gecko-checkout=/builds/worker/checkouts/gecko", "--",
+				"/builds/worker/bin/test-linux.sh", "--mochitest-suite=mochitest-plain",
+			}, "maxRunTime": 5400,
+		},
+		"metadata": tctest.Object{
+			"name": label, "owner": "someone@mozilla.example",
+			"source":      "https://hg.mozilla.org/integration/autoland/file/taskcluster/kinds/test",
+			"description": "Mochitest plain run ([Treeherder job](https://treeherder.mozilla.org/))",
+		},
+		"tags": tctest.Object{
+			"os": "linux", "kind": "test", "label": label, "project": "autoland",
+			"retrigger": "true", "createdForUser": "someone@mozilla.example",
+		},
+		"extra": tctest.Object{
+			"chunks": tctest.Object{"current": i, "total": tcTasks}, "parent": tcID(0),
+			"suite": "mochitest-plain", "treeherder": tctest.Object{
+				"jobKind": "test", "symbol": fmt.Sprint(i),
+				"tier": 1, "groupSymbol": "M",
+			},
+		},
 	}
 }
 
@@ -132,15 +170,22 @@ func tcGroup() (pages [][]byte, size int) {
 		for i := p * tcPage; i < (p+1)*tcPage; i++ {
 			d := tcDefinition(i, fmt.Sprintf("test-linux2404-64/opt-mochitest-plain-%d", i))
 			tasks = append(tasks, tctest.Object{"task": d, "status": tctest.Object{
-				"taskId": tcID(i), "provisionerId": "gecko-t", "workerType": "t-linux-docker", "taskQueueId": "gecko-t/t-linux-docker", "schedulerId": "gecko-level-3",
-				"projectId": "none", "taskGroupId": tcID(0), "priority": "low", "deadline": d["deadline"], "expires": d["expires"], "retriesLeft": 5, "state": "completed",
+				"taskId": tcID(i), "provisionerId": "gecko-t", "workerType": "t-linux-docker",
+				"taskQueueId": "gecko-t/t-linux-docker", "schedulerId": "gecko-level-3",
+				"projectId": "none", "taskGroupId": tcID(0), "priority": "low", "deadline": d["deadline"],
+				"expires": d["expires"], "retriesLeft": 5, "state": "completed",
 				"runs": []any{tctest.Object{
-					"runId": 0, "state": "completed", "reasonCreated": "scheduled", "reasonResolved": "completed", "workerGroup": "us-west-2", "workerId": "i-0123456789abcdef0",
-					"takenUntil": "2026-11-23T06:26:08.430Z", "scheduled": "2026-11-23T06:06:08.371Z", "started": "2026-11-23T06:06:08.431Z", "resolved": "2026-11-23T06:06:08.517Z",
+					"runId": 0, "state": "completed", "reasonCreated": "scheduled", "reasonResolved": "completed",
+					"workerGroup": "us-west-2", "workerId": "i-0123456789abcdef0",
+					"takenUntil": "2026-11-23T06:26:08.430Z", "scheduled": "2026-11-23T06:06:08.371Z",
+					"started": "2026-11-23T06:06:08.431Z", "resolved": "2026-11-23T06:06:08.517Z",
 				}},
 			}})
 		}
-		page := tctest.Object{"taskGroupId": tcID(0), "schedulerId": "gecko-level-3", "expires": "2026-12-21T07:05:59.386Z", "tasks": tasks}
+		page := tctest.Object{
+			"taskGroupId": tcID(0), "schedulerId": "gecko-level-3",
+			"expires": "2026-12-21T07:05:59.386Z", "tasks": tasks,
+		}
 		if p+1 < tcTasks/tcPage {
 			page["continuationToken"] = strconv.Itoa(p + 1)
 		}
@@ -170,9 +215,14 @@ func tcFullGraph() []byte {
 		b.Write(encoded(label))
 		b.WriteString(":")
 		b.Write(encoded(tctest.Object{
-			"label": label, "kind": "test", "optimization": tctest.Object{"test": []string{"firefox"}}, "dependencies": tctest.Object{"build": "build-linux64/opt"},
-			"attributes": tctest.Object{"kind": "test", "test_manifests": []string{fmt.Sprintf("dom/%d/mochitest.toml", i)}, "run_on_projects": []string{"built-projects"}, "unittest_suite": "mochitest-plain"},
-			"task":       tcDefinition(i, label),
+			"label": label, "kind": "test", "optimization": tctest.Object{"test": []string{"firefox"}},
+			"dependencies": tctest.Object{"build": "build-linux64/opt"},
+			"attributes": tctest.Object{
+				"kind":            "test",
+				"test_manifests":  []string{fmt.Sprintf("dom/%d/mochitest.toml", i)},
+				"run_on_projects": []string{"built-projects"}, "unittest_suite": "mochitest-plain",
+			},
+			"task": tcDefinition(i, label),
 		}))
 	}
 	b.WriteString("}")
@@ -254,7 +304,8 @@ func compare(t *testing.T, what string, most float64, memory uint64, baseline, m
 	slices.Sort(ours)
 	b, o := base[tcRounds/2], ours[tcRounds/2]
 	ratio := float64(o) / float64(b)
-	fmt.Printf("%-16s baseline %7.1f ms   took %7.1f ms   ratio %.2f (at most %.2f)   heap %5.1f MiB above a result of %5.1f MiB (at most %d)\n",
+	fmt.Printf("%-16s baseline %7.1f ms   took %7.1f ms   ratio %.2f (at most %.2f)   heap %5.1f MiB above a result "+
+		"of %5.1f MiB (at most %d)\n",
 		what, ms(b), ms(o), ratio, most, mib(above), mib(held), memory>>20)
 	if ratio > most || above > memory {
 		t.Errorf("%s: ratio %.2f, %.1f MiB", what, ratio, mib(above))
@@ -314,14 +365,19 @@ func tcWalk(t *testing.T) {
 	var pushes []job.Push
 	for id := range int64(tcPushes) {
 		p := job.Push{Repo: "autoland", ID: id + 1, Revision: fmt.Sprintf("%040x", id+1)}
-		s.AddPush(p.Repo, p.ID, p.Revision, tctest.Label{Name: "build", Planned: true}, tctest.Label{Name: "test", Build: "build", Planned: true})
+		s.AddPush(p.Repo, p.ID, p.Revision, tctest.Label{Name: "build", Planned: true},
+			tctest.Label{Name: "test", Build: "build", Planned: true})
 		pushes = append(pushes, p)
 	}
 	synctest.Test(t, func(t *testing.T) {
 		project := tcProject(t, &late{s})
 		s.Requests()
 		began := time.Now()
-		fetch := func(ctx context.Context, p job.Push, _ *slog.Logger) ([]job.Job, error) { return project.Jobs(ctx, p) }
+		fetch := func(ctx context.Context, p job.Push, _ *slog.Logger) ([]job.Job,
+			error,
+		) {
+			return project.Jobs(ctx, p)
+		}
 		for r := range analysis.Ordered(t.Context(), pushes, fetch, nil) {
 			if r.Err != nil || len(r.Value) != 3 {
 				t.Fatalf("%v: %d jobs, %v", r.Push, len(r.Value), r.Err)
@@ -331,7 +387,8 @@ func tcWalk(t *testing.T) {
 		const needed = 3 // the index, the cron jobs, the group: ten requests at a time to one host
 		critical := time.Duration((tcPushes+analysis.DefaultWidth-1)/analysis.DefaultWidth) * needed * tcLatency
 		ratio, each := float64(took)/float64(critical), float64(requests)/tcPushes
-		fmt.Printf("%-16s critical path %v   took %v   ratio %.2f (at most %.2f)   %.1f requests a push (at most 3)\n", fmt.Sprintf("jobs, %d pushes", tcPushes), critical, took, ratio, tcWaiting, each)
+		fmt.Printf("%-16s critical path %v   took %v   ratio %.2f (at most %.2f)   %.1f requests a push (at most 3)\n",
+			fmt.Sprintf("jobs, %d pushes", tcPushes), critical, took, ratio, tcWaiting, each)
 		if ratio > tcWaiting || each > 3 {
 			t.Errorf("ratio %.2f, %.1f requests", ratio, each)
 		}

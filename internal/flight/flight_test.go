@@ -57,7 +57,8 @@ func TestEachWaitsForItself(t *testing.T) {
 		var wg sync.WaitGroup
 		wg.Go(func() {
 			began := time.Now()
-			if _, err := c.Do(first, "k", s.fetch); !errors.Is(err, context.DeadlineExceeded) || time.Since(began) != 100*time.Millisecond {
+			if _, err := c.Do(first, "k", s.fetch); !errors.Is(err, context.DeadlineExceeded) ||
+				time.Since(began) != 100*time.Millisecond {
 				t.Errorf("the first: %v after %s", err, time.Since(began))
 			}
 		})

@@ -19,7 +19,10 @@ func TestReader(t *testing.T) {
 	if err := z.Close(); err != nil {
 		t.Fatal(err)
 	}
-	for in, want := range map[string]string{packed.String(): "text", "plain": "plain", "": "", "x": "x", "\x1f": "\x1f"} {
+	for in, want := range map[string]string{
+		packed.String(): "text", "plain": "plain", "": "", "x": "x",
+		"\x1f": "\x1f",
+	} {
 		r, err := gunzip.Reader(strings.NewReader(in))
 		if err != nil {
 			t.Fatal(err)

@@ -11,7 +11,10 @@ import (
 )
 
 func of(head, text string) joinlog.Part {
-	return joinlog.Part{Head: head, Open: func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(text)), nil }}
+	return joinlog.Part{Head: head, Open: func() (io.ReadCloser, error) {
+		return io.NopCloser(strings.NewReader(text)),
+			nil
+	}}
 }
 
 func TestJoin(t *testing.T) {

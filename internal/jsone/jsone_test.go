@@ -20,7 +20,8 @@ var now = time.Date(2017, 1, 19, 16, 27, 20, 974e6, time.UTC)
 // All cases of the specification that are at hand. `go test -v -run Spec`
 // prints how many there are, and how many errors are in its words.
 func TestSpec(t *testing.T) {
-	dec := yaml.NewDecoder(strings.NewReader(string(testenv.Read(t, "data", "8-specs", "json-e__specification.odd.yml"))))
+	dec := yaml.NewDecoder(strings.NewReader(
+		string(testenv.Read(t, "data", "8-specs", "json-e__specification.odd.yml"))))
 	section, total, passed, errs, worded := "", 0, 0, 0, 0
 	for {
 		var c struct {
@@ -58,7 +59,8 @@ func TestSpec(t *testing.T) {
 		want, _ := jsone.Render(map[string]any{"$json": escape(c.Result)}, nil, now)
 		text, _ := jsone.Render(map[string]any{"$json": escape(got)}, nil, now)
 		if err != nil || text != want {
-			t.Errorf("%s: %s: %v with %v = %v, %v; expected %v", section, c.Title, c.Template, c.Context, text, err, want)
+			t.Errorf("%s: %s: %v with %v = %v, %v; expected %v", section, c.Title, c.Template, c.Context, text, err,
+				want)
 			continue
 		}
 		passed++
@@ -105,7 +107,10 @@ func TestAsOthersRenderIt(t *testing.T) {
 		{`{"$eval": "a['b']"}`, `{"a": {}}`, `null`},
 		{`{"$eval": "1 / 0"}`, `{}`, `InterpreterError: division by zero`},
 		{`{"$eval": "{a: 1,}"}`, `{}`, `{"a":1}`},
-		{`{"$eval": "[1,]"}`, `{}`, `SyntaxError: Found: ] token, expected one of: !, (, +, -, [, false, identifier, null, number, string, true, {`},
+		{
+			`{"$eval": "[1,]"}`, `{}`,
+			`SyntaxError: Found: ] token, expected one of: !, (, +, -, [, false, identifier, null, number, string, true, {`,
+		},
 		{`{"$eval": "split(12, 1)"}`, `{}`, `BuiltinError: invalid arguments to builtin: split`},
 		{`[{"$reverse": {"$eval": "a"}}, {"$eval": "a"}]`, `{"a": [1, 2]}`, `[[2,1],[1,2]]`},
 		{`{"$$": 1, "$$$foo": 2}`, `{}`, `{"$":1,"$$foo":2}`},
@@ -113,7 +118,10 @@ func TestAsOthersRenderIt(t *testing.T) {
 		{`{"$fromNow": ""}`, `{}`, `"2017-01-19T16:27:20.974Z"`},
 		{`{"$reduce": [], "each(a, x)": 1, "initial": {"$eval": "1+1"}}`, `{}`, `{"$eval":"1+1"}`},
 		{`{"$switch": {"true": 1, "1 == 1": 2}}`, `{}`, `TemplateError: $switch can only have one truthy condition`},
-		{`{"a": {"$map": [1], "each(x)": {"c": {"$eval": "y"}}}}`, `{}`, `InterpreterError at template.a.c: unknown context value y`},
+		{
+			`{"a": {"$map": [1], "each(x)": {"c": {"$eval": "y"}}}}`, `{}`,
+			`InterpreterError at template.a.c: unknown context value y`,
+		},
 	} {
 		if got := render(t, c.template, c.context); got != c.want {
 			t.Errorf("%s with %s = %s, expected %s", c.template, c.context, got, c.want)
@@ -151,7 +159,8 @@ func TestRealHook(t *testing.T) {
 		}
 		return v
 	}
-	got, err := jsone.Render(read("scriptworker_cotv4__retrigger_template.json"), read("scriptworker_cotv4__retrigger_context.json"), now)
+	got, err := jsone.Render(read("scriptworker_cotv4__retrigger_template.json"),
+		read("scriptworker_cotv4__retrigger_context.json"), now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -217,9 +226,12 @@ func TestNothingIsShared(t *testing.T) {
 
 func FuzzRender(f *testing.F) {
 	for _, s := range []string{
-		`{"$eval": "a + b[0:1]"}`, `{"x": "${a} $${b}"}`, `{"$map": [1, 2], "each(x,i)": {"$eval": "x ** i"}}`, `{"$fromNow": "1 day"}`,
-		`{"$reduce": [1], "each(a, x)": {"$eval": "[a, a]"}, "initial": 0}`, `{"$sort": [{"a": 1}], "by(x)": "x.a"}`, `{"$json": ["é"]}`,
-		`{"$switch": {"a > 1": 1, "$default": 2}}`, `{"$let": {"x": {"$eval": "a"}}, "in": "${x}"}`, `{"$mergeDeep": [{"a": {}}, {"a": {"b": []}}]}`,
+		`{"$eval": "a + b[0:1]"}`, `{"x": "${a} $${b}"}`, `{"$map": [1, 2], "each(x,i)": {"$eval": "x ** i"}}`,
+		`{"$fromNow": "1 day"}`,
+		`{"$reduce": [1], "each(a, x)": {"$eval": "[a, a]"}, "initial": 0}`, `{"$sort": [{"a": 1}], "by(x)": "x.a"}`,
+		`{"$json": ["é"]}`,
+		`{"$switch": {"a > 1": 1, "$default": 2}}`, `{"$let": {"x": {"$eval": "a"}}, "in": "${x}"}`,
+		`{"$mergeDeep": [{"a": {}}, {"a": {"b": []}}]}`,
 		`{"$eval": "split(s, '')[-1]"}`, `{"$eval": "{a: !true, 'b': -1}.a"}`,
 	} {
 		f.Add(s)

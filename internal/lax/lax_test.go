@@ -32,7 +32,8 @@ func TestLax(t *testing.T) {
 		`["a",1,null]`: {Texts: lax.Texts{"a", "", ""}},
 	} {
 		got := all{Text: "before", Word: "before", Number: 7, Flag: true}
-		text := `{"Text":` + value + `,"Word":` + value + `,"Texts":` + value + `,"Number":` + value + `,"Flag":` + value + `}`
+		text := `{"Text":` + value + `,"Word":` + value + `,"Texts":` + value + `,"Number":` + value + `,"Flag":` +
+			value + `}`
 		if err := json.Unmarshal([]byte(text), &got); err != nil {
 			t.Errorf("%s: %v", value, err)
 		} else if !reflect.DeepEqual(got, want) {

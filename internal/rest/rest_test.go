@@ -35,36 +35,67 @@ func client(f transport, opts rest.Options) *rest.Client {
 	return rest.New(&opts)
 }
 
+// retryCases are what a server does, and what the client makes of it.
+var retryCases = map[string]struct {
+	req      rest.Call
+	answers  []int // statuses; 0 is no answer
+	header   []string
+	attempts int
+	atLeast  time.Duration
+	atMost   time.Duration
+	fails    bool
+}{
+	"at once": {answers: []int{200}, attempts: 1},
+	"500 then 200": {
+		answers: []int{500, 200}, attempts: 2, atLeast: 75 * time.Millisecond,
+		atMost: 125 * time.Millisecond,
+	},
+	"no answer then 200": {
+		answers: []int{0, 0, 200}, attempts: 3, atLeast: 225 * time.Millisecond,
+		atMost: 375 * time.Millisecond,
+	},
+	"always 503": {
+		answers: []int{503}, attempts: 10, atLeast: 38 * time.Second, atMost: 65 * time.Second,
+		fails: true,
+	},
+	"away for 30 seconds": {
+		answers: []int{502, 503, 0, 0, 0, 0, 0, 0, 0, 200}, attempts: 10,
+		atLeast: 30 * time.Second, atMost: 65 * time.Second,
+	},
+	"a POST that is too many": {
+		req: rest.Call{Method: "POST", Body: []byte("x")}, answers: []int{429, 200},
+		header:   []string{"Retry-After", "7"},
+		attempts: 2, atLeast: 7 * time.Second, atMost: 7 * time.Second,
+	},
+	"a POST to a closed port": {
+		req: rest.Call{Method: "POST"}, answers: []int{-1, -1, 200}, attempts: 3,
+		atMost: time.Second,
+	},
+	"429 with Retry-After": {
+		answers: []int{429, 200}, header: []string{"Retry-After", "7"}, attempts: 2,
+		atLeast: 7 * time.Second, atMost: 7 * time.Second,
+	},
+	"429 for an hour": {
+		answers: []int{429, 200}, header: []string{"Retry-After", "3600"}, attempts: 1,
+		fails: true,
+	},
+	"404":                    {answers: []int{404}, attempts: 1, fails: true},
+	"403":                    {answers: []int{403}, attempts: 1, fails: true},
+	"POST is not repeated":   {req: rest.Call{Method: "POST"}, answers: []int{500}, attempts: 1, fails: true},
+	"POST without an answer": {req: rest.Call{Method: "POST"}, answers: []int{0}, attempts: 1, fails: true},
+	"POST that may be": {
+		req:     rest.Call{Method: "POST", Idempotent: true, Body: []byte("x")},
+		answers: []int{500, 200}, attempts: 2, atMost: time.Second,
+	},
+	"PUT": {
+		req: rest.Call{Method: "PUT", Body: []byte("x")}, answers: []int{500, 200},
+		attempts: 2, atMost: time.Second,
+	},
+}
+
 // What is repeated, how often, and how long that takes.
 func TestRetries(t *testing.T) {
-	for name, c := range map[string]struct {
-		req      rest.Call
-		answers  []int // statuses; 0 is no answer
-		header   []string
-		attempts int
-		atLeast  time.Duration
-		atMost   time.Duration
-		fails    bool
-	}{
-		"at once":             {answers: []int{200}, attempts: 1},
-		"500 then 200":        {answers: []int{500, 200}, attempts: 2, atLeast: 75 * time.Millisecond, atMost: 125 * time.Millisecond},
-		"no answer then 200":  {answers: []int{0, 0, 200}, attempts: 3, atLeast: 225 * time.Millisecond, atMost: 375 * time.Millisecond},
-		"always 503":          {answers: []int{503}, attempts: 10, atLeast: 38 * time.Second, atMost: 65 * time.Second, fails: true},
-		"away for 30 seconds": {answers: []int{502, 503, 0, 0, 0, 0, 0, 0, 0, 200}, attempts: 10, atLeast: 30 * time.Second, atMost: 65 * time.Second},
-		"a POST that is too many": {
-			req: rest.Call{Method: "POST", Body: []byte("x")}, answers: []int{429, 200}, header: []string{"Retry-After", "7"},
-			attempts: 2, atLeast: 7 * time.Second, atMost: 7 * time.Second,
-		},
-		"a POST to a closed port": {req: rest.Call{Method: "POST"}, answers: []int{-1, -1, 200}, attempts: 3, atMost: time.Second},
-		"429 with Retry-After":    {answers: []int{429, 200}, header: []string{"Retry-After", "7"}, attempts: 2, atLeast: 7 * time.Second, atMost: 7 * time.Second},
-		"429 for an hour":         {answers: []int{429, 200}, header: []string{"Retry-After", "3600"}, attempts: 1, fails: true},
-		"404":                     {answers: []int{404}, attempts: 1, fails: true},
-		"403":                     {answers: []int{403}, attempts: 1, fails: true},
-		"POST is not repeated":    {req: rest.Call{Method: "POST"}, answers: []int{500}, attempts: 1, fails: true},
-		"POST without an answer":  {req: rest.Call{Method: "POST"}, answers: []int{0}, attempts: 1, fails: true},
-		"POST that may be":        {req: rest.Call{Method: "POST", Idempotent: true, Body: []byte("x")}, answers: []int{500, 200}, attempts: 2, atMost: time.Second},
-		"PUT":                     {req: rest.Call{Method: "PUT", Body: []byte("x")}, answers: []int{500, 200}, attempts: 2, atMost: time.Second},
-	} {
+	for name, c := range retryCases {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				n := 0
@@ -87,7 +118,8 @@ func TestRetries(t *testing.T) {
 				_, err := cl.Do(t.Context(), c.req)
 				took := time.Since(began)
 				if n != c.attempts || (err != nil) != c.fails || took < c.atLeast || took > c.atMost {
-					t.Errorf("%d attempts in %v, error %v; expected %d in %v to %v, failing %t", n, took, err, c.attempts, c.atLeast, c.atMost, c.fails)
+					t.Errorf("%d attempts in %v, error %v; expected %d in %v to %v, failing %t", n, took, err,
+						c.attempts, c.atLeast, c.atMost, c.fails)
 				}
 			})
 		})
@@ -127,14 +159,17 @@ func TestSilence(t *testing.T) {
 		}, rest.Options{})
 		for i, begins := range []bool{false, true} {
 			_, err = silent.Do(t.Context(), rest.Call{URL: "http://example.com/"})
-			if err == nil || !strings.Contains(err.Error(), "stalled: not a byte for 1m0s") || asked != i+1 || time.Since(began) != time.Duration(i+1)*time.Minute {
-				t.Errorf("a server that stalls (begins: %t): %d attempts in %s, error %v", begins, asked, time.Since(began), err)
+			if err == nil || !strings.Contains(err.Error(), "stalled: not a byte for 1m0s") || asked != i+1 ||
+				time.Since(began) != time.Duration(i+1)*time.Minute {
+				t.Errorf("a server that stalls (begins: %t): %d attempts in %s, error %v", begins, asked,
+					time.Since(began), err)
 			}
 		}
-		err = silent.Stream(t.Context(), rest.Call{URL: "http://example.com/", Timeout: time.Hour}, func(r io.Reader) error {
-			_, err := io.ReadAll(r)
-			return err
-		})
+		err = silent.Stream(t.Context(), rest.Call{URL: "http://example.com/", Timeout: time.Hour},
+			func(r io.Reader) error {
+				_, err := io.ReadAll(r)
+				return err
+			})
 		if err == nil || !strings.Contains(err.Error(), "stalled") || asked != 3 || time.Since(began) != 3*time.Minute {
 			t.Errorf("a stream that stalls: %d attempts in %s, error %v", asked, time.Since(began), err)
 		}
@@ -150,7 +185,8 @@ func TestSilence(t *testing.T) {
 			res.Body = io.NopCloser(io.MultiReader(strings.NewReader(`{"half":`), brokenReader{}))
 			return res, nil
 		}, rest.Options{Retries: 2})
-		if _, err := cl.Do(t.Context(), rest.Call{URL: "http://example.com/"}); !errors.Is(err, io.ErrUnexpectedEOF) || n != 3 {
+		if _, err := cl.Do(t.Context(), rest.Call{URL: "http://example.com/"}); !errors.Is(err, io.ErrUnexpectedEOF) ||
+			n != 3 {
 			t.Errorf("half an answer: %d attempts, %v", n, err)
 		}
 	})
@@ -189,7 +225,10 @@ func TestTenAtATimeForEachHost(t *testing.T) {
 }
 
 func TestConditionalAndImmutable(t *testing.T) {
-	for name, cache := range map[string]rest.Cache{"memory": rest.NewMemory(1 << 20), "disk": rest.NewDisk(t.TempDir(), 1<<20)} {
+	for name, cache := range map[string]rest.Cache{
+		"memory": rest.NewMemory(1 << 20),
+		"disk":   rest.NewDisk(t.TempDir(), 1<<20),
+	} {
 		var log []string
 		cl := client(func(r *http.Request) (*http.Response, error) {
 			log = append(log, r.Header.Get("If-None-Match"))
@@ -210,7 +249,8 @@ func TestConditionalAndImmutable(t *testing.T) {
 			}
 		}
 		if got := strings.Join(log, ","); got != `,W/"1",` {
-			t.Errorf("%s: the requests' validators were %q, expected none, W/\"1\", and one for what cannot change", name, got)
+			t.Errorf("%s: the requests' validators were %q, expected none, W/\"1\", and one for what cannot change",
+				name, got)
 		}
 	}
 }
@@ -259,16 +299,18 @@ func TestErrorsSayWhat(t *testing.T) {
 		return answer(r, 404, `{"error": "unknown revision 'x'"}`), nil
 	}, rest.Options{MaxBody: 1000, Retries: -1})
 	for url, want := range map[string]string{
-		"http://example.com/html":                       `expected JSON, got "<!DOCTYPE html> <title>Sign in</title>" (text/html)`,
-		"http://example.com/large":                      "larger than allowed",
-		"http://example.com/gone":                       `404 Not Found: {"error": "unknown revision 'x'"}`,
-		"http://u:pw@example.com/down?bewit=s3cret&a=1": "http://REDACTED@example.com/down?bewit=REDACTED&a=1: connection refused",
-		"ftp://example.com/":                            "not an http or https URL",
-		"://":                                           "(a URL that cannot be read)",
+		"http://example.com/html":  `expected JSON, got "<!DOCTYPE html> <title>Sign in</title>" (text/html)`,
+		"http://example.com/large": "larger than allowed",
+		"http://example.com/gone":  `404 Not Found: {"error": "unknown revision 'x'"}`,
+		"http://u:pw@example.com/down?bewit=s3cret&a=1": "http://REDACTED@example.com/down?bewit=REDACTED&a=1: " +
+			"connection refused",
+		"ftp://example.com/": "not an http or https URL",
+		"://":                "(a URL that cannot be read)",
 	} {
 		var into any
 		err := cl.JSON(t.Context(), url, &into)
-		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "s3cret") || strings.Contains(err.Error(), "pw@") {
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "s3cret") ||
+			strings.Contains(err.Error(), "pw@") {
 			t.Errorf("%s: error %v\nexpected one with %s", url, err, want)
 		}
 	}

@@ -24,7 +24,8 @@ func TestStreamBeginsAnew(t *testing.T) {
 			n++
 			res := answer(r, 200, "half an answer")
 			if n < 3 {
-				res.Body = io.NopCloser(io.MultiReader(strings.NewReader("half"), iotest.ErrReader(io.ErrUnexpectedEOF)))
+				res.Body = io.NopCloser(io.MultiReader(strings.NewReader("half"),
+					iotest.ErrReader(io.ErrUnexpectedEOF)))
 			}
 			return res, nil
 		}, rest.Options{})
@@ -39,7 +40,8 @@ func TestStreamBeginsAnew(t *testing.T) {
 		}
 		mine := errors.New("not what I wanted")
 		n = 5
-		if err := cl.Stream(t.Context(), rest.Call{URL: "http://example.com/x"}, func(io.Reader) error { return mine }); !errors.Is(err, mine) || n != 6 {
+		if err := cl.Stream(t.Context(), rest.Call{URL: "http://example.com/x"},
+			func(io.Reader) error { return mine }); !errors.Is(err, mine) || n != 6 {
 			t.Errorf("the reader's own error = %v after %d attempts", err, n-5)
 		}
 	})
@@ -66,10 +68,11 @@ func TestStreamIsCapped(t *testing.T) {
 			return body(r), nil
 		}, rest.Options{})
 		var n int64
-		err := cl.Stream(t.Context(), rest.Call{URL: "http://example.com/x", MaxBody: 1 << 20}, func(r io.Reader) (err error) {
-			n, err = io.Copy(io.Discard, r)
-			return err
-		})
+		err := cl.Stream(t.Context(), rest.Call{URL: "http://example.com/x", MaxBody: 1 << 20},
+			func(r io.Reader) (err error) {
+				n, err = io.Copy(io.Discard, r)
+				return err
+			})
 		if !errors.Is(err, rest.ErrTooLarge) || n != 1<<20 || attempts != 1 {
 			t.Errorf("%s: %d bytes in %d attempts, error %v", name, n, attempts, err)
 		}
@@ -114,14 +117,18 @@ func TestSign(t *testing.T) {
 		t.Errorf("the server saw %q, where it redirected to %q", seen, leaked)
 	}
 	broken := errors.New("the certificate has expired")
-	_, err := rest.New(nil).Do(t.Context(), rest.Call{URL: server.URL, Sign: func(*http.Request) error { return broken }, Method: http.MethodPost})
+	_, err := rest.New(nil).Do(t.Context(), rest.Call{
+		URL:  server.URL,
+		Sign: func(*http.Request) error { return broken }, Method: http.MethodPost,
+	})
 	if !errors.Is(err, broken) || len(seen) != 2 {
 		t.Errorf("a signature that cannot be made: %v", err)
 	}
 }
 
 func TestOpenIsTheCallersToClose(t *testing.T) {
-	cl := client(func(r *http.Request) (*http.Response, error) { return answer(r, 200, "log"), nil }, rest.Options{PerHost: 1})
+	cl := client(func(r *http.Request) (*http.Response, error) { return answer(r, 200, "log"), nil },
+		rest.Options{PerHost: 1})
 	for range 3 { // a place that is not given back would block the second
 		body, err := cl.Open(t.Context(), rest.Call{URL: "http://example.com/log"})
 		if err != nil {

@@ -191,7 +191,8 @@ func only(h http.Header) http.Header {
 }
 
 // secretMember is a JSON member whose value is a secret.
-var secretMember = regexp.MustCompile(`("(?i:accessToken|certificate|password|secret|token|signature|bewit)"\s*:\s*)"(?:[^"\\]|\\.)*"`)
+var secretMember = regexp.MustCompile(
+	`("(?i:accessToken|certificate|password|secret|token|signature|bewit)"\s*:\s*)"(?:[^"\\]|\\.)*"`)
 
 func scrubBody(body string) string { return secretMember.ReplaceAllString(body, `${1}"REDACTED"`) }
 

@@ -18,7 +18,8 @@ import (
 // exchange sends a request with secrets in every place where they occur.
 func exchange(t *testing.T, c *http.Client, url string) string {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url+"/sign?bewit=secret-1&n=1", strings.NewReader(`{"accessToken": "secret-2", "n": 1}`))
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url+"/sign?bewit=secret-1&n=1",
+		strings.NewReader(`{"accessToken": "secret-2", "n": 1}`))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,7 +88,8 @@ func TestUnmatchedRequestsFail(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = rest.New(&rest.Options{HTTP: tape.Client()}).Do(t.Context(), rest.Call{URL: "http://example.com/x?token=secret"})
+	_, err = rest.New(&rest.Options{HTTP: tape.Client()}).Do(t.Context(),
+		rest.Call{URL: "http://example.com/x?token=secret"})
 	var lost *cassette.UnmatchedError
 	if !errors.As(err, &lost) || !strings.Contains(err.Error(), "GET http://example.com/x?token=REDACTED") {
 		t.Errorf("error %v", err)

@@ -33,11 +33,17 @@ func TestTestNeedsItsBuild(t *testing.T) {
 			t.Errorf("push %d: error %v, expected ErrNoBuild", p.ID, err)
 		}
 	}
-	if _, err := ci.Trigger(t.Context(), job.Request{Label: "build", Push: w.Pushes("autoland")[0], Count: 1}); err != nil {
+	if _, err := ci.Trigger(t.Context(), job.Request{
+		Label: "build", Push: w.Pushes("autoland")[0],
+		Count: 1,
+	}); err != nil {
 		t.Fatal(err)
 	}
 	ci.Advance(time.Hour)
-	if _, err := ci.Trigger(t.Context(), job.Request{Label: "test", Push: w.Pushes("autoland")[0], Count: 1}); err != nil {
+	if _, err := ci.Trigger(t.Context(), job.Request{
+		Label: "test", Push: w.Pushes("autoland")[0],
+		Count: 1,
+	}); err != nil {
 		t.Errorf("with its build done: %v", err)
 	}
 }
@@ -104,7 +110,8 @@ func TestLogsAndLoad(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got = append(got, fmt.Sprintf("%s %s %d FAIL=%t", j.Status(), which, strings.Count(string(text), "\n"), strings.Contains(string(text), "FAIL")))
+			got = append(got, fmt.Sprintf("%s %s %d FAIL=%t", j.Status(), which, strings.Count(string(text), "\n"),
+				strings.Contains(string(text), "FAIL")))
 		}
 	}
 	want := []string{

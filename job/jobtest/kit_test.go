@@ -123,7 +123,8 @@ func TestKitCatchesRepositoryMutants(t *testing.T) {
 	late := latePushes()
 	for _, m := range jobtest.RepositoryMutants() {
 		t.Run(m.Name, func(t *testing.T) {
-			err := jobtest.CheckRepository(t.Context(), m.Break(job.NewList("late", late)), jobtest.RepositoryCase{Pushes: late, Absent: strings.Repeat("deadbeef", 5)})
+			err := jobtest.CheckRepository(t.Context(), m.Break(job.NewList("late", late)),
+				jobtest.RepositoryCase{Pushes: late, Absent: strings.Repeat("deadbeef", 5)})
 			caught := reports(err, m.Rule)
 			for _, name := range w.Repositories() {
 				ci := jobtest.NewCI(w, nil)

@@ -82,7 +82,8 @@ func TestWorldMergesAndBackouts(t *testing.T) {
 		t.Fatal(err)
 	}
 	if n := len(merge.Changesets); n != 5 || len(merge.Changesets[4].Parents) != 2 {
-		t.Errorf("the merge push has %d changesets, its tip %q as parents; expected 5 and two", n, merge.Changesets[n-1].Parents)
+		t.Errorf("the merge push has %d changesets, its tip %q as parents; expected 5 and two", n,
+			merge.Changesets[n-1].Parents)
 	}
 	origins, err := job.Origins(t.Context(), central, merge)
 	if err != nil || len(origins) != 1 || len(origins[0].Pushes) != 4 || origins[0].Pushes[0].ID != 17 {

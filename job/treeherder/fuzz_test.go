@@ -14,8 +14,11 @@ import (
 // jobs with a label.
 func FuzzAnswers(f *testing.F) {
 	rev := strings.Repeat("a", 40)
-	push := `{"meta":{"repository":"autoland"},"results":[{"id":3,"revision":"` + rev + `","push_timestamp":7,"branch":"main","revision_count":9},{"id":2,"revision":"bbbbbbbbbbbb","push_timestamp":7,"branch":null}]}`
-	f.Add([]byte(push), []byte(`{"results":[[9,3,"l","running"]],"job_property_names":["id","push_id","job_type_name","state"]}`), []byte(`[{"name":"autoland","branch":"main,.*"}]`))
+	push := `{"meta":{"repository":"autoland"},"results":[{"id":3,"revision":"` + rev +
+		`","push_timestamp":7,"branch":"main","revision_count":9},{"id":2,"revision":"bbbbbbbbbbbb","push_timestamp":7,"branch":null}]}`
+	f.Add([]byte(push),
+		[]byte(`{"results":[[9,3,"l","running"]],"job_property_names":["id","push_id","job_type_name","state"]}`),
+		[]byte(`[{"name":"autoland","branch":"main,.*"}]`))
 	f.Add([]byte(push), []byte(`{"results":[{"id":9,"push_id":4}]}`), []byte(`{}`))
 	f.Fuzz(func(t *testing.T, pushes, jobs, table []byte) {
 		p := project(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

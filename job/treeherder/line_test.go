@@ -29,7 +29,8 @@ func pushed(text string) thtest.Object {
 		panic(err)
 	}
 	o := thtest.Object{
-		"id": id, "revision": revision(id), "author": "dev", "push_timestamp": 1700000000 + at, "revision_count": 2, "branch": nil,
+		"id": id, "revision": revision(id), "author": "dev", "push_timestamp": 1700000000 + at, "revision_count": 2,
+		"branch": nil,
 		"revisions": []any{
 			thtest.Object{"revision": revision(id), "author": "Dev", "comments": "Bug 1 - tip"},
 			thtest.Object{"revision": revision(id + 500000), "author": "Dev", "comments": "Bug 1 - first"},
@@ -66,7 +67,8 @@ func TestKitOverLatePushes(t *testing.T) {
 	if d := cmp.Diff([]int64{901, 909, 902, 903, 905, 907, 906, 910}, ids(want)); d != "" || err != nil {
 		t.Fatalf("%v (-want +got):\n%s", err, d)
 	}
-	if err := jobtest.CheckRepository(t.Context(), p, jobtest.RepositoryCase{Pushes: want, Absent: strings.Repeat("deadbeef", 5)}); err != nil {
+	if err := jobtest.CheckRepository(t.Context(), p,
+		jobtest.RepositoryCase{Pushes: want, Absent: strings.Repeat("deadbeef", 5)}); err != nil {
 		t.Error(err)
 	}
 }
@@ -86,14 +88,22 @@ func TestPagesByTime(t *testing.T) {
 	if d := cmp.Diff(want, ids(got)); d != "" || err != nil {
 		t.Errorf("all: %v (-want +got):\n%s", err, d)
 	}
-	for _, c := range [][3]int{{1300, 49, 0}, {1300, 51, 3}, {2000, 900, 0}, {1003, 50, 0}, {3599, 120, 10}, {1000, 5, 1100}} {
+	for _, c := range [][3]int{
+		{1300, 49, 0},
+		{1300, 51, 3},
+		{2000, 900, 0},
+		{1003, 50, 0},
+		{3599, 120, 10},
+		{1000, 5, 1100},
+	} {
 		got, err := p.Pushes(t.Context(), job.Around(revision(c[0]), c[1], c[2]))
 		at := c[0] - 1000
 		if d := cmp.Diff(want[max(0, at-c[1]):min(len(want), at+c[2]+1)], ids(got)); d != "" || err != nil {
 			t.Errorf("around %v: %v (-want +got):\n%s", c, err, d)
 		}
 	}
-	if got, err := p.Pushes(t.Context(), job.Around(revision(1005), 1<<62, 1<<62)); err != nil || len(got) != len(want) {
+	if got, err := p.Pushes(t.Context(), job.Around(revision(1005), 1<<62, 1<<62)); err != nil ||
+		len(got) != len(want) {
 		t.Errorf("as many as there are: %d, %v", len(got), err)
 	}
 }
@@ -139,7 +149,10 @@ func TestServerWithoutTimes(t *testing.T) {
 }
 
 func TestBranches(t *testing.T) {
-	pushes := []string{"101@0 main", "102@10 main", "103@20 releases/v151", "104@30 releases/v151", "105@40 main", "106@50 releases/v151"}
+	pushes := []string{
+		"101@0 main", "102@10 main", "103@20 releases/v151", "104@30 releases/v151", "105@40 main",
+		"106@50 releases/v151",
+	}
 	s := server("firefox-dev", pushes...)
 	p := project(t, s, "firefox-dev")
 	between := func(from, to int) job.Range { return job.Between(revision(from), revision(to)) }
@@ -204,7 +217,8 @@ func TestOwnBranch(t *testing.T) {
 		s := server("p", c.pushes...)
 		s.Repositories = c.table
 		got, err := project(t, s, "p").Push(t.Context(), "tip")
-		if got.ID != c.want || c.says == "" && err != nil || c.says != "" && (!errors.Is(err, job.ErrInvalid) || !strings.Contains(err.Error(), c.says)) {
+		if got.ID != c.want || c.says == "" && err != nil ||
+			c.says != "" && (!errors.Is(err, job.ErrInvalid) || !strings.Contains(err.Error(), c.says)) {
 			t.Errorf("%s: %v, %v; expected %d %s", name, got, err, c.want, c.says)
 		}
 	}
@@ -275,7 +289,10 @@ func TestBuilderWithoutSpaces(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, want := range map[string]string{builder: "1", "a/b/c": "2", "test-linux/opt-x": "3", "Another builder": "4", "none": ""} {
+	for name, want := range map[string]string{
+		builder: "1", "a/b/c": "2", "test-linux/opt-x": "3",
+		"Another builder": "4", "none": "",
+	} {
 		for _, names := range [][]string{{name}, {name, "x"}} {
 			jobs, err := p.Jobs(t.Context(), push, names...)
 			var got []string
@@ -302,18 +319,23 @@ func TestJoinedByTwins(t *testing.T) {
 	}
 	asked := 0
 	var twins error
-	srv, err := treeherder.New("https://treeherder.example", &treeherder.Options{HTTP: hgtest.Client(s), Twins: func(_ context.Context, repo, rev string) (string, string, error) {
-		asked++
-		if twins != nil || repo != "autoland" || !slices.Contains([]string{hg, revision(2)}, rev) {
-			return "", "", errors.Join(twins, job.ErrNotFound)
-		}
-		return hg, revision(2), nil
-	}})
+	srv, err := treeherder.New("https://treeherder.example",
+		&treeherder.Options{
+			HTTP: hgtest.Client(s),
+			Twins: func(_ context.Context, repo, rev string) (string, string, error) {
+				asked++
+				if twins != nil || repo != "autoland" || !slices.Contains([]string{hg, revision(2)}, rev) {
+					return "", "", errors.Join(twins, job.ErrNotFound)
+				}
+				return hg, revision(2), nil
+			},
+		})
 	if err != nil {
 		t.Fatal(err)
 	}
 	p = srv.Project("autoland")
-	if jobs, err := p.Jobs(t.Context(), job.Push{Repo: "autoland", ID: 77, Revision: hg}, "l"); err != nil || len(jobs) != 1 || asked != 1 {
+	if jobs, err := p.Jobs(t.Context(), job.Push{Repo: "autoland", ID: 77, Revision: hg}, "l"); err != nil ||
+		len(jobs) != 1 || asked != 1 {
 		t.Errorf("a push whose other hash is asked for: %v, %v, asked %d times", jobs, err, asked)
 	}
 	if got, err := p.Push(t.Context(), hg); err != nil || got.ID != 2 || got.Hg != hg || got.Revision != revision(2) {
@@ -322,7 +344,8 @@ func TestJoinedByTwins(t *testing.T) {
 	if _, err := p.Push(t.Context(), strings.Repeat("18", 20)); !errors.Is(err, job.ErrNotFound) {
 		t.Errorf("nobody knows it: %v", err)
 	}
-	if _, err := p.Jobs(t.Context(), job.Push{Repo: "autoland", ID: 78, Revision: strings.Repeat("18", 20)}, "l"); !errors.Is(err, job.ErrNotFound) {
+	if _, err := p.Jobs(t.Context(), job.Push{Repo: "autoland", ID: 78, Revision: strings.Repeat("18", 20)},
+		"l"); !errors.Is(err, job.ErrNotFound) {
 		t.Errorf("a push that nobody knows: %v", err)
 	}
 }

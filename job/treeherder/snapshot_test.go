@@ -30,7 +30,10 @@ func snapshot(t *testing.T, file string) *treeherder.Snapshot {
 // Every cell of the matrix that goes with the two real snapshots: which
 // verdict each of 482 labels has on each of ten pushes.
 func TestSnapshotMatrix(t *testing.T) {
-	for _, name := range []string{"mozilla-inbound_resultset_2014-04-15", "mozilla-inbound_resultset_2014-04-15_later"} {
+	for _, name := range []string{
+		"mozilla-inbound_resultset_2014-04-15",
+		"mozilla-inbound_resultset_2014-04-15_later",
+	} {
 		s := snapshot(t, name+".json.gz")
 		var want struct {
 			Pushes []struct{ ID int64 } `json:"pushes_in_order"`
@@ -93,12 +96,16 @@ func TestSnapshotKit(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = jobtest.CheckRepository(t.Context(), s, jobtest.RepositoryCase{Pushes: pushes, Absent: strings.Repeat("deadbeef", 5), Bare: true})
+	err = jobtest.CheckRepository(t.Context(), s,
+		jobtest.RepositoryCase{Pushes: pushes, Absent: strings.Repeat("deadbeef", 5), Bare: true})
 	if err != nil {
 		t.Errorf("repository:\n%v", err)
 	}
 	err = jobtest.CheckScheduler(t.Context(), s, jobtest.SchedulerCase{
-		Push: pushes[0], Labels: []string{"osx-10-8 | debug | M | Mochitest Browser Chrome | bc3", "linux64 | debug | R | Crashtest | C"},
+		Push: pushes[0], Labels: []string{
+			"osx-10-8 | debug | M | Mochitest Browser Chrome | bc3",
+			"linux64 | debug | R | Crashtest | C",
+		},
 		Runs: 5, ReadOnly: true,
 	})
 	if err != nil {
@@ -136,7 +143,8 @@ func TestSnapshotOf2013(t *testing.T) {
 // the order of their times, each with an opt and an ASAN run of "M 1".
 func TestSnapshotsOfNovember2013(t *testing.T) {
 	const label = "linux64 | opt | M | Mochitest | 1"
-	const opt, asan = label + " | tests-repo-ubuntu64_vm-opt-unittest", label + " | tests-repo-ubuntu64-asan_vm-opt-unittest"
+	const opt, asan = label + " | tests-repo-ubuntu64_vm-opt-unittest",
+		label + " | tests-repo-ubuntu64-asan_vm-opt-unittest"
 	for _, file := range []string{"c2_resultsets.json", "c2_wrapped.json"} {
 		s, err := treeherder.ReadSnapshot(bytes.NewReader(testenv.Read(t, "cases", "formats", file)), "repo")
 		if err != nil {
@@ -149,7 +157,11 @@ func TestSnapshotsOfNovember2013(t *testing.T) {
 		for _, c := range []struct {
 			label string
 			want  []string
-		}{{opt, []string{"success", "success"}}, {asan, []string{"success", "test_failed"}}, {label, []string{"", ""}}} {
+		}{
+			{opt, []string{"success", "success"}},
+			{asan, []string{"success", "test_failed"}},
+			{label, []string{"", ""}},
+		} {
 			for i, p := range pushes {
 				jobs, err := s.Jobs(t.Context(), p, c.label)
 				got := ""
@@ -172,13 +184,21 @@ func TestSharedLabels(t *testing.T) {
 		jobs string
 		want string
 	}{
-		"people":   {`{"id":1,"who":"a@mozilla.com"},{"id":2,"who":"tests-m-p-opt-unittest"},{"id":3,"who":"sendchange-unittest"}`, "p |opt M t 1,p |opt M t 1,p |opt M t 1"},
-		"hashes":   {`{"id":1,"option_collection_hash":"a"},{"id":2,"option_collection_hash":"b"},{"id":3}`, "a,b,unknown"},
+		"people": {
+			`{"id":1,"who":"a@mozilla.com"},{"id":2,"who":"tests-m-p-opt-unittest"},{"id":3,"who":"sendchange-unittest"}`, "p |opt M t 1,p |opt M t 1,p |opt M t 1",
+		},
+		"hashes": {
+			`{"id":1,"option_collection_hash":"a"},{"id":2,"option_collection_hash":"b"},{"id":3}`,
+			"a,b,unknown",
+		},
 		"builders": {`{"id":1,"ref_data_name":"A"},{"id":2,"ref_data_name":"B"},{"id":3,"ref_data_name":"A"}`, "A,B,A"},
 		"platform": {`{"id":1,"build_platform":"p"},{"id":2,"build_platform":"p-asan","platform":"p"}`, "p,p-asan"},
-		"two ways": {`{"id":1,"ref_data_name":"A","option_collection_hash":"a"},{"id":2,"ref_data_name":"A","option_collection_hash":"b"},{"id":3,"ref_data_name":"B"}`, "A | a,A | b,B | unknown"},
+		"two ways": {
+			`{"id":1,"ref_data_name":"A","option_collection_hash":"a"},{"id":2,"ref_data_name":"A","option_collection_hash":"b"},{"id":3,"ref_data_name":"B"}`, "A | a,A | b,B | unknown",
+		},
 	} {
-		text := head + strings.ReplaceAll(c.jobs, `{"id"`, `{"job_type_name":"t","job_type_symbol":"1","state":"running","id"`) + `]}]}]}]}`
+		text := head + strings.ReplaceAll(c.jobs, `{"id"`,
+			`{"job_type_name":"t","job_type_symbol":"1","state":"running","id"`) + `]}]}]}]}`
 		s, err := treeherder.ReadSnapshot(strings.NewReader(text), "x")
 		if err != nil {
 			t.Fatal(err)
@@ -208,7 +228,8 @@ func TestSharedLabels(t *testing.T) {
 func TestTornSnapshots(t *testing.T) {
 	for name, text := range map[string]string{
 		"empty": "", "half": `{"results":[{"id":1`, "a list": "[]", "no results": "{}", "gzip cut": "\x1f\x8b\x08\x00",
-		"a list of what": "[7]", "an empty object": "[{}]", "half a list": `[{"id":1`, "nothing": "null", "HTML": "<html>",
+		"a list of what": "[7]", "an empty object": "[{}]", "half a list": `[{"id":1`, "nothing": "null",
+		"HTML":               "<html>",
 		"a push twice":       `[{"id":1,"revision":"0123456789ab","push_timestamp":1},{"id":1,"revision":"0123456789ac","push_timestamp":1}]`,
 		"another push's job": `[{"id":1,"revision":"0123456789ab","push_timestamp":1,"platforms":[{"name":"p","groups":[{"jobs":[{"id":7,"result_set_id":2}]}]}]}]`,
 		"no revision":        `{"results":[{"id":1,"push_timestamp":1}]}`,
@@ -222,9 +243,15 @@ func TestTornSnapshots(t *testing.T) {
 }
 
 func FuzzReadSnapshot(f *testing.F) {
-	f.Add([]byte(`{"results":[{"id":1,"revision":"0123456789ab","push_timestamp":1,"platforms":[{"name":"p","option":"opt","groups":[{"symbol":"M","jobs":[{"id":7,"state":"completed","result":"success","job_type_name":"t"}]}]}]}]}`))
-	f.Add([]byte(`{"job_property_names":["id","state"],"results":[{"id":1,"revision":"0123456789ab","push_timestamp":1,"platforms":[{"name":"p","groups":[{"jobs":[[1,"running"]]}]}]}]}`))
-	f.Add([]byte(`[{"id":1,"revision":"0123456789ab","push_timestamp":1,"platforms":[{"name":"p opt","groups":[{"symbol":"M","jobs":[{"job_id":7,"who":"tests-a-unittest"},{"job_id":8,"who":"tests-b-unittest"}]}]}]}]`))
+	f.Add(
+		[]byte(
+			`{"results":[{"id":1,"revision":"0123456789ab","push_timestamp":1,"platforms":[{"name":"p","option":"opt","groups":[{"symbol":"M","jobs":[{"id":7,"state":"completed","result":"success","job_type_name":"t"}]}]}]}]}`))
+	f.Add(
+		[]byte(
+			`{"job_property_names":["id","state"],"results":[{"id":1,"revision":"0123456789ab","push_timestamp":1,"platforms":[{"name":"p","groups":[{"jobs":[[1,"running"]]}]}]}]}`))
+	f.Add(
+		[]byte(
+			`[{"id":1,"revision":"0123456789ab","push_timestamp":1,"platforms":[{"name":"p opt","groups":[{"symbol":"M","jobs":[{"job_id":7,"who":"tests-a-unittest"},{"job_id":8,"who":"tests-b-unittest"}]}]}]}]`))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		s, err := treeherder.ReadSnapshot(bytes.NewReader(text), "x")
 		if err != nil {

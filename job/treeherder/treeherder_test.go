@@ -34,7 +34,8 @@ func smallProject() *thtest.Server {
 		push := 500000 + i*37
 		rev := func(n int) string { return fmt.Sprintf("%012x%028x", push*10+n, 7) }
 		s.AddPush(thtest.Object{
-			"id": push, "revision": rev(1), "author": "dev@mozilla.example", "push_timestamp": 1700000000 + i*600, "revision_count": 2,
+			"id": push, "revision": rev(1), "author": "dev@mozilla.example", "push_timestamp": 1700000000 + i*600,
+			"revision_count": 2,
 			"revisions": []any{
 				thtest.Object{"revision": rev(1), "author": "Dev <dev@mozilla.example>", "comments": "Bug 2 - second"},
 				thtest.Object{"revision": rev(0), "author": "Dev <dev@mozilla.example>", "comments": "Bug 1 - first"},
@@ -44,7 +45,8 @@ func smallProject() *thtest.Server {
 			for range 2 {
 				id++
 				s.AddJob(thtest.Object{
-					"id": id, "push_id": push, "state": "completed", "result": "success", "job_type_name": label, "tier": 1,
+					"id": id, "push_id": push, "state": "completed", "result": "success", "job_type_name": label,
+					"tier":             1,
 					"submit_timestamp": 1700000000, "start_timestamp": 1700000100, "end_timestamp": 1700000200,
 				})
 			}
@@ -59,12 +61,14 @@ func TestKit(t *testing.T) {
 	if err != nil || len(want) != 7 {
 		t.Fatalf("%d pushes, %v", len(want), err)
 	}
-	if err := jobtest.CheckRepository(t.Context(), p, jobtest.RepositoryCase{Pushes: want, Absent: strings.Repeat("deadbeef", 5), Hang: gate.Hang}); err != nil {
+	if err := jobtest.CheckRepository(t.Context(), p,
+		jobtest.RepositoryCase{Pushes: want, Absent: strings.Repeat("deadbeef", 5), Hang: gate.Hang}); err != nil {
 		t.Errorf("repository:\n%v", err)
 	}
 	err = jobtest.CheckScheduler(t.Context(), p, jobtest.SchedulerCase{
-		Push: want[3], Labels: []string{"test-linux/opt-xpcshell-1", "build-linux/opt", "Gecko Decision Task"}, Runs: 2, ReadOnly: true,
-		Hang: gate.Hang,
+		Push: want[3], Labels: []string{"test-linux/opt-xpcshell-1", "build-linux/opt", "Gecko Decision Task"}, Runs: 2,
+		ReadOnly: true,
+		Hang:     gate.Hang,
 	})
 	if err != nil {
 		t.Errorf("scheduler:\n%v", err)
@@ -74,7 +78,8 @@ func TestKit(t *testing.T) {
 // The repository kit over 500 real pushes of try.
 func TestKitOnRealPushes(t *testing.T) {
 	s := &thtest.Server{Project: "try"}
-	if err := s.Load(testenv.Read(t, "data", "2-treeherder", "treeherder_api_push__try_2022-02_first500.json.gz")); err != nil {
+	if err := s.Load(testenv.Read(t, "data", "2-treeherder",
+		"treeherder_api_push__try_2022-02_first500.json.gz")); err != nil {
 		t.Fatal(err)
 	}
 	p := project(t, s, "try")
@@ -87,7 +92,8 @@ func TestKitOnRealPushes(t *testing.T) {
 			t.Errorf("push %v: its last changeset is not its tip", q)
 		}
 	}
-	if err := jobtest.CheckRepository(t.Context(), p, jobtest.RepositoryCase{Pushes: want, Absent: strings.Repeat("deadbeef", 5)}); err != nil {
+	if err := jobtest.CheckRepository(t.Context(), p,
+		jobtest.RepositoryCase{Pushes: want, Absent: strings.Repeat("deadbeef", 5)}); err != nil {
 		t.Error(err)
 	}
 }
@@ -109,7 +115,8 @@ func TestJoinedByRevision(t *testing.T) {
 		}
 	}
 	if n := len(s.Requests()); n != len(pushes)+2 {
-		t.Errorf("%d requests for the jobs of %d pushes, expected two more:\n%s", n, len(pushes), strings.Join(s.Requests(), "\n"))
+		t.Errorf("%d requests for the jobs of %d pushes, expected two more:\n%s", n, len(pushes),
+			strings.Join(s.Requests(), "\n"))
 	}
 	_, err = p.Jobs(t.Context(), job.Push{Repo: "autoland", ID: 1, Revision: strings.Repeat("deadbeef", 5)})
 	if !errors.Is(err, job.ErrNotFound) {
@@ -122,7 +129,10 @@ func TestJoinedByRevision(t *testing.T) {
 func TestPages(t *testing.T) {
 	s := smallProject()
 	for i := range 4500 {
-		s.AddJob(thtest.Object{"id": 9000 + i, "push_id": 500000, "state": "running", "result": "unknown", "job_type_name": "many"})
+		s.AddJob(thtest.Object{
+			"id": 9000 + i, "push_id": 500000, "state": "running", "result": "unknown",
+			"job_type_name": "many",
+		})
 	}
 	p := project(t, s, "autoland")
 	oldest, err := p.Pushes(t.Context(), job.IDs(500000, 500000))
@@ -152,12 +162,16 @@ func TestRecordedPages(t *testing.T) {
 	}
 	for i, want := range []string{
 		"259537193 Gecko Decision Task success other,259537372 build-android-api-16/debug success build",
-		"259537193 Gecko Decision Task success other,259537372 build-android-api-16/debug busted build,259537375 source-test-mozlint-yaml running other," +
+		"259537193 Gecko Decision Task success other,259537372 build-android-api-16/debug busted build,259537375 " +
+			"source-test-mozlint-yaml running other," +
 			"259539664 test-android-hw-p2-8-0-arm7-api-16/debug-fennec-jittest-1proc-6 test_failed test," +
 			"259539665 test-android-hw-p2-8-0-arm7-api-16/debug-fennec-jittest-meh test_failed test",
 	} {
 		s := smallProject()
-		s.AddPush(thtest.Object{"id": []int{526443, 511138}[i], "revision": strings.Repeat("ab", 20), "push_timestamp": 1800000000})
+		s.AddPush(thtest.Object{
+			"id": []int{526443, 511138}[i], "revision": strings.Repeat("ab", 20),
+			"push_timestamp": 1800000000,
+		})
 		p := project(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if strings.Contains(r.URL.Path, "/jobs/") {
 				_, _ = w.Write(pages[i])
@@ -183,36 +197,75 @@ func TestRecordedPages(t *testing.T) {
 	}
 }
 
+// good is a list of one push, with more members.
+func good(s string) string {
+	return `{"results":[{"id":1,"revision":"` + strings.Repeat("a", 40) + `","push_timestamp":7` + s + `}]}`
+}
+
+// malformed are answers that are not what is documented.
+var malformed = map[string]struct {
+	status     int
+	push, jobs string
+	want       error
+	says       string
+}{
+	"404":        {404, `{"detail":"No project with that name"}`, "", job.ErrNotFound, "No project"},
+	"500":        {500, "oops", "", job.ErrUnavailable, "500"},
+	"HTML":       {200, "<html>", "", job.ErrMalformed, "<html>"},
+	"half":       {200, `{"results":[{"id":1,"rev`, "", job.ErrMalformed, "unexpected end"},
+	"no results": {200, `{"meta":{}}`, "", job.ErrMalformed, "no results"},
+	"id":         {200, `{"results":[{"id":"x"}]}`, "", job.ErrMalformed, "cannot unmarshal"},
+	"no id": {
+		200, `{"results":[{"revision":"` + strings.Repeat("a", 40) + `","push_timestamp":7}]}`, "",
+		job.ErrMalformed, "id 0",
+	},
+	"revision": {
+		200, `{"results":[{"id":1,"revision":"tip","push_timestamp":7}]}`, "", job.ErrMalformed,
+		`revision "tip"`,
+	},
+	"another": {
+		200, strings.ReplaceAll(good(""), "aaaaaaaa", "bbbbbbbb"), "", job.ErrMalformed,
+		"none contains aaaaaaaaaaaa",
+	},
+	"jobs": {200, good(""), `{"results":null}`, job.ErrMalformed, "no results"},
+	"row too short": {
+		200, good(""), `{"results":[[1]],"job_property_names":["id","state"]}`, job.ErrMalformed,
+		"1 values for 2",
+	},
+	"row of what": {200, good(""), `{"results":[7]}`, job.ErrMalformed, "job 1"},
+	"no push": {
+		200, good(""), `{"results":[{"id":1,"job_type_name":"l","state":"running"}]}`,
+		job.ErrMalformed, "is of push 0, expected 1",
+	},
+	"other push": {
+		200, good(""), `{"results":[{"id":1,"push_id":2,"job_type_name":"l","state":"running"}]}`,
+		job.ErrMalformed, "is of push 2, expected 1",
+	},
+	"other project": {
+		200, good(""), `{"meta":{"repository":"try"},"results":[]}`, job.ErrMalformed,
+		`about "try", expected "autoland"`,
+	},
+	"its pushes": {
+		200, `{"meta":{"repository":"try"},` + good("")[1:], "", job.ErrMalformed,
+		`about "try", expected "autoland"`,
+	},
+	"state": {
+		200, good(""), `{"results":[{"id":1,"push_id":1,"job_type_name":"l","state":"pondering"}]}`,
+		job.ErrUnknownWord, `treeherder says state "pondering"`,
+	},
+	"result": {
+		200, good(""),
+		`{"results":[{"id":1,"push_id":1,"job_type_name":"l","state":"completed","result":"purple"}]}`,
+		job.ErrUnknownWord, `treeherder says result "purple"`,
+	},
+	"no label": {
+		200, good(""), `{"results":[{"id":1,"push_id":1,"state":"running"}]}`, job.ErrMalformed,
+		`label ""`,
+	},
+}
+
 func TestMalformedAnswers(t *testing.T) {
-	good := func(s string) string {
-		return `{"results":[{"id":1,"revision":"` + strings.Repeat("a", 40) + `","push_timestamp":7` + s + `}]}`
-	}
-	for name, c := range map[string]struct {
-		status     int
-		push, jobs string
-		want       error
-		says       string
-	}{
-		"404":           {404, `{"detail":"No project with that name"}`, "", job.ErrNotFound, "No project"},
-		"500":           {500, "oops", "", job.ErrUnavailable, "500"},
-		"HTML":          {200, "<html>", "", job.ErrMalformed, "<html>"},
-		"half":          {200, `{"results":[{"id":1,"rev`, "", job.ErrMalformed, "unexpected end"},
-		"no results":    {200, `{"meta":{}}`, "", job.ErrMalformed, "no results"},
-		"id":            {200, `{"results":[{"id":"x"}]}`, "", job.ErrMalformed, "cannot unmarshal"},
-		"no id":         {200, `{"results":[{"revision":"` + strings.Repeat("a", 40) + `","push_timestamp":7}]}`, "", job.ErrMalformed, "id 0"},
-		"revision":      {200, `{"results":[{"id":1,"revision":"tip","push_timestamp":7}]}`, "", job.ErrMalformed, `revision "tip"`},
-		"another":       {200, strings.ReplaceAll(good(""), "aaaaaaaa", "bbbbbbbb"), "", job.ErrMalformed, "none contains aaaaaaaaaaaa"},
-		"jobs":          {200, good(""), `{"results":null}`, job.ErrMalformed, "no results"},
-		"row too short": {200, good(""), `{"results":[[1]],"job_property_names":["id","state"]}`, job.ErrMalformed, "1 values for 2"},
-		"row of what":   {200, good(""), `{"results":[7]}`, job.ErrMalformed, "job 1"},
-		"no push":       {200, good(""), `{"results":[{"id":1,"job_type_name":"l","state":"running"}]}`, job.ErrMalformed, "is of push 0, expected 1"},
-		"other push":    {200, good(""), `{"results":[{"id":1,"push_id":2,"job_type_name":"l","state":"running"}]}`, job.ErrMalformed, "is of push 2, expected 1"},
-		"other project": {200, good(""), `{"meta":{"repository":"try"},"results":[]}`, job.ErrMalformed, `about "try", expected "autoland"`},
-		"its pushes":    {200, `{"meta":{"repository":"try"},` + good("")[1:], "", job.ErrMalformed, `about "try", expected "autoland"`},
-		"state":         {200, good(""), `{"results":[{"id":1,"push_id":1,"job_type_name":"l","state":"pondering"}]}`, job.ErrUnknownWord, `treeherder says state "pondering"`},
-		"result":        {200, good(""), `{"results":[{"id":1,"push_id":1,"job_type_name":"l","state":"completed","result":"purple"}]}`, job.ErrUnknownWord, `treeherder says result "purple"`},
-		"no label":      {200, good(""), `{"results":[{"id":1,"push_id":1,"state":"running"}]}`, job.ErrMalformed, `label ""`},
-	} {
+	for name, c := range malformed {
 		synctest.Test(t, func(t *testing.T) {
 			p := project(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				w.WriteHeader(c.status)
@@ -241,7 +294,10 @@ func TestMalformedAnswers(t *testing.T) {
 // asked about is not of interest.
 func TestUnknownWordsAreNotDefaults(t *testing.T) {
 	s := smallProject()
-	s.AddJob(thtest.Object{"id": 1, "push_id": 500000, "state": "completed", "result": "purple", "job_type_name": "odd"})
+	s.AddJob(thtest.Object{
+		"id": 1, "push_id": 500000, "state": "completed", "result": "purple",
+		"job_type_name": "odd",
+	})
 	p := project(t, s, "autoland")
 	push, err := p.Pushes(t.Context(), job.IDs(500000, 500000))
 	if err != nil {

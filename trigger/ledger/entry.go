@@ -103,7 +103,9 @@ func Outstanding(entries []Entry, visible int) int {
 
 // inOrder sorts entries by when they were asked for.
 func inOrder(entries []Entry) {
-	slices.SortFunc(entries, func(a, b Entry) int { return cmp.Or(a.Asked.Compare(b.Asked), cmp.Compare(a.Key, b.Key)) })
+	slices.SortFunc(entries, func(a, b Entry) int {
+		return cmp.Or(a.Asked.Compare(b.Asked), cmp.Compare(a.Key, b.Key))
+	})
 }
 
 // Query selects entries of a ledger: those that fit every field which is set.

@@ -41,7 +41,8 @@ func each(ctx context.Context, l Ledger, entries []Entry, learn func(*Entry)) ([
 			continue
 		}
 		err := l.Settle(ctx, *e)
-		if errors.Is(err, ErrSuperseded) || errors.Is(err, job.ErrNotFound) { // it is another's by now: look again next time
+		// it is another's by now: look again next time
+		if errors.Is(err, ErrSuperseded) || errors.Is(err, job.ErrNotFound) {
 			*e = before
 			continue
 		}
@@ -64,7 +65,8 @@ func (e *Entry) follow(ctx context.Context, ci job.Scheduler, waiting map[string
 	default:
 		if made := e.recheck(ctx, ci); e.State == Accepted && !made && e.Expired() {
 			e.State = Vanished
-			e.Receipt.Note = fmt.Sprintf("the CI took the request, and no run was seen within %s", inWords(AcceptedExpires))
+			e.Receipt.Note = fmt.Sprintf("the CI took the request, and no run was seen within %s",
+				inWords(AcceptedExpires))
 		}
 	}
 }

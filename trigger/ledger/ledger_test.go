@@ -79,7 +79,8 @@ func TestPrune(t *testing.T) {
 	e := ledger.Entry{Key: "old", Label: "test", Push: job.Push{Repo: "autoland", ID: 1}}
 	after := func(t *testing.T, l ledger.Ledger) {
 		t.Helper()
-		if _, _, err := l.Intend(t.Context(), ledger.Entry{Key: "young", Label: "test", Push: e.Push}, nil); err != nil {
+		if _, _, err := l.Intend(t.Context(), ledger.Entry{Key: "young", Label: "test", Push: e.Push},
+			nil); err != nil {
 			t.Fatal(err)
 		}
 		n, err := ledger.Prune(t.Context(), l, 30*24*time.Hour)
@@ -127,8 +128,10 @@ func TestVersions(t *testing.T) {
 	if _, err := db.Exec(old); err != nil {
 		t.Fatal(err)
 	}
-	es, err := ledger.NewSQL(db, ledger.SQLite).Entries(t.Context(), ledger.ForPush(job.Push{Repo: "autoland", Revision: "a1c0a1c0a1c0"}, "test"))
-	if err != nil || len(es) != 1 || es[0].State != ledger.Accepted || es[0].Attempt != 1 || len(es[0].Receipt.IDs) != 1 {
+	es, err := ledger.NewSQL(db, ledger.SQLite).Entries(t.Context(),
+		ledger.ForPush(job.Push{Repo: "autoland", Revision: "a1c0a1c0a1c0"}, "test"))
+	if err != nil || len(es) != 1 || es[0].State != ledger.Accepted || es[0].Attempt != 1 ||
+		len(es[0].Receipt.IDs) != 1 {
 		t.Errorf("%+v, %v", es, err)
 	}
 	if _, err := db.Exec(`INSERT INTO mozci_ledger_version (version) VALUES (99)`); err != nil {
@@ -181,7 +184,11 @@ func TestOutstanding(t *testing.T) {
 			t.Errorf("%s for %s: %d, expected %d", c.state, c.age, got, c.want)
 		}
 	}
-	two := []ledger.Entry{{Count: 3, State: ledger.Accepted}, {Seen: 3, Count: 2, State: ledger.Accepted}, {Count: 4, State: ledger.Unsure}}
+	two := []ledger.Entry{
+		{Count: 3, State: ledger.Accepted},
+		{Seen: 3, Count: 2, State: ledger.Accepted},
+		{Count: 4, State: ledger.Unsure},
+	}
 	if got := ledger.Outstanding(two, 1); got != 4 {
 		t.Errorf("of several: %d, expected that there will be 5", got)
 	}
@@ -220,23 +227,50 @@ var lives = map[string]struct {
 	want    ledger.State
 	note    string
 }{
-	"nothing yet":                 {want: ledger.Accepted},
-	"nothing in time":             {later: 61 * time.Minute, want: ledger.Vanished, note: "no run was seen within 1 h"},
-	"one of two":                  {runs: runs(job.StatusRunning, "a"), want: ledger.Accepted},
-	"two run":                     {runs: runs(job.StatusRunning, "a", "b"), want: ledger.Visible},
-	"two that were there before":  {seen: 2, runs: runs(job.StatusRunning, "a", "b"), want: ledger.Accepted},
-	"one is listed twice":         {runs: runs(job.StatusRunning, "a", "a"), want: ledger.Accepted},
-	"two ended":                   {runs: runs(job.StatusSuccess, "a", "b"), want: ledger.Ended},
-	"its own ended":               {receipt: job.Receipt{IDs: []string{"a", "b"}}, runs: append(runs(job.StatusSuccess, "a", "b"), runs(job.StatusRunning, "c")...), want: ledger.Ended},
-	"another's ended":             {receipt: job.Receipt{IDs: []string{"a", "b"}}, runs: append(runs(job.StatusRunning, "a", "b"), runs(job.StatusSuccess, "c")...), want: ledger.Visible},
-	"the action failed":           {receipt: by, ci: made{out: job.Outcome{Done: true, Why: "it failed"}}, want: ledger.Failed, note: "it failed"},
-	"the action made one of two":  {receipt: by, ci: made{out: job.Outcome{Done: true, Why: "it made 1", IDs: []string{"a"}}}, want: ledger.Failed, note: "it made 1"},
-	"the action made both":        {receipt: by, ci: made{out: job.Outcome{Done: true, Why: "odd", IDs: []string{"a", "b"}}}, later: 2 * time.Hour, want: ledger.Accepted},
-	"the action runs":             {receipt: by, ci: made{out: job.Outcome{IDs: []string{"a"}}}, want: ledger.Accepted},
-	"the action was stopped":      {receipt: by, ci: made{out: job.Outcome{Done: true, Cancelled: true, Why: "was cancelled"}}, want: ledger.Withdrawn, note: "was cancelled"},
-	"nobody knows the action":     {receipt: by, ci: made{err: job.ErrNotFound}, want: ledger.Failed, note: "does not know action any more"},
-	"the CI does not answer":      {receipt: by, ci: made{err: job.ErrUnavailable}, want: ledger.Accepted},
-	"failed, and its runs appear": {receipt: by, ci: made{out: job.Outcome{Done: true, Why: "it failed"}}, runs: runs(job.StatusRunning, "a", "b"), want: ledger.Visible},
+	"nothing yet":                {want: ledger.Accepted},
+	"nothing in time":            {later: 61 * time.Minute, want: ledger.Vanished, note: "no run was seen within 1 h"},
+	"one of two":                 {runs: runs(job.StatusRunning, "a"), want: ledger.Accepted},
+	"two run":                    {runs: runs(job.StatusRunning, "a", "b"), want: ledger.Visible},
+	"two that were there before": {seen: 2, runs: runs(job.StatusRunning, "a", "b"), want: ledger.Accepted},
+	"one is listed twice":        {runs: runs(job.StatusRunning, "a", "a"), want: ledger.Accepted},
+	"two ended":                  {runs: runs(job.StatusSuccess, "a", "b"), want: ledger.Ended},
+	"its own ended": {
+		receipt: job.Receipt{IDs: []string{"a", "b"}},
+		runs:    append(runs(job.StatusSuccess, "a", "b"), runs(job.StatusRunning, "c")...), want: ledger.Ended,
+	},
+	"another's ended": {
+		receipt: job.Receipt{IDs: []string{"a", "b"}},
+		runs:    append(runs(job.StatusRunning, "a", "b"), runs(job.StatusSuccess, "c")...), want: ledger.Visible,
+	},
+	"the action failed": {
+		receipt: by, ci: made{out: job.Outcome{Done: true, Why: "it failed"}},
+		want: ledger.Failed, note: "it failed",
+	},
+	"the action made one of two": {
+		receipt: by,
+		ci:      made{out: job.Outcome{Done: true, Why: "it made 1", IDs: []string{"a"}}}, want: ledger.Failed,
+		note: "it made 1",
+	},
+	"the action made both": {
+		receipt: by,
+		ci:      made{out: job.Outcome{Done: true, Why: "odd", IDs: []string{"a", "b"}}}, later: 2 * time.Hour,
+		want: ledger.Accepted,
+	},
+	"the action runs": {receipt: by, ci: made{out: job.Outcome{IDs: []string{"a"}}}, want: ledger.Accepted},
+	"the action was stopped": {
+		receipt: by,
+		ci:      made{out: job.Outcome{Done: true, Cancelled: true, Why: "was cancelled"}}, want: ledger.Withdrawn,
+		note: "was cancelled",
+	},
+	"nobody knows the action": {
+		receipt: by, ci: made{err: job.ErrNotFound}, want: ledger.Failed,
+		note: "does not know action any more",
+	},
+	"the CI does not answer": {receipt: by, ci: made{err: job.ErrUnavailable}, want: ledger.Accepted},
+	"failed, and its runs appear": {
+		receipt: by, ci: made{out: job.Outcome{Done: true, Why: "it failed"}},
+		runs: runs(job.StatusRunning, "a", "b"), want: ledger.Visible,
+	},
 }
 
 // How far a request got, by the runs that are visible and by what the CI tells.
@@ -244,7 +278,8 @@ func TestFollow(t *testing.T) {
 	for name, c := range lives {
 		synctest.Test(t, func(t *testing.T) {
 			l := ledger.NewMemory()
-			e, _, err := l.Intend(t.Context(), ledger.Entry{Key: "k", Label: "test", Push: followed, Count: 2, Seen: c.seen}, nil)
+			e, _, err := l.Intend(t.Context(),
+				ledger.Entry{Key: "k", Label: "test", Push: followed, Count: 2, Seen: c.seen}, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -259,8 +294,10 @@ func TestFollow(t *testing.T) {
 			}
 			got, err := ledger.Follow(t.Context(), l, c.ci, es, c.runs)
 			written, readErr := l.Entries(t.Context(), ledger.Query{Key: "k"})
-			if err != nil || readErr != nil || got[0].State != c.want || written[0].State != c.want || !strings.Contains(got[0].Receipt.Note, c.note) {
-				t.Errorf("%s: %s (%s), written %s, %v; expected %s", name, got[0].State, got[0].Receipt.Note, written[0].State, err, c.want)
+			if err != nil || readErr != nil || got[0].State != c.want || written[0].State != c.want ||
+				!strings.Contains(got[0].Receipt.Note, c.note) {
+				t.Errorf("%s: %s (%s), written %s, %v; expected %s", name, got[0].State, got[0].Receipt.Note,
+					written[0].State, err, c.want)
 			}
 		})
 	}

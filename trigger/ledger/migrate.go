@@ -68,7 +68,8 @@ func (l *SQL) open(ctx context.Context) error {
 func (l *SQL) version(ctx context.Context) (int, error) {
 	tables := `SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = 'mozci_ledger_version'`
 	if l.dialect == PostgreSQL {
-		tables = `SELECT COUNT(*) FROM pg_tables WHERE schemaname = ANY (current_schemas(false)) AND tablename = 'mozci_ledger_version'`
+		tables = `SELECT COUNT(*) FROM pg_tables
+			WHERE schemaname = ANY (current_schemas(false)) AND tablename = 'mozci_ledger_version'`
 	}
 	n := 0
 	if err := l.db.QueryRowContext(ctx, tables).Scan(&n); err != nil || n == 0 {

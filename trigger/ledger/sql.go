@@ -97,18 +97,23 @@ func (l *SQL) Intend(ctx context.Context, e Entry, instead *Entry) (Entry, bool,
 		state, attempt = string(instead.State), instead.Attempt
 	}
 	row := l.db.QueryRowContext(ctx, l.bind(`INSERT INTO mozci_ledger
-		(key, attempt, repo, push_id, revision, short, git, hg, label, count, seen, who, purpose, asked, state, ids, receipt, holder, leased)
+		(key, attempt, repo, push_id, revision, short, git, hg, label, count, seen, who, purpose, asked, state,
+			ids, receipt, holder, leased)
 		VALUES (?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, `+l.now()+`, 'intended', '[]', '', ?, `+l.now()+` + ?)
 		ON CONFLICT (key) DO UPDATE SET
-			attempt = mozci_ledger.attempt + 1, repo = excluded.repo, push_id = excluded.push_id, revision = excluded.revision,
+			attempt = mozci_ledger.attempt + 1,
+			repo = excluded.repo, push_id = excluded.push_id, revision = excluded.revision,
 			short = excluded.short, git = excluded.git, hg = excluded.hg, label = excluded.label,
 			count = excluded.count, seen = excluded.seen, who = excluded.who, purpose = excluded.purpose,
-			asked = excluded.asked, state = excluded.state, ids = '[]', receipt = '', made_by = '', link = '', note = '',
+			asked = excluded.asked, state = excluded.state,
+			ids = '[]', receipt = '', made_by = '', link = '', note = '',
 			holder = excluded.holder, leased = excluded.leased
 		WHERE (mozci_ledger.state IN `+quoted(State.Again)+` OR mozci_ledger.state = ? AND mozci_ledger.attempt = ?)
-			AND (mozci_ledger.state NOT IN `+quoted(State.Open)+` OR mozci_ledger.leased <= `+l.now()+` OR mozci_ledger.holder = ?)
+			AND (mozci_ledger.state NOT IN `+quoted(State.Open)+` OR mozci_ledger.leased <= `+l.now()+`
+				OR mozci_ledger.holder = ?)
 		RETURNING `+columns+`, `+l.now()),
-		e.Key, e.Push.Repo, e.Push.ID, e.Push.Revision, short(e.Push.Revision), e.Push.Git, e.Push.Hg, e.Label, e.Count, e.Seen,
+		e.Key, e.Push.Repo, e.Push.ID, e.Push.Revision, short(e.Push.Revision), e.Push.Git, e.Push.Hg, e.Label, e.Count,
+		e.Seen,
 		e.Who, e.Purpose, e.Holder, e.Lease.Microseconds(), state, attempt, e.Holder)
 	fresh, err := scan(row)
 	if !errors.Is(err, sql.ErrNoRows) {
@@ -138,7 +143,8 @@ func (l *SQL) Settle(ctx context.Context, e Entry) error {
 	res, err := l.db.ExecContext(ctx, l.bind(`UPDATE mozci_ledger
 		SET state = ?, count = ?, ids = ?, receipt = ?, made_by = ?, link = ?, note = ?, leased = `+l.now()+` + ?
 		WHERE key = ? AND attempt = ?`),
-		string(e.State), e.Count, string(ids), string(r.State), r.By, r.Link, r.Note, e.Lease.Microseconds(), e.Key, e.Attempt)
+		string(e.State), e.Count, string(ids), string(r.State), r.By, r.Link, r.Note, e.Lease.Microseconds(), e.Key,
+		e.Attempt)
 	if err != nil {
 		return job.Wrap(op, e.Key, err)
 	}
@@ -163,7 +169,8 @@ func (l *SQL) Entries(ctx context.Context, q Query) (out []Entry, err error) {
 	}
 	where, args := l.where(q)
 	rows, err := l.db.QueryContext(ctx, l.bind(
-		`SELECT `+columns+`, `+l.now()+` FROM mozci_ledger`+where), args...) // not sorted: an order tempts the planner to take its index
+		// not sorted: an order tempts the planner to take its index
+		`SELECT `+columns+`, `+l.now()+` FROM mozci_ledger`+where), args...)
 	if err != nil {
 		return nil, err
 	}
@@ -186,7 +193,12 @@ func (l *SQL) Entries(ctx context.Context, q Query) (out []Entry, err error) {
 func (l *SQL) where(q Query) (string, []any) {
 	var parts []string
 	var args []any
-	for _, f := range []struct{ column, value string }{{"key", q.Key}, {"repo", q.Repo}, {"who", q.Who}, {"purpose", q.Purpose}} {
+	for _, f := range []struct{ column, value string }{
+		{"key", q.Key},
+		{"repo", q.Repo},
+		{"who", q.Who},
+		{"purpose", q.Purpose},
+	} {
 		if f.value != "" {
 			parts, args = append(parts, f.column+" = ?"), append(args, f.value)
 		}
@@ -223,7 +235,8 @@ func (l *SQL) Prune(ctx context.Context, keep time.Duration) (int, error) {
 	}
 	// In small steps: other processes wait while one deletes.
 	const step = 500
-	query := l.bind(`DELETE FROM mozci_ledger WHERE key IN (SELECT key FROM mozci_ledger WHERE asked < ` + l.now() + ` - ? LIMIT ?)`)
+	query := l.bind(`DELETE FROM mozci_ledger WHERE key IN (SELECT key FROM mozci_ledger WHERE asked < ` + l.now() +
+		` - ? LIMIT ?)`)
 	for all := 0; ; {
 		res, err := l.db.ExecContext(ctx, query, keep.Microseconds(), step)
 		if err != nil {
@@ -238,8 +251,8 @@ func (l *SQL) Prune(ctx context.Context, keep time.Duration) (int, error) {
 }
 
 // columns are what scan reads, and after them the database's clock.
-const columns = `key, attempt, repo, push_id, revision, git, hg, label, count, seen, who, purpose, asked, state, ids, receipt,
-	made_by, link, note, holder, leased`
+const columns = `key, attempt, repo, push_id, revision, git, hg, label, count, seen, who, purpose, asked, state, ids,
+	receipt, made_by, link, note, holder, leased`
 
 func scan(row interface{ Scan(...any) error }) (Entry, error) {
 	var e Entry

@@ -60,8 +60,14 @@ var rules = []rule{
 	{"trigger/ledger/ledgertest", []string{"job", "trigger/ledger"}},
 	{"trigger/monitor", []string{"job", "analysis", "trigger", "trigger/ledger", "basics"}},
 	{"trigger/trychooser", []string{"job", "analysis", "trigger", "basics"}},
-	{"backfill", []string{"job", "analysis", "analysis/culprit", "analysis/joblog", "trigger", "trigger/ledger", "basics"}},
-	{"backfill/server", []string{"job", "analysis", "analysis/culprit", "analysis/joblog", "trigger", "trigger/ledger", "trigger/monitor", "backfill", "internal"}},
+	{"backfill", []string{
+		"job", "analysis", "analysis/culprit", "analysis/joblog", "trigger", "trigger/ledger",
+		"basics",
+	}},
+	{"backfill/server", []string{
+		"job", "analysis", "analysis/culprit", "analysis/joblog", "trigger", "trigger/ledger",
+		"trigger/monitor", "backfill", "internal",
+	}},
 	{"internal", []string{"internal"}}, // what the product runs on
 	{"internal/rest", []string{"internal"}},
 	{"internal/testing", []string{"internal", "internal/testing/*"}}, // what only tests run on
@@ -75,7 +81,10 @@ var basics = []string{"internal/clip", "internal/flight", "internal/joinlog", "i
 
 // tests may import this besides what their room may: decisions run over the
 // sources that are tested.
-var tests = []string{"job", "job/jobtest", "job/cassette", "analysis", "trigger", "trigger/ledger", "trigger/ledger/ledgertest", "internal", "internal/testing/*"}
+var tests = []string{
+	"job", "job/jobtest", "job/cassette", "analysis", "trigger", "trigger/ledger",
+	"trigger/ledger/ledgertest", "internal", "internal/testing/*",
+}
 
 // roomTests is what the tests of one room may import besides: a whole search over
 // a Taskcluster or a Buildbot that fails.
@@ -187,7 +196,8 @@ func allowed(may []string, room string) bool {
 		case "*":
 			ok = true
 		case "internal":
-			ok = strings.HasPrefix(room, "internal/") && !strings.HasPrefix(room, "internal/testing/") && room != "internal/bench"
+			ok = strings.HasPrefix(room, "internal/") && !strings.HasPrefix(room, "internal/testing/") &&
+				room != "internal/bench"
 		case "internal/testing/*":
 			ok = strings.HasPrefix(room, "internal/testing/")
 		case "basics":

@@ -74,7 +74,8 @@ func trim(s string) string {
 }
 
 func TestParsers(t *testing.T) {
-	got, err := doctest.Markdown("x.md", "a\n```go\n$ no\n```\n<!-- not run here: slow -->\n```console\n$ echo a\na\n$ echo b\nb\n```\n```console\n$ true\n```\n")
+	got, err := doctest.Markdown("x.md", "a\n```go\n$ no\n```\n<!-- not run here: slow -->\n```console\n$ echo a\na\n"+
+		"$ echo b\nb\n```\n```console\n$ true\n```\n")
 	want := []doctest.Command{
 		{Doc: "x.md", Line: 7, Shell: "echo a", Want: "a\n", Skip: "slow"},
 		{Doc: "x.md", Line: 9, Shell: "echo b", Want: "b\n", Skip: "slow"},

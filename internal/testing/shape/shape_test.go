@@ -17,8 +17,14 @@ func TestDiff(t *testing.T) {
 		{name: "a field is missing", want: `{"a": {"b": 1}}`, got: `{"a": {}}`, lines: []string{"a.b: missing"}},
 		{name: "a field is new", want: `[{"a": 1}]`, got: `[{"a": 1, "b": 2}]`, lines: []string{"[].b: not in want"}},
 		{name: "another type", want: `{"a": 1}`, got: `{"a": "1"}`, lines: []string{"a: string, want number"}},
-		{name: "null, where the real one never is", want: `{"a": []}`, got: `{"a": null}`, lines: []string{"a: null, want array"}},
-		{name: "not null, where the real one is", want: `{"a": null}`, got: `{"a": "x"}`, lines: []string{"a: string, want null"}},
+		{
+			name: "null, where the real one never is", want: `{"a": []}`, got: `{"a": null}`,
+			lines: []string{"a: null, want array"},
+		},
+		{
+			name: "not null, where the real one is", want: `{"a": null}`, got: `{"a": "x"}`,
+			lines: []string{"a: string, want null"},
+		},
 		{name: "sometimes null", want: `[{"a": null}, {"a": 1}]`, got: `[{"a": 1}]`},
 		{name: "sometimes missing", want: `[{"a": 1}, {}]`, got: `[{}, {"a": 2}]`},
 		{

@@ -66,8 +66,9 @@ func (c *check) fail(format string, args ...any) {
 func (c *check) entry() ledger.Entry {
 	c.n++
 	return ledger.Entry{
-		Key: fmt.Sprintf("autoland/%d/test/%d", c.n, c.n), Label: "test", Count: 2, Seen: 1, Who: "me", Purpose: "a plan",
-		Push: job.Push{Repo: "autoland", ID: int64(c.n), Revision: fmt.Sprintf("%012x%028x", 0xa1c0<<32+c.n, 0)},
+		Key: fmt.Sprintf("autoland/%d/test/%d", c.n, c.n), Label: "test", Count: 2, Seen: 1, Who: "me",
+		Purpose: "a plan",
+		Push:    job.Push{Repo: "autoland", ID: int64(c.n), Revision: fmt.Sprintf("%012x%028x", 0xa1c0<<32+c.n, 0)},
 	}
 }
 
@@ -129,7 +130,8 @@ func (c *check) instead(ctx context.Context) {
 	}
 	now, fresh, err := c.l.Intend(ctx, e, &e)
 	if err != nil || !fresh || now.Attempt != e.Attempt+1 {
-		c.fail("instead of what is there: %t, attempt %d, %v; expected attempt %d", fresh, now.Attempt, err, e.Attempt+1)
+		c.fail("instead of what is there: %t, attempt %d, %v; expected attempt %d", fresh, now.Attempt, err,
+			e.Attempt+1)
 	}
 	c.to(ctx, now, ledger.Accepted)
 	if _, fresh, err := c.l.Intend(ctx, e, &e); err != nil || fresh {
@@ -143,7 +145,10 @@ func (c *check) again(ctx context.Context) {
 			continue
 		}
 		e := c.intended(ctx)
-		e.Receipt = job.Receipt{IDs: []string{"x"}, State: job.ReceiptCreated, By: "action/0", Link: "https://ci.example", Note: "it failed"}
+		e.Receipt = job.Receipt{
+			IDs: []string{"x"}, State: job.ReceiptCreated, By: "action/0",
+			Link: "https://ci.example", Note: "it failed",
+		}
 		e = c.to(ctx, e, s)
 		next := e
 		next.Who, next.Purpose, next.Count, next.Seen, next.Push.ID = "another", "a search", 5, 4, 1234
@@ -157,8 +162,10 @@ func (c *check) again(ctx context.Context) {
 			switch {
 			case !s.Again():
 			case got.State != ledger.Intended || got.Attempt != 2 || !reflect.DeepEqual(got.Receipt, job.Receipt{}):
-				c.fail("after %s: %s attempt %d, %s with the receipt %+v; expected attempt 2, intended, with none", s, what, got.Attempt, got.State, got.Receipt)
-			case got.Who != next.Who || got.Purpose != next.Purpose || got.Count != next.Count || got.Seen != next.Seen || got.Push.ID != next.Push.ID:
+				c.fail("after %s: %s attempt %d, %s with the receipt %+v; expected attempt 2, intended, with none", s,
+					what, got.Attempt, got.State, got.Receipt)
+			case got.Who != next.Who || got.Purpose != next.Purpose || got.Count != next.Count ||
+				got.Seen != next.Seen || got.Push.ID != next.Push.ID:
 				c.fail("after %s: %s %+v; expected what is asked for now", s, what, got)
 			}
 		}
@@ -168,9 +175,13 @@ func (c *check) again(ctx context.Context) {
 func (c *check) settle(ctx context.Context) {
 	e := c.intended(ctx)
 	e.Count = 1 // the CI took one of two
-	e.Receipt = job.Receipt{IDs: []string{"x", "y"}, State: job.ReceiptCreated, By: "action/0", Link: "https://ci.example", Note: "by another way"}
+	e.Receipt = job.Receipt{
+		IDs: []string{"x", "y"}, State: job.ReceiptCreated, By: "action/0",
+		Link: "https://ci.example", Note: "by another way",
+	}
 	c.to(ctx, e, ledger.Accepted)
-	if now := c.read(ctx, e.Key); now.State != ledger.Accepted || now.Count != 1 || !reflect.DeepEqual(now.Receipt, e.Receipt) {
+	if now := c.read(ctx, e.Key); now.State != ledger.Accepted || now.Count != 1 ||
+		!reflect.DeepEqual(now.Receipt, e.Receipt) {
 		c.fail("%+v; expected %+v", now, e)
 	}
 	none := c.entry()
@@ -229,7 +240,8 @@ func (c *check) lease(ctx context.Context) {
 		held = c.to(ctx, held, s)
 		prior, fresh, err := c.l.Intend(ctx, other, &held)
 		if err != nil || fresh || prior.Lease <= 0 || prior.Holder != e.Holder {
-			c.fail("%s, it was given away while it is leased: %t, %v, %s left of %s", s, fresh, err, prior.Lease, prior.Holder)
+			c.fail("%s, it was given away while it is leased: %t, %v, %s left of %s", s, fresh, err, prior.Lease,
+				prior.Holder)
 		}
 	}
 	mine, fresh, err := c.l.Intend(ctx, e, &held)

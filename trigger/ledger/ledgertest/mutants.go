@@ -45,13 +45,17 @@ func Mutants() []Mutant {
 		{"pushes are not told apart", "queries", entries(anyPush)},
 		{"newest first", "queries", entries(newestFirst)},
 		{"no hashes of git", "kept", entries(noGit)},
-		{"the receipt of the attempt before", "again", func(l ledger.Ledger) ledger.Ledger { return &sticky{Ledger: l, of: map[string]job.Receipt{}} }},
+		{
+			"the receipt of the attempt before", "again",
+			func(l ledger.Ledger) ledger.Ledger { return &sticky{Ledger: l, of: map[string]job.Receipt{}} },
+		},
 		{"everything is forgotten", "prune", func(l ledger.Ledger) ledger.Ledger { return forgetful{l} }},
 	}
 }
 
 type (
-	intendFunc  = func(ctx context.Context, l ledger.Ledger, e ledger.Entry, instead *ledger.Entry) (ledger.Entry, bool, error)
+	intendFunc = func(ctx context.Context, l ledger.Ledger, e ledger.Entry, instead *ledger.Entry) (ledger.Entry, bool,
+		error)
 	settleFunc  = func(ctx context.Context, l ledger.Ledger, e ledger.Entry) error
 	entriesFunc = func(ctx context.Context, l ledger.Ledger, q ledger.Query) ([]ledger.Entry, error)
 )
@@ -85,12 +89,16 @@ func (w wrapped) Entries(ctx context.Context, q ledger.Query) ([]ledger.Entry, e
 	return w.Ledger.Entries(ctx, q)
 }
 
-func everybody(ctx context.Context, l ledger.Ledger, e ledger.Entry, instead *ledger.Entry) (ledger.Entry, bool, error) {
+func everybody(
+	ctx context.Context, l ledger.Ledger, e ledger.Entry, instead *ledger.Entry,
+) (ledger.Entry, bool, error) {
 	got, _, err := l.Intend(ctx, e, instead)
 	return got, err == nil, err
 }
 
-func refusedForEver(ctx context.Context, l ledger.Ledger, e ledger.Entry, instead *ledger.Entry) (ledger.Entry, bool, error) {
+func refusedForEver(
+	ctx context.Context, l ledger.Ledger, e ledger.Entry, instead *ledger.Entry,
+) (ledger.Entry, bool, error) {
 	known, err := l.Entries(ctx, ledger.Query{Key: e.Key})
 	if err == nil && len(known) == 1 && instead == nil {
 		return known[0], false, nil
@@ -98,7 +106,9 @@ func refusedForEver(ctx context.Context, l ledger.Ledger, e ledger.Entry, instea
 	return l.Intend(ctx, e, instead)
 }
 
-func givenAway(ctx context.Context, l ledger.Ledger, e ledger.Entry, instead *ledger.Entry) (ledger.Entry, bool, error) {
+func givenAway(
+	ctx context.Context, l ledger.Ledger, e ledger.Entry, instead *ledger.Entry,
+) (ledger.Entry, bool, error) {
 	got, fresh, err := l.Intend(ctx, e, instead)
 	if err == nil && !fresh && instead != nil && got.Lease == 0 {
 		return l.Intend(ctx, e, &got)
@@ -106,7 +116,9 @@ func givenAway(ctx context.Context, l ledger.Ledger, e ledger.Entry, instead *le
 	return got, fresh, err
 }
 
-func callersClock(ctx context.Context, l ledger.Ledger, e ledger.Entry, instead *ledger.Entry) (ledger.Entry, bool, error) {
+func callersClock(
+	ctx context.Context, l ledger.Ledger, e ledger.Entry, instead *ledger.Entry,
+) (ledger.Entry, bool, error) {
 	got, fresh, err := l.Intend(ctx, e, instead)
 	if !e.Asked.IsZero() {
 		got.Age = time.Since(e.Asked)
@@ -119,11 +131,15 @@ func noLeases(ctx context.Context, l ledger.Ledger, e ledger.Entry, instead *led
 	return l.Intend(ctx, e, instead)
 }
 
-func anyContext(ctx context.Context, l ledger.Ledger, e ledger.Entry, instead *ledger.Entry) (ledger.Entry, bool, error) {
+func anyContext(
+	ctx context.Context, l ledger.Ledger, e ledger.Entry, instead *ledger.Entry,
+) (ledger.Entry, bool, error) {
 	return l.Intend(context.WithoutCancel(ctx), e, instead)
 }
 
-func bareErrors(ctx context.Context, l ledger.Ledger, e ledger.Entry, instead *ledger.Entry) (ledger.Entry, bool, error) {
+func bareErrors(
+	ctx context.Context, l ledger.Ledger, e ledger.Entry, instead *ledger.Entry,
+) (ledger.Entry, bool, error) {
 	if err := ctx.Err(); err != nil {
 		return ledger.Entry{}, false, err
 	}
