@@ -43,7 +43,7 @@ func (a *answer) Read(p []byte) (int, error) {
 // whole reads the body. Where its length is known it is read into as much memory:
 // growing a slice to the size of a large body takes several times that.
 func (a *answer) whole() ([]byte, error) {
-	if a.ContentLength <= 0 || a.Response.Body == http.NoBody {
+	if a.ContentLength <= 0 || a.Body == http.NoBody {
 		return io.ReadAll(a)
 	}
 	b := bytes.NewBuffer(make([]byte, 0, min(a.ContentLength, a.left)+bytes.MinRead))

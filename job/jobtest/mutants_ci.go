@@ -127,7 +127,8 @@ func (l liveJob) Status() job.Status {
 
 // SchedulerMutants are the broken CIs.
 func SchedulerMutants() []SchedulerMutant {
-	return slices.Concat(mislisted(), misread(), mistriggered(), badCatalogs(), mistracked(), badWaits(), misunwrapped())
+	return slices.Concat(mislisted(), misread(), mistriggered(), badCatalogs(), mistracked(), badWaits(),
+		misunwrapped())
 }
 
 // mislisted list other jobs than they should.
