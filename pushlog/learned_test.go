@@ -54,10 +54,8 @@ func TestSearchOfABranchIsItsOwn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		hg := mirror(900, 500)
 		c := hgtest.Changeset{Node: hgHash(1), Author: "Dev", Desc: "Bug", Branch: "GECKO_RELBRANCH"}
-		hg.Add("integration/autoland", 901, hgtest.Push{
-			Date: 1_800_000_000, User: "dev",
-			Changesets: []hgtest.Changeset{c},
-		})
+		push := hgtest.Push{Date: 1_800_000_000, User: "dev", Changesets: []hgtest.Changeset{c}}
+		hg.Add("integration/autoland", 901, push)
 		client, gate := hgtest.Gated(hgtest.Client(hg))
 		gate.Only = func(r *http.Request) bool { return !r.URL.Query().Has("changeset") }
 		s, err := pushlog.New("https://hg.example", &pushlog.Options{HTTP: client})

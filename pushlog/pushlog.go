@@ -94,14 +94,6 @@ type Server struct {
 	last *flight.Cache[string, int64]  // by path: the highest push id seen
 }
 
-// The bounds of what a Server keeps besides answers (Options.CacheDir). What is over
-// is forgotten, longest unused first: a hash of git is then looked for again, and a
-// repository's ids are taken for new.
-const (
-	mostGits  = 2000 // hashes of git
-	mostPaths = 1000 // repositories
-)
-
 // New returns a Server at baseURL, such as DefaultURL. It does no I/O; a
 // malformed URL is job.ErrInvalid.
 func New(baseURL string, opts *Options) (*Server, error) {
@@ -236,26 +228,4 @@ func (l *Log) ask(ctx context.Context, full bool, params ...string) (answer, err
 		return answer{}, job.Wrap("pushlog.json-pushes", rest.Redact(where), err)
 	}
 	return a, l.server.learn(l.path, known, a.last)
-}
-
-// known is the last push id of a repository as far as it was seen, or 0.
-func (s *Server) known(path string) int64 {
-	last, _ := s.last.Get(path)
-	return last
-}
-
-// learn keeps the last push id of an answer. It is compared with what was
-// known when the question was asked: answers may overtake each other.
-func (s *Server) learn(path string, known, last int64) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	switch {
-	case last == unknownLast:
-		return nil
-	case last < known:
-		s.last.Put(path, last)
-		return fmt.Errorf("%w from %d to %d", ErrReset, known, last)
-	}
-	s.last.Put(path, max(s.known(path), last))
-	return nil
 }

@@ -49,9 +49,9 @@ func TestSearchForGitIsShared(t *testing.T) {
 		began := time.Now()
 		hasty, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 		defer cancel()
-		if _, err := l.Push(hasty, gitHash(8001)); !errors.Is(err, context.DeadlineExceeded) ||
-			time.Since(began) != 50*time.Millisecond {
-			t.Errorf("a caller in a hurry ended after %s with %v", time.Since(began), err)
+		_, err = l.Push(hasty, gitHash(8001))
+		if took := time.Since(began); !errors.Is(err, context.DeadlineExceeded) || took > 50*time.Millisecond {
+			t.Errorf("a caller in a hurry ended after %s with %v", took, err)
 		}
 		giveUp()
 		synctest.Wait()

@@ -17,10 +17,8 @@ func TestKit(t *testing.T) {
 			s, _ := world()
 			s.Old = old
 			client, gate := hgtest.Gated(&http.Client{})
-			p := connect(t, s, &taskcluster.Options{
-				HTTP:        client,
-				Credentials: &taskcluster.Credentials{ClientID: "me", AccessToken: "secret"},
-			}).Project("autoland", nil)
+			me := &taskcluster.Credentials{ClientID: "me", AccessToken: "secret"}
+			p := connect(t, s, &taskcluster.Options{HTTP: client, Credentials: me}).Project("autoland", nil)
 			if err := jobtest.CheckScheduler(t.Context(), p, jobtest.SchedulerCase{
 				Push: push(20), Labels: []string{test, other}, Runs: 1, NotScheduled: push(21), Settle: s.Settle,
 				Hang: gate.Hang,

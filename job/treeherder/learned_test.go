@@ -80,8 +80,10 @@ func TestRunningJobsHaveNotEnded(t *testing.T) {
 
 // A job that a snapshot lists in two groups is one job.
 func TestSnapshotListsAJobOnce(t *testing.T) {
-	const group = `{"symbol":"M","jobs":[{"id":7,"state":"completed","result":"success","job_type_name":"Mochitest","job_type_symbol":"1"}]}`
-	text := fmt.Sprintf(`{"meta":{"repository":"m-i"},"results":[{"id":1,"revision":"abcdef012345","push_timestamp":1400000000,
+	const group = `{"symbol":"M","jobs":[{
+		"id":7,"state":"completed","result":"success","job_type_name":"Mochitest","job_type_symbol":"1"}]}`
+	text := fmt.Sprintf(`{"meta":{"repository":"m-i"},"results":[{
+		"id":1,"revision":"abcdef012345","push_timestamp":1400000000,
 		"platforms":[{"name":"linux64","option":"opt","groups":[%s,%s]}]}]}`, group, group)
 	s, err := treeherder.ReadSnapshot(strings.NewReader(text), "")
 	if err != nil {

@@ -71,9 +71,9 @@ func TestSearchIsShared(t *testing.T) {
 		defer cancel()
 		for _, q := range []job.Push{pushes[6], pushes[0]} {
 			began := time.Now()
-			if _, err := p.Jobs(hasty, q); !errors.Is(err, context.DeadlineExceeded) ||
-				time.Since(began) > 50*time.Millisecond {
-				t.Errorf("a caller in a hurry ended after %s with %v", time.Since(began), err)
+			_, err := p.Jobs(hasty, q)
+			if took := time.Since(began); !errors.Is(err, context.DeadlineExceeded) || took > 50*time.Millisecond {
+				t.Errorf("a caller in a hurry ended after %s with %v", took, err)
 			}
 		}
 		giveUp()
@@ -222,8 +222,8 @@ func endless(w http.ResponseWriter, r *http.Request) {
 // However many pushes are asked about, in however many projects, what a server keeps
 // has a bound, and nothing goes on afterwards.
 func TestManyQuestions(t *testing.T) {
-	s, err := treeherder.New("https://treeherder.example",
-		&treeherder.Options{HTTP: hgtest.Client(http.HandlerFunc(endless))})
+	opts := &treeherder.Options{HTTP: hgtest.Client(http.HandlerFunc(endless))}
+	s, err := treeherder.New("https://treeherder.example", opts)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -238,8 +238,8 @@ func TestManyQuestions(t *testing.T) {
 		ask(i)
 	}
 	for i := range 200 {
-		if _, err := s.Project("autoland").Jobs(t.Context(),
-			job.Push{Repo: "autoland", ID: 1, Revision: fmt.Sprintf("%012d%028d", i+1, 8)}); err != nil {
+		push := job.Push{Repo: "autoland", ID: 1, Revision: fmt.Sprintf("%012d%028d", i+1, 8)}
+		if _, err := s.Project("autoland").Jobs(t.Context(), push); err != nil {
 			t.Fatal(err)
 		}
 		if err := s.Project(fmt.Sprint("project-", i)).Line(t.Context()); err != nil {
