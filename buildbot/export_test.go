@@ -1,6 +1,9 @@
 package buildbot
 
-import "context"
+import (
+	"context"
+	"strconv"
+)
 
 // Calls of the API by which tests do to a real master, or see of it, what the
 // library itself has no call for.
@@ -60,4 +63,13 @@ func (p *Project) Kept() map[string][2]int {
 	}
 	out["requests of a builder"] = [2]int{longest, mostRequests}
 	return out
+}
+
+// Sights is how many of n branches are remembered as seen.
+func Sights(n int) int {
+	m := newMemory()
+	for i := range n {
+		m.see([]sight{{branch: strconv.Itoa(i)}, {branch: strconv.Itoa(i)}})
+	}
+	return len(m.sights())
 }

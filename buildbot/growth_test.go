@@ -1,6 +1,7 @@
 package buildbot_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
@@ -233,5 +234,25 @@ func months(t *testing.T, p *buildbot.Project, e *endless, chance *rand.Rand, da
 		if err == nil {
 			t.Fatal("a builder without a form and a build was triggered")
 		}
+	}
+}
+
+// A range that is larger than what is remembered is still told whole.
+func TestRangeBeyondTheBound(t *testing.T) {
+	e := &endless{n: 7000, builders: 3, began: time.Unix(1_760_000_000, 0)}
+	c, err := buildbot.New("http://master.example", &buildbot.Options{
+		HTTP: &http.Client{Transport: testenv.InMemory{Handler: e}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithTimeout(t.Context(), time.Minute)
+	defer stop()
+	pushes, err := c.Project("main", nil).Pushes(ctx, job.IDs(1, 7000))
+	if err != nil || len(pushes) != 7000 {
+		t.Errorf("%d pushes, %v", len(pushes), err)
+	}
+	if n := buildbot.Sights(3000); n != 1000 {
+		t.Errorf("%d of 3000 branches are remembered", n)
 	}
 }

@@ -39,7 +39,7 @@ func (w *watcher) event(ctx context.Context, data string) error {
 	if len(e.Key) != 3 || e.Message.Request == 0 || !slices.Contains(changes[e.Key[0]], e.Key[2]) {
 		return nil
 	}
-	if _, other := w.others.Get(e.Message.Request); other {
+	if _, closed := w.closed.Get(e.Message.Request); closed {
 		return nil
 	}
 	return w.ask(ctx, []int64{e.Message.Request})
@@ -61,7 +61,7 @@ func (w *watcher) catchUp(ctx context.Context) error {
 		return err
 	}
 	if now := p.known.Load(); w.known != now { // another database has other requests of the same ids
-		w.known, w.others = now, flight.New[int64, nothing](mostOtherRuns)
+		w.known, w.closed = now, flight.New[int64, nothing](mostClosed)
 	}
 	own, err := w.own(ctx, waiting)
 	if err != nil {
@@ -84,11 +84,11 @@ func (w *watcher) catchUp(ctx context.Context) error {
 	return w.tell(ctx, own)
 }
 
-// own are the requests that are of the line; the others are noted as such.
+// own are the requests that are of the line and not closed; others are closed.
 func (w *watcher) own(ctx context.Context, requests []BuildRequest) ([]BuildRequest, error) {
 	var some []BuildRequest
 	for _, r := range requests {
-		if _, other := w.others.Get(r.ID); !other {
+		if _, closed := w.closed.Get(r.ID); !closed {
 			some = append(some, r)
 		}
 	}
@@ -106,7 +106,7 @@ func (w *watcher) own(ctx context.Context, requests []BuildRequest) ([]BuildRequ
 	return slices.DeleteFunc(some, func(r BuildRequest) bool {
 		other := len(l.stamps(sets[r.Buildset])) == 0
 		if other {
-			w.others.Put(r.ID, nothing{})
+			w.closed.Put(r.ID, nothing{})
 		}
 		return other
 	}), nil
@@ -161,6 +161,7 @@ func (w *watcher) tell(ctx context.Context, requests []BuildRequest) error {
 			return err
 		}
 		if f.request.Complete { // told once, and never again
+			w.closed.Put(f.request.ID, nothing{})
 			delete(w.open, f.request.ID)
 		}
 	}

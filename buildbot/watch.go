@@ -24,7 +24,7 @@ import (
 func (p *Project) Watch(ctx context.Context) iter.Seq2[job.Event, error] {
 	return func(yield func(job.Event, error) bool) {
 		w := &watcher{
-			p: p, open: map[int64]map[string]job.Status{}, others: flight.New[int64, nothing](mostOtherRuns),
+			p: p, open: map[int64]map[string]job.Status{}, closed: flight.New[int64, nothing](mostClosed),
 			known: p.known.Load(), yield: yield,
 		}
 		err := w.watch(ctx)
@@ -42,16 +42,16 @@ const (
 	pollEvery  = 10 * time.Second // where no stream comes through, and where streams end though nothing happens
 )
 
-// mostOtherRuns is how many requests of other branches a watcher knows as such, so
-// that it does not ask about them again.
-const mostOtherRuns = 20000
+// mostClosed is how many requests a watcher knows to be of other branches, or to have
+// ended, so that it does not ask about them again.
+const mostClosed = 20000
 
 type watcher struct {
 	p *Project
 	// open are requests of the line that have not ended, each with what was told of
 	// its runs: as many as wait and run on the master.
 	open    map[int64]map[string]job.Status
-	others  *flight.Cache[int64, nothing] // requests of other lines
+	closed  *flight.Cache[int64, nothing] // requests of other lines, and those that have ended
 	known   *known                        // whose requests these are
 	begun   bool
 	busy    bool // the last stream said more than that it began

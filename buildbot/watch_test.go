@@ -129,11 +129,14 @@ func TestWatchQuietMaster(t *testing.T) {
 					r["complete"], r["results"] = true, 0
 				}
 			})
+			last := 0
 			for range 10 {
-				d.Ask(bbtest.BuildRequest{Builder: b, Results: []int{bbtest.Pending}, Stamps: other})
+				last = d.Ask(bbtest.BuildRequest{Builder: b, Results: []int{bbtest.Pending}, Stamps: other})
 			}
 			return stream(r, func(w io.Writer) {
 				_, _ = io.WriteString(w, "event: handshake\ndata: 0a1b\n\n")
+				_, _ = fmt.Fprintf(w, "event: event\ndata: "+
+					`{"key": ["buildrequests", "1", "claimed"], "message": {"buildrequestid": %d}}`+"\n\n", last)
 				wait(r.Context(), time.Minute)
 			}), nil
 		}
@@ -156,9 +159,9 @@ func TestWatchQuietMaster(t *testing.T) {
 
 // streams is a master whose streams of events end after a while, having said what says
 // holds. It counts what is asked in an hour.
-func streams(t *testing.T, lasts time.Duration, says ...string) (listens, asks int, d *bbtest.Double) {
+func streams(t *testing.T, lasts time.Duration, says ...string) (listens, asks int) {
 	t.Helper()
-	d = bbtest.Offline()
+	d := bbtest.Offline()
 	b := d.Builder("test")
 	d.Change(bbtest.Revision(1), nil)
 	d.Ask(bbtest.BuildRequest{
@@ -180,14 +183,31 @@ func streams(t *testing.T, lasts time.Duration, says ...string) (listens, asks i
 	}
 	ctx, stop := context.WithTimeout(t.Context(), time.Hour)
 	defer stop()
+	var late []string // what was asked after the run ended
+	time.AfterFunc(40*time.Minute, func() { late = d.Asked() })
+	time.AfterFunc(30*time.Minute, func() {
+		d.Edit(func(tables map[string][]bbtest.Row) {
+			tables["builds"][0]["complete"], tables["builds"][0]["results"] = true, 2
+			tables["buildrequests"][0]["complete"], tables["buildrequests"][0]["results"] = true, 2
+		})
+	})
+	told := ""
 	for e, err := range c.Project("main", nil).Watch(ctx) {
 		if err != nil {
-			t.Error(err)
-		} else if e.Job.ID() != "1/1" {
-			t.Errorf("%v", e)
+			t.Fatal(err)
+		}
+		told += " " + e.Job.ID() + " " + e.Job.Status().String()
+	}
+	if told != " 1/1 running 1/1 busted" {
+		t.Errorf("told%s, expected that it runs and is busted, each once", told)
+	}
+	last := d.Asked()
+	for _, line := range last {
+		if len(says) == 0 && strings.Contains(line, "buildrequestid__in=") {
+			t.Errorf("asked about what has ended: %s", line)
 		}
 	}
-	return listens, len(d.Asked()), d
+	return listens, len(late) + len(last)
 }
 
 // A proxy that ends streams though nothing happens does not make the watcher ask more
@@ -195,7 +215,7 @@ func streams(t *testing.T, lasts time.Duration, says ...string) (listens, asks i
 func TestWatchDoesNotHammer(t *testing.T) {
 	for _, lasts := range []time.Duration{0, 4 * time.Second, 6 * time.Second, 9 * time.Second, 30 * time.Second} {
 		synctest.Test(t, func(t *testing.T) {
-			listens, asks, _ := streams(t, lasts)
+			listens, asks := streams(t, lasts)
 			const most = 361 // one each ten seconds
 			if listens > most || asks > 5*most {
 				t.Errorf("streams of %s: %d listens and %d requests in an hour", lasts, listens, asks)
@@ -214,7 +234,7 @@ const pollEvery = 10 * time.Second
 // that are as they were are not told again.
 func TestWatchListensAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		listens, _, _ := streams(t, 6*time.Second,
+		listens, _ := streams(t, 6*time.Second,
 			`{"key": ["buildrequests", "1", "claimed"], "message": {"buildrequestid": 1}}`)
 		if listens < 3600/8 {
 			t.Errorf("%d listens in an hour of streams of 6 seconds", listens)
