@@ -60,7 +60,8 @@ func TestSignedAnswersAreNotKept(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
-					says := (c.Sign != nil || c.Header != nil) && name != "in small letters" // which byCaller does not see
+					// byCaller does not see the one in small letters
+					says := (c.Sign != nil || c.Header != nil) && name != "in small letters"
 					if got := string(res.Body); says && got != "for "+who {
 						t.Errorf("%s got the answer %q", who, got)
 					}

@@ -14,7 +14,8 @@ import (
 func ExampleReadSnapshot() {
 	saved := strings.NewReader(`{
 		"meta": {"repository": "mozilla-inbound"},
-		"job_property_names": ["id", "state", "result", "job_type_name", "job_type_symbol", "job_group_symbol", "platform", "platform_option"],
+		"job_property_names": ["id", "state", "result", "job_type_name", "job_type_symbol",
+    "job_group_symbol", "platform", "platform_option"],
 		"results": [{
 			"id": 18, "revision": "f00a529f89c0", "author": "dev@mozilla.example", "push_timestamp": 1397588653,
 			"platforms": [{"name": "linux64", "option": "debug", "groups": [{"symbol": "M", "jobs": [
