@@ -66,7 +66,7 @@ type FindOptions struct {
 	// Width is how many pushes are asked about at a time. Default
 	// analysis.DefaultWidth.
 	Width int
-	// Ledger, Exceptions, Budgets and ExistingOnly are trigger.Options'. Where
+	// Ledger, Exceptions, Budgets and ExistingOnly are those of trigger.Options. Where
 	// a budget does not suffice, the pushes that can hold the culprit come first.
 	Ledger       ledger.Ledger
 	Exceptions   *int
@@ -94,7 +94,7 @@ type FindOptions struct {
 // Sighting is what is known of one push.
 type Sighting struct {
 	Push    job.Push
-	Label   string // the chunk that was looked at; see Options.Manifests
+	Label   string // the chunk that was looked at; see FindOptions.Manifests
 	Verdict analysis.Verdict
 	Runs    analysis.Runs
 	Err     error // it could not be read; the verdict is Unknown

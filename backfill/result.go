@@ -18,7 +18,7 @@ type FindResult struct {
 	// good, or nil when there is none within the range.
 	LastGood *job.Push
 	// FirstBad is the oldest push after the last good one on which the label
-	// was bad, and at the latest the start. It is nil only with Options.Holes,
+	// was bad, and at the latest the start. It is nil only with FindOptions.Holes,
 	// when nothing was bad.
 	FirstBad *job.Push
 	// NeverGood says that there is no last good push within the range.
@@ -45,7 +45,7 @@ type FindResult struct {
 	Warnings []string
 
 	// Merges are what the pushes that can have broken the label brought from
-	// other repositories, with Options.FollowMerges.
+	// other repositories, with FindOptions.FollowMerges.
 	Merges []Followed
 
 	History []Sighting // the start and what was looked at, up to the last good push

@@ -31,7 +31,7 @@ type SearchOptions struct {
 	History, Newer int
 	// Extend is how often the range may be doubled. Default 2, negative never.
 	Extend int
-	// Confidence is culprit.Options'. Default 0.95.
+	// Confidence is that of culprit.Options. Default 0.95.
 	Confidence float64
 	// MaxRuns is how many runs may be asked for in all, those of earlier calls
 	// of the same search among them. Default 100, negative for no limit.
@@ -39,23 +39,23 @@ type SearchOptions struct {
 	// Batch is how many runs are asked for at a time, in a round that is waited
 	// for. Default 1.
 	Batch int
-	// Nothing, Permanent, MinEffect and MinOdds are culprit.Options'. Defaults
-	// of the last two are 0.1 and 2.5: less is not worth a search in a CI.
+	// PriorNothing, Permanent, MinEffect and MinOdds are those of culprit.Options.
+	// Defaults of the last two are 0.1 and 2.5: less is not worth a search in a CI.
 	PriorNothing, MinEffect, MinOdds float64
 	Permanent                        bool
 	// Weight says how likely a push is to have broken it, relative to others.
 	// Default all the same.
 	Weight func(job.Push) float64
-	// Judge, Test and Manifests are Options'.
+	// Judge, Test and Manifests are those of FindOptions.
 	Judge     analysis.Judge
 	Test      string
 	Manifests []string
 	// Ledger remembers what was asked for: with the same one, a search that was
 	// stopped goes on with what ran. Default: one that forgets.
 	Ledger ledger.Ledger
-	// Budgets are trigger.Options'; Who is trigger.RunOptions'. The runs of another
-	// owner on the same ledger are evidence, and not this search's to count or to
-	// cancel.
+	// Budgets are those of trigger.Options, Who that of trigger.RunOptions. The runs
+	// of another owner on the same ledger are evidence, and not this search's to
+	// count or to cancel.
 	Budgets trigger.Budgets
 	Who     string
 	// DryRun stops before anything is asked for; the result's plan has what

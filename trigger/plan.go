@@ -15,7 +15,7 @@
 // the test's step waits for it. [Run] carries such a step out when the build is
 // done: nobody has to come back later.
 //
-// Run writes each step into a [Ledger] before and after it acts, under the
+// Run writes each step into a [ledger.Ledger] before and after it acts, under the
 // step's key, so that the same plan carried out twice asks once.
 package trigger
 
