@@ -48,7 +48,10 @@ func busy(t *testing.T) (*bbtest.Double, *buildbot.Project) {
 
 // questions are what several callers may ask at the same time.
 var questions = map[string]func(context.Context, *buildbot.Project) error{
-	"push": func(ctx context.Context, p *buildbot.Project) error { _, err := p.Push(ctx, "tip"); return err },
+	"push": func(ctx context.Context, p *buildbot.Project) error {
+		_, err := p.Push(ctx, "tip")
+		return err
+	},
 	"old push": func(ctx context.Context, p *buildbot.Project) error {
 		_, err := p.Push(ctx, bbtest.Revision(1))
 		return err
@@ -57,12 +60,30 @@ var questions = map[string]func(context.Context, *buildbot.Project) error{
 		_, err := p.Pushes(ctx, job.IDs(1, 2))
 		return err
 	},
-	"jobs":      func(ctx context.Context, p *buildbot.Project) error { _, err := p.Jobs(ctx, first, "test"); return err },
-	"virtual":   func(ctx context.Context, p *buildbot.Project) error { _, err := p.Jobs(ctx, first, "py3"); return err },
-	"all jobs":  func(ctx context.Context, p *buildbot.Project) error { _, err := p.Jobs(ctx, first); return err },
-	"catalog":   func(ctx context.Context, p *buildbot.Project) error { _, err := p.Catalog(ctx, first); return err },
-	"queue":     func(ctx context.Context, p *buildbot.Project) error { _, err := p.QueueDepth(ctx, "test"); return err },
-	"coalesces": func(ctx context.Context, p *buildbot.Project) error { _, err := p.Coalesces(ctx, "test"); return err },
+	"jobs": func(ctx context.Context, p *buildbot.Project) error {
+		_, err := p.Jobs(ctx, first, "test")
+		return err
+	},
+	"virtual": func(ctx context.Context, p *buildbot.Project) error {
+		_, err := p.Jobs(ctx, first, "py3")
+		return err
+	},
+	"all jobs": func(ctx context.Context, p *buildbot.Project) error {
+		_, err := p.Jobs(ctx, first)
+		return err
+	},
+	"catalog": func(ctx context.Context, p *buildbot.Project) error {
+		_, err := p.Catalog(ctx, first)
+		return err
+	},
+	"queue": func(ctx context.Context, p *buildbot.Project) error {
+		_, err := p.QueueDepth(ctx, "test")
+		return err
+	},
+	"coalesces": func(ctx context.Context, p *buildbot.Project) error {
+		_, err := p.Coalesces(ctx, "test")
+		return err
+	},
 	"log": func(ctx context.Context, p *buildbot.Project) error {
 		r, err := p.OpenLog(ctx, job.New(job.Fields{ID: "1/1"}), job.LogText)
 		if err == nil {
@@ -155,7 +176,8 @@ func TestSharedReads(t *testing.T) {
 				case "log", "queue", "trigger": // a log's text, counts and forces are each caller's own
 				default:
 					if len(together) > len(alone) {
-						t.Errorf("%d requests for five, %d for one:\n%s", len(together), len(alone), strings.Join(together, "\n"))
+						t.Errorf("%d requests for five, %d for one:\n%s", len(together), len(alone),
+							strings.Join(together, "\n"))
 					}
 				}
 			})

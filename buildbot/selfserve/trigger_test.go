@@ -115,7 +115,12 @@ func TestHalfDone(t *testing.T) {
 		is      error
 	}{
 		{"refused", []answer{took, {404, "<html>"}}, 1, job.ErrNotFound},
-		{"a bad request", []answer{took, took, {400, `{"status": "FAILED", "msg": "Bad priority"}`}}, 2, job.ErrRefused},
+		{
+			"a bad request",
+			[]answer{took, took, {400, `{"status": "FAILED", "msg": "Bad priority"}`}},
+			2,
+			job.ErrRefused,
+		},
 		{"an error", []answer{took, {500, "<html>"}}, 1, job.ErrUnavailable},
 		{"denied at once", []answer{{403, "<html>"}}, 0, job.ErrDenied},
 		{"lost at once", []answer{{502, "<html>"}}, 0, job.ErrUnavailable},
