@@ -31,11 +31,9 @@ func TestWaiting(t *testing.T) {
 	d := bbtest.Offline()
 	b := d.Builder("test")
 	d.Change(bbtest.Revision(1), nil)
+	stamps := []bbtest.Row{bbtest.Stamp(bbtest.Revision(1), nil)}
 	for _, results := range [][]int{{5, bbtest.Pending}, {bbtest.Running}, {bbtest.Running}, {0}, {}} {
-		d.Ask(bbtest.BuildRequest{
-			Builder: b, Results: results,
-			Stamps: []bbtest.Row{bbtest.Stamp(bbtest.Revision(1), nil)},
-		})
+		d.Ask(bbtest.BuildRequest{Builder: b, Results: results, Stamps: stamps})
 	}
 	d.Edit(func(tables map[string][]bbtest.Row) { tables["buildrequests"][4]["results"] = 6 })
 	p := offline(t, d)

@@ -36,16 +36,15 @@ func (e *endless) row(kind string, n int) bbtest.Row {
 	switch kind {
 	case "changes":
 		return bbtest.Row{
-			"changeid": n, "branch": "main", "revision": bbtest.Revision(n), "when_timestamp": at, "sourcestamp": stamp,
-			"parent_changeids": []int{n - 1},
+			"changeid": n, "branch": "main", "revision": bbtest.Revision(n), "when_timestamp": at,
+			"sourcestamp": stamp, "parent_changeids": []int{n - 1},
 		}
 	case "buildsets":
 		return bbtest.Row{"bsid": n, "submitted_at": at, "sourcestamps": []bbtest.Row{stamp}, "complete": true}
 	case "buildrequests":
 		return bbtest.Row{
 			"buildrequestid": n, "buildsetid": n, "builderid": e.builder(n), "complete": true, "claimed": true,
-			"results":      0,
-			"submitted_at": at, "complete_at": at + 60,
+			"results": 0, "submitted_at": at, "complete_at": at + 60,
 		}
 	case "builds":
 		return bbtest.Row{

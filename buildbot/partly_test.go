@@ -51,8 +51,7 @@ func TestTakenInPart(t *testing.T) {
 		d.Builder("forced")
 		d.Change(bbtest.Revision(1), nil)
 		d.Ask(bbtest.BuildRequest{
-			Builder: b, Results: []int{2},
-			Stamps: []bbtest.Row{bbtest.Stamp(bbtest.Revision(1), nil)},
+			Builder: b, Results: []int{2}, Stamps: []bbtest.Row{bbtest.Stamp(bbtest.Revision(1), nil)},
 		})
 		d.Form("force", []string{"forced"}, bbtest.Sources("", nil))
 		if strings.Contains(c.what, "does not fit") {

@@ -48,7 +48,10 @@ func busy(t *testing.T) (*bbtest.Double, *buildbot.Project) {
 
 // questions are what several callers may ask at the same time.
 var questions = map[string]func(context.Context, *buildbot.Project) error{
-	"push": func(ctx context.Context, p *buildbot.Project) error { _, err := p.Push(ctx, "tip"); return err },
+	"push": func(ctx context.Context, p *buildbot.Project) error {
+		_, err := p.Push(ctx, "tip")
+		return err
+	},
 	"old push": func(ctx context.Context, p *buildbot.Project) error {
 		_, err := p.Push(ctx, bbtest.Revision(1))
 		return err
@@ -58,25 +61,27 @@ var questions = map[string]func(context.Context, *buildbot.Project) error{
 		return err
 	},
 	"jobs": func(ctx context.Context, p *buildbot.Project) error {
-		_,
-			err := p.Jobs(ctx, first, "test")
+		_, err := p.Jobs(ctx, first, "test")
 		return err
 	},
 	"virtual": func(ctx context.Context, p *buildbot.Project) error {
-		_,
-			err := p.Jobs(ctx, first, "py3")
+		_, err := p.Jobs(ctx, first, "py3")
 		return err
 	},
-	"all jobs": func(ctx context.Context, p *buildbot.Project) error { _, err := p.Jobs(ctx, first); return err },
-	"catalog":  func(ctx context.Context, p *buildbot.Project) error { _, err := p.Catalog(ctx, first); return err },
+	"all jobs": func(ctx context.Context, p *buildbot.Project) error {
+		_, err := p.Jobs(ctx, first)
+		return err
+	},
+	"catalog": func(ctx context.Context, p *buildbot.Project) error {
+		_, err := p.Catalog(ctx, first)
+		return err
+	},
 	"queue": func(ctx context.Context, p *buildbot.Project) error {
-		_,
-			err := p.QueueDepth(ctx, "test")
+		_, err := p.QueueDepth(ctx, "test")
 		return err
 	},
 	"coalesces": func(ctx context.Context, p *buildbot.Project) error {
-		_,
-			err := p.Coalesces(ctx, "test")
+		_, err := p.Coalesces(ctx, "test")
 		return err
 	},
 	"log": func(ctx context.Context, p *buildbot.Project) error {

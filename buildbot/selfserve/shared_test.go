@@ -60,18 +60,15 @@ func (h *slow) project(t *testing.T) *selfserve.Project {
 // and what one caller began is not lost for the others when its context ends.
 func TestEachWaitsWithItsOwnContext(t *testing.T) {
 	for what, part := range map[string]string{
-		"the listing": "/rev/", "a dump": "/builds-",
-		"the builders": "/builders",
+		"the listing": "/rev/", "a dump": "/builds-", "the builders": "/builders",
 	} {
 		t.Run(what, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := newService()
 				s.build(theBuild, 0, 71)
 				s.dumps[today] = dumpOf(t, dumped(theBuild, push.Revision, 71, nil))
-				h := &slow{
-					s: s, slow: func(path string) bool { return strings.Contains(path, part) },
-					seen: map[string]int{},
-				}
+				within := func(path string) bool { return strings.Contains(path, part) }
+				h := &slow{s: s, slow: within, seen: map[string]int{}}
 				p := h.project(t)
 				ask := func(ctx context.Context) error {
 					_, err := p.Jobs(ctx, push)
@@ -119,10 +116,8 @@ func TestReadsAfterAWrite(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newService()
 		s.build(theBuild, 2, 71)
-		h := &slow{
-			s: s, slow: func(path string) bool { return strings.Contains(path, "/rev/") },
-			seen: map[string]int{},
-		}
+		rev := func(path string) bool { return strings.Contains(path, "/rev/") }
+		h := &slow{s: s, slow: rev, seen: map[string]int{}}
 		p := h.project(t)
 		var wg sync.WaitGroup
 		ask := func() {
@@ -184,9 +179,9 @@ func TestGrowth(t *testing.T) {
 			s.entries = map[string][]map[string]any{rev[:12]: {{
 				"build_id": 1, "buildnumber": 4372, "buildername": theBuild, "revision": rev,
 				"endtime": finished.Unix(), "status": 0,
-				"requests": []map[string]any{
-					{"request_id": 1 + day*each + i, "complete": 1, "complete_at": finished.Unix()},
-				},
+				"requests": []map[string]any{{
+					"request_id": 1 + day*each + i, "complete": 1, "complete_at": finished.Unix(),
+				}},
 			}}}
 			q := job.Push{Repo: "mozilla-inbound", ID: int64(day), Revision: rev}
 			if jobs, err := p.Jobs(t.Context(), q); err != nil || len(jobs) != 1 {
