@@ -15,21 +15,41 @@ import (
 // ran on the push already and needs no files is rebuilt, by one call for all
 // runs. The action "rebuild" does that for a test too. Self-serve makes the runs
 // later, says no ids and cannot be asked what it has taken: the caller remembers it,
-// as package trigger's ledger does. Of several calls, those before a failure stand: the
-// error then is a [*job.PartialError] that says how many. A label that is no builder of the branch gives
-// [job.ErrNotFound].
+// as package trigger's ledger does. Of several calls, those before a failure stand:
+// the error then is a [*job.PartialError] that says how many. Where somebody else's
+// runs are there by now, no more are asked for than are missing of the request's
+// Times. A label that is no builder of the branch gives [job.ErrNotFound].
 func (p *Project) Trigger(ctx context.Context, req job.Request) (job.Receipt, error) {
 	const op = "selfserve.trigger"
 	key := req.Label + " on " + req.Push.String()
 	err := p.trigger(ctx, req)
 	var part *job.PartialError
 	switch {
+	case errors.Is(err, errEnough):
+		return job.Receipt{State: job.ReceiptAlreadyAsked}, nil
 	case err == nil:
 		return job.Receipt{State: job.ReceiptAccepted}, nil
 	case errors.As(err, &part): // Wrap would take the error of the one call for the whole
 		return job.Receipt{}, &job.Error{Op: op, Key: key, Err: err}
 	}
 	return job.Receipt{}, job.Wrap(op, key, err)
+}
+
+// errEnough says that nothing is missing of what is wanted.
+var errEnough = errors.New("as many runs as are wanted are there")
+
+// missing is how many runs of a request are still missing beside those there are.
+func missing(req job.Request, own []job.Job) int {
+	if req.Times == 0 {
+		return req.Count
+	}
+	left := req.Times
+	for _, j := range own {
+		if j.Status().Counts() {
+			left--
+		}
+	}
+	return min(req.Count, left)
 }
 
 func (p *Project) trigger(ctx context.Context, req job.Request) error {
@@ -52,6 +72,9 @@ func (p *Project) trigger(ctx context.Context, req job.Request) error {
 		return err
 	}
 	own := slices.DeleteFunc(slices.Clone(jobs), func(j job.Job) bool { return j.Name() != req.Label })
+	if req.Count = missing(req, own); req.Count < 1 {
+		return errEnough
+	}
 	if len(own) > 0 && (len(up) == 0 || req.Action == "rebuild") {
 		id := own[len(own)-1].Raw().(Record).Request.ID
 		if id != 0 {

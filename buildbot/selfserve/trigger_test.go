@@ -176,6 +176,25 @@ func TestHalfDoneWithLedger(t *testing.T) {
 	}
 }
 
+// Somebody else may have asked since the plan was made: no more than what is missing
+// of the total is asked for.
+func TestNoMoreThanIsMissing(t *testing.T) {
+	for times, posts := range map[int]int{0: 3, 3: 1, 2: 0, 9: 3} {
+		s := newService()
+		s.build(theBuild, 2, 71)
+		s.build(theTest, 1, 72)
+		s.build(theTest, 1, 73)
+		s.files[files+"p"], s.files[files+"t"] = true, true
+		s.dumps[today] = dumpOf(t, dumped(theBuild, push.Revision, 71,
+			map[string]any{"packageUrl": files + "p", "testPackagesUrl": files + "t"}))
+		r, err := s.inbound(t, selfserve.Options{}).Trigger(t.Context(),
+			job.Request{Key: "k", Label: theTest, Push: push, Count: 3, Times: times})
+		if err != nil || len(s.posts) != posts || (r.State == job.ReceiptAlreadyAsked) != (posts == 0) {
+			t.Errorf("a total of %d where 2 are: %d calls, %+v, %v; expected %d", times, len(s.posts), r, err, posts)
+		}
+	}
+}
+
 func TestCancel(t *testing.T) {
 	s := newService()
 	if err := s.inbound(t, selfserve.Options{}).Cancel(t.Context(), "71/1"); err != nil || len(s.posts) != 1 ||

@@ -7,6 +7,7 @@ package flight
 
 import (
 	"context"
+	"errors"
 	"sync"
 
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -76,19 +77,24 @@ func (c *Cache[K, V]) Do(ctx context.Context, key K, fetch Fetch[V]) (V, error) 
 }
 
 func (c *Cache[K, V]) fly(ctx context.Context, key K, f *flight[V], fetch Fetch[V]) {
-	defer f.cancel()
-	value, keep, err := fetch(ctx)
-	c.mu.Lock()
-	f.value, f.err = value, err
-	if err == nil && keep && c.kept != nil {
-		c.kept.Add(key, value)
-	}
-	if c.flying[key] == f {
-		delete(c.flying, key)
-	}
-	c.mu.Unlock()
-	close(f.done)
+	f.err = errNoAnswer // unless the fetch returns: it may end its goroutine
+	keep := false
+	defer func() {
+		f.cancel()
+		c.mu.Lock()
+		if f.err == nil && keep && c.kept != nil {
+			c.kept.Add(key, f.value)
+		}
+		if c.flying[key] == f {
+			delete(c.flying, key)
+		}
+		c.mu.Unlock()
+		close(f.done)
+	}()
+	f.value, keep, f.err = fetch(ctx)
 }
+
+var errNoAnswer = errors.New("the fetch ended without an answer")
 
 // leave ends a fetch that nobody waits for: who comes later begins another.
 func (c *Cache[K, V]) leave(key K, f *flight[V]) {

@@ -3,6 +3,7 @@ package flight_test
 import (
 	"context"
 	"errors"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -130,5 +131,17 @@ func TestBounded(t *testing.T) {
 	none.Forget(1)
 	if _, ok := none.Get(1); ok || none.Len() != 0 {
 		t.Error("a cache that keeps nothing keeps something")
+	}
+}
+
+// A fetch that ends its goroutine leaves nobody waiting.
+func TestFetchThatGoesAway(t *testing.T) {
+	c := flight.New[string, int](1)
+	gone := func(context.Context) (int, bool, error) {
+		runtime.Goexit()
+		return 1, true, nil
+	}
+	if v, err := c.Do(t.Context(), "k", gone); err == nil || v != 0 || c.Len() != 0 {
+		t.Errorf("%d, %v, %d kept", v, err, c.Len())
 	}
 }
