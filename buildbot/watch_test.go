@@ -183,8 +183,8 @@ func streams(t *testing.T, lasts time.Duration, says ...string) (listens, asks i
 	}
 	ctx, stop := context.WithTimeout(t.Context(), time.Hour)
 	defer stop()
-	var late []string // what was asked after the run ended
-	time.AfterFunc(40*time.Minute, func() { late = d.Asked() })
+	late := make(chan []string, 1) // what was asked until long after the run ended
+	time.AfterFunc(40*time.Minute, func() { late <- d.Asked() })
 	time.AfterFunc(30*time.Minute, func() {
 		d.Edit(func(tables map[string][]bbtest.Row) {
 			tables["builds"][0]["complete"], tables["builds"][0]["results"] = true, 2
@@ -207,7 +207,7 @@ func streams(t *testing.T, lasts time.Duration, says ...string) (listens, asks i
 			t.Errorf("asked about what has ended: %s", line)
 		}
 	}
-	return listens, len(late) + len(last)
+	return listens, len(<-late) + len(last)
 }
 
 // A proxy that ends streams though nothing happens does not make the watcher ask more

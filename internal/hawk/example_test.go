@@ -3,6 +3,7 @@ package hawk_test
 import (
 	"fmt"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/mozci/mozci/internal/hawk"
@@ -15,8 +16,11 @@ func ExampleKey_Header() {
 		Method: "GET", URL: u, Time: time.Unix(1353832234, 0), Nonce: "j4h3g2",
 		Ext: "some-app-ext-data",
 	})
-	fmt.Println(header, err)
+	fmt.Println(strings.ReplaceAll(header, ", ", "\n"), err)
 	// Output:
-	// Hawk id="dh37fgj492je", ts="1353832234", nonce="j4h3g2", ext="some-app-ext-data",
+	// Hawk id="dh37fgj492je"
+	// ts="1353832234"
+	// nonce="j4h3g2"
+	// ext="some-app-ext-data"
 	// mac="6R4rV5iE+NPoym+WwjeHzjAGXUtLNIxmo1vpMofpLAE=" <nil>
 }
