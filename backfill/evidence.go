@@ -58,23 +58,11 @@ func (s *searcher) open(ctx context.Context) error {
 	if err := s.read(ctx, unread); err != nil {
 		return err
 	}
-	return s.started(ctx, start)
-}
-
-// started checks that the label is known, and failed on the start.
-func (s *searcher) started(ctx context.Context, start job.Push) error {
-	at := s.seen[start.Key()]
-	switch {
-	case at.err != nil:
-		return at.err
-	case at.runs.Bad > 0:
-		return nil
-	case at.runs.Seen == 0:
-		if err := s.unknownLabel(ctx); err != nil {
-			return err
-		}
+	first := s.seen[start.Key()]
+	if first.err != nil {
+		return first.err
 	}
-	return fmt.Errorf("%w: %s: %s", ErrNotBad, start, at.runs)
+	return s.failedOn(ctx, first.runs)
 }
 
 // read reads what ran on pushes.
@@ -277,12 +265,7 @@ func (s *searcher) spent() int {
 }
 
 // labelOn is the chunk that was looked at on a push.
-func (s *searcher) labelOn(p job.Push) string {
-	if l := s.seen[p.Key()].label; l != "" {
-		return l
-	}
-	return s.label
-}
+func (s *searcher) labelOn(p job.Push) string { return s.labelOf(s.seen[p.Key()]) }
 
 // tested is what is known of the pushes of the range.
 func (s *searcher) tested() []Tested {

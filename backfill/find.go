@@ -97,7 +97,7 @@ type Sighting struct {
 	Label   string // the chunk that was looked at; see FindOptions.Manifests
 	Verdict analysis.Verdict
 	Runs    analysis.Runs
-	Err     error // it could not be read; the verdict is Unknown
+	Err     error // it could not be read; the verdict is Unclear
 }
 
 // Find looks for the last good push before rev, which is one of 12 to 40
@@ -107,7 +107,7 @@ type Sighting struct {
 // for an unknown revision, and for an unknown label with the nearest ones
 // named; job.ErrInvalid for options that make no sense; job.ErrNoLine for a
 // repository such as try, where no range can be looked at. Pushes that could not
-// be read are in the Result, and their errors are returned with it.
+// be read are in the FindResult, and their errors are returned with it.
 func Find(
 	ctx context.Context, repo job.Repository, ci job.Scheduler, label, rev string, opts *FindOptions,
 ) (FindResult, error) {
@@ -159,7 +159,7 @@ func (f *finder) defaults(ci job.Scheduler, label string) (err error) {
 		name string
 		n    *int
 		zero int
-	}{{"max revisions", &o.MaxRevisions, 20}, {"times", &o.Times, 1}, {"width", &o.Width, analysis.DefaultWidth}} {
+	}{{"max revisions", &o.MaxRevisions, 20}, {"times", &o.Times, 1}} {
 		if *v.n < 0 {
 			return job.Wrap("backfill.find", v.name, fmt.Errorf("%w: %d, expected 1 or more", job.ErrInvalid, *v.n))
 		}
@@ -167,12 +167,14 @@ func (f *finder) defaults(ci job.Scheduler, label string) (err error) {
 			*v.n = v.zero
 		}
 	}
+	if f.looker, err = newLooker(ci, label, looking{o.Judge, o.Test, o.Manifests, o.Width, o.Logger}); err != nil {
+		return err
+	}
 	if o.Beyond == 0 {
 		o.Beyond = 3
 	}
-	o.Beyond = max(0, min(o.Beyond, o.Width-1))
-	f.looker, err = newLooker(ci, label, looking{o.Judge, o.Test, o.Manifests, o.Width, o.Logger})
-	return err
+	o.Beyond = max(0, min(o.Beyond, f.width-1))
+	return nil
 }
 
 // walk looks at the pushes, newest first, up to the last good one and a few
@@ -231,13 +233,9 @@ func (f *finder) started(ctx context.Context, res *FindResult, s Sighting) error
 	if s.Err != nil {
 		return s.Err
 	}
-	if s.Runs.Seen == 0 {
-		if err := f.unknownLabel(ctx); err != nil {
-			return err
-		}
-	}
-	if f.opts.Holes || s.Verdict == analysis.Bad || s.Verdict == analysis.Mixed {
+	err := f.failedOn(ctx, s.Runs)
+	if f.opts.Holes && errors.Is(err, ErrNotBad) {
 		return nil
 	}
-	return job.Wrap("backfill.find", f.label, fmt.Errorf("%w: %s: %s", ErrNotBad, s.Push, s.Runs))
+	return job.Wrap("backfill.find", f.label, err)
 }

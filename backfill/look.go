@@ -53,6 +53,9 @@ func newLooker(ci job.Scheduler, label string, how looking) (*looker, error) {
 		return nil, job.Wrap("backfill.find", "width",
 			fmt.Errorf("%w: %d, expected 1 or more", job.ErrInvalid, how.width))
 	}
+	if how.width == 0 {
+		how.width = analysis.DefaultWidth
+	}
 	if how.test != "" && how.judge == nil {
 		how.judge = joblog.TestJudge(ci, how.test, nil)
 	}
@@ -112,12 +115,15 @@ func (l *looker) look(ctx context.Context, p job.Push, log *slog.Logger) (looked
 
 // sighting is what a look told.
 func (l *looker) sighting(r analysis.Fetched[looked]) Sighting {
-	s := Sighting{r.Push, cmp.Or(r.Value.label, l.label), r.Value.verdict, r.Value.runs, r.Err}
+	s := Sighting{r.Push, l.labelOf(r.Value), r.Value.verdict, r.Value.runs, r.Err}
 	if s.Err != nil {
 		s.Verdict = analysis.Unclear
 	}
 	return s
 }
+
+// labelOf is the label that a look was at.
+func (l *looker) labelOf(at looked) string { return cmp.Or(at.label, l.label) }
 
 // chunk is the label that runs the wanted manifests on a push, and the labels
 // to read: its builds too. It is empty where no label does.
@@ -147,6 +153,20 @@ func (l *looker) chunk(ctx context.Context, p job.Push) (label string, names []s
 	}
 	slices.Sort(names)
 	return label, slices.Compact(names), nil
+}
+
+// failedOn checks that the label is known and failed on the start, of which runs
+// are what ran there.
+func (l *looker) failedOn(ctx context.Context, runs analysis.Runs) error {
+	if runs.Seen == 0 {
+		if err := l.unknownLabel(ctx); err != nil {
+			return err
+		}
+	}
+	if runs.Bad > 0 {
+		return nil
+	}
+	return fmt.Errorf("%w: %s: %s", ErrNotBad, l.start, runs)
 }
 
 // unknownLabel is the error of a label that nobody has heard of. A CI without

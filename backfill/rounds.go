@@ -99,15 +99,16 @@ func (s *searcher) round(ctx context.Context) error {
 			asked = asked || st.Receipt != nil && st.Receipt.State != job.ReceiptAlreadyAsked
 		}
 	}
+	if asked {
+		s.rounds, s.idle = s.rounds+1, 0
+		return s.await(ctx) // which reads the ledger
+	}
 	if err := s.bookkeeping(ctx); err != nil {
 		return err
 	}
 	switch {
-	case asked, len(s.underWay()) > 0:
+	case len(s.underWay()) > 0:
 		s.idle = 0
-		if asked {
-			s.rounds++
-		}
 		return s.await(ctx)
 	case len(s.blocked) > before, s.broke != "":
 		return nil // decide again, without what cannot run
