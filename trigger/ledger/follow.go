@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/mozci/mozci/job"
 )
@@ -65,8 +64,7 @@ func (e *Entry) follow(ctx context.Context, ci job.Scheduler, waiting map[string
 	default:
 		if made := e.recheck(ctx, ci); e.State == Accepted && !made && e.Expired() {
 			e.State = Vanished
-			e.Receipt.Note = fmt.Sprintf("the CI took the request, and no run was seen within %s",
-				inWords(AcceptedExpires))
+			e.Receipt.Note = fmt.Sprintf("the CI took the request, and no run was seen within %g h", AcceptedExpires.Hours())
 		}
 	}
 }
@@ -92,14 +90,6 @@ func (e *Entry) recheck(ctx context.Context, ci job.Scheduler) (made bool) {
 		e.State, e.Receipt.Note = Failed, out.Why
 	}
 	return false
-}
-
-// inWords is a time of whole hours or minutes.
-func inWords(d time.Duration) string {
-	if d%time.Hour == 0 {
-		return fmt.Sprintf("%d h", d/time.Hour)
-	}
-	return fmt.Sprintf("%d min", d/time.Minute)
 }
 
 // there reports whether the entry's runs are visible: those that the receipt
