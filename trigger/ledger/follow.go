@@ -64,7 +64,8 @@ func (e *Entry) follow(ctx context.Context, ci job.Scheduler, waiting map[string
 	default:
 		if made := e.recheck(ctx, ci); e.State == Accepted && !made && e.Expired() {
 			e.State = Vanished
-			e.Receipt.Note = fmt.Sprintf("the CI took the request, and no run was seen within %g h", AcceptedExpires.Hours())
+			e.Receipt.Note = fmt.Sprintf("the CI took the request, and no run was seen within %g h",
+				AcceptedExpires.Hours())
 		}
 	}
 }
