@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/mozci/mozci/internal/testing/hgtest"
+	"github.com/mozci/mozci/internal/testing/testenv"
 	"github.com/mozci/mozci/job"
 	"github.com/mozci/mozci/job/jobtest"
 	"github.com/mozci/mozci/pushlog"
@@ -136,13 +137,7 @@ func TestManyQuestions(t *testing.T) {
 	if gits, paths := s.Kept(); gits != pushlog.MostGits || paths != pushlog.MostPaths {
 		t.Errorf("%d hashes of git and %d repositories are kept", gits, paths)
 	}
-	until := time.Now().Add(5 * time.Second)
-	for runtime.NumGoroutine() > before && time.Now().Before(until) {
-		runtime.Gosched() // a search that has answered is about to end
-	}
-	if after := runtime.NumGoroutine(); after > before {
-		t.Errorf("%d goroutines became %d", before, after)
-	}
+	testenv.NoMoreRoutines(t, before)
 }
 
 // A walk can be gone through again.

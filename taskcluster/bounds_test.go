@@ -5,12 +5,12 @@ import (
 	"fmt"
 	"runtime"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/mozci/mozci/internal/slug"
 	"github.com/mozci/mozci/internal/testing/tctest"
+	"github.com/mozci/mozci/internal/testing/testenv"
 	"github.com/mozci/mozci/job"
 	"github.com/mozci/mozci/taskcluster"
 )
@@ -78,12 +78,7 @@ func TestManyPushes(t *testing.T) {
 	if more := heap() - before; more > 1<<20 {
 		t.Errorf("%d kB more are in use after %d more pushes", more>>10, most)
 	}
-	for n := 0; runtime.NumGoroutine() > routines && n < 100; n++ {
-		time.Sleep(10 * time.Millisecond) // the last ones end
-	}
-	if n := runtime.NumGoroutine(); n > routines {
-		t.Errorf("%d goroutines, %d before", n, routines)
-	}
+	testenv.NoMoreRoutines(t, routines)
 	runtime.KeepAlive(p)
 }
 

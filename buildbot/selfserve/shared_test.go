@@ -201,7 +201,5 @@ func TestGrowth(t *testing.T) {
 		kept["listings"]+kept["names"]+kept["fetches"] > 0 {
 		t.Errorf("%v", kept)
 	}
-	if after := runtime.NumGoroutine(); after > before+2 {
-		t.Errorf("%d goroutines, %d before", after, before)
-	}
+	testenv.NoMoreRoutines(t, before)
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/mozci/mozci/internal/rest"
+	"github.com/mozci/mozci/internal/testing/testenv"
 )
 
 // However many hosts are asked, and however many answers are kept, what a client
@@ -38,9 +39,7 @@ func TestManyQuestions(t *testing.T) {
 	if _, ok := memory.Load("http://host-3000.example/"); !ok {
 		t.Error("the wrong answers were forgotten")
 	}
-	if after := runtime.NumGoroutine(); after > before {
-		t.Errorf("%d goroutines became %d", before, after)
-	}
+	testenv.NoMoreRoutines(t, before)
 }
 
 // An answer that is too large to keep puts out no others, and one that is kept

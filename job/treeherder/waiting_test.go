@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/mozci/mozci/internal/testing/hgtest"
+	"github.com/mozci/mozci/internal/testing/testenv"
 	"github.com/mozci/mozci/internal/testing/thtest"
 	"github.com/mozci/mozci/job"
 	"github.com/mozci/mozci/job/treeherder"
@@ -249,11 +250,5 @@ func TestManyQuestions(t *testing.T) {
 	if ids, tables, searches := s.Kept(); ids != treeherder.MostIDs || tables != 1 || searches != 0 {
 		t.Errorf("%d ids, %d tables and %d searches are kept", ids, tables, searches)
 	}
-	until := time.Now().Add(5 * time.Second)
-	for runtime.NumGoroutine() > before && time.Now().Before(until) {
-		runtime.Gosched() // a search that has answered is about to end
-	}
-	if after := runtime.NumGoroutine(); after > before {
-		t.Errorf("%d goroutines became %d", before, after)
-	}
+	testenv.NoMoreRoutines(t, before)
 }

@@ -1,0 +1,22 @@
+package testenv
+
+import (
+	"runtime"
+	"testing"
+	"time"
+)
+
+// NoMoreRoutines fails t when more goroutines run than before. Those of other
+// tests and of net/http count too and may be about to end, so that it waits for
+// them, up to 10 seconds.
+func NoMoreRoutines(t testing.TB, before int) {
+	t.Helper()
+	until := time.Now().Add(10 * time.Second)
+	for runtime.NumGoroutine() > before && time.Now().Before(until) {
+		runtime.Gosched()
+	}
+	if after := runtime.NumGoroutine(); after > before {
+		all := make([]byte, 64<<10)
+		t.Errorf("%d goroutines became %d:\n%s", before, after, all[:runtime.Stack(all, true)])
+	}
+}
