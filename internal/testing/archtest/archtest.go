@@ -44,14 +44,15 @@ var rules = []rule{
 	{".", nil},
 	{"job", nil},
 	{"job/jobtest", []string{"job", "basics"}},
+	{"job/contract", []string{"job"}},
 	{"internal/flight", []string{"internal"}},
 	{"job/cassette", []string{"internal"}},
-	{"job/pulse", []string{"job", "internal"}},
-	{"job/treeherder", []string{"job", "internal"}},
-	{"pushlog", []string{"job", "internal"}},
-	{"buildbot", []string{"job", "internal"}},
-	{"buildbot/selfserve", []string{"job", "internal"}},
-	{"taskcluster", []string{"job", "internal"}},
+	{"job/pulse", []string{"job", "job/contract", "internal"}},
+	{"job/treeherder", []string{"job", "job/contract", "internal"}},
+	{"pushlog", []string{"job", "job/contract", "internal"}},
+	{"buildbot", []string{"job", "job/contract", "internal"}},
+	{"buildbot/selfserve", []string{"job", "job/contract", "internal"}},
+	{"taskcluster", []string{"job", "job/contract", "internal"}},
 	{"analysis", []string{"job", "basics"}},
 	{"analysis/culprit", []string{"job", "analysis", "basics"}},
 	{"analysis/joblog", []string{"job", "analysis", "basics"}},
@@ -71,6 +72,7 @@ var rules = []rule{
 	{"internal", []string{"internal"}}, // what the product runs on
 	{"internal/rest", []string{"internal"}},
 	{"internal/testing", []string{"internal", "internal/testing/*"}}, // what only tests run on
+	{"internal/testing/damage", []string{"job/contract"}},
 	{"internal/bench", []string{"*"}},
 	{"examples", []string{"public"}},
 }
@@ -82,7 +84,7 @@ var basics = []string{"internal/clip", "internal/flight", "internal/joinlog", "i
 // tests may import this besides what their room may: decisions run over the
 // sources that are tested.
 var tests = []string{
-	"job", "job/jobtest", "job/cassette", "analysis", "trigger", "trigger/ledger",
+	"job", "job/jobtest", "job/contract", "job/cassette", "analysis", "trigger", "trigger/ledger",
 	"trigger/ledger/ledgertest", "internal", "internal/testing/*",
 }
 
@@ -98,14 +100,21 @@ var doubleTests = []string{"pushlog", "job/treeherder", "buildbot", "taskcluster
 var libraries = map[string][]string{
 	"internal/rest":    {"github.com/hashicorp/go-cleanhttp", "golang.org/x/sync/semaphore"},
 	"internal/flight":  {"github.com/hashicorp/golang-lru/v2"},
+	"job/contract":     {"github.com/go-json-experiment/json"},
 	"job/cassette":     {"gopkg.in/dnaeon/go-vcr.v3"},
 	"analysis":         {"golang.org/x/sync/semaphore", "gonum.org/v1/gonum"},
 	"analysis/culprit": {"gonum.org/v1/gonum"},
 	"analysis/joblog":  {"github.com/klauspost/compress", "github.com/ulikunitz/xz", "golang.org/x/text"},
-	"buildbot":         {"golang.org/x/sync/errgroup"},
-	"taskcluster":      {"github.com/santhosh-tekuri/jsonschema/v6", "golang.org/x/sync/errgroup"},
-	"examples":         {"*"},
-	"internal/bench":   {"*"},
+	"buildbot":         {"golang.org/x/sync/errgroup", "github.com/go-json-experiment/json"},
+	"taskcluster": {
+		"github.com/santhosh-tekuri/jsonschema/v6", "golang.org/x/sync/errgroup", "github.com/go-json-experiment/json",
+	},
+	"buildbot/selfserve":      {"github.com/go-json-experiment/json"},
+	"job/treeherder":          {"github.com/go-json-experiment/json"},
+	"pushlog":                 {"github.com/go-json-experiment/json"},
+	"internal/testing/damage": {"github.com/go-json-experiment/json"},
+	"examples":                {"*"},
+	"internal/bench":          {"*"},
 }
 
 // testLibraries may be imported by every test, and by those of one room.

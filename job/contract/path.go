@@ -1,0 +1,55 @@
+package contract
+
+import (
+	"strconv"
+	"strings"
+)
+
+// path is where a value stands, one step for each level. It is written only when
+// something is found there.
+type path []step
+
+type step struct {
+	name  string
+	index int  // in a list, where name is empty
+	data  bool // the key of a map: it is data and not a member's name
+}
+
+func (p path) member(name string) path { return append(p, step{name: name}) }
+func (p path) at(index int) path       { return append(p, step{index: index}) }
+func (p path) key(name string) path    { return append(p, step{name: name, data: true}) }
+
+// String writes the path: "tasks[3].status", `pushes["20"].user`; "." for none.
+func (p path) String() string {
+	if len(p) == 0 {
+		return "."
+	}
+	var b strings.Builder
+	for i, s := range p {
+		switch {
+		case s.data:
+			b.WriteString("[" + clipped(s.name) + "]")
+		case s.name == "" && !s.data:
+			b.WriteString("[" + strconv.Itoa(s.index) + "]")
+		case i > 0:
+			b.WriteString("." + s.name)
+		default:
+			b.WriteString(s.name)
+		}
+	}
+	return b.String()
+}
+
+// clipped is a key of data as it may be shown: digits as they are, anything else
+// quoted, and not longer than a line can bear.
+func clipped(key string) string {
+	if key != "" && strings.Trim(key, "0123456789") == "" && len(key) <= 20 {
+		return key
+	}
+	if len(key) > 60 {
+		key = key[:60] + "…"
+	}
+	return strconv.QuoteToASCII(key)
+}
+
+func quotedPrefix(s string) (string, error) { return strconv.QuotedPrefix(s) }

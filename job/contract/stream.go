@@ -1,0 +1,81 @@
+package contract
+
+import (
+	"fmt"
+	"reflect"
+)
+
+// Each takes the elements of one member one at a time, so that an answer of any size
+// is read in the memory of one element.
+type Each struct {
+	member string
+	typ    reflect.Type
+	take   func(key string, v reflect.Value) error
+}
+
+// Elements takes the elements of a member of the answer, which is a list of E or an
+// object with values of E whose keys are data; "" is the answer itself. The
+// elements are proven as those of the member's type are, which is []E or map[string]E;
+// the member stays nil. Of a list or a map of pointers E is what they point to, and
+// take gets nil for a null. An error of take ends the reading and is returned as it is.
+func Elements[E any](member string, take func(key string, v *E) error) Each {
+	return Each{
+		member: member, typ: reflect.TypeFor[E](),
+		take: func(key string, v reflect.Value) error { return take(key, v.Interface().(*E)) },
+	}
+}
+
+// taken is an error of who takes the elements.
+type taken struct{ error }
+
+// stream reads a list or a map, and gives each element away.
+func (p *prover) stream(s *shape, f *field, e Each) error {
+	kind := p.dec.PeekKind()
+	if (kind != '[' || s.form != formList) && (kind != '{' || s.form != formMap) {
+		if kind == 'n' && f != nil && f.null {
+			return p.dec.SkipValue()
+		}
+		if kind != 0 {
+			return p.say(KindType, "%s, expected %s", typeOf(kind), expected[s.form])
+		}
+	}
+	if s.element == nil || s.element.typ != e.typ {
+		panic(fmt.Sprintf("contract: elements of %q are not %v", e.member, e.typ))
+	}
+	if _, err := p.dec.ReadToken(); err != nil {
+		return err
+	}
+	before := p.path
+	defer func() { p.path = before }()
+	n := 0
+	for ; p.dec.PeekKind() != ']' && p.dec.PeekKind() != '}'; n++ {
+		key := ""
+		p.path = before.at(n)
+		if s.form == formMap {
+			name, err := p.dec.ReadToken()
+			if err != nil {
+				return err
+			}
+			key = name.String()
+			p.path = before.key(key)
+		}
+		v := reflect.New(e.typ)
+		if s.element.pointer {
+			v = reflect.New(v.Type())
+		}
+		if err := p.value(s.element, nil, v.Elem()); err != nil {
+			return err
+		}
+		if s.element.pointer {
+			v = v.Elem()
+		}
+		if err := e.take(key, v); err != nil {
+			return &taken{err}
+		}
+	}
+	p.path = before
+	if _, err := p.dec.ReadToken(); err != nil {
+		return err
+	}
+	return p.length(f, n, "elements")
+}
