@@ -98,7 +98,7 @@ func (c *Checker) endpoint(i Item) (of contract.Any, why string, err error) {
 	switch {
 	case i.URL != "":
 		address := i.URL
-		if u, err := url.Parse(address); err != nil || u.Path == "" {
+		if !hasPath(address) {
 			return nil, "its URL is none", nil
 		}
 		return c.only(func(e contract.Any) bool { return e.Answers(i.Method, address) }, "its URL")
@@ -117,6 +117,11 @@ func (c *Checker) endpoint(i Item) (of contract.Any, why string, err error) {
 		return c.only(func(e contract.Any) bool { return e.Describes(i.About) }, "its row in the table")
 	}
 	return of, why, err
+}
+
+func hasPath(address string) bool {
+	u, err := url.Parse(address)
+	return err == nil && u.Path != ""
 }
 
 // only is the one endpoint for which is says yes.

@@ -76,6 +76,9 @@ func tape(text []byte) ([]Item, error) {
 	}
 	var items []Item
 	for n, x := range c.Interactions {
+		if x == nil {
+			return nil, fmt.Errorf("exchange %d is empty", n)
+		}
 		items = append(items, Item{
 			Place: fmt.Sprintf("exchange %d", n), Method: x.Request.Method, URL: x.Request.URL,
 			Asked: []byte(x.Request.Body), Status: x.Response.Code, Body: []byte(x.Response.Body),

@@ -155,7 +155,8 @@ func each(list []jsontext.Value) (items []Item, ok bool) {
 // lenient reads what has the wanted types, and leaves the rest.
 func lenient(text []byte, e *envelope) error {
 	var object map[string]jsontext.Value
-	if err := json.Unmarshal(text, &object, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)); err != nil {
+	err := json.Unmarshal(text, &object, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+	if err != nil {
 		return err
 	}
 	e.Request, e.Response, e.Payload, e.Data, e.Body = object["request"], object["response"], object["payload"],

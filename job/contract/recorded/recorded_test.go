@@ -201,13 +201,15 @@ func TestCheck(t *testing.T) {
 		got = append(got, fmt.Sprintf("%s %v %s %s %d", f.Source, f.Item, f.Path, f.Kind, f.Count))
 	}
 	want := []string{
-		"ci/jobs 2 id identity 1", "ci/message 5 id type 1", "ci/message 5 new new 1", "ci/jobs answer.json.gz word word 1",
+		"ci/jobs 2 id identity 1", "ci/message 5 id type 1", "ci/message 5 new new 1",
+		"ci/jobs answer.json.gz word word 1",
 		"other/jobs list.json [0].id missing 2", "ci/jobs x.json . type 1",
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("(-want +got):\n%s", d)
 	}
-	if d := cmp.Diff(map[string]int{"ci/jobs": 4, "ci/message": 1, "other/jobs": 1}, c.Checked); d != "" || c.Refused != 1 {
+	checked := map[string]int{"ci/jobs": 4, "ci/message": 1, "other/jobs": 1}
+	if d := cmp.Diff(checked, c.Checked); d != "" || c.Refused != 1 {
 		t.Errorf("%d refused (-want +got):\n%s", c.Refused, d)
 	}
 	skipped := []string{
