@@ -236,10 +236,10 @@ func TestUpstream(t *testing.T) {
 		"Android 4.3 armv7 API 15+ try debug test robocop-1":     "Android armv7 API 15+ try debug build",
 		"Android 4.3 Emulator try opt test robocop-1": "Android armv7 API 11+ try build, " +
 			"Android armv7 API 10+ try build",
-		"TB Windows XP 32-bit comm-central debug test mozmill":   "TB WINNT 5.2 comm-central leak test build",
-		"jetpack-fx-team-mountainlion-opt":                       "",
-		"Linux x86-64 try build":                                 "",
-		"release-mozilla-beta-final_verification":                "",
+		"TB Windows XP 32-bit comm-central debug test mozmill": "TB WINNT 5.2 comm-central leak test build",
+		"jetpack-fx-team-mountainlion-opt":                     "",
+		"Linux x86-64 try build":                               "",
+		"release-mozilla-beta-final_verification":              "",
 	} {
 		got, err := selfserve.Upstream(tester)
 		if strings.Join(got, ", ") != want || err != nil {

@@ -46,8 +46,8 @@ func builders(t *testing.T) (recorded.Words, map[string]beside) {
 					names.Add(file, m[1])
 				}
 			case map[string]any:
-				if name := word(v["buildername"]); name != "" && strings.Contains(file, "5-buildbot/ActiveData") {
-					said[name] = beside{word(v["branch"]), word(v["product"])}
+				if name := recorded.Text(v, "buildername"); name != "" && strings.Contains(file, "5-buildbot/ActiveData") {
+					said[name] = beside{recorded.Text(v, "branch"), recorded.Text(v, "product")}
 				}
 				for k := range v {
 					if only && builderish.MatchString(k) {
@@ -62,11 +62,6 @@ func builders(t *testing.T) (recorded.Words, map[string]beside) {
 		})
 	})
 	return names, said
-}
-
-func word(v any) string {
-	s, _ := v.(string)
-	return s
 }
 
 // ofBuilder reports whether a value under a key is a builder's name.

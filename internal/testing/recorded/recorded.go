@@ -25,33 +25,37 @@ import (
 // file is the path from the root of the recorded data.
 func Documents(t testing.TB, folders []string, visit func(file string, document any)) {
 	t.Helper()
+	found := 0
+	Files(t, folders, func(file string, text []byte) {
+		for _, d := range documents(text) {
+			found++
+			visit(file, d)
+		}
+	})
+	if found == 0 {
+		t.Fatalf("no documents in %q", folders)
+	}
+}
+
+// Files calls visit with each file under some folders of the recorded data, unpacked.
+func Files(t testing.TB, folders []string, visit func(file string, text []byte)) {
+	t.Helper()
 	for _, folder := range folders {
 		root := testenv.Shared(t, folder)
-		found := 0
 		err := filepath.WalkDir(root, func(path string, e fs.DirEntry, err error) error {
-			if err != nil {
+			if err != nil || e.IsDir() {
 				return err
-			}
-			if e.IsDir() {
-				return nil
 			}
 			text, err := read(path)
 			if err != nil {
 				return fmt.Errorf("%s: %w", path, err)
 			}
 			rel, err := filepath.Rel(root, path)
-			if err != nil {
-				return err
+			if err == nil {
+				visit(folder+"/"+filepath.ToSlash(rel), text)
 			}
-			for _, d := range documents(text) {
-				found++
-				visit(folder+"/"+filepath.ToSlash(rel), d)
-			}
-			return nil
+			return err
 		})
-		if err == nil && found == 0 {
-			err = fmt.Errorf("no documents in %s", root)
-		}
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -109,6 +113,16 @@ func walk(key string, v any, visit func(string, any)) {
 			walk(key, x, visit)
 		}
 	}
+}
+
+// Text is the text at a path of keys in a value, or empty.
+func Text(value any, path ...string) string {
+	for _, key := range path {
+		m, _ := value.(map[string]any)
+		value = m[key]
+	}
+	s, _ := value.(string)
+	return s
 }
 
 // Words are distinct words, and for each a file that has it.

@@ -34,6 +34,10 @@ func TestWalk(t *testing.T) {
 	if d := cmp.Diff(Words{"x": "a", "y": "b"}, got); d != "" {
 		t.Error(d)
 	}
+	if v := map[string]any{"a": map[string]any{"b": "x"}}; Text(v, "a", "b") != "x" || Text(v, "a", "c") != "" ||
+		Text(v, "a", "b", "c") != "" || Text("x") != "x" {
+		t.Error("Text")
+	}
 }
 
 // lines is a test that records instead of failing.
