@@ -74,8 +74,8 @@ var firstWords = []struct {
 		"hazard", "valgrind", "fetch", "l10n", "nightly-l10n", "shippable-l10n", "repackage",
 	}},
 	{KindTest, []string{
-		"test", "desktop-test", "android-test", "source-test", "source-check", "ui-test", "web-platform-tests", "mochitest",
-		"reftest",
+		"test", "desktop-test", "android-test", "source-test", "source-check", "ui-test", "web-platform-tests",
+		"mochitest", "reftest",
 	}},
 }
 

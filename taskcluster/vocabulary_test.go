@@ -46,7 +46,8 @@ func everyLabel(t *testing.T) (recorded.Words, map[string]labelled) {
 				if name := recorded.Text(v, "metadata", "name"); strings.Contains(name, "/") {
 					names.Add(file, name)
 					said[name] = labelled{
-						recorded.Text(v, "extra", "treeherder", "jobKind"), recorded.Text(v, "tags", "kind"), said[name].checked,
+						recorded.Text(v, "extra", "treeherder", "jobKind"), recorded.Text(v, "tags", "kind"),
+						said[name].checked,
 					}
 				}
 			}

@@ -112,75 +112,77 @@ func TestNamesAsOthersReadThem(t *testing.T) {
 	}
 }
 
+var parsed = map[string]selfserve.Name{
+	"Ubuntu VM 12.04 x64 mozilla-inbound opt test mochitest-browser-chrome-3": {
+		"firefox", "Ubuntu VM 12.04 x64", "mozilla-inbound", "opt", job.KindTest, "mochitest-browser-chrome", 3,
+	},
+	"Windows 7 32-bit fx-team pgo talos g1": {
+		"firefox", "Windows 7 32-bit", "fx-team", "pgo", job.KindPerf, "g1", 0,
+	},
+	"Ubuntu ASAN VM 12.04 x64 try opt test xpcshell": {
+		"firefox", "Ubuntu ASAN VM 12.04 x64", "try", "asan", job.KindTest, "xpcshell", 0,
+	},
+	"TB Windows 7 32-bit comm-central debug test mozmill": {
+		"thunderbird", "Windows 7 32-bit", "comm-central", "debug", job.KindTest, "mozmill", 0,
+	},
+	"OS X 10.7 64-bit fx-team leak test build": {
+		"firefox", "OS X 10.7 64-bit", "fx-team", "debug", job.KindBuild, "", 0,
+	},
+	"Linux x86-64 try leak test spidermonkey_try-rootanalysis build": {
+		"firefox", "Linux x86-64", "try", "debug", job.KindBuild, "spidermonkey_try-rootanalysis", 0,
+	},
+	"b2g_mozilla-inbound_flame-kk_eng-debug_periodic": {
+		"b2g", "flame-kk_eng", "mozilla-inbound", "debug", job.KindBuild, "periodic", 0,
+	},
+	"Android armv7 API 11+ ash debug build": {
+		"mobile", "Android armv7 API 11+", "ash", "debug", job.KindBuild, "", 0,
+	},
+	"Firefox mozilla-central win32 l10n nightly-4": {
+		"firefox", "win32", "mozilla-central", "opt", job.KindBuild, "l10n", 4,
+	},
+	"Thunderbird comm-central linux64 l10n dep": {
+		"thunderbird", "linux64", "comm-central", "opt", job.KindBuild, "l10n", 0,
+	},
+	"OS X 10.7  add-on-devel mozilla-beta build": {
+		"firefox", "OS X 10.7 add-on-devel", "mozilla-beta", "addon", job.KindBuild, "", 0,
+	},
+	"Windows 7 32-bit add-on-devel mozilla-beta debug test xpcshell": {
+		"firefox", "Windows 7 32-bit add-on-devel", "mozilla-beta", "addon", job.KindTest, "xpcshell", 0,
+	},
+	"b2g_emulator_vm_large kraken debug test mochitest-debug-9": {
+		"b2g", "b2g_emulator_vm_large", "kraken", "debug", job.KindTest, "mochitest-debug", 9,
+	},
+	"Ubuntu TSAN VM large 16.04 x64 some-new_branch opt test cppunit": {
+		"firefox", "Ubuntu TSAN VM large 16.04 x64", "some-new_branch", "tsan", job.KindTest, "cppunit", 0,
+	},
+	"OS X 10.6 comm-release debug test mochitests-4/5": {
+		"thunderbird", "OS X 10.6", "comm-release", "debug", job.KindTest, "mochitests", 4,
+	},
+	"Linux x86-64 mozilla-central debug asan nightly": {
+		"firefox", "Linux x86-64", "mozilla-central", "asan", job.KindBuild, "asan nightly", 0,
+	},
+	"Android 2.2 Debug mozilla-inbound build": {
+		"mobile", "Android 2.2 Debug", "mozilla-inbound", "debug", job.KindBuild, "", 0,
+	},
+	"b2g_mozilla-b2g18_v1_1_0_hd_wasabi-9_eng_nightly": {
+		"b2g", "wasabi-9_eng", "mozilla-b2g18_v1_1_0_hd", "opt", job.KindBuild, "nightly", 0,
+	},
+	"linux64-sh-haz_try_dep": {"firefox", "linux64-sh-haz", "try", "opt", job.KindBuild, "dep", 0},
+	"jetpack-mozilla-central-win7-ix-debug": {
+		"firefox", "win7-ix", "mozilla-central", "debug", job.KindTest, "jetpack", 0,
+	},
+	"release-comm-beta-macosx64_update_verify_4/6": {
+		"thunderbird", "macosx64", "comm-beta", "opt", job.KindOther, "update_verify", 4,
+	},
+	"release-date_fennec_bncr_sub": {"mobile", "", "date", "opt", job.KindOther, "bncr_sub", 0},
+	"mozilla-central hg bundle":    {"firefox", "", "mozilla-central", "opt", job.KindOther, "hg bundle", 0},
+	"Linux x86-64 fx-team blocklist update": {
+		"firefox", "Linux x86-64", "fx-team", "opt", job.KindOther, "blocklist update", 0,
+	},
+}
+
 func TestParseName(t *testing.T) {
-	for name, want := range map[string]selfserve.Name{
-		"Ubuntu VM 12.04 x64 mozilla-inbound opt test mochitest-browser-chrome-3": {
-			"firefox", "Ubuntu VM 12.04 x64", "mozilla-inbound", "opt", job.KindTest, "mochitest-browser-chrome", 3,
-		},
-		"Windows 7 32-bit fx-team pgo talos g1": {
-			"firefox", "Windows 7 32-bit", "fx-team", "pgo", job.KindPerf, "g1", 0,
-		},
-		"Ubuntu ASAN VM 12.04 x64 try opt test xpcshell": {
-			"firefox", "Ubuntu ASAN VM 12.04 x64", "try", "asan", job.KindTest, "xpcshell", 0,
-		},
-		"TB Windows 7 32-bit comm-central debug test mozmill": {
-			"thunderbird", "Windows 7 32-bit", "comm-central", "debug", job.KindTest, "mozmill", 0,
-		},
-		"OS X 10.7 64-bit fx-team leak test build": {
-			"firefox", "OS X 10.7 64-bit", "fx-team", "debug", job.KindBuild, "", 0,
-		},
-		"Linux x86-64 try leak test spidermonkey_try-rootanalysis build": {
-			"firefox", "Linux x86-64", "try", "debug", job.KindBuild, "spidermonkey_try-rootanalysis", 0,
-		},
-		"b2g_mozilla-inbound_flame-kk_eng-debug_periodic": {
-			"b2g", "flame-kk_eng", "mozilla-inbound", "debug", job.KindBuild, "periodic", 0,
-		},
-		"Android armv7 API 11+ ash debug build": {
-			"mobile", "Android armv7 API 11+", "ash", "debug", job.KindBuild, "", 0,
-		},
-		"Firefox mozilla-central win32 l10n nightly-4": {
-			"firefox", "win32", "mozilla-central", "opt", job.KindBuild, "l10n", 4,
-		},
-		"Thunderbird comm-central linux64 l10n dep": {
-			"thunderbird", "linux64", "comm-central", "opt", job.KindBuild, "l10n", 0,
-		},
-		"OS X 10.7  add-on-devel mozilla-beta build": {
-			"firefox", "OS X 10.7 add-on-devel", "mozilla-beta", "addon", job.KindBuild, "", 0,
-		},
-		"Windows 7 32-bit add-on-devel mozilla-beta debug test xpcshell": {
-			"firefox", "Windows 7 32-bit add-on-devel", "mozilla-beta", "addon", job.KindTest, "xpcshell", 0,
-		},
-		"b2g_emulator_vm_large kraken debug test mochitest-debug-9": {
-			"b2g", "b2g_emulator_vm_large", "kraken", "debug", job.KindTest, "mochitest-debug", 9,
-		},
-		"Ubuntu TSAN VM large 16.04 x64 some-new_branch opt test cppunit": {
-			"firefox", "Ubuntu TSAN VM large 16.04 x64", "some-new_branch", "tsan", job.KindTest, "cppunit", 0,
-		},
-		"OS X 10.6 comm-release debug test mochitests-4/5": {
-			"thunderbird", "OS X 10.6", "comm-release", "debug", job.KindTest, "mochitests", 4,
-		},
-		"Linux x86-64 mozilla-central debug asan nightly": {
-			"firefox", "Linux x86-64", "mozilla-central", "asan", job.KindBuild, "asan nightly", 0,
-		},
-		"Android 2.2 Debug mozilla-inbound build": {
-			"mobile", "Android 2.2 Debug", "mozilla-inbound", "debug", job.KindBuild, "", 0,
-		},
-		"b2g_mozilla-b2g18_v1_1_0_hd_wasabi-9_eng_nightly": {
-			"b2g", "wasabi-9_eng", "mozilla-b2g18_v1_1_0_hd", "opt", job.KindBuild, "nightly", 0,
-		},
-		"linux64-sh-haz_try_dep": {"firefox", "linux64-sh-haz", "try", "opt", job.KindBuild, "dep", 0},
-		"jetpack-mozilla-central-win7-ix-debug": {
-			"firefox", "win7-ix", "mozilla-central", "debug", job.KindTest, "jetpack", 0,
-		},
-		"release-comm-beta-macosx64_update_verify_4/6": {
-			"thunderbird", "macosx64", "comm-beta", "opt", job.KindOther, "update_verify", 4,
-		},
-		"release-date_fennec_bncr_sub": {"mobile", "", "date", "opt", job.KindOther, "bncr_sub", 0},
-		"mozilla-central hg bundle":    {"firefox", "", "mozilla-central", "opt", job.KindOther, "hg bundle", 0},
-		"Linux x86-64 fx-team blocklist update": {
-			"firefox", "Linux x86-64", "fx-team", "opt", job.KindOther, "blocklist update", 0,
-		},
-	} {
+	for name, want := range parsed {
 		got, err := selfserve.ParseName(name)
 		if d := cmp.Diff(want, got); d != "" || err != nil {
 			t.Errorf("%s: %v\n%s", name, err, d)

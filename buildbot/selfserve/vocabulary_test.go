@@ -46,7 +46,8 @@ func builders(t *testing.T) (recorded.Words, map[string]beside) {
 					names.Add(file, m[1])
 				}
 			case map[string]any:
-				if name := recorded.Text(v, "buildername"); name != "" && strings.Contains(file, "5-buildbot/ActiveData") {
+				name := recorded.Text(v, "buildername")
+				if name != "" && strings.Contains(file, "5-buildbot/ActiveData") {
 					said[name] = beside{recorded.Text(v, "branch"), recorded.Text(v, "product")}
 				}
 				for k := range v {
@@ -66,12 +67,12 @@ func builders(t *testing.T) (recorded.Words, map[string]beside) {
 
 // ofBuilder reports whether a value under a key is a builder's name.
 func ofBuilder(file, key, value string) bool {
-	switch {
-	case key == "buildername" || key == "buildernames":
+	switch key {
+	case "buildername", "buildernames":
 		return true
-	case key == "desc":
+	case "desc":
 		return strings.Contains(file, "client_job_data")
-	case key == "ref_data_name":
+	case "ref_data_name":
 		return strings.Contains(value, " ") // others are hashes
 	}
 	return false

@@ -2,8 +2,8 @@ package jobtest
 
 import (
 	"context"
-	"fmt"
 	"slices"
+	"strconv"
 
 	"github.com/mozci/mozci/job"
 )
@@ -46,7 +46,7 @@ const mostWrapped = 100
 func (k *schedulerKit) unwrap(ctx context.Context) {
 	for _, a := range abilities() {
 		if bare, wrapped := a.has(k.s), a.has(wrapper{k.s}); bare != wrapped {
-			k.wrong("unwrap", call("As["+a.name+"]")+" of it inside a wrapper with Unwrap", fmt.Sprint(wrapped),
+			k.wrong("unwrap", call("As["+a.name+"]")+" of it inside a wrapper with Unwrap", strconv.FormatBool(wrapped),
 				"%t, as without the wrapper", bare)
 		}
 	}

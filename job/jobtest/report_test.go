@@ -15,15 +15,6 @@ var reportLine = regexp.MustCompile(`^[a-z-]+: ` +
 	`(?:(?:Push|Pushes|Jobs|Trigger|Catalog|Cancel|Carried|Accepted)\([^()]+\)|(?:Name|Unwrap|As\[\w+\])\(\)).* ` +
 	`returned .+, want .+$`)
 
-// lines are those of a report that begin with a rule, and those that do not, which
-// belong to the one before.
-func reportLines(err error) []string {
-	if err == nil {
-		return nil
-	}
-	return strings.Split(err.Error(), "\n")
-}
-
 // What a stranger reads of each mutant names the method and its arguments: every line
 // has one form, and for some rules the words are fixed.
 func TestReportsSayWhatWasCalled(t *testing.T) {
