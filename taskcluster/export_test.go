@@ -35,6 +35,12 @@ var (
 	ComposeInput = (*action).compose
 )
 
+// The words of runs and labels.
+var (
+	RunStatus = (*TaskRun).status
+	KindOf    = kindOf
+)
+
 // Parts of the room that have vectors, or tables, of their own.
 var (
 	ErrNothingCreated = errNothingCreated

@@ -7,3 +7,9 @@ const MostIDs = mostIDs
 func (s *Server) Kept() (ids, tables, searches int) {
 	return s.ids.Len(), s.tables.Len(), s.searches.Len()
 }
+
+// What the words of a record mean.
+var (
+	StatusOf = Record.status
+	KindOf   = Record.kind
+)
