@@ -53,6 +53,7 @@ type field struct {
 	index    []int // in the struct
 	bit      int   // in needed, or -1
 	null     bool
+	open     bool // anybody may write what is there
 	min, max *float64
 	words    []string
 }
@@ -155,9 +156,11 @@ func (s *shape) member(t reflect.Type, f reflect.StructField, name string, index
 			s.needed = append(s.needed, name)
 		case "null":
 			m.null = true
+		case "open":
+			m.null, m.open = true, true
 		case "":
 		default:
-			panic(fmt.Sprintf("contract: %v.%s: is:%q, expected required or null", t, f.Name, word))
+			panic(fmt.Sprintf("contract: %v.%s: is:%q, expected required, null or open", t, f.Name, word))
 		}
 	}
 	m.min, m.max = bound(t, f, "min"), bound(t, f, "max")
