@@ -371,11 +371,12 @@ func TestOpen(t *testing.T) {
 // The place of an element whose identity is another is in the error, and so is the
 // beginning of what is not JSON, also where it comes bit by bit.
 func TestReadSaysWhere(t *testing.T) {
+	asked := endpoint.Asked("http://ci/group/7/builds", nil)
 	other := contract.Elements("builds", func(_ string, b *build) error {
-		return contract.Differs("id", b.ID, 7)
+		return contract.Differs("id", b.ID, asked.Var("group"))
 	})
 	_, err := endpoint.Read(contract.Asked{}, strings.NewReader(with(`"id":1`)), other)
-	if want := "ci/builds: builds[0].id: 1, asked for 7"; fmt.Sprint(err) != want || !errors.Is(err, job.ErrMalformed) {
+	if want := "ci/builds: builds[0].id: 1, asked for \"7\""; fmt.Sprint(err) != want || !errors.Is(err, job.ErrMalformed) {
 		t.Errorf("got %v, want %s", err, want)
 	}
 	whole := contract.Elements("by", func(string, *step) error { return contract.Outside(".", "one too many") })

@@ -63,6 +63,12 @@ type Asked struct {
 	pattern *regexp.Regexp
 }
 
+// Asked is a request that the endpoint answers, as Same gets it: for who checks
+// elements one at a time.
+func (e *Endpoint[T]) Asked(url string, body []byte) Asked {
+	return Asked{URL: url, Body: body, pattern: e.url}
+}
+
 // Var is what a named group of the endpoint's URL matched, unescaped; empty where it
 // did not.
 func (a Asked) Var(name string) string {
