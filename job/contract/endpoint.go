@@ -145,7 +145,7 @@ func (e *Endpoint[T]) Read(asked Asked, body io.Reader, each ...Each) (*T, error
 func (e *Endpoint[T]) read(asked Asked, body io.Reader, each ...Each) (*T, error) {
 	var first Finding
 	p := &prover{
-		dec: jsontext.NewDecoder(body), streams: each,
+		dec: jsontext.NewDecoder(body), path: make(path, 0, 16), streams: each,
 		found: func(f Finding) bool { first = f; return false },
 	}
 	out := new(T)
