@@ -17,6 +17,7 @@ var subjects = map[string]func(*testing.T){
 	"acting":      acting,
 	"buildbot":    func(t *testing.T) { dump(t); questions(t) },
 	"culprit":     search,
+	"damage":      harm,
 	"find":        find,
 	"growth":      growth,
 	"joblog":      logs,
@@ -37,7 +38,7 @@ func main() {
 		_, _ = fmt.Fprintf(os.Stderr, "usage: go run ./internal/bench SUBJECT, one of %v\n",
 			slices.Sorted(maps.Keys(subjects)))
 	}
-	_ = flag.Bool("quick", false, "fewer trials, for the subjects acting, culprit, growth and ledger")
+	_ = flag.Bool("quick", false, "fewer trials, for the subjects acting, culprit, damage, growth and ledger")
 	_ = flag.Bool("tuning", false, "the seeds that the method was tuned on, for subject culprit")
 	subject := ""
 	if len(os.Args) > 1 { // flags may follow the subject

@@ -34,6 +34,9 @@
 //   - names, on a blank field of type [Also]: members that the service sends and
 //     nobody reads. Check finds what is neither read nor named here: a new field.
 //
+// What no tag can say, since it is about several members at once or about the form of
+// a string, a [Prover] says.
+//
 // The JSON type follows from the Go type: a struct is an object, a map an object whose
 // keys are data, and an int is a whole number. A pointer makes the elements
 // of a list or a map nullable. A type that decodes itself (UnmarshalJSONFrom or
@@ -57,6 +60,14 @@ import (
 // Also names the members that a service sends and nobody reads: it is the type of
 // a blank field with a names tag.
 type Also struct{}
+
+// Prover is a type that is read as an object and proves of itself what no tag says.
+type Prover interface {
+	// Prove is called once the members are read. What is wrong is said by
+	// Outside or Differs, whose path begins at the object; "." is all of it.
+	// Where Check goes on after a finding, members may be missing.
+	Prove() error
+}
 
 // Kind is what is wrong at a path.
 type Kind string

@@ -24,6 +24,9 @@ type Endpoint[T any] struct {
 	// URL is a regular expression that the URL's escaped path matches, with its
 	// named groups for Asked.Var; empty where this is no answer to a request.
 	URL string
+	// Asks reports whether parameters are those of a request that is answered
+	// so, where one URL is answered in several ways. Optional: all are.
+	Asks func(url.Values) bool
 	// Exchange matches the exchange of a Pulse message.
 	Exchange string
 	// File matches what a table of files says of one, such as its name.
@@ -242,7 +245,8 @@ func (e *Endpoint[T]) Answers(method, address string) bool {
 		want = "GET"
 	}
 	u, err := url.Parse(address)
-	return err == nil && e.url != nil && method == want && e.url.MatchString(u.EscapedPath())
+	return err == nil && e.url != nil && method == want && e.url.MatchString(u.EscapedPath()) &&
+		(e.Asks == nil || e.Asks(u.Query()))
 }
 
 // Carries implements Any.

@@ -220,7 +220,24 @@ func (p *prover) object(s *shape, v reflect.Value) error {
 			return err
 		}
 	}
+	if s.proves {
+		return p.claim(v.Addr().Interface().(Prover).Prove())
+	}
 	return nil
+}
+
+// claim says what a Prover found.
+func (p *prover) claim(err error) error {
+	var known *Error
+	switch {
+	case err == nil:
+		return nil
+	case !errors.As(err, &known):
+		return p.say(KindBound, "%v", err)
+	case known.Path == ".":
+		return p.say(known.Kind, "%s", known.Detail)
+	}
+	return p.at(p.path.member(known.Path), func() error { return p.say(known.Kind, "%s", known.Detail) })
 }
 
 // nameOf is a member's name without a copy where the shape has it.

@@ -44,6 +44,7 @@ type shape struct {
 	form    form
 	typ     reflect.Type
 	pointer bool // the Go value is a pointer to typ
+	proves  bool // it is a Prover
 	fields  map[string]*field
 	needed  []string // names of required fields, by bit
 	also    map[string]bool
@@ -93,6 +94,7 @@ var (
 	rawMessage      = reflect.TypeFor[json.RawMessage]()
 	timeType        = reflect.TypeFor[time.Time]()
 	alsoType        = reflect.TypeFor[Also]()
+	proverType      = reflect.TypeFor[Prover]()
 )
 
 func (s *shape) compile(t reflect.Type) {
@@ -110,6 +112,7 @@ func (s *shape) compile(t reflect.Type) {
 		s.form = formOwn
 	case t.Kind() == reflect.Struct:
 		s.form, s.fields, s.also = formObject, map[string]*field{}, map[string]bool{}
+		s.proves = own(proverType)
 		s.members(t, nil)
 	case t.Kind() == reflect.Map && t.Key().Kind() == reflect.String:
 		s.form, s.element = formMap, shapeOf(t.Elem())

@@ -1,0 +1,66 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+	"maps"
+	"slices"
+	"testing"
+
+	"github.com/mozci/mozci/internal/testing/damage"
+)
+
+// damaged are the recorded answers of each source, with what its public API makes
+// of them.
+var damaged = []func(*testing.T) []*damage.Case{}
+
+// harm damages every recorded answer in every way, and prints what came of it: see
+// package damage. A result that moves without an error fails it.
+func harm(t *testing.T) {
+	most := 4
+	if f := flag.Lookup("quick"); f != nil && f.Value.String() == "true" {
+		most = 1
+	}
+	fmt.Printf("%-62s %7s %7s %9s %7s %8s %6s\n", "answer", "tried", "caught", "harmless", "untold", "unnamed", "wrong")
+	sum := damage.Report{Name: "all", Untold: map[string]int{}}
+	for _, cases := range damaged {
+		for _, c := range cases(t) {
+			r, err := c.Run(t.Context(), damage.Options{Most: most, Seed: 1})
+			if err != nil {
+				t.Fatal(err)
+			}
+			printDamage(r)
+			sum.Tried += r.Tried
+			sum.Caught += r.Caught
+			sum.Harmless += r.Harmless
+			sum.Unnamed = append(sum.Unnamed, r.Unnamed...)
+			sum.Wrong = append(sum.Wrong, r.Wrong...)
+			for reason, n := range r.Untold {
+				sum.Untold[reason] += n
+			}
+		}
+	}
+	harmLogs(t, most, &sum)
+	printDamage(&sum)
+	fmt.Println("\nnobody could tell:")
+	for _, reason := range slices.Sorted(maps.Keys(sum.Untold)) {
+		fmt.Printf("%7d  %s\n", sum.Untold[reason], reason)
+	}
+	for _, list := range []struct {
+		what string
+		all  []string
+	}{{"error without source and place", sum.Unnamed}, {"wrong", sum.Wrong}} {
+		for _, line := range list.all[:min(len(list.all), 100)] {
+			t.Errorf("%s: %s", list.what, line)
+		}
+	}
+}
+
+func printDamage(r *damage.Report) {
+	untold := 0
+	for _, n := range r.Untold {
+		untold += n
+	}
+	fmt.Printf("%-62s %7d %7d %9d %7d %8d %6d\n",
+		r.Name, r.Tried, r.Caught, r.Harmless, untold, len(r.Unnamed), len(r.Wrong))
+}
