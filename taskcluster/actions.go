@@ -70,9 +70,6 @@ func (w *actionsWire) usable() (*actions, error) {
 			continue
 		}
 		a, err := offeredAction.Decode(contract.Asked{}, raw)
-		if err == nil {
-			err = a.whole()
-		}
 		if err != nil {
 			err = fmt.Errorf("%w: actions.json: action %d: %w", job.ErrMalformed, i+1, err)
 			out.leftOut = append(out.leftOut, err.Error())
@@ -91,8 +88,8 @@ func (w *actionsWire) usable() (*actions, error) {
 	return out, nil
 }
 
-// whole reports what the action lacks that its kind needs.
-func (a *action) whole() error {
+// Prove implements contract.Prover: the action has what its kind needs.
+func (a *action) Prove() error {
 	switch {
 	case a.Kind == "task" && a.Task == nil:
 		return absent("task")

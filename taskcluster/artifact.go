@@ -121,27 +121,37 @@ type content struct {
 	} `json:"credentials"` // of an object
 }
 
+// Prove implements contract.Prover: there is what each way of storing needs.
+func (w *content) Prove() error {
+	switch w.StorageType {
+	case "s3", "reference", "link": // a link is resolved by the queue
+		if w.URL == "" {
+			return absent("url")
+		}
+	case "object":
+		if w.Name == "" {
+			return absent("name")
+		}
+		if w.Credentials == nil {
+			return absent("credentials")
+		}
+	case "error":
+		if w.Reason == "" {
+			return absent("reason")
+		}
+	}
+	return nil
+}
+
 var contents = contract.New(contract.Endpoint[content]{
 	Source: source, Name: "queue.artifactContent",
 	URL: `/queue/v1/task/(?P<task>[^/]+)(/runs/(?P<run>[0-9]+))?/artifact-content/(?P<name>.+)$`,
 	Same: func(asked contract.Asked, w *content) error {
-		switch w.StorageType {
-		case "s3", "reference", "link": // a link is resolved by the queue
-			if w.URL == "" {
-				return absent("url")
-			}
-			if u, err := url.Parse(w.URL); err == nil && w.StorageType == "s3" {
-				return sameFile(asked, "url", u.Path)
-			}
-		case "object":
-			if w.Name == "" || w.Credentials == nil {
-				return absent("name or credentials")
-			}
+		if w.StorageType == "object" {
 			return sameFile(asked, "name", w.Name)
-		case "error":
-			if w.Reason == "" {
-				return absent("reason")
-			}
+		}
+		if u, err := url.Parse(w.URL); err == nil && w.StorageType == "s3" {
+			return sameFile(asked, "url", u.Path)
 		}
 		return nil
 	},

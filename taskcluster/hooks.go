@@ -90,18 +90,20 @@ func (w *triggerWire) id() string {
 	return w.TaskID
 }
 
+// Prove implements contract.Prover: both places say the same.
+func (w *triggerWire) Prove() error {
+	switch id := w.id(); {
+	case id == "":
+		return nil
+	case w.Status != nil && w.Status.TaskID != id:
+		return contract.Outside("status.taskId", "%q, and the answer's taskId is %q", w.Status.TaskID, id)
+	default:
+		return isTask("taskId", id)
+	}
+}
+
 var fired = contract.New(contract.Endpoint[triggerWire]{
 	Source: source, Name: "hooks.triggerHook", Method: http.MethodPost, URL: hookPath + `/trigger$`,
-	Same: func(_ contract.Asked, w *triggerWire) error {
-		switch id := w.id(); {
-		case id == "":
-			return nil
-		case w.Status != nil && w.Status.TaskID != id:
-			return contract.Outside("status.taskId", "%q, and the answer's taskId is %q", w.Status.TaskID, id)
-		default:
-			return isTask("taskId", id)
-		}
-	},
 })
 
 // triggerHook fires a hook with a payload, a JSON object, and returns the id of

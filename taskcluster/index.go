@@ -19,6 +19,9 @@ type indexedTask struct {
 	_ contract.Also `names:"rank data expires"`
 }
 
+// Prove implements contract.Prover.
+func (t *indexedTask) Prove() error { return isTask("taskId", t.TaskID) }
+
 // indexedPage is a page of several of them.
 type indexedPage struct {
 	Tasks []indexedTask `json:"tasks" is:"required"`
@@ -33,7 +36,7 @@ var indexed = contract.New(contract.Endpoint[indexedTask]{
 		if path := asked.Var("path"); t.Namespace != path {
 			return contract.Differs("namespace", t.Namespace, path)
 		}
-		return isTask("taskId", t.TaskID)
+		return nil
 	},
 })
 
@@ -62,12 +65,7 @@ var indexedTasks = listed(contract.Endpoint[indexedPage]{
 	var in indexesOf
 	_ = v2.Unmarshal(asked.Body, &in) // it is mozci's own
 	once := askedOnce("namespace", in.Indexes)
-	return func(t *indexedTask) error {
-		if err := once(t.Namespace); err != nil {
-			return err
-		}
-		return isTask("taskId", t.TaskID)
-	}
+	return func(t *indexedTask) error { return once(t.Namespace) }
 })
 
 // findTasksAtIndex are the tasks at several paths of the index, by path, in one
@@ -94,7 +92,7 @@ var namespaceTasks = listed(contract.Endpoint[indexedPage]{
 		if name, ok := strings.CutPrefix(t.Namespace, namespace+"."); !ok || strings.Contains(name, ".") {
 			return contract.Differs("namespace", t.Namespace, "what is directly in "+namespace)
 		}
-		return isTask("taskId", t.TaskID)
+		return nil
 	}
 })
 

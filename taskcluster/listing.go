@@ -43,8 +43,13 @@ func listed[P, E any](
 		list, _ := parts(p)
 		each := check(asked)
 		for i := range list {
-			if err := each(&list[i]); err != nil {
-				return under(fmt.Sprintf("%s[%d]", member, i), err)
+			err := each(&list[i])
+			var known *contract.Error
+			if errors.As(err, &known) {
+				known.Path = fmt.Sprintf("%s[%d].%s", member, i, known.Path)
+			}
+			if err != nil {
+				return err
 			}
 		}
 		return nil

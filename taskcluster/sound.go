@@ -12,14 +12,6 @@ func absent(path string) error {
 	return &contract.Error{Finding: contract.Finding{Path: path, Kind: contract.KindMissing, Detail: "missing"}}
 }
 
-// under puts the place of a part before the path of its error.
-func under(path string, err error) error {
-	if known, ok := err.(*contract.Error); ok { //nolint:errorlint // what sound returns is not wrapped
-		known.Path = path + "." + known.Path
-	}
-	return err
-}
-
 // isTask reports what a service gave for a task id and is none.
 func isTask(path, id string) error {
 	if !slug.Valid(id) {
@@ -28,17 +20,18 @@ func isTask(path, id string) error {
 	return nil
 }
 
-// sound reports what a definition lacks in ways that no tag of a field says.
-func (t *Task) sound() error {
+// Prove implements contract.Prover: the task has a queue, by its name of today or by
+// the two that it had until 2021.
+func (t *Task) Prove() error {
 	if t.TaskQueueID == "" && (t.ProvisionerID == "" || t.WorkerType == "") {
 		return absent("taskQueueId")
 	}
 	return isTask("taskGroupId", t.TaskGroupID)
 }
 
-// sound reports what the parts of a status say against each other: the state is that
-// of the latest run, and the runs are counted from 0 and follow each other.
-func (s *TaskStatus) sound() error {
+// Prove implements contract.Prover: the state is that of the latest run, and the runs
+// are counted from 0 and follow each other.
+func (s *TaskStatus) Prove() error {
 	if err := isTask("taskId", s.TaskID); err != nil {
 		return err
 	}
@@ -46,17 +39,11 @@ func (s *TaskStatus) sound() error {
 		return err
 	}
 	for i := range s.Runs {
-		r := &s.Runs[i]
-		err := r.sound()
-		switch {
-		case err != nil:
+		switch r := &s.Runs[i]; {
 		case r.RunID != i:
-			err = contract.Outside("runId", "%d, expected %d", r.RunID, i)
+			return contract.Outside(fmt.Sprintf("runs[%d].runId", i), "%d, expected %d", r.RunID, i)
 		case i+1 < len(s.Runs) && !r.ended():
-			err = contract.Outside("state", "%.60q, and another run follows", r.State)
-		}
-		if err != nil {
-			return under(fmt.Sprintf("runs[%d]", i), err)
+			return contract.Outside(fmt.Sprintf("runs[%d].state", i), "%.60q, and another run follows", r.State)
 		}
 	}
 	state := "unscheduled"
@@ -74,9 +61,9 @@ func (r *TaskRun) ended() bool {
 	return r.State == "completed" || r.State == "failed" || r.State == "exception"
 }
 
-// sound reports what the parts of a run say against each other: a run that is over
-// says when and how, and one that a worker took says when.
-func (r *TaskRun) sound() error {
+// Prove implements contract.Prover: a run that is over says when and how, and one that
+// a worker took says when.
+func (r *TaskRun) Prove() error {
 	begun := r.State == "running" || r.State == "completed" || r.State == "failed"
 	switch {
 	case r.ended() && r.ReasonResolved == "":
@@ -98,14 +85,8 @@ func (r *TaskRun) sound() error {
 	return nil
 }
 
-// sound reports what a task and its status say against each other.
-func (t *listedTask) sound() error {
-	if err := t.Task.sound(); err != nil {
-		return under("task", err)
-	}
-	if err := t.Status.sound(); err != nil {
-		return under("status", err)
-	}
+// Prove implements contract.Prover: a task and its status are of one group.
+func (t *listedTask) Prove() error {
 	if got, want := t.Task.TaskGroupID, t.Status.TaskGroupID; got != want {
 		return contract.Outside("task.taskGroupId", "%q, and its status says %q", got, want)
 	}
