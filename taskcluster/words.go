@@ -5,6 +5,11 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
+// unknownWord says that a service used a word that it does not document.
+func unknownWord(what, word string) error {
+	return job.UnknownWord(source, what, clip.Marked(word, shown))
+}
+
 // status maps a run's words; see the package comment. later says that another
 // run came after it.
 func (r *TaskRun) status(kind job.Kind, later bool) (job.Status, error) {
@@ -23,7 +28,7 @@ func (r *TaskRun) status(kind job.Kind, later bool) (job.Status, error) {
 	case "exception":
 		return r.exception(later)
 	}
-	return 0, job.UnknownWord("taskcluster", "run state", clip.Marked(r.State, shown))
+	return 0, unknownWord("run state", r.State)
 }
 
 func (r *TaskRun) exception(later bool) (job.Status, error) {
@@ -45,7 +50,7 @@ func (r *TaskRun) exception(later bool) (job.Status, error) {
 	case "superseded":
 		return job.StatusCoalesced, nil
 	}
-	return 0, job.UnknownWord("taskcluster", "reasonResolved", clip.Marked(r.ReasonResolved, shown))
+	return 0, unknownWord("reasonResolved", r.ReasonResolved)
 }
 
 func (t *listedTask) kind() job.Kind {

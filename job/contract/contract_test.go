@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+	"time"
 
 	v2 "github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -47,6 +48,37 @@ type build struct {
 	Sub      struct {
 		Name string `json:"name" is:"required"`
 	} `json:"sub"`
+}
+
+// times are of RFC 3339, and nothing else.
+func TestTimes(t *testing.T) {
+	type at struct {
+		At  time.Time  `json:"at" is:"required"`
+		End *time.Time `json:"end"`
+	}
+	times := contract.New(contract.Endpoint[at]{Source: "ci", Name: "times"})
+	for text, want := range map[string]string{
+		`{"at":"2026-11-26T00:16:13.5Z"}`:                            "",
+		`{"at":"2026-11-26T00:16:13+01:00","end":null}`:              "",
+		`{"at":"2026-11-26T00:16:13Z","end":"2026-11-26T00:16:14Z"}`: "",
+		`{"at":"2026-11-26T00:16:13Z","end":"2026-11-26"}`:           `end: "2026-11-26", expected a time`,
+		`{"at":"2026-11-26T00:16:13"}`:                               `at: "2026-11-26T00:16:13", expected a time`,
+		`{"at":""}`:                                                  `at: "", expected a time`,
+		`{"at":1764116173}`:                                          "at: a number, expected a time",
+		`{"at":null}`:                                                "at: null, expected a time",
+		`{}`:                                                         "at: missing",
+		`{"at":"2026-11-26T00:16:13Z`:                                "not JSON",
+		`{"at":"\u0032026-11-26T00:16:13Z"}`:                         "expected a time",
+	} {
+		got, err := times.Decode(contract.Asked{}, []byte(text))
+		if err == nil && want != "" || err != nil && (want == "" || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%s: %v, expected %s", text, err, want)
+		}
+		var plain at
+		if err == nil && (v2.Unmarshal([]byte(text), &plain) != nil || !plain.At.Equal(got.At)) {
+			t.Errorf("%s: %v, json v2 says %v", text, got, plain)
+		}
+	}
 }
 
 type step struct {
@@ -371,11 +403,12 @@ func TestOpen(t *testing.T) {
 // The place of an element whose identity is another is in the error, and so is the
 // beginning of what is not JSON, also where it comes bit by bit.
 func TestReadSaysWhere(t *testing.T) {
+	asked := endpoint.Asked("http://ci/group/7/builds", nil)
 	other := contract.Elements("builds", func(_ string, b *build) error {
-		return contract.Differs("id", b.ID, 7)
+		return contract.Differs("id", b.ID, asked.Var("group"))
 	})
 	_, err := endpoint.Read(contract.Asked{}, strings.NewReader(with(`"id":1`)), other)
-	if want := "ci/builds: builds[0].id: 1, asked for 7"; fmt.Sprint(err) != want || !errors.Is(err, job.ErrMalformed) {
+	if want := "ci/builds: builds[0].id: 1, asked for \"7\""; fmt.Sprint(err) != want || !errors.Is(err, job.ErrMalformed) {
 		t.Errorf("got %v, want %s", err, want)
 	}
 	whole := contract.Elements("by", func(string, *step) error { return contract.Outside(".", "one too many") })

@@ -66,6 +66,12 @@ type Asked struct {
 	pattern *regexp.Regexp
 }
 
+// Asked is a request that the endpoint answers, as Same gets it: for who checks
+// elements one at a time.
+func (e *Endpoint[T]) Asked(url string, body []byte) Asked {
+	return Asked{URL: url, Body: body, pattern: e.url}
+}
+
 // Var is what a named group of the endpoint's URL matched, unescaped; empty where it
 // did not.
 func (a Asked) Var(name string) string {
@@ -142,7 +148,7 @@ func (e *Endpoint[T]) Read(asked Asked, body io.Reader, each ...Each) (*T, error
 func (e *Endpoint[T]) read(asked Asked, body io.Reader, each ...Each) (*T, error) {
 	var first Finding
 	p := &prover{
-		dec: jsontext.NewDecoder(body), streams: each,
+		dec: jsontext.NewDecoder(body), path: make(path, 0, 16), streams: each,
 		found: func(f Finding) bool { first = f; return false },
 	}
 	out := new(T)

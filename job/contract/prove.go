@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	v2 "github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -97,6 +98,8 @@ func (p *prover) value(s *shape, f *field, v reflect.Value) error {
 		return p.data(s, f, v)
 	case formList:
 		return p.list(s, f, v)
+	case formTime:
+		return p.time(v)
 	}
 	return p.plain(s, f, v)
 }
@@ -108,7 +111,7 @@ func (f form) kinds() string {
 		return "{"
 	case formList:
 		return "["
-	case formString:
+	case formString, formTime:
 		return `"`
 	case formBool:
 		return "tf"
@@ -361,6 +364,18 @@ func (p *prover) plain(s *shape, f *field, v reflect.Value) error {
 		return nil
 	}
 	return p.number(s, f, v, t.String())
+}
+
+// time reads a time, of which an answer has many.
+func (p *prover) time(v reflect.Value) error {
+	quoted, err := p.dec.ReadValue()
+	if err != nil {
+		return err
+	}
+	if err := v.Addr().Interface().(*time.Time).UnmarshalText(quoted[1 : len(quoted)-1]); err != nil {
+		return p.say(KindType, "%.60s, expected a time", quoted)
+	}
+	return nil
 }
 
 func (p *prover) number(s *shape, f *field, v reflect.Value, text string) error {

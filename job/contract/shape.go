@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	v2 "github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -28,12 +29,14 @@ const (
 	formInteger             // signed
 	formCount               // unsigned
 	formNumber              //
+	formTime                // of RFC 3339
 )
 
 // expected is a form in words.
 var expected = map[form]string{
 	formObject: "an object", formMap: "an object", formList: "a list", formString: "a string",
 	formBool: "true or false", formInteger: "a whole number", formCount: "a whole number", formNumber: "a number",
+	formTime: "a time",
 }
 
 // shape is a type, compiled.
@@ -89,6 +92,7 @@ var (
 	textual         = reflect.TypeFor[encoding.TextUnmarshaler]()
 	rawValue        = reflect.TypeFor[jsontext.Value]()
 	rawMessage      = reflect.TypeFor[json.RawMessage]()
+	timeType        = reflect.TypeFor[time.Time]()
 	alsoType        = reflect.TypeFor[Also]()
 	proverType      = reflect.TypeFor[Prover]()
 )
@@ -102,6 +106,8 @@ func (s *shape) compile(t reflect.Type) {
 	switch {
 	case t == rawValue || t == rawMessage || t.Kind() == reflect.Interface:
 		s.form = formAny
+	case t == timeType:
+		s.form = formTime
 	case own(unmarshalerFrom) || own(unmarshaler) || own(textual):
 		s.form = formOwn
 	case t.Kind() == reflect.Struct:
