@@ -77,7 +77,9 @@ func DoubleOf(t testing.TB, file string) *Double {
 		if err := json.Unmarshal(all[name], &rows); err != nil {
 			t.Fatalf("%s: %s: %v", file, name, err)
 		}
-		d.tables[name] = rows
+		for _, r := range rows {
+			d.tables[name] = append(d.tables[name], completed(name, r))
+		}
 	}
 	if err := json.Unmarshal(all["raw"], &d.raw); err != nil {
 		t.Fatalf("%s: raw: %v", file, err)
