@@ -12,7 +12,9 @@ import (
 )
 
 func (c *Client) readBuilders(ctx context.Context) ([]Builder, error) {
-	return get(ctx, c, "buildbot.builders", "", c.path("builders"), builderList)
+	all, err := get(ctx, c, "buildbot.builders", "", c.path("builders"), builderList)
+	slices.SortFunc(all, func(a, b Builder) int { return a.ID - b.ID })
+	return all, err
 }
 
 func (c *Client) readForms(ctx context.Context) ([]forceScheduler, error) {

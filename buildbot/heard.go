@@ -12,9 +12,9 @@ import (
 	"github.com/mozci/mozci/job/contract"
 )
 
-// ofRuns are the records whose events tell of runs, and the events after which a run
-// is still what it was. After one that is not known here it may not be.
-var ofRuns = map[string][]string{"builds": {"started", "update"}, "buildrequests": nil}
+// idle are the events of builds after which a run is still what it was. After one that
+// is not known here it may not be.
+var idle = []string{"started", "update"}
 
 // event tells what became of the run that an event is about.
 func (w *watcher) event(ctx context.Context, data string) error {
@@ -23,14 +23,14 @@ func (w *watcher) event(ctx context.Context, data string) error {
 	if err != nil {
 		return wrap(watching, "", err)
 	}
-	idle, ours := ofRuns[e.Key[0]]
-	if !ours || slices.Contains(idle, e.Key[2]) {
+	request, _ := e.request() // the contract has proven it
+	if request == 0 || slices.Contains(idle, e.Key[2]) {
 		return nil
 	}
-	if _, closed := w.closed.Get(e.Message.Request); closed {
+	if _, closed := w.closed.Get(request); closed {
 		return nil
 	}
-	return w.ask(ctx, []int64{e.Message.Request})
+	return w.ask(ctx, []int64{request})
 }
 
 // catchUp tells what became of requests that were open when it looked last, and

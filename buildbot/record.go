@@ -1,7 +1,6 @@
 package buildbot
 
 import (
-	"errors"
 	"fmt"
 	"time"
 
@@ -22,7 +21,7 @@ type Record struct {
 
 // Builder is a builder: what mozci calls a label.
 type Builder struct {
-	ID          int      `json:"builderid" is:"required" min:"1"`
+	ID          int      `json:"builderid" is:"required" min:"1" max:"2147483647"`
 	Name        string   `json:"name" is:"required" min:"1"`
 	Description string   `json:"description" is:"required,null"`
 	Tags        []string `json:"tags" is:"required"`      // none when it has none; "_virtual_" marks a virtual builder
@@ -34,20 +33,20 @@ type Builder struct {
 // Buildset is what a scheduler asked for at once: requests for one or more
 // builders on the same sources.
 type Buildset struct {
-	ID           int64         `json:"bsid" is:"required" min:"1"`
+	ID           int64         `json:"bsid" is:"required" min:"1" max:"2147483647"`
 	Reason       string        `json:"reason" is:"required"`
-	ParentBuild  int64         `json:"parent_buildid" is:"required,null" min:"1"` // that triggered it; 0 for none
+	ParentBuild  int64         `json:"parent_buildid" is:"required,null" min:"1" max:"2147483647"` // that triggered it; 0 for none
 	Complete     bool          `json:"complete" is:"required"`
 	Submitted    Epoch         `json:"submitted_at" is:"required" min:"1" max:"99999999999"`
 	Finished     Epoch         `json:"complete_at" is:"required,null" min:"1" max:"99999999999"`
-	SourceStamps []SourceStamp `json:"sourcestamps" is:"required"`
+	SourceStamps []SourceStamp `json:"sourcestamps" is:"required" min:"1"`
 
 	_ contract.Also `names:"external_idstring parent_relationship rebuilt_buildid results"`
 }
 
 // SourceStamp is the source of one codebase.
 type SourceStamp struct {
-	ID         int64  `json:"ssid" is:"required" min:"1"`
+	ID         int64  `json:"ssid" is:"required" min:"1" max:"2147483647"`
 	Codebase   string `json:"codebase" is:"required"`
 	Repository string `json:"repository" is:"required"`
 	Project    string `json:"project" is:"required"`
@@ -59,7 +58,7 @@ type SourceStamp struct {
 
 // Patch says that a source stamp is not what its revision says.
 type Patch struct {
-	ID      int64  `json:"patchid" is:"required" min:"1"`
+	ID      int64  `json:"patchid" is:"required" min:"1" max:"2147483647"`
 	Author  string `json:"author" is:"required"`
 	Comment string `json:"comment" is:"required"`
 
@@ -68,9 +67,9 @@ type Patch struct {
 
 // BuildRequest asks for one build of one builder.
 type BuildRequest struct {
-	ID         int64      `json:"buildrequestid" is:"required" min:"1"`
-	Buildset   int64      `json:"buildsetid" is:"required" min:"1"`
-	Builder    int        `json:"builderid" is:"required" min:"1"`
+	ID         int64      `json:"buildrequestid" is:"required" min:"1" max:"2147483647"`
+	Buildset   int64      `json:"buildsetid" is:"required" min:"1" max:"2147483647"`
+	Builder    int        `json:"builderid" is:"required" min:"1" max:"2147483647"`
 	Claimed    bool       `json:"claimed" is:"required"`
 	Complete   bool       `json:"complete" is:"required"`
 	Results    int        `json:"results" is:"required" min:"-1"` // 0 to 6 as the package comment has them; -1 until it is complete
@@ -87,10 +86,10 @@ const noResults = -1
 
 // Build is one run of a builder.
 type Build struct {
-	ID         int64      `json:"buildid" is:"required" min:"1"`
-	Number     int        `json:"number" is:"required" min:"1"` // counts the builder's builds
-	Builder    int        `json:"builderid" is:"required" min:"1"`
-	Request    int64      `json:"buildrequestid" is:"required" min:"1"`
+	ID         int64      `json:"buildid" is:"required" min:"1" max:"2147483647"`
+	Number     int        `json:"number" is:"required" min:"1" max:"2147483647"` // counts the builder's builds
+	Builder    int        `json:"builderid" is:"required" min:"1" max:"2147483647"`
+	Request    int64      `json:"buildrequestid" is:"required" min:"1" max:"2147483647"`
 	Complete   bool       `json:"complete" is:"required"`
 	Results    *int       `json:"results" is:"required,null" min:"0"` // 0 to 6 as the package comment has them; nil while it runs
 	Started    Epoch      `json:"started_at" is:"required" min:"1" max:"99999999999"`
@@ -165,8 +164,8 @@ func (b Build) check() error {
 	if err := outcome(b.Complete, b.Results); err != nil {
 		return err
 	}
-	if err := got(b.Properties[gotRevision].Value); err != nil {
-		return contract.Outside("properties["+gotRevision+"]", "%v", err)
+	if p, ok := b.Properties[gotRevision]; ok && !saysRevision(p.Value) {
+		return contract.Outside("properties."+gotRevision, "%.60v, expected a revision, or one for each codebase", p.Value)
 	}
 	return ended(b.Complete, b.Finished)
 }
@@ -192,20 +191,20 @@ func ended(complete bool, at Epoch) error {
 	return nil
 }
 
-var errGot = errors.New("expected a revision, or one for each codebase")
-
-// got is an error for what says no revision.
-func got(value any) error {
+// saysRevision reports whether a value is a revision, or has one for each codebase.
+func saysRevision(value any) bool {
 	switch v := value.(type) {
-	case nil, string, float64:
-		return nil
+	case string:
+		return v != ""
+	case float64:
+		return true
 	case map[string]any:
 		for _, of := range v {
-			if _, ok := of.(string); !ok && of != nil {
-				return errGot
+			if s, ok := of.(string); !ok || s == "" {
+				return false
 			}
 		}
-		return nil
+		return len(v) > 0
 	}
-	return errGot
+	return false
 }

@@ -67,6 +67,11 @@ func same[T record](asked contract.Asked, plural string, all []T) error {
 	}
 	query := u.Query()
 	filters := filtersOf(asked, query)
+	if sets, ok := any(all).([]Buildset); ok {
+		if err := sameStamps(sets); err != nil {
+			return err
+		}
+	}
 	first := make(map[key]int, len(all))
 	for i, r := range all {
 		err := sameRecord(r, filters)
@@ -86,6 +91,22 @@ func same[T record](asked contract.Asked, plural string, all []T) error {
 		}
 	}
 	return samePage(query, plural, all, len(first))
+}
+
+// sameStamps holds that a source stamp is the same wherever it stands.
+func sameStamps(sets []Buildset) error {
+	first := map[int64]SourceStamp{}
+	for i, s := range sets {
+		for j, ss := range s.SourceStamps {
+			was, again := first[ss.ID]
+			if again && !reflect.DeepEqual(was, ss) {
+				return contract.Outside(fmt.Sprintf("buildsets[%d].sourcestamps[%d]", i, j),
+					"source stamp %d, which is another one elsewhere", ss.ID)
+			}
+			first[ss.ID] = ss
+		}
+	}
+	return nil
 }
 
 func sameRecord(r record, filters []filter) error {

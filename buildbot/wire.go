@@ -3,6 +3,7 @@ package buildbot
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,7 +16,7 @@ import (
 
 // change is a change of the sources, which a change source told the master of.
 type change struct {
-	ID         int64   `json:"changeid" is:"required" min:"1"`
+	ID         int64   `json:"changeid" is:"required" min:"1" max:"2147483647"`
 	Revision   string  `json:"revision" is:"required,null"`
 	Branch     string  `json:"branch" is:"required,null"`
 	Author     string  `json:"author" is:"required"`
@@ -50,7 +51,7 @@ func (c change) check() error {
 type forceScheduler struct {
 	Name         string      `json:"name" is:"required" min:"1"`
 	BuilderNames []string    `json:"builder_names" is:"required"`
-	Fields       []formField `json:"all_fields" is:"required"`
+	Fields       []formField `json:"all_fields" is:"required" min:"1"`
 
 	_ contract.Also `names:"button_name enabled label"`
 }
@@ -69,9 +70,14 @@ type formField struct {
 	_ contract.Also `names:"autopopulate choices cols columns hide label layout multiple need_email rows size strict tablabel tooltip"`
 }
 
-// check holds that groups have fields, and that each field has a name by which its
-// value is given.
-func (s forceScheduler) check() error { return checkFields("all_fields", s.Fields) }
+// check holds that builders have names, that groups have fields, and that each field
+// has a name by which its value is given.
+func (s forceScheduler) check() error {
+	if i := slices.Index(s.BuilderNames, ""); i >= 0 {
+		return contract.Outside(fmt.Sprintf("builder_names[%d]", i), "empty")
+	}
+	return checkFields("all_fields", s.Fields)
+}
 
 func checkFields(path string, all []formField) error {
 	for i, f := range all {
@@ -94,10 +100,10 @@ const nestedField = "nested"
 
 // step is a step of a build.
 type step struct {
-	ID       int64  `json:"stepid" is:"required" min:"1"`
-	Build    int64  `json:"buildid" is:"required" min:"1"`
-	Number   int    `json:"number" is:"required" min:"0"`
-	Name     string `json:"name" is:"required"`
+	ID       int64  `json:"stepid" is:"required" min:"1" max:"2147483647"`
+	Build    int64  `json:"buildid" is:"required" min:"1" max:"2147483647"`
+	Number   int    `json:"number" is:"required" min:"0" max:"2147483647"`
+	Name     string `json:"name" is:"required" min:"1"`
 	Complete bool   `json:"complete" is:"required"`
 	Results  *int   `json:"results" is:"required,null" min:"0"` // nil while it runs
 
@@ -106,9 +112,9 @@ type step struct {
 
 // stepLog is a log of a step.
 type stepLog struct {
-	ID       int64  `json:"logid" is:"required" min:"1"`
-	Step     int64  `json:"stepid" is:"required" min:"1"`
-	Name     string `json:"name" is:"required"`
+	ID       int64  `json:"logid" is:"required" min:"1" max:"2147483647"`
+	Step     int64  `json:"stepid" is:"required" min:"1" max:"2147483647"`
+	Name     string `json:"name" is:"required" min:"1"`
 	Type     string `json:"type" is:"required" words:"s t h d"` // with streams, text, HTML, deleted
 	Complete bool   `json:"complete" is:"required"`             // nothing more is written to it
 
@@ -123,6 +129,9 @@ type called struct {
 
 	_ contract.Also `names:"error"`
 }
+
+// mostID is the largest id: a master's database counts in 32 bits.
+const mostID = math.MaxInt32
 
 // submission is what a call made: a buildset, with a request for each builder.
 type submission struct {
@@ -145,12 +154,12 @@ func (a *submission) UnmarshalJSON(text []byte) error {
 	a.Requests = map[int]int64{}
 	for name, id := range requests {
 		builder, atoiErr := strconv.Atoi(name)
-		if atoiErr != nil || builder < 1 || id < 1 {
+		if atoiErr != nil || builder < 1 || id < 1 || id > mostID {
 			err = errors.New("a builder or a request without an id")
 		}
 		a.Requests[builder] = id
 	}
-	if err != nil || a.Buildset < 1 {
+	if err != nil || a.Buildset < 1 || a.Buildset > mostID {
 		return fmt.Errorf("%.60s, expected a buildset's id and its requests by builder", text)
 	}
 	return nil
@@ -174,8 +183,8 @@ type configured struct {
 
 // event is a message of the master's stream of events: what happened to which record.
 type event struct {
-	Key     []string `json:"key" is:"required" min:"1"` // builds, 12, new
-	Message happened `json:"message" is:"required"`
+	Key     []string  `json:"key" is:"required" min:"3" max:"3"` // builds, 12, new
+	Message *happened `json:"message" is:"required,null"`        // null of a request that is not there
 }
 
 // happened is what is read of the record that an event is about: the events of
@@ -185,29 +194,36 @@ type happened struct {
 	Request int64 `json:"buildrequestid"`
 }
 
-// check holds that an event of a build or a request says of which one it is.
-func (e event) check() error {
-	if len(e.Key) != 3 {
-		return contract.Outside("key", "%d parts, expected 3", len(e.Key))
+// request is the request that an event of a build or of a request is about; 0 for an
+// event of anything else.
+func (e event) request() (int64, error) {
+	about, m := e.Key[0], e.Message
+	if about != "builds" && about != "buildrequests" {
+		return 0, nil
 	}
-	of := map[string]int64{"builds": e.Message.Build, "buildrequests": e.Message.Request}
-	id, ours := of[e.Key[0]]
+	id, err := strconv.ParseInt(e.Key[1], 10, 64)
 	switch {
-	case !ours:
-		return nil
-	case e.Message.Request < 1:
-		return contract.Outside("message.buildrequestid", "missing from an event of %s", strings.Join(e.Key, "/"))
-	case strconv.FormatInt(id, 10) != e.Key[1]:
-		return contract.Differs("message", id, e.Key[1])
+	case err != nil || id < 1:
+		return 0, contract.Outside("key[1]", "%.60q, expected an id", e.Key[1])
+	case m == nil && about == "builds":
+		return 0, contract.Outside("message", "null, of a build")
+	case m == nil:
+		return id, nil
+	case m.Request < 1:
+		return 0, contract.Outside("message.buildrequestid", "%d, expected at least 1", m.Request)
+	case about == "builds" && m.Build != id:
+		return 0, contract.Differs("message.buildid", m.Build, id)
+	case about == "buildrequests" && m.Request != id:
+		return 0, contract.Differs("message.buildrequestid", m.Request, id)
 	}
-	return nil
+	return m.Request, nil
 }
 
 // The endpoints that are lists of one sort of record have an answer of one member;
 // "meta" is beside it, whose total cannot be relied on: it may be the page's.
 type (
 	buildersAnswer struct {
-		All []Builder     `json:"builders" is:"required"`
+		All []Builder     `json:"builders" is:"required" min:"1"`
 		_   contract.Also `names:"meta"`
 	}
 	formsAnswer struct {
@@ -280,7 +296,7 @@ var (
 	configs = contract.New(contract.Endpoint[configured]{Source: contractSource, Name: "config", URL: `/config$`})
 	events  = contract.New(contract.Endpoint[event]{
 		Source: contractSource, Name: "event", URL: `/sse/listen/`,
-		Same: func(_ contract.Asked, e *event) error { return e.check() },
+		Same: func(_ contract.Asked, e *event) error { _, err := e.request(); return err },
 	})
 )
 

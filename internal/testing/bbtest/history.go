@@ -23,8 +23,24 @@ func (d *Double) next(table string) int { return len(d.tables[table]) + 1 }
 // add adds a record to a table, with what fields say, and returns its id.
 func (d *Double) add(table string, fields Row) int {
 	id := d.next(table)
+	stamps, _ := fields["sourcestamps"].([]Row)
+	for _, s := range stamps {
+		s["ssid"] = d.stamp(s)
+	}
 	d.tables[table] = append(d.tables[table], with(with(blank(table), Row{keys[table]: id}), fields))
 	return id
+}
+
+// stamp is the id of a source stamp: the same source has the same.
+func (d *Double) stamp(s Row) int {
+	key := ""
+	for _, name := range []string{"codebase", "repository", "project", "branch", "revision", "patch", "created_at"} {
+		key += fmt.Sprintf("%v\n", s[name])
+	}
+	if _, ok := d.stamps[key]; !ok {
+		d.stamps[key] = 1000 + len(d.stamps) // those of changes are below
+	}
+	return d.stamps[key]
 }
 
 // Builder adds a builder and returns its id.
@@ -53,7 +69,7 @@ func (d *Double) Change(revision any, fields Row) int {
 func (d *Double) Buildset(fields Row) int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.add("buildsets", with(Row{"submitted_at": d.now()}, fields))
+	return d.add("buildsets", with(Row{"submitted_at": d.now(), "sourcestamps": []Row{blank("sourcestamps")}}, fields))
 }
 
 // End ends a request and its builds that run: all of them at once, as a master does
