@@ -79,7 +79,9 @@ var rules = []rule{
 
 // basics are the rooms of internal that know of no service: decisions may use
 // them.
-var basics = []string{"internal/clip", "internal/flight", "internal/joinlog", "internal/lax", "internal/pause"}
+var basics = []string{
+	"internal/clip", "internal/deadline", "internal/flight", "internal/joinlog", "internal/lax", "internal/pause",
+}
 
 // tests may import this besides what their room may: decisions run over the
 // sources that are tested.
