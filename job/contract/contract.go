@@ -31,12 +31,14 @@
 //     maps the word reports it (see job.UnknownWord). Check finds it.
 //   - names, on a blank field of type [Also]: members that the service sends and
 //     nobody reads. Check finds what is neither read nor named here: a new field.
+//     The name * is for an object in which people put what they like.
 //
 // The JSON type follows from the Go type: a struct is an object, a map an object whose
 // keys are data, and an int is a whole number. A pointer makes the elements
 // of a list or a map nullable. A type that decodes itself (UnmarshalJSONFrom or
-// UnmarshalJSON) reports what it does not take; a jsontext.Value and an any take
-// everything.
+// UnmarshalJSON) reports what it does not take, with a path below its own where it
+// decodes by other endpoints, and is a [Checker] where Check is to look into it; a
+// jsontext.Value and an any take everything.
 //
 // Names that come twice in an object and text that is not UTF-8 are errors: both
 // mean that the answer was damaged, or that two readers would read it in two ways.
@@ -55,6 +57,12 @@ import (
 // Also names the members that a service sends and nobody reads: it is the type of
 // a blank field with a names tag.
 type Also struct{}
+
+// Checker is a type that decodes itself, such as one of two forms of a record, and
+// can tell everything that is found in it.
+type Checker interface {
+	Check(text []byte) []Finding
+}
 
 // Kind is what is wrong at a path.
 type Kind string
