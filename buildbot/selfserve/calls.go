@@ -22,7 +22,8 @@ import (
 func (c *Client) revision(ctx context.Context, branch, rev string) ([]Listing, error) {
 	const op = "selfserve.revision"
 	if !isRevision(rev) {
-		return nil, job.Wrap(op, branch+" "+rev, fmt.Errorf("%w: expected a revision of at least 12 digits", job.ErrInvalid))
+		err := fmt.Errorf("%w: expected a revision of at least 12 digits", job.ErrInvalid)
+		return nil, job.Wrap(op, branch+" "+rev, err)
 	}
 	short := rev[:shortest]
 	what := branch + " " + short
@@ -133,7 +134,7 @@ func (c *Client) write(
 		switch {
 		case err == nil:
 			return nil
-		case !busy || try == busyTries || e.Method != http.MethodPost: // the client itself has asked again for the others
+		case !busy || try == busyTries || e.Method != http.MethodPost: // the others the client has repeated itself
 			return wrap(op, key, err)
 		}
 		c.log.WarnContext(ctx, "self-serve is busy, asking again", "error", err)

@@ -99,7 +99,8 @@ func New(baseURL string, opts *Options) (*Client, error) {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	c := &Client{
-		user: o.User, secret: o.Password, all: o.Builders, log: o.Logger, clock: &clock{local: o.Now}, within: o.Deadline,
+		user: o.User, secret: o.Password, all: o.Builders, log: o.Logger, clock: &clock{local: o.Now},
+		within:   o.Deadline,
 		listings: flight.New[revisionAt, []entry](0), names: flight.New[string, []string](0),
 	}
 	data, err := rest.CheckURL(o.BuildDataURL, DefaultBuildDataURL)

@@ -12,7 +12,7 @@ const source = "selfserve"
 // Contracts are all that this package reads, with what must be in each.
 func Contracts() []contract.Any {
 	return []contract.Any{
-		things, builderNames, dumpContract, dumpedBuilds, buildMessages, failures, normalizedMessages, payloads,
+		things, builderNames, dumpContract, dumpedBuilds, failures, buildMessages, normalizedMessages, payloads,
 		requests, revisions, takenBuilds, takenCancels, takenRebuilds,
 	}
 }

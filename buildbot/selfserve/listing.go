@@ -2,6 +2,7 @@ package selfserve
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/go-json-experiment/json"
@@ -232,7 +233,7 @@ func ofBranch(branch, asked string) bool {
 // sameRequest reports a request that was not asked for. One of a nightly has no
 // branch.
 func sameRequest(asked contract.Asked, r *wireRequest) error {
-	if id := asked.Var("request"); fmt.Sprint(r.ID) != id {
+	if id := asked.Var("request"); strconv.FormatInt(r.ID, 10) != id {
 		return contract.Differs("request_id", r.ID, id)
 	}
 	if branch := asked.Var("branch"); r.Branch != "" && !ofBranch(r.Branch, branch) {

@@ -72,7 +72,8 @@ func (l Listing) order() int64 {
 // ran and the others were merged into it.
 func (p *Project) jobs(ctx context.Context, push job.Push, l Listing, runs map[int64]int) ([]job.Job, error) {
 	kind := kindOf(l.Builder)
-	requests := slices.SortedFunc(slices.Values(l.Requests), func(a, b BuildRequest) int { return cmp.Compare(a.ID, b.ID) })
+	requests := slices.Clone(l.Requests)
+	slices.SortFunc(requests, func(a, b BuildRequest) int { return cmp.Compare(a.ID, b.ID) })
 	var out []job.Job
 	for i, r := range requests {
 		record := Record{Listing: l, Request: r}

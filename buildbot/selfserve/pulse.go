@@ -74,7 +74,7 @@ type property struct {
 func (p *property) UnmarshalJSON(text []byte) error {
 	var all []jsontext.Value
 	if json.Unmarshal(text, &all) != nil || len(all) != 3 || json.Unmarshal(all[0], &p.name) != nil ||
-		all[0].Kind() != '"' {
+		all[0].Kind() != '"' || all[2].Kind() != '"' {
 		return fmt.Errorf("expected a property's name, value and source, got %.60s", text)
 	}
 	p.value = all[1]
@@ -139,7 +139,8 @@ func (w *wireTold) message(key string) (Message, job.Times, error) {
 	case len(m.Requests) > 0 && m.Requests[0] < 1:
 		err = contract.Outside("build.properties.request_ids", "%d, expected at least 1", m.Requests[0])
 	case m.Revision != pythons(w.Stamp.Revision):
-		err = contract.Outside("build.properties.revision", "%.60q, and sourceStamp.revision is %.60q", p.Revision, w.Stamp.Revision)
+		err = contract.Outside("build.properties.revision", "%.60q, and sourceStamp.revision is %.60q",
+			p.Revision, w.Stamp.Revision)
 	case m.Revision != "" && !isRevision(m.Revision):
 		err = contract.Outside("build.properties.revision", "%.60q, expected 12 or 40 digits", p.Revision)
 	case w.Results == nil && !t.Finished.IsZero():

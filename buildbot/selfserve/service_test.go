@@ -193,7 +193,8 @@ func dumpOf(t testing.TB, builds ...map[string]any) []byte {
 		day = time.Unix(builds[0]["endtime"].(int64), 0).Truncate(24 * time.Hour)
 	}
 	text, err := json.Marshal(map[string]any{
-		"builds": append([]map[string]any{}, builds...), "starttime": day.Unix(), "endtime": day.Add(24*time.Hour).Unix() - 1,
+		"builds": append([]map[string]any{}, builds...), "starttime": day.Unix(),
+		"endtime": day.Add(24*time.Hour).Unix() - 1,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -93,7 +93,8 @@ func ofRun(l Listing, r BuildRequest, b *DumpBuild) (own bool, err error) {
 	case b.Revision != "" && !isRevision(b.Revision):
 		return false, contradicts(b, "properties.revision", "%.60q, expected 12 or 40 digits", b.Revision)
 	case b.Revision != "" && revision != "" && !own && len(b.Requests) == 1:
-		return false, contradicts(b, "properties.revision", "%q, while its only request is for %q", b.Revision, revision)
+		return false, contradicts(b, "properties.revision", "%q, while its only request is for %q",
+			b.Revision, revision)
 	}
 	return own, nil
 }

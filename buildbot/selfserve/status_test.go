@@ -83,7 +83,8 @@ func TestWhichDumpAndHowLong(t *testing.T) {
 		at := late.Add(c.ended - 23*time.Hour)
 		s.buildAt(at, theBuild, 0, 1)
 		for day, then := range map[string]time.Time{
-			recent: at, yesterday: ended.AddDate(0, 0, -1), today: ended, "builds-2015-06-02.js.gz": ended.AddDate(0, 0, 1),
+			recent: at, yesterday: ended.AddDate(0, 0, -1), today: ended,
+			"builds-2015-06-02.js.gz": ended.AddDate(0, 0, 1),
 		} {
 			s.dumps[day] = dumpOf(t, dumpedAt(then, theBuild, push.Revision, 99, nil))
 		}
