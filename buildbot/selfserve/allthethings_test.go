@@ -1,6 +1,8 @@
 package selfserve_test
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"strings"
 	"testing"
@@ -9,9 +11,25 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
+// mockThings is the part of allthethings.json that was saved. Its names were replaced,
+// which gave two builders one name: no such file has that.
+func mockThings(t *testing.T) []byte {
+	t.Helper()
+	text := shared(t, "mozilla_ci_tools__mock_allthethings.json")
+	if _, err := selfserve.ReadAllTheThings(bytes.NewReader(text)); !errors.Is(err, job.ErrMalformed) {
+		t.Errorf("a builder that is there twice: %v", err)
+	}
+	var once map[string]any
+	unmarshal(t, text, &once)
+	text, err := json.Marshal(once)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
 func TestAllTheThings(t *testing.T) {
-	all, err := selfserve.ReadAllTheThings(strings.NewReader(string(shared(t,
-		"mozilla_ci_tools__mock_allthethings.json"))))
+	all, err := selfserve.ReadAllTheThings(bytes.NewReader(mockThings(t)))
 	if err != nil {
 		t.Fatal(err)
 	}

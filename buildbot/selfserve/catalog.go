@@ -13,9 +13,14 @@ import (
 // allthethings.json, or its name, says. A branch without builders gives
 // [job.ErrNotScheduled].
 func (p *Project) Catalog(ctx context.Context, push job.Push, labels ...string) ([]job.Runnable, error) {
-	const op = "selfserve.catalog"
+	return bounded(ctx, p.c, "selfserve.catalog", push.String(), func(ctx context.Context) ([]job.Runnable, error) {
+		return p.catalog(ctx, push, labels)
+	})
+}
+
+func (p *Project) catalog(ctx context.Context, push job.Push, labels []string) ([]job.Runnable, error) {
 	if !push.Testable() {
-		return nil, job.Wrap(op, push.String(), job.ErrNotScheduled)
+		return nil, job.ErrNotScheduled
 	}
 	var names []string
 	if p.c.all != nil {
@@ -47,7 +52,7 @@ func (p *Project) Catalog(ctx context.Context, push job.Push, labels ...string) 
 		out = append(out, job.Runnable{Label: name, Kind: kindOf(name), Upstreams: some})
 	}
 	if len(out) == 0 {
-		return nil, job.Wrap(op, push.String(), job.ErrNotScheduled)
+		return nil, job.ErrNotScheduled
 	}
 	return job.OfLabels(out, labels...), nil
 }

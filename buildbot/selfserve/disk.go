@@ -19,7 +19,7 @@ func (d *dumps) load(ctx context.Context, name string) (*index, bool) {
 		return nil, false
 	}
 	defer func() { _ = f.Close() }()
-	found, err := readIndex(f)
+	found, err := readIndex(f, d.asked(name))
 	if err != nil {
 		d.log.WarnContext(ctx, "a kept dump is torn, fetching it again", "file", path, "error", err)
 		return nil, false
@@ -38,7 +38,7 @@ func (d *dumps) save(name string, in io.Reader) (*index, error) {
 	}
 	defer func() { _ = os.Remove(f.Name()) }() // gone once it is renamed
 	tee := io.TeeReader(in, f)
-	x, err := readIndex(tee)
+	x, err := readIndex(tee, d.asked(name))
 	if err == nil {
 		_, err = io.Copy(io.Discard, tee) // the end of the packing
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/mozci/mozci/internal/deadline"
 	"github.com/mozci/mozci/job"
 )
 
@@ -24,6 +25,8 @@ import (
 func (p *Project) Trigger(ctx context.Context, req job.Request) (job.Receipt, error) {
 	const op = "selfserve.trigger"
 	key := req.Label + " on " + req.Push.String()
+	ctx, cancel := deadline.With(ctx, p.c.within, op)
+	defer cancel()
 	err := p.trigger(ctx, req)
 	var part *job.PartialError
 	switch {
@@ -31,10 +34,11 @@ func (p *Project) Trigger(ctx context.Context, req job.Request) (job.Receipt, er
 		return job.Receipt{State: job.ReceiptAlreadyAsked}, nil
 	case err == nil:
 		return job.Receipt{State: job.ReceiptAccepted}, nil
-	case errors.As(err, &part): // Wrap would take the error of the one call for the whole
+	case errors.As(err, &part):
+		part.Err = tooLate(ctx, op, key, part.Err) // Wrap would take the error of the one call for the whole
 		return job.Receipt{}, &job.Error{Op: op, Key: key, Err: err}
 	}
-	return job.Receipt{}, job.Wrap(op, key, err)
+	return job.Receipt{}, tooLate(ctx, op, key, err)
 }
 
 // errEnough says that nothing is missing of what is wanted.
@@ -69,7 +73,7 @@ func (p *Project) trigger(ctx context.Context, req job.Request) error {
 		return err
 	}
 	up, unknown := p.upstream(req.Label)
-	jobs, err := p.Jobs(ctx, req.Push, append(slices.Clone(up), req.Label)...)
+	jobs, err := p.list(ctx, req.Push, append(slices.Clone(up), req.Label))
 	if err != nil {
 		return err
 	}
@@ -78,10 +82,7 @@ func (p *Project) trigger(ctx context.Context, req job.Request) error {
 		return errEnough
 	}
 	if len(own) > 0 && (len(up) == 0 || req.Action == "rebuild") {
-		id := own[len(own)-1].Raw().(Record).Request.ID
-		if id != 0 {
-			return p.c.rebuild(ctx, p.repo, id, req.Count)
-		}
+		return p.c.rebuild(ctx, p.repo, own[len(own)-1].Raw().(Record).Request.ID, req.Count)
 	}
 	if req.Action == "rebuild" {
 		return fmt.Errorf("%w: no run of it on this push to rebuild", job.ErrNotFound)

@@ -263,7 +263,7 @@ func TestUnknownBuild(t *testing.T) {
 func TestNoBuildButAMergedOne(t *testing.T) {
 	s := newService()
 	s.build(theBuild, 0, 71)
-	s.dumps[today] = dumpOf(t, dumped(theBuild, strings.Repeat("f", 40), 71, nil))
+	s.dumps[today] = dumpOf(t, merged(theBuild, strings.Repeat("f", 40), 71, nil))
 	_, err := s.inbound(t, selfserve.Options{}).Trigger(t.Context(),
 		job.Request{Label: theTest, Push: push, Count: 1})
 	if !errors.Is(err, job.ErrNoBuild) || !strings.Contains(err.Error(), "no run of ") {
