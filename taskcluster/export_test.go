@@ -35,6 +35,9 @@ var (
 	ComposeInput = (*action).compose
 )
 
+// Action is one of an actions.json.
+type Action = action
+
 // Parts of the room that have vectors, or tables, of their own.
 var (
 	ErrNothingCreated = errNothingCreated

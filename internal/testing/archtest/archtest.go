@@ -70,6 +70,7 @@ var rules = []rule{
 	}},
 	{"internal", []string{"internal"}}, // what the product runs on
 	{"internal/rest", []string{"internal"}},
+	{"internal/schema", []string{"internal"}},
 	{"internal/testing", []string{"internal", "internal/testing/*"}}, // what only tests run on
 	{"internal/bench", []string{"*"}},
 	{"examples", []string{"public"}},
@@ -97,13 +98,14 @@ var doubleTests = []string{"pushlog", "job/treeherder", "buildbot", "taskcluster
 // line and browser libraries belong to examples and tests.
 var libraries = map[string][]string{
 	"internal/rest":    {"github.com/hashicorp/go-cleanhttp", "golang.org/x/sync/semaphore"},
+	"internal/schema":  {"github.com/santhosh-tekuri/jsonschema/v6"},
 	"internal/flight":  {"github.com/hashicorp/golang-lru/v2"},
 	"job/cassette":     {"gopkg.in/dnaeon/go-vcr.v3"},
 	"analysis":         {"golang.org/x/sync/semaphore", "gonum.org/v1/gonum"},
 	"analysis/culprit": {"gonum.org/v1/gonum"},
 	"analysis/joblog":  {"github.com/klauspost/compress", "github.com/ulikunitz/xz", "golang.org/x/text"},
 	"buildbot":         {"golang.org/x/sync/errgroup"},
-	"taskcluster":      {"github.com/santhosh-tekuri/jsonschema/v6", "golang.org/x/sync/errgroup"},
+	"taskcluster":      {"golang.org/x/sync/errgroup"},
 	"examples":         {"*"},
 	"internal/bench":   {"*"},
 }
