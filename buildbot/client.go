@@ -230,7 +230,7 @@ func (c *Client) call(ctx context.Context, op, key, url, method string, params m
 	if err := rest.Decode(res, &answer); err != nil {
 		return wrap(op, key, err)
 	}
-	if e := parseError(http.StatusOK, res.Body); e != nil {
+	if e := parseError(http.StatusOK, []byte(rest.RedactText(string(res.Body)))); e != nil {
 		return job.Wrap(op, key, fmt.Errorf("%w: %w", job.ErrInvalid, e))
 	}
 	if result != nil {

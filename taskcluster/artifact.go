@@ -231,7 +231,7 @@ func (c *Client) json(ctx context.Context, taskID string, runID int, name string
 			return err
 		}
 		if err := json.Unmarshal(body, into); err != nil {
-			got := strings.ToValidUTF8(clip.Marked(string(body), shown), "\uFFFD")
+			got := strings.ToValidUTF8(clip.Marked(rest.RedactText(clip.Text(string(body), 8*shown)), shown), "\uFFFD")
 			return notJSON{fmt.Errorf("expected JSON, got %q: %w", got, err)}
 		}
 		return nil

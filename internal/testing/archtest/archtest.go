@@ -56,7 +56,7 @@ var rules = []rule{
 	{"analysis/culprit", []string{"job", "analysis", "basics"}},
 	{"analysis/joblog", []string{"job", "analysis", "basics"}},
 	{"trigger", []string{"job", "analysis", "basics", "trigger/ledger"}},
-	{"trigger/ledger", []string{"job"}},
+	{"trigger/ledger", []string{"job", "internal/private"}},
 	{"trigger/ledger/ledgertest", []string{"job", "trigger/ledger"}},
 	{"trigger/monitor", []string{"job", "analysis", "trigger", "trigger/ledger", "basics"}},
 	{"trigger/trychooser", []string{"job", "analysis", "trigger", "basics"}},
