@@ -64,7 +64,8 @@ func FuzzVisible(f *testing.F) {
 	f.Add("a\x1b\u202e\xff\U000E0001")
 	f.Fuzz(func(t *testing.T, in string) {
 		got := job.Visible(in)
-		if !utf8.ValidString(got) || job.Visible(got) != got || strings.ContainsAny(got, "\x00\x1b\n\r\t\x7f\u202e\u2066\u200b\ufeff") {
+		if !utf8.ValidString(got) || job.Visible(got) != got ||
+			strings.ContainsAny(got, "\x00\x1b\n\r\t\x7f\u202e\u2066\u200b\ufeff") {
 			t.Errorf("Visible(%q) = %q", in, got)
 		}
 	})

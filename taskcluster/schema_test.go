@@ -128,8 +128,8 @@ func TestHostileSchemas(t *testing.T) {
 		return x
 	}
 	for schema, want := range map[string]string{
-		exploding(): "the schema of odd: too much to check: checking by it takes more than 300000 steps; fire the action " +
-			"from Treeherder",
+		exploding(): "the schema of odd: too much to check: checking by it takes more than 300000 steps; fire the " +
+			"action from Treeherder",
 		strings.Repeat(`{"not":`, 500) + "true" + strings.Repeat("}", 500): "levels deep; fire the action from Treeherder",
 		`{"$ref": "other.json"}`:        "the schema of odd: it refers to another document, and no file is read",
 		`{"$ref": "file:///etc/group"}`: "the schema of odd: it refers to another document, and no file is read",

@@ -25,31 +25,11 @@ func TestFilesAreTheOwners(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Setenv("XDG_STATE_HOME", filepath.Join(dir, "user"))
-	beside := false // while the ledger is open, SQLite has files beside it
 	hg := hgtest.New()
 	for id := range int64(4) {
 		hg.Add("integration/autoland", 51+id, hgtest.Push{
-			Date: 1700000000 + id, User: "dev", Changesets: []hgtest.Changeset{{Node: fmt.Sprintf("%012x%028x", 0xabc0000+id, 1)}},
-		})
-	}
-	check := func() {
-		_ = filepath.WalkDir(dir, func(name string, e fs.DirEntry, err error) error {
-			if err != nil {
-				return err
-			}
-			info, err := e.Info()
-			if err != nil {
-				return nil //nolint:nilerr // gone just now
-			}
-			want := fs.FileMode(0o600)
-			if e.IsDir() {
-				want = 0o700
-			}
-			beside = beside || strings.HasSuffix(name, "-wal")
-			if got := info.Mode().Perm(); got != want {
-				t.Errorf("%s has %o, expected %o", name, got, want)
-			}
-			return nil
+			Date: 1700000000 + id, User: "dev",
+			Changesets: []hgtest.Changeset{{Node: fmt.Sprintf("%012x%028x", 0xabc0000+id, 1)}},
 		})
 	}
 	services := listen(t, autolandProject())
@@ -57,20 +37,19 @@ func TestFilesAreTheOwners(t *testing.T) {
 		w.Header().Set("ETag", `"1"`)
 		hg.ServeHTTP(w, r)
 	}))
-	world := []string{"--world", "../../testdata/worlds/permanent.txt", "--label", "linux64/opt/xpcshell-1", "--rev", "3e90", "--yes"}
 	for _, args := range [][]string{
-		append([]string{"backfill", "--ledger", filepath.Join(dir, "ledger.db")}, world...),
+		append([]string{"backfill", "--ledger", filepath.Join(dir, "ledger.db")}, permanent...),
 		{
 			"backfill", "--ci", "treeherder", "--treeherder-url", services, "--hg-url", tagged, "--label",
 			"test-linux64/opt-xpcshell-1", "--rev", "tip", "--record", filepath.Join(dir, "a", "b"), "--cache-dir",
 			filepath.Join(dir, "cache"),
 		},
-		append([]string{"culprit", "--plot", filepath.Join(dir, "plot.svg")}, world...),
+		append([]string{"culprit", "--plot", filepath.Join(dir, "plot.svg")}, permanent...),
 	} {
 		if _, errOut, status := mozci(t, args...); status != 0 && status != 3 {
 			t.Fatalf("%q: exit %d, %s", args, status, errOut)
 		}
-		check()
+		onlyOwners(t, dir)
 	}
 	var names []string
 	for _, name := range []string{"ledger.db", "user/mozci/ledger.db", "a/b/" + tapeName, "cache", "plot.svg"} {
@@ -85,15 +64,52 @@ func TestFilesAreTheOwners(t *testing.T) {
 	if _, err := a.ledger(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	check()
+	beside := onlyOwners(t, dir) // while the ledger is open
 	if err := a.close(); err != nil || !beside {
 		t.Errorf("%v; a -wal was seen: %t", err, beside)
 	}
-	shared := filepath.Join(dir, "ledger.db") // its owner shares it
+}
+
+// permanent are the arguments of a command on a world.
+var permanent = []string{
+	"--world", "../../testdata/worlds/permanent.txt", "--label", "linux64/opt/xpcshell-1", "--rev", "3e90", "--yes",
+}
+
+// onlyOwners checks that a folder and what is in it is its owner's alone, and reports
+// whether a ledger is open there, which has a file beside it.
+func onlyOwners(t *testing.T, dir string) (open bool) {
+	t.Helper()
+	_ = filepath.WalkDir(dir, func(name string, e fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := e.Info()
+		if err != nil {
+			return nil //nolint:nilerr // gone just now
+		}
+		want := fs.FileMode(0o600)
+		if e.IsDir() {
+			want = 0o700
+		}
+		open = open || strings.HasSuffix(name, "-wal")
+		if got := info.Mode().Perm(); got != want {
+			t.Errorf("%s has %o, expected %o", name, got, want)
+		}
+		return nil
+	})
+	return open
+}
+
+// A ledger that its owner shares stays shared.
+func TestSharedLedger(t *testing.T) {
+	shared := filepath.Join(t.TempDir(), "ledger.db")
+	if err := os.WriteFile(shared, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	if err := os.Chmod(shared, 0o660); err != nil {
 		t.Fatal(err)
 	}
-	if _, errOut, status := mozci(t, append([]string{"backfill", "--ledger", shared}, world...)...); status != 0 {
+	if _, errOut, status := mozci(t, append([]string{"backfill", "--ledger", shared}, permanent...)...); status != 0 {
 		t.Fatalf("exit %d, %s", status, errOut)
 	}
 	if info, err := os.Stat(shared); err != nil || info.Mode().Perm() != 0o660 {

@@ -42,7 +42,8 @@ func TestModes(t *testing.T) {
 			}
 			for range 2 {
 				for _, err := range []error{
-					private.Folder(dir), private.Folder(top), private.File(file), private.File(shared), private.File(link),
+					private.Folder(dir), private.Folder(top),
+					private.File(file), private.File(shared), private.File(link),
 				} {
 					if err != nil {
 						t.Fatal(err)

@@ -121,11 +121,9 @@ func users(text, stop string) string {
 		if end < 0 {
 			end = len(text)
 		}
-		user := 0
+		user := userOf(text, end)
 		if strings.Contains(sign, "%") {
 			user = encodedUser(text[:end])
-		} else {
-			user = userOf(text, end)
 		}
 		if user > 0 {
 			out.WriteString(redacted)
@@ -236,8 +234,8 @@ func secret(name string) bool {
 	name = strings.ToLower(name)
 	for _, part := range []string{
 		"bewit", "token", "secret", "password", "passwd", "passphrase", "signature", "credential", "api_key", "apikey",
-		"api-key", "accesskey", "access_key", "accessid", "private_key", "authorization", "session", "x-amz-", "x-goog-",
-		"cookie", "hmac",
+		"api-key", "accesskey", "access_key", "accessid", "private_key", "authorization", "session", "x-amz-",
+		"x-goog-", "cookie", "hmac",
 	} {
 		if strings.Contains(name, part) {
 			return true

@@ -4,8 +4,8 @@
 // that lacks it, and [Schema.Validate] checks one.
 //
 // The validator underneath cannot be interrupted, and a schema of a kilobyte can
-// keep it busy for a day: two references in each of forty definitions are a
-// million million checks. So nothing is begun that has no end in sight. Read
+// keep it busy for a day: two references in each of forty definitions are 10¹²
+// checks. So nothing is begun that has no end in sight. Read
 // refuses a schema that is too large, too deep or has too many parts; its regular
 // expressions have a bound on what they compile to; and before a value is checked,
 // the checks are counted, which costs one step for each part of the schema and
