@@ -252,7 +252,7 @@ func (c *Client) call(
 	if err != nil {
 		return none, wrap(op, key, err)
 	}
-	if e := parseError(http.StatusOK, res.Body); e != nil {
+	if e := parseError(http.StatusOK, []byte(rest.RedactText(string(res.Body)))); e != nil {
 		return none, job.Wrap(op, key, fmt.Errorf("%w: %w", job.ErrInvalid, e))
 	}
 	a, err := calls.Decode(contract.Asked{URL: url, Body: body}, res.Body)

@@ -50,6 +50,9 @@ func ParseActions(text []byte) (*actions, error) {
 	return w.usable()
 }
 
+// Action is one of an actions.json.
+type Action = action
+
 // Parts of the room that have vectors, or tables, of their own.
 var (
 	ErrNothingCreated = errNothingCreated

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/mozci/mozci/internal/private"
 )
 
 // load reads a dump from the disk; one that is torn is fetched again.
@@ -29,10 +31,10 @@ func (d *dumps) load(ctx context.Context, name string) (*index, bool) {
 
 // save reads a dump and keeps it: whole, or not at all.
 func (d *dumps) save(name string, in io.Reader) (*index, error) {
-	if err := os.MkdirAll(d.dir, 0o750); err != nil {
+	if err := private.Folder(d.dir); err != nil {
 		return nil, fmt.Errorf("keeping a dump: %w", err)
 	}
-	f, err := os.CreateTemp(d.dir, "fetching-*")
+	f, err := private.Temp(d.dir, "fetching-*")
 	if err != nil {
 		return nil, fmt.Errorf("keeping a dump: %w", err)
 	}

@@ -139,7 +139,7 @@ func (a *app) start(cmd *cobra.Command) error {
 	if err := level.UnmarshalText([]byte(a.logLevel)); err != nil {
 		return usage("--log-level %q: expected debug, info, warn or error", a.logLevel)
 	}
-	a.log = slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: level}))
+	a.log = slog.New(slog.NewTextHandler(visibleLines{a.err}, &slog.HandlerOptions{Level: level}))
 	a.flags = cmd.Flags()
 	switch {
 	case a.parallel < 1:
@@ -178,10 +178,10 @@ func (a *app) exit(err error) int {
 	if a.json {
 		a.jsonError(err)
 	} else {
-		_, _ = fmt.Fprintf(a.err, "mozci: %v\n", err)
+		a.complain(err)
 	}
 	if status == 2 && !a.json {
-		_, _ = fmt.Fprintln(a.err, "Try: mozci --help")
+		a.warnf("Try: mozci --help\n")
 	}
 	return status
 }
@@ -249,8 +249,6 @@ func encode(w io.Writer, v any) error {
 	enc.SetEscapeHTML(false)
 	return enc.Encode(v)
 }
-
-func (a *app) printf(format string, args ...any) { _, _ = fmt.Fprintf(a.out, format, args...) }
 
 // oneOf joins words for a message: "a, b or c".
 func oneOf(words []string) string {

@@ -19,7 +19,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -27,6 +26,7 @@ import (
 	vcr "gopkg.in/dnaeon/go-vcr.v3/cassette"
 	"gopkg.in/dnaeon/go-vcr.v3/recorder"
 
+	"github.com/mozci/mozci/internal/private"
 	"github.com/mozci/mozci/internal/rest"
 )
 
@@ -44,7 +44,8 @@ type Tape struct {
 }
 
 // Record starts a cassette at path, which ends in .yaml, over a transport that
-// reaches the service; nil is http.DefaultTransport. The file is written by Close.
+// reaches the service; nil is http.DefaultTransport. The file is written by Close: a
+// new one only its owner can read, one that is there keeps its mode.
 func Record(path string, live http.RoundTripper) (*Tape, error) {
 	return open(path, live, recorder.ModeRecordOnly)
 }
@@ -119,7 +120,7 @@ func (t *Tape) played(i *vcr.Interaction) error {
 // Close ends the tape. Recording, it writes the file; playing back, it returns
 // an error that names the requests which the cassette did not have.
 func (t *Tape) Close() error {
-	if err := t.rec.Stop(); err != nil {
+	if err := t.stop(); err != nil {
 		return fmt.Errorf("cassette %s: %w", t.path, err)
 	}
 	t.mu.Lock()
@@ -128,6 +129,20 @@ func (t *Tape) Close() error {
 		return fmt.Errorf("cassette %s lacks %d requests, the first: %s", t.path, len(t.unmatched), t.unmatched[0])
 	}
 	return nil
+}
+
+// stop ends the recorder, which writes into a file that only its owner can read.
+func (t *Tape) stop() error {
+	if t.replays {
+		return t.rec.Stop()
+	}
+	if err := private.Folder(filepath.Dir(t.path)); err != nil {
+		return err
+	}
+	if err := private.File(t.path); err != nil {
+		return err
+	}
+	return t.rec.Stop()
 }
 
 // Unused is how many exchanges of the cassette were not played.
@@ -184,17 +199,15 @@ func only(h http.Header) http.Header {
 	out := http.Header{}
 	for k, v := range h {
 		if slices.Contains(keptHeaders, http.CanonicalHeaderKey(k)) {
-			out[k] = slices.Clone(v)
+			for _, value := range v {
+				out[k] = append(out[k], rest.RedactText(value))
+			}
 		}
 	}
 	return out
 }
 
-// secretMember is a JSON member whose value is a secret.
-var secretMember = regexp.MustCompile(
-	`("(?i:accessToken|certificate|password|secret|token|signature|bewit)"\s*:\s*)"(?:[^"\\]|\\.)*"`)
-
-func scrubBody(body string) string { return secretMember.ReplaceAllString(body, `${1}"REDACTED"`) }
+func scrubBody(body string) string { return rest.RedactText(body) }
 
 // Orphans returns the cassettes in dir that are not among used, by path: a
 // test that used them is gone, or was renamed.

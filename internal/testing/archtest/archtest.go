@@ -58,7 +58,7 @@ var rules = []rule{
 	{"analysis/culprit", []string{"job", "analysis", "basics"}},
 	{"analysis/joblog", []string{"job", "analysis", "basics"}},
 	{"trigger", []string{"job", "analysis", "basics", "trigger/ledger"}},
-	{"trigger/ledger", []string{"job"}},
+	{"trigger/ledger", []string{"job", "internal/private"}},
 	{"trigger/ledger/ledgertest", []string{"job", "trigger/ledger"}},
 	{"trigger/monitor", []string{"job", "analysis", "trigger", "trigger/ledger", "basics"}},
 	{"trigger/trychooser", []string{"job", "analysis", "trigger", "basics"}},
@@ -72,6 +72,7 @@ var rules = []rule{
 	}},
 	{"internal", []string{"internal"}}, // what the product runs on
 	{"internal/rest", []string{"internal"}},
+	{"internal/schema", []string{"internal"}},
 	{"internal/testing", []string{"internal", "internal/testing/*"}}, // what only tests run on
 	{"internal/testing/damage", []string{"job/contract"}},
 	{"internal/bench", []string{"*"}},
@@ -102,6 +103,7 @@ var doubleTests = []string{"pushlog", "job/treeherder", "buildbot", "taskcluster
 // line and browser libraries belong to examples and tests.
 var libraries = map[string][]string{
 	"internal/rest":   {"github.com/hashicorp/go-cleanhttp", "golang.org/x/sync/semaphore"},
+	"internal/schema": {"github.com/santhosh-tekuri/jsonschema/v6"},
 	"internal/flight": {"github.com/hashicorp/golang-lru/v2"},
 	"job/contract":    {"github.com/go-json-experiment/json"},
 	"job/contract/recorded": {
@@ -113,7 +115,7 @@ var libraries = map[string][]string{
 	"analysis/joblog":  {"github.com/klauspost/compress", "github.com/ulikunitz/xz", "golang.org/x/text"},
 	"buildbot":         {"golang.org/x/sync/errgroup", "github.com/go-json-experiment/json"},
 	"taskcluster": {
-		"github.com/santhosh-tekuri/jsonschema/v6", "golang.org/x/sync/errgroup", "github.com/go-json-experiment/json",
+		"golang.org/x/sync/errgroup", "github.com/go-json-experiment/json",
 	},
 	"buildbot/selfserve":      {"github.com/go-json-experiment/json"},
 	"job/treeherder":          {"github.com/go-json-experiment/json"},
