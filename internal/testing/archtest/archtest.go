@@ -71,6 +71,7 @@ var rules = []rule{
 	{"internal", []string{"internal"}}, // what the product runs on
 	{"internal/rest", []string{"internal"}},
 	{"internal/testing", []string{"internal", "internal/testing/*"}}, // what only tests run on
+	{"internal/testing/scene", []string{"internal", "internal/testing/*", "job/cassette"}},
 	{"internal/bench", []string{"*"}},
 	{"examples", []string{"public"}},
 }
@@ -106,12 +107,15 @@ var libraries = map[string][]string{
 	"taskcluster":      {"github.com/santhosh-tekuri/jsonschema/v6", "golang.org/x/sync/errgroup"},
 	"examples":         {"*"},
 	"internal/bench":   {"*"},
+	// It compares what was seen as tests do.
+	"internal/testing/scene": {"github.com/google/go-cmp"},
 }
 
 // testLibraries may be imported by every test, and by those of one room.
 var testLibraries = map[string][]string{
 	"":               {"github.com/google/go-cmp"},
 	"internal":       {"gopkg.in/yaml.v3"},                              // the specification of JSON-e
+	"job/cassette":   {"gopkg.in/yaml.v3"},                              // what go-vcr writes
 	"trigger":        {"modernc.org/sqlite", "github.com/jackc/pgx/v5"}, // the ledger's drivers
 	"trigger/ledger": {"modernc.org/sqlite", "github.com/jackc/pgx/v5"},
 }
@@ -210,6 +214,27 @@ func allowed(may []string, room string) bool {
 		}
 	}
 	return false
+}
+
+// Flags is the package that each test binary imports: go test ./... -record hands the
+// flag to all of them.
+const Flags = Module + "/internal/testing/flags"
+
+// CheckFlags returns a line for each room with tests of which none imports Flags.
+func CheckFlags(files []File) []string {
+	has := map[string]bool{}
+	for _, f := range files {
+		if f.Test() {
+			has[f.room()] = has[f.room()] || slices.Contains(f.Imports, Flags)
+		}
+	}
+	var out []string
+	for _, room := range slices.Sorted(maps.Keys(has)) {
+		if !has[room] {
+			out = append(out, fmt.Sprintf("no test of %s imports %s: add a flags_test.go", room, Flags))
+		}
+	}
+	return out
 }
 
 // CheckTop returns a line for each name that may not lie at the top.
