@@ -72,7 +72,7 @@ func open(path string, live http.RoundTripper, mode recorder.Mode) (*Tape, error
 		}
 	}
 	rec, err := recorder.NewWithOptions(&recorder.Options{
-		CassetteName: name, Mode: mode, RealTransport: live, SkipRequestLatency: true,
+		CassetteName: name, Mode: mode, RealTransport: whole{live}, SkipRequestLatency: true,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("cassette %s: %w", path, err)
@@ -82,6 +82,27 @@ func open(path string, live http.RoundTripper, mode recorder.Mode) (*Tape, error
 	rec.AddHook(t.play, recorder.BeforeResponseReplayHook)
 	t.rec = rec
 	return t, nil
+}
+
+// whole reads the body of a request before it sends it: go-vcr records as much of one as
+// was read, and a server may answer before it has read all.
+type whole struct{ next http.RoundTripper }
+
+func (w whole) RoundTrip(r *http.Request) (*http.Response, error) {
+	next := w.next
+	if next == nil {
+		next = http.DefaultTransport
+	}
+	if r.Body == nil || r.Body == http.NoBody {
+		return next.RoundTrip(r)
+	}
+	body, err := io.ReadAll(r.Body)
+	if err = errors.Join(err, r.Body.Close()); err != nil {
+		return nil, err
+	}
+	sent := r.Clone(r.Context())
+	sent.Body = io.NopCloser(bytes.NewReader(body))
+	return next.RoundTrip(sent)
 }
 
 // Client is an HTTP client over the tape.

@@ -58,14 +58,6 @@ func (s *scrubber) exchange(live *vcr.Interaction) *vcr.Interaction {
 	res.Headers = s.headers(res.Headers, keptHeaders)
 	res.Trailer = nil
 	res.Status = s.text(res.Status)
-	if res.Headers.Get("Content-Encoding") == "gzip" && !res.Uncompressed {
-		if plain, err := gunzip(res.Body); err == nil {
-			res.Body, res.Uncompressed = plain, true
-		}
-	}
-	if res.Uncompressed {
-		res.Headers.Del("Content-Encoding")
-	}
 	res.Body = s.unpacked(res.Body)
 	res.Duration = 0
 	return &i

@@ -162,6 +162,9 @@ func (s reflecting) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case "/leads-nowhere":
 		w.Header().Set("Location", "http://user:pass/"+s.p.secret("plain-slash")+"@x.example/%zz?sig="+s.p.secret("plain-odd"))
 		w.WriteHeader(http.StatusSeeOther)
+	case "/leads-astray":
+		w.Header().Set("Location", "http://x.example/%zz/"+s.p.secret("plain-path"))
+		w.WriteHeader(http.StatusSeeOther)
 	case "/leads-away":
 		w.Header().Set("Location", "https://user:"+s.p.secret("plain-userinfo")+"@x.example/#access_token="+
 			s.p.secret("plain-fragment"))
@@ -196,7 +199,9 @@ func asking(p *plant) []*http.Request {
 	basic := func(user, password string) string {
 		return "Basic " + base64.StdEncoding.EncodeToString([]byte(user+":"+password))
 	}
-	for _, path := range []string{"/leads", "/leads-nowhere", "/leads-away", "/packed", "/file.gz", "/torn.gz", "/binary"} {
+	for _, path := range []string{
+		"/leads", "/leads-nowhere", "/leads-astray", "/leads-away", "/packed", "/file.gz", "/torn.gz", "/binary",
+	} {
 		add("GET", path, "", "Authorization", "Bearer "+p.secret("plain-bearer"))
 	}
 	add("GET", "/hawk", "", "Authorization", fmt.Sprintf(`Hawk id="me", ts="1", nonce=%q, mac=%q, ext=%q`,
@@ -281,8 +286,8 @@ func TestNoSecretIsWritten(t *testing.T) {
 func do(t *testing.T, c *http.Client, r *http.Request) string {
 	t.Helper()
 	res, err := c.Do(r)
-	if err != nil {
-		return err.Error()
+	if err != nil { // it says where the answer led
+		return "no answer"
 	}
 	body, err := io.ReadAll(res.Body)
 	_ = res.Body.Close()
@@ -357,5 +362,52 @@ func TestWhatStays(t *testing.T) {
 	if got[0].Answer != body || got[0].URL != place+"/list?continuationToken=one&label=a%20b" ||
 		got[1].URL != place+"/list?continuationToken=two&label=a+b" {
 		t.Errorf("%+v", got)
+	}
+}
+
+// By value a short number is not looked for: it may be a time or an id. What only looks
+// like a secret's name is none.
+func TestNumbersStay(t *testing.T) {
+	path, _ := recorded(t, func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, `{"token": "1234567", "secret": 7654321, "n": [1234567, 7654321]}`)
+	}, "/x")
+	got, err := cassette.Read(path)
+	if err != nil || got[0].Answer != `{"token": "REDACTED", "secret": 0, "n": [1234567, 7654321]}` {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+// What is asked is compared without secrets, whoever asks: in the path, too. Another
+// body is another request.
+func TestMatching(t *testing.T) {
+	ask := func(password, n string) *http.Request {
+		r, err := http.NewRequest(http.MethodPost, place+"/users/"+password, strings.NewReader(`{"n": `+n+`}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.SetBasicAuth("me", password)
+		return r
+	}
+	path := filepath.Join(t.TempDir(), "tape.yaml")
+	// It answers before it has read what is asked.
+	tape, err := cassette.Record(path, testenv.InMemory{Handler: http.HandlerFunc(
+		func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, "hello at "+r.URL.Path) },
+	)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	live := do(t, tape.Client(), ask("my-own-password", "1"))
+	if err := tape.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if tape, err = cassette.Replay(path); err != nil {
+		t.Fatal(err)
+	}
+	if got := do(t, tape.Client(), ask("another-password", "2")); got != "no answer" {
+		t.Errorf("another body: %s", got)
+	}
+	want := strings.Replace(live, "my-own-password", "REDACTED", 1)
+	if got := do(t, tape.Client(), ask("another-password", "1")); got != want {
+		t.Errorf("another password: %s, expected %s", got, want)
 	}
 }

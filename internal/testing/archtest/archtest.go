@@ -88,8 +88,10 @@ var tests = []string{
 }
 
 // roomTests is what the tests of one room may import besides: a whole search over
-// a Taskcluster or a Buildbot that fails.
-var roomTests = map[string][]string{"taskcluster": {"backfill"}, "buildbot": {"backfill"}}
+// a Taskcluster or a Buildbot that fails, and one of what was recorded.
+var roomTests = map[string][]string{
+	"taskcluster": {"backfill"}, "buildbot": {"backfill"}, "job/treeherder": {"backfill"},
+}
 
 // doubles may be tested with the sources that speak to them.
 var doubleTests = []string{"pushlog", "job/treeherder", "buildbot", "taskcluster"}

@@ -3,12 +3,14 @@ package scene
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"maps"
 	"net/url"
 	"regexp"
 	"slices"
 	"strings"
 
+	"github.com/mozci/mozci/internal/gunzip"
 	"github.com/mozci/mozci/internal/testing/shape"
 	"github.com/mozci/mozci/job/cassette"
 )
@@ -43,9 +45,22 @@ func byEndpoint(exchanges []cassette.Exchange) map[string][]string {
 	out := map[string][]string{}
 	for _, e := range exchanges {
 		at := fmt.Sprintf("%s %s %d", e.Method, endpoint(e.URL), e.Status)
-		out[at] = append(out[at], e.Answer)
+		out[at] = append(out[at], unpacked(e.Answer))
 	}
 	return out
+}
+
+// unpacked is an answer that is a file packed by gzip, as the file is; or else the answer.
+func unpacked(answer string) string {
+	r, err := gunzip.Reader(strings.NewReader(answer))
+	if err != nil {
+		return answer
+	}
+	plain, err := io.ReadAll(r)
+	if err != nil {
+		return answer
+	}
+	return string(plain)
 }
 
 // What differs from push to push in a path: a number, a hash, and an id of Taskcluster.
@@ -103,7 +118,10 @@ func differences(was, is, keyed []string) []string {
 	}
 	out := shape.Diff(before, after, keys...)
 	for i, line := range out {
-		out[i] = strings.TrimPrefix(strings.TrimPrefix(line, "[]"), ".")
+		line = strings.TrimPrefix(line, "[]")
+		if out[i] = strings.TrimPrefix(line, "."); strings.HasPrefix(line, ":") {
+			out[i] = "." + line
+		}
 	}
 	return out
 }

@@ -33,6 +33,9 @@ type Set struct {
 	Dir string
 	// Live is the service to record. It is called for recording only.
 	Live func(t *testing.T) (Target, http.RoundTripper)
+	// Keep keeps the cassettes as they are, also with -record: scenes that act are
+	// recorded of a service of the test's own alone.
+	Keep bool
 	// Scenes by name.
 	Scenes map[string]Scene
 	// Keyed are the objects in answers whose keys are data, as shape.Diff wants them.
@@ -45,6 +48,7 @@ type Target struct {
 	From     string    `json:"from"`
 	At       time.Time `json:"at"` // when
 	URL      string    `json:"url"`
+	DumpsURL string    `json:"dumps_url,omitempty"` // of the status dumps, beside BuildAPI
 	Repo     string    `json:"repo"`
 	ID       int64     `json:"id,omitempty"`
 	Revision string    `json:"revision"`
@@ -58,7 +62,7 @@ type Target struct {
 // is known; no exchange and no file is left over. With -record it records them before.
 func (s Set) Test(t *testing.T) {
 	t.Helper()
-	if *flags.Record {
+	if *flags.Record && !s.Keep {
 		s.record(t)
 	}
 	s.Replay(t, s.Dir)
@@ -124,65 +128,75 @@ func (s Set) write(t *testing.T, path, text string) {
 // Replay plays the scenes of a folder.
 func (s Set) Replay(t *testing.T, dir string) {
 	t.Helper()
+	for _, f := range s.Faults(t.Context(), dir) {
+		t.Error(f)
+	}
+}
+
+// Faults plays the scenes of a folder, and returns what is wrong.
+func (s Set) Faults(ctx context.Context, dir string) []string {
 	var of Target
 	text, err := os.ReadFile(filepath.Join(dir, targetFile))
 	if err == nil {
 		err = json.Unmarshal(text, &of)
 	}
 	if err != nil {
-		t.Fatal(err)
+		return []string{err.Error()}
 	}
-	for known := range of.Known {
-		if s.Scenes[known] == nil {
-			t.Errorf("%s knows something of %q, which is no scene", dir, known)
+	var out []string
+	for _, name := range slices.Sorted(maps.Keys(s.Scenes)) {
+		for _, fault := range s.play(ctx, dir, name, of) {
+			out = append(out, fmt.Sprintf("%s/%s: %s", dir, name, fault))
 		}
 	}
-	for name, scene := range s.Scenes {
-		t.Run(name, func(t *testing.T) { play(t, scene, of, filepath.Join(dir, name), of.Known[name]) })
+	for _, known := range slices.Sorted(maps.Keys(of.Known)) {
+		if s.Scenes[known] == nil {
+			out = append(out, fmt.Sprintf("%s: %s knows something of %q, which is no scene", dir, targetFile, known))
+		}
 	}
-	for _, extra := range s.leftOver(t, dir) {
-		t.Errorf("nothing uses %s", extra)
-	}
+	return append(out, s.leftOver(dir)...)
 }
 
-// play plays one scene. It must not take a clock: an answer is there at once.
-func play(t *testing.T, scene Scene, of Target, path, known string) {
-	t.Helper()
-	tape, err := cassette.Replay(path + ".yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	saw, err := scene(t.Context(), tape.Client(), of)
-	if err = errors.Join(err, tape.Close()); err != nil {
-		t.Fatal(err)
-	}
+// play plays one scene.
+func (s Set) play(ctx context.Context, dir, name string, of Target) []string {
+	path := filepath.Join(dir, name)
 	golden, err := os.ReadFile(path + ".txt")
 	if err != nil {
-		t.Fatal(err)
+		return []string{err.Error()}
 	}
+	tape, err := cassette.Replay(path + ".yaml")
+	if err != nil {
+		return []string{err.Error()}
+	}
+	saw, err := s.Scenes[name](ctx, tape.Client(), of)
+	if err = errors.Join(err, tape.Close()); err != nil {
+		return []string{err.Error()}
+	}
+	var out []string
 	if d := cmp.Diff(string(golden), saw+"\n"); d != "" {
-		t.Errorf("(-recorded +played):\n%s", d)
+		out = append(out, "(-recorded +played):\n"+d)
 	}
-	if known != "" && known != saw {
-		t.Errorf("(-known +played):\n%s", cmp.Diff(known, saw))
+	if known := of.Known[name]; known != "" && known != saw {
+		out = append(out, "(-known +played):\n"+cmp.Diff(known, saw))
 	}
 	for _, e := range tape.Unused() {
-		t.Errorf("%s.yaml: nothing asked %s", path, e)
+		out = append(out, "nothing asked "+e.String())
 	}
+	return out
 }
 
-// leftOver are the files of a folder that no scene has.
-func (s Set) leftOver(t *testing.T, dir string) []string {
-	t.Helper()
+// leftOver says which files of a folder no scene has.
+func (s Set) leftOver(dir string) []string {
 	files, err := os.ReadDir(dir)
 	if err != nil {
-		t.Fatal(err)
+		return []string{err.Error()}
 	}
 	var out []string
 	for _, f := range files {
-		name := f.Name()
-		if s.Scenes[strings.TrimSuffix(name, filepath.Ext(name))] == nil && name != targetFile || f.IsDir() {
-			out = append(out, filepath.Join(dir, name))
+		name, kind, _ := strings.Cut(f.Name(), ".")
+		ofScene := s.Scenes[name] != nil && (kind == "yaml" || kind == "txt")
+		if f.IsDir() || !ofScene && f.Name() != targetFile {
+			out = append(out, fmt.Sprintf("%s: nothing uses it", filepath.Join(dir, f.Name())))
 		}
 	}
 	return out

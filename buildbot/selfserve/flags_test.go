@@ -1,3 +1,0 @@
-package selfserve_test
-
-import _ "github.com/mozci/mozci/internal/testing/flags" // go test ./... -record

@@ -1,3 +1,0 @@
-package treeherder_test
-
-import _ "github.com/mozci/mozci/internal/testing/flags" // go test ./... -record
