@@ -64,7 +64,8 @@ func forest(t *testing.T) (scene.Target, http.RoundTripper) {
 	return scene.Target{
 		From: "repositories of " + version(t, hg) + ", of which a double serves the pushlog",
 		At:   time.Unix(merged.Date, 0).UTC(),
-		URL:  "https://hg.example", Repo: central, ID: merged.ID, Revision: merged.Nodes[len(merged.Nodes)-1], Known: known,
+		URL:  "https://hg.example", Repo: central, ID: merged.ID, Revision: merged.Nodes[len(merged.Nodes)-1],
+		Known: known,
 	}, testenv.InMemory{Handler: f.Log}
 }
 

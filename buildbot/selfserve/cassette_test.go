@@ -45,7 +45,8 @@ func double(t *testing.T) (scene.Target, http.RoundTripper) {
 	s := newService()
 	s.build(theBuild, 0, 71)
 	s.build("Linux x86-64 mozilla-inbound leak test build", 2, 72)
-	s.build(theTest, 0, 73)                                                     // its request went into another push's build
+	// Its request went into another push's build.
+	s.build(theTest, 0, 73)
 	s.build("Ubuntu VM 12.04 x64 mozilla-inbound opt test mochitest-2", 1, 74)  // warnings
 	s.build("Ubuntu VM 12.04 x64 mozilla-inbound opt test reftest", 4, 75)      // exception
 	s.build("Ubuntu VM 12.04 x64 mozilla-inbound opt test xpcshell", 0, 76, 77) // of which the last ran

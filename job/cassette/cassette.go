@@ -197,7 +197,8 @@ func (t *Tape) Close() error {
 		return write(t.path, t.secrets.all(t.captured))
 	}
 	if len(t.unmatched) > 0 {
-		return fmt.Errorf("cassette %s lacks %d requests: %s", t.path, len(t.unmatched), strings.Join(t.unmatched, ", "))
+		return fmt.Errorf("cassette %s lacks %d requests: %s", t.path, len(t.unmatched),
+			strings.Join(t.unmatched, ", "))
 	}
 	return nil
 }

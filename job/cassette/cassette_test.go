@@ -81,7 +81,8 @@ func TestRecordedIsScrubbedAndPlaysBack(t *testing.T) {
 // What was not recorded fails by name, at once, and at the end.
 func TestUnmatchedRequestsFail(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "tape.yaml")
-	if err := os.WriteFile(path, []byte("version: 2\ninteractions: []\n# The end, after 0 exchanges.\n"), 0o600); err != nil {
+	const empty = "version: 2\ninteractions: []\n# The end, after 0 exchanges.\n"
+	if err := os.WriteFile(path, []byte(empty), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	tape, err := cassette.Replay(path)

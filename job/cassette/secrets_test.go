@@ -160,7 +160,8 @@ func (s reflecting) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Location", "/end?sig="+url.QueryEscape(s.p.secret("location")))
 		w.WriteHeader(http.StatusSeeOther)
 	case "/leads-nowhere":
-		w.Header().Set("Location", "http://user:pass/"+s.p.secret("plain-slash")+"@x.example/%zz?sig="+s.p.secret("plain-odd"))
+		w.Header().Set("Location", "http://user:pass/"+s.p.secret("plain-slash")+"@x.example/%zz?sig="+
+			s.p.secret("plain-odd"))
 		w.WriteHeader(http.StatusSeeOther)
 	case "/leads-astray":
 		w.Header().Set("Location", "http://x.example/%zz/"+s.p.secret("plain-path"))
@@ -183,63 +184,79 @@ func (s reflecting) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// asks collects requests.
+type asks []*http.Request
+
+func (a *asks) add(method, path, body string, headers ...string) {
+	r, err := http.NewRequest(method, place+path, strings.NewReader(body))
+	if err != nil {
+		panic(err)
+	}
+	for i := 0; i < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
+	}
+	*a = append(*a, r)
+}
+
+func basic(user, password string) string {
+	return "Basic " + base64.StdEncoding.EncodeToString([]byte(user+":"+password))
+}
+
 // asking are requests with secrets in every place where they occur.
-func asking(p *plant) []*http.Request {
-	var out []*http.Request
-	add := func(method, path, body string, headers ...string) {
-		r, err := http.NewRequest(method, "http://ci.example"+path, strings.NewReader(body))
-		if err != nil {
-			panic(err)
-		}
-		for i := 0; i < len(headers); i += 2 {
-			r.Header.Set(headers[i], headers[i+1])
-		}
-		out = append(out, r)
-	}
-	basic := func(user, password string) string {
-		return "Basic " + base64.StdEncoding.EncodeToString([]byte(user+":"+password))
-	}
+func asking(p *plant) asks {
+	var out asks
+	reading(p, &out)
+	writing(p, &out)
+	return out
+}
+
+// reading has secrets in headers and URLs.
+func reading(p *plant, out *asks) {
 	for _, path := range []string{
 		"/leads", "/leads-nowhere", "/leads-astray", "/leads-away", "/packed", "/file.gz", "/torn.gz", "/binary",
 	} {
-		add("GET", path, "", "Authorization", "Bearer "+p.secret("plain-bearer"))
+		out.add("GET", path, "", "Authorization", "Bearer "+p.secret("plain-bearer"))
 	}
-	add("GET", "/hawk", "", "Authorization", fmt.Sprintf(`Hawk id="me", ts="1", nonce=%q, mac=%q, ext=%q`,
+	out.add("GET", "/hawk", "", "Authorization", fmt.Sprintf(`Hawk id="me", ts="1", nonce=%q, mac=%q, ext=%q`,
 		p.secret("plain-nonce"), p.secret("plain-mac"), p.secret("plain-ext")))
-	add("GET", "/auth/login", "", "Authorization", basic("sheriff@example.org", p.secret("basic")))
-	add("GET", "/auth/login", "", "Authorization", basic(p.secret("user-alone"), ""))
-	add("GET", "/proxy", "", "Proxy-Authorization", basic("me", p.secret("proxy")))
-	add("GET", "/cookie", "", "Cookie", "a=1; TWISTED_SESSION="+p.secret("plain-cookie"))
-	add("GET", "/key", "", "X-Api-Key", p.secret("plain-api-key"))
-	add("GET", "/signed?n=1&sig="+url.QueryEscape(p.secret("sig"))+"&X-Amz-Signature="+p.secret("plain-amz"), "")
-	add("GET", "/bewit?%62ewit="+p.secret("plain-bewit"), "")
-	add("GET", "/nested?to="+url.QueryEscape("https://u:"+p.secret("plain-nested-user")+"@x/?token="+
+	out.add("GET", "/auth/login", "", "Authorization", basic("sheriff@example.org", p.secret("basic")))
+	out.add("GET", "/auth/login", "", "Authorization", basic(p.secret("user-alone"), ""))
+	out.add("GET", "/proxy", "", "Proxy-Authorization", basic("me", p.secret("proxy")))
+	out.add("GET", "/cookie", "", "Cookie", "a=1; TWISTED_SESSION="+p.secret("plain-cookie"))
+	out.add("GET", "/key", "", "X-Api-Key", p.secret("plain-api-key"))
+	out.add("GET", "/signed?n=1&sig="+url.QueryEscape(p.secret("sig"))+"&X-Amz-Signature="+p.secret("plain-amz"), "")
+	out.add("GET", "/bewit?%62ewit="+p.secret("plain-bewit"), "")
+	out.add("GET", "/nested?to="+url.QueryEscape("https://u:"+p.secret("plain-nested-user")+"@x/?token="+
 		p.secret("plain-nested")), "")
 	user, err := url.Parse("http://me:x@ci.example/in-url")
 	if err != nil {
 		panic(err)
 	}
 	user.User = url.UserPassword("me", p.secret("userinfo"))
-	out = append(out, &http.Request{Method: "GET", URL: user, Header: http.Header{}, Body: http.NoBody})
+	*out = append(*out, &http.Request{Method: http.MethodGet, URL: user, Header: http.Header{}, Body: http.NoBody})
+}
+
+// writing has secrets in bodies.
+func writing(p *plant, out *asks) {
 	quote := func(s string) string { return strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) }
 	cert := quote(fmt.Sprintf(`{"version": 1, "signature": %q}`, p.secret("plain-certificate")))
 	json := fmt.Sprintf(`{"n": 1, "credentials": {"clientId": "me", "accessToken": "%s", "certificate": "%s"}, `+
 		`"secret": {"deep": ["%s"]}, "say": "see https://u:%s@x/?sig=%s"}`, quote(p.secret("access-token")), cert,
 		quote(p.secret("deep")), p.secret("plain-said-user"), p.secret("plain-said"))
-	add("POST", "/json", json, "Content-Type", "application/json")
-	add("POST", "/torn-json", json[:len(json)-9], "Content-Type", "application/json")
-	add("POST", "/lines", json+"\n"+fmt.Sprintf(`{"token": "%s"}`, quote(p.secret("second-line"))))
-	add("POST", "/string", fmt.Sprintf(`{"properties": "{\"password\": \"%s\"}"}`, p.secret("plain-inside")))
-	add("POST", "/auth/login", url.Values{"username": {"me"}, "password": {p.secret("form")}}.Encode(),
+	out.add("POST", "/json", json, "Content-Type", "application/json")
+	out.add("POST", "/torn-json", json[:len(json)-9], "Content-Type", "application/json")
+	out.add("POST", "/lines", json+"\n"+fmt.Sprintf(`{"token": "%s"}`, quote(p.secret("second-line"))))
+	out.add("POST", "/string", fmt.Sprintf(`{"properties": "{\"password\": \"%s\"}"}`, p.secret("plain-inside")))
+	out.add("POST", "/auth/login", url.Values{"username": {"me"}, "password": {p.secret("form")}}.Encode(),
 		"Content-Type", "application/x-www-form-urlencoded")
-	add("POST", "/self-serve/try/request", url.Values{
+	out.add("POST", "/self-serve/try/request", url.Values{
 		"request_id": {"7"}, "properties": {fmt.Sprintf(`{"api_key": "%s"}`, quote(p.secret("form-json")))},
 	}.Encode(), "Authorization", basic("ldap@mozilla.example", p.secret("ldap")))
 	first, second := p.secret("plain-key-1"), p.secret("plain-key-2")
-	add("POST", "/text", "a log\n-----BEGIN RSA PRIVATE KEY-----\n"+first+"\n"+second+"\n-----END RSA PRIVATE KEY-----\n"+
+	out.add("POST", "/text", "a log\n-----BEGIN RSA PRIVATE KEY-----\n"+first+"\n"+second+
+		"\n-----END RSA PRIVATE KEY-----\n"+
 		"> Authorization: Hawk id=\"me\",\r\n\tmac=\""+p.secret("plain-folded")+"\"\r\n"+
 		"export TASKCLUSTER_ACCESS_TOKEN='"+p.secret("plain-export")+"'\npassword: "+p.secret("plain-yaml")+"\n")
-	return out
 }
 
 // Secrets of every kind are planted in requests and answers, and answers say what

@@ -87,15 +87,20 @@ func TestDamagedCassette(t *testing.T) {
 	}
 	second := strings.Index(string(text), "    - id: 1\n")
 	last := strings.Index(string(text), "# The end")
+	replaced := func(old, with string) string { return strings.Replace(string(text), old, with, 1) }
+	const version = "required version of cassette is v2"
 	for _, c := range []struct{ what, text, says string }{
-		{"another version", strings.Replace(string(text), "version: 2", "version: 1", 1), "required version of cassette is v2"},
-		{"a newer version", strings.Replace(string(text), "version: 2", "version: 3", 1), "required version of cassette is v2"},
+		{"another version", replaced("version: 2", "version: 1"), version},
+		{"a newer version", replaced("version: 2", "version: 3"), version},
 		{"an exchange is gone", string(text[:second]) + string(text[last:]), "is torn: its last line should be"},
-		{"a body is shorter", strings.Replace(string(text), "second line", "second", 1), "exchange 0: its answer has"},
-		{"no method", strings.Replace(string(text), "method: GET", "method: ''", 1), "exchange 0: it lacks"},
-		{"no status", strings.Replace(string(text), "code: 200", "code: 0", 1), "exchange 0: it lacks"},
-		{"a number twice", strings.Replace(string(text), "- id: 1", "- id: 0", 1), "exchange 1: it lacks"},
-		{"nothing there", "---\nversion: 2\ninteractions:\n    - null\n# The end, after 1 exchanges.\n", "exchange 0: it lacks"},
+		{"a body is shorter", replaced("second line", "second"), "exchange 0: its answer has"},
+		{"no method", replaced("method: GET", "method: ''"), "exchange 0: it lacks"},
+		{"no status", replaced("code: 200", "code: 0"), "exchange 0: it lacks"},
+		{"a number twice", replaced("- id: 1", "- id: 0"), "exchange 1: it lacks"},
+		{
+			"nothing there", "---\nversion: 2\ninteractions:\n    - null\n# The end, after 1 exchanges.\n",
+			"exchange 0: it lacks",
+		},
 		{"empty", "", "is torn"},
 		{"no YAML", "<html>", "cassette " + path},
 	} {

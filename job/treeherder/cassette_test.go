@@ -51,9 +51,9 @@ func double(t *testing.T) (scene.Target, http.RoundTripper) {
 	for n := range 6 {
 		s.AddPush(thtest.Object{
 			"id": first + n*7, "revision": rev(n), "author": "dev@mozilla.example", "push_timestamp": begin + n*600,
-			"revision_count": 1, "revisions": []any{
-				thtest.Object{"revision": rev(n), "author": "Dev <dev@mozilla.example>", "comments": fmt.Sprintf("Bug %d - x", n)},
-			},
+			"revision_count": 1, "revisions": []any{thtest.Object{
+				"revision": rev(n), "author": "Dev <dev@mozilla.example>", "comments": fmt.Sprintf("Bug %d - x", n),
+			}},
 		})
 	}
 	results := [][]string{
@@ -104,7 +104,8 @@ func on(read func(context.Context, *treeherder.Project, scene.Target) (string, e
 }
 
 func pushText(p job.Push) string {
-	return fmt.Sprintf("%d %s by %s at %s of %d", p.ID, p.Revision, p.User, p.Time.Format(time.DateTime), len(p.Changesets))
+	at := p.Time.Format(time.DateTime)
+	return fmt.Sprintf("%d %s by %s at %s of %d", p.ID, p.Revision, p.User, at, len(p.Changesets))
 }
 
 func push(ctx context.Context, p *treeherder.Project, of scene.Target) (string, error) {

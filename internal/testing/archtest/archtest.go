@@ -109,8 +109,6 @@ var libraries = map[string][]string{
 	"taskcluster":      {"github.com/santhosh-tekuri/jsonschema/v6", "golang.org/x/sync/errgroup"},
 	"examples":         {"*"},
 	"internal/bench":   {"*"},
-	// It compares what was seen as tests do.
-	"internal/testing/scene": {"github.com/google/go-cmp"},
 }
 
 // testLibraries may be imported by every test, and by those of one room.

@@ -63,26 +63,30 @@ func scenes(one ...string) map[string]scene.Scene {
 	return map[string]scene.Scene{"one": reading(one...), "two": reading("/b", "/c")}
 }
 
+// write writes a file, or removes it where the text is empty; restore undoes that.
+func write(t *testing.T, path, text string) (restore func()) {
+	t.Helper()
+	before, readErr := os.ReadFile(path)
+	err := os.Remove(path)
+	if text != "" {
+		err = os.WriteFile(path, []byte(text), 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func() {
+		_ = os.Remove(path)
+		if readErr == nil {
+			_ = os.WriteFile(path, before, 0o600)
+		}
+	}
+}
+
 // What can be wrong with cassettes is found, and said where.
 func TestFaults(t *testing.T) {
 	dir := t.TempDir()
 	set := scene.Set{Dir: dir, Live: live, Scenes: scenes("/a")}
 	set.Record(t, dir)
-	write := func(name, text string) func() {
-		path := filepath.Join(dir, name)
-		before, err := os.ReadFile(path)
-		if text == "" {
-			_ = os.Remove(path)
-		} else if werr := os.WriteFile(path, []byte(text), 0o600); werr != nil {
-			t.Fatal(werr)
-		}
-		return func() {
-			_ = os.Remove(path)
-			if err == nil {
-				_ = os.WriteFile(path, before, 0o600)
-			}
-		}
-	}
 	for _, c := range []struct {
 		what   string
 		scenes map[string]scene.Scene
@@ -115,7 +119,7 @@ func TestFaults(t *testing.T) {
 	} {
 		restore := func() {}
 		if c.file != "" {
-			restore = write(c.file, c.text)
+			restore = write(t, filepath.Join(dir, c.file), c.text)
 		}
 		set.Scenes = c.scenes
 		got := set.Faults(t.Context(), dir)
