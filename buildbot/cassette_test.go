@@ -128,6 +128,7 @@ func readCatalog(ctx context.Context, p *buildbot.Project, of scene.Target) (str
 	for _, e := range entries {
 		lines = append(lines, fmt.Sprintf("%s %s %s %s", e.Label, e.Kind, e.Upstreams, e.Barred))
 	}
+	slices.Sort(lines) // a master lists its builders in any order
 	return strings.Join(lines, "\n"), err
 }
 
