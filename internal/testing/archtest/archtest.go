@@ -75,6 +75,7 @@ var rules = []rule{
 	{"internal/schema", []string{"internal"}},
 	{"internal/testing", []string{"internal", "internal/testing/*"}}, // what only tests run on
 	{"internal/testing/damage", []string{"job/contract"}},
+	{"internal/testing/scene", []string{"internal", "internal/testing/*", "job/cassette"}},
 	{"internal/bench", []string{"*"}},
 	{"examples", []string{"public"}},
 }
@@ -93,8 +94,10 @@ var tests = []string{
 }
 
 // roomTests is what the tests of one room may import besides: a whole search over
-// a Taskcluster or a Buildbot that fails.
-var roomTests = map[string][]string{"taskcluster": {"backfill"}, "buildbot": {"backfill"}}
+// a Taskcluster or a Buildbot that fails, and one of what was recorded.
+var roomTests = map[string][]string{
+	"taskcluster": {"backfill"}, "buildbot": {"backfill"}, "job/treeherder": {"backfill"},
+}
 
 // doubles may be tested with the sources that speak to them.
 var doubleTests = []string{"pushlog", "job/treeherder", "buildbot", "taskcluster"}
@@ -129,6 +132,7 @@ var libraries = map[string][]string{
 var testLibraries = map[string][]string{
 	"":               {"github.com/google/go-cmp"},
 	"internal":       {"gopkg.in/yaml.v3"},                              // the specification of JSON-e
+	"job/cassette":   {"gopkg.in/yaml.v3"},                              // what go-vcr writes
 	"trigger":        {"modernc.org/sqlite", "github.com/jackc/pgx/v5"}, // the ledger's drivers
 	"trigger/ledger": {"modernc.org/sqlite", "github.com/jackc/pgx/v5"},
 }
@@ -227,6 +231,27 @@ func allowed(may []string, room string) bool {
 		}
 	}
 	return false
+}
+
+// Flags is the package that each test binary imports: go test ./... -record hands the
+// flag to all of them.
+const Flags = Module + "/internal/testing/flags"
+
+// CheckFlags returns a line for each room with tests of which none imports Flags.
+func CheckFlags(files []File) []string {
+	has := map[string]bool{}
+	for _, f := range files {
+		if f.Test() {
+			has[f.room()] = has[f.room()] || slices.Contains(f.Imports, Flags)
+		}
+	}
+	var out []string
+	for _, room := range slices.Sorted(maps.Keys(has)) {
+		if !has[room] {
+			out = append(out, fmt.Sprintf("no test of %s imports %s: add a flags_test.go", room, Flags))
+		}
+	}
+	return out
 }
 
 // CheckTop returns a line for each name that may not lie at the top.
