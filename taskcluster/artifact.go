@@ -160,6 +160,9 @@ var contents = contract.New(contract.Endpoint[content]{
 // storedName is how the queue names what it stores: <task>/<run>/<name>.
 var storedName = regexp.MustCompile(`(?:^|/)([A-Za-z0-9_-]{22})/([0-9]+)/(.+)$`)
 
+// storedAs is where the public artifacts are that taskgraph writes.
+const storedAs = `/[A-Za-z0-9_-]{22}/[0-9]+/public/`
+
 // sameFile reports that what is stored under a name is another artifact than was
 // asked for. Of a log the name may be another's: live.log is a link to it.
 func sameFile(asked contract.Asked, path, name string) error {

@@ -102,6 +102,7 @@ func (p *Project) planned(ctx context.Context, id string) (taskIDs, error) {
 // label one task.
 var labelToTask = contract.New(contract.Endpoint[map[string]taskID]{
 	Source: source, Name: "label-to-taskid.json", File: `label-to-taskid\.json`,
+	URL: storedAs + `label-to-taskid\.json$`,
 })
 
 // taskID is the id of a task in a file, where nothing else may stand.

@@ -40,6 +40,7 @@ type graphTask struct {
 // fullGraph has every label that a push can run.
 var fullGraph = contract.New(contract.Endpoint[map[string]graphTask]{
 	Source: source, Name: "full-task-graph.json", File: `full-task-graph\.json`,
+	URL: storedAs + `full-task-graph\.json$`,
 })
 
 func (t *graphTask) kind(label string) job.Kind {
@@ -161,6 +162,7 @@ type runnableJob struct {
 
 var runnableJobs = contract.New(contract.Endpoint[map[string]runnableJob]{
 	Source: source, Name: "runnable-jobs.json", File: `runnable-jobs\.json`,
+	URL: storedAs + `runnable-jobs\.json$`,
 })
 
 // runnable is the catalog of a push that has no full-task-graph.json.
@@ -181,6 +183,7 @@ const mostManifests = 256 << 20
 
 var manifestsByTask = contract.New(contract.Endpoint[map[string][]string]{
 	Source: source, Name: "manifests-by-task.json", File: `manifests-by-task\.json`,
+	URL: storedAs + `manifests-by-task\.json(\.gz)?$`,
 })
 
 // fillManifests adds what manifests-by-task.json.gz says of labels whose graph

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/mozci/mozci/internal/clip"
+	"github.com/mozci/mozci/job"
 )
 
 // never says of tasks that wait for others which of them will never run, and
@@ -37,7 +38,7 @@ func (p *Project) never(ctx context.Context, g *graphs, tasks []*listedTask) (ma
 			d.look(t)
 		}
 	}
-	return d.why, nil
+	return d.why, d.unclear
 }
 
 // farthest is how many groups a chain of dependencies is followed through.
@@ -66,12 +67,21 @@ func (d *doomed) ask(ctx context.Context, c *Client, ids []string) error {
 		return nil
 	}
 	tasks, err := c.tasks(ctx, waiting...)
-	for id, t := range tasks {
-		if s := d.elsewhere[id]; s != nil {
-			d.others[id] = &listedTask{Task: *t, Status: *s}
-		}
+	if err != nil {
+		return err
 	}
-	return err
+	for _, id := range waiting {
+		t, s := tasks[id], d.elsewhere[id]
+		switch {
+		case t == nil:
+			return fmt.Errorf("%w: the task %s has a status and no definition", job.ErrMalformed, id)
+		case t.TaskGroupID != s.TaskGroupID:
+			return fmt.Errorf("%w: the task %s is of the group %s, and by its status of %s",
+				job.ErrMalformed, id, t.TaskGroupID, s.TaskGroupID)
+		}
+		d.others[id] = &listedTask{Task: *t, Status: *s}
+	}
+	return nil
 }
 
 // of is a task whose dependencies are known.
@@ -90,11 +100,12 @@ type doomed struct {
 	asked     map[string]bool        // looked up outside the groups
 	why       map[string]string
 	known     map[string]bool // looked at, or being looked at
+	unclear   error           // what a task requires is in no vocabulary
 }
 
 // waits reports whether the task runs only once its dependencies have succeeded.
 func (t *listedTask) waits() bool {
-	return t.Status.State == "unscheduled" && len(t.Status.Runs) == 0 && t.Task.Requires != "all-resolved"
+	return t.Status.State == "unscheduled" && t.Task.Requires != "all-resolved"
 }
 
 // outside collects the dependencies that no group has.
@@ -119,6 +130,9 @@ func (d *doomed) look(t *listedTask) string {
 		return d.why[id]
 	}
 	d.known[id] = true // a circle of dependencies ends here
+	if t.Task.Requires != "all-completed" {
+		d.unclear = fmt.Errorf("task %s (%s): %w", id, t.label(), unknownWord("requires", t.Task.Requires))
+	}
 	for _, id := range t.Task.Dependencies {
 		if why := d.dependency(id); why != "" {
 			d.why[t.Status.TaskID] = why
@@ -153,8 +167,6 @@ func ended(what string, s *TaskStatus) string {
 		return what + " failed"
 	case s.State != "exception":
 		return ""
-	case len(s.Runs) == 0:
-		return what + " ended without a run"
 	}
 	switch reason := s.reason(); reason {
 	case "canceled":

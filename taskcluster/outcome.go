@@ -93,14 +93,12 @@ const cancelledWord = "was cancelled"
 
 // ending is how a task ended that did not complete.
 func ending(s *TaskStatus) string {
-	if s.State == "failed" || len(s.Runs) == 0 {
+	if s.State == "failed" {
 		return s.State
 	}
 	switch reason := s.reason(); reason {
 	case "canceled":
 		return cancelledWord
-	case "":
-		return "ended with an exception"
 	default:
 		return "ended with " + clip.Marked(reason, shown)
 	}
@@ -117,6 +115,7 @@ type madeTask struct {
 // taskGraph has the tasks that a decision or an action task made, by id.
 var taskGraph = contract.New(contract.Endpoint[map[string]madeTask]{
 	Source: source, Name: "task-graph.json", File: `(^|[^-])task-graph\.json`,
+	URL: storedAs + `task-graph\.json$`,
 })
 
 // madeBy are the runs that a completed action's task-graph.json names.
