@@ -128,6 +128,9 @@ func (w *content) Prove() error {
 		if w.URL == "" {
 			return absent("url")
 		}
+		if _, err := rest.CheckURL(w.URL, ""); err != nil {
+			return contract.Outside("url", "%.80q is not a URL", w.URL)
+		}
 	case "object":
 		if w.Name == "" {
 			return absent("name")
@@ -304,6 +307,9 @@ func unpacked(r io.Reader) (io.Reader, error) {
 // torn is what is stored and cannot be unpacked.
 type torn struct{ error }
 
+func (t torn) Error() string {
+	return source + ": what is stored cannot be unpacked: " + t.error.Error()
+}
 func (torn) Malformed() bool { return true }
 func (t torn) Unwrap() error { return t.error }
 

@@ -41,8 +41,7 @@ func settled(s *TaskStatus) (run int, err error) {
 		}
 	}
 	if s.State == "completed" {
-		return 0, fmt.Errorf("%w: its decision task %s is completed, and none of its %d runs is",
-			job.ErrMalformed, s.TaskID, len(s.Runs))
+		return 0, broken(statusOf, "status.runs", "none is completed, and the decision task %s is", s.TaskID)
 	}
 	if s.resolved() {
 		return 0, fmt.Errorf("%w: its decision task %s is %s", job.ErrNotScheduled, s.TaskID, s.State)

@@ -3,7 +3,6 @@ package taskcluster
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"slices"
 
@@ -95,6 +94,9 @@ func (p *Project) catalog(ctx context.Context, id string) ([]job.Runnable, error
 	if err != nil {
 		return nil, err
 	}
+	if len(out) == 0 {
+		return nil, broken(fullGraph, ".", "empty")
+	}
 	kinds := map[string]job.Kind{}
 	for _, e := range out {
 		kinds[e.Label] = e.Kind
@@ -102,8 +104,7 @@ func (p *Project) catalog(ctx context.Context, id string) ([]job.Runnable, error
 	for i, e := range out {
 		for _, l := range needs[e.Label] {
 			if _, there := kinds[l]; !there {
-				return nil, job.Wrap("taskcluster.catalog", id, fmt.Errorf("%w: %s: %q needs %q, which is not in it",
-					job.ErrMalformed, fullGraph.Title(), e.Label, l))
+				return nil, broken(fullGraph, ".", "%.80q needs %.80q, which is not in it", e.Label, l)
 			}
 		}
 		out[i].Upstreams = buildsOf(e.Label, needs, kinds)
@@ -170,6 +171,9 @@ func (p *Project) runnable(ctx context.Context, id string) ([]job.Runnable, erro
 	labels, err := artifact(ctx, p, id, "public/runnable-jobs.json", mostMapping, runnableJobs)
 	if err != nil {
 		return nil, err
+	}
+	if len(*labels) == 0 {
+		return nil, broken(runnableJobs, ".", "empty")
 	}
 	var out []job.Runnable
 	for l := range *labels {

@@ -100,8 +100,7 @@ func (p *Project) group(ctx context.Context, decision string) (*graph, error) {
 		out.tasks = append(out.tasks, t)
 	}
 	if !whole {
-		return nil, job.Wrap("queue.listTaskGroup", decision,
-			fmt.Errorf("%w: the group lacks its own decision task", job.ErrMalformed))
+		return nil, wrap("queue.listTaskGroup", decision, broken(groupTasks, "tasks", "without the decision task itself"))
 	}
 	slices.SortFunc(out.tasks, func(a, b *listedTask) int { return strings.Compare(a.Status.TaskID, b.Status.TaskID) })
 	return out, nil

@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"github.com/mozci/mozci/internal/clip"
-	"github.com/mozci/mozci/job"
 )
 
 // never says of tasks that wait for others which of them will never run, and
@@ -74,10 +73,10 @@ func (d *doomed) ask(ctx context.Context, c *Client, ids []string) error {
 		t, s := tasks[id], d.elsewhere[id]
 		switch {
 		case t == nil:
-			return fmt.Errorf("%w: the task %s has a status and no definition", job.ErrMalformed, id)
+			return broken(definedTasks, "tasks", "without the task %s, which has a status", id)
 		case t.TaskGroupID != s.TaskGroupID:
-			return fmt.Errorf("%w: the task %s is of the group %s, and by its status of %s",
-				job.ErrMalformed, id, t.TaskGroupID, s.TaskGroupID)
+			return broken(definedTasks, "tasks", "the task %s is of the group %s, and by its status of %s",
+				id, t.TaskGroupID, s.TaskGroupID)
 		}
 		d.others[id] = &listedTask{Task: *t, Status: *s}
 	}

@@ -70,8 +70,8 @@ func (p *Project) shortOf(ctx context.Context, label string, s *TaskStatus, made
 	t, err := p.c.Task(ctx, s.TaskID)
 	switch {
 	case err == nil && t.TaskGroupID != s.TaskGroupID:
-		return "", fmt.Errorf("%w: the definition of the action task %s is of the group %s, and its status of %s",
-			job.ErrMalformed, s.TaskID, t.TaskGroupID, s.TaskGroupID)
+		return "", broken(definitions, "taskGroupId", "%q, and by its status the action task %s is of %s",
+			t.TaskGroupID, s.TaskID, s.TaskGroupID)
 	case errors.Is(err, job.ErrMalformed):
 		return "", err
 	case err == nil && t.Extra.Action != nil:
