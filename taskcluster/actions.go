@@ -51,7 +51,8 @@ type actionsWire struct {
 
 var (
 	actionsFile = contract.New(contract.Endpoint[actionsWire]{
-		Source: source, Name: "actions.json", File: `(^|[^a-z-])actions\.json`,
+		Source: source, Name: "actions.json", File: `(^|[^a-z-])actions\.json$|public/actions\.json of`,
+		URL: storedAs + `actions\.json$`,
 	})
 	offeredAction = contract.New(contract.Endpoint[action]{Source: source, Name: "an action of actions.json"})
 )

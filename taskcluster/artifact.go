@@ -128,6 +128,9 @@ func (w *content) Prove() error {
 		if w.URL == "" {
 			return absent("url")
 		}
+		if _, err := rest.CheckURL(w.URL, ""); err != nil {
+			return contract.Outside("url", "%.80q is not a URL", w.URL)
+		}
 	case "object":
 		if w.Name == "" {
 			return absent("name")
@@ -159,6 +162,9 @@ var contents = contract.New(contract.Endpoint[content]{
 
 // storedName is how the queue names what it stores: <task>/<run>/<name>.
 var storedName = regexp.MustCompile(`(?:^|/)([A-Za-z0-9_-]{22})/([0-9]+)/(.+)$`)
+
+// storedAs is where the public artifacts are that taskgraph writes.
+const storedAs = `/[A-Za-z0-9_-]{22}/[0-9]+/public/`
 
 // sameFile reports that what is stored under a name is another artifact than was
 // asked for. Of a log the name may be another's: live.log is a link to it.
@@ -301,6 +307,9 @@ func unpacked(r io.Reader) (io.Reader, error) {
 // torn is what is stored and cannot be unpacked.
 type torn struct{ error }
 
+func (t torn) Error() string {
+	return source + ": what is stored cannot be unpacked: " + t.error.Error()
+}
 func (torn) Malformed() bool { return true }
 func (t torn) Unwrap() error { return t.error }
 

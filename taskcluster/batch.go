@@ -126,7 +126,7 @@ func batch[P, E any, EE about[E]](
 			out[id] = e
 		})
 		if err == nil && twice != "" {
-			err = job.Wrap(op, key, fmt.Errorf("%w: the task %s comes twice", job.ErrMalformed, twice))
+			err = wrap(op, key, broken(l, l.member, "the task %s comes twice", twice))
 		}
 		if err != nil {
 			return out, err

@@ -9,8 +9,8 @@ import (
 // queueCounts are how much waits in a queue.
 type queueCounts struct {
 	TaskQueueID string `json:"taskQueueId" is:"required"`
-	Pending     int    `json:"pendingTasks" is:"required" min:"0"`
-	Claimed     int    `json:"claimedTasks" is:"required" min:"0"`
+	Pending     int    `json:"pendingTasks" is:"required" min:"0" max:"1e9"`
+	Claimed     int    `json:"claimedTasks" is:"required" min:"0" max:"1e9"`
 
 	_ contract.Also `names:"provisionerId workerType"`
 }

@@ -41,8 +41,7 @@ func settled(s *TaskStatus) (run int, err error) {
 		}
 	}
 	if s.State == "completed" {
-		return 0, fmt.Errorf("%w: its decision task %s is completed, and none of its %d runs is",
-			job.ErrMalformed, s.TaskID, len(s.Runs))
+		return 0, broken(statusOf, "status.runs", "none is completed, and the decision task %s is", s.TaskID)
 	}
 	if s.resolved() {
 		return 0, fmt.Errorf("%w: its decision task %s is %s", job.ErrNotScheduled, s.TaskID, s.State)
@@ -102,6 +101,7 @@ func (p *Project) planned(ctx context.Context, id string) (taskIDs, error) {
 // label one task.
 var labelToTask = contract.New(contract.Endpoint[map[string]taskID]{
 	Source: source, Name: "label-to-taskid.json", File: `label-to-taskid\.json`,
+	URL: storedAs + `label-to-taskid\.json$`,
 })
 
 // taskID is the id of a task in a file, where nothing else may stand.

@@ -3,7 +3,6 @@ package taskcluster
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"slices"
 
@@ -40,6 +39,7 @@ type graphTask struct {
 // fullGraph has every label that a push can run.
 var fullGraph = contract.New(contract.Endpoint[map[string]graphTask]{
 	Source: source, Name: "full-task-graph.json", File: `full-task-graph\.json`,
+	URL: storedAs + `full-task-graph\.json$`,
 })
 
 func (t *graphTask) kind(label string) job.Kind {
@@ -94,6 +94,9 @@ func (p *Project) catalog(ctx context.Context, id string) ([]job.Runnable, error
 	if err != nil {
 		return nil, err
 	}
+	if len(out) == 0 {
+		return nil, broken(fullGraph, ".", "empty")
+	}
 	kinds := map[string]job.Kind{}
 	for _, e := range out {
 		kinds[e.Label] = e.Kind
@@ -101,8 +104,7 @@ func (p *Project) catalog(ctx context.Context, id string) ([]job.Runnable, error
 	for i, e := range out {
 		for _, l := range needs[e.Label] {
 			if _, there := kinds[l]; !there {
-				return nil, job.Wrap("taskcluster.catalog", id, fmt.Errorf("%w: %s: %q needs %q, which is not in it",
-					job.ErrMalformed, fullGraph.Title(), e.Label, l))
+				return nil, broken(fullGraph, ".", "%.80q needs %.80q, which is not in it", e.Label, l)
 			}
 		}
 		out[i].Upstreams = buildsOf(e.Label, needs, kinds)
@@ -161,6 +163,7 @@ type runnableJob struct {
 
 var runnableJobs = contract.New(contract.Endpoint[map[string]runnableJob]{
 	Source: source, Name: "runnable-jobs.json", File: `runnable-jobs\.json`,
+	URL: storedAs + `runnable-jobs\.json$`,
 })
 
 // runnable is the catalog of a push that has no full-task-graph.json.
@@ -168,6 +171,9 @@ func (p *Project) runnable(ctx context.Context, id string) ([]job.Runnable, erro
 	labels, err := artifact(ctx, p, id, "public/runnable-jobs.json", mostMapping, runnableJobs)
 	if err != nil {
 		return nil, err
+	}
+	if len(*labels) == 0 {
+		return nil, broken(runnableJobs, ".", "empty")
 	}
 	var out []job.Runnable
 	for l := range *labels {
@@ -181,6 +187,7 @@ const mostManifests = 256 << 20
 
 var manifestsByTask = contract.New(contract.Endpoint[map[string][]string]{
 	Source: source, Name: "manifests-by-task.json", File: `manifests-by-task\.json`,
+	URL: storedAs + `manifests-by-task\.json(\.gz)?$`,
 })
 
 // fillManifests adds what manifests-by-task.json.gz says of labels whose graph

@@ -79,23 +79,28 @@ func (p *Project) list(ctx context.Context, push job.Push) (*graphs, error) {
 	return out, nil
 }
 
-// group lists the tasks of a decision task's group. One that failed gives
-// ErrNotScheduled.
+// group lists the tasks of a decision task's group, which has the decision task
+// itself. One that failed gives ErrNotScheduled.
 func (p *Project) group(ctx context.Context, decision string) (*graph, error) {
 	out := &graph{decision: decision}
+	whole := false
 	for t, err := range p.c.taskGroup(ctx, decision) {
 		if err != nil {
 			return nil, err
 		}
 		if t.Status.TaskID == decision {
+			whole = true
 			switch run, err := settled(&t.Status); {
 			case err == nil:
 				p.known.runs.Put(decision, run)
-			case errors.Is(err, job.ErrNotScheduled):
+			case !errors.Is(err, job.ErrUnavailable): // of one that is not done, nothing is known yet
 				return nil, err
 			}
 		}
 		out.tasks = append(out.tasks, t)
+	}
+	if !whole {
+		return nil, wrap("queue.listTaskGroup", decision, broken(groupTasks, "tasks", "without the decision task itself"))
 	}
 	slices.SortFunc(out.tasks, func(a, b *listedTask) int { return strings.Compare(a.Status.TaskID, b.Status.TaskID) })
 	return out, nil

@@ -59,8 +59,8 @@ func (c *Client) taskGroup(ctx context.Context, groupID string) iter.Seq2[*liste
 					continue
 				}
 				if before != nil {
-					err = job.Wrap(op, groupID, fmt.Errorf("%w: the task %s is listed twice, as %s and as %s",
-						job.ErrMalformed, t.Status.TaskID, before, t))
+					err = wrap(op, groupID, broken(groupTasks, "tasks", "the task %s is listed twice, as %s and as %s",
+						t.Status.TaskID, before, t))
 				}
 				seen[t.Status.TaskID] = t
 			}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/mozci/mozci/internal/clip"
 	"github.com/mozci/mozci/job"
 )
 
@@ -47,15 +46,17 @@ func (p *Project) jobsOf(ctx context.Context, push job.Push, g *graphs, names ..
 			waiting = append(waiting, t)
 		}
 	}
+	var errs []error
 	never, err := p.never(ctx, g, waiting)
-	if err != nil {
+	if errors.Is(err, job.ErrUnknownWord) { // the others are as they are
+		errs = append(errs, err)
+	} else if err != nil {
 		return nil, err
 	}
 	for _, l := range names {
 		p.learn(g, l)
 	}
 	var out []job.Job
-	var errs []error
 	for _, t := range tasks {
 		jobs, err := runsOf(push, t, never[t.Status.TaskID])
 		out = append(out, jobs...)
@@ -72,10 +73,6 @@ func runsOf(push job.Push, t *listedTask, never string) ([]job.Job, error) {
 	kind := t.kind()
 	runs := t.Status.Runs
 	if len(runs) == 0 {
-		if t.Status.State != "unscheduled" {
-			return nil, fmt.Errorf("%w: task %s is %s and has no run",
-				job.ErrMalformed, t.Status.TaskID, clip.Marked(t.Status.State, shown))
-		}
 		status := job.StatusUnscheduled
 		if never != "" {
 			status = job.StatusSkipped

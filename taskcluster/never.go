@@ -37,7 +37,7 @@ func (p *Project) never(ctx context.Context, g *graphs, tasks []*listedTask) (ma
 			d.look(t)
 		}
 	}
-	return d.why, nil
+	return d.why, d.unclear
 }
 
 // farthest is how many groups a chain of dependencies is followed through.
@@ -66,12 +66,21 @@ func (d *doomed) ask(ctx context.Context, c *Client, ids []string) error {
 		return nil
 	}
 	tasks, err := c.tasks(ctx, waiting...)
-	for id, t := range tasks {
-		if s := d.elsewhere[id]; s != nil {
-			d.others[id] = &listedTask{Task: *t, Status: *s}
-		}
+	if err != nil {
+		return err
 	}
-	return err
+	for _, id := range waiting {
+		t, s := tasks[id], d.elsewhere[id]
+		switch {
+		case t == nil:
+			return broken(definedTasks, "tasks", "without the task %s, which has a status", id)
+		case t.TaskGroupID != s.TaskGroupID:
+			return broken(definedTasks, "tasks", "the task %s is of the group %s, and by its status of %s",
+				id, t.TaskGroupID, s.TaskGroupID)
+		}
+		d.others[id] = &listedTask{Task: *t, Status: *s}
+	}
+	return nil
 }
 
 // of is a task whose dependencies are known.
@@ -90,11 +99,12 @@ type doomed struct {
 	asked     map[string]bool        // looked up outside the groups
 	why       map[string]string
 	known     map[string]bool // looked at, or being looked at
+	unclear   error           // what a task requires is in no vocabulary
 }
 
 // waits reports whether the task runs only once its dependencies have succeeded.
 func (t *listedTask) waits() bool {
-	return t.Status.State == "unscheduled" && len(t.Status.Runs) == 0 && t.Task.Requires != "all-resolved"
+	return t.Status.State == "unscheduled" && t.Task.Requires != "all-resolved"
 }
 
 // outside collects the dependencies that no group has.
@@ -119,6 +129,9 @@ func (d *doomed) look(t *listedTask) string {
 		return d.why[id]
 	}
 	d.known[id] = true // a circle of dependencies ends here
+	if t.Task.Requires != "all-completed" {
+		d.unclear = fmt.Errorf("task %s (%s): %w", id, t.label(), unknownWord("requires", t.Task.Requires))
+	}
 	for _, id := range t.Task.Dependencies {
 		if why := d.dependency(id); why != "" {
 			d.why[t.Status.TaskID] = why
@@ -153,8 +166,6 @@ func ended(what string, s *TaskStatus) string {
 		return what + " failed"
 	case s.State != "exception":
 		return ""
-	case len(s.Runs) == 0:
-		return what + " ended without a run"
 	}
 	switch reason := s.reason(); reason {
 	case "canceled":

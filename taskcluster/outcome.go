@@ -70,8 +70,8 @@ func (p *Project) shortOf(ctx context.Context, label string, s *TaskStatus, made
 	t, err := p.c.Task(ctx, s.TaskID)
 	switch {
 	case err == nil && t.TaskGroupID != s.TaskGroupID:
-		return "", fmt.Errorf("%w: the definition of the action task %s is of the group %s, and its status of %s",
-			job.ErrMalformed, s.TaskID, t.TaskGroupID, s.TaskGroupID)
+		return "", broken(definitions, "taskGroupId", "%q, and by its status the action task %s is of %s",
+			t.TaskGroupID, s.TaskID, s.TaskGroupID)
 	case errors.Is(err, job.ErrMalformed):
 		return "", err
 	case err == nil && t.Extra.Action != nil:
@@ -93,14 +93,12 @@ const cancelledWord = "was cancelled"
 
 // ending is how a task ended that did not complete.
 func ending(s *TaskStatus) string {
-	if s.State == "failed" || len(s.Runs) == 0 {
+	if s.State == "failed" {
 		return s.State
 	}
 	switch reason := s.reason(); reason {
 	case "canceled":
 		return cancelledWord
-	case "":
-		return "ended with an exception"
 	default:
 		return "ended with " + clip.Marked(reason, shown)
 	}
@@ -117,6 +115,7 @@ type madeTask struct {
 // taskGraph has the tasks that a decision or an action task made, by id.
 var taskGraph = contract.New(contract.Endpoint[map[string]madeTask]{
 	Source: source, Name: "task-graph.json", File: `(^|[^-])task-graph\.json`,
+	URL: storedAs + `task-graph\.json$`,
 })
 
 // madeBy are the runs that a completed action's task-graph.json names.

@@ -20,7 +20,7 @@ type definitionWire struct {
 
 var definitions = contract.New(contract.Endpoint[definitionWire]{
 	Source: source, Name: "queue.task", URL: `/queue/v1/task/(?P<task>[^/]+)$`,
-	File: `task definition|_task\.json|action_retrigger\.json`,
+	File: `task definition([^s]|$)|_task\.json`,
 })
 
 // Task is the definition of a task; job.ErrNotFound where there is none, or it has

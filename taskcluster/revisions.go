@@ -3,7 +3,6 @@ package taskcluster
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -43,8 +42,8 @@ func (p *Project) definition(ctx context.Context, id string) (*definition, error
 			return nil, false, err
 		}
 		if t.TaskGroupID != id { // a decision task makes its group
-			return nil, false, job.Wrap("queue.task", id, fmt.Errorf("%w: a decision task of the group %s",
-				job.ErrMalformed, t.TaskGroupID))
+			return nil, false, wrap("queue.task", id,
+				broken(definitions, "taskGroupId", "%q of the decision task %s, which makes its own", t.TaskGroupID, id))
 		}
 		d := &definition{scopes: t.Scopes, revisions: headRevisions(raw)}
 		for _, r := range t.Routes {

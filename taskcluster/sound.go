@@ -12,6 +12,14 @@ func absent(path string) error {
 	return &contract.Error{Finding: contract.Finding{Path: path, Kind: contract.KindMissing, Detail: "missing"}}
 }
 
+// broken is an answer that breaks its contract in a way that the answer alone does
+// not show.
+func broken(e contract.Any, path, format string, args ...any) error {
+	return &contract.Error{Source: e.Title(), Finding: contract.Finding{
+		Path: path, Kind: contract.KindIdentity, Detail: fmt.Sprintf(format, args...),
+	}}
+}
+
 // isTask reports what a service gave for a task id and is none.
 func isTask(path, id string) error {
 	if !slug.Valid(id) {
@@ -21,10 +29,15 @@ func isTask(path, id string) error {
 }
 
 // Prove implements contract.Prover: the task has a queue, by its name of today or by
-// the two that it had until 2021.
+// the two that it had until 2021, and what it names are tasks.
 func (t *Task) Prove() error {
 	if t.TaskQueueID == "" && (t.ProvisionerID == "" || t.WorkerType == "") {
 		return absent("taskQueueId")
+	}
+	for i, id := range t.Dependencies {
+		if !slug.Valid(id) {
+			return isTask(fmt.Sprintf("dependencies[%d]", i), id)
+		}
 	}
 	return isTask("taskGroupId", t.TaskGroupID)
 }

@@ -151,7 +151,7 @@ func (s *shot) failed(w way) string {
 			last = t
 		}
 	}
-	if last == nil || len(last.Status.Runs) == 0 ||
+	if last == nil ||
 		time.Since(last.Status.Runs[len(last.Status.Runs)-1].Resolved) > rememberFailures {
 		return ""
 	}
