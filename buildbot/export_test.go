@@ -73,3 +73,6 @@ func Sights(n int) int {
 	}
 	return len(m.sights())
 }
+
+// LimitPages bounds how many pages a question may take.
+func LimitPages(p *Project, n int) { p.c.pages = n }
