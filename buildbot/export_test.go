@@ -76,3 +76,6 @@ func Sights(n int) int {
 
 // StatusOf is what a result means.
 var StatusOf = status
+
+// LimitPages bounds how many pages a question may take.
+func LimitPages(p *Project, n int) { p.c.pages = n }

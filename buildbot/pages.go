@@ -3,13 +3,13 @@ package buildbot
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"slices"
 	"strconv"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/mozci/mozci/job"
+	"github.com/mozci/mozci/job/contract"
 )
 
 // A page is what is read at once of records that are many. The master answers
@@ -73,7 +73,7 @@ type paging struct{ n int }
 // next is an error for a page too many.
 func (p *paging) next(c *Client, what string) error {
 	if p.n++; p.n > c.pages {
-		return fmt.Errorf("%w: %s: no end after %d pages, which is the most that are read", job.ErrMalformed, what, c.pages)
+		return broken(what, ".", contract.Outside("", "no end after %d pages, which is the most that are read", c.pages))
 	}
 	return nil
 }

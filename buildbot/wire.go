@@ -37,8 +37,11 @@ type change struct {
 func (c change) check() error {
 	s := c.SourceStamp
 	for _, f := range []struct{ name, change, stamp string }{
-		{"revision", c.Revision, s.Revision}, {"branch", c.Branch, s.Branch}, {"codebase", c.Codebase, s.Codebase},
-		{"repository", c.Repository, s.Repository}, {"project", c.Project, s.Project},
+		{"revision", c.Revision, s.Revision},
+		{"branch", c.Branch, s.Branch},
+		{"codebase", c.Codebase, s.Codebase},
+		{"repository", c.Repository, s.Repository},
+		{"project", c.Project, s.Project},
 	} {
 		if f.change != f.stamp {
 			return contract.Outside("sourcestamp."+f.name, "%.80q, of a change that has %.80q", f.stamp, f.change)
