@@ -36,8 +36,8 @@ type AllTheThings struct {
 type thing struct {
 	ShortName  string `json:"shortname" is:"required" min:"1"`
 	Properties struct {
-		Branch   string `json:"branch"` // none where the builder is of no repository
-		RepoPath string `json:"repo_path"`
+		Branch   string `json:"branch" is:"" min:"1"` // none where the builder is of no repository
+		RepoPath string `json:"repo_path" is:"" min:"1"`
 
 		_ contract.Also `names:"*"`
 	} `json:"properties" is:"required"`
@@ -96,14 +96,22 @@ func ReadAllTheThings(in io.Reader) (*AllTheThings, error) {
 	return out, nil
 }
 
-// proven reports a scheduler of tests that nothing triggers.
+// proven reports a scheduler of tests that nothing triggers, and names that are empty.
 func (w *wireThings) proven() error {
+	broken := func(name, field, detail string) error {
+		return &contract.Error{Source: things.Title(), Finding: contract.Finding{
+			Path: fmt.Sprintf("schedulers[%q].%s", name, field), Kind: contract.KindMissing, Detail: detail,
+		}}
+	}
 	for _, name := range slices.Sorted(maps.Keys(w.Schedulers)) {
-		if strings.HasPrefix(name, "tests-") && len(w.Schedulers[name].TriggeredBy) == 0 {
-			path := fmt.Sprintf("schedulers[%q].triggered_by", name)
-			return &contract.Error{Source: things.Title(), Finding: contract.Finding{
-				Path: path, Kind: contract.KindMissing, Detail: "missing, though tests are triggered by a build",
-			}}
+		s := w.Schedulers[name]
+		switch {
+		case strings.HasPrefix(name, "tests-") && len(s.TriggeredBy) == 0:
+			return broken(name, "triggered_by", "missing, though tests are triggered by a build")
+		case slices.Contains(s.TriggeredBy, ""):
+			return broken(name, "triggered_by", "a name is empty")
+		case slices.Contains(s.Downstream, ""):
+			return broken(name, "downstream", "a name is empty")
 		}
 	}
 	return nil

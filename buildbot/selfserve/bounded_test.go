@@ -174,7 +174,8 @@ func (l *late) Read(p []byte) (int, error) {
 func TestLogsOutliveTheDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newService()
-		s.dumps[today] = dumpOf(t, dumped(theBuild, push.Revision, 71, map[string]any{"log_url": "http://logs.test/log"}))
+		s.dumps[today] = dumpOf(t, dumped(theBuild, push.Revision, 71,
+			map[string]any{"log_url": "http://logs.test/log"}))
 		slowly := trip(func(r *http.Request) (*http.Response, error) {
 			res, err := testenv.InMemory{Handler: s}.RoundTrip(r)
 			if err == nil && r.URL.Path == "/log" {

@@ -126,6 +126,9 @@ func proveDump(in io.Reader, asked contract.Asked, seen *span, take func(string,
 	text := bufio.NewReader(io.LimitReader(plain, mostDump))
 	if asked.URL == "" && first(text) == '[' {
 		_, err := dumpedBuilds.Read(asked, text, contract.Elements("", take))
+		if err == nil && seen.builds == 0 {
+			err = contract.Outside(".", "a list of no builds")
+		}
 		return err
 	}
 	d, err := dumpContract.Read(asked, text, contract.Elements("builds", take))

@@ -52,7 +52,7 @@ type wirePayload struct {
 type wireTold struct {
 	Name       string     `json:"builderName" is:"required" min:"1"` // short
 	Number     int        `json:"number" is:"required" min:"0" max:"2147483647"`
-	Results    *int       `json:"results" is:"required,null"`
+	Results    *int       `json:"results" is:"required,null" min:"0"`
 	Times      []*string  `json:"times" is:"required" min:"2" max:"2"` // begun, ended
 	Properties []property `json:"properties" is:"required"`
 	Stamp      struct {
@@ -138,6 +138,8 @@ func (w *wireTold) message(key string) (Message, job.Times, error) {
 		err = contract.Outside("build.properties.buildnumber", "%d, and number is %d", p.Number, w.Number)
 	case len(m.Requests) > 0 && m.Requests[0] < 1:
 		err = contract.Outside("build.properties.request_ids", "%d, expected at least 1", m.Requests[0])
+	case len(slices.Compact(slices.Clone(m.Requests))) < len(m.Requests):
+		err = contract.Outside("build.properties.request_ids", "%d, one of which comes twice", m.Requests)
 	case m.Revision != pythons(w.Stamp.Revision):
 		err = contract.Outside("build.properties.revision", "%.60q, and sourceStamp.revision is %.60q",
 			p.Revision, w.Stamp.Revision)
@@ -194,7 +196,7 @@ type wireNormalized struct {
 	Number   int      `json:"job_number" is:"required" min:"0" max:"2147483647"`
 	Tree     string   `json:"tree" is:"required" min:"1"`
 	Revision string   `json:"revision" is:"required,null"`
-	Status   int      `json:"status" is:"required"`
+	Status   int      `json:"status" is:"required" min:"0"`
 	Stamp    string   `json:"timestamp" is:"required"`
 	Begun    epoch    `json:"builddate" is:"required" min:"1" max:"4102444800"`
 	LogURL   lax.Text `json:"logurl"`

@@ -39,7 +39,8 @@ func TestBackfillOnSelfServe(t *testing.T) {
 			_, _ = fmt.Fprintf(w, "[%q]", label)
 		case rev == "builds-4hr.js.gz":
 			_, _ = fmt.Fprintf(w, `{"builds": [%s, %s], "starttime": %d, "endtime": %d}`,
-				dumpedBuild(1, label, 20, ended, "19, 20"), dumpedBuild(2, label, 18, ended, "18"), ended-3600, ended+3600)
+				dumpedBuild(1, label, 20, ended, "19, 20"), dumpedBuild(2, label, 18, ended, "18"),
+				ended-3600, ended+3600)
 		case known:
 			id := map[string]int{revisionOf(20)[:12]: 20, revisionOf(19)[:12]: 19, revisionOf(18)[:12]: 18}[rev]
 			_, _ = fmt.Fprintf(w, `[{"build_id": %d, "buildnumber": 7, "buildername": %q, "branch": "autoland", "revision": %q,
