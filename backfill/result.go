@@ -2,6 +2,7 @@ package backfill
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 
@@ -94,6 +95,10 @@ func (r *FindResult) warn() {
 		say("it passed and failed on the same push, so it is flaky")
 	}
 	for _, s := range r.Beyond {
+		if s.Err != nil {
+			say("push %d, which is older than the last good one, could not be read: whether it failed there too is "+
+				"not known", s.Push.ID)
+		}
 		if s.Verdict == analysis.Bad || s.Verdict == analysis.Mixed {
 			r.Flaky = true
 			say("it failed on push %d too, which is older than the last good one: it is flaky, or was broken and "+
@@ -139,11 +144,17 @@ func (r *FindResult) weigh(say func(string, ...any)) {
 		failed, ran, greens, r.Chance, max(enough, 1))
 }
 
-// errs are the errors of the pushes that could not be read.
+// errs are the errors of the pushes that could not be read. Beyond the last good one
+// a push that the CI does not know, or no longer, is none: a CI forgets old pushes.
 func (r *FindResult) errs() []error {
 	var errs []error
 	for _, s := range r.History {
 		if s.Err != nil {
+			errs = append(errs, s.Err)
+		}
+	}
+	for _, s := range r.Beyond {
+		if s.Err != nil && !errors.Is(s.Err, job.ErrNotFound) && !errors.Is(s.Err, job.ErrNotScheduled) {
 			errs = append(errs, s.Err)
 		}
 	}

@@ -41,7 +41,6 @@
 //	4                   exception
 //	5                   retry, if the request has a later build or waits for one; otherwise exception
 //	6                   cancelled
-//	ended, no result    unknown
 //
 // # Triggering runs
 //

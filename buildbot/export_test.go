@@ -73,3 +73,6 @@ func Sights(n int) int {
 	}
 	return len(m.sights())
 }
+
+// StatusOf is what a result means.
+var StatusOf = status

@@ -85,15 +85,12 @@ func ofPlace(w http.ResponseWriter, r *http.Request, at recordedPlace) bool {
 	case strings.HasSuffix(p, "/scopes/expand"):
 		answer = tctest.Object{"scopes": []any{"in-tree:hook-action:project-gecko/in-tree-action-3-*"}}
 	case strings.HasSuffix(p, "/task/"+at.decision): // the definition, of which the group has all that is needed
-		answer = tctest.Object{
-			"taskGroupId": at.decision, "metadata": tctest.Object{"name": "Gecko Decision Task"},
-			"payload": tctest.Object{"env": tctest.Object{"GECKO_HEAD_REV": at.push.Revision}},
-		}
+		answer = tctest.Defined(at.decision, tctest.Object{
+			"metadata": tctest.Object{"name": "Gecko Decision Task"},
+			"payload":  tctest.Object{"env": tctest.Object{"GECKO_HEAD_REV": at.push.Revision}},
+		})
 	case strings.HasSuffix(p, at.decision+"/status"):
-		answer = tctest.Object{"status": tctest.Object{
-			"taskId": at.decision, "state": "completed",
-			"runs": []any{tctest.Object{"runId": 0, "state": "completed"}},
-		}}
+		answer = tctest.Object{"status": tctest.Completed(at.decision, at.decision)}
 	default:
 		return false
 	}

@@ -2,77 +2,85 @@ package taskcluster
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"time"
 
+	v2 "github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
 	"github.com/mozci/mozci/internal/jsone"
+	"github.com/mozci/mozci/internal/lax"
 	"github.com/mozci/mozci/job"
+	"github.com/mozci/mozci/job/contract"
 )
 
 // actions are the in-tree actions that a decision task offers, from its
 // artifact public/actions.json of version 1. They come from the push, which may
 // be anybody's.
 type actions struct {
-	variables map[string]any
-	list      []action
+	list    []action
+	leftOut []string // why, of actions that are of no use
 }
 
 // action is one of the in-tree actions.
 type action struct {
-	Name        string              `json:"name"`
+	Name        string              `json:"name" is:"required" min:"1"`
 	Title       string              `json:"title"`
 	Description string              `json:"description"`
-	Context     []map[string]string `json:"context"` // tag sets; none for an action on the whole group
-	Schema      json.RawMessage     `json:"schema"`  // of the input; nil for an action without one
-	Kind        string              `json:"kind"`    // hook or task
-	HookGroupID string              `json:"hookGroupId"`
-	HookID      string              `json:"hookId"`
+	Context     []map[string]string `json:"context" is:"required"` // tag sets; none for an action on the whole group
+	Schema      jsontext.Value      `json:"schema"`                // of the input; nil for an action without one
+	Kind        string              `json:"kind" is:"required" words:"hook task"`
+	HookGroupID string              `json:"hookGroupId" is:"" min:"1"`
+	HookID      string              `json:"hookId" is:"" min:"1"`
 	HookPayload any                 `json:"hookPayload"`
 	Task        any                 `json:"task"`
+
+	_ contract.Also `names:"actionPerm extra"`
 
 	variables map[string]any
 }
 
-// parseActions reads an actions.json. Another version than 1 is refused with
-// job.ErrMalformed; actions of a kind that is not known are left out, as the
-// format asks, and so is one that cannot be read or lacks what it needs, unless
-// no other is left.
-func parseActions(text []byte) (*actions, error) {
-	var file struct {
-		Version   int               `json:"version"`
-		Variables map[string]any    `json:"variables"`
-		Actions   []json.RawMessage `json:"actions"`
-	}
-	if err := json.Unmarshal(text, &file); err != nil {
-		return nil, fmt.Errorf("%w: actions.json: %w", job.ErrMalformed, err)
-	}
-	if file.Version != 1 {
-		return nil, fmt.Errorf("%w: actions.json is of version %d, expected 1", job.ErrMalformed, file.Version)
-	}
-	out := &actions{variables: file.Variables}
+// actionsWire is an actions.json. Actions of kinds that are not known may have
+// any shape.
+type actionsWire struct {
+	Version   int              `json:"version" is:"required" min:"1" max:"1"`
+	Variables map[string]any   `json:"variables"`
+	Actions   []jsontext.Value `json:"actions" is:"required"`
+}
+
+var (
+	actionsFile = contract.New(contract.Endpoint[actionsWire]{
+		Source: source, Name: "actions.json", File: `(^|[^a-z-])actions\.json`,
+	})
+	offeredAction = contract.New(contract.Endpoint[action]{Source: source, Name: "an action of actions.json"})
+)
+
+// usable are the actions that can be used. Those of a kind that is not known are left
+// out, as the format asks, and so is one that cannot be read or lacks what it needs,
+// unless no other is left.
+func (w *actionsWire) usable() (*actions, error) {
+	out := &actions{}
 	var unusable error
-	for i, raw := range file.Actions {
-		var kind struct{ Kind string }
-		if err := json.Unmarshal(raw, &kind); err == nil && kind.Kind != "hook" && kind.Kind != "task" {
+	for i, raw := range w.Actions {
+		var kind struct {
+			Kind lax.Text `json:"kind"`
+		}
+		if err := v2.Unmarshal(raw, &kind); err == nil && kind.Kind != "hook" && kind.Kind != "task" {
 			continue
 		}
-		a := action{variables: file.Variables}
-		if err := json.Unmarshal(raw, &a); err != nil {
-			unusable = cmp.Or(unusable, fmt.Errorf("%w: actions.json: action %d: %w", job.ErrMalformed, i+1, err))
+		a, err := offeredAction.Decode(contract.Asked{}, raw)
+		if err != nil {
+			err = fmt.Errorf("%w: actions.json: action %d: %w", job.ErrMalformed, i+1, err)
+			out.leftOut = append(out.leftOut, err.Error())
+			unusable = cmp.Or(unusable, err)
 			continue
 		}
-		if !a.whole() {
-			unusable = cmp.Or(unusable,
-				fmt.Errorf("%w: actions.json: action %d %q lacks its name, hook or task",
-					job.ErrMalformed, i+1, a.Name))
-			continue
-		}
-		if string(a.Schema) == "null" {
+		a.variables = w.Variables
+		if a.Schema.Kind() == 'n' {
 			a.Schema = nil
 		}
-		out.list = append(out.list, a)
+		out.list = append(out.list, *a)
 	}
 	if len(out.list) == 0 && unusable != nil {
 		return nil, unusable
@@ -80,10 +88,19 @@ func parseActions(text []byte) (*actions, error) {
 	return out, nil
 }
 
-// whole reports whether the action has what its kind needs.
-func (a *action) whole() bool {
-	hook := a.HookGroupID != "" && a.HookID != "" && a.HookPayload != nil
-	return a.Name != "" && (a.Kind != "hook" || hook) && (a.Kind != "task" || a.Task != nil)
+// Prove implements contract.Prover: the action has what its kind needs.
+func (a *action) Prove() error {
+	switch {
+	case a.Kind == "task" && a.Task == nil:
+		return absent("task")
+	case a.Kind == "hook" && a.HookGroupID == "":
+		return absent("hookGroupId")
+	case a.Kind == "hook" && a.HookID == "":
+		return absent("hookId")
+	case a.Kind == "hook" && a.HookPayload == nil:
+		return absent("hookPayload")
+	}
+	return nil
 }
 
 // names are the names of the actions, each once, in their order.

@@ -25,11 +25,13 @@ func (p *Project) Catalog(ctx context.Context, push job.Push, labels ...string) 
 		return nil, job.Wrap(op, push.String(), job.ErrNotScheduled)
 	}
 	p = p.of(push)
-	entries, err := p.catalogOf(ctx, push, labels)
-	if errors.Is(err, job.ErrNotScheduled) {
-		err = p.explain(ctx, err)
-	}
-	return entries, job.Wrap(op, push.String(), err)
+	return within(ctx, p.c, op, push.String(), func(ctx context.Context) ([]job.Runnable, error) {
+		entries, err := p.catalogOf(ctx, push, labels)
+		if errors.Is(err, job.ErrNotScheduled) {
+			err = p.explain(ctx, err)
+		}
+		return entries, job.Wrap(op, push.String(), err)
+	})
 }
 
 func (p *Project) catalogOf(ctx context.Context, push job.Push, labels []string) ([]job.Runnable, error) {

@@ -2,8 +2,8 @@ package taskcluster
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -12,6 +12,7 @@ import (
 
 	"github.com/mozci/mozci/internal/rest"
 	"github.com/mozci/mozci/job"
+	"github.com/mozci/mozci/job/contract"
 )
 
 // FirefoxCI is the deployment that runs Firefox's CI.
@@ -28,6 +29,11 @@ type Options struct {
 	// calls go there, unsigned: it signs them with the task's scopes, and
 	// Credentials are not used. Default: none, the calls go to the deployment.
 	ProxyURL string
+	// Deadline bounds each operation as a whole, its pages and what is tried again
+	// included, but for what is read of an artifact that was opened. Default ten
+	// minutes; negative means none. An operation that takes longer is
+	// job.ErrUnavailable.
+	Deadline time.Duration
 	// Logger gets requests that are tried again. Nil discards.
 	Logger *slog.Logger
 }
@@ -43,6 +49,8 @@ type Client struct {
 	web   string // where its pages are
 	creds *Credentials
 	log   *slog.Logger
+
+	deadline time.Duration
 }
 
 // New returns a client of the deployment at rootURL, such as FirefoxCI, which is
@@ -56,7 +64,7 @@ func New(rootURL string, opts *Options) (*Client, error) {
 	if rootURL == "" {
 		rootURL = FirefoxCI
 	}
-	c := &Client{creds: o.Credentials, log: o.Logger}
+	c := &Client{creds: o.Credentials, log: o.Logger, deadline: o.Deadline}
 	if c.log == nil {
 		c.log = slog.New(slog.DiscardHandler)
 	}
@@ -97,52 +105,61 @@ func (c *Client) page(run string) string {
 	return c.web + "/tasks/" + taskID
 }
 
-// request is one call, signed where there are credentials.
-func (c *Client) request(method, url string, in any) (rest.Call, error) {
+// request is one call without a body, signed where there are credentials.
+func (c *Client) request(method, url string) rest.Call {
 	r := rest.Call{Method: method, URL: url, Header: http.Header{"Accept": {"application/json"}}}
 	if c.creds != nil {
 		r.Sign = c.creds.sign
 	}
-	if in != nil {
-		body, err := plainJSON(in)
-		if err != nil {
-			return r, fmt.Errorf("%w: %w", job.ErrInvalid, err)
-		}
-		r.Body = body
-		r.Header.Set("Content-Type", "application/json")
+	return r
+}
+
+// sending is one call with a body.
+func (c *Client) sending(method, url string, in any) (rest.Call, error) {
+	r := c.request(method, url)
+	body, err := plainJSON(in)
+	if err != nil {
+		return r, fmt.Errorf("%w: %w", job.ErrInvalid, err)
 	}
+	r.Body = body
+	r.Header.Set("Content-Type", "application/json")
 	return r, nil
 }
 
-func (c *Client) get(ctx context.Context, op, key, url string, out any) error {
-	return c.call(ctx, op, key, http.MethodGet, url, nil, out, true)
+// get makes a call that only reads.
+func get[T any](ctx context.Context, c *Client, op, key, url string, e *contract.Endpoint[T]) (*T, error) {
+	out, _, err := call(ctx, c, op, key, c.request("", url), e)
+	return out, err
 }
 
-// call makes a call and decodes its answer. again says that it may be repeated
-// although it changes something.
-func (c *Client) call(ctx context.Context, op, key, method, url string, in, out any, again bool) error {
-	r, err := c.request(method, url, in)
+// send makes a call with a body. again says that it may be repeated although it
+// is a POST.
+func send[T any](
+	ctx context.Context, c *Client, op, key, method, url string, in any, again bool, e *contract.Endpoint[T],
+) (*T, error) {
+	r, err := c.sending(method, url, in)
 	if err != nil {
-		return job.Wrap(op, key, err)
+		return nil, job.Wrap(op, key, err)
 	}
 	r.Idempotent = again
-	res, err := c.rest.Do(ctx, r)
-	if err == nil && out != nil {
-		err = rest.Decode(res, out)
-	}
-	return wrap(op, key, err)
+	out, _, err := call(ctx, c, op, key, r, e)
+	return out, err
 }
 
-// stream makes a GET whose answer is read as it comes. read is called again
-// where the connection breaks.
-func (c *Client) stream(ctx context.Context, op, key, url string, read func(io.Reader) error) error {
-	r, err := c.request(http.MethodGet, url, nil)
+// call makes a call and proves its answer, which it returns as it came, too.
+func call[T any](
+	ctx context.Context, c *Client, op, key string, r rest.Call, e *contract.Endpoint[T],
+) (out *T, body []byte, err error) {
+	res, err := c.rest.Do(ctx, r)
 	if err != nil {
-		return job.Wrap(op, key, err)
+		return nil, nil, wrap(op, key, err)
 	}
-	r.Timeout, r.MaxBody = streamTime, streamBytes
-	err = c.rest.Stream(ctx, r, read)
-	return wrap(op, key, malformed(err))
+	out, err = e.Decode(contract.Asked{URL: r.URL, Body: r.Body}, res.Body)
+	var broken *contract.Error
+	if errors.As(err, &broken) && broken.First != "" {
+		err = fmt.Errorf("%w (%s)", err, res.Header.Get("Content-Type"))
+	}
+	return out, res.Body, wrap(op, key, err)
 }
 
 // The bounds of an answer that is read as it comes.

@@ -3,12 +3,15 @@ package taskcluster
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
+
+	v2 "github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/mozci/mozci/internal/slug"
 	"github.com/mozci/mozci/job"
@@ -82,8 +85,8 @@ func (s *shot) create(ctx context.Context, id string, definition any) error {
 
 // copied is the definition of a copy: times counted from now, dependencies that
 // still are, and no place in the index, which is the original's.
-func (s *shot) copied(ctx context.Context, t *listedTask, now time.Time) (map[string]json.RawMessage, error) {
-	raw, err := s.p.c.definition(ctx, t.Status.TaskID)
+func (s *shot) copied(ctx context.Context, t *listedTask, now time.Time) (map[string]jsontext.Value, error) {
+	d, raw, err := s.definitionOf(ctx, t)
 	if err != nil {
 		return nil, err
 	}
@@ -94,29 +97,22 @@ func (s *shot) copied(ctx context.Context, t *listedTask, now time.Time) (map[st
 	for old, id := range replaced { // the payload says where to fetch the build's files from
 		raw = bytes.ReplaceAll(raw, []byte(old), []byte(id))
 	}
-	var out map[string]json.RawMessage
-	var times struct {
-		Created, Deadline, Expires time.Time
-		Routes                     []string
-		Tags                       map[string]string
-		Payload                    any
-	}
-	err = json.Unmarshal(raw, &out)
-	if err == nil {
-		err = json.Unmarshal(raw, &times)
+	var out map[string]jsontext.Value
+	var payload any
+	if err = v2.Unmarshal(raw, &out); err == nil {
+		err = v2.Unmarshal(out["payload"], &payload)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: the definition of %s: %w", job.ErrMalformed, t.Status.TaskID, err)
 	}
-	age := now.Sub(times.Created)
-	times.Routes = slices.DeleteFunc(times.Routes, func(r string) bool { return strings.HasPrefix(r, "index.") })
-	if times.Tags == nil {
-		times.Tags = map[string]string{}
-	}
-	times.Tags["action"] = "retrigger-copy" // so that no robot takes it for the push's own
+	age := now.Sub(d.Created)
+	routes := slices.DeleteFunc(d.Routes, func(r string) bool { return strings.HasPrefix(r, "index.") })
+	tags := map[string]string{}
+	maps.Copy(tags, d.Tags)
+	tags["action"] = "retrigger-copy" // so that no robot takes it for the push's own
 	for name, v := range map[string]any{
-		"created": stamp(now), "deadline": stamp(times.Deadline.Add(age)), "expires": stamp(times.Expires.Add(age)),
-		"routes": append([]string{}, times.Routes...), "tags": times.Tags, "payload": refreshed(times.Payload, age),
+		"created": stamp(now), "deadline": stamp(d.Deadline.Add(age)), "expires": stamp(d.Expires.Add(age)),
+		"routes": append([]string{}, routes...), "tags": tags, "payload": refreshed(payload, age),
 	} {
 		text, err := plainJSON(v)
 		if err != nil {

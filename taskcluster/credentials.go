@@ -2,12 +2,14 @@ package taskcluster
 
 import (
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"time"
+
+	v2 "github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/mozci/mozci/internal/hawk"
 	"github.com/mozci/mozci/job"
@@ -83,7 +85,7 @@ func (c Credentials) certificate() (*certificate, error) {
 		return nil, nil //nolint:nilnil // permanent credentials have none
 	}
 	var out certificate
-	err := json.Unmarshal([]byte(c.Certificate), &out)
+	err := v2.Unmarshal([]byte(c.Certificate), &out)
 	if err != nil || out.Version != 1 || out.Expiry == 0 || out.Signature == "" {
 		return nil, job.Wrap("taskcluster.credentials", c.ClientID,
 			fmt.Errorf("%w: the certificate is not the JSON of one of version 1", job.ErrInvalid))
@@ -97,13 +99,13 @@ func (c Credentials) ext() (string, error) {
 		return "", nil
 	}
 	var out struct {
-		Certificate      json.RawMessage `json:"certificate,omitempty"`
-		AuthorizedScopes *[]string       `json:"authorizedScopes,omitempty"`
+		Certificate      jsontext.Value `json:"certificate,omitzero"`
+		AuthorizedScopes []string       `json:"authorizedScopes,omitzero"` // none is not nothing
 	}
-	out.Certificate = json.RawMessage(c.Certificate)
-	if c.AuthorizedScopes != nil {
-		out.AuthorizedScopes = &c.AuthorizedScopes
+	if c.Certificate != "" {
+		out.Certificate = jsontext.Value(c.Certificate)
 	}
+	out.AuthorizedScopes = c.AuthorizedScopes
 	text, err := plainJSON(out)
 	return base64.StdEncoding.EncodeToString(text), err
 }

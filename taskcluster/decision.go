@@ -2,12 +2,13 @@ package taskcluster
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
 
+	"github.com/mozci/mozci/internal/slug"
 	"github.com/mozci/mozci/job"
+	"github.com/mozci/mozci/job/contract"
 )
 
 // The sizes that artifacts of a decision task may have. Firefox's actions.json
@@ -39,6 +40,10 @@ func settled(s *TaskStatus) (run int, err error) {
 			return s.Runs[i].RunID, nil
 		}
 	}
+	if s.State == "completed" {
+		return 0, fmt.Errorf("%w: its decision task %s is completed, and none of its %d runs is",
+			job.ErrMalformed, s.TaskID, len(s.Runs))
+	}
 	if s.resolved() {
 		return 0, fmt.Errorf("%w: its decision task %s is %s", job.ErrNotScheduled, s.TaskID, s.State)
 	}
@@ -46,22 +51,24 @@ func settled(s *TaskStatus) (run int, err error) {
 }
 
 // artifact reads a JSON artifact of a decision task.
-func (p *Project) artifact(ctx context.Context, id, name string, most int64, into any) error {
+func artifact[T any](
+	ctx context.Context, p *Project, id, name string, most int64, e *contract.Endpoint[T],
+) (*T, error) {
 	run, err := p.completed(ctx, id)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return p.c.json(ctx, id, run, name, most, into)
+	return file(ctx, p.c, id, run, name, most, e)
 }
 
 // offers are the actions of a decision task.
 func (p *Project) offers(ctx context.Context, id string) (*actions, error) {
 	return p.known.offers.Do(ctx, id, func(ctx context.Context) (*actions, bool, error) {
-		var text json.RawMessage
-		if err := p.artifact(ctx, id, "public/actions.json", mostActions, &text); err != nil {
+		w, err := artifact(ctx, p, id, "public/actions.json", mostActions, actionsFile)
+		if err != nil {
 			return nil, false, err
 		}
-		a, err := parseActions(text)
+		a, err := w.usable()
 		return a, true, err
 	})
 }
@@ -83,12 +90,30 @@ func (p *Project) may(ctx context.Context, id string) (own, all []string, err er
 // planned are the ids of the tasks that a decision task made itself.
 func (p *Project) planned(ctx context.Context, id string) (taskIDs, error) {
 	return p.known.planned.Do(ctx, id, func(ctx context.Context) (taskIDs, bool, error) {
-		var labels map[string]string
-		if err := p.artifact(ctx, id, "public/label-to-taskid.json", mostMapping, &labels); err != nil {
+		labels, err := artifact(ctx, p, id, "public/label-to-taskid.json", mostMapping, labelToTask)
+		if err != nil {
 			return nil, false, err
 		}
-		return newTaskIDs(slices.Collect(maps.Values(labels))), true, nil
+		return newTaskIDs(slices.Collect(maps.Values(*labels))), true, nil
 	})
+}
+
+// labelToTask is what a decision or an action task knows when it is done: of each
+// label one task.
+var labelToTask = contract.New(contract.Endpoint[map[string]taskID]{
+	Source: source, Name: "label-to-taskid.json", File: `label-to-taskid\.json`,
+})
+
+// taskID is the id of a task in a file, where nothing else may stand.
+type taskID string
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (t *taskID) UnmarshalText(text []byte) error {
+	if !slug.Valid(string(text)) {
+		return fmt.Errorf("%.60q is not a task id", text)
+	}
+	*t = taskID(text)
+	return nil
 }
 
 // WasAdded implements job.AddedChecker: a run of a task that says so in its tags or
@@ -96,9 +121,16 @@ func (p *Project) planned(ctx context.Context, id string) (taskIDs, error) {
 // task itself came with the push.
 func (p *Project) WasAdded(ctx context.Context, j job.Job) (bool, error) {
 	const op = "taskcluster.offspring"
+	return within(ctx, p.c, op, j.ID(), func(ctx context.Context) (bool, error) {
+		added, err := p.wasAdded(ctx, j)
+		return added, job.Wrap(op, j.ID(), err)
+	})
+}
+
+func (p *Project) wasAdded(ctx context.Context, j job.Job) (bool, error) {
 	r, ok := j.Raw().(Record)
 	if !ok {
-		return false, job.Wrap(op, j.ID(), fmt.Errorf("%w: not a job of this CI", job.ErrInvalid))
+		return false, fmt.Errorf("%w: not a job of this CI", job.ErrInvalid)
 	}
 	if r.made() != "" {
 		return true, nil
@@ -106,8 +138,8 @@ func (p *Project) WasAdded(ctx context.Context, j job.Job) (bool, error) {
 	p = p.of(j.Push())
 	id, err := p.decisionOf(ctx, j.Push())
 	if err != nil || r.Status.TaskID == id {
-		return false, job.Wrap(op, j.ID(), err)
+		return false, err
 	}
 	tasks, err := p.planned(ctx, id)
-	return err == nil && !tasks.has(r.Status.TaskID), job.Wrap(op, j.ID(), err)
+	return err == nil && !tasks.has(r.Status.TaskID), err
 }

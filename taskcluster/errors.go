@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	v2 "github.com/go-json-experiment/json"
+
 	"github.com/mozci/mozci/internal/rest"
 	"github.com/mozci/mozci/job"
 )
@@ -85,7 +87,7 @@ func apiError(answered *rest.Error) *Error {
 		Message     string          `json:"message"`
 		RequestInfo json.RawMessage `json:"requestInfo"`
 	}
-	if json.Unmarshal(answered.Body, &body) != nil || body.Code == "" {
+	if v2.Unmarshal(answered.Body, &body) != nil || body.Code == "" { // a proxy's
 		return e
 	}
 	e.Code, e.RequestInfo = body.Code, body.RequestInfo

@@ -6,6 +6,7 @@ import (
 
 	"github.com/mozci/mozci/internal/rest"
 	"github.com/mozci/mozci/job"
+	"github.com/mozci/mozci/job/contract"
 )
 
 // The calls that Project makes of the services and that are nobody else's, for
@@ -27,13 +28,27 @@ var (
 
 // What is read of actions.json, and of anybody's push.
 var (
-	ParseActions = parseActions
 	ActionNames  = (*actions).names
 	ForGroup     = (*actions).forGroup
 	ForTask      = (*actions).forTask
 	ActionInput  = (*action).input
 	ComposeInput = (*action).compose
 )
+
+// The words of runs and labels.
+var (
+	RunStatus = (*TaskRun).status
+	KindOf    = kindOf
+)
+
+// ParseActions reads an actions.json.
+func ParseActions(text []byte) (*actions, error) {
+	w, err := actionsFile.Decode(contract.Asked{}, text)
+	if err != nil {
+		return nil, err
+	}
+	return w.usable()
+}
 
 // Parts of the room that have vectors, or tables, of their own.
 var (

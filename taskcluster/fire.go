@@ -2,11 +2,12 @@ package taskcluster
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 	"time"
+
+	v2 "github.com/go-json-experiment/json"
 
 	"github.com/mozci/mozci/internal/pause"
 	"github.com/mozci/mozci/internal/rest"
@@ -165,6 +166,16 @@ func (s *shot) accepted(ctx context.Context, w way, made string) (job.Receipt, e
 	return receipt, nil
 }
 
+// definitionOf is the whole definition of a task that a group lists.
+func (s *shot) definitionOf(ctx context.Context, t *listedTask) (*definitionWire, []byte, error) {
+	d, raw, err := s.p.c.definition(ctx, t.Status.TaskID)
+	if err == nil && (d.TaskGroupID != t.Status.TaskGroupID || d.Metadata.Name != t.label()) {
+		err = job.Wrap("queue.task", t.Status.TaskID, fmt.Errorf("%w: asked for %q of the group %s, got %q of %s",
+			job.ErrMalformed, t.label(), t.Status.TaskGroupID, d.Metadata.Name, d.TaskGroupID))
+	}
+	return d, raw, err
+}
+
 // make creates the task of an action of kind task, with no more than the scopes
 // of the decision task.
 func (s *shot) make(ctx context.Context, w way) (job.Receipt, error) {
@@ -175,12 +186,12 @@ func (s *shot) make(ctx context.Context, w way) (job.Receipt, error) {
 	id := slug.Of(s.req.Key + " action " + w.action.Name)
 	more := map[string]any{"ownTaskId": id, "task": nil}
 	if w.on != nil {
-		var task any
-		raw, err := s.p.c.definition(ctx, w.taskID())
-		if err == nil {
-			err = json.Unmarshal(raw, &task)
-		}
+		_, raw, err := s.definitionOf(ctx, w.on)
 		if err != nil {
+			return job.Receipt{}, err
+		}
+		var task any
+		if err := v2.Unmarshal(raw, &task); err != nil {
 			return job.Receipt{}, err
 		}
 		more["task"] = task

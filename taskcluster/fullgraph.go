@@ -2,21 +2,25 @@ package taskcluster
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"slices"
 
+	v2 "github.com/go-json-experiment/json"
+
 	"github.com/mozci/mozci/job"
+	"github.com/mozci/mozci/job/contract"
 )
 
 // graphTask is what mozci reads of a label in full-task-graph.json.
 type graphTask struct {
-	Kind         string            `json:"kind"`
-	Dependencies map[string]string `json:"dependencies"` // why it needs it, to the label
+	Label        string            `json:"label" is:"required" min:"1"`
+	Kind         string            `json:"kind" is:"required"`
+	Dependencies map[string]string `json:"dependencies" is:"required"` // why it needs it, to the label
 	Attributes   struct {
-		Manifests json.RawMessage `json:"test_manifests"`
-	} `json:"attributes"`
+		Manifests []string `json:"test_manifests"`
+	} `json:"attributes" is:"required,open"`
 	Task struct {
 		TaskQueueID string `json:"taskQueueId"`
 		Tags        struct {
@@ -28,8 +32,15 @@ type graphTask struct {
 			} `json:"treeherder"`
 		} `json:"extra"`
 		Payload TaskPayload `json:"payload"`
-	} `json:"task"`
+	} `json:"task" is:"required,open"`
+
+	_ contract.Also `names:"description if_dependencies optimization soft_dependencies task_id"`
 }
+
+// fullGraph has every label that a push can run.
+var fullGraph = contract.New(contract.Endpoint[map[string]graphTask]{
+	Source: source, Name: "full-task-graph.json", File: `full-task-graph\.json`,
+})
 
 func (t *graphTask) kind(label string) job.Kind {
 	kind := t.Task.Tags.Kind
@@ -42,16 +53,15 @@ func (t *graphTask) kind(label string) job.Kind {
 // manifests are what a task runs, by its attributes or its environment; nothing
 // where neither has the shape that is known.
 func (t *graphTask) manifests() []string {
-	var list []string
-	if json.Unmarshal(t.Attributes.Manifests, &list) == nil && len(list) > 0 {
-		return list
+	if len(t.Attributes.Manifests) > 0 {
+		return t.Attributes.Manifests
 	}
 	return t.Task.Payload.manifests()
 }
 
 func (p *TaskPayload) manifests() []string {
 	var suites map[string][]string
-	if json.Unmarshal([]byte(p.Env.TestPaths), &suites) != nil {
+	if p.Env.TestPaths == "" || v2.Unmarshal([]byte(p.Env.TestPaths), &suites) != nil {
 		return nil
 	}
 	var out []string
@@ -88,8 +98,14 @@ func (p *Project) catalog(ctx context.Context, id string) ([]job.Runnable, error
 	for _, e := range out {
 		kinds[e.Label] = e.Kind
 	}
-	for i := range out {
-		out[i].Upstreams = buildsOf(out[i].Label, needs, kinds)
+	for i, e := range out {
+		for _, l := range needs[e.Label] {
+			if _, there := kinds[l]; !there {
+				return nil, job.Wrap("taskcluster.catalog", id, fmt.Errorf("%w: %s: %q needs %q, which is not in it",
+					job.ErrMalformed, fullGraph.Title(), e.Label, l))
+			}
+		}
+		out[i].Upstreams = buildsOf(e.Label, needs, kinds)
 	}
 	return out, p.fillManifests(ctx, id, out)
 }
@@ -103,10 +119,9 @@ func buildsOf(label string, needs map[string][]string, kinds map[string]job.Kind
 	for len(next) > 0 {
 		l := next[0]
 		next = next[1:]
-		kind, known := kinds[l]
 		switch {
-		case seen[l] || !known:
-		case kind == job.KindBuild:
+		case seen[l]:
+		case kinds[l] == job.KindBuild:
 			out = append(out, l)
 		default:
 			next = append(next, needs[l]...)
@@ -129,25 +144,33 @@ func (p *Project) eachLabel(
 	}
 	return p.c.ReadArtifact(ctx, id, run, "public/full-task-graph.json", func(r io.Reader) error {
 		begin()
-		dec := json.NewDecoder(r)
-		return members(dec, func(label string) error {
-			var t graphTask
-			if err := tolerant(dec.Decode, &t); err != nil {
-				return err
+		_, err := fullGraph.Read(contract.Asked{}, r, contract.Elements("", func(label string, t *graphTask) error {
+			if t.Label != label {
+				return contract.Outside("label", "%.80q, which stands at %.80q", t.Label, label)
 			}
-			return each(label, &t)
-		})
+			return each(label, t)
+		}))
+		return err
 	})
 }
 
+// runnableJob is a label in runnable-jobs.json. It says how Treeherder shows it.
+type runnableJob struct {
+	_ contract.Also `names:"collection groupName groupSymbol platform symbol tier"`
+}
+
+var runnableJobs = contract.New(contract.Endpoint[map[string]runnableJob]{
+	Source: source, Name: "runnable-jobs.json", File: `runnable-jobs\.json`,
+})
+
 // runnable is the catalog of a push that has no full-task-graph.json.
 func (p *Project) runnable(ctx context.Context, id string) ([]job.Runnable, error) {
-	var labels map[string]json.RawMessage
-	if err := p.artifact(ctx, id, "public/runnable-jobs.json", mostMapping, &labels); err != nil {
+	labels, err := artifact(ctx, p, id, "public/runnable-jobs.json", mostMapping, runnableJobs)
+	if err != nil {
 		return nil, err
 	}
 	var out []job.Runnable
-	for l := range labels {
+	for l := range *labels {
 		out = append(out, job.Runnable{Label: l, Kind: kindOf(l, "", ""), MakesUpstreams: true})
 	}
 	return out, nil
@@ -156,6 +179,10 @@ func (p *Project) runnable(ctx context.Context, id string) ([]job.Runnable, erro
 // mostManifests is how large manifests-by-task.json may be, decompressed.
 const mostManifests = 256 << 20
 
+var manifestsByTask = contract.New(contract.Endpoint[map[string][]string]{
+	Source: source, Name: "manifests-by-task.json", File: `manifests-by-task\.json`,
+})
+
 // fillManifests adds what manifests-by-task.json.gz says of labels whose graph
 // says nothing. Few pushes have it.
 func (p *Project) fillManifests(ctx context.Context, id string, entries []job.Runnable) error {
@@ -163,14 +190,16 @@ func (p *Project) fillManifests(ctx context.Context, id string, entries []job.Ru
 	if !slices.ContainsFunc(entries, lacks) {
 		return nil
 	}
-	var byTask map[string][]string
-	err := p.artifact(ctx, id, "public/manifests-by-task.json.gz", mostManifests, &byTask)
-	if err != nil && !errors.Is(err, job.ErrNotFound) {
+	byTask, err := artifact(ctx, p, id, "public/manifests-by-task.json.gz", mostManifests, manifestsByTask)
+	if errors.Is(err, job.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
 		return err
 	}
 	for i := range entries {
 		if lacks(entries[i]) {
-			entries[i].Manifests = byTask[entries[i].Label]
+			entries[i].Manifests = (*byTask)[entries[i].Label]
 		}
 	}
 	return nil

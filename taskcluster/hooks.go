@@ -2,46 +2,66 @@ package taskcluster
 
 import (
 	"context"
-	"io"
 	"net/http"
 	"slices"
 	"time"
 
-	"github.com/mozci/mozci/job"
+	"github.com/mozci/mozci/job/contract"
 )
 
 // hookFire is one time that a hook was fired.
 type hookFire struct {
-	TaskID         string    `json:"taskId"`
-	FiredBy        string    `json:"firedBy"`
-	TaskCreateTime time.Time `json:"taskCreateTime"`
-	Result         string    `json:"result"`    // success, error, no-fire
-	TaskState      string    `json:"taskState"` // the task's; unknown where there is none
+	HookGroupID    string    `json:"hookGroupId" is:"required"`
+	HookID         string    `json:"hookId" is:"required"`
+	TaskID         string    `json:"taskId" is:"required"` // that of the task it was to make
+	TaskCreateTime time.Time `json:"taskCreateTime" is:"required"`
+	// TaskState is how far that task is; unknown where there is none.
+	TaskState string `json:"taskState" is:"required" words:"unscheduled pending running completed failed exception unknown"`
+
+	_ contract.Also `names:"firedBy result error"`
 }
+
+type firesPage struct {
+	LastFires []hookFire `json:"lastFires" is:"required"`
+	paged
+}
+
+// hookPath is where a hook is: its id has a slash, which is escaped.
+const hookPath = `/hooks/v1/hooks/(?P<group>[^/]+)/(?P<hook>[^/]+)`
+
+var lastFires = listed(contract.Endpoint[firesPage]{
+	Source: source, Name: "hooks.listLastFires", URL: hookPath + `/last-fires$`,
+}, "lastFires", func(p *firesPage) ([]hookFire, string) { return p.LastFires, p.Token },
+	func(asked contract.Asked) func(*hookFire) error {
+		group, hook := asked.Var("group"), asked.Var("hook")
+		return func(f *hookFire) error {
+			switch {
+			case f.HookGroupID != group:
+				return contract.Differs("hookGroupId", f.HookGroupID, group)
+			case f.HookID != hook:
+				return contract.Differs("hookId", f.HookID, hook)
+			}
+			return nil
+		}
+	})
 
 // listLastFires are the latest times that a hook was fired, newest first: by
 // everybody, for every push. A hook keeps thousands, so that pages are read until
 // one has a fire from before since.
 func (c *Client) listLastFires(ctx context.Context, groupID, hookID string, since time.Time) ([]*hookFire, error) {
-	const op = "hooks.listLastFires"
 	var out []*hookFire
-	key := groupID + "/" + hookID
 	read := func(url string) (token string, err error) {
-		r, err := c.request(http.MethodGet, url, nil)
-		if err != nil {
-			return "", job.Wrap(op, key, err)
-		}
+		r := c.request("", url)
 		r.Retries = 2 // whoever asks has another way to know
-		var page []*hookFire
-		err = c.rest.Stream(ctx, r, func(body io.Reader) (err error) {
-			page, token, err = elements[hookFire](body, "lastFires")
-			return err
-		})
+		page, token, err := lastFires.page(ctx, c, r)
+		if err != nil {
+			return "", wrap("hooks.listLastFires", groupID+"/"+hookID, err)
+		}
 		out = append(out, page...)
 		if slices.ContainsFunc(page, func(f *hookFire) bool { return f.TaskCreateTime.Before(since) }) {
 			token = ""
 		}
-		return token, wrap(op, key, malformed(err))
+		return token, nil
 	}
 	for _, err := range pages(c.route("hooks", "hooks", groupID, hookID, "last-fires"), read) {
 		if err != nil {
@@ -51,31 +71,50 @@ func (c *Client) listLastFires(ctx context.Context, groupID, hookID string, sinc
 	return out, nil
 }
 
+// triggerWire is what a hook answers that was fired: the task that it made, and
+// nothing where it made none.
+type triggerWire struct {
+	TaskID string `json:"taskId" is:"" min:"22" max:"22"`
+	Status *struct {
+		TaskID string `json:"taskId" is:"required" min:"22" max:"22"` // its only place until version 42
+
+		_ contract.Also `names:"deadline expires priority projectId provisionerId retriesLeft runs schedulerId state taskGroupId taskQueueId workerType"`
+	} `json:"status" is:""`
+}
+
+// id is the id of the task that was made; empty for none.
+func (w *triggerWire) id() string {
+	if w.TaskID == "" && w.Status != nil {
+		return w.Status.TaskID
+	}
+	return w.TaskID
+}
+
+// Prove implements contract.Prover: both places say the same.
+func (w *triggerWire) Prove() error {
+	switch id := w.id(); {
+	case id == "":
+		return nil
+	case w.Status != nil && w.Status.TaskID != id:
+		return contract.Outside("status.taskId", "%q, and the answer's taskId is %q", w.Status.TaskID, id)
+	default:
+		return isTask("taskId", id)
+	}
+}
+
+var fired = contract.New(contract.Endpoint[triggerWire]{
+	Source: source, Name: "hooks.triggerHook", Method: http.MethodPost, URL: hookPath + `/trigger$`,
+})
+
 // triggerHook fires a hook with a payload, a JSON object, and returns the id of
 // the task that it made. It is empty where the hook accepted the payload and
 // made none. It is never repeated: a lost answer does not mean that nothing was
 // made.
 func (c *Client) triggerHook(ctx context.Context, groupID, hookID string, payload any) (taskID string, err error) {
-	const op = "hooks.triggerHook"
-	var out struct {
-		TaskID string `json:"taskId"`
-		Status struct {
-			TaskID string `json:"taskId"`
-		} `json:"status"`
-	}
-	key := groupID + "/" + hookID
 	url := c.route("hooks", "hooks", groupID, hookID, "trigger")
-	if err := c.call(ctx, op, key, http.MethodPost, url, payload, &out, false); err != nil {
+	out, err := send(ctx, c, "hooks.triggerHook", groupID+"/"+hookID, http.MethodPost, url, payload, false, fired)
+	if err != nil {
 		return "", err
 	}
-	if out.TaskID == "" {
-		out.TaskID = out.Status.TaskID // where it was until version 42
-	}
-	if out.TaskID == "" {
-		return "", nil
-	}
-	if err := checkAnswered(op, key, out.TaskID); err != nil {
-		return "", err
-	}
-	return out.TaskID, nil
+	return out.id(), nil
 }

@@ -4,79 +4,104 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strings"
 
-	"github.com/mozci/mozci/job"
+	v2 "github.com/go-json-experiment/json"
+
+	"github.com/mozci/mozci/job/contract"
 )
+
+// indexedTask is what the index has at one of its paths.
+type indexedTask struct {
+	Namespace string `json:"namespace" is:"required" min:"1"`
+	TaskID    string `json:"taskId" is:"required" min:"22" max:"22"`
+
+	_ contract.Also `names:"rank data expires"`
+}
+
+// Prove implements contract.Prover.
+func (t *indexedTask) Prove() error { return isTask("taskId", t.TaskID) }
+
+// indexedPage is a page of several of them.
+type indexedPage struct {
+	Tasks []indexedTask `json:"tasks" is:"required"`
+	paged
+}
+
+func (p *indexedPage) parts() ([]indexedTask, string) { return p.Tasks, p.Token }
+
+var indexed = contract.New(contract.Endpoint[indexedTask]{
+	Source: source, Name: "index.findTask", URL: `/index/v1/task/(?P<path>[^/]+)$`,
+	Same: func(asked contract.Asked, t *indexedTask) error {
+		if path := asked.Var("path"); t.Namespace != path {
+			return contract.Differs("namespace", t.Namespace, path)
+		}
+		return nil
+	},
+})
 
 // FindTask is the id of the task at a path of the index, such as
 // gecko.v2.autoland.revision.<40 digits>.taskgraph.decision; job.ErrNotFound where
 // there is none.
 func (c *Client) FindTask(ctx context.Context, indexPath string) (taskID string, err error) {
 	const op = "index.findTask"
-	var out struct {
-		TaskID string `json:"taskId"`
-	}
-	if err := c.get(ctx, op, indexPath, c.route("index", "task", indexPath), &out); err != nil {
-		return "", err
-	}
-	if err := checkAnswered(op, indexPath, out.TaskID); err != nil {
-		return "", err
-	}
-	return out.TaskID, nil
+	return within(ctx, c, op, indexPath, func(ctx context.Context) (string, error) {
+		t, err := get(ctx, c, op, indexPath, c.route("index", "task", indexPath), indexed)
+		if err != nil {
+			return "", err
+		}
+		return t.TaskID, nil
+	})
 }
+
+// indexesOf is what the tasks at several paths are asked for with.
+type indexesOf struct {
+	Indexes []string `json:"indexes"`
+}
+
+var indexedTasks = listed(contract.Endpoint[indexedPage]{
+	Source: source, Name: "index.findTasksAtIndex", Method: http.MethodPost, URL: `/index/v1/tasks/indexes$`,
+}, "tasks", (*indexedPage).parts, func(asked contract.Asked) func(*indexedTask) error {
+	var in indexesOf
+	_ = v2.Unmarshal(asked.Body, &in) // it is mozci's own
+	once := askedOnce("namespace", in.Indexes)
+	return func(t *indexedTask) error { return once(t.Namespace) }
+})
 
 // findTasksAtIndex are the tasks at several paths of the index, by path, in one
 // request where the deployment offers it; paths without a task are left out.
 func (c *Client) findTasksAtIndex(ctx context.Context, indexPaths ...string) (map[string]string, error) {
-	const op = "index.findTasksAtIndex"
-	key := fmt.Sprint(indexPaths)
-	in := map[string]any{"indexes": indexPaths}
 	out := map[string]string{}
-	read := func(url string) (token string, err error) {
-		var answer struct {
-			Tasks *[]struct {
-				Namespace string `json:"namespace"`
-				TaskID    string `json:"taskId"`
-			} `json:"tasks"`
-			Token string `json:"continuationToken"`
-		}
-		if err := c.call(ctx, op, key, http.MethodPost, url, in, &answer, true); err != nil {
-			return "", err
-		}
-		if answer.Tasks == nil {
-			return "", job.Wrap(op, key, fmt.Errorf("%w: no tasks in the answer", job.ErrMalformed))
-		}
-		for _, t := range *answer.Tasks {
-			if err := checkAnswered(op, key, t.TaskID); err != nil {
-				return "", err
-			}
-			out[t.Namespace] = t.TaskID
-		}
-		return answer.Token, nil
+	err := indexedTasks.ask(ctx, c, "index.findTasksAtIndex", fmt.Sprint(indexPaths),
+		c.route("index", "tasks", "indexes"), indexesOf{indexPaths},
+		func(t *indexedTask) { out[t.Namespace] = t.TaskID })
+	if lacks(err) {
+		return oneByOne(ctx, indexPaths, c.FindTask)
 	}
-	for _, err := range pages(c.route("index", "tasks", "indexes"), read) {
-		if lacks(err) {
-			out, err = oneByOne(ctx, indexPaths, c.FindTask)
-		}
-		if err != nil {
-			return nil, err
-		}
+	if err != nil {
+		return nil, err
 	}
 	return out, nil
 }
 
+var namespaceTasks = listed(contract.Endpoint[indexedPage]{
+	Source: source, Name: "index.listTasks", URL: `/index/v1/tasks/(?P<namespace>[^/]+)$`,
+}, "tasks", (*indexedPage).parts, func(asked contract.Asked) func(*indexedTask) error {
+	namespace := asked.Var("namespace")
+	return func(t *indexedTask) error {
+		if name, ok := strings.CutPrefix(t.Namespace, namespace+"."); !ok || strings.Contains(name, ".") {
+			return contract.Differs("namespace", t.Namespace, "what is directly in "+namespace)
+		}
+		return nil
+	}
+})
+
 // listIndexedTasks are the ids of the tasks that the index has in a namespace,
 // those of its sub-namespaces left out, in the service's order.
 func (c *Client) listIndexedTasks(ctx context.Context, namespace string) ([]string, error) {
-	const op = "index.listTasks"
-	type element struct {
-		TaskID string `json:"taskId"`
-	}
 	var out []string
-	for t, err := range listing[element](ctx, c, op, namespace, c.route("index", "tasks", namespace), "tasks") {
-		if err == nil {
-			err = checkAnswered(op, namespace, t.TaskID)
-		}
+	url := c.route("index", "tasks", namespace)
+	for t, err := range namespaceTasks.all(ctx, c, "index.listTasks", namespace, url) {
 		if err != nil {
 			return out, err
 		}
@@ -85,15 +110,40 @@ func (c *Client) listIndexedTasks(ctx context.Context, namespace string) ([]stri
 	return out, nil
 }
 
+// namespaceWire is a namespace of the index.
+type namespaceWire struct {
+	Namespace string `json:"namespace" is:"required" min:"1"`
+	Name      string `json:"name" is:"required" min:"1"`
+
+	_ contract.Also `names:"expires"`
+}
+
+type namespacePage struct {
+	Namespaces []namespaceWire `json:"namespaces" is:"required"`
+	paged
+}
+
+var namespaces = listed(contract.Endpoint[namespacePage]{
+	Source: source, Name: "index.listNamespaces", URL: `/index/v1/namespaces/(?P<namespace>[^/]*)$`,
+}, "namespaces", func(p *namespacePage) ([]namespaceWire, string) { return p.Namespaces, p.Token },
+	func(asked contract.Asked) func(*namespaceWire) error {
+		prefix := asked.Var("namespace")
+		if prefix != "" {
+			prefix += "."
+		}
+		return func(n *namespaceWire) error {
+			if want := prefix + n.Name; n.Namespace != want {
+				return contract.Differs("namespace", n.Namespace, want)
+			}
+			return nil
+		}
+	})
+
 // listNamespaces are the names of the namespaces directly in one of the index.
 func (c *Client) listNamespaces(ctx context.Context, namespace string) ([]string, error) {
-	const op = "index.listNamespaces"
-	type element struct {
-		Name string `json:"name"`
-	}
 	var out []string
 	url := c.route("index", "namespaces", namespace)
-	for n, err := range listing[element](ctx, c, op, namespace, url, "namespaces") {
+	for n, err := range namespaces.all(ctx, c, "index.listNamespaces", namespace, url) {
 		if err != nil {
 			return out, err
 		}

@@ -6,6 +6,7 @@ import (
 	"iter"
 
 	"github.com/mozci/mozci/job"
+	"github.com/mozci/mozci/job/contract"
 )
 
 // ask is an action task that has not made its tasks yet.
@@ -53,19 +54,24 @@ func (g *graphs) asked(label string) iter.Seq2[*listedTask, int] {
 	}
 }
 
+// wanted is what is known of the inputs of actions, which anybody may have sent.
+var wanted = contract.New(contract.Endpoint[struct {
+	Times    *int     `json:"times" is:"open"`
+	Tasks    []string `json:"tasks" is:"open"`
+	Label    string   `json:"label" is:"open"`
+	Requests []struct {
+		Tasks []string `json:"tasks"`
+		Times *int     `json:"times"`
+	} `json:"requests" is:"open"`
+}]{Source: source, Name: "input of an action"})
+
 // wants is how many runs of which labels an action makes with an input: of the
 // actions whose inputs are known. of is the label of the task that it acts on.
 func wants(action string, input json.RawMessage, of string) map[string]int {
-	var in struct {
-		Times    *int     `json:"times"`
-		Tasks    []string `json:"tasks"`
-		Label    string   `json:"label"`
-		Requests []struct {
-			Tasks []string `json:"tasks"`
-			Times *int     `json:"times"`
-		} `json:"requests"`
+	in, err := wanted.Decode(contract.Asked{}, input)
+	if err != nil { // what has another shape wants nothing that is known
+		return nil
 	}
-	_ = json.Unmarshal(input, &in) // what has another shape wants nothing that is known
 	out := map[string]int{}
 	add := func(times *int, labels ...string) {
 		for _, l := range labels {
@@ -108,13 +114,15 @@ func (p *Project) Accepted(ctx context.Context, push job.Push, label string) ([]
 		return nil, job.Wrap(op, push.String(), err)
 	}
 	p = p.of(push)
-	g, err := p.groups(ctx, push)
-	if err != nil {
-		return nil, job.Wrap(op, push.String(), err)
-	}
-	var out []job.Request
-	for t, n := range g.asked(label) {
-		out = append(out, job.Request{Label: label, Push: push, Count: n, Why: "action task " + t.Status.TaskID})
-	}
-	return out, nil
+	return within(ctx, p.c, op, push.String(), func(ctx context.Context) ([]job.Request, error) {
+		g, err := p.groups(ctx, push)
+		if err != nil {
+			return nil, job.Wrap(op, push.String(), err)
+		}
+		var out []job.Request
+		for t, n := range g.asked(label) {
+			out = append(out, job.Request{Label: label, Push: push, Count: n, Why: "action task " + t.Status.TaskID})
+		}
+		return out, nil
+	})
 }

@@ -1,9 +1,10 @@
 package taskcluster
 
 import (
-	"encoding/json"
 	"fmt"
 	"strings"
+
+	v2 "github.com/go-json-experiment/json"
 
 	"github.com/mozci/mozci/job"
 )
@@ -114,7 +115,7 @@ func (a *action) fill(input any) (any, error) {
 		return nil, fmt.Errorf("%w: the input of action %s: %w", job.ErrInvalid, a.Name, err)
 	}
 	var filled any
-	if err := json.Unmarshal(text, &filled); err != nil {
+	if err := v2.Unmarshal(text, &filled); err != nil {
 		return nil, fmt.Errorf("%w: the input of action %s: %w", job.ErrInvalid, a.Name, err)
 	}
 	return filled, nil

@@ -25,12 +25,14 @@ func (p *Project) Jobs(ctx context.Context, push job.Push, names ...string) ([]j
 		return nil, job.Wrap(op, push.String(), err)
 	}
 	p = p.of(push)
-	g, err := p.forJobs(ctx, push)
-	if err != nil {
-		return nil, job.Wrap(op, push.String(), err)
-	}
-	jobs, err := p.jobsOf(ctx, push, g, names...)
-	return jobs, job.Wrap(op, push.String(), err)
+	return within(ctx, p.c, op, push.String(), func(ctx context.Context) ([]job.Job, error) {
+		g, err := p.forJobs(ctx, push)
+		if err != nil {
+			return nil, job.Wrap(op, push.String(), err)
+		}
+		jobs, err := p.jobsOf(ctx, push, g, names...)
+		return jobs, job.Wrap(op, push.String(), err)
+	})
 }
 
 // jobsOf are the runs in the groups of a push, of the named labels or of all.

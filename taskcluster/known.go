@@ -59,11 +59,11 @@ func newKnown(decisions, pushes, labels int) *known {
 // a fifth of what a map of strings takes.
 type taskIDs [][16]byte
 
-// newTaskIDs is the set of ids; what is no task id is left out.
-func newTaskIDs(ids []string) taskIDs {
+// newTaskIDs is the set of ids.
+func newTaskIDs(ids []taskID) taskIDs {
 	out := make(taskIDs, 0, len(ids))
 	for _, id := range ids {
-		if raw, ok := taskBytes(id); ok {
+		if raw, ok := taskBytes(string(id)); ok {
 			out = append(out, raw)
 		}
 	}

@@ -16,6 +16,7 @@ import (
 // Where a run's logs are.
 const (
 	testInfo   = "public/test_info/"
+	logsFolder = "public/logs/"
 	backingLog = "public/logs/live_backing.log" // once it has ended
 	liveLog    = "public/logs/live.log"
 )
@@ -28,20 +29,22 @@ func (p *Project) OpenLog(ctx context.Context, j job.Job, which job.LogKind) (io
 	if err != nil {
 		return nil, job.Wrap(op, j.ID(), err)
 	}
-	names, err := p.logs(ctx, taskID, runID, which)
-	if err == nil && len(names) == 0 {
-		err = fmt.Errorf("%w: the run has no %s log", job.ErrNotFound, which)
-	}
-	if err != nil {
-		return nil, job.Wrap(op, j.ID(), err)
-	}
-	c := &chain{left: names, open: func(name string) (io.ReadCloser, error) {
-		return p.c.OpenArtifact(ctx, taskID, runID, name)
-	}}
-	if err := c.next(); err != nil {
-		return nil, job.Wrap(op, j.ID(), err)
-	}
-	return c, nil
+	return opening(ctx, p.c, op, j.ID(), func(ctx context.Context) (io.ReadCloser, error) {
+		names, err := p.logs(ctx, taskID, runID, which)
+		if err == nil && len(names) == 0 {
+			err = fmt.Errorf("%w: the run has no %s log", job.ErrNotFound, which)
+		}
+		if err != nil {
+			return nil, job.Wrap(op, j.ID(), err)
+		}
+		c := &chain{left: names, open: func(name string) (io.ReadCloser, error) {
+			return p.c.OpenArtifact(ctx, taskID, runID, name)
+		}}
+		if err := c.next(); err != nil {
+			return nil, job.Wrap(op, j.ID(), err)
+		}
+		return c, nil
+	})
 }
 
 // logs are the artifacts that are a log of this sort.
@@ -112,6 +115,8 @@ func (c *chain) Close() error {
 	return c.now.Close()
 }
 
+var storageTypes = []string{"s3", "object", "reference", "link", "error"}
+
 // ArtifactsExist implements job.ArtifactChecker: the run has files besides its
 // logs that have not expired.
 func (p *Project) ArtifactsExist(ctx context.Context, j job.Job) (bool, error) {
@@ -124,10 +129,13 @@ func (p *Project) ArtifactsExist(ctx context.Context, j job.Job) (bool, error) {
 		if errors.Is(err, job.ErrNotFound) { // the task has expired, and its files with it
 			return false, nil
 		}
+		if err == nil && !slices.Contains(storageTypes, a.StorageType) {
+			err = unknownWord("storageType", a.StorageType)
+		}
 		if err != nil {
 			return false, job.Wrap(op, j.ID(), err)
 		}
-		log := strings.HasPrefix(a.Name, "public/logs/") || strings.HasPrefix(a.Name, testInfo) ||
+		log := strings.HasPrefix(a.Name, logsFolder) || strings.HasPrefix(a.Name, testInfo) ||
 			a.StorageType == "link"
 		if !log && a.StorageType != "error" && a.Expires.After(time.Now()) {
 			return true, nil

@@ -84,20 +84,20 @@ func TestArtifactsThatAreNone(t *testing.T) {
 	}
 	p := serve(t, s).Project("autoland", nil)
 	j := ok(p.Jobs(t.Context(), push(20), test))[0]
-	const file = `{"name": "public/build/target.zip", "storageType": "s3", "expires": "2126-01-01T00:00:00.000Z"}`
+	const file = `{"name": "public/build/target.zip", "storageType": "s3", "contentType": "application/zip",
+		"expires": "2126-01-01T00:00:00.000Z"}`
 	but := func(old, now string) string { return strings.Replace(file, old, now, 1) }
 	for text, want := range map[string]bool{
-		"":                                 false,
-		file:                               true,
-		but("s3", "object"):                true,
-		but("s3", "error"):                 false,
-		but("s3", "link"):                  false,
-		but("2126", "2016"):                false,
-		but("expires", "other"):            false,
-		but("build/", "logs/"):             false,
-		but("build/", "test_info/"):        false,
-		but("2126", "2016") + ", " + file:  true,
-		file + ", " + but("build", "logs"): true,
+		"":                          false,
+		file:                        true,
+		but("s3", "object"):         true,
+		but("s3", "error"):          false,
+		but("s3", "link"):           false,
+		but("2126", "2016"):         false,
+		but("build/", "logs/"):      false,
+		but("build/", "test_info/"): false,
+		but("2126", "2016") + ", " + but("target", "other"): true,
+		file + ", " + but("build/", "logs/"):                true,
 	} {
 		listed = text
 		if there := ok(p.ArtifactsExist(t.Context(), j)); there != want {

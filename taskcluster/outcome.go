@@ -2,7 +2,6 @@ package taskcluster
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +9,7 @@ import (
 
 	"github.com/mozci/mozci/internal/clip"
 	"github.com/mozci/mozci/job"
+	"github.com/mozci/mozci/job/contract"
 )
 
 // makesNothing are the actions that make no tasks when all goes well.
@@ -29,12 +29,14 @@ func (p *Project) Outcome(ctx context.Context, push job.Push, label string, r jo
 		return job.Outcome{}, job.Wrap(op, r.By, err)
 	}
 	p = p.of(push)
-	s, err := p.c.Status(ctx, taskID)
-	if err != nil {
-		return job.Outcome{}, job.Wrap(op, r.By, err)
-	}
-	out, err := p.outcome(ctx, push, label, s)
-	return out, job.Wrap(op, r.By, err)
+	return within(ctx, p.c, op, r.By, func(ctx context.Context) (job.Outcome, error) {
+		s, err := p.c.Status(ctx, taskID)
+		if err != nil {
+			return job.Outcome{}, job.Wrap(op, r.By, err)
+		}
+		out, err := p.outcome(ctx, push, label, s)
+		return out, job.Wrap(op, r.By, err)
+	})
 }
 
 func (p *Project) outcome(ctx context.Context, push job.Push, label string, s *TaskStatus) (job.Outcome, error) {
@@ -56,28 +58,35 @@ func (p *Project) outcome(ctx context.Context, push job.Push, label string, s *T
 		out.Why = fmt.Sprintf("the action task %s %s", s.TaskID, ending(s))
 		out.Cancelled = s.cancelled()
 	default:
-		out.Why = p.shortOf(ctx, label, s.TaskID, len(out.IDs))
+		out.Why, err = p.shortOf(ctx, label, s, len(out.IDs))
 	}
-	return out, nil
+	return out, err
 }
 
 // shortOf says that an action which completed made fewer runs than it was asked
 // for; empty where it did not, or nobody knows.
-func (p *Project) shortOf(ctx context.Context, label, taskID string, made int) string {
+func (p *Project) shortOf(ctx context.Context, label string, s *TaskStatus, made int) (string, error) {
 	name, wanted := "", 0
-	if t, err := p.c.Task(ctx, taskID); err == nil && t.Extra.Action != nil {
+	t, err := p.c.Task(ctx, s.TaskID)
+	switch {
+	case err == nil && t.TaskGroupID != s.TaskGroupID:
+		return "", fmt.Errorf("%w: the definition of the action task %s is of the group %s, and its status of %s",
+			job.ErrMalformed, s.TaskID, t.TaskGroupID, s.TaskGroupID)
+	case errors.Is(err, job.ErrMalformed):
+		return "", err
+	case err == nil && t.Extra.Action != nil:
 		a := t.Extra.Action
 		name, wanted = a.Name, wants(a.Name, a.Context.Input, label)[label] // on a task: on the label's
 	}
 	switch {
 	case made == 0 && slices.Contains(makesNothing, name):
-		return ""
+		return "", nil
 	case made == 0:
-		return fmt.Sprintf("the action task %s made nothing", taskID)
+		return fmt.Sprintf("the action task %s made nothing", s.TaskID), nil
 	case made < wanted:
-		return fmt.Sprintf("the action task %s made %d of %d runs", taskID, made, wanted)
+		return fmt.Sprintf("the action task %s made %d of %d runs", s.TaskID, made, wanted), nil
 	}
-	return ""
+	return "", nil
 }
 
 const cancelledWord = "was cancelled"
@@ -97,33 +106,41 @@ func ending(s *TaskStatus) string {
 	}
 }
 
+// madeTask is what mozci reads of a task in an action's task-graph.json.
+type madeTask struct {
+	Label  string `json:"label" is:"required" min:"1"`
+	TaskID string `json:"task_id"` // as the key; old versions do not write it
+
+	_ contract.Also `names:"attributes dependencies description if_dependencies kind optimization soft_dependencies task"`
+}
+
+// taskGraph has the tasks that a decision or an action task made, by id.
+var taskGraph = contract.New(contract.Endpoint[map[string]madeTask]{
+	Source: source, Name: "task-graph.json", File: `(^|[^-])task-graph\.json`,
+})
+
 // madeBy are the runs that a completed action's task-graph.json names.
 func (p *Project) madeBy(ctx context.Context, s *TaskStatus, label string) ([]string, error) {
-	run := 0
-	for _, r := range s.Runs {
-		if r.State == "completed" {
-			run = r.RunID
-		}
+	run, err := settled(s)
+	if err != nil {
+		return nil, err
 	}
 	var ids []string
-	err := p.c.ReadArtifact(ctx, s.TaskID, run, "public/task-graph.json", func(r io.Reader) error {
+	err = p.c.ReadArtifact(ctx, s.TaskID, run, "public/task-graph.json", func(r io.Reader) error {
 		ids = nil
-		dec := json.NewDecoder(r)
-		return members(dec, func(id string) error {
-			var t struct {
-				Label string `json:"label"`
-			}
-			if err := tolerant(dec.Decode, &t); err != nil {
+		_, err := taskGraph.Read(contract.Asked{}, r, contract.Elements("", func(id string, t *madeTask) error {
+			if err := isTask(".", id); err != nil {
 				return err
 			}
-			if err := checkTask(id); err != nil {
-				return notJSON{err}
+			if t.TaskID != "" && t.TaskID != id {
+				return contract.Outside("task_id", "%.60q, which stands at %q", t.TaskID, id)
 			}
 			if label == "" || t.Label == label {
 				ids = append(ids, id+"/0")
 			}
 			return nil
-		})
+		}))
+		return err
 	})
 	if errors.Is(err, job.ErrNotFound) {
 		return nil, nil

@@ -114,13 +114,20 @@ func (p *Project) Cancel(ctx context.Context, id string) error {
 	if err != nil {
 		return job.Wrap(op, id, err)
 	}
+	_, err = within(ctx, p.c, op, id, func(ctx context.Context) (struct{}, error) {
+		return struct{}{}, job.Wrap(op, id, p.cancel(ctx, taskID, runID))
+	})
+	return err
+}
+
+func (p *Project) cancel(ctx context.Context, taskID string, runID int) error {
 	s, err := p.c.Status(ctx, taskID)
 	if err != nil {
-		return job.Wrap(op, id, err)
+		return err
 	}
 	switch {
 	case runID > max(0, len(s.Runs)-1):
-		return job.Wrap(op, id, fmt.Errorf("%w: the task has %d runs", job.ErrNotFound, len(s.Runs)))
+		return fmt.Errorf("%w: the task has %d runs", job.ErrNotFound, len(s.Runs))
 	case s.resolved() || runID < len(s.Runs)-1:
 		return nil
 	}
@@ -132,7 +139,7 @@ func (p *Project) Cancel(ctx context.Context, id string) error {
 			return nil
 		}
 	}
-	return job.Wrap(op, id, err)
+	return err
 }
 
 // QueueDepth implements job.QueueMeter: the queue of the label, which is known once Jobs
@@ -145,9 +152,11 @@ func (p *Project) QueueDepth(ctx context.Context, label string) (job.QueueDepth,
 		return job.QueueDepth{}, job.Wrap(op, label,
 			fmt.Errorf("no task of it was seen, so its queue is not known: %w", errors.ErrUnsupported))
 	}
-	n, err := p.c.taskQueueCounts(ctx, queue)
-	if errors.Is(err, job.ErrDenied) || lacks(err) {
-		err = fmt.Errorf("the deployment does not say how deep %s is: %w: %w", queue, errors.ErrUnsupported, err)
-	}
-	return job.QueueDepth{Pending: n.Pending, Running: n.Claimed}, job.Wrap(op, label, err)
+	return within(ctx, p.c, op, label, func(ctx context.Context) (job.QueueDepth, error) {
+		n, err := p.c.taskQueueCounts(ctx, queue)
+		if errors.Is(err, job.ErrDenied) || lacks(err) {
+			err = fmt.Errorf("the deployment does not say how deep %s is: %w: %w", queue, errors.ErrUnsupported, err)
+		}
+		return job.QueueDepth{Pending: n.Pending, Running: n.Claimed}, job.Wrap(op, label, err)
+	})
 }

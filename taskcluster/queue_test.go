@@ -40,6 +40,10 @@ func TestRealGroups(t *testing.T) {
 		for _, n := range c.pages {
 			pages = append(pages, testenv.Read(t, "data", "4-taskcluster", n))
 		}
+		var first struct{ TaskGroupID string }
+		if err := json.Unmarshal(pages[0], &first); err != nil {
+			t.Fatal(err)
+		}
 		n := 0
 		h := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			var page map[string]json.RawMessage
@@ -54,7 +58,7 @@ func TestRealGroups(t *testing.T) {
 			_ = json.NewEncoder(w).Encode(page)
 		})
 		states := map[string]int{}
-		for task, err := range taskcluster.TaskGroup(at(t, h), t.Context(), "A5O76NnPRt--HRPWdpOVlA") {
+		for task, err := range taskcluster.TaskGroup(at(t, h), t.Context(), first.TaskGroupID) {
 			if err != nil {
 				t.Errorf("%s: %v", name, err)
 				break
@@ -76,13 +80,22 @@ func TestRealGroups(t *testing.T) {
 
 // page is a page of a group, with tasks of these ids.
 func page(token string, ids ...string) string {
-	var tasks []string
+	page := tctest.Object{"taskGroupId": tornGroup, "tasks": []any{}}
 	for _, i := range ids {
-		tasks = append(tasks, fmt.Sprintf(`{"task": {"metadata": {"name": "x"}},
-			"status": {"taskId": %q, "state": "unscheduled", "runs": []}}`, i))
+		page["tasks"] = append(page["tasks"].([]any), tctest.Object{
+			"task": tctest.Defined(tornGroup, nil), "status": tctest.Completed(slug.Of(i), tornGroup),
+		})
 	}
-	return fmt.Sprintf(`{"tasks": [%s], "continuationToken": %q}`, strings.Join(tasks, ","), token)
+	if token != "" {
+		page["continuationToken"] = token
+	}
+	return string(ok(json.Marshal(page)))
 }
+
+// with is a page of a group with one task, of which a part is another.
+func with(old, now string) string { return strings.Replace(page("", "1"), old, now, 1) }
+
+const tornGroup = "A5O76NnPRt--HRPWdpOVlA"
 
 // tornPages are pages of a group as a service gave them, how many tasks are read
 // from them before the error, and what that is.
@@ -102,26 +115,25 @@ var tornPages = map[string]struct {
 		[]string{page("a", "1"), page("b", "2"), page("a", "3"), page("b", "4")},
 		2, job.ErrMalformed, "continuationToken",
 	},
-	"no tasks":   {[]string{`{"taskGroupId": "x"}`}, 0, job.ErrMalformed, "tasks"},
-	"a list":     {[]string{`[]`}, 0, job.ErrMalformed, "expected {"},
+	"no tasks":   {[]string{`{"taskGroupId": "` + tornGroup + `"}`}, 0, job.ErrMalformed, "tasks: missing"},
+	"a list":     {[]string{`[]`}, 0, job.ErrMalformed, "a list, expected an object"},
 	"HTML":       {[]string{`<html>welcome</html>`}, 0, job.ErrMalformed, ""},
 	"nothing":    {[]string{``}, 0, job.ErrMalformed, ""},
 	"half of it": {[]string{page("a", "1")[:60]}, 0, job.ErrMalformed, ""},
 	"a state that is a number": {
-		[]string{`{"tasks": [{"task": {}, "status": {"taskId": "1", "state": 1}}]}`},
-		0, job.ErrMalformed, "state",
+		[]string{with(`"state":"completed","taskGroupId"`, `"state":1,"taskGroupId"`)},
+		0, job.ErrMalformed, "tasks[0].status.state: a number",
 	},
 	"extra that is a list": {
-		[]string{`{"tasks": [{"task": {"extra": [1], "payload": "x"}, "status": {"taskId": "1"}}]}`},
+		[]string{with(`"extra":{}`, `"extra":[1]`)},
 		1, nil, "",
 	},
 	"a second page that is HTML":   {[]string{page("a", "1"), "<html>"}, 1, job.ErrMalformed, ""},
-	"an unknown member that nests": {[]string{`{"x": [[{"y": []}]], "tasks": []}`}, 0, nil, ""},
+	"an unknown member that nests": {[]string{with(`{`, `{"x":[[{"y": []}]],`)}, 1, nil, ""},
 }
 
 // A group that is listed while it grows, and pages that are torn.
 func TestTornPages(t *testing.T) {
-	const id = "A5O76NnPRt--HRPWdpOVlA"
 	for name, c := range tornPages {
 		n := 0
 		h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -133,7 +145,7 @@ func TestTornPages(t *testing.T) {
 		})
 		seen := 0
 		var got error
-		for _, err := range taskcluster.TaskGroup(at(t, h), t.Context(), id) {
+		for _, err := range taskcluster.TaskGroup(at(t, h), t.Context(), tornGroup) {
 			if got = err; err == nil {
 				seen++
 			}

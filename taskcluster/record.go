@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"strings"
 	"time"
+
+	"github.com/mozci/mozci/job/contract"
 )
 
 // Record is a run as the queue has it; job.Job.Raw of this package's jobs. Run
@@ -40,22 +42,24 @@ func (r Record) made() string {
 // Task is what mozci reads of a task's definition. What else there is, is left
 // out: a push has tens of thousands of tasks.
 type Task struct {
-	TaskQueueID   string            `json:"taskQueueId"`
+	TaskQueueID   string            `json:"taskQueueId"` // since 2021; see queue
 	ProvisionerID string            `json:"provisionerId"`
 	WorkerType    string            `json:"workerType"`
-	SchedulerID   string            `json:"schedulerId"`
-	ProjectID     string            `json:"projectId"`
-	TaskGroupID   string            `json:"taskGroupId"`
-	Dependencies  []string          `json:"dependencies"`
-	Requires      string            `json:"requires"` // all-completed, all-resolved
-	Created       time.Time         `json:"created"`
-	Deadline      time.Time         `json:"deadline"`
-	Expires       time.Time         `json:"expires"`
-	Scopes        []string          `json:"scopes"`
-	Metadata      TaskMetadata      `json:"metadata"`
-	Tags          map[string]string `json:"tags"`
-	Extra         TaskExtra         `json:"extra"`
-	Payload       TaskPayload       `json:"payload"`
+	SchedulerID   string            `json:"schedulerId" is:"required"`
+	ProjectID     string            `json:"projectId"` // since 2021
+	TaskGroupID   string            `json:"taskGroupId" is:"required" min:"22" max:"22"`
+	Dependencies  []string          `json:"dependencies" is:"required"`
+	Requires      string            `json:"requires" is:"required" words:"all-completed all-resolved"`
+	Created       time.Time         `json:"created" is:"required"`
+	Deadline      time.Time         `json:"deadline" is:"required"`
+	Expires       time.Time         `json:"expires" is:"required"`
+	Scopes        []string          `json:"scopes" is:"required"`
+	Metadata      TaskMetadata      `json:"metadata" is:"required"`
+	Tags          map[string]string `json:"tags" is:"required,open"`
+	Extra         TaskExtra         `json:"extra" is:"required,open"`
+	Payload       TaskPayload       `json:"payload" is:"required,open"`
+
+	_ contract.Also `names:"priority retries routes"`
 }
 
 // queue is the name of the task's queue, <provisioner>/<worker type>.
@@ -68,7 +72,9 @@ func (t *Task) queue() string {
 
 // TaskMetadata are a task's texts for people. Its name is the label.
 type TaskMetadata struct {
-	Name string `json:"name"`
+	Name string `json:"name" is:"required" min:"1"`
+
+	_ contract.Also `names:"description owner source"`
 }
 
 // TaskExtra is what taskgraph notes beside a task. Anybody's push can write
@@ -98,15 +104,17 @@ type TaskPayload struct {
 // TaskStatus is how far a task is, with its runs, the oldest first: an automatic
 // retry is a run of its own.
 type TaskStatus struct {
-	TaskID      string    `json:"taskId"`
-	TaskGroupID string    `json:"taskGroupId"`
-	SchedulerID string    `json:"schedulerId"`
-	ProjectID   string    `json:"projectId"`
-	Deadline    time.Time `json:"deadline"`
-	Expires     time.Time `json:"expires"`
-	RetriesLeft int       `json:"retriesLeft"`
-	State       string    `json:"state"` // unscheduled, pending, running, completed, failed, exception
-	Runs        []TaskRun `json:"runs"`
+	TaskID      string    `json:"taskId" is:"required" min:"22" max:"22"`
+	TaskGroupID string    `json:"taskGroupId" is:"required" min:"22" max:"22"`
+	SchedulerID string    `json:"schedulerId" is:"required"`
+	ProjectID   string    `json:"projectId"` // since 2021
+	Deadline    time.Time `json:"deadline" is:"required"`
+	Expires     time.Time `json:"expires" is:"required"`
+	RetriesLeft int       `json:"retriesLeft" is:"required" min:"0"`
+	State       string    `json:"state" is:"required" words:"unscheduled pending running completed failed exception"`
+	Runs        []TaskRun `json:"runs" is:"required"`
+
+	_ contract.Also `names:"priority provisionerId taskQueueId workerType"`
 }
 
 // resolved reports whether nothing more happens to the task by itself.
@@ -129,21 +137,23 @@ func (s *TaskStatus) cancelled() bool { return s.State == "exception" && s.reaso
 // TaskRun is one run of a task. Started and Resolved are zero until they are; a
 // run that waited in vain has no Started.
 type TaskRun struct {
-	RunID          int       `json:"runId"`
-	State          string    `json:"state"`         // as the task's, but for unscheduled
-	ReasonCreated  string    `json:"reasonCreated"` // scheduled, retry, task-retry, rerun, exception
-	ReasonResolved string    `json:"reasonResolved"`
+	RunID          int       `json:"runId" is:"required" min:"0"`
+	State          string    `json:"state" is:"required" words:"pending running completed failed exception"`
+	ReasonCreated  string    `json:"reasonCreated" is:"required" words:"scheduled retry task-retry rerun exception"`
+	ReasonResolved string    `json:"reasonResolved" words:"completed failed deadline-exceeded canceled superseded claim-expired worker-shutdown malformed-payload resource-unavailable internal-error intermittent-task"`
 	WorkerGroup    string    `json:"workerGroup"`
 	WorkerID       string    `json:"workerId"`
-	Scheduled      time.Time `json:"scheduled"`
+	Scheduled      time.Time `json:"scheduled" is:"required"`
 	Started        time.Time `json:"started"`
 	Resolved       time.Time `json:"resolved"`
+
+	_ contract.Also `names:"takenUntil"`
 }
 
 // listedTask is a task with how far it is, as a group lists it.
 type listedTask struct {
-	Task   Task       `json:"task"`
-	Status TaskStatus `json:"status"`
+	Task   Task       `json:"task" is:"required"`
+	Status TaskStatus `json:"status" is:"required"`
 }
 
 func (t *listedTask) label() string { return t.Task.Metadata.Name }

@@ -44,7 +44,7 @@ var refusals = map[string]refusal{
 	"actions.json of version 2": {
 		world: offering(`{"version": 2, "actions": []}`),
 		req:   job.Request{Label: spare, Count: 1},
-		err:   job.ErrMalformed, words: "version 2, expected 1",
+		err:   job.ErrMalformed, words: "version: 2, expected at most 1",
 	},
 	"actions.json that is HTML": {
 		world: offering(`<html>`),

@@ -2,13 +2,13 @@ package taskcluster
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/mozci/mozci/job"
+	"github.com/mozci/mozci/job/contract"
 )
 
 // revisions are those that a decision task says it is of: in its environment
@@ -38,19 +38,15 @@ type definition struct {
 // definition reads the definition of a decision task, which never changes.
 func (p *Project) definition(ctx context.Context, id string) (*definition, error) {
 	return p.known.defined.Do(ctx, id, func(ctx context.Context) (*definition, bool, error) {
-		raw, err := p.c.definition(ctx, id)
+		t, raw, err := p.c.definition(ctx, id)
 		if err != nil {
 			return nil, false, err
 		}
-		var t struct {
-			Scopes  []string
-			Routes  []string
-			Payload json.RawMessage
+		if t.TaskGroupID != id { // a decision task makes its group
+			return nil, false, job.Wrap("queue.task", id, fmt.Errorf("%w: a decision task of the group %s",
+				job.ErrMalformed, t.TaskGroupID))
 		}
-		if err := json.Unmarshal(raw, &t); err != nil {
-			return nil, false, job.Wrap("queue.task", id, fmt.Errorf("%w: %w", job.ErrMalformed, err))
-		}
-		d := &definition{scopes: t.Scopes, revisions: headRevisions(t.Payload)}
+		d := &definition{scopes: t.Scopes, revisions: headRevisions(raw)}
 		for _, r := range t.Routes {
 			if _, rest, ok := strings.Cut(r, ".revision."); ok && strings.HasPrefix(r, "index.") {
 				rev, _, _ := strings.Cut(rest, ".")
@@ -61,16 +57,22 @@ func (p *Project) definition(ctx context.Context, id string) (*definition, error
 	})
 }
 
-// headRevisions are the revisions in a payload's environment.
-func headRevisions(payload json.RawMessage) []string {
-	var p struct{ Env map[string]json.RawMessage }
-	if json.Unmarshal(payload, &p) != nil {
+// environment is where a decision task's definition says of which revisions it is.
+var environment = contract.New(contract.Endpoint[struct {
+	Payload struct {
+		Env map[string]string `json:"env"`
+	} `json:"payload" is:"open"`
+}]{Source: source, Name: "decision task"})
+
+// headRevisions are the revisions in the environment of a task.
+func headRevisions(definition []byte) []string {
+	w, err := environment.Decode(contract.Asked{}, definition)
+	if err != nil {
 		return nil
 	}
 	var out []string
-	for name, v := range p.Env {
-		var rev string
-		if strings.HasSuffix(name, "_HEAD_REV") && json.Unmarshal(v, &rev) == nil && rev != "" {
+	for name, rev := range w.Payload.Env {
+		if strings.HasSuffix(name, "_HEAD_REV") && rev != "" {
 			out = append(out, rev)
 		}
 	}

@@ -1,6 +1,7 @@
 package taskcluster_test
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -8,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/mozci/mozci/internal/rest"
+	"github.com/mozci/mozci/internal/testing/tctest"
 	"github.com/mozci/mozci/internal/testing/testenv"
 	"github.com/mozci/mozci/job"
 	"github.com/mozci/mozci/taskcluster"
@@ -40,7 +42,9 @@ func TestSignedAnswersAreNotShared(t *testing.T) {
 			w.WriteHeader(http.StatusForbidden)
 			_, _ = w.Write([]byte(`{"code": "InsufficientScopes", "message": "no"}`))
 		default:
-			_, _ = fmt.Fprintf(w, `{"metadata": {"name": "for %s, time %d"}}`, who, len(asked))
+			_ = json.NewEncoder(w).Encode(tctest.Defined(decision, tctest.Object{
+				"metadata": tctest.Object{"name": fmt.Sprintf("for %s, time %d", who, len(asked))},
+			}))
 		}
 		return true
 	}

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"slices"
 
+	v2 "github.com/go-json-experiment/json"
+
 	"github.com/mozci/mozci/job"
 )
 
@@ -38,8 +40,11 @@ var errNothingCreated = errors.New("accepted, nothing created")
 // The receipt names the action task; Outcome says what it made.
 func (p *Project) Trigger(ctx context.Context, req job.Request) (job.Receipt, error) {
 	const op = "taskcluster.trigger"
-	receipt, err := p.of(req.Push).trigger(ctx, req)
-	return receipt, job.Wrap(op, req.Push.String()+" "+req.Label, err)
+	key := req.Push.String() + " " + req.Label
+	return within(ctx, p.c, op, key, func(ctx context.Context) (job.Receipt, error) {
+		receipt, err := p.of(req.Push).trigger(ctx, req)
+		return receipt, job.Wrap(op, key, err)
+	})
 }
 
 func (p *Project) trigger(ctx context.Context, req job.Request) (job.Receipt, error) {
@@ -80,7 +85,9 @@ func (p *Project) trigger(ctx context.Context, req job.Request) (job.Receipt, er
 	if err != nil {
 		return job.Receipt{}, err
 	}
-	s := &shot{p: p, req: req, all: g, in: in, offers: offers, refused: map[string]error{}}
+	s := &shot{
+		p: p, req: req, all: g, in: in, offers: offers, refused: map[string]error{}, notes: slices.Clone(offers.leftOut),
+	}
 	return s.take(ctx)
 }
 
@@ -130,7 +137,7 @@ type shot struct {
 	in     *graph
 	offers *actions
 
-	notes   []string         // of ways that were refused
+	notes   []string         // of actions that were left out, and of ways that were refused
 	refused map[string]error // by hook: what it answered that holds for every request
 }
 
@@ -211,7 +218,7 @@ func sameJSON(raw json.RawMessage, v any) bool {
 		return false
 	}
 	var a, b any
-	if json.Unmarshal(raw, &a) != nil || json.Unmarshal(sent, &b) != nil {
+	if v2.Unmarshal(raw, &a) != nil || v2.Unmarshal(sent, &b) != nil {
 		return len(raw) == 0 && v == nil
 	}
 	x, _ := plainJSON(a)

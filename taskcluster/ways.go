@@ -2,11 +2,12 @@ package taskcluster
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 	"time"
+
+	v2 "github.com/go-json-experiment/json"
 
 	"github.com/mozci/mozci/job"
 )
@@ -223,7 +224,7 @@ func (s *shot) times(a *action) (any, error) {
 	if s.req.Input != nil && !isObject {
 		text, err := plainJSON(s.req.Input)
 		if err == nil {
-			err = json.Unmarshal(text, &in)
+			err = v2.Unmarshal(text, &in)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("%w: the input of action %s is not a JSON object: %w", job.ErrInvalid, a.Name, err)

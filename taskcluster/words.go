@@ -1,11 +1,14 @@
 package taskcluster
 
 import (
-	"strings"
-
 	"github.com/mozci/mozci/internal/clip"
 	"github.com/mozci/mozci/job"
 )
+
+// unknownWord says that a service used a word that it does not document.
+func unknownWord(what, word string) error {
+	return job.UnknownWord(source, what, clip.Marked(word, shown))
+}
 
 // status maps a run's words; see the package comment. later says that another
 // run came after it.
@@ -25,7 +28,7 @@ func (r *TaskRun) status(kind job.Kind, later bool) (job.Status, error) {
 	case "exception":
 		return r.exception(later)
 	}
-	return 0, job.UnknownWord("taskcluster", "run state", clip.Marked(r.State, shown))
+	return 0, unknownWord("run state", r.State)
 }
 
 func (r *TaskRun) exception(later bool) (job.Status, error) {
@@ -47,26 +50,28 @@ func (r *TaskRun) exception(later bool) (job.Status, error) {
 	case "superseded":
 		return job.StatusCoalesced, nil
 	}
-	return 0, job.UnknownWord("taskcluster", "reasonResolved", clip.Marked(r.ReasonResolved, shown))
+	return 0, unknownWord("reasonResolved", r.ReasonResolved)
 }
 
 func (t *listedTask) kind() job.Kind {
 	return kindOf(t.label(), t.Task.Extra.Treeherder.JobKind, t.Task.Tags["kind"])
 }
 
-// kindOf is what sort of work a task does, by what taskgraph notes of it for
-// Treeherder, by its kind there, and by its label.
+// kindOf is what sort of work a task does: by its kind in the task graph where that says
+// it, by what taskgraph notes of it for Treeherder, and by its label.
 func kindOf(label, jobKind, tagKind string) job.Kind {
-	is := func(word string) bool {
-		return jobKind == word || jobKind == "" && tagKind == word || strings.HasPrefix(label, word+"-")
+	for _, word := range []string{tagKind, jobKind} {
+		switch {
+		case word == "build":
+			return job.KindBuild
+		case word == "test" && !job.NamesPerf(label):
+			return job.KindTest
+		case word == "test", job.NamesPerf(word):
+			return job.KindPerf
+		}
 	}
-	switch {
-	case is("build"):
-		return job.KindBuild
-	case job.NamesPerf(label) && jobKind != "other":
-		return job.KindPerf
-	case is("test"):
-		return job.KindTest
+	if jobKind == "other" {
+		return job.KindOther
 	}
-	return job.KindOther
+	return job.KindOfLabel(label)
 }

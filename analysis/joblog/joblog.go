@@ -21,7 +21,8 @@
 // failure under any spelling wins over a pass under another. A test has passed
 // only when the log says that it ended well. One that began and has no end (it
 // hung, the application crashed, the log was cut) is listed among the failures
-// and is neither passed nor failed.
+// and is neither passed nor failed. In a log without its end no test has passed: a
+// crash may be laid at its door later.
 //
 // Logs come from anybody's push. What is torn, of another format or too large
 // gives the failures found so far, and a Report that is Partial and says why. A
@@ -102,6 +103,7 @@ type Report struct {
 	bad     []Failure             // groups of an error summary that ended badly
 	size    kept
 	holes   int  // parts of the log that could not be read
+	torn    bool // its end is missing
 	quiet   bool // it names the tests that passed
 	listing bool // an error summary that does
 }

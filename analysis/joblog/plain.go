@@ -29,6 +29,7 @@ var ours = newSearcher([]string{
 func readPlain(ctx context.Context, in io.Reader, tests []string) (*Report, error) {
 	p, w := newTextLog(tests), newWatcher(PlainText, tests)
 	var exit exits
+	var end framing
 	r := p.r
 	s := &scanner{s: plainTriggers, most: p.lines.bytes(), number: 1, each: func(f found) error {
 		if f.sets&exitSet != 0 {
@@ -41,9 +42,11 @@ func readPlain(ctx context.Context, in io.Reader, tests []string) (*Report, erro
 			return err
 		}
 		w.block(block, s.sets&runnerSet != 0, over)
+		end.block(block)
 		return nil
 	})
 	if err != nil && ctx.Err() == nil {
+		r.torn = true
 		r.partial(fmt.Sprintf("the log could not be read to its end: %v", err))
 	}
 	p.finish()
@@ -66,6 +69,14 @@ func readPlain(ctx context.Context, in io.Reader, tests []string) (*Report, erro
 	case len(r.Failures) == 0 && exit.failed != "":
 		r.partial("no failure was recognised, and the log says: " + exit.failed)
 	}
+	if why := end.missing(); why != "" {
+		r.torn = true
+		if len(r.Failures) == 0 {
+			r.partial(why)
+		} else {
+			r.Notes = append(r.Notes, why)
+		}
+	}
 	return r, nil
 }
 
@@ -80,6 +91,7 @@ func readLines(ctx context.Context, in io.Reader, which Format, tests []string) 
 		return r, ctx.Err()
 	}
 	if err != nil {
+		r.torn = true
 		r.partial(fmt.Sprintf("the log could not be read to its end: %v", err))
 	}
 	w.finish()

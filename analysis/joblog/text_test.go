@@ -84,7 +84,7 @@ func TestPlainLog(t *testing.T) {
 		"TEST-SKIP | dom/a/test_d.html | no\n" +
 		"TEST-START | dom/a/test_e.html\nTEST-START | dom/a/test_f.html\n" +
 		"[  FAILED  ] S.T (1 ms)\n[  FAILED  ] 1 test, listed below:\n[  FAILED  ] S.T\n" +
-		"TEST-KNOWN-FAIL | dom/a/test_g.html | known"
+		"TEST-KNOWN-FAIL | dom/a/test_g.html | known\n"
 	r, err := joblog.Read(t.Context(), strings.NewReader(log), "", &joblog.Options{Tests: []string{
 		"dom/a/test_a.html", "dom/a/test_b.html", "dom/a/test_d.html", "dom/a/test_g.html", "dom/a/none.html",
 	}})
@@ -135,6 +135,38 @@ func TestCanonicalTest(t *testing.T) {
 	} {
 		if got := joblog.CanonicalTest(name); got != want {
 			t.Errorf("%s: %s, expected %s", name, got, want)
+		}
+	}
+}
+
+// A log that the worker began and that stops within a line is cut: the crash that
+// is laid at the door of a test which ended well may be in what is missing.
+func TestCutLog(t *testing.T) {
+	const test = "dom/a/test_a.html"
+	for _, c := range []struct{ first, last string }{
+		{"[taskcluster 2026-01-01T00:00:00.000Z] Task ID: x", "[taskcluster 2026-01-01T00:00:09.000Z] Unsuccessful task run"},
+		{"builder: mozilla-inbound_ubuntu64_vm_test-mochitest-1", "========= Finished reboot (results: 2)"},
+	} {
+		body := c.first + "\n12:00:00     INFO - TEST-START | " + test + "\n12:00:01     INFO - TEST-OK | " + test + " | took 3ms\n"
+		crash := "12:00:09     INFO - PROCESS-CRASH | Shutdown hang [@ f] | " + test + " (finished)\n"
+		for text, want := range map[string]joblog.TestVerdict{
+			body + crash + c.last:          joblog.TestFailed,
+			body + c.last + "\n":           joblog.TestPassed,
+			body + c.last:                  joblog.TestPassed,
+			body + crash[:30]:              joblog.TestUnknown,
+			body + crash[:len(crash)-20]:   joblog.TestUnknown,
+			body + c.first[:len(c.last)/9]: joblog.TestUnknown,
+		} {
+			r, err := joblog.Read(t.Context(), strings.NewReader(text), "", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := r.Verdict(test, ""); got != want {
+				t.Errorf("%s, expected %s:\n%s", got, want, text)
+			}
+			if cut := strings.Contains(r.Reason+strings.Join(r.Notes, ""), "the log is cut"); cut != (want == joblog.TestUnknown) {
+				t.Errorf("%q %q of\n%s", r.Reason, r.Notes, text)
+			}
 		}
 	}
 }

@@ -37,10 +37,10 @@ func (r *Report) Verdict(test, group string) TestVerdict {
 	switch {
 	case len(found) > 0:
 		v = together(found)
-		if v == TestPassed && r.Source == ErrorSummary && r.holes > 0 {
+		if v == TestPassed && (r.torn || r.Source == ErrorSummary && r.holes > 0) {
 			return TestUnknown // a failure may have stood in what could not be read
 		}
-	case r.quiet && !r.Partial:
+	case r.quiet && !r.Partial && !r.torn:
 		return TestNotRun
 	case !r.Partial && r.holes == 0 && r.Source == ErrorSummary:
 		v = r.byGroup(test, group)

@@ -87,8 +87,8 @@ func ReadAllTheThings(in io.Reader) (*AllTheThings, error) {
 
 // tests reports whether a builder's name is that of a test.
 func tests(name string) bool {
-	m := testForm.FindStringSubmatch(name)
-	return m != nil && m[3] != "leak"
+	kind := kindOf(name)
+	return kind == job.KindTest || kind == job.KindPerf
 }
 
 // triggering are the builds that a word of triggered_by means. Where a build has

@@ -13,7 +13,9 @@ import (
 // Trigger implements job.Scheduler. A test is asked for with the files of a
 // build on its push that has some, and without one gives [job.ErrNoBuild]; what
 // ran on the push already and needs no files is rebuilt, by one call for all
-// runs. The action "rebuild" does that for a test too. Self-serve makes the runs
+// runs. The action "rebuild" does that for a test too. A test of which it is not known
+// what build it tests is only rebuilt: without a run of its own on the push it gives
+// [job.ErrUnknownWord]. Self-serve makes the runs
 // later, says no ids and cannot be asked what it has taken: the caller remembers it,
 // as package trigger's ledger does. Of several calls, those before a failure stand:
 // the error then is a [*job.PartialError] that says how many. Where somebody else's
@@ -66,7 +68,7 @@ func (p *Project) trigger(ctx context.Context, req job.Request) error {
 	if err := p.exists(req.Label); err != nil {
 		return err
 	}
-	up := p.upstream(req.Label)
+	up, unknown := p.upstream(req.Label)
 	jobs, err := p.Jobs(ctx, req.Push, append(slices.Clone(up), req.Label)...)
 	if err != nil {
 		return err
@@ -83,6 +85,9 @@ func (p *Project) trigger(ctx context.Context, req job.Request) error {
 	}
 	if req.Action == "rebuild" {
 		return fmt.Errorf("%w: no run of it on this push to rebuild", job.ErrNotFound)
+	}
+	if unknown != nil { // a test without its build's files would test nothing
+		return unknown
 	}
 	var files []string
 	if len(up) > 0 {

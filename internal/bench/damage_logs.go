@@ -24,7 +24,7 @@ func harmLogs(t *testing.T, most int, sum *damage.Report) {
 	}
 	for _, name := range names {
 		base := filepath.Base(name)
-		if !strings.HasSuffix(base, ".log") && !strings.HasSuffix(base, ".log.gz") && !strings.HasSuffix(base, ".txt.gz") {
+		if kind := filepath.Ext(strings.TrimSuffix(base, ".gz")); kind != ".log" && kind != ".txt" {
 			continue
 		}
 		plain, err := gunzip.Reader(bytes.NewReader(testenv.Read(t, "data", "6-logs", base)))

@@ -24,6 +24,8 @@
 //     default: zero means success in too many services.
 //   - is:"null": the member may be null. A field with an is tag that does not say
 //     so may not. A field without an is tag may be absent or null.
+//   - is:"open": anybody may write what is there. The member, or what is in it, is
+//     as good as absent where it is of another type or out of its bounds.
 //   - min, max: bounds of a number, or of the length of a string, a list or an
 //     object. They do not hold for null.
 //   - words: the vocabulary of a string. An unknown word is no error of decoding,

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+	"time"
 
 	v2 "github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -47,6 +48,37 @@ type build struct {
 	Sub      struct {
 		Name string `json:"name" is:"required"`
 	} `json:"sub"`
+}
+
+// times are of RFC 3339, and nothing else.
+func TestTimes(t *testing.T) {
+	type at struct {
+		At  time.Time  `json:"at" is:"required"`
+		End *time.Time `json:"end"`
+	}
+	times := contract.New(contract.Endpoint[at]{Source: "ci", Name: "times"})
+	for text, want := range map[string]string{
+		`{"at":"2026-11-26T00:16:13.5Z"}`:                            "",
+		`{"at":"2026-11-26T00:16:13+01:00","end":null}`:              "",
+		`{"at":"2026-11-26T00:16:13Z","end":"2026-11-26T00:16:14Z"}`: "",
+		`{"at":"2026-11-26T00:16:13Z","end":"2026-11-26"}`:           `end: "2026-11-26", expected a time`,
+		`{"at":"2026-11-26T00:16:13"}`:                               `at: "2026-11-26T00:16:13", expected a time`,
+		`{"at":""}`:                                                  `at: "", expected a time`,
+		`{"at":1764116173}`:                                          "at: a number, expected a time",
+		`{"at":null}`:                                                "at: null, expected a time",
+		`{}`:                                                         "at: missing",
+		`{"at":"2026-11-26T00:16:13Z`:                                "not JSON",
+		`{"at":"\u0032026-11-26T00:16:13Z"}`:                         "expected a time",
+	} {
+		got, err := times.Decode(contract.Asked{}, []byte(text))
+		if err == nil && want != "" || err != nil && (want == "" || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%s: %v, expected %s", text, err, want)
+		}
+		var plain at
+		if err == nil && (v2.Unmarshal([]byte(text), &plain) != nil || !plain.At.Equal(got.At)) {
+			t.Errorf("%s: %v, json v2 says %v", text, got, plain)
+		}
+	}
 }
 
 type step struct {
@@ -304,6 +336,90 @@ func TestKnown(t *testing.T) {
 	if !all.Carries("exchange/ci/v1") || all.Carries("exchange/other") || !all.Describes("my builds.json") ||
 		all.Describes("jobs.json") || all.Title() != "ci/builds" {
 		t.Error("the patterns")
+	}
+}
+
+// What anybody may write is read where it has the wanted type, and absent elsewhere.
+func TestOpen(t *testing.T) {
+	type extra struct {
+		Parent string            `json:"parent"`
+		Tags   map[string]string `json:"tags"`
+		List   []string          `json:"list"`
+		Times  int               `json:"times" max:"9"`
+		Own    even              `json:"own"`
+		Action *struct {
+			Name string         `json:"name"`
+			Raw  jsontext.Value `json:"raw"`
+		} `json:"action"`
+	}
+	type task struct {
+		Name  string `json:"name" is:"required"`
+		Extra extra  `json:"extra" is:"required,open"`
+		State string `json:"state" is:"required"`
+	}
+	tasks := contract.New(contract.Endpoint[task]{Source: "ci", Name: "task"})
+	action := &struct {
+		Name string         `json:"name"`
+		Raw  jsontext.Value `json:"raw"`
+	}{Raw: jsontext.Value(`{"a":1}`)}
+	for text, want := range map[string]extra{
+		`{"parent":"p","tags":{"a":"b"},"list":["c"],"times":3,"own":2,"new":[]}`: {
+			Parent: "p", Tags: map[string]string{"a": "b"}, List: []string{"c"}, Times: 3, Own: 2,
+		},
+		`{"parent":1,"tags":{"a":"b","c":[1],"d":null},"list":["c",{},"d",null]}`: {
+			Tags: map[string]string{"a": "b"}, List: []string{"c", "d"},
+		},
+		`{"parent":[["p"]],"tags":[],"list":{"parent":"q"},"times":"3","own":[4]}`: {},
+		`{"times":10,"own":3,"action":[]}`:                                         {},
+		`{"times":1.5,"action":{"name":{},"raw":{"a":1}}}`:                         {Action: action},
+		`"text"`: {}, `null`: {}, `[1]`: {}, `7`: {},
+	} {
+		got, err := tasks.Decode(contract.Asked{}, []byte(`{"name":"n","extra":`+text+`,"state":"s"}`))
+		if err != nil || got.Name != "n" || got.State != "s" {
+			t.Errorf("%s: %+v, %v", text, got, err)
+			continue
+		}
+		if d := cmp.Diff(want, got.Extra); d != "" {
+			t.Errorf("%s: -want +got:\n%s", text, d)
+		}
+		if found := tasks.Check(contract.Asked{}, []byte(`{"name":"n","extra":`+text+`,"state":"s"}`)); len(found) > 0 {
+			t.Errorf("%s: Check found %v", text, found)
+		}
+	}
+	for text, want := range map[string]string{
+		`{"name":"n","state":"s"}`:             "extra: missing",
+		`{"name":"n","extra":7,"state":7}`:     "state: a number",
+		`{"name":"n","extra":{"a":7,"a":7}}`:   "duplicate",
+		`{"extra":{"parent":7},"state":"s"}`:   "name: missing",
+		`{"name":"n","extra":[1,"state":"s"}`:  "not JSON",
+		`{"name":"n","extra":[{}],"state":[]}`: "state: a list",
+	} {
+		if _, err := tasks.Decode(contract.Asked{}, []byte(text)); !strings.Contains(fmt.Sprint(err), want) {
+			t.Errorf("%s: %v, expected %s", text, err, want)
+		}
+	}
+}
+
+// The place of an element whose identity is another is in the error, and so is the
+// beginning of what is not JSON, also where it comes bit by bit.
+func TestReadSaysWhere(t *testing.T) {
+	asked := endpoint.Asked("http://ci/group/7/builds", nil)
+	other := contract.Elements("builds", func(_ string, b *build) error {
+		return contract.Differs("id", b.ID, asked.Var("group"))
+	})
+	_, err := endpoint.Read(contract.Asked{}, strings.NewReader(with(`"id":1`)), other)
+	if want := "ci/builds: builds[0].id: 1, asked for \"7\""; fmt.Sprint(err) != want || !errors.Is(err, job.ErrMalformed) {
+		t.Errorf("got %v, want %s", err, want)
+	}
+	whole := contract.Elements("by", func(string, *step) error { return contract.Outside(".", "one too many") })
+	_, err = endpoint.Read(contract.Asked{}, strings.NewReader(good), whole)
+	if want := "ci/builds: by[7]: one too many"; fmt.Sprint(err) != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+	html := "<html>" + strings.Repeat("é", 100)
+	_, err = endpoint.Read(contract.Asked{}, io.MultiReader(strings.NewReader(html)))
+	if want := fmt.Sprintf("in %q", html[:80]); !strings.Contains(fmt.Sprint(err), want) {
+		t.Errorf("got %v, want %s", err, want)
 	}
 }
 

@@ -66,6 +66,12 @@ type Asked struct {
 	pattern *regexp.Regexp
 }
 
+// Asked is a request that the endpoint answers, as Same gets it: for who checks
+// elements one at a time.
+func (e *Endpoint[T]) Asked(url string, body []byte) Asked {
+	return Asked{URL: url, Body: body, pattern: e.url}
+}
+
 // Var is what a named group of the endpoint's URL matched, unescaped; empty where it
 // did not.
 func (a Asked) Var(name string) string {
@@ -97,20 +103,52 @@ func (e *Endpoint[T]) Title() string { return e.Source + "/" + e.Name }
 // Decode decodes an answer and proves it. An answer that breaks the contract is an
 // *Error, which wraps job.ErrMalformed.
 func (e *Endpoint[T]) Decode(asked Asked, body []byte) (*T, error) {
-	out, err := e.Read(asked, bytes.NewBuffer(body))
+	out, err := e.read(asked, bytes.NewBuffer(body))
+	return out, begins(err, body)
+}
+
+// begins adds to the error of an answer that is not JSON how it begins.
+func begins(err error, body []byte) error {
 	var broken *Error
 	if errors.As(err, &broken) && broken.err != nil {
-		broken.First = string(bytes.ToValidUTF8(body[:min(len(body), 80)], []byte("\uFFFD")))
+		broken.First = string(bytes.ToValidUTF8(body[:min(len(body), firstBytes)], []byte("\uFFFD")))
 	}
-	return out, err
+	return err
+}
+
+// firstBytes is how much an error shows of an answer that is not JSON.
+const firstBytes = 80
+
+// head keeps how a text begins that is read bit by bit.
+type head struct {
+	io.Reader
+	first []byte
+}
+
+func (h *head) Read(p []byte) (int, error) {
+	n, err := h.Reader.Read(p)
+	if room := firstBytes - len(h.first); room > 0 {
+		h.first = append(h.first, p[:min(n, room)]...)
+	}
+	return n, err
 }
 
 // Read is Decode for an answer that comes bit by bit. A failure to read it is
 // returned as it is. What each has taken before an error stays taken.
 func (e *Endpoint[T]) Read(asked Asked, body io.Reader, each ...Each) (*T, error) {
+	h := &head{Reader: body}
+	out, err := e.read(asked, h, each...)
+	var broken *Error
+	if errors.As(err, &broken) && broken.err != nil {
+		_, _ = io.CopyN(io.Discard, h, int64(firstBytes-len(h.first)))
+	}
+	return out, begins(err, h.first)
+}
+
+func (e *Endpoint[T]) read(asked Asked, body io.Reader, each ...Each) (*T, error) {
 	var first Finding
 	p := &prover{
-		dec: jsontext.NewDecoder(body), streams: each,
+		dec: jsontext.NewDecoder(body), path: make(path, 0, 16), streams: each,
 		found: func(f Finding) bool { first = f; return false },
 	}
 	out := new(T)
@@ -118,7 +156,7 @@ func (e *Endpoint[T]) Read(asked Asked, body io.Reader, each ...Each) (*T, error
 	var own *taken
 	switch {
 	case errors.As(err, &own):
-		return nil, own.error
+		return nil, e.named(own.error)
 	case errors.Is(err, errStop):
 		return nil, &Error{Source: e.Title(), Finding: first}
 	case err != nil && !isSyntax(err):
@@ -151,7 +189,11 @@ func (e *Endpoint[T]) same(asked Asked, out *T) error {
 		return nil
 	}
 	asked.pattern = e.url
-	err := e.Same(asked, out)
+	return e.named(e.Same(asked, out))
+}
+
+// named says in an error of an identity where it was found.
+func (e *Endpoint[T]) named(err error) error {
 	var known *Error
 	if errors.As(err, &known) && known.Source == "" {
 		known.Source = e.Title()

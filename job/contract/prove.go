@@ -8,6 +8,8 @@ import (
 	"reflect"
 	"slices"
 	"strconv"
+	"strings"
+	"time"
 
 	v2 "github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -18,6 +20,8 @@ type prover struct {
 	dec     *jsontext.Decoder
 	path    path
 	all     bool // words and new members too
+	open    bool // within what anybody may write
+	lost    bool // the value that was read last is as good as absent
 	found   func(Finding) (goOn bool)
 	streams []Each
 }
@@ -48,6 +52,10 @@ func (p *prover) end() error {
 }
 
 func (p *prover) say(kind Kind, format string, args ...any) error {
+	if p.open {
+		p.lost = true
+		return nil
+	}
 	if p.found(Finding{Path: p.path.String(), Kind: kind, Detail: fmt.Sprintf(format, args...)}) {
 		return nil
 	}
@@ -69,17 +77,17 @@ func (p *prover) value(s *shape, f *field, v reflect.Value) error {
 	if kind == 'n' {
 		return p.null(s, f, v)
 	}
+	if want := s.form.kinds(); want != "" && kind != 0 && strings.IndexByte(want, byte(kind)) < 0 {
+		if err := p.say(KindType, "%s, expected %s", typeOf(kind), expected[s.form]); err != nil {
+			return err
+		}
+		return p.dec.SkipValue()
+	}
 	if s.pointer {
 		if v.IsNil() {
 			v.Set(reflect.New(s.typ))
 		}
 		v = v.Elem()
-	}
-	if want := s.form.kinds(); want != "" && kind != 0 && !bytes.ContainsRune([]byte(want), rune(kind)) {
-		if err := p.say(KindType, "%s, expected %s", typeOf(kind), expected[s.form]); err != nil {
-			return err
-		}
-		return p.dec.SkipValue()
 	}
 	switch s.form {
 	case formOwn, formAny:
@@ -90,6 +98,8 @@ func (p *prover) value(s *shape, f *field, v reflect.Value) error {
 		return p.data(s, f, v)
 	case formList:
 		return p.list(s, f, v)
+	case formTime:
+		return p.time(v)
 	}
 	return p.plain(s, f, v)
 }
@@ -101,7 +111,7 @@ func (f form) kinds() string {
 		return "{"
 	case formList:
 		return "["
-	case formString:
+	case formString, formTime:
 		return `"`
 	case formBool:
 		return "tf"
@@ -239,9 +249,9 @@ func (s *shape) nameOf(f *field, name []byte) string {
 }
 
 func (p *prover) member(f *field, name string, v reflect.Value) error {
-	before := p.path
-	p.path = p.path.member(name)
-	defer func() { p.path = before }()
+	before, open := p.path, p.open
+	p.path, p.open = p.path.member(name), open || f.open
+	defer func() { p.path, p.open = before, open }()
 	if len(before) == 0 {
 		for _, e := range p.streams {
 			if e.member == name {
@@ -249,7 +259,19 @@ func (p *prover) member(f *field, name string, v reflect.Value) error {
 			}
 		}
 	}
-	return p.value(f.shape, f, v.FieldByIndex(f.index))
+	at := v.FieldByIndex(f.index)
+	err := p.value(f.shape, f, at)
+	if p.isLost() {
+		at.SetZero()
+	}
+	return err
+}
+
+// isLost reports, once, whether the value that was read is as good as absent.
+func (p *prover) isLost() bool {
+	lost := p.lost
+	p.lost = false
+	return lost
 }
 
 // unread skips a member that no field is for.
@@ -284,7 +306,9 @@ func (p *prover) data(s *shape, f *field, v reflect.Value) error {
 		if err := p.value(s.element, nil, element); err != nil {
 			return err
 		}
-		v.SetMapIndex(key, element)
+		if !p.isLost() {
+			v.SetMapIndex(key, element)
+		}
 	}
 	p.path = before
 	if _, err := p.dec.ReadToken(); err != nil {
@@ -307,6 +331,10 @@ func (p *prover) list(s *shape, f *field, v reflect.Value) error {
 		p.path = before.at(n)
 		if err := p.value(s.element, nil, v.Index(n)); err != nil {
 			return err
+		}
+		if p.isLost() {
+			n--
+			v.SetLen(n + 1)
 		}
 	}
 	p.path = before
@@ -336,6 +364,18 @@ func (p *prover) plain(s *shape, f *field, v reflect.Value) error {
 		return nil
 	}
 	return p.number(s, f, v, t.String())
+}
+
+// time reads a time, of which an answer has many.
+func (p *prover) time(v reflect.Value) error {
+	quoted, err := p.dec.ReadValue()
+	if err != nil {
+		return err
+	}
+	if err := v.Addr().Interface().(*time.Time).UnmarshalText(quoted[1 : len(quoted)-1]); err != nil {
+		return p.say(KindType, "%.60s, expected a time", quoted)
+	}
+	return nil
 }
 
 func (p *prover) number(s *shape, f *field, v reflect.Value, text string) error {

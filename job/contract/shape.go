@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	v2 "github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -28,12 +29,14 @@ const (
 	formInteger             // signed
 	formCount               // unsigned
 	formNumber              //
+	formTime                // of RFC 3339
 )
 
 // expected is a form in words.
 var expected = map[form]string{
 	formObject: "an object", formMap: "an object", formList: "a list", formString: "a string",
 	formBool: "true or false", formInteger: "a whole number", formCount: "a whole number", formNumber: "a number",
+	formTime: "a time",
 }
 
 // shape is a type, compiled.
@@ -54,6 +57,7 @@ type field struct {
 	index    []int // in the struct
 	bit      int   // in needed, or -1
 	null     bool
+	open     bool // anybody may write what is there
 	min, max *float64
 	words    []string
 }
@@ -88,6 +92,7 @@ var (
 	textual         = reflect.TypeFor[encoding.TextUnmarshaler]()
 	rawValue        = reflect.TypeFor[jsontext.Value]()
 	rawMessage      = reflect.TypeFor[json.RawMessage]()
+	timeType        = reflect.TypeFor[time.Time]()
 	alsoType        = reflect.TypeFor[Also]()
 	proverType      = reflect.TypeFor[Prover]()
 )
@@ -101,6 +106,8 @@ func (s *shape) compile(t reflect.Type) {
 	switch {
 	case t == rawValue || t == rawMessage || t.Kind() == reflect.Interface:
 		s.form = formAny
+	case t == timeType:
+		s.form = formTime
 	case own(unmarshalerFrom) || own(unmarshaler) || own(textual):
 		s.form = formOwn
 	case t.Kind() == reflect.Struct:
@@ -158,9 +165,11 @@ func (s *shape) member(t reflect.Type, f reflect.StructField, name string, index
 			s.needed = append(s.needed, name)
 		case "null":
 			m.null = true
+		case "open":
+			m.null, m.open = true, true
 		case "":
 		default:
-			panic(fmt.Sprintf("contract: %v.%s: is:%q, expected required or null", t, f.Name, word))
+			panic(fmt.Sprintf("contract: %v.%s: is:%q, expected required, null or open", t, f.Name, word))
 		}
 	}
 	m.min, m.max = bound(t, f, "min"), bound(t, f, "max")

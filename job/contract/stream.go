@@ -1,8 +1,10 @@
 package contract
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
+	"strings"
 )
 
 // Each takes the elements of one member one at a time, so that an answer of any size
@@ -17,7 +19,8 @@ type Each struct {
 // object with values of E whose keys are data; "" is the answer itself. The
 // elements are proven as those of the member's type are, which is []E or map[string]E;
 // the member stays nil. Of a list or a map of pointers E is what they point to, and
-// take gets nil for a null. An error of take ends the reading and is returned as it is.
+// take gets nil for a null. An error of take ends the reading and is returned as it is;
+// one that Differs or Outside made gets the element's place before its path.
 func Elements[E any](member string, take func(key string, v *E) error) Each {
 	return Each{
 		member: member, typ: reflect.TypeFor[E](),
@@ -70,7 +73,7 @@ func (p *prover) stream(s *shape, f *field, e Each) error {
 			v = v.Elem()
 		}
 		if err := e.take(key, v); err != nil {
-			return &taken{err}
+			return &taken{placed(err, p.path)}
 		}
 	}
 	p.path = before
@@ -78,4 +81,13 @@ func (p *prover) stream(s *shape, f *field, e Each) error {
 		return err
 	}
 	return p.length(f, n, "elements")
+}
+
+// placed puts the place of an element before the path of its error.
+func placed(err error, at path) error {
+	var known *Error
+	if errors.As(err, &known) && known.Source == "" {
+		known.Path = strings.TrimSuffix(at.String()+"."+known.Path, "..")
+	}
+	return err
 }

@@ -10,3 +10,9 @@ func (p *Project) CapPages(n int) { p.server.pages = n }
 func (s *Server) Kept() (ids, tables, searches int) {
 	return s.ids.Len(), s.tables.Len(), s.searches.Len()
 }
+
+// What the words of a record mean.
+var (
+	StatusOf = Record.status
+	KindOf   = Record.kind
+)

@@ -2,6 +2,7 @@ package treeherder
 
 import (
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -92,25 +93,27 @@ func (r Record) label() string {
 	return r.TypeName
 }
 
+// buildWords and testWords are what the names of jobs say of them which are no labels of
+// Taskcluster: Buildbot's builders, and Treeherder's own names of their jobs.
+var (
+	buildWords = regexp.MustCompile(`build|nightly|l10n|valgrind|non-?unified|hazard|xulrunner|_dep$|_periodic$`)
+	testWords  = regexp.MustCompile(`mochitest|reftest|xpcshell|crashtest|\btests?\b`)
+	talosWords = regexp.MustCompile(`\b(?:tp5\w*|svgr|dromaeojs|chromez|dirtypaint|xperf)\b`)
+)
+
 // kind is what the label's words suggest: nothing in a record says it.
 func (r Record) kind(label string) job.Kind {
-	l := strings.ToLower(label)
-	has := func(words ...string) bool {
-		for _, w := range words {
-			if strings.Contains(l, w) {
-				return true
-			}
-		}
-		return false
-	}
-	switch {
-	case job.NamesPerf(label):
+	l := strings.ReplaceAll(strings.ToLower(label), "leak test", "debug") // those are builds
+	switch kind := job.KindOfLabel(label); {
+	case kind != job.KindOther:
+		return kind
+	case talosWords.MatchString(l) && !testWords.MatchString(l):
 		return job.KindPerf
-	case strings.HasPrefix(l, "test-"), has("mochitest", "reftest", "xpcshell", "crashtest", " test "):
+	case testWords.MatchString(l) && !strings.HasSuffix(l, " build"):
 		return job.KindTest
-	case strings.HasPrefix(l, "build-"), has("build"):
+	case buildWords.MatchString(l):
 		return job.KindBuild
-	case has(" | "): // 2014: what is no build and no Talos
+	case strings.Contains(l, " | "): // 2014: what is no build and no Talos
 		return job.KindTest
 	}
 	return job.KindOther

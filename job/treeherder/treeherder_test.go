@@ -164,7 +164,7 @@ func TestRecordedPages(t *testing.T) {
 	for i, want := range []string{
 		"259537193 Gecko Decision Task success other,259537372 build-android-api-16/debug success build",
 		"259537193 Gecko Decision Task success other,259537372 build-android-api-16/debug busted build,259537375 " +
-			"source-test-mozlint-yaml running other," +
+			"source-test-mozlint-yaml running test," +
 			"259539664 test-android-hw-p2-8-0-arm7-api-16/debug-fennec-jittest-1proc-6 test_failed test," +
 			"259539665 test-android-hw-p2-8-0-arm7-api-16/debug-fennec-jittest-meh test_failed test",
 	} {

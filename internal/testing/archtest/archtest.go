@@ -45,6 +45,7 @@ var rules = []rule{
 	{"job", nil},
 	{"job/jobtest", []string{"job", "basics"}},
 	{"job/contract", []string{"job"}},
+	{"job/contract/recorded", []string{"job/contract"}},
 	{"internal/flight", []string{"internal"}},
 	{"job/cassette", []string{"internal"}},
 	{"job/pulse", []string{"job", "job/contract", "internal"}},
@@ -100,9 +101,12 @@ var doubleTests = []string{"pushlog", "job/treeherder", "buildbot", "taskcluster
 // libraries are the modules that library rooms may import; drivers, command
 // line and browser libraries belong to examples and tests.
 var libraries = map[string][]string{
-	"internal/rest":    {"github.com/hashicorp/go-cleanhttp", "golang.org/x/sync/semaphore"},
-	"internal/flight":  {"github.com/hashicorp/golang-lru/v2"},
-	"job/contract":     {"github.com/go-json-experiment/json"},
+	"internal/rest":   {"github.com/hashicorp/go-cleanhttp", "golang.org/x/sync/semaphore"},
+	"internal/flight": {"github.com/hashicorp/golang-lru/v2"},
+	"job/contract":    {"github.com/go-json-experiment/json"},
+	"job/contract/recorded": {
+		"github.com/go-json-experiment/json", "gopkg.in/dnaeon/go-vcr.v3", "gopkg.in/yaml.v3",
+	},
 	"job/cassette":     {"gopkg.in/dnaeon/go-vcr.v3"},
 	"analysis":         {"golang.org/x/sync/semaphore", "gonum.org/v1/gonum"},
 	"analysis/culprit": {"gonum.org/v1/gonum"},

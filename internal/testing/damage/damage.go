@@ -172,7 +172,8 @@ type node struct {
 
 // parse finds the values of a text. What is no JSON has no children.
 func parse(text []byte) (*node, error) {
-	dec := jsontext.NewDecoder(bytes.NewReader(text), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+	lax := []jsontext.Options{jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)}
+	dec := jsontext.NewDecoder(bytes.NewReader(text), lax...)
 	root := &node{end: len(text)}
 	if err := root.read(dec, text); err != nil {
 		return &node{end: len(text)}, err

@@ -88,25 +88,27 @@ type answer struct {
 
 var endpoint = contract.New(contract.Endpoint[answer]{Source: "ci", Name: "answers"})
 
+// strict makes of an answer the words of its list.
+func strict(text []byte) (string, error) {
+	a, err := endpoint.Decode(contract.Asked{}, text)
+	if err != nil {
+		return "", err
+	}
+	var names []string
+	for _, e := range a.List {
+		if e.N != "a" && e.N != "b" && e.N != "c" {
+			return "", fmt.Errorf("ci/answers: list: unknown word %q", e.N)
+		}
+		if !slices.Contains(names, e.N) {
+			names = append(names, e.N)
+		}
+	}
+	slices.Sort(names)
+	return fmt.Sprint(names), nil
+}
+
 // A reader that proves has nothing wrong; one that takes defaults has.
 func TestRun(t *testing.T) {
-	strict := func(text []byte) (string, error) {
-		a, err := endpoint.Decode(contract.Asked{}, text)
-		if err != nil {
-			return "", err
-		}
-		var names []string
-		for _, e := range a.List {
-			if e.N != "a" && e.N != "b" && e.N != "c" {
-				return "", fmt.Errorf("ci/answers: list: unknown word %q", e.N)
-			}
-			if !slices.Contains(names, e.N) {
-				names = append(names, e.N)
-			}
-		}
-		slices.Sort(names)
-		return fmt.Sprint(names), nil
-	}
 	c := &damage.Case{
 		Endpoint: endpoint, Name: "three", Text: []byte(text), Result: strict,
 		Others: map[string][]byte{"of 8": []byte(strings.Replace(text, "7", "8", 1))},
@@ -128,7 +130,11 @@ func TestRun(t *testing.T) {
 		r.Untold["a bit made another value of the same form"]; sum != r.Tried {
 		t.Errorf("%d of %d", sum, r.Tried)
 	}
+}
 
+// Readers that go wrong are told.
+func TestRunBad(t *testing.T) {
+	c := &damage.Case{Endpoint: endpoint, Name: "three", Text: []byte(text)}
 	c.Result = func(text []byte) (string, error) {
 		s, err := strict(text)
 		if err != nil {
@@ -136,7 +142,7 @@ func TestRun(t *testing.T) {
 		}
 		return s, nil
 	}
-	if r, err = c.Run(t.Context(), damage.Options{}); err != nil || len(r.Wrong) < 60 {
+	if r, err := c.Run(t.Context(), damage.Options{}); err != nil || len(r.Wrong) < 60 {
 		t.Errorf("%v: a reader without errors has %d wrong", err, len(r.Wrong))
 	}
 	c.Result = func(text []byte) (string, error) {
@@ -146,7 +152,7 @@ func TestRun(t *testing.T) {
 		}
 		return s, nil
 	}
-	if r, err = c.Run(t.Context(), damage.Options{}); err != nil || len(r.Unnamed) < 60 {
+	if r, err := c.Run(t.Context(), damage.Options{}); err != nil || len(r.Unnamed) < 60 {
 		t.Errorf("%v: a reader that panics has %d unnamed", err, len(r.Unnamed))
 	}
 	n := 0

@@ -59,8 +59,11 @@ func (c *Case) Run(ctx context.Context, opts Options) (*Report, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: undamaged: %w", r.Name, err)
 	}
-	if again, err := c.Result(c.Text); err != nil || again != want {
-		return nil, fmt.Errorf("%s: undamaged, it gave %q and then %q (%v)", r.Name, want, again, err)
+	switch again, err := c.Result(c.Text); {
+	case err != nil:
+		return nil, fmt.Errorf("%s: undamaged, the second time: %w", r.Name, err)
+	case again != want:
+		return nil, fmt.Errorf("%s: undamaged, it gave %q and then %q", r.Name, want, again)
 	}
 	if opts.Most == 0 {
 		opts.Most = 2

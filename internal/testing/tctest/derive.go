@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/mozci/mozci/internal/slug"
@@ -44,7 +45,7 @@ func ReplayPush(exchanges, decision string, drop ...string) (*Replay, error) {
 			kept = append(kept, e)
 		}
 	}
-	r := NewReplay(append(kept, derivedStatus(kept), derivedScopes()))
+	r := NewReplay(append(kept, derivedStatus(kept), derivedScopes(kept)))
 	for _, name := range decisionArtifacts {
 		text, err := os.ReadFile(filepath.Join(decision, name))
 		if err != nil {
@@ -68,10 +69,22 @@ func exchange(name, method, path string, body any) Recorded {
 	return r
 }
 
-func derivedScopes() Recorded {
-	return exchange("derived-scopes", "POST", "/api/auth/v1/scopes/expand", Object{"scopes": []string{
-		"queue:create-task:low:*", "queue:route:*", "in-tree:hook-action:project-gecko/in-tree-action-3-*",
-	}})
+func derivedScopes(all []Recorded) Recorded {
+	scopes, _ := decisionIn(all)["task"].(Object)["scopes"].([]any)
+	return exchange("derived-scopes", "POST", "/api/auth/v1/scopes/expand", Object{"scopes": append(slices.Clone(scopes),
+		"queue:create-task:low:*", "queue:route:*", "in-tree:hook-action:project-gecko/in-tree-action-3-*")})
+}
+
+// decisionIn is the recorded decision task in the listing of its group.
+func decisionIn(all []Recorded) Object {
+	listing, _ := group(all)
+	tasks, _ := listing["tasks"].([]any)
+	for _, t := range tasks {
+		if t := t.(Object); t["status"].(Object)["taskId"] == RecordedDecision {
+			return t
+		}
+	}
+	panic("no listing of the recorded push among the exchanges")
 }
 
 // group is the listing of the recorded push among exchanges.
@@ -85,15 +98,8 @@ func group(all []Recorded) (listing Object, found bool) {
 }
 
 func derivedStatus(all []Recorded) Recorded {
-	var status any
-	listing, _ := group(all)
-	tasks, _ := listing["tasks"].([]any)
-	for _, t := range tasks {
-		if s := t.(Object)["status"].(Object); s["taskId"] == RecordedDecision {
-			status = s
-		}
-	}
-	return exchange("derived-status", "GET", "/api/queue/v1/task/"+RecordedDecision+"/status", Object{"status": status})
+	return exchange("derived-status", "GET", "/api/queue/v1/task/"+RecordedDecision+"/status",
+		Object{"status": decisionIn(all)["status"]})
 }
 
 // Derive adds another push to the replay, made by hand from the recorded one:
@@ -134,12 +140,14 @@ func (p *Replay) Derive(id int64, revision string, results map[string]string) st
 		e.Response.Body = []byte(move.Replace(string(e.Response.Body)))
 		p.all = append(p.all, e)
 	}
-	at := Object{
-		"namespace": "x", "taskId": decision, "rank": id, "data": Object{},
-		"expires": "2030-01-01T00:00:00.000Z",
+	for name, at := range map[string]string{
+		"revision": "gecko.v2.autoland.revision." + revision + ".taskgraph.decision",
+		"pushlog":  fmt.Sprintf("gecko.v2.autoland.pushlog-id.%d.decision", id),
+	} {
+		add(name, "/api/index/v1/task/"+at, Object{
+			"namespace": at, "taskId": decision, "rank": id, "data": Object{}, "expires": "2030-01-01T00:00:00.000Z",
+		})
 	}
-	add("revision", "/api/index/v1/task/gecko.v2.autoland.revision."+revision+".taskgraph.decision", at)
-	add("pushlog", fmt.Sprintf("/api/index/v1/task/gecko.v2.autoland.pushlog-id.%d.decision", id), at)
 	for label, result := range results {
 		if id := slug.Of(fmt.Sprint(revision, label)); strings.HasPrefix(label, "build-") && result == "completed" {
 			add("files-"+label, "/api/queue/v1/task/"+id+"/runs/0/artifacts", Object{"artifacts": []any{

@@ -34,6 +34,18 @@ func (s *Server) add(id, group string, definition Object, scheduled bool) *Task 
 	if group == "" {
 		group = id
 	}
+	t := &Task{ID: id, Definition: Defined(group, definition), State: "unscheduled", Runs: []Object{}}
+	s.tasks[id] = t
+	s.order = append(s.order, id)
+	if scheduled {
+		t.begin("scheduled")
+	}
+	return t
+}
+
+// Defined is the definition of a task of a group as a queue has it: what is given, and
+// the queue's defaults. A task that nobody named is named "a task".
+func Defined(group string, given Object) Object {
 	d := Object{
 		"taskGroupId": group, "schedulerId": "gecko-level-3", "projectId": "none", "taskQueueId": "gecko-t/linux",
 		"provisionerId": "gecko-t", "workerType": "linux", "dependencies": []any{}, "requires": "all-completed",
@@ -41,21 +53,22 @@ func (s *Server) add(id, group string, definition Object, scheduled bool) *Task 
 		"priority": "low", "retries": 5, "created": now(), "deadline": stamp(time.Now().Add(24 * time.Hour)),
 		"expires": stamp(time.Now().Add(28 * 24 * time.Hour)),
 	}
-	maps.Copy(d, definition)
+	maps.Copy(d, given)
 	about := Object{
-		"name": "", "owner": "nobody@example.com", "source": "https://hg.example.com/", "description": "",
+		"name": "a task", "owner": "nobody@example.com", "source": "https://hg.example.com/", "description": "",
 	}
 	if m, ok := d["metadata"].(Object); ok {
 		maps.Copy(about, m)
 	}
 	d["metadata"] = about
-	t := &Task{ID: id, Definition: d, State: "unscheduled", Runs: []Object{}}
-	s.tasks[id] = t
-	s.order = append(s.order, id)
-	if scheduled {
-		t.begin("scheduled")
-	}
-	return t
+	return d
+}
+
+// Completed is the status of a task whose one run is completed, as a queue has it.
+func Completed(id, group string) Object {
+	t := &Task{ID: id, Definition: Defined(group, nil)}
+	t.resolve("completed", "completed")
+	return (&Server{}).status(t)
 }
 
 func (t *Task) begin(reason string) {
