@@ -60,8 +60,11 @@ func TestRecordedFiles(t *testing.T) {
 
 // The resultsets of November 2013, alone and with results around them.
 func TestRecordedCases(t *testing.T) {
-	for file, c := range map[string]contract.Any{"c2_resultsets.json": listEndpoint, "c2_wrapped.json": snapshotEndpoint} {
-		if found := c.Check(contract.Asked{}, testenv.Read(t, "cases", "formats", file)); len(found) > 0 || !c.Describes(file) {
+	for file, c := range map[string]contract.Any{
+		"c2_resultsets.json": listEndpoint, "c2_wrapped.json": snapshotEndpoint,
+	} {
+		found := c.Check(contract.Asked{}, testenv.Read(t, "cases", "formats", file))
+		if len(found) > 0 || !c.Describes(file) {
 			t.Errorf("%s: %v", file, found)
 		}
 	}
@@ -125,7 +128,8 @@ func TestRecordedTable(t *testing.T) {
 			}
 		}
 	}
-	if err := json.Unmarshal(testenv.Read(t, "data", "2-treeherder", "treeherder__recording_requests.har"), &har); err != nil {
+	text := testenv.Read(t, "data", "2-treeherder", "treeherder__recording_requests.har")
+	if err := json.Unmarshal(text, &har); err != nil {
 		t.Fatal(err)
 	}
 	n := 0

@@ -24,7 +24,8 @@ func FuzzAnswers(f *testing.F) {
 	s.AddJob(thtest.Object{"id": 9, "push_id": 3, "state": "running", "job_type_name": "l"})
 	for _, form := range []string{"&return_type=list", ""} {
 		rec := httptest.NewRecorder()
-		s.ServeHTTP(rec, httptest.NewRequest(http.MethodGet, "/api/project/autoland/jobs/?push_id=3&count=2000"+form, nil))
+		uri := "/api/project/autoland/jobs/?push_id=3&count=2000" + form
+		s.ServeHTTP(rec, httptest.NewRequest(http.MethodGet, uri, nil))
 		f.Add([]byte(push), rec.Body.Bytes(), []byte(`[{"name":"autoland","branch":"main,.*","is_try_repo":false}]`))
 	}
 	f.Add([]byte(push), []byte(`{"results":[{"id":9,"push_id":4}]}`), []byte(`{}`))

@@ -20,9 +20,6 @@ const (
 	mostPages    = 1000
 )
 
-// lastTime is the last second of the year 9999.
-const lastTime = 253402300799
-
 // pushWire is one push. Its revisions are newest first, and capped.
 type pushWire struct {
 	ID        int64          `json:"id" is:"required" min:"1"`
@@ -224,8 +221,8 @@ func (p *Project) byRevision(ctx context.Context, rev string) (job.Push, error) 
 		return job.Push{}, err
 	}
 	if len(tips) > 1 { // each tip is of one push
-		return job.Push{}, fmt.Errorf("%w: %q begins the revisions of %d pushes of %s, such as %s and %s", job.ErrInvalid,
-			rev, len(tips), p.name, tips[0].Revision, tips[1].Revision)
+		return job.Push{}, fmt.Errorf("%w: %q begins the revisions of %d pushes of %s, such as %s and %s",
+			job.ErrInvalid, rev, len(tips), p.name, tips[0].Revision, tips[1].Revision)
 	}
 	found := tips
 	if len(found) == 0 {

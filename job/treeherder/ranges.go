@@ -158,7 +158,7 @@ func (p *Project) read(ctx context.Context, w window) ([]job.Push, error) {
 	var out []job.Push
 	seen := map[int64]bool{}
 	count := w.first()
-	for range mostPages {
+	for range p.server.pages {
 		got, err := p.pushes(ctx, count, w.query()...)
 		if err != nil {
 			return nil, err
@@ -195,7 +195,7 @@ func (p *Project) read(ctx context.Context, w window) ([]job.Push, error) {
 		count = min(2*count, pageOfPushes)
 	}
 	return nil, fmt.Errorf("%w: treeherder/push: results: no end within %d pages of %d pushes", job.ErrMalformed,
-		mostPages, pageOfPushes)
+		p.server.pages, pageOfPushes)
 }
 
 func number(n int64) string { return strconv.FormatInt(n, 10) }

@@ -105,7 +105,8 @@ func decodeSnapshot(body []byte) (list []resultsetWire, repo string, err error) 
 func complete(title string, list []resultsetWire) error {
 	for i := range list {
 		if list[i].records == nil {
-			return fmt.Errorf("%w: %s: [%d].platforms: jobs are rows without job_property_names", job.ErrMalformed, title, i)
+			return fmt.Errorf("%w: %s: [%d].platforms: jobs are rows without job_property_names", job.ErrMalformed,
+				title, i)
 		}
 	}
 	if err := proveEach("", list); err != nil {

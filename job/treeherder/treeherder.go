@@ -86,6 +86,7 @@ type Options struct {
 type Server struct {
 	base     string
 	deadline time.Duration
+	pages    int // of pushes that a range takes
 	http     *rest.Client
 	once     *rest.Client // for what is asked once and is no loss
 	twins    func(ctx context.Context, repo, rev string) (hg, git string, err error)
@@ -110,7 +111,7 @@ func New(baseURL string, opts *Options) (*Server, error) {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	return &Server{
-		base: base, deadline: o.Deadline, twins: o.Twins, log: o.Logger,
+		base: base, deadline: o.Deadline, pages: mostPages, twins: o.Twins, log: o.Logger,
 		http: rest.New(&rest.Options{HTTP: o.HTTP, Logger: o.Logger}),
 		once: rest.New(&rest.Options{HTTP: o.HTTP, Retries: -1, Timeout: 20 * time.Second}),
 		ids:  flight.New[idKey, knownPush](mostIDs), searches: flight.New[string, searched](0),

@@ -240,43 +240,46 @@ var malformed = map[string]struct {
 	want error
 	says string
 }{
-	"404":        {tell{status: 404, push: [2]string{whole, `{"detail":"No project"}`}}, job.ErrNotFound, "No project"},
-	"500":        {tell{status: 500, push: [2]string{whole, "oops"}}, job.ErrUnavailable, "500"},
-	"HTML":       {tell{push: [2]string{whole, "<html>"}}, job.ErrMalformed, "<html>"},
-	"half":       {tell{push: [2]string{whole, `{"results":[{"id":1,"rev`}}, job.ErrMalformed, "unexpected EOF"},
-	"no results": {tell{push: [2]string{`"results"`, `"more"`}}, job.ErrMalformed, "treeherder/push: results: missing"},
-	"id":         {tell{push: [2]string{`"id":1`, `"id":"x"`}}, job.ErrMalformed, "results[0].id: a string"},
-	"no id":      {tell{push: [2]string{`"id":1,`, ``}}, job.ErrMalformed, "results[0].id: missing"},
-	"no time":    {tell{push: [2]string{`"push_timestamp":7`, `"push_timestamp":0`}}, job.ErrMalformed, "push_timestamp: 0"},
-	"revision":   {tell{push: [2]string{`"revision":"a`, `"revision":"tip`}}, job.ErrMalformed, `results[0].revision: "tip`},
-	"a short one": {
-		tell{push: [2]string{`"revision":"` + strings.Repeat("a", 40), `"revision":"` + strings.Repeat("a", 12)}},
-		job.ErrMalformed, "results[0].revision",
-	},
+	"404":         {status(404, ofPush(whole, `{"detail":"No project"}`)), job.ErrNotFound, "No project"},
+	"500":         {status(500, ofPush(whole, "oops")), job.ErrUnavailable, "500"},
+	"HTML":        {ofPush(whole, "<html>"), job.ErrMalformed, "<html>"},
+	"half":        {ofPush(whole, `{"results":[{"id":1,"rev`), job.ErrMalformed, "unexpected EOF"},
+	"no results":  {ofPush(`"results"`, `"more"`), job.ErrMalformed, "treeherder/push: results: missing"},
+	"id":          {ofPush(`"id":1`, `"id":"x"`), job.ErrMalformed, "results[0].id: a string"},
+	"no id":       {ofPush(`"id":1,`, ``), job.ErrMalformed, "results[0].id: missing"},
+	"no time":     {ofPush(`"push_timestamp":7`, `"push_timestamp":0`), job.ErrMalformed, "push_timestamp: 0"},
+	"revision":    {ofPush(tip, `"repository_id":1,"revision":"tip"`), job.ErrMalformed, `results[0].revision: "tip"`},
+	"a short one": {ofPush(tip, tip[:len(tip)-29]+`"`), job.ErrMalformed, "results[0].revision"},
 	"another": {
-		tell{push: [2]string{
-			strings.Repeat("a", 40) + `","revision_count":1,"revisions":[{"author":"dev",` +
-				`"comments":"Bug 1","repository_id":1,"result_set_id":1,"revision":"a`,
-			strings.Repeat("b", 40) + `","revision_count":1,"revisions":[{"author":"dev",` +
-				`"comments":"Bug 1","repository_id":1,"result_set_id":1,"revision":"a`,
-		}},
-		job.ErrMalformed, "is not among the push's revisions",
+		ofPush(tip, strings.ReplaceAll(tip, "aa", "bb")), job.ErrMalformed, "is not among the push's revisions",
 	},
-	"its pushes":    {tell{push: [2]string{`"repository":"autoland"`, `"repository":"try"`}}, job.ErrMalformed, `meta.repository: "try"`},
-	"jobs":          {tell{job: [2]string{whole, `{"results":null}`}}, job.ErrMalformed, "treeherder/jobs: results: null"},
-	"no job":        {tell{job: [2]string{`"results":[{`, `"results":[null,{`}}, job.ErrMalformed, "results[0]: null"},
-	"an empty job":  {tell{job: [2]string{`"results":[{`, `"results":[{},{`}}, job.ErrMalformed, "results[0].id: missing"},
-	"row of what":   {tell{job: [2]string{`"results":[{`, `"results":[7,{`}}, job.ErrMalformed, "results[0]: a number"},
-	"row of none":   {tell{job: [2]string{`"results":[{`, `"results":[[1],{`}}, job.ErrMalformed, "results[0]: 1 values for 0"},
-	"no push":       {tell{job: [2]string{`"push_id":1`, `"more":1`}}, job.ErrMalformed, "results[0].push_id: missing"},
-	"other push":    {tell{job: [2]string{`"push_id":1`, `"push_id":2`}}, job.ErrMalformed, "results[0].push_id: 2, asked for 1"},
-	"other project": {tell{job: [2]string{`"repository":"autoland"`, `"repository":"try"`}}, job.ErrMalformed, `meta.repository: "try"`},
-	"other count":   {tell{job: [2]string{`"count":2000`, `"count":10`}}, job.ErrMalformed, "meta.count"},
-	"other page":    {tell{job: [2]string{`"offset":0`, `"offset":2000`}}, job.ErrMalformed, "meta.offset: 2000, asked for 0"},
-	"state":         {tell{job: [2]string{`"completed"`, `"pondering"`}}, job.ErrUnknownWord, `treeherder says state "pondering"`},
-	"result":        {tell{job: [2]string{`"success"`, `"purple"`}}, job.ErrUnknownWord, `treeherder says result "purple"`},
-	"no label":      {tell{job: [2]string{`"job_type_name":"label",`, ``}}, job.ErrMalformed, "results[0].job_type_name: missing"},
-	"empty label":   {tell{job: [2]string{`"job_type_name":"label"`, `"job_type_name":""`}}, job.ErrMalformed, "job_type_name: empty"},
+	"its pushes":    {ofPush(`"repository":"autoland"`, `"repository":"try"`), job.ErrMalformed, `meta.repository: "try"`},
+	"jobs":          {ofJobs(whole, `{"results":null}`), job.ErrMalformed, "treeherder/jobs: results: null"},
+	"no job":        {ofJobs(`"results":[{`, `"results":[null,{`), job.ErrMalformed, "results[0]: null"},
+	"an empty job":  {ofJobs(`"results":[{`, `"results":[{},{`), job.ErrMalformed, "results[0].id: missing"},
+	"row of what":   {ofJobs(`"results":[{`, `"results":[7,{`), job.ErrMalformed, "results[0]: a number"},
+	"row of none":   {ofJobs(`"results":[{`, `"results":[[1],{`), job.ErrMalformed, "results[0]: 1 values for 0"},
+	"no push":       {ofJobs(`"push_id":1`, `"more":1`), job.ErrMalformed, "results[0].push_id: missing"},
+	"other push":    {ofJobs(`"push_id":1`, `"push_id":2`), job.ErrMalformed, "results[0].push_id: 2, asked for 1"},
+	"other project": {ofJobs(`"repository":"autoland"`, `"repository":"try"`), job.ErrMalformed, `meta.repository: "try"`},
+	"other count":   {ofJobs(`"count":2000`, `"count":10`), job.ErrMalformed, "meta.count"},
+	"other page":    {ofJobs(`"offset":0`, `"offset":2000`), job.ErrMalformed, "meta.offset: 2000, asked for 0"},
+	"state":         {ofJobs(`"completed"`, `"pondering"`), job.ErrUnknownWord, `treeherder says state "pondering"`},
+	"result":        {ofJobs(`"success"`, `"purple"`), job.ErrUnknownWord, `treeherder says result "purple"`},
+	"no label":      {ofJobs(`"job_type_name":"label",`, ``), job.ErrMalformed, "results[0].job_type_name: missing"},
+	"empty label":   {ofJobs(`"job_type_name":"label"`, `"job_type_name":""`), job.ErrMalformed, "job_type_name: empty"},
+}
+
+// tip is where the push says which it is.
+var tip = `"repository_id":1,"revision":"` + strings.Repeat("a", 40) + `"`
+
+func ofPush(old, replaced string) tell { return tell{push: [2]string{old, replaced}} }
+
+func ofJobs(old, replaced string) tell { return tell{job: [2]string{old, replaced}} }
+
+func status(n int, t tell) tell {
+	t.status = n
+	return t
 }
 
 func TestMalformedAnswers(t *testing.T) {
