@@ -15,7 +15,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/mozci/mozci/internal/deadline"
 	"github.com/mozci/mozci/internal/gunzip"
 	"github.com/mozci/mozci/internal/rest"
 	"github.com/mozci/mozci/job"
@@ -89,7 +88,7 @@ func (c *Client) file(taskID string, runID int, what, name string) string {
 func (c *Client) ListArtifacts(ctx context.Context, taskID string, runID int) iter.Seq2[Artifact, error] {
 	const op = "queue.listArtifacts"
 	return func(yield func(Artifact, error) bool) {
-		ctx, end := deadline.With(ctx, c.deadline, op)
+		ctx, end := c.begin(ctx, op)
 		defer end()
 		if err := checkTask(taskID); err != nil {
 			yield(Artifact{}, job.Wrap(op, taskID, err))

@@ -10,11 +10,25 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
+// bounded marks the context of an operation that has its deadline: what it asks for is
+// a part of it.
+type bounded struct{}
+
+func isBounded(ctx context.Context) bool { return ctx.Value(bounded{}) != nil }
+
+// begin bounds an operation by the client's deadline.
+func (c *Client) begin(ctx context.Context, op string) (context.Context, context.CancelFunc) {
+	if isBounded(ctx) {
+		return ctx, func() {}
+	}
+	return deadline.With(context.WithValue(ctx, bounded{}, true), c.deadline, op)
+}
+
 // within bounds an operation by the client's deadline.
 func within[T any](
 	ctx context.Context, c *Client, op, key string, do func(context.Context) (T, error),
 ) (T, error) {
-	ctx, end := deadline.With(ctx, c.deadline, op)
+	ctx, end := c.begin(ctx, op)
 	defer end()
 	v, err := do(ctx)
 	return v, timeUp(ctx, op, key, err)
@@ -34,11 +48,14 @@ func timeUp(ctx context.Context, op, key string, err error) error {
 func opening(
 	ctx context.Context, c *Client, op, key string, open func(context.Context) (io.ReadCloser, error),
 ) (io.ReadCloser, error) {
+	if isBounded(ctx) {
+		return open(ctx)
+	}
 	after := c.deadline
 	if after == 0 {
 		after = deadline.Default
 	}
-	ctx, cancel := context.WithCancelCause(ctx)
+	ctx, cancel := context.WithCancelCause(context.WithValue(ctx, bounded{}, true))
 	late := &deadline.Error{Op: op, After: after}
 	stop := func() bool { return true }
 	if after > 0 {
