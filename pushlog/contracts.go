@@ -11,7 +11,7 @@ var (
 	})
 	fullEndpoint = contract.New(contract.Endpoint[pushesWire[changesetWire]]{
 		Source: source, Name: "json-pushes-full", URL: `/json-pushes(/\d+)?$`, Asks: asks(true), Same: same[changesetWire],
-		File: `json-pushes\b.*\bfull\b`,
+		File: `json-pushes(\?version=2&| v2 )full\b`,
 	})
 	relevanceEndpoint = contract.New(contract.Endpoint[relevanceWire]{
 		Source: source, Name: "json-automationrelevance", URL: `/json-automationrelevance/(?P<rev>[^/]+)$`,

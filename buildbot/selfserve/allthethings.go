@@ -16,7 +16,7 @@ import (
 // things is allthethings.json, of which some saved parts: a scheduler may trigger
 // builders that are not there.
 var things = contract.New(contract.Endpoint[wireThings]{
-	Source: source, Name: "allthethings", URL: `/allthethings\.json$`, File: `allthethings\.json`,
+	Source: source, Name: "allthethings", URL: `/allthethings\.json$`, File: `^([^ ]*__)?allthethings\.json$`,
 })
 
 type wireThings struct {

@@ -125,7 +125,7 @@ func TestContractsAreFound(t *testing.T) {
 		}
 	}
 	for exchange, want := range map[string]string{
-		"exchange/build/": "message", "org.mozilla.exchange.build": "message",
+		"exchange/build/": "payload", "org.mozilla.exchange.build": "payload",
 		"exchange/build/normalized": "normalized",
 	} {
 		if !endpoint(t, want).Carries(exchange) {

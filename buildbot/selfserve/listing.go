@@ -15,7 +15,7 @@ import (
 // 404; see failures.
 var revisions = contract.New(contract.Endpoint[[]entry]{
 	Source: source, Name: "revision", URL: `/self-serve/(?P<branch>[^/]+)/rev/(?P<revision>[^/]+)$`,
-	File: `self-serve.*jobs-by-revision`, Same: sameRevision,
+	Same: sameRevision,
 })
 
 // requests is one request.

@@ -19,11 +19,12 @@ import (
 var (
 	// buildMessages are those of the masters, whole.
 	buildMessages = contract.New(contract.Endpoint[wireMessage]{
-		Source: source, Name: "message", Exchange: `^(exchange/build/?|org\.mozilla\.exchange\.build)$`,
-		File: `[Rr]aw (Buildbot build|Pulse) messages`,
+		Source: source, Name: "message", File: `[Rr]aw (Buildbot build|Pulse) messages`,
 	})
 	// payloads are what those messages carry.
-	payloads = contract.New(contract.Endpoint[wirePayload]{Source: source, Name: "payload"})
+	payloads = contract.New(contract.Endpoint[wirePayload]{
+		Source: source, Name: "payload", Exchange: `^(exchange/build/?|org\.mozilla\.exchange\.build)$`,
+	})
 	// normalizedMessages are those that a translator made of the masters'.
 	normalizedMessages = contract.New(contract.Endpoint[wireNormalized]{
 		Source: source, Name: "normalized", Exchange: `^exchange/build/normalized/?$`,

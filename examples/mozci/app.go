@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/http"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -53,6 +54,7 @@ type app struct {
 	log     *slog.Logger
 	flags   *pflag.FlagSet // of the command that runs
 	tape    *cassette.Tape
+	witness *http.Client // of check-sources --live
 	opened  *places
 	things  *selfserve.AllTheThings
 	db      *sql.DB // the ledger's
@@ -115,7 +117,7 @@ Nothing is asked for without --yes, or a yes on the terminal. Exit status: 0 don
 		"postgres://… (default: in the user's state folder; with --world, memory)")
 	root.AddCommand(a.pushesCommand(), a.jobsCommand(), a.labelsCommand(), a.originCommand(), a.triggerCommand(),
 		a.backfillCommand(),
-		a.cancelCommand(), a.failuresCommand(), a.errorlinesCommand(), a.frequencyCommand(), a.culpritCommand(),
+		a.cancelCommand(), a.checkSourcesCommand(), a.failuresCommand(), a.errorlinesCommand(), a.frequencyCommand(), a.culpritCommand(),
 		a.versionCommand(), credentialsHelp())
 	return root
 }

@@ -21,8 +21,6 @@ import (
 	"github.com/mozci/mozci/job/contract"
 )
 
-func init() { damaged = append(damaged, buildbotDamage) }
-
 // master is a double behind a transport that keeps what it answered, and that gives
 // one text in place of an answer.
 type master struct {
