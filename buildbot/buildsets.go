@@ -159,7 +159,8 @@ func (l *setList) allThere(ask []int64, requests []BuildRequest) error {
 	sets := l.p.known.Load().sets
 	for _, id := range ask {
 		if s, ok := sets.Get(id); ok && !s.Complete && !has[id] {
-			return broken("buildrequests", fmt.Sprintf("of buildset %d", id), contract.Outside("", "none, though it had not ended"))
+			place := fmt.Sprintf("of buildset %d", id)
+			return broken("buildrequests", place, contract.Outside("", "none, though it had not ended"))
 		}
 	}
 	return nil

@@ -144,7 +144,7 @@ func (p *Project) setsOf(ctx context.Context, requests []BuildRequest) (map[int6
 	for _, id := range lacking {
 		if _, ok := out[id]; !ok {
 			return nil, job.Wrap(op, strconv.FormatInt(id, 10),
-				broken("buildsets", fmt.Sprintf("%d", id), contract.Outside("", "missing, though a request is of it")))
+				broken("buildsets", "of a request", contract.Outside("", "%d is missing", id)))
 		}
 	}
 	return out, nil

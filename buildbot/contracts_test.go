@@ -56,8 +56,8 @@ func TestRecordedAnswers(t *testing.T) {
 	t.Logf("answers: %v", proven)
 	for title, least := range map[string]int{
 		"buildbot/build": 4, "buildbot/builders": 3, "buildbot/buildrequest": 3, "buildbot/buildrequests": 8,
-		"buildbot/builds": 10, "buildbot/buildsets": 2, "buildbot/call": 15, "buildbot/changes": 3, "buildbot/config": 2,
-		"buildbot/forceschedulers": 1, "buildbot/logs": 1, "buildbot/steps": 2,
+		"buildbot/builds": 10, "buildbot/buildsets": 2, "buildbot/call": 15, "buildbot/changes": 3,
+		"buildbot/config": 2, "buildbot/forceschedulers": 1, "buildbot/logs": 1, "buildbot/steps": 2,
 	} {
 		if proven[title] < least {
 			t.Errorf("%d answers of %s, expected %d or more", proven[title], title, least)

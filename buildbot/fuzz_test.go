@@ -47,7 +47,8 @@ func FuzzAnswers(f *testing.F) {
 	call := []byte(`{"jsonrpc":"2.0","id":1,"method":"force","params":{"builderid":"1"}}`)
 	f.Fuzz(func(t *testing.T, i uint8, text string) {
 		is := all[int(i)%len(all)]
-		for _, url := range []string{"", "http://m.example/api/v2/builders/1/builds?order=-buildid&limit=2&buildid__lt=9"} {
+		const page = "http://m.example/api/v2/builders/1/builds?order=-buildid&limit=2&buildid__lt=9"
+		for _, url := range []string{"", page} {
 			asked := contract.Asked{URL: url, Body: call}
 			first, second := is.Check(asked, []byte(text)), is.Check(asked, []byte(text))
 			if len(first) != len(second) {

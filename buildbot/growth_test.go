@@ -41,7 +41,8 @@ func (e *endless) row(kind string, n int) bbtest.Row {
 		}
 	case "buildsets":
 		fields = bbtest.Row{
-			"bsid": n, "submitted_at": at, "sourcestamps": []bbtest.Row{stamp}, "complete": true, "complete_at": at + 60,
+			"bsid": n, "submitted_at": at, "sourcestamps": []bbtest.Row{stamp},
+			"complete": true, "complete_at": at + 60,
 		}
 	case "buildrequests":
 		fields = bbtest.Row{

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/mozci/mozci/job"
+	"github.com/mozci/mozci/job/contract"
 )
 
 // Page implements job.PageLinker: the address of a build's page on the master, as a
@@ -118,7 +119,8 @@ func (p *Project) named(ctx context.Context, id string) (request int64, number i
 	}
 	i := slices.IndexFunc(all, func(o Build) bool { return o.ID == b.ID })
 	if i < 0 {
-		return 0, 0, fmt.Errorf("%w: build %d is not among the builds of its request %d", job.ErrMalformed, b.ID, b.Request)
+		place := fmt.Sprintf("of request %d", b.Request)
+		return 0, 0, broken("builds", place, contract.Outside("", "build %d is not among them", b.ID))
 	}
 	return b.Request, i + 1, nil
 }

@@ -73,7 +73,7 @@ type paging struct{ n int }
 // next is an error for a page too many.
 func (p *paging) next(c *Client, what string) error {
 	if p.n++; p.n > c.pages {
-		return broken(what, ".", contract.Outside("", "no end after %d pages, which is the most that are read", c.pages))
+		return broken(what, ".", contract.Outside("", "no end after %d pages, the most that are read", c.pages))
 	}
 	return nil
 }

@@ -102,7 +102,8 @@ func TestIgnoredFilters(t *testing.T) {
 			_, err := p.Pushes(ctx, job.Around("tip", 5, 0))
 			return err
 		},
-		"limit": jobsOf("a"), "order": jobsOf("a"), "buildrequestid__lt": jobsOf("a"), "buildrequestid__ge": jobsOf("a"),
+		"limit": jobsOf("a"), "order": jobsOf("a"),
+		"buildrequestid__lt": jobsOf("a"), "buildrequestid__ge": jobsOf("a"),
 		"bsid__in": jobsOf("a"), "bsid__lt": jobsOf(), "buildsetid__in": jobsOf(), "buildrequestid__in": jobsOf(),
 		"claimed": func(ctx context.Context, p *buildbot.Project) error {
 			_, err := p.QueueDepth(ctx, "a")
@@ -268,7 +269,7 @@ func (bottomless) RoundTrip(r *http.Request) (*http.Response, error) {
 		rows = append(rows, row)
 	}
 	text, _ := json.Marshal(map[string]any{kind: rows})
-	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: io.NopCloser(bytes.NewReader(text)), Request: r}, nil
+	return saying(text).RoundTrip(r)
 }
 
 // among are the ids that a query asks for.
@@ -344,7 +345,8 @@ func TestLocalClock(t *testing.T) {
 	d.Change(bbtest.Revision(1), nil)
 	for i := range n {
 		d.Ask(bbtest.BuildRequest{
-			Builder: b, Results: []int{0}, At: began + i*600, Stamps: []bbtest.Row{bbtest.Stamp(bbtest.Revision(i), nil)},
+			Builder: b, Results: []int{0}, At: began + i*600,
+			Stamps: []bbtest.Row{bbtest.Stamp(bbtest.Revision(i), nil)},
 		})
 	}
 	now := time.Unix(began+n*600, 0)
@@ -354,7 +356,8 @@ func TestLocalClock(t *testing.T) {
 				time.Sleep(time.Until(local))
 			}
 			for _, i := range []int{5, n / 2, n - 5} {
-				push := job.Push{Repo: "main", ID: 7, Revision: bbtest.Revision(i), Time: time.Unix(int64(began+i*600), 0)}
+				told := time.Unix(int64(began+i*600), 0)
+				push := job.Push{Repo: "main", ID: 7, Revision: bbtest.Revision(i), Time: told}
 				for _, labels := range [][]string{{"test"}, nil} {
 					d.Asked()
 					jobs, err := offline(t, d).Jobs(t.Context(), push, labels...)
@@ -394,29 +397,16 @@ func TestRequiredFields(t *testing.T) {
 			t.Fatalf("%s: %v", what, err)
 		}
 		for key, text := range answers {
-			method, address, _ := strings.Cut(key, " ")
-			is := contractOf(t, method, address)
-			if is == nil {
-				continue
-			}
-			for d := range damage.All(text, 1, 1) {
-				findings := is.Check(contract.Asked{}, d.Text)
-				if !slices.Contains([]damage.Kind{damage.Removed, damage.Null, damage.Type}, d.Kind) ||
-					!slices.ContainsFunc(findings, contract.Finding.Breaks) {
-					continue
-				}
-				missed[is.Title()]++
-				err := ask(t.Context(), project(func(r *http.Request, body []byte) []byte {
+			with := func(text []byte) error {
+				return ask(t.Context(), project(func(r *http.Request, body []byte) []byte {
 					if r.Method+" "+r.URL.String() == key {
-						return d.Text
+						return text
 					}
 					return body
 				}))
-				var broken *contract.Error
-				if !errors.Is(err, job.ErrMalformed) || !errors.As(err, &broken) || broken.Source != is.Title() || broken.Path == "" {
-					t.Errorf("%s: %s: %s: %v", what, is.Title(), d, err)
-				}
 			}
+			title, n := misses(t, what, key, text, with)
+			missed[title] += n
 		}
 	}
 	t.Logf("%v", missed)
@@ -428,4 +418,29 @@ func TestRequiredFields(t *testing.T) {
 			t.Errorf("%s: %d fields were missed", title, missed[title])
 		}
 	}
+}
+
+// misses takes each member of an answer away, and fails where a question with the rest
+// is no error that names it.
+func misses(t *testing.T, what, key string, text []byte, with func([]byte) error) (title string, n int) {
+	t.Helper()
+	method, address, _ := strings.Cut(key, " ")
+	is := contractOf(t, method, address)
+	if is == nil {
+		return "", 0
+	}
+	for d := range damage.All(text, 1, 1) {
+		if !slices.Contains([]damage.Kind{damage.Removed, damage.Null, damage.Type}, d.Kind) ||
+			!slices.ContainsFunc(is.Check(contract.Asked{}, d.Text), contract.Finding.Breaks) {
+			continue
+		}
+		n++
+		err := with(d.Text)
+		var broken *contract.Error
+		named := errors.As(err, &broken) && broken.Source == is.Title() && broken.Path != ""
+		if !errors.Is(err, job.ErrMalformed) || !named {
+			t.Errorf("%s: %s: %s: %v", what, is.Title(), d, err)
+		}
+	}
+	return is.Title(), n
 }

@@ -19,7 +19,9 @@ func (r *Changes) Pushes(ctx context.Context, in job.Range) ([]job.Push, error) 
 	if err != nil {
 		return nil, job.Wrap(op, r.name, err)
 	}
-	return bounded(ctx, r.c, op, r.name, func(ctx context.Context) ([]job.Push, error) { return r.pushesIn(ctx, way, in) })
+	return bounded(ctx, r.c, op, r.name, func(ctx context.Context) ([]job.Push, error) {
+		return r.pushesIn(ctx, way, in)
+	})
 }
 
 func (r *Changes) pushesIn(ctx context.Context, way job.Way, in job.Range) ([]job.Push, error) {

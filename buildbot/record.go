@@ -165,7 +165,8 @@ func (b Build) check() error {
 		return err
 	}
 	if p, ok := b.Properties[gotRevision]; ok && !saysRevision(p.Value) {
-		return contract.Outside("properties."+gotRevision, "%.60v, expected a revision, or one for each codebase", p.Value)
+		const says = "%.60v, expected a revision, or one for each codebase"
+		return contract.Outside("properties."+gotRevision, says, p.Value)
 	}
 	return ended(b.Complete, b.Finished)
 }

@@ -308,8 +308,8 @@ var (
 // the stream, whose address it has.
 func Contracts() []contract.Any {
 	out := []contract.Any{
-		builderList.is, formList.is, changeList.is, setRecords.is, requestList.is, buildList.is, stepList.is, logList.is,
-		oneRequest.is, oneBuild.is, calls, configs, events,
+		builderList.is, formList.is, changeList.is, setRecords.is, requestList.is, buildList.is, stepList.is,
+		logList.is, oneRequest.is, oneBuild.is, calls, configs, events,
 	}
 	slices.SortFunc(out, func(a, b contract.Any) int { return strings.Compare(a.Title(), b.Title()) })
 	return out

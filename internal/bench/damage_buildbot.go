@@ -174,7 +174,8 @@ func jobsOf(labels ...string) func(context.Context, *buildbot.Project) (string, 
 				return "", err
 			}
 			for _, j := range jobs {
-				out = append(out, fmt.Sprintf("%d: %s %s %s %s %v", i+1, j.ID(), j.Name(), j.Kind(), j.Status(), j.Times()))
+				run := fmt.Sprintf("%s %s %s %s %v", j.ID(), j.Name(), j.Kind(), j.Status(), j.Times())
+				out = append(out, fmt.Sprintf("%d: %s", i+1, run))
 			}
 		}
 		slices.Sort(out) // the order of jobs means nothing
@@ -296,7 +297,8 @@ func masterUntold(d damage.Damage, _ string) string {
 	field := placeInList.ReplaceAllString(d.Path, "[]")
 	last := field[strings.LastIndexByte(field, '.')+1:]
 	switch {
-	case d.Kind == damage.Dropped || d.Kind == damage.Empty && slices.Contains(wholeLists, field):
+	case d.Kind == damage.Dropped && slices.Contains(wholeLists, strings.TrimSuffix(field, "[]")),
+		d.Kind == damage.Empty && slices.Contains(wholeLists, field):
 		return "a list that lacks a record is a list of what the master has"
 	case d.Kind == damage.Other && bytes.Contains(d.Text, []byte("[]")):
 		return "nothing is an answer to each filter"
@@ -316,7 +318,7 @@ func masterUntold(d damage.Damage, _ string) string {
 
 // wholeLists are lists that may be empty.
 var wholeLists = []string{
-	"changes", "buildsets", "buildrequests", "builds", "steps", "logs", "forceschedulers",
+	"builders", "changes", "buildsets", "buildrequests", "builds", "steps", "logs", "forceschedulers",
 	"forceschedulers[].builder_names", "builders[].masterids", "builders[].tags",
 }
 
