@@ -28,6 +28,12 @@ func mockThings(t *testing.T) []byte {
 	return text
 }
 
+// with is a scheduler of tests that triggers builders, and is triggered by some.
+func with(downstream, by string) string {
+	return `{"builders": {"B": {"shortname": "b", "properties": {}}},
+		"schedulers": {"tests-x": {"downstream": ` + downstream + `, "triggered_by": ` + by + `}}}`
+}
+
 func TestAllTheThings(t *testing.T) {
 	all, err := selfserve.ReadAllTheThings(bytes.NewReader(mockThings(t)))
 	if err != nil {
@@ -64,7 +70,10 @@ func TestAllTheThings(t *testing.T) {
 	if !errors.Is(err, job.ErrNotFound) || !strings.Contains(err.Error(), "allthethings.json") {
 		t.Errorf("a builder that is not there: %v", err)
 	}
-	for _, text := range []string{"", "<html>", "{}", `{"builders": {"x": {}}}`, `{"builders": [`} {
+	for _, text := range []string{
+		"", "<html>", "{}", `{"builders": {"x": {}}}`, `{"builders": [`, with(`["T"]`, `["b", ""]`), with(`[""]`, `["b"]`),
+		with(`["T"]`, `[]`),
+	} {
 		if _, err := selfserve.ReadAllTheThings(strings.NewReader(text)); !errors.Is(err, job.ErrMalformed) {
 			t.Errorf("%q: %v", text, err)
 		}

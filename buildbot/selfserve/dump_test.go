@@ -78,6 +78,18 @@ func TestRecordedDump(t *testing.T) {
 	}
 }
 
+// A list of no builds is no part of a dump, whose own list may be empty.
+func TestEmptyDumps(t *testing.T) {
+	for text, is := range map[string]error{
+		" []": job.ErrMalformed, `{"builds": []}`: nil, `{"builds": null}`: job.ErrMalformed, "": job.ErrMalformed,
+	} {
+		err := selfserve.ReadDump(strings.NewReader(text), func(selfserve.DumpBuild) error { return nil })
+		if !errors.Is(err, is) || (err == nil) != (is == nil) {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}
+
 func FuzzReadDump(f *testing.F) {
 	f.Add(dumpOf(f, dumped(theBuild, push.Revision, 1, nil)))
 	build, err := json.Marshal(dumped(theBuild, push.Revision, 1, nil))

@@ -142,7 +142,7 @@ func TestDumpsInMemory(t *testing.T) {
 // this push was merged into it.
 func TestFilesOfAnotherRevision(t *testing.T) {
 	with := map[string]any{"packageUrl": files + "p", "testPackagesUrl": files + "t"}
-	for revision, want := range map[string]bool{push.Revision: true, strings.Repeat("f", 40): false} {
+	for revision, want := range map[string]bool{push.Revision: true, strings.Repeat("f", 40): false, "": false} {
 		for _, status := range []int{0, 1} {
 			s := newService()
 			s.build(theBuild, status, 1)
@@ -186,6 +186,22 @@ func TestRunsOfARequest(t *testing.T) {
 	const want = "1/1 retry, 1/2 busted, 9001/1 pending, 9002/1 cancelled"
 	if s := strings.Join(got, ", "); s != want {
 		t.Errorf("%s, expected %s", s, want)
+	}
+}
+
+// A run of a request that was retried ended the day before the request was complete:
+// its own end says which dump it is in.
+func TestDumpOfARetriedRun(t *testing.T) {
+	s := newService()
+	before := ended.Add(-24 * time.Hour)
+	b := s.buildAt(before, theBuild, 0, 1)
+	b["requests"].([]map[string]any)[0]["complete_at"] = ended.Unix()
+	first := dumpedAt(before, theBuild, push.Revision, 1, nil)
+	first["result"] = 5
+	s.dumps["builds-2015-05-31.js.gz"] = dumpOf(t, first)
+	s.dumps[today] = dumpOf(t, dumped(theBuild, push.Revision, 1, nil))
+	if got := statuses(t, s.inbound(t, selfserve.Options{})); got != "retry" || len(s.gets) != 1 {
+		t.Errorf("%s after %q", got, s.gets)
 	}
 }
 
