@@ -2,6 +2,7 @@ package pushlog
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,9 +23,9 @@ type messageWire struct {
 }
 
 type pushedWire struct {
-	ID   int64   `json:"pushid" is:"required" min:"1" max:"1e12"`
-	Time float64 `json:"time" is:"required" min:"0" max:"253402300799"` // seconds since 1970
-	User string  `json:"user" is:"required"`
+	ID   int64  `json:"pushid" is:"required" min:"1" max:"1e12"`
+	Time int64  `json:"time" is:"required" min:"0" max:"253402300799"` // seconds since 1970
+	User string `json:"user" is:"required"`
 
 	_ contract.Also `names:"push_json_url push_full_json_url"`
 }
@@ -35,7 +36,7 @@ func (w *messageWire) Prove() error {
 		return err
 	}
 	for i, h := range w.Heads {
-		if !isHash(h) {
+		if !isHash(h) || slices.Contains(w.Heads[:i], h) {
 			return notHash(fmt.Sprintf("heads[%d]", i), h)
 		}
 	}
@@ -135,7 +136,7 @@ func (w *messageWire) pushes() ([]job.Push, error) {
 	for _, pushed := range w.Pushes {
 		p := job.Push{Repo: repo, ID: pushed.ID, User: strings.TrimSpace(pushed.User)}
 		if pushed.Time > 0 {
-			p.Time = time.Unix(int64(pushed.Time), 0).UTC()
+			p.Time = time.Unix(pushed.Time, 0).UTC()
 		}
 		if len(w.Pushes) == 1 && len(w.Heads) == 1 {
 			p.Revision = w.Heads[0]

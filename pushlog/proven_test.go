@@ -60,9 +60,9 @@ var provable = map[string]struct {
 	},
 	"json-pushes-full": {
 		whole(7),
-		[]string{"git_changesets", "git_node"},
-		[]string{"git_changesets[0]", "git_changesets[1]", "git_node"},
-		[]string{"branch", "git_parents", "git_parents[0]", "files", "tags"},
+		[]string{"git_changesets", "git_node", "git_parents"},
+		[]string{"git_changesets[0]", "git_changesets[1]", "git_node", "git_parents[0]"},
+		[]string{"branch", "git_parents[0]", "files", "tags"},
 		func(t *testing.T, text string) error {
 			r := job.IDs(7, 7)
 			r.Full = true
@@ -71,8 +71,7 @@ var provable = map[string]struct {
 		},
 	},
 	"json-automationrelevance": {
-		fmt.Sprintf(`{"visible": true, "changesets": [{"node": %q, "backedoutby": ""}, {"node": %q}]}`, hgHash(70),
-			hgHash(71)),
+		fmt.Sprintf(`{"visible": true, "changesets": [{"node": %q}, {"node": %q}]}`, hgHash(70), hgHash(71)),
 		[]string{"backedoutby"},
 		nil,
 		[]string{"visible"},
@@ -160,6 +159,8 @@ func TestWhatNoTagSays(t *testing.T) {
 		"a hash that is cut":      {hashes(7), hgHash(71), hgHash(71)[:39], "pushes[7].changesets[1]"},
 		"git's that is cut":       {hashes(7), gitHash(70), gitHash(70)[:39], "pushes[7].git_changesets[0]"},
 		"git's of fewer":          {hashes(7), `, null]`, `]`, "pushes[7].git_changesets: 1 for 2"},
+		"a parent twice":          {whole(7), `"parents": ["`, `"parents": ["` + hgHash(69) + `", "`, "changesets[0].parents[1]"},
+		"git's parents":           {whole(7), `"git_parents": [null`, `"git_parents": [null, null`, "git_parents: 2 for 1"},
 		"git's that differ":       {whole(7), `"git_changesets": ["` + gitHash(70), `"git_changesets": ["` + gitHash(72), "git_changesets[0]"},
 		"a parent that is later":  {whole(7), `"parents": ["` + hgHash(69), `"parents": ["` + hgHash(71), "changesets[0].parents[0]"},
 		"its own parent":          {whole(7), `"parents": ["` + hgHash(69), `"parents": ["` + hgHash(70), "changesets[0].parents[0]"},

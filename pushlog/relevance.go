@@ -23,7 +23,7 @@ type relevanceWire struct {
 
 type relevantWire struct {
 	Node        string `json:"node" is:"required"`
-	BackedOutBy string `json:"backedoutby" is:""` // absent where nothing did
+	BackedOutBy string `json:"backedoutby" is:"" min:"1"` // absent where nothing did
 
 	_ contract.Also `names:"author backsoutnodes bugs date desc extra files parents phase pushdate pushhead pushid"`
 	_ contract.Also `names:"pushnodes pushuser rev reviewers landingsystem git_commit git_repo_url"`

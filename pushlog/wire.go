@@ -52,8 +52,10 @@ type changesetWire struct {
 	Author  string   `json:"author" is:"required"`
 	Desc    string   `json:"desc" is:"required"`
 	Parents []string `json:"parents" is:"required" min:"1" max:"2"` // the null id where there is none
+	// Parallel to Parents since 2025-05
+	GitParents []*string `json:"git_parents" is:""`
 
-	_ contract.Also `names:"branch tags files git_parents precursors"`
+	_ contract.Also `names:"branch tags files precursors"`
 }
 
 func (c changesetWire) whole() changesetWire { return c }
@@ -63,9 +65,12 @@ func (changesetWire) path() string { return ".node" }
 // Prove implements contract.Prover: parents are other changesets.
 func (c *changesetWire) Prove() error {
 	for i, p := range c.Parents {
-		if !isHash(p) || p == c.Node {
+		if !isHash(p) || p == c.Node || slices.Contains(c.Parents[:i], p) {
 			return notHash(fmt.Sprintf("parents[%d]", i), p)
 		}
+	}
+	if c.GitParents != nil && len(c.GitParents) != len(c.Parents) {
+		return contract.Outside("git_parents", "%d for %d parents", len(c.GitParents), len(c.Parents))
 	}
 	return nil
 }

@@ -33,6 +33,10 @@ func (s *Server) table(ctx context.Context) ([]aboutWire, error) {
 		if err != nil {
 			return nil, false, err
 		}
+		if len(*list) == 0 {
+			return nil, false, job.Wrap("treeherder.repository", rest.Redact(where),
+				fmt.Errorf("%w: treeherder/repository: empty", job.ErrMalformed))
+		}
 		for i, a := range *list {
 			if slices.ContainsFunc((*list)[:i], func(b aboutWire) bool { return a.Name == b.Name }) {
 				return nil, false, job.Wrap("treeherder.repository", rest.Redact(where),

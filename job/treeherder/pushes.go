@@ -22,7 +22,7 @@ const (
 
 // pushWire is one push. Its revisions are newest first, and capped.
 type pushWire struct {
-	ID        int64          `json:"id" is:"required" min:"1"`
+	ID        int64          `json:"id" is:"required" min:"1" max:"1e15"`
 	Revision  string         `json:"revision" is:"required"`
 	Author    string         `json:"author" is:"required"`
 	Branch    string         `json:"branch"` // of a git project
@@ -57,8 +57,11 @@ func (w *pushWire) Prove() error {
 		}
 		seen[r.Revision] = true
 	}
-	if w.Count > 0 && !w.capped() && !seen[w.Revision] {
+	switch {
+	case w.Count > 0 && !w.capped() && !seen[w.Revision]:
 		return contract.Outside("revision", "%.12s is not among the push's revisions", w.Revision)
+	case w.Branch == "" && w.Count > 0 && w.Revisions[0].Revision != w.Revision: // of hg the tip is known to be first
+		return contract.Differs("revisions[0].revision", w.Revisions[0].Revision, "the tip "+w.Revision)
 	}
 	return nil
 }

@@ -14,8 +14,8 @@ import (
 // Record is one job as Treeherder has it; job.Job.Raw of this package's jobs. Of the
 // snapshots of 2013 and 2014, it has what they say.
 type Record struct {
-	ID             int64  `json:"id" is:"required" min:"1"`
-	PushID         int64  `json:"push_id" is:"required" min:"1"`
+	ID             int64  `json:"id" is:"required" min:"1" max:"1e15"`
+	PushID         int64  `json:"push_id" is:"required" min:"1" max:"1e15"`
 	State          string `json:"state" is:"required" words:"unscheduled pending running completed"`
 	CoalescedTo    string `json:"job_coalesced_to_guid"` // until 2016
 	TypeName       string `json:"job_type_name" is:"required" min:"1"`

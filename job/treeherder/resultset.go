@@ -2,6 +2,7 @@ package treeherder
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -17,7 +18,7 @@ type snapshotWire struct {
 		Repository string `json:"repository" is:"required" min:"1"`
 
 		_ contract.Also `names:"count filter_params"`
-	} `json:"meta" is:""`
+	} `json:"meta" is:"required"`
 	Names   []string        `json:"job_property_names" is:""`
 	Results []resultsetWire `json:"results" is:"required"`
 }
@@ -54,7 +55,7 @@ func proveEach(path string, list []resultsetWire) error {
 // resultsetWire is one push with all its jobs. Its revision has 12 digits; its
 // revision_hash has 40, and is no revision.
 type resultsetWire struct {
-	ID        int64          `json:"id" is:"required" min:"1"`
+	ID        int64          `json:"id" is:"required" min:"1" max:"1e15"`
 	Revision  string         `json:"revision" is:"required"`
 	Author    string         `json:"author" is:"required"`
 	Timestamp int64          `json:"push_timestamp" is:"required" min:"1" max:"253402300799"`
@@ -84,13 +85,13 @@ type groupWire struct {
 
 // oldJobWire is a job of a resultset: what it does not say, its place says.
 type oldJobWire struct {
-	ID          int64  `json:"id" is:"" min:"1"`
-	OldID       int64  `json:"job_id" is:"" min:"1"` // in 2013
+	ID          int64  `json:"id" is:"" min:"1" max:"1e15"`
+	OldID       int64  `json:"job_id" is:"" min:"1" max:"1e15"` // in 2013, with all its times
 	ResultSetID int64  `json:"result_set_id" is:"" min:"1"`
 	State       string `json:"state" is:"required" words:"pending running completed finished"`
 	CoalescedTo string `json:"job_coalesced_to_guid"`
 	TypeName    string `json:"job_type_name" is:"required" min:"1"`
-	TypeSymbol  string `json:"job_type_symbol" is:"required"`
+	TypeSymbol  string `json:"job_type_symbol" is:"required" min:"1"`
 	GroupName   string `json:"job_group_name"`
 	GroupSymbol string `json:"job_group_symbol"`
 	Platform    string `json:"platform" is:""`
@@ -107,9 +108,9 @@ type oldJobWire struct {
 	Reason         string `json:"reason" is:""`
 	Who            string `json:"who" is:""`
 	Classification int    `json:"failure_classification_id" is:"" min:"0"`
-	Submitted      int64  `json:"submit_timestamp" is:"" min:"0" max:"253402300799"`
-	Started        int64  `json:"start_timestamp" is:"" min:"0" max:"253402300799"`
-	Ended          int64  `json:"end_timestamp" is:"" min:"0" max:"253402300799"`
+	Submitted      *int64 `json:"submit_timestamp" is:"" min:"0" max:"253402300799"`
+	Started        *int64 `json:"start_timestamp" is:"" min:"0" max:"253402300799"`
+	Ended          *int64 `json:"end_timestamp" is:"" min:"0" max:"253402300799"`
 
 	_ contract.Also `names:"machine_name resource_uri job_type_description job_group_description build_os"`
 	_ contract.Also `names:"machine_platform_architecture machine_platform_os build_architecture build_platform_id"`
@@ -117,11 +118,23 @@ type oldJobWire struct {
 
 // Prove implements contract.Prover.
 func (j *oldJobWire) Prove() error {
-	if j.ID == 0 && j.OldID == 0 {
+	switch {
+	case j.ID == 0 && j.OldID == 0:
 		return contract.Outside("id", "missing")
+	case j.OldID != 0 && j.Submitted == nil:
+		return contract.Outside("submit_timestamp", "missing")
+	case j.OldID != 0 && j.Started == nil:
+		return contract.Outside("start_timestamp", "missing")
+	case j.OldID != 0 && j.Ended == nil:
+		return contract.Outside("end_timestamp", "missing")
+	case j.CoalescedTo != "" && j.CoalescedTo != "None" && !guid.MatchString(j.CoalescedTo):
+		return contract.Outside("job_coalesced_to_guid", "%.50q is no guid", j.CoalescedTo)
 	}
 	return nil
 }
+
+// guid is how Treeherder names a job: by a hash or by a UUID, with more behind it.
+var guid = regexp.MustCompile(`^[0-9a-f-]{32,40}([/_]\w+)?$`)
 
 func (j *oldJobWire) record(push int64) Record {
 	r := Record{
@@ -129,12 +142,19 @@ func (j *oldJobWire) record(push int64) Record {
 		TypeName: j.TypeName, TypeSymbol: j.TypeSymbol, GroupName: j.GroupName, GroupSymbol: j.GroupSymbol,
 		Platform: j.Platform, Option: j.Option, BuildPlatform: j.BuildPlatform, OptionHash: j.OptionHash,
 		BuildSystem: j.BuildSystem, RefDataName: j.RefDataName, GUID: j.GUID, Reason: j.Reason, Who: j.Who,
-		Classification: j.Classification, Submitted: j.Submitted, Started: j.Started, Ended: j.Ended,
+		Classification: j.Classification, Submitted: orNone(j.Submitted), Started: orNone(j.Started), Ended: orNone(j.Ended),
 	}
 	if r.ID == 0 {
 		r.ID = j.OldID
 	}
 	return r
+}
+
+func orNone(seconds *int64) int64 {
+	if seconds == nil {
+		return 0
+	}
+	return *seconds
 }
 
 // Prove implements contract.Prover, and decodes the jobs that are objects: rows need
