@@ -119,3 +119,25 @@ func TestVocabularyOfRuns(t *testing.T) {
 		return nil
 	})
 }
+
+// The kind in the task graph goes before what is noted for Treeherder, and that before
+// the label.
+func TestKindOf(t *testing.T) {
+	for _, c := range []struct {
+		label, jobKind, tagKind string
+		want                    job.Kind
+	}{
+		{"build-docker-image-x", "other", "docker-image", job.KindOther},
+		{"build-x", "other", "", job.KindOther},
+		{"build-linux64/opt", "test", "build", job.KindBuild},
+		{"task-A", "build", "", job.KindBuild},
+		{"source-test-x", "test", "source-test", job.KindTest},
+		{"test-x-talos", "test", "test", job.KindPerf},
+		{"x", "", "browsertime", job.KindPerf},
+		{"desktop-test-x", "", "", job.KindTest},
+	} {
+		if got := taskcluster.KindOf(c.label, c.jobKind, c.tagKind); got != c.want {
+			t.Errorf("%+v: %s", c, got)
+		}
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -88,7 +89,7 @@ func (s *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	var run, id int64
 	switch {
-	case r.Method == http.MethodPost && scan(path, "jobs/%d/rerun", &id) && id <= int64(len(s.jobs)):
+	case r.Method == http.MethodPost && scan(path, "jobs/%d/rerun", &id) && s.latest(id):
 		if s.posts++; s.posts == s.refuse {
 			http.Error(w, "later", http.StatusServiceUnavailable)
 			return
@@ -99,7 +100,7 @@ func (s *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case path == "runs":
 		s.list(w, r, path, "workflow_runs", s.runsOf(r.FormValue("head_sha")))
 	case scan(path, "runs/%d/jobs", &run):
-		s.list(w, r, path, "jobs", s.jobsOf(run))
+		s.list(w, r, path, "jobs", s.jobsOf(run, r.FormValue("filter") == "all"))
 	default:
 		http.NotFound(w, r)
 	}
@@ -124,10 +125,22 @@ func (s *service) runsOf(commit string) []any {
 	return out
 }
 
-func (s *service) jobsOf(run int64) []any {
+// latest reports whether a job is the newest attempt of it: older ones cannot be run again.
+func (s *service) latest(id int64) bool {
+	if id < 1 || id > int64(len(s.jobs)) {
+		return false
+	}
+	is := s.jobs[id-1]
+	return !slices.ContainsFunc(s.jobs[id:], func(j record) bool {
+		return j.run == is.run && j.name == is.name && is.ended != (time.Time{}) && j.ended != (time.Time{})
+	})
+}
+
+// jobsOf are the jobs of a run, all attempts or the newest of each.
+func (s *service) jobsOf(run int64, all bool) []any {
 	var out []any
 	for i, j := range s.jobs {
-		if j.run != run {
+		if j.run != run || !all && !s.latest(int64(i+1)) {
 			continue
 		}
 		one := map[string]any{

@@ -140,3 +140,24 @@ func TestVocabularyOfKinds(t *testing.T) {
 		t.Errorf("people say of %d jobs what they are", len(want))
 	}
 }
+
+func TestKindOf(t *testing.T) {
+	for label, want := range map[string]job.Kind{
+		"OS X 10.7 64-bit try leak test build":                job.KindBuild,
+		"Linux try leak test non-unified":                     job.KindBuild,
+		"Linux x86-64 mozilla-central nightly":                job.KindBuild,
+		"b2g_try_emulator_dep":                                job.KindBuild,
+		"linux64 | opt | ? | Valgrind Nightly | V":            job.KindBuild,
+		"Fedora 12 | opt | T | svgr | s":                      job.KindPerf,
+		"Windows 7 32-bit try talos g1":                       job.KindPerf,
+		"Ubuntu VM 12.04 try debug test cppunit":              job.KindTest,
+		"linux64 | opt | ? | JIT Tests | Jit":                 job.KindTest,
+		"test-linux64/opt-mochitest-browser-chrome-1":         job.KindTest,
+		"Gecko Decision Task":                                 job.KindOther,
+		"linux64 | debug | H | Static Rooting Hazard | SM(H)": job.KindBuild,
+	} {
+		if got := treeherder.KindOf(treeherder.Record{}, label); got != want {
+			t.Errorf("%s: %s, expected %s", label, got, want)
+		}
+	}
+}
