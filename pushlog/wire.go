@@ -23,7 +23,7 @@ type pushesWire[C element] struct {
 // pushWire is one push. Its changesets are in the order of the repository, the tip
 // last; those that are obsolete are beside them, and it can have these alone.
 type pushWire[C element] struct {
-	User       string `json:"user" is:"required"`
+	User       string `json:"user" is:""`
 	Date       int64  `json:"date" is:"required" min:"1" max:"253402300799"` // seconds since 1970, up to the year 9999
 	Changesets []C    `json:"changesets" is:"required"`
 	// Parallel to Changesets since 2025-05, null for what is not from git
@@ -49,7 +49,7 @@ func (nodeWire) path() string { return "" }
 type changesetWire struct {
 	Node    string   `json:"node" is:"required"`
 	Git     *string  `json:"git_node"` // since 2025-05
-	Author  string   `json:"author" is:"required"`
+	Author  string   `json:"author" is:""`
 	Desc    string   `json:"desc" is:"required"`
 	Parents []string `json:"parents" is:"required" min:"1" max:"2"` // the null id where there is none
 	// Parallel to Parents since 2025-05
@@ -69,7 +69,7 @@ func (c *changesetWire) Prove() error {
 			return notHash(fmt.Sprintf("parents[%d]", i), p)
 		}
 	}
-	if c.GitParents != nil && len(c.GitParents) != len(c.Parents) {
+	if len(c.GitParents) > 0 && len(c.GitParents) != len(c.Parents) {
 		return contract.Outside("git_parents", "%d for %d parents", len(c.GitParents), len(c.Parents))
 	}
 	return nil

@@ -37,7 +37,7 @@ type wireDumped struct {
 	Started    epoch      `json:"starttime" is:"required" min:"1" max:"4102444800"`
 	Finished   epoch      `json:"endtime" is:"required" min:"1" max:"4102444800"`
 	Result     int        `json:"result" is:"required" min:"0" max:"6"`
-	Reason     string     `json:"reason" is:"required"`
+	Reason     string     `json:"reason" is:""`
 	Requests   []int64    `json:"request_ids" is:"required"`
 	Properties properties `json:"properties" is:"required"`
 

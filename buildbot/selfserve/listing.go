@@ -33,10 +33,10 @@ var builderNames = contract.New(contract.Endpoint[[]string]{
 type wireRequest struct {
 	ID        int64  `json:"request_id" is:"required" min:"1" max:"2147483647"`
 	Builder   string `json:"buildername" is:"required" min:"1"`
-	Branch    string `json:"branch" is:"required,null"`
+	Branch    string `json:"branch" is:"null"`
 	Revision  string `json:"revision" is:"required,null"`
-	Reason    string `json:"reason" is:"required"`
-	Priority  int    `json:"priority" is:"required"`
+	Reason    string `json:"reason" is:""`
+	Priority  int    `json:"priority" is:""`
 	Complete  int    `json:"complete" is:"required" min:"0" max:"1"`
 	Submitted epoch  `json:"submittime" is:"required" min:"1" max:"4102444800"`
 	Finished  epoch  `json:"complete_at" is:"required,null" min:"1" max:"4102444800"`

@@ -24,10 +24,10 @@ const (
 type pushWire struct {
 	ID        int64          `json:"id" is:"required" min:"1" max:"1e15"`
 	Revision  string         `json:"revision" is:"required"`
-	Author    string         `json:"author" is:"required"`
+	Author    string         `json:"author" is:""`
 	Branch    string         `json:"branch"` // of a git project
 	Timestamp int64          `json:"push_timestamp" is:"required" min:"1" max:"253402300799"`
-	Count     int            `json:"revision_count" is:"required" min:"0"` // also of those that the cap took away
+	Count     *int           `json:"revision_count" is:"" min:"0"` // also of those that the cap took away
 	Revisions []revisionWire `json:"revisions" is:"required"`
 
 	_ contract.Also `names:"repository_id"`
@@ -35,8 +35,8 @@ type pushWire struct {
 
 type revisionWire struct {
 	Revision string `json:"revision" is:"required"`
-	Author   string `json:"author" is:"required"`
-	Comments string `json:"comments" is:"required"`
+	Author   string `json:"author" is:""`
+	Comments string `json:"comments" is:""`
 
 	_ contract.Also `names:"result_set_id repository_id"`
 }
@@ -47,8 +47,8 @@ func (w *pushWire) Prove() error {
 	if !isHash(w.Revision) {
 		return notHash("revision", w.Revision)
 	}
-	if w.Count < len(w.Revisions) || w.Count > 0 && len(w.Revisions) == 0 {
-		return contract.Outside("revision_count", "%d, with %d revisions", w.Count, len(w.Revisions))
+	if n := w.count(); n < len(w.Revisions) || n > 0 && len(w.Revisions) == 0 {
+		return contract.Outside("revision_count", "%d, with %d revisions", n, len(w.Revisions))
 	}
 	seen := map[string]bool{}
 	for i, r := range w.Revisions {
@@ -58,9 +58,9 @@ func (w *pushWire) Prove() error {
 		seen[r.Revision] = true
 	}
 	switch {
-	case w.Count > 0 && !w.capped() && !seen[w.Revision]:
+	case w.count() > 0 && !w.capped() && !seen[w.Revision]:
 		return contract.Outside("revision", "%.12s is not among the push's revisions", w.Revision)
-	case w.Branch == "" && w.Count > 0 && w.Revisions[0].Revision != w.Revision: // of hg the tip is known to be first
+	case w.Branch == "" && w.count() > 0 && w.Revisions[0].Revision != w.Revision: // of hg the tip is known to be first
 		return contract.Differs("revisions[0].revision", w.Revisions[0].Revision, "the tip "+w.Revision)
 	}
 	return nil
@@ -75,14 +75,14 @@ func notHash(path, s string) error {
 
 // pushesWire is an answer of the push endpoint.
 type pushesWire struct {
-	Meta    metaWire   `json:"meta" is:"required"`
+	Meta    metaWire   `json:"meta" is:""`
 	Results []pushWire `json:"results" is:"required"`
 }
 
-// metaWire says whose pushes an answer has.
+// metaWire says whose pushes an answer has, as far as the server says it.
 type metaWire struct {
-	Repository string `json:"repository" is:"required"`
-	Count      int64  `json:"count" is:"required" min:"0"` // of the results, or as it was asked for
+	Repository *string `json:"repository" is:""`
+	Count      *int64  `json:"count" is:"" min:"0"` // of the results, or as it was asked for
 
 	_ contract.Also `names:"filter_params fromchange tochange push_timestamp__gte push_timestamp__lte"`
 }
@@ -110,12 +110,16 @@ func (w *pushesWire) Prove() error {
 // samePushes: the pushes are of the project, no more than were asked for, and within
 // what was asked about, also where the server ignores a parameter.
 func samePushes(asked contract.Asked, w *pushesWire) error {
-	if name := asked.Var("project"); w.Meta.Repository != name {
-		return contract.Differs("meta.repository", w.Meta.Repository, name)
+	if name := asked.Var("project"); w.Meta.Repository != nil && *w.Meta.Repository != name {
+		return contract.Differs("meta.repository", *w.Meta.Repository, name)
 	}
 	there := int64(len(w.Results))
-	if n, ok := numberOf(asked, "count"); ok && (w.Meta.Count != n && w.Meta.Count != there || there > n) {
-		return contract.Differs("meta.count", fmt.Sprintf("%d, with %d pushes", w.Meta.Count, there), n)
+	said := there
+	if w.Meta.Count != nil {
+		said = *w.Meta.Count
+	}
+	if n, ok := numberOf(asked, "count"); ok && (said != n && said != there || there > n) {
+		return contract.Differs("meta.count", fmt.Sprintf("%d, with %d pushes", said, there), n)
 	}
 	for i, p := range w.Results {
 		path := fmt.Sprintf("results[%d].", i)
@@ -160,7 +164,15 @@ func (w *pushWire) push(repo string) job.Push {
 }
 
 // capped reports whether the push has more changesets than the answer names.
-func (w *pushWire) capped() bool { return w.Count > len(w.Revisions) }
+func (w *pushWire) capped() bool { return w.count() > len(w.Revisions) }
+
+// count is how many revisions the push has, as far as the server says it.
+func (w *pushWire) count() int {
+	if w.Count == nil {
+		return len(w.Revisions)
+	}
+	return *w.Count
+}
 
 // wires asks for pushes, newest first, as the server has them.
 func (p *Project) wires(ctx context.Context, count int, params ...string) ([]pushWire, error) {

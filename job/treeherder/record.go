@@ -19,30 +19,30 @@ type Record struct {
 	State          string `json:"state" is:"required" words:"unscheduled pending running completed"`
 	CoalescedTo    string `json:"job_coalesced_to_guid"` // until 2016
 	TypeName       string `json:"job_type_name" is:"required" min:"1"`
-	TypeSymbol     string `json:"job_type_symbol" is:"required"`
-	GroupName      string `json:"job_group_name" is:"required"`
-	GroupSymbol    string `json:"job_group_symbol" is:"required"`
-	Platform       string `json:"platform" is:"required"`
-	Option         string `json:"platform_option" is:"required"`
-	BuildPlatform  string `json:"build_platform" is:"required"`
-	OptionHash     string `json:"option_collection_hash" is:"required"`
-	BuildSystem    string `json:"build_system_type" is:"required" min:"1"`
-	RefDataName    string `json:"ref_data_name" is:"required"`
+	TypeSymbol     string `json:"job_type_symbol" is:""`
+	GroupName      string `json:"job_group_name" is:""`
+	GroupSymbol    string `json:"job_group_symbol" is:""`
+	Platform       string `json:"platform" is:""`
+	Option         string `json:"platform_option" is:""`
+	BuildPlatform  string `json:"build_platform" is:""`
+	OptionHash     string `json:"option_collection_hash" is:""`
+	BuildSystem    string `json:"build_system_type" is:"" min:"1"`
+	RefDataName    string `json:"ref_data_name" is:""`
 	TaskID         string `json:"task_id"`
 	RetryID        int    `json:"retry_id" min:"0"`
-	GUID           string `json:"job_guid" is:"required"`
-	Reason         string `json:"reason" is:"required"`
-	Who            string `json:"who" is:"required"`
-	Tier           int    `json:"tier" is:"required" min:"0"`
-	Classification int    `json:"failure_classification_id" is:"required" min:"0"`
+	GUID           string `json:"job_guid" is:""`
+	Reason         string `json:"reason" is:""`
+	Who            string `json:"who" is:""`
+	Tier           int    `json:"tier" is:"" min:"0"`
+	Classification int    `json:"failure_classification_id" is:"" min:"0"`
 
 	//nolint:lll // a tag is one line
 	Result string `json:"result" is:"required" words:"success testfailed busted skipped exception retry unknown usercancel superseded"`
 
 	// Seconds since 1970, 0 for what has not come, up to the year 9999
-	Submitted int64 `json:"submit_timestamp" is:"required" min:"0" max:"253402300799"`
-	Started   int64 `json:"start_timestamp" is:"required" min:"0" max:"253402300799"`
-	Ended     int64 `json:"end_timestamp" is:"required" min:"0" max:"253402300799"`
+	Submitted int64 `json:"submit_timestamp" is:"" min:"0" max:"253402300799"`
+	Started   int64 `json:"start_timestamp" is:"" min:"0" max:"253402300799"`
+	Ended     int64 `json:"end_timestamp" is:"" min:"0" max:"253402300799"`
 
 	_ contract.Also `names:"build_architecture build_os build_platform_id job_group_description job_group_id"`
 	_ contract.Also `names:"job_type_description job_type_id last_modified machine_name signature logs resource_uri"`
@@ -83,6 +83,17 @@ func (r Record) status() (job.Status, error) {
 		return job.StatusUnknown, nil
 	}
 	return 0, job.UnknownWord("treeherder", "result", r.Result)
+}
+
+// Prove implements contract.Prover: what decides which label a job has is there.
+func (r *Record) Prove() error {
+	switch {
+	case r.RefDataName != "" && r.BuildSystem == "":
+		return contract.Outside("build_system_type", "missing, beside a ref_data_name")
+	case r.BuildSystem == "buildbot" && r.RefDataName == "":
+		return contract.Outside("ref_data_name", "missing, of a job of Buildbot")
+	}
+	return nil
 }
 
 // label is the job's name; see the package comment.
