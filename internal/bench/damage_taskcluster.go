@@ -281,16 +281,16 @@ func tcFiles(ctx context.Context, a *tcAsking) string {
 // tcLog reads the log of the build.
 func tcLog(ctx context.Context, a *tcAsking) string {
 	jobs, err := a.p.Jobs(ctx, a.push, tcBuild)
-	for _, j := range run(a, jobs, err) {
-		log, err := a.p.OpenLog(ctx, j, job.LogText)
-		if err != nil {
-			a.err = err
-			return ""
-		}
-		text, err := io.ReadAll(log)
-		return run(a, string(text), err) + fmt.Sprint(log.Close())
+	if len(run(a, jobs, err)) == 0 {
+		return ""
 	}
-	return ""
+	log, err := a.p.OpenLog(ctx, jobs[0], job.LogText)
+	if err != nil {
+		a.err = err
+		return ""
+	}
+	text, err := io.ReadAll(log)
+	return run(a, string(text), err) + fmt.Sprint(log.Close())
 }
 
 // tcFired asks for two runs of a test, and then what came of it.
