@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/mozci/mozci/internal/flight"
+	"github.com/mozci/mozci/job"
+	"github.com/mozci/mozci/job/contract"
 )
 
 // setList are the buildsets of all builders, newest first and as far back as
@@ -35,7 +37,7 @@ func (l *setList) reaching(ctx context.Context, hz horizon) ([]Buildset, error) 
 	defer l.mu.Unlock()
 	all := l.sets
 	last := len(all) - 1
-	if n := l.surplus(mostBuildsets, hz, func(cut int) time.Time { return all[last-cut].Submitted.Time }); n > 0 {
+	if n := l.surplus(mostBuildsets, hz, func(cut int) time.Time { return all[last-cut].Submitted.Time() }); n > 0 {
 		l.sets = slices.Clone(all[:len(all)-n])
 		l.count, l.low, l.whole = len(l.sets), l.sets[len(l.sets)-1].ID, false
 		l.tail = undone(l.sets[len(l.sets)-oldest:])
@@ -147,6 +149,23 @@ func (p *Project) everything(ctx context.Context, ln line, rev string, hz horizo
 	return append(out, found...), err
 }
 
+// allThere holds that a buildset that had not ended has requests: one for no builder
+// ends when it is made.
+func (l *setList) allThere(ask []int64, requests []BuildRequest) error {
+	has := map[int64]bool{}
+	for _, r := range requests {
+		has[r.Buildset] = true
+	}
+	sets := l.p.known.Load().sets
+	for _, id := range ask {
+		if s, ok := sets.Get(id); ok && !s.Complete && !has[id] {
+			place := fmt.Sprintf("of buildset %d", id)
+			return broken("buildrequests", place, contract.Outside("", "none, though it had not ended"))
+		}
+	}
+	return nil
+}
+
 // requestsOf reads the requests of buildsets, and remembers those that are done.
 func (l *setList) requestsOf(ctx context.Context, ask []int64) ([]finished, error) {
 	const op = "buildbot.requests"
@@ -155,10 +174,12 @@ func (l *setList) requestsOf(ctx context.Context, ask []int64) ([]finished, erro
 	if err != nil {
 		return nil, err
 	}
-	requests, err := among(ctx, l.p.c, op, requestsSource("buildrequests"), "buildsetid",
-		func(r BuildRequest) int64 { return r.Buildset }, ask, more...)
+	requests, err := among(ctx, l.p.c, op, requestsSource("buildrequests"), "buildsetid", ask, more...)
 	if err != nil {
 		return nil, err
+	}
+	if err := l.allThere(ask, requests); err != nil {
+		return nil, job.Wrap(op, "", err)
 	}
 	found, err := l.p.complete(ctx, requests)
 	if err != nil {

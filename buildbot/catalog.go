@@ -18,7 +18,9 @@ func (p *Project) Catalog(ctx context.Context, push job.Push, labels ...string) 
 	if !push.Testable() {
 		return nil, job.Wrap(op, push.String(), job.ErrNotScheduled)
 	}
-	out, err := p.catalog(ctx, push)
+	out, err := bounded(ctx, p.c, op, push.String(), func(ctx context.Context) ([]job.Runnable, error) {
+		return p.catalog(ctx, push)
+	})
 	if err == nil && !slices.ContainsFunc(out, func(e job.Runnable) bool { return e.Barred == "" }) {
 		err = job.ErrNotScheduled
 		if len(out) > 0 {

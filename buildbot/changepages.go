@@ -106,8 +106,12 @@ func (r *Changes) begin(ctx context.Context, m *memory, l line) (*told, error) {
 	return m.told, nil
 }
 
-// extend reads older changes, so that there may be n more pushes.
-func (r *Changes) extend(ctx context.Context, m *memory, n int) (*told, error) {
+// extend reads older changes, so that there may be n more pushes; count is of the
+// pages of the caller's question.
+func (r *Changes) extend(ctx context.Context, m *memory, n int, count *paging) (*told, error) {
+	if err := count.next(r.c, "changes"); err != nil {
+		return nil, err
+	}
 	_, err := m.reads.Do(ctx, "older", func(ctx context.Context) (nothing, bool, error) {
 		t := m.now()
 		page, last, err := older(ctx, r.c, "buildbot.changes", changesSource(), t.low,
@@ -171,26 +175,27 @@ func ascending(have map[int64]pushed) []pushed {
 func (r *Changes) above(ctx context.Context, m *memory, id int64, n int) ([]pushed, error) {
 	t := m.now()
 	have := map[int64]pushed{}
+	var count paging
 	for len(have) < n {
+		if err := count.next(r.c, "changes"); err != nil {
+			return nil, err
+		}
 		pairs := []string{"order", "changeid", "limit", strconv.Itoa(largePage)}
 		pairs = append(append(pairs, "changeid__gt", strconv.FormatInt(id, 10)), t.filters...)
-		url := query(r.c.path("changes"), pairs...)
-		page, err := get[change](ctx, r.c, "buildbot.changes", "", url, "changes")
+		page, err := read(ctx, r.c, "buildbot.changes", "", query(r.c.path("changes"), pairs...), changeList)
 		if err != nil {
 			return nil, err
 		}
-		r.note(m, page)
-		next := id
-		for _, c := range page {
-			if c.ID > id && t.owns(c) {
+		r.note(m, page.all)
+		for _, c := range page.all {
+			if t.owns(c) {
 				have[c.ID] = r.push(m, c)
 			}
-			next = max(next, c.ID)
+			id = max(id, c.ID)
 		}
-		if len(page) < largePage || next == id {
+		if page.n < largePage {
 			break
 		}
-		id = next
 	}
 	out := ascending(have)
 	return out[:min(n, len(out))], nil
@@ -202,7 +207,11 @@ func (r *Changes) below(
 	t := m.now()
 	have := map[int64]pushed{}
 	more = append(more, t.filters...)
+	var count paging
 	for len(have) < n {
+		if err := count.next(r.c, "changes"); err != nil {
+			return nil, err
+		}
 		page, last, err := older(ctx, r.c, "buildbot.changes", changesSource(), id,
 			min(max(n-len(have), firstPage), largePage), more...)
 		if err != nil {

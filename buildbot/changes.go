@@ -66,12 +66,14 @@ func (r *Changes) Push(ctx context.Context, rev string) (job.Push, error) {
 	if err != nil {
 		return job.Push{}, job.Wrap(op, rev, err)
 	}
-	m, p, err := r.find(ctx, rev)
-	if err != nil {
-		return job.Push{}, job.Wrap(op, r.name+" "+rev, err)
-	}
-	m.used(p.ID)
-	return clone(p.Push), nil
+	return bounded(ctx, r.c, op, r.name+" "+rev, func(ctx context.Context) (job.Push, error) {
+		m, p, err := r.find(ctx, rev)
+		if err != nil {
+			return job.Push{}, err
+		}
+		m.used(p.ID)
+		return clone(p.Push), nil
+	})
 }
 
 func clone(p job.Push) job.Push {
@@ -92,8 +94,9 @@ func (r *Changes) find(ctx context.Context, rev string) (*memory, pushed, error)
 		return m, t.pushes[i], nil
 	}
 	if rev == "tip" {
+		var count paging
 		for len(t.pushes) == 0 && !t.whole {
-			if t, err = r.extend(ctx, m, 1); err != nil {
+			if t, err = r.extend(ctx, m, 1, &count); err != nil {
 				return m, pushed{}, err
 			}
 		}
@@ -124,7 +127,7 @@ func (r *Changes) lookUp(ctx context.Context, m *memory, t *told, rev string) (p
 			full = []string{"revision__contains", rev}
 		}
 	}
-	all, err := get[change](ctx, r.c, op, rev, query(r.c.path("changes"), full...), "changes")
+	all, err := get(ctx, r.c, op, rev, query(r.c.path("changes"), full...), changeList)
 	if errors.Is(err, job.ErrUnavailable) && ctx.Err() == nil && full[0] == "revision__contains" {
 		// Buildbot 3 fails where a change has no revision: look through all.
 		return r.lookThrough(ctx, m, t, rev)
@@ -132,7 +135,7 @@ func (r *Changes) lookUp(ctx context.Context, m *memory, t *told, rev string) (p
 	if err != nil {
 		return pushed{}, err
 	}
-	sortNewest(all, changesSource().id)
+	sortNewest(all)
 	for _, c := range slices.Backward(all) {
 		if t.owns(c) && sameRevision(c.Revision, rev) {
 			p := r.push(m, c)
@@ -144,9 +147,10 @@ func (r *Changes) lookUp(ctx context.Context, m *memory, t *told, rev string) (p
 }
 
 func (r *Changes) lookThrough(ctx context.Context, m *memory, t *told, rev string) (pushed, error) {
+	var count paging
 	for !t.whole {
 		var err error
-		if t, err = r.extend(ctx, m, largePage); err != nil {
+		if t, err = r.extend(ctx, m, largePage, &count); err != nil {
 			return pushed{}, err
 		}
 		if i := t.index(rev); i >= 0 {
@@ -169,12 +173,12 @@ func (r *Changes) push(m *memory, c change) pushed {
 		}
 	}
 	p := pushed{
-		heard: c.When.Time,
+		heard: c.When.Time(),
 		stamp: SourceStamp{
 			Codebase: c.Codebase, Repository: c.Repository, Project: c.Project, Branch: c.Branch, Revision: c.Revision,
 		},
 	}
-	if made := c.SourceStamp.Created.Time; !made.IsZero() {
+	if made := c.SourceStamp.Created.Time(); !made.IsZero() {
 		p.own = true
 		if p.heard.IsZero() || made.Before(p.heard) {
 			p.heard = made // a commit may be dated ahead
@@ -182,7 +186,7 @@ func (r *Changes) push(m *memory, c change) pushed {
 	}
 	p.Push = job.Push{
 		Repo: r.name, ID: c.ID, Revision: c.Revision, Changesets: []job.Changeset{set}, User: c.Author,
-		Time: c.When.Time,
+		Time: c.When.Time(),
 	}
 	return p
 }

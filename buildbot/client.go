@@ -1,19 +1,24 @@
 package buildbot
 
 import (
+	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
+
+	v2 "github.com/go-json-experiment/json"
 
 	"github.com/mozci/mozci/internal/rest"
 	"github.com/mozci/mozci/job"
+	"github.com/mozci/mozci/job/contract"
 )
 
 // Options configure a Client; nil is zero options.
@@ -32,6 +37,11 @@ type Options struct {
 	// Token is sent as a bearer token with every request, for a server in front
 	// of the master that wants one.
 	Token string
+	// Deadline bounds each operation as a whole, with all its pages and the
+	// requests that are tried again: one that takes longer gives
+	// [job.ErrUnavailable]. Opening a log ends when it opens, and watching has no
+	// end. Default: 10 minutes, deadline.Default; negative means none.
+	Deadline time.Duration
 	// Logger gets requests that are tried again. Nil discards.
 	Logger *slog.Logger
 }
@@ -54,6 +64,10 @@ type Client struct {
 	rest    *rest.Client
 	session *session
 	log     *slog.Logger
+
+	deadline time.Duration
+	pages    int          // that one question may take: mostPages
+	latest   atomic.Int64 // the newest moment that the master's clock was seen to have reached
 
 	builders *kept[[]Builder]
 	forms    *kept[[]forceScheduler]
@@ -78,7 +92,7 @@ func New(baseURL string, opts *Options) (*Client, error) {
 	if err != nil {
 		return nil, job.Wrap("buildbot.new", "", fmt.Errorf("%w: %w", job.ErrInvalid, err))
 	}
-	c := &Client{base: base, log: o.Logger}
+	c := &Client{base: base, log: o.Logger, deadline: o.Deadline, pages: mostPages}
 	if c.log == nil {
 		c.log = slog.New(slog.DiscardHandler)
 	}
@@ -169,52 +183,66 @@ func denied(err error) bool {
 
 func plainJSON() http.Header { return http.Header{"Accept": {"application/json"}} }
 
-// get reads a collection, or a single thing, which is a collection of one.
-func get[T any](ctx context.Context, c *Client, op, key, url, plural string) ([]T, error) {
-	res, err := c.do(ctx, op, rest.Call{URL: url, Header: plainJSON()})
-	if err != nil {
-		return nil, wrap(op, key, err)
-	}
-	var all map[string]json.RawMessage
-	if err := rest.Decode(res, &all); err != nil {
-		return nil, wrap(op, key, err)
-	}
-	var out []T
-	list, ok := all[plural]
-	if !ok || string(list) == "null" {
-		err = fmt.Errorf("no %q in the answer of %s", plural, rest.Redact(url))
-	} else {
-		err = json.Unmarshal(list, &out)
-	}
-	for i := range out {
-		if r, ok := any(out[i]).(interface{ check() error }); ok && err == nil {
-			err = r.check()
-		}
-	}
-	if err != nil {
-		return nil, job.Wrap(op, key, fmt.Errorf("%w: %w", job.ErrMalformed, err))
-	}
-	return out, nil
+// answer is what a list was answered with.
+type answer[T record] struct {
+	all []T // each once
+	n   int // with what came twice, as the master counts a page
 }
 
-// one reads a single thing.
-func one[T any](ctx context.Context, c *Client, op, key, url, plural string) (T, error) {
+// read reads a list, or a single record, which is a list of one.
+func read[T record](ctx context.Context, c *Client, op, about, url string, of kind[T]) (answer[T], error) {
+	res, err := c.do(ctx, op, rest.Call{URL: url, Header: plainJSON()})
+	if err != nil {
+		return answer[T]{}, wrap(op, about, err)
+	}
+	all, err := of.decode(contract.Asked{URL: url}, res.Body)
+	if err != nil {
+		return answer[T]{}, wrap(op, about, described(err, res))
+	}
+	n := len(all)
+	known := make(map[key]bool, n)
+	all = slices.DeleteFunc(all, func(r T) bool {
+		twice := known[r.key()]
+		known[r.key()] = true
+		return twice
+	})
+	heardAt(c, all)
+	return answer[T]{all, n}, nil
+}
+
+// get is read for what does not come in pages.
+func get[T record](ctx context.Context, c *Client, op, key, url string, of kind[T]) ([]T, error) {
+	a, err := read(ctx, c, op, key, url, of)
+	return a.all, err
+}
+
+// one reads a single record.
+func one[T record](ctx context.Context, c *Client, op, key, url string, of kind[T]) (T, error) {
 	var none T
-	all, err := get[T](ctx, c, op, key, url, plural)
+	all, err := get(ctx, c, op, key, url, of)
 	if err != nil {
 		return none, err
 	}
-	if len(all) != 1 {
-		return none, job.Wrap(op, key, fmt.Errorf("%w: %d %s, expected one", job.ErrMalformed, len(all), plural))
-	}
-	return all[0], nil
+	return all[0], nil // the contract holds that there is one
 }
 
-// call makes a JSON-RPC call on a resource.
-func (c *Client) call(ctx context.Context, op, key, url, method string, params map[string]any, result any) error {
-	body, err := json.Marshal(map[string]any{"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
+// described says of an answer that is no JSON what its server calls it.
+func described(err error, res *rest.Response) error {
+	var broken *contract.Error
+	if errors.As(err, &broken) && broken.First != "" {
+		return fmt.Errorf("%w (%s)", err, cmp.Or(res.Header.Get("Content-Type"), "no Content-Type"))
+	}
+	return err
+}
+
+// call makes a JSON-RPC call on a resource, and returns what it made.
+func (c *Client) call(
+	ctx context.Context, op, key, url, method string, params map[string]any,
+) (submission, error) {
+	none := submission{}
+	body, err := v2.Marshal(map[string]any{"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
 	if err != nil {
-		return job.Wrap(op, key, fmt.Errorf("%w: %w", job.ErrInvalid, err))
+		return none, job.Wrap(op, key, fmt.Errorf("%w: %w", job.ErrInvalid, err))
 	}
 	h := plainJSON()
 	h.Set("Content-Type", "application/json")
@@ -222,21 +250,17 @@ func (c *Client) call(ctx context.Context, op, key, url, method string, params m
 		Method: http.MethodPost, URL: url, Header: h, Body: body, Timeout: callTimeout,
 	})
 	if err != nil {
-		return wrap(op, key, err)
+		return none, wrap(op, key, err)
 	}
-	var answer struct {
-		Result json.RawMessage `json:"result"`
+	if e := parseError(http.StatusOK, []byte(rest.RedactText(string(res.Body)))); e != nil {
+		return none, job.Wrap(op, key, fmt.Errorf("%w: %w", job.ErrInvalid, e))
 	}
-	if err := rest.Decode(res, &answer); err != nil {
-		return wrap(op, key, err)
+	a, err := calls.Decode(contract.Asked{URL: url, Body: body}, res.Body)
+	if err != nil {
+		return none, wrap(op, key, described(err, res))
 	}
-	if e := parseError(http.StatusOK, res.Body); e != nil {
-		return job.Wrap(op, key, fmt.Errorf("%w: %w", job.ErrInvalid, e))
+	if a.Result == nil {
+		return none, nil
 	}
-	if result != nil {
-		if err := json.Unmarshal(answer.Result, result); err != nil {
-			return job.Wrap(op, key, fmt.Errorf("%w: result %.60s: %w", job.ErrMalformed, answer.Result, err))
-		}
-	}
-	return nil
+	return *a.Result, nil
 }

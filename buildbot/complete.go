@@ -2,11 +2,13 @@ package buildbot
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
 
 	"github.com/mozci/mozci/job"
+	"github.com/mozci/mozci/job/contract"
 )
 
 // finished is a request with its sources and its builds: as they are for good,
@@ -46,11 +48,52 @@ func (p *Project) complete(ctx context.Context, requests []BuildRequest) ([]fini
 	out := make([]finished, len(requests))
 	for i, r := range requests {
 		mine := by[r.ID]
-		sortNewest(mine, buildsSource("").id)
+		sortNewest(mine)
 		slices.Reverse(mine)
 		out[i] = finished{sets[r.Buildset], r, mine}
+		if err := out[i].check(); err != nil {
+			return nil, job.Wrap(op, "", err)
+		}
 	}
 	return out, nil
+}
+
+// check holds that a request ended as its last build did. One without a build was
+// collapsed or cancelled, and so can one be that waited for another build.
+func (f finished) check() error {
+	r := f.request
+	if !r.Complete {
+		return nil
+	}
+	unmade := r.Results == resultSkipped || r.Results == resultCancelled
+	wrong := func(format string, args ...any) error {
+		return broken("builds", fmt.Sprintf("of request %d", r.ID), contract.Outside("", format, args...))
+	}
+	if len(f.builds) == 0 {
+		if !unmade {
+			return wrong("none, though it ended with results %d", r.Results)
+		}
+		return nil
+	}
+	switch last := f.builds[len(f.builds)-1]; {
+	case !last.Complete:
+		return wrong("build %d has not ended, though the request has", last.ID)
+	case *last.Results == r.Results || *last.Results == resultRetry && unmade:
+		return nil
+	default:
+		return wrong("build %d ended with results %d, and the request with %d", last.ID, *last.Results, r.Results)
+	}
+}
+
+// broken is the error of what several answers say together: the place is in the
+// answer of the endpoint with this name.
+func broken(name, place string, err error) error {
+	var known *contract.Error
+	if errors.As(err, &known) {
+		known.Source = contractSource + "/" + name
+		known.Path = place
+	}
+	return err
 }
 
 // buildsOf reads the builds of requests: by their range where they are one
@@ -63,15 +106,14 @@ func (p *Project) buildsOf(
 	if err != nil {
 		return nil, err
 	}
-	of := func(b Build) int64 { return b.Request }
 	const few = 20
 	one := !slices.ContainsFunc(requests, func(r BuildRequest) bool { return r.Builder != requests[0].Builder })
 	if virtual || !one || len(ids) <= few {
-		return among(ctx, p.c, op, buildsSource("builds"), "buildrequestid", of, ids, more...)
+		return among(ctx, p.c, op, buildsSource("builds"), "buildrequestid", ids, more...)
 	}
 	low, high := strconv.FormatInt(slices.Min(ids), 10), strconv.FormatInt(slices.Max(ids), 10)
 	pairs := append([]string{"buildrequestid__ge", low, "buildrequestid__le", high}, more...)
-	return get[Build](ctx, p.c, op, "", query(p.c.path("builders/%d/builds", requests[0].Builder), pairs...), "builds")
+	return get(ctx, p.c, op, "", query(p.c.path("builders/%d/builds", requests[0].Builder), pairs...), buildList)
 }
 
 // setsOf are the buildsets of requests, by id. What matters of a buildset does not
@@ -91,7 +133,7 @@ func (p *Project) setsOf(ctx context.Context, requests []BuildRequest) (map[int6
 	if len(lacking) == 0 {
 		return out, nil
 	}
-	found, err := among(ctx, p.c, op, setsSource(), "bsid", setsSource().id, lacking)
+	found, err := among(ctx, p.c, op, setsSource(), "bsid", lacking)
 	if err != nil {
 		return nil, err
 	}
@@ -102,7 +144,7 @@ func (p *Project) setsOf(ctx context.Context, requests []BuildRequest) (map[int6
 	for _, id := range lacking {
 		if _, ok := out[id]; !ok {
 			return nil, job.Wrap(op, strconv.FormatInt(id, 10),
-				fmt.Errorf("%w: a request is of buildset %d, which is not there", job.ErrMalformed, id))
+				broken("buildsets", "of a request", contract.Outside("", "%d is missing", id)))
 		}
 	}
 	return out, nil
@@ -118,7 +160,8 @@ func headless(s Buildset) bool {
 	return !patched(s) && slices.ContainsFunc(s.SourceStamps, func(ss SourceStamp) bool { return ss.Revision == "" })
 }
 
-// got is the revision that a build's checkout found; empty when it does not say.
+// got is the revision that a build's checkout found; empty when it does not say. What
+// else the property can be, the build's check refuses.
 func (b Build) got(codebase string) string {
 	switch v := b.Properties[gotRevision].Value.(type) {
 	case string:

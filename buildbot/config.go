@@ -12,11 +12,13 @@ import (
 )
 
 func (c *Client) readBuilders(ctx context.Context) ([]Builder, error) {
-	return get[Builder](ctx, c, "buildbot.builders", "", c.path("builders"), "builders")
+	all, err := get(ctx, c, "buildbot.builders", "", c.path("builders"), builderList)
+	slices.SortFunc(all, func(a, b Builder) int { return a.ID - b.ID })
+	return all, err
 }
 
 func (c *Client) readForms(ctx context.Context) ([]forceScheduler, error) {
-	return get[forceScheduler](ctx, c, "buildbot.forceschedulers", "", c.path("forceschedulers"), "forceschedulers")
+	return get(ctx, c, "buildbot.forceschedulers", "", c.path("forceschedulers"), formList)
 }
 
 // allBuilders returns the builders, retired ones too, as they were at most a minute

@@ -35,7 +35,7 @@ func TestWaiting(t *testing.T) {
 	for _, results := range [][]int{{5, bbtest.Pending}, {bbtest.Running}, {bbtest.Running}, {0}, {}} {
 		d.Ask(bbtest.BuildRequest{Builder: b, Results: results, Stamps: stamps})
 	}
-	d.Edit(func(tables map[string][]bbtest.Row) { tables["buildrequests"][4]["results"] = 6 })
+	d.End(5, 6)
 	p := offline(t, d)
 	const want = "1/1 retry, 1/2 pending, 2/1 running, 3/1 running, 4/1 success, 5/1 cancelled"
 	if got := ran(t, p, at(t, p, "tip"), "test"); got != want {
@@ -125,11 +125,7 @@ func TestWhatEndsIsSeen(t *testing.T) {
 		if got := ran(t, p, push, "test"); got != "1/1 running" {
 			t.Fatal(got)
 		}
-		d.Edit(func(tables map[string][]bbtest.Row) {
-			for _, kind := range []string{"builds", "buildrequests"} {
-				tables[kind][0]["complete"], tables[kind][0]["results"] = true, 2
-			}
-		})
+		d.End(1, 2)
 		d.Ask(bbtest.BuildRequest{Builder: b, Results: []int{bbtest.Pending}, Stamps: stamps})
 		time.Sleep(time.Second)
 		if got := words(t, p, push, "test"); got != "running" {
@@ -150,12 +146,8 @@ func TestAnotherDatabase(t *testing.T) {
 			d := bbtest.Offline()
 			fill := func(n, from, result, padding int) {
 				b := d.Builder("test")
-				for i := range padding { // so that buildsets have other ids than requests
-					d.Edit(func(tables map[string][]bbtest.Row) {
-						tables["buildsets"] = append(tables["buildsets"], bbtest.Row{
-							"bsid": i + 1, "submitted_at": 1_760_000_000, "sourcestamps": []bbtest.Row{},
-						})
-					})
+				for range padding { // so that buildsets have other ids than requests
+					d.Buildset(nil)
 				}
 				for i := range n {
 					d.Change(bbtest.Revision(from+i), nil)

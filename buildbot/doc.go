@@ -41,7 +41,17 @@
 //	4                   exception
 //	5                   retry, if the request has a later build or waits for one; otherwise exception
 //	6                   cancelled
-//	ended, no result    unknown
+//
+// # What is believed
+//
+// Every answer is proven by a contract ([Contracts]) before it is used: what it must
+// have is there, fields that the master writes together agree, and it is about what was
+// asked for. Otherwise the error wraps [job.ErrMalformed] and names the endpoint and
+// the place. Filters, limits and orders that a master ignores are noticed so; only of
+// changes nobody can tell in which order the master looked. A request ended as its last
+// build did. Rows that come twice count once. A question reads at most 1,000 pages
+// of a list, and takes no longer than Options.Deadline. The local clock is not
+// asked: how late it is, the master's records say.
 //
 // # Triggering runs
 //

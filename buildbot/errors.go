@@ -1,12 +1,14 @@
 package buildbot
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
+
+	v2 "github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/mozci/mozci/internal/rest"
 	"github.com/mozci/mozci/job"
@@ -46,23 +48,23 @@ func (e *failure) HTTPStatus() int { return e.status }
 // message of a call, whose message can be an object. Nil when it is neither.
 func parseError(status int, body []byte) *failure {
 	var answer struct {
-		Error json.RawMessage `json:"error"`
+		Error jsontext.Value `json:"error"`
 	}
-	_ = json.Unmarshal(body, &answer) // a page has none
-	if len(answer.Error) == 0 || string(answer.Error) == "null" {
+	_ = v2.Unmarshal(body, &answer) // a page has none
+	if len(answer.Error) == 0 || answer.Error.Kind() == 'n' {
 		return nil
 	}
 	e := &failure{status: status}
-	if json.Unmarshal(answer.Error, &e.message) == nil {
+	if v2.Unmarshal(answer.Error, &e.message) == nil {
 		return e
 	}
 	var rpc struct {
-		Message json.RawMessage `json:"message"`
+		Message jsontext.Value `json:"message"`
 	}
-	if json.Unmarshal(answer.Error, &rpc) != nil {
+	if v2.Unmarshal(answer.Error, &rpc) != nil || len(rpc.Message) == 0 {
 		rpc.Message = answer.Error
 	}
-	if json.Unmarshal(rpc.Message, &e.message) == nil || json.Unmarshal(rpc.Message, &e.fields) == nil {
+	if v2.Unmarshal(rpc.Message, &e.message) == nil || v2.Unmarshal(rpc.Message, &e.fields) == nil {
 		return e
 	}
 	e.message = string(rpc.Message)

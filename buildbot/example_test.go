@@ -43,17 +43,26 @@ func Example() {
 func serve(w http.ResponseWriter, r *http.Request) {
 	const (
 		rev    = "8a9e3240c506cb19b3199f9f271517301bd87fd9"
-		source = `"branch": "integration/autoland", "revision": "` + rev + `"`
-		done   = `"buildrequestid": 17, "builderid": 6, "complete": true`
+		source = `"branch": "integration/autoland", "revision": "` + rev + `", "codebase": "", "repository": "",
+			"project": ""`
+		stamp = `{` + source + `, "ssid": 40, "patch": null, "created_at": 1795413048}`
+		done  = `"buildrequestid": 17, "builderid": 6, "complete": true, "complete_at": 1795413090`
+		built = done + `, "started_at": 1795413050, "state_string": "", "properties": {}`
 	)
+	if r.URL.Query().Get("branch") == "autoland" { // no branch is called just so
+		_, _ = fmt.Fprint(w, `{"changes": []}`)
+		return
+	}
 	_, _ = fmt.Fprint(w, map[string]string{
-		"/api/v2/changes": `{"changes": [{"changeid": 43, ` + source + `, "author": "dev"}]}`,
-		"/api/v2/buildsets": `{"buildsets": [{"bsid": 9, "submitted_at": 1795413049,
-			"sourcestamps": [{` + source + `}]}]}`,
-		"/api/v2/buildrequests": `{"buildrequests": [{"buildsetid": 9, "claimed": true, "results": 0, ` + done + `}]}`,
-		"/api/v2/builds": `{"builds": [{"buildid": 1, "number": 1, "results": 5, ` + done + `},
-			{"buildid": 2, "number": 2, "results": 0, ` + done + `}]}`,
-		"/api/v2/builders": `{"builders": [{"builderid": 6, "name": "test-linux64/opt-xpcshell-1",
+		"/api/v2/changes": `{"changes": [{"changeid": 43, ` + source + `, "author": "dev", "comments": "a change",
+			"parent_changeids": [], "when_timestamp": 1795413040, "sourcestamp": ` + stamp + `}]}`,
+		"/api/v2/buildsets": `{"buildsets": [{"bsid": 9, "reason": "scheduler", "submitted_at": 1795413049,
+			"complete": true, "complete_at": 1795413090, "parent_buildid": null, "sourcestamps": [` + stamp + `]}]}`,
+		"/api/v2/buildrequests": `{"buildrequests": [{"buildsetid": 9, "claimed": true, "claimed_at": 1795413050,
+			"results": 0, "submitted_at": 1795413049, "properties": null, ` + done + `}]}`,
+		"/api/v2/builds": `{"builds": [{"buildid": 1, "number": 1, "results": 5, ` + built + `},
+			{"buildid": 2, "number": 2, "results": 0, ` + built + `}]}`,
+		"/api/v2/builders": `{"builders": [{"builderid": 6, "name": "test-linux64/opt-xpcshell-1", "description": null,
 			"tags": ["autoland", "test"], "masterids": [1]}]}`,
 	}[r.URL.Path])
 }

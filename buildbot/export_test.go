@@ -73,3 +73,9 @@ func Sights(n int) int {
 	}
 	return len(m.sights())
 }
+
+// StatusOf is what a result means.
+var StatusOf = status
+
+// LimitPages bounds how many pages a question may take.
+func LimitPages(p *Project, n int) { p.c.pages = n }

@@ -185,7 +185,7 @@ func (p *Project) earlier(ctx context.Context, all []finished) (Properties, erro
 		parent = max(parent, f.set.ParentBuild)
 		builds = append(builds, f.builds...)
 	}
-	sortNewest(builds, buildsSource("").id)
+	sortNewest(builds)
 	out := Properties{}
 	if parent != 0 {
 		b, err := p.c.build(ctx, parent)

@@ -1,12 +1,13 @@
 package buildbot
 
 import (
-	"encoding/json"
 	"fmt"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+
+	v2 "github.com/go-json-experiment/json"
 
 	"github.com/mozci/mozci/job"
 )
@@ -15,7 +16,7 @@ import (
 func leaves(fields []formField) []formField {
 	var out []formField
 	for _, f := range fields {
-		if f.Type == "nested" {
+		if f.Type == nestedField {
 			out = append(out, leaves(f.Fields)...)
 			continue
 		}
@@ -51,7 +52,7 @@ func (s forceScheduler) codebases() []codebaseFields {
 		name := ""
 		for _, f := range group.Fields {
 			switch {
-			case f.Type == "nested":
+			case f.Type == nestedField:
 				walk(f)
 			case slices.Contains(sourceFields, f.Name):
 				own = append(own, f)
@@ -200,12 +201,12 @@ func object(v any) (map[string]any, error) {
 	if v == nil {
 		return nil, nil
 	}
-	body, err := json.Marshal(v)
+	body, err := v2.Marshal(v)
 	if err != nil {
 		return nil, fmt.Errorf("%w: input: %w", job.ErrInvalid, err)
 	}
 	var out map[string]any
-	if err := json.Unmarshal(body, &out); err != nil {
+	if err := v2.Unmarshal(body, &out); err != nil {
 		return nil, fmt.Errorf("%w: input: expected an object of the form's fields: %w", job.ErrInvalid, err)
 	}
 	return out, nil

@@ -31,29 +31,35 @@ func (e *endless) at(n int) int64 { return e.began.Add(time.Duration(n) * 10 * t
 
 func (e *endless) row(kind string, n int) bbtest.Row {
 	at := e.at(n)
-	stamp := bbtest.Row{"ssid": n, "branch": "main", "revision": bbtest.Revision(n), "created_at": at}
+	stamp := bbtest.Whole("sourcestamps", bbtest.Row{"ssid": n, "revision": bbtest.Revision(n), "created_at": at})
+	var fields bbtest.Row
 	switch kind {
 	case "changes":
-		return bbtest.Row{
-			"changeid": n, "branch": "main", "revision": bbtest.Revision(n), "when_timestamp": at,
-			"sourcestamp": stamp, "parent_changeids": []int{n - 1},
+		fields = bbtest.Row{
+			"changeid": n, "revision": bbtest.Revision(n), "when_timestamp": at, "sourcestamp": stamp,
+			"parent_changeids": []int{n - 1},
 		}
 	case "buildsets":
-		return bbtest.Row{"bsid": n, "submitted_at": at, "sourcestamps": []bbtest.Row{stamp}, "complete": true}
+		fields = bbtest.Row{
+			"bsid": n, "submitted_at": at, "sourcestamps": []bbtest.Row{stamp},
+			"complete": true, "complete_at": at + 60,
+		}
 	case "buildrequests":
-		return bbtest.Row{
+		fields = bbtest.Row{
 			"buildrequestid": n, "buildsetid": n, "builderid": e.builder(n), "complete": true, "claimed": true,
-			"results": 0, "submitted_at": at, "complete_at": at + 60,
+			"results": 0, "submitted_at": at, "claimed_at": at + 1, "complete_at": at + 60,
 		}
 	case "builds":
-		return bbtest.Row{
+		fields = bbtest.Row{
 			"buildid": n, "number": n, "builderid": e.builder(n), "buildrequestid": n, "complete": true, "results": 0,
 			"started_at": at, "complete_at": at + 60,
 		}
 	case "steps":
-		return bbtest.Row{"stepid": n, "number": 1, "name": "test", "results": 0}
+		fields = bbtest.Row{"stepid": n, "buildid": n, "number": 1, "name": "test"}
+	default:
+		fields = bbtest.Row{"logid": n, "stepid": n, "name": "stdio"}
 	}
-	return bbtest.Row{"logid": n, "name": "stdio", "type": "s", "complete": true}
+	return bbtest.Whole(kind, fields)
 }
 
 // builder is that of the nth request: half are of the first.
@@ -81,9 +87,9 @@ func (e *endless) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			if b == e.builders-1 {
 				tags = append(tags, "_virtual_")
 			}
-			rows = append(rows, bbtest.Row{
-				"builderid": b + 1, "name": fmt.Sprintf("builder %d", b+1), "masterids": []int{1}, "tags": tags,
-			})
+			rows = append(rows, bbtest.Whole("builders", bbtest.Row{
+				"builderid": b + 1, "name": fmt.Sprintf("builder %d", b+1), "tags": tags,
+			}))
 		}
 	case kind == "forceschedulers":
 	case len(parts) == 3 && parts[0] != "builders": // of one thing, which has the same number
@@ -101,6 +107,11 @@ func (e *endless) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // list answers a filtered list, newest first.
 func (e *endless) list(kind string, parts []string, q map[string][]string) []bbtest.Row {
 	var rows []bbtest.Row
+	for _, name := range []string{"branch", "branch__contains"} {
+		if v, ok := q[name]; ok && !strings.Contains("main", v[0]) {
+			return nil // all are of branch main
+		}
+	}
 	id := keyFields[kind]
 	bound := func(name string, other int) int {
 		if v, ok := q[id+name]; ok {

@@ -2,68 +2,42 @@ package buildbot
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/mozci/mozci/internal/flight"
 	"github.com/mozci/mozci/job"
+	"github.com/mozci/mozci/job/contract"
 )
 
-// changes are the events after which a run is not what it was: what a build does
-// meanwhile is not told.
-var changes = map[string][]string{
-	"builds":        {"new", "finished"},
-	"buildrequests": {"new", "claimed", "unclaimed", "complete", "cancel"},
-}
+// idle are the events of builds after which a run is still what it was. After one that
+// is not known here it may not be.
+var idle = []string{"started", "update"}
 
 // event tells what became of the run that an event is about.
 func (w *watcher) event(ctx context.Context, data string) error {
-	if !strings.HasPrefix(data, "{") {
-		return nil // the handshake
-	}
 	w.busy = true
-	var e struct {
-		Key     []string `json:"key"`
-		Message struct {
-			Request int64 `json:"buildrequestid"`
-		} `json:"message"`
+	e, err := events.Decode(contract.Asked{URL: eventsPath}, []byte(data))
+	if err != nil {
+		return wrap(watching, "", err)
 	}
-	if err := json.Unmarshal([]byte(data), &e); err != nil {
-		return fmt.Errorf("%w: an event: %w", job.ErrMalformed, err)
-	}
-	if len(e.Key) != 3 || e.Message.Request == 0 || !slices.Contains(changes[e.Key[0]], e.Key[2]) {
+	request, _ := e.request() // the contract has proven it
+	if request == 0 || slices.Contains(idle, e.Key[2]) {
 		return nil
 	}
-	if _, closed := w.closed.Get(e.Message.Request); closed {
+	if _, closed := w.closed.Get(request); closed {
 		return nil
 	}
-	return w.ask(ctx, []int64{e.Message.Request})
+	return w.ask(ctx, []int64{request})
 }
 
 // catchUp tells what became of requests that were open when it looked last, and
 // of those made since: events are not repeated by the master. Requests of other
 // branches are told by their buildsets, which are read once.
 func (w *watcher) catchUp(ctx context.Context) error {
-	p := w.p
-	more, err := p.virtualProperty(ctx)
-	if err != nil {
-		return err
-	}
-	pairs := append([]string{"complete", "false"}, more...)
-	waiting, err := get[BuildRequest](ctx, p.c, "buildbot.watch", "", query(p.c.path("buildrequests"), pairs...),
-		"buildrequests")
-	if err != nil {
-		return err
-	}
-	if now := p.known.Load(); w.known != now { // another database has other requests of the same ids
-		w.known, w.closed = now, flight.New[int64, nothing](mostClosed)
-	}
-	own, err := w.own(ctx, waiting)
+	own, err := bounded(ctx, w.p.c, watching, "", w.waiting)
 	if err != nil {
 		return err
 	}
@@ -82,6 +56,24 @@ func (w *watcher) catchUp(ctx context.Context) error {
 		return err
 	}
 	return w.tell(ctx, own)
+}
+
+// waiting are the requests of the line that have not ended.
+func (w *watcher) waiting(ctx context.Context) ([]BuildRequest, error) {
+	p := w.p
+	more, err := p.virtualProperty(ctx)
+	if err != nil {
+		return nil, err
+	}
+	pairs := append([]string{"complete", "false"}, more...)
+	waiting, err := get(ctx, p.c, watching, "", query(p.c.path("buildrequests"), pairs...), requestList)
+	if err != nil {
+		return nil, err
+	}
+	if now := p.known.Load(); w.known != now { // another database has other requests of the same ids
+		w.known, w.closed = now, flight.New[int64, nothing](mostClosed)
+	}
+	return w.own(ctx, waiting)
 }
 
 // own are the requests that are of the line and not closed; others are closed.
@@ -127,20 +119,22 @@ func (w *watcher) ask(ctx context.Context, ids []int64) error {
 	if len(ids) == 0 {
 		return nil
 	}
-	more, err := w.p.virtualProperty(ctx)
-	if err != nil {
-		return err
-	}
-	requests, err := w.p.c.requests(ctx, "buildbot.watch", ids, more...)
-	if err != nil {
-		return err
-	}
-	for _, id := range ids {
-		if !slices.ContainsFunc(requests, func(r BuildRequest) bool { return r.ID == id }) {
-			delete(w.open, id)
+	own, err := bounded(ctx, w.p.c, watching, "", func(ctx context.Context) ([]BuildRequest, error) {
+		more, err := w.p.virtualProperty(ctx)
+		if err != nil {
+			return nil, err
 		}
-	}
-	own, err := w.own(ctx, requests)
+		requests, err := w.p.c.requests(ctx, watching, ids, more...)
+		if err != nil {
+			return nil, err
+		}
+		for _, id := range ids {
+			if !slices.ContainsFunc(requests, func(r BuildRequest) bool { return r.ID == id }) {
+				delete(w.open, id)
+			}
+		}
+		return w.own(ctx, requests)
+	})
 	if err != nil {
 		return err
 	}
@@ -149,7 +143,9 @@ func (w *watcher) ask(ctx context.Context, ids []int64) error {
 
 // tell yields the runs of requests that are not as they were told.
 func (w *watcher) tell(ctx context.Context, requests []BuildRequest) error {
-	all, err := w.p.complete(ctx, requests)
+	all, err := bounded(ctx, w.p.c, watching, "", func(ctx context.Context) ([]finished, error) {
+		return w.p.complete(ctx, requests)
+	})
 	if err != nil {
 		return err
 	}
@@ -190,7 +186,9 @@ func (w *watcher) runs(ctx context.Context, f finished) error {
 		if err != nil {
 			return err
 		}
-		jobs, err := p.jobs(ctx, f, l, push)
+		jobs, err := bounded(ctx, p.c, watching, push.String(), func(ctx context.Context) ([]job.Job, error) {
+			return p.jobs(ctx, f, l, push)
+		})
 		for _, j := range jobs {
 			if told[j.ID()] == j.Status() {
 				continue
@@ -202,7 +200,7 @@ func (w *watcher) runs(ctx context.Context, f finished) error {
 				return nil
 			}
 		}
-		if err != nil && !w.yield(job.Event{}, job.Wrap("buildbot.watch", push.String(), err)) {
+		if err != nil && !w.yield(job.Event{}, err) {
 			w.stopped = true
 			return nil
 		}

@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/mozci/mozci/job"
+	"github.com/mozci/mozci/job/contract"
 )
 
 // history is what one builder was asked to do, newest first and as far back as
@@ -48,7 +51,7 @@ func (p *Project) upTo(ctx context.Context, builder int, hz horizon) ([]finished
 		out = append(out, f)
 	}
 	slices.SortFunc(out, func(a, b finished) int { return cmp.Compare(a.request.ID, b.request.ID) })
-	if n := h.surplus(mostRequests, hz, func(cut int) time.Time { return out[cut].request.Submitted.Time }); n > 0 {
+	if n := h.surplus(mostRequests, hz, func(cut int) time.Time { return out[cut].request.Submitted.Time() }); n > 0 {
 		for _, f := range out[:n] {
 			delete(h.all, f.request.ID)
 		}
@@ -127,8 +130,12 @@ func (h *history) renew(ctx context.Context, was extent) error {
 	}
 	if len(open) > 0 {
 		again, err := p.c.requests(ctx, op, open, more...)
+		if err == nil && len(again) < len(open) {
+			err = broken("buildrequests", ".", contract.Outside("",
+				"%d of %d requests that had not ended are not there any more", len(open)-len(again), len(open)))
+		}
 		if err != nil {
-			return err
+			return job.Wrap(op, "", err)
 		}
 		page = append(page, again...)
 	}

@@ -14,6 +14,10 @@ type horizon struct {
 	heard time.Time
 	slack time.Duration         // by how much clocks may differ
 	newer func(rev string) bool // of the push, or of one that came after it
+	// ahead reports whether the push is dated ahead of the master's clock, so that
+	// its time says nothing; nil where it is not.
+	ahead func() bool
+	any   bool // one page will do, however far it reaches
 	// later asks the master whether one of the revisions came after the push; nil
 	// where the changes since the push were read, so that newer knows.
 	later func(ctx context.Context, revs []string) (bool, error)
@@ -31,12 +35,12 @@ const (
 const oldest = 25
 
 // enough is how many requests are looked at where a push is dated ahead of the
-// clock, so that its time says nothing.
+// master's clock.
 const enough = 1000
 
 // reached reports whether a list was read back behind the horizon, or whole.
 func (h horizon) reached(ctx context.Context, e extent) (bool, error) {
-	if e.whole {
+	if e.whole || h.any && !e.at.IsZero() {
 		return true, nil
 	}
 	return h.beyond(ctx, e.tail, e.count)
@@ -49,12 +53,12 @@ func (h horizon) beyond(ctx context.Context, tail []finished, read int) (bool, e
 	if len(tail) == 0 || h.heard.IsZero() {
 		return false, nil
 	}
-	if h.heard.After(time.Now().Add(slack)) {
+	if h.ahead != nil && h.ahead() {
 		return read >= enough, nil
 	}
 	var revs []string
 	for _, f := range tail[max(0, len(tail)-oldest):] {
-		if f.request.Submitted.After(h.heard.Add(-h.slack)) {
+		if f.request.Submitted.Time().After(h.heard.Add(-h.slack)) {
 			return false, nil
 		}
 		for _, ss := range f.set.SourceStamps {
@@ -78,6 +82,7 @@ func (h horizon) beyond(ctx context.Context, tail []finished, read int) (bool, e
 // say: a push was not heard of after a later one.
 func (r *Changes) horizon(p job.Push) horizon {
 	h := horizon{heard: p.Time, slack: slack, newer: func(rev string) bool { return sameRevision(rev, p.Revision) }}
+	h.ahead = func() bool { return p.Time.After(r.c.clock().Add(slack)) }
 	if p.Repo != r.name {
 		return h
 	}
@@ -104,6 +109,8 @@ func (r *Changes) horizon(p job.Push) horizon {
 		}
 	}
 	h.newer = func(rev string) bool { return revs[rev] || sameRevision(rev, p.Revision) }
+	heard := h.heard
+	h.ahead = func() bool { return heard.After(r.c.clock().Add(slack)) }
 	return h
 }
 
@@ -122,7 +129,7 @@ func (r *Changes) after(ctx context.Context, m *memory, id int64, revs []string)
 	if len(ask) == 0 {
 		return false, nil
 	}
-	all, err := get[change](ctx, r.c, "buildbot.changes", "", query(r.c.path("changes"), ask...), "changes")
+	all, err := get(ctx, r.c, "buildbot.changes", "", query(r.c.path("changes"), ask...), changeList)
 	t, later := m.now(), false
 	for _, c := range all {
 		if t.owns(c) && slices.Contains(revs, c.Revision) {

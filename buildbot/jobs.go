@@ -17,8 +17,9 @@ const fewLabels = 4
 // changeset of the push is one. A result that no documentation has gives
 // [job.ErrUnknownWord], and the other jobs come with it.
 func (p *Project) Jobs(ctx context.Context, push job.Push, names ...string) ([]job.Job, error) {
-	jobs, err := p.runsOf(ctx, push, names)
-	return jobs, job.Wrap("buildbot.jobs", push.String(), err)
+	return bounded(ctx, p.c, "buildbot.jobs", push.String(), func(ctx context.Context) ([]job.Job, error) {
+		return p.runsOf(ctx, push, names)
+	})
 }
 
 func (p *Project) runsOf(ctx context.Context, push job.Push, names []string) ([]job.Job, error) {
@@ -142,12 +143,12 @@ func (l line) built(r run, rev string) bool {
 }
 
 func times(r run) job.Times {
-	t := job.Times{Requested: r.Request.Submitted.Time}
+	t := job.Times{Requested: r.Request.Submitted.Time()}
 	switch {
 	case r.Build != nil:
-		t.Started, t.Finished = r.Build.Started.Time, r.Build.Finished.Time
+		t.Started, t.Finished = r.Build.Started.Time(), r.Build.Finished.Time()
 	case !r.state.Waiting():
-		t.Finished = r.Request.Finished.Time
+		t.Finished = r.Request.Finished.Time()
 	}
 	return t
 }

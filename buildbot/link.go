@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/mozci/mozci/job"
+	"github.com/mozci/mozci/job/contract"
 )
 
 // Page implements job.PageLinker: the address of a build's page on the master, as a
@@ -27,7 +28,9 @@ func (p *Project) Page(j job.Job) string {
 // LabelPage is the address of a builder's page; empty for a builder that is not
 // there.
 func (p *Project) LabelPage(ctx context.Context, label string) string {
-	b, err := p.c.labelled(ctx, label)
+	b, err := bounded(ctx, p.c, "buildbot.builder", label, func(ctx context.Context) (Builder, error) {
+		return p.c.labelled(ctx, label)
+	})
 	if err != nil {
 		return ""
 	}
@@ -106,8 +109,7 @@ func (p *Project) named(ctx context.Context, id string) (request int64, number i
 		builder = b.ID
 	}
 	key := fmt.Sprintf("%d/%d", builder, at.Build)
-	b, err := one[Build](ctx, p.c, "buildbot.build", key, p.c.path("builders/%d/builds/%d", builder, at.Build),
-		"builds")
+	b, err := one(ctx, p.c, "buildbot.build", key, p.c.path("builders/%d/builds/%d", builder, at.Build), oneBuild)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -115,9 +117,12 @@ func (p *Project) named(ctx context.Context, id string) (request int64, number i
 	if err != nil {
 		return 0, 0, err
 	}
-	sortNewest(all, buildsSource("").id)
-	slices.Reverse(all)
-	return b.Request, 1 + slices.IndexFunc(all, func(o Build) bool { return o.ID == b.ID }), nil
+	i := slices.IndexFunc(all, func(o Build) bool { return o.ID == b.ID })
+	if i < 0 {
+		place := fmt.Sprintf("of request %d", b.Request)
+		return 0, 0, broken("builds", place, contract.Outside("", "build %d is not among them", b.ID))
+	}
+	return b.Request, i + 1, nil
 }
 
 // runID names a run: its request, and which run of the request it is.

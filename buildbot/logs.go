@@ -18,6 +18,9 @@ var (
 	structuredName = regexp.MustCompile(`(^|[_-])raw(\.log)?$`)
 )
 
+// logTypes are those of logs: with streams, text, HTML, deleted.
+var logTypes = []string{"s", "t", "h", "d"}
+
 // leaf is a log of a step of a build.
 type leaf struct {
 	step step
@@ -44,13 +47,15 @@ func (l leaf) kind() job.LogKind {
 // it is. A run without such a log, and one that has not begun, give [job.ErrNotFound].
 func (p *Project) OpenLog(ctx context.Context, j job.Job, which job.LogKind) (io.ReadCloser, error) {
 	const op = "buildbot.log"
-	build, err := p.buildOf(ctx, j)
+	all, err := bounded(ctx, p.c, op, j.ID(), func(ctx context.Context) ([]leaf, error) {
+		build, err := p.buildOf(ctx, j)
+		if err != nil {
+			return nil, err
+		}
+		return p.logsOf(ctx, build)
+	})
 	if err != nil {
-		return nil, job.Wrap(op, j.ID(), err)
-	}
-	all, err := p.logsOf(ctx, build)
-	if err != nil {
-		return nil, job.Wrap(op, j.ID(), err)
+		return nil, err
 	}
 	var parts []part
 	for _, l := range all {
@@ -97,6 +102,9 @@ func (p *Project) listLogs(ctx context.Context, build int64) (out []leaf, done b
 	for i, s := range steps {
 		done = done && s.Results != nil
 		for _, l := range logs[i] {
+			if !slices.Contains(logTypes, l.Type) {
+				return nil, false, job.UnknownWord("Buildbot", "type of a log", l.Type)
+			}
 			out = append(out, leaf{s, l})
 			done = done && l.Complete
 		}
@@ -128,11 +136,10 @@ func (p *Project) findBuild(ctx context.Context, run string) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	sortNewest(builds, buildsSource("").id)
 	if number > len(builds) {
 		return 0, errNoBuild
 	}
-	return builds[len(builds)-number].ID, nil
+	return builds[number-1].ID, nil
 }
 
 // errNoBuild says that a run has no log yet.

@@ -7,6 +7,9 @@ import (
 	"strconv"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/mozci/mozci/job"
+	"github.com/mozci/mozci/job/contract"
 )
 
 // A page is what is read at once of records that are many. The master answers
@@ -22,80 +25,83 @@ const (
 // grown is the size of the page after one of this size.
 func grown(size int) int { return min(2*max(size, firstPage/2), largePage) }
 
-// source is a kind of record of the master.
-type source[T any] struct {
-	path   string // of the API
-	plural string
-	field  string // the id by which it is ordered
-	id     func(T) int64
+// source is a list of records of the master that is read in pages.
+type source[T record] struct {
+	path  string // of the API
+	field string // the id by which it is ordered
+	kind[T]
 }
 
-func changesSource() source[change] {
-	return source[change]{"changes", "changes", "changeid", func(c change) int64 { return c.ID }}
-}
-
-func setsSource() source[Buildset] {
-	return source[Buildset]{"buildsets", "buildsets", "bsid", func(s Buildset) int64 { return s.ID }}
-}
+func changesSource() source[change] { return source[change]{"changes", "changeid", changeList} }
+func setsSource() source[Buildset]  { return source[Buildset]{"buildsets", "bsid", setRecords} }
 
 func requestsSource(path string) source[BuildRequest] {
-	return source[BuildRequest]{path, "buildrequests", "buildrequestid", func(r BuildRequest) int64 { return r.ID }}
+	return source[BuildRequest]{path, "buildrequestid", requestList}
 }
 
-func buildsSource(path string) source[Build] {
-	return source[Build]{path, "builds", "buildid", func(b Build) int64 { return b.ID }}
-}
+func buildsSource(path string) source[Build] { return source[Build]{path, "buildid", buildList} }
 
 // older reads up to n records with ids below the given one, newest first; 0 is
 // from the newest on. It reports whether these were the last ones there are.
-func older[T any](
+func older[T record](
 	ctx context.Context, c *Client, op string, s source[T], below int64, n int, more ...string,
 ) ([]T, bool, error) {
 	pairs := append([]string{"order", "-" + s.field, "limit", strconv.Itoa(n)}, more...)
 	if below > 0 {
 		pairs = append(pairs, s.field+"__lt", strconv.FormatInt(below, 10))
 	}
-	all, err := get[T](ctx, c, op, "", query(c.path("%s", s.path), pairs...), s.plural)
+	a, err := read(ctx, c, op, "", query(c.path("%s", s.path), pairs...), s.kind)
 	if err != nil {
 		return nil, false, err
 	}
-	last := len(all) < n
-	// Lists of changes come the other way round, and a filter that a master does
-	// not know is ignored.
-	all = slices.DeleteFunc(all, func(v T) bool { return below > 0 && s.id(v) >= below })
-	sortNewest(all, s.id)
-	return all, last, nil
+	sortNewest(a.all) // lists of changes come the other way round
+	return a.all, a.n < n, nil
 }
 
-// sortNewest puts the largest ids first, and each once.
-func sortNewest[T any](all []T, id func(T) int64) {
-	slices.SortStableFunc(all, func(a, b T) int { return cmp.Compare(id(b), id(a)) })
+// sortNewest puts the largest ids first.
+func sortNewest[T record](all []T) {
+	slices.SortStableFunc(all, func(a, b T) int { return cmp.Compare(b.key().id, a.key().id) })
+}
+
+// mostPages is how many pages one question may take: of 500 records each, half a
+// million. A list that has no end by then is taken for one that will have none.
+const mostPages = 1000
+
+// paging counts the pages of one question.
+type paging struct{ n int }
+
+// next is an error for a page too many.
+func (p *paging) next(c *Client, what string) error {
+	if p.n++; p.n > c.pages {
+		return broken(what, ".", contract.Outside("", "no end after %d pages, the most that are read", c.pages))
+	}
+	return nil
 }
 
 // since reads the records with this id and larger ones, newest first.
-func since[T any](ctx context.Context, c *Client, op string, s source[T], id int64, more ...string) ([]T, error) {
+func since[T record](ctx context.Context, c *Client, op string, s source[T], id int64, more ...string) ([]T, error) {
 	var out []T
+	var count paging
 	more = append([]string{s.field + "__ge", strconv.FormatInt(id, 10)}, more...)
 	for below, size := int64(0), firstPage; ; size = grown(size) {
+		if err := count.next(c, s.path); err != nil {
+			return nil, job.Wrap(op, "", err)
+		}
 		page, last, err := older(ctx, c, op, s, below, size, more...)
 		if err != nil {
 			return nil, err
 		}
-		for _, v := range page {
-			if s.id(v) >= id {
-				out = append(out, v)
-			}
-		}
-		if last || len(page) == 0 || s.id(page[len(page)-1]) <= id {
+		out = append(out, page...)
+		if last || page[len(page)-1].key().id <= id {
 			return out, nil
 		}
-		below = s.id(page[len(page)-1])
+		below = page[len(page)-1].key().id
 	}
 }
 
-// among reads the records whose field is one of the ids; of is that field.
-func among[T any](
-	ctx context.Context, c *Client, op string, s source[T], field string, of func(T) int64, ids []int64, more ...string,
+// among reads the records whose field is one of the ids.
+func among[T record](
+	ctx context.Context, c *Client, op string, s source[T], field string, ids []int64, more ...string,
 ) ([]T, error) {
 	ids = slices.Clone(ids)
 	slices.Sort(ids)
@@ -105,16 +111,12 @@ func among[T any](
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(atOnce)
 	for i, group := range groups {
-		g.Go(func() error {
+		g.Go(func() (err error) {
 			pairs := slices.Clone(more)
 			for _, id := range group {
 				pairs = append(pairs, field+"__in", strconv.FormatInt(id, 10))
 			}
-			all, err := get[T](ctx, c, op, "", query(c.path("%s", s.path), pairs...), s.plural)
-			found[i] = slices.DeleteFunc(all, func(v T) bool {
-				_, asked := slices.BinarySearch(group, of(v))
-				return !asked
-			})
+			found[i], err = get(ctx, c, op, "", query(c.path("%s", s.path), pairs...), s.kind)
 			return err
 		})
 	}

@@ -134,9 +134,9 @@ func TestEarlierProperties(t *testing.T) {
 			}
 			d.Ask(r)
 		}
-		d.Form("force", []string{"test"}, bbtest.Sources("", nil), bbtest.Row{
-			"type": "text", "name": "packageUrl", "fullName": "packageUrl", "default": "", "required": true,
-		})
+		d.Form("force", []string{"test"}, bbtest.Sources("", nil), bbtest.Field("packageUrl", bbtest.Row{
+			"required": true,
+		}))
 		wire := &posting{d: d}
 		client, err := buildbot.New("http://master.example", &buildbot.Options{
 			User: "sheriff", Password: "secret", HTTP: &http.Client{Transport: wire},

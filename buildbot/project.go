@@ -122,31 +122,33 @@ func (p *Project) WasAdded(_ context.Context, j job.Job) (bool, error) {
 // or the address of a build's page; one that the master does not have gives
 // [job.ErrNotFound]. The master stops a build some time after it has answered.
 func (p *Project) Cancel(ctx context.Context, id string) error {
-	const op, why = "buildbot.cancel", "cancelled by mozci"
+	_, err := bounded(ctx, p.c, "buildbot.cancel", id, func(ctx context.Context) (nothing, error) {
+		return nothing{}, p.cancel(ctx, id)
+	})
+	return err
+}
+
+func (p *Project) cancel(ctx context.Context, id string) error {
+	const why = "cancelled by mozci"
 	n, number, err := p.named(ctx, id)
 	if err != nil {
-		return job.Wrap(op, id, err)
+		return err
 	}
 	defer p.touch()
 	r, err := p.c.request(ctx, n) // the call itself answers the same for what is unknown
-	if err != nil {
-		return job.Wrap(op, id, err)
-	}
-	if r.Complete {
-		return nil
+	if err != nil || r.Complete {
+		return err
 	}
 	builds, err := p.c.builds(ctx, n)
 	switch {
 	case err != nil:
-		return job.Wrap(op, id, err)
+		return err
 	case number > len(builds)+1:
-		return job.Wrap(op, id, fmt.Errorf("%w: the request has %d builds", job.ErrNotFound, len(builds)))
+		return fmt.Errorf("%w: the request has %d builds", job.ErrNotFound, len(builds))
 	case number > len(builds):
-		err = p.c.cancel(ctx, n, why)
+		return p.c.cancel(ctx, n, why)
 	case builds[number-1].Complete:
 		return nil
-	default:
-		err = p.c.stop(ctx, builds[number-1].ID, why)
 	}
-	return job.Wrap(op, id, err)
+	return p.c.stop(ctx, builds[number-1].ID, why)
 }

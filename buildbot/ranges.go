@@ -19,6 +19,12 @@ func (r *Changes) Pushes(ctx context.Context, in job.Range) ([]job.Push, error) 
 	if err != nil {
 		return nil, job.Wrap(op, r.name, err)
 	}
+	return bounded(ctx, r.c, op, r.name, func(ctx context.Context) ([]job.Push, error) {
+		return r.pushesIn(ctx, way, in)
+	})
+}
+
+func (r *Changes) pushesIn(ctx context.Context, way job.Way, in job.Range) ([]job.Push, error) {
 	var found []pushed
 	m, _, err := r.refresh(ctx)
 	if err == nil {
@@ -41,7 +47,7 @@ func (r *Changes) Pushes(ctx context.Context, in job.Range) ([]job.Push, error) 
 	for _, p := range found {
 		out = append(out, clone(p.Push))
 	}
-	return out, job.Wrap(op, r.name, err)
+	return out, err
 }
 
 // checkRange checks a range. Its revisions need not be hashes here, so that the
@@ -65,6 +71,7 @@ func (r *Changes) around(ctx context.Context, in job.Range) ([]pushed, error) {
 	if err != nil {
 		return nil, err
 	}
+	var count paging
 	for t := m.now(); ; {
 		i := t.index(p.Revision)
 		switch {
@@ -78,7 +85,7 @@ func (r *Changes) around(ctx context.Context, in job.Range) ([]pushed, error) {
 		case i >= in.Before || t.whole:
 			return t.pushes[max(0, i-in.Before):min(len(t.pushes), i+min(in.After, len(t.pushes))+1)], nil
 		}
-		if t, err = r.extend(ctx, m, in.Before-i); err != nil {
+		if t, err = r.extend(ctx, m, in.Before-i, &count); err != nil {
 			return nil, err
 		}
 	}
@@ -105,9 +112,10 @@ func (r *Changes) ids(ctx context.Context, m *memory, first, last int64) ([]push
 	if last < t.low && !t.whole {
 		return r.below(ctx, m, last+1, first, math.MaxInt)
 	}
+	var count paging
 	for t.low > first && !t.whole {
 		var err error
-		if t, err = r.extend(ctx, m, int(min(t.low-first, largePage))); err != nil {
+		if t, err = r.extend(ctx, m, int(min(t.low-first, largePage)), &count); err != nil {
 			return nil, err
 		}
 	}

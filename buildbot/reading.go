@@ -55,12 +55,16 @@ func (p *Project) reach(ctx context.Context, r *reading, pages pages, h horizon)
 		return err
 	}
 	touched := p.touched.Load()
+	var count paging
 	for renewed := false; ; {
 		was := r.now()
 		step, read := "older", pages.extend
 		if !was.at.IsZero() && (was.touched < touched || !renewed && time.Since(was.at) >= freshFor+was.took) {
 			step, read, renewed = "newest", pages.renew, true
 		} else if done, err := h.reached(ctx, was); err != nil || done {
+			return err
+		}
+		if err := count.next(p.c, "requests"); err != nil {
 			return err
 		}
 		_, err := r.steps.Do(ctx, step, func(ctx context.Context) (nothing, bool, error) {

@@ -1,9 +1,12 @@
 package buildbot
 
 import (
-	"encoding/json"
 	"fmt"
 	"time"
+
+	v2 "github.com/go-json-experiment/json"
+
+	"github.com/mozci/mozci/job/contract"
 )
 
 // Record is what a job's Raw holds: a request, and the build of it that this run
@@ -18,66 +21,64 @@ type Record struct {
 
 // Builder is a builder: what mozci calls a label.
 type Builder struct {
-	ID          int      `json:"builderid"`
-	Name        string   `json:"name"`
-	Description string   `json:"description"`
-	Tags        []string `json:"tags"`      // none when it has none; "_virtual_" marks a virtual builder
-	Masters     []int    `json:"masterids"` // none when it is retired
+	ID          int      `json:"builderid" is:"required" min:"1" max:"2147483647"`
+	Name        string   `json:"name" is:"required" min:"1"`
+	Description string   `json:"description" is:"required,null"`
+	Tags        []string `json:"tags" is:"required"`      // none when it has none; "_virtual_" marks a virtual builder
+	Masters     []int    `json:"masterids" is:"required"` // none when it is retired
+
+	_ contract.Also `names:"description_format description_html projectid"`
 }
 
 // Buildset is what a scheduler asked for at once: requests for one or more
 // builders on the same sources.
 type Buildset struct {
-	ID           int64         `json:"bsid"`
-	Reason       string        `json:"reason"`
-	ParentBuild  int64         `json:"parent_buildid"` // that triggered it; 0 for none
-	Complete     bool          `json:"complete"`
-	Submitted    Epoch         `json:"submitted_at"`
-	SourceStamps []SourceStamp `json:"sourcestamps"`
+	ID           int64         `json:"bsid" is:"required" min:"1" max:"2147483647"`
+	Reason       string        `json:"reason" is:"required"`
+	ParentBuild  int64         `json:"parent_buildid" is:"required,null" min:"1" max:"2147483647"` // that triggered it; 0 for none
+	Complete     bool          `json:"complete" is:"required"`
+	Submitted    Epoch         `json:"submitted_at" is:"required" min:"1" max:"99999999999"`
+	Finished     Epoch         `json:"complete_at" is:"required,null" min:"1" max:"99999999999"`
+	SourceStamps []SourceStamp `json:"sourcestamps" is:"required" min:"1"`
+
+	_ contract.Also `names:"external_idstring parent_relationship rebuilt_buildid results"`
 }
 
 // SourceStamp is the source of one codebase.
 type SourceStamp struct {
-	ID         int64  `json:"ssid"`
-	Codebase   string `json:"codebase"`
-	Repository string `json:"repository"`
-	Project    string `json:"project"`
-	Branch     string `json:"branch"`   // empty: the default one
-	Revision   string `json:"revision"` // as long as it was submitted; empty: the newest one
-	Patch      *Patch `json:"patch"`    // what "buildbot try" puts on top; nil for none
-	Created    Epoch  `json:"created_at"`
+	ID         int64  `json:"ssid" is:"required" min:"1" max:"2147483647"`
+	Codebase   string `json:"codebase" is:"required"`
+	Repository string `json:"repository" is:"required"`
+	Project    string `json:"project" is:"required"`
+	Branch     string `json:"branch" is:"required,null"`   // empty: the default one
+	Revision   string `json:"revision" is:"required,null"` // as long as it was submitted; empty: the newest one
+	Patch      *Patch `json:"patch" is:"required,null"`    // what "buildbot try" puts on top; nil for none
+	Created    Epoch  `json:"created_at" is:"required" min:"1" max:"99999999999"`
 }
 
 // Patch says that a source stamp is not what its revision says.
 type Patch struct {
-	ID      int64  `json:"patchid"`
-	Author  string `json:"author"`
-	Comment string `json:"comment"`
+	ID      int64  `json:"patchid" is:"required" min:"1" max:"2147483647"`
+	Author  string `json:"author" is:"required"`
+	Comment string `json:"comment" is:"required"`
+
+	_ contract.Also `names:"body level subdir"`
 }
 
 // BuildRequest asks for one build of one builder.
 type BuildRequest struct {
-	ID         int64      `json:"buildrequestid"`
-	Buildset   int64      `json:"buildsetid"`
-	Builder    int        `json:"builderid"`
-	Claimed    bool       `json:"claimed"`
-	Complete   bool       `json:"complete"`
-	Results    int        `json:"results"` // 0 to 6 as the package comment has them; -1 until it is complete
-	Submitted  Epoch      `json:"submitted_at"`
-	Finished   Epoch      `json:"complete_at"` // zero until it is complete
-	Properties Properties `json:"properties"`  // where they were asked for
-}
+	ID         int64      `json:"buildrequestid" is:"required" min:"1" max:"2147483647"`
+	Buildset   int64      `json:"buildsetid" is:"required" min:"1" max:"2147483647"`
+	Builder    int        `json:"builderid" is:"required" min:"1" max:"2147483647"`
+	Claimed    bool       `json:"claimed" is:"required"`
+	Complete   bool       `json:"complete" is:"required"`
+	Results    int        `json:"results" is:"required" min:"-1"` // 0 to 6 as the package comment has them; -1 until it is complete
+	Submitted  Epoch      `json:"submitted_at" is:"required" min:"1" max:"99999999999"`
+	ClaimedAt  Epoch      `json:"claimed_at" is:"required,null" min:"1" max:"99999999999"`
+	Finished   Epoch      `json:"complete_at" is:"required,null" min:"1" max:"99999999999"` // 0 until it is complete
+	Properties Properties `json:"properties" is:"required,null"`                            // where they were asked for
 
-// UnmarshalJSON reads a request; one that does not say its results has none,
-// and did not succeed.
-func (r *BuildRequest) UnmarshalJSON(text []byte) error {
-	type plain BuildRequest
-	p := plain{Results: noResults}
-	if err := json.Unmarshal(text, &p); err != nil {
-		return err
-	}
-	*r = BuildRequest(p)
-	return nil
+	_ contract.Also `names:"claimed_by_masterid priority waited_for"`
 }
 
 // noResults is what a request has until it is complete.
@@ -85,16 +86,18 @@ const noResults = -1
 
 // Build is one run of a builder.
 type Build struct {
-	ID         int64      `json:"buildid"`
-	Number     int        `json:"number"` // counts the builder's builds
-	Builder    int        `json:"builderid"`
-	Request    int64      `json:"buildrequestid"`
-	Complete   bool       `json:"complete"`
-	Results    *int       `json:"results"` // 0 to 6 as the package comment has them; nil while it runs
-	Started    Epoch      `json:"started_at"`
-	Finished   Epoch      `json:"complete_at"` // zero until it is complete
-	State      string     `json:"state_string"`
-	Properties Properties `json:"properties"` // where they were asked for
+	ID         int64      `json:"buildid" is:"required" min:"1" max:"2147483647"`
+	Number     int        `json:"number" is:"required" min:"1" max:"2147483647"` // counts the builder's builds
+	Builder    int        `json:"builderid" is:"required" min:"1" max:"2147483647"`
+	Request    int64      `json:"buildrequestid" is:"required" min:"1" max:"2147483647"`
+	Complete   bool       `json:"complete" is:"required"`
+	Results    *int       `json:"results" is:"required,null" min:"0"` // 0 to 6 as the package comment has them; nil while it runs
+	Started    Epoch      `json:"started_at" is:"required" min:"1" max:"99999999999"`
+	Finished   Epoch      `json:"complete_at" is:"required,null" min:"1" max:"99999999999"` // 0 until it is complete
+	State      string     `json:"state_string" is:"required"`
+	Properties Properties `json:"properties" is:"required"` // where they were asked for
+
+	_ contract.Also `names:"locks_duration_s masterid workerid"`
 }
 
 // Properties are properties of a build or a request, by name.
@@ -108,58 +111,101 @@ type Property struct {
 
 // UnmarshalJSON reads the pair of a value and its source.
 func (p *Property) UnmarshalJSON(text []byte) error {
-	var pair []any
-	if err := json.Unmarshal(text, &pair); err != nil {
-		return fmt.Errorf("a property: expected its value and its source, got %.60s", text)
+	pair, err := list(text)
+	source, ok := "", false
+	if err == nil && len(pair) == 2 {
+		source, ok = pair[1].(string)
 	}
-	if len(pair) != 2 {
-		return fmt.Errorf("a property: expected its value and its source, got %.60s", text)
+	if !ok {
+		return fmt.Errorf("%.60s, expected a property's value and its source", text)
 	}
-	p.Value = pair[0]
-	p.Source, _ = pair[1].(string)
+	p.Value, p.Source = pair[0], source
 	return nil
 }
 
-// Epoch is a moment in whole seconds since 1970, or null, which is zero.
-type Epoch struct{ time.Time }
-
-// UnmarshalJSON reads a number of seconds or null.
-func (e *Epoch) UnmarshalJSON(text []byte) error {
-	var s *float64
-	if err := json.Unmarshal(text, &s); err != nil {
-		return fmt.Errorf("a time: expected seconds or null, got %.30s", text)
-	}
-	e.Time = time.Time{}
-	if s != nil {
-		e.Time = time.Unix(int64(*s), 0).UTC()
-	}
-	return nil
+// list reads a list of anything.
+func list(text []byte) (out []any, err error) {
+	err = v2.Unmarshal(text, &out)
+	return out, err
 }
 
-// check says what a record of a list must have: an answer without its keys would
-// be filed under zero, where it is lost.
+// Epoch is a moment in whole seconds since 1970; 0 is none.
+type Epoch int64
 
-func (b Builder) check() error { return need("builder", "builderid", b.ID > 0, "name", b.Name != "") }
+// Time is the moment, in UTC; zero for none.
+func (e Epoch) Time() time.Time {
+	if e == 0 {
+		return time.Time{}
+	}
+	return time.Unix(int64(e), 0).UTC()
+}
+
+// What the tags of one field cannot say of a record, its check does: how its fields
+// fit together. The master writes these in one step, so that one that fits no other
+// was damaged.
 
 func (s Buildset) check() error {
-	return need("buildset", "bsid", s.ID > 0, "sourcestamps", s.SourceStamps != nil)
+	return ended(s.Complete, s.Finished)
 }
 
 func (r BuildRequest) check() error {
-	return need("build request", "buildrequestid", r.ID > 0, "buildsetid", r.Buildset > 0, "builderid", r.Builder > 0)
+	switch {
+	case r.Claimed != (r.ClaimedAt != 0):
+		return contract.Outside("claimed", "%t, with claimed_at %d", r.Claimed, r.ClaimedAt)
+	case r.Complete != (r.Results != noResults):
+		return contract.Outside("results", "%d, with complete %t", r.Results, r.Complete)
+	case r.Results == resultRetry: // a retried one waits again
+		return contract.Outside("results", "%d of a complete request", r.Results)
+	}
+	return ended(r.Complete, r.Finished)
 }
 
 func (b Build) check() error {
-	return need("build", "buildid", b.ID > 0, "buildrequestid", b.Request > 0, "builderid", b.Builder > 0)
+	if err := outcome(b.Complete, b.Results); err != nil {
+		return err
+	}
+	if p, ok := b.Properties[gotRevision]; ok && !saysRevision(p.Value) {
+		const says = "%.60v, expected a revision, or one for each codebase"
+		return contract.Outside("properties."+gotRevision, says, p.Value)
+	}
+	return ended(b.Complete, b.Finished)
 }
 
-// need is an error for the first field that is not there, of pairs of names and
-// whether they are.
-func need(what string, pairs ...any) error {
-	for i := 0; i+1 < len(pairs); i += 2 {
-		if !pairs[i+1].(bool) {
-			return fmt.Errorf("a %s without %s", what, pairs[i])
-		}
+func (s step) check() error { return outcome(s.Complete, s.Results) }
+
+// outcome holds that what is complete, and nothing else, has results.
+func outcome(complete bool, results *int) error {
+	switch {
+	case complete && results == nil:
+		return contract.Outside("results", "null, with complete true")
+	case !complete && results != nil:
+		return contract.Outside("results", "%d, with complete false", *results)
 	}
 	return nil
+}
+
+// ended holds that what is complete, and nothing else, says when it ended.
+func ended(complete bool, at Epoch) error {
+	if complete != (at != 0) {
+		return contract.Outside("complete_at", "%d, with complete %t", at, complete)
+	}
+	return nil
+}
+
+// saysRevision reports whether a value is a revision, or has one for each codebase.
+func saysRevision(value any) bool {
+	switch v := value.(type) {
+	case string:
+		return v != ""
+	case float64:
+		return true
+	case map[string]any:
+		for _, of := range v {
+			if s, ok := of.(string); !ok || s == "" {
+				return false
+			}
+		}
+		return len(v) > 0
+	}
+	return false
 }

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -16,6 +15,7 @@ import (
 	"github.com/mozci/mozci/internal/flight"
 	"github.com/mozci/mozci/internal/rest"
 	"github.com/mozci/mozci/job"
+	"github.com/mozci/mozci/job/contract"
 )
 
 // session is who the client is to the master: nobody, a user who signs in when it
@@ -242,16 +242,8 @@ func (s *session) who(ctx context.Context) (auth string, anonymous bool) {
 	if err != nil {
 		return "", false
 	}
-	var config struct {
-		Auth struct {
-			Name string `json:"name"`
-		} `json:"auth"`
-		User struct {
-			Anonymous bool `json:"anonymous"`
-		} `json:"user"`
-	}
-	const most = 40 // letters of a class's name
-	if json.Unmarshal(res.Body, &config) != nil || len(config.Auth.Name) > most {
+	config, err := configs.Decode(contract.Asked{URL: s.base + "/config"}, res.Body)
+	if err != nil {
 		return "", false
 	}
 	return config.Auth.Name, config.User.Anonymous

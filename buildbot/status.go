@@ -65,12 +65,8 @@ func runs(f finished) ([]run, error) {
 	}
 	for i := range builds {
 		b := &builds[i]
-		switch {
-		case !b.Complete:
+		if !b.Complete {
 			add(i+1, b, job.StatusRunning)
-			continue
-		case b.Results == nil:
-			add(i+1, b, job.StatusUnknown) // it ended, and the master does not say how
 			continue
 		}
 		s, err := status(*b.Results)

@@ -44,8 +44,9 @@ func shortMark(key string, i int) string {
 // A label that is no builder's gives [job.ErrNotFound]; a form that is for another
 // branch, or lacks a value, [job.ErrInvalid]; a user who may not force, [job.ErrDenied].
 func (p *Project) Trigger(ctx context.Context, req job.Request) (job.Receipt, error) {
-	r, err := p.trigger(ctx, req)
-	return r, job.Wrap("buildbot.trigger", triggering(req), err)
+	return bounded(ctx, p.c, "buildbot.trigger", triggering(req), func(ctx context.Context) (job.Receipt, error) {
+		return p.trigger(ctx, req)
+	})
 }
 
 func triggering(req job.Request) string { return req.Label + " on " + req.Push.String() }
@@ -197,14 +198,19 @@ func reasonFor(req job.Request, i int, carries bool, most int) string {
 // where the form of its builder takes one. Where it takes none, and with a rebuild,
 // the error wraps [errors.ErrUnsupported].
 func (p *Project) Carried(ctx context.Context, req job.Request) ([]string, error) {
-	const op = "buildbot.carried"
+	return bounded(ctx, p.c, "buildbot.carried", req.Key, func(ctx context.Context) ([]string, error) {
+		return p.carried(ctx, req)
+	})
+}
+
+func (p *Project) carried(ctx context.Context, req job.Request) ([]string, error) {
 	o, _, form, err := p.order(ctx, req)
 	var without *noForm
 	if errors.As(err, &without) || err == nil && !form.carries() {
 		err = fmt.Errorf("keys of %s do not reach the master: %w", req.Label, errors.ErrUnsupported)
 	}
 	if err != nil {
-		return nil, job.Wrap(op, req.Key, err)
+		return nil, err
 	}
 	var out []string
 	for i := 1; i <= req.Count; i++ {

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/mozci/mozci/job"
+	"github.com/mozci/mozci/job/contract"
 )
 
 // How Buildbot marks a virtual builder, and a request for one.
@@ -91,8 +91,14 @@ func (p *Project) builderOf(ctx context.Context, r run) (Builder, error) {
 		return Builder{ID: id, Name: name, Tags: []string{virtualTag}}, nil // it has not built anything yet
 	}
 	b, ok, err := p.c.builder(ctx, id)
-	if err == nil && !ok {
-		err = fmt.Errorf("%w: request %d is of builder %d, which is not there", job.ErrMalformed, r.Request.ID, id)
+	place := fmt.Sprintf("of request %d", r.Request.ID)
+	switch {
+	case err != nil:
+		return b, err
+	case !ok:
+		return b, broken("builders", place, contract.Outside("", "builder %d is not there", id))
+	case id != r.Request.Builder && !virtual(b):
+		return b, broken("builds", place, contract.Differs("", id, r.Request.Builder))
 	}
-	return b, err
+	return b, nil
 }

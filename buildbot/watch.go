@@ -2,6 +2,7 @@ package buildbot
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -29,16 +30,19 @@ func (p *Project) Watch(ctx context.Context) iter.Seq2[job.Event, error] {
 		}
 		err := w.watch(ctx)
 		if err != nil && !w.stopped && ctx.Err() == nil {
-			yield(job.Event{}, job.Wrap("buildbot.watch", "", err))
+			yield(job.Event{}, job.Wrap(watching, "", err))
 		}
 	}
 }
 
+const watching = "buildbot.watch"
+
 const (
-	mostBreaks = 10               // in a row, with nothing heard
-	mostHollow = 3                // streams in a row that ended at once
-	between    = time.Second      // longer with each break in a row
-	handshake  = 5 * time.Second  // a master begins a stream at once
+	mostBreaks = 10              // in a row, with nothing heard
+	mostHollow = 3               // streams in a row that ended at once
+	between    = time.Second     // longer with each break in a row
+	handshake  = 5 * time.Second // a master begins a stream at once
+	eventsPath = "/sse/listen/*/*/*"
 	pollEvery  = 10 * time.Second // where no stream comes through, and where streams end though nothing happens
 )
 
@@ -122,7 +126,6 @@ func (w *watcher) poll(ctx context.Context) error {
 
 // listen hears one stream until it breaks.
 func (w *watcher) listen(ctx context.Context) (heard bool, err error) {
-	const op = "buildbot.watch"
 	w.busy = false
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -131,37 +134,48 @@ func (w *watcher) listen(ctx context.Context) (heard bool, err error) {
 	h := http.Header{"Accept": {"text/event-stream"}}
 	w.p.c.session.sign(h)
 	body, err := w.p.c.rest.Open(ctx, rest.Call{
-		URL: w.p.c.base + "/sse/listen/*/*/*", Header: h, Timeout: 365 * 24 * time.Hour, MaxBody: 1 << 62,
+		URL: w.p.c.base + eventsPath, Header: h, Timeout: 365 * 24 * time.Hour, MaxBody: 1 << 62,
 	})
 	if err != nil {
-		return false, wrap(op, "", because(ctx, err))
+		return false, wrap(watching, "", because(ctx, err))
 	}
 	defer func() { _ = body.Close() }() // how reading ended is what counts
+	return w.hear(ctx, body, late.Stop)
+}
+
+// hear reads events until the stream breaks. Whoever came with the first one, the
+// handshake, is in time. An event is whole with the empty line after it: one in the
+// midst of which the stream breaks is none.
+func (w *watcher) hear(ctx context.Context, body io.Reader, inTime func() bool) (heard bool, err error) {
 	lines := bufio.NewScanner(body)
 	lines.Buffer(nil, 16<<20)
+	data := ""
 	for lines.Scan() {
-		data, ok := strings.CutPrefix(lines.Text(), "data:")
-		if !ok {
+		line := lines.Text()
+		if text, ok := strings.CutPrefix(line, "data:"); ok {
+			data += strings.TrimSpace(text)
+		}
+		if line != "" || data == "" {
 			continue // the event's name
 		}
-		if !heard {
-			heard = true
-			if !late.Stop() {
+		whole, first := data, !heard
+		data, heard = "", true
+		if first {
+			if !inTime() {
 				break
 			}
 			if err := w.catchUp(ctx); err != nil || w.stopped {
 				return true, err
 			}
 		}
-		if err := w.event(ctx, strings.TrimSpace(data)); err != nil || w.stopped {
+		if first && !strings.HasPrefix(whole, "{") {
+			continue // the handshake
+		}
+		if err := w.event(ctx, whole); err != nil || w.stopped {
 			return true, err
 		}
 	}
-	err = because(ctx, lines.Err())
-	if err == nil {
-		err = io.ErrUnexpectedEOF
-	}
-	return heard, wrap(op, "", err)
+	return heard, wrap(watching, "", because(ctx, cmp.Or(lines.Err(), io.ErrUnexpectedEOF)))
 }
 
 // because is why a context ended, where that is what ended an exchange.

@@ -94,10 +94,7 @@ func busted(t *testing.T, events func(*http.Request) (*http.Response, error)) {
 	p := c.Project("main", nil)
 	began := time.Now()
 	time.AfterFunc(13*time.Second, func() {
-		d.Edit(func(tables map[string][]bbtest.Row) {
-			tables["builds"][0]["complete"], tables["builds"][0]["results"] = true, 2
-			tables["buildrequests"][0]["complete"], tables["buildrequests"][0]["results"] = true, 2
-		})
+		d.End(1, 2)
 	})
 	ctx, stop := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer stop()
@@ -122,21 +119,21 @@ func TestWatchQuietMaster(t *testing.T) {
 		b := d.Builder("test")
 		d.Change(bbtest.Revision(1), nil)
 		other := []bbtest.Row{bbtest.Stamp(bbtest.Revision(2), bbtest.Row{"branch": "other"})}
+		asked := 0
 		idle := func(r *http.Request) (*http.Response, error) {
 			// Each time ten others wait, and those of before have ended.
-			d.Edit(func(tables map[string][]bbtest.Row) {
-				for _, r := range tables["buildrequests"] {
-					r["complete"], r["results"] = true, 0
-				}
-			})
+			for id := max(1, asked-9); id <= asked; id++ {
+				d.End(id, 6)
+			}
 			last := 0
 			for range 10 {
 				last = d.Ask(bbtest.BuildRequest{Builder: b, Results: []int{bbtest.Pending}, Stamps: other})
 			}
+			asked = last
 			return stream(r, func(w io.Writer) {
 				_, _ = io.WriteString(w, "event: handshake\ndata: 0a1b\n\n")
 				_, _ = fmt.Fprintf(w, "event: event\ndata: "+
-					`{"key": ["buildrequests", "1", "claimed"], "message": {"buildrequestid": %d}}`+"\n\n", last)
+					`{"key": ["buildrequests", "%d", "claimed"], "message": {"buildrequestid": %[1]d}}`+"\n\n", last)
 				wait(r.Context(), time.Minute)
 			}), nil
 		}
@@ -186,10 +183,7 @@ func streams(t *testing.T, lasts time.Duration, says ...string) (listens, asks i
 	late := make(chan []string, 1) // what was asked until long after the run ended
 	time.AfterFunc(40*time.Minute, func() { late <- d.Asked() })
 	time.AfterFunc(30*time.Minute, func() {
-		d.Edit(func(tables map[string][]bbtest.Row) {
-			tables["builds"][0]["complete"], tables["builds"][0]["results"] = true, 2
-			tables["buildrequests"][0]["complete"], tables["buildrequests"][0]["results"] = true, 2
-		})
+		d.End(1, 2)
 	})
 	told := ""
 	for e, err := range c.Project("main", nil).Watch(ctx) {

@@ -1,62 +1,140 @@
 package buildbot
 
 import (
-	"encoding/json"
+	"errors"
 	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	v2 "github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/mozci/mozci/job/contract"
 )
 
 // change is a change of the sources, which a change source told the master of.
 type change struct {
-	ID         int64   `json:"changeid"`
-	Revision   string  `json:"revision"`
-	Branch     string  `json:"branch"`
-	Author     string  `json:"author"`
-	Comments   string  `json:"comments"`
-	Repository string  `json:"repository"`
-	Project    string  `json:"project"`
-	Codebase   string  `json:"codebase"`
-	Parents    []int64 `json:"parent_changeids"`
-	When       Epoch   `json:"when_timestamp"` // of the commit, by its author's clock
+	ID         int64   `json:"changeid" is:"required" min:"1" max:"2147483647"`
+	Revision   string  `json:"revision" is:"required,null"`
+	Branch     string  `json:"branch" is:"required,null"`
+	Author     string  `json:"author" is:"required"`
+	Comments   string  `json:"comments" is:"required"`
+	Repository string  `json:"repository" is:"required"`
+	Project    string  `json:"project" is:"required"`
+	Codebase   string  `json:"codebase" is:"required"`
+	Parents    []int64 `json:"parent_changeids" is:"required"`
+	// When is of the commit, by its author's clock.
+	When Epoch `json:"when_timestamp" is:"required" min:"-99999999999" max:"99999999999"`
 	// SourceStamp is made when the master hears of the change, by its own clock.
-	SourceStamp SourceStamp `json:"sourcestamp"`
+	SourceStamp SourceStamp `json:"sourcestamp" is:"required"`
+
+	_ contract.Also `names:"category committer files properties revlink"`
 }
 
-func (c change) check() error { return need("change", "changeid", c.ID > 0) }
+// check holds that a change and its source stamp are of the same source.
+func (c change) check() error {
+	s := c.SourceStamp
+	for _, f := range []struct{ name, change, stamp string }{
+		{"revision", c.Revision, s.Revision},
+		{"branch", c.Branch, s.Branch},
+		{"codebase", c.Codebase, s.Codebase},
+		{"repository", c.Repository, s.Repository},
+		{"project", c.Project, s.Project},
+	} {
+		if f.change != f.stamp {
+			return contract.Outside("sourcestamp."+f.name, "%.80q, of a change that has %.80q", f.stamp, f.change)
+		}
+	}
+	return nil
+}
 
 // forceScheduler is a form by which a person asks for builds.
 type forceScheduler struct {
-	Name         string      `json:"name"`
-	BuilderNames []string    `json:"builder_names"`
-	Fields       []formField `json:"all_fields"`
+	Name         string      `json:"name" is:"required" min:"1"`
+	BuilderNames []string    `json:"builder_names" is:"required"`
+	Fields       []formField `json:"all_fields" is:"required" min:"1"`
+
+	_ contract.Also `names:"button_name enabled label"`
 }
 
 // formField is a field of a form, or a group of fields.
 type formField struct {
-	Name     string      `json:"name"`
-	FullName string      `json:"fullName"` // by which a value is given
-	Type     string      `json:"type"`
-	Default  any         `json:"default"`
-	Required bool        `json:"required"`
-	Regex    string      `json:"regex"`
-	MaxSize  *int        `json:"maxsize"`
-	Fields   []formField `json:"fields"`
+	Name     string      `json:"name" is:"required"`
+	FullName string      `json:"fullName" is:"required,null"` // by which a value is given; a group may have none
+	Type     string      `json:"type" is:"required" words:"text textarea fixed int bool username list nested inherit file"`
+	Default  any         `json:"default" is:"required,null"`
+	Required bool        `json:"required" is:"required"`
+	Regex    string      `json:"regex" is:"required,null"`
+	MaxSize  *int        `json:"maxsize" is:"required,null" min:"0"`
+	Fields   []formField `json:"fields"` // of a group
+
+	_ contract.Also `names:"autopopulate choices cols columns hide label layout multiple need_email rows size strict tablabel tooltip"`
 }
+
+// check holds that builders have names, that groups have fields, and that each field
+// has a name by which its value is given.
+func (s forceScheduler) check() error {
+	if i := slices.Index(s.BuilderNames, ""); i >= 0 {
+		return contract.Outside(fmt.Sprintf("builder_names[%d]", i), "empty")
+	}
+	return checkFields("all_fields", s.Fields)
+}
+
+func checkFields(path string, all []formField) error {
+	for i, f := range all {
+		at := fmt.Sprintf("%s[%d]", path, i)
+		switch {
+		case f.Type == nestedField && f.Fields == nil:
+			return contract.Outside(at+".fields", "missing from a group")
+		case f.Type != nestedField && f.FullName == "":
+			return contract.Outside(at+".fullName", "missing from a field")
+		}
+		if err := checkFields(at+".fields", f.Fields); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// nestedField is the type of a group of fields.
+const nestedField = "nested"
 
 // step is a step of a build.
 type step struct {
-	ID      int64  `json:"stepid"`
-	Number  int    `json:"number"`
-	Name    string `json:"name"`
-	Results *int   `json:"results"` // nil while it runs
+	ID       int64  `json:"stepid" is:"required" min:"1" max:"2147483647"`
+	Build    int64  `json:"buildid" is:"required" min:"1" max:"2147483647"`
+	Number   int    `json:"number" is:"required" min:"0" max:"2147483647"`
+	Name     string `json:"name" is:"required" min:"1"`
+	Complete bool   `json:"complete" is:"required"`
+	Results  *int   `json:"results" is:"required,null" min:"0"` // nil while it runs
+
+	_ contract.Also `names:"complete_at hidden locks_acquired_at started_at state_string urls"`
 }
 
 // stepLog is a log of a step.
 type stepLog struct {
-	ID       int64  `json:"logid"`
-	Name     string `json:"name"`
-	Type     string `json:"type"`     // s with streams, t text, h HTML, d deleted
-	Complete bool   `json:"complete"` // nothing more is written to it
+	ID       int64  `json:"logid" is:"required" min:"1" max:"2147483647"`
+	Step     int64  `json:"stepid" is:"required" min:"1" max:"2147483647"`
+	Name     string `json:"name" is:"required" min:"1"`
+	Type     string `json:"type" is:"required" words:"s t h d"` // with streams, text, HTML, deleted
+	Complete bool   `json:"complete" is:"required"`             // nothing more is written to it
+
+	_ contract.Also `names:"num_lines slug"`
 }
+
+// called is the answer to a JSON-RPC call.
+type called struct {
+	Version string         `json:"jsonrpc" is:"required" words:"2.0"`
+	ID      jsontext.Value `json:"id" is:"required,null"`
+	Result  *submission    `json:"result" is:"required,null"`
+
+	_ contract.Also `names:"error"`
+}
+
+// mostID is the largest id: a master's database counts in 32 bits.
+const mostID = math.MaxInt32
 
 // submission is what a call made: a buildset, with a request for each builder.
 type submission struct {
@@ -67,15 +145,172 @@ type submission struct {
 // UnmarshalJSON reads the pair of a buildset's id and an object whose keys are
 // builders' ids.
 func (a *submission) UnmarshalJSON(text []byte) error {
-	var pair []json.RawMessage
-	if err := json.Unmarshal(text, &pair); err != nil {
-		return err
+	var pair []jsontext.Value
+	var requests map[string]int64
+	err := v2.Unmarshal(text, &pair)
+	if err == nil && len(pair) != 2 {
+		err = errors.New("not a pair")
 	}
-	if len(pair) != 2 {
-		return fmt.Errorf("expected a buildset's id and its requests, got %.60s", text)
+	if err == nil {
+		err = errors.Join(v2.Unmarshal(pair[0], &a.Buildset), v2.Unmarshal(pair[1], &requests))
 	}
-	if err := json.Unmarshal(pair[0], &a.Buildset); err != nil {
-		return err
+	a.Requests = map[int]int64{}
+	for name, id := range requests {
+		builder, atoiErr := strconv.Atoi(name)
+		if atoiErr != nil || builder < 1 || id < 1 || id > mostID {
+			err = errors.New("a builder or a request without an id")
+		}
+		a.Requests[builder] = id
 	}
-	return json.Unmarshal(pair[1], &a.Requests)
+	if err != nil || a.Buildset < 1 || a.Buildset > mostID {
+		return fmt.Errorf("%.60s, expected a buildset's id and its requests by builder", text)
+	}
+	return nil
+}
+
+// configured is what a master says of itself, and of who asks.
+type configured struct {
+	Auth struct {
+		Name string `json:"name" is:"required" max:"40"` // of a class
+
+		_ contract.Also `names:"autologin fa_icon oauth2"`
+	} `json:"auth" is:"required"`
+	User struct {
+		Anonymous bool `json:"anonymous"`
+
+		_ contract.Also `names:"email full_name groups username"`
+	} `json:"user" is:"required"`
+
+	_ contract.Also `names:"authz avatar_methods buildbotURL buildbotURLs debug logfileName multiMaster plugins port title titleURL versions ws_ping_interval"`
+}
+
+// event is a message of the master's stream of events: what happened to which record.
+type event struct {
+	Key     []string  `json:"key" is:"required" min:"3" max:"3"` // builds, 12, new
+	Message *happened `json:"message" is:"required,null"`        // null of a request that is not there
+}
+
+// happened is what is read of the record that an event is about: the events of
+// builds and of requests name the request.
+type happened struct {
+	Build   int64 `json:"buildid"`
+	Request int64 `json:"buildrequestid"`
+}
+
+// request is the request that an event of a build or of a request is about; 0 for an
+// event of anything else.
+func (e event) request() (int64, error) {
+	about, m := e.Key[0], e.Message
+	if about != "builds" && about != "buildrequests" {
+		return 0, nil
+	}
+	id, err := strconv.ParseInt(e.Key[1], 10, 64)
+	switch {
+	case err != nil || id < 1:
+		return 0, contract.Outside("key[1]", "%.60q, expected an id", e.Key[1])
+	case m == nil && about == "builds":
+		return 0, contract.Outside("message", "null, of a build")
+	case m == nil:
+		return id, nil
+	case m.Request < 1:
+		return 0, contract.Outside("message.buildrequestid", "%d, expected at least 1", m.Request)
+	case about == "builds" && m.Build != id:
+		return 0, contract.Differs("message.buildid", m.Build, id)
+	case about == "buildrequests" && m.Request != id:
+		return 0, contract.Differs("message.buildrequestid", m.Request, id)
+	}
+	return m.Request, nil
+}
+
+// The endpoints that are lists of one sort of record have an answer of one member;
+// "meta" is beside it, whose total cannot be relied on: it may be the page's.
+type (
+	buildersAnswer struct {
+		All []Builder     `json:"builders" is:"required" min:"1"`
+		_   contract.Also `names:"meta"`
+	}
+	formsAnswer struct {
+		All []forceScheduler `json:"forceschedulers" is:"required"`
+		_   contract.Also    `names:"meta"`
+	}
+	changesAnswer struct {
+		All []change      `json:"changes" is:"required"`
+		_   contract.Also `names:"meta"`
+	}
+	setsAnswer struct {
+		All []Buildset    `json:"buildsets" is:"required"`
+		_   contract.Also `names:"meta"`
+	}
+	requestsAnswer struct {
+		All []BuildRequest `json:"buildrequests" is:"required"`
+		_   contract.Also  `names:"meta"`
+	}
+	buildsAnswer struct {
+		All []Build       `json:"builds" is:"required"`
+		_   contract.Also `names:"meta"`
+	}
+	stepsAnswer struct {
+		All []step        `json:"steps" is:"required"`
+		_   contract.Also `names:"meta"`
+	}
+	logsAnswer struct {
+		All []stepLog     `json:"logs" is:"required"`
+		_   contract.Also `names:"meta"`
+	}
+	// A single record is a list of one.
+	requestAnswer struct {
+		All []BuildRequest `json:"buildrequests" is:"required" min:"1" max:"1"`
+		_   contract.Also  `names:"meta"`
+	}
+	buildAnswer struct {
+		All []Build       `json:"builds" is:"required" min:"1" max:"1"`
+		_   contract.Also `names:"meta"`
+	}
+)
+
+const contractSource = "buildbot"
+
+// The groups of these patterns are named as the fields that must have their values.
+var (
+	builderList = records("builders", `/api/v2/builders$`, "builders", func(a *buildersAnswer) []Builder { return a.All })
+	formList    = records("forceschedulers", `/api/v2/forceschedulers$`, "forceschedulers",
+		func(a *formsAnswer) []forceScheduler { return a.All })
+	changeList  = records("changes", `/api/v2/changes$`, "changes", func(a *changesAnswer) []change { return a.All })
+	setRecords  = records("buildsets", `/api/v2/buildsets$`, "buildsets", func(a *setsAnswer) []Buildset { return a.All })
+	requestList = records("buildrequests", `/api/v2/(?:builders/(?P<builderid>\d+)/)?buildrequests$`, "buildrequests",
+		func(a *requestsAnswer) []BuildRequest { return a.All })
+	buildList = records("builds",
+		`/api/v2/(?:builders/(?P<builderid>\d+)/|buildrequests/(?P<buildrequestid>\d+)/)?builds$`, "builds",
+		func(a *buildsAnswer) []Build { return a.All })
+	stepList = records("steps", `/api/v2/builds/(?P<buildid>\d+)/steps$`, "steps",
+		func(a *stepsAnswer) []step { return a.All })
+	logList = records("logs", `/api/v2/steps/(?P<stepid>\d+)/logs$`, "logs", func(a *logsAnswer) []stepLog { return a.All })
+
+	oneRequest = records("buildrequest", `/api/v2/buildrequests/(?P<buildrequestid>\d+)$`, "buildrequests",
+		func(a *requestAnswer) []BuildRequest { return a.All })
+	oneBuild = records("build", `/api/v2/(?:builds/(?P<buildid>\d+)|builders/(?P<builderid>\d+)/builds/(?P<number>\d+))$`,
+		"builds", func(a *buildAnswer) []Build { return a.All })
+
+	calls = contract.New(contract.Endpoint[called]{
+		Source: contractSource, Name: "call", Method: "POST",
+		URL:  `/api/v2/(?:forceschedulers/[^/]+|builds/\d+|buildrequests/\d+)$`,
+		Same: sameCall,
+	})
+	configs = contract.New(contract.Endpoint[configured]{Source: contractSource, Name: "config", URL: `/config$`})
+	events  = contract.New(contract.Endpoint[event]{
+		Source: contractSource, Name: "event", URL: `/sse/listen/`,
+		Same: func(_ contract.Asked, e *event) error { _, err := e.request(); return err },
+	})
+)
+
+// Contracts are the contracts of all answers that this package reads, sorted by
+// their titles. Logs are text, and have none. That of an event is of one message of
+// the stream, whose address it has.
+func Contracts() []contract.Any {
+	out := []contract.Any{
+		builderList.is, formList.is, changeList.is, setRecords.is, requestList.is, buildList.is, stepList.is,
+		logList.is, oneRequest.is, oneBuild.is, calls, configs, events,
+	}
+	slices.SortFunc(out, func(a, b contract.Any) int { return strings.Compare(a.Title(), b.Title()) })
+	return out
 }

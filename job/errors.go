@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 )
 
 // Sentinels that errors.Is finds in what contracts return.
@@ -44,11 +45,32 @@ type Error struct {
 	Err error
 }
 
+// Error is for people: what servers said in it is [Visible]. It has a line for each of
+// several errors that were joined, and no other line breaks.
 func (e *Error) Error() string {
 	if e.Key == "" {
-		return fmt.Sprintf("%s: %v", e.Op, e.Err)
+		return Visible(e.Op) + ": " + lines(e.Err)
 	}
-	return fmt.Sprintf("%s %s: %v", e.Op, e.Key, e.Err)
+	return Visible(e.Op+" "+e.Key) + ": " + lines(e.Err)
+}
+
+// lines is what an error says, visible, a line for each of those that were joined.
+func lines(err error) string {
+	if err == nil {
+		return "<nil>"
+	}
+	list, ok := err.(interface{ Unwrap() []error }) //nolint:errorlint // of this one, not of one within it
+	if !ok {
+		return Visible(err.Error())
+	}
+	var texts, shown []string
+	for _, e := range list.Unwrap() {
+		texts, shown = append(texts, e.Error()), append(shown, lines(e))
+	}
+	if strings.Join(texts, "\n") != err.Error() { // it says more than they do
+		return Visible(err.Error())
+	}
+	return strings.Join(shown, "\n")
 }
 
 // Unwrap returns the cause.
@@ -64,7 +86,7 @@ type PartialError struct {
 }
 
 func (e *PartialError) Error() string {
-	return fmt.Sprintf("%d of %d runs were triggered: %v", e.Taken, e.Count, e.Err)
+	return Visible(fmt.Sprintf("%d of %d runs were triggered: %v", e.Taken, e.Count, e.Err))
 }
 
 // Unwrap returns the cause.

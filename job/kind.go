@@ -61,3 +61,43 @@ func NamesPerf(label string) bool {
 	l := strings.ToLower(label)
 	return slices.ContainsFunc(perfSuites, func(suite string) bool { return strings.Contains(l, suite) })
 }
+
+// firstWords are the words with which labels of Taskcluster begin, by what their tasks do:
+// those of its task graphs, which name a task after its kind.
+var firstWords = []struct {
+	kind  Kind
+	words []string
+}{
+	{KindOther, []string{"build-docker-image", "build-signing", "build-mac-signing", "build-mac-notarization"}},
+	{KindBuild, []string{
+		"build", "artifact-build", "instrumented-build", "spidermonkey", "static-analysis", "static-analysis-autotest",
+		"hazard", "valgrind", "fetch", "l10n", "nightly-l10n", "shippable-l10n", "repackage",
+	}},
+	{KindTest, []string{
+		"test", "desktop-test", "android-test", "source-test", "source-check", "ui-test", "web-platform-tests",
+		"mochitest", "reftest",
+	}},
+}
+
+// KindOfLabel is the kind of work that a label of Taskcluster names by the words that it
+// begins with, for sources that have nothing else to tell it by; KindOther where these
+// are not those of builds, tests and measurements. A label that begins like a test and
+// names a harness that measures is KindPerf; see [NamesPerf].
+func KindOfLabel(label string) Kind {
+	for _, f := range firstWords {
+		for _, w := range f.words {
+			rest, ok := strings.CutPrefix(label, w)
+			switch {
+			case !ok || rest != "" && rest[0] != '-':
+			case f.kind == KindTest && NamesPerf(label):
+				return KindPerf
+			default:
+				return f.kind
+			}
+		}
+	}
+	if NamesPerf(label) {
+		return KindPerf
+	}
+	return KindOther
+}

@@ -18,7 +18,8 @@ func (e *UnknownLabelError) Error() string {
 	if len(e.Near) == 0 {
 		return fmt.Sprintf("%v: label %q: nothing can run here", ErrNotFound, e.Label)
 	}
-	return fmt.Sprintf("%v: label %q; did you mean %s?", ErrNotFound, e.Label, strings.Join(e.Near, ", "))
+	return fmt.Sprintf("%v: label %q; did you mean %s?", ErrNotFound, e.Label,
+		Visible(strings.Join(e.Near, ", ")))
 }
 
 // Unwrap returns ErrNotFound.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/mozci/mozci/internal/rest"
 	"github.com/mozci/mozci/job"
+	"github.com/mozci/mozci/job/contract"
 )
 
 // DefaultLandoURL is Mozilla's Lando.
@@ -20,8 +21,31 @@ const landoRepository = "firefox"
 
 // pairWire is what Lando answers to git2hg and to hg2git.
 type pairWire struct {
-	Hg  string `json:"hg_hash"`
-	Git string `json:"git_hash"`
+	Hg  string `json:"hg_hash" is:"required"`
+	Git string `json:"git_hash" is:"required"`
+}
+
+// Prove implements contract.Prover.
+func (w *pairWire) Prove() error {
+	switch {
+	case !isHash(w.Hg):
+		return notHash("hg_hash", w.Hg)
+	case !isHash(w.Git):
+		return notHash("git_hash", w.Git)
+	}
+	return nil
+}
+
+// samePair: the pair has the hash that was asked for.
+func samePair(asked contract.Asked, w *pairWire) error {
+	rev := asked.Var("rev")
+	switch way := asked.Var("way"); {
+	case way == "hg2git" && w.Hg != rev:
+		return contract.Differs("hg_hash", w.Hg, rev)
+	case way == "git2hg" && w.Git != rev:
+		return contract.Differs("git_hash", w.Git, rev)
+	}
+	return nil
 }
 
 // pages is how many pages of pushes are read for a hash of git, newest first.
@@ -140,10 +164,10 @@ func (s *Server) pair(ctx context.Context, way, rev string) (pairWire, error) {
 	}
 	op := "lando." + way
 	where := s.lando + "/api/" + way + "/" + landoRepository + "/" + rev
-	var w pairWire
+	var w *pairWire
 	res, err := s.http.Do(ctx, rest.Call{URL: where, Header: http.Header{"Accept": {"application/json"}}})
 	if err == nil {
-		err = rest.Decode(res, &w)
+		w, err = pairEndpoint.Decode(contract.Asked{URL: where}, res.Body)
 	}
 	if err = job.OfHTTP(op, rest.Redact(where), err); errors.Is(err, job.ErrNotFound) {
 		return pairWire{}, nil
@@ -151,31 +175,21 @@ func (s *Server) pair(ctx context.Context, way, rev string) (pairWire, error) {
 	if err != nil {
 		return pairWire{}, err
 	}
-	asked, other := &w.Git, w.Hg
-	if way == "hg2git" {
-		asked, other = &w.Hg, w.Git
-	}
-	if *asked == "" { // the address names it
-		*asked = rev
-	}
-	if *asked != rev || len(other) != 40 || !node(other) {
-		return pairWire{}, job.Wrap(op, rest.Redact(where),
-			fmt.Errorf("%w: %q of hg and %q of git, asked for %s", job.ErrMalformed, w.Hg, w.Git, rev))
-	}
-	return w, nil
+	return *w, nil
 }
 
 // LandoTwins is Twins by Lando alone, for whatever repository of Firefox, for
 // where the pushlog is not at hand. It knows hashes of 40 digits.
 func (s *Server) LandoTwins(ctx context.Context, repo, rev string) (hg, git string, err error) {
-	for _, way := range []string{"git2hg", "hg2git"} {
-		pair, err := s.pair(ctx, way, rev)
-		if err != nil || pair.Hg != "" {
-			return pair.Hg, pair.Git, err
+	pair, err := within(ctx, s, "lando.twins", repo+" "+rev, func(ctx context.Context) (pairWire, error) {
+		for _, way := range []string{"git2hg", "hg2git"} {
+			if pair, err := s.pair(ctx, way, rev); err != nil || pair.Hg != "" {
+				return pair, err
+			}
 		}
-	}
-	return "", "", job.Wrap("lando.twins", repo+" "+rev,
-		fmt.Errorf("%w: Lando knows no such hash of 40 digits", job.ErrNotFound))
+		return pairWire{}, fmt.Errorf("%w: Lando knows no such hash of 40 digits", job.ErrNotFound)
+	})
+	return pair.Hg, pair.Git, err
 }
 
 // Twins returns the hash of hg and that of git of a changeset of a repository,
@@ -183,10 +197,16 @@ func (s *Server) LandoTwins(ctx context.Context, repo, rev string) (hg, git stri
 // knows is empty; a revision that the repository does not have is
 // job.ErrNotFound.
 func (s *Server) Twins(ctx context.Context, repo, rev string) (hg, git string, err error) {
-	const op = "pushlog.twins"
+	pair, err := within(ctx, s, "pushlog.twins", repo+" "+rev, func(ctx context.Context) (pairWire, error) {
+		return s.twins(ctx, repo, rev)
+	})
+	return pair.Hg, pair.Git, err
+}
+
+func (s *Server) twins(ctx context.Context, repo, rev string) (pairWire, error) {
 	p, err := s.Repository(repo).push(ctx, rev, false)
 	if err != nil {
-		return "", "", job.Wrap(op, repo+" "+rev, err)
+		return pairWire{}, err
 	}
 	for _, c := range p.Changesets {
 		if !job.SameRevision(c.Node, rev) && !job.SameRevision(c.Git, rev) {
@@ -194,9 +214,9 @@ func (s *Server) Twins(ctx context.Context, repo, rev string) (hg, git string, e
 		}
 		if c.Git == "" {
 			pair, err := s.pair(ctx, "hg2git", c.Node)
-			return c.Node, pair.Git, err
+			return pairWire{Hg: c.Node, Git: pair.Git}, err
 		}
-		return c.Node, c.Git, nil
+		return pairWire{Hg: c.Node, Git: c.Git}, nil
 	}
-	return "", "", job.Wrap(op, repo+" "+rev, job.ErrNotFound)
+	return pairWire{}, job.ErrNotFound
 }

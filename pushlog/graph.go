@@ -147,7 +147,7 @@ func (g *Graph) arrivals(in map[string]bool) []arrival {
 			// one has is then what came, if another repository had it before.
 			a = arrival{p1, g.brought(p1, p2, in), ""}
 		}
-		if len(a.brought) == 0 {
+		if len(a.brought) == 0 || slices.Contains(a.brought, c.Node) { // of a graph that goes in a circle
 			continue
 		}
 		for _, n := range a.brought {

@@ -1,27 +1,92 @@
 package pushlog
 
 import (
-	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
+	v2 "github.com/go-json-experiment/json"
+
 	"github.com/mozci/mozci/job"
+	"github.com/mozci/mozci/job/contract"
 )
 
-// messageWire is a message of exchange/hgpushes, version 1, or the data of one
-// of version 2.
+// messageWire is a message of exchange/hgpushes, version 1, and what one of version
+// 2 about pushes has in data.
 type messageWire struct {
-	RepoURL string   `json:"repo_url"`
-	Heads   []string `json:"heads"`
-	Pushes  []struct {
-		ID   int64   `json:"pushid"`
-		Time float64 `json:"time"` // seconds since 1970
-		User string  `json:"user"`
-	} `json:"pushlog_pushes"`
-	// Version 2 has the above in data, and says what it is about.
-	Type string       `json:"type"`
-	Data *messageWire `json:"data"`
+	RepoURL string       `json:"repo_url" is:"required"`
+	Heads   []string     `json:"heads" is:"required"`
+	Pushes  []pushedWire `json:"pushlog_pushes" is:"required"`
+
+	_ contract.Also `names:"source _meta"`
+}
+
+type pushedWire struct {
+	ID   int64  `json:"pushid" is:"required" min:"1" max:"1e12"`
+	Time int64  `json:"time" is:"required" min:"0" max:"253402300799"` // seconds since 1970
+	User string `json:"user" is:"required"`
+
+	_ contract.Also `names:"push_json_url push_full_json_url"`
+}
+
+// Prove implements contract.Prover.
+func (w *messageWire) Prove() error {
+	if _, err := repositoryOf(w.RepoURL); err != nil {
+		return err
+	}
+	for i, h := range w.Heads {
+		if !isHash(h) || slices.Contains(w.Heads[:i], h) {
+			return notHash(fmt.Sprintf("heads[%d]", i), h)
+		}
+	}
+	seen := map[int64]bool{}
+	for i, p := range w.Pushes {
+		if seen[p.ID] {
+			return contract.Outside(fmt.Sprintf("pushlog_pushes[%d].pushid", i), "push %d comes twice", p.ID)
+		}
+		seen[p.ID] = true
+	}
+	return nil
+}
+
+// eventWire is a message of version 2, which says what it is about.
+type eventWire struct {
+	Type string   `json:"type" is:"required" words:"changegroup.1 newrepo.1 obsolete.1"`
+	Data dataWire `json:"data" is:""`
+
+	_ contract.Also `names:"_meta"`
+}
+
+// dataWire has a message about pushes, or what nobody reads.
+type dataWire struct {
+	RepoURL string       `json:"repo_url" is:""`
+	Heads   []string     `json:"heads" is:""`
+	Pushes  []pushedWire `json:"pushlog_pushes" is:""`
+
+	_ contract.Also `names:"source repository_url markers"`
+}
+
+// message is the same as of version 1.
+func (w *dataWire) message() messageWire {
+	return messageWire{RepoURL: w.RepoURL, Heads: w.Heads, Pushes: w.Pushes}
+}
+
+// Prove implements contract.Prover: a message about pushes has them.
+func (w *eventWire) Prove() error {
+	if w.Type != "changegroup.1" {
+		return nil
+	}
+	switch {
+	case w.Data.RepoURL == "":
+		return contract.Outside("data.repo_url", "missing")
+	case w.Data.Heads == nil:
+		return contract.Outside("data.heads", "missing")
+	case w.Data.Pushes == nil:
+		return contract.Outside("data.pushlog_pushes", "missing")
+	}
+	m := w.Data.message()
+	return m.Prove()
 }
 
 // DecodeMessage decodes the payload of a Pulse message of exchange/hgpushes,
@@ -36,36 +101,45 @@ func DecodeMessage(payload []byte) ([]job.Push, error) {
 }
 
 func decodeMessage(payload []byte) ([]job.Push, error) {
-	var m messageWire
-	if err := json.Unmarshal(payload, &m); err != nil {
-		return nil, fmt.Errorf("%w: hgpushes: %w", job.ErrMalformed, err)
+	var is struct { // a message of version 2
+		Type any `json:"type"`
+		Data any `json:"data"`
 	}
-	switch {
-	case m.Type == "newrepo.1", m.Type == "obsolete.1":
-		return nil, nil
-	case m.Type == "changegroup.1" && m.Data != nil:
-		m = *m.Data
-	case m.Type != "":
-		return nil, job.UnknownWord("hgpushes", "type", m.Type)
+	_ = v2.Unmarshal(payload, &is) // the contract says what is wrong with it
+	if is.Type == nil && is.Data == nil {
+		m, err := messageEndpoint.Decode(contract.Asked{}, payload)
+		if err != nil {
+			return nil, err
+		}
+		return m.pushes()
 	}
-	repo, err := repositoryOf(m.RepoURL)
+	e, err := eventEndpoint.Decode(contract.Asked{}, payload)
 	if err != nil {
 		return nil, err
 	}
-	out := make([]job.Push, 0, len(m.Pushes))
-	for _, w := range m.Pushes {
-		if w.ID < 1 {
-			return nil, fmt.Errorf("%w: hgpushes: push id %d of %s", job.ErrMalformed, w.ID, repo)
+	switch e.Type {
+	case "newrepo.1", "obsolete.1":
+		return nil, nil
+	case "changegroup.1":
+		m := e.Data.message()
+		return m.pushes()
+	}
+	return nil, job.UnknownWord("hgpushes", "type", e.Type)
+}
+
+func (w *messageWire) pushes() ([]job.Push, error) {
+	repo, err := repositoryOf(w.RepoURL)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]job.Push, 0, len(w.Pushes))
+	for _, pushed := range w.Pushes {
+		p := job.Push{Repo: repo, ID: pushed.ID, User: strings.TrimSpace(pushed.User)}
+		if pushed.Time > 0 {
+			p.Time = time.Unix(pushed.Time, 0).UTC()
 		}
-		p := job.Push{Repo: repo, ID: w.ID, User: strings.TrimSpace(w.User)}
-		if w.Time > 0 {
-			p.Time = time.Unix(int64(w.Time), 0).UTC()
-		}
-		if len(m.Pushes) == 1 && len(m.Heads) == 1 {
-			if !node(m.Heads[0]) {
-				return nil, fmt.Errorf("%w: hgpushes: head %q is not a hash", job.ErrMalformed, m.Heads[0])
-			}
-			p.Revision = m.Heads[0]
+		if len(w.Pushes) == 1 && len(w.Heads) == 1 {
+			p.Revision = w.Heads[0]
 		}
 		out = append(out, p)
 	}
@@ -77,7 +151,7 @@ func repositoryOf(where string) (string, error) {
 	_, rest, ok := strings.Cut(strings.TrimSpace(where), "://")
 	_, path, found := strings.Cut(rest, "/")
 	if path = strings.Trim(path, "/"); !ok || !found || path == "" {
-		return "", fmt.Errorf("%w: hgpushes: repo_url %q", job.ErrMalformed, where)
+		return "", contract.Outside("repo_url", "%.80q, expected a URL of a repository", where)
 	}
 	return ShortName(path), nil
 }

@@ -53,7 +53,7 @@ func TestTornMessages(t *testing.T) {
 	for text, want := range map[string]error{
 		"": job.ErrMalformed, "[]": job.ErrMalformed, "{}": job.ErrMalformed,
 		`{"type": "surprise.1"}`:                                                                                    job.ErrUnknownWord,
-		`{"type": "changegroup.1"}`:                                                                                 job.ErrUnknownWord,
+		`{"type": "changegroup.1"}`:                                                                                 job.ErrMalformed,
 		`{"repo_url": "https://h/", "pushlog_pushes": []}`:                                                          job.ErrMalformed,
 		`{"repo_url": "https://h/try", "pushlog_pushes": [{"pushid": 0}]}`:                                          job.ErrMalformed,
 		`{"repo_url": "https://h/try", "heads": ["../x"], "pushlog_pushes": [{"pushid": 7}]}`:                       job.ErrMalformed,
@@ -68,7 +68,7 @@ func TestTornMessages(t *testing.T) {
 func FuzzDecodeMessage(f *testing.F) {
 	f.Add(
 		[]byte(
-			`{"type": "changegroup.1", "data": {"repo_url": "https://h/try", "heads": ["0123456789ab"], "pushlog_pushes": [{"pushid": 7, "time": 1.5, "user": "u"}]}}`))
+			`{"type": "changegroup.1", "data": {"repo_url": "https://h/try", "heads": ["0123456789abcdef0123456789abcdef01234567"], "pushlog_pushes": [{"pushid": 7, "time": 1, "user": "u"}]}}`))
 	f.Fuzz(func(t *testing.T, payload []byte) {
 		pushes, err := pushlog.DecodeMessage(payload)
 		for _, p := range pushes {

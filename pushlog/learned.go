@@ -22,8 +22,6 @@ func (s *Server) learn(path string, known, last int64) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
-	case last == unknownLast:
-		return nil
 	case last < known:
 		s.last.Put(path, last)
 		return fmt.Errorf("%w from %d to %d", ErrReset, known, last)

@@ -37,8 +37,9 @@ var (
 // the pushes that were brought. Where no candidate has the head of these, one
 // for each candidate more, and a few for one that has a part.
 func (l *Log) Origins(ctx context.Context, p job.Push) ([]job.Origin, error) {
-	out, err := l.origins(ctx, p)
-	return out, job.Wrap("pushlog.origins", p.String(), err)
+	return within(ctx, l.server, "pushlog.origins", p.String(), func(ctx context.Context) ([]job.Origin, error) {
+		return l.origins(ctx, p)
+	})
 }
 
 func (l *Log) origins(ctx context.Context, p job.Push) ([]job.Origin, error) {
@@ -50,15 +51,27 @@ func (l *Log) origins(ctx context.Context, p job.Push) ([]job.Origin, error) {
 		if err != nil {
 			return nil, err
 		}
-		if len(pushes) != 1 {
-			return nil, fmt.Errorf("%w: the pushlog does not list the push any more", job.ErrNotFound)
-		}
-		if p = pushes[0]; !p.Testable() {
-			return nil, fmt.Errorf("%w: the push has lost its changesets since it was read", job.ErrNotFound)
+		if p, err = again(p, pushes); err != nil {
+			return nil, err
 		}
 	}
 	o := opening{l: l, p: p, g: NewGraph([]job.Push{p})}
 	return o.came(ctx, arrival{head: p.Revision, brought: o.g.order}, true)
+}
+
+// again is a push as it was read now, of an earlier reading: the repository may have
+// changed since.
+func again(p job.Push, pushes []job.Push) (job.Push, error) {
+	switch {
+	case len(pushes) != 1:
+		return p, fmt.Errorf("%w: the pushlog does not list the push any more", job.ErrNotFound)
+	case !pushes[0].Testable():
+		return p, fmt.Errorf("%w: the push has lost its changesets since it was read", job.ErrNotFound)
+	case isHash(p.Revision) && pushes[0].Revision != p.Revision && pushes[0].Git != p.Revision:
+		return p, fmt.Errorf("%w: the push has the tip %s now, and had %s when it was read", job.ErrNotFound,
+			pushes[0].Short(), p.Short())
+	}
+	return pushes[0], nil
 }
 
 // isFull reports whether the push was read with its changesets' parents. A
@@ -163,16 +176,17 @@ func pick(o *job.Origin, pushes []job.Push, wanted map[string]bool, begin int) *
 // name git's hashes. Requests: two, and one for each push that backed something
 // out.
 func (l *Log) Backouts(ctx context.Context, p job.Push) ([]job.Push, error) {
-	out, err := l.backouts(ctx, p)
-	return out, job.Wrap("pushlog.backouts", p.String(), err)
+	return within(ctx, l.server, "pushlog.backouts", p.String(), func(ctx context.Context) ([]job.Push, error) {
+		return l.backouts(ctx, p)
+	})
 }
 
 func (l *Log) backouts(ctx context.Context, p job.Push) ([]job.Push, error) {
 	if !p.Testable() {
 		return nil, ctx.Err()
 	}
-	nodes, err := l.backedOutBy(ctx, p.Revision)
-	if errors.Is(err, job.ErrInvalid) || errors.Is(err, job.ErrNotFound) { // an hg without that command
+	nodes, err := l.backedOutBy(ctx, p)
+	if errors.Is(err, job.ErrRefused) || errors.Is(err, job.ErrNotFound) { // an hg without that command
 		return l.backoutsByMessage(ctx, p)
 	}
 	if err != nil {

@@ -1,6 +1,7 @@
 package pushlog_test
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -233,8 +234,9 @@ func TestRevertsOfGit(t *testing.T) {
 			for _, helped := range []bool{true, false} {
 				l := newHandlerServer(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 					// a server that knows of hg's hashes alone
-					if helped && strings.Contains(r.URL.Path, "json-automationrelevance") {
-						_, _ = w.Write([]byte(`{"changesets": []}`))
+					at := strings.LastIndex(r.URL.Path, "/json-automationrelevance/")
+					if helped && at >= 0 {
+						_, _ = w.Write(relevant(t, hg, r.URL.Path[at+len("/json-automationrelevance/"):]))
 						return
 					}
 					hg.ServeHTTP(w, r)
@@ -254,6 +256,26 @@ func TestRevertsOfGit(t *testing.T) {
 			}
 		}
 	}
+}
+
+// relevant are the changesets of the push that ends with a revision, none of which
+// the server knows to be backed out.
+func relevant(t *testing.T, hg http.Handler, rev string) []byte {
+	t.Helper()
+	l := newHandlerServer(t, hg).Repository("autoland")
+	p, err := l.Push(t.Context(), rev)
+	if err != nil {
+		t.Error(err)
+	}
+	nodes := []map[string]string{}
+	for _, c := range p.Changesets {
+		nodes = append(nodes, map[string]string{"node": c.Node})
+	}
+	text, err := json.Marshal(map[string]any{"changesets": nodes})
+	if err != nil {
+		t.Error(err)
+	}
+	return text
 }
 
 func newHandlerServer(t *testing.T, h http.Handler) *pushlog.Server {

@@ -33,6 +33,16 @@
 // goes back the repository was made anew, every id means something else, and
 // the call fails once with [ErrReset].
 //
+// # What is believed
+//
+// [Contracts] are what answers and messages must have, and what is believed is about
+// what was asked: an answer without a push's changesets, one of full=1 without their
+// parents, and pushes outside of the ids, the dates or the revision that were asked
+// about are job.ErrMalformed, with the place in the answer. Two things nobody can
+// tell: that a push is missing among others, since ids have holes, and that a server
+// which ignores both bounds answered its last ten, where these are in the range.
+// Every call ends within Options.Deadline, and reads at most 5,000 pages of ids.
+//
 // # What is kept
 //
 // A [Server] keeps answers (see [Options]), the last push ids of 1,000 repositories,
@@ -50,10 +60,13 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
+	"github.com/mozci/mozci/internal/deadline"
 	"github.com/mozci/mozci/internal/flight"
 	"github.com/mozci/mozci/internal/rest"
 	"github.com/mozci/mozci/job"
+	"github.com/mozci/mozci/job/contract"
 )
 
 // DefaultURL is Mozilla's server.
@@ -77,6 +90,10 @@ type Options struct {
 	// Candidates are the repositories that merges may have come from, by name.
 	// Default DefaultCandidates.
 	Candidates []string
+	// Deadline bounds each call as a whole, with its pages and what is repeated of
+	// it: a server that hangs gives job.ErrUnavailable then. Default ten minutes;
+	// negative for no bound.
+	Deadline time.Duration
 	// Logger gets requests that failed and are repeated. Nil discards.
 	Logger *slog.Logger
 }
@@ -88,6 +105,7 @@ type Server struct {
 
 	candidates []string
 	lando      string // empty for none
+	deadline   time.Duration
 
 	gits *flight.Cache[gitKey, string] // the hash of hg
 	mu   sync.Mutex                    // of learning; never held while the server is asked
@@ -119,7 +137,7 @@ func New(baseURL string, opts *Options) (*Server, error) {
 		}
 	}
 	return &Server{
-		base: base, candidates: o.Candidates, lando: lando,
+		base: base, candidates: o.Candidates, lando: lando, deadline: o.Deadline,
 		last: flight.New[string, int64](mostPaths), gits: flight.New[gitKey, string](mostGits),
 		http: rest.New(&rest.Options{HTTP: o.HTTP, Cache: cache, Logger: o.Logger}),
 	}, nil
@@ -161,8 +179,23 @@ func (l *Log) Sibling(name string) *Log { return l.server.Repository(name) }
 // digits, where there is one, and the newest pushes are read, 200 ids a request,
 // at most 2000 and not beyond those that git knows.
 func (l *Log) Push(ctx context.Context, rev string) (job.Push, error) {
-	p, err := l.push(ctx, rev, false)
-	return p, job.Wrap("pushlog.push", l.name+" "+rev, err)
+	return within(ctx, l.server, "pushlog.push", l.name+" "+rev, func(ctx context.Context) (job.Push, error) {
+		return l.push(ctx, rev, false)
+	})
+}
+
+// within runs an operation of a caller within the server's deadline.
+func within[T any](
+	ctx context.Context, s *Server, op, key string, f func(context.Context) (T, error),
+) (T, error) {
+	ctx, cancel := deadline.With(ctx, s.deadline, op)
+	defer cancel()
+	out, err := f(ctx)
+	var late *deadline.Error
+	if err = deadline.Of(ctx, err); errors.As(err, &late) {
+		return out, job.OfHTTP(op, key, late)
+	}
+	return out, job.Wrap(op, key, err)
 }
 
 func (l *Log) push(ctx context.Context, rev string, full bool) (job.Push, error) {
@@ -190,7 +223,7 @@ func (l *Log) push(ctx context.Context, rev string, full bool) (job.Push, error)
 		}
 	}
 	if len(a.pushes) > 0 {
-		return job.Push{}, fmt.Errorf("%w: %d pushes, and none contains it", job.ErrMalformed, len(a.pushes))
+		return job.Push{}, fmt.Errorf("%w: it is not on the branch %q", job.ErrNotFound, l.branch)
 	}
 	return job.Push{}, fmt.Errorf("%w: no push has it", job.ErrNotFound)
 }
@@ -223,7 +256,7 @@ func (l *Log) ask(ctx context.Context, full bool, params ...string) (answer, err
 	if err != nil {
 		return answer{}, job.OfHTTP("pushlog.json-pushes", rest.Redact(where), err)
 	}
-	a, err := decode(res.Body, l.name)
+	a, err := decode(contract.Asked{URL: where}, res.Body, l.name, full)
 	if err != nil {
 		return answer{}, job.Wrap("pushlog.json-pushes", rest.Redact(where), err)
 	}

@@ -10,34 +10,40 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// page is how many ids one request asks for.
-const page = 200
+// page is how many ids one request asks for, and mostPages how many requests one
+// listing takes: no repository has had a million pushes in a range.
+const (
+	page      = 200
+	mostPages = 5000
+)
 
 // Pushes implements job.Repository.
 //
 // Requests: by ids, one for each 200 ids; by revisions two more, or one when
 // they are the same; around a revision one more, and one or two where many ids
-// are missing; by dates one for each ten days, or a hundred.
+// are missing; by dates one for each ten days, or a hundred. A range that would
+// take more than 5,000 is an error.
 func (l *Log) Pushes(ctx context.Context, r job.Range) ([]job.Push, error) {
 	way, err := r.Check()
 	if err != nil {
 		return nil, job.Wrap("pushlog.pushes", l.name, err)
 	}
-	var pushes []job.Push
-	switch way {
-	case job.ByIDs:
-		pushes, _, err = l.byIDs(ctx, r.FirstID, r.LastID, r.Full)
-	case job.ByRevisions:
-		pushes, err = l.between(ctx, r)
-	case job.ByCenter:
-		pushes, err = l.around(ctx, r)
-	case job.ByDates:
-		pushes, err = l.dates(ctx, r)
-	}
-	if err != nil {
-		return nil, job.Wrap("pushlog.pushes", l.name, err)
-	}
-	return pushes, nil
+	return within(ctx, l.server, "pushlog.pushes", l.name, func(ctx context.Context) (pushes []job.Push, err error) {
+		switch way {
+		case job.ByIDs:
+			pushes, _, err = l.byIDs(ctx, r.FirstID, r.LastID, r.Full)
+		case job.ByRevisions:
+			pushes, err = l.between(ctx, r)
+		case job.ByCenter:
+			pushes, err = l.around(ctx, r)
+		case job.ByDates:
+			pushes, err = l.dates(ctx, r)
+		}
+		if err != nil {
+			return nil, err
+		}
+		return pushes, nil
+	})
 }
 
 // byIDs returns the pushes with ids from lo to hi, both included, and the last
@@ -45,22 +51,24 @@ func (l *Log) Pushes(ctx context.Context, r job.Range) ([]job.Push, error) {
 // server ignores the upper one and answers the last ten pushes.
 func (l *Log) byIDs(ctx context.Context, lo, hi int64, full bool) (out []job.Push, last int64, err error) {
 	lo = max(lo, 1)
-	for {
+	for range mostPages {
 		end := min(hi, lo+page-1)
 		a, err := l.ask(ctx, full, "startID", strconv.FormatInt(lo-1, 10), "endID", strconv.FormatInt(end, 10))
 		if err != nil {
 			return nil, 0, err
 		}
-		for _, p := range a.pushes {
-			if p.ID >= lo && p.ID <= end {
-				out = append(out, p)
-			}
-		}
-		if last = a.last; end >= hi || (last != unknownLast && end >= last) {
+		out = append(out, a.pushes...)
+		if last = a.last; end >= hi || end >= last {
 			return out, last, nil
 		}
 		lo = end + 1
 	}
+	return nil, 0, tooMany(last)
+}
+
+func tooMany(last int64) error {
+	return fmt.Errorf("%w: json-pushes: no end within %d pages of %d ids, and lastpushid is %d", job.ErrMalformed,
+		mostPages, page, last)
 }
 
 func (l *Log) between(ctx context.Context, r job.Range) ([]job.Push, error) {
@@ -82,7 +90,21 @@ func (l *Log) between(ctx context.Context, r job.Range) ([]job.Push, error) {
 		return []job.Push{from}, nil
 	}
 	pushes, _, err := l.byIDs(ctx, from.ID, to.ID, r.Full)
-	return pushes, err
+	if err != nil {
+		return nil, err
+	}
+	for _, end := range []job.Push{from, to} {
+		if !slices.ContainsFunc(pushes, func(p job.Push) bool { return p.ID == end.ID }) {
+			return nil, missing(end, from.ID, to.ID)
+		}
+	}
+	return pushes, nil
+}
+
+// missing is the error of a push that is not in the range that has it.
+func missing(p job.Push, lo, hi int64) error {
+	return fmt.Errorf("%w: json-pushes: pushes: push %d has %s, and is not among the pushes %d to %d",
+		job.ErrMalformed, p.ID, p.Short(), lo, hi)
 }
 
 // around asks for as many ids as pushes are wanted and a few more, since ids
@@ -100,23 +122,22 @@ func (l *Log) around(ctx context.Context, r job.Range) ([]job.Push, error) {
 		hi = p.ID + spare(r.After)
 	}
 	pushes, last, err := l.byIDs(ctx, lo, hi, r.Full)
-	for err == nil {
+	for wider := int64(1); err == nil; wider *= 2 {
 		at := slices.IndexFunc(pushes, func(q job.Push) bool { return q.ID == p.ID })
 		if at < 0 {
-			return nil, fmt.Errorf("%w: push %d has %s, and is not among the pushes %d to %d", job.ErrMalformed, p.ID,
-				r.Center, lo, hi)
+			return nil, missing(p, lo, hi)
 		}
 		before, after := r.Before-at, r.After-(len(pushes)-1-at)
 		var more []job.Push
 		switch {
 		case before > 0 && lo > 1:
 			end := lo - 1
-			lo = max(1, lo-spare(before)-page/4)
+			lo = max(1, lo-spare(before)-wider*page/4)
 			more, last, err = l.byIDs(ctx, lo, end, r.Full)
 			pushes = append(more, pushes...)
 		case after > 0 && hi < last:
 			start := hi + 1
-			hi += spare(after) + page/4
+			hi += spare(after) + wider*page/4
 			more, last, err = l.byIDs(ctx, start, hi, r.Full)
 			pushes = append(pushes, more...)
 		default:
@@ -138,7 +159,6 @@ func spare(n int) int64 {
 // and sorts out what does not belong: the server reads dates in its own time
 // zone, with the lower bound exclusive and in whole seconds.
 func (l *Log) dates(ctx context.Context, r job.Range) ([]job.Push, error) {
-	const layout = "2006-01-02 15:04:05"
 	piece := max(10*24*time.Hour, r.Until.Sub(r.Since)/100)
 	found := map[int64]job.Push{}
 	for since := r.Since; !since.After(r.Until); since = since.Add(piece) {
@@ -147,8 +167,8 @@ func (l *Log) dates(ctx context.Context, r job.Range) ([]job.Push, error) {
 			until = r.Until
 		}
 		a, err := l.ask(ctx, r.Full,
-			"startdate", since.UTC().Add(-24*time.Hour).Format(layout),
-			"enddate", until.UTC().Add(24*time.Hour).Format(layout))
+			"startdate", since.UTC().Add(-mostZone).Format(dateLayout),
+			"enddate", until.UTC().Add(mostZone).Format(dateLayout))
 		if err != nil {
 			return nil, err
 		}

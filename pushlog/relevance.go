@@ -2,53 +2,92 @@ package pushlog
 
 import (
 	"context"
-	"encoding/json"
+	"errors"
+	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/mozci/mozci/internal/rest"
 	"github.com/mozci/mozci/job"
+	"github.com/mozci/mozci/job/contract"
 )
 
-// relevanceWire is an answer of json-automationrelevance.
+// relevanceWire is an answer of json-automationrelevance: the changesets of a push
+// up to the revision that it was asked for.
 type relevanceWire struct {
-	Changesets *[]struct {
-		Node        string `json:"node"`
-		BackedOutBy string `json:"backedoutby"`
-	} `json:"changesets"`
-	Error string `json:"error"`
+	Changesets []relevantWire `json:"changesets" is:"required" min:"1"`
+
+	_ contract.Also `names:"visible"`
 }
 
-// backedOutBy returns the changesets that backed out those of the push which
-// ends with rev, each once.
-func (l *Log) backedOutBy(ctx context.Context, rev string) ([]string, error) {
+type relevantWire struct {
+	Node        string `json:"node" is:"required"`
+	BackedOutBy string `json:"backedoutby" is:"" min:"1"` // absent where nothing did
+
+	_ contract.Also `names:"author backsoutnodes bugs date desc extra files parents phase pushdate pushhead pushid"`
+	_ contract.Also `names:"pushnodes pushuser rev reviewers landingsystem git_commit git_repo_url"`
+	_ contract.Also `names:"treeherderrepo treeherderrepourl convertsource convertsourcepath perfherderurl"`
+	_ contract.Also `names:"convert_revision convertsourcerevision"`
+}
+
+// Prove implements contract.Prover.
+func (w *relevantWire) Prove() error {
+	if !isHash(w.Node) {
+		return notHash("node", w.Node)
+	}
+	if w.BackedOutBy != "" && (!isHash(w.BackedOutBy) || w.BackedOutBy == w.Node) {
+		return notHash("backedoutby", w.BackedOutBy)
+	}
+	return nil
+}
+
+// sameRelevance: the last changeset is the one that was asked for, unless that was
+// by a name.
+func sameRelevance(asked contract.Asked, w *relevanceWire) error {
+	rev, at := asked.Var("rev"), len(w.Changesets)-1
+	last := w.Changesets[at].Node
+	if strings.Trim(rev, "0123456789abcdef") == "" && !job.SameRevision(last, rev) {
+		return contract.Differs(fmt.Sprintf("changesets[%d].node", at), last, rev)
+	}
+	return nil
+}
+
+// backedOutBy returns the changesets that backed out those of the push, each once.
+func (l *Log) backedOutBy(ctx context.Context, p job.Push) ([]string, error) {
 	const op = "pushlog.json-automationrelevance"
-	where := l.server.base + "/" + l.path + "/json-automationrelevance/" + rev + "?backouts=1"
+	where := l.server.base + "/" + l.path + "/json-automationrelevance/" + p.Revision + "?backouts=1"
 	res, err := l.server.http.Do(ctx, rest.Call{URL: where, Header: http.Header{"Accept": {"application/json"}}})
 	if err != nil {
 		return nil, job.OfHTTP(op, rest.Redact(where), err)
 	}
-	nodes, err := decodeRelevance(res.Body)
-	return nodes, job.Wrap(op, rest.Redact(where), err)
-}
-
-func decodeRelevance(body []byte) ([]string, error) {
-	var w relevanceWire
-	if err := json.Unmarshal(body, &w); err != nil {
-		return nil, malformed("%v in %q", err, first(body))
+	w, err := relevanceEndpoint.Decode(contract.Asked{URL: where}, res.Body)
+	if err != nil {
+		return nil, job.Wrap(op, rest.Redact(where), err)
 	}
-	if w.Changesets == nil {
-		return nil, malformed("no changesets, the server says: %s", w.Error)
+	if err := l.complete(p, w); err != nil {
+		return nil, job.Wrap(op, rest.Redact(where), err)
 	}
 	var out []string
-	for _, c := range *w.Changesets {
-		if c.BackedOutBy == "" || slices.Contains(out, c.BackedOutBy) {
-			continue
+	for _, c := range w.Changesets {
+		if c.BackedOutBy != "" && !slices.Contains(out, c.BackedOutBy) {
+			out = append(out, c.BackedOutBy)
 		}
-		if !node(c.BackedOutBy) {
-			return nil, malformed("changeset %s is backed out by %q, which is not a hash", c.Node, c.BackedOutBy)
-		}
-		out = append(out, c.BackedOutBy)
 	}
 	return out, nil
+}
+
+// complete is an error where a changeset of the push is not in the answer: what
+// backed that out would be missed. On try those that are public are left out.
+func (l *Log) complete(p job.Push, w *relevanceWire) error {
+	if errors.Is(job.LineByName(l.name), job.ErrNoLine) {
+		return nil
+	}
+	for _, c := range p.Changesets {
+		if !slices.ContainsFunc(w.Changesets, func(r relevantWire) bool { return r.Node == c.Node }) {
+			return fmt.Errorf("%w: %s: changesets: %.12s of push %d is not among them", job.ErrMalformed,
+				relevanceEndpoint.Title(), c.Node, p.ID)
+		}
+	}
+	return nil
 }

@@ -96,7 +96,7 @@ func pagesOf(ctx context.Context, repo job.Repository, start job.Push) iter.Seq2
 				return
 			}
 			oldest := slices.IndexFunc(pushes, job.Push.Testable)
-			if pushes[oldest].Compare(center) >= 0 {
+			if oldest < 0 || pushes[oldest].Compare(center) >= 0 {
 				return // a page of pushes without revisions: nothing to go on from
 			}
 			center = pushes[oldest]

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/mozci/mozci/internal/testing/testenv"
 	"github.com/mozci/mozci/job"
+	"github.com/mozci/mozci/job/contract"
 )
 
 // sample is one exchange recorded from hg 6.3 with Mozilla's pushlog.
@@ -80,7 +82,7 @@ func summarise(s sample, like string) string {
 		}
 		return like[:strings.Index(like, ",")] + fmt.Sprintf(", %d bytes", len(s.Body))
 	}
-	a, err := decode(s.Body, "repo")
+	a, err := decodeAny(s.URI, s.Body)
 	switch {
 	case strings.HasPrefix(like, "error: "):
 		var e struct{ Error string }
@@ -127,10 +129,27 @@ func summariseAnswer(a answer) string {
 		sorted := slices.Sorted(maps.Keys(ids))
 		out += fmt.Sprintf(" ids %s..%s", sorted[0], sorted[len(sorted)-1])
 	}
-	if a.last != unknownLast {
+	if a.last != unversioned {
 		out += fmt.Sprintf(", lastpushid %d", a.last)
 	}
 	return out
+}
+
+// unversioned is the last push id of an answer of version 1, which does not say it.
+const unversioned = 1_000_000_000
+
+// decodeAny decodes an answer of version 1 too, for which mozci does not ask, as one
+// of version 2. Where only the tips were asked for, the hashes of git are all there.
+func decodeAny(uri string, body []byte) (answer, error) {
+	u, err := url.Parse(uri)
+	if err != nil {
+		return answer{}, err
+	}
+	var members map[string]json.RawMessage
+	if json.Unmarshal(body, &members) == nil && members["lastpushid"] == nil && members["error"] == nil {
+		body = fmt.Appendf(nil, `{"lastpushid": %d, "pushes": %s}`, unversioned, body)
+	}
+	return decode(contract.Asked{}, body, "repo", u.Query().Has("full"))
 }
 
 // memberNames are the names of a JSON object's members, in order.
@@ -236,7 +255,8 @@ func TestRecordedRevert(t *testing.T) {
 		t.Fatal(err)
 	}
 	i := slices.IndexFunc(samples(t), func(s sample) bool { return strings.HasPrefix(s.file, "034-") })
-	bare, err := decode(samples(t)[i].Body, "autoland") // all pushes, with both hashes and without messages
+	// all pushes, with both hashes and without messages
+	bare, err := decode(contract.Asked{}, samples(t)[i].Body, "autoland", false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -287,7 +307,7 @@ func TestCramSamples(t *testing.T) {
 			body = body[:end+1] // one has a prompt of the recording shell behind it
 		}
 		n++
-		if _, err := decode(body, "repo"); err != nil && !strings.Contains(err.Error(), "the server says") {
+		if _, err := decodeAny(s.URL, body); err != nil && !strings.Contains(err.Error(), "the server says") {
 			odd++
 			t.Errorf("%s: %v", s.URL, err)
 		}
@@ -302,7 +322,10 @@ func TestCramSamples(t *testing.T) {
 func TestEnvelopes(t *testing.T) {
 	var got [2]answer
 	for i, f := range []string{"treeherder__hg_pushlog_2013.json", "treeherder__hg_pushlog_v2.json"} {
-		a, err := decode(testenv.Read(t, "data", "1-hg", f), "mozilla-central")
+		text := testenv.Read(t, "data", "1-hg", f)
+		// They are of a time when the server did not name parents.
+		text = bytes.ReplaceAll(text, []byte(`"node":`), []byte(`"parents":["`+strings.Repeat("0", 40)+`"],"node":`))
+		a, err := decodeAny("/json-pushes?full=1", text)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -314,7 +337,7 @@ func TestEnvelopes(t *testing.T) {
 		}
 	}
 	for _, f := range []string{"scriptworker__cotv4_pushlog.json", "treeherder__hg_push_commits.json"} {
-		a, err := decode(testenv.Read(t, "data", "1-hg", f), "try")
+		a, err := decode(contract.Asked{}, testenv.Read(t, "data", "1-hg", f), "try", true)
 		if err != nil || len(a.pushes) != 1 {
 			t.Errorf("%s: %d pushes, %v", f, len(a.pushes), err)
 		}
@@ -322,13 +345,17 @@ func TestEnvelopes(t *testing.T) {
 }
 
 func FuzzDecode(f *testing.F) {
-	f.Add([]byte(`{"lastpushid": 7, "pushes": {"7": {"changesets": ["0123456789ab"], "date": 1, "user": "u"}}}`))
-	f.Add(
-		[]byte(
-			`{"10": {"changesets": [{"node": "0123456789ab", "parents": ["000000000000"]}], "date": 1.5, "user": null}, "9": {}}`))
-	f.Add([]byte(`{"error": "unknown revision"}`))
-	f.Fuzz(func(t *testing.T, body []byte) {
-		a, err := decode(body, "repo")
+	one, two := strings.Repeat("1", 40), strings.Repeat("2", 40)
+	f.Add(false, []byte(`{"lastpushid": 70, "pushes": {"7": {"changesets": ["`+one+`"], "date": 1, "user": "u"},
+		"19": {"changesets": [], "obsoletechangesets": ["`+two+`"], "date": 2, "user": "v"}}}`))
+	f.Add(true, []byte(`{"lastpushid": 7, "pushes": {"7": {"date": 1, "user": "u", "git_changesets": ["`+two+`", null],
+		"changesets": [{"node": "`+one+`", "git_node": "`+two+`", "author": "a", "desc": "d", "parents": ["`+two+`"]},
+		{"node": "`+two+`", "author": "a", "desc": "d", "parents": ["`+one+`", "`+strings.Repeat("0", 40)+`"]}]}}}`))
+	f.Add(true, []byte(`{"lastpushid": 7, "pushes": {"10": {"changesets": [{"node": "0123456789ab", "parents": []}],
+		"date": 1.5, "user": null}, "9": {}}}`))
+	f.Add(false, []byte(`{"error": "unknown revision"}`))
+	f.Fuzz(func(t *testing.T, full bool, body []byte) {
+		a, err := decode(contract.Asked{}, body, "repo", full)
 		if err != nil {
 			return
 		}
@@ -340,6 +367,7 @@ func FuzzDecode(f *testing.F) {
 			if n := len(p.Changesets); n > 0 && p.Revision != p.Changesets[n-1].Node {
 				t.Fatalf("push %+v: its revision is not its tip", p)
 			}
+			_ = NewGraph([]job.Push{p}).arrivals(map[string]bool{p.Revision: true})
 			last = p.ID
 		}
 	})

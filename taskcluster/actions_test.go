@@ -43,7 +43,7 @@ func TestGeckoActions(t *testing.T) {
 			}
 			in := map[string]any{"requests": []any{map[string]any{"tasks": []any{test}, "times": 3}}}
 			if there {
-				got, err := taskcluster.ComposeInput(multiple, in)
+				got, err := taskcluster.ComposeInput(multiple, t.Context(), in)
 				if err != nil || string(ok(json.Marshal(got))) != string(ok(json.Marshal(in))) {
 					t.Errorf("composed %v, %v", got, err)
 				}
@@ -51,7 +51,7 @@ func TestGeckoActions(t *testing.T) {
 			if c.hook == "" {
 				return
 			}
-			if _, err := taskcluster.ActionInput(multiple, in); !errors.Is(err, job.ErrInvalid) {
+			if _, err := taskcluster.ActionInput(multiple, t.Context(), in); !errors.Is(err, job.ErrInvalid) {
 				t.Errorf("a person's input is checked by the schema as it is: %v", err)
 			}
 			firesAsThePage(t, text, c.hook)

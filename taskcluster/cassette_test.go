@@ -3,62 +3,72 @@ package taskcluster_test
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"net/http"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
-	"github.com/google/go-cmp/cmp"
-
+	"github.com/mozci/mozci/internal/testing/flags"
+	"github.com/mozci/mozci/internal/testing/scene"
 	"github.com/mozci/mozci/internal/testing/tctest"
 	"github.com/mozci/mozci/internal/testing/testenv"
 	"github.com/mozci/mozci/job"
-	"github.com/mozci/mozci/job/cassette"
 	"github.com/mozci/mozci/taskcluster"
 )
 
-// The cassettes are recorded anew with
+// The cassettes are recorded anew from a replay of ../shared/wire, or from any
+// deployment and any push of it, by
 //
-//	go test ./taskcluster -record -root-url URL -repo autoland -push ID -rev REVISION -label LABEL
+//	go test ./taskcluster -run Cassette -record -root-url URL -repo R -push ID -rev REVISION -label LABEL
 //
-// of any deployment and any push of it: each scene only reads, and what it saw
-// is written beside its cassette. Without -root-url they are made from the
-// recorded exchanges of ../shared.
-var (
-	record  = flag.Bool("record", false, "record the cassettes anew")
-	rootURL = flag.String("root-url", "", "of the deployment to record from; empty is a replay of ../shared/wire")
-	ofRepo  = flag.String("repo", "autoland", "the repository to record")
-	ofPush  = flag.Int64("push", tctest.RecordedID, "the id of the push to record")
-	ofRev   = flag.String("rev", tctest.RecordedRevision, "the revision of the push to record")
-	ofLabel = flag.String("label", "test-linux2404-64/opt-mochitest-browser-chrome-2", "a label that ran on the push")
-)
-
-// target is what cassettes were recorded of.
-type target struct {
-	RootURL  string `json:"root_url"`
-	Repo     string `json:"repo"`
-	ID       int64  `json:"id"`
-	Revision string `json:"revision"`
-	Label    string `json:"label"`
+// Each scene only reads.
+func recordings() scene.Set {
+	s := scene.Set{Dir: "testdata/cassettes", Live: deployment, Scenes: map[string]scene.Scene{}}
+	for name, read := range scenes {
+		s.Scenes[name] = func(ctx context.Context, client *http.Client, of scene.Target) (string, error) {
+			c, err := taskcluster.New(of.URL, &taskcluster.Options{HTTP: client})
+			if err != nil {
+				return "", err
+			}
+			return read(ctx, c, of)
+		}
+	}
+	return s
 }
 
-func (g target) push() job.Push { return job.Push{Repo: g.Repo, ID: g.ID, Revision: g.Revision} }
+// deployment is what is recorded.
+func deployment(t *testing.T) (scene.Target, http.RoundTripper) {
+	t.Helper()
+	if *flags.RootURL != "" {
+		return scene.From(*flags.RootURL)
+	}
+	const root = "http://tc.example"
+	r := ok(tctest.ReplayPush(testenv.Shared(t, "wire", "taskcluster"), testenv.Shared(t, "wire", "decision")))
+	r.URL = root
+	return scene.Target{
+		From: "a replay of the exchanges that were recorded from Taskcluster v106",
+		At:   time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC),
+		URL:  root, Repo: "autoland", ID: tctest.RecordedID, Revision: tctest.RecordedRevision,
+		Label: "test-linux2404-64/opt-mochitest-browser-chrome-2",
+	}, testenv.InMemory{Handler: r}
+}
+
+func pushOf(of scene.Target) job.Push {
+	return job.Push{Repo: of.Repo, ID: of.ID, Revision: of.Revision}
+}
 
 // scenes are what is recorded: each reads something, and tells what it saw.
-var scenes = map[string]func(ctx context.Context, c *taskcluster.Client, g target) (string, error){
-	"jobs": func(ctx context.Context, c *taskcluster.Client, g target) (string, error) {
-		jobs, err := c.Project(g.Repo, nil).Jobs(ctx, g.push())
+var scenes = map[string]func(context.Context, *taskcluster.Client, scene.Target) (string, error){
+	"jobs": func(ctx context.Context, c *taskcluster.Client, of scene.Target) (string, error) {
+		jobs, err := c.Project(of.Repo, nil).Jobs(ctx, pushOf(of))
 		return text(jobs), err
 	},
-	"catalog": func(ctx context.Context, c *taskcluster.Client, g target) (string, error) {
-		entries, err := c.Project(g.Repo, nil).Catalog(ctx, g.push())
+	"catalog": func(ctx context.Context, c *taskcluster.Client, of scene.Target) (string, error) {
+		entries, err := c.Project(of.Repo, nil).Catalog(ctx, pushOf(of))
 		var out []string
 		for _, e := range entries {
 			out = append(out, fmt.Sprint(e.Label, " ", e.Kind, " ", e.Upstreams, " ", e.Manifests))
@@ -66,9 +76,9 @@ var scenes = map[string]func(ctx context.Context, c *taskcluster.Client, g targe
 		slices.Sort(out)
 		return strings.Join(out, "\n"), err
 	},
-	"offspring": func(ctx context.Context, c *taskcluster.Client, g target) (string, error) {
-		p := c.Project(g.Repo, nil)
-		jobs, err := p.Jobs(ctx, g.push(), g.Label)
+	"offspring": func(ctx context.Context, c *taskcluster.Client, of scene.Target) (string, error) {
+		p := c.Project(of.Repo, nil)
+		jobs, err := p.Jobs(ctx, pushOf(of), of.Label)
 		var out []string
 		for _, j := range jobs {
 			made, offspringErr := p.WasAdded(ctx, j)
@@ -77,8 +87,8 @@ var scenes = map[string]func(ctx context.Context, c *taskcluster.Client, g targe
 		}
 		return strings.Join(out, "\n"), err
 	},
-	"actions": func(ctx context.Context, c *taskcluster.Client, g target) (string, error) {
-		id, err := c.FindTask(ctx, fmt.Sprintf("gecko.v2.%s.pushlog-id.%d.decision", g.Repo, g.ID))
+	"actions": func(ctx context.Context, c *taskcluster.Client, of scene.Target) (string, error) {
+		id, err := c.FindTask(ctx, fmt.Sprintf("gecko.v2.%s.pushlog-id.%d.decision", of.Repo, of.ID))
 		if err != nil {
 			return "", err
 		}
@@ -96,96 +106,19 @@ var scenes = map[string]func(ctx context.Context, c *taskcluster.Client, g targe
 		}
 		return strings.Join(taskcluster.ActionNames(a), "\n"), nil
 	},
-	"absent": func(ctx context.Context, c *taskcluster.Client, g target) (string, error) {
+	"absent": func(ctx context.Context, c *taskcluster.Client, of scene.Target) (string, error) {
 		nobodys := strings.Repeat("0", 40)
-		_, err := c.FindTask(ctx, "gecko.v2."+g.Repo+".revision."+nobodys+".taskgraph.decision")
+		_, err := c.FindTask(ctx, "gecko.v2."+of.Repo+".revision."+nobodys+".taskgraph.decision")
 		_, other := c.Status(ctx, "AAAAAAAAQAaAAAAAAAAAAA")
 		return fmt.Sprint(errors.Is(err, job.ErrNotFound), " ", errors.Is(other, job.ErrNotFound)), nil
 	},
 }
 
-const cassettes = "testdata/cassettes"
-
-// tapeScenes records the scenes into a folder, or plays them back from it and
-// compares what they saw.
-func tapeScenes(t *testing.T, dir string, live http.RoundTripper, g target) {
-	t.Helper()
-	for name, scene := range scenes {
-		path := filepath.Join(dir, name+".yaml")
-		tape, err := cassette.Replay(path)
-		if live != nil {
-			tape, err = cassette.Record(path, live)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		c := ok(taskcluster.New(g.RootURL, &taskcluster.Options{HTTP: tape.Client()}))
-		saw, err := scene(t.Context(), c, g)
-		if err = errors.Join(err, tape.Close()); err != nil {
-			t.Errorf("%s: %v", name, err)
-			continue
-		}
-		golden := filepath.Join(dir, name+".txt")
-		if live != nil {
-			if err := os.WriteFile(golden, []byte(saw+"\n"), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			continue
-		}
-		if d := cmp.Diff(string(ok(os.ReadFile(golden))), saw+"\n"); d != "" {
-			t.Errorf("%s (-recorded +played):\n%s", name, d)
-		}
-		if n := tape.Unused(); n > 0 {
-			t.Errorf("%s: %d exchanges were not used", name, n)
-		}
-	}
-}
-
-func recordScenes(t *testing.T, dir string) {
-	t.Helper()
-	g := target{*rootURL, *ofRepo, *ofPush, *ofRev, *ofLabel}
-	live := http.DefaultTransport
-	if g.RootURL == "" {
-		g.RootURL = "http://tc.example"
-		r := ok(tctest.ReplayPush(testenv.Shared(t, "wire", "taskcluster"), testenv.Shared(t, "wire", "decision")))
-		r.URL = g.RootURL
-		live = testenv.InMemory{Handler: r}
-	}
-	if err := os.MkdirAll(dir, 0o750); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(dir, "target.json"), ok(json.MarshalIndent(g, "", "  ")), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	tapeScenes(t, dir, live, g)
-}
-
-func replayScenes(t *testing.T, dir string) {
-	t.Helper()
-	var g target
-	if err := json.Unmarshal(ok(os.ReadFile(filepath.Join(dir, "target.json"))), &g); err != nil {
-		t.Fatal(err)
-	}
-	tapeScenes(t, dir, nil, g)
-}
-
-func TestCassettes(t *testing.T) {
-	if *record {
-		recordScenes(t, cassettes)
-	}
-	replayScenes(t, cassettes)
-	var used []string
-	for name := range scenes {
-		used = append(used, filepath.Join(cassettes, name+".yaml"))
-	}
-	if left := ok(cassette.Orphans(cassettes, used...)); len(left) > 0 {
-		t.Errorf("nothing uses %q", left)
-	}
-}
+func TestCassettes(t *testing.T) { recordings().Test(t) }
 
 // Recording works: of the recorded exchanges, into another folder, and back.
-func TestRecording(t *testing.T) {
+func TestCassettesAreMade(t *testing.T) {
 	dir := t.TempDir()
-	recordScenes(t, dir)
-	replayScenes(t, dir)
+	recordings().Record(t, dir)
+	recordings().Replay(t, dir)
 }

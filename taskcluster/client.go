@@ -79,9 +79,20 @@ func New(rootURL string, opts *Options) (*Client, error) {
 		}
 	}
 	c.root = strings.TrimRight(c.root, "/")
-	c.web = strings.TrimRight(rootURL, "/")
+	c.web = webOf(strings.TrimRight(rootURL, "/"))
 	c.rest = rest.New(&rest.Options{HTTP: o.HTTP, Logger: o.Logger})
 	return c, nil
+}
+
+// webOf is where the pages of a deployment are: a page is passed on, so that it has no
+// user and password.
+func webOf(root string) string {
+	u, err := url.Parse(root)
+	if err != nil {
+		return root // CheckURL has read it
+	}
+	u.User = nil
+	return u.String()
 }
 
 // route is the URL of a call: the parts of its path are escaped, their slashes

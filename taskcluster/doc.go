@@ -34,8 +34,9 @@
 // needs has failed, was cancelled or has expired. Such a run never comes, and
 // does not wait; Record.Never says why.
 //
-// Another word is job.ErrUnknownWord. The kind is what extra.treeherder.jobKind,
-// or else tags.kind, says; tests whose label names a performance suite are Perf.
+// Another word is job.ErrUnknownWord. The kind is what tags.kind, or else
+// extra.treeherder.jobKind, says, and where they do not, what the label begins with
+// (job.KindOfLabel); tests whose label names a performance suite are Perf.
 //
 // # What is believed
 //

@@ -35,6 +35,12 @@ var (
 	ComposeInput = (*action).compose
 )
 
+// The words of runs and labels.
+var (
+	RunStatus = (*TaskRun).status
+	KindOf    = kindOf
+)
+
 // ParseActions reads an actions.json.
 func ParseActions(text []byte) (*actions, error) {
 	w, err := actionsFile.Decode(contract.Asked{}, text)
@@ -43,6 +49,9 @@ func ParseActions(text []byte) (*actions, error) {
 	}
 	return w.usable()
 }
+
+// Action is one of an actions.json.
+type Action = action
 
 // Parts of the room that have vectors, or tables, of their own.
 var (

@@ -35,10 +35,10 @@ func FuzzActions(f *testing.F) {
 		_ = json.Unmarshal([]byte(input), &in)
 		for _, name := range taskcluster.ActionNames(a) {
 			if x, found := taskcluster.ForTask(a, name, map[string]string{"kind": "test"}); found {
-				_, _ = taskcluster.ActionInput(x, in)
+				_, _ = taskcluster.ActionInput(x, t.Context(), in)
 			}
 			if x, found := taskcluster.ForGroup(a, name); found {
-				_, _ = taskcluster.ActionInput(x, in)
+				_, _ = taskcluster.ActionInput(x, t.Context(), in)
 			}
 		}
 	})

@@ -1,6 +1,7 @@
 package taskcluster
 
 import (
+	"context"
 	"fmt"
 	"strings"
 
@@ -12,23 +13,22 @@ import (
 // input is the input with the schema's defaults filled in, if it is what the
 // action takes; job.ErrInvalid says what is wrong with it otherwise. A nil input
 // is an empty object; an action without a schema takes none, and gets nil.
-func (a *action) input(input any) (any, error) {
+func (a *action) input(ctx context.Context, input any) (any, error) {
 	if a.Schema == nil {
 		if m, ok := input.(map[string]any); input != nil && (!ok || len(m) > 0) {
 			return nil, fmt.Errorf("%w: action %s takes no input", job.ErrInvalid, a.Name)
 		}
 		return nil, nil
 	}
-	filled, err := a.fill(input)
-	if err != nil {
-		return nil, err
-	}
 	s, err := a.schema()
 	if err != nil {
 		return nil, err
 	}
-	filled = defaults(s, s, filled, 0)
-	return filled, a.validate(filled)
+	filled, err := a.filled(s, input)
+	if err != nil {
+		return nil, err
+	}
+	return filled, a.validate(ctx, s, filled)
 }
 
 // compose is the input that mozci itself made for an action that it knows, with
@@ -36,30 +36,33 @@ func (a *action) input(input any) (any, error) {
 // cannot be read, or refuses what its action is known to take, has no say; any
 // other refusal is job.ErrRefused. For an action that mozci does not know it is
 // input.
-func (a *action) compose(input any) (any, error) {
+func (a *action) compose(ctx context.Context, input any) (any, error) {
 	smallest, known := least[a.Name]
 	if a.Schema == nil && needsInput(a.Name) {
 		return a.fill(input)
 	}
 	if a.Schema == nil || !known {
-		return a.input(input)
+		return a.input(ctx, input)
 	}
-	filled, err := a.fill(input)
+	bare, err := a.fill(input)
 	if err != nil {
 		return nil, err
 	}
 	s, err := a.schema()
 	if err != nil {
-		return filled, nil //nolint:nilerr // it cannot be read: the action is known
+		return bare, nil //nolint:nilerr // it cannot be read: the action is known
 	}
-	filled = defaults(s, s, filled, 0)
-	refused := a.validate(filled)
-	if refused == nil {
-		return filled, nil
+	filled, err := a.filled(s, input)
+	if err != nil {
+		return bare, nil //nolint:nilerr // as above: its defaults have no end
 	}
-	probe, err := a.fill(smallest)
-	if err != nil || a.validate(defaults(s, s, probe, 0)) != nil {
-		return filled, nil //nolint:nilerr // the schema is wrong about its own action
+	refused := a.validate(ctx, s, filled)
+	if refused == nil || ctx.Err() != nil {
+		return filled, refused
+	}
+	probe, err := a.filled(s, smallest)
+	if err != nil || a.validate(ctx, s, probe) != nil {
+		return filled, ctx.Err() // the schema is wrong about its own action
 	}
 	return nil, fmt.Errorf("%w: %s", job.ErrRefused, strings.TrimPrefix(refused.Error(), job.ErrInvalid.Error()+": "))
 }
@@ -97,12 +100,11 @@ func (a *action) takesTimes() bool {
 	if err != nil {
 		return known
 	}
-	properties, says := refer(s, s)["properties"].(map[string]any)
+	has, says := s.Property("times")
 	if !says {
 		return known
 	}
-	_, ok := properties["times"]
-	return ok
+	return has
 }
 
 // fill is an input as plain JSON values, an empty object where it is nil.

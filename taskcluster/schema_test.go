@@ -1,11 +1,17 @@
 package taskcluster_test
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
 	"testing"
 
 	"github.com/mozci/mozci/internal/testing/tctest"
 	"github.com/mozci/mozci/job"
+	"github.com/mozci/mozci/taskcluster"
 )
 
 // What hooks are sent, as user shows it.
@@ -33,6 +39,8 @@ var oddSchemas = map[string]oddSchema{
 	"refers elsewhere":      {"retrigger-multiple", `{"$ref": "https://example.com/schema.json"}`, nil, multiple},
 	"refers to nothing":     {"retrigger-multiple", `{"$ref": "#/definitions/none"}`, nil, multiple},
 	"refers to itself":      {"retrigger-multiple", `{"$ref": "#"}`, nil, multiple},
+	"has no end":            {"retrigger-multiple", exploding(), nil, multiple},
+	"has no end, either":    {"retrigger", exploding(), []string{"retrigger-multiple"}, bare},
 	"needs what nobody has": {"retrigger-multiple", `{"type": "object", "required": ["other"]}`, nil, multiple},
 	"fewer times": {
 		"retrigger-multiple", `{"type": "object", "properties": {"requests": {"type": "array",
@@ -95,5 +103,51 @@ func TestSchemas(t *testing.T) {
 				t.Errorf("sent\n%s, expected\n%s", u, c.want)
 			}
 		})
+	}
+}
+
+// exploding is a schema of two kilobytes that takes a million million checks.
+func exploding() string {
+	var b strings.Builder
+	b.WriteString(`{"$ref": "#/definitions/d0", "definitions": {`)
+	for i := range 40 {
+		fmt.Fprintf(&b, `"d%d": {"allOf": [{"$ref": "#/definitions/d%d"}, {"$ref": "#/definitions/d%[2]d"}]}, `, i, i+1)
+	}
+	return b.String() + `"d40": {"type": "object"}}}`
+}
+
+// A person's input to an action whose schema has no end, or would have mozci read a
+// file, is an error that names the action, says what to do, and no place on this
+// machine. An ended context ends it.
+func TestHostileSchemas(t *testing.T) {
+	dir := ok(os.Getwd())
+	parse := func(schema string) *taskcluster.Action {
+		a := ok(taskcluster.ParseActions([]byte(`{"version": 1, "actions": [{"name": "odd", "kind": "hook", "context": [],
+			"hookGroupId": "g", "hookId": "h", "hookPayload": {}, "schema": ` + schema + `}]}`)))
+		x, _ := taskcluster.ForGroup(a, "odd")
+		return x
+	}
+	for schema, want := range map[string]string{
+		exploding(): "the schema of odd: too much to check: checking by it takes more than 300000 steps; fire the " +
+			"action from Treeherder",
+		strings.Repeat(`{"not":`, 500) + "true" + strings.Repeat("}", 500): "levels deep; fire the action from Treeherder",
+		`{"$ref": "other.json"}`:        "the schema of odd: it refers to another document, and no file is read",
+		`{"$ref": "file:///etc/group"}`: "the schema of odd: it refers to another document, and no file is read",
+	} {
+		_, err := taskcluster.ActionInput(parse(schema), t.Context(), map[string]any{"a": 1})
+		if !errors.Is(err, job.ErrMalformed) || !strings.Contains(err.Error(), want) ||
+			strings.Contains(err.Error(), dir) || strings.Contains(err.Error(), "file:") {
+			t.Errorf("%.60s: %v", schema, err)
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, in := range []func() error{
+		func() error { _, err := taskcluster.ActionInput(parse(exploding()), ctx, nil); return err },
+		func() error { _, err := taskcluster.ComposeInput(parse(exploding()), ctx, nil); return err },
+	} {
+		if err := in(); !errors.Is(err, context.Canceled) {
+			t.Errorf("%v", err)
+		}
 	}
 }

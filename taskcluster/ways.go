@@ -44,7 +44,7 @@ func (w way) is(t *Task) bool {
 // ways are the ways to do what the request asks for, the usual one first.
 func (s *shot) ways(ctx context.Context) ([]way, error) {
 	if s.req.Action != "" {
-		w, err := s.custom()
+		w, err := s.custom(ctx)
 		return []way{w}, err
 	}
 	ran := s.ran()
@@ -60,7 +60,9 @@ func (s *shot) ways(ctx context.Context) ([]way, error) {
 	var out []way
 	for _, w := range s.usual(ran) {
 		var err error
-		if w.input, err = w.action.compose(w.input); err != nil {
+		if w.input, err = w.action.compose(ctx, w.input); ctx.Err() != nil {
+			return nil, ctx.Err()
+		} else if err != nil {
 			s.notes = append(s.notes, (&refusal{way: w.action.Name, err: err}).Error())
 			continue
 		}
@@ -168,7 +170,7 @@ func (s *shot) failed(w way) string {
 
 // custom is the action that the request names: for the label's task, or for the
 // whole push. Of several tasks one that failed is taken, the newest.
-func (s *shot) custom() (way, error) {
+func (s *shot) custom(ctx context.Context) (way, error) {
 	ran := s.ran()
 	slices.SortStableFunc(ran, func(a, b *listedTask) int {
 		if fa, fb := a.Status.State == "failed", b.Status.State == "failed"; fa != fb {
@@ -181,11 +183,11 @@ func (s *shot) custom() (way, error) {
 	})
 	for _, t := range ran {
 		if a, ok := s.offers.forTask(s.req.Action, t.Task.Tags); ok {
-			return s.named(a, t)
+			return s.named(ctx, a, t)
 		}
 	}
 	if a, ok := s.offers.forGroup(s.req.Action); ok {
-		return s.named(a, nil)
+		return s.named(ctx, a, nil)
 	}
 	if !slices.Contains(s.offers.names(), s.req.Action) {
 		return way{}, fmt.Errorf("%w: the push has no action %q: it has %q",
@@ -201,18 +203,18 @@ func (s *shot) custom() (way, error) {
 
 // named is a way with the input that a person gave, which must be what the
 // schema asks for, or with one of mozci's own where nobody gave any.
-func (s *shot) named(a *action, on *listedTask) (way, error) {
+func (s *shot) named(ctx context.Context, a *action, on *listedTask) (way, error) {
 	in, err := s.times(a)
 	if err != nil {
 		return way{}, err
 	}
 	w := way{action: a, on: on}
 	if s.req.Input == nil {
-		if w.input, err = a.compose(in); errors.Is(err, job.ErrRefused) {
-			_, err = a.input(in) // the action needs an input, and nobody gave one
+		if w.input, err = a.compose(ctx, in); errors.Is(err, job.ErrRefused) {
+			_, err = a.input(ctx, in) // the action needs an input, and nobody gave one
 		}
 	} else {
-		w.input, err = a.input(in)
+		w.input, err = a.input(ctx, in)
 	}
 	return w, err
 }

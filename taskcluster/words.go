@@ -1,8 +1,6 @@
 package taskcluster
 
 import (
-	"strings"
-
 	"github.com/mozci/mozci/internal/clip"
 	"github.com/mozci/mozci/job"
 )
@@ -59,19 +57,21 @@ func (t *listedTask) kind() job.Kind {
 	return kindOf(t.label(), t.Task.Extra.Treeherder.JobKind, t.Task.Tags["kind"])
 }
 
-// kindOf is what sort of work a task does, by what taskgraph notes of it for
-// Treeherder, by its kind there, and by its label.
+// kindOf is what sort of work a task does: by its kind in the task graph where that says
+// it, by what taskgraph notes of it for Treeherder, and by its label.
 func kindOf(label, jobKind, tagKind string) job.Kind {
-	is := func(word string) bool {
-		return jobKind == word || jobKind == "" && tagKind == word || strings.HasPrefix(label, word+"-")
+	for _, word := range []string{tagKind, jobKind} {
+		switch {
+		case word == "build":
+			return job.KindBuild
+		case word == "test" && !job.NamesPerf(label):
+			return job.KindTest
+		case word == "test", job.NamesPerf(word):
+			return job.KindPerf
+		}
 	}
-	switch {
-	case is("build"):
-		return job.KindBuild
-	case job.NamesPerf(label) && jobKind != "other":
-		return job.KindPerf
-	case is("test"):
-		return job.KindTest
+	if jobKind == "other" {
+		return job.KindOther
 	}
-	return job.KindOther
+	return job.KindOfLabel(label)
 }

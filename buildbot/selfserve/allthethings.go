@@ -1,17 +1,28 @@
 package selfserve
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
-	"github.com/mozci/mozci/internal/lax"
 	"github.com/mozci/mozci/job"
+	"github.com/mozci/mozci/job/contract"
 )
+
+// things is allthethings.json, of which some saved parts: a scheduler may trigger
+// builders that are not there.
+var things = contract.New(contract.Endpoint[wireThings]{
+	Source: source, Name: "allthethings", URL: `/allthethings\.json$`, File: `^([^ ]*__)?allthethings\.json$`,
+})
+
+type wireThings struct {
+	Builders   map[string]thing     `json:"builders" is:"required" min:"1"`
+	Schedulers map[string]scheduler `json:"schedulers" is:"required" min:"1"`
+}
 
 // AllTheThings is allthethings.json: every builder, and the schedulers that say
 // what triggers what. It is not changed once it is read.
@@ -23,13 +34,21 @@ type AllTheThings struct {
 
 // thing is a builder.
 type thing struct {
-	ShortName  string `json:"shortname"`
+	ShortName  string `json:"shortname" is:"required" min:"1"`
 	Properties struct {
-		Branch   lax.Word `json:"branch"`
-		RepoPath lax.Word `json:"repo_path"`
-		Product  lax.Word `json:"product"`
-		Platform lax.Word `json:"platform"`
-	} `json:"properties"`
+		Branch   string `json:"branch" is:"" min:"1"` // none where the builder is of no repository
+		RepoPath string `json:"repo_path" is:"" min:"1"`
+
+		_ contract.Also `names:"*"`
+	} `json:"properties" is:"required"`
+
+	_ contract.Also `names:"slavebuilddir slavepool"`
+}
+
+// scheduler triggers builders.
+type scheduler struct {
+	Downstream  []string `json:"downstream" is:"required"`
+	TriggeredBy []string `json:"triggered_by"` // of tests always
 }
 
 // skips is the end of the name of a scheduler that SETA made: so many pushes
@@ -41,20 +60,12 @@ var skips = regexp.MustCompile(`-(\d+)-(\d+)$`)
 // with what it triggers after that: try-platform-opt-unittest. What is no
 // allthethings.json gives [job.ErrMalformed].
 func ReadAllTheThings(in io.Reader) (*AllTheThings, error) {
-	var w struct {
-		Builders   map[string]thing `json:"builders"`
-		Schedulers map[string]struct {
-			Downstream  []string `json:"downstream"`
-			TriggeredBy []string `json:"triggered_by"`
-		} `json:"schedulers"`
+	w, err := things.Read(contract.Asked{}, in)
+	if err == nil {
+		err = w.proven()
 	}
-	if err := json.NewDecoder(in).Decode(&w); err != nil {
-		return nil, job.Wrap("selfserve.allthethings", "", fmt.Errorf("%w: %w", job.ErrMalformed, err))
-	}
-	if len(w.Builders) == 0 || len(w.Schedulers) == 0 {
-		return nil, job.Wrap("selfserve.allthethings", "",
-			fmt.Errorf("%w: expected builders and schedulers, found %d and %d",
-				job.ErrMalformed, len(w.Builders), len(w.Schedulers)))
+	if err != nil {
+		return nil, job.OfHTTP("selfserve.allthethings", "", err)
 	}
 	short := map[string][]string{}
 	for name, b := range w.Builders {
@@ -85,10 +96,31 @@ func ReadAllTheThings(in io.Reader) (*AllTheThings, error) {
 	return out, nil
 }
 
+// proven reports a scheduler of tests that nothing triggers, and names that are empty.
+func (w *wireThings) proven() error {
+	broken := func(name, field, detail string) error {
+		return &contract.Error{Source: things.Title(), Finding: contract.Finding{
+			Path: fmt.Sprintf("schedulers[%q].%s", name, field), Kind: contract.KindMissing, Detail: detail,
+		}}
+	}
+	for _, name := range slices.Sorted(maps.Keys(w.Schedulers)) {
+		s := w.Schedulers[name]
+		switch {
+		case strings.HasPrefix(name, "tests-") && len(s.TriggeredBy) == 0:
+			return broken(name, "triggered_by", "missing, though tests are triggered by a build")
+		case slices.Contains(s.TriggeredBy, ""):
+			return broken(name, "triggered_by", "a name is empty")
+		case slices.Contains(s.Downstream, ""):
+			return broken(name, "downstream", "a name is empty")
+		}
+	}
+	return nil
+}
+
 // tests reports whether a builder's name is that of a test.
 func tests(name string) bool {
-	m := testForm.FindStringSubmatch(name)
-	return m != nil && m[3] != "leak"
+	kind := kindOf(name)
+	return kind == job.KindTest || kind == job.KindPerf
 }
 
 // triggering are the builds that a word of triggered_by means. Where a build has
@@ -115,7 +147,7 @@ func (a *AllTheThings) Upstream(builder string) []string {
 func (a *AllTheThings) Builders(branch string) []string {
 	var out []string
 	for name, b := range a.builders {
-		if string(b.Properties.Branch) == branch || string(b.Properties.RepoPath) == branch {
+		if b.Properties.Branch == branch || b.Properties.RepoPath == branch {
 			out = append(out, name)
 		}
 	}

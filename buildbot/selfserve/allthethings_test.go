@@ -1,6 +1,8 @@
 package selfserve_test
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"strings"
 	"testing"
@@ -9,9 +11,31 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
+// mockThings is the part of allthethings.json that was saved. Its names were replaced,
+// which gave two builders one name: no such file has that.
+func mockThings(t *testing.T) []byte {
+	t.Helper()
+	text := shared(t, "mozilla_ci_tools__mock_allthethings.json")
+	if _, err := selfserve.ReadAllTheThings(bytes.NewReader(text)); !errors.Is(err, job.ErrMalformed) {
+		t.Errorf("a builder that is there twice: %v", err)
+	}
+	var once map[string]any
+	unmarshal(t, text, &once)
+	text, err := json.Marshal(once)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+// with is a scheduler of tests that triggers builders, and is triggered by some.
+func with(downstream, by string) string {
+	return `{"builders": {"B": {"shortname": "b", "properties": {}}},
+		"schedulers": {"tests-x": {"downstream": ` + downstream + `, "triggered_by": ` + by + `}}}`
+}
+
 func TestAllTheThings(t *testing.T) {
-	all, err := selfserve.ReadAllTheThings(strings.NewReader(string(shared(t,
-		"mozilla_ci_tools__mock_allthethings.json"))))
+	all, err := selfserve.ReadAllTheThings(bytes.NewReader(mockThings(t)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,7 +70,10 @@ func TestAllTheThings(t *testing.T) {
 	if !errors.Is(err, job.ErrNotFound) || !strings.Contains(err.Error(), "allthethings.json") {
 		t.Errorf("a builder that is not there: %v", err)
 	}
-	for _, text := range []string{"", "<html>", "{}", `{"builders": {"x": {}}}`, `{"builders": [`} {
+	for _, text := range []string{
+		"", "<html>", "{}", `{"builders": {"x": {}}}`, `{"builders": [`, with(`["T"]`, `["b", ""]`), with(`[""]`, `["b"]`),
+		with(`["T"]`, `[]`),
+	} {
 		if _, err := selfserve.ReadAllTheThings(strings.NewReader(text)); !errors.Is(err, job.ErrMalformed) {
 			t.Errorf("%q: %v", text, err)
 		}

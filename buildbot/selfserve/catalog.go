@@ -13,9 +13,14 @@ import (
 // allthethings.json, or its name, says. A branch without builders gives
 // [job.ErrNotScheduled].
 func (p *Project) Catalog(ctx context.Context, push job.Push, labels ...string) ([]job.Runnable, error) {
-	const op = "selfserve.catalog"
+	return bounded(ctx, p.c, "selfserve.catalog", push.String(), func(ctx context.Context) ([]job.Runnable, error) {
+		return p.catalog(ctx, push, labels)
+	})
+}
+
+func (p *Project) catalog(ctx context.Context, push job.Push, labels []string) ([]job.Runnable, error) {
 	if !push.Testable() {
-		return nil, job.Wrap(op, push.String(), job.ErrNotScheduled)
+		return nil, job.ErrNotScheduled
 	}
 	var names []string
 	if p.c.all != nil {
@@ -35,7 +40,10 @@ func (p *Project) Catalog(ctx context.Context, push job.Push, labels ...string) 
 		if n, err := ParseName(name); err == nil && p.c.all == nil && n.Repo != p.repo {
 			continue // its name only has the branch's in it
 		}
-		up := p.upstream(name)
+		up, err := p.upstream(name)
+		if err != nil {
+			p.c.log.WarnContext(ctx, "what this builder needs is not known", "error", err)
+		}
 		// Of two namings only one is in use.
 		some := slices.DeleteFunc(slices.Clone(up), func(u string) bool { return !known[u] })
 		if len(some) == 0 && len(up) > 0 {
@@ -44,22 +52,18 @@ func (p *Project) Catalog(ctx context.Context, push job.Push, labels ...string) 
 		out = append(out, job.Runnable{Label: name, Kind: kindOf(name), Upstreams: some})
 	}
 	if len(out) == 0 {
-		return nil, job.Wrap(op, push.String(), job.ErrNotScheduled)
+		return nil, job.ErrNotScheduled
 	}
 	return job.OfLabels(out, labels...), nil
 }
 
-// upstream are the builds that a builder needs.
-func (p *Project) upstream(builder string) []string {
+// upstream are the builds that a builder needs. A name that does not say so gives
+// [job.ErrUnknownWord].
+func (p *Project) upstream(builder string) ([]string, error) {
 	if p.c.all != nil {
-		return p.c.all.Upstream(builder)
+		return p.c.all.Upstream(builder), nil
 	}
-	up, err := Upstream(builder)
-	if err != nil {
-		// An unknown name is no build's test for sure; asking for it will tell.
-		p.c.log.Warn("what this builder needs is not known", "error", err)
-	}
-	return up
+	return Upstream(builder)
 }
 
 // exists refuses builders that allthethings.json, or a name's form, does not

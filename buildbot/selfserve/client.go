@@ -2,8 +2,6 @@ package selfserve
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -16,6 +14,7 @@ import (
 	"github.com/mozci/mozci/internal/flight"
 	"github.com/mozci/mozci/internal/rest"
 	"github.com/mozci/mozci/job"
+	"github.com/mozci/mozci/job/contract"
 )
 
 // Where Mozilla's services were until 2018.
@@ -42,7 +41,12 @@ type Options struct {
 	Builders *AllTheThings
 	// Logger gets requests that are tried again. Nil discards.
 	Logger *slog.Logger
-	// Now is the time. Default time.Now.
+	// Deadline bounds each operation as a whole, with its dumps and the requests that
+	// are tried again: one that takes longer gives [job.ErrUnavailable]. Opening a log
+	// ends when it opens. Default: 10 minutes, deadline.Default; negative means none.
+	Deadline time.Duration
+	// Now is the time, where the service does not say itself what time it is. Default
+	// time.Now.
 	Now func() time.Time
 }
 
@@ -58,11 +62,12 @@ type Client struct {
 	secret string
 	all    *AllTheThings
 	log    *slog.Logger
-	now    func() time.Time
+	clock  *clock
+	within time.Duration
 
-	writes   atomic.Int64                             // grows with each: what was read before is stale
-	listings *flight.Cache[revisionAt, []wireListing] // that are read now, for all who want them
-	names    *flight.Cache[string, []string]          // of builders, by branch, likewise
+	writes   atomic.Int64                       // grows with each: what was read before is stale
+	listings *flight.Cache[revisionAt, []entry] // that are read now, for all who want them
+	names    *flight.Cache[string, []string]    // of builders, by branch, likewise
 }
 
 // revisionAt is a revision of a branch, in 12 digits, after so many writes.
@@ -94,8 +99,9 @@ func New(baseURL string, opts *Options) (*Client, error) {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	c := &Client{
-		user: o.User, secret: o.Password, all: o.Builders, log: o.Logger, now: o.Now,
-		listings: flight.New[revisionAt, []wireListing](0), names: flight.New[string, []string](0),
+		user: o.User, secret: o.Password, all: o.Builders, log: o.Logger, clock: &clock{local: o.Now},
+		within:   o.Deadline,
+		listings: flight.New[revisionAt, []entry](0), names: flight.New[string, []string](0),
 	}
 	data, err := rest.CheckURL(o.BuildDataURL, DefaultBuildDataURL)
 	if err == nil {
@@ -106,7 +112,7 @@ func New(baseURL string, opts *Options) (*Client, error) {
 	}
 	c.rest = rest.New(&rest.Options{HTTP: o.HTTP, Logger: o.Logger})
 	c.dumps = &dumps{
-		base: data, rest: c.rest, bytes: o.CacheBytes, now: o.Now, log: o.Logger,
+		base: data, rest: c.rest, bytes: o.CacheBytes, now: c.clock.now, log: o.Logger,
 		fetches: flight.New[string, dump](0), there: flight.New[string, dump](mostDumps),
 		gone: flight.New[string, dump](mostGone),
 	}
@@ -133,30 +139,17 @@ func (c *Client) sign(r *http.Request) error {
 	return nil
 }
 
-// get reads an answer of self-serve's.
-func (c *Client) get(ctx context.Context, op, key, url string, into any) error {
+// get reads an answer of self-serve's, and proves it.
+func get[T any](ctx context.Context, c *Client, e *contract.Endpoint[T], op, key, url string) (*T, error) {
 	res, err := c.rest.Do(ctx,
 		rest.Call{URL: url, Header: http.Header{"Accept": {"application/json"}}, Sign: c.sign})
-	if err == nil {
-		err = rest.Decode(res, into)
-	}
 	if err != nil {
-		return wrap(op, key, err)
+		return nil, wrap(op, key, err)
 	}
-	return nil
-}
-
-// wrap tells what self-serve says of a request that failed.
-func wrap(op, key string, err error) error {
-	var r *rest.Error
-	if errors.As(err, &r) && r.Status != 0 {
-		var said struct {
-			Msg string `json:"msg"`
-		}
-		if json.Unmarshal(r.Body, &said) == nil && said.Msg != "" {
-			sentinel := job.SentinelOf(r.Status)
-			return job.Wrap(op, key, fmt.Errorf("%w: %d %s", sentinel, r.Status, said.Msg))
-		}
+	c.clock.hear(res.Header)
+	out, err := e.Decode(contract.Asked{URL: url}, res.Body)
+	if err != nil {
+		return nil, wrap(op, key, err)
 	}
-	return job.OfHTTP(op, key, err)
+	return out, nil
 }

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/mozci/mozci/internal/private"
 )
 
 // load reads a dump from the disk; one that is torn is fetched again.
@@ -19,7 +21,7 @@ func (d *dumps) load(ctx context.Context, name string) (*index, bool) {
 		return nil, false
 	}
 	defer func() { _ = f.Close() }()
-	found, err := readIndex(f)
+	found, err := readIndex(f, d.asked(name))
 	if err != nil {
 		d.log.WarnContext(ctx, "a kept dump is torn, fetching it again", "file", path, "error", err)
 		return nil, false
@@ -29,16 +31,16 @@ func (d *dumps) load(ctx context.Context, name string) (*index, bool) {
 
 // save reads a dump and keeps it: whole, or not at all.
 func (d *dumps) save(name string, in io.Reader) (*index, error) {
-	if err := os.MkdirAll(d.dir, 0o750); err != nil {
+	if err := private.Folder(d.dir); err != nil {
 		return nil, fmt.Errorf("keeping a dump: %w", err)
 	}
-	f, err := os.CreateTemp(d.dir, "fetching-*")
+	f, err := private.Temp(d.dir, "fetching-*")
 	if err != nil {
 		return nil, fmt.Errorf("keeping a dump: %w", err)
 	}
 	defer func() { _ = os.Remove(f.Name()) }() // gone once it is renamed
 	tee := io.TeeReader(in, f)
-	x, err := readIndex(tee)
+	x, err := readIndex(tee, d.asked(name))
 	if err == nil {
 		_, err = io.Copy(io.Discard, tee) // the end of the packing
 	}

@@ -18,10 +18,11 @@
 // day on which it ended says, or within four hours that of the last hours.
 //
 //	self-serve              dump                      status
-//	no status                                         pending; cancelled if the request is complete
+//	a request alone                                   pending; cancelled if it is complete
 //	null, not ended                                   running
 //	null, ended                                       unknown
-//	0                       of the same revision      success
+//	0                       0, of the same revision   success
+//	0                       5, of the same revision   retry
 //	0                       of another revision       coalesced
 //	0                       not there, for a day      running
 //	0                       not there after that,     unknown
@@ -29,9 +30,21 @@
 //	1, 2                                              test_failed, busted
 //	3, 4, 5, 6                                        skipped, exception, retry, cancelled
 //
+// Self-serve's status is the request's, and the dump's result the build's: they differ
+// where a request was retried. Any other result with a status of 0 is an error, as is a
+// build of another revision that answered nothing but this request.
+//
 // Of several requests in one build the last ran, and the others are coalesced. A
 // job's ID is the request's and the number of its run, such as 71123549/1. Its Raw
 // is a [Record], and that of a job that Pulse told of is a [Message].
+//
+// # What is believed
+//
+// Answers, dumps and messages must have what [Contracts] say, and must be about what
+// was asked for: the branch, the revision in twelve digits, the request, the day. What
+// does not is [job.ErrMalformed], with the source and the place; nothing that is absent
+// has a default. Properties that scripts set are whatever they are. Which dump a run is
+// in, the service's own time says, not the machine's.
 //
 // # Triggering runs
 //

@@ -1,44 +1,44 @@
 package selfserve
 
 import (
+	"bufio"
 	"cmp"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"slices"
-	"strconv"
 	"time"
 
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
 	"github.com/mozci/mozci/internal/gunzip"
-	"github.com/mozci/mozci/internal/lax"
 	"github.com/mozci/mozci/job"
+	"github.com/mozci/mozci/job/contract"
 )
 
 // DumpBuild is what a status dump says of a build that has ended.
 type DumpBuild struct {
 	ID, Master int64
-	Number     int // of the builder's builds
+	Number     int // of the builder's builds, from 0
 	Builder    string
 	// Requests are those that the build answered, ascending: the last ran, the
 	// earlier ones were merged into it. The dump has two lists, which can
 	// differ; this is both.
 	Requests []int64
-	Result   int    // 0 to 6 as in Buildbot; NoResult where the dump has none
+	Result   int    // 0 to 6 as in Buildbot
 	Reason   string // "scheduler", "Self-serve: Rebuilt by …"
 
-	Requested, Started, Finished time.Time // to the second; zero where the dump has none
+	Requested, Started, Finished time.Time // to the second
 
-	// Revision is that of the newest request, in 12 or 40 digits; empty where
-	// the dump has none. So are the others.
+	// Revision is that of the newest request, in 12 or 40 digits, or whatever
+	// somebody asked self-serve for; empty where the dump has none. So are the
+	// others.
 	Revision, Branch, Scheduler           string
 	PackageURL, TestsURL, TestPackagesURL string
 	LogURL                                string
 	BlobberFiles                          string // an object of names and URLs, as text
 }
-
-// NoResult is the result of a build that has none.
-const NoResult = -1
 
 // Files are the URLs of what tests need of a build: the package, and the tests
 // as the newer of two ways has them. Empty where the build made none.
@@ -57,172 +57,136 @@ func (b *DumpBuild) Files() []string {
 // text is torn.
 func (b *DumpBuild) Blobs() map[string]string {
 	var out map[string]string
-	if json.Unmarshal([]byte(b.BlobberFiles), &out) != nil {
+	if json.Unmarshal([]byte(b.BlobberFiles), &out, jsontext.AllowDuplicateNames(true)) != nil {
 		return nil
 	}
 	return out
 }
 
-// ids is a list of numbers; anything else is none.
-type ids []int64
-
-func (l *ids) UnmarshalJSON(text []byte) error {
-	*l = nil
-	var some []int64
-	if json.Unmarshal(text, &some) == nil {
-		*l = some
-	}
-	return nil
-}
-
-type seconds float64
-
-func (s seconds) time() time.Time {
-	if s == 0 {
-		return time.Time{}
-	}
-	return time.Unix(int64(s), 0).UTC()
-}
-
-// dumped is a build as the dump has it.
-type dumped struct {
-	ID         int64      `json:"id"`
-	Master     int64      `json:"master_id"`
-	Number     int        `json:"buildnumber"`
-	Requested  seconds    `json:"requesttime"`
-	Started    seconds    `json:"starttime"`
-	Finished   seconds    `json:"endtime"`
-	Result     *int       `json:"result"`
-	Reason     lax.Word   `json:"reason"`
-	Requests   ids        `json:"request_ids"`
-	Properties properties `json:"properties"`
-}
-
-type properties struct {
-	Builder         lax.Word `json:"buildername"`
-	Revision        lax.Word `json:"revision"`
-	GotRevision     lax.Word `json:"got_revision"`
-	GeckoRevision   lax.Word `json:"gecko_revision"` // B2G's
-	Branch          lax.Word `json:"branch"`
-	Scheduler       lax.Word `json:"scheduler"`
-	PackageURL      lax.Word `json:"packageUrl"`
-	TestsURL        lax.Word `json:"testsUrl"`
-	TestPackagesURL lax.Word `json:"testPackagesUrl"`
-	LogURL          lax.Word `json:"log_url"`
-	BlobberFiles    lax.Word `json:"blobber_files"`
-	Requests        ids      `json:"request_ids"`
-}
-
-func (d *dumped) build() DumpBuild {
+func (d *wireDumped) build() DumpBuild {
 	p := &d.Properties
-	out := DumpBuild{
-		ID: d.ID, Master: d.Master, Number: d.Number, Builder: string(p.Builder),
-		Result: NoResult, Reason: string(d.Reason),
+	return DumpBuild{
+		ID: d.ID, Master: d.Master, Number: d.Number, Builder: p.Builder, Result: d.Result, Reason: d.Reason,
 		Requested: d.Requested.time(), Started: d.Started.time(), Finished: d.Finished.time(),
-		Revision: string(p.Revision), Branch: string(p.Branch), Scheduler: string(p.Scheduler),
+		Revision: cmp.Or(p.Revision, p.GotRevision, string(p.GeckoRevision)), Branch: p.Branch, Scheduler: p.Scheduler,
 		PackageURL: string(p.PackageURL), TestsURL: string(p.TestsURL), TestPackagesURL: string(p.TestPackagesURL),
-		LogURL: string(p.LogURL), BlobberFiles: string(p.BlobberFiles),
+		LogURL: string(p.LogURL), BlobberFiles: string(p.BlobberFiles), Requests: d.requests(),
 	}
-	out.Revision = cmp.Or(out.Revision, string(p.GotRevision), string(p.GeckoRevision))
-	if d.Result != nil {
-		out.Result = *d.Result
-	}
-	out.Requests = append(slices.Clone([]int64(d.Requests)), p.Requests...)
-	slices.Sort(out.Requests)
-	out.Requests = slices.Compact(out.Requests)
-	return out
 }
 
-// skip is a value that is not wanted.
-type skip struct{}
-
-func (*skip) UnmarshalJSON([]byte) error { return nil }
+// requests are the ids of both lists, which are the same one nearly always.
+func (d *wireDumped) requests() []int64 {
+	all := d.Requests
+	if !slices.Equal(all, d.Properties.Requests) {
+		all = append(all, d.Properties.Requests...)
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
 
 // mostDump bounds what a dump may unpack to.
 const mostDump = 4 << 30
 
 // ReadDump reads a status dump, builds-4hr or that of a day, packed or not,
-// whatever its name says, and calls each with every build as it comes. What is
-// no dump, or is cut, gives an error that wraps [job.ErrMalformed] and says
+// whatever its name says, and calls each with every build as it comes. A list of
+// builds alone, as some saved them, is read too. What is no dump, or is cut, or has a
+// build that no dump has, gives an error that wraps [job.ErrMalformed] and says
 // where; the builds before it were seen. An error of each ends it.
 func ReadDump(in io.Reader, each func(DumpBuild) error) error {
-	n, err := readDump(in, each)
-	var own *eachError
-	switch {
-	case err == nil:
-		return nil
-	case errors.As(err, &own):
-		return own.error
-	}
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return fmt.Errorf("%w: the dump is cut after build %d: %w", job.ErrMalformed, n, err)
-	}
-	return fmt.Errorf("%w: no status dump after build %d: %w", job.ErrMalformed, n, err)
+	return readDump(in, contract.Asked{}, each)
 }
 
 // eachError is an error of the caller's own function.
 type eachError struct{ error }
 
-func readDump(in io.Reader, each func(DumpBuild) error) (n int, err error) {
-	plain, err := gunzip.Reader(in)
-	if err != nil {
-		return 0, err
+// readDump reads a dump that was asked for, or any where nothing was.
+func readDump(in io.Reader, asked contract.Asked, each func(DumpBuild) error) error {
+	var seen span
+	err := proveDump(in, asked, &seen, func(_ string, d *wireDumped) error { return seen.take(d, each) })
+	var own *eachError
+	var known *contract.Error
+	switch {
+	case errors.As(err, &own):
+		return own.error
+	case errors.As(err, &known):
+		known.Source = dumpContract.Title()
+	case err != nil:
+		return fmt.Errorf("%w: %s: after build %d: %w", job.ErrMalformed, dumpContract.Title(), seen.builds, err)
 	}
-	dec := json.NewDecoder(io.LimitReader(plain, mostDump))
-	open, err := dec.Token()
-	if err != nil {
-		return 0, err
-	}
-	if open == json.Delim('[') { // only the builds, as some saved them
-		return builds(dec, each)
-	}
-	if open != json.Delim('{') {
-		return 0, fmt.Errorf("expected an object, got %v", open)
-	}
-	found := false
-	for dec.More() {
-		key, err := dec.Token()
-		if err != nil {
-			return n, err
-		}
-		if key != "builds" {
-			if err := dec.Decode(&skip{}); err != nil {
-				return n, err
-			}
-			continue
-		}
-		found = true
-		if list, err := dec.Token(); err != nil || list != json.Delim('[') {
-			return n, errors.Join(fmt.Errorf("builds: expected a list, got %v", list), err)
-		}
-		if n, err = builds(dec, each); err != nil {
-			return n, err
-		}
-	}
-	if _, err := dec.Token(); err != nil {
-		return n, err
-	}
-	if !found {
-		return n, errors.New("it has no builds")
-	}
-	return n, nil
+	return err
 }
 
-// builds reads a list whose beginning was read.
-func builds(dec *json.Decoder, each func(DumpBuild) error) (n int, err error) {
-	for ; dec.More(); n++ {
-		var d dumped
-		if err := dec.Decode(&d); err != nil {
-			var kind *json.UnmarshalTypeError
-			if errors.As(err, &kind) {
-				err = fmt.Errorf("build %s: %w", strconv.FormatInt(d.ID, 10), err)
-			}
-			return n, err
+// proveDump reads either form of a dump. What was asked for is never a list alone,
+// which does not say of when it is.
+func proveDump(in io.Reader, asked contract.Asked, seen *span, take func(string, *wireDumped) error) error {
+	plain, err := gunzip.Reader(in)
+	if err != nil {
+		return err
+	}
+	text := bufio.NewReader(io.LimitReader(plain, mostDump))
+	if asked.URL == "" && first(text) == '[' {
+		_, err := dumpedBuilds.Read(asked, text, contract.Elements("", take))
+		if err == nil && seen.builds == 0 {
+			err = contract.Outside(".", "a list of no builds")
 		}
-		if err := each(d.build()); err != nil {
-			return n, &eachError{err}
+		return err
+	}
+	d, err := dumpContract.Read(asked, text, contract.Elements("builds", take))
+	if err != nil {
+		return err
+	}
+	return d.holds(*seen)
+}
+
+// first is the byte with which a text begins.
+func first(text *bufio.Reader) byte {
+	for {
+		b, err := text.ReadByte()
+		if err != nil {
+			return 0
+		}
+		if b != ' ' && b != '\n' && b != '\r' && b != '\t' {
+			_ = text.UnreadByte() // it was read just now
+			return b
 		}
 	}
-	_, err = dec.Token()
-	return n, err
+}
+
+// span is how many builds were read, and when the first and the last of them ended.
+type span struct {
+	builds      int
+	first, last ending
+}
+
+// ending is when the build at a place ended.
+type ending struct {
+	at    epoch
+	place int
+}
+
+// take proves a build and gives it away.
+func (s *span) take(d *wireDumped, each func(DumpBuild) error) error {
+	if err := s.add(d); err != nil {
+		return err
+	}
+	if err := each(d.build()); err != nil {
+		return &eachError{err}
+	}
+	return nil
+}
+
+// add proves a build.
+func (s *span) add(d *wireDumped) error {
+	if err := d.proven(s.builds); err != nil {
+		return err
+	}
+	e := ending{d.Finished, s.builds}
+	if s.builds == 0 || e.at < s.first.at {
+		s.first = e
+	}
+	if s.builds == 0 || e.at > s.last.at {
+		s.last = e
+	}
+	s.builds++
+	return nil
 }

@@ -1,6 +1,7 @@
 package selfserve_test
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -77,10 +78,26 @@ func TestRecordedDump(t *testing.T) {
 	}
 }
 
+// A list of no builds is no part of a dump, whose own list may be empty.
+func TestEmptyDumps(t *testing.T) {
+	for text, is := range map[string]error{
+		" []": job.ErrMalformed, `{"builds": []}`: nil, `{"builds": null}`: job.ErrMalformed, "": job.ErrMalformed,
+	} {
+		err := selfserve.ReadDump(strings.NewReader(text), func(selfserve.DumpBuild) error { return nil })
+		if !errors.Is(err, is) || (err == nil) != (is == nil) {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}
+
 func FuzzReadDump(f *testing.F) {
 	f.Add(dumpOf(f, dumped(theBuild, push.Revision, 1, nil)))
-	f.Add([]byte(`{"builds": [{"id": 1, "properties": {"request_ids": {}, "revision": null}}]}`))
-	f.Add([]byte(`[{"id": 1}]`))
+	build, err := json.Marshal(dumped(theBuild, push.Revision, 1, nil))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add([]byte(`{"builds": [` + string(build) + `]}`))
+	f.Add([]byte(` [` + string(build) + `]`))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		err := selfserve.ReadDump(strings.NewReader(string(text)), func(b selfserve.DumpBuild) error {
 			b.Files()

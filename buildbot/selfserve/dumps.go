@@ -12,6 +12,7 @@ import (
 	"github.com/mozci/mozci/internal/flight"
 	"github.com/mozci/mozci/internal/rest"
 	"github.com/mozci/mozci/job"
+	"github.com/mozci/mozci/job/contract"
 )
 
 // young is how old a run may be for the dump of the last hours to have it.
@@ -62,8 +63,8 @@ func over(name string, now time.Time) bool {
 	return err == nil && now.After(at.Add(24*time.Hour+young))
 }
 
-// find looks a run up: its request, its build's number or 0, when it ended. Nil
-// is that the dump does not have it; ErrNotFound that there is no such dump.
+// find looks a run up: its request, its build's number or anyNumber, when it ended.
+// Nil is that the dump does not have it; ErrNotFound that there is no such dump.
 func (d *dumps) find(ctx context.Context, request int64, number int, finished time.Time) (*DumpBuild, error) {
 	asked := d.now()
 	name := dumpOf(finished, asked)
@@ -135,6 +136,9 @@ func (d *dumps) keep(name string, x dump, err error) {
 	}
 }
 
+// asked is the request for a dump.
+func (d *dumps) asked(name string) contract.Asked { return contract.Asked{URL: d.base + "/" + name} }
+
 // fetch reads a dump: from the disk, or from the service.
 func (d *dumps) fetch(ctx context.Context, name string) (dump, error) {
 	const op = "selfserve.dump"
@@ -144,7 +148,7 @@ func (d *dumps) fetch(ctx context.Context, name string) (dump, error) {
 			return dump{index: x, read: d.now()}, nil
 		}
 	}
-	url := d.base + "/" + name
+	url := d.asked(name).URL
 	// Packed by name, and perhaps once more for the way: the first bytes say.
 	req := rest.Call{
 		URL: url, Header: http.Header{"Accept-Encoding": {"identity"}}, Timeout: 10 * time.Minute, MaxBody: mostDump,
@@ -154,7 +158,7 @@ func (d *dumps) fetch(ctx context.Context, name string) (dump, error) {
 		if keep {
 			x, err = d.save(name, in)
 		} else {
-			x, err = readIndex(in)
+			x, err = readIndex(in, d.asked(name))
 		}
 		return err
 	})

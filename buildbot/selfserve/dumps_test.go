@@ -1,8 +1,10 @@
 package selfserve_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,6 +12,7 @@ import (
 	"time"
 
 	"github.com/mozci/mozci/buildbot/selfserve"
+	"github.com/mozci/mozci/internal/gunzip"
 	"github.com/mozci/mozci/job"
 )
 
@@ -88,7 +91,8 @@ func TestDumpsThatAreTorn(t *testing.T) {
 	whole := dumpOf(t, dumped(theBuild, push.Revision, 1, nil))
 	for what, body := range map[string][]byte{
 		"a page": []byte("<html>Not here</html>"), "nothing": {}, "half": whole[:len(whole)/2],
-		"no builds":       []byte(`{"starttime": 1}`),
+		"no builds":       []byte(`{"starttime": 1433116800, "endtime": 1433203199}`),
+		"a list alone":    []byte(`[]`),
 		"builds no list":  []byte(`{"builds": {"id": 1}}`),
 		"an id no number": []byte(`{"builds": [{"id": "x"}]}`),
 		"cut text":        []byte(`{"builds": [{"id": 1}, {"id"`),
@@ -103,8 +107,14 @@ func TestDumpsThatAreTorn(t *testing.T) {
 	}
 	s := newService()
 	s.build(theBuild, 0, 1)
-	s.dumps[today] = []byte(`{"builds": [{"id": 1, "request_ids": [1],
-		"properties": {"revision": "` + push.Short() + `", "blobber_files": "{torn"}}]}`)
+	plain, err := gunzip.Reader(bytes.NewReader(dumpOf(t, dumped(theBuild, push.Short(), 1,
+		map[string]any{"blobber_files": "{torn", "packageUrl": 7, "gecko_revision": true}))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.dumps[today], err = io.ReadAll(plain); err != nil {
+		t.Fatal(err)
+	}
 	if got := statuses(t, s.inbound(t, selfserve.Options{})); got != "success" {
 		t.Errorf("named as packed, and not: %s", got)
 	}
@@ -118,10 +128,9 @@ func TestDumpsOnDisk(t *testing.T) {
 		for day := range 3 {
 			at := ended.Add(time.Duration(day) * 24 * time.Hour)
 			s.entries[push.Short()] = nil
-			s.build(theBuild, 0, 1)
-			s.entries[push.Short()][0]["requests"].([]map[string]any)[0]["complete_at"] = at.Unix()
+			s.buildAt(at, theBuild, 0, 1)
 			name := "builds-" + at.Format(time.DateOnly) + ".js.gz"
-			s.dumps[name] = dumpOf(t, dumped(theBuild, push.Revision, 1, nil))
+			s.dumps[name] = dumpOf(t, dumpedAt(at, theBuild, push.Revision, 1, nil))
 			later := func() time.Time { return at.Add(48 * time.Hour) }
 			for range 2 {
 				p := s.inbound(t, selfserve.Options{CacheDir: dir, CacheBytes: size, Now: later})

@@ -25,8 +25,10 @@ func ExampleUpstream() {
 
 // A dump is read as it comes, however large it is.
 func ExampleReadDump() {
-	dump := strings.NewReader(`{"builds": [{"id": 26553425, "result": 1, "request_ids": [28005220, 28006065],
-		"properties": {"buildername": "Linux x86-64 mozilla-inbound build", "revision": "1fa1f28c6edf"}}]}`)
+	dump := strings.NewReader(`{"builds": [{"id": 26553425, "master_id": 82, "buildnumber": 1012, "requesttime": 1376502844,
+		"starttime": 1376503892, "endtime": 1376511677, "result": 1, "reason": "scheduler",
+		"request_ids": [28005220, 28006065], "properties": {"buildername": "Linux x86-64 mozilla-inbound build",
+		"buildnumber": 1012, "revision": "1fa1f28c6edf"}}]}`)
 	err := selfserve.ReadDump(dump, func(b selfserve.DumpBuild) error {
 		fmt.Println(b.Builder, b.Revision, b.Result, b.Requests)
 		return nil

@@ -1,7 +1,6 @@
 package selfserve
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,8 +15,10 @@ import (
 // ArtifactsExist implements job.ArtifactChecker: whether the package of a build
 // and its tests answer. A job that is none of this package's gives [job.ErrInvalid].
 func (p *Project) ArtifactsExist(ctx context.Context, j job.Job) (bool, error) {
-	files, err := p.files(ctx, j)
-	return len(files) > 0, job.Wrap("selfserve.artifacts", j.ID(), err)
+	return bounded(ctx, p.c, "selfserve.artifacts", j.ID(), func(ctx context.Context) (bool, error) {
+		files, err := p.files(ctx, j)
+		return len(files) > 0, err
+	})
 }
 
 // files are the URLs of a build's files that are still there; none when one is
@@ -31,9 +32,9 @@ func (p *Project) files(ctx context.Context, j job.Job) ([]string, error) {
 	if err != nil || b == nil {
 		return nil, err
 	}
-	if own := cmp.Or(r.Request.Revision, r.Listing.Revision); own != "" && b.Revision != "" &&
-		!sameTwelve(b.Revision, own) {
-		return nil, nil // its request was merged into that build, which is of another push
+	own, err := ofRun(r.Listing, r.Request, b)
+	if err != nil || !own {
+		return nil, err // merged into the build of another push, or of one that nobody knows
 	}
 	files := b.Files()
 	for _, f := range files {

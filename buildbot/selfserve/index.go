@@ -2,6 +2,8 @@ package selfserve
 
 import (
 	"io"
+
+	"github.com/mozci/mozci/job/contract"
 )
 
 // index finds a dump's builds by their requests.
@@ -10,8 +12,9 @@ type index struct {
 	at     map[int64][]int32
 }
 
-// readIndex reads a dump. Words that come again and again are kept once.
-func readIndex(in io.Reader) (*index, error) {
+// readIndex reads the dump that was asked for. Words that come again and again are
+// kept once.
+func readIndex(in io.Reader, asked contract.Asked) (*index, error) {
 	out := &index{at: map[int64][]int32{}}
 	words := map[string]string{}
 	once := func(s *string) {
@@ -21,7 +24,7 @@ func readIndex(in io.Reader) (*index, error) {
 		}
 		words[*s] = *s
 	}
-	err := ReadDump(in, func(b DumpBuild) error {
+	err := readDump(in, asked, func(b DumpBuild) error {
 		for _, s := range []*string{
 			&b.Builder, &b.Revision, &b.Branch, &b.Scheduler, &b.Reason, &b.PackageURL, &b.TestsURL, &b.TestPackagesURL,
 		} {
@@ -37,16 +40,19 @@ func readIndex(in io.Reader) (*index, error) {
 	return out, err
 }
 
-// find is the build of a request. A request that was retried has several builds:
-// that with the number, if there is one, and otherwise the one that ended last.
+// anyNumber stands for the number of a build that is not known.
+const anyNumber = -1
+
+// find is the build of a request that has the number, or of any number the one that
+// ended last. A request that was retried has several builds.
 func (x *index) find(request int64, number int) *DumpBuild {
 	var out *DumpBuild
 	for _, i := range x.at[request] {
 		b := &x.builds[i]
-		switch {
-		case number != 0 && b.Number == number:
-			return b
-		case out == nil || b.Finished.After(out.Finished):
+		if number != anyNumber && b.Number != number {
+			continue
+		}
+		if out == nil || b.Finished.After(out.Finished) {
 			out = b
 		}
 	}

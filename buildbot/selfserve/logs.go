@@ -18,32 +18,42 @@ import (
 // [job.ErrNotFound].
 func (p *Project) OpenLog(ctx context.Context, j job.Job, which job.LogKind) (io.ReadCloser, error) {
 	const op = "selfserve.log"
+	return bounded(ctx, p.c, op, j.ID(), func(within context.Context) (io.ReadCloser, error) {
+		url, err := p.logURL(within, j, which)
+		if err != nil {
+			return nil, err
+		}
+		r, err := opening(within, ctx, func(ctx context.Context) (io.ReadCloser, error) {
+			return p.c.rest.Open(ctx, rest.Call{URL: url, Timeout: 10 * time.Minute, MaxBody: mostDump})
+		})
+		return r, job.OfHTTP(op, url, err)
+	})
+}
+
+// logURL is where a log of a run is.
+func (p *Project) logURL(ctx context.Context, j job.Job, which job.LogKind) (string, error) {
 	record, ok := j.Raw().(Record)
 	if !ok { // only an ID, as a person gives it
 		id, err := requestOf(j.ID())
 		if err != nil {
-			return nil, job.Wrap(op, j.ID(), err)
+			return "", err
 		}
 		if record.Request, err = p.c.request(ctx, p.repo, id); err != nil {
-			return nil, err
+			return "", err
 		}
 	}
 	b, err := p.ended(ctx, record)
 	if err != nil {
-		return nil, err
+		return "", err
 	}
 	if b == nil {
-		return nil, job.Wrap(op, j.ID(), fmt.Errorf("%w: the dumps do not have the run", job.ErrNotFound))
+		return "", fmt.Errorf("%w: the dumps do not have the run", job.ErrNotFound)
 	}
 	url := b.log(which)
 	if url == "" {
-		return nil, job.Wrap(op, j.ID(), fmt.Errorf("%w: the run has no %s log", job.ErrNotFound, which))
+		return "", fmt.Errorf("%w: the run has no %s log", job.ErrNotFound, which)
 	}
-	r, err := p.c.rest.Open(ctx, rest.Call{URL: url, Timeout: 10 * time.Minute, MaxBody: mostDump})
-	if err != nil {
-		return nil, job.OfHTTP(op, url, err)
-	}
-	return r, nil
+	return url, nil
 }
 
 // log is the URL of a log of a build; empty where it has none of the kind.

@@ -1,17 +1,20 @@
 package selfserve
 
 import (
-	"cmp"
-	"encoding/json"
+	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
 
-	"github.com/mozci/mozci/internal/lax"
+	"github.com/go-json-experiment/json/jsontext"
+
 	"github.com/mozci/mozci/job"
+	"github.com/mozci/mozci/job/contract"
 )
+
+// NoResult is the result of a build that runs.
+const NoResult = -1
 
 // Message is what a job that a Pulse message tells of has as Raw.
 type Message struct {
@@ -25,33 +28,6 @@ type Message struct {
 	BuildURL   string // of the build's package; empty where the message has none
 }
 
-// wireMessage is a message of exchange/build, whole or its payload alone, or of
-// exchange/build/normalized, which a translator made of those.
-type wireMessage struct {
-	Payload *wireMessage `json:"payload"`
-	Meta    struct {
-		RoutingKey string `json:"routing_key"`
-	} `json:"_meta"`
-
-	Build *struct {
-		Name       lax.Word          `json:"builderName"`
-		Number     int               `json:"number"`
-		Results    *int              `json:"results"`
-		Times      []*string         `json:"times"` // begun, ended
-		Properties []json.RawMessage `json:"properties"`
-	} `json:"build"`
-
-	Key      string   `json:"key"`
-	Builder  lax.Word `json:"buildername"`
-	Tree     lax.Word `json:"tree"`
-	Revision lax.Word `json:"revision"`
-	Status   *int     `json:"status"`
-	Stamp    string   `json:"timestamp"`
-	Begun    seconds  `json:"builddate"`
-	LogURL   lax.Word `json:"logurl"`
-	BuildURL lax.Word `json:"buildurl"`
-}
-
 // DecodeMessage decodes a message of Pulse about Mozilla's Buildbot, of
 // exchange/build or exchange/build/normalized, to what it says of jobs. The last
 // of several requests ran; those before it were merged into its build. A message
@@ -61,105 +37,59 @@ type wireMessage struct {
 // documentation has [job.ErrUnknownWord].
 func DecodeMessage(body []byte) ([]job.Event, error) {
 	const op = "selfserve.message"
-	var w wireMessage
-	if err := json.Unmarshal(body, &w); err != nil {
-		return nil, job.Wrap(op, "", fmt.Errorf("%w: %w", job.ErrMalformed, err))
-	}
-	if w.Payload != nil {
-		key := w.Meta.RoutingKey
-		w = *w.Payload
-		w.Meta.RoutingKey = cmp.Or(key, w.Meta.RoutingKey)
-	}
-	var (
-		m   Message
-		t   job.Times
-		err error
-	)
-	switch {
-	case w.Build != nil:
-		m, t, err = w.raw()
-	case w.Key != "" && w.Builder != "":
-		m, t, err = w.normalized()
-	default:
-		err = fmt.Errorf("%w: neither a build nor a key and builder's name", job.ErrMalformed)
-	}
-	if err == nil && m.Builder == "" {
-		err = fmt.Errorf("%w: a build without a builder's name", job.ErrMalformed)
-	}
+	m, t, err := read(body)
 	if err != nil {
-		return nil, job.Wrap(op, cmp.Or(w.Meta.RoutingKey, w.Key), err)
+		var known *contract.Error
+		if errors.As(err, &known) && known.Source == "" {
+			known.Source = buildMessages.Title()
+		}
+		return nil, job.OfHTTP(op, m.RoutingKey, err)
 	}
 	events, err := m.events(t)
 	return events, job.Wrap(op, m.RoutingKey, err)
 }
 
-// raw is what a message of exchange/build says.
-func (w *wireMessage) raw() (Message, job.Times, error) {
-	m := Message{RoutingKey: w.Meta.RoutingKey, Builder: string(w.Build.Name), Result: NoResult}
-	if w.Build.Results != nil {
-		m.Result = *w.Build.Results
-	}
-	for _, text := range w.Build.Properties {
-		var p []json.RawMessage // name, value, source
-		var name string
-		if json.Unmarshal(text, &p) != nil || len(p) < 2 || json.Unmarshal(p[0], &name) != nil {
-			return m, job.Times{}, fmt.Errorf("%w: a property: expected its name, value and source, got %.60s",
-				job.ErrMalformed, text)
-		}
-		var value lax.Word
-		_ = value.UnmarshalJSON(p[1]) // what is no string is none
-		switch name {
-		case "buildername":
-			m.Builder = cmp.Or(string(value), m.Builder)
-		case "branch":
-			m.Branch = string(value)
-		case "revision":
-			m.Revision = string(value)
-		case "log_url":
-			m.LogURL = string(value)
-		case "packageUrl":
-			m.BuildURL = string(value)
-		case "request_ids":
-			var some ids
-			_ = some.UnmarshalJSON(p[1])
-			m.Requests = slices.Sorted(slices.Values(some))
-		}
-	}
-	var t job.Times
-	for i, at := range []*time.Time{&t.Started, &t.Finished} {
-		if i >= len(w.Build.Times) || w.Build.Times[i] == nil {
-			continue
-		}
-		when, err := time.Parse("2006-01-02T15:04:05-0700", *w.Build.Times[i])
-		if err != nil {
-			return m, t, fmt.Errorf("%w: times: %w", job.ErrMalformed, err)
-		}
-		*at = when.UTC()
-	}
-	return m, t, nil
+// wireForm tells the forms of a message apart: whole or its payload alone, of a master
+// or of the translator.
+type wireForm struct {
+	Payload jsontext.Value `json:"payload"`
+	Build   jsontext.Value `json:"build"`
 }
 
-// normalized is what a message of exchange/build/normalized says.
-func (w *wireMessage) normalized() (Message, job.Times, error) {
-	m := Message{
-		RoutingKey: w.Key, Builder: string(w.Builder), Branch: string(w.Tree), Revision: string(w.Revision),
-		Result: NoResult, LogURL: string(w.LogURL), BuildURL: string(w.BuildURL),
+var forms = contract.New(contract.Endpoint[wireForm]{Source: source, Name: "message"})
+
+// read is what a message of any form says.
+func read(body []byte) (Message, job.Times, error) {
+	form, err := forms.Decode(contract.Asked{}, body)
+	if err != nil {
+		return Message{}, job.Times{}, err
 	}
-	if m.Revision == "None" { // Python's
-		m.Revision = ""
-	}
-	if w.Status != nil {
-		m.Result = *w.Status
-	}
-	t := job.Times{Started: w.Begun.time()}
-	if w.Stamp != "" && m.Result != NoResult {
-		when, err := time.Parse(time.RFC3339, w.Stamp)
-		if err != nil {
-			return m, t, fmt.Errorf("%w: timestamp: %w", job.ErrMalformed, err)
+	payload, inner := body, form
+	if form.Payload != nil {
+		payload = form.Payload
+		if inner, err = forms.Decode(contract.Asked{}, payload); err != nil {
+			return Message{}, job.Times{}, err
 		}
-		t.Finished = when.UTC()
 	}
-	return m, t, nil
+	switch {
+	case inner.Build == nil:
+		w, err := normalizedMessages.Decode(contract.Asked{}, payload)
+		if err != nil {
+			return Message{}, job.Times{}, err
+		}
+		return w.message()
+	case form.Payload == nil:
+		w, err := payloads.Decode(contract.Asked{}, body)
+		if err != nil {
+			return Message{}, job.Times{}, err
+		}
+		return w.Build.message("")
+	}
+	w, err := buildMessages.Decode(contract.Asked{}, body)
+	if err != nil {
+		return Message{}, job.Times{}, err
+	}
+	return w.Payload.Build.message(w.Meta.RoutingKey)
 }
 
 // events are the jobs of a message.

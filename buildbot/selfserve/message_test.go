@@ -102,25 +102,36 @@ func TestBadMessages(t *testing.T) {
 		`{"build": {}}`: job.ErrMalformed,
 		`{"build": {"builderName": "x", "properties": [1]}}`:                                  job.ErrMalformed,
 		`{"build": {"builderName": "x", "times": ["noon"]}}`:                                  job.ErrMalformed,
-		`{"build": {"builderName": "x", "results": 9}}`:                                       job.ErrUnknownWord,
+		told("9", `"2013-04-11T22:05:18+0000"`):                                               job.ErrUnknownWord,
 		`{"key": "build.x.1.finished", "buildername": "x", "timestamp": "noon", "status": 0}`: job.ErrMalformed,
 	} {
 		if _, err := selfserve.DecodeMessage([]byte(body)); !errors.Is(err, want) {
 			t.Errorf("%s: %v, expected %v", body, err, want)
 		}
 	}
-	events, err := selfserve.DecodeMessage([]byte(`{"_meta": {"routing_key": "build.x.1.started"}, "payload": {"build":
-		{"builderName": "x", "results": null, "times": ["2013-04-11T21:13:36+0000", null]}}}`))
+	events, err := selfserve.DecodeMessage([]byte(told("null", "null")))
 	if err != nil || events[0].Job.Status() != job.StatusRunning || events[0].Job.ID() != "build.x.1" {
 		t.Errorf("a build that begins: %v %v", events, err)
 	}
 }
 
+// told is a message of a build with a result and the time when it ended, as JSON.
+func told(results, end string) string {
+	return `{"_meta": {"routing_key": "build.x.1.started"}, "payload": {"build": {"builderName": "x", "number": 1,
+		"results": ` + results + `, "times": ["2013-04-11T21:13:36+0000", ` + end + `],
+		"sourceStamp": {"revision": "1fa1f28c6edf"}, "properties": [["buildername", "X try build", "Build"],
+		["buildnumber", 1, "Build"], ["branch", "try", "Build"], ["revision", "1fa1f28c6edf", "Build"]]}}}`
+}
+
+// normalized is a message of the translator's.
+const normalized = `{"key": "build.x.1.finished", "job_number": 1, "buildername": "X try build", "status": 0,
+	"tree": "try", "revision": null, "timestamp": "2013-04-25T11:44:29Z", "builddate": 1366789215}`
+
 func FuzzDecodeMessage(f *testing.F) {
-	f.Add([]byte(`{"_meta": {"routing_key": "build.x.1.started"}, "payload": {"build": {
-		"builderName": "x", "results": 1, "times": ["2013-04-11T21:13:36+0000"],
-		"properties": [["request_ids", [2, 1], "x"]]}}}`))
-	f.Add([]byte(`{"key": "build.x.1.finished", "buildername": "x", "status": 0, "tree": "try"}`))
+	f.Add([]byte(told("null", "null")))
+	f.Add([]byte(strings.Replace(told("1", `"2013-04-11T22:05:18+0000"`), `"properties": [`,
+		`"properties": [["request_ids", [2, 1], "x"], `, 1)))
+	f.Add([]byte(normalized))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		events, err := selfserve.DecodeMessage(body)
 		if (err == nil) == (len(events) == 0) {

@@ -2,7 +2,6 @@ package selfserve
 
 import (
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -11,154 +10,162 @@ import (
 
 // Name is what a builder's name says, in the name's own words.
 type Name struct {
-	Product   string // firefox, mobile, b2g or thunderbird
-	Platform  string // "Ubuntu VM 12.04 x64", "WINNT 5.2", "emulator-kk"
-	Repo      string // short name; empty for builders of no repository
-	BuildType string // opt, debug, pgo, asan, tsan or cc (code coverage)
+	Product  string // firefox, mobile, b2g or thunderbird
+	Platform string // "Ubuntu VM 12.04 x64", "WINNT 5.2", "emulator-kk"; empty where the name has none
+	Repo     string // short name; empty for builders of no repository
+	// BuildType is opt, debug, pgo, asan, tsan, cc (code coverage) or addon
+	// (add-on-devel); empty for a fuzzer.
+	BuildType string
 	Kind      job.Kind
 	// Suite is that of a test or talos, such as mochitest-browser-chrome; otherwise
-	// what is built: nightly, l10n, static analysis.
+	// what is done: nightly, l10n, static analysis, update_verify.
 	Suite string
-	Chunk int // 1 and up; 0 for a suite in one piece
+	Chunk int // 1 and up; 0 for what is in one piece
 }
 
-// The forms of builders' names. Where a test's repository stands, its neighbours
-// say; a build's is known by its name.
-const repoName = `(?:try-comm-central|(?:mozilla|comm)-(?:b2g\d+_v\d+(?:_\d+)*(?:_hd|[a-z])?|[a-z0-9]+)|` +
-	`b2g-inbound|fx-team|try|autoland|graphics|ionmonkey|profiling|services-central|build-system|` +
-	`addon-sdk|accessibility|ux|alder|ash|birch|cedar|cypress|date|elm|fig|gum|` +
-	`holly|jamun|larch|maple|oak|pine|kraken)`
+// ParseName takes a builder's name apart. What it does not understand gives
+// [job.ErrUnknownWord], which says whether that is the platform, the repository, the
+// build type, the suite or what is built. The words of platforms, build types and
+// builds are known ones. Repositories and suites are understood by their place: they came
+// and went from week to week, and nothing is concluded from them.
+func ParseName(name string) (Name, error) {
+	for _, form := range []func(string) (Name, bool){locales, device, hazard, jetpack, release, fuzzer, chore} {
+		if n, ok := form(name); ok {
+			return n, nil
+		}
+	}
+	n, err := onPlatform(name)
+	if err != nil {
+		return Name{}, job.Wrap("selfserve.name", name, err)
+	}
+	return n, nil
+}
+
+func unknownWord(what, word string) error { return job.UnknownWord("Mozilla's Buildbot", what, word) }
 
 var (
-	testForm  = regexp.MustCompile(`^(TB )?(.+?) (\S+) (?:(opt|debug|pgo|asan|tsan) )?(test|talos) (\S+)$`)
-	buildForm = regexp.MustCompile(`^(TB )?(.+?) +(` + repoName + `) (.*?)` +
-		`(pgo-build|build|nightly|non-unified|valgrind|l10n(?: nightly)?(?:[ -][\d/]+)?|l10n dep|xulrunner)$`)
-	localesForm = regexp.MustCompile(`^Firefox (` + repoName + `) (\S+) ((?:nightly )?l10n)` +
-		`(?: nightly)?(?:[ -](\d+)(?:/\d+)?)?$`)
-	gaiaForm = regexp.MustCompile(`^(b2g|graphene|horizon)_(` + repoName + `)_(.+?)` +
-		`(?:[_ ](dep|nightly|periodic|nonunified|build|localizer nightly))$`)
-	hazardForm  = regexp.MustCompile(`^(linux64-br-haz)_(` + repoName + `)_(dep)$`)
-	jetpackForm = regexp.MustCompile(`^jetpack-(` + repoName + `)-(.+)-(opt|debug)$`)
-	releaseForm = regexp.MustCompile(`^release-(` + repoName + `)[-_](.+)$`)
-	fuzzerForm  = regexp.MustCompile(`^fuzzer-(\S+)$`)
-	chunkForm   = regexp.MustCompile(`^(.+?)-(\d+)$`)
+	repoForm  = regexp.MustCompile(`^[a-z][a-z0-9_-]*$`)
+	suiteForm = regexp.MustCompile(`^([a-z][A-Za-z0-9_.-]*?)(?:-([1-9]\d{0,3})(?:/\d+)?)?$`)
+	// What is built: the build's type, what is special about it, and what sort of build it is.
+	flavourForm = regexp.MustCompile(`^(leak test |debug )?((?:asan|tsan|static analysis|spidermonkey[_\w-]+) )?` +
+		`(pgo-build|build|nightly|non-unified|valgrind|xulrunner(?: nightly)?|dxr|` +
+		`l10n(?: nightly| dep)?|nightly l10n)(?:[ -](\d+)(?:/\d+)?)?$`)
+	choreForm = regexp.MustCompile(`^(hg bundle|periodic file update|blocklist update|hsts preload update)$`)
 )
 
-// Suites whose last number is no chunk, but part of what they are called.
-var numbered = []string{"g1", "g2", "g3", "g4"}
+// onPlatform reads the names of most tests and builds: a platform, the repository,
+// and what is done.
+func onPlatform(name string) (Name, error) {
+	text, tb := strings.CutPrefix(name, "TB ")
+	platform, words := cutPlatform(text)
+	if platform == "" {
+		return Name{}, unknownWord("platform", name)
+	}
+	if len(words) < 2 {
+		return Name{}, unknownWord("builder name", name)
+	}
+	n := Name{Platform: platform, Repo: words[0]}
+	if !repoForm.MatchString(n.Repo) {
+		return Name{}, unknownWord("repository", n.Repo)
+	}
+	n.Product = product(tb, n.Platform, n.Repo)
+	words = words[1:]
+	if last := len(words) - 1; words[0] != "leak" && last > 0 && (words[last-1] == "test" || words[last-1] == "talos") {
+		return n.tested(words[:last-1], words[last-1], words[last])
+	}
+	return n.built(strings.Join(words, " "))
+}
 
-// ParseName takes a builder's name apart. A name of no known form gives
-// [job.ErrUnknownWord].
-func ParseName(name string) (Name, error) {
-	if m := testForm.FindStringSubmatch(name); m != nil && m[3] != "leak" { // "leak test build" is a build
-		n := Name{Platform: m[2], Repo: m[3], BuildType: m[4], Kind: job.KindTest}
-		if m[5] == "talos" {
-			n.Kind = job.KindPerf
-		}
+// tested is the name of a test: what stands before the word test or talos is the type
+// of the build, which talos may leave out.
+func (n Name) tested(types []string, test, suite string) (Name, error) {
+	n.Kind, n.BuildType = job.KindTest, strings.Join(types, " ")
+	if test == "talos" {
+		n.Kind = job.KindPerf
 		if n.BuildType == "" {
 			n.BuildType = "opt"
 		}
-		switch {
-		case strings.Contains(m[2], "ASAN"):
-			n.BuildType = "asan"
-		case strings.Contains(m[2], "Code Coverage"):
-			n.BuildType = "cc"
-		}
-		n.Suite, n.Chunk = suite(m[6])
-		n.Product = product(m[1], m[2], m[3])
-		return n, nil
 	}
-	if m := localesForm.FindStringSubmatch(name); m != nil {
-		chunk, _ := strconv.Atoi(m[4]) // digits or nothing
-		return Name{
-			Product: "firefox", Platform: m[2], Repo: m[1], BuildType: "opt", Kind: job.KindBuild, Suite: "l10n",
-			Chunk: chunk,
-		}, nil
+	switch n.BuildType {
+	case "opt", "debug", "pgo", "asan", "tsan":
+	default:
+		return Name{}, unknownWord("build type", n.BuildType)
 	}
-	if m := gaiaForm.FindStringSubmatch(name); m != nil {
-		n := Name{Product: "b2g", Platform: m[3], Repo: m[2], BuildType: "opt", Kind: job.KindBuild, Suite: m[4]}
-		if strings.Contains(m[3], "-debug") {
-			n.BuildType, n.Platform = "debug", strings.Replace(m[3], "-debug", "", 1)
-		}
-		return n, nil
+	m := suiteForm.FindStringSubmatch(suite)
+	if m == nil {
+		return Name{}, unknownWord("suite", suite)
 	}
-	if m := buildForm.FindStringSubmatch(name); m != nil {
-		return buildName(m), nil
+	n.Suite, n.Chunk = m[1], number(m[2])
+	if n.BuildType == "opt" || n.BuildType == "debug" {
+		n.BuildType = typeOf(n.Platform, n.BuildType)
 	}
-	return otherName(name)
+	return n, nil
 }
 
-func buildName(m []string) Name {
-	n := Name{Product: product(m[1], m[2], m[3]), Platform: m[2], Repo: m[3], BuildType: "opt", Kind: job.KindBuild}
-	flavour := strings.TrimSpace(m[4])
+// built is the name of a build, or of a chore.
+func (n Name) built(flavour string) (Name, error) {
+	if choreForm.MatchString(flavour) {
+		n.Kind, n.BuildType, n.Suite = job.KindOther, "opt", flavour
+		return n, nil
+	}
+	m := flavourForm.FindStringSubmatch(flavour)
+	if m == nil {
+		return Name{}, unknownWord("build", flavour)
+	}
+	special, sort := strings.TrimSpace(m[2]), m[3]
+	n.Kind, n.Chunk = job.KindBuild, number(m[4])
 	switch {
-	case strings.Contains(flavour, "asan"):
-		n.BuildType = "asan"
-	case strings.Contains(flavour, "tsan"):
-		n.BuildType = "tsan"
-	case strings.Contains(m[2], "Code Coverage"):
-		n.BuildType = "cc"
-	case m[5] == "pgo-build":
+	case special == "asan", special == "tsan":
+		n.BuildType = special
+	case sort == "pgo-build":
 		n.BuildType = "pgo"
-	case strings.HasPrefix(flavour, "leak test"), strings.HasPrefix(flavour, "debug"),
-		strings.HasSuffix(m[2], " Debug"):
-		n.BuildType = "debug"
+	case m[1] == "leak test ", m[1] == "debug ":
+		n.BuildType = typeOf(n.Platform, "debug")
+	default:
+		n.BuildType = typeOf(n.Platform, "opt")
 	}
-	flavour = strings.TrimSpace(strings.TrimPrefix(strings.TrimPrefix(flavour, "leak test"), "debug"))
-	if m[5] != "build" && m[5] != "pgo-build" {
-		flavour = strings.TrimSpace(flavour + " " + m[5])
+	if sort == "build" || sort == "pgo-build" {
+		sort = ""
 	}
-	n.Suite = flavour
+	n.Suite = strings.TrimSpace(special + " " + sort)
+	return n, nil
+}
+
+var (
+	testTail  = regexp.MustCompile(` (test|talos) \S+$`)
+	buildTail = regexp.MustCompile(`[ _-](?:build|nightly|dep|periodic|valgrind|non-?unified|l10n)$`)
+)
+
+// kindOf is the kind of a builder by its name. That of a name which is not understood
+// whole is what its end says, and other where that says nothing.
+func kindOf(builder string) job.Kind {
+	if n, err := ParseName(builder); err == nil {
+		return n.Kind
+	}
+	test := testTail.FindStringSubmatch(builder)
+	switch {
+	case buildTail.MatchString(builder): // "leak test build" too
+		return job.KindBuild
+	case test != nil && test[1] == "talos":
+		return job.KindPerf
+	case test != nil:
+		return job.KindTest
+	}
+	return job.KindOther
+}
+
+// number is that of digits, or 0 for none.
+func number(digits string) int {
+	n, err := strconv.Atoi(digits)
+	if err != nil {
+		return 0
+	}
 	return n
 }
 
-func otherName(name string) (Name, error) {
-	if m := hazardForm.FindStringSubmatch(name); m != nil {
-		return Name{
-			Product: "firefox", Platform: m[1], Repo: m[2], BuildType: "opt", Kind: job.KindBuild, Suite: m[3],
-		}, nil
-	}
-	if m := jetpackForm.FindStringSubmatch(name); m != nil {
-		if strings.Contains(m[2], "asan") {
-			m[3] = "asan"
-		}
-		return Name{
-			Product: "firefox", Platform: m[2], Repo: m[1], BuildType: m[3], Kind: job.KindTest, Suite: "jetpack",
-		}, nil
-	}
-	if m := releaseForm.FindStringSubmatch(name); m != nil {
-		return Name{Product: "firefox", Repo: m[1], BuildType: "opt", Kind: job.KindOther, Suite: m[2]}, nil
-	}
-	if m := fuzzerForm.FindStringSubmatch(name); m != nil {
-		return Name{Product: "firefox", Platform: m[1], Kind: job.KindOther, Suite: "fuzzer"}, nil
-	}
-	return Name{}, job.Wrap("selfserve.name", name, job.UnknownWord("Mozilla's Buildbot", "builder name", name))
-}
-
-// kindOf is the kind of a builder by its name; other for a name of no known form.
-func kindOf(builder string) job.Kind {
-	n, err := ParseName(builder)
-	if err != nil {
-		return job.KindOther
-	}
-	return n.Kind
-}
-
-func suite(s string) (string, int) {
-	m := chunkForm.FindStringSubmatch(s)
-	if m == nil || slices.Contains(numbered, s) {
-		return s, 0
-	}
-	n, err := strconv.Atoi(m[2])
-	if err != nil {
-		return s, 0
-	}
-	return m[1], n
-}
-
-func product(tb, platform, repo string) string {
+func product(tb bool, platform, repo string) string {
 	switch {
-	case tb != "" || strings.Contains(repo, "comm-"):
+	case tb || strings.Contains(repo, "comm-"):
 		return "thunderbird"
 	case strings.HasPrefix(platform, "b2g_"), strings.Contains(platform, "Mulet"):
 		return "b2g"

@@ -3,8 +3,6 @@ package selfserve_test
 import (
 	"encoding/json"
 	"errors"
-	"maps"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -65,76 +63,6 @@ func TestUpstreamOfEveryTester(t *testing.T) {
 	t.Logf("%d of %d exactly", exact, total)
 }
 
-// realNames are all builders' names in the recorded data.
-func realNames(t *testing.T) []string {
-	t.Helper()
-	like := regexp.MustCompile(`^(b2g_|release-|jetpack-|fuzzer-|linux64-br-haz)|.{12}`)
-	out := map[string]bool{}
-	var walk func(v any)
-	walk = func(v any) {
-		switch v := v.(type) {
-		case map[string]any:
-			for k, x := range v {
-				walk(k)
-				walk(x)
-			}
-		case []any:
-			for _, x := range v {
-				walk(x)
-			}
-		case string:
-			if like.MatchString(v) && (strings.Contains(v, " ") || strings.HasPrefix(v, "b2g_")) &&
-				!strings.HasPrefix(v, "http") {
-				out[v] = true
-			}
-		}
-	}
-	for _, f := range []string{
-		"mozilla_ci_tools__tester_to_build_job_2015-02.json.gz",
-		"mozilla_ci_tools__tester_to_build_job_2015-03-25.json.gz",
-		"mozilla_ci_tools__2016-12-08_SETA_result.json.gz",
-		"mozilla_ci_tools__2016-05-19_graph_result.json.gz", "mozilla_ci_tools__2016-05-19_SETA_result.json",
-		"mozilla_ci_tools__2016-12-08_graph_result.json",
-		"build-buildbot-configs__mozilla-inbound-seta.json", "try_extender__try_graph_2015-07.json",
-	} {
-		var v any
-		unmarshal(t, shared(t, f), &v)
-		walk(v)
-	}
-	var names map[string]any
-	unmarshal(t, shared(t, "treeherder__buildername_to_platform_type_symbol.json"), &names)
-	for n := range names {
-		out[n] = true
-	}
-	var built []struct {
-		Properties struct{ Buildername string }
-	}
-	unmarshal(t, shared(t, "ActiveData-ETL__buildjson_builds.json.gz"), &built)
-	for _, b := range built {
-		if b.Properties.Buildername != "" {
-			out[b.Properties.Buildername] = true
-		}
-	}
-	return slices.Sorted(maps.Keys(out))
-}
-
-func TestEveryRealName(t *testing.T) {
-	all := realNames(t)
-	var not []string
-	for _, n := range all {
-		if _, err := selfserve.ParseName(n); err != nil {
-			not = append(not, n)
-		}
-	}
-	t.Logf("%d of %d names are understood", len(all)-len(not), len(all))
-	if len(all) < 10000 || len(not) > 20 {
-		t.Errorf("not understood: %q", not)
-	}
-	for _, n := range not {
-		t.Log(n)
-	}
-}
-
 // What others read out of real names.
 func TestNamesAsOthersReadThem(t *testing.T) {
 	var symbols map[string]struct {
@@ -184,51 +112,149 @@ func TestNamesAsOthersReadThem(t *testing.T) {
 	}
 }
 
+var parsed = map[string]selfserve.Name{
+	"Ubuntu VM 12.04 x64 mozilla-inbound opt test mochitest-browser-chrome-3": {
+		"firefox", "Ubuntu VM 12.04 x64", "mozilla-inbound", "opt", job.KindTest, "mochitest-browser-chrome", 3,
+	},
+	"Windows 7 32-bit fx-team pgo talos g1": {
+		"firefox", "Windows 7 32-bit", "fx-team", "pgo", job.KindPerf, "g1", 0,
+	},
+	"Ubuntu ASAN VM 12.04 x64 try opt test xpcshell": {
+		"firefox", "Ubuntu ASAN VM 12.04 x64", "try", "asan", job.KindTest, "xpcshell", 0,
+	},
+	"TB Windows 7 32-bit comm-central debug test mozmill": {
+		"thunderbird", "Windows 7 32-bit", "comm-central", "debug", job.KindTest, "mozmill", 0,
+	},
+	"OS X 10.7 64-bit fx-team leak test build": {
+		"firefox", "OS X 10.7 64-bit", "fx-team", "debug", job.KindBuild, "", 0,
+	},
+	"Linux x86-64 try leak test spidermonkey_try-rootanalysis build": {
+		"firefox", "Linux x86-64", "try", "debug", job.KindBuild, "spidermonkey_try-rootanalysis", 0,
+	},
+	"b2g_mozilla-inbound_flame-kk_eng-debug_periodic": {
+		"b2g", "flame-kk_eng", "mozilla-inbound", "debug", job.KindBuild, "periodic", 0,
+	},
+	"Android armv7 API 11+ ash debug build": {
+		"mobile", "Android armv7 API 11+", "ash", "debug", job.KindBuild, "", 0,
+	},
+	"Firefox mozilla-central win32 l10n nightly-4": {
+		"firefox", "win32", "mozilla-central", "opt", job.KindBuild, "l10n", 4,
+	},
+	"Thunderbird comm-central linux64 l10n dep": {
+		"thunderbird", "linux64", "comm-central", "opt", job.KindBuild, "l10n", 0,
+	},
+	"OS X 10.7  add-on-devel mozilla-beta build": {
+		"firefox", "OS X 10.7 add-on-devel", "mozilla-beta", "addon", job.KindBuild, "", 0,
+	},
+	"Windows 7 32-bit add-on-devel mozilla-beta debug test xpcshell": {
+		"firefox", "Windows 7 32-bit add-on-devel", "mozilla-beta", "addon", job.KindTest, "xpcshell", 0,
+	},
+	"b2g_emulator_vm_large kraken debug test mochitest-debug-9": {
+		"b2g", "b2g_emulator_vm_large", "kraken", "debug", job.KindTest, "mochitest-debug", 9,
+	},
+	"Ubuntu TSAN VM large 16.04 x64 some-new_branch opt test cppunit": {
+		"firefox", "Ubuntu TSAN VM large 16.04 x64", "some-new_branch", "tsan", job.KindTest, "cppunit", 0,
+	},
+	"OS X 10.6 comm-release debug test mochitests-4/5": {
+		"thunderbird", "OS X 10.6", "comm-release", "debug", job.KindTest, "mochitests", 4,
+	},
+	"Linux x86-64 mozilla-central debug asan nightly": {
+		"firefox", "Linux x86-64", "mozilla-central", "asan", job.KindBuild, "asan nightly", 0,
+	},
+	"Android 2.2 Debug mozilla-inbound build": {
+		"mobile", "Android 2.2 Debug", "mozilla-inbound", "debug", job.KindBuild, "", 0,
+	},
+	"b2g_mozilla-b2g18_v1_1_0_hd_wasabi-9_eng_nightly": {
+		"b2g", "wasabi-9_eng", "mozilla-b2g18_v1_1_0_hd", "opt", job.KindBuild, "nightly", 0,
+	},
+	"linux64-sh-haz_try_dep": {"firefox", "linux64-sh-haz", "try", "opt", job.KindBuild, "dep", 0},
+	"jetpack-mozilla-central-win7-ix-debug": {
+		"firefox", "win7-ix", "mozilla-central", "debug", job.KindTest, "jetpack", 0,
+	},
+	"release-comm-beta-macosx64_update_verify_4/6": {
+		"thunderbird", "macosx64", "comm-beta", "opt", job.KindOther, "update_verify", 4,
+	},
+	"release-date_fennec_bncr_sub": {"mobile", "", "date", "opt", job.KindOther, "bncr_sub", 0},
+	"mozilla-central hg bundle":    {"firefox", "", "mozilla-central", "opt", job.KindOther, "hg bundle", 0},
+	"Linux x86-64 fx-team blocklist update": {
+		"firefox", "Linux x86-64", "fx-team", "opt", job.KindOther, "blocklist update", 0,
+	},
+}
+
 func TestParseName(t *testing.T) {
-	for name, want := range map[string]selfserve.Name{
-		"Ubuntu VM 12.04 x64 mozilla-inbound opt test mochitest-browser-chrome-3": {
-			"firefox", "Ubuntu VM 12.04 x64", "mozilla-inbound", "opt", job.KindTest, "mochitest-browser-chrome", 3,
-		},
-		"Windows 7 32-bit fx-team pgo talos g1": {
-			"firefox", "Windows 7 32-bit", "fx-team", "pgo", job.KindPerf, "g1", 0,
-		},
-		"Ubuntu ASAN VM 12.04 x64 try opt test xpcshell": {
-			"firefox", "Ubuntu ASAN VM 12.04 x64", "try", "asan", job.KindTest, "xpcshell", 0,
-		},
-		"TB Windows 7 32-bit comm-central debug test mozmill": {
-			"thunderbird", "Windows 7 32-bit", "comm-central", "debug", job.KindTest, "mozmill", 0,
-		},
-		"OS X 10.7 64-bit fx-team leak test build": {
-			"firefox", "OS X 10.7 64-bit", "fx-team", "debug", job.KindBuild, "", 0,
-		},
-		"Linux x86-64 try leak test spidermonkey_try-rootanalysis build": {
-			"firefox", "Linux x86-64", "try", "debug", job.KindBuild, "spidermonkey_try-rootanalysis", 0,
-		},
-		"b2g_mozilla-inbound_flame-kk_eng-debug_periodic": {
-			"b2g", "flame-kk_eng", "mozilla-inbound", "debug", job.KindBuild, "periodic", 0,
-		},
-		"Android armv7 API 11+ ash debug build": {
-			"mobile", "Android armv7 API 11+", "ash", "debug", job.KindBuild, "", 0,
-		},
-		"Firefox mozilla-central win32 l10n nightly-4": {
-			"firefox", "win32", "mozilla-central", "opt", job.KindBuild, "l10n", 4,
-		},
-	} {
+	for name, want := range parsed {
 		got, err := selfserve.ParseName(name)
 		if d := cmp.Diff(want, got); d != "" || err != nil {
 			t.Errorf("%s: %v\n%s", name, err, d)
 		}
 	}
-	for _, name := range []string{"", "Quantum Phone 2031 build", "mozilla-central"} {
-		if _, err := selfserve.ParseName(name); !errors.Is(err, job.ErrUnknownWord) ||
-			!strings.Contains(err.Error(), name) {
-			t.Errorf("%q: %v", name, err)
+}
+
+// A word that is not understood is said, and nothing is made of the rest.
+func TestUnknownWords(t *testing.T) {
+	for name, word := range map[string]string{
+		"":                                              `platform ""`,
+		"mozilla-central":                               `platform "mozilla-central"`,
+		"Quantum Phone 2031 build":                      `platform "Quantum Phone 2031 build"`,
+		"Windows 95 try opt test mochitest-1":           `platform "Windows 95 try opt test mochitest-1"`,
+		"Linux x86-64 ":                                 `builder name "Linux x86-64 "`,
+		"Linux x86-64 build":                            `builder name "Linux x86-64 build"`,
+		"Linux x86-64 Ccov try build":                   `repository "Ccov"`,
+		"Linux x86-64 ccov try build":                   `build "try build"`,
+		"Linux x86-64 try fuzzed build":                 `build "fuzzed build"`,
+		"Linux x86-64 try building":                     `build "building"`,
+		"Ubuntu VM 12.04 x64 try test xpcshell":         `build type ""`,
+		"Ubuntu VM 12.04 x64 try msan test xpcshell":    `build type "msan"`,
+		"Ubuntu VM 12.04 x64 try lto opt test xpcshell": `build type "lto opt"`,
+		"Ubuntu VM 12.04 x64 lto try opt test xpcshell": `build type "try opt"`,
+		"Ubuntu VM 12.04 x64 try msan talos tp5o":       `build type "msan"`,
+		"Ubuntu VM 12.04 x64 try opt test +xpcshell":    `suite "+xpcshell"`,
+		"Ubuntu VM 12.04 x64 try leak test xpcshell":    `build "leak test xpcshell"`,
+		"Firefox mozilla-central win32 l20n nightly-4":  `platform "Firefox mozilla-central win32 l20n nightly-4"`,
+		"b2g_mozilla-central_flame_hourly":              `platform "b2g_mozilla-central_flame_hourly"`,
+	} {
+		n, err := selfserve.ParseName(name)
+		if !errors.Is(err, job.ErrUnknownWord) || !strings.Contains(err.Error(), word) || n != (selfserve.Name{}) {
+			t.Errorf("%q: %+v, %v; expected an error about %s", name, n, err, word)
 		}
 	}
-	for _, name := range []string{"Windows 95 try opt test mochitest-1", "Ubuntu VM 31.04 try opt test mochitest-1"} {
-		if _, err := selfserve.Upstream(name); !errors.Is(err, job.ErrUnknownWord) ||
+}
+
+func TestUpstream(t *testing.T) {
+	for tester, want := range map[string]string{
+		"b2g_emulator_vm_large try debug test mochitest-debug-9": "b2g_try_emulator-debug_dep",
+		"b2g_emulator_vm_large try opt test mochitest-9":         "b2g_try_emulator_dep",
+		"b2g_emulator-kk_vm try debug test mochitest-9":          "b2g_try_emulator-kk-debug_dep",
+		"b2g_ics_armv7a_gecko_emulator try opt test reftest-3":   "b2g_try_ics_armv7a_gecko build",
+		"b2g_ubuntu64_vm try debug test gaia-unit":               "b2g_try_linux64_gecko-debug build",
+		"Ubuntu VM large 12.04 x64 try debug test gtest":         "Linux x86-64 try leak test build",
+		"Ubuntu TSAN VM large 12.04 x64 try opt test gtest":      "Linux x86-64 try tsan build",
+		"Ubuntu Code Coverage VM 12.04 x64 try opt test gtest":   "Linux x86-64 Code Coverage try build",
+		"Ubuntu 12.04 try talos h1-e10s":                         "Linux try build",
+		"Ubuntu VM 12.04 x64 Mulet try opt test mochitest-1":     "Linux x86-64 Mulet try build",
+		"Rev7 MacOSX Yosemite 10.10.5 try debug test gtest":      "OS X 10.7 64-bit try leak test build",
+		"Windows 7 VM-GFX 32-bit try opt test gtest":             "WINNT 5.2 try build",
+		"Windows 10 64-bit try pgo test gtest":                   "WINNT 6.1 x86-64 try pgo-build",
+		"Android 4.3 armv7 API 15+ try debug test robocop-1":     "Android armv7 API 15+ try debug build",
+		"Android 4.3 Emulator try opt test robocop-1": "Android armv7 API 11+ try build, " +
+			"Android armv7 API 10+ try build",
+		"TB Windows XP 32-bit comm-central debug test mozmill": "TB WINNT 5.2 comm-central leak test build",
+		"jetpack-fx-team-mountainlion-opt":                     "",
+		"Linux x86-64 try build":                               "",
+		"release-mozilla-beta-final_verification":              "",
+	} {
+		got, err := selfserve.Upstream(tester)
+		if strings.Join(got, ", ") != want || err != nil {
+			t.Errorf("%s: %q, %v; expected %q", tester, got, err, want)
+		}
+	}
+	for _, tester := range []string{
+		"Ubuntu HW 12.04 x64 stylo try talos g1", "b2g_phone_vm try opt test mochitest-1",
+		"Windows 7 32-bit stylo-disabled try opt test gtest", "Ubuntu VM 12.04 qr try opt test gtest",
+	} {
+		if got, err := selfserve.Upstream(tester); got != nil || !errors.Is(err, job.ErrUnknownWord) ||
 			!strings.Contains(err.Error(), "test platform") {
-			t.Errorf("%q: %v", name, err)
+			t.Errorf("%s: %q, %v", tester, got, err)
 		}
 	}
 }

@@ -29,6 +29,12 @@ func (c *Client) Project(repo string) *Project { return &Project{c: c, repo: rep
 // Jobs implements job.Scheduler. A job's Raw is a [Record]. A status that no
 // documentation has gives [job.ErrUnknownWord], and the other jobs come with it.
 func (p *Project) Jobs(ctx context.Context, push job.Push, names ...string) ([]job.Job, error) {
+	return bounded(ctx, p.c, "selfserve.jobs", push.String(), func(ctx context.Context) ([]job.Job, error) {
+		return p.list(ctx, push, names)
+	})
+}
+
+func (p *Project) list(ctx context.Context, push job.Push, names []string) ([]job.Job, error) {
 	if !push.Testable() {
 		return nil, nil
 	}
@@ -66,11 +72,8 @@ func (l Listing) order() int64 {
 // ran and the others were merged into it.
 func (p *Project) jobs(ctx context.Context, push job.Push, l Listing, runs map[int64]int) ([]job.Job, error) {
 	kind := kindOf(l.Builder)
-	if len(l.Requests) == 0 { // a build that is listed without its requests
-		l.Requests = []BuildRequest{{Builder: l.Builder, Revision: l.Revision, Finished: l.Finished}}
-	}
 	requests := slices.Clone(l.Requests)
-	slices.SortFunc(requests, func(a, b BuildRequest) int { return int(a.ID - b.ID) })
+	slices.SortFunc(requests, func(a, b BuildRequest) int { return cmp.Compare(a.ID, b.ID) })
 	var out []job.Job
 	for i, r := range requests {
 		record := Record{Listing: l, Request: r}
@@ -83,9 +86,6 @@ func (p *Project) jobs(ctx context.Context, push job.Push, l Listing, runs map[i
 		}
 		runs[r.ID]++
 		id := fmt.Sprintf("%d/%d", r.ID, runs[r.ID])
-		if r.ID == 0 {
-			id = fmt.Sprintf("build %d", l.BuildID)
-		}
 		t := job.Times{Requested: r.Submitted, Started: l.Started, Finished: l.Finished}
 		if s.Waiting() && s != job.StatusUnknown {
 			t.Finished = time.Time{} // it ended, and the dump does not say so yet
@@ -125,7 +125,10 @@ func (p *Project) Cancel(ctx context.Context, id string) error {
 	if err != nil {
 		return job.Wrap("selfserve.cancel", id, err)
 	}
-	return p.c.cancel(ctx, p.repo, n)
+	_, err = bounded(ctx, p.c, "selfserve.cancel", id, func(ctx context.Context) (struct{}, error) {
+		return struct{}{}, p.c.cancel(ctx, p.repo, n)
+	})
+	return err
 }
 
 // WasAdded implements job.AddedChecker: self-serve made the run, for a person or a tool.

@@ -36,14 +36,11 @@ func TestKit(t *testing.T) {
 func TestTrueStatus(t *testing.T) {
 	other := strings.Repeat("f", 40)
 	own := func(request int64) map[string]any { return dumped(theBuild, push.Revision, request, nil) }
-	others := func(request int64) map[string]any { return dumped(theBuild, other, request, nil) }
-	bare := map[string]any{
-		"id": 1, "request_ids": []int64{1}, "result": 0, "buildnumber": 4372, "endtime": ended.Unix(),
-	}
-	inProperties := map[string]any{
-		"id": 1, "request_ids": []int64{5},
-		"properties": map[string]any{"request_ids": []int64{1, 2}, "revision": push.Short()},
-	}
+	others := func(request int64) map[string]any { return merged(theBuild, other, request, nil) }
+	bare, inProperties, retried := own(1), own(1), own(1)
+	bare["properties"] = map[string]any{}
+	inProperties["request_ids"], retried["result"] = []int64{5}, 5
+	without := dumped(theBuild, "", 1, map[string]any{"revision": nil})
 	dump := func(builds ...map[string]any) []map[string]any { return builds }
 	one, now := []int64{1}, ended.Add(10*time.Hour)
 	for _, c := range []struct {
@@ -61,10 +58,10 @@ func TestTrueStatus(t *testing.T) {
 		{"never in the dump", 0, one, dump(others(2)), now.Add(99 * time.Hour), "unknown"},
 		{"the day is missing", 0, one, nil, now.Add(99 * time.Hour), "unknown"},
 		{"no properties", 0, one, dump(bare), now, "unknown"},
+		{"no revision", 0, one, dump(without), now, "unknown"},
+		{"a run of a request that succeeded later", 0, one, dump(retried), now, "retry"},
 		{"properties only", 0, one, dump(inProperties), now, "success"},
 		{"merged", 0, []int64{1, 2}, dump(own(2)), now, "coalesced success"},
-		{"two builds of one request", 0, one, dump(others(1), own(1)), now, "coalesced"},
-		{"no requests", 0, nil, nil, now, "unknown"},
 		{"warnings", 1, one, nil, now, "test_failed"},
 		{"failure", 2, one, nil, now, "busted"},
 		{"skipped", 3, one, nil, now, "skipped"},
@@ -130,7 +127,7 @@ func TestRecordedListing(t *testing.T) {
 // Pages and nothing in place of lists.
 func TestBadAnswers(t *testing.T) {
 	for _, body := range []string{
-		"<html>", "", `[{"build_id": "x"}]`, `[{"status": "good"}]`, `{"a": 1}`, `[{"build_id": 1`,
+		"<html>", "", "[]", `[{"build_id": "x"}]`, `[{"status": "good"}]`, `{"a": 1}`, `[{"build_id": 1`,
 	} {
 		c, err := selfserve.New("http://buildapi.test",
 			&selfserve.Options{HTTP: &http.Client{Transport: testenv.InMemory{Handler: answers(body)}}})
@@ -142,7 +139,9 @@ func TestBadAnswers(t *testing.T) {
 		}
 	}
 	for body, none := range map[string]bool{
-		`{"msg": "Revision 123456123456 not found on branch try", "status": "FAILED"}`: true,
+		`{"msg": "Revision 146071751b1e not found on branch try", "status": "FAILED"}`: true,
+		`{"msg": "Revision 123456123456 not found on branch try", "status": "FAILED"}`: false,
+		`{"msg": "Revision 146071751b1e not found on branch ash", "status": "FAILED"}`: false,
 		`{"msg": "Branch tri not found", "status": "FAILED"}`:                          false,
 		"<html>nginx": false,
 	} {

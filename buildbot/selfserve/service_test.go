@@ -71,7 +71,7 @@ func (s *service) read(w http.ResponseWriter, path string) {
 		return
 	}
 	if len(parts) == 3 && parts[1] == "request" {
-		_, _ = fmt.Fprintf(w, `{"request_id": %s, "complete": 1, "complete_at": %d}`, parts[2], ended.Unix())
+		_ = json.NewEncoder(w).Encode(requested(theBuild, json.Number(parts[2]), ended))
 		return
 	}
 	if found := s.entries[parts[len(parts)-1]]; len(found) > 0 {
@@ -121,10 +121,9 @@ func (s *service) later(builder, rev string, n int) {
 		s.next++
 		id := s.next
 		s.pending = append(s.pending, func() {
-			s.entries[rev] = append(s.entries[rev], map[string]any{
-				"request_id": id, "buildername": builder, "branch": "mozilla-inbound", "revision": rev,
-				"submittime": 1433164090, "complete": 0, "complete_at": nil,
-			})
+			r := requested(builder, id, time.Time{})
+			r["revision"] = rev
+			s.entries[rev] = append(s.entries[rev], r)
 		})
 	}
 }
@@ -151,29 +150,60 @@ var (
 	}
 )
 
-// build adds an entry: a build of a request, and of those merged into it.
-func (s *service) build(builder string, status any, requests ...int64) {
-	var rs []map[string]any
-	for _, id := range requests {
-		rs = append(rs, map[string]any{
-			"request_id": id, "buildername": builder, "revision": push.Revision, "submittime": ended.Unix() - 4000,
-			"complete": 1, "complete_at": ended.Unix(), "reason": "scheduler",
-		})
+// requested is a request as self-serve has it, which was complete then; one that waits
+// where then is zero.
+func requested(builder string, id any, then time.Time) map[string]any {
+	r := map[string]any{
+		"request_id": id, "buildername": builder, "branch": "mozilla-inbound", "revision": push.Revision,
+		"submittime": ended.Unix() - 4000, "complete": 0, "complete_at": nil, "claimed_at": 0, "priority": 0,
+		"reason": "scheduler",
 	}
-	s.entries[push.Short()] = append(s.entries[push.Short()], map[string]any{
-		"build_id": 72398000 + len(s.entries[push.Short()]), "buildnumber": 4372, "buildername": builder,
-		"branch": "mozilla-inbound", "revision": push.Revision,
-		"starttime": ended.Unix() - 2000, "endtime": ended.Unix(), "status": status, "requests": rs,
-	})
+	if !then.IsZero() {
+		r["complete"], r["complete_at"] = 1, then.Unix()
+	}
+	return r
 }
 
-// dumpOf is a dump of builds, packed.
+// build adds an entry: a build of a request, and of those merged into it.
+func (s *service) build(builder string, status any, requests ...int64) map[string]any {
+	return s.buildAt(ended, builder, status, requests...)
+}
+
+// buildAt adds a build that ended then.
+func (s *service) buildAt(then time.Time, builder string, status any, requests ...int64) map[string]any {
+	var rs []map[string]any
+	for _, id := range requests {
+		rs = append(rs, requested(builder, id, then))
+	}
+	b := map[string]any{
+		"build_id": 72398000 + len(s.entries[push.Short()]), "buildnumber": 4372, "buildername": builder,
+		"branch": "mozilla-inbound", "revision": push.Revision,
+		"starttime": then.Unix() - 2000, "endtime": then.Unix(), "status": status, "requests": rs,
+		"claimed_by_name": "buildbot-master75.bb.releng.use1.mozilla.com:/builds/buildbot/build1/master",
+	}
+	s.entries[push.Short()] = append(s.entries[push.Short()], b)
+	return b
+}
+
+// dumpOf is a dump of builds, packed, of the day on which they ended.
 func dumpOf(t testing.TB, builds ...map[string]any) []byte {
 	t.Helper()
-	text, err := json.Marshal(map[string]any{"builds": builds, "starttime": 1, "endtime": 2})
+	day := ended.Truncate(24 * time.Hour)
+	if len(builds) > 0 {
+		day = time.Unix(builds[0]["endtime"].(int64), 0).Truncate(24 * time.Hour)
+	}
+	text, err := json.Marshal(map[string]any{
+		"builds": append([]map[string]any{}, builds...), "starttime": day.Unix(),
+		"endtime": day.Add(24*time.Hour).Unix() - 1,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
+	return packed(t, text)
+}
+
+func packed(t testing.TB, text []byte) []byte {
+	t.Helper()
 	var out bytes.Buffer
 	z := gzip.NewWriter(&out)
 	if _, err := z.Write(text); err != nil {
@@ -187,16 +217,38 @@ func dumpOf(t testing.TB, builds ...map[string]any) []byte {
 
 // dumped is a build in a dump.
 func dumped(builder, revision string, request int64, more map[string]any) map[string]any {
+	return dumpedAt(ended, builder, revision, request, more)
+}
+
+// dumpedAt is a build in a dump that ended then.
+func dumpedAt(then time.Time, builder, revision string, request int64, more map[string]any) map[string]any {
 	p := map[string]any{
-		"buildername": builder, "revision": revision, "branch": "mozilla-inbound", "request_ids": []int64{request},
+		"buildername": builder, "buildnumber": 4372, "revision": revision, "branch": "mozilla-inbound",
+		"request_ids": []int64{request},
 	}
 	for k, v := range more {
 		p[k] = v
 	}
 	return map[string]any{
-		"id": request * 10, "buildnumber": 4372, "result": 0, "starttime": ended.Unix() - 2000, "endtime": ended.Unix(),
+		"id": request * 10, "builder_id": 1, "slave_id": 2, "master_id": 82, "buildnumber": 4372, "result": 0,
+		"requesttime": then.Unix() - 4000, "starttime": then.Unix() - 2000, "endtime": then.Unix(),
 		"request_ids": []int64{request}, "properties": p, "reason": "scheduler",
 	}
+}
+
+// merged is a build in a dump into which an older request was merged, so that it is of
+// another revision than that.
+func merged(builder, revision string, request int64, more map[string]any) map[string]any {
+	b := dumped(builder, revision, request, more)
+	both := []int64{request, request + 100}
+	b["request_ids"], b["properties"].(map[string]any)["request_ids"] = both, both
+	return b
+}
+
+// numbered is a build in a dump with another number.
+func numbered(b map[string]any, number int) map[string]any {
+	b["buildnumber"], b["properties"].(map[string]any)["buildnumber"] = number, number
+	return b
 }
 
 func (s *service) client(t testing.TB, o selfserve.Options) *selfserve.Client {

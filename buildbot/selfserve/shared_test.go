@@ -172,17 +172,14 @@ func TestGrowth(t *testing.T) {
 		now = finished.Add(48 * time.Hour)
 		if day%4 == 0 { // the dumps of the other days are gone
 			s.dumps["builds-"+finished.Format(time.DateOnly)+".js.gz"] = dumpOf(t,
-				dumped(theBuild, fmt.Sprintf("%040x", day*each), int64(1+day*each), nil))
+				dumpedAt(finished, theBuild, fmt.Sprintf("%040x", day*each), int64(1+day*each), nil))
 		}
 		for i := range each {
 			rev := fmt.Sprintf("%040x", day*each+i)
-			s.entries = map[string][]map[string]any{rev[:12]: {{
-				"build_id": 1, "buildnumber": 4372, "buildername": theBuild, "revision": rev,
-				"endtime": finished.Unix(), "status": 0,
-				"requests": []map[string]any{{
-					"request_id": 1 + day*each + i, "complete": 1, "complete_at": finished.Unix(),
-				}},
-			}}}
+			s.entries = map[string][]map[string]any{}
+			b := s.buildAt(finished, theBuild, 0, int64(1+day*each+i))
+			b["revision"], b["requests"].([]map[string]any)[0]["revision"] = rev, rev
+			s.entries = map[string][]map[string]any{rev[:12]: {b}}
 			q := job.Push{Repo: "mozilla-inbound", ID: int64(day), Revision: rev}
 			if jobs, err := p.Jobs(t.Context(), q); err != nil || len(jobs) != 1 {
 				t.Fatal(jobs, err)

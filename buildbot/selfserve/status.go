@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/mozci/mozci/job"
+	"github.com/mozci/mozci/job/contract"
 )
 
 // words are the statuses of what has ended, but for 0.
@@ -43,11 +44,7 @@ func (p *Project) status(ctx context.Context, l Listing, r BuildRequest) (job.St
 		}
 		return s, nil, nil
 	}
-	ended := endOf(l, r)
-	if ended.IsZero() || r.ID == 0 {
-		return job.StatusUnknown, nil, nil
-	}
-	b, err := p.c.dumps.find(ctx, r.ID, l.Number, ended)
+	b, err := p.c.dumps.find(ctx, r.ID, l.Number, l.Finished)
 	switch {
 	case errors.Is(err, job.ErrNotFound):
 		p.c.log.WarnContext(ctx, "there is no dump to say how a run ended",
@@ -55,36 +52,82 @@ func (p *Project) status(ctx context.Context, l Listing, r BuildRequest) (job.St
 		return job.StatusUnknown, nil, nil
 	case err != nil:
 		return 0, nil, err
-	case b == nil && p.c.now().Sub(ended) < lagging:
+	case b == nil && p.c.clock.now().Sub(l.Finished) < lagging:
 		return job.StatusRunning, nil, nil
-	case b == nil, b.Revision == "":
-		return job.StatusUnknown, b, nil
-	case !sameTwelve(b.Revision, cmp.Or(r.Revision, l.Revision)):
-		return job.StatusCoalesced, b, nil
+	case b == nil:
+		return job.StatusUnknown, nil, nil
 	}
-	return job.StatusSuccess, b, nil
+	s, err := confirmed(l, r, b)
+	return s, b, job.Wrap("selfserve.status", fmt.Sprintf("%s, request %d", l.Builder, r.ID), err)
+}
+
+// confirmed is what became of a run that self-serve says succeeded, and that the dump
+// has. The status is the requests' and the result the build's: they differ where the
+// request was retried, and only the last of its builds has the status.
+func confirmed(l Listing, r BuildRequest, b *DumpBuild) (job.Status, error) {
+	own, err := ofRun(l, r, b)
+	switch {
+	case err != nil:
+		return 0, err
+	case b.Revision == "":
+		return job.StatusUnknown, nil
+	case !own:
+		return job.StatusCoalesced, nil
+	case b.Result == 0:
+		return job.StatusSuccess, nil
+	case words[b.Result] == job.StatusRetry:
+		return job.StatusRetry, nil
+	}
+	return 0, contradicts(b, "result", "%d, while self-serve's status is 0", b.Result)
+}
+
+// ofRun reports whether a build of the dump is of a run's own revision. It is an error
+// when it cannot be the run's at all: of another builder, or of another revision though
+// it answered nothing but this request.
+func ofRun(l Listing, r BuildRequest, b *DumpBuild) (own bool, err error) {
+	builder, revision := cmp.Or(r.Builder, l.Builder), cmp.Or(r.Revision, l.Revision)
+	own = sameTwelve(b.Revision, revision)
+	switch {
+	case b.Builder != "" && b.Builder != builder:
+		return false, contradicts(b, "properties.buildername", "%q, while self-serve's is %q", b.Builder, builder)
+	case b.Revision != "" && !isRevision(b.Revision):
+		return false, contradicts(b, "properties.revision", "%.60q, expected 12 or 40 digits", b.Revision)
+	case b.Revision != "" && revision != "" && !own && len(b.Requests) == 1:
+		return false, contradicts(b, "properties.revision", "%q, while its only request is for %q",
+			b.Revision, revision)
+	}
+	return own, nil
+}
+
+// contradicts is the error of a build in a dump that is not what self-serve says.
+func contradicts(b *DumpBuild, field, format string, args ...any) error {
+	return &contract.Error{Source: dumpContract.Title(), Finding: contract.Finding{
+		Path: "builds[]." + field, Kind: contract.KindIdentity,
+		Detail: fmt.Sprintf("build %d: ", b.ID) + fmt.Sprintf(format, args...),
+	}}
 }
 
 // sameTwelve compares revisions of 12 or 40 digits.
 func sameTwelve(a, b string) bool {
-	return len(a) >= 12 && len(b) >= 12 && strings.EqualFold(a[:12], b[:12])
+	return isRevision(a) && isRevision(b) && strings.EqualFold(a[:shortest], b[:shortest])
 }
 
-// endOf is when a request's run ended; zero while it has not.
-func endOf(l Listing, r BuildRequest) time.Time {
-	if r.Finished.IsZero() {
-		return l.Finished
+// endOf is when a run ended, by which its dump is named; of a request alone, when it
+// was complete. Zero while it has not.
+func endOf(r Record) time.Time {
+	if r.Listing.Finished.IsZero() {
+		return r.Request.Finished
 	}
-	return r.Finished
+	return r.Listing.Finished
 }
 
 // ended is what the dumps say of a run that has ended; nil when they do not know it.
 func (p *Project) ended(ctx context.Context, r Record) (*DumpBuild, error) {
-	end := endOf(r.Listing, r.Request)
+	end := endOf(r)
 	if r.Build != nil || end.IsZero() {
 		return r.Build, nil
 	}
-	b, err := p.c.dumps.find(ctx, r.Request.ID, r.Listing.Number, end)
+	b, err := p.c.dumps.find(ctx, r.Request.ID, r.Listing.number(), end)
 	if errors.Is(err, job.ErrNotFound) {
 		return nil, nil
 	}

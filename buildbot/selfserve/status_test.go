@@ -15,9 +15,9 @@ import (
 func TestWhichBuildARunIs(t *testing.T) {
 	other := strings.Repeat("f", 40)
 	build := func(revision string, number int, later time.Duration) map[string]any {
-		b := dumped(theBuild, revision, 1, nil)
-		b["buildnumber"], b["endtime"] = number, ended.Add(later).Unix()
-		return b
+		b := merged(theBuild, revision, 1, nil)
+		b["starttime"], b["endtime"] = ended.Add(later-time.Hour).Unix(), ended.Add(later).Unix()
+		return numbered(b, number)
 	}
 	flip := func(digit int) string { // the revision with another digit there, from 0
 		r := []byte(push.Revision)
@@ -33,7 +33,6 @@ func TestWhichBuildARunIs(t *testing.T) {
 		{"the twelfth digit differs", []map[string]any{build(flip(11), 4372, 0)}, "coalesced"},
 		{"the thirteenth digit differs", []map[string]any{build(flip(12), 4372, 0)}, "success"},
 		{"in upper case", []map[string]any{build(strings.ToUpper(push.Revision), 4372, 0)}, "success"},
-		{"eleven digits say nothing", []map[string]any{build(push.Revision[:11], 4372, 0)}, "coalesced"},
 		{
 			"a later build of the request is another's",
 			[]map[string]any{build(push.Revision, 4372, 0), build(other, 4373, time.Hour)},
@@ -50,9 +49,9 @@ func TestWhichBuildARunIs(t *testing.T) {
 			"coalesced",
 		},
 		{
-			"no build has the number: the one that ended last",
+			"no build has the number: the run is not there yet",
 			[]map[string]any{build(other, 1, -time.Hour), build(push.Revision, 2, 0), build(other, 3, -time.Minute)},
-			"success",
+			"running",
 		},
 	} {
 		s := newService()
@@ -61,17 +60,6 @@ func TestWhichBuildARunIs(t *testing.T) {
 		if got := statuses(t, s.inbound(t, selfserve.Options{})); got != c.want {
 			t.Errorf("%s: %s, expected %s", c.what, got, c.want)
 		}
-	}
-}
-
-// The request says which revision it is for: the listing's is that of its build.
-func TestRequestsOwnRevision(t *testing.T) {
-	s := newService()
-	s.build(theBuild, 0, 1)
-	s.entries[push.Short()][0]["revision"] = strings.Repeat("f", 40)
-	s.dumps[today] = dumpOf(t, dumped(theBuild, push.Revision, 1, nil))
-	if got := statuses(t, s.inbound(t, selfserve.Options{})); got != "success" {
-		t.Error(got)
 	}
 }
 
@@ -92,13 +80,13 @@ func TestWhichDumpAndHowLong(t *testing.T) {
 		{23 * time.Hour, time.Hour, recent + " " + today, "running"},
 	} {
 		s := newService()
-		s.build(theBuild, 0, 1)
 		at := late.Add(c.ended - 23*time.Hour)
-		e := s.entries[push.Short()][0]
-		e["endtime"] = at.Unix()
-		e["requests"].([]map[string]any)[0]["complete_at"] = at.Unix()
-		for _, day := range []string{recent, yesterday, today, "builds-2015-06-02.js.gz"} {
-			s.dumps[day] = dumpOf(t, dumped(theBuild, push.Revision, 99, nil))
+		s.buildAt(at, theBuild, 0, 1)
+		for day, then := range map[string]time.Time{
+			recent: at, yesterday: ended.AddDate(0, 0, -1), today: ended,
+			"builds-2015-06-02.js.gz": ended.AddDate(0, 0, 1),
+		} {
+			s.dumps[day] = dumpOf(t, dumpedAt(then, theBuild, push.Revision, 99, nil))
 		}
 		p := s.inbound(t, selfserve.Options{Now: func() time.Time { return at.Add(c.since) }})
 		got := statuses(t, p)
@@ -118,10 +106,9 @@ func TestDumpsInMemory(t *testing.T) {
 	ask := func(day int, request int64) int {
 		at := ended.Add(time.Duration(day) * 24 * time.Hour)
 		s.entries[push.Short()], s.gets = nil, nil
-		s.build(theBuild, 0, request)
-		s.entries[push.Short()][0]["requests"].([]map[string]any)[0]["complete_at"] = at.Unix()
+		s.buildAt(at, theBuild, 0, request)
 		name := "builds-" + at.Format(time.DateOnly) + ".js.gz"
-		s.dumps[name] = dumpOf(t, dumped(theBuild, push.Revision, int64(day), nil))
+		s.dumps[name] = dumpOf(t, dumpedAt(at, theBuild, push.Revision, int64(day), nil))
 		statuses(t, p)
 		return len(s.gets)
 	}
@@ -155,12 +142,12 @@ func TestDumpsInMemory(t *testing.T) {
 // this push was merged into it.
 func TestFilesOfAnotherRevision(t *testing.T) {
 	with := map[string]any{"packageUrl": files + "p", "testPackagesUrl": files + "t"}
-	for revision, want := range map[string]bool{push.Revision: true, strings.Repeat("f", 40): false} {
+	for revision, want := range map[string]bool{push.Revision: true, strings.Repeat("f", 40): false, "": false} {
 		for _, status := range []int{0, 1} {
 			s := newService()
 			s.build(theBuild, status, 1)
 			s.files[files+"p"], s.files[files+"t"] = true, true
-			s.dumps[today] = dumpOf(t, dumped(theBuild, revision, 1, with))
+			s.dumps[today] = dumpOf(t, merged(theBuild, revision, 1, with))
 			p := s.inbound(t, selfserve.Options{})
 			jobs, err := p.Jobs(t.Context(), push)
 			if err != nil {
@@ -185,7 +172,7 @@ func TestRunsOfARequest(t *testing.T) {
 	s.later(theBuild, push.Short(), 1)
 	s.later(theBuild, push.Short(), 1)
 	s.settle()
-	s.entries[push.Short()][1]["complete"] = 1
+	s.entries[push.Short()][1]["complete"], s.entries[push.Short()][1]["complete_at"] = 1, ended.Unix()
 	s.build(theBuild, 5, 1)
 	s.build(theBuild, 2, 1)
 	jobs, err := s.inbound(t, selfserve.Options{}).Jobs(t.Context(), push)
@@ -202,14 +189,30 @@ func TestRunsOfARequest(t *testing.T) {
 	}
 }
 
+// A run of a request that was retried ended the day before the request was complete:
+// its own end says which dump it is in.
+func TestDumpOfARetriedRun(t *testing.T) {
+	s := newService()
+	before := ended.Add(-24 * time.Hour)
+	b := s.buildAt(before, theBuild, 0, 1)
+	b["requests"].([]map[string]any)[0]["complete_at"] = ended.Unix()
+	first := dumpedAt(before, theBuild, push.Revision, 1, nil)
+	first["result"] = 5
+	s.dumps["builds-2015-05-31.js.gz"] = dumpOf(t, first)
+	s.dumps[today] = dumpOf(t, dumped(theBuild, push.Revision, 1, nil))
+	if got := statuses(t, s.inbound(t, selfserve.Options{})); got != "retry" || len(s.gets) != 1 {
+		t.Errorf("%s after %q", got, s.gets)
+	}
+}
+
 // Of two builds of one request the files are those of the one that the listing names.
 func TestFilesOfTheBuildsOwnNumber(t *testing.T) {
 	s := newService()
 	s.build(theBuild, 1, 1)
 	one := dumped(theBuild, push.Revision, 1, map[string]any{"packageUrl": files + "p", "testPackagesUrl": files + "t"})
 	two := dumped(theBuild, push.Revision, 1, map[string]any{"log_url": files + "log"})
-	two["buildnumber"], two["endtime"] = 4373, ended.Unix()+60
-	s.dumps[today] = dumpOf(t, one, two)
+	two["endtime"] = ended.Unix() + 60
+	s.dumps[today] = dumpOf(t, one, numbered(two, 4373))
 	s.files[files+"p"], s.files[files+"t"] = true, true
 	p := s.inbound(t, selfserve.Options{})
 	jobs, err := p.Jobs(t.Context(), push)

@@ -7,13 +7,16 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/mozci/mozci/internal/deadline"
 	"github.com/mozci/mozci/job"
 )
 
 // Trigger implements job.Scheduler. A test is asked for with the files of a
 // build on its push that has some, and without one gives [job.ErrNoBuild]; what
 // ran on the push already and needs no files is rebuilt, by one call for all
-// runs. The action "rebuild" does that for a test too. Self-serve makes the runs
+// runs. The action "rebuild" does that for a test too. A test of which it is not known
+// what build it tests is only rebuilt: without a run of its own on the push it gives
+// [job.ErrUnknownWord]. Self-serve makes the runs
 // later, says no ids and cannot be asked what it has taken: the caller remembers it,
 // as package trigger's ledger does. Of several calls, those before a failure stand:
 // the error then is a [*job.PartialError] that says how many. Where somebody else's
@@ -22,6 +25,8 @@ import (
 func (p *Project) Trigger(ctx context.Context, req job.Request) (job.Receipt, error) {
 	const op = "selfserve.trigger"
 	key := req.Label + " on " + req.Push.String()
+	ctx, cancel := deadline.With(ctx, p.c.within, op)
+	defer cancel()
 	err := p.trigger(ctx, req)
 	var part *job.PartialError
 	switch {
@@ -29,10 +34,11 @@ func (p *Project) Trigger(ctx context.Context, req job.Request) (job.Receipt, er
 		return job.Receipt{State: job.ReceiptAlreadyAsked}, nil
 	case err == nil:
 		return job.Receipt{State: job.ReceiptAccepted}, nil
-	case errors.As(err, &part): // Wrap would take the error of the one call for the whole
+	case errors.As(err, &part):
+		part.Err = tooLate(ctx, op, key, part.Err) // Wrap would take the error of the one call for the whole
 		return job.Receipt{}, &job.Error{Op: op, Key: key, Err: err}
 	}
-	return job.Receipt{}, job.Wrap(op, key, err)
+	return job.Receipt{}, tooLate(ctx, op, key, err)
 }
 
 // errEnough says that nothing is missing of what is wanted.
@@ -66,8 +72,8 @@ func (p *Project) trigger(ctx context.Context, req job.Request) error {
 	if err := p.exists(req.Label); err != nil {
 		return err
 	}
-	up := p.upstream(req.Label)
-	jobs, err := p.Jobs(ctx, req.Push, append(slices.Clone(up), req.Label)...)
+	up, unknown := p.upstream(req.Label)
+	jobs, err := p.list(ctx, req.Push, append(slices.Clone(up), req.Label))
 	if err != nil {
 		return err
 	}
@@ -76,13 +82,13 @@ func (p *Project) trigger(ctx context.Context, req job.Request) error {
 		return errEnough
 	}
 	if len(own) > 0 && (len(up) == 0 || req.Action == "rebuild") {
-		id := own[len(own)-1].Raw().(Record).Request.ID
-		if id != 0 {
-			return p.c.rebuild(ctx, p.repo, id, req.Count)
-		}
+		return p.c.rebuild(ctx, p.repo, own[len(own)-1].Raw().(Record).Request.ID, req.Count)
 	}
 	if req.Action == "rebuild" {
 		return fmt.Errorf("%w: no run of it on this push to rebuild", job.ErrNotFound)
+	}
+	if unknown != nil { // a test without its build's files would test nothing
+		return unknown
 	}
 	var files []string
 	if len(up) > 0 {

@@ -241,11 +241,29 @@ func TestRebuild(t *testing.T) {
 	}
 }
 
+// A test of which it is not known what build it tests is not run without one; a run of
+// it can be repeated, with the files that it had.
+func TestUnknownBuild(t *testing.T) {
+	const label = "Ubuntu HW 12.04 x64 stylo mozilla-inbound talos g1"
+	s := newService()
+	p := s.inbound(t, selfserve.Options{})
+	req := job.Request{Label: label, Push: push, Count: 1}
+	if _, err := p.Trigger(t.Context(), req); !errors.Is(err, job.ErrUnknownWord) ||
+		!strings.Contains(err.Error(), "Ubuntu HW 12.04 x64 stylo") || len(s.posts) != 0 {
+		t.Errorf("%v, %q", err, s.posts)
+	}
+	s.build(label, 1, 72)
+	if _, err := p.Trigger(t.Context(), req); err != nil || len(s.posts) != 1 ||
+		!strings.Contains(s.posts[0], "/request request_id=72") {
+		t.Errorf("%v, %q", err, s.posts)
+	}
+}
+
 // A build that was merged into another push's is no build of this one.
 func TestNoBuildButAMergedOne(t *testing.T) {
 	s := newService()
 	s.build(theBuild, 0, 71)
-	s.dumps[today] = dumpOf(t, dumped(theBuild, strings.Repeat("f", 40), 71, nil))
+	s.dumps[today] = dumpOf(t, merged(theBuild, strings.Repeat("f", 40), 71, nil))
 	_, err := s.inbound(t, selfserve.Options{}).Trigger(t.Context(),
 		job.Request{Label: theTest, Push: push, Count: 1})
 	if !errors.Is(err, job.ErrNoBuild) || !strings.Contains(err.Error(), "no run of ") {

@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/user"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -79,7 +78,7 @@ func (a *app) wantedTo(f actFlags, question string) bool {
 	if a.json || !terminal(a.in) || !terminal(a.err) {
 		return false
 	}
-	_, _ = fmt.Fprintf(a.err, "%s [y/N] ", question)
+	a.warnf("%s [y/N] ", question)
 	line, _ := bufio.NewReader(a.in).ReadString('\n')
 	answer := strings.ToLower(strings.TrimSpace(line))
 	return answer == "y" || answer == "yes"
@@ -145,7 +144,7 @@ func (a *app) warnMerging(ctx context.Context, ci job.Scheduler, plan trigger.Pl
 		}
 		seen[s.Label] = true
 		if merges, err := job.Coalesces(ctx, ci, s.Label); err == nil && merges {
-			_, _ = fmt.Fprintf(a.err, "mozci: %s merges requests that wait at the same time: of %s triggered at once "+
+			a.warnf("mozci: %s merges requests that wait at the same time: of %s triggered at once "+
 				"some may be coalesced; trigger again later to make up for them\n", s.Label, runs(s.Count))
 		}
 	}
@@ -234,7 +233,7 @@ func (a *app) where(p job.Push) string {
 // printPlan lists the steps with their reasons. The label that everything is
 // about, if there is one, is not said again on each line.
 func (a *app) printPlan(plan trigger.Plan, about string) {
-	table := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
+	table := a.table()
 	line := func(action, label string, count int, p job.Push, why string) {
 		what := ""
 		if action != string(trigger.ActionNothing) {
@@ -243,7 +242,7 @@ func (a *app) printPlan(plan trigger.Plan, about string) {
 		if label != about {
 			what = strings.TrimPrefix(what+" of "+label, " of ")
 		}
-		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", a.where(p), action, what, why)
+		say(table, "%s\t%s\t%s\t%s\n", a.where(p), action, what, why)
 	}
 	for _, s := range plan.Steps {
 		line(string(s.Action), s.Label, s.Count, s.Push, s.Why)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/http"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -53,6 +54,7 @@ type app struct {
 	log     *slog.Logger
 	flags   *pflag.FlagSet // of the command that runs
 	tape    *cassette.Tape
+	witness *http.Client // of check-sources --live
 	opened  *places
 	things  *selfserve.AllTheThings
 	db      *sql.DB // the ledger's
@@ -115,7 +117,7 @@ Nothing is asked for without --yes, or a yes on the terminal. Exit status: 0 don
 		"postgres://… (default: in the user's state folder; with --world, memory)")
 	root.AddCommand(a.pushesCommand(), a.jobsCommand(), a.labelsCommand(), a.originCommand(), a.triggerCommand(),
 		a.backfillCommand(),
-		a.cancelCommand(), a.failuresCommand(), a.errorlinesCommand(), a.frequencyCommand(), a.culpritCommand(),
+		a.cancelCommand(), a.checkSourcesCommand(), a.failuresCommand(), a.errorlinesCommand(), a.frequencyCommand(), a.culpritCommand(),
 		a.versionCommand(), credentialsHelp())
 	return root
 }
@@ -139,7 +141,7 @@ func (a *app) start(cmd *cobra.Command) error {
 	if err := level.UnmarshalText([]byte(a.logLevel)); err != nil {
 		return usage("--log-level %q: expected debug, info, warn or error", a.logLevel)
 	}
-	a.log = slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: level}))
+	a.log = slog.New(slog.NewTextHandler(visibleLines{a.err}, &slog.HandlerOptions{Level: level}))
 	a.flags = cmd.Flags()
 	switch {
 	case a.parallel < 1:
@@ -178,10 +180,10 @@ func (a *app) exit(err error) int {
 	if a.json {
 		a.jsonError(err)
 	} else {
-		_, _ = fmt.Fprintf(a.err, "mozci: %v\n", err)
+		a.complain(err)
 	}
 	if status == 2 && !a.json {
-		_, _ = fmt.Fprintln(a.err, "Try: mozci --help")
+		a.warnf("Try: mozci --help\n")
 	}
 	return status
 }
@@ -249,8 +251,6 @@ func encode(w io.Writer, v any) error {
 	enc.SetEscapeHTML(false)
 	return enc.Encode(v)
 }
-
-func (a *app) printf(format string, args ...any) { _, _ = fmt.Fprintf(a.out, format, args...) }
 
 // oneOf joins words for a message: "a, b or c".
 func oneOf(words []string) string {

@@ -3,10 +3,8 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/url"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -117,8 +115,8 @@ func (a *app) backfill(cmd *cobra.Command, b backfillFlags) error {
 
 // printFound is the table of the walk, and what to make of it.
 func (a *app) printFound(ctx context.Context, r backfill.FindResult, b backfillFlags) {
-	table := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintf(table, "push\tverdict\truns\n")
+	table := a.table()
+	say(table, "push\tverdict\truns\n")
 	for _, s := range r.History {
 		what := s.Runs.String()
 		if s.Err != nil {
@@ -127,7 +125,7 @@ func (a *app) printFound(ctx context.Context, r backfill.FindResult, b backfillF
 		if s.Label != r.Label {
 			what += ", as " + s.Label
 		}
-		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\n", pushName(s.Push), s.Verdict, what)
+		say(table, "%s\t%s\t%s\n", pushName(s.Push), s.Verdict, what)
 	}
 	_ = table.Flush()
 	a.printf("\n")
@@ -185,5 +183,10 @@ func (a *app) link(ctx context.Context, r backfill.FindResult) string {
 	q := url.Values{
 		"repo": {r.Start.Repo}, "fromchange": {oldest.Revision}, "tochange": {r.Start.Revision}, "searchStr": {r.Label},
 	}
-	return strings.TrimSuffix(a.thURL, "/") + "/jobs?" + q.Encode()
+	at, err := url.Parse(strings.TrimSuffix(a.thURL, "/"))
+	if err != nil {
+		return ""
+	}
+	at.User = nil // a page is passed on
+	return at.String() + "/jobs?" + q.Encode()
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -262,8 +261,8 @@ func (a *app) printSearchJSON(r backfill.SearchResult, planned bool) error {
 }
 
 func (a *app) printSearchText(r backfill.SearchResult, c culpritFlags, planned bool) {
-	table := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintf(table, "\npush\tfailed\tprobability\n")
+	table := a.table()
+	say(table, "\npush\tfailed\tprobability\n")
 	for i := len(r.Pushes) - 1; i >= 0; i-- {
 		t := r.Pushes[i]
 		if t.Failed+t.Passed == 0 && t.Probability < 0.005 && t.Untestable == "" {
@@ -271,10 +270,10 @@ func (a *app) printSearchText(r backfill.SearchResult, c culpritFlags, planned b
 		}
 		note := ""
 		if t.Untestable != "" {
-			note = "\tcannot run: " + t.Untestable
+			note = "cannot run: " + t.Untestable
 		}
-		_, _ = fmt.Fprintf(table, "%s\t%d of %d\t%.3f%s\n", pushName(t.Push), t.Failed, t.Failed+t.Passed,
-			t.Probability, note)
+		say(table, "%s\t%d of %d\t%.3f", pushName(t.Push), t.Failed, t.Failed+t.Passed, t.Probability)
+		cells(table, note)
 	}
 	_ = table.Flush()
 	a.printf("\n")

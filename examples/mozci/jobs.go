@@ -4,9 +4,9 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -68,15 +68,11 @@ func (a *app) jobs(cmd *cobra.Command, rev string, labels []string) error {
 }
 
 func (a *app) printJobs(ci job.Scheduler, jobs []job.Job) error {
-	table := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
+	table := a.table()
 	for _, j := range jobs {
 		if !a.json {
-			page := job.PageOf(ci, j)
-			if page != "" {
-				page = "\t" + page
-			}
-			_, _ = fmt.Fprintf(table, "%s\t%s\t%s%s%s\n", j.Status(), j.Name(), j.ID(), duration(j.Times(), page != ""),
-				page)
+			say(table, "%s\t%s\t%s", j.Status(), j.Name(), j.ID())
+			cells(table, duration(j.Times()), job.PageOf(ci, j))
 			continue
 		}
 		t := j.Times()
@@ -105,18 +101,26 @@ func (a *app) printJobs(ci job.Scheduler, jobs []job.Job) error {
 	return table.Flush()
 }
 
-// duration is one more cell of a table; while it is not known, an empty one where
-// more cells follow, or none.
-func duration(t job.Times, more bool) string {
+// cells ends a line of a table with cells that may be empty: at the end they are left
+// out.
+func cells(table io.Writer, more ...string) {
+	for len(more) > 0 && more[len(more)-1] == "" {
+		more = more[:len(more)-1]
+	}
+	for _, cell := range more {
+		say(table, "\t%s", cell)
+	}
+	say(table, "\n")
+}
+
+// duration is empty while it is not known.
+func duration(t job.Times) string {
 	if t.Started.IsZero() || t.Finished.IsZero() {
-		if more {
-			return "\t"
-		}
 		return ""
 	}
 	d := t.Finished.Sub(t.Started).Round(time.Second).String()
 	if strings.HasSuffix(d, "m0s") {
 		d = strings.TrimSuffix(d, "0s")
 	}
-	return "\t" + d
+	return d
 }

@@ -41,8 +41,11 @@ func (a *app) openLedger() (ledger.Ledger, error) {
 	if a.ledgerName == "" && a.world != "" {
 		return ledger.NewMemory(), nil
 	}
-	if strings.HasPrefix(a.ledgerName, "postgres://") || strings.HasPrefix(a.ledgerName, "postgresql://") {
+	switch name := strings.ToLower(a.ledgerName); {
+	case strings.HasPrefix(name, "postgres://"), strings.HasPrefix(name, "postgresql://"):
 		return a.database("pgx", a.ledgerName, ledger.PostgreSQL)
+	case strings.Contains(name, "://"), strings.HasPrefix(name, "postgres") && strings.Contains(name, ":"):
+		return nil, usage("--ledger: expected a file, or a URL that begins with postgres://") // it may hold a password
 	}
 	file := strings.TrimPrefix(a.ledgerName, "sqlite:")
 	if file == "" {
@@ -54,6 +57,9 @@ func (a *app) openLedger() (ledger.Ledger, error) {
 	if dir, err := os.Stat(filepath.Dir(file)); err != nil || !dir.IsDir() { // the driver says that it is out of memory
 		return nil, fmt.Errorf("ledger %s: there is no folder %s; make it, or name another file with --ledger", file,
 			filepath.Dir(file))
+	}
+	if err := ledger.NewFile(file); err != nil {
+		return nil, err
 	}
 	// Writers queue up: each transaction takes the lock at its start.
 	q := url.Values{"_txlock": {"immediate"}, "_pragma": {"busy_timeout(10000)", "journal_mode(WAL)"}}

@@ -8,7 +8,7 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"text/tabwriter"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -163,7 +163,7 @@ type failureJSON struct {
 // printFailures lists failures. placer, which may be nil, knows which step and log a
 // line is from.
 func (a *app) printFailures(name string, r *joblog.Report, placer job.LineLocator) error {
-	table := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
+	table := a.table()
 	for _, f := range r.Failures {
 		step, log, where := "", "", fmt.Sprintf("%s:%d", name, f.Line)
 		if placer != nil {
@@ -187,23 +187,23 @@ func (a *app) printFailures(name string, r *joblog.Report, placer job.LineLocato
 		if f.Subtest != "" {
 			what = f.Subtest + " - " + what
 		}
-		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", where, f.Kind, f.Status, f.Test, oneLine(what))
+		say(table, "%s\t%s\t%s\t%s\t%s\n", where, f.Kind, f.Status, f.Test, oneLine(what))
 	}
 	if err := table.Flush(); err != nil {
 		return err
 	}
 	for _, n := range r.Notes {
-		_, _ = fmt.Fprintf(a.err, "mozci: %s: %s\n", name, oneLine(n))
+		a.warnf("mozci: %s: %s\n", name, oneLine(n))
 	}
 	if len(r.Formats) == 0 {
-		_, _ = fmt.Fprintf(a.err, "mozci: %s: %s; try another --format, or another log of the job\n", name,
+		a.warnf("mozci: %s: %s; try another --format, or another log of the job\n", name,
 			oneLine(r.Reason))
 		return errNotEnough
 	}
 	unfinished, nameless := a.sayGroups(name, r)
 	switch {
 	case r.Partial:
-		_, _ = fmt.Fprintf(a.err, "mozci: %s: there may be more failures: %s\n", name, oneLine(r.Reason))
+		a.warnf("mozci: %s: there may be more failures: %s\n", name, oneLine(r.Reason))
 		return errTold
 	case len(r.Failures) > 0:
 	case unfinished > 0: // the log is cut, or the harness broke
@@ -252,10 +252,11 @@ func (a *app) groups(file string, names []string, one, more string) {
 	if len(names) > most {
 		shown += ", …"
 	}
-	_, _ = fmt.Fprintf(a.err, "mozci: %s: %d %s: %s\n", file, len(names), one, oneLine(shown))
+	a.warnf("mozci: %s: %d %s: %s\n", file, len(names), one, oneLine(shown))
 }
 
-// oneLine keeps a table's line one line: what a log says is anybody's.
+// oneLine is a text from a log without the blanks that are no spaces, and not longer
+// than a line.
 func oneLine(s string) string {
 	const most = 200
 	out := make([]rune, 0, min(len(s), most))
@@ -263,7 +264,7 @@ func oneLine(s string) string {
 		if len(out) == most {
 			return string(append(out, '…'))
 		}
-		if r < ' ' || r == 0x7f {
+		if r < 0x80 && unicode.IsSpace(r) {
 			r = ' '
 		}
 		out = append(out, r)

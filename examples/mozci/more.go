@@ -5,7 +5,6 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -48,15 +47,16 @@ func (a *app) labels(cmd *cobra.Command, rev string, c trigger.Choice) error {
 		byLabel[e.Label] = e
 	}
 	found := trigger.Choose(nil, entries, nil, c)
-	table := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
+	table := a.table()
 	for _, l := range found {
 		e := byLabel[l]
 		if !a.json {
-			line := fmt.Sprintf("%s\t%s", e.Label, e.Kind)
+			needs := ""
 			if len(e.Upstreams) > 0 {
-				line += "\tneeds " + strings.Join(e.Upstreams, ", ")
+				needs = "needs " + strings.Join(e.Upstreams, ", ")
 			}
-			_, _ = fmt.Fprintln(table, line)
+			say(table, "%s\t%s", e.Label, e.Kind)
+			cells(table, needs)
 			continue
 		}
 		err := a.printJSON(struct {

@@ -312,6 +312,8 @@ const tapeName = "mozci.yaml"
 func (a *app) client() (*http.Client, error) {
 	var err error
 	switch {
+	case a.witness != nil:
+		return a.witness, nil
 	case a.record != "":
 		a.tape, err = cassette.Record(filepath.Join(a.record, tapeName), nil)
 	case a.replay != "":

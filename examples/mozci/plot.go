@@ -13,13 +13,14 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 
 	"github.com/mozci/mozci/backfill"
+	"github.com/mozci/mozci/job"
 )
 
 // drawSearch draws the share of failures by push, the larger the more runs, and the
 // probabilities as bars.
 func drawSearch(r backfill.SearchResult) ([]byte, error) {
 	p := plot.New()
-	p.Title.Text = r.Label
+	p.Title.Text = job.Visible(r.Label) // an SVG may not hold control characters
 	p.X.Label.Text = "push"
 	p.Y.Label.Text = "share of failures (points), probability (bars)"
 	p.Y.Min, p.Y.Max = -0.05, 1.05

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"fmt"
-
 	"github.com/mozci/mozci/backfill"
 )
 
@@ -21,11 +19,11 @@ func (p *progress) saw(s backfill.Sighting) {
 		return
 	}
 	p.n++
-	_, _ = fmt.Fprintf(p.a.err, "\r\x1b[Klooked at %d, push %s: %s", p.n, pushName(s.Push), s.Verdict)
+	p.a.warnf("\r\x1b[Klooked at %d, push %s: %s", p.n, pushName(s.Push), s.Verdict)
 }
 
 func (p *progress) done() {
 	if p.show && p.n > 0 {
-		_, _ = fmt.Fprint(p.a.err, "\r\x1b[K")
+		p.a.warnf("\r\x1b[K")
 	}
 }

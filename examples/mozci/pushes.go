@@ -210,5 +210,5 @@ func firstLine(p job.Push) string {
 		return ""
 	}
 	line, _, _ := strings.Cut(p.Changesets[len(p.Changesets)-1].Description, "\n")
-	return line
+	return strings.TrimRight(line, "\r")
 }

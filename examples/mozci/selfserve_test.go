@@ -12,6 +12,14 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
+// dumpedBuild is a build in a status dump.
+func dumpedBuild(id int, label string, rev, ended int64, requests string) string {
+	return fmt.Sprintf(`{"id": %d, "master_id": 1, "buildnumber": 7, "requesttime": %d, "starttime": %d, "endtime": %d,
+		"result": 0, "reason": "scheduler", "request_ids": [%s],
+		"properties": {"buildername": %q, "buildnumber": 7, "revision": %q}}`,
+		id, ended-90, ended-60, ended, requests, label, revisionOf(rev))
+}
+
 // BuildAPI, written by hand from its description: a push that is bad, one that a
 // newer push's build was taken for, and a good one.
 func TestBackfillOnSelfServe(t *testing.T) {
@@ -30,19 +38,19 @@ func TestBackfillOnSelfServe(t *testing.T) {
 		case strings.HasSuffix(r.URL.Path, "/builders"):
 			_, _ = fmt.Fprintf(w, "[%q]", label)
 		case rev == "builds-4hr.js.gz":
-			_,
-				_ = fmt.Fprintf(w,
-				`{"builds": [{"id": 1, "request_ids": [19, 20], "properties": {"revision": %q}}, {"id": 2, "request_ids": [18], "properties": {"revision": %q}}]}`,
-				revisionOf(20), revisionOf(18))
+			_, _ = fmt.Fprintf(w, `{"builds": [%s, %s], "starttime": %d, "endtime": %d}`,
+				dumpedBuild(1, label, 20, ended, "19, 20"), dumpedBuild(2, label, 18, ended, "18"),
+				ended-3600, ended+3600)
 		case known:
 			id := map[string]int{revisionOf(20)[:12]: 20, revisionOf(19)[:12]: 19, revisionOf(18)[:12]: 18}[rev]
-			_,
-				_ = fmt.Fprintf(w,
-				`[{"build_id": %d, "buildername": %q, "revision": %q, "starttime": 1, "endtime": %d, "status": %d, "requests": [{"request_id": %d, "revision": %q, "complete": 1, "complete_at": %d}]}]`,
-				id, label, rev, ended, code, id, rev, ended)
+			_, _ = fmt.Fprintf(w, `[{"build_id": %d, "buildnumber": 7, "buildername": %q, "branch": "autoland", "revision": %q,
+				"starttime": %d, "endtime": %d, "status": %d, "requests": [{"request_id": %d, "buildername": %q,
+				"branch": "autoland", "revision": %q, "submittime": %d, "complete": 1, "complete_at": %d, "priority": 0,
+				"reason": "scheduler"}]}]`,
+				id, label, rev, ended-60, ended, code, id, label, rev, ended-90, ended)
 		default:
 			w.WriteHeader(http.StatusNotFound)
-			_, _ = w.Write([]byte(`{"status": "FAILED", "msg": "Revision x not found on branch autoland"}`))
+			_, _ = fmt.Fprintf(w, `{"status": "FAILED", "msg": "Revision %s not found on branch autoland"}`, rev)
 		}
 	}))
 	defer s.Close()

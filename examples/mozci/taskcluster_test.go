@@ -45,7 +45,7 @@ func autolandLog(t *testing.T, ids ...int64) string {
 // recorded serves the recorded push 20, on which the suite failed, and three
 // older ones that are derived from it: on 19 it was canceled, on 18 it did not
 // run, and on 17 it passed.
-func recorded(t *testing.T) (args []string) {
+func recordedPush(t *testing.T) (args []string) {
 	t.Helper()
 	r, err := tctest.ReplayPush(testenv.Shared(t, "wire", "taskcluster"), testenv.Shared(t, "wire", "decision"),
 		"185-gecko")
@@ -64,7 +64,7 @@ func recorded(t *testing.T) (args []string) {
 }
 
 func TestJobsOnRecordedTaskcluster(t *testing.T) {
-	out, errOut, status := mozci(t, append([]string{"jobs", "--rev", "tip"}, recorded(t)...)...)
+	out, errOut, status := mozci(t, append([]string{"jobs", "--rev", "tip"}, recordedPush(t)...)...)
 	want := `success      Gecko Decision Task                               A5O76NnPRt--HRPWdpOVlA/0  0s
 success      build-linux64/opt                                 DTvVh6M-RnOO-JItzOp-RQ/0  0s
 test_failed  test-linux2404-64/opt-mochitest-browser-chrome-2  A0cKfsxWTMq5ESDjLOnkVg/0  0s
@@ -77,7 +77,7 @@ success      test-linux2404-64/opt-xpcshell-4                  eUSX8V6mThidPX7LS
 
 func TestBackfillOnRecordedTaskcluster(t *testing.T) {
 	args := append([]string{"backfill", "--label", recordedSuite, "--rev", "tip", "--times", "2", "--dry-run"},
-		recorded(t)...)
+		recordedPush(t)...)
 	out, errOut, status := mozci(t, args...)
 	out, _, _ = strings.Cut(out, "look ")
 	want := `push             verdict  runs

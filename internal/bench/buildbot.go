@@ -100,10 +100,10 @@ func dumpOfDay(t *testing.T) (packed []byte, entries map[string][]byte, builds i
 		name := fmt.Sprintf("Ubuntu VM 12.04 x64 mozilla-inbound opt test mochitest-%d", builds%200)
 		write(dumpBuild(id, name, dumpRevision(push)))
 		short := dumpRevision(push)[:12]
-		lists[short] = append(lists[short], fmt.Sprintf(`{"build_id": %d, "buildnumber": %d, "buildername": %q, "revision": %q, "starttime": 1, "endtime": %d, "status": 0,
-			"requests": [{"request_id": %d, "buildername": %q, "revision": %q, "complete": 1, "complete_at": %d}]}`, id, id, name, dumpRevision(push), dumpDay.Unix(), id, name, dumpRevision(push), dumpDay.Unix()))
+		lists[short] = append(lists[short], listed(id, name, dumpRevision(push)))
 	}
-	write(`], "endtime": 2, "starttime": 1}`)
+	day := dumpDay.Truncate(24 * time.Hour)
+	write(fmt.Sprintf(`], "endtime": %d, "starttime": %d}`, day.Add(24*time.Hour).Unix()-1, day.Unix()))
 	if err := z.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -114,11 +114,21 @@ func dumpOfDay(t *testing.T) (packed []byte, entries map[string][]byte, builds i
 	return out.Bytes(), entries, builds
 }
 
+// listed is a build as self-serve lists it.
+func listed(id int, name, revision string) string {
+	return fmt.Sprintf(`{"build_id": %d, "buildnumber": %d, "buildername": %q, "branch": "mozilla-inbound",
+		"revision": %q, "starttime": 1433158000, "endtime": %d, "status": 0, "requests": [{"request_id": %d,
+		"buildername": %q, "branch": "mozilla-inbound", "revision": %q, "submittime": 1433150000, "complete": 1,
+		"complete_at": %d, "priority": 0, "reason": "scheduler"}]}`,
+		id, id, name, revision, dumpDay.Unix(), id, name, revision, dumpDay.Unix())
+}
+
 // dumpBuild is one build of three kilobytes, with properties that nobody reads.
 func dumpBuild(id int, name, revision string) string {
 	p := map[string]any{
-		"buildername": name, "revision": revision, "branch": "mozilla-inbound", "request_ids": []int{id},
-		"request_times": map[string]int{fmt.Sprint(id): 1433160000},
+		"buildername": name, "buildnumber": id, "revision": revision, "branch": "mozilla-inbound",
+		"request_ids":   []int{id},
+		"request_times": map[string]int{fmt.Sprint(id): 1433150000},
 		"packageUrl": fmt.Sprintf(
 			tinderbox+"%d/firefox-41.0a1.en-US.linux-x86_64.tar.bz2", id),
 		"testsUrl": fmt.Sprintf(
@@ -131,8 +141,8 @@ func dumpBuild(id int, name, revision string) string {
 			"/builds/slave/test/scripts/configs/unittests/linux_unittest.py %d", id*31+i)
 	}
 	text, err := json.Marshal(map[string]any{
-		"id": id, "builder_id": 1, "slave_id": 2, "master_id": 3, "buildnumber": id, "requesttime": 1433160000,
-		"starttime": 1433162000, "endtime": dumpDay.Unix(),
+		"id": id, "builder_id": 1, "slave_id": 2, "master_id": 3, "buildnumber": id, "requesttime": 1433150000,
+		"starttime": 1433158000, "endtime": dumpDay.Unix(),
 		"result": 0, "reason": "scheduler", "request_ids": []int{id}, "properties": p,
 	})
 	if err != nil {

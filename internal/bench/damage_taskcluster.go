@@ -23,8 +23,6 @@ import (
 	"github.com/mozci/mozci/taskcluster"
 )
 
-func init() { damaged = append(damaged, taskclusterDamage) }
-
 // tcTape keeps what a deployment answered, in the order of the requests, so that it
 // can be asked the same again in no time; one answer may be given another text.
 type tcTape struct {

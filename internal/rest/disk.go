@@ -11,6 +11,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/mozci/mozci/internal/private"
 )
 
 // steps is into how many parts a folder's bound is divided: a process looks at the
@@ -62,10 +64,10 @@ func (d *Disk) Store(url string, e *Kept) {
 	if err != nil || int64(len(text)) > d.max {
 		return
 	}
-	if os.MkdirAll(d.dir, 0o700) != nil {
+	if private.Folder(d.dir) != nil {
 		return
 	}
-	tmp, err := os.CreateTemp(d.dir, "new-*")
+	tmp, err := private.Temp(d.dir, "new-*")
 	if err != nil {
 		return
 	}

@@ -114,9 +114,10 @@ func (c *Client) repeat(ctx context.Context, req Call, attempt func(*url.URL) *E
 	}
 }
 
-// failed is the error of a request that got no answer.
+// failed is the error of a request that got no answer. What it says may repeat a
+// secret, as of a Location that cannot be read.
 func failed(req Call, err error) *Error {
-	return &Error{Method: method(req), URL: Redact(req.URL), Err: bare(err)}
+	return &Error{Method: method(req), URL: Redact(req.URL), Err: hide(bare(err))}
 }
 
 // bare is the error without net/http's words, which hold the whole URL, secrets too.
@@ -206,6 +207,7 @@ func (c *Client) open(ctx context.Context, u *url.URL, req Call, kept *Kept) (*a
 	var body []byte
 	if err == nil {
 		body, _ = io.ReadAll(io.LimitReader(a, errorBytes)) // what can be had of it
+		body = []byte(RedactText(string(body)))
 	}
 	return nil, &Error{
 		Method: method(req), URL: Redact(req.URL), Status: got.StatusCode, Body: body, Header: got.Header,

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"net/url"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -19,7 +18,7 @@ type Error struct {
 	Method     string
 	URL        string        // without secrets
 	Status     int           // 0 when there was no answer
-	Body       []byte        // the answer's first bytes
+	Body       []byte        // the answer's first bytes, without secrets
 	Header     http.Header   // of the answer; nil when there was none
 	RetryAfter time.Duration // 0 when the server did not say
 	Err        error         // why there was no answer
@@ -86,7 +85,7 @@ const (
 	errorBytes = 64 << 10
 )
 
-func first(body []byte) []byte { return append([]byte(nil), body[:min(len(body), firstBytes)]...) }
+func first(body []byte) []byte { return []byte(RedactText(string(body[:min(len(body), firstBytes)]))) }
 
 // oneLine is the beginning of a body, fit for an error message.
 func oneLine(body []byte) string {
@@ -99,43 +98,4 @@ func oneLine(body []byte) string {
 		s = s[:len(s)-1]
 	}
 	return s + "…"
-}
-
-// Redact returns rawURL without what must not reach a log: the user and
-// password, and the values of parameters that carry secrets.
-func Redact(rawURL string) string {
-	u, err := url.Parse(rawURL)
-	if err != nil {
-		return "(a URL that cannot be read)"
-	}
-	if u.User != nil {
-		u.User = url.User("REDACTED")
-	}
-	if u.RawQuery == "" {
-		return u.String()
-	}
-	params := strings.Split(u.RawQuery, "&")
-	for i, p := range params {
-		if name, _, ok := strings.Cut(p, "="); ok && secret(name) {
-			params[i] = name + "=REDACTED"
-		}
-	}
-	u.RawQuery = strings.Join(params, "&")
-	return u.String()
-}
-
-// secret reports whether a query parameter of this name carries a secret.
-func secret(name string) bool {
-	if s, err := url.QueryUnescape(name); err == nil {
-		name = s
-	}
-	name = strings.ToLower(name)
-	for _, part := range []string{
-		"bewit", "token", "secret", "password", "signature", "credential", "api_key", "apikey", "x-amz-",
-	} {
-		if strings.Contains(name, part) {
-			return true
-		}
-	}
-	return false
 }

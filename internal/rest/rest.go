@@ -150,7 +150,7 @@ func (c *Client) JSON(ctx context.Context, url string, into any) error {
 func Decode(res *Response, into any) error {
 	if err := json.Unmarshal(res.Body, into); err != nil {
 		return &DecodeError{
-			URL: Redact(res.URL), ContentType: res.Header.Get("Content-Type"), First: first(res.Body), Err: err,
+			URL: Redact(res.URL), ContentType: res.Header.Get("Content-Type"), First: first(res.Body), Err: hide(err),
 		}
 	}
 	return nil

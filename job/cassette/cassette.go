@@ -8,26 +8,27 @@
 // options of the sources, and whose Close ends it. A program can offer that to its
 // users, as mozci does with --record and --replay: what went wrong with a CI is
 // then kept, and can be looked at without it.
+//
+// Two things are taken out of what is recorded. By name: most headers, the user and
+// password of a URL, and the values of parameters, form fields and JSON members that
+// are called as secrets are; also within text, in gzip, and in JSON inside JSON. And by
+// value: what was such a secret once is taken out of the whole cassette, wherever it
+// comes back, also in base64, in hex, and percent-encoded. What is shorter than six
+// bytes is only found by name, and other compression than gzip is not looked into.
 package cassette
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"net/http"
-	"os"
-	"path/filepath"
-	"regexp"
-	"slices"
 	"strings"
 	"sync"
 
 	vcr "gopkg.in/dnaeon/go-vcr.v3/cassette"
 	"gopkg.in/dnaeon/go-vcr.v3/recorder"
-
-	"github.com/mozci/mozci/internal/rest"
 )
 
 // Tape is a cassette that is being recorded or played back. It is an
@@ -35,10 +36,12 @@ import (
 type Tape struct {
 	path    string
 	rec     *recorder.Recorder
+	secrets *scrubber
 	replays bool
-	total   int // recorded exchanges, when it replays
+	played  []Exchange // all of the cassette, when it replays
 
 	mu        sync.Mutex
+	captured  []*vcr.Interaction // when it records
 	used      map[int]bool
 	unmatched []string
 }
@@ -51,39 +54,63 @@ func Record(path string, live http.RoundTripper) (*Tape, error) {
 
 // Replay plays the cassette at path, which ends in .yaml. Each exchange is
 // played once, in the order of recording among those that match: the method,
-// the URL without secrets, and the body are the same.
+// the URL without secrets, and the body are the same. A file that is not whole is an
+// error.
 func Replay(path string) (*Tape, error) {
 	return open(path, nil, recorder.ModeReplayOnly)
 }
 
 func open(path string, live http.RoundTripper, mode recorder.Mode) (*Tape, error) {
-	name, ok := strings.CutSuffix(path, ".yaml")
-	if !ok {
-		return nil, fmt.Errorf("cassette %s: expected a name that ends in .yaml", path)
+	name, err := nameOf(path)
+	if err != nil {
+		return nil, err
 	}
-	t := &Tape{path: path, used: map[int]bool{}, replays: mode == recorder.ModeReplayOnly}
+	t := &Tape{path: path, secrets: newScrubber(), used: map[int]bool{}, replays: mode == recorder.ModeReplayOnly}
 	if t.replays {
-		recorded, err := vcr.Load(name)
-		if err != nil {
-			return nil, fmt.Errorf("cassette %s: %w", path, err)
+		if t.played, err = Read(path); err != nil {
+			return nil, err
 		}
-		t.total = len(recorded.Interactions)
 	}
 	rec, err := recorder.NewWithOptions(&recorder.Options{
-		CassetteName: name, Mode: mode, RealTransport: live, SkipRequestLatency: true,
+		CassetteName: name, Mode: mode, RealTransport: whole{live}, SkipRequestLatency: true,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("cassette %s: %w", path, err)
 	}
 	rec.SetMatcher(matches)
-	rec.AddHook(scrub, recorder.BeforeSaveHook)
-	rec.AddHook(t.played, recorder.BeforeResponseReplayHook)
+	rec.AddHook(t.capture, recorder.AfterCaptureHook)
+	rec.AddHook(t.play, recorder.BeforeResponseReplayHook)
 	t.rec = rec
 	return t, nil
 }
 
+// whole reads the body of a request before it sends it: go-vcr records as much of one as
+// was read, and a server may answer before it has read all.
+type whole struct{ next http.RoundTripper }
+
+func (w whole) RoundTrip(r *http.Request) (*http.Response, error) {
+	next := w.next
+	if next == nil {
+		next = http.DefaultTransport
+	}
+	if r.Body == nil || r.Body == http.NoBody {
+		return next.RoundTrip(r)
+	}
+	body, err := io.ReadAll(r.Body)
+	if err = errors.Join(err, r.Body.Close()); err != nil {
+		return nil, err
+	}
+	sent := r.Clone(r.Context())
+	sent.Body = io.NopCloser(bytes.NewReader(body))
+	return next.RoundTrip(sent)
+}
+
 // Client is an HTTP client over the tape.
 func (t *Tape) Client() *http.Client { return &http.Client{Transport: t} }
+
+// Scrub returns a text without the secrets that went over the tape, and those that
+// its own names tell: for what else is kept of a recording.
+func (t *Tape) Scrub(text string) string { return t.secrets.forget(t.secrets.body(text)) }
 
 // UnmatchedError is a request that the cassette does not have. It is
 // permanent: repeating the request does not help.
@@ -96,20 +123,65 @@ func (e *UnmatchedError) Error() string {
 // Permanent says that asking again is no use.
 func (*UnmatchedError) Permanent() bool { return true }
 
+// asked is a request as a cassette has it, without secrets.
+type asked struct{ url, body string }
+
+type askedKey struct{}
+
 // RoundTrip implements http.RoundTripper.
 func (t *Tape) RoundTrip(r *http.Request) (*http.Response, error) {
-	res, err := t.rec.RoundTrip(r)
+	if !t.replays {
+		return t.rec.RoundTrip(r)
+	}
+	q, err := t.ask(r)
+	if err != nil {
+		return nil, err
+	}
+	res, err := t.rec.RoundTrip(r.WithContext(context.WithValue(r.Context(), askedKey{}, q)))
 	if !errors.Is(err, vcr.ErrInteractionNotFound) {
+		if res != nil {
+			res.Request = r
+		}
 		return res, err
 	}
-	lost := &UnmatchedError{t.path, r.Method + " " + rest.Redact(r.URL.String())}
+	lost := &UnmatchedError{t.path, r.Method + " " + q.url}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.unmatched = append(t.unmatched, lost.Request)
 	return nil, lost
 }
 
-func (t *Tape) played(i *vcr.Interaction) error {
+// ask reads a request that is to be found in the cassette.
+func (t *Tape) ask(r *http.Request) (asked, error) {
+	var body []byte
+	if r.Body != nil {
+		var err error
+		body, err = io.ReadAll(r.Body)
+		if err = errors.Join(err, r.Body.Close()); err != nil {
+			return asked{}, fmt.Errorf("cassette %s: the body of a request: %w", t.path, err)
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
+	}
+	s := t.secrets
+	s.headers(r.Header, nil)
+	url, text := s.url(r.URL.String()), s.unpacked(string(body))
+	return asked{s.forget(url), s.forget(text)}, nil
+}
+
+// matches compares a request with a recorded one.
+func matches(r *http.Request, kept vcr.Request) bool {
+	q, ok := r.Context().Value(askedKey{}).(asked)
+	return ok && r.Method == kept.Method && q.url == kept.URL && q.body == kept.Body
+}
+
+func (t *Tape) capture(i *vcr.Interaction) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.captured = append(t.captured, i)
+	return nil
+}
+
+func (t *Tape) play(i *vcr.Interaction) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.used[i.ID] = true
@@ -119,95 +191,27 @@ func (t *Tape) played(i *vcr.Interaction) error {
 // Close ends the tape. Recording, it writes the file; playing back, it returns
 // an error that names the requests which the cassette did not have.
 func (t *Tape) Close() error {
-	if err := t.rec.Stop(); err != nil {
-		return fmt.Errorf("cassette %s: %w", t.path, err)
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if len(t.unmatched) > 0 {
-		return fmt.Errorf("cassette %s lacks %d requests, the first: %s", t.path, len(t.unmatched), t.unmatched[0])
-	}
-	return nil
-}
-
-// Unused is how many exchanges of the cassette were not played.
-func (t *Tape) Unused() int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if !t.replays {
-		return 0
+		return write(t.path, t.secrets.all(t.captured))
 	}
-	return t.total - len(t.used)
-}
-
-// matches compares a request with a recorded one.
-func matches(r *http.Request, kept vcr.Request) bool {
-	if r.Method != kept.Method || rest.Redact(r.URL.String()) != kept.URL {
-		return false
+	if len(t.unmatched) > 0 {
+		return fmt.Errorf("cassette %s lacks %d requests: %s", t.path, len(t.unmatched),
+			strings.Join(t.unmatched, ", "))
 	}
-	var body []byte
-	if r.Body != nil {
-		var err error
-		if body, err = io.ReadAll(r.Body); err != nil {
-			return false
-		}
-		r.Body = io.NopCloser(bytes.NewReader(body))
-	}
-	return scrubBody(string(body)) == kept.Body
-}
-
-// keptHeaders are the headers that mean something when played back; all others
-// are dropped, since any of them can identify or authorise somebody.
-var keptHeaders = []string{
-	"Accept", "Content-Type", "Etag", "If-None-Match", "If-Modified-Since", "Last-Modified", "Link", "Location",
-	"Retry-After", "X-Taskcluster-Artifact-Storage-Type",
-}
-
-// scrub removes secrets from an exchange. go-vcr shares its maps with the live
-// request, so they are copied.
-func scrub(i *vcr.Interaction) error {
-	i.Request.Headers = only(i.Request.Headers)
-	i.Response.Headers = only(i.Response.Headers)
-	if l := i.Response.Headers.Get("Location"); l != "" {
-		i.Response.Headers.Set("Location", rest.Redact(l))
-	}
-	i.Request.URL = rest.Redact(i.Request.URL)
-	i.Request.RequestURI, i.Request.RemoteAddr, i.Request.Form = "", "", nil
-	i.Request.Body = scrubBody(i.Request.Body)
-	i.Response.Body = scrubBody(i.Response.Body)
-	i.Response.ContentLength = int64(len(i.Response.Body))
-	i.Response.Duration = 0
 	return nil
 }
 
-func only(h http.Header) http.Header {
-	out := http.Header{}
-	for k, v := range h {
-		if slices.Contains(keptHeaders, http.CanonicalHeaderKey(k)) {
-			out[k] = slices.Clone(v)
+// Unused are the exchanges of the cassette that were not played.
+func (t *Tape) Unused() []Exchange {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var out []Exchange
+	for id, e := range t.played {
+		if !t.used[id] {
+			out = append(out, e)
 		}
 	}
 	return out
-}
-
-// secretMember is a JSON member whose value is a secret.
-var secretMember = regexp.MustCompile(
-	`("(?i:accessToken|certificate|password|secret|token|signature|bewit)"\s*:\s*)"(?:[^"\\]|\\.)*"`)
-
-func scrubBody(body string) string { return secretMember.ReplaceAllString(body, `${1}"REDACTED"`) }
-
-// Orphans returns the cassettes in dir that are not among used, by path: a
-// test that used them is gone, or was renamed.
-func Orphans(dir string, used ...string) ([]string, error) {
-	var out []string
-	err := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
-		if err == nil && !e.IsDir() && strings.HasSuffix(path, ".yaml") && !slices.Contains(used, path) {
-			out = append(out, path)
-		}
-		return err
-	})
-	if errors.Is(err, os.ErrNotExist) {
-		return nil, nil
-	}
-	return out, err
 }

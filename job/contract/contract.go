@@ -33,6 +33,7 @@
 //     maps the word reports it (see job.UnknownWord). Check finds it.
 //   - names, on a blank field of type [Also]: members that the service sends and
 //     nobody reads. Check finds what is neither read nor named here: a new field.
+//     The name * is for an object in which people put what they like.
 //
 // What no tag can say, since it is about several members at once or about the form of
 // a string, a [Prover] says.
@@ -40,8 +41,9 @@
 // The JSON type follows from the Go type: a struct is an object, a map an object whose
 // keys are data, and an int is a whole number. A pointer makes the elements
 // of a list or a map nullable. A type that decodes itself (UnmarshalJSONFrom or
-// UnmarshalJSON) reports what it does not take; a jsontext.Value and an any take
-// everything.
+// UnmarshalJSON) reports what it does not take, with a path below its own where it
+// decodes by other endpoints, and is a [Checker] where Check is to look into it; a
+// jsontext.Value and an any take everything.
 //
 // Names that come twice in an object and text that is not UTF-8 are errors: both
 // mean that the answer was damaged, or that two readers would read it in two ways.
@@ -67,6 +69,12 @@ type Prover interface {
 	// Outside or Differs, whose path begins at the object; "." is all of it.
 	// Where Check goes on after a finding, members may be missing.
 	Prove() error
+}
+
+// Checker is a type that decodes itself, such as one of two forms of a record, and
+// can tell everything that is found in it.
+type Checker interface {
+	Check(text []byte) []Finding
 }
 
 // Kind is what is wrong at a path.

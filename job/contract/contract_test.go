@@ -295,6 +295,74 @@ func TestRead(t *testing.T) {
 	}
 }
 
+// shape is a record of two forms, which decodes itself by the contract of each.
+type shape struct{ Edges, Radius int }
+
+type polygon struct {
+	Edges int `json:"edges" is:"required" min:"3"`
+}
+
+type circle struct {
+	Radius int `json:"radius" is:"required" min:"1"`
+
+	_ contract.Also `names:"*"`
+}
+
+var (
+	polygons = contract.New(contract.Endpoint[polygon]{Source: "ci", Name: "polygon"})
+	circles  = contract.New(contract.Endpoint[circle]{Source: "ci", Name: "circle"})
+	shapes   = contract.New(contract.Endpoint[[]shape]{Source: "ci", Name: "shapes"})
+)
+
+func (s *shape) UnmarshalJSON(text []byte) error {
+	if strings.Contains(string(text), "edges") {
+		p, err := polygons.Decode(contract.Asked{}, text)
+		if err == nil {
+			s.Edges = p.Edges
+		}
+		return err
+	}
+	c, err := circles.Decode(contract.Asked{}, text)
+	if err == nil {
+		s.Radius = c.Radius
+	}
+	return err
+}
+
+// Check implements contract.Checker.
+func (s *shape) Check(text []byte) []contract.Finding {
+	if strings.Contains(string(text), "edges") {
+		return polygons.Check(contract.Asked{}, text)
+	}
+	return circles.Check(contract.Asked{}, text)
+}
+
+// The path of what a record's own decoder does not take goes on below the record, and
+// Check looks into it; in an object that takes any member none is new.
+func TestChecker(t *testing.T) {
+	for text, want := range map[string]string{
+		`[{"edges":3},{"edges":2}]`: "ci/shapes: [1].edges: 2, expected at least 3",
+		`[{"edges":3},{}]`:          "ci/shapes: [1].radius: missing",
+		`[[]]`:                      "ci/shapes: [0]: a list, expected an object",
+	} {
+		if _, err := shapes.Decode(contract.Asked{}, []byte(text)); fmt.Sprint(err) != want {
+			t.Errorf("%s:\n got %v\nwant %s", text, err, want)
+		}
+		if found := shapes.Check(contract.Asked{}, []byte(text)); len(found) != 1 ||
+			"ci/shapes: "+found[0].Path+": "+found[0].Detail != want {
+			t.Errorf("%s: Check found %v", text, found)
+		}
+	}
+	found := shapes.Check(contract.Asked{}, []byte(`[{"edges":3,"hue":1},{"radius":1,"hue":1}]`))
+	if len(found) != 1 || found[0].Field() != "[].hue" || found[0].Kind != contract.KindNew {
+		t.Errorf("Check found %v", found)
+	}
+	got, err := shapes.Decode(contract.Asked{}, []byte(`[{"edges":3},{"radius":4}]`))
+	if d := cmp.Diff(&[]shape{{Edges: 3}, {Radius: 4}}, got); d != "" || err != nil {
+		t.Errorf("%v %s", err, d)
+	}
+}
+
 func TestReadWhole(t *testing.T) {
 	list := contract.New(contract.Endpoint[[]step]{Source: "ci", Name: "steps"})
 	var names []string

@@ -164,6 +164,12 @@ func (p *prover) own(s *shape, v reflect.Value) error {
 		v.SetBytes(bytes.Clone(text))
 		return nil
 	}
+	if c, ok := v.Addr().Interface().(Checker); ok && p.all {
+		found := c.Check(text)
+		if err := p.sayAll(found); err != nil || slices.ContainsFunc(found, Finding.Breaks) {
+			return err
+		}
+	}
 	err = v2.Unmarshal(text, v.Addr().Interface(), again)
 	var known *Error
 	var semantic *v2.SemanticError
@@ -171,11 +177,25 @@ func (p *prover) own(s *shape, v reflect.Value) error {
 	case err == nil:
 		return nil
 	case errors.As(err, &known): // a contract within the type's own decoder
-		return p.at(p.path.member(known.Path), func() error { return p.say(known.Kind, "%s", known.Detail) })
+		return p.sayAll([]Finding{known.Finding})
 	case errors.As(err, &semantic) && semantic.Err != nil:
 		err = semantic.Err
 	}
 	return p.say(KindType, "%v", err)
+}
+
+// sayAll says what was found below the value that is read.
+func (p *prover) sayAll(found []Finding) error {
+	for _, f := range found {
+		below := p.path
+		if f.Path != "." {
+			below = p.path.member(f.Path)
+		}
+		if err := p.at(below, func() error { return p.say(f.Kind, "%s", f.Detail) }); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // object reads a struct.
@@ -276,7 +296,7 @@ func (p *prover) isLost() bool {
 
 // unread skips a member that no field is for.
 func (p *prover) unread(s *shape, name []byte) error {
-	if p.all && !s.also[string(name)] {
+	if p.all && !s.also[string(name)] && !s.also["*"] {
 		kind := p.dec.PeekKind()
 		err := p.at(p.path.member(string(name)), func() error { return p.say(KindNew, "new: %s", typeOf(kind)) })
 		if err != nil {

@@ -8,32 +8,42 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// report collects the misbehaviours that a kit finds; each names the rule that
-// was broken.
+// report collects the misbehaviours that a kit finds. Each names the rule that was
+// broken, and says what was called with what, what came back, and what is wanted.
 type report struct{ errs []error }
 
-func (r *report) broken(rule, format string, args ...any) {
-	r.errs = append(r.errs, fmt.Errorf("%s: %s", rule, fmt.Sprintf(format, args...)))
+// wrong reports what a call returned that it should not have.
+func (r *report) wrong(rule, called, returned, want string, args ...any) {
+	want = fmt.Sprintf(want, args...)
+	r.errs = append(r.errs, fmt.Errorf("%s: %s returned %s, want %s", rule, called, returned, want))
 }
 
-// sentinel checks that err is a *job.Error that wraps want.
-func (r *report) sentinel(rule string, err, want error) {
+// failed reports an error of a call that should have none, and whether there is one.
+func (r *report) failed(rule, called string, err error) bool {
+	if err != nil {
+		r.wrong(rule, called, fmt.Sprintf("the error %q", err), "no error")
+	}
+	return err != nil
+}
+
+// sentinel checks that the error of a call is a *job.Error that wraps want.
+func (r *report) sentinel(rule, called string, err, want error) {
 	var e *job.Error
 	switch {
 	case err == nil:
-		r.broken(rule, "no error, expected %q", want)
+		r.wrong(rule, called, "no error", "an error that wraps %q", want)
 	case !errors.Is(err, want):
-		r.broken(rule, "error %q, expected one that wraps %q", err, want)
+		r.wrong(rule, called, fmt.Sprintf("the error %q", err), "one that wraps %q", want)
 	case !errors.As(err, &e):
-		r.broken("error-type", "%s: error %q is not a *job.Error", rule, err)
+		r.wrong("error-type", called, fmt.Sprintf("the error %q (%T)", err, err), "a *job.Error (rule %s)", rule)
 	}
 }
 
 // cancelled checks that a call with a cancelled context gives its error.
-func (r *report) cancelled(rule string, call func(context.Context) error) {
+func (r *report) cancelled(rule, called string, do func(context.Context) error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	r.sentinel(rule, call(ctx), context.Canceled)
+	r.sentinel(rule, called+" with a cancelled context", do(ctx), context.Canceled)
 }
 
 // samePush compares what every source must agree on: changesets may be capped
@@ -55,17 +65,26 @@ func samePushes(got, want []job.Push) bool {
 	return true
 }
 
-func shorts(pushes []job.Push) []string {
-	out := make([]string, len(pushes))
-	for i, p := range pushes {
-		out[i] = fmt.Sprintf("%d %s", p.ID, p.Short())
+// whole is a push with all that samePush compares.
+func whole(p job.Push) string {
+	return fmt.Sprintf("%s (revision %s, order %d, branch %q, by %q, at %s)", pushText(p), p.Revision, p.Order,
+		p.Branch, p.User, p.Time.UTC().Format("2006-01-02 15:04:05"))
+}
+
+// firstDifference says how two lists of pushes differ.
+func firstDifference(got, want []job.Push) string {
+	for i := range min(len(got), len(want)) {
+		if !samePush(got[i], want[i]) && got[i].ID == want[i].ID {
+			return fmt.Sprintf("; the first that differs is %s, want %s", whole(got[i]), whole(want[i]))
+		}
 	}
-	return out
+	return ""
 }
 
 // concurrent reports what went wrong when several callers asked at once.
-func (r *report) concurrent(bad []error) {
+func (r *report) concurrent(called string, bad []error) {
 	if err := errors.Join(bad...); err != nil {
-		r.broken("concurrent-use", "%v", err)
+		r.wrong("concurrent-use", called+" by several callers at once", fmt.Sprintf("the error %q", err),
+			"what it returns to one")
 	}
 }

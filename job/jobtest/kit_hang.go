@@ -16,10 +16,10 @@ const (
 	longest = 10 * time.Second       // for an answer, of a server that has one
 )
 
-// question is something that a source is asked.
+// question is something that a source is asked: the call, as reports write it.
 type question struct {
-	what string
-	ask  func(context.Context) error
+	called string
+	ask    func(context.Context) error
 }
 
 // asked is a question under way.
@@ -57,7 +57,8 @@ func (r *report) hanging(ctx context.Context, hang func() (release func()), ques
 		hung = r.hangingOver(ctx, hang, q, questions) || hung
 	}
 	if !hung {
-		r.broken("hang", "the server hangs, and every question is answered: the case must make the source ask")
+		r.wrong("hang", questions[0].called+" while the server hangs", "an answer",
+			"a call that waits: the case's Hang must make the source ask its server")
 	}
 }
 
@@ -70,7 +71,8 @@ func (r *report) hangingOver(ctx context.Context, hang func() func(), q question
 	first := q.start(mine)
 	if ended, err := first.within(begins); ended {
 		if err != nil {
-			r.broken("hang", "%s of a server that hangs = %v at once", q.what, err)
+			r.wrong("hang", q.called+" while the server hangs", fmt.Sprintf("the error %q at once", err),
+				"a call that waits, or the right answer")
 		}
 		return false
 	}
@@ -80,20 +82,22 @@ func (r *report) hangingOver(ctx context.Context, hang func() func(), q question
 	}
 	giveUp()
 	ended, err := first.within(prompt)
+	called := q.called + " while the server hangs, with a context that is cancelled,"
 	if !ended {
-		r.broken("hang-cancel", "%s had not ended %s after its context was cancelled", q.what, prompt)
+		r.wrong("hang-cancel", called, fmt.Sprintf("nothing within %s", prompt), "the context's error at once")
 	} else {
-		r.sentinel("hang-cancel", err, context.Canceled)
+		r.sentinel("hang-cancel", called, err, context.Canceled)
 	}
 	waiting := []asked{patient}
 	if ended, err := patient.within(begins); ended {
-		r.broken("hang-others", "%s ended with %v when the context of another caller did", q.what, err)
+		r.wrong("hang-others", q.called+" while the server hangs, as another caller's context is cancelled,",
+			fmt.Sprintf("the error %v", err), "a call that goes on waiting")
 		waiting = nil
 	}
 	release()
 	for _, a := range append(waiting, q.start(ctx)) {
 		if ended, err := a.within(longest); !ended || err != nil {
-			r.broken("hang-release", "%s, once the server answers again: error %v, ended: %t", q.what, err, ended)
+			r.wrong("hang-release", q.called+" once the server answers again", ending(ended, err), "the answer")
 		}
 	}
 	return true
@@ -104,14 +108,21 @@ func (r *report) hurry(ctx context.Context, q, other question) {
 	short, cancel := context.WithTimeout(ctx, hasty)
 	defer cancel()
 	ended, err := other.start(short).within(hasty + prompt)
+	called := fmt.Sprintf("%s with a deadline of %s while %s hangs", other.called, hasty, q.called)
+	switch {
+	case !ended:
+		r.wrong("hang-own-context", called, fmt.Sprintf("nothing within %s of it", prompt), "the context's error")
+	case err != nil: // else it was known already
+		r.sentinel("hang-own-context", called, err, context.DeadlineExceeded)
+	}
+}
+
+// ending is how a call ended.
+func ending(ended bool, err error) string {
 	if !ended {
-		r.broken("hang-own-context", "%s with a deadline of %s had not ended %s after it, while %s hung", other.what,
-			hasty, prompt, q.what)
-		return
+		return fmt.Sprintf("nothing within %s", longest)
 	}
-	if err != nil { // else it was known already
-		r.sentinel("hang-own-context", err, context.DeadlineExceeded)
-	}
+	return fmt.Sprintf("the error %q", err)
 }
 
 // hanging are the questions of a repository. An answer that is another one than
@@ -119,17 +130,17 @@ func (r *report) hurry(ctx context.Context, q, other question) {
 func (k *repositoryKit) hanging(ctx context.Context) {
 	p := k.testable()[0]
 	k.report.hanging(ctx, k.c.Hang,
-		question{"Push", func(ctx context.Context) error {
+		question{call("Push", p.Revision), func(ctx context.Context) error {
 			got, err := k.r.Push(ctx, p.Revision)
 			if err == nil && !samePush(got, p) {
-				err = fmt.Errorf("the answer is %v, expected %v", got, p)
+				err = fmt.Errorf("the answer is %s, expected %s", whole(got), whole(p))
 			}
 			return err
 		}},
-		question{"Pushes", func(ctx context.Context) error {
+		question{call("Pushes", k.all()), func(ctx context.Context) error {
 			got, err := k.r.Pushes(ctx, k.all())
 			if err == nil && !samePushes(got, k.want) {
-				err = fmt.Errorf("the answer is %q, expected %q", shorts(got), shorts(k.want))
+				err = fmt.Errorf("the answer is %s, expected %s", pushesText(got), pushesText(k.want))
 			}
 			return err
 		}})
@@ -137,14 +148,14 @@ func (k *repositoryKit) hanging(ctx context.Context) {
 
 // hanging are the questions of a CI that change nothing in it.
 func (k *schedulerKit) hanging(ctx context.Context) {
-	jobs := func(labels ...string) func(context.Context) error {
-		return func(ctx context.Context) error {
+	jobs := func(labels ...string) question {
+		return question{labelled("Jobs", k.c.Push, labels), func(ctx context.Context) error {
 			got, err := k.s.Jobs(ctx, k.c.Push, labels...)
-			if err == nil && countOf(got, k.c.Labels[0]) != k.c.Runs {
-				err = fmt.Errorf("%d runs of %s, expected %d", countOf(got, k.c.Labels[0]), k.c.Labels[0], k.c.Runs)
+			if n := countOf(got, k.c.Labels[0]); err == nil && n != k.c.Runs {
+				err = fmt.Errorf("the answer has %s of %q, expected %d", count(n, "run"), k.c.Labels[0], k.c.Runs)
 			}
 			return err
-		}
+		}}
 	}
-	k.report.hanging(ctx, k.c.Hang, question{"Jobs", jobs()}, question{"Jobs of a label", jobs(k.c.Labels[0])})
+	k.report.hanging(ctx, k.c.Hang, jobs(), jobs(k.c.Labels[0]))
 }

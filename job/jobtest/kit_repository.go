@@ -29,11 +29,13 @@ type RepositoryCase struct {
 }
 
 // CheckRepository tells whether r keeps the contract of job.Repository. It
-// returns every misbehaviour it finds, joined, each beginning with the name of
-// the broken rule, and nil when there is none.
+// returns every misbehaviour it finds, joined, one a line: the name of the broken rule,
+// what was called with what, what came back and what is wanted; and nil when there is
+// none. See the package comment for how to use it.
 func CheckRepository(ctx context.Context, r job.Repository, c RepositoryCase) error {
 	if len(c.Pushes) < 5 {
-		return fmt.Errorf("%w: the kit needs five pushes or more, got %d", job.ErrInvalid, len(c.Pushes))
+		return fmt.Errorf("%w: the case has %s, and the kit needs five or more", job.ErrInvalid,
+			fmt.Sprintf("%d pushes", len(c.Pushes)))
 	}
 	k := &repositoryKit{r: r, c: c, want: c.Pushes}
 	k.hanging(ctx) // before anything is known that need not be asked for again
@@ -80,28 +82,27 @@ func (k *repositoryKit) lookup(ctx context.Context) {
 		for rule, rev := range revs {
 			got, err := k.r.Push(ctx, rev)
 			if err != nil || !samePush(got, p) {
-				k.broken(rule, "Push(%s) = %v, %v; expected %v", rev, got, err, p)
+				k.wrong(rule, call("Push", rev), with(whole(got), err), "%s", whole(p))
 			}
 		}
 		if p.Repo != k.r.Name() {
-			k.broken("repo-name", "push %v is of %q, expected Name() = %q", p, p.Repo, k.r.Name())
+			k.wrong("repo-name", call("Name"), fmt.Sprintf("%q", k.r.Name()), "%q, which %s is of", p.Repo, p)
 		}
 	}
 	known := k.testable()
 	newest := known[len(known)-1]
 	if got, err := k.r.Push(ctx, "tip"); err != nil || got.ID != newest.ID {
-		k.broken("tip-is-newest", "Push(tip) = %v, %v; expected %v", got, err, newest)
+		k.wrong("tip-is-newest", call("Push", "tip"), with(pushText(got), err), "%s", pushText(newest))
 	}
 }
 
 func (k *repositoryKit) pushes(ctx context.Context, rule string, r job.Range, want []job.Push) {
 	got, err := k.r.Pushes(ctx, r)
-	if err != nil {
-		k.broken(rule, "error %v", err)
+	if k.failed(rule, call("Pushes", r), err) {
 		return
 	}
 	if !samePushes(got, want) {
-		k.broken(rule, "got %q, expected %q", shorts(got), shorts(want))
+		k.wrong(rule, call("Pushes", r), pushesText(got), "%s%s", pushesText(want), firstDifference(got, want))
 	}
 }
 
@@ -167,7 +168,8 @@ func (k *repositoryKit) order(ctx context.Context) {
 	}
 	for i := range len(got) - 1 {
 		if got[i].Compare(got[i+1]) >= 0 {
-			k.broken("order-is-compare", "%v comes before %v, and Compare says otherwise", got[i], got[i+1])
+			k.wrong("order-is-compare", call("Pushes", k.all()),
+				fmt.Sprintf("%s before %s", pushText(got[i]), pushText(got[i+1])), "the order that Push.Compare says")
 			return
 		}
 	}
@@ -193,51 +195,64 @@ func (k *repositoryKit) full(ctx context.Context) {
 	r.Full = true
 	got, err := k.r.Pushes(ctx, r)
 	if err != nil || !samePushes(got, k.want) {
-		k.broken("full-same-pushes", "got %q, %v; expected %q", shorts(got), err, shorts(k.want))
+		k.wrong("full-same-pushes", call("Pushes", r), with(pushesText(got), err), "%s%s", pushesText(k.want),
+			firstDifference(got, k.want))
 		return
 	}
 	for i, p := range got {
-		if !p.Testable() {
-			continue
+		if p.Testable() {
+			k.changesets(call("Pushes", r), p, len(k.want[i].Changesets))
 		}
-		n := len(p.Changesets)
-		if n == 0 || p.Changesets[n-1].Node != p.Revision {
-			k.broken("full-tip-last", "push %v: the last changeset is not its tip", p)
-			continue
-		}
-		if p.Changesets[n-1].Author == "" || p.Changesets[n-1].Description == "" {
-			k.broken("full-description", "push %v: its tip has no author or no description", p)
-		}
-		if n != len(k.want[i].Changesets) {
-			k.broken("full-changesets", "push %v has %d changesets, expected %d", p, n, len(k.want[i].Changesets))
-		}
+	}
+}
+
+// changesets checks those of a push that was asked for in full.
+func (k *repositoryKit) changesets(called string, p job.Push, want int) {
+	n := len(p.Changesets)
+	if n == 0 || p.Changesets[n-1].Node != p.Revision {
+		k.wrong("full-tip-last", called, fmt.Sprintf("%s with another last changeset", pushText(p)), "its tip, %s",
+			p.Revision)
+		return
+	}
+	if p.Changesets[n-1].Author == "" || p.Changesets[n-1].Description == "" {
+		k.wrong("full-description", called, fmt.Sprintf("%s with a tip without author or description", pushText(p)),
+			"both")
+	}
+	if n != want {
+		k.wrong("full-changesets", called, fmt.Sprintf("%s with %s", pushText(p), count(n, "changeset")), "%d", want)
 	}
 }
 
 func (k *repositoryKit) refusals(ctx context.Context) {
 	known := k.testable()
 	first, last := known[0], known[len(known)-1]
-	push := func(rev string) error { _, err := k.r.Push(ctx, rev); return err }
-	pushes := func(r job.Range) error { _, err := k.r.Pushes(ctx, r); return err }
-	k.sentinel("unknown-revision", push(k.c.Absent), job.ErrNotFound)
-	k.sentinel("unknown-revision-range", pushes(job.Between(k.c.Absent, last.Revision)), job.ErrNotFound)
-	k.sentinel("malformed-revision", push("not-a-revision"), job.ErrInvalid)
-	k.sentinel("malformed-revision", push("abc"), job.ErrInvalid)
-	k.sentinel("empty-revision", push(""), job.ErrInvalid)
-	k.sentinel("empty-range", pushes(job.Range{}), job.ErrInvalid)
+	push := func(rule, rev string, want error) {
+		_, err := k.r.Push(ctx, rev)
+		k.sentinel(rule, call("Push", rev), err, want)
+	}
+	pushes := func(rule string, r job.Range, want error) {
+		_, err := k.r.Pushes(ctx, r)
+		k.sentinel(rule, call("Pushes", r), err, want)
+	}
+	push("unknown-revision", k.c.Absent, job.ErrNotFound)
+	pushes("unknown-revision-range", job.Between(k.c.Absent, last.Revision), job.ErrNotFound)
+	push("malformed-revision", "not-a-revision", job.ErrInvalid)
+	push("malformed-revision", "abc", job.ErrInvalid)
+	push("empty-revision", "", job.ErrInvalid)
+	pushes("empty-range", job.Range{}, job.ErrInvalid)
 	ids := k.ids()
-	k.sentinel("two-ways", pushes(job.Range{
+	pushes("two-ways", job.Range{
 		FirstID: ids[0], LastID: ids[len(ids)-1], From: first.Revision, To: last.Revision,
-	}), job.ErrInvalid)
-	k.sentinel("ids-reversed", pushes(job.IDs(ids[len(ids)-1], ids[0])), job.ErrInvalid)
-	k.sentinel("revisions-reversed", pushes(job.Between(last.Revision, first.Revision)), job.ErrInvalid)
-	k.sentinel("dates-reversed", pushes(job.Dates(last.Time.Add(time.Hour), first.Time)), job.ErrInvalid)
-	k.sentinel("negative-around", pushes(job.Around(first.Revision, -1, 0)), job.ErrInvalid)
-	k.cancelled("cancelled-push", func(ctx context.Context) error {
+	}, job.ErrInvalid)
+	pushes("ids-reversed", job.IDs(ids[len(ids)-1], ids[0]), job.ErrInvalid)
+	pushes("revisions-reversed", job.Between(last.Revision, first.Revision), job.ErrInvalid)
+	pushes("dates-reversed", job.Dates(last.Time.Add(time.Hour), first.Time), job.ErrInvalid)
+	pushes("negative-around", job.Around(first.Revision, -1, 0), job.ErrInvalid)
+	k.cancelled("cancelled-push", call("Push", first.Revision), func(ctx context.Context) error {
 		_, err := k.r.Push(ctx, first.Revision)
 		return err
 	})
-	k.cancelled("cancelled-pushes", func(ctx context.Context) error {
+	k.cancelled("cancelled-pushes", call("Pushes", k.all()), func(ctx context.Context) error {
 		_, err := k.r.Pushes(ctx, k.all())
 		return err
 	})
@@ -258,12 +273,14 @@ func (k *repositoryKit) ownership(ctx context.Context) {
 	}
 	again, err := k.r.Pushes(ctx, r)
 	if err != nil || !samePushes(again, k.want) {
-		k.broken("caller-owns-slices", "after writing into the first answer the second is %q, %v", shorts(again), err)
+		k.wrong("caller-owns-slices", call("Pushes", r)+" after the caller wrote into its first answer",
+			with(pushesText(again), err), "%s", pushesText(k.want))
 	}
 	for _, p := range again {
 		for _, cs := range p.Changesets {
 			if cs.Node == "overwritten" {
-				k.broken("caller-owns-slices", "a write into the changesets of push %d is still there", p.ID)
+				k.wrong("caller-owns-slices", call("Pushes", r)+" after the caller wrote into its first answer",
+					fmt.Sprintf("%s with a changeset as the caller wrote it", pushText(p)), "its own changesets")
 				return
 			}
 		}
@@ -279,11 +296,11 @@ func (k *repositoryKit) concurrency(ctx context.Context) {
 			p := k.testable()[i%len(k.testable())]
 			got, err := k.r.Push(ctx, p.Revision)
 			if err == nil && got.ID != p.ID {
-				err = fmt.Errorf("Push(%s) = %v", p.Revision, got)
+				err = fmt.Errorf("%s returned %s", call("Push", p.Revision), pushText(got))
 			}
 			bad[i] = err
 		})
 	}
 	wg.Wait()
-	k.concurrent(bad)
+	k.concurrent(call("Push", k.testable()[0].Revision)+", and of others,", bad)
 }

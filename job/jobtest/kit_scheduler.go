@@ -34,10 +34,12 @@ type SchedulerCase struct {
 
 // CheckScheduler tells whether s keeps the contract of job.Scheduler and of
 // the optional abilities that it has. It returns every misbehaviour it finds,
-// joined, each beginning with the name of the broken rule.
+// joined, one a line: the name of the broken rule, what was called with what, what
+// came back and what is wanted. See the package comment for how to use it.
 func CheckScheduler(ctx context.Context, s job.Scheduler, c SchedulerCase) error {
 	if len(c.Labels) < 2 || c.Runs < 1 {
-		return fmt.Errorf("%w: the kit needs two labels or more, and a run of the first", job.ErrInvalid)
+		return fmt.Errorf("%w: the case has %d labels and %d runs of the first; the kit needs two labels or more that "+
+			"ran on Push, and a run of the first", job.ErrInvalid, len(c.Labels), c.Runs)
 	}
 	k := &schedulerKit{s: s, c: c}
 	if k.c.Settle == nil {
@@ -48,15 +50,19 @@ func CheckScheduler(ctx context.Context, s job.Scheduler, c SchedulerCase) error
 	k.catalog(ctx)
 	k.concurrency(ctx)
 	if c.ReadOnly {
-		_, err := s.Trigger(ctx, k.request("kit-read-only", 1))
-		k.sentinel("read-only", err, errors.ErrUnsupported)
+		req := k.request("kit-read-only", 1)
+		_, err := s.Trigger(ctx, req)
+		k.sentinel("read-only", call("Trigger", req), err, errors.ErrUnsupported)
 	} else {
 		k.refusals(ctx)
 		k.trigger(ctx)
 		k.once(ctx)
 		k.cancel(ctx)
 	}
-	k.cancelled("cancelled-jobs", func(ctx context.Context) error { _, err := s.Jobs(ctx, c.Push); return err })
+	k.cancelled("cancelled-jobs", call("Jobs", c.Push), func(ctx context.Context) error {
+		_, err := s.Jobs(ctx, c.Push)
+		return err
+	})
 	k.unwrap(ctx) // now that there are runs which no other CI has
 	return errors.Join(k.errs...)
 }
@@ -67,86 +73,95 @@ type schedulerKit struct {
 	c SchedulerCase
 }
 
+// unknownLabel is a label that no CI has.
+const unknownLabel = "no-such-label"
+
 func (k *schedulerKit) request(key string, count int) job.Request {
 	return job.Request{Key: key, Label: k.c.Labels[0], Push: k.c.Push, Count: count, Why: "conformance kit"}
 }
 
 func (k *schedulerKit) jobs(ctx context.Context) {
+	called := call("Jobs", k.c.Push)
 	all, err := k.s.Jobs(ctx, k.c.Push)
-	if err != nil {
-		k.broken("jobs", "error %v", err)
+	if k.failed("jobs", called, err) {
 		return
 	}
 	seen := map[string]bool{}
 	for _, j := range all {
-		k.job(j)
+		k.job(called, j)
 		if seen[j.ID()] {
-			k.broken("ids-unique", "job %s comes twice", j.ID())
+			k.wrong("ids-unique", called, fmt.Sprintf("two jobs with the ID %q", j.ID()),
+				"an ID of its own for each run")
 		}
 		seen[j.ID()] = true
 	}
 	for _, l := range k.c.Labels {
 		if !slices.ContainsFunc(all, func(j job.Job) bool { return j.Name() == l }) {
-			k.broken("all-labels", "no run of %s among the %d jobs", l, len(all))
+			k.wrong("all-labels", called, jobsText(all), "a run of %q among them", l)
 		}
 	}
 	k.byName(ctx, seen)
 	if k.c.NotScheduled.Repo != "" {
 		none, err := k.s.Jobs(ctx, k.c.NotScheduled)
 		if err != nil || len(none) > 0 {
-			k.broken("not-scheduled",
-				"Jobs of a push that nothing was scheduled on = %d jobs, %v; expected none and no error", len(none),
-				err)
+			k.wrong("not-scheduled", call("Jobs", k.c.NotScheduled), with(jobsText(none), err),
+				"nothing and no error: nothing was scheduled on it")
 		}
 	}
 }
 
 // job checks one snapshot.
-func (k *schedulerKit) job(j job.Job) {
+func (k *schedulerKit) job(called string, j job.Job) {
+	bad := func(rule, has, want string, args ...any) {
+		k.wrong(rule, called, fmt.Sprintf("job %s of %q with %s", j.ID(), j.Name(), has), want, args...)
+	}
 	if j.ID() == "" || j.Name() == "" {
-		k.broken("job-fields", "a job has id %q and name %q", j.ID(), j.Name())
+		bad("job-fields", fmt.Sprintf("the ID %q and the name %q", j.ID(), j.Name()), "neither empty")
 	}
 	if !job.SameRevision(j.Push().Revision, k.c.Push.Revision) {
-		k.broken("job-push", "job %s is of push %v, expected %v", j.ID(), j.Push(), k.c.Push)
+		bad("job-push", fmt.Sprintf("%s (revision %q)", pushText(j.Push()), j.Push().Revision), "revision %q",
+			k.c.Push.Revision)
 	}
 	if !slices.Contains(job.Statuses(), j.Status()) {
-		k.broken("job-status", "job %s has %s", j.ID(), j.Status())
+		bad("job-status", j.Status().String(), "one of job.Statuses()")
 	}
 	if _, err := j.Kind().MarshalText(); err != nil {
-		k.broken("job-kind", "job %s has %s", j.ID(), j.Kind())
+		bad("job-kind", j.Kind().String(), "build, test, perf or other")
 	}
 	t := j.Times()
 	if !t.Started.IsZero() && !t.Finished.IsZero() && t.Finished.Before(t.Started) {
-		k.broken("job-times", "job %s finished %v before it started %v", j.ID(), t.Finished, t.Started)
+		bad("job-times", fmt.Sprintf("an end at %s", t.Finished), "none before its start at %s", t.Started)
 	}
 	if j.Status().Waiting() && !t.Finished.IsZero() && j.Status() != job.StatusUnknown {
-		k.broken("job-times", "job %s is %s and finished %v", j.ID(), j.Status(), t.Finished)
+		bad("job-times", fmt.Sprintf("an end at %s", t.Finished), "none while it is %s", j.Status())
 	}
 }
 
 func (k *schedulerKit) byName(ctx context.Context, known map[string]bool) {
 	for _, names := range [][]string{{k.c.Labels[0]}, k.c.Labels[:2]} {
+		called := labelled("Jobs", k.c.Push, names)
 		some, err := k.s.Jobs(ctx, k.c.Push, names...)
-		if err != nil {
-			k.broken("jobs-by-name", "error %v", err)
+		if k.failed("jobs-by-name", called, err) {
 			continue
 		}
 		for _, j := range some {
 			if !slices.Contains(names, j.Name()) {
-				k.broken("jobs-by-name", "asked for %q, got a job of %q", names, j.Name())
+				k.wrong("jobs-by-name", called, fmt.Sprintf("job %s of %q", j.ID(), j.Name()), "only jobs of %q", names)
 			}
 			if !known[j.ID()] {
-				k.broken("ids-stable", "job %s was not among all jobs", j.ID())
+				k.wrong("ids-stable", called, fmt.Sprintf("job %s", j.ID()), "only jobs that %s returned too",
+					call("Jobs", k.c.Push))
 			}
 		}
 		if n := countOf(some, k.c.Labels[0]); n != k.c.Runs {
-			k.broken("every-run", "%d runs of %s, expected %d", n, k.c.Labels[0], k.c.Runs)
+			k.wrong("every-run", called, fmt.Sprintf("%s of %q", count(n, "run"), k.c.Labels[0]),
+				"%d, as the case says", k.c.Runs)
 		}
 	}
-	none, err := k.s.Jobs(ctx, k.c.Push, "no-such-label")
+	none, err := k.s.Jobs(ctx, k.c.Push, unknownLabel)
 	if err != nil || len(none) > 0 {
-		k.broken("unknown-name", "Jobs of a label that never ran = %d jobs, %v; expected none and no error",
-			len(none), err)
+		k.wrong("unknown-name", call("Jobs", k.c.Push, unknownLabel), with(jobsText(none), err),
+			"nothing and no error: it never ran")
 	}
 }
 
@@ -161,35 +176,34 @@ func countOf(jobs []job.Job, label string) int {
 }
 
 func (k *schedulerKit) catalog(ctx context.Context) {
+	called := call("Catalog", k.c.Push)
 	labels, err := job.Catalog(ctx, k.s, k.c.Push)
 	if errors.Is(err, errors.ErrUnsupported) {
 		return
 	}
-	if err != nil {
-		k.broken("catalog", "error %v", err)
-	}
+	k.failed("catalog", called, err)
 	seen := map[string]bool{}
 	for _, e := range labels {
 		if seen[e.Label] {
-			k.broken("catalog-once", "label %s comes twice", e.Label)
+			k.wrong("catalog-once", called, fmt.Sprintf("%q twice", e.Label), "each label once")
 		}
 		seen[e.Label] = true
 	}
 	if !seen[k.c.Labels[0]] {
-		k.broken("catalog", "%s ran, and is not in the catalog of %d labels", k.c.Labels[0], len(labels))
+		k.wrong("catalog", called, labelsText(labels), "%q among them, which ran there", k.c.Labels[0])
 	}
-	named, err := job.Catalog(ctx, k.s, k.c.Push, k.c.Labels[0], "no-such-label")
+	names := []string{k.c.Labels[0], unknownLabel}
+	named, err := job.Catalog(ctx, k.s, k.c.Push, names...)
 	if err != nil || len(named) != 1 || named[0].Label != k.c.Labels[0] {
-		k.broken("catalog-named",
-			"the catalog of %s and of a label that there is not has %d labels, %v; expected the one", k.c.Labels[0],
-			len(named), err)
+		k.wrong("catalog-named", labelled("Catalog", k.c.Push, names), with(labelsText(named), err),
+			"%q alone: the other is not there", k.c.Labels[0])
 	}
-	if none, err := job.Catalog(ctx, k.s, k.c.Push, "no-such-label"); err != nil || len(none) > 0 {
-		k.broken("catalog-named",
-			"the catalog of a label that there is not has %d labels, %v; expected none and no error", len(none), err)
+	if none, err := job.Catalog(ctx, k.s, k.c.Push, unknownLabel); err != nil || len(none) > 0 {
+		k.wrong("catalog-named", call("Catalog", k.c.Push, unknownLabel), with(labelsText(none), err),
+			"nothing and no error")
 	}
 	if k.c.NotScheduled.Repo != "" {
 		_, err := job.Catalog(ctx, k.s, k.c.NotScheduled)
-		k.sentinel("catalog-not-scheduled", err, job.ErrNotScheduled)
+		k.sentinel("catalog-not-scheduled", call("Catalog", k.c.NotScheduled), err, job.ErrNotScheduled)
 	}
 }

@@ -3,6 +3,7 @@ package jobtest
 import (
 	"context"
 	"slices"
+	"strconv"
 
 	"github.com/mozci/mozci/job"
 )
@@ -45,7 +46,8 @@ const mostWrapped = 100
 func (k *schedulerKit) unwrap(ctx context.Context) {
 	for _, a := range abilities() {
 		if bare, wrapped := a.has(k.s), a.has(wrapper{k.s}); bare != wrapped {
-			k.broken("unwrap", "%s: %t, and through a wrapper with Unwrap: %t", a.name, bare, wrapped)
+			k.wrong("unwrap", call("As["+a.name+"]")+" of it inside a wrapper with Unwrap", strconv.FormatBool(wrapped),
+				"%t, as without the wrapper", bare)
 		}
 	}
 	inner := k.s
@@ -55,11 +57,11 @@ func (k *schedulerKit) unwrap(ctx context.Context) {
 			break
 		}
 		if inner = w.Unwrap(); inner == nil {
-			k.broken("unwrap", "Unwrap leads to nil")
+			k.wrong("unwrap", call("Unwrap"), "nil", "the Scheduler inside")
 			return
 		}
 		if depth == mostWrapped {
-			k.broken("unwrap", "Unwrap leads back to itself: there is no end to it")
+			k.wrong("unwrap", call("Unwrap"), "a Scheduler that leads back to itself", "the Scheduler inside")
 			return
 		}
 	}
@@ -76,13 +78,14 @@ func (k *schedulerKit) same(ctx context.Context, inner job.Scheduler) {
 		return // said by jobs
 	}
 	inside, err := inner.Jobs(ctx, k.c.Push)
-	if err != nil {
-		k.broken("unwrap", "what Unwrap leads to cannot list the jobs: %v", err)
+	called := call("Jobs", k.c.Push) + " of what " + call("Unwrap") + " leads to"
+	if k.failed("unwrap", called, err) {
 		return
 	}
 	for _, j := range outside {
 		if !slices.ContainsFunc(inside, func(in job.Job) bool { return in.ID() == j.ID() && in.Name() == j.Name() }) {
-			k.broken("unwrap", "job %s of %s is not one of what Unwrap leads to", j.ID(), j.Name())
+			k.wrong("unwrap", called, jobsText(inside), "job %s of %q among them, which the wrapper lists", j.ID(),
+				j.Name())
 			return
 		}
 	}

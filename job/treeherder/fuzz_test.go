@@ -3,9 +3,11 @@ package treeherder_test
 import (
 	"errors"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
+	"github.com/mozci/mozci/internal/testing/thtest"
 	"github.com/mozci/mozci/job"
 )
 
@@ -14,11 +16,18 @@ import (
 // jobs with a label.
 func FuzzAnswers(f *testing.F) {
 	rev := strings.Repeat("a", 40)
-	push := `{"meta":{"repository":"autoland"},"results":[{"id":3,"revision":"` + rev +
-		`","push_timestamp":7,"branch":"main","revision_count":9},{"id":2,"revision":"bbbbbbbbbbbb","push_timestamp":7,"branch":null}]}`
-	f.Add([]byte(push),
-		[]byte(`{"results":[[9,3,"l","running"]],"job_property_names":["id","push_id","job_type_name","state"]}`),
-		[]byte(`[{"name":"autoland","branch":"main,.*"}]`))
+	push := `{"meta":{"repository":"autoland","count":2},"results":[{"id":3,"author":"a","revision":"` + rev +
+		`","push_timestamp":7,"branch":"main","revision_count":9,"revisions":[{"revision":"` + rev +
+		`","author":"a","comments":"c"}]},{"id":2,"author":"a","revision":"` + strings.Repeat("b", 40) +
+		`","push_timestamp":7,"branch":null,"revision_count":0,"revisions":[]}]}`
+	s := &thtest.Server{Project: "autoland"}
+	s.AddJob(thtest.Object{"id": 9, "push_id": 3, "state": "running", "job_type_name": "l"})
+	for _, form := range []string{"&return_type=list", ""} {
+		rec := httptest.NewRecorder()
+		uri := "/api/project/autoland/jobs/?push_id=3&count=2000" + form
+		s.ServeHTTP(rec, httptest.NewRequest(http.MethodGet, uri, nil))
+		f.Add([]byte(push), rec.Body.Bytes(), []byte(`[{"name":"autoland","branch":"main,.*","is_try_repo":false}]`))
+	}
 	f.Add([]byte(push), []byte(`{"results":[{"id":9,"push_id":4}]}`), []byte(`{}`))
 	f.Fuzz(func(t *testing.T, pushes, jobs, table []byte) {
 		p := project(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

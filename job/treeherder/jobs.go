@@ -2,25 +2,33 @@ package treeherder
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/go-json-experiment/json/jsontext"
+
 	"github.com/mozci/mozci/job"
+	"github.com/mozci/mozci/job/contract"
 )
 
-// pageOfJobs is the most that the server gives at a time. Its default is 10.
-const pageOfJobs = 2000
+// pageOfJobs is the most that the server gives at a time; its default is 10. No push
+// has as many jobs as mostPagesOfJobs. Pages that overlap are read mostReadings times.
+const (
+	pageOfJobs      = 2000
+	mostPagesOfJobs = 100
+	mostReadings    = 3
+)
 
 // Jobs implements job.Scheduler. A push that Treeherder does not have gives
 // job.ErrNotFound: it may not have been ingested yet, or be older than what
 // Treeherder keeps, so that nothing is known about its jobs.
 //
-// Requests: one for each 2000 jobs; and two for the first push whose id is not
-// known, which bring the ids of the hundred pushes before it.
+// Requests: one for each 2000 jobs, at most 100, and again where the pages overlap;
+// and two for the first push whose id is not known, which bring the ids of the
+// hundred pushes before it.
 func (p *Project) Jobs(ctx context.Context, push job.Push, names ...string) ([]job.Job, error) {
 	const op = "treeherder.jobs"
 	if err := ctx.Err(); err != nil || !push.Testable() {
@@ -29,16 +37,17 @@ func (p *Project) Jobs(ctx context.Context, push job.Push, names ...string) ([]j
 	if push.Repo != "" && push.Repo != p.name { // what a merge brought is another project's
 		return p.server.Project(push.Repo).Jobs(ctx, push, names...)
 	}
-	id, err := p.id(ctx, push)
-	if err != nil {
-		return nil, job.Wrap(op, push.String(), err)
-	}
-	found, err := p.named(ctx, id, names)
-	if err != nil {
-		return nil, job.Wrap(op, push.String(), err)
-	}
-	jobs, err := jobsOf(found, push, names, Record.label)
-	return jobs, job.Wrap(op, push.String(), err)
+	return within(ctx, p.server, op, push.String(), func(ctx context.Context) ([]job.Job, error) {
+		id, err := p.id(ctx, push)
+		if err != nil {
+			return nil, err
+		}
+		found, err := p.named(ctx, id, names)
+		if err != nil {
+			return nil, err
+		}
+		return jobsOf(found, push, names, Record.label)
+	})
 }
 
 // jobsOf makes jobs of the records that have one of the names. What a record
@@ -77,49 +86,113 @@ func (p *Project) named(ctx context.Context, id int64, names []string) ([]Record
 	return p.records(ctx, id)
 }
 
-// records reads all pages of the jobs of a push. Jobs of another push are an
-// error: an answer that is about something else is no answer.
-func (p *Project) records(ctx context.Context, id int64, params ...string) ([]Record, error) {
-	params = append([]string{
-		"push_id", strconv.FormatInt(id, 10), "count", strconv.Itoa(pageOfJobs), "return_type", "list",
-	}, params...)
-	var all []Record
-	seen := map[int64]bool{}
-	for offset := 0; ; offset += pageOfJobs {
-		var page struct {
-			Meta    metaWire           `json:"meta"`
-			Results *[]json.RawMessage `json:"results"`
-			Names   []string           `json:"job_property_names"`
-		}
-		asked := append(slices.Clone(params), "offset", strconv.Itoa(offset))
-		if err := p.get(ctx, "jobs/", &page, asked...); err != nil {
-			return nil, err
-		}
-		if page.Results == nil {
-			return nil, fmt.Errorf("%w: no results", job.ErrMalformed)
-		}
-		if err := page.Meta.of(p.name); err != nil {
-			return nil, err
-		}
-		found, err := records(*page.Results, page.Names)
+// jobsWire is a page of jobs: objects, or rows of values in the order of Names.
+type jobsWire struct {
+	Meta    jobsMetaWire     `json:"meta" is:"required"`
+	Results []jsontext.Value `json:"results" is:"required"`
+	Names   []string         `json:"job_property_names" is:""`
+
+	records []Record
+}
+
+type jobsMetaWire struct {
+	Repository string `json:"repository" is:"required"`
+	Offset     int    `json:"offset" is:"required" min:"0"`
+	Count      int    `json:"count" is:"required" min:"0"` // as it was asked for
+}
+
+// Prove implements contract.Prover, and decodes the jobs.
+func (w *jobsWire) Prove() error {
+	names, err := columnsOf("job_property_names", w.Names)
+	if err != nil {
+		return err
+	}
+	w.records = make([]Record, 0, len(w.Results))
+	for i, text := range w.Results {
+		r, err := recordOf(jobEndpoint, fmt.Sprintf("results[%d]", i), text, names)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		news := 0
-		for _, r := range found {
-			if err := r.of(id); err != nil {
-				return nil, err
-			}
-			if !seen[r.ID] {
-				seen[r.ID] = true
-				all = append(all, r)
-				news++
-			}
+		w.records = append(w.records, *r)
+	}
+	return nil
+}
+
+// sameJobs: the page is of the project, and it is the one that was asked for, with
+// jobs of the push and the name alone.
+func sameJobs(asked contract.Asked, w *jobsWire) error {
+	if name := asked.Var("project"); w.Meta.Repository != name {
+		return contract.Differs("meta.repository", w.Meta.Repository, name)
+	}
+	if n, ok := numberOf(asked, "offset"); ok && int64(w.Meta.Offset) != n {
+		return contract.Differs("meta.offset", w.Meta.Offset, n)
+	}
+	if n, ok := numberOf(asked, "count"); ok && (int64(w.Meta.Count) != n || int64(len(w.records)) > n) {
+		return contract.Differs("meta.count", fmt.Sprintf("%d, with %d jobs", w.Meta.Count, len(w.records)), n)
+	}
+	push, ofPush := numberOf(asked, "push_id")
+	for i, r := range w.records {
+		if ofPush && r.PushID != push {
+			return contract.Differs(fmt.Sprintf("results[%d].push_id", i), r.PushID, push)
 		}
-		// A short page is the last one; a page of what is known already is an
-		// offset that the server does not honour.
-		if len(found) < pageOfJobs || news == 0 {
-			return all, nil
+		if name := asked.Query("job_type_name"); len(name) == 1 && r.TypeName != name[0] {
+			return contract.Differs(fmt.Sprintf("results[%d].job_type_name", i), r.TypeName, name[0])
 		}
 	}
+	return nil
+}
+
+// numberOf is the number that a parameter has.
+func numberOf(asked contract.Asked, name string) (int64, bool) {
+	v := asked.Query(name)
+	if len(v) != 1 {
+		return 0, false
+	}
+	n, err := strconv.ParseInt(v[0], 10, 64)
+	return n, err == nil
+}
+
+// records reads all pages of the jobs of a push. The server promises no order, so
+// that pages can overlap while jobs are added: what is in none is then missing, and
+// all are read again.
+func (p *Project) records(ctx context.Context, id int64, params ...string) ([]Record, error) {
+	params = append([]string{
+		"push_id", number(id), "count", strconv.Itoa(pageOfJobs), "return_type", "list",
+	}, params...)
+	for range mostReadings {
+		all, overlap, err := p.pages(ctx, params)
+		if err != nil || !overlap {
+			return all, err
+		}
+	}
+	return nil, fmt.Errorf("%w: treeherder/jobs: results: the pages of the jobs of push %d overlapped %d times",
+		job.ErrUnavailable, id, mostReadings)
+}
+
+// pages reads page after page, up to one that is not full.
+func (p *Project) pages(ctx context.Context, params []string) (all []Record, overlap bool, err error) {
+	seen := map[int64]bool{}
+	for n := range mostPagesOfJobs {
+		asked := append(slices.Clone(params), "offset", strconv.Itoa(n*pageOfJobs))
+		page, err := get(ctx, p, "jobs/", jobsEndpoint, asked...)
+		if err != nil {
+			return nil, false, err
+		}
+		before := len(all)
+		for _, r := range page.records {
+			if overlap = overlap || seen[r.ID]; !seen[r.ID] {
+				seen[r.ID] = true
+				all = append(all, r)
+			}
+		}
+		switch {
+		case len(page.records) < pageOfJobs:
+			return all, overlap, nil
+		case len(all) == before:
+			return nil, false, fmt.Errorf("%w: treeherder/jobs: results: the same %d jobs again from another offset",
+				job.ErrMalformed, pageOfJobs)
+		}
+	}
+	return nil, false, fmt.Errorf("%w: treeherder/jobs: results: no end within %d pages of %d jobs", job.ErrMalformed,
+		mostPagesOfJobs, pageOfJobs)
 }

@@ -46,11 +46,12 @@ func TestChangesetsOfAnswers(t *testing.T) {
 		p := project(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Type", "application/json")
 			if r.URL.Query().Has("revision") {
-				_, _ = io.WriteString(w, `{"results":[]}`)
+				_, _ = io.WriteString(w, `{"meta":{"repository":"autoland","count":0},"results":[]}`)
 				return
 			}
-			_, _ = fmt.Fprintf(w, `{"results":[{"id":1,"revision":%q,"push_timestamp":1700000000,"revision_count":%d,
-				"revisions":[{"revision":%q}]}]}`, other, count, other)
+			_, _ = fmt.Fprintf(w, `{"meta":{"repository":"autoland","count":1},"results":[{"id":1,"revision":%q,
+				"author":"dev","push_timestamp":1700000000,"revision_count":%d,
+				"revisions":[{"revision":%q,"author":"Dev","comments":"Bug 1"}]}]}`, other, count, other)
 		}), "autoland")
 		if got, err := p.Push(t.Context(), rev); !errors.Is(err, want) || want == nil && got.Revision != other {
 			t.Errorf("of %d changesets: %v, %v; expected %v", count, got, err, want)
@@ -83,7 +84,7 @@ func TestSnapshotListsAJobOnce(t *testing.T) {
 	const group = `{"symbol":"M","jobs":[{
 		"id":7,"state":"completed","result":"success","job_type_name":"Mochitest","job_type_symbol":"1"}]}`
 	text := fmt.Sprintf(`{"meta":{"repository":"m-i"},"results":[{
-		"id":1,"revision":"abcdef012345","push_timestamp":1400000000,
+		"id":1,"revision":"abcdef012345","author":"dev","push_timestamp":1400000000,
 		"platforms":[{"name":"linux64","option":"opt","groups":[%s,%s]}]}]}`, group, group)
 	s, err := treeherder.ReadSnapshot(strings.NewReader(text), "")
 	if err != nil {

@@ -2,6 +2,7 @@ package treeherder
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -9,14 +10,18 @@ import (
 
 	"github.com/mozci/mozci/internal/rest"
 	"github.com/mozci/mozci/job"
+	"github.com/mozci/mozci/job/contract"
 )
 
 // aboutWire is one repository of Treeherder's table. A project of several
 // branches has them all in Branch, with commas between them, some as patterns.
 type aboutWire struct {
-	Name   string `json:"name"`
-	Branch string `json:"branch"`
-	Try    bool   `json:"is_try_repo"`
+	Name   string `json:"name" is:"required" min:"1"`
+	Branch string `json:"branch" is:"required,null"`
+	Try    bool   `json:"is_try_repo" is:"required"`
+
+	_ contract.Also `names:"id repository_group dvcs_type url codebase description active_status life_cycle_order"`
+	_ contract.Also `names:"performance_alerts_enabled expire_performance_data tc_root_url accepts_pull_requests"`
 }
 
 // table asks for Treeherder's table of repositories, until it has it; callers who
@@ -24,21 +29,35 @@ type aboutWire struct {
 func (s *Server) table(ctx context.Context) ([]aboutWire, error) {
 	return s.tables.Do(ctx, struct{}{}, func(ctx context.Context) ([]aboutWire, bool, error) {
 		where := s.base + "/api/repository/"
-		var list []aboutWire
-		if err := s.once.JSON(ctx, where, &list); err != nil {
-			return nil, false, job.OfHTTP("treeherder.repository", rest.Redact(where), err)
+		list, err := fetch(ctx, s.once, "treeherder.repository", where, tableEndpoint)
+		if err != nil {
+			return nil, false, err
 		}
-		return list, list != nil, nil
+		if len(*list) == 0 {
+			return nil, false, job.Wrap("treeherder.repository", rest.Redact(where),
+				fmt.Errorf("%w: treeherder/repository: empty", job.ErrMalformed))
+		}
+		for i, a := range *list {
+			if slices.ContainsFunc((*list)[:i], func(b aboutWire) bool { return a.Name == b.Name }) {
+				return nil, false, job.Wrap("treeherder.repository", rest.Redact(where),
+					fmt.Errorf("%w: treeherder/repository: [%d].name: %q comes twice", job.ErrMalformed, i, a.Name))
+			}
+		}
+		return *list, true, nil
 	})
 }
 
 // about is what Treeherder's table says of the project; nothing where it has no
 // table or does not name it. The table is a help, and its names tell most: a
-// server that does not answer it holds up nothing.
+// server that does not answer it holds up nothing. One that is there and broken is an
+// error, as what it says of the project may be what is lost.
 func (p *Project) about(ctx context.Context) (aboutWire, error) {
 	list, err := p.server.table(ctx)
 	if ctx.Err() != nil {
 		return aboutWire{}, ctx.Err()
+	}
+	if errors.Is(err, job.ErrMalformed) {
+		return aboutWire{}, err
 	}
 	if err != nil {
 		p.server.log.Info("the table of repositories could not be read", "repo", p.name, "err", err)
@@ -57,7 +76,7 @@ func (p *Project) Line(ctx context.Context) error {
 	if err := job.LineByName(p.name); err != nil {
 		return job.Wrap(op, p.name, err)
 	}
-	about, err := p.about(ctx)
+	about, err := within(ctx, p.server, op, p.name, p.about)
 	if err == nil && about.Try {
 		err = job.NoLine(p.name, "Treeherder lists it as a try server, where every push stands alone")
 	}
@@ -123,7 +142,7 @@ func branches(pushes []job.Push) []string {
 
 // tip is the newest push of the project's branch.
 func (p *Project) tip(ctx context.Context) (job.Push, error) {
-	newest, given, err := p.pushes(ctx, 50)
+	newest, err := p.pushes(ctx, 50)
 	if err != nil {
 		return job.Push{}, err
 	}
@@ -136,7 +155,7 @@ func (p *Project) tip(ctx context.Context) (job.Push, error) {
 			return q, nil
 		}
 	}
-	if given == 50 { // not among the newest of all
+	if len(newest) == 50 { // not among the newest of all
 		older, err := p.read(ctx, window{enough: 1, keep: func(q job.Push) bool { return q.Branch == branch }})
 		if err != nil {
 			return job.Push{}, err

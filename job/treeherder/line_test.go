@@ -124,7 +124,7 @@ func TestPageEndsWithinASecond(t *testing.T) {
 	}
 }
 
-// A server that ignores push_timestamp__lte gives the newest pushes for ever.
+// A server that ignores push_timestamp__lte is noticed by its first answer.
 func TestServerWithoutTimes(t *testing.T) {
 	var texts []string
 	for i := range 1500 {
@@ -138,13 +138,11 @@ func TestServerWithoutTimes(t *testing.T) {
 		r.URL.RawQuery = q.Encode()
 		s.ServeHTTP(w, r)
 	}), "autoland")
-	// What the newest thousand hold is found all the same.
-	got, err := p.Pushes(t.Context(), job.Around(revision(2400), 3, 2))
-	if d := cmp.Diff([]int64{2397, 2398, 2399, 2400, 2401, 2402}, ids(got)); d != "" || err != nil {
-		t.Errorf("%v (-want +got):\n%s", err, d)
-	}
-	if got, err := p.Pushes(t.Context(), job.Around(revision(1100), 3, 0)); !errors.Is(err, job.ErrMalformed) {
-		t.Errorf("what they do not hold: %v, %v; expected ErrMalformed", ids(got), err)
+	for _, rev := range []string{revision(2400), revision(1100)} { // also where the newest thousand hold it
+		if got, err := p.Pushes(t.Context(), job.Around(rev, 3, 2)); !errors.Is(err, job.ErrMalformed) ||
+			!strings.Contains(err.Error(), "treeherder/push: results[0].push_timestamp: 1700014990, asked for") {
+			t.Errorf("%v, %v; expected ErrMalformed", ids(got), err)
+		}
 	}
 }
 
@@ -197,7 +195,7 @@ func TestBranches(t *testing.T) {
 // The branch that is meant where nobody names one.
 func TestOwnBranch(t *testing.T) {
 	table := func(branch any) []thtest.Object {
-		return []thtest.Object{{"name": "other", "branch": "x"}, {"name": "p", "branch": branch, "is_try_repo": nil}}
+		return []thtest.Object{{"name": "other", "branch": "x"}, {"name": "p", "branch": branch, "is_try_repo": false}}
 	}
 	for name, c := range map[string]struct {
 		pushes []string
@@ -234,7 +232,7 @@ func TestOwnBranch(t *testing.T) {
 }
 
 func TestLine(t *testing.T) {
-	table := []thtest.Object{{"name": "odd", "is_try_repo": true}, {"name": "autoland", "is_try_repo": nil}}
+	table := []thtest.Object{{"name": "odd", "is_try_repo": true}, {"name": "autoland", "is_try_repo": false}}
 	for name, line := range map[string]bool{
 		"try": false, "try-comm-central": false, "nss-try": false, "enterprise-firefox-pr": false, "odd": false,
 		"autoland": true, "mozilla-central": true, "country": true, "pretty-print": true,
@@ -246,10 +244,27 @@ func TestLine(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	for what, answer := range map[string]string{"HTML": "<html>", "nothing": "", "an error": `{"detail":"no"}`} {
-		h := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(answer)) })
-		if err := project(t, h, "autoland").Line(t.Context()); err != nil {
-			t.Errorf("a table that is %s: %v, expected the name to tell", what, err)
+	for what, c := range map[string]struct {
+		status int
+		body   string
+		want   error
+	}{
+		"not there": {http.StatusNotFound, `{"detail":"Not found."}`, nil}, "down": {http.StatusBadGateway, "", nil},
+		"HTML": {http.StatusOK, "<html>", job.ErrMalformed}, "nothing": {http.StatusOK, "", job.ErrMalformed},
+		"an error":               {http.StatusOK, `{"detail":"no"}`, job.ErrMalformed},
+		"torn":                   {http.StatusOK, `[{"name":"autoland","branch":null`, job.ErrMalformed},
+		"one that tells nothing": {http.StatusOK, `[{"name":"autoland","branch":null}]`, job.ErrMalformed},
+		"one of two minds": {
+			http.StatusOK, `[{"name":"x","branch":null,"is_try_repo":true},{"name":"x","branch":null,"is_try_repo":false}]`,
+			job.ErrMalformed,
+		},
+	} {
+		h := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(c.status)
+			_, _ = w.Write([]byte(c.body))
+		})
+		if err := project(t, h, "autoland").Line(t.Context()); !errors.Is(err, c.want) {
+			t.Errorf("a table that is %s: %v, expected %v", what, err, c.want)
 		}
 	}
 	ctx, cancel := context.WithCancel(t.Context())

@@ -18,21 +18,19 @@ func (p *Project) Pushes(ctx context.Context, r job.Range) ([]job.Push, error) {
 	if err != nil {
 		return nil, job.Wrap("treeherder.pushes", p.name, err)
 	}
-	var out []job.Push
-	switch way {
-	case job.ByIDs:
-		out, err = p.byIDs(ctx, r)
-	case job.ByRevisions:
-		out, err = p.between(ctx, r)
-	case job.ByDates:
-		out, err = p.byDates(ctx, r)
-	case job.ByCenter:
-		out, err = p.around(ctx, r)
-	}
-	if err != nil {
-		return nil, job.Wrap("treeherder.pushes", p.name, err)
-	}
-	return out, nil
+	return within(ctx, p.server, "treeherder.pushes", p.name, func(ctx context.Context) ([]job.Push, error) {
+		switch way {
+		case job.ByIDs:
+			return p.byIDs(ctx, r)
+		case job.ByRevisions:
+			return p.between(ctx, r)
+		case job.ByDates:
+			return p.byDates(ctx, r)
+		case job.ByCenter:
+			return p.around(ctx, r)
+		}
+		return nil, nil
+	})
 }
 
 // byIDs are the pushes with these ids on one branch: that of both ends, or the
@@ -70,9 +68,19 @@ func (p *Project) between(ctx context.Context, r job.Range) ([]job.Push, error) 
 		return nil, fmt.Errorf("%w: %s is on the branch %q and %s on %q: a range is of one branch", job.ErrInvalid,
 			from.Short(), from.Branch, to.Short(), to.Branch)
 	}
-	return p.read(ctx, window{since: from.Order, until: to.Order, keep: func(q job.Push) bool {
+	out, err := p.read(ctx, window{since: from.Order, until: to.Order, keep: func(q job.Push) bool {
 		return q.Branch == to.Branch && q.Compare(from) >= 0 && q.Compare(to) <= 0
 	}})
+	if err != nil {
+		return nil, err
+	}
+	for _, end := range []job.Push{from, to} {
+		if !slices.ContainsFunc(out, func(q job.Push) bool { return q.ID == end.ID }) {
+			return nil, fmt.Errorf("%w: treeherder/push: results: push %d has %s, and is not among those from %s to %s",
+				job.ErrMalformed, end.ID, end.Short(), from.Short(), to.Short())
+		}
+	}
+	return out, nil
 }
 
 func (p *Project) byDates(ctx context.Context, r job.Range) ([]job.Push, error) {
@@ -149,14 +157,15 @@ func (w window) first() int {
 func (p *Project) read(ctx context.Context, w window) ([]job.Push, error) {
 	var out []job.Push
 	seen := map[int64]bool{}
-	for count := w.first(); ; {
-		got, given, err := p.pushes(ctx, count, w.query()...)
+	count := w.first()
+	for range p.server.pages {
+		got, err := p.pushes(ctx, count, w.query()...)
 		if err != nil {
 			return nil, err
 		}
 		news := 0
 		for _, q := range got {
-			if seen[q.ID] || w.until > 0 && q.Order > w.until || q.Order < w.since {
+			if seen[q.ID] {
 				continue
 			}
 			seen[q.ID] = true
@@ -166,7 +175,7 @@ func (p *Project) read(ctx context.Context, w window) ([]job.Push, error) {
 			}
 		}
 		slices.SortFunc(out, job.Push.Compare)
-		if given < count || len(got) == 0 || got[0].Order < w.since {
+		if len(got) < count {
 			return out, nil
 		}
 		oldest := got[0].Order
@@ -177,14 +186,16 @@ func (p *Project) read(ctx context.Context, w window) ([]job.Push, error) {
 			return out, nil
 		}
 		if news == 0 && count == pageOfPushes {
-			return nil, fmt.Errorf("%w: the server gives the same %d pushes again up to another time",
-				job.ErrMalformed, given)
+			return nil, fmt.Errorf("%w: treeherder/push: results: the same %d pushes again up to another time",
+				job.ErrMalformed, len(got))
 		}
 		if w.until == 0 || oldest < w.until {
 			w.until = oldest
 		}
 		count = min(2*count, pageOfPushes)
 	}
+	return nil, fmt.Errorf("%w: treeherder/push: results: no end within %d pages of %d pushes", job.ErrMalformed,
+		p.server.pages, pageOfPushes)
 }
 
 func number(n int64) string { return strconv.FormatInt(n, 10) }

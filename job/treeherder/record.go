@@ -1,46 +1,52 @@
 package treeherder
 
 import (
-	"bytes"
-	"cmp"
-	"encoding/json"
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/mozci/mozci/job"
+	"github.com/mozci/mozci/job/contract"
 )
 
-// Record is one job as Treeherder has it; job.Job.Raw of this package's jobs.
+// Record is one job as Treeherder has it; job.Job.Raw of this package's jobs. Of the
+// snapshots of 2013 and 2014, it has what they say.
 type Record struct {
-	ID             int64  `json:"id"`
-	OldID          int64  `json:"job_id"` // in 2013
-	PushID         int64  `json:"push_id"`
-	ResultSetID    int64  `json:"result_set_id"` // until 2017, and for a while beside it
-	State          string `json:"state"`
-	Result         string `json:"result"`
+	ID             int64  `json:"id" is:"required" min:"1" max:"1e15"`
+	PushID         int64  `json:"push_id" is:"required" min:"1" max:"1e15"`
+	State          string `json:"state" is:"required" words:"unscheduled pending running completed"`
 	CoalescedTo    string `json:"job_coalesced_to_guid"` // until 2016
-	TypeName       string `json:"job_type_name"`
-	TypeSymbol     string `json:"job_type_symbol"`
-	GroupName      string `json:"job_group_name"`
-	GroupSymbol    string `json:"job_group_symbol"`
-	Platform       string `json:"platform"`
-	Option         string `json:"platform_option"`
-	BuildPlatform  string `json:"build_platform"`
-	OptionHash     string `json:"option_collection_hash"`
-	BuildSystem    string `json:"build_system_type"`
-	RefDataName    string `json:"ref_data_name"`
+	TypeName       string `json:"job_type_name" is:"required" min:"1"`
+	TypeSymbol     string `json:"job_type_symbol" is:"required"`
+	GroupName      string `json:"job_group_name" is:"required"`
+	GroupSymbol    string `json:"job_group_symbol" is:"required"`
+	Platform       string `json:"platform" is:"required"`
+	Option         string `json:"platform_option" is:"required"`
+	BuildPlatform  string `json:"build_platform" is:"required"`
+	OptionHash     string `json:"option_collection_hash" is:"required"`
+	BuildSystem    string `json:"build_system_type" is:"required" min:"1"`
+	RefDataName    string `json:"ref_data_name" is:"required"`
 	TaskID         string `json:"task_id"`
-	RetryID        int    `json:"retry_id"`
-	GUID           string `json:"job_guid"`
-	Reason         string `json:"reason"`
-	Who            string `json:"who"`
-	Tier           int    `json:"tier"`
-	Classification int    `json:"failure_classification_id"`
-	Submitted      int64  `json:"submit_timestamp"` // seconds since 1970
-	Started        int64  `json:"start_timestamp"`
-	Ended          int64  `json:"end_timestamp"`
+	RetryID        int    `json:"retry_id" min:"0"`
+	GUID           string `json:"job_guid" is:"required"`
+	Reason         string `json:"reason" is:"required"`
+	Who            string `json:"who" is:"required"`
+	Tier           int    `json:"tier" is:"required" min:"0"`
+	Classification int    `json:"failure_classification_id" is:"required" min:"0"`
+
+	//nolint:lll // a tag is one line
+	Result string `json:"result" is:"required" words:"success testfailed busted skipped exception retry unknown usercancel superseded"`
+
+	// Seconds since 1970, 0 for what has not come, up to the year 9999
+	Submitted int64 `json:"submit_timestamp" is:"required" min:"0" max:"253402300799"`
+	Started   int64 `json:"start_timestamp" is:"required" min:"0" max:"253402300799"`
+	Ended     int64 `json:"end_timestamp" is:"required" min:"0" max:"253402300799"`
+
+	_ contract.Also `names:"build_architecture build_os build_platform_id job_group_description job_group_id"`
+	_ contract.Also `names:"job_type_description job_type_id last_modified machine_name signature logs resource_uri"`
+	_ contract.Also `names:"machine_platform_architecture machine_platform_os taskcluster_metadata result_set_id"`
 }
 
 // status maps state and result; see the package comment.
@@ -79,15 +85,6 @@ func (r Record) status() (job.Status, error) {
 	return 0, job.UnknownWord("treeherder", "result", r.Result)
 }
 
-// of is an error where the job is not one of the push with this id.
-func (r Record) of(push int64) error {
-	id := cmp.Or(r.PushID, r.ResultSetID)
-	if id != push {
-		return fmt.Errorf("%w: job %d is of push %d, expected %d", job.ErrMalformed, cmp.Or(r.ID, r.OldID), id, push)
-	}
-	return nil
-}
-
 // label is the job's name; see the package comment.
 func (r Record) label() string {
 	if r.BuildSystem == "buildbot" && r.RefDataName != "" {
@@ -96,37 +93,33 @@ func (r Record) label() string {
 	return r.TypeName
 }
 
+// buildWords and testWords are what the names of jobs say of them which are no labels of
+// Taskcluster: Buildbot's builders, and Treeherder's own names of their jobs.
+var (
+	buildWords = regexp.MustCompile(`build|nightly|l10n|valgrind|non-?unified|hazard|xulrunner|_dep$|_periodic$`)
+	testWords  = regexp.MustCompile(`mochitest|reftest|xpcshell|crashtest|\btests?\b`)
+	talosWords = regexp.MustCompile(`\b(?:tp5\w*|svgr|dromaeojs|chromez|dirtypaint|xperf)\b`)
+)
+
 // kind is what the label's words suggest: nothing in a record says it.
 func (r Record) kind(label string) job.Kind {
-	l := strings.ToLower(label)
-	has := func(words ...string) bool {
-		for _, w := range words {
-			if strings.Contains(l, w) {
-				return true
-			}
-		}
-		return false
-	}
-	switch {
-	case job.NamesPerf(label):
+	l := strings.ReplaceAll(strings.ToLower(label), "leak test", "debug") // those are builds
+	switch kind := job.KindOfLabel(label); {
+	case kind != job.KindOther:
+		return kind
+	case talosWords.MatchString(l) && !testWords.MatchString(l):
 		return job.KindPerf
-	case strings.HasPrefix(l, "test-"), has("mochitest", "reftest", "xpcshell", "crashtest", " test "):
+	case testWords.MatchString(l) && !strings.HasSuffix(l, " build"):
 		return job.KindTest
-	case strings.HasPrefix(l, "build-"), has("build"):
+	case buildWords.MatchString(l):
 		return job.KindBuild
-	case has(" | "): // 2014: what is no build and no Talos
+	case strings.Contains(l, " | "): // 2014: what is no build and no Talos
 		return job.KindTest
 	}
 	return job.KindOther
 }
 
 func (r Record) job(p job.Push, label string) (job.Job, error) {
-	if r.ID == 0 {
-		r.ID = r.OldID
-	}
-	if r.ID == 0 || label == "" {
-		return nil, fmt.Errorf("%w: a job with id %d and the label %q", job.ErrMalformed, r.ID, label)
-	}
 	status, err := r.status()
 	if err != nil {
 		return nil, fmt.Errorf("job %d (%s): %w", r.ID, label, err)
@@ -149,38 +142,4 @@ func at(seconds int64) time.Time {
 		return time.Time{}
 	}
 	return time.Unix(seconds, 0).UTC()
-}
-
-// records decodes jobs that are objects, or rows of values in the order of
-// names.
-func records(rows []json.RawMessage, names []string) ([]Record, error) {
-	out := make([]Record, len(rows))
-	for i, row := range rows {
-		if err := record(row, names, &out[i]); err != nil {
-			return nil, fmt.Errorf("%w: job %d of the answer: %w", job.ErrMalformed, i+1, err)
-		}
-	}
-	return out, nil
-}
-
-func record(row json.RawMessage, names []string, into *Record) error {
-	if !bytes.HasPrefix(bytes.TrimSpace(row), []byte("[")) {
-		return json.Unmarshal(row, into)
-	}
-	var values []json.RawMessage
-	if err := json.Unmarshal(row, &values); err != nil {
-		return err
-	}
-	if len(values) != len(names) {
-		return fmt.Errorf("%d values for %d job_property_names", len(values), len(names))
-	}
-	object := make(map[string]json.RawMessage, len(names))
-	for i, n := range names {
-		object[n] = values[i]
-	}
-	text, err := json.Marshal(object)
-	if err != nil {
-		return err
-	}
-	return json.Unmarshal(text, into)
 }

@@ -3,13 +3,16 @@ package treeherder
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
-	"strings"
+	"time"
+
+	v2 "github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/mozci/mozci/internal/gunzip"
 	"github.com/mozci/mozci/job"
+	"github.com/mozci/mozci/job/contract"
 )
 
 // Snapshot is what Treeherder answered to a resultset request in 2013 or 2014:
@@ -25,31 +28,6 @@ var (
 	_ job.Repository = (*Snapshot)(nil)
 	_ job.Scheduler  = (*Snapshot)(nil)
 )
-
-// snapshotWire is an answer of .../resultset/?count=10. In November 2013 that
-// was the array of resultsets alone; one resultset has no results around it.
-type snapshotWire struct {
-	Meta    struct{ Repository string }
-	Names   []string `json:"job_property_names"`
-	Results *[]resultsetWire
-}
-
-// resultsetWire is one push. Its revision has 12 digits; its revision_hash has
-// 40, and is no revision.
-type resultsetWire struct {
-	ID        int64  `json:"id"`
-	Revision  string `json:"revision"`
-	Author    string `json:"author"`
-	Timestamp int64  `json:"push_timestamp"`
-	Platforms []struct {
-		Name   string `json:"name"`
-		Option string `json:"option"`
-		Groups []struct {
-			Symbol string            `json:"symbol"`
-			Jobs   []json.RawMessage `json:"jobs"`
-		} `json:"groups"`
-	} `json:"platforms"`
-}
 
 // maxSnapshot caps what is read of a file, decompressed.
 const maxSnapshot = 256 << 20
@@ -70,57 +48,71 @@ func readSnapshot(r io.Reader, name string) (*Snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
-	w, err := decodeSnapshot(body)
+	list, of, err := decodeSnapshot(body)
 	if err != nil {
 		return nil, err
 	}
-	if w.Meta.Repository != "" {
-		name = w.Meta.Repository
+	if of != "" {
+		name = of
 	}
 	s := &Snapshot{jobs: map[int64][]Record{}}
 	var pushes []job.Push
-	for _, rs := range *w.Results {
-		p, err := pushWire{ID: rs.ID, Revision: rs.Revision, Author: rs.Author, Timestamp: rs.Timestamp}.push(name)
-		if err != nil {
-			return nil, err
-		}
-		if _, twice := s.jobs[rs.ID]; twice {
-			return nil, fmt.Errorf("%w: push %d comes twice", job.ErrMalformed, rs.ID)
-		}
-		pushes = append(pushes, p)
-		if s.jobs[rs.ID], err = rs.records(w.Names); err != nil {
-			return nil, fmt.Errorf("push %d: %w", rs.ID, err)
-		}
+	for _, rs := range list {
+		pushes = append(pushes, job.Push{
+			Repo: name, ID: rs.ID, Order: rs.Timestamp, Revision: rs.Revision, User: rs.Author,
+			Time: time.Unix(rs.Timestamp, 0).UTC(),
+		})
+		s.jobs[rs.ID] = rs.records
 	}
 	s.List = job.NewList(name, pushes)
 	s.labels = labelsOf(s.jobs)
 	return s, nil
 }
 
-func decodeSnapshot(body []byte) (snapshotWire, error) {
-	var w snapshotWire
-	if bytes.HasPrefix(bytes.TrimLeft(body, " \t\r\n"), []byte("[")) {
-		var list []resultsetWire
-		if err := json.Unmarshal(body, &list); err != nil {
-			return w, fmt.Errorf("%w: %w", job.ErrMalformed, err)
+// decodeSnapshot decodes the three forms of an answer, and whose it says that it is.
+func decodeSnapshot(body []byte) (list []resultsetWire, repo string, err error) {
+	body = bytes.TrimLeft(body, " \t\r\n")
+	if bytes.HasPrefix(body, []byte("[")) {
+		all, err := listEndpoint.Decode(contract.Asked{}, body)
+		if err != nil {
+			return nil, "", err
 		}
-		if len(list) == 0 {
-			return w, fmt.Errorf("%w: no resultsets", job.ErrMalformed)
+		if len(*all) == 0 {
+			return nil, "", fmt.Errorf("%w: %s: no resultsets", job.ErrMalformed, listEndpoint.Title())
 		}
-		w.Results = &list
-		return w, nil
+		return *all, "", complete(listEndpoint.Title(), *all)
 	}
-	if err := json.Unmarshal(body, &w); err != nil {
-		return w, fmt.Errorf("%w: %w", job.ErrMalformed, err)
+	var one struct {
+		Platforms jsontext.Value `json:"platforms"`
+		Results   jsontext.Value `json:"results"`
 	}
-	if w.Results == nil {
-		var one resultsetWire
-		if err := json.Unmarshal(body, &one); err != nil || one.ID == 0 {
-			return w, fmt.Errorf("%w: neither results nor a resultset", job.ErrMalformed)
+	if v2.Unmarshal(body, &one) == nil && one.Results == nil && one.Platforms != nil {
+		rs, err := resultsetEndpoint.Decode(contract.Asked{}, body)
+		if err != nil {
+			return nil, "", err
 		}
-		w.Results = &[]resultsetWire{one}
+		return []resultsetWire{*rs}, "", complete(resultsetEndpoint.Title(), []resultsetWire{*rs})
 	}
-	return w, nil
+	w, err := snapshotEndpoint.Decode(contract.Asked{}, body)
+	if err != nil {
+		return nil, "", err
+	}
+	return w.Results, w.Meta.Repository, nil
+}
+
+// complete is an error where a list, which has no columns, has jobs that are rows, or
+// has a push twice.
+func complete(title string, list []resultsetWire) error {
+	for i := range list {
+		if list[i].records == nil {
+			return fmt.Errorf("%w: %s: [%d].platforms: jobs are rows without job_property_names", job.ErrMalformed,
+				title, i)
+		}
+	}
+	if err := proveEach("", list); err != nil {
+		return fmt.Errorf("%s%w", title, err)
+	}
+	return nil
 }
 
 func readAll(r io.Reader) ([]byte, error) {
@@ -136,44 +128,6 @@ func readAll(r io.Reader) ([]byte, error) {
 		return nil, fmt.Errorf("%w: larger than %d bytes", job.ErrMalformed, maxSnapshot)
 	}
 	return body, nil
-}
-
-// records are the jobs of one push. What a job does not say, its place says: in
-// 2013 the platform's name held the option, and the group the symbol.
-func (rs resultsetWire) records(names []string) ([]Record, error) {
-	var out []Record
-	for _, platform := range rs.Platforms {
-		for _, group := range platform.Groups {
-			found, err := records(group.Jobs, names)
-			if err != nil {
-				return nil, fmt.Errorf("%s %s: %w", platform.Name, group.Symbol, err)
-			}
-			for _, r := range found {
-				if r.PushID != 0 || r.ResultSetID != 0 {
-					if err := r.of(rs.ID); err != nil {
-						return nil, err
-					}
-				}
-				if r.Platform == "" && strings.HasPrefix(platform.Name, r.BuildPlatform+" ") {
-					r.Platform = r.BuildPlatform // the name has the option after it
-				}
-				if r.Platform == "" {
-					r.Platform = platform.Name
-				}
-				if r.Option == "" {
-					r.Option = platform.Option
-				}
-				if r.Option == "" {
-					r.Option = strings.TrimSpace(strings.TrimPrefix(platform.Name, r.Platform))
-				}
-				if r.GroupSymbol == "" {
-					r.GroupSymbol = group.Symbol
-				}
-				out = append(out, r)
-			}
-		}
-	}
-	return out, nil
 }
 
 // Jobs implements job.Scheduler.

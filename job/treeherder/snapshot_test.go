@@ -179,7 +179,8 @@ func TestSnapshotsOfNovember2013(t *testing.T) {
 // Whoever asked for a run tells nothing about its builder; what does not say its
 // builder, where two have the label, is of neither.
 func TestSharedLabels(t *testing.T) {
-	const head = `{"results":[{"id":1,"revision":"0123456789ab","push_timestamp":1,"platforms":[{"name":"p opt","groups":[{"symbol":"M","jobs":[`
+	const head = `{"meta":{"repository":"x"},"results":[{"id":1,"revision":"0123456789ab","author":"dev",` +
+		`"push_timestamp":1,"platforms":[{"name":"p opt","groups":[{"symbol":"M","jobs":[`
 	for name, c := range map[string]struct {
 		jobs string
 		want string
@@ -198,7 +199,7 @@ func TestSharedLabels(t *testing.T) {
 		},
 	} {
 		text := head + strings.ReplaceAll(c.jobs, `{"id"`,
-			`{"job_type_name":"t","job_type_symbol":"1","state":"running","id"`) + `]}]}]}]}`
+			`{"job_type_name":"t","job_type_symbol":"1","state":"running","result":"unknown","id"`) + `]}]}]}]}`
 		s, err := treeherder.ReadSnapshot(strings.NewReader(text), "x")
 		if err != nil {
 			t.Fatal(err)
@@ -243,15 +244,18 @@ func TestTornSnapshots(t *testing.T) {
 }
 
 func FuzzReadSnapshot(f *testing.F) {
-	f.Add(
-		[]byte(
-			`{"results":[{"id":1,"revision":"0123456789ab","push_timestamp":1,"platforms":[{"name":"p","option":"opt","groups":[{"symbol":"M","jobs":[{"id":7,"state":"completed","result":"success","job_type_name":"t"}]}]}]}]}`))
-	f.Add(
-		[]byte(
-			`{"job_property_names":["id","state"],"results":[{"id":1,"revision":"0123456789ab","push_timestamp":1,"platforms":[{"name":"p","groups":[{"jobs":[[1,"running"]]}]}]}]}`))
-	f.Add(
-		[]byte(
-			`[{"id":1,"revision":"0123456789ab","push_timestamp":1,"platforms":[{"name":"p opt","groups":[{"symbol":"M","jobs":[{"job_id":7,"who":"tests-a-unittest"},{"job_id":8,"who":"tests-b-unittest"}]}]}]}]`))
+	const push = `{"id":1,"revision":"0123456789ab","author":"a","push_timestamp":1,"platforms":[{"name":"p opt",`
+	f.Add([]byte(`{"meta":{"repository":"r"},"results":[` + push + `"option":"opt","groups":[{"symbol":"M","jobs":[
+		{"id":7,"state":"completed","result":"success","job_type_name":"t","job_type_symbol":"1"}]}]}],
+		"job_counts":{"total":1,"success":1}}]}`))
+	f.Add([]byte(`{"meta":{"repository":"r"},
+		"job_property_names":["id","state","result","job_type_name","job_type_symbol"],"results":[` + push +
+		`"groups":[{"symbol":null,"jobs":[[1,"running","unknown","t","1"]]}]}]}]}`))
+	f.Add([]byte(`[` + push + `"groups":[{"symbol":"M","jobs":[
+		{"job_id":7,"who":"tests-a-unittest","state":"finished","result":"retry","job_type_name":"t","submit_timestamp":1,"start_timestamp":1,"end_timestamp":1,
+			"job_type_symbol":"1"},
+		{"job_id":8,"who":"tests-b-unittest","state":"pending","result":"","job_type_name":"t","job_type_symbol":"1"}]}]}]}]`))
+	f.Add([]byte(push + `"groups":[]}]}`))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		s, err := treeherder.ReadSnapshot(bytes.NewReader(text), "x")
 		if err != nil {

@@ -16,6 +16,15 @@
 // one of them; see [Project.Pushes] and [Project.OnBranch]. Try servers and
 // pull requests have no line of pushes at all; see [Project.Line].
 //
+// # What is believed
+//
+// [Contracts] are what answers and files must have, and what is believed is about what
+// was asked: pushes and jobs of another project, push, revision, time or name are
+// job.ErrMalformed, with the place in the answer, and so is a page that is not the one
+// that was asked for. A server that ignores a filter is noticed so. A revision of 12
+// digits that two pushes begin with names none of them. Every call ends within
+// Options.Deadline, and reads at most 1,000 pages of pushes and 100 of jobs.
+//
 // A [Server] keeps the ids of the 10,000 pushes that were of interest last, and the
 // table of repositories; pushes and jobs are asked for each time.
 //
@@ -46,9 +55,11 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mozci/mozci/internal/deadline"
 	"github.com/mozci/mozci/internal/flight"
 	"github.com/mozci/mozci/internal/rest"
 	"github.com/mozci/mozci/job"
+	"github.com/mozci/mozci/job/contract"
 )
 
 // DefaultURL is Mozilla's server.
@@ -63,6 +74,10 @@ type Options struct {
 	// Treeherder does not know a revision, as it lists a repository that is kept
 	// in both by one of the two. Default: nobody knows.
 	Twins func(ctx context.Context, repo, rev string) (hg, git string, err error)
+	// Deadline bounds each call as a whole, with its pages and what is repeated of
+	// it: a server that hangs gives job.ErrUnavailable then. Default ten minutes;
+	// negative for no bound.
+	Deadline time.Duration
 	// Logger gets requests that failed and are repeated. Nil discards.
 	Logger *slog.Logger
 }
@@ -70,6 +85,8 @@ type Options struct {
 // Server is a Treeherder. It is safe for concurrent use.
 type Server struct {
 	base     string
+	deadline time.Duration
+	pages    int // of pushes that a range takes
 	http     *rest.Client
 	once     *rest.Client // for what is asked once and is no loss
 	twins    func(ctx context.Context, repo, rev string) (hg, git string, err error)
@@ -94,7 +111,8 @@ func New(baseURL string, opts *Options) (*Server, error) {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	return &Server{
-		base: base, twins: o.Twins, log: o.Logger, http: rest.New(&rest.Options{HTTP: o.HTTP, Logger: o.Logger}),
+		base: base, deadline: o.Deadline, pages: mostPages, twins: o.Twins, log: o.Logger,
+		http: rest.New(&rest.Options{HTTP: o.HTTP, Logger: o.Logger}),
 		once: rest.New(&rest.Options{HTTP: o.HTTP, Retries: -1, Timeout: 20 * time.Second}),
 		ids:  flight.New[idKey, knownPush](mostIDs), searches: flight.New[string, searched](0),
 		tables: flight.New[struct{}, []aboutWire](1),
@@ -141,8 +159,24 @@ func readOnly(req job.Request) error {
 		fmt.Errorf("treeherder is read only, runs are asked for in the CI itself: %w", errors.ErrUnsupported))
 }
 
-// get fetches a JSON answer of the project's API; params are names and values.
-func (p *Project) get(ctx context.Context, what string, into any, params ...string) error {
+// within runs an operation of a caller within the server's deadline.
+func within[T any](
+	ctx context.Context, s *Server, op, key string, f func(context.Context) (T, error),
+) (T, error) {
+	ctx, cancel := deadline.With(ctx, s.deadline, op)
+	defer cancel()
+	out, err := f(ctx)
+	var late *deadline.Error
+	if err = deadline.Of(ctx, err); errors.As(err, &late) {
+		return out, job.OfHTTP(op, key, late)
+	}
+	return out, job.Wrap(op, key, err)
+}
+
+// get fetches and proves an answer of the project's API; params are names and values.
+func get[T any](
+	ctx context.Context, p *Project, what string, e *contract.Endpoint[T], params ...string,
+) (*T, error) {
 	var q strings.Builder
 	for i := 0; i < len(params); i += 2 {
 		sep := "&"
@@ -152,5 +186,17 @@ func (p *Project) get(ctx context.Context, what string, into any, params ...stri
 		q.WriteString(sep + params[i] + "=" + url.QueryEscape(params[i+1]))
 	}
 	where := p.server.base + "/api/project/" + url.PathEscape(p.name) + "/" + what + q.String()
-	return job.OfHTTP("treeherder."+strings.Trim(what, "/"), rest.Redact(where), p.server.http.JSON(ctx, where, into))
+	return fetch(ctx, p.server.http, "treeherder."+strings.Trim(what, "/"), where, e)
+}
+
+// fetch fetches and proves an answer.
+func fetch[T any](
+	ctx context.Context, c *rest.Client, op, where string, e *contract.Endpoint[T],
+) (*T, error) {
+	res, err := c.Do(ctx, rest.Call{URL: where, Header: http.Header{"Accept": {"application/json"}}})
+	if err != nil {
+		return nil, job.OfHTTP(op, rest.Redact(where), err)
+	}
+	out, err := e.Decode(contract.Asked{URL: where}, res.Body)
+	return out, job.Wrap(op, rest.Redact(where), err)
 }

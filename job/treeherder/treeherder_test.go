@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -124,8 +125,7 @@ func TestJoinedByRevision(t *testing.T) {
 	}
 }
 
-// All pages are read, each job once, also where pages overlap or an offset is
-// not honoured.
+// All pages are read, each job once, and an offset that is not honoured is noticed.
 func TestPages(t *testing.T) {
 	s := smallProject()
 	for i := range 4500 {
@@ -149,7 +149,8 @@ func TestPages(t *testing.T) {
 		r.URL.RawQuery = q.Encode()
 		s.ServeHTTP(w, r)
 	}), "autoland")
-	if jobs, err := stuck.Jobs(t.Context(), oldest[0], "many"); err != nil || len(jobs) != 2000 {
+	if jobs, err := stuck.Jobs(t.Context(), oldest[0], "many"); !errors.Is(err, job.ErrMalformed) ||
+		!strings.Contains(err.Error(), "meta.offset: 0, asked for 2000") {
 		t.Errorf("a server that knows no offset: %d jobs, %v", len(jobs), err)
 	}
 }
@@ -163,7 +164,7 @@ func TestRecordedPages(t *testing.T) {
 	for i, want := range []string{
 		"259537193 Gecko Decision Task success other,259537372 build-android-api-16/debug success build",
 		"259537193 Gecko Decision Task success other,259537372 build-android-api-16/debug busted build,259537375 " +
-			"source-test-mozlint-yaml running other," +
+			"source-test-mozlint-yaml running test," +
 			"259539664 test-android-hw-p2-8-0-arm7-api-16/debug-fennec-jittest-1proc-6 test_failed test," +
 			"259539665 test-android-hw-p2-8-0-arm7-api-16/debug-fennec-jittest-meh test_failed test",
 	} {
@@ -172,13 +173,10 @@ func TestRecordedPages(t *testing.T) {
 			"id": []int{526443, 511138}[i], "revision": strings.Repeat("ab", 20),
 			"push_timestamp": 1800000000,
 		})
-		p := project(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if strings.Contains(r.URL.Path, "/jobs/") {
-				_, _ = w.Write(pages[i])
-				return
-			}
-			s.ServeHTTP(w, r)
-		}), "autoland")
+		if err := s.LoadJobs(pages[i]); err != nil {
+			t.Fatal(err)
+		}
+		p := project(t, s, "autoland")
 		tip, err := p.Push(t.Context(), "tip")
 		if err != nil {
 			t.Fatal(err)
@@ -197,84 +195,97 @@ func TestRecordedPages(t *testing.T) {
 	}
 }
 
-// good is a list of one push, with more members.
-func good(s string) string {
-	return `{"results":[{"id":1,"revision":"` + strings.Repeat("a", 40) + `","push_timestamp":7` + s + `}]}`
+// tell is a server whose answers about pushes and about jobs are replaced: all of
+// them, or a part.
+type tell struct {
+	status    int // 200 where it is 0
+	push, job [2]string
 }
 
-// malformed are answers that are not what is documented.
+// whole stands for a whole answer.
+const whole = "*"
+
+func (c tell) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	rev := strings.Repeat("a", 40)
+	s := &thtest.Server{Project: "autoland"}
+	s.AddPush(thtest.Object{
+		"id": 1, "revision": rev, "author": "dev", "push_timestamp": 7,
+		"revisions": []any{thtest.Object{"revision": rev, "author": "dev", "comments": "Bug 1"}},
+	})
+	s.AddJob(thtest.Object{"id": 5, "push_id": 1, "state": "completed", "result": "success", "job_type_name": "label"})
+	q := r.URL.Query()
+	q.Del("return_type") // as objects, whose members are easy to replace
+	r.URL.RawQuery = q.Encode()
+	rec := httptest.NewRecorder()
+	s.ServeHTTP(rec, r)
+	body, part := rec.Body.String(), c.push
+	if strings.Contains(r.URL.Path, "/jobs/") {
+		part = c.job
+	}
+	if part[0] == whole {
+		body = part[1]
+	} else if part[0] != "" {
+		if !strings.Contains(body, part[0]) {
+			panic(part[0] + " is not in " + body)
+		}
+		body = strings.Replace(body, part[0], part[1], 1)
+	}
+	w.WriteHeader(max(c.status, http.StatusOK))
+	_, _ = w.Write([]byte(body))
+}
+
+// malformed are answers that are not what is documented, or not about what was asked.
 var malformed = map[string]struct {
-	status     int
-	push, jobs string
-	want       error
-	says       string
+	tell
+	want error
+	says string
 }{
-	"404":        {404, `{"detail":"No project with that name"}`, "", job.ErrNotFound, "No project"},
-	"500":        {500, "oops", "", job.ErrUnavailable, "500"},
-	"HTML":       {200, "<html>", "", job.ErrMalformed, "<html>"},
-	"half":       {200, `{"results":[{"id":1,"rev`, "", job.ErrMalformed, "unexpected end"},
-	"no results": {200, `{"meta":{}}`, "", job.ErrMalformed, "no results"},
-	"id":         {200, `{"results":[{"id":"x"}]}`, "", job.ErrMalformed, "cannot unmarshal"},
-	"no id": {
-		200, `{"results":[{"revision":"` + strings.Repeat("a", 40) + `","push_timestamp":7}]}`, "",
-		job.ErrMalformed, "id 0",
-	},
-	"revision": {
-		200, `{"results":[{"id":1,"revision":"tip","push_timestamp":7}]}`, "", job.ErrMalformed,
-		`revision "tip"`,
-	},
+	"404":         {status(404, ofPush(whole, `{"detail":"No project"}`)), job.ErrNotFound, "No project"},
+	"500":         {status(500, ofPush(whole, "oops")), job.ErrUnavailable, "500"},
+	"HTML":        {ofPush(whole, "<html>"), job.ErrMalformed, "<html>"},
+	"half":        {ofPush(whole, `{"results":[{"id":1,"rev`), job.ErrMalformed, "unexpected EOF"},
+	"no results":  {ofPush(`"results"`, `"more"`), job.ErrMalformed, "treeherder/push: results: missing"},
+	"id":          {ofPush(`"id":1`, `"id":"x"`), job.ErrMalformed, "results[0].id: a string"},
+	"no id":       {ofPush(`"id":1,`, ``), job.ErrMalformed, "results[0].id: missing"},
+	"no time":     {ofPush(`"push_timestamp":7`, `"push_timestamp":0`), job.ErrMalformed, "push_timestamp: 0"},
+	"revision":    {ofPush(tip, `"repository_id":1,"revision":"tip"`), job.ErrMalformed, `results[0].revision: "tip"`},
+	"a short one": {ofPush(tip, tip[:len(tip)-29]+`"`), job.ErrMalformed, "results[0].revision"},
 	"another": {
-		200, strings.ReplaceAll(good(""), "aaaaaaaa", "bbbbbbbb"), "", job.ErrMalformed,
-		"none contains aaaaaaaaaaaa",
+		ofPush(tip, strings.ReplaceAll(tip, "aa", "bb")), job.ErrMalformed, "is not among the push's revisions",
 	},
-	"jobs": {200, good(""), `{"results":null}`, job.ErrMalformed, "no results"},
-	"row too short": {
-		200, good(""), `{"results":[[1]],"job_property_names":["id","state"]}`, job.ErrMalformed,
-		"1 values for 2",
-	},
-	"row of what": {200, good(""), `{"results":[7]}`, job.ErrMalformed, "job 1"},
-	"no push": {
-		200, good(""), `{"results":[{"id":1,"job_type_name":"l","state":"running"}]}`,
-		job.ErrMalformed, "is of push 0, expected 1",
-	},
-	"other push": {
-		200, good(""), `{"results":[{"id":1,"push_id":2,"job_type_name":"l","state":"running"}]}`,
-		job.ErrMalformed, "is of push 2, expected 1",
-	},
-	"other project": {
-		200, good(""), `{"meta":{"repository":"try"},"results":[]}`, job.ErrMalformed,
-		`about "try", expected "autoland"`,
-	},
-	"its pushes": {
-		200, `{"meta":{"repository":"try"},` + good("")[1:], "", job.ErrMalformed,
-		`about "try", expected "autoland"`,
-	},
-	"state": {
-		200, good(""), `{"results":[{"id":1,"push_id":1,"job_type_name":"l","state":"pondering"}]}`,
-		job.ErrUnknownWord, `treeherder says state "pondering"`,
-	},
-	"result": {
-		200, good(""),
-		`{"results":[{"id":1,"push_id":1,"job_type_name":"l","state":"completed","result":"purple"}]}`,
-		job.ErrUnknownWord, `treeherder says result "purple"`,
-	},
-	"no label": {
-		200, good(""), `{"results":[{"id":1,"push_id":1,"state":"running"}]}`, job.ErrMalformed,
-		`label ""`,
-	},
+	"its pushes":    {ofPush(`"repository":"autoland"`, `"repository":"try"`), job.ErrMalformed, `meta.repository: "try"`},
+	"jobs":          {ofJobs(whole, `{"results":null}`), job.ErrMalformed, "treeherder/jobs: results: null"},
+	"no job":        {ofJobs(`"results":[{`, `"results":[null,{`), job.ErrMalformed, "results[0]: null"},
+	"an empty job":  {ofJobs(`"results":[{`, `"results":[{},{`), job.ErrMalformed, "results[0].id: missing"},
+	"row of what":   {ofJobs(`"results":[{`, `"results":[7,{`), job.ErrMalformed, "results[0]: a number"},
+	"row of none":   {ofJobs(`"results":[{`, `"results":[[1],{`), job.ErrMalformed, "results[0]: 1 values for 0"},
+	"no push":       {ofJobs(`"push_id":1`, `"more":1`), job.ErrMalformed, "results[0].push_id: missing"},
+	"other push":    {ofJobs(`"push_id":1`, `"push_id":2`), job.ErrMalformed, "results[0].push_id: 2, asked for 1"},
+	"other project": {ofJobs(`"repository":"autoland"`, `"repository":"try"`), job.ErrMalformed, `meta.repository: "try"`},
+	"other count":   {ofJobs(`"count":2000`, `"count":10`), job.ErrMalformed, "meta.count"},
+	"other page":    {ofJobs(`"offset":0`, `"offset":2000`), job.ErrMalformed, "meta.offset: 2000, asked for 0"},
+	"state":         {ofJobs(`"completed"`, `"pondering"`), job.ErrUnknownWord, `treeherder says state "pondering"`},
+	"result":        {ofJobs(`"success"`, `"purple"`), job.ErrUnknownWord, `treeherder says result "purple"`},
+	"no label":      {ofJobs(`"job_type_name":"label",`, ``), job.ErrMalformed, "results[0].job_type_name: missing"},
+	"empty label":   {ofJobs(`"job_type_name":"label"`, `"job_type_name":""`), job.ErrMalformed, "job_type_name: empty"},
+}
+
+// tip is where the push says which it is.
+var tip = `"repository_id":1,"revision":"` + strings.Repeat("a", 40) + `"`
+
+func ofPush(old, replaced string) tell { return tell{push: [2]string{old, replaced}} }
+
+func ofJobs(old, replaced string) tell { return tell{job: [2]string{old, replaced}} }
+
+func status(n int, t tell) tell {
+	t.status = n
+	return t
 }
 
 func TestMalformedAnswers(t *testing.T) {
 	for name, c := range malformed {
 		synctest.Test(t, func(t *testing.T) {
-			p := project(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				w.WriteHeader(c.status)
-				body := c.push
-				if strings.Contains(r.URL.Path, "/jobs/") {
-					body = c.jobs
-				}
-				_, _ = w.Write([]byte(body))
-			}), "autoland")
+			p := project(t, c.tell, "autoland")
 			push, err := p.Push(t.Context(), strings.Repeat("a", 40))
 			if err == nil {
 				_, err = p.Jobs(t.Context(), push)

@@ -149,7 +149,11 @@ func TestRevisionsThatBeginAlike(t *testing.T) {
 		ask(strings.ToUpper(pushes[0].Revision), "100")
 		ask(pushes[0].Revision[:20], "100")
 		ask(pushes[1].Revision[:20], "101")
-		ask(head, "101") // the newest, as Push says
+		// By these digits alone neither is meant.
+		_, err := p.Jobs(t.Context(), job.Push{Repo: "autoland", ID: 1, Revision: head})
+		if !errors.Is(err, job.ErrInvalid) || !strings.Contains(err.Error(), pushes[1].Revision) {
+			t.Errorf("%s: %v", head, err)
+		}
 	}
 }
 
@@ -207,16 +211,19 @@ func TestTableIsShared(t *testing.T) {
 func endless(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	rev := r.URL.Query().Get("revision")
+	project, _, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/api/project/"), "/")
 	switch {
 	case strings.HasSuffix(r.URL.Path, "/repository/"):
-		_, _ = io.WriteString(w, `[{"name":"autoland"}]`)
+		_, _ = io.WriteString(w, `[{"name":"autoland","branch":null,"is_try_repo":false}]`)
 	case strings.HasSuffix(r.URL.Path, "/jobs/"):
-		_, _ = io.WriteString(w, `{"results":[],"job_property_names":[]}`)
+		_, _ = fmt.Fprintf(w, `{"meta":{"repository":%q,"offset":0,"count":2000},"results":[],"job_property_names":[]}`,
+			project)
 	case rev == "":
-		_, _ = io.WriteString(w, `{"results":[]}`)
+		_, _ = fmt.Fprintf(w, `{"meta":{"repository":%q,"count":0},"results":[]}`, project)
 	default:
 		id := strings.TrimLeft(rev[:12], "0")
-		_, _ = fmt.Fprintf(w, `{"results":[{"id":%s,"revision":%q,"push_timestamp":1700000000}]}`, id, rev)
+		_, _ = fmt.Fprintf(w, `{"meta":{"repository":%q,"count":1},"results":[{"id":%s,"revision":%q,"author":"dev",
+			"push_timestamp":1700000000,"revision_count":0,"revisions":[]}]}`, project, id, rev)
 	}
 }
 

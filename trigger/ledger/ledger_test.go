@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -59,6 +60,10 @@ func TestPostgreSQL(t *testing.T) {
 	}
 }
 
+// A line of the kit's report: the rule, what was called with what, what came back and
+// what is wanted.
+var reportLine = regexp.MustCompile(`^[a-z ]+: (?:Intend|Settle|Entries|Prune)\([^()].*\).* returned .+, want .+$`)
+
 // The kit catches each broken ledger by the name of the rule that it breaks.
 func TestMutants(t *testing.T) {
 	for _, m := range ledgertest.Mutants() {
@@ -67,7 +72,12 @@ func TestMutants(t *testing.T) {
 				l := m.Wrap(ledger.NewMemory())
 				err := ledgertest.Check(t.Context(), func() (ledger.Ledger, error) { return l, nil })
 				if err == nil || !strings.Contains(err.Error(), m.Rule+": ") {
-					t.Errorf("expected an error of the rule %q, got %v", m.Rule, err)
+					t.Fatalf("expected an error of the rule %q, got %v", m.Rule, err)
+				}
+				for l := range strings.SplitSeq(err.Error(), "\n") {
+					if !reportLine.MatchString(l) {
+						t.Error(l)
+					}
 				}
 			})
 		})

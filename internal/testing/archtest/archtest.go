@@ -58,7 +58,7 @@ var rules = []rule{
 	{"analysis/culprit", []string{"job", "analysis", "basics"}},
 	{"analysis/joblog", []string{"job", "analysis", "basics"}},
 	{"trigger", []string{"job", "analysis", "basics", "trigger/ledger"}},
-	{"trigger/ledger", []string{"job"}},
+	{"trigger/ledger", []string{"job", "internal/private"}},
 	{"trigger/ledger/ledgertest", []string{"job", "trigger/ledger"}},
 	{"trigger/monitor", []string{"job", "analysis", "trigger", "trigger/ledger", "basics"}},
 	{"trigger/trychooser", []string{"job", "analysis", "trigger", "basics"}},
@@ -72,8 +72,10 @@ var rules = []rule{
 	}},
 	{"internal", []string{"internal"}}, // what the product runs on
 	{"internal/rest", []string{"internal"}},
+	{"internal/schema", []string{"internal"}},
 	{"internal/testing", []string{"internal", "internal/testing/*"}}, // what only tests run on
 	{"internal/testing/damage", []string{"job/contract"}},
+	{"internal/testing/scene", []string{"internal", "internal/testing/*", "job/cassette"}},
 	{"internal/bench", []string{"*"}},
 	{"examples", []string{"public"}},
 }
@@ -92,8 +94,10 @@ var tests = []string{
 }
 
 // roomTests is what the tests of one room may import besides: a whole search over
-// a Taskcluster or a Buildbot that fails.
-var roomTests = map[string][]string{"taskcluster": {"backfill"}, "buildbot": {"backfill"}}
+// a Taskcluster or a Buildbot that fails, and one of what was recorded.
+var roomTests = map[string][]string{
+	"taskcluster": {"backfill"}, "buildbot": {"backfill"}, "job/treeherder": {"backfill"},
+}
 
 // doubles may be tested with the sources that speak to them.
 var doubleTests = []string{"pushlog", "job/treeherder", "buildbot", "taskcluster"}
@@ -102,6 +106,7 @@ var doubleTests = []string{"pushlog", "job/treeherder", "buildbot", "taskcluster
 // line and browser libraries belong to examples and tests.
 var libraries = map[string][]string{
 	"internal/rest":   {"github.com/hashicorp/go-cleanhttp", "golang.org/x/sync/semaphore"},
+	"internal/schema": {"github.com/santhosh-tekuri/jsonschema/v6"},
 	"internal/flight": {"github.com/hashicorp/golang-lru/v2"},
 	"job/contract":    {"github.com/go-json-experiment/json"},
 	"job/contract/recorded": {
@@ -113,7 +118,7 @@ var libraries = map[string][]string{
 	"analysis/joblog":  {"github.com/klauspost/compress", "github.com/ulikunitz/xz", "golang.org/x/text"},
 	"buildbot":         {"golang.org/x/sync/errgroup", "github.com/go-json-experiment/json"},
 	"taskcluster": {
-		"github.com/santhosh-tekuri/jsonschema/v6", "golang.org/x/sync/errgroup", "github.com/go-json-experiment/json",
+		"golang.org/x/sync/errgroup", "github.com/go-json-experiment/json",
 	},
 	"buildbot/selfserve":      {"github.com/go-json-experiment/json"},
 	"job/treeherder":          {"github.com/go-json-experiment/json"},
@@ -127,6 +132,7 @@ var libraries = map[string][]string{
 var testLibraries = map[string][]string{
 	"":               {"github.com/google/go-cmp"},
 	"internal":       {"gopkg.in/yaml.v3"},                              // the specification of JSON-e
+	"job/cassette":   {"gopkg.in/yaml.v3"},                              // what go-vcr writes
 	"trigger":        {"modernc.org/sqlite", "github.com/jackc/pgx/v5"}, // the ledger's drivers
 	"trigger/ledger": {"modernc.org/sqlite", "github.com/jackc/pgx/v5"},
 }
@@ -225,6 +231,27 @@ func allowed(may []string, room string) bool {
 		}
 	}
 	return false
+}
+
+// Flags is the package that each test binary imports: go test ./... -record hands the
+// flag to all of them.
+const Flags = Module + "/internal/testing/flags"
+
+// CheckFlags returns a line for each room with tests of which none imports Flags.
+func CheckFlags(files []File) []string {
+	has := map[string]bool{}
+	for _, f := range files {
+		if f.Test() {
+			has[f.room()] = has[f.room()] || slices.Contains(f.Imports, Flags)
+		}
+	}
+	var out []string
+	for _, room := range slices.Sorted(maps.Keys(has)) {
+		if !has[room] {
+			out = append(out, fmt.Sprintf("no test of %s imports %s: add a flags_test.go", room, Flags))
+		}
+	}
+	return out
 }
 
 // CheckTop returns a line for each name that may not lie at the top.

@@ -18,7 +18,7 @@ func TestHouse(t *testing.T) {
 	if len(files) < 50 {
 		t.Errorf("%d files were read: is this the root?", len(files))
 	}
-	for _, b := range archtest.Check(files) {
+	for _, b := range append(archtest.Check(files), archtest.CheckFlags(files)...) {
 		t.Error(b)
 	}
 	names, err := tracked(root)
@@ -93,6 +93,8 @@ var planted = []struct {
 	{"internal/testing/hgtest/x.go", m + "/internal/rest", false},
 	{"internal/testing/hgtest/x.go", m + "/internal/bench", true},
 	{"internal/testing/hgtest/x.go", m + "/pushlog", true},
+	{"internal/testing/hgtest/x.go", m + "/job/cassette", true},
+	{"internal/testing/scene/x.go", m + "/job/cassette", false},
 	{"internal/testing/hgtest/x_test.go", m + "/pushlog", false},
 	{"internal/bench/x.go", m + "/internal/testing/tctest", false},
 	{"examples/mozci/x.go", m + "/internal/cassette", true},
@@ -112,6 +114,16 @@ func TestPlantedBreaches(t *testing.T) {
 		if (len(got) > 0) != c.breach {
 			t.Errorf("%s imports %s: %q, expected a breach: %t", c.path, c.imports, got, c.breach)
 		}
+	}
+	lacking := archtest.CheckFlags([]archtest.File{
+		{Path: "job/x_test.go"},
+		{Path: "job/y_test.go", Imports: []string{archtest.Flags}},
+		{Path: "pushlog/x.go", Imports: []string{archtest.Flags}},
+		{Path: "pushlog/x_test.go"},
+		{Path: "analysis/x.go"},
+	})
+	if len(lacking) != 1 || !strings.HasPrefix(lacking[0], "no test of pushlog imports ") {
+		t.Errorf("%q, expected that pushlog lacks the flags", lacking)
 	}
 	if got := archtest.CheckTop([]string{"job", "util", ".ci", "README.md", "notes.txt"}); len(got) != 2 {
 		t.Errorf("at the top: %q, expected util and notes.txt", got)

@@ -29,6 +29,7 @@ type Double struct {
 	mu     sync.Mutex
 	tables map[string][]Row
 	raw    map[string]string
+	stamps map[string]int // ids of source stamps, by what they say
 	asked  []string
 }
 
@@ -48,7 +49,7 @@ func NewDouble(t testing.TB) *Double {
 // Offline returns a double that no server serves: its RoundTrip answers, also in a
 // testing/synctest bubble.
 func Offline() *Double {
-	d := &Double{tables: map[string][]Row{}, raw: map[string]string{}}
+	d := &Double{tables: map[string][]Row{}, raw: map[string]string{}, stamps: map[string]int{}}
 	for name := range keys {
 		d.tables[name] = nil
 	}
@@ -77,7 +78,9 @@ func DoubleOf(t testing.TB, file string) *Double {
 		if err := json.Unmarshal(all[name], &rows); err != nil {
 			t.Fatalf("%s: %s: %v", file, name, err)
 		}
-		d.tables[name] = rows
+		for _, r := range rows {
+			d.tables[name] = append(d.tables[name], completed(name, r))
+		}
 	}
 	if err := json.Unmarshal(all["raw"], &d.raw); err != nil {
 		t.Fatalf("%s: raw: %v", file, err)

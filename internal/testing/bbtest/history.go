@@ -23,8 +23,24 @@ func (d *Double) next(table string) int { return len(d.tables[table]) + 1 }
 // add adds a record to a table, with what fields say, and returns its id.
 func (d *Double) add(table string, fields Row) int {
 	id := d.next(table)
+	stamps, _ := fields["sourcestamps"].([]Row)
+	for _, s := range stamps {
+		s["ssid"] = d.stamp(s)
+	}
 	d.tables[table] = append(d.tables[table], with(with(blank(table), Row{keys[table]: id}), fields))
 	return id
+}
+
+// stamp is the id of a source stamp: the same source has the same.
+func (d *Double) stamp(s Row) int {
+	key := ""
+	for _, name := range []string{"codebase", "repository", "project", "branch", "revision", "patch", "created_at"} {
+		key += fmt.Sprintf("%v\n", s[name])
+	}
+	if _, ok := d.stamps[key]; !ok {
+		d.stamps[key] = 1000 + len(d.stamps) // those of changes are below
+	}
+	return d.stamps[key]
 }
 
 // Builder adds a builder and returns its id.
@@ -34,16 +50,51 @@ func (d *Double) Builder(name string, tags ...string) int {
 	return d.add("builders", Row{"name": name, "tags": append([]string{}, tags...)})
 }
 
-// Change adds a change of a revision on branch main, but for what fields say.
+// Change adds a change of a revision on branch main, but for what fields say. Its
+// source stamp is of the same source, and made now, but for what its fields say.
 func (d *Double) Change(revision any, fields Row) int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	id := d.next("changes")
-	stamp := with(blank("sourcestamps"), Row{"ssid": id, "revision": revision, "created_at": d.now()})
-	return d.add("changes", with(Row{
-		"revision": revision, "comments": fmt.Sprintf("change %d", id), "when_timestamp": d.now(), "sourcestamp": stamp,
-	}, fields))
+	change := with(blank("changes"), Row{
+		"changeid": id, "revision": revision, "comments": fmt.Sprintf("change %d", id), "when_timestamp": d.now(),
+	})
+	own, _ := fields["sourcestamp"].(Row)
+	with(change, fields)
+	change["sourcestamp"] = stampOf(change, with(Row{"created_at": d.now()}, own))
+	return d.add("changes", change)
 }
+
+// Buildset adds a buildset without requests, with what fields say.
+func (d *Double) Buildset(fields Row) int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.add("buildsets", with(Row{"submitted_at": d.now(), "sourcestamps": []Row{blank("sourcestamps")}}, fields))
+}
+
+// End ends a request and its builds that run: all of them at once, as a master does
+// with its buildset.
+func (d *Double) End(request, results int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	id := strconv.Itoa(request)
+	end := Row{"complete": true, "complete_at": d.now(), "results": results}
+	for _, r := range having(d.tables["buildrequests"], "buildrequestid", id) {
+		with(r, end)
+		r["claimed"], r["claimed_at"], r["claimed_by_masterid"] = true, end["complete_at"], 1
+		for _, s := range having(d.tables["buildsets"], "bsid", fmt.Sprint(r["buildsetid"])) {
+			with(s, end)
+		}
+	}
+	for _, b := range having(d.tables["builds"], "buildrequestid", id) {
+		if b["complete"] == false {
+			with(b, end)
+		}
+	}
+}
+
+// Field is a text field of a form, with what fields say.
+func Field(name string, fields Row) Row { return field("text", name, fields) }
 
 // Stamp is a source stamp of a revision on branch main, but for what fields say.
 func Stamp(revision any, fields Row) Row {
@@ -56,10 +107,13 @@ const (
 	Running = -2
 )
 
+// retried is the result of a build that is made again.
+const retried = 5
+
 // BuildRequest is what a builder is asked to do.
 type BuildRequest struct {
 	Builder int
-	Results []int // of its builds, in order; the last is the request's; none: collapsed
+	Results []int // of its builds, in order; the last is the request's unless it is retried; none: collapsed
 	As      int   // the builder that the builds are filed under, where it is another
 	Build   Row   // fields of the builds
 	Set     Row   // fields of the buildset
@@ -79,6 +133,9 @@ func (d *Double) Ask(r BuildRequest) int {
 	last := 3 // skipped
 	if n := len(r.Results); n > 0 {
 		last = r.Results[n-1]
+	}
+	if last == retried { // it waits again
+		last = Pending
 	}
 	end := Row{"complete": last >= 0, "results": max(last, -1)}
 	if last >= 0 {

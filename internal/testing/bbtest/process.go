@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -83,6 +84,17 @@ func (m *Master) Kill() {
 	_ = os.Remove(filepath.Join(m.dir, "master", "twistd.pid"))
 	m.proc = m.start(m.program, filepath.Join(m.dir, "master"))
 	m.await()
+}
+
+// Version is what the master says of itself: "Buildbot version: 3.7.0".
+func (m *Master) Version() string {
+	m.t.Helper()
+	out, err := exec.CommandContext(context.Background(), m.program, "--version").Output() // #nosec G204 -- buildbot
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	line, _, _ := strings.Cut(string(out), "\n")
+	return line
 }
 
 // await waits until the master answers.

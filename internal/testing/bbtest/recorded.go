@@ -18,6 +18,7 @@ import (
 type Exchange struct {
 	File    string // 025-builds-complete.http
 	Request string // GET /path, as the master was asked
+	Asked   []byte // what was posted
 	Header  http.Header
 	Status  int
 	Body    []byte
@@ -51,6 +52,7 @@ func readExchange(file string) (Exchange, error) {
 	if at < 0 {
 		return Exchange{}, errors.New("no answer")
 	}
+	_, posted, _ := bytes.Cut(text[:at], []byte("\n\n"))
 	// The recorded bodies are whole, whatever the header says of chunks.
 	answer := bytes.Replace(text[at+1:], []byte("Transfer-Encoding: chunked"), []byte("X-Was: chunked"), 1)
 	res, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(answer)), nil)
@@ -61,6 +63,7 @@ func readExchange(file string) (Exchange, error) {
 	return Exchange{
 		File:    filepath.Base(file),
 		Request: strings.TrimSuffix(strings.TrimPrefix(string(request), "> "), " HTTP/1.1"),
+		Asked:   bytes.TrimSpace(posted),
 		Header:  res.Header, Status: res.StatusCode, Body: bytes.TrimSuffix(body, []byte("\n")),
 	}, errors.Join(err, res.Body.Close())
 }

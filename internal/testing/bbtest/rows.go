@@ -65,6 +65,28 @@ func blank(table string) Row {
 	return Row{}
 }
 
+// Whole is a row of a table, or a source stamp, with all the fields that the API gives
+// it and with what fields say.
+func Whole(table string, fields Row) Row { return with(blank(table), fields) }
+
+// completed is a row with the fields that a history leaves out.
+func completed(table string, r Row) Row {
+	r = Whole(table, r)
+	if table == "changes" {
+		r["sourcestamp"] = stampOf(r, Row{"created_at": r["when_timestamp"]})
+	}
+	return r
+}
+
+// stampOf is the source stamp of a change, with what fields say.
+func stampOf(change, fields Row) Row {
+	stamp := Whole("sourcestamps", Row{"ssid": change["changeid"]})
+	for _, name := range []string{"revision", "branch", "codebase", "repository", "project"} {
+		stamp[name] = change[name]
+	}
+	return with(stamp, fields)
+}
+
 // field is a field of a form, of a type: text, fixed, username, or nested for a group
 // of fields.
 func field(kind, name string, more Row) Row {

@@ -37,6 +37,9 @@ type Pushed struct {
 	Parents map[string][]string
 }
 
+// began is when a Forest is planted.
+const began = 1_795_000_000
+
 // ForestNames are the repositories of a Forest.
 var ForestNames = []string{"mozilla-central", "autoland", "mozilla-inbound"}
 
@@ -45,7 +48,7 @@ var ForestNames = []string{"mozilla-central", "autoland", "mozilla-inbound"}
 func Plant(t testing.TB, hg string, path func(string) string) *Forest {
 	f := &Forest{
 		t: t, place: path, hg: hg, real: hg, dir: t.TempDir(), heads: map[string]string{}, Log: New(),
-		clock: 1_795_000_000, Pushes: map[string][]Pushed{},
+		clock: began, Pushes: map[string][]Pushed{},
 	}
 	f.dev = filepath.Join(f.dir, "dev")
 	if chg, err := exec.LookPath("chg"); err == nil { // hg with a server of its own, which starts once
@@ -74,13 +77,15 @@ func Plant(t testing.TB, hg string, path func(string) string) *Forest {
 
 func (f *Forest) folder(name string) string { return filepath.Join(f.dir, name) }
 
-// run runs hg in a repository, without the user's own settings.
+// run runs hg in a repository, without the user's own settings. All changesets are of
+// one time, so that the same steps give the same hashes.
 func (f *Forest) run(repo string, args ...string) string {
 	f.t.Helper()
 	if repo != "" {
 		args = append([]string{"-R", repo}, args...)
 	}
-	args = append(args, "--config", "ui.username=Dev <dev@mozilla.example>", "--config", "ui.merge=internal:local")
+	args = append(args, "--config", "ui.username=Dev <dev@mozilla.example>", "--config", "ui.merge=internal:local",
+		"--config", fmt.Sprintf("devel.default-date=%d 0", began))
 	cmd := exec.Command(f.hg, args...)
 	cmd.Env = f.env()
 	cmd.Dir = f.dir

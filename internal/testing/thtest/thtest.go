@@ -44,6 +44,26 @@ func (s *Server) Load(body []byte) error {
 	return nil
 }
 
+// LoadJobs adds the jobs of a recorded answer with rows. What it lacks of a job is
+// filled in.
+func (s *Server) LoadJobs(body []byte) error {
+	var list struct {
+		Results [][]any
+		Names   []string `json:"job_property_names"`
+	}
+	if err := json.Unmarshal(body, &list); err != nil {
+		return err
+	}
+	for _, row := range list.Results {
+		j := Object{}
+		for i, n := range list.Names {
+			j[n] = row[i]
+		}
+		s.AddJob(j)
+	}
+	return nil
+}
+
 // AddPush adds a push: id, revision, author, push_timestamp and revisions. What
 // the real server says besides is filled in.
 func (s *Server) AddPush(p Object) {

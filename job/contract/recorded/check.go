@@ -11,7 +11,7 @@ import (
 	"github.com/mozci/mozci/job/contract"
 )
 
-// Finding is what was found in one item, or in all items of a file at one path.
+// Finding is what was found at one path of the items of an endpoint.
 type Finding struct {
 	Source string // the endpoint: "treeherder/jobs"
 	contract.Finding
@@ -27,8 +27,8 @@ type Checker struct {
 
 	Checked map[string]int // items by endpoint
 	Refused int            // answers of refusal and redirects, which have no contract
-	// Skipped names the items that no endpoint is known for, with the reason.
-	Skipped []string
+	// Skipped says how many items of which file no endpoint is known for, and why.
+	Skipped []Skipped
 
 	found []*Finding
 	seen  map[string]*Finding
@@ -66,7 +66,7 @@ func (c *Checker) Check(i Item) error {
 		return err
 	}
 	if of == nil {
-		c.Skipped = append(c.Skipped, fmt.Sprintf("%v: %s", i, why))
+		c.skip(i.File, why)
 		return nil
 	}
 	if c.Checked == nil {
@@ -79,9 +79,24 @@ func (c *Checker) Check(i Item) error {
 	return nil
 }
 
-// add counts what was found before in the same file at the same path.
+// Skipped are items of a file.
+type Skipped struct {
+	File  string
+	Why   string
+	Items int
+}
+
+func (c *Checker) skip(file, why string) {
+	if n := len(c.Skipped); n > 0 && c.Skipped[n-1].File == file && c.Skipped[n-1].Why == why {
+		c.Skipped[n-1].Items++
+		return
+	}
+	c.Skipped = append(c.Skipped, Skipped{file, why, 1})
+}
+
+// add counts what was found before at the same path of another item.
 func (c *Checker) add(source string, f contract.Finding, i Item) {
-	key := strings.Join([]string{source, i.File, f.Field(), string(f.Kind), f.Detail}, "\x00")
+	key := strings.Join([]string{source, f.Field(), string(f.Kind), f.Detail}, "\x00")
 	if known, ok := c.seen[key]; ok {
 		known.Count++
 		return
@@ -96,6 +111,8 @@ func (c *Checker) Found() []*Finding { return c.found }
 // endpoint is what an item is; nil, and why, where nobody knows.
 func (c *Checker) endpoint(i Item) (of contract.Any, why string, err error) {
 	switch {
+	case i.Expected || strings.HasSuffix(strings.TrimSuffix(i.File, ".gz"), ".expected.json"):
+		return nil, "what is expected is no answer", nil
 	case i.URL != "":
 		address := i.URL
 		if !hasPath(address) {
@@ -109,9 +126,6 @@ func (c *Checker) endpoint(i Item) (of contract.Any, why string, err error) {
 		return of, "", err
 	}
 	base := strings.TrimSuffix(filepath.Base(i.File), ".gz")
-	if strings.HasSuffix(base, ".expected.json") {
-		return nil, "what is expected is no answer", nil
-	}
 	of, why, err = c.only(func(e contract.Any) bool { return e.Describes(base) }, "its name")
 	if of == nil && i.About != "" {
 		return c.only(func(e contract.Any) bool { return e.Describes(i.About) }, "its row in the table")

@@ -40,7 +40,10 @@ func plainHTTP(text []byte) ([]Item, error) {
 	if strings.HasPrefix(i.URL, "/") {
 		i.URL = "http://" + host + i.URL
 	}
-	asked, answer, ok := bytes.Cut(text, []byte("HTTP/1."))
+	if bytes.HasPrefix(bytes.TrimLeft(text, "\r\n"), []byte("< ")) {
+		return []Item{{Body: text}}, nil // a stream of frames
+	}
+	asked, answer, ok := bytes.Cut(append([]byte("\n"), text...), []byte("\nHTTP/1."))
 	if !ok {
 		return nil, errors.New("no answer")
 	}

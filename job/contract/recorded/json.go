@@ -54,6 +54,7 @@ type envelope struct {
 	Response jsontext.Value `json:"response"`
 	URL      string         `json:"url"`
 	Status   *int           `json:"status"`
+	Test     bool           // there is the name of a test
 	Log      *struct {
 		Entries []entry `json:"entries"`
 	} `json:"log"`
@@ -113,6 +114,7 @@ func of(text []byte) (items []Item, ok bool) {
 		if e.Status != nil {
 			i.Status = *e.Status
 		}
+		i.Expected = e.Test
 		return []Item{i}, true
 	}
 	if i, ok := e.message(); ok {
@@ -161,6 +163,7 @@ func lenient(text []byte, e *envelope) error {
 	}
 	e.Request, e.Response, e.Payload, e.Data, e.Body = object["request"], object["response"], object["payload"],
 		object["data"], object["body"]
+	e.Test = object["test"] != nil
 	for name, into := range map[string]any{
 		"url": &e.URL, "status": &e.Status, "log": &e.Log, "exchange": &e.Exchange, "routingKey": &e.RoutingKey,
 		"_meta": &e.Meta, "fields": &e.Fields,

@@ -33,6 +33,10 @@ type Item struct {
 	About    string // of a plain file: what the table of its folder says of it
 
 	Body []byte
+
+	// Expected says that somebody wrote down what is expected, in a test: it is no
+	// answer that a service gave.
+	Expected bool
 }
 
 // String names the item: "answers.jsonl, line 3".

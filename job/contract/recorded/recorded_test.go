@@ -68,6 +68,7 @@ var forms = map[string]struct{ text, want string }{
 	"words.txt":     {"no JSON", ": no JSON"},
 	"nothing.json":  {"", ": "},
 	"twice.json":    {`{"id":1,"id":2}`, `: {"id":1,"id":2}`},
+	"frames.txt":    {"> GET /ws HTTP/1.1\n\n< HTTP/1.1 101\n", ": \n< HTTP/1.1 101\n"},
 	"settings.yml":  {"a: b\n", ": a: b\n"},
 	"message.json":  {`{"payload":{"id":1}}`, `: {"payload":{"id":1}}`},
 	"bom.json":      {"\ufeff{\"id\":1}", `: {"id":1}`},
@@ -182,6 +183,7 @@ func TestCheck(t *testing.T) {
 		{File: "2", Method: "GET", URL: "http://ci/jobs/2", Status: 200, Body: []byte(`{"id":1}`)},
 		{File: "3", Method: "GET", URL: "http://ci/jobs/3", Status: 500, Body: []byte(`{}`)},
 		{File: "4", Method: "POST", URL: "http://ci/jobs/3", Status: 200, Body: []byte(`{}`)},
+		{File: "4", Method: "POST", URL: "http://ci/jobs/4", Status: 200, Body: []byte(`{}`)},
 		{File: "5", Exchange: "e", Body: []byte(`{"id":"x","new":1}`)},
 		{File: "6", Exchange: "other", Body: []byte(`{}`)},
 		{File: "answer.json.gz", Body: []byte(`{"id":1,"word":"c"}`)},
@@ -189,6 +191,7 @@ func TestCheck(t *testing.T) {
 		{File: "list.json", Body: []byte(`[{},{},{"id":1}]`)},
 		{File: "x.json", About: "the jobs of a push", Body: []byte(`{`)},
 		{File: "x.expected.json", About: "the jobs of a push", Body: []byte(`{`)},
+		{File: "t.json", Method: "GET", URL: "http://ci/jobs/2", Body: []byte(`{}`), Expected: true},
 		{File: "y.json", Body: []byte(`{`)},
 		{File: "z", Method: "GET", URL: "::", Body: []byte(`{`)},
 	} {
@@ -212,10 +215,14 @@ func TestCheck(t *testing.T) {
 	if d := cmp.Diff(checked, c.Checked); d != "" || c.Refused != 1 {
 		t.Errorf("%d refused (-want +got):\n%s", c.Refused, d)
 	}
-	skipped := []string{
-		"4: its URL is that of no known endpoint", "6: its exchange is that of no known endpoint",
-		"answers.json: its name fits ci/jobs and other/jobs", "x.expected.json: what is expected is no answer",
-		"y.json: its name is that of no known endpoint", "z: its URL is none",
+	skipped := []recorded.Skipped{
+		{"4", "its URL is that of no known endpoint", 2},
+		{"6", "its exchange is that of no known endpoint", 1},
+		{"answers.json", "its name fits ci/jobs and other/jobs", 1},
+		{"x.expected.json", "what is expected is no answer", 1},
+		{"t.json", "what is expected is no answer", 1},
+		{"y.json", "its name is that of no known endpoint", 1},
+		{"z", "its URL is none", 1},
 	}
 	if d := cmp.Diff(skipped, c.Skipped); d != "" {
 		t.Errorf("(-want +got):\n%s", d)

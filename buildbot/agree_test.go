@@ -1,0 +1,159 @@
+package buildbot_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/mozci/mozci/buildbot"
+	"github.com/mozci/mozci/internal/testing/bbtest"
+	"github.com/mozci/mozci/job"
+	"github.com/mozci/mozci/job/contract"
+)
+
+// What one record says, or several say together, must agree: a master writes it in one
+// step, so that anything else was damaged.
+func TestDisagreement(t *testing.T) {
+	type tables = map[string][]bbtest.Row
+	for _, c := range []struct {
+		edit func(tables)
+		says string
+	}{
+		{func(all tables) { all["builds"][0]["results"] = nil }, "builds[0].results: null, with complete true"},
+		{func(all tables) { all["builds"][0]["complete"] = false }, "builds[0].results: 0, with complete false"},
+		{func(all tables) { all["builds"][0]["complete_at"] = nil }, "builds[0].complete_at: 0, with complete true"},
+		{func(all tables) { delete(all["builds"][0], "results") }, "builds[0].results: missing"},
+		{func(all tables) { delete(all["builds"][0], "complete") }, "builds[0].complete: missing"},
+		{func(all tables) { all["builds"][0]["results"] = 2 }, "build 1 ended with results 2, and the request with 0"},
+		{func(all tables) { all["builds"] = nil }, "of request 1: none, though it ended with results 0"},
+		{func(all tables) { all["builds"][0]["builderid"] = 2 }, "of request 1: 2, asked for 1"},
+		{func(all tables) {
+			b := all["builds"][0]
+			b["complete"], b["complete_at"], b["results"] = false, nil, nil
+		}, "build 1 has not ended, though the request has"},
+		{func(all tables) {
+			all["buildsets"][0]["sourcestamps"] = []bbtest.Row{bbtest.Stamp(nil, nil)}
+			all["builds"][0]["properties"] = bbtest.Row{"got_revision": []any{true, "Git"}}
+		}, "builds[0].properties.got_revision: true"},
+		{func(all tables) { all["buildrequests"][0]["results"] = -1 }, "requests[0].results: -1, with complete true"},
+		{func(all tables) { all["buildrequests"][0]["results"] = nil }, "buildrequests[0].results: null"},
+		{func(all tables) { all["buildrequests"][0]["results"] = 5 }, "requests[0].results: 5 of a complete request"},
+		{func(all tables) { all["buildrequests"][0]["claimed"] = false }, "requests[0].claimed: false, with claimed_at"},
+		{func(all tables) { all["buildrequests"][0]["builderid"] = 9 }, "of request 1: 1, asked for 9"},
+		{func(all tables) { all["buildrequests"][1]["buildsetid"] = 7 }, "buildbot/buildrequests: of buildset 2: none"},
+		{func(all tables) { all["buildsets"][0]["complete"] = false }, "buildsets[1].complete_at"},
+		{func(all tables) { all["buildsets"][0]["sourcestamps"] = []bbtest.Row{} }, "buildsets[1].sourcestamps: empty"},
+		{func(all tables) { all["changes"][0]["branch"] = "other" }, "changes[0].sourcestamp.branch"},
+		{func(all tables) { all["buildrequests"][1]["builderid"] = 9 }, "of request 2: builder 9 is not there"},
+		{func(all tables) { all["builders"][1]["name"] = "" }, "builders[1].name: empty"},
+	} {
+		d := bbtest.Offline()
+		d.Builder("a")
+		d.Builder("b")
+		d.Change(bbtest.Revision(1), nil)
+		stamps := []bbtest.Row{bbtest.Stamp(bbtest.Revision(1), nil)}
+		d.Ask(bbtest.BuildRequest{Builder: 1, Results: []int{0}, Stamps: stamps})
+		d.Ask(bbtest.BuildRequest{Builder: 1, Results: []int{bbtest.Pending}, Stamps: stamps})
+		d.Edit(c.edit)
+		p := offline(t, d)
+		push := job.Push{Repo: "main", ID: 1, Revision: bbtest.Revision(1), Time: time.Unix(1_760_000_600, 0)}
+		jobs, err := p.Jobs(t.Context(), push)
+		var broken *contract.Error
+		if !errors.Is(err, job.ErrMalformed) || !errors.As(err, &broken) || broken.Source == "" || broken.Path == "" ||
+			!strings.Contains(err.Error(), c.says) || len(jobs) > 0 {
+			t.Errorf("%v %v, expected %q", jobs, err, c.says)
+		}
+	}
+}
+
+// An open request that the master does not know any more is no run that goes on.
+func TestOpenRequestGone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := bbtest.Offline()
+		b := d.Builder("test")
+		d.Change(bbtest.Revision(1), nil)
+		stamps := []bbtest.Row{bbtest.Stamp(bbtest.Revision(1), nil)}
+		d.Ask(bbtest.BuildRequest{Builder: b, Results: []int{bbtest.Running}, Stamps: stamps})
+		d.Ask(bbtest.BuildRequest{Builder: b, Results: []int{0}, Stamps: stamps})
+		p := offline(t, d)
+		push := at(t, p, "tip")
+		if got := ran(t, p, push, "test"); got != "1/1 running, 2/1 success" {
+			t.Fatal(got)
+		}
+		d.Edit(func(tables map[string][]bbtest.Row) { tables["buildrequests"] = tables["buildrequests"][1:] })
+		time.Sleep(time.Minute)
+		if jobs, err := p.Jobs(t.Context(), push, "test"); !errors.Is(err, job.ErrMalformed) {
+			t.Errorf("%v %v", jobs, err)
+		}
+	})
+}
+
+// A stream of events: an event that is damaged ends the watching with an error, and
+// one that is torn is read again from the lists. What nobody knows is asked about.
+func TestEvents(t *testing.T) {
+	const ended = "3/1 busted"
+	for event, want := range map[string]string{
+		`{"key":["buildrequests","3","complete"],"message":{"buildrequestid":3}}` + "\n\n":      ended,
+		`{"key":["builds","2","finished"],"message":{"buildid":2,"buildrequestid":3}}` + "\n\n": ended,
+		`{"key":["builds","2","perished"],"message":{"buildid":2,"buildrequestid":3}}` + "\n\n": ended, // a new word
+		`{"key":["buildrequests","3","complete"],"message":null}` + "\n\n":                      ended,
+		`{"key":["buildrequests","3","complete"],"message":{"buildreq`:                          ended, // from the lists
+		`{"key":["workers","1","state_updated"],"message":{}}` + "\n\n":                         ended, // from the lists
+		`{"key":["buildrequests","3","complete"],"message":{"buildreq` + "\n\n":                 "buildbot/event: ",
+		`"key":["buildrequests","3","complete"],"message":{}}` + "\n\n":                         "buildbot/event: ",
+		`{"key":["buildrequests","3","complete"],"message":{}}` + "\n\n":                        "message.buildrequestid: 0",
+		`{"key":["buildrequests","3","complete"]}` + "\n\n":                                     "message: missing",
+		`{"key":["buildrequests","2","complete"],"message":{"buildrequestid":3}}` + "\n\n":      "message.buildrequestid: 3",
+		`{"key":["builds","2","finished"],"message":{"buildrequestid":3}}` + "\n\n":             "message.buildid: 0",
+		`{"key":["builds","2","finished"],"message":null}` + "\n\n":                             "message: null",
+		`{"key":["builds","2"],"message":{}}` + "\n\n":                                          "key: 2 elements",
+		`{"key":["builds","x","finished"],"message":{"buildrequestid":3}}` + "\n\n":             "key[1]",
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			if got := watched(t, event); !strings.Contains(got, want) {
+				t.Errorf("%s: %s, expected %s", event, got, want)
+			}
+		})
+	}
+}
+
+// watched is what a watcher is told once a run has ended and a stream said something.
+func watched(t *testing.T, says string) string {
+	t.Helper()
+	d := bbtest.Offline()
+	b := d.Builder("test")
+	d.Change(bbtest.Revision(1), nil)
+	for _, results := range []int{0, bbtest.Pending, bbtest.Running} {
+		d.Ask(bbtest.BuildRequest{
+			Builder: b, Results: []int{results}, Stamps: []bbtest.Row{bbtest.Stamp(bbtest.Revision(1), nil)},
+		})
+	}
+	events := func(r *http.Request) (*http.Response, error) {
+		return stream(r, func(w io.Writer) {
+			_, _ = io.WriteString(w, "event: handshake\ndata: 0a1b\n\n")
+			wait(r.Context(), 10*time.Second)
+			d.End(3, 2)
+			_, _ = io.WriteString(w, "event: event\ndata: "+says)
+		}), nil
+	}
+	c, err := buildbot.New("http://master.example", &buildbot.Options{HTTP: &http.Client{Transport: wire{d, events}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithTimeout(t.Context(), time.Hour)
+	defer stop()
+	for e, err := range c.Project("main", nil).Watch(ctx) {
+		if err != nil {
+			return err.Error()
+		}
+		if !e.Job.Status().Waiting() {
+			return e.Job.ID() + " " + e.Job.Status().String()
+		}
+	}
+	return "nothing"
+}

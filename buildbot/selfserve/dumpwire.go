@@ -1,0 +1,138 @@
+package selfserve
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/mozci/mozci/internal/lax"
+	"github.com/mozci/mozci/job/contract"
+)
+
+// dumpContract is a status dump: the builds that ended between two times.
+var dumpContract = contract.New(contract.Endpoint[wireDump]{
+	Source: source, Name: "dump", URL: `/builds-(?P<of>4hr|\d{4}-\d{2}-\d{2})\.js(\.gz)?$`,
+	File: `builds-(4hr|4h|\d{4}-\d{2}-\d{2})`, Same: samePeriod,
+})
+
+// dumpedBuilds are the builds of a dump alone, as some saved them.
+var dumpedBuilds = contract.New(contract.Endpoint[[]wireDumped]{
+	Source: source, Name: "dumped", File: `buildjson_builds\.json`,
+})
+
+// wireDump is a dump. Those that were saved may lack when they are of.
+type wireDump struct {
+	Builds   []wireDumped `json:"builds" is:"required"`
+	Started  epoch        `json:"starttime" is:"" min:"1" max:"4102444800"`
+	Finished epoch        `json:"endtime" is:"" min:"1" max:"4102444800"`
+
+	_ contract.Also `names:"masters builders slaves"` // until July 2015
+}
+
+// wireDumped is a build as the dump has it, which are those that have ended.
+type wireDumped struct {
+	ID         int64      `json:"id" is:"required" min:"1" max:"2147483647"`
+	Master     int64      `json:"master_id" is:"required" min:"1"`
+	Number     int        `json:"buildnumber" is:"required" min:"0" max:"2147483647"`
+	Requested  epoch      `json:"requesttime" is:"required" min:"1" max:"4102444800"`
+	Started    epoch      `json:"starttime" is:"required" min:"1" max:"4102444800"`
+	Finished   epoch      `json:"endtime" is:"required" min:"1" max:"4102444800"`
+	Result     int        `json:"result" is:"required" min:"0" max:"6"`
+	Reason     string     `json:"reason" is:"required"`
+	Requests   []int64    `json:"request_ids" is:"required"`
+	Properties properties `json:"properties" is:"required"`
+
+	_ contract.Also `names:"builder_id slave_id"`
+}
+
+// properties are those of a build that are read. Buildbot itself sets the first of
+// them, if any: an object without one stands for properties that could not be read.
+// The others are what scripts say, and may be anything.
+type properties struct {
+	Builder     string  `json:"buildername"`
+	Number      *int    `json:"buildnumber"`
+	Revision    string  `json:"revision"`
+	GotRevision string  `json:"got_revision"`
+	Branch      string  `json:"branch"`
+	Scheduler   string  `json:"scheduler"`
+	Requests    []int64 `json:"request_ids"`
+
+	GeckoRevision   lax.Word `json:"gecko_revision"` // B2G's
+	PackageURL      lax.Text `json:"packageUrl"`
+	TestsURL        lax.Text `json:"testsUrl"`
+	TestPackagesURL lax.Text `json:"testPackagesUrl"`
+	LogURL          lax.Text `json:"log_url"`
+	BlobberFiles    lax.Text `json:"blobber_files"`
+
+	_ contract.Also `names:"*"`
+}
+
+// proven reports what the build at a place says that contradicts itself, or what its
+// properties lack.
+func (d *wireDumped) proven(place int) error {
+	p := &d.Properties
+	at := func(field string) string { return fmt.Sprintf("builds[%d].%s", place, field) }
+	switch {
+	case d.Finished < d.Started:
+		return contract.Outside(at("endtime"), "%d, before starttime %d", d.Finished, d.Started)
+	case len(d.Requests)+len(p.Requests) == 0:
+		return contract.Outside(at("request_ids"), "empty, and no properties.request_ids")
+	case p.Builder == "" && (p.Number != nil || p.Revision != "" || p.GotRevision != "" || p.Branch != "" ||
+		len(p.Requests) > 0):
+		return absent(at("properties.buildername"))
+	case p.Builder != "" && p.Number == nil:
+		return absent(at("properties.buildnumber"))
+	case p.Number != nil && *p.Number != d.Number:
+		return contract.Outside(at("properties.buildnumber"), "%d, and buildnumber is %d", *p.Number, d.Number)
+	}
+	for _, id := range d.Requests {
+		if id < 1 {
+			return contract.Outside(at("request_ids"), "%d, expected at least 1", id)
+		}
+	}
+	for _, id := range p.Requests {
+		if id < 1 {
+			return contract.Outside(at("properties.request_ids"), "%d, expected at least 1", id)
+		}
+	}
+	return nil
+}
+
+// holds reports a build that ended at another time than the dump is of.
+func (d *wireDump) holds(seen span) error {
+	if seen.builds == 0 || d.Started == 0 || d.Finished == 0 {
+		return nil
+	}
+	for _, e := range []ending{seen.first, seen.last} {
+		if e.at < d.Started || e.at > d.Finished {
+			return contract.Outside(fmt.Sprintf("builds[%d].endtime", e.place),
+				"%d, in a dump of %d to %d", e.at, d.Started, d.Finished)
+		}
+	}
+	return nil
+}
+
+// samePeriod reports a dump that does not say of when it is, or is of another day. A
+// day need not be of UTC.
+func samePeriod(asked contract.Asked, d *wireDump) error {
+	switch {
+	case d.Started == 0:
+		return absent("starttime")
+	case d.Finished == 0:
+		return absent("endtime")
+	case d.Finished < d.Started:
+		return contract.Outside("endtime", "%d, before starttime %d", d.Finished, d.Started)
+	}
+	if day, err := time.Parse(time.DateOnly, asked.Var("of")); err == nil {
+		next := day.AddDate(0, 0, 1)
+		if !d.Started.time().Before(next) || !d.Finished.time().After(day) {
+			return contract.Differs("starttime", d.Started.time().Format(time.DateTime), asked.Var("of"))
+		}
+	}
+	var seen span // of builds that were not read one by one
+	for i := range d.Builds {
+		if err := seen.add(&d.Builds[i]); err != nil {
+			return err
+		}
+	}
+	return d.holds(seen)
+}

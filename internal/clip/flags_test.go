@@ -1,0 +1,3 @@
+package clip_test
+
+import _ "github.com/mozci/mozci/internal/testing/flags" // go test ./... -record

@@ -1,0 +1,74 @@
+package schema
+
+import (
+	"regexp"
+	"regexp/syntax"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+)
+
+// The regular expressions of one schema together. Matching takes time in the length
+// of the text times the size of what the expression compiles to, which a repetition
+// makes large: x{1000} is a thousand instructions.
+const (
+	mostInstructions = 20_000
+	longestPattern   = 2000
+)
+
+// patterns compiles the regular expressions of one schema, each once.
+type patterns struct {
+	known map[string]*pattern
+	size  int
+	over  error // the bound that was passed; the validator makes texts of errors
+}
+
+// pattern is a regular expression, and how many instructions it takes at most.
+type pattern struct {
+	*regexp.Regexp
+	size int
+}
+
+// compile implements jsonschema.RegexpEngine.
+func (p *patterns) compile(s string) (jsonschema.Regexp, error) {
+	if re, ok := p.known[s]; ok {
+		return re, nil
+	}
+	if len(s) > longestPattern {
+		p.over = bound("a regular expression in it is longer than %d bytes", longestPattern)
+		return nil, p.over
+	}
+	tree, err := syntax.Parse(s, syntax.Perl)
+	if err != nil {
+		return nil, err
+	}
+	size := instructions(tree)
+	if p.size += size; p.size > mostInstructions {
+		p.over = bound("its regular expressions are too large: %q", short(s))
+		return nil, p.over
+	}
+	re, err := regexp.Compile(s)
+	if err != nil {
+		return nil, err
+	}
+	if p.known == nil {
+		p.known = map[string]*pattern{}
+	}
+	p.known[s] = &pattern{re, size}
+	return p.known[s], nil
+}
+
+// instructions is how many an expression compiles to at most: what is repeated is
+// written out as often as it may occur.
+func instructions(re *syntax.Regexp) int {
+	n := 2
+	if re.Op == syntax.OpLiteral {
+		n += len(re.Rune)
+	}
+	for _, sub := range re.Sub {
+		n += instructions(sub)
+	}
+	if re.Op == syntax.OpRepeat {
+		n *= max(re.Min, re.Max, 1) + 1
+	}
+	return min(n, 2*mostInstructions)
+}

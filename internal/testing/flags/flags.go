@@ -1,0 +1,31 @@
+// Package flags has the flags of recording cassettes anew. Each test binary of the
+// project imports it, so that one command can record all of them:
+//
+//	go test ./... -record -run Cassette
+//
+// go test hands the flags to every package, and one that does not know them fails.
+package flags
+
+import "flag"
+
+// Record says to record the cassettes anew before they are played.
+var Record = flag.Bool("record", false, "record the cassettes anew, before they are played")
+
+// Where to record from, as in mozci's own flags. Without a URL a source is recorded from
+// a real service that the test starts, or else from a double of it.
+var (
+	HgURL         = flag.String("hg-url", "", "of the hg server to record from")
+	RootURL       = flag.String("root-url", "", "of the Taskcluster deployment to record from")
+	BuildbotURL   = flag.String("buildbot-url", "", "of the Buildbot master to record from")
+	SelfserveURL  = flag.String("selfserve-url", "", "of the BuildAPI to record from")
+	BuildDataURL  = flag.String("builddata-url", "", "of the status dumps to record from, with -selfserve-url")
+	TreeherderURL = flag.String("treeherder-url", "", "of the Treeherder to record from")
+)
+
+// What to record there: one push, and a label that ran on it.
+var (
+	Repo  = flag.String("repo", "autoland", "the repository to record, where a URL is given")
+	Push  = flag.Int64("push", 0, "the id of the push to record, of Taskcluster and BuildAPI")
+	Rev   = flag.String("rev", "tip", "the full revision of the push to record")
+	Label = flag.String("label", "", "a label that ran on the push")
+)

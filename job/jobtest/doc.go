@@ -1,0 +1,125 @@
+// Package jobtest holds a CI in memory and the kits that tell whether an
+// implementation of package job's contracts keeps them.
+//
+// Start with [ParseWorld], which reads a history written as text, and [NewCI],
+// which serves it through every contract of package job with a virtual clock:
+// examples, demos and tests then need no network and never sleep.
+// [CheckRepository] and [CheckScheduler] are the kits; [Slow], [Failing],
+// [Truncated] and [Duplicated] make a good CI misbehave; [RepositoryMutants]
+// and [SchedulerMutants] are broken implementations that the kits must catch.
+//
+// # Proving a CI of your own
+//
+// To use mozci with a CI that it does not know, implement [job.Scheduler] for it, and
+// [job.Repository] for where its pushes are found. Then prove them in a test:
+//
+//  1. Write Jobs and Pushes first, and let Trigger answer errors.ErrUnsupported. Map each of
+//     the CI's words to a [job.Status], and give [job.UnknownWord] for any other. Return
+//     every error through [job.Wrap], and a context's own error when it is done.
+//  2. Serve a small history from a double of the CI's API in the test (net/http/httptest):
+//     five pushes or more, of which one ran two labels or more, one with several runs of
+//     the same label, and one on which nothing was scheduled.
+//  3. Fill in the cases with what that history holds: a [RepositoryCase] with the pushes in
+//     order, as the source should give them, and a [SchedulerCase] with one push, its
+//     labels, and the number of runs of the first label. ReadOnly is true for now.
+//  4. Run the kits, as below.
+//  5. Write Trigger, set ReadOnly to false, and give Settle: a function that lets the double
+//     make visible, and finish, what was triggered. Where the CI can carry a
+//     request's Key (in a property, a reason, an ID that the client chooses), carry it, and
+//     set Keys.
+//  6. Give Hang, which makes the double answer nothing until it is released: the kit then
+//     checks that each caller's context ends its own call, and nobody else's.
+//
+// A test is no more than its case:
+//
+//	func TestContract(t *testing.T) {
+//		server, push := history(t) // the double, and what it serves
+//		err := jobtest.CheckScheduler(t.Context(), myci.New(server.URL), jobtest.SchedulerCase{
+//			Push: push, Labels: []string{"linux/test", "linux/build"}, Runs: 2,
+//			Settle: server.Finish, Hang: server.Hang,
+//		})
+//		if err != nil {
+//			t.Error(err)
+//		}
+//	}
+//
+// Each line of the error is one misbehaviour: the rule that is broken, what was
+// called with what, what came back, and what is wanted. These say that Jobs does not
+// look at the labels that it is given, and that Trigger makes one run whatever the count:
+//
+//	jobs-by-name: Jobs(push 12 of r, "linux/test") returned job 71 of "linux/build",
+//	want only jobs of ["linux/test"]
+//	trigger-count: Jobs(push 12 of r, "linux/test") after Trigger(2 runs of "linux/test"
+//	on push 12 of r, key "kit-two") and Settle returned 1 more than before, want 2 more
+//
+// Mend the first lines first: later rules call the same methods and often fail for the same
+// reason. The rules are those of the comments in package job.
+//
+// What a CI can do besides is an optional ability: implement its interface, and algorithms
+// use it. The kit checks these where the Scheduler has them:
+//
+//	ability              what the kit needs
+//	job.Cataloger        Labels[0] in the catalog of Push; NotScheduled without one
+//	job.Canceler         receipts with IDs, or it checks only that an unknown ID is refused
+//	job.AcceptedLister   nothing: what was triggered and is not visible yet is counted
+//	job.KeyCarrier       Keys, if it must be supported; labels that share no keys
+//	Unwrap               for a Scheduler around another: the one inside has the same runs
+//
+// The others ([job.LogOpener], [job.Watcher], [job.OutcomeFinder], [job.PageLinker],
+// [job.AddedChecker], [job.ArtifactChecker], [job.QueueMeter], [job.CoalesceChecker]) are
+// checked only to survive wrapping; their comments say what to test. examples/workflows is a
+// whole CI that was made this way.
+//
+// # A world as text
+//
+// A world is lines of words. A line that begins with # is a comment. The grid
+// is the history: columns are labels, rows are pushes, oldest first.
+//
+//	push      linux64/opt/xpcshell-1   linux64/opt/reftest-3
+//	17 a1c0   pass                     pass
+//	18 b2d1   -                        fail*2
+//	19 c3e2   pending                  pass,fail
+//	20 d4f3   fail                     pass:no-test
+//
+// A row is a push id, a revision of 4 to 40 hexadecimal digits (shorter than
+// 40, it is completed from the SHA-1 of "repo:id"), and one cell for each
+// label. A cell is - when the label did not run, or runs with commas between:
+// a word, then *N for N such runs, then flags. The words are those of
+// [job.Status], and pass and fail for success and test_failed. The flags are
+//
+//	pass:no-test     the job ran, but not the test that one looks for
+//	pass:expired     the files of this run (a build) are gone
+//
+// In place of its cells a row may say why it has none:
+//
+//	21 e5a4   not-scheduled     a push that has no decision task, or its like
+//	22 -      stripped          a push whose changesets are all gone
+//
+// After the cells a row may have attributes:
+//
+//	user=someone@mozilla.example
+//	merge=autoland:17..20       it merges these pushes of that repository
+//	undoes=18                   it backs out that push of its own repository
+//
+// The other lines, each at most once for what it names, come before the grid
+// that they speak of:
+//
+//	repo mozilla-central                      the pushes that follow are of this repository (autoland)
+//	start 2026-01-05T00:00:00Z                when the first push was made
+//	every 10m                                 the time from push to push
+//	seed 7                                    for the draws of later runs
+//	kind linux64/opt/smoke build              what the name does not say: build, test, perf or other
+//	needs linux64/opt/xpcshell-1 linux64/opt/build    builds whose files a label needs
+//	can linux64/opt/marionette                labels that can run though no column shows them
+//	takes linux64/opt/build 40m               how long a run takes (30m)
+//	runs linux64/opt-m-1 dom/a.toml b.toml    the test manifests that a label runs
+//	runs linux64/opt-m-1 from=19 dom/c.toml   the same, from push 19 on
+//	truth linux64/opt/xpcshell-1 culprit=19 before=0.01 after=1    how later runs end
+//
+// The truth is what the history hides: a run that is triggered later, or that
+// is still waiting in the grid, fails with probability after on the culprit and
+// every newer push of the repository, and before on the older ones; infra=P
+// makes it an exception first. The draw depends on the seed, the push, the
+// label and how many runs there were, and on nothing else. Without a truth
+// every later run succeeds.
+package jobtest

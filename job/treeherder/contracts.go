@@ -1,0 +1,44 @@
+package treeherder
+
+import "github.com/mozci/mozci/job/contract"
+
+const source = "treeherder"
+
+// The answers and files that this package reads.
+var (
+	jobEndpoint = contract.New(contract.Endpoint[Record]{
+		Source: source, Name: "job", File: `full_job`,
+	})
+	jobsEndpoint = contract.New(contract.Endpoint[jobsWire]{
+		Source: source, Name: "jobs", URL: `/api/project/(?P<project>[^/]+)/jobs/$`, Same: sameJobs,
+	})
+	pushesEndpoint = contract.New(contract.Endpoint[pushesWire]{
+		Source: source, Name: "push", URL: `/api/project/(?P<project>[^/]+)/push/$`, Same: samePushes,
+		File: `push_list\.json|/api/project/[^/]+/push/\?|push poll response`,
+	})
+	tableEndpoint = contract.New(contract.Endpoint[[]aboutWire]{
+		Source: source, Name: "repository", URL: `/api/repository/$`,
+	})
+	oldJobEndpoint = contract.New(contract.Endpoint[oldJobWire]{
+		Source: source, Name: "resultset-job",
+	})
+	snapshotEndpoint = contract.New(contract.Endpoint[snapshotWire]{
+		Source: source, Name: "resultsets", URL: `/api/project/(?P<project>[^/]+)/resultset/$`,
+		File: `/resultset/\?|resultset_20[\d-]+(_later)?\.json|_wrapped\.json`,
+	})
+	listEndpoint = contract.New(contract.Endpoint[[]resultsetWire]{
+		Source: source, Name: "resultsets-2013", File: `_resultsets\.json`,
+	})
+	resultsetEndpoint = contract.New(contract.Endpoint[resultsetWire]{
+		Source: source, Name: "resultset-2013", File: `resultset_1\.json|Single resultset`,
+	})
+)
+
+// Contracts are what must be in the answers and files that this package reads, sorted
+// by title.
+func Contracts() []contract.Any {
+	return []contract.Any{
+		jobEndpoint, jobsEndpoint, pushesEndpoint, tableEndpoint, resultsetEndpoint, oldJobEndpoint, snapshotEndpoint,
+		listEndpoint,
+	}
+}

@@ -1,0 +1,272 @@
+package treeherder
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/mozci/mozci/job"
+	"github.com/mozci/mozci/job/contract"
+)
+
+// snapshotWire is an answer of .../resultset/?count=10. In November 2013 that was the
+// array of resultsets alone, too; one resultset has no results around it.
+type snapshotWire struct {
+	Meta struct {
+		Repository string `json:"repository" is:"required" min:"1"`
+
+		_ contract.Also `names:"count filter_params"`
+	} `json:"meta" is:"required"`
+	Names   []string        `json:"job_property_names" is:""`
+	Results []resultsetWire `json:"results" is:"required"`
+}
+
+// Prove implements contract.Prover: jobs that are rows are decoded where their columns
+// are known, and no push comes twice.
+func (w *snapshotWire) Prove() error {
+	names, err := columnsOf("job_property_names", w.Names)
+	if err != nil {
+		return err
+	}
+	for i := range w.Results {
+		if err := w.Results[i].read(fmt.Sprintf("results[%d].", i), names); err != nil {
+			return err
+		}
+	}
+	return proveEach("results", w.Results)
+}
+
+// proveEach is an error where a push comes twice, or is not older than the one before
+// by its id alone.
+func proveEach(path string, list []resultsetWire) error {
+	ids, revisions := map[int64]bool{}, map[string]bool{}
+	for i, rs := range list {
+		at := fmt.Sprintf("%s[%d]", path, i)
+		if ids[rs.ID] || revisions[rs.Revision] {
+			return contract.Outside(at, "push %d, %s comes twice", rs.ID, rs.Revision)
+		}
+		ids[rs.ID], revisions[rs.Revision] = true, true
+	}
+	return nil
+}
+
+// resultsetWire is one push with all its jobs. Its revision has 12 digits; its
+// revision_hash has 40, and is no revision.
+type resultsetWire struct {
+	ID        int64          `json:"id" is:"required" min:"1" max:"1e15"`
+	Revision  string         `json:"revision" is:"required"`
+	Author    string         `json:"author" is:"required"`
+	Timestamp int64          `json:"push_timestamp" is:"required" min:"1" max:"253402300799"`
+	Platforms []platformWire `json:"platforms" is:"required"`
+	// How many jobs have each result, or are in each state, and their total; since 2014
+	Counts map[string]int `json:"job_counts" is:""`
+
+	_ contract.Also `names:"repository_id revision_hash revision_count revisions_uri comments"`
+
+	records []Record // nil until the jobs are read
+}
+
+type platformWire struct {
+	Name   string      `json:"name" is:"required" min:"1"`
+	Option string      `json:"option" is:""` // until 2014 it was in the name
+	Groups []groupWire `json:"groups" is:"required"`
+
+	_ contract.Also `names:"warning_level"`
+}
+
+type groupWire struct {
+	Symbol string           `json:"symbol" is:"required,null"`
+	Jobs   []jsontext.Value `json:"jobs" is:"required"`
+
+	_ contract.Also `names:"name"`
+}
+
+// oldJobWire is a job of a resultset: what it does not say, its place says.
+type oldJobWire struct {
+	ID          int64  `json:"id" is:"" min:"1" max:"1e15"`
+	OldID       int64  `json:"job_id" is:"" min:"1" max:"1e15"` // in 2013, with all its times
+	ResultSetID int64  `json:"result_set_id" is:"" min:"1"`
+	State       string `json:"state" is:"required" words:"pending running completed finished"`
+	CoalescedTo string `json:"job_coalesced_to_guid"`
+	TypeName    string `json:"job_type_name" is:"required" min:"1"`
+	TypeSymbol  string `json:"job_type_symbol" is:"required" min:"1"`
+	GroupName   string `json:"job_group_name"`
+	GroupSymbol string `json:"job_group_symbol"`
+	Platform    string `json:"platform" is:""`
+	Option      string `json:"platform_option" is:""`
+	OptionHash  string `json:"option_collection_hash" is:""`
+
+	//nolint:lll // a tag is one line
+	Result string `json:"result" is:"required" words:"success testfailed busted skipped exception retry unknown usercancel superseded"`
+
+	BuildPlatform  string `json:"build_platform" is:""`
+	BuildSystem    string `json:"build_system_type" is:""`
+	RefDataName    string `json:"ref_data_name" is:""`
+	GUID           string `json:"job_guid" is:""`
+	Reason         string `json:"reason" is:""`
+	Who            string `json:"who" is:""`
+	Classification int    `json:"failure_classification_id" is:"" min:"0"`
+	Submitted      *int64 `json:"submit_timestamp" is:"" min:"0" max:"253402300799"`
+	Started        *int64 `json:"start_timestamp" is:"" min:"0" max:"253402300799"`
+	Ended          *int64 `json:"end_timestamp" is:"" min:"0" max:"253402300799"`
+
+	_ contract.Also `names:"machine_name resource_uri job_type_description job_group_description build_os"`
+	_ contract.Also `names:"machine_platform_architecture machine_platform_os build_architecture build_platform_id"`
+}
+
+// Prove implements contract.Prover.
+func (j *oldJobWire) Prove() error {
+	switch {
+	case j.ID == 0 && j.OldID == 0:
+		return contract.Outside("id", "missing")
+	case j.OldID != 0 && j.Submitted == nil:
+		return contract.Outside("submit_timestamp", "missing")
+	case j.OldID != 0 && j.Started == nil:
+		return contract.Outside("start_timestamp", "missing")
+	case j.OldID != 0 && j.Ended == nil:
+		return contract.Outside("end_timestamp", "missing")
+	case j.CoalescedTo != "" && j.CoalescedTo != "None" && !guid.MatchString(j.CoalescedTo):
+		return contract.Outside("job_coalesced_to_guid", "%.50q is no guid", j.CoalescedTo)
+	}
+	return nil
+}
+
+// guid is how Treeherder names a job: by a hash or by a UUID, with more behind it.
+var guid = regexp.MustCompile(`^[0-9a-f-]{32,40}([/_]\w+)?$`)
+
+func (j *oldJobWire) record(push int64) Record {
+	r := Record{
+		ID: j.ID, PushID: push, State: j.State, Result: j.Result, CoalescedTo: j.CoalescedTo,
+		TypeName: j.TypeName, TypeSymbol: j.TypeSymbol, GroupName: j.GroupName, GroupSymbol: j.GroupSymbol,
+		Platform: j.Platform, Option: j.Option, BuildPlatform: j.BuildPlatform, OptionHash: j.OptionHash,
+		BuildSystem: j.BuildSystem, RefDataName: j.RefDataName, GUID: j.GUID, Reason: j.Reason, Who: j.Who,
+		Classification: j.Classification, Submitted: orNone(j.Submitted), Started: orNone(j.Started), Ended: orNone(j.Ended),
+	}
+	if r.ID == 0 {
+		r.ID = j.OldID
+	}
+	return r
+}
+
+func orNone(seconds *int64) int64 {
+	if seconds == nil {
+		return 0
+	}
+	return *seconds
+}
+
+// Prove implements contract.Prover, and decodes the jobs that are objects: rows need
+// columns, which stand beside the resultsets.
+func (rs *resultsetWire) Prove() error {
+	if _, err := job.ParseRevision(rs.Revision); err != nil || rs.Revision == "tip" {
+		return contract.Outside("revision", "%.50q, expected 12 to 40 digits", rs.Revision)
+	}
+	for _, p := range rs.Platforms {
+		for _, g := range p.Groups {
+			for _, text := range g.Jobs {
+				if isRow(text) {
+					return nil
+				}
+			}
+		}
+	}
+	return rs.read("", nil)
+}
+
+// read decodes the jobs, once, and proves that they are in their places and as many
+// as the answer says.
+func (rs *resultsetWire) read(path string, names columns) error {
+	if rs.records != nil {
+		return nil
+	}
+	all, listed := []Record{}, []Record{}
+	seen := map[int64]Record{}
+	for i, platform := range rs.Platforms {
+		for j, group := range platform.Groups {
+			for k, text := range group.Jobs {
+				at := fmt.Sprintf("%splatforms[%d].groups[%d].jobs[%d]", path, i, j, k)
+				w, err := recordOf(oldJobEndpoint, at, text, names)
+				if err != nil {
+					return err
+				}
+				r := w.record(rs.ID)
+				if err := rs.prove(at, w, platform, group); err != nil {
+					return err
+				}
+				listed = append(listed, r)
+				r = placed(r, platform, group)
+				known, twice := seen[r.ID]
+				if twice && known != r {
+					return contract.Outside(at, "job %d comes twice, and not the same", r.ID)
+				}
+				if seen[r.ID] = r; !twice { // one may be in two groups
+					all = append(all, r)
+				}
+			}
+		}
+	}
+	if err := rs.count(path+"job_counts", listed); err != nil {
+		return err
+	}
+	rs.records = all
+	return nil
+}
+
+// prove is an error where a job says that its place is another one.
+func (rs *resultsetWire) prove(at string, r *oldJobWire, platform platformWire, group groupWire) error {
+	switch {
+	case r.ResultSetID != 0 && r.ResultSetID != rs.ID:
+		return contract.Differs(at+".result_set_id", r.ResultSetID, fmt.Sprintf("push %d", rs.ID))
+	case r.Platform != "" && !strings.HasPrefix(platform.Name+" ", r.Platform+" "):
+		return contract.Differs(at+".platform", r.Platform, fmt.Sprintf("platform %s", platform.Name))
+	case r.Option != "" && platform.Option != "" && r.Option != platform.Option:
+		return contract.Differs(at+".platform_option", r.Option, fmt.Sprintf("option %s", platform.Option))
+	case r.GroupSymbol != "" && group.Symbol != "" && r.GroupSymbol != group.Symbol:
+		return contract.Differs(at+".job_group_symbol", r.GroupSymbol, fmt.Sprintf("group %s", group.Symbol))
+	}
+	return nil
+}
+
+// count is an error where there are not as many jobs as the answer says.
+func (rs *resultsetWire) count(path string, all []Record) error {
+	if len(rs.Counts) == 0 {
+		return nil
+	}
+	there := map[string]int{"total": len(all)}
+	for _, r := range all {
+		if r.State == "completed" || r.State == "finished" {
+			there[r.Result]++
+		} else {
+			there[r.State]++
+		}
+	}
+	for word, n := range there {
+		if rs.Counts[word] != n {
+			return contract.Outside(path, "%d %s, and there are %d", rs.Counts[word], word, n)
+		}
+	}
+	return nil
+}
+
+// placed is a job with what its place says where it says nothing itself. In 2013 the
+// platform's name held the option, and the group the symbol.
+func placed(r Record, platform platformWire, group groupWire) Record {
+	if r.Platform == "" && strings.HasPrefix(platform.Name, r.BuildPlatform+" ") {
+		r.Platform = r.BuildPlatform // the name has the option after it
+	}
+	if r.Platform == "" {
+		r.Platform = platform.Name
+	}
+	if r.Option == "" {
+		r.Option = platform.Option
+	}
+	if r.Option == "" {
+		r.Option = strings.TrimSpace(strings.TrimPrefix(platform.Name, r.Platform))
+	}
+	if r.GroupSymbol == "" {
+		r.GroupSymbol = group.Symbol
+	}
+	return r
+}

@@ -1,0 +1,83 @@
+package treeherder
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/mozci/mozci/job/contract"
+)
+
+// columns are the names of the values of jobs that are rows, as JSON strings; none
+// where jobs are objects.
+type columns []jsontext.Value
+
+// columnsOf are the columns that an answer names in a member.
+func columnsOf(member string, names []string) (columns, error) {
+	seen := map[string]bool{}
+	out := make(columns, len(names))
+	for i, n := range names {
+		if seen[n] {
+			return nil, contract.Outside(fmt.Sprintf("%s[%d]", member, i), "%.40q comes twice", n)
+		}
+		seen[n] = true
+		quoted, err := jsontext.AppendQuote(nil, n)
+		if err != nil {
+			return nil, contract.Outside(fmt.Sprintf("%s[%d]", member, i), "%v", err)
+		}
+		out[i] = quoted
+	}
+	return out, nil
+}
+
+// recordOf decodes a job that is an object, or a row of values in the order of the
+// columns. Path is where it stands.
+func recordOf[T any](e *contract.Endpoint[T], path string, text jsontext.Value, names columns) (*T, error) {
+	if isRow(text) {
+		object, err := names.object(text)
+		if err != nil {
+			return nil, contract.Outside(path, "%v", err)
+		}
+		text = object
+	}
+	if len(text) == 0 { // null
+		text = jsontext.Value("null")
+	}
+	out, err := e.Decode(contract.Asked{}, text)
+	var broken *contract.Error
+	if !errors.As(err, &broken) {
+		return out, err
+	}
+	if broken.Path != "." {
+		path += "." + broken.Path
+	}
+	return nil, &contract.Error{Finding: contract.Finding{Path: path, Kind: broken.Kind, Detail: broken.Detail}}
+}
+
+func isRow(text jsontext.Value) bool { return bytes.HasPrefix(text, []byte("[")) }
+
+// object is a row as an object.
+func (c columns) object(row jsontext.Value) (jsontext.Value, error) {
+	dec := jsontext.NewDecoder(bytes.NewReader(row))
+	if _, err := dec.ReadToken(); err != nil {
+		return nil, err
+	}
+	out := append(make(jsontext.Value, 0, len(row)+32*len(c)), '{')
+	n := 0
+	for ; dec.PeekKind() != ']'; n++ {
+		value, err := dec.ReadValue()
+		if err != nil {
+			return nil, err
+		}
+		if n < len(c) {
+			out = append(append(append(append(out, c[n]...), ':'), value...), ',')
+		}
+	}
+	if n != len(c) || n == 0 {
+		return nil, fmt.Errorf("%d values for %d job_property_names", n, len(c))
+	}
+	out[len(out)-1] = '}' // in place of the last comma
+	return out, nil
+}
