@@ -13,7 +13,7 @@ import (
 // damaged are the recorded answers of each source, with what its public API makes
 // of them.
 var damaged = []func(*testing.T) []*damage.Case{
-	buildbotDamage, selfserveCases, taskclusterDamage,
+	buildbotDamage, pushlogDamage, selfserveDamage, taskclusterDamage, treeherderDamage,
 }
 
 // harm damages every recorded answer in every way, and prints what came of it: see

@@ -23,8 +23,8 @@ import (
 	"github.com/mozci/mozci/job/contract"
 )
 
-// selfserveCases are what BuildAPI, the dumps and Pulse said of Mozilla's Buildbot.
-func selfserveCases(t *testing.T) []*damage.Case {
+// selfserveDamage are what BuildAPI, the dumps and Pulse said of Mozilla's Buildbot.
+func selfserveDamage(t *testing.T) []*damage.Case {
 	out := []*damage.Case{thingsCase(t)}
 	out = append(out, buildAPICases(t)...)
 	out = append(out, dumpCases(t)...)

@@ -16,6 +16,9 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
+// requestLine is how an exchange begins.
+var requestLine = regexp.MustCompile(`^> [A-Z]+ \S+ HTTP/1\.`)
+
 // joined are headers that do not fit a body whose chunks the recording has joined.
 var joined = regexp.MustCompile(`(?mi)^(Transfer-Encoding|Content-Length):.*\n?`)
 
@@ -33,9 +36,6 @@ func plainHTTP(text []byte) ([]Item, error) {
 			host = f[1]
 		}
 		text = rest
-	}
-	if i.URL == "" {
-		return nil, errors.New("no request")
 	}
 	if strings.HasPrefix(i.URL, "/") {
 		i.URL = "http://" + host + i.URL
@@ -82,9 +82,13 @@ func tape(text []byte) ([]Item, error) {
 		if x == nil {
 			return nil, fmt.Errorf("exchange %d is empty", n)
 		}
+		body, err := unpacked(strings.NewReader(x.Response.Body))
+		if err != nil {
+			body = []byte(x.Response.Body)
+		}
 		items = append(items, Item{
 			Place: fmt.Sprintf("exchange %d", n), Method: x.Request.Method, URL: x.Request.URL,
-			Asked: []byte(x.Request.Body), Status: x.Response.Code, Body: []byte(x.Response.Body),
+			Asked: []byte(x.Request.Body), Status: x.Response.Code, Body: body,
 		})
 	}
 	return items, nil

@@ -111,7 +111,7 @@ func Read(name string, in io.Reader) ([]Item, error) {
 	}
 	var items []Item
 	switch head := bytes.TrimLeft(text, "\ufeff \t\r\n"); {
-	case bytes.HasPrefix(head, []byte("> ")):
+	case requestLine.Match(head):
 		items, err = plainHTTP(text)
 	case isCassette(name, text):
 		items, err = tape(text)
