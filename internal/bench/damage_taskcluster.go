@@ -142,8 +142,8 @@ func (s *tcScene) tape(t *testing.T, ask func(context.Context, *tcAsking) string
 	push := job.Push{Repo: "autoland", ID: tctest.RecordedID, Revision: tctest.RecordedRevision}
 	var server *tctest.Server
 	if s.recorded {
-		replay, err := tctest.ReplayPush(testenv.Shared(t, "wire", "taskcluster"), testenv.Shared(t, "wire", "decision"),
-			"172-gecko")
+		exchanges, files := testenv.Shared(t, "wire", "taskcluster"), testenv.Shared(t, "wire", "decision")
+		replay, err := tctest.ReplayPush(exchanges, files, "172-gecko")
 		if err != nil {
 			t.Fatal(err)
 		}
