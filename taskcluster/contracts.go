@@ -19,9 +19,7 @@ func Contracts() []contract.Any {
 		downloads, indexed, indexedTasks, namespaceTasks, namespaces, lastFires, fired, expanded,
 		actionsFile, offeredAction, fullGraph, taskGraph, labelToTask, runnableJobs, manifestsByTask,
 	}
-	for _, m := range messages {
-		all = append(all, m)
-	}
+	all = append(all, messages...)
 	slices.SortFunc(all, func(a, b contract.Any) int { return cmp.Compare(a.Title(), b.Title()) })
 	return all
 }

@@ -26,8 +26,12 @@ func TestRecordedContracts(t *testing.T) {
 	all := taskcluster.Contracts()
 	c := recorded.Checker{Endpoints: all}
 	for _, dir := range [][]string{
-		{"wire", "taskcluster"}, {"wire", "taskcluster-acting"}, {"wire", "pulse"}, {"wire", "decision"},
-		{"data", "3-pulse"}, {"data", "4-taskcluster"},
+		{"wire", "taskcluster"},
+		{"wire", "taskcluster-acting"},
+		{"wire", "pulse"},
+		{"wire", "decision"},
+		{"data", "3-pulse"},
+		{"data", "4-taskcluster"},
 	} {
 		if err := recorded.Walk(testenv.Shared(t, dir...), c.Check); err != nil {
 			t.Error(err)

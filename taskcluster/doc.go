@@ -38,6 +38,16 @@
 // extra.treeherder.jobKind, says, and where they do not, what the label begins with
 // (job.KindOfLabel); tests whose label names a performance suite are Perf.
 //
+// # What is believed
+//
+// [Contracts] are what this package relies on in answers, artifacts and messages, and
+// each is proven while it is read: an answer that lacks what the services guarantee,
+// or that is about something else than was asked for, is job.ErrMalformed, and the
+// error names the answer and the place. What a push may write itself (a task's
+// extra, payload and tags, attributes in a graph) may have any shape, and is absent where
+// it has another one than is known. A listing ends after 1000 pages, an operation after
+// Options.Deadline.
+//
 // # Running more
 //
 // [Project.Trigger] fires an action of the push's actions.json, with the

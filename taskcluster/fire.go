@@ -170,8 +170,9 @@ func (s *shot) accepted(ctx context.Context, w way, made string) (job.Receipt, e
 func (s *shot) definitionOf(ctx context.Context, t *listedTask) (*definitionWire, []byte, error) {
 	d, raw, err := s.p.c.definition(ctx, t.Status.TaskID)
 	if err == nil && (d.TaskGroupID != t.Status.TaskGroupID || d.Metadata.Name != t.label()) {
-		err = wrap("queue.task", t.Status.TaskID, broken(definitions, ".", "%.80q of the group %s, asked for %.80q of %s",
-			d.Metadata.Name, d.TaskGroupID, t.label(), t.Status.TaskGroupID))
+		err = broken(definitions, ".", "%.80q of the group %s, asked for %.80q of %s",
+			d.Metadata.Name, d.TaskGroupID, t.label(), t.Status.TaskGroupID)
+		err = wrap("queue.task", t.Status.TaskID, err)
 	}
 	return d, raw, err
 }

@@ -1,13 +1,16 @@
 package taskcluster_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/mozci/mozci/internal/testing/tctest"
 	"github.com/mozci/mozci/job"
+	"github.com/mozci/mozci/job/contract"
 	"github.com/mozci/mozci/taskcluster"
 )
 
@@ -65,6 +68,68 @@ func FuzzGroup(f *testing.F) {
 		for _, j := range jobs {
 			if j.Status().String() == "" || j.ID() == "" {
 				t.Errorf("%+v", j)
+			}
+		}
+	})
+}
+
+// answers are requests whose answers are anything, and who asks.
+var answers = []struct {
+	path string
+	ask  func(context.Context, *taskcluster.Project) error
+	seed string
+}{
+	{"/list", jobsOf, page("", "1")},
+	{"/indexes", jobsOf, `{"tasks": [{"namespace": "gecko.v2.autoland.pushlog-id.20.decision", "taskId": "x"}]}`},
+	{".cron", jobsOf, `{"tasks": []}`},
+	{"/status", catalogOf, `{"status": {"taskId": "AAAAAAAAQAaAAAAAAAAAAA", "state": "completed", "runs": []}}`},
+	{"/full-task-graph.json", catalogOf, `{"storageType": "object", "name": "t/x/0/y", "credentials": {}}`},
+	{"/0/public/full-task-graph.json", catalogOf, `{"a": {"label": "a", "kind": "build", "dependencies": {},
+		"attributes": {"test_manifests": {}}, "task": {"payload": {"env": {"MOZHARNESS_TEST_PATHS": "{}"}}}}}`},
+	{"/0/public/label-to-taskid.json", addedOf, `{"a": "AAAAAAAAQAaAAAAAAAAAAA"}`},
+	{"/expand", triggered, `{"scopes": ["in-tree:hook-action:*"]}`},
+	{"/0/public/actions.json", triggered, `{"version": 1, "variables": {}, "actions": [{"kind": "hook", "name": "a",
+		"context": [], "hookGroupId": "g", "hookId": "h", "hookPayload": {}}]}`},
+}
+
+// Whatever a service answers, what is made of it is a result or an error of the
+// contract, and nothing else.
+func FuzzAnswers(f *testing.F) {
+	for i, a := range answers {
+		f.Add(uint8(i), a.seed) // #nosec G115 -- a few
+		f.Add(uint8(i), `{"continuationToken": "x", "tasks": null}`)
+	}
+	f.Fuzz(func(t *testing.T, which uint8, body string) {
+		a := answers[int(which)%len(answers)]
+		s := tctest.New()
+		s.AddPush("autoland", 20, push(20).Revision, labels...)
+		s.Before = func(w http.ResponseWriter, r *http.Request) bool {
+			if !strings.HasSuffix(r.URL.Path, a.path) {
+				return false
+			}
+			_, _ = w.Write([]byte(body))
+			return true
+		}
+		var wrapped *job.Error
+		if err := a.ask(t.Context(), at(t, s).Project("autoland", nil)); err != nil && !errors.As(err, &wrapped) {
+			t.Errorf("%v is no *job.Error", err)
+		}
+	})
+}
+
+// No text makes a contract panic, and what breaks none is JSON.
+func FuzzContracts(f *testing.F) {
+	f.Add(`{"taskGroupId": "AAAAAAAAQAaAAAAAAAAAAA", "schedulerId": "x", "version": 1}`)
+	f.Add(`{"lastFires": [{"hookGroupId": "g", "hookId": "h", "taskId": "x", "taskCreateTime": "2026-11-26T00:00:00Z",
+		"taskState": "unknown"}]}`)
+	f.Add(page("a", "1", "2"))
+	for _, a := range answers {
+		f.Add(a.seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		for _, e := range taskcluster.Contracts() {
+			if len(e.Check(contract.Asked{}, []byte(text))) == 0 && !json.Valid([]byte(text)) {
+				t.Errorf("%s is kept by %q", e.Title(), text)
 			}
 		}
 	})

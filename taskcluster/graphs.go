@@ -100,7 +100,8 @@ func (p *Project) group(ctx context.Context, decision string) (*graph, error) {
 		out.tasks = append(out.tasks, t)
 	}
 	if !whole {
-		return nil, wrap("queue.listTaskGroup", decision, broken(groupTasks, "tasks", "without the decision task itself"))
+		err := broken(groupTasks, "tasks", "without the decision task itself")
+		return nil, wrap("queue.listTaskGroup", decision, err)
 	}
 	slices.SortFunc(out.tasks, func(a, b *listedTask) int { return strings.Compare(a.Status.TaskID, b.Status.TaskID) })
 	return out, nil

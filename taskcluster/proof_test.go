@@ -129,7 +129,9 @@ var proofs = []struct {
 	{"a dependency that is in no graph", "/0/public/full-task-graph.json", func(o tctest.Object) {
 		delete(o, build)
 	}, catalogOf, "which is not in it"},
-	{"an empty graph", "/0/public/full-task-graph.json", func(o tctest.Object) { clear(o) }, catalogOf, "full-task-graph.json: empty"},
+	{"an empty graph", "/0/public/full-task-graph.json", func(o tctest.Object) {
+		clear(o)
+	}, catalogOf, "full-task-graph.json: empty"},
 	{"a decision task of another group", "/task/DECISION", func(o tctest.Object) {
 		o["taskGroupId"] = slug.Of("another")
 	}, triggered, "taskcluster/queue.task: taskGroupId: "},
@@ -247,7 +249,8 @@ func TestFiresOfAnotherHook(t *testing.T) {
 		t.Fatal(err)
 	}
 	fires := func(alter func(tctest.Object)) error {
-		_, err := taskcluster.ListLastFires(at(t, &altered{s, "/last-fires", alter}), t.Context(), group, hook, time.Time{})
+		other := at(t, &altered{s, "/last-fires", alter})
+		_, err := taskcluster.ListLastFires(other, t.Context(), group, hook, time.Time{})
 		return err
 	}
 	if err := fires(func(tctest.Object) {}); err != nil {

@@ -43,7 +43,8 @@ func (p *Project) definition(ctx context.Context, id string) (*definition, error
 		}
 		if t.TaskGroupID != id { // a decision task makes its group
 			return nil, false, wrap("queue.task", id,
-				broken(definitions, "taskGroupId", "%q of the decision task %s, which makes its own", t.TaskGroupID, id))
+				broken(definitions, "taskGroupId", "%q of the decision task %s, which makes its own",
+					t.TaskGroupID, id))
 		}
 		d := &definition{scopes: t.Scopes, revisions: headRevisions(raw)}
 		for _, r := range t.Routes {

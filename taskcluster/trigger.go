@@ -86,7 +86,8 @@ func (p *Project) trigger(ctx context.Context, req job.Request) (job.Receipt, er
 		return job.Receipt{}, err
 	}
 	s := &shot{
-		p: p, req: req, all: g, in: in, offers: offers, refused: map[string]error{}, notes: slices.Clone(offers.leftOut),
+		p: p, req: req, all: g, in: in, offers: offers, refused: map[string]error{},
+		notes: slices.Clone(offers.leftOut),
 	}
 	return s.take(ctx)
 }

@@ -142,8 +142,8 @@ func (s *tcScene) tape(t *testing.T, ask func(context.Context, *tcAsking) string
 	push := job.Push{Repo: "autoland", ID: tctest.RecordedID, Revision: tctest.RecordedRevision}
 	var server *tctest.Server
 	if s.recorded {
-		replay, err := tctest.ReplayPush(testenv.Shared(t, "wire", "taskcluster"), testenv.Shared(t, "wire", "decision"),
-			"172-gecko")
+		exchanges, files := testenv.Shared(t, "wire", "taskcluster"), testenv.Shared(t, "wire", "decision")
+		replay, err := tctest.ReplayPush(exchanges, files, "172-gecko")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -279,16 +279,16 @@ func tcFiles(ctx context.Context, a *tcAsking) string {
 // tcLog reads the log of the build.
 func tcLog(ctx context.Context, a *tcAsking) string {
 	jobs, err := a.p.Jobs(ctx, a.push, tcBuild)
-	for _, j := range run(a, jobs, err) {
-		log, err := a.p.OpenLog(ctx, j, job.LogText)
-		if err != nil {
-			a.err = err
-			return ""
-		}
-		text, err := io.ReadAll(log)
-		return run(a, string(text), err) + fmt.Sprint(log.Close())
+	if len(run(a, jobs, err)) == 0 {
+		return ""
 	}
-	return ""
+	log, err := a.p.OpenLog(ctx, jobs[0], job.LogText)
+	if err != nil {
+		a.err = err
+		return ""
+	}
+	text, err := io.ReadAll(log)
+	return run(a, string(text), err) + fmt.Sprint(log.Close())
 }
 
 // tcFired asks for two runs of a test, and then what came of it.

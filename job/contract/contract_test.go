@@ -476,7 +476,8 @@ func TestReadSaysWhere(t *testing.T) {
 		return contract.Differs("id", b.ID, asked.Var("group"))
 	})
 	_, err := endpoint.Read(contract.Asked{}, strings.NewReader(with(`"id":1`)), other)
-	if want := "ci/builds: builds[0].id: 1, asked for \"7\""; fmt.Sprint(err) != want || !errors.Is(err, job.ErrMalformed) {
+	want := `ci/builds: builds[0].id: 1, asked for "7"`
+	if fmt.Sprint(err) != want || !errors.Is(err, job.ErrMalformed) {
 		t.Errorf("got %v, want %s", err, want)
 	}
 	whole := contract.Elements("by", func(string, *step) error { return contract.Outside(".", "one too many") })

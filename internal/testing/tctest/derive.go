@@ -71,8 +71,9 @@ func exchange(name, method, path string, body any) Recorded {
 
 func derivedScopes(all []Recorded) Recorded {
 	scopes, _ := decisionIn(all)["task"].(Object)["scopes"].([]any)
-	return exchange("derived-scopes", "POST", "/api/auth/v1/scopes/expand", Object{"scopes": append(slices.Clone(scopes),
-		"queue:create-task:low:*", "queue:route:*", "in-tree:hook-action:project-gecko/in-tree-action-3-*")})
+	scopes = append(slices.Clone(scopes),
+		"queue:create-task:low:*", "queue:route:*", "in-tree:hook-action:project-gecko/in-tree-action-3-*")
+	return exchange("derived-scopes", "POST", "/api/auth/v1/scopes/expand", Object{"scopes": scopes})
 }
 
 // decisionIn is the recorded decision task in the listing of its group.
