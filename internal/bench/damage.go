@@ -12,7 +12,7 @@ import (
 
 // damaged are the recorded answers of each source, with what its public API makes
 // of them.
-var damaged = []func(*testing.T) []*damage.Case{}
+var damaged = []func(*testing.T) []*damage.Case{pushlogDamage, treeherderDamage}
 
 // harm damages every recorded answer in every way, and prints what came of it: see
 // package damage. A result that moves without an error fails it.
