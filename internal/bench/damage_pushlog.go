@@ -99,7 +99,9 @@ func hgCase(
 
 func hgServer(answer func(*http.Request) []byte) *pushlog.Server {
 	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = w.Write(answer(r)) })
-	s, err := pushlog.New("https://hg.example", &pushlog.Options{HTTP: hgtest.Client(h), LandoURL: "https://lando.example"})
+	s, err := pushlog.New("https://hg.example", &pushlog.Options{
+		HTTP: hgtest.Client(h), LandoURL: "https://lando.example",
+	})
 	if err != nil {
 		panic(err)
 	}
