@@ -17,8 +17,6 @@ import (
 	"github.com/mozci/mozci/pushlog"
 )
 
-func init() { damaged = append(damaged, pushlogDamage) }
-
 // pushlogDamage are recorded answers of hg's pushlog, and messages about pushes.
 func pushlogDamage(t *testing.T) []*damage.Case {
 	recorded := func(file string) []byte { return testenv.ReadExchange(t, "wire", "hg", file).Body }
@@ -38,12 +36,14 @@ func pushlogDamage(t *testing.T) []*damage.Case {
 	}
 	hashes, full := pushlogContract("json-pushes"), pushlogContract("json-pushes-full")
 	others := map[string][]byte{
-		"other ids": recorded("030-json-pushes-fromchange-null.http"), "the newest": recorded("002-json-pushes-default-v2.http"),
-		"version 1": recorded("033-json-pushes-startID-endID-v1.http"),
+		"other ids":  recorded("030-json-pushes-fromchange-null.http"),
+		"the newest": recorded("002-json-pushes-default-v2.http"),
+		"version 1":  recorded("033-json-pushes-startID-endID-v1.http"),
 	}
 	otherFull := map[string][]byte{
-		"other ids": recorded("061-json-pushes-beta-full-tags.http"), "the newest": recorded("003-json-pushes-default-v2-full.http"),
-		"in hashes": recorded("032-json-pushes-startID-endID.http"),
+		"other ids":  recorded("061-json-pushes-beta-full-tags.http"),
+		"the newest": recorded("003-json-pushes-default-v2-full.http"),
+		"in hashes":  recorded("032-json-pushes-startID-endID.http"),
 	}
 	cases := []*damage.Case{
 		hgCase(hashes, "a range of ids", recorded("032-json-pushes-startID-endID.http"), others, ids(21, 23, false)),
@@ -51,13 +51,17 @@ func pushlogDamage(t *testing.T) []*damage.Case {
 			push("08463e1e5b9e86ffcb4bff2e6d7b0b5449ed3aab")),
 		hgCase(hashes, "the push of a hidden changeset", recorded("076-json-pushes-obs-changeset-hidden.http"), others,
 			push("9313b2d15a7192e25b14fd94f4aae03e68752915")),
-		hgCase(hashes, "pushes with obsolete changesets", recorded("070-json-pushes-obs-all.http"), nil, ids(1, 8, false)),
-		hgCase(full, "pushes of git in full", recorded("066-json-pushes-git-shas-full.http"), otherFull, ids(45, 46, true)),
-		hgCase(full, "a merge in full", recorded("064-json-pushes-mc-merge-push-full.http"), otherFull, ids(4, 4, true)),
+		hgCase(hashes, "pushes with obsolete changesets", recorded("070-json-pushes-obs-all.http"), nil,
+			ids(1, 8, false)),
+		hgCase(full, "pushes of git in full", recorded("066-json-pushes-git-shas-full.http"), otherFull,
+			ids(45, 46, true)),
+		hgCase(full, "a merge in full", recorded("064-json-pushes-mc-merge-push-full.http"), otherFull,
+			ids(4, 4, true)),
 		hgCase(full, "pushes of 2018 in full",
 			testenv.Read(t, "data", "1-hg", "mozilla-central__json-pushes_v2_full__startID-33332.json"), otherFull,
 			ids(33333, 33340, true)),
-		relevanceCase(t, recorded("088-automationrelevance-backouts.http"), recorded("092-automationrelevance-tip.http")),
+		relevanceCase(t, recorded("088-automationrelevance-backouts.http"),
+			recorded("092-automationrelevance-tip.http")),
 	}
 	return append(append(cases, landoCase()), messageCases(t)...)
 }
@@ -95,7 +99,9 @@ func hgCase(
 
 func hgServer(answer func(*http.Request) []byte) *pushlog.Server {
 	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = w.Write(answer(r)) })
-	s, err := pushlog.New("https://hg.example", &pushlog.Options{HTTP: hgtest.Client(h), LandoURL: "https://lando.example"})
+	s, err := pushlog.New("https://hg.example", &pushlog.Options{
+		HTTP: hgtest.Client(h), LandoURL: "https://lando.example",
+	})
 	if err != nil {
 		panic(err)
 	}
@@ -175,7 +181,8 @@ func pushlogUntold(d damage.Damage, _ string) string {
 	last := field[strings.LastIndexByte(field, '.')+1:]
 	parts := strings.Split(field, ".")
 	switch {
-	case len(parts) == 2 && parts[0] == "pushes" && d.Kind == damage.Removed, field == "pushes" && d.Kind == damage.Empty:
+	case len(parts) == 2 && parts[0] == "pushes" && d.Kind == damage.Removed,
+		field == "pushes" && d.Kind == damage.Empty:
 		return "ids have holes where pushes were stripped"
 	case last == "git_changesets" && d.Kind == damage.Removed, last == "git_changesets[]" && d.Kind == damage.Null:
 		return "a changeset need not be in git"

@@ -19,8 +19,6 @@ import (
 	"github.com/mozci/mozci/job/treeherder"
 )
 
-func init() { damaged = append(damaged, treeherderDamage) }
-
 // treeherderDamage are recorded answers of Treeherder, and its snapshots.
 func treeherderDamage(t *testing.T) []*damage.Case {
 	return slices.Concat(treeherderPushes(t), treeherderJobs(t), []*damage.Case{treeherderTable(t)}, snapshotCases(t))
@@ -159,7 +157,8 @@ func treeherderTable(t *testing.T) *damage.Case {
 			}
 		}
 	}
-	if err := json.Unmarshal(testenv.Read(t, "data", "2-treeherder", "treeherder__recording_requests.har"), &har); err != nil {
+	recording := testenv.Read(t, "data", "2-treeherder", "treeherder__recording_requests.har")
+	if err := json.Unmarshal(recording, &har); err != nil {
 		t.Fatal(err)
 	}
 	var text string
@@ -260,7 +259,8 @@ func treeherderUntold(d damage.Damage, _ string) string {
 		return "in 2013 nothing said how many jobs there are"
 	case last == "symbol" && (d.Kind == damage.Null || d.Kind == damage.Empty || d.Kind == damage.Type):
 		return "a group need not have a symbol"
-	case slices.Contains(ofPlace, last) && (d.Kind == damage.Removed || d.Kind == damage.Empty || d.Kind == damage.Word):
+	case slices.Contains(ofPlace, last) &&
+		(d.Kind == damage.Removed || d.Kind == damage.Empty || d.Kind == damage.Word):
 		return "a job need not say what tells its builder from others"
 	}
 	return ""
@@ -271,6 +271,6 @@ var freeWords = []string{"name", "job_type_name", "job_type_symbol", "repository
 
 // ofPlace are what a job says of itself, or its place of it.
 var ofPlace = []string{
-	"who", "option_collection_hash", "build_platform", "ref_data_name", "job_group_symbol", "platform", "platform_option",
-	"option",
+	"who", "option_collection_hash", "build_platform", "ref_data_name", "job_group_symbol", "platform",
+	"platform_option", "option",
 }

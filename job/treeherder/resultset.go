@@ -142,7 +142,8 @@ func (j *oldJobWire) record(push int64) Record {
 		TypeName: j.TypeName, TypeSymbol: j.TypeSymbol, GroupName: j.GroupName, GroupSymbol: j.GroupSymbol,
 		Platform: j.Platform, Option: j.Option, BuildPlatform: j.BuildPlatform, OptionHash: j.OptionHash,
 		BuildSystem: j.BuildSystem, RefDataName: j.RefDataName, GUID: j.GUID, Reason: j.Reason, Who: j.Who,
-		Classification: j.Classification, Submitted: orNone(j.Submitted), Started: orNone(j.Started), Ended: orNone(j.Ended),
+		Classification: j.Classification,
+		Submitted:      orNone(j.Submitted), Started: orNone(j.Started), Ended: orNone(j.Ended),
 	}
 	if r.ID == 0 {
 		r.ID = j.OldID

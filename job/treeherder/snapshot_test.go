@@ -252,7 +252,8 @@ func FuzzReadSnapshot(f *testing.F) {
 		"job_property_names":["id","state","result","job_type_name","job_type_symbol"],"results":[` + push +
 		`"groups":[{"symbol":null,"jobs":[[1,"running","unknown","t","1"]]}]}]}]}`))
 	f.Add([]byte(`[` + push + `"groups":[{"symbol":"M","jobs":[
-		{"job_id":7,"who":"tests-a-unittest","state":"finished","result":"retry","job_type_name":"t","submit_timestamp":1,"start_timestamp":1,"end_timestamp":1,
+		{"job_id":7,"who":"tests-a-unittest","state":"finished","result":"retry","job_type_name":"t",
+			"submit_timestamp":1,"start_timestamp":1,"end_timestamp":1,
 			"job_type_symbol":"1"},
 		{"job_id":8,"who":"tests-b-unittest","state":"pending","result":"","job_type_name":"t","job_type_symbol":"1"}]}]}]}]`))
 	f.Add([]byte(push + `"groups":[]}]}`))
