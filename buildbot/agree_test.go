@@ -157,3 +157,34 @@ func watched(t *testing.T, says string) string {
 	}
 	return "nothing"
 }
+
+// Between two steps of a build that runs, all that it has so far has ended: its logs are
+// listed again all the same.
+func TestLogsBetweenSteps(t *testing.T) {
+	d := bbtest.Offline()
+	b := d.Builder("test")
+	d.Change(bbtest.Revision(1), nil)
+	stamps := []bbtest.Row{bbtest.Stamp(bbtest.Revision(1), nil)}
+	d.Ask(bbtest.BuildRequest{Builder: b, Results: []int{bbtest.Running}, Stamps: stamps})
+	d.Log(1, "worker_preparation", "ready\n")
+	p := offline(t, d)
+	text := func() string {
+		r, err := p.OpenLog(t.Context(), job.New(job.Fields{ID: "1/1"}), job.LogText)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = r.Close() }()
+		all, err := io.ReadAll(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(all)
+	}
+	if got := text(); !strings.Contains(got, "ready") {
+		t.Fatal(got)
+	}
+	d.Log(1, "test", "passed\n")
+	if got := text(); !strings.Contains(got, "passed") {
+		t.Errorf("the step that began since is not there: %s", got)
+	}
+}

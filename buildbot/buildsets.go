@@ -174,7 +174,7 @@ func (l *setList) requestsOf(ctx context.Context, ask []int64) ([]finished, erro
 	if err != nil {
 		return nil, err
 	}
-	requests, err := among(ctx, l.p.c, op, requestsSource("buildrequests"), "buildsetid", ask, more...)
+	requests, err := among(ctx, l.p.c, op, requestsSource("buildrequests"), "buildsetid", ask, true, more...)
 	if err != nil {
 		return nil, err
 	}

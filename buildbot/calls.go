@@ -19,7 +19,7 @@ func (c *Client) request(ctx context.Context, id int64) (BuildRequest, error) {
 // requests returns the requests with these ids, in no order.
 func (c *Client) requests(ctx context.Context, op string, ids []int64, more ...string) ([]BuildRequest, error) {
 	s := requestsSource("buildrequests")
-	return among(ctx, c, op, s, s.field, ids, more...)
+	return among(ctx, c, op, s, s.field, ids, true, more...)
 }
 
 // builds returns the builds of a request, oldest first: more than one where

@@ -109,7 +109,7 @@ func (p *Project) buildsOf(
 	const few = 20
 	one := !slices.ContainsFunc(requests, func(r BuildRequest) bool { return r.Builder != requests[0].Builder })
 	if virtual || !one || len(ids) <= few {
-		return among(ctx, p.c, op, buildsSource("builds"), "buildrequestid", ids, more...)
+		return among(ctx, p.c, op, buildsSource("builds"), "buildrequestid", ids, false, more...)
 	}
 	low, high := strconv.FormatInt(slices.Min(ids), 10), strconv.FormatInt(slices.Max(ids), 10)
 	pairs := append([]string{"buildrequestid__ge", low, "buildrequestid__le", high}, more...)
@@ -133,7 +133,7 @@ func (p *Project) setsOf(ctx context.Context, requests []BuildRequest) (map[int6
 	if len(lacking) == 0 {
 		return out, nil
 	}
-	found, err := among(ctx, p.c, op, setsSource(), "bsid", lacking)
+	found, err := among(ctx, p.c, op, setsSource(), "bsid", lacking, true)
 	if err != nil {
 		return nil, err
 	}

@@ -47,8 +47,10 @@
 // Every answer is proven by a contract ([Contracts]) before it is used: what it must
 // have is there, fields that the master writes together agree, and it is about what was
 // asked for. Otherwise the error wraps [job.ErrMalformed] and names the endpoint and
-// the place. Filters, limits and orders that a master ignores are noticed so; only of
-// changes nobody can tell in which order the master looked. A request ended as its last
+// the place. Filters, limits and orders that a master ignores are noticed so; but where
+// records are asked for by their ids, and a master that does not know the comparison
+// answers with all, the others are left out, and of changes nobody can tell in which
+// order the master looked. A request ended as its last
 // build did. Rows that come twice count once. A question reads at most 1,000 pages
 // of a list, and takes no longer than Options.Deadline. The local clock is not
 // asked: how late it is, the master's records say.

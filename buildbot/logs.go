@@ -48,11 +48,11 @@ func (l leaf) kind() job.LogKind {
 func (p *Project) OpenLog(ctx context.Context, j job.Job, which job.LogKind) (io.ReadCloser, error) {
 	const op = "buildbot.log"
 	all, err := bounded(ctx, p.c, op, j.ID(), func(ctx context.Context) ([]leaf, error) {
-		build, err := p.buildOf(ctx, j)
+		b, err := p.buildOf(ctx, j)
 		if err != nil {
 			return nil, err
 		}
-		return p.logsOf(ctx, build)
+		return p.logsOf(ctx, b)
 	})
 	if err != nil {
 		return nil, err
@@ -75,11 +75,15 @@ func (p *Project) OpenLog(ctx context.Context, j job.Job, which job.LogKind) (io
 
 // logsOf are the logs of a build, by the order of its steps. Those of a build that
 // is complete are asked for once, however many sorts of logs are looked for.
-func (p *Project) logsOf(ctx context.Context, build int64) ([]leaf, error) {
-	return p.leaves.Do(ctx, build, func(ctx context.Context) ([]leaf, bool, error) { return p.listLogs(ctx, build) })
+func (p *Project) logsOf(ctx context.Context, b opened) ([]leaf, error) {
+	return p.leaves.Do(ctx, b.build, func(ctx context.Context) ([]leaf, bool, error) {
+		all, done, err := p.listLogs(ctx, b.build)
+		return all, done && b.complete, err
+	})
 }
 
-// listLogs reads the list of a build's logs; done is that it does not change any more.
+// listLogs reads the list of a build's logs; done is that what is there does not change
+// any more. Of a build that runs more steps may come.
 func (p *Project) listLogs(ctx context.Context, build int64) (out []leaf, done bool, err error) {
 	steps, err := p.c.steps(ctx, build)
 	if err != nil {
@@ -112,34 +116,40 @@ func (p *Project) listLogs(ctx context.Context, build int64) (out []leaf, done b
 	return out, done, nil
 }
 
-// buildOf is the id of a run's build. Of a job that is only an ID, as a person
-// gives it, the master is asked.
-func (p *Project) buildOf(ctx context.Context, j job.Job) (int64, error) {
+// opened is the id of a run's build, and whether the build had ended.
+type opened struct {
+	build    int64
+	complete bool
+}
+
+// buildOf is a run's build. Of a job that is only an ID, as a person gives it, the
+// master is asked.
+func (p *Project) buildOf(ctx context.Context, j job.Job) (opened, error) {
 	if run, ok := j.Raw().(Record); ok {
 		if run.Build == nil {
-			return 0, errNoBuild
+			return opened{}, errNoBuild
 		}
-		return run.Build.ID, nil
+		return opened{run.Build.ID, run.Build.Complete}, nil
 	}
-	return p.opened.Do(ctx, j.ID(), func(ctx context.Context) (int64, bool, error) {
-		id, err := p.findBuild(ctx, j.ID())
-		return id, true, err // for good: what a request built stays in its place
+	return p.opened.Do(ctx, j.ID(), func(ctx context.Context) (opened, bool, error) {
+		found, err := p.findBuild(ctx, j.ID())
+		return found, found.complete, err // what a request built stays in its place
 	})
 }
 
-func (p *Project) findBuild(ctx context.Context, run string) (int64, error) {
+func (p *Project) findBuild(ctx context.Context, run string) (opened, error) {
 	request, number, err := p.named(ctx, run)
 	if err != nil {
-		return 0, err
+		return opened{}, err
 	}
 	builds, err := p.c.builds(ctx, request)
 	if err != nil {
-		return 0, err
+		return opened{}, err
 	}
 	if number > len(builds) {
-		return 0, errNoBuild
+		return opened{}, errNoBuild
 	}
-	return builds[number-1].ID, nil
+	return opened{builds[number-1].ID, builds[number-1].Complete}, nil
 }
 
 // errNoBuild says that a run has no log yet.

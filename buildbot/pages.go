@@ -99,9 +99,11 @@ func since[T record](ctx context.Context, c *Client, op string, s source[T], id 
 	}
 }
 
-// among reads the records whose field is one of the ids.
+// among reads the records whose field is one of the ids. A master that does not know
+// the comparison answers with all records, of which the others are left out; whole is
+// that each id has records, so that an answer with others alone is about other ids.
 func among[T record](
-	ctx context.Context, c *Client, op string, s source[T], field string, ids []int64, more ...string,
+	ctx context.Context, c *Client, op string, s source[T], field string, ids []int64, whole bool, more ...string,
 ) ([]T, error) {
 	ids = slices.Clone(ids)
 	slices.Sort(ids)
@@ -111,17 +113,40 @@ func among[T record](
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(atOnce)
 	for i, group := range groups {
-		g.Go(func() (err error) {
+		g.Go(func() error {
 			pairs := slices.Clone(more)
 			for _, id := range group {
 				pairs = append(pairs, field+"__in", strconv.FormatInt(id, 10))
 			}
-			found[i], err = get(ctx, c, op, "", query(c.path("%s", s.path), pairs...), s.kind)
-			return err
+			all, err := get(ctx, c, op, "", query(c.path("%s", s.path), pairs...), s.kind)
+			if err == nil {
+				found[i], err = only(s, field, all, group, whole)
+			}
+			return job.Wrap(op, "", err)
 		})
 	}
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
 	return slices.Concat(found...), nil
+}
+
+// only leaves out the records whose field is none of the ids, which are sorted.
+func only[T record](s source[T], field string, all []T, ids []int64, whole bool) ([]T, error) {
+	has := map[int64]bool{}
+	own := slices.DeleteFunc(slices.Clone(all), func(r T) bool {
+		id, _ := r.field(field).(int64)
+		_, asked := slices.BinarySearch(ids, id)
+		has[id] = asked
+		return !asked
+	})
+	if len(own) == len(all) || !whole {
+		return own, nil
+	}
+	for _, id := range ids {
+		if !has[id] {
+			return nil, broken(s.path, ".", contract.Outside("", "others, and none with %s %d", field, id))
+		}
+	}
+	return own, nil
 }

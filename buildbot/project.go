@@ -56,8 +56,8 @@ type Project struct {
 	turns   turns        // of the keys of requests
 	list    *setList
 	known   atomic.Pointer[known]
-	leaves  *flight.Cache[int64, []leaf] // logs, by build
-	opened  *flight.Cache[string, int64] // builds, by the ID of a run
+	leaves  *flight.Cache[int64, []leaf]  // logs, by build
+	opened  *flight.Cache[string, opened] // builds, by the ID of a run
 
 	mu        sync.Mutex // of histories, so that a builder has one; not held while the master is asked
 	histories *flight.Cache[int, *history]
@@ -81,7 +81,7 @@ func (c *Client) Project(repo string, opts *ProjectOptions) *Project {
 	}
 	p := &Project{
 		Changes: c.Changes(repo, &o), c: c, o: o, turns: turns{taken: map[string]*turn{}},
-		leaves: flight.New[int64, []leaf](mostLogs), opened: flight.New[string, int64](mostLogs),
+		leaves: flight.New[int64, []leaf](mostLogs), opened: flight.New[string, opened](mostLogs),
 		histories: flight.New[int, *history](mostHistories),
 	}
 	p.list = newSetList(p)

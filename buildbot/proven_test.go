@@ -80,7 +80,7 @@ func crowded() *bbtest.Double {
 }
 
 // A filter that a master ignores is noticed, whichever it is: what comes is not what
-// was asked for.
+// was asked for. Records by their ids are taken from among all of them.
 func TestIgnoredFilters(t *testing.T) {
 	oldest := job.Push{Repo: "main", ID: 1, Revision: bbtest.Revision(0), Time: time.Unix(1_760_000_000, 0)}
 	jobsOf := func(labels ...string) func(context.Context, *buildbot.Project) error {
@@ -123,6 +123,12 @@ func TestIgnoredFilters(t *testing.T) {
 		}})
 		err := ask(t.Context(), p)
 		var broken *contract.Error
+		if strings.HasSuffix(name, "__in") {
+			if !used || err != nil {
+				t.Errorf("%s, asked for: %t: %v", name, used, err)
+			}
+			continue
+		}
 		if !used || !errors.Is(err, job.ErrMalformed) || !errors.As(err, &broken) {
 			t.Errorf("%s, asked for: %t: %v", name, used, err)
 		}

@@ -28,6 +28,8 @@ type change struct {
 	// When is of the commit, by its author's clock.
 	When Epoch `json:"when_timestamp" is:"required" min:"-99999999999" max:"99999999999"`
 	// SourceStamp is made when the master hears of the change, by its own clock.
+
+	When        Epoch       `json:"when_timestamp" is:"required" min:"-99999999999" max:"99999999999"`
 	SourceStamp changeStamp `json:"sourcestamp" is:"required"`
 
 	_ contract.Also `names:"category committer files properties revlink"`
@@ -37,6 +39,12 @@ type change struct {
 // one says nothing.
 type changeStamp struct {
 	ID         int64   `json:"ssid" is:"" min:"1" max:"2147483647"`
+
+// changeStamp is the source stamp that a master makes when it hears of a change, by
+// its own clock. Nothing of it is needed: the time of the change will do, and the source
+// is the change's own.
+type changeStamp struct {
+	Created    Epoch   `json:"created_at" min:"1" max:"99999999999"`
 	Codebase   *string `json:"codebase"`
 	Repository *string `json:"repository"`
 	Project    *string `json:"project"`
@@ -48,6 +56,12 @@ type changeStamp struct {
 }
 
 // check holds that a change and its source stamp are of the same source.
+
+
+	_ contract.Also `names:"patch ssid"`
+}
+
+// check holds that a source stamp, where it says so, is of the source of its change.
 func (c change) check() error {
 	s := c.SourceStamp
 	for _, f := range []struct {
@@ -59,6 +73,9 @@ func (c change) check() error {
 		{"codebase", c.Codebase, s.Codebase},
 		{"repository", c.Repository, s.Repository},
 		{"project", c.Project, s.Project},
+
+		{"revision", c.Revision, s.Revision}, {"branch", c.Branch, s.Branch}, {"codebase", c.Codebase, s.Codebase},
+		{"repository", c.Repository, s.Repository}, {"project", c.Project, s.Project},
 	} {
 		if f.stamp != nil && f.change != *f.stamp {
 			return contract.Outside("sourcestamp."+f.name, "%.80q, of a change that has %.80q", *f.stamp, f.change)

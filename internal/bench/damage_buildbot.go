@@ -98,7 +98,8 @@ func history() *bbtest.Double {
 	d.Ask(bbtest.BuildRequest{Builder: 2, Results: []int{0}, Stamps: stamps[1]})
 	d.Ask(bbtest.BuildRequest{Builder: 2, Results: []int{5, 2}, Stamps: stamps[2]})
 	d.Ask(bbtest.BuildRequest{Builder: 2, Stamps: stamps[3]}) // collapsed
-	d.Ask(bbtest.BuildRequest{Builder: 1, Results: []int{1}, Stamps: []bbtest.Row{bbtest.Stamp(nil, nil)}, Build: found})
+	headless := []bbtest.Row{bbtest.Stamp(nil, nil)}
+	d.Ask(bbtest.BuildRequest{Builder: 1, Results: []int{1}, Stamps: headless, Build: found})
 	d.Ask(bbtest.BuildRequest{Builder: 1, Results: []int{bbtest.Running}, Stamps: stamps[3]})
 	d.Ask(bbtest.BuildRequest{Builder: 2, Results: []int{bbtest.Pending}, Stamps: stamps[3]})
 	d.Ask(bbtest.BuildRequest{Builder: 3, As: virtual, Results: []int{4}, Stamps: stamps[3], Props: bbtest.Row{
