@@ -8,8 +8,8 @@ import (
 	"testing"
 
 	"github.com/mozci/mozci/analysis"
-	"github.com/mozci/mozci/internal/testing/recorded"
 	"github.com/mozci/mozci/internal/testing/testenv"
+	"github.com/mozci/mozci/internal/testing/vocabulary"
 	"github.com/mozci/mozci/job"
 )
 
@@ -34,7 +34,7 @@ func TestVocabularyOfChunks(t *testing.T) {
 	if err := json.Unmarshal(testenv.Read(t, "data", "4-taskcluster", file), &said); err != nil {
 		t.Fatal(err)
 	}
-	names := recorded.Words{}
+	names := vocabulary.Words{}
 	for name := range said {
 		names.Add(file, name)
 	}

@@ -23,7 +23,7 @@ type Record struct {
 type Builder struct {
 	ID          int      `json:"builderid" is:"required" min:"1" max:"2147483647"`
 	Name        string   `json:"name" is:"required" min:"1"`
-	Description string   `json:"description"`
+	Description string   `json:"description" is:"required,null"`
 	Tags        []string `json:"tags" is:"required"`      // none when it has none; "_virtual_" marks a virtual builder
 	Masters     []int    `json:"masterids" is:"required"` // none when it is retired
 
@@ -34,7 +34,7 @@ type Builder struct {
 // builders on the same sources.
 type Buildset struct {
 	ID           int64         `json:"bsid" is:"required" min:"1" max:"2147483647"`
-	Reason       string        `json:"reason"`
+	Reason       string        `json:"reason" is:"required"`
 	ParentBuild  int64         `json:"parent_buildid" is:"required,null" min:"1" max:"2147483647"` // that triggered it; 0 for none
 	Complete     bool          `json:"complete" is:"required"`
 	Submitted    Epoch         `json:"submitted_at" is:"required" min:"1" max:"99999999999"`
@@ -48,8 +48,8 @@ type Buildset struct {
 type SourceStamp struct {
 	ID         int64  `json:"ssid" is:"required" min:"1" max:"2147483647"`
 	Codebase   string `json:"codebase" is:"required"`
-	Repository string `json:"repository"`
-	Project    string `json:"project"`
+	Repository string `json:"repository" is:"required"`
+	Project    string `json:"project" is:"required"`
 	Branch     string `json:"branch" is:"required,null"`   // empty: the default one
 	Revision   string `json:"revision" is:"required,null"` // as long as it was submitted; empty: the newest one
 	Patch      *Patch `json:"patch" is:"required,null"`    // what "buildbot try" puts on top; nil for none
@@ -59,8 +59,8 @@ type SourceStamp struct {
 // Patch says that a source stamp is not what its revision says.
 type Patch struct {
 	ID      int64  `json:"patchid" is:"required" min:"1" max:"2147483647"`
-	Author  string `json:"author"`
-	Comment string `json:"comment"`
+	Author  string `json:"author" is:"required"`
+	Comment string `json:"comment" is:"required"`
 
 	_ contract.Also `names:"body level subdir"`
 }
@@ -94,7 +94,7 @@ type Build struct {
 	Results    *int       `json:"results" is:"required,null" min:"0"` // 0 to 6 as the package comment has them; nil while it runs
 	Started    Epoch      `json:"started_at" is:"required" min:"1" max:"99999999999"`
 	Finished   Epoch      `json:"complete_at" is:"required,null" min:"1" max:"99999999999"` // 0 until it is complete
-	State      string     `json:"state_string"`
+	State      string     `json:"state_string" is:"required"`
 	Properties Properties `json:"properties" is:"required"` // where they were asked for
 
 	_ contract.Also `names:"locks_duration_s masterid workerid"`

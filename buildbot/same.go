@@ -46,7 +46,6 @@ type kind[T record] struct {
 func records[A any, T record](name, address, plural string, of func(*A) []T) kind[T] {
 	e := contract.New(contract.Endpoint[A]{
 		Source: contractSource, Name: name, URL: address,
-		Asks: func(q url.Values) bool { return !q.Has("field") }, // whole records
 		Same: func(asked contract.Asked, a *A) error { return same(asked, plural, of(a)) },
 	})
 	return kind[T]{e, func(asked contract.Asked, body []byte) ([]T, error) {
@@ -54,36 +53,13 @@ func records[A any, T record](name, address, plural string, of func(*A) []T) kin
 		if err != nil {
 			return nil, err
 		}
-		return asAsked(asked, of(a)), nil
+		return of(a), nil
 	}}
-}
-
-// asAsked are the records that were asked for: a master that does not know a filter
-// by several values answers with all, as masters before Buildbot 3 do.
-func asAsked[T record](asked contract.Asked, all []T) []T {
-	u, err := url.Parse(asked.URL)
-	if err != nil {
-		return all
-	}
-	filters := filtersOf(asked, u.Query())
-	return slices.DeleteFunc(all, func(r T) bool { return more(r, filters) != nil })
-}
-
-// more is the error of a record that a filter by several values excludes.
-func more(r record, filters []filter) error {
-	for _, f := range filters {
-		if v := r.field(f.field); f.several && v != nil && !f.holds(v) {
-			return contract.Differs(f.field, v, f.asked)
-		}
-	}
-	return nil
 }
 
 // same reports what a list has that was not asked for: records whose fields do not
 // fit together, or that the address and its filters exclude; a record that comes
 // twice and differs; a page that is too long, or that has the wrong end of the list.
-// Records beside those of a filter by several values are none of that, unless they
-// are all there is, or may have pushed others off a page: see asAsked.
 func same[T record](asked contract.Asked, plural string, all []T) error {
 	u, err := url.Parse(asked.URL)
 	if err != nil {
@@ -92,14 +68,7 @@ func same[T record](asked contract.Asked, plural string, all []T) error {
 	query := u.Query()
 	filters := filtersOf(asked, query)
 	first := make(map[key]int, len(all))
-	var beside error
 	for i, r := range all {
-		if err := more(r, filters); err != nil {
-			if beside == nil {
-				beside = placed(err, plural, i)
-			}
-			continue
-		}
 		err := sameRecord(r, filters)
 		j, twice := first[r.key()]
 		switch {
@@ -108,46 +77,16 @@ func same[T record](asked contract.Asked, plural string, all []T) error {
 		case err == nil && !reflect.DeepEqual(all[j], r):
 			err = contract.Outside("", "it comes twice, and differs from %s[%d]", plural, j)
 		}
-		if err != nil {
-			return placed(err, plural, i)
+		var known *contract.Error
+		if errors.As(err, &known) {
+			known.Path = strings.TrimSuffix(fmt.Sprintf("%s[%d].%s", plural, i, known.Path), ".")
 		}
-	}
-	if beside != nil && (len(first) == 0 || query.Has("limit")) {
-		return beside
+		if err != nil {
+			return err
+		}
 	}
 	return samePage(query, plural, all, len(first))
 }
-
-// placed says in an error about a record which one it is.
-func placed(err error, plural string, i int) error {
-	var known *contract.Error
-	if errors.As(err, &known) {
-		known.Path = strings.TrimSuffix(fmt.Sprintf("%s[%d].%s", plural, i, known.Path), ".")
-	}
-	return err
-}
-
-// sameStamps holds that a source stamp is the same wherever it stands.
-func sameStamps(sets []Buildset) error {
-	type stamp struct {
-		id       int64
-		codebase string
-	}
-	first := map[stamp]SourceStamp{}
-	for i, s := range sets {
-		for j, ss := range s.SourceStamps {
-			at := stamp{ss.ID, ss.Codebase}
-			was, again := first[at]
-			if again && !reflect.DeepEqual(was, ss) {
-				return contract.Outside(fmt.Sprintf("buildsets[%d].sourcestamps[%d]", i, j),
-					"source stamp %d, which is another one elsewhere", ss.ID)
-			}
-			first[at] = ss
-		}
-	}
-	return nil
-}
-
 
 func sameRecord(r record, filters []filter) error {
 	for _, f := range filters {
@@ -181,7 +120,6 @@ func samePage[T record](query url.Values, plural string, all []T, count int) err
 // filter is what an address says of all records.
 type filter struct {
 	field, asked string
-	several      bool // of its values one is to be there
 	holds        func(v any) bool
 }
 
@@ -206,10 +144,7 @@ func filtersOf(asked contract.Asked, query url.Values) []filter {
 
 func filterOf(field, op string, values []string) filter {
 	const few = 5
-	f := filter{
-		field: field, asked: strings.TrimSpace(op + " " + strings.Join(values[:min(few, len(values))], " ")),
-		several: op == "in",
-	}
+	f := filter{field: field, asked: strings.TrimSpace(op + " " + strings.Join(values[:min(few, len(values))], " "))}
 	if len(values) > few {
 		f.asked += fmt.Sprintf(" and %d more", len(values)-few)
 	}

@@ -5,14 +5,14 @@ import (
 	"testing"
 
 	"github.com/mozci/mozci/buildbot"
-	"github.com/mozci/mozci/internal/testing/recorded"
+	"github.com/mozci/mozci/internal/testing/vocabulary"
 )
 
 // Every result of a build that a real master said; -1 is that of what has not ended.
 func TestVocabularyOfResults(t *testing.T) {
-	results := recorded.Words{}
-	recorded.Documents(t, []string{"wire/buildbot"}, func(file string, doc any) {
-		recorded.Walk(doc, func(key string, v any) {
+	results := vocabulary.Words{}
+	vocabulary.Documents(t, []string{"wire/buildbot"}, func(file string, doc any) {
+		vocabulary.Walk(doc, func(key string, v any) {
 			if n, ok := v.(float64); ok && key == "results" && n >= 0 {
 				results.Add(file, strconv.FormatFloat(n, 'f', -1, 64))
 			}

@@ -19,26 +19,18 @@ type change struct {
 	ID         int64   `json:"changeid" is:"required" min:"1" max:"2147483647"`
 	Revision   string  `json:"revision" is:"required,null"`
 	Branch     string  `json:"branch" is:"required,null"`
-	Author     string  `json:"author"`
-	Comments   string  `json:"comments"`
-	Repository string  `json:"repository"`
-	Project    string  `json:"project"`
+	Author     string  `json:"author" is:"required"`
+	Comments   string  `json:"comments" is:"required"`
+	Repository string  `json:"repository" is:"required"`
+	Project    string  `json:"project" is:"required"`
 	Codebase   string  `json:"codebase" is:"required"`
 	Parents    []int64 `json:"parent_changeids" is:"required"`
 	// When is of the commit, by its author's clock.
-	When Epoch `json:"when_timestamp" is:"required" min:"-99999999999" max:"99999999999"`
-	// SourceStamp is made when the master hears of the change, by its own clock.
-
 	When        Epoch       `json:"when_timestamp" is:"required" min:"-99999999999" max:"99999999999"`
 	SourceStamp changeStamp `json:"sourcestamp" is:"required"`
 
 	_ contract.Also `names:"category committer files properties revlink"`
 }
-
-// changeStamp is the source stamp of a change, as far as a master sends it: an empty
-// one says nothing.
-type changeStamp struct {
-	ID         int64   `json:"ssid" is:"" min:"1" max:"2147483647"`
 
 // changeStamp is the source stamp that a master makes when it hears of a change, by
 // its own clock. Nothing of it is needed: the time of the change will do, and the source
@@ -50,13 +42,6 @@ type changeStamp struct {
 	Project    *string `json:"project"`
 	Branch     *string `json:"branch"`
 	Revision   *string `json:"revision"`
-	Created    Epoch   `json:"created_at" is:"" min:"1" max:"99999999999"`
-
-	_ contract.Also `names:"patch"`
-}
-
-// check holds that a change and its source stamp are of the same source.
-
 
 	_ contract.Also `names:"patch ssid"`
 }
@@ -73,9 +58,6 @@ func (c change) check() error {
 		{"codebase", c.Codebase, s.Codebase},
 		{"repository", c.Repository, s.Repository},
 		{"project", c.Project, s.Project},
-
-		{"revision", c.Revision, s.Revision}, {"branch", c.Branch, s.Branch}, {"codebase", c.Codebase, s.Codebase},
-		{"repository", c.Repository, s.Repository}, {"project", c.Project, s.Project},
 	} {
 		if f.stamp != nil && f.change != *f.stamp {
 			return contract.Outside("sourcestamp."+f.name, "%.80q, of a change that has %.80q", *f.stamp, f.change)

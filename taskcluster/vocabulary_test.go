@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/mozci/mozci/internal/testing/recorded"
+	"github.com/mozci/mozci/internal/testing/vocabulary"
 	"github.com/mozci/mozci/job"
 	"github.com/mozci/mozci/taskcluster"
 )
@@ -23,19 +23,19 @@ var (
 
 // everyLabel is all labels of Gecko's tasks in the recorded data, and what is said of them. The
 // tasks that were made up for recording have the first words of no task graph.
-func everyLabel(t *testing.T) (recorded.Words, map[string]labelled) {
+func everyLabel(t *testing.T) (vocabulary.Words, map[string]labelled) {
 	t.Helper()
-	names, said := recorded.Words{}, map[string]labelled{}
+	names, said := vocabulary.Words{}, map[string]labelled{}
 	folders := []string{"data/2-treeherder", "data/3-pulse", "data/4-taskcluster", "wire/decision"}
-	recorded.Documents(t, folders, func(file string, doc any) {
+	vocabulary.Documents(t, folders, func(file string, doc any) {
 		if strings.Contains(file, "task_label_to_properties") {
 			for name, v := range doc.(map[string]any) {
 				names.Add(file, name)
-				said[name] = labelled{checked: recorded.Text(v, "action", "type")}
+				said[name] = labelled{checked: vocabulary.Text(v, "action", "type")}
 			}
 			return
 		}
-		recorded.Walk(doc, func(key string, v any) {
+		vocabulary.Walk(doc, func(key string, v any) {
 			switch v := v.(type) {
 			case string:
 				if inTree := strings.Contains(v, "/"); key == "job_type_names" ||
@@ -43,17 +43,17 @@ func everyLabel(t *testing.T) (recorded.Words, map[string]labelled) {
 					names.Add(file, v)
 				}
 			case map[string]any:
-				if name := recorded.Text(v, "metadata", "name"); strings.Contains(name, "/") {
+				if name := vocabulary.Text(v, "metadata", "name"); strings.Contains(name, "/") {
 					names.Add(file, name)
 					said[name] = labelled{
-						recorded.Text(v, "extra", "treeherder", "jobKind"), recorded.Text(v, "tags", "kind"),
+						vocabulary.Text(v, "extra", "treeherder", "jobKind"), vocabulary.Text(v, "tags", "kind"),
 						said[name].checked,
 					}
 				}
 			}
 		})
 	})
-	recorded.Files(t, []string{"data/7-datasets"}, func(file string, body []byte) {
+	vocabulary.Files(t, []string{"data/7-datasets"}, func(file string, body []byte) {
 		for _, m := range inDatasets.FindAllSubmatch(body, -1) {
 			names.Add(file, string(m[1]))
 		}
@@ -96,15 +96,15 @@ func TestVocabularyOfLabels(t *testing.T) {
 
 // Every state of a run with the reason that it ended, in all answers and messages.
 func TestVocabularyOfRuns(t *testing.T) {
-	ends := recorded.Words{}
+	ends := vocabulary.Words{}
 	folders := []string{
 		"data/3-pulse", "data/4-taskcluster", "wire/taskcluster", "wire/taskcluster-acting", "wire/pulse",
 		"wire/decision",
 	}
-	recorded.Documents(t, folders, func(file string, doc any) {
-		recorded.Walk(doc, func(key string, v any) {
-			if key == "runs" && recorded.Text(v, "state") != "" {
-				ends.Add(file, recorded.Text(v, "state")+" "+recorded.Text(v, "reasonResolved"))
+	vocabulary.Documents(t, folders, func(file string, doc any) {
+		vocabulary.Walk(doc, func(key string, v any) {
+			if key == "runs" && vocabulary.Text(v, "state") != "" {
+				ends.Add(file, vocabulary.Text(v, "state")+" "+vocabulary.Text(v, "reasonResolved"))
 			}
 		})
 	})

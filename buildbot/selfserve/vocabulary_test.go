@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"github.com/mozci/mozci/buildbot/selfserve"
-	"github.com/mozci/mozci/internal/testing/recorded"
+	"github.com/mozci/mozci/internal/testing/vocabulary"
 	"github.com/mozci/mozci/job"
 )
 
@@ -24,11 +24,11 @@ var (
 
 // builders are all names of builders of Mozilla's Buildbot in the recorded data, and what
 // is said of them there. What is in wire is of other CIs.
-func builders(t *testing.T) (recorded.Words, map[string]beside) {
+func builders(t *testing.T) (vocabulary.Words, map[string]beside) {
 	t.Helper()
-	names, said := recorded.Words{}, map[string]beside{}
+	names, said := vocabulary.Words{}, map[string]beside{}
 	folders := []string{"data/2-treeherder", "data/3-pulse", "data/4-taskcluster", "data/5-buildbot"}
-	recorded.Documents(t, folders, func(file string, doc any) {
+	vocabulary.Documents(t, folders, func(file string, doc any) {
 		only := namesOnly.MatchString(file)
 		if keyed, ok := doc.(map[string]any); ok && strings.Contains(file, "buildername_to_platform") {
 			for name := range keyed { // what is under them is no builder's
@@ -36,7 +36,7 @@ func builders(t *testing.T) (recorded.Words, map[string]beside) {
 			}
 			return
 		}
-		recorded.Walk(doc, func(key string, v any) {
+		vocabulary.Walk(doc, func(key string, v any) {
 			switch v := v.(type) {
 			case string:
 				if ofBuilder(file, key, v) || only && builderish.MatchString(v) {
@@ -46,9 +46,9 @@ func builders(t *testing.T) (recorded.Words, map[string]beside) {
 					names.Add(file, m[1])
 				}
 			case map[string]any:
-				name := recorded.Text(v, "buildername")
+				name := vocabulary.Text(v, "buildername")
 				if name != "" && strings.Contains(file, "5-buildbot/ActiveData") {
-					said[name] = beside{recorded.Text(v, "branch"), recorded.Text(v, "product")}
+					said[name] = beside{vocabulary.Text(v, "branch"), vocabulary.Text(v, "product")}
 				}
 				for k := range v {
 					if only && builderish.MatchString(k) {
@@ -168,7 +168,7 @@ func TestVocabularyOfBuilders(t *testing.T) {
 	if len(said) < 80 {
 		t.Errorf("%d builders have something said beside them", len(said))
 	}
-	tests := recorded.Words{}
+	tests := vocabulary.Words{}
 	for name, file := range names {
 		if n, err := selfserve.ParseName(name); err == nil && (n.Kind == job.KindTest || n.Kind == job.KindPerf) {
 			tests.Add(file, name)
@@ -187,9 +187,9 @@ func TestVocabularyOfBuilders(t *testing.T) {
 
 // Every result of a build that the dumps, self-serve and Pulse have.
 func TestVocabularyOfResults(t *testing.T) {
-	results := recorded.Words{}
-	recorded.Documents(t, []string{"data/3-pulse", "data/5-buildbot"}, func(file string, doc any) {
-		recorded.Walk(doc, func(_ string, v any) {
+	results := vocabulary.Words{}
+	vocabulary.Documents(t, []string{"data/3-pulse", "data/5-buildbot"}, func(file string, doc any) {
+		vocabulary.Walk(doc, func(_ string, v any) {
 			m, ok := v.(map[string]any)
 			if !ok || m["buildername"] == nil && m["builderName"] == nil && m["buildnumber"] == nil {
 				return

@@ -16,8 +16,6 @@ var damaged = []func(*testing.T) []*damage.Case{
 	buildbotDamage, pushlogDamage, selfserveDamage, taskclusterDamage, treeherderDamage,
 }
 
-var damaged = []func(*testing.T) []*damage.Case{pushlogDamage, treeherderDamage}
-
 // harm damages every recorded answer in every way, and prints what came of it: see
 // package damage. A result that moves without an error fails it.
 func harm(t *testing.T) {

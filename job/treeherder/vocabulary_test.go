@@ -7,19 +7,19 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/mozci/mozci/internal/testing/recorded"
 	"github.com/mozci/mozci/internal/testing/testenv"
+	"github.com/mozci/mozci/internal/testing/vocabulary"
 	"github.com/mozci/mozci/job"
 	"github.com/mozci/mozci/job/treeherder"
 )
 
 // Every state with every result that a job of Treeherder has in the recorded data.
 func TestVocabularyOfStates(t *testing.T) {
-	ends := recorded.Words{}
-	recorded.Documents(t, []string{"data/2-treeherder", "data/3-pulse"}, func(file string, doc any) {
-		recorded.Walk(doc, func(_ string, v any) {
-			state, result := recorded.Text(v, "state"), recorded.Text(v, "result")
-			if guid := recorded.Text(v, "job_guid"); state != "" && result != "" && guid != "" {
+	ends := vocabulary.Words{}
+	vocabulary.Documents(t, []string{"data/2-treeherder", "data/3-pulse"}, func(file string, doc any) {
+		vocabulary.Walk(doc, func(_ string, v any) {
+			state, result := vocabulary.Text(v, "state"), vocabulary.Text(v, "result")
+			if guid := vocabulary.Text(v, "job_guid"); state != "" && result != "" && guid != "" {
 				ends.Add(file, state+" "+result)
 			}
 		})
@@ -88,19 +88,19 @@ func kindBy(group, name string) job.Kind {
 // The kind of every label, builder or job that Treeherder has had, with the names of people as
 // the answer.
 func TestVocabularyOfKinds(t *testing.T) {
-	labels, want := recorded.Words{}, map[string]job.Kind{}
+	labels, want := vocabulary.Words{}, map[string]job.Kind{}
 	add := func(file, label, group, name string) {
 		labels.Add(file, label)
 		if k := kindBy(group, name); k != 0 {
 			want[label] = k
 		}
 	}
-	recorded.Documents(t, []string{"data/2-treeherder", "data/3-pulse"}, func(file string, doc any) {
-		recorded.Walk(doc, func(_ string, v any) {
-			name := recorded.Text(v, "name")
+	vocabulary.Documents(t, []string{"data/2-treeherder", "data/3-pulse"}, func(file string, doc any) {
+		vocabulary.Walk(doc, func(_ string, v any) {
+			name := vocabulary.Text(v, "name")
 			for _, key := range []string{"buildername", "desc"} {
-				if label := recorded.Text(v, key); strings.Contains(label, " ") && recorded.Text(v, "job_guid") != "" {
-					add(file, label, recorded.Text(v, "group_name"), name)
+				if label := vocabulary.Text(v, key); strings.Contains(label, " ") && vocabulary.Text(v, "job_guid") != "" {
+					add(file, label, vocabulary.Text(v, "group_name"), name)
 				}
 			}
 		})

@@ -1,7 +1,7 @@
-// Package recorded reads every JSON document of the recorded data, for tests that ask
+// Package vocabulary reads every JSON document of the recorded data, for tests that ask
 // which share of all words of a kind mozci understands: start from Documents, collect
 // Words, and have them checked.
-package recorded
+package vocabulary
 
 import (
 	"bytes"
