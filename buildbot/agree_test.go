@@ -43,7 +43,10 @@ func TestDisagreement(t *testing.T) {
 		{func(all tables) { all["buildrequests"][0]["results"] = -1 }, "requests[0].results: -1, with complete true"},
 		{func(all tables) { all["buildrequests"][0]["results"] = nil }, "buildrequests[0].results: null"},
 		{func(all tables) { all["buildrequests"][0]["results"] = 5 }, "requests[0].results: 5 of a complete request"},
-		{func(all tables) { all["buildrequests"][0]["claimed"] = false }, "requests[0].claimed: false, with claimed_at"},
+		{
+			func(all tables) { all["buildrequests"][0]["claimed"] = false },
+			"requests[0].claimed: false, with claimed_at",
+		},
 		{func(all tables) { all["buildrequests"][0]["builderid"] = 9 }, "of request 1: 1, asked for 9"},
 		{func(all tables) { all["buildrequests"][1]["buildsetid"] = 7 }, "buildbot/buildrequests: of buildset 2: none"},
 		{func(all tables) { all["buildsets"][0]["complete"] = false }, "buildsets[1].complete_at"},

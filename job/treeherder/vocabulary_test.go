@@ -99,7 +99,8 @@ func TestVocabularyOfKinds(t *testing.T) {
 		vocabulary.Walk(doc, func(_ string, v any) {
 			name := vocabulary.Text(v, "name")
 			for _, key := range []string{"buildername", "desc"} {
-				if label := vocabulary.Text(v, key); strings.Contains(label, " ") && vocabulary.Text(v, "job_guid") != "" {
+				label := vocabulary.Text(v, key)
+				if strings.Contains(label, " ") && vocabulary.Text(v, "job_guid") != "" {
 					add(file, label, vocabulary.Text(v, "group_name"), name)
 				}
 			}

@@ -89,7 +89,8 @@ var basics = []string{
 // tests may import this besides what their room may: decisions run over the
 // sources that are tested.
 var tests = []string{
-	"job", "job/jobtest", "job/contract", "job/contract/recorded", "job/cassette", "analysis", "trigger", "trigger/ledger",
+	"job", "job/jobtest", "job/contract", "job/contract/recorded", "job/cassette", "analysis", "trigger",
+	"trigger/ledger",
 	"trigger/ledger/ledgertest", "internal", "internal/testing/*",
 }
 

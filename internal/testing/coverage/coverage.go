@@ -95,9 +95,11 @@ func table(out io.Writer, packages map[string]*counts) error {
 	for _, name := range rows {
 		c := packages[name]
 		row(w, name, c)
-		*sum = counts{
-			sum.lines + c.lines, sum.run + c.run, sum.errors + c.errors, sum.explained + c.explained, sum.missed + c.missed,
-		}
+		sum.lines += c.lines
+		sum.run += c.run
+		sum.errors += c.errors
+		sum.explained += c.explained
+		sum.missed += c.missed
 	}
 	row(w, "all", sum)
 	return w.Flush()
@@ -119,8 +121,8 @@ var entry = regexp.MustCompile(`^(\S+):(\d+)\.(\d+),(\d+)\.\d+ \d+ (\d+)$`)
 // read reads a profile, in which each test binary has its own counts.
 func read(in io.Reader) (map[string][]block, error) {
 	type place struct {
-		file                 string
-		from, column, to, at int
+		file             string
+		from, column, to int
 	}
 	ran := map[place]bool{}
 	lines := bufio.NewScanner(in)
@@ -208,5 +210,7 @@ var returnsError = regexp.MustCompile(`^return\b.*\b(err|[a-z]\w*Err)\b`)
 
 // passes reports whether lines do nothing but return an error.
 func passes(text []string, lines []int) bool {
-	return !slices.ContainsFunc(lines, func(n int) bool { return !returnsError.MatchString(strings.TrimSpace(text[n-1])) })
+	return !slices.ContainsFunc(lines, func(n int) bool {
+		return !returnsError.MatchString(strings.TrimSpace(text[n-1]))
+	})
 }
