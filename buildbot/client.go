@@ -16,6 +16,7 @@ import (
 
 	v2 "github.com/go-json-experiment/json"
 
+	"github.com/mozci/mozci/internal/redact"
 	"github.com/mozci/mozci/internal/rest"
 	"github.com/mozci/mozci/job"
 	"github.com/mozci/mozci/job/contract"
@@ -132,7 +133,7 @@ func checkBase(address string) (string, error) {
 	u, err := url.Parse(base)
 	if err != nil || u.User != nil || u.RawQuery != "" {
 		return "", fmt.Errorf("expected a URL without a user or a query, such as http://127.0.0.1:8010, got %q",
-			rest.Redact(base))
+			redact.URL(base))
 	}
 	return strings.TrimRight(base, "/"), nil
 }
@@ -252,7 +253,7 @@ func (c *Client) call(
 	if err != nil {
 		return none, wrap(op, key, err)
 	}
-	if e := parseError(http.StatusOK, []byte(rest.RedactText(string(res.Body)))); e != nil {
+	if e := parseError(http.StatusOK, []byte(redact.Text(string(res.Body)))); e != nil {
 		return none, job.Wrap(op, key, fmt.Errorf("%w: %w", job.ErrInvalid, e))
 	}
 	a, err := calls.Decode(contract.Asked{URL: url, Body: body}, res.Body)

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strconv"
 
+	"github.com/mozci/mozci/internal/redact"
 	"github.com/mozci/mozci/internal/rest"
 	"github.com/mozci/mozci/job"
 	"github.com/mozci/mozci/job/contract"
@@ -169,7 +170,7 @@ func (s *Server) pair(ctx context.Context, way, rev string) (pairWire, error) {
 	if err == nil {
 		w, err = pairEndpoint.Decode(contract.Asked{URL: where}, res.Body)
 	}
-	if err = job.OfHTTP(op, rest.Redact(where), err); errors.Is(err, job.ErrNotFound) {
+	if err = job.OfHTTP(op, redact.URL(where), err); errors.Is(err, job.ErrNotFound) {
 		return pairWire{}, nil
 	}
 	if err != nil {

@@ -64,6 +64,7 @@ import (
 
 	"github.com/mozci/mozci/internal/deadline"
 	"github.com/mozci/mozci/internal/flight"
+	"github.com/mozci/mozci/internal/redact"
 	"github.com/mozci/mozci/internal/rest"
 	"github.com/mozci/mozci/job"
 	"github.com/mozci/mozci/job/contract"
@@ -254,11 +255,11 @@ func (l *Log) ask(ctx context.Context, full bool, params ...string) (answer, err
 	known := l.server.known(l.path)
 	res, err := l.server.http.Do(ctx, rest.Call{URL: where, Header: http.Header{"Accept": {"application/json"}}})
 	if err != nil {
-		return answer{}, job.OfHTTP("pushlog.json-pushes", rest.Redact(where), err)
+		return answer{}, job.OfHTTP("pushlog.json-pushes", redact.URL(where), err)
 	}
 	a, err := decode(contract.Asked{URL: where}, res.Body, l.name, full)
 	if err != nil {
-		return answer{}, job.Wrap("pushlog.json-pushes", rest.Redact(where), err)
+		return answer{}, job.Wrap("pushlog.json-pushes", redact.URL(where), err)
 	}
 	return a, l.server.learn(l.path, known, a.last)
 }

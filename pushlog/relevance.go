@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/mozci/mozci/internal/redact"
 	"github.com/mozci/mozci/internal/rest"
 	"github.com/mozci/mozci/job"
 	"github.com/mozci/mozci/job/contract"
@@ -59,14 +60,14 @@ func (l *Log) backedOutBy(ctx context.Context, p job.Push) ([]string, error) {
 	where := l.server.base + "/" + l.path + "/json-automationrelevance/" + p.Revision + "?backouts=1"
 	res, err := l.server.http.Do(ctx, rest.Call{URL: where, Header: http.Header{"Accept": {"application/json"}}})
 	if err != nil {
-		return nil, job.OfHTTP(op, rest.Redact(where), err)
+		return nil, job.OfHTTP(op, redact.URL(where), err)
 	}
 	w, err := relevanceEndpoint.Decode(contract.Asked{URL: where}, res.Body)
 	if err != nil {
-		return nil, job.Wrap(op, rest.Redact(where), err)
+		return nil, job.Wrap(op, redact.URL(where), err)
 	}
 	if err := l.complete(p, w); err != nil {
-		return nil, job.Wrap(op, rest.Redact(where), err)
+		return nil, job.Wrap(op, redact.URL(where), err)
 	}
 	var out []string
 	for _, c := range w.Changesets {

@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+
+	"github.com/mozci/mozci/internal/redact"
 )
 
 // Cache keeps answers by URL. Implementations are safe for concurrent use; one
@@ -43,7 +45,7 @@ func (e *Kept) response(url string) *Response {
 // may be for that caller alone, and a URL with a secret in it must not reach a disk.
 func (c *Client) cacheable(req Call) bool {
 	return c.o.Cache != nil && method(req) == http.MethodGet && req.Sign == nil && len(req.Body) == 0 &&
-		!namesCaller(req.Header) && c.o.HTTP.Jar == nil && Redact(req.URL) == req.URL
+		!namesCaller(req.Header) && c.o.HTTP.Jar == nil && redact.URL(req.URL) == req.URL
 }
 
 // namesCaller reports whether a header says who asks.

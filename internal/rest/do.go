@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/mozci/mozci/internal/pause"
+	"github.com/mozci/mozci/internal/redact"
 )
 
 // Do sends a request, and repeats it while it fails in a way that may pass: a
@@ -117,7 +118,7 @@ func (c *Client) repeat(ctx context.Context, req Call, attempt func(*url.URL) *E
 // failed is the error of a request that got no answer. What it says may repeat a
 // secret, as of a Location that cannot be read.
 func failed(req Call, err error) *Error {
-	return &Error{Method: method(req), URL: Redact(req.URL), Err: hide(bare(err))}
+	return &Error{Method: method(req), URL: redact.URL(req.URL), Err: redact.Error(bare(err))}
 }
 
 // bare is the error without net/http's words, which hold the whole URL, secrets too.
@@ -207,10 +208,10 @@ func (c *Client) open(ctx context.Context, u *url.URL, req Call, kept *Kept) (*a
 	var body []byte
 	if err == nil {
 		body, _ = io.ReadAll(io.LimitReader(a, errorBytes)) // what can be had of it
-		body = []byte(RedactText(string(body)))
+		body = []byte(redact.Text(string(body)))
 	}
 	return nil, &Error{
-		Method: method(req), URL: Redact(req.URL), Status: got.StatusCode, Body: body, Header: got.Header,
+		Method: method(req), URL: redact.URL(req.URL), Status: got.StatusCode, Body: body, Header: got.Header,
 		RetryAfter: retryAfter(got.Header.Get("Retry-After"), time.Now()),
 	}
 }

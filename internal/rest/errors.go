@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/mozci/mozci/internal/redact"
 )
 
 // ErrTooLarge says that the body is larger than Options.MaxBody.
@@ -85,7 +87,7 @@ const (
 	errorBytes = 64 << 10
 )
 
-func first(body []byte) []byte { return []byte(RedactText(string(body[:min(len(body), firstBytes)]))) }
+func first(body []byte) []byte { return []byte(redact.Text(string(body[:min(len(body), firstBytes)]))) }
 
 // oneLine is the beginning of a body, fit for an error message.
 func oneLine(body []byte) string {

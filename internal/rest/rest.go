@@ -19,6 +19,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-cleanhttp"
+
+	"github.com/mozci/mozci/internal/redact"
 )
 
 // Options configure a Client; nil is zero options.
@@ -100,7 +102,7 @@ func orDefault[T int | int64 | time.Duration](v *T, d T) {
 func CheckURL(base, example string) (string, error) {
 	u, err := url.Parse(base)
 	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
-		return "", fmt.Errorf("expected a URL such as %s, got %q", example, Redact(base))
+		return "", fmt.Errorf("expected a URL such as %s, got %q", example, redact.URL(base))
 	}
 	return strings.TrimSuffix(base, "/"), nil
 }
@@ -150,7 +152,7 @@ func (c *Client) JSON(ctx context.Context, url string, into any) error {
 func Decode(res *Response, into any) error {
 	if err := json.Unmarshal(res.Body, into); err != nil {
 		return &DecodeError{
-			URL: Redact(res.URL), ContentType: res.Header.Get("Content-Type"), First: first(res.Body), Err: hide(err),
+			URL: redact.URL(res.URL), ContentType: res.Header.Get("Content-Type"), First: first(res.Body), Err: redact.Error(err),
 		}
 	}
 	return nil

@@ -339,7 +339,7 @@ func TestNoSecretIsKeptOrLogged(t *testing.T) {
 	all[len(all)-1].Header = http.Header{} // nobody's: it is kept
 	for _, r := range all {
 		if r.URL.Path == "/signed" || r.URL.Path == "/nested" {
-			continue // rest.Redact knows fewer names than a cassette
+			continue // redact.URL knows fewer names than a cassette
 		}
 		body, _ := io.ReadAll(r.Body)
 		call := rest.Call{

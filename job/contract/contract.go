@@ -56,6 +56,7 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"github.com/mozci/mozci/internal/redact"
 	"github.com/mozci/mozci/job"
 )
 
@@ -172,7 +173,7 @@ func Outside(path, format string, args ...any) error {
 
 func shown(v any) string {
 	if s, ok := v.(string); ok {
-		return fmt.Sprintf("%.80q", s)
+		return fmt.Sprintf("%.80q", redact.Text(s))
 	}
 	return fmt.Sprint(v)
 }

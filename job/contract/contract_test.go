@@ -492,6 +492,18 @@ func TestReadSaysWhere(t *testing.T) {
 	}
 }
 
+// A page that comes in place of an answer may repeat the request, with its secrets.
+func TestNoSecrets(t *testing.T) {
+	const page = `<p>No access to /x?sig=s3cr3t&a=1</p>`
+	_, err := endpoint.Decode(contract.Asked{}, []byte(page))
+	_, streamed := endpoint.Read(contract.Asked{}, strings.NewReader(page))
+	for _, err := range []error{err, streamed} {
+		if text := fmt.Sprint(err); strings.Contains(text, "s3cr3t") || !strings.Contains(text, "No access") {
+			t.Error(text)
+		}
+	}
+}
+
 // What cannot be a contract is found when the package is loaded.
 func TestMistakes(t *testing.T) {
 	refuses := func(name string, f func()) {

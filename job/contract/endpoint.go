@@ -11,6 +11,9 @@ import (
 	"slices"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/mozci/mozci/internal/clip"
+	"github.com/mozci/mozci/internal/redact"
 )
 
 // Endpoint is an answer, a file or a message that a source reads: how to know one,
@@ -111,7 +114,8 @@ func (e *Endpoint[T]) Decode(asked Asked, body []byte) (*T, error) {
 func begins(err error, body []byte) error {
 	var broken *Error
 	if errors.As(err, &broken) && broken.err != nil {
-		broken.First = string(bytes.ToValidUTF8(body[:min(len(body), firstBytes)], []byte("\uFFFD")))
+		text := bytes.ToValidUTF8(body[:min(len(body), 8*firstBytes)], []byte("\uFFFD"))
+		broken.First = clip.Text(redact.Text(string(text)), firstBytes) // a page may repeat the request
 	}
 	return err
 }

@@ -8,7 +8,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/mozci/mozci/internal/rest"
+	"github.com/mozci/mozci/internal/redact"
 	"github.com/mozci/mozci/job"
 	"github.com/mozci/mozci/job/contract"
 )
@@ -34,12 +34,12 @@ func (s *Server) table(ctx context.Context) ([]aboutWire, error) {
 			return nil, false, err
 		}
 		if len(*list) == 0 {
-			return nil, false, job.Wrap("treeherder.repository", rest.Redact(where),
+			return nil, false, job.Wrap("treeherder.repository", redact.URL(where),
 				fmt.Errorf("%w: treeherder/repository: empty", job.ErrMalformed))
 		}
 		for i, a := range *list {
 			if slices.ContainsFunc((*list)[:i], func(b aboutWire) bool { return a.Name == b.Name }) {
-				return nil, false, job.Wrap("treeherder.repository", rest.Redact(where),
+				return nil, false, job.Wrap("treeherder.repository", redact.URL(where),
 					fmt.Errorf("%w: treeherder/repository: [%d].name: %q comes twice", job.ErrMalformed, i, a.Name))
 			}
 		}

@@ -57,6 +57,7 @@ import (
 
 	"github.com/mozci/mozci/internal/deadline"
 	"github.com/mozci/mozci/internal/flight"
+	"github.com/mozci/mozci/internal/redact"
 	"github.com/mozci/mozci/internal/rest"
 	"github.com/mozci/mozci/job"
 	"github.com/mozci/mozci/job/contract"
@@ -195,8 +196,8 @@ func fetch[T any](
 ) (*T, error) {
 	res, err := c.Do(ctx, rest.Call{URL: where, Header: http.Header{"Accept": {"application/json"}}})
 	if err != nil {
-		return nil, job.OfHTTP(op, rest.Redact(where), err)
+		return nil, job.OfHTTP(op, redact.URL(where), err)
 	}
 	out, err := e.Decode(contract.Asked{URL: where}, res.Body)
-	return out, job.Wrap(op, rest.Redact(where), err)
+	return out, job.Wrap(op, redact.URL(where), err)
 }

@@ -44,7 +44,7 @@ var rules = []rule{
 	{".", nil},
 	{"job", nil},
 	{"job/jobtest", []string{"job", "basics"}},
-	{"job/contract", []string{"job"}},
+	{"job/contract", []string{"job", "basics"}},
 	{"job/contract/recorded", []string{"job/contract"}},
 	{"internal/flight", []string{"internal"}},
 	{"job/cassette", []string{"internal"}},
@@ -84,6 +84,7 @@ var rules = []rule{
 // them.
 var basics = []string{
 	"internal/clip", "internal/deadline", "internal/flight", "internal/joinlog", "internal/lax", "internal/pause",
+	"internal/redact",
 }
 
 // tests may import this besides what their room may: decisions run over the

@@ -1,4 +1,8 @@
-package rest
+// Package redact takes secrets out of what is shown or kept: URLs, and texts that may
+// repeat any part of a request.
+//
+// Start with [URL] and [Text].
+package redact
 
 import (
 	"encoding/base64"
@@ -11,18 +15,18 @@ import (
 // redacted stands where a secret was.
 const redacted = "REDACTED"
 
-// Redact returns a URL without what must not reach a log: the user and password, and
+// URL returns a URL without what must not reach a log: the user and password, and
 // the values of parameters that carry secrets, also of a URL within a parameter's
 // value. What is no URL is redacted just so, as far as it looks like one.
-func Redact(rawURL string) string {
+func URL(rawURL string) string {
 	return parameters(users(rawURL, "/?#"), "&;#")
 }
 
-// RedactText returns a text without the secrets in it: those of URLs, of headers, of
+// Text returns a text without the secrets in it: those of URLs, of headers, of
 // members of JSON and elements of XML, and of values after an equals sign. It is for
 // what a server or net/http says, which may repeat any part of a request.
-func RedactText(text string) string {
-	text = quoted.ReplaceAllStringFunc(text, func(s string) string { return `"` + Redact(s[1:len(s)-1]) + `"` })
+func Text(text string) string {
+	text = quoted.ReplaceAllStringFunc(text, func(s string) string { return `"` + URL(s[1:len(s)-1]) + `"` })
 	text = fragment.ReplaceAllString(text, `${1}"`+redacted+`"`)
 	text = schemeOfPairs.ReplaceAllString(text, "${1} "+redacted)
 	text = schemeOfToken.ReplaceAllStringFunc(text, credential)
@@ -37,14 +41,14 @@ func RedactText(text string) string {
 // hidden is an error whose text may repeat secrets.
 type hidden struct{ err error }
 
-func (h *hidden) Error() string { return RedactText(h.err.Error()) }
+func (h *hidden) Error() string { return Text(h.err.Error()) }
 
 // Unwrap returns the error as it was.
 func (h *hidden) Unwrap() error { return h.err }
 
-// hide is err, with its secrets hidden where it has any.
-func hide(err error) error {
-	if text := err.Error(); RedactText(text) == text {
+// Error is err, with its secrets hidden where it has any.
+func Error(err error) error {
+	if text := err.Error(); Text(text) == text {
 		return err
 	}
 	return &hidden{err}
