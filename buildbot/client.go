@@ -241,7 +241,8 @@ func (c *Client) call(
 	ctx context.Context, op, key, url, method string, params map[string]any,
 ) (submission, error) {
 	none := submission{}
-	body, err := v2.Marshal(map[string]any{"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
+	body, err := v2.Marshal(map[string]any{"jsonrpc": "2.0", "id": 1, "method": method, "params": params},
+		v2.Deterministic(true))
 	if err != nil {
 		return none, job.Wrap(op, key, fmt.Errorf("%w: %w", job.ErrInvalid, err))
 	}

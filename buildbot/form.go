@@ -201,7 +201,7 @@ func object(v any) (map[string]any, error) {
 	if v == nil {
 		return nil, nil
 	}
-	body, err := v2.Marshal(v)
+	body, err := v2.Marshal(v, v2.Deterministic(true))
 	if err != nil {
 		return nil, fmt.Errorf("%w: input: %w", job.ErrInvalid, err)
 	}

@@ -154,10 +154,7 @@ func TestOtherRecords(t *testing.T) {
 		{"/builders/1/builds/1", "/builders/2/builds/2", func(ctx context.Context, p *buildbot.Project) error {
 			return p.Cancel(ctx, "http://master.example/#/builders/1/builds/1")
 		}},
-		{"/builders/1/buildrequests", "/builders/2/buildrequests", func(ctx context.Context, p *buildbot.Project) error {
-			_, err := p.QueueDepth(ctx, "a")
-			return err
-		}},
+		{"/builders/1/buildrequests", "/builders/2/buildrequests", depthOf},
 	} {
 		d := crowded()
 		d.Ask(bbtest.BuildRequest{Builder: 2, Results: []int{bbtest.Pending}})
@@ -449,4 +446,9 @@ func misses(t *testing.T, what, key string, text []byte, with func([]byte) error
 		}
 	}
 	return is.Title(), n
+}
+
+func depthOf(ctx context.Context, p *buildbot.Project) error {
+	_, err := p.QueueDepth(ctx, "a")
+	return err
 }

@@ -31,9 +31,9 @@ type wireDump struct {
 // wireDumped is a build as the dump has it, which are those that have ended.
 type wireDumped struct {
 	ID         int64      `json:"id" is:"required" min:"1" max:"2147483647"`
-	Master     int64      `json:"master_id" is:"required" min:"1"`
+	Master     int64      `json:"master_id" is:"" min:"1"`
 	Number     int        `json:"buildnumber" is:"required" min:"0" max:"2147483647"`
-	Requested  epoch      `json:"requesttime" is:"required" min:"1" max:"4102444800"`
+	Requested  epoch      `json:"requesttime" is:"" min:"1" max:"4102444800"`
 	Started    epoch      `json:"starttime" is:"required" min:"1" max:"4102444800"`
 	Finished   epoch      `json:"endtime" is:"required" min:"1" max:"4102444800"`
 	Result     int        `json:"result" is:"required" min:"0" max:"6"`
@@ -79,8 +79,6 @@ func (d *wireDumped) proven(place int) error {
 	case p.Builder == "" && (p.Number != nil || p.Revision != "" || p.GotRevision != "" || p.Branch != "" ||
 		len(p.Requests) > 0):
 		return absent(at("properties.buildername"))
-	case p.Builder != "" && p.Number == nil:
-		return absent(at("properties.buildnumber"))
 	case p.Number != nil && *p.Number != d.Number:
 		return contract.Outside(at("properties.buildnumber"), "%d, and buildnumber is %d", *p.Number, d.Number)
 	}
@@ -99,7 +97,7 @@ func (d *wireDumped) proven(place int) error {
 
 // holds reports a build that ended at another time than the dump is of.
 func (d *wireDump) holds(seen span) error {
-	if seen.builds == 0 || d.Started == 0 || d.Finished == 0 {
+	if seen.builds == 0 || !d.dated() {
 		return nil
 	}
 	for _, e := range []ending{seen.first, seen.last} {
@@ -111,14 +109,19 @@ func (d *wireDump) holds(seen span) error {
 	return nil
 }
 
-// samePeriod reports a dump that does not say of when it is, or is of another day. A
-// day need not be of UTC.
+// dated reports whether the dump says of when it is: a moment since Buildbot's first
+// dumps, and no placeholder.
+func (d *wireDump) dated() bool { return d.Started > firstDumps && d.Finished > firstDumps }
+
+// firstDumps is the beginning of 2010, in seconds since 1970.
+const firstDumps = 1262304000
+
+// samePeriod reports a dump that is of another day, where it says of when it is. A day
+// need not be of UTC.
 func samePeriod(asked contract.Asked, d *wireDump) error {
 	switch {
-	case d.Started == 0:
-		return absent("starttime")
-	case d.Finished == 0:
-		return absent("endtime")
+	case !d.dated():
+		return nil
 	case d.Finished < d.Started:
 		return contract.Outside("endtime", "%d, before starttime %d", d.Finished, d.Started)
 	}

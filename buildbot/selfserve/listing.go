@@ -1,6 +1,7 @@
 package selfserve
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
@@ -202,7 +203,7 @@ func sameRevision(asked contract.Asked, all *[]entry) error {
 		}
 		for j, r := range b.Requests {
 			path := fmt.Sprintf("%srequests[%d].", path, j)
-			if err := about(path, r.Branch, r.Revision, branch, revision); err != nil {
+			if err := about(path, cmp.Or(r.Branch, branch), r.Revision, branch, revision); err != nil {
 				return err
 			}
 		}

@@ -82,8 +82,8 @@ func confirmed(l Listing, r BuildRequest, b *DumpBuild) (job.Status, error) {
 }
 
 // ofRun reports whether a build of the dump is of a run's own revision. It is an error
-// when it cannot be the run's at all: of another builder, or of another revision though
-// it answered nothing but this request.
+// when it cannot be the run's at all, being of another builder, and when its revision
+// cannot be compared.
 func ofRun(l Listing, r BuildRequest, b *DumpBuild) (own bool, err error) {
 	builder, revision := cmp.Or(r.Builder, l.Builder), cmp.Or(r.Revision, l.Revision)
 	own = sameTwelve(b.Revision, revision)
@@ -92,9 +92,6 @@ func ofRun(l Listing, r BuildRequest, b *DumpBuild) (own bool, err error) {
 		return false, contradicts(b, "properties.buildername", "%q, while self-serve's is %q", b.Builder, builder)
 	case b.Revision != "" && !isRevision(b.Revision):
 		return false, contradicts(b, "properties.revision", "%.60q, expected 12 or 40 digits", b.Revision)
-	case b.Revision != "" && revision != "" && !own && len(b.Requests) == 1:
-		return false, contradicts(b, "properties.revision", "%q, while its only request is for %q",
-			b.Revision, revision)
 	}
 	return own, nil
 }

@@ -215,7 +215,7 @@ func TestBrokenServices(t *testing.T) {
 		"404 JSON":  {404, `{"error": "unknown revision 'x'"}`, 3, "unknown revision"},
 		"HTML":      {200, "<!DOCTYPE html><title>Sign in</title>", 1, "<!DOCTYPE html>"},
 		"half":      {200, `{"lastpushid": 3, "pushes": {"1": `, 1, "not JSON"},
-		"words":     {200, `{"lastpushid": 3, "pushes": {"one": {}}}`, 1, `pushes[\"one\"].user: missing`},
+		"words":     {200, `{"lastpushid": 3, "pushes": {"one": {}}}`, 1, `pushes[\"one\"].date: missing`},
 		"forbidden": {403, "no", 1, "denied"},
 	} {
 		url := listen(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

@@ -40,9 +40,9 @@ type Record struct {
 	Result string `json:"result" is:"required" words:"success testfailed busted skipped exception retry unknown usercancel superseded"`
 
 	// Seconds since 1970, 0 for what has not come, up to the year 9999
-	Submitted int64 `json:"submit_timestamp" is:"" min:"0" max:"253402300799"`
-	Started   int64 `json:"start_timestamp" is:"" min:"0" max:"253402300799"`
-	Ended     int64 `json:"end_timestamp" is:"" min:"0" max:"253402300799"`
+	Submitted int64 `json:"submit_timestamp" is:"required" min:"0" max:"253402300799"`
+	Started   int64 `json:"start_timestamp" is:"required" min:"0" max:"253402300799"`
+	Ended     int64 `json:"end_timestamp" is:"required" min:"0" max:"253402300799"`
 
 	_ contract.Also `names:"build_architecture build_os build_platform_id job_group_description job_group_id"`
 	_ contract.Also `names:"job_type_description job_type_id last_modified machine_name signature logs resource_uri"`
