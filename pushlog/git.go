@@ -168,7 +168,9 @@ func (s *Server) pair(ctx context.Context, way, rev string) (pairWire, error) {
 	var w *pairWire
 	res, err := s.http.Do(ctx, rest.Call{URL: where, Header: http.Header{"Accept": {"application/json"}}})
 	if err == nil {
-		w, err = pairEndpoint.Decode(contract.Asked{URL: where}, res.Body)
+		if w, err = pairEndpoint.Decode(contract.Asked{URL: where}, res.Body); err != nil {
+			s.http.Forget(where)
+		}
 	}
 	if err = job.OfHTTP(op, redact.URL(where), err); errors.Is(err, job.ErrNotFound) {
 		return pairWire{}, nil

@@ -259,6 +259,7 @@ func (l *Log) ask(ctx context.Context, full bool, params ...string) (answer, err
 	}
 	a, err := decode(contract.Asked{URL: where}, res.Body, l.name, full)
 	if err != nil {
+		l.server.http.Forget(where)
 		return answer{}, job.Wrap("pushlog.json-pushes", redact.URL(where), err)
 	}
 	return a, l.server.learn(l.path, known, a.last)

@@ -64,6 +64,7 @@ func (l *Log) backedOutBy(ctx context.Context, p job.Push) ([]string, error) {
 	}
 	w, err := relevanceEndpoint.Decode(contract.Asked{URL: where}, res.Body)
 	if err != nil {
+		l.server.http.Forget(where)
 		return nil, job.Wrap(op, redact.URL(where), err)
 	}
 	if err := l.complete(p, w); err != nil {

@@ -9,9 +9,6 @@ import (
 	"github.com/mozci/mozci/internal/redact"
 )
 
-// pw begins each secret of these tests.
-const pw = "s3cr3t"
-
 // What a URL has that must not reach a log, in all the ways it can be written.
 func TestURL(t *testing.T) {
 	for in, want := range map[string]string{

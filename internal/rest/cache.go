@@ -67,6 +67,14 @@ func (c *Client) cached(req Call) (*Kept, bool) {
 	return e, ok && e.Immutable
 }
 
+// Forget takes an answer out of the cache that turned out to be none: torn, or another
+// one. Without that it would be given again for as long as it is kept.
+func (c *Client) Forget(url string) {
+	if c.o.Cache != nil {
+		c.o.Cache.Store(url, &Kept{URL: url}) // with nothing to validate it by, it is never used
+	}
+}
+
 // keep stores an answer that may be used again. The body is copied only then: the
 // caller owns the answer's.
 func (c *Client) keep(req Call, res *Response) {

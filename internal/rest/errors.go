@@ -8,8 +8,6 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
-
-	"github.com/mozci/mozci/internal/redact"
 )
 
 // ErrTooLarge says that the body is larger than Options.MaxBody.
@@ -62,32 +60,9 @@ func (e *stalledError) Error() string {
 // Permanent says that the request is not repeated.
 func (*stalledError) Permanent() bool { return true }
 
-// DecodeError is an answer that is not the JSON that it should be.
-type DecodeError struct {
-	URL         string // without secrets
-	ContentType string
-	First       []byte
-	Err         error
-}
-
-func (e *DecodeError) Error() string {
-	return fmt.Sprintf("%s: expected JSON, got %q (%s): %v", e.URL, oneLine(e.First), e.ContentType, e.Err)
-}
-
-// Unwrap returns what the decoder said.
-func (e *DecodeError) Unwrap() error { return e.Err }
-
-// Malformed is true: the answer is not what it should be, for job.OfHTTP.
-func (*DecodeError) Malformed() bool { return true }
-
-// How much of an answer an error keeps: of one that says why it failed, more,
-// since it may be in a format.
-const (
-	firstBytes = 512
-	errorBytes = 64 << 10
-)
-
-func first(body []byte) []byte { return []byte(redact.Text(string(body[:min(len(body), firstBytes)]))) }
+// errorBytes is how much an error keeps of an answer that says why it failed: it may
+// be in a format.
+const errorBytes = 64 << 10
 
 // oneLine is the beginning of a body, fit for an error message.
 func oneLine(body []byte) string {

@@ -45,9 +45,8 @@ func TestReflectedSecrets(t *testing.T) {
 	}, rest.Options{Retries: 1, Backoff: 1, Logger: slog.New(slog.NewJSONHandler(&log,
 		&slog.HandlerOptions{Level: slog.LevelDebug}))})
 	for path := range answers {
-		var into any
-		err := c.JSON(t.Context(), "https://u:"+pw+"@example.com"+path+"?sig="+pw, &into)
-		if err == nil || strings.Contains(err.Error(), pw) {
+		_, err := c.Do(t.Context(), rest.Call{URL: "https://u:" + pw + "@example.com" + path + "?sig=" + pw})
+		if err == nil && path != "/html" && path != "/storage" || err != nil && strings.Contains(err.Error(), pw) {
 			t.Errorf("%s: %v", path, err)
 		}
 	}

@@ -8,8 +8,6 @@
 package rest
 
 import (
-	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -136,26 +134,6 @@ type Response struct {
 	Header http.Header
 	Body   []byte
 	URL    string // where it came from, after redirects
-}
-
-// JSON fetches url and decodes its answer. An answer that is not JSON is a
-// *[DecodeError], any other failure an *[Error].
-func (c *Client) JSON(ctx context.Context, url string, into any) error {
-	res, err := c.Do(ctx, Call{URL: url, Header: http.Header{"Accept": {"application/json"}}})
-	if err != nil {
-		return err
-	}
-	return Decode(res, into)
-}
-
-// Decode decodes a JSON answer; errors are *[DecodeError].
-func Decode(res *Response, into any) error {
-	if err := json.Unmarshal(res.Body, into); err != nil {
-		return &DecodeError{
-			URL: redact.URL(res.URL), ContentType: res.Header.Get("Content-Type"), First: first(res.Body), Err: redact.Error(err),
-		}
-	}
-	return nil
 }
 
 // unsigned is the caller's client, which sends no signature to where a redirect
