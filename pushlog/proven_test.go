@@ -50,7 +50,7 @@ var provable = map[string]struct {
 }{
 	"json-pushes": {
 		hashes(7),
-		[]string{"git_changesets"},
+		[]string{"git_changesets", "user"},
 		[]string{"git_changesets[0]", "git_changesets[1]"},
 		nil,
 		func(t *testing.T, text string) error {
@@ -60,7 +60,7 @@ var provable = map[string]struct {
 	},
 	"json-pushes-full": {
 		whole(7),
-		[]string{"git_changesets", "git_node", "git_parents"},
+		[]string{"git_changesets", "git_node", "git_parents", "user", "author"},
 		[]string{"git_changesets[0]", "git_changesets[1]", "git_node", "git_parents[0]"},
 		[]string{"branch", "git_parents[0]", "files", "tags"},
 		func(t *testing.T, text string) error {

@@ -1,6 +1,7 @@
 package pushlog
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"net/url"
@@ -8,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/go-json-experiment/json"
 
 	"github.com/mozci/mozci/job"
 	"github.com/mozci/mozci/job/contract"
@@ -39,9 +42,29 @@ type element interface {
 	path() string
 }
 
-type nodeWire string
+// nodeWire is a changeset's hash, or the changeset where a server gives all of it
+// unasked.
+type nodeWire struct {
+	Node string  `json:"node"`
+	Git  *string `json:"git_node"`
+}
 
-func (n nodeWire) whole() changesetWire { return changesetWire{Node: string(n)} }
+// UnmarshalJSON reads either form.
+func (n *nodeWire) UnmarshalJSON(text []byte) error {
+	switch {
+	case len(text) > 0 && text[0] == '{':
+		type object nodeWire
+		if err := json.Unmarshal(text, (*object)(n)); err != nil || n.Node == "" {
+			return errors.New("an object without its node")
+		}
+		return nil
+	case len(text) > 0 && text[0] == '"':
+		return json.Unmarshal(text, &n.Node)
+	}
+	return errors.New("expected a hash")
+}
+
+func (n nodeWire) whole() changesetWire { return changesetWire{Node: n.Node, Git: n.Git} }
 
 func (nodeWire) path() string { return "" }
 
