@@ -46,6 +46,7 @@ type kind[T record] struct {
 func records[A any, T record](name, address, plural string, of func(*A) []T) kind[T] {
 	e := contract.New(contract.Endpoint[A]{
 		Source: contractSource, Name: name, URL: address,
+		Asks: func(q url.Values) bool { return !q.Has("field") }, // whole records
 		Same: func(asked contract.Asked, a *A) error { return same(asked, plural, of(a)) },
 	})
 	return kind[T]{e, func(asked contract.Asked, body []byte) ([]T, error) {

@@ -200,7 +200,7 @@ func (a *app) sayChecked(c *recorded.Checker, breaks int) {
 	a.warnf("mozci: skipped %s nobody knows, and %s that refuse or redirect\n", plural(skipped, "item"),
 		plural(c.Refused, "answer"))
 	if breaks > 0 {
-		a.warnf("mozci: %s break what mozci reads\n", plural(breaks, "finding"))
+		a.warnf("mozci: %s what mozci reads\n", breaking(breaks))
 	}
 }
 
@@ -210,4 +210,11 @@ func plural(n int, what string) string {
 		return "1 " + what
 	}
 	return fmt.Sprintf("%d %ss", n, what)
+}
+
+func breaking(n int) string {
+	if n == 1 {
+		return "1 finding breaks"
+	}
+	return fmt.Sprintf("%d findings break", n)
 }

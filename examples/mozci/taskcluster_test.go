@@ -42,7 +42,7 @@ func autolandLog(t *testing.T, ids ...int64) string {
 	return listen(t, hg)
 }
 
-// recorded serves the recorded push 20, on which the suite failed, and three
+// recordedPush serves the recorded push 20, on which the suite failed, and three
 // older ones that are derived from it: on 19 it was canceled, on 18 it did not
 // run, and on 17 it passed.
 func recordedPush(t *testing.T) (args []string) {

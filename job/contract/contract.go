@@ -36,7 +36,7 @@
 //     The name * is for an object in which people put what they like.
 //
 // What no tag can say, since it is about several members at once or about the form of
-// a string, a [Prover] says.
+// a string, a [Prover] says, and an [Inspector] what is found in parts that it decodes.
 //
 // The JSON type follows from the Go type: a struct is an object, a map an object whose
 // keys are data, and an int is a whole number. A pointer makes the elements
@@ -70,6 +70,14 @@ type Prover interface {
 	// Outside or Differs, whose path begins at the object; "." is all of it.
 	// Where Check goes on after a finding, members may be missing.
 	Prove() error
+}
+
+// Inspector is a Prover that decodes members by other endpoints, such as rows whose
+// columns stand elsewhere, and can tell everything that Check finds in them. Paths
+// begin at the object.
+type Inspector interface {
+	Prover
+	Inspect() []Finding
 }
 
 // Checker is a type that decodes itself, such as one of two forms of a record, and

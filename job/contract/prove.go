@@ -241,9 +241,20 @@ func (p *prover) object(s *shape, v reflect.Value) error {
 		}
 	}
 	if s.proves {
-		return p.claim(v.Addr().Interface().(Prover).Prove())
+		return p.proven(v.Addr().Interface().(Prover))
 	}
 	return nil
+}
+
+// proven asks a Prover, and where everything is to be found an Inspector first.
+func (p *prover) proven(v Prover) error {
+	if i, ok := v.(Inspector); ok && p.all {
+		found := i.Inspect()
+		if err := p.sayAll(found); err != nil || slices.ContainsFunc(found, Finding.Breaks) {
+			return err
+		}
+	}
+	return p.claim(v.Prove())
 }
 
 // claim says what a Prover found.

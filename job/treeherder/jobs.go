@@ -101,6 +101,18 @@ type jobsMetaWire struct {
 	Count      *int    `json:"count" is:"" min:"0"` // as it was asked for
 }
 
+// Inspect implements contract.Inspector.
+func (w *jobsWire) Inspect() (found []contract.Finding) {
+	names, err := columnsOf("job_property_names", w.Names)
+	if err != nil {
+		return nil // Prove says it
+	}
+	for i, text := range w.Results {
+		found = append(found, inspected(jobEndpoint, fmt.Sprintf("results[%d]", i), text, names)...)
+	}
+	return found
+}
+
 // Prove implements contract.Prover, and decodes the jobs.
 func (w *jobsWire) Prove() error {
 	names, err := columnsOf("job_property_names", w.Names)

@@ -23,6 +23,25 @@ type snapshotWire struct {
 	Results []resultsetWire `json:"results" is:"required"`
 }
 
+// Inspect implements contract.Inspector.
+func (w *snapshotWire) Inspect() (found []contract.Finding) {
+	names, err := columnsOf("job_property_names", w.Names)
+	if err != nil {
+		return nil // Prove says it
+	}
+	for i, rs := range w.Results {
+		for j, platform := range rs.Platforms {
+			for k, group := range platform.Groups {
+				for l, text := range group.Jobs {
+					at := fmt.Sprintf("results[%d].platforms[%d].groups[%d].jobs[%d]", i, j, k, l)
+					found = append(found, inspected(oldJobEndpoint, at, text, names)...)
+				}
+			}
+		}
+	}
+	return found
+}
+
 // Prove implements contract.Prover: jobs that are rows are decoded where their columns
 // are known, and no push comes twice.
 func (w *snapshotWire) Prove() error {

@@ -35,15 +35,9 @@ func columnsOf(member string, names []string) (columns, error) {
 // recordOf decodes a job that is an object, or a row of values in the order of the
 // columns. Path is where it stands.
 func recordOf[T any](e *contract.Endpoint[T], path string, text jsontext.Value, names columns) (*T, error) {
-	if isRow(text) {
-		object, err := names.object(text)
-		if err != nil {
-			return nil, contract.Outside(path, "%v", err)
-		}
-		text = object
-	}
-	if len(text) == 0 { // null
-		text = jsontext.Value("null")
+	text, err := asObject(path, text, names)
+	if err != nil {
+		return nil, err
 	}
 	out, err := e.Decode(contract.Asked{}, text)
 	var broken *contract.Error
@@ -54,6 +48,38 @@ func recordOf[T any](e *contract.Endpoint[T], path string, text jsontext.Value, 
 		path += "." + broken.Path
 	}
 	return nil, &contract.Error{Finding: contract.Finding{Path: path, Kind: broken.Kind, Detail: broken.Detail}}
+}
+
+// inspected is everything that is found in a record at a path.
+func inspected(e contract.Any, path string, text jsontext.Value, names columns) []contract.Finding {
+	text, err := asObject(path, text, names)
+	if err != nil {
+		return nil // it is proven to be an object elsewhere
+	}
+	found := e.Check(contract.Asked{}, text)
+	for i := range found {
+		if found[i].Path == "." {
+			found[i].Path = path
+		} else {
+			found[i].Path = path + "." + found[i].Path
+		}
+	}
+	return found
+}
+
+// asObject is a record as an object, which may be a row of values.
+func asObject(path string, text jsontext.Value, names columns) (jsontext.Value, error) {
+	switch {
+	case len(text) == 0:
+		return jsontext.Value("null"), nil
+	case !isRow(text):
+		return text, nil
+	}
+	object, err := names.object(text)
+	if err != nil {
+		return nil, contract.Outside(path, "%v", err)
+	}
+	return object, nil
 }
 
 func isRow(text jsontext.Value) bool { return bytes.HasPrefix(text, []byte("[")) }
