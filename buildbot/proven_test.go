@@ -141,6 +141,10 @@ func TestOtherRecords(t *testing.T) {
 		_, err := p.OpenLog(ctx, job.New(job.Fields{ID: "1/1"}), job.LogText)
 		return err
 	}
+	waiting := func(ctx context.Context, p *buildbot.Project) error {
+		_, err := p.QueueDepth(ctx, "a")
+		return err
+	}
 	for _, c := range []struct {
 		asked, answered string
 		ask             func(context.Context, *buildbot.Project) error
@@ -154,10 +158,7 @@ func TestOtherRecords(t *testing.T) {
 		{"/builders/1/builds/1", "/builders/2/builds/2", func(ctx context.Context, p *buildbot.Project) error {
 			return p.Cancel(ctx, "http://master.example/#/builders/1/builds/1")
 		}},
-		{"/builders/1/buildrequests", "/builders/2/buildrequests", func(ctx context.Context, p *buildbot.Project) error {
-			_, err := p.QueueDepth(ctx, "a")
-			return err
-		}},
+		{"/builders/1/buildrequests", "/builders/2/buildrequests", waiting},
 	} {
 		d := crowded()
 		d.Ask(bbtest.BuildRequest{Builder: 2, Results: []int{bbtest.Pending}})
