@@ -41,20 +41,20 @@ func TestDisagreement(t *testing.T) {
 			all["builds"][0]["properties"] = bbtest.Row{"got_revision": []any{true, "Git"}}
 		}, "builds[0].properties.got_revision: true"},
 		{func(all tables) { all["buildrequests"][0]["results"] = -1 }, "requests[0].results: -1, with complete true"},
-		{func(all tables) { all["buildrequests"][0]["complete_at"] = nil }, "requests[0].complete_at: 0, with complete true"},
+		{func(all tables) { all["buildrequests"][0]["complete_at"] = nil }, "requests[0].complete_at: 0"},
 		{func(all tables) {
 			all["builds"] = append(all["builds"], bbtest.Whole("builds", all["builds"][0]))
 			all["builds"][1]["state_string"] = "another"
 		}, "builds[1]: it comes twice, and differs from builds[0]"},
-		{func(all tables) { all["buildrequests"][0]["results"] = nil }, "buildrequests[0].results: null"},
+		{func(all tables) { all["buildrequests"][0]["results"] = nil }, "requests[0].results: null"},
 		{func(all tables) { all["buildrequests"][0]["results"] = 5 }, "requests[0].results: 5 of a complete request"},
-		{func(all tables) { all["buildrequests"][0]["claimed"] = false }, "requests[0].claimed: false, with claimed_at"},
+		{func(all tables) { all["buildrequests"][0]["claimed"] = false }, "requests[0].claimed: false"},
 		{func(all tables) { all["buildrequests"][0]["builderid"] = 9 }, "of request 1: 1, asked for 9"},
-		{func(all tables) { all["buildrequests"][1]["buildsetid"] = 7 }, "buildbot/buildrequests: of buildset 2: none"},
+		{func(all tables) { all["buildrequests"][1]["buildsetid"] = 7 }, "buildrequests: of buildset 2: none"},
 		{func(all tables) { all["buildsets"][0]["complete"] = false }, "buildsets[1].complete_at"},
 		{func(all tables) { all["buildsets"][0]["sourcestamps"] = []bbtest.Row{} }, "buildsets[1].sourcestamps: empty"},
 		{func(all tables) { all["changes"][0]["branch"] = "other" }, "changes[0].sourcestamp.branch"},
-		{func(all tables) { all["buildrequests"][1]["builderid"] = 9 }, "of request 2: builder 9 is not there"},
+		{func(all tables) { all["buildrequests"][1]["builderid"] = 9 }, "request 2: builder 9 is not there"},
 		{func(all tables) { all["builders"][1]["name"] = "" }, "builders[1].name: empty"},
 	} {
 		d := bbtest.Offline()

@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -114,23 +116,25 @@ func TestIgnoredFilters(t *testing.T) {
 			return err
 		},
 	} {
-		used := false
+		var used atomic.Bool
 		p := through(t, rewriting{d: crowded(), ask: func(r *http.Request) {
 			q := r.URL.Query()
-			used = used || q.Has(name)
+			if q.Has(name) {
+				used.Store(true)
+			}
 			q.Del(name)
 			r.URL.RawQuery = q.Encode()
 		}})
 		err := ask(t.Context(), p)
 		var broken *contract.Error
 		if strings.HasSuffix(name, "__in") {
-			if !used || err != nil {
-				t.Errorf("%s, asked for: %t: %v", name, used, err)
+			if !used.Load() || err != nil {
+				t.Errorf("%s, asked for: %t: %v", name, used.Load(), err)
 			}
 			continue
 		}
-		if !used || !errors.Is(err, job.ErrMalformed) || !errors.As(err, &broken) {
-			t.Errorf("%s, asked for: %t: %v", name, used, err)
+		if !used.Load() || !errors.Is(err, job.ErrMalformed) || !errors.As(err, &broken) {
+			t.Errorf("%s, asked for: %t: %v", name, used.Load(), err)
 		}
 	}
 }
@@ -392,11 +396,14 @@ func TestRequiredFields(t *testing.T) {
 	missed := map[string]int{}
 	for what, ask := range questions {
 		answers := map[string][]byte{}
+		var mu sync.Mutex // several are asked at the same time
 		project := func(answer func(*http.Request, []byte) []byte) *buildbot.Project {
 			d, _ := busy(t)
 			return through(t, rewriting{d: d, answer: answer})
 		}
 		err := ask(t.Context(), project(func(r *http.Request, body []byte) []byte {
+			mu.Lock()
+			defer mu.Unlock()
 			answers[r.Method+" "+r.URL.String()] = body
 			return body
 		}))

@@ -53,8 +53,11 @@ func (c change) check() error {
 		name, change string
 		stamp        *string
 	}{
-		{"revision", c.Revision, s.Revision}, {"branch", c.Branch, s.Branch}, {"codebase", c.Codebase, s.Codebase},
-		{"repository", c.Repository, s.Repository}, {"project", c.Project, s.Project},
+		{"revision", c.Revision, s.Revision},
+		{"branch", c.Branch, s.Branch},
+		{"codebase", c.Codebase, s.Codebase},
+		{"repository", c.Repository, s.Repository},
+		{"project", c.Project, s.Project},
 	} {
 		if f.stamp != nil && f.change != *f.stamp {
 			return contract.Outside("sourcestamp."+f.name, "%.80q, of a change that has %.80q", *f.stamp, f.change)

@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -25,6 +26,7 @@ import (
 // one text in place of an answer.
 type master struct {
 	d        *bbtest.Double
+	mu       sync.Mutex
 	answered map[string][]byte // by method and URL, but for calls that failed
 	swap     string            // the one whose answer is text
 	text     []byte
@@ -42,7 +44,9 @@ func (m *master) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	body, err := io.ReadAll(res.Body)
 	if m.answered != nil {
+		m.mu.Lock()
 		m.answered[key] = body
+		m.mu.Unlock()
 	}
 	if key == m.swap {
 		body = m.text
