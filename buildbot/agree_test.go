@@ -41,18 +41,20 @@ func TestDisagreement(t *testing.T) {
 			all["builds"][0]["properties"] = bbtest.Row{"got_revision": []any{true, "Git"}}
 		}, "builds[0].properties.got_revision: true"},
 		{func(all tables) { all["buildrequests"][0]["results"] = -1 }, "requests[0].results: -1, with complete true"},
-		{func(all tables) { all["buildrequests"][0]["results"] = nil }, "buildrequests[0].results: null"},
+		{func(all tables) { all["buildrequests"][0]["complete_at"] = nil }, "requests[0].complete_at: 0"},
+		{func(all tables) {
+			all["builds"] = append(all["builds"], bbtest.Whole("builds", all["builds"][0]))
+			all["builds"][1]["state_string"] = "another"
+		}, "builds[1]: it comes twice, and differs from builds[0]"},
+		{func(all tables) { all["buildrequests"][0]["results"] = nil }, "requests[0].results: null"},
 		{func(all tables) { all["buildrequests"][0]["results"] = 5 }, "requests[0].results: 5 of a complete request"},
-		{
-			func(all tables) { all["buildrequests"][0]["claimed"] = false },
-			"requests[0].claimed: false, with claimed_at",
-		},
+		{func(all tables) { all["buildrequests"][0]["claimed"] = false }, "requests[0].claimed: false"},
 		{func(all tables) { all["buildrequests"][0]["builderid"] = 9 }, "of request 1: 1, asked for 9"},
-		{func(all tables) { all["buildrequests"][1]["buildsetid"] = 7 }, "buildbot/buildrequests: of buildset 2: none"},
+		{func(all tables) { all["buildrequests"][1]["buildsetid"] = 7 }, "buildrequests: of buildset 2: none"},
 		{func(all tables) { all["buildsets"][0]["complete"] = false }, "buildsets[1].complete_at"},
 		{func(all tables) { all["buildsets"][0]["sourcestamps"] = []bbtest.Row{} }, "buildsets[1].sourcestamps: empty"},
 		{func(all tables) { all["changes"][0]["branch"] = "other" }, "changes[0].sourcestamp.branch"},
-		{func(all tables) { all["buildrequests"][1]["builderid"] = 9 }, "of request 2: builder 9 is not there"},
+		{func(all tables) { all["buildrequests"][1]["builderid"] = 9 }, "request 2: builder 9 is not there"},
 		{func(all tables) { all["builders"][1]["name"] = "" }, "builders[1].name: empty"},
 	} {
 		d := bbtest.Offline()
@@ -189,5 +191,67 @@ func TestLogsBetweenSteps(t *testing.T) {
 	d.Log(1, "test", "passed\n")
 	if got := text(); !strings.Contains(got, "passed") {
 		t.Errorf("the step that began since is not there: %s", got)
+	}
+}
+
+// Records of other ids than were asked for, and none of these, are an answer to another
+// question.
+func TestOtherIDs(t *testing.T) {
+	for _, name := range []string{"bsid__in", "buildsetid__in"} {
+		p := through(t, rewriting{d: crowded(), ask: func(r *http.Request) {
+			if q := r.URL.Query(); q.Has(name) {
+				q[name] = []string{"1"}
+				r.URL.RawQuery = q.Encode()
+			}
+		}})
+		push := job.Push{Repo: "main", ID: 101, Revision: bbtest.Revision(100), Time: time.Unix(1_760_060_000, 0)}
+		labels := map[string][]string{"bsid__in": {"a"}, "buildsetid__in": nil}[name]
+		if jobs, err := p.Jobs(t.Context(), push, labels...); !errors.Is(err, job.ErrMalformed) {
+			t.Errorf("%s: %v %v", name, jobs, err)
+		}
+	}
+}
+
+// What a call is answered with is of the call, and of what it asked for.
+func TestCallAnswers(t *testing.T) {
+	for answer, says := range map[string]string{
+		`{"jsonrpc":"2.0","id":1,"result":[7,{"1":8}]}`:                      "",
+		`{"jsonrpc":"2.0","id":2,"result":[7,{"1":8}]}`:                      `id: "2", asked for "1"`,
+		`{"jsonrpc":"2.0","id":1,"result":[7,{"2":8}]}`:                      `result: 2, asked for "1"`,
+		`{"jsonrpc":"2.0","id":1,"result":[7,{"1":8,"2":9}]}`:                "result: 2 requests, asked for 1",
+		`{"jsonrpc":"2.0","id":1,"result":[7,{}]}`:                           "result: 0 requests, asked for 1",
+		`{"jsonrpc":"2.0","id":1,"result":null}`:                             "result: null",
+		`{"jsonrpc":"2.0","id":1}`:                                           "result: missing",
+		`{"jsonrpc":"2.0","id":1,"result":[0,{"1":8}]}`:                      "result: ",
+		`{"jsonrpc":"2.0","id":1,"result":[7,{"1":0}]}`:                      "result: ",
+		`{"jsonrpc":"2.0","id":1,"error":{"code":-1,"message":"not today"}}`: "not today",
+	} {
+		d := bbtest.Offline()
+		d.Builder("test")
+		d.Change(bbtest.Revision(1), nil)
+		d.Form("force", []string{"test"}, bbtest.Sources("", nil))
+		p := through(t, rewriting{d: d, answer: func(r *http.Request, body []byte) []byte {
+			if r.Method == http.MethodPost {
+				return []byte(answer)
+			}
+			return body
+		}})
+		r, err := p.Trigger(t.Context(), job.Request{Key: "k", Label: "test", Push: at(t, p, "tip"), Count: 1})
+		switch {
+		case says == "" && (err != nil || r.IDs[0] != "8/1"):
+			t.Errorf("%s: %+v %v", answer, r, err)
+		case says != "" && (err == nil || !strings.Contains(err.Error(), says)):
+			t.Errorf("%s: %+v %v, expected %q", answer, r, err, says)
+		}
+	}
+}
+
+// A type of log that no documentation has is no text.
+func TestLogTypes(t *testing.T) {
+	d := crowded()
+	d.Edit(func(tables map[string][]bbtest.Row) { tables["logs"][0]["type"] = "q" })
+	_, err := offline(t, d).OpenLog(t.Context(), job.New(job.Fields{ID: "1/1"}), job.LogText)
+	if !errors.Is(err, job.ErrUnknownWord) {
+		t.Errorf("%v", err)
 	}
 }

@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -114,23 +116,25 @@ func TestIgnoredFilters(t *testing.T) {
 			return err
 		},
 	} {
-		used := false
+		var used atomic.Bool
 		p := through(t, rewriting{d: crowded(), ask: func(r *http.Request) {
 			q := r.URL.Query()
-			used = used || q.Has(name)
+			if q.Has(name) {
+				used.Store(true)
+			}
 			q.Del(name)
 			r.URL.RawQuery = q.Encode()
 		}})
 		err := ask(t.Context(), p)
 		var broken *contract.Error
 		if strings.HasSuffix(name, "__in") {
-			if !used || err != nil {
-				t.Errorf("%s, asked for: %t: %v", name, used, err)
+			if !used.Load() || err != nil {
+				t.Errorf("%s, asked for: %t: %v", name, used.Load(), err)
 			}
 			continue
 		}
-		if !used || !errors.Is(err, job.ErrMalformed) || !errors.As(err, &broken) {
-			t.Errorf("%s, asked for: %t: %v", name, used, err)
+		if !used.Load() || !errors.Is(err, job.ErrMalformed) || !errors.As(err, &broken) {
+			t.Errorf("%s, asked for: %t: %v", name, used.Load(), err)
 		}
 	}
 }
@@ -139,6 +143,10 @@ func TestIgnoredFilters(t *testing.T) {
 func TestOtherRecords(t *testing.T) {
 	opened := func(ctx context.Context, p *buildbot.Project) error {
 		_, err := p.OpenLog(ctx, job.New(job.Fields{ID: "1/1"}), job.LogText)
+		return err
+	}
+	waiting := func(ctx context.Context, p *buildbot.Project) error {
+		_, err := p.QueueDepth(ctx, "a")
 		return err
 	}
 	for _, c := range []struct {
@@ -154,7 +162,7 @@ func TestOtherRecords(t *testing.T) {
 		{"/builders/1/builds/1", "/builders/2/builds/2", func(ctx context.Context, p *buildbot.Project) error {
 			return p.Cancel(ctx, "http://master.example/#/builders/1/builds/1")
 		}},
-		{"/builders/1/buildrequests", "/builders/2/buildrequests", depthOf},
+		{"/builders/1/buildrequests", "/builders/2/buildrequests", waiting},
 	} {
 		d := crowded()
 		d.Ask(bbtest.BuildRequest{Builder: 2, Results: []int{bbtest.Pending}})
@@ -388,11 +396,14 @@ func TestRequiredFields(t *testing.T) {
 	missed := map[string]int{}
 	for what, ask := range questions {
 		answers := map[string][]byte{}
+		var mu sync.Mutex // several are asked at the same time
 		project := func(answer func(*http.Request, []byte) []byte) *buildbot.Project {
 			d, _ := busy(t)
 			return through(t, rewriting{d: d, answer: answer})
 		}
 		err := ask(t.Context(), project(func(r *http.Request, body []byte) []byte {
+			mu.Lock()
+			defer mu.Unlock()
 			answers[r.Method+" "+r.URL.String()] = body
 			return body
 		}))
@@ -446,9 +457,4 @@ func misses(t *testing.T, what, key string, text []byte, with func([]byte) error
 		}
 	}
 	return is.Title(), n
-}
-
-func depthOf(ctx context.Context, p *buildbot.Project) error {
-	_, err := p.QueueDepth(ctx, "a")
-	return err
 }

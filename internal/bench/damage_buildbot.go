@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -25,6 +26,7 @@ import (
 // one text in place of an answer.
 type master struct {
 	d        *bbtest.Double
+	mu       sync.Mutex
 	answered map[string][]byte // by method and URL, but for calls that failed
 	swap     string            // the one whose answer is text
 	text     []byte
@@ -42,7 +44,9 @@ func (m *master) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	body, err := io.ReadAll(res.Body)
 	if m.answered != nil {
+		m.mu.Lock()
 		m.answered[key] = body
+		m.mu.Unlock()
 	}
 	if key == m.swap {
 		body = m.text
@@ -311,6 +315,13 @@ func masterUntold(d damage.Damage, _ string) string {
 		return "a name, a branch or a revision is what people call it"
 	case last == "revision" && (d.Kind == damage.Null || d.Kind == damage.Empty || d.Kind == damage.Type):
 		return "a buildset without a revision is of the newest one"
+	case strings.HasPrefix(field, "builders[].tags"):
+		return "a tag is what people call it"
+	case strings.HasPrefix(field, "forceschedulers[].all_fields"):
+		switch d.Kind { //nolint:exhaustive // any other way is to be caught
+		case damage.Dropped, damage.Empty:
+			return "a form has the fields that it has, and a group need not have a name"
+		}
 	case last == "masterids":
 		return "a builder without a master is retired"
 	}

@@ -385,6 +385,7 @@ var tcReasons = []tcReason{
 	{`full-task-graph|listTaskGroup|tasks`, `\.dependencies`, gone, "a task needs what it needs"},
 	{`full-task-graph`, `test_manifests|MOZHARNESS_TEST_PATHS`, nil, "a push may write anything there"},
 	{`label-to-taskid`, `.`, gone, "a decision task plans what it plans"},
+	{`task-graph`, `^[\w-]{22}$`, []damage.Kind{damage.Flipped}, "a task's id may be any other one"},
 	{`label-to-taskid|task-graph`, `^\.$`, []damage.Kind{damage.Instead}, "a task may have made nothing"},
 }
 
