@@ -18,8 +18,10 @@ import (
 
 // jobsAnswer is an exchange with Treeherder, of which one thing is replaced.
 func jobsAnswer(old, replaced string) string {
-	const exchange = `{"request": {"method": "GET", "url": "https://th.example/api/project/autoland/jobs/?push_id=7&count=2000"},
-		"response": {"status": 200, "body": {"meta": {"repository": "autoland", "offset": 0, "count": 2000}, "results": [
+	const exchange = `{
+		"request": {"method": "GET", "url": "https://th.example/api/project/autoland/jobs/?push_id=7&count=2000"},
+		"response": {"status": 200, "body": {
+		"meta": {"repository": "autoland", "offset": 0, "count": 2000}, "results": [
 		{"id": 1, "push_id": 7, "state": "completed", "result": "success", "job_type_name": "a",
 		"submit_timestamp": 1700000000, "start_timestamp": 1700000001, "end_timestamp": 1700000002},
 		{"id": 2, "push_id": 7, "state": "running", "result": "unknown", "job_type_name": "b",
@@ -129,7 +131,9 @@ func TestCheckSourcesPlain(t *testing.T) {
 // triggered.
 func TestCheckSourcesLive(t *testing.T) {
 	out, errOut, status := mozci(t, append([]string{"check-sources", "--live", "--json"}, recordedPush(t)...)...)
-	for _, endpoint := range []string{"pushlog/json-pushes", "taskcluster/queue.listTaskGroup", "taskcluster/index.findTask"} {
+	for _, endpoint := range []string{
+		"pushlog/json-pushes", "taskcluster/queue.listTaskGroup", "taskcluster/index.findTask",
+	} {
 		if !strings.Contains(errOut, endpoint) {
 			t.Errorf("%s was not checked", endpoint)
 		}
@@ -175,8 +179,8 @@ func TestNightly(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var any map[string]any
-		if err := yaml.Unmarshal(text, &any); err != nil || len(any) == 0 {
+		var parsed map[string]any
+		if err := yaml.Unmarshal(text, &parsed); err != nil || len(parsed) == 0 {
 			t.Errorf("%s: %v", name, err)
 		}
 		_, after, ok := strings.Cut(string(text), "go run ./examples/mozci ")

@@ -103,7 +103,7 @@ type jobsMetaWire struct {
 
 // Inspect implements contract.Inspector.
 func (w *jobsWire) Inspect() (found []contract.Finding) {
-	names, err := columnsOf("job_property_names", w.Names)
+	names, err := columnsOf(w.Names)
 	if err != nil {
 		return nil // Prove says it
 	}
@@ -115,7 +115,7 @@ func (w *jobsWire) Inspect() (found []contract.Finding) {
 
 // Prove implements contract.Prover, and decodes the jobs.
 func (w *jobsWire) Prove() error {
-	names, err := columnsOf("job_property_names", w.Names)
+	names, err := columnsOf(w.Names)
 	if err != nil {
 		return err
 	}

@@ -25,7 +25,7 @@ type snapshotWire struct {
 
 // Inspect implements contract.Inspector.
 func (w *snapshotWire) Inspect() (found []contract.Finding) {
-	names, err := columnsOf("job_property_names", w.Names)
+	names, err := columnsOf(w.Names)
 	if err != nil {
 		return nil // Prove says it
 	}
@@ -45,7 +45,7 @@ func (w *snapshotWire) Inspect() (found []contract.Finding) {
 // Prove implements contract.Prover: jobs that are rows are decoded where their columns
 // are known, and no push comes twice.
 func (w *snapshotWire) Prove() error {
-	names, err := columnsOf("job_property_names", w.Names)
+	names, err := columnsOf(w.Names)
 	if err != nil {
 		return err
 	}

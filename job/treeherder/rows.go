@@ -14,8 +14,9 @@ import (
 // where jobs are objects.
 type columns []jsontext.Value
 
-// columnsOf are the columns that an answer names in a member.
-func columnsOf(member string, names []string) (columns, error) {
+// columnsOf are the columns that an answer names in job_property_names.
+func columnsOf(names []string) (columns, error) {
+	const member = "job_property_names"
 	seen := map[string]bool{}
 	out := make(columns, len(names))
 	for i, n := range names {

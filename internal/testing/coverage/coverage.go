@@ -1,7 +1,7 @@
 // Command coverage says for each package how many of its lines the tests run, and
 // which they do not:
 //
-//	go test -coverpkg=./... -coverprofile=FILE ./...
+//	go test -coverprofile=FILE ./...
 //	go run ./internal/testing/coverage FILE
 //
 // A line that no test runs is of one of three kinds. It only passes an error on,
