@@ -87,7 +87,7 @@ func TestRecordedRows(t *testing.T) {
 		if err := json.Unmarshal(testenv.Read(t, "data", "2-treeherder", file), &page); err != nil {
 			t.Fatal(err)
 		}
-		names, err := columnsOf("job_property_names", page.Names)
+		names, err := columnsOf(page.Names)
 		if err != nil {
 			t.Fatal(err)
 		}
