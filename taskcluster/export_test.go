@@ -35,11 +35,8 @@ var (
 	ComposeInput = (*action).compose
 )
 
-// The words of runs and labels.
-var (
-	RunStatus = (*TaskRun).status
-	KindOf    = kindOf
-)
+// KindOf is what the words of a label say.
+var KindOf = kindOf
 
 // ParseActions reads an actions.json.
 func ParseActions(text []byte) (*actions, error) {

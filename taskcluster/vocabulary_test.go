@@ -112,7 +112,7 @@ func TestVocabularyOfRuns(t *testing.T) {
 		state, reason, _ := strings.Cut(end, " ")
 		r := taskcluster.TaskRun{State: state, ReasonResolved: reason}
 		for _, kind := range []job.Kind{job.KindTest, job.KindBuild} {
-			if s, err := taskcluster.RunStatus(&r, kind, false); err != nil || s.Waiting() != (reason == "") {
+			if s, err := taskcluster.StatusOf(&r, kind, false); err != nil || s.Waiting() != (reason == "") {
 				return fmt.Errorf("%s, %w", s, err)
 			}
 		}

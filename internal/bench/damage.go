@@ -24,7 +24,7 @@ func harm(t *testing.T) {
 		most = 1
 	}
 	fmt.Printf("%-62s %7s %7s %9s %7s %8s %6s\n", "answer", "tried", "caught", "harmless", "untold", "unnamed", "wrong")
-	sum := damage.Report{Name: "all", Untold: map[string]int{}}
+	sum := damage.Report{Name: "all"}
 	for _, cases := range damaged {
 		for _, c := range cases(t) {
 			r, err := c.Run(t.Context(), damage.Options{Most: most, Seed: 1})
@@ -32,14 +32,7 @@ func harm(t *testing.T) {
 				t.Fatal(err)
 			}
 			printDamage(r)
-			sum.Tried += r.Tried
-			sum.Caught += r.Caught
-			sum.Harmless += r.Harmless
-			sum.Unnamed = append(sum.Unnamed, r.Unnamed...)
-			sum.Wrong = append(sum.Wrong, r.Wrong...)
-			for reason, n := range r.Untold {
-				sum.Untold[reason] += n
-			}
+			sum.Add(r)
 		}
 	}
 	harmLogs(t, most, &sum)

@@ -37,10 +37,7 @@ func harmLogs(t *testing.T, most int, sum *damage.Report) {
 		}
 		if r := harmLog(t, base, text.Bytes(), most); r != nil {
 			printDamage(r)
-			sum.Tried += r.Tried
-			sum.Caught += r.Caught
-			sum.Harmless += r.Harmless
-			sum.Wrong = append(sum.Wrong, r.Wrong...)
+			sum.Add(r)
 		}
 	}
 }

@@ -52,6 +52,7 @@ package contract
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -121,7 +122,7 @@ func (f Finding) Field() string {
 		}
 		b.WriteString("[]")
 		if strings.HasPrefix(after, `"`) {
-			if quoted, err := quotedPrefix(after); err == nil {
+			if quoted, err := strconv.QuotedPrefix(after); err == nil {
 				after = after[len(quoted):]
 			}
 		}

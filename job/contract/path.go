@@ -3,6 +3,8 @@ package contract
 import (
 	"strconv"
 	"strings"
+
+	"github.com/mozci/mozci/internal/clip"
 )
 
 // path is where a value stands, one step for each level. It is written only when
@@ -29,7 +31,7 @@ func (p path) String() string {
 		switch {
 		case s.data:
 			b.WriteString("[" + clipped(s.name) + "]")
-		case s.name == "" && !s.data:
+		case s.name == "":
 			b.WriteString("[" + strconv.Itoa(s.index) + "]")
 		case i > 0:
 			b.WriteString("." + s.name)
@@ -46,10 +48,5 @@ func clipped(key string) string {
 	if key != "" && strings.Trim(key, "0123456789") == "" && len(key) <= 20 {
 		return key
 	}
-	if len(key) > 60 {
-		key = key[:60] + "…"
-	}
-	return strconv.QuoteToASCII(key)
+	return strconv.QuoteToASCII(clip.Marked(key, 60))
 }
-
-func quotedPrefix(s string) (string, error) { return strconv.QuotedPrefix(s) }

@@ -265,10 +265,8 @@ func (p *prover) claim(err error) error {
 		return nil
 	case !errors.As(err, &known):
 		return p.say(KindBound, "%v", err)
-	case known.Path == ".":
-		return p.say(known.Kind, "%s", known.Detail)
 	}
-	return p.at(p.path.member(known.Path), func() error { return p.say(known.Kind, "%s", known.Detail) })
+	return p.sayAll([]Finding{known.Finding})
 }
 
 // nameOf is a member's name without a copy where the shape has it.

@@ -45,7 +45,7 @@ var rules = []rule{
 	{"job", nil},
 	{"job/jobtest", []string{"job", "basics"}},
 	{"job/contract", []string{"job", "basics"}},
-	{"job/contract/recorded", []string{"job/contract"}},
+	{"job/contract/recorded", []string{"job/contract", "internal"}},
 	{"internal/flight", []string{"internal"}},
 	{"job/cassette", []string{"internal"}},
 	{"job/pulse", []string{"job", "job/contract", "internal"}},

@@ -45,6 +45,21 @@ type Report struct {
 	Wrong    []string       // results that moved without an error
 }
 
+// Add counts what came of other damages too.
+func (r *Report) Add(o *Report) {
+	r.Tried += o.Tried
+	r.Caught += o.Caught
+	r.Harmless += o.Harmless
+	r.Unnamed = append(r.Unnamed, o.Unnamed...)
+	r.Wrong = append(r.Wrong, o.Wrong...)
+	for reason, n := range o.Untold {
+		if r.Untold == nil {
+			r.Untold = map[string]int{}
+		}
+		r.Untold[reason] += n
+	}
+}
+
 // Options limit what is tried.
 type Options struct {
 	Most int    // of each way at each field; 0 means 2

@@ -5,7 +5,6 @@ package vocabulary
 
 import (
 	"bytes"
-	"compress/gzip"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -17,6 +16,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mozci/mozci/internal/gunzip"
 	"github.com/mozci/mozci/internal/testing/testenv"
 )
 
@@ -64,15 +64,16 @@ func Files(t testing.TB, folders []string, visit func(file string, text []byte))
 
 // read reads a file, unpacked.
 func read(path string) ([]byte, error) {
-	text, err := os.ReadFile(path)
-	if err != nil || !strings.HasSuffix(path, ".gz") {
-		return text, err
-	}
-	r, err := gzip.NewReader(bytes.NewReader(text))
+	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
-	return io.ReadAll(r)
+	defer func() { _ = f.Close() }()
+	plain, err := gunzip.Reader(f)
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(plain)
 }
 
 // documents are the JSON values of a text that are objects or lists: the text itself,

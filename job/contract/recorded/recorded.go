@@ -9,7 +9,6 @@ package recorded
 
 import (
 	"bytes"
-	"compress/gzip"
 	"errors"
 	"fmt"
 	"io"
@@ -17,6 +16,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/mozci/mozci/internal/gunzip"
 )
 
 // Item is one answer, message or file.
@@ -127,16 +128,12 @@ func Read(name string, in io.Reader) ([]Item, error) {
 }
 
 func unpacked(in io.Reader) ([]byte, error) {
-	text, err := io.ReadAll(io.LimitReader(in, most))
-	if err != nil || !bytes.HasPrefix(text, []byte{0x1f, 0x8b}) {
-		return text, err
-	}
-	z, err := gzip.NewReader(bytes.NewReader(text))
+	plain, err := gunzip.Reader(in)
 	if err != nil {
 		return nil, err
 	}
-	text, err = io.ReadAll(io.LimitReader(z, most))
-	if err == nil && len(text) == most {
+	text, err := io.ReadAll(io.LimitReader(plain, most+1))
+	if err == nil && len(text) > most {
 		err = fmt.Errorf("more than %d bytes, unpacked", most)
 	}
 	return text, err
