@@ -18,6 +18,7 @@ import (
 	"strings"
 
 	"github.com/mozci/mozci/internal/gunzip"
+	"github.com/mozci/mozci/internal/rawhttp"
 )
 
 // Item is one answer, message or file.
@@ -112,7 +113,7 @@ func Read(name string, in io.Reader) ([]Item, error) {
 	}
 	var items []Item
 	switch head := bytes.TrimLeft(text, "\ufeff \t\r\n"); {
-	case requestLine.Match(head):
+	case rawhttp.Is(head):
 		items, err = plainHTTP(text)
 	case isCassette(name, text):
 		items, err = tape(text)
