@@ -257,6 +257,8 @@ func (s *searcher) listen(ctx context.Context, wait time.Duration) (more bool, e
 		case err != nil:
 			s.warn("no events: %v", err)
 			return true, pause.For(ctx, wait)
+		case e.Missed:
+			return true, nil
 		case !e.Job.Status().Waiting() && e.Job.Name() == s.labelOn(e.Job.Push()) && e.Job.Push().Repo == s.repo.Name():
 			return true, nil
 		}

@@ -54,18 +54,24 @@ type LogOpener interface {
 	OpenLog(ctx context.Context, j Job, which LogKind) (io.ReadCloser, error)
 }
 
-// Event is a change of a job.
+// Event is a change of a job, or says that changes may have been missed.
 type Event struct {
 	Time time.Time
 	CI   string // the CI's name
-	Job  Job    // after the change
+	Job  Job    // after the change; nil where Missed
+	// Missed says that changes may not have been told, and why in Note: the events
+	// were cut off, or it is time for a look of one's own. Who waits for something
+	// then asks the CI about it.
+	Missed bool
+	Note   string
 }
 
 // Watcher tells about changes as they happen.
 type Watcher interface {
 	// Watch yields events until ctx is done, or nothing can happen any more.
-	// Events may come twice and, for different jobs, in any order. An error
-	// that is not followed by events ends the sequence.
+	// Events may come twice and, for different jobs, in any order. One that is
+	// Missed says that others may not have come. An error that is not followed by
+	// events ends the sequence.
 	Watch(ctx context.Context) iter.Seq2[Event, error]
 }
 

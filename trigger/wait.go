@@ -46,8 +46,8 @@ func (r *runner) wait(ctx context.Context, steps []*Step) error {
 	}
 }
 
-// events yields a nil for each event of a build, and the error that ended
-// them; it is closed when the CI says that nothing can happen any more. A nil
+// events yields a nil for each event after which something may have ended, and the
+// error that ended them; it is closed when the CI says that nothing can happen any more. A nil
 // channel, of a CI without events, never yields.
 func (r *runner) events(ctx context.Context) <-chan error {
 	if _, ok := job.As[job.Watcher](r.ci); !ok {
@@ -57,7 +57,7 @@ func (r *runner) events(ctx context.Context) <-chan error {
 	go func() {
 		defer close(out)
 		for e, err := range job.Watch(ctx, r.ci) {
-			if err == nil && e.Job.Status().Waiting() {
+			if err == nil && !e.Missed && e.Job.Status().Waiting() {
 				continue // nothing ended, so nothing to look at
 			}
 			select {

@@ -5,11 +5,12 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/mozci/mozci/internal/database"
 	"github.com/mozci/mozci/job"
 )
 
 // ErrNewer says that a newer version of this library wrote the ledger.
-var ErrNewer = errors.New("the ledger is of a newer version than this program")
+var ErrNewer = database.ErrNewer
 
 // migrations bring the tables from version i to i+1. Times are microseconds
 // since 1970, receipts' ids a JSON list. A ledger of a newer version than the last
@@ -40,64 +41,9 @@ var migrations = []string{
 
 // open makes the tables, or checks them, once.
 func (l *SQL) open(ctx context.Context) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.ready {
-		return nil
+	err := l.tables.Open(ctx)
+	if errors.Is(err, database.ErrDialect) {
+		return fmt.Errorf("%w: %w", job.ErrInvalid, err)
 	}
-	if l.dialect != SQLite && l.dialect != PostgreSQL {
-		return fmt.Errorf("%w: dialect %d", job.ErrInvalid, l.dialect)
-	}
-	version, err := l.version(ctx)
-	if err != nil {
-		return err
-	}
-	if version > len(migrations) {
-		return fmt.Errorf("%w: version %d, this program knows %d", ErrNewer, version, len(migrations))
-	}
-	for ; version < len(migrations); version++ {
-		if err := l.migrate(ctx, version); err != nil {
-			return err
-		}
-	}
-	l.ready = true
-	return nil
-}
-
-// version reads which version the tables are of; 0 when there are none.
-func (l *SQL) version(ctx context.Context) (int, error) {
-	tables := `SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = 'mozci_ledger_version'`
-	if l.dialect == PostgreSQL {
-		tables = `SELECT COUNT(*) FROM pg_tables
-			WHERE schemaname = ANY (current_schemas(false)) AND tablename = 'mozci_ledger_version'`
-	}
-	n := 0
-	if err := l.db.QueryRowContext(ctx, tables).Scan(&n); err != nil || n == 0 {
-		return 0, err
-	}
-	err := l.db.QueryRowContext(ctx, `SELECT COALESCE(MAX(version), 0) FROM mozci_ledger_version`).Scan(&n)
-	return n, err
-}
-
-// migrate takes one step, whole or not at all. When another process was
-// quicker, its step counts.
-func (l *SQL) migrate(ctx context.Context, from int) (err error) {
-	tx, err := l.db.BeginTx(ctx, nil)
-	if err != nil {
-		return err
-	}
-	for _, q := range []string{
-		`CREATE TABLE IF NOT EXISTS mozci_ledger_version (version INTEGER PRIMARY KEY)`,
-		fmt.Sprintf(`INSERT INTO mozci_ledger_version (version) VALUES (%d)`, from+1),
-		migrations[from],
-	} {
-		if _, err = tx.ExecContext(ctx, q); err != nil {
-			_ = tx.Rollback()
-			if now, lookErr := l.version(ctx); lookErr == nil && now > from {
-				return nil
-			}
-			return err
-		}
-	}
-	return tx.Commit()
+	return err
 }

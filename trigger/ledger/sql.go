@@ -6,21 +6,20 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
-	"sync"
 	"time"
 
+	"github.com/mozci/mozci/internal/database"
 	"github.com/mozci/mozci/job"
 )
 
 // Dialect is a sort of SQL database.
-type Dialect int
+type Dialect = database.Dialect
 
 // The dialects that a ledger can speak.
 const (
-	SQLite     Dialect = iota + 1 // 3.35 or newer
-	PostgreSQL                    // 9.5 or newer
+	SQLite     = database.SQLite     // 3.35 or newer
+	PostgreSQL = database.PostgreSQL // 9.5 or newer
 )
 
 // NewSQL returns a Ledger in a database that the caller has opened, with the
@@ -30,43 +29,20 @@ const (
 //
 // Processes may share one database. With SQLite the caller should set a busy
 // timeout, and WAL mode where several processes write.
-func NewSQL(db *sql.DB, d Dialect) *SQL { return &SQL{db: db, dialect: d} }
+func NewSQL(db *sql.DB, d Dialect) *SQL {
+	return &SQL{tables: database.Tables{
+		DB: db, Dialect: d, Store: "the ledger", Name: "mozci_ledger", Steps: migrations,
+	}}
+}
 
 // SQL is a Ledger in a database; NewSQL makes one.
-type SQL struct {
-	db      *sql.DB
-	dialect Dialect
+type SQL struct{ tables database.Tables }
 
-	mu    sync.Mutex
-	ready bool
-}
+func (l *SQL) db() *sql.DB { return l.tables.DB }
 
-// now is the database's clock, in microseconds since 1970: processes on several
-// machines need not agree about theirs.
-func (l *SQL) now() string {
-	if l.dialect == PostgreSQL {
-		return `CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)`
-	}
-	return `CAST((julianday('now') - 2440587.5) * 86400000000.0 AS INTEGER)`
-}
+func (l *SQL) now() string { return l.tables.Dialect.Now() }
 
-// bind writes the placeholders as the database wants them.
-func (l *SQL) bind(query string) string {
-	if l.dialect != PostgreSQL {
-		return query
-	}
-	var b strings.Builder
-	n := 0
-	for _, r := range query {
-		if r == '?' {
-			n++
-			b.WriteString("$" + strconv.Itoa(n))
-			continue
-		}
-		b.WriteRune(r)
-	}
-	return b.String()
-}
+func (l *SQL) bind(query string) string { return l.tables.Dialect.Bind(query) }
 
 // short is what an index finds a revision by: its first digits, by which
 // revisions of any length are compared.
@@ -96,7 +72,7 @@ func (l *SQL) Intend(ctx context.Context, e Entry, instead *Entry) (Entry, bool,
 	if instead != nil {
 		state, attempt = string(instead.State), instead.Attempt
 	}
-	row := l.db.QueryRowContext(ctx, l.bind(`INSERT INTO mozci_ledger
+	row := l.db().QueryRowContext(ctx, l.bind(`INSERT INTO mozci_ledger
 		(key, attempt, repo, push_id, revision, short, git, hg, label, count, seen, who, purpose, asked, state,
 			ids, receipt, holder, leased)
 		VALUES (?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, `+l.now()+`, 'intended', '[]', '', ?, `+l.now()+` + ?)
@@ -140,7 +116,7 @@ func (l *SQL) Settle(ctx context.Context, e Entry) error {
 	if err != nil {
 		return job.Wrap(op, e.Key, err)
 	}
-	res, err := l.db.ExecContext(ctx, l.bind(`UPDATE mozci_ledger
+	res, err := l.db().ExecContext(ctx, l.bind(`UPDATE mozci_ledger
 		SET state = ?, count = ?, ids = ?, receipt = ?, made_by = ?, link = ?, note = ?, leased = `+l.now()+` + ?
 		WHERE key = ? AND attempt = ?`),
 		string(e.State), e.Count, string(ids), string(r.State), r.By, r.Link, r.Note, e.Lease.Microseconds(), e.Key,
@@ -168,7 +144,7 @@ func (l *SQL) Entries(ctx context.Context, q Query) (out []Entry, err error) {
 		return nil, err
 	}
 	where, args := l.where(q)
-	rows, err := l.db.QueryContext(ctx, l.bind(
+	rows, err := l.db().QueryContext(ctx, l.bind(
 		// not sorted: an order tempts the planner to take its index
 		`SELECT `+columns+`, `+l.now()+` FROM mozci_ledger`+where), args...)
 	if err != nil {
@@ -238,7 +214,7 @@ func (l *SQL) Prune(ctx context.Context, keep time.Duration) (int, error) {
 	query := l.bind(`DELETE FROM mozci_ledger WHERE key IN (SELECT key FROM mozci_ledger WHERE asked < ` + l.now() +
 		` - ? LIMIT ?)`)
 	for all := 0; ; {
-		res, err := l.db.ExecContext(ctx, query, keep.Microseconds(), step)
+		res, err := l.db().ExecContext(ctx, query, keep.Microseconds(), step)
 		if err != nil {
 			return all, job.Wrap(op, "", err)
 		}

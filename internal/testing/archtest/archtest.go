@@ -49,6 +49,7 @@ var rules = []rule{
 	{"internal/flight", []string{"internal"}},
 	{"job/cassette", []string{"internal"}},
 	{"job/pulse", []string{"job", "job/contract", "internal"}},
+	{"job/pulse/pulsetest", []string{"job", "job/pulse"}},
 	{"job/treeherder", []string{"job", "job/contract", "internal"}},
 	{"pushlog", []string{"job", "job/contract", "internal"}},
 	{"buildbot", []string{"job", "job/contract", "internal"}},
@@ -58,7 +59,7 @@ var rules = []rule{
 	{"analysis/culprit", []string{"job", "analysis", "basics"}},
 	{"analysis/joblog", []string{"job", "analysis", "basics"}},
 	{"trigger", []string{"job", "analysis", "basics", "trigger/ledger"}},
-	{"trigger/ledger", []string{"job", "internal/private"}},
+	{"trigger/ledger", []string{"job", "internal/private", "internal/database"}},
 	{"trigger/ledger/ledgertest", []string{"job", "trigger/ledger"}},
 	{"trigger/monitor", []string{"job", "analysis", "trigger", "trigger/ledger", "basics"}},
 	{"trigger/trychooser", []string{"job", "analysis", "trigger", "basics"}},
@@ -83,8 +84,8 @@ var rules = []rule{
 // basics are the rooms of internal that know of no service: decisions may use
 // them.
 var basics = []string{
-	"internal/clip", "internal/deadline", "internal/flight", "internal/joinlog", "internal/lax", "internal/pause",
-	"internal/redact",
+	"internal/clip", "internal/database", "internal/deadline", "internal/flight", "internal/joinlog", "internal/lax",
+	"internal/pause", "internal/redact",
 }
 
 // tests may import this besides what their room may: decisions run over the
@@ -92,7 +93,7 @@ var basics = []string{
 var tests = []string{
 	"job", "job/jobtest", "job/contract", "job/contract/recorded", "job/cassette", "analysis", "trigger",
 	"trigger/ledger",
-	"trigger/ledger/ledgertest", "internal", "internal/testing/*",
+	"trigger/ledger/ledgertest", "job/pulse/pulsetest", "internal", "internal/testing/*",
 }
 
 // roomTests is what the tests of one room may import besides: a whole search over
@@ -111,6 +112,7 @@ var libraries = map[string][]string{
 	"internal/schema": {"github.com/santhosh-tekuri/jsonschema/v6"},
 	"internal/flight": {"github.com/hashicorp/golang-lru/v2"},
 	"job/contract":    {"github.com/go-json-experiment/json"},
+	"job/pulse":       {"github.com/rabbitmq/amqp091-go"},
 	"job/contract/recorded": {
 		"github.com/go-json-experiment/json", "gopkg.in/dnaeon/go-vcr.v3", "gopkg.in/yaml.v3",
 	},
@@ -137,6 +139,7 @@ var testLibraries = map[string][]string{
 	"job/cassette":   {"gopkg.in/yaml.v3"},                              // what go-vcr writes
 	"trigger":        {"modernc.org/sqlite", "github.com/jackc/pgx/v5"}, // the ledger's drivers
 	"trigger/ledger": {"modernc.org/sqlite", "github.com/jackc/pgx/v5"},
+	"job/pulse":      {"modernc.org/sqlite", "github.com/jackc/pgx/v5"},
 }
 
 // top is what may lie at the top of the tree, besides files that begin with a
