@@ -22,7 +22,7 @@ func readBuild(
 	state, err := buildState(ctx, ci, runs, pending.runs)
 	waiting := slices.ContainsFunc(runs, func(j job.Job) bool { return j.Status().Waiting() })
 	return BuildFacts{
-		Label: label, State: state, Seen: len(runs) + pending.runs,
+		Label: label, State: state, Seen: len(runs) + pending.runs, Jobs: runs,
 		Again: pending.runs > 0 && len(runs) > 0 && !waiting,
 	}, err
 }

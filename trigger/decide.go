@@ -18,6 +18,7 @@ type Facts struct {
 	// tests on this push; Moved then says what that one runs.
 	Instead, Moved string
 	Runs           analysis.Runs // of the label
+	Jobs           []job.Job     // its runs, as the CI shows them
 	// Asked are runs that were asked for and are not visible yet. Unsure of them
 	// may never have reached the CI; UnsureUntil is when that is decided.
 	Asked, Unsure int
@@ -44,6 +45,7 @@ type BuildFacts struct {
 	Label string
 	State BuildState
 	Seen  int // runs of it, visible or asked for
+	Jobs  []job.Job
 	// Again says that it was asked for once more and is not visible yet: until
 	// it is, a CI that makes builds itself takes the one that was there before.
 	Again bool

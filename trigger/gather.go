@@ -18,6 +18,22 @@ const barredLabel = "the label cannot run on this push"
 
 func (f Facts) noLabel() bool { return f.Barred == barredLabel }
 
+// Look reads what is known of one label on one push: the facts that Make plans
+// by. Of the options Ledger, Judge, Manifests and ExistingOnly count. A label that the
+// push does not offer is Barred, with an *job.UnknownLabelError.
+func Look(ctx context.Context, ci job.Scheduler, p job.Push, label string, opts *Options) (Facts, error) {
+	m := &maker{ci: ci, times: 1}
+	if opts != nil {
+		m.opts = *opts
+	}
+	m.opts.Choose, m.opts.Automatic = nil, false
+	all, err := m.gather(ctx, p, []string{label}, slog.New(slog.DiscardHandler))
+	if len(all) != 1 {
+		return Facts{Push: p, Label: label}, job.Wrap("trigger.look", label, err)
+	}
+	return all[0], job.Wrap("trigger.look", label, err)
+}
+
 // gather reads the facts of each label on one push.
 func (m *maker) gather(ctx context.Context, p job.Push, labels []string, log *slog.Logger) ([]Facts, error) {
 	if !p.Testable() {
@@ -146,7 +162,8 @@ func (m *maker) jobs(ctx context.Context, p job.Push, names []string) ([]job.Job
 
 // fill counts the runs of the label and of its builds.
 func (m *maker) fill(ctx context.Context, f *Facts, jobs []job.Job) (err error) {
-	if f.Runs, err = analysis.OfRuns(ctx, analysis.OfLabel(jobs, f.Label), m.opts.Judge); err != nil {
+	f.Jobs = analysis.OfLabel(jobs, f.Label)
+	if f.Runs, err = analysis.OfRuns(ctx, f.Jobs, m.opts.Judge); err != nil {
 		return err
 	}
 	coming, err := asked(ctx, m.ci, m.opts.Ledger, f.Push, f.Label, analysis.OfLabel(jobs, f.Label))

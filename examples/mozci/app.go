@@ -118,7 +118,7 @@ Nothing is asked for without --yes, or a yes on the terminal. Exit status: 0 don
 	root.AddCommand(a.pushesCommand(), a.jobsCommand(), a.labelsCommand(), a.originCommand(), a.triggerCommand(),
 		a.backfillCommand(),
 		a.cancelCommand(), a.checkSourcesCommand(), a.failuresCommand(), a.errorlinesCommand(), a.frequencyCommand(),
-		a.culpritCommand(),
+		a.culpritCommand(), a.watchCommand(),
 		a.versionCommand(), credentialsHelp())
 	return root
 }

@@ -1,6 +1,7 @@
 package jobtest
 
 import (
+	"context"
 	"slices"
 	"time"
 
@@ -22,6 +23,25 @@ func (c *CI) Advance(d time.Duration) {
 	for c.step(until) {
 	}
 	c.now = until
+}
+
+// Wait moves the CI's time to the next moment at which something changes, or by d where
+// none comes sooner. It reports whether there was a change, and whether there can be more. Package
+// trigger/monitor waits so: on a CI in memory nothing really waits.
+func (c *CI) Wait(ctx context.Context, d time.Duration) (changed, more bool, err error) {
+	if err := c.reach(ctx); err != nil {
+		return false, false, job.Wrap("world.wait", "", err)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	until := c.now.Add(max(d, 0))
+	if changed = c.step(until); !changed {
+		c.now = until
+	}
+	for changed && c.step(c.now) { // all that happens at the same moment
+		continue
+	}
+	return changed, slices.ContainsFunc(c.runs, func(n *run) bool { return !n.due().IsZero() }), nil
 }
 
 // step moves time to the next change that is not after until, and makes it.

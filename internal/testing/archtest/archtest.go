@@ -62,6 +62,7 @@ var rules = []rule{
 	{"trigger/ledger", []string{"job", "internal/private", "internal/database"}},
 	{"trigger/ledger/ledgertest", []string{"job", "trigger/ledger"}},
 	{"trigger/monitor", []string{"job", "analysis", "trigger", "trigger/ledger", "basics"}},
+	{"trigger/monitor/monitortest", []string{"job", "trigger/monitor"}},
 	{"trigger/trychooser", []string{"job", "analysis", "trigger", "basics"}},
 	{"backfill", []string{
 		"job", "analysis", "analysis/culprit", "analysis/joblog", "trigger", "trigger/ledger",
@@ -93,7 +94,7 @@ var basics = []string{
 var tests = []string{
 	"job", "job/jobtest", "job/contract", "job/contract/recorded", "job/cassette", "analysis", "trigger",
 	"trigger/ledger",
-	"trigger/ledger/ledgertest", "job/pulse/pulsetest", "internal", "internal/testing/*",
+	"trigger/ledger/ledgertest", "trigger/monitor/monitortest", "job/pulse/pulsetest", "internal", "internal/testing/*",
 }
 
 // roomTests is what the tests of one room may import besides: a whole search over
@@ -134,12 +135,13 @@ var libraries = map[string][]string{
 
 // testLibraries may be imported by every test, and by those of one room.
 var testLibraries = map[string][]string{
-	"":               {"github.com/google/go-cmp"},
-	"internal":       {"gopkg.in/yaml.v3"},                              // the specification of JSON-e
-	"job/cassette":   {"gopkg.in/yaml.v3"},                              // what go-vcr writes
-	"trigger":        {"modernc.org/sqlite", "github.com/jackc/pgx/v5"}, // the ledger's drivers
-	"trigger/ledger": {"modernc.org/sqlite", "github.com/jackc/pgx/v5"},
-	"job/pulse":      {"modernc.org/sqlite", "github.com/jackc/pgx/v5"},
+	"":                {"github.com/google/go-cmp"},
+	"internal":        {"gopkg.in/yaml.v3"},                              // the specification of JSON-e
+	"job/cassette":    {"gopkg.in/yaml.v3"},                              // what go-vcr writes
+	"trigger":         {"modernc.org/sqlite", "github.com/jackc/pgx/v5"}, // the ledger's drivers
+	"trigger/ledger":  {"modernc.org/sqlite", "github.com/jackc/pgx/v5"},
+	"job/pulse":       {"modernc.org/sqlite", "github.com/jackc/pgx/v5"},
+	"trigger/monitor": {"modernc.org/sqlite", "github.com/jackc/pgx/v5"},
 }
 
 // top is what may lie at the top of the tree, besides files that begin with a

@@ -1,0 +1,363 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/mozci/mozci/job"
+	"github.com/mozci/mozci/trigger"
+	"github.com/mozci/mozci/trigger/monitor"
+)
+
+// showing prints what a monitor tells.
+type showing struct {
+	a      *app
+	wanted []monitor.Expectation
+	live   bool // the last line is redrawn
+	drawn  bool
+	latest map[string]monitor.Counts
+}
+
+func (a *app) showing(wanted []monitor.Expectation) *showing {
+	return &showing{a: a, wanted: wanted, live: !a.json && redraws(a.out), latest: map[string]monitor.Counts{}}
+}
+
+// redraws reports whether a line on the stream can be written again and again.
+func redraws(stream any) bool { return terminal(stream) && os.Getenv("TERM") != "dumb" }
+
+// begin says what is watched.
+func (s *showing) begin() {
+	if s.a.json {
+		return
+	}
+	labels, pushes, n := map[string]bool{}, map[job.PushKey]bool{}, 0
+	for _, e := range s.wanted {
+		labels[e.Label], pushes[e.Push.Key()] = true, true
+		n += max(e.Count, 1)
+	}
+	what := fmt.Sprintf("%d labels", len(labels))
+	if len(labels) == 1 {
+		what = s.wanted[0].Label
+	}
+	where := fmt.Sprintf("%d pushes", len(pushes))
+	if len(pushes) == 1 {
+		where = "push " + s.a.where(s.wanted[0].Push)
+	}
+	if e := s.wanted[0]; e.UntilHit {
+		s.a.printf("Triggering up to %s of %s on %s, %d at a time, until one fails.\n", runs(e.Max*len(s.wanted)), what,
+			where, e.Batch)
+	} else {
+		s.a.printf("Watching %s of %s on %s.\n", runs(n), what, where)
+	}
+	s.a.printf("Ctrl+C stops watching; the runs go on.\n\n")
+}
+
+type eventJSON struct {
+	Time     time.Time   `json:"time"`
+	ID       *string     `json:"id"`
+	Label    string      `json:"label"`
+	Repo     string      `json:"repo"`
+	PushID   int64       `json:"push_id"`
+	Revision *string     `json:"revision"`
+	Status   *job.Status `json:"status"`
+	Count    int         `json:"count"`
+	Action   *string     `json:"action"`
+	Why      string      `json:"why"`
+}
+
+// changes prints what was seen at one look. How an expectation ended comes with the
+// last line where it is the only one.
+func (s *showing) changes(changes []monitor.Change) {
+	s.clear()
+	for i := 0; i < len(changes); i++ {
+		c := changes[i]
+		s.latest[c.Key] = c.Results
+		switch {
+		case c.Outcome != "":
+			if !s.a.json && (len(s.wanted) > 1 || c.Ended.Parent != "") {
+				s.line(c, symbolOf(c), cmp.Or(c.Why, string(c.Outcome)))
+			}
+			continue
+		case s.a.json:
+			e := eventJSON{
+				Time: c.Time.UTC(), ID: orNull(c.ID), Label: c.Label, Repo: c.Push.Repo, PushID: c.Push.ID,
+				Revision: orNull(c.Push.Revision), Count: c.Count, Action: orNull(string(c.Action)), Why: c.Why,
+			}
+			if c.Status != 0 {
+				e.Status = &c.Status
+			}
+			_ = s.a.printJSON(e)
+			continue
+		}
+		n := 1
+		for c.Action == "" && !isResult(c.Status) && i+1 < len(changes) && changes[i+1].Status == c.Status &&
+			changes[i+1].Action == "" && changes[i+1].Why == c.Why {
+			n, i = n+1, i+1
+		}
+		s.line(c, symbolOf(c), s.phrase(c, n))
+	}
+	s.draw()
+}
+
+func isResult(st job.Status) bool { return st == job.StatusSuccess || st.Failed() }
+
+// phrase is a change in words.
+func (s *showing) phrase(c monitor.Change, n int) string {
+	switch {
+	case c.Action == trigger.ActionBuild:
+		return fmt.Sprintf("build triggered: %s; %s", c.Label, c.Why)
+	case c.Action != "":
+		return fmt.Sprintf("%s triggered: %s", runs(c.Count), c.Why)
+	case isResult(c.Status):
+		out := fmt.Sprintf("%s  %d of %d", c.Why, c.Results.Runs, max(c.Want, c.Results.Runs))
+		if c.Took > 0 {
+			out += "  " + aboutTime(c.Took)
+		}
+		return out
+	}
+	return fmt.Sprintf("%s %s", runs(n), c.Why)
+}
+
+// line prints one change.
+func (s *showing) line(c monitor.Change, symbol, text string) {
+	label := ""
+	if s.several() {
+		label = "  " + c.Label
+	}
+	s.a.printf("%s  %s %s%s  %s\n", c.Time.Local().Format("15:04"), symbol, s.a.where(c.Push), label, text)
+}
+
+// several reports whether more than one label is watched.
+func (s *showing) several() bool {
+	return slices.ContainsFunc(s.wanted, func(e monitor.Expectation) bool { return e.Label != s.wanted[0].Label })
+}
+
+// draw writes the live line.
+func (s *showing) draw() {
+	if !s.live {
+		return
+	}
+	done, failed, want := 0, 0, 0
+	for _, e := range s.wanted {
+		want += max(e.Count, 1)
+	}
+	for _, c := range s.latest {
+		done, failed = done+c.Runs, failed+c.Failures
+	}
+	s.a.printf("%s %d of %d done: %d passed, %d failed", running, done, max(want, done), done-failed, failed)
+	s.drawn = true
+}
+
+// clear removes the live line.
+func (s *showing) clear() {
+	if s.drawn {
+		_, _ = fmt.Fprint(s.a.out, "\r\x1b[K") //nolint:forbidigo // it is no text
+		s.drawn = false
+	}
+}
+
+// The symbols of runs: those of the page, one column wide.
+const (
+	passed, failed, machine, running = "✓", "✕", "!", "*"
+	queued, planned, coalesced       = ".", "+", "-"
+	stopped                          = "#"
+)
+
+var ascii = map[string]string{passed: "ok", failed: "X"}
+
+// symbolOf is the symbol of a change; ASCII where the terminal's locale is not UTF-8.
+func symbolOf(c monitor.Change) string {
+	out := statusSymbol(c.Status)
+	switch {
+	case c.Action != "":
+		out = planned
+	case c.Outcome != "":
+		out = outcomeSymbol(c.Outcome)
+	}
+	return symbol(out)
+}
+
+func symbol(s string) string {
+	locale := cmp.Or(os.Getenv("LC_ALL"), os.Getenv("LC_CTYPE"), os.Getenv("LANG"))
+	if up := strings.ToUpper(locale); locale == "" || strings.Contains(up, "UTF-8") || strings.Contains(up, "UTF8") {
+		return s
+	}
+	return cmp.Or(ascii[s], s)
+}
+
+func statusSymbol(s job.Status) string {
+	switch s {
+	case job.StatusSuccess:
+		return passed
+	case job.StatusTestFailed, job.StatusBusted:
+		return failed
+	case job.StatusException, job.StatusRetry:
+		return machine
+	case job.StatusRunning, job.StatusUnknown:
+		return running
+	case job.StatusPending, job.StatusUnscheduled:
+		return queued
+	case job.StatusCancelled:
+		return stopped
+	}
+	return coalesced // and skipped: it did not run
+}
+
+func outcomeSymbol(o monitor.Outcome) string {
+	switch o {
+	case monitor.Met:
+		return passed
+	case monitor.Permanent, monitor.Intermittent, monitor.Hit:
+		return failed
+	case monitor.Cancelled:
+		return stopped
+	}
+	return machine
+}
+
+// aboutTime is a duration to the minute, from a minute on.
+func aboutTime(d time.Duration) string {
+	switch {
+	case d >= time.Hour:
+		return fmt.Sprintf("%d h %d min", d/time.Hour, d%time.Hour/time.Minute)
+	case d >= time.Minute:
+		return fmt.Sprintf("%d min", d.Round(time.Minute)/time.Minute)
+	}
+	return fmt.Sprintf("%d s", d.Round(time.Second)/time.Second)
+}
+
+type endJSON struct {
+	Outcome  monitor.Outcome `json:"outcome"`
+	Label    *string         `json:"label"`
+	Revision *string         `json:"revision"`
+	Failures int             `json:"failures"`
+	Runs     int             `json:"runs"`
+	Push     *job.PushRef    `json:"push"` // what made it moot
+	Why      string          `json:"why"`
+	Next     *string         `json:"next"`
+	Each     []endJSON       `json:"each,omitempty"` // where several things were watched
+}
+
+// watched prints the last line.
+func (a *app) watched(ctx context.Context, s *showing, store monitor.Store, notify bool) error {
+	all, err := store.Expectations(ctx)
+	if err != nil {
+		return err
+	}
+	s.clear()
+	var each []endJSON
+	var worst monitor.Expectation
+	rank := -1
+	for _, e := range all {
+		if e.Parent != "" {
+			continue
+		}
+		each = append(each, endOf(e))
+		if r := slices.Index(monitor.Outcomes(), e.Progress.Outcome); r > rank {
+			worst, rank = e, r
+		}
+	}
+	last := endOf(worst)
+	if len(each) > 1 {
+		last.Each = each
+		met := 0
+		for _, e := range each {
+			if e.Outcome.Good() {
+				met++
+			}
+		}
+		if met < len(each) {
+			last.Why = fmt.Sprintf("%d of %d met; %s on %s: %s", met, len(each), worst.Label, a.where(worst.Push), last.Why)
+		} else {
+			last.Why = fmt.Sprintf("all %d met", met)
+		}
+	}
+	err = a.printEnd(last)
+	if notify {
+		a.notice(ctx, inWords(last.Outcome)+": "+worst.Label, last.Why)
+	}
+	switch {
+	case err != nil || worst.Progress.Outcome.Good():
+		return err
+	case worst.Progress.Outcome == monitor.CouldNotSee:
+		return errTold
+	}
+	return errNotEnough
+}
+
+// printEnd prints the last line.
+func (a *app) printEnd(last endJSON) error {
+	if a.json {
+		return a.printJSON(last)
+	}
+	a.printf("\n%s %s: %s\n", symbol(outcomeSymbol(last.Outcome)), inWords(last.Outcome), last.Why)
+	if last.Next != nil {
+		a.printf("%s\n", *last.Next)
+	}
+	return nil
+}
+
+func inWords(o monitor.Outcome) string {
+	text := strings.ReplaceAll(string(o), "_", " ")
+	return strings.ToUpper(text[:1]) + text[1:]
+}
+
+func endOf(e monitor.Expectation) endJSON {
+	p := e.Progress
+	out := endJSON{
+		Outcome: p.Outcome, Label: orNull(e.Label), Revision: orNull(e.Push.Revision), Failures: p.Results.Failures,
+		Runs: p.Results.Runs, Why: p.Note, Next: orNull(nextStep(e)),
+	}
+	if p.Moot != nil {
+		ref := p.Moot.Ref()
+		out.Push = &ref
+	}
+	return out
+}
+
+// nextStep is what to do after an outcome; empty after a good one.
+func nextStep(e monitor.Expectation) string {
+	of := fmt.Sprintf("--label %s --rev %s", e.Label, e.Push.Short())
+	switch e.Progress.Outcome {
+	case monitor.Permanent:
+		return "To find the push that broke it: mozci backfill " + of
+	case monitor.Intermittent:
+		return "To see how often it fails: mozci frequency " + of
+	case monitor.Hit:
+		return "To see what failed: mozci jobs " + of
+	case monitor.Blocked:
+		return "To see what can run there: mozci labels --rev " + e.Push.Short()
+	case monitor.NoRun, monitor.Cancelled, monitor.Infra:
+		return "To run it: mozci trigger " + of + " --times 1"
+	case monitor.Limit:
+		if e.WatchOnly {
+			return "To let mozci trigger what is missing: mozci watch " + of + " --yes"
+		}
+		return "To see what ran: mozci jobs " + of
+	case monitor.TimedOut, monitor.CouldNotSee:
+		return "To go on watching: mozci watch " + of
+	}
+	return ""
+}
+
+// notice shows a notice on the desktop, with the desktop's own program.
+func (a *app) notice(ctx context.Context, title, text string) {
+	for _, cmd := range [][]string{
+		{"notify-send", "--app-name=mozci", "--", job.Visible(title), job.Visible(text)},
+		{"osascript", "-e", "on run a", "-e", "display notification (item 2 of a) with title (item 1 of a)", "-e", "end run", job.Visible(title), job.Visible(text)},
+	} {
+		if path, err := exec.LookPath(cmd[0]); err == nil {
+			if err := exec.CommandContext(ctx, path, cmd[1:]...).Run(); err != nil {
+				a.warnf("mozci: no notice could be shown: %v\n", err)
+			}
+			return
+		}
+	}
+	a.warnf("mozci: no notice could be shown: neither notify-send nor osascript is installed\n")
+}

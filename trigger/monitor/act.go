@@ -1,0 +1,125 @@
+package monitor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/mozci/mozci/job"
+	"github.com/mozci/mozci/trigger"
+)
+
+// acted is what came of triggering.
+type acted struct {
+	changes []Change
+	added   []Expectation // of builds that were triggered
+	refused string        // why nothing more can be triggered; empty where it can
+	outcome Outcome       // with refused
+}
+
+// act triggers what is missing of the runs that a decision wants, and its builds first.
+// Runs that wait for a build are triggered when it is done, by a later decision. The
+// error is one that waiting may mend.
+func (m *Monitor) act(ctx context.Context, e *Expectation, d Decision, now time.Time) (acted, error) {
+	var out acted
+	o := m.options(*e)
+	o.Why = func(job.Push) string { return d.Why }
+	plan, err := trigger.Make(ctx, m.ci, []job.Push{e.Push}, []string{e.Label}, d.Want, o)
+	var unknown *job.UnknownLabelError
+	if errors.As(err, &unknown) {
+		return acted{refused: err.Error(), outcome: NoRun}, nil
+	}
+	if err != nil {
+		return out, err
+	}
+	for _, l := range plan.LeftOut {
+		out.refused, out.outcome = l.Why, NoRun
+		if l.Budget {
+			out.outcome = Limit
+		}
+	}
+	e.Progress.Want = d.Want
+	var soon trigger.Plan
+	for _, s := range plan.Steps {
+		if s.Action == trigger.ActionTrigger || s.Action == trigger.ActionBuild {
+			soon.Steps = append(soon.Steps, s)
+		}
+	}
+	if len(soon.Steps) == 0 {
+		return out, nil // somebody else has triggered it meanwhile, or it waits for its build
+	}
+	done, err := trigger.Run(ctx, m.opts.Act, soon, &trigger.RunOptions{
+		Ledger: m.opts.Ledger, Who: m.opts.Who, Purpose: e.Key, Logger: m.opts.Logger, Grace: -1,
+	})
+	for _, s := range done.Steps {
+		m.took(e, d, s, now, &out)
+	}
+	if err != nil && out.refused == "" {
+		return out, err
+	}
+	return out, nil
+}
+
+// took writes down what came of one step.
+func (m *Monitor) took(e *Expectation, d Decision, s trigger.Step, now time.Time, out *acted) {
+	n := s.Count
+	var some *job.PartialError
+	switch {
+	case s.Err == nil && s.Receipt != nil:
+		if s.Receipt.State == job.ReceiptAlreadyAsked {
+			return // the ledger, and so the facts, have it
+		}
+	case errors.As(s.Err, &some):
+		n = some.Taken
+	case saysNo(s.Err):
+		out.refused, out.outcome = fmt.Sprintf("the CI refused to run %s: %v", s.Label, s.Err), Limit
+		if errors.Is(s.Err, job.ErrNoBuild) {
+			out.outcome = Blocked
+		}
+		return
+	default:
+		return
+	}
+	c := m.change(*e, now)
+	c.Label, c.Count, c.Action, c.Why = s.Label, n, s.Action, d.Why
+	if s.Action == trigger.ActionBuild {
+		c.Why = s.Why
+	}
+	if s.Receipt != nil && len(s.Receipt.IDs) == 1 {
+		c.ID = s.Receipt.IDs[0]
+	}
+	out.changes = append(out.changes, c)
+	if s.Action == trigger.ActionBuild {
+		child := Expectation{
+			Push: s.Push, Label: s.Label, Count: 1, FailFast: true, Parent: e.Key, Why: s.Why, Deadline: e.Deadline,
+		}
+		if child, err := child.checked(); err == nil {
+			child.Key = fmt.Sprintf("%s/for/%s", child.Key, s.Key)
+			out.added = append(out.added, child)
+		}
+		return
+	}
+	e.Progress.Triggered += n
+	switch d.Reason {
+	case ForCoalesced:
+		e.Progress.Scheduled += n
+	case ForException:
+		e.Progress.Retried += n
+	case ForFailure:
+		e.Progress.Retriggered += n
+	}
+}
+
+// saysNo reports whether an error is a CI's no, which asking again does not change.
+func saysNo(err error) bool {
+	for _, no := range []error{
+		job.ErrNoBuild, job.ErrNotScheduled, job.ErrNotFound, job.ErrInvalid, job.ErrRefused, job.ErrDenied,
+		errors.ErrUnsupported,
+	} {
+		if errors.Is(err, no) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,399 @@
+package monitor
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/mozci/mozci/analysis"
+	"github.com/mozci/mozci/job"
+	"github.com/mozci/mozci/trigger"
+)
+
+// Facts are what is known of an expectation when it is looked at.
+type Facts struct {
+	trigger.Facts
+	// Now is the store's clock.
+	Now time.Time
+	// Queue is how many runs wait where the label's would, where the CI tells and a
+	// run has waited for long; nil otherwise.
+	Queue *job.QueueDepth
+	// History is how often the label failed before the push; zero for unknown.
+	History Counts
+	// Quiet says that nothing can happen in the CI any more by itself.
+	Quiet bool
+}
+
+// Decision is what to do about an expectation now: end it, trigger runs, or look again
+// later.
+type Decision struct {
+	Outcome Outcome // empty while it stays open
+	State   State
+	// Want, if not 0, is how many runs with a result there should be: those that are
+	// missing are triggered, because of Reason.
+	Want   int
+	Reason Reason
+	// Hung is a run that has waited for long in an empty queue; nil for none.
+	Hung job.Job
+	Why  string
+	// Again is after how long to look again at the latest; 0 for the usual time.
+	Again time.Duration
+}
+
+// Reason says why runs are triggered.
+type Reason string
+
+// The reasons.
+const (
+	ForCoalesced Reason = "coalesced" // a run was merged into another one
+	ForException Reason = "exception" // infrastructure ended a run
+	ForFailure   Reason = "failure"   // a run failed
+	ForBuild     Reason = "build"     // the build is done, and nothing ran
+	ForHit       Reason = "until_hit" // the next batch
+)
+
+// Decide says what to do about an expectation. It is pure: the same facts give the same
+// decision.
+func Decide(e Expectation, f Facts, p Policy) Decision {
+	d := decider{e: e, f: f, p: p.withDefaults(), by: f.Runs.By}
+	out := d.decide()
+	if left := e.Deadline - f.Now.Sub(e.Progress.Added); out.Outcome == "" && left <= 0 {
+		return Decision{Outcome: TimedOut, Why: fmt.Sprintf("not met within %s: %s", words(e.Deadline), out.Why)}
+	} else if out.Outcome == "" && (out.Again == 0 || out.Again > left) {
+		out.Again = min(cmp.Or(out.Again, left), left)
+	}
+	return out
+}
+
+type decider struct {
+	e  Expectation
+	f  Facts
+	p  Policy
+	by [job.StatusCoalesced + 1]int
+}
+
+func (d decider) decide() Decision {
+	r := d.f.Runs
+	if d.e.UntilHit {
+		return d.untilHit()
+	}
+	switch {
+	case r.Bad > 0 && d.e.FailFast:
+		return d.failed("stopped at the first failure; nothing was retriggered")
+	case r.Running > 0 || d.f.Asked > 0:
+		return d.waits()
+	}
+	if out, unsettled := d.settles(); unsettled {
+		return out
+	}
+	switch {
+	case r.Bad == 0 && r.Good >= d.e.Count:
+		return Decision{Outcome: Met, Why: fmt.Sprintf("%s passed", ofRuns(r.Good, r.Good))}
+	case r.Bad > 0 && r.Good > 0:
+		return d.failed("")
+	case d.by[job.StatusCancelled] > 0:
+		return Decision{Outcome: Cancelled, Why: "a person cancelled it"}
+	case d.f.Withdrawn:
+		return Decision{Outcome: Cancelled, Why: "a person cancelled what was to run it"}
+	case r.Bad > 0:
+		return d.failing()
+	}
+	return d.missing()
+}
+
+// waits is about runs that are on their way.
+func (d decider) waits() Decision {
+	r := d.f.Runs
+	if r.Running == 0 {
+		return Decision{State: AwaitingTest, Why: fmt.Sprintf("%s triggered and not visible yet", runs(d.f.Asked))}
+	}
+	if d.by[job.StatusUnscheduled] == r.Running {
+		if why := d.buildGone(); why != "" {
+			return Decision{Outcome: Blocked, Why: why}
+		}
+		if d.f.Quiet {
+			return Decision{Outcome: NoRun, Why: "nothing will run the build that it waits for"}
+		}
+		return Decision{State: AwaitingBuild, Why: "waiting for its build"}
+	}
+	out := Decision{State: Watching, Why: r.String()}
+	hung, since := d.hung()
+	if hung == nil {
+		return out
+	}
+	waited := d.f.Now.Sub(since)
+	switch {
+	case d.p.PendingLimit > 0 && waited >= d.p.PendingLimit:
+		return Decision{Outcome: Limit, Hung: hung, Why: fmt.Sprintf("queued for %s, and no machine took it", words(waited))}
+	case d.p.Pending > 0 && waited >= d.p.Pending && d.f.Queue != nil && d.f.Queue.Pending == 0:
+		out.Hung = hung
+		out.Why = fmt.Sprintf("queued for %s although the CI says that nothing waits in its queue: no machine may ever "+
+			"take it; cancel and trigger it again, or ask the CI's people", words(waited))
+	}
+	return out
+}
+
+// hung is the pending run that waits the longest, where none runs.
+func (d decider) hung() (oldest job.Job, since time.Time) {
+	for _, j := range d.f.Jobs {
+		t := j.Times().Requested
+		if j.Status() == job.StatusPending && !t.IsZero() && (oldest == nil || t.Before(since)) {
+			oldest, since = j, t
+		}
+	}
+	return oldest, since
+}
+
+// settles reports whether the newest run may still be followed by another one.
+func (d decider) settles() (Decision, bool) {
+	if d.f.Quiet {
+		return Decision{}, false
+	}
+	var last job.Job
+	for _, j := range d.f.Jobs {
+		if last == nil || ended(j).After(ended(last)) {
+			last = j
+		}
+	}
+	switch {
+	case last == nil:
+		return Decision{}, false
+	case last.Status() == job.StatusRetry:
+		left := d.p.Start - d.f.Now.Sub(ended(last))
+		return Decision{State: Watching, Again: left, Why: "the CI runs it again by itself"}, left > 0
+	case last.Status() == job.StatusSuccess, ended(last).IsZero():
+		return Decision{}, false
+	}
+	left := d.p.Settle - d.f.Now.Sub(ended(last))
+	return Decision{
+		State: Watching, Again: left, Why: fmt.Sprintf("%s; another run may follow by itself", d.f.Runs),
+	}, left > 0
+}
+
+// ended is when a run ended, or when it last changed as far as is known.
+func ended(j job.Job) time.Time {
+	t := j.Times()
+	for _, at := range []time.Time{t.Finished, t.Started} {
+		if !at.IsZero() {
+			return at
+		}
+	}
+	return t.Requested
+}
+
+// failed is an expectation some of whose runs failed, at its end.
+func (d decider) failed(why string) Decision {
+	r := d.f.Runs
+	out := Decision{Outcome: Permanent, Why: fmt.Sprintf("failed %s", ofRuns(r.Bad, r.Bad+r.Good))}
+	if r.Good > 0 {
+		out.Outcome = Intermittent
+	}
+	if why != "" {
+		out.Why += "; " + why
+	}
+	return out
+}
+
+// failing is an expectation all of whose runs failed so far.
+func (d decider) failing() Decision {
+	r := d.f.Runs
+	more, before := d.retriggers()
+	want := max(d.e.Count, 1+more)
+	switch {
+	case r.Bad >= want:
+		return d.failed("")
+	case d.e.WatchOnly:
+		return Decision{Outcome: Limit, Why: fmt.Sprintf(
+			"failed %s; %s%s would show whether it is permanent, and nothing may be triggered",
+			ofRuns(r.Bad, r.Bad), before, moreRuns(want-r.Bad))}
+	case d.infra():
+		return Decision{Outcome: Infra, Why: fmt.Sprintf("failed %s; then infrastructure ended %s in a row",
+			ofRuns(r.Bad, r.Bad), runs(d.exceptions()))}
+	case d.e.Progress.Retriggered >= want-1+d.p.Exceptions+d.p.Schedules:
+		return d.failed("the other runs that were triggered have no result")
+	}
+	return Decision{
+		State: Watching, Want: want, Reason: ForFailure,
+		Why: fmt.Sprintf("failed %s; %s%s will show whether it is permanent", ofRuns(r.Bad, r.Bad), before,
+			moreRuns(want-r.Bad)),
+	}
+}
+
+// retriggers is how many runs a failure asks for, and how often the label failed before.
+func (d decider) retriggers() (n int, before string) {
+	h := d.f.History
+	rate, err := analysis.Frequency(h.Failures, h.Runs, d.p.Confidence, analysis.Wilson)
+	if h.Failures == 0 || err != nil || d.p.MostRetriggers < 1 {
+		return max(0, d.p.Retriggers), ""
+	}
+	return min(max(1, rate.ToReproduce().Runs), d.p.MostRetriggers),
+		fmt.Sprintf("it failed %s before, so ", ofRuns(h.Failures, h.Runs))
+}
+
+// missing is an expectation without a failure that has too few results, and nothing is
+// on its way.
+func (d decider) missing() Decision {
+	r := d.f.Runs
+	silent := r.Unclear - d.by[job.StatusException] // ran, and not what was looked for
+	switch {
+	case d.infra():
+		return Decision{Outcome: Infra, Why: fmt.Sprintf("infrastructure ended %s in a row", runs(d.exceptions()))}
+	case d.exceptions() > 0:
+		return d.trigger(ForException, "infrastructure ended its last run", Infra)
+	case d.by[job.StatusCoalesced] > 0 && d.p.Schedules >= 0 && d.e.Progress.Scheduled >= d.p.Schedules:
+		return Decision{Outcome: Limit, Why: fmt.Sprintf("coalesced again after it was triggered %s",
+			times(d.p.Schedules))}
+	case d.by[job.StatusCoalesced] > 0:
+		return d.trigger(ForCoalesced, "its run was coalesced into one of another push", NoRun)
+	case silent > 0 && silent+r.Good >= d.e.Count:
+		return Decision{Outcome: NoRun, Why: fmt.Sprintf("%s ended without saying anything about it", runs(silent))}
+	case d.by[job.StatusSkipped] > 0:
+		return Decision{Outcome: NoRun, Why: "it was skipped"}
+	case r.Good > 0:
+		return d.trigger(ForBuild, fmt.Sprintf("%s passed, and no more are on their way", ofRuns(r.Good, d.e.Count)),
+			Limit)
+	case r.Seen > 0:
+		return Decision{Outcome: NoRun, Why: "no run has a result: " + r.String()}
+	}
+	return d.nothing()
+}
+
+// trigger asks for what is missing, or says how it ends where nothing may be triggered.
+func (d decider) trigger(r Reason, why string, otherwise Outcome) Decision {
+	if d.e.WatchOnly {
+		return Decision{Outcome: otherwise, Why: why + "; nothing may be triggered"}
+	}
+	return Decision{State: Watching, Want: max(d.e.Count, d.e.Progress.Want), Reason: r, Why: why}
+}
+
+// infra reports whether infrastructure ended as many runs in a row as it may.
+func (d decider) infra() bool {
+	return d.p.Exceptions >= 0 && d.exceptions() > 0 && d.exceptions() >= d.p.Exceptions
+}
+
+// exceptions is how many of the newest runs infrastructure ended, one after another.
+func (d decider) exceptions() int {
+	jobs := slices.SortedStableFunc(slices.Values(d.f.Jobs), func(a, b job.Job) int { return ended(b).Compare(ended(a)) })
+	n := 0
+	for i, j := range jobs {
+		switch j.Status() {
+		case job.StatusException:
+			n++
+		case job.StatusRetry:
+			if i == 0 { // nothing took its place
+				n++
+			}
+		case job.StatusSkipped, job.StatusCoalesced:
+		default:
+			return n
+		}
+	}
+	return n
+}
+
+// nothing is an expectation of a label that has no run at all.
+func (d decider) nothing() Decision {
+	if why := d.buildGone(); why != "" {
+		return Decision{Outcome: Blocked, Why: why}
+	}
+	building, missing := false, false
+	done := time.Time{}
+	for _, b := range d.f.Builds {
+		building = building || b.State == trigger.BuildUnderWay
+		missing = missing || b.State == trigger.BuildMissing || b.State == trigger.BuildExpired
+		for _, j := range b.Jobs {
+			if t := j.Times().Finished; t.After(done) {
+				done = t
+			}
+		}
+	}
+	waiting := Decision{State: AwaitingTest, Why: "no run of it is there yet"}
+	switch {
+	case building:
+		return Decision{State: AwaitingBuild, Why: "its build is under way"}
+	case d.f.Barred != "" && d.f.Quiet:
+		return Decision{Outcome: NoRun, Why: d.f.Barred}
+	case d.f.Barred != "":
+		waiting.Why = d.f.Barred
+		return waiting
+	case d.e.Trigger:
+		return d.trigger(ForBuild, "its build is done", NoRun)
+	case d.e.WatchOnly && !d.f.Quiet:
+		return waiting
+	case d.f.Quiet && (missing || len(d.f.Builds) == 0):
+		return Decision{Outcome: NoRun, Why: "nothing runs it: it was never scheduled"}
+	case missing || len(d.f.Builds) == 0:
+		return waiting
+	case d.f.Quiet, d.p.Start >= 0 && !done.IsZero() && d.f.Now.Sub(done) >= d.p.Start:
+		return d.trigger(ForBuild, "its build is done, and nothing ran", NoRun)
+	}
+	waiting.Why = "its build is done; the CI should start it"
+	if left := d.p.Start - d.f.Now.Sub(done); left > 0 && !done.IsZero() {
+		waiting.Again = left
+	}
+	return waiting
+}
+
+// buildGone says why the builds that the label needs will not come; empty where they may.
+func (d decider) buildGone() string {
+	for _, b := range d.f.Builds {
+		switch b.State {
+		case trigger.BuildFailed:
+			return fmt.Sprintf("its build %s failed", b.Label)
+		case trigger.BuildWithdrawn:
+			return fmt.Sprintf("a person cancelled its build %s", b.Label)
+		}
+	}
+	return ""
+}
+
+// untilHit runs the label until it fails.
+func (d decider) untilHit() Decision {
+	r, base := d.f.Runs, Counts{}
+	if d.e.Progress.Base != nil {
+		base = *d.e.Progress.Base
+	}
+	done, hits := r.Good+r.Bad-base.Runs, r.Bad-base.Failures
+	switch {
+	case hits > 0:
+		return Decision{Outcome: Hit, Why: fmt.Sprintf("failed %s", ofRuns(hits, done))}
+	case r.Running > 0 || d.f.Asked > 0:
+		return d.waits()
+	}
+	if out, unsettled := d.settles(); unsettled && d.e.Progress.Triggered > 0 {
+		return out
+	}
+	if why := d.buildGone(); why != "" {
+		return Decision{Outcome: Blocked, Why: why}
+	}
+	switch {
+	case d.e.Progress.Triggered > 0 && (d.by[job.StatusCancelled] > 0 || d.f.Withdrawn):
+		return Decision{Outcome: Cancelled, Why: "a person cancelled it"}
+	case d.e.Progress.Triggered > 0 && d.infra():
+		return Decision{Outcome: Infra, Why: fmt.Sprintf("infrastructure ended %s in a row", runs(d.exceptions()))}
+	case done >= d.e.Max:
+		return Decision{Outcome: Limit, Why: fmt.Sprintf("it passed %s, and no more may be triggered", times(done))}
+	}
+	next := min(d.e.Batch, d.e.Max-done)
+	why := fmt.Sprintf("passed %d of up to %d; the next %s", done, d.e.Max, runs(next))
+	if each := d.usual(); each > 0 {
+		why += fmt.Sprintf(" take about %s of machine time", words(time.Duration(next)*each))
+	}
+	return Decision{State: Watching, Want: r.Good + r.Bad + next, Reason: ForHit, Why: why}
+}
+
+// usual is how long a run of the label takes: the median of those that ended.
+func (d decider) usual() time.Duration {
+	var all []time.Duration
+	for _, j := range d.f.Jobs {
+		if t := j.Times(); !t.Started.IsZero() && t.Finished.After(t.Started) {
+			all = append(all, t.Finished.Sub(t.Started))
+		}
+	}
+	if len(all) == 0 {
+		return 0
+	}
+	slices.Sort(all)
+	return all[len(all)/2]
+}

@@ -1,0 +1,203 @@
+package monitor
+
+import (
+	"cmp"
+	"fmt"
+	"time"
+
+	"github.com/mozci/mozci/job"
+	"github.com/mozci/mozci/trigger"
+)
+
+// Expectation says what should happen on a push: Count runs of a label with a
+// result, each of them good.
+type Expectation struct {
+	// Key names the expectation: adding the same key twice adds it once. Default: made of
+	// the push, the label and what is expected.
+	Key   string   `json:"key"`
+	Push  job.Push `json:"push"`
+	Label string   `json:"label"`
+	// Test is the test that the runs are about, for Options.Judge. Optional.
+	Test string `json:"test,omitempty"`
+	// Count is how many runs should have a result. Default 1.
+	Count int `json:"count"`
+	// Trigger says that the run is to be triggered by the monitor when its builds are
+	// done, at once. Otherwise it waits for the CI to run the label by itself, and
+	// triggers it only when it does not within Policy.Start.
+	Trigger bool `json:"trigger,omitempty"`
+	// WatchOnly says that nothing may be triggered.
+	WatchOnly bool `json:"watch_only,omitempty"`
+	// FailFast ends at the first failure, which is not retriggered.
+	FailFast bool `json:"fail_fast,omitempty"`
+	// UntilHit triggers Batch runs after Batch runs, up to Max, until one fails.
+	// Runs that were there before do not count. Defaults 5 and 50.
+	UntilHit bool `json:"until_hit,omitempty"`
+	Batch    int  `json:"batch,omitempty"`
+	Max      int  `json:"max,omitempty"`
+	// Deadline is how long to wait, from when it was added. Default 24 hours.
+	Deadline time.Duration `json:"deadline"`
+	// Why is shown to people, here and in the CI. Optional.
+	Why string `json:"why,omitempty"`
+	// Parent is the key of the expectation that triggered this one, as for a build.
+	Parent string `json:"parent,omitempty"`
+
+	// Progress is written by the monitor.
+	Progress Progress `json:"progress"`
+}
+
+// Progress is how far an expectation is.
+type Progress struct {
+	Added time.Time `json:"added"` // by the store's clock
+	State State     `json:"state"`
+	// Want is how many runs with a result are wanted by now; retriggers raise it.
+	Want int `json:"want,omitempty"`
+	// Triggered is how many runs were triggered for it, and Scheduled, Retried and
+	// Retriggered how many of them because one was coalesced, ended by infrastructure, or
+	// failed.
+	Triggered   int `json:"triggered,omitempty"`
+	Scheduled   int `json:"scheduled,omitempty"`
+	Retried     int `json:"retried,omitempty"`
+	Retriggered int `json:"retriggered,omitempty"`
+	// Base is how many results and failures were there when it was added, for UntilHit.
+	Base *Counts `json:"base,omitempty"`
+	// Results are those that it has by now: without those of Base.
+	Results Counts `json:"results"`
+	// Told is the status that was last told of each run.
+	Told map[string]job.Status `json:"told,omitempty"`
+	// Said are what was said once, so that it is not said again.
+	Said map[string]bool `json:"said,omitempty"`
+	// Unread is how many looks in a row failed, and LastError why the last one did.
+	Unread    int    `json:"unread,omitempty"`
+	LastError string `json:"last_error,omitempty"`
+	// MootAt is when it was last looked whether the push was backed out.
+	MootAt time.Time `json:"moot_at,omitzero"`
+	// History is how often the label failed before; nil while nobody has asked.
+	History *Counts `json:"history,omitempty"`
+
+	Outcome Outcome   `json:"outcome,omitempty"` // empty while it is open
+	Note    string    `json:"note,omitempty"`    // why it ended so
+	Ended   time.Time `json:"ended,omitzero"`
+	Moot    *job.Push `json:"moot,omitempty"` // what made it moot
+}
+
+// Counts are results: runs that passed or failed, and the failures among them.
+type Counts struct {
+	Failures int `json:"failures"`
+	Runs     int `json:"runs"`
+}
+
+// State says what an open expectation is waiting for.
+type State string
+
+// The states.
+const (
+	AwaitingBuild State = "awaiting_build" // its build is not done
+	AwaitingTest  State = "awaiting_test"  // no run is there
+	Watching      State = "watching"       // runs are there
+)
+
+// Outcome says how an expectation ended.
+type Outcome string
+
+// The outcomes.
+const (
+	Met          Outcome = "met"           // all runs passed
+	Permanent    Outcome = "permanent"     // all runs failed, the retriggered ones too
+	Intermittent Outcome = "intermittent"  // some failed, some passed
+	Blocked      Outcome = "blocked"       // its build failed, or cannot be had
+	Cancelled    Outcome = "cancelled"     // a person stopped it
+	Moot         Outcome = "moot"          // another push made the question pointless
+	NoRun        Outcome = "no_run"        // it did not run, and will not
+	Infra        Outcome = "infra"         // infrastructure ended its runs again and again
+	Hit          Outcome = "hit"           // UntilHit: a run failed
+	Limit        Outcome = "limit"         // more would be needed than may be triggered
+	TimedOut     Outcome = "timed_out"     // the deadline passed
+	CouldNotSee  Outcome = "could_not_see" // the CI could not be read, many times in a row
+)
+
+// Outcomes returns every Outcome, the most serious last.
+func Outcomes() []Outcome {
+	return []Outcome{
+		Met, Hit, Moot, Cancelled, NoRun, Limit, Blocked, Infra, TimedOut, Intermittent, Permanent, CouldNotSee,
+	}
+}
+
+// Good reports whether an outcome is what was hoped for.
+func (o Outcome) Good() bool { return o == Met || o == Hit }
+
+// Open reports whether the expectation has not ended.
+func (e Expectation) Open() bool { return e.Progress.Outcome == "" }
+
+// checked is the expectation with its defaults, or an error that wraps job.ErrInvalid.
+func (e Expectation) checked() (Expectation, error) {
+	wrong := func(format string, args ...any) (Expectation, error) {
+		return e, job.Wrap("monitor.expect", cmp.Or(e.Label, e.Key),
+			fmt.Errorf("%w: %s", job.ErrInvalid, fmt.Sprintf(format, args...)))
+	}
+	e.Count, e.Deadline = cmp.Or(e.Count, 1), cmp.Or(e.Deadline, DefaultDeadline)
+	if e.UntilHit {
+		e.Batch, e.Max = cmp.Or(e.Batch, DefaultBatch), cmp.Or(e.Max, DefaultMax)
+	}
+	switch {
+	case e.Label == "":
+		return wrong("no label")
+	case e.Push.Repo == "" || e.Push.Revision == "":
+		return wrong("the push %s has no repository or no revision", e.Push)
+	case e.Count < 1:
+		return wrong("%d runs, expected 1 or more", e.Count)
+	case e.Deadline < 0:
+		return wrong("the deadline %s is over", e.Deadline)
+	case e.UntilHit && (e.Batch < 1 || e.Max < 1):
+		return wrong("batches of %d, up to %d runs: expected 1 or more", e.Batch, e.Max)
+	case e.UntilHit && e.WatchOnly:
+		return wrong("it is to run until it fails, and nothing may be triggered")
+	}
+	if e.Key == "" {
+		e.Key = e.name()
+	}
+	return e, nil
+}
+
+// The defaults of an Expectation.
+const (
+	DefaultDeadline = 24 * time.Hour
+	DefaultBatch    = 5
+	DefaultMax      = 50
+)
+
+// name is the default key.
+func (e Expectation) name() string {
+	key := fmt.Sprintf("%s/%d/%s/%s", e.Push.Repo, e.Push.ID, e.Push.Short(), e.Label)
+	switch {
+	case e.UntilHit:
+		return fmt.Sprintf("%s/until-hit=%d", key, e.Max)
+	case e.Test != "":
+		return fmt.Sprintf("%s/%s/count=%d", key, e.Test, e.Count)
+	}
+	return fmt.Sprintf("%s/count=%d", key, e.Count)
+}
+
+// OfPlan are the expectations of a plan that was carried out, or is being: one for each
+// label on each push that it triggers something of, for the total of runs that is
+// wanted there.
+func OfPlan(p trigger.Plan) []Expectation {
+	var out []Expectation
+	at := map[string]int{}
+	for _, s := range p.Steps {
+		if s.Action == trigger.ActionNothing {
+			continue
+		}
+		e := Expectation{
+			Push: s.Push, Label: s.Label, Count: max(s.Times, s.Count, 1), Trigger: s.Action == trigger.ActionWait,
+			FailFast: s.Action == trigger.ActionBuild, Why: s.Why,
+		}
+		key := fmt.Sprintf("%s/%d/%s/%s", s.Push.Repo, s.Push.ID, s.Push.Revision, s.Label)
+		if i, there := at[key]; there {
+			out[i].Count = max(out[i].Count, e.Count)
+			continue
+		}
+		at[key] = len(out)
+		out = append(out, e)
+	}
+	return out
+}

@@ -1,0 +1,138 @@
+package monitor
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/mozci/mozci/analysis"
+	"github.com/mozci/mozci/job"
+	"github.com/mozci/mozci/trigger"
+)
+
+// options are those with which the expectation is read and triggered.
+func (m *Monitor) options(e Expectation) *trigger.Options {
+	o := &trigger.Options{Ledger: m.opts.Ledger, Budgets: m.opts.Budgets, Exceptions: new(-1)}
+	if m.opts.Judge != nil {
+		o.Judge = m.opts.Judge(e)
+	}
+	return o
+}
+
+// look reads what is known of an expectation.
+func (m *Monitor) look(ctx context.Context, e *Expectation) (Facts, error) {
+	now, err := m.store.Now(ctx)
+	if err != nil {
+		return Facts{}, err
+	}
+	f := Facts{Now: now, Quiet: m.quiet}
+	f.Facts, err = trigger.Look(ctx, m.ci, e.Push, e.Label, m.options(*e))
+	var unknown *job.UnknownLabelError
+	if errors.As(err, &unknown) { // it may still be added to the push
+		err = nil
+	}
+	if err != nil {
+		return f, err
+	}
+	if e.UntilHit && e.Progress.Base == nil {
+		e.Progress.Base = &Counts{Failures: f.Runs.Bad, Runs: f.Runs.Good + f.Runs.Bad}
+		e.Progress.Told = map[string]job.Status{}
+		for _, j := range f.Jobs { // what was there before is no news
+			e.Progress.Told[j.ID()] = j.Status()
+		}
+	}
+	e.Progress.Results = Counts{Failures: f.Runs.Bad, Runs: f.Runs.Good + f.Runs.Bad}
+	if b := e.Progress.Base; b != nil {
+		e.Progress.Results.Failures -= b.Failures
+		e.Progress.Results.Runs -= b.Runs
+	}
+	if err := m.history(ctx, e, &f); err != nil {
+		return f, err
+	}
+	return f, m.queue(ctx, *e, &f)
+}
+
+// history asks how often the label failed before, once, when it has failed.
+func (m *Monitor) history(ctx context.Context, e *Expectation, f *Facts) error {
+	if f.Runs.Bad > 0 && f.Runs.Good == 0 && e.Progress.History == nil && m.opts.History != nil && !e.UntilHit &&
+		!e.FailFast {
+		failures, runs, err := m.opts.History(ctx, *e)
+		if err != nil {
+			return err
+		}
+		e.Progress.History = &Counts{Failures: failures, Runs: runs}
+	}
+	if e.Progress.History != nil {
+		f.History = *e.Progress.History
+	}
+	return nil
+}
+
+// queue asks how deep the queue is in which a run waits for long.
+func (m *Monitor) queue(ctx context.Context, e Expectation, f *Facts) error {
+	d := decider{e: e, f: *f, p: m.opts.Policy}
+	j, since := d.hung()
+	if j == nil || d.p.Pending < 0 || f.Now.Sub(since) < d.p.Pending {
+		return nil
+	}
+	depth, err := job.QueueDepthOf(ctx, m.ci, e.Label)
+	switch {
+	case err == nil:
+		f.Queue = &depth
+	case !errors.Is(err, errors.ErrUnsupported):
+		return err
+	}
+	return nil
+}
+
+// moot looks whether another push has made the question pointless: one that backed the
+// push out or, where the policy says so, a newer one on which a label passed that fails here.
+func (m *Monitor) moot(ctx context.Context, e *Expectation, f Facts) (by *job.Push, why string, err error) {
+	if m.repos == nil {
+		return nil, "", nil
+	}
+	repo, err := m.repos(e.Push.Repo)
+	if err != nil || repo == nil {
+		return nil, "", err
+	}
+	e.Progress.MootAt = f.Now
+	undone, err := job.Backouts(ctx, repo, e.Push)
+	switch {
+	case err == nil && len(undone) > 0:
+		return &undone[0], "push " + name(undone[0]) + " backed it out", nil
+	case err != nil && !errors.Is(err, errors.ErrUnsupported) && !errors.Is(err, job.ErrNotFound):
+		return nil, "", err
+	}
+	if !m.opts.Policy.NewerGreen || f.Runs.Bad == 0 || job.Line(ctx, repo) != nil {
+		return nil, "", nil
+	}
+	newer, err := repo.Pushes(ctx, job.Around(e.Push.Revision, 0, m.opts.Policy.NewerPushes))
+	if err != nil {
+		return nil, "", err
+	}
+	for _, p := range newer {
+		if p.Compare(e.Push) <= 0 {
+			continue
+		}
+		jobs, err := m.ci.Jobs(ctx, p, e.Label)
+		if err != nil {
+			return nil, "", err
+		}
+		runs, err := analysis.OfRuns(ctx, analysis.OfLabel(jobs, e.Label), m.options(*e).Judge)
+		if err != nil {
+			return nil, "", err
+		}
+		if runs.Verdict() == analysis.Good {
+			return &p, "it passed on the newer push " + name(p), nil
+		}
+	}
+	return nil, "", nil
+}
+
+// stale reports whether it is time to look again whether the question is moot.
+func (m *Monitor) stale(e Expectation, now time.Time) bool {
+	return now.Sub(e.Progress.MootAt) >= m.opts.Policy.Safety
+}
+
+// name is a push for people.
+func name(p job.Push) string { return p.String() }

@@ -1,0 +1,376 @@
+package monitor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/mozci/mozci/internal/database"
+	"github.com/mozci/mozci/internal/pause"
+	"github.com/mozci/mozci/job"
+)
+
+// Waiter is a CI that has a clock of its own which moves when it is waited on, such as
+// jobtest.CI: nothing really waits then.
+type Waiter interface {
+	// Wait moves time on by d at most, to the next change. It reports whether there was
+	// one, and whether anything can change any more.
+	Wait(ctx context.Context, d time.Duration) (changed, more bool, err error)
+}
+
+// Run looks after the expectations of the store until ctx is done or, with
+// Options.UntilDone, none is open any more. What goes wrong with the store or the CI is
+// logged and tried again: the error is the context's, or that of a store that can never
+// work, such as one of a newer version.
+func (m *Monitor) Run(ctx context.Context) error {
+	watching, stop := context.WithCancel(ctx)
+	var all sync.WaitGroup
+	defer all.Wait()
+	defer stop()
+	w, virtual := job.As[Waiter](m.ci)
+	if !virtual {
+		all.Go(func() { m.listen(watching) })
+	}
+	for failed := 0; ; {
+		after, some, err := m.round(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case errors.Is(err, job.ErrInvalid), errors.Is(err, database.ErrNewer):
+			return err
+		case err != nil:
+			failed++
+			wait := backoff(failed)
+			m.log.WarnContext(ctx, "the store of expectations failed, trying again", "wait", wait, "err", err)
+			if pause.For(ctx, wait) != nil {
+				return ctx.Err()
+			}
+			continue
+		case !some && m.opts.UntilDone:
+			return nil
+		}
+		failed = 0
+		if !some {
+			after = m.opts.Policy.Safety
+		}
+		if virtual {
+			if err := m.pass(ctx, w, after); err != nil {
+				return err
+			}
+			continue
+		}
+		m.sleep(ctx, after)
+	}
+}
+
+// pass lets the time of a CI pass that has a clock of its own. All that is open is
+// looked at after a change, and once when nothing can come any more.
+func (m *Monitor) pass(ctx context.Context, w Waiter, d time.Duration) error {
+	changed, more, err := w.Wait(ctx, d)
+	if err == nil && (changed || !more && !m.quiet) {
+		_, err = m.store.Wake(ctx, job.Push{}, "")
+	}
+	m.quiet = !more
+	return err
+}
+
+// backoff is how long to wait after so many failures in a row.
+func backoff(failed int) time.Duration {
+	const first, most = time.Second, time.Minute
+	return min(first<<min(failed-1, 10), most)
+}
+
+// sleep waits until something is due, or somebody wakes the monitor.
+func (m *Monitor) sleep(ctx context.Context, d time.Duration) {
+	// Another monitor may add or wake something in a shared store.
+	t := time.NewTimer(min(d, m.opts.Policy.Poll))
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-m.woken:
+	case <-ctx.Done():
+	}
+}
+
+// listen makes what events are about due, as long as the CI tells of them.
+func (m *Monitor) listen(ctx context.Context) {
+	for failed := 0; ctx.Err() == nil; {
+		var last error
+		for e, err := range job.Watch(ctx, m.ci) {
+			if err != nil {
+				last = err
+				break
+			}
+			failed = 0
+			m.heard(ctx, e)
+		}
+		if errors.Is(last, errors.ErrUnsupported) || ctx.Err() != nil {
+			return
+		}
+		failed++
+		wait := backoff(failed)
+		m.log.WarnContext(ctx, "no events, looking every so often instead", "wait", wait, "err", last)
+		if pause.For(ctx, wait) != nil {
+			return
+		}
+		m.heard(ctx, job.Event{Missed: true})
+	}
+}
+
+// heard makes what an event is about due.
+func (m *Monitor) heard(ctx context.Context, e job.Event) {
+	for failed := 0; ctx.Err() == nil; {
+		n := 0
+		var err error
+		switch {
+		case e.Missed:
+			n, err = m.store.Wake(ctx, job.Push{}, "")
+		case e.Job.Push().Revision == "":
+			n, err = m.store.Wake(ctx, job.Push{Repo: e.Job.Push().Repo}, e.Job.Name())
+		default:
+			n, err = m.store.Wake(ctx, e.Job.Push(), "") // a build's event is about its tests too
+		}
+		if err == nil {
+			if n > 0 {
+				m.wake()
+			}
+			return
+		}
+		failed++
+		if pause.For(ctx, backoff(failed)) != nil {
+			return
+		}
+	}
+}
+
+// round looks at all expectations that are due, and says after how long the next one is.
+func (m *Monitor) round(ctx context.Context) (after time.Duration, some bool, err error) {
+	for {
+		claimed, err := m.store.Claim(ctx, m.holder, m.opts.Lease, m.opts.Width, m.keys()...)
+		if err != nil {
+			return 0, false, err
+		}
+		if len(claimed) == 0 {
+			break
+		}
+		errs := make([]error, len(claimed))
+		var all sync.WaitGroup
+		for i, c := range claimed {
+			all.Go(func() { errs[i] = m.one(ctx, c) })
+		}
+		all.Wait()
+		if err := errors.Join(errs...); err != nil {
+			return 0, false, err
+		}
+	}
+	return m.store.Next(ctx, m.keys()...)
+}
+
+// keys are those that this monitor looks after: those of Options.Only and of what was
+// added for them; none for all.
+func (m *Monitor) keys() []string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Clone(m.only)
+}
+
+func (m *Monitor) adopt(added []Expectation) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if len(m.only) == 0 {
+		return
+	}
+	for _, e := range added {
+		m.only = append(m.only, e.Key)
+	}
+}
+
+// one looks at one expectation, which is leased to this monitor.
+func (m *Monitor) one(ctx context.Context, c Claimed) error {
+	held, release := m.hold(ctx, c)
+	err := m.handle(held, c)
+	lost := release()
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case errors.Is(err, ErrLost), lost:
+		m.log.InfoContext(ctx, "another monitor took over", "key", c.Key)
+		return nil
+	}
+	return err
+}
+
+// hold renews the lease until it is released, and ends the context when it was lost.
+func (m *Monitor) hold(ctx context.Context, c Claimed) (held context.Context, release func() (lost bool)) {
+	held, cancel := context.WithCancel(ctx)
+	done := make(chan bool, 1)
+	go func() {
+		const parts = 3 // of a lease, so that one renewal may fail
+		tick := time.NewTicker(max(m.opts.Lease/parts, time.Millisecond))
+		defer tick.Stop()
+		for {
+			select {
+			case <-held.Done():
+				done <- false
+				return
+			case <-tick.C:
+			}
+			if err := m.store.Renew(held, c, m.opts.Lease); errors.Is(err, ErrLost) {
+				cancel()
+				done <- true
+				return
+			}
+		}
+	}()
+	return held, func() bool {
+		cancel()
+		return <-done
+	}
+}
+
+// handle looks at an expectation, does what is to be done, writes it down and tells of it.
+func (m *Monitor) handle(ctx context.Context, c Claimed) error {
+	if !c.Open() {
+		return m.announce(ctx, c)
+	}
+	e := &c.Expectation
+	f, err := m.look(ctx, e)
+	var changes []Change
+	var d Decision
+	var done acted
+	if err == nil {
+		changes = m.changes(e, f)
+		d, done, err = m.decide(ctx, e, f)
+	}
+	if err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if f.Now.IsZero() {
+			return err // the store's
+		}
+		d = m.unread(e, err, f.Now)
+	} else {
+		e.Progress.Unread, e.Progress.LastError = 0, ""
+	}
+	changes = append(changes, done.changes...)
+	if d.Outcome != "" {
+		e.Progress.Outcome, e.Progress.Note, e.Progress.Ended = d.Outcome, d.Why, f.Now
+	}
+	e.Progress.State = d.State
+	if err := m.store.Save(ctx, c, m.again(d), done.added...); err != nil {
+		return err
+	}
+	m.adopt(done.added)
+	m.say(changes)
+	if !c.Open() {
+		return m.announce(ctx, c)
+	}
+	return nil
+}
+
+// decide decides, and acts. A decision that would go on is moot where another push made
+// the question pointless.
+func (m *Monitor) decide(ctx context.Context, e *Expectation, f Facts) (Decision, acted, error) {
+	d := Decide(*e, f, m.opts.Policy)
+	if d.Outcome != "" {
+		return d, acted{}, nil
+	}
+	if d.Want > 0 || m.stale(*e, f.Now) {
+		by, why, err := m.moot(ctx, e, f)
+		if err != nil {
+			return d, acted{}, err
+		}
+		if by != nil {
+			e.Progress.Moot = by
+			return Decision{Outcome: Moot, Why: why}, acted{}, nil
+		}
+	}
+	var done acted
+	if d.Hung != nil && !e.Progress.Said[d.Hung.ID()] {
+		if e.Progress.Said == nil {
+			e.Progress.Said = map[string]bool{}
+		}
+		e.Progress.Said[d.Hung.ID()] = true
+		c := m.change(*e, f.Now)
+		c.ID, c.Count, c.Status, c.Why = d.Hung.ID(), 1, d.Hung.Status(), d.Why
+		done.changes = append(done.changes, c)
+	}
+	if d.Want == 0 {
+		return d, done, nil
+	}
+	asked, err := m.act(ctx, e, d, f.Now)
+	done.changes, done.added = append(done.changes, asked.changes...), asked.added
+	if err == nil && asked.refused != "" && len(asked.changes) == 0 {
+		d = Decision{Outcome: asked.outcome, Why: d.Why + "; " + asked.refused}
+		if f.Runs.Bad > 0 && f.Runs.Good > 0 {
+			d.Outcome = Intermittent
+		}
+	}
+	return d, done, err
+}
+
+// unread is what to do when the CI could not be read or did not answer.
+func (m *Monitor) unread(e *Expectation, err error, now time.Time) Decision {
+	e.Progress.Unread++
+	e.Progress.LastError = err.Error()
+	m.log.Warn("an expectation could not be looked at", "label", e.Label, "push", e.Push.ID, "times", e.Progress.Unread,
+		"err", err)
+	if m.opts.Policy.Blind >= 0 && e.Progress.Unread >= m.opts.Policy.Blind {
+		return Decision{Outcome: CouldNotSee, Why: fmt.Sprintf("the CI could not be read %s in a row: %v",
+			times(e.Progress.Unread), err)}
+	}
+	if left := e.Deadline - now.Sub(e.Progress.Added); left <= 0 {
+		return Decision{Outcome: TimedOut, Why: fmt.Sprintf("not met within %s; the CI could not be read: %v",
+			words(e.Deadline), err)}
+	}
+	const first = 10 * time.Second
+	return Decision{State: e.Progress.State, Again: min(first<<min(e.Progress.Unread-1, 10), m.opts.Policy.Safety)}
+}
+
+// again is after how long an expectation is looked at without an event.
+func (m *Monitor) again(d Decision) time.Duration {
+	usual := m.opts.Policy.Poll
+	if _, ok := job.As[job.Watcher](m.ci); ok {
+		usual = m.opts.Policy.Safety
+	}
+	if d.Want > 0 { // what was triggered shows soon
+		usual = m.opts.Policy.Poll
+	}
+	if d.Again > 0 {
+		return min(d.Again, usual)
+	}
+	return usual
+}
+
+// say tells of changes, one at a time.
+func (m *Monitor) say(changes []Change) {
+	if m.opts.OnChange == nil || len(changes) == 0 {
+		return
+	}
+	m.tell <- struct{}{}
+	defer func() { <-m.tell }()
+	m.opts.OnChange(changes)
+}
+
+// announce tells that an expectation ended, once.
+func (m *Monitor) announce(ctx context.Context, c Claimed) error {
+	e := c.Expectation
+	if m.opts.Notifier != nil {
+		if err := m.opts.Notifier.Notify(ctx, e); err != nil {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			m.log.WarnContext(ctx, "the end could not be announced, trying again when the lease is over", "key", e.Key,
+				"err", err)
+			return nil
+		}
+	}
+	end := m.change(e, e.Progress.Ended)
+	end.Outcome, end.Why, end.Ended = e.Progress.Outcome, e.Progress.Note, &e
+	m.say([]Change{end})
+	return m.store.Announced(ctx, c)
+}

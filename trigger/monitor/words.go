@@ -1,0 +1,49 @@
+package monitor
+
+import (
+	"fmt"
+	"time"
+)
+
+// runs is a number of runs in words.
+func runs(n int) string {
+	if n == 1 {
+		return "1 run"
+	}
+	return fmt.Sprintf("%d runs", n)
+}
+
+// moreRuns is a number of further runs in words.
+func moreRuns(n int) string {
+	if n == 1 {
+		return "1 more run"
+	}
+	return fmt.Sprintf("%d more runs", n)
+}
+
+// ofRuns is k of n runs in words.
+func ofRuns(k, n int) string { return fmt.Sprintf("%d of %s", k, runs(n)) }
+
+// times is how often, in words.
+func times(n int) string {
+	if n == 1 {
+		return "once"
+	}
+	return fmt.Sprintf("%d times", n)
+}
+
+// words is a duration for people: to the minute from an hour on.
+func words(d time.Duration) string {
+	switch {
+	case d >= time.Hour:
+		d = d.Round(time.Minute)
+		h, m := d/time.Hour, d%time.Hour/time.Minute
+		if m == 0 {
+			return fmt.Sprintf("%d h", h)
+		}
+		return fmt.Sprintf("%d h %d min", h, m)
+	case d >= time.Minute:
+		return fmt.Sprintf("%d min", d.Round(time.Minute)/time.Minute)
+	}
+	return fmt.Sprintf("%d s", d.Round(time.Second)/time.Second)
+}
