@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/mozci/mozci/job"
@@ -24,6 +25,13 @@ type acted struct {
 func (m *Monitor) act(ctx context.Context, e *Expectation, d Decision, now time.Time) (acted, error) {
 	var out acted
 	o := m.options(*e)
+	call := trigger.DefaultCall
+	if o.Budgets.Call != nil {
+		call = *o.Budgets.Call
+	}
+	if call >= 0 { // what it has triggered before counts
+		o.Budgets.Call = new(max(0, call-e.Progress.Triggered))
+	}
 	o.Why = func(job.Push) string { return d.Why }
 	plan, err := trigger.Make(ctx, m.ci, []job.Push{e.Push}, []string{e.Label}, d.Want, o)
 	var unknown *job.UnknownLabelError
@@ -34,7 +42,7 @@ func (m *Monitor) act(ctx context.Context, e *Expectation, d Decision, now time.
 		return out, err
 	}
 	for _, l := range plan.LeftOut {
-		out.refused, out.outcome = l.Why, NoRun
+		out.refused, out.outcome = strings.TrimPrefix(l.Why, d.Why+"; "), NoRun
 		if l.Budget {
 			out.outcome = Limit
 		}

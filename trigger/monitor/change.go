@@ -59,6 +59,13 @@ func LogNotifier(log *slog.Logger) Notifier {
 func (m *Monitor) changes(e *Expectation, f Facts) []Change {
 	if e.Progress.Told == nil {
 		e.Progress.Told = map[string]job.Status{}
+		if e.UntilHit || e.Parent != "" { // what had ended before is no news
+			for _, j := range f.Jobs {
+				if !j.Status().Waiting() {
+					e.Progress.Told[j.ID()] = j.Status()
+				}
+			}
+		}
 	}
 	told := e.Progress.Told
 	var fresh []job.Job
@@ -70,6 +77,9 @@ func (m *Monitor) changes(e *Expectation, f Facts) []Change {
 			fresh = append(fresh, j)
 			so = so.plus(j, -1)
 		}
+	}
+	if len(fresh) > 0 || e.Progress.Changed.IsZero() {
+		e.Progress.Changed = f.Now
 	}
 	var out []Change
 	for _, j := range fresh {

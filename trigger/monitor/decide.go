@@ -122,7 +122,7 @@ func (d decider) waits() Decision {
 	if hung == nil {
 		return out
 	}
-	waited := d.f.Now.Sub(since)
+	waited := d.since(since)
 	switch {
 	case d.p.PendingLimit > 0 && waited >= d.p.PendingLimit:
 		return Decision{Outcome: Limit, Hung: hung, Why: fmt.Sprintf("queued for %s, and no machine took it", words(waited))}
@@ -160,15 +160,25 @@ func (d decider) settles() (Decision, bool) {
 	case last == nil:
 		return Decision{}, false
 	case last.Status() == job.StatusRetry:
-		left := d.p.Start - d.f.Now.Sub(ended(last))
+		left := d.p.Start - d.since(ended(last))
 		return Decision{State: Watching, Again: left, Why: "the CI runs it again by itself"}, left > 0
 	case last.Status() == job.StatusSuccess, ended(last).IsZero():
 		return Decision{}, false
 	}
-	left := d.p.Settle - d.f.Now.Sub(ended(last))
+	left := d.p.Settle - d.since(ended(last))
 	return Decision{
 		State: Watching, Again: left, Why: fmt.Sprintf("%s; another run may follow by itself", d.f.Runs),
 	}, left > 0
+}
+
+// since is how long ago something happened, by the CI's clock, or by the store's when
+// nothing was seen to change for longer: clocks differ.
+func (d decider) since(t time.Time) time.Duration {
+	ago := d.f.Now.Sub(t)
+	if seen := d.e.Progress.Changed; !seen.IsZero() {
+		ago = max(ago, d.f.Now.Sub(seen))
+	}
+	return ago
 }
 
 // ended is when a run ended, or when it last changed as far as is known.
@@ -325,11 +335,11 @@ func (d decider) nothing() Decision {
 		return Decision{Outcome: NoRun, Why: "nothing runs it: it was never scheduled"}
 	case missing || len(d.f.Builds) == 0:
 		return waiting
-	case d.f.Quiet, d.p.Start >= 0 && !done.IsZero() && d.f.Now.Sub(done) >= d.p.Start:
+	case d.f.Quiet, d.p.Start >= 0 && !done.IsZero() && d.since(done) >= d.p.Start:
 		return d.trigger(ForBuild, "its build is done, and nothing ran", NoRun)
 	}
 	waiting.Why = "its build is done; the CI should start it"
-	if left := d.p.Start - d.f.Now.Sub(done); left > 0 && !done.IsZero() {
+	if left := d.p.Start - d.since(done); left > 0 && !done.IsZero() {
 		waiting.Again = left
 	}
 	return waiting

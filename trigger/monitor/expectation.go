@@ -62,6 +62,9 @@ type Progress struct {
 	Base *Counts `json:"base,omitempty"`
 	// Results are those that it has by now: without those of Base.
 	Results Counts `json:"results"`
+	// Changed is when the monitor last saw a run that was not as before: the CI's clock,
+	// by which the times of runs are, may be another than the store's.
+	Changed time.Time `json:"changed,omitzero"`
 	// Told is the status that was last told of each run.
 	Told map[string]job.Status `json:"told,omitempty"`
 	// Said are what was said once, so that it is not said again.

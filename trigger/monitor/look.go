@@ -36,10 +36,6 @@ func (m *Monitor) look(ctx context.Context, e *Expectation) (Facts, error) {
 	}
 	if e.UntilHit && e.Progress.Base == nil {
 		e.Progress.Base = &Counts{Failures: f.Runs.Bad, Runs: f.Runs.Good + f.Runs.Bad}
-		e.Progress.Told = map[string]job.Status{}
-		for _, j := range f.Jobs { // what was there before is no news
-			e.Progress.Told[j.ID()] = j.Status()
-		}
 	}
 	e.Progress.Results = Counts{Failures: f.Runs.Bad, Runs: f.Runs.Good + f.Runs.Bad}
 	if b := e.Progress.Base; b != nil {
@@ -72,7 +68,7 @@ func (m *Monitor) history(ctx context.Context, e *Expectation, f *Facts) error {
 func (m *Monitor) queue(ctx context.Context, e Expectation, f *Facts) error {
 	d := decider{e: e, f: *f, p: m.opts.Policy}
 	j, since := d.hung()
-	if j == nil || d.p.Pending < 0 || f.Now.Sub(since) < d.p.Pending {
+	if j == nil || d.p.Pending < 0 || d.since(since) < d.p.Pending {
 		return nil
 	}
 	depth, err := job.QueueDepthOf(ctx, m.ci, e.Label)

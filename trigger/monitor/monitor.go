@@ -47,7 +47,8 @@ type Options struct {
 	// Ledger remembers what was triggered. Give the one that others who trigger on
 	// the same CI use. Default: one in memory.
 	Ledger ledger.Ledger
-	// Budgets bound what is triggered; see trigger.Budgets.
+	// Budgets bound what is triggered; see trigger.Budgets. Call is for each
+	// expectation, all that it triggers together.
 	Budgets trigger.Budgets
 	// Policy says when to trigger what. Its zero value is the default policy.
 	Policy Policy

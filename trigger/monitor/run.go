@@ -31,7 +31,12 @@ func (m *Monitor) Run(ctx context.Context) error {
 	defer all.Wait()
 	defer stop()
 	w, virtual := job.As[Waiter](m.ci)
-	if !virtual {
+	if virtual {
+		m.opts.Width = 1 // it has all the time in the world, and tells the same story each time
+		if err := m.pass(ctx, w, 0); err != nil {
+			return err
+		}
+	} else {
 		all.Go(func() { m.listen(watching) })
 	}
 	for failed := 0; ; {
@@ -261,7 +266,9 @@ func (m *Monitor) handle(ctx context.Context, c Claimed) error {
 		e.Progress.Outcome, e.Progress.Note, e.Progress.Ended = d.Outcome, d.Why, f.Now
 	}
 	e.Progress.State = d.State
-	if err := m.store.Save(ctx, c, m.again(d), done.added...); err != nil {
+	late, stop := lastly(ctx)
+	defer stop()
+	if err := m.store.Save(late, c, m.again(d), done.added...); err != nil {
 		return err
 	}
 	m.adopt(done.added)
@@ -372,5 +379,14 @@ func (m *Monitor) announce(ctx context.Context, c Claimed) error {
 	end := m.change(e, e.Progress.Ended)
 	end.Outcome, end.Why, end.Ended = e.Progress.Outcome, e.Progress.Note, &e
 	m.say([]Change{end})
-	return m.store.Announced(ctx, c)
+	late, stop := lastly(ctx)
+	defer stop()
+	return m.store.Announced(late, c)
+}
+
+// lastly is for what is written down although ctx is done: what was triggered or announced
+// must not be forgotten.
+func lastly(ctx context.Context) (context.Context, context.CancelFunc) {
+	const most = 10 * time.Second
+	return context.WithTimeout(context.WithoutCancel(ctx), most)
 }
