@@ -259,6 +259,7 @@ func (s *searcher) listen(ctx context.Context, wait time.Duration) (more bool, e
 			return true, pause.For(ctx, wait)
 		case e.Missed:
 			return true, nil
+		case e.Job == nil:
 		case !e.Job.Status().Waiting() && e.Job.Name() == s.labelOn(e.Job.Push()) && e.Job.Push().Repo == s.repo.Name():
 			return true, nil
 		}

@@ -54,11 +54,13 @@ type LogOpener interface {
 	OpenLog(ctx context.Context, j Job, which LogKind) (io.ReadCloser, error)
 }
 
-// Event is a change of a job, or says that changes may have been missed.
+// Event is one of three things: a change of a job, a new push, or word that changes may
+// have been missed.
 type Event struct {
 	Time time.Time
 	CI   string // the CI's name
-	Job  Job    // after the change; nil where Missed
+	Job  Job    // after the change; nil where it is about none
+	Push *Push  // that is new, as far as the event tells; nil where it is about none
 	// Missed says that changes may not have been told, and why in Note: the events
 	// were cut off, or it is time for a look of one's own. Who waits for something
 	// then asks the CI about it.

@@ -57,7 +57,7 @@ func (r *runner) events(ctx context.Context) <-chan error {
 	go func() {
 		defer close(out)
 		for e, err := range job.Watch(ctx, r.ci) {
-			if err == nil && !e.Missed && e.Job.Status().Waiting() {
+			if err == nil && !e.Missed && (e.Job == nil || e.Job.Status().Waiting()) {
 				continue // nothing ended, so nothing to look at
 			}
 			select {

@@ -43,7 +43,7 @@ func serve(ctx context.Context, ci *jobtest.CI, book ledger.Ledger) error {
 		if err != nil {
 			return err
 		}
-		if !event.Missed && event.Job.Status().Failed() {
+		if event.Job != nil && event.Job.Status().Failed() {
 			if err := handle(ctx, repo, ci, book, event.Job); err != nil {
 				return err
 			}

@@ -172,6 +172,9 @@ func (a *app) expectations(
 		if err != nil {
 			return nil, err
 		}
+		if err := known(ctx, p.act, push, w.labels); err != nil {
+			return nil, err
+		}
 		for _, l := range w.labels {
 			out = append(out, monitor.Expectation{Push: push, Label: l, Count: w.times})
 		}
@@ -189,6 +192,31 @@ func (a *app) expectations(
 		return nil, a.notTriggered(w, out[0])
 	}
 	return out, nil
+}
+
+// known tells a label that cannot run on the push, where the CI knows what can, from one
+// that has not begun yet: nobody should wait a day for a typing error.
+func known(ctx context.Context, ci job.Scheduler, push job.Push, labels []string) error {
+	some, err := job.Catalog(ctx, ci, push, labels...)
+	if errors.Is(err, errors.ErrUnsupported) || errors.Is(err, job.ErrNotScheduled) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, l := range labels {
+		if _, err := job.Lookup(some, l); err == nil {
+			continue
+		}
+		all, err := job.Catalog(ctx, ci, push)
+		if err != nil {
+			return err
+		}
+		if _, err := job.Lookup(all, l); err != nil {
+			return job.Wrap("watch", push.String(), err)
+		}
+	}
+	return nil
 }
 
 // notTriggered says what --until-hit would do.

@@ -130,7 +130,11 @@ func (s *showing) line(c monitor.Change, symbol, text string) {
 	if s.several() {
 		label = "  " + c.Label
 	}
-	s.a.printf("%s  %s %s%s  %s\n", c.Time.Local().Format("15:04"), symbol, s.a.where(c.Push), label, text)
+	at := c.Time.Local()
+	if s.a.world != "" {
+		at = c.Time.UTC() // its days are as it is written
+	}
+	s.a.printf("%s  %s %s%s  %s\n", at.Format("15:04"), symbol, s.a.where(c.Push), label, text)
 }
 
 // several reports whether more than one label is watched.

@@ -386,9 +386,9 @@ func (d decider) untilHit() Decision {
 		return Decision{Outcome: Limit, Why: fmt.Sprintf("it passed %s, and no more may be triggered", times(done))}
 	}
 	next := min(d.e.Batch, d.e.Max-done)
-	why := fmt.Sprintf("passed %d of up to %d; the next %s", done, d.e.Max, runs(next))
+	why := fmt.Sprintf("passed %d of up to %d; next: %s", done, d.e.Max, runs(next))
 	if each := d.usual(); each > 0 {
-		why += fmt.Sprintf(" take about %s of machine time", words(time.Duration(next)*each))
+		why += fmt.Sprintf(", about %s of machine time", words(time.Duration(next)*each))
 	}
 	return Decision{State: Watching, Want: r.Good + r.Bad + next, Reason: ForHit, Why: why}
 }

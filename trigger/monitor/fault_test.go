@@ -437,6 +437,61 @@ func TestEvents(t *testing.T) {
 	})
 }
 
+// undoing is a repository in which a push is backed out at some moment.
+type undoing struct {
+	job.Repository
+	by atomic.Pointer[job.Push]
+}
+
+func (u *undoing) Backouts(context.Context, job.Push) ([]job.Push, error) {
+	if by := u.by.Load(); by != nil {
+		return []job.Push{*by}, nil
+	}
+	return nil, nil
+}
+
+// TestBackout: a push that was backed out is looked for again when a new push is heard of.
+func TestBackout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, truth+"push t\n1 a001 pass\n2 a002 running\n3 a003 -\n")
+		s.store = monitor.NewMemory(nil)
+		ci, repo := &eventful{s: s.ci, events: make(chan job.Event)}, &undoing{Repository: s.repo}
+		m := monitor.New(ci, func(string) (job.Repository, error) { return repo, nil }, s.store, &s.opts)
+		if _, err := m.Expect(t.Context(), monitor.Expectation{Push: s.push(t, 2), Label: "t"}); err != nil {
+			t.Fatal(err)
+		}
+		done := make(chan error)
+		go func() { done <- m.Run(t.Context()) }()
+		synctest.Wait()
+		look := func() monitor.Progress {
+			jobs, err := s.ci.Jobs(t.Context(), s.push(t, 2), "t")
+			if err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Second)
+			ci.events <- job.Event{Job: jobs[0]}
+			synctest.Wait()
+			return s.ended(t)[0].Progress
+		}
+		by := s.push(t, 3)
+		repo.by.Store(&by)
+		if p := look(); p.Outcome != "" {
+			t.Errorf("%s without a new push: asked too often", p.Outcome)
+		}
+		ci.events <- job.Event{Push: &job.Push{Repo: "elsewhere"}}
+		if p := look(); p.Outcome != "" {
+			t.Errorf("%s after a new push of another repository", p.Outcome)
+		}
+		ci.events <- job.Event{Push: &by}
+		if p := look(); p.Outcome != monitor.Moot || p.Moot == nil || p.Moot.ID != 3 {
+			t.Errorf("%+v", p)
+		}
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // hanging says that nothing waits in the queue.
 type hanging struct {
 	eventful

@@ -125,9 +125,12 @@ func (m *Monitor) moot(ctx context.Context, e *Expectation, f Facts) (by *job.Pu
 	return nil, "", nil
 }
 
-// stale reports whether it is time to look again whether the question is moot.
+// stale reports whether it is time to look again whether the question is moot: after a
+// while, and when a new push was heard of since.
 func (m *Monitor) stale(e Expectation, now time.Time) bool {
-	return now.Sub(e.Progress.MootAt) >= m.opts.Policy.Safety
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return now.Sub(e.Progress.MootAt) >= m.opts.Policy.Safety || m.pushes[e.Push.Repo].After(e.Progress.MootAt)
 }
 
 // name is a push for people.

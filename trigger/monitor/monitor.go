@@ -90,8 +90,9 @@ type Monitor struct {
 	quiet  bool          // nothing can happen in the CI any more
 	tell   chan struct{} // held by who calls OnChange
 
-	mu   sync.Mutex
-	only []string
+	mu     sync.Mutex
+	only   []string
+	pushes map[string]time.Time // when a new push of a repository was heard of last
 }
 
 // New returns a Monitor of what runs on ci. Repos gives the repositories that pushes are
@@ -99,7 +100,7 @@ type Monitor struct {
 func New(ci job.Scheduler, repos func(name string) (job.Repository, error), s Store, opts *Options) *Monitor {
 	m := &Monitor{
 		ci: ci, repos: repos, store: s, log: slog.New(slog.DiscardHandler), holder: rand.Text(),
-		woken: make(chan struct{}, 1), tell: make(chan struct{}, 1),
+		woken: make(chan struct{}, 1), tell: make(chan struct{}, 1), pushes: map[string]time.Time{},
 	}
 	if opts != nil {
 		m.opts = *opts

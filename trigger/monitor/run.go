@@ -125,8 +125,15 @@ func (m *Monitor) listen(ctx context.Context) {
 	}
 }
 
-// heard makes what an event is about due.
+// heard makes what an event is about due. A new push may be a backout: whether the pushes
+// of its repository are moot is looked at with the next look at them.
 func (m *Monitor) heard(ctx context.Context, e job.Event) {
+	if e.Job == nil && !e.Missed {
+		if e.Push != nil {
+			m.pushed(ctx, e.Push.Repo)
+		}
+		return
+	}
 	for failed := 0; ctx.Err() == nil; {
 		n := 0
 		var err error
@@ -149,6 +156,17 @@ func (m *Monitor) heard(ctx context.Context, e job.Event) {
 			return
 		}
 	}
+}
+
+// pushed notes that a repository has a new push.
+func (m *Monitor) pushed(ctx context.Context, repo string) {
+	now, err := m.store.Now(ctx)
+	if err != nil {
+		return // it is looked at before anything is triggered, and after a while
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.pushes[repo] = now
 }
 
 // round looks at all expectations that are due, and says after how long the next one is.

@@ -331,21 +331,21 @@ func TestStories(t *testing.T) {
 			name: "batches until it fails", push: 2, e: monitor.Expectation{UntilHit: true, Batch: 2, Max: 7},
 			world: "seed 5\ntruth t culprit=1 before=0 after=0.2\npush t\n1 a001 pass\n2 a002 pass,fail\n3 a003 -\n",
 			want: `
-  0 min  push 2  trigger 2 t: passed 0 of up to 7; the next 2 runs take about 30 min of machine time
+  0 min  push 2  trigger 2 t: passed 0 of up to 7; next: 2 runs, about 30 min of machine time
   1 min  push 2  t pending
   1 min  push 2  t pending
   5 min  push 2  t running
   5 min  push 2  t running
  35 min  push 2  t success
  35 min  push 2  t success
- 35 min  push 2  trigger 2 t: passed 2 of up to 7; the next 2 runs take about 1 h of machine time
+ 35 min  push 2  trigger 2 t: passed 2 of up to 7; next: 2 runs, about 1 h of machine time
  36 min  push 2  t pending
  36 min  push 2  t pending
  40 min  push 2  t running
  40 min  push 2  t running
  70 min  push 2  t success
  70 min  push 2  t success
- 70 min  push 2  trigger 2 t: passed 4 of up to 7; the next 2 runs take about 1 h of machine time
+ 70 min  push 2  trigger 2 t: passed 4 of up to 7; next: 2 runs, about 1 h of machine time
  71 min  push 2  t pending
  71 min  push 2  t pending
  75 min  push 2  t running
