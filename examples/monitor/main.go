@@ -22,7 +22,8 @@ push      linux64/opt/xpcshell-1
 `
 
 func main() {
-	if err := watch(context.Background(), jobtest.NewCI(jobtest.MustParse(history), nil)); err != nil { // in place of a real CI
+	ci := jobtest.NewCI(jobtest.MustParse(history), nil) // in place of a real CI
+	if err := watch(context.Background(), ci); err != nil {
 		log.Fatal(err)
 	}
 }

@@ -99,7 +99,7 @@ func (a *app) watch(cmd *cobra.Command, w watchFlags) error {
 	if err != nil {
 		return err
 	}
-	wanted, err := a.expectations(ctx, cmd, p, book, w)
+	wanted, err := a.expectations(ctx, p, book, w)
 	if err != nil {
 		return err
 	}
@@ -150,7 +150,7 @@ func (a *app) repositories(p *places) func(name string) (job.Repository, error) 
 // expectations are what to watch. A plan on a world is carried out first: nothing
 // outlives the program there.
 func (a *app) expectations(
-	ctx context.Context, cmd *cobra.Command, p *places, book ledger.Ledger, w watchFlags,
+	ctx context.Context, p *places, book ledger.Ledger, w watchFlags,
 ) ([]monitor.Expectation, error) {
 	var out []monitor.Expectation
 	if w.plan != "" {
@@ -221,8 +221,8 @@ func known(ctx context.Context, ci job.Scheduler, push job.Push, labels []string
 
 // notTriggered says what --until-hit would do.
 func (a *app) notTriggered(w watchFlags, e monitor.Expectation) error {
-	why := fmt.Sprintf("mozci would trigger up to %s, %d at a time, until one fails; nothing was triggered", runs(w.most),
-		w.batch)
+	why := fmt.Sprintf("mozci would trigger up to %s, %d at a time, until one fails; nothing was triggered",
+		runs(w.most), w.batch)
 	e.Progress.Outcome, e.Progress.Note, e.WatchOnly = monitor.Limit, why, true
 	last := endOf(e)
 	last.Next = orNull("To trigger them, add --yes.")

@@ -161,7 +161,7 @@ func (s *showing) draw() {
 // clear removes the live line.
 func (s *showing) clear() {
 	if s.drawn {
-		_, _ = fmt.Fprint(s.a.out, "\r\x1b[K") //nolint:forbidigo // it is no text
+		s.a.printf("\r\x1b[K")
 		s.drawn = false
 	}
 }
@@ -277,7 +277,8 @@ func (a *app) watched(ctx context.Context, s *showing, store monitor.Store, noti
 			}
 		}
 		if met < len(each) {
-			last.Why = fmt.Sprintf("%d of %d met; %s on %s: %s", met, len(each), worst.Label, a.where(worst.Push), last.Why)
+			last.Why = fmt.Sprintf("%d of %d met; %s on %s: %s", met, len(each), worst.Label, a.where(worst.Push),
+				last.Why)
 		} else {
 			last.Why = fmt.Sprintf("all %d met", met)
 		}
@@ -352,12 +353,14 @@ func nextStep(e monitor.Expectation) string {
 
 // notice shows a notice on the desktop, with the desktop's own program.
 func (a *app) notice(ctx context.Context, title, text string) {
+	title, text = job.Visible(title), job.Visible(text)
+	const script = "on run a\ndisplay notification (item 2 of a) with title (item 1 of a)\nend run"
 	for _, cmd := range [][]string{
-		{"notify-send", "--app-name=mozci", "--", job.Visible(title), job.Visible(text)},
-		{"osascript", "-e", "on run a", "-e", "display notification (item 2 of a) with title (item 1 of a)", "-e", "end run", job.Visible(title), job.Visible(text)},
+		{"notify-send", "--app-name=mozci", "--", title, text}, {"osascript", "-e", script, title, text},
 	} {
 		if path, err := exec.LookPath(cmd[0]); err == nil {
-			if err := exec.CommandContext(ctx, path, cmd[1:]...).Run(); err != nil {
+			err := exec.CommandContext(ctx, path, cmd[1:]...).Run() // #nosec G204 -- the texts are arguments
+			if err != nil {
 				a.warnf("mozci: no notice could be shown: %v\n", err)
 			}
 			return

@@ -125,11 +125,13 @@ func (d decider) waits() Decision {
 	waited := d.since(since)
 	switch {
 	case d.p.PendingLimit > 0 && waited >= d.p.PendingLimit:
-		return Decision{Outcome: Limit, Hung: hung, Why: fmt.Sprintf("queued for %s, and no machine took it", words(waited))}
+		return Decision{
+			Outcome: Limit, Hung: hung, Why: fmt.Sprintf("queued for %s, and no machine took it", words(waited)),
+		}
 	case d.p.Pending > 0 && waited >= d.p.Pending && d.f.Queue != nil && d.f.Queue.Pending == 0:
 		out.Hung = hung
-		out.Why = fmt.Sprintf("queued for %s although the CI says that nothing waits in its queue: no machine may ever "+
-			"take it; cancel and trigger it again, or ask the CI's people", words(waited))
+		out.Why = fmt.Sprintf("queued for %s although the CI says that nothing waits in its queue: no machine may "+
+			"ever take it; cancel and trigger it again, or ask the CI's people", words(waited))
 	}
 	return out
 }
@@ -284,7 +286,8 @@ func (d decider) infra() bool {
 
 // exceptions is how many of the newest runs infrastructure ended, one after another.
 func (d decider) exceptions() int {
-	jobs := slices.SortedStableFunc(slices.Values(d.f.Jobs), func(a, b job.Job) int { return ended(b).Compare(ended(a)) })
+	newest := func(a, b job.Job) int { return ended(b).Compare(ended(a)) }
+	jobs := slices.SortedStableFunc(slices.Values(d.f.Jobs), newest)
 	n := 0
 	for i, j := range jobs {
 		switch j.Status() {

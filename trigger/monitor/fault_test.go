@@ -133,8 +133,8 @@ func TestReadsThatFail(t *testing.T) {
 		}}
 		es := s.run(t, ci, monitor.Expectation{Push: s.push(t, 2), Label: "t"})
 		if got := es[0].Progress; got.Outcome != c.want || reads != c.reads {
-			t.Errorf("%d reads failed: %s (%s) after %d reads, want %s after %d", c.failures, got.Outcome, got.Note, reads,
-				c.want, c.reads)
+			t.Errorf("%d reads failed: %s (%s) after %d reads, want %s after %d", c.failures, got.Outcome, got.Note,
+				reads, c.want, c.reads)
 		}
 	}
 }
@@ -543,8 +543,12 @@ func TestExpectations(t *testing.T) {
 	s := newStage(t, failing)
 	p := s.push(t, 3)
 	for _, e := range []monitor.Expectation{
-		{Push: p}, {Label: "t"}, {Label: "t", Push: job.Push{Repo: "autoland", ID: 3}}, {Push: p, Label: "t", Count: -1},
-		{Push: p, Label: "t", Deadline: -time.Second}, {Push: p, Label: "t", UntilHit: true, Max: -1},
+		{Push: p},
+		{Label: "t"},
+		{Label: "t", Push: job.Push{Repo: "autoland", ID: 3}},
+		{Push: p, Label: "t", Count: -1},
+		{Push: p, Label: "t", Deadline: -time.Second},
+		{Push: p, Label: "t", UntilHit: true, Max: -1},
 		{Push: p, Label: "t", UntilHit: true, WatchOnly: true},
 	} {
 		if _, err := s.monitor(s.ci).Expect(t.Context(), e); !errors.Is(err, job.ErrInvalid) {
@@ -552,7 +556,8 @@ func TestExpectations(t *testing.T) {
 		}
 	}
 	for _, want := range []bool{true, false} { // the same key twice is one
-		if got, err := s.monitor(s.ci).Expect(t.Context(), monitor.Expectation{Push: p, Label: "t"}); got != want || err != nil {
+		got, err := s.monitor(s.ci).Expect(t.Context(), monitor.Expectation{Push: p, Label: "t"})
+		if got != want || err != nil {
 			t.Errorf("added %v, %v; want %v", got, err, want)
 		}
 	}

@@ -99,8 +99,20 @@ func (m *Monitor) moot(ctx context.Context, e *Expectation, f Facts) (by *job.Pu
 	case err != nil && !errors.Is(err, errors.ErrUnsupported) && !errors.Is(err, job.ErrNotFound):
 		return nil, "", err
 	}
-	if !m.opts.Policy.NewerGreen || f.Runs.Bad == 0 || job.Line(ctx, repo) != nil {
+	if !m.opts.Policy.NewerGreen || f.Runs.Bad == 0 {
 		return nil, "", nil
+	}
+	return m.newerGreen(ctx, repo, *e)
+}
+
+// newerGreen is a newer push on which the label passed.
+func (m *Monitor) newerGreen(ctx context.Context, repo job.Repository, e Expectation) (*job.Push, string, error) {
+	err := job.Line(ctx, repo)
+	if errors.Is(err, job.ErrNoLine) { // there is no newer push
+		return nil, "", nil
+	}
+	if err != nil {
+		return nil, "", err
 	}
 	newer, err := repo.Pushes(ctx, job.Around(e.Push.Revision, 0, m.opts.Policy.NewerPushes))
 	if err != nil {
@@ -114,7 +126,7 @@ func (m *Monitor) moot(ctx context.Context, e *Expectation, f Facts) (by *job.Pu
 		if err != nil {
 			return nil, "", err
 		}
-		runs, err := analysis.OfRuns(ctx, analysis.OfLabel(jobs, e.Label), m.options(*e).Judge)
+		runs, err := analysis.OfRuns(ctx, analysis.OfLabel(jobs, e.Label), m.options(e).Judge)
 		if err != nil {
 			return nil, "", err
 		}

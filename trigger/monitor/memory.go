@@ -111,7 +111,9 @@ func (m *Memory) of(only []string) []*row {
 			out = append(out, r)
 		}
 	}
-	slices.SortFunc(out, func(a, b *row) int { return cmp.Or(a.from().Compare(b.from()), cmp.Compare(a.order, b.order)) })
+	slices.SortFunc(out, func(a, b *row) int {
+		return cmp.Or(a.from().Compare(b.from()), cmp.Compare(a.order, b.order))
+	})
 	return out
 }
 

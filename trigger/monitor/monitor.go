@@ -67,7 +67,7 @@ type Options struct {
 	UntilDone bool
 	// Only, if not empty, are the keys of the expectations that this monitor looks after.
 	Only []string
-	// Width is how many expectations are looked at at a time. Default 10.
+	// Width is how many expectations are looked at in parallel. Default 10.
 	Width int
 	// Lease is for how long an expectation is one monitor's; it is renewed while it
 	// is looked at. Default one minute.

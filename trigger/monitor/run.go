@@ -135,7 +135,7 @@ func (m *Monitor) heard(ctx context.Context, e job.Event) {
 		return
 	}
 	for failed := 0; ctx.Err() == nil; {
-		n := 0
+		var n int
 		var err error
 		switch {
 		case e.Missed:

@@ -92,22 +92,30 @@ func (s *stage) expect(t *testing.T, es ...monitor.Expectation) string {
 
 const truth = "seed 1\ntruth t culprit=3 before=0 after=1\n"
 
-// TestStories tells what a monitor does, from the first look to the end.
-func TestStories(t *testing.T) {
-	always := func(failures, runs int) func(context.Context, monitor.Expectation) (int, int, error) {
-		return func(context.Context, monitor.Expectation) (int, int, error) { return failures, runs, nil }
-	}
-	for _, c := range []struct {
-		name, world string
-		push        int64
-		e           monitor.Expectation
-		change      func(*monitor.Options)
-		want        string
-	}{
-		{
-			name: "a coalesced test is scheduled again and watched", push: 2,
-			world: truth + "push t\n1 a001 pass\n2 a002 coalesced\n3 a003 fail\n",
-			want: `
+// always is a history.
+func always(failures, runs int) func(context.Context, monitor.Expectation) (int, int, error) {
+	return func(context.Context, monitor.Expectation) (int, int, error) { return failures, runs, nil }
+}
+
+// stories are what a monitor does in a world, from the first look to the end.
+var stories = []struct {
+	name, world string
+	push        int64
+	e           monitor.Expectation
+	change      func(*monitor.Options)
+	want        string
+}{
+	{
+		name: "a coalesced test is scheduled again and watched", push: 2,
+		world: `
+seed 1
+truth t culprit=3 before=0 after=1
+push t
+1 a001 pass
+2 a002 coalesced
+3 a003 fail
+`,
+		want: `
   0 min  push 2  t coalesced
   0 min  push 2  trigger 1 t: its run was coalesced into one of another push
   1 min  push 2  t pending
@@ -115,11 +123,18 @@ func TestStories(t *testing.T) {
  35 min  push 2  t success
  35 min  push 2  MET: 1 of 1 run passed
 `,
-		},
-		{
-			name: "a failure is retriggered, and is permanent", push: 3,
-			world: truth + "push t\n1 a001 pass\n2 a002 pass\n3 a003 fail\n",
-			want: `
+	},
+	{
+		name: "a failure is retriggered, and is permanent", push: 3,
+		world: `
+seed 1
+truth t culprit=3 before=0 after=1
+push t
+1 a001 pass
+2 a002 pass
+3 a003 fail
+`,
+		want: `
   0 min  push 3  t test_failed
   0 min  push 3  trigger 2 t: failed 1 of 1 run; 2 more runs will show whether it is permanent
   1 min  push 3  t pending
@@ -130,12 +145,19 @@ func TestStories(t *testing.T) {
  35 min  push 3  t test_failed
  35 min  push 3  PERMANENT: failed 3 of 3 runs
 `,
-		},
-		{
-			name: "a failure that was seen before is retriggered as often as its frequency asks, and is intermittent",
-			push: 3, change: func(o *monitor.Options) { o.History = always(4, 6) },
-			world: "seed 4\ntruth t culprit=1 before=0 after=0.5\npush t\n1 a001 pass\n2 a002 pass\n3 a003 fail\n",
-			want: `
+	},
+	{
+		name: "a failure that was seen before is retriggered as often as its frequency asks, and is intermittent",
+		push: 3, change: func(o *monitor.Options) { o.History = always(4, 6) },
+		world: `
+seed 4
+truth t culprit=1 before=0 after=0.5
+push t
+1 a001 pass
+2 a002 pass
+3 a003 fail
+`,
+		want: `
   0 min  push 3  t test_failed
   0 min  push 3  trigger 4 t: failed 1 of 1 run; it failed 4 of 6 runs before, so 4 more runs will show whether it is permanent
   1 min  push 3  t pending
@@ -152,33 +174,62 @@ func TestStories(t *testing.T) {
  35 min  push 3  t success
  35 min  push 3  INTERMITTENT: failed 2 of 5 runs
 `,
-		},
-		{
-			name: "a test whose build is under way is waited for", push: 2,
-			world: truth + "kind b build\nneeds t b\ntakes b 40m\npush b t\n1 a001 pass pass\n2 a002 running unscheduled\n3 a003 pass -\n",
-			want: `
+	},
+	{
+		name: "a test whose build is under way is waited for", push: 2,
+		world: `
+seed 1
+truth t culprit=3 before=0 after=1
+kind b build
+needs t b
+takes b 40m
+push b t
+1 a001 pass pass
+2 a002 running unscheduled
+3 a003 pass -
+`,
+		want: `
   0 min  push 2  t unscheduled
  40 min  push 2  t pending
  45 min  push 2  t running
  75 min  push 2  t success
  75 min  push 2  MET: 1 of 1 run passed
 `,
-		},
-		{
-			name: "a build that is done gets its test", push: 2, e: monitor.Expectation{Trigger: true},
-			world: truth + "kind b build\nneeds t b\ntakes b 40m\npush b t\n1 a001 pass pass\n2 a002 running -\n3 a003 pass -\n",
-			want: `
+	},
+	{
+		name: "a build that is done gets its test", push: 2, e: monitor.Expectation{Trigger: true},
+		world: `
+seed 1
+truth t culprit=3 before=0 after=1
+kind b build
+needs t b
+takes b 40m
+push b t
+1 a001 pass pass
+2 a002 running -
+3 a003 pass -
+`,
+		want: `
  40 min  push 2  trigger 1 t: its build is done
  41 min  push 2  t pending
  45 min  push 2  t running
  75 min  push 2  t success
  75 min  push 2  MET: 1 of 1 run passed
 `,
-		},
-		{
-			name: "a coalesced test whose build's files are gone gets a build first, which is watched too", push: 2,
-			world: truth + "kind b build\nneeds t b\npush b t\n1 a001 pass pass\n2 a002 pass:expired coalesced\n3 a003 pass -\n",
-			want: `
+	},
+	{
+		name: "a coalesced test whose build's files are gone gets a build first, which is watched too", push: 2,
+		world: `
+seed 1
+truth t culprit=3 before=0 after=1
+kind b build
+needs t b
+push b t
+1 a001 pass pass
+2 a002 pass:expired coalesced
+3 a003 pass -
+`,
+		want: `
   0 min  push 2  t coalesced
   0 min  push 2  build 1 b: t needs it, and its files are gone
   0 min  push 2  b pending
@@ -191,45 +242,82 @@ func TestStories(t *testing.T) {
  70 min  push 2  t success
  70 min  push 2  MET: 1 of 1 run passed
 `,
-		},
-		{
-			name: "a test whose build failed is not testable", push: 2,
-			world: truth + "kind b build\nneeds t b\npush b t\n1 a001 pass pass\n2 a002 busted unscheduled\n3 a003 pass -\n",
-			want: `
+	},
+	{
+		name: "a test whose build failed is not testable", push: 2,
+		world: `
+seed 1
+truth t culprit=3 before=0 after=1
+kind b build
+needs t b
+push b t
+1 a001 pass pass
+2 a002 busted unscheduled
+3 a003 pass -
+`,
+		want: `
   0 min  push 2  t unscheduled
   0 min  push 2  BLOCKED: its build b failed
 `,
-		},
-		{
-			name: "what a person cancelled stays cancelled", push: 2,
-			world: truth + "push t\n1 a001 pass\n2 a002 cancelled\n3 a003 -\n",
-			want: `
+	},
+	{
+		name: "what a person cancelled stays cancelled", push: 2,
+		world: `
+seed 1
+truth t culprit=3 before=0 after=1
+push t
+1 a001 pass
+2 a002 cancelled
+3 a003 -
+`,
+		want: `
   0 min  push 2  t cancelled
   0 min  push 2  CANCELLED: a person cancelled it
 `,
-		},
-		{
-			name: "skipped is no run, and not waited for", push: 2,
-			world: truth + "push t\n1 a001 pass\n2 a002 skipped\n3 a003 -\n",
-			want: `
+	},
+	{
+		name: "skipped is no run, and not waited for", push: 2,
+		world: `
+seed 1
+truth t culprit=3 before=0 after=1
+push t
+1 a001 pass
+2 a002 skipped
+3 a003 -
+`,
+		want: `
   0 min  push 2  t skipped
   0 min  push 2  NO_RUN: it was skipped
 `,
-		},
-		{
-			name: "a retried run is followed by another one", push: 2,
-			world: truth + "push t\n1 a001 pass\n2 a002 retry,running\n3 a003 -\n",
-			want: `
+	},
+	{
+		name: "a retried run is followed by another one", push: 2,
+		world: `
+seed 1
+truth t culprit=3 before=0 after=1
+push t
+1 a001 pass
+2 a002 retry,running
+3 a003 -
+`,
+		want: `
   0 min  push 2  t running
   0 min  push 2  t retry
  30 min  push 2  t success
  30 min  push 2  MET: 1 of 1 run passed
 `,
-		},
-		{
-			name: "what infrastructure ended is triggered again, three times in a row at most", push: 2,
-			world: "seed 1\ntruth t culprit=1 before=0 after=0 infra=1\npush t\n1 a001 pass\n2 a002 exception\n3 a003 -\n",
-			want: `
+	},
+	{
+		name: "what infrastructure ended is triggered again, three times in a row at most", push: 2,
+		world: `
+seed 1
+truth t culprit=1 before=0 after=0 infra=1
+push t
+1 a001 pass
+2 a002 exception
+3 a003 -
+`,
+		want: `
   0 min  push 2  t exception
   0 min  push 2  trigger 1 t: infrastructure ended its last run
   1 min  push 2  t pending
@@ -241,84 +329,145 @@ func TestStories(t *testing.T) {
  70 min  push 2  t exception
  70 min  push 2  INFRA: infrastructure ended 3 runs in a row
 `,
-		},
-		{
-			name: "a push that was backed out is moot before anything is triggered", push: 2,
-			world: "truth t culprit=2 before=0 after=1\npush t\n1 a001 pass\n2 a002 fail\n3 a003 pass undoes=2\n",
-			want: `
+	},
+	{
+		name: "a push that was backed out is moot before anything is triggered", push: 2,
+		world: `
+truth t culprit=2 before=0 after=1
+push t
+1 a001 pass
+2 a002 fail
+3 a003 pass undoes=2
+`,
+		want: `
   0 min  push 2  t test_failed
   0 min  push 2  MOOT: push autoland 3 a003f8d5f32b backed it out
 `,
-		},
-		{
-			name: "where the policy says so, a newer push that passed is enough", push: 2,
-			world:  "truth t culprit=2 before=0 after=1\npush t\n1 a001 pass\n2 a002 fail\n3 a003 pass\n",
-			change: func(o *monitor.Options) { o.Policy.NewerGreen = true },
-			want: `
+	},
+	{
+		name: "where the policy says so, a newer push that passed is enough", push: 2,
+		world: `
+truth t culprit=2 before=0 after=1
+push t
+1 a001 pass
+2 a002 fail
+3 a003 pass
+`,
+		change: func(o *monitor.Options) { o.Policy.NewerGreen = true },
+		want: `
   0 min  push 2  t test_failed
   0 min  push 2  MOOT: it passed on the newer push autoland 3 a003f8d5f32b
 `,
-		},
-		{
-			name: "results that disagree are intermittent, and nothing is triggered", push: 2,
-			world: truth + "push t\n1 a001 pass\n2 a002 pass,fail\n3 a003 -\n",
-			want: `
+	},
+	{
+		name: "results that disagree are intermittent, and nothing is triggered", push: 2,
+		world: `
+seed 1
+truth t culprit=3 before=0 after=1
+push t
+1 a001 pass
+2 a002 pass,fail
+3 a003 -
+`,
+		want: `
   0 min  push 2  t success
   0 min  push 2  t test_failed
   0 min  push 2  INTERMITTENT: failed 1 of 2 runs
 `,
-		},
-		{
-			name: "a label that was never scheduled did not run", push: 2,
-			world: truth + "push t\n1 a001 pass\n2 a002 not-scheduled\n3 a003 -\n",
-			want: `
+	},
+	{
+		name: "a label that was never scheduled did not run", push: 2,
+		world: `
+seed 1
+truth t culprit=3 before=0 after=1
+push t
+1 a001 pass
+2 a002 not-scheduled
+3 a003 -
+`,
+		want: `
   0 min  push 2  NO_RUN: nothing is scheduled on it
 `,
-		},
-		{
-			name: "the first failure ends it when asked", push: 2, e: monitor.Expectation{FailFast: true, Count: 3},
-			world: truth + "push t\n1 a001 pass\n2 a002 pass,fail,running\n3 a003 -\n",
-			want: `
+	},
+	{
+		name: "the first failure ends it when asked", push: 2, e: monitor.Expectation{FailFast: true, Count: 3},
+		world: `
+seed 1
+truth t culprit=3 before=0 after=1
+push t
+1 a001 pass
+2 a002 pass,fail,running
+3 a003 -
+`,
+		want: `
   0 min  push 2  t running
   0 min  push 2  t success
   0 min  push 2  t test_failed
   0 min  push 2  INTERMITTENT: failed 1 of 2 runs; stopped at the first failure; nothing was retriggered
 `,
-		},
-		{
-			name: "a deadline ends it", push: 2, e: monitor.Expectation{Deadline: 20 * time.Minute},
-			world: truth + "push t\n1 a001 pass\n2 a002 running\n3 a003 -\n",
-			want: `
+	},
+	{
+		name: "a deadline ends it", push: 2, e: monitor.Expectation{Deadline: 20 * time.Minute},
+		world: `
+seed 1
+truth t culprit=3 before=0 after=1
+push t
+1 a001 pass
+2 a002 running
+3 a003 -
+`,
+		want: `
   0 min  push 2  t running
  20 min  push 2  TIMED_OUT: not met within 20 min: 1 under way
 `,
+	},
+	{
+		name: "a test that is not in the runs is no result", push: 2,
+		change: func(o *monitor.Options) {
+			o.Judge = func(monitor.Expectation) analysis.Judge {
+				return jobtest.TestJudge(analysis.ByStatus, analysis.Unclear)
+			}
 		},
-		{
-			name: "a test that is not in the runs is no result", push: 2,
-			change: func(o *monitor.Options) {
-				o.Judge = func(monitor.Expectation) analysis.Judge {
-					return jobtest.TestJudge(analysis.ByStatus, analysis.Unclear)
-				}
-			},
-			world: truth + "push t\n1 a001 pass\n2 a002 pass:no-test\n3 a003 -\n",
-			want: `
+		world: `
+seed 1
+truth t culprit=3 before=0 after=1
+push t
+1 a001 pass
+2 a002 pass:no-test
+3 a003 -
+`,
+		want: `
   0 min  push 2  t success
   0 min  push 2  NO_RUN: 1 run ended without saying anything about it
 `,
-		},
-		{
-			name: "what may not be triggered is said", push: 3, e: monitor.Expectation{WatchOnly: true},
-			world: truth + "push t\n1 a001 pass\n2 a002 pass\n3 a003 fail\n",
-			want: `
+	},
+	{
+		name: "what may not be triggered is said", push: 3, e: monitor.Expectation{WatchOnly: true},
+		world: `
+seed 1
+truth t culprit=3 before=0 after=1
+push t
+1 a001 pass
+2 a002 pass
+3 a003 fail
+`,
+		want: `
   0 min  push 3  t test_failed
   0 min  push 3  LIMIT: failed 1 of 1 run; 2 more runs would show whether it is permanent, and nothing may be triggered
 `,
-		},
-		{
-			name: "a budget is a limit", push: 3,
-			change: func(o *monitor.Options) { o.Budgets = trigger.Budgets{Call: new(1)} },
-			world:  truth + "push t\n1 a001 pass\n2 a002 pass\n3 a003 fail\n",
-			want: `
+	},
+	{
+		name: "a budget is a limit", push: 3,
+		change: func(o *monitor.Options) { o.Budgets = trigger.Budgets{Call: new(1)} },
+		world: `
+seed 1
+truth t culprit=3 before=0 after=1
+push t
+1 a001 pass
+2 a002 pass
+3 a003 fail
+`,
+		want: `
   0 min  push 3  t test_failed
   0 min  push 3  trigger 1 t: failed 1 of 1 run; 2 more runs will show whether it is permanent
   1 min  push 3  t pending
@@ -326,11 +475,18 @@ func TestStories(t *testing.T) {
  35 min  push 3  t test_failed
  35 min  push 3  LIMIT: failed 2 of 2 runs; 1 more run will show whether it is permanent; the budget of this call is spent
 `,
-		},
-		{
-			name: "batches until it fails", push: 2, e: monitor.Expectation{UntilHit: true, Batch: 2, Max: 7},
-			world: "seed 5\ntruth t culprit=1 before=0 after=0.2\npush t\n1 a001 pass\n2 a002 pass,fail\n3 a003 -\n",
-			want: `
+	},
+	{
+		name: "batches until it fails", push: 2, e: monitor.Expectation{UntilHit: true, Batch: 2, Max: 7},
+		world: `
+seed 5
+truth t culprit=1 before=0 after=0.2
+push t
+1 a001 pass
+2 a002 pass,fail
+3 a003 -
+`,
+		want: `
   0 min  push 2  trigger 2 t: passed 0 of up to 7; next: 2 runs, about 30 min of machine time
   1 min  push 2  t pending
   1 min  push 2  t pending
@@ -354,8 +510,12 @@ func TestStories(t *testing.T) {
 105 min  push 2  t success
 105 min  push 2  HIT: failed 1 of 6 runs
 `,
-		},
-	} {
+	},
+}
+
+// TestStories tells them.
+func TestStories(t *testing.T) {
+	for _, c := range stories {
 		t.Run(c.name, func(t *testing.T) {
 			s := newStage(t, c.world)
 			if c.change != nil {

@@ -38,7 +38,9 @@ func TestWebhook(t *testing.T) {
 		}
 	}))
 	defer server.Close()
-	for _, c := range []struct{ path, want string }{{"/hook/SECRET", ""}, {"/moved/SECRET", "HTTP 302"}, {"/broken/SECRET", "HTTP 500"}} {
+	for _, c := range []struct{ path, want string }{
+		{"/hook/SECRET", ""}, {"/moved/SECRET", "HTTP 302"}, {"/broken/SECRET", "HTTP 500"},
+	} {
 		hook, err := monitor.Webhook(server.URL+c.path, nil)
 		if err != nil {
 			t.Fatal(err)
@@ -77,7 +79,8 @@ func TestWebhookHidesItsURL(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	for _, bad := range []string{"", "ftp://h/SECRET", "https:///SECRET", "SECRET", "http://h\x7f/SECRET"} {
-		if _, err := monitor.Webhook(bad, nil); !errors.Is(err, job.ErrInvalid) || strings.Contains(err.Error(), "SECRET") {
+		_, err := monitor.Webhook(bad, nil)
+		if !errors.Is(err, job.ErrInvalid) || strings.Contains(err.Error(), "SECRET") {
 			t.Errorf("%q: %v", bad, err)
 		}
 	}
