@@ -55,7 +55,7 @@ func built(f monitor.Facts, s trigger.BuildState, ago int) monitor.Facts {
 }
 
 // TestDecide has what stories do not show: time that passes, caps, and what is waited for.
-func TestDecide(t *testing.T) {
+func TestDecide(t *testing.T) { //nolint:funlen // it is a table
 	old := monitor.Expectation{Count: 1, Deadline: 24 * time.Hour, Progress: monitor.Progress{Added: noon}}
 	with := func(change func(*monitor.Expectation)) monitor.Expectation {
 		e := old
