@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"sync/atomic"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -21,8 +22,28 @@ type link struct {
 	conn   *amqp.Connection
 	socket net.Conn
 	within time.Duration // of the answer to a call
-	gone   chan struct{} // is closed when the connection has ended
-	why    error         // is set before gone is closed; nil when we closed it
+	// overdue is that an answer did not come in time, and that the socket was closed.
+	overdue atomic.Bool
+	gone    chan struct{} // is closed when the connection has ended
+	why     *amqp.Error   // is set before gone is closed; nil when we closed it
+}
+
+// login is a user and password, who wants to hear it when they are wrong: only then does
+// the broker say so, rather than end the connection without a word. The client tells the
+// broker what it is capable of by properties that it fills in just before it asks for
+// the response, and leaves this one out.
+type login struct {
+	user, password string
+	properties     amqp.Table
+}
+
+func (login) Mechanism() string { return "PLAIN" }
+
+func (l login) Response() string {
+	if capabilities, ok := l.properties["capabilities"].(amqp.Table); ok {
+		capabilities["authentication_failure_close"] = true
+	}
+	return "\x00" + l.user + "\x00" + l.password
 }
 
 // dial opens a connection, within CallTimeout.
@@ -35,8 +56,8 @@ func (c *Consumer) dial(ctx context.Context) (*link, error) {
 	properties := amqp.NewConnectionProperties()
 	properties["connection_name"] = "mozci " + c.o.Queue
 	stop := func() bool { return true } // watching ctx, until the connection is open
-	conf := amqp.Config{ // Recovery stays nil: it acknowledges messages that nobody handled
-		SASL:       []amqp.Authentication{&amqp.PlainAuth{Username: c.o.User, Password: string(c.o.Password)}},
+	conf := amqp.Config{                // Recovery stays nil: it acknowledges messages that nobody handled
+		SASL:       []amqp.Authentication{login{c.o.User, string(c.o.Password), properties}},
 		Vhost:      c.o.Vhost,
 		Heartbeat:  c.o.Heartbeat,
 		Properties: properties,
@@ -115,6 +136,7 @@ func (l *link) call(f func() error) error {
 	case err := <-done:
 		return l.cause(err)
 	case <-limit.C:
+		l.overdue.Store(true)
 		l.drop()
 		return fmt.Errorf("%w within %s", errSilent, l.within)
 	}
@@ -149,13 +171,13 @@ func (l *link) channel() (*amqp.Channel, error) {
 	return ch, nil
 }
 
-// with calls f with a channel of its own: an error of the broker's closes it.
+// with runs f with a channel of its own: an error of the broker's closes it.
 func (l *link) with(f func(*amqp.Channel) error) error {
 	ch, err := l.channel()
 	if err != nil {
 		return err
 	}
-	if err := l.call(func() error { return f(ch) }); err != nil {
+	if err := f(ch); err != nil {
 		return err
 	}
 	return l.call(ch.Close)

@@ -85,6 +85,12 @@ var _ Listener = (*Consumer)(nil)
 // messages.
 func (c *Consumer) Queue() string { return c.o.Queue }
 
+// String names the queue and the broker; a Consumer holds a password.
+func (c *Consumer) String() string { return c.o.Queue + " at " + c.host }
+
+// GoString is String.
+func (c *Consumer) GoString() string { return c.String() }
+
 // Stats are the figures of this moment.
 func (c *Consumer) Stats() Stats { return c.count.snapshot() }
 
@@ -116,14 +122,20 @@ func (c *Consumer) Run(ctx context.Context) error {
 		began := time.Now()
 		err := c.session(ctx)
 		if ctx.Err() != nil {
+			if err != nil && c.worked {
+				c.log.Warn("stopped listening in a hurry", "queue", c.o.Queue, "error", err)
+			}
 			return nil
 		}
 		c.tell(State{Kind: StateLost, Err: err})
 		if c.gaveUp(err) {
 			c.log.Error("stopped listening for good", "queue", c.o.Queue, "error", err)
-			return job.Wrap("pulse.run", c.o.Queue, err)
+			return cause(err)
 		}
-		if time.Since(began) >= c.pace.steady {
+		switch {
+		case isFinal(err):
+			wait = c.o.RetryMost
+		case time.Since(began) >= c.pace.steady:
 			wait = c.o.Retry
 		}
 		c.logFailure(err, wait)

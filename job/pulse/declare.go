@@ -33,10 +33,8 @@ func (c *Consumer) prepare(ctx context.Context, l *link, known Queue) error {
 	if err := c.declare(l); err != nil {
 		return err
 	}
-	for _, b := range c.o.Bindings {
-		if err := c.bind(l, b); err != nil {
-			return err
-		}
+	if err := c.bind(l); err != nil {
+		return err
 	}
 	for _, b := range known.Bindings {
 		if !slices.Contains(c.o.Bindings, b) {
@@ -55,8 +53,10 @@ func (c *Consumer) prepare(ctx context.Context, l *link, known Queue) error {
 // looks healthy, and hides that messages are missing.
 func (c *Consumer) exists(l *link) (bool, error) {
 	err := l.with(func(ch *amqp.Channel) error {
-		_, err := c.look(ch)
-		return err
+		return l.call(func() error {
+			_, err := c.look(ch)
+			return err
+		})
 	})
 	if code, _, said := refusal(err); said && code == amqp.NotFound {
 		return false, nil
@@ -67,16 +67,18 @@ func (c *Consumer) exists(l *link) (bool, error) {
 	return true, nil
 }
 
-// look is a passive declaration.
+// look is a passive declaration: the broker looks at the name only.
 func (c *Consumer) look(ch *amqp.Channel) (amqp.Queue, error) {
-	return ch.QueueDeclarePassive(c.o.Queue, c.named, !c.named, !c.named, false, c.arguments())
+	return ch.QueueDeclarePassive(c.o.Queue, c.named, !c.named, !c.named, false, nil)
 }
 
 // declare makes the queue. Its arguments must never change.
 func (c *Consumer) declare(l *link) error {
 	err := l.with(func(ch *amqp.Channel) error {
-		_, err := ch.QueueDeclare(c.o.Queue, c.named, !c.named, !c.named, false, c.arguments())
-		return err
+		return l.call(func() error {
+			_, err := ch.QueueDeclare(c.o.Queue, c.named, !c.named, !c.named, false, c.arguments())
+			return err
+		})
 	})
 	if err != nil {
 		return c.failed("declaring the queue", err)
@@ -92,9 +94,17 @@ func (c *Consumer) arguments() amqp.Table {
 	return amqp.Table{"x-expires": c.o.Expires.Milliseconds()}
 }
 
-func (c *Consumer) bind(l *link, b Binding) error {
+// bind makes all bindings; those that are there stay.
+func (c *Consumer) bind(l *link) error {
+	var b Binding
 	err := l.with(func(ch *amqp.Channel) error {
-		return ch.QueueBind(c.o.Queue, b.Key, b.Exchange, false, nil)
+		for _, b = range c.o.Bindings {
+			key, exchange := b.Key, b.Exchange
+			if err := l.call(func() error { return ch.QueueBind(c.o.Queue, key, exchange, false, nil) }); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 	if err == nil {
 		return nil
@@ -110,7 +120,7 @@ func (c *Consumer) bind(l *link, b Binding) error {
 // unbind takes a binding of ours away. It may be gone, and its exchange too.
 func (c *Consumer) unbind(l *link, b Binding) error {
 	err := l.with(func(ch *amqp.Channel) error {
-		return ch.QueueUnbind(c.o.Queue, b.Key, b.Exchange, nil)
+		return l.call(func() error { return ch.QueueUnbind(c.o.Queue, b.Key, b.Exchange, nil) })
 	})
 	if code, _, said := refusal(err); said && code == amqp.NotFound {
 		return nil

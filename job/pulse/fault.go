@@ -17,6 +17,15 @@ type final struct{ error }
 
 func (f final) Unwrap() error { return f.error }
 
+// cause is the *job.Error of a final error.
+func cause(err error) error {
+	var f final
+	if errors.As(err, &f) {
+		return f.error
+	}
+	return err
+}
+
 func isFinal(err error) bool {
 	var f final
 	return errors.As(err, &f)
@@ -26,8 +35,8 @@ func isFinal(err error) bool {
 const longestReason = 500
 
 // refusal is what the broker itself said; ok is false where it said nothing. The
-// client makes up errors with the broker's codes: that of a wrong password for every
-// connection that breaks while it is opened.
+// client makes up errors with the broker's codes: it calls the password wrong whenever
+// a connection breaks while it is opened.
 func refusal(err error) (code int, reason string, ok bool) {
 	var e *amqp.Error
 	if !errors.As(err, &e) || !e.Server {
@@ -48,7 +57,7 @@ func (c *Consumer) failed(doing string, err error) error {
 		}
 		var made *amqp.Error
 		if errors.As(err, &made) && doing == opening {
-			return wrap(job.ErrUnavailable, "%s ended the connection without a word", c.host)
+			return wrap(job.ErrUnavailable, "%s ended the connection without a word; check User, Password and URL", c.host)
 		}
 		return wrap(job.ErrUnavailable, "%v", err)
 	}

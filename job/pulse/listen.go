@@ -117,8 +117,6 @@ func (s *session) run(ctx context.Context) error {
 			if err := s.stop(); err != nil {
 				return err
 			}
-		case <-s.drainEnd:
-			return describe("messages could not be written within %s, and the broker has them", s.c.pace.drain)
 		default:
 			if err := s.next(done); err != nil {
 				return err
@@ -133,6 +131,7 @@ func (s *session) next(done <-chan struct{}) error {
 	select {
 	case <-done: // is handled by run
 	case <-s.drainEnd:
+		return describe("messages could not be written within %s, and the broker has them", c.pace.drain)
 	case d, ok := <-s.deliveries:
 		if !ok && s.consuming {
 			return s.reason()
@@ -153,7 +152,7 @@ func (s *session) next(done <-chan struct{}) error {
 	case <-s.l.gone:
 		return s.reason()
 	case e := <-s.closed:
-		return ended(e)
+		return s.ended(e)
 	case <-s.cancelled:
 		return errDeleted
 	case err := <-s.trouble:
@@ -173,17 +172,20 @@ func (s *session) reason() error {
 	case <-s.cancelled:
 		return errDeleted
 	case e := <-s.closed:
-		return ended(e)
+		return s.ended(e)
 	case <-s.l.gone:
-		return describe("the connection ended: %v", s.l.why)
+		return s.ended(s.l.why)
 	default:
 		return describe("the client ended the deliveries")
 	}
 }
 
 // ended is the error with which the channel or its connection was closed.
-func ended(e *amqp.Error) error {
-	if e == nil {
+func (s *session) ended(e *amqp.Error) error {
+	switch {
+	case s.l.overdue.Load():
+		return describe("%w within %s", errSilent, s.l.within)
+	case e == nil:
 		return describe("the connection ended")
 	}
 	return describe("the connection ended: %d %s", e.Code, clip.Marked(e.Reason, longestReason))

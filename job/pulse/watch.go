@@ -50,7 +50,7 @@ func (s *session) look(ch *amqp.Channel) error {
 
 // measure logs when the queue becomes too long, once each time.
 func (c *Consumer) measure(backlog int) {
-	near := c.o.Most / 4 * 3
+	near := c.o.Most * 3 / 4
 	now := 0
 	switch {
 	case backlog > near:
@@ -58,7 +58,7 @@ func (c *Consumer) measure(backlog int) {
 	case backlog > c.o.Warn:
 		now = 1
 	}
-	if now < c.length && backlog > []int{0, c.o.Warn, near}[c.length]/10*9 {
+	if now < c.length && backlog > []int{0, c.o.Warn, near}[c.length]*9/10 {
 		return // not shorter by much: it would be logged again and again
 	}
 	was := c.length

@@ -13,6 +13,8 @@ import (
 // eval runs an expression of Erlang in the node, in milliseconds where rabbitmqctl
 // takes seconds, and returns its value as Erlang writes it.
 func (b *Broker) eval(expression string) (string, error) {
+	b.calls.Lock() // two callers would have the same name, and the node refuses the second
+	defer b.calls.Unlock()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, caller, "-address", fmt.Sprintf("127.0.0.1:%d", b.dist), "-c", b.cookie, "-e")

@@ -46,6 +46,7 @@ type Broker struct {
 	port, tlsPort, dist int
 	certificate         certificate
 
+	calls   sync.Mutex // is held by who asks the node
 	mu      sync.Mutex // holds server and what publishes
 	server  *exec.Cmd
 	ended   chan struct{} // is closed when server has ended
