@@ -144,7 +144,12 @@ func (l *link) call(f func() error) error {
 
 // cause is err, or why the connection ended where err only says that it has.
 func (l *link) cause(err error) error {
-	if !errors.Is(err, amqp.ErrClosed) {
+	switch {
+	case err == nil:
+		return nil
+	case l.overdue.Load():
+		return fmt.Errorf("%w within %s", errSilent, l.within)
+	case !errors.Is(err, amqp.ErrClosed):
 		return err
 	}
 	select {

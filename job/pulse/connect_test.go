@@ -202,6 +202,18 @@ var connecting = []law{
 			w.Errorf("%d lines say so later:\n%s", n, w.log)
 		}
 	}},
+	{"no more connections for now", func(w *world) {
+		w.must(w.b.Limit(w.user, 1))
+		one := w.start(&store{}, w.options(), nil)
+		o := w.options()
+		o.Queue = "b"
+		two := w.begin(&store{}, o, nil)
+		if err := two.await(pulse.StateLost).Err; !errors.Is(err, job.ErrUnavailable) || !strings.Contains(err.Error(), "limit") {
+			w.Errorf("lost with %v", err)
+		}
+		w.must(one.end())
+		two.await(pulse.StateListening)
+	}},
 	{"refused after it had worked", func(w *world) {
 		r := w.start(&store{}, w.options(), func(p *pulse.Pace) { p.Refused = 2 })
 		w.must(w.b.Password(w.user, "another"))

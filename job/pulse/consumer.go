@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"net"
 	"sync/atomic"
 	"time"
 
@@ -41,7 +42,24 @@ type Consumer struct {
 	worked     bool      // listening began once
 	refused    int       // how often the broker refused since listening began last
 	length     int       // how bad the backlog was found: 0 to 2
-	logged     time.Time // when it was last logged that connecting fails
+	lost       seldom    // lines that say that connecting fails
+	bad        seldom    // lines that say that a message was set aside; belongs to keep
+}
+
+// seldom keeps lines of a log apart.
+type seldom struct {
+	last time.Time
+	more int // that were not logged since
+}
+
+// tell calls f if the last call is that long ago, with how many were left out since.
+func (s *seldom) tell(apart time.Duration, f func(more int)) {
+	if !s.last.IsZero() && time.Since(s.last) < apart {
+		s.more++
+		return
+	}
+	f(s.more)
+	s.last, s.more = time.Now(), 0
 }
 
 // pace is how long things take that nobody needs to set.
@@ -117,6 +135,9 @@ func (c *Consumer) Run(ctx context.Context) error {
 	defer c.running.Store(false)
 	defer c.settle()
 	c.worked, c.refused = false, 0
+	if !c.secure && !local(c.host) {
+		c.log.Warn("the password is sent without TLS", "queue", c.o.Queue, "broker", c.host)
+	}
 	wait := c.o.Retry
 	for {
 		began := time.Now()
@@ -146,6 +167,13 @@ func (c *Consumer) Run(ctx context.Context) error {
 	}
 }
 
+// local reports whether a host and port are on this machine.
+func local(hostport string) bool {
+	host, _, err := net.SplitHostPort(hostport)
+	ip := net.ParseIP(host)
+	return err == nil && (host == "localhost" || ip != nil && ip.IsLoopback())
+}
+
 // jitter is d, a quarter more or less.
 func jitter(d time.Duration) time.Duration {
 	return time.Duration(float64(d) * (0.75 + rand.Float64()/2)) // #nosec G404 -- no secret
@@ -162,11 +190,10 @@ func (c *Consumer) gaveUp(err error) bool {
 
 // logFailure logs at most a line each half minute.
 func (c *Consumer) logFailure(err error, wait time.Duration) {
-	if time.Since(c.logged) < c.pace.failures {
-		return
-	}
-	c.logged = time.Now()
-	c.log.Warn("not listening, and trying again", "queue", c.o.Queue, "broker", c.host, "error", err, "wait", wait)
+	c.lost.tell(c.pace.failures, func(more int) {
+		c.log.Warn("not listening, and trying again", "queue", c.o.Queue, "broker", c.host, "error", err, "wait", wait,
+			"others_before", more)
+	})
 }
 
 // tell tells of a change.

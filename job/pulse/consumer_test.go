@@ -90,7 +90,7 @@ func bounded(w *world) {
 	s := &store{gate: v.gate}
 	r := w.start(s, w.options(), nil)
 	body := []byte(strings.Repeat("x", 2000))
-	w.must(w.b.PublishAll(w.exchange, "a", func(yield func([]byte) bool) {
+	w.must(w.b.PublishMany(w.exchange, "a", func(yield func([]byte) bool) {
 		for range 100_000 {
 			if !yield(body) {
 				return
@@ -333,6 +333,9 @@ func poison(w *world) {
 	}
 	if st := r.Stats(); st.Stored != 7 || st.SetAside != 3 || st.Acked != 10 {
 		w.Errorf("the figures are %+v", st)
+	}
+	if n := w.log.with("a message was set aside"); n != 1 {
+		w.Errorf("%d lines say so:\n%s", n, w.log)
 	}
 	// A store that is down is not taken for a bad message.
 	s.fail(fmt.Errorf("%w: no database", job.ErrUnavailable))

@@ -146,7 +146,10 @@ func (k keeper) setAside(ctx context.Context, n int, why string) error {
 		return k.c.storeFailed(err)
 	}
 	k.fates[n] = aside
-	k.c.log.Warn("a message was set aside", "queue", k.c.o.Queue, "exchange", job.Visible(m.Exchange),
-		"routing_key", job.Visible(m.RoutingKey), "reason", job.Visible(clip.Marked(why, longestWhy)))
+	k.c.bad.tell(k.c.pace.failures, func(more int) {
+		k.c.log.Warn("a message was set aside", "queue", k.c.o.Queue, "exchange", job.Visible(m.Exchange),
+			"routing_key", job.Visible(m.RoutingKey), "reason", job.Visible(clip.Marked(why, longestWhy)),
+			"others_before", more)
+	})
 	return nil
 }

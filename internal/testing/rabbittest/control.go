@@ -13,11 +13,11 @@ import (
 // eval runs an expression of Erlang in the node, in milliseconds where rabbitmqctl
 // takes seconds, and returns its value as Erlang writes it.
 func (b *Broker) eval(expression string) (string, error) {
-	b.calls.Lock() // two callers would have the same name, and the node refuses the second
-	defer b.calls.Unlock()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, caller, "-address", fmt.Sprintf("127.0.0.1:%d", b.dist), "-c", b.cookie, "-e")
+	cmd := exec.CommandContext(ctx, caller, "-address", fmt.Sprintf("127.0.0.1:%d", b.dist), "-c", b.cookie,
+		"-h", fmt.Sprintf("caller%d", b.calls.Add(1)), // the node refuses a second caller of the same name
+		"-e")
 	cmd.Stdin = strings.NewReader(expression + ".\n")
 	var said bytes.Buffer
 	cmd.Stderr = &said
@@ -71,6 +71,12 @@ func (b *Broker) Permit(name, configure, write, read string) error {
 // Password changes a user's password.
 func (b *Broker) Password(name, password string) error {
 	return b.do(fmt.Sprintf("rabbit_auth_backend_internal:change_password(%s, %s, <<>>)", text(name), text(password)))
+}
+
+// Limit is how many connections a user may have.
+func (b *Broker) Limit(name string, connections int) error {
+	return b.do(fmt.Sprintf(`rabbit_auth_backend_internal:set_user_limits(%s, #{<<"max-connections">> => %d}, <<>>)`,
+		text(name), connections))
 }
 
 // DeleteQueue deletes a queue, as PulseGuardian does.

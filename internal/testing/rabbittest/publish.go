@@ -61,15 +61,19 @@ func (b *Broker) Declare(exchanges ...string) error {
 
 // Publish sends persistent messages, and returns when the broker has taken them.
 func (b *Broker) Publish(exchange, key string, bodies ...[]byte) error {
-	return b.PublishAll(exchange, key, slices.Values(bodies))
+	return b.publishAll(exchange, key, amqp.Persistent, slices.Values(bodies))
 }
 
-// inFlight is how many messages are published before their confirmations are waited
-// for.
+// PublishMany is Publish of messages that are made as they are sent, and that need not
+// outlive the broker, which is several times as fast.
+func (b *Broker) PublishMany(exchange, key string, bodies iter.Seq[[]byte]) error {
+	return b.publishAll(exchange, key, amqp.Transient, bodies)
+}
+
+// inFlight is how many messages are published before the first of them is confirmed.
 const inFlight = 1000
 
-// PublishAll is Publish of messages that are made as they are sent.
-func (b *Broker) PublishAll(exchange, key string, bodies iter.Seq[[]byte]) error {
+func (b *Broker) publishAll(exchange, key string, mode uint8, bodies iter.Seq[[]byte]) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	ch, err := b.publish.open(b.URL())
@@ -78,27 +82,30 @@ func (b *Broker) PublishAll(exchange, key string, bodies iter.Seq[[]byte]) error
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	var waiting []*amqp.DeferredConfirmation
+	waiting := make(chan *amqp.DeferredConfirmation, inFlight)
 	confirm := func() error {
-		for _, w := range waiting {
-			if ok, err := w.WaitContext(ctx); err != nil || !ok {
-				return errors.Join(errors.New("the broker did not take a message"), err)
-			}
+		ok, err := (<-waiting).WaitContext(ctx)
+		if err != nil || !ok {
+			return errors.Join(errors.New("the broker did not take a message"), err)
 		}
-		waiting = waiting[:0]
 		return nil
 	}
 	for body := range bodies {
 		w, err := ch.PublishWithDeferredConfirmWithContext(ctx, exchange, key, false, false,
-			amqp.Publishing{Body: body, DeliveryMode: amqp.Persistent, ContentType: "application/json"})
+			amqp.Publishing{Body: body, DeliveryMode: mode, ContentType: "application/json"})
 		if err != nil {
 			return fmt.Errorf("publishing to %s: %w", exchange, err)
 		}
-		if waiting = append(waiting, w); len(waiting) == inFlight {
+		if waiting <- w; len(waiting) == inFlight {
 			if err := confirm(); err != nil {
 				return err
 			}
 		}
 	}
-	return confirm()
+	for len(waiting) > 0 {
+		if err := confirm(); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -20,6 +20,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -46,7 +47,8 @@ type Broker struct {
 	port, tlsPort, dist int
 	certificate         certificate
 
-	calls   sync.Mutex // is held by who asks the node
+	calls atomic.Int64 // so far, by eval
+
 	mu      sync.Mutex // holds server and what publishes
 	server  *exec.Cmd
 	ended   chan struct{} // is closed when server has ended
