@@ -100,6 +100,20 @@ var ending = []law{
 		p.freeze(false)
 		r.await(pulse.StateListening)
 	}},
+	{"the link breaks while the broker is told the password", func(w *world) {
+		p := newProxy(w.T, strings.TrimPrefix(w.b.URL(), "amqp://"))
+		p.cut(len("AMQP\x00\x00\x09\x01"))
+		o := w.options()
+		o.URL = p.url()
+		r := w.begin(&store{}, o, nil)
+		for range 3 { // the client says that the password is wrong, and the broker does not
+			if err := r.await(pulse.StateLost).Err; !errors.Is(err, job.ErrUnavailable) || errors.Is(err, job.ErrDenied) {
+				w.Errorf("lost with %v", err)
+			}
+		}
+		p.cut(0)
+		r.await(pulse.StateListening)
+	}},
 	{"somebody asks for another connection", func(w *world) {
 		r := w.start(&store{}, w.options(), nil)
 		r.Reconnect("no messages for an hour")
@@ -277,13 +291,17 @@ var queueing = []law{
 			}
 		}
 		heard, _ := s.heard(r.Queue())
-		w.must(w.start(s, w.options(), nil).end())
 		w.must(w.b.DeleteQueue(r.Queue()))
-		heard2, _ := s.heard(r.Queue())
+		r = w.begin(s, w.options(), nil)
+		m := r.await(pulse.StateMissing)
+		if !m.From.Equal(heard) || !m.To.After(heard) || m.To.After(s.clock()) {
+			w.Errorf("missing are %s to %s, want from %s", m.From, m.To, heard)
+		}
+		r.await(pulse.StateListening)
+		w.must(r.end())
 		r = w.start(s, w.options(), nil)
-		_ = heard
-		if st := r.Stats(); st.Missing != 1 {
-			w.Errorf("the figures are %+v, heard %s", st, heard2)
+		if st := r.Stats(); st.Missing != 0 {
+			w.Errorf("it is said again: %+v", st)
 		}
 	}},
 	{"messages are still missing when binding failed", func(w *world) {
@@ -300,6 +318,12 @@ var queueing = []law{
 		if now, _ := s.heard(w.name()); !now.Equal(heard) {
 			w.Error("it was written down that it listens")
 		}
+		w.must(w.b.Permit(w.user, own, own, ".*"))
+		go func() { r.done <- r.Run(w.Context()) }() // the queue is there now
+		if m := r.await(pulse.StateMissing); !m.From.Equal(heard) {
+			w.Errorf("missing are %s to %s, want from %s", m.From, m.To, heard)
+		}
+		r.await(pulse.StateListening)
 	}},
 	{"a binding list that changes", func(w *world) {
 		w.must(w.b.Declare("exchange/"+w.user+"/v2", "exchange/"+w.user+"/v3"))

@@ -173,10 +173,37 @@ var storing = []law{
 		w.depth(r.Queue(), 0, 0)
 	}},
 	{"what nobody can use is set aside", poison},
+	{"only what is stored is acknowledged, of those that came together", func(w *world) {
+		v := newValve()
+		s := &store{gate: v.gate}
+		o := w.options()
+		o.MaxBody = 5
+		r := w.start(s, o, func(p *pulse.Pace) { p.StoreWait = time.Hour })
+		w.publish("a", "0")
+		w.next(v)
+		w.publish("a", "1", "too long", "2")
+		w.until("all have come", func() bool { return r.Stats().Held == 4 })
+		v.open <- nil
+		w.next(v) // the long one is set aside before
+		v.open <- fmt.Errorf("%w: no database", job.ErrUnavailable)
+		r.await(pulse.StateLost)
+		w.depth(r.Queue(), 0, 2)
+		if got := w.next(v); !slices.Equal(got, []string{"1", "2"}) {
+			w.Errorf("%q are put again", got)
+		}
+		_, err := w.b.CloseConnections(w.user, "by hand")
+		w.must(err)
+		close(v.open)
+		w.depth(r.Queue(), 0, 0)
+		if got := s.bodies(); !slices.Equal(got, []string{"0", "1", "2", "1", "2"}) || len(s.asides()) != 1 {
+			w.Errorf("stored are %q", got)
+		}
+	}},
 	{"the end stores and acknowledges what is held", func(w *world) {
 		v := newValve()
 		s := &store{gate: v.gate}
 		r := w.start(s, w.options(), nil)
+		w.until("it has looked", func() bool { _, saves := s.heard(r.Queue()); return saves == 3 })
 		before, _ := s.heard(r.Queue())
 		w.publish("a", numbers(50)...)
 		w.depth(r.Queue(), 0, 50)

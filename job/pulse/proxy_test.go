@@ -1,6 +1,7 @@
 package pulse_test
 
 import (
+	"io"
 	"net"
 	"sync"
 	"testing"
@@ -14,6 +15,7 @@ type proxy struct {
 	mu     sync.Mutex
 	cond   *sync.Cond
 	frozen bool
+	most   int        // bytes that a consumer may send before the link breaks; 0 for no limit
 	conns  []net.Conn // of the consumers
 }
 
@@ -54,17 +56,23 @@ func (p *proxy) serve() {
 			_ = in.Close()
 			continue
 		}
-		go p.copy(in, out)
-		go p.copy(out, in)
+		p.mu.Lock()
+		most := p.most
+		p.mu.Unlock()
+		go p.copy(in, out, most)
+		go p.copy(out, in, 0)
 	}
 }
 
 // copy forwards one direction; while the link is frozen nothing is forwarded, not even
 // that an end has closed.
-func (p *proxy) copy(from, to net.Conn) {
+func (p *proxy) copy(from, to net.Conn, most int) {
 	buf := make([]byte, 64<<10)
-	for {
+	for sent := 0; ; {
 		n, err := from.Read(buf)
+		if sent += n; most > 0 && sent > most {
+			err = io.EOF
+		}
 		p.mu.Lock()
 		for p.frozen {
 			p.cond.Wait()
@@ -84,6 +92,13 @@ func (p *proxy) freeze(yes bool) {
 	p.frozen = yes
 	p.mu.Unlock()
 	p.cond.Broadcast()
+}
+
+// cut breaks every new link after so many bytes of the consumer's; 0 for never.
+func (p *proxy) cut(most int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.most = most
 }
 
 // inject writes to the consumer as if the broker had.
