@@ -77,6 +77,7 @@ var rules = []rule{
 	{"internal/schema", []string{"internal"}},
 	{"internal/testing", []string{"internal", "internal/testing/*"}}, // what only tests run on
 	{"internal/testing/damage", []string{"job/contract"}},
+	{"internal/testing/rabbittest", []string{"internal", "internal/testing/*"}},
 	{"internal/testing/scene", []string{"internal", "internal/testing/*", "job/cassette"}},
 	{"internal/bench", []string{"*"}},
 	{"examples", []string{"public"}},
@@ -125,12 +126,13 @@ var libraries = map[string][]string{
 	"taskcluster": {
 		"golang.org/x/sync/errgroup", "github.com/go-json-experiment/json",
 	},
-	"buildbot/selfserve":      {"github.com/go-json-experiment/json"},
-	"job/treeherder":          {"github.com/go-json-experiment/json"},
-	"pushlog":                 {"github.com/go-json-experiment/json"},
-	"internal/testing/damage": {"github.com/go-json-experiment/json"},
-	"examples":                {"*"},
-	"internal/bench":          {"*"},
+	"buildbot/selfserve":          {"github.com/go-json-experiment/json"},
+	"job/treeherder":              {"github.com/go-json-experiment/json"},
+	"pushlog":                     {"github.com/go-json-experiment/json"},
+	"internal/testing/damage":     {"github.com/go-json-experiment/json"},
+	"internal/testing/rabbittest": {"github.com/rabbitmq/amqp091-go"},
+	"examples":                    {"*"},
+	"internal/bench":              {"*"},
 }
 
 // testLibraries may be imported by every test, and by those of one room.

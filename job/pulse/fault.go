@@ -1,0 +1,88 @@
+package pulse
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"strings"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/mozci/mozci/internal/clip"
+	"github.com/mozci/mozci/job"
+)
+
+// final is an error that waiting does not mend: somebody must change something.
+type final struct{ error }
+
+func (f final) Unwrap() error { return f.error }
+
+// cause is the *job.Error of a final error.
+func cause(err error) error {
+	var f final
+	if errors.As(err, &f) {
+		return f.error
+	}
+	return err
+}
+
+func isFinal(err error) bool {
+	var f final
+	return errors.As(err, &f)
+}
+
+// longestReason is how much is shown of what the broker says, in bytes.
+const longestReason = 500
+
+// refusal is what the broker itself said; ok is false where it said nothing. The
+// client makes up errors with the broker's codes: it calls the password wrong whenever
+// a connection breaks while it is opened.
+func refusal(err error) (code int, reason string, ok bool) {
+	var e *amqp.Error
+	if !errors.As(err, &e) || !e.Server {
+		return 0, "", false
+	}
+	return e.Code, clip.Marked(e.Reason, longestReason), true
+}
+
+// failed is the error of one step of connecting. Doing says what was done, to whom.
+func (c *Consumer) failed(doing string, err error) error {
+	wrap := func(sentinel error, format string, args ...any) error {
+		return job.Wrap("pulse.connect", c.o.Queue, fmt.Errorf("%w: %s: "+format, append([]any{sentinel, doing}, args...)...))
+	}
+	code, reason, said := refusal(err)
+	if !said {
+		if secured(err) {
+			return final{wrap(job.ErrDenied, "no secure connection to %s: %v; check URL and TLS", c.host, err)}
+		}
+		var made *amqp.Error
+		if errors.As(err, &made) && doing == opening {
+			return wrap(job.ErrUnavailable, "%s ended the connection without a word; check User, Password and URL", c.host)
+		}
+		return wrap(job.ErrUnavailable, "%v", err)
+	}
+	switch code {
+	case amqp.AccessRefused:
+		return final{wrap(job.ErrDenied, "the broker refuses user %s: %s", c.o.User, reason)}
+	case amqp.NotAllowed:
+		if strings.Contains(reason, "limit") { // of connections: some will end
+			return wrap(job.ErrUnavailable, "the broker refuses user %s: %s", c.o.User, reason)
+		}
+		return final{wrap(job.ErrDenied, "the broker refuses user %s: %s; check User and Vhost", c.o.User, reason)}
+	case amqp.PreconditionFailed:
+		if c.named {
+			return final{wrap(job.ErrRefused, "the broker says: %s; delete the queue, or give the Expires that it was "+
+				"made with (now %s)", reason, c.o.Expires)}
+		}
+	}
+	return wrap(job.ErrUnavailable, "the broker says: %d %s", code, reason)
+}
+
+// secured reports whether the error is one of TLS that says more than that the
+// connection broke.
+func secured(err error) bool {
+	var certificate *tls.CertificateVerificationError
+	var header tls.RecordHeaderError
+	var alert tls.AlertError
+	return errors.As(err, &certificate) || errors.As(err, &header) || errors.As(err, &alert)
+}

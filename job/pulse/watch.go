@@ -1,0 +1,75 @@
+package pulse
+
+import (
+	"context"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/mozci/mozci/internal/pause"
+)
+
+// watch looks at the queue every now and then, on a channel of its own, and writes
+// down that it is there and that we listen. It ends with the connection.
+func (s *session) watch(ctx context.Context) {
+	defer close(s.watched)
+	ch, err := s.l.channel()
+	for err == nil {
+		if err = s.look(ch); err != nil {
+			break
+		}
+		if err := s.c.remember(ctx, s.c.o.Bindings); err != nil && ctx.Err() == nil {
+			s.c.log.Warn("the queue could not be written down", "queue", s.c.o.Queue, "error", err)
+		}
+		if pause.For(ctx, s.c.pace.look) != nil {
+			return
+		}
+	}
+	s.trouble <- s.c.failed("looking at the queue", err)
+}
+
+// look counts what is in the queue.
+func (s *session) look(ch *amqp.Channel) error {
+	var q amqp.Queue
+	err := s.l.call(func() error {
+		var err error
+		q, err = s.c.look(ch)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	var backlog int
+	s.c.count.change(func(st *Stats) {
+		backlog = q.Messages + st.Held
+		st.Backlog, st.Others, st.Looked = backlog, max(0, q.Consumers-1), time.Now()
+	})
+	s.c.measure(backlog)
+	return nil
+}
+
+// measure logs when the queue becomes too long, once each time.
+func (c *Consumer) measure(backlog int) {
+	near := c.o.Most * 3 / 4
+	now := 0
+	switch {
+	case backlog > near:
+		now = 2
+	case backlog > c.o.Warn:
+		now = 1
+	}
+	if now < c.length && backlog > []int{0, c.o.Warn, near}[c.length]*9/10 {
+		return // not shorter by much: it would be logged again and again
+	}
+	was := c.length
+	c.length = now
+	attributes := []any{"queue", c.o.Queue, "messages", backlog, "warned_above", c.o.Warn, "deleted_above", c.o.Most}
+	switch {
+	case now == 2 && was < 2:
+		c.log.Error("the queue is so long that it will soon be deleted", attributes...)
+	case now == 1 && was < 1:
+		c.log.Warn("the queue is long", attributes...)
+	case now == 0 && was > 0:
+		c.log.Info("the queue is short again", attributes...)
+	}
+}
