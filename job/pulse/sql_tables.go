@@ -1,0 +1,40 @@
+package pulse
+
+import "strings"
+
+// day is a day in microseconds.
+const day = `86400000000`
+
+// migrations bring the tables from version i to i+1. Times are microseconds since
+// 1970, 0 for none; statuses are their words, bindings a JSON list.
+//
+// A message is due when it may be taken: it is held by its holder until then, or put
+// off where it has none. Of a run, was is the status before the last change, and day
+// that of the change, counted from 1970: an index of days changes once a day, one of
+// moments would with each message.
+func migrations(d Dialect) []string {
+	number, bytes := `INTEGER PRIMARY KEY AUTOINCREMENT`, `BLOB`
+	if d == PostgreSQL {
+		number, bytes = `BIGSERIAL PRIMARY KEY`, `BYTEA`
+	}
+	out := []string{
+		`CREATE TABLE mozci_pulse_message (
+			id NUMBER, queue TEXT NOT NULL, exchange TEXT NOT NULL, routing_key TEXT NOT NULL, body BYTES NOT NULL,
+			received BIGINT NOT NULL, due BIGINT NOT NULL, holder TEXT NOT NULL, tries INTEGER NOT NULL);
+		CREATE INDEX mozci_pulse_message_queue ON mozci_pulse_message (queue, id);
+		CREATE TABLE mozci_pulse_job (
+			ci TEXT NOT NULL, id TEXT NOT NULL, status TEXT NOT NULL, was TEXT NOT NULL, label TEXT NOT NULL,
+			repo TEXT NOT NULL, revision TEXT NOT NULL, requested BIGINT NOT NULL, started BIGINT NOT NULL,
+			finished BIGINT NOT NULL, day BIGINT NOT NULL, PRIMARY KEY (ci, id));
+		CREATE INDEX mozci_pulse_job_day ON mozci_pulse_job (day);
+		CREATE TABLE mozci_pulse_aside (
+			number NUMBER, queue TEXT NOT NULL, id BIGINT NOT NULL, exchange TEXT NOT NULL, routing_key TEXT NOT NULL,
+			body BYTES NOT NULL, received BIGINT NOT NULL, tries INTEGER NOT NULL, why TEXT NOT NULL);
+		CREATE INDEX mozci_pulse_aside_queue ON mozci_pulse_aside (queue, number);
+		CREATE TABLE mozci_pulse_queue (name TEXT PRIMARY KEY, bindings TEXT NOT NULL, heard BIGINT NOT NULL)`,
+	}
+	for i, step := range out {
+		out[i] = strings.NewReplacer("NUMBER", number, "BYTES", bytes).Replace(step)
+	}
+	return out
+}
