@@ -21,10 +21,14 @@ func (s *SQL) Done(ctx context.Context, told []Told) (fresh []job.Event, err err
 	if len(told) == 0 {
 		return nil, failed(ctx, op, "", ctx.Err())
 	}
+	var ids [][]any
+	for _, t := range told {
+		ids = append(ids, []any{t.Message.ID})
+	}
 	err = s.transaction(ctx, func(tx *sql.Tx) error {
 		// The first statement writes: a transaction of SQLite that reads first may
 		// have to be given up when it wants to write.
-		if err := s.forget(ctx, tx, told); err != nil {
+		if _, err := s.forget(ctx, tx, ids); err != nil {
 			return err
 		}
 		known, err := s.known(ctx, tx, runs(told), s.locking(` ORDER BY j.ci, j.id FOR UPDATE OF j`))
@@ -40,21 +44,6 @@ func (s *SQL) Done(ctx context.Context, told []Told) (fresh []job.Event, err err
 	}
 	s.prune(ctx)
 	return fresh, nil
-}
-
-// forget drops messages that are done.
-func (s *SQL) forget(ctx context.Context, tx *sql.Tx, told []Told) error {
-	var rows [][]any
-	for _, t := range told {
-		rows = append(rows, []any{t.Message.ID})
-	}
-	text, err := listed(rows)
-	if err != nil {
-		return err
-	}
-	_, err = tx.ExecContext(ctx, s.bind(`DELETE FROM mozci_pulse_message
-		WHERE id IN (SELECT `+s.col(0, "bigint")+` FROM `+s.rows()+`)`), text)
-	return err
 }
 
 // querier is a database, or a transaction.

@@ -6,8 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 
 	"github.com/mozci/mozci/job"
 )
@@ -18,8 +16,12 @@ func (s *SQL) PutAside(ctx context.Context, queue string, aside []Aside) error {
 	if len(aside) == 0 {
 		return failed(ctx, op, queue, ctx.Err())
 	}
+	var ids [][]any
+	for _, a := range aside {
+		ids = append(ids, []any{a.Message.ID})
+	}
 	return failed(ctx, op, queue, s.transaction(ctx, func(tx *sql.Tx) error {
-		there, err := s.takeOut(ctx, tx, aside)
+		there, err := s.forget(ctx, tx, ids)
 		if err != nil {
 			return err
 		}
@@ -37,38 +39,6 @@ func (s *SQL) PutAside(ctx context.Context, queue string, aside []Aside) error {
 			queue, queue, mostAsides)
 		return err
 	}))
-}
-
-// takeOut deletes messages that wait, and returns which of them did: what is done, or
-// aside already, is not set aside again.
-func (s *SQL) takeOut(ctx context.Context, tx *sql.Tx, aside []Aside) (there map[int64]bool, err error) {
-	ids := map[int64]bool{}
-	for _, a := range aside {
-		ids[a.Message.ID] = true
-	}
-	var wanted [][]any
-	for _, id := range slices.Sorted(maps.Keys(ids)) {
-		wanted = append(wanted, []any{id})
-	}
-	text, err := listed(wanted)
-	if err != nil {
-		return nil, err
-	}
-	rows, err := tx.QueryContext(ctx, s.bind(`DELETE FROM mozci_pulse_message
-		WHERE id IN (SELECT `+s.col(0, "bigint")+` FROM `+s.rows()+`) RETURNING id`), text)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	there = map[int64]bool{}
-	for rows.Next() {
-		id := int64(0)
-		if err := rows.Scan(&id); err != nil {
-			return nil, err
-		}
-		there[id] = true
-	}
-	return there, rows.Err()
 }
 
 func (s *SQL) insertAside(ctx context.Context, tx *sql.Tx, queue string, aside []Aside) error {

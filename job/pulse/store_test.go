@@ -29,7 +29,7 @@ func openDB(t testing.TB, driver, dsn string) *sql.DB {
 // sqlite is a database as NewSQL's comment wants it.
 func sqlite(t testing.TB, file string) *sql.DB {
 	t.Helper()
-	return openDB(t, "sqlite", "file:"+file+"?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)")
+	return openDB(t, "sqlite", "file:"+file+"?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(NORMAL)")
 }
 
 // BenchmarkStores writes batches of 200 messages of 2 kB down, takes them, and is done
