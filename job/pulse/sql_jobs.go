@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/mozci/mozci/job"
@@ -31,7 +30,7 @@ func (s *SQL) Done(ctx context.Context, told []Told) (fresh []job.Event, err err
 		if _, err := s.forget(ctx, tx, ids); err != nil {
 			return err
 		}
-		known, err := s.known(ctx, tx, runs(told), s.locking(` ORDER BY j.ci, j.id FOR UPDATE OF j`))
+		known, err := s.known(ctx, tx, runs(told), s.locking(` ORDER BY j.id, j.ci FOR UPDATE OF j`))
 		if err != nil {
 			return err
 		}
@@ -61,14 +60,14 @@ func (s *SQL) known(
 	}
 	var wanted [][]any
 	for _, k := range keys {
-		wanted = append(wanted, []any{k.ci, k.id})
+		wanted = append(wanted, []any{k.id, k.ci})
 	}
 	text, err := listed(wanted)
 	if err != nil {
 		return nil, err
 	}
 	rows, err := q.QueryContext(ctx, s.bind(`SELECT j.ci, j.id, j.status FROM `+s.rows()+`
-		JOIN mozci_pulse_job j ON j.ci = `+s.col(0, "text")+` AND j.id = `+s.col(1, "text")+locking), text)
+		JOIN mozci_pulse_job j ON j.id = `+s.col(0, "text")+` AND j.ci = `+s.col(1, "text")+locking), text)
 	if err != nil {
 		return nil, err
 	}
@@ -104,7 +103,7 @@ func (s *SQL) saveJobs(
 		}
 		p, t := e.Job.Push(), e.Job.Times()
 		rows = append(rows, []any{
-			k.ci, k.id, e.Job.Status().String(), before, short(e.Job.Name()), short(p.Repo), short(p.Revision),
+			k.id, k.ci, e.Job.Status().String(), before, short(e.Job.Name()), short(p.Repo), short(p.Revision),
 			micros(t.Requested), micros(t.Started), micros(t.Finished),
 		})
 	}
@@ -131,11 +130,11 @@ func (s *SQL) saving() string {
 	keep := func(column, none string) string {
 		return column + ` = COALESCE(NULLIF(excluded.` + column + `, ` + none + `), mozci_pulse_job.` + column + `)`
 	}
-	return `INSERT INTO mozci_pulse_job (ci, id, status, was, label, repo, revision, requested, started, finished, day)
+	return `INSERT INTO mozci_pulse_job (id, ci, status, was, label, repo, revision, requested, started, finished, day)
 		SELECT ` + s.cols(text, text, text, text, text, text, text, number, number, number) + `,
 			` + s.now() + ` / ` + day + `
 		FROM ` + s.rows() + ` WHERE true ORDER BY r.key
-		ON CONFLICT (ci, id) DO UPDATE SET status = excluded.status, was = excluded.was, day = excluded.day,
+		ON CONFLICT (id, ci) DO UPDATE SET status = excluded.status, was = excluded.was, day = excluded.day,
 			` + keep("label", "''") + `, ` + keep("repo", "''") + `, ` + keep("revision", "''") + `,
 			` + keep("requested", "0") + `, ` + keep("started", "0") + `, ` + keep("finished", "0") + `
 		WHERE mozci_pulse_job.status = excluded.was`
@@ -172,44 +171,3 @@ func (s *SQL) Statuses(ctx context.Context, ci string, ids []string) (map[string
 	return out, ctx.Err()
 }
 
-// pruning is when runs are forgotten.
-type pruning struct {
-	mu   sync.Mutex
-	next time.Time
-}
-
-// Runs are forgotten in small steps, now and then: others wait meanwhile.
-const (
-	pruneEvery = 10 * time.Minute
-	pruneStep  = 1000
-)
-
-// prune forgets runs that nothing was heard of for long. What fails is tried another
-// time: what called it is done.
-func (s *SQL) prune(ctx context.Context) {
-	s.pruning.mu.Lock()
-	now := time.Now()
-	due := !now.Before(s.pruning.next)
-	if due {
-		s.pruning.next = now.Add(pruneEvery)
-	}
-	s.pruning.mu.Unlock()
-	if !due {
-		return
-	}
-	n := int64(0)
-	err := s.write(ctx, func() error {
-		res, err := s.tables.DB.ExecContext(ctx, s.bind(`DELETE FROM mozci_pulse_job WHERE (ci, id) IN (
-			SELECT ci, id FROM mozci_pulse_job WHERE day < `+s.now()+` / `+day+` - ? LIMIT ?`+
-			s.locking(` FOR UPDATE SKIP LOCKED`)+`)`), int64(keepJobs/(24*time.Hour)), pruneStep)
-		if err == nil {
-			n, err = res.RowsAffected()
-		}
-		return err
-	})
-	if err == nil && n == pruneStep { // there are more: the next Done goes on
-		s.pruning.mu.Lock()
-		s.pruning.next = now
-		s.pruning.mu.Unlock()
-	}
-}

@@ -60,7 +60,8 @@ func packed(messages []Message) (packs [][]byte, places []inPack) {
 		last := len(packs) - 1
 		if last < 0 || len(packs[last])+len(m.Body) > mostPack {
 			// One more byte: a driver may take no bytes at all for NULL.
-			packs, last = append(packs, []byte{0}), last+1
+			pack := make([]byte, 1, 1+max(mostPack, len(m.Body)))
+			packs, last = append(packs, pack), last+1
 		}
 		places = append(places, inPack{last, len(packs[last])})
 		packs[last] = append(packs[last], m.Body...)
