@@ -170,4 +170,3 @@ func (s *SQL) Statuses(ctx context.Context, ci string, ids []string) (map[string
 	}
 	return out, ctx.Err()
 }
-

@@ -4,8 +4,10 @@ import (
 	"database/sql"
 	"fmt"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
@@ -14,6 +16,7 @@ import (
 	"github.com/mozci/mozci/internal/testing/testenv"
 	"github.com/mozci/mozci/job"
 	"github.com/mozci/mozci/job/pulse"
+	"github.com/mozci/mozci/job/pulse/pulsetest"
 )
 
 func openDB(t testing.TB, driver, dsn string) *sql.DB {
@@ -30,6 +33,60 @@ func openDB(t testing.TB, driver, dsn string) *sql.DB {
 func sqlite(t testing.TB, file string) *sql.DB {
 	t.Helper()
 	return openDB(t, "sqlite", "file:"+file+"?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(NORMAL)")
+}
+
+func memory() func() (pulse.Store, error) {
+	s := pulse.NewMemory()
+	return func() (pulse.Store, error) { return s, nil }
+}
+
+func TestMemory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		if err := pulsetest.CheckStore(t.Context(), memory()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestSQLite(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "pulse.db")
+	open := func() (pulse.Store, error) { return pulse.NewSQL(sqlite(t, file), pulse.SQLite), nil }
+	if err := pulsetest.CheckStore(t.Context(), open); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestPostgreSQL(t *testing.T) {
+	dsn := testenv.Postgres(t)
+	open := func() (pulse.Store, error) { return pulse.NewSQL(openDB(t, "pgx", dsn), pulse.PostgreSQL), nil }
+	if err := pulsetest.CheckStore(t.Context(), open); err != nil {
+		t.Error(err)
+	}
+}
+
+// A line of the kit's report: the rule, what was called with what, what came back and
+// what is wanted.
+var reportLine = regexp.MustCompile(
+	`^[a-z ]+: (?:Put|Take|Done|Later|PutAside|SetAside|Queue|SaveQueue|Now)\(.*\).* returned .+, want .+$`)
+
+// The kit catches each broken store by the name of the rule that it breaks.
+func TestMutants(t *testing.T) {
+	for _, m := range pulsetest.Mutants() {
+		t.Run(m.Name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := m.Wrap(pulse.NewMemory())
+				err := pulsetest.CheckStore(t.Context(), func() (pulse.Store, error) { return s, nil })
+				if err == nil || !strings.Contains("\n"+err.Error(), "\n"+m.Rule+": ") {
+					t.Fatalf("expected an error of the rule %q, got %v", m.Rule, err)
+				}
+				for l := range strings.SplitSeq(err.Error(), "\n") {
+					if !reportLine.MatchString(l) {
+						t.Error(l)
+					}
+				}
+			})
+		})
+	}
 }
 
 // BenchmarkStores writes batches of 200 messages of 2 kB down, takes them, and is done
