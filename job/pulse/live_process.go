@@ -168,7 +168,8 @@ func (l *Live) decode(ctx context.Context, m Message) (out decoded) {
 	case out.err == nil:
 		for _, e := range out.events {
 			if !sound(e) {
-				out.err = fmt.Errorf("%w: an event without a run, or a run without a name or a status", job.ErrMalformed)
+				out.err = fmt.Errorf("%w: an event without a run, or a run without a name or a status",
+					job.ErrMalformed)
 			}
 		}
 	case ctx.Err() != nil: // Run ends; it says nothing of the message

@@ -178,7 +178,8 @@ func (l *Live) count(at map[string]job.Status) {
 	l.said.unheard = true
 	l.mu.Unlock()
 	if first {
-		l.log.Warn("the CI shows changes that Pulse did not bring", "queue", l.o.Queue, "changes", len(at), "run", example)
+		l.log.Warn("the CI shows changes that Pulse did not bring", "queue", l.o.Queue, "changes", len(at), "run",
+			example)
 	}
 }
 

@@ -125,7 +125,8 @@ func TestPoison(t *testing.T) {
 		time.Sleep(2 * time.Minute)
 		s.is(o, "missed: watching…", "a running", "b running", "c running", "d running")
 		aside, err := store.SetAside(t.Context(), "q", 10)
-		if err != nil || len(aside) != 1 || !strings.HasPrefix(aside[0].Why, "the store cannot write down what it told") {
+		if err != nil || len(aside) != 1 || !strings.HasPrefix(aside[0].Why,
+			"the store cannot write down what it told") {
 			t.Errorf("%+v, %v", aside, err)
 		}
 	})
@@ -196,7 +197,10 @@ func TestUnheard(t *testing.T) {
 		ended := func(ago time.Duration) job.Times { return job.Times{Finished: now.Add(-ago)} }
 		began := func(ago time.Duration) job.Times { return job.Times{Started: now.Add(-ago)} }
 		s.hears("told success", "begun running", "other exception", "odd unknown", "ahead success")
-		if _, err := store.Done(t.Context(), []pulse.Told{{Events: s.events([]string{"elsewhere", "success"})}}); err != nil {
+		if _, err := store.Done(t.Context(), []pulse.Told{{Events: s.events([]string{
+			"elsewhere",
+			"success",
+		})}}); err != nil {
 			t.Fatal(err)
 		}
 		for name, c := range map[string]struct {
@@ -214,8 +218,9 @@ func TestUnheard(t *testing.T) {
 			"just now":                    {run("new", job.StatusSuccess, ended(59*time.Second)), 0},
 			"before it was connected":     {run("old", job.StatusSuccess, ended(5*time.Minute)), 0},
 			"just after":                  {run("after", job.StatusSuccess, ended(4*time.Minute)), 0},
-			"pending":                     {run("pending", job.StatusPending, job.Times{Requested: now.Add(-2 * time.Minute)}), 0},
-			"nobody knows when":           {run("when", job.StatusSuccess, job.Times{}), 0},
+			"pending": {run("pending", job.StatusPending,
+				job.Times{Requested: now.Add(-2 * time.Minute)}), 0},
+			"nobody knows when": {run("when", job.StatusSuccess, job.Times{}), 0},
 		} {
 			ci.jobs, ci.err = []job.Job{c.j}, job.ErrUnknownWord // of another job
 			before := l.Stats().Unheard

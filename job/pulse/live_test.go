@@ -46,6 +46,12 @@ func (l *logged) Write(p []byte) (int, error) {
 	return l.buf.Write(p)
 }
 
+func (l *logged) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.String()
+}
+
 // count is how many lines say it.
 func (l *logged) count(what string) int {
 	l.mu.Lock()
@@ -232,7 +238,7 @@ func (s *stage) is(o *ear, want ...string) {
 	got := o.since()
 	same := len(got) == len(want)
 	for i := 0; same && i < len(got); i++ {
-		if begin, any := strings.CutSuffix(want[i], "…"); any {
+		if begin, cut := strings.CutSuffix(want[i], "…"); cut {
 			same = strings.HasPrefix(got[i], begin)
 		} else {
 			same = got[i] == want[i]
@@ -324,7 +330,8 @@ func TestUpAndDown(t *testing.T) {
 		s := newStage(t, pulse.NewMemory(), nil)
 		s.start()
 		o := s.watch(nil)
-		const down, up, connected = "missed: Pulse is down", "missed: Pulse may have lost messages", "missed: Pulse is connected…"
+		const down, up, connected = "missed: Pulse is down", "missed: Pulse may have lost messages",
+			"missed: Pulse is connected…"
 		after := func(d time.Duration, want ...string) {
 			t.Helper()
 			time.Sleep(d)
@@ -346,8 +353,9 @@ func TestUpAndDown(t *testing.T) {
 		}
 		after(0, down) // the last look is 3 minutes ago
 		after(3*time.Minute+time.Second, down, down, down)
-		if s.live.Up() || s.log.count(`level=WARN msg="Pulse is down: asking the CI instead" queue=q every=1m0s error=refused`) != 1 {
-			t.Error("that it is down must be said once:", s.log.buf.String())
+		if s.live.Up() ||
+			s.log.count(`level=WARN msg="Pulse is down: asking the CI instead" queue=q every=1m0s error=refused`) != 1 {
+			t.Error("that it is down must be said once:", s.log.String())
 		}
 		s.on(pulse.State{Kind: pulse.StateListening})
 		after(0, connected)
@@ -400,12 +408,12 @@ func TestBadMessages(t *testing.T) {
 		if n := s.log.count("a message was set aside"); n != 1 {
 			t.Errorf("said %d times", n)
 		}
-		if strings.Contains(s.log.buf.String(), "\x1b") {
+		if strings.Contains(s.log.String(), "\x1b") {
 			t.Error("an escape sequence is in the log")
 		}
 		time.Sleep(10 * time.Minute)
 		if s.log.count(`"more messages were set aside" queue=q messages=4`) != 1 {
-			t.Error("the others must be counted:", s.log.buf.String())
+			t.Error("the others must be counted:", s.log.String())
 		}
 	})
 }
@@ -473,7 +481,8 @@ func TestSharedStore(t *testing.T) {
 			one.hears(fmt.Sprintf("a%d running", i))
 			two.hears(fmt.Sprintf("a%d running", i))
 		}
-		heard := slices.DeleteFunc(append(a.since(), b.since()...), func(s string) bool { return strings.HasPrefix(s, "missed") })
+		heard := slices.DeleteFunc(append(a.since(), b.since()...),
+			func(s string) bool { return strings.HasPrefix(s, "missed") })
 		slices.Sort(heard)
 		if n := len(heard); n != 100 || len(slices.Compact(heard)) != 100 {
 			t.Errorf("%d events", n)

@@ -19,7 +19,10 @@ import (
 // taken it grows, as the broker's queue would. It is for a program that looks for a
 // while, or one that may miss what came while it was down.
 func NewMemory() *Memory {
-	return &Memory{queues: map[string]*memoryQueue{}, of: map[int64]place{}, jobs: flight.New[jobKey, job.Status](mostRuns)}
+	return &Memory{
+		queues: map[string]*memoryQueue{}, of: map[int64]place{},
+		jobs: flight.New[jobKey, job.Status](mostRuns),
+	}
 }
 
 // mostRuns is how many runs a Memory knows: about as many as Taskcluster starts in a

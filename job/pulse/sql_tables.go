@@ -21,8 +21,10 @@ func migrations(d Dialect) []string {
 	number, bytes, roomy, plain, bytewise := `INTEGER PRIMARY KEY AUTOINCREMENT`, `BLOB`, ``, ``, ``
 	if d == PostgreSQL {
 		number, bytes = `BIGSERIAL PRIMARY KEY`, `BYTEA`
-		roomy = ` WITH (fillfactor = 60)`                                               // so that a change is written beside what it replaces
-		bytewise = `COLLATE "C"`                                                        // quicker, and the order in which we lock
+		// so that a change is written beside what it replaces
+		roomy = ` WITH (fillfactor = 60)`
+		// quicker, and the order in which we lock
+		bytewise = `COLLATE "C"`
 		plain = `; ALTER TABLE mozci_pulse_pack ALTER COLUMN body SET STORAGE EXTERNAL` // not compressed
 	}
 	out := []string{
@@ -34,8 +36,8 @@ func migrations(d Dialect) []string {
 		CREATE INDEX mozci_pulse_message_queue ON mozci_pulse_message (queue, id);
 		CREATE INDEX mozci_pulse_message_pack ON mozci_pulse_message (pack);
 		CREATE TABLE mozci_pulse_job (
-			id TEXT BYTEWISE NOT NULL, ci TEXT BYTEWISE NOT NULL, status TEXT NOT NULL, was TEXT NOT NULL, label TEXT NOT NULL,
-			repo TEXT NOT NULL, revision TEXT NOT NULL, requested BIGINT NOT NULL, started BIGINT NOT NULL,
+			id TEXT BYTEWISE NOT NULL, ci TEXT BYTEWISE NOT NULL, status TEXT NOT NULL, was TEXT NOT NULL,
+			label TEXT NOT NULL, repo TEXT NOT NULL, revision TEXT NOT NULL, requested BIGINT NOT NULL, started BIGINT NOT NULL,
 			finished BIGINT NOT NULL, day BIGINT NOT NULL, PRIMARY KEY (id, ci))ROOMY;
 		CREATE INDEX mozci_pulse_job_day ON mozci_pulse_job (day);
 		CREATE TABLE mozci_pulse_aside (
@@ -45,7 +47,8 @@ func migrations(d Dialect) []string {
 		CREATE TABLE mozci_pulse_queue (name TEXT PRIMARY KEY, bindings TEXT NOT NULL, heard BIGINT NOT NULL)`,
 	}
 	for i, step := range out {
-		out[i] = strings.NewReplacer("NUMBER", number, "BYTES", bytes, "ROOMY", roomy, "BYTEWISE", bytewise, "PLAIN", plain).Replace(step)
+		out[i] = strings.NewReplacer("NUMBER", number, "BYTES", bytes, "ROOMY", roomy, "BYTEWISE", bytewise, "PLAIN",
+			plain).Replace(step)
 	}
 	return out
 }

@@ -36,7 +36,8 @@ func openDB(t testing.TB, driver, dsn string) *sql.DB {
 // sqlite is a database as NewSQL's comment wants it.
 func sqlite(t testing.TB, file string) *sql.DB {
 	t.Helper()
-	return openDB(t, "sqlite", "file:"+file+"?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(NORMAL)")
+	return openDB(t, "sqlite",
+		"file:"+file+"?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(NORMAL)")
 }
 
 func memory() func() (pulse.Store, error) {
@@ -146,7 +147,8 @@ func asidesAreBounded(t *testing.T, s pulse.Store, _ *sql.DB) {
 	add("other", "b", 10)
 	add("q", "c", 5_003)
 	got, err := s.SetAside(t.Context(), "q", 20_000)
-	if err != nil || len(got) != 10_000 || got[9_999].Message.RoutingKey != "a.3" || got[0].Message.RoutingKey != "c.5002" {
+	if err != nil || len(got) != 10_000 || got[9_999].Message.RoutingKey != "a.3" ||
+		got[0].Message.RoutingKey != "c.5002" {
 		t.Errorf("%d are kept, %v", len(got), err)
 	}
 	if got, err := s.SetAside(t.Context(), "other", 20_000); err != nil || len(got) != 10 {
@@ -187,14 +189,16 @@ func forgotten(t *testing.T, s pulse.Store, db *sql.DB) {
 	if strings.Contains(t.Name(), "/postgres/") {
 		another = pulse.NewSQL(db, pulse.PostgreSQL)
 	}
-	done(told(pulse.Message{}, "old", job.StatusRunning, job.Times{}), told(pulse.Message{}, "young", job.StatusRunning, job.Times{}))
+	done(told(pulse.Message{}, "old", job.StatusRunning, job.Times{}),
+		told(pulse.Message{}, "young", job.StatusRunning, job.Times{}))
 	exec(`UPDATE mozci_pulse_job SET day = day - CASE id WHEN 'old' THEN 31 ELSE 29 END`)
 	exec(`INSERT INTO mozci_pulse_pack (body) SELECT body FROM (SELECT CAST('x' AS ` +
 		map[bool]string{true: "bytea", false: "blob"}[strings.Contains(t.Name(), "/postgres/")] + `) AS body) AS b`)
 	if err := s.Put(t.Context(), "q", []pulse.Message{{Body: []byte("waits")}}); err != nil {
 		t.Fatal(err)
 	}
-	if fresh, err := another.Done(t.Context(), []pulse.Told{told(pulse.Message{}, "a", job.StatusRunning, job.Times{})}); err != nil || len(fresh) != 1 {
+	if fresh, err := another.Done(t.Context(),
+		[]pulse.Told{told(pulse.Message{}, "a", job.StatusRunning, job.Times{})}); err != nil || len(fresh) != 1 {
 		t.Fatal(fresh, err)
 	}
 	if n := scalar[int](t, db, `SELECT COUNT(*) FROM mozci_pulse_job`); n != 2 {
@@ -203,7 +207,8 @@ func forgotten(t *testing.T, s pulse.Store, db *sql.DB) {
 	if n := scalar[int](t, db, `SELECT COUNT(*) FROM mozci_pulse_pack`); n != 1 {
 		t.Errorf("%d packs are left", n)
 	}
-	if n := done(told(pulse.Message{}, "young", job.StatusRunning, job.Times{}), told(pulse.Message{}, "old", job.StatusRunning, job.Times{})); n != 1 {
+	if n := done(told(pulse.Message{}, "young", job.StatusRunning, job.Times{}),
+		told(pulse.Message{}, "old", job.StatusRunning, job.Times{})); n != 1 {
 		t.Errorf("%d are new", n)
 	}
 	got, err := s.Take(t.Context(), "q", "me", time.Hour, 10)
@@ -270,7 +275,8 @@ func jobsInTheDatabase(t *testing.T, s pulse.Store, db *sql.DB) {
 	at := time.Date(2026, 11, 1, 2, 3, 4, 5000, time.UTC)
 	for _, in := range []pulse.Told{
 		told(pulse.Message{}, "a", job.StatusPending, job.Times{Requested: at}),
-		told(pulse.Message{}, "a", job.StatusSuccess, job.Times{Started: at.Add(time.Hour), Finished: at.Add(2 * time.Hour)}),
+		told(pulse.Message{}, "a", job.StatusSuccess,
+			job.Times{Started: at.Add(time.Hour), Finished: at.Add(2 * time.Hour)}),
 		told(pulse.Message{}, "a", job.StatusRunning, job.Times{}),
 	} {
 		if _, err := s.Done(t.Context(), []pulse.Told{in}); err != nil {
@@ -279,9 +285,11 @@ func jobsInTheDatabase(t *testing.T, s pulse.Store, db *sql.DB) {
 	}
 	var ci, id, status, was, label, repo, revision string
 	var requested, started, finished int64
-	err := db.QueryRow(`SELECT ci, id, status, was, label, repo, revision, requested, started, finished FROM mozci_pulse_job`).
+	err := db.QueryRow(`SELECT ci, id, status, was, label, repo, revision, requested, started, finished
+		FROM mozci_pulse_job`).
 		Scan(&ci, &id, &status, &was, &label, &repo, &revision, &requested, &started, &finished)
-	got := fmt.Sprintln(ci, id, status, was, label, repo, revision, requested-at.UnixMicro(), started-requested, finished-started)
+	got := fmt.Sprintln(ci, id, status, was, label, repo, revision, requested-at.UnixMicro(), started-requested,
+		finished-started)
 	if want := "ci a success pending test autoland a1c0 0 3600000000 3600000000\n"; err != nil || got != want {
 		t.Errorf("%q, %v; want %q", got, err, want)
 	}
@@ -290,7 +298,8 @@ func jobsInTheDatabase(t *testing.T, s pulse.Store, db *sql.DB) {
 func statuses(t *testing.T, s pulse.Store, _ *sql.DB) {
 	long := strings.Repeat("x", 3000)
 	if _, err := s.Done(t.Context(), []pulse.Told{
-		told(pulse.Message{}, "a", job.StatusRunning, job.Times{}), told(pulse.Message{}, long, job.StatusSuccess, job.Times{}),
+		told(pulse.Message{}, "a", job.StatusRunning, job.Times{}),
+		told(pulse.Message{}, long, job.StatusSuccess, job.Times{}),
 	}); err != nil {
 		t.Fatal(err)
 	}
@@ -350,9 +359,11 @@ func TestPostgreSQLRestarts(t *testing.T) {
 
 // A database that does not answer is unavailable, and a context ends the waiting for it.
 func TestNoDatabase(t *testing.T) {
-	s := pulse.NewSQL(openDB(t, "pgx", "postgres://nobody@127.0.0.1:1/none?sslmode=disable&connect_timeout=1"), pulse.PostgreSQL)
+	s := pulse.NewSQL(openDB(t, "pgx", "postgres://nobody@127.0.0.1:1/none?sslmode=disable&connect_timeout=1"),
+		pulse.PostgreSQL)
 	var typed *job.Error
-	if err := s.Put(t.Context(), "q", []pulse.Message{{}}); !errors.Is(err, job.ErrUnavailable) || !errors.As(err, &typed) {
+	if err := s.Put(t.Context(), "q", []pulse.Message{{}}); !errors.Is(err, job.ErrUnavailable) ||
+		!errors.As(err, &typed) {
 		t.Errorf("%v", err)
 	}
 }
@@ -441,7 +452,10 @@ func benchStore(b *testing.B, s pulse.Store) {
 	for n := 0; n < b.N; n += batch {
 		var in []pulse.Message
 		for range batch {
-			in = append(in, pulse.Message{Exchange: "exchange/taskcluster-queue/v1/task-running", RoutingKey: "primary.a.b.c", Body: body})
+			in = append(in, pulse.Message{
+				Exchange:   "exchange/taskcluster-queue/v1/task-running",
+				RoutingKey: "primary.a.b.c", Body: body,
+			})
 		}
 		start := time.Now()
 		check(s.Put(ctx, "q", in))

@@ -12,7 +12,7 @@ import (
 
 func (c *check) done(ctx context.Context) {
 	queue, a, b := c.filled(ctx, 3), c.id(), c.id()
-	got := c.taken(ctx, "", queue, "me", time.Second, 3, 0, 1, 2)
+	got := c.taken(ctx, "", queue, "me", short, 3, 0, 1, 2)
 	if len(got) != 3 {
 		return
 	}
@@ -25,7 +25,7 @@ func (c *check) done(ctx context.Context) {
 	c.finished(ctx, " of a message that told nothing", []pulse.Told{told(got[2], a)})
 	c.failed(laters(got[0], 0)+" of a message that is done", c.s.Later(ctx, got[0], 0))
 	c.taken(ctx, " when all are done", queue, "me", time.Hour, 10)
-	if !wait(ctx, 1100*time.Millisecond) {
+	if !over(ctx) {
 		return
 	}
 	c.taken(ctx, " when all are done and the leases are over", queue, "you", time.Hour, 10)
@@ -92,7 +92,8 @@ func (c *check) missed(ctx context.Context) {
 func (c *check) oddNames(ctx context.Context) {
 	long := strings.Repeat("x", 5000)
 	for i, id := range []string{
-		long, long + "y", "nul\x00", "no utf-8 \xff", "' OR 1=1 --", `{"a":"\u0000"}`, "ö?$1", strings.Repeat("ö", 200),
+		long, long + "y", "nul\x00", "no utf-8 \xff", "' OR 1=1 --", `{"a":"\u0000"}`, "ö?$1",
+		strings.Repeat("ö", 200),
 	} {
 		e := event("kit", id, job.StatusRunning)
 		e.Job = job.New(job.Fields{

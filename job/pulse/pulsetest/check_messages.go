@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"strings"
 	"sync"
 	"time"
 
@@ -15,7 +14,10 @@ import (
 func (c *check) put(ctx context.Context) {
 	queue := c.queue()
 	in := []pulse.Message{
-		{Exchange: "exchange/taskcluster-queue/v1/task-running", RoutingKey: "primary.a.0._.", Body: []byte(`{"a":"ö"}`)},
+		{
+			Exchange: "exchange/taskcluster-queue/v1/task-running", RoutingKey: "primary.a.0._.",
+			Body: []byte(`{"a":"ö"}`),
+		},
 		{Exchange: "", RoutingKey: "", Body: nil},
 		{Exchange: "e", RoutingKey: "binary ' \" ? $1", Body: []byte{0, 255, 0, '\'', 254, '"', '\\', 0}},
 		{Exchange: "e", RoutingKey: "long", Body: bytes.Repeat([]byte("0123456789abcdef"), 1<<16)},
@@ -72,11 +74,11 @@ func (c *check) take(ctx context.Context) {
 
 // When a lease is over others may take the message.
 func (c *check) lease(ctx context.Context) {
-	const lease = time.Second
+	const lease = short
 	queue := c.filled(ctx, 2)
 	c.taken(ctx, "", queue, "me", lease, 1, 0)
 	c.taken(ctx, "", queue, "you", time.Hour, 10, 1)
-	if !wait(ctx, lease+lease/10) {
+	if !over(ctx) {
 		return
 	}
 	c.taken(ctx, " when the lease is over", queue, "third", time.Hour, 10, 0)
@@ -84,7 +86,7 @@ func (c *check) lease(ctx context.Context) {
 }
 
 func (c *check) later(ctx context.Context) {
-	const put = time.Second
+	const put = short
 	queue := c.filled(ctx, 3)
 	got := c.taken(ctx, "", queue, "me", time.Hour, 3, 0, 1, 2)
 	if len(got) != 3 {
@@ -95,7 +97,7 @@ func (c *check) later(ctx context.Context) {
 	c.failed(laters(got[2], time.Hour), c.s.Later(ctx, got[2], time.Hour))
 	c.failed(laters(pulse.Message{ID: 1 << 40}, put), c.s.Later(ctx, pulse.Message{ID: 1 << 40}, put))
 	c.taken(ctx, " after "+laters(got[0], put), queue, "me", time.Hour, 10, 1)
-	if !wait(ctx, put+put/10) {
+	if !over(ctx) {
 		return
 	}
 	after := c.taken(ctx, " when the wait is over", queue, "you", time.Hour, 10, 0)
@@ -105,9 +107,12 @@ func (c *check) later(ctx context.Context) {
 	}
 }
 
-// wait reports whether the time passed before ctx was done.
-func wait(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
+// short is a lease that the kit waits for.
+const short = time.Second
+
+// over waits until a short lease is over; false where ctx was done before.
+func over(ctx context.Context) bool {
+	t := time.NewTimer(short + short/10)
 	defer t.Stop()
 	select {
 	case <-t.C:
@@ -151,14 +156,14 @@ func (c *check) once(ctx context.Context) {
 				for _, m := range got {
 					in = append(in, told(m, id, 1))
 				}
-				new, doneErr := s.Done(ctx, in)
+				news, doneErr := s.Done(ctx, in)
 				mu.Lock()
 				c.failed(takes(queue, "a taker", time.Hour, 7), err)
 				c.failed(dones(in), doneErr)
 				for _, m := range got {
 					seen[m.ID]++
 				}
-				fresh += len(new)
+				fresh += len(news)
 				mu.Unlock()
 				if len(got) == 0 {
 					return
@@ -174,7 +179,7 @@ func (c *check) once(ctx context.Context) {
 		}
 	}
 	if len(seen) != messages || twice > 0 {
-		c.wrong(strings.Replace(takes(queue, "a taker", time.Hour, 7), "Take", "Take", 1)+
+		c.wrong(takes(queue, "a taker", time.Hour, 7)+
 			fmt.Sprintf(" by %d takers at once", takers),
 			fmt.Sprintf("%d messages, %d of them to more than one", len(seen), twice), "%d, each to one", messages)
 	}

@@ -33,11 +33,14 @@ func (c *check) setAside(ctx context.Context, why, queue string, n int, want ...
 func (c *check) aside(ctx context.Context) {
 	queue := c.filled(ctx, 3)
 	c.setAside(ctx, "", queue, 10)
-	got := c.taken(ctx, "", queue, "me", time.Second, 2, 0, 1)
+	got := c.taken(ctx, "", queue, "me", short, 2, 0, 1)
 	if len(got) != 2 {
 		return
 	}
-	bad := pulse.Aside{Message: pulse.Message{Exchange: "e", RoutingKey: "new", Body: []byte{0, 255}}, Why: "never stored"}
+	bad := pulse.Aside{
+		Message: pulse.Message{Exchange: "e", RoutingKey: "new", Body: []byte{0, 255}},
+		Why:     "never stored",
+	}
 	c.failed(putsAside(queue, nil), c.s.PutAside(ctx, queue, nil))
 	in := []pulse.Aside{{Message: got[1], Why: "no JSON"}, bad}
 	c.failed(putsAside(queue, in), c.s.PutAside(ctx, queue, in))
@@ -50,7 +53,7 @@ func (c *check) aside(ctx context.Context) {
 		all[1].Message.Exchange != got[1].Exchange || !all[1].Message.Received.Equal(got[1].Received)) {
 		c.wrong(asides(queue, 10), fmt.Sprintf("%+v", all), "the messages as they were: %+v", in)
 	}
-	if !wait(ctx, 1100*time.Millisecond) {
+	if !over(ctx) {
 		return
 	}
 	c.taken(ctx, " after "+putsAside(queue, in)+" of one of them", queue, "you", time.Hour, 10, 0, 2)
@@ -171,7 +174,11 @@ func (c *check) doneContext(ctx context.Context) {
 		do   func() error
 	}{
 		{puts(queue, 1), func() error { return c.s.Put(done, queue, numbered(1)) }},
-		{takes(queue, "you", time.Hour, 1), func() error { _, err := c.s.Take(done, queue, "you", time.Hour, 1); return err }},
+		{takes(queue, "you", time.Hour, 1), func() error {
+			_,
+				err := c.s.Take(done, queue, "you", time.Hour, 1)
+			return err
+		}},
 		{dones(in), func() error { _, err := c.s.Done(done, in); return err }},
 		{laters(got[0], 0), func() error { return c.s.Later(done, got[0], 0) }},
 		{putsAside(queue, aside), func() error { return c.s.PutAside(done, queue, aside) }},
@@ -183,7 +190,8 @@ func (c *check) doneContext(ctx context.Context) {
 		err := call.do()
 		var typed *job.Error
 		if !errors.Is(err, context.Canceled) || !errors.As(err, &typed) {
-			c.wrong(call.text+" with a cancelled context", errorText(err), "a *job.Error that wraps %q", context.Canceled)
+			c.wrong(call.text+" with a cancelled context", errorText(err), "a *job.Error that wraps %q",
+				context.Canceled)
 		}
 	}
 	const after = " after the calls with a cancelled context"

@@ -49,7 +49,12 @@ func Mutants() []Mutant {
 		{"everything is new", "done", done(allNew)},
 		{"messages stay", "done", done(stay)},
 		{"events of a batch are sorted", "batch", done(sorted)},
-		{"an end is no end", "law", func(s pulse.Store) pulse.Store { return &forward{Store: s, at: map[string]job.Status{}} }},
+		{"an end is no end", "law", func(s pulse.Store) pulse.Store {
+			return &forward{
+				Store: s,
+				at:    map[string]job.Status{},
+			}
+		}},
 		{"the last of a batch only", "batch", done(lastOnly)},
 		{"a batch of 500", "batch", done(most500)},
 		{"missed is nothing", "missed", done(noMissed)},
@@ -65,8 +70,9 @@ func Mutants() []Mutant {
 }
 
 type (
-	putFunc   = func(ctx context.Context, s pulse.Store, queue string, m []pulse.Message) error
-	takeFunc  = func(ctx context.Context, s pulse.Store, queue, holder string, lease time.Duration, n int) ([]pulse.Message, error)
+	putFunc  = func(ctx context.Context, s pulse.Store, queue string, m []pulse.Message) error
+	takeFunc = func(ctx context.Context, s pulse.Store, queue, holder string, lease time.Duration,
+		n int) ([]pulse.Message, error)
 	doneFunc  = func(ctx context.Context, s pulse.Store, told []pulse.Told) ([]job.Event, error)
 	asideFunc = func(ctx context.Context, s pulse.Store, queue string, aside []pulse.Aside) error
 )
@@ -156,15 +162,21 @@ func bareErrors(ctx context.Context, s pulse.Store, queue string, m []pulse.Mess
 	return s.Put(ctx, queue, m)
 }
 
-func noLeases(ctx context.Context, s pulse.Store, queue, holder string, _ time.Duration, n int) ([]pulse.Message, error) {
+func noLeases(ctx context.Context, s pulse.Store, queue, holder string, _ time.Duration, n int) ([]pulse.Message,
+	error,
+) {
 	return s.Take(ctx, queue, holder, -time.Second, n)
 }
 
-func forEver(ctx context.Context, s pulse.Store, queue, holder string, _ time.Duration, n int) ([]pulse.Message, error) {
+func forEver(ctx context.Context, s pulse.Store, queue, holder string, _ time.Duration, n int) ([]pulse.Message,
+	error,
+) {
 	return s.Take(ctx, queue, holder, time.Hour, n)
 }
 
-func more(ctx context.Context, s pulse.Store, queue, holder string, lease time.Duration, n int) ([]pulse.Message, error) {
+func more(ctx context.Context, s pulse.Store, queue, holder string, lease time.Duration, n int) ([]pulse.Message,
+	error,
+) {
 	return s.Take(ctx, queue, holder, lease, n+1)
 }
 
@@ -172,7 +184,9 @@ func nobodys(ctx context.Context, s pulse.Store, queue, _ string, lease time.Dur
 	return s.Take(ctx, queue, "", lease, n)
 }
 
-func noTries(ctx context.Context, s pulse.Store, queue, holder string, lease time.Duration, n int) ([]pulse.Message, error) {
+func noTries(ctx context.Context, s pulse.Store, queue, holder string, lease time.Duration, n int) ([]pulse.Message,
+	error,
+) {
 	out, err := s.Take(ctx, queue, holder, lease, n)
 	for i := range out {
 		out[i].Tries = 0
