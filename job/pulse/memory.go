@@ -112,7 +112,9 @@ func (s *Memory) Take(ctx context.Context, queue, holder string, lease time.Dura
 			continue
 		}
 		w.holder, w.due = holder, now.Add(lease)
-		out = append(out, w.Message)
+		m := w.Message
+		m.Body = bytes.Clone(m.Body) // who changes it must not change the next try
+		out = append(out, m)
 	}
 	return out, nil
 }
@@ -203,6 +205,9 @@ func (s *Memory) SetAside(ctx context.Context, queue string, n int) ([]Aside, er
 	}
 	out := slices.Clone(q.asides[max(0, len(q.asides)-max(n, 0)):])
 	slices.Reverse(out)
+	for i := range out {
+		out[i].Message.Body = bytes.Clone(out[i].Message.Body)
+	}
 	return out, nil
 }
 

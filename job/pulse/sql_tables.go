@@ -37,8 +37,8 @@ func migrations(d Dialect) []string {
 		CREATE INDEX mozci_pulse_message_pack ON mozci_pulse_message (pack);
 		CREATE TABLE mozci_pulse_job (
 			id TEXT BYTEWISE NOT NULL, ci TEXT BYTEWISE NOT NULL, status TEXT NOT NULL, was TEXT NOT NULL,
-			label TEXT NOT NULL, repo TEXT NOT NULL, revision TEXT NOT NULL, requested BIGINT NOT NULL, started BIGINT NOT NULL,
-			finished BIGINT NOT NULL, day BIGINT NOT NULL, PRIMARY KEY (id, ci))ROOMY;
+			label TEXT NOT NULL, repo TEXT NOT NULL, revision TEXT NOT NULL, requested BIGINT NOT NULL,
+			started BIGINT NOT NULL, finished BIGINT NOT NULL, day BIGINT NOT NULL, PRIMARY KEY (id, ci))ROOMY;
 		CREATE INDEX mozci_pulse_job_day ON mozci_pulse_job (day);
 		CREATE TABLE mozci_pulse_aside (
 			number NUMBER, queue TEXT NOT NULL, id BIGINT NOT NULL, exchange TEXT NOT NULL, routing_key TEXT NOT NULL,

@@ -357,6 +357,29 @@ func TestPostgreSQLRestarts(t *testing.T) {
 	}
 }
 
+// A message that another process is about to take holds up nobody.
+func TestNobodyWaits(t *testing.T) {
+	db := openDB(t, "pgx", testenv.Postgres(t))
+	s := pulse.NewSQL(db, pulse.PostgreSQL)
+	if err := s.Put(t.Context(), "q", []pulse.Message{{RoutingKey: "a"}, {RoutingKey: "b"}}); err != nil {
+		t.Fatal(err)
+	}
+	tx, err := db.Begin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = tx.Rollback() }()
+	if _, err := tx.Exec(`SELECT id FROM mozci_pulse_message ORDER BY id LIMIT 1 FOR UPDATE`); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	got, err := s.Take(ctx, "q", "me", time.Hour, 10)
+	if err != nil || len(got) != 1 || got[0].RoutingKey != "b" {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
 // A database that does not answer is unavailable, and a context ends the waiting for it.
 func TestNoDatabase(t *testing.T) {
 	s := pulse.NewSQL(openDB(t, "pgx", "postgres://nobody@127.0.0.1:1/none?sslmode=disable&connect_timeout=1"),

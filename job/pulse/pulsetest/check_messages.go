@@ -66,10 +66,19 @@ func (c *check) take(ctx context.Context) {
 	c.taken(ctx, "", queue, "me", time.Hour, 0)
 	c.taken(ctx, "", queue, "me", time.Hour, 2, 0, 1)
 	c.taken(ctx, " after another took 2", queue, "you", time.Hour, 2, 2, 3)
-	c.taken(ctx, " once more", queue, "me", time.Hour, 2, 0, 1) // they are its own
+	for _, m := range c.taken(ctx, " once more", queue, "me", time.Hour, 2, 0, 1) { // they are its own
+		clear(m.Body)
+	}
+	for _, m := range c.taken(ctx, " after who took them changed them", queue, "me", time.Hour, 2, 0, 1) {
+		if !bytes.HasPrefix(m.Body, []byte(`{"n"`)) {
+			c.wrong(takes(queue, "me", time.Hour, 2)+" after who took them changed them", fmt.Sprintf("%q", m.Body),
+				"the body as it was put")
+		}
+	}
 	c.failed(puts(queue, 1), c.s.Put(ctx, queue, numbered(1)))
 	c.taken(ctx, " when all but two are held", queue, "third", time.Hour, 10, 4, 0)
 	c.taken(ctx, " when all are held", queue, "fourth", time.Hour, 10)
+	c.taken(ctx, " when all are held", queue, "", time.Hour, 10)
 }
 
 // When a lease is over others may take the message.
@@ -97,6 +106,7 @@ func (c *check) later(ctx context.Context) {
 	c.failed(laters(got[2], time.Hour), c.s.Later(ctx, got[2], time.Hour))
 	c.failed(laters(pulse.Message{ID: 1 << 40}, put), c.s.Later(ctx, pulse.Message{ID: 1 << 40}, put))
 	c.taken(ctx, " after "+laters(got[0], put), queue, "me", time.Hour, 10, 1)
+	c.taken(ctx, " after "+laters(got[0], put), queue, "", time.Hour, 10)
 	if !over(ctx) {
 		return
 	}

@@ -42,6 +42,9 @@ func Mutants() []Mutant {
 		{"no leases", "take", take(noLeases)},
 		{"leases for ever", "lease", take(forEver)},
 		{"more than was asked for", "take", take(more)},
+		{"a message is shared with who takes it", "take", func(s pulse.Store) pulse.Store {
+			return &sharing{Store: s, of: map[int64][]byte{}}
+		}},
 		{"what one holds is hidden from it", "take", take(nobodys)},
 		{"the caller's clock counts", "clock", put(callersClock)},
 		{"later is now", "later", func(s pulse.Store) pulse.Store { return hasty{s} }},
@@ -354,4 +357,26 @@ func (a *adding) SaveQueue(ctx context.Context, q pulse.Queue) error {
 	a.all = append(a.all, q.Bindings...)
 	q.Bindings = a.all
 	return a.Store.SaveQueue(ctx, q)
+}
+
+// sharing gives the same bytes each time.
+type sharing struct {
+	pulse.Store
+	mu sync.Mutex
+	of map[int64][]byte
+}
+
+func (s *sharing) Take(
+	ctx context.Context, queue, holder string, lease time.Duration, n int,
+) ([]pulse.Message, error) {
+	out, err := s.Store.Take(ctx, queue, holder, lease, n)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i, m := range out {
+		if _, ok := s.of[m.ID]; !ok {
+			s.of[m.ID] = m.Body
+		}
+		out[i].Body = s.of[m.ID]
+	}
+	return out, err
 }
