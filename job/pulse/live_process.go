@@ -1,0 +1,295 @@
+package pulse
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/mozci/mozci/internal/pause"
+	"github.com/mozci/mozci/job"
+)
+
+// Waits of the processing.
+const (
+	idle       = time.Second      // until the next look for what other processes stored, or put off
+	flushEvery = time.Second      // what is decoded waits so long for what is not
+	firstWait  = 5 * time.Second  // before a message is tried again; it doubles each time
+	lastWait   = 10 * time.Minute // and is no longer than this
+	mostTries  = 150              // about a day
+	storeFirst = time.Second      // before a store that failed is asked again; it doubles each time
+	storeLast  = time.Minute
+)
+
+// process does what is stored until ctx is done.
+func (l *Live) process(ctx context.Context) {
+	for ctx.Err() == nil {
+		var taken []Message
+		l.insist(ctx, func() (err error) {
+			taken, err = l.o.Store.Take(ctx, l.o.Queue, l.o.Holder, l.o.Lease, l.o.Batch)
+			return err
+		})
+		if len(taken) == 0 {
+			l.await(ctx)
+			continue
+		}
+		l.batch(ctx, taken)
+	}
+}
+
+// await waits for messages.
+func (l *Live) await(ctx context.Context) {
+	t := time.NewTimer(idle)
+	defer t.Stop()
+	select {
+	case <-l.arrived:
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}
+
+// insist calls the store until it does what it shall, or ctx is done. It returns how
+// often that failed.
+func (l *Live) insist(ctx context.Context, do func() error) (failed int) {
+	wait := storeFirst
+	for ctx.Err() == nil {
+		err := do()
+		if err == nil {
+			l.storeIs(nil)
+			return failed
+		}
+		if ctx.Err() != nil {
+			break
+		}
+		failed++
+		l.storeIs(err)
+		if pause.For(ctx, wait) != nil {
+			break
+		}
+		wait = min(2*wait, storeLast)
+	}
+	return failed
+}
+
+// storeIs logs when the store ceases to answer, and when it answers again.
+func (l *Live) storeIs(err error) {
+	l.mu.Lock()
+	changed := l.said.store != (err != nil)
+	l.said.store = err != nil
+	l.mu.Unlock()
+	switch {
+	case !changed:
+	case err != nil:
+		l.log.Warn("the store of Pulse does not answer: messages wait", "queue", l.o.Queue, "error", err)
+	default:
+		l.log.Info("the store of Pulse answers again", "queue", l.o.Queue)
+	}
+}
+
+// decoded is what became of a message.
+type decoded struct {
+	message Message
+	events  []job.Event
+	err     error
+	left    bool // it was not tried
+}
+
+// outcome is what is to be written down about messages.
+type outcome struct {
+	told  []Told
+	later []Message
+	aside []Aside
+}
+
+// batch decodes messages, a few at a time, and writes down what became of them: at the
+// end, and each second until then, so that none waits long for another. What was not
+// begun by the middle of the lease is left: it is taken again with a new one.
+func (l *Live) batch(ctx context.Context, taken []Message) {
+	l.mu.Lock()
+	l.stats.Messages += len(taken)
+	l.mu.Unlock()
+	results := make(chan decoded, len(taken))
+	var wg sync.WaitGroup
+	wg.Go(func() { l.decodeAll(ctx, taken, results) })
+	defer wg.Wait()
+	t := time.NewTicker(flushEvery)
+	defer t.Stop()
+	var ready []decoded
+	for n := len(taken); n > 0; {
+		select {
+		case r := <-results:
+			n--
+			ready = append(ready, r)
+		case <-t.C:
+			l.flush(ctx, ready)
+			ready = nil
+		}
+	}
+	l.flush(ctx, ready)
+}
+
+func (l *Live) decodeAll(ctx context.Context, taken []Message, results chan<- decoded) {
+	until := time.Now().Add(l.o.Lease / 2)
+	free := make(chan struct{}, l.o.Decoders)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	for _, m := range taken {
+		free <- struct{}{}
+		if ctx.Err() != nil || time.Now().After(until) {
+			<-free
+			l.mu.Lock()
+			l.stats.Messages-- // it comes again
+			l.mu.Unlock()
+			results <- decoded{message: m, left: true}
+			continue
+		}
+		wg.Go(func() {
+			defer func() { <-free }()
+			results <- l.decode(ctx, m)
+		})
+	}
+}
+
+// decode decodes a message. It never fails for more than that one.
+func (l *Live) decode(ctx context.Context, m Message) (out decoded) {
+	out.message = m
+	decoding, cancel := context.WithTimeout(ctx, l.o.DecodeTimeout)
+	defer cancel()
+	defer func() {
+		if p := recover(); p != nil {
+			out.events, out.err = nil, fmt.Errorf("the decoder panicked: %v", p)
+		}
+	}()
+	out.events, out.err = l.o.Decode(decoding, m)
+	switch {
+	case out.err == nil:
+		for _, e := range out.events {
+			if !sound(e) {
+				out.err = fmt.Errorf("%w: an event without a run, or a run without a name or a status",
+					job.ErrMalformed)
+			}
+		}
+	case ctx.Err() != nil: // Run ends; it says nothing of the message
+		out.events, out.left = nil, true
+	case decoding.Err() != nil && !errors.Is(out.err, job.ErrUnavailable):
+		out.err = fmt.Errorf("%w: it took longer than %s: %w", job.ErrUnavailable, l.o.DecodeTimeout, out.err)
+	}
+	return out
+}
+
+// add finds out what is to become of a message.
+func (out *outcome) add(r decoded) {
+	switch {
+	case r.left:
+	case r.err == nil:
+		out.told = append(out.told, Told{Message: r.message, Events: r.events})
+	case errors.Is(r.err, job.ErrUnavailable) && r.message.Tries < mostTries:
+		out.later = append(out.later, r.message)
+	default:
+		if errors.Is(r.err, job.ErrUnavailable) {
+			r.err = fmt.Errorf("given up after it was tried %d times: %w", r.message.Tries+1, r.err)
+		}
+		out.aside = append(out.aside, Aside{Message: r.message, Why: r.err.Error()})
+		if len(r.events) > 0 { // what could be read of it
+			out.told = append(out.told, Told{Events: r.events})
+		}
+	}
+}
+
+// flush writes down what became of messages, in the order in which they came, and tells
+// listeners. What is not written when ctx is done is still in the store.
+func (l *Live) flush(ctx context.Context, ready []decoded) {
+	slices.SortFunc(ready, func(a, b decoded) int { return cmp.Compare(a.message.ID, b.message.ID) })
+	var out outcome
+	for _, r := range ready {
+		out.add(r)
+	}
+	l.setAside(ctx, out.aside)
+	for _, m := range out.later {
+		wait := min(firstWait<<min(m.Tries, 20), lastWait)
+		l.insist(ctx, func() error { return l.o.Store.Later(ctx, m, wait) })
+	}
+	l.mu.Lock()
+	l.stats.Later += len(out.later)
+	l.mu.Unlock()
+	if len(out.told) > 0 {
+		l.done(ctx, out.told, 0)
+	}
+}
+
+// setAside sets messages aside, and logs the first of them; see look for the others.
+func (l *Live) setAside(ctx context.Context, aside []Aside) {
+	if len(aside) == 0 {
+		return
+	}
+	l.insist(ctx, func() error { return l.o.Store.PutAside(ctx, l.o.Queue, aside) })
+	if ctx.Err() != nil {
+		return
+	}
+	l.mu.Lock()
+	l.stats.Aside += len(aside)
+	l.lately.aside += len(aside)
+	first := !l.said.aside
+	l.said.aside = true
+	l.mu.Unlock()
+	if first {
+		m := aside[0].Message
+		l.log.Warn("a message was set aside", "queue", l.o.Queue, "exchange", job.Visible(m.Exchange),
+			"routing_key", job.Visible(m.RoutingKey), "why", job.Visible(aside[0].cut().Why))
+	}
+}
+
+// mostRefused is how often a store that answers may refuse messages, until the one that
+// it refuses is looked for.
+const mostRefused = 5
+
+// done is done with messages, and tells what is new of them. Where the store failed
+// before, it may have written what it did not say: then all events are told that are
+// new here. One message that the store cannot write must not hold up the others: it is
+// found, and set aside. refused is how often the store refused them before.
+func (l *Live) done(ctx context.Context, told []Told, refused int) {
+	var fresh []job.Event
+	var err error
+	unsure, answers := refused > 0, false
+	failed := l.insist(ctx, func() error {
+		fresh, err = l.o.Store.Done(ctx, told)
+		if err == nil {
+			return nil
+		}
+		if _, down := l.o.Store.Now(ctx); down != nil {
+			refused = 0
+			return err
+		}
+		refused++
+		if answers = refused >= mostRefused; answers {
+			return nil
+		}
+		return err
+	})
+	all := eventsOf(told)
+	switch {
+	case ctx.Err() != nil && err != nil:
+		// they are still in the store
+	case answers && len(told) > 1:
+		l.done(ctx, told[:len(told)/2], mostRefused-1)
+		l.done(ctx, told[len(told)/2:], mostRefused-1)
+	case answers:
+		l.setAside(ctx, []Aside{{
+			Message: told[0].Message, Why: "the store cannot write down what it told: " + err.Error(),
+		}})
+	case unsure || failed > 0:
+		l.tell(all, len(all))
+	default:
+		l.tell(fresh, len(all))
+	}
+}
+
+func eventsOf(told []Told) (out []job.Event) {
+	for _, t := range told {
+		out = append(out, t.Events...)
+	}
+	return out
+}

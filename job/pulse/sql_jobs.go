@@ -1,0 +1,172 @@
+package pulse
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/mozci/mozci/job"
+)
+
+// Done implements Store. The runs that are known are locked, and what is new is found
+// by the law itself, so that it holds between processes: one that wrote a new run at
+// the same moment makes the transaction begin again.
+func (s *SQL) Done(ctx context.Context, told []Told) (fresh []job.Event, err error) {
+	const op = "pulse.done"
+	if len(told) == 0 {
+		return nil, failed(ctx, op, "", ctx.Err())
+	}
+	var ids [][]any
+	for _, t := range told {
+		ids = append(ids, []any{t.Message.ID})
+	}
+	err = s.transaction(ctx, func(tx *sql.Tx) error {
+		// The first statement writes: a transaction of SQLite that reads first may
+		// have to be given up when it wants to write.
+		if _, err := s.forget(ctx, tx, ids); err != nil {
+			return err
+		}
+		known, err := s.known(ctx, tx, runs(told), s.locking(` ORDER BY j.id, j.ci FOR UPDATE OF j`))
+		if err != nil {
+			return err
+		}
+		var last map[jobKey]job.Event
+		fresh, last = news(known, told)
+		return s.saveJobs(ctx, tx, known, last)
+	})
+	if err != nil {
+		return nil, failed(ctx, op, "", err)
+	}
+	s.prune(ctx)
+	return fresh, nil
+}
+
+// querier is a database, or a transaction.
+type querier interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+}
+
+// known reads how far runs are, of those that are known.
+func (s *SQL) known(
+	ctx context.Context, q querier, keys []jobKey, locking string,
+) (out map[jobKey]job.Status, err error) {
+	out = map[jobKey]job.Status{}
+	if len(keys) == 0 {
+		return out, nil
+	}
+	var wanted [][]any
+	for _, k := range keys {
+		wanted = append(wanted, []any{k.id, k.ci})
+	}
+	text, err := listed(wanted)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := q.QueryContext(ctx, s.bind(`SELECT j.ci, j.id, j.status FROM `+s.rows()+`
+		JOIN mozci_pulse_job j ON j.id = `+s.col(0, "text")+` AND j.ci = `+s.col(1, "text")+locking), text)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		var k jobKey
+		word := ""
+		if err := rows.Scan(&k.ci, &k.id, &word); err != nil {
+			return nil, err
+		}
+		status, err := job.ParseStatus(word)
+		if err != nil {
+			return nil, fmt.Errorf("%w: run %s of %s has the status %q", job.ErrMalformed, k.id, k.ci, word)
+		}
+		out[k] = status
+	}
+	return out, rows.Err()
+}
+
+// saveJobs writes down how far runs are: in one statement, which says how many of them
+// still were where known has them.
+func (s *SQL) saveJobs(
+	ctx context.Context, tx *sql.Tx, known map[jobKey]job.Status, last map[jobKey]job.Event,
+) error {
+	if len(last) == 0 {
+		return nil
+	}
+	var rows [][]any
+	for k, e := range last {
+		before := ""
+		if was, ok := known[k]; ok {
+			before = was.String()
+		}
+		p, t := e.Job.Push(), e.Job.Times()
+		rows = append(rows, []any{
+			k.id, k.ci, e.Job.Status().String(), before, short(e.Job.Name()), short(p.Repo), short(p.Revision),
+			micros(t.Requested), micros(t.Started), micros(t.Finished),
+		})
+	}
+	slices.SortFunc(rows, func(a, b []any) int { // so that two processes lock in one order
+		return cmp.Or(cmp.Compare(a[0].(string), b[0].(string)), cmp.Compare(a[1].(string), b[1].(string)))
+	})
+	text, err := listed(rows)
+	if err != nil {
+		return err
+	}
+	res, err := tx.ExecContext(ctx, s.bind(s.saving()), text)
+	if err != nil {
+		return err
+	}
+	if n, err := res.RowsAffected(); err != nil || n == int64(len(rows)) {
+		return err
+	}
+	return errCrossed
+}
+
+// saving is the statement of saveJobs. What is not known any more stays as it was.
+func (s *SQL) saving() string {
+	const text, number = "text", "bigint"
+	keep := func(column, none string) string {
+		return column + ` = COALESCE(NULLIF(excluded.` + column + `, ` + none + `), mozci_pulse_job.` + column + `)`
+	}
+	return `INSERT INTO mozci_pulse_job (id, ci, status, was, label, repo, revision, requested, started, finished, day)
+		SELECT ` + s.cols(text, text, text, text, text, text, text, number, number, number) + `,
+			` + s.now() + ` / ` + day + `
+		FROM ` + s.rows() + ` WHERE true ORDER BY r.key
+		ON CONFLICT (id, ci) DO UPDATE SET status = excluded.status, was = excluded.was, day = excluded.day,
+			` + keep("label", "''") + `, ` + keep("repo", "''") + `, ` + keep("revision", "''") + `,
+			` + keep("requested", "0") + `, ` + keep("started", "0") + `, ` + keep("finished", "0") + `
+		WHERE mozci_pulse_job.status = excluded.was`
+}
+
+// micros is a time in SQL; 0 for none, and for one that nobody can mean.
+func micros(t time.Time) int64 {
+	if t.IsZero() || t.Year() < 1970 || t.Year() > 9999 {
+		return 0
+	}
+	return t.UnixMicro()
+}
+
+// Statuses tells how far runs are, of those that are known.
+func (s *SQL) Statuses(ctx context.Context, ci string, ids []string) (map[string]job.Status, error) {
+	const op = "pulse.statuses"
+	if err := s.open(ctx); err != nil {
+		return nil, failed(ctx, op, ci, err)
+	}
+	var keys []jobKey
+	for _, id := range ids {
+		keys = append(keys, jobKey{short(ci), short(id)})
+	}
+	known, err := s.known(ctx, s.tables.DB, keys, "")
+	if err != nil {
+		return nil, failed(ctx, op, ci, err)
+	}
+	out := map[string]job.Status{}
+	for i, k := range keys {
+		if status, ok := known[k]; ok {
+			out[ids[i]] = status
+		}
+	}
+	return out, ctx.Err()
+}
