@@ -37,7 +37,7 @@ type Consumer struct {
 	// These belong to the goroutine of Run.
 	generation uint64 // of the channel; deliveries of older ones cannot be acknowledged
 	putting    []delivery
-	put        chan outcome
+	put        chan verdict
 	missing    time.Time // since when messages are missing, until that is told
 	worked     bool      // listening began once
 	refused    int       // how often the broker refused since listening began last
@@ -91,7 +91,7 @@ func NewConsumer(s Store, o Options) (*Consumer, error) {
 	}
 	c := &Consumer{
 		store: s, o: full, named: o.named(), log: full.Logger, pace: usualPace,
-		again: make(chan string, 1), put: make(chan outcome, 1),
+		again: make(chan string, 1), put: make(chan verdict, 1),
 	}
 	c.host, c.secure = full.address()
 	return c, nil
@@ -110,7 +110,7 @@ func (c *Consumer) String() string { return c.o.Queue + " at " + c.host }
 func (c *Consumer) GoString() string { return c.String() }
 
 // Stats are the figures of this moment.
-func (c *Consumer) Stats() Stats { return c.count.snapshot() }
+func (c *Consumer) Stats() ConsumerStats { return c.count.snapshot() }
 
 // Reconnect drops the connection and makes another one, as when it is open and yet
 // nothing comes. It does not wait for it. It does nothing while there is none.
@@ -198,7 +198,7 @@ func (c *Consumer) logFailure(err error, wait time.Duration) {
 
 // tell tells of a change.
 func (c *Consumer) tell(s State) {
-	c.count.change(func(st *Stats) {
+	c.count.change(func(st *ConsumerStats) {
 		if s.Kind == StateLost {
 			st.Connected = time.Time{}
 		}
@@ -208,10 +208,10 @@ func (c *Consumer) tell(s State) {
 	}
 }
 
-// blocked notes whether the broker takes messages; see Stats.Blocked.
+// blocked notes whether the broker takes messages; see ConsumerStats.Blocked.
 func (c *Consumer) blocked(b amqp.Blocking) {
 	was := ""
-	c.count.change(func(s *Stats) {
+	c.count.change(func(s *ConsumerStats) {
 		was, s.Blocked = s.Blocked, ""
 		if b.Active {
 			s.Blocked = job.Visible(b.Reason)
@@ -269,9 +269,9 @@ func (c *Consumer) settle() {
 }
 
 // late counts what was written when its channel had ended.
-func (c *Consumer) late(o outcome) {
+func (c *Consumer) late(o verdict) {
 	stored, aside := o.kept(c.putting)
-	c.count.left(c.putting, func(s *Stats) {
+	c.count.left(c.putting, func(s *ConsumerStats) {
 		s.Stored += stored
 		s.SetAside += aside
 		s.LateAcks += stored + aside

@@ -143,7 +143,7 @@ func (c *Consumer) tellMissing(ctx context.Context) error {
 	if err != nil {
 		return c.storeFailed(err)
 	}
-	c.count.change(func(s *Stats) { s.Missing++ })
+	c.count.change(func(s *ConsumerStats) { s.Missing++ })
 	c.log.Warn("the queue was not there: messages are missing", "queue", c.o.Queue, "from", c.missing, "to", now)
 	c.tell(State{Kind: StateMissing, From: c.missing, To: now})
 	c.missing = time.Time{}

@@ -44,16 +44,16 @@ const (
 	aside
 )
 
-// outcome is what became of a batch: a fate for each of its messages, and the error
+// verdict is what became of a batch: a fate for each of its messages, and the error
 // that stopped it.
-type outcome struct {
+type verdict struct {
 	generation uint64
 	fates      []fate
 	err        error
 }
 
 // kept counts the messages that were written.
-func (o outcome) kept(batch []delivery) (puts, asides int64) {
+func (o verdict) kept(batch []delivery) (puts, asides int64) {
 	for i := range batch {
 		switch o.fates[i] {
 		case stored:
@@ -82,7 +82,7 @@ func (c *Consumer) nextBatch(held []delivery) int {
 }
 
 // keep writes a batch into the Store. The end of Run does not stop it.
-func (c *Consumer) keep(ctx context.Context, generation uint64, batch []delivery) outcome {
+func (c *Consumer) keep(ctx context.Context, generation uint64, batch []delivery) verdict {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.pace.storeCall)
 	defer cancel()
 	k := keeper{c, batch, make([]fate, len(batch))}
@@ -94,10 +94,10 @@ func (c *Consumer) keep(ctx context.Context, generation uint64, batch []delivery
 		}
 		why := fmt.Sprintf("it has %d bytes, and Options.MaxBody is %d", d.size, c.o.MaxBody)
 		if err := k.setAside(ctx, i, why); err != nil {
-			return outcome{generation, k.fates, err}
+			return verdict{generation, k.fates, err}
 		}
 	}
-	return outcome{generation, k.fates, k.write(ctx, usual)}
+	return verdict{generation, k.fates, k.write(ctx, usual)}
 }
 
 // keeper writes one batch.

@@ -75,7 +75,7 @@ func (s *session) consume() error {
 	}
 	s.deliveries, s.consuming = deliveries, true
 	c.worked, c.refused = true, 0
-	c.count.change(func(st *Stats) {
+	c.count.change(func(st *ConsumerStats) {
 		st.Connects++
 		st.Connected = time.Now()
 	})
@@ -215,7 +215,7 @@ func (s *session) proceed(ctx context.Context) error {
 }
 
 // written acknowledges what the Store has.
-func (s *session) written(o outcome) error {
+func (s *session) written(o verdict) error {
 	c := s.c
 	if o.generation != s.generation {
 		c.late(o)
@@ -232,7 +232,7 @@ func (s *session) written(o outcome) error {
 	puts, asides := o.kept(c.putting)
 	c.putting, s.held = nil, append(rest, s.held...)
 	err := s.acknowledge(kept)
-	c.count.left(kept, func(st *Stats) {
+	c.count.left(kept, func(st *ConsumerStats) {
 		st.Stored, st.SetAside = st.Stored+puts, st.SetAside+asides
 		if err != nil {
 			st.LateAcks += puts + asides
@@ -278,7 +278,7 @@ func (s *session) storeFails(err error) error {
 		return nil
 	}
 	s.failed, s.giveUp = time.Now(), time.After(c.pace.storeDown)
-	c.count.change(func(st *Stats) { st.StoreDown = s.failed })
+	c.count.change(func(st *ConsumerStats) { st.StoreDown = s.failed })
 	c.log.Error("the store fails, and messages are left to the broker", "queue", c.o.Queue, "error", err)
 	if s.draining {
 		return nil
@@ -295,7 +295,7 @@ func (s *session) storeWorks() {
 	}
 	s.c.log.Info("the store works again", "queue", s.c.o.Queue, "failed", time.Since(s.failed))
 	s.failed, s.giveUp = time.Time{}, nil
-	s.c.count.change(func(st *Stats) { st.StoreDown = time.Time{} })
+	s.c.count.change(func(st *ConsumerStats) { st.StoreDown = time.Time{} })
 }
 
 // age notes when the oldest message came that is held.
@@ -322,7 +322,7 @@ func (s *session) leave(ctx context.Context) error {
 
 // end counts what is held no more: the broker sends it again.
 func (s *session) end() {
-	s.c.count.left(s.held, func(st *Stats) {
+	s.c.count.left(s.held, func(st *ConsumerStats) {
 		st.GivenBack += int64(len(s.held))
 		st.StoreDown, st.Connected = time.Time{}, time.Time{}
 	})

@@ -88,7 +88,7 @@ type Live struct {
 	running   bool
 	since     time.Time // when it was connected; where it is up
 	listeners map[*listener]bool
-	stats     Stats
+	stats     LiveStats
 	lately    lately
 	said      said
 }
@@ -102,8 +102,8 @@ type lately struct {
 	silent                   int // looks in a row that found changes and no message
 }
 
-// Stats are what a Live did since it was made.
-type Stats struct {
+// LiveStats are what a Live did since it was made.
+type LiveStats struct {
 	Up        bool
 	Since     time.Time // when Up last changed; zero where it never was up
 	Connects  int       // how often Pulse was connected
@@ -233,7 +233,7 @@ func (l *Live) Up() bool {
 }
 
 // Stats are what happened until now.
-func (l *Live) Stats() Stats {
+func (l *Live) Stats() LiveStats {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	out := l.stats

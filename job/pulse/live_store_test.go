@@ -161,7 +161,7 @@ type shows struct {
 
 func (c *shows) Jobs(context.Context, job.Push, ...string) ([]job.Job, error) { return c.jobs, c.err }
 
-func run(id string, s job.Status, times job.Times) job.Job {
+func runOf(id string, s job.Status, times job.Times) job.Job {
 	return job.New(job.Fields{ID: id, Name: "test", Status: s, Times: times})
 }
 
@@ -207,20 +207,20 @@ func TestUnheard(t *testing.T) {
 			j    job.Job
 			want int
 		}{
-			"ended":                       {run("ended", job.StatusSuccess, ended(2*time.Minute)), 1},
-			"began":                       {run("began", job.StatusRunning, began(2*time.Minute)), 1},
-			"told, and ended since":       {run("begun", job.StatusBusted, ended(2*time.Minute)), 1},
-			"told":                        {run("told", job.StatusSuccess, ended(2*time.Minute)), 0},
-			"told, not yet shown":         {run("ahead", job.StatusRunning, began(2*time.Minute)), 0},
-			"ended another way":           {run("other", job.StatusRetry, ended(2*time.Minute)), 0},
-			"ended, and now it knows how": {run("odd", job.StatusSuccess, ended(2*time.Minute)), 0},
-			"told by another process":     {run("elsewhere", job.StatusSuccess, ended(2*time.Minute)), 0},
-			"just now":                    {run("new", job.StatusSuccess, ended(59*time.Second)), 0},
-			"before it was connected":     {run("old", job.StatusSuccess, ended(5*time.Minute)), 0},
-			"just after":                  {run("after", job.StatusSuccess, ended(4*time.Minute)), 0},
-			"pending": {run("pending", job.StatusPending,
+			"ended":                       {runOf("ended", job.StatusSuccess, ended(2*time.Minute)), 1},
+			"began":                       {runOf("began", job.StatusRunning, began(2*time.Minute)), 1},
+			"told, and ended since":       {runOf("begun", job.StatusBusted, ended(2*time.Minute)), 1},
+			"told":                        {runOf("told", job.StatusSuccess, ended(2*time.Minute)), 0},
+			"told, not yet shown":         {runOf("ahead", job.StatusRunning, began(2*time.Minute)), 0},
+			"ended another way":           {runOf("other", job.StatusRetry, ended(2*time.Minute)), 0},
+			"ended, and now it knows how": {runOf("odd", job.StatusSuccess, ended(2*time.Minute)), 0},
+			"told by another process":     {runOf("elsewhere", job.StatusSuccess, ended(2*time.Minute)), 0},
+			"just now":                    {runOf("new", job.StatusSuccess, ended(59*time.Second)), 0},
+			"before it was connected":     {runOf("old", job.StatusSuccess, ended(5*time.Minute)), 0},
+			"just after":                  {runOf("after", job.StatusSuccess, ended(4*time.Minute)), 0},
+			"pending": {runOf("pending", job.StatusPending,
 				job.Times{Requested: now.Add(-2 * time.Minute)}), 0},
-			"nobody knows when": {run("when", job.StatusSuccess, job.Times{}), 0},
+			"nobody knows when": {runOf("when", job.StatusSuccess, job.Times{}), 0},
 		} {
 			ci.jobs, ci.err = []job.Job{c.j}, job.ErrUnknownWord // of another job
 			before := l.Stats().Unheard
@@ -235,7 +235,7 @@ func TestUnheard(t *testing.T) {
 			}
 		}
 		s.on(pulse.State{Kind: pulse.StateLost})
-		ci.jobs = []job.Job{run("down", job.StatusSuccess, ended(2*time.Minute))}
+		ci.jobs = []job.Job{runOf("down", job.StatusSuccess, ended(2*time.Minute))}
 		_, _ = l.Jobs(t.Context(), job.Push{})
 		if n := l.Stats().Unheard; n != 3 || s.log.count("changes that Pulse did not bring") != 1 {
 			t.Errorf("%d are unheard, said %d times", n, s.log.count("did not bring"))
@@ -266,7 +266,7 @@ func TestSilent(t *testing.T) {
 					s.hears("malformed") // also one that means nothing
 				}
 				if slices.Contains(c.changes, i) {
-					ci.jobs = append(ci.jobs, run(string(rune('a'+i)), job.StatusSuccess,
+					ci.jobs = append(ci.jobs, runOf(string(rune('a'+i)), job.StatusSuccess,
 						job.Times{Finished: time.Now().Add(-2 * time.Minute)}))
 				}
 				if _, err := l.Jobs(t.Context(), job.Push{}); err != nil {

@@ -59,7 +59,7 @@ func (l *logged) count(what string) int {
 	return strings.Count(l.buf.String(), what)
 }
 
-const world = `
+const history = `
 push      test   build
 17 a1c0   pass   pass
 18 b2d1   -      pass
@@ -68,7 +68,7 @@ push      test   build
 
 func newStage(t *testing.T, s pulse.Store, change func(*pulse.LiveOptions)) *stage {
 	t.Helper()
-	w, err := jobtest.ParseWorld("world", strings.NewReader(world))
+	w, err := jobtest.ParseWorld("world", strings.NewReader(history))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -117,33 +117,33 @@ func (s *SQL) Take(
 		s.locking(` FOR UPDATE SKIP LOCKED`) + `)
 		UPDATE mozci_pulse_message SET holder = ?, due = ` + s.now() + ` + ? WHERE id IN (SELECT id FROM free)
 		RETURNING id, exchange, routing_key, pack, start, size, received, tries`)
-	var taken []stored
+	var taken []inStore
 	err = s.write(ctx, func() error {
 		rows, err := s.tables.DB.QueryContext(ctx, query, queue, holder, n, holder, lease.Microseconds())
 		if err != nil {
 			return err
 		}
-		taken, err = storedOf(rows)
+		taken, err = inStoreOf(rows)
 		return err
 	})
 	if err != nil || len(taken) == 0 {
 		return nil, err
 	}
-	slices.SortFunc(taken, func(a, b stored) int { return cmp.Compare(a.ID, b.ID) })
+	slices.SortFunc(taken, func(a, b inStore) int { return cmp.Compare(a.ID, b.ID) })
 	return s.unpacked(ctx, taken)
 }
 
-// stored is a message, and where its body is.
-type stored struct {
+// inStore is a message, and where its body is.
+type inStore struct {
 	Message
 	pack        int64
 	start, size int
 }
 
-func storedOf(rows *sql.Rows) (out []stored, err error) {
+func inStoreOf(rows *sql.Rows) (out []inStore, err error) {
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	for rows.Next() {
-		var m stored
+		var m inStore
 		received := int64(0)
 		err := rows.Scan(&m.ID, &m.Exchange, &m.RoutingKey, &m.pack, &m.start, &m.size, &received, &m.Tries)
 		if err != nil {
@@ -157,7 +157,7 @@ func storedOf(rows *sql.Rows) (out []stored, err error) {
 
 // unpacked reads the bodies. A message whose pack is gone was done meanwhile, by one
 // that held it before.
-func (s *SQL) unpacked(ctx context.Context, taken []stored) ([]Message, error) {
+func (s *SQL) unpacked(ctx context.Context, taken []inStore) ([]Message, error) {
 	var wanted [][]any
 	for i, m := range taken {
 		if i == 0 || m.pack != taken[i-1].pack {

@@ -5,11 +5,11 @@ import (
 	"time"
 )
 
-// Stats are a [Consumer]'s figures since it was made, all of the same moment:
+// ConsumerStats are a [Consumer]'s figures since it was made, all of the same moment:
 //
 //	Messages = Stored + SetAside + GivenBack + Held
 //	Stored + SetAside = Acked + LateAcks
-type Stats struct {
+type ConsumerStats struct {
 	Messages, Bytes int64 // that came; a message that came twice counts twice
 	Redelivered     int64 // of them: the broker had sent them before, here or elsewhere
 	Stored          int64 // written into the Store
@@ -45,22 +45,22 @@ type Stats struct {
 	Looked          time.Time
 }
 
-// counters hold a Stats that several goroutines change.
+// counters hold a ConsumerStats that several goroutines change.
 type counters struct {
 	mu sync.Mutex
-	Stats
+	ConsumerStats
 	oldest time.Time // when the oldest message came that is held; zero for none
 }
 
-func (c *counters) change(f func(*Stats)) {
+func (c *counters) change(f func(*ConsumerStats)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	f(&c.Stats)
+	f(&c.ConsumerStats)
 }
 
 // came counts a message that has just come.
 func (c *counters) came(d delivery) {
-	c.change(func(s *Stats) {
+	c.change(func(s *ConsumerStats) {
 		s.Messages++
 		s.Bytes += int64(d.size)
 		s.Held++
@@ -73,8 +73,8 @@ func (c *counters) came(d delivery) {
 }
 
 // left counts messages that are held no more.
-func (c *counters) left(list []delivery, f func(s *Stats)) {
-	c.change(func(s *Stats) {
+func (c *counters) left(list []delivery, f func(s *ConsumerStats)) {
+	c.change(func(s *ConsumerStats) {
 		s.Held -= len(list)
 		for _, d := range list {
 			s.HeldBytes -= int64(len(d.message.Body))
@@ -84,10 +84,10 @@ func (c *counters) left(list []delivery, f func(s *Stats)) {
 }
 
 // snapshot is what is counted now.
-func (c *counters) snapshot() Stats {
+func (c *counters) snapshot() ConsumerStats {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	s := c.Stats
+	s := c.ConsumerStats
 	if !c.oldest.IsZero() {
 		s.Lag = time.Since(c.oldest)
 	}

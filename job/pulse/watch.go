@@ -40,7 +40,7 @@ func (s *session) look(ch *amqp.Channel) error {
 		return err
 	}
 	var backlog int
-	s.c.count.change(func(st *Stats) {
+	s.c.count.change(func(st *ConsumerStats) {
 		backlog = q.Messages + st.Held
 		st.Backlog, st.Others, st.Looked = backlog, max(0, q.Consumers-1), time.Now()
 	})

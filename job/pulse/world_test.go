@@ -103,7 +103,7 @@ func (w *world) begin(s *store, o pulse.Options, hurry func(*pulse.Pace)) *run {
 }
 
 // balanced checks that no message is unaccounted for.
-func (w *world) balanced(s pulse.Stats) {
+func (w *world) balanced(s pulse.ConsumerStats) {
 	w.Helper()
 	if s.Messages != s.Stored+s.SetAside+s.GivenBack+int64(s.Held) || s.Stored+s.SetAside != s.Acked+s.LateAcks {
 		w.Errorf("the figures do not add up: %+v", s)
