@@ -175,13 +175,7 @@ func (s *SQL) Claim(
 			return err
 		}
 		args = append(append(args, n), holder, lease.Microseconds())
-		// due becomes when it could be claimed, for the order; the lease is longer.
-		rows, err := s.read(ctx, `WITH picked AS (
-				SELECT key FROM mozci_monitor WHERE `+wanted+` AND `+ready+` <= (SELECT `+s.now()+`)`+which+`
-				ORDER BY `+ready+`, num, key LIMIT ?`+s.locked(" SKIP LOCKED")+`)
-			UPDATE mozci_monitor SET due = `+ready+`, holder = ?, leased = `+s.now()+` + ?
-			WHERE key IN (SELECT key FROM picked)
-			RETURNING `+columns, args...)
+		rows, err := s.read(ctx, s.claiming(which), args...)
 		slices.SortFunc(rows, func(a, b stored) int { return cmp.Or(cmp.Compare(a.due, b.due), cmp.Compare(a.num, b.num)) })
 		for _, r := range rows {
 			out = append(out, Claimed{Expectation: r.e, Holder: holder, Woken: r.woken})
@@ -192,6 +186,17 @@ func (s *SQL) Claim(
 		return nil, err
 	}
 	return out, nil
+}
+
+// claiming is the statement of Claim, with a condition of which rows. due becomes when
+// the row could be claimed, for the order; the lease is longer.
+func (s *SQL) claiming(which string) string {
+	return `WITH picked AS (
+			SELECT key FROM mozci_monitor WHERE ` + wanted + ` AND ` + ready + ` <= (SELECT ` + s.now() + `)` + which + `
+			ORDER BY ` + ready + `, num, key LIMIT ?` + s.locked(" SKIP LOCKED") + `)
+		UPDATE mozci_monitor SET due = ` + ready + `, holder = ?, leased = ` + s.now() + ` + ?
+		WHERE key IN (SELECT key FROM picked)
+		RETURNING ` + columns
 }
 
 // columns are what read reads.
@@ -313,17 +318,14 @@ func (s *SQL) Announced(ctx context.Context, c Claimed) error {
 	})
 }
 
-// Wake implements Store. The rows are locked in one order, so that two who wake the same
-// ones do not wait for each other in a circle.
+// Wake implements Store.
 func (s *SQL) Wake(ctx context.Context, p job.Push, label string) (n int, err error) {
 	err = s.in(ctx, "monitor.wake", label, func() error {
 		which, args := onPush(p)
 		if label != "" {
 			which, args = which+` AND label = ?`, append(args, label)
 		}
-		res, err := s.db().ExecContext(ctx, s.bind(`WITH picked AS (
-				SELECT key FROM mozci_monitor WHERE outcome = ''`+which+` ORDER BY num, key`+s.locked("")+`)
-			UPDATE mozci_monitor SET due = `+s.now()+`, woken = woken + 1 WHERE key IN (SELECT key FROM picked)`), args...)
+		res, err := s.db().ExecContext(ctx, s.bind(s.waking(which)), args...)
 		if err != nil {
 			return err
 		}
@@ -332,6 +334,14 @@ func (s *SQL) Wake(ctx context.Context, p job.Push, label string) (n int, err er
 		return err
 	})
 	return n, err
+}
+
+// waking is the statement of Wake, with a condition of which rows. They are locked in one
+// order, so that two who wake the same ones do not wait for each other in a circle.
+func (s *SQL) waking(which string) string {
+	return `WITH picked AS (
+			SELECT key FROM mozci_monitor WHERE outcome = ''` + which + ` ORDER BY num, key` + s.locked("") + `)
+		UPDATE mozci_monitor SET due = ` + s.now() + `, woken = woken + 1 WHERE key IN (SELECT key FROM picked)`
 }
 
 // onPush is the condition that an expectation is about a push; see about.
@@ -364,8 +374,7 @@ func (s *SQL) Next(ctx context.Context, only ...string) (after time.Duration, so
 			return err
 		}
 		var left int64
-		err = s.db().QueryRowContext(ctx, s.bind(`SELECT `+ready+` - `+s.now()+` FROM mozci_monitor
-			WHERE `+wanted+which+` ORDER BY `+ready+` LIMIT 1`), args...).Scan(&left)
+		err = s.db().QueryRowContext(ctx, s.bind(s.nexting(which)), args...).Scan(&left)
 		if errors.Is(err, sql.ErrNoRows) {
 			return nil
 		}
@@ -373,6 +382,12 @@ func (s *SQL) Next(ctx context.Context, only ...string) (after time.Duration, so
 		return err
 	})
 	return after, some, err
+}
+
+// nexting is the statement of Next, with a condition of which rows.
+func (s *SQL) nexting(which string) string {
+	return `SELECT ` + ready + ` - ` + s.now() + ` FROM mozci_monitor WHERE ` + wanted + which +
+		` ORDER BY ` + ready + ` LIMIT 1`
 }
 
 // Expectations implements Store.
