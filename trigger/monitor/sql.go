@@ -275,27 +275,18 @@ func (s *SQL) Save(ctx context.Context, c Claimed, again time.Duration, add ...E
 		if len(add) == 0 {
 			return s.change(ctx, s.db(), c, set, args...)
 		}
-		tx, err := s.db().BeginTx(ctx, nil)
-		if err != nil {
-			return err
-		}
-		err = s.change(ctx, tx, c, set, args...)
-		if err == nil {
-			err = s.insertAll(ctx, tx, add)
-		}
-		if err != nil {
-			_ = tx.Rollback()
-			return err
-		}
-		return tx.Commit()
+		return s.changeAndInsert(ctx, c, set, args, add)
 	})
 }
 
-// insertAll writes new expectations, numbered in their order but written in that of their
-// keys: transactions that write the same ones must not wait for each other in a circle.
-func (s *SQL) insertAll(ctx context.Context, x executor, add []Expectation) error {
+// changeAndInsert changes the row of a claimed expectation and writes new ones, all or
+// nothing. Transactions must not wait for each other in a circle: a new row waits for
+// whoever writes or changes one of the same key. So the new ones come first, while no
+// row is held that Wake could wait for, and in the order of their keys; their numbers
+// are in the order in which they were given.
+func (s *SQL) changeAndInsert(ctx context.Context, c Claimed, set string, args []any, add []Expectation) error {
 	var last int64
-	if err := x.QueryRowContext(ctx, `SELECT COALESCE(MAX(num), 0) FROM mozci_monitor`).Scan(&last); err != nil {
+	if err := s.db().QueryRowContext(ctx, `SELECT COALESCE(MAX(num), 0) FROM mozci_monitor`).Scan(&last); err != nil {
 		return err
 	}
 	order := make([]int, len(add))
@@ -303,12 +294,21 @@ func (s *SQL) insertAll(ctx context.Context, x executor, add []Expectation) erro
 		order[i] = i
 	}
 	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(add[a].Key, add[b].Key) })
+	tx, err := s.db().BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
 	for _, i := range order {
-		if _, err := s.insert(ctx, x, add[i], strconv.FormatInt(last+int64(i)+1, 10)); err != nil {
+		if _, err := s.insert(ctx, tx, add[i], strconv.FormatInt(last+int64(i)+1, 10)); err != nil {
+			_ = tx.Rollback()
 			return err
 		}
 	}
-	return nil
+	if err := s.change(ctx, tx, c, set, args...); err != nil {
+		_ = tx.Rollback()
+		return err
+	}
+	return tx.Commit()
 }
 
 // Announced implements Store.
@@ -357,13 +357,13 @@ func onPush(told job.Push) (string, []any) {
 	for _, h := range told.Hashes() {
 		h = hash(h)
 		for _, own := range []string{"revision", "hg", "git"} {
-			// The first part is what the index finds; one hash begins with the other.
-			parts = append(parts, `substr(`+own+`, 1, 12) = ? AND
+			// An index finds it by the first digits; then one begins with the other.
+			parts = append(parts, `SELECT key FROM mozci_monitor WHERE outcome = '' AND substr(`+own+`, 1, 12) = ? AND
 				substr(`+own+`, 1, ?) = substr(CAST(? AS TEXT), 1, length(`+own+`))`)
 			args = append(args, h[:min(len(h), digits)], len(h), h)
 		}
 	}
-	return ` AND (` + strings.Join(parts, " OR ") + `)`, args
+	return ` AND key IN (` + strings.Join(parts, " UNION ALL ") + `)`, args
 }
 
 // Next implements Store.

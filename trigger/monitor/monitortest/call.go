@@ -45,7 +45,9 @@ func waking(p job.Push, label string) string {
 
 func nexting(only ...string) string { return "Next(" + strings.TrimPrefix(of(only), ", ") + ")" }
 
-func reading(keys ...string) string { return "Expectations(" + strings.TrimPrefix(of(keys), ", ") + ")" }
+func reading(keys ...string) string {
+	return "Expectations(" + strings.TrimPrefix(of(keys), ", ") + ")"
+}
 
 func pruning(keep time.Duration) string { return "Prune(" + keep.String() + ")" }
 
