@@ -67,23 +67,34 @@ func (m *Memory) Add(ctx context.Context, e Expectation) (bool, error) {
 }
 
 func (m *Memory) add(e Expectation) (bool, error) {
-	if m.rows[e.Key] != nil {
-		return false, nil
-	}
-	now := m.now().UTC()
-	e.Progress.Added = now
-	r := &row{order: m.last + 1, push: e.Push, label: e.Label, due: now}
-	if err := r.put(e); err != nil {
-		return false, err
-	}
-	m.last++
-	m.rows[e.Key] = r
-	return true, nil
+	r, err := m.row(e)
+	return err == nil && m.insert(e.Key, r), err
 }
 
-func (r *row) put(e Expectation) (err error) {
-	r.outcome, r.ended = e.Progress.Outcome, e.Progress.Ended
-	r.body, err = json.Marshal(e)
+// row is what is stored of a new expectation.
+func (m *Memory) row(e Expectation) (*row, error) {
+	now := m.now().UTC()
+	e.Progress.Added = now
+	r := &row{push: e.Push, label: e.Label, due: now}
+	return r, r.put(e)
+}
+
+func (m *Memory) insert(key string, r *row) bool {
+	if m.rows[key] != nil {
+		return false
+	}
+	m.last++
+	r.order = m.last
+	m.rows[key] = r
+	return true
+}
+
+// put writes an expectation into its row, or nothing.
+func (r *row) put(e Expectation) error {
+	body, err := encoded(e)
+	if err == nil {
+		r.outcome, r.ended, r.body = e.Progress.Outcome, e.Progress.Ended, []byte(body)
+	}
 	return err
 }
 
@@ -130,7 +141,7 @@ func (m *Memory) Claim(
 	var out []Claimed
 	now := m.now()
 	for _, r := range m.of(only) {
-		if len(out) == n || r.from().After(now) {
+		if len(out) >= n || r.from().After(now) {
 			break
 		}
 		e, err := r.expectation()
@@ -182,6 +193,12 @@ func (m *Memory) Save(ctx context.Context, c Claimed, again time.Duration, add .
 	if err != nil {
 		return job.Wrap(op, c.Key, err)
 	}
+	added := make([]*row, len(add)) // all or nothing is written
+	for i, e := range add {
+		if added[i], err = m.row(e); err != nil {
+			return job.Wrap(op, e.Key, err)
+		}
+	}
 	if err := r.put(c.Expectation); err != nil {
 		return job.Wrap(op, c.Key, err)
 	}
@@ -192,10 +209,8 @@ func (m *Memory) Save(ctx context.Context, c Claimed, again time.Duration, add .
 			r.due = r.due.Add(again)
 		}
 	}
-	for _, e := range add {
-		if _, err := m.add(e); err != nil {
-			return job.Wrap(op, e.Key, err)
-		}
+	for i, e := range add {
+		m.insert(e.Key, added[i])
 	}
 	return nil
 }
@@ -233,8 +248,8 @@ func (m *Memory) Wake(ctx context.Context, p job.Push, label string) (n int, err
 	return n, nil
 }
 
-// about reports whether an event of a push is about the push of an expectation: by one
-// of its hashes, and by the repository where both are named.
+// about reports whether an event of a push is about the push of an expectation: by any
+// of its hashes, in whatever repository; by the repository where no revision is named.
 func about(own, told job.Push) bool {
 	if told.Revision == "" {
 		return told.Repo == "" || told.Repo == own.Repo

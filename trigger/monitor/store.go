@@ -18,24 +18,27 @@ type Store interface {
 	// Add writes a new expectation, due at once, with Progress.Added set to the store's
 	// clock. It reports false, and changes nothing, where the key is known.
 	Add(ctx context.Context, e Expectation) (added bool, err error)
-	// Claim leases up to n expectations to the holder that are due, that nobody else
-	// holds, and that are open or not Announced; those that are due the longest first.
-	// Of only, if not empty, are the keys.
+	// Claim leases up to n expectations to the holder that are due, that nobody holds,
+	// the holder neither, and that are open or not Announced; those first that could be
+	// claimed the longest. Of only, if not empty, are the keys.
 	Claim(ctx context.Context, holder string, lease time.Duration, n int, only ...string) ([]Claimed, error)
-	// Renew makes the lease last for so long from now on. ErrLost where it is over.
+	// Renew makes the lease last for so long from now on. ErrLost as for Save.
 	Renew(ctx context.Context, c Claimed, lease time.Duration) error
 	// Save writes what became of a claimed expectation, its Progress, and gives it back:
 	// it is due again after so long, or at once where it was woken since it was
 	// claimed. One that has ended stays the holder's until it is Announced, or the lease is
 	// over: the end should be announced once. Expectations that are added with it are
 	// written in the same step, as by Add. ErrLost, with nothing written, where the
-	// lease was over and another holder has claimed it since.
+	// lease was over and another holder has claimed it since, or it was given back;
+	// job.ErrNotFound where there is no such expectation.
 	Save(ctx context.Context, c Claimed, again time.Duration, add ...Expectation) error
 	// Announced says that the end of a claimed expectation was announced, so that it is
 	// not claimed any more. ErrLost as for Save.
 	Announced(ctx context.Context, c Claimed) error
-	// Wake makes open expectations due now: those of a label on a push, by revision;
-	// of every push for a zero Push, of every label for an empty one.
+	// Wake makes open expectations due now, and returns how many: those of a label on a
+	// push, by any of its hashes (job.SameRevision); of every push of a repository for
+	// a Push without a revision, of every push for a zero one, of every label for an
+	// empty one. What is held is due when it is given back.
 	Wake(ctx context.Context, p job.Push, label string) (n int, err error)
 	// Next is after how long the next expectation that could be claimed is due: 0 for
 	// now, and false where there is none. Those that others hold count, from the end

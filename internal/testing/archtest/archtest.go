@@ -74,6 +74,7 @@ var rules = []rule{
 	}},
 	{"internal", []string{"internal"}}, // what the product runs on
 	{"internal/rest", []string{"internal"}},
+	{"internal/database", []string{"internal"}},
 	{"internal/schema", []string{"internal"}},
 	{"internal/testing", []string{"internal", "internal/testing/*"}}, // what only tests run on
 	{"internal/testing/damage", []string{"job/contract"}},
@@ -137,13 +138,14 @@ var libraries = map[string][]string{
 
 // testLibraries may be imported by every test, and by those of one room.
 var testLibraries = map[string][]string{
-	"":                {"github.com/google/go-cmp"},
-	"internal":        {"gopkg.in/yaml.v3"},                              // the specification of JSON-e
-	"job/cassette":    {"gopkg.in/yaml.v3"},                              // what go-vcr writes
-	"trigger":         {"modernc.org/sqlite", "github.com/jackc/pgx/v5"}, // the ledger's drivers
-	"trigger/ledger":  {"modernc.org/sqlite", "github.com/jackc/pgx/v5"},
-	"job/pulse":       {"modernc.org/sqlite", "github.com/jackc/pgx/v5"},
-	"trigger/monitor": {"modernc.org/sqlite", "github.com/jackc/pgx/v5"},
+	"":                  {"github.com/google/go-cmp"},
+	"internal":          {"gopkg.in/yaml.v3"}, // the specification of JSON-e
+	"internal/database": {"modernc.org/sqlite"},
+	"job/cassette":      {"gopkg.in/yaml.v3"},                              // what go-vcr writes
+	"trigger":           {"modernc.org/sqlite", "github.com/jackc/pgx/v5"}, // the ledger's drivers
+	"trigger/ledger":    {"modernc.org/sqlite", "github.com/jackc/pgx/v5"},
+	"job/pulse":         {"modernc.org/sqlite", "github.com/jackc/pgx/v5"},
+	"trigger/monitor":   {"modernc.org/sqlite", "github.com/jackc/pgx/v5"},
 }
 
 // top is what may lie at the top of the tree, besides files that begin with a

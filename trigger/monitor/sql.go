@@ -1,0 +1,444 @@
+package monitor
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/mozci/mozci/internal/database"
+	"github.com/mozci/mozci/job"
+)
+
+// Dialect is a sort of SQL database.
+type Dialect = database.Dialect
+
+// The dialects that a store can speak.
+const (
+	SQLite     = database.SQLite     // 3.38 or newer
+	PostgreSQL = database.PostgreSQL // 9.5 or newer
+)
+
+// NewSQL returns a Store in a database that the caller has opened, with the driver of
+// its choice, and closes. It does no I/O: the tables, whose names begin with
+// mozci_monitor, are made or checked by the first call.
+//
+// Processes may share one database: Claim gives each expectation to one of them, and on
+// PostgreSQL none waits there for another. With SQLite the caller should set a busy
+// timeout, and WAL mode where several processes write.
+//
+// Where the database does not answer, errors wrap job.ErrUnavailable.
+func NewSQL(db *sql.DB, d Dialect) *SQL {
+	return &SQL{tables: database.Tables{
+		DB: db, Dialect: d, Store: "the store of expectations", Name: "mozci_monitor", Steps: migrations,
+	}}
+}
+
+// SQL is a Store in a database; NewSQL makes one.
+type SQL struct{ tables database.Tables }
+
+// executor runs statements: the database, or one transaction in it.
+type executor interface {
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
+
+func (s *SQL) db() *sql.DB { return s.tables.DB }
+
+func (s *SQL) now() string { return s.tables.Dialect.Now() }
+
+func (s *SQL) bind(query string) string { return s.tables.Dialect.Bind(query) }
+
+// in opens the tables, runs f, and returns its error as the Store's.
+func (s *SQL) in(ctx context.Context, op, key string, f func() error) error {
+	err := s.tables.Open(ctx)
+	if err == nil {
+		err = f()
+	}
+	return failure(ctx, op, key, err)
+}
+
+// failure is an error as the Store returns it: what the database itself says, or does
+// not say, is job.ErrUnavailable.
+func failure(ctx context.Context, op, key string, err error) error {
+	if err == nil {
+		return nil
+	}
+	if errors.Is(err, database.ErrDialect) {
+		return job.Wrap(op, key, fmt.Errorf("%w: %w", job.ErrInvalid, err))
+	}
+	for _, known := range []error{ErrLost, ErrNewer, job.ErrNotFound, job.ErrMalformed, job.ErrInvalid} {
+		if errors.Is(err, known) {
+			return job.Wrap(op, key, err)
+		}
+	}
+	if done := ctx.Err(); done != nil {
+		return job.Wrap(op, key, done)
+	}
+	return job.Wrap(op, key, fmt.Errorf("%w: %w", job.ErrUnavailable, err))
+}
+
+// encoded is the expectation as it is stored.
+func encoded(e Expectation) (string, error) {
+	b, err := json.Marshal(e)
+	if err != nil {
+		return "", fmt.Errorf("%w: expectation %s cannot be written: %w", job.ErrInvalid, e.Key, err)
+	}
+	return string(b), nil
+}
+
+// hash is a revision as it is stored: one that is compared by its beginning is compared
+// without regard to case; see job.SameRevision.
+func hash(revision string) string {
+	if len(revision) < digits {
+		return revision
+	}
+	return strings.ToLower(revision)
+}
+
+// digits is the length of the shortest beginning that names a revision.
+const digits = 12
+
+// Add implements Store.
+func (s *SQL) Add(ctx context.Context, e Expectation) (added bool, err error) {
+	err = s.in(ctx, "monitor.add", e.Key, func() error {
+		var err error
+		added, err = s.insert(ctx, s.db(), e, `(SELECT COALESCE(MAX(num), 0) + 1 FROM mozci_monitor)`)
+		return err
+	})
+	return added, err
+}
+
+// insert writes a new expectation, with this number, which is SQL. A known one stays.
+func (s *SQL) insert(ctx context.Context, x executor, e Expectation, num string) (bool, error) {
+	e.Progress.Added = time.Time{} // the column's counts
+	body, err := encoded(e)
+	if err != nil {
+		return false, err
+	}
+	p := e.Push
+	if p.Revision == "" { // then it has no hashes either
+		p.Hg, p.Git = "", ""
+	}
+	res, err := x.ExecContext(ctx, s.bind(`INSERT INTO mozci_monitor
+		(key, num, repo, revision, hg, git, label, added, due, woken, holder, leased, outcome, announced, ended, body)
+		VALUES (?, `+num+`, ?, ?, ?, ?, ?, `+s.now()+`, `+s.now()+`, 0, '', 0, ?, 0, ?, ?)
+		ON CONFLICT (key) DO NOTHING`),
+		e.Key, p.Repo, hash(p.Revision), hash(p.Hg), hash(p.Git), e.Label, string(e.Progress.Outcome),
+		e.Progress.Ended.UnixMicro(), body)
+	if err != nil {
+		return false, err
+	}
+	n, err := res.RowsAffected()
+	return n > 0, err
+}
+
+// among is the condition that a row has one of the keys, which are one argument: a
+// list in JSON, so that their number is not limited.
+func (s *SQL) among(keys []string) (string, []any, error) {
+	if len(keys) == 0 {
+		return "", nil, nil
+	}
+	list, err := json.Marshal(keys)
+	elements := `SELECT value FROM json_each(?)`
+	if s.tables.Dialect == PostgreSQL {
+		elements = `SELECT jsonb_array_elements_text(CAST(? AS jsonb))`
+	}
+	return ` AND key IN (` + elements + `)`, []any{string(list)}, err
+}
+
+// locked is how a SELECT locks the rows that are about to be changed, where others could
+// lock them too.
+func (s *SQL) locked(how string) string {
+	if s.tables.Dialect == PostgreSQL {
+		return " FOR UPDATE" + how
+	}
+	return ""
+}
+
+// Claim implements Store: one statement, of which several can be under way.
+func (s *SQL) Claim(
+	ctx context.Context, holder string, lease time.Duration, n int, only ...string,
+) (out []Claimed, err error) {
+	if n < 1 {
+		return nil, job.Wrap("monitor.claim", "", ctx.Err())
+	}
+	err = s.in(ctx, "monitor.claim", "", func() error {
+		which, args, err := s.among(only)
+		if err != nil {
+			return err
+		}
+		args = append(append(args, n), holder, lease.Microseconds())
+		rows, err := s.read(ctx, s.claiming(which), args...)
+		slices.SortFunc(rows, func(a, b stored) int { return cmp.Or(cmp.Compare(a.due, b.due), cmp.Compare(a.num, b.num)) })
+		for _, r := range rows {
+			out = append(out, Claimed{Expectation: r.e, Holder: holder, Woken: r.woken})
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// claiming is the statement of Claim, with a condition of which rows. due becomes when
+// the row could be claimed, for the order; the lease is longer.
+func (s *SQL) claiming(which string) string {
+	return `WITH picked AS (
+			SELECT key FROM mozci_monitor WHERE ` + wanted + ` AND ` + ready + ` <= (SELECT ` + s.now() + `)` + which + `
+			ORDER BY ` + ready + `, num, key LIMIT ?` + s.locked(" SKIP LOCKED") + `)
+		UPDATE mozci_monitor SET due = ` + ready + `, holder = ?, leased = ` + s.now() + ` + ?
+		WHERE key IN (SELECT key FROM picked)
+		RETURNING ` + columns
+}
+
+// columns are what read reads.
+const columns = `body, added, woken, due, num`
+
+// stored is a row as it is read.
+type stored struct {
+	e               Expectation
+	woken, due, num int64
+}
+
+// read runs a statement that returns columns.
+func (s *SQL) read(ctx context.Context, query string, args ...any) (out []stored, err error) {
+	rows, err := s.db().QueryContext(ctx, s.bind(query), args...)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		var r stored
+		var body string
+		var added int64
+		if err := rows.Scan(&body, &added, &r.woken, &r.due, &r.num); err != nil {
+			return nil, err
+		}
+		if err := json.Unmarshal([]byte(body), &r.e); err != nil {
+			return nil, fmt.Errorf("%w: the expectation that was added as number %d: %w", job.ErrMalformed, r.num, err)
+		}
+		r.e.Progress.Added = time.UnixMicro(added).UTC()
+		out = append(out, r)
+	}
+	return out, rows.Err()
+}
+
+// change changes the row of a claimed expectation, if it is still its holder's.
+func (s *SQL) change(ctx context.Context, x executor, c Claimed, set string, args ...any) error {
+	res, err := x.ExecContext(ctx, s.bind(`UPDATE mozci_monitor SET `+set+` WHERE key = ? AND holder = ?`),
+		append(args, c.Key, c.Holder)...)
+	if err != nil {
+		return err
+	}
+	if n, err := res.RowsAffected(); err != nil || n > 0 {
+		return err
+	}
+	there := 0
+	err = x.QueryRowContext(ctx, s.bind(`SELECT COUNT(*) FROM mozci_monitor WHERE key = ?`), c.Key).Scan(&there)
+	switch {
+	case err != nil:
+		return err
+	case there == 0:
+		return fmt.Errorf("%w: no such expectation", job.ErrNotFound)
+	}
+	return ErrLost
+}
+
+// Renew implements Store.
+func (s *SQL) Renew(ctx context.Context, c Claimed, lease time.Duration) error {
+	return s.in(ctx, "monitor.renew", c.Key, func() error {
+		return s.change(ctx, s.db(), c, `leased = `+s.now()+` + ?`, lease.Microseconds())
+	})
+}
+
+// Save implements Store.
+func (s *SQL) Save(ctx context.Context, c Claimed, again time.Duration, add ...Expectation) error {
+	return s.in(ctx, "monitor.save", c.Key, func() error {
+		body, err := encoded(c.Expectation)
+		if err != nil {
+			return err
+		}
+		set := `body = ?, outcome = ?, ended = ?, due = ` + s.now()
+		args := []any{body, string(c.Progress.Outcome), c.Progress.Ended.UnixMicro()}
+		if c.Open() {
+			set += ` + CASE WHEN woken = ? THEN CAST(? AS BIGINT) ELSE 0 END, holder = '', leased = 0`
+			args = append(args, c.Woken, again.Microseconds())
+		}
+		if len(add) == 0 {
+			return s.change(ctx, s.db(), c, set, args...)
+		}
+		return s.changeAndInsert(ctx, c, set, args, add)
+	})
+}
+
+// changeAndInsert changes the row of a claimed expectation and writes new ones, all or
+// nothing. Transactions must not wait for each other in a circle: a new row waits for
+// whoever writes or changes one of the same key. So the new ones come first, while no
+// row is held that Wake could wait for, and in the order of their keys; their numbers
+// are in the order in which they were given.
+func (s *SQL) changeAndInsert(ctx context.Context, c Claimed, set string, args []any, add []Expectation) error {
+	var last int64
+	if err := s.db().QueryRowContext(ctx, `SELECT COALESCE(MAX(num), 0) FROM mozci_monitor`).Scan(&last); err != nil {
+		return err
+	}
+	order := make([]int, len(add))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(add[a].Key, add[b].Key) })
+	tx, err := s.db().BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	for _, i := range order {
+		if _, err := s.insert(ctx, tx, add[i], strconv.FormatInt(last+int64(i)+1, 10)); err != nil {
+			_ = tx.Rollback()
+			return err
+		}
+	}
+	if err := s.change(ctx, tx, c, set, args...); err != nil {
+		_ = tx.Rollback()
+		return err
+	}
+	return tx.Commit()
+}
+
+// Announced implements Store.
+func (s *SQL) Announced(ctx context.Context, c Claimed) error {
+	return s.in(ctx, "monitor.announced", c.Key, func() error {
+		return s.change(ctx, s.db(), c, `announced = 1, holder = '', leased = 0`)
+	})
+}
+
+// Wake implements Store.
+func (s *SQL) Wake(ctx context.Context, p job.Push, label string) (n int, err error) {
+	err = s.in(ctx, "monitor.wake", label, func() error {
+		which, args := onPush(p)
+		if label != "" {
+			which, args = which+` AND label = ?`, append(args, label)
+		}
+		res, err := s.db().ExecContext(ctx, s.bind(s.waking(which)), args...)
+		if err != nil {
+			return err
+		}
+		woken, err := res.RowsAffected()
+		n = int(woken)
+		return err
+	})
+	return n, err
+}
+
+// waking is the statement of Wake, with a condition of which rows. They are locked in one
+// order, so that two who wake the same ones do not wait for each other in a circle.
+func (s *SQL) waking(which string) string {
+	return `WITH picked AS (
+			SELECT key FROM mozci_monitor WHERE outcome = ''` + which + ` ORDER BY num, key` + s.locked("") + `)
+		UPDATE mozci_monitor SET due = ` + s.now() + `, woken = woken + 1 WHERE key IN (SELECT key FROM picked)`
+}
+
+// onPush is the condition that an expectation is about a push; see about.
+func onPush(told job.Push) (string, []any) {
+	switch {
+	case told.Revision == "" && told.Repo == "":
+		return "", nil
+	case told.Revision == "":
+		return ` AND repo = ?`, []any{told.Repo}
+	}
+	var parts []string
+	var args []any
+	for _, h := range told.Hashes() {
+		h = hash(h)
+		for _, own := range []string{"revision", "hg", "git"} {
+			// An index finds it by the first digits; then one begins with the other.
+			parts = append(parts, `SELECT key FROM mozci_monitor WHERE outcome = '' AND substr(`+own+`, 1, 12) = ? AND
+				substr(`+own+`, 1, ?) = substr(CAST(? AS TEXT), 1, length(`+own+`))`)
+			args = append(args, h[:min(len(h), digits)], len(h), h)
+		}
+	}
+	return ` AND key IN (` + strings.Join(parts, " UNION ALL ") + `)`, args
+}
+
+// Next implements Store.
+func (s *SQL) Next(ctx context.Context, only ...string) (after time.Duration, some bool, err error) {
+	err = s.in(ctx, "monitor.next", "", func() error {
+		which, args, err := s.among(only)
+		if err != nil {
+			return err
+		}
+		var left int64
+		err = s.db().QueryRowContext(ctx, s.bind(s.nexting(which)), args...).Scan(&left)
+		if errors.Is(err, sql.ErrNoRows) {
+			return nil
+		}
+		after, some = max(0, time.Duration(left)*time.Microsecond), err == nil
+		return err
+	})
+	return after, some, err
+}
+
+// nexting is the statement of Next, with a condition of which rows.
+func (s *SQL) nexting(which string) string {
+	return `SELECT ` + ready + ` - ` + s.now() + ` FROM mozci_monitor WHERE ` + wanted + which +
+		` ORDER BY ` + ready + ` LIMIT 1`
+}
+
+// Expectations implements Store.
+func (s *SQL) Expectations(ctx context.Context, keys ...string) (out []Expectation, err error) {
+	err = s.in(ctx, "monitor.expectations", "", func() error {
+		which, args, err := s.among(keys)
+		if err != nil {
+			return err
+		}
+		rows, err := s.read(ctx, `SELECT `+columns+` FROM mozci_monitor WHERE 1 = 1`+which+` ORDER BY num, key`, args...)
+		for _, r := range rows {
+			out = append(out, r.e)
+		}
+		return err
+	})
+	return out, err
+}
+
+// Now implements Store.
+func (s *SQL) Now(ctx context.Context) (now time.Time, err error) {
+	err = s.in(ctx, "monitor.now", "", func() error {
+		var at int64
+		err := s.db().QueryRowContext(ctx, `SELECT `+s.now()).Scan(&at)
+		now = time.UnixMicro(at).UTC()
+		return err
+	})
+	if err != nil {
+		return time.Time{}, err
+	}
+	return now, nil
+}
+
+// Prune implements Store.
+func (s *SQL) Prune(ctx context.Context, keep time.Duration) (n int, err error) {
+	const step = 500 // others wait while one deletes
+	err = s.in(ctx, "monitor.prune", "", func() error {
+		query := s.bind(`WITH picked AS (
+				SELECT key FROM mozci_monitor WHERE NOT ` + wanted + ` AND ` + s.now() + ` - ended > ?
+				ORDER BY num, key LIMIT ?` + s.locked(" SKIP LOCKED") + `)
+			DELETE FROM mozci_monitor WHERE key IN (SELECT key FROM picked)`)
+		for {
+			res, err := s.db().ExecContext(ctx, query, keep.Microseconds(), step)
+			if err != nil {
+				return err
+			}
+			gone, err := res.RowsAffected()
+			n += int(gone)
+			if err != nil || gone < step {
+				return err
+			}
+		}
+	})
+	return n, err
+}
