@@ -31,8 +31,8 @@ func (p *Project) DecodePulse(
 	if err != nil {
 		return nil, err
 	}
-	if err := m.proveKey(routingKey); err != nil {
-		return nil, job.Wrap(op, exchange, by(bodies, err))
+	if err := m.OfKey(routingKey); err != nil {
+		return nil, err
 	}
 	if m.Status == nil || p.opts.Want != nil && !p.opts.Want(m) {
 		return nil, nil

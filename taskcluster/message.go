@@ -3,7 +3,6 @@ package taskcluster
 import (
 	"cmp"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -186,19 +185,21 @@ func lastOf(t job.Times) time.Time {
 	return t.Requested
 }
 
-// proveKey is an error where a routing key is another task's, or another group's: the
-// queue's begin with primary.<task id>.
-func (m *Message) proveKey(key string) error {
-	rest, ok := strings.CutPrefix(key, "primary.")
+// OfKey is job.ErrMalformed where a routing key is another task's, or another group's
+// than the message's: the queue's begin with primary.<id>. An empty key, and one of a
+// route of the task's own, prove nothing.
+func (m *Message) OfKey(routingKey string) error {
+	rest, ok := strings.CutPrefix(routingKey, "primary.")
 	if !ok {
-		return nil // a route of the task's own
+		return nil
 	}
 	id := m.TaskGroupID
 	if m.Status != nil {
 		id = m.Status.TaskID
 	}
 	if got, _, _ := strings.Cut(rest, "."); got != id {
-		return contract.Differs("routingKey", clip.Marked(got, shown), fmt.Sprintf("a message about %s", id))
+		err := contract.Differs("routingKey", clip.Marked(got, shown), "a message about "+id)
+		return job.Wrap("taskcluster.message", id, by(bodies, err))
 	}
 	return nil
 }
