@@ -66,7 +66,7 @@ func (a *app) events(ctx context.Context, f eventFlags) error {
 	case f.messages == "-" && f.tasks == "-":
 		return usage("--replay-messages and --tasks cannot both be standard input")
 	}
-	r := &replay{a: a, tasks: definitions{}, once: pulse.NewOnce(mostKnown), about: map[string]int{}}
+	r := &replay{a: a, rooms: newRooms(), tasks: definitions{}, once: pulse.NewOnce(mostKnown), about: map[string]int{}}
 	r.rows = &rows{a: a}
 	var err error
 	if f.tasks != "" {
@@ -91,6 +91,7 @@ func (a *app) events(ctx context.Context, f eventFlags) error {
 // replay tells the events of recorded messages.
 type replay struct {
 	a     *app
+	rooms *rooms
 	tasks definitions
 	once  *pulse.Once
 	rows  *rows
@@ -226,7 +227,7 @@ func (r *replay) one(m recordedMessage, c *counter) error {
 	if len(m.body) > mostRecorded {
 		err = fmt.Errorf("too large: %d bytes", len(m.body))
 	} else {
-		t, err = m.decode(r.tasks)
+		t, err = m.decode(r.rooms, r.tasks)
 	}
 	if err != nil {
 		r.setAside(c, "message", err)
@@ -311,7 +312,7 @@ func (r *rows) add(e eventRow) error {
 func (r *rows) flush() error {
 	table := r.a.table()
 	for _, e := range r.wait {
-		what, revision, when := e.Action, "", "-"
+		what, revision, when := e.Action, "-", "-"
 		if e.Status != nil {
 			what = e.Status.String()
 		}
@@ -325,8 +326,7 @@ func (r *rows) flush() error {
 		if len(e.Labels) > 0 {
 			label = strings.Join(e.Labels, ", ")
 		}
-		say(table, "%s\t%s\t%s\t%s\t%s", when, what, orDash(e.Repo), label, orDash(e.ID))
-		cells(table, revision)
+		say(table, "%s\t%s\t%s\t%s\t%s\t%s\n", when, what, orDash(e.Repo), revision, label, orDash(e.ID))
 	}
 	r.wait = r.wait[:0]
 	return table.Flush()

@@ -25,8 +25,7 @@ type recordedMessage struct {
 }
 
 // errShape says that a value is no message in a form that is known.
-var errShape = errors.New("not a message: expected {exchange, routingKey, payload}, {fields, body}, {_meta, payload}, " +
-	"or a payload alone, also under message")
+var errShape = errors.New("not a Pulse message in a known form")
 
 // deepest is how deep a message may lie in what was written around it.
 const deepest = 4
@@ -87,11 +86,14 @@ func eachMessage(list []byte, depth int) (out []recordedMessage, err error) {
 // envelopeOf is where a message came by, which was written in several ways. Members of
 // these names that are something else, as those of a payload, are left out.
 func envelopeOf(members map[string]jsontext.Value) (m recordedMessage) {
-	var fields, meta, inner struct {
-		Exchange string         `json:"exchange"`
-		Key      string         `json:"routingKey"`
-		OldKey   string         `json:"routing_key"`
-		Meta     jsontext.Value `json:"_meta"`
+	type place struct {
+		Exchange string `json:"exchange"`
+		Key      string `json:"routingKey"`
+		OldKey   string `json:"routing_key"`
+	}
+	var fields, meta place
+	var payload struct {
+		Meta place `json:"_meta"`
 	}
 	read := func(name string, into any) {
 		if v, ok := members[name]; ok {
@@ -104,11 +106,11 @@ func envelopeOf(members map[string]jsontext.Value) (m recordedMessage) {
 	read("routes", &routes)
 	read("fields", &fields)
 	read("_meta", &meta)
-	if read("payload", &inner); inner.Meta != nil {
-		_ = json.Unmarshal(inner.Meta, &inner)
+	if m.exchange = cmp.Or(exchange, fields.Exchange, meta.Exchange); m.exchange == "" {
+		read("payload", &payload)
+		m.exchange = payload.Meta.Exchange
 	}
-	m.exchange = cmp.Or(exchange, fields.Exchange, meta.Exchange, inner.Exchange)
-	m.key = cmp.Or(key, fields.Key, meta.OldKey, routes, inner.OldKey)
+	m.key = cmp.Or(key, fields.Key, meta.OldKey, routes, payload.Meta.OldKey)
 	return m
 }
 
@@ -122,19 +124,39 @@ const (
 	roomPushlog
 )
 
-// roomOf says whose message it is, by its exchange, or else by what is in it.
-func (m recordedMessage) roomOf() (room, error) {
-	if m.exchange != "" {
-		for r, all := range map[room][]contract.Any{
-			roomTaskcluster: taskcluster.Contracts(), roomSelfserve: selfserve.Contracts(),
-			roomTreeherder: treeherder.Contracts(), roomPushlog: pushlog.Contracts(),
-		} {
-			if slices.ContainsFunc(all, func(e contract.Any) bool { return e.Carries(m.exchange) }) {
-				return r, nil
-			}
-		}
-		return 0, fmt.Errorf("unknown exchange %.100q", m.exchange)
+// rooms are what the sources rely on in messages, and whose the exchanges are that were
+// seen before.
+type rooms struct {
+	contracts map[room][]contract.Any
+	known     map[string]room
+}
+
+func newRooms() *rooms {
+	return &rooms{map[room][]contract.Any{
+		roomTaskcluster: taskcluster.Contracts(), roomSelfserve: selfserve.Contracts(),
+		roomTreeherder: treeherder.Contracts(), roomPushlog: pushlog.Contracts(),
+	}, map[string]room{}}
+}
+
+// of says whose message it is, by its exchange, or else by what is in it.
+func (k *rooms) of(m recordedMessage) (room, error) {
+	if m.exchange == "" {
+		return m.roomByBody()
 	}
+	if r, ok := k.known[m.exchange]; ok {
+		return r, nil
+	}
+	for r, all := range k.contracts {
+		if slices.ContainsFunc(all, func(e contract.Any) bool { return e.Carries(m.exchange) }) {
+			k.known[m.exchange] = r // there are as many as contracts match
+			return r, nil
+		}
+	}
+	return 0, fmt.Errorf("unknown exchange %.100q", m.exchange)
+}
+
+// roomByBody says whose message it is that was saved without its exchange.
+func (m recordedMessage) roomByBody() (room, error) {
 	var members map[string]jsontext.Value
 	if err := json.Unmarshal(m.body, &members); err != nil {
 		return 0, fmt.Errorf("not a JSON object: %w", err)
@@ -166,8 +188,8 @@ type told struct {
 type definitions map[string]*taskcluster.Definition
 
 // decode says what a message tells.
-func (m recordedMessage) decode(tasks definitions) (told, error) {
-	r, err := m.roomOf()
+func (m recordedMessage) decode(known *rooms, tasks definitions) (told, error) {
+	r, err := known.of(m)
 	if err != nil {
 		return told{}, err
 	}

@@ -15,8 +15,7 @@ const mostRecorded = 16 << 20
 
 // values reads the JSON values of a file, one at a time: the elements of a list, or the
 // members of an object whose names are task ids, or values one after the other, as on
-// lines. It finds where a value ends, and not whether it is one. Newer values makes
-// one.
+// lines. It finds where a value ends, and not whether it is one. newValues makes one.
 type values struct {
 	in     *bufio.Reader
 	most   int    // bytes of one value
@@ -24,7 +23,9 @@ type values struct {
 	within []byte // the list or object that is open: its end
 	began  int    // the line of its beginning
 	read   int    // how many values were read
-	byLine bool   // each value is on a line of its own
+	// byLine says that values are on lines of their own: what begins a line with { is the
+	// next one, also where the one before it is cut off.
+	byLine bool
 }
 
 // value is one of a file.
@@ -46,7 +47,7 @@ func newValues(in io.Reader, most int) (*values, error) {
 	if head, _ := buffered.Peek(2); bytes.Equal(head, []byte{0x1f, 0x8b}) {
 		unpacked, err := gzip.NewReader(buffered)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("gzip: %w", err)
 		}
 		buffered = bufio.NewReaderSize(unpacked, 1<<16)
 	}
@@ -173,29 +174,53 @@ func (v *values) lineEnds() bool {
 func (v *values) one() (value, error) {
 	out := value{line: v.line}
 	s := span{}
-	for n := 0; ; n++ {
-		head, err := v.in.Peek(1)
-		if len(head) == 0 {
+	size := 0
+	for {
+		if _, err := v.in.Peek(1); err != nil {
 			return v.endOf(out, &s, err)
 		}
-		b := head[0]
-		if n > 0 && s.before(b, len(v.within) > 0) || b == '\n' && v.byLine {
-			break
-		}
-		_, _ = v.byte()
-		if n < v.most {
-			out.text = append(out.text, b)
-		} else if n == v.most {
+		_, _ = v.in.Peek(2) // so that a line's end is not the last byte
+		head, _ := v.in.Peek(v.in.Buffered())
+		n, end, lines := v.scan(&s, head, size == 0)
+		if size += n; size > v.most {
 			out.text, out.err = nil, fmt.Errorf("too large: more than %d bytes", v.most)
+		} else {
+			out.text = append(out.text, head[:n]...)
 		}
-		if s.after(b) {
-			return out, nil
+		v.line += lines
+		_, _ = v.in.Discard(n)
+		if end {
+			break
 		}
 	}
 	if s.open() && out.err == nil {
 		out.err = &tornError{fmt.Sprintf("on line %d, in the middle of a value", out.line)}
 	}
 	return out, nil
+}
+
+// scan takes the bytes of a value from what was read; it says how many are the value's,
+// whether the value ends with them, and how many lines do.
+func (v *values) scan(s *span, head []byte, first bool) (n int, end bool, lines int) {
+	for i, b := range head {
+		if (i > 0 || !first) && s.before(b, len(v.within) > 0) {
+			return i, true, lines
+		}
+		if b == '\n' {
+			switch {
+			case !v.byLine || len(head) == 1:
+			case i+1 == len(head):
+				return i, false, lines
+			case head[i+1] == '{': // the next value
+				return i, true, lines
+			}
+			lines++
+		}
+		if s.after(b) {
+			return i + 1, true, lines
+		}
+	}
+	return len(head), false, lines
 }
 
 // endOf is a value with which the file ends.
