@@ -169,7 +169,8 @@ func TestDecodePulseAfterAFailure(t *testing.T) {
 		return down
 	}
 	key := "primary." + decision + ".0.g.w"
-	if _, err := p.DecodePulse(t.Context(), exchanges+"task-completed", key, body); !errors.Is(err, job.ErrUnavailable) {
+	_, err := p.DecodePulse(t.Context(), exchanges+"task-completed", key, body)
+	if !errors.Is(err, job.ErrUnavailable) {
 		t.Errorf("%v of a server that is down", err)
 	}
 	down = false

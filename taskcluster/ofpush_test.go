@@ -32,114 +32,124 @@ func defined(routes []string, env, tags tctest.Object, more tctest.Object) []byt
 	return ok(json.Marshal(d))
 }
 
+const hg = "https://hg.mozilla.org/"
+
+var (
+	revA = strings.Repeat("a", 40)
+	revB = strings.Repeat("b", 40)
+)
+
+// headOf is an environment that names a repository's revision.
+func headOf(name, repo, rev string) tctest.Object {
+	return tctest.Object{name + "_HEAD_REPOSITORY": repo, name + "_HEAD_REV": rev}
+}
+
+// definedPushes are what definitions say of their push.
+var definedPushes = map[string]struct {
+	routes    []string
+	env, tags tctest.Object
+	more      tctest.Object
+	want      job.Push
+	why       string // says
+}{
+	"Treeherder's route": {
+		routes: []string{"tc-treeherder.v2.autoland." + revA + ".17", "coalesce.v1.autoland.08ebb5cd"},
+		want:   job.Push{Repo: "autoland", ID: 17, Revision: revA},
+	},
+	"Treeherder's route before all else": {
+		routes: []string{"index.gecko.v2.try.revision." + revB + ".x", "tc-treeherder.v2.autoland." + revA},
+		env:    headOf("GECKO", hg+"try", revB), tags: tctest.Object{"project": "try"},
+		want: job.Push{Repo: "autoland", Revision: revA},
+	},
+	"the same route twice, once with the id": {
+		routes: []string{"tc-treeherder.v2.try." + revA, "tc-treeherder.v2.try." + revA + ".8"},
+		want:   job.Push{Repo: "try", ID: 8, Revision: revA},
+	},
+	"of one push with two ids": {
+		routes: []string{"tc-treeherder.v2.try." + revA + ".9", "tc-treeherder.v2.try." + revA + ".8"},
+		want:   job.Push{Repo: "try", Revision: revA},
+	},
+	"git's pushes have no id in hg": {
+		routes: []string{"tc-treeherder.v2.fenix." + revA + ".9"}, want: job.Push{Repo: "fenix", Revision: revA},
+	},
+	"two routes for Treeherder": {
+		routes: []string{"tc-treeherder.v2.try." + revA, "tc-treeherder.v2.autoland." + revA},
+		env:    headOf("GECKO", hg+"try", revA), tags: tctest.Object{"project": "try"},
+		why: "several pushes: [try aaaaaaaaaaaa autoland aaaaaaaaaaaa]",
+	},
+	"two revisions for Treeherder": {
+		routes: []string{"tc-treeherder.v2.try." + revA, "tc-treeherder.v2.try." + revB}, why: "of several pushes",
+	},
+	"routes of another server and of another version": {
+		routes: []string{"tc-treeherder-stage.v2.try." + revB, "tc-treeherder.try." + revB, "tc-treeherder.v2.try.tip"},
+		env:    headOf("GECKO", hg+"integration/autoland", revA), want: job.Push{Repo: "autoland", Revision: revA},
+	},
+	"the environment alone": {
+		env: headOf("GECKO", hg+"releases/mozilla-beta/", revA), want: job.Push{Repo: "mozilla-beta", Revision: revA},
+	},
+	"of git": {
+		env:  headOf("MOBILE", "https://github.com/mozilla-mobile/fenix.git", revA),
+		want: job.Push{Repo: "fenix", Revision: revA},
+	},
+	"an environment of another project than the routes": {
+		routes: []string{"index.gecko.v2.try.latest.firefox"}, env: headOf("GECKO", hg+"integration/autoland", revA),
+		want: job.Push{Repo: "try"}, why: "no revision of try",
+	},
+	"an environment of another project than the tag": {
+		env: headOf("GECKO", hg+"integration/autoland", revA), tags: tctest.Object{"project": "try"},
+		want: job.Push{Repo: "try"}, why: "no revision of try",
+	},
+	"a repository within another": {
+		env: tctest.Object{
+			"GECKO_HEAD_REPOSITORY": hg + "mozilla-central", "GECKO_HEAD_REV": revB,
+			"COMM_HEAD_REPOSITORY": hg + "comm-central", "COMM_HEAD_REV": revA,
+		},
+		tags: tctest.Object{"project": "comm-central"}, want: job.Push{Repo: "comm-central", Revision: revA},
+	},
+	"two repositories, and nothing says which": {
+		env: tctest.Object{
+			"GECKO_HEAD_REPOSITORY": hg + "mozilla-central", "GECKO_HEAD_REV": revB,
+			"COMM_HEAD_REPOSITORY": hg + "comm-central", "COMM_HEAD_REV": revA,
+		},
+		why: "several revisions",
+	},
+	"an environment against the routes": {
+		routes: []string{"index.gecko.v2.autoland.revision." + revB + ".firefox"},
+		env:    headOf("GECKO", hg+"integration/autoland", revA), want: job.Push{Repo: "autoland"},
+		why: "is of autoland aaaaaaaaaaaa by its environment, but of autoland bbbbbbbbbbbb by its routes",
+	},
+	"an environment whose revision is none": {
+		env: headOf("GECKO", hg+"try", "default"), want: job.Push{}, why: "no revision of any project",
+	},
+	"an environment of another shape": {
+		env: tctest.Object{"GECKO_HEAD_REV": 7, "GECKO_HEAD_REPOSITORY": hg + "try"}, why: "no revision",
+	},
+	"routes for the index": {
+		routes: []string{
+			"index.gecko.v2.trunk.revision." + revA + ".firefox.linux64-opt",
+			"index.gecko.v2.autoland.shippable.revision." + revA + ".firefox.linux64-opt",
+			"index.gecko.v2.autoland.pushlog-id.17.firefox.linux64-opt",
+		},
+		want: job.Push{Repo: "autoland", ID: 17, Revision: revA},
+	},
+	"routes for the index of two pushes": {
+		routes: []string{"index.gecko.v2.try.revision." + revA + ".x", "index.gecko.v2.try.revision." + revB + ".x"},
+		want:   job.Push{Repo: "try"}, why: "several revisions",
+	},
+	"a tag": {
+		tags: tctest.Object{"project": "try"}, want: job.Push{Repo: "try"}, why: "no revision of try",
+	},
+	"the queue's project": {
+		more: tctest.Object{"projectId": "gecko"}, want: job.Push{Repo: "gecko"}, why: "no revision of gecko",
+	},
+	"a tag that is no name": {
+		tags: tctest.Object{"project": "../try\n"}, want: job.Push{}, why: "any project",
+	},
+	"nothing": {want: job.Push{}, why: "any project"},
+}
+
 func TestPushOfADefinition(t *testing.T) {
-	a, b := strings.Repeat("a", 40), strings.Repeat("b", 40)
-	env := func(name, repo, rev string) tctest.Object {
-		return tctest.Object{name + "_HEAD_REPOSITORY": repo, name + "_HEAD_REV": rev}
-	}
-	const hg = "https://hg.mozilla.org/"
-	for name, c := range map[string]struct {
-		routes    []string
-		env, tags tctest.Object
-		more      tctest.Object
-		want      job.Push
-		why       string // says
-	}{
-		"Treeherder's route": {
-			routes: []string{"tc-treeherder.v2.autoland." + a + ".17", "coalesce.v1.autoland.08ebb5cd"},
-			want:   job.Push{Repo: "autoland", ID: 17, Revision: a},
-		},
-		"Treeherder's route before all else": {
-			routes: []string{"index.gecko.v2.try.revision." + b + ".x", "tc-treeherder.v2.autoland." + a},
-			env:    env("GECKO", hg+"try", b), tags: tctest.Object{"project": "try"},
-			want: job.Push{Repo: "autoland", Revision: a},
-		},
-		"the same route twice, once with the id": {
-			routes: []string{"tc-treeherder.v2.try." + a, "tc-treeherder.v2.try." + a + ".8"},
-			want:   job.Push{Repo: "try", ID: 8, Revision: a},
-		},
-		"of one push with two ids": {
-			routes: []string{"tc-treeherder.v2.try." + a + ".9", "tc-treeherder.v2.try." + a + ".8"},
-			want:   job.Push{Repo: "try", Revision: a},
-		},
-		"git's pushes have no id in hg": {
-			routes: []string{"tc-treeherder.v2.fenix." + a + ".9"}, want: job.Push{Repo: "fenix", Revision: a},
-		},
-		"two routes for Treeherder": {
-			routes: []string{"tc-treeherder.v2.try." + a, "tc-treeherder.v2.autoland." + a},
-			env:    env("GECKO", hg+"try", a), tags: tctest.Object{"project": "try"},
-			why: "several pushes: [try aaaaaaaaaaaa autoland aaaaaaaaaaaa]",
-		},
-		"two revisions for Treeherder": {
-			routes: []string{"tc-treeherder.v2.try." + a, "tc-treeherder.v2.try." + b}, why: "of several pushes",
-		},
-		"routes of another server and of another version": {
-			routes: []string{"tc-treeherder-stage.v2.try." + b, "tc-treeherder.try." + b, "tc-treeherder.v2.try.tip"},
-			env:    env("GECKO", hg+"integration/autoland", a), want: job.Push{Repo: "autoland", Revision: a},
-		},
-		"the environment alone": {
-			env: env("GECKO", hg+"releases/mozilla-beta/", a), want: job.Push{Repo: "mozilla-beta", Revision: a},
-		},
-		"of git": {
-			env:  env("MOBILE", "https://github.com/mozilla-mobile/fenix.git", a),
-			want: job.Push{Repo: "fenix", Revision: a},
-		},
-		"an environment of another project than the routes": {
-			routes: []string{"index.gecko.v2.try.latest.firefox"}, env: env("GECKO", hg+"integration/autoland", a),
-			want: job.Push{Repo: "try"}, why: "no revision of try",
-		},
-		"an environment of another project than the tag": {
-			env: env("GECKO", hg+"integration/autoland", a), tags: tctest.Object{"project": "try"},
-			want: job.Push{Repo: "try"}, why: "no revision of try",
-		},
-		"a repository within another": {
-			env: tctest.Object{
-				"GECKO_HEAD_REPOSITORY": hg + "mozilla-central", "GECKO_HEAD_REV": b,
-				"COMM_HEAD_REPOSITORY": hg + "comm-central", "COMM_HEAD_REV": a,
-			},
-			tags: tctest.Object{"project": "comm-central"}, want: job.Push{Repo: "comm-central", Revision: a},
-		},
-		"two repositories, and nothing says which": {
-			env: tctest.Object{
-				"GECKO_HEAD_REPOSITORY": hg + "mozilla-central", "GECKO_HEAD_REV": b,
-				"COMM_HEAD_REPOSITORY": hg + "comm-central", "COMM_HEAD_REV": a,
-			},
-			why: "several revisions",
-		},
-		"an environment against the routes": {
-			routes: []string{"index.gecko.v2.autoland.revision." + b + ".firefox"},
-			env:    env("GECKO", hg+"integration/autoland", a), want: job.Push{Repo: "autoland"},
-			why: "is of autoland aaaaaaaaaaaa by its environment, but of autoland bbbbbbbbbbbb by its routes",
-		},
-		"an environment whose revision is none": {
-			env: env("GECKO", hg+"try", "default"), want: job.Push{}, why: "no revision of any project",
-		},
-		"an environment of another shape": {
-			env: tctest.Object{"GECKO_HEAD_REV": 7, "GECKO_HEAD_REPOSITORY": hg + "try"}, want: job.Push{}, why: "no revision",
-		},
-		"routes for the index": {
-			routes: []string{
-				"index.gecko.v2.trunk.revision." + a + ".firefox.linux64-opt",
-				"index.gecko.v2.autoland.shippable.revision." + a + ".firefox.linux64-opt",
-				"index.gecko.v2.autoland.pushlog-id.17.firefox.linux64-opt",
-			},
-			want: job.Push{Repo: "autoland", ID: 17, Revision: a},
-		},
-		"routes for the index of two pushes": {
-			routes: []string{"index.gecko.v2.try.revision." + a + ".x", "index.gecko.v2.try.revision." + b + ".x"},
-			want:   job.Push{Repo: "try"}, why: "several revisions",
-		},
-		"a tag": {
-			tags: tctest.Object{"project": "try"}, want: job.Push{Repo: "try"}, why: "no revision of try",
-		},
-		"the queue's project": {
-			more: tctest.Object{"projectId": "gecko"}, want: job.Push{Repo: "gecko"}, why: "no revision of gecko",
-		},
-		"a tag that is no name": {
-			tags: tctest.Object{"project": "../try\n"}, want: job.Push{}, why: "any project",
-		},
-		"nothing": {want: job.Push{}, why: "any project"},
-	} {
+	for name, c := range definedPushes {
 		d, err := taskcluster.ParseDefinition(defined(c.routes, c.env, c.tags, c.more))
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -285,7 +286,7 @@ func eventOf(e job.Event) eventRow {
 func actionOf(x *treeherder.Action) eventRow {
 	id := x.JobGUID
 	if x.JobID > 0 {
-		id = fmt.Sprint(x.JobID)
+		id = strconv.FormatInt(x.JobID, 10)
 	}
 	return eventRow{
 		Time: timeOrNull(x.Time), CI: "treeherder", ID: orNull(id), Repo: orNull(x.Project), Action: x.Action,

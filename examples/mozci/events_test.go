@@ -144,7 +144,8 @@ func TestEventsWithAndWithoutDefinitions(t *testing.T) {
 	if err := json.Unmarshal(text, &want); err != nil {
 		t.Fatal(err)
 	}
-	with, _, _ := events(t, file, "--tasks", testenv.Shared(t, "data", "3-pulse", "treeherder__taskcluster_tasks.json.gz"))
+	tasks := testenv.Shared(t, "data", "3-pulse", "treeherder__taskcluster_tasks.json.gz")
+	with, _, _ := events(t, file, "--tasks", tasks)
 	without, errOut, status := events(t, file)
 	if len(with) != 91 || len(without) != 91 || status != 0 || errOut != "" {
 		t.Fatalf("%d and %d events, exit %d, %s", len(with), len(without), status, errOut)
@@ -389,7 +390,8 @@ func TestEventsTooLarge(t *testing.T) {
 		"by task": `{"` + taskID + `": ` + large + `, "` + taskID + `": ` + good + `}`,
 	} {
 		lines, errOut, status := events(t, file(t, "m.json", text))
-		if len(lines) != 1 || status != 1 || !strings.Contains(complaints(t, errOut), "message 1, line 1: set aside: too large") {
+		if len(lines) != 1 || status != 1 ||
+			!strings.Contains(complaints(t, errOut), "message 1, line 1: set aside: too large") {
 			t.Errorf("%s: exit %d, %.300s, %d events", name, status, errOut, len(lines))
 		}
 	}
@@ -430,7 +432,8 @@ func TestEventsForPeople(t *testing.T) {
 		flat(runMessage("pending", ""))+"\n"+flat(runMessage("completed", ""))+"\n"+action+"\n"+
 			`{"build": {"builderName": "x", "number": 1, "results": 0, "times": ["2013-04-11T21:13:36+0000",
 			"2013-04-11T21:14:36+0000"], "sourceStamp": {"revision": "1fa1f28c6edf"}, "properties": [["buildername",
-			"X try build", "Build"], ["buildnumber", 1, "Build"], ["branch", "try", "Build"], ["revision", "1fa1f28c6edf",
+			"X try build", "Build"], ["buildnumber", 1, "Build"], ["branch", "try", "Build"],
+			["revision", "1fa1f28c6edf",
 			"Build"]]}}`))
 	want := "2026-11-01T00:00:00Z  pending       try  -             build-x      " + taskID + "/0\n" +
 		"2026-11-01T00:00:02Z  success       try  -             build-x      " + taskID + "/0\n" +
@@ -445,7 +448,8 @@ func TestEventsForPeople(t *testing.T) {
 func TestEventsOfBuildbot(t *testing.T) {
 	payload := `{"build": {"builderName": "x", "number": 1, "results": 0, "times": ["2013-04-11T21:13:36+0000",
 		"2013-04-11T21:14:36+0000"], "sourceStamp": {"revision": "1fa1f28c6edf"}, "properties": [["buildername",
-		"X try build", "Build"], ["buildnumber", 1, "Build"], ["branch", "try", "Build"], ["revision", "1fa1f28c6edf",
+		"X try build", "Build"], ["buildnumber", 1, "Build"], ["branch", "try", "Build"],
+			["revision", "1fa1f28c6edf",
 		"Build"]]}}`
 	for key, want := range map[string]int{"build.x.1.finished": 0, "build.x.2.finished": 1} {
 		for _, form := range []string{
@@ -473,7 +477,8 @@ func TestEventsUsage(t *testing.T) {
 		{"--replay-messages", m, "--world", m},
 		{"--replay-messages", "-", "--tasks", "-"},
 	} {
-		if out, errOut, status := mozci(t, append([]string{"events"}, args...)...); status != 2 || errOut == "" || out != "" {
+		out, errOut, status := mozci(t, append([]string{"events"}, args...)...)
+		if status != 2 || errOut == "" || out != "" {
 			t.Errorf("%q: exit %d, %s", args, status, errOut)
 		}
 	}

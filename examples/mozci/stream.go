@@ -135,7 +135,7 @@ func (v *values) take() (value, error) {
 			return name, err
 		}
 		out.name = string(bytes.Trim(name.text, `"`))
-		if b, err := v.skip(); err != nil || b != ':' {
+		if b, _ := v.skip(); b != ':' {
 			out.err = fmt.Errorf("%q has no value", out.name)
 			return out, nil
 		}

@@ -78,7 +78,8 @@ func TestRecordedJobMessages(t *testing.T) {
 			t.Fatalf("%s: %+v, %v", body, m, err)
 		}
 		e, j := m.Event, m.Event.Job
-		got = append(got, fmt.Sprint(j.ID()[38:], " ", j.Status(), " ", e.Time.Sub(began), " ", j.Times().Finished.IsZero()))
+		got = append(got, fmt.Sprint(j.ID()[38:], " ", j.Status(), " ", e.Time.Sub(began), " ",
+			j.Times().Finished.IsZero()))
 		if e.CI != "treeherder" || j.Name() != "Pulse Ingestion Test" || j.Kind() != job.KindTest ||
 			j.Push().Repo != "mozilla-inbound" || j.Push().Revision != rev40 || j.Times().Started != began ||
 			j.Times().Requested != began.Add(-time.Hour) {
