@@ -19,7 +19,9 @@ func Contracts() []contract.Any {
 		downloads, indexed, indexedTasks, namespaceTasks, namespaces, lastFires, fired, expanded,
 		actionsFile, offeredAction, fullGraph, taskGraph, labelToTask, runnableJobs, manifestsByTask,
 	}
-	all = append(all, messages...)
+	for _, m := range messages {
+		all = append(all, m.Any)
+	}
 	slices.SortFunc(all, func(a, b contract.Any) int { return cmp.Compare(a.Title(), b.Title()) })
 	return all
 }

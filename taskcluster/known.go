@@ -20,6 +20,9 @@ const (
 	// mostLabels is of how many labels small facts are kept: the queue, and the
 	// builds that the label needs. A push of Firefox has 30,000 labels.
 	mostLabels = 50_000
+	// mostTasks is of how many tasks the definition is kept, 4 kB each: what is told
+	// of them on Pulse comes several times within minutes or hours.
+	mostTasks = 8192
 )
 
 // known is what a project and those of what merges brought to it have learned
@@ -35,6 +38,7 @@ type known struct {
 	planned   *flight.Cache[string, taskIDs]     // a decision task, to the tasks that it made itself
 	queues    *flight.Cache[labelOf, string]     // to the task queue
 	needs     *flight.Cache[labelOf, []string]   // to the labels of the builds that it needs
+	tasks     *flight.Cache[string, *Definition] // of which Pulse told
 	listings  *listings
 }
 
@@ -51,6 +55,7 @@ func newKnown(decisions, pushes, labels int) *known {
 		planned:   flight.New[string, taskIDs](decisions),
 		queues:    flight.New[labelOf, string](labels),
 		needs:     flight.New[labelOf, []string](labels),
+		tasks:     flight.New[string, *Definition](mostTasks),
 		listings:  &listings{kept: map[string]*graphs{}},
 	}
 }

@@ -22,6 +22,10 @@ type ProjectOptions struct {
 	// A repository that the configuration does not name is looked for under
 	// every trust domain, by its revision.
 	TrustDomain, Name string
+	// Want says which messages DecodePulse is to decode, before anything is asked about
+	// them: by their tags, such as label and project, or by what happened. It must be
+	// safe for concurrent use. Default: all.
+	Want func(*Message) bool
 	// Logger gets which action was fired and what it made. Default: the client's.
 	Logger *slog.Logger
 }

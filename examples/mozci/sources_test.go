@@ -195,3 +195,15 @@ func TestNightly(t *testing.T) {
 		}
 	}
 }
+
+// The recorded messages of Pulse have what mozci reads, and nothing that it does not know.
+func TestCheckSourcesOfMessages(t *testing.T) {
+	for dir, checked := range map[string]string{
+		"data/3-pulse": "checked 2291 items of 7 endpoints", "wire/pulse": "checked 29 items of 11 endpoints",
+	} {
+		out, errOut, status := mozci(t, "check-sources", "--json", testenv.Shared(t, strings.Split(dir, "/")...))
+		if out != "" || status != 0 || !strings.Contains(errOut, checked) {
+			t.Errorf("%s: exit %d\n%s\n%s", dir, status, out, errOut)
+		}
+	}
+}

@@ -46,18 +46,18 @@ func clean(text string) string {
 }
 
 // sound reports whether an event can be told at all: it is of a run that has a name
-// and a status, or says that others were missed.
+// and a status, of a push, or says that others were missed.
 func sound(e job.Event) bool {
 	if e.Job == nil {
-		return e.Missed
+		return e.Missed || e.Push != nil
 	}
 	s := e.Job.Status()
 	return e.Job.ID() != "" && s >= job.StatusUnscheduled && s <= job.StatusCoalesced
 }
 
 // news are the events of messages that are new to who knows the statuses in known, in
-// their order, and the last of them for each run. An event without a run, which says
-// that others were missed, is always new.
+// their order, and the last of them for each run. An event without a run, of a push or
+// one that says that others were missed, is always new.
 func news(known map[jobKey]job.Status, told []Told) (fresh []job.Event, last map[jobKey]job.Event) {
 	last = map[jobKey]job.Event{}
 	for _, t := range told {

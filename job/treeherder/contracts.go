@@ -38,7 +38,7 @@ var (
 // by title.
 func Contracts() []contract.Any {
 	return []contract.Any{
-		jobEndpoint, jobsEndpoint, pushesEndpoint, tableEndpoint, resultsetEndpoint, oldJobEndpoint, snapshotEndpoint,
-		listEndpoint,
+		jobEndpoint, jobsEndpoint, actionMessages, jobMessages, resultsetMessages, pushesEndpoint, tableEndpoint,
+		resultsetEndpoint, oldJobEndpoint, snapshotEndpoint, listEndpoint,
 	}
 }

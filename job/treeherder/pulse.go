@@ -1,0 +1,155 @@
+package treeherder
+
+import (
+	"regexp"
+	"time"
+
+	"github.com/mozci/mozci/job"
+	"github.com/mozci/mozci/job/contract"
+)
+
+// The messages that Treeherder sent on Pulse until 2017 about what people did on its
+// pages, and those by which it is told of jobs.
+var (
+	actionMessages = contract.New(contract.Endpoint[actionWire]{
+		Source: source, Name: "pulse.action",
+		Exchange: `^exchange/treeherder/v1/(job|resultset|push|resultset-runnable-job)-actions$`,
+		File:     `pulse_actions__queue_dump`,
+	})
+	jobMessages = contract.New(contract.Endpoint[jobMessageWire]{
+		Source: source, Name: "pulse.job", Exchange: `^exchange/(taskcluster-treeherder|fxtesteng)(/v1)?/jobs$`,
+	})
+	resultsetMessages = contract.New(contract.Endpoint[resultsetMessageWire]{
+		Source: source, Name: "pulse.resultset",
+	})
+)
+
+// actionWire is what somebody asked for: for a job, or for a push, or jobs by their names
+// for a push. What a message has in it says which.
+type actionWire struct {
+	Version   int    `json:"version" is:"required" min:"1" max:"1"`
+	Project   string `json:"project" is:"required" min:"1"`
+	Requester string `json:"requester" is:"required"`
+
+	//nolint:lll // a tag is one line
+	Action string `json:"action" is:"" words:"backfill cancel retrigger cancel_all trigger_missing_jobs trigger_all_talos_jobs"`
+
+	JobGUID     string `json:"job_guid" is:"" min:"1"`
+	JobID       int64  `json:"job_id" is:"" min:"1" max:"1e15"`
+	BuildSystem string `json:"build_system_type" is:""`
+
+	ResultSetID string `json:"resultset_id" is:"" min:"1"`
+	Times       int    `json:"times" is:"" min:"0" max:"1000"`
+
+	Builders     []string `json:"buildernames" is:""`   // until September 2016
+	Requested    []string `json:"requested_jobs" is:""` // since then
+	DecisionTask string   `json:"decision_task_id" is:"" min:"22" max:"22"`
+	Timestamp    string   `json:"timestamp" is:""`
+}
+
+// ofLabels reports whether jobs were asked for by their names.
+func (w *actionWire) ofLabels() bool { return w.Builders != nil || w.Requested != nil }
+
+// digits is the id of a resultset, which messages have as a text.
+var digits = regexp.MustCompile(`^[1-9]\d{0,14}$`)
+
+// Prove implements contract.Prover: the message is one of the three.
+func (w *actionWire) Prove() error {
+	switch {
+	case w.JobGUID == "" && w.ResultSetID == "":
+		return contract.Outside(".", "neither job_guid nor resultset_id")
+	case w.JobGUID != "" && w.ResultSetID != "":
+		return contract.Outside("resultset_id", "%.50q, beside a job_guid", w.ResultSetID)
+	case w.JobGUID != "" && !guid.MatchString(w.JobGUID):
+		return contract.Outside("job_guid", "%.50q is no guid", w.JobGUID)
+	case w.ResultSetID != "" && !digits.MatchString(w.ResultSetID):
+		return contract.Outside("resultset_id", "%.50q is no number", w.ResultSetID)
+	case w.ofLabels() && w.ResultSetID == "":
+		return contract.Outside("resultset_id", "missing, beside the names of jobs")
+	case w.ofLabels() && w.Action != "":
+		return contract.Outside("action", "%.50q, beside the names of jobs", w.Action)
+	case !w.ofLabels() && w.Action == "":
+		return contract.Outside("action", "missing")
+	}
+	if _, err := w.time(); err != nil {
+		return contract.Outside("timestamp", "%.50q, expected a time", w.Timestamp)
+	}
+	return nil
+}
+
+// time is when it was asked for, in UTC; zero where the message does not say.
+func (w *actionWire) time() (time.Time, error) {
+	if w.Timestamp == "" {
+		return time.Time{}, nil
+	}
+	if at, err := time.Parse(time.RFC3339, w.Timestamp); err == nil {
+		return at.UTC(), nil
+	}
+	return time.Parse("2006-01-02T15:04:05.999999", w.Timestamp)
+}
+
+// jobMessageWire is a job, as Treeherder's schema pulse-job.yml has it, and as it had it
+// in 2015.
+type jobMessageWire struct {
+	Version int    `json:"version" is:"" min:"1" max:"1"` // since 2016
+	TaskID  string `json:"taskId" is:"" min:"1" max:"50"` // since 2016
+	GUID    string `json:"jobGuid" is:"" min:"1"`         // until then
+	RetryID int    `json:"retryId" is:"" min:"0"`
+	Retried bool   `json:"isRetried" is:""`
+
+	BuildSystem string `json:"buildSystem" is:""`
+
+	Origin struct {
+		Project  string `json:"project" is:"required" min:"1"`
+		Revision string `json:"revision" is:"required"`
+
+		_ contract.Also `names:"kind id"`
+	} `json:"origin" is:"required"`
+	Display struct {
+		JobName     string `json:"jobName" is:"required" min:"1"`
+		JobSymbol   string `json:"jobSymbol" is:"required"`
+		GroupSymbol string `json:"groupSymbol" is:"required"`
+
+		_ contract.Also `names:"groupName chunkId chunkCount"`
+	} `json:"display" is:"required"`
+	State     string   `json:"state" is:"required" words:"unscheduled pending running completed"`
+	Result    string   `json:"result" is:"" words:"success fail exception retry canceled superseded unknown"`
+	JobKind   string   `json:"jobKind" is:"required" words:"build test other"`
+	Reason    string   `json:"reason" is:""`
+	Coalesced []string `json:"coalesced" is:""`
+
+	Scheduled time.Time `json:"timeScheduled" is:""`
+	Started   time.Time `json:"timeStarted" is:""`
+	Completed time.Time `json:"timeCompleted" is:""`
+
+	_ contract.Also `names:"tier labels owner who productName buildMachine runMachine jobInfo logs artifacts"`
+}
+
+// Prove implements contract.Prover: the job has a name of its own, one that ended says
+// how, and its push is named by a whole revision.
+func (w *jobMessageWire) Prove() error {
+	rev, err := job.ParseRevision(w.Origin.Revision)
+	switch {
+	case (w.TaskID == "") == (w.GUID == ""):
+		return contract.Outside("taskId", "expected it or jobGuid")
+	case w.GUID != "" && !guid.MatchString(w.GUID):
+		return contract.Outside("jobGuid", "%.50q is no guid", w.GUID)
+	case w.TaskID != "" && w.Version == 0:
+		return contract.Outside("version", "missing")
+	case err != nil || rev != w.Origin.Revision || len(rev) != 40:
+		return contract.Outside("origin.revision", "%.50q, expected 40 digits", w.Origin.Revision)
+	case w.State == "completed" && w.Result == "" && !w.Retried:
+		return contract.Outside("result", "missing, of a job that is completed")
+	case !w.Started.IsZero() && !w.Completed.IsZero() && w.Completed.Before(w.Started):
+		return contract.Outside("timeCompleted", "before timeStarted")
+	}
+	return nil
+}
+
+// resultsetMessageWire says that there is a new push.
+type resultsetMessageWire struct {
+	Version    int    `json:"version" is:"required" min:"1" max:"1"`
+	Hash       string `json:"revision_hash" is:"required" min:"1"`
+	Project    string `json:"project" is:""`
+	Repository string `json:"repository_url" is:""`
+}
