@@ -13,15 +13,17 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// LiveOptions say what a Live listens to. The first five fields are required.
+// LiveOptions say what a Live listens to. Store, Decode, CI and Consumer are required.
 type LiveOptions struct {
 	Store  Store   // keeps the messages until they are done
 	Decode Decoder // of the CI's source
-	Queue  string  // the queue's name, at the broker and in Store
-	CI     string  // the CI's name, as in the events that Decode returns
-	// Consumer makes what listens: it writes what it hears into the store that it is
-	// given, which tells Live of it, and it tells its states. It is called once, by
-	// NewLive.
+	// Queue is the queue's name, at the broker and in Store. Default: the one that the
+	// consumer names by a method Queue, as a Consumer does.
+	Queue string
+	CI    string // the CI's name, as in the events that Decode returns
+	// Consumer makes what listens, as Listen does: it writes what it hears into the
+	// store that it is given, which tells Live of it, and it tells its states. It is
+	// called once, by NewLive.
 	Consumer func(s Store, onState func(State)) (Listener, error)
 
 	// Poll is how often listeners are told to look for themselves while Pulse is down.
@@ -128,9 +130,9 @@ const mostTold = 200_000
 // NewLive returns a Live around a CI. It does no I/O: see Run.
 func NewLive(ci job.Scheduler, o LiveOptions) (*Live, error) {
 	const op = "pulse.live"
-	if ci == nil || o.Store == nil || o.Decode == nil || o.Queue == "" || o.CI == "" || o.Consumer == nil {
+	if ci == nil || o.Store == nil || o.Decode == nil || o.CI == "" || o.Consumer == nil {
 		return nil, job.Wrap(op, o.Queue, fmt.Errorf(
-			"%w: a CI, and the options Store, Decode, Queue, CI and Consumer, must be given", job.ErrInvalid))
+			"%w: a CI, and the options Store, Decode, CI and Consumer, must be given", job.ErrInvalid))
 	}
 	o = o.defaults()
 	l := &Live{
@@ -143,7 +145,29 @@ func NewLive(ci job.Scheduler, o LiveOptions) (*Live, error) {
 	if err != nil {
 		return nil, job.Wrap(op, o.Queue, err)
 	}
+	if named, ok := l.consumer.(interface{ Queue() string }); ok && l.o.Queue == "" {
+		l.o.Queue = named.Queue()
+	}
+	if l.o.Queue == "" {
+		return nil, job.Wrap(op, "", fmt.Errorf("%w: neither the options nor the consumer name the queue",
+			job.ErrInvalid))
+	}
 	return l, nil
+}
+
+// Listen makes a Consumer with these options, for LiveOptions.Consumer. Options.OnState is
+// told the states after the Live.
+func Listen(o Options) func(Store, func(State)) (Listener, error) {
+	return func(s Store, onState func(State)) (Listener, error) {
+		also := o.OnState
+		o.OnState = func(st State) {
+			onState(st)
+			if also != nil {
+				also(st)
+			}
+		}
+		return NewConsumer(s, o)
+	}
 }
 
 func (o LiveOptions) defaults() LiveOptions {

@@ -4,9 +4,17 @@
 // It carries bytes: what a message means is told by a [Decoder], which the source of
 // the jobs has (package taskcluster's Project, selfserve, treeherder).
 //
-// Start with [NewConsumer], which writes messages into a [Store] and only then
-// acknowledges them; and with [NewLive], a job.Scheduler around another one that
-// takes what was stored, decodes it, and is a job.Watcher.
+// Start with [NewLive], a job.Scheduler around another one that is a job.Watcher by
+// what Pulse tells. It has a [Consumer], made by [Listen], which writes messages into a
+// [Store] and only then acknowledges them; takes what was stored, decodes it, and tells
+// who listens:
+//
+//	live, err := pulse.NewLive(ci, pulse.LiveOptions{
+//		Store: pulse.NewMemory(), Decode: decode, CI: "taskcluster",
+//		Consumer: pulse.Listen(pulse.Options{User: user, Password: password, Bindings: bindings}),
+//	})
+//	go live.Run(ctx)
+//	for event, err := range job.Watch(ctx, live) {
 //
 // # What Pulse promises
 //

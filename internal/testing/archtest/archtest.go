@@ -144,8 +144,10 @@ var testLibraries = map[string][]string{
 	"job/cassette":      {"gopkg.in/yaml.v3"},                              // what go-vcr writes
 	"trigger":           {"modernc.org/sqlite", "github.com/jackc/pgx/v5"}, // the ledger's drivers
 	"trigger/ledger":    {"modernc.org/sqlite", "github.com/jackc/pgx/v5"},
-	"job/pulse":         {"modernc.org/sqlite", "github.com/jackc/pgx/v5"},
-	"trigger/monitor":   {"modernc.org/sqlite", "github.com/jackc/pgx/v5"},
+	"job/pulse": {
+		"modernc.org/sqlite", "github.com/jackc/pgx/v5", "github.com/go-json-experiment/json",
+	},
+	"trigger/monitor": {"modernc.org/sqlite", "github.com/jackc/pgx/v5"},
 }
 
 // top is what may lie at the top of the tree, besides files that begin with a
