@@ -3,6 +3,7 @@ package pulse_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -99,17 +100,40 @@ func TestStoreDown(t *testing.T) {
 
 // A store that wrote, and did not say so: told nevertheless, and once.
 func TestStoreDoesNotSay(t *testing.T) {
+	for _, after := range []int{1, 3, 5} { // 5: it seems to refuse one of them
+		synctest.Test(t, func(t *testing.T) {
+			store := &failing{Store: pulse.NewMemory()}
+			s := newStage(t, store, nil)
+			s.start()
+			s.on(pulse.State{Kind: pulse.StateListening})
+			o := s.watch(nil)
+			s.hears("a running")
+			store.after = after
+			s.hears("a running b running", "b success")
+			time.Sleep(time.Minute)
+			s.is(o, "missed: watching…", "a running", "b running", "b success")
+		})
+	}
+}
+
+// What takes longer than the lease is taken again, by the same process, before another
+// one may take it.
+func TestLeaseHolds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		store := &failing{Store: pulse.NewMemory()}
-		s := newStage(t, store, nil)
-		s.start()
-		s.on(pulse.State{Kind: pulse.StateListening})
-		o := s.watch(nil)
-		s.hears("a running")
-		store.after = 3
-		s.hears("a running b running", "b success")
-		time.Sleep(time.Minute)
-		s.is(o, "missed: watching…", "a running", "b running", "b success")
+		store := pulse.NewMemory()
+		slow := func(o *pulse.LiveOptions) { o.Decoders = 1 }
+		one := newStage(t, store, slow)
+		one.start()
+		var bodies []string
+		for i := range 8 { // of 30 seconds
+			bodies = append(bodies, fmt.Sprintf("hangs a%d running", i))
+		}
+		one.hears(bodies...)
+		time.Sleep(2*time.Minute + 5*time.Second)
+		got, err := store.Take(t.Context(), "q", "another", time.Hour, 10)
+		if err != nil || len(got) != 1 || string(got[0].Body) != bodies[2] { // it was put off
+			t.Errorf("another one takes %d messages, %v", len(got), err)
+		}
 	})
 }
 
@@ -248,12 +272,14 @@ func TestUnheard(t *testing.T) {
 func TestSilent(t *testing.T) {
 	for name, c := range map[string]struct {
 		changes, messages []int // in which interval
+		connects          []int // at its end
 		want              int
 	}{
 		"silent twice":       {changes: []int{0, 1}, want: 1},
 		"silent for long":    {changes: []int{0, 1, 2, 3}, want: 2},
 		"nothing happens":    {},
 		"silent once":        {changes: []int{1}},
+		"connected between":  {changes: []int{0, 1}, connects: []int{0}},
 		"not in a row":       {changes: []int{0, 2}},
 		"messages come":      {changes: []int{0, 1, 2, 3}, messages: []int{0, 1, 2, 3}},
 		"a message came":     {changes: []int{0, 1, 2}, messages: []int{1}},
@@ -273,6 +299,10 @@ func TestSilent(t *testing.T) {
 					t.Error(err)
 				}
 				time.Sleep(10 * time.Minute)
+				if slices.Contains(c.connects, i) {
+					s.on(pulse.State{Kind: pulse.StateListening})
+					time.Sleep(time.Minute * 4)
+				}
 			}
 			synctest.Wait()
 			s.mu.Lock()

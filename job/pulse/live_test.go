@@ -31,6 +31,7 @@ type stage struct {
 	mu         sync.Mutex
 	reconnects []string
 	tried      map[string]int // how often each body was decoded
+	flying     map[string]int // and is now
 	err        error          // of the listener
 }
 
@@ -72,7 +73,7 @@ func newStage(t *testing.T, s pulse.Store, change func(*pulse.LiveOptions)) *sta
 	if err != nil {
 		t.Fatal(err)
 	}
-	out := &stage{t: t, ci: jobtest.NewCI(w, nil), log: &logged{}, tried: map[string]int{}}
+	out := &stage{t: t, ci: jobtest.NewCI(w, nil), log: &logged{}, tried: map[string]int{}, flying: map[string]int{}}
 	o := pulse.LiveOptions{
 		Store: s, Decode: out.decode, Queue: "q", CI: "ci", Logger: out.liveLogger(),
 		Consumer: func(s pulse.Store, on func(pulse.State)) (pulse.Listener, error) {
@@ -128,7 +129,9 @@ func (s *stage) decode(ctx context.Context, m pulse.Message) ([]job.Event, error
 	case "unnamed":
 		return []job.Event{{}}, nil
 	case "hangs":
+		s.fly(body, 1)
 		<-ctx.Done()
+		s.fly(body, -1)
 		if words = words[1:]; n < 2 {
 			return nil, fmt.Errorf("asking: %w", ctx.Err())
 		}
@@ -137,6 +140,15 @@ func (s *stage) decode(ctx context.Context, m pulse.Message) ([]job.Event, error
 		return s.events(words), job.ErrUnknownWord
 	}
 	return s.events(words), nil
+}
+
+// fly notes that a message is being decoded: no other one may do so meanwhile.
+func (s *stage) fly(body string, n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.flying[body] += n; s.flying[body] > 1 {
+		s.t.Errorf("%q is decoded twice at once", body)
+	}
 }
 
 func (s *stage) events(words []string) (out []job.Event) {

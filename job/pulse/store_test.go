@@ -191,7 +191,7 @@ func forgotten(t *testing.T, s pulse.Store, db *sql.DB) {
 	}
 	done(told(pulse.Message{}, "old", job.StatusRunning, job.Times{}),
 		told(pulse.Message{}, "young", job.StatusRunning, job.Times{}))
-	exec(`UPDATE mozci_pulse_job SET day = day - CASE id WHEN 'old' THEN 31 ELSE 29 END`)
+	exec(`UPDATE mozci_pulse_job SET day = day - CASE id WHEN 'old' THEN 31 ELSE 30 END`)
 	exec(`INSERT INTO mozci_pulse_pack (body) SELECT body FROM (SELECT CAST('x' AS ` +
 		map[bool]string{true: "bytea", false: "blob"}[strings.Contains(t.Name(), "/postgres/")] + `) AS body) AS b`)
 	if err := s.Put(t.Context(), "q", []pulse.Message{{Body: []byte("waits")}}); err != nil {

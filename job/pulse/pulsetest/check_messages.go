@@ -101,11 +101,14 @@ func (c *check) later(ctx context.Context) {
 	if len(got) != 3 {
 		return
 	}
+	c.failed(puts(queue, 1), c.s.Put(ctx, queue, numbered(1)))
 	c.failed(laters(got[0], put), c.s.Later(ctx, got[0], put))
+	c.failed(laters(got[1], 0), c.s.Later(ctx, got[1], 0))
+	c.taken(ctx, " after "+laters(got[1], 0)+", which is older than another", queue, "you", time.Hour, 1, 1)
 	c.failed(laters(got[1], 0), c.s.Later(ctx, got[1], 0))
 	c.failed(laters(got[2], time.Hour), c.s.Later(ctx, got[2], time.Hour))
 	c.failed(laters(pulse.Message{ID: 1 << 40}, put), c.s.Later(ctx, pulse.Message{ID: 1 << 40}, put))
-	c.taken(ctx, " after "+laters(got[0], put), queue, "me", time.Hour, 10, 1)
+	c.taken(ctx, " after "+laters(got[0], put), queue, "me", time.Hour, 10, 1, 0)
 	c.taken(ctx, " after "+laters(got[0], put), queue, "", time.Hour, 10)
 	if !over(ctx) {
 		return
