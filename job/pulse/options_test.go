@@ -62,7 +62,8 @@ func TestOptions(t *testing.T) {
 		change(&o)
 		_, err := pulse.NewConsumer(&store{}, o)
 		var e *job.Error
-		if !errors.Is(err, job.ErrInvalid) || !errors.As(err, &e) || !strings.Contains(err.Error(), strings.TrimSpace(want)) {
+		want = strings.TrimSpace(want)
+		if !errors.Is(err, job.ErrInvalid) || !errors.As(err, &e) || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q", err, want)
 		}
 		if err != nil && strings.Contains(err.Error(), "s3cr3t") {
