@@ -339,7 +339,8 @@ var queueing = []law{
 			o.Bindings = nil
 			for _, k := range keys {
 				exchange, key, _ := strings.Cut(k, " ")
-				o.Bindings = append(o.Bindings, pulse.Binding{Exchange: "exchange/" + w.user + "/" + exchange, Key: key})
+				exchange = "exchange/" + w.user + "/" + exchange
+				o.Bindings = append(o.Bindings, pulse.Binding{Exchange: exchange, Key: key})
 			}
 			w.must(w.start(s, o, nil).end())
 			got, err := w.b.Bindings(w.name())
@@ -360,7 +361,8 @@ var queueing = []law{
 		bindings("v3 #")
 		// One that somebody else made stays, and one that is gone is no error.
 		s.queues[w.name()] = pulse.Queue{Name: w.name(), Bindings: []pulse.Binding{
-			{Exchange: "exchange/" + w.user + "/v1", Key: "never"}, {Exchange: "exchange/" + w.user + "/gone", Key: "#"},
+			{Exchange: "exchange/" + w.user + "/v1", Key: "never"},
+			{Exchange: "exchange/" + w.user + "/gone", Key: "#"},
 		}, Heard: time.Now()}
 		o := w.options()
 		o.Bindings = []pulse.Binding{{Exchange: "exchange/" + w.user + "/v1", Key: "a"}}

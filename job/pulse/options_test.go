@@ -56,7 +56,9 @@ func TestOptions(t *testing.T) {
 		"Heartbeat is 11s":                 func(o *pulse.Options) { o.Heartbeat = 11 * time.Second },
 		"Heartbeat is 1.5s: AMQP":          func(o *pulse.Options) { o.Heartbeat = 1500 * time.Millisecond },
 		"CallTimeout is -1ns":              func(o *pulse.Options) { o.CallTimeout = -1 },
-		"Retry is 2s: it must be from 1ms": func(o *pulse.Options) { o.Retry, o.RetryMost = 2*time.Second, time.Second },
+		"Retry is 2s: it must be from 1ms": func(o *pulse.Options) {
+			o.Retry, o.RetryMost = 2*time.Second, time.Second
+		},
 	} {
 		o := someOptions()
 		change(&o)
