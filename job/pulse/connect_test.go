@@ -24,7 +24,8 @@ var ending = []law{
 		// It is heard of by the consumer's cancelling, by its deliveries, or by a look.
 		r.await(pulse.StateLost)
 		m := r.await(pulse.StateMissing)
-		if last, _ := s.heard(r.Queue()); m.From.Before(from) || !m.To.After(m.From) || m.To.After(last.Add(time.Minute)) {
+		last, _ := s.heard(r.Queue())
+		if m.From.Before(from) || !m.To.After(m.From) || m.To.After(last.Add(time.Minute)) {
 			w.Errorf("missing are %s to %s; heard at %s", m.From, m.To, from)
 		}
 		r.await(pulse.StateListening)
@@ -78,7 +79,7 @@ var ending = []law{
 		o.URL, o.CallTimeout = p.url(), 200*time.Millisecond
 		r := w.start(&store{}, o, func(p *pulse.Pace) { p.Look = time.Millisecond })
 		p.freeze(true)
-		if err := r.await(pulse.StateLost).Err; !strings.Contains(err.Error(), "the broker did not answer within 200ms") {
+		if err := r.await(pulse.StateLost).Err; !strings.Contains(err.Error(), "did not answer within 200ms") {
 			w.Errorf("lost with %v", err)
 		}
 		p.freeze(false)
@@ -93,7 +94,8 @@ var ending = []law{
 		o.URL, o.CallTimeout = p.url(), 100*time.Millisecond
 		r := w.begin(&store{}, o, nil)
 		for range 3 { // it is not taken for a wrong password
-			if err := r.await(pulse.StateLost).Err; !errors.Is(err, job.ErrUnavailable) || errors.Is(err, job.ErrDenied) {
+			err := r.await(pulse.StateLost).Err
+			if !errors.Is(err, job.ErrUnavailable) || errors.Is(err, job.ErrDenied) {
 				w.Errorf("lost with %v", err)
 			}
 		}
@@ -107,7 +109,8 @@ var ending = []law{
 		o.URL = p.url()
 		r := w.begin(&store{}, o, nil)
 		for range 3 { // the client says that the password is wrong, and the broker does not
-			if err := r.await(pulse.StateLost).Err; !errors.Is(err, job.ErrUnavailable) || errors.Is(err, job.ErrDenied) {
+			err := r.await(pulse.StateLost).Err
+			if !errors.Is(err, job.ErrUnavailable) || errors.Is(err, job.ErrDenied) {
 				w.Errorf("lost with %v", err)
 			}
 		}
@@ -176,7 +179,8 @@ var connecting = []law{
 		w.must(w.start(&store{}, w.options(), nil).end())
 		o := w.options()
 		o.Expires = time.Hour
-		w.refused(o, job.ErrRefused, "inequivalent arg 'x-expires'", "86400000", "3600000", "delete the queue", "1h0m0s")
+		w.refused(o, job.ErrRefused, "inequivalent arg 'x-expires'", "86400000", "3600000",
+			"delete the queue", "1h0m0s")
 	}},
 	{"a certificate that nobody trusts", func(w *world) {
 		o := w.options()
@@ -222,7 +226,8 @@ var connecting = []law{
 		o := w.options()
 		o.Queue = "b"
 		two := w.begin(&store{}, o, nil)
-		if err := two.await(pulse.StateLost).Err; !errors.Is(err, job.ErrUnavailable) || !strings.Contains(err.Error(), "limit") {
+		err := two.await(pulse.StateLost).Err
+		if !errors.Is(err, job.ErrUnavailable) || !strings.Contains(err.Error(), "limit") {
 			w.Errorf("lost with %v", err)
 		}
 		w.must(one.end())
@@ -271,7 +276,7 @@ func (w *world) refused(o pulse.Options, want error, texts ...string) {
 			w.Errorf("%q is not in %v", text, err)
 		}
 	}
-	if strings.Contains(err.Error()+w.log.String(), "s3cr3t") || strings.Contains(err.Error()+w.log.String(), password) {
+	if said := err.Error() + w.log.String(); strings.Contains(said, "s3cr3t") || strings.Contains(said, password) {
 		w.Errorf("a password is shown: %v\n%s", err, w.log)
 	}
 	if n := len(r.states); n != 1 {
@@ -334,7 +339,8 @@ var queueing = []law{
 			o.Bindings = nil
 			for _, k := range keys {
 				exchange, key, _ := strings.Cut(k, " ")
-				o.Bindings = append(o.Bindings, pulse.Binding{Exchange: "exchange/" + w.user + "/" + exchange, Key: key})
+				exchange = "exchange/" + w.user + "/" + exchange
+				o.Bindings = append(o.Bindings, pulse.Binding{Exchange: exchange, Key: key})
 			}
 			w.must(w.start(s, o, nil).end())
 			got, err := w.b.Bindings(w.name())
@@ -355,7 +361,8 @@ var queueing = []law{
 		bindings("v3 #")
 		// One that somebody else made stays, and one that is gone is no error.
 		s.queues[w.name()] = pulse.Queue{Name: w.name(), Bindings: []pulse.Binding{
-			{Exchange: "exchange/" + w.user + "/v1", Key: "never"}, {Exchange: "exchange/" + w.user + "/gone", Key: "#"},
+			{Exchange: "exchange/" + w.user + "/v1", Key: "never"},
+			{Exchange: "exchange/" + w.user + "/gone", Key: "#"},
 		}, Heard: time.Now()}
 		o := w.options()
 		o.Bindings = []pulse.Binding{{Exchange: "exchange/" + w.user + "/v1", Key: "a"}}
@@ -416,7 +423,7 @@ var queueing = []law{
 		w.publish("a", "10")
 		w.until("it is long", func() bool { return w.log.with("level=WARN", "the queue is long", "messages=11") == 1 })
 		w.publish("a", numbers(65)...)
-		w.until("it is too long", func() bool { return w.log.with("level=ERROR", "soon be deleted", "deleted_above=100") == 1 })
+		w.until("it is too long", func() bool { return w.log.with("level=ERROR", "deleted", "deleted_above=100") == 1 })
 		close(v.open)
 		w.until("it is short", func() bool { return w.log.with("level=INFO", "short again") == 1 })
 		if n := w.log.with("the queue is long"); n != 1 {

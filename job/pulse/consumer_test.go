@@ -140,7 +140,8 @@ var storing = []law{
 		if most := slices.Max(s.puts); most > 100 {
 			w.Errorf("%d messages in one Put", most)
 		}
-		if st := r.Stats(); st.Acked != 2000 || st.Redelivered != 0 || st.Bytes != int64(len(strings.Join(numbers(2000), ""))) {
+		bytes := int64(len(strings.Join(numbers(2000), "")))
+		if st := r.Stats(); st.Acked != 2000 || st.Redelivered != 0 || st.Bytes != bytes {
 			w.Errorf("the figures are %+v", st)
 		}
 	}},
@@ -319,7 +320,9 @@ func poison(w *world) {
 	s := &store{gate: func(_ context.Context, list []pulse.Message) error {
 		v.came <- list
 		if len(list) > 0 && string(list[0].Body) == "0" {
-			<-v.open
+			if err := <-v.open; err != nil {
+				return err
+			}
 		}
 		for _, m := range list {
 			switch {

@@ -48,7 +48,8 @@ func refusal(err error) (code int, reason string, ok bool) {
 // failed is the error of one step of connecting. Doing says what was done, to whom.
 func (c *Consumer) failed(doing string, err error) error {
 	wrap := func(sentinel error, format string, args ...any) error {
-		return job.Wrap("pulse.connect", c.o.Queue, fmt.Errorf("%w: %s: "+format, append([]any{sentinel, doing}, args...)...))
+		err := fmt.Errorf("%w: %s: "+format, append([]any{sentinel, doing}, args...)...)
+		return job.Wrap("pulse.connect", c.o.Queue, err)
 	}
 	code, reason, said := refusal(err)
 	if !said {
@@ -57,7 +58,8 @@ func (c *Consumer) failed(doing string, err error) error {
 		}
 		var made *amqp.Error
 		if errors.As(err, &made) && doing == opening {
-			return wrap(job.ErrUnavailable, "%s ended the connection without a word; check User, Password and URL", c.host)
+			return wrap(job.ErrUnavailable, "%s ended the connection without a word; check User, Password and URL",
+				c.host)
 		}
 		return wrap(job.ErrUnavailable, "%v", err)
 	}

@@ -159,7 +159,8 @@ func (o Options) checkNames() error {
 			o.Queue, o.User, o.User)
 	case o.Queue != "" && !queueName.MatchString(strings.TrimPrefix(o.Queue, "queue/"+o.User+"/")),
 		len(o.fullName()) > longest:
-		return invalid("Queue %q is not a name: letters, digits and ._/:-, %d in all with queue/%s/", o.Queue, longest, o.User)
+		return invalid("Queue %q is not a name: letters, digits and ._/:-, %d in all with queue/%s/",
+			o.Queue, longest, o.User)
 	case len(o.Bindings) == 0:
 		return invalid("no Bindings: without them the queue gets nothing")
 	}

@@ -9,8 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/go-json-experiment/json"
-
 	"github.com/mozci/mozci/job"
 	"github.com/mozci/mozci/job/pulse"
 )
@@ -50,19 +48,22 @@ func TestOptions(t *testing.T) {
 		"Batch is 11: it must be from 1 to 10": func(o *pulse.Options) {
 			o.Prefetch, o.Batch = 10, 11
 		},
-		"MaxBody is -1":                    func(o *pulse.Options) { o.MaxBody = -1 },
-		"Warn is 9000":                     func(o *pulse.Options) { o.Warn = 9000 },
-		"Expires is 1s":                    func(o *pulse.Options) { o.Expires = time.Second },
-		"Heartbeat is 11s":                 func(o *pulse.Options) { o.Heartbeat = 11 * time.Second },
-		"Heartbeat is 1.5s: AMQP":          func(o *pulse.Options) { o.Heartbeat = 1500 * time.Millisecond },
-		"CallTimeout is -1ns":              func(o *pulse.Options) { o.CallTimeout = -1 },
-		"Retry is 2s: it must be from 1ms": func(o *pulse.Options) { o.Retry, o.RetryMost = 2*time.Second, time.Second },
+		"MaxBody is -1":           func(o *pulse.Options) { o.MaxBody = -1 },
+		"Warn is 9000":            func(o *pulse.Options) { o.Warn = 9000 },
+		"Expires is 1s":           func(o *pulse.Options) { o.Expires = time.Second },
+		"Heartbeat is 11s":        func(o *pulse.Options) { o.Heartbeat = 11 * time.Second },
+		"Heartbeat is 1.5s: AMQP": func(o *pulse.Options) { o.Heartbeat = 1500 * time.Millisecond },
+		"CallTimeout is -1ns":     func(o *pulse.Options) { o.CallTimeout = -1 },
+		"Retry is 2s: it must be from 1ms": func(o *pulse.Options) {
+			o.Retry, o.RetryMost = 2*time.Second, time.Second
+		},
 	} {
 		o := someOptions()
 		change(&o)
 		_, err := pulse.NewConsumer(&store{}, o)
 		var e *job.Error
-		if !errors.Is(err, job.ErrInvalid) || !errors.As(err, &e) || !strings.Contains(err.Error(), strings.TrimSpace(want)) {
+		want = strings.TrimSpace(want)
+		if !errors.Is(err, job.ErrInvalid) || !errors.As(err, &e) || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q", err, want)
 		}
 		if err != nil && strings.Contains(err.Error(), "s3cr3t") {
@@ -113,7 +114,7 @@ func TestSecret(t *testing.T) {
 		t.Fatal(err)
 	}
 	fmt.Fprintf(&out, "%v %+v %#v %s", c, c, c, c)
-	raw, err := json.Marshal(map[string]any{"p": o.Password})
+	raw, err := o.Password.MarshalText() // as every writer of JSON calls it
 	if err != nil {
 		t.Fatal(err)
 	}

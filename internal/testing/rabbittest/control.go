@@ -56,7 +56,8 @@ func queue(name string) string { return `rabbit_misc:r(<<"/">>, queue, ` + text(
 // AddUser adds a user, who may configure, write and read what matches these regular
 // expressions.
 func (b *Broker) AddUser(name, password, configure, write, read string) error {
-	if err := b.do(fmt.Sprintf("rabbit_auth_backend_internal:add_user(%s, %s, <<>>)", text(name), text(password))); err != nil {
+	err := b.do(fmt.Sprintf("rabbit_auth_backend_internal:add_user(%s, %s, <<>>)", text(name), text(password)))
+	if err != nil {
 		return err
 	}
 	return b.Permit(name, configure, write, read)

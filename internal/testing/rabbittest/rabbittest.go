@@ -125,11 +125,8 @@ func (b *Broker) lay() error {
 	if b.certificate, err = newCertificate(b.dir); err != nil {
 		return err
 	}
-	files := map[string]string{
-		"enabled_plugins": "[].\n",
-		"rabbitmq.conf": strings.NewReplacer("PORT", strconv.Itoa(b.port), "TLS", strconv.Itoa(b.tlsPort), "DIR", b.dir).
-			Replace(settings),
-	}
+	fill := strings.NewReplacer("PORT", strconv.Itoa(b.port), "TLS", strconv.Itoa(b.tlsPort), "DIR", b.dir)
+	files := map[string]string{"enabled_plugins": "[].\n", "rabbitmq.conf": fill.Replace(settings)}
 	for name, text := range files {
 		if err := os.WriteFile(filepath.Join(b.dir, name), []byte(text), 0o600); err != nil {
 			return err
