@@ -48,6 +48,12 @@
 // it has another one than is known. A listing ends after 1000 pages, an operation after
 // Options.Deadline.
 //
+// # Pulse
+//
+// [DecodeMessage] reads the queue's messages, [ParseDefinition] finds the push that a
+// task is of, and [Message.Events] makes of both what [Project.Jobs] would say of
+// the task's runs. [Project.DecodePulse] is all of it, and fetches the definitions.
+//
 // # Running more
 //
 // [Project.Trigger] fires an action of the push's actions.json, with the

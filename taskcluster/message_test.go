@@ -233,6 +233,21 @@ func TestMessagesHaveAllRuns(t *testing.T) {
 	}
 }
 
+// An exception of a task that never ran names no run.
+func TestExceptionWithoutARun(t *testing.T) {
+	w := wired(t)["17-task-exception-deadline-exceeded"]
+	body := strings.Replace(string(w.Payload), "\"runId\": 0,\n    \"task\"", "\"task\"", 1)
+	for _, exchange := range []string{w.Exchange, ""} {
+		m, err := taskcluster.DecodeMessage(exchange, []byte(body))
+		if err != nil || m.RunID != taskcluster.NoRun || m.Kind != "task-exception" {
+			t.Fatalf("%q: %+v, %v", exchange, m, err)
+		}
+		if events, err := m.Events(nil); err != nil || len(events) != 1 || events[0].Job.Status() != job.StatusSkipped {
+			t.Errorf("%v, %v", events, err)
+		}
+	}
+}
+
 // The messages of 2026 have the label and the project in tags.
 func TestMessagesOf2026(t *testing.T) {
 	var all []told
@@ -265,7 +280,7 @@ func TestMessagesOf2026(t *testing.T) {
 func TestBadMessages(t *testing.T) {
 	all := wired(t)
 	failed, pending := string(all["09-task-failed"].Payload), string(all["04-task-pending-retry"].Payload)
-	beyond := strings.Replace(pending, "\"runId\": 1,\n    \"version\"", "\"runId\": 7,\n    \"version\"", 1)
+	beyond := strings.Replace(pending, "\"runId\": 1,\n    \"version\"", "\"runId\": 2,\n    \"version\"", 1)
 	const queue = "exchange/taskcluster-queue/v1/"
 	for _, c := range []struct {
 		exchange, body string
@@ -283,8 +298,9 @@ func TestBadMessages(t *testing.T) {
 		{queue + "task-failed", strings.Replace(failed, `"runId": 0,`, `"runId": 1,`, 1), job.ErrMalformed, "runId"},
 		{
 			"", beyond, job.ErrMalformed,
-			"runId: 7",
+			"runId: 2",
 		},
+		{queue + "task-pending", beyond, job.ErrMalformed, "runId: 2"},
 	} {
 		m, err := taskcluster.DecodeMessage(c.exchange, []byte(c.body))
 		if !errors.Is(err, c.want) || !strings.Contains(fmt.Sprint(err), c.says) || m != nil {

@@ -142,6 +142,10 @@ var definedPushes = map[string]struct {
 	"the queue's project": {
 		more: tctest.Object{"projectId": "gecko"}, want: job.Push{Repo: "gecko"}, why: "no revision of gecko",
 	},
+	"what builds of several projects share is no project": {
+		routes: []string{"index.gecko.v2.trunk.latest.firefox"}, tags: tctest.Object{"project": "autoland"},
+		want: job.Push{Repo: "autoland"}, why: "no revision of autoland",
+	},
 	"a tag that is no name": {
 		tags: tctest.Object{"project": "../try\n"}, want: job.Push{}, why: "any project",
 	},

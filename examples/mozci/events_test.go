@@ -273,6 +273,7 @@ func TestEventsForms(t *testing.T) {
 		"alone":                    string(m.Payload),
 		"under message":            `{"path": "x", "message": ` + whole + `}`,
 		"alone in message":         `{"message": ` + string(m.Payload) + `}`,
+		"beside a note":            `{"message": "a note", "payload": ` + string(m.Payload) + `}`,
 		"under messages":           `{"test": "x", "messages": [` + whole + `, ` + string(m.Payload) + `]}`,
 		"a list of lists":          `[[` + whole + `]]`,
 		"by task":                  `{"` + taskID + `": ` + whole + `, "` + taskID + `": ` + string(m.Payload) + `}`,

@@ -43,6 +43,11 @@
 // 2013) is its result: success, testfailed, busted, skipped, exception, retry,
 // usercancel (cancelled), superseded (coalesced), unknown. Any other word is
 // job.ErrUnknownWord.
+//
+// # Pulse
+//
+// [DecodeMessage] reads messages about jobs, and those about what people asked for on
+// Treeherder's pages until 2017.
 package treeherder
 
 import (
