@@ -250,8 +250,12 @@ func (s *searcher) listen(ctx context.Context, wait time.Duration) (more bool, e
 	}
 	look, stop := context.WithTimeout(ctx, s.o.Poll)
 	defer stop()
+	first := true
 	for e, err := range job.Watch(look, s.ci) {
+		begins := first && e.Missed // it says that nothing before was told, which has just been read
+		first = false
 		switch {
+		case begins:
 		case look.Err() != nil:
 			return true, ctx.Err()
 		case err != nil:
