@@ -17,6 +17,7 @@ import (
 	"github.com/mozci/mozci/buildbot/selfserve"
 	"github.com/mozci/mozci/job"
 	"github.com/mozci/mozci/job/cassette"
+	"github.com/mozci/mozci/job/pulse"
 	"github.com/mozci/mozci/job/treeherder"
 	"github.com/mozci/mozci/pushlog"
 	"github.com/mozci/mozci/taskcluster"
@@ -43,6 +44,7 @@ type app struct {
 	warnings      []string
 	selfserveURL  string
 	buildDataURL  string
+	pulseURL      string
 	allTheThings  string
 	cacheDir      string
 	parallel      int
@@ -106,6 +108,7 @@ Nothing is asked for without --yes, or a yes on the terminal. Exit status: 0 don
 	f.StringVar(&a.selfserveURL, "selfserve-url", selfserve.DefaultURL, "the `URL` of BuildAPI, for --ci selfserve")
 	f.StringVar(&a.buildDataURL, "builddata-url", selfserve.DefaultBuildDataURL,
 		"the `URL` of the folder of Buildbot's status dumps, for --ci selfserve")
+	f.StringVar(&a.pulseURL, "pulse-url", pulse.DefaultURL, "the `URL` of Pulse's broker, without a user or password")
 	f.StringVar(&a.allTheThings, "allthethings", "",
 		"allthethings.json, as `file`, for --ci selfserve: what triggers what, and how many pushes SETA passes over")
 	f.StringVar(&a.cacheDir, "cache-dir", "", "a `folder` for answers that can be used again")

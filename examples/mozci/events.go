@@ -33,8 +33,11 @@ func (a *app) eventsCommand() *cobra.Command {
 	var f eventFlags
 	cmd := &cobra.Command{
 		Use:   "events",
-		Short: "List what happened to jobs, from recorded Pulse messages",
-		Long: `List what happened to jobs, from a file of recorded Pulse messages: those of
+		Short: "List what happens to jobs as Pulse tells it, or what recorded messages tell",
+		Long: `List what happens to the jobs of a repository, as Pulse tells it, until you press
+Ctrl+C. That needs an account of PulseGuardian in PULSE_USER and PULSE_PASSWORD.
+
+With --replay-messages, list what a file of recorded Pulse messages tells: those of
 Taskcluster's queue, of Mozilla's Buildbot (raw or normalized) and of Treeherder.
 
 The file is a JSON list, or has a message on each line, and may be packed with gzip; - is
@@ -47,9 +50,10 @@ mozci prints each status of a run once, and never one that is older than what it
 printed before. It counts messages that are about no job, such as those of pushes.
 A message that mozci cannot read is set aside: standard error has its number in
 the file and the reason, and the exit status is 1.`,
-		Example: `  mozci events --replay-messages messages.json --tasks tasks.json.gz --json`,
-		Args:    noArgs,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return a.events(cmd.Context(), f) },
+		Example: `  mozci events --repo autoland --json
+  mozci events --replay-messages messages.json --tasks tasks.json.gz --json`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.events(cmd.Context(), f) },
 	}
 	cmd.Flags().StringVar(&f.messages, "replay-messages", "", "a `file` of recorded Pulse messages; - is standard input")
 	cmd.Flags().StringVar(&f.tasks, "tasks", "", "a `file` of task definitions, by task id, for --replay-messages")
@@ -63,7 +67,7 @@ func (a *app) events(ctx context.Context, f eventFlags) error {
 	case f.messages == "" && f.tasks != "":
 		return usage("--tasks needs --replay-messages")
 	case f.messages == "":
-		return usage("events needs --replay-messages")
+		return a.tell(ctx)
 	case f.messages == "-" && f.tasks == "-":
 		return usage("--replay-messages and --tasks cannot both be standard input")
 	}

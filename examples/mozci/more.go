@@ -199,6 +199,10 @@ header of its requests; BUILDBOT_TOKEN is sent as a bearer token.
 BuildAPI's self-serve wanted an LDAP account of everybody: SELFSERVE_USER and
 SELFSERVE_PASSWORD.
 
+Pulse, by which mozci hears of changes at once, needs an account of
+https://pulseguardian.mozilla.org: PULSE_USER and PULSE_PASSWORD. Without one the CI
+is asked every minute.
+
 Treeherder is read only, and a world in memory needs no credentials.
 
 A ledger in PostgreSQL takes a user and a password from its URL, as in

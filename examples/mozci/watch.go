@@ -119,7 +119,16 @@ func (a *app) watch(cmd *cobra.Command, w watchFlags) error {
 			return a.failedBefore(ctx, p, e)
 		},
 	}
-	m := monitor.New(p.read, a.repositories(p), store, opts)
+	var revisions []string
+	for _, e := range wanted {
+		revisions = append(revisions, e.Push.Revision)
+	}
+	ci, stop, err := a.listening(ctx, p, revisions...)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	m := monitor.New(ci, a.repositories(p), store, opts)
 	for i := range wanted {
 		if _, err := m.Expect(ctx, wanted[i]); err != nil {
 			return err

@@ -61,19 +61,31 @@ func (b *Broker) Declare(exchanges ...string) error {
 
 // Publish sends persistent messages, and returns when the broker has taken them.
 func (b *Broker) Publish(exchange, key string, bodies ...[]byte) error {
-	return b.publishAll(exchange, key, amqp.Persistent, slices.Values(bodies))
+	return b.publishAll(exchange, amqp.Publishing{DeliveryMode: amqp.Persistent}, key, slices.Values(bodies))
+}
+
+// PublishRouted is Publish by further routing keys, as Taskcluster sends a message by the
+// routes of its task. It is delivered with the first key, whichever was bound.
+func (b *Broker) PublishRouted(exchange, key string, routes []string, bodies ...[]byte) error {
+	all := make([]any, len(routes))
+	for i, r := range routes {
+		all[i] = r
+	}
+	how := amqp.Publishing{DeliveryMode: amqp.Persistent, Headers: amqp.Table{"CC": all}}
+	return b.publishAll(exchange, how, key, slices.Values(bodies))
 }
 
 // PublishMany is Publish of messages that are made as they are sent, and that need not
 // outlive the broker, which is several times as fast.
 func (b *Broker) PublishMany(exchange, key string, bodies iter.Seq[[]byte]) error {
-	return b.publishAll(exchange, key, amqp.Transient, bodies)
+	return b.publishAll(exchange, amqp.Publishing{DeliveryMode: amqp.Transient}, key, bodies)
 }
 
 // inFlight is how many messages are published before the first of them is confirmed.
 const inFlight = 1000
 
-func (b *Broker) publishAll(exchange, key string, mode uint8, bodies iter.Seq[[]byte]) error {
+func (b *Broker) publishAll(exchange string, how amqp.Publishing, key string, bodies iter.Seq[[]byte]) error {
+	how.ContentType = "application/json"
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	ch, err := b.publish.open(b.URL())
@@ -91,8 +103,8 @@ func (b *Broker) publishAll(exchange, key string, mode uint8, bodies iter.Seq[[]
 		return nil
 	}
 	for body := range bodies {
-		w, err := ch.PublishWithDeferredConfirmWithContext(ctx, exchange, key, false, false,
-			amqp.Publishing{Body: body, DeliveryMode: mode, ContentType: "application/json"})
+		how.Body = body
+		w, err := ch.PublishWithDeferredConfirmWithContext(ctx, exchange, key, false, false, how)
 		if err != nil {
 			return fmt.Errorf("publishing to %s: %w", exchange, err)
 		}

@@ -24,6 +24,7 @@ func (s *Server) AddPush(project string, id int64, revision string, labels ...La
 	s.index[at+".taskgraph.decision"] = d.ID
 	s.index[fmt.Sprintf("gecko.v2.%s.pushlog-id.%d.decision", project, id)] = d.ID
 	s.pushes[d.ID] = at
+	s.routes[d.ID] = fmt.Sprintf("tc-treeherder.v2.%s.%s.%d", project, revision, id)
 	s.graphs[d.ID] = labels
 	mapping, graph, runnable := Object{}, Object{}, Object{}
 	for _, l := range labels {
@@ -92,10 +93,14 @@ func (s *Server) schedule(group, parent string, l Label) *Task {
 			needs = append(needs, id)
 		}
 	}
+	treeherder := "tc-treeherder.v2.x"
+	if route, ok := s.routes[group]; ok {
+		treeherder = route
+	}
 	t := s.add("", group, Object{
 		"metadata": Object{"name": l.Name}, "tags": l.tags(), "dependencies": needs, "payload": l.payload(),
 		"extra":  Object{"parent": parent, "treeherder": Object{"jobKind": l.kind(), "symbol": "x"}},
-		"routes": []any{"index.gecko.v2.x.latest." + l.Name, "tc-treeherder.v2.x"},
+		"routes": []any{"index.gecko.v2.x.latest." + l.Name, treeherder},
 	}, len(needs) == 0)
 	s.release()
 	return t

@@ -58,6 +58,7 @@ type Server struct {
 	expired  map[string]bool   // of files
 	graphs   map[string][]Label
 	pushes   map[string]string // by decision task: its place in the index, up to the revision
+	routes   map[string]string // by decision task: what its tasks are to Treeherder
 	fires    map[string][]Object
 	requests []string
 	serial   int
@@ -69,7 +70,7 @@ func New() *Server {
 	return &Server{
 		Clients: map[string]string{"me": "secret"}, Page: 1000, tasks: map[string]*Task{}, index: map[string]string{},
 		files: map[string][]byte{}, graphs: map[string][]Label{}, Roles: map[string][]string{},
-		pushes: map[string]string{}, fires: map[string][]Object{}, expired: map[string]bool{},
+		pushes: map[string]string{}, routes: map[string]string{}, fires: map[string][]Object{}, expired: map[string]bool{},
 	}
 }
 
@@ -85,6 +86,7 @@ func (s *Server) Clear() {
 	clear(s.expired)
 	clear(s.graphs)
 	clear(s.pushes)
+	clear(s.routes)
 	clear(s.fires)
 }
 

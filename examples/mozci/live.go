@@ -1,0 +1,187 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/mozci/mozci/buildbot/selfserve"
+	"github.com/mozci/mozci/job"
+	"github.com/mozci/mozci/job/pulse"
+	"github.com/mozci/mozci/job/treeherder"
+	"github.com/mozci/mozci/pushlog"
+)
+
+// The variables that an account of PulseGuardian is taken from.
+const (
+	pulseUser     = "PULSE_USER"
+	pulsePassword = "PULSE_PASSWORD"
+)
+
+// pulseOptions are those of a queue of this process alone, which the broker deletes with
+// the connection.
+func (a *app) pulseOptions(bindings []pulse.Binding) (pulse.Options, error) {
+	user, password := os.Getenv(pulseUser), os.Getenv(pulsePassword)
+	if user == "" || password == "" {
+		return pulse.Options{}, usage("Pulse needs an account: set %s and %s, made at https://pulseguardian.mozilla.org",
+			pulseUser, pulsePassword)
+	}
+	return pulse.Options{
+		URL: a.pulseURL, User: user, Password: pulse.Secret(password), Bindings: bindings, Logger: a.log,
+	}, nil
+}
+
+// queueEvents are the messages of Taskcluster's queue that say how far a task is.
+var queueEvents = []string{"defined", "pending", "running", "completed", "failed", "exception"}
+
+const wholeRevision = 40 // digits
+
+// bindings are the messages that tell of the jobs of a push, or of all pushes of the
+// repository for an empty revision.
+func (a *app) bindings(revision string) []pulse.Binding {
+	name := pushlog.ShortName(a.repo)
+	if len(revision) != wholeRevision { // routes have no others
+		revision = ""
+	}
+	var out []pulse.Binding
+	switch a.ci {
+	case "taskcluster":
+		project := name
+		if a.project != "" {
+			project = a.project
+		}
+		key := "route.tc-treeherder.v2." + project + ".#"
+		if revision != "" {
+			key = "route.tc-treeherder.v2." + project + "." + revision + ".#"
+		}
+		for _, what := range queueEvents {
+			out = append(out, pulse.Binding{Exchange: "exchange/taskcluster-queue/v1/task-" + what, Key: key})
+		}
+		out = append(out, pulse.Binding{Exchange: "exchange/hgpushes/v2", Key: pushlog.Path(a.repo)})
+	case "selfserve":
+		out = append(out, pulse.Binding{Exchange: "exchange/build/", Key: "build.#"})
+	case "treeherder":
+		out = append(out, pulse.Binding{Exchange: "exchange/treeherder/v1/jobs", Key: name + ".#"})
+	}
+	return out
+}
+
+// tasker decodes the messages of Taskcluster's queue.
+type tasker interface {
+	DecodePulse(ctx context.Context, exchange, routingKey string, body []byte) ([]job.Event, error)
+}
+
+// decode says what a message of Pulse tells.
+func (p *places) decode(ctx context.Context, m pulse.Message) ([]job.Event, error) {
+	switch {
+	case strings.HasPrefix(m.Exchange, "exchange/taskcluster-queue/"):
+		t, ok := job.As[tasker](p.read)
+		if !ok {
+			return nil, job.Wrap("events", m.Exchange, fmt.Errorf("%w: the CI is not Taskcluster", job.ErrInvalid))
+		}
+		return t.DecodePulse(ctx, m.Exchange, m.RoutingKey, m.Body)
+	case strings.HasPrefix(m.Exchange, "exchange/hgpushes/"):
+		pushes, err := pushlog.DecodeMessage(m.Body)
+		var out []job.Event
+		for i := range pushes {
+			out = append(out, job.Event{Time: pushes[i].Time, CI: "hg", Push: &pushes[i]})
+		}
+		return out, err
+	case strings.HasPrefix(m.Exchange, "exchange/build"):
+		return selfserve.DecodeMessage(m.Body)
+	case strings.HasPrefix(m.Exchange, "exchange/treeherder/"):
+		t, err := treeherder.DecodeMessage(m.Body)
+		if t.Event != nil {
+			return []job.Event{*t.Event}, err
+		}
+		return nil, err
+	}
+	return nil, job.Wrap("events", m.Exchange, fmt.Errorf("%w: unknown exchange", job.ErrUnknownWord))
+}
+
+// live is the CI with what Pulse tells of it.
+func (a *app) live(p *places, bindings []pulse.Binding) (*pulse.Live, error) {
+	o, err := a.pulseOptions(bindings)
+	if err != nil {
+		return nil, err
+	}
+	return pulse.NewLive(p.read, pulse.LiveOptions{
+		Store: pulse.NewMemory(), Decode: p.decode, CI: a.ci, Consumer: pulse.Listen(o), Logger: a.log,
+	})
+}
+
+// listening is the CI with Pulse where there is an account for it, and stop, which ends
+// that. Without one, and where Pulse cannot be had, the CI is asked every so often; that is
+// said.
+func (a *app) listening(ctx context.Context, p *places, revisions ...string) (ci job.Scheduler, stop func(), err error) {
+	if a.world != "" || os.Getenv(pulseUser) == "" || a.ci == "treeherder" || len(a.bindings("")) == 0 {
+		return p.read, func() {}, nil // Treeherder tells Pulse of jobs no more
+	}
+	var bindings []pulse.Binding
+	for _, rev := range revisions {
+		for _, b := range a.bindings(rev) {
+			if !slices.Contains(bindings, b) {
+				bindings = append(bindings, b)
+			}
+		}
+	}
+	live, err := a.live(p, bindings)
+	if err != nil {
+		return nil, nil, err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := live.Run(ctx); err != nil {
+			a.warnf("mozci: Pulse cannot be used, asking every minute instead: %v\n", err)
+		}
+	}()
+	return live, func() {
+		cancel()
+		<-done
+	}, nil
+}
+
+// tell prints what Pulse tells until the program is stopped.
+func (a *app) tell(ctx context.Context) error {
+	bindings := a.bindings("")
+	if len(bindings) == 0 {
+		return usage("--ci %s: it tells nothing by Pulse", a.ci)
+	}
+	p, err := a.places()
+	if err != nil {
+		return err
+	}
+	live, err := a.live(p, bindings)
+	if err != nil {
+		return err
+	}
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	done := make(chan error, 1)
+	told := &rows{a: a}
+	go func() {
+		err := live.Run(ctx)
+		stop(err)
+		done <- err
+	}()
+	for e := range live.Watch(ctx) {
+		switch {
+		case e.Missed:
+			a.log.InfoContext(ctx, "messages may be missing", "why", e.Note)
+		case e.Job != nil:
+			if err = told.add(eventOf(e)); err == nil {
+				err = told.flush()
+			}
+		}
+		if err != nil {
+			stop(nil)
+			break
+		}
+	}
+	return errors.Join(err, <-done)
+}
