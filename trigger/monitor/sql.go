@@ -176,7 +176,9 @@ func (s *SQL) Claim(
 		}
 		args = append(append(args, n), holder, lease.Microseconds())
 		rows, err := s.read(ctx, s.claiming(which), args...)
-		slices.SortFunc(rows, func(a, b stored) int { return cmp.Or(cmp.Compare(a.due, b.due), cmp.Compare(a.num, b.num)) })
+		slices.SortFunc(rows, func(a, b stored) int {
+			return cmp.Or(cmp.Compare(a.due, b.due), cmp.Compare(a.num, b.num))
+		})
 		for _, r := range rows {
 			out = append(out, Claimed{Expectation: r.e, Holder: holder, Woken: r.woken})
 		}

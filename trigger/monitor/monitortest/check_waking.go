@@ -33,7 +33,9 @@ var wakings = []struct {
 	{told: func(e monitor.Expectation) (job.Push, string) {
 		return job.Push{Repo: e.Push.Repo, Revision: strings.Repeat("f", 40), Hg: e.Push.Revision[:12]}, e.Label
 	}, wakes: true},
-	{told: func(e monitor.Expectation) (job.Push, string) { return job.Push{Revision: e.Push.Revision}, "" }, wakes: true},
+	{told: func(e monitor.Expectation) (job.Push, string) {
+		return job.Push{Revision: e.Push.Revision}, ""
+	}, wakes: true},
 	{told: func(e monitor.Expectation) (job.Push, string) { return job.Push{Repo: e.Push.Repo}, "" }, wakes: true},
 	{told: func(e monitor.Expectation) (job.Push, string) { return job.Push{Repo: e.Push.Repo}, e.Label }, wakes: true},
 	{told: func(e monitor.Expectation) (job.Push, string) { return job.Push{Repo: e.Push.Repo}, "another" }},
