@@ -93,7 +93,8 @@ func TestDialect(t *testing.T) {
 	for _, d := range []database.Dialect{0, database.PostgreSQL + 1} {
 		ts := tables(db, steps...)
 		ts.Dialect = d
-		if err := ts.Open(t.Context()); !errors.Is(err, database.ErrDialect) || !strings.Contains(err.Error(), "the things") {
+		err := ts.Open(t.Context())
+		if !errors.Is(err, database.ErrDialect) || !strings.Contains(err.Error(), "the things") {
 			t.Errorf("%d: %v", d, err)
 		}
 	}

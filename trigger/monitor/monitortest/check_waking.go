@@ -3,6 +3,7 @@ package monitortest
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/mozci/mozci/job"
@@ -89,7 +90,7 @@ func (c *check) wakes(
 		want = 1
 	}
 	if n != want && (!many || n < want) {
-		c.wrong(called, fmt.Sprint(n), "%d", want)
+		c.wrong(called, strconv.Itoa(n), "%d", want)
 	}
 	after, _, err := c.s.Next(ctx, e.Key)
 	if err != nil || (after == 0) != wakes {
