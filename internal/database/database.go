@@ -11,6 +11,9 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
+
+	"github.com/mozci/mozci/internal/pause"
 )
 
 // Dialect is a sort of SQL database.
@@ -78,6 +81,28 @@ func (t *Tables) Open(ctx context.Context) error {
 	if t.ready {
 		return nil
 	}
+	// While one process turns a new SQLite file into WAL mode, another is told that it is
+	// locked at once, whatever its busy timeout is.
+	const patience, wait = 5 * time.Second, 10 * time.Millisecond
+	for start := time.Now(); ; {
+		err := t.open(ctx)
+		if !t.busy(err) || time.Since(start) > patience {
+			return err
+		}
+		if err := pause.For(ctx, wait); err != nil {
+			return err
+		}
+	}
+}
+
+// busy reports whether an error is SQLite's that somebody else has locked the file: the
+// driver is the caller's, so that there is only its text to go by.
+func (t *Tables) busy(err error) bool {
+	return err != nil && t.Dialect == SQLite &&
+		(strings.Contains(err.Error(), "database is locked") || strings.Contains(err.Error(), "SQLITE_BUSY"))
+}
+
+func (t *Tables) open(ctx context.Context) error {
 	if t.Dialect != SQLite && t.Dialect != PostgreSQL {
 		return fmt.Errorf("%s: %w: %d", t.Store, ErrDialect, t.Dialect)
 	}

@@ -74,10 +74,13 @@ func TestOpen(t *testing.T) {
 	} {
 		db := open(t, file)
 		ts := tables(db, steps[:c.steps]...)
-		for range 2 {
-			if err := ts.Open(t.Context()); err != nil {
-				t.Fatal(err)
-			}
+		if err := ts.Open(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		done, cancel := context.WithCancel(t.Context())
+		cancel()
+		if err := ts.Open(done); err != nil {
+			t.Errorf("%v, expected that the second call does not ask the database", err)
 		}
 		if got := state(t, db); got != c.want {
 			t.Errorf("%d steps: %s, expected %s", c.steps, got, c.want)
@@ -90,7 +93,8 @@ func TestDialect(t *testing.T) {
 	for _, d := range []database.Dialect{0, database.PostgreSQL + 1} {
 		ts := tables(db, steps...)
 		ts.Dialect = d
-		if err := ts.Open(t.Context()); !errors.Is(err, database.ErrDialect) || !strings.Contains(err.Error(), "the things") {
+		err := ts.Open(t.Context())
+		if !errors.Is(err, database.ErrDialect) || !strings.Contains(err.Error(), "the things") {
 			t.Errorf("%d: %v", d, err)
 		}
 	}
@@ -160,6 +164,34 @@ func TestTwoOpeners(t *testing.T) {
 		if got, want := state(t, open(t, file)), "version 3, 1 things of 2 columns"; got != want {
 			t.Errorf("%s, expected %s", got, want)
 		}
+	}
+}
+
+// Who is told at once that somebody else has locked the file tries again, and not for
+// longer than the caller wants.
+func TestLocked(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "a.db")
+	holder, err := open(t, file).Conn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := holder.ExecContext(t.Context(), `BEGIN IMMEDIATE`); err != nil {
+		t.Fatal(err)
+	}
+	db, err := sql.Open("sqlite", "file:"+file+"?_txlock=immediate&_pragma=busy_timeout(0)")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = db.Close() }()
+	ts := tables(db, steps...)
+	soon, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if err := ts.Open(soon); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("%v", err)
+	}
+	time.AfterFunc(50*time.Millisecond, func() { _, _ = holder.ExecContext(context.Background(), `COMMIT`) })
+	if err := ts.Open(t.Context()); err != nil {
+		t.Errorf("when it is free: %v", err)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"sync"
 	"time"
 
@@ -115,7 +116,7 @@ func (c *check) adds(ctx context.Context, e monitor.Expectation, want bool) {
 	added, err := c.s.Add(ctx, e)
 	c.wants(adding(e), err, nil)
 	if err == nil && added != want {
-		c.wrong(adding(e), fmt.Sprint(added), "%t", want)
+		c.wrong(adding(e), strconv.FormatBool(added), "%t", want)
 	}
 }
 

@@ -3,6 +3,7 @@ package monitortest
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"sync"
 	"time"
 
@@ -49,7 +50,8 @@ func (c *check) atOnce(ctx context.Context) {
 	all.Wait()
 	called := fmt.Sprintf("Claim(…), Wake(…) and Save(…) by %d holders at once", holders)
 	if w.ended != len(w.keys) {
-		c.wrong(called, fmt.Sprintf("%d ends", w.ended), "%d: none is lost, and each that was woken is due", len(w.keys))
+		c.wrong(called, fmt.Sprintf("%d ends", w.ended), "%d: none is lost, and each that was woken is due",
+			len(w.keys))
 	}
 	es, err := c.s.Expectations(ctx, w.keys...)
 	c.wants(reading(w.keys...), err, nil)
@@ -70,8 +72,9 @@ func child(key string) string { return key + "/child" }
 // work claims what is due until nothing is left.
 func (w *crowd) work(ctx context.Context, s monitor.Store, holder string) {
 	const most = 3
-	idle := time.Millisecond
-	for giveUp := time.Now().Add(time.Minute); w.more() && time.Now().Before(giveUp); {
+	const giveUp = 10 * time.Second // in which nothing was due
+	idle, last := time.Millisecond, time.Now()
+	for w.more() && time.Since(last) < giveUp {
 		got, err := s.Claim(ctx, holder, long, most, w.keys...)
 		if err != nil {
 			w.wants(claiming(holder, long, most, w.keys...), err, nil)
@@ -84,7 +87,7 @@ func (w *crowd) work(ctx context.Context, s monitor.Store, holder string) {
 			w.look(ctx, s, e)
 		}
 		if len(got) > 0 {
-			idle = time.Millisecond
+			idle, last = time.Millisecond, time.Now()
 			continue
 		}
 		idle = min(2*idle, time.Second)
@@ -150,7 +153,7 @@ func (w *crowd) look(ctx context.Context, s monitor.Store, e monitor.Claimed) {
 		n, err := s.Wake(ctx, e.Push, e.Label)
 		w.wants(waking(e.Push, e.Label), err, nil)
 		if n != 1 && err == nil {
-			w.wrong(waking(e.Push, e.Label), fmt.Sprint(n), "1: it is open")
+			w.wrong(waking(e.Push, e.Label), strconv.Itoa(n), "1: it is open")
 		}
 	})
 	w.wants(saving(e, long, add...), s.Save(ctx, e, long, add...), nil)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/mozci/mozci/job"
@@ -21,7 +22,7 @@ func (c *check) empty(ctx context.Context) {
 	n, err := c.s.Wake(ctx, job.Push{}, "")
 	c.wants(waking(job.Push{}, ""), err, nil)
 	if n != 0 {
-		c.wrong(waking(job.Push{}, ""), fmt.Sprint(n), "0")
+		c.wrong(waking(job.Push{}, ""), strconv.Itoa(n), "0")
 	}
 }
 
@@ -74,8 +75,9 @@ func (c *check) kept(ctx context.Context) {
 	held := c.one(ctx, "holder", long, e.Key)
 	moot := job.Push{Repo: "autoland", ID: 5, Revision: "d4f3"}
 	held.Progress = monitor.Progress{
-		Added: e.Progress.Added, State: monitor.Watching, Want: 4, Triggered: 3, Scheduled: 1, Retried: 1, Retriggered: 1,
-		Base: &monitor.Counts{Failures: 1, Runs: 2}, Results: monitor.Counts{Failures: 3, Runs: 4},
+		Added: e.Progress.Added, State: monitor.Watching, Want: 4, Triggered: 3, Scheduled: 1, Retried: 1,
+		Retriggered: 1,
+		Base:        &monitor.Counts{Failures: 1, Runs: 2}, Results: monitor.Counts{Failures: 3, Runs: 4},
 		Told: map[string]job.Status{"a": job.StatusRunning, "b": job.StatusException}, Said: map[string]bool{"a": true},
 		Unread: 2, LastError: "no answer\nö", MootAt: at, History: &monitor.Counts{Failures: 5, Runs: 6},
 		Outcome: monitor.Moot, Note: "a note", Ended: at, Moot: &moot,
@@ -145,7 +147,8 @@ func (c *check) lease(ctx context.Context) {
 	c.wants(renewing(old, long)+since, c.s.Renew(ctx, old, long), monitor.ErrLost)
 	c.wants(announcing(old)+since, c.s.Announced(ctx, old), monitor.ErrLost)
 	if got := c.read(ctx, e.Key); got.Progress.Note != "" || !got.Open() {
-		c.wrong(reading(e.Key)+" after "+saving(old, 0, child)+since, text(got), "what it was: %s", text(now.Expectation))
+		c.wrong(reading(e.Key)+" after "+saving(old, 0, child)+since, text(got), "what it was: %s",
+			text(now.Expectation))
 	}
 	if es, err := c.s.Expectations(ctx, child.Key); err != nil || len(es) > 0 {
 		c.wrong(reading(child.Key)+" after "+saving(old, 0, child)+since, fmt.Sprintf("%d, %v", len(es), err), "none")

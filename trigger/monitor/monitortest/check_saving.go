@@ -3,6 +3,7 @@ package monitortest
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/mozci/mozci/job"
@@ -140,7 +141,7 @@ func (c *check) prune(ctx context.Context) {
 	n, err := c.s.Prune(ctx, long)
 	c.wants(pruning(long), err, nil)
 	if n != 1 {
-		c.wrong(pruning(long), fmt.Sprint(n), "1: what ended, and was announced, longer ago")
+		c.wrong(pruning(long), strconv.Itoa(n), "1: what ended, and was announced, longer ago")
 	}
 	es, err := c.s.Expectations(ctx, old.Key, open.Key, silent.Key, young.Key)
 	c.wants(reading(old.Key, open.Key, silent.Key, young.Key), err, nil)

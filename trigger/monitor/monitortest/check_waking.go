@@ -3,6 +3,7 @@ package monitortest
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/mozci/mozci/job"
@@ -33,7 +34,9 @@ var wakings = []struct {
 	{told: func(e monitor.Expectation) (job.Push, string) {
 		return job.Push{Repo: e.Push.Repo, Revision: strings.Repeat("f", 40), Hg: e.Push.Revision[:12]}, e.Label
 	}, wakes: true},
-	{told: func(e monitor.Expectation) (job.Push, string) { return job.Push{Revision: e.Push.Revision}, "" }, wakes: true},
+	{told: func(e monitor.Expectation) (job.Push, string) {
+		return job.Push{Revision: e.Push.Revision}, ""
+	}, wakes: true},
 	{told: func(e monitor.Expectation) (job.Push, string) { return job.Push{Repo: e.Push.Repo}, "" }, wakes: true},
 	{told: func(e monitor.Expectation) (job.Push, string) { return job.Push{Repo: e.Push.Repo}, e.Label }, wakes: true},
 	{told: func(e monitor.Expectation) (job.Push, string) { return job.Push{Repo: e.Push.Repo}, "another" }},
@@ -87,7 +90,7 @@ func (c *check) wakes(
 		want = 1
 	}
 	if n != want && (!many || n < want) {
-		c.wrong(called, fmt.Sprint(n), "%d", want)
+		c.wrong(called, strconv.Itoa(n), "%d", want)
 	}
 	after, _, err := c.s.Next(ctx, e.Key)
 	if err != nil || (after == 0) != wakes {

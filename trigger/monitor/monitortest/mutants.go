@@ -57,7 +57,9 @@ func Mutants() []Mutant {
 		{"any label", "wake", wake(anyLabel)},
 		{"whole revisions", "wake", wake(wholeRevisions)},
 		{"wakes are not counted", "woken", claim(notCounted)},
-		{"deaf while held", "woken", func(s monitor.Store) monitor.Store { return &deaf{Store: s, of: map[string]int64{}} }},
+		{"deaf while held", "woken", func(s monitor.Store) monitor.Store {
+			return &deaf{Store: s, of: map[string]int64{}}
+		}},
 		{"what others hold is due", "next", next(heldIsDue)},
 		{"whatever is next", "next", next(anyNext)},
 		{"all are read", "expectations", read(allRead)},
