@@ -34,7 +34,13 @@ func (p *Project) DecodePulse(
 	if err := m.OfKey(routingKey); err != nil {
 		return nil, err
 	}
-	if m.Status == nil || p.opts.Want != nil && !p.opts.Want(m) {
+	if m.Status == nil {
+		return nil, nil
+	}
+	// Who looks now must not see what was listed before: the task, or its group without it.
+	p.known.listings.forgetTask(m.Status.TaskID)
+	p.known.listings.forgetTask(m.Status.TaskGroupID)
+	if p.opts.Want != nil && !p.opts.Want(m) {
 		return nil, nil
 	}
 	d, err := within(ctx, p.c, op, m.Status.TaskID, func(ctx context.Context) (*Definition, error) {

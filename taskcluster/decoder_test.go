@@ -230,3 +230,51 @@ func TestDecodePulseOfAnotherRepository(t *testing.T) {
 		t.Errorf("%+v, %v", events, err)
 	}
 }
+
+// TestDecodePulseForgetsListings: who looks because of a message must not see what was listed
+// before it, although a listing is used again for some seconds.
+func TestDecodePulseForgetsListings(t *testing.T) {
+	s := tctest.New()
+	revision := strings.Repeat("a", 40)
+	decision := s.AddPush("autoland", 7, revision, tctest.Label{Name: "build-linux64/opt", Planned: true})
+	task := s.Tasks(decision, "build-linux64/opt")[0]
+	p := at(t, s).Project("autoland", nil)
+	push := job.Push{Repo: "autoland", ID: 7, Revision: revision}
+	status := func() job.Status {
+		t.Helper()
+		if _, err := p.Catalog(t.Context(), push, "build-linux64/opt"); err != nil {
+			t.Fatal(err)
+		}
+		jobs, err := p.Jobs(t.Context(), push, "build-linux64/opt")
+		if err != nil || len(jobs) != 1 {
+			t.Fatal(jobs, err)
+		}
+		return jobs[0].Status()
+	}
+	tell := func() {
+		t.Helper()
+		c := at(t, s)
+		now, err := c.Status(t.Context(), task)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := json.Marshal(map[string]any{
+			"version": 1, "status": now, "runId": 0, "workerGroup": "g", "workerId": "i",
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		events, err := p.DecodePulse(t.Context(), "exchange/taskcluster-queue/v1/task-running", "", body)
+		if err != nil || len(events) != 1 {
+			t.Fatal(events, err)
+		}
+	}
+	if got := status(); got != job.StatusPending {
+		t.Fatal(got)
+	}
+	s.Start(task)
+	tell()
+	if got := status(); got != job.StatusRunning {
+		t.Errorf("%s right after a message said that it runs", got)
+	}
+}

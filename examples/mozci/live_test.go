@@ -96,8 +96,12 @@ func (w *liveWorld) start(args ...string) (out, errOut *bufio.Scanner, end func(
 		_, _ = outW.Close(), errW.Close()
 		done <- status
 	}()
-	return bufio.NewScanner(outR), bufio.NewScanner(errR), func() int {
+	out = bufio.NewScanner(outR)
+	return out, bufio.NewScanner(errR), func() int {
 		cancel()
+		for out.Scan() {
+			w.t.Errorf("one line too many: %s", out.Text())
+		}
 		return <-done
 	}
 }

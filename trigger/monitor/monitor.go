@@ -61,7 +61,8 @@ type Options struct {
 	// OnChange is called with what was seen at one look at an expectation, in the order
 	// in which it happened; one call at a time. Optional.
 	OnChange func([]Change)
-	// Notifier hears of each expectation that ended, once. Optional.
+	// Notifier hears of each expectation that ended: once, but for one whose process
+	// or store fails right then. Optional.
 	Notifier Notifier
 	// UntilDone makes Run return when no expectation is open any more.
 	UntilDone bool

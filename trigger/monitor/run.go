@@ -219,6 +219,8 @@ func (m *Monitor) one(ctx context.Context, c Claimed) error {
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
+	case err == nil:
+		return nil
 	case errors.Is(err, ErrLost), lost:
 		m.log.InfoContext(ctx, "another monitor took over", "key", c.Key)
 		return nil
@@ -284,12 +286,12 @@ func (m *Monitor) handle(ctx context.Context, c Claimed) error {
 		e.Progress.Outcome, e.Progress.Note, e.Progress.Ended = d.Outcome, d.Why, f.Now
 	}
 	e.Progress.State = d.State
+	m.adopt(done.added) // also where the answer to Save is lost
 	late, stop := lastly(ctx)
 	defer stop()
 	if err := m.store.Save(late, c, m.again(d), done.added...); err != nil {
 		return err
 	}
-	m.adopt(done.added)
 	m.say(changes)
 	if !c.Open() {
 		return m.announce(ctx, c)
