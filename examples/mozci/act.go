@@ -99,6 +99,20 @@ func (a *app) carryOut(
 	if !a.json {
 		a.printf("\n")
 	}
+	var waits []string
+	for _, s := range plan.Steps {
+		if s.Action == trigger.ActionWait {
+			waits = append(waits, s.Push.Revision)
+		}
+	}
+	if len(waits) > 0 {
+		heard, stop, err := a.listening(ctx, ci, waits...)
+		if err != nil {
+			return plan, err
+		}
+		defer stop()
+		ci = heard
+	}
 	done, err := trigger.Run(ctx, ci, plan, &trigger.RunOptions{
 		Ledger: book, Who: who(), Logger: a.log,
 		OnStep: func(s trigger.Step) {

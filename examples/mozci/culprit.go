@@ -12,6 +12,7 @@ import (
 	"github.com/mozci/mozci/analysis/culprit"
 	"github.com/mozci/mozci/backfill"
 	"github.com/mozci/mozci/job"
+	"github.com/mozci/mozci/taskcluster"
 	"github.com/mozci/mozci/trigger"
 	"github.com/mozci/mozci/trigger/ledger"
 )
@@ -114,7 +115,15 @@ func (a *app) culprit(cmd *cobra.Command, c culpritFlags) error {
 	if !a.json {
 		o.Observe = a.searching(c)
 	}
-	found, err := backfill.Search(cmd.Context(), p.repo, p.read, c.label, c.rev, o)
+	a.heard = func(m *taskcluster.Message) bool {
+		return m.Label() == "" || m.Label() == c.label || m.Tags["kind"] == "build"
+	}
+	ci, stop, err := a.listening(cmd.Context(), p.read)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	found, err := backfill.Search(cmd.Context(), p.repo, ci, c.label, c.rev, o)
 	switch {
 	case errors.Is(err, backfill.ErrOverBudget):
 		return errors.Join(err, a.printSearch(found, c, true))

@@ -39,15 +39,24 @@ var queueEvents = []string{"defined", "pending", "running", "completed", "failed
 
 const wholeRevision = 40 // digits
 
+// kindOf is the name of the CI, as --ci has it; p has several where one is read and
+// another acts.
+func (a *app) kindOf(ci job.Scheduler) string {
+	if _, ok := job.As[tasker](ci); ok {
+		return "taskcluster"
+	}
+	return a.ci
+}
+
 // bindings are the messages that tell of the jobs of a push, or of all pushes of the
 // repository for an empty revision.
-func (a *app) bindings(revision string) []pulse.Binding {
+func (a *app) bindings(ci, revision string) []pulse.Binding {
 	name := pushlog.ShortName(a.repo)
 	if len(revision) != wholeRevision { // routes have no others
 		revision = ""
 	}
 	var out []pulse.Binding
-	switch a.ci {
+	switch ci {
 	case "taskcluster":
 		project := name
 		if a.project != "" {
@@ -74,11 +83,11 @@ type tasker interface {
 	DecodePulse(ctx context.Context, exchange, routingKey string, body []byte) ([]job.Event, error)
 }
 
-// decode says what a message of Pulse tells.
-func (p *places) decode(ctx context.Context, m pulse.Message) ([]job.Event, error) {
+// decode says what a message of Pulse tells of a CI.
+func decode(ctx context.Context, ci job.Scheduler, m pulse.Message) ([]job.Event, error) {
 	switch {
 	case strings.HasPrefix(m.Exchange, "exchange/taskcluster-queue/"):
-		t, ok := job.As[tasker](p.read)
+		t, ok := job.As[tasker](ci)
 		if !ok {
 			return nil, job.Wrap("events", m.Exchange, fmt.Errorf("%w: the CI is not Taskcluster", job.ErrInvalid))
 		}
@@ -103,32 +112,40 @@ func (p *places) decode(ctx context.Context, m pulse.Message) ([]job.Event, erro
 }
 
 // live is the CI with what Pulse tells of it.
-func (a *app) live(p *places, bindings []pulse.Binding) (*pulse.Live, error) {
+func (a *app) live(ci job.Scheduler, bindings []pulse.Binding) (*pulse.Live, error) {
 	o, err := a.pulseOptions(bindings)
 	if err != nil {
 		return nil, err
 	}
-	return pulse.NewLive(p.read, pulse.LiveOptions{
-		Store: pulse.NewMemory(), Decode: p.decode, CI: a.ci, Consumer: pulse.Listen(o), Logger: a.log,
+	return pulse.NewLive(ci, pulse.LiveOptions{
+		Store: pulse.NewMemory(), CI: a.kindOf(ci), Consumer: pulse.Listen(o), Logger: a.log,
+		Decode: func(ctx context.Context, m pulse.Message) ([]job.Event, error) { return decode(ctx, ci, m) },
 	})
 }
 
-// listening is the CI with Pulse where there is an account for it, and stop, which ends
-// that. Without one, and where Pulse cannot be had, the CI is asked every so often; that is
-// said.
-func (a *app) listening(ctx context.Context, p *places, revisions ...string) (ci job.Scheduler, stop func(), err error) {
-	if a.world != "" || os.Getenv(pulseUser) == "" || a.ci == "treeherder" || len(a.bindings("")) == 0 {
-		return p.read, func() {}, nil // Treeherder tells Pulse of jobs no more
+// listening is a CI with Pulse where there is an account for it, and stop, which ends
+// that; of the pushes with these revisions, or of all of the repository without any.
+// Without an account, and where Pulse cannot be had, the CI is asked every so often; that
+// is said.
+func (a *app) listening(
+	ctx context.Context, of job.Scheduler, revisions ...string,
+) (ci job.Scheduler, stop func(), err error) {
+	kind := a.kindOf(of)
+	if a.world != "" || os.Getenv(pulseUser) == "" || kind == "treeherder" || len(a.bindings(kind, "")) == 0 {
+		return of, func() {}, nil // Treeherder tells Pulse of jobs no more
+	}
+	if len(revisions) == 0 {
+		revisions = []string{""}
 	}
 	var bindings []pulse.Binding
 	for _, rev := range revisions {
-		for _, b := range a.bindings(rev) {
+		for _, b := range a.bindings(kind, rev) {
 			if !slices.Contains(bindings, b) {
 				bindings = append(bindings, b)
 			}
 		}
 	}
-	live, err := a.live(p, bindings)
+	live, err := a.live(of, bindings)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -148,7 +165,7 @@ func (a *app) listening(ctx context.Context, p *places, revisions ...string) (ci
 
 // tell prints what Pulse tells until the program is stopped.
 func (a *app) tell(ctx context.Context) error {
-	bindings := a.bindings("")
+	bindings := a.bindings(a.ci, "")
 	if len(bindings) == 0 {
 		return usage("--ci %s: it tells nothing by Pulse", a.ci)
 	}
@@ -156,7 +173,7 @@ func (a *app) tell(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	live, err := a.live(p, bindings)
+	live, err := a.live(p.read, bindings)
 	if err != nil {
 		return err
 	}

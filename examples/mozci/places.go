@@ -180,7 +180,10 @@ func (a *app) taskcluster(client *http.Client) (*taskcluster.Project, error) {
 		return nil, err
 	}
 	return c.Project(pushlog.ShortName(a.repo),
-		&taskcluster.ProjectOptions{TrustDomain: a.trustDomain, Name: a.project, Logger: a.log}), nil
+		&taskcluster.ProjectOptions{
+			TrustDomain: a.trustDomain, Name: a.project, Logger: a.log,
+			Want: func(m *taskcluster.Message) bool { return a.heard == nil || a.heard(m) },
+		}), nil
 }
 
 // buildbot opens a master, with the credentials of the environment.

@@ -35,7 +35,7 @@ func (a *app) watchCommand() *cobra.Command {
 		Long: `Watch the runs of a label on a push until it is clear how they end, and print
 what changes. A run that has not begun is waited for.
 
-With --yes mozci makes sure that there is an end: it triggers a run again that
+With --yes, and on a world, mozci makes sure that there is an end: it triggers a run again that
 was coalesced or that infrastructure ended, retriggers a failure until it is
 clear whether it is permanent, and triggers a test whose build is done. Without
 --yes it only watches. With --until-hit it triggers runs, --batch at a time, until
@@ -123,7 +123,7 @@ func (a *app) watch(cmd *cobra.Command, w watchFlags) error {
 	for _, e := range wanted {
 		revisions = append(revisions, e.Push.Revision)
 	}
-	ci, stop, err := a.listening(ctx, p, revisions...)
+	ci, stop, err := a.listening(ctx, p.read, revisions...)
 	if err != nil {
 		return err
 	}
@@ -258,6 +258,9 @@ func (a *app) actPlan(ctx context.Context, p *places, book ledger.Ledger, plan t
 
 // mayTrigger asks whether runs may be triggered while it watches.
 func (a *app) mayTrigger(w watchFlags, n int) bool {
+	if a.world != "" && !w.dryRun {
+		return true // it has nothing to lose
+	}
 	if w.untilHit {
 		return a.wantedTo(w.actFlags, fmt.Sprintf("Trigger up to %s, %d at a time, until one fails?", runs(w.most*n),
 			w.batch))
