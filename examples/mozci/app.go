@@ -120,8 +120,7 @@ Nothing is asked for without --yes, or a yes on the terminal. Exit status: 0 don
 	f.StringVar(&a.ledgerName, "ledger", "", "what was asked for, so that it is asked for once: a SQLite `file`, or "+
 		"postgres://… (default: in the user's state folder; with --world, memory)")
 	root.AddCommand(a.pushesCommand(), a.jobsCommand(), a.labelsCommand(), a.originCommand(), a.triggerCommand(),
-		a.backfillCommand(),
-		a.cancelCommand(), a.checkSourcesCommand(), a.eventsCommand(), a.failuresCommand(),
+		a.backfillCommand(), a.cancelCommand(), a.checkSourcesCommand(), a.eventsCommand(), a.failuresCommand(),
 		a.errorlinesCommand(), a.frequencyCommand(), a.culpritCommand(), a.watchCommand(),
 		a.versionCommand(), credentialsHelp())
 	return root
