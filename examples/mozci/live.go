@@ -26,8 +26,8 @@ const (
 func (a *app) pulseOptions(bindings []pulse.Binding) (pulse.Options, error) {
 	user, password := os.Getenv(pulseUser), os.Getenv(pulsePassword)
 	if user == "" || password == "" {
-		return pulse.Options{}, usage("Pulse needs an account: set %s and %s, made at https://pulseguardian.mozilla.org",
-			pulseUser, pulsePassword)
+		return pulse.Options{}, usage("Pulse needs an account: set %s and %s; "+
+			"https://pulseguardian.mozilla.org makes one", pulseUser, pulsePassword)
 	}
 	return pulse.Options{
 		URL: a.pulseURL, User: user, Password: pulse.Secret(password), Bindings: bindings, Logger: a.log,
@@ -186,8 +186,10 @@ func (a *app) tell(ctx context.Context) error {
 		stop(err)
 		done <- err
 	}()
-	for e := range live.Watch(ctx) {
+	for e, watchErr := range live.Watch(ctx) {
 		switch {
+		case watchErr != nil:
+			err = watchErr
 		case e.Missed:
 			a.log.InfoContext(ctx, "messages may be missing", "why", e.Note)
 		case e.Job != nil:

@@ -70,7 +70,8 @@ func New() *Server {
 	return &Server{
 		Clients: map[string]string{"me": "secret"}, Page: 1000, tasks: map[string]*Task{}, index: map[string]string{},
 		files: map[string][]byte{}, graphs: map[string][]Label{}, Roles: map[string][]string{},
-		pushes: map[string]string{}, routes: map[string]string{}, fires: map[string][]Object{}, expired: map[string]bool{},
+		pushes: map[string]string{}, routes: map[string]string{}, fires: map[string][]Object{},
+		expired: map[string]bool{},
 	}
 }
 
