@@ -18,6 +18,8 @@ import (
 	"github.com/mozci/mozci/job/pulse"
 )
 
+var liveOnly = flag.String("live-only", "", "live: one section, such as throughput")
+
 // pulsing measures what listens to Pulse, on a real RabbitMQ: how fast it is, beside
 // a bare client; what is left of 10,000 messages when processes are killed and servers
 // restarted; its memory; a burst; a broker that is away; and queues that are deleted.
@@ -30,14 +32,23 @@ func pulsing(t *testing.T) {
 	l.broker = rabbittest.Start(t)
 	l.must(l.broker.AddUser(liveUser, livePassword, ".*", ".*", ".*"))
 	l.templates = liveTemplates(l)
-	throughput(l)
-	reliability(l)
-	flatness(l)
-	burst(l)
-	prefetch(l)
-	lateAcks(l)
-	deletion(l)
-	away(l)
+	for _, section := range []struct {
+		name string
+		run  func(*bay)
+	}{
+		{"throughput", throughput},
+		{"reliability", reliability},
+		{"memory", flatness},
+		{"burst", burst},
+		{"prefetch", prefetch},
+		{"acks", lateAcks},
+		{"deletion", deletion},
+		{"away", away},
+	} {
+		if *liveOnly == "" || *liveOnly == section.name {
+			section.run(l)
+		}
+	}
 }
 
 // The broker's user, who exists on this loopback interface only.

@@ -21,7 +21,7 @@ const leastOfBare = 0.7
 // throughput is how many messages a second are taken, stored, acknowledged, decoded,
 // written down and told, beside a bare client that acknowledges the same ones.
 func throughput(l *bay) {
-	n, rounds := l.sized(30_000, 5000), 3
+	n, rounds := l.sized(20_000, 5000), 3
 	fmt.Printf("live: %d recorded messages of Taskcluster's that wait in a queue, in turns, medians of %d\n\n", n, rounds)
 	type way struct {
 		name  string
