@@ -115,11 +115,11 @@ func prefetch(l *bay) {
 }
 
 // waitChild is a process to which more messages come than it takes.
-func waitChild(args []string) int {
+func waitChild(parent context.Context, args []string) int {
 	mode, url, queue := args[0], args[1], args[2]
 	var came atomic.Int64
 	before := heap()
-	ctx, stop := context.WithTimeout(context.Background(), 3*time.Second)
+	ctx, stop := context.WithTimeout(parent, 3*time.Second)
 	defer stop()
 	ended := make(chan error, 1)
 	if mode == "bare" {
