@@ -103,6 +103,13 @@ func (l *bay) newQueue(exchanges ...string) string {
 	l.Helper()
 	l.queues++
 	name := fmt.Sprintf("queue/%s/%d", liveUser, l.queues)
+	l.declare(name, exchanges...)
+	return name
+}
+
+// declare is newQueue of a queue with this name.
+func (l *bay) declare(name string, exchanges ...string) {
+	l.Helper()
 	l.must(l.broker.Declare(exchanges...))
 	conn, err := dialBare(l.broker.URL())
 	l.must(err)
@@ -114,7 +121,6 @@ func (l *bay) newQueue(exchanges ...string) string {
 	for _, e := range exchanges {
 		l.must(ch.QueueBind(name, "#", e, false, nil))
 	}
-	return name
 }
 
 // dialBare is the bare client.

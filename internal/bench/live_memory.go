@@ -32,7 +32,7 @@ func heap() float64 {
 func flatness(l *bay) {
 	n := l.sized(1_000_000, 50_000)
 	fmt.Printf("\nlive: the heap over %d messages, of a Live over a Memory that is full already\n\n", n)
-	const warm, chunk = 250_000, 1000
+	const warm, chunk = 600_000, 1000 // three times as many runs as are remembered
 	q := l.newQueue(l.exchanges()...)
 	store := pulse.NewMemory()
 	r := l.listen(store, q, func(ctx context.Context, m pulse.Message) ([]job.Event, error) {
@@ -49,7 +49,7 @@ func flatness(l *bay) {
 	for i := 0; i < warm; i += chunk {
 		var list []pulse.Message
 		for k := range chunk {
-			list = append(list, pulse.Message{Exchange: "warm", RoutingKey: fmt.Sprintf("warm-%d", i+k)})
+			list = append(list, pulse.Message{Exchange: "warm", RoutingKey: fmt.Sprintf("warm-%017d/0", i+k)})
 		}
 		l.must(store.Put(l.Context(), q, list))
 		l.until("warming", func() bool { return int64(i+chunk)-r.decoded.Load() < 5*chunk })

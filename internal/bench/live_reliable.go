@@ -37,7 +37,7 @@ func reliability(l *bay) {
 	srv := httptest.NewServer(r.world)
 	defer srv.Close()
 	r.url = srv.URL
-	l.must(l.broker.Declare(liveExchange))
+	l.declare("queue/"+liveUser+"/shared", liveExchange) // before anything is told
 	r.run(l.sized(2900, 500), l.sized(300, 60), time.Duration(l.sized(45, 8))*time.Second)
 }
 
@@ -216,6 +216,7 @@ func (r *trialOfThree) report(expected int, took time.Duration) {
 	for _, id := range ids {
 		if states[id] != w.told[id] {
 			wrong++
+			fmt.Printf("%s is %s in the store, and %s was told\n", id, states[id], w.told[id])
 		}
 	}
 	needed, made, exact, notices, once, right := 0, 0, 0, 0, 0, 0
