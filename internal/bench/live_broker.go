@@ -18,7 +18,7 @@ const mostBacklog = 2000
 // burst is the longest that the queue becomes while messages come as fast as they did
 // in 2019, when PulseGuardian deleted one.
 func burst(l *bay) {
-	n, within := l.sized(20_000, 5000), time.Duration(l.sized(60, 15))*time.Second
+	n, within := l.sized(20_000, 5000), time.Duration(l.sized(60, 7))*time.Second
 	q := l.newQueue(l.exchanges()...)
 	s, end := l.sqliteStore()
 	defer end()
@@ -155,7 +155,7 @@ func (s slowPut) Put(ctx context.Context, queue string, list []pulse.Message) er
 // that ends meanwhile: the message is lost, that some are is told, and the monitor
 // looks.
 func deletion(l *bay) {
-	times := l.sized(5, 2)
+	times := l.sized(5, 1)
 	fmt.Println()
 	seen, gaps, looks, missed := 0, 0, 0, int64(0)
 	var took time.Duration

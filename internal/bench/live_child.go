@@ -33,7 +33,7 @@ func liveChild(kind string, args []string) int {
 		os.Exit(4)
 	}()
 	switch {
-	case kind == "wait" && len(args) == 3:
+	case kind == "wait" && len(args) == 4:
 		return waitChild(ctx, args)
 	case kind == "monitor" && len(args) == 4:
 		if err := monitorChild(ctx, args[0], args[1], args[2], args[3]); err != nil && ctx.Err() == nil {

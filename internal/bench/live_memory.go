@@ -32,7 +32,8 @@ func heap() float64 {
 func flatness(l *bay) {
 	n := l.sized(1_000_000, 50_000)
 	fmt.Printf("\nlive: the heap over %d messages, of a Live over a Memory that is full already\n\n", n)
-	const warm, chunk = 600_000, 1000 // three times as many runs as are remembered
+	const chunk = 1000
+	warm := l.sized(600_000, 500_000) // more runs than are remembered
 	q := l.newQueue(l.exchanges()...)
 	store := pulse.NewMemory()
 	r := l.listen(store, q, func(ctx context.Context, m pulse.Message) ([]job.Event, error) {
@@ -54,7 +55,7 @@ func flatness(l *bay) {
 		l.must(store.Put(l.Context(), q, list))
 		l.until("warming", func() bool { return int64(i+chunk)-r.decoded.Load() < 5*chunk })
 	}
-	l.until("warming", func() bool { return r.decoded.Load() == warm })
+	l.until("warming", func() bool { return r.decoded.Load() == int64(warm) })
 	var at [2]float64
 	began := time.Now()
 	for sent := 0; sent < n; sent += chunk {
@@ -95,7 +96,8 @@ func prefetch(l *bay) {
 	for _, c := range []struct{ name, mode string }{
 		{"a Consumer, slow store", "consumer"}, {"a bare client without Qos", "bare"},
 	} {
-		cmd := exec.Command(os.Args[0], "live-child", "wait", c.mode, l.broker.URL(), q) // #nosec G204 -- this program itself
+		cmd := exec.Command(os.Args[0], "live-child", "wait", c.mode, l.broker.URL(), q,
+			strconv.Itoa(l.sized(4000, 1500))) // #nosec G204 -- this program itself
 		cmd.Stderr = os.Stderr
 		in, err := cmd.StdinPipe() // its end is the child's
 		l.must(err)
@@ -117,9 +119,13 @@ func prefetch(l *bay) {
 // waitChild is a process to which more messages come than it takes.
 func waitChild(parent context.Context, args []string) int {
 	mode, url, queue := args[0], args[1], args[2]
+	millis, err := strconv.Atoi(args[3])
+	if err != nil {
+		return fail(err)
+	}
 	var came atomic.Int64
 	before := heap()
-	ctx, stop := context.WithTimeout(parent, 3*time.Second)
+	ctx, stop := context.WithTimeout(parent, time.Duration(millis)*time.Millisecond)
 	defer stop()
 	ended := make(chan error, 1)
 	if mode == "bare" {

@@ -38,7 +38,7 @@ func reliability(l *bay) {
 	defer srv.Close()
 	r.url = srv.URL
 	l.declare("queue/"+liveUser+"/shared", liveExchange) // before anything is told
-	r.run(l.sized(2900, 500), l.sized(300, 60), time.Duration(l.sized(45, 8))*time.Second)
+	r.run(l.sized(2900, 500), l.sized(300, 60), time.Duration(l.sized(45, 5))*time.Second)
 }
 
 // trialOfThree is one run of section reliability.
