@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -32,6 +33,7 @@ func pulsing(t *testing.T) {
 	l.broker = rabbittest.Start(t)
 	l.must(l.broker.AddUser(liveUser, livePassword, ".*", ".*", ".*"))
 	l.templates = liveTemplates(l)
+	took := ""
 	for _, section := range []struct {
 		name string
 		run  func(*bay)
@@ -46,9 +48,12 @@ func pulsing(t *testing.T) {
 		{"away", away},
 	} {
 		if *liveOnly == "" || *liveOnly == section.name {
+			began := time.Now()
 			section.run(l)
+			took += fmt.Sprintf(" %s %.0f,", section.name, time.Since(began).Seconds())
 		}
 	}
+	fmt.Printf("\nseconds:%s\n", strings.TrimSuffix(took, ","))
 }
 
 // The broker's user, who exists on this loopback interface only.
