@@ -22,6 +22,7 @@ var subjects = map[string]func(*testing.T){
 	"growth":      growth,
 	"joblog":      logs,
 	"ledger":      ledgers,
+	"live":        pulsing,
 	"merges":      merges,
 	"taskcluster": tc,
 }
@@ -33,12 +34,15 @@ func main() {
 	if len(os.Args) == 4 && os.Args[1] == "buildbot-child" { // started by subject buildbot
 		os.Exit(questionChild(os.Args[2], os.Args[3]))
 	}
+	if len(os.Args) > 2 && os.Args[1] == "live-child" { // started by subject live
+		os.Exit(liveChild(os.Args[2], os.Args[3:]))
+	}
 	testing.Init() // virtual time is testing/synctest's, which needs a test
 	flag.Usage = func() {
 		_, _ = fmt.Fprintf(os.Stderr, "usage: go run ./internal/bench SUBJECT, one of %v\n",
 			slices.Sorted(maps.Keys(subjects)))
 	}
-	_ = flag.Bool("quick", false, "fewer trials, for the subjects acting, culprit, damage, growth and ledger")
+	_ = flag.Bool("quick", false, "fewer trials, for the subjects acting, culprit, damage, growth, ledger and live")
 	_ = flag.Bool("tuning", false, "the seeds that the method was tuned on, for subject culprit")
 	subject := ""
 	if len(os.Args) > 1 { // flags may follow the subject

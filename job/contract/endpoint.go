@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"regexp"
 	"slices"
+	"sync"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -106,9 +107,16 @@ func (e *Endpoint[T]) Title() string { return e.Source + "/" + e.Name }
 // Decode decodes an answer and proves it. An answer that breaks the contract is an
 // *Error, which wraps job.ErrMalformed.
 func (e *Endpoint[T]) Decode(asked Asked, body []byte) (*T, error) {
-	out, err := e.read(asked, bytes.NewBuffer(body))
+	dec := decoders.Get().(*jsontext.Decoder)
+	dec.Reset(bytes.NewBuffer(body))
+	out, err := e.read(asked, dec)
+	dec.Reset(new(bytes.Buffer)) // so that it does not keep the body
+	decoders.Put(dec)
 	return out, begins(err, body)
 }
+
+// decoders are used again: what they have grown by one text serves the next.
+var decoders = sync.Pool{New: func() any { return new(jsontext.Decoder) }}
 
 // begins adds to the error of an answer that is not JSON how it begins.
 func begins(err error, body []byte) error {
@@ -141,7 +149,7 @@ func (h *head) Read(p []byte) (int, error) {
 // returned as it is. What each has taken before an error stays taken.
 func (e *Endpoint[T]) Read(asked Asked, body io.Reader, each ...Each) (*T, error) {
 	h := &head{Reader: body}
-	out, err := e.read(asked, h, each...)
+	out, err := e.read(asked, jsontext.NewDecoder(h), each...)
 	var broken *Error
 	if errors.As(err, &broken) && broken.err != nil {
 		_, _ = io.CopyN(io.Discard, h, int64(firstBytes-len(h.first)))
@@ -149,10 +157,10 @@ func (e *Endpoint[T]) Read(asked Asked, body io.Reader, each ...Each) (*T, error
 	return out, begins(err, h.first)
 }
 
-func (e *Endpoint[T]) read(asked Asked, body io.Reader, each ...Each) (*T, error) {
+func (e *Endpoint[T]) read(asked Asked, dec *jsontext.Decoder, each ...Each) (*T, error) {
 	var first Finding
 	p := &prover{
-		dec: jsontext.NewDecoder(body), path: make(path, 0, 16), streams: each,
+		dec: dec, path: make(path, 0, 16), streams: each,
 		found: func(f Finding) bool { first = f; return false },
 	}
 	out := new(T)

@@ -27,6 +27,7 @@ type session struct {
 	trouble    chan error           // of watch
 
 	held      []delivery // came, and are not being written
+	acked     tags
 	consuming bool
 	draining  bool
 	drainEnd  <-chan time.Time
@@ -250,15 +251,21 @@ func (s *session) written(o verdict) error {
 	return nil
 }
 
-// acknowledge tells the broker of each message that it may forget it: one goroutine at
-// a time does so, and never for several at once.
+// acknowledge tells the broker that it may forget messages. One goroutine at a time
+// does so.
 func (s *session) acknowledge(list []delivery) error {
 	if len(list) == 0 {
 		return nil
 	}
+	last, others := s.acked.take(list)
 	err := s.l.call(func() error {
-		for _, d := range list {
-			if err := s.ch.Ack(d.tag, false); err != nil {
+		if last > 0 {
+			if err := s.ch.Ack(last, true); err != nil {
+				return err
+			}
+		}
+		for _, tag := range others {
+			if err := s.ch.Ack(tag, false); err != nil {
 				return err
 			}
 		}

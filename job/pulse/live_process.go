@@ -133,22 +133,25 @@ func (l *Live) batch(ctx context.Context, taken []Message) {
 
 func (l *Live) decodeAll(ctx context.Context, taken []Message, results chan<- decoded) {
 	until := time.Now().Add(l.o.Lease / 2)
-	free := make(chan struct{}, l.o.Decoders)
+	waiting := make(chan Message, len(taken))
+	for _, m := range taken {
+		waiting <- m
+	}
+	close(waiting)
 	var wg sync.WaitGroup
 	defer wg.Wait()
-	for _, m := range taken {
-		free <- struct{}{}
-		if ctx.Err() != nil || time.Now().After(until) {
-			<-free
-			l.mu.Lock()
-			l.stats.Messages-- // it comes again
-			l.mu.Unlock()
-			results <- decoded{message: m, left: true}
-			continue
-		}
+	for range min(l.o.Decoders, len(taken)) { // each decodes many: its stack has grown by then
 		wg.Go(func() {
-			defer func() { <-free }()
-			results <- l.decode(ctx, m)
+			for m := range waiting {
+				if ctx.Err() == nil && !time.Now().After(until) {
+					results <- l.decode(ctx, m)
+					continue
+				}
+				l.mu.Lock()
+				l.stats.Messages-- // it comes again
+				l.mu.Unlock()
+				results <- decoded{message: m, left: true}
+			}
 		})
 	}
 }

@@ -14,8 +14,10 @@ import (
 // returns the entries as they are then.
 //
 // Of a request that the CI took, the CI is asked what became of it, where it can
-// tell (job.OutcomeFinder) and its runs are not among the visible ones. The errors
-// are the ledger's alone: a CI that cannot be asked now has told nothing new.
+// tell (job.OutcomeFinder) and its runs are not among the visible ones. Of one that
+// nobody makes any more and whose answer was lost, the CI is asked by its key, where keys
+// reach it (job.KeyCarrier): it was taken, or has failed. The errors are the ledger's
+// alone: a CI that cannot be asked now has told nothing new.
 func Follow(ctx context.Context, l Ledger, ci job.Scheduler, entries []Entry, runs []job.Job) ([]Entry, error) {
 	waiting := map[string]bool{} // by ID: a CI that lists a run twice must not look like two runs
 	for _, j := range runs {
@@ -54,6 +56,9 @@ func each(ctx context.Context, l Ledger, entries []Entry, learn func(*Entry)) ([
 
 // follow is the entry's next state, by its runs and by what the CI tells.
 func (e *Entry) follow(ctx context.Context, ci job.Scheduler, waiting map[string]bool) {
+	if e.State.Open() && e.Lease <= 0 {
+		e.lookUp(ctx, ci)
+	}
 	switch {
 	case e.State != Accepted && e.State != Visible:
 	case e.State == Visible || e.there(waiting):
@@ -67,6 +72,19 @@ func (e *Entry) follow(ctx context.Context, ci job.Scheduler, waiting map[string
 			e.Receipt.Note = fmt.Sprintf("the CI took the request, and no run was seen within %g h",
 				AcceptedExpires.Hours())
 		}
+	}
+}
+
+// lookUp is the next state of a request whose answer was lost, by its key. What reached
+// the CI in part is not decided here: who asks again under the key gets the rest.
+func (e *Entry) lookUp(ctx context.Context, ci job.Scheduler) {
+	ids, err := job.Carried(ctx, ci, job.Request{Key: e.Key, Label: e.Label, Push: e.Push, Count: e.Count})
+	switch {
+	case err != nil:
+	case len(ids) >= e.Count:
+		e.State, e.Receipt = Accepted, job.Receipt{IDs: ids, State: job.ReceiptAlreadyAsked}
+	case len(ids) == 0:
+		e.State, e.Receipt.Note = Failed, "the request did not reach the CI"
 	}
 }
 

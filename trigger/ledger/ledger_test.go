@@ -312,3 +312,64 @@ func TestFollow(t *testing.T) {
 		})
 	}
 }
+
+// carrier is a CI that keys reach.
+type carrier struct {
+	job.Scheduler
+	ids []string
+	err error
+}
+
+func (c carrier) Carried(_ context.Context, r job.Request) ([]string, error) {
+	if r.Key != "k" || r.Label != "test" || r.Count != 2 || r.Push.ID != followed.ID {
+		return nil, errors.New("another request")
+	}
+	return c.ids, c.err
+}
+
+// What became of a request whose answer was lost, or whose process died, is known by
+// its key once nobody can be making it any more.
+func TestFollowByKey(t *testing.T) {
+	const lease = time.Minute
+	for name, c := range map[string]struct {
+		ci    job.Scheduler
+		later time.Duration
+		want  ledger.State // empty for the one that it had
+	}{
+		"it may be under way":      {carrier{}, lease - time.Second, ""},
+		"it did not reach the CI":  {carrier{}, lease, ledger.Failed},
+		"it was taken":             {carrier{ids: []string{"a", "b"}}, lease, ledger.Accepted},
+		"half of it was":           {carrier{ids: []string{"a"}}, lease, ""},
+		"the CI does not answer":   {carrier{err: job.ErrUnavailable}, lease, ""},
+		"keys do not reach the CI": {made{}, 9 * time.Minute, ""},
+	} {
+		for _, was := range []ledger.State{ledger.Intended, ledger.Unsure} {
+			synctest.Test(t, func(t *testing.T) {
+				l := ledger.NewMemory()
+				e, _, err := l.Intend(t.Context(), ledger.Entry{
+					Key: "k", Label: "test", Push: followed, Count: 2, Holder: "dead", Lease: lease,
+				}, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				e.State, e.Lease = was, lease
+				if err := l.Settle(t.Context(), e); err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(c.later)
+				es, err := l.Entries(t.Context(), ledger.Query{Key: "k"})
+				if err != nil {
+					t.Fatal(err)
+				}
+				want := c.want
+				if want == "" {
+					want = was
+				}
+				got, err := ledger.Follow(t.Context(), l, c.ci, es, nil)
+				if err != nil || got[0].State != want || want == ledger.Accepted && len(got[0].Receipt.IDs) != 2 {
+					t.Errorf("%s, %s: %+v, %v, expected %s", name, was, got[0], err, want)
+				}
+			})
+		}
+	}
+}

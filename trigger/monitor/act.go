@@ -59,6 +59,7 @@ func (m *Monitor) act(ctx context.Context, e *Expectation, d Decision, now time.
 	}
 	done, err := trigger.Run(ctx, m.opts.Act, soon, &trigger.RunOptions{
 		Ledger: m.opts.Ledger, Who: m.opts.Who, Purpose: e.Key, Logger: m.opts.Logger, Grace: -1,
+		Lease: m.opts.Lease,
 	})
 	for _, s := range done.Steps {
 		m.took(e, d, s, now, &out)

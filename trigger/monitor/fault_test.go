@@ -153,6 +153,29 @@ func TestAnswersThatAreLost(t *testing.T) {
 	}
 }
 
+// TestRequestsThatAreLost: the CI answers 500, and does nothing. Where keys reach it, that
+// is known as soon as nobody can be asking any more, and it is asked again.
+func TestRequestsThatAreLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, failing)
+		var asked []time.Time
+		ci := &faulty{Scheduler: s.paced(), trigger: func(do func() (job.Receipt, error)) (job.Receipt, error) {
+			if asked = append(asked, time.Now()); len(asked) == 1 {
+				return job.Receipt{}, job.Wrap("faulty.trigger", "t", fmt.Errorf("%w: HTTP 500", job.ErrUnavailable))
+			}
+			return do()
+		}}
+		es := s.run(t, ci, monitor.Expectation{Push: s.push(t, 3), Label: "t"})
+		if p := es[0].Progress; p.Outcome != monitor.Permanent || s.ran(t, 3, "t") != 3 || len(asked) != 2 {
+			t.Fatalf("%s with %d runs after %d requests, want permanent with 3 after 2", p.Outcome, s.ran(t, 3, "t"),
+				len(asked))
+		}
+		if waited := asked[1].Sub(asked[0]); waited < time.Minute || waited > 3*time.Minute {
+			t.Errorf("asked again after %s, want after the lease of a minute and a look", waited)
+		}
+	})
+}
+
 // TestRefusals end a watch with the CI's words.
 func TestRefusals(t *testing.T) {
 	s := newStage(t, failing)

@@ -70,8 +70,9 @@ type Options struct {
 	Only []string
 	// Width is how many expectations are looked at in parallel. Default 10.
 	Width int
-	// Lease is for how long an expectation is one monitor's; it is renewed while it
-	// is looked at. Default one minute.
+	// Lease is for how long an expectation is one monitor's, and what it asks the CI for
+	// nobody else's; it is renewed while it is looked at, and while the CI is asked.
+	// Default one minute.
 	Lease time.Duration
 	// Who is written into the ledger. Optional.
 	Who string

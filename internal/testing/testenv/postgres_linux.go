@@ -98,6 +98,14 @@ func (d *Database) start(t testing.TB) {
 // postgresBin is the folder of the newest server that is installed.
 func postgresBin(t testing.TB) string {
 	t.Helper()
+	bin := installedPostgres()
+	if bin == "" {
+		Lacking(t, "%s", MissingPostgres())
+	}
+	return bin
+}
+
+func installedPostgres() string {
 	found, err := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
 	if err == nil && len(found) > 0 {
 		return filepath.Dir(found[len(found)-1])
@@ -105,7 +113,15 @@ func postgresBin(t testing.TB) string {
 	if initdb, err := exec.LookPath("initdb"); err == nil {
 		return filepath.Dir(initdb)
 	}
-	Lacking(t, "no PostgreSQL server: install Debian's package postgresql")
+	return ""
+}
+
+// MissingPostgres says what StartPostgres does not find on this machine; empty for
+// nothing.
+func MissingPostgres() string {
+	if installedPostgres() == "" {
+		return "no PostgreSQL server: install Debian's package postgresql"
+	}
 	return ""
 }
 

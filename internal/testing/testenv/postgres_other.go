@@ -13,9 +13,12 @@ type Database struct{ URL string }
 // StartPostgres skips: it does not know how.
 func StartPostgres(t testing.TB) *Database {
 	t.Helper()
-	Lacking(t, "a PostgreSQL server is started for tests on Linux only")
+	Lacking(t, "%s", MissingPostgres())
 	return nil
 }
 
 // Restart does nothing, since there is no server.
 func (*Database) Restart(testing.TB) {}
+
+// MissingPostgres says what StartPostgres does not find on this machine.
+func MissingPostgres() string { return "a PostgreSQL server is started for tests on Linux only" }

@@ -1,0 +1,259 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/mozci/mozci/job"
+	"github.com/mozci/mozci/job/pulse"
+	"github.com/mozci/mozci/trigger/monitor"
+)
+
+// mostBacklog is where PulseGuardian warns.
+const mostBacklog = 2000
+
+// burst is the longest that the queue becomes while messages come as fast as they did
+// in 2019, when PulseGuardian deleted one.
+func burst(l *bay) {
+	n, within := l.sized(20_000, 5000), time.Duration(l.sized(60, 7))*time.Second
+	q := l.newQueue(l.exchanges()...)
+	s, end := l.sqliteStore()
+	defer end()
+	r := l.listen(s, q, decodeTask, l.exchanges()...)
+	defer r.stop()
+	<-r.began
+	const steps = 100
+	longest, stored, sent := 0, 0, 0
+	var mu sync.Mutex
+	done := make(chan struct{})
+	var all sync.WaitGroup
+	all.Go(func() {
+		for {
+			select {
+			case <-done:
+				return
+			case <-time.After(5 * time.Millisecond):
+			}
+			mu.Lock()
+			cs := r.consumer.Stats()
+			longest = max(longest, sent-int(cs.Acked)) // waits, or is not acknowledged
+			stored = max(stored, int(cs.Stored-r.decoded.Load()))
+			mu.Unlock()
+		}
+	})
+	began := time.Now()
+	for i := range steps {
+		time.Sleep(time.Until(began.Add(within * time.Duration(i) / steps)))
+		l.publish(n / steps)
+		mu.Lock()
+		sent += n / steps
+		mu.Unlock()
+	}
+	took := time.Since(began)
+	l.until("the burst", func() bool { return r.done(n) })
+	close(done)
+	all.Wait()
+	fmt.Printf("\nlive: a burst of %d messages in %.0f s, over SQLite: at most %d were in the queue, limit %d (%d stored "+
+		"and not decoded); all done %s after the last\n", n, took.Seconds(), longest, mostBacklog, stored,
+		short(time.Since(began)-took))
+	if longest >= mostBacklog {
+		l.Errorf("%d messages were in the queue", longest)
+	}
+	l.must(l.broker.DeleteQueue(q))
+}
+
+// away is how soon messages come again when the broker was away.
+func away(l *bay) {
+	gone := time.Duration(l.sized(40, 5)) * time.Second
+	q := l.newQueue(l.exchanges()...)
+	r := l.listen(pulse.NewMemory(), q, decodeTask, l.exchanges()...)
+	defer r.stop()
+	<-r.began
+	const each = 100
+	l.publish(each)
+	l.until("messages", func() bool { return r.done(each) })
+	began := time.Now()
+	l.must(l.broker.Stop())
+	time.Sleep(time.Until(began.Add(gone)))
+	l.must(l.broker.Run())
+	back := time.Now()
+	l.publish(each)
+	l.until("messages", func() bool { return r.decoded.Load() > each })
+	first := time.Since(back)
+	l.until("messages", func() bool { return r.done(2 * each) })
+	fmt.Printf("\nlive: the broker away for %.0f s (and its start), the Consumer's usual waits: the first message came "+
+		"%.1f s after it was back; %d connects, %d of %d messages\n", gone.Seconds(), first.Seconds(),
+		r.live.Stats().Connects, r.decoded.Load(), 2*each)
+	l.must(l.broker.DeleteQueue(q))
+}
+
+// lateAcks closes connections while messages are being written: what is written then
+// cannot be acknowledged, comes again, and is told once.
+func lateAcks(l *bay) {
+	n, cuts := l.sized(5000, 2000), l.sized(20, 8)
+	q := l.newQueue(l.exchanges()...)
+	l.publish(n)
+	told := map[string]int{}
+	r := l.prepare(slowPut{pulse.NewMemory(), 20 * time.Millisecond}, q, decodeTask, l.exchanges(),
+		func(o *pulse.Options, _ *pulse.LiveOptions) {
+			o.Retry, o.RetryMost, o.Batch = 10*time.Millisecond, 100*time.Millisecond, 50
+		})
+	ctx, cancel := context.WithCancel(l.Context())
+	defer cancel()
+	var listener sync.WaitGroup
+	listener.Go(func() {
+		for e := range r.live.Watch(ctx) {
+			if e.Job != nil {
+				told[e.Job.ID()+e.Job.Status().String()]++
+			}
+		}
+	})
+	r.start()
+	<-r.began
+	for i := range cuts {
+		l.until("messages", func() bool { return r.consumer.Stats().Stored > int64(n*i/cuts) })
+		_, err := l.broker.CloseConnections(liveUser, "by the bench")
+		l.must(err)
+	}
+	l.until("messages", func() bool { return r.done(n) })
+	r.stop()
+	cancel()
+	listener.Wait()
+	twice := 0
+	for _, times := range told {
+		if times > 1 {
+			twice++
+		}
+	}
+	cs, ls := r.consumer.Stats(), r.live.Stats()
+	fmt.Printf("\nlive: %d messages, the connection closed %d times while a slow store writes: %d came, %d written "+
+		"without an acknowledgement, %d given back; %d changes told, %d of them twice, %d known\n", n, cuts, cs.Messages,
+		cs.LateAcks, cs.GivenBack, len(told), twice, ls.Known)
+	ready, unacked, err := l.broker.Depth(q)
+	l.must(err)
+	if twice > 0 || cs.LateAcks == 0 || ready+unacked != 0 || cs.Acked != int64(n) {
+		l.Errorf("%d+%d messages are left, %+v", ready, unacked, cs)
+	}
+	l.must(l.broker.DeleteQueue(q))
+}
+
+// slowPut takes its time to write.
+type slowPut struct {
+	*pulse.Memory
+	time time.Duration
+}
+
+func (s slowPut) Put(ctx context.Context, queue string, list []pulse.Message) error {
+	time.Sleep(s.time)
+	return s.Memory.Put(ctx, queue, list)
+}
+
+// deletion deletes the queue, as PulseGuardian does, while a monitor waits for a run
+// that ends meanwhile: the message is lost, that some are is told, and the monitor
+// looks.
+func deletion(l *bay) {
+	times := l.sized(5, 1)
+	fmt.Println()
+	seen, gaps, looks, missed := 0, 0, 0, int64(0)
+	var took time.Duration
+	for range times {
+		d := deleteOnce(l)
+		seen, gaps, looks, missed, took = seen+d.met, gaps+d.gaps, looks+d.looks, missed+d.missed, max(took, d.took)
+	}
+	fmt.Printf("live: the queue deleted while a run ended, %d times: %d gaps told, %d events said that others were "+
+		"missed, the monitor looked %d times, and saw the end %d times, at the latest %.1f s after it\n", times, gaps,
+		missed, looks, seen, took.Seconds())
+	if seen != times || gaps != times {
+		l.Errorf("%d gaps told and %d ends seen of %d", gaps, seen, times)
+	}
+}
+
+// deleted is what came of one deletion.
+type deleted struct {
+	met, gaps, looks int
+	missed           int64
+	took             time.Duration
+}
+
+func deleteOnce(l *bay) (out deleted) {
+	const exchange = "exchange/bench/deleted"
+	q := l.newQueue(exchange)
+	ci := &oneRun{status: job.StatusRunning}
+	r := l.prepare(pulse.NewMemory(), q, decodeTask, []string{exchange}, func(o *pulse.Options, lo *pulse.LiveOptions) {
+		lo.Poll, lo.Safety = time.Hour, time.Hour // only what is known to be missing makes it look
+	})
+	r.start()
+	defer func() { r.stop() }()
+	<-r.began
+	never := monitor.Policy{Poll: time.Hour, Safety: time.Hour, Settle: -1}
+	m := monitor.New(watched{r.live, ci}, nil, monitor.NewMemory(nil), &monitor.Options{Policy: never, UntilDone: true})
+	_, err := m.Expect(l.Context(), monitor.Expectation{Push: ci.push(), Label: "test"})
+	l.must(err)
+	ended := make(chan error, 1)
+	go func() { ended <- m.Run(l.Context()) }()
+	l.until("the monitor's first look", func() bool { return ci.asked() > 0 && r.missed.Load() >= 2 })
+	time.Sleep(200 * time.Millisecond) // for the looks that the start asks for
+	before := ci.asked()
+	was := r.missed.Load()
+	l.must(l.broker.DeleteQueue(q))
+	at := time.Now()
+	ci.end() // nobody hears of it
+	select {
+	case err := <-ended:
+		l.must(err)
+		out.met = 1
+	case <-time.After(time.Minute):
+		l.Error("the monitor never looked")
+	}
+	out.took = time.Since(at)
+	out.gaps, out.looks, out.missed = r.live.Stats().Gaps, ci.asked()-before, r.missed.Load()-was
+	l.must(l.broker.DeleteQueue(q))
+	return out
+}
+
+// oneRun is a CI with one run.
+type oneRun struct {
+	mu     sync.Mutex
+	status job.Status
+	looks  int
+}
+
+func (*oneRun) push() job.Push {
+	return job.Push{Repo: "autoland", ID: 1, Revision: "abcdef012345abcdef012345abcdef012345abcd"}
+}
+
+func (c *oneRun) asked() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.looks
+}
+
+func (c *oneRun) end() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.status = job.StatusSuccess
+}
+
+func (c *oneRun) Jobs(context.Context, job.Push, ...string) ([]job.Job, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.looks++
+	return []job.Job{job.New(job.Fields{ID: "run", Name: "test", Push: c.push(), Kind: job.KindTest, Status: c.status})}, nil
+}
+
+func (*oneRun) Trigger(context.Context, job.Request) (job.Receipt, error) {
+	return job.Receipt{}, errors.ErrUnsupported
+}
+
+// watched is a CI that a Live watches, which was made around another one.
+type watched struct {
+	*pulse.Live
+	ci job.Scheduler
+}
+
+func (w watched) Jobs(ctx context.Context, p job.Push, names ...string) ([]job.Job, error) {
+	return w.ci.Jobs(ctx, p, names...)
+}

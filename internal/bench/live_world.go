@@ -1,0 +1,312 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/mozci/mozci/internal/testing/rabbittest"
+	"github.com/mozci/mozci/job"
+	"github.com/mozci/mozci/job/pulse"
+	"github.com/mozci/mozci/trigger/monitor"
+)
+
+// liveExchange is where a liveWorld tells what happens.
+const liveExchange = "exchange/bench/runs"
+
+// livePlace is a label on a push.
+type livePlace struct {
+	Push  int64
+	Label string
+}
+
+// liveRun is a run as a liveWorld and its messages have it.
+type liveRun struct {
+	ID string
+	livePlace
+	Status                       job.Status
+	Requested, Started, Finished time.Time
+}
+
+func (r liveRun) job() job.Job {
+	return job.New(job.Fields{
+		ID: r.ID, Name: r.Label, Push: livePush(r.Push), Kind: job.KindTest, Status: r.Status,
+		Times: job.Times{Requested: r.Requested, Started: r.Started, Finished: r.Finished},
+	})
+}
+
+func livePush(id int64) job.Push {
+	return job.Push{Repo: "autoland", ID: id, Revision: fmt.Sprintf("%040x", 0xabcdef000000+id)}
+}
+
+// fate is how the runs of a place end, one after another; those after them pass.
+type fate struct {
+	ends    []job.Status
+	needed  int // runs that are to be triggered
+	outcome monitor.Outcome
+}
+
+var fates = []fate{
+	{[]job.Status{job.StatusSuccess}, 0, monitor.Met},
+	{[]job.Status{job.StatusCoalesced, job.StatusSuccess}, 1, monitor.Met},
+	{[]job.Status{job.StatusException, job.StatusSuccess}, 1, monitor.Met},
+	{[]job.Status{job.StatusTestFailed, job.StatusTestFailed, job.StatusTestFailed}, 2, monitor.Permanent},
+	{[]job.Status{job.StatusTestFailed, job.StatusSuccess, job.StatusTestFailed}, 2, monitor.Intermittent},
+}
+
+// liveWorld is a CI behind HTTP that outlives the processes which ask it, and that tells
+// Pulse what happens: not all of it, some of it twice, and not in its order. Keys reach
+// it, and it makes the runs of a key once; Taskcluster knows none.
+type liveWorld struct {
+	mu      sync.Mutex
+	rng     *rand.Rand
+	places  map[livePlace]fate
+	runs    map[livePlace][]*liveRun
+	all     int                 // runs that will be or are, before any is triggered
+	waiting int                 // runs that are not over
+	keys    map[string][]string // IDs of the runs that a key made
+	made    map[livePlace]int   // runs by requests
+	notices map[string][]string // outcomes, by the key of the expectation
+	doomed  map[int]*doomed
+
+	looks, triggers, refused int // requests; those that were answered 500
+
+	messages             []liveRun             // to be told
+	told                 map[string]job.Status // how far each run was told at most
+	sent, doubled, unlit int                   // messages; unlit were lost
+}
+
+func newLiveWorld(seed uint64) *liveWorld {
+	return &liveWorld{
+		rng: rand.New(rand.NewPCG(seed, 23)), places: map[livePlace]fate{}, runs: map[livePlace][]*liveRun{},
+		keys: map[string][]string{}, made: map[livePlace]int{}, notices: map[string][]string{},
+		doomed: map[int]*doomed{}, told: map[string]job.Status{},
+	}
+}
+
+// plan makes a place, whose first run begins some time within.
+func (w *liveWorld) plan(p livePlace, f fate, within time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.places[p] = f
+	w.all++
+	w.waiting++
+	time.AfterFunc(time.Duration(w.rng.Int64N(int64(within))), func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.begin(p)
+	})
+}
+
+// begin makes a run, which was counted as waiting; mu is held.
+func (w *liveWorld) begin(p livePlace) *liveRun {
+	n := len(w.runs[p])
+	r := &liveRun{
+		ID: fmt.Sprintf("%d.%s.%d", p.Push, p.Label, n), livePlace: p, Status: job.StatusPending,
+		Requested: time.Now().UTC(),
+	}
+	w.runs[p] = append(w.runs[p], r)
+	w.messages = append(w.messages, *r)
+	end := job.StatusSuccess
+	if ends := w.places[p].ends; n < len(ends) {
+		end = ends[n]
+	}
+	pending, running := w.some(800), w.some(1200)
+	if end != job.StatusCoalesced {
+		time.AfterFunc(pending, func() { w.become(r, job.StatusRunning) })
+	}
+	time.AfterFunc(pending+running, func() { w.become(r, end) })
+	return r
+}
+
+func (w *liveWorld) some(millis int64) time.Duration {
+	return time.Duration(1+w.rng.Int64N(millis)) * time.Millisecond
+}
+
+func (w *liveWorld) become(r *liveRun, s job.Status) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if r.Finished.IsZero() {
+		r.Status = s
+		if s == job.StatusRunning {
+			r.Started = time.Now().UTC()
+		} else {
+			r.Finished = time.Now().UTC()
+			w.waiting--
+		}
+		w.messages = append(w.messages, *r)
+	}
+}
+
+// tell publishes what happened until stop is closed and all is told. A broker that is
+// away is waited for; what it may have taken is sent again.
+func (w *liveWorld) tell(b *rabbittest.Broker, stop <-chan struct{}) {
+	for {
+		bodies, ended := w.window(), false
+		select {
+		case <-stop:
+			ended = true
+		case <-time.After(20 * time.Millisecond):
+		}
+		if len(bodies) == 0 && ended {
+			return
+		}
+		for len(bodies) > 0 && b.Publish(liveExchange, "run", bodies...) != nil {
+			select {
+			case <-stop: // the section has failed
+				return
+			case <-time.After(100 * time.Millisecond):
+			}
+		}
+	}
+}
+
+// window is what is told next: shuffled, some of it twice, some of it not.
+func (w *liveWorld) window() (bodies [][]byte) {
+	const most = 50
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	n := min(most, len(w.messages))
+	now := slices.Clone(w.messages[:n])
+	w.messages = w.messages[n:]
+	for _, m := range now {
+		times := 1
+		switch luck := w.rng.IntN(100); {
+		case luck < 2:
+			w.unlit++
+			continue
+		case luck < 22:
+			w.doubled++
+			times = 2
+		}
+		if known, ok := w.told[m.ID]; !ok || pulse.After(known, m.Status) {
+			w.told[m.ID] = m.Status
+		}
+		body, _ := json.Marshal(m) // it has nothing that fails
+		for range times {
+			bodies = append(bodies, body)
+			w.sent++
+		}
+	}
+	w.rng.Shuffle(len(bodies), func(i, k int) { bodies[i], bodies[k] = bodies[k], bodies[i] })
+	return bodies
+}
+
+// liveAsk is a request to a liveWorld.
+type liveAsk struct {
+	PID int
+	livePlace
+	Key, Outcome string
+	Count        int
+}
+
+// ServeHTTP is POST /jobs, /trigger, /carried and /notice.
+func (w *liveWorld) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
+	var ask liveAsk
+	if err := json.NewDecoder(r.Body).Decode(&ask); err != nil {
+		rw.WriteHeader(http.StatusBadRequest)
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.strike(ask.PID, false) {
+		return
+	}
+	luck := w.rng.IntN(100)
+	before, after := 2, 3 // of a hundred are answered 500, before and after acting
+	switch r.URL.Path {
+	case "/trigger":
+		w.triggers++
+		before, after = 8, 16
+	case "/notice": // it is told again when it was not taken, which is not what is counted
+		before, after = 0, 0
+	case "/jobs":
+		w.looks++
+	}
+	if luck < before {
+		w.refused++
+		rw.WriteHeader(http.StatusInternalServerError)
+		return
+	}
+	answer := w.act(r.URL.Path, ask)
+	if w.strike(ask.PID, true) {
+		return
+	}
+	if luck < after {
+		w.refused++
+		rw.WriteHeader(http.StatusInternalServerError)
+		return
+	}
+	_ = json.NewEncoder(rw).Encode(answer)
+}
+
+// act does what was asked; mu is held.
+func (w *liveWorld) act(path string, ask liveAsk) any {
+	switch path {
+	case "/jobs":
+		out := []liveRun{}
+		for _, r := range w.runs[ask.livePlace] {
+			out = append(out, *r)
+		}
+		return out
+	case "/trigger":
+		if _, known := w.keys[ask.Key]; !known {
+			for range ask.Count {
+				w.waiting++
+				w.keys[ask.Key] = append(w.keys[ask.Key], w.begin(ask.livePlace).ID)
+			}
+			w.made[ask.livePlace] += ask.Count
+		}
+	case "/notice":
+		w.notices[ask.Key] = append(w.notices[ask.Key], ask.Outcome)
+		return nil
+	}
+	return append([]string{}, w.keys[ask.Key]...)
+}
+
+// doom plans a process's death, by the CI or by a clock; the function that it returns
+// says whether it died of it.
+func (w *liveWorld) doom(p *os.Process) func() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	d := &doomed{process: p, pid: p.Pid, at: w.rng.IntN(60), after: w.rng.IntN(2) == 0}
+	most := 300*time.Millisecond + w.some(1200)
+	if w.rng.IntN(2) == 0 {
+		d.at = 1 << 30
+	}
+	w.doomed[p.Pid] = d
+	timer := time.AfterFunc(most, func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if !d.killed {
+			d.killed = p.Kill() == nil
+		}
+	})
+	return func() bool {
+		timer.Stop()
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		delete(w.doomed, d.pid)
+		return d.killed
+	}
+}
+
+// strike kills the process that asks, when its time has come; mu is held.
+func (w *liveWorld) strike(pid int, after bool) bool {
+	d := w.doomed[pid]
+	if d == nil || d.killed {
+		return d != nil
+	}
+	if !after {
+		d.at--
+	}
+	if d.at < 0 && d.after == after {
+		d.killed = d.process.Kill() == nil
+	}
+	return d.killed
+}
