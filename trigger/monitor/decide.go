@@ -215,6 +215,9 @@ func (d decider) failing() Decision {
 	switch {
 	case r.Bad >= want:
 		return d.failed("")
+	case d.buildGone() != "":
+		return Decision{Outcome: Blocked, Why: fmt.Sprintf("failed %s; it cannot run again: %s", ofRuns(r.Bad, r.Bad),
+			d.buildGone())}
 	case d.e.WatchOnly:
 		return Decision{Outcome: Limit, Why: fmt.Sprintf(
 			"failed %s; %s%s would show whether it is permanent, and nothing may be triggered",
@@ -273,6 +276,9 @@ func (d decider) missing() Decision {
 
 // trigger asks for what is missing, or says how it ends where nothing may be triggered.
 func (d decider) trigger(r Reason, why string, otherwise Outcome) Decision {
+	if gone := d.buildGone(); gone != "" {
+		return Decision{Outcome: Blocked, Why: why + "; " + gone}
+	}
 	if d.e.WatchOnly {
 		return Decision{Outcome: otherwise, Why: why + "; nothing may be triggered"}
 	}
@@ -281,15 +287,20 @@ func (d decider) trigger(r Reason, why string, otherwise Outcome) Decision {
 
 // infra reports whether infrastructure ended as many runs in a row as it may.
 func (d decider) infra() bool {
-	return d.p.Exceptions >= 0 && d.exceptions() > 0 && d.exceptions() >= d.p.Exceptions
+	return d.tooMany(d.exceptions())
+}
+
+// tooMany reports whether infrastructure has ended enough runs in a row.
+func (d decider) tooMany(exceptions int) bool {
+	return d.p.Exceptions >= 0 && exceptions > 0 && exceptions >= d.p.Exceptions
 }
 
 // exceptions is how many of the newest runs infrastructure ended, one after another.
-func (d decider) exceptions() int {
-	newest := func(a, b job.Job) int { return ended(b).Compare(ended(a)) }
-	jobs := slices.SortedStableFunc(slices.Values(d.f.Jobs), newest)
+func (d decider) exceptions() int { return exceptions(d.f.Jobs) }
+
+func exceptions(jobs []job.Job) int {
 	n := 0
-	for i, j := range jobs {
+	for i, j := range newestFirst(jobs) {
 		switch j.Status() {
 		case job.StatusException:
 			n++
@@ -303,6 +314,10 @@ func (d decider) exceptions() int {
 		}
 	}
 	return n
+}
+
+func newestFirst(jobs []job.Job) []job.Job {
+	return slices.SortedStableFunc(slices.Values(jobs), func(a, b job.Job) int { return ended(b).Compare(ended(a)) })
 }
 
 // nothing is an expectation of a label that has no run at all.
@@ -356,6 +371,29 @@ func (d decider) buildGone() string {
 			return fmt.Sprintf("its build %s failed", b.Label)
 		case trigger.BuildWithdrawn:
 			return fmt.Sprintf("a person cancelled its build %s", b.Label)
+		case trigger.BuildExpired, trigger.BuildMissing:
+			if why := d.buildEndless(b); why != "" {
+				return why
+			}
+		}
+	}
+	return ""
+}
+
+// buildEndless says why a build that has no files is not worth another run: the last ones
+// brought none, and the next would not either.
+func (d decider) buildEndless(b trigger.BuildFacts) string {
+	if n := exceptions(b.Jobs); d.tooMany(n) {
+		return fmt.Sprintf("infrastructure ended its build %s %s in a row", b.Label, times(n))
+	}
+	for _, j := range newestFirst(b.Jobs) {
+		switch s := j.Status(); {
+		case s.Failed():
+			return fmt.Sprintf("its build %s failed", b.Label)
+		case s == job.StatusCancelled:
+			return fmt.Sprintf("a person cancelled its build %s", b.Label)
+		case s == job.StatusSuccess:
+			return ""
 		}
 	}
 	return ""
@@ -385,10 +423,12 @@ func (d decider) untilHit() Decision {
 		return Decision{Outcome: Cancelled, Why: "a person cancelled it"}
 	case d.e.Progress.Triggered > 0 && d.infra():
 		return Decision{Outcome: Infra, Why: fmt.Sprintf("infrastructure ended %s in a row", runs(d.exceptions()))}
-	case done >= d.e.Max:
+	}
+	left := d.e.Max - max(done, d.e.Progress.Triggered) // those without a result were paid for too
+	if left <= 0 {
 		return Decision{Outcome: Limit, Why: fmt.Sprintf("it passed %s, and no more may be triggered", times(done))}
 	}
-	next := min(d.e.Batch, d.e.Max-done)
+	next := min(d.e.Batch, left)
 	why := fmt.Sprintf("passed %d of up to %d; next: %s", done, d.e.Max, runs(next))
 	if each := d.usual(); each > 0 {
 		why += fmt.Sprintf(", about %s of machine time", words(time.Duration(next)*each))

@@ -333,8 +333,8 @@ func (m *Monitor) decide(ctx context.Context, e *Expectation, f Facts) (Decision
 	done.changes, done.added = append(done.changes, asked.changes...), asked.added
 	if err == nil && asked.refused != "" && len(asked.changes) == 0 {
 		d = Decision{Outcome: asked.outcome, Why: d.Why + "; " + asked.refused}
-		if f.Runs.Bad > 0 && f.Runs.Good > 0 {
-			d.Outcome = Intermittent
+		if d.Outcome == NoRun && e.Progress.Results.Runs > 0 { // it did run
+			d.Outcome = Limit
 		}
 	}
 	return d, done, err
