@@ -34,6 +34,8 @@ type Decision struct {
 	// missing are triggered, because of Reason.
 	Want   int
 	Reason Reason
+	// Void is how many runs that say nothing are there beside those that Want counts.
+	Void int
 	// Hung is a run that has waited for long in an empty queue; nil for none.
 	Hung job.Job
 	Why  string
@@ -229,7 +231,7 @@ func (d decider) failing() Decision {
 		return d.failed("the other runs that were triggered have no result")
 	}
 	return Decision{
-		State: Watching, Want: want, Reason: ForFailure,
+		State: Watching, Want: want, Void: d.void(), Reason: ForFailure,
 		Why: fmt.Sprintf("failed %s; %s%s will show whether it is permanent", ofRuns(r.Bad, r.Bad), before,
 			moreRuns(want-r.Bad)),
 	}
@@ -433,8 +435,12 @@ func (d decider) untilHit() Decision {
 	if each := d.usual(); each > 0 {
 		why += fmt.Sprintf(", about %s of machine time", words(time.Duration(next)*each))
 	}
-	return Decision{State: Watching, Want: r.Good + r.Bad + next, Reason: ForHit, Why: why}
+	return Decision{State: Watching, Want: r.Good + r.Bad + next, Void: d.void(), Reason: ForHit, Why: why}
 }
+
+// void is how many runs ended without saying anything, and would count as if they had:
+// see trigger.Decide.
+func (d decider) void() int { return max(0, d.f.Runs.Counted-d.f.Runs.Good-d.f.Runs.Bad) }
 
 // usual is how long a run of the label takes: the median of those that ended.
 func (d decider) usual() time.Duration {

@@ -29,6 +29,9 @@ type Expectation struct {
 	WatchOnly bool `json:"watch_only,omitempty"`
 	// FailFast ends at the first failure, which is not retriggered.
 	FailFast bool `json:"fail_fast,omitempty"`
+	// Files says that the runs are wanted for what they make, as a build is: one that passed
+	// and whose files are gone says nothing.
+	Files bool `json:"files,omitempty"`
 	// UntilHit triggers Batch runs after Batch runs, up to Max, until one fails.
 	// Runs that were there before do not count. Defaults 5 and 50.
 	UntilHit bool `json:"until_hit,omitempty"`
@@ -192,7 +195,7 @@ func OfPlan(p trigger.Plan) []Expectation {
 		}
 		e := Expectation{
 			Push: s.Push, Label: s.Label, Count: max(s.Times, s.Count, 1), Trigger: s.Action == trigger.ActionWait,
-			FailFast: s.Action == trigger.ActionBuild, Why: s.Why,
+			FailFast: s.Action == trigger.ActionBuild, Files: s.Action == trigger.ActionBuild, Why: s.Why,
 		}
 		key := fmt.Sprintf("%s/%d/%s/%s", s.Push.Repo, s.Push.ID, s.Push.Revision, s.Label)
 		if i, there := at[key]; there {

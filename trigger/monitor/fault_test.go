@@ -576,7 +576,7 @@ func TestOfPlan(t *testing.T) {
 		{Push: q, Label: "u", Action: trigger.ActionNothing, Times: 4},
 	}})
 	want := []monitor.Expectation{
-		{Push: p, Label: "b", Count: 1, FailFast: true},
+		{Push: p, Label: "b", Count: 1, FailFast: true, Files: true},
 		{Push: p, Label: "t", Count: 3, Trigger: true},
 		{Push: q, Label: "t", Count: 4},
 	}

@@ -236,7 +236,7 @@ push b t
   5 min  push 2  b running
  35 min  push 2  trigger 1 t: its run was coalesced into one of another push
  35 min  push 2  b success
- 35 min  push 2  MET: 2 of 2 runs passed
+ 35 min  push 2  MET: 1 of 1 run passed
  36 min  push 2  t pending
  40 min  push 2  t running
  70 min  push 2  t success
@@ -528,7 +528,7 @@ push b t
   5 min  push 2  b running
  35 min  push 2  BLOCKED: its run was coalesced into one of another push; its build b failed
  35 min  push 2  b busted
- 35 min  push 2  INTERMITTENT: failed 1 of 2 runs; stopped at the first failure; nothing was retriggered
+ 35 min  push 2  PERMANENT: failed 1 of 1 run; stopped at the first failure; nothing was retriggered
 `,
 	},
 	{
@@ -548,7 +548,7 @@ push b t
   5 min  push 2  b running
  35 min  push 2  BLOCKED: failed 1 of 1 run; it cannot run again: its build b failed
  35 min  push 2  b busted
- 35 min  push 2  INTERMITTENT: failed 1 of 2 runs; stopped at the first failure; nothing was retriggered
+ 35 min  push 2  PERMANENT: failed 1 of 1 run; stopped at the first failure; nothing was retriggered
 `,
 	},
 	{
@@ -569,25 +569,14 @@ push b t
  35 min  push 2  build 1 b: t needs it, and its files are gone
  35 min  push 2  b exception
  35 min  push 2  b pending
- 35 min  push 2  b pending
- 40 min  push 2  b running
  40 min  push 2  b running
  70 min  push 2  build 1 b: t needs it, and its files are gone
  70 min  push 2  b exception
  70 min  push 2  b pending
- 70 min  push 2  b exception
- 70 min  push 2  b pending
- 70 min  push 2  b pending
- 75 min  push 2  b running
- 75 min  push 2  b running
  75 min  push 2  b running
 105 min  push 2  BLOCKED: its run was coalesced into one of another push; infrastructure ended its build b 3 times in a row
 105 min  push 2  b exception
-105 min  push 2  MET: 1 of 1 run passed
-105 min  push 2  b exception
-105 min  push 2  MET: 1 of 1 run passed
-105 min  push 2  b exception
-105 min  push 2  MET: 1 of 1 run passed
+105 min  push 2  INFRA: infrastructure ended 3 runs in a row
 `,
 	},
 	{
@@ -644,6 +633,60 @@ push t
  40 min  push 2  t running
  70 min  push 2  t success
  70 min  push 2  LIMIT: it passed 2 times, and no more may be triggered
+`,
+	},
+	{
+		name: "retriggers that ran without the test have others in their place, up to a limit", push: 2,
+		change: func(o *monitor.Options) {
+			o.Judge = func(monitor.Expectation) analysis.Judge {
+				return jobtest.TestJudge(analysis.ByStatus, analysis.Unclear)
+			}
+		},
+		world: `
+truth t culprit=2 before=0 after=1
+push t
+1 a001 pass
+2 a002 fail,pass:no-test
+`,
+		want: `
+  0 min  push 2  t test_failed
+  0 min  push 2  t success
+  0 min  push 2  trigger 2 t: failed 1 of 1 run; 2 more runs will show whether it is permanent
+  1 min  push 2  t pending
+  1 min  push 2  t pending
+  5 min  push 2  t running
+  5 min  push 2  t running
+ 35 min  push 2  t test_failed
+ 35 min  push 2  t test_failed
+ 35 min  push 2  PERMANENT: failed 3 of 3 runs
+`,
+	},
+	{
+		name: "until it fails: runs without the test do not stop it", push: 2,
+		e: monitor.Expectation{UntilHit: true, Batch: 2, Max: 3},
+		change: func(o *monitor.Options) {
+			o.Judge = func(monitor.Expectation) analysis.Judge {
+				return jobtest.TestJudge(analysis.ByStatus, analysis.Unclear)
+			}
+		},
+		world: `
+push t
+1 a001 pass
+2 a002 pass:no-test
+`,
+		want: `
+  0 min  push 2  trigger 2 t: passed 0 of up to 3; next: 2 runs, about 10 min of machine time
+  1 min  push 2  t pending
+  1 min  push 2  t pending
+  5 min  push 2  t running
+  5 min  push 2  t running
+ 35 min  push 2  t success
+ 35 min  push 2  t success
+ 35 min  push 2  trigger 1 t: passed 2 of up to 3; next: 1 run, about 30 min of machine time
+ 36 min  push 2  t pending
+ 40 min  push 2  t running
+ 70 min  push 2  t success
+ 70 min  push 2  LIMIT: it passed 3 times, and no more may be triggered
 `,
 	},
 }
