@@ -72,9 +72,11 @@ type Progress struct {
 	Told map[string]job.Status `json:"told,omitempty"`
 	// Said are what was said once, so that it is not said again.
 	Said map[string]bool `json:"said,omitempty"`
-	// Unread is how many looks in a row failed, and LastError why the last one did.
-	Unread    int    `json:"unread,omitempty"`
-	LastError string `json:"last_error,omitempty"`
+	// Unread is how many looks in a row failed, UnreadAt when the last one did that was
+	// counted (those that follow at once are not), and LastError why.
+	Unread    int       `json:"unread,omitempty"`
+	UnreadAt  time.Time `json:"unread_at,omitzero"`
+	LastError string    `json:"last_error,omitempty"`
 	// MootAt is when it was last looked whether the push was backed out.
 	MootAt time.Time `json:"moot_at,omitzero"`
 	// History is how often the label failed before; nil while nobody has asked.
