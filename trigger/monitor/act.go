@@ -33,7 +33,7 @@ func (m *Monitor) act(ctx context.Context, e *Expectation, d Decision, now time.
 		o.Budgets.Call = new(max(0, call-e.Progress.Triggered))
 	}
 	o.Why = func(job.Push) string { return d.Why }
-	plan, err := trigger.Make(ctx, m.ci, []job.Push{e.Push}, []string{e.Label}, d.Want, o)
+	plan, err := trigger.Make(ctx, m.ci, []job.Push{e.Push}, []string{e.Label}, d.Want+d.Void, o)
 	var unknown *job.UnknownLabelError
 	if errors.As(err, &unknown) {
 		return acted{refused: err.Error(), outcome: NoRun}, nil
@@ -101,10 +101,11 @@ func (m *Monitor) took(e *Expectation, d Decision, s trigger.Step, now time.Time
 	out.changes = append(out.changes, c)
 	if s.Action == trigger.ActionBuild {
 		child := Expectation{
-			Push: s.Push, Label: s.Label, Count: 1, FailFast: true, Parent: e.Key, Why: s.Why, Deadline: e.Deadline,
+			Push: s.Push, Label: s.Label, Count: 1, FailFast: true, Files: true, Parent: e.Key, Why: s.Why,
+			Deadline: e.Deadline,
 		}
 		if child, err := child.checked(); err == nil {
-			child.Key = fmt.Sprintf("%s/for/%s", child.Key, s.Key)
+			child.Key = fmt.Sprintf("%s/for/%s", child.Key, e.Key) // one, however often it is built
 			out.added = append(out.added, child)
 		}
 		return

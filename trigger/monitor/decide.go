@@ -34,6 +34,8 @@ type Decision struct {
 	// missing are triggered, because of Reason.
 	Want   int
 	Reason Reason
+	// Void is how many runs that say nothing are there beside those that Want counts.
+	Void int
 	// Hung is a run that has waited for long in an empty queue; nil for none.
 	Hung job.Job
 	Why  string
@@ -215,6 +217,9 @@ func (d decider) failing() Decision {
 	switch {
 	case r.Bad >= want:
 		return d.failed("")
+	case d.buildGone() != "":
+		return Decision{Outcome: Blocked, Why: fmt.Sprintf("failed %s; it cannot run again: %s", ofRuns(r.Bad, r.Bad),
+			d.buildGone())}
 	case d.e.WatchOnly:
 		return Decision{Outcome: Limit, Why: fmt.Sprintf(
 			"failed %s; %s%s would show whether it is permanent, and nothing may be triggered",
@@ -226,7 +231,7 @@ func (d decider) failing() Decision {
 		return d.failed("the other runs that were triggered have no result")
 	}
 	return Decision{
-		State: Watching, Want: want, Reason: ForFailure,
+		State: Watching, Want: want, Void: d.void(), Reason: ForFailure,
 		Why: fmt.Sprintf("failed %s; %s%s will show whether it is permanent", ofRuns(r.Bad, r.Bad), before,
 			moreRuns(want-r.Bad)),
 	}
@@ -273,6 +278,9 @@ func (d decider) missing() Decision {
 
 // trigger asks for what is missing, or says how it ends where nothing may be triggered.
 func (d decider) trigger(r Reason, why string, otherwise Outcome) Decision {
+	if gone := d.buildGone(); gone != "" {
+		return Decision{Outcome: Blocked, Why: why + "; " + gone}
+	}
 	if d.e.WatchOnly {
 		return Decision{Outcome: otherwise, Why: why + "; nothing may be triggered"}
 	}
@@ -281,15 +289,20 @@ func (d decider) trigger(r Reason, why string, otherwise Outcome) Decision {
 
 // infra reports whether infrastructure ended as many runs in a row as it may.
 func (d decider) infra() bool {
-	return d.p.Exceptions >= 0 && d.exceptions() > 0 && d.exceptions() >= d.p.Exceptions
+	return d.tooMany(d.exceptions())
+}
+
+// tooMany reports whether infrastructure has ended enough runs in a row.
+func (d decider) tooMany(exceptions int) bool {
+	return d.p.Exceptions >= 0 && exceptions > 0 && exceptions >= d.p.Exceptions
 }
 
 // exceptions is how many of the newest runs infrastructure ended, one after another.
-func (d decider) exceptions() int {
-	newest := func(a, b job.Job) int { return ended(b).Compare(ended(a)) }
-	jobs := slices.SortedStableFunc(slices.Values(d.f.Jobs), newest)
+func (d decider) exceptions() int { return exceptions(d.f.Jobs) }
+
+func exceptions(jobs []job.Job) int {
 	n := 0
-	for i, j := range jobs {
+	for i, j := range newestFirst(jobs) {
 		switch j.Status() {
 		case job.StatusException:
 			n++
@@ -303,6 +316,10 @@ func (d decider) exceptions() int {
 		}
 	}
 	return n
+}
+
+func newestFirst(jobs []job.Job) []job.Job {
+	return slices.SortedStableFunc(slices.Values(jobs), func(a, b job.Job) int { return ended(b).Compare(ended(a)) })
 }
 
 // nothing is an expectation of a label that has no run at all.
@@ -356,6 +373,29 @@ func (d decider) buildGone() string {
 			return fmt.Sprintf("its build %s failed", b.Label)
 		case trigger.BuildWithdrawn:
 			return fmt.Sprintf("a person cancelled its build %s", b.Label)
+		case trigger.BuildExpired, trigger.BuildMissing:
+			if why := d.buildEndless(b); why != "" {
+				return why
+			}
+		}
+	}
+	return ""
+}
+
+// buildEndless says why a build that has no files is not worth another run: the last ones
+// brought none, and the next would not either.
+func (d decider) buildEndless(b trigger.BuildFacts) string {
+	if n := exceptions(b.Jobs); d.tooMany(n) {
+		return fmt.Sprintf("infrastructure ended its build %s %s in a row", b.Label, times(n))
+	}
+	for _, j := range newestFirst(b.Jobs) {
+		switch s := j.Status(); {
+		case s.Failed():
+			return fmt.Sprintf("its build %s failed", b.Label)
+		case s == job.StatusCancelled:
+			return fmt.Sprintf("a person cancelled its build %s", b.Label)
+		case s == job.StatusSuccess:
+			return ""
 		}
 	}
 	return ""
@@ -385,16 +425,22 @@ func (d decider) untilHit() Decision {
 		return Decision{Outcome: Cancelled, Why: "a person cancelled it"}
 	case d.e.Progress.Triggered > 0 && d.infra():
 		return Decision{Outcome: Infra, Why: fmt.Sprintf("infrastructure ended %s in a row", runs(d.exceptions()))}
-	case done >= d.e.Max:
+	}
+	left := d.e.Max - max(done, d.e.Progress.Triggered) // those without a result were paid for too
+	if left <= 0 {
 		return Decision{Outcome: Limit, Why: fmt.Sprintf("it passed %s, and no more may be triggered", times(done))}
 	}
-	next := min(d.e.Batch, d.e.Max-done)
+	next := min(d.e.Batch, left)
 	why := fmt.Sprintf("passed %d of up to %d; next: %s", done, d.e.Max, runs(next))
 	if each := d.usual(); each > 0 {
 		why += fmt.Sprintf(", about %s of machine time", words(time.Duration(next)*each))
 	}
-	return Decision{State: Watching, Want: r.Good + r.Bad + next, Reason: ForHit, Why: why}
+	return Decision{State: Watching, Want: r.Good + r.Bad + next, Void: d.void(), Reason: ForHit, Why: why}
 }
+
+// void is how many runs ended without saying anything, and would count as if they had:
+// see trigger.Decide.
+func (d decider) void() int { return max(0, d.f.Runs.Counted-d.f.Runs.Good-d.f.Runs.Bad) }
 
 // usual is how long a run of the label takes: the median of those that ended.
 func (d decider) usual() time.Duration {

@@ -29,6 +29,9 @@ type Expectation struct {
 	WatchOnly bool `json:"watch_only,omitempty"`
 	// FailFast ends at the first failure, which is not retriggered.
 	FailFast bool `json:"fail_fast,omitempty"`
+	// Files says that the runs are wanted for what they make, as a build is: one that passed
+	// and whose files are gone says nothing.
+	Files bool `json:"files,omitempty"`
 	// UntilHit triggers Batch runs after Batch runs, up to Max, until one fails.
 	// Runs that were there before do not count. Defaults 5 and 50.
 	UntilHit bool `json:"until_hit,omitempty"`
@@ -69,9 +72,11 @@ type Progress struct {
 	Told map[string]job.Status `json:"told,omitempty"`
 	// Said are what was said once, so that it is not said again.
 	Said map[string]bool `json:"said,omitempty"`
-	// Unread is how many looks in a row failed, and LastError why the last one did.
-	Unread    int    `json:"unread,omitempty"`
-	LastError string `json:"last_error,omitempty"`
+	// Unread is how many looks in a row failed, UnreadAt when the last one did that was
+	// counted (those that follow at once are not), and LastError why.
+	Unread    int       `json:"unread,omitempty"`
+	UnreadAt  time.Time `json:"unread_at,omitzero"`
+	LastError string    `json:"last_error,omitempty"`
 	// MootAt is when it was last looked whether the push was backed out.
 	MootAt time.Time `json:"moot_at,omitzero"`
 	// History is how often the label failed before; nil while nobody has asked.
@@ -192,7 +197,7 @@ func OfPlan(p trigger.Plan) []Expectation {
 		}
 		e := Expectation{
 			Push: s.Push, Label: s.Label, Count: max(s.Times, s.Count, 1), Trigger: s.Action == trigger.ActionWait,
-			FailFast: s.Action == trigger.ActionBuild, Why: s.Why,
+			FailFast: s.Action == trigger.ActionBuild, Files: s.Action == trigger.ActionBuild, Why: s.Why,
 		}
 		key := fmt.Sprintf("%s/%d/%s/%s", s.Push.Repo, s.Push.ID, s.Push.Revision, s.Label)
 		if i, there := at[key]; there {

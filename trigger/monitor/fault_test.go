@@ -378,12 +378,16 @@ type eventful struct {
 	s      *jobtest.CI
 	events chan job.Event
 	fail   atomic.Bool
+	blind  atomic.Bool // every read fails
 	reads  atomic.Int32
 	starts atomic.Int32
 }
 
 func (c *eventful) Jobs(ctx context.Context, p job.Push, names ...string) ([]job.Job, error) {
 	c.reads.Add(1)
+	if c.blind.Load() {
+		return nil, job.ErrUnavailable
+	}
 	return c.s.Jobs(ctx, p, names...)
 }
 
@@ -443,6 +447,13 @@ func TestEvents(t *testing.T) {
 		other, _ := s.ci.Jobs(t.Context(), s.push(t, 1), "t")
 		ci.events <- job.Event{Job: other[0]}
 		reads(0, "after an event of another push")
+		for _, c := range []struct {
+			kind job.Kind
+			want int32
+		}{{job.KindTest, 0}, {job.KindPerf, 0}, {job.KindBuild, 1}, {job.KindOther, 1}} {
+			ci.events <- job.Event{Job: job.New(job.Fields{ID: "u", Name: "u", Push: s.push(t, 2), Kind: c.kind})}
+			reads(c.want, "after one of the same push and another label, a "+c.kind.String())
+		}
 		ci.events <- job.Event{Missed: true}
 		reads(1, "after one that says that others were missed")
 		ci.fail.Store(true)
@@ -456,6 +467,42 @@ func TestEvents(t *testing.T) {
 		ci.events <- job.Event{Missed: true}
 		if err := <-done; err != nil {
 			t.Fatal(err)
+		}
+	})
+}
+
+// TestReadsThatFailAtOnce: events that come by the second do not use up the reads that may
+// fail.
+func TestReadsThatFailAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, truth+"push t\n1 a001 pass\n2 a002 pass\n3 a003 -\n")
+		s.store = monitor.NewMemory(nil)
+		ci := &eventful{s: s.ci, events: make(chan job.Event)}
+		ci.blind.Store(true)
+		m := s.monitor(ci)
+		if _, err := m.Expect(t.Context(), monitor.Expectation{Push: s.push(t, 2), Label: "t"}); err != nil {
+			t.Fatal(err)
+		}
+		done := make(chan error)
+		go func() { done <- m.Run(t.Context()) }()
+		for range 20 {
+			synctest.Wait()
+			ci.events <- job.Event{Missed: true}
+		}
+		synctest.Wait()
+		if n := ci.reads.Load(); n != 21 {
+			t.Errorf("%d reads, want 21", n)
+		}
+		if got := s.ended(t)[0].Progress; got.Unread != 1 || got.Outcome != "" {
+			t.Errorf("%d reads that failed at once count as %d, and the outcome is %q", ci.reads.Load(), got.Unread, got.Outcome)
+		}
+		ci.blind.Store(false)
+		time.Sleep(time.Minute)
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+		if got := s.ended(t)[0].Progress; got.Outcome != monitor.Met || got.Unread != 0 {
+			t.Errorf("in the end %s, %d unread, want met and none", got.Outcome, got.Unread)
 		}
 	})
 }
@@ -599,7 +646,7 @@ func TestOfPlan(t *testing.T) {
 		{Push: q, Label: "u", Action: trigger.ActionNothing, Times: 4},
 	}})
 	want := []monitor.Expectation{
-		{Push: p, Label: "b", Count: 1, FailFast: true},
+		{Push: p, Label: "b", Count: 1, FailFast: true, Files: true},
 		{Push: p, Label: "t", Count: 3, Trigger: true},
 		{Push: q, Label: "t", Count: 4},
 	}

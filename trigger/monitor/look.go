@@ -16,7 +16,34 @@ func (m *Monitor) options(e Expectation) *trigger.Options {
 	if m.opts.Judge != nil {
 		o.Judge = m.opts.Judge(e)
 	}
+	if e.Files {
+		o.Judge = m.usable(o.Judge)
+	}
 	return o
+}
+
+// usable judges runs that are wanted for their files: one whose files are gone says
+// nothing, such as the build in whose place another one was triggered.
+func (m *Monitor) usable(judge analysis.Judge) analysis.Judge {
+	if judge == nil {
+		judge = analysis.ByStatus
+	}
+	return func(ctx context.Context, j job.Job) (analysis.Verdict, error) {
+		v, err := judge(ctx, j)
+		if err != nil || v != analysis.Good {
+			return v, err
+		}
+		there, err := job.ArtifactsExist(ctx, m.ci, j)
+		switch {
+		case errors.Is(err, errors.ErrUnsupported):
+			return v, nil
+		case err != nil:
+			return analysis.Unclear, err
+		case !there:
+			return analysis.Unclear, nil
+		}
+		return v, nil
+	}
 }
 
 // look reads what is known of an expectation.

@@ -143,7 +143,7 @@ func (m *Monitor) heard(ctx context.Context, e job.Event) {
 		case e.Job.Push().Revision == "":
 			n, err = m.store.Wake(ctx, job.Push{Repo: e.Job.Push().Repo}, e.Job.Name())
 		default:
-			n, err = m.store.Wake(ctx, e.Job.Push(), "") // a build's event is about its tests too
+			n, err = m.store.Wake(ctx, e.Job.Push(), concerned(e.Job))
 		}
 		if err == nil {
 			if n > 0 {
@@ -156,6 +156,15 @@ func (m *Monitor) heard(ctx context.Context, e job.Event) {
 			return
 		}
 	}
+}
+
+// concerned is the label that an event is about; empty for every one of the push, whose
+// build it may be. A push has thousands of tests, and each look reads the CI.
+func concerned(j job.Job) string {
+	if k := j.Kind(); k == job.KindTest || k == job.KindPerf {
+		return j.Name()
+	}
+	return ""
 }
 
 // pushed notes that a repository has a new push.
@@ -333,8 +342,8 @@ func (m *Monitor) decide(ctx context.Context, e *Expectation, f Facts) (Decision
 	done.changes, done.added = append(done.changes, asked.changes...), asked.added
 	if err == nil && asked.refused != "" && len(asked.changes) == 0 {
 		d = Decision{Outcome: asked.outcome, Why: d.Why + "; " + asked.refused}
-		if f.Runs.Bad > 0 && f.Runs.Good > 0 {
-			d.Outcome = Intermittent
+		if d.Outcome == NoRun && e.Progress.Results.Runs > 0 { // it did run
+			d.Outcome = Limit
 		}
 	}
 	return d, done, err
@@ -342,8 +351,12 @@ func (m *Monitor) decide(ctx context.Context, e *Expectation, f Facts) (Decision
 
 // unread is what to do when the CI could not be read or did not answer.
 func (m *Monitor) unread(e *Expectation, err error, now time.Time) Decision {
-	e.Progress.Unread++
+	const first = 10 * time.Second
 	e.Progress.LastError = err.Error()
+	if at := e.Progress.UnreadAt; e.Progress.Unread == 0 || now.Sub(at) >= first { // events may come by the second
+		e.Progress.Unread++
+		e.Progress.UnreadAt = now
+	}
 	m.log.Warn("an expectation could not be looked at", "label", e.Label, "push", e.Push.ID, "times", e.Progress.Unread,
 		"err", err)
 	if m.opts.Policy.Blind >= 0 && e.Progress.Unread >= m.opts.Policy.Blind {
@@ -354,7 +367,6 @@ func (m *Monitor) unread(e *Expectation, err error, now time.Time) Decision {
 		return Decision{Outcome: TimedOut, Why: fmt.Sprintf("not met within %s; the CI could not be read: %v",
 			words(e.Deadline), err)}
 	}
-	const first = 10 * time.Second
 	return Decision{State: e.Progress.State, Again: min(first<<min(e.Progress.Unread-1, 10), m.opts.Policy.Safety)}
 }
 

@@ -236,7 +236,7 @@ push b t
   5 min  push 2  b running
  35 min  push 2  trigger 1 t: its run was coalesced into one of another push
  35 min  push 2  b success
- 35 min  push 2  MET: 2 of 2 runs passed
+ 35 min  push 2  MET: 1 of 1 run passed
  36 min  push 2  t pending
  40 min  push 2  t running
  70 min  push 2  t success
@@ -509,6 +509,184 @@ push t
 105 min  push 2  t test_failed
 105 min  push 2  t success
 105 min  push 2  HIT: failed 1 of 6 runs
+`,
+	},
+	{
+		name: "a build that fails again is not built a third time", push: 2,
+		world: `
+kind b build
+needs t b
+truth b culprit=2 before=0 after=1
+push b t
+1 a001 pass pass
+2 a002 pass:expired coalesced
+`,
+		want: `
+  0 min  push 2  t coalesced
+  0 min  push 2  build 1 b: t needs it, and its files are gone
+  0 min  push 2  b pending
+  5 min  push 2  b running
+ 35 min  push 2  BLOCKED: its run was coalesced into one of another push; its build b failed
+ 35 min  push 2  b busted
+ 35 min  push 2  PERMANENT: failed 1 of 1 run; stopped at the first failure; nothing was retriggered
+`,
+	},
+	{
+		name: "a failure whose build is gone and fails is blocked", push: 2,
+		world: `
+kind b build
+needs t b
+truth b culprit=2 before=0 after=1
+push b t
+1 a001 pass pass
+2 a002 pass:expired fail
+`,
+		want: `
+  0 min  push 2  t test_failed
+  0 min  push 2  build 1 b: t needs it, and its files are gone
+  0 min  push 2  b pending
+  5 min  push 2  b running
+ 35 min  push 2  BLOCKED: failed 1 of 1 run; it cannot run again: its build b failed
+ 35 min  push 2  b busted
+ 35 min  push 2  PERMANENT: failed 1 of 1 run; stopped at the first failure; nothing was retriggered
+`,
+	},
+	{
+		name: "a build that infrastructure ends again and again is given up", push: 2,
+		world: `
+kind b build
+needs t b
+truth b culprit=2 before=0 after=0 infra=1
+push b t
+1 a001 pass pass
+2 a002 pass:expired coalesced
+`,
+		want: `
+  0 min  push 2  t coalesced
+  0 min  push 2  build 1 b: t needs it, and its files are gone
+  0 min  push 2  b pending
+  5 min  push 2  b running
+ 35 min  push 2  build 1 b: t needs it, and its files are gone
+ 35 min  push 2  b exception
+ 35 min  push 2  b pending
+ 40 min  push 2  b running
+ 70 min  push 2  build 1 b: t needs it, and its files are gone
+ 70 min  push 2  b exception
+ 70 min  push 2  b pending
+ 75 min  push 2  b running
+105 min  push 2  BLOCKED: its run was coalesced into one of another push; infrastructure ended its build b 3 times in a row
+105 min  push 2  b exception
+105 min  push 2  INFRA: infrastructure ended 3 runs in a row
+`,
+	},
+	{
+		name: "a test whose build failed is not triggered", push: 2,
+		world: `
+kind b build
+needs t b
+push b t
+1 a001 pass pass
+2 a002 busted coalesced
+`,
+		want: `
+  0 min  push 2  t coalesced
+  0 min  push 2  BLOCKED: its run was coalesced into one of another push; its build b failed
+`,
+	},
+	{
+		name: "a budget is a limit until it fails, whatever failed before", push: 2,
+		e:      monitor.Expectation{UntilHit: true, Batch: 2, Max: 7},
+		change: func(o *monitor.Options) { o.Budgets = trigger.Budgets{Call: new(1)} },
+		world: `
+push t
+1 a001 pass
+2 a002 pass,fail
+`,
+		want: `
+  0 min  push 2  trigger 1 t: passed 0 of up to 7; next: 2 runs, about 10 min of machine time
+  1 min  push 2  t pending
+  5 min  push 2  t running
+ 35 min  push 2  t success
+ 35 min  push 2  LIMIT: passed 1 of up to 7; next: 2 runs, about 10 min of machine time; the budget of this call is spent
+`,
+	},
+	{
+		name: "runs without a result are paid for too", push: 2,
+		e: monitor.Expectation{UntilHit: true, Batch: 2, Max: 3},
+		world: `
+seed 4
+truth t culprit=2 before=0 after=0 infra=0.5
+push t
+1 a001 pass
+2 a002 pass
+`,
+		want: `
+  0 min  push 2  trigger 2 t: passed 0 of up to 3; next: 2 runs, about 10 min of machine time
+  1 min  push 2  t pending
+  1 min  push 2  t pending
+  5 min  push 2  t running
+  5 min  push 2  t running
+ 35 min  push 2  t success
+ 35 min  push 2  t exception
+ 35 min  push 2  trigger 1 t: passed 1 of up to 3; next: 1 run, about 30 min of machine time
+ 36 min  push 2  t pending
+ 40 min  push 2  t running
+ 70 min  push 2  t success
+ 70 min  push 2  LIMIT: it passed 2 times, and no more may be triggered
+`,
+	},
+	{
+		name: "retriggers that ran without the test have others in their place, up to a limit", push: 2,
+		change: func(o *monitor.Options) {
+			o.Judge = func(monitor.Expectation) analysis.Judge {
+				return jobtest.TestJudge(analysis.ByStatus, analysis.Unclear)
+			}
+		},
+		world: `
+truth t culprit=2 before=0 after=1
+push t
+1 a001 pass
+2 a002 fail,pass:no-test
+`,
+		want: `
+  0 min  push 2  t test_failed
+  0 min  push 2  t success
+  0 min  push 2  trigger 2 t: failed 1 of 1 run; 2 more runs will show whether it is permanent
+  1 min  push 2  t pending
+  1 min  push 2  t pending
+  5 min  push 2  t running
+  5 min  push 2  t running
+ 35 min  push 2  t test_failed
+ 35 min  push 2  t test_failed
+ 35 min  push 2  PERMANENT: failed 3 of 3 runs
+`,
+	},
+	{
+		name: "until it fails: runs without the test do not stop it", push: 2,
+		e: monitor.Expectation{UntilHit: true, Batch: 2, Max: 3},
+		change: func(o *monitor.Options) {
+			o.Judge = func(monitor.Expectation) analysis.Judge {
+				return jobtest.TestJudge(analysis.ByStatus, analysis.Unclear)
+			}
+		},
+		world: `
+push t
+1 a001 pass
+2 a002 pass:no-test
+`,
+		want: `
+  0 min  push 2  trigger 2 t: passed 0 of up to 3; next: 2 runs, about 10 min of machine time
+  1 min  push 2  t pending
+  1 min  push 2  t pending
+  5 min  push 2  t running
+  5 min  push 2  t running
+ 35 min  push 2  t success
+ 35 min  push 2  t success
+ 35 min  push 2  trigger 1 t: passed 2 of up to 3; next: 1 run, about 30 min of machine time
+ 36 min  push 2  t pending
+ 40 min  push 2  t running
+ 70 min  push 2  t success
+ 70 min  push 2  LIMIT: it passed 3 times, and no more may be triggered
 `,
 	},
 }
