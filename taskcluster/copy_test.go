@@ -53,7 +53,7 @@ func TestCopies(t *testing.T) {
 	if time.Since(created).Abs() > time.Minute || deadline.Sub(created) != 24*time.Hour ||
 		strings.Contains(text, "2026-0") || strings.Contains(text, old) ||
 		!strings.Contains(text, "task/"+fresh.ID+"/artifacts") || strings.Contains(text, "index.") ||
-		!strings.Contains(text, "tc-treeherder.v2.x") {
+		!strings.Contains(text, "tc-treeherder.v2.autoland.") {
 		t.Errorf("the copy is %s", text)
 	}
 	for _, j := range ok(p.Jobs(t.Context(), push(20), test)) {

@@ -93,9 +93,10 @@ func (b *Broker) DeleteQueue(name string) error {
 // CloseConnections closes those of a user, who is told why with the code 320, and
 // returns how many they were.
 func (b *Broker) CloseConnections(user, why string) (int, error) {
-	value, err := b.eval(fmt.Sprintf("length([rabbit_networking:close_connection(P, %s) || "+
+	// One that ends meanwhile is none: catch.
+	value, err := b.eval(fmt.Sprintf("length([catch rabbit_networking:close_connection(P, %s) || "+
 		"P <- rabbit_networking:connections(), "+
-		"rabbit_networking:connection_info(P, [user]) =:= [{user, %s}]])", text(why), text(user)))
+		"(catch rabbit_networking:connection_info(P, [user])) =:= [{user, %s}]])", text(why), text(user)))
 	if err != nil {
 		return 0, err
 	}
