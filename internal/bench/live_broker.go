@@ -56,8 +56,8 @@ func burst(l *bay) {
 	l.until("the burst", func() bool { return r.done(n) })
 	close(done)
 	all.Wait()
-	fmt.Printf("\nlive: a burst of %d messages in %.0f s, over SQLite: at most %d were in the queue, limit %d (%d stored "+
-		"and not decoded); all done %s after the last\n", n, took.Seconds(), longest, mostBacklog, stored,
+	fmt.Printf("\nlive: a burst of %d messages in %.0f s, over SQLite: at most %d were in the queue, limit %d "+
+		"(%d stored and not decoded); all done %s after the last\n", n, took.Seconds(), longest, mostBacklog, stored,
 		short(time.Since(began)-took))
 	if longest >= mostBacklog {
 		l.Errorf("%d messages were in the queue", longest)
@@ -84,8 +84,8 @@ func away(l *bay) {
 	l.until("messages", func() bool { return r.decoded.Load() > each })
 	first := time.Since(back)
 	l.until("messages", func() bool { return r.done(2 * each) })
-	fmt.Printf("\nlive: the broker away for %.0f s (and its start), the Consumer's usual waits: the first message came "+
-		"%.1f s after it was back; %d connects, %d of %d messages\n", gone.Seconds(), first.Seconds(),
+	fmt.Printf("\nlive: the broker away for %.0f s (and its start), the Consumer's usual waits: the first message "+
+		"came %.1f s after it was back; %d connects, %d of %d messages\n", gone.Seconds(), first.Seconds(),
 		r.live.Stats().Connects, r.decoded.Load(), 2*each)
 	l.must(l.broker.DeleteQueue(q))
 }
@@ -105,7 +105,10 @@ func lateAcks(l *bay) {
 	defer cancel()
 	var listener sync.WaitGroup
 	listener.Go(func() {
-		for e := range r.live.Watch(ctx) {
+		for e, err := range r.live.Watch(ctx) {
+			if err != nil {
+				l.Error(err)
+			}
 			if e.Job != nil {
 				told[e.Job.ID()+e.Job.Status().String()]++
 			}
@@ -129,9 +132,9 @@ func lateAcks(l *bay) {
 		}
 	}
 	cs, ls := r.consumer.Stats(), r.live.Stats()
-	fmt.Printf("\nlive: %d messages, the connection closed %d times while a slow store writes: %d came, %d written "+
-		"without an acknowledgement, %d given back; %d changes told, %d of them twice, %d known\n", n, cuts, cs.Messages,
-		cs.LateAcks, cs.GivenBack, len(told), twice, ls.Known)
+	fmt.Printf("\nlive: %d messages, the connection closed %d times while a slow store writes: %d came, %d were "+
+		"written without an acknowledgement, %d given back; %d changes told, %d of them twice, %d known\n", n, cuts,
+		cs.Messages, cs.LateAcks, cs.GivenBack, len(told), twice, ls.Known)
 	ready, unacked, err := l.broker.Depth(q)
 	l.must(err)
 	if twice > 0 || cs.LateAcks == 0 || ready+unacked != 0 || cs.Acked != int64(n) {
@@ -182,7 +185,7 @@ func deleteOnce(l *bay) (out deleted) {
 	const exchange = "exchange/bench/deleted"
 	q := l.newQueue(exchange)
 	ci := &oneRun{status: job.StatusRunning}
-	r := l.prepare(pulse.NewMemory(), q, decodeTask, []string{exchange}, func(o *pulse.Options, lo *pulse.LiveOptions) {
+	r := l.prepare(pulse.NewMemory(), q, decodeTask, []string{exchange}, func(_ *pulse.Options, lo *pulse.LiveOptions) {
 		lo.Poll, lo.Safety = time.Hour, time.Hour // only what is known to be missing makes it look
 	})
 	r.start()
@@ -241,7 +244,8 @@ func (c *oneRun) Jobs(context.Context, job.Push, ...string) ([]job.Job, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.looks++
-	return []job.Job{job.New(job.Fields{ID: "run", Name: "test", Push: c.push(), Kind: job.KindTest, Status: c.status})}, nil
+	f := job.Fields{ID: "run", Name: "test", Push: c.push(), Kind: job.KindTest, Status: c.status}
+	return []job.Job{job.New(f)}, nil
 }
 
 func (*oneRun) Trigger(context.Context, job.Request) (job.Receipt, error) {
