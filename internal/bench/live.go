@@ -160,7 +160,8 @@ func (l *bay) listen(s pulse.Store, queue string, decode pulse.Decoder, exchange
 
 // prepare makes a Live that start runs; tune may change its options.
 func (l *bay) prepare(
-	s pulse.Store, queue string, decode pulse.Decoder, exchanges []string, tune func(*pulse.Options, *pulse.LiveOptions),
+	s pulse.Store, queue string, decode pulse.Decoder, exchanges []string,
+	tune func(*pulse.Options, *pulse.LiveOptions),
 ) *listening {
 	l.Helper()
 	r := &listening{l: l, began: make(chan struct{})}
@@ -168,12 +169,13 @@ func (l *bay) prepare(
 	for _, e := range exchanges {
 		o.Bindings = append(o.Bindings, pulse.Binding{Exchange: e, Key: "#"})
 	}
-	lo := pulse.LiveOptions{Store: s, CI: liveCI, Decode: func(ctx context.Context, m pulse.Message) ([]job.Event, error) {
+	lo := pulse.LiveOptions{Store: s, CI: liveCI}
+	lo.Decode = func(ctx context.Context, m pulse.Message) ([]job.Event, error) {
 		events, err := decode(ctx, m)
 		r.decoded.Add(1)
 		r.events.Add(int64(len(events)))
 		return events, err
-	}}
+	}
 	if tune != nil {
 		tune(&o, &lo)
 	}
@@ -206,7 +208,11 @@ func (r *listening) start() {
 	done := make(chan error, 2)
 	go func() { done <- r.live.Run(ctx) }()
 	go func() {
-		for e := range r.live.Watch(ctx) {
+		for e, err := range r.live.Watch(ctx) {
+			if err != nil {
+				done <- err
+				return
+			}
 			if e.Missed {
 				r.missed.Add(1)
 				continue

@@ -97,7 +97,7 @@ func prefetch(l *bay) {
 		{"a Consumer, slow store", "consumer"}, {"a bare client without Qos", "bare"},
 	} {
 		cmd := exec.Command(os.Args[0], "live-child", "wait", c.mode, l.broker.URL(), q,
-			strconv.Itoa(l.sized(4000, 1500))) // #nosec G204 -- this program itself
+			strconv.Itoa(l.sized(8000, 1500))) // #nosec G204 -- this program itself
 		cmd.Stderr = os.Stderr
 		in, err := cmd.StdinPipe() // its end is the child's
 		l.must(err)

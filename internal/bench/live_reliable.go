@@ -235,8 +235,8 @@ func (r *trialOfThree) report(expected int, took time.Duration) {
 			right++
 		}
 	}
-	fmt.Printf("messages %d, with %d doubled and %d lost; %d processes killed, %d broker and %d database restarts; %.0f s\n",
-		w.sent, w.doubled, w.unlit, r.died.Load(), r.brokers, r.databases, took.Seconds())
+	fmt.Printf("messages %d, with %d doubled and %d lost; %d processes killed, %d broker and %d database restarts; "+
+		"%.0f s\n", w.sent, w.doubled, w.unlit, r.died.Load(), r.brokers, r.databases, took.Seconds())
 	fmt.Printf("runs %d: %d in the state that was told last, %d wrong (of %d the last message was lost, so that the "+
 		"store is behind)\n", len(ids), len(ids)-wrong, wrong, len(ids)-truth)
 	fmt.Printf("expectations %d: %d with the right outcome; notices %d, %d expectations announced once\n", expected,

@@ -28,7 +28,8 @@ func (l *bay) leastOfBare() float64 {
 // written down and told, beside a bare client that acknowledges the same ones.
 func throughput(l *bay) {
 	n, rounds := l.sized(20_000, 3000), 3
-	fmt.Printf("live: %d recorded messages of Taskcluster's that wait in a queue, in turns, medians of %d\n\n", n, rounds)
+	fmt.Printf("live: %d recorded messages of Taskcluster's that wait in a queue, in turns, medians of %d\n\n", n,
+		rounds)
 	type way struct {
 		name  string
 		run   func(queue string) time.Duration
