@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"slices"
 	"strconv"
@@ -109,7 +110,7 @@ type replay struct {
 func (r *replay) each(ctx context.Context, name string, in io.Reader, do func(value, *counter) error) error {
 	all, err := newValues(in, mostRecorded)
 	if err != nil {
-		return job.Wrap("events", name, fmt.Errorf("%w: %w", job.ErrMalformed, err))
+		return unread(name, err)
 	}
 	c := &counter{file: name}
 	for ctx.Err() == nil {
@@ -118,7 +119,7 @@ func (r *replay) each(ctx context.Context, name string, in io.Reader, do func(va
 			return nil
 		}
 		if err != nil {
-			return job.Wrap("events", name, fmt.Errorf("%w: %w", job.ErrMalformed, err))
+			return unread(name, err)
 		}
 		c.line = v.line
 		if err := do(v, c); err != nil {
@@ -126,6 +127,15 @@ func (r *replay) each(ctx context.Context, name string, in io.Reader, do func(va
 		}
 	}
 	return job.Wrap("events", name, ctx.Err())
+}
+
+// unread is why a file could not be read: what is in it, or the file itself, as a folder.
+func unread(name string, err error) error {
+	var file *fs.PathError
+	if !errors.As(err, &file) {
+		err = fmt.Errorf("%w: %w", job.ErrMalformed, err)
+	}
+	return job.Wrap("events", name, err)
 }
 
 // counter is where in a file a message is.

@@ -489,6 +489,10 @@ func TestEventsUsage(t *testing.T) {
 			t.Errorf("%q: exit %d, %s", empty, status, errOut)
 		}
 	}
+	_, errOut, status := mozci(t, "events", "--replay-messages", t.TempDir())
+	if status != 1 || !strings.Contains(errOut, "is a directory") || strings.Contains(errOut, "malformed") {
+		t.Errorf("a folder: exit %d, %s", status, errOut)
+	}
 	var o, e bytes.Buffer
 	in := strings.NewReader(runMessage("pending", ""))
 	if status := run(t.Context(), []string{"events", "--replay-messages", "-"}, in, &o, &e); status != 0 ||

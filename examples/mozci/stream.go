@@ -146,12 +146,32 @@ func (v *values) take() (value, error) {
 	}
 	first := v.read == 1 && len(v.within) == 0
 	from := v.line
+	if first {
+		v.byLine = v.lineIsCut()
+	}
 	one, err := v.one()
 	one.name, one.line = out.name, out.line
 	if err == nil && first {
 		v.byLine = v.line == from && v.lineEnds()
 	}
 	return one, err
+}
+
+// lineIsCut reports whether the line that begins here can only be one that is cut off before
+// the next value: in JSON no value follows another without a comma or a colon. Lines that are
+// longer than the buffer are not looked at.
+func (v *values) lineIsCut() bool {
+	for n := max(v.in.Buffered(), 1); ; {
+		head, err := v.in.Peek(n)
+		if end := bytes.IndexByte(head, '\n'); end >= 0 && end+1 < len(head) {
+			line := bytes.TrimRight(head[:end], " \t\r")
+			return head[end+1] == '{' && len(line) > 0 && !bytes.ContainsRune([]byte("{[,:"), rune(line[len(line)-1]))
+		}
+		if err != nil {
+			return false
+		}
+		n = max(len(head)+1, v.in.Buffered())
+	}
 }
 
 // lineEnds reports whether nothing else is on the line.

@@ -56,7 +56,13 @@ func TestValues(t *testing.T) {
 		"{\"a\":1}\n{\"bb\":\n{\"c\":3}\n": {
 			`@1 {"a":1}`, "@2 !the file is cut off: it ends on line 2, in the middle of a value", `@3 {"c":3}`,
 		},
-		"{\"a\":1}\nwords, more\n{\"c\":3}": {`@1 {"a":1}`, "@2 words, more", `@3 {"c":3}`},
+		// The first one too, but where a value may go on with the next line.
+		"{\"a\": \"x\n{\"b\":2}\n{\"c\":3}\n": {
+			"@1 !the file is cut off: it ends on line 1, in the middle of a value", `@2 {"b":2}`, `@3 {"c":3}`,
+		},
+		"{\"a\":\n{\"b\":2}}\n{\"c\":3}\n":      {"@1 {\"a\":\n{\"b\":2}}", `@3 {"c":3}`},
+		"{\"a\": [1,\n{\"b\":2}]}\n{\"c\":3}\n": {"@1 {\"a\": [1,\n{\"b\":2}]}", `@3 {"c":3}`},
+		"{\"a\":1}\nwords, more\n{\"c\":3}":     {`@1 {"a":1}`, "@2 words, more", `@3 {"c":3}`},
 		// Values over several lines may follow one on a line.
 		"{\"a\":1}\n{\n \"b\": 2\n}\n":                  {`@1 {"a":1}`, "@2 {\n \"b\": 2\n}"},
 		"{\"a\":1} {\"b\":\n{}}":                        {`@1 {"a":1}`, "@1 {\"b\":\n{}}"},

@@ -135,7 +135,12 @@ func (a *app) watch(cmd *cobra.Command, w watchFlags) error {
 		}
 	}
 	shown.begin()
-	if err := m.Run(ctx); err != nil {
+	watching, enough := context.WithCancel(ctx)
+	defer enough()
+	if w.failFast {
+		shown.failed = enough
+	}
+	if err := m.Run(watching); err != nil && (watching.Err() == nil || ctx.Err() != nil) {
 		shown.clear()
 		if errors.Is(err, context.Canceled) {
 			a.warnf("Stopped watching; the runs go on.\n")

@@ -22,10 +22,24 @@ type showing struct {
 	live   bool // the last line is redrawn
 	drawn  bool
 	latest map[string]monitor.Counts
+	told   map[runChange]bool
+	failed func() // is called when one has failed; nil where the others are watched on
+}
+
+// runChange is what is told of a run once, though several expectations may see it: a build
+// is watched for itself and for its tests.
+type runChange struct {
+	push   job.PushKey
+	id     string
+	status job.Status
+	why    string
 }
 
 func (a *app) showing(wanted []monitor.Expectation) *showing {
-	return &showing{a: a, wanted: wanted, live: !a.json && redraws(a.out), latest: map[string]monitor.Counts{}}
+	return &showing{
+		a: a, wanted: wanted, live: !a.json && redraws(a.out), latest: map[string]monitor.Counts{},
+		told: map[runChange]bool{},
+	}
 }
 
 // redraws reports whether a line on the stream can be written again and again.
@@ -75,9 +89,16 @@ type eventJSON struct {
 // last line where it is the only one.
 func (s *showing) changes(changes []monitor.Change) {
 	s.clear()
+	for _, c := range changes {
+		s.latest[c.Key] = c.Results
+		failed := c.Outcome == monitor.Permanent || c.Outcome == monitor.Intermittent
+		if failed && s.failed != nil && c.Ended.Parent == "" {
+			s.failed()
+		}
+	}
+	changes = slices.DeleteFunc(changes, s.wasTold)
 	for i := 0; i < len(changes); i++ {
 		c := changes[i]
-		s.latest[c.Key] = c.Results
 		switch {
 		case c.Outcome != "":
 			if !s.a.json && (len(s.wanted) > 1 || c.Ended.Parent != "") {
@@ -105,6 +126,17 @@ func (s *showing) changes(changes []monitor.Change) {
 	s.draw()
 }
 
+// wasTold reports whether a change of a run was told before.
+func (s *showing) wasTold(c monitor.Change) bool {
+	k := runChange{c.Push.Key(), c.ID, c.Status, c.Why}
+	if c.ID == "" || c.Action != "" || c.Outcome != "" {
+		return false
+	}
+	was := s.told[k]
+	s.told[k] = true
+	return was
+}
+
 func isResult(st job.Status) bool { return st == job.StatusSuccess || st.Failed() }
 
 // phrase is a change in words.
@@ -127,7 +159,7 @@ func (s *showing) phrase(c monitor.Change, n int) string {
 // line prints one change.
 func (s *showing) line(c monitor.Change, symbol, text string) {
 	label := ""
-	if s.several() {
+	if s.several() || c.Label != s.wanted[0].Label { // that of a build
 		label = "  " + c.Label
 	}
 	at := c.Time.Local()
@@ -257,9 +289,12 @@ func (a *app) watched(ctx context.Context, s *showing, store monitor.Store, noti
 	s.clear()
 	var each []endJSON
 	var worst monitor.Expectation
-	rank := -1
+	rank, of := -1, 0
 	for _, e := range all {
 		if e.Parent != "" {
+			continue
+		}
+		if of++; e.Open() { // --fail-fast has stopped watching
 			continue
 		}
 		each = append(each, endOf(e))
@@ -268,7 +303,7 @@ func (a *app) watched(ctx context.Context, s *showing, store monitor.Store, noti
 		}
 	}
 	last := endOf(worst)
-	if len(each) > 1 {
+	if of > 1 {
 		last.Each = each
 		met := 0
 		for _, e := range each {
@@ -276,8 +311,8 @@ func (a *app) watched(ctx context.Context, s *showing, store monitor.Store, noti
 				met++
 			}
 		}
-		if met < len(each) {
-			last.Why = fmt.Sprintf("%d of %d met; %s on %s: %s", met, len(each), worst.Label, a.where(worst.Push),
+		if met < of {
+			last.Why = fmt.Sprintf("%d of %d met; %s on %s: %s", met, of, worst.Label, a.where(worst.Push),
 				last.Why)
 		} else {
 			last.Why = fmt.Sprintf("all %d met", met)

@@ -495,7 +495,8 @@ func TestReadsThatFailAtOnce(t *testing.T) {
 			t.Errorf("%d reads, want 21", n)
 		}
 		if got := s.ended(t)[0].Progress; got.Unread != 1 || got.Outcome != "" {
-			t.Errorf("%d reads that failed at once count as %d, and the outcome is %q", ci.reads.Load(), got.Unread, got.Outcome)
+			t.Errorf("%d reads failed at once, of which %d count, and the outcome is %q", ci.reads.Load(), got.Unread,
+				got.Outcome)
 		}
 		ci.blind.Store(false)
 		time.Sleep(time.Minute)

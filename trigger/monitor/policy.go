@@ -34,7 +34,8 @@ type Policy struct {
 	// nobody. Default 3 hours. PendingLimit is after how long that ends the
 	// expectation; default never.
 	Pending, PendingLimit time.Duration
-	// Blind is how many looks in a row may fail. Default 5.
+	// Blind is after how many looks in a row that failed an expectation ends. Those that an
+	// event causes within ten seconds of one that was counted are not counted. Default 5.
 	Blind int
 	// NewerGreen makes a failure moot when the label passed on a newer push, and is
 	// meant for monitors that nobody has asked. NewerPushes is how many newer pushes
