@@ -239,7 +239,11 @@ func (a *app) notTriggered(w watchFlags, e monitor.Expectation) error {
 		runs(w.most), w.batch)
 	e.Progress.Outcome, e.Progress.Note, e.WatchOnly = monitor.Limit, why, true
 	last := endOf(e)
-	last.Next = orNull("To trigger them, add --yes.")
+	next := "To trigger them, add --yes."
+	if w.dryRun {
+		next = "To trigger them, leave out --dry-run and add --yes."
+	}
+	last.Next = orNull(next)
 	if err := a.printEnd(last); err != nil {
 		return err
 	}

@@ -27,7 +27,6 @@ type session struct {
 	trouble    chan error           // of watch
 
 	held      []delivery // came, and are not being written
-	acked     tags
 	consuming bool
 	draining  bool
 	drainEnd  <-chan time.Time
@@ -251,21 +250,15 @@ func (s *session) written(o verdict) error {
 	return nil
 }
 
-// acknowledge tells the broker that it may forget messages. One goroutine at a time
-// does so.
+// acknowledge tells the broker that it may forget messages, one by one. One goroutine at a
+// time does so.
 func (s *session) acknowledge(list []delivery) error {
 	if len(list) == 0 {
 		return nil
 	}
-	last, others := s.acked.take(list)
 	err := s.l.call(func() error {
-		if last > 0 {
-			if err := s.ch.Ack(last, true); err != nil {
-				return err
-			}
-		}
-		for _, tag := range others {
-			if err := s.ch.Ack(tag, false); err != nil {
+		for _, d := range list {
+			if err := s.ch.Ack(d.tag, false); err != nil {
 				return err
 			}
 		}

@@ -17,7 +17,9 @@ type ConsumerStats struct {
 	GivenBack       int64 // not written: their connection ended, and the broker has them
 	Held            int   // came and are not written yet
 	HeldBytes       int64
-	Acked           int64
+	// Acked were acknowledged, as far as this end knows: what the broker has not read of
+	// a connection that ends, it sends again.
+	Acked int64
 	// LateAcks were written, but their connection had ended: the broker sends them
 	// again, and so they are stored twice.
 	LateAcks int64

@@ -113,15 +113,15 @@ func (s *stage) ended(t *testing.T) []monitor.Expectation {
 	return out
 }
 
-// TestReadsThatFail ends a watch after five in a row only, and not as a failure.
+// TestReadsThatFail ends a watch after eight in a row only, and not as a failure.
 func TestReadsThatFail(t *testing.T) {
 	for _, c := range []struct {
 		failures int // of the first reads
 		want     monitor.Outcome
 		reads    int
 	}{
-		{4, monitor.Met, 5},
-		{5, monitor.CouldNotSee, 5},
+		{7, monitor.Met, 8},
+		{8, monitor.CouldNotSee, 8},
 	} {
 		s := newStage(t, truth+"push t\n1 a001 pass\n2 a002 pass\n3 a003 -\n")
 		reads := 0

@@ -35,7 +35,8 @@ type Policy struct {
 	// expectation; default never.
 	Pending, PendingLimit time.Duration
 	// Blind is after how many looks in a row that failed an expectation ends. Those that an
-	// event causes within ten seconds of one that was counted are not counted. Default 5.
+	// event causes within ten seconds of one that was counted are not counted. Default
+	// 8: the pauses between them grow, to about a quarter of an hour in all.
 	Blind int
 	// NewerGreen makes a failure moot when the label passed on a newer push, and is
 	// meant for monitors that nobody has asked. NewerPushes is how many newer pushes
@@ -55,7 +56,7 @@ func (p Policy) withDefaults() Policy {
 	p.MostRetriggers = cmp.Or(p.MostRetriggers, 10)
 	p.Confidence = cmp.Or(p.Confidence, 0.95)
 	p.Pending = cmp.Or(p.Pending, 3*time.Hour)
-	p.Blind = cmp.Or(p.Blind, 5)
+	p.Blind = cmp.Or(p.Blind, 8)
 	p.NewerPushes = cmp.Or(p.NewerPushes, 10)
 	return p
 }
