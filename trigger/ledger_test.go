@@ -1,7 +1,6 @@
 package trigger_test
 
 import (
-	"database/sql"
 	"errors"
 	"os"
 	"path/filepath"
@@ -11,25 +10,11 @@ import (
 	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
 	_ "modernc.org/sqlite"             // the driver "sqlite"
 
+	"github.com/mozci/mozci/internal/testing/testenv"
 	"github.com/mozci/mozci/job"
 	"github.com/mozci/mozci/trigger"
 	"github.com/mozci/mozci/trigger/ledger"
 )
-
-func openDB(t *testing.T, driver, dsn string) *sql.DB {
-	t.Helper()
-	db, err := sql.Open(driver, dsn)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = db.Close() })
-	return db
-}
-
-func sqlite(t *testing.T, file string) *sql.DB {
-	t.Helper()
-	return openDB(t, "sqlite", "file:"+file+"?_txlock=immediate&_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)")
-}
 
 func entry(key string) ledger.Entry {
 	return ledger.Entry{
@@ -45,7 +30,7 @@ var unusable = map[string]struct {
 	says  string
 }{
 	"newer": {spoil: func(t *testing.T, file string) {
-		if _, err := sqlite(t, file).ExecContext(t.Context(),
+		if _, err := testenv.SQLite(t, file).ExecContext(t.Context(),
 			"INSERT INTO mozci_ledger_version (version) VALUES (99)"); err != nil {
 			t.Fatal(err)
 		}
@@ -61,7 +46,7 @@ var unusable = map[string]struct {
 	"read only": {dsn: "?mode=ro", says: "readonly"},
 	"full disk": {dsn: "?_pragma=max_page_count(1)", says: "full"},
 	"locked": {spoil: func(t *testing.T, file string) {
-		db := sqlite(t, file)
+		db := testenv.SQLite(t, file)
 		db.SetMaxOpenConns(1)
 		if _, err := db.ExecContext(t.Context(), "BEGIN EXCLUSIVE"); err != nil {
 			t.Fatal(err)
@@ -75,7 +60,7 @@ func TestUnusableLedgers(t *testing.T) {
 	for name, c := range unusable {
 		t.Run(name, func(t *testing.T) {
 			file := filepath.Join(t.TempDir(), "ledger.db")
-			good := sqlite(t, file)
+			good := testenv.SQLite(t, file)
 			if _, _, err := ledger.NewSQL(good, ledger.SQLite).Intend(t.Context(), entry("first"), nil); err != nil {
 				t.Fatal(err)
 			}
@@ -94,7 +79,7 @@ func TestUnusableLedgers(t *testing.T) {
 				c.spoil(t, file)
 			}
 			ci, pushes, plan := setup(t, "push test\n1 a1c0 -\n2 b2d1 -\n", 1, nil)
-			l := ledger.NewSQL(openDB(t, "sqlite", "file:"+file+c.dsn), ledger.SQLite)
+			l := ledger.NewSQL(testenv.OpenDB(t, "sqlite", "file:"+file+c.dsn), ledger.SQLite)
 			if name == "full disk" { // a key that does not fit what is left
 				_, _, err := l.Intend(t.Context(), entry(strings.Repeat("y", 100000)), nil)
 				if err == nil || !strings.Contains(err.Error(), c.says) {

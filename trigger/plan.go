@@ -81,6 +81,18 @@ type LeftOut struct {
 	Budget bool
 }
 
+// AtOnce is the part of the plan that waits for nothing: what is triggered at once, builds
+// included.
+func (p Plan) AtOnce() Plan {
+	var out Plan
+	for _, s := range p.Steps {
+		if s.Action == ActionTrigger || s.Action == ActionBuild {
+			out.Steps = append(out.Steps, s)
+		}
+	}
+	return out
+}
+
 // Total is the number of runs that the plan asks for, builds included.
 func (p Plan) Total() int {
 	n := 0

@@ -242,7 +242,7 @@ func (r *replay) one(m recordedMessage, c *counter) error {
 	if len(m.body) > mostRecorded {
 		err = fmt.Errorf("too large: %d bytes", len(m.body))
 	} else {
-		t, err = m.decode(r.rooms, r.tasks)
+		t, err = m.decode(r.rooms, r.tasks.of)
 	}
 	if err != nil {
 		r.setAside(c, "message", err)

@@ -6,12 +6,9 @@ import (
 	"fmt"
 	"os"
 	"slices"
-	"strings"
 
-	"github.com/mozci/mozci/buildbot/selfserve"
 	"github.com/mozci/mozci/job"
 	"github.com/mozci/mozci/job/pulse"
-	"github.com/mozci/mozci/job/treeherder"
 	"github.com/mozci/mozci/pushlog"
 )
 
@@ -83,32 +80,24 @@ type tasker interface {
 	DecodePulse(ctx context.Context, exchange, routingKey string, body []byte) ([]job.Event, error)
 }
 
-// decode says what a message of Pulse tells of a CI.
-func decode(ctx context.Context, ci job.Scheduler, m pulse.Message) ([]job.Event, error) {
-	switch {
-	case strings.HasPrefix(m.Exchange, "exchange/taskcluster-queue/"):
-		t, ok := job.As[tasker](ci)
-		if !ok {
-			return nil, job.Wrap("events", m.Exchange, fmt.Errorf("%w: the CI is not Taskcluster", job.ErrInvalid))
+// decoder says what the messages of Pulse tell of a CI.
+func decoder(ci job.Scheduler) pulse.Decoder {
+	known := newRooms()
+	return func(ctx context.Context, m pulse.Message) ([]job.Event, error) {
+		t, err := recordedMessage{m.Exchange, m.RoutingKey, m.Body}.decode(known, func(recordedMessage) (told, error) {
+			queue, ok := job.As[tasker](ci)
+			if !ok {
+				err := fmt.Errorf("%w: the CI is not Taskcluster", job.ErrInvalid)
+				return told{}, job.Wrap("events", m.Exchange, err)
+			}
+			events, err := queue.DecodePulse(ctx, m.Exchange, m.RoutingKey, m.Body)
+			return told{events: events}, err
+		})
+		for i := range t.pushes {
+			t.events = append(t.events, job.Event{Time: t.pushes[i].Time, CI: "hg", Push: &t.pushes[i]})
 		}
-		return t.DecodePulse(ctx, m.Exchange, m.RoutingKey, m.Body)
-	case strings.HasPrefix(m.Exchange, "exchange/hgpushes/"):
-		pushes, err := pushlog.DecodeMessage(m.Body)
-		var out []job.Event
-		for i := range pushes {
-			out = append(out, job.Event{Time: pushes[i].Time, CI: "hg", Push: &pushes[i]})
-		}
-		return out, err
-	case strings.HasPrefix(m.Exchange, "exchange/build"):
-		return selfserve.DecodeMessage(m.Body)
-	case strings.HasPrefix(m.Exchange, "exchange/treeherder/"):
-		t, err := treeherder.DecodeMessage(m.Body)
-		if t.Event != nil {
-			return []job.Event{*t.Event}, err
-		}
-		return nil, err
+		return t.events, err
 	}
-	return nil, job.Wrap("events", m.Exchange, fmt.Errorf("%w: unknown exchange", job.ErrUnknownWord))
 }
 
 // live is the CI with what Pulse tells of it.
@@ -118,8 +107,7 @@ func (a *app) live(ci job.Scheduler, bindings []pulse.Binding) (*pulse.Live, err
 		return nil, err
 	}
 	return pulse.NewLive(ci, pulse.LiveOptions{
-		Store: pulse.NewMemory(), CI: a.kindOf(ci), Consumer: pulse.Listen(o), Logger: a.log,
-		Decode: func(ctx context.Context, m pulse.Message) ([]job.Event, error) { return decode(ctx, ci, m) },
+		Store: pulse.NewMemory(), Decode: decoder(ci), CI: a.kindOf(ci), Consumer: pulse.Listen(o), Logger: a.log,
 	})
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -125,17 +126,19 @@ const (
 )
 
 // rooms are what the sources rely on in messages, and whose the exchanges are that were
-// seen before.
+// seen before. They are safe for concurrent use.
 type rooms struct {
 	contracts map[room][]contract.Any
-	known     map[string]room
+
+	mu    sync.Mutex
+	known map[string]room
 }
 
 func newRooms() *rooms {
-	return &rooms{map[room][]contract.Any{
+	return &rooms{contracts: map[room][]contract.Any{
 		roomTaskcluster: taskcluster.Contracts(), roomSelfserve: selfserve.Contracts(),
 		roomTreeherder: treeherder.Contracts(), roomPushlog: pushlog.Contracts(),
-	}, map[string]room{}}
+	}, known: map[string]room{}}
 }
 
 // of says whose message it is, by its exchange, or else by what is in it.
@@ -143,6 +146,8 @@ func (k *rooms) of(m recordedMessage) (room, error) {
 	if m.exchange == "" {
 		return m.roomByBody()
 	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
 	if r, ok := k.known[m.exchange]; ok {
 		return r, nil
 	}
@@ -181,27 +186,28 @@ func (m recordedMessage) roomByBody() (room, error) {
 type told struct {
 	events []job.Event
 	action *treeherder.Action
+	pushes []job.Push
 	about  string // what a message is about that says nothing of jobs
 }
 
 // definitions are those of tasks, by id.
 type definitions map[string]*taskcluster.Definition
 
-// decode says what a message tells.
-func (m recordedMessage) decode(known *rooms, tasks definitions) (told, error) {
+// decode says what a message tells; task says it of those of Taskcluster's queue.
+func (m recordedMessage) decode(known *rooms, task func(recordedMessage) (told, error)) (told, error) {
 	r, err := known.of(m)
 	if err != nil {
 		return told{}, err
 	}
 	switch r {
 	case roomTaskcluster:
-		return m.ofTask(tasks)
+		return task(m)
 	case roomSelfserve:
 		events, err := selfserve.DecodeMessage(m.whole())
 		return told{events: events}, err
 	case roomPushlog:
-		_, err := pushlog.DecodeMessage(m.body)
-		return told{about: "pushes"}, err
+		pushes, err := pushlog.DecodeMessage(m.body)
+		return told{pushes: pushes, about: "pushes"}, err
 	}
 	t, err := treeherder.DecodeMessage(m.body)
 	switch {
@@ -213,7 +219,8 @@ func (m recordedMessage) decode(known *rooms, tasks definitions) (told, error) {
 	return told{about: "pushes"}, err
 }
 
-func (m recordedMessage) ofTask(tasks definitions) (told, error) {
+// of says what a message of Taskcluster's queue tells, where these are the tasks.
+func (tasks definitions) of(m recordedMessage) (told, error) {
 	t, err := taskcluster.DecodeMessage(m.exchange, m.body)
 	if err == nil {
 		err = t.OfKey(m.key)
@@ -229,16 +236,16 @@ func (m recordedMessage) ofTask(tasks definitions) (told, error) {
 }
 
 // whole is a message of Buildbot as its masters sent it, where its routing key is known:
-// the key says which build it is about, too.
+// the key says which build it is about, too. One that Pulse has just brought is whole.
 func (m recordedMessage) whole() []byte {
-	if m.key == "" || !jsontext.Value(m.body).IsValid() {
-		return m.body
-	}
 	var w struct {
 		Payload jsontext.Value `json:"payload"`
 		Meta    struct {
 			Key string `json:"routing_key"`
 		} `json:"_meta"`
+	}
+	if m.key == "" || !jsontext.Value(m.body).IsValid() || json.Unmarshal(m.body, &w) == nil && w.Payload != nil {
+		return m.body
 	}
 	w.Payload, w.Meta.Key = m.body, m.key
 	text, err := json.Marshal(w)

@@ -252,12 +252,7 @@ func (a *app) notTriggered(w watchFlags, e monitor.Expectation) error {
 
 // actPlan triggers the steps of a plan that wait for nothing.
 func (a *app) actPlan(ctx context.Context, p *places, book ledger.Ledger, plan trigger.Plan) error {
-	var now trigger.Plan
-	for _, s := range plan.Steps {
-		if s.Action == trigger.ActionTrigger || s.Action == trigger.ActionBuild {
-			now.Steps = append(now.Steps, s)
-		}
-	}
+	now := plan.AtOnce()
 	if len(now.Steps) == 0 {
 		return nil
 	}

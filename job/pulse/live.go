@@ -83,7 +83,7 @@ type Live struct {
 	log      *slog.Logger
 	consumer Listener
 	arrived  chan struct{} // has a value when messages were stored
-	told     *flight.Cache[jobKey, job.Status]
+	told     *Once
 	unheard  *flight.Cache[jobKey, job.Status] // what was counted as unheard
 
 	mu        sync.Mutex
@@ -137,7 +137,7 @@ func NewLive(ci job.Scheduler, o LiveOptions) (*Live, error) {
 	o = o.defaults()
 	l := &Live{
 		ci: ci, o: o, log: o.Logger, arrived: make(chan struct{}, 1), listeners: map[*listener]bool{},
-		told:    flight.New[jobKey, job.Status](mostTold),
+		told:    NewOnce(mostTold),
 		unheard: flight.New[jobKey, job.Status](mostTold),
 	}
 	var err error

@@ -187,7 +187,7 @@ func (l *Live) key(id string) jobKey { return jobKey{short(l.o.CI), short(id)} }
 
 // knows reports whether Pulse told that a run is so far, or it was counted already.
 func (l *Live) knows(id string, s job.Status) bool {
-	told, ok := l.told.Get(l.key(id))
+	told, ok := l.told.status(l.key(id))
 	counted, done := l.unheard.Get(l.key(id))
 	return ok && reached(told) >= reached(s) || done && reached(counted) >= reached(s)
 }

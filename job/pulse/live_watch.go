@@ -125,13 +125,9 @@ func (l *Live) tell(events []job.Event, all int) {
 	defer l.mu.Unlock()
 	l.stats.Known += all - len(events)
 	for _, e := range events {
-		if e.Job != nil {
-			k := keyOf(e)
-			if was, ok := l.told.Get(k); ok && !After(was, e.Job.Status()) {
-				l.stats.Known++
-				continue
-			}
-			l.told.Put(k, e.Job.Status())
+		if !l.told.Fresh(e) {
+			l.stats.Known++
+			continue
 		}
 		l.stats.Events++
 		for w := range l.listeners {

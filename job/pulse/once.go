@@ -21,6 +21,13 @@ func NewOnce(most int) *Once {
 	return &Once{known: flight.New[jobKey, job.Status](max(most, 1))}
 }
 
+// status is the last one that was let through of a job, where it is remembered.
+func (o *Once) status(k jobKey) (job.Status, bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.known.Get(k)
+}
+
 // Fresh reports whether an event says what was not known, and remembers it. Events
 // without a job, such as those that say that others were missed, always are.
 func (o *Once) Fresh(e job.Event) bool {

@@ -23,20 +23,10 @@ import (
 	"github.com/mozci/mozci/job/pulse/pulsetest"
 )
 
-func openDB(t testing.TB, driver, dsn string) *sql.DB {
-	t.Helper()
-	db, err := sql.Open(driver, dsn)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = db.Close() })
-	return db
-}
-
 // sqlite is a database as NewSQL's comment wants it.
 func sqlite(t testing.TB, file string) *sql.DB {
 	t.Helper()
-	return openDB(t, "sqlite",
+	return testenv.OpenDB(t, "sqlite",
 		"file:"+file+"?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(NORMAL)")
 }
 
@@ -63,7 +53,7 @@ func TestSQLite(t *testing.T) {
 
 func TestPostgreSQL(t *testing.T) {
 	dsn := testenv.Postgres(t)
-	open := func() (pulse.Store, error) { return pulse.NewSQL(openDB(t, "pgx", dsn), pulse.PostgreSQL), nil }
+	open := func() (pulse.Store, error) { return pulse.NewSQL(testenv.OpenDB(t, "pgx", dsn), pulse.PostgreSQL), nil }
 	if err := pulsetest.CheckStore(t.Context(), open); err != nil {
 		t.Error(err)
 	}
@@ -106,7 +96,7 @@ func TestStores(t *testing.T) {
 		"crossing":             crossing,
 	}
 	dsn := testenv.Postgres(t)
-	admin := openDB(t, "pgx", dsn)
+	admin := testenv.OpenDB(t, "pgx", dsn)
 	n := 0
 	for name, test := range tests {
 		t.Run("memory/"+name, func(t *testing.T) { test(t, pulse.NewMemory(), nil) })
@@ -119,7 +109,7 @@ func TestStores(t *testing.T) {
 			if _, err := admin.Exec(fmt.Sprintf("CREATE SCHEMA s%d", n)); err != nil {
 				t.Fatal(err)
 			}
-			db := openDB(t, "pgx", fmt.Sprintf("%s&search_path=s%d", dsn, n))
+			db := testenv.OpenDB(t, "pgx", fmt.Sprintf("%s&search_path=s%d", dsn, n))
 			test(t, pulse.NewSQL(db, pulse.PostgreSQL), db)
 		})
 	}
@@ -314,7 +304,7 @@ func statuses(t *testing.T, s pulse.Store, _ *sql.DB) {
 // A database that is restarted in the midst has all that was written, and goes on.
 func TestPostgreSQLRestarts(t *testing.T) {
 	server := testenv.StartPostgres(t)
-	s := pulse.NewSQL(openDB(t, "pgx", server.URL), pulse.PostgreSQL)
+	s := pulse.NewSQL(testenv.OpenDB(t, "pgx", server.URL), pulse.PostgreSQL)
 	in := []pulse.Message{{RoutingKey: "a", Body: []byte("a")}, {RoutingKey: "b", Body: []byte("b")}}
 	if err := s.Put(t.Context(), "q", in); err != nil {
 		t.Fatal(err)
@@ -359,7 +349,7 @@ func TestPostgreSQLRestarts(t *testing.T) {
 
 // A message that another process is about to take holds up nobody.
 func TestNobodyWaits(t *testing.T) {
-	db := openDB(t, "pgx", testenv.Postgres(t))
+	db := testenv.OpenDB(t, "pgx", testenv.Postgres(t))
 	s := pulse.NewSQL(db, pulse.PostgreSQL)
 	if err := s.Put(t.Context(), "q", []pulse.Message{{RoutingKey: "a"}, {RoutingKey: "b"}}); err != nil {
 		t.Fatal(err)
@@ -382,7 +372,7 @@ func TestNobodyWaits(t *testing.T) {
 
 // A database that does not answer is unavailable, and a context ends the waiting for it.
 func TestNoDatabase(t *testing.T) {
-	s := pulse.NewSQL(openDB(t, "pgx", "postgres://nobody@127.0.0.1:1/none?sslmode=disable&connect_timeout=1"),
+	s := pulse.NewSQL(testenv.OpenDB(t, "pgx", "postgres://nobody@127.0.0.1:1/none?sslmode=disable&connect_timeout=1"),
 		pulse.PostgreSQL)
 	var typed *job.Error
 	if err := s.Put(t.Context(), "q", []pulse.Message{{}}); !errors.Is(err, job.ErrUnavailable) ||
@@ -452,7 +442,7 @@ func BenchmarkStores(b *testing.B) {
 			return pulse.NewSQL(sqlite(tb, filepath.Join(tb.TempDir(), "pulse.db")), pulse.SQLite)
 		},
 		"postgres": func(tb testing.TB) pulse.Store {
-			return pulse.NewSQL(openDB(tb, "pgx", testenv.Postgres(tb)), pulse.PostgreSQL)
+			return pulse.NewSQL(testenv.OpenDB(tb, "pgx", testenv.Postgres(tb)), pulse.PostgreSQL)
 		},
 	} {
 		b.Run(name, func(b *testing.B) { benchStore(b, open(b)) })

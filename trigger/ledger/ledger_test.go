@@ -2,7 +2,6 @@ package ledger_test
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"path/filepath"
 	"regexp"
@@ -20,21 +19,6 @@ import (
 	"github.com/mozci/mozci/trigger/ledger/ledgertest"
 )
 
-func openDB(t *testing.T, driver, dsn string) *sql.DB {
-	t.Helper()
-	db, err := sql.Open(driver, dsn)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = db.Close() })
-	return db
-}
-
-func sqlite(t *testing.T, file string) *sql.DB {
-	t.Helper()
-	return openDB(t, "sqlite", "file:"+file+"?_txlock=immediate&_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)")
-}
-
 func TestMemory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := ledger.NewMemory()
@@ -46,7 +30,7 @@ func TestMemory(t *testing.T) {
 
 func TestSQLite(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "ledger.db")
-	open := func() (ledger.Ledger, error) { return ledger.NewSQL(sqlite(t, file), ledger.SQLite), nil }
+	open := func() (ledger.Ledger, error) { return ledger.NewSQL(testenv.SQLite(t, file), ledger.SQLite), nil }
 	if err := ledgertest.Check(t.Context(), open); err != nil {
 		t.Error(err)
 	}
@@ -54,7 +38,9 @@ func TestSQLite(t *testing.T) {
 
 func TestPostgreSQL(t *testing.T) {
 	dsn := testenv.Postgres(t)
-	open := func() (ledger.Ledger, error) { return ledger.NewSQL(openDB(t, "pgx", dsn), ledger.PostgreSQL), nil }
+	open := func() (ledger.Ledger, error) {
+		return ledger.NewSQL(testenv.OpenDB(t, "pgx", dsn), ledger.PostgreSQL), nil
+	}
 	if err := ledgertest.Check(t.Context(), open); err != nil {
 		t.Error(err)
 	}
@@ -110,7 +96,7 @@ func TestPrune(t *testing.T) {
 		})
 	})
 	t.Run("sqlite", func(t *testing.T) {
-		db := sqlite(t, filepath.Join(t.TempDir(), "ledger.db"))
+		db := testenv.SQLite(t, filepath.Join(t.TempDir(), "ledger.db"))
 		l := ledger.NewSQL(db, ledger.SQLite)
 		if _, _, err := l.Intend(t.Context(), e, nil); err != nil {
 			t.Fatal(err)
@@ -125,7 +111,7 @@ func TestPrune(t *testing.T) {
 // A ledger of an older version is brought up to date with what it remembers; one
 // of a newer version is refused.
 func TestVersions(t *testing.T) {
-	db := sqlite(t, filepath.Join(t.TempDir(), "ledger.db"))
+	db := testenv.SQLite(t, filepath.Join(t.TempDir(), "ledger.db"))
 	for _, q := range ledger.Migrations()[:2] {
 		if _, err := db.Exec(q); err != nil {
 			t.Fatal(err)
@@ -162,7 +148,7 @@ func TestPruneUnsupported(t *testing.T) {
 }
 
 func TestDialect(t *testing.T) {
-	l := ledger.NewSQL(sqlite(t, filepath.Join(t.TempDir(), "l.db")), 0)
+	l := ledger.NewSQL(testenv.SQLite(t, filepath.Join(t.TempDir(), "l.db")), 0)
 	if _, err := l.Entries(t.Context(), ledger.Query{}); !errors.Is(err, job.ErrInvalid) {
 		t.Errorf("no dialect: %v", err)
 	}

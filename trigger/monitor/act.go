@@ -48,12 +48,7 @@ func (m *Monitor) act(ctx context.Context, e *Expectation, d Decision, now time.
 		}
 	}
 	e.Progress.Want = d.Want
-	var soon trigger.Plan
-	for _, s := range plan.Steps {
-		if s.Action == trigger.ActionTrigger || s.Action == trigger.ActionBuild {
-			soon.Steps = append(soon.Steps, s)
-		}
-	}
+	soon := plan.AtOnce()
 	if len(soon.Steps) == 0 {
 		return out, nil // somebody else has triggered it meanwhile, or it waits for its build
 	}

@@ -122,7 +122,7 @@ func (m *Monitor) moot(ctx context.Context, e *Expectation, f Facts) (by *job.Pu
 	undone, err := job.Backouts(ctx, repo, e.Push)
 	switch {
 	case err == nil && len(undone) > 0:
-		return &undone[0], "push " + name(undone[0]) + " backed it out", nil
+		return &undone[0], "push " + undone[0].String() + " backed it out", nil
 	case err != nil && !errors.Is(err, errors.ErrUnsupported) && !errors.Is(err, job.ErrNotFound):
 		return nil, "", err
 	}
@@ -158,7 +158,7 @@ func (m *Monitor) newerGreen(ctx context.Context, repo job.Repository, e Expecta
 			return nil, "", err
 		}
 		if runs.Verdict() == analysis.Good {
-			return &p, "it passed on the newer push " + name(p), nil
+			return &p, "it passed on the newer push " + p.String(), nil
 		}
 	}
 	return nil, "", nil
@@ -171,6 +171,3 @@ func (m *Monitor) stale(e Expectation, now time.Time) bool {
 	defer m.mu.Unlock()
 	return now.Sub(e.Progress.MootAt) >= m.opts.Policy.Safety || m.pushes[e.Push.Repo].After(e.Progress.MootAt)
 }
-
-// name is a push for people.
-func name(p job.Push) string { return p.String() }

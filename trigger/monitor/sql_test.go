@@ -30,7 +30,7 @@ func numbered(n int) monitor.Expectation {
 
 // A store of a newer version is refused, and so is a database of no known sort.
 func TestRefused(t *testing.T) {
-	db := sqlite(t, filepath.Join(t.TempDir(), "monitor.db"))
+	db := testenv.SQLite(t, filepath.Join(t.TempDir(), "monitor.db"))
 	if _, err := monitor.NewSQL(db, 0).Now(t.Context()); !errors.Is(err, job.ErrInvalid) {
 		t.Errorf("no dialect: %v", err)
 	}
@@ -63,7 +63,8 @@ func TestNewDatabase(t *testing.T) {
 		if driver == "pgx" {
 			d = monitor.PostgreSQL
 		}
-		if _, err := monitor.NewSQL(openDB(t, driver, dsn), d).Add(t.Context(), numbered(os.Getpid())); err != nil {
+		s := monitor.NewSQL(testenv.OpenDB(t, driver, dsn), d)
+		if _, err := s.Add(t.Context(), numbered(os.Getpid())); err != nil {
 			t.Fatal(err)
 		}
 		return
@@ -92,7 +93,7 @@ func openTogether(t *testing.T, driver, dsn string) {
 	}
 	all.Wait()
 	var n int
-	if err := openDB(t, driver, dsn).QueryRow(`SELECT COUNT(*) FROM mozci_monitor`).Scan(&n); err != nil || n != processes {
+	if err := testenv.OpenDB(t, driver, dsn).QueryRow(`SELECT COUNT(*) FROM mozci_monitor`).Scan(&n); err != nil || n != processes {
 		t.Errorf("%d expectations, %v, expected one of each of %d processes", n, err, processes)
 	}
 }
@@ -129,9 +130,9 @@ func unanswered(err error) bool {
 
 // A database that is not there is unavailable, whatever it is asked.
 func TestUnavailable(t *testing.T) {
-	gone := openDB(t, "pgx", "postgres://mozci:secret-word@127.0.0.1:1/postgres?sslmode=disable")
+	gone := testenv.OpenDB(t, "pgx", "postgres://mozci:secret-word@127.0.0.1:1/postgres?sslmode=disable")
 	file := filepath.Join(t.TempDir(), "monitor.db")
-	closed := sqlite(t, file)
+	closed := testenv.SQLite(t, file)
 	late := monitor.NewSQL(closed, monitor.SQLite) // its tables are open
 	if _, err := late.Now(t.Context()); err != nil {
 		t.Fatal(err)
@@ -152,7 +153,7 @@ func TestUnavailable(t *testing.T) {
 // says so, what it has said is there, and it goes on.
 func TestRestart(t *testing.T) {
 	server := testenv.StartPostgres(t)
-	s := monitor.NewSQL(openDB(t, "pgx", server.URL), monitor.PostgreSQL)
+	s := monitor.NewSQL(testenv.OpenDB(t, "pgx", server.URL), monitor.PostgreSQL)
 	var keys []string
 	n := 0
 	add := func() error {
@@ -209,7 +210,7 @@ func TestRestart(t *testing.T) {
 // A Save that waits for somebody who changes what it adds must not make Wake wait, which
 // may be what that somebody waits for.
 func TestNoCircle(t *testing.T) {
-	db := openDB(t, "pgx", testenv.Postgres(t))
+	db := testenv.OpenDB(t, "pgx", testenv.Postgres(t))
 	s := monitor.NewSQL(db, monitor.PostgreSQL)
 	own, known := numbered(1), numbered(2)
 	for _, e := range []monitor.Expectation{own, known} {
@@ -255,7 +256,7 @@ func TestNoCircle(t *testing.T) {
 func TestNoDeadlock(t *testing.T) {
 	dsn := testenv.Postgres(t)
 	const rows, rounds, holders = 100, 15, 4
-	first := monitor.NewSQL(openDB(t, "pgx", dsn), monitor.PostgreSQL)
+	first := monitor.NewSQL(testenv.OpenDB(t, "pgx", dsn), monitor.PostgreSQL)
 	for i := range rows {
 		if _, err := first.Add(t.Context(), numbered(i)); err != nil {
 			t.Fatal(err)
@@ -263,7 +264,7 @@ func TestNoDeadlock(t *testing.T) {
 	}
 	var all sync.WaitGroup
 	for holder := range holders {
-		s := monitor.NewSQL(openDB(t, "pgx", dsn), monitor.PostgreSQL)
+		s := monitor.NewSQL(testenv.OpenDB(t, "pgx", dsn), monitor.PostgreSQL)
 		all.Go(func() {
 			for round := range rounds {
 				if err := wakeAndSave(t.Context(), s, fmt.Sprint(holder), rows+2*round); err != nil {
@@ -293,7 +294,7 @@ func wakeAndSave(ctx context.Context, s monitor.Store, holder string, n int) err
 
 // The hot statements find what they look for by an index, however much there is.
 func TestIndexes(t *testing.T) {
-	db := sqlite(t, filepath.Join(t.TempDir(), "monitor.db"))
+	db := testenv.SQLite(t, filepath.Join(t.TempDir(), "monitor.db"))
 	s := monitor.NewSQL(db, monitor.SQLite)
 	if _, err := s.Add(t.Context(), numbered(1)); err != nil {
 		t.Fatal(err)

@@ -1,7 +1,6 @@
 package monitor_test
 
 import (
-	"database/sql"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -16,21 +15,6 @@ import (
 	"github.com/mozci/mozci/trigger/monitor/monitortest"
 )
 
-func openDB(t *testing.T, driver, dsn string) *sql.DB {
-	t.Helper()
-	db, err := sql.Open(driver, dsn)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = db.Close() })
-	return db
-}
-
-func sqlite(t *testing.T, file string) *sql.DB {
-	t.Helper()
-	return openDB(t, "sqlite", "file:"+file+"?_txlock=immediate&_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)")
-}
-
 func TestMemory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := monitor.NewMemory(nil)
@@ -42,7 +26,7 @@ func TestMemory(t *testing.T) {
 
 func TestSQLite(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "monitor.db")
-	open := func() (monitor.Store, error) { return monitor.NewSQL(sqlite(t, file), monitor.SQLite), nil }
+	open := func() (monitor.Store, error) { return monitor.NewSQL(testenv.SQLite(t, file), monitor.SQLite), nil }
 	if err := monitortest.CheckStore(t.Context(), open); err != nil {
 		t.Error(err)
 	}
@@ -50,7 +34,9 @@ func TestSQLite(t *testing.T) {
 
 func TestPostgreSQL(t *testing.T) {
 	dsn := testenv.Postgres(t)
-	open := func() (monitor.Store, error) { return monitor.NewSQL(openDB(t, "pgx", dsn), monitor.PostgreSQL), nil }
+	open := func() (monitor.Store, error) {
+		return monitor.NewSQL(testenv.OpenDB(t, "pgx", dsn), monitor.PostgreSQL), nil
+	}
 	if err := monitortest.CheckStore(t.Context(), open); err != nil {
 		t.Error(err)
 	}
