@@ -48,6 +48,7 @@ var rules = []rule{
 	{"job/contract/recorded", []string{"job/contract", "internal"}},
 	{"internal/flight", []string{"internal"}},
 	{"job/cassette", []string{"internal"}},
+	{"job/link", []string{"job", "basics"}},
 	{"job/pulse", []string{"job", "job/contract", "internal"}},
 	{"job/pulse/pulsetest", []string{"job", "job/pulse"}},
 	{"job/treeherder", []string{"job", "job/contract", "internal"}},
@@ -70,8 +71,13 @@ var rules = []rule{
 	}},
 	{"backfill/server", []string{
 		"job", "analysis", "analysis/culprit", "analysis/joblog", "trigger", "trigger/ledger",
-		"trigger/monitor", "backfill", "internal",
+		"trigger/monitor", "backfill", "backfill/autopilot", "job/link", "internal",
 	}},
+	{"backfill/autopilot", []string{
+		"job", "analysis", "analysis/culprit", "analysis/joblog", "trigger", "trigger/ledger", "backfill", "basics",
+	}},
+	{"backfill/autopilot/autopilottest", []string{"job", "backfill", "backfill/autopilot"}},
+	{"backfill/server/servertest", []string{"job", "trigger", "backfill", "backfill/server"}},
 	{"internal", []string{"internal"}}, // what the product runs on
 	{"internal/rest", []string{"internal"}},
 	{"internal/database", []string{"internal"}},
@@ -88,7 +94,7 @@ var rules = []rule{
 // them.
 var basics = []string{
 	"internal/clip", "internal/database", "internal/deadline", "internal/flight", "internal/joinlog", "internal/lax",
-	"internal/pause", "internal/redact",
+	"internal/pause", "internal/redact", "internal/scope",
 }
 
 // tests may import this besides what their room may: decisions run over the
@@ -96,7 +102,8 @@ var basics = []string{
 var tests = []string{
 	"job", "job/jobtest", "job/contract", "job/contract/recorded", "job/cassette", "analysis", "trigger",
 	"trigger/ledger",
-	"trigger/ledger/ledgertest", "trigger/monitor/monitortest", "job/pulse/pulsetest", "internal", "internal/testing/*",
+	"trigger/ledger/ledgertest", "trigger/monitor/monitortest", "job/pulse/pulsetest",
+	"backfill/autopilot/autopilottest", "backfill/server/servertest", "internal", "internal/testing/*",
 }
 
 // roomTests is what the tests of one room may import besides: a whole search over
@@ -129,6 +136,7 @@ var libraries = map[string][]string{
 	},
 	"buildbot/selfserve":          {"github.com/go-json-experiment/json"},
 	"job/treeherder":              {"github.com/go-json-experiment/json"},
+	"backfill/server":             {"github.com/prometheus/client_golang"},
 	"pushlog":                     {"github.com/go-json-experiment/json"},
 	"internal/testing/damage":     {"github.com/go-json-experiment/json"},
 	"internal/testing/rabbittest": {"github.com/rabbitmq/amqp091-go"},
@@ -147,7 +155,11 @@ var testLibraries = map[string][]string{
 	"job/pulse": {
 		"modernc.org/sqlite", "github.com/jackc/pgx/v5", "github.com/go-json-experiment/json",
 	},
-	"trigger/monitor": {"modernc.org/sqlite", "github.com/jackc/pgx/v5"},
+	"trigger/monitor":    {"modernc.org/sqlite", "github.com/jackc/pgx/v5"},
+	"backfill/autopilot": {"modernc.org/sqlite", "github.com/jackc/pgx/v5"},
+	"backfill/server": {
+		"modernc.org/sqlite", "github.com/jackc/pgx/v5", "github.com/getkin/kin-openapi", "github.com/chromedp",
+	},
 }
 
 // top is what may lie at the top of the tree, besides files that begin with a
