@@ -163,6 +163,25 @@ type CoalesceChecker interface {
 	Coalesces(ctx context.Context, label string) (bool, error)
 }
 
+// TriggerScoper knows which scopes, words for what somebody may do, a request needs: a
+// service that acts for its callers asks it, so that it never lends them its own power.
+type TriggerScoper interface {
+	// TriggerNeeds returns what whoever wants the request done must have: one scope of each
+	// group, of which the first is the usual one. It is of the way that Trigger would
+	// take first, as things are now, and asks for nothing.
+	//
+	// A Scheduler that has it also keeps its acts to the scopes of [WithScopes], whatever
+	// way it takes in the end: one that the scopes do not allow is ErrDenied.
+	TriggerNeeds(ctx context.Context, req Request) ([][]string, error)
+}
+
+// CancelScoper knows which scopes the end of a run needs.
+type CancelScoper interface {
+	// CancelNeeds is TriggerNeeds for a Cancel of the run with this ID. One that has
+	// ended needs none.
+	CancelNeeds(ctx context.Context, id string) ([][]string, error)
+}
+
 // Origin is what a merge brought: pushes of another repository.
 type Origin struct {
 	Repo   string // empty when nobody knows

@@ -42,6 +42,8 @@
 //   - [ArtifactChecker], by [ArtifactsExist]: whether a build's files are there.
 //   - [QueueMeter], by [QueueDepthOf]: how many runs wait where a label's would.
 //   - [CoalesceChecker], by [Coalesces]: whether waiting requests become one run.
+//   - [TriggerScoper], by [TriggerNeeds], and [CancelScoper], by [CancelNeeds]: what
+//     whoever asks for an act must be allowed to do; [WithScopes] keeps an act to that.
 //   - [Canceler], by [Cancel]; [LogOpener], by [OpenLog]; [Watcher], by [Watch];
 //     [PageLinker], by [PageOf].
 //

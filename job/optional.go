@@ -152,6 +152,23 @@ func Coalesces(ctx context.Context, s Scheduler, label string) (bool, error) {
 	return false, unsupported("merges", label)
 }
 
+// TriggerNeeds asks s which scopes a request needs, or answers errors.ErrUnsupported.
+func TriggerNeeds(ctx context.Context, s Scheduler, req Request) ([][]string, error) {
+	if t, ok := As[TriggerScoper](s); ok {
+		return t.TriggerNeeds(ctx, req)
+	}
+	return nil, unsupported("needs", req.Label)
+}
+
+// CancelNeeds asks s which scopes the end of a run needs, or answers
+// errors.ErrUnsupported.
+func CancelNeeds(ctx context.Context, s Scheduler, id string) ([][]string, error) {
+	if c, ok := As[CancelScoper](s); ok {
+		return c.CancelNeeds(ctx, id)
+	}
+	return nil, unsupported("needs", id)
+}
+
 // Origins asks r what a merge brought, or answers errors.ErrUnsupported.
 func Origins(ctx context.Context, r Repository, p Push) ([]Origin, error) {
 	if o, ok := r.(OriginFinder); ok {

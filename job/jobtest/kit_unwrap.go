@@ -26,7 +26,8 @@ func abilities() []ability {
 		can[job.OutcomeFinder]("OutcomeFinder"), can[job.KeyCarrier]("KeyCarrier"),
 		can[job.PageLinker]("PageLinker"), can[job.AddedChecker]("AddedChecker"),
 		can[job.ArtifactChecker]("ArtifactChecker"), can[job.QueueMeter]("QueueMeter"),
-		can[job.CoalesceChecker]("CoalesceChecker"),
+		can[job.CoalesceChecker]("CoalesceChecker"), can[job.TriggerScoper]("TriggerScoper"),
+		can[job.CancelScoper]("CancelScoper"),
 	}
 }
 

@@ -48,7 +48,7 @@ var rules = []rule{
 	{"job/contract/recorded", []string{"job/contract", "internal"}},
 	{"internal/flight", []string{"internal"}},
 	{"job/cassette", []string{"internal"}},
-	{"job/link", []string{"job", "basics"}},
+	{"job/link", []string{"job", "basics", "internal/slug"}},
 	{"job/pulse", []string{"job", "job/contract", "internal"}},
 	{"job/pulse/pulsetest", []string{"job", "job/pulse"}},
 	{"job/treeherder", []string{"job", "job/contract", "internal"}},

@@ -1,0 +1,126 @@
+package link
+
+import (
+	"cmp"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/mozci/mozci/job"
+)
+
+// place is a deployment that a link may be of, and what is left of the link there.
+type place struct {
+	source Source
+	root   string
+	page   page
+	read   func(page) (Link, error)
+	exact  bool // the scheme is the same, too
+	depth  int  // how many parts the root's path has
+}
+
+// gone is the host of Taskcluster's deployment of before November 2019. Ids of its
+// tasks are in no other.
+const gone = "taskcluster.net"
+
+// of lists the deployments that the URL may be of, the best first.
+func (d Deployments) of(u *url.URL) ([]place, error) {
+	host := hostOf(u)
+	if host == gone || strings.HasSuffix(host, "."+gone) {
+		return nil, invalid("%s was shut down in 2019, and no other deployment has its tasks", shown(host, mostValue))
+	}
+	p := readPage(u)
+	p.repository = d.Repository
+	var all []place
+	for _, s := range []struct {
+		source Source
+		roots  []string
+		read   func(page) (Link, error)
+	}{
+		{Treeherder, d.Treeherder, readTreeherder},
+		{Taskcluster, d.Taskcluster, readTaskcluster},
+		{Hg, d.Hg, readHg},
+		{Buildbot, d.Buildbot, readBuildbot},
+	} {
+		for _, root := range s.roots {
+			base, err := baseURL(root)
+			if err != nil {
+				return nil, fmt.Errorf("%w: URL of %s %q: expected one such as https://host/path", job.ErrInvalid, s.source,
+					shown(root, mostShown))
+			}
+			under := segments(base.EscapedPath())
+			if !sameHost(base, u) || len(p.path) < len(under) || !slices.Equal(under, p.path[:len(under)]) {
+				continue
+			}
+			rest := p
+			rest.path = p.path[len(under):]
+			all = append(all, place{
+				s.source, strings.TrimRight(base.String(), "/"), rest, s.read,
+				base.Scheme == u.Scheme, len(under),
+			})
+		}
+	}
+	slices.SortStableFunc(all, func(a, b place) int {
+		return cmp.Or(cmp.Compare(b.depth, a.depth), cmp.Compare(number(b.exact), number(a.exact)))
+	})
+	if len(all) == 0 {
+		return nil, d.stranger(u)
+	}
+	return all, nil
+}
+
+func number(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// baseURL reads the URL of a deployment.
+func baseURL(root string) (*url.URL, error) {
+	base, err := url.Parse(root)
+	if err != nil {
+		return nil, err
+	}
+	if base.Scheme != "http" && base.Scheme != "https" || base.Hostname() == "" {
+		return nil, errNoPage
+	}
+	base.User, base.RawQuery, base.Fragment, base.RawFragment, base.ForceQuery = nil, "", "", "", false
+	return base, nil
+}
+
+// sameHost reports whether two URLs are of one host and port.
+func sameHost(a, b *url.URL) bool { return hostOf(a) == hostOf(b) && portOf(a) == portOf(b) }
+
+// hostOf is the name of the host as it is compared: DNS knows no cases, and a dot at
+// its end means nothing to it.
+func hostOf(u *url.URL) string { return strings.TrimSuffix(strings.ToLower(u.Hostname()), ".") }
+
+// portOf is the port, or "" for the scheme's own.
+func portOf(u *url.URL) string {
+	port := u.Port()
+	if u.Scheme == "http" && port == "80" || u.Scheme == "https" && port == "443" {
+		return ""
+	}
+	return port
+}
+
+// mostKnown is how many deployments an error lists.
+const mostKnown = 6
+
+// stranger is the error for a host, or a part of one, that is no deployment.
+func (d Deployments) stranger(u *url.URL) error {
+	var known []string
+	for _, root := range slices.Concat(d.Treeherder, d.Taskcluster, d.Hg, d.Buildbot) {
+		if s := shown(root, mostShown); !slices.Contains(known, s) {
+			known = append(known, s)
+		}
+	}
+	if len(known) > mostKnown {
+		known = append(known[:mostKnown], "others")
+	}
+	list := strings.Join(known, ", ")
+	return fmt.Errorf("%w: %w: %s is none of the servers that were named (%s): name the URL of the Treeherder, "+
+		"Taskcluster, hg or Buildbot that it is of", job.ErrInvalid, ErrHost, shown(u.Host, mostValue), cmp.Or(list, "none"))
+}
