@@ -28,6 +28,8 @@ func TestFallBacks(t *testing.T) {
 	_, errs["artifacts"] = job.ArtifactsExist(ctx, bare{}, j)
 	_, errs["load"] = job.QueueDepthOf(ctx, bare{}, "l")
 	_, errs["offspring"] = job.WasAdded(ctx, bare{}, j)
+	_, errs["requester"] = job.RequesterOf(ctx, bare{}, j)
+	_, errs["classification"] = job.Classified(ctx, bare{}, j)
 	_, errs["merges"] = job.Coalesces(ctx, bare{}, "label")
 	_, errs["carried"] = job.Carried(ctx, bare{}, job.Request{Key: "k"})
 	_, errs["trigger needs"] = job.TriggerNeeds(ctx, bare{}, job.Request{Label: "l"})
