@@ -28,8 +28,8 @@ type Guard struct {
 // Scheduler is s for what is done in the name of c: each Trigger and each Cancel is checked
 // just before it is made, so that it may be used for as long as the work takes. One that
 // the caller may not do is a *ScopeError, and one whose caller's credentials are over
-// wraps ErrExpired; both are job.ErrDenied, and nothing was asked for. It keeps the
-// abilities of s.
+// wraps ErrExpired; both are job.ErrDenied, and nothing was asked for. Where that cannot be
+// found out now it is job.ErrUnavailable. It keeps the abilities of s.
 func (g Guard) Scheduler(s job.Scheduler, c Caller) job.Scheduler {
 	guarded := guarded{Scheduler: s, guard: g, by: c}
 	if _, ok := job.As[job.Canceler](s); ok {
@@ -81,7 +81,11 @@ func (g Guard) alone(c Caller) error {
 			job.ErrDenied, ErrExpired, c.Name, c.Expires.UTC().Format(time.RFC3339))
 	}
 	if g.Still != nil {
-		if err := g.Still(c); err != nil {
+		err := g.Still(c)
+		switch {
+		case errors.Is(err, ErrCannotCheck):
+			return fmt.Errorf("%w: %w", job.ErrUnavailable, err)
+		case err != nil:
 			return fmt.Errorf("%w: %w", job.ErrDenied, err)
 		}
 	}

@@ -33,7 +33,7 @@ func (r Rate) or(d Rate) Rate {
 var (
 	defaultReads    = Rate{PerMinute: 1200, Burst: 300}
 	defaultActs     = Rate{PerMinute: 30, Burst: 20}
-	defaultAttempts = Rate{PerMinute: 10, Burst: 20}
+	defaultAttempts = Rate{PerMinute: 60, Burst: 100}
 )
 
 // mostBuckets is how many callers are remembered, of each limit. Who was not seen for

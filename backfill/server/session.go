@@ -166,8 +166,8 @@ func cookie(value string, secure bool, life time.Duration) *http.Cookie {
 	return c
 }
 
-// next is where to go after signing in: a path of this service, else the start.
-func next(path string) string {
+// localPath is where to go after signing in: a path of this service, else the start.
+func localPath(path string) string {
 	ok := strings.HasPrefix(path, "/") && !strings.HasPrefix(path, "//") && len(path) < 2000
 	for _, r := range path {
 		ok = ok && r > ' ' && r != '\\' && r != 0x7f
