@@ -62,7 +62,10 @@ type Ask struct {
 	Times    int    `json:"times"`         // of Linear: runs wanted on each push, in all
 	Most     int    `json:"max_revisions"` // pushes looked back at
 	Batch    int    `json:"batch"`         // of Search: runs in a round
+	MaxRuns  int    `json:"max_runs"`      // of Search: the budget
 	Follow   bool   `json:"follow_merges"`
+	// Run is the id of the run that failed, where the caller named one.
+	Run Text `json:"run"`
 	// Job is the page of the job that failed, where the caller named one; else empty.
 	Job Text `json:"job"`
 }
@@ -86,10 +89,6 @@ type Backfill struct {
 	// By is who started it, and Via how: "token", "taskcluster" or "autopilot".
 	By  string `json:"by"`
 	Via string `json:"via"`
-	// Scopes and Expires are the starter's, by which each request is checked; no scopes
-	// at all mean that nothing is checked. They are not shown.
-	Scopes  []string  `json:"-"`
-	Expires time.Time `json:"-"`
 	// CancelledBy is who cancelled it; empty where nobody did.
 	CancelledBy Text `json:"cancelled_by"`
 

@@ -9,7 +9,7 @@
 //
 //	s, err := server.New(places, server.NewMemory(nil), &server.Options{Ledger: book})
 //	go s.Run(ctx)
-//	err = server.HTTPServer("127.0.0.1:8787", s.Handler()).ListenAndServe()
+//	err = server.HTTPServer("127.0.0.1:8787", s.Handler(), nil).ListenAndServe()
 //
 // # What survives
 //

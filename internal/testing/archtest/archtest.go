@@ -136,7 +136,7 @@ var libraries = map[string][]string{
 	},
 	"buildbot/selfserve":          {"github.com/go-json-experiment/json"},
 	"job/treeherder":              {"github.com/go-json-experiment/json"},
-	"backfill/server":             {"github.com/prometheus/client_golang"},
+	"backfill/server":             {"github.com/prometheus/client_golang", "github.com/go-json-experiment/json"},
 	"pushlog":                     {"github.com/go-json-experiment/json"},
 	"internal/testing/damage":     {"github.com/go-json-experiment/json"},
 	"internal/testing/rabbittest": {"github.com/rabbitmq/amqp091-go"},
