@@ -250,12 +250,12 @@ func (w *work) saw(ctx context.Context, changes []monitor.Change) {
 		}
 		switch {
 		case c.Action != "":
-			w.note(Entry{
+			w.note(ctx, Entry{
 				Kind: "triggered", Text: "Triggered " + runs(c.Count) + " on " + name(c.Push.Ref()) + ".",
 				Why: Text(full(c.Why)),
 			})
 		case c.Status != 0 && !c.Status.Waiting():
-			w.note(w.ended(c.Push, c.Label, c.ID, c.Status, c.Took))
+			w.note(ctx, w.ended(c.Push, c.Label, c.ID, c.Status, c.Took))
 		}
 	}
 	w.change(func(b *Backfill) {
@@ -303,7 +303,7 @@ func (w *work) conclude(ctx context.Context) error {
 		return ctx.Err()
 	}
 	if err == nil || len(weighed.Pushes) > 0 {
-		w.weighed(weighed)
+		w.weighed(ctx, weighed)
 	}
 	return w.finish(ctx, w.decide(found, weighed))
 }

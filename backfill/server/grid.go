@@ -167,7 +167,7 @@ func endedSince(old, now Row) (out []Entry) {
 		if r.Seconds > 0 {
 			text += " in " + span(time.Duration(r.Seconds*float64(time.Second)))
 		}
-		out = append(out, Entry{Time: time.Now().UTC(), Kind: kindOf(r.Result), Text: text + ".", Link: r.Link})
+		out = append(out, Entry{Kind: kindOf(r.Result), Text: text + ".", Link: r.Link})
 	}
 	return out
 }

@@ -57,7 +57,7 @@ func (w *work) planSearch(ctx context.Context) error {
 	if passed(res) == 0 {
 		return neverGreen(a, len(res.Pushes)-1)
 	}
-	w.weighed(res)
+	w.weighed(ctx, res)
 	w.change(func(b *Backfill) {
 		ref := res.Start.Ref()
 		b.Start, b.Plan = &ref, res.Plan
@@ -84,7 +84,7 @@ func passed(res backfill.SearchResult) int {
 
 // progress writes how far a search is.
 func (w *work) progress(ctx context.Context, p backfill.Progress, dry bool) {
-	w.tested(p.Pushes)
+	w.tested(ctx, p.Pushes)
 	w.change(func(b *Backfill) {
 		b.Cost.Rounds, b.Cost.Forecast = p.Rounds, int(p.Forecast+0.5)
 		b.credible(p.Decision, p.Pushes)
@@ -98,8 +98,9 @@ func (w *work) progress(ctx context.Context, p backfill.Progress, dry bool) {
 }
 
 // tested writes the rows of a search.
-func (w *work) tested(pushes []backfill.Tested) {
+func (w *work) tested(ctx context.Context, pushes []backfill.Tested) {
 	var rows []Row
+	now := w.s.now(ctx)
 	for i := len(pushes) - 1; i >= 0; i-- {
 		t := pushes[i]
 		row := w.row(t.Push, t.Label, t.Jobs, t.Running)
@@ -110,6 +111,7 @@ func (w *work) tested(pushes []backfill.Tested) {
 		news := b.setRows(rows)
 		b.bounds()
 		for _, e := range news {
+			e.Time = now
 			b.Log = append([]Entry{e}, b.Log...)
 		}
 		b.Log = b.Log[:min(len(b.Log), mostLog)]
@@ -117,9 +119,9 @@ func (w *work) tested(pushes []backfill.Tested) {
 }
 
 // weighed writes what a search found.
-func (w *work) weighed(res backfill.SearchResult) {
+func (w *work) weighed(ctx context.Context, res backfill.SearchResult) {
 	if w.r.Ask.Mode == Search {
-		w.tested(res.Pushes)
+		w.tested(ctx, res.Pushes)
 	}
 	w.change(func(b *Backfill) {
 		for _, t := range res.Pushes {
@@ -153,7 +155,7 @@ func (w *work) search(ctx context.Context) error {
 		return ctx.Err()
 	}
 	if len(res.Pushes) > 0 {
-		w.weighed(res)
+		w.weighed(ctx, res)
 	}
 	if err != nil {
 		return err
@@ -178,11 +180,10 @@ func (w *work) answer(ctx context.Context, res backfill.SearchResult) error {
 		if res.Outcome == culprit.Older {
 			b.warn("it was broken before these pushes: look at more of them")
 		}
-		for _, t := range res.Cancelled {
-			b.Log = append([]Entry{{Time: w.r.Updated, Kind: "state", Text: "Stopped run " + job.Visible(t) +
-				".", Why: "Nobody needs it any more."}}, b.Log...)
-		}
 	})
+	for _, id := range res.Cancelled {
+		w.note(ctx, Entry{Kind: "state", Text: "Stopped run " + job.Visible(id) + ".", Why: "Nobody needs it any more."})
+	}
 	switch res.Outcome {
 	case culprit.Found:
 		if len(res.Class) <= 1 {
@@ -238,7 +239,7 @@ func (w *work) within(ctx context.Context, inner Place, o job.Origin, outer back
 	opts.Observe = func(p backfill.Progress) { w.trySave(ctx) }
 	ci := w.s.o.Guard.Scheduler(inner.CI, w.r.Caller)
 	tip := o.Pushes[len(o.Pushes)-1]
-	w.note(Entry{Kind: "state", Text: fmt.Sprintf("The culprit is a merge: the search goes on in the %s that it "+
+	w.note(ctx, Entry{Kind: "state", Text: fmt.Sprintf("The culprit is a merge: the search goes on in the %s that it "+
 		"brought from %s.", pushes(len(o.Pushes)), o.Repo)})
 	res, err := backfill.Search(ctx, inner.Repo, ci, w.r.Ask.Label, tip.Revision, opts)
 	switch {

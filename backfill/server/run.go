@@ -158,7 +158,7 @@ func (w *work) attempts(ctx context.Context) error {
 		if err == nil || ctx.Err() != nil || n == mostAttempts || !errors.Is(err, job.ErrUnavailable) {
 			return err
 		}
-		w.note(Entry{
+		w.note(ctx, Entry{
 			Kind: "trouble", Text: "A service did not answer. mozci tries again in " + span(wait) + ".",
 			Why: Text(job.Visible(err.Error())),
 		})

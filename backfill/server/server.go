@@ -167,6 +167,15 @@ type cancelledError struct{ by string }
 
 func (e cancelledError) Error() string { return e.by + " cancelled it" }
 
+// now is the store's clock; where it does not answer, this process's.
+func (s *Server) now(ctx context.Context) time.Time {
+	now, err := s.store.Now(ctx)
+	if err != nil {
+		return time.Now().UTC()
+	}
+	return now
+}
+
 // wake makes Run look whether there is something to claim.
 func (s *Server) wake() {
 	select {

@@ -121,6 +121,9 @@ func merged(m backfill.Followed) string {
 		pushes(len(m.Missing)))
 }
 
+// sure is the probability from which on it is said that a push broke it.
+const sure = 0.95
+
 // describe writes the answer in words. It is done before each save.
 func (b *Backfill) describe() {
 	b.Cost.Left = b.left()
@@ -152,6 +155,9 @@ func (b *Backfill) answer() string {
 			return "No push broke it: the job was as flaky before" + b.rates()
 		}
 		if b.Culprit != nil {
+			if b.Culprit.Probability < sure {
+				return "Push " + name(b.Culprit.Push) + " probably broke it: " + percent(b.Culprit.Probability)
+			}
 			return "Push " + name(b.Culprit.Push) + " broke it: " + percent(b.Culprit.Probability) + " sure"
 		}
 	}

@@ -85,9 +85,9 @@ const (
 )
 
 // note writes a line of the log.
-func (w *work) note(e Entry) {
+func (w *work) note(ctx context.Context, e Entry) {
 	if e.Time.IsZero() {
-		e.Time = time.Now().UTC()
+		e.Time = w.s.now(ctx)
 	}
 	w.change(func(b *Backfill) {
 		b.Log = slices.Insert(b.Log, 0, e)
@@ -125,7 +125,7 @@ func (w *work) step(ctx context.Context, st trigger.Step) {
 	}
 	out := Step{
 		Key: st.Key, Label: st.Label, Push: st.Push.Ref(), Action: st.Action, Count: st.Count, Why: st.Why,
-		Round: w.r.Cost.Rounds + 1, Time: time.Now().UTC(),
+		Round: w.r.Cost.Rounds + 1, Time: w.s.now(ctx),
 	}
 	e := Entry{Kind: "triggered", Text: "Triggered " + runs(st.Count) + " on " + name(st.Push.Ref()) + ".", Why: Text(full(st.Why))}
 	switch {
@@ -160,7 +160,7 @@ func (w *work) step(ctx context.Context, st trigger.Step) {
 		w.own(out)
 	})
 	if e.Text != "" {
-		w.note(e)
+		w.note(ctx, e)
 		w.s.meter.step(st)
 	}
 	w.trySave(ctx)
@@ -179,7 +179,7 @@ func (w *work) finish(ctx context.Context, st State) error {
 		b.State = st
 		b.Cost.Left, b.Cost.Forecast = nil, 0
 	})
-	w.note(Entry{Kind: "state", Text: w.ending(st)})
+	w.note(ctx, Entry{Kind: "state", Text: w.ending(st)})
 	return w.save(ctx)
 }
 
@@ -229,7 +229,7 @@ func (w *work) cancel(ctx context.Context, by string) error {
 	}
 	stopped, why, err := w.withdraw(ctx)
 	if err != nil {
-		w.note(Entry{Kind: "trouble", Text: "Not everything could be stopped.", Why: Text(job.Visible(err.Error()))})
+		w.note(ctx, Entry{Kind: "trouble", Text: "Not everything could be stopped.", Why: Text(job.Visible(err.Error()))})
 	}
 	w.change(func(b *Backfill) {
 		b.CancelledBy = Text(by)
