@@ -46,7 +46,7 @@ func (d Deployments) of(u *url.URL) ([]place, error) {
 		for _, root := range s.roots {
 			base, ok := baseURL(root)
 			if !ok {
-				return nil, invalid("the URL of a %s is %q: expected one such as https://host/path", s.source,
+				return nil, invalid("the URL of %s is %q: expected one such as https://host/path", s.source,
 					shown(root, mostShown))
 			}
 			under := segments(base.EscapedPath())
@@ -111,6 +111,6 @@ func (d Deployments) stranger(u *url.URL) error {
 		known = append(known[:mostKnown], "others")
 	}
 	list := strings.Join(known, ", ")
-	return fmt.Errorf("%w: %w: %s is none of the servers that were named (%s): name the URL of the Treeherder, "+
-		"Taskcluster, hg or Buildbot that it is of", job.ErrInvalid, ErrHost, cut(u.Host, mostValue), cmp.Or(list, "none"))
+	return fmt.Errorf("%w: %w at %s; known are %s. Name the URL of the Treeherder, Taskcluster, hg or Buildbot there",
+		job.ErrInvalid, ErrHost, cut(u.Host, mostValue), cmp.Or(list, "none"))
 }

@@ -273,12 +273,12 @@ func TestRefused(t *testing.T) {
 		{"https://sheriff@treeherder.mozilla.org/jobs?repo=try", "user name"},
 		{"https://treeherder.mozilla.org@evil.example/jobs?repo=try", "user name"},
 		{`https://evil.example\@treeherder.mozilla.org/jobs?repo=try`, "no URL"},
-		{"https://evil.example/jobs?repo=try", "evil.example is none of the servers that were named"},
-		{"https://treeherder.mozilla.org.evil.example/jobs?repo=try", "treeherder.mozilla.org.evil.example is none"},
-		{"https://treeherder.mozilla.org:8443/jobs?repo=try", "treeherder.mozilla.org:8443 is none"},
-		{"http://localhost:8010/#/builders/3/builds/17", "localhost:8010 is none"},
-		{"https://ci.example/#/builders/3/builds/17", "ci.example is none"},
-		{"https://ci.example/buildbots/#/builders/3/builds/17", "ci.example is none"},
+		{"https://evil.example/jobs?repo=try", "no known deployment at evil.example; known are https://treeherder.mozilla.org, "},
+		{"https://treeherder.mozilla.org.evil.example/jobs?repo=try", "no known deployment at treeherder.mozilla.org.evil.example;"},
+		{"https://treeherder.mozilla.org:8443/jobs?repo=try", "no known deployment at treeherder.mozilla.org:8443;"},
+		{"http://localhost:8010/#/builders/3/builds/17", "no known deployment at localhost:8010;"},
+		{"https://ci.example/#/builders/3/builds/17", "no known deployment at ci.example;"},
+		{"https://ci.example/buildbots/#/builders/3/builds/17", "no known deployment at ci.example;"},
 		{"https://tools.taskcluster.net/tasks/{T}", "tools.taskcluster.net was shut down"},
 		{"https://tools.taskcluster.net/task-group-inspector/#/{G}", "was shut down"},
 		{"https://queue.taskcluster.net/v1/task/{T}", "was shut down"},
@@ -333,7 +333,7 @@ func TestRefused(t *testing.T) {
 		} else if !strings.Contains(err.Error(), c.say) {
 			t.Errorf("%s\n   got %v\nexpected … %s …", c.text, err, c.say)
 		}
-		if stranger := strings.HasSuffix(c.say, "is none") || strings.Contains(c.say, "is none of"); errors.Is(err,
+		if stranger := strings.Contains(c.say, "no known deployment"); errors.Is(err,
 			link.ErrHost) != stranger {
 			t.Errorf("%s: ErrHost: %v: %v", c.text, !stranger, err)
 		}
@@ -343,24 +343,24 @@ func TestRefused(t *testing.T) {
 // The error of a stranger's host says which ones are known, without their passwords.
 func TestStranger(t *testing.T) {
 	_, err := link.Parse("https://evil.example/tasks/x", named)
-	const want = "link.parse https://evil.example/tasks/x: invalid: unknown deployment: evil.example is none of the " +
-		"servers that were named (https://treeherder.mozilla.org, http://127.0.0.1:8000/, " +
+	const want = "link.parse https://evil.example/tasks/x: invalid: no known deployment at evil.example; known " +
+		"are https://treeherder.mozilla.org, http://127.0.0.1:8000/, " +
 		"https://firefox-ci-tc.services.mozilla.com/, http://tc.example:8080, https://hg.mozilla.org, " +
-		"http://127.0.0.1:8000/hg, others): name the URL of the Treeherder, Taskcluster, hg or Buildbot that it is of"
+		"http://127.0.0.1:8000/hg, others. Name the URL of the Treeherder, Taskcluster, hg or Buildbot there"
 	if err == nil || err.Error() != want {
 		t.Errorf("got %v", err)
 	}
 	_, err = link.Parse("https://evil.example/", link.Deployments{Buildbot: []string{"http://a:hunter2@h/"}})
-	if err == nil || strings.Contains(err.Error(), "hunter2") || !strings.Contains(err.Error(), "(REDACTED@h/)") {
+	if err == nil || strings.Contains(err.Error(), "hunter2") || !strings.Contains(err.Error(), " known are REDACTED@h/. ") {
 		t.Errorf("got %v", err)
 	}
 	_, err = link.Parse("https://evil.example/", link.Deployments{})
-	if err == nil || !strings.Contains(err.Error(), "named (none)") {
+	if err == nil || !strings.Contains(err.Error(), "known are none.") {
 		t.Errorf("got %v", err)
 	}
 	for _, bad := range []string{"resultset.json", "ftp://h/", "http://", "http://a:hunter2@h:x/"} {
 		_, err = link.Parse("https://h/jobs?repo=try", link.Deployments{Treeherder: []string{bad}})
-		if !errors.Is(err, job.ErrInvalid) || !strings.Contains(err.Error(), "the URL of a treeherder is") ||
+		if !errors.Is(err, job.ErrInvalid) || !strings.Contains(err.Error(), "the URL of treeherder is") ||
 			strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%s: got %v", bad, err)
 		}
@@ -401,6 +401,17 @@ func TestErrorShows(t *testing.T) {
 		if err == nil || !strings.HasPrefix(err.Error(), want) || strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%.100q\n   got %v\nexpected %s", text, err, want)
 		}
+	}
+}
+
+func TestLongest(t *testing.T) {
+	text := words.Replace("{tc}/tasks/{T}?")
+	text += strings.Repeat("x", link.MaxLength-len(text))
+	if _, err := link.Parse(text, named); err != nil {
+		t.Error(err)
+	}
+	if _, err := link.Parse(text+" ", named); !errors.Is(err, job.ErrInvalid) {
+		t.Errorf("got %v", err)
 	}
 }
 

@@ -101,14 +101,14 @@ var (
 	// forgotten, perhaps.
 	noPort = regexp.MustCompile(`^([A-Za-z][A-Za-z0-9+.-]*:/*[^/?#:\[\]]*:)[^/?#]*[^0-9/?#][^/?#]*`)
 	http   = regexp.MustCompile(`(?i)^https?://`)
-	scheme = regexp.MustCompile(`^[^:]*:`)
+	before = regexp.MustCompile(`^[^:]*:`)
 )
 
 // shown is a text of a link as an error may have it: without secrets, escaped, and cut.
 func shown(text string, most int) string {
 	text = user.ReplaceAllString(text, "REDACTED@")
 	if !http.MatchString(text) { // user:password, say, or data:
-		if s := scheme.FindString(text); s != "" {
+		if s := before.FindString(text); s != "" {
 			text = s + "…"
 		}
 	}
