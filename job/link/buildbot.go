@@ -26,7 +26,7 @@ func readBuildbot(p page) (Link, error) {
 	var err error
 	switch parts[0] {
 	case "buildrequests":
-		l.BuildRequest, err = integer("build request", parts[1], 1, mostID)
+		l.BuildRequest, err = integer("build request", parts[1], parts[1], 1, mostID)
 		return l, err
 	case "builders":
 	default:
@@ -36,7 +36,7 @@ func readBuildbot(p page) (Link, error) {
 		return l, invalid("builder %q: expected a number or a name", shown(l.Builder, mostValue))
 	}
 	if len(parts) > 3 && parts[2] == "builds" {
-		l.Build, err = integer("build", parts[3], 0, mostID)
+		l.Build, err = integer("build", parts[3], parts[3], 0, mostID)
 	}
 	return l, err
 }

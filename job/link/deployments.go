@@ -16,8 +16,8 @@ type place struct {
 	root   string
 	page   page
 	read   func(page) (Link, error)
-	exact  bool // the scheme is the same, too
-	depth  int  // how many parts the root's path has
+	other  int // 1 where the scheme is another one
+	depth  int // how many parts the root's path has
 }
 
 // gone is the host of Taskcluster's deployment of before November 2019. Ids of its
@@ -28,7 +28,7 @@ const gone = "taskcluster.net"
 func (d Deployments) of(u *url.URL) ([]place, error) {
 	host := hostOf(u)
 	if host == gone || strings.HasSuffix(host, "."+gone) {
-		return nil, invalid("%s was shut down in 2019, and no other deployment has its tasks", shown(host, mostValue))
+		return nil, invalid("%s was shut down in 2019, and no other deployment has its tasks", cut(host, mostValue))
 	}
 	p := readPage(u)
 	p.repository = d.Repository
@@ -44,25 +44,25 @@ func (d Deployments) of(u *url.URL) ([]place, error) {
 		{Buildbot, d.Buildbot, readBuildbot},
 	} {
 		for _, root := range s.roots {
-			base, err := baseURL(root)
-			if err != nil {
-				return nil, fmt.Errorf("%w: URL of %s %q: expected one such as https://host/path", job.ErrInvalid, s.source,
+			base, ok := baseURL(root)
+			if !ok {
+				return nil, invalid("the URL of %s is %q: expected one such as https://host/path", s.source,
 					shown(root, mostShown))
 			}
 			under := segments(base.EscapedPath())
 			if !sameHost(base, u) || len(p.path) < len(under) || !slices.Equal(under, p.path[:len(under)]) {
 				continue
 			}
-			rest := p
-			rest.path = p.path[len(under):]
-			all = append(all, place{
-				s.source, strings.TrimRight(base.String(), "/"), rest, s.read,
-				base.Scheme == u.Scheme, len(under),
-			})
+			found := place{s.source, strings.TrimRight(base.String(), "/"), p, s.read, 0, len(under)}
+			found.page.path = p.path[len(under):]
+			if base.Scheme != u.Scheme {
+				found.other = 1
+			}
+			all = append(all, found)
 		}
 	}
 	slices.SortStableFunc(all, func(a, b place) int {
-		return cmp.Or(cmp.Compare(b.depth, a.depth), cmp.Compare(number(b.exact), number(a.exact)))
+		return cmp.Or(cmp.Compare(b.depth, a.depth), cmp.Compare(a.other, b.other))
 	})
 	if len(all) == 0 {
 		return nil, d.stranger(u)
@@ -70,24 +70,14 @@ func (d Deployments) of(u *url.URL) ([]place, error) {
 	return all, nil
 }
 
-func number(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
-}
-
 // baseURL reads the URL of a deployment.
-func baseURL(root string) (*url.URL, error) {
+func baseURL(root string) (*url.URL, bool) {
 	base, err := url.Parse(root)
-	if err != nil {
-		return nil, err
-	}
-	if base.Scheme != "http" && base.Scheme != "https" || base.Hostname() == "" {
-		return nil, errNoPage
+	if err != nil || base.Scheme != "http" && base.Scheme != "https" || base.Hostname() == "" {
+		return nil, false
 	}
 	base.User, base.RawQuery, base.Fragment, base.RawFragment, base.ForceQuery = nil, "", "", "", false
-	return base, nil
+	return base, true
 }
 
 // sameHost reports whether two URLs are of one host and port.
@@ -121,6 +111,6 @@ func (d Deployments) stranger(u *url.URL) error {
 		known = append(known[:mostKnown], "others")
 	}
 	list := strings.Join(known, ", ")
-	return fmt.Errorf("%w: %w: %s is none of the servers that were named (%s): name the URL of the Treeherder, "+
-		"Taskcluster, hg or Buildbot that it is of", job.ErrInvalid, ErrHost, shown(u.Host, mostValue), cmp.Or(list, "none"))
+	return fmt.Errorf("%w: %w at %s; known are %s. Name the URL of the Treeherder, Taskcluster, hg or Buildbot there",
+		job.ErrInvalid, ErrHost, cut(u.Host, mostValue), cmp.Or(list, "none"))
 }

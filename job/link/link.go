@@ -20,7 +20,7 @@ const MaxLength = 4096
 
 // ErrHost is what errors.Is finds, beside job.ErrInvalid, in the error for a link to a
 // host that is not among the caller's deployments. A program adds how to name one.
-var ErrHost = errors.New("unknown deployment")
+var ErrHost = errors.New("no known deployment")
 
 // Source is the kind of service that a link is of.
 type Source string

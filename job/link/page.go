@@ -25,6 +25,9 @@ func readPage(u *url.URL) page {
 	p := page{path: segments(u.EscapedPath()), fragment: u.EscapedFragment()}
 	route, query, _ := strings.Cut(p.fragment, "?")
 	p.route = segments(route)
+	if route != "" && route[0] != '/' { // a place within the page
+		query = ""
+	}
 	for _, q := range []string{u.RawQuery, query} {
 		for pair := range strings.SplitSeq(q, "&") {
 			name, value, _ := strings.Cut(pair, "=")
@@ -102,7 +105,7 @@ func (p page) revision(names ...string) (string, error) {
 func parseRevision(text string) (string, error) {
 	rev, err := job.ParseRevision(text)
 	if err != nil { // which quotes the text
-		return "", invalid("revision %q: expected 12 to 40 hexadecimal digits", shown(text, mostValue))
+		return "", invalid("revision %q: expected 12 to 40 hexadecimal digits, or tip", shown(text, mostValue))
 	}
 	return rev, nil
 }
@@ -113,7 +116,7 @@ func (p page) count(names ...string) (*int64, error) {
 	if err != nil || text == "" {
 		return nil, err
 	}
-	return integer(names[0], text, 1, mostID)
+	return integer(names[0], text, text, 1, mostID)
 }
 
 // mostID is the largest number that survives JSON everywhere.
@@ -122,13 +125,13 @@ const mostID = 1<<53 - 1
 // mostRun is the largest number of a run that Taskcluster's schemas have.
 const mostRun = 1000
 
-func runNumber(text string) (*int64, error) { return integer("run", text, 0, mostRun) }
+func runNumber(text string) (*int64, error) { return integer("run", text, text, 0, mostRun) }
 
-// integer reads a number in digits.
-func integer(what, text string, least, most int64) (*int64, error) {
+// integer reads a number in digits, which stood in a text.
+func integer(what, text, in string, least, most int64) (*int64, error) {
 	n, err := strconv.ParseInt(text, 10, 64)
 	if err != nil || n < least || n > most || text[0] == '+' || text[0] == '-' {
-		return nil, invalid("%s %q: expected a number from %d to %d", what, shown(text, mostValue), least, most)
+		return nil, invalid("%s %q: expected a number from %d to %d", what, shown(in, mostValue), least, most)
 	}
 	return &n, nil
 }

@@ -17,7 +17,7 @@ const expected = "expected an address that begins with https:// or http://, or a
 // trimmed is the text without what stands around a link in a chat or a mail.
 func trimmed(text string) string {
 	const before, after = "<([{\"'`“‘«", ">]}\"'`”’».,;:!?…"
-	text = strings.TrimSpace(text)
+	text = strings.TrimFunc(text, blank)
 	for text != "" {
 		was := text
 		r, n := utf8.DecodeRuneInString(text)
@@ -31,12 +31,16 @@ func trimmed(text string) string {
 		case r == ')' && strings.Count(text, ")") > strings.Count(text, "("): // a builder's name may end with one
 			text = text[:len(text)-n]
 		}
-		if text = strings.TrimSpace(text); text == was {
+		if text = strings.TrimFunc(text, blank); text == was {
 			break
 		}
 	}
 	return text
 }
+
+// blank reports whether a character leaves no mark, as those do that editors and chats
+// put around a link.
+func blank(r rune) bool { return unicode.IsSpace(r) || unicode.Is(unicode.Cf, r) }
 
 // bare reads a task id, alone or with a run: T, T/N, or T.N as Treeherder writes it.
 func bare(text string) (Link, bool, error) {
@@ -97,19 +101,24 @@ var (
 	// forgotten, perhaps.
 	noPort = regexp.MustCompile(`^([A-Za-z][A-Za-z0-9+.-]*:/*[^/?#:\[\]]*:)[^/?#]*[^0-9/?#][^/?#]*`)
 	http   = regexp.MustCompile(`(?i)^https?://`)
-	scheme = regexp.MustCompile(`^[^:]*:`)
+	before = regexp.MustCompile(`^[^:]*:`)
 )
 
 // shown is a text of a link as an error may have it: without secrets, escaped, and cut.
 func shown(text string, most int) string {
 	text = user.ReplaceAllString(text, "REDACTED@")
 	if !http.MatchString(text) { // user:password, say, or data:
-		if s := scheme.FindString(text); s != "" {
+		if s := before.FindString(text); s != "" {
 			text = s + "…"
 		}
 	}
 	text = noPort.ReplaceAllString(text, "${1}REDACTED")
-	text = job.Visible(redact.URL(text))
+	return cut(redact.URL(text), most)
+}
+
+// cut is a text that holds no secret, escaped, and of at most so many characters.
+func cut(text string, most int) string {
+	text = job.Visible(text)
 	if utf8.RuneCountInString(text) > most {
 		text = string([]rune(text)[:most-1]) + "…"
 	}

@@ -1,8 +1,11 @@
 package link
 
 import (
+	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/mozci/mozci/internal/slug"
 )
 
 // readTreeherder reads Treeherder's pages. They have had their parameters in the
@@ -40,7 +43,7 @@ func readTreeherder(p page) (Link, error) {
 	if l.Line, err = p.line(); err != nil {
 		return l, err
 	}
-	if l.Repo == "" && l.Revision == "" && l.Task == "" && l.JobID == nil {
+	if l.Repo+l.Revision+l.From+l.Landing+l.Task == "" && l.JobID == nil {
 		return l, invalid("the page names no repository, push or job")
 	}
 	return l, nil
@@ -68,25 +71,29 @@ func treeherderPage(p page) bool {
 // taskRun is the task and the run that the page shows: selectedTaskRun=T.N of the jobs'
 // page and task=T.N of the log's. Other tools write T-N, and T alone.
 func (p page) taskRun() (string, *int64, error) {
+	split := func(text string) (id, run string) {
+		n := min(len(text), idLength)
+		return text[:n], text[n:]
+	}
 	equal := func(a, b string) bool {
-		return a == b || len(a) > idLength && len(b) > idLength && a[:idLength] == b[:idLength] &&
-			a[idLength+1:] == b[idLength+1:] || a[:min(len(a), idLength)] == b || b[:min(len(b), idLength)] == a
+		task, run := split(a)
+		other, second := split(b)
+		return task == other && (run == "" || second == "" || run[1:] == second[1:])
 	}
 	text, err := p.one(equal, "selectedTaskRun", "task")
 	if err != nil || text == "" {
 		return "", nil, err
 	}
-	id, run := text[:min(len(text), idLength)], text[min(len(text), idLength):]
-	task, err := taskID("task", id)
-	if err != nil || run == "" {
-		return task, nil, err
-	}
-	if run[0] != '.' && run[0] != '-' {
+	id, run := split(text)
+	if !slug.Valid(id) || run != "" && run[0] != '.' && run[0] != '-' {
 		return "", nil, invalid("task %q: expected an id of %d characters, a dot and the run's number",
 			shown(text, mostValue), idLength)
 	}
-	n, err := runNumber(run[1:])
-	return task, n, err
+	if run == "" {
+		return id, nil, nil
+	}
+	n, err := integer("run of task", run[1:], text, 0, mostRun)
+	return id, n, err
 }
 
 // line is the line of the log, the first one of 10-20.
@@ -96,13 +103,15 @@ func (p page) line() (*int64, error) {
 		return nil, err
 	}
 	first, _, _ := strings.Cut(text, "-")
-	return integer("lineNumber", first, 1, mostID)
+	return integer("lineNumber", first, text, 1, mostID)
 }
+
+var landingID = regexp.MustCompile(`^[A-Za-z0-9_-]{1,40}$`)
 
 // landing is Lando's id, as in landoInstance=lando-prod-2025&landoCommitID=86670.
 func (p page) landing() (string, error) {
 	id, err := p.one(same, "landoCommitID")
-	if err == nil && id != "" && (len(id) > mostValue || !repoName.MatchString(id)) {
+	if err == nil && id != "" && !landingID.MatchString(id) {
 		err = invalid("landoCommitID %q: expected letters and digits", shown(id, mostValue))
 	}
 	return id, err
