@@ -53,7 +53,6 @@ type Action = action
 // Parts of the room that have vectors, or tables, of their own.
 var (
 	ErrNothingCreated = errNothingCreated
-	Satisfies         = satisfies
 	Made              = Record.made
 	QueueOf           = (*Task).queue
 )
