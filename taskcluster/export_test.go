@@ -54,6 +54,7 @@ type Action = action
 var (
 	ErrNothingCreated = errNothingCreated
 	Made              = Record.made
+	CreateNeeds       = createNeeds
 	QueueOf           = (*Task).queue
 )
 
