@@ -1,10 +1,12 @@
 package scope_test
 
 import (
+	"encoding/json"
 	"slices"
 	"testing"
 
 	"github.com/mozci/mozci/internal/scope"
+	"github.com/mozci/mozci/internal/testing/testenv"
 )
 
 func TestSatisfies(t *testing.T) {
@@ -56,5 +58,34 @@ func TestMissing(t *testing.T) {
 		if got := scope.Missing(c.have, c.need); !slices.Equal(got, c.want) {
 			t.Errorf("Missing(%q, %q) is %q, expected %q", c.have, c.need, got, c.want)
 		}
+	}
+}
+
+// Taskcluster's own cases: of each, all of one list of what is required.
+func TestVectors(t *testing.T) {
+	var cases []struct {
+		Satisfied bool
+		Given     []string
+		Required  [][]string
+	}
+	if err := json.Unmarshal(testenv.Read(t, "data", "8-specs", "taskcluster__scopes_ported_vectors.json"),
+		&cases); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range cases {
+		got := false
+		for _, all := range c.Required {
+			every := true
+			for _, want := range all {
+				every = every && scope.Satisfies(c.Given, want)
+			}
+			got = got || every
+		}
+		if got != c.Satisfied {
+			t.Errorf("%q satisfies %q: %t", c.Given, c.Required, got)
+		}
+	}
+	if len(cases) < 10 {
+		t.Errorf("%d cases", len(cases))
 	}
 }
