@@ -242,7 +242,14 @@ func (w *work) drop(ctx context.Context) {
 
 // saw writes what the monitor told: the rows of the pushes, and the log.
 func (w *work) saw(ctx context.Context, changes []monitor.Change) {
-	fresh := map[job.PushKey]bool{}
+	fresh, known := map[job.PushKey]bool{}, map[string]bool{}
+	w.mu.Lock()
+	for _, row := range w.r.Rows {
+		for _, r := range row.Runs { // what had ended before is no news
+			known[string(r.ID)] = r.ID != "" && r.Result != Queued && r.Result != UnderWay
+		}
+	}
+	w.mu.Unlock()
 	for _, c := range changes {
 		if !fresh[c.Push.Key()] {
 			fresh[c.Push.Key()] = true
@@ -254,15 +261,10 @@ func (w *work) saw(ctx context.Context, changes []monitor.Change) {
 				Kind: "triggered", Text: "Triggered " + runs(c.Count) + " on " + name(c.Push.Ref()) + ".",
 				Why: Text(full(c.Why)),
 			})
-		case c.Status != 0 && !c.Status.Waiting():
+		case c.Status != 0 && !c.Status.Waiting() && !known[c.ID]:
 			w.note(ctx, w.ended(c.Push, c.Label, c.ID, c.Status, c.Took))
 		}
 	}
-	w.change(func(b *Backfill) {
-		if b.State == Waiting {
-			b.State = Running
-		}
-	})
 	w.trySave(ctx)
 }
 

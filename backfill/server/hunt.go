@@ -88,9 +88,6 @@ func (w *work) progress(ctx context.Context, p backfill.Progress, dry bool) {
 	w.change(func(b *Backfill) {
 		b.Cost.Rounds, b.Cost.Forecast = p.Rounds, int(p.Forecast+0.5)
 		b.credible(p.Decision, p.Pushes)
-		if p.Runs > 0 && b.State == Waiting && b.Cost.Ended > 0 {
-			b.State = Running
-		}
 	})
 	if !dry {
 		w.trySave(ctx)

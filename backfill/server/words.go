@@ -3,6 +3,7 @@ package server
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -76,8 +77,8 @@ func full(s string) string {
 	if s == "" {
 		return ""
 	}
-	if r := s[0]; r >= 'a' && r <= 'z' {
-		s = string(r-'a'+'A') + s[1:]
+	if word, _, _ := strings.Cut(s, " "); !strings.ContainsAny(word, "/_-.0123456789") && s[0] >= 'a' && s[0] <= 'z' {
+		s = string(s[0]-'a'+'A') + s[1:] // a label stays as it is
 	}
 	if !strings.HasSuffix(s, ".") && !strings.HasSuffix(s, "?") {
 		s += "."
@@ -105,6 +106,12 @@ func outcomeWord(r Result, st job.Status) string {
 	case UnderWay, Queued:
 		return "is under way"
 	}
+	switch {
+	case st == job.StatusSuccess:
+		return "passed"
+	case st.Failed():
+		return "failed"
+	}
 	return "ended: " + strings.ReplaceAll(st.String(), "_", " ")
 }
 
@@ -126,6 +133,9 @@ const sure = 0.95
 
 // describe writes the answer in words. It is done before each save.
 func (b *Backfill) describe() {
+	if b.State == Waiting && b.begun() {
+		b.State = Running
+	}
 	b.Cost.Left = b.left()
 	if b.State == Refused {
 		return
@@ -252,6 +262,16 @@ func (b *Backfill) underWay() int {
 		n += r.UnderWay
 	}
 	return n
+}
+
+// begun reports whether a run that it triggered has started.
+func (b *Backfill) begun() bool {
+	for _, row := range b.Rows {
+		if slices.ContainsFunc(row.Runs, func(r Run) bool { return r.Ours && r.Result != Queued }) {
+			return true
+		}
+	}
+	return false
 }
 
 func (b *Backfill) rates() string {
