@@ -2,6 +2,8 @@ package server
 
 import (
 	"encoding/json"
+	"errors"
+	"slices"
 	"time"
 
 	"github.com/mozci/mozci/job"
@@ -101,11 +103,14 @@ type Backfill struct {
 	Start    *job.PushRef `json:"start"`
 	LastGood *job.PushRef `json:"last_good"`
 	FirstBad *job.PushRef `json:"first_bad"`
-	Culprit  *Suspect     `json:"culprit"`
+	Culprit  *Culprit     `json:"culprit"`
 	Credible []Suspect    `json:"credible"`
 	// Outcome is that of the search: "culprit", "not_a_regression", "undecided" or "infra";
 	// empty while it is not known.
 	Outcome Text `json:"outcome"`
+	// Probability is that of the culprit or, without one, of the most probable push; nil
+	// while nothing is known.
+	Probability *float64 `json:"probability"`
 	// Confirmed says that the culprit failed again and its parent passed.
 	Confirmed bool `json:"confirmed"`
 	// FailRate is how often it failed before the most probable culprit and since; nil where
@@ -131,6 +136,29 @@ type Backfill struct {
 type Suspect struct {
 	Push        job.PushRef `json:"push"`
 	Probability float64     `json:"probability"`
+}
+
+// Culprit is the push that broke it. Its JSON is that of a push, with the probability.
+type Culprit Suspect
+
+// MarshalJSON writes the push with the probability in it.
+func (c Culprit) MarshalJSON() ([]byte, error) {
+	text, err := json.Marshal(c.Push)
+	if err != nil {
+		return nil, err
+	}
+	p, err := json.Marshal(c.Probability)
+	return slices.Concat(text[:len(text)-1], []byte(`,"probability":`), p, []byte("}")), err
+}
+
+// UnmarshalJSON reads what MarshalJSON wrote.
+func (c *Culprit) UnmarshalJSON(text []byte) error {
+	var p struct {
+		Probability float64 `json:"probability"`
+	}
+	err := errors.Join(json.Unmarshal(text, &c.Push), json.Unmarshal(text, &p))
+	c.Probability = p.Probability
+	return err
 }
 
 // Rates are failure rates, 0 to 1; nil where nothing ran.

@@ -297,9 +297,10 @@ func (w *work) conclude(ctx context.Context) error {
 	}
 	w.found(found)
 	a := w.r.Ask
+	const before = 5 // pushes that tell how often it failed: each is read
 	weighed, err := backfill.Search(ctx, w.place.Repo, w.ci, a.Label, a.Revision, &backfill.SearchOptions{
 		MaxRevisions: a.Most, Judge: w.judge, Test: string(a.Test), Ledger: w.s.o.Ledger, DryRun: true, MaxRuns: -1,
-		Extend: -1, Logger: w.s.log,
+		Extend: -1, History: before, Newer: -1, Logger: w.s.log,
 	})
 	if ctx.Err() != nil {
 		return ctx.Err()
@@ -329,7 +330,7 @@ func (w *work) decide(found backfill.FindResult, weighed backfill.SearchResult) 
 				p = row.Probability
 			}
 		}
-		b.Outcome, b.Culprit = "culprit", &Suspect{suspects[0].Ref(), p}
+		b.Outcome, b.Culprit = "culprit", &Culprit{suspects[0].Ref(), p}
 	})
 	return Done
 }

@@ -171,7 +171,7 @@ func (w *work) answer(ctx context.Context, res backfill.SearchResult) error {
 	w.change(func(b *Backfill) {
 		b.Outcome = Text(outcome)
 		if res.Culprit != nil && len(res.Class) <= 1 {
-			b.Culprit = &Suspect{res.Culprit.Ref(), res.Probability}
+			b.Culprit = &Culprit{res.Culprit.Ref(), res.Probability}
 			b.Confirmed = b.confirmed()
 		}
 		if res.Outcome == culprit.Older {
@@ -250,7 +250,7 @@ func (w *work) within(ctx context.Context, inner Place, o job.Origin, outer back
 	}
 	w.change(func(b *Backfill) {
 		if res.Outcome == culprit.Found && len(res.Class) <= 1 {
-			b.Culprit = &Suspect{res.Culprit.Ref(), res.Probability}
+			b.Culprit = &Culprit{res.Culprit.Ref(), res.Probability}
 		}
 		for _, t := range res.Credible {
 			b.Credible = append(b.Credible, Suspect{t.Push.Ref(), t.Probability})

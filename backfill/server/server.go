@@ -159,7 +159,7 @@ func (s *Server) mayCancel(ctx context.Context, by Caller, r Record) error {
 	if err != nil {
 		return err
 	}
-	return s.o.Guard.CheckPlan(ctx, place.CI, by, r.Plan)
+	return s.o.Guard.Check(ctx, place.CI, by, job.Request{Label: r.Ask.Label, Push: r.Start.Push(), Count: 1})
 }
 
 // cancelledError is the cause of the end of work that a person has cancelled.

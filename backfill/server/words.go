@@ -137,6 +137,13 @@ func (b *Backfill) describe() {
 		b.State = Running
 	}
 	b.Cost.Left = b.left()
+	b.Probability = nil
+	switch {
+	case b.Culprit != nil:
+		b.Probability = &b.Culprit.Probability
+	case len(b.Credible) > 0:
+		b.Probability = &b.Credible[0].Probability
+	}
 	if b.State == Refused {
 		return
 	}
