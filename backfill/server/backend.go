@@ -44,6 +44,7 @@ type Input struct {
 	Times    *int   `json:"times"`
 	Most     *int   `json:"max_revisions"`
 	Batch    *int   `json:"batch"`
+	Runs     *int   `json:"max_runs"` // of Search: the budget
 	Follow   bool   `json:"follow_merges"`
 	DryRun   bool   `json:"dry_run"`
 }

@@ -62,6 +62,7 @@ type Ask struct {
 	Times    int    `json:"times"`         // of Linear: runs wanted on each push, in all
 	Most     int    `json:"max_revisions"` // pushes looked back at
 	Batch    int    `json:"batch"`         // of Search: runs in a round
+	Runs     int    `json:"max_runs"`      // of Search: the budget; 0 for the default
 	Follow   bool   `json:"follow_merges"`
 	// Job is the page of the job that failed, where the caller named one; else empty.
 	Job Text `json:"job"`
