@@ -41,6 +41,9 @@ func (s *Server) Handler() http.Handler {
 	}
 	mux.HandleFunc("GET /v1/backfills/{id}/events", s.apiEvents)
 	mux.HandleFunc("/v1/", s.apiUnknown(mux))
+	servePages(mux, s, func(r *http.Request) (Caller, bool) { return CallerOf(r.Context()) }, &pageOptions{
+		Root: s.o.Door.PublicURL, Example: s.o.Example, SignIn: s.o.Door.Tokens != nil, Done: s.done, Log: s.log,
+	})
 	return s.door.Handler(mux)
 }
 
@@ -101,7 +104,7 @@ func (s *Server) apiStart(w http.ResponseWriter, r *http.Request) {
 		s.door.FailWith(w, r, ErrNoCredentials)
 		return
 	}
-	in, err := readInput(r)
+	in, err := decodeInput(r)
 	if err != nil {
 		s.fail(w, r, err)
 		return
@@ -122,8 +125,8 @@ func (s *Server) apiStart(w http.ResponseWriter, r *http.Request) {
 	s.write(w, r, http.StatusAccepted, b)
 }
 
-// readInput reads the body of a request strictly: what it has is what is known.
-func readInput(r *http.Request) (in Input, err error) {
+// decodeInput reads the body of a request strictly: what it has is what is known.
+func decodeInput(r *http.Request) (in Input, err error) {
 	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
 		return in, &mediaError{}
 	}
@@ -224,7 +227,7 @@ func (s *Server) apiGet(w http.ResponseWriter, r *http.Request) {
 
 // apiList answers backfills, without the parts that only one of them shows.
 func (s *Server) apiList(w http.ResponseWriter, r *http.Request) {
-	q, err := queryOf(r.URL.Query())
+	q, err := listQuery(r.URL.Query())
 	if err != nil {
 		s.fail(w, r, err)
 		return
@@ -239,8 +242,8 @@ func (s *Server) apiList(w http.ResponseWriter, r *http.Request) {
 	}{append([]Backfill{}, all...)})
 }
 
-// queryOf reads the parameters of a list, strictly.
-func queryOf(v url.Values) (Query, error) {
+// listQuery reads the parameters of a list, strictly.
+func listQuery(v url.Values) (Query, error) {
 	q := Query{
 		Project: v.Get("project"), Label: v.Get("label"), By: v.Get("by"), Before: v.Get("before"),
 	}
@@ -284,8 +287,8 @@ func (s *Server) apiCancel(w http.ResponseWriter, r *http.Request) {
 	s.write(w, r, http.StatusAccepted, b)
 }
 
-// heartbeat is how often a stream without news says that it lives.
-const heartbeat = 15 * time.Second
+// beatEvery is how often a stream without news says that it lives.
+const beatEvery = 15 * time.Second
 
 // apiEvents is a stream of server-sent events: the backfill each time it changes, whose
 // id is its version. After the last one the stream ends, and asking again gives 204, by
@@ -308,7 +311,7 @@ func (s *Server) apiEvents(w http.ResponseWriter, r *http.Request) {
 	}
 	s.meter.streams.Inc()
 	defer s.meter.streams.Dec()
-	out := newEvents(w)
+	out := newEventWriter(w)
 	for b, err := range s.beating(r.Context(), id, after, out) {
 		if err != nil {
 			continue // the store is away: the next look may see more

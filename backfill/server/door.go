@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -36,7 +37,7 @@ type DoorOptions struct {
 	// OpenReads lets everybody read. Acting always needs a caller.
 	OpenReads bool
 	// Public are the reads that need no caller though reads are closed. Default: /healthz,
-	// /readyz, /signin and what is under /static/.
+	// /readyz, /signin and what is under /page/.
 	Public func(*http.Request) bool
 
 	// Origins are those of the sites whose scripts may call the API with credentials of
@@ -153,13 +154,16 @@ func (d *Door) prepare() (err error) {
 // publicly are the reads that need no caller: whether the service lives, and what it
 // takes to sign in.
 func publicly(r *http.Request) bool {
-	return health(r) || r.URL.Path == signInPath || strings.HasPrefix(r.URL.Path, "/static/")
+	return health(r) || r.URL.Path == signInPath || strings.HasPrefix(r.URL.Path, "/page/")
 }
 
 // health reports whether a request asks whether the service lives.
 func health(r *http.Request) bool {
 	return safe(r.Method) && (r.URL.Path == "/healthz" || r.URL.Path == "/readyz")
 }
+
+// acting are the methods of requests that act.
+var acting = []string{http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete}
 
 // safe reports whether requests of a method only read.
 func safe(method string) bool {
@@ -267,7 +271,7 @@ func (v *visit) arrive() bool {
 	}
 	asks, may := v.d.origins.answer(v.w.Header(), r)
 	switch {
-	case r.Method == http.MethodConnect || r.Method == http.MethodTrace:
+	case !safe(r.Method) && !slices.Contains(acting, r.Method):
 		v.fail(http.StatusMethodNotAllowed, "method", "No such method.")
 	case len(r.Header.Values("Authorization")) > 1:
 		v.fail(http.StatusBadRequest, "invalid", "There is more than one Authorization header.")

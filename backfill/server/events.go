@@ -10,27 +10,27 @@ import (
 	"time"
 )
 
-// events writes a stream of server-sent events.
-type events struct {
+// eventWriter writes a stream of server-sent events.
+type eventWriter struct {
 	mu sync.Mutex
 	w  http.ResponseWriter
 	rc *http.ResponseController
 }
 
-// newEvents begins a stream.
-func newEvents(w http.ResponseWriter) *events {
+// newEventWriter begins a stream.
+func newEventWriter(w http.ResponseWriter) *eventWriter {
 	h := w.Header()
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Accel-Buffering", "no")
 	w.WriteHeader(http.StatusOK)
-	e := &events{w: w, rc: http.NewResponseController(w)}
+	e := &eventWriter{w: w, rc: http.NewResponseController(w)}
 	_ = e.rc.Flush()
 	return e
 }
 
 // send writes one event. Its data may have several lines.
-func (e *events) send(kind string, id int64, data []byte) error {
+func (e *eventWriter) send(kind string, id int64, data []byte) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "id: %d\nevent: %s\n", id, kind)
 	for line := range strings.Lines(string(data)) {
@@ -41,9 +41,9 @@ func (e *events) send(kind string, id int64, data []byte) error {
 }
 
 // beat says that the stream lives.
-func (e *events) beat() error { return e.write(": \n\n") }
+func (e *eventWriter) beat() error { return e.write(": \n\n") }
 
-func (e *events) write(text string) error {
+func (e *eventWriter) write(text string) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if _, err := e.w.Write([]byte(text)); err != nil {
@@ -54,14 +54,14 @@ func (e *events) write(text string) error {
 
 // beating is Follow for a stream, to which heartbeats are written meanwhile; it ends when
 // they cannot be.
-func (s *Server) beating(ctx context.Context, id string, after int64, out *events) iter.Seq2[Backfill, error] {
+func (s *Server) beating(ctx context.Context, id string, after int64, out *eventWriter) iter.Seq2[Backfill, error] {
 	return func(yield func(Backfill, error) bool) {
 		ctx, stop := context.WithCancel(ctx)
 		var beats sync.WaitGroup
 		defer beats.Wait()
 		defer stop()
 		beats.Go(func() {
-			tick := time.NewTicker(heartbeat)
+			tick := time.NewTicker(beatEvery)
 			defer tick.Stop()
 			for {
 				select {

@@ -96,7 +96,7 @@ func (w *work) ended(p job.Push, label, id string, st job.Status, took time.Dura
 		e.Text = name(p.Ref()) + ": " + job.Visible(label) + " " + outcomeWord(r, st)
 	}
 	if took > 0 {
-		e.Text += " in " + span(took)
+		e.Text += " in " + lasting(took)
 	}
 	e.Text += "."
 	return e
@@ -146,8 +146,8 @@ func (b *Backfill) setRows(rows []Row) (news []Entry) {
 		}
 		rows[i].Planned = max(0, old.Planned-max(0, len(rows[i].Runs)-len(old.Runs)))
 	}
-	b.Rows = rows[:min(len(rows), mostRows)]
-	b.count()
+	b.Rows = rows[:min(len(rows), mostPushes)]
+	b.sumUp()
 	return news
 }
 
@@ -165,7 +165,7 @@ func endedSince(old, now Row) (out []Entry) {
 		}
 		text := name(now.Push) + " " + outcomeWord(r.Result, 0)
 		if r.Seconds > 0 {
-			text += " in " + span(time.Duration(r.Seconds*float64(time.Second)))
+			text += " in " + lasting(time.Duration(r.Seconds*float64(time.Second)))
 		}
 		out = append(out, Entry{Kind: kindOf(r.Result), Text: text + ".", Link: r.Link})
 	}
@@ -181,7 +181,7 @@ func (b *Backfill) setRow(row Row) {
 	row.Probability, row.Untestable = old.Probability, old.Untestable
 	row.Planned = max(0, old.Planned-max(0, len(row.Runs)-len(old.Runs)))
 	*old = row
-	b.count()
+	b.sumUp()
 }
 
 func (b *Backfill) rowOf(p job.PushRef) *Row {
@@ -217,8 +217,8 @@ func (b *Backfill) planned() {
 	}
 }
 
-// count sums up the runs of the grid.
-func (b *Backfill) count() {
+// sumUp sums up the runs of the grid.
+func (b *Backfill) sumUp() {
 	c := &b.Cost
 	c.Runs, c.Ended, c.Red, c.Machine = 0, 0, 0, 0
 	c.Most = b.Ask.MaxRuns

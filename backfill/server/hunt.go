@@ -111,7 +111,7 @@ func (w *work) tested(ctx context.Context, pushes []backfill.Tested) {
 			e.Time = now
 			b.Log = append([]Entry{e}, b.Log...)
 		}
-		b.Log = b.Log[:min(len(b.Log), mostLog)]
+		b.Log = b.Log[:min(len(b.Log), mostEntries)]
 	})
 }
 

@@ -50,7 +50,7 @@ var (
 // check is the whole of what can be said of an input without asking anybody.
 func (in Input) check() error {
 	for _, t := range []struct{ field, value string }{{"label", in.Label}, {"test", in.Test}} {
-		if err := plain(t.field, t.value); err != nil {
+		if err := plainText(t.field, t.value); err != nil {
 			return err
 		}
 	}
@@ -108,8 +108,8 @@ func (in Input) checkMode() error {
 	return nil
 }
 
-// plain refuses text that no label or test has.
-func plain(field, s string) error {
+// plainText refuses text that no label or test has.
+func plainText(field, s string) error {
 	switch {
 	case len(s) > mostText:
 		return wrong(field, "%d bytes, more than %d", len(s), mostText)

@@ -63,7 +63,7 @@ func wantsJSON(r *http.Request) bool {
 // a word about it; whoever calls writes it into the log.
 func (d *Door) FailWith(w http.ResponseWriter, r *http.Request, err error) {
 	status, reason := statusOf(err)
-	message := sentence(err)
+	message := errorText(err)
 	if status == http.StatusInternalServerError {
 		message = "Something is wrong here; the log says what."
 	}
@@ -114,8 +114,8 @@ func statusOf(err error) (status int, reason string) {
 // mostSentence is how many bytes of an error a caller is told.
 const mostSentence = 2000
 
-// sentence is an error for the caller.
-func sentence(err error) string {
+// errorText is an error for the caller.
+func errorText(err error) string {
 	var scopes *ScopeError
 	text := fmt.Sprint(err)
 	if errors.As(err, &scopes) {

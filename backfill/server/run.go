@@ -21,6 +21,7 @@ const claimEvery = 5 * time.Second
 func (s *Server) Run(ctx context.Context) error {
 	var work sync.WaitGroup
 	defer work.Wait()
+	defer func() { s.ending.Do(func() { close(s.done) }) }()
 	var pruned time.Time
 	for {
 		n, err := s.claim(ctx, &work)
@@ -159,7 +160,7 @@ func (w *work) attempts(ctx context.Context) error {
 			return err
 		}
 		w.note(ctx, Entry{
-			Kind: "trouble", Text: "A service did not answer. mozci tries again in " + span(wait) + ".",
+			Kind: "trouble", Text: "A service did not answer. mozci tries again in " + lasting(wait) + ".",
 			Why: Text(job.Visible(err.Error())),
 		})
 		if err := w.save(ctx); err != nil {

@@ -42,6 +42,8 @@ type Options struct {
 	Planning time.Duration
 	// Door says who may: see Door.
 	Door DoorOptions
+	// Example is the link of a job that the page offers to try. Optional.
+	Example string
 	// Robot is the autopilot whose days the page shows. Optional.
 	Robot Robotics
 	// Logger gets what is done. Nil discards.
@@ -78,9 +80,11 @@ type Server struct {
 	holder string
 	meter  *meter
 	wakeup chan struct{} // there may be something to claim
+	done   chan struct{} // closed when Run ends: streams end then
 	hub    hub
 	bodies *flight.Cache[bodyKey, body] // encoded, by version
 
+	ending   sync.Once
 	mu       sync.Mutex
 	versions map[string]seen // what the store said last
 	working  map[string]context.CancelCauseFunc
@@ -90,7 +94,7 @@ type Server struct {
 // New returns a Server. It does no I/O. Options that make no sense are job.ErrInvalid.
 func New(places Places, store Store, opts *Options) (*Server, error) {
 	s := &Server{
-		places: places, store: store, holder: rand.Text(), wakeup: make(chan struct{}, 1),
+		places: places, store: store, holder: rand.Text(), wakeup: make(chan struct{}, 1), done: make(chan struct{}),
 		versions: map[string]seen{}, working: map[string]context.CancelCauseFunc{},
 		bodies: flight.New[bodyKey, body](mostBodies),
 	}

@@ -45,8 +45,8 @@ func are(n int) string {
 	return "are"
 }
 
-// percent is a probability in words: never none, never all.
-func percent(p float64) string {
+// sureness is a probability in words: never none, never all.
+func sureness(p float64) string {
 	switch n := int(math.Round(100 * p)); {
 	case n < 1:
 		return "less than 1%"
@@ -57,8 +57,8 @@ func percent(p float64) string {
 	}
 }
 
-// span is a duration in words.
-func span(d time.Duration) string {
+// lasting is a duration in words.
+func lasting(d time.Duration) string {
 	switch m := int(math.Round(d.Minutes())); {
 	case d < time.Minute:
 		return strconv.Itoa(max(1, int(math.Round(d.Seconds())))) + " s"
@@ -169,13 +169,13 @@ func (b *Backfill) answer() string {
 		return b.failure()
 	case Done:
 		if b.Outcome == "not_a_regression" {
-			return "No push broke it: the job was as flaky before" + b.rates()
+			return "No push broke it: the job was as flaky before" + b.rateWords()
 		}
 		if b.Culprit != nil {
 			if b.Culprit.Probability < sure {
-				return "Push " + name(b.Culprit.Push) + " probably broke it: " + percent(b.Culprit.Probability)
+				return "Push " + name(b.Culprit.Push) + " probably broke it: " + sureness(b.Culprit.Probability)
 			}
-			return "Push " + name(b.Culprit.Push) + " broke it: " + percent(b.Culprit.Probability) + " sure"
+			return "Push " + name(b.Culprit.Push) + " broke it: " + sureness(b.Culprit.Probability) + " sure"
 		}
 	}
 	return b.remaining()
@@ -222,14 +222,14 @@ func (b *Backfill) remaining() string {
 	top := b.top(3)
 	switch {
 	case len(top) > 0 && b.State.Open() && top[0].Probability > 0.5:
-		return "Push " + name(top[0].Push) + " probably broke it: " + percent(top[0].Probability)
+		return "Push " + name(top[0].Push) + " probably broke it: " + sureness(top[0].Probability)
 	case !b.State.Open() && len(top) == 2 && top[0].Probability+top[1].Probability > 0.9:
-		return fmt.Sprintf("Two pushes remain: %s (%s) and %s (%s)", name(top[0].Push), percent(top[0].Probability),
-			name(top[1].Push), percent(top[1].Probability))
+		return fmt.Sprintf("Two pushes remain: %s (%s) and %s (%s)", name(top[0].Push), sureness(top[0].Probability),
+			name(top[1].Push), sureness(top[1].Probability))
 	case b.LastGood != nil && b.FirstBad != nil && b.gap() > 0:
 		return fmt.Sprintf("Between %s and %s: %s left", name(*b.LastGood), name(*b.FirstBad), pushes(b.gap()+1))
 	case len(top) == 1 && !b.State.Open():
-		return fmt.Sprintf("Not sure: push %s has %s", name(top[0].Push), percent(top[0].Probability))
+		return fmt.Sprintf("Not sure: push %s has %s", name(top[0].Push), sureness(top[0].Probability))
 	case b.State.Open():
 		return "Looking for the push that broke it"
 	}
@@ -281,11 +281,11 @@ func (b *Backfill) begun() bool {
 	return false
 }
 
-func (b *Backfill) rates() string {
+func (b *Backfill) rateWords() string {
 	if b.FailRate.Before == nil || b.FailRate.After == nil {
 		return ""
 	}
-	return " (" + percent(*b.FailRate.Before) + " and " + percent(*b.FailRate.After) + ")"
+	return " (" + sureness(*b.FailRate.Before) + " and " + sureness(*b.FailRate.After) + ")"
 }
 
 // because is what the answer rests on, where that is not said elsewhere.
@@ -298,8 +298,8 @@ func (b *Backfill) because() string {
 	}
 	text := "Last good " + name(*b.LastGood) + ", first bad " + name(*b.FirstBad) + "."
 	if b.FailRate.Before != nil && b.FailRate.After != nil && b.Culprit != nil {
-		text += fmt.Sprintf(" It failed in %s of the runs before and in %s since.", percent(*b.FailRate.Before),
-			percent(*b.FailRate.After))
+		text += fmt.Sprintf(" It failed in %s of the runs before and in %s since.", sureness(*b.FailRate.Before),
+			sureness(*b.FailRate.After))
 	}
 	return text
 }

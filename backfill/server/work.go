@@ -79,9 +79,9 @@ func (w *work) change(f func(b *Backfill)) {
 
 // The bounds of what one backfill keeps.
 const (
-	mostLog   = 500
+	mostEntries   = 500
 	mostSteps = 2000
-	mostRows  = 600
+	mostPushes  = 600
 )
 
 // note writes a line of the log.
@@ -91,7 +91,7 @@ func (w *work) note(ctx context.Context, e Entry) {
 	}
 	w.change(func(b *Backfill) {
 		b.Log = slices.Insert(b.Log, 0, e)
-		b.Log = b.Log[:min(len(b.Log), mostLog)]
+		b.Log = b.Log[:min(len(b.Log), mostEntries)]
 	})
 }
 
