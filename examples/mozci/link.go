@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -131,6 +132,6 @@ func row(table io.Writer, name, value string) {
 
 func numberRow(table io.Writer, name string, n *int64) {
 	if n != nil {
-		row(table, name, fmt.Sprint(*n))
+		row(table, name, strconv.FormatInt(*n, 10))
 	}
 }

@@ -22,7 +22,7 @@ func TestLinkDeployment(t *testing.T) {
 		{"https://firefox-ci-tc.services.mozilla.com/tasks/" + id, nil, "known are https://treeherder.mozilla.org, " +
 			"https://tc.example/, https://hg.mozilla.org.", 2},
 		{"http://h:1/tc/tasks/" + id, []string{"--root-url", "http://h:1/tc"}, "taskcluster http://h:1/tc\n", 0},
-		{"https://tc.example/tasks/" + id, []string{"--root-url", "http://h:1/tc"}, "no known deployment at tc.example", 2},
+		{"https://tc.example/tasks/" + id, []string{"--root-url", "http://h:1/tc"}, "deployment at tc.example", 2},
 		{"https://firefox-ci-tc.services.mozilla.com/tasks/" + id, []string{"--root-url", ""}, "task     " + id, 0},
 		{"https://hg.mozilla.org/releases/mozilla-beta/rev/52f516546de7", nil, "repository  mozilla-beta\n", 0},
 	} {

@@ -117,10 +117,12 @@ func wellFormed(t *testing.T, text string, l link.Link) {
 		}
 	}
 	for _, s := range []string{l.Repo, l.Task, l.Group, l.Builder, l.Landing} {
-		if job.Visible(s) != s || strings.HasPrefix(s, "-") && s != l.Builder && s != l.Task && s != l.Group &&
-			s != l.Landing {
+		if job.Visible(s) != s {
 			t.Errorf("%q: %q", text, s)
 		}
+	}
+	if strings.HasPrefix(l.Repo, "-") || strings.Contains("/"+l.Repo+"/", "/../") {
+		t.Errorf("%q: repository %q", text, l.Repo)
 	}
 	for _, n := range []*int64{l.Run, l.JobID, l.Build, l.BuildRequest, l.Line} {
 		if n != nil && *n < 0 {

@@ -7,8 +7,8 @@ import (
 
 // Pages of hg that are about one revision, which is the next part of the address.
 var revisionPages = []string{
-	"rev", "changeset", "raw-rev", "json-rev", "json-automationrelevance", "log", "json-log", "shortlog", "graph", "diff",
-	"raw-diff", "comparison", "file", "raw-file", "annotate",
+	"rev", "changeset", "raw-rev", "json-rev", "json-automationrelevance", "log", "json-log", "shortlog", "graph",
+	"diff", "raw-diff", "comparison", "file", "raw-file", "annotate",
 }
 
 // Pages of hg's pushlog, which says in its parameters what it is about.

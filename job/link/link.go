@@ -140,11 +140,8 @@ func parse(text string, d Deployments) (Link, error) {
 		if errors.Is(err, errNoPage) {
 			continue // another service at the same host may know it
 		}
-		if err != nil {
-			return Link{}, err
-		}
 		l.Source, l.Root = p.source, p.root
-		return l, nil
+		return l, err
 	}
 	return Link{}, invalid("no page of %s that names a job, a push or a log", sources(places))
 }
