@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -161,6 +162,9 @@ func health(r *http.Request) bool {
 	return safe(r.Method) && (r.URL.Path == "/healthz" || r.URL.Path == "/readyz")
 }
 
+// acting are the methods of requests that act.
+var acting = []string{http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete}
+
 // safe reports whether requests of a method only read.
 func safe(method string) bool {
 	return method == http.MethodGet || method == http.MethodHead || method == http.MethodOptions
@@ -267,7 +271,7 @@ func (v *visit) arrive() bool {
 	}
 	asks, may := v.d.origins.answer(v.w.Header(), r)
 	switch {
-	case r.Method == http.MethodConnect || r.Method == http.MethodTrace:
+	case !safe(r.Method) && !slices.Contains(acting, r.Method):
 		v.fail(http.StatusMethodNotAllowed, "method", "No such method.")
 	case len(r.Header.Values("Authorization")) > 1:
 		v.fail(http.StatusBadRequest, "invalid", "There is more than one Authorization header.")

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -205,14 +206,15 @@ func (h *hawkDoor) signedFor(r *http.Request) (host string, port int, err error)
 	default:
 		port, err = strconv.Atoi(text)
 	}
-	if err != nil || port < 1 || port > 65535 || host == "" || len(host) > 253 {
-		return "", 0, fmt.Errorf("%w: the request's Host is no host", ErrWrong)
-	}
-	if strings.Contains(host, ":") { // as it is signed
-		host = "[" + host + "]"
+	if err != nil || port < 1 || port > 65535 || !signedHost.MatchString(host) {
+		return "", 0, fmt.Errorf("%w: the request's Host is no name and no IPv4 address, as a signature needs one",
+			ErrWrong)
 	}
 	return strings.ToLower(host), port, nil
 }
+
+// signedHost is what the deployment takes for a host.
+var signedHost = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$`)
 
 // sourceKey is the key of the caller's address in a request's context.
 type sourceKey struct{}

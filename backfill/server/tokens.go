@@ -295,6 +295,6 @@ func credentials(r *http.Request, scheme string) (string, bool) {
 	if len(headers) != 1 {
 		return "", false
 	}
-	name, rest, ok := strings.Cut(headers[0], " ")
-	return strings.TrimSpace(rest), ok && strings.EqualFold(name, scheme)
+	name, rest, _ := strings.Cut(headers[0], " ")
+	return strings.TrimSpace(rest), strings.EqualFold(name, scheme)
 }
