@@ -313,7 +313,7 @@ func TestAuditLines(t *testing.T) {
 	g.ask("POST", "/v1/backfills?token=s3cr3t-two", "", "Authorization: Bearer s3cr3t-one", "From: 192.0.2.7:99")
 	g.ask("POST", "/v1/backfills", "", "Authorization: Bearer s3cr3t-three")
 	g.ask("POST", "/panic", "", "Authorization: Bearer s3cr3t-one")
-	g.ask("POST", "/\x1b%0a"+strings.Repeat("x", 500), "")
+	g.ask("POST", "/%1b%0a"+strings.Repeat("x", 500), "")
 	var got []string
 	for _, r := range g.log.all(t) {
 		if r["msg"] == "act" {
