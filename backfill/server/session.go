@@ -84,7 +84,7 @@ func (s *sessions) read(value string, now time.Time) (id string, which []byte, l
 	if len(value) != base64.RawURLEncoding.EncodedLen(sessionLength) {
 		return "", nil, 0, false
 	}
-	b, err := base64.RawURLEncoding.DecodeString(value)
+	b, err := base64.RawURLEncoding.Strict().DecodeString(value)
 	if err != nil {
 		return "", nil, 0, false
 	}

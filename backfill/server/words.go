@@ -86,6 +86,18 @@ func full(s string) string {
 	return s
 }
 
+// forPeople is the reason of a step without the measure that the search chose it by.
+func forPeople(why string) string {
+	measure, rest, _ := strings.Cut(why, "; ")
+	if !strings.Contains(measure, "bits are left") {
+		return why
+	}
+	if rest == "" {
+		return "it tells most about which push did it"
+	}
+	return "it tells most about which push did it; " + rest
+}
+
 // outcomeWord is what became of a run: of one that is not in the grid, by its status.
 func outcomeWord(r Result, st job.Status) string {
 	switch r {

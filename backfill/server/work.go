@@ -127,7 +127,7 @@ func (w *work) step(ctx context.Context, st trigger.Step) {
 		Key: st.Key, Label: st.Label, Push: st.Push.Ref(), Action: st.Action, Count: st.Count, Why: st.Why,
 		Round: w.r.Cost.Rounds + 1, Time: w.s.now(ctx),
 	}
-	e := Entry{Kind: "triggered", Text: "Triggered " + runs(st.Count) + " on " + name(st.Push.Ref()) + ".", Why: Text(full(st.Why))}
+	e := Entry{Kind: "triggered", Text: "Triggered " + runs(st.Count) + " on " + name(st.Push.Ref()) + ".", Why: Text(full(forPeople(st.Why)))}
 	switch {
 	case st.Err != nil:
 		text := job.Visible(st.Err.Error())
