@@ -46,8 +46,8 @@ func TestFallBacks(t *testing.T) {
 			t.Errorf("%s: %v, expected a *job.Error that wraps errors.ErrUnsupported", what, err)
 		}
 	}
-	if len(errs) != 15 {
-		t.Errorf("%d fall-backs answered, expected 15", len(errs))
+	if len(errs) != 17 {
+		t.Errorf("%d fall-backs answered, expected 17", len(errs))
 	}
 	if page := job.PageOf(bare{}, j); page != "" {
 		t.Errorf("a CI that has no pages says %q", page)
