@@ -124,6 +124,19 @@ type KeyCarrier interface {
 	Carried(ctx context.Context, req Request) ([]string, error)
 }
 
+// RunFinder knows runs by their IDs alone.
+type RunFinder interface {
+	// FindRun returns the run with this ID, as Job.ID has it or as the CI's links name it,
+	// as it is now: its name, its status, and its push, with the repository, the revision,
+	// and what else the source has of it. The push may be one of another repository than
+	// the Scheduler's; Push.Repo says of which. An ID that stands for several runs, such
+	// as that of a task without the number of a run, is the newest of them.
+	//
+	// What has expired, what never was, and what is no ID of the CI, gives ErrNotFound,
+	// and a run that is of no push ErrNoPush.
+	FindRun(ctx context.Context, id string) (Job, error)
+}
+
 // PageLinker knows where people look at a run.
 type PageLinker interface {
 	// Page is the address of the run's page, in the CI that the run is of; empty

@@ -109,6 +109,14 @@ func Carried(ctx context.Context, s Scheduler, req Request) ([]string, error) {
 	return nil, unsupported("carried", req.Key)
 }
 
+// FindRun asks s for the run with an ID, or answers errors.ErrUnsupported.
+func FindRun(ctx context.Context, s Scheduler, id string) (Job, error) {
+	if f, ok := As[RunFinder](s); ok {
+		return f.FindRun(ctx, id)
+	}
+	return nil, unsupported("find run", id)
+}
+
 // PageOf asks s where people look at a run; empty where it does not say.
 func PageOf(s Scheduler, j Job) string {
 	if p, ok := As[PageLinker](s); ok {

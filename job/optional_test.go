@@ -27,6 +27,7 @@ func TestFallBacks(t *testing.T) {
 	_, errs["inflight"] = job.Accepted(ctx, bare{}, job.Push{}, "l")
 	_, errs["artifacts"] = job.ArtifactsExist(ctx, bare{}, j)
 	_, errs["load"] = job.QueueDepthOf(ctx, bare{}, "l")
+	_, errs["find run"] = job.FindRun(ctx, bare{}, "1")
 	_, errs["offspring"] = job.WasAdded(ctx, bare{}, j)
 	_, errs["requester"] = job.RequesterOf(ctx, bare{}, j)
 	_, errs["classification"] = job.Classified(ctx, bare{}, j)
@@ -45,8 +46,8 @@ func TestFallBacks(t *testing.T) {
 			t.Errorf("%s: %v, expected a *job.Error that wraps errors.ErrUnsupported", what, err)
 		}
 	}
-	if len(errs) != 14 {
-		t.Errorf("%d fall-backs answered, expected 14", len(errs))
+	if len(errs) != 17 {
+		t.Errorf("%d fall-backs answered, expected 17", len(errs))
 	}
 	if page := job.PageOf(bare{}, j); page != "" {
 		t.Errorf("a CI that has no pages says %q", page)

@@ -57,6 +57,7 @@ var (
 	_ job.OutcomeFinder   = (*Project)(nil)
 	_ job.TriggerScoper   = (*Project)(nil)
 	_ job.CancelScoper    = (*Project)(nil)
+	_ job.RunFinder       = (*Project)(nil)
 )
 
 // Project is the CI of a repository, by its short name, such as autoland. It asks
