@@ -174,6 +174,7 @@ func (l *late) Read(p []byte) (int, error) {
 func TestLogsOutliveTheDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newService()
+		s.build(theBuild, 0, 71)
 		s.dumps[today] = dumpOf(t, dumped(theBuild, push.Revision, 71,
 			map[string]any{"log_url": "http://logs.test/log"}))
 		slowly := trip(func(r *http.Request) (*http.Response, error) {

@@ -25,6 +25,9 @@ func (p *Project) FindRun(ctx context.Context, id string) (job.Job, error) {
 	if err != nil {
 		request, err = requestOf(id)
 	}
+	if err == nil && request < 1 {
+		err = fmt.Errorf("%w: %q is no run here: requests are counted from 1", job.ErrNotFound, id)
+	}
 	if err != nil {
 		return nil, job.Wrap(op, id, err)
 	}

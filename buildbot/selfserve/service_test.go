@@ -71,7 +71,7 @@ func (s *service) read(w http.ResponseWriter, path string) {
 		return
 	}
 	if len(parts) == 3 && parts[1] == "request" {
-		_ = json.NewEncoder(w).Encode(requested(theBuild, json.Number(parts[2]), ended))
+		s.readRequest(w, parts[0], parts[2])
 		return
 	}
 	if found := s.entries[parts[len(parts)-1]]; len(found) > 0 {
@@ -81,6 +81,26 @@ func (s *service) read(w http.ResponseWriter, path string) {
 	w.WriteHeader(http.StatusNotFound)
 	_, _ = fmt.Fprintf(w, `{"msg": "Revision %s not found on branch %s", "status": "FAILED"}`,
 		parts[len(parts)-1], parts[0])
+}
+
+// readRequest answers a request that is listed somewhere.
+func (s *service) readRequest(w http.ResponseWriter, branch, id string) {
+	for _, entries := range s.entries {
+		for _, e := range entries {
+			listed, ok := e["requests"].([]map[string]any)
+			if !ok {
+				listed = []map[string]any{e}
+			}
+			for _, r := range listed {
+				if fmt.Sprint(r["request_id"]) == id {
+					_ = json.NewEncoder(w).Encode(r)
+					return
+				}
+			}
+		}
+	}
+	w.WriteHeader(http.StatusNotFound)
+	_, _ = fmt.Fprintf(w, `{"msg": "Request %s not found on branch %s", "status": "FAILED"}`, id, branch)
 }
 
 func (s *service) write(w http.ResponseWriter, r *http.Request) {

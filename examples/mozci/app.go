@@ -58,6 +58,7 @@ type app struct {
 	tape    *cassette.Tape
 	witness *http.Client // of check-sources --live
 	opened  *places
+	clients *clients                        // that several projects share; nil where there is one
 	heard   func(*taskcluster.Message) bool // which messages of Pulse are decoded; nil for all
 	things  *selfserve.AllTheThings
 	db      *sql.DB // the ledger's

@@ -77,6 +77,11 @@ func (a *app) inMemory() (*places, error) {
 	if has := w.Repositories(); !a.flags.Changed("repo") && !slices.Contains(has, name) {
 		name = has[0]
 	}
+	return worldPlaces(ci, name)
+}
+
+// worldPlaces are those of a repository of a world.
+func worldPlaces(ci *jobtest.CI, name string) (*places, error) {
 	repo, err := ci.Repository(name)
 	if err != nil {
 		return nil, err
@@ -92,7 +97,12 @@ func (a *app) services() (*places, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &places{}
+	return a.servicesBy(client)
+}
+
+// servicesBy opens what the flags name, over one HTTP client.
+func (a *app) servicesBy(client *http.Client) (p *places, err error) {
+	p = &places{}
 	if p.repo, p.read, err = a.service("--ci", a.ci, client); err != nil {
 		return nil, err
 	}
@@ -157,7 +167,10 @@ func (a *app) service(flag, name string, client *http.Client) (job.Repository, j
 	if err != nil {
 		return nil, nil, err
 	}
-	s, err := treeherder.New(a.thURL, &treeherder.Options{HTTP: client, Logger: a.log, Twins: twins})
+	s, err := share(a.clients, func(c *clients) **treeherder.Server { return &c.treeherder },
+		func() (*treeherder.Server, error) {
+			return treeherder.New(a.thURL, &treeherder.Options{HTTP: client, Logger: a.log, Twins: twins})
+		})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -175,7 +188,8 @@ func (a *app) taskcluster(client *http.Client) (*taskcluster.Project, error) {
 		root, opts.ProxyURL = named, "" // the proxy is of the environment's deployment
 	}
 	opts.HTTP, opts.Logger = client, a.log
-	c, err := taskcluster.New(root, &opts)
+	c, err := share(a.clients, func(c *clients) **taskcluster.Client { return &c.taskcluster },
+		func() (*taskcluster.Client, error) { return taskcluster.New(root, &opts) })
 	if err != nil {
 		return nil, err
 	}
@@ -201,7 +215,8 @@ func (a *app) buildbot(client *http.Client) (*buildbot.Project, error) {
 	}
 	opts := buildbot.FromEnvironment(os.Getenv)
 	opts.HTTP, opts.Logger = client, a.log
-	c, err := buildbot.New(a.buildbotURL, &opts)
+	c, err := share(a.clients, func(c *clients) **buildbot.Client { return &c.buildbot },
+		func() (*buildbot.Client, error) { return buildbot.New(a.buildbotURL, &opts) })
 	if err != nil {
 		return nil, usage("--buildbot-url: %v", err)
 	}
@@ -219,7 +234,8 @@ func (a *app) selfserve(client *http.Client) (*selfserve.Project, error) {
 	if opts.Builders, err = a.builders(); err != nil {
 		return nil, err
 	}
-	c, err := selfserve.New(a.selfserveURL, opts)
+	c, err := share(a.clients, func(c *clients) **selfserve.Client { return &c.selfserve },
+		func() (*selfserve.Client, error) { return selfserve.New(a.selfserveURL, opts) })
 	if err != nil {
 		return nil, usage("--selfserve-url, --builddata-url: %v", err)
 	}
@@ -278,7 +294,9 @@ func (a *app) hg(client *http.Client) (*pushlog.Server, error) {
 	if a.flags.Changed("hg-url") && !a.flags.Changed("lando-url") {
 		lando = ""
 	}
-	return pushlog.New(a.hgURL, &pushlog.Options{HTTP: client, CacheDir: a.cacheDir, LandoURL: lando, Logger: a.log})
+	return share(a.clients, func(c *clients) **pushlog.Server { return &c.hg }, func() (*pushlog.Server, error) {
+		return pushlog.New(a.hgURL, &pushlog.Options{HTTP: client, CacheDir: a.cacheDir, LandoURL: lando, Logger: a.log})
+	})
 }
 
 // twins says what a hash of hg is in git, and the reverse: as hg and Lando know
