@@ -45,8 +45,8 @@ func TestFallBacks(t *testing.T) {
 			t.Errorf("%s: %v, expected a *job.Error that wraps errors.ErrUnsupported", what, err)
 		}
 	}
-	if len(errs) != 14 {
-		t.Errorf("%d fall-backs answered, expected 14", len(errs))
+	if len(errs) != 16 {
+		t.Errorf("%d fall-backs answered, expected 16", len(errs))
 	}
 	if page := job.PageOf(bare{}, j); page != "" {
 		t.Errorf("a CI that has no pages says %q", page)

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -101,7 +102,7 @@ func TestParseTokens(t *testing.T) {
 
 // bearer is who a token is, or the error.
 func bearer(tokens *server.Tokens, authorization ...string) (server.Caller, error) {
-	r := httptest.NewRequest("GET", "/", nil)
+	r := httptest.NewRequest(http.MethodGet, "/", nil)
 	for _, a := range authorization {
 		r.Header.Add("Authorization", a)
 	}
