@@ -15,6 +15,7 @@ const generic = "hooks:trigger-hook:project-gecko/in-tree-action-3-generic/01234
 
 // What a request needs is the hook that Trigger fires, and nothing is fired to know it.
 func TestTriggerNeeds(t *testing.T) {
+	const fires = "[[" + generic + "]]"
 	s, decision := world()
 	s.Resolve(s.Tasks(decision, build)[0], "completed", "completed")
 	k := (&sent{}).watch(s)
@@ -24,9 +25,9 @@ func TestTriggerNeeds(t *testing.T) {
 		want string
 		err  error
 	}{
-		"a label that ran":       {job.Request{Label: test, Count: 2}, "[[" + generic + "]]", nil},
-		"one that did not":       {job.Request{Label: spare, Count: 1}, "[[" + generic + "]]", nil},
-		"an action":              {job.Request{Action: "confirm-failures", Label: test, Count: 1}, "[[" + generic + "]]", nil},
+		"a label that ran":       {job.Request{Label: test, Count: 2}, fires, nil},
+		"one that did not":       {job.Request{Label: spare, Count: 1}, fires, nil},
+		"an action":              {job.Request{Action: "confirm-failures", Label: test, Count: 1}, fires, nil},
 		"what others have asked": {job.Request{Label: test, Count: 1, Times: 1}, "[]", nil},
 		"no label of the push":   {job.Request{Label: "test-x", Count: 1}, "[]", job.ErrNotFound},
 		"none":                   {job.Request{Count: 1}, "[]", job.ErrInvalid},

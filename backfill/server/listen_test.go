@@ -218,7 +218,8 @@ func TestHostileRequests(t *testing.T) {
 	})
 	addr := listening(t, g)
 	for i, text := range []string{
-		"GET / HTTP/1.1\r\n\r\n", "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", "GET /\x00 HTTP/1.1\r\nHost: x\r\n\r\n",
+		"GET / HTTP/1.1\r\n\r\n", "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+		"GET /\x00 HTTP/1.1\r\nHost: x\r\n\r\n",
 		"GET http://evil.example/v1 HTTP/1.1\r\nHost: x\r\n\r\n", "GET //evil.example/v1 HTTP/1.1\r\nHost: x\r\n\r\n",
 		"CONNECT evil.example:443 HTTP/1.1\r\nHost: x\r\n\r\n", "OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n",
 		"GET /../../etc/passwd HTTP/1.1\r\nHost: x\r\n\r\n", "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",

@@ -217,7 +217,8 @@ func TestOpenTokens(t *testing.T) {
 		if err := errors.Join(os.WriteFile(name, nil, 0o600), os.Chmod(name, mode)); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := server.OpenTokens(name); !errors.Is(err, job.ErrInvalid) || !strings.Contains(err.Error(), "chmod go-w") {
+		_, err := server.OpenTokens(name)
+		if !errors.Is(err, job.ErrInvalid) || !strings.Contains(err.Error(), "chmod go-w") {
 			t.Errorf("mode %o: %v", mode, err)
 		}
 	}
