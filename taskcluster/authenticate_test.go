@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -45,80 +46,94 @@ func temporary(s *tctest.Server, issuer, id string, life time.Duration, scopes .
 	return signedRequest(id, token, map[string]any{"certificate": json.RawMessage(cert)})
 }
 
+// hawkCase is a signed request, and what the deployment says of it.
+type hawkCase struct {
+	r      taskcluster.HawkRequest
+	who    string
+	scopes string
+	failed string
+	ends   time.Duration // 0 for never
+}
+
+const (
+	oneHookScope  = "hooks:trigger-hook:project-gecko/x"
+	sheriffScopes = "assume:project:sheriffs auth:create-client:sheriff/* hooks:trigger-hook:project-gecko/*"
+)
+
+// sheriffs is a deployment with a client who has a role.
+func sheriffs() *tctest.Server {
+	s, _ := world()
+	s.Clients["sheriff"] = "hunter2"
+	s.Roles["project:sheriffs"] = []string{"hooks:trigger-hook:project-gecko/*"}
+	s.ClientScopes = map[string][]string{"sheriff": {"assume:project:sheriffs", "auth:create-client:sheriff/*"}}
+	return s
+}
+
+// permanent are requests with permanent credentials.
+func permanent() map[string]hawkCase {
+	alter := func(change func(*taskcluster.HawkRequest)) hawkCase {
+		r := signedRequest("sheriff", "hunter2", nil)
+		change(&r)
+		return hawkCase{r: r, failed: "Unauthorized: Bad mac"}
+	}
+	narrowed := func(scopes ...string) taskcluster.HawkRequest {
+		return signedRequest("sheriff", "hunter2", map[string]any{"authorizedScopes": append([]string{}, scopes...)})
+	}
+	return map[string]hawkCase{
+		"permanent":           {r: signedRequest("sheriff", "hunter2", nil), who: "sheriff", scopes: sheriffScopes},
+		"everything":          {r: signedRequest("me", "secret", nil), who: "me", scopes: "*"},
+		"wrong token":         {r: signedRequest("sheriff", "hunter3", nil), failed: "Unauthorized: Bad mac"},
+		"nobody":              {r: signedRequest("nobody", "hunter2", nil), failed: `no client "nobody"`},
+		"another path":        alter(func(r *taskcluster.HawkRequest) { r.Resource = "/v1/other" }),
+		"another host":        alter(func(r *taskcluster.HawkRequest) { r.Host = "other.example" }),
+		"another port":        alter(func(r *taskcluster.HawkRequest) { r.Port = 443 }),
+		"another method":      alter(func(r *taskcluster.HawkRequest) { r.Method = http.MethodPut }),
+		"narrowed":            {r: narrowed(oneHookScope), who: "sheriff", scopes: oneHookScope},
+		"narrowed to nothing": {r: narrowed(), who: "sheriff"},
+		"narrowed to more":    {r: narrowed("queue:x"), failed: "do not satisfy authorizedScopes"},
+	}
+}
+
+// temporaries are requests with temporary credentials.
+func temporaries(s *tctest.Server) map[string]hawkCase {
+	token, cert := s.Temporary("sheriff", "sheriff", time.Hour, oneHookScope)
+	with := func(cert string) hawkCase {
+		return hawkCase{r: signedRequest("sheriff", token, map[string]any{"certificate": json.RawMessage(cert)})}
+	}
+	_, others := s.Temporary("me", "sheriff", time.Hour)
+	another, changed := with(others), with(strings.Replace(cert, "gecko/x", "gecko/y", 1))
+	another.failed, changed.failed = "Unauthorized: Bad mac", "signature is not valid"
+	return map[string]hawkCase{
+		"temporary": {
+			r: temporary(s, "sheriff", "sheriff", time.Hour, oneHookScope), who: "sheriff", scopes: oneHookScope,
+			ends: time.Hour,
+		},
+		"with a name": {
+			r:   temporary(s, "sheriff", "sheriff/laptop", time.Hour, oneHookScope),
+			who: "sheriff/laptop", scopes: oneHookScope, ends: time.Hour,
+		},
+		"with another's name": {
+			r: temporary(s, "sheriff", "me", time.Hour), failed: "doesn't have `auth:create-client:me`",
+		},
+		"with more": {
+			r: temporary(s, "sheriff", "sheriff", time.Hour, "queue:x"), failed: "doesn't satisfy all certificate scopes",
+		},
+		"over": {
+			r: temporary(s, "sheriff", "sheriff", -6*time.Minute), failed: "ext.certificate.expiry < now",
+		},
+		"a certificate of another":            another,
+		"a certificate that was written over": changed,
+	}
+}
+
 // The deployment says who signed, and what they may do.
 func TestAuthenticateHawk(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s, _ := world()
-		s.Clients["sheriff"] = "hunter2"
-		s.Roles["project:sheriffs"] = []string{"hooks:trigger-hook:project-gecko/*"}
-		s.ClientScopes = map[string][]string{"sheriff": {"assume:project:sheriffs", "auth:create-client:sheriff/*"}}
-		const all = "assume:project:sheriffs auth:create-client:sheriff/* hooks:trigger-hook:project-gecko/*"
-		alter := func(change func(*taskcluster.HawkRequest)) taskcluster.HawkRequest {
-			r := signedRequest("sheriff", "hunter2", nil)
-			change(&r)
-			return r
-		}
-		for name, c := range map[string]struct {
-			r      taskcluster.HawkRequest
-			who    string
-			scopes string
-			failed string
-			ends   time.Duration // 0 for never
-		}{
-			"permanent":   {r: signedRequest("sheriff", "hunter2", nil), who: "sheriff", scopes: all},
-			"everything":  {r: signedRequest("me", "secret", nil), who: "me", scopes: "*"},
-			"wrong token": {r: signedRequest("sheriff", "hunter3", nil), failed: "Unauthorized: Bad mac"},
-			"nobody":      {r: signedRequest("nobody", "hunter2", nil), failed: `no client "nobody"`},
-			"another path": {r: alter(func(r *taskcluster.HawkRequest) {
-				r.Resource = "/v1/other"
-			}), failed: "Unauthorized: Bad mac"},
-			"another host": {r: alter(func(r *taskcluster.HawkRequest) {
-				r.Host = "other.example"
-			}), failed: "Unauthorized: Bad mac"},
-			"another method": {r: alter(func(r *taskcluster.HawkRequest) {
-				r.Method = http.MethodPut
-			}), failed: "Unauthorized: Bad mac"},
-			"narrowed": {r: signedRequest("sheriff", "hunter2", map[string]any{
-				"authorizedScopes": []string{"hooks:trigger-hook:project-gecko/x"},
-			}), who: "sheriff", scopes: "hooks:trigger-hook:project-gecko/x"},
-			"narrowed to nothing": {r: signedRequest("sheriff", "hunter2", map[string]any{
-				"authorizedScopes": []string{},
-			}), who: "sheriff"},
-			"narrowed to more": {r: signedRequest("sheriff", "hunter2", map[string]any{
-				"authorizedScopes": []string{"queue:x"},
-			}), failed: "do not satisfy authorizedScopes"},
-			"temporary": {
-				r:   temporary(s, "sheriff", "sheriff", time.Hour, "hooks:trigger-hook:project-gecko/x"),
-				who: "sheriff", scopes: "hooks:trigger-hook:project-gecko/x", ends: time.Hour,
-			},
-			"temporary with a name": {
-				r:   temporary(s, "sheriff", "sheriff/laptop", time.Hour, "hooks:trigger-hook:project-gecko/x"),
-				who: "sheriff/laptop", scopes: "hooks:trigger-hook:project-gecko/x", ends: time.Hour,
-			},
-			"temporary with another's name": {
-				r: temporary(s, "sheriff", "me", time.Hour), failed: "doesn't have `auth:create-client:me`",
-			},
-			"temporary with more": {
-				r: temporary(s, "sheriff", "sheriff", time.Hour, "queue:x"), failed: "doesn't satisfy all certificate scopes",
-			},
-			"temporary and over": {
-				r: temporary(s, "sheriff", "sheriff", -6*time.Minute), failed: "ext.certificate.expiry < now",
-			},
-			"a certificate of another": {
-				r: func() taskcluster.HawkRequest {
-					_, cert := s.Temporary("me", "sheriff", time.Hour)
-					token, _ := s.Temporary("sheriff", "sheriff", time.Hour)
-					return signedRequest("sheriff", token, map[string]any{"certificate": json.RawMessage(cert)})
-				}(), failed: "Unauthorized: Bad mac",
-			},
-			"a certificate that was written over": {
-				r: func() taskcluster.HawkRequest {
-					token, cert := s.Temporary("sheriff", "sheriff", time.Hour, "hooks:trigger-hook:project-gecko/x")
-					cert = strings.Replace(cert, "gecko/x", "gecko/y", 1)
-					return signedRequest("sheriff", token, map[string]any{"certificate": json.RawMessage(cert)})
-				}(), failed: "signature is not valid",
-			},
-		} {
+		s := sheriffs()
+		cases := permanent()
+		maps.Copy(cases, temporaries(s))
+		hash := hawk.PayloadHash("application/json", []byte("{}"))
+		for name, c := range cases {
 			got, err := inMemory(s).AuthenticateHawk(t.Context(), c.r)
 			if err != nil || got.ClientID != c.who || !strings.Contains(got.Failed, c.failed) ||
 				(got.Failed == "") != (c.failed == "") {
@@ -129,7 +144,7 @@ func TestAuthenticateHawk(t *testing.T) {
 				continue
 			}
 			slices.Sort(got.Scopes)
-			if strings.Join(got.Scopes, " ") != c.scopes || got.Hash != hawk.PayloadHash("application/json", []byte("{}")) {
+			if strings.Join(got.Scopes, " ") != c.scopes || got.Hash != hash {
 				t.Errorf("%s: %+v", name, got)
 			}
 			if left := time.Until(got.Expires); c.ends > 0 && (left-c.ends).Abs() > time.Second ||
@@ -139,7 +154,8 @@ func TestAuthenticateHawk(t *testing.T) {
 		}
 		late := signedRequest("sheriff", "hunter2", nil)
 		time.Sleep(16 * time.Minute)
-		if got, err := inMemory(s).AuthenticateHawk(t.Context(), late); err != nil || !strings.Contains(got.Failed, "Stale") {
+		got, err := inMemory(s).AuthenticateHawk(t.Context(), late)
+		if err != nil || !strings.Contains(got.Failed, "Stale") {
 			t.Errorf("after 16 minutes: %+v, %v", got, err)
 		}
 	})

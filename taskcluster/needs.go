@@ -75,11 +75,11 @@ func fireNeeds(w way) [][]string { return [][]string{{"hooks:trigger-hook:" + w.
 // cancelNeeds is what whoever cancels a task must have. That of its project is of 2021,
 // and as good.
 func cancelNeeds(s *TaskStatus) [][]string {
-	any := []string{fmt.Sprintf("queue:cancel-task:%s/%s/%s", s.SchedulerID, s.TaskGroupID, s.TaskID)}
+	group := []string{fmt.Sprintf("queue:cancel-task:%s/%s/%s", s.SchedulerID, s.TaskGroupID, s.TaskID)}
 	if s.ProjectID != "" {
-		any = append(any, "queue:cancel-task-in-project:"+s.ProjectID)
+		group = append(group, "queue:cancel-task-in-project:"+s.ProjectID)
 	}
-	return [][]string{any}
+	return [][]string{group}
 }
 
 // priorities are those of tasks, the highest first: who may create tasks of one may

@@ -15,6 +15,7 @@ const generic = "hooks:trigger-hook:project-gecko/in-tree-action-3-generic/01234
 
 // What a request needs is the hook that Trigger fires, and nothing is fired to know it.
 func TestTriggerNeeds(t *testing.T) {
+	const fires = "[[" + generic + "]]"
 	s, decision := world()
 	s.Resolve(s.Tasks(decision, build)[0], "completed", "completed")
 	k := (&sent{}).watch(s)
@@ -24,9 +25,9 @@ func TestTriggerNeeds(t *testing.T) {
 		want string
 		err  error
 	}{
-		"a label that ran":       {job.Request{Label: test, Count: 2}, "[[" + generic + "]]", nil},
-		"one that did not":       {job.Request{Label: spare, Count: 1}, "[[" + generic + "]]", nil},
-		"an action":              {job.Request{Action: "confirm-failures", Label: test, Count: 1}, "[[" + generic + "]]", nil},
+		"a label that ran":       {job.Request{Label: test, Count: 2}, fires, nil},
+		"one that did not":       {job.Request{Label: spare, Count: 1}, fires, nil},
+		"an action":              {job.Request{Action: "confirm-failures", Label: test, Count: 1}, fires, nil},
 		"what others have asked": {job.Request{Label: test, Count: 1, Times: 1}, "[]", nil},
 		"no label of the push":   {job.Request{Label: "test-x", Count: 1}, "[]", job.ErrNotFound},
 		"none":                   {job.Request{Count: 1}, "[]", job.ErrInvalid},
@@ -82,7 +83,7 @@ func TestCopyWithinScopes(t *testing.T) {
 		generic, "queue:create-task:low:gecko-t/linux", "queue:scheduler-id:gecko-level-3",
 		"queue:create-task:project:none", "queue:route:tc-treeherder.v2.autoland.*", "docker:x",
 	}
-	try := func(scopes []string) (err error, copies int) { //nolint:revive // the error is what is told
+	try := func(scopes []string) (copies int, err error) {
 		s, decision := world()
 		s.Gone = true
 		s.Resolve(s.Tasks(decision, build)[0], "completed", "completed")
@@ -91,19 +92,19 @@ func TestCopyWithinScopes(t *testing.T) {
 		delete(d, "projectId")
 		_, err = serve(t, s).Project("autoland", nil).Trigger(job.WithScopes(t.Context(), scopes),
 			job.Request{Key: "k", Label: test, Push: push(20), Count: 2})
-		return err, len(s.Tasks(decision, test)) - 1
+		return len(s.Tasks(decision, test)) - 1, err
 	}
-	if err, n := try(whole); err != nil || n != 2 {
+	if n, err := try(whole); err != nil || n != 2 {
 		t.Errorf("with all: %v, %d copies", err, n)
 	}
 	higher := append([]string{"queue:create-task:highest:gecko-t/linux"}, whole...)
-	if err, n := try(append(higher[:2:2], higher[3:]...)); err != nil || n != 2 {
+	if n, err := try(append(higher[:2:2], higher[3:]...)); err != nil || n != 2 {
 		t.Errorf("with those of a higher priority: %v, %d copies", err, n)
 	}
 	for i := range whole {
 		less := append(append([]string{}, whole[:i]...), whole[i+1:]...)
 		lacks := strings.TrimSuffix(whole[i], "*")
-		if err, n := try(less); !errors.Is(err, job.ErrDenied) || n != 0 || !strings.Contains(err.Error(), lacks) {
+		if n, err := try(less); !errors.Is(err, job.ErrDenied) || n != 0 || !strings.Contains(err.Error(), lacks) {
 			t.Errorf("without %s: %v, %d copies", whole[i], err, n)
 		}
 	}

@@ -132,67 +132,28 @@ func tokensOf(t testing.TB, lines ...string) *server.Tokens {
 	return tokens
 }
 
-// Who gets in, by what they show.
-func TestDoor(t *testing.T) {
-	_, check := deployment()
-	hawk := hawkDoor(t, check, nil)
-	who := []server.Authenticator{hawk}
-	tokens := tokensOf(t, "bot one", "me two hooks:*")
-	open := newGate(t, server.DoorOptions{Who: who, Tokens: tokens, OpenReads: true})
-	closed := newGate(t, server.DoorOptions{Who: who, Tokens: tokens})
-	nobody := newGate(t, server.DoorOptions{OpenReads: true})
-	const act = "/v1/backfills?dry=1"
-	signed := good()
-	for name, c := range map[string]struct {
-		g              *gate
-		method, target string
-		headers        []string
-		status         int
-		want           string // the body, or the reason of an error
-	}{
-		"an open read":            {open, "GET", "/v1/backfills", nil, 200, " false "},
-		"a read with a token":     {open, "GET", "/v1/backfills", []string{"Authorization: Bearer one"}, 200, "bot true "},
-		"a read with a wrong one": {open, "GET", "/v1/x", []string{"Authorization: Bearer no"}, 401, "wrong_credentials"},
-		"a closed read":           {closed, "GET", "/v1/backfills", nil, 401, "no_credentials"},
-		"a closed HEAD":           {closed, "HEAD", "/v1/backfills", nil, 401, "no_credentials"},
-		"a closed page":           {closed, "GET", "/", nil, 401, "no_credentials"},
-		"a closed read, a token":  {closed, "GET", "/v1/x", []string{"Authorization: Bearer two"}, 200, "me true "},
-		"closed health":           {closed, "GET", "/healthz", nil, 200, " false "},
-		"closed readiness":        {closed, "GET", "/readyz", nil, 200, " false "},
-		"closed metrics":          {closed, "GET", "/metrics", nil, 401, "no_credentials"},
-		"closed style sheet":      {closed, "GET", "/page/page.css", nil, 200, " false "},
-		"closed sign-in page":     {closed, "GET", "/signin", nil, 200, " false "},
-		"health by POST":          {closed, "POST", "/healthz", nil, 401, "no_credentials"},
-		"an act of nobody":        {open, "POST", act, nil, 401, "no_credentials"},
-		"a DELETE of nobody":      {open, "DELETE", "/v1/backfills/1", nil, 401, "no_credentials"},
-		"an act with a token":     {open, "POST", act, []string{"Authorization: Bearer one"}, 200, `bot true {"label":"t"}`},
-		"a wrong token":           {open, "POST", act, []string{"Authorization: Bearer no"}, 401, "wrong_credentials"},
-		"another scheme":          {open, "POST", act, []string{"Authorization: Basic one"}, 401, "wrong_credentials"},
-		"two headers": {
-			open, "POST", act,
-			[]string{"Authorization: Bearer one", "Authorization: Bearer two"},
-			400,
-			"invalid",
-		},
-		"a signed act": {open, "POST", act, []string{
-			"Authorization: " + signed.header(t),
-			"Content-Type: application/json",
-		}, 200, `sheriff true {"label":"t"}`},
-		"a signature of another body": {open, "POST", act, []string{
-			"Authorization: " + good().header(t), "Content-Type: text/plain",
-		}, 401, "wrong_credentials"},
-		"an old signature": {open, "POST", act, []string{"Authorization: " + func() string {
-			s := good()
-			s.at = s.at.Add(-time.Hour)
-			return s.header(t)
-		}(), "Content-Type: application/json"}, 401, "credentials_expired"},
-		"nobody may act":        {nobody, "POST", act, []string{"Authorization: Bearer one"}, 401, "wrong_credentials"},
-		"nobody may sign in":    {nobody, "POST", "/signin", nil, 401, "no_credentials"},
-		"TRACE":                 {open, "TRACE", act, []string{"Authorization: Bearer one"}, 405, "method"},
-		"a method of their own": {open, "BREW", act, []string{"Authorization: Bearer one"}, 405, "method"},
-		"lacking scopes":        {open, "POST", "/denied", []string{"Authorization: Bearer one"}, 403, "missing_scopes"},
-	} {
-		rec := c.g.ask(c.method, c.target, `{"label":"t"}`[:map[bool]int{true: 13, false: 0}[c.method == "POST"]], c.headers...)
+const (
+	act    = "/v1/backfills?dry=1"
+	bearOf = "Authorization: Bearer "
+)
+
+// shown is a request, and what is answered: the body, or the reason of an error.
+type shown struct {
+	method, target string
+	headers        []string
+	status         int
+	want           string
+}
+
+// check asks for each.
+func (g *gate) check(t *testing.T, cases map[string]shown) {
+	t.Helper()
+	for name, c := range cases {
+		body := ""
+		if c.method == http.MethodPost {
+			body = `{"label":"t"}`
+		}
+		rec := g.ask(c.method, c.target, body, c.headers...)
 		got := rec.Body.String()
 		if rec.Code >= 400 {
 			got = reason(t, rec)
@@ -200,18 +161,69 @@ func TestDoor(t *testing.T) {
 		if rec.Code != c.status || got != c.want {
 			t.Errorf("%s: %d %q, expected %d %q", name, rec.Code, got, c.status, c.want)
 		}
-		if rec.Code == 401 && len(rec.Header().Values("WWW-Authenticate")) == 0 {
+		if rec.Code == http.StatusUnauthorized && len(rec.Header().Values("WWW-Authenticate")) == 0 {
 			t.Errorf("%s: 401 without WWW-Authenticate", name)
 		}
 	}
-	if rec := open.ask("POST", act, `{"label":"t"}`, "Authorization: "+signed.header(t), "Content-Type: application/json"); rec.
-		Code != 401 || reason(t, rec) != "replayed" {
-		t.Errorf("once more: %d %s", rec.Code, rec.Body)
-	}
-	rec := open.ask("POST", "/denied", "", "Authorization: Bearer one")
-	if !strings.Contains(rec.Body.String(), "me lacks hooks:x") {
+}
+
+// Who may read, where reads are open and where they are closed.
+func TestReads(t *testing.T) {
+	tokens := tokensOf(t, "bot one", "me two hooks:*")
+	newGate(t, server.DoorOptions{Tokens: tokens, OpenReads: true}).check(t, map[string]shown{
+		"open":                {"GET", "/v1/backfills", nil, 200, " false "},
+		"with a token":        {"GET", "/v1/backfills", []string{bearOf + "one"}, 200, "bot true "},
+		"with a wrong one":    {"GET", "/v1/x", []string{bearOf + "no"}, 401, "wrong_credentials"},
+		"with a wrong cookie": {"GET", "/v1/x", []string{"Cookie: __Host-mozci=x"}, 200, " false "},
+	})
+	newGate(t, server.DoorOptions{Tokens: tokens}).check(t, map[string]shown{
+		"closed":         {"GET", "/v1/backfills", nil, 401, "no_credentials"},
+		"HEAD":           {"HEAD", "/v1/backfills", nil, 401, "no_credentials"},
+		"OPTIONS":        {"OPTIONS", "/v1/backfills", nil, 401, "no_credentials"},
+		"a page":         {"GET", "/", nil, 401, "no_credentials"},
+		"with a token":   {"GET", "/v1/x", []string{bearOf + "two"}, 200, "me true "},
+		"health":         {"GET", "/healthz", nil, 200, " false "},
+		"readiness":      {"GET", "/readyz", nil, 200, " false "},
+		"metrics":        {"GET", "/metrics", nil, 401, "no_credentials"},
+		"a style sheet":  {"GET", "/page/page.css", nil, 200, " false "},
+		"above it":       {"GET", "/staticx", nil, 401, "no_credentials"},
+		"the sign-in":    {"GET", "/signin", nil, 200, " false "},
+		"health by POST": {"POST", "/healthz", nil, 401, "no_credentials"},
+	})
+}
+
+// Who may act, by what they show.
+func TestActs(t *testing.T) {
+	_, check := deployment()
+	who := []server.Authenticator{hawkDoor(t, check, nil)}
+	g := newGate(t, server.DoorOptions{Who: who, Tokens: tokensOf(t, "bot one"), OpenReads: true})
+	const isJSON = "Content-Type: application/json"
+	signed, old := good(), good()
+	old.at = old.at.Add(-time.Hour)
+	right := []string{"Authorization: " + signed.header(t), isJSON}
+	late := []string{"Authorization: " + old.header(t), isJSON}
+	g.check(t, map[string]shown{
+		"nobody":                {"POST", act, nil, 401, "no_credentials"},
+		"a DELETE of nobody":    {"DELETE", "/v1/backfills/1", nil, 401, "no_credentials"},
+		"a token":               {"POST", act, []string{bearOf + "one"}, 200, `bot true {"label":"t"}`},
+		"a wrong one":           {"POST", act, []string{bearOf + "no"}, 401, "wrong_credentials"},
+		"another scheme":        {"POST", act, []string{"Authorization: Basic one"}, 401, "wrong_credentials"},
+		"two headers":           {"POST", act, []string{bearOf + "one", bearOf + "one"}, 400, "invalid"},
+		"a signature":           {"POST", act, right, 200, `sheriff true {"label":"t"}`},
+		"an old one":            {"POST", act, late, 401, "credentials_expired"},
+		"one of another type":   {"POST", act, []string{"Authorization: " + good().header(t)}, 401, "wrong_credentials"},
+		"TRACE":                 {"TRACE", act, []string{bearOf + "one"}, 405, "method"},
+		"a method of their own": {"BREW", act, []string{bearOf + "one"}, 405, "method"},
+		"lacking scopes":        {"POST", "/denied", []string{bearOf + "one"}, 403, "missing_scopes"},
+	})
+	g.check(t, map[string]shown{"a signature once more": {"POST", act, right, 401, "replayed"}})
+	if rec := g.ask("POST", "/denied", "", bearOf+"one"); !strings.Contains(rec.Body.String(), "me lacks hooks:x") {
 		t.Errorf("it does not name the scope: %s", rec.Body)
 	}
+	newGate(t, server.DoorOptions{OpenReads: true}).check(t, map[string]shown{
+		"where nobody may": {"POST", act, []string{bearOf + "one"}, 401, "wrong_credentials"},
+		"and sign in":      {"POST", "/signin", nil, 401, "no_credentials"},
+	})
 }
 
 // Every answer has the headers that keep a page to itself.
@@ -249,7 +261,8 @@ func TestFail(t *testing.T) {
 		header string
 		html   bool
 	}{
-		"/backfills/1": {page, true}, "/v1/backfills": {page, false}, "/": {"Accept: */*", false}, "/x": {"X-None: 1", false},
+		"/backfills/1": {page, true}, "/v1/backfills": {page, false}, "/": {"Accept: */*", false},
+		"/x": {"X-None: 1", false},
 	} {
 		rec := g.ask("GET", target, "", c.header)
 		if html := rec.Body.String() == "<p>no_credentials"; html != c.html || rec.Code != 401 {
@@ -290,8 +303,9 @@ func TestFailWith(t *testing.T) {
 		{errors.New("open /etc/secret: no"), 500, "internal"},
 	} {
 		rec := httptest.NewRecorder()
-		d.FailWith(rec, httptest.NewRequest("GET", "/v1/x", nil), c.err)
-		if got := reason(t, rec); rec.Code != c.status || got != c.reason || strings.Contains(rec.Body.String(), "/etc") {
+		d.FailWith(rec, httptest.NewRequest(http.MethodGet, "/v1/x", nil), c.err)
+		if got := reason(t, rec); rec.Code != c.status || got != c.reason ||
+			strings.Contains(rec.Body.String(), "/etc") {
 			t.Errorf("%v: %d %s", c.err, rec.Code, rec.Body)
 		}
 		if (rec.Header().Get("Retry-After") != "") != (c.status == 503) {
@@ -299,7 +313,7 @@ func TestFailWith(t *testing.T) {
 		}
 	}
 	rec := httptest.NewRecorder()
-	d.FailWith(rec, httptest.NewRequest("GET", "/", nil),
+	d.FailWith(rec, httptest.NewRequest(http.MethodGet, "/", nil),
 		fmt.Errorf("%w: \x1b[31m</script>\u202e https://u:s3cr3t@h/?token=s3cr3t", job.ErrRefused))
 	if strings.ContainsAny(rec.Body.String(), "\x1b<\u202e") || strings.Contains(rec.Body.String(), "s3cr3t") {
 		t.Errorf("%s", rec.Body)
@@ -317,11 +331,13 @@ func TestAuditLines(t *testing.T) {
 	var got []string
 	for _, r := range g.log.all(t) {
 		if r["msg"] == "act" {
-			got = append(got, fmt.Sprintf("%v %v %v %v %v %v", r["who"], r["via"], r["address"], r["status"], r["outcome"], r["id"]))
+			got = append(got, fmt.Sprintf("%v %v %v %v %v %v",
+				r["who"], r["via"], r["address"], r["status"], r["outcome"], r["id"]))
 			if len(r["path"].(string)) > 210 {
 				t.Errorf("the path %v", r["path"])
 			}
-		} else if r["msg"] != "a handler panicked" || r["stack"] == "" || !strings.Contains(fmt.Sprint(r["panic"]), "REDACTED") {
+		} else if r["msg"] != "a handler panicked" || r["stack"] == "" ||
+			!strings.Contains(fmt.Sprint(r["panic"]), "REDACTED") {
 			t.Errorf("%v", r)
 		}
 	}
@@ -362,9 +378,11 @@ func TestPanics(t *testing.T) {
 // A body that is too large is refused, whether it says so or not.
 func TestBodies(t *testing.T) {
 	g := newGate(t, server.DoorOptions{Tokens: tokensOf(t, "bot one"), MaxBody: 10})
-	for body, want := range map[string]int{"": 200, "0123456789": 200, "0123456789x": 413, strings.Repeat("x", 1<<20): 413} {
+	for body, want := range map[string]int{
+		"": 200, "0123456789": 200, "0123456789x": 413, strings.Repeat("x", 1<<20): 413,
+	} {
 		for _, chunked := range []bool{false, true} {
-			r := httptest.NewRequest("POST", "/v1/x", strings.NewReader(body))
+			r := httptest.NewRequest(http.MethodPost, "/v1/x", strings.NewReader(body))
 			if r.Header.Set("Authorization", "Bearer one"); chunked {
 				r.ContentLength = -1
 			}
@@ -375,7 +393,7 @@ func TestBodies(t *testing.T) {
 			}
 		}
 	}
-	r := httptest.NewRequest("POST", "/v1/x", io.MultiReader(strings.NewReader("x"), broken{}))
+	r := httptest.NewRequest(http.MethodPost, "/v1/x", io.MultiReader(strings.NewReader("x"), broken{}))
 	r.Header.Set("Authorization", "Bearer one")
 	rec := httptest.NewRecorder()
 	if g.ServeHTTP(rec, r); rec.Code != 400 || reason(t, rec) != "invalid" {
@@ -408,7 +426,7 @@ func TestTimeout(t *testing.T) {
 			_, bounded = r.Context().Deadline()
 		}))
 		for target, want := range map[string]bool{"/v1/backfills/1": true, "/v1/backfills/1/events": false} {
-			h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", target, nil))
+			h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, target, nil))
 			if bounded != want {
 				t.Errorf("%s has a deadline: %t", target, bounded)
 			}

@@ -103,7 +103,7 @@ func (g Guard) may(c Caller, lacks []string) error {
 	return nil
 }
 
-// atOnce is how many requests of a plan are looked at at the same time.
+// atOnce is how many requests of a plan are checked at the same time.
 const atOnce = 4
 
 // Check says whether a caller may ask a CI for all of this: nil, or an error as

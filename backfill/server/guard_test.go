@@ -147,8 +147,8 @@ func abilities(s job.Scheduler) string {
 func TestGuardCancels(t *testing.T) {
 	for scopes, want := range map[string]string{"stop:7": "", "stop": "", "stop:70": "stop:7", "": "stop:7", "*": ""} {
 		ci := &scoped{Scheduler: jobtest.NewCI(jobtest.MustParse(guardWorld), nil)}
-		err := job.Cancel(t.Context(), server.Guard{}.Scheduler(ci, server.Caller{Name: "me", Scopes: strings.Fields(scopes)}),
-			"7")
+		by := server.Caller{Name: "me", Scopes: strings.Fields(scopes)}
+		err := job.Cancel(t.Context(), server.Guard{}.Scheduler(ci, by), "7")
 		var lacks *server.ScopeError
 		if errors.As(err, &lacks) != (want != "") || want != "" && fmt.Sprint(lacks.Missing) != "["+want+"]" {
 			t.Errorf("%q: %v", scopes, err)
@@ -167,7 +167,8 @@ func TestGuardEnds(t *testing.T) {
 		var taken error
 		s := server.Guard{Still: func(server.Caller) error { return taken }}.Scheduler(ci, by)
 		act := func() error {
-			_, err := s.Trigger(t.Context(), job.Request{Key: time.Now().String(), Label: "t", Push: guardPush(2), Count: 1})
+			_, err := s.Trigger(t.Context(),
+				job.Request{Key: time.Now().String(), Label: "t", Push: guardPush(2), Count: 1})
 			return err
 		}
 		if err := act(); err != nil {
@@ -201,11 +202,14 @@ func TestGuardEnds(t *testing.T) {
 func TestGuardPlan(t *testing.T) {
 	ci := &scoped{Scheduler: jobtest.NewCI(jobtest.MustParse(guardWorld), nil)}
 	step := func(id int64, label string, a trigger.Action, with string) trigger.Step {
-		return trigger.Step{Key: fmt.Sprint(id, label), Label: label, Push: guardPush(id), Action: a, Count: 1, With: with}
+		return trigger.Step{
+			Key: fmt.Sprint(id, label), Label: label, Push: guardPush(id), Action: a, Count: 1, With: with,
+		}
 	}
 	plan := trigger.Plan{Steps: []trigger.Step{
-		step(3, "t", trigger.ActionTrigger, ""), step(3, "u", trigger.ActionWait, ""), step(2, "t", trigger.ActionTrigger, ""),
-		step(2, "b", trigger.ActionBuild, ""), step(2, "c", trigger.ActionBuild, "t"), step(1, "d", trigger.ActionNothing, ""),
+		step(3, "t", trigger.ActionTrigger, ""), step(3, "u", trigger.ActionWait, ""),
+		step(2, "t", trigger.ActionTrigger, ""), step(2, "b", trigger.ActionBuild, ""),
+		step(2, "c", trigger.ActionBuild, "t"), step(1, "d", trigger.ActionNothing, ""),
 	}}
 	check := func(scopes string) error {
 		return server.Guard{}.CheckPlan(t.Context(), ci, server.Caller{Name: "me", Scopes: strings.Fields(scopes)}, plan)

@@ -107,61 +107,81 @@ func hawkDoor(t testing.TB, check server.HawkChecker, n server.Nonces) server.Au
 	return h
 }
 
+// hawkCase is a request, and what is made of it.
+type hawkCase struct {
+	sign  func(*signs)
+	send  func(*http.Request)
+	body  string
+	err   error
+	words string
+	asked bool // the deployment was
+}
+
+// hawkCases are requests by sheriff, altered before they are signed and after, and what is
+// made of them.
+var hawkCases = map[string]hawkCase{
+	"right":          {asked: true},
+	"14 minutes old": {sign: func(s *signs) { s.at = s.at.Add(-14 * time.Minute) }, asked: true},
+	"forwarded names": {
+		send: func(r *http.Request) { r.Header.Set("X-Forwarded-Host", "evil.example") }, asked: true,
+	},
+	"another token": {
+		sign: func(s *signs) { s.token = "hunter3" }, err: server.ErrWrong, words: "Bad mac", asked: true,
+	},
+	"nobody":        {sign: func(s *signs) { s.id = "nobody" }, err: server.ErrWrong, words: "no client", asked: true},
+	"another site":  wrongURL("https://evil.example/v1/backfills?dry=1"),
+	"http":          wrongURL("http://mozci.example/v1/backfills?dry=1"),
+	"another port":  wrongURL("https://mozci.example:444/v1/backfills?dry=1"),
+	"another query": wrongURL("https://mozci.example/v1/backfills?dry=0"),
+	"another method": {
+		sign: func(s *signs) { s.method = http.MethodGet }, err: server.ErrWrong, words: "Bad mac", asked: true,
+	},
+	"another body": {body: `{"label":"u"}`, err: server.ErrWrong, words: "another body"},
+	"no hash":      {sign: func(s *signs) { s.noHash = true }, err: server.ErrWrong, words: "needs a hash"},
+	"another type": {sign: func(s *signs) { s.kind = "text/plain" }, err: server.ErrWrong, words: "another body"},
+	"16 minutes old": {
+		sign: func(s *signs) { s.at = s.at.Add(-16 * time.Minute) }, err: server.ErrExpired, words: "16m0s",
+	},
+	"of the future": {
+		sign: func(s *signs) { s.at = s.at.Add(16 * time.Minute) }, err: server.ErrExpired, words: "clock",
+	},
+	"believes none": {
+		sign: func(s *signs) { s.url = "https://evil.example/v1/backfills?dry=1" },
+		send: func(r *http.Request) {
+			r.Header.Set("X-Forwarded-Host", "evil.example")
+			r.Header.Set("X-Forwarded-Port", "443")
+			r.Header.Set("Forwarded", "host=evil.example")
+		}, err: server.ErrWrong, asked: true,
+	},
+	"torn":       {send: authorized(`Hawk id="sheriff", ts="1`), err: server.ErrWrong},
+	"nothing":    {send: authorized("Hawk"), err: server.ErrWrong},
+	"a long one": {sign: func(s *signs) { s.ext = strings.Repeat("x", 9000) }, err: server.ErrWrong},
+	"long words": {sign: func(s *signs) { s.nonce = strings.Repeat("x", 201) }, err: server.ErrWrong},
+	"an id twice": {
+		send: func(r *http.Request) { authorized(r.Header.Get("Authorization") + `, id="me"`)(r) },
+		err:  server.ErrWrong,
+	},
+	"a whole URL": {
+		send: func(r *http.Request) { r.RequestURI = "http://x/v1/backfills?dry=1" }, err: server.ErrWrong,
+	},
+	"another scheme": {send: authorized("Bearer x"), err: server.ErrNoCredentials},
+	"none":           {send: func(r *http.Request) { r.Header.Del("Authorization") }, err: server.ErrNoCredentials},
+}
+
+func authorized(header string) func(*http.Request) {
+	return func(r *http.Request) { r.Header.Set("Authorization", header) }
+}
+
+// wrongURL is a case that is signed for another address.
+func wrongURL(address string) hawkCase {
+	return hawkCase{sign: func(s *signs) { s.url = address }, err: server.ErrWrong, words: "Bad mac", asked: true}
+}
+
 func TestHawk(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dep, check := deployment()
 		h := hawkDoor(t, check, nil)
-		for name, c := range map[string]struct {
-			sign  func(*signs)
-			send  func(*http.Request)
-			body  string
-			err   error
-			words string
-			asked bool // the deployment was
-		}{
-			"right":         {asked: true},
-			"another token": {sign: func(s *signs) { s.token = "hunter3" }, err: server.ErrWrong, words: "Bad mac", asked: true},
-			"nobody":        {sign: func(s *signs) { s.id = "nobody" }, err: server.ErrWrong, words: "no client", asked: true},
-			"another site": {
-				sign: func(s *signs) { s.url = "https://evil.example/v1/backfills?dry=1" }, err: server.ErrWrong,
-				words: "Bad mac", asked: true,
-			},
-			"http": {
-				sign: func(s *signs) { s.url = "http://mozci.example/v1/backfills?dry=1" }, err: server.ErrWrong,
-				words: "Bad mac", asked: true,
-			},
-			"another query": {
-				sign: func(s *signs) { s.url = "https://mozci.example/v1/backfills?dry=0" }, err: server.ErrWrong,
-				words: "Bad mac", asked: true,
-			},
-			"another method":  {sign: func(s *signs) { s.method = http.MethodGet }, err: server.ErrWrong, words: "Bad mac", asked: true},
-			"another body":    {body: `{"label":"u"}`, err: server.ErrWrong, words: "another body"},
-			"no hash":         {sign: func(s *signs) { s.noHash = true }, err: server.ErrWrong, words: "needs a hash"},
-			"another type":    {sign: func(s *signs) { s.kind = "text/plain" }, err: server.ErrWrong, words: "another body"},
-			"16 minutes old":  {sign: func(s *signs) { s.at = s.at.Add(-16 * time.Minute) }, err: server.ErrExpired, words: "16m0s"},
-			"of the future":   {sign: func(s *signs) { s.at = s.at.Add(16 * time.Minute) }, err: server.ErrExpired, words: "clock"},
-			"14 minutes old":  {sign: func(s *signs) { s.at = s.at.Add(-14 * time.Minute) }, asked: true},
-			"forwarded names": {send: func(r *http.Request) { r.Header.Set("X-Forwarded-Host", "evil.example") }, asked: true},
-			"believes none": {
-				sign: func(s *signs) { s.url = "https://evil.example/v1/backfills?dry=1" },
-				send: func(r *http.Request) {
-					r.Header.Set("X-Forwarded-Host", "evil.example")
-					r.Header.Set("X-Forwarded-Port", "443")
-					r.Header.Set("Forwarded", "host=evil.example")
-				}, err: server.ErrWrong, asked: true,
-			},
-			"torn":       {send: func(r *http.Request) { r.Header.Set("Authorization", `Hawk id="sheriff", ts="1`) }, err: server.ErrWrong},
-			"nothing":    {send: func(r *http.Request) { r.Header.Set("Authorization", "Hawk") }, err: server.ErrWrong},
-			"a long one": {sign: func(s *signs) { s.ext = strings.Repeat("x", 9000) }, err: server.ErrWrong},
-			"long words": {sign: func(s *signs) { s.nonce = strings.Repeat("x", 201) }, err: server.ErrWrong},
-			"an id twice": {
-				send: func(r *http.Request) { r.Header.Set("Authorization", r.Header.Get("Authorization")+`, id="me"`) },
-				err:  server.ErrWrong,
-			},
-			"a whole URL":    {send: func(r *http.Request) { r.RequestURI = "http://x/v1/backfills?dry=1" }, err: server.ErrWrong},
-			"another scheme": {send: func(r *http.Request) { r.Header.Set("Authorization", "Bearer x") }, err: server.ErrNoCredentials},
-			"none":           {send: func(r *http.Request) { r.Header.Del("Authorization") }, err: server.ErrNoCredentials},
-		} {
+		for name, c := range hawkCases {
 			s := good()
 			if c.sign != nil {
 				c.sign(&s)
@@ -342,7 +362,9 @@ func TestHawkByHost(t *testing.T) {
 			t.Errorf("%q: %v", host, err)
 		}
 	}
-	for _, bad := range []string{"mozci.example", "ftp://mozci.example", "https://u:hunter2@mozci.example", "https://x/y", "https://"} {
+	for _, bad := range []string{
+		"mozci.example", "ftp://mozci.example", "https://u:hunter2@mozci.example", "https://x/y", "https://",
+	} {
 		_, err := server.Hawk(check, &server.HawkOptions{PublicURL: bad})
 		if !errors.Is(err, job.ErrInvalid) || strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("public URL %s: %v", bad, err)

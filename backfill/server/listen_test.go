@@ -68,15 +68,19 @@ func dial(t *testing.T, addr, text string) (net.Conn, func() string) {
 func TestSlowCallers(t *testing.T) {
 	g := newGate(t, server.DoorOptions{Tokens: tokensOf(t, "bot one"), Timeout: 300 * time.Millisecond})
 	addr := listening(t, g)
-	head := "POST /v1/x HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer one\r\n"
+	const nobody = "POST /v1/x HTTP/1.1\r\nHost: x\r\n"
+	const head = nobody + "Authorization: Bearer one\r\n"
 	for name, c := range map[string]struct{ text, want string }{
-		"nothing":             {"", ""},
-		"half a line":         {"POST /v1", ""},
-		"half a header":       {head, ""},
-		"half a body":         {head + "Content-Length: 100\r\n\r\n{", "HTTP/1.1 408 "},
-		"half a chunk":        {head + "Transfer-Encoding: chunked\r\n\r\n5\r\nab", "HTTP/1.1 408 "},
-		"no body after all":   {head + "Content-Length: 100\r\nExpect: 100-continue\r\n\r\n", "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 408 "},
-		"half without rights": {strings.Replace(head, "Bearer one", "", 1) + "Content-Length: 100\r\n\r\n{", "HTTP/1.1 401 "},
+		"nothing":       {"", ""},
+		"half a line":   {"POST /v1", ""},
+		"half a header": {head, ""},
+		"half a body":   {head + "Content-Length: 100\r\n\r\n{", "HTTP/1.1 408 "},
+		"half a chunk":  {head + "Transfer-Encoding: chunked\r\n\r\n5\r\nab", "HTTP/1.1 408 "},
+		"no body after all": {
+			head + "Content-Length: 100\r\nExpect: 100-continue\r\n\r\n",
+			"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 408 ",
+		},
+		"half without rights": {nobody + "Content-Length: 100\r\n\r\n{", "HTTP/1.1 401 "},
 		"a huge header":       {head + "X-Long: " + strings.Repeat("x", 40<<10) + "\r\n\r\n", "HTTP/1.1 431 "},
 		"idle afterwards":     {head + "Content-Length: 2\r\n\r\n{}", "HTTP/1.1 200 "},
 	} {
@@ -106,15 +110,9 @@ func TestDropByDrop(t *testing.T) {
 	}
 }
 
-// A stream outlives the time of a request, and ends with its caller: one that is gone, and
-// one that takes nothing.
-func TestStreams(t *testing.T) {
-	d, err := server.NewDoor(&server.DoorOptions{OpenReads: true, Timeout: 300 * time.Millisecond})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan error, 3)
-	addr := listening(t, d.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+// ticking is a stream that says how it ended.
+func ticking(ended chan<- error) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
 		rc := http.NewResponseController(w)
 		line := "data: tick\n\n"
 		if r.URL.Query().Get("large") != "" {
@@ -138,7 +136,18 @@ func TestStreams(t *testing.T) {
 				return
 			}
 		}
-	})))
+	}
+}
+
+// A stream outlives the time of a request, and ends with its caller: one that is gone, and
+// one that takes nothing.
+func TestStreams(t *testing.T) {
+	d, err := server.NewDoor(&server.DoorOptions{OpenReads: true, Timeout: 300 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 3)
+	addr := listening(t, d.Handler(ticking(ended)))
 	wait := func(what string) error {
 		select {
 		case err := <-ended:
@@ -209,7 +218,8 @@ func TestHostileRequests(t *testing.T) {
 	})
 	addr := listening(t, g)
 	for i, text := range []string{
-		"GET / HTTP/1.1\r\n\r\n", "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", "GET /\x00 HTTP/1.1\r\nHost: x\r\n\r\n",
+		"GET / HTTP/1.1\r\n\r\n", "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+		"GET /\x00 HTTP/1.1\r\nHost: x\r\n\r\n",
 		"GET http://evil.example/v1 HTTP/1.1\r\nHost: x\r\n\r\n", "GET //evil.example/v1 HTTP/1.1\r\nHost: x\r\n\r\n",
 		"CONNECT evil.example:443 HTTP/1.1\r\nHost: x\r\n\r\n", "OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n",
 		"GET /../../etc/passwd HTTP/1.1\r\nHost: x\r\n\r\n", "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",

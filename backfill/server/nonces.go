@@ -149,7 +149,7 @@ func (s *sqlNonces) Use(ctx context.Context, key string, d time.Duration) (first
 	})
 	if err == nil && s.due() {
 		// What is left is left for the next time: it is in nobody's way.
-		_, _ = s.tables.DB.ExecContext(ctx, `DELETE FROM mozci_nonces WHERE ends <= `+s.tables.Dialect.Now())
+		_, _ = s.tables.DB.ExecContext(ctx, s.bind(`DELETE FROM mozci_nonces WHERE ends <= `+s.tables.Dialect.Now()))
 	}
 	return first, err
 }

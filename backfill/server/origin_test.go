@@ -15,6 +15,14 @@ const (
 	treeherder = "https://treeherder.mozilla.org"
 	evil       = "https://evil.example"
 	token      = "Authorization: Bearer one"
+
+	loud           = "https://TREEHERDER.mozilla.org"
+	publicHost     = "Host: mozci.public"
+	fromSibling    = "Origin: http://x.mozci.example"
+	sameSite       = "Sec-Fetch-Site: same-site"
+	crossSite      = "Sec-Fetch-Site: cross-site"
+	fromTreeherder = "Origin: " + treeherder
+	fromEvil       = "Origin: " + evil
 )
 
 // Which pages may call: of this service, of a listed site with credentials of its own,
@@ -37,28 +45,28 @@ func TestCrossOrigin(t *testing.T) {
 		"own page, old browser":     {listed, "POST", []string{token, "Origin: http://mozci.example"}, 200, ""},
 		"own page with a session":   {listed, "POST", []string{session, "Sec-Fetch-Site: same-origin"}, 200, ""},
 		"a bookmark reads":          {listed, "GET", []string{session, "Sec-Fetch-Site: none"}, 200, ""},
-		"evil reads":                {listed, "GET", []string{"Origin: " + evil}, 200, ""},
-		"evil acts by cookie":       {listed, "POST", []string{session, "Origin: " + evil, "Sec-Fetch-Site: cross-site"}, 403, ""},
-		"evil, an old browser":      {listed, "POST", []string{session, "Origin: " + evil}, 403, ""},
-		"evil acts with a token":    {listed, "POST", []string{token, "Origin: " + evil, "Sec-Fetch-Site: cross-site"}, 403, ""},
-		"a sibling site":            {listed, "POST", []string{session, "Origin: http://x.mozci.example", "Sec-Fetch-Site: same-site"}, 403, ""},
+		"evil reads":                {listed, "GET", []string{fromEvil}, 200, ""},
+		"evil acts by cookie":       {listed, "POST", []string{session, fromEvil, crossSite}, 403, ""},
+		"evil, an old browser":      {listed, "POST", []string{session, fromEvil}, 403, ""},
+		"evil acts with a token":    {listed, "POST", []string{token, fromEvil, crossSite}, 403, ""},
+		"a sibling site":            {listed, "POST", []string{session, fromSibling, sameSite}, 403, ""},
 		"no origin acts":            {listed, "POST", []string{session, "Origin: null"}, 403, ""},
-		"says cross-site only":      {listed, "POST", []string{session, "Sec-Fetch-Site: cross-site"}, 403, ""},
-		"Treeherder reads":          {listed, "GET", []string{"Origin: " + treeherder, "Sec-Fetch-Site: cross-site"}, 200, treeherder},
-		"Treeherder acts":           {listed, "POST", []string{token, "Origin: " + treeherder, "Sec-Fetch-Site: cross-site"}, 200, treeherder},
-		"Treeherder, wrong token":   {listed, "POST", []string{"Authorization: Bearer x", "Origin: " + treeherder}, 401, treeherder},
-		"Treeherder by cookie":      {listed, "POST", []string{session, "Origin: " + treeherder, "Sec-Fetch-Site: cross-site"}, 403, treeherder},
-		"nearly Treeherder":         {listed, "POST", []string{token, "Origin: " + treeherder + ".evil.example"}, 403, ""},
+		"says cross-site only":      {listed, "POST", []string{session, crossSite}, 403, ""},
+		"Treeherder reads":          {listed, "GET", []string{fromTreeherder, crossSite}, 200, treeherder},
+		"Treeherder acts":           {listed, "POST", []string{token, fromTreeherder, crossSite}, 200, treeherder},
+		"Treeherder, wrong token":   {listed, "POST", []string{"Authorization: Bearer x", fromTreeherder}, 401, treeherder},
+		"Treeherder by cookie":      {listed, "POST", []string{session, fromTreeherder, crossSite}, 403, treeherder},
+		"nearly Treeherder":         {listed, "POST", []string{token, fromTreeherder + ".evil.example"}, 403, ""},
 		"Treeherder over http":      {listed, "POST", []string{token, "Origin: http://treeherder.mozilla.org"}, 403, ""},
-		"Treeherder, another port":  {listed, "POST", []string{token, "Origin: " + treeherder + ":444"}, 403, ""},
-		"any site reads":            {star, "GET", []string{"Origin: " + evil}, 200, "*"},
-		"any site acts":             {star, "POST", []string{token, "Origin: " + evil}, 403, ""},
-		"Treeherder among any":      {star, "POST", []string{token, "Origin: " + treeherder}, 200, treeherder},
-		"behind a proxy":            {public, "POST", []string{token, "Origin: https://mozci.public", "Host: mozci.public"}, 200, ""},
-		"behind one, evil":          {public, "POST", []string{token, "Origin: " + evil, "Host: mozci.public"}, 403, ""},
+		"Treeherder, another port":  {listed, "POST", []string{token, fromTreeherder + ":444"}, 403, ""},
+		"any site reads":            {star, "GET", []string{fromEvil}, 200, "*"},
+		"any site acts":             {star, "POST", []string{token, fromEvil}, 403, ""},
+		"Treeherder among any":      {star, "POST", []string{token, fromTreeherder}, 200, treeherder},
+		"behind a proxy":            {public, "POST", []string{token, "Origin: https://mozci.public", publicHost}, 200, ""},
+		"behind one, evil":          {public, "POST", []string{token, fromEvil, publicHost}, 403, ""},
 		"a hostile origin":          {listed, "POST", []string{token, "Origin: https://\x1b[31m\"><script>"}, 403, ""},
-		"listed in another case":    {listed, "GET", []string{"Origin: https://TREEHERDER.mozilla.org"}, 200, "https://TREEHERDER.mozilla.org"},
-		"two origins":               {listed, "POST", []string{session, "Origin: " + treeherder, "Origin: " + evil}, 403, treeherder},
+		"listed in another case":    {listed, "GET", []string{"Origin: " + loud}, 200, loud},
+		"two origins":               {listed, "POST", []string{session, fromTreeherder, fromEvil}, 403, treeherder},
 		"a session and wrong token": {listed, "POST", []string{session, "Authorization: Bearer x"}, 401, ""},
 	} {
 		rec := c.g.ask(c.method, "/v1/backfills", "", c.headers...)
@@ -76,7 +84,8 @@ func TestCrossOrigin(t *testing.T) {
 }
 
 func TestPreflight(t *testing.T) {
-	g := newGate(t, server.DoorOptions{Origins: []string{treeherder}}) // reads are closed: a preflight has no credentials
+	// Reads are closed: a preflight has no credentials.
+	g := newGate(t, server.DoorOptions{Origins: []string{treeherder}})
 	star := newGate(t, server.DoorOptions{Origins: []string{"*"}})
 	for name, c := range map[string]struct {
 		g              *gate
@@ -104,7 +113,8 @@ func TestPreflight(t *testing.T) {
 			(h.Get("Access-Control-Allow-Headers") != "") != (c.allow != "") {
 			t.Errorf("%s: %d %v", name, rec.Code, h)
 		}
-		if got := fmt.Sprint(h.Values("Vary")); got != "[Origin Access-Control-Request-Method Access-Control-Request-Headers]" {
+		const want = "[Origin Access-Control-Request-Method Access-Control-Request-Headers]"
+		if got := fmt.Sprint(h.Values("Vary")); got != want {
 			t.Errorf("%s: Vary %s", name, got)
 		}
 		if h.Get("Access-Control-Allow-Credentials") != "" || c.allow != "" && h.Get("Access-Control-Max-Age") == "" {
@@ -142,7 +152,8 @@ func TestHosts(t *testing.T) {
 	} {
 		g := newGate(t, c.o)
 		rec := g.ask("GET", "/v1/backfills", "", "Host: "+c.host)
-		if want := map[bool]int{true: 200, false: 421}[c.ok]; rec.Code != want || !c.ok && reason(t, rec) != "wrong_host" {
+		want := map[bool]int{true: 200, false: 421}[c.ok]
+		if rec.Code != want || !c.ok && reason(t, rec) != "wrong_host" {
 			t.Errorf("%q for %q: %d %s", c.host, c.o.Hosts, rec.Code, rec.Body)
 		}
 		if rec := g.ask("GET", "/healthz", "", "Host: "+c.host); rec.Code != 200 {

@@ -74,7 +74,7 @@ func (s *sessions) begin(t Token, now time.Time) string {
 	b := make([]byte, 0, sessionLength)
 	b = append(b, make([]byte, sessionID)...)
 	_, _ = rand.Read(b)
-	b = binary.BigEndian.AppendUint64(b, uint64(now.Add(s.life).Unix()))
+	b = binary.BigEndian.AppendUint64(b, uint64(now.Add(s.life).Unix())) //nolint:gosec // it is after 1970
 	b = append(b, s.which(t)...)
 	return base64.RawURLEncoding.EncodeToString(append(b, sign(s.key[:], b)...))
 }
@@ -156,7 +156,7 @@ func cookieName(secure bool) string {
 
 // cookie is the cookie with a value; an empty one takes it away.
 func cookie(value string, secure bool, life time.Duration) *http.Cookie {
-	c := &http.Cookie{
+	c := &http.Cookie{ //nolint:gosec // it is not Secure only where the service stays on this machine
 		Name: cookieName(secure), Value: value, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode,
 		Secure: secure, MaxAge: int(life.Seconds()),
 	}

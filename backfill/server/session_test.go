@@ -62,7 +62,8 @@ func TestSignIn(t *testing.T) {
 	} {
 		rec := g.ask("POST", "/signin", c.body, append([]string{form}, c.headers...)...)
 		cookies := rec.Result().Cookies()
-		if rec.Code != c.status || rec.Header().Get("Location") != c.location || (len(cookies) == 1) != (c.status == 303) {
+		if rec.Code != c.status || rec.Header().Get("Location") != c.location ||
+			(len(cookies) == 1) != (c.status == 303) {
 			t.Errorf("%s: %d %v %s", name, rec.Code, rec.Header(), rec.Body)
 		}
 		for _, k := range cookies {

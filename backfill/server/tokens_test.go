@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -101,7 +102,7 @@ func TestParseTokens(t *testing.T) {
 
 // bearer is who a token is, or the error.
 func bearer(tokens *server.Tokens, authorization ...string) (server.Caller, error) {
-	r := httptest.NewRequest("GET", "/", nil)
+	r := httptest.NewRequest(http.MethodGet, "/", nil)
 	for _, a := range authorization {
 		r.Header.Add("Authorization", a)
 	}
@@ -216,7 +217,8 @@ func TestOpenTokens(t *testing.T) {
 		if err := errors.Join(os.WriteFile(name, nil, 0o600), os.Chmod(name, mode)); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := server.OpenTokens(name); !errors.Is(err, job.ErrInvalid) || !strings.Contains(err.Error(), "chmod go-w") {
+		_, err := server.OpenTokens(name)
+		if !errors.Is(err, job.ErrInvalid) || !strings.Contains(err.Error(), "chmod go-w") {
 			t.Errorf("mode %o: %v", mode, err)
 		}
 	}

@@ -29,19 +29,19 @@ func Satisfies(have []string, need string) bool {
 // nobody satisfies, and cannot be told: it is "*".
 func Missing(have []string, need [][]string) []string {
 	var out []string
-	for _, any := range need {
-		if !satisfiesOne(have, any) {
-			out = append(out, append(any[:len(any):len(any)], All)[0])
+	for _, group := range need {
+		if !satisfiesOne(have, group) {
+			out = append(out, append(group[:len(group):len(group)], All)[0])
 		}
 	}
 	return out
 }
 
-func satisfiesOne(have, any []string) bool {
-	for _, n := range any {
+func satisfiesOne(have, group []string) bool {
+	for _, n := range group {
 		if Satisfies(have, n) {
 			return true
 		}
 	}
-	return len(any) == 0 && Satisfies(have, All)
+	return len(group) == 0 && Satisfies(have, All)
 }

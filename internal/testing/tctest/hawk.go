@@ -38,7 +38,8 @@ func (c *certificate) sign(token, clientID string) string {
 	if c.Issuer != "" {
 		lines = append(lines, "clientId:"+clientID, "issuer:"+c.Issuer)
 	}
-	lines = append(lines, "seed:"+c.Seed, fmt.Sprintf("start:%d", c.Start), fmt.Sprintf("expiry:%d", c.Expiry), "scopes:")
+	lines = append(lines, "seed:"+c.Seed, fmt.Sprintf("start:%d", c.Start), fmt.Sprintf("expiry:%d", c.Expiry),
+		"scopes:")
 	return base64.StdEncoding.EncodeToString(mac(token, strings.Join(append(lines, c.Scopes...), "\n")))
 }
 
@@ -152,9 +153,9 @@ func (who *signer) temporary(c *certificate, token, issuer string) error {
 	case time.UnixMilli(c.Expiry).Before(now.Add(-leeway)):
 		return errors.New("ext.certificate.expiry < now")
 	case c.Expiry-c.Start > (31 * 24 * time.Hour).Milliseconds():
-		return errors.New("ext.certificate cannot last longer than 31 days!")
+		return errors.New("ext.certificate cannot last longer than 31 days!") //nolint:staticcheck // so it says
 	case issuer != who.id && !satisfiesAll(who.scopes, []string{"auth:create-client:" + who.id}):
-		return fmt.Errorf("ext.certificate issuer `%s` doesn't have `auth:create-client:%s` for supplied clientId.",
+		return fmt.Errorf("ext.certificate issuer `%s` doesn't have `auth:create-client:%s` for supplied clientId",
 			issuer, who.id)
 	case !satisfiesAll(who.scopes, c.Scopes):
 		return fmt.Errorf("ext.certificate issuer `%s` doesn't satisfy all certificate scopes", issuer)
