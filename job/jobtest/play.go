@@ -176,8 +176,6 @@ func (c *CI) await(ctx context.Context, d time.Duration) (changed bool, err erro
 		}
 		c.lock()
 	}
-	if m.spot > 0 {
-		c.moments.set(m, time.Time{})
-	}
+	c.moments.set(m, time.Time{})
 	return c.changes > before, err
 }

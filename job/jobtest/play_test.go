@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -140,9 +141,18 @@ func TestAHistoryHappens(t *testing.T) {
 				"2h5m0s t 1 running; 2h35m0s t 1 success",
 		},
 		"a merge comes after what it merges": {
-			"repo outer; push t; 1 a1c0 -; 2 b2d1 - merge=inner:6..7; 3 c3e2 -; repo inner; push t; 5 a1c0 -; 6 b2d1 -; " +
+			"repo outer; push t; 1 a1c0 -; 2 b2d1 - merge=inner:6..8; 3 c3e2 -; repo inner; push t; 5 a1c0 -; 6 b2d1 -; " +
 				"7 c3e2 -; 8 d4f3 -",
-			"0s outer 1; 0s inner 5; 10m0s inner 6; 20m0s inner 7; 20m0s outer 2; 20m0s outer 3; 30m0s inner 8",
+			"0s outer 1; 0s inner 5; 10m0s inner 6; 20m0s inner 7; 30m0s inner 8; 30m0s outer 2; 30m0s outer 3",
+		},
+		"a push comes before what happens to runs at its time": {
+			"takes t 5m; push t; 1 a1c0 pass; 2 b2d1 -",
+			"0s autoland 1; 0s t 1 pending; 5m0s t 1 running; 10m0s autoland 2; 10m0s t 1 success",
+		},
+		"a build whose files go is not waited for": {
+			"needs t b; push b t; 1 a1c0 pass:expired pass",
+			"0s autoland 1; 0s b 1 pending; 0s t 1 pending; 5m0s b 1 running; 5m0s t 1 running; 35m0s b 1 success; " +
+				"35m0s t 1 success",
 		},
 		"merges that go round in a circle": {
 			"repo a; push t; 1 a1c0 - merge=b:2; repo b; push t; 1 a1c0 -; 2 b2d1 - merge=a:1",
@@ -512,6 +522,86 @@ func TestLoadOfAPlayingWorld(t *testing.T) {
 		got, err := ci.QueueDepth(t.Context(), "t")
 		if want := (job.QueueDepth{Pending: c.pending, Running: c.running}); err != nil || got != want {
 			t.Errorf("at %s: %+v, %v; expected %+v", ci.Now(), got, err, want)
+		}
+	}
+}
+
+// What follows in a cell is nowhere until it is requested.
+func TestFollowersAreInvisible(t *testing.T) {
+	ci := playing("push t\n1 a1c0 retry,pass:v=3\n")
+	p := jobtest.MustParse("push t\n1 a1c0 -\n").Pushes("autoland")[0]
+	for _, c := range []struct {
+		by   time.Duration
+		want string
+	}{
+		{0, "pending"},
+		{5 * time.Minute, "running"},
+		{30 * time.Minute, "retry pending"},
+		{5 * time.Minute, "retry running"},
+		{30 * time.Minute, "retry success 3"},
+	} {
+		ci.Advance(c.by)
+		jobs, err := ci.Jobs(t.Context(), p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, j := range jobs {
+			got = append(got, j.Status().String())
+			if v := j.Raw().(jobtest.Record).Value; v != nil {
+				got = append(got, fmt.Sprint(*v))
+			}
+		}
+		if got := strings.Join(got, " "); got != c.want {
+			t.Errorf("at %s: %s, expected %s", ci.Now(), got, c.want)
+		}
+		if asked, err := ci.Accepted(t.Context(), p, "t"); err != nil || len(asked) > 0 {
+			t.Errorf("at %s: %v was accepted, %v", ci.Now(), asked, err)
+		}
+		_, err = ci.WasAdded(t.Context(), job.New(job.Fields{ID: "run-2"}))
+		if errors.Is(err, job.ErrNotFound) != (len(jobs) == 1) {
+			t.Errorf("at %s: the second run: %v", ci.Now(), err)
+		}
+	}
+}
+
+// Many at once trigger, wait, look and cancel while the world plays: nobody is forgotten.
+func TestManyActWhileTheWorldPlays(t *testing.T) {
+	ci := playing("push t\n1 a1c0 pass\n2 b2d1 pass\n")
+	stop := played(t, ci, atOnce)
+	defer stop()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	p := jobtest.MustParse("push t\n1 a1c0 -\n").Pushes("autoland")[0]
+	var wg sync.WaitGroup
+	for i := range 8 {
+		wg.Go(func() {
+			for n := range 50 {
+				r, err := ci.Trigger(ctx, job.Request{Key: fmt.Sprint(i, n), Label: "t", Push: p, Count: 1})
+				if errors.Is(err, job.ErrNotFound) { // the first push is not there yet
+					_, _, _ = ci.Wait(ctx, time.Second)
+					continue
+				}
+				if err != nil || n%5 == 0 && ci.Cancel(ctx, r.IDs[0]) != nil {
+					t.Errorf("%d: %v", n, err)
+				}
+				if _, _, err := ci.Wait(ctx, time.Duration(n%7)*time.Minute); err != nil {
+					t.Errorf("a wait: %v", err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	for {
+		if _, _, err := ci.Wait(ctx, time.Hour); err != nil {
+			t.Fatal(err)
+		}
+		jobs, err := ci.Jobs(ctx, p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(jobs) > 8*40 && !slices.ContainsFunc(jobs, func(j job.Job) bool { return j.Status().Waiting() }) {
+			return
 		}
 	}
 }

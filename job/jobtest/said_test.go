@@ -130,3 +130,31 @@ func TestWhatIsNotSaid(t *testing.T) {
 		}
 	}
 }
+
+// The break of a truth is in the pushes from the culprit up to the one that ends it, and
+// has a test of its own.
+func TestTruthsEnd(t *testing.T) {
+	w := jobtest.MustParse("truth t culprit=2 until=4 before=0.3 sig=broke flake=flaky\npush t\n" +
+		"1 a1c0 -\n2 b2d1 -\n3 c3e2 -\n4 d4f3 -\n5 e5a4 -\n")
+	ci := jobtest.NewCI(w, nil)
+	for _, p := range w.Pushes("autoland") {
+		if _, err := ci.Trigger(t.Context(), job.Request{Label: "t", Push: p, Count: 100}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ci.Advance(time.Hour)
+	for _, p := range w.Pushes("autoland") {
+		jobs, err := ci.Jobs(t.Context(), p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := map[string]int{}
+		for _, j := range jobs {
+			got[failedIn(t, ci, j)]++
+		}
+		broken := p.ID == 2 || p.ID == 3
+		if broken != (got["broke"] == 100) || broken != (got["flaky"] == 0) || !broken && got["flaky"] > 50 {
+			t.Errorf("push %d: %v", p.ID, got)
+		}
+	}
+}
