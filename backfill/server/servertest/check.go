@@ -110,7 +110,7 @@ func (c *check) rich() server.Record {
 	r.Culprit, r.Credible = &server.Suspect{Push: ref, Probability: p}, []server.Suspect{{Push: ref, Probability: p}}
 	r.Outcome, r.FailRate = "culprit", server.Rates{Before: &p}
 	r.Plan = trigger.Plan{
-		Steps: []trigger.Step{{Key: "k", Label: "l", Push: push, Action: trigger.ActionNothing, Times: 2, Seen: 2, Why: text}},
+		Steps:   []trigger.Step{{Key: "k", Label: "l", Push: push, Action: trigger.ActionNothing, Times: 2, Seen: 2, Why: text}},
 		LeftOut: []trigger.LeftOut{{Label: "l", Push: push, Count: 3, Why: text, Untestable: true}},
 	}
 	r.Steps = []server.Step{{
