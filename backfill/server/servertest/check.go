@@ -107,8 +107,8 @@ func (c *check) rich() server.Record {
 	r.Caller.Expires = at.Add(time.Hour)
 	r.DryRun, r.Why, r.Reason, r.Confirmed, r.Flaky = true, server.Text(text), server.Internal, true, true
 	r.Start, r.LastGood, r.FirstBad = &ref, &ref, &ref
-	r.Culprit, r.Credible = &server.Suspect{Push: ref, Probability: p}, []server.Suspect{{Push: ref, Probability: p}}
-	r.Outcome, r.FailRate = "culprit", server.Rates{Before: &p}
+	r.Culprit, r.Credible = &server.Culprit{Push: ref, Probability: p}, []server.Suspect{{Push: ref, Probability: p}}
+	r.Outcome, r.Probability, r.FailRate = "culprit", &p, server.Rates{Before: &p}
 	r.Plan = trigger.Plan{
 		Steps:   []trigger.Step{{Key: "k", Label: "l", Push: push, Action: trigger.ActionNothing, Times: 2, Seen: 2, Why: text}},
 		LeftOut: []trigger.LeftOut{{Label: "l", Push: push, Count: 3, Why: text, Untestable: true}},
