@@ -3,7 +3,6 @@ package server
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"sync"
@@ -53,9 +52,9 @@ func (m *Memory) lock(ctx context.Context, op, key string) (unlock func(), err e
 
 // put writes a record into its row. What is written is a copy.
 func (w *row) put(r Record) error {
-	body, err := json.Marshal(stored{r.Backfill, r.Key, r.Caller})
+	body, err := encoded(r)
 	if err != nil {
-		return fmt.Errorf("%w: it cannot be written: %w", job.ErrInvalid, err)
+		return err
 	}
 	w.body = body
 	w.head = Backfill{
@@ -67,9 +66,9 @@ func (w *row) put(r Record) error {
 
 // record is a copy of what is stored.
 func (w *row) record() (Record, error) {
-	var s stored
-	if err := json.Unmarshal(w.body, &s); err != nil {
-		return Record{}, fmt.Errorf("%w: %w", job.ErrMalformed, err)
+	s, err := decoded(w.body)
+	if err != nil {
+		return Record{}, err
 	}
 	return s.record(w.head.Version, w.head.Created, w.head.Updated, w.head.Ended, string(w.head.CancelledBy)), nil
 }
@@ -236,7 +235,7 @@ func (m *Memory) Claim(ctx context.Context, holder string, lease time.Duration, 
 	for _, w := range free[:max(0, min(len(free), n))] {
 		r, err := w.record()
 		if err != nil {
-			return nil, job.Wrap(op, w.head.ID, err)
+			return out, job.Wrap(op, w.head.ID, err)
 		}
 		w.holder, w.leased = holder, now.Add(lease)
 		out = append(out, r)
@@ -247,7 +246,7 @@ func (m *Memory) Claim(ctx context.Context, holder string, lease time.Duration, 
 // held is the row of one that the holder has.
 func (m *Memory) held(id, holder string) (*row, error) {
 	w, err := m.row(id)
-	if err == nil && w.holder != holder {
+	if err == nil && (holder == "" || w.holder != holder) {
 		err = ErrLost
 	}
 	return w, err

@@ -1,11 +1,13 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -106,9 +108,9 @@ func scan(row scanner) (Record, error) {
 	if err != nil {
 		return Record{}, err
 	}
-	var b stored
-	if err := json.Unmarshal([]byte(body), &b); err != nil {
-		return Record{}, fmt.Errorf("%w: a backfill in the store: %w", job.ErrMalformed, err)
+	b, err := decoded([]byte(body))
+	if err != nil {
+		return Record{}, err
 	}
 	at := func(micro int64) time.Time { return time.UnixMicro(micro).UTC() }
 	var end *time.Time
@@ -202,13 +204,14 @@ func (s *SQL) insert(ctx context.Context, tx *sql.Tx, r Record) error {
 	}
 	ended := `0`
 	if !r.State.Open() {
-		ended = s.now()
+		ended = `t.now`
 	}
 	_, err = tx.ExecContext(ctx, s.bind(`INSERT INTO mozci_backfill (id, num, project, label, person, state, active,
 		version, created, updated, ended, holder, leased, cancelled_by, body)
-		VALUES (?, (SELECT COALESCE(MAX(num), 0) + 1 FROM mozci_backfill), ?, ?, ?, ?, ?, 1, `+s.now()+`, `+s.now()+`,
-		`+ended+`, '', 0, '', ?)`),
-		r.ID, r.Ask.Project, r.Ask.Label, r.By, string(r.State), active(r.State), body)
+		SELECT CAST(? AS TEXT), (SELECT COALESCE(MAX(num), 0) + 1 FROM mozci_backfill), CAST(? AS TEXT), CAST(? AS TEXT),
+		CAST(? AS TEXT), CAST(? AS TEXT), CAST(? AS INTEGER), 1, t.now, t.now, `+ended+`, '', 0, '', CAST(? AS TEXT)
+		FROM (SELECT `+s.now()+` AS now) t`),
+		r.ID, r.Ask.Project, r.Ask.Label, r.By, string(r.State), active(r.State), string(body))
 	return err
 }
 
@@ -217,15 +220,6 @@ func active(s State) int {
 		return 1
 	}
 	return 0
-}
-
-// encoded is the record as it is stored.
-func encoded(r Record) (string, error) {
-	b, err := json.Marshal(stored{r.Backfill, r.Key, r.Caller})
-	if err != nil {
-		return "", fmt.Errorf("%w: backfill %s cannot be written: %w", job.ErrInvalid, r.ID, err)
-	}
-	return string(b), nil
 }
 
 // ofKey is the living backfill with a key.
@@ -282,10 +276,10 @@ func (s *SQL) List(ctx context.Context, q Query) (out []Backfill, err error) {
 			if _, err := s.get(ctx, s.db(), q.Before); err != nil {
 				return err
 			}
-			add(`num < (SELECT num FROM mozci_backfill WHERE id = ?)`, q.Before)
+			add(`(num, id) < (SELECT num, id FROM mozci_backfill WHERE id = ?)`, q.Before)
 		}
 		rows, err := s.read(ctx, `SELECT `+columns+` FROM mozci_backfill WHERE `+strings.Join(where, ` AND `)+
-			` ORDER BY num DESC LIMIT ?`, append(args, q.limit())...)
+			` ORDER BY num DESC, id DESC LIMIT ?`, append(args, q.limit())...)
 		out = []Backfill{}
 		for _, r := range rows {
 			out = append(out, r.Backfill)
@@ -346,16 +340,51 @@ func (s *SQL) Claim(ctx context.Context, holder string, lease time.Duration, n i
 	}
 	err = s.in(ctx, "backfills.claim", holder, func() error {
 		var err error
-		out, err = s.read(ctx, `UPDATE mozci_backfill SET holder = ?, leased = `+s.now()+` + CAST(? AS BIGINT)
+		out, err = s.claimed(ctx, `UPDATE mozci_backfill SET holder = ?, leased = `+s.now()+` + CAST(? AS BIGINT)
 			WHERE id IN (SELECT id FROM mozci_backfill WHERE active = 1 AND leased <= (SELECT `+s.now()+`)
-			ORDER BY num LIMIT ?`+lock+`) RETURNING `+columns, holder, lease.Microseconds(), n)
+			ORDER BY num, id LIMIT ?`+lock+`) RETURNING num, id, `+columns, holder, lease.Microseconds(), n)
 		return err
 	})
+	return out, err
+}
+
+// claimed runs a statement that returns num, id and columns, in no order, and returns what
+// it gave in that of num and id. A row that cannot be read is not in the way of the others.
+func (s *SQL) claimed(ctx context.Context, query string, args ...any) (out []Record, err error) {
+	rows, err := s.db().QueryContext(ctx, s.bind(query), args...)
 	if err != nil {
 		return nil, err
 	}
-	return out, nil
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	order := map[string]int64{}
+	var bad []error
+	for rows.Next() {
+		var num int64
+		var id string
+		r, err := scan(behind{rows, []any{&num, &id}})
+		if errors.Is(err, job.ErrMalformed) {
+			bad = append(bad, fmt.Errorf("%s: %w", id, err))
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		order[r.ID] = num
+		out = append(out, r)
+	}
+	slices.SortFunc(out, func(a, b Record) int {
+		return cmp.Or(cmp.Compare(order[a.ID], order[b.ID]), cmp.Compare(a.ID, b.ID))
+	})
+	return out, errors.Join(append(bad, rows.Err())...)
 }
+
+// behind is a row that has other columns in front.
+type behind struct {
+	scanner
+	front []any
+}
+
+func (b behind) Scan(into ...any) error { return b.scanner.Scan(append(b.front, into...)...) }
 
 // lost says why no row was changed that a holder should have.
 func (s *SQL) lost(ctx context.Context, q queryer, id string) error {
@@ -369,7 +398,7 @@ func (s *SQL) lost(ctx context.Context, q queryer, id string) error {
 func (s *SQL) Renew(ctx context.Context, id, holder string, lease time.Duration) (by string, err error) {
 	err = s.in(ctx, "backfills.renew", id, func() error {
 		err := s.db().QueryRowContext(ctx, s.bind(`UPDATE mozci_backfill SET leased = `+s.now()+` + CAST(? AS BIGINT)
-			WHERE id = ? AND holder = ? RETURNING cancelled_by`), lease.Microseconds(), id, holder).Scan(&by)
+			WHERE id = ? AND holder = ? AND holder <> '' RETURNING cancelled_by`), lease.Microseconds(), id, holder).Scan(&by)
 		if errors.Is(err, sql.ErrNoRows) {
 			return s.lost(ctx, s.db(), id)
 		}
@@ -388,11 +417,12 @@ func (s *SQL) Save(ctx context.Context, r Record, holder string) (out Record, er
 		return s.within(ctx, func(tx *sql.Tx) error {
 			set := `ended = 0`
 			if !r.State.Open() {
-				set = `ended = ` + s.now() + `, holder = '', leased = 0`
+				set = `ended = t.now, holder = '', leased = 0`
 			}
 			out, err = scan(tx.QueryRowContext(ctx, s.bind(`UPDATE mozci_backfill SET body = ?, state = ?, active = ?,
-				version = version + 1, updated = `+s.now()+`, `+set+`
-				WHERE id = ? AND holder = ? RETURNING `+columns), body, string(r.State), active(r.State), r.ID, holder))
+				version = version + 1, updated = t.now, `+set+` FROM (SELECT `+s.now()+` AS now) t
+				WHERE id = ? AND holder = ? AND holder <> '' RETURNING `+columns),
+				string(body), string(r.State), active(r.State), r.ID, holder))
 			if errors.Is(err, job.ErrNotFound) {
 				return s.lost(ctx, tx, r.ID)
 			}

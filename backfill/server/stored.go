@@ -1,6 +1,12 @@
 package server
 
-import "time"
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/mozci/mozci/job"
+)
 
 // stored is the body of a record: what is not in columns of its own.
 type stored struct {
@@ -18,4 +24,24 @@ func (s stored) record(version int64, created, updated time.Time, ended *time.Ti
 		b.Ended = &at
 	}
 	return Record{Backfill: b, Key: s.Key, Caller: s.Caller}
+}
+
+// encoded is the record as it is stored. What could not be read again is job.ErrInvalid:
+// one such row would be in the way of all others.
+func encoded(r Record) ([]byte, error) {
+	body, err := json.Marshal(stored{r.Backfill, r.Key, r.Caller})
+	if err == nil {
+		_, err = decoded(body)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: it cannot be written: %w", job.ErrInvalid, err)
+	}
+	return body, nil
+}
+
+func decoded(body []byte) (s stored, err error) {
+	if err := json.Unmarshal(body, &s); err != nil {
+		return s, fmt.Errorf("%w: a backfill in the store: %w", job.ErrMalformed, err)
+	}
+	return s, nil
 }

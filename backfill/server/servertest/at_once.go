@@ -1,0 +1,140 @@
+package servertest
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"sync"
+	"sync/atomic"
+
+	"github.com/mozci/mozci/backfill/server"
+)
+
+const (
+	callers = 8  // of two opens of the store, at once
+	rounds  = 10 // of adding
+	shared  = 60 // records that all claim
+)
+
+// atOnce: of many that add the same exactly one has added it; each record is held by one;
+// no save is lost; one of many that cancel is the first.
+func (c *check) atOnce(ctx context.Context) {
+	c.addAtOnce(ctx)
+	c.claimAtOnce(ctx)
+	c.cancelAtOnce(ctx)
+}
+
+// together runs f for each caller, at the same time.
+func (c *check) together(f func(i int, s server.Store)) {
+	var all sync.WaitGroup
+	begin := make(chan struct{})
+	for i := range callers {
+		s := c.s
+		if i%2 == 1 {
+			s = c.other
+		}
+		all.Go(func() { <-begin; f(i, s) })
+	}
+	close(begin)
+	all.Wait()
+}
+
+func (c *check) addAtOnce(ctx context.Context) {
+	for round := range rounds {
+		records := make([]server.Record, callers)
+		for i := range records {
+			records[i] = c.record(server.Waiting)
+			records[i].Key = fmt.Sprintf("same-%d", round)
+		}
+		var mu sync.Mutex
+		ids, news := map[string]bool{}, 0
+		c.together(func(i int, s server.Store) {
+			got, added, err := s.Add(ctx, records[i], long)
+			if !c.wants(adding(records[i], long), err, nil) {
+				return
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			ids[got.ID] = true
+			if added {
+				news++
+			}
+		})
+		if len(ids) != 1 || news != 1 {
+			c.wrong(fmt.Sprintf("Add(…, key %q, …) by %d at once", records[0].Key, callers),
+				fmt.Sprintf("%d ids, %d of them new", len(ids), news), "one id, which one of them added")
+		}
+	}
+	c.clear(ctx)
+}
+
+// claimAtOnce lets all take what there is, one or three at a time, save it twice and end it.
+func (c *check) claimAtOnce(ctx context.Context) {
+	var ids []string
+	for range shared {
+		ids = append(ids, c.added(ctx, server.Waiting).ID)
+	}
+	var mu sync.Mutex
+	holders := map[string]string{}
+	c.together(func(i int, s server.Store) {
+		holder := "holder-" + strconv.Itoa(i)
+		for range 2 * shared { // a store that gives the same again and again comes to an end too
+			got, err := s.Claim(ctx, holder, long, 1+i%3)
+			if !c.wants(claiming(holder, long, 1+i%3), err, nil) || len(got) == 0 {
+				return
+			}
+			for _, r := range got {
+				mu.Lock()
+				before := holders[r.ID]
+				holders[r.ID] = holder
+				mu.Unlock()
+				if before != "" {
+					c.wrong(claiming(holder, long, 1+i%3), fmt.Sprintf("%q, which %s has", r.ID, before), "what nobody has")
+				}
+				for _, state := range []server.State{server.Running, server.Running, server.Done} {
+					r.State = state
+					r.Warnings = append(r.Warnings, holder)
+					_, err := s.Save(ctx, r, holder)
+					c.wants(saving(r, holder), err, nil)
+				}
+			}
+		}
+	})
+	for _, id := range ids {
+		const saves = 3
+		if r := c.read(ctx, id); r.State != server.Done || r.Version != 1+saves || len(r.Warnings) != saves {
+			c.wrong(getting(id)+" after Claim and Save by many at once",
+				fmt.Sprintf("%s, version %d, %d notes", r.State, r.Version, len(r.Warnings)), "done, version 4, 3 notes")
+		}
+	}
+}
+
+// cancelAtOnce cancels while the holder saves.
+func (c *check) cancelAtOnce(ctx context.Context) {
+	r := c.held(ctx, "holder", long)
+	var mu sync.Mutex
+	by := map[string]bool{}
+	var saves atomic.Int64
+	c.together(func(i int, s server.Store) {
+		if i == 0 {
+			for range callers {
+				if _, err := s.Save(ctx, r, "holder"); c.wants(saving(r, "holder"), err, nil) {
+					saves.Add(1)
+				}
+			}
+			return
+		}
+		who := "caller-" + strconv.Itoa(i)
+		got, err := s.Cancel(ctx, r.ID, who)
+		c.wants(cancelling(r.ID, who), err, nil)
+		mu.Lock()
+		defer mu.Unlock()
+		by[string(got.CancelledBy)] = true
+	})
+	got := c.read(ctx, r.ID)
+	if len(by) != 1 || !by[string(got.CancelledBy)] || got.CancelledBy == "" || got.Version != 2+saves.Load() {
+		c.wrong(fmt.Sprintf("Cancel(%q by many at once) during %d saves", r.ID, saves.Load()),
+			fmt.Sprintf("%d who cancelled it, in the end %q, version %d", len(by), got.CancelledBy, got.Version),
+			"the first of them, version %d", 2+saves.Load())
+	}
+}

@@ -1,0 +1,560 @@
+package servertest
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/mozci/mozci/backfill/server"
+	"github.com/mozci/mozci/job"
+	"github.com/mozci/mozci/trigger"
+)
+
+func (c *check) empty(ctx context.Context) {
+	c.claim(ctx, "holder", long, 5)
+	all, err := c.s.List(ctx, server.Query{})
+	if c.wants(listing(server.Query{}), err, nil) && len(all) > 0 {
+		c.wrong(listing(server.Query{}), strconv.Itoa(len(all)), "none: open gives an empty store at first")
+	}
+	n, err := c.s.Prune(ctx, 0)
+	if c.wants(pruning(0), err, nil) && n != 0 {
+		c.wrong(pruning(0), strconv.Itoa(n), "0")
+	}
+	v, err := c.s.Versions(ctx)
+	if c.wants(versioning(), err, nil) && len(v) > 0 {
+		c.wrong(versioning(), fmt.Sprint(v), "none")
+	}
+}
+
+func (c *check) clock(ctx context.Context) {
+	first := c.now(ctx)
+	c.pass(ctx, time.Millisecond)
+	second := c.now(ctx)
+	if first.Location() != time.UTC || !second.After(first) {
+		c.wrong("Now()", fmt.Sprint(first, " and then ", second), "times in UTC that grow")
+	}
+}
+
+// A new record has version 1 and the store's times, whatever the caller says.
+func (c *check) add(ctx context.Context) {
+	for _, state := range server.States() {
+		r := c.record(state)
+		at := time.Date(2001, 1, 1, 0, 0, 0, 0, time.UTC)
+		r.Version, r.Created, r.Updated, r.Ended, r.CancelledBy = 7, at, at, &at, "somebody"
+		before := c.now(ctx)
+		got := c.adds(ctx, r, long)
+		after := c.now(ctx)
+		called := adding(r, long)
+		if got.Version != 1 || got.CancelledBy != "" {
+			c.wrong(called, fmt.Sprintf("version %d, cancelled by %q", got.Version, got.CancelledBy), "version 1, cancelled by nobody")
+		}
+		if got.Created.Before(before) || got.Created.After(after) || !got.Updated.Equal(got.Created) ||
+			got.Created.Location() != time.UTC {
+			c.wrong(called, fmt.Sprintf("created %s, updated %s", got.Created, got.Updated),
+				"both between %s and %s, in UTC", before, after)
+		}
+		if state.Open() != (got.Ended == nil) || got.Ended != nil && !got.Ended.Equal(got.Created) {
+			c.wrong(called, fmt.Sprintf("ended %v", got.Ended), "an end, now, where it is not open")
+		}
+		c.stays(ctx, called, got)
+	}
+	r := c.record(server.Waiting)
+	first := c.adds(ctx, r, long)
+	r.Key, r.Answer = r.Key+"/b", "another"
+	if _, added, err := c.s.Add(ctx, r, long); err == nil || added {
+		c.wrong(adding(r, long), fmt.Sprintf("%t and no error", added), "an error: there is one with this id")
+	}
+	c.stays(ctx, adding(r, long), first)
+	c.dead(ctx, r.Key)
+}
+
+// What is written is what was given, and is nobody's who changes it afterwards.
+func (c *check) kept(ctx context.Context) {
+	r := c.rich()
+	want := r
+	got := c.adds(ctx, r, long)
+	want.Version, want.Created, want.Updated = got.Version, got.Created, got.Updated
+	if text(got) != text(want) {
+		c.wrong(adding(r, long), text(got), "%s", text(want))
+	}
+	c.stays(ctx, adding(r, long), want)
+	whole := text(want)
+	r.Steps[0].Why, r.Warnings[0], r.Caller.Scopes[0] = "changed", "changed", "changed"
+	for i := range got.Rows {
+		got.Rows[i].Author = "changed"
+	}
+	read := c.read(ctx, r.ID)
+	if text(read) != whole {
+		c.wrong(getting(r.ID)+" after what was given was changed", text(read), "%s", whole)
+	}
+	if len(read.Warnings) > 0 {
+		read.Warnings[0] = "changed"
+	}
+	if again := c.read(ctx, r.ID); text(again) != whole {
+		c.wrong(getting(r.ID)+" after what was returned was changed", text(again), "%s", whole)
+	}
+	c.unreadable(ctx)
+}
+
+// unreadable: what could not be read again is not written, as it would be in the way of
+// all others.
+func (c *check) unreadable(ctx context.Context) {
+	broken := trigger.Plan{Steps: []trigger.Step{{Key: "k", Action: "no such action", Count: -1}}}
+	r := c.record(server.Waiting)
+	r.Plan = broken
+	if _, added, err := c.s.Add(ctx, r, long); err == nil || added {
+		c.wrong(adding(r, long)+" of one that cannot be read again", fmt.Sprintf("%t, %s", added, errorText(err)), "an error")
+	}
+	_, err := c.s.Get(ctx, r.ID)
+	c.wants(getting(r.ID), err, job.ErrNotFound)
+	held := c.record(server.Waiting)
+	was := c.adds(ctx, held, long)
+	c.heldBy(ctx)
+	held.Plan = broken
+	if _, err := c.s.Save(ctx, held, "clear"); err == nil {
+		c.wrong(saving(held, "clear")+" of one that cannot be read again", "no error", "an error")
+	}
+	c.stays(ctx, saving(held, "clear"), was)
+}
+
+// The same key is the same record while it lives.
+func (c *check) key(ctx context.Context) {
+	for _, state := range server.States() {
+		first := c.record(state)
+		c.adds(ctx, first, long)
+		second := c.record(server.Waiting)
+		second.Key = first.Key
+		switch state {
+		case server.Cancelled, server.Refused, server.Failed:
+			c.dead(ctx, first.Key)
+			c.adds(ctx, second, long)
+			third := c.record(server.Waiting)
+			third.Key = first.Key
+			c.meets(ctx, third, second.ID)
+		default:
+			c.meets(ctx, second, first.ID)
+			if _, err := c.s.Get(ctx, second.ID); err == nil {
+				c.wrong(getting(second.ID), "one", "none: it was not added")
+			}
+		}
+	}
+	for range 2 {
+		r := c.record(server.Waiting)
+		r.Key = ""
+		c.adds(ctx, r, long)
+	}
+	c.dead(ctx, "")
+}
+
+// What has ended lives for as long as was said when it was added; what is open for ever.
+func (c *check) lifetime(ctx context.Context) {
+	open, over, now := c.record(server.Running), c.record(server.Done), c.record(server.Planned)
+	c.adds(ctx, open, short)
+	c.adds(ctx, over, short)
+	c.adds(ctx, now, 0)
+	c.pass(ctx, short)
+	again := c.record(server.Waiting)
+	again.Key = open.Key
+	c.meets(ctx, again, open.ID)
+	for _, r := range []server.Record{over, now} {
+		c.dead(ctx, r.Key)
+		again := c.record(server.Waiting)
+		again.Key = r.Key
+		c.adds(ctx, again, long)
+	}
+	r := c.record(server.Waiting) // what is saved as done lives from its beginning on
+	c.adds(ctx, r, short)
+	c.heldBy(ctx)
+	r.State = server.Done
+	c.pass(ctx, short)
+	c.saves(ctx, r, "clear")
+	c.dead(ctx, r.Key)
+}
+
+func (c *check) list(ctx context.Context) {
+	var ids []string
+	for i, state := range []server.State{server.Waiting, server.Done, server.Done, server.Failed, server.Running} {
+		r := c.record(state)
+		r.Ask.Project = []string{"list-a", "list-b"}[i%2]
+		r.Ask.Label = []string{"list-x", "list-x", "list-%"}[i%3]
+		r.By = []string{"list-hazel", "list-rowan"}[i/3]
+		c.adds(ctx, r, long)
+		ids = append(ids, r.ID)
+	}
+	last := c.record(server.Waiting)
+	last.Ask = server.Ask{Project: "LIST-A", Label: "list-X"}
+	c.adds(ctx, last, long)
+	pick := func(at ...int) (out []string) {
+		for _, i := range at {
+			out = append(out, ids[i])
+		}
+		return out
+	}
+	for _, l := range []struct {
+		q    server.Query
+		want []string
+	}{
+		{server.Query{Project: "list-a"}, pick(4, 2, 0)},
+		{server.Query{Project: "list-b"}, pick(3, 1)},
+		{server.Query{Label: "list-x"}, pick(4, 3, 1, 0)},
+		{server.Query{Label: "list-%"}, pick(2)},
+		{server.Query{By: "list-hazel"}, pick(2, 1, 0)},
+		{server.Query{By: "list-rowan", Project: "list-a"}, pick(4)},
+		{server.Query{Project: "list-a", States: []server.State{server.Done}}, pick(2)},
+		{server.Query{Label: "list-x", States: []server.State{server.Done, server.Running}}, pick(4, 1)},
+		{server.Query{Label: "list-x", Before: ids[3]}, pick(1, 0)},
+		{server.Query{Label: "list-x", Before: ids[2]}, pick(1, 0)},
+		{server.Query{Label: "list-x", Before: last.ID, Limit: 1}, pick(4)},
+		{server.Query{Label: "list-x", Before: ids[0]}, nil},
+		{server.Query{Project: "list-c"}, nil},
+	} {
+		c.lists(ctx, l.q, l.want)
+	}
+	c.heldBy(ctx) // who has it does not matter
+	c.lists(ctx, server.Query{Project: "list-b"}, pick(3, 1))
+	got, err := c.s.List(ctx, server.Query{Project: "list-a", Limit: 1})
+	if c.wants(listing(server.Query{Project: "list-a", Limit: 1}), err, nil) && len(got) == 1 {
+		c.stays(ctx, "List", server.Record{Backfill: got[0], Key: "key" + got[0].ID[2:], Caller: last.Caller})
+	}
+}
+
+// lists checks what a list has, in its order.
+func (c *check) lists(ctx context.Context, q server.Query, want []string) {
+	got, err := c.other.List(ctx, q)
+	var ids []string
+	for _, b := range got {
+		ids = append(ids, b.ID)
+	}
+	if c.wants(listing(q), err, nil) && fmt.Sprint(ids) != fmt.Sprint(want) {
+		c.wrong(listing(q), idsOf(ids), "%s in this order", idsOf(want))
+	}
+}
+
+// A list without a limit has 50, and no list more than 500.
+func (c *check) page(ctx context.Context) {
+	const there = 510
+	var ids []string
+	for range there {
+		r := c.record(server.Done)
+		r.Ask.Label = "page"
+		c.adds(ctx, r, long)
+		ids = append([]string{r.ID}, ids...)
+	}
+	for _, l := range []struct{ limit, want int }{{0, 50}, {-1, 50}, {1, 1}, {200, 200}, {500, 500}, {501, 500}, {1 << 30, 500}} {
+		c.lists(ctx, server.Query{Label: "page", Limit: l.limit}, ids[:l.want])
+	}
+	c.lists(ctx, server.Query{Label: "page", Before: ids[499], Limit: 100}, ids[500:])
+}
+
+func (c *check) versions(ctx context.Context) {
+	a, b := c.held(ctx, "holder", long), c.added(ctx, server.Done)
+	c.saves(ctx, a, "holder")
+	ids := []string{a.ID, b.ID, "nobody", a.ID, `","`}
+	got, err := c.other.Versions(ctx, ids...)
+	if c.wants(versioning(ids...), err, nil) && (len(got) != 2 || got[a.ID] != 2 || got[b.ID] != 1) {
+		c.wrong(versioning(ids...), fmt.Sprint(got), "%q: 2, %q: 1", a.ID, b.ID)
+	}
+}
+
+func (c *check) claims(ctx context.Context) {
+	var ids []string
+	for _, state := range server.States() {
+		if r := c.added(ctx, state); state.Open() {
+			ids = append(ids, r.ID)
+		}
+	}
+	for range 5 {
+		ids = append(ids, c.added(ctx, server.Waiting).ID)
+	}
+	c.claim(ctx, "holder", long, 0)
+	c.claim(ctx, "holder", long, -1)
+	c.claim(ctx, "holder", long, 1, ids[0])
+	c.claim(ctx, "holder", long, 3, ids[1:4]...)
+	c.claim(ctx, "other", long, 100, ids[4:]...)
+	for _, holder := range []string{"holder", "other", "third"} {
+		c.claim(ctx, holder, long, 100)
+	}
+	r := c.rich()
+	want := c.adds(ctx, r, long)
+	if got := c.claim(ctx, "holder", long, 1, r.ID); len(got) == 1 && text(got[0]) != text(want) {
+		c.wrong(claiming("holder", long, 1), text(got[0]), "%s", text(want))
+	}
+}
+
+// A lease ends: another can claim then, and whoever had it has lost it.
+func (c *check) lease(ctx context.Context) {
+	r := c.held(ctx, "holder", short)
+	c.pass(ctx, short)
+	c.claim(ctx, "other", long, 5, r.ID)
+	lost := r
+	lost.Answer = "lost"
+	got, err := c.s.Save(ctx, lost, "holder")
+	c.wants(saving(lost, "holder"), err, server.ErrLost)
+	if got.ID != "" {
+		c.wrong(saving(lost, "holder"), "a record", "none with an error")
+	}
+	_, err = c.s.Renew(ctx, r.ID, "holder", long)
+	c.wants(renewing(r.ID, "holder", long), err, server.ErrLost)
+	c.wants(releasing(r.ID, "holder"), c.s.Release(ctx, r.ID, "holder"), nil)
+	c.claim(ctx, "third", long, 5)
+	c.stays(ctx, saving(lost, "holder")+" of one that another has", r)
+	ended := lost
+	ended.State = server.Failed
+	_, err = c.s.Save(ctx, ended, "holder")
+	c.wants(saving(ended, "holder"), err, server.ErrLost)
+	c.stays(ctx, saving(ended, "holder")+" of one that another has", r)
+	again := c.record(server.Waiting)
+	again.Key = r.Key
+	c.meets(ctx, again, r.ID)
+	c.saves(ctx, r, "other")
+}
+
+func (c *check) renew(ctx context.Context) {
+	r := c.held(ctx, "holder", short)
+	by, err := c.s.Renew(ctx, r.ID, "holder", long)
+	if c.wants(renewing(r.ID, "holder", long), err, nil) && by != "" {
+		c.wrong(renewing(r.ID, "holder", long), fmt.Sprintf("%q", by), "nobody")
+	}
+	c.pass(ctx, short)
+	c.claim(ctx, "other", long, 5)
+	c.stays(ctx, renewing(r.ID, "holder", long), r)
+	_, err = c.s.Renew(ctx, r.ID, "other", long)
+	c.wants(renewing(r.ID, "other", long), err, server.ErrLost)
+	_, err = c.s.Renew(ctx, r.ID, "holder", short) // from now on
+	c.wants(renewing(r.ID, "holder", short), err, nil)
+	c.pass(ctx, short)
+	c.claim(ctx, "other", long, 5, r.ID)
+}
+
+// A save is a new version, and the lease goes on. What the store knows better stays.
+func (c *check) save(ctx context.Context) {
+	r := c.held(ctx, "holder", long)
+	full := c.rich()
+	c.ids = c.ids[:len(c.ids)-1]
+	change := full
+	change.ID, change.Key, change.Ask, change.State = r.ID, r.Key, r.Ask, server.Running
+	at := time.Date(2001, 1, 1, 0, 0, 0, 0, time.UTC)
+	change.Version, change.Created, change.Updated, change.Ended, change.CancelledBy = 77, at, at, &at, "somebody"
+	c.pass(ctx, time.Millisecond)
+	before := c.now(ctx)
+	got := c.saves(ctx, change, "holder")
+	after := c.now(ctx)
+	called := saving(change, "holder")
+	if got.Updated.Before(before) || got.Updated.After(after) || got.Updated.Location() != time.UTC {
+		c.wrong(called, fmt.Sprintf("updated %s", got.Updated), "between %s and %s, in UTC", before, after)
+	}
+	want := change
+	want.Version, want.Created, want.Updated, want.Ended, want.CancelledBy = 2, r.Created, got.Updated, nil, ""
+	if text(got) != text(want) {
+		c.wrong(called, text(got), "%s", text(want))
+	}
+	c.stays(ctx, called, want)
+	c.claim(ctx, "other", long, 5)
+	if got := c.saves(ctx, change, "holder"); got.Version != 3 {
+		c.wrong(called+" again", fmt.Sprintf("version %d", got.Version), "3")
+	}
+	q := server.Query{Label: r.Ask.Label, States: []server.State{server.Running}}
+	c.lists(ctx, q, []string{r.ID})
+	_, err := c.s.Save(ctx, change, "other")
+	c.wants(saving(change, "other"), err, server.ErrLost)
+	free := c.added(ctx, server.Waiting)
+	for _, holder := range []string{"holder", ""} {
+		_, err = c.s.Save(ctx, free, holder)
+		c.wants(saving(free, holder)+" of one that nobody has", err, server.ErrLost)
+	}
+	c.stays(ctx, saving(free, "holder"), free)
+}
+
+// What has ended is given back, has its end, and is not claimed again.
+func (c *check) end(ctx context.Context) {
+	for _, state := range server.States() {
+		if state.Open() {
+			continue
+		}
+		r := c.held(ctx, "holder", short)
+		r.State = state
+		c.pass(ctx, time.Millisecond)
+		got := c.saves(ctx, r, "holder")
+		called := saving(r, "holder")
+		if got.Ended == nil || !got.Ended.Equal(got.Updated) || !got.Ended.After(got.Created) || got.Version != 2 {
+			c.wrong(called, fmt.Sprintf("ended %v, updated %s, version %d", got.Ended, got.Updated, got.Version),
+				"its end now, and version 2")
+		}
+		c.stays(ctx, called, got)
+		c.pass(ctx, short)
+		c.claim(ctx, "holder", long, 5)
+		for _, holder := range []string{"holder", ""} {
+			again := got
+			again.Answer, again.State = "again", server.Running
+			_, err := c.s.Save(ctx, again, holder)
+			c.wants(saving(again, holder)+" of one that has ended", err, server.ErrLost)
+		}
+		_, err := c.s.Renew(ctx, r.ID, "holder", long)
+		c.wants(renewing(r.ID, "holder", long)+" of one that has ended", err, server.ErrLost)
+		c.stays(ctx, called, got)
+	}
+}
+
+// What ends without being of use frees its key at once; what ends well keeps it.
+func (c *check) freed(ctx context.Context) {
+	for _, state := range server.States() {
+		if state.Open() {
+			continue
+		}
+		r := c.held(ctx, "holder", long)
+		r.State = state
+		c.saves(ctx, r, "holder")
+		again := c.record(server.Waiting)
+		again.Key = r.Key
+		switch state {
+		case server.Cancelled, server.Refused, server.Failed:
+			c.dead(ctx, r.Key)
+			c.adds(ctx, again, long)
+			c.claim(ctx, "holder", long, 5, again.ID)
+		default:
+			c.meets(ctx, again, r.ID)
+		}
+	}
+}
+
+func (c *check) release(ctx context.Context) {
+	r := c.held(ctx, "holder", long)
+	for _, holder := range []string{"other", ""} {
+		c.wants(releasing(r.ID, holder), c.s.Release(ctx, r.ID, holder), nil)
+		c.claim(ctx, "other", long, 5)
+	}
+	c.wants(releasing(r.ID, "holder"), c.s.Release(ctx, r.ID, "holder"), nil)
+	c.stays(ctx, releasing(r.ID, "holder"), r)
+	_, err := c.s.Save(ctx, r, "holder")
+	c.wants(saving(r, "holder")+" of one that was released", err, server.ErrLost)
+	c.claim(ctx, "other", long, 5, r.ID)
+	c.wants(releasing(r.ID, "holder"), c.s.Release(ctx, r.ID, "holder"), nil)
+	c.claim(ctx, "holder", long, 5)
+}
+
+// Whoever asks first for the end of one has asked; it goes on until its holder ends it.
+func (c *check) cancel(ctx context.Context) {
+	r := c.held(ctx, "holder", long)
+	c.pass(ctx, time.Millisecond)
+	got, err := c.other.Cancel(ctx, r.ID, "hazel")
+	called := cancelling(r.ID, "hazel")
+	if c.wants(called, err, nil) && (got.CancelledBy != "hazel" || got.Version != 2 || got.State != r.State ||
+		got.Ended != nil || !got.Updated.After(r.Updated)) {
+		c.wrong(called, text(got), "%q cancelled by hazel, version 2, updated, and as it was else", r.ID)
+	}
+	c.stays(ctx, called, got)
+	again, err := c.s.Cancel(ctx, r.ID, "rowan")
+	if c.wants(cancelling(r.ID, "rowan"), err, nil) && text(again) != text(got) {
+		c.wrong(cancelling(r.ID, "rowan"), text(again), "%s", text(got))
+	}
+	by, err := c.s.Renew(ctx, r.ID, "holder", long)
+	if c.wants(renewing(r.ID, "holder", long), err, nil) && by != "hazel" {
+		c.wrong(renewing(r.ID, "holder", long), fmt.Sprintf("%q", by), `"hazel"`)
+	}
+	c.claim(ctx, "other", long, 5)
+	r.CancelledBy = "" // the holder does not know it yet
+	saved := c.saves(ctx, r, "holder")
+	if saved.CancelledBy != "hazel" || saved.Version != 3 {
+		c.wrong(saving(r, "holder")+" after "+called, text(saved), "cancelled by hazel, version 3")
+	}
+	r.State = server.Cancelled
+	ended := c.saves(ctx, r, "holder")
+	last, err := c.s.Cancel(ctx, r.ID, "rowan")
+	if c.wants(cancelling(r.ID, "rowan"), err, nil) && text(last) != text(ended) {
+		c.wrong(cancelling(r.ID, "rowan")+" of one that has ended", text(last), "%s", text(ended))
+	}
+	done := c.added(ctx, server.Done)
+	if got, err := c.s.Cancel(ctx, done.ID, "rowan"); c.wants(cancelling(done.ID, "rowan"), err, nil) && text(got) != text(done) {
+		c.wrong(cancelling(done.ID, "rowan")+" of one that has ended", text(got), "%s", text(done))
+	}
+	free := c.added(ctx, server.Waiting)
+	_, err = c.s.Cancel(ctx, free.ID, "rowan")
+	c.wants(cancelling(free.ID, "rowan"), err, nil)
+	if got := c.claim(ctx, "holder", long, 5, free.ID); len(got) == 1 && got[0].CancelledBy != "rowan" {
+		c.wrong(claiming("holder", long, 5), text(got[0]), "one that rowan has cancelled")
+	}
+}
+
+// What ended long ago is forgotten, with its key; nothing else is.
+func (c *check) prune(ctx context.Context) {
+	old, open := c.added(ctx, server.Done), c.added(ctx, server.Waiting)
+	const gap = time.Second // what a busy machine does not take between two calls
+	c.pass(ctx, 2*gap)
+	young := c.added(ctx, server.Failed)
+	n, err := c.s.Prune(ctx, long)
+	if c.wants(pruning(long), err, nil) && n != 0 {
+		c.wrong(pruning(long), strconv.Itoa(n), "0: all are younger")
+	}
+	keep := c.now(ctx).Sub(young.Created) + gap
+	n, err = c.s.Prune(ctx, keep)
+	if c.wants(pruning(keep), err, nil) && n < 1 {
+		c.wrong(pruning(keep), strconv.Itoa(n), "1 or more")
+	}
+	_, err = c.other.Get(ctx, old.ID)
+	c.wants(getting(old.ID)+" after "+pruning(keep), err, job.ErrNotFound)
+	c.dead(ctx, old.Key)
+	again := c.record(server.Waiting)
+	again.Key = old.Key
+	c.adds(ctx, again, long)
+	c.stays(ctx, pruning(keep), open)
+	c.stays(ctx, pruning(keep), young)
+	meets := c.record(server.Waiting)
+	meets.Key = open.Key
+	c.meets(ctx, meets, open.ID)
+}
+
+func (c *check) unknown(ctx context.Context) {
+	const id = "nobody"
+	_, err := c.s.Get(ctx, id)
+	c.wants(getting(id), err, job.ErrNotFound)
+	_, err = c.s.Living(ctx, id)
+	c.wants(living(id), err, job.ErrNotFound)
+	_, err = c.s.List(ctx, server.Query{Before: id})
+	c.wants(listing(server.Query{Before: id}), err, job.ErrNotFound)
+	_, err = c.s.Renew(ctx, id, "holder", long)
+	c.wants(renewing(id, "holder", long), err, job.ErrNotFound)
+	r := c.record(server.Waiting)
+	_, err = c.s.Save(ctx, r, "holder")
+	c.wants(saving(r, "holder"), err, job.ErrNotFound)
+	_, err = c.s.Get(ctx, r.ID)
+	c.wants(getting(r.ID), err, job.ErrNotFound)
+	_, err = c.s.Cancel(ctx, id, "hazel")
+	c.wants(cancelling(id, "hazel"), err, job.ErrNotFound)
+	c.wants(releasing(id, "holder"), c.s.Release(ctx, id, "holder"), nil)
+}
+
+// A context that is done gives its error, and nothing is written.
+func (c *check) doneContext(ctx context.Context) {
+	held, free := c.held(ctx, "holder", long), c.added(ctx, server.Waiting)
+	done, stop := context.WithCancel(ctx)
+	stop()
+	const with = " with a context that is done"
+	fresh := c.record(server.Waiting)
+	_, added, err := c.s.Add(done, fresh, long)
+	if c.wants(adding(fresh, long)+with, err, context.Canceled); added {
+		c.wrong(adding(fresh, long)+with, "true", "false")
+	}
+	change := held
+	change.State, change.Answer = server.Failed, "changed"
+	for called, call := range map[string]func() error{
+		living(held.Key):                  func() error { _, err := c.s.Living(done, held.Key); return err },
+		getting(held.ID):                  func() error { _, err := c.s.Get(done, held.ID); return err },
+		listing(server.Query{}):           func() error { _, err := c.s.List(done, server.Query{}); return err },
+		versioning(held.ID):               func() error { _, err := c.s.Versions(done, held.ID); return err },
+		claiming("holder", long, 5):       func() error { _, err := c.s.Claim(done, "holder", long, 5); return err },
+		claiming("holder", long, 0):       func() error { _, err := c.s.Claim(done, "holder", long, 0); return err },
+		renewing(held.ID, "holder", long): func() error { _, err := c.s.Renew(done, held.ID, "holder", long); return err },
+		saving(change, "holder"):          func() error { _, err := c.s.Save(done, change, "holder"); return err },
+		releasing(held.ID, "holder"):      func() error { return c.s.Release(done, held.ID, "holder") },
+		cancelling(held.ID, "hazel"):      func() error { _, err := c.s.Cancel(done, held.ID, "hazel"); return err },
+		"Now()":                           func() error { _, err := c.s.Now(done); return err },
+		pruning(0):                        func() error { _, err := c.s.Prune(done, 0); return err },
+	} {
+		c.wants(called+with, call(), context.Canceled)
+	}
+	c.stays(ctx, "calls"+with, held)
+	_, err = c.other.Get(ctx, fresh.ID)
+	c.wants(getting(fresh.ID), err, job.ErrNotFound)
+	c.claim(ctx, "other", long, 5, free.ID)
+}
