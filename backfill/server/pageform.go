@@ -235,9 +235,11 @@ func (in Input) most() int {
 	return *in.Most
 }
 
+// formOf is an input as people see it.
 func formOf(in Input) formView {
 	f := formView{
-		Link: in.Link, Project: in.Project, Label: in.Label, Revision: in.Revision, Test: in.Test, TaskID: in.TaskID,
+		Link: plain(in.Link), Project: plain(in.Project), Label: plain(in.Label), Revision: plain(in.Revision),
+		Test: plain(in.Test), TaskID: plain(in.TaskID),
 		Times: text(in.Times), Most: text(in.Most), Batch: text(in.Batch), Runs: text(in.MaxRuns),
 		Search: in.Mode == Search, Follow: in.Follow,
 	}
@@ -254,7 +256,7 @@ func text(n *int) string {
 	return strconv.Itoa(*n)
 }
 
-// fieldsOf are the hidden fields that say the same as an input.
+// fieldsOf are the hidden fields that say the same as an input, to the letter.
 func fieldsOf(in Input) []fieldView {
 	f := formOf(in)
 	var out []fieldView
@@ -263,13 +265,13 @@ func fieldsOf(in Input) []fieldView {
 			out = append(out, fieldView{name, value})
 		}
 	}
-	add("link", f.Link)
-	add("project", f.Project)
+	add("link", in.Link)
+	add("project", in.Project)
 	add("job_id", f.JobID)
-	add("task_id", f.TaskID)
-	add("label", f.Label)
-	add("revision", f.Revision)
-	add("test", f.Test)
+	add("task_id", in.TaskID)
+	add("label", in.Label)
+	add("revision", in.Revision)
+	add("test", in.Test)
 	add("mode", string(in.Mode))
 	add("times", f.Times)
 	add("max_revisions", f.Most)

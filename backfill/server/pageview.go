@@ -106,27 +106,14 @@ func viewOf(b Backfill, all bool) backfillView {
 		v.Notes = append(v.Notes, upper(sentence(brief(w, 500))))
 	}
 	v.Started = fmt.Sprintf("Started by %s on %s at %s UTC", person(b.By), day(b.Created), clock(b.Created))
-	if b.Via != "" {
-		v.Started += " (" + viaWords(b.Via) + ")"
+	if b.Via == "autopilot" {
+		v.Started = fmt.Sprintf("Started by the autopilot on %s at %s UTC", day(b.Created), clock(b.Created))
 	}
 	if b.State == Planned {
 		f := formOf(inputOf(b.Ask))
 		v.Form = &f
 	}
 	return v
-}
-
-// viaWords say how somebody signed in.
-func viaWords(via string) string {
-	switch via {
-	case "token":
-		return "with a token"
-	case "taskcluster":
-		return "with Taskcluster credentials"
-	case "autopilot":
-		return "by itself"
-	}
-	return brief(via, 40)
 }
 
 // title is what a window is called: the answer first.
@@ -269,8 +256,13 @@ func culpritFact(b Backfill) factView {
 	}
 	if len(list) == 0 {
 		f.Big, f.Text = "not known", "No push is more likely than another one yet."
-		if b.Outcome == "not_a_regression" {
+		m := marksOf(b)
+		switch {
+		case b.Outcome == "not_a_regression":
 			f.Big, f.Text = "none", "The test is as flaky as it was before."
+		case m.bad >= 0 && m.good > m.bad:
+			f.Big = "1 of " + count(m.good-m.bad, "push")
+			f.Text = "The first bad one, or one between it and the last good one."
 		}
 		return f
 	}
