@@ -33,7 +33,7 @@ func pageOf(t testing.TB, b backend, who func(*http.Request) (Caller, bool), o *
 		o = &pageOptions{SignIn: true, Example: "https://treeherder.example.org/jobs?repo=autoland&selectedTaskRun=T.0"}
 	}
 	o.Log = slog.New(slog.NewTextHandler(t.Output(), nil))
-	servePages(mux, b, who, o)
+	newPage(b, who, o).register(mux)
 	front := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Security-Policy", strict)
 		mux.ServeHTTP(w, r)
@@ -442,7 +442,7 @@ func TestErrors(t *testing.T) {
 		{job.Wrap("x", "id", job.ErrNotFound), http.StatusNotFound, "Look for it in the history"},
 		{job.Wrap("x", "id", job.ErrDenied), http.StatusForbidden, "Sign in with credentials"},
 		{job.Wrap("x", "id", job.ErrUnavailable), http.StatusServiceUnavailable, "Try again in a minute"},
-		{job.Wrap("x", "id", job.ErrRefused), http.StatusUnprocessableEntity, "Nothing was triggered"},
+		{job.Wrap("x", "id", job.ErrRefused), http.StatusConflict, "Nothing was triggered"},
 		{errors.New("secret: disk /dev/sda"), http.StatusInternalServerError, "mozci failed"},
 	} {
 		f.err = c.err

@@ -105,15 +105,24 @@ func viewOf(b Backfill, all bool) backfillView {
 		}
 		v.Notes = append(v.Notes, upper(sentence(brief(w, 500))))
 	}
-	v.Started = fmt.Sprintf("Started by %s on %s at %s UTC", person(b.By), day(b.Created), clock(b.Created))
-	if b.Via == "autopilot" {
-		v.Started = fmt.Sprintf("Started by the autopilot on %s at %s UTC", day(b.Created), clock(b.Created))
-	}
+	v.Started = startedBy(b)
 	if b.State == Planned {
 		f := formOf(inputOf(b.Ask))
 		v.Form = &f
 	}
 	return v
+}
+
+// startedBy says who started it, and when.
+func startedBy(b Backfill) string {
+	when := fmt.Sprintf(" on %s at %s UTC", day(b.Created), clock(b.Created))
+	switch {
+	case b.Via == ViaAutopilot:
+		return "Started by the autopilot" + when
+	case b.By == "": // a dry run of somebody who reads
+		return "Asked for" + when
+	}
+	return "Started by " + person(b.By) + when
 }
 
 // title is what a window is called: the answer first.
@@ -180,8 +189,10 @@ func bitsOf(b Backfill) []string {
 	if b.State.Open() && c.Left != nil && *c.Left > 0 {
 		out = append(out, "about "+roughly(*c.Left)+" left")
 	}
-	if b.State == Planned && c.Usual > 0 && c.Forecast > 0 {
-		out = append(out, "about "+roughly(c.Usual*float64(c.Forecast))+" of machine time")
+	if b.State == Planned && c.Usual > 0 {
+		if n := max(c.Forecast, planned(b)); n > 0 {
+			out = append(out, "about "+roughly(c.Usual*float64(n))+" of machine time")
+		}
 	}
 	if b.Ended != nil && !b.DryRun && c.Runs > 0 {
 		out = append(out, "took "+span(b.Ended.Sub(b.Created).Seconds()))
@@ -296,9 +307,15 @@ func costFact(b Backfill) factView {
 	switch {
 	case b.DryRun:
 		f.Word, f.Big = "Expected cost", count(planned(b), "run")
-		f.Text = "Nothing was triggered yet."
+		if b.Ask.Mode == Search && c.Forecast > 0 {
+			f.Big = "about " + count(c.Forecast, "run")
+			f.Text = fmt.Sprintf("In rounds of %d; %s at most. ", b.Ask.Batch, count(b.Ask.MaxRuns, "run"))
+		}
 		if c.Usual > 0 {
-			f.Text = "A run usually takes " + span(c.Usual) + "."
+			f.Text += "A run usually takes " + span(c.Usual) + "."
+		}
+		if f.Text == "" {
+			f.Text = "Nothing was triggered yet."
 		}
 		return f
 	case b.State.Open():
