@@ -41,9 +41,7 @@ func (s *Server) Handler() http.Handler {
 	}
 	mux.HandleFunc("GET /v1/backfills/{id}/events", s.apiEvents)
 	mux.HandleFunc("/v1/", s.apiUnknown(mux))
-	servePages(mux, s, func(r *http.Request) (Caller, bool) { return CallerOf(r.Context()) }, &pageOptions{
-		Root: s.o.Door.PublicURL, Example: s.o.Example, SignIn: s.o.Door.Tokens != nil, Done: s.done, Log: s.log,
-	})
+	s.page.register(mux)
 	return s.door.Handler(mux)
 }
 

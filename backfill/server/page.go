@@ -2,8 +2,6 @@ package server
 
 import (
 	"bytes"
-	"context"
-	"errors"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -38,10 +36,8 @@ type page struct {
 	parts   partCache
 }
 
-// servePages registers the page on a mux. who tells whose a request is, and whether it is
-// anybody's. The page acts only by POST; whoever serves it keeps other sites' forms away,
-// and asks browsers to run and to show nothing but what comes from here.
-func servePages(mux *http.ServeMux, b backend, who func(*http.Request) (Caller, bool), o *pageOptions) {
+// newPage makes the page. who tells whose a request is, and whether it is anybody's.
+func newPage(b backend, who func(*http.Request) (Caller, bool), o *pageOptions) *page {
 	p := &page{backend: b, who: who, files: loadAssets()}
 	if o != nil {
 		p.o = *o
@@ -50,6 +46,12 @@ func servePages(mux *http.ServeMux, b backend, who func(*http.Request) (Caller, 
 		p.o.Log = slog.New(slog.DiscardHandler)
 	}
 	p.screens = loadScreens(p.files)
+	return p
+}
+
+// register adds the page to a mux. It acts only by POST; whoever serves it keeps other
+// sites' forms away, and asks browsers to run and to show nothing but what comes from here.
+func (p *page) register(mux *http.ServeMux) {
 	mux.HandleFunc("GET /{$}", p.start)
 	mux.HandleFunc("GET /backfill", p.preview)
 	mux.HandleFunc("GET /backfills", p.history)
@@ -118,55 +120,58 @@ func (p *page) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if code >= http.StatusInternalServerError {
 		p.o.Log.ErrorContext(r.Context(), "a request failed", "path", r.URL.Path, "error", err)
 	}
-	if _, ok := p.who(r); ok || !p.o.SignIn {
-		t.SignIn = false
-	}
+	t.SignIn = t.SignIn && p.o.SignIn
 	p.show(w, r, code, "trouble", p.frame(r, t.Heading+" · mozci", "", t))
 }
 
 // troubleOf says of an error what it is, and what to do. What went wrong inside is told to
 // the log, not to people.
 func troubleOf(err error) (int, trouble) {
-	text := upper(sentence(plain(clip.Marked(err.Error(), 600))))
-	switch {
-	case errors.Is(err, job.ErrNotFound):
-		return http.StatusNotFound, trouble{
-			"Not found", text, "Look for it in the history, or start from the link of the failing job.", false,
-		}
-	case errors.Is(err, job.ErrInvalid):
-		return http.StatusBadRequest, trouble{"This cannot be done as it stands", text, "Go back and change it.", false}
-	case errors.Is(err, errNobody):
-		return http.StatusUnauthorized, trouble{
-			"Sign in first", "Reading is open to everybody; acting is not.", "Sign in, then try again.", true,
-		}
-	case errors.Is(err, job.ErrDenied):
-		return http.StatusForbidden, trouble{
-			"You may not do this", text, "Sign in with credentials that have what is missing, then try again.", true,
-		}
-	case errors.Is(err, job.ErrRefused), errors.Is(err, job.ErrNoLine), errors.Is(err, job.ErrNotScheduled):
-		return http.StatusUnprocessableEntity, trouble{
-			"Nothing was triggered", text, "Start from another failure of the same job.", false,
-		}
-	case errors.Is(err, job.ErrUnavailable), errors.Is(err, context.DeadlineExceeded):
-		return http.StatusServiceUnavailable, trouble{
-			"A service did not answer", text, "Try again in a minute. Backfills that are under way go on.", false,
-		}
-	}
-	return http.StatusInternalServerError, trouble{
-		"mozci failed", "Something went wrong in this service. Nothing was triggered because of it.",
-		"Try again. If it happens again, tell the administrator the time: the log has the reason.", false,
-	}
+	code, reason := statusOf(err)
+	return code, troubleWith(code, reason, full(errorText(err)))
 }
 
-// errNobody is the error of an act without a caller.
-var errNobody = errors.New("nobody is signed in")
+// troubleWith is the screen of an error with a status, a reason in one word and a message.
+func troubleWith(code int, reason, message string) trouble {
+	t := trouble{Heading: "This cannot be done as it stands", Text: message, Todo: "Go back and change it."}
+	switch code {
+	case http.StatusNotFound:
+		t.Heading, t.Todo = "Not found", "Look for it in the history, or start from the link of the failing job."
+	case http.StatusUnauthorized:
+		t.Heading, t.Todo, t.SignIn = "Sign in first", "Then try again.", true
+		if reason == "no_credentials" {
+			t.Text = "mozci shows this, and does this, only for people whom it knows."
+		}
+	case http.StatusForbidden:
+		t.Heading, t.SignIn = "You may not do this", true
+		t.Todo = "Sign in with credentials that have what is missing, then try again."
+	case http.StatusUnprocessableEntity, http.StatusConflict:
+		t.Heading, t.Todo = "Nothing was triggered", "Start from another failure of the same job."
+	case http.StatusTooManyRequests:
+		t.Heading, t.Todo = "Too many requests", "Wait a moment, then try again. Backfills that are under way go on."
+	case http.StatusServiceUnavailable, http.StatusBadGateway, http.StatusGatewayTimeout:
+		t.Heading, t.Todo = "A service did not answer", "Try again in a minute. Backfills that are under way go on."
+	case http.StatusMethodNotAllowed:
+		t.Heading, t.Todo = "That is not how this page works", "Start from the link of the failing job."
+	}
+	if code == http.StatusInternalServerError || code > http.StatusServiceUnavailable {
+		t.Heading, t.Text = "mozci failed", "Something went wrong in this service. Nothing was triggered because of it."
+		t.Todo = "Try again. If it happens again, tell the administrator the time: the log has the reason."
+	}
+	return t
+}
+
+// refused shows a person that a request was not let through.
+func (p *page) refused(w http.ResponseWriter, r *http.Request, status int, reason, message string) {
+	t := troubleWith(status, reason, plain(message))
+	t.SignIn = t.SignIn && p.o.SignIn
+	p.show(w, r, status, "trouble", p.frame(r, t.Heading+" · mozci", "", t))
+}
 
 // nowhere is what addresses without a screen give.
 func (p *page) nowhere(w http.ResponseWriter, r *http.Request) {
-	t := trouble{
-		"There is no such page", "mozci has nothing at " + plain(clip.Marked(r.URL.Path, 200)) + ".",
-		"Look for it in the history, or start from the link of the failing job.", false,
-	}
+	t := troubleWith(http.StatusNotFound, "", "mozci has nothing at "+plain(clip.Marked(r.URL.Path, 200))+".")
+	t.Heading = "There is no such page"
 	p.show(w, r, http.StatusNotFound, "trouble", p.frame(r, t.Heading+" · mozci", "", t))
 }
 
@@ -174,7 +179,7 @@ func (p *page) nowhere(w http.ResponseWriter, r *http.Request) {
 func (p *page) caller(w http.ResponseWriter, r *http.Request) (Caller, bool) {
 	c, ok := p.who(r)
 	if !ok {
-		p.fail(w, r, errNobody)
+		p.fail(w, r, ErrNoCredentials)
 	}
 	return c, ok
 }

@@ -39,18 +39,23 @@ func actsOf(b Backfill) actsView {
 		if n := pushesOf(b.Plan); n > 0 {
 			v.Main.Ask = fmt.Sprintf("Trigger %s on %s?", count(runs, "run"), count(n, "push"))
 		}
-		if runs == 0 {
-			v.Main.Button, v.Main.Ask = "Start", "Start this backfill?"
-		}
 		v.Main.Kept = "mozci follows them and says which push broke the job."
+		switch {
+		case b.Ask.Mode == Search:
+			v.Main.Button += " and search on"
+			v.Main.Kept = fmt.Sprintf("mozci goes on round after round until it knows the push, with %s at most.",
+				count(b.Ask.MaxRuns, "run"))
+		case runs == 0:
+			v.Main = nil
+		}
 		v.Change = "#change"
 	case Waiting, Running:
 		v.Cancel = cancelOf(b)
 	case Undecided:
-		most := more + b.Cost.Most
-		if b.Cost.Most <= 0 {
-			most = more + b.Cost.Runs
+		if b.Ask.Mode != Search {
+			break
 		}
+		most := more + max(b.Ask.MaxRuns, b.Cost.Runs)
 		in.MaxRuns = &most
 		v.Main = actOf(fmt.Sprintf("Add %d runs", more), in)
 		v.Main.Ask = fmt.Sprintf("Go on with %d more runs?", more)
@@ -114,10 +119,17 @@ type insteadView struct {
 
 // insteadOf says what is possible where nothing was triggered.
 func insteadOf(b Backfill) []insteadView {
-	if b.State != Refused && b.State != Failed {
+	in := inputOf(b.Ask)
+	switch {
+	case b.State == Undecided && b.Ask.Mode != Search:
+		in.Mode, in.Times, in.Most = Search, nil, nil
+		return []insteadView{{
+			Text: "A search can tell more: round after round it runs what tells most, also where the job is flaky.",
+			Link: "/backfill?" + queryOf(in), Linked: "Show its plan",
+		}}
+	case b.State != Refused && b.State != Failed:
 		return nil
 	}
-	in := inputOf(b.Ask)
 	switch b.Reason {
 	case NoLine:
 		return []insteadView{{

@@ -2,13 +2,12 @@ package server
 
 import (
 	"errors"
-	"fmt"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
 
-	"github.com/mozci/mozci/internal/clip"
 	"github.com/mozci/mozci/job"
 )
 
@@ -39,7 +38,7 @@ func (p *page) start(w http.ResponseWriter, r *http.Request) {
 	f := formOf(in)
 	f.Open = err != nil || in.Times != nil || in.Most != nil || in.Batch != nil || in.MaxRuns != nil || f.Search || f.Follow
 	if err != nil {
-		f.Error = upper(sentence(plain(why(err))))
+		f.Error = formError(err)
 	}
 	p.showStart(w, r, http.StatusOK, f)
 }
@@ -82,7 +81,7 @@ func (p *page) preview(w http.ResponseWriter, r *http.Request) {
 	}
 	f := formOf(in)
 	if err != nil {
-		f.Error = upper(sentence(plain(why(err))))
+		f.Error = formError(err)
 		p.showStart(w, r, http.StatusBadRequest, f)
 		return
 	}
@@ -91,7 +90,7 @@ func (p *page) preview(w http.ResponseWriter, r *http.Request) {
 	b, err := p.backend.Start(r.Context(), c, in)
 	switch {
 	case errors.Is(err, job.ErrInvalid):
-		f.Error = upper(sentence(plain(why(err))))
+		f.Error = formError(err)
 		p.showStart(w, r, http.StatusBadRequest, f)
 	case err != nil:
 		p.fail(w, r, err)
@@ -107,7 +106,7 @@ func (p *page) act(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if err := r.ParseForm(); err != nil {
-		p.fail(w, r, fmt.Errorf("%w: the form cannot be read", job.ErrInvalid))
+		p.fail(w, r, wrong("body", "the form cannot be read"))
 		return
 	}
 	in, err := readInput(r.PostForm)
@@ -118,22 +117,33 @@ func (p *page) act(w http.ResponseWriter, r *http.Request) {
 	}
 	switch {
 	case errors.Is(err, job.ErrInvalid):
-		f.Error = upper(sentence(plain(why(err))))
+		f.Error = formError(err)
 		p.showStart(w, r, http.StatusBadRequest, f)
 	case err != nil:
 		p.fail(w, r, err)
 	default:
+		Audit(r.Context(), slog.String("what", "backfill"), slog.String("backfill", b.ID),
+			slog.String("state", string(b.State)), slog.Bool("dry_run", b.DryRun))
 		http.Redirect(w, r, "/backfills/"+url.PathEscape(b.ID), http.StatusSeeOther)
 	}
 }
 
-// why is what an error says of a form, without where in the program it came from.
-func why(err error) string {
-	var e *job.Error
-	if errors.As(err, &e) && e.Err != nil {
-		err = e.Err
+// fieldWords are what the form calls its fields.
+var fieldWords = map[string]string{
+	"link": "Link", "project": "Repository", "job_id": "Job id", "task_id": "Task", "label": "Job", "revision": "Push",
+	"test": "Test", "times": "Runs on each push", "max_revisions": "Pushes to check", "batch": "Runs in a round",
+	"max_runs": "Budget in runs",
+}
+
+// formError is what is wrong with a form, in the words of the form.
+func formError(err error) string {
+	var in *InputError
+	if errors.As(err, &in) {
+		if words := fieldWords[in.Field]; words != "" {
+			return words + ": " + sentence(plain(in.Message))
+		}
 	}
-	return strings.TrimPrefix(clip.Marked(err.Error(), 600), job.ErrInvalid.Error()+": ")
+	return upper(sentence(plain(reasonText(err))))
 }
 
 // readInput reads the fields of a form, or of a link that another page made: repo and
@@ -142,7 +152,7 @@ func readInput(q url.Values) (Input, error) {
 	var in Input
 	for name, list := range q {
 		if len(list) > 0 && len(list[0]) > mostField {
-			return Input{}, fmt.Errorf("%w: %s is longer than %d bytes", job.ErrInvalid, plain(clip.Marked(name, 40)), mostField)
+			return Input{}, wrong(clipped(name), "it is longer than %d bytes", mostField)
 		}
 	}
 	get := func(names ...string) string {
@@ -160,7 +170,7 @@ func readInput(q url.Values) (Input, error) {
 	case Linear, Search, "":
 		in.Mode = mode
 	default:
-		return in, fmt.Errorf("%w: mode %q, expected linear or search", job.ErrInvalid, clip.Marked(string(mode), 40))
+		return in, wrong("mode", "%q: expected linear or search", clipped(string(mode)))
 	}
 	in.Follow, in.DryRun = set(get("follow_merges")), set(get("dry_run"))
 	if in.TaskID != "" { // Treeherder's addresses have the push beside the task, which says it
@@ -174,18 +184,18 @@ func (in *Input) numbers(get func(...string) string) error {
 	if s := get("job_id", "selectedJob"); s != "" && in.TaskID == "" {
 		id, err := strconv.ParseInt(s, 10, 64)
 		if err != nil || id < 0 {
-			return fmt.Errorf("%w: job_id %q is no number", job.ErrInvalid, clip.Marked(s, 40))
+			return wrong("job_id", "%q is no number", clipped(s))
 		}
 		in.JobID = &id
 	}
 	for _, f := range []struct {
-		name, words string
-		at          **int
+		name string
+		at   **int
 	}{
-		{"times", "runs on each push", &in.Times},
-		{"max_revisions", "pushes to check", &in.Most},
-		{"batch", "runs in a round", &in.Batch},
-		{"max_runs", "budget", &in.MaxRuns},
+		{"times", &in.Times},
+		{"max_revisions", &in.Most},
+		{"batch", &in.Batch},
+		{"max_runs", &in.MaxRuns},
 	} {
 		s := get(f.name)
 		if s == "" {
@@ -193,7 +203,7 @@ func (in *Input) numbers(get func(...string) string) error {
 		}
 		n, err := strconv.Atoi(s)
 		if err != nil || n < 0 {
-			return fmt.Errorf("%w: %s: %q is no number", job.ErrInvalid, f.words, clip.Marked(s, 40))
+			return wrong(f.name, "%q is no number", clipped(s))
 		}
 		*f.at = &n
 	}
@@ -235,9 +245,11 @@ func (in Input) most() int {
 	return *in.Most
 }
 
+// formOf is an input as people see it.
 func formOf(in Input) formView {
 	f := formView{
-		Link: in.Link, Project: in.Project, Label: in.Label, Revision: in.Revision, Test: in.Test, TaskID: in.TaskID,
+		Link: plain(in.Link), Project: plain(in.Project), Label: plain(in.Label), Revision: plain(in.Revision),
+		Test: plain(in.Test), TaskID: plain(in.TaskID),
 		Times: text(in.Times), Most: text(in.Most), Batch: text(in.Batch), Runs: text(in.MaxRuns),
 		Search: in.Mode == Search, Follow: in.Follow,
 	}
@@ -254,7 +266,7 @@ func text(n *int) string {
 	return strconv.Itoa(*n)
 }
 
-// fieldsOf are the hidden fields that say the same as an input.
+// fieldsOf are the hidden fields that say the same as an input, to the letter.
 func fieldsOf(in Input) []fieldView {
 	f := formOf(in)
 	var out []fieldView
@@ -263,13 +275,13 @@ func fieldsOf(in Input) []fieldView {
 			out = append(out, fieldView{name, value})
 		}
 	}
-	add("link", f.Link)
-	add("project", f.Project)
+	add("link", in.Link)
+	add("project", in.Project)
 	add("job_id", f.JobID)
-	add("task_id", f.TaskID)
-	add("label", f.Label)
-	add("revision", f.Revision)
-	add("test", f.Test)
+	add("task_id", in.TaskID)
+	add("label", in.Label)
+	add("revision", in.Revision)
+	add("test", in.Test)
 	add("mode", string(in.Mode))
 	add("times", f.Times)
 	add("max_revisions", f.Most)

@@ -2,6 +2,7 @@ package server
 
 import (
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"strings"
@@ -58,6 +59,7 @@ func (p *page) cancel(w http.ResponseWriter, r *http.Request) {
 		p.fail(w, r, err)
 		return
 	}
+	Audit(r.Context(), slog.String("what", "cancel"), slog.String("backfill", id))
 	http.Redirect(w, r, back, http.StatusSeeOther)
 }
 

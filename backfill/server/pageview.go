@@ -105,10 +105,7 @@ func viewOf(b Backfill, all bool) backfillView {
 		}
 		v.Notes = append(v.Notes, upper(sentence(brief(w, 500))))
 	}
-	v.Started = fmt.Sprintf("Started by %s on %s at %s UTC", person(b.By), day(b.Created), clock(b.Created))
-	if b.Via != "" {
-		v.Started += " (" + viaWords(b.Via) + ")"
-	}
+	v.Started = startedBy(b)
 	if b.State == Planned {
 		f := formOf(inputOf(b.Ask))
 		v.Form = &f
@@ -116,17 +113,16 @@ func viewOf(b Backfill, all bool) backfillView {
 	return v
 }
 
-// viaWords say how somebody signed in.
-func viaWords(via string) string {
-	switch via {
-	case "token":
-		return "with a token"
-	case "taskcluster":
-		return "with Taskcluster credentials"
-	case "autopilot":
-		return "by itself"
+// startedBy says who started it, and when.
+func startedBy(b Backfill) string {
+	when := fmt.Sprintf(" on %s at %s UTC", day(b.Created), clock(b.Created))
+	switch {
+	case b.Via == ViaAutopilot:
+		return "Started by the autopilot" + when
+	case b.By == "": // a dry run of somebody who reads
+		return "Asked for" + when
 	}
-	return brief(via, 40)
+	return "Started by " + person(b.By) + when
 }
 
 // title is what a window is called: the answer first.
@@ -193,8 +189,10 @@ func bitsOf(b Backfill) []string {
 	if b.State.Open() && c.Left != nil && *c.Left > 0 {
 		out = append(out, "about "+roughly(*c.Left)+" left")
 	}
-	if b.State == Planned && c.Usual > 0 && c.Forecast > 0 {
-		out = append(out, "about "+roughly(c.Usual*float64(c.Forecast))+" of machine time")
+	if b.State == Planned && c.Usual > 0 {
+		if n := max(c.Forecast, planned(b)); n > 0 {
+			out = append(out, "about "+roughly(c.Usual*float64(n))+" of machine time")
+		}
 	}
 	if b.Ended != nil && !b.DryRun && c.Runs > 0 {
 		out = append(out, "took "+span(b.Ended.Sub(b.Created).Seconds()))
@@ -269,8 +267,13 @@ func culpritFact(b Backfill) factView {
 	}
 	if len(list) == 0 {
 		f.Big, f.Text = "not known", "No push is more likely than another one yet."
-		if b.Outcome == "not_a_regression" {
+		m := marksOf(b)
+		switch {
+		case b.Outcome == "not_a_regression":
 			f.Big, f.Text = "none", "The test is as flaky as it was before."
+		case m.bad >= 0 && m.good > m.bad:
+			f.Big = "1 of " + count(m.good-m.bad, "push")
+			f.Text = "The first bad one, or one between it and the last good one."
 		}
 		return f
 	}
@@ -304,9 +307,15 @@ func costFact(b Backfill) factView {
 	switch {
 	case b.DryRun:
 		f.Word, f.Big = "Expected cost", count(planned(b), "run")
-		f.Text = "Nothing was triggered yet."
+		if b.Ask.Mode == Search && c.Forecast > 0 {
+			f.Big = "about " + count(c.Forecast, "run")
+			f.Text = fmt.Sprintf("In rounds of %d; %s at most. ", b.Ask.Batch, count(b.Ask.MaxRuns, "run"))
+		}
 		if c.Usual > 0 {
-			f.Text = "A run usually takes " + span(c.Usual) + "."
+			f.Text += "A run usually takes " + span(c.Usual) + "."
+		}
+		if f.Text == "" {
+			f.Text = "Nothing was triggered yet."
 		}
 		return f
 	case b.State.Open():

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"log/slog"
+	"net/http"
 	"strings"
 	"sync"
 	"time"
@@ -77,6 +78,7 @@ type Server struct {
 	o      Options
 	log    *slog.Logger
 	door   *Door
+	page   *page
 	holder string
 	meter  *meter
 	wakeup chan struct{} // there may be something to claim
@@ -110,6 +112,12 @@ func New(places Places, store Store, opts *Options) (*Server, error) {
 	}
 	if door.Logger == nil {
 		door.Logger = s.log
+	}
+	s.page = newPage(s, func(r *http.Request) (Caller, bool) { return CallerOf(r.Context()) }, &pageOptions{
+		Root: strings.TrimRight(door.PublicURL, "/"), Example: s.o.Example, SignIn: door.Tokens != nil, Done: s.done, Log: s.log,
+	})
+	if door.Fail == nil {
+		door.Fail = s.page.refused
 	}
 	door.Timeout = cmp.Or(door.Timeout, s.o.Planning+30*time.Second)
 	var err error
