@@ -28,10 +28,7 @@ func (w *work) find(ctx context.Context) (backfill.FindResult, error) {
 // planFill finds out what is missing.
 func (w *work) planFill(ctx context.Context) error {
 	found, err := w.find(ctx)
-	if err != nil && len(found.History) == 0 {
-		return err
-	}
-	if errors.Is(err, backfill.ErrNotBad) {
+	if err != nil && found.FirstBad == nil { // otherwise some pushes could not be read: the rest is known
 		return err
 	}
 	if err := w.offspring(ctx, found.Start, found.History[0].Jobs); err != nil {
@@ -292,7 +289,7 @@ func (w *work) refresh(ctx context.Context, p job.Push) {
 // conclude says what the runs told.
 func (w *work) conclude(ctx context.Context) error {
 	found, err := w.find(ctx)
-	if err != nil && len(found.History) == 0 || errors.Is(err, backfill.ErrNotBad) {
+	if err != nil && found.FirstBad == nil {
 		return err
 	}
 	w.found(found)

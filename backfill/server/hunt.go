@@ -47,7 +47,7 @@ func (w *work) searchOptions(ctx context.Context, dry bool) *backfill.SearchOpti
 func (w *work) planSearch(ctx context.Context) error {
 	a := w.r.Ask
 	res, err := backfill.Search(ctx, w.place.Repo, w.ci, a.Label, a.Revision, w.searchOptions(ctx, true))
-	if err != nil && len(res.Pushes) == 0 || errors.Is(err, backfill.ErrNotBad) {
+	if err != nil {
 		return err
 	}
 	start := res.Pushes[len(res.Pushes)-1]

@@ -79,8 +79,8 @@ func (w *work) change(f func(b *Backfill)) {
 
 // The bounds of what one backfill keeps.
 const (
-	mostEntries   = 500
-	mostSteps = 2000
+	mostEntries = 500
+	mostSteps   = 2000
 	mostPushes  = 600
 )
 

@@ -21,6 +21,7 @@ import (
 	"github.com/mozci/mozci/job/treeherder"
 	"github.com/mozci/mozci/pushlog"
 	"github.com/mozci/mozci/taskcluster"
+	"github.com/mozci/mozci/trigger/ledger"
 )
 
 // app is one run of the program: its streams and the flags that all commands
@@ -62,7 +63,8 @@ type app struct {
 	heard   func(*taskcluster.Message) bool // which messages of Pulse are decoded; nil for all
 	things  *selfserve.AllTheThings
 	db      *sql.DB // the ledger's
-	started bool    // the flags were understood
+	dialect ledger.Dialect
+	started bool // the flags were understood
 }
 
 func (a *app) root() *cobra.Command {
@@ -123,6 +125,7 @@ Nothing is asked for without --yes, or a yes on the terminal. Exit status: 0 don
 	root.AddCommand(a.pushesCommand(), a.jobsCommand(), a.labelsCommand(), a.originCommand(), a.triggerCommand(),
 		a.backfillCommand(), a.cancelCommand(), a.checkSourcesCommand(), a.eventsCommand(), a.failuresCommand(),
 		a.errorlinesCommand(), a.frequencyCommand(), a.culpritCommand(), a.watchCommand(), a.linkCommand(),
+		a.serveCommand(),
 		a.versionCommand(), credentialsHelp())
 	return root
 }

@@ -92,6 +92,6 @@ func (a *app) database(driver, dsn string, d ledger.Dialect) (ledger.Ledger, err
 		// err may hold a password
 		return nil, fmt.Errorf("ledger: the database of --ledger cannot be opened with %s", driver)
 	}
-	a.db = db
+	a.db, a.dialect = db, d
 	return ledger.NewSQL(db, d), nil
 }

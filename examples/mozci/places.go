@@ -63,12 +63,7 @@ func (a *app) acting(ctx context.Context) (*places, ledger.Ledger, error) {
 
 // inMemory is a world. A run that did not contain the test is no verdict there.
 func (a *app) inMemory() (*places, error) {
-	f, err := os.Open(a.world)
-	if err != nil {
-		return nil, usage("--world: %v", err)
-	}
-	defer func() { _ = f.Close() }()
-	w, err := jobtest.ParseWorld(a.world, f)
+	w, err := a.readWorld()
 	if err != nil {
 		return nil, err
 	}
@@ -90,6 +85,16 @@ func worldPlaces(ci *jobtest.CI, name string) (*places, error) {
 		repo: repo, read: ci, act: ci, judge: jobtest.TestJudge(analysis.ByStatus, analysis.Unclear),
 		repositories: ci.Repository,
 	}, nil
+}
+
+// readWorld reads the file of --world.
+func (a *app) readWorld() (*jobtest.World, error) {
+	f, err := os.Open(a.world)
+	if err != nil {
+		return nil, usage("--world: %v", err)
+	}
+	defer func() { _ = f.Close() }()
+	return jobtest.ParseWorld(a.world, f)
 }
 
 func (a *app) services() (*places, error) {

@@ -149,18 +149,21 @@ func TestServeLocates(t *testing.T) {
 		"a link of hg":          {server.Named{}, hg + "/integration/autoland/rev/" + revisionOf(4), "autoland  00000abc0004"},
 		"a bare task":           {server.Named{}, other, there},
 		"unknown to Treeherder": {
-			server.Named{JobID: numbered(50)}, "",
+			server.Named{JobID: numbered(50)},
+			"",
 			"expired: The job 50 of autoland has expired, or never was: Treeherder has no such job in autoland",
 		},
 		"a task that is gone": {
-			server.Named{TaskID: strings.Repeat("a", 22)}, "",
+			server.Named{TaskID: strings.Repeat("a", 22)},
+			"",
 			"expired: The job " + strings.Repeat("a", 22) + " has expired, or never was",
 		},
 		"a job whose task is gone": {
 			server.Named{JobID: numbered(52)}, "", "expired: Treeherder still shows the job 52, and its task aaaa",
 		},
 		"a job of Buildbot": {
-			server.Named{JobID: numbered(53)}, "",
+			server.Named{JobID: numbered(53)},
+			"",
 			`not_found: The job 53 is of the CI "buildbot", and this service asks taskcluster.`,
 		},
 		"a job whose task is of another label": {server.Named{JobID: numbered(54)}, "", `malformed answer: by Treeherder the job 54`},

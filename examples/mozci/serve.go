@@ -1,0 +1,280 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mozci/mozci/backfill/server"
+	"github.com/mozci/mozci/job/jobtest"
+	"github.com/mozci/mozci/taskcluster"
+	"github.com/mozci/mozci/trigger/monitor"
+)
+
+// serveFlags are those of mozci serve.
+type serveFlags struct {
+	listen, publicURL  string
+	tokens, sessionKey string
+	reads              string
+	origins, projects  []string
+	autopilot          string
+	pace               time.Duration
+}
+
+func (a *app) serveCommand() *cobra.Command {
+	var f serveFlags
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Run the backfill service and its page",
+		Long: `serve runs the backfill service: an API, and a page for people. It takes the link of a
+job that failed, finds its last good run, triggers what is missing, and says which push
+broke it.
+
+Whoever wants runs needs a token of the file --tokens, or on Taskcluster credentials of
+the deployment, by Hawk; what is done must be within the caller's own scopes. Make a token
+with --new-token NAME. The service keeps its work in the database of --ledger, which
+several of them may share.
+
+With --world the history is played from its first push on, a token is made, and nothing
+outlives the program.`,
+		Example: `  mozci serve --world testdata/worlds/permanent.txt
+  mozci serve --tokens tokens.txt --ledger postgres://…`,
+		Args: noArgs,
+	}
+	name := ""
+	l := cmd.Flags()
+	l.StringVar(&f.listen, "listen", "127.0.0.1:8787", "the `address` to listen on")
+	l.StringVar(&f.publicURL, "public-url", "", "the `URL` by which people know the service, where it is another one")
+	l.StringVar(&f.tokens, "tokens", "", "a `file` with a line for each token: a name, its hash, and scopes if it has "+
+		"less than all")
+	l.StringVar(&name, "new-token", "", "print a new token, and its line for --tokens under this `name`")
+	l.StringVar(&f.sessionKey, "session-key", "", "a `file` with 32 bytes or more that sign the page's sessions "+
+		"(default: sessions end with the program)")
+	l.StringVar(&f.reads, "reads", "open", "who may read: open, for everybody, or closed")
+	l.StringArrayVar(&f.origins, "origin", nil, "a `site` whose scripts may call the API, such as "+
+		"https://treeherder.mozilla.org; may be given several times")
+	l.StringArrayVar(&f.projects, "serve", nil, "a repository's `name` that is served; may be given several times "+
+		"(default: each that the source knows)")
+	l.DurationVar(&f.pace, "pace", 100*time.Millisecond, "with --world, how long the next change takes to come at most")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if name != "" {
+			return a.newToken(name)
+		}
+		return a.serve(cmd.Context(), f)
+	}
+	return cmd
+}
+
+// newToken prints a token, and the line that lets it in.
+func (a *app) newToken(name string) error {
+	token := server.NewToken()
+	line := name + " " + server.HashToken(token)
+	if _, err := server.ParseTokens([]byte(line + "\n")); err != nil {
+		return usage("--new-token: %v", err)
+	}
+	if a.json {
+		return a.printJSON(struct {
+			Token string `json:"token"`
+			Line  string `json:"line"`
+		}{token, line})
+	}
+	a.printf("token  %s\nline   %s\n", token, line)
+	return nil
+}
+
+// serve runs the service until the program is stopped.
+func (a *app) serve(ctx context.Context, f serveFlags) error {
+	if f.reads != "open" && f.reads != "closed" {
+		return usage("--reads %q: expected open or closed", f.reads)
+	}
+	if f.pace < 0 {
+		return usage("--pace %s: expected 0 or more", f.pace)
+	}
+	book, err := a.ledger(ctx)
+	if err != nil {
+		return err
+	}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	w, ci, err := a.playing()
+	if err != nil {
+		return err
+	}
+	places, err := a.servePlaces(f.projects, w, ci)
+	if err != nil {
+		return err
+	}
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", f.listen)
+	if err != nil {
+		return usage("--listen %s: %v", f.listen, err)
+	}
+	defer func() { _ = listener.Close() }()
+	at := listener.Addr().String()
+	o, token, err := a.serverOptions(ctx, f, at)
+	if err != nil {
+		return err
+	}
+	o.Ledger = book
+	store := a.serverStores(o, ci)
+	s, err := server.New(places, store, o)
+	if err != nil {
+		return err
+	}
+	a.welcome(f, at, token)
+	return a.run(ctx, s, listener, ci, f)
+}
+
+// playing is the world, and its CI; nil without --world.
+func (a *app) playing() (*jobtest.World, *jobtest.CI, error) {
+	if a.world == "" {
+		return nil, nil, nil
+	}
+	w, err := a.readWorld()
+	if err != nil {
+		return nil, nil, err
+	}
+	return w, jobtest.NewCI(w, &jobtest.CIOptions{Play: true}), nil
+}
+
+// serverStores are what is kept: all in the database of the ledger or, in a world without
+// one, in memory and by the world's clock.
+func (a *app) serverStores(o *server.Options, ci *jobtest.CI) server.Store {
+	if a.db == nil {
+		var now func() time.Time
+		if ci != nil {
+			now = ci.Now
+		}
+		o.Monitor = monitor.NewMemory(now)
+		return server.NewMemory(now)
+	}
+	o.Monitor = monitor.NewSQL(a.db, a.dialect)
+	return server.NewSQL(a.db, a.dialect)
+}
+
+// serverOptions are what the flags say of the service. The token is a new one of a world.
+func (a *app) serverOptions(
+	ctx context.Context, f serveFlags, at string,
+) (o *server.Options, token string, err error) {
+	o = &server.Options{Logger: a.log}
+	d := &o.Door
+	if a.db != nil {
+		d.Nonces = server.NewSQLNonces(a.db, a.dialect)
+	}
+	d.OpenReads, d.Origins, d.PublicURL, d.Hosts = f.reads == "open", f.origins, f.publicURL, server.LoopbackHosts(at)
+	if f.sessionKey != "" {
+		if d.SessionKey, err = os.ReadFile(f.sessionKey); err != nil {
+			return nil, "", usage("--session-key: %v", err)
+		}
+	}
+	file := f.tokens
+	if file == "" && a.world != "" {
+		token = server.NewToken()
+		dir, err := os.MkdirTemp("", "mozci-serve-")
+		if err != nil {
+			return nil, "", err
+		}
+		context.AfterFunc(ctx, func() { _ = os.RemoveAll(dir) })
+		file = filepath.Join(dir, "tokens")
+		if err := os.WriteFile(file, []byte("demo "+server.HashToken(token)+"\n"), 0o600); err != nil {
+			return nil, "", err
+		}
+	}
+	if file != "" {
+		if d.Tokens, err = server.OpenTokens(file); err != nil {
+			return nil, "", usage("--tokens: %v", err)
+		}
+		o.Guard.Still = d.Tokens.Still
+	}
+	if a.clients != nil && a.clients.taskcluster != nil {
+		who, err := server.Hawk(hawk(a.clients.taskcluster), &server.HawkOptions{PublicURL: f.publicURL, Nonces: d.Nonces})
+		if err != nil {
+			return nil, "", err
+		}
+		d.Who = append(d.Who, who)
+	}
+	if d.Tokens == nil && len(d.Who) == 0 {
+		a.warnf("mozci: nobody may trigger anything: give --tokens\n")
+	}
+	return o, token, nil
+}
+
+// welcome says where the service is. With --json standard output is for reports.
+func (a *app) welcome(f serveFlags, at, token string) {
+	tell := a.printf
+	if a.json {
+		tell = a.warnf
+	}
+	url := "http://" + at + "/"
+	if f.publicURL != "" {
+		url = strings.TrimSuffix(f.publicURL, "/") + "/"
+	}
+	tell("mozci serves at %s\n", url)
+	if token != "" {
+		tell("token: %s\n", token)
+	}
+}
+
+// run serves until ctx is done.
+func (a *app) run(ctx context.Context, s *server.Server, l net.Listener, ci *jobtest.CI, f serveFlags) error {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	parts := []func(context.Context) error{s.Run}
+	if ci != nil {
+		parts = append(parts, func(ctx context.Context) error { return ci.Play(ctx, paced(f.pace)) })
+	}
+	web := server.HTTPServer(l.Addr().String(), s.Handler(), a.log)
+	parts = append(parts, func(ctx context.Context) error {
+		context.AfterFunc(ctx, func() {
+			const patience = 5 * time.Second
+			grace, end := context.WithTimeout(context.WithoutCancel(ctx), patience)
+			defer end()
+			if web.Shutdown(grace) != nil {
+				_ = web.Close()
+			}
+		})
+		if err := web.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			return err
+		}
+		return nil
+	})
+	done := make(chan error, len(parts))
+	for _, part := range parts {
+		go func() {
+			err := part(ctx)
+			if err != nil && ctx.Err() == nil {
+				stop(err)
+			}
+			done <- err
+		}()
+	}
+	for range parts {
+		<-done
+	}
+	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
+		return fmt.Errorf("the service ended: %w", err)
+	}
+	return nil
+}
+
+// paced is how long the next change of a world takes to come: an hour of its time a
+// second, and never longer than most.
+func paced(most time.Duration) func(time.Duration) time.Duration {
+	const hour = 3600
+	return func(d time.Duration) time.Duration { return min(d/hour, most) }
+}
+
+// hawk asks a deployment who signed a request.
+func hawk(c *taskcluster.Client) server.HawkChecker {
+	return func(ctx context.Context, r server.HawkRequest) (server.HawkAnswer, error) {
+		a, err := c.AuthenticateHawk(ctx, taskcluster.HawkRequest(r))
+		return server.HawkAnswer(a), err
+	}
+}
