@@ -300,7 +300,8 @@ func (a *app) hg(client *http.Client) (*pushlog.Server, error) {
 		lando = ""
 	}
 	return share(a.clients, func(c *clients) **pushlog.Server { return &c.hg }, func() (*pushlog.Server, error) {
-		return pushlog.New(a.hgURL, &pushlog.Options{HTTP: client, CacheDir: a.cacheDir, LandoURL: lando, Logger: a.log})
+		return pushlog.New(a.hgURL,
+			&pushlog.Options{HTTP: client, CacheDir: a.cacheDir, LandoURL: lando, Logger: a.log})
 	})
 }
 

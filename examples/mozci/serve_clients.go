@@ -23,9 +23,9 @@ type clients struct {
 
 // share is the client that is there, or a new one. Making one asks nothing, so that of two
 // made at once one may be forgotten.
-func share[T any](c *clients, of func(*clients) **T, make func() (*T, error)) (*T, error) {
+func share[T any](c *clients, of func(*clients) **T, fresh func() (*T, error)) (*T, error) {
 	if c == nil {
-		return make()
+		return fresh()
 	}
 	c.mu.Lock()
 	known := *of(c)
@@ -33,7 +33,7 @@ func share[T any](c *clients, of func(*clients) **T, make func() (*T, error)) (*
 	if known != nil {
 		return known, nil
 	}
-	made, err := make()
+	made, err := fresh()
 	if err != nil {
 		return nil, err
 	}

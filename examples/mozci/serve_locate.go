@@ -69,7 +69,8 @@ func (s *servedPlaces) byLink(ctx context.Context, project string, l link.Link) 
 	case l.BuildRequest != nil && asks == "buildbot":
 		return s.byRun(ctx, project, strconv.FormatInt(*l.BuildRequest, 10))
 	case l.Build != nil && asks == "buildbot":
-		return s.byRun(ctx, project, fmt.Sprintf("%s/#/builders/%s/builds/%d", l.Root, url.PathEscape(l.Builder), *l.Build))
+		at := fmt.Sprintf("%s/#/builders/%s/builds/%d", l.Root, url.PathEscape(l.Builder), *l.Build)
+		return s.byRun(ctx, project, at)
 	case task != "" || l.JobID != nil || l.Group != "" || l.BuildRequest != nil || l.Build != nil:
 		return server.Located{}, &server.Refusal{
 			Reason:  server.NotFound,
@@ -153,8 +154,8 @@ func (s *servedPlaces) byTreeherder(ctx context.Context, project, id string) (se
 	}
 	is := func(h string) bool { return job.SameRevision(h, own.Push().Revision) }
 	if own.Name() != j.Name() || !slices.ContainsFunc(j.Push().Hashes(), is) {
-		return server.Located{}, fmt.Errorf("%w: by Treeherder the job %s is %q on %.12s, and its task %s is %q on %.12s",
-			job.ErrMalformed, id, j.Name(), j.Push().Revision, run, own.Name(), own.Push().Revision)
+		return server.Located{}, fmt.Errorf(
+			"%w: by Treeherder the job %s is %q on %.12s, and its task %s is %q on %.12s", job.ErrMalformed, id, j.Name(), j.Push().Revision, run, own.Name(), own.Push().Revision)
 	}
 	return s.located(p, own), nil
 }
@@ -173,7 +174,9 @@ func (s *servedPlaces) unknown(id string, err error) error {
 		text = e.Err.Error()
 	}
 	text = strings.TrimPrefix(text, job.ErrNotFound.Error()+": ")
-	r := &server.Refusal{Reason: server.NotFound, Message: fmt.Sprintf("No job is known by %q: %s.", id, text), Err: err}
+	r := &server.Refusal{
+		Reason: server.NotFound, Message: fmt.Sprintf("No job is known by %q: %s.", id, text), Err: err,
+	}
 	if s.ci == nil && !errors.Is(err, job.ErrNoPush) && ids.MatchString(id) {
 		r.Reason = server.Expired
 		r.Message = fmt.Sprintf("The job %s has expired, or never was: %s.", strings.TrimPrefix(id, "job "), text)

@@ -107,7 +107,8 @@ func TestServeLocates(t *testing.T) {
 	_, th, tasks, args := servedCI(t)
 	mine, other := tasks["autoland"], tasks["mozilla-central"]
 	for id, o := range map[int]thtest.Object{
-		52: {"task_id": strings.Repeat("a", 22)}, 53: {"task_id": "", "build_system_type": "buildbot", "ref_data_name": "b"},
+		52: {"task_id": strings.Repeat("a", 22)},
+		53: {"task_id": "", "build_system_type": "buildbot", "ref_data_name": "b"},
 		54: {"job_type_name": "another label"}, 55: {"task_id": other},
 	} {
 		j := job51(mine)

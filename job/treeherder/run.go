@@ -37,8 +37,8 @@ func (p *Project) FindRun(ctx context.Context, id string) (job.Job, error) {
 			return nil, err
 		}
 		if len(page.records) == 0 {
-			return nil, fmt.Errorf("%w: Treeherder has no such job in %s: it is older than the 120 days that are kept, "+
-				"was not told of yet, is another project's, or never was", job.ErrNotFound, p.name)
+			return nil, fmt.Errorf("%w: Treeherder has no such job in %s: it is older than the 120 days that are "+
+				"kept, was not told of yet, is another project's, or never was", job.ErrNotFound, p.name)
 		}
 		r, err := theOne(page.records, params[0])
 		if err != nil {
