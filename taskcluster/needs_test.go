@@ -126,7 +126,8 @@ func TestCreateNeeds(t *testing.T) {
 	}
 	lowest := ok(taskcluster.CreateNeeds(map[string]any{"taskQueueId": "p/w"}))
 	normal := ok(taskcluster.CreateNeeds(map[string]any{"taskQueueId": "p/w", "priority": "normal"}))
-	if len(lowest[0]) != 7 || lowest[0][0] != "queue:create-task:lowest:p/w" || fmt.Sprint(lowest) != fmt.Sprint(normal) {
+	if len(lowest[0]) != 7 || lowest[0][0] != "queue:create-task:lowest:p/w" ||
+		fmt.Sprint(lowest) != fmt.Sprint(normal) {
 		t.Errorf("%q, %q", lowest, normal)
 	}
 	for _, bad := range []any{map[string]any{"priority": "urgent"}, map[string]any{"scopes": "x"}, "x"} {
