@@ -116,7 +116,8 @@ func temporaries(s *tctest.Server) map[string]hawkCase {
 			r: temporary(s, "sheriff", "me", time.Hour), failed: "doesn't have `auth:create-client:me`",
 		},
 		"with more": {
-			r: temporary(s, "sheriff", "sheriff", time.Hour, "queue:x"), failed: "doesn't satisfy all certificate scopes",
+			r:      temporary(s, "sheriff", "sheriff", time.Hour, "queue:x"),
+			failed: "doesn't satisfy all certificate scopes",
 		},
 		"over": {
 			r: temporary(s, "sheriff", "sheriff", -6*time.Minute), failed: "ext.certificate.expiry < now",

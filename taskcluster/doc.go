@@ -65,6 +65,11 @@
 // about its own action, as that of Gecko's retrigger-multiple is. The hook's
 // payload is rendered as JSON-e.
 //
+// [Project.TriggerNeeds] and [Project.CancelNeeds] say which scopes that needs, and a
+// context that is kept to somebody's scopes (job.WithScopes) is held to them wherever a
+// hook is fired, and a task created or cancelled: a service that acts for its callers
+// never lends them what its own credentials may. [Client.AuthenticateHawk] says who they are.
+//
 // What a hook answers says little: 400 can mean that the task was made. See
 // [Project.Trigger] for how that is found out, and [Project.Outcome] for what an
 // action task made.

@@ -126,7 +126,8 @@ func TestCreateNeeds(t *testing.T) {
 	}
 	lowest := ok(taskcluster.CreateNeeds(map[string]any{"taskQueueId": "p/w"}))
 	normal := ok(taskcluster.CreateNeeds(map[string]any{"taskQueueId": "p/w", "priority": "normal"}))
-	if len(lowest[0]) != 7 || lowest[0][0] != "queue:create-task:lowest:p/w" || fmt.Sprint(lowest) != fmt.Sprint(normal) {
+	if len(lowest[0]) != 7 || lowest[0][0] != "queue:create-task:lowest:p/w" ||
+		fmt.Sprint(lowest) != fmt.Sprint(normal) {
 		t.Errorf("%q, %q", lowest, normal)
 	}
 	for _, bad := range []any{map[string]any{"priority": "urgent"}, map[string]any{"scopes": "x"}, "x"} {
@@ -167,5 +168,33 @@ func TestCancelNeeds(t *testing.T) {
 			t.Errorf("with %s: %v; it is %s", scope, err, state())
 		}
 		s.Add(decision, tctest.Object{}, true)
+	}
+}
+
+// An action of kind task needs what its task does, and makes none for who lacks it.
+func TestTaskActionWithinScopes(t *testing.T) {
+	s, decision := world()
+	s.Put(decision, 0, "public/actions.json", []byte(`{"version": 1, "actions": [
+		{"name": "odd", "kind": "task", "context": [{"kind": "test"}], "task": {
+			"metadata": {"name": "odd"}, "created": {"$fromNow": ""}, "deadline": {"$fromNow": "1 day"}, "payload": {},
+			"taskQueueId": "p/w", "priority": "highest", "schedulerId": "s", "scopes": ["${taskId}"],
+			"taskGroupId": {"$eval": "taskGroupId"}}}]}`))
+	p := serve(t, s).Project("autoland", nil)
+	req := job.Request{Key: "k", Label: test, Push: push(20), Count: 1, Action: "odd"}
+	need := ok(p.TriggerNeeds(t.Context(), req))
+	id := s.Tasks(decision, test)[0]
+	want := "[[queue:create-task:highest:p/w] [queue:scheduler-id:s] [queue:create-task:project:none] [" + id + "]]"
+	if fmt.Sprint(need) != want {
+		t.Errorf("%q, expected %s", need, want)
+	}
+	all := []string{"queue:create-task:*", "queue:scheduler-id:s", id}
+	for i := range all {
+		ctx := job.WithScopes(t.Context(), append(append([]string{}, all[:i]...), all[i+1:]...))
+		if _, err := p.Trigger(ctx, req); !errors.Is(err, job.ErrDenied) || len(s.Tasks(decision, "odd")) > 0 {
+			t.Errorf("without %s: %v", all[i], err)
+		}
+	}
+	if _, err := p.Trigger(job.WithScopes(t.Context(), all), req); err != nil || len(s.Tasks(decision, "odd")) != 1 {
+		t.Errorf("with all: %v", err)
 	}
 }

@@ -201,6 +201,7 @@ func TestActs(t *testing.T) {
 	signed, old := good(), good()
 	old.at = old.at.Add(-time.Hour)
 	right := []string{"Authorization: " + signed.header(t), isJSON}
+	other := []string{"Authorization: " + good().header(t)}
 	late := []string{"Authorization: " + old.header(t), isJSON}
 	g.check(t, map[string]shown{
 		"nobody":                {"POST", act, nil, 401, "no_credentials"},
@@ -211,7 +212,7 @@ func TestActs(t *testing.T) {
 		"two headers":           {"POST", act, []string{bearOf + "one", bearOf + "one"}, 400, "invalid"},
 		"a signature":           {"POST", act, right, 200, `sheriff true {"label":"t"}`},
 		"an old one":            {"POST", act, late, 401, "credentials_expired"},
-		"one of another type":   {"POST", act, []string{"Authorization: " + good().header(t)}, 401, "wrong_credentials"},
+		"one of another type":   {"POST", act, other, 401, "wrong_credentials"},
 		"TRACE":                 {"TRACE", act, []string{bearOf + "one"}, 405, "method"},
 		"a method of their own": {"BREW", act, []string{bearOf + "one"}, 405, "method"},
 		"lacking scopes":        {"POST", "/denied", []string{bearOf + "one"}, 403, "missing_scopes"},
@@ -252,10 +253,11 @@ func TestHeaders(t *testing.T) {
 
 // A page is told in HTML, a program in JSON.
 func TestFail(t *testing.T) {
-	g := newGate(t, server.DoorOptions{Fail: func(w http.ResponseWriter, _ *http.Request, status int, reason, _ string) {
+	fail := func(w http.ResponseWriter, _ *http.Request, status int, reason, _ string) {
 		w.WriteHeader(status)
 		_, _ = io.WriteString(w, "<p>"+reason)
-	}})
+	}
+	g := newGate(t, server.DoorOptions{Fail: fail})
 	const page = "Accept: text/html,application/xhtml+xml,*/*;q=0.8"
 	for target, c := range map[string]struct {
 		header string

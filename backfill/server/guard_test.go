@@ -212,7 +212,8 @@ func TestGuardPlan(t *testing.T) {
 		step(2, "c", trigger.ActionBuild, "t"), step(1, "d", trigger.ActionNothing, ""),
 	}}
 	check := func(scopes string) error {
-		return server.Guard{}.CheckPlan(t.Context(), ci, server.Caller{Name: "me", Scopes: strings.Fields(scopes)}, plan)
+		by := server.Caller{Name: "me", Scopes: strings.Fields(scopes)}
+		return server.Guard{}.CheckPlan(t.Context(), ci, by, plan)
 	}
 	for scopes, want := range map[string]string{
 		"": "[run:t three run:u run:b]", "run:*": "[three]", "run:t more run:b": "[run:u]",

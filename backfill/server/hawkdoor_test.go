@@ -36,7 +36,8 @@ func deployment() (*tctest.Server, server.HawkChecker) {
 		if err != nil {
 			return server.HawkAnswer{}, err
 		}
-		req := httptest.NewRequestWithContext(ctx, http.MethodPost, "/api/auth/v1/authenticate-hawk", bytes.NewReader(text))
+		const route = "/api/auth/v1/authenticate-hawk"
+		req := httptest.NewRequestWithContext(ctx, http.MethodPost, route, bytes.NewReader(text))
 		rec := httptest.NewRecorder()
 		s.ServeHTTP(rec, req)
 		var out struct {
@@ -321,7 +322,8 @@ func TestHawkCannotCheck(t *testing.T) {
 		return a, err
 	}
 	for name, h := range map[string]server.Authenticator{
-		"away": hawkDoor(t, away, nil), "no nonces": hawkDoor(t, check, failing{}), "another hash": hawkDoor(t, other, nil),
+		"away": hawkDoor(t, away, nil), "no nonces": hawkDoor(t, check, failing{}),
+		"another hash": hawkDoor(t, other, nil),
 	} {
 		r, body := post(good().header(t))
 		if who, err := h.Authenticate(t.Context(), r, body); !errors.Is(err, server.ErrCannotCheck) {

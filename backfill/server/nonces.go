@@ -139,7 +139,8 @@ func (s *sqlNonces) Use(ctx context.Context, key string, d time.Duration) (first
 		now := s.tables.Dialect.Now()
 		res, err := s.tables.DB.ExecContext(ctx, s.bind(`INSERT INTO mozci_nonces (key, ends)
 			VALUES (?, `+now+` + ?)
-			ON CONFLICT (key) DO UPDATE SET ends = excluded.ends WHERE mozci_nonces.ends <= `+now), key, d.Microseconds())
+			ON CONFLICT (key) DO UPDATE SET ends = excluded.ends WHERE mozci_nonces.ends <= `+now),
+			key, d.Microseconds())
 		if err != nil {
 			return err
 		}

@@ -18,6 +18,8 @@ const (
 
 	loud           = "https://TREEHERDER.mozilla.org"
 	publicHost     = "Host: mozci.public"
+	fromPublic     = "Origin: https://mozci.public"
+	fromHTTP       = "Origin: http://treeherder.mozilla.org"
 	fromSibling    = "Origin: http://x.mozci.example"
 	sameSite       = "Sec-Fetch-Site: same-site"
 	crossSite      = "Sec-Fetch-Site: cross-site"
@@ -54,15 +56,15 @@ func TestCrossOrigin(t *testing.T) {
 		"says cross-site only":      {listed, "POST", []string{session, crossSite}, 403, ""},
 		"Treeherder reads":          {listed, "GET", []string{fromTreeherder, crossSite}, 200, treeherder},
 		"Treeherder acts":           {listed, "POST", []string{token, fromTreeherder, crossSite}, 200, treeherder},
-		"Treeherder, wrong token":   {listed, "POST", []string{"Authorization: Bearer x", fromTreeherder}, 401, treeherder},
+		"Treeherder, wrong token":   {listed, "POST", []string{token + "x", fromTreeherder}, 401, treeherder},
 		"Treeherder by cookie":      {listed, "POST", []string{session, fromTreeherder, crossSite}, 403, treeherder},
 		"nearly Treeherder":         {listed, "POST", []string{token, fromTreeherder + ".evil.example"}, 403, ""},
-		"Treeherder over http":      {listed, "POST", []string{token, "Origin: http://treeherder.mozilla.org"}, 403, ""},
+		"Treeherder over http":      {listed, "POST", []string{token, fromHTTP}, 403, ""},
 		"Treeherder, another port":  {listed, "POST", []string{token, fromTreeherder + ":444"}, 403, ""},
 		"any site reads":            {star, "GET", []string{fromEvil}, 200, "*"},
 		"any site acts":             {star, "POST", []string{token, fromEvil}, 403, ""},
 		"Treeherder among any":      {star, "POST", []string{token, fromTreeherder}, 200, treeherder},
-		"behind a proxy":            {public, "POST", []string{token, "Origin: https://mozci.public", publicHost}, 200, ""},
+		"behind a proxy":            {public, "POST", []string{token, fromPublic, publicHost}, 200, ""},
 		"behind one, evil":          {public, "POST", []string{token, fromEvil, publicHost}, 403, ""},
 		"a hostile origin":          {listed, "POST", []string{token, "Origin: https://\x1b[31m\"><script>"}, 403, ""},
 		"listed in another case":    {listed, "GET", []string{"Origin: " + loud}, 200, loud},
@@ -102,7 +104,9 @@ func TestPreflight(t *testing.T) {
 		"any site acts":     {star, evil, "POST", 403, "", ""},
 		"any site, nothing": {star, "", "GET", 403, "", ""},
 	} {
-		headers := []string{"Access-Control-Request-Method: " + c.method, "Access-Control-Request-Headers: authorization"}
+		headers := []string{
+			"Access-Control-Request-Method: " + c.method, "Access-Control-Request-Headers: authorization",
+		}
 		if c.origin != "" {
 			headers = append(headers, "Origin: "+c.origin)
 		}

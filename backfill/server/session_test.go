@@ -104,7 +104,8 @@ func TestCookieIsSecure(t *testing.T) {
 		g := newGate(t, server.DoorOptions{Tokens: tokens, PublicURL: c.public, Hosts: []string{c.host}})
 		rec := g.ask("POST", "/signin", "token=one", form, "Host: "+c.host)
 		cookies := rec.Result().Cookies()
-		if len(cookies) != 1 || cookies[0].Secure != c.secure || strings.HasPrefix(cookies[0].Name, "__Host-") != c.secure {
+		if len(cookies) != 1 || cookies[0].Secure != c.secure ||
+			strings.HasPrefix(cookies[0].Name, "__Host-") != c.secure {
 			t.Errorf("%+v: %d %v", c, rec.Code, cookies)
 		}
 	}

@@ -67,7 +67,7 @@ func TestParseTokens(t *testing.T) {
 		"a long one":          {"bot " + one + "00\n", "", "64 hexadecimal digits"},
 		"the token itself":    {"bot hunter2hunter2\n", "", "bot has no hash"},
 		"no digits":           {"bot sha256:" + strings.Repeat("g", 64) + "\n", "", "64 hexadecimal digits"},
-		"torn":                {"me " + two + "\nbot " + one, "", "line 2 of the tokens: it does not end in a line break"},
+		"torn":                {"me " + two + "\nbot " + one, "", "line 2 of the tokens: it does not end in a"},
 		"torn in a scope":     {"bot " + one + " hooks:trigger-ho", "", "line 1 of the tokens: it does not end"},
 		"twice the name":      {"bot " + one + "\nbot " + two + "\n", "", "line 2 of the tokens: bot is in line 1 too"},
 		"twice the token":     {"bot " + one + "\nme " + one + " a\n", "", "its token is that of line 1"},
@@ -85,7 +85,8 @@ func TestParseTokens(t *testing.T) {
 			if !errors.Is(err, job.ErrInvalid) || !strings.Contains(fmt.Sprint(err), c.err) || list != nil {
 				t.Errorf("%s: %v, %v; expected %s", name, list, err, c.err)
 			}
-			if err != nil && strings.ContainsAny(err.Error(), "\x1b\x00") || strings.Contains(fmt.Sprint(err), one[10:30]) {
+			text := fmt.Sprint(err)
+			if strings.ContainsAny(text, "\x1b\x00") || strings.Contains(text, one[10:30]) {
 				t.Errorf("%s: the error shows what it must not: %v", name, err)
 			}
 			continue

@@ -128,7 +128,8 @@ func (s *Server) signer(header, method string, u *url.URL) (signer, error) {
 	}
 	if ext.AuthorizedScopes != nil {
 		if !satisfiesAll(who.scopes, *ext.AuthorizedScopes) {
-			return signer{}, errors.New("Supplied credentials do not satisfy authorizedScopes") //nolint:staticcheck // so
+			const no = "Supplied credentials do not satisfy authorizedScopes"
+			return signer{}, errors.New(no)
 		}
 		who.scopes = s.expanded(*ext.AuthorizedScopes)
 	}
