@@ -12,6 +12,7 @@ import (
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/chromedp"
 
 	"github.com/mozci/mozci/internal/testing/testenv"
@@ -44,7 +45,7 @@ type tab struct {
 func openTab(t *testing.T, browser context.Context) *tab {
 	t.Helper()
 	ctx, closeIt := chromedp.NewContext(browser, chromedp.WithNewBrowserContext())
-	ctx, stop := context.WithTimeout(ctx, 2*time.Minute)
+	ctx, stop := context.WithTimeout(ctx, 5*time.Minute)
 	messages := chromedp.Console(ctx)
 	ended := make(chan struct{})
 	go func() {
@@ -139,6 +140,22 @@ func (b *tab) media(features ...string) {
 func (b *tab) press(keys string) {
 	b.Helper()
 	b.do(chromedp.KeyEvent(keys))
+}
+
+// typed presses one key as a keyboard does: what the page does with it can keep it from
+// being written into a field.
+func (b *tab) typed(key string) {
+	b.Helper()
+	b.do(chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+		for _, p := range []input.DispatchKeyEventParams{
+			{Type: input.DispatchKeyEventTypeKeyDown, Key: key, Text: key}, {Type: input.DispatchKeyEventTypeKeyUp, Key: key},
+		} {
+			if _, err := cdp.Call(ctx, t, input.DispatchKeyEvent, p); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
 }
 
 // picture writes what the tab shows, in full, into a folder.

@@ -31,7 +31,7 @@ type backfillView struct {
 	Facts []factView
 	Grid  gridView
 	Plan  planView
-	Log   []logView
+	Log   logView
 	Form  *formView // of a dry run: what was recognised, to be changed
 
 	Started  string
@@ -364,8 +364,14 @@ func announce(b Backfill) string {
 	return s
 }
 
-// logView is the log of a day.
+// logView is the log: what happened last, and behind a fold what happened before.
 type logView struct {
+	Latest, Earlier []dayView
+	Count           int // of the earlier ones
+}
+
+// dayView is the log of a day.
+type dayView struct {
 	Day     string // empty where all is of one day
 	Entries []entryView
 }
@@ -386,17 +392,36 @@ var kindLooks = map[string]looks{
 	"state":      {Class: "calm", Symbol: "clock"},
 }
 
-// mostLog is how many lines of the log are shown; all of them are in the JSON.
-const mostLog = 200
+// The bounds of the log: how many lines are unfolded, and how many there are; all of them
+// are in the JSON.
+const (
+	latestLog = 12
+	mostLog   = 200
+)
 
-func logOf(log []Entry) []logView {
-	var out []logView
-	for i, e := range log {
-		if i == mostLog {
-			break
+func logOf(log []Entry) logView {
+	n := min(len(log), latestLog+2) // two more need no fold
+	if len(log) > n {
+		n = latestLog
+	}
+	end := min(len(log), mostLog)
+	v := logView{Latest: daysOf(log, 0, n), Earlier: daysOf(log, n, end), Count: end - n}
+	if len(v.Latest) == 1 && (len(v.Earlier) == 0 || len(v.Earlier) == 1 && v.Earlier[0].Day == v.Latest[0].Day) {
+		v.Latest[0].Day = ""
+		if len(v.Earlier) == 1 {
+			v.Earlier[0].Day = ""
 		}
+	}
+	return v
+}
+
+// daysOf are the lines from one to before another, day by day.
+func daysOf(log []Entry, from, to int) []dayView {
+	var out []dayView
+	for i := from; i < to; i++ {
+		e := log[i]
 		if d := day(e.Time); len(out) == 0 || out[len(out)-1].Day != d {
-			out = append(out, logView{Day: d})
+			out = append(out, dayView{Day: d})
 		}
 		l, ok := kindLooks[e.Kind]
 		if !ok {
@@ -408,9 +433,6 @@ func logOf(log []Entry) []logView {
 			Why: sentence(brief(e.Why, 600)),
 			ID:  fmt.Sprintf("log-%d", len(log)-i),
 		})
-	}
-	if len(out) == 1 {
-		out[0].Day = ""
 	}
 	return out
 }
