@@ -31,7 +31,7 @@ func (w *work) planFill(ctx context.Context) error {
 	if err != nil && len(found.History) == 0 {
 		return err
 	}
-	if errors.Is(err, backfill.ErrNotBad) {
+	if errors.Is(err, backfill.ErrNotBad) || unknownLabel(err) && len(found.History[0].Jobs) == 0 {
 		return err
 	}
 	if err := w.offspring(ctx, found.Start, found.History[0].Jobs); err != nil {
@@ -52,6 +52,13 @@ func (w *work) planFill(ctx context.Context) error {
 	defer w.mu.Unlock()
 	w.r.describe()
 	return nil
+}
+
+// unknownLabel reports whether nothing of that name can run on the push that failed: the
+// error has the names that come nearest.
+func unknownLabel(err error) bool {
+	var unknown *job.UnknownLabelError
+	return errors.As(err, &unknown)
 }
 
 // offspring refuses to go on from runs that mozci itself has triggered: a backfill of a
