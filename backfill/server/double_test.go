@@ -60,3 +60,15 @@ func (c *countingCI) Cancel(ctx context.Context, id string) error {
 	}
 	return err
 }
+
+// blocked waits until wait is closed.
+func blocked(wait <-chan struct{}) func(context.Context, job.Request) error {
+	return func(ctx context.Context, _ job.Request) error {
+		select {
+		case <-wait:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
