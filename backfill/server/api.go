@@ -214,13 +214,24 @@ func (s *Server) apiGet(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("Etag", b.etag)
 	h.Set("Cache-Control", "no-cache")
-	if r.Header.Get("If-None-Match") == b.etag {
+	if matches(r.Header.Values("If-None-Match"), b.etag) {
 		w.WriteHeader(http.StatusNotModified)
 		return
 	}
 	h.Set("Content-Type", "application/json")
 	h.Set("Content-Length", strconv.Itoa(len(b.json)))
 	_, _ = w.Write(b.json)
+}
+
+// matches reports whether one of the tags that a client has is this one. What a proxy has
+// packed it calls weak.
+func matches(given []string, etag string) bool {
+	for tag := range strings.SplitSeq(strings.Join(given, ","), ",") {
+		if tag = strings.TrimSpace(tag); tag == "*" || strings.TrimPrefix(tag, "W/") == etag {
+			return true
+		}
+	}
+	return false
 }
 
 // apiList answers backfills, without the parts that only one of them shows.
@@ -303,7 +314,7 @@ func (s *Server) apiEvents(w http.ResponseWriter, r *http.Request) {
 	case err != nil:
 		s.fail(w, r, err)
 		return
-	case !first.open && first.etag == `"`+strconv.FormatInt(after, 10)+`"`:
+	case !first.open && after >= first.version:
 		w.WriteHeader(http.StatusNoContent)
 		return
 	}

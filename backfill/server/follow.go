@@ -136,9 +136,10 @@ type bodyKey struct {
 
 // body is a backfill as the API answers it.
 type body struct {
-	json []byte
-	etag string
-	open bool
+	json    []byte
+	etag    string
+	version int64
+	open    bool
 }
 
 // body is a backfill, encoded once for each version.
@@ -159,5 +160,5 @@ func (s *Server) body(ctx context.Context, id string) (body, error) {
 
 func bodyOf(b Backfill) (body, error) {
 	text, err := json.Marshal(b)
-	return body{append(text, '\n'), `"` + strconv.FormatInt(b.Version, 10) + `"`, b.State.Open()}, err
+	return body{append(text, '\n'), `"` + strconv.FormatInt(b.Version, 10) + `"`, b.Version, b.State.Open()}, err
 }
