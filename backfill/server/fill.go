@@ -155,7 +155,7 @@ func (w *work) fill(ctx context.Context) error {
 // ask carries the plan out, again for what the CI did not answer.
 func (w *work) ask(ctx context.Context) (trigger.Plan, error) {
 	const tries = 5
-	for n, wait := 1, firstWait; ; n, wait = n+1, 2*wait {
+	for n, wait := 1, w.s.o.Retry; ; n, wait = n+1, 2*wait {
 		done, err := trigger.Run(ctx, w.ci, w.r.Plan, &trigger.RunOptions{
 			Ledger: w.s.o.Ledger, Who: who(w.r.ID), Purpose: who(w.r.ID), Poll: w.s.o.Poll, Logger: w.s.log,
 			OnStep: func(st trigger.Step) { w.step(ctx, st) },

@@ -12,8 +12,8 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// claimEvery is how often it is looked for work that nobody was told of: that of an
-// instance that died.
+// claimEvery is how often at least it is looked for work that nobody was told of: that of
+// an instance that died, which is free after its lease.
 const claimEvery = 5 * time.Second
 
 // Run carries out what was accepted, until ctx is done. It returns then, when all work is
@@ -43,7 +43,7 @@ func (s *Server) Run(ctx context.Context) error {
 		if n > 0 && err == nil {
 			continue
 		}
-		look := time.NewTimer(claimEvery)
+		look := time.NewTimer(min(s.o.Lease, claimEvery))
 		select {
 		case <-ctx.Done():
 		case <-s.wakeup:
@@ -144,16 +144,13 @@ func (s *Server) renew(ctx context.Context, id string, done <-chan struct{}, sto
 	}
 }
 
-// The attempts at work that a service did not answer.
-const (
-	mostAttempts = 6
-	firstWait    = 30 * time.Second
-)
+// mostAttempts is how often work is attempted that a service did not answer.
+const mostAttempts = 6
 
 // attempts does the work, again where a service was not to be reached: what was asked
 // for is in the ledger, so that it goes on where it was.
 func (w *work) attempts(ctx context.Context) error {
-	wait := firstWait
+	wait := w.s.o.Retry
 	for n := 1; ; n++ {
 		err := w.attempt(ctx)
 		if err == nil || ctx.Err() != nil || n == mostAttempts || !errors.Is(err, job.ErrUnavailable) {

@@ -34,6 +34,9 @@ type Options struct {
 	Lease time.Duration
 	// Poll is how often a CI without events is looked at. Default one minute.
 	Poll time.Duration
+	// Retry is after how long what a service did not answer is asked again; each time it
+	// is twice as long. Default 30 seconds.
+	Retry time.Duration
 	// Lifetime is for how long the same request is the same backfill; that of a dry run,
 	// whose facts grow old, is Fresh. Defaults one day and ten minutes.
 	Lifetime, Fresh time.Duration
@@ -64,6 +67,7 @@ func (o *Options) defaults() {
 	o.Width = cmp.Or(o.Width, 500)
 	o.Lease = cmp.Or(o.Lease, 30*time.Second)
 	o.Poll = cmp.Or(o.Poll, time.Minute)
+	o.Retry = cmp.Or(o.Retry, 30*time.Second)
 	o.Lifetime = cmp.Or(o.Lifetime, 24*time.Hour)
 	o.Fresh = cmp.Or(o.Fresh, 10*time.Minute)
 	o.Keep = cmp.Or(o.Keep, 90*24*time.Hour)
