@@ -139,6 +139,23 @@ type AddedChecker interface {
 	WasAdded(ctx context.Context, j Job) (bool, error)
 }
 
+// RequesterFinder knows who asked for a run after its push.
+type RequesterFinder interface {
+	// Requester returns the person or the tool that asked for the run, as the CI names
+	// it, such as an e-mail address: it is not for everybody to see. It is empty for a
+	// run that came with the push, and where the CI does not say.
+	Requester(ctx context.Context, j Job) (string, error)
+}
+
+// Classifier knows what people said of failed runs.
+type Classifier interface {
+	// Classification returns what a person last said of the run. Only a person's word
+	// counts: what a program guesses by itself, such as Treeherder's autoclassification,
+	// leaves a run NotClassified. It is asked anew each time, as people change their
+	// minds. A source that cannot be read is an error, never NotClassified.
+	Classification(ctx context.Context, j Job) (Classification, error)
+}
+
 // ArtifactChecker knows whether the files of a run are still there.
 type ArtifactChecker interface {
 	// ArtifactsExist reports whether the files that other jobs need of this

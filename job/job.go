@@ -39,6 +39,8 @@
 //   - [KeyCarrier], by [Carried]: the runs that a request's key made.
 //   - [AddedChecker], by [WasAdded]: whether a run was added after the push, by hand
 //     or by a tool.
+//   - [RequesterFinder], by [RequesterOf]: who asked for such a run.
+//   - [Classifier], by [Classified]: what a person said of a failed run.
 //   - [ArtifactChecker], by [ArtifactsExist]: whether a build's files are there.
 //   - [QueueMeter], by [QueueDepthOf]: how many runs wait where a label's would.
 //   - [CoalesceChecker], by [Coalesces]: whether waiting requests become one run.

@@ -126,6 +126,24 @@ func WasAdded(ctx context.Context, s Scheduler, j Job) (bool, error) {
 	return false, unsupported("offspring", j.ID())
 }
 
+// RequesterOf asks s who asked for a run after its push, or answers
+// errors.ErrUnsupported.
+func RequesterOf(ctx context.Context, s Scheduler, j Job) (string, error) {
+	if f, ok := As[RequesterFinder](s); ok {
+		return f.Requester(ctx, j)
+	}
+	return "", unsupported("requester", j.ID())
+}
+
+// Classified asks s what a person said of a failed run, or answers
+// errors.ErrUnsupported.
+func Classified(ctx context.Context, s Scheduler, j Job) (Classification, error) {
+	if c, ok := As[Classifier](s); ok {
+		return c.Classification(ctx, j)
+	}
+	return Classification{}, unsupported("classification", j.ID())
+}
+
 // ArtifactsExist asks s whether a run's files are there, or answers
 // errors.ErrUnsupported.
 func ArtifactsExist(ctx context.Context, s Scheduler, j Job) (bool, error) {

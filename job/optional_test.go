@@ -28,6 +28,8 @@ func TestFallBacks(t *testing.T) {
 	_, errs["artifacts"] = job.ArtifactsExist(ctx, bare{}, j)
 	_, errs["load"] = job.QueueDepthOf(ctx, bare{}, "l")
 	_, errs["offspring"] = job.WasAdded(ctx, bare{}, j)
+	_, errs["requester"] = job.RequesterOf(ctx, bare{}, j)
+	_, errs["classification"] = job.Classified(ctx, bare{}, j)
 	_, errs["merges"] = job.Coalesces(ctx, bare{}, "label")
 	_, errs["carried"] = job.Carried(ctx, bare{}, job.Request{Key: "k"})
 	_, errs["origins"] = job.Origins(ctx, bare{}, job.Push{})
@@ -41,8 +43,8 @@ func TestFallBacks(t *testing.T) {
 			t.Errorf("%s: %v, expected a *job.Error that wraps errors.ErrUnsupported", what, err)
 		}
 	}
-	if len(errs) != 12 {
-		t.Errorf("%d fall-backs answered, expected 12", len(errs))
+	if len(errs) != 14 {
+		t.Errorf("%d fall-backs answered, expected 14", len(errs))
 	}
 	if page := job.PageOf(bare{}, j); page != "" {
 		t.Errorf("a CI that has no pages says %q", page)

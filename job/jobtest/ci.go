@@ -20,6 +20,24 @@ type CIOptions struct {
 	Visible time.Duration
 	// Queue is how long a run waits for a machine. Default 5 minutes.
 	Queue time.Duration
+	// Play starts the clock with the first push in place of after the history: nothing
+	// has happened yet, and [CI.Play] or [CI.Advance] makes it happen, the first push
+	// included. Nothing that Watch and Wait do moves the time then.
+	//
+	// A push is not found before its time; one that merges others comes after them. Its
+	// runs are requested when it appears. They start after Queue, and end with the word
+	// of their cell after the time that the label takes. A word that the text has after
+	// a comma follows the ones before it, when they have ended: the run after a retry.
+	// Runs with :by= are requested one "every" of the world after their push. Where the
+	// grid says that all builds a label needs succeed on the push, its runs wait for
+	// them, unscheduled.
+	//
+	//   - pending, running and unscheduled end as the truth has it. A running one still
+	//     runs when the newest push is one "every" old, and as long as its label takes
+	//     from then on; an unscheduled one waits for a build to succeed.
+	//   - unknown is that for Queue after its end, and then ends as the truth has it.
+	//   - cancelled, skipped and coalesced never start: they end so after Queue.
+	Play bool
 }
 
 // CI serves a World through every contract of package job, in memory and with

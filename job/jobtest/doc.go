@@ -89,6 +89,13 @@
 //
 //	pass:no-test     the job ran, but not the test that one looks for
 //	pass:expired     the files of this run (a build) are gone
+//	pass:v=431.2     it measured this value (Record.Value)
+//	fail:sig=NAME    the test that failed, as its logs name it (test)
+//	fail:by=NAME     it was requested after its push, by backfill, retrigger or a person
+//	fail:class=WORD  a person classified it: intermittent, fixed, expected, infra or
+//	                 needs-bug; auto is what Treeherder guessed, and no person's word
+//
+// and they combine: fail*2:sig=a:by=x. A NAME has no space, comma or colon.
 //
 // In place of its cells a row may say why it has none:
 //
@@ -115,11 +122,22 @@
 //	runs linux64/opt-m-1 dom/a.toml b.toml    the test manifests that a label runs
 //	runs linux64/opt-m-1 from=19 dom/c.toml   the same, from push 19 on
 //	truth linux64/opt/xpcshell-1 culprit=19 before=0.01 after=1    how later runs end
+//	truth linux64/opt/reftest-3 culprit=18 until=20 sig=a flake=b  the same, mended by push 20
 //
 // The truth is what the history hides: a run that is triggered later, or that
 // is still waiting in the grid, fails with probability after on the culprit and
 // every newer push of the repository, and before on the older ones; infra=P
-// makes it an exception first. The draw depends on the seed, the push, the
-// label and how many runs there were, and on nothing else. Without a truth
-// every later run succeeds.
+// makes it an exception first. With until=ID the break ends with that push: it and
+// newer ones fail with probability before again. What fails since the culprit fails in
+// the test sig=NAME, what fails otherwise in flake=NAME; both are "test" where they are
+// not given. The draw depends on the seed, the push, the label and how many runs there
+// were, and on nothing else. Without a truth every later run succeeds.
+//
+// # A world that plays
+//
+// [NewCI] starts after the history: all of the grid has happened. With CIOptions.Play
+// it starts with the first push, and the history happens: each push appears at its
+// time, with its runs, which wait for a machine, run, and end with the word of their
+// cell. See [CIOptions] for what each word does then, and [CI.Play] for what moves the
+// time.
 package jobtest

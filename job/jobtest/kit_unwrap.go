@@ -25,6 +25,7 @@ func abilities() []ability {
 		can[job.Watcher]("Watcher"), can[job.AcceptedLister]("AcceptedLister"),
 		can[job.OutcomeFinder]("OutcomeFinder"), can[job.KeyCarrier]("KeyCarrier"),
 		can[job.PageLinker]("PageLinker"), can[job.AddedChecker]("AddedChecker"),
+		can[job.RequesterFinder]("RequesterFinder"), can[job.Classifier]("Classifier"),
 		can[job.ArtifactChecker]("ArtifactChecker"), can[job.QueueMeter]("QueueMeter"),
 		can[job.CoalesceChecker]("CoalesceChecker"),
 	}
