@@ -82,8 +82,10 @@ type Case struct {
 	Mode   Mode   // as it was when it was opened
 	Rule   Rule   // that let it through or, in a dry run, would stop it
 	Why    string // in words, as decided then
+	Doing  string // what it does or waits for now, for people
 	Opened time.Time
 	Ended  time.Time // zero while it is open
+	Blind  int       // how often in a row a source that it needs did not answer
 	Cost   Cost
 	Report *Report // nil until it has ended
 	Told   bool    // the report was delivered; always, in the end, unless the outcome is not reported
