@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -41,21 +42,39 @@ type CIOptions struct {
 }
 
 // CI serves a World through every contract of package job, in memory and with
-// its own clock, which only [CI.Advance] and [CI.Watch] move. It is a
-// [job.Scheduler] with every optional ability, and [CI.Repository] gives the
+// its own clock, which only [CI.Advance], [CI.Watch] and [CI.Wait] move, or [CI.Play] and
+// [CI.Advance] where the world plays. It is a [job.Scheduler] with the optional
+// abilities, and [CI.Repository] gives the
 // world's repositories. It is strict where real ones are: a test whose build
 // has no files is refused with job.ErrNoBuild. A CI is safe for concurrent use.
 // It forgets nothing: it is as large as its world and what was asked of it.
 type CI struct {
 	w    *World
 	opts CIOptions
+	end  time.Time // of the history: when the newest push is one step old
 
-	mu     sync.Mutex
-	now    time.Time
-	runs   []*run // in the order of their creation
-	byKey  map[string][]*run
-	events []job.Event
-	hung   chan struct{} // closed when the CI answers again; nil while it does
+	mu      sync.Mutex
+	now     time.Time
+	moments moments
+	runs    []*run           // in the order of their creation: run-1 is the first
+	places  map[*push]*place // what runs on each push
+	seen    map[*repo]int    // how many of its pushes are visible
+	depths  map[string]*job.QueueDepth
+	byKey   map[string][]*run
+	last    *told         // the newest event; it has no next one
+	changes int           // how often something changed
+	waited  int           // of these, those that were so when a Wait last returned
+	bell    chan struct{} // closed when rings is true at the end of a call; nil while nobody listens
+	rings   bool
+	lists   map[*repo]*job.List // of the visible pushes
+	hung    chan struct{}       // closed when the CI answers again; nil while it does
+	player  player
+}
+
+// place are the runs of a push, in the order of their creation.
+type place struct {
+	runs   []*run
+	labels map[string]int // how many of each
 }
 
 type run struct {
@@ -64,20 +83,31 @@ type run struct {
 	push      *push
 	label     string
 	key       string
-	status    job.Status
+	cell      cellRun    // of the history; zero for what was triggered
+	triggered bool       // in the CI
+	status    job.Status // 0 before it is requested
 	ends      job.Status // how it will end
-	noTest    bool
-	expired   bool
+	sig       string     // the test that fails, where it ends so
 	times     job.Times
 	visible   time.Time // before that, nobody sees it
 	next      time.Time // when the status changes; zero for never, or not known yet
 	announced bool
+	then      *item // what waits for its end; nil for nothing
+	moment    moment
 }
 
+// shown reports whether the run can be seen.
+func (n *run) shown(now time.Time) bool { return n.status != 0 && !n.visible.After(now) }
+
 // NewCI returns a CI over the world. Its time is that of the newest push, plus
-// one step of the world's grid: the moment after the history.
+// one step of the world's grid: the moment after the history. With CIOptions.Play it
+// is that of the first push, and nothing has happened yet.
 func NewCI(w *World, opts *CIOptions) *CI {
-	c := &CI{w: w, now: w.start, byKey: map[string][]*run{}}
+	c := &CI{
+		w: w, now: w.start, end: w.start, places: map[*push]*place{}, seen: map[*repo]int{},
+		depths: map[string]*job.QueueDepth{}, byKey: map[string][]*run{}, last: &told{}, lists: map[*repo]*job.List{},
+		player: player{wake: make(chan struct{}, 1)},
+	}
 	if opts != nil {
 		c.opts = *opts
 	}
@@ -86,12 +116,19 @@ func NewCI(w *World, opts *CIOptions) *CI {
 	}
 	for _, r := range w.repos {
 		for _, p := range r.pushes {
-			if t := p.Time.Add(w.every); t.After(c.now) {
-				c.now = t
+			c.places[p] = &place{labels: map[string]int{}}
+			if t := p.Time.Add(w.every); t.After(c.end) {
+				c.end = t
 			}
 		}
 	}
+	if c.opts.Play {
+		c.toCome()
+		return c
+	}
+	c.now = c.end
 	for _, r := range w.repos {
+		c.seen[r] = len(r.pushes)
 		for _, p := range r.pushes {
 			for _, label := range r.labels {
 				for _, cell := range p.cells[label] {
@@ -106,25 +143,41 @@ func NewCI(w *World, opts *CIOptions) *CI {
 // history makes a run that the grid shows.
 func (c *CI) history(r *repo, p *push, label string, cell cellRun) {
 	n := c.newRun(r, p, label)
-	n.status, n.noTest, n.expired, n.announced = cell.status, cell.noTest, cell.expired, true
-	n.times.Requested, n.visible = p.Time, p.Time
-	started := min(c.opts.Queue, c.w.every)
+	n.ofCell(cell)
+	n.announced = true
+	c.set(n, cell.status)
+	asked := p.Time
+	if cell.by != "" {
+		asked = asked.Add(c.w.every)
+	}
+	n.times.Requested, n.visible = asked, asked
+	started := earlier(asked.Add(min(c.opts.Queue, c.w.every)), c.now)
 	switch {
 	case n.status == job.StatusPending:
 		n.next = c.now.Add(c.opts.Queue)
 	case n.status == job.StatusRunning, n.status == job.StatusUnknown:
-		n.times.Started = p.Time.Add(started)
+		n.times.Started = started
 		n.next = c.now.Add(r.duration(label))
 	case n.status.Waiting(): // unscheduled: its build moves it
-	case n.status == job.StatusCoalesced, n.status == job.StatusSkipped, n.status == job.StatusCancelled:
-		n.times.Finished = p.Time.Add(started)
+	case neverStarts(n.status):
+		n.times.Finished = started
 	default:
-		n.times.Started = p.Time.Add(started)
-		n.times.Finished = n.times.Started.Add(r.duration(label))
-		if n.times.Finished.After(c.now) {
-			n.times.Finished = c.now
-		}
+		n.times.Started = started
+		n.times.Finished = earlier(started.Add(r.duration(label)), c.now)
 	}
+	c.schedule(n)
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.After(b) {
+		return b
+	}
+	return a
+}
+
+// neverStarts reports whether runs that end so never ran.
+func neverStarts(s job.Status) bool {
+	return s == job.StatusCoalesced || s == job.StatusSkipped || s == job.StatusCancelled
 }
 
 func (r *repo) duration(label string) time.Duration {
@@ -136,46 +189,57 @@ func (r *repo) duration(label string) time.Duration {
 
 func (c *CI) newRun(r *repo, p *push, label string) *run {
 	n := &run{id: "run-" + strconv.Itoa(len(c.runs)+1), repo: r, push: p, label: label}
-	n.ends = c.draw(r, p, label)
+	n.moment = moment{kind: runChanges, seq: len(c.runs), run: n}
+	n.ends, n.sig = c.draw(r, p, label)
 	c.runs = append(c.runs, n)
+	at := c.places[p]
+	at.runs = append(at.runs, n)
+	at.labels[label]++
 	return n
 }
 
-// draw decides how the next run of the label on the push will end: see truth
-// in the package comment. It depends on the world alone, not on time or order.
-func (c *CI) draw(r *repo, p *push, label string) job.Status {
+// ofCell gives the run what the grid says of it. The grid's word is how it ends, where
+// it is one for that; otherwise the truth has it.
+func (n *run) ofCell(cell cellRun) {
+	n.cell = cell
+	if !cell.status.Waiting() {
+		n.ends, n.sig = cell.status, ""
+	}
+	if cell.sig != "" {
+		n.sig = cell.sig
+	}
+}
+
+// draw decides how the next run of the label on the push will end, and in which test:
+// see truth in the package comment. It depends on the world alone, not on time or order.
+func (c *CI) draw(r *repo, p *push, label string) (ends job.Status, sig string) {
 	t, ok := r.truths[label]
 	if !ok {
-		return job.StatusSuccess
-	}
-	before := 0
-	for _, n := range c.runs {
-		if n.push == p && n.label == label {
-			before++
-		}
+		return job.StatusSuccess, ""
 	}
 	h := fnv.New64a()
-	_, _ = fmt.Fprintf(h, "%s\x00%d\x00%s\x00%d", r.name, p.ID, label, before)
+	_, _ = fmt.Fprintf(h, "%s\x00%d\x00%s\x00%d", r.name, p.ID, label, c.places[p].labels[label])
 	rng := rand.New(rand.NewPCG(c.w.seed, h.Sum64())) // #nosec G404 -- a simulation, seeded on purpose
 	if rng.Float64() < t.infra {
-		return job.StatusException
+		return job.StatusException, ""
 	}
-	fails := t.before
-	if p.ID >= t.culprit {
-		fails = t.after
+	fails, sig := t.before, t.flake
+	if t.broken(p.ID) {
+		fails, sig = t.after, t.sig
 	}
 	switch {
 	case rng.Float64() >= fails:
-		return job.StatusSuccess
+		return job.StatusSuccess, ""
 	case r.kind(label) == job.KindBuild:
-		return job.StatusBusted
+		return job.StatusBusted, sig
 	}
-	return job.StatusTestFailed
+	return job.StatusTestFailed, sig
 }
 
 // Record is what Raw of a CI's jobs holds.
 type Record struct {
-	NoTest bool // the job ran, but not the test that one looks for
+	NoTest bool     // the job ran, but not the test that one looks for
+	Value  *float64 // what the job measured; nil for nothing, and before its end
 }
 
 // RanTest reports whether the job ran the test that one looks for. It is true
@@ -185,21 +249,39 @@ func RanTest(j job.Job) bool {
 	return !ok || !f.NoTest
 }
 
-func (n *run) snapshot() job.Job {
-	return job.New(job.Fields{
-		ID: n.id, Name: n.label, Push: clonePush(n.push.Push), Kind: n.repo.kind(n.label),
-		Status: n.status, Times: n.times, Raw: Record{NoTest: n.noTest},
-	})
+// snapshot is a run as it was. The push is copied for who looks at it: most do not.
+type snapshot struct {
+	*run
+	status job.Status
+	times  job.Times
 }
 
+func (s snapshot) ID() string         { return s.id }
+func (s snapshot) Name() string       { return s.label }
+func (s snapshot) Push() job.Push     { return clonePush(s.push.Push) }
+func (s snapshot) Kind() job.Kind     { return s.repo.kind(s.label) }
+func (s snapshot) Status() job.Status { return s.status }
+func (s snapshot) Times() job.Times   { return s.times }
+
+func (s snapshot) Raw() any {
+	r := Record{NoTest: s.cell.noTest}
+	if s.cell.value != nil && !s.status.Waiting() {
+		v := *s.cell.value
+		r.Value = &v
+	}
+	return r
+}
+
+func (n *run) snapshot() job.Job { return snapshot{n, n.status, n.times} }
+
 // find returns the push of the world that p names, by repository and id, or by
-// repository and revision.
+// repository and revision, once it is visible.
 func (c *CI) find(p job.Push) (*repo, *push, error) {
 	r := c.w.repo(p.Repo)
 	if r == nil {
 		return nil, nil, fmt.Errorf("%w: the world has no repository %q", job.ErrNotFound, p.Repo)
 	}
-	for _, n := range r.pushes {
+	for _, n := range r.pushes[:c.seen[r]] {
 		if p.Revision == "" && n.ID == p.ID || job.SameRevision(n.Revision, p.Revision) {
 			return r, n, nil
 		}
@@ -213,15 +295,15 @@ func (c *CI) Jobs(ctx context.Context, p job.Push, names ...string) ([]job.Job, 
 	if err := c.reach(ctx); err != nil {
 		return nil, job.Wrap(op, p.String(), err)
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	c.lock()
+	defer c.unlock()
 	_, at, err := c.find(p)
 	if err != nil {
 		return nil, job.Wrap(op, p.String(), err)
 	}
 	var out []job.Job
-	for _, n := range c.runs {
-		if n.push == at && (len(names) == 0 || slices.Contains(names, n.label)) && !n.visible.After(c.now) {
+	for _, n := range c.places[at].runs {
+		if (len(names) == 0 || slices.Contains(names, n.label)) && n.shown(c.now) {
 			out = append(out, n.snapshot())
 		}
 	}
@@ -233,8 +315,8 @@ func (c *CI) Trigger(ctx context.Context, req job.Request) (job.Receipt, error) 
 	if err := c.reach(ctx); err != nil {
 		return job.Receipt{}, job.Wrap("world.trigger", req.Label, err)
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	c.lock()
+	defer c.unlock()
 	if made, ok := c.byKey[req.Key]; ok && req.Key != "" {
 		return job.Receipt{IDs: ids(made), State: job.ReceiptAlreadyAsked}, nil
 	}
@@ -245,13 +327,15 @@ func (c *CI) Trigger(ctx context.Context, req job.Request) (job.Receipt, error) 
 	var made []*run
 	for range req.Count {
 		n := c.newRun(r, p, req.Label)
-		n.key, n.status, n.times.Requested = req.Key, job.StatusPending, c.now
+		n.key, n.triggered, n.times.Requested = req.Key, true, c.now
+		c.set(n, job.StatusPending)
 		n.visible = c.now.Add(c.opts.Visible)
 		n.next = n.visible.Add(c.opts.Queue)
 		if c.opts.Visible == 0 {
 			n.announced = true
 			c.tell(n)
 		}
+		c.schedule(n)
 		made = append(made, n)
 	}
 	c.byKey[req.Key] = made
@@ -290,9 +374,10 @@ func ids(runs []*run) []string {
 
 // byID returns the run with this id, when it is visible.
 func (c *CI) byID(id string) (*run, error) {
-	for _, n := range c.runs {
-		if n.id == id && !n.visible.After(c.now) {
-			return n, nil
+	if text, ok := strings.CutPrefix(id, "run-"); ok {
+		i, err := strconv.Atoi(text)
+		if err == nil && i >= 1 && i <= len(c.runs) && c.runs[i-1].id == id && c.runs[i-1].shown(c.now) {
+			return c.runs[i-1], nil
 		}
 	}
 	return nil, fmt.Errorf("%w: no run %q", job.ErrNotFound, id)

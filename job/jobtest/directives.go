@@ -231,39 +231,3 @@ func (p *parser) header(ws []word) error {
 	p.grid = true
 	return nil
 }
-
-func (p *parser) truth(ws []word) error {
-	r, label, err := p.ofLabel(ws)
-	if err != nil {
-		return err
-	}
-	t := truth{after: 1}
-	seen := map[string]bool{}
-	for _, at := range ws[2:] {
-		name, value, _ := strings.Cut(at.text, "=")
-		if seen[name] {
-			return p.fail(at, "%s is given twice", name)
-		}
-		seen[name] = true
-		if name == "culprit" {
-			if t.culprit, err = strconv.ParseInt(value, 10, 64); err != nil || t.culprit <= 0 {
-				return p.fail(at, "%q: expected culprit=ID, a push id", at.text)
-			}
-			continue
-		}
-		into := map[string]*float64{"before": &t.before, "after": &t.after, "infra": &t.infra}[name]
-		if into == nil {
-			return p.fail(at, "%q: expected culprit=ID, before=P, after=P or infra=P", at.text)
-		}
-		v, err := strconv.ParseFloat(value, 64)
-		if err != nil || !(v >= 0 && v <= 1) {
-			return p.fail(at, "%q: expected a probability from 0 to 1", at.text)
-		}
-		*into = v
-	}
-	if t.culprit == 0 {
-		return p.fail(ws[0], "a truth needs culprit=ID")
-	}
-	p.truths = append(p.truths, pendingTruth{ws[1], p.line, r, label, t})
-	return nil
-}

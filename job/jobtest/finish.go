@@ -23,12 +23,11 @@ func (p *parser) finish() error {
 	if err := p.finishMerges(); err != nil {
 		return err
 	}
-	for _, t := range p.truths {
-		p.line = t.line
-		if t.repo.push(t.t.culprit) == nil {
-			return p.fail(t.at, "the truth of %s: repository %s has no push %d", t.label, t.repo.name, t.t.culprit)
-		}
-		t.repo.truths[t.label] = t.t
+	if err := p.finishTruths(); err != nil {
+		return err
+	}
+	for _, r := range p.w.repos {
+		r.findTests()
 	}
 	p.changesets()
 	return nil

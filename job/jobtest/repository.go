@@ -16,15 +16,40 @@ func (c *CI) Repository(name string) (job.Repository, error) {
 		return nil, job.Wrap("world.repository", name,
 			fmt.Errorf("%w: the world has %v", job.ErrNotFound, c.w.Repositories()))
 	}
-	return worldRepo{job.NewList(name, c.w.Pushes(name)), c, c.w, r}, nil
+	return worldRepo{c, c.w, r}, nil
 }
 
 // worldRepo serves one repository of a World.
 type worldRepo struct {
-	*job.List
 	c *CI
 	w *World
 	r *repo
+}
+
+// visible are the pushes that are there by now, and the same as a List.
+func (s worldRepo) visible() ([]*push, *job.List) {
+	s.c.lock()
+	defer s.c.unlock()
+	pushes := s.r.pushes[:s.c.seen[s.r]]
+	list := s.c.lists[s.r]
+	if list == nil {
+		plain := make([]job.Push, len(pushes)) // NewList copies them
+		for i, p := range pushes {
+			plain[i] = p.Push
+		}
+		list = job.NewList(s.r.name, plain)
+		s.c.lists[s.r] = list
+	}
+	return pushes, list
+}
+
+// Name implements job.Repository.
+func (s worldRepo) Name() string { return s.r.name }
+
+// Line implements job.LineChecker.
+func (s worldRepo) Line(ctx context.Context) error {
+	_, list := s.visible()
+	return list.Line(ctx)
 }
 
 // Push implements job.Repository. As World revisions are short words that
@@ -33,11 +58,12 @@ func (s worldRepo) Push(ctx context.Context, rev string) (job.Push, error) {
 	if err := s.c.reach(ctx); err != nil {
 		return job.Push{}, job.Wrap("world.push", rev, err)
 	}
-	full, err := s.full(rev)
+	pushes, list := s.visible()
+	full, err := s.full(pushes, rev)
 	if err != nil {
 		return job.Push{}, job.Wrap("world.push", rev, err)
 	}
-	return s.List.Push(ctx, full)
+	return list.Push(ctx, full)
 }
 
 // Pushes implements job.Repository, with short words as in Push.
@@ -45,24 +71,25 @@ func (s worldRepo) Pushes(ctx context.Context, r job.Range) ([]job.Push, error) 
 	if err := s.c.reach(ctx); err != nil {
 		return nil, job.Wrap("world.pushes", s.r.name, err)
 	}
+	pushes, list := s.visible()
 	for _, rev := range []*string{&r.From, &r.To, &r.Center} {
-		full, err := s.full(*rev)
+		full, err := s.full(pushes, *rev)
 		if err != nil {
 			return nil, job.Wrap("world.pushes", *rev, err)
 		}
 		*rev = full
 	}
-	return s.List.Pushes(ctx, r)
+	return list.Pushes(ctx, r)
 }
 
 // full is the 40 digits that a short word of the world names; what is no short
 // word is returned as it is.
-func (s worldRepo) full(word string) (string, error) {
+func (s worldRepo) full(pushes []*push, word string) (string, error) {
 	if len(word) < 4 || len(word) >= 12 {
 		return word, nil
 	}
 	found := ""
-	for _, p := range s.r.pushes {
+	for _, p := range pushes {
 		if !strings.HasPrefix(p.Revision, strings.ToLower(word)) {
 			continue
 		}
@@ -83,12 +110,13 @@ func (s worldRepo) Origins(ctx context.Context, p job.Push) ([]job.Origin, error
 	if err := s.c.reach(ctx); err != nil {
 		return nil, job.Wrap("world.origins", p.String(), err)
 	}
-	at := s.r.push(p.ID)
-	if at == nil {
+	pushes, _ := s.visible()
+	at := s.r.index(p.ID)
+	if at < 0 || at >= len(pushes) {
 		return nil, job.Wrap("world.origins", p.String(), job.ErrNotFound)
 	}
 	var out []job.Origin
-	for _, m := range at.merges {
+	for _, m := range pushes[at].merges {
 		o := job.Origin{Repo: m.repo, Head: s.w.repo(m.repo).push(m.last).Revision}
 		for _, n := range s.w.repo(m.repo).pushes {
 			p := clonePush(n.Push)
@@ -109,8 +137,9 @@ func (s worldRepo) Backouts(ctx context.Context, p job.Push) ([]job.Push, error)
 	if err := s.c.reach(ctx); err != nil {
 		return nil, job.Wrap("world.backouts", p.String(), err)
 	}
+	pushes, _ := s.visible()
 	var out []job.Push
-	for _, n := range s.r.pushes {
+	for _, n := range pushes {
 		if n.undoes == p.ID {
 			out = append(out, clonePush(n.Push))
 		}

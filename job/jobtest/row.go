@@ -19,7 +19,7 @@ func (p *parser) row(ws []word) error {
 		return p.fail(ws[0], "a push before the line \"push LABEL …\"")
 	}
 	attrs := len(ws)
-	for attrs > 0 && strings.Contains(ws[attrs-1].text, "=") {
+	for attrs > 0 && isAttribute(ws[attrs-1].text) {
 		attrs--
 	}
 	cells, attributes := ws[:attrs], ws[attrs:]
@@ -44,6 +44,12 @@ func (p *parser) row(ws []word) error {
 	}
 	r.pushes = append(r.pushes, n)
 	return nil
+}
+
+// isAttribute tells "user=NAME" from a cell with a flag, "fail:sig=NAME".
+func isAttribute(text string) bool {
+	name, _, ok := strings.Cut(text, "=")
+	return ok && !strings.Contains(name, ":")
 }
 
 func (p *parser) newPush(r *repo, id, rev word) (*push, error) {
@@ -109,7 +115,7 @@ func (p *parser) cell(c word) ([]cellRun, error) {
 		return nil, nil
 	}
 	var runs []cellRun
-	col := c.col
+	col, items := c.col, 0
 	for item := range strings.SplitSeq(c.text, ",") {
 		at := word{item, col}
 		col += len(item) + 1
@@ -119,7 +125,8 @@ func (p *parser) cell(c word) ([]cellRun, error) {
 		if !ok {
 			return nil, p.fail(at, "%q: expected -, pass, fail, or one of %s", name, allStatuses())
 		}
-		run, n := cellRun{status: status}, 1
+		run, n := cellRun{status: status, item: items}, 1
+		items++
 		if hasTimes {
 			var err error
 			if n, err = strconv.Atoi(times); err != nil || n < 1 || n > most {
@@ -137,20 +144,6 @@ func (p *parser) cell(c word) ([]cellRun, error) {
 		runs = append(runs, slices.Repeat([]cellRun{run}, n)...)
 	}
 	return runs, nil
-}
-
-func (p *parser) flags(at word, flags string, run *cellRun) error {
-	for f := range strings.SplitSeq(flags, ":") {
-		switch f {
-		case "no-test":
-			run.noTest = true
-		case "expired":
-			run.expired = true
-		default:
-			return p.fail(at, "flag %q: expected no-test or expired", f)
-		}
-	}
-	return nil
 }
 
 // statusOf reads a cell's word: a status, or the short words of the grid.

@@ -1,9 +1,11 @@
 package jobtest
 
 import (
+	"cmp"
 	"crypto/sha1" // #nosec G505 -- a name for a revision, as hg makes them; not a secret
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -28,7 +30,8 @@ type repo struct {
 	takes  map[string]time.Duration
 	truths map[string]truth
 	runs   map[string][]running
-	pushes []*push // ascending
+	tests  map[string][]string // of a label: those that fail somewhere, by name
+	pushes []*push             // ascending
 }
 
 type push struct {
@@ -43,8 +46,13 @@ type push struct {
 
 type cellRun struct {
 	status  job.Status
+	item    int // which of the words of its cell, which commas separate
 	noTest  bool
 	expired bool
+	value   *float64 // what it measured; nil for nothing
+	sig     string   // the test that fails; empty for the usual one
+	by      string   // who asked for it; empty when it came with the push
+	class   string   // a word of classes; empty for none
 }
 
 // running is what a label runs from a push on.
@@ -59,9 +67,13 @@ type merge struct {
 }
 
 type truth struct {
-	culprit              int64
+	culprit, until       int64 // until is 0 for a break that lasts
 	before, after, infra float64
+	sig, flake           string // the tests that fail since the culprit, and otherwise
 }
+
+// broken reports whether the truth's break is in a push.
+func (t truth) broken(id int64) bool { return id >= t.culprit && (t.until == 0 || id < t.until) }
 
 const (
 	defaultRepo  = "autoland"
@@ -76,6 +88,7 @@ func newRepo(name string) *repo {
 	return &repo{
 		name: name, kinds: map[string]job.Kind{}, needs: map[string][]string{},
 		takes: map[string]time.Duration{}, truths: map[string]truth{}, runs: map[string][]running{},
+		tests: map[string][]string{},
 	}
 }
 
@@ -135,12 +148,19 @@ func (r *repo) has(label string) bool {
 }
 
 func (r *repo) push(id int64) *push {
-	for _, p := range r.pushes {
-		if p.ID == id {
-			return p
-		}
+	if i := r.index(id); i >= 0 {
+		return r.pushes[i]
 	}
 	return nil
+}
+
+// index is where the push is; -1 when there is none.
+func (r *repo) index(id int64) int {
+	i, ok := slices.BinarySearchFunc(r.pushes, id, func(p *push, id int64) int { return cmp.Compare(p.ID, id) })
+	if !ok {
+		return -1
+	}
+	return i
 }
 
 // kind is what the world says of the label, or what its name suggests.

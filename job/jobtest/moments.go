@@ -1,0 +1,80 @@
+package jobtest
+
+import (
+	"cmp"
+	"container/heap"
+	"time"
+)
+
+// moment is when something happens next: to a push, a run, or somebody who waits. A
+// CI has them in a heap, so that a large world takes no look at all of it for each.
+type moment struct {
+	at   time.Time
+	kind momentKind
+	seq  int // the order of what happens at one time
+	spot int // in the heap, from 1; 0 when it is not there
+	push *push
+	run  *run
+}
+
+// momentKind says what happens; of what happens at the same time the lower comes first.
+type momentKind int
+
+const (
+	pushAppears momentKind = iota
+	runChanges
+	runClassified
+	waitEnds
+)
+
+type moments []*moment
+
+func (m moments) Len() int { return len(m) }
+
+func (m moments) Less(i, j int) bool {
+	a, b := m[i], m[j]
+	return cmp.Or(a.at.Compare(b.at), cmp.Compare(a.kind, b.kind), cmp.Compare(a.seq, b.seq)) < 0
+}
+
+func (m moments) Swap(i, j int) {
+	m[i], m[j] = m[j], m[i]
+	m[i].spot, m[j].spot = i+1, j+1
+}
+
+// Push implements heap.Interface.
+func (m *moments) Push(x any) {
+	e := x.(*moment)
+	*m = append(*m, e)
+	e.spot = len(*m)
+}
+
+// Pop implements heap.Interface.
+func (m *moments) Pop() any {
+	last := len(*m) - 1
+	e := (*m)[last]
+	(*m)[last], *m = nil, (*m)[:last]
+	e.spot = 0
+	return e
+}
+
+// first is when something happens next; zero for never.
+func (m moments) first() time.Time {
+	if len(m) == 0 {
+		return time.Time{}
+	}
+	return m[0].at
+}
+
+// set moves a moment to a time, or takes it out for a zero one.
+func (m *moments) set(e *moment, at time.Time) {
+	e.at = at
+	switch {
+	case at.IsZero() && e.spot > 0:
+		heap.Remove(m, e.spot-1)
+	case at.IsZero():
+	case e.spot > 0:
+		heap.Fix(m, e.spot-1)
+	default:
+		heap.Push(m, e)
+	}
+}
