@@ -32,6 +32,7 @@ const (
 	Infra        Outcome = "infra"            // infrastructure ended the runs
 	CouldNotSee  Outcome = "could_not_see"    // a source that is needed did not answer for long
 	Proposed     Outcome = "proposed"         // a dry run: Why says what would have been triggered
+	Joined       Outcome = "joined"           // another case is about the same, in the repository that a merge brought; not reported
 )
 
 // Chance is a push with the probability that it is the culprit.
@@ -77,18 +78,23 @@ type Case struct {
 
 	Push     job.Push  // on which it failed, as far back as that was known when it was opened
 	LastGood *job.Push // nil where none is known
+	Start    job.Push  // on which the failed run is that was heard of first
 
-	State  State
-	Mode   Mode   // as it was when it was opened
-	Rule   Rule   // that let it through or, in a dry run, would stop it
-	Why    string // in words, as decided then
-	Doing  string // what it does or waits for now, for people
-	Opened time.Time
-	Ended  time.Time // zero while it is open
-	Blind  int       // how often in a row a source that it needs did not answer
-	Cost   Cost
-	Report *Report // nil until it has ended
-	Told   bool    // the report was delivered; always, in the end, unless the outcome is not reported
+	State   State
+	Mode    Mode   // as it was when it was opened
+	Rule    Rule   // that let it through or, in a dry run, would stop it
+	Why     string // in words, as decided then
+	Doing   string // what it does or waits for now, for people
+	Opened  time.Time
+	Ended   time.Time // zero while it is open
+	Blind   int       // how often in a row a source that it needs did not answer
+	BlindAt time.Time // the last time
+	Takes   float64   // minutes that a run of the label takes
+	// Blocked says why pushes cannot be run, by repository and id.
+	Blocked map[string]string
+	Cost    Cost
+	Report  *Report // nil until it has ended
+	Told    bool    // the report was delivered; always, in the end, unless the outcome is not reported
 
 	// People is what people did about it later.
 	People People

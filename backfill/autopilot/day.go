@@ -5,13 +5,14 @@ import "time"
 // Day is what the robot did on one day, in UTC, for a page.
 type Day struct {
 	Date     time.Time // midnight
-	Mode     Mode      // now
+	Mode     Mode      // now: what it may do
+	Why      string    // why no more than that; empty for Act
 	Switch   Switch    // now
 	SwitchOK bool      // the switch could be read; while it cannot, nothing is triggered
 	Window   Window    // now
 
 	Cases []Case     // opened on that day, newest first
-	Left  []Decision // what was left alone, newest first, one for each repository, label, push and rule
+	Left  []Decision // what was left alone, newest first
 	Known int        // failed runs that were left alone since their signature is known
 
 	New      int // cases opened

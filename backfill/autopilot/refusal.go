@@ -63,5 +63,5 @@ type Decision struct {
 	Rule      Rule
 	Why       string
 	Case      string // the key of the case that it is part of; empty for none
-	Count     int    // how many failed runs this was decided about
+	Waits     bool   // it is looked at again
 }

@@ -121,12 +121,12 @@ type Failure struct {
 	Finished time.Time // of the run
 	Heard    time.Time
 
-	// Signatures are what its log says, once it was read, and New those that are new. Test is the test
-	// that the first of New is about.
+	// Signatures are what its log says, once it was read, Tests the tests that they are about, each of
+	// one, and New those that are new.
 	Read       bool
 	Signatures []string
+	Tests      []string
 	New        []string
-	Test       string
 
 	// Rule and Why are what was decided, or what it waits for; empty before it was looked at.
 	Rule    Rule
@@ -135,6 +135,7 @@ type Failure struct {
 	At      time.Time // when it was decided, by the store's clock
 	Case    string    // the case that it is part of
 	Blind   int       // how often in a row a source did not answer
+	BlindAt time.Time // the last time
 	Count   int       // how many runs it stands for; 0 for one
 }
 
