@@ -132,7 +132,7 @@ func (c *CI) change(n *run) {
 		if last := c.end.Add(n.repo.duration(n.label)); n.cell.status == job.StatusRunning && last.After(n.next) {
 			n.next = last
 		}
-	case n.ends == job.StatusUnknown && n.status == job.StatusRunning:
+	case n.cell.status == job.StatusUnknown && n.status == job.StatusRunning:
 		c.set(n, job.StatusUnknown)
 		n.next = c.now.Add(c.opts.Queue)
 	default: // running, unknown

@@ -116,7 +116,7 @@
 //	every 10m                                 the time from push to push
 //	seed 7                                    for the draws of later runs
 //	kind linux64/opt/smoke build              what the name does not say: build, test, perf or other
-//	needs linux64/opt/xpcshell-1 linux64/opt/build    builds whose files a label needs
+//	needs linux64/opt/xpcshell-1 linux64/opt/build    builds whose files a label needs, and so builds
 //	can linux64/opt/marionette                labels that can run though no column shows them
 //	takes linux64/opt/build 40m               how long a run takes (30m)
 //	runs linux64/opt-m-1 dom/a.toml b.toml    the test manifests that a label runs

@@ -62,6 +62,9 @@ func (p *parser) finishRepo(r *repo) error {
 			if len(r.needs[b]) > 0 {
 				return p.fail(end, "%s needs %s, which itself needs something: one level is all there is", label, b)
 			}
+			if _, said := r.kinds[b]; !said {
+				r.kinds[b] = job.KindBuild
+			}
 		}
 	}
 	return nil

@@ -163,7 +163,8 @@ func (r *repo) index(id int64) int {
 	return i
 }
 
-// kind is what the world says of the label, or what its name suggests.
+// kind is what the world says of the label, or what its name suggests. What others need
+// is a build, where the world does not say otherwise.
 func (r *repo) kind(label string) job.Kind {
 	if k, ok := r.kinds[label]; ok {
 		return k

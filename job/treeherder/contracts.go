@@ -16,6 +16,9 @@ var (
 		Source: source, Name: "push", URL: `/api/project/(?P<project>[^/]+)/push/$`, Same: samePushes,
 		File: `push_list\.json|/api/project/[^/]+/push/\?|push poll response`,
 	})
+	noteEndpoint = contract.New(contract.Endpoint[[]noteWire]{
+		Source: source, Name: "note", URL: `/api/project/(?P<project>[^/]+)/note/$`, Same: sameNotes,
+	})
 	tableEndpoint = contract.New(contract.Endpoint[[]aboutWire]{
 		Source: source, Name: "repository", URL: `/api/repository/$`,
 	})
@@ -38,7 +41,7 @@ var (
 // by title.
 func Contracts() []contract.Any {
 	return []contract.Any{
-		jobEndpoint, jobsEndpoint, actionMessages, jobMessages, resultsetMessages, pushesEndpoint, tableEndpoint,
+		jobEndpoint, jobsEndpoint, noteEndpoint, actionMessages, jobMessages, resultsetMessages, pushesEndpoint, tableEndpoint,
 		resultsetEndpoint, oldJobEndpoint, snapshotEndpoint, listEndpoint,
 	}
 }

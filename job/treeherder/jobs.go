@@ -151,9 +151,26 @@ func sameJobs(asked contract.Asked, w *jobsWire) error {
 		if ofPush && r.PushID != push {
 			return contract.Differs(fmt.Sprintf("results[%d].push_id", i), r.PushID, push)
 		}
-		if name := asked.Query("job_type_name"); len(name) == 1 && r.TypeName != name[0] {
-			return contract.Differs(fmt.Sprintf("results[%d].job_type_name", i), r.TypeName, name[0])
+		if err := r.same(asked, fmt.Sprintf("results[%d].", i)); err != nil {
+			return err
 		}
+	}
+	return nil
+}
+
+// same: the job has the name, or is the one, that was asked for.
+func (r Record) same(asked contract.Asked, path string) error {
+	if name := asked.Query("job_type_name"); len(name) == 1 && r.TypeName != name[0] {
+		return contract.Differs(path+"job_type_name", r.TypeName, name[0])
+	}
+	if id, ok := numberOf(asked, "id"); ok && r.ID != id {
+		return contract.Differs(path+"id", r.ID, id)
+	}
+	if task := asked.Query("task_id"); len(task) == 1 && r.TaskID != task[0] {
+		return contract.Differs(path+"task_id", r.TaskID, task[0])
+	}
+	if run, ok := numberOf(asked, "retry_id"); ok && int64(r.RetryID) != run {
+		return contract.Differs(path+"retry_id", r.RetryID, run)
 	}
 	return nil
 }

@@ -43,6 +43,8 @@ func oneJob() *thtest.Server {
 	s := server("autoland", "1@0")
 	s.Repositories = []thtest.Object{{"name": "autoland"}}
 	s.AddJob(thtest.Object{"id": 9, "push_id": 1, "state": "completed", "result": "success", "job_type_name": "l"})
+	s.Classify(9, 4)
+	s.AddNote(thtest.Object{"job_id": 9, "failure_classification_id": 4, "who": "a", "created": "2026-01-05T00:00:00"})
 	return s
 }
 
@@ -79,6 +81,15 @@ var read = map[string]struct {
 			"results[0].ref_data_name", "results[0].build_system_type",
 		},
 		jobsOfOne,
+	},
+	"note": {
+		"/note/", "/api/project/autoland/note/?job_id=9",
+		[]string{"[0].id", "[0].job_id", "[0].failure_classification_id", "[0].created", "[0].who"},
+		nil,
+		func(ctx context.Context, p *treeherder.Project) error {
+			_, err := p.Classification(ctx, job.New(job.Fields{ID: "9"}))
+			return err
+		},
 	},
 	"repository": {
 		"/repository/", "/api/repository/",

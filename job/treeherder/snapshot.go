@@ -27,6 +27,7 @@ type Snapshot struct {
 var (
 	_ job.Repository = (*Snapshot)(nil)
 	_ job.Scheduler  = (*Snapshot)(nil)
+	_ job.Classifier = (*Snapshot)(nil)
 )
 
 // maxSnapshot caps what is read of a file, decompressed.

@@ -44,6 +44,14 @@
 // usercancel (cancelled), superseded (coalesced), unknown. Any other word is
 // job.ErrUnknownWord.
 //
+// # Classifications
+//
+// [Project.Classification] says what a person said of a job: the job's
+// failure_classification_id, where that is 2 (fixed by commit), 3 (expected fail), 4
+// (intermittent), 5 (infra) or 8 (intermittent needs bugid), with who said it and when
+// from the job's notes. 6 and 7 are what Treeherder guessed, and so is 8 without a
+// person's note: they are not classified. An id above 8 is job.ErrUnknownWord.
+//
 // # Pulse
 //
 // [DecodeMessage] reads messages about jobs, and those about what people asked for on
@@ -150,6 +158,7 @@ var (
 	_ job.Repository  = (*Project)(nil)
 	_ job.Scheduler   = (*Project)(nil)
 	_ job.LineChecker = (*Project)(nil)
+	_ job.Classifier  = (*Project)(nil)
 )
 
 // Name implements job.Repository.

@@ -1,6 +1,7 @@
 package thtest
 
 import (
+	"fmt"
 	"net/http"
 	"net/url"
 )
@@ -16,7 +17,7 @@ func (s *Server) jobList(q url.Values) (int, any) {
 		if v := q.Get("push_id"); v != "" && number(j["push_id"]) != number(v) {
 			continue
 		}
-		if v := q.Get("job_type_name"); v != "" && text(j["job_type_name"]) != v {
+		if !isJob(q, j) {
 			continue
 		}
 		found = append(found, j)
@@ -37,4 +38,28 @@ func (s *Server) jobList(q url.Values) (int, any) {
 		rows = append(rows, row)
 	}
 	return http.StatusOK, Object{"meta": meta, "results": rows, "job_property_names": jobProperties}
+}
+
+// isJob reports whether a job has the values that the parameters ask for.
+func isJob(q url.Values, j Object) bool {
+	for _, name := range []string{"job_type_name", "id", "task_id", "retry_id"} {
+		if v := q.Get(name); v != "" && fmt.Sprint(j[name]) != v {
+			return false
+		}
+	}
+	return true
+}
+
+// noteList answers a request for the notes of a job.
+func (s *Server) noteList(q url.Values) (int, any) {
+	if q.Get("job_id") == "" {
+		return http.StatusBadRequest, Object{"detail": "The job_id parameter is mandatory for this endpoint"}
+	}
+	found := []Object{}
+	for _, n := range s.notes {
+		if number(n["job_id"]) == number(q.Get("job_id")) {
+			found = append(found, n)
+		}
+	}
+	return http.StatusOK, found
 }

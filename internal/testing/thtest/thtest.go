@@ -1,5 +1,5 @@
-// Package thtest is a Treeherder for tests, as far as the push, jobs and
-// repository endpoints go: a default of ten, parameters that it does not know
+// Package thtest is a Treeherder for tests, as far as the push, jobs, note
+// and repository endpoints go: a default of ten, parameters that it does not know
 // ignored, pushes newest first by time and of one second in any order, at most
 // 20 revisions of a push, jobs as rows. Start with a [Server].
 package thtest
@@ -29,6 +29,7 @@ type Server struct {
 	mu       sync.Mutex
 	pushes   []Object
 	jobs     []Object
+	notes    []Object
 	requests []string
 }
 
@@ -88,6 +89,29 @@ func (s *Server) AddJob(j Object) {
 	s.jobs = append(s.jobs, j)
 }
 
+// AddNote adds what somebody wrote of a job: job_id, failure_classification_id, who and
+// created. The real server promises no order of notes, and here the newest is first.
+func (s *Server) AddNote(n Object) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	note := Object{"id": len(s.notes) + 1, "text": ""}
+	for name, v := range n {
+		note[name] = v
+	}
+	s.notes = slices.Insert(s.notes, 0, note)
+}
+
+// Classify gives a job another classification, as a person's note does, or a program.
+func (s *Server) Classify(id, classification int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, j := range s.jobs {
+		if number(j["id"]) == id {
+			j["failure_classification_id"] = classification
+		}
+	}
+}
+
 // Requests are the paths and parameters that were asked for.
 func (s *Server) Requests() []string {
 	s.mu.Lock()
@@ -125,6 +149,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		status, answer = s.pushList(r.URL.Query())
 	case ok && project == s.Project && what == "jobs/":
 		status, answer = s.jobList(r.URL.Query())
+	case ok && project == s.Project && what == "note/":
+		status, answer = s.noteList(r.URL.Query())
 	default:
 		status, answer = http.StatusNotFound, Object{"detail": "No project with name " + project}
 	}
