@@ -107,10 +107,10 @@ func decide(v view) move {
 	if on := v.line.running(); len(on) > 0 {
 		return move{wait: fmt.Sprintf("for a run on push %d", on[0].ID)}
 	}
+	if !inner && v.line.spots[first].running > 0 {
+		return move{wait: fmt.Sprintf("for another run on push %d", v.line.spots[first].push.ID)}
+	}
 	if v.nameless && !inner && v.redRuns < 2 && v.greens == 0 {
-		if s := v.line.spots[first]; s.running > 0 {
-			return move{wait: fmt.Sprintf("for a second run on push %d", s.push.ID)}
-		}
 		return v.buy([]int{first}, "no test is named, so the red push is run once more before anything else")
 	}
 	if over := v.over(); over != nil {

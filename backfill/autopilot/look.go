@@ -244,7 +244,7 @@ func (l *looking) newer(ctx context.Context, judge analysis.Judge) error {
 	return nil
 }
 
-// later is what the label did on a push that is newer than a failure.
+// laterPush is what the label did on a push that is newer than a failure.
 type laterPush struct {
 	push      job.Push
 	runs      analysis.Runs
@@ -280,6 +280,7 @@ func (r *Robot) newer(
 		}
 		out = append(out, got.Value)
 	}
+	slices.SortFunc(out, func(a, b laterPush) int { return a.push.Compare(b.push) })
 	return out, ctx.Err()
 }
 

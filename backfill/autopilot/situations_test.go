@@ -2,6 +2,7 @@ package autopilot_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -56,7 +57,13 @@ func TestSituations(t *testing.T) {
 				}
 				s := newStage(t, world(c.world), config(repo))
 				began := time.Now()
-				s.play(900 * time.Hour)
+				d := 60 * time.Hour
+				if strings.Contains(c.world, "264h") {
+					d = 900 * time.Hour
+				} else if strings.Contains(c.world, "48h") {
+					d = 240 * time.Hour
+				}
+				s.play(d)
 				fmt.Printf("%s: requests %v; told %v; rules %v (%s)\n", c.name, s.requests(), s.told(), s.rules(), time.Since(began))
 				for _, c := range s.reports {
 					fmt.Printf("      %s %s | %+v | runs %d red %d\n", c.Key, c.Report.Why, c.Report.Credible, c.Report.Runs, c.Report.RedRuns)
