@@ -13,7 +13,7 @@ var failQ = autopilot.FailureQuery{}
 
 var situations = []struct {
 	name, world, repo string
-	hours int
+	hours             int
 }{
 	{"1", "push t; 1 a001 pass; 2 a002 fail,pass; 3 a003 pass", "", 0},
 	{"2", "push t; 1 a001 pass; 2 a002 fail; 3 a003 fail; 4 a004 pass", "", 0},
