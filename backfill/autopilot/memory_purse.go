@@ -62,6 +62,7 @@ func (m *Memory) Spend(ctx context.Context, s Spend, limits []Limit) (string, er
 		return "", nil
 	}
 	now := m.now()
+	s.Red, s.Open = 0, s.Runs
 	for _, l := range limits {
 		if l.Most < 0 {
 			continue
@@ -76,7 +77,7 @@ func (m *Memory) Spend(ctx context.Context, s Spend, limits []Limit) (string, er
 			return l.String(), nil
 		}
 	}
-	s.At, s.Red, s.Open = now.UTC(), 0, s.Runs
+	s.At = now.UTC()
 	s.Pools = slices.Clone(s.Pools)
 	m.spends = append(m.spends, &s)
 	return "", nil

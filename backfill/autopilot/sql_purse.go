@@ -335,10 +335,10 @@ func (s *SQL) Prune(ctx context.Context, keep, signatures time.Duration) (n int,
 			query string
 			keep  time.Duration
 		}{
-			{`DELETE FROM mozci_autopilot_work WHERE done = 1 AND ended < {now} - ?`, keep},
-			{`DELETE FROM mozci_autopilot_span WHERE case_key NOT IN (SELECT key FROM mozci_autopilot_work) AND 0 < ?`, keep},
-			{`DELETE FROM mozci_autopilot_spend WHERE at < {now} - ?`, keep},
-			{`DELETE FROM mozci_autopilot_seen WHERE at < {now} - ?`, signatures},
+			{`DELETE FROM mozci_autopilot_work WHERE done = 1 AND ended < {now} - CAST(? AS BIGINT)`, keep},
+			{`DELETE FROM mozci_autopilot_span WHERE case_key NOT IN (SELECT key FROM mozci_autopilot_work) AND 0 < CAST(? AS BIGINT)`, keep},
+			{`DELETE FROM mozci_autopilot_spend WHERE at < {now} - CAST(? AS BIGINT)`, keep},
+			{`DELETE FROM mozci_autopilot_seen WHERE at < {now} - CAST(? AS BIGINT)`, signatures},
 		} {
 			res, err := tx.ExecContext(ctx, s.bind(strings.ReplaceAll(q.query, "{now}", s.clock())), q.keep.Microseconds())
 			if err != nil {
