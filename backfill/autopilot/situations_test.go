@@ -1,76 +1,149 @@
 package autopilot_test
 
 import (
+	"bytes"
 	"fmt"
-	"strings"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/mozci/mozci/backfill/autopilot"
+	"github.com/mozci/mozci/job/jobtest"
 )
 
-var failQ = autopilot.FailureQuery{}
-
-var situations = []struct {
-	name, world, repo string
-	hours             int
-}{
-	{"1", "push t; 1 a001 pass; 2 a002 fail,pass; 3 a003 pass", "", 0},
-	{"2", "push t; 1 a001 pass; 2 a002 fail; 3 a003 fail; 4 a004 pass", "", 0},
-	{"3", "push t; 1 a001 pass; 2 a002 -; 3 a003 fail:by=backfill", "", 0},
-	{"4", "push t; 1 a001 pass; 2 a002 -; 3 a003 fail; 4 a004 - undoes=2", "", 0},
-	{"5", "push t; 1 a001 pass; 2 a002 -; 3 a003 fail:class=intermittent", "", 0},
-	{"6", "needs t b; push b t; 1 a001 pass pass; 2 a002 busted -; 3 a003 busted unscheduled", "", 0},
-	{"7", "push t; 1 a001 pass; 2 a002 retry,running", "", 0},
-	{"8", "push t; 1 a001 pass; 2 a002 retry,pass", "", 0},
-	{"9", "push t; 1 a001 pass; 2 a002 cancelled", "", 0},
-	{"10", "push t; 1 a001 pass; 2 a002 skipped; 3 a003 fail", "", 0},
-	{"11", "push t; 1 a001 fail; 2 a002 fail; 3 a003 fail; 4 a004 fail", "", 0},
-	{"12", "every 48h; push t; 1 a001 fail; 2 a002 pass; 3 a003 pass; 4 a004 fail", "", 0},
-	{"13", "every 264h; push t; 1 a001 fail; 2 a002 pass; 3 a003 fail", "", 0},
-	{"14", "every 48h; push t; 1 a001 fail; 2 a002 pass; 3 a003 pass; 4 a004 fail:sig=other", "", 0},
-	{"15", "repo try; push t; 1 a001 pass; 2 a002 fail", "try", 0},
-	{"16", "takes t 8h; truth t culprit=2 before=0 after=1; push t; 1 a001 pass; 2 a002 pending; 3 a003 pass", "", 0},
-	{"17", "push t; 1 a001 pass; 2 a002 running; 3 a003 fail", "", 0},
-	{"18", "push t; 1 a001 pass; 2 a002 pending; 3 a003 pending; 4 a004 fail", "", 0},
-	{"19", "push t; 1 a001 pass; 2 a002 fail,pending*5", "", 0},
-	{"20", "push t; 1 a001 pass; 2 a002 fail; 3 a003 fail; 4 a004 fail", "", 0},
-	{"21", "push t u v; 1 a001 pass pass pass; 2 a002 - - -; 3 a003 fail fail fail", "", 0},
-	{"22", "push t u v; 1 a001 pass pass pass; 2 a002 exception exception exception", "", 0},
-	{"23", "push t; 1 a001 pass; 2 a002 pending*200; 3 a003 -; 4 a004 fail", "", 0},
-	{"24", "push t; 1 a001 pass; 2 a002 not-scheduled; 3 - stripped; 4 a004 fail", "", 0},
-	{"25", "push t; 1 a001 pass; 2 a002 pass:no-test; 3 a003 fail", "", 0},
-	{"26", "needs t b; push b t; 1 a001 pass pass; 2 a002 pass:expired -; 3 a003 pass fail", "", 0},
-	{"27", "truth t culprit=3 before=0 after=1; push t; 1 a001 pass; 2 a002 -; 3 a003 -; 4 a004 fail; 5 a005 fail", "", 0},
-	{"28", "push t; 1 a001 pass,pass; 2 a002 fail,fail; 3 a003 fail", "", 0},
-	{"29", "truth t culprit=3 before=0 after=0.3; push t; 1 a001 pass; 2 a002 pass; 3 a003 -; 4 a004 fail; 5 a005 pass", "", 0},
-	{"30", "repo inner; push t; 5 b005 pass; 6 b006 -; 7 b007 -; repo outer; push t; 1 a001 pass; 2 a002 fail merge=inner:6..7", "outer", 0},
+// situation is one of the thirty in which a robot does nothing, or acts once: what it triggers, what it
+// tells, and what it decides about each failure.
+type situation struct {
+	n       int
+	why     string
+	asked   []string
+	told    []string
+	decided []string
+	runs    int // in the report
 }
 
+var situations = []situation{
+	{1, "both outcomes on one push", nil, nil, []string{"t on 2: mixed"}, 0},
+	{2, "green again at the head", nil, nil, []string{"t on 2: green", "t on 3: inherited"}, 0},
+	{3, "its own backfill failed", nil, nil, []string{"t on 3: offspring"}, 0},
+	{4, "backed out meanwhile", nil, []string{"t: backed_out"}, []string{"t on 3: backout"}, 0},
+	{5, "a person classified it", nil, nil, []string{"t on 3: classified"}, 0},
+	{
+		6, "the build broke: run once more, as no test is named, it passes", []string{"b on 2"},
+		[]string{"b: undecided"},
+		[]string{"b on 2: opened", "b on 3: case"}, 1,
+	},
+	{7, "retried by the CI, not over", nil, nil, nil, 0},
+	{8, "retried by the CI, green", nil, nil, nil, 0},
+	{9, "cancelled by a person", nil, nil, nil, 0},
+	{10, "skipped is not pending", []string{"t on 2"}, []string{"t: culprit 3"}, []string{"t on 3: opened"}, 1},
+	{
+		11, "never green here", nil, []string{"t: never_good"},
+		[]string{"t on 1: oldest", "t on 2: never_green", "t on 3: case", "t on 4: case"}, 0,
+	},
+	{12, "seen 6 days ago", nil, nil, []string{"t on 1: oldest", "t on 4: known"}, 0},
+	{
+		13, "seen 22 days ago", []string{"t on 3"}, []string{"t: undecided"},
+		[]string{"t on 1: oldest", "t on 3: opened"}, 1,
+	},
+	{
+		14, "same label, other signature", []string{"t on 4"}, []string{"t: undecided"},
+		[]string{"t on 1: oldest", "t on 4: opened"}, 1,
+	},
+	{15, "a try push", nil, nil, []string{"t on 2: try"}, 0},
+	{16, "ended long after its push", nil, nil, []string{"t on 2: age"}, 0},
+	{17, "an ancestor still runs", nil, []string{"t: culprit 3"}, []string{"t on 3: opened"}, 0},
+	{18, "all gaps already triggered", nil, []string{"t: culprit 4"}, []string{"t on 4: opened"}, 0},
+	{19, "a person already asked for five", nil, nil, []string{"t on 2: mixed"}, 0},
+	{
+		20, "inherited, case exists", nil, []string{"t: culprit 2"},
+		[]string{"t on 2: opened", "t on 3: inherited", "t on 4: inherited"}, 0,
+	},
+	{
+		21, "many labels, one push", []string{"t on 2"}, []string{"t: culprit 3"},
+		[]string{"t on 3: opened", "u on 3: case", "v on 3: case"}, 1,
+	},
+	{22, "the whole push is infrastructure", nil, nil, nil, 0},
+	{23, "long queue", []string{"t on 3"}, []string{"t: culprit 4"}, []string{"t on 4: opened"}, 1},
+	{24, "what cannot run", nil, []string{"t: culprit 2? 4?"}, []string{"t on 4: opened"}, 0},
+	{25, "ran without the test", []string{"t on 2"}, []string{"t: culprit 3"}, []string{"t on 3: opened"}, 1},
+	{26, "files expired", []string{"b on 2", "t on 2"}, []string{"t: culprit 3"}, []string{"t on 3: opened"}, 2},
+	{
+		27, "broken since a gap", []string{"t on 2", "t on 3"}, []string{"t: culprit 3"},
+		[]string{"t on 4: opened", "t on 5: case", "t on 3: offspring"}, 2,
+	},
+	{28, "nothing missing", nil, []string{"t: culprit 2"}, []string{"t on 2: case", "t on 3: opened"}, 0},
+	{29, "new intermittent", []string{"t on 3"}, []string{"t: undecided"}, []string{"t on 4: opened"}, 1},
+	{30, "a merge brought it", []string{"t on 6", "t on 7"}, []string{"t: culprit 2"}, []string{"t on 2: opened"}, 2},
+}
+
+// worldFile reads a world of the shared test data.
+func worldFile(t *testing.T, name string) *jobtest.World {
+	t.Helper()
+	file := filepath.Join("..", "..", "testdata", "worlds", "robots", name)
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := jobtest.ParseWorld(name, bytes.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+// span is how long a world is played: until a day after its newest push.
+func span(w *jobtest.World) time.Duration {
+	var first, last time.Time
+	for _, r := range w.Repositories() {
+		for _, p := range w.Pushes(r) {
+			if first.IsZero() || p.Time.Before(first) {
+				first = p.Time
+			}
+			if p.Time.After(last) {
+				last = p.Time
+			}
+		}
+	}
+	return last.Sub(first) + 26*time.Hour
+}
+
+// Every situation, played: what is triggered, told and decided is exactly what is right, and a
+// dry run triggers nothing.
 func TestSituations(t *testing.T) {
 	for _, c := range situations {
-		t.Run(c.name, func(t *testing.T) {
+		t.Run(fmt.Sprintf("%02d", c.n), func(t *testing.T) {
+			w := worldFile(t, fmt.Sprintf("%02d.txt", c.n))
 			inBubble(t, func(t *testing.T) {
-				repo := c.repo
-				if repo == "" {
-					repo = "autoland"
+				s := newStage(t, w, config(w.Repositories()...))
+				s.play(span(w))
+				for what, d := range map[string]string{
+					"triggered": cmp.Diff(c.asked, s.requests()), "told": cmp.Diff(c.told, s.told()),
+					"decided": cmp.Diff(c.decided, s.rules()),
+				} {
+					if d != "" {
+						t.Errorf("%s: %s (-want +got):\n%s", c.why, what, d)
+					}
 				}
-				s := newStage(t, world(c.world), config(repo))
-				began := time.Now()
-				d := 60 * time.Hour
-				if strings.Contains(c.world, "264h") {
-					d = 900 * time.Hour
-				} else if strings.Contains(c.world, "48h") {
-					d = 240 * time.Hour
+				for _, told := range s.reports {
+					if told.Report.Runs != c.runs {
+						t.Errorf("%s: a report of %d runs, want %d", c.why, told.Report.Runs, c.runs)
+					}
 				}
-				s.play(d)
-				fmt.Printf("%s: requests %v; told %v; rules %v (%s)\n", c.name, s.requests(), s.told(), s.rules(), time.Since(began))
-				for _, c := range s.reports {
-					fmt.Printf("      %s %s | %+v | runs %d red %d\n", c.Key, c.Report.Why, c.Report.Credible, c.Report.Runs, c.Report.RedRuns)
+			})
+			inBubble(t, func(t *testing.T) {
+				cfg := config(w.Repositories()...)
+				cfg.Mode = autopilot.DryRun
+				s := newStage(t, w, cfg)
+				s.play(span(w))
+				if got := s.requests(); len(got) > 0 {
+					t.Errorf("%s: a dry run triggered %v", c.why, got)
 				}
-				all, _ := s.store.Failures(t.Context(), failQ)
-				for _, f := range all {
-					fmt.Printf("      %d %s %s\n", f.Push.ID, f.Rule, f.Why)
+				if len(s.reports) != len(c.told) {
+					t.Errorf("%s: a dry run told %v, want as many reports as %v", c.why, s.told(), c.told)
 				}
 			})
 		})
