@@ -16,7 +16,8 @@ import (
 // Tested is what is known of a push in a search.
 type Tested struct {
 	Push           job.Push
-	Label          string // the chunk that was looked at
+	Label          string    // the chunk that was looked at
+	Jobs           []job.Job // its runs
 	Failed, Passed int
 	Running        int // under way, or asked for and not visible
 	Infra          int // ended without saying anything
@@ -273,8 +274,8 @@ func (s *searcher) tested() []Tested {
 	for _, p := range s.pushes[s.from : s.to+1] {
 		r := s.seen[p.Key()].runs
 		out = append(out, Tested{
-			Push: p, Label: s.labelOn(p), Failed: r.Bad, Passed: r.Good, Running: r.Running + s.asked[p.Key()],
-			Infra:  r.Unclear,
+			Push: p, Label: s.labelOn(p), Jobs: analysis.OfLabel(s.seen[p.Key()].jobs, s.labelOn(p)),
+			Failed: r.Bad, Passed: r.Good, Running: r.Running + s.asked[p.Key()], Infra: r.Unclear,
 			Chosen: min(s.bought[p.Key()], r.Bad+r.Good), Untestable: s.blocked[p.Key()],
 		})
 	}

@@ -97,7 +97,8 @@ type Sighting struct {
 	Label   string // the chunk that was looked at; see FindOptions.Manifests
 	Verdict analysis.Verdict
 	Runs    analysis.Runs
-	Err     error // it could not be read; the verdict is Unclear
+	Jobs    []job.Job // the runs of the label
+	Err     error     // it could not be read; the verdict is Unclear
 }
 
 // Find looks for the last good push before rev, which is one of 12 to 40

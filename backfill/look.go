@@ -115,7 +115,8 @@ func (l *looker) look(ctx context.Context, p job.Push, log *slog.Logger) (looked
 
 // sighting is what a look told.
 func (l *looker) sighting(r analysis.Fetched[looked]) Sighting {
-	s := Sighting{r.Push, l.labelOf(r.Value), r.Value.verdict, r.Value.runs, r.Err}
+	label := l.labelOf(r.Value)
+	s := Sighting{r.Push, label, r.Value.verdict, r.Value.runs, analysis.OfLabel(r.Value.jobs, label), r.Err}
 	if s.Err != nil {
 		s.Verdict = analysis.Unclear
 	}

@@ -86,6 +86,7 @@ func (s *searcher) round(ctx context.Context) error {
 	if plan.Total() > 0 {
 		done, err := trigger.Run(ctx, s.ci, plan, &trigger.RunOptions{
 			Ledger: s.o.Ledger, Who: s.o.Who, Purpose: s.purpose(), Poll: s.o.Poll, Logger: s.o.Logger,
+			OnStep: s.o.OnStep,
 		})
 		if err != nil {
 			if ctx.Err() != nil {

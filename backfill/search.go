@@ -69,6 +69,9 @@ type SearchOptions struct {
 	Poll, Patience time.Duration
 	// Width is how many pushes are read at a time. Default analysis.DefaultWidth.
 	Width int
+	// OnStep is called after each request that acted or failed, as that of
+	// trigger.RunOptions. Optional.
+	OnStep func(trigger.Step)
 	// Observe sees the search after each change. Optional.
 	Observe func(Progress)
 	// Logger gets what was read and asked for. Nil discards.

@@ -124,6 +124,19 @@ type KeyCarrier interface {
 	Carried(ctx context.Context, req Request) ([]string, error)
 }
 
+// RunFinder knows runs by their IDs alone.
+type RunFinder interface {
+	// FindRun returns the run with this ID, as Job.ID has it or as the CI's links name it,
+	// as it is now: its name, its status, and its push, with the repository, the revision,
+	// and what else the source has of it. The push may be one of another repository than
+	// the Scheduler's; Push.Repo says of which. An ID that stands for several runs, such
+	// as that of a task without the number of a run, is the newest of them.
+	//
+	// What has expired, what never was, and what is no ID of the CI, gives ErrNotFound,
+	// and a run that is of no push ErrNoPush.
+	FindRun(ctx context.Context, id string) (Job, error)
+}
+
 // PageLinker knows where people look at a run.
 type PageLinker interface {
 	// Page is the address of the run's page, in the CI that the run is of; empty
@@ -178,6 +191,25 @@ type CoalesceChecker interface {
 	// the same time, were seen to become one run: of several that are asked for
 	// at once some never run.
 	Coalesces(ctx context.Context, label string) (bool, error)
+}
+
+// TriggerScoper knows which scopes, words for what somebody may do, a request needs: a
+// service that acts for its callers asks it, so that it never lends them its own power.
+type TriggerScoper interface {
+	// TriggerNeeds returns what whoever wants the request done must have: one scope of each
+	// group, of which the first is the usual one. It is of the way that Trigger would
+	// take first, as things are now, and asks for nothing.
+	//
+	// A Scheduler that has it also keeps its acts to the scopes of [WithScopes], whatever
+	// way it takes in the end: one that the scopes do not allow is ErrDenied.
+	TriggerNeeds(ctx context.Context, req Request) ([][]string, error)
+}
+
+// CancelScoper knows which scopes the end of a run needs.
+type CancelScoper interface {
+	// CancelNeeds is TriggerNeeds for a Cancel of the run with this ID. One that has
+	// ended needs none.
+	CancelNeeds(ctx context.Context, id string) ([][]string, error)
 }
 
 // Origin is what a merge brought: pushes of another repository.

@@ -12,6 +12,9 @@ import (
 var (
 	// ErrNotFound: the service answered, and it has no such thing.
 	ErrNotFound = errors.New("not found")
+	// ErrNoPush: the run is there, and is of no push that its source tells, as a task
+	// that a hook made. It is an ErrNotFound.
+	ErrNoPush = fmt.Errorf("%w: it is of no push", ErrNotFound)
 	// ErrInvalid: the caller's arguments make no sense; asking again will not
 	// help. No service was asked.
 	ErrInvalid = errors.New("invalid")

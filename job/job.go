@@ -44,6 +44,9 @@
 //   - [ArtifactChecker], by [ArtifactsExist]: whether a build's files are there.
 //   - [QueueMeter], by [QueueDepthOf]: how many runs wait where a label's would.
 //   - [CoalesceChecker], by [Coalesces]: whether waiting requests become one run.
+//   - [TriggerScoper], by [TriggerNeeds], and [CancelScoper], by [CancelNeeds]: what
+//     whoever asks for an act must be allowed to do; [WithScopes] keeps an act to that.
+//   - [RunFinder], by [FindRun]: the run with an ID, and so its label and its push.
 //   - [Canceler], by [Cancel]; [LogOpener], by [OpenLog]; [Watcher], by [Watch];
 //     [PageLinker], by [PageOf].
 //

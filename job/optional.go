@@ -109,6 +109,14 @@ func Carried(ctx context.Context, s Scheduler, req Request) ([]string, error) {
 	return nil, unsupported("carried", req.Key)
 }
 
+// FindRun asks s for the run with an ID, or answers errors.ErrUnsupported.
+func FindRun(ctx context.Context, s Scheduler, id string) (Job, error) {
+	if f, ok := As[RunFinder](s); ok {
+		return f.FindRun(ctx, id)
+	}
+	return nil, unsupported("find run", id)
+}
+
 // PageOf asks s where people look at a run; empty where it does not say.
 func PageOf(s Scheduler, j Job) string {
 	if p, ok := As[PageLinker](s); ok {
@@ -168,6 +176,23 @@ func Coalesces(ctx context.Context, s Scheduler, label string) (bool, error) {
 		return m.Coalesces(ctx, label)
 	}
 	return false, unsupported("merges", label)
+}
+
+// TriggerNeeds asks s which scopes a request needs, or answers errors.ErrUnsupported.
+func TriggerNeeds(ctx context.Context, s Scheduler, req Request) ([][]string, error) {
+	if t, ok := As[TriggerScoper](s); ok {
+		return t.TriggerNeeds(ctx, req)
+	}
+	return nil, unsupported("needs", req.Label)
+}
+
+// CancelNeeds asks s which scopes the end of a run needs, or answers
+// errors.ErrUnsupported.
+func CancelNeeds(ctx context.Context, s Scheduler, id string) ([][]string, error) {
+	if c, ok := As[CancelScoper](s); ok {
+		return c.CancelNeeds(ctx, id)
+	}
+	return nil, unsupported("needs", id)
 }
 
 // Origins asks r what a merge brought, or answers errors.ErrUnsupported.

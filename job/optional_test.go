@@ -27,11 +27,14 @@ func TestFallBacks(t *testing.T) {
 	_, errs["inflight"] = job.Accepted(ctx, bare{}, job.Push{}, "l")
 	_, errs["artifacts"] = job.ArtifactsExist(ctx, bare{}, j)
 	_, errs["load"] = job.QueueDepthOf(ctx, bare{}, "l")
+	_, errs["find run"] = job.FindRun(ctx, bare{}, "1")
 	_, errs["offspring"] = job.WasAdded(ctx, bare{}, j)
 	_, errs["requester"] = job.RequesterOf(ctx, bare{}, j)
 	_, errs["classification"] = job.Classified(ctx, bare{}, j)
 	_, errs["merges"] = job.Coalesces(ctx, bare{}, "label")
 	_, errs["carried"] = job.Carried(ctx, bare{}, job.Request{Key: "k"})
+	_, errs["trigger needs"] = job.TriggerNeeds(ctx, bare{}, job.Request{Label: "l"})
+	_, errs["cancel needs"] = job.CancelNeeds(ctx, bare{}, "1")
 	_, errs["origins"] = job.Origins(ctx, bare{}, job.Push{})
 	_, errs["backouts"] = job.Backouts(ctx, bare{}, job.Push{})
 	for _, err := range job.Watch(ctx, bare{}) {
@@ -43,8 +46,8 @@ func TestFallBacks(t *testing.T) {
 			t.Errorf("%s: %v, expected a *job.Error that wraps errors.ErrUnsupported", what, err)
 		}
 	}
-	if len(errs) != 14 {
-		t.Errorf("%d fall-backs answered, expected 14", len(errs))
+	if len(errs) != 17 {
+		t.Errorf("%d fall-backs answered, expected 17", len(errs))
 	}
 	if page := job.PageOf(bare{}, j); page != "" {
 		t.Errorf("a CI that has no pages says %q", page)
@@ -94,4 +97,20 @@ func ExampleCatalog() {
 	fmt.Println(errors.Is(err, errors.ErrUnsupported), err)
 	// Output:
 	// true catalog autoland 17 -: this source cannot do it: unsupported operation
+}
+
+// Scopes that are none are a limit too.
+func TestScopes(t *testing.T) {
+	if _, limited := job.Scopes(t.Context()); limited {
+		t.Error("a context without scopes is limited")
+	}
+	mine := []string{"a:b"}
+	ctx := job.WithScopes(t.Context(), mine)
+	mine[0] = "*"
+	if s, limited := job.Scopes(ctx); !limited || len(s) != 1 || s[0] != "a:b" {
+		t.Errorf("%q, %t", s, limited)
+	}
+	if s, limited := job.Scopes(job.WithScopes(ctx, nil)); !limited || len(s) != 0 {
+		t.Errorf("%q, %t", s, limited)
+	}
 }

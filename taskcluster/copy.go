@@ -38,6 +38,13 @@ func (s *shot) copyInstead(ctx context.Context, a *action, gone error) (job.Rece
 	if err != nil {
 		return job.Receipt{}, err
 	}
+	need, err := createNeeds(definition)
+	if err == nil {
+		err = allowed(ctx, need)
+	}
+	if err != nil {
+		return job.Receipt{}, err
+	}
 	ids := make([]string, s.req.Count)
 	for i := range ids {
 		ids[i] = slug.Of(fmt.Sprintf("%s copy %d", s.req.Key, i))

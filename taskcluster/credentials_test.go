@@ -159,31 +159,3 @@ func TestProxy(t *testing.T) {
 		}
 	}
 }
-
-func TestSatisfies(t *testing.T) {
-	var cases []struct {
-		Satisfied bool
-		Given     []string
-		Required  [][]string
-	}
-	if err := json.Unmarshal(testenv.Read(t, "data", "8-specs", "taskcluster__scopes_ported_vectors.json"),
-		&cases); err != nil {
-		t.Fatal(err)
-	}
-	for _, c := range cases {
-		got := false
-		for _, all := range c.Required {
-			every := true
-			for _, want := range all {
-				every = every && taskcluster.Satisfies(c.Given, want)
-			}
-			got = got || every
-		}
-		if got != c.Satisfied {
-			t.Errorf("%q satisfies %q: %t", c.Given, c.Required, got)
-		}
-	}
-	if len(cases) < 10 {
-		t.Errorf("%d cases", len(cases))
-	}
-}

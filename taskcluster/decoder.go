@@ -55,10 +55,20 @@ func (p *Project) DecodePulse(
 // taskOf is the definition of a task. It is asked for once: who waits for an answer has
 // other messages to read.
 func (p *Project) taskOf(ctx context.Context, taskID string) (*Definition, error) {
+	return p.readTask(ctx, taskID, -1)
+}
+
+// defined is taskOf for who can wait.
+func (p *Project) defined(ctx context.Context, taskID string) (*Definition, error) {
+	return p.readTask(ctx, taskID, 0)
+}
+
+// readTask is the definition of a task, which may be known.
+func (p *Project) readTask(ctx context.Context, taskID string, retries int) (*Definition, error) {
 	return p.known.tasks.Do(ctx, taskID, func(ctx context.Context) (*Definition, bool, error) {
 		const op = "queue.task"
 		r := p.c.request("", p.c.route("queue", "task", taskID))
-		r.Retries = -1
+		r.Retries = retries
 		w, body, err := call(ctx, p.c, op, taskID, r, definitions)
 		if err != nil {
 			return nil, false, err

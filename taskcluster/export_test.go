@@ -53,8 +53,8 @@ type Action = action
 // Parts of the room that have vectors, or tables, of their own.
 var (
 	ErrNothingCreated = errNothingCreated
-	Satisfies         = satisfies
 	Made              = Record.made
+	CreateNeeds       = createNeeds
 	QueueOf           = (*Task).queue
 )
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/mozci/mozci/internal/pause"
 	"github.com/mozci/mozci/internal/rest"
+	"github.com/mozci/mozci/internal/scope"
 	"github.com/mozci/mozci/internal/slug"
 	"github.com/mozci/mozci/job"
 )
@@ -27,6 +28,9 @@ func (s *shot) fire(ctx context.Context, w way) (job.Receipt, error) {
 		return s.make(ctx, w)
 	}
 	if err := s.mayFire(ctx, w); err != nil {
+		return job.Receipt{}, err
+	}
+	if err := allowed(ctx, fireNeeds(w)); err != nil {
 		return job.Receipt{}, err
 	}
 	payload, err := w.action.render(w.action.HookPayload, s.in.decision, w.taskID(), w.input, nil, time.Now())
@@ -64,7 +68,7 @@ func (s *shot) mayFire(ctx context.Context, w way) error {
 	if err != nil {
 		return err
 	}
-	if want := "in-tree:hook-action:" + w.hook(); !satisfies(may, want) {
+	if want := "in-tree:hook-action:" + w.hook(); !scope.Satisfies(may, want) {
 		return fmt.Errorf("%w: actions.json names the hook %s, which the decision task %s may not fire: it lacks %s",
 			job.ErrDenied, w.hook(), s.in.decision, want)
 	}
@@ -184,22 +188,17 @@ func (s *shot) make(ctx context.Context, w way) (job.Receipt, error) {
 	if err != nil {
 		return job.Receipt{}, err
 	}
-	id := slug.Of(s.req.Key + " action " + w.action.Name)
-	more := map[string]any{"ownTaskId": id, "task": nil}
-	if w.on != nil {
-		_, raw, err := s.definitionOf(ctx, w.on)
-		if err != nil {
-			return job.Receipt{}, err
-		}
-		var task any
-		if err := v2.Unmarshal(raw, &task); err != nil {
-			return job.Receipt{}, err
-		}
-		more["task"] = task
-	}
-	definition, err := w.action.render(w.action.Task, s.in.decision, w.taskID(), w.input, more, time.Now())
+	id := s.ownTask(w)
+	definition, err := s.rendered(ctx, w)
 	if err != nil {
-		return job.Receipt{}, &refusal{way: w.action.Name, err: err}
+		return job.Receipt{}, err
+	}
+	need, err := createNeeds(definition)
+	if err == nil {
+		err = allowed(ctx, need)
+	}
+	if err != nil {
+		return job.Receipt{}, err
 	}
 	narrow := *s.p.c
 	if narrow.creds != nil {
@@ -211,4 +210,28 @@ func (s *shot) make(ctx context.Context, w way) (job.Receipt, error) {
 		return job.Receipt{}, err
 	}
 	return job.Receipt{State: job.ReceiptAccepted, By: id + "/0", Link: s.p.c.page(id)}, nil
+}
+
+// ownTask is the id of the task of an action of kind task.
+func (s *shot) ownTask(w way) string { return slug.Of(s.req.Key + " action " + w.action.Name) }
+
+// rendered is the definition of the task of an action of kind task.
+func (s *shot) rendered(ctx context.Context, w way) (any, error) {
+	more := map[string]any{"ownTaskId": s.ownTask(w), "task": nil}
+	if w.on != nil {
+		_, raw, err := s.definitionOf(ctx, w.on)
+		if err != nil {
+			return nil, err
+		}
+		var task any
+		if err := v2.Unmarshal(raw, &task); err != nil {
+			return nil, err
+		}
+		more["task"] = task
+	}
+	definition, err := w.action.render(w.action.Task, s.in.decision, w.taskID(), w.input, more, time.Now())
+	if err != nil {
+		return nil, &refusal{way: w.action.Name, err: err}
+	}
+	return definition, nil
 }

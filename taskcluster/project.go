@@ -55,6 +55,9 @@ var (
 	_ job.QueueMeter      = (*Project)(nil)
 	_ job.AddedChecker    = (*Project)(nil)
 	_ job.OutcomeFinder   = (*Project)(nil)
+	_ job.TriggerScoper   = (*Project)(nil)
+	_ job.CancelScoper    = (*Project)(nil)
+	_ job.RunFinder       = (*Project)(nil)
 )
 
 // Project is the CI of a repository, by its short name, such as autoland. It asks
@@ -134,6 +137,9 @@ func (p *Project) cancel(ctx context.Context, taskID string, runID int) error {
 		return fmt.Errorf("%w: the task has %d runs", job.ErrNotFound, len(s.Runs))
 	case s.resolved() || runID < len(s.Runs)-1:
 		return nil
+	}
+	if err := allowed(ctx, cancelNeeds(s)); err != nil {
+		return err
 	}
 	_, err = p.c.cancelTask(ctx, taskID)
 	p.known.listings.forgetTask(taskID)

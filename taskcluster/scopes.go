@@ -3,28 +3,12 @@ package taskcluster
 import (
 	"context"
 	"net/http"
-	"strings"
 
 	v2 "github.com/go-json-experiment/json"
 
+	"github.com/mozci/mozci/internal/scope"
 	"github.com/mozci/mozci/job/contract"
 )
-
-// satisfies reports whether somebody with the scopes has may do what needs the
-// scope want: it is among them, or one of them is a prefix of it that ends in *.
-// Roles ("assume:…") count as what they are; Client.expandScopes says what is
-// in them.
-func satisfies(has []string, want string) bool {
-	for _, h := range has {
-		if h == want {
-			return true
-		}
-		if prefix, ok := strings.CutSuffix(h, "*"); ok && strings.HasPrefix(want, prefix) {
-			return true
-		}
-	}
-	return false
-}
 
 // scopesWire is a set of scopes, asked and answered.
 type scopesWire struct {
@@ -37,7 +21,7 @@ var expanded = contract.New(contract.Endpoint[scopesWire]{
 		var in scopesWire
 		_ = v2.Unmarshal(asked.Body, &in) // it is mozci's own
 		for _, s := range in.Scopes {
-			if !satisfies(w.Scopes, s) {
+			if !scope.Satisfies(w.Scopes, s) {
 				return contract.Differs("scopes", "not one that satisfies it", s)
 			}
 		}

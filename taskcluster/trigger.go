@@ -2,6 +2,7 @@ package taskcluster
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -37,6 +38,10 @@ var errNothingCreated = errors.New("accepted, nothing created")
 // that is gone, as those of old pushes are, is replaced by copies of the label's
 // task, whose ids are made of the key, so that twice is once.
 //
+// With a context that is kept to scopes (job.WithScopes) no hook is fired and no task is
+// created that needs others. A second action task that another process made at the
+// same time is stopped with the client's own.
+//
 // The receipt names the action task; Outcome says what it made.
 func (p *Project) Trigger(ctx context.Context, req job.Request) (job.Receipt, error) {
 	const op = "taskcluster.trigger"
@@ -48,33 +53,43 @@ func (p *Project) Trigger(ctx context.Context, req job.Request) (job.Receipt, er
 }
 
 func (p *Project) trigger(ctx context.Context, req job.Request) (job.Receipt, error) {
+	s, there, err := p.aim(ctx, req)
+	if err != nil || there != nil {
+		return *cmp.Or(there, &job.Receipt{}), err
+	}
+	return s.take(ctx)
+}
+
+// aim is all that is done of a request before anything is fired, or the receipt of one
+// that needs nothing.
+func (p *Project) aim(ctx context.Context, req job.Request) (*shot, *job.Receipt, error) {
 	if err := ctx.Err(); err != nil {
-		return job.Receipt{}, err
+		return nil, nil, err
 	}
 	switch {
 	case req.Count < 1:
-		return job.Receipt{}, fmt.Errorf("%w: count %d, expected 1 or more", job.ErrInvalid, req.Count)
+		return nil, nil, fmt.Errorf("%w: count %d, expected 1 or more", job.ErrInvalid, req.Count)
 	case req.Label == "" && req.Action == "":
-		return job.Receipt{}, fmt.Errorf("%w: neither a label nor an action", job.ErrInvalid)
+		return nil, nil, fmt.Errorf("%w: neither a label nor an action", job.ErrInvalid)
 	case !req.Push.Testable():
-		return job.Receipt{}, job.ErrNotScheduled
+		return nil, nil, job.ErrNotScheduled
 	}
 	g, err := p.list(ctx, req.Push)
 	if err != nil {
-		return job.Receipt{}, err
+		return nil, nil, err
 	}
 	in, err := p.aimAt(g, req)
 	if err != nil {
-		return job.Receipt{}, p.explain(ctx, err)
+		return nil, nil, p.explain(ctx, err)
 	}
 	if req.Times > 0 {
 		missing, by, err := p.missing(ctx, req, g)
 		if err != nil {
-			return job.Receipt{}, err
+			return nil, nil, err
 		}
 		if missing < req.Count {
 			if missing < 1 {
-				return job.Receipt{
+				return nil, &job.Receipt{
 					State: job.ReceiptAlreadyAsked, By: by, Link: p.c.page(by), Note: "others triggered it meanwhile",
 				}, nil
 			}
@@ -83,13 +98,12 @@ func (p *Project) trigger(ctx context.Context, req job.Request) (job.Receipt, er
 	}
 	offers, err := p.offers(ctx, in.decision)
 	if err != nil {
-		return job.Receipt{}, err
+		return nil, nil, err
 	}
-	s := &shot{
+	return &shot{
 		p: p, req: req, all: g, in: in, offers: offers, refused: map[string]error{},
 		notes: slices.Clone(offers.leftOut),
-	}
-	return s.take(ctx)
+	}, nil, nil
 }
 
 // aimAt is the group whose actions run a request: the one in which its label

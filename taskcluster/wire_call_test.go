@@ -109,6 +109,12 @@ func callOther(
 		_, err = taskcluster.TriggerHook(c, ctx, rest[1], rest[2], object(body))
 	case what == "POST auth scopes":
 		_, err = taskcluster.ExpandScopes(c, ctx, list(body, "scopes"))
+	case what == "POST auth authenticate-hawk":
+		var in taskcluster.HawkRequest
+		if err := json.Unmarshal(body, &in); err != nil {
+			return false, err
+		}
+		_, err = c.AuthenticateHawk(ctx, in)
 	default:
 		return false, nil
 	}

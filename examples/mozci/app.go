@@ -121,7 +121,7 @@ Nothing is asked for without --yes, or a yes on the terminal. Exit status: 0 don
 		"postgres://… (default: in the user's state folder; with --world, memory)")
 	root.AddCommand(a.pushesCommand(), a.jobsCommand(), a.labelsCommand(), a.originCommand(), a.triggerCommand(),
 		a.backfillCommand(), a.cancelCommand(), a.checkSourcesCommand(), a.eventsCommand(), a.failuresCommand(),
-		a.errorlinesCommand(), a.frequencyCommand(), a.culpritCommand(), a.watchCommand(),
+		a.errorlinesCommand(), a.frequencyCommand(), a.culpritCommand(), a.watchCommand(), a.linkCommand(),
 		a.versionCommand(), credentialsHelp())
 	return root
 }

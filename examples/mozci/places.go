@@ -171,8 +171,8 @@ func (a *app) taskcluster(client *http.Client) (*taskcluster.Project, error) {
 	if err != nil {
 		return nil, err
 	}
-	if a.flags.Changed("root-url") && a.rootURL != root {
-		root, opts.ProxyURL = a.rootURL, "" // the proxy is of the environment's deployment
+	if named := a.taskclusterRoot(root); named != root {
+		root, opts.ProxyURL = named, "" // the proxy is of the environment's deployment
 	}
 	opts.HTTP, opts.Logger = client, a.log
 	c, err := taskcluster.New(root, &opts)
@@ -184,6 +184,14 @@ func (a *app) taskcluster(client *http.Client) (*taskcluster.Project, error) {
 			TrustDomain: a.trustDomain, Name: a.project, Logger: a.log,
 			Want: func(m *taskcluster.Message) bool { return a.heard == nil || a.heard(m) },
 		}), nil
+}
+
+// taskclusterRoot is the deployment's URL, where the environment says this one.
+func (a *app) taskclusterRoot(environment string) string {
+	if a.flags.Changed("root-url") {
+		return a.rootURL
+	}
+	return environment
 }
 
 // buildbot opens a master, with the credentials of the environment.

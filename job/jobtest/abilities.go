@@ -16,6 +16,7 @@ var (
 	_ job.Watcher         = (*CI)(nil)
 	_ job.AcceptedLister  = (*CI)(nil)
 	_ job.KeyCarrier      = (*CI)(nil)
+	_ job.RunFinder       = (*CI)(nil)
 	_ job.AddedChecker    = (*CI)(nil)
 	_ job.RequesterFinder = (*CI)(nil)
 	_ job.Classifier      = (*CI)(nil)
@@ -166,6 +167,21 @@ func (c *CI) Carried(ctx context.Context, req job.Request) ([]string, error) {
 		}
 	}
 	return out, nil
+}
+
+// FindRun implements job.RunFinder. A run that is not visible yet is not found.
+func (c *CI) FindRun(ctx context.Context, id string) (job.Job, error) {
+	const op = "world.run"
+	if err := c.reach(ctx); err != nil {
+		return nil, job.Wrap(op, id, err)
+	}
+	c.lock()
+	defer c.unlock()
+	n, err := c.byID(id)
+	if err != nil {
+		return nil, job.Wrap(op, id, err)
+	}
+	return n.snapshot(), nil
 }
 
 // ArtifactsExist implements job.ArtifactChecker.

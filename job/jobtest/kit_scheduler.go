@@ -48,6 +48,7 @@ func CheckScheduler(ctx context.Context, s job.Scheduler, c SchedulerCase) error
 	k.hanging(ctx) // before anything is known that need not be asked for again
 	k.jobs(ctx)
 	k.catalog(ctx)
+	k.find(ctx)
 	k.concurrency(ctx)
 	if c.ReadOnly {
 		req := k.request("kit-read-only", 1)

@@ -24,10 +24,11 @@ func abilities() []ability {
 		can[job.Cataloger]("Cataloger"), can[job.Canceler]("Canceler"), can[job.LogOpener]("LogOpener"),
 		can[job.Watcher]("Watcher"), can[job.AcceptedLister]("AcceptedLister"),
 		can[job.OutcomeFinder]("OutcomeFinder"), can[job.KeyCarrier]("KeyCarrier"),
-		can[job.PageLinker]("PageLinker"), can[job.AddedChecker]("AddedChecker"),
+		can[job.PageLinker]("PageLinker"), can[job.RunFinder]("RunFinder"), can[job.AddedChecker]("AddedChecker"),
 		can[job.RequesterFinder]("RequesterFinder"), can[job.Classifier]("Classifier"),
 		can[job.ArtifactChecker]("ArtifactChecker"), can[job.QueueMeter]("QueueMeter"),
-		can[job.CoalesceChecker]("CoalesceChecker"),
+		can[job.CoalesceChecker]("CoalesceChecker"), can[job.TriggerScoper]("TriggerScoper"),
+		can[job.CancelScoper]("CancelScoper"),
 	}
 }
 

@@ -23,6 +23,7 @@ type mutantCI struct {
 	catalog func(context.Context, job.Push, ...string) ([]job.Runnable, error)
 	cancel  func(context.Context, string) error
 	carried func(context.Context, job.Request) ([]string, error)
+	find    func(context.Context, string) (job.Job, error)
 }
 
 func (m mutantCI) Carried(ctx context.Context, r job.Request) ([]string, error) {
@@ -128,7 +129,7 @@ func (l liveJob) Status() job.Status {
 // SchedulerMutants are the broken CIs.
 func SchedulerMutants() []SchedulerMutant {
 	return slices.Concat(mislisted(), misread(), mistriggered(), badCatalogs(), mistracked(), badWaits(),
-		misunwrapped())
+		misunwrapped(), mislocated())
 }
 
 // mislisted list other jobs than they should.

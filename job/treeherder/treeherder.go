@@ -159,6 +159,7 @@ var (
 	_ job.Scheduler   = (*Project)(nil)
 	_ job.LineChecker = (*Project)(nil)
 	_ job.Classifier  = (*Project)(nil)
+	_ job.RunFinder   = (*Project)(nil)
 )
 
 // Name implements job.Repository.

@@ -2,13 +2,13 @@ package tctest
 
 import (
 	"encoding/base64"
-	"fmt"
 	"net/http"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/mozci/mozci/internal/hawk"
+	"github.com/mozci/mozci/internal/scope"
 )
 
 // expand adds what is in roles; a role that ends in * matches by prefix.
@@ -17,7 +17,12 @@ func (s *Server) expand(c *call) {
 	if !c.decode(&in) {
 		return
 	}
-	out := append([]string{}, in.Scopes...)
+	answer(c.w, http.StatusOK, Object{"scopes": s.expanded(in.Scopes)})
+}
+
+// expanded are scopes with what is in their roles.
+func (s *Server) expanded(scopes []string) []string {
+	out := append([]string{}, scopes...)
 	for i := 0; i < len(out); i++ {
 		role, ok := strings.CutPrefix(out[i], "assume:")
 		if !ok {
@@ -35,48 +40,47 @@ func (s *Server) expand(c *call) {
 			}
 		}
 	}
-	answer(c.w, http.StatusOK, Object{"scopes": out})
+	return out
 }
 
-// authenticate checks the signature, where there is one.
-func (s *Server) authenticate(w http.ResponseWriter, r *http.Request) (who string, ok bool) {
+// authenticate checks the signature, where there is one. It is that of a client whose
+// certificate is not looked at, or of temporary credentials.
+func (s *Server) authenticate(w http.ResponseWriter, r *http.Request) (c *call, ok bool) {
+	c = &call{w: w, r: r, may: s.Scopes}
 	header := r.Header.Get("Authorization")
 	if header == "" {
-		return "", true
+		return c, true
 	}
+	u := *r.URL
+	u.Scheme, u.Host = "http", r.Host
 	sign, err := hawk.Parse(header)
 	if err == nil {
-		u := *r.URL
-		u.Scheme, u.Host = "http", r.Host
 		key := hawk.Key{ID: sign.ID, Secret: s.Clients[sign.ID]}
-		err = key.Check(sign, r.Method, &u, time.Now(), 15*time.Minute)
-		if s.Clients[sign.ID] == "" {
-			err = fmt.Errorf("no client %q", sign.ID)
+		c.may = s.scopesOf(sign.ID)
+		if err = key.Check(sign, r.Method, &u, time.Now(), skew); err != nil || s.Clients[sign.ID] == "" {
+			var who signer
+			who, err = s.signer(header, r.Method, &u)
+			c.may = who.scopes
 		}
 	}
 	if err != nil {
 		refuse(w, http.StatusUnauthorized, "AuthenticationFailed", "Unauthorized: %v", err)
-		return "", false
+		return c, false
 	}
 	if text, err := base64.StdEncoding.DecodeString(sign.Ext); err == nil && len(text) > 0 {
 		r.Header.Set("X-Ext", string(text))
 	}
-	return sign.ID, true
+	c.who = sign.ID
+	return c, true
 }
 
 // may checks a scope, or answers that it is missing.
-func (s *Server) may(c *call, scope string) bool {
-	ok := c.who != ""
-	if s.Scopes != nil {
-		ok = ok && slices.ContainsFunc(s.Scopes, func(has string) bool {
-			prefix, star := strings.CutSuffix(has, "*")
-			return has == scope || star && strings.HasPrefix(scope, prefix)
-		})
-	}
-	if !ok {
+func (s *Server) may(c *call, need string) bool {
+	if c.who == "" || c.may != nil && !scope.Satisfies(c.may, need) {
 		refuse(c.w, http.StatusForbidden, "InsufficientScopes",
 			"Client ID %s does not have sufficient scopes and is missing the following scopes:\n\n```\n%s\n```"+
-				"\n\nThis request requires more.", c.who, scope)
+				"\n\nThis request requires more.", c.who, need)
+		return false
 	}
-	return ok
+	return true
 }

@@ -31,6 +31,8 @@ func (s *Server) serve(c *call) bool {
 		s.namespace(c)
 	case c.route == "GET hooks" && n == 4 && c.parts[3] == "last-fires":
 		s.lastFires(c)
+	case c.route == "POST auth" && c.parts[0] == "authenticate-hawk":
+		s.authenticateHawk(c)
 	case c.route == "POST auth" && c.parts[0] == "scopes":
 		s.expand(c)
 	case c.route == "GET auth" && c.parts[0] == "scopes":
@@ -69,13 +71,15 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		parts = append(parts, p)
 	}
-	who, ok := s.authenticate(w, r)
+	c, ok := s.authenticate(w, r)
 	if !ok {
 		return
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	c := &call{w: w, r: r, who: who, body: body, route: r.Method + " " + parts[0], parts: parts[2:]}
+	if len(parts) > 2 {
+		c.body, c.route, c.parts = body, r.Method+" "+parts[0], parts[2:]
+	}
 	if len(parts) < 3 || parts[1] != "v1" || !s.serve(c) {
 		answer(w, http.StatusNotFound, Object{"error": "Not found"})
 	}
@@ -85,7 +89,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 type call struct {
 	w     http.ResponseWriter
 	r     *http.Request
-	who   string // empty for nobody
+	who   string   // empty for nobody
+	may   []string // scopes; nil for everything
 	body  []byte
 	route string
 	parts []string // of the path, after the version

@@ -28,6 +28,8 @@ type Server struct {
 	Clients map[string]string
 	// Scopes are what every client may do beyond reading: nil for everything.
 	Scopes []string
+	// ClientScopes are what one client may do, instead of Scopes.
+	ClientScopes map[string][]string
 	// Roles are what is in a role, without "assume:".
 	Roles map[string][]string
 	// Gone says that the hooks were removed, as those of old pushes are.

@@ -2,10 +2,12 @@ package tctest_test
 
 import (
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/mozci/mozci/internal/hawk"
 	"github.com/mozci/mozci/internal/slug"
 	"github.com/mozci/mozci/internal/testing/tctest"
 )
@@ -207,4 +209,33 @@ func TestAuthAsRecorded(t *testing.T) {
 	current := pair{recorded: "auth-currentScopes-200", path: "/api/auth/v1/scopes/current"}
 	refused := pair{recorded: "auth-currentScopes-401", path: current.path, how: wrongly}
 	compare(t, w, []pair{good, bad, current, refused})
+}
+
+// What it says of signatures has the form that was recorded.
+func TestHawkAsRecorded(t *testing.T) {
+	w := newWorld()
+	check := func(file string, body any) pair {
+		return pair{
+			recorded: "auth-authenticateHawk-" + file, method: http.MethodPost, path: "/api/auth/v1/authenticate-hawk",
+			body: body,
+		}
+	}
+	asked := func(resource string) tctest.Object {
+		u, err := url.Parse("https://service.example.com/path?a=1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		header, err := hawk.Key{ID: "me", Secret: "secret"}.Header(
+			hawk.Signed{Method: "GET", URL: u, Time: time.Now(), Nonce: hawk.NewNonce()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return tctest.Object{
+			"method": "get", "resource": resource, "host": u.Host, "port": 443, "authorization": header,
+		}
+	}
+	compare(t, w, []pair{
+		check("200-success", asked("/path?a=1")), check("200-failure", asked("/other")),
+		check("400-schema", tctest.Object{"method": "get"}),
+	})
 }

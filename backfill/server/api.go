@@ -1,0 +1,364 @@
+package server
+
+import (
+	"context"
+	_ "embed" // the OpenAPI document
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"mime"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	jsonv2 "github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/mozci/mozci/job"
+)
+
+//go:embed openapi.json
+var openAPI []byte
+
+// Handler is the whole service, behind its door.
+func (s *Server) Handler() http.Handler {
+	mux := http.NewServeMux()
+	for pattern, h := range map[string]http.HandlerFunc{
+		"POST /v1/backfills":             s.apiStart,
+		"GET /v1/backfills":              s.apiList,
+		"GET /v1/backfills/{id}":         s.apiGet,
+		"POST /v1/backfills/{id}/cancel": s.apiCancel,
+		"GET /healthz":                   s.healthz,
+		"GET /readyz":                    s.readyz,
+		"GET /metrics":                   s.meter.handler().ServeHTTP,
+		"GET /openapi.json":              s.apiDocument,
+	} {
+		mux.HandleFunc(pattern, s.timed(pattern, h))
+	}
+	mux.HandleFunc("GET /v1/backfills/{id}/events", s.apiEvents)
+	mux.HandleFunc("/v1/", s.apiUnknown(mux))
+	servePages(mux, s, func(r *http.Request) (Caller, bool) { return CallerOf(r.Context()) }, &pageOptions{
+		Root: s.o.Door.PublicURL, Example: s.o.Example, SignIn: s.o.Door.Tokens != nil, Done: s.done, Log: s.log,
+	})
+	return s.door.Handler(mux)
+}
+
+// streams reports whether a request is answered by a stream.
+func streams(r *http.Request) bool {
+	return r.Method == http.MethodGet &&
+		(strings.HasSuffix(r.URL.Path, "/events") || strings.HasSuffix(r.URL.Path, "/stream"))
+}
+
+// timed measures how long an answer takes.
+func (s *Server) timed(pattern string, h http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		began, seen := time.Now(), &statusWriter{ResponseWriter: w, status: http.StatusOK}
+		h(seen, r)
+		s.meter.requests.WithLabelValues(pattern, strconv.Itoa(seen.status)).Observe(time.Since(began).Seconds())
+	}
+}
+
+// statusWriter knows which status was answered.
+type statusWriter struct {
+	http.ResponseWriter
+	status int
+}
+
+// WriteHeader implements http.ResponseWriter.
+func (w *statusWriter) WriteHeader(status int) {
+	w.status = status
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Unwrap is for http.ResponseController.
+func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// apiUnknown answers what no route takes: 405 where another method would do.
+func (s *Server) apiUnknown(mux *http.ServeMux) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		var allowed []string
+		for _, m := range []string{http.MethodGet, http.MethodPost} {
+			other := r.Clone(r.Context())
+			other.Method = m
+			if _, pattern := mux.Handler(other); pattern != "/v1/" && pattern != "" {
+				allowed = append(allowed, m)
+			}
+		}
+		if len(allowed) > 0 {
+			w.Header().Set("Allow", strings.Join(allowed, ", "))
+			s.door.Fail(w, r, http.StatusMethodNotAllowed, "method", "This address takes "+strings.Join(allowed, " and ")+".")
+			return
+		}
+		s.door.Fail(w, r, http.StatusNotFound, string(NotFound), "There is no such address; /openapi.json lists them.")
+	}
+}
+
+// apiStart takes a backfill.
+func (s *Server) apiStart(w http.ResponseWriter, r *http.Request) {
+	by, ok := CallerOf(r.Context())
+	if !ok {
+		s.door.FailWith(w, r, ErrNoCredentials)
+		return
+	}
+	in, err := decodeInput(r)
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	b, err := s.Start(r.Context(), by, in)
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	Audit(r.Context(), slog.String("what", "backfill"), slog.String("backfill", b.ID),
+		slog.String("state", string(b.State)), slog.Bool("dry_run", b.DryRun))
+	if b.State == Refused && b.Reason != "" {
+		w.Header().Set("Location", string(b.Links.Self))
+		s.door.Fail(w, r, http.StatusUnprocessableEntity, string(b.Reason), string(b.Why))
+		return
+	}
+	w.Header().Set("Location", string(b.Links.Self))
+	s.write(w, r, http.StatusAccepted, b)
+}
+
+// decodeInput reads the body of a request strictly: what it has is what is known.
+func decodeInput(r *http.Request) (in Input, err error) {
+	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
+		return in, &mediaError{}
+	}
+	err = jsonv2.UnmarshalRead(r.Body, &in, jsonv2.RejectUnknownMembers(true))
+	if err == nil {
+		return in, nil
+	}
+	var sem *jsonv2.SemanticError
+	var syn *jsontext.SyntacticError
+	var large *http.MaxBytesError
+	switch {
+	case errors.As(err, &large):
+		return in, err
+	case errors.Is(err, jsonv2.ErrUnknownName) && errors.As(err, &sem):
+		name := strings.TrimPrefix(string(sem.JSONPointer), "/")
+		return in, wrong(clipped(name), "there is no such field")
+	case errors.As(err, &sem) && sem.JSONPointer != "":
+		return in, wrong(clipped(strings.TrimPrefix(string(sem.JSONPointer), "/")), "expected %s, got %s", kindName(sem),
+			sem.JSONKind.String())
+	case errors.As(err, &syn):
+		return in, wrong("body", "it is no JSON: %s", clipped(syn.Err.Error()))
+	}
+	return in, wrong("body", "expected one JSON object")
+}
+
+// kindName is the type that a field has, in JSON's words.
+func kindName(e *jsonv2.SemanticError) string {
+	if e.GoType == nil {
+		return "another value"
+	}
+	switch name := e.GoType.String(); {
+	case strings.Contains(name, "int"):
+		return "a whole number"
+	case strings.Contains(name, "bool"):
+		return "true or false"
+	case strings.Contains(name, "string"), strings.HasSuffix(name, "Mode"):
+		return "a string"
+	}
+	return "an object"
+}
+
+// mediaError: the body is not JSON.
+type mediaError struct{}
+
+func (*mediaError) Error() string { return "the body must be application/json" }
+
+// fail answers an error of this service's own, or leaves it to the door.
+func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
+	var media *mediaError
+	var large *http.MaxBytesError
+	var no *Refusal
+	switch {
+	case errors.As(err, &media):
+		s.door.Fail(w, r, http.StatusUnsupportedMediaType, "invalid", full(media.Error()))
+	case errors.As(err, &large):
+		s.door.Fail(w, r, http.StatusRequestEntityTooLarge, "too_large", full(err.Error()))
+	case errors.As(err, &no):
+		s.door.Fail(w, r, http.StatusUnprocessableEntity, string(no.Reason), job.Visible(no.Message))
+	default:
+		if status, _ := statusOf(err); status == http.StatusInternalServerError && r.Context().Err() == nil {
+			s.log.Error("a request failed", "path", r.URL.Path, "error", err)
+		}
+		s.door.FailWith(w, r, err)
+	}
+}
+
+// write answers a value as JSON.
+func (s *Server) write(w http.ResponseWriter, r *http.Request, status int, v any) {
+	text, err := json.Marshal(v)
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_, _ = w.Write(append(text, '\n'))
+}
+
+// apiGet answers one backfill, as it was encoded when it changed.
+func (s *Server) apiGet(w http.ResponseWriter, r *http.Request) {
+	b, err := s.body(r.Context(), r.PathValue("id"))
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	h := w.Header()
+	h.Set("Etag", b.etag)
+	h.Set("Cache-Control", "no-cache")
+	if r.Header.Get("If-None-Match") == b.etag {
+		w.WriteHeader(http.StatusNotModified)
+		return
+	}
+	h.Set("Content-Type", "application/json")
+	h.Set("Content-Length", strconv.Itoa(len(b.json)))
+	_, _ = w.Write(b.json)
+}
+
+// apiList answers backfills, without the parts that only one of them shows.
+func (s *Server) apiList(w http.ResponseWriter, r *http.Request) {
+	q, err := listQuery(r.URL.Query())
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	all, err := s.store.List(r.Context(), q)
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	s.write(w, r, http.StatusOK, struct {
+		Backfills []Backfill `json:"backfills"`
+	}{append([]Backfill{}, all...)})
+}
+
+// listQuery reads the parameters of a list, strictly.
+func listQuery(v url.Values) (Query, error) {
+	q := Query{
+		Project: v.Get("project"), Label: v.Get("label"), By: v.Get("by"), Before: v.Get("before"),
+	}
+	for name, values := range v {
+		if !slices.Contains([]string{"project", "label", "by", "before", "state", "limit"}, name) {
+			return q, wrong(clipped(name), "there is no such parameter")
+		}
+		if name != "state" && len(values) > 1 {
+			return q, wrong(name, "it is given %d times", len(values))
+		}
+	}
+	for _, s := range v["state"] {
+		if !slices.Contains(States(), State(s)) {
+			return q, wrong("state", "%q: expected one of %v", clipped(s), States())
+		}
+		q.States = append(q.States, State(s))
+	}
+	if text := v.Get("limit"); text != "" {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 1 || n > mostLimit {
+			return q, wrong("limit", "%q: expected 1 to %d", clipped(text), mostLimit)
+		}
+		q.Limit = n
+	}
+	return q, nil
+}
+
+// apiCancel asks for the end of a backfill.
+func (s *Server) apiCancel(w http.ResponseWriter, r *http.Request) {
+	by, ok := CallerOf(r.Context())
+	if !ok {
+		s.door.FailWith(w, r, ErrNoCredentials)
+		return
+	}
+	b, err := s.Cancel(r.Context(), by, r.PathValue("id"))
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	Audit(r.Context(), slog.String("what", "cancel"), slog.String("backfill", b.ID))
+	s.write(w, r, http.StatusAccepted, b)
+}
+
+// beatEvery is how often a stream without news says that it lives.
+const beatEvery = 15 * time.Second
+
+// apiEvents is a stream of server-sent events: the backfill each time it changes, whose
+// id is its version. After the last one the stream ends, and asking again gives 204, by
+// which clients know that it is over.
+func (s *Server) apiEvents(w http.ResponseWriter, r *http.Request) {
+	id := r.PathValue("id")
+	after, err := lastEvent(r)
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	first, err := s.body(r.Context(), id)
+	switch {
+	case err != nil:
+		s.fail(w, r, err)
+		return
+	case !first.open && first.etag == `"`+strconv.FormatInt(after, 10)+`"`:
+		w.WriteHeader(http.StatusNoContent)
+		return
+	}
+	s.meter.streams.Inc()
+	defer s.meter.streams.Dec()
+	out := newEventWriter(w)
+	for b, err := range s.beating(r.Context(), id, after, out) {
+		if err != nil {
+			continue // the store is away: the next look may see more
+		}
+		text, err := json.Marshal(b)
+		if err != nil || out.send("backfill", b.Version, text) != nil {
+			return
+		}
+	}
+}
+
+// lastEvent is the version that a client has seen last.
+func lastEvent(r *http.Request) (int64, error) {
+	text := r.Header.Get("Last-Event-ID")
+	if text == "" {
+		text = r.URL.Query().Get("last_event_id")
+	}
+	if text == "" {
+		return 0, nil
+	}
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || n < 0 {
+		return 0, wrong("Last-Event-ID", "%q: expected a version", clipped(text))
+	}
+	return n, nil
+}
+
+// healthz says that the process lives.
+func (s *Server) healthz(w http.ResponseWriter, r *http.Request) {
+	s.write(w, r, http.StatusOK, struct {
+		Status string `json:"status"`
+	}{"ok"})
+}
+
+// readyz says that work can be done: the store answers, and Run runs.
+func (s *Server) readyz(w http.ResponseWriter, r *http.Request) {
+	ctx, stop := context.WithTimeout(r.Context(), 5*time.Second)
+	defer stop()
+	if err := s.ready(ctx); err != nil {
+		s.door.Fail(w, r, http.StatusServiceUnavailable, string(Unavailable), full(fmt.Sprint(job.Visible(err.Error()))))
+		return
+	}
+	s.healthz(w, r)
+}
+
+func (s *Server) apiDocument(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "public, max-age=300")
+	_, _ = w.Write(openAPI)
+}

@@ -1,0 +1,16 @@
+package server
+
+import "fmt"
+
+// Remembered is how many of n callers a limit remembers that may remember most.
+func Remembered(most, n int) int {
+	l := newLimiter(Rate{PerMinute: 1, Burst: 1}, most)
+	for i := range n {
+		l.take(fmt.Sprint("caller ", i))
+		l.take("one who comes often")
+	}
+	if l.take("one who comes often") == 0 || l.take(fmt.Sprint("caller ", n-1)) == 0 || l.take("caller 0") != 0 {
+		return -1 // who was seen last is forgotten, or who was seen first is not
+	}
+	return len(l.of)
+}

@@ -1,0 +1,163 @@
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"iter"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/mozci/mozci/job"
+)
+
+// hub tells who follows a backfill that it has changed.
+type hub struct {
+	mu     sync.Mutex
+	change map[string]chan struct{} // closed at the next change
+}
+
+// next is closed at the next change of a backfill.
+func (h *hub) next(id string) <-chan struct{} {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	c, ok := h.change[id]
+	if !ok {
+		if h.change == nil {
+			h.change = map[string]chan struct{}{}
+		}
+		c = make(chan struct{})
+		h.change[id] = c
+	}
+	return c
+}
+
+func (h *hub) tell(id string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if c, ok := h.change[id]; ok {
+		close(c)
+		delete(h.change, id)
+	}
+}
+
+// seen is a version, and when the store said so.
+type seen struct {
+	version int64
+	at      time.Time
+}
+
+const (
+	// versionAge is for how long what the store said of a version is believed: another
+	// instance may have changed it since.
+	versionAge = 50 * time.Millisecond
+	// followPoll is how often who follows looks for the changes of other instances.
+	followPoll = time.Second
+	// mostVersions is how many versions are kept.
+	mostVersions = 10_000
+	// mostBodies is how many encoded backfills are kept.
+	mostBodies = 1000
+)
+
+// changed tells of a change that this instance made.
+func (s *Server) changed(id string) {
+	s.mu.Lock()
+	delete(s.versions, id)
+	s.mu.Unlock()
+	s.hub.tell(id)
+}
+
+// version is a backfill's, as the store says it now or did a moment ago.
+func (s *Server) version(ctx context.Context, id string) (int64, error) {
+	s.mu.Lock()
+	v, ok := s.versions[id]
+	s.mu.Unlock()
+	if ok && time.Since(v.at) < versionAge {
+		return v.version, nil
+	}
+	at := time.Now()
+	all, err := s.store.Versions(ctx, id)
+	if err != nil {
+		return 0, err
+	}
+	now, ok := all[id]
+	if !ok {
+		return 0, job.Wrap("backfills.get", id, job.ErrNotFound)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.versions) >= mostVersions {
+		clear(s.versions)
+	}
+	s.versions[id] = seen{now, at}
+	return now, nil
+}
+
+// Follow implements backend.
+func (s *Server) Follow(ctx context.Context, id string, after int64) iter.Seq2[Backfill, error] {
+	return func(yield func(Backfill, error) bool) {
+		tick := time.NewTicker(followPoll)
+		defer tick.Stop()
+		for {
+			next := s.hub.next(id) // before it is read, so that no change is missed
+			version, err := s.version(ctx, id)
+			if err == nil && version > after {
+				var r Record
+				if r, err = s.store.Get(ctx, id); err == nil {
+					after = r.Version
+					if !yield(r.Backfill, nil) || !r.State.Open() {
+						return
+					}
+				}
+			} else if err == nil && after > 0 {
+				// It may have ended before it was followed.
+				if b, err := s.body(ctx, id); err == nil && !b.open {
+					return
+				}
+			}
+			if err != nil && (ctx.Err() == nil) && !yield(Backfill{}, err) {
+				return
+			}
+			select {
+			case <-ctx.Done():
+				return
+			case <-next:
+			case <-tick.C:
+			}
+		}
+	}
+}
+
+// bodyKey names a backfill at one version.
+type bodyKey struct {
+	id      string
+	version int64
+}
+
+// body is a backfill as the API answers it.
+type body struct {
+	json []byte
+	etag string
+	open bool
+}
+
+// body is a backfill, encoded once for each version.
+func (s *Server) body(ctx context.Context, id string) (body, error) {
+	version, err := s.version(ctx, id)
+	if err != nil {
+		return body{}, err
+	}
+	return s.bodies.Do(ctx, bodyKey{id, version}, func(ctx context.Context) (body, bool, error) {
+		r, err := s.store.Get(ctx, id)
+		if err != nil {
+			return body{}, false, err
+		}
+		b, err := bodyOf(r.Backfill)
+		return b, r.Version == version, err
+	})
+}
+
+func bodyOf(b Backfill) (body, error) {
+	text, err := json.Marshal(b)
+	return body{append(text, '\n'), `"` + strconv.FormatInt(b.Version, 10) + `"`, b.State.Open()}, err
+}

@@ -1,0 +1,301 @@
+package server
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/mozci/mozci/analysis/culprit"
+	"github.com/mozci/mozci/backfill"
+	"github.com/mozci/mozci/job"
+	"github.com/mozci/mozci/trigger"
+)
+
+// row is what is known of a push. running is how many runs are under way, those that are
+// asked for and not visible yet among them.
+func (w *work) row(p job.Push, label string, jobs []job.Job, running int) Row {
+	row := Row{Push: p.Ref(), Label: label, Author: job.Visible(author(p)), Subject: job.Visible(subject(p)), Time: p.Time.UTC(), Runs: []Run{}}
+	if w.place.PushPage != nil {
+		row.Link = Text(w.place.PushPage(p))
+	}
+	jobs = slices.Clone(jobs)
+	slices.SortStableFunc(jobs, func(a, b job.Job) int { return a.Times().Requested.Compare(b.Times().Requested) })
+	visible := 0
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, j := range jobs {
+		if j.Name() != label {
+			continue
+		}
+		r := Run{
+			ID: Text(j.ID()), Status: j.Status().String(), Ours: w.ours[j.ID()],
+			Link: Text(job.PageOf(w.place.CI, j)), Result: w.result(j),
+		}
+		if t := j.Times(); !t.Started.IsZero() && t.Finished.After(t.Started) {
+			r.Seconds = t.Finished.Sub(t.Started).Seconds()
+		}
+		switch r.Result {
+		case Passed:
+			row.Passed++
+		case Failure:
+			row.Failed++
+		case UnderWay, Queued:
+			visible++
+		}
+		row.Runs = append(row.Runs, r)
+	}
+	row.UnderWay = max(running, visible)
+	for range running - visible { // asked for, and not to be seen yet
+		row.Runs = append(row.Runs, Run{Result: Queued, Status: job.StatusPending.String(), Ours: true})
+	}
+	return row
+}
+
+// result says what a run means to the question. The lock is held.
+func (w *work) result(j job.Job) Result {
+	v, judged := w.verdicts[j.ID()]
+	switch st := j.Status(); {
+	case st == job.StatusPending, st == job.StatusUnscheduled:
+		return Queued
+	case st.Waiting():
+		return UnderWay
+	case st == job.StatusSuccess && (!judged || v == verdictGood):
+		return Passed
+	case judged && v == verdictBad, !judged && st.Failed():
+		return Failure
+	case judged && v == verdictGood: // the job failed, the test passed
+		return Passed
+	case st.Failed():
+		return Elsewhere
+	case st == job.StatusException, st == job.StatusRetry:
+		return Machine
+	case st == job.StatusCancelled:
+		return Stopped
+	case st == job.StatusCoalesced:
+		return Coalesced
+	}
+	return Skipped
+}
+
+// ended is the line of the log for the end of a run.
+func (w *work) ended(p job.Push, label, id string, st job.Status, took time.Duration) Entry {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	r := Result("")
+	var link Text
+	for _, row := range w.r.Rows {
+		for _, run := range row.Runs {
+			if string(run.ID) == id && id != "" {
+				r, link = run.Result, run.Link
+			}
+		}
+	}
+	e := Entry{Text: name(p.Ref()) + " " + outcomeWord(r, st), Link: link, Kind: kindOf(r)}
+	if label != w.r.Ask.Label {
+		e.Text = name(p.Ref()) + ": " + job.Visible(label) + " " + outcomeWord(r, st)
+	}
+	if took > 0 {
+		e.Text += " in " + lasting(took)
+	}
+	e.Text += "."
+	return e
+}
+
+func kindOf(r Result) string {
+	switch r {
+	case Passed:
+		return "passed"
+	case Failure, Elsewhere:
+		return "failed"
+	}
+	return "machine"
+}
+
+func author(p job.Push) string {
+	if p.User != "" {
+		return p.User
+	}
+	if n := len(p.Changesets); n > 0 {
+		return p.Changesets[n-1].Author
+	}
+	return ""
+}
+
+func subject(p job.Push) string {
+	if n := len(p.Changesets); n > 0 {
+		first, _, _ := strings.Cut(p.Changesets[n-1].Description, "\n")
+		return strings.TrimSpace(first)
+	}
+	return ""
+}
+
+// same reports whether two name the same push.
+func same(a, b job.PushRef) bool { return a.Repo == b.Repo && a.ID == b.ID && a.Revision == b.Revision }
+
+// setRows replaces the rows by newer ones, and returns what of their runs has ended since.
+func (b *Backfill) setRows(rows []Row) (news []Entry) {
+	for i := range rows {
+		old := b.rowOf(rows[i].Push)
+		if old == nil {
+			continue
+		}
+		rows[i].Probability = cmp.Or(rows[i].Probability, old.Probability)
+		if len(old.Runs) > 0 || old.Planned > 0 {
+			news = append(news, endedSince(*old, rows[i])...)
+		}
+		rows[i].Planned = max(0, old.Planned-max(0, len(rows[i].Runs)-len(old.Runs)))
+	}
+	b.Rows = rows[:min(len(rows), mostPushes)]
+	b.sumUp()
+	return news
+}
+
+// endedSince are lines of the log for the runs that have ended between two looks.
+func endedSince(old, now Row) (out []Entry) {
+	was := map[Text]Result{}
+	for _, r := range old.Runs {
+		was[r.ID] = r.Result
+	}
+	for _, r := range now.Runs {
+		over := r.Result != Queued && r.Result != UnderWay
+		before, known := was[r.ID]
+		if !over || r.ID == "" || known && before != Queued && before != UnderWay {
+			continue
+		}
+		text := name(now.Push) + " " + outcomeWord(r.Result, 0)
+		if r.Seconds > 0 {
+			text += " in " + lasting(time.Duration(r.Seconds*float64(time.Second)))
+		}
+		out = append(out, Entry{Kind: kindOf(r.Result), Text: text + ".", Link: r.Link})
+	}
+	return out
+}
+
+// setRow replaces one row.
+func (b *Backfill) setRow(row Row) {
+	old := b.rowOf(row.Push)
+	if old == nil {
+		return
+	}
+	row.Probability, row.Untestable = old.Probability, old.Untestable
+	row.Planned = max(0, old.Planned-max(0, len(row.Runs)-len(old.Runs)))
+	*old = row
+	b.sumUp()
+}
+
+func (b *Backfill) rowOf(p job.PushRef) *Row {
+	for i := range b.Rows {
+		if same(b.Rows[i].Push, p) {
+			return &b.Rows[i]
+		}
+	}
+	return nil
+}
+
+func (b *Backfill) chance(p job.PushRef, chance float64) {
+	if r := b.rowOf(p); r != nil {
+		r.Probability = chance
+	}
+}
+
+func (b *Backfill) untestable(p job.PushRef, why string) {
+	if r := b.rowOf(p); r != nil {
+		r.Untestable = Text(job.Visible(why))
+	}
+}
+
+// planned marks the rows on which the plan would run something.
+func (b *Backfill) planned() {
+	for i := range b.Rows {
+		b.Rows[i].Planned = 0
+	}
+	for _, st := range b.Plan.Steps {
+		if r := b.rowOf(st.Push.Ref()); r != nil && st.Action != trigger.ActionNothing && st.Action != trigger.ActionBuild {
+			r.Planned += st.Count
+		}
+	}
+}
+
+// sumUp sums up the runs of the grid.
+func (b *Backfill) sumUp() {
+	c := &b.Cost
+	c.Runs, c.Ended, c.Red, c.Machine = 0, 0, 0, 0
+	c.Most = b.Ask.MaxRuns
+	var lengths []float64
+	for _, row := range b.Rows {
+		for _, r := range row.Runs {
+			if r.Seconds > 0 {
+				lengths = append(lengths, r.Seconds)
+			}
+			if !r.Ours {
+				continue
+			}
+			c.Runs++
+			if r.Result == Queued || r.Result == UnderWay {
+				continue
+			}
+			c.Ended++
+			c.Machine += r.Seconds
+			if r.Result == Failure || r.Result == Elsewhere {
+				c.Red++
+			}
+		}
+	}
+	if len(lengths) > 0 {
+		slices.Sort(lengths)
+		c.Usual = lengths[len(lengths)/2]
+	}
+}
+
+// bounds says where the last good and the first bad push are, of a search.
+func (b *Backfill) bounds() {
+	b.LastGood, b.FirstBad = nil, nil
+	for i := range b.Rows { // newest first
+		r := b.Rows[i]
+		switch {
+		case r.Passed > 0 && r.Failed == 0:
+			b.LastGood = &r.Push
+			return
+		case r.Failed > 0:
+			b.FirstBad = &r.Push
+		}
+	}
+}
+
+// credible writes who can have broken it, as a search sees it now.
+func (b *Backfill) credible(d culprit.Decision, pushes []backfill.Tested) {
+	b.Credible = []Suspect{}
+	for _, c := range d.Credible {
+		b.Credible = append(b.Credible, Suspect{pushes[c.Push].Push.Ref(), c.Probability})
+	}
+}
+
+// confirmed reports whether the culprit failed again and the push before it passed.
+func (b *Backfill) confirmed() bool {
+	for i, r := range b.Rows {
+		if same(r.Push, b.Culprit.Push) {
+			return r.Failed > 0 && i+1 < len(b.Rows) && b.Rows[i+1].Passed > 0
+		}
+	}
+	return false
+}
+
+func (b *Backfill) warn(w string) {
+	if !slices.Contains(b.Warnings, w) {
+		b.Warnings = append(b.Warnings, w)
+	}
+}
+
+// left is how long it takes until the answer is expected, in seconds.
+func (b *Backfill) left() *float64 {
+	if !b.State.Open() || b.Cost.Usual == 0 {
+		return nil
+	}
+	rounds := 1
+	if b.Ask.Mode == Search {
+		rounds = max(1, (b.Cost.Forecast+b.Ask.Batch-1)/max(1, b.Ask.Batch))
+	}
+	s := float64(rounds) * b.Cost.Usual
+	return &s
+}

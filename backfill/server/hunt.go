@@ -1,0 +1,260 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/mozci/mozci/analysis"
+	"github.com/mozci/mozci/analysis/culprit"
+	"github.com/mozci/mozci/backfill"
+	"github.com/mozci/mozci/job"
+	"github.com/mozci/mozci/trigger"
+)
+
+// The words of package analysis that this file and its neighbours use.
+const (
+	verdictGood       = analysis.Good
+	verdictBad        = analysis.Bad
+	verdictUntestable = analysis.Untestable
+)
+
+type verdictJudge = analysis.Judge
+
+// searchOptions are those of the backfill's search.
+func (w *work) searchOptions(ctx context.Context, dry bool) *backfill.SearchOptions {
+	a := w.r.Ask
+	all := -1 // the search has a budget of its own
+	budgets := w.s.o.Budgets
+	if budgets.LabelDay == nil {
+		budgets.LabelDay = &all
+	}
+	return &backfill.SearchOptions{
+		MaxRevisions: a.Most, MaxRuns: a.MaxRuns, Batch: a.Batch, Judge: w.judge, Test: string(a.Test),
+		Ledger: w.s.o.Ledger, Who: who(w.r.ID), Budgets: budgets, DryRun: dry, Poll: w.s.o.Poll, Logger: w.s.log,
+		Approve: func(forecast float64, most int) bool {
+			w.change(func(b *Backfill) {
+				b.warn(fmt.Sprintf("about %.0f runs are expected, more than the budget of %d: it stops there", forecast, most))
+			})
+			return true
+		},
+		OnStep:  func(st trigger.Step) { w.step(ctx, st) },
+		Observe: func(p backfill.Progress) { w.progress(ctx, p, dry) },
+	}
+}
+
+// planSearch weighs what is known, and plans the first round.
+func (w *work) planSearch(ctx context.Context) error {
+	a := w.r.Ask
+	res, err := backfill.Search(ctx, w.place.Repo, w.ci, a.Label, a.Revision, w.searchOptions(ctx, true))
+	if err != nil && len(res.Pushes) == 0 || errors.Is(err, backfill.ErrNotBad) {
+		return err
+	}
+	start := res.Pushes[len(res.Pushes)-1]
+	if err := w.offspring(ctx, start.Push, start.Jobs); err != nil {
+		return err
+	}
+	if passed(res) == 0 {
+		return neverGreen(a, len(res.Pushes)-1)
+	}
+	w.weighed(ctx, res)
+	w.change(func(b *Backfill) {
+		ref := res.Start.Ref()
+		b.Start, b.Plan = &ref, res.Plan
+		b.Cost.Forecast = int(res.Forecast + 0.5)
+		b.planned()
+		if w.place.RangePage != nil {
+			b.Links.Range = Text(w.place.RangePage(res.Pushes[0].Push, res.Start))
+		}
+	})
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.r.describe()
+	return nil
+}
+
+// passed is how many runs passed that the search knows of.
+func passed(res backfill.SearchResult) int {
+	n := res.Before.Runs - res.Before.Failures + res.After.Runs - res.After.Failures
+	for _, t := range res.Pushes {
+		n += t.Passed
+	}
+	return n
+}
+
+// progress writes how far a search is.
+func (w *work) progress(ctx context.Context, p backfill.Progress, dry bool) {
+	w.tested(ctx, p.Pushes)
+	w.change(func(b *Backfill) {
+		b.Cost.Rounds, b.Cost.Forecast = p.Rounds, int(p.Forecast+0.5)
+		b.credible(p.Decision, p.Pushes)
+	})
+	if !dry {
+		w.trySave(ctx)
+	}
+}
+
+// tested writes the rows of a search.
+func (w *work) tested(ctx context.Context, pushes []backfill.Tested) {
+	var rows []Row
+	now := w.s.now(ctx)
+	for i := len(pushes) - 1; i >= 0; i-- {
+		t := pushes[i]
+		row := w.row(t.Push, t.Label, t.Jobs, t.Running)
+		row.Probability, row.Untestable = t.Probability, Text(job.Visible(t.Untestable))
+		rows = append(rows, row)
+	}
+	w.change(func(b *Backfill) {
+		news := b.setRows(rows)
+		b.bounds()
+		for _, e := range news {
+			e.Time = now
+			b.Log = append([]Entry{e}, b.Log...)
+		}
+		b.Log = b.Log[:min(len(b.Log), mostEntries)]
+	})
+}
+
+// weighed writes what a search found.
+func (w *work) weighed(ctx context.Context, res backfill.SearchResult) {
+	if w.r.Ask.Mode == Search {
+		w.tested(ctx, res.Pushes)
+	}
+	w.change(func(b *Backfill) {
+		for _, t := range res.Pushes {
+			b.chance(t.Push.Ref(), t.Probability)
+		}
+		b.Credible = []Suspect{}
+		for _, t := range res.Credible {
+			b.Credible = append(b.Credible, Suspect{t.Push.Ref(), t.Probability})
+		}
+		b.FailRate = Rates{rate(res.Before), rate(res.After)}
+		for _, warning := range res.Warnings {
+			b.warn(job.Visible(warning))
+		}
+		b.Why = Text(full(job.Visible(res.Why)))
+	})
+}
+
+func rate(r analysis.Rate) *float64 {
+	if r.Runs == 0 {
+		return nil
+	}
+	v := r.Rate
+	return &v
+}
+
+// search looks for the push that broke it, until it is known.
+func (w *work) search(ctx context.Context) error {
+	a := w.r.Ask
+	res, err := backfill.Search(ctx, w.place.Repo, w.ci, a.Label, a.Revision, w.searchOptions(ctx, false))
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if len(res.Pushes) > 0 {
+		w.weighed(ctx, res)
+	}
+	if err != nil {
+		return err
+	}
+	return w.answer(ctx, res)
+}
+
+// answer writes how a search ended. Where its culprit is a merge, and merges are to be
+// followed, the search goes on where the merge came from.
+func (w *work) answer(ctx context.Context, res backfill.SearchResult) error {
+	state := Undecided
+	outcome := string(res.Outcome)
+	if res.Outcome == culprit.Older {
+		outcome = string(culprit.Undecided)
+	}
+	w.change(func(b *Backfill) {
+		b.Outcome = Text(outcome)
+		if res.Culprit != nil && len(res.Class) <= 1 {
+			b.Culprit = &Culprit{res.Culprit.Ref(), res.Probability}
+			b.Confirmed = b.confirmed()
+		}
+		if res.Outcome == culprit.Older {
+			b.warn("it was broken before these pushes: look at more of them")
+		}
+	})
+	for _, id := range res.Cancelled {
+		w.note(ctx, Entry{Kind: "state", Text: "Stopped run " + job.Visible(id) + ".", Why: "Nobody needs it any more."})
+	}
+	switch res.Outcome {
+	case culprit.Found:
+		if len(res.Class) <= 1 {
+			state = Done
+		}
+		if w.r.Ask.Follow && state == Done {
+			if err := w.followMerge(ctx, res); err != nil {
+				return err
+			}
+		}
+	case culprit.NotARegression:
+		state = Done
+	}
+	return w.finish(ctx, state)
+}
+
+// followMerge goes on in the repository that a merge came from.
+func (w *work) followMerge(ctx context.Context, res backfill.SearchResult) error {
+	origins, err := job.Origins(ctx, w.place.Repo, *res.Culprit)
+	if errors.Is(err, errors.ErrUnsupported) || err == nil && len(origins) == 0 {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, o := range origins {
+		if len(o.Pushes) == 0 {
+			continue
+		}
+		inner, err := w.s.places.Open(ctx, o.Repo)
+		if errors.Is(err, job.ErrNotFound) {
+			w.change(func(b *Backfill) {
+				b.warn(fmt.Sprintf("the culprit is a merge of %d pushes of %s, which this service does not serve",
+					len(o.Pushes), o.Repo))
+			})
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if err := w.within(ctx, inner, o, res); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// within searches the pushes that a merge brought, with what is left of the budget.
+func (w *work) within(ctx context.Context, inner Place, o job.Origin, outer backfill.SearchResult) error {
+	opts := w.searchOptions(ctx, false)
+	opts.MaxRevisions, opts.Extend = len(o.Pushes), -1
+	opts.MaxRuns = max(1, opts.MaxRuns-outer.Runs)
+	opts.Observe = func(p backfill.Progress) { w.trySave(ctx) }
+	ci := w.s.o.Guard.Scheduler(inner.CI, w.r.Caller)
+	tip := o.Pushes[len(o.Pushes)-1]
+	w.note(ctx, Entry{Kind: "state", Text: fmt.Sprintf("The culprit is a merge: the search goes on in the %s that it "+
+		"brought from %s.", pushes(len(o.Pushes)), o.Repo)})
+	res, err := backfill.Search(ctx, inner.Repo, ci, w.r.Ask.Label, tip.Revision, opts)
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case errors.Is(err, backfill.ErrNotBad), errors.Is(err, job.ErrNotFound):
+		w.change(func(b *Backfill) { b.warn("it is not known to fail in " + o.Repo + ": " + job.Visible(err.Error())) })
+		return nil
+	case err != nil:
+		return err
+	}
+	w.change(func(b *Backfill) {
+		if res.Outcome == culprit.Found && len(res.Class) <= 1 {
+			b.Culprit = &Culprit{res.Culprit.Ref(), res.Probability}
+		}
+		for _, t := range res.Credible {
+			b.Credible = append(b.Credible, Suspect{t.Push.Ref(), t.Probability})
+		}
+	})
+	return nil
+}

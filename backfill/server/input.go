@@ -1,0 +1,155 @@
+package server
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/mozci/mozci/job"
+)
+
+// The bounds of an Input, and its defaults.
+const (
+	DefaultTimes    = 1
+	DefaultMost     = 20 // of Linear
+	DefaultSearched = 50 // of Search
+	DefaultBatch    = 4
+	DefaultMaxRuns  = 100
+
+	mostTimes   = 20
+	mostLooked  = 500
+	mostBatch   = 20
+	mostMaxRuns = 1000
+	mostText    = 1000 // bytes of a label or a test
+)
+
+// InputError says which field of an Input makes no sense, and why. It is a job.ErrInvalid.
+type InputError struct {
+	Field   string // as in JSON
+	Message string
+}
+
+// Error names the field.
+func (e *InputError) Error() string { return e.Field + ": " + e.Message }
+
+// Unwrap makes it a job.ErrInvalid.
+func (e *InputError) Unwrap() error { return job.ErrInvalid }
+
+func wrong(field, format string, args ...any) error {
+	return &InputError{field, fmt.Sprintf(format, args...)}
+}
+
+var (
+	revisions = regexp.MustCompile(`^([0-9a-fA-F]{4,40}|tip)$`)
+	projects  = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._/-]{0,99}$`)
+	taskIDs   = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_./-]{0,99}$`)
+)
+
+// check is the whole of what can be said of an input without asking anybody.
+func (in Input) check() error {
+	for _, t := range []struct{ field, value string }{{"label", in.Label}, {"test", in.Test}} {
+		if err := plainText(t.field, t.value); err != nil {
+			return err
+		}
+	}
+	switch {
+	case in.Project != "" && !projects.MatchString(in.Project):
+		return wrong("project", "%q is no name of a repository", clipped(in.Project))
+	case in.Revision != "" && !revisions.MatchString(in.Revision):
+		return wrong("revision", "%q: expected 12 to 40 hexadecimal digits", clipped(in.Revision))
+	case in.TaskID != "" && !taskIDs.MatchString(in.TaskID):
+		return wrong("task_id", "%q is no id of a task", clipped(in.TaskID))
+	case in.JobID != nil && *in.JobID < 1:
+		return wrong("job_id", "%d: expected 1 or more", *in.JobID)
+	case in.Mode != "" && in.Mode != Linear && in.Mode != Search:
+		return wrong("mode", "%q: expected linear or search", clipped(string(in.Mode)))
+	}
+	for _, n := range []struct {
+		field string
+		value *int
+		most  int
+	}{
+		{"times", in.Times, mostTimes},
+		{"max_revisions", in.Most, mostLooked},
+		{"batch", in.Batch, mostBatch},
+		{"max_runs", in.MaxRuns, mostMaxRuns},
+	} {
+		if n.value != nil && (*n.value < 1 || *n.value > n.most) {
+			return wrong(n.field, "%d: expected 1 to %d", *n.value, n.most)
+		}
+	}
+	return in.checkMode()
+}
+
+// checkMode says which fields do not go together.
+func (in Input) checkMode() error {
+	named := 0
+	for _, is := range []bool{in.Link != "", in.JobID != nil, in.TaskID != ""} {
+		if is {
+			named++
+		}
+	}
+	switch {
+	case named > 1:
+		return wrong("link", "give one of link, job_id and task_id")
+	case in.TaskID != "" && (in.Label != "" || in.Revision != ""), in.JobID != nil && (in.Label != "" || in.Revision != ""):
+		return wrong("label", "a job_id or a task_id says which label and revision are meant: leave them out")
+	case named == 0 && in.Label == "":
+		return wrong("label", "give a link, a job_id, a task_id, or a label and a revision")
+	case named == 0 && in.Revision == "":
+		return wrong("revision", "give the revision of the push on which %q failed", clipped(in.Label))
+	case in.Mode == Search && in.Times != nil:
+		return wrong("times", "it is of the mode linear; a search chooses its runs itself")
+	case in.Mode != Search && (in.Batch != nil || in.MaxRuns != nil):
+		return wrong("batch", "batch and max_runs are of the mode search")
+	}
+	return nil
+}
+
+// plainText refuses text that no label or test has.
+func plainText(field, s string) error {
+	switch {
+	case len(s) > mostText:
+		return wrong(field, "%d bytes, more than %d", len(s), mostText)
+	case !utf8.ValidString(s):
+		return wrong(field, "it is not UTF-8")
+	case strings.TrimSpace(s) != s:
+		return wrong(field, "%q begins or ends with a blank", clipped(s))
+	case strings.ContainsFunc(s, unicode.IsControl):
+		return wrong(field, "%q has a control character", clipped(s))
+	}
+	return nil
+}
+
+// clipped is the beginning of what a caller sent, for a message.
+func clipped(s string) string {
+	const most = 80
+	s = job.Visible(s)
+	if r := []rune(s); len(r) > most {
+		return string(r[:most]) + "…"
+	}
+	return s
+}
+
+// ask is an input whose job was found.
+func (in Input) ask(at Located) Ask {
+	or := func(n *int, def int) int {
+		if n == nil {
+			return def
+		}
+		return *n
+	}
+	a := Ask{
+		Project: at.Project, Label: at.Label, Revision: at.Revision, Test: Text(in.Test), Mode: in.Mode,
+		Follow: in.Follow, Job: Text(at.Page), Run: Text(at.Run),
+	}
+	if a.Mode == Search {
+		a.Most, a.Batch = or(in.Most, DefaultSearched), or(in.Batch, DefaultBatch)
+		a.MaxRuns = or(in.MaxRuns, DefaultMaxRuns)
+		return a
+	}
+	a.Mode, a.Most, a.Times = Linear, or(in.Most, DefaultMost), or(in.Times, DefaultTimes)
+	return a
+}

@@ -1,0 +1,215 @@
+package server
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// actsView is what a state offers.
+type actsView struct {
+	Main   *actView // triggers something
+	Cancel *actView
+	Copy   bool
+	Change string // to the form with what was asked for
+}
+
+// actView is a form with one button, which says what it does.
+type actView struct {
+	Action string
+	Button string
+	Fields []fieldView
+	// Ask and Kept are what a dialog asks before it is done, and what will be as before.
+	Ask, Kept string
+}
+
+type fieldView struct{ Name, Value string }
+
+// more is how many runs are added to a budget that was spent.
+const more = 20
+
+func actsOf(b Backfill) actsView {
+	v := actsView{Copy: b.Culprit != nil || len(b.Credible) > 0 || b.State == Done || b.State == Undecided}
+	in := inputOf(b.Ask)
+	switch b.State {
+	case Planned:
+		runs := planned(b)
+		v.Main = actOf("Trigger "+count(runs, "run"), in)
+		v.Main.Ask = "Trigger " + count(runs, "run") + "?"
+		if n := pushesOf(b.Plan); n > 0 {
+			v.Main.Ask = fmt.Sprintf("Trigger %s on %s?", count(runs, "run"), count(n, "push"))
+		}
+		if runs == 0 {
+			v.Main.Button, v.Main.Ask = "Start", "Start this backfill?"
+		}
+		v.Main.Kept = "mozci follows them and says which push broke the job."
+		v.Change = "#change"
+	case Waiting, Running:
+		v.Cancel = cancelOf(b)
+	case Undecided:
+		most := more + b.Cost.Most
+		if b.Cost.Most <= 0 {
+			most = more + b.Cost.Runs
+		}
+		in.MaxRuns = &most
+		v.Main = actOf(fmt.Sprintf("Add %d runs", more), in)
+		v.Main.Ask = fmt.Sprintf("Go on with %d more runs?", more)
+		v.Main.Kept = "All results so far count."
+	case Cancelled:
+		v.Main = actOf("Start again", in)
+		v.Main.Ask, v.Main.Kept = "Start this backfill again?", "All results so far count; only what is missing is triggered."
+	case Failed:
+		v.Main = actOf("Try again", in)
+		v.Main.Ask, v.Main.Kept = "Try again?", "What was triggered counts and is not triggered twice."
+	case Done, Refused:
+	}
+	return v
+}
+
+func actOf(button string, in Input) *actView {
+	in.DryRun = false
+	return &actView{Action: "/backfills", Button: button, Fields: fieldsOf(in)}
+}
+
+func cancelOf(b Backfill) *actView {
+	open, kept := 0, 0
+	for _, r := range b.Rows {
+		for _, run := range r.Runs {
+			switch {
+			case run.Ours && (run.Result == UnderWay || run.Result == Queued):
+				open++
+			case run.Result == Passed || run.Result == Failure:
+				kept++
+			}
+		}
+	}
+	a := &actView{Action: "/backfills/" + b.ID + "/cancel", Button: "Cancel"}
+	a.Ask = "Cancel this backfill?"
+	a.Kept = "Nothing more is triggered."
+	if open > 0 {
+		a.Button, a.Ask = "Cancel "+count(open, "run"), "Cancel "+count(open, "run")+"?"
+		a.Kept = "mozci stops the runs that it triggered and triggers nothing more. Runs of other people go on."
+	}
+	if kept > 0 {
+		a.Kept += " " + upper(count(kept, "result")) + " " + be(kept) + " kept."
+	}
+	return a
+}
+
+func be(n int) string {
+	if n == 1 {
+		return "is"
+	}
+	return "are"
+}
+
+// insteadView is something else that is possible: a form, a link, or words and a command.
+type insteadView struct {
+	Text    string
+	Act     *actView
+	Link    string
+	Linked  string // the words of the link
+	Command string
+}
+
+// insteadOf says what is possible where nothing was triggered.
+func insteadOf(b Backfill) []insteadView {
+	if b.State != Refused && b.State != Failed {
+		return nil
+	}
+	in := inputOf(b.Ask)
+	switch b.Reason {
+	case NoLine:
+		return []insteadView{{
+			Text:    "To run the job again on this push, in a terminal:",
+			Command: strings.Join(append([]string{"mozci", "trigger"}, append(where(b.Ask), "--times", "5")...), " "),
+		}}
+	case NeverGreen:
+		most := max(2*in.most(), 20)
+		in.Most = &most
+		return []insteadView{{
+			Text: "It may have passed earlier than that.",
+			Link: "/backfill?" + queryOf(in), Linked: fmt.Sprintf("Look back %d pushes", most),
+		}}
+	case Expired:
+		return []insteadView{{Text: "Start from a newer failure of the same job.", Link: "/", Linked: "Paste its link"}}
+	case NotFailure:
+		return []insteadView{{
+			Text: "If another run of it failed, start from that run. Two runs with different results are a flaky job.",
+			Link: "/", Linked: "Paste its link",
+		}}
+	case Offspring:
+		return []insteadView{{
+			Text: "Start from the failure that came first: a run that mozci triggered is already part of a backfill.",
+			Link: "/backfills?" + labelQuery(b.Ask), Linked: "Earlier backfills of this job",
+		}}
+	case NotFound:
+		return []insteadView{{
+			Text: "Check the link, and whether the job has a new name.", Link: "/", Linked: "Start from another link",
+		}}
+	case Denied:
+		return []insteadView{{Text: "Sign in with credentials that have what is missing, then try again."}}
+	case CIRefused, Unavailable:
+		return []insteadView{{Text: "This often passes. Nothing is triggered twice when you try again."}}
+	case Malformed:
+		return []insteadView{{
+			Text: "The service has changed, or something between it and mozci has. Tell the administrator.",
+		}}
+	case Internal:
+		return []insteadView{{Text: "Tell the administrator the time: the log has the reason."}}
+	}
+	return nil
+}
+
+// where are the arguments of the program that name the job.
+func where(a Ask) []string {
+	out := []string{"--repo", quote(a.Project), "--label", quote(a.Label), "--rev", quote(short(a.Revision))}
+	if a.Test != "" {
+		out = append(out, "--test", quote(string(a.Test)))
+	}
+	return out
+}
+
+// commandOf is the same in a terminal.
+func commandOf(b Backfill) string {
+	a := b.Ask
+	words := []string{"mozci", "backfill"}
+	if a.Mode == Search {
+		words[1] = "culprit"
+	}
+	words = append(words, where(a)...)
+	switch {
+	case a.Mode == Search:
+		if a.Batch > 0 {
+			words = append(words, "--batch", strconv.Itoa(a.Batch))
+		}
+		if a.MaxRuns > 0 {
+			words = append(words, "--max-runs", strconv.Itoa(a.MaxRuns))
+		}
+	default:
+		if a.Times > 0 {
+			words = append(words, "--times", strconv.Itoa(a.Times))
+		}
+		if a.Most > 0 {
+			words = append(words, "--max-revisions", strconv.Itoa(a.Most))
+		}
+	}
+	if a.Follow {
+		words = append(words, "--follow-merges")
+	}
+	return strings.Join(words, " ")
+}
+
+// quote writes a word as a shell reads it back.
+func quote(s string) string {
+	s = brief(s, 300)
+	safe := s != ""
+	for _, r := range s {
+		safe = safe && (r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' ||
+			strings.ContainsRune("_-./:=@+,", r))
+	}
+	if safe {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}

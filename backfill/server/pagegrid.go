@@ -1,0 +1,337 @@
+package server
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/mozci/mozci/job"
+)
+
+// The bounds of the grid: more runs on a push than these fold into counts, and in more
+// pushes than these the stretches that tell nothing fold into a row.
+const (
+	mostCells = 8
+	mostRows  = 40
+	leastFold = 3  // a stretch of fewer is shown
+	barWidth  = 72 // pixels of a probability of 1
+)
+
+// gridView is the table of pushes and runs, newest push first.
+type gridView struct {
+	Caption string
+	Sum     string
+	Rows    []rowView
+	All     bool // every push is shown, since somebody wanted that
+	Folds   bool // some are not
+	Chances bool // there are probabilities to show
+}
+
+// rowView is a push, or a stretch of pushes.
+type rowView struct {
+	ID     string // of its element
+	Number string
+	Rev    string
+	Link   string
+	Time   string
+	Change string
+	Author string
+	Label  string // where it is not the backfill's: the chunk that runs the test there
+
+	Class  string // after, before or gap: on which side of the break it is
+	Hit    bool   // the culprit
+	Good   bool   // the newest push that is known to be good
+	Line   bool   // the boundary is above it
+	Tag    string
+	Cells  []cellView
+	Counts []countView // instead of too many cells, which are behind them
+	Note   string      // instead of cells
+	Failed string      // 4 of 5
+	Bar    int
+	Chance string
+
+	Fold string // a stretch of pushes, in words
+}
+
+// cellView is a run.
+type cellView struct {
+	Class, Symbol string
+	Name          string // for who cannot see it
+	Link          string
+	Ours          bool
+}
+
+type countView struct {
+	Class, Symbol, Word string
+	N                   int
+}
+
+// looks are the class, the symbol and the words of a result.
+type looks struct{ Class, Symbol, Word, Name string }
+
+var resultLooks = map[Result]looks{
+	Passed:    {"pass", "pass", "passed", "passed"},
+	Failure:   {"fail", "fail", "failed", "failed"},
+	Elsewhere: {"other", "other", "failed elsewhere, not counted", "failed in another test, not counted"},
+	Machine:   {"infra", "infra", "machine problem, not counted", "machine problem, not counted"},
+	UnderWay:  {"run", "run", "running", "running"},
+	Queued:    {"queue", "queue", "queued", "queued"},
+	Coalesced: {"coal", "coal", "coalesced", "coalesced, did not run"},
+	Stopped:   {"stop", "stop", "cancelled by a person", "cancelled by a person"},
+	Skipped:   {"skip", "skip", "never ran", "skipped, did not run"},
+}
+
+var plannedLooks = looks{"plan", "plan", "planned", "planned, not triggered yet"}
+
+// legend is the symbols in the order of Results, and planned.
+func legend() []looks {
+	var out []looks
+	for _, r := range Results() {
+		out = append(out, resultLooks[r])
+	}
+	return append(out, plannedLooks)
+}
+
+func looksOf(r Result) looks {
+	l, ok := resultLooks[r]
+	if !ok {
+		return looks{"infra", "infra", "unknown", "unknown result"}
+	}
+	return l
+}
+
+// marks are the indexes of the rows that matter; -1 for one that is not there.
+type marks struct{ culprit, bad, good, start int }
+
+func marksOf(b Backfill) marks {
+	m := marks{-1, -1, -1, -1}
+	for i, r := range b.Rows {
+		same := func(p *job.PushRef) bool { return p != nil && p.Repo == r.Push.Repo && p.ID == r.Push.ID }
+		switch {
+		case b.Culprit != nil && same(&b.Culprit.Push):
+			m.culprit = i
+		case same(b.LastGood):
+			m.good = i
+		}
+		if same(b.FirstBad) {
+			m.bad = i
+		}
+		if same(b.Start) {
+			m.start = i
+		}
+	}
+	return m
+}
+
+// line reports whether the boundary is above a row: below the culprit where it is known,
+// else above the last good push.
+func (m marks) line(i int) bool {
+	if m.culprit >= 0 {
+		return i == m.culprit+1
+	}
+	return i > 0 && i == m.good
+}
+
+func gridOf(b Backfill, all bool) gridView {
+	m := marksOf(b)
+	g := gridView{All: all, Caption: count(len(b.Rows), "push") + ", newest first", Sum: runsOf(b)}
+	quiet := make([]bool, len(b.Rows))
+	if len(b.Rows) > mostRows && !all {
+		quiet = quietRows(b.Rows, m)
+	}
+	for i := 0; i < len(b.Rows); i++ {
+		n := 0
+		for i+n < len(b.Rows) && quiet[i+n] {
+			n++
+		}
+		if n < leastFold {
+			r := rowOf(b, i, m)
+			g.Chances = g.Chances || r.Chance != ""
+			g.Rows = append(g.Rows, r)
+			continue
+		}
+		g.Folds = true
+		g.Rows = append(g.Rows, foldOf(b.Rows[i:i+n], side(i, m)))
+		i += n - 1
+	}
+	return g
+}
+
+// quietRows says which rows tell nothing: no failure, nothing under way or planned, hardly
+// any chance, and not beside a row that matters.
+func quietRows(rows []Row, m marks) []bool {
+	out := make([]bool, len(rows))
+	for i, r := range rows {
+		out[i] = r.Failed == 0 && r.UnderWay == 0 && r.Planned == 0 && r.Probability < 0.01 && r.Untestable == ""
+		for _, at := range []int{m.culprit, m.bad, m.good, m.start} {
+			if at >= 0 && i >= at-1 && i <= at+1 {
+				out[i] = false
+			}
+		}
+		for _, run := range r.Runs {
+			if run.Result == Elsewhere || run.Result == Stopped || run.Ours {
+				out[i] = false
+			}
+		}
+	}
+	return out
+}
+
+// side is the class of a row: after the break, before it, or in the gap where it must be.
+func side(i int, m marks) string {
+	switch {
+	case m.culprit >= 0 && i <= m.culprit, m.culprit < 0 && m.bad >= 0 && i <= m.bad:
+		return "after"
+	case m.culprit >= 0, m.good >= 0 && i >= m.good:
+		return "before"
+	case m.bad < 0 && m.good < 0:
+		return "open"
+	}
+	return "gap"
+}
+
+func foldOf(rows []Row, side string) rowView {
+	ran := false
+	for _, r := range rows {
+		ran = ran || r.Passed > 0
+	}
+	where := map[string]string{"after": "newer ", "before": "older "}[side]
+	v := rowView{
+		ID:    "fold-" + strconv.FormatInt(rows[0].Push.ID, 10) + "-" + strconv.Itoa(len(rows)),
+		Class: side,
+	}
+	v.Fold = fmt.Sprintf("%d %spushes, none bad", len(rows), where)
+	if !ran {
+		v.Fold = fmt.Sprintf("%d %spushes, nothing ran", len(rows), where)
+	}
+	return v
+}
+
+func rowOf(b Backfill, i int, m marks) rowView {
+	r := b.Rows[i]
+	v := rowView{
+		ID: elementOf(r.Push), Number: numberOf(r.Push), Rev: eight(r.Push.Revision), Link: outside(r.Link),
+		Change: brief(r.Subject, 300), Author: person(r.Author),
+		Class: side(i, m), Hit: i == m.culprit, Good: i == m.good, Line: m.line(i),
+	}
+	if !r.Time.IsZero() {
+		v.Time = "pushed " + stamp(r.Time) + " UTC"
+	}
+	if r.Label != "" && r.Label != b.Ask.Label {
+		v.Label = brief(r.Label, 200)
+	}
+	switch i {
+	case m.culprit:
+		v.Tag = "culprit"
+	case m.bad:
+		v.Tag = "first bad"
+	case m.good:
+		v.Tag = "last good"
+	}
+	v.cells(r)
+	if n := r.Passed + r.Failed; n > 0 {
+		v.Failed = fmt.Sprintf("%d of %d", r.Failed, n)
+	}
+	if r.Probability >= 0.01 {
+		v.Chance, v.Bar = percent(r.Probability), max(2, int(min(r.Probability, 1)*barWidth+0.5))
+	}
+	return v
+}
+
+// elementOf is the id of a push's row.
+func elementOf(p job.PushRef) string {
+	return "push-" + wordsOnly(p.Repo) + "-" + strconv.FormatInt(p.ID, 10)
+}
+
+// wordsOnly makes a name fit for an id: whatever is no letter or digit becomes a dash.
+func wordsOnly(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' {
+			return r
+		}
+		return '-'
+	}, brief(s, 60))
+}
+
+func (v *rowView) cells(r Row) {
+	for i, run := range r.Runs {
+		l := looksOf(run.Result)
+		c := cellView{
+			Class: l.Class, Symbol: l.Symbol, Link: outside(run.Link), Ours: run.Ours,
+			Name: fmt.Sprintf("Run %d: %s", i+1, l.Name),
+		}
+		if run.Seconds > 0 {
+			c.Name += " after " + span(run.Seconds)
+		}
+		if run.Ours {
+			c.Name += ", triggered by mozci"
+		}
+		v.Cells = append(v.Cells, c)
+	}
+	for i := range min(r.Planned, 500) {
+		v.Cells = append(v.Cells, cellView{
+			Class: plannedLooks.Class, Symbol: plannedLooks.Symbol,
+			Name: fmt.Sprintf("Run %d: %s", len(r.Runs)+i+1, plannedLooks.Name),
+		})
+	}
+	if len(v.Cells) > mostCells {
+		v.Counts = countsOf(v.Cells)
+	}
+	if len(v.Cells) == 0 && r.Untestable != "" {
+		v.Note = "not testable: " + brief(r.Untestable, 120)
+	}
+}
+
+// countsOf is how many cells there are of each kind, in the order of the legend.
+func countsOf(cells []cellView) []countView {
+	n := map[string]int{}
+	for _, c := range cells {
+		n[c.Class]++
+	}
+	var out []countView
+	for _, l := range legend() {
+		if n[l.Class] > 0 {
+			out = append(out, countView{l.Class, l.Symbol, l.Word, n[l.Class]})
+		}
+	}
+	return out
+}
+
+// runsOf sums the runs up: "14 runs by the CI, 21 by mozci, 3 to come".
+func runsOf(b Backfill) string {
+	var ci, ours, open, planned int
+	for _, r := range b.Rows {
+		planned += r.Planned
+		for _, run := range r.Runs {
+			settled := run.Result != UnderWay && run.Result != Queued
+			switch {
+			case !settled:
+				open++
+			case run.Ours:
+				ours++
+			case run.Result != Coalesced && run.Result != Skipped:
+				ci++
+			}
+		}
+	}
+	parts := []string{count(ci, "run") + " by the CI"}
+	if ours > 0 || !b.DryRun {
+		parts = append(parts, number(ours)+" by mozci")
+	}
+	if open > 0 {
+		parts = append(parts, number(open)+" to come")
+	}
+	if planned > 0 {
+		parts = append(parts, number(planned)+" planned")
+	}
+	return strings.Join(parts, ", ")
+}
+
+// suspects are the pushes that can have broken it, the most probable first.
+func suspects(b Backfill) []Suspect {
+	out := slices.Clone(b.Credible)
+	slices.SortStableFunc(out, func(x, y Suspect) int { return cmp.Compare(y.Probability, x.Probability) })
+	return out
+}

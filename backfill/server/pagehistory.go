@@ -1,0 +1,189 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/mozci/mozci/job"
+)
+
+// historyView is the list of backfills, newest first.
+type historyView struct {
+	Filter  filterView
+	Rows    []historyRow
+	Older   string // the address of what comes after these
+	Any     bool   // there are backfills at all
+	Closest string // what there is, for a filter that nothing fits
+	Similar string // the address of the list with that
+	Example string
+}
+
+type filterView struct {
+	Project, Label, By string
+	States             []stateChoice
+	Set                bool
+}
+
+type stateChoice struct {
+	Value, Word string
+	Chosen      bool
+}
+
+// historyRow is a backfill in a list, with the earlier ones of the same job.
+type historyRow struct {
+	Link, Answer  string
+	Pill          pillView
+	Project       string
+	Label, Test   string
+	Cost          string
+	By            string
+	Created       time.Time
+	Earlier       []historyRow
+	key           string
+	DryRun, Alone bool
+}
+
+// perScreen is how many backfills a screen of the history has.
+const perScreen = 50
+
+func (p *page) history(w http.ResponseWriter, r *http.Request) {
+	q, f := queryFrom(r.URL.Query())
+	q.Limit = perScreen
+	list, err := p.backend.List(r.Context(), q)
+	if err != nil && !errors.Is(err, job.ErrNotFound) { // not found: the one that Before named is gone
+		p.fail(w, r, err)
+		return
+	}
+	v := historyView{Filter: f, Rows: historyRows(list), Any: len(list) > 0, Example: p.example()}
+	if len(list) == perScreen {
+		older := r.URL.Query()
+		older.Set("before", list[len(list)-1].ID)
+		v.Older = "/backfills?" + older.Encode()
+	}
+	if len(list) == 0 && f.Set {
+		p.closest(r, &v)
+	}
+	p.show(w, r, http.StatusOK, "history", p.frame(r, "Backfills · mozci", "history", v))
+}
+
+// closest looks for the job that somebody may have meant.
+func (p *page) closest(r *http.Request, v *historyView) {
+	all, err := p.backend.List(r.Context(), Query{Limit: 500})
+	if err != nil {
+		return
+	}
+	v.Any = len(all) > 0
+	if v.Filter.Label == "" {
+		return
+	}
+	best := -1
+	for _, b := range all {
+		if d := distance(v.Filter.Label, brief(b.Ask.Label, 300)); best < 0 || d < best {
+			best, v.Closest = d, brief(b.Ask.Label, 300)
+		}
+	}
+	if v.Closest != "" {
+		v.Similar = "/backfills?" + url.Values{"label": {v.Closest}}.Encode()
+	}
+}
+
+// distance is how many letters must change until one text is the other, or a part of it
+// between two slashes or dashes.
+func distance(a, b string) int {
+	a, b = strings.ToLower(a), strings.ToLower(b)
+	best := edits(a, b)
+	for _, part := range strings.FieldsFunc(b, func(r rune) bool { return r == '/' || r == '-' }) {
+		best = min(best, edits(a, part))
+	}
+	if strings.Contains(b, a) {
+		best = 0
+	}
+	return best
+}
+
+func edits(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			next := min(row[j], row[j+1]) + 1
+			if a[i] == b[j] {
+				next = min(next, diagonal)
+			} else {
+				next = min(next, diagonal+1)
+			}
+			diagonal, row[j+1] = row[j+1], next
+		}
+	}
+	return row[len(b)]
+}
+
+// queryFrom reads the filters of the address. What makes no sense filters nothing.
+func queryFrom(q url.Values) (Query, filterView) {
+	get := func(name string) string {
+		s := strings.TrimSpace(q.Get(name))
+		return s[:min(len(s), 300)]
+	}
+	out := Query{
+		Project: get("project"), Label: get("label"), By: strings.TrimPrefix(get("by"), "@"), Before: get("before"),
+	}
+	for _, s := range q["state"] {
+		if slices.Contains(States(), State(s)) && !slices.Contains(out.States, State(s)) {
+			out.States = append(out.States, State(s))
+		}
+	}
+	f := filterView{Project: plain(out.Project), Label: plain(out.Label), By: plain(out.By)}
+	for _, s := range States() {
+		f.States = append(f.States, stateChoice{string(s), pillOf(s).Word, slices.Contains(out.States, s)})
+	}
+	f.Set = f.Project != "" || f.Label != "" || f.By != "" || len(out.States) > 0
+	return out, f
+}
+
+// labelQuery is the filter for one job.
+func labelQuery(a Ask) string {
+	return url.Values{"project": {a.Project}, "label": {a.Label}}.Encode()
+}
+
+// historyRows are backfills as rows; those of a job that is there already are behind it.
+func historyRows(list []Backfill) []historyRow {
+	var out []historyRow
+	at := map[string]int{}
+	for _, b := range list {
+		r := historyRow{
+			Link: "/backfills/" + url.PathEscape(b.ID), Answer: brief(b.Answer, 300), Pill: pillOf(b.State),
+			Project: brief(b.Ask.Project, 100), Label: brief(b.Ask.Label, 300), Test: brief(b.Ask.Test, 300),
+			By: person(b.By), Created: b.Created, DryRun: b.DryRun, Cost: costOf(b),
+			key: b.Ask.Project + "\x00" + b.Ask.Label + "\x00" + string(b.Ask.Test),
+		}
+		if r.Answer == "" {
+			r.Answer = r.Pill.Word
+		}
+		if i, ok := at[r.key]; ok {
+			out[i].Earlier = append(out[i].Earlier, r)
+			continue
+		}
+		at[r.key] = len(out)
+		out = append(out, r)
+	}
+	return out
+}
+
+func costOf(b Backfill) string {
+	switch {
+	case b.DryRun:
+		return "none"
+	case b.Cost.Machine > 0:
+		return fmt.Sprintf("%s, %s", count(b.Cost.Runs, "run"), span(b.Cost.Machine))
+	}
+	return count(b.Cost.Runs, "run")
+}

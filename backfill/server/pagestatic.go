@@ -1,0 +1,92 @@
+package server
+
+import (
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"html/template"
+	"io/fs"
+	"net/http"
+	"path"
+	"strings"
+)
+
+//go:embed page
+var pageFiles embed.FS
+
+// assets are the files that a browser fetches beside a screen: style, script, icon. Their
+// addresses carry what they hold, so that a browser may keep them for ever and still has
+// the new one after an update.
+type assets struct {
+	content map[string][]byte
+	hash    map[string]string
+}
+
+var assetTypes = map[string]string{
+	".css": "text/css; charset=utf-8",
+	".js":  "text/javascript; charset=utf-8",
+	".svg": "image/svg+xml",
+}
+
+func loadAssets() *assets {
+	a := &assets{content: map[string][]byte{}, hash: map[string]string{}}
+	list, err := fs.ReadDir(pageFiles, "page")
+	if err != nil {
+		panic(err) // they are part of the program
+	}
+	for _, e := range list {
+		if assetTypes[path.Ext(e.Name())] == "" {
+			continue
+		}
+		text, err := pageFiles.ReadFile("page/" + e.Name())
+		if err != nil {
+			panic(err)
+		}
+		sum := sha256.Sum256(text)
+		a.content[e.Name()], a.hash[e.Name()] = text, hex.EncodeToString(sum[:8])
+	}
+	return a
+}
+
+// link is the address of a file.
+func (a *assets) link(name string) string { return "/page/" + name + "?v=" + a.hash[name] }
+
+func (a *assets) serve(w http.ResponseWriter, r *http.Request) {
+	name := r.PathValue("file")
+	text, ok := a.content[name]
+	if !ok {
+		http.NotFound(w, r)
+		return
+	}
+	h, tag := w.Header(), `"`+a.hash[name]+`"`
+	h.Set("ETag", tag)
+	h.Set("Cache-Control", "no-cache")
+	if r.URL.Query().Get("v") == a.hash[name] {
+		h.Set("Cache-Control", "public, max-age=31536000, immutable")
+	}
+	if strings.Contains(r.Header.Get("If-None-Match"), tag) {
+		w.WriteHeader(http.StatusNotModified)
+		return
+	}
+	h.Set("Content-Type", assetTypes[path.Ext(name)])
+	_, _ = w.Write(text)
+}
+
+// screens are the templates by the name of their file: each with the layout and the parts
+// that several share.
+type screens map[string]*template.Template
+
+func loadScreens(a *assets) screens {
+	shared := template.New("").Funcs(template.FuncMap{
+		"asset": a.link, "count": count, "plural": plural, "upper": upper, "clock": clock, "day": day,
+		"stamp": stamp, "iso": iso, "percent": percent, "list": func(s ...any) []any { return s },
+		"safe": func(bookmark string) template.URL { return template.URL(bookmark) }, //nolint:gosec // ours: bookmarklet
+	})
+	template.Must(shared.ParseFS(pageFiles, "page/layout.html", "page/parts.html", "page/form.html"))
+	out := screens{}
+	for _, name := range []string{"start", "backfill", "history", "sure", "trouble"} {
+		one := template.Must(shared.Clone())
+		out[name] = template.Must(one.ParseFS(pageFiles, "page/"+name+".html"))
+	}
+	return out
+}

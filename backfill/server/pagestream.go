@@ -1,0 +1,279 @@
+package server
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+)
+
+// The pace of a stream.
+const (
+	heartbeat = 15 * time.Second
+	patience  = 30 * time.Second // for a browser that takes nothing
+)
+
+// update is what an event carries: the parts of the screen that have changed, by the id of
+// their element, in the order in which they are to be put in.
+type update struct {
+	Version  int64      `json:"version"`
+	State    State      `json:"state"`
+	Title    string     `json:"title"`
+	Announce string     `json:"announce"`
+	Time     string     `json:"time"`
+	Parts    []partHTML `json:"parts"`
+}
+
+type partHTML struct {
+	ID   string `json:"id"`
+	HTML string `json:"html"`
+}
+
+// partNames are the parts of the screen that events replace; each is a template. The rows
+// of the grid are parts of their own as long as they are the same rows.
+var partNames = []string{"answer", "facts", "grid", "plan", "log", "foot", "dialogs"}
+
+// rendered is a screen in parts.
+type rendered struct {
+	update // with all parts
+	rows   []partHTML
+	plain  bool // the grid has no chances
+}
+
+// stream sends what changes of a backfill as server-sent events: update for a change, each
+// with the version as its id; still for a sign of life, after a comment for what lies
+// between; end when nothing will change any more.
+func (p *page) stream(w http.ResponseWriter, r *http.Request) {
+	id, all := r.PathValue("id"), allRows(r)
+	if _, err := p.backend.Get(r.Context(), id); err != nil {
+		p.fail(w, r, err)
+		return
+	}
+	h := w.Header()
+	h.Set("Content-Type", "text/event-stream; charset=utf-8")
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Accel-Buffering", "no") // a proxy that collects answers would keep them
+	ctx, stop := context.WithCancel(r.Context())
+	defer stop()
+	out := &events{w: w, to: http.NewResponseController(w)}
+	if out.send(": mozci\n\n") != nil {
+		return
+	}
+	changes := p.follow(ctx, id, after(r))
+	beat := time.NewTicker(heartbeat)
+	defer beat.Stop()
+	var last *rendered
+	for {
+		var err error
+		select {
+		case c, ok := <-changes:
+			switch {
+			case !ok:
+				return
+			case c.err != nil:
+				p.o.Log.WarnContext(ctx, "a stream ended early", "id", id, "error", c.err)
+				return
+			case c.over:
+				_ = out.send("event: end\ndata: {}\n\n")
+				return
+			}
+			var now *rendered
+			if now, err = p.render(c.b, all); err == nil {
+				err = out.update(now, last)
+				last = now
+			}
+		case <-beat.C:
+			err = out.send(": still here\nevent: still\ndata: {}\n\n")
+		case <-p.o.Done:
+			return
+		case <-ctx.Done():
+			return
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+// after is the version that a browser has: what it had when its connection broke, else
+// what its address says.
+func after(r *http.Request) int64 {
+	for _, s := range []string{r.Header.Get("Last-Event-ID"), r.URL.Query().Get("after")} {
+		if n, err := strconv.ParseInt(s, 10, 64); err == nil {
+			return n
+		}
+	}
+	return 0
+}
+
+type change struct {
+	b    Backfill
+	err  error
+	over bool // nothing comes after this
+}
+
+// follow is the backend's Follow as a channel, which is closed when ctx ends.
+func (p *page) follow(ctx context.Context, id string, after int64) <-chan change {
+	out := make(chan change)
+	go func() {
+		defer close(out)
+		send := func(c change) bool {
+			select {
+			case out <- c:
+				return true
+			case <-ctx.Done():
+				return false
+			}
+		}
+		for b, err := range p.backend.Follow(ctx, id, after) {
+			if !send(change{b: b, err: err}) || err != nil {
+				return
+			}
+		}
+		if ctx.Err() == nil {
+			send(change{over: true})
+		}
+	}()
+	return out
+}
+
+// events writes server-sent events.
+type events struct {
+	w  http.ResponseWriter
+	to *http.ResponseController
+}
+
+func (e *events) send(text string) error {
+	// A server's own deadline for writing is for answers that end.
+	_ = e.to.SetWriteDeadline(time.Now().Add(patience))
+	if _, err := fmt.Fprint(e.w, text); err != nil {
+		return err
+	}
+	return e.to.Flush()
+}
+
+// update sends the parts of now that are not as in last; all of them where there is none.
+func (e *events) update(now, last *rendered) error {
+	u := now.update
+	u.Parts = now.since(last)
+	text, err := json.Marshal(u)
+	if err != nil {
+		return err
+	}
+	return e.send(fmt.Sprintf("id: %d\nevent: update\ndata: %s\n\n", u.Version, text))
+}
+
+// since are the parts that differ.
+func (now *rendered) since(last *rendered) []partHTML {
+	if last == nil {
+		return now.Parts
+	}
+	out := []partHTML{}
+	for i, part := range now.Parts {
+		switch {
+		case part == last.Parts[i]:
+		case part.ID == "grid" && now.plain == last.plain && sameRows(now.rows, last.rows):
+			for k, row := range now.rows {
+				if row != last.rows[k] {
+					out = append(out, row)
+				}
+			}
+		default:
+			out = append(out, part)
+		}
+	}
+	return out
+}
+
+func sameRows(a, b []partHTML) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		if a[i].ID != b[i].ID {
+			return false
+		}
+	}
+	return true
+}
+
+// render makes the parts of a screen, once for all who watch it.
+func (p *page) render(b Backfill, all bool) (*rendered, error) {
+	key := partKey{b.ID, b.Version, all}
+	if r := p.parts.get(key); r != nil {
+		return r, nil
+	}
+	v := viewOf(b, all)
+	r := &rendered{plain: !v.Grid.Chances, update: update{
+		Version: b.Version, State: b.State, Title: title(b), Announce: v.Announce, Time: iso(b.Updated),
+	}}
+	t := p.screens["backfill"]
+	var buf bytes.Buffer
+	part := func(id, name string, data any) (partHTML, error) {
+		buf.Reset()
+		err := t.ExecuteTemplate(&buf, name, data)
+		return partHTML{id, buf.String()}, err
+	}
+	for _, name := range partNames {
+		h, err := part(name, name, v)
+		if err != nil {
+			return nil, fmt.Errorf("part %s: %w", name, err)
+		}
+		r.Parts = append(r.Parts, h)
+	}
+	sum, err := part("grid-sum", "grid-sum", v.Grid)
+	if err != nil {
+		return nil, err
+	}
+	r.rows = append(r.rows, sum)
+	for _, row := range v.Grid.Rows {
+		h, err := part(row.ID, "row", row)
+		if err != nil {
+			return nil, err
+		}
+		r.rows = append(r.rows, h)
+	}
+	p.parts.put(key, r)
+	return r, nil
+}
+
+type partKey struct {
+	id      string
+	version int64
+	all     bool
+}
+
+// partCache keeps the last screens, since hundreds of browsers may watch one backfill.
+type partCache struct {
+	mu    sync.Mutex
+	have  map[partKey]*rendered
+	order []partKey
+}
+
+const mostParts = 64
+
+func (c *partCache) get(k partKey) *rendered {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.have[k]
+}
+
+func (c *partCache) put(k partKey, r *rendered) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.have == nil {
+		c.have = map[partKey]*rendered{}
+	}
+	if _, ok := c.have[k]; !ok {
+		c.order = append(c.order, k)
+	}
+	c.have[k] = r
+	if len(c.order) > mostParts {
+		delete(c.have, c.order[0])
+		c.order = c.order[1:]
+	}
+}

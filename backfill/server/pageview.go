@@ -1,0 +1,415 @@
+package server
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/mozci/mozci/job"
+)
+
+// backfillView is the screen of one backfill.
+type backfillView struct {
+	ID      string
+	Version int64
+	Live    bool
+	All     bool // every push is shown
+	Pill    pillView
+	Project string
+	Label   string
+	Test    string
+	JobLink string
+
+	Heading string
+	Lead    []leadView // why we think so
+	Bits    []string   // round, time left
+	Updated time.Time
+	Acts    actsView
+	Instead []insteadView // of what was refused, or failed: what is possible
+	Notes   []string      // warnings
+
+	Facts []factView
+	Grid  gridView
+	Plan  planView
+	Log   []logView
+	Form  *formView // of a dry run: what was recognised, to be changed
+
+	Started  string
+	Links    linksView
+	Command  string
+	Announce string // for a screen reader, when it changes
+	Legend   []looks
+}
+
+type pillView struct{ Class, Symbol, Word string }
+
+// leadView is a piece of the sentence under the heading; a link where there is one.
+type leadView struct{ Text, Link string }
+
+type factView struct {
+	Kind, Symbol, Word string
+	Big                string // before the push
+	Push, Link, Rev    string
+	Text               string
+	Bar                *barView
+}
+
+// barView is a part of a whole, in hundredths of it.
+type barView struct {
+	Width int
+	Name  string
+}
+
+type linksView struct{ JSON, Job, Range, Page string }
+
+var statePills = map[State]pillView{
+	Planned:   {"warn", "plan", "Dry run"},
+	Waiting:   {"run", "queue", "Waiting"},
+	Running:   {"run", "run", "Running"},
+	Done:      {"pass", "pass", "Done"},
+	Undecided: {"calm", "clock", "Not sure"},
+	Cancelled: {"calm", "stop", "Cancelled"},
+	Refused:   {"warn", "infra", "Refused"},
+	Failed:    {"fail", "fail", "Error"},
+}
+
+func pillOf(s State) pillView {
+	if p, ok := statePills[s]; ok {
+		return p
+	}
+	return pillView{"calm", "clock", brief(s, 20)}
+}
+
+// viewOf makes the screen of a backfill. Everything in it that came from a CI or a person
+// has been through plain or outside.
+func viewOf(b Backfill, all bool) backfillView {
+	v := backfillView{
+		ID: b.ID, Version: b.Version, Live: b.State.Open(), All: all, Pill: pillOf(b.State),
+		Project: brief(b.Ask.Project, 100), Label: brief(b.Ask.Label, 300), Test: brief(b.Ask.Test, 300),
+		JobLink: outside(b.Links.Job),
+		Heading: brief(b.Answer, 600), Lead: leadOf(b), Bits: bitsOf(b), Updated: b.Updated,
+		Acts: actsOf(b), Instead: insteadOf(b),
+		Facts: factsOf(b), Grid: gridOf(b, all), Plan: planOf(b), Log: logOf(b.Log),
+		Command: commandOf(b), Announce: announce(b), Legend: legend(),
+		Links: linksView{
+			JSON: outside(b.Links.Self), Job: outside(b.Links.Job), Range: outside(b.Links.Range),
+			Page: "/backfills/" + b.ID,
+		},
+	}
+	if v.Heading == "" {
+		v.Heading = v.Pill.Word
+	}
+	for i, w := range b.Warnings {
+		if i == 20 {
+			break
+		}
+		v.Notes = append(v.Notes, upper(sentence(brief(w, 500))))
+	}
+	v.Started = fmt.Sprintf("Started by %s on %s at %s UTC", person(b.By), day(b.Created), clock(b.Created))
+	if b.Via != "" {
+		v.Started += " (" + viaWords(b.Via) + ")"
+	}
+	if b.State == Planned {
+		f := formOf(inputOf(b.Ask))
+		v.Form = &f
+	}
+	return v
+}
+
+// viaWords say how somebody signed in.
+func viaWords(via string) string {
+	switch via {
+	case "token":
+		return "with a token"
+	case "taskcluster":
+		return "with Taskcluster credentials"
+	case "autopilot":
+		return "by itself"
+	}
+	return brief(via, 40)
+}
+
+// title is what a window is called: the answer first.
+func title(b Backfill) string {
+	start := brief(b.Answer, 80)
+	if s := first(suspects(b)); b.Culprit != nil || s.Probability >= 0.01 {
+		if b.Culprit != nil {
+			s = Suspect(*b.Culprit)
+		}
+		start = percent(s.Probability) + " " + numberOf(s.Push)
+	}
+	label := brief(b.Ask.Label, 200)
+	if i := strings.LastIndexByte(label, '/'); i >= 0 && i+1 < len(label) {
+		label = label[i+1:]
+	}
+	return start + " · " + label + " · mozci"
+}
+
+// leadOf is the sentence under the heading: what the culprit is, and what the answer
+// rests on.
+func leadOf(b Backfill) []leadView {
+	var out []leadView
+	if b.Culprit != nil {
+		if r := rowWith(b, &b.Culprit.Push); r != nil && r.Subject != "" {
+			out = append(out, leadView{brief(r.Subject, 300), outside(r.Link)})
+			end := ". "
+			if r.Author != "" {
+				end = ", by " + person(r.Author) + ". "
+			}
+			out = append(out, leadView{Text: end})
+		}
+	}
+	if b.Why != "" {
+		out = append(out, leadView{Text: sentence(brief(b.Why, 1000))})
+	}
+	return out
+}
+
+func rowWith(b Backfill, p *job.PushRef) *Row {
+	if p == nil {
+		return nil
+	}
+	for i, r := range b.Rows {
+		if r.Push.Repo == p.Repo && r.Push.ID == p.ID {
+			return &b.Rows[i]
+		}
+	}
+	return nil
+}
+
+// bitsOf are the short facts beside the state.
+func bitsOf(b Backfill) []string {
+	var out []string
+	c := b.Cost
+	switch {
+	case !b.State.Open():
+	case b.Ask.Mode == Search && c.Rounds > 0 && b.Ask.Batch > 0 && c.Forecast > 0:
+		out = append(out, fmt.Sprintf("round %d of about %d", c.Rounds, c.Rounds+(c.Forecast+b.Ask.Batch-1)/b.Ask.Batch))
+	case b.Ask.Mode == Search && c.Rounds > 0:
+		out = append(out, fmt.Sprintf("round %d", c.Rounds))
+	case c.Runs > 0:
+		out = append(out, fmt.Sprintf("%d of %s ended", c.Ended, count(c.Runs, "run")))
+	}
+	if b.State.Open() && c.Left != nil && *c.Left > 0 {
+		out = append(out, "about "+roughly(*c.Left)+" left")
+	}
+	if b.State == Planned && c.Usual > 0 && c.Forecast > 0 {
+		out = append(out, "about "+roughly(c.Usual*float64(c.Forecast))+" of machine time")
+	}
+	if b.Ended != nil && !b.DryRun && c.Runs > 0 {
+		out = append(out, "took "+span(b.Ended.Sub(b.Created).Seconds()))
+	}
+	return out
+}
+
+func factsOf(b Backfill) []factView {
+	return []factView{goodFact(b), badFact(b), culpritFact(b), costFact(b)}
+}
+
+func goodFact(b Backfill) factView {
+	f := factView{Kind: "good", Symbol: "pass", Word: "Last good"}
+	if b.LastGood == nil {
+		f.Big, f.Text = "none yet", "No push was seen where it passed."
+		if !b.State.Open() {
+			f.Big = "none"
+		}
+		return f
+	}
+	f.push(b, b.LastGood)
+	if r := rowWith(b, b.LastGood); r != nil && r.Passed+r.Failed > 0 {
+		f.Text = fmt.Sprintf("%d of %s passed.", r.Passed, count(r.Passed+r.Failed, "run"))
+	}
+	return f
+}
+
+func badFact(b Backfill) factView {
+	f := factView{Kind: "bad", Symbol: "fail", Word: "First bad"}
+	at := b.FirstBad
+	if at == nil {
+		f.Big, f.Text = "none yet", "No push is known to be bad."
+		if !b.State.Open() {
+			f.Big = "none"
+		}
+		return f
+	}
+	f.push(b, at)
+	if r := rowWith(b, at); r != nil && r.Passed+r.Failed > 0 {
+		f.Text = fmt.Sprintf("%d of %s failed", r.Failed, count(r.Passed+r.Failed, "run"))
+		if b.Ask.Test != "" {
+			f.Text += ", in " + brief(lastPart(string(b.Ask.Test)), 80)
+		}
+		f.Text += "."
+	}
+	return f
+}
+
+// lastPart is the end of a path, which tells tests apart.
+func lastPart(path string) string {
+	return path[strings.LastIndexByte(strings.TrimRight(path, "/"), '/')+1:]
+}
+
+func (f *factView) push(b Backfill, p *job.PushRef) {
+	f.Push, f.Rev = numberOf(*p), short(p.Revision)
+	if r := rowWith(b, p); r != nil {
+		f.Link = outside(r.Link)
+	}
+}
+
+func culpritFact(b Backfill) factView {
+	f := factView{Kind: "plain", Symbol: "target", Word: "Culprit"}
+	list := suspects(b)
+	if b.Culprit != nil {
+		rest := []Suspect{Suspect(*b.Culprit)}
+		for _, s := range list {
+			if s.Push != b.Culprit.Push {
+				rest = append(rest, s)
+			}
+		}
+		list = rest
+	}
+	if len(list) == 0 {
+		f.Big, f.Text = "not known", "No push is more likely than another one yet."
+		if b.Outcome == "not_a_regression" {
+			f.Big, f.Text = "none", "The test is as flaky as it was before."
+		}
+		return f
+	}
+	if b.Culprit == nil {
+		f.Word = "Most likely"
+	}
+	f.push(b, &list[0].Push)
+	f.Big, f.Rev = percent(list[0].Probability), ""
+	var others []string
+	for _, s := range list[1:] {
+		if s.Probability >= 0.01 {
+			others = append(others, numberOf(s.Push)+": "+percent(s.Probability))
+		}
+	}
+	switch {
+	case len(others) > 3:
+		f.Text = strings.Join(others[:2], ", ") + ", and " + count(len(others)-2, "more push") + "."
+	case len(others) > 0:
+		f.Text = strings.Join(others, ", ") + ". Any other push: under 1%."
+	case len(list) > 1:
+		f.Text = "Any other push: under 1%."
+	case b.Confirmed:
+		f.Text = "It failed again, and the push before it passed."
+	}
+	return f
+}
+
+func costFact(b Backfill) factView {
+	c := b.Cost
+	f := factView{Kind: "plain", Symbol: "clock", Word: "Cost"}
+	switch {
+	case b.DryRun:
+		f.Word, f.Big = "Expected cost", count(planned(b), "run")
+		f.Text = "Nothing was triggered yet."
+		if c.Usual > 0 {
+			f.Text = "A run usually takes " + span(c.Usual) + "."
+		}
+		return f
+	case b.State.Open():
+		f.Word = "Cost so far"
+	}
+	f.Big = count(c.Runs, "run")
+	if c.Most > 0 {
+		f.Big = fmt.Sprintf("%s of %s", number(c.Runs), count(c.Most, "run"))
+		f.Bar = &barView{min(100, c.Runs*100/c.Most), "of the budget"}
+	}
+	var parts []string
+	if c.Machine > 0 {
+		parts = append(parts, span(c.Machine)+" of machine time")
+	}
+	if c.Rounds > 0 {
+		parts = append(parts, "in "+count(c.Rounds, "round"))
+	}
+	if len(parts) > 0 {
+		f.Text = strings.Join(parts, ", ") + ". "
+	}
+	if c.Red > 0 {
+		f.Text += count(c.Red, "failed run") + " for people to classify."
+	}
+	f.Text = strings.TrimSpace(f.Text)
+	if f.Text == "" {
+		f.Text = "No run has ended yet."
+	}
+	return f
+}
+
+// planned is how many runs a backfill would trigger, or will.
+func planned(b Backfill) int {
+	if n := b.Plan.Total(); n > 0 {
+		return n
+	}
+	return b.Cost.Forecast
+}
+
+// announce is what a screen reader is told when it changes: the state, the answer, and
+// how many results there are.
+func announce(b Backfill) string {
+	s := pillOf(b.State).Word + ". " + sentence(brief(b.Answer, 300))
+	if b.Cost.Runs > 0 {
+		s += fmt.Sprintf(" %d of %s ended.", b.Cost.Ended, count(b.Cost.Runs, "run"))
+	}
+	return s
+}
+
+// logView is the log of a day.
+type logView struct {
+	Day     string // empty where all is of one day
+	Entries []entryView
+}
+
+type entryView struct {
+	Time                time.Time
+	Class, Symbol       string
+	Text, Why, Link, ID string
+}
+
+var kindLooks = map[string]looks{
+	"triggered":  {Class: "run", Symbol: "plan"},
+	"passed":     {Class: "pass", Symbol: "pass"},
+	"failed":     {Class: "fail", Symbol: "fail"},
+	"machine":    {Class: "calm", Symbol: "infra"},
+	"left_alone": {Class: "calm", Symbol: "stop"},
+	"trouble":    {Class: "warn", Symbol: "infra"},
+	"state":      {Class: "calm", Symbol: "clock"},
+}
+
+// mostLog is how many lines of the log are shown; all of them are in the JSON.
+const mostLog = 200
+
+func logOf(log []Entry) []logView {
+	var out []logView
+	for i, e := range log {
+		if i == mostLog {
+			break
+		}
+		if d := day(e.Time); len(out) == 0 || out[len(out)-1].Day != d {
+			out = append(out, logView{Day: d})
+		}
+		l, ok := kindLooks[e.Kind]
+		if !ok {
+			l = kindLooks["state"]
+		}
+		at := &out[len(out)-1]
+		at.Entries = append(at.Entries, entryView{
+			Time: e.Time, Class: l.Class, Symbol: l.Symbol, Text: sentence(brief(e.Text, 600)), Link: outside(e.Link),
+			Why: sentence(brief(e.Why, 600)),
+			ID:  fmt.Sprintf("log-%d", len(log)-i),
+		})
+	}
+	if len(out) == 1 {
+		out[0].Day = ""
+	}
+	return out
+}
+
+// culpritPush is the push that broke it; nil where none is known.
+func culpritPush(b Backfill) *job.PushRef {
+	if b.Culprit == nil {
+		return nil
+	}
+	return &b.Culprit.Push
+}

@@ -1,0 +1,144 @@
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/mozci/mozci/internal/clip"
+	"github.com/mozci/mozci/internal/redact"
+	"github.com/mozci/mozci/job"
+)
+
+// errorAnswer is the answer to a request that failed.
+type errorAnswer struct {
+	Error struct {
+		Reason  string `json:"reason"`
+		Message string `json:"message"`
+	} `json:"error"`
+}
+
+// Fail answers that a request failed, with a reason, which is one word, and a message,
+// which is a sentence: as JSON, {"error":{"reason","message"}}, or to a person as
+// DoorOptions.Fail does. The reason is the outcome in the act's line. Of a status of 401
+// the answer says which credentials would do.
+func (d *Door) Fail(w http.ResponseWriter, r *http.Request, status int, reason, message string) {
+	if v, ok := r.Context().Value(visitKey{}).(*visit); ok {
+		v.reason = reason
+	}
+	h := w.Header()
+	h.Set("Cache-Control", "no-store")
+	if status == http.StatusUnauthorized && h.Get("WWW-Authenticate") == "" {
+		h.Add("WWW-Authenticate", `Bearer realm="mozci"`)
+		h.Add("WWW-Authenticate", "Hawk")
+	}
+	if d.o.Fail != nil && !wantsJSON(r) {
+		d.o.Fail(w, r, status, reason, message)
+		return
+	}
+	var a errorAnswer
+	a.Error.Reason, a.Error.Message = reason, message
+	text, err := json.Marshal(a)
+	if err != nil { // it is two strings
+		text = []byte(`{"error":{"reason":"internal","message":""}}`)
+	}
+	h.Set("Content-Type", "application/json")
+	h.Del("Content-Length")
+	w.WriteHeader(status)
+	_, _ = w.Write(append(text, '\n'))
+}
+
+// wantsJSON reports whether a program asks, rather than a person's browser.
+func wantsJSON(r *http.Request) bool {
+	return strings.HasPrefix(r.URL.Path, "/v1/") || !strings.Contains(r.Header.Get("Accept"), "text/html")
+}
+
+// FailWith is Fail for an error: those of the door, of Guard and of package job have their
+// status and reason. What went wrong here, and nobody outside has caused, is 500 without
+// a word about it; whoever calls writes it into the log.
+func (d *Door) FailWith(w http.ResponseWriter, r *http.Request, err error) {
+	status, reason := statusOf(err)
+	message := errorText(err)
+	if status == http.StatusInternalServerError {
+		message = "Something is wrong here; the log says what."
+	}
+	if status == http.StatusServiceUnavailable && w.Header().Get("Retry-After") == "" {
+		w.Header().Set("Retry-After", "10")
+	}
+	d.Fail(w, r, status, reason, message)
+}
+
+// failures are the statuses and reasons of errors; the first that fits counts.
+var failures = []struct {
+	err    error
+	status int
+	reason string
+}{
+	{ErrCannotCheck, http.StatusServiceUnavailable, "cannot_check"},
+	{ErrReplayed, http.StatusUnauthorized, "replayed"},
+	{ErrExpired, http.StatusUnauthorized, "credentials_expired"},
+	{ErrWrong, http.StatusUnauthorized, "wrong_credentials"},
+	{ErrNoCredentials, http.StatusUnauthorized, "no_credentials"},
+	{job.ErrDenied, http.StatusForbidden, "denied"},
+	{job.ErrInvalid, http.StatusBadRequest, "invalid"},
+	{job.ErrNotFound, http.StatusNotFound, "not_found"},
+	{job.ErrNoLine, http.StatusUnprocessableEntity, string(NoLine)},
+	{job.ErrNotScheduled, http.StatusUnprocessableEntity, "not_scheduled"},
+	{job.ErrNoBuild, http.StatusUnprocessableEntity, string(Expired)},
+	{job.ErrRefused, http.StatusConflict, string(CIRefused)},
+	{job.ErrUnavailable, http.StatusServiceUnavailable, string(Unavailable)},
+	{context.DeadlineExceeded, http.StatusServiceUnavailable, "timeout"},
+	{job.ErrMalformed, http.StatusBadGateway, string(Malformed)},
+	{job.ErrUnknownWord, http.StatusBadGateway, string(Malformed)},
+	{errors.ErrUnsupported, http.StatusNotImplemented, "unsupported"},
+}
+
+func statusOf(err error) (status int, reason string) {
+	var scopes *ScopeError
+	if errors.As(err, &scopes) {
+		return http.StatusForbidden, "missing_scopes"
+	}
+	for _, f := range failures {
+		if errors.Is(err, f.err) {
+			return f.status, f.reason
+		}
+	}
+	return http.StatusInternalServerError, string(Internal)
+}
+
+// mostSentence is how many bytes of an error a caller is told.
+const mostSentence = 2000
+
+// errorText is an error for the caller.
+func errorText(err error) string {
+	var scopes *ScopeError
+	text := fmt.Sprint(err)
+	if errors.As(err, &scopes) {
+		text = scopes.Error()
+	}
+	return clip.Marked(job.Visible(redact.Text(text)), mostSentence)
+}
+
+// fail answers that the request is not let through; it is false.
+func (v *visit) fail(status int, reason, message string) bool {
+	v.d.Fail(v.w, v.r, status, reason, message)
+	return false
+}
+
+// refuse answers an error; it is false.
+func (v *visit) refuse(err error) bool {
+	v.d.FailWith(v.w, v.r, err)
+	return false
+}
+
+// later answers that there were too many requests; it is false.
+func (v *visit) later(wait time.Duration) bool {
+	v.w.Header().Set("Retry-After", strconv.Itoa(seconds(wait)))
+	return v.fail(http.StatusTooManyRequests, "too_many",
+		fmt.Sprintf("Too many requests: the next one can come in %d s.", seconds(wait)))
+}

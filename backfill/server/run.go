@@ -1,0 +1,196 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/mozci/mozci/internal/pause"
+	"github.com/mozci/mozci/job"
+)
+
+// claimEvery is how often it is looked for work that nobody was told of: that of an
+// instance that died.
+const claimEvery = 5 * time.Second
+
+// Run carries out what was accepted, until ctx is done. It returns then, when all work is
+// given back. Several instances may run over one store.
+func (s *Server) Run(ctx context.Context) error {
+	var work sync.WaitGroup
+	defer work.Wait()
+	defer func() { s.ending.Do(func() { close(s.done) }) }()
+	var pruned time.Time
+	for {
+		n, err := s.claim(ctx, &work)
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case err != nil:
+			s.log.Warn("the store of backfills does not answer, trying again", "error", err)
+		default:
+			s.mu.Lock()
+			s.running = true
+			s.mu.Unlock()
+		}
+		if time.Since(pruned) > time.Hour {
+			if _, err := s.store.Prune(ctx, s.o.Keep); err == nil {
+				pruned = time.Now()
+			}
+		}
+		if n > 0 && err == nil {
+			continue
+		}
+		look := time.NewTimer(claimEvery)
+		select {
+		case <-ctx.Done():
+		case <-s.wakeup:
+		case <-look.C:
+		}
+		look.Stop()
+	}
+}
+
+// claim takes what can be taken, and begins to work on it.
+func (s *Server) claim(ctx context.Context, work *sync.WaitGroup) (int, error) {
+	s.mu.Lock()
+	room := s.o.Width - len(s.working)
+	s.mu.Unlock()
+	const atOnce = 20
+	records, err := s.store.Claim(ctx, s.holder, s.o.Lease, min(room, atOnce))
+	for _, r := range records {
+		on, stop := context.WithCancelCause(ctx)
+		s.mu.Lock()
+		s.working[r.ID] = stop
+		s.mu.Unlock()
+		work.Go(func() {
+			defer func() {
+				s.mu.Lock()
+				delete(s.working, r.ID)
+				s.mu.Unlock()
+				stop(nil)
+				s.wake() // there is room
+			}()
+			s.carryOut(on, r)
+		})
+	}
+	return len(records), err
+}
+
+// carryOut does the work of one backfill until it has ended, or somebody else has it, or
+// the service ends.
+func (s *Server) carryOut(ctx context.Context, r Record) {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	var renewing sync.WaitGroup
+	done := make(chan struct{})
+	renewing.Go(func() { s.renew(ctx, r.ID, done, stop) })
+	defer renewing.Wait()
+	defer close(done)
+
+	w := s.newWork(Place{}, r)
+	err := w.attempts(ctx)
+	var cancelled cancelledError
+	switch cause := context.Cause(ctx); {
+	case errors.As(cause, &cancelled):
+		err = w.cancel(context.WithoutCancel(ctx), cancelled.by)
+	case errors.Is(cause, ErrLost):
+		s.log.Info("taken over by another instance", "backfill", r.ID)
+		return
+	case ctx.Err() != nil:
+		if err := s.store.Release(context.WithoutCancel(ctx), r.ID, s.holder); err != nil {
+			s.log.Warn("could not be given back", "backfill", r.ID, "error", err)
+		}
+		return
+	case err != nil:
+		err = w.fail(ctx, err)
+	}
+	if err != nil && !errors.Is(err, ErrLost) {
+		s.log.Warn("what became of a backfill could not be written", "backfill", r.ID, "error", err)
+	}
+}
+
+// renew keeps the lease, and hears of its end and of a cancellation elsewhere.
+func (s *Server) renew(ctx context.Context, id string, done <-chan struct{}, stop context.CancelCauseFunc) {
+	tick := time.NewTicker(min(s.o.Lease/3, 5*time.Second))
+	defer tick.Stop()
+	held := time.Now()
+	for {
+		by, err := s.store.Renew(ctx, id, s.holder, s.o.Lease)
+		switch {
+		case errors.Is(err, ErrLost), errors.Is(err, job.ErrNotFound):
+			stop(ErrLost)
+			return
+		case err == nil && by != "":
+			stop(cancelledError{by})
+			held = time.Now() // while it is cancelled it is held too
+		case err == nil:
+			held = time.Now()
+		case ctx.Err() != nil:
+		case time.Since(held) > s.o.Lease:
+			stop(ErrLost) // others may have it by now
+			return
+		}
+		if ctx.Err() != nil { // its end is written now: the lease still matters
+			ctx = context.WithoutCancel(ctx)
+		}
+		select {
+		case <-done:
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// The attempts at work that a service did not answer.
+const (
+	mostAttempts = 6
+	firstWait    = 30 * time.Second
+)
+
+// attempts does the work, again where a service was not to be reached: what was asked
+// for is in the ledger, so that it goes on where it was.
+func (w *work) attempts(ctx context.Context) error {
+	wait := firstWait
+	for n := 1; ; n++ {
+		err := w.attempt(ctx)
+		if err == nil || ctx.Err() != nil || n == mostAttempts || !errors.Is(err, job.ErrUnavailable) {
+			return err
+		}
+		w.note(ctx, Entry{
+			Kind: "trouble", Text: "A service did not answer. mozci tries again in " + lasting(wait) + ".",
+			Why: Text(job.Visible(err.Error())),
+		})
+		if err := w.save(ctx); err != nil {
+			return err
+		}
+		if err := pause.For(ctx, wait); err != nil {
+			return err
+		}
+		wait *= 2
+	}
+}
+
+// attempt does the work once. A panic is an error of this backfill, not the end of all.
+func (w *work) attempt(ctx context.Context) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			w.s.log.Error("panic", "backfill", w.r.ID, "panic", p, "stack", string(debug.Stack()))
+			err = fmt.Errorf("an error of mozci's own: %v", p)
+		}
+	}()
+	if w.r.CancelledBy != "" {
+		return w.cancel(ctx, string(w.r.CancelledBy))
+	}
+	place, err := w.s.places.Open(ctx, w.r.Ask.Project)
+	if err != nil {
+		return err
+	}
+	w.at(place)
+	if w.r.Ask.Mode == Search {
+		return w.search(ctx)
+	}
+	return w.fill(ctx)
+}

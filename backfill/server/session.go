@@ -1,0 +1,179 @@
+package server
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/mozci/mozci/job"
+)
+
+// sessions are the page's sign-in: a cookie that stands for a token of the file. It holds
+// which token, until when, and a signature; so that with one key it counts in every
+// instance and after a restart, and nothing is kept but what was signed out. It ends with
+// the token's line in the file.
+type sessions struct {
+	tokens *Tokens
+	key    [sha256.Size]byte
+	life   time.Duration
+	ended  Nonces
+	secure func(*http.Request) bool // whether a request came by https
+}
+
+// The names of the cookie: the first one is refused by browsers unless it is Secure, of
+// this host alone, and of all its paths.
+const (
+	secureCookie = "__Host-mozci"
+	plainCookie  = "mozci"
+)
+
+// sessionLength is the length of a session before it is written: a random id, the time at
+// which it ends in seconds since 1970, the token's hash hashed once more, and the
+// signature.
+const (
+	sessionID     = 16
+	sessionTime   = 8
+	sessionLength = sessionID + sessionTime + 2*sha256.Size
+)
+
+func newSessions(
+	t *Tokens, key []byte, life time.Duration, ended Nonces, secure func(*http.Request) bool,
+) (*sessions, error) {
+	s := &sessions{tokens: t, life: life, ended: ended, secure: secure}
+	switch {
+	case len(key) == 0:
+		_, _ = rand.Read(s.key[:]) // it never fails
+	case len(key) < sha256.Size:
+		return nil, fmt.Errorf("%w: the key of sessions has %d bytes, expected 32 or more", job.ErrInvalid, len(key))
+	default: // so that the same key means something else elsewhere
+		copy(s.key[:], sign(key, []byte("mozci session key 1")))
+	}
+	return s, nil
+}
+
+func sign(key, text []byte) []byte {
+	h := hmac.New(sha256.New, key)
+	_, _ = h.Write(text)
+	return h.Sum(nil)
+}
+
+// which tells of a token which one it is, and nothing of its hash.
+func (s *sessions) which(t Token) []byte {
+	return sign(s.key[:], append([]byte("token "+t.Name+"\x00"), t.Hash[:]...))
+}
+
+// begin is the value of a cookie for a token.
+func (s *sessions) begin(t Token, now time.Time) string {
+	b := make([]byte, 0, sessionLength)
+	b = append(b, make([]byte, sessionID)...)
+	_, _ = rand.Read(b)
+	b = binary.BigEndian.AppendUint64(b, uint64(now.Add(s.life).Unix()))
+	b = append(b, s.which(t)...)
+	return base64.RawURLEncoding.EncodeToString(append(b, sign(s.key[:], b)...))
+}
+
+// read takes a cookie's value apart: ok is false for one that is not signed, or over.
+func (s *sessions) read(value string, now time.Time) (id string, which []byte, left time.Duration, ok bool) {
+	if len(value) != base64.RawURLEncoding.EncodedLen(sessionLength) {
+		return "", nil, 0, false
+	}
+	b, err := base64.RawURLEncoding.Strict().DecodeString(value)
+	if err != nil {
+		return "", nil, 0, false
+	}
+	text, signature := b[:sessionLength-sha256.Size], b[sessionLength-sha256.Size:]
+	if !hmac.Equal(sign(s.key[:], text), signature) {
+		return "", nil, 0, false
+	}
+	end := time.Unix(int64(binary.BigEndian.Uint64(text[sessionID:])), 0) //nolint:gosec // it is signed: our own
+	left = end.Sub(now)
+	id = "session " + base64.RawURLEncoding.EncodeToString(text[:sessionID])
+	return id, text[sessionID+sessionTime:], left, left > 0
+}
+
+// caller is whose session a request has. A request that has none, or one that is over, is
+// nobody's: ErrNoCredentials.
+func (s *sessions) caller(ctx context.Context, r *http.Request) (Caller, error) {
+	for _, value := range s.cookies(r) {
+		id, which, _, ok := s.read(value, time.Now())
+		if !ok {
+			continue
+		}
+		if ended, err := s.ended.Used(ctx, id); err != nil {
+			return Caller{}, fmt.Errorf("%w: %w", ErrCannotCheck, err)
+		} else if ended {
+			continue
+		}
+		s.tokens.mu.Lock()
+		list, err := s.tokens.current()
+		s.tokens.mu.Unlock()
+		if err != nil {
+			return Caller{}, fmt.Errorf("%w: the file of tokens cannot be used", ErrCannotCheck)
+		}
+		for _, t := range list {
+			if hmac.Equal(s.which(t), which) {
+				return t.caller(), nil
+			}
+		}
+	}
+	return Caller{}, ErrNoCredentials
+}
+
+// end ends the sessions that a request has, everywhere.
+func (s *sessions) end(ctx context.Context, r *http.Request) error {
+	for _, value := range s.cookies(r) {
+		if id, _, left, ok := s.read(value, time.Now()); ok {
+			if _, err := s.ended.Use(ctx, id, left+time.Minute); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// cookies are the values of the session cookies of a request.
+func (s *sessions) cookies(r *http.Request) []string {
+	var out []string
+	for _, c := range r.CookiesNamed(cookieName(s.secure(r))) {
+		out = append(out, c.Value)
+	}
+	return out
+}
+
+func cookieName(secure bool) string {
+	if secure {
+		return secureCookie
+	}
+	return plainCookie
+}
+
+// cookie is the cookie with a value; an empty one takes it away.
+func cookie(value string, secure bool, life time.Duration) *http.Cookie {
+	c := &http.Cookie{
+		Name: cookieName(secure), Value: value, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode,
+		Secure: secure, MaxAge: int(life.Seconds()),
+	}
+	if value == "" {
+		c.MaxAge = -1
+	}
+	return c
+}
+
+// localPath is where to go after signing in: a path of this service, else the start.
+func localPath(path string) string {
+	ok := strings.HasPrefix(path, "/") && !strings.HasPrefix(path, "//") && len(path) < 2000
+	for _, r := range path {
+		ok = ok && r > ' ' && r != '\\' && r != 0x7f
+	}
+	if !ok {
+		return "/"
+	}
+	return path
+}

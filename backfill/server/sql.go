@@ -1,0 +1,465 @@
+package server
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/mozci/mozci/internal/database"
+	"github.com/mozci/mozci/job"
+)
+
+// Dialect is a sort of SQL database.
+type Dialect = database.Dialect
+
+// The dialects that a store can speak.
+const (
+	SQLite     = database.SQLite     // 3.38 or newer
+	PostgreSQL = database.PostgreSQL // 9.5 or newer
+)
+
+// SQL is a Store in a database; NewSQL makes one.
+type SQL struct{ tables database.Tables }
+
+// NewSQL returns a Store in a database that the caller has opened, with the driver of
+// its choice, and closes. It does no I/O: the tables, whose names begin with
+// mozci_backfill, are made or checked by the first call. The ledger, the monitor's store
+// and the autopilot's may lie in the same database.
+//
+// Processes may share one database: Claim gives each backfill to one of them. With SQLite
+// the caller should set a busy timeout, and WAL mode where several processes write.
+func NewSQL(db *sql.DB, d Dialect) *SQL {
+	return &SQL{database.Tables{
+		DB: db, Dialect: d, Store: "the store of backfills", Name: "mozci_backfill", Steps: []string{tables},
+	}}
+}
+
+const tables = `
+CREATE TABLE mozci_backfill (
+	id TEXT PRIMARY KEY, num BIGINT NOT NULL, project TEXT NOT NULL, label TEXT NOT NULL, person TEXT NOT NULL,
+	state TEXT NOT NULL, active INTEGER NOT NULL, version BIGINT NOT NULL,
+	created BIGINT NOT NULL, updated BIGINT NOT NULL, ended BIGINT NOT NULL,
+	holder TEXT NOT NULL, leased BIGINT NOT NULL, cancelled_by TEXT NOT NULL, body TEXT NOT NULL);
+CREATE INDEX mozci_backfill_newest ON mozci_backfill (num);
+CREATE INDEX mozci_backfill_active ON mozci_backfill (active, leased);
+CREATE TABLE mozci_backfill_key (name TEXT PRIMARY KEY, id TEXT NOT NULL, until BIGINT NOT NULL, again INTEGER NOT NULL)`
+
+func (s *SQL) db() *sql.DB { return s.tables.DB }
+
+func (s *SQL) now() string { return s.tables.Dialect.Now() }
+
+func (s *SQL) bind(query string) string { return s.tables.Dialect.Bind(query) }
+
+// in opens the tables, runs f, and returns its error as the Store's: what the database
+// itself says, or does not say, is job.ErrUnavailable.
+func (s *SQL) in(ctx context.Context, op, key string, f func() error) error {
+	err := s.tables.Open(ctx)
+	if err == nil {
+		err = f()
+	}
+	if err == nil {
+		return nil
+	}
+	if errors.Is(err, database.ErrDialect) {
+		return job.Wrap(op, key, fmt.Errorf("%w: %w", job.ErrInvalid, err))
+	}
+	for _, known := range []error{ErrLost, ErrNewer, job.ErrNotFound, job.ErrMalformed, job.ErrInvalid} {
+		if errors.Is(err, known) {
+			return job.Wrap(op, key, err)
+		}
+	}
+	if done := ctx.Err(); done != nil {
+		return job.Wrap(op, key, done)
+	}
+	return job.Wrap(op, key, fmt.Errorf("%w: %w", job.ErrUnavailable, err))
+}
+
+// within runs f in a transaction.
+func (s *SQL) within(ctx context.Context, f func(*sql.Tx) error) error {
+	tx, err := s.db().BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	if err := f(tx); err != nil {
+		_ = tx.Rollback()
+		return err
+	}
+	return tx.Commit()
+}
+
+const columns = `body, version, created, updated, ended, cancelled_by`
+
+type scanner interface{ Scan(into ...any) error }
+
+// scan reads the columns of a row.
+func scan(row scanner) (Record, error) {
+	var body, cancelledBy string
+	var version, created, updated, ended int64
+	err := row.Scan(&body, &version, &created, &updated, &ended, &cancelledBy)
+	if errors.Is(err, sql.ErrNoRows) {
+		return Record{}, fmt.Errorf("%w: no such backfill", job.ErrNotFound)
+	}
+	if err != nil {
+		return Record{}, err
+	}
+	var b stored
+	if err := json.Unmarshal([]byte(body), &b); err != nil {
+		return Record{}, fmt.Errorf("%w: a backfill in the store: %w", job.ErrMalformed, err)
+	}
+	at := func(micro int64) time.Time { return time.UnixMicro(micro).UTC() }
+	var end *time.Time
+	if ended != 0 {
+		t := at(ended)
+		end = &t
+	}
+	return b.record(version, at(created), at(updated), end, cancelledBy), nil
+}
+
+// queryer is a database, or one transaction in it.
+type queryer interface {
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
+
+func (s *SQL) get(ctx context.Context, q queryer, id string) (Record, error) {
+	return scan(q.QueryRowContext(ctx, s.bind(`SELECT `+columns+` FROM mozci_backfill WHERE id = ?`), id))
+}
+
+// read runs a statement that returns columns.
+func (s *SQL) read(ctx context.Context, query string, args ...any) (out []Record, err error) {
+	rows, err := s.db().QueryContext(ctx, s.bind(query), args...)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		r, err := scan(rows)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, r)
+	}
+	return out, rows.Err()
+}
+
+// Add implements Store. Who writes the key has it: the others wait for that transaction,
+// and find its backfill.
+func (s *SQL) Add(ctx context.Context, r Record, lifetime time.Duration) (out Record, added bool, err error) {
+	err = s.in(ctx, "backfills.add", r.ID, func() error {
+		return s.within(ctx, func(tx *sql.Tx) error {
+			if r.Key != "" {
+				taken, err := s.take(ctx, tx, r, lifetime)
+				if err != nil {
+					return err
+				}
+				if !taken {
+					out, err = s.ofKey(ctx, tx, r.Key)
+					return err
+				}
+			}
+			if err := s.insert(ctx, tx, r); err != nil {
+				return err
+			}
+			added = true
+			out, err = s.get(ctx, tx, r.ID)
+			return err
+		})
+	})
+	if err != nil {
+		return Record{}, false, err
+	}
+	return out, added, nil
+}
+
+// take makes a key that of a new backfill, unless that of a living one has it.
+func (s *SQL) take(ctx context.Context, tx *sql.Tx, r Record, lifetime time.Duration) (bool, error) {
+	again := 0
+	if !r.State.Open() && !r.State.reusable() {
+		again = 1
+	}
+	res, err := tx.ExecContext(ctx, s.bind(`INSERT INTO mozci_backfill_key (name, id, until, again)
+		VALUES (?, ?, `+s.now()+` + CAST(? AS BIGINT), ?)
+		ON CONFLICT (name) DO UPDATE SET id = excluded.id, until = excluded.until, again = excluded.again
+		WHERE mozci_backfill_key.again = 1 OR mozci_backfill_key.until < `+s.now()+` AND NOT EXISTS (
+			SELECT 1 FROM mozci_backfill b WHERE b.id = mozci_backfill_key.id AND b.active = 1)`),
+		r.Key, r.ID, lifetime.Microseconds(), again)
+	if err != nil {
+		return false, err
+	}
+	n, err := res.RowsAffected()
+	return n > 0, err
+}
+
+func (s *SQL) insert(ctx context.Context, tx *sql.Tx, r Record) error {
+	body, err := encoded(r)
+	if err != nil {
+		return err
+	}
+	ended := `0`
+	if !r.State.Open() {
+		ended = s.now()
+	}
+	_, err = tx.ExecContext(ctx, s.bind(`INSERT INTO mozci_backfill (id, num, project, label, person, state, active,
+		version, created, updated, ended, holder, leased, cancelled_by, body)
+		VALUES (?, (SELECT COALESCE(MAX(num), 0) + 1 FROM mozci_backfill), ?, ?, ?, ?, ?, 1, `+s.now()+`, `+s.now()+`,
+		`+ended+`, '', 0, '', ?)`),
+		r.ID, r.Ask.Project, r.Ask.Label, r.By, string(r.State), active(r.State), body)
+	return err
+}
+
+func active(s State) int {
+	if s.Open() {
+		return 1
+	}
+	return 0
+}
+
+// encoded is the record as it is stored.
+func encoded(r Record) (string, error) {
+	b, err := json.Marshal(stored{r.Backfill, r.Key, r.Caller})
+	if err != nil {
+		return "", fmt.Errorf("%w: backfill %s cannot be written: %w", job.ErrInvalid, r.ID, err)
+	}
+	return string(b), nil
+}
+
+// ofKey is the living backfill with a key.
+func (s *SQL) ofKey(ctx context.Context, q queryer, key string) (Record, error) {
+	return scan(q.QueryRowContext(ctx, s.bind(`SELECT `+columns+` FROM mozci_backfill WHERE id = (
+		SELECT k.id FROM mozci_backfill_key k JOIN mozci_backfill b ON b.id = k.id
+		WHERE k.name = ? AND k.again = 0 AND (k.until >= `+s.now()+` OR b.active = 1))`), key))
+}
+
+// Living implements Store.
+func (s *SQL) Living(ctx context.Context, key string) (out Record, err error) {
+	err = s.in(ctx, "backfills.living", key, func() error {
+		var err error
+		out, err = s.ofKey(ctx, s.db(), key)
+		return err
+	})
+	return out, err
+}
+
+// Get implements Store.
+func (s *SQL) Get(ctx context.Context, id string) (out Record, err error) {
+	err = s.in(ctx, "backfills.get", id, func() error {
+		var err error
+		out, err = s.get(ctx, s.db(), id)
+		return err
+	})
+	return out, err
+}
+
+// List implements Store.
+func (s *SQL) List(ctx context.Context, q Query) (out []Backfill, err error) {
+	err = s.in(ctx, "backfills.list", q.Label, func() error {
+		var where []string
+		var args []any
+		add := func(cond string, arg ...any) { where, args = append(where, cond), append(args, arg...) }
+		add(`1 = 1`)
+		if q.Project != "" {
+			add(`project = ?`, q.Project)
+		}
+		if q.Label != "" {
+			add(`label = ?`, q.Label)
+		}
+		if q.By != "" {
+			add(`person = ?`, q.By)
+		}
+		if len(q.States) > 0 {
+			var states []any
+			for _, st := range q.States {
+				states = append(states, string(st))
+			}
+			add(`state IN (?`+strings.Repeat(`, ?`, len(states)-1)+`)`, states...)
+		}
+		if q.Before != "" {
+			if _, err := s.get(ctx, s.db(), q.Before); err != nil {
+				return err
+			}
+			add(`num < (SELECT num FROM mozci_backfill WHERE id = ?)`, q.Before)
+		}
+		rows, err := s.read(ctx, `SELECT `+columns+` FROM mozci_backfill WHERE `+strings.Join(where, ` AND `)+
+			` ORDER BY num DESC LIMIT ?`, append(args, q.limit())...)
+		out = []Backfill{}
+		for _, r := range rows {
+			out = append(out, r.Backfill)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// Versions implements Store.
+func (s *SQL) Versions(ctx context.Context, ids ...string) (out map[string]int64, err error) {
+	err = s.in(ctx, "backfills.versions", "", func() (err error) {
+		list, err := json.Marshal(ids)
+		if err != nil {
+			return err
+		}
+		elements := `SELECT value FROM json_each(?)`
+		if s.tables.Dialect == PostgreSQL {
+			elements = `SELECT jsonb_array_elements_text(CAST(? AS jsonb))`
+		}
+		out = map[string]int64{}
+		if len(ids) == 0 {
+			return nil
+		}
+		rows, err := s.db().QueryContext(ctx, s.bind(`SELECT id, version FROM mozci_backfill WHERE id IN (`+elements+`)`),
+			string(list))
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, rows.Close()) }()
+		for rows.Next() {
+			var id string
+			var version int64
+			if err := rows.Scan(&id, &version); err != nil {
+				return err
+			}
+			out[id] = version
+		}
+		return rows.Err()
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// Claim implements Store: one statement, which two cannot win for the same row.
+func (s *SQL) Claim(ctx context.Context, holder string, lease time.Duration, n int) (out []Record, err error) {
+	if n < 1 {
+		return nil, job.Wrap("backfills.claim", holder, ctx.Err())
+	}
+	lock := ""
+	if s.tables.Dialect == PostgreSQL {
+		lock = ` FOR UPDATE SKIP LOCKED`
+	}
+	err = s.in(ctx, "backfills.claim", holder, func() error {
+		var err error
+		out, err = s.read(ctx, `UPDATE mozci_backfill SET holder = ?, leased = `+s.now()+` + CAST(? AS BIGINT)
+			WHERE id IN (SELECT id FROM mozci_backfill WHERE active = 1 AND leased <= (SELECT `+s.now()+`)
+			ORDER BY num LIMIT ?`+lock+`) RETURNING `+columns, holder, lease.Microseconds(), n)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// lost says why no row was changed that a holder should have.
+func (s *SQL) lost(ctx context.Context, q queryer, id string) error {
+	if _, err := s.get(ctx, q, id); err != nil {
+		return err
+	}
+	return ErrLost
+}
+
+// Renew implements Store.
+func (s *SQL) Renew(ctx context.Context, id, holder string, lease time.Duration) (by string, err error) {
+	err = s.in(ctx, "backfills.renew", id, func() error {
+		err := s.db().QueryRowContext(ctx, s.bind(`UPDATE mozci_backfill SET leased = `+s.now()+` + CAST(? AS BIGINT)
+			WHERE id = ? AND holder = ? RETURNING cancelled_by`), lease.Microseconds(), id, holder).Scan(&by)
+		if errors.Is(err, sql.ErrNoRows) {
+			return s.lost(ctx, s.db(), id)
+		}
+		return err
+	})
+	return by, err
+}
+
+// Save implements Store.
+func (s *SQL) Save(ctx context.Context, r Record, holder string) (out Record, err error) {
+	err = s.in(ctx, "backfills.save", r.ID, func() error {
+		body, err := encoded(r)
+		if err != nil {
+			return err
+		}
+		return s.within(ctx, func(tx *sql.Tx) error {
+			set := `ended = 0`
+			if !r.State.Open() {
+				set = `ended = ` + s.now() + `, holder = '', leased = 0`
+			}
+			out, err = scan(tx.QueryRowContext(ctx, s.bind(`UPDATE mozci_backfill SET body = ?, state = ?, active = ?,
+				version = version + 1, updated = `+s.now()+`, `+set+`
+				WHERE id = ? AND holder = ? RETURNING `+columns), body, string(r.State), active(r.State), r.ID, holder))
+			if errors.Is(err, job.ErrNotFound) {
+				return s.lost(ctx, tx, r.ID)
+			}
+			if err != nil || r.State.Open() || r.State.reusable() {
+				return err
+			}
+			_, err = tx.ExecContext(ctx, s.bind(`UPDATE mozci_backfill_key SET again = 1 WHERE name = ? AND id = ?`),
+				r.Key, r.ID)
+			return err
+		})
+	})
+	if err != nil {
+		return Record{}, err
+	}
+	return out, nil
+}
+
+// Release implements Store.
+func (s *SQL) Release(ctx context.Context, id, holder string) error {
+	return s.in(ctx, "backfills.release", id, func() error {
+		_, err := s.db().ExecContext(ctx, s.bind(`UPDATE mozci_backfill SET holder = '', leased = 0
+			WHERE id = ? AND holder = ?`), id, holder)
+		return err
+	})
+}
+
+// Cancel implements Store.
+func (s *SQL) Cancel(ctx context.Context, id, by string) (out Record, err error) {
+	err = s.in(ctx, "backfills.cancel", id, func() error {
+		_, err := s.db().ExecContext(ctx, s.bind(`UPDATE mozci_backfill SET cancelled_by = ?, version = version + 1,
+			updated = `+s.now()+` WHERE id = ? AND active = 1 AND cancelled_by = ''`), by, id)
+		if err == nil {
+			out, err = s.get(ctx, s.db(), id)
+		}
+		return err
+	})
+	return out, err
+}
+
+// Now implements Store.
+func (s *SQL) Now(ctx context.Context) (now time.Time, err error) {
+	err = s.in(ctx, "backfills.now", "", func() error {
+		var micro int64
+		err := s.db().QueryRowContext(ctx, `SELECT `+s.now()).Scan(&micro)
+		now = time.UnixMicro(micro).UTC()
+		return err
+	})
+	return now, err
+}
+
+// Prune implements Store.
+func (s *SQL) Prune(ctx context.Context, keep time.Duration) (n int, err error) {
+	err = s.in(ctx, "backfills.prune", "", func() error {
+		return s.within(ctx, func(tx *sql.Tx) error {
+			res, err := tx.ExecContext(ctx, s.bind(`DELETE FROM mozci_backfill
+				WHERE ended > 0 AND ended < `+s.now()+` - CAST(? AS BIGINT)`), keep.Microseconds())
+			if err != nil {
+				return err
+			}
+			gone, err := res.RowsAffected()
+			n = int(gone)
+			if err == nil && n > 0 {
+				_, err = tx.ExecContext(ctx, `DELETE FROM mozci_backfill_key
+					WHERE id NOT IN (SELECT id FROM mozci_backfill)`)
+			}
+			return err
+		})
+	})
+	return n, err
+}

@@ -1,0 +1,330 @@
+package server
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/mozci/mozci/backfill"
+	"github.com/mozci/mozci/job"
+)
+
+// name is how people call a push: by its id where it has one, else by its revision.
+func name(p job.PushRef) string {
+	if p.ID > 0 {
+		return strconv.FormatInt(p.ID, 10)
+	}
+	return fmt.Sprintf("%.12s", p.Revision)
+}
+
+func counted(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return strconv.Itoa(n) + " " + many
+}
+
+func runs(n int) string    { return counted(n, "run", "runs") }
+func results(n int) string { return counted(n, "result", "results") }
+func pushes(n int) string  { return counted(n, "push", "pushes") }
+
+func were(n int) string {
+	if n == 1 {
+		return "was"
+	}
+	return "were"
+}
+
+func are(n int) string {
+	if n == 1 {
+		return "is"
+	}
+	return "are"
+}
+
+// sureness is a probability in words: never none, never all.
+func sureness(p float64) string {
+	switch n := int(math.Round(100 * p)); {
+	case n < 1:
+		return "less than 1%"
+	case n > 99:
+		return "more than 99%"
+	default:
+		return strconv.Itoa(n) + "%"
+	}
+}
+
+// lasting is a duration in words.
+func lasting(d time.Duration) string {
+	switch m := int(math.Round(d.Minutes())); {
+	case d < time.Minute:
+		return strconv.Itoa(max(1, int(math.Round(d.Seconds())))) + " s"
+	case m < 100:
+		return strconv.Itoa(m) + " min"
+	case m%60 == 0:
+		return strconv.Itoa(m/60) + " h"
+	default:
+		return fmt.Sprintf("%d h %d min", m/60, m%60)
+	}
+}
+
+// full is text with a capital at its beginning and a full stop.
+func full(s string) string {
+	s = strings.TrimSpace(s)
+	if s == "" {
+		return ""
+	}
+	if word, _, _ := strings.Cut(s, " "); !strings.ContainsAny(word, "/_-.0123456789") && s[0] >= 'a' && s[0] <= 'z' {
+		s = string(s[0]-'a'+'A') + s[1:] // a label stays as it is
+	}
+	if !strings.HasSuffix(s, ".") && !strings.HasSuffix(s, "?") {
+		s += "."
+	}
+	return s
+}
+
+// forPeople is the reason of a step without the measure that the search chose it by.
+func forPeople(why string) string {
+	measure, rest, _ := strings.Cut(why, "; ")
+	if !strings.Contains(measure, "bits are left") {
+		return why
+	}
+	if rest == "" {
+		return "it tells most about which push did it"
+	}
+	return "it tells most about which push did it; " + rest
+}
+
+// outcomeWord is what became of a run: of one that is not in the grid, by its status.
+func outcomeWord(r Result, st job.Status) string {
+	switch r {
+	case Passed:
+		return "passed"
+	case Failure:
+		return "failed"
+	case Elsewhere:
+		return "failed in another test, which does not count"
+	case Machine:
+		return "was ended by a machine problem, which does not count"
+	case Coalesced:
+		return "was coalesced: it did not run"
+	case Stopped:
+		return "was cancelled"
+	case Skipped:
+		return "ended without a result that says anything"
+	case UnderWay, Queued:
+		return "is under way"
+	}
+	switch {
+	case st == job.StatusSuccess:
+		return "passed"
+	case st.Failed():
+		return "failed"
+	}
+	return "ended: " + strings.ReplaceAll(st.String(), "_", " ")
+}
+
+// merged says what a merge brought.
+func merged(m backfill.Followed) string {
+	switch {
+	case m.Gone:
+		return fmt.Sprintf("push %d is a merge from %s, which is not known here", m.Through.ID, m.Repo)
+	case m.LastGood != nil && m.FirstBad != nil:
+		return fmt.Sprintf("push %d is a merge from %s: the last good push there is %s, the first bad one %s", m.Through.ID,
+			m.Repo, name(m.LastGood.Ref()), name(m.FirstBad.Ref()))
+	}
+	return fmt.Sprintf("push %d is a merge from %s: %s there did not run it", m.Through.ID, m.Repo,
+		pushes(len(m.Missing)))
+}
+
+// sure is the probability from which on it is said that a push broke it.
+const sure = 0.95
+
+// describe writes the answer in words. It is done before each save.
+func (b *Backfill) describe() {
+	if b.State == Waiting && b.begun() {
+		b.State = Running
+	}
+	b.Cost.Left = b.left()
+	b.Probability = nil
+	switch {
+	case b.Culprit != nil:
+		b.Probability = &b.Culprit.Probability
+	case len(b.Credible) > 0:
+		b.Probability = &b.Credible[0].Probability
+	}
+	if b.State == Refused {
+		return
+	}
+	b.Answer = b.answer()
+	if why := b.because(); why != "" {
+		b.Why = Text(why)
+	}
+}
+
+// answer is the state in one sentence.
+func (b *Backfill) answer() string {
+	switch b.State {
+	case Planned:
+		return b.proposal()
+	case Waiting:
+		if n := b.underWay(); n > 0 {
+			return runs(n) + " " + are(n) + " queued; none has started"
+		}
+		return "Accepted; nothing was triggered yet"
+	case Cancelled:
+		return string(b.CancelledBy) + " cancelled this"
+	case Failed:
+		return b.failure()
+	case Done:
+		if b.Outcome == "not_a_regression" {
+			return "No push broke it: the job was as flaky before" + b.rateWords()
+		}
+		if b.Culprit != nil {
+			if b.Culprit.Probability < sure {
+				return "Push " + name(b.Culprit.Push) + " probably broke it: " + sureness(b.Culprit.Probability)
+			}
+			return "Push " + name(b.Culprit.Push) + " broke it: " + sureness(b.Culprit.Probability) + " sure"
+		}
+	}
+	return b.remaining()
+}
+
+// proposal is the sentence of a dry run.
+func (b *Backfill) proposal() string {
+	total, on := b.Plan.Total(), 0
+	for _, r := range b.Rows {
+		if r.Planned > 0 {
+			on++
+		}
+	}
+	switch {
+	case total == 0 && b.LastGood != nil && b.FirstBad != nil && b.gap() == 0:
+		return "Nothing is missing: " + name(*b.LastGood) + " passed and " + name(*b.FirstBad) + " failed"
+	case total == 0 && b.underWay() > 0:
+		return "Nothing to trigger: " + runs(b.underWay()) + " " + are(b.underWay()) + " under way"
+	case total == 0:
+		return "Nothing can be triggered"
+	}
+	return "mozci would trigger " + runs(total) + " on " + pushes(max(on, 1))
+}
+
+// failure is the sentence of what could not be done.
+func (b *Backfill) failure() string {
+	switch b.Reason {
+	case Denied:
+		return "The credentials do not suffice"
+	case CIRefused:
+		return "The CI refused"
+	case Unavailable:
+		return "A service did not answer"
+	case Malformed:
+		return "A service answered what mozci does not understand"
+	case NotFound:
+		return "Something is not there any more"
+	}
+	return "mozci failed"
+}
+
+// remaining is who can have broken it.
+func (b *Backfill) remaining() string {
+	top := b.top(3)
+	switch {
+	case len(top) > 0 && b.State.Open() && top[0].Probability > 0.5:
+		return "Push " + name(top[0].Push) + " probably broke it: " + sureness(top[0].Probability)
+	case !b.State.Open() && len(top) == 2 && top[0].Probability+top[1].Probability > 0.9:
+		return fmt.Sprintf("Two pushes remain: %s (%s) and %s (%s)", name(top[0].Push), sureness(top[0].Probability),
+			name(top[1].Push), sureness(top[1].Probability))
+	case b.LastGood != nil && b.FirstBad != nil && b.gap() > 0:
+		return fmt.Sprintf("Between %s and %s: %s left", name(*b.LastGood), name(*b.FirstBad), pushes(b.gap()+1))
+	case len(top) == 1 && !b.State.Open():
+		return fmt.Sprintf("Not sure: push %s has %s", name(top[0].Push), sureness(top[0].Probability))
+	case b.State.Open():
+		return "Looking for the push that broke it"
+	}
+	return "It is not known which push broke it"
+}
+
+// top are the most probable pushes.
+func (b *Backfill) top(n int) []Suspect {
+	var out []Suspect
+	for _, c := range b.Credible {
+		if c.Probability >= 0.01 && len(out) < n {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// gap is how many pushes lie between the last good and the first bad one.
+func (b *Backfill) gap() int {
+	n, inside := 0, false
+	for _, r := range b.Rows { // newest first
+		switch {
+		case b.FirstBad != nil && same(r.Push, *b.FirstBad):
+			inside = true
+		case b.LastGood != nil && same(r.Push, *b.LastGood):
+			return n
+		case inside:
+			n++
+		}
+	}
+	return n
+}
+
+func (b *Backfill) underWay() int {
+	n := 0
+	for _, r := range b.Rows {
+		n += r.UnderWay
+	}
+	return n
+}
+
+// begun reports whether a run that it triggered has started.
+func (b *Backfill) begun() bool {
+	for _, row := range b.Rows {
+		if slices.ContainsFunc(row.Runs, func(r Run) bool { return r.Ours && r.Result != Queued }) {
+			return true
+		}
+	}
+	return false
+}
+
+func (b *Backfill) rateWords() string {
+	if b.FailRate.Before == nil || b.FailRate.After == nil {
+		return ""
+	}
+	return " (" + sureness(*b.FailRate.Before) + " and " + sureness(*b.FailRate.After) + ")"
+}
+
+// because is what the answer rests on, where that is not said elsewhere.
+func (b *Backfill) because() string {
+	if b.State == Cancelled || b.State == Failed || b.State == Planned && b.Plan.Total() > 0 && b.LastGood == nil {
+		return ""
+	}
+	if b.LastGood == nil || b.FirstBad == nil {
+		return ""
+	}
+	text := "Last good " + name(*b.LastGood) + ", first bad " + name(*b.FirstBad) + "."
+	if b.FailRate.Before != nil && b.FailRate.After != nil && b.Culprit != nil {
+		text += fmt.Sprintf(" It failed in %s of the runs before and in %s since.", sureness(*b.FailRate.Before),
+			sureness(*b.FailRate.After))
+	}
+	return text
+}
+
+// ending is the line of the log for the end.
+func (w *work) ending(st State) string {
+	switch st {
+	case Cancelled:
+		return string(w.r.CancelledBy) + " cancelled it."
+	case Failed:
+		return "It could not be done."
+	case Done:
+		return "It has its answer."
+	}
+	return "It ended without an answer."
+}

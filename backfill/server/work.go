@@ -1,0 +1,278 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/mozci/mozci/analysis"
+	"github.com/mozci/mozci/analysis/joblog"
+	"github.com/mozci/mozci/backfill"
+	"github.com/mozci/mozci/job"
+	"github.com/mozci/mozci/trigger"
+	"github.com/mozci/mozci/trigger/ledger"
+)
+
+// work is one backfill in the hands of this instance.
+type work struct {
+	s     *Server
+	place Place
+	ci    job.Scheduler // in the name of the caller
+	judge analysis.Judge
+
+	mu       sync.Mutex
+	r        Record
+	verdicts map[string]analysis.Verdict // of runs, by id
+	ours     map[string]bool             // ids of runs that it triggered
+	saving   sync.Mutex                  // held while it is written
+}
+
+func (s *Server) newWork(place Place, r Record) *work {
+	w := &work{s: s, r: r, verdicts: map[string]analysis.Verdict{}, ours: map[string]bool{}}
+	for _, st := range r.Steps {
+		w.own(st)
+	}
+	if place.CI != nil {
+		w.at(place)
+	}
+	return w
+}
+
+// at says where the work is.
+func (w *work) at(place Place) {
+	w.place = place
+	w.ci = w.s.o.Guard.Scheduler(place.CI, w.r.Caller)
+	test := string(w.r.Ask.Test)
+	var inner analysis.Judge = analysis.ByStatus
+	switch {
+	case place.Judge != nil && place.Judge(test) != nil:
+		inner = place.Judge(test)
+	case test != "":
+		inner = joblog.TestJudge(place.CI, test, nil)
+	}
+	w.judge = func(ctx context.Context, j job.Job) (analysis.Verdict, error) {
+		v, err := inner(ctx, j)
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.verdicts[j.ID()] = v
+		return v, err
+	}
+}
+
+// own remembers which runs a step made.
+func (w *work) own(st Step) {
+	if st.Receipt != nil && st.Receipt.State != string(job.ReceiptAlreadyAsked) {
+		for _, id := range st.Receipt.IDs {
+			w.ours[id] = true
+		}
+	}
+}
+
+// change changes the record.
+func (w *work) change(f func(b *Backfill)) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	f(&w.r.Backfill)
+}
+
+// The bounds of what one backfill keeps.
+const (
+	mostEntries   = 500
+	mostSteps = 2000
+	mostPushes  = 600
+)
+
+// note writes a line of the log.
+func (w *work) note(ctx context.Context, e Entry) {
+	if e.Time.IsZero() {
+		e.Time = w.s.now(ctx)
+	}
+	w.change(func(b *Backfill) {
+		b.Log = slices.Insert(b.Log, 0, e)
+		b.Log = b.Log[:min(len(b.Log), mostEntries)]
+	})
+}
+
+// save writes the record, and tells who follows it.
+func (w *work) save(ctx context.Context) error {
+	w.saving.Lock()
+	defer w.saving.Unlock()
+	w.mu.Lock()
+	w.r.describe()
+	r := w.r
+	w.mu.Unlock()
+	saved, err := w.s.store.Save(ctx, r, w.s.holder)
+	if err != nil {
+		return err
+	}
+	w.change(func(b *Backfill) {
+		b.Version, b.Updated, b.Ended, b.CancelledBy = saved.Version, saved.Updated, saved.Ended, saved.CancelledBy
+	})
+	w.s.changed(r.ID)
+	if !r.State.Open() {
+		w.s.meter.ended(saved.Backfill)
+		w.s.log.Info("ended", "backfill", r.ID, "state", r.State, "answer", r.Answer)
+	}
+	return nil
+}
+
+// step writes what the CI answered to a request.
+func (w *work) step(ctx context.Context, st trigger.Step) {
+	if st.Action == trigger.ActionNothing {
+		return
+	}
+	out := Step{
+		Key: st.Key, Label: st.Label, Push: st.Push.Ref(), Action: st.Action, Count: st.Count, Why: st.Why,
+		Round: w.r.Cost.Rounds + 1, Time: w.s.now(ctx),
+	}
+	e := Entry{Kind: "triggered", Text: "Triggered " + runs(st.Count) + " on " + name(st.Push.Ref()) + ".", Why: Text(full(forPeople(st.Why)))}
+	switch {
+	case st.Err != nil:
+		text := job.Visible(st.Err.Error())
+		out.Error = &text
+		e = Entry{
+			Kind: "trouble", Text: "Could not trigger " + runs(st.Count) + " on " + name(st.Push.Ref()) + ".",
+			Why: Text(text),
+		}
+	case st.Receipt != nil:
+		out.Receipt = &Receipt{
+			IDs: append([]string{}, st.Receipt.IDs...), State: string(st.Receipt.State),
+			Note: Text(job.Visible(st.Receipt.Note)),
+		}
+		if st.Receipt.State == job.ReceiptAlreadyAsked {
+			e.Text = runs(st.Count) + " on " + name(st.Push.Ref()) + " had been asked for already."
+		}
+	}
+	w.change(func(b *Backfill) {
+		at := slices.IndexFunc(b.Steps, func(s Step) bool { return s.Key == out.Key })
+		switch {
+		case at < 0:
+			b.Steps = slices.Insert(b.Steps, 0, out)
+			b.Steps = b.Steps[:min(len(b.Steps), mostSteps)]
+		case b.Steps[at].Receipt != nil: // known from before this process
+			e.Text = ""
+			return
+		default:
+			b.Steps[at] = out
+		}
+		w.own(out)
+	})
+	if e.Text != "" {
+		w.note(ctx, e)
+		w.s.meter.step(st)
+	}
+	w.trySave(ctx)
+}
+
+// trySave is save where an error is not the end: the next save writes it too.
+func (w *work) trySave(ctx context.Context) {
+	if err := w.save(ctx); err != nil && ctx.Err() == nil && !errors.Is(err, ErrLost) {
+		w.s.log.Warn("a change could not be written", "backfill", w.r.ID, "error", err)
+	}
+}
+
+// finish writes the end.
+func (w *work) finish(ctx context.Context, st State) error {
+	w.change(func(b *Backfill) {
+		b.State = st
+		b.Cost.Left, b.Cost.Forecast = nil, 0
+	})
+	w.note(ctx, Entry{Kind: "state", Text: w.ending(st)})
+	return w.save(ctx)
+}
+
+// fail writes why it could not be done.
+func (w *work) fail(ctx context.Context, err error) error {
+	if no := refusalOf(err); no != nil { // the facts changed since it was accepted
+		w.change(func(b *Backfill) { b.Reason, b.Why = no.Reason, Text(job.Visible(no.Message)) })
+		return w.finish(ctx, Undecided)
+	}
+	w.change(func(b *Backfill) { b.Reason, b.Why = reasonOf(err), Text(job.Visible(err.Error())) })
+	return w.finish(ctx, Failed)
+}
+
+// reasonOf names what failed.
+func reasonOf(err error) Reason {
+	for _, r := range []struct {
+		err    error
+		reason Reason
+	}{
+		{job.ErrDenied, Denied},
+		{job.ErrRefused, CIRefused},
+		{job.ErrNotFound, NotFound},
+		{job.ErrNotScheduled, NotFound},
+		{job.ErrMalformed, Malformed},
+		{job.ErrUnknownWord, Malformed},
+		{job.ErrUnavailable, Unavailable},
+		{context.DeadlineExceeded, Unavailable},
+		{backfill.ErrOverBudget, CIRefused},
+	} {
+		if errors.Is(err, r.err) {
+			return r.reason
+		}
+	}
+	return Internal
+}
+
+// cancel stops what was triggered and is not needed any more.
+func (w *work) cancel(ctx context.Context, by string) error {
+	ctx, stop := context.WithTimeout(ctx, 5*time.Minute)
+	defer stop()
+	if w.place.CI == nil {
+		place, err := w.s.places.Open(ctx, w.r.Ask.Project)
+		if err != nil {
+			return w.fail(ctx, err)
+		}
+		w.at(place)
+	}
+	stopped, why, err := w.withdraw(ctx)
+	if err != nil {
+		w.note(ctx, Entry{Kind: "trouble", Text: "Not everything could be stopped.", Why: Text(job.Visible(err.Error()))})
+	}
+	w.change(func(b *Backfill) {
+		b.CancelledBy = Text(by)
+		kept := 0
+		for i, row := range b.Rows {
+			kept += row.Passed + row.Failed
+			b.Rows[i].Planned = 0
+		}
+		b.Why = Text(runs(stopped) + " " + were(stopped) + " stopped; " + results(kept) + " " + are(kept) + " kept." + why)
+	})
+	if w.r.Ask.Mode == Linear {
+		w.drop(ctx)
+	}
+	return w.finish(ctx, Cancelled)
+}
+
+// withdraw stops the runs that this backfill asked for, unless another one of the same
+// label is waiting for them too.
+func (w *work) withdraw(ctx context.Context) (stopped int, why string, err error) {
+	open := Query{Project: w.r.Ask.Project, Label: w.r.Ask.Label, States: []State{Waiting, Running}, Limit: mostLimit}
+	others, err := w.s.store.List(ctx, open)
+	if err != nil {
+		return 0, "", err
+	}
+	if slices.ContainsFunc(others, func(b Backfill) bool { return b.ID != w.r.ID }) {
+		return 0, " Another backfill of the job needs the runs that are under way, so they go on.", nil
+	}
+	entries, err := w.s.o.Ledger.Entries(ctx, ledger.Query{Who: who(w.r.ID)})
+	if err != nil {
+		return 0, "", err
+	}
+	var errs []error
+	for _, e := range entries {
+		if !e.State.Made() && !e.State.Open() || e.State == ledger.Ended {
+			continue
+		}
+		ids, _, err := trigger.Withdraw(ctx, w.ci, e.Push, e.Receipt)
+		stopped += len(ids)
+		errs = append(errs, err)
+		if err == nil && e.State == ledger.Accepted { // it may be asked for again
+			e.State, e.Receipt.Note = ledger.Failed, "it was cancelled with its backfill"
+			errs = append(errs, w.s.o.Ledger.Settle(ctx, e))
+		}
+	}
+	return stopped, "", errors.Join(errs...)
+}

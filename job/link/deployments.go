@@ -1,0 +1,116 @@
+package link
+
+import (
+	"cmp"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/mozci/mozci/job"
+)
+
+// place is a deployment that a link may be of, and what is left of the link there.
+type place struct {
+	source Source
+	root   string
+	page   page
+	read   func(page) (Link, error)
+	other  int // 1 where the scheme is another one
+	depth  int // how many parts the root's path has
+}
+
+// gone is the host of Taskcluster's deployment of before November 2019. Ids of its
+// tasks are in no other.
+const gone = "taskcluster.net"
+
+// of lists the deployments that the URL may be of, the best first.
+func (d Deployments) of(u *url.URL) ([]place, error) {
+	host := hostOf(u)
+	if host == gone || strings.HasSuffix(host, "."+gone) {
+		return nil, invalid("%s was shut down in 2019, and no other deployment has its tasks", cut(host, mostValue))
+	}
+	p := readPage(u)
+	p.repository = d.Repository
+	var all []place
+	for _, s := range []struct {
+		source Source
+		roots  []string
+		read   func(page) (Link, error)
+	}{
+		{Treeherder, d.Treeherder, readTreeherder},
+		{Taskcluster, d.Taskcluster, readTaskcluster},
+		{Hg, d.Hg, readHg},
+		{Buildbot, d.Buildbot, readBuildbot},
+	} {
+		for _, root := range s.roots {
+			base, ok := baseURL(root)
+			if !ok {
+				return nil, invalid("the URL of %s is %q: expected one such as https://host/path", s.source,
+					shown(root, mostShown))
+			}
+			under := segments(base.EscapedPath())
+			if !sameHost(base, u) || len(p.path) < len(under) || !slices.Equal(under, p.path[:len(under)]) {
+				continue
+			}
+			found := place{s.source, strings.TrimRight(base.String(), "/"), p, s.read, 0, len(under)}
+			found.page.path = p.path[len(under):]
+			if base.Scheme != u.Scheme {
+				found.other = 1
+			}
+			all = append(all, found)
+		}
+	}
+	slices.SortStableFunc(all, func(a, b place) int {
+		return cmp.Or(cmp.Compare(b.depth, a.depth), cmp.Compare(a.other, b.other))
+	})
+	if len(all) == 0 {
+		return nil, d.stranger(u)
+	}
+	return all, nil
+}
+
+// baseURL reads the URL of a deployment.
+func baseURL(root string) (*url.URL, bool) {
+	base, err := url.Parse(root)
+	if err != nil || base.Scheme != "http" && base.Scheme != "https" || base.Hostname() == "" {
+		return nil, false
+	}
+	base.User, base.RawQuery, base.Fragment, base.RawFragment, base.ForceQuery = nil, "", "", "", false
+	return base, true
+}
+
+// sameHost reports whether two URLs are of one host and port.
+func sameHost(a, b *url.URL) bool { return hostOf(a) == hostOf(b) && portOf(a) == portOf(b) }
+
+// hostOf is the name of the host as it is compared: DNS knows no cases, and a dot at
+// its end means nothing to it.
+func hostOf(u *url.URL) string { return strings.TrimSuffix(strings.ToLower(u.Hostname()), ".") }
+
+// portOf is the port, or "" for the scheme's own.
+func portOf(u *url.URL) string {
+	port := u.Port()
+	if u.Scheme == "http" && port == "80" || u.Scheme == "https" && port == "443" {
+		return ""
+	}
+	return port
+}
+
+// mostKnown is how many deployments an error lists.
+const mostKnown = 6
+
+// stranger is the error for a host, or a part of one, that is no deployment.
+func (d Deployments) stranger(u *url.URL) error {
+	var known []string
+	for _, root := range slices.Concat(d.Treeherder, d.Taskcluster, d.Hg, d.Buildbot) {
+		if s := shown(root, mostShown); !slices.Contains(known, s) {
+			known = append(known, s)
+		}
+	}
+	if len(known) > mostKnown {
+		known = append(known[:mostKnown], "others")
+	}
+	list := strings.Join(known, ", ")
+	return fmt.Errorf("%w: %w at %s; known are %s. Name the URL of the Treeherder, Taskcluster, hg or Buildbot there",
+		job.ErrInvalid, ErrHost, cut(u.Host, mostValue), cmp.Or(list, "none"))
+}

@@ -1,0 +1,118 @@
+package link
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/mozci/mozci/internal/slug"
+)
+
+// readTreeherder reads Treeherder's pages. They have had their parameters in the
+// query since 2021, and before that in the fragment: /#/jobs?repo=…. The names of the
+// parameters are the same on all pages.
+func readTreeherder(p page) (Link, error) {
+	if !treeherderPage(p) {
+		return Link{}, errNoPage
+	}
+	var l Link
+	name, err := p.one(same, "repo")
+	if err != nil {
+		return l, err
+	}
+	if name != "" {
+		if l.Repo, err = p.repo(name); err != nil {
+			return l, err
+		}
+	}
+	if l.Revision, err = p.revision("revision", "tochange"); err != nil {
+		return l, err
+	}
+	if l.From, err = p.revision("fromchange"); err != nil {
+		return l, err
+	}
+	if l.Landing, err = p.landing(); err != nil {
+		return l, err
+	}
+	if l.Task, l.Run, err = p.taskRun(); err != nil {
+		return l, err
+	}
+	if l.JobID, err = p.count("selectedJob", "job_id"); err != nil {
+		return l, err
+	}
+	if l.Line, err = p.line(); err != nil {
+		return l, err
+	}
+	if l.Repo+l.Revision+l.From+l.Landing+l.Task == "" && l.JobID == nil {
+		return l, invalid("the page names no repository, push or job")
+	}
+	return l, nil
+}
+
+// treeherderPage reports whether it is a page of jobs, a log or a push's health.
+func treeherderPage(p page) bool {
+	route := p.path
+	if len(route) > 0 && route[0] == "ui" { // where the pages were for some time
+		route = route[1:]
+	}
+	var old []string
+	if strings.HasPrefix(p.fragment, "/") {
+		old = p.route
+	}
+	switch name := strings.TrimSuffix(strings.Join(route, "/"), ".html"); name {
+	case "", "index":
+		return len(old) == 0 || slices.Contains([]string{"jobs", "logviewer"}, strings.Join(old, "/"))
+	case "jobs", "logviewer", "push-health", "push-health/push", "pushhealth":
+		return true
+	}
+	return false
+}
+
+// taskRun is the task and the run that the page shows: selectedTaskRun=T.N of the jobs'
+// page and task=T.N of the log's. Other tools write T-N, and T alone.
+func (p page) taskRun() (string, *int64, error) {
+	split := func(text string) (id, run string) {
+		n := min(len(text), idLength)
+		return text[:n], text[n:]
+	}
+	equal := func(a, b string) bool {
+		task, run := split(a)
+		other, second := split(b)
+		return task == other && (run == "" || second == "" || run[1:] == second[1:])
+	}
+	text, err := p.one(equal, "selectedTaskRun", "task")
+	if err != nil || text == "" {
+		return "", nil, err
+	}
+	id, run := split(text)
+	if !slug.Valid(id) || run != "" && run[0] != '.' && run[0] != '-' {
+		return "", nil, invalid("task %q: expected an id of %d characters, a dot and the run's number",
+			shown(text, mostValue), idLength)
+	}
+	if run == "" {
+		return id, nil, nil
+	}
+	n, err := integer("run of task", run[1:], text, 0, mostRun)
+	return id, n, err
+}
+
+// line is the line of the log, the first one of 10-20.
+func (p page) line() (*int64, error) {
+	text, err := p.one(same, "lineNumber")
+	if err != nil || text == "" {
+		return nil, err
+	}
+	first, _, _ := strings.Cut(text, "-")
+	return integer("lineNumber", first, text, 1, mostID)
+}
+
+var landingID = regexp.MustCompile(`^[A-Za-z0-9_-]{1,40}$`)
+
+// landing is Lando's id, as in landoInstance=lando-prod-2025&landoCommitID=86670.
+func (p page) landing() (string, error) {
+	id, err := p.one(same, "landoCommitID")
+	if err == nil && id != "" && !landingID.MatchString(id) {
+		err = invalid("landoCommitID %q: expected letters and digits", shown(id, mostValue))
+	}
+	return id, err
+}
