@@ -23,8 +23,11 @@ type spot struct {
 // can reports whether a run on the push could tell something new. What ended twice without
 // saying anything is left alone.
 func (s spot) can() bool {
-	return !s.untestable && !s.cancelled && s.bad == 0 && s.good == 0 && s.running == 0 && s.unclear < 2 && s.ours < 2
+	return s.bad == 0 && s.good == 0 && s.running == 0 && s.unclear < 2 && s.ours < 2 && s.again()
 }
+
+// again reports whether a push that has a result can be run once more.
+func (s spot) again() bool { return !s.untestable && !s.cancelled }
 
 // line is the pushes of a search, oldest first: from the last good one to the first bad one. In a
 // repository that a merge brought, bad is behind the last one: the merge itself is bad.
@@ -82,8 +85,9 @@ type view struct {
 	// reds are the pushes that are red from the first bad one on, and greens the green runs on it and
 	// since.
 	reds, greens int
-	redRuns      int        // on the first bad push
-	newer        int        // pushes after the start that have a result
+	redRuns      int // on the first bad push
+	pushed       int // pushes after the start, and newer of them have a result
+	newer        int
 	newerRunning []job.Push // and those that will have one soon
 	spent        int        // runs that the case triggered
 	left         int        // runs that it may still trigger
@@ -128,7 +132,7 @@ func (v view) over() *move {
 	if v.reds > 1 || v.greens == 0 {
 		return nil
 	}
-	if v.greens >= enoughGreens {
+	if v.greens >= enoughGreens || v.greens > 1 && v.age >= v.maxAge {
 		return &move{end: Intermittent, why: fmt.Sprintf("it failed once, and passed %s on that push and newer ones",
 			count(v.greens, "time"))}
 	}
@@ -162,16 +166,24 @@ func (v view) conclude(inner bool) move {
 		return move{wait: fmt.Sprintf("for the run on push %d, which is newer", v.newerRunning[0].ID)}
 	case v.age < longWait && !v.dry:
 		return move{wait: "for a run on a newer push"}
-	case v.flaky && class == 1 && !inner && v.line.spots[first].ours == 0:
+	case v.flaky && class == 1 && !inner && v.once():
 		return v.buy([]int{first}, "the label failed on older pushes too, so the red push is run once more")
+	case v.pushed > 0 && !inner && v.once():
+		return v.buy([]int{first}, "no newer push ran it yet, so the red push is run once more")
 	}
 	return move{end: Culprit, why: "it failed once, and no newer push ran it; " + named}
 }
 
+// once reports whether the first bad push can be run once more, and was not yet.
+func (v view) once() bool {
+	s := v.line.spots[v.line.bad]
+	return s.again() && s.ours == 0
+}
+
 // doubtful is a search with results that contradict each other: pushes since the first bad one passed.
 func (v view) doubtful() move {
-	if v.age < v.maxAge && v.reds == 1 && v.newer > 0 {
-		return move{wait: "for more runs on newer pushes: the last one passed"}
+	if v.age < v.maxAge && v.reds == 1 && v.pushed > 0 {
+		return move{wait: "for more runs on newer pushes: it passed since it failed"}
 	}
 	return move{end: Undecided, why: fmt.Sprintf("it failed on %s and passed %s since", pushes(v.reds), count(v.greens, "time"))}
 }

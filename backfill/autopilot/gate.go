@@ -58,8 +58,10 @@ type Facts struct {
 	// Of people:
 	Class     job.Classification
 	Blind     error     // a source that did not answer
-	BackedOut *job.Push // a push that can have caused it, and was backed out since
+	BackedOut *job.Push // a push that can have caused it, and was backed out since it was red last
 	Backout   *job.Push // the push that did so
+	Suspects  int       // pushes that can have caused it
+	Settled   bool      // the label has run since the backout, and was not red
 
 	// Of costs:
 	Queue   job.QueueDepth
@@ -297,12 +299,17 @@ func classified(f Facts) *Refusal {
 	return refuse(RuleClassified, "a person classified it as %s", strings.ReplaceAll(string(f.Class.Kind), "_", " "))
 }
 
+// backedOut: a person has acted, so nothing is triggered. Where that was about one of several suspects, a run since the
+// backout tells whether it was about this failure: if it is red, the search goes on. A case waits for that.
 func backedOut(f Facts) *Refusal {
-	if f.BackedOut == nil {
+	if f.BackedOut == nil || f.doubted() {
 		return nil
 	}
 	return refuse(RuleBackout, "push %d, which can have caused it, was backed out by push %d", f.BackedOut.ID, f.Backout.ID)
 }
+
+// doubted reports whether a backout may have been about something else.
+func (f Facts) doubted() bool { return f.Suspects > 1 && !f.Settled }
 
 func blind(f Facts) *Refusal {
 	if f.Blind == nil {

@@ -303,21 +303,36 @@ func (l *looking) people(ctx context.Context) error {
 			return nil
 		}
 	}
-	undone, by, err := backouts(ctx, l.repo, l.find.Suspects(), l.f.FirstBad)
+	suspects := l.find.Suspects()
+	undone, by, err := backouts(ctx, l.repo, suspects, l.f.newestRed())
 	switch {
 	case err != nil && ctx.Err() != nil:
 		return ctx.Err()
 	case err != nil:
 		l.f.Blind = err
 	default:
-		l.f.BackedOut, l.f.Backout = undone, by
+		l.f.BackedOut, l.f.Backout, l.f.Suspects = undone, by, len(suspects)
+		if n := len(l.f.Newer); by != nil && n > 0 {
+			l.f.Settled = l.f.Newer[n-1].Push.Compare(*by) >= 0
+		}
 	}
 	return nil
 }
 
-// backouts looks for a suspect that was backed out after the first bad push: one that was undone before it
-// cannot have caused what is there.
-func backouts(ctx context.Context, repo job.Repository, suspects []job.Push, bad job.Push) (undone, by *job.Push, err error) {
+// newestRed is the newest push that is red.
+func (f Facts) newestRed() job.Push {
+	red := f.Failure.Push
+	for _, n := range f.Newer {
+		if n.Verdict == analysis.Bad {
+			red = n.Push
+		}
+	}
+	return red
+}
+
+// backouts looks for a suspect that was backed out after the newest red push: one that was undone before
+// it cannot have caused what is red there.
+func backouts(ctx context.Context, repo job.Repository, suspects []job.Push, red job.Push) (undone, by *job.Push, err error) {
 	for _, p := range suspects {
 		if !p.Testable() {
 			continue
@@ -330,7 +345,7 @@ func backouts(ctx context.Context, repo job.Repository, suspects []job.Push, bad
 			return nil, nil, err
 		}
 		for _, b := range found {
-			if b.Compare(bad) > 0 {
+			if b.Compare(red) > 0 {
 				return &p, &b, nil
 			}
 		}

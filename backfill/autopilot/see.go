@@ -45,6 +45,7 @@ func (s *searching) see(ctx context.Context) error {
 	if find.LastGood == nil { // index 0 is the good end
 		l.spots, l.bad = append([]spot{{}}, l.spots...), l.bad+1
 	}
+	s.newest, s.last = c.Start, c.Start
 	v := view{
 		line: l, nameless: c.Test == "", flaky: find.Flaky, dry: s.mode != Act,
 		age: s.now.Sub(c.Opened), maxAge: s.r.cfg.MaxAge, spent: c.Cost.Runs, left: s.r.cfg.MaxRuns - c.Cost.Runs,
@@ -105,9 +106,14 @@ func (s *searching) newer(ctx context.Context, v *view) error {
 	if err != nil {
 		return err
 	}
+	v.pushed = len(seen)
 	for _, p := range seen {
+		if p.runs.Bad > 0 {
+			s.newest = p.push
+		}
 		if p.runs.Good+p.runs.Bad > 0 {
 			v.newer++
+			s.last = p.push
 			v.count(spot{good: p.runs.Good, bad: p.runs.Bad})
 			continue
 		}

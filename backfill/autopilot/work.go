@@ -29,6 +29,8 @@ type searching struct {
 	view  view
 	inner *backfill.Followed // the merge that the search has gone on in
 	red   []job.Job          // failed runs on the start
+	// newest is the newest push that is red, and last the newest one with a result.
+	newest, last job.Push
 }
 
 // work takes one step in a case: it reads what is known, decides, and does what was decided. It says
@@ -160,16 +162,17 @@ func (s *searching) people(ctx context.Context, req job.Request) (*stop, error) 
 			return &stop{Classified, RuleClassified, no.Why}, nil
 		}
 	}
-	suspects, repo, bad := s.find.Suspects(), s.repo, s.c.Start
-	if s.find.FirstBad != nil {
-		bad = *s.find.FirstBad
-	}
-	undone, by, err := backouts(ctx, repo, suspects, bad)
+	undone, by, err := backouts(ctx, s.repo, s.find.Suspects(), s.newest)
 	if err != nil || undone == nil {
 		return nil, err
 	}
-	no := backedOut(Facts{BackedOut: undone, Backout: by})
-	return &stop{BackedOut, RuleBackout, no.Why}, nil
+	f := Facts{BackedOut: undone, Backout: by, Settled: s.last.Compare(*by) >= 0, Suspects: len(s.view.line.suspects())}
+	if f.doubted() && s.now.Sub(s.c.Opened) < s.r.cfg.MaxAge {
+		return &stop{"", RuleBackout, fmt.Sprintf("push %d, which can have caused it, was backed out by push %d: waits for a run "+
+			"since then", undone.ID, by.ID)}, nil
+	}
+	f.Settled = true
+	return &stop{BackedOut, RuleBackout, backedOut(f).Why}, nil
 }
 
 // before is what a guard looks at before a request.
