@@ -1,0 +1,257 @@
+package autopilot
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"math"
+	"net/url"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/mozci/mozci/job"
+)
+
+// Defaults is the Config of a file that names nothing.
+func Defaults() Config {
+	return Config{
+		Mode: DryRun, Budgets: Budgets{RunsDay: 200, RedRunsDay: 60, MinutesDay: 12000, LabelDay: 40, PoolDay: -1},
+		Quiet: 10 * time.Minute, KnownDays: 21, MaxAge: 6 * time.Hour, MaxRuns: 40, MaxRevisions: 40, Queue: 100,
+		Together: 10, Cases: 4, Undecided: 5,
+	}
+}
+
+// ParseConfig reads the autopilot's file, in JSON: an object with the names of the fields of Config and
+// Budgets in snake_case. Durations are seconds, or text such as "10m". Budgets.Pools and
+// PoolDay are both "pool": an object, or a number. An unknown or repeated name, and a value that
+// makes no sense, is an error that wraps job.ErrInvalid and names the field.
+func ParseConfig(text []byte) (Config, error) {
+	c := Defaults()
+	err := c.read(text)
+	if err == nil {
+		err = c.Check()
+	}
+	return c, job.Wrap("autopilot.config", "", err)
+}
+
+// Check returns an error that wraps job.ErrInvalid and names the field that makes no sense.
+func (c Config) Check() error {
+	bad := func(field, format string, args ...any) error {
+		return fmt.Errorf("%w: %s: %s", job.ErrInvalid, field, fmt.Sprintf(format, args...))
+	}
+	switch {
+	case len(c.Repositories) == 0 && c.Mode != Off:
+		return bad("repositories", "none is named; name at least one")
+	case c.Mode != Off && c.Mode != DryRun && c.Mode != Act:
+		return bad("mode", "%q, expected off, dry_run or act", c.Mode)
+	}
+	for field, globs := range map[string][]string{
+		"repositories": c.Repositories, "labels": c.Labels, "budgets.pool": slices.Collect(maps.Keys(c.Budgets.Pools)),
+	} {
+		for _, g := range globs {
+			if _, err := path.Match(g, ""); err != nil || strings.TrimSpace(g) == "" {
+				return bad(field, "%q is no pattern", g)
+			}
+		}
+	}
+	for kind := range c.Budgets.Kinds {
+		if _, err := job.ParseKind(kind); err != nil {
+			return bad("budgets.kind", "%q, expected build, test, perf or other", kind)
+		}
+	}
+	for _, n := range []struct {
+		field  string
+		v, low int
+	}{
+		{"known_days", c.KnownDays, 1},
+		{"max_runs", c.MaxRuns, 1},
+		{"max_revisions", c.MaxRevisions, 1},
+		{"queue", c.Queue, 0},
+		{"together", c.Together, 1},
+		{"cases", c.Cases, 1},
+		{"undecided", c.Undecided, 1},
+		{"budgets.runs_day", c.Budgets.RunsDay, -1},
+		{"budgets.red_runs_day", c.Budgets.RedRunsDay, -1},
+		{"budgets.minutes_day", c.Budgets.MinutesDay, -1},
+		{"budgets.label_day", c.Budgets.LabelDay, -1},
+		{"budgets.pool", c.Budgets.PoolDay, -1},
+	} {
+		if n.v < n.low || n.v > 1e6 {
+			return bad(n.field, "%d, expected %d to 1000000", n.v, n.low)
+		}
+	}
+	for field, limits := range map[string]map[string]int{"budgets.pool": c.Budgets.Pools, "budgets.kind": c.Budgets.Kinds} {
+		for name, v := range limits {
+			if v < -1 || v > 1e6 {
+				return bad(field+" "+name, "%d, expected -1 to 1000000", v)
+			}
+		}
+	}
+	switch {
+	case c.Quiet < 0 || c.Quiet > day:
+		return bad("quiet", "%s, expected 0 to 24h", c.Quiet)
+	case c.MaxAge <= c.Quiet || c.MaxAge > 30*day:
+		return bad("max_age", "%s, expected more than quiet, which is %s, and at most 30 days", c.MaxAge, c.Quiet)
+	case c.KnownDays > 366:
+		return bad("known_days", "%d, expected 1 to 366", c.KnownDays)
+	}
+	if c.Webhook != "" {
+		u, err := url.Parse(c.Webhook)
+		if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" {
+			return bad("webhook", "expected a URL that begins with https://") // it may hold a secret
+		}
+	}
+	return nil
+}
+
+// fields are the file's names, with where each goes.
+func (c *Config) fields() map[string]any {
+	return map[string]any{
+		"repositories": &c.Repositories, "labels": &c.Labels, "mode": &c.Mode, "budgets": &c.Budgets, "quiet": &c.Quiet,
+		"known_days": &c.KnownDays, "max_age": &c.MaxAge, "max_runs": &c.MaxRuns, "max_revisions": &c.MaxRevisions,
+		"queue": &c.Queue, "together": &c.Together, "cases": &c.Cases, "undecided": &c.Undecided, "webhook": &c.Webhook,
+		"off_file": &c.OffFile,
+	}
+}
+
+func (c *Config) read(text []byte) error {
+	return object(text, "", func(name string, raw json.RawMessage) error {
+		to, ok := c.fields()[name]
+		if !ok {
+			return unknown(name, slices.Sorted(maps.Keys(c.fields())))
+		}
+		switch v := to.(type) {
+		case *time.Duration:
+			return duration(name, raw, v)
+		case *Budgets:
+			return v.read(raw)
+		}
+		return value(name, raw, to)
+	})
+}
+
+func (b *Budgets) read(text []byte) error {
+	fields := map[string]any{
+		"runs_day": &b.RunsDay, "red_runs_day": &b.RedRunsDay, "minutes_day": &b.MinutesDay, "label_day": &b.LabelDay,
+		"pool": &b.Pools, "kind": &b.Kinds,
+	}
+	return object(text, "budgets.", func(name string, raw json.RawMessage) error {
+		to, ok := fields[name]
+		if !ok {
+			return unknown("budgets."+name, slices.Sorted(maps.Keys(fields)))
+		}
+		if name == "pool" && !bytes.HasPrefix(bytes.TrimSpace(raw), []byte("{")) {
+			to = &b.PoolDay
+		}
+		return value("budgets."+name, raw, to)
+	})
+}
+
+func unknown(name string, known []string) error {
+	return fmt.Errorf("%w: %s: there is no such field; the fields are %s", job.ErrInvalid, job.Visible(name),
+		strings.Join(known, ", "))
+}
+
+// object calls each with the members of a JSON object, of which every name may be there once.
+func object(text []byte, prefix string, each func(name string, raw json.RawMessage) error) error {
+	d := json.NewDecoder(bytes.NewReader(text))
+	malformed := func(err error) error {
+		if errors.Is(err, io.EOF) {
+			err = io.ErrUnexpectedEOF
+		}
+		return fmt.Errorf("%w: %s%w", job.ErrInvalid, where(prefix), err)
+	}
+	t, err := d.Token()
+	if err != nil {
+		return malformed(err)
+	}
+	if t != json.Delim('{') {
+		return malformed(errors.New("expected an object"))
+	}
+	seen := map[string]bool{}
+	for d.More() {
+		t, err := d.Token()
+		if err != nil {
+			return malformed(err)
+		}
+		name, _ := t.(string)
+		var raw json.RawMessage
+		if err := d.Decode(&raw); err != nil {
+			return malformed(err)
+		}
+		if seen[name] {
+			return fmt.Errorf("%w: %s%s is there twice", job.ErrInvalid, prefix, job.Visible(name))
+		}
+		seen[name] = true
+		if err := each(name, raw); err != nil {
+			return err
+		}
+	}
+	if _, err := d.Token(); err != nil {
+		return malformed(err)
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return malformed(errors.New("there is more after the object"))
+	}
+	return nil
+}
+
+func where(prefix string) string {
+	if prefix == "" {
+		return ""
+	}
+	return strings.TrimSuffix(prefix, ".") + ": "
+}
+
+func value(field string, raw json.RawMessage, to any) error {
+	if bytes.Equal(bytes.TrimSpace(raw), []byte("null")) {
+		return fmt.Errorf("%w: %s: null; leave it out for the default", job.ErrInvalid, field)
+	}
+	if err := json.Unmarshal(raw, to); err != nil {
+		var typed *json.UnmarshalTypeError
+		if errors.As(err, &typed) {
+			return fmt.Errorf("%w: %s: %s, expected %s", job.ErrInvalid, field, typed.Value, plain(to))
+		}
+		return fmt.Errorf("%w: %s: %w", job.ErrInvalid, field, err)
+	}
+	return nil
+}
+
+// plain says in words what a field wants.
+func plain(to any) string {
+	switch to.(type) {
+	case *[]string:
+		return "a list of texts"
+	case *int:
+		return "a whole number"
+	case *map[string]int:
+		return "an object of whole numbers"
+	}
+	return "a text"
+}
+
+// duration reads seconds, or text such as "10m".
+func duration(field string, raw json.RawMessage, to *time.Duration) error {
+	var n float64
+	if json.Unmarshal(raw, &n) == nil && !bytes.Equal(bytes.TrimSpace(raw), []byte("null")) {
+		if math.Abs(n) > 1e9 {
+			return fmt.Errorf("%w: %s: %g seconds is too much", job.ErrInvalid, field, n)
+		}
+		*to = time.Duration(n * float64(time.Second))
+		return nil
+	}
+	var s string
+	if err := json.Unmarshal(raw, &s); err == nil && s != "" {
+		if d, err := time.ParseDuration(s); err == nil {
+			*to = d
+			return nil
+		}
+	}
+	return fmt.Errorf("%w: %s: %s, expected seconds or text such as \"10m\"", job.ErrInvalid, field,
+		job.Visible(string(raw[:min(len(raw), 40)])))
+}

@@ -1,0 +1,395 @@
+package autopilot
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/mozci/mozci/analysis"
+	"github.com/mozci/mozci/job"
+)
+
+// Stage says how much of Facts is known. Each stage costs more than the one before.
+type Stage int
+
+// The stages.
+const (
+	StageHeard   Stage = iota // what was heard, and the file: costs nothing
+	StageStore                // what people set: one question to the store
+	StageRuns                 // the label's runs on the push: one request to the CI
+	StageLog                  // the log, and what is known of its signatures
+	StageHistory              // older and newer pushes
+	StagePeople               // classifications and backouts
+	StageCosts                // the queue and the budgets
+	StageAll
+)
+
+// Facts are what is known of a failure when the gates are asked: values, so that a gate can be
+// tested alone.
+type Facts struct {
+	Config   Config
+	Now      time.Time // by the store's clock, as all moments that are compared with it
+	Failure  Failure
+	NoLine   error  // why the repository has no line of pushes; nil where it has
+	OptedOut string // who opted the push out
+
+	// Of the label on the push:
+	Runs      analysis.Runs // by their status
+	Offspring bool          // every failed run was triggered after the push
+	By        string        // by whom, where that is known
+	Broken    string        // a build that it needs, and that failed
+
+	// Of the log:
+	Unread   error           // why it could not be read
+	LastSeen map[string]Seen // of each signature, on an older push
+	Case     string          // of the failure on the push where it was seen last, if there is one
+	Many     int             // new signatures on the push, of all labels
+
+	// Of the history:
+	LastGood *job.Push
+	FirstBad job.Push
+	Older    int        // pushes before it that were looked at
+	Ran      int        // of those, the ones on which the label ran
+	Gap      int        // pushes between the last good one and the first bad one that can still be run
+	Running  []job.Push // pushes on which a run that decides is under way
+	Newer    []Newer    // pushes after the failure that ran the label, oldest first
+
+	// Of people:
+	Class     job.Classification
+	Blind     error     // a source that did not answer
+	BackedOut *job.Push // a push that can have caused it, and was backed out since it was red last
+	Backout   *job.Push // the push that did so
+	Suspects  int       // pushes that can have caused it
+	Settled   bool      // the label has run since the backout, and was not red
+
+	// Of costs:
+	Queue   job.QueueDepth
+	Over    string // the limit that is spent
+	OverMax int    // and what it is
+}
+
+// Newer is what the label did on a push after the failure.
+type Newer struct {
+	Push    job.Push
+	Verdict analysis.Verdict
+}
+
+// gate is one question.
+type gate struct {
+	stage Stage
+	ask   func(Facts) *Refusal
+}
+
+// gates are asked in this order, the cheapest first.
+var gates = []gate{
+	{StageHeard, unnamed},
+	{StageHeard, try},
+	{StageHeard, age},
+	{StageStore, optedOut},
+	{StageRuns, offspring},
+	{StageRuns, cancelled},
+	{StageRuns, retried},
+	{StageRuns, mixed},
+	{StageRuns, build},
+	{StageLog, unread},
+	{StageLog, known},
+	{StageHistory, green},
+	{StageHistory, caseExists},
+	{StageHistory, inherited},
+	{StageHistory, neverGreen},
+	{StagePeople, classified},
+	{StagePeople, backedOut},
+	{StagePeople, blind},
+	{StageHistory, quiet},
+	{StageHistory, running},
+	{StageCosts, queue},
+	{StageCosts, budget},
+}
+
+// Gate asks the gates whose facts are known at a stage, in the order of their price. It returns the first
+// refusal, or false where none of them refuses. The facts of later stages are not looked at.
+func Gate(f Facts, known Stage) (Refusal, bool) {
+	for _, g := range gates {
+		if g.stage > known {
+			continue
+		}
+		if r := g.ask(f); r != nil {
+			return *r, true
+		}
+	}
+	return Refusal{}, false
+}
+
+func refuse(rule Rule, format string, args ...any) *Refusal {
+	return &Refusal{Rule: rule, Why: fmt.Sprintf(format, args...)}
+}
+
+// later is a refusal for now.
+func later(rule Rule, wait time.Duration, format string, args ...any) *Refusal {
+	return &Refusal{Rule: rule, Wait: max(wait, time.Second), Why: fmt.Sprintf(format, args...)}
+}
+
+func unnamed(f Facts) *Refusal {
+	switch {
+	case !matches(f.Config.Repositories, f.Failure.Push.Repo):
+		return refuse(RuleUnnamed, "the autopilot's file does not name repository %s", f.Failure.Push.Repo)
+	case !f.Config.names(f.Failure.Push.Repo, f.Failure.Label):
+		return refuse(RuleUnnamed, "the autopilot's file does not name label %s", f.Failure.Label)
+	}
+	return nil
+}
+
+func try(f Facts) *Refusal {
+	if f.NoLine == nil {
+		return nil
+	}
+	return refuse(RuleTry, "%s is a try repository: its pushes do not follow each other, so none of them is the culprit of "+
+		"another one's failure", f.Failure.Push.Repo)
+}
+
+func age(f Facts) *Refusal {
+	if old := f.Now.Sub(f.Failure.Push.Time); old > f.Config.MaxAge && !f.Failure.Push.Time.IsZero() {
+		return refuse(RuleAge, "the push is %s old, more than %s: people have dealt with it", span(old), span(f.Config.MaxAge))
+	}
+	return nil
+}
+
+func optedOut(f Facts) *Refusal {
+	if f.OptedOut == "" {
+		return nil
+	}
+	return refuse(RuleOptOut, "%s opted the push out", f.OptedOut)
+}
+
+func offspring(f Facts) *Refusal {
+	if !f.Offspring {
+		return nil
+	}
+	by := "a person or a tool"
+	if f.By != "" {
+		by = f.By
+	}
+	return refuse(RuleOffspring, "%s triggered the run after the push: the autopilot does not act on backfills and "+
+		"retriggers", by)
+}
+
+func cancelled(f Facts) *Refusal {
+	if n := f.Runs.By[job.StatusCancelled]; n > 0 {
+		return refuse(RuleCancelled, "a person cancelled %s of it on the push", count(n, "run"))
+	}
+	return nil
+}
+
+func retried(f Facts) *Refusal {
+	if n := f.Runs.Running; n > 0 {
+		return later(RuleRetried, shortWait, "%s of it on the push has not ended", count(n, "more run"))
+	}
+	return nil
+}
+
+func mixed(f Facts) *Refusal {
+	if f.Runs.Good > 0 && f.Runs.Bad > 0 {
+		return refuse(RuleMixed, "it passed and failed on this push: it is intermittent")
+	}
+	if f.Runs.Bad == 0 {
+		return refuse(RuleStatus, "no run of it on the push failed: %s", f.Runs)
+	}
+	return nil
+}
+
+func build(f Facts) *Refusal {
+	if f.Broken == "" {
+		return nil
+	}
+	return refuse(RuleBuild, "its build %s failed, which is a case of its own", f.Broken)
+}
+
+func unread(f Facts) *Refusal {
+	switch {
+	case f.Unread == nil:
+		return nil
+	case f.Failure.Blind < blindMost:
+		return later(RuleBlind, blindWait(f.Failure.Blind), "its log could not be read: %v", f.Unread)
+	}
+	return refuse(RuleNoSign, "its log could not be read %s in a row: %v", count(f.Failure.Blind+1, "time"), f.Unread)
+}
+
+// known: the signature was seen on an older push, and not a moment ago. A red streak that goes on is
+// looked at again: it may be inherited.
+func known(f Facts) *Refusal {
+	if len(f.Failure.New) > 0 || len(f.Failure.Signatures) == 0 {
+		return nil
+	}
+	last := f.last()
+	if ago := f.Failure.Finished.Sub(last.At); ago <= f.Config.MaxAge && f.Failure.Push.Time.Sub(last.Push.Time) <= f.Config.MaxAge {
+		return nil
+	}
+	return refuse(RuleKnown, "its signature was seen %s before, on push %d: it is known for %s", span(f.Failure.Finished.Sub(last.At)),
+		last.Push.ID, count(f.Config.KnownDays, "day"))
+}
+
+// last is when one of the signatures was seen last.
+func (f Facts) last() Seen {
+	var out Seen
+	for _, s := range f.LastSeen {
+		if s.At.After(out.At) {
+			out = s
+		}
+	}
+	return out
+}
+
+// green: newer pushes say that it is over. A single red run after untested pushes, with one green run
+// since, may be the first sight of a new intermittent, of which that green one says little.
+func green(f Facts) *Refusal {
+	n := len(f.Newer)
+	if n == 0 || f.Newer[n-1].Verdict != analysis.Good {
+		return nil
+	}
+	alone := n == 1 && f.Gap > 0 && f.FirstBad.ID == f.Failure.Push.ID && f.Runs.Bad == 1
+	if alone {
+		return nil
+	}
+	return refuse(RuleGreen, "it is green again on push %d, which is newer", f.Newer[n-1].Push.ID)
+}
+
+func caseExists(f Facts) *Refusal {
+	if f.Case == "" || len(f.Failure.New) > 0 {
+		return nil
+	}
+	return refuse(RuleCase, "case %s is about it", f.Case)
+}
+
+// inherited: an older push is red in the same way, and it was looked at when that was heard.
+func inherited(f Facts) *Refusal {
+	if len(f.Failure.New) > 0 || len(f.Failure.Signatures) == 0 {
+		return nil
+	}
+	last := f.last()
+	if f.LastGood == nil || place(*f.LastGood) < place(last.Push) {
+		if f.LastGood == nil {
+			return nil // never green
+		}
+		return refuse(RuleInherited, "push %d, which is older, failed in the same way", last.Push.ID)
+	}
+	return refuse(RuleKnown, "its signature was seen %s before, on push %d, and it passed since: it is intermittent",
+		span(f.Failure.Finished.Sub(last.At)), last.Push.ID)
+}
+
+func neverGreen(f Facts) *Refusal {
+	switch {
+	case f.LastGood != nil:
+		return nil
+	case f.Older == 0:
+		return refuse(RuleOldest, "no older push is known to compare with")
+	case len(f.Running) > 0:
+		return later(RuleRunning, shortWait, "no green run is known, and a run on push %d is under way", f.Running[0].ID)
+	case f.Ran == 0:
+		return refuse(RuleNeverGreen, "it did not run on the %s before: there is no green run to start from",
+			count(f.Older, "push"))
+	}
+	return refuse(RuleNeverGreen, "it was never green on the %s before", count(f.Older, "push"))
+}
+
+func classified(f Facts) *Refusal {
+	if !f.Class.Classified() {
+		return nil
+	}
+	return refuse(RuleClassified, "a person classified it as %s", strings.ReplaceAll(string(f.Class.Kind), "_", " "))
+}
+
+// backedOut: a person has acted, so nothing is triggered. Where that was about one of several suspects, a run since the
+// backout tells whether it was about this failure: if it is red, the search goes on. A case waits for that.
+func backedOut(f Facts) *Refusal {
+	if f.BackedOut == nil || f.doubted() {
+		return nil
+	}
+	return refuse(RuleBackout, "push %d, which can have caused it, was backed out by push %d", f.BackedOut.ID, f.Backout.ID)
+}
+
+// doubted reports whether a backout may have been about something else.
+func (f Facts) doubted() bool { return f.Suspects > 1 && !f.Settled }
+
+func blind(f Facts) *Refusal {
+	if f.Blind == nil {
+		return nil
+	}
+	if f.Failure.Blind < blindMost {
+		return later(RuleBlind, blindWait(f.Failure.Blind), "what people said and did could not be seen: %v", f.Blind)
+	}
+	return refuse(RuleBlind, "could not see what people said and did, %s in a row: %v", count(f.Failure.Blind+1, "time"),
+		f.Blind)
+}
+
+func quiet(f Facts) *Refusal {
+	left := f.Config.Quiet - f.Now.Sub(f.Failure.Heard)
+	if left <= 0 {
+		return nil
+	}
+	return later(RuleQuiet, left, "people have %s to classify it or to back out", span(f.Config.Quiet))
+}
+
+func running(f Facts) *Refusal {
+	if len(f.Running) == 0 || f.Now.Sub(f.Failure.Heard) > longWait {
+		return nil
+	}
+	return later(RuleRunning, shortWait, "a run on push %d is under way, and decides", f.Running[0].ID)
+}
+
+func queue(f Facts) *Refusal {
+	if f.Queue.Pending <= f.Config.Queue {
+		return nil
+	}
+	return later(RuleQueue, shortWait, "%s wait in its queue, more than %d", count(f.Queue.Pending, "run"), f.Config.Queue)
+}
+
+func budget(f Facts) *Refusal {
+	if f.Over == "" {
+		return nil
+	}
+	return refuse(RuleBudget, "the budget of %d %s in 24 hours is spent", f.OverMax, f.Over)
+}
+
+const (
+	// shortWait is after how long something is looked at again that events tell of.
+	shortWait = 5 * time.Minute
+	// longWait is how long runs under way are waited for.
+	longWait = 2 * time.Hour
+	// blindMost is how often in a row a source may not answer: the waits make about an hour.
+	blindMost = 8
+)
+
+// blindWait is how long to wait for a source that did not answer so often before.
+func blindWait(before int) time.Duration {
+	return min(time.Minute<<min(before, 10), 10*time.Minute)
+}
+
+// count is a number with its noun.
+func count(n int, noun string) string {
+	switch {
+	case n == 1:
+		return "1 " + noun
+	case strings.HasSuffix(noun, "sh"):
+		return fmt.Sprintf("%d %ses", n, noun)
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// span is a duration for people.
+func span(d time.Duration) string {
+	switch {
+	case d >= 2*day:
+		return count(int(d/day), "day")
+	case d >= 2*time.Hour:
+		return count(int(d/time.Hour), "hour")
+	case d >= time.Minute:
+		return count(int(d/time.Minute), "minute")
+	}
+	return count(int(max(d, 0)/time.Second), "second")
+}
+
+// fresh are the signatures that were not seen on an older push.
+func fresh(signatures []string, seen map[string]Seen) []string {
+	return slices.DeleteFunc(slices.Clone(signatures), func(s string) bool { _, ok := seen[s]; return ok })
+}

@@ -1,0 +1,45 @@
+package autopilot
+
+import (
+	"path"
+	"strings"
+)
+
+// matches reports whether a name is one of the globs. A star matches slashes too.
+func matches(globs []string, name string) bool {
+	for _, g := range globs {
+		if ok, err := path.Match(flat(g), flat(name)); err == nil && ok {
+			return true
+		}
+	}
+	return false
+}
+
+// flat is a text in which path.Match sees no slash.
+func flat(s string) string { return strings.ReplaceAll(s, "/", "\x00") }
+
+// names reports whether the file names a repository and a label.
+func (c Config) names(repo, label string) bool {
+	return matches(c.Repositories, repo) && (len(c.Labels) == 0 || matches(c.Labels, label))
+}
+
+// variant is a label without its chunk: tests move between the chunks of one suite, and another
+// platform or configuration is another variant.
+func variant(label string) string {
+	i := strings.LastIndexByte(label, '-')
+	if i <= 0 || i == len(label)-1 || len(label)-i > 5 {
+		return label
+	}
+	for _, r := range label[i+1:] {
+		if r < '0' || r > '9' {
+			return label
+		}
+	}
+	return label[:i]
+}
+
+// platform is what a label has before its first slash.
+func platform(label string) string {
+	p, _, _ := strings.Cut(label, "/")
+	return p
+}

@@ -1,0 +1,194 @@
+package autopilot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/mozci/mozci/internal/pause"
+	"github.com/mozci/mozci/job"
+)
+
+// listen stores the failures that events tell of, and wakes what they concern.
+func (r *Robot) listen(ctx context.Context) {
+	for failed := 0; ctx.Err() == nil; {
+		var last error
+		for e, err := range job.Watch(ctx, r.ci) {
+			if err != nil {
+				last = err
+				break
+			}
+			failed = 0
+			r.heard(ctx, e)
+		}
+		if errors.Is(last, errors.ErrUnsupported) || ctx.Err() != nil {
+			return
+		}
+		failed++
+		wait := backoff(failed)
+		r.log.WarnContext(ctx, "no events, looking every so often instead", "wait", wait, "err", last)
+		if pause.For(ctx, wait) != nil {
+			return
+		}
+		r.heard(ctx, job.Event{Missed: true})
+	}
+}
+
+// heard stores what an event tells, before the next one is taken: while the store does not
+// answer, events wait where they come from.
+func (r *Robot) heard(ctx context.Context, e job.Event) {
+	for failed := 1; ctx.Err() == nil; failed++ {
+		err := r.note(ctx, e)
+		if err == nil {
+			return
+		}
+		wait := backoff(failed)
+		r.log.WarnContext(ctx, "an event could not be stored, trying again", "wait", wait, "err", err)
+		if pause.For(ctx, wait) != nil {
+			return
+		}
+	}
+}
+
+func (r *Robot) note(ctx context.Context, e job.Event) error {
+	switch {
+	case e.Missed:
+		now, err := r.store.Now(ctx)
+		if err == nil {
+			err = r.sweep(ctx, now)
+		}
+		if err != nil {
+			return err
+		}
+		_, err = r.store.Wake(ctx, "", "")
+		r.wake()
+		return err
+	case e.Job == nil && e.Push != nil: // it may back something out
+		_, err := r.store.Wake(ctx, e.Push.Repo, "")
+		r.wake()
+		return err
+	case e.Job == nil, e.Job.Status().Waiting():
+		return nil
+	}
+	repo := e.Job.Push().Repo
+	if e.Job.Status().Failed() {
+		if err := r.hear(ctx, e.Job); err != nil {
+			return err
+		}
+	}
+	label := e.Job.Name()
+	switch {
+	case e.Job.Kind() == job.KindBuild:
+		label = "" // it may be what a test waits for
+	case len(r.cfg.Labels) > 0 && !matches(r.cfg.Labels, label):
+		return nil
+	}
+	// What a search triggered in a repository that a merge brought has the label, and another repository.
+	for _, repo := range []string{repo, ""} {
+		n, err := r.store.Wake(ctx, repo, label)
+		if err != nil {
+			return err
+		}
+		if n > 0 {
+			break
+		}
+		if label == "" {
+			break
+		}
+	}
+	r.wake()
+	return nil
+}
+
+// failureKey names a label on a push.
+func failureKey(p job.Push, label string) string {
+	return "f-" + keyOf(p.Repo, fmt.Sprint(p.ID), p.Revision, label)
+}
+
+// hear stores a run that failed. What the file does not name is told once a day, not for each run.
+func (r *Robot) hear(ctx context.Context, j job.Job) error {
+	p := j.Push()
+	f := Failure{
+		Key: failureKey(p, j.Name()), Run: j.ID(), Label: j.Name(), Push: p, Kind: j.Kind(), Finished: j.Times().Finished,
+	}
+	f.Push.Changesets = nil
+	if no := unnamed(Facts{Config: r.cfg, Failure: f}); no != nil {
+		now, err := r.store.Now(ctx)
+		if err != nil {
+			return err
+		}
+		f.Key = "f-" + keyOf("unnamed", p.Repo, now.Format(time.DateOnly))
+		f.Rule, f.Why, f.Decided = no.Rule, no.Why, true
+	}
+	if f.Finished.IsZero() {
+		f.Finished = p.Time
+	}
+	fresh, err := r.store.Hear(ctx, f, 0)
+	if fresh && !f.Decided {
+		r.log.DebugContext(ctx, "heard of a failure", "repo", p.Repo, "push", p.ID, "label", j.Name(), "run", j.ID())
+		r.wake()
+	}
+	return err
+}
+
+// mostSwept is how many of a repository's newest pushes are looked through at most.
+const mostSwept = 100
+
+// sweep looks through the recent pushes of each repository for failures that no event told of, and for
+// what people did about earlier cases.
+func (r *Robot) sweep(ctx context.Context, now time.Time) error {
+	for _, name := range r.places.Repositories {
+		if err := r.through(ctx, name, now.Add(-r.cfg.MaxAge)); err != nil {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			r.log.WarnContext(ctx, "recent pushes could not be looked through", "repo", name, "err", err)
+		}
+	}
+	if err := r.review(ctx, now); err != nil {
+		return err
+	}
+	_, err := r.store.Prune(ctx, keptFor, time.Duration(r.cfg.KnownDays+1)*day)
+	return err
+}
+
+// keptFor is for how long cases, decisions and spends are kept.
+const keptFor = 90 * day
+
+// through stores the failures of a repository's pushes since a moment.
+func (r *Robot) through(ctx context.Context, name string, since time.Time) error {
+	repo, err := r.places.Repository(name)
+	if err != nil {
+		return err
+	}
+	if lineErr, err := r.line(ctx, repo); lineErr != nil || err != nil {
+		return err
+	}
+	recent, err := repo.Pushes(ctx, job.Around("tip", mostSwept-1, 0))
+	if errors.Is(err, job.ErrNotFound) {
+		return nil // it has no push yet
+	}
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, p := range recent {
+		if p.Time.Before(since) || !p.Testable() {
+			continue
+		}
+		jobs, err := r.ci.Jobs(ctx, p)
+		if err != nil && !errors.Is(err, job.ErrUnknownWord) {
+			errs = append(errs, err)
+			continue
+		}
+		for _, j := range jobs {
+			if j.Status().Failed() {
+				if err := r.hear(ctx, j); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,147 @@
+package autopilot
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/mozci/mozci/job"
+)
+
+// reviewed is for how long people are watched for what they do about a culprit.
+const reviewed = 14 * day
+
+// review compares the culprits that were named with what was backed out since.
+func (r *Robot) review(ctx context.Context, now time.Time) error {
+	cases, err := r.store.Cases(ctx, CaseQuery{Since: now.Add(-reviewed)})
+	if err != nil {
+		return err
+	}
+	for _, c := range cases {
+		if c.Report == nil || c.Report.Outcome != Culprit || c.People.Answer != Unknown {
+			continue
+		}
+		p, err := r.did(ctx, c)
+		if err != nil {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			r.log.InfoContext(ctx, "what people did about a case could not be seen", "key", c.Key, "err", err)
+			continue
+		}
+		if p.Answer == Unknown {
+			continue
+		}
+		if err := r.store.Tell(ctx, c.Key, p); err != nil {
+			return err
+		}
+		if p.Answer == Wrong {
+			if _, err := r.store.Learn(ctx, c.Key+" wrong", LessonWrong, r.cfg.Cases); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// did is what people did about the culprits of a case: backing one out says that the answer was right,
+// backing another suspect out that it was wrong. Of a class one is enough.
+func (r *Robot) did(ctx context.Context, c Case) (People, error) {
+	named := map[job.PushKey]bool{}
+	if c.Report.Culprit != nil {
+		named[c.Report.Culprit.Push().Key()] = true
+	} else {
+		for _, ch := range c.Report.Credible {
+			named[ch.Push.Push().Key()] = true
+		}
+	}
+	var answer People
+	for _, ch := range r.candidates(ctx, c) {
+		undone, by, err := r.undone(ctx, ch, c)
+		switch {
+		case err != nil:
+			return People{}, err
+		case !undone:
+		case named[ch.Key()]:
+			ref := by.Ref()
+			return People{Answer: Right, Backout: &ref}, nil
+		case answer.Answer == Unknown:
+			ref := by.Ref()
+			answer = People{Answer: Wrong, Backout: &ref}
+		}
+	}
+	return answer, nil
+}
+
+// candidates are the pushes that could have caused a case's failure.
+func (r *Robot) candidates(ctx context.Context, c Case) (out []job.Push) {
+	seen := map[job.PushKey]bool{}
+	add := func(p job.Push) {
+		if !seen[p.Key()] {
+			seen[p.Key()] = true
+			out = append(out, p)
+		}
+	}
+	if c.Report.Culprit != nil {
+		add(c.Report.Culprit.Push())
+	}
+	for _, ch := range c.Report.Credible {
+		add(ch.Push.Push())
+	}
+	if c.LastGood == nil {
+		return out
+	}
+	repo, err := r.places.Repository(c.Repo)
+	if err != nil {
+		return out
+	}
+	all, err := repo.Pushes(ctx, job.Between(c.LastGood.Revision, c.Push.Revision))
+	if err != nil {
+		return out
+	}
+	for _, p := range all {
+		if p.Testable() && p.Compare(*c.LastGood) > 0 {
+			add(p)
+		}
+	}
+	return out
+}
+
+// undone looks whether a push was backed out after the failure was there.
+func (r *Robot) undone(ctx context.Context, p job.Push, c Case) (bool, job.Push, error) {
+	repo, err := r.places.Repository(p.Repo)
+	if err != nil {
+		return false, job.Push{}, err
+	}
+	found, err := job.Backouts(ctx, repo, p)
+	if errors.Is(err, errors.ErrUnsupported) {
+		return false, job.Push{}, nil
+	}
+	for _, b := range found {
+		if p.Repo != c.Repo || b.Compare(c.Push) > 0 {
+			return true, b, nil
+		}
+	}
+	return false, job.Push{}, err
+}
+
+// Wrong stores that a person says a case's answer was wrong.
+func (r *Robot) Wrong(ctx context.Context, key, who, note string) error {
+	if err := r.store.Tell(ctx, key, People{Answer: Wrong, By: who, Note: note}); err != nil {
+		return err
+	}
+	_, err := r.store.Learn(ctx, key+" wrong", LessonWrong, r.cfg.Cases)
+	return err
+}
+
+// Case returns a case by its key; job.ErrNotFound where there is none.
+func (r *Robot) Case(ctx context.Context, key string) (Case, error) {
+	found, err := r.store.Cases(ctx, CaseQuery{Key: key})
+	if err == nil && len(found) == 0 {
+		err = job.Wrap("autopilot.case", key, job.ErrNotFound)
+	}
+	if err != nil {
+		return Case{}, err
+	}
+	return found[0], nil
+}

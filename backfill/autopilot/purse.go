@@ -1,0 +1,103 @@
+package autopilot
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/mozci/mozci/job"
+)
+
+// spend is what a request of so many runs of a label costs a case.
+func (r *Robot) spend(c Case, key, label string, runs int) Spend {
+	kind := c.Kind
+	if variant(label) != variant(c.Label) {
+		kind = job.KindBuild // all else that a case triggers are the builds it needs
+	}
+	s := Spend{
+		Key: key, Case: c.Key, Repo: c.Repo, Label: label, Kind: kind.String(), Runs: runs,
+		Minutes: float64(runs) * c.Takes,
+	}
+	for _, pool := range slices.Sorted(maps.Keys(r.cfg.Budgets.Pools)) {
+		if matches([]string{pool}, label) {
+			s.Pools = append(s.Pools, pool)
+		}
+	}
+	if r.cfg.Budgets.PoolDay >= 0 {
+		s.Pools = append(s.Pools, platformPool+platform(label))
+	}
+	return s
+}
+
+// platformPool begins the names of pools that are made of a label's platform: no glob looks like it.
+const platformPool = "platform "
+
+// limits are those that a spend has to respect.
+func (r *Robot) limits(s Spend) []Limit {
+	b := r.cfg.Budgets
+	out := []Limit{
+		{Meter: MeterRuns, Most: b.RunsDay},
+		{Meter: MeterRed, Most: b.RedRunsDay},
+		{Meter: MeterMinutes, Most: b.MinutesDay},
+		{Meter: MeterLabel, Repo: s.Repo, Name: s.Label, Most: b.LabelDay},
+	}
+	for _, pool := range s.Pools {
+		most := b.PoolDay
+		if !strings.HasPrefix(pool, platformPool) {
+			most = b.Pools[pool]
+		}
+		out = append(out, Limit{Meter: MeterPool, Name: pool, Most: most})
+	}
+	if most, ok := b.Kinds[s.Kind]; ok {
+		out = append(out, Limit{Meter: MeterKind, Name: s.Kind, Most: most})
+	}
+	return slices.DeleteFunc(out, func(l Limit) bool { return l.Most < 0 })
+}
+
+// over is the first limit that a spend would exceed; nil where it fits.
+func (r *Robot) over(ctx context.Context, s Spend) (*Limit, error) {
+	now, err := r.store.Now(ctx)
+	if err != nil {
+		return nil, err
+	}
+	spends, err := r.store.Spends(ctx, "", now.Add(-day))
+	if err != nil {
+		return nil, err
+	}
+	s.Open = s.Runs
+	for _, l := range r.limits(s) {
+		if used(l, spends)+l.of(s) > float64(l.Most) {
+			return &l, nil
+		}
+	}
+	return nil, nil
+}
+
+// used is how much of a limit is spent.
+func used(l Limit, spends []Spend) (n float64) {
+	for _, s := range spends {
+		n += l.of(s)
+	}
+	return n
+}
+
+// account finds out what became of the runs that a case triggered, and writes it down.
+func (r *Robot) account(ctx context.Context, c *Case) error {
+	spends, err := r.store.Spends(ctx, c.Key, c.Opened)
+	if err != nil {
+		return err
+	}
+	c.Cost = Cost{}
+	for _, s := range spends {
+		if s.Open > 0 {
+			if s, err = r.settle(ctx, c, s); err != nil {
+				return err
+			}
+		}
+		c.Cost.Runs += s.Runs
+		c.Cost.RedRuns += s.Red
+		c.Cost.Minutes += s.Minutes
+	}
+	return nil
+}

@@ -1,0 +1,366 @@
+package autopilot
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/mozci/mozci/analysis"
+	"github.com/mozci/mozci/internal/database"
+	"github.com/mozci/mozci/internal/flight"
+	"github.com/mozci/mozci/internal/pause"
+	"github.com/mozci/mozci/job"
+	"github.com/mozci/mozci/trigger/ledger"
+)
+
+// Places are what a Robot reads and acts on.
+type Places struct {
+	// CI says what ran, and triggers. It should be a job.LogOpener. The robot uses a job.Watcher,
+	// AddedChecker, Classifier, QueueMeter, Cataloger, RequesterFinder and PageLinker where it is one.
+	CI job.Scheduler
+	// Repository opens a repository by name. The robot uses a job.BackoutFinder and OriginFinder.
+	Repository func(name string) (job.Repository, error)
+	// Repositories are the names of those that the robot looks through on its own, when events may
+	// be missing; without any, the patterns of the file that have no wildcard.
+	Repositories []string
+	// Ledger remembers what was triggered. Keep it as long as the Store.
+	Ledger ledger.Ledger
+}
+
+// Options change how a Robot works; nil is zero options.
+type Options struct {
+	// Who is the owner of what the robot triggers, in the ledger. Default "autopilot"; instances that share a
+	// store must have the same.
+	Who string
+	// Lease is for how long a failure or case is an instance's own, without a renewal. Default 2
+	// minutes.
+	Lease time.Duration
+	// Poll is how often the robot looks at what it waits for, where no event tells. Default 5 minutes.
+	// Sweep is how often it looks through recent pushes for failures that no event told of.
+	// Default 10 minutes, 5 without events.
+	Poll, Sweep time.Duration
+	// Width is how many failures and cases it looks at side by side. Default 8.
+	Width int
+	// OnReport gets each report, with its case, before the webhook does. The same case may be told
+	// twice after a crash: its key says so. An error is tried again. Optional.
+	OnReport func(ctx context.Context, c Case) error
+	// Client posts to the webhook. Default one of the robot's own.
+	Client *http.Client
+	// Logger gets what was decided and done. Nil discards.
+	Logger *slog.Logger
+}
+
+// Robot is the autopilot; New makes one. It is safe for concurrent use; Run once.
+type Robot struct {
+	places Places
+	ci     job.Scheduler
+	store  Store
+	cfg    Config
+	opts   Options
+	log    *slog.Logger
+	holder string
+	woken  chan struct{}
+	judges *flight.Cache[string, analysis.Judge]
+
+	mu    sync.Mutex
+	busy  map[string]bool  // what is being looked at
+	lines map[string]error // why a repository has no line; nil where it has
+}
+
+// New returns a Robot over the places and a store. Errors wrap job.ErrInvalid: a Config that makes no
+// sense, or a place that is missing. It asks nobody anything.
+func New(p Places, s Store, c Config, opts *Options) (*Robot, error) {
+	const op = "autopilot.new"
+	if err := c.Check(); err != nil {
+		return nil, job.Wrap(op, "", err)
+	}
+	for name, missing := range map[string]bool{
+		"CI": p.CI == nil, "repository": p.Repository == nil, "ledger": p.Ledger == nil, "store": s == nil,
+	} {
+		if missing {
+			return nil, job.Wrap(op, name, fmt.Errorf("%w: none given", job.ErrInvalid))
+		}
+	}
+	r := &Robot{
+		places: p, ci: p.CI, store: s, cfg: c, holder: rand.Text(), woken: make(chan struct{}, 1),
+		judges: flight.New[string, analysis.Judge](mostJudges), busy: map[string]bool{}, lines: map[string]error{},
+		log: slog.New(slog.DiscardHandler),
+	}
+	if opts != nil {
+		r.opts = *opts
+	}
+	o := &r.opts
+	if o.Logger != nil {
+		r.log = o.Logger
+	}
+	if o.Who == "" {
+		o.Who = "autopilot"
+	}
+	if o.Lease <= 0 {
+		o.Lease = 2 * time.Minute
+	}
+	if o.Poll <= 0 {
+		o.Poll = shortWait
+	}
+	if o.Sweep <= 0 {
+		o.Sweep = 10 * time.Minute
+		if _, ok := job.As[job.Watcher](p.CI); !ok {
+			o.Sweep = shortWait
+		}
+	}
+	if o.Width <= 0 {
+		o.Width = 8
+	}
+	if len(r.places.Repositories) == 0 {
+		for _, name := range c.Repositories {
+			if !strings.ContainsAny(name, `*?[\`) {
+				r.places.Repositories = append(r.places.Repositories, name)
+			}
+		}
+	}
+	return r, nil
+}
+
+// mostJudges is how many cases' and failures' judges are kept, with what they read of logs.
+const mostJudges = 200
+
+// Waiter is a CI that has a clock of its own which moves when it is waited on, such as jobtest.CI.
+type Waiter interface {
+	// Wait waits until something changes, or d has passed by the CI's clock.
+	Wait(ctx context.Context, d time.Duration) (changed, more bool, err error)
+}
+
+// Run watches and works until ctx is done, whose error it returns. What goes wrong with the CI or the store
+// is logged and tried again. Only a store that can never work ends it earlier, such as one of a
+// newer version.
+func (r *Robot) Run(ctx context.Context) error {
+	if r.cfg.Mode == Off {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	ctx, stop := context.WithCancel(ctx)
+	var all sync.WaitGroup
+	defer all.Wait()
+	defer stop()
+	all.Go(func() { r.listen(ctx) })
+	swept := time.Time{}
+	places := make(chan struct{}, r.opts.Width)
+	for failed := 0; ; {
+		now, err := r.store.Now(ctx)
+		if err == nil && now.Sub(swept) >= r.opts.Sweep {
+			if err = r.sweep(ctx, now); err == nil {
+				swept = now
+			}
+		}
+		after := r.opts.Sweep
+		if err == nil {
+			after, err = r.round(ctx, places, &all)
+		}
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case errors.Is(err, job.ErrInvalid), errors.Is(err, database.ErrNewer):
+			return err
+		case err != nil:
+			failed++
+			after = backoff(failed)
+			r.log.WarnContext(ctx, "the autopilot could not go on, trying again", "wait", after, "err", err)
+		default:
+			failed = 0
+			after = min(after, max(r.opts.Sweep-now.Sub(swept), time.Second))
+		}
+		r.sleep(ctx, after)
+	}
+}
+
+// backoff is how long to wait after so many failures in a row.
+func backoff(failed int) time.Duration {
+	const first, most = time.Second, time.Minute
+	return min(first<<min(failed-1, 10), most)
+}
+
+// sleep waits until something is due, or somebody wakes the robot.
+func (r *Robot) sleep(ctx context.Context, d time.Duration) {
+	over, stop := context.WithCancel(ctx)
+	defer stop()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if w, ok := job.As[Waiter](r.ci); ok {
+			_, _, _ = w.Wait(over, d)
+			return
+		}
+		_ = pause.For(over, d)
+	}()
+	select {
+	case <-done:
+	case <-r.woken:
+		stop()
+		<-done
+	}
+}
+
+func (r *Robot) wake() {
+	select {
+	case r.woken <- struct{}{}:
+	default:
+	}
+}
+
+// round looks at all that is due, each in a place of its own, and says after how long the next one is.
+func (r *Robot) round(ctx context.Context, places chan struct{}, all *sync.WaitGroup) (time.Duration, error) {
+	_, virtual := job.As[Waiter](r.ci)
+	for {
+		free := cap(places) - len(places)
+		if free == 0 {
+			return r.opts.Poll, nil // whoever is done wakes the robot
+		}
+		claimed, err := r.store.Claim(ctx, r.holder, r.opts.Lease, free)
+		if err != nil {
+			return 0, err
+		}
+		if len(claimed) == 0 {
+			break
+		}
+		for _, c := range claimed {
+			if !r.take(c.key()) { // its lease was over while it was being looked at
+				continue
+			}
+			if virtual && c.Failure != nil { // a CI in memory tells the same story each time
+				r.one(ctx, c)
+				r.leave(c.key())
+				continue
+			}
+			places <- struct{}{}
+			all.Go(func() {
+				defer r.wake()
+				defer func() { <-places }()
+				defer r.leave(c.key())
+				r.one(ctx, c)
+			})
+		}
+	}
+	after, some, err := r.store.Next(ctx)
+	if err == nil && (!some || after == 0) {
+		after = r.opts.Poll
+	}
+	return after, err
+}
+
+func (r *Robot) take(key string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.busy[key] {
+		return false
+	}
+	r.busy[key] = true
+	return true
+}
+
+func (r *Robot) leave(key string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.busy, key)
+}
+
+// one looks at a failure or a case that is leased to this instance.
+func (r *Robot) one(ctx context.Context, c Claimed) {
+	held, release := r.hold(ctx, c)
+	var again time.Duration
+	var err error
+	if c.Case != nil {
+		again, err = r.work(held, c.Case)
+	} else {
+		again, err = r.look(held, c.Failure)
+	}
+	lost := release()
+	switch {
+	case ctx.Err() != nil, lost:
+		return
+	case err != nil:
+		r.log.WarnContext(ctx, "not looked at, trying again", "key", c.key(), "err", err)
+		again = time.Minute
+	}
+	late, stop := lastly(ctx)
+	defer stop()
+	for failed := 1; ; failed++ { // what was decided must not be forgotten
+		err := r.store.Save(late, c, again)
+		if err == nil || errors.Is(err, ErrLost) || errors.Is(err, job.ErrNotFound) || failed > saveTries ||
+			pause.For(late, backoff(failed)) != nil {
+			if err != nil {
+				r.log.WarnContext(ctx, "what was decided could not be stored; it is decided again", "key", c.key(), "err", err)
+			}
+			return
+		}
+	}
+}
+
+const saveTries = 3
+
+// lastly is for what is written down although ctx is done.
+func lastly(ctx context.Context) (context.Context, context.CancelFunc) {
+	const most = 10 * time.Second
+	return context.WithTimeout(context.WithoutCancel(ctx), most)
+}
+
+// hold renews the lease until it is released, and ends the context when it was lost.
+func (r *Robot) hold(ctx context.Context, c Claimed) (held context.Context, release func() (lost bool)) {
+	held, cancel := context.WithCancel(ctx)
+	done := make(chan bool, 1)
+	go func() {
+		const parts = 3 // of a lease, so that one renewal may fail
+		tick := time.NewTicker(max(r.opts.Lease/parts, time.Millisecond))
+		defer tick.Stop()
+		for {
+			select {
+			case <-held.Done():
+				done <- false
+				return
+			case <-tick.C:
+			}
+			if err := r.store.Renew(held, c, r.opts.Lease); errors.Is(err, ErrLost) {
+				cancel()
+				done <- true
+				return
+			}
+		}
+	}()
+	return held, func() bool {
+		cancel()
+		return <-done
+	}
+}
+
+// line says why a repository's pushes do not follow each other, in lineErr; err is that it could
+// not be found out.
+func (r *Robot) line(ctx context.Context, repo job.Repository) (lineErr, err error) {
+	r.mu.Lock()
+	known, ok := r.lines[repo.Name()]
+	r.mu.Unlock()
+	if ok {
+		return known, nil
+	}
+	lineErr = job.Line(ctx, repo)
+	if lineErr != nil && !errors.Is(lineErr, job.ErrNoLine) {
+		return nil, lineErr
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.lines[repo.Name()] = lineErr
+	return lineErr, nil
+}
+
+// keyOf is a short name for what the parts say.
+func keyOf(parts ...string) string {
+	h := sha256.Sum256([]byte(strings.Join(parts, "\x00")))
+	const digits = 12
+	return hex.EncodeToString(h[:])[:digits]
+}

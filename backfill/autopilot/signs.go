@@ -1,0 +1,173 @@
+package autopilot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/mozci/mozci/analysis"
+	"github.com/mozci/mozci/analysis/joblog"
+	"github.com/mozci/mozci/internal/clip"
+	"github.com/mozci/mozci/job"
+)
+
+const (
+	mostSigns   = 50  // signatures of one run
+	longestSign = 300 // bytes
+)
+
+// nameless is the signature of a run whose log does not say what failed.
+const nameless = "the log does not say what failed"
+
+// signsOf reads the signatures of what failed in a run, and the test of each, empty where none is named.
+// What a harness says about itself counts only where nothing else failed; of a run that infrastructure
+// ended alone there is none.
+func (r *Robot) signsOf(ctx context.Context, j job.Job) (signs, tests []string, err error) {
+	opener, ok := job.As[job.LogOpener](r.ci)
+	if !ok {
+		return []string{nameless}, []string{""}, nil
+	}
+	report, err := joblog.Failures(ctx, opener, j, nil)
+	switch {
+	case errors.Is(err, job.ErrNotFound), errors.Is(err, job.ErrMalformed), errors.Is(err, errors.ErrUnsupported):
+		return []string{nameless}, []string{""}, nil
+	case err != nil:
+		return nil, nil, err
+	}
+	all := append(slices.Clone(report.Failures), report.Nameless()...)
+	named := slices.ContainsFunc(all, func(f joblog.Failure) bool { return f.Kind != joblog.KindLog && f.Kind != joblog.KindInfra })
+	infra := len(all) > 0
+	for _, f := range all {
+		if f.Kind != joblog.KindInfra {
+			infra = false
+		}
+		if named && (f.Kind == joblog.KindLog || f.Kind == joblog.KindInfra) || f.Kind == joblog.KindInfra {
+			continue
+		}
+		sign := clip.Text(strings.ToValidUTF8(strings.ReplaceAll(f.Fingerprint(), "\x00", " "), "?"), longestSign)
+		if len(signs) < mostSigns && !slices.Contains(signs, sign) {
+			signs, tests = append(signs, sign), append(tests, f.Test)
+		}
+	}
+	if len(signs) == 0 && !infra {
+		return []string{nameless}, []string{""}, nil
+	}
+	return signs, tests, nil
+}
+
+// log reads the log of the failed run, and what is known of its signatures.
+func (l *looking) log(ctx context.Context) error {
+	f := &l.f.Failure
+	if !f.Read {
+		signs, tests, err := l.r.signsOf(ctx, l.first)
+		if err != nil {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			l.f.Unread = err
+			return nil
+		}
+		f.Signatures, f.Tests = signs, tests
+		if err := l.r.store.See(ctx, Seen{f.Push.Repo, variant(f.Label), signs, f.Push, f.Finished}); err != nil {
+			return err
+		}
+		f.Read = true
+	}
+	since := f.Finished.AddDate(0, 0, -l.r.cfg.KnownDays)
+	var err error
+	l.f.LastSeen, err = l.r.store.LastSeen(ctx, f.Push.Repo, variant(f.Label), f.Signatures, f.Push, since)
+	if err != nil {
+		return err
+	}
+	f.New = fresh(f.Signatures, l.f.LastSeen)
+	if len(f.New) == 0 {
+		return l.knownCase(ctx)
+	}
+	return l.many(ctx)
+}
+
+// knownCase looks for the case of the failure on the push where a signature was seen last.
+func (l *looking) knownCase(ctx context.Context) error {
+	last := l.f.last()
+	if last.Push.Repo == "" {
+		return nil
+	}
+	on, err := l.r.store.Failures(ctx, FailureQuery{Repo: last.Repo, Push: &last.Push})
+	for _, f := range on {
+		if f.Case != "" && slices.ContainsFunc(l.f.Failure.Signatures, func(s string) bool {
+			return slices.Contains(f.Signatures, s)
+		}) {
+			l.f.Case = f.Case
+		}
+	}
+	return err
+}
+
+// many counts the new signatures on the push, of all labels.
+func (l *looking) many(ctx context.Context) error {
+	f := l.f.Failure
+	on, err := l.r.store.Failures(ctx, FailureQuery{Repo: f.Push.Repo, Push: &f.Push})
+	if err != nil {
+		return err
+	}
+	all := map[string]bool{}
+	for _, s := range f.New {
+		all[s] = true
+	}
+	for _, o := range on {
+		for _, s := range o.New {
+			all[s] = true
+		}
+	}
+	l.f.Many = len(all)
+	return nil
+}
+
+// judge says what a run means for a failure: bad is one that failed in the same test or, where no test is
+// named, with one of the same signatures. One that failed otherwise says nothing about it.
+func (r *Robot) judge(ctx context.Context, f Failure) (analysis.Judge, error) {
+	signs, test := f.New, ""
+	if len(signs) == 0 {
+		signs = f.Signatures
+	}
+	if len(signs) > 0 {
+		test = f.test(signs[0])
+	}
+	return r.judgeOf(ctx, signs, test)
+}
+
+func (r *Robot) judgeOf(ctx context.Context, signs []string, test string) (analysis.Judge, error) {
+	return r.judges.Do(ctx, test+"\x00"+strings.Join(signs, "\x00"), func(context.Context) (analysis.Judge, bool, error) {
+		return r.newJudge(signs, test), true, nil
+	})
+}
+
+func (r *Robot) newJudge(signs []string, test string) analysis.Judge {
+	byTest := joblog.TestJudge(r.ci, test, nil)
+	_, logs := job.As[job.LogOpener](r.ci)
+	return func(ctx context.Context, j job.Job) (analysis.Verdict, error) {
+		if test != "" && logs {
+			return byTest(ctx, j)
+		}
+		v, err := analysis.ByStatus(ctx, j)
+		if err != nil || v != analysis.Bad || slices.Contains(signs, nameless) {
+			return v, err
+		}
+		found, _, err := r.signsOf(ctx, j)
+		if err != nil {
+			return analysis.Unclear, err
+		}
+		if slices.ContainsFunc(found, func(s string) bool { return slices.Contains(signs, s) }) {
+			return analysis.Bad, nil
+		}
+		return analysis.Unclear, nil
+	}
+}
+
+// words of a signature for people: its first line.
+func shortSign(sign string) string {
+	line, _, _ := strings.Cut(sign, "\n")
+	return fmt.Sprintf("%q", clip.Text(line, 80))
+}

@@ -1,0 +1,274 @@
+package autopilot
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/mozci/mozci/internal/database"
+	"github.com/mozci/mozci/job"
+)
+
+// Dialect is a sort of SQL database.
+type Dialect = database.Dialect
+
+// The dialects that a store can speak.
+const (
+	SQLite     = database.SQLite     // 3.38 or newer
+	PostgreSQL = database.PostgreSQL // 9.5 or newer
+)
+
+// NewSQL returns a Store in a database that the caller has opened, with the driver of its choice, and
+// closes. It does no I/O: the tables, whose names begin with mozci_autopilot, are made or checked by the
+// first call.
+//
+// Processes may share one database. With SQLite the caller should set a busy timeout, and WAL mode where
+// several processes write. Where the database does not answer, errors wrap job.ErrUnavailable.
+func NewSQL(db *sql.DB, d Dialect) *SQL {
+	return &SQL{tables: database.Tables{
+		DB: db, Dialect: d, Store: "the autopilot's store", Name: "mozci_autopilot", Steps: migrations,
+	}}
+}
+
+// SQL is a Store in a database; NewSQL makes one.
+type SQL struct{ tables database.Tables }
+
+var _ Store = (*SQL)(nil)
+
+// executor runs statements: the database, or one transaction in it.
+type executor interface {
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
+
+func (s *SQL) db() *sql.DB { return s.tables.DB }
+
+func (s *SQL) clock() string { return s.tables.Dialect.Now() }
+
+func (s *SQL) bind(query string) string { return s.tables.Dialect.Bind(query) }
+
+// in opens the tables, runs f, and returns its error as the Store's.
+func (s *SQL) in(ctx context.Context, op, key string, f func() error) error {
+	err := ctx.Err()
+	if err == nil {
+		err = s.tables.Open(ctx)
+	}
+	if err == nil {
+		err = f()
+	}
+	return failure(ctx, op, key, err)
+}
+
+// alone runs f in a transaction that no other one of this method runs beside.
+func (s *SQL) alone(ctx context.Context, op, key string, f func(tx *sql.Tx) error) error {
+	return s.in(ctx, op, key, func() (err error) {
+		tx, err := s.db().BeginTx(ctx, nil)
+		if err != nil {
+			return err
+		}
+		defer func() {
+			if err != nil {
+				_ = tx.Rollback()
+			}
+		}()
+		lock := `UPDATE mozci_autopilot_state SET body = body WHERE name = 'lock'`
+		if s.tables.Dialect == PostgreSQL {
+			lock = `SELECT body FROM mozci_autopilot_state WHERE name = 'lock' FOR UPDATE`
+		}
+		if _, err := tx.ExecContext(ctx, lock); err != nil {
+			return err
+		}
+		if err := f(tx); err != nil {
+			return err
+		}
+		return tx.Commit()
+	})
+}
+
+// failure is an error as the Store returns it: what the database itself says, or does not say, is
+// job.ErrUnavailable.
+func failure(ctx context.Context, op, key string, err error) error {
+	if err == nil {
+		return nil
+	}
+	if errors.Is(err, database.ErrDialect) {
+		return job.Wrap(op, key, fmt.Errorf("%w: %w", job.ErrInvalid, err))
+	}
+	for _, known := range []error{ErrLost, ErrFull, ErrNewer, job.ErrNotFound, job.ErrMalformed, job.ErrInvalid} {
+		if errors.Is(err, known) {
+			return job.Wrap(op, key, err)
+		}
+	}
+	if done := ctx.Err(); done != nil {
+		return job.Wrap(op, key, done)
+	}
+	return job.Wrap(op, key, fmt.Errorf("%w: %w", job.ErrUnavailable, err))
+}
+
+// separator is between the parts of a list, before the first and after the last.
+const separator = "\x1f"
+
+func listed(parts []string) string {
+	if len(parts) == 0 {
+		return ""
+	}
+	return separator + strings.Join(parts, separator) + separator
+}
+
+func unlisted(list string) []string {
+	if list == "" {
+		return nil
+	}
+	return strings.Split(strings.Trim(list, separator), separator)
+}
+
+// has is the condition that a column's list has a part, which is one argument.
+func (s *SQL) has(column string) string {
+	if s.tables.Dialect == PostgreSQL {
+		return `strpos(` + column + `, ?) > 0`
+	}
+	return `instr(` + column + `, ?) > 0`
+}
+
+// among is the condition that a column is one of several texts, which are one argument: a list in JSON.
+func (s *SQL) among(column string, texts []string) (string, string, error) {
+	list, err := json.Marshal(texts)
+	elements := `SELECT value FROM json_each(?)`
+	if s.tables.Dialect == PostgreSQL {
+		elements = `SELECT jsonb_array_elements_text(CAST(? AS jsonb))`
+	}
+	return column + ` IN (` + elements + `)`, string(list), err
+}
+
+// now reads the database's clock.
+func (s *SQL) now(ctx context.Context, x executor) (time.Time, error) {
+	var at int64
+	err := x.QueryRowContext(ctx, `SELECT `+s.clock()).Scan(&at)
+	return time.UnixMicro(at).UTC(), err
+}
+
+// Now implements Store.
+func (s *SQL) Now(ctx context.Context) (at time.Time, err error) {
+	err = s.in(ctx, "autopilot.now", "", func() error {
+		at, err = s.now(ctx, s.db())
+		return err
+	})
+	return at, err
+}
+
+// micro is a moment as it is stored: 0 for none.
+func micro(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMicro()
+}
+
+// insert writes a failure or case, unless its key is known.
+func (s *SQL) insert(ctx context.Context, x executor, c Claimed, since, due time.Time) (bool, error) {
+	body, err := encoded(c)
+	if err != nil {
+		return false, err
+	}
+	v := c.columns()
+	res, err := x.ExecContext(ctx, s.bind(`INSERT INTO mozci_autopilot_work (key, num, is_case, repo, push, labels, due, woken,
+			holder, leased, done, is_open, rule_name, since, ended, body, people)
+		VALUES (?, (SELECT COALESCE(MAX(num), 0) + 1 FROM mozci_autopilot_work), ?, ?, ?, ?, ?, 0, '', 0, ?, ?, ?, ?, ?, ?, '')
+		ON CONFLICT (key) DO NOTHING`),
+		c.key(), v.isCase, v.repo, v.push, v.labels, micro(due), v.done, v.open, v.rule, micro(since), v.ended, body)
+	if err != nil {
+		return false, err
+	}
+	n, err := res.RowsAffected()
+	return n > 0, err
+}
+
+// columns are what is stored of a failure or case beside its body.
+type columns struct {
+	isCase, done, open int
+	repo, labels, rule string
+	push, ended        int64
+}
+
+func (c Claimed) columns() columns {
+	v := columns{ended: micro(c.ended())}
+	if c.done() {
+		v.done = 1
+	}
+	if c.Case == nil {
+		f := c.Failure
+		v.repo, v.push, v.labels, v.rule = f.Push.Repo, f.Push.ID, listed([]string{f.Label}), string(f.Rule)
+		return v
+	}
+	v.isCase, v.repo, v.push, v.labels, v.rule = 1, c.Case.Repo, c.Case.Push.ID, listed(c.Case.Labels), string(c.Case.Rule)
+	if c.Case.State != Ended {
+		v.open = 1
+	}
+	return v
+}
+
+// update writes a failure or case over what is there; set is more of the statement.
+func (s *SQL) update(ctx context.Context, x executor, c Claimed, set string, args ...any) error {
+	body, err := encoded(c)
+	if err != nil {
+		return err
+	}
+	v := c.columns()
+	args = append([]any{body, v.labels, v.done, v.open, v.rule, v.ended}, args...)
+	_, err = x.ExecContext(ctx, s.bind(`UPDATE mozci_autopilot_work
+		SET body = ?, labels = ?, done = ?, is_open = ?, rule_name = ?, ended = ?`+set+` WHERE key = ?`), append(args, c.key())...)
+	return err
+}
+
+// stored is a row as it is read.
+type stored struct {
+	Claimed
+	num   int64
+	woken int64
+}
+
+// read runs a statement that returns body, people, is_case, num and woken.
+func (s *SQL) read(ctx context.Context, x executor, query string, args ...any) (out []stored, err error) {
+	rows, err := x.QueryContext(ctx, s.bind(query), args...)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		var r stored
+		var body, people string
+		var isCase int
+		if err := rows.Scan(&body, &people, &isCase, &r.num, &r.woken); err != nil {
+			return nil, err
+		}
+		if r.Claimed, err = decoded([]byte(body), isCase == 1); err != nil {
+			return nil, err
+		}
+		if people != "" {
+			if err := json.Unmarshal([]byte(people), &r.Case.People); err != nil {
+				return nil, fmt.Errorf("%w: %w", job.ErrMalformed, err)
+			}
+		}
+		out = append(out, r)
+	}
+	return out, rows.Err()
+}
+
+const readColumns = `SELECT body, people, is_case, num, woken FROM mozci_autopilot_work `
+
+// row reads one row by its key.
+func (s *SQL) row(ctx context.Context, x executor, key string) (stored, error) {
+	rows, err := s.read(ctx, x, readColumns+`WHERE key = ?`, key)
+	if err == nil && len(rows) == 0 {
+		err = fmt.Errorf("%w: no such failure or case", job.ErrNotFound)
+	}
+	if err != nil {
+		return stored{}, err
+	}
+	return rows[0], nil
+}
