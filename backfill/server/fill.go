@@ -51,13 +51,6 @@ func (w *work) planFill(ctx context.Context) error {
 	return nil
 }
 
-// unknownLabel reports whether nothing of that name can run on the push that failed: the
-// error has the names that come nearest.
-func unknownLabel(err error) bool {
-	var unknown *job.UnknownLabelError
-	return errors.As(err, &unknown)
-}
-
 // offspring refuses to go on from runs that mozci itself has triggered: a backfill of a
 // backfill never ends.
 func (w *work) offspring(ctx context.Context, p job.Push, jobs []job.Job) error {

@@ -51,9 +51,6 @@ func (w *work) planSearch(ctx context.Context) error {
 		return err
 	}
 	start := res.Pushes[len(res.Pushes)-1]
-	if unknownLabel(err) && len(start.Jobs) == 0 {
-		return err
-	}
 	if err := w.offspring(ctx, start.Push, start.Jobs); err != nil {
 		return err
 	}
