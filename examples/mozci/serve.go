@@ -63,6 +63,8 @@ outlives the program.`,
 		"https://treeherder.mozilla.org; may be given several times")
 	l.StringArrayVar(&f.projects, "serve", nil, "a repository's `name` that is served; may be given several times "+
 		"(default: each that the source knows)")
+	l.StringVar(&f.autopilot, "autopilot", "", "let the service act by itself, as this `file` says, in YAML or JSON; in "+
+		"dry run unless its mode is act")
 	l.DurationVar(&f.pace, "pace", 100*time.Millisecond, "with --world, how long the next change takes to come at most")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if name != "" {
@@ -123,13 +125,27 @@ func (a *app) serve(ctx context.Context, f serveFlags) error {
 		return err
 	}
 	o.Ledger = book
+	robot, err := a.robot(ctx, f, places, book, w, ci)
+	if err != nil {
+		return err
+	}
+	if robot != nil {
+		o.Robot = robot
+	}
 	store := a.serverStores(o, ci)
 	s, err := server.New(places, store, o)
 	if err != nil {
 		return err
 	}
 	a.welcome(f, at, token)
-	return a.run(ctx, s, listener, ci, f)
+	parts := []func(context.Context) error{s.Run}
+	if robot != nil {
+		parts = append(parts, robot.Run)
+	}
+	if ci != nil {
+		parts = append(parts, func(ctx context.Context) error { return ci.Play(ctx, paced(f.pace)) })
+	}
+	return a.run(ctx, s, listener, parts)
 }
 
 // playing is the world, and its CI; nil without --world.
@@ -223,13 +239,9 @@ func (a *app) welcome(f serveFlags, at, token string) {
 }
 
 // run serves until ctx is done.
-func (a *app) run(ctx context.Context, s *server.Server, l net.Listener, ci *jobtest.CI, f serveFlags) error {
+func (a *app) run(ctx context.Context, s *server.Server, l net.Listener, parts []func(context.Context) error) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	parts := []func(context.Context) error{s.Run}
-	if ci != nil {
-		parts = append(parts, func(ctx context.Context) error { return ci.Play(ctx, paced(f.pace)) })
-	}
 	web := server.HTTPServer(l.Addr().String(), s.Handler(), a.log)
 	parts = append(parts, func(ctx context.Context) error {
 		context.AfterFunc(ctx, func() {
