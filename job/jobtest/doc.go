@@ -67,8 +67,8 @@
 //
 // The others ([job.LogOpener], [job.Watcher], [job.OutcomeFinder], [job.PageLinker],
 // [job.AddedChecker], [job.RequesterFinder], [job.Classifier], [job.ArtifactChecker],
-// [job.QueueMeter], [job.CoalesceChecker]) are checked only to survive wrapping; their comments say what to test. examples/workflows is a
-// whole CI that was made this way.
+// [job.QueueMeter], [job.CoalesceChecker]) are checked only to survive wrapping; their
+// comments say what to test. examples/workflows is a whole CI that was made this way.
 //
 // # A world as text
 //

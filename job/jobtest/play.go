@@ -33,9 +33,9 @@ func (l *leg) at(passed time.Duration) time.Time {
 	if passed >= l.takes {
 		return l.to
 	}
-	hi, lo := bits.Mul64(uint64(whole), uint64(passed)) // #nosec G115 -- above 0
-	part, _ := bits.Div64(hi, lo, uint64(l.takes))      // passed < takes, so that it is less than whole
-	return l.from.Add(time.Duration(part))              // #nosec G115 -- less than whole
+	hi, lo := bits.Mul64(uint64(whole), uint64(passed)) // #nosec G115 -- both are above 0
+	part, _ := bits.Div64(hi, lo, uint64(l.takes))      // #nosec G115 -- above passed, so that part is below whole
+	return l.from.Add(time.Duration(part))              // #nosec G115 -- below whole
 }
 
 // look wakes the player where the next moment is not the one that it is on its way to.

@@ -85,83 +85,86 @@ func play(t *testing.T, text string) (got []string) {
 	return got
 }
 
+// histories are worlds, with ; for a new line, and what happens in them.
+var histories = map[string]struct{ world, want string }{
+	"a word ends as it says": {
+		"takes t 20m; push t u; 1 a1c0 pass fail; 2 b2d1 - exception",
+		"0s autoland 1; 0s t 1 pending; 0s u 1 pending; 5m0s t 1 running; 5m0s u 1 running; 10m0s autoland 2; " +
+			"10m0s u 2 pending; 15m0s u 2 running; 25m0s t 1 success; 35m0s u 1 test_failed; 45m0s u 2 exception",
+	},
+	"what never starts": {
+		"push t; 1 a1c0 cancelled; 2 b2d1 skipped; 3 c3e2 coalesced",
+		"0s autoland 1; 0s t 1 pending; 5m0s t 1 cancelled; 10m0s autoland 2; 10m0s t 2 pending; 15m0s t 2 skipped; " +
+			"20m0s autoland 3; 20m0s t 3 pending; 25m0s t 3 coalesced",
+	},
+	"pending and unknown end by the truth": {
+		"truth t culprit=2 before=0; push t; 1 a1c0 pending; 2 b2d1 unknown",
+		"0s autoland 1; 0s t 1 pending; 5m0s t 1 running; 10m0s autoland 2; 10m0s t 2 pending; 15m0s t 2 running; " +
+			"35m0s t 1 success; 45m0s t 2 unknown; 50m0s t 2 test_failed",
+	},
+	"a running one runs still when the history is over": {
+		"push t; 1 a1c0 running; 2 b2d1 -; 3 c3e2 -; 4 d4f3 -",
+		"0s autoland 1; 0s t 1 pending; 5m0s t 1 running; 10m0s autoland 2; 20m0s autoland 3; 30m0s autoland 4; " +
+			"1h10m0s t 1 success",
+	},
+	"words follow each other": {
+		"push t; 1 a1c0 retry,fail*2,pass",
+		"0s autoland 1; 0s t 1 pending; 5m0s t 1 running; 35m0s t 1 retry; 35m0s t 1 pending; 35m0s t 1 pending; " +
+			"40m0s t 1 running; 40m0s t 1 running; 1h10m0s t 1 test_failed; 1h10m0s t 1 test_failed; " +
+			"1h10m0s t 1 pending; 1h15m0s t 1 running; 1h45m0s t 1 success",
+	},
+	"what was requested comes later": {
+		"every 1h; push t; 1 a1c0 fail:by=x,pass:by=y",
+		"0s autoland 1; 1h0m0s t 1 pending; 1h5m0s t 1 running; 1h35m0s t 1 test_failed; 1h35m0s t 1 pending; " +
+			"1h40m0s t 1 running; 2h10m0s t 1 success",
+	},
+	"the second of two is requested later than the first ends": {
+		"every 1h; push t; 1 a1c0 fail,pass:by=y",
+		"0s autoland 1; 0s t 1 pending; 5m0s t 1 running; 35m0s t 1 test_failed; 1h0m0s t 1 pending; " +
+			"1h5m0s t 1 running; 1h35m0s t 1 success",
+	},
+	"tests wait for their build": {
+		"needs t b; needs u b; takes b 40m; push b t u; 1 a1c0 pass fail unscheduled",
+		"0s autoland 1; 0s b 1 pending; 0s t 1 unscheduled; 0s u 1 unscheduled; 5m0s b 1 running; " +
+			"45m0s t 1 pending; 45m0s u 1 pending; 45m0s b 1 success; 50m0s t 1 running; 50m0s u 1 running; " +
+			"1h20m0s t 1 test_failed; 1h20m0s u 1 success",
+	},
+	"a build that breaks leaves what waits for it": {
+		"needs t b; push b t; 1 a1c0 busted unscheduled; 2 b2d1 - pass; 3 c3e2 pass:expired unscheduled",
+		"0s autoland 1; 0s b 1 pending; 0s t 1 unscheduled; 5m0s b 1 running; 10m0s autoland 2; 10m0s t 2 pending; " +
+			"15m0s t 2 running; 20m0s autoland 3; 20m0s b 3 pending; 20m0s t 3 unscheduled; 25m0s b 3 running; " +
+			"35m0s b 1 busted; 45m0s t 2 success; 55m0s b 3 success",
+	},
+	"requested when its build is there": {
+		"needs t b; every 2h; push b t; 1 a1c0 pass unscheduled:by=x",
+		"0s autoland 1; 0s b 1 pending; 5m0s b 1 running; 35m0s b 1 success; 2h0m0s t 1 pending; " +
+			"2h5m0s t 1 running; 2h35m0s t 1 success",
+	},
+	"a merge comes after what it merges": {
+		"repo outer; push t; 1 a1c0 -; 2 b2d1 - merge=inner:6..8; 3 c3e2 -; repo inner; push t; 5 a1c0 -; 6 b2d1 -; " +
+			"7 c3e2 -; 8 d4f3 -",
+		"0s outer 1; 0s inner 5; 10m0s inner 6; 20m0s inner 7; 30m0s inner 8; 30m0s outer 2; 30m0s outer 3",
+	},
+	"a push comes before what happens to runs at its time": {
+		"takes t 5m; push t; 1 a1c0 pass; 2 b2d1 -",
+		"0s autoland 1; 0s t 1 pending; 5m0s t 1 running; 10m0s autoland 2; 10m0s t 1 success",
+	},
+	"a build whose files go is not waited for": {
+		"needs t b; push b t; 1 a1c0 pass:expired pass",
+		"0s autoland 1; 0s b 1 pending; 0s t 1 pending; 5m0s b 1 running; 5m0s t 1 running; 35m0s b 1 success; " +
+			"35m0s t 1 success",
+	},
+	"merges that go round in a circle": {
+		"repo a; push t; 1 a1c0 - merge=b:2; repo b; push t; 1 a1c0 -; 2 b2d1 - merge=a:1",
+		"0s b 1; 10m0s b 2; 10m0s a 1",
+	},
+	"pushes on which nothing runs": {
+		"push t; 1 a1c0 not-scheduled; 2 - stripped", "0s autoland 1; 10m0s autoland 2",
+	},
+}
+
 func TestAHistoryHappens(t *testing.T) {
-	for name, c := range map[string]struct{ world, want string }{
-		"a word ends as it says": {
-			"takes t 20m; push t u; 1 a1c0 pass fail; 2 b2d1 - exception",
-			"0s autoland 1; 0s t 1 pending; 0s u 1 pending; 5m0s t 1 running; 5m0s u 1 running; 10m0s autoland 2; " +
-				"10m0s u 2 pending; 15m0s u 2 running; 25m0s t 1 success; 35m0s u 1 test_failed; 45m0s u 2 exception",
-		},
-		"what never starts": {
-			"push t; 1 a1c0 cancelled; 2 b2d1 skipped; 3 c3e2 coalesced",
-			"0s autoland 1; 0s t 1 pending; 5m0s t 1 cancelled; 10m0s autoland 2; 10m0s t 2 pending; 15m0s t 2 skipped; " +
-				"20m0s autoland 3; 20m0s t 3 pending; 25m0s t 3 coalesced",
-		},
-		"pending and unknown end by the truth": {
-			"truth t culprit=2 before=0; push t; 1 a1c0 pending; 2 b2d1 unknown",
-			"0s autoland 1; 0s t 1 pending; 5m0s t 1 running; 10m0s autoland 2; 10m0s t 2 pending; 15m0s t 2 running; " +
-				"35m0s t 1 success; 45m0s t 2 unknown; 50m0s t 2 test_failed",
-		},
-		"a running one runs still when the history is over": {
-			"push t; 1 a1c0 running; 2 b2d1 -; 3 c3e2 -; 4 d4f3 -",
-			"0s autoland 1; 0s t 1 pending; 5m0s t 1 running; 10m0s autoland 2; 20m0s autoland 3; 30m0s autoland 4; " +
-				"1h10m0s t 1 success",
-		},
-		"words follow each other": {
-			"push t; 1 a1c0 retry,fail*2,pass",
-			"0s autoland 1; 0s t 1 pending; 5m0s t 1 running; 35m0s t 1 retry; 35m0s t 1 pending; 35m0s t 1 pending; " +
-				"40m0s t 1 running; 40m0s t 1 running; 1h10m0s t 1 test_failed; 1h10m0s t 1 test_failed; " +
-				"1h10m0s t 1 pending; 1h15m0s t 1 running; 1h45m0s t 1 success",
-		},
-		"what was requested comes later": {
-			"every 1h; push t; 1 a1c0 fail:by=x,pass:by=y",
-			"0s autoland 1; 1h0m0s t 1 pending; 1h5m0s t 1 running; 1h35m0s t 1 test_failed; 1h35m0s t 1 pending; " +
-				"1h40m0s t 1 running; 2h10m0s t 1 success",
-		},
-		"the second of two is requested later than the first ends": {
-			"every 1h; push t; 1 a1c0 fail,pass:by=y",
-			"0s autoland 1; 0s t 1 pending; 5m0s t 1 running; 35m0s t 1 test_failed; 1h0m0s t 1 pending; " +
-				"1h5m0s t 1 running; 1h35m0s t 1 success",
-		},
-		"tests wait for their build": {
-			"needs t b; needs u b; takes b 40m; push b t u; 1 a1c0 pass fail unscheduled",
-			"0s autoland 1; 0s b 1 pending; 0s t 1 unscheduled; 0s u 1 unscheduled; 5m0s b 1 running; " +
-				"45m0s t 1 pending; 45m0s u 1 pending; 45m0s b 1 success; 50m0s t 1 running; 50m0s u 1 running; " +
-				"1h20m0s t 1 test_failed; 1h20m0s u 1 success",
-		},
-		"a build that breaks leaves what waits for it": {
-			"needs t b; push b t; 1 a1c0 busted unscheduled; 2 b2d1 - pass; 3 c3e2 pass:expired unscheduled",
-			"0s autoland 1; 0s b 1 pending; 0s t 1 unscheduled; 5m0s b 1 running; 10m0s autoland 2; 10m0s t 2 pending; " +
-				"15m0s t 2 running; 20m0s autoland 3; 20m0s b 3 pending; 20m0s t 3 unscheduled; 25m0s b 3 running; " +
-				"35m0s b 1 busted; 45m0s t 2 success; 55m0s b 3 success",
-		},
-		"requested when its build is there": {
-			"needs t b; every 2h; push b t; 1 a1c0 pass unscheduled:by=x",
-			"0s autoland 1; 0s b 1 pending; 5m0s b 1 running; 35m0s b 1 success; 2h0m0s t 1 pending; " +
-				"2h5m0s t 1 running; 2h35m0s t 1 success",
-		},
-		"a merge comes after what it merges": {
-			"repo outer; push t; 1 a1c0 -; 2 b2d1 - merge=inner:6..8; 3 c3e2 -; repo inner; push t; 5 a1c0 -; 6 b2d1 -; " +
-				"7 c3e2 -; 8 d4f3 -",
-			"0s outer 1; 0s inner 5; 10m0s inner 6; 20m0s inner 7; 30m0s inner 8; 30m0s outer 2; 30m0s outer 3",
-		},
-		"a push comes before what happens to runs at its time": {
-			"takes t 5m; push t; 1 a1c0 pass; 2 b2d1 -",
-			"0s autoland 1; 0s t 1 pending; 5m0s t 1 running; 10m0s autoland 2; 10m0s t 1 success",
-		},
-		"a build whose files go is not waited for": {
-			"needs t b; push b t; 1 a1c0 pass:expired pass",
-			"0s autoland 1; 0s b 1 pending; 0s t 1 pending; 5m0s b 1 running; 5m0s t 1 running; 35m0s b 1 success; " +
-				"35m0s t 1 success",
-		},
-		"merges that go round in a circle": {
-			"repo a; push t; 1 a1c0 - merge=b:2; repo b; push t; 1 a1c0 -; 2 b2d1 - merge=a:1",
-			"0s b 1; 10m0s b 2; 10m0s a 1",
-		},
-		"pushes on which nothing runs": {
-			"push t; 1 a1c0 not-scheduled; 2 - stripped", "0s autoland 1; 10m0s autoland 2",
-		},
-	} {
+	for name, c := range histories {
 		t.Run(name, func(t *testing.T) {
 			got := play(t, strings.ReplaceAll(c.world, "; ", "\n")+"\n")
 			if d := cmp.Diff(strings.Split(c.want, "; "), got); d != "" {
@@ -294,8 +297,8 @@ func TestTriggerWakesThePlayer(t *testing.T) {
 		}
 		time.Sleep(200 * time.Hour)
 		want := []string{
-			"0s autoland 1", "30h0m0s t 1 pending", "30h1m0s u 1 pending", "30h3m0s u 1 cancelled", "30h5m0s t 1 running",
-			"30h35m0s t 1 success", "100h0m0s autoland 2",
+			"0s autoland 1", "30h0m0s t 1 pending", "30h1m0s u 1 pending", "30h3m0s u 1 cancelled",
+			"30h5m0s t 1 running", "30h35m0s t 1 success", "100h0m0s autoland 2",
 		}
 		if d := cmp.Diff(want, trace()); d != "" {
 			t.Errorf("(-want +got)\n%s", d)

@@ -135,7 +135,7 @@ func TestWhatIsNotSaid(t *testing.T) {
 // has a test of its own.
 func TestTruthsEnd(t *testing.T) {
 	w := jobtest.MustParse("truth t culprit=2 until=4 before=0.3 sig=broke flake=flaky\npush t\n" +
-		"1 a1c0 -\n2 b2d1 -\n3 c3e2 -\n4 d4f3 -\n5 e5a4 -\n")
+		"1 a1c0 fail*20\n2 b2d1 -\n3 c3e2 -\n4 d4f3 -\n5 e5a4 -\n")
 	ci := jobtest.NewCI(w, nil)
 	for _, p := range w.Pushes("autoland") {
 		if _, err := ci.Trigger(t.Context(), job.Request{Label: "t", Push: p, Count: 100}); err != nil {
@@ -151,6 +151,9 @@ func TestTruthsEnd(t *testing.T) {
 		got := map[string]int{}
 		for _, j := range jobs {
 			got[failedIn(t, ci, j)]++
+		}
+		if p.ID == 1 && got["test"] != 20 { // what the grid says is its own, whatever the truth draws
+			t.Errorf("the runs of the grid: %v", got)
 		}
 		broken := p.ID == 2 || p.ID == 3
 		if broken != (got["broke"] == 100) || broken != (got["flaky"] == 0) || !broken && got["flaky"] > 50 {

@@ -51,7 +51,8 @@ func (p *parser) truthOf(at word, name, value string, t *truth) (err error) {
 	}
 	into := map[string]*float64{"before": &t.before, "after": &t.after, "infra": &t.infra}[name]
 	if into == nil {
-		return p.fail(at, "%q: expected culprit=ID, until=ID, before=P, after=P, infra=P, sig=NAME or flake=NAME", at.text)
+		return p.fail(at, "%q: expected culprit=ID, until=ID, before=P, after=P, infra=P, sig=NAME or flake=NAME",
+			at.text)
 	}
 	v, err := strconv.ParseFloat(value, 64)
 	if err != nil || !(v >= 0 && v <= 1) {

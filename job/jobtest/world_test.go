@@ -107,14 +107,69 @@ func TestWorldMergesAndBackouts(t *testing.T) {
 func TestTornWorlds(t *testing.T) {
 	grid := "push a b\n1 a1c0 pass pass\n"
 	for text, want := range map[string]string{
-		"":                                                     "w:1:1: the world is empty",
-		"1 a1c0 pass":                                          "w:1:1: a push before the line",
-		"what is this":                                         `w:1:1: "what": expected a push id, or one of`,
-		grid + "2 b2d1 pass":                                   "w:3:1: push 2 has 1 cells, expected 2",
-		grid + "2 b2d1 pass pass fail":                         "w:3:18: push 2 has 3 cells, expected 2",
-		grid + "2 b2d1 pass purple":                            `w:3:13: "purple": expected -, pass, fail`,
-		grid + "2 b2d1 pass pass,fail*0":                       `w:3:18: "fail*0": expected a number from 1`,
-		grid + "2 b2d1 pass pass:blue":                         `w:3:13: flag "blue"`,
+		"":                                      "w:1:1: the world is empty",
+		"1 a1c0 pass":                           "w:1:1: a push before the line",
+		"what is this":                          `w:1:1: "what": expected a push id, or one of`,
+		grid + "2 b2d1 pass":                    "w:3:1: push 2 has 1 cells, expected 2",
+		grid + "2 b2d1 pass pass fail":          "w:3:18: push 2 has 3 cells, expected 2",
+		grid + "2 b2d1 pass purple":             `w:3:13: "purple": expected -, pass, fail`,
+		grid + "2 b2d1 pass pass,fail*0":        `w:3:18: "fail*0": expected a number from 1`,
+		grid + "2 b2d1 pass pass:blue":          `w:3:13: flag "blue"`,
+		grid + "2 xyz pass pass":                `w:3:3: revision "xyz"`,
+		grid + "2 a1 pass pass":                 `w:3:3: revision "a1"`,
+		grid + "2 a1c0 pass pass":               `w:3:3: revision "a1c0" is also the start of push 1's`,
+		grid + "1 b2d1 pass pass":               "w:3:1: push 1 after push 1",
+		grid + "2x b2d1 pass pass":              `w:3:1: "2x": expected a push id`,
+		grid + "99999999999999999999 b2d1 - -":  "w:3:1:",
+		grid + "2 b2d1":                         "w:3:1: push 2 has 0 cells",
+		grid + "2":                              "w:3:1: expected: ID REVISION",
+		grid + "2 - pass pass":                  "w:3:1: a push with the revision - must say",
+		grid + "2 b2d1 stripped":                "w:3:8: a stripped push",
+		grid + "2 b2d1 - - merge=x:1..2":        "w:3:12: merge of pushes 1..2 of x",
+		grid + "2 b2d1 - - merge=x":             "w:3:12:",
+		grid + "2 b2d1 - - undoes=7":            "w:3:12:",
+		grid + "2 b2d1 - - colour=7":            `w:3:12: attribute "colour"`,
+		grid + "seed 7":                         "w:3:1: seed comes before the first push",
+		grid + "needs a b":                      "w:3:1: needs comes before",
+		grid + "push c":                         "w:3:1: repository autoland has a line",
+		"seed -1\n" + grid:                      "w:1:6:",
+		"seed 1\nseed 1\n" + grid:               "w:2:1: seed is given twice",
+		"every 0s\n" + grid:                     "w:1:7:",
+		"start yesterday\n" + grid:              "w:1:7:",
+		"kind a blue\n" + grid:                  "w:1:8:",
+		"kind c build\n" + grid:                 "label c of repository autoland",
+		"needs a a\n" + grid:                    "w:1:9: a cannot need itself",
+		"needs a b\nneeds b a\n" + grid:         "one level is all there is",
+		"can a\n" + grid:                        "w:2:6: label a is given twice",
+		"truth a before=1\n" + grid:             "w:1:1: a truth needs culprit",
+		"truth a culprit=9\n" + grid:            "w:1:7: the truth of a: repository autoland has no push 9",
+		"truth a culprit=1 before=2\n" + grid:   "w:1:19:",
+		"truth a culprit=1 before=NaN\n" + grid: "w:1:19:",
+		"repo x\nrepo x\n" + grid:               "w:2:6: repository x is described twice",
+		"repo x\n":                              "repository x has no line",
+		"push a=b\n":                            "w:1:6: label",
+		strings.Repeat("a", 1<<20+1):            "w:1:1: a line is longer",
+	} {
+		isTorn(t, text, want)
+	}
+}
+
+func isTorn(t *testing.T, text, want string) {
+	t.Helper()
+	_, err := jobtest.ParseWorld("w", strings.NewReader(text))
+	var torn *jobtest.SyntaxError
+	switch {
+	case !errors.As(err, &torn) || !errors.Is(err, job.ErrInvalid):
+		t.Errorf("%.60q: error %v, expected a SyntaxError that is ErrInvalid", text, err)
+	case !strings.Contains(err.Error(), want):
+		t.Errorf("%.60q:\n got %v\nwant %s", text, err, want)
+	}
+}
+
+// So does what is said of a cell, and of a truth.
+func TestTornFlagsAndTruths(t *testing.T) {
+	grid := "push a b\n1 a1c0 pass pass\n"
+	for text, want := range map[string]string{
 		grid + "2 b2d1 pass fail:sig":                          `w:3:13: flag "sig": expected no-test`,
 		grid + "2 b2d1 pass fail:sig=":                         `w:3:13: sig="": expected a name`,
 		grid + "2 b2d1 pass fail:by=":                          `w:3:13: by="": expected a name`,
@@ -128,57 +183,16 @@ func TestTornWorlds(t *testing.T) {
 		grid + "2 b2d1 pass pass:class=fixed":                  `w:3:13: a run that ends as success is not classified`,
 		grid + "2 b2d1 cancelled:class=auto -":                 `w:3:8: a run that ends as cancelled is not`,
 		grid + "2 b2d1 - fail:no-test=1":                       `w:3:10: flag "no-test=1"`,
-		grid + "2 b2d1 - fail:sig=" + strings.Repeat("a", 301): `w:3:10: sig="aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa": expected`,
-		"truth a culprit=1 until=1\n" + grid:                   "w:1:1: until=1: the break of push 1 ends with a newer push",
+		grid + "2 b2d1 - fail:sig=" + strings.Repeat("a", 301): `w:3:10: sig="` + strings.Repeat("a", 40) + `": expected`,
+		"truth a culprit=1 until=1\n" + grid:                   "w:1:1: until=1: the break of push 1 ends with a newer",
 		"truth a culprit=1 until=0\n" + grid:                   `w:1:19: "until=0": expected until=ID`,
 		"truth a culprit=1 until=2\n" + grid:                   "w:1:7: the truth of a: repository autoland has no push 2",
 		"truth a culprit=1 sig=\n" + grid:                      `w:1:19: sig="": expected a name`,
 		"truth a culprit=1 flake=a,b\n" + grid:                 `w:1:19: "flake=a,b": a name has no comma`,
 		"truth a culprit=1 sig=a sig=b\n" + grid:               "w:1:25: sig is given twice",
 		"truth a culprit=1 colour=a\n" + grid:                  `w:1:19: "colour=a": expected culprit=ID, until=ID`,
-		grid + "2 xyz pass pass":                               `w:3:3: revision "xyz"`,
-		grid + "2 a1 pass pass":                                `w:3:3: revision "a1"`,
-		grid + "2 a1c0 pass pass":                              `w:3:3: revision "a1c0" is also the start of push 1's`,
-		grid + "1 b2d1 pass pass":                              "w:3:1: push 1 after push 1",
-		grid + "2x b2d1 pass pass":                             `w:3:1: "2x": expected a push id`,
-		grid + "99999999999999999999 b2d1 - -":                 "w:3:1:",
-		grid + "2 b2d1":                                        "w:3:1: push 2 has 0 cells",
-		grid + "2":                                             "w:3:1: expected: ID REVISION",
-		grid + "2 - pass pass":                                 "w:3:1: a push with the revision - must say",
-		grid + "2 b2d1 stripped":                               "w:3:8: a stripped push",
-		grid + "2 b2d1 - - merge=x:1..2":                       "w:3:12: merge of pushes 1..2 of x",
-		grid + "2 b2d1 - - merge=x":                            "w:3:12:",
-		grid + "2 b2d1 - - undoes=7":                           "w:3:12:",
-		grid + "2 b2d1 - - colour=7":                           `w:3:12: attribute "colour"`,
-		grid + "seed 7":                                        "w:3:1: seed comes before the first push",
-		grid + "needs a b":                                     "w:3:1: needs comes before",
-		grid + "push c":                                        "w:3:1: repository autoland has a line",
-		"seed -1\n" + grid:                                     "w:1:6:",
-		"seed 1\nseed 1\n" + grid:                              "w:2:1: seed is given twice",
-		"every 0s\n" + grid:                                    "w:1:7:",
-		"start yesterday\n" + grid:                             "w:1:7:",
-		"kind a blue\n" + grid:                                 "w:1:8:",
-		"kind c build\n" + grid:                                "label c of repository autoland",
-		"needs a a\n" + grid:                                   "w:1:9: a cannot need itself",
-		"needs a b\nneeds b a\n" + grid:                        "one level is all there is",
-		"can a\n" + grid:                                       "w:2:6: label a is given twice",
-		"truth a before=1\n" + grid:                            "w:1:1: a truth needs culprit",
-		"truth a culprit=9\n" + grid:                           "w:1:7: the truth of a: repository autoland has no push 9",
-		"truth a culprit=1 before=2\n" + grid:                  "w:1:19:",
-		"truth a culprit=1 before=NaN\n" + grid:                "w:1:19:",
-		"repo x\nrepo x\n" + grid:                              "w:2:6: repository x is described twice",
-		"repo x\n":                                             "repository x has no line",
-		"push a=b\n":                                           "w:1:6: label",
-		strings.Repeat("a", 1<<20+1):                           "w:1:1: a line is longer",
 	} {
-		_, err := jobtest.ParseWorld("w", strings.NewReader(text))
-		var torn *jobtest.SyntaxError
-		switch {
-		case !errors.As(err, &torn) || !errors.Is(err, job.ErrInvalid):
-			t.Errorf("%.60q: error %v, expected a SyntaxError that is ErrInvalid", text, err)
-		case !strings.Contains(err.Error(), want):
-			t.Errorf("%.60q:\n got %v\nwant %s", text, err, want)
-		}
+		isTorn(t, text, want)
 	}
 }
 
@@ -232,7 +246,8 @@ func FuzzParseWorld(f *testing.F) {
 	f.Add(everything)
 	f.Add(kitWorld)
 	f.Add("push a\n1 a1c0 pass*2:no-test:expired,-\n")
-	f.Add("truth a culprit=1 until=2 sig=x flake=y\npush a\n1 a1c0 fail*2:sig=a:by=x:class=auto:v=1,retry user=a:b\n2 b2d1 -\n")
+	f.Add("truth a culprit=1 until=2 sig=x flake=y\npush a\n" +
+		"1 a1c0 fail*2:sig=a:by=x:class=auto:v=1,retry user=a:b\n2 b2d1 -\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		w, err := jobtest.ParseWorld("w", strings.NewReader(text))
 		if err != nil {

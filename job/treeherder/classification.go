@@ -40,27 +40,30 @@ func (r Record) classification() (job.ClassificationKind, error) {
 // note that says so; what Treeherder guesses by itself is job.NotClassified.
 //
 // The job is one of this package, or one of Taskcluster, whose ID is a task's and the
-// number of its run. One that Treeherder does not have, or does not have yet, gives
+// number of its run; see [Project.FindRun]. One that Treeherder does not have, or does not have yet, gives
 // job.ErrNotFound. Requests: one, and another where the job is classified.
 func (p *Project) Classification(ctx context.Context, j job.Job) (job.Classification, error) {
 	const op = "treeherder.classification"
 	if repo := j.Push().Repo; repo != "" && repo != p.name {
 		return p.server.Project(repo).Classification(ctx, j)
 	}
-	params, err := oneJob(j)
+	params, err := named(j.ID())
 	if err != nil {
 		return job.Classification{}, job.Wrap(op, j.ID(), err)
 	}
 	return within(ctx, p.server, op, j.ID(), func(ctx context.Context) (job.Classification, error) {
-		page, err := get(ctx, p, "jobs/", jobsEndpoint, params...)
+		page, err := get(ctx, p, "jobs/", jobsEndpoint, append(params, "count", strconv.Itoa(mostRuns), "return_type",
+			"list")...)
 		if err != nil {
 			return job.Classification{}, err
 		}
-		if len(page.records) != 1 {
-			return job.Classification{}, fmt.Errorf("%w: Treeherder has %d jobs with this id in %s", job.ErrNotFound,
-				len(page.records), p.name)
+		if len(page.records) == 0 {
+			return job.Classification{}, fmt.Errorf("%w: Treeherder has no such job in %s", job.ErrNotFound, p.name)
 		}
-		r := page.records[0]
+		r, err := theOne(page.records, params[0])
+		if err != nil {
+			return job.Classification{}, err
+		}
 		kind, err := r.classification()
 		if err != nil || kind == job.NotClassified {
 			return job.Classification{Kind: kind}, err
@@ -71,19 +74,6 @@ func (p *Project) Classification(ctx context.Context, j job.Job) (job.Classifica
 		}
 		return said(r, kind, *notes), nil
 	})
-}
-
-// oneJob are the parameters that name a job: its id, or those of its task and run.
-func oneJob(j job.Job) ([]string, error) {
-	params := []string{"count", "2", "return_type", "list"}
-	if id, err := strconv.ParseInt(j.ID(), 10, 64); err == nil && id > 0 {
-		return append(params, "id", number(id)), nil
-	}
-	task, run, ok := strings.Cut(j.ID(), "/")
-	if n, err := strconv.Atoi(run); !ok || err != nil || n < 0 || !isSlug(task) {
-		return nil, fmt.Errorf("%w: %.60q is neither a job of Treeherder nor a run of a task", job.ErrInvalid, j.ID())
-	}
-	return append(params, "task_id", task, "retry_id", run), nil
 }
 
 // isSlug reports whether text is like a task's id.

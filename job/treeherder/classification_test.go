@@ -110,8 +110,8 @@ func TestClassificationThatIsNotKnown(t *testing.T) {
 	s := classifiable()
 	s.Classify(9, 4)
 	s.Classify(10, 9)
-	uri := "/api/project/autoland/jobs/?count=2&return_type=list&id=9"
-	down := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	one := answered(s, "/api/project/autoland/jobs/?count=2&return_type=list&id=9")
+	down := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		http.Error(w, "no", http.StatusInternalServerError)
 	})
 	live := context.Background()
@@ -126,14 +126,14 @@ func TestClassificationThatIsNotKnown(t *testing.T) {
 		"no such job":       {live, s, "77", job.ErrNotFound},
 		"no such run":       {live, s, task + "/7", job.ErrNotFound},
 		"a new word":        {live, s, "10", job.ErrUnknownWord},
-		"no id":             {live, s, "", job.ErrInvalid},
-		"another id":        {live, s, "FaYqNqGtQ5OvuVbDKXSLt/0", job.ErrInvalid},
-		"a run below 0":     {live, s, task + "/-1", job.ErrInvalid},
-		"an id below 0":     {live, s, "-9", job.ErrInvalid},
+		"no id":             {live, s, "", job.ErrNotFound},
+		"another id":        {live, s, "FaYqNqGtQ5OvuVbDKXSLt/0", job.ErrNotFound},
+		"a run below 0":     {live, s, task + "/-1", job.ErrNotFound},
+		"an id below 0":     {live, s, "-9", job.ErrNotFound},
 		"down":              {live, down, "9", job.ErrUnavailable},
-		"filter ignored":    {live, replaced(s, "/jobs/", answered(s, uri)), "11", job.ErrMalformed},
-		"task ignored":      {live, replaced(s, "/jobs/", answered(s, uri)), strings.Repeat("a", 22) + "/0", job.ErrMalformed},
-		"run ignored":       {live, replaced(s, "/jobs/", answered(s, uri)), task + "/1", job.ErrMalformed},
+		"filter ignored":    {live, replaced(s, "/jobs/", one), "11", job.ErrMalformed},
+		"task ignored":      {live, replaced(s, "/jobs/", one), strings.Repeat("a", 22) + "/0", job.ErrMalformed},
+		"run ignored":       {live, replaced(s, "/jobs/", one), task + "/1", job.ErrMalformed},
 		"no notes":          {live, replaced(s, "/note/", `{}`), "9", job.ErrMalformed},
 		"another's notes":   {live, replaced(s, "/note/", note("8", `"2026-01-05T00:00:00"`)), "9", job.ErrMalformed},
 		"a note of no time": {live, replaced(s, "/note/", note("9", `"yesterday"`)), "9", job.ErrMalformed},

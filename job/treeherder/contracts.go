@@ -41,7 +41,7 @@ var (
 // by title.
 func Contracts() []contract.Any {
 	return []contract.Any{
-		jobEndpoint, jobsEndpoint, noteEndpoint, actionMessages, jobMessages, resultsetMessages, pushesEndpoint, tableEndpoint,
-		resultsetEndpoint, oldJobEndpoint, snapshotEndpoint, listEndpoint,
+		jobEndpoint, jobsEndpoint, noteEndpoint, actionMessages, jobMessages, resultsetMessages, pushesEndpoint,
+		tableEndpoint, resultsetEndpoint, oldJobEndpoint, snapshotEndpoint, listEndpoint,
 	}
 }
