@@ -62,6 +62,7 @@
 //	job.Cataloger        Labels[0] in the catalog of Push; NotScheduled without one
 //	job.Canceler         receipts with IDs, or it checks only that an unknown ID is refused
 //	job.AcceptedLister   nothing: what was triggered and is not visible yet is counted
+//	job.RunFinder        nothing: each run of the first two labels is found by its ID
 //	job.KeyCarrier       Keys, if it must be supported; labels that share no keys
 //	Unwrap               for a Scheduler around another: the one inside has the same runs
 //
