@@ -65,6 +65,24 @@ func (m moments) first() time.Time {
 	return m[0].at
 }
 
+// change is when something happens next other than the end of a wait; zero for never. A
+// moment of the heap is not later than those below it, so that it looks below waits alone.
+func (m moments) change() (at time.Time) {
+	below := []int{0}
+	for len(below) > 0 {
+		i := below[len(below)-1]
+		below = below[:len(below)-1]
+		switch {
+		case i >= len(m), !at.IsZero() && !m[i].at.Before(at):
+		case m[i].kind != waitEnds:
+			at = m[i].at
+		default:
+			below = append(below, 2*i+1, 2*i+2)
+		}
+	}
+	return at
+}
+
 // set moves a moment to a time, or takes it out for a zero one.
 func (m *moments) set(e *moment, at time.Time) {
 	e.at = at

@@ -66,7 +66,8 @@ func (c *CI) passes() {
 // Play moves the time of a world that plays, until ctx is done, whose error it returns.
 // It looks for the next moment at which something happens, or a Wait ends, and gets there
 // in the time that pace says: pace is asked how long a time of the world, d, really
-// takes. The CI's clock goes evenly meanwhile. Where nothing is to happen any more the
+// takes. Up to a change the ends of waits share what the way to the change takes, so that
+// who waits often makes no time longer. The CI's clock goes evenly meanwhile. Where nothing is to happen any more the
 // clock stands still until somebody triggers a run or waits.
 //
 // With a pace that returns d the world's time is that of a testing/synctest bubble; one
@@ -79,8 +80,8 @@ func (c *CI) Play(ctx context.Context, pace func(d time.Duration) time.Duration)
 	}
 	defer c.stop()
 	for {
-		to := c.next()
-		arrived, stop := c.leave(to, pace)
+		to, change := c.next()
+		arrived, stop := c.leave(to, change, pace)
 		select {
 		case <-arrived:
 			c.arrive()
@@ -114,9 +115,9 @@ func (c *CI) stop() {
 	c.player.on, c.player.leg = false, nil
 }
 
-// next is how far it is to the next moment, which is the player's from here on; it is
-// negative where there is none.
-func (c *CI) next() time.Duration {
+// next is how far it is to the next moment, which is the player's from here on, and to the
+// next that is no end of a wait; each is negative where there is none.
+func (c *CI) next() (moment, change time.Duration) {
 	c.lock()
 	defer c.mu.Unlock() // what the player finds needs not wake it
 	select {
@@ -125,17 +126,26 @@ func (c *CI) next() time.Duration {
 	}
 	c.player.leg, c.player.to = nil, c.moments.first()
 	if c.player.to.IsZero() {
-		return -1
+		return -1, -1
 	}
-	return max(c.player.to.Sub(c.now), 0)
+	change = -1
+	if at := c.moments.change(); !at.IsZero() {
+		change = max(at.Sub(c.now), 0)
+	}
+	return max(c.player.to.Sub(c.now), 0), change
 }
 
-// leave sets off to the moment that is d away. Nobody arrives where there is none.
-func (c *CI) leave(d time.Duration, pace func(time.Duration) time.Duration) (<-chan time.Time, func() bool) {
+// leave sets off to the moment that is d away, and change to the next change. Nobody arrives where there is none.
+func (c *CI) leave(
+	d, change time.Duration, pace func(time.Duration) time.Duration,
+) (<-chan time.Time, func() bool) {
 	if d < 0 {
 		return nil, func() bool { return false }
 	}
-	takes := max(pace(d), 0)
+	takes := max(pace(max(d, change)), 0)
+	if change > d {
+		takes = time.Duration(float64(takes) * (float64(d) / float64(change)))
+	}
 	c.lock()
 	defer c.unlock()
 	t := time.NewTimer(takes)

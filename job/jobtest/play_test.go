@@ -608,3 +608,34 @@ func TestManyActWhileTheWorldPlays(t *testing.T) {
 		}
 	}
 }
+
+// Who waits often does not make the way to the next change longer.
+func TestWaitsShareThePace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ci := jobtest.NewCI(jobtest.MustParse("every 240h\npush t\n1 a001 pass\n2 a002 pass\n"), &jobtest.CIOptions{Play: true})
+		ctx, stop := context.WithCancel(t.Context())
+		defer stop()
+		go func() {
+			for ctx.Err() == nil {
+				_, _, _ = ci.Wait(ctx, time.Minute)
+			}
+		}()
+		began := time.Now()
+		go func() {
+			_ = ci.Play(ctx, func(d time.Duration) time.Duration { return min(d/3600, 100*time.Millisecond) })
+		}()
+		for e, err := range ci.Watch(ctx) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if e.Push != nil && e.Push.ID == 2 {
+				break
+			}
+		}
+		if took := time.Since(began); took > time.Second {
+			t.Errorf("ten days took %s, expected less than a second", took)
+		}
+		stop()
+		synctest.Wait()
+	})
+}
