@@ -632,8 +632,8 @@ func TestWaitsShareThePace(t *testing.T) {
 				break
 			}
 		}
-		if took := time.Since(began); took > time.Second {
-			t.Errorf("ten days took %s, expected less than a second", took)
+		if took := time.Since(began); took > 5*time.Second {
+			t.Errorf("ten days took %s, expected some seconds at most", took)
 		}
 		stop()
 		synctest.Wait()
