@@ -206,6 +206,7 @@ func TestActs(t *testing.T) {
 	g.check(t, map[string]shown{
 		"nobody":                {"POST", act, nil, 401, "no_credentials"},
 		"a DELETE of nobody":    {"DELETE", "/v1/backfills/1", nil, 401, "no_credentials"},
+		"a wrong cookie":        {"POST", act, []string{"Cookie: __Host-mozci=x"}, 401, "no_credentials"},
 		"a token":               {"POST", act, []string{bearOf + "one"}, 200, `bot true {"label":"t"}`},
 		"a wrong one":           {"POST", act, []string{bearOf + "no"}, 401, "wrong_credentials"},
 		"another scheme":        {"POST", act, []string{"Authorization: Basic one"}, 401, "wrong_credentials"},
