@@ -282,6 +282,7 @@ func testKeys(t *testing.T, browser context.Context) {
 	}
 	b.press(kb.Tab + kb.Enter)
 	b.until("location.pathname === '/backfills/b7Q2wait'")
+	b.until("document.querySelector('#pause')?.hidden === false") // the script has begun
 	// Enter opens the run that has the focus.
 	b.press("j" + kb.ArrowRight)
 	b.until("document.activeElement.matches('.r')")
