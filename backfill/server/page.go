@@ -19,6 +19,8 @@ type pageOptions struct {
 	Root string
 	// Example is a link of a job for people who want to see what it is like.
 	Example string
+	// Robot is the autopilot whose days are shown; nil for none.
+	Robot Robotics
 	// SignIn says that people can sign in, by POST /signin with token and next.
 	SignIn bool
 	// Done ends the streams when the service is to end.
@@ -60,6 +62,12 @@ func (p *page) register(mux *http.ServeMux) {
 	mux.HandleFunc("GET /backfills/{id}/stream", p.stream)
 	mux.HandleFunc("GET /backfills/{id}/bug", p.bug)
 	mux.HandleFunc("POST /backfills/{id}/cancel", p.cancel)
+	mux.HandleFunc("GET /autopilot", p.day)
+	mux.HandleFunc("GET /autopilot/{day}", p.day)
+	mux.HandleFunc("POST /autopilot/stop", p.robotStop)
+	mux.HandleFunc("POST /autopilot/start", p.robotStart)
+	mux.HandleFunc("POST /autopilot/optout", p.robotOptOut)
+	mux.HandleFunc("POST /autopilot/cases/{key}/wrong", p.robotWrong)
 	mux.HandleFunc("GET /page/{file}", p.files.serve)
 	mux.HandleFunc("/", p.nowhere)
 }
@@ -79,7 +87,7 @@ type frame struct {
 }
 
 func (p *page) frame(r *http.Request, title, nav string, body any) frame {
-	f := frame{Title: title, Nav: nav, Body: body, SignIn: p.o.SignIn, Here: "/"}
+	f := frame{Title: title, Nav: nav, Body: body, SignIn: p.o.SignIn, Autopilot: p.o.Robot != nil, Here: "/"}
 	if r.Method == http.MethodGet {
 		f.Here = r.URL.RequestURI()
 	}

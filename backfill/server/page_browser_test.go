@@ -175,6 +175,7 @@ func screensOf() map[string]string {
 	out := map[string]string{
 		"start": "/", "start-error": "/backfill?link=https://nowhere.example.org/", "history": "/backfills",
 		"history-none": "/backfills?label=xpchell", "nowhere": "/nothing/here",
+		"robot": "/autopilot", "robot-quiet": "/autopilot/2026-11-20",
 		"plan": "/backfill?repo=autoland&selectedTaskRun=T190426.0", "long-all": "/backfills/b7Q2long?rows=all",
 	}
 	for _, b := range everyState() {

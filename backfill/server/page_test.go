@@ -31,6 +31,9 @@ func pageOf(t testing.TB, b backend, who func(*http.Request) (Caller, bool), o *
 	mux := http.NewServeMux()
 	if o == nil {
 		o = &pageOptions{SignIn: true, Example: "https://treeherder.example.org/jobs?repo=autoland&selectedTaskRun=T.0"}
+		if f, ok := b.(*fake); ok && len(f.have) > 5 {
+			o.Robot = &fakeRobot{today: busyDay()}
+		}
 	}
 	o.Log = slog.New(slog.NewTextHandler(t.Output(), nil))
 	newPage(b, who, o).register(mux)

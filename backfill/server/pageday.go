@@ -1,0 +1,421 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/mozci/mozci/backfill/autopilot"
+	"github.com/mozci/mozci/job"
+)
+
+// Robotics is the autopilot, as the page shows it; *autopilot.Robot is one. The page lets
+// those act on it who may: see ScopeAutopilot.
+type Robotics interface {
+	// Day is what it did on the day of a moment, in UTC; of no moment, today.
+	Day(ctx context.Context, of time.Time) (autopilot.Day, error)
+	Stop(ctx context.Context, m autopilot.Mode, who, why string) error
+	Resume(ctx context.Context, who string) error
+	Wrong(ctx context.Context, key, who, note string) error
+	OptOut(ctx context.Context, repo, revision, who string, out bool) error
+}
+
+var _ Robotics = (*autopilot.Robot)(nil)
+
+// ScopeAutopilot is what a caller needs to stop the autopilot, to let it act again, to
+// keep it away from a push, and to say that it was wrong.
+const ScopeAutopilot = "mozci:autopilot"
+
+// dayScreen is the screen of a day of the autopilot.
+type dayScreen struct {
+	Heading string
+	Today   bool
+	Pill    pillView
+	Mode    string // in a sentence
+	Stopped string // who stopped it, when and why
+	Acts    []actView
+	Facts   []factView
+	Cases   []caseView
+	Quiet   string // instead of cases
+	Left    []leftView
+	More    []leftView // those behind a fold
+	Known   string
+	Budgets []budgetView
+	Days    []linkView
+	Scope   string
+}
+
+type caseView struct {
+	ID, Time, Stamp   string
+	Label, Repo, Test string
+	Others            string // how many labels more
+	Link              string
+	Pill              pillView
+	Answer, Why       string
+	Cost              string
+	Report, People    string
+	Wrong             bool // it can be said that this was wrong
+	Chance            string
+	Bar               int
+	Action            string
+}
+
+type leftView struct {
+	Time, Stamp, Label, Push, Rule, Why string
+}
+
+type budgetView struct {
+	Name, Text  string
+	Width       int
+	Full, Bound bool
+}
+
+type linkView struct {
+	Text, Link string
+	Here       bool
+}
+
+// day shows what the autopilot did on a day.
+func (p *page) day(w http.ResponseWriter, r *http.Request) {
+	if p.o.Robot == nil {
+		p.nowhere(w, r)
+		return
+	}
+	var of time.Time
+	if text := r.PathValue("day"); text != "" {
+		var err error
+		if of, err = time.Parse(time.DateOnly, text); err != nil {
+			p.fail(w, r, job.Wrap("autopilot.day", "", fmt.Errorf("%w: %q is no day such as 2026-11-24", job.ErrInvalid,
+				clipped(text))))
+			return
+		}
+	}
+	today, err := p.o.Robot.Day(r.Context(), time.Time{})
+	d := today
+	if err == nil && !of.IsZero() && !of.Equal(today.Date) {
+		d, err = p.o.Robot.Day(r.Context(), of)
+	}
+	if err != nil {
+		p.fail(w, r, err)
+		return
+	}
+	v := dayOf(d, today.Date)
+	p.show(w, r, http.StatusOK, "day", p.frame(r, strings.TrimSuffix(v.Heading, ".")+" · mozci", "autopilot", v))
+}
+
+func dayOf(d autopilot.Day, today time.Time) dayScreen {
+	v := dayScreen{Today: d.Date.Equal(today), Scope: ScopeAutopilot}
+	when := day(d.Date)
+	if v.Today {
+		when = "Today"
+	}
+	v.Heading = fmt.Sprintf("%s: %s, %s named, %s.", when, count(d.New, "new failure"), count(d.Culprits, "culprit"),
+		runsToday(d, v.Today))
+	known := ""
+	if d.Known > 0 {
+		known = fmt.Sprintf(" %s known %s left alone.", number(d.Known), plural(d.Known, "one")+" "+were(d.Known))
+	}
+	if d.New == 0 {
+		v.Quiet = "No new failure on this day."
+		if v.Today {
+			v.Quiet = "No new failure today."
+		}
+		v.Quiet += known
+		v.Heading = v.Quiet
+	} else if known != "" {
+		v.Known = strings.TrimSpace(known)
+	}
+	v.mode(d)
+	v.Facts = dayFacts(d)
+	for _, c := range d.Cases {
+		v.Cases = append(v.Cases, caseOf(c))
+	}
+	for i, l := range d.Left {
+		one := leftView{
+			Time: clock(l.Time), Stamp: iso(l.Time), Label: brief(l.Label, 200), Push: numberOf(l.Push),
+			Rule: ruleWords(l.Rule), Why: sentence(brief(l.Why, 400)),
+		}
+		if i < 10 {
+			v.Left = append(v.Left, one)
+		} else {
+			v.More = append(v.More, one)
+		}
+	}
+	for _, b := range d.Budgets {
+		v.Budgets = append(v.Budgets, budgetOf(b))
+	}
+	for i := range 7 {
+		at := today.AddDate(0, 0, -i)
+		l := linkView{at.Format("2 Jan"), "/autopilot/" + at.Format(time.DateOnly), at.Equal(d.Date)}
+		if i == 0 {
+			l.Text, l.Link = "Today", "/autopilot"
+		}
+		v.Days = append(v.Days, l)
+	}
+	return v
+}
+
+// runsToday is how many runs were triggered: of how many, where there is a budget.
+func runsToday(d autopilot.Day, today bool) string {
+	for _, b := range d.Budgets {
+		if b.Name == "runs" && b.Limit >= 0 && today {
+			return fmt.Sprintf("%s of %s", number(d.Cost.Runs), count(b.Limit, "run"))
+		}
+	}
+	return count(d.Cost.Runs, "run")
+}
+
+// mode says what it may do now, and offers to change that.
+func (v *dayScreen) mode(d autopilot.Day) {
+	stop := actView{Action: "/autopilot/stop", Button: "Stop the autopilot"}
+	look := actView{Action: "/autopilot/stop", Button: "Look on without triggering", Fields: []fieldView{{"mode", "dry_run"}}}
+	start := actView{Action: "/autopilot/start", Button: "Let it act again"}
+	switch d.Mode {
+	case autopilot.Act:
+		v.Pill, v.Mode = pillView{"run", "run", "Acting"}, "It triggers runs by itself."
+		v.Acts = []actView{look, stop}
+	case autopilot.DryRun:
+		v.Pill, v.Mode = pillView{"warn", "plan", "Dry run"}, "It decides and reports, and triggers nothing."
+		v.Acts = []actView{stop}
+	default:
+		v.Pill, v.Mode = pillView{"calm", "stop", "Off"}, "It looks at nothing."
+	}
+	if d.Why != "" {
+		v.Mode += " " + full(brief(d.Why, 400))
+	}
+	if !d.SwitchOK {
+		v.Stopped = "Its switch cannot be read; until it can, it triggers nothing."
+		return
+	}
+	if s := d.Switch; s.Mode != autopilot.Act && s.Mode != "" {
+		v.Acts = append(v.Acts, start)
+		v.Stopped = "Stopped"
+		if s.Mode == autopilot.DryRun {
+			v.Stopped = "Set to dry run"
+		}
+		if s.By != "" {
+			v.Stopped += " by " + person(s.By)
+		}
+		if !s.At.IsZero() {
+			v.Stopped += " on " + stamp(s.At) + " UTC"
+		}
+		if s.Why != "" {
+			v.Stopped += ": " + brief(s.Why, 300)
+		}
+		v.Stopped = sentence(v.Stopped)
+	}
+}
+
+func dayFacts(d autopilot.Day) []factView {
+	a := d.Accuracy
+	right := factView{Kind: "good", Symbol: "pass", Word: "Right, in 28 days", Big: "not known"}
+	if n := a.Right + a.Wrong; n > 0 {
+		right.Big = fmt.Sprintf("%d of %d", a.Right, n)
+	}
+	right.Text = fmt.Sprintf("%s named, and nobody has acted yet; %d undecided.", count(a.Open, "push"), a.Undecided)
+	return []factView{
+		right,
+		{
+			Kind: "bad", Symbol: "fail", Word: "Failed runs it caused", Big: number(d.Cost.RedRuns),
+			Text: "Each is a job that a person classifies.",
+		},
+		{
+			Kind: "plain", Symbol: "clock", Word: "Cost of the day", Big: count(d.Cost.Runs, "run"),
+			Text: span(d.Cost.Minutes*60) + " of machine time.",
+		},
+		{
+			Kind: "plain", Symbol: "target", Word: "Open cases", Big: fmt.Sprintf("%d of %d", d.Window.Open, d.Window.Size),
+			Text: "One more after a right answer, half after a wrong or undecided one.",
+		},
+	}
+}
+
+var outcomePills = map[autopilot.Outcome]pillView{
+	autopilot.Culprit:      {"pass", "pass", "Culprit"},
+	autopilot.Undecided:    {"calm", "clock", "Undecided"},
+	autopilot.Intermittent: {"calm", "other", "Flaky"},
+	autopilot.NeverGreen:   {"warn", "infra", "Never green"},
+	autopilot.BackedOut:    {"calm", "stop", "Backed out"},
+	autopilot.Classified:   {"calm", "stop", "Classified"},
+	autopilot.Cancelled:    {"calm", "stop", "Cancelled"},
+	autopilot.OverBudget:   {"warn", "infra", "Over budget"},
+	autopilot.Infra:        {"calm", "infra", "Machines"},
+	autopilot.CouldNotSee:  {"warn", "infra", "Could not see"},
+	autopilot.Proposed:     {"warn", "plan", "Dry run"},
+}
+
+func caseOf(c autopilot.Case) caseView {
+	v := caseView{
+		ID: "case-" + wordsOnly(c.Key), Time: clock(c.Opened), Stamp: iso(c.Opened), Label: brief(c.Label, 200),
+		Repo: brief(c.Repo, 80), Test: brief(c.Test, 200), Link: outside(Text(c.Page)),
+		Cost:   fmt.Sprintf("%s, %d failed", count(c.Cost.Runs, "run"), c.Cost.RedRuns),
+		Pill:   pillView{"run", "run", "Searching"},
+		Action: "/autopilot/cases/" + url.PathEscape(c.Key) + "/wrong",
+	}
+	if n := len(c.Labels) - 1; n > 0 {
+		v.Others = "and " + count(n, "more job")
+	}
+	if c.State == autopilot.Waiting {
+		v.Pill = pillView{"run", "queue", "Waiting"}
+	}
+	v.Answer = "Failed on " + numberOf(c.Push.Ref())
+	v.Why = sentence(brief(c.Doing, 400))
+	if v.Why == "" {
+		v.Why = sentence(brief(c.Why, 400))
+	}
+	if r := c.Report; r != nil {
+		v.report(*r)
+		v.Report = "not reported"
+		switch {
+		case r.Outcome == autopilot.Intermittent:
+		case c.Told:
+			v.Report = "reported"
+		default:
+			v.Report = "being reported"
+		}
+	}
+	v.people(c)
+	return v
+}
+
+func (v *caseView) report(r autopilot.Report) {
+	if p, ok := outcomePills[r.Outcome]; ok {
+		v.Pill = p
+	} else {
+		v.Pill = pillView{"calm", "clock", brief(r.Outcome, 20)}
+	}
+	v.Why = sentence(brief(r.Why, 400))
+	if len(r.Credible) == 0 {
+		if r.FirstBad != nil {
+			v.Answer = "First bad " + numberOf(*r.FirstBad)
+		}
+		return
+	}
+	top := r.Credible[0]
+	v.Chance, v.Bar = percent(top.Probability), max(2, int(min(max(top.Probability, 0), 1)*barWidth+0.5))
+	v.Answer = "Most likely " + numberOf(top.Push)
+	if r.Culprit != nil {
+		v.Answer = "Push " + numberOf(*r.Culprit) + " broke it"
+	}
+}
+
+// people is what people said or did about a case.
+func (v *caseView) people(c autopilot.Case) {
+	p := c.People
+	switch p.Answer {
+	case autopilot.Right:
+		v.People = "right: the push was backed out"
+	case autopilot.Wrong:
+		v.People = "wrong"
+		switch {
+		case p.By != "":
+			v.People += ", says " + person(p.By)
+		case p.Backout != nil:
+			v.People += ": another push was backed out"
+		}
+		if p.Note != "" {
+			v.People += ": " + brief(p.Note, 300)
+		}
+	default:
+		v.Wrong = c.Report != nil && c.Report.Outcome != autopilot.Proposed
+	}
+}
+
+// ruleWords names a rule for people.
+func ruleWords(r autopilot.Rule) string {
+	return upper(strings.ReplaceAll(brief(r, 40), "_", " "))
+}
+
+func budgetOf(b autopilot.Bar) budgetView {
+	v := budgetView{Name: upper(brief(b.Name, 120)), Text: number(b.Used)}
+	if b.Limit < 0 {
+		v.Text += ", no limit"
+		return v
+	}
+	v.Bound, v.Full = true, b.Used >= b.Limit
+	v.Text += " of " + number(b.Limit)
+	v.Width = 100
+	if b.Limit > 0 {
+		v.Width = max(0, min(100, b.Used*100/b.Limit))
+	}
+	return v
+}
+
+// robotics is who acts on the autopilot. It shows the error where nobody is, or may not.
+func (p *page) robotics(w http.ResponseWriter, r *http.Request) (Caller, bool) {
+	if p.o.Robot == nil {
+		p.nowhere(w, r)
+		return Caller{}, false
+	}
+	c, ok := p.caller(w, r)
+	if !ok {
+		return c, false
+	}
+	if lacks := c.Lacks([][]string{{ScopeAutopilot}}); len(lacks) > 0 {
+		p.fail(w, r, job.Wrap("autopilot", "", &ScopeError{Caller: c.Name, Missing: lacks}))
+		return c, false
+	}
+	return c, true
+}
+
+// robotDone leads back to the autopilot's day, or shows why it was not done.
+func (p *page) robotDone(w http.ResponseWriter, r *http.Request, what string, err error) {
+	if err != nil {
+		p.fail(w, r, err)
+		return
+	}
+	Audit(r.Context(), slog.String("what", what))
+	http.Redirect(w, r, "/autopilot", http.StatusSeeOther)
+}
+
+// said is a field of a form, no longer than anybody writes.
+func said(r *http.Request, field string) string {
+	s := strings.TrimSpace(r.PostFormValue(field))
+	return brief(s, 300)
+}
+
+func (p *page) robotStop(w http.ResponseWriter, r *http.Request) {
+	c, ok := p.robotics(w, r)
+	if !ok {
+		return
+	}
+	m := autopilot.Off
+	if r.PostFormValue("mode") == string(autopilot.DryRun) {
+		m = autopilot.DryRun
+	}
+	p.robotDone(w, r, "autopilot "+string(m), p.o.Robot.Stop(r.Context(), m, c.Name, said(r, "why")))
+}
+
+func (p *page) robotStart(w http.ResponseWriter, r *http.Request) {
+	if c, ok := p.robotics(w, r); ok {
+		p.robotDone(w, r, "autopilot acts", p.o.Robot.Resume(r.Context(), c.Name))
+	}
+}
+
+func (p *page) robotWrong(w http.ResponseWriter, r *http.Request) {
+	if c, ok := p.robotics(w, r); ok {
+		err := p.o.Robot.Wrong(r.Context(), r.PathValue("key"), c.Name, said(r, "note"))
+		p.robotDone(w, r, "autopilot was wrong", err)
+	}
+}
+
+func (p *page) robotOptOut(w http.ResponseWriter, r *http.Request) {
+	c, ok := p.robotics(w, r)
+	if !ok {
+		return
+	}
+	repo, revision := said(r, "project"), said(r, "revision")
+	switch {
+	case !projects.MatchString(repo):
+		p.fail(w, r, wrong("project", "%q is no name of a repository", clipped(repo)))
+	case !revisions.MatchString(revision):
+		p.fail(w, r, wrong("revision", "%q: expected 12 to 40 hexadecimal digits", clipped(revision)))
+	default:
+		out := r.PostFormValue("out") != "false"
+		p.robotDone(w, r, "autopilot opt-out", p.o.Robot.OptOut(r.Context(), repo, revision, c.Name, out))
+	}
+}
