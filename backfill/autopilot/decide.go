@@ -85,7 +85,8 @@ type view struct {
 	// reds are the pushes that are red from the first bad one on, and greens the green runs on it and
 	// since.
 	reds, greens int
-	redRuns      int // on the first bad push
+	failed       int // red runs on all of them
+	redRuns      int // and on the first bad push
 	pushed       int // pushes after the start, and newer of them have a result
 	newer        int
 	newerRunning []job.Push // and those that will have one soon
@@ -143,6 +144,9 @@ func (v view) over() *move {
 // intermittent.
 const enoughGreens = 3
 
+// enoughReds are how many red runs make a culprit, without any more on its account.
+const enoughReds = 3
+
 // conclude ends a search in which nothing is left to be tested between good and bad, or waits for what comes by
 // itself: a run on a newer push costs nothing.
 func (v view) conclude(inner bool) move {
@@ -158,12 +162,12 @@ func (v view) conclude(inner bool) move {
 	switch {
 	case v.greens > 0:
 		return v.doubtful()
-	case v.reds > 1:
-		return move{end: Culprit, why: fmt.Sprintf("it failed on %s, and %s", pushes(v.reds), named)}
-	case v.redRuns > 1:
-		return move{end: Culprit, why: fmt.Sprintf("it failed %s on one push, and %s", count(v.redRuns, "time"), named)}
+	case v.failed >= enoughReds, v.failed > 1 && (inner || !v.once() || v.pushed == 0):
+		return move{end: Culprit, why: fmt.Sprintf("it failed %s on %s, and %s", count(v.failed, "time"), pushes(v.reds), named)}
 	case len(v.newerRunning) > 0 && v.age < longWait:
 		return move{wait: fmt.Sprintf("for the run on push %d, which is newer", v.newerRunning[0].ID)}
+	case v.failed > 1:
+		return v.buy([]int{first}, "a flaky job fails twice now and then, so the first bad push is run once more")
 	case v.age < longWait && !v.dry:
 		return move{wait: "for a run on a newer push"}
 	case v.flaky && class == 1 && !inner && v.once():
@@ -174,10 +178,10 @@ func (v view) conclude(inner bool) move {
 	return move{end: Culprit, why: "it failed once, and no newer push ran it; " + named}
 }
 
-// once reports whether the first bad push can be run once more, and was not yet.
+// once reports whether the first bad push can be run once more.
 func (v view) once() bool {
 	s := v.line.spots[v.line.bad]
-	return s.again() && s.ours == 0
+	return s.again() && s.ours < enoughReds-1
 }
 
 // doubtful is a search with results that contradict each other: pushes since the first bad one passed.

@@ -148,9 +148,18 @@ func try(f Facts) *Refusal {
 		"another one's failure", f.Failure.Push.Repo)
 }
 
+// age: what was heard of too late is left to people. What then waits for its turn is not older for that, within reason.
 func age(f Facts) *Refusal {
-	if old := f.Now.Sub(f.Failure.Push.Time); old > f.Config.MaxAge && !f.Failure.Push.Time.IsZero() {
-		return refuse(RuleAge, "the push is %s old, more than %s: people have dealt with it", span(old), span(f.Config.MaxAge))
+	if f.Failure.Push.Time.IsZero() {
+		return nil
+	}
+	old, waited := f.Failure.Heard.Sub(f.Failure.Push.Time), f.Now.Sub(f.Failure.Heard)
+	switch {
+	case old > f.Config.MaxAge:
+		return refuse(RuleAge, "the push was %s old when it failed, more than %s: people have dealt with it", span(old),
+			span(f.Config.MaxAge))
+	case waited > patience:
+		return refuse(RuleAge, "it waited for %s, and the push is too old by now", span(waited))
 	}
 	return nil
 }

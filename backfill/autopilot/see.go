@@ -66,7 +66,7 @@ func (s *searching) see(ctx context.Context) error {
 
 // count counts the results of a push from the first bad one on.
 func (v *view) count(sp spot) {
-	v.greens += sp.good
+	v.greens, v.failed = v.greens+sp.good, v.failed+sp.bad
 	if sp.bad > 0 {
 		v.reds++
 	}

@@ -31,6 +31,7 @@ type searching struct {
 	red   []job.Job          // failed runs on the start
 	// newest is the newest push that is red, and last the newest one with a result.
 	newest, last job.Push
+	asked        []spot // on which it has triggered runs, in this look
 }
 
 // work takes one step in a case: it reads what is known, decides, and does what was decided. It says
@@ -181,13 +182,16 @@ func (s *searching) before(ctx context.Context, req job.Request) (*stop, error) 
 	if mode != Act {
 		return &stop{"", RuleSwitch, why}, nil
 	}
-	jobs, err := s.r.ci.Jobs(ctx, req.Push, req.Label)
-	if err != nil {
-		return nil, err
-	}
-	for _, j := range analysis.OfLabel(jobs, req.Label) {
-		if j.Status() == job.StatusCancelled {
-			return &stop{Cancelled, RuleCancelled, fmt.Sprintf("a person cancelled a run on push %d", req.Push.ID)}, nil
+	s.asked = append(s.asked, spot{push: req.Push, label: req.Label})
+	for _, sp := range s.asked { // with what was triggered just before
+		jobs, err := s.r.ci.Jobs(ctx, sp.push, sp.label)
+		if err != nil {
+			return nil, err
+		}
+		for _, j := range analysis.OfLabel(jobs, sp.label) {
+			if j.Status() == job.StatusCancelled {
+				return &stop{Cancelled, RuleCancelled, fmt.Sprintf("a person cancelled a run on push %d", sp.push.ID)}, nil
+			}
 		}
 	}
 	return s.people(ctx, req)
