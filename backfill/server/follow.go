@@ -100,8 +100,11 @@ func (s *Server) Follow(ctx context.Context, id string, after int64) iter.Seq2[B
 		defer tick.Stop()
 		for {
 			next := s.hub.next(id) // before it is read, so that no change is missed
-			version, err := s.version(ctx, id)
-			if err == nil && version > after {
+			// What is newer and whether it has ended are read together: its last change must
+			// not be taken for one that was seen.
+			b, err := s.body(ctx, id)
+			switch {
+			case err == nil && b.version > after:
 				var r Record
 				if r, err = s.store.Get(ctx, id); err == nil {
 					after = r.Version
@@ -109,11 +112,8 @@ func (s *Server) Follow(ctx context.Context, id string, after int64) iter.Seq2[B
 						return
 					}
 				}
-			} else if err == nil && after > 0 {
-				// It may have ended before it was followed.
-				if b, err := s.body(ctx, id); err == nil && !b.open {
-					return
-				}
+			case err == nil && !b.open: // it had ended before it was followed
+				return
 			}
 			if err != nil && (ctx.Err() == nil) && !yield(Backfill{}, err) {
 				return
