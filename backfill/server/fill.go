@@ -193,7 +193,7 @@ func (w *work) watch(ctx context.Context, done trigger.Plan) error {
 	if len(wanted) == 0 {
 		return nil
 	}
-	m := monitor.New(w.ci, w.place.Repositories, w.s.o.Monitor, &monitor.Options{
+	m := monitor.New(hearing(w.ci, wanted), w.place.Repositories, w.s.o.Monitor, &monitor.Options{
 		Ledger: w.s.o.Ledger, Budgets: w.s.o.Budgets, Who: who(w.r.ID), UntilDone: true, Only: keys, Logger: w.s.log,
 		Policy: monitor.Policy{Retriggers: -1, MostRetriggers: -1, Poll: w.s.o.Poll},
 		Judge:  func(monitor.Expectation) verdictJudge { return w.judge },

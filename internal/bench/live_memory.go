@@ -196,7 +196,12 @@ func resident() float64 {
 	if err != nil {
 		return 0
 	}
-	for line := range strings.Lines(string(text)) {
+	return highest(string(text))
+}
+
+// highest is the most memory that a process's status tells of.
+func highest(status string) float64 {
+	for line := range strings.Lines(status) {
 		if kb, ok := strings.CutPrefix(line, "VmHWM:"); ok {
 			n, _ := strconv.Atoi(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(kb), "kB")))
 			return float64(n) / 1024

@@ -38,12 +38,15 @@ func main() {
 	if len(os.Args) > 2 && os.Args[1] == "live-child" { // started by subject live
 		os.Exit(liveChild(os.Args[2], os.Args[3:]))
 	}
+	if len(os.Args) == 3 && os.Args[1] == "server-child" { // started by subject server
+		os.Exit(serverChild(os.Args[2:]))
+	}
 	testing.Init() // virtual time is testing/synctest's, which needs a test
 	flag.Usage = func() {
 		_, _ = fmt.Fprintf(os.Stderr, "usage: go run ./internal/bench SUBJECT, one of %v\n",
 			slices.Sorted(maps.Keys(subjects)))
 	}
-	_ = flag.Bool("quick", false, "fewer trials, for the subjects acting, culprit, damage, growth, ledger and live")
+	_ = flag.Bool("quick", false, "fewer trials, for the subjects acting, culprit, damage, growth, ledger, live and server")
 	_ = flag.Bool("tuning", false, "the seeds that the method was tuned on, for subject culprit")
 	subject := ""
 	if len(os.Args) > 1 { // flags may follow the subject

@@ -1,0 +1,228 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/mozci/mozci/backfill/server"
+	"github.com/mozci/mozci/job"
+	"github.com/mozci/mozci/trigger"
+)
+
+const (
+	getRate   = 1000 // requests in a second
+	getMost   = 20   // how many times the bare p50 the service's p99 may be
+	getSlice  = time.Second
+	getIDs    = 20
+	getMoving = 4 // of them change
+)
+
+// answersFast is how long GET /v1/backfills/{id} takes at a fixed rate, beside a bare
+// handler that writes the same bytes, in slices of the same run that alternate.
+func answersFast(y *yard) {
+	store, ids := y.filled()
+	srv, err := server.New(serverPlaces{}, store, &server.Options{Door: server.DoorOptions{
+		OpenReads: true, Reads: server.Rate{PerMinute: -1},
+	}})
+	y.must(err)
+	service := y.listenOn(srv.Handler())
+	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64, MaxConnsPerHost: 64}}
+	defer client.CloseIdleConnections()
+	sample, err := fetch(client, service+"/v1/backfills/"+ids[0])
+	y.must(err)
+	bare := y.listenOn(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write(sample)
+	}))
+	ctx, stop := context.WithCancel(y.Context())
+	var moving sync.WaitGroup
+	var changes atomic.Int64
+	moving.Go(func() { y.move(ctx, store, &changes) })
+	slices := y.sized(20, 6)
+	fmt.Printf("\nserver: %d requests a second of one of %d backfills of %d kB, of which %d change, over SQLite; "+
+		"%d slices of %s each; %d CPUs\n\n", getRate, getIDs, len(sample)/1000, getMoving, slices, getSlice,
+		runtime.GOMAXPROCS(0))
+	var of [2]load
+	for range slices {
+		of[0].at(client, getRate, getSlice, func(int) string { return bare })
+		of[1].at(client, getRate, getSlice, func(n int) string { return service + "/v1/backfills/" + ids[n%len(ids)] })
+	}
+	stop()
+	moving.Wait()
+	fmt.Println("               requests   failed        p50        p99        max   p99 / bare p50")
+	base := of[0].part(0.5)
+	for i, name := range []string{"bare handler", "the service"} {
+		l := &of[i]
+		fmt.Printf("%-12s %10d %8d %10s %10s %10s %16.1f\n", name, len(l.took), l.failed, micros(l.part(0.5)),
+			micros(l.part(0.99)), micros(l.part(1)), float64(l.part(0.99))/float64(base))
+	}
+	fmt.Printf("%d changes meanwhile\n", changes.Load())
+	if of[1].failed > 0 || of[1].part(0.99) > getMost*base {
+		y.Errorf("%d failed; p99 %s, the bare p50 is %s", of[1].failed, of[1].part(0.99), base)
+	}
+}
+
+func micros(d time.Duration) time.Duration { return d.Round(time.Microsecond) }
+
+// load are requests at a rate that does not wait for answers.
+type load struct {
+	took   []time.Duration // ascending, once part was called
+	failed int
+}
+
+// at makes requests for a while, evenly, and waits for the last answers. How long one took
+// counts from when it was to be sent, also where no connection was free.
+func (l *load) at(c *http.Client, rate int, d time.Duration, url func(n int) string) {
+	n := int(d.Seconds() * float64(rate))
+	took, failed := make([]time.Duration, n), make([]bool, n)
+	var all sync.WaitGroup
+	runtime.LockOSThread() // the thread sleeps more exactly than the scheduler
+	began := time.Now()
+	for i := range n {
+		due := began.Add(time.Duration(i) * time.Second / time.Duration(rate))
+		if wait := time.Until(due); wait > 0 {
+			ts := syscall.NsecToTimespec(wait.Nanoseconds())
+			_ = syscall.Nanosleep(&ts, nil)
+		}
+		at := time.Now()
+		all.Go(func() {
+			_, err := fetch(c, url(i))
+			took[i], failed[i] = time.Since(at), err != nil
+		})
+	}
+	runtime.UnlockOSThread()
+	all.Wait()
+	l.took = append(l.took, took...)
+	for _, f := range failed {
+		if f {
+			l.failed++
+		}
+	}
+}
+
+// part is what so many of the requests took at most.
+func (l *load) part(p float64) time.Duration {
+	slices.Sort(l.took)
+	return l.took[min(int(p*float64(len(l.took))), len(l.took)-1)]
+}
+
+func fetch(c *http.Client, url string) ([]byte, error) {
+	res, err := c.Get(url) //nolint:noctx // its client is the bench's own
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = res.Body.Close() }()
+	text, err := io.ReadAll(res.Body)
+	if err == nil && res.StatusCode != http.StatusOK {
+		err = errStatus{res.StatusCode, string(text)}
+	}
+	return text, err
+}
+
+// listenOn serves a handler as the program does.
+func (y *yard) listenOn(h http.Handler) string {
+	y.Helper()
+	l, err := (&net.ListenConfig{}).Listen(y.Context(), "tcp", "127.0.0.1:0")
+	y.must(err)
+	s := server.HTTPServer("", h, nil)
+	go func() { _ = s.Serve(l) }()
+	y.Cleanup(func() { _ = s.Close() })
+	return "http://" + l.Addr().String()
+}
+
+// filled is a store in a new SQLite file, with backfills whose grids have 50 pushes.
+func (y *yard) filled() (server.Store, []string) {
+	y.Helper()
+	db, err := openSQLite(filepath.Join(y.TempDir(), "mozci.db"))
+	y.must(err)
+	y.Cleanup(func() { _ = db.Close() })
+	store := server.NewSQL(db, server.SQLite)
+	var ids []string
+	for i := range getIDs {
+		r := server.Record{Backfill: largeBackfill(i)}
+		if i >= getMoving {
+			r.State = server.Done
+		}
+		r, _, err = store.Add(y.Context(), r, 0)
+		y.must(err)
+		ids = append(ids, r.ID)
+	}
+	return store, ids
+}
+
+// move changes those that are open, some ten times a second in all, as another instance
+// would.
+func (y *yard) move(ctx context.Context, store server.Store, changes *atomic.Int64) {
+	const me = "another instance"
+	held, err := store.Claim(ctx, me, time.Hour, getMoving)
+	if err != nil {
+		y.Error(err)
+		return
+	}
+	for i := 0; ; i++ {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(100 * time.Millisecond):
+		}
+		r := &held[i%len(held)]
+		r.Log[0].Text = fmt.Sprintf("Change %d.", i)
+		saved, err := store.Save(context.WithoutCancel(ctx), *r, me)
+		if err != nil {
+			y.Error(err)
+			return
+		}
+		*r = saved
+		changes.Add(1)
+	}
+}
+
+// largeBackfill is a backfill as one looks that has searched 50 pushes for a while.
+func largeBackfill(n int) server.Backfill {
+	const pushes = 50
+	b := server.Backfill{
+		ID: fmt.Sprintf("blarge%d", n), State: server.Running, By: "hazel", Via: server.ViaToken,
+		Ask: server.Ask{
+			Project: "autoland", Label: fmt.Sprintf("test-linux2404-64/opt-mochitest-browser-chrome-%d", n),
+			Revision: fmt.Sprintf("%040x", 0xabcdef), Mode: server.Search, Most: pushes, Batch: 4, MaxRuns: 100,
+		},
+		Answer: "Three pushes can have broken it", Credible: []server.Suspect{}, Warnings: []string{},
+		Links: server.Links{Self: server.Text("/v1/backfills/large"), Page: "/backfills/large"},
+	}
+	for i := range pushes {
+		ref := job.PushRef{Repo: "autoland", ID: int64(1000 - i), Revision: fmt.Sprintf("%040x", 0x1000000-i)}
+		row := server.Row{
+			Push: ref, Label: b.Ask.Label, Author: "someone@mozilla.example", Link: "https://treeherder.example/#/jobs",
+			Subject: "Bug 1900000 - " + strings.Repeat("Make it better ", 4), Time: time.Unix(1.7e9, 0).UTC(),
+		}
+		for k := range i % 4 {
+			row.Runs = append(row.Runs, server.Run{
+				ID: server.Text(fmt.Sprintf("task-%022d/0", 100*i+k)), Result: server.Passed, Status: "success", Ours: k > 0,
+				Link: "https://firefox-ci-tc.services.mozilla.example/tasks/" + server.Text(fmt.Sprint(k)), Seconds: 1234,
+			})
+			row.Passed++
+			why := "it is one of the pushes whose result tells most"
+			b.Steps = append(b.Steps, server.Step{
+				Key: fmt.Sprintf("autoland/%d/%s/%d", ref.ID, b.Ask.Label, k), Label: b.Ask.Label, Push: ref,
+				Action: trigger.ActionTrigger, Count: 1, Why: why, Time: row.Time,
+				Receipt: &server.Receipt{IDs: []string{string(row.Runs[k].ID)}, State: "created"},
+			})
+			b.Log = append(b.Log, server.Entry{
+				Time: row.Time, Kind: "triggered", Text: "Triggered 1 run on " + ref.Revision[:12], Why: server.Text(why),
+			})
+		}
+		b.Rows = append(b.Rows, row)
+	}
+	return b
+}
