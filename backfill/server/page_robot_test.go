@@ -141,12 +141,12 @@ func TestAutopilotDay(t *testing.T) {
 		"Push 190420 broke it", "&gt;99%", "24 runs, 6 failed", "and 1 more job", "right: the push was backed out",
 		"Push 190423 broke it", "97%", `action="/autopilot/cases/c2a7b9/wrong"`, "It waits for 4 runs on 3 pushes.",
 		"41 known ones were left alone.", "19 of 20", "28 h 10 min of machine time.", "1 of 6", "<summary>2 more</summary>",
-		"It is green again"[3:], "61 of 200", "40 of 40", "3, no limit", `class="full"`, `aria-current="page">Autopilot`,
+		"It is green again", "61 of 200", "40 of 40", "3, no limit", `class="full"`, `aria-current="page">Autopilot`,
 		`href="/autopilot/2026-11-23"`)
 	lacks(t, body, `cases/c1f0e2/wrong`, `cases/c3d4aa/wrong`, "Let it act again")
 
 	_, body = get(t, h, "/autopilot/2026-11-22")
-	contains(t, body, "No new failure on this day. 41 known ones were left alone.", "Dry run", "Nothing was left alone.", "There are no budgets.")
+	contains(t, body, "No new failure on 22 November 2026. 41 known ones were left alone.", "Dry run", "Nothing was left alone.", "There are no budgets.")
 	lacks(t, body, "Stop the autopilot")
 	if r, _ = get(t, h, "/autopilot/yesterday"); r.StatusCode != http.StatusBadRequest {
 		t.Error(r.Status)

@@ -40,7 +40,6 @@ type dayScreen struct {
 	Acts    []actView
 	Facts   []factView
 	Cases   []caseView
-	Quiet   string // instead of cases
 	Left    []leftView
 	More    []leftView // those behind a fold
 	Known   string
@@ -119,15 +118,13 @@ func dayOf(d autopilot.Day, today time.Time) dayScreen {
 	if d.Known > 0 {
 		known = fmt.Sprintf(" %s known %s left alone.", number(d.Known), plural(d.Known, "one")+" "+were(d.Known))
 	}
-	if d.New == 0 {
-		v.Quiet = "No new failure on this day."
-		if v.Today {
-			v.Quiet = "No new failure today."
-		}
-		v.Quiet += known
-		v.Heading = v.Quiet
-	} else if known != "" {
+	switch {
+	case d.New > 0:
 		v.Known = strings.TrimSpace(known)
+	case v.Today:
+		v.Heading = "No new failure today." + known
+	default:
+		v.Heading = "No new failure on " + when + "." + known
 	}
 	v.mode(d)
 	v.Facts = dayFacts(d)
@@ -137,7 +134,7 @@ func dayOf(d autopilot.Day, today time.Time) dayScreen {
 	for i, l := range d.Left {
 		one := leftView{
 			Time: clock(l.Time), Stamp: iso(l.Time), Label: brief(l.Label, 200), Push: numberOf(l.Push),
-			Rule: ruleWords(l.Rule), Why: sentence(brief(l.Why, 400)),
+			Rule: ruleWords(l.Rule), Why: upper(sentence(brief(l.Why, 400))),
 		}
 		if i < 10 {
 			v.Left = append(v.Left, one)

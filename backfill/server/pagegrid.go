@@ -280,7 +280,7 @@ func (v *rowView) cells(r Row) {
 		v.Counts = countsOf(v.Cells)
 	}
 	if len(v.Cells) == 0 && r.Untestable != "" {
-		v.Note = "not testable: " + brief(r.Untestable, 120)
+		v.Note = "not testable: " + strings.TrimPrefix(brief(r.Untestable, 120), "untestable: ")
 	}
 }
 

@@ -194,7 +194,7 @@ func bitsOf(b Backfill) []string {
 			out = append(out, "about "+roughly(c.Usual*float64(n))+" of machine time")
 		}
 	}
-	if b.Ended != nil && !b.DryRun && c.Runs > 0 {
+	if b.Ended != nil && !b.DryRun && c.Runs > 0 && b.Ended.Sub(b.Created) >= time.Second {
 		out = append(out, "took "+span(b.Ended.Sub(b.Created).Seconds()))
 	}
 	return out
@@ -380,6 +380,7 @@ type entryView struct {
 	Time                time.Time
 	Class, Symbol       string
 	Text, Why, Link, ID string
+	Times               int // how often, where that is more than once
 }
 
 var kindLooks = map[string]looks{
@@ -428,6 +429,10 @@ func daysOf(log []Entry, from, to int) []dayView {
 			l = kindLooks["state"]
 		}
 		at := &out[len(out)-1]
+		if n := len(at.Entries); i > from && log[i-1].Text == e.Text && log[i-1].Why == e.Why && log[i-1].Kind == e.Kind {
+			at.Entries[n-1].Times = max(2, at.Entries[n-1].Times+1)
+			continue
+		}
 		at.Entries = append(at.Entries, entryView{
 			Time: e.Time, Class: l.Class, Symbol: l.Symbol, Text: sentence(brief(e.Text, 600)), Link: outside(e.Link),
 			Why: sentence(brief(e.Why, 600)),
