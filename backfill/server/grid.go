@@ -263,6 +263,23 @@ func (b *Backfill) bounds() {
 	}
 }
 
+// boundsAround says where they are once the culprit of a search is known: runs that passed
+// by luck after it make no push good.
+func (b *Backfill) boundsAround(culprit job.PushRef) {
+	for i, r := range b.Rows {
+		if !same(r.Push, culprit) {
+			continue
+		}
+		b.FirstBad, b.LastGood = &b.Rows[i].Push, nil
+		for k := i + 1; k < len(b.Rows) && b.LastGood == nil; k++ {
+			if b.Rows[k].Passed > 0 {
+				b.LastGood = &b.Rows[k].Push
+			}
+		}
+		return
+	}
+}
+
 // credible writes who can have broken it, as a search sees it now.
 func (b *Backfill) credible(d culprit.Decision, pushes []backfill.Tested) {
 	b.Credible = []Suspect{}

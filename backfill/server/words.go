@@ -149,6 +149,9 @@ func (b *Backfill) describe() {
 		b.State = Running
 	}
 	b.Cost.Left = b.left()
+	if b.Ask.Mode == Search && b.Culprit != nil {
+		b.boundsAround(b.Culprit.Push)
+	}
 	b.Probability = nil
 	switch {
 	case b.Culprit != nil:
