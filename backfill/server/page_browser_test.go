@@ -18,9 +18,12 @@ import (
 	"github.com/mozci/mozci/internal/testing/testenv"
 )
 
+// chromium is a browser that runs.
+type chromium struct{ ctx context.Context }
+
 // browserFor starts Chromium, with a profile of its own that goes when the test ends. One
 // is enough for many tests: each has a tab.
-func browserFor(t *testing.T) context.Context {
+func browserFor(t *testing.T) chromium {
 	t.Helper()
 	path := testenv.Program(t, "chromium", "chromium")
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
@@ -32,7 +35,7 @@ func browserFor(t *testing.T) context.Context {
 	if err := chromedp.Do(ctx); err != nil {
 		t.Fatalf("chromium does not start: %v", err)
 	}
-	return ctx
+	return chromium{ctx}
 }
 
 // tab is a tab with storage of its own. Whatever it writes to its console as an error, and
@@ -42,9 +45,9 @@ type tab struct {
 	ctx context.Context
 }
 
-func openTab(t *testing.T, browser context.Context) *tab {
+func openTab(t *testing.T, browser chromium) *tab {
 	t.Helper()
-	ctx, closeIt := chromedp.NewContext(browser, chromedp.WithNewBrowserContext())
+	ctx, closeIt := chromedp.NewContext(browser.ctx, chromedp.WithNewBrowserContext())
 	ctx, stop := context.WithTimeout(ctx, 5*time.Minute)
 	messages := chromedp.Console(ctx)
 	ended := make(chan struct{})
@@ -148,7 +151,8 @@ func (b *tab) typed(key string) {
 	b.Helper()
 	b.do(chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
 		for _, p := range []input.DispatchKeyEventParams{
-			{Type: input.DispatchKeyEventTypeKeyDown, Key: key, Text: key}, {Type: input.DispatchKeyEventTypeKeyUp, Key: key},
+			{Type: input.DispatchKeyEventTypeKeyDown, Key: key, Text: key},
+			{Type: input.DispatchKeyEventTypeKeyUp, Key: key},
 		} {
 			if _, err := cdp.Call(ctx, t, input.DispatchKeyEvent, p); err != nil {
 				return err

@@ -26,7 +26,7 @@ func TestChromium(t *testing.T) {
 	b := browserFor(t)
 	for _, c := range []struct {
 		name string
-		test func(*testing.T, context.Context)
+		test func(*testing.T, chromium)
 	}{
 		{"acts", testActs},
 		{"fills by events", testFills},
@@ -35,6 +35,7 @@ func TestChromium(t *testing.T) {
 		{"pause", testPause},
 		{"reconnects", testReconnects},
 		{"keys", testKeys},
+		{"keys that ask", testKeysAsk},
 		{"keys can be switched off", testKeysOff},
 		{"tab", testTab},
 		{"copy", testCopy},
@@ -58,13 +59,14 @@ func site(t *testing.T, f *fake) string {
 }
 
 // From the link to the cancelled backfill, by mouse and dialog.
-func testActs(t *testing.T, browser context.Context) {
+func testActs(t *testing.T, browser chromium) {
 	f := newFake()
 	b := openTab(t, browser)
 	b.open(site(t, f))
 	b.do(chromedp.SendKeys("#link", "https://ci.example.org/tasks/T"), chromedp.Click("#start .btn.main"))
 	b.shows("mozci would trigger 8 runs on 4 pushes")
-	if path := value[string](b, "location.pathname+location.search"); path != "/backfill?link=https%3A%2F%2Fci.example.org%2Ftasks%2FT&mode=linear" {
+	want := "/backfill?link=https%3A%2F%2Fci.example.org%2Ftasks%2FT&mode=linear"
+	if path := value[string](b, "location.pathname+location.search"); path != want {
 		t.Errorf("the address is %s", path)
 	}
 	b.do(chromedp.Click("#main-act"))
@@ -89,7 +91,7 @@ func testActs(t *testing.T, browser context.Context) {
 	}
 }
 
-func testFills(t *testing.T, browser context.Context) {
+func testFills(t *testing.T, browser chromium) {
 	f := newFake(waiting())
 	b := openTab(t, browser)
 	b.open(site(t, f) + "/backfills/b7Q2wait")
@@ -120,7 +122,7 @@ func testFills(t *testing.T, browser context.Context) {
 }
 
 // Whoever is on a run with the keyboard stays there while everything around it changes.
-func testKeepsFocus(t *testing.T, browser context.Context) {
+func testKeepsFocus(t *testing.T, browser chromium) {
 	f := newFake(running())
 	b := openTab(t, browser)
 	b.open(site(t, f) + "/backfills/b7Q2run")
@@ -143,12 +145,13 @@ func testKeepsFocus(t *testing.T, browser context.Context) {
 	}
 	b.press(kb.Escape)
 	b.until("!document.querySelector('#ask-cancel').open")
-	if !value[bool](b, "document.activeElement.mine === true") || value[string](b, "document.activeElement.ariaLabel") != name {
+	if !value[bool](b, "document.activeElement.mine === true") ||
+		value[string](b, "document.activeElement.ariaLabel") != name {
 		t.Error("the focus is at", value[string](b, "document.activeElement.outerHTML.slice(0, 200)"))
 	}
 }
 
-func testHolds(t *testing.T, browser context.Context) {
+func testHolds(t *testing.T, browser chromium) {
 	f := newFake(running())
 	b := openTab(t, browser)
 	b.open(site(t, f) + "/backfills/b7Q2run")
@@ -168,7 +171,7 @@ func testHolds(t *testing.T, browser context.Context) {
 	b.until("document.querySelector('#push-autoland-190432')")
 }
 
-func testPause(t *testing.T, browser context.Context) {
+func testPause(t *testing.T, browser chromium) {
 	f := newFake(running())
 	b := openTab(t, browser)
 	b.open(site(t, f) + "/backfills/b7Q2run")
@@ -184,7 +187,7 @@ func testPause(t *testing.T, browser context.Context) {
 }
 
 // The server goes away and comes back at the same place; the page says so and catches up.
-func testReconnects(t *testing.T, browser context.Context) {
+func testReconnects(t *testing.T, browser chromium) {
 	f := newFake(running())
 	handler := pageOf(t, f, hazel, nil)
 	start := func(address string) *httptest.Server {
@@ -219,11 +222,9 @@ func testReconnects(t *testing.T, browser context.Context) {
 	b.until("document.querySelector('#lost').hidden")
 }
 
-func testKeys(t *testing.T, browser context.Context) {
-	f := newFake(running(), dry())
-	url := site(t, f)
+func testKeys(t *testing.T, browser chromium) {
 	b := openTab(t, browser)
-	b.open(url + "/backfills/b7Q2run")
+	b.open(site(t, newFake(running())) + "/backfills/b7Q2run")
 	at := func(want string) {
 		t.Helper()
 		b.until(fmt.Sprintf("document.activeElement.closest('tr')?.id === 'push-autoland-%s'", want))
@@ -243,7 +244,8 @@ func testKeys(t *testing.T, browser context.Context) {
 		b.press(step.key)
 		at(step.push)
 	}
-	if got := value[string](b, "document.activeElement.ariaLabel"); got != "Run 4: failed after 36 min, triggered by mozci" {
+	if got := value[string](b,
+		"document.activeElement.ariaLabel"); got != "Run 4: failed after 36 min, triggered by mozci" {
 		t.Errorf("at %q", got)
 	}
 	b.press(kb.ArrowLeft)
@@ -254,6 +256,16 @@ func testKeys(t *testing.T, browser context.Context) {
 		t.Errorf("the grid has %d tab stops", n)
 	}
 	b.press(kb.Escape)
+	b.until("document.activeElement.id === 'sum'")
+}
+
+// A question or a list is in front of everything; a field takes every letter.
+func testKeysAsk(t *testing.T, browser chromium) {
+	f := newFake(running(), dry())
+	url := site(t, f)
+	b := openTab(t, browser)
+	b.open(url + "/backfills/b7Q2run")
+	b.press("c" + kb.Escape)
 	b.until("document.activeElement.id === 'sum'")
 	b.press("?")
 	b.until("document.querySelector('#keys').open")
@@ -287,12 +299,13 @@ func testKeys(t *testing.T, browser context.Context) {
 	b.press("j" + kb.ArrowRight)
 	b.until("document.activeElement.matches('.r')")
 	want := value[string](b, "document.activeElement.href")
-	value[bool](b, "document.addEventListener('click', (e) => { e.preventDefault(); window.opened = e.target.href; }), true")
+	value[bool](b,
+		"document.addEventListener('click', (e) => { e.preventDefault(); window.opened = e.target.href; }), true")
 	b.press(kb.Enter)
 	b.until(fmt.Sprintf("window.opened === %q", want))
 }
 
-func testKeysOff(t *testing.T, browser context.Context) {
+func testKeysOff(t *testing.T, browser chromium) {
 	b := openTab(t, browser)
 	url := site(t, newFake(running()))
 	b.open(url + "/backfills/b7Q2run")
@@ -310,7 +323,7 @@ func testKeysOff(t *testing.T, browser context.Context) {
 }
 
 // Tab reaches everything that can be used, in order, and one can see where one is.
-func testTab(t *testing.T, browser context.Context) {
+func testTab(t *testing.T, browser chromium) {
 	b := openTab(t, browser)
 	url := site(t, newFake(everyState()...))
 	for _, path := range []string{"/", "/backfills/b7Q2run", "/backfills/b7Q2dry", "/backfills"} {
@@ -321,11 +334,15 @@ func testTab(t *testing.T, browser context.Context) {
 		for i := range n {
 			b.press(kb.Tab)
 			if at := value[int](b, "want.indexOf(document.activeElement)"); at != i {
-				t.Errorf("%s: stop %d is %d: %s", path, i, at, value[string](b, "document.activeElement.outerHTML.slice(0, 160)"))
+				t.Errorf("%s: stop %d is %d: %s", path, i, at,
+					value[string](b, "document.activeElement.outerHTML.slice(0, 160)"))
 				break
 			}
-			if !value[bool](b, "document.activeElement.matches(':focus-visible') && getComputedStyle(document.activeElement).outlineStyle !== 'none'") {
-				t.Errorf("%s: the focus cannot be seen on %s", path, value[string](b, "document.activeElement.outerHTML.slice(0, 160)"))
+			if !value[bool](b,
+				`document.activeElement.matches(':focus-visible') &&
+				getComputedStyle(document.activeElement).outlineStyle !== 'none'`) {
+				t.Errorf("%s: the focus cannot be seen on %s", path,
+					value[string](b, "document.activeElement.outerHTML.slice(0, 160)"))
 			}
 		}
 		if n < 8 {
@@ -334,8 +351,8 @@ func testTab(t *testing.T, browser context.Context) {
 	}
 }
 
-func testCopy(t *testing.T, ctx context.Context) {
-	b := openTab(t, ctx)
+func testCopy(t *testing.T, on chromium) {
+	b := openTab(t, on)
 	url := site(t, newFake(running()))
 	b.open(url + "/backfills/b7Q2run")
 	for _, p := range []string{"clipboard-read", "clipboard-write"} {
@@ -349,19 +366,22 @@ func testCopy(t *testing.T, ctx context.Context) {
 	}
 	b.press("y")
 	b.shows("Copied: paste it into the bug.")
-	text, err := chromedp.Run(b.ctx, chromedp.Evaluate[string]("navigator.clipboard.readText()", chromedp.EvalAwaitPromise))
+	text, err := chromedp.Run(b.ctx, chromedp.Evaluate[string]("navigator.clipboard.readText()",
+		chromedp.EvalAwaitPromise))
 	if err != nil {
 		t.Fatal(err)
 	}
-	contains(t, text, "Push 190420 probably broke it: 97%", "190420  285f82a8  4 of 5  97%     culprit", url+"/backfills/b7Q2run")
+	contains(t, text, "Push 190420 probably broke it: 97%", "190420  285f82a8  4 of 5  97%     culprit",
+		url+"/backfills/b7Q2run")
 }
 
 // Without script a page shows the same, and its buttons work.
-func testNoScript(t *testing.T, browser context.Context) {
+func testNoScript(t *testing.T, browser chromium) {
 	f := newFake(everyState()...)
 	b := openTab(t, browser)
 	b.do(chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
-		_, err := cdp.Call(ctx, t, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
+		_, err := cdp.Call(ctx, t, emulation.SetScriptExecutionDisabled,
+			emulation.SetScriptExecutionDisabledParams{Value: true})
 		return err
 	}))
 	b.open(site(t, f) + "/backfills/b7Q2dry")
@@ -378,14 +398,16 @@ func testNoScript(t *testing.T, browser context.Context) {
 	b.shows("@hazel cancelled this")
 }
 
-func testTheme(t *testing.T, browser context.Context) {
+func testTheme(t *testing.T, browser chromium) {
 	b := openTab(t, browser)
 	b.media("prefers-color-scheme=light")
 	b.open(site(t, newFake()))
 	colour := "getComputedStyle(document.body).backgroundColor"
 	light := value[string](b, colour)
 	choose := func(v string) {
-		value[bool](b, fmt.Sprintf("(() => { const s = document.querySelector('#theme'); s.value = %q; s.dispatchEvent(new Event('change')); return true; })()", v))
+		value[bool](b,
+			fmt.Sprintf(`(() => { const s = document.querySelector('#theme');
+			s.value = %q; s.dispatchEvent(new Event('change')); return true; })()`, v))
 	}
 	choose("dark")
 	dark := value[string](b, colour)
@@ -408,7 +430,7 @@ func testTheme(t *testing.T, browser context.Context) {
 
 // Nothing is wider than the screen, no two cells of a row lie on each other, and what a
 // finger touches is large enough.
-func testWidths(t *testing.T, browser context.Context) {
+func testWidths(t *testing.T, browser chromium) {
 	b := openTab(t, browser)
 	url := site(t, newFake(everyState()...))
 	for name, path := range screensOf() {
@@ -434,12 +456,16 @@ const (
 	widest = `[...document.querySelectorAll('body *')].filter((e) => e.getBoundingClientRect().right > innerWidth + 1)
 		.map((e) => e.tagName + '.' + e.className + '#' + e.id).slice(0, 8).join(' ')`
 	overlaps = `(() => { for (const row of document.querySelectorAll('.grid tbody tr')) {
-		const boxes = [...row.children].flatMap((cell) => [...cell.querySelectorAll('.id, th code, .r, .none, .n, .prob span:not(.vh), .tag'), ...(cell.matches('.num') && cell.textContent ? [cell] : [])])
+		const parts = '.id, th code, .r, .none, .n, .prob span:not(.vh), .tag';
+		const boxes = [...row.children].flatMap((cell) =>
+				[...cell.querySelectorAll(parts), ...(cell.matches('.num') && cell.textContent ? [cell] : [])])
 			.filter((e) => e.checkVisibility()).map((e) => {
 				const range = document.createRange(); range.selectNodeContents(e);
-				return { e, box: e.matches('.num') ? range.getBoundingClientRect() : e.getBoundingClientRect() }; }).filter((b) => b.box.width > 1);
+				return { e, box: (e.matches('.num') ? range : e).getBoundingClientRect() };
+			}).filter((b) => b.box.width > 1);
 		for (const a of boxes) for (const b of boxes) if (a.e !== b.e && !a.e.contains(b.e) && !b.e.contains(a.e) &&
-			a.box.left < b.box.right - 1 && b.box.left < a.box.right - 1 && a.box.top < b.box.bottom - 1 && b.box.top < a.box.bottom - 1)
+			a.box.left < b.box.right - 1 && b.box.left < a.box.right - 1 &&
+			a.box.top < b.box.bottom - 1 && b.box.top < a.box.bottom - 1)
 			return row.id + ': ' + a.e.outerHTML.slice(0, 80) + ' and ' + b.e.outerHTML.slice(0, 80);
 	} return ''; })()`
 	small = `[...document.querySelectorAll('.answer .acts .btn')].filter((e) => e.checkVisibility() && e.getBoundingClientRect().height < 44)
@@ -447,7 +473,7 @@ const (
 )
 
 // What people set in their system is heeded.
-func testSettings(t *testing.T, browser context.Context) {
+func testSettings(t *testing.T, browser chromium) {
 	b := openTab(t, browser)
 	b.open(site(t, newFake(everyState()...)) + "/backfills/b7Q2run")
 	turns := "getComputedStyle(document.querySelector('.pill .i')).animationName"
@@ -459,7 +485,7 @@ func testSettings(t *testing.T, browser context.Context) {
 	if got := value[string](b, turns); got != "none" {
 		t.Error("something moves:", got)
 	}
-	b.media("forced-colors=active", "prefers-color-scheme=dark")
+	b.media("forced-colors=active", "prefers-color-scheme=dark") //nolint:misspell // its name
 	if fail, pass := value[string](b, "getComputedStyle(document.querySelector('.r.fail')).backgroundColor"),
 		value[string](b, "getComputedStyle(document.querySelector('.r.pass')).backgroundColor"); fail == pass {
 		t.Error("a failure is not filled in forced colours:", fail)
@@ -475,7 +501,8 @@ func axeSource(t *testing.T) string {
 	}
 	text, err := os.ReadFile(path)
 	if err != nil {
-		testenv.Lacking(t, "axe-core is not at %s: npm install --prefix %s axe-core@4, or name its axe.min.js in MOZCI_AXE",
+		testenv.Lacking(t,
+			"axe-core is not at %s: npm install --prefix %s axe-core@4, or name its axe.min.js in MOZCI_AXE",
 			path, filepath.Join(os.TempDir(), "mozci-axe"))
 	}
 	return string(text)
@@ -495,7 +522,7 @@ var alike = []string{
 	"long-all", "state-done", "state-flake", "state-gone", "state-never", "state-own", "state-dry",
 }
 
-func testAxe(t *testing.T, browser context.Context) {
+func testAxe(t *testing.T, browser chromium) {
 	axe := axeSource(t)
 	b := openTab(t, browser)
 	url := site(t, newFake(everyState()...))

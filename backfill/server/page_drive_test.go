@@ -16,7 +16,8 @@ func Drive(t *testing.T, url, token, label, revision, answer string) {
 	b.signIn(url, token)
 	b.do(
 		chromedp.Click(".hero details:first-of-type summary"),
-		chromedp.SendKeys("[name=label]", label), chromedp.SendKeys("[name=revision]", revision), chromedp.Click("#start .btn.main"),
+		chromedp.SendKeys("[name=label]", label), chromedp.SendKeys("[name=revision]", revision),
+		chromedp.Click("#start .btn.main"),
 	)
 	b.shows("mozci would trigger")
 	b.do(chromedp.Click("#main-act"))

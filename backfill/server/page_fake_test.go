@@ -72,9 +72,11 @@ func storyRows(text string) []Row {
 		line = strings.TrimRight(line, "\n") + strings.Repeat(" ", 70)
 		id, _ := strconv.ParseInt(line[:6], 10, 64)
 		r := Row{
-			Push: ref(id), Label: storyLabel, Author: strings.TrimSpace(line[7:16]), Subject: strings.TrimSpace(line[16:65]),
-			Time: noon.Add(time.Duration(id-190420) * 11 * time.Minute),
-			Link: Text("https://treeherder.example.org/jobs?repo=autoland&revision=" + ref(id).Revision), Runs: []Run{},
+			Push: ref(id), Label: storyLabel, Author: strings.TrimSpace(line[7:16]),
+			Subject: strings.TrimSpace(line[16:65]),
+			Time:    noon.Add(time.Duration(id-190420) * 11 * time.Minute),
+			Link:    Text("https://treeherder.example.org/jobs?repo=autoland&revision=" + ref(id).Revision),
+			Runs:    []Run{},
 		}
 		subject, runs, _ := strings.Cut(line[16:], "   ")
 		r.Subject = strings.TrimSpace(subject)
@@ -124,8 +126,9 @@ func running() Backfill {
 	b := Backfill{
 		ID: "b7Q2run", Version: 40, State: Running,
 		Ask: Ask{
-			Project: "autoland", Label: storyLabel, Revision: ref(190426).Revision, Mode: Search, Times: 2, Most: 40, Batch: 4,
-			Test: "toolkit/components/places/tests/expiration/test_expire.js",
+			Project: "autoland", Label: storyLabel, Revision: ref(190426).Revision, Mode: Search, Times: 2, Most: 40,
+			Batch: 4,
+			Test:  "toolkit/components/places/tests/expiration/test_expire.js",
 		},
 		Answer: "Push 190420 probably broke it: 97%",
 		By:     "hazel", Via: "token", Created: at(0), Updated: at(211),
@@ -155,12 +158,16 @@ func running() Backfill {
 		"3 more runs; if they agree, it will be more than 99%% sure.", fail, pass))
 	b.Steps = []Step{
 		{
-			Key: "k1", Label: storyLabel, Push: ref(190419), Action: trigger.ActionTrigger, Count: 2, Round: 6, Time: at(210),
-			Why: "to confirm that the push before it passes", Receipt: &Receipt{IDs: []string{"T190419-4/0"}, State: "created"},
+			Key: "k1", Label: storyLabel, Push: ref(190419), Action: trigger.ActionTrigger, Count: 2, Round: 6,
+			Time:    at(210),
+			Why:     "to confirm that the push before it passes",
+			Receipt: &Receipt{IDs: []string{"T190419-4/0"}, State: "created"},
 		},
 		{
-			Key: "k2", Label: storyLabel, Push: ref(190420), Action: trigger.ActionTrigger, Count: 1, Round: 6, Time: at(210),
-			Why: "to confirm that the failure repeats", Receipt: &Receipt{IDs: []string{"T190420-5/0"}, State: "created"},
+			Key: "k2", Label: storyLabel, Push: ref(190420), Action: trigger.ActionTrigger, Count: 1, Round: 6,
+			Time:    at(210),
+			Why:     "to confirm that the failure repeats",
+			Receipt: &Receipt{IDs: []string{"T190420-5/0"}, State: "created"},
 		},
 	}
 	b.Log = storyLog()
@@ -210,7 +217,10 @@ func storyLog() []Entry {
 		{at(168), "failed", "190422 failed in 36 min", "Same test, same message", task},
 		{at(140), "left_alone", "Did not count the failure on 190428", "It is in another test", task},
 		{at(131), "triggered", "Triggered 4 runs on 190418 to 190422", "Round 5", task},
-		{at(98), "trouble", "The CI did not answer one request", "mozci looked for the run, found it, and did not repeat it", ""},
+		{
+			at(98), "trouble", "The CI did not answer one request",
+			"mozci looked for the run, found it, and did not repeat it", "",
+		},
 		{at(56), "left_alone", "Left 190413 alone", "A person cancelled the run there", ""},
 		{at(3), "machine", "190417 is not testable", "Its build failed", ""},
 		{at(1), "triggered", "Triggered 6 runs on 6 pushes", "Round 1: spread over the range", ""},
@@ -257,7 +267,10 @@ func done() Backfill {
 	b.Ended, b.Updated = pointer(at(250)), at(250)
 	before, since := b.rates()
 	b.Why = Text("The job failed in " + since + " since this push and in " + before + " before it.")
-	b.Log = append([]Entry{{at(250), "state", "Push 190420 broke it", "It failed again and the push before it passed", ""}},
+	b.Log = append([]Entry{{
+		at(250), "state", "Push 190420 broke it", "It failed again and the push before it passed",
+		"",
+	}},
 		b.Log...)
 	return b
 }
@@ -267,8 +280,9 @@ func dry() Backfill {
 	b := running()
 	b.ID, b.State, b.DryRun = "b7Q2dry", Planned, true
 	b.Ask.Mode, b.Ask.Batch = Linear, 0
-	b.Answer, b.Why = "mozci would trigger 8 runs on 4 pushes", "It passed last on 190418 and failed first on 190426, and "+
-		"nothing between them has a result. Nothing was triggered yet."
+	b.Answer, b.Why = "mozci would trigger 8 runs on 4 pushes",
+		"It passed last on 190418 and failed first on 190426, and "+
+			"nothing between them has a result. Nothing was triggered yet."
 	b.Culprit, b.Credible, b.FailRate = nil, nil, Rates{}
 	b.LastGood, b.FirstBad = pointer(ref(190418)), pointer(ref(190426))
 	b.Rows = storyRows(`
@@ -316,7 +330,8 @@ func waiting() Backfill {
 		}
 		if b.Rows[i].Planned > 0 {
 			b.Steps = append(b.Steps, Step{
-				Key: fmt.Sprint("s", i), Push: b.Rows[i].Push, Count: 2, Why: "between the last good push and the first bad one",
+				Key: fmt.Sprint("s", i), Push: b.Rows[i].Push, Count: 2,
+				Why:  "between the last good push and the first bad one",
 				Time: at(1), Receipt: &Receipt{State: "created"},
 			})
 		}
@@ -385,23 +400,26 @@ func everyState() []Backfill {
 				}
 				b.Warnings = []string{"push 190417 cannot be tested: its build failed"}
 			}),
-		inState("b7Q2flake", Done, "No push broke it: the test was as flaky before (11% and 12%)", "", func(b *Backfill) {
-			b.Culprit, b.Credible, b.Outcome, b.FirstBad = nil, nil, "not_a_regression", nil
-			b.Ask.Label, b.Via, b.By = "test-windows11-64/opt-web-platform-tests-7", "autopilot", "autopilot"
-			for i := range b.Rows {
-				b.Rows[i].Probability = 0
-			}
-		}),
+		inState("b7Q2flake", Done, "No push broke it: the test was as flaky before (11% and 12%)", "",
+			func(b *Backfill) {
+				b.Culprit, b.Credible, b.Outcome, b.FirstBad = nil, nil, "not_a_regression", nil
+				b.Ask.Label, b.Via, b.By = "test-windows11-64/opt-web-platform-tests-7", "autopilot", "autopilot"
+				for i := range b.Rows {
+					b.Rows[i].Probability = 0
+				}
+			}),
 		inState("b7Q2gone", Cancelled, "@hazel cancelled this; 21 results are kept", "3 runs were stopped.",
 			func(b *Backfill) {
-				b.CancelledBy, b.By, b.Ask.Test, b.Ask.Label = "hazel", "tansy", "", "test-macosx1500-aarch64/debug-reftest-2"
+				b.CancelledBy, b.By, b.Ask.Test, b.Ask.Label = "hazel", "tansy", "",
+					"test-macosx1500-aarch64/debug-reftest-2"
 			}),
 		refused("b7Q2try", NoLine, "Nothing was triggered: this is a try push",
 			"There is no earlier push of the same line to compare with."),
 		refused("b7Q2never", NeverGreen, "Nothing was triggered: it was never green",
 			"It failed on each of the 40 pushes that were looked at."),
 		refused("b7Q2own", Offspring, "Nothing was triggered: mozci triggered this run itself", ""),
-		inState("b7Q2err", Failed, "The CI refused: your credentials lack hooks:trigger-hook:project-gecko/backfill", "",
+		inState("b7Q2err", Failed, "The CI refused: your credentials lack hooks:trigger-hook:project-gecko/backfill",
+			"",
 			func(b *Backfill) { nothing(b); b.Reason = CIRefused }),
 	}
 	return out
@@ -495,7 +513,8 @@ func (f *fake) Start(_ context.Context, by Caller, in Input) (Backfill, error) {
 	case in.Link == "" && in.TaskID == "" && in.JobID == nil && (in.Label == "" || in.Revision == ""):
 		return Backfill{}, job.Wrap("backfill.start", "link", fmt.Errorf("%w: link: name a job", job.ErrInvalid))
 	case strings.Contains(in.Link, "nowhere"):
-		return Backfill{}, job.Wrap("link.parse", in.Link, fmt.Errorf("%w: link: no deployment %q", job.ErrInvalid, in.Link))
+		return Backfill{}, job.Wrap("link.parse", in.Link,
+			fmt.Errorf("%w: link: no deployment %q", job.ErrInvalid, in.Link))
 	}
 	b := dry()
 	if !in.DryRun {

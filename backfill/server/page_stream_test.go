@@ -130,8 +130,8 @@ func TestStreamSendsWhatChanged(t *testing.T) {
 			b.Rows[12].Passed++
 		})
 		u := r.update()
-		if got := names(u); !slices.Equal(got, []string{"facts", "grid-sum", "push-autoland-190419", "plan", "dialogs"}) &&
-			!slices.Equal(got, []string{"answer", "facts", "grid-sum", "push-autoland-190419", "plan", "dialogs"}) {
+		if got := names(u); !slices.Equal(got, []string{"facts", "grid-sum", "push-autoland-190419", "plan", "asks"}) &&
+			!slices.Equal(got, []string{"answer", "facts", "grid-sum", "push-autoland-190419", "plan", "asks"}) {
 			t.Errorf("changed: %v", got)
 		}
 		for _, p := range u.Parts {
@@ -187,7 +187,8 @@ func TestStreamIsAlive(t *testing.T) {
 		began := time.Now()
 		for i := range 3 {
 			e, ok := r.next()
-			if !ok || e.name != "still" || !slices.Contains(e.comments, "still here") || time.Since(began) != time.Duration(i+1)*15*time.Second {
+			if !ok || e.name != "still" || !slices.Contains(e.comments, "still here") ||
+				time.Since(began) != time.Duration(i+1)*15*time.Second {
 				t.Errorf("after %s: %+v", time.Since(began), e)
 			}
 		}
@@ -215,7 +216,8 @@ func TestStreamEndsWithItsBrowser(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if answer.Header.Get("Content-Type") != "text/event-stream; charset=utf-8" || answer.Header.Get("Cache-Control") != "no-store" {
+		if answer.Header.Get("Content-Type") != "text/event-stream; charset=utf-8" ||
+			answer.Header.Get("Cache-Control") != "no-store" {
 			t.Error(answer.Header)
 		}
 		line, err := bufio.NewReader(answer.Body).ReadString('\n')

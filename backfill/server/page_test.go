@@ -95,21 +95,36 @@ func TestEveryStateShowsWhatItIsAndOffers(t *testing.T) {
 			`<title>97% 190420 · opt-xpcshell-4 · mozci</title>`, `>Push 190420 probably broke it: 97%</h1>`,
 			`pill run`, `round 6 of about 7`, `about 45 min left`, `Cancel 3 runs`, `Copy for the bug`, `24 of 60 runs`,
 			`Places: expire visits in one transaction</a>, by @heron. `, `4 of 5 runs failed, in test_expire.js.`,
-			`190419: 2%. Any other push: under 1%.`, `5 failed runs for people to classify.`, `13 runs by the CI, 21 by mozci, 3 to come`,
-			`data-stream="/backfills/b7Q2run/stream"`, `data-version="40"`, `href="/v1/backfills/b7Q2run">this page as JSON`,
+			`190419: 2%. Any other push: under 1%.`, `5 failed runs for people to classify.`,
+			`13 runs by the CI, 21 by mozci, 3 to come`,
+			`data-stream="/backfills/b7Q2run/stream"`, `data-version="40"`,
+			`href="/v1/backfills/b7Q2run">this page as JSON`,
 			`mozci culprit --repo autoland --label test-linux2404-64/opt-xpcshell-4 --rev `, `Pause updates`,
 			`2 runs on <a href=`, `to confirm that the failure repeats`, `not testable: its build failed`,
 		},
-		"done":   {`<title>&gt;99% 190420 · `, `Push 190420 broke it: more than 99% sure`, `pill pass`, `took 4 h 10 min`, `Copy for the bug`},
-		"dry":    {`<title>mozci would trigger 8 runs on 4 pushes · `, `pill warn`, `>Trigger 8 runs</button>`, `Trigger 8 runs on 4 pushes?`, `Change options`, `about 5 h of machine time`, `1 of 6 pushes`, `Left out`},
-		"wait":   {`8 runs are queued; none has started`, `pill run`, `Cancel 8 runs`, `0 of 8 runs ended`},
-		"unsure": {`Two pushes remain: 190420 (61%) and 190421 (34%)`, `pill calm`, `>Add 20 runs</button>`, `name="max_runs" value="44"`, `190421: 34%, 190419: 3%. Any other push: under 1%.`, `Most likely`, `Push 190417 cannot be tested: its build failed.`},
-		"flake":  {`No push broke it`, `pill pass`, `Copy for the bug`, `Started by the autopilot`},
-		"gone":   {`@hazel cancelled this`, `>Start again</button>`, `pill calm`},
-		"try":    {`this is a try push`, `What is possible instead`, `mozci trigger --repo autoland`, `--times 5`, `pill warn`},
-		"never":  {`it was never green`, `Look back 80 pushes`},
-		"own":    {`mozci triggered this run itself`, `Earlier backfills of this job`},
-		"err":    {`your credentials lack`, `>Try again</button>`, `pill fail`},
+		"done": {
+			`<title>&gt;99% 190420 · `, `Push 190420 broke it: more than 99% sure`, `pill pass`,
+			`took 4 h 10 min`, `Copy for the bug`,
+		},
+		"dry": {
+			`<title>mozci would trigger 8 runs on 4 pushes · `, `pill warn`, `>Trigger 8 runs</button>`,
+			`Trigger 8 runs on 4 pushes?`, `Change options`, `about 5 h of machine time`, `1 of 6 pushes`, `Left out`,
+		},
+		"wait": {`8 runs are queued; none has started`, `pill run`, `Cancel 8 runs`, `0 of 8 runs ended`},
+		"unsure": {
+			`Two pushes remain: 190420 (61%) and 190421 (34%)`, `pill calm`, `>Add 20 runs</button>`,
+			`name="max_runs" value="44"`, `190421: 34%, 190419: 3%. Any other push: under 1%.`, `Most likely`,
+			`Push 190417 cannot be tested: its build failed.`,
+		},
+		"flake": {`No push broke it`, `pill pass`, `Copy for the bug`, `Started by the autopilot`},
+		"gone":  {`@hazel cancelled this`, `>Start again</button>`, `pill calm`},
+		"try": {
+			`this is a try push`, `What is possible instead`, `mozci trigger --repo autoland`, `--times 5`,
+			`pill warn`,
+		},
+		"never": {`it was never green`, `Look back 80 pushes`},
+		"own":   {`mozci triggered this run itself`, `Earlier backfills of this job`},
+		"err":   {`your credentials lack`, `>Try again</button>`, `pill fail`},
 	} {
 		t.Run(id, func(t *testing.T) {
 			r, body := get(t, h, "/backfills/b7Q2"+id)
@@ -134,7 +149,8 @@ func TestGridFolds(t *testing.T) {
 	contains(t, body, "Localise batch 3<")
 	lacks(t, body, "older pushes, none bad", "rows=all#grid")
 	_, body = get(t, h, "/backfills/b7Q2many")
-	contains(t, body, `<span class="vh">failed: </span>`, `</svg> 9</span>`, `aria-label="Run 11: failed after 36 min, triggered by mozci"`)
+	contains(t, body, `<span class="vh">failed: </span>`, `</svg> 9</span>`,
+		`aria-label="Run 11: failed after 36 min, triggered by mozci"`)
 }
 
 func TestGridRows(t *testing.T) {
@@ -144,10 +160,12 @@ func TestGridRows(t *testing.T) {
 		t.Fatalf("%d rows, chances %v, folds %v", len(g.Rows), g.Chances, g.Folds)
 	}
 	hit, good, old := g.Rows[11], g.Rows[12], g.Rows[13]
-	if !hit.Hit || hit.Tag != "culprit" || hit.Class != "after" || hit.Failed != "4 of 5" || hit.Chance != "97%" || hit.Bar != 70 {
+	if !hit.Hit || hit.Tag != "culprit" || hit.Class != "after" || hit.Failed != "4 of 5" || hit.Chance != "97%" ||
+		hit.Bar != 70 {
 		t.Errorf("culprit: %+v", hit)
 	}
-	if !good.Good || !good.Line || good.Tag != "last good" || good.Class != "before" || good.Chance != "2%" || good.Bar != 2 {
+	if !good.Good || !good.Line || good.Tag != "last good" || good.Class != "before" || good.Chance != "2%" ||
+		good.Bar != 2 {
 		t.Errorf("last good: %+v", good)
 	}
 	if old.Good || old.Line || old.Tag != "" || old.Chance != "" || old.Class != "before" {
@@ -193,16 +211,17 @@ func TestQuietRows(t *testing.T) {
 }
 
 // hostile is what anybody can write into a commit message, a label or a log.
-const hostile = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>\x1b[31m\u202eevil\u200b\x00\xff&amp;{{.}}`javascript:"
+const hostile = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>" +
+	"\x1b[31m\u202eevil\u200b\x00\xff&amp;{{.}}\x60javascript:"
 
 // poison puts the hostile text into each string, and a hostile address into each link.
 func poison(v reflect.Value, name string) {
 	switch v.Kind() {
 	case reflect.String:
-		switch {
-		case name == "Link" || name == "Job" || name == "Self" || name == "Range":
+		switch name {
+		case "Link", "Job", "Self", "Range":
 			v.SetString("javascript:alert('" + name + "')")
-		case name == "State" || name == "Result" || name == "Mode" || name == "Reason" || name == "ID" || name == "Action":
+		case "State", "Result", "Mode", "Reason", "ID", "Action":
 		default:
 			v.SetString(hostile + name)
 		}
@@ -242,8 +261,12 @@ func TestNothingFromACIIsMoreThanText(t *testing.T) {
 		list = append(list, b)
 	}
 	h := pageOf(t, newFake(list...), func(*http.Request) (Caller, bool) { return Caller{Name: hostile}, true }, nil)
-	q := url.Values{"label": {hostile}, "project": {hostile}, "by": {hostile}, "state": {hostile}, "link": {hostile}}.Encode()
-	paths := []string{"/", "/backfills", "/backfills?" + q, "/?" + q, "/" + url.PathEscape(hostile), "/backfills/" + url.PathEscape(hostile)}
+	q := url.Values{
+		"label": {hostile}, "project": {hostile}, "by": {hostile}, "state": {hostile},
+		"link": {hostile},
+	}.Encode()
+	paths := []string{"/", "/backfills", "/backfills?" + q, "/?" + q, "/" + url.PathEscape(hostile), "/backfills/" +
+		url.PathEscape(hostile)}
 	for _, b := range list {
 		paths = append(paths, "/backfills/"+b.ID, "/backfills/"+b.ID+"?rows=all")
 	}
@@ -268,9 +291,13 @@ func TestNothingFromACIIsMoreThanText(t *testing.T) {
 
 func TestOutside(t *testing.T) {
 	for in, want := range map[Text]string{
-		"https://ci.example.org/a?b=c#d": "https://ci.example.org/a?b=c#d", "http://x/": "http://x/", "/v1/backfills/a": "/v1/backfills/a",
-		"": "", "javascript:alert(1)": "", "JaVaScript:alert(1)": "", "data:text/html,x": "", "//evil.example": "", "/\\evil.example": "",
-		"https:evil": "", "https://user:pass@x/": "", "ftp://x/": "", "https://x/\u202e": "", "relative": "", "\x01https://x/": "", "/": "/",
+		"https://ci.example.org/a?b=c#d": "https://ci.example.org/a?b=c#d", "http://x/": "http://x/",
+		"/v1/backfills/a": "/v1/backfills/a",
+		"":                "", "javascript:alert(1)": "", "JaVaScript:alert(1)": "",
+		"data:text/html,x": "", "//evil.example": "",
+		"/\\evil.example": "",
+		"https:evil":      "", "https://user:pass@x/": "", "ftp://x/": "", "https://x/\u202e": "", "relative": "",
+		"\x01https://x/": "", "/": "/",
 		Text("https://x/" + strings.Repeat("a", 4000)): "",
 	} {
 		if got := outside(in); got != want {
@@ -305,7 +332,8 @@ func TestScreensAreSound(t *testing.T) {
 				}
 			}
 			for _, m := range hrefs.FindAllStringSubmatch(body, -1) {
-				if strings.Contains(body, `action="`+m[1]+`"`) || strings.HasPrefix(m[1], "/v1/") || strings.HasPrefix(m[1], "/sign") {
+				if strings.Contains(body, `action="`+m[1]+`"`) || strings.HasPrefix(m[1], "/v1/") ||
+					strings.HasPrefix(m[1], "/sign") {
 					continue
 				}
 				if r, _ := get(t, h, strings.ReplaceAll(m[1], "&amp;", "&")); r.StatusCode >= 400 {
@@ -344,9 +372,12 @@ func TestPreviewTriggersNothing(t *testing.T) {
 		f.started[0].TaskID != "a23456789012345678901A/1" || f.started[0].Revision != "" {
 		t.Errorf("started %+v", f.started)
 	}
-	get(t, h, "/backfill?link=https://ci.example.org/x&dry_run=false&times=3&mode=search&max_runs=9&follow_merges=true&batch=2&max_revisions=7&test=t")
+	get(t, h,
+		"/backfill?link=https://ci.example.org/x&dry_run=false&times=3"+
+			"&mode=search&max_runs=9&follow_merges=true&batch=2&max_revisions=7&test=t")
 	in := f.started[1]
-	if !in.DryRun || *in.Times != 3 || in.Mode != Search || *in.MaxRuns != 9 || !in.Follow || *in.Batch != 2 || *in.Most != 7 || in.Test != "t" {
+	if !in.DryRun || *in.Times != 3 || in.Mode != Search || *in.MaxRuns != 9 || !in.Follow || *in.Batch != 2 ||
+		*in.Most != 7 || in.Test != "t" {
 		t.Errorf("started %+v", in)
 	}
 	if r, _ := get(t, h, "/backfill"); r.StatusCode != http.StatusSeeOther || r.Header.Get("Location") != "/" {
@@ -357,8 +388,10 @@ func TestPreviewTriggersNothing(t *testing.T) {
 		t.Error(r.Status)
 	}
 	contains(t, body, `role="alert"`, "no deployment", `value="https://nowhere.example.org/"`)
-	for _, q := range []string{"times=-1", "times=x", "max_runs=99999999999999999999", "mode=both", "link=" + strings.Repeat("a", 5000), "selectedJob=x"} {
-		if r, body := get(t, h, "/backfill?label=l&revision=r&"+q); r.StatusCode != http.StatusBadRequest || !strings.Contains(body, `role="alert"`) {
+	for _, q := range []string{"times=-1", "times=x", "max_runs=99999999999999999999", "mode=both", "link=" +
+		strings.Repeat("a", 5000), "selectedJob=x"} {
+		if r, body := get(t, h, "/backfill?label=l&revision=r&"+q); r.StatusCode != http.StatusBadRequest ||
+			!strings.Contains(body, `role="alert"`) {
 			t.Errorf("%.40s: %s", q, r.Status)
 		}
 	}
@@ -378,7 +411,8 @@ func TestFormsWithoutScript(t *testing.T) {
 		t.Fatal(r.Status, r.Header)
 	}
 	in := f.started[1]
-	if in.DryRun || in.Project != "autoland" || in.Label != storyLabel || in.Revision != ref(190426).Revision || *in.Times != 2 {
+	if in.DryRun || in.Project != "autoland" || in.Label != storyLabel || in.Revision != ref(190426).Revision ||
+		*in.Times != 2 {
 		t.Errorf("started %+v", in)
 	}
 	r, body = post(t, h, "/backfills/b7Q2wait/cancel", nil)
@@ -387,7 +421,8 @@ func TestFormsWithoutScript(t *testing.T) {
 	}
 	contains(t, body, "Cancel 8 runs?", "Let it run", "4 results are kept.")
 	r, _ = post(t, h, "/backfills/b7Q2wait/cancel", formIn(t, body, "Cancel 8 runs"))
-	if b, _ := f.Get(t.Context(), "b7Q2wait"); r.StatusCode != http.StatusSeeOther || b.State != Cancelled || b.CancelledBy != "hazel" {
+	if b, _ := f.Get(t.Context(), "b7Q2wait"); r.StatusCode != http.StatusSeeOther || b.State != Cancelled ||
+		b.CancelledBy != "hazel" {
 		t.Fatal(r.Status, b.State)
 	}
 	if r, _ = post(t, h, "/backfills/b7Q2wait/cancel", nil); r.StatusCode != http.StatusSeeOther {
@@ -429,7 +464,8 @@ func TestWhoMayNot(t *testing.T) {
 	r := httptest.NewRequest(http.MethodPost, "/backfills", strings.NewReader("label=l&revision=r"))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	r.Header.Set("Sec-Fetch-Site", "cross-site")
-	if answer, _ := send(t, pageOf(t, f, hazel, nil), r); answer.StatusCode != http.StatusForbidden || len(f.started) > 0 {
+	if answer, _ := send(t, pageOf(t, f, hazel, nil), r); answer.StatusCode != http.StatusForbidden ||
+		len(f.started) > 0 {
 		t.Error("another site's form acted:", answer.Status)
 	}
 }
@@ -449,7 +485,10 @@ func TestErrors(t *testing.T) {
 		{errors.New("secret: disk /dev/sda"), http.StatusInternalServerError, "mozci failed"},
 	} {
 		f.err = c.err
-		for _, path := range []string{"/backfills/x", "/backfills/x/bug", "/backfills/x/stream", "/backfill?link=https://x/"} {
+		for _, path := range []string{
+			"/backfills/x", "/backfills/x/bug", "/backfills/x/stream",
+			"/backfill?link=https://x/",
+		} {
 			r, body := get(t, h, path)
 			if r.StatusCode != c.code {
 				t.Errorf("%s with %v: %s", path, c.err, r.Status)
@@ -490,7 +529,8 @@ func TestHistory(t *testing.T) {
 	contains(t, body, "@hazel cancelled this", `value="tansy"`, `<option value="cancelled" selected>`)
 	lacks(t, body, "probably broke it")
 	_, body = get(t, h, "/backfills?label=refest-2")
-	contains(t, body, "No backfill of a job matches <em>refest-2</em>.", ">test-macosx1500-aarch64/debug-reftest-2</a>", "Clear the filter")
+	contains(t, body, "No backfill of a job matches <em>refest-2</em>.",
+		">test-macosx1500-aarch64/debug-reftest-2</a>", "Clear the filter")
 	_, body = get(t, h, "/backfills?by=nobody")
 	contains(t, body, "No backfill matches this filter.")
 	_, body = get(t, pageOf(t, newFake(), hazel, nil), "/backfills")
@@ -499,7 +539,8 @@ func TestHistory(t *testing.T) {
 
 func TestBugText(t *testing.T) {
 	_, text := get(t, pageOf(t, newFake(everyState()...), hazel, nil), "/backfills/b7Q2done/bug")
-	contains(t, text, "Push 190420 broke it: more than 99% sure\n", "Places: expire visits in one transaction (@heron)\n",
+	contains(t, text, "Push 190420 broke it: more than 99% sure\n",
+		"Places: expire visits in one transaction (@heron)\n",
 		"Job: test-linux2404-64/opt-xpcshell-4 on autoland\n", "push    revision  failed  chance\n",
 		"190420  285f82a8  5 of 6  >99%    culprit\n", "190419  eadce03b  0 of 6          last good\n",
 		"Cost: 24 of 60 runs. 14 h 21 min of machine time, in 6 rounds. 6 failed runs for people to classify.\n",
@@ -512,27 +553,42 @@ func TestBugText(t *testing.T) {
 }
 
 func TestWords(t *testing.T) {
-	for p, want := range map[float64]string{0: "<1%", 0.0099: "<1%", 0.01: "1%", 0.345: "35%", 0.97: "97%", 0.99: "99%", 0.9901: ">99%", 1: ">99%"} {
+	for p, want := range map[float64]string{
+		0: "<1%", 0.0099: "<1%", 0.01: "1%", 0.345: "35%", 0.97: "97%",
+		0.99: "99%", 0.9901: ">99%", 1: ">99%",
+	} {
 		if got := percent(p); got != want {
 			t.Errorf("percent %v is %s, want %s", p, got, want)
 		}
 	}
-	for s, want := range map[float64]string{0: "0 s", -1: "0 s", 45: "45 s", 2160: "36 min", 3600: "1 h", 53400: "14 h 50 min", 172800: "2 days", 183600: "2 days 3 h"} {
+	for s, want := range map[float64]string{
+		0: "0 s", -1: "0 s", 45: "45 s", 2160: "36 min", 3600: "1 h",
+		53400: "14 h 50 min", 172800: "2 days", 183600: "2 days 3 h",
+	} {
 		if got := span(s); got != want {
 			t.Errorf("span %v is %s, want %s", s, got, want)
 		}
 	}
-	for s, want := range map[float64]string{20: "1 min", 170: "3 min", 2710: "45 min", 5000: "1 h 20 min", 17280: "5 h"} {
+	for s, want := range map[float64]string{
+		20: "1 min", 170: "3 min", 2710: "45 min", 5000: "1 h 20 min",
+		17280: "5 h",
+	} {
 		if got := roughly(s); got != want {
 			t.Errorf("roughly %v is %s, want %s", s, got, want)
 		}
 	}
-	for n, want := range map[int]string{0: "0 pushes", 1: "1 push", 999: "999 pushes", 20143: "20,143 pushes", 1234567: "1,234,567 pushes"} {
+	for n, want := range map[int]string{
+		0: "0 pushes", 1: "1 push", 999: "999 pushes", 20143: "20,143 pushes",
+		1234567: "1,234,567 pushes",
+	} {
 		if got := count(n, "push"); got != want {
 			t.Errorf("%s, want %s", got, want)
 		}
 	}
-	for s, want := range map[string]string{"": "", "it's": `'it'\''s'`, "a b": "'a b'", "x/y-1": "x/y-1", "$(id)": "'$(id)'"} {
+	for s, want := range map[string]string{
+		"": "", "it's": `'it'\''s'`, "a b": "'a b'", "x/y-1": "x/y-1",
+		"$(id)": "'$(id)'",
+	} {
 		if s != "" && quote(s) != want {
 			t.Errorf("%s is quoted as %s", s, quote(s))
 		}
@@ -548,7 +604,8 @@ func TestAssets(t *testing.T) {
 			t.Fatalf("%s is not linked", name)
 		}
 		r, text := get(t, h, m[1])
-		if r.StatusCode != 200 || text == "" || !strings.Contains(r.Header.Get("Cache-Control"), "immutable") || r.Header.Get("ETag") == "" {
+		if r.StatusCode != http.StatusOK || text == "" || !strings.Contains(r.Header.Get("Cache-Control"), "immutable") ||
+			r.Header.Get("ETag") == "" {
 			t.Error(name, r.Status, r.Header)
 		}
 		again := httptest.NewRequest(http.MethodGet, "/page/"+name, nil)

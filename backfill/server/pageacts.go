@@ -62,7 +62,8 @@ func actsOf(b Backfill) actsView {
 		v.Main.Kept = "All results so far count."
 	case Cancelled:
 		v.Main = actOf("Start again", in)
-		v.Main.Ask, v.Main.Kept = "Start this backfill again?", "All results so far count; only what is missing is triggered."
+		v.Main.Ask, v.Main.Kept = "Start this backfill again?",
+			"All results so far count; only what is missing is triggered."
 	case Failed:
 		v.Main = actOf("Try again", in)
 		v.Main.Ask, v.Main.Kept = "Try again?", "What was triggered counts and is not triggered twice."
@@ -190,15 +191,15 @@ func commandOf(b Backfill) string {
 		words[1] = "culprit"
 	}
 	words = append(words, where(a)...)
-	switch {
-	case a.Mode == Search:
+	switch a.Mode {
+	case Search:
 		if a.Batch > 0 {
 			words = append(words, "--batch", strconv.Itoa(a.Batch))
 		}
 		if a.MaxRuns > 0 {
 			words = append(words, "--max-runs", strconv.Itoa(a.MaxRuns))
 		}
-	default:
+	case Linear:
 		if a.Times > 0 {
 			words = append(words, "--times", strconv.Itoa(a.Times))
 		}

@@ -169,7 +169,10 @@ func runsToday(d autopilot.Day, today bool) string {
 // mode says what it may do now, and offers to change that.
 func (v *dayScreen) mode(d autopilot.Day) {
 	stop := actView{Action: "/autopilot/stop", Button: "Stop the autopilot"}
-	look := actView{Action: "/autopilot/stop", Button: "Look on without triggering", Fields: []fieldView{{"mode", "dry_run"}}}
+	look := actView{
+		Action: "/autopilot/stop", Button: "Look on without triggering",
+		Fields: []fieldView{{"mode", "dry_run"}},
+	}
 	start := actView{Action: "/autopilot/start", Button: "Let it act again"}
 	switch d.Mode {
 	case autopilot.Act:
@@ -225,7 +228,8 @@ func dayFacts(d autopilot.Day) []factView {
 			Text: span(d.Cost.Minutes*60) + " of machine time.",
 		},
 		{
-			Kind: "plain", Symbol: "target", Word: "Open cases", Big: fmt.Sprintf("%d of %d", d.Window.Open, d.Window.Size),
+			Kind: "plain", Symbol: "target", Word: "Open cases",
+			Big:  fmt.Sprintf("%d of %d", d.Window.Open, d.Window.Size),
 			Text: "One more after a right answer, half after a wrong or undecided one.",
 		},
 	}

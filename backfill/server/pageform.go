@@ -36,7 +36,8 @@ const mostField = 4096
 func (p *page) start(w http.ResponseWriter, r *http.Request) {
 	in, err := readInput(r.URL.Query())
 	f := formOf(in)
-	f.Open = err != nil || in.Times != nil || in.Most != nil || in.Batch != nil || in.MaxRuns != nil || f.Search || f.Follow
+	f.Open = err != nil || in.Times != nil || in.Most != nil || in.Batch != nil || in.MaxRuns != nil || f.Search ||
+		f.Follow
 	if err != nil {
 		f.Error = formError(err)
 	}

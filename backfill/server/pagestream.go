@@ -35,7 +35,7 @@ type partHTML struct {
 
 // partNames are the parts of the screen that events replace; each is a template. The rows
 // of the grid are parts of their own as long as they are the same rows.
-var partNames = []string{"answer", "facts", "grid", "plan", "log", "foot", "dialogs"}
+var partNames = []string{"answer", "facts", "grid", "plan", "log", "foot", "asks"}
 
 // rendered is a screen in parts.
 type rendered struct {

@@ -180,7 +180,8 @@ func bitsOf(b Backfill) []string {
 	switch {
 	case !b.State.Open():
 	case b.Ask.Mode == Search && c.Rounds > 0 && b.Ask.Batch > 0 && c.Forecast > 0:
-		out = append(out, fmt.Sprintf("round %d of about %d", c.Rounds, c.Rounds+(c.Forecast+b.Ask.Batch-1)/b.Ask.Batch))
+		out = append(out, fmt.Sprintf("round %d of about %d", c.Rounds,
+			c.Rounds+(c.Forecast+b.Ask.Batch-1)/b.Ask.Batch))
 	case b.Ask.Mode == Search && c.Rounds > 0:
 		out = append(out, fmt.Sprintf("round %d", c.Rounds))
 	case c.Runs > 0:
@@ -429,7 +430,8 @@ func daysOf(log []Entry, from, to int) []dayView {
 			l = kindLooks["state"]
 		}
 		at := &out[len(out)-1]
-		if n := len(at.Entries); i > from && log[i-1].Text == e.Text && log[i-1].Why == e.Why && log[i-1].Kind == e.Kind {
+		if n := len(at.Entries); i > from && log[i-1].Text == e.Text && log[i-1].Why == e.Why &&
+			log[i-1].Kind == e.Kind {
 			at.Entries[n-1].Times = max(2, at.Entries[n-1].Times+1)
 			continue
 		}
