@@ -41,14 +41,18 @@ func TestLog(t *testing.T) {
 		log = append(log, Entry{Time: at(-i), Kind: "passed", Text: fmt.Sprintf("%d passed in 30 min.", i/3)})
 	}
 	v := logOf(log)
-	if len(v.Latest) != 2 || v.Latest[0].Day != "24 November 2026" || v.Latest[1].Day != "23 November 2026" {
-		t.Fatalf("%+v", v.Latest)
+	if len(v.Latest) != 1 || v.Latest[0].Day != "" || len(v.Latest[0].Entries) != 4 || v.Count != 18 {
+		t.Fatalf("%+v", v)
 	}
-	if e := v.Latest[1].Entries; e[1].Times != 3 || e[1].Text != "1 passed in 30 min." || v.Count != 18 {
-		t.Errorf("%+v, %d earlier", e, v.Count)
+	if e := v.Latest[0].Entries[1]; e.Times != 3 || e.Text != "1 passed in 30 min." {
+		t.Errorf("%+v", e)
 	}
 	if v = logOf(log[1:12]); len(v.Earlier) != 0 || len(v.Latest) != 1 || v.Latest[0].Day != "" {
 		t.Errorf("%+v", v)
+	}
+	log[4].Time, log[5].Time = at(-1440), at(-1440) // the same, on another day
+	if v = logOf(log[:6]); len(v.Latest) != 2 || v.Latest[1].Day != "23 November 2026" || v.Latest[1].Entries[0].Times != 2 {
+		t.Errorf("%+v", v.Latest)
 	}
 }
 

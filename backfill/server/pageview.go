@@ -430,8 +430,7 @@ func daysOf(log []Entry, from, to int) []dayView {
 			l = kindLooks["state"]
 		}
 		at := &out[len(out)-1]
-		if n := len(at.Entries); i > from && log[i-1].Text == e.Text && log[i-1].Why == e.Why &&
-			log[i-1].Kind == e.Kind {
+		if n := len(at.Entries); n > 0 && e.same(log[i-1]) {
 			at.Entries[n-1].Times = max(2, at.Entries[n-1].Times+1)
 			continue
 		}
@@ -443,6 +442,9 @@ func daysOf(log []Entry, from, to int) []dayView {
 	}
 	return out
 }
+
+// same reports whether two lines say the same.
+func (e Entry) same(o Entry) bool { return e.Text == o.Text && e.Why == o.Why && e.Kind == o.Kind }
 
 // culpritPush is the push that broke it; nil where none is known.
 func culpritPush(b Backfill) *job.PushRef {
