@@ -15,7 +15,8 @@ func TestPlan(t *testing.T) {
 	b.Plan = trigger.Plan{}
 	for i := range 9 {
 		b.Plan.Steps = append(b.Plan.Steps, trigger.Step{
-			Key: fmt.Sprint("k", i), Push: ref(int64(190430 - i)).Push(), Action: trigger.ActionTrigger, Count: 2, Why: "missing",
+			Key: fmt.Sprint("k", i), Push: ref(int64(190430 - i)).Push(), Action: trigger.ActionTrigger, Count: 2,
+			Why: "missing",
 		})
 	}
 	b.Plan.Steps[0].Receipt = &job.Receipt{}
@@ -51,7 +52,8 @@ func TestLog(t *testing.T) {
 		t.Errorf("%+v", v)
 	}
 	log[4].Time, log[5].Time = at(-1440), at(-1440) // the same, on another day
-	if v = logOf(log[:6]); len(v.Latest) != 2 || v.Latest[1].Day != "23 November 2026" || v.Latest[1].Entries[0].Times != 2 {
+	v = logOf(log[:6])
+	if len(v.Latest) != 2 || v.Latest[1].Day != "23 November 2026" || v.Latest[1].Entries[0].Times != 2 {
 		t.Errorf("%+v", v.Latest)
 	}
 }

@@ -132,6 +132,9 @@ func TestEveryStateShowsWhatItIsAndOffers(t *testing.T) {
 				t.Error(r.Status, r.Header)
 			}
 			contains(t, body, want...)
+			if id == "try" {
+				lacks(t, body, "Last good", "0 pushes", "Nothing is planned")
+			}
 			if live := id == "run" || id == "wait"; live != strings.Contains(body, "data-stream") {
 				t.Error("a page follows exactly what is open")
 			}

@@ -162,8 +162,9 @@ func historyRows(list []Backfill) []historyRow {
 		r := historyRow{
 			Link: "/backfills/" + url.PathEscape(b.ID), Answer: brief(b.Answer, 300), Pill: pillOf(b.State),
 			Project: brief(b.Ask.Project, 100), Label: brief(b.Ask.Label, 300),
-			Test: brief(lastPart(string(b.Ask.Test)), 100), By: person(b.By), Created: b.Created, DryRun: b.DryRun, Cost: costOf(b),
-			key: b.Ask.Project + "\x00" + b.Ask.Label + "\x00" + string(b.Ask.Test),
+			Test: brief(lastPart(string(b.Ask.Test)), 100), By: person(b.By), Created: b.Created, DryRun: b.DryRun,
+			Cost: costOf(b),
+			key:  b.Ask.Project + "\x00" + b.Ask.Label + "\x00" + string(b.Ask.Test),
 		}
 		if r.Answer == "" {
 			r.Answer = r.Pill.Word

@@ -14,6 +14,7 @@ type backfillView struct {
 	Version int64
 	Live    bool
 	All     bool // every push is shown
+	Bare    bool // nothing was found out: there is nothing to show but why
 	Pill    pillView
 	Project string
 	Label   string
@@ -96,6 +97,7 @@ func viewOf(b Backfill, all bool) backfillView {
 			Page: "/backfills/" + b.ID,
 		},
 	}
+	v.Bare = (b.State == Refused || b.State == Failed) && len(b.Rows) == 0 && b.Cost.Runs == 0
 	if v.Heading == "" {
 		v.Heading = v.Pill.Word
 	}
