@@ -163,7 +163,8 @@ func (v view) conclude(inner bool) move {
 	case v.greens > 0:
 		return v.doubtful()
 	case v.failed >= enoughReds, v.failed > 1 && (inner || !v.once() || v.pushed == 0):
-		return move{end: Culprit, why: fmt.Sprintf("it failed %s on %s, and %s", count(v.failed, "time"), pushes(v.reds), named)}
+		return move{end: Culprit, why: fmt.Sprintf("it failed %s on %s, and %s", count(v.failed, "time"),
+			pushes(v.reds), named)}
 	case len(v.newerRunning) > 0 && v.age < longWait:
 		return move{wait: fmt.Sprintf("for the run on push %d, which is newer", v.newerRunning[0].ID)}
 	case v.failed > 1:
@@ -189,7 +190,8 @@ func (v view) doubtful() move {
 	if v.age < v.maxAge && v.reds == 1 && v.pushed > 0 {
 		return move{wait: "for more runs on newer pushes: it passed since it failed"}
 	}
-	return move{end: Undecided, why: fmt.Sprintf("it failed on %s and passed %s since", pushes(v.reds), count(v.greens, "time"))}
+	return move{end: Undecided, why: fmt.Sprintf("it failed on %s and passed %s since", pushes(v.reds),
+		count(v.greens, "time"))}
 }
 
 // buy triggers a run on each of the spots, within what the case may trigger.
