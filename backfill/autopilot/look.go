@@ -73,11 +73,33 @@ func (l *looking) refused(ctx context.Context, f *Failure, no Refusal) (time.Dur
 			f.Rule, f.Why = RuleCase, fmt.Sprintf("case %s is about it", made.Key)
 		}
 	}
+	l.remember(ctx, no.Rule)
 	f.Decided = true
 	l.r.log.InfoContext(ctx, "left alone", "repo", f.Push.Repo, "push", f.Push.ID, "label", f.Label, "rule",
 		string(f.Rule),
 		"why", f.Why)
 	return 0, nil
+}
+
+// remember stores the signatures of a failure that was left alone before its log was read: the next time they
+// are known. It is tried once: what cannot be read looks new then.
+func (l *looking) remember(ctx context.Context, rule Rule) {
+	if l.f.Failure.Read || rule != RuleMixed && rule != RuleAge && rule != RuleCancelled {
+		return
+	}
+	err := error(nil)
+	if l.first == nil {
+		err = l.runs(ctx)
+	}
+	if err == nil && l.first != nil && !l.f.Offspring {
+		if err = l.log(ctx); err == nil {
+			err = l.f.Unread
+		}
+	}
+	if err != nil {
+		l.r.log.InfoContext(ctx, "the signatures of a failure that was left alone could not be read", "run",
+			l.f.Failure.Run, "err", err)
+	}
 }
 
 // gather learns the facts of a stage.
