@@ -14,9 +14,11 @@ import (
 
 func TestParseConfig(t *testing.T) {
 	got, err := autopilot.ParseConfig([]byte(`{"repositories": ["autoland", "mozilla-*"], "labels": ["linux*/opt-*"],
-		"mode": "act", "budgets": {"runs_day": 10, "red_runs_day": 0, "label_day": -1, "pool": {"win*": 5}, "kind": {"build": 2},
+		"mode": "act", "budgets": {"runs_day": 10, "red_runs_day": 0, "label_day": -1, "pool": {"win*": 5},
+		"kind": {"build": 2},
 		"minutes_day": 600}, "quiet": "5m", "known_days": 14, "max_age": 7200, "webhook": "https://hook.example/x",
-		"off_file": "/tmp/off", "max_runs": 8, "max_revisions": 20, "queue": 0, "together": 3, "cases": 2, "undecided": 4}`))
+		"off_file": "/tmp/off", "max_runs": 8, "max_revisions": 20, "queue": 0, "together": 3, "cases": 2,
+		"undecided": 4}`))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -26,7 +28,8 @@ func TestParseConfig(t *testing.T) {
 			RunsDay: 10, RedRunsDay: 0, MinutesDay: 600, LabelDay: -1, Pools: map[string]int{"win*": 5}, PoolDay: -1,
 			Kinds: map[string]int{"build": 2},
 		},
-		Quiet: 5 * time.Minute, KnownDays: 14, MaxAge: 2 * time.Hour, MaxRuns: 8, MaxRevisions: 20, Together: 3, Cases: 2,
+		Quiet: 5 * time.Minute, KnownDays: 14, MaxAge: 2 * time.Hour, MaxRuns: 8, MaxRevisions: 20, Together: 3,
+		Cases:     2,
 		Undecided: 4, Webhook: "https://hook.example/x", OffFile: "/tmp/off",
 	}
 	if d := cmp.Diff(want, got); d != "" {

@@ -115,7 +115,7 @@ func decide(v view) move {
 	if !inner && v.line.spots[first].running > 0 {
 		return move{wait: fmt.Sprintf("for another run on push %d", v.line.spots[first].push.ID)}
 	}
-	if v.nameless && !inner && v.redRuns < 2 && v.greens == 0 {
+	if v.nameless && !inner && v.redRuns < 2 && v.greens == 0 && v.once() {
 		return v.buy([]int{first}, "no test is named, so the red push is run once more before anything else")
 	}
 	if over := v.over(); over != nil {

@@ -607,6 +607,74 @@ func TestPeopleAct(t *testing.T) {
 	}
 }
 
+// A person cancels the robot's run after it was made and before anybody looked: the case ends.
+func TestCancelledLater(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		s := newStage(t, world(gap), config("autoland"))
+		s.places.CI = recorder{Scheduler: s.ci, s: s, trigger: func(ctx context.Context,
+			req job.Request,
+		) (job.Receipt, error) {
+			receipt, err := s.ci.Trigger(ctx, req)
+			go func() {
+				time.Sleep(3 * time.Minute)
+				_ = s.ci.Cancel(context.Background(), receipt.IDs[0])
+			}()
+			return receipt, err
+		}}
+		s.play(30 * time.Hour)
+		if d := cmp.Diff([]string{"t: cancelled"}, s.told()); d != "" || len(s.requests()) != 2 {
+			t.Errorf("triggered %v, told (-want +got):\n%s", s.requests(), d)
+		}
+	})
+}
+
+// The classifications cannot be read any more once a case is open: nothing more is triggered, and that is said.
+func TestBlindLater(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		s := newStage(t, world(gap), config("autoland"))
+		down := false
+		s.places.CI = unsure{recorder{Scheduler: s.ci, s: s, trigger: func(ctx context.Context,
+			req job.Request,
+		) (job.Receipt, error) {
+			down = true
+			return s.ci.Trigger(ctx, req)
+		}}, func() bool { return down }}
+		s.play(30 * time.Hour)
+		if d := cmp.Diff([]string{"t: could_not_see"}, s.told()); d != "" {
+			t.Errorf("told (-want +got):\n%s", d)
+		}
+		if d := cmp.Diff([]string{"t on 2"}, s.requests()); d != "" {
+			t.Errorf("triggered (-want +got):\n%s", d)
+		}
+	})
+}
+
+// A case may trigger so many runs; then it ends undecided.
+func TestMaxRuns(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		cfg := config("autoland")
+		cfg.MaxRuns = 1
+		s := newStage(t, world(gap), cfg)
+		s.play(30 * time.Hour)
+		if d := cmp.Diff([]string{"t: undecided"}, s.told()); d != "" || len(s.requests()) != 1 {
+			t.Errorf("triggered %v, told (-want +got):\n%s", s.requests(), d)
+		}
+	})
+}
+
+// Another break's backout is among the suspects: the search goes on once the failure is seen to be there still.
+func TestOthersBackout(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		s := newStage(t,
+			world("every 20m; truth t culprit=3 before=0 after=1; push t; 1 a001 pass; 2 a002 -; 3 a003 -; "+
+				"4 a004 fail; 5 a005 - undoes=2; 6 a006 -; 7 a007 fail; 8 a008 fail"), config("autoland"))
+		s.play(30 * time.Hour)
+		if d := cmp.Diff([]string{"t: culprit 3"}, s.told()); d != "" {
+			t.Errorf("told (-want +got):\n%s", d)
+		}
+	})
+}
+
 // judged is a CI in which a person says of every run that it is intermittent, once said.
 type judged struct {
 	job.Scheduler

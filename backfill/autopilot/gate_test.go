@@ -57,7 +57,8 @@ func TestGates(t *testing.T) {
 		}, "", false, ""},
 		{
 			"try", func(f *autopilot.Facts) { f.NoLine = job.ErrNoLine }, "try", true,
-			"autoland is a try repository: its pushes do not follow each other, so none of them is the culprit of another one's failure",
+			"autoland is a try repository: its pushes do not follow each other, so none of them is the culprit of " +
+				"another one's failure",
 		},
 		{
 			"an old push", func(f *autopilot.Facts) { f.Failure.Push.Time = f.Now.Add(-7 * time.Hour) }, "age", true,
@@ -142,7 +143,8 @@ func TestGates(t *testing.T) {
 		{"seen an hour ago, and green since", func(f *autopilot.Facts) {
 			known(f, time.Hour)
 			f.LastGood.ID = 3
-		}, "known", true, "its signature was seen 60 minutes before, on push 3, and it passed since: it is intermittent"},
+		}, "known", true, "its signature was seen 60 minutes before, on push 3, and it passed " +
+			"since: it is intermittent"},
 		{
 			"never green", func(f *autopilot.Facts) { f.LastGood = nil }, "never_green", true,
 			"it was never green on the 3 pushes before",

@@ -14,7 +14,8 @@ import (
 // A merge brought the break: the inner push is named. Where the inner repository is watched too, and fails there by
 // itself, before or after that, it is one case with one message.
 func TestMergedBreak(t *testing.T) {
-	const outer = "repo outer; truth t culprit=2 before=0 after=1; push t; 1 a001 pass; 2 a002 fail merge=inner:6..7; 3 a003 fail"
+	const outer = "repo outer; truth t culprit=2 before=0 after=1; push t; 1 a001 pass; " +
+		"2 a002 fail merge=inner:6..7; 3 a003 fail"
 	for name, inner := range map[string]string{
 		"outer alone":  "7 b007 -",
 		"inner first":  "7 b007 fail",
@@ -24,7 +25,7 @@ func TestMergedBreak(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
 				s := newStage(t,
 					world("repo inner; truth t culprit=6 before=0 after=1; push t; 5 b005 pass; 6 b006 -; "+inner+
-					"; "+outer), config("inner", "outer"))
+						"; "+outer), config("inner", "outer"))
 				s.play(30 * time.Hour)
 				if d := cmp.Diff([]string{"t: culprit 6"}, s.told()); d != "" {
 					t.Errorf("told (-want +got):\n%s", d)
@@ -58,7 +59,8 @@ func TestAnswers(t *testing.T) {
 		inBubble(t, func(t *testing.T) {
 			s := newStage(t,
 				world("every 30m; truth t culprit=3 before=0 after=1; push t; 1 a001 pass; 2 a002 -; 3 a003 -; "+
-				"4 a004 fail; 5 a005 fail; 6 a006 fail; 7 a007 fail; 8 a008 fail; 9 a009 fail; 10 a010 - undoes="+c.undoes),
+					"4 a004 fail; 5 a005 fail; 6 a006 fail; 7 a007 fail; 8 a008 fail; 9 a009 fail; "+
+					"10 a010 - undoes="+c.undoes),
 				config("autoland"))
 			s.play(20 * time.Hour)
 			d, err := s.robot.Day(t.Context(), time.Time{})

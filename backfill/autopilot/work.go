@@ -48,7 +48,10 @@ func (r *Robot) work(ctx context.Context, c *Case) (again time.Duration, err err
 	if s.mode, why = r.mode(ctx); s.mode == Off {
 		return s.pause(ctx, why)
 	}
-	err = s.read(ctx)
+	err = r.account(ctx, c)
+	if err == nil {
+		err = s.read(ctx)
+	}
 	var stopped *stop
 	if err == nil {
 		stopped, err = s.people(ctx, job.Request{})
@@ -67,9 +70,6 @@ func (r *Robot) work(ctx context.Context, c *Case) (again time.Duration, err err
 		return s.stop(ctx, stopped)
 	}
 	c.Blind, c.BlindAt = 0, time.Time{}
-	if err := r.account(ctx, c); err != nil {
-		return 0, err
-	}
 	return s.step(ctx)
 }
 

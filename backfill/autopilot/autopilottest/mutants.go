@@ -384,7 +384,7 @@ func (r *racy) Spend(ctx context.Context, s autopilot.Spend, limits []autopilot.
 	if err != nil || over != "" {
 		return over, err
 	}
-	if err := r.Store.GiveBack(ctx, probe.Key); err != nil {
+	if err := r.GiveBack(ctx, probe.Key); err != nil {
 		return "", err
 	}
 	time.Sleep(time.Millisecond)
