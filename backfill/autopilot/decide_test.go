@@ -49,53 +49,55 @@ func viewOf(text string) view {
 	return v
 }
 
+var decisions = []struct {
+	name, line string
+	set        func(*view)
+	want       string // "run 2 3", "wait", or an outcome
+}{
+	{"a gap of one", "g-b", nil, "run 2"},
+	{"a gap of two", "g--b", nil, "run 2 3"},
+	{"a gap of seven: thirds", "g-------b", nil, "run 4 6"},
+	{"what cannot run is left out", "gxu-b", nil, "run 4"},
+	{"a run in the gap", "g-r-b", nil, "wait"},
+	{"a second run of the red push", "g-b", func(v *view) { v.line.spots[2].running = 1 }, "wait"},
+	{"no test is named", "g-b", func(v *view) { v.nameless = true }, "run 3"},
+	{"no test is named, and it failed twice", "g-b", func(v *view) { v.nameless, v.redRuns = true, 2 }, "run 2"},
+	{"no test is named, and it cannot be run", "g-b", func(v *view) {
+		v.nameless, v.line.spots[2].untestable = true, true
+	}, "run 2"},
+	{"red once, nothing newer yet", "gb", nil, "wait"},
+	{"red once, newer runs", "gb", func(v *view) { v.newerRunning = []job.Push{{ID: 3}} }, "wait"},
+	{"red once for two hours", "gb", func(v *view) { v.age = 2 * time.Hour }, "run 2"},
+	{
+		"red once for two hours, nothing was pushed", "gb", func(v *view) { v.age, v.pushed = 2*time.Hour, 0 },
+		"culprit",
+	},
+	{"the same, flaky", "gb", func(v *view) { v.age, v.pushed, v.flaky = 2*time.Hour, 0, true }, "run 2"},
+	{"the same, of a class", "gxb", func(v *view) { v.age, v.pushed, v.flaky = 2*time.Hour, 0, true }, "culprit"},
+	{"red on two pushes", "gbb", nil, "run 2"},
+	{"red on two pushes, newer runs", "gbb", func(v *view) { v.newerRunning = []job.Push{{ID: 4}} }, "wait"},
+	{"red on two pushes, nothing was pushed", "gbb", func(v *view) { v.pushed = 0 }, "culprit"},
+	{"red on three pushes", "gbbb", nil, "culprit"},
+	{"red on two pushes, once run again", "gbb", func(v *view) { v.line.spots[1].ours = 2 }, "culprit"},
+	{"red, then green", "gbg", nil, "wait"},
+	{"red, then green for long", "gbg", func(v *view) { v.age = 6 * time.Hour }, "undecided"},
+	{"red, then green, nothing was pushed", "gbg", func(v *view) { v.pushed = 0 }, "undecided"},
+	{"red, then green twice for long", "gbgg", func(v *view) { v.age = 6 * time.Hour }, "not_a_regression"},
+	{"red, then green three times", "gbggg", nil, "not_a_regression"},
+	{"the same, with a gap: nothing is bought", "g-bggg", nil, "not_a_regression"},
+	{"red twice, then green", "gbbg", nil, "undecided"},
+	{"red and green on one push", "gm", func(v *view) { v.pushed = 0 }, "undecided"},
+	{"the case's runs are spent", "g-b", func(v *view) { v.left = 0 }, "undecided"},
+	{"one is left of two", "g--b", func(v *view) { v.left = 1 }, "run 2"},
+	{"a dry run", "g--b", func(v *view) { v.dry = true }, "proposed"},
+	{"a merge, to be tested", "g--", nil, "run 2 3"},
+	{"a merge, all good", "g", func(v *view) { v.reds, v.failed = 2, 2 }, "culprit"},
+	{"a merge, one bad", "gb", func(v *view) { v.reds, v.failed = 3, 3 }, "culprit"},
+	{"a merge, untestable", "gxx", func(v *view) { v.reds, v.failed = 2, 2 }, "culprit"},
+}
+
 func TestDecide(t *testing.T) {
-	for _, c := range []struct {
-		name, line string
-		set        func(*view)
-		want       string // "run 2 3", "wait", or an outcome
-	}{
-		{"a gap of one", "g-b", nil, "run 2"},
-		{"a gap of two", "g--b", nil, "run 2 3"},
-		{"a gap of seven: thirds", "g-------b", nil, "run 4 6"},
-		{"what cannot run is left out", "gxu-b", nil, "run 4"},
-		{"a run in the gap", "g-r-b", nil, "wait"},
-		{"a second run of the red push", "g-b", func(v *view) { v.line.spots[2].running = 1 }, "wait"},
-		{"no test is named", "g-b", func(v *view) { v.nameless = true }, "run 3"},
-		{"no test is named, and it failed twice", "g-b", func(v *view) { v.nameless, v.redRuns = true, 2 }, "run 2"},
-		{"no test is named, and it cannot be run", "g-b", func(v *view) {
-			v.nameless, v.line.spots[2].untestable = true, true
-		}, "run 2"},
-		{"red once, nothing newer yet", "gb", nil, "wait"},
-		{"red once, newer runs", "gb", func(v *view) { v.newerRunning = []job.Push{{ID: 3}} }, "wait"},
-		{"red once for two hours", "gb", func(v *view) { v.age = 2 * time.Hour }, "run 2"},
-		{
-			"red once for two hours, nothing was pushed", "gb", func(v *view) { v.age, v.pushed = 2*time.Hour, 0 },
-			"culprit",
-		},
-		{"the same, flaky", "gb", func(v *view) { v.age, v.pushed, v.flaky = 2*time.Hour, 0, true }, "run 2"},
-		{"the same, of a class", "gxb", func(v *view) { v.age, v.pushed, v.flaky = 2*time.Hour, 0, true }, "culprit"},
-		{"red on two pushes", "gbb", nil, "run 2"},
-		{"red on two pushes, newer runs", "gbb", func(v *view) { v.newerRunning = []job.Push{{ID: 4}} }, "wait"},
-		{"red on two pushes, nothing was pushed", "gbb", func(v *view) { v.pushed = 0 }, "culprit"},
-		{"red on three pushes", "gbbb", nil, "culprit"},
-		{"red on two pushes, once run again", "gbb", func(v *view) { v.line.spots[1].ours = 2 }, "culprit"},
-		{"red, then green", "gbg", nil, "wait"},
-		{"red, then green for long", "gbg", func(v *view) { v.age = 6 * time.Hour }, "undecided"},
-		{"red, then green, nothing was pushed", "gbg", func(v *view) { v.pushed = 0 }, "undecided"},
-		{"red, then green twice for long", "gbgg", func(v *view) { v.age = 6 * time.Hour }, "not_a_regression"},
-		{"red, then green three times", "gbggg", nil, "not_a_regression"},
-		{"the same, with a gap: nothing is bought", "g-bggg", nil, "not_a_regression"},
-		{"red twice, then green", "gbbg", nil, "undecided"},
-		{"red and green on one push", "gm", func(v *view) { v.pushed = 0 }, "undecided"},
-		{"the case's runs are spent", "g-b", func(v *view) { v.left = 0 }, "undecided"},
-		{"one is left of two", "g--b", func(v *view) { v.left = 1 }, "run 2"},
-		{"a dry run", "g--b", func(v *view) { v.dry = true }, "proposed"},
-		{"a merge, to be tested", "g--", nil, "run 2 3"},
-		{"a merge, all good", "g", func(v *view) { v.reds, v.failed = 2, 2 }, "culprit"},
-		{"a merge, one bad", "gb", func(v *view) { v.reds, v.failed = 3, 3 }, "culprit"},
-		{"a merge, untestable", "gxx", func(v *view) { v.reds, v.failed = 2, 2 }, "culprit"},
-	} {
+	for _, c := range decisions {
 		t.Run(c.name, func(t *testing.T) {
 			v := viewOf(c.line)
 			if c.set != nil {

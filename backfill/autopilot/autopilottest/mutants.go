@@ -3,6 +3,9 @@ package autopilottest
 import (
 	"context"
 	"errors"
+	"slices"
+	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/mozci/mozci/backfill/autopilot"
@@ -170,7 +173,8 @@ func Mutants() []Mutant {
 			return w
 		}
 	}
-	return append(workMutants(of), otherMutants(of)...)
+	return slices.Concat(workMutants(of), openMutants(of), saveMutants(of), wakeMutants(of), otherMutants(of),
+		peopleMutants(of))
 }
 
 type wrapping = func(set func(*wrapped)) func(autopilot.Store) autopilot.Store
@@ -215,6 +219,11 @@ func workMutants(of wrapping) []Mutant {
 				return w.Store.Open(ctx, c, wide, most)
 			}
 		})},
+	}
+}
+
+func openMutants(of wrapping) []Mutant {
+	return []Mutant{
 		{"any number is open", "full", of(func(w *wrapped) {
 			w.open = func(ctx context.Context, c autopilot.Case, s []autopilot.Span, _ int) (autopilot.Case, bool,
 				error,
@@ -237,6 +246,11 @@ func workMutants(of wrapping) []Mutant {
 				return w.Store.Claim(ctx, h, lease, many)
 			}
 		})},
+	}
+}
+
+func saveMutants(of wrapping) []Mutant {
+	return []Mutant{
 		{"leases are not renewed", "lease", of(func(w *wrapped) {
 			w.renew = func(context.Context, autopilot.Claimed, time.Duration) error { return nil }
 		})},
@@ -263,6 +277,11 @@ func workMutants(of wrapping) []Mutant {
 				return w.Store.Save(ctx, c, again)
 			}
 		})},
+	}
+}
+
+func wakeMutants(of wrapping) []Mutant {
+	return []Mutant{
 		{"what is woken while it is held sleeps on", "woken", of(func(w *wrapped) {
 			w.save = func(ctx context.Context, c autopilot.Claimed, again time.Duration) error {
 				c.Woken++
@@ -314,10 +333,9 @@ func otherMutants(of wrapping) []Mutant {
 			}
 		})},
 		{"spent twice", "spend", of(func(w *wrapped) {
-			n := 0
+			var n atomic.Int64
 			w.spend = func(ctx context.Context, s autopilot.Spend, l []autopilot.Limit) (string, error) {
-				n++
-				s.Key += string(rune('a' + n%26))
+				s.Key += strconv.FormatInt(n.Add(1), 10)
 				return w.Store.Spend(ctx, s, l)
 			}
 		})},
@@ -340,6 +358,11 @@ func otherMutants(of wrapping) []Mutant {
 				return w.Store.Spend(ctx, s, kept)
 			}
 		})},
+	}
+}
+
+func peopleMutants(of wrapping) []Mutant {
+	return []Mutant{
 		{"looked at, then spent", "spend at once", func(s autopilot.Store) autopilot.Store { return &racy{Store: s} }},
 		{"a switch that cannot be thrown", "switch", of(func(w *wrapped) {
 			w.sw = func(context.Context) (autopilot.Switch, error) { return autopilot.Switch{Mode: autopilot.Act}, nil }
@@ -354,10 +377,9 @@ func otherMutants(of wrapping) []Mutant {
 			w.tell = func(context.Context, string, autopilot.People) error { return nil }
 		})},
 		{"a lesson is learnt twice", "learn", of(func(w *wrapped) {
-			n := 0
+			var n atomic.Int64
 			w.learn = func(ctx context.Context, key string, l autopilot.Lesson, start int) (autopilot.Window, error) {
-				n++
-				return w.Store.Learn(ctx, key+string(rune('a'+n)), l, start)
+				return w.Store.Learn(ctx, key+strconv.FormatInt(n.Add(1), 10), l, start)
 			}
 		})},
 		{"the young are forgotten", "prune", of(func(w *wrapped) {
