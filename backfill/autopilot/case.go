@@ -32,7 +32,7 @@ const (
 	Infra        Outcome = "infra"            // infrastructure ended the runs
 	CouldNotSee  Outcome = "could_not_see"    // a source that is needed did not answer for long
 	Proposed     Outcome = "proposed"         // a dry run: Why says what would have been triggered
-	Joined       Outcome = "joined"           // another case is about the same, in the repository that a merge brought; not reported
+	Joined       Outcome = "joined"           // another case is about the same; not reported
 )
 
 // Chance is a push with the probability that it is the culprit.

@@ -85,13 +85,21 @@ func (c Config) Check() error {
 			return bad(n.field, "%d, expected %d to 1000000", n.v, n.low)
 		}
 	}
-	for field, limits := range map[string]map[string]int{"budgets.pool": c.Budgets.Pools, "budgets.kind": c.Budgets.Kinds} {
+	for field, limits := range map[string]map[string]int{
+		"budgets.pool": c.Budgets.Pools,
+		"budgets.kind": c.Budgets.Kinds,
+	} {
 		for name, v := range limits {
 			if v < -1 || v > 1e6 {
 				return bad(field+" "+name, "%d, expected -1 to 1000000", v)
 			}
 		}
 	}
+	return c.checkTimes(bad)
+}
+
+// checkTimes checks the durations, and the webhook.
+func (c Config) checkTimes(bad func(field, format string, args ...any) error) error {
 	switch {
 	case c.Quiet < 0 || c.Quiet > day:
 		return bad("quiet", "%s, expected 0 to 24h", c.Quiet)

@@ -115,7 +115,7 @@ func decide(v view) move {
 	if !inner && v.line.spots[first].running > 0 {
 		return move{wait: fmt.Sprintf("for another run on push %d", v.line.spots[first].push.ID)}
 	}
-	if v.nameless && !inner && v.redRuns < 2 && v.greens == 0 {
+	if v.nameless && !inner && v.redRuns < 2 && v.greens == 0 && v.once() {
 		return v.buy([]int{first}, "no test is named, so the red push is run once more before anything else")
 	}
 	if over := v.over(); over != nil {
@@ -163,7 +163,8 @@ func (v view) conclude(inner bool) move {
 	case v.greens > 0:
 		return v.doubtful()
 	case v.failed >= enoughReds, v.failed > 1 && (inner || !v.once() || v.pushed == 0):
-		return move{end: Culprit, why: fmt.Sprintf("it failed %s on %s, and %s", count(v.failed, "time"), pushes(v.reds), named)}
+		return move{end: Culprit, why: fmt.Sprintf("it failed %s on %s, and %s", count(v.failed, "time"),
+			pushes(v.reds), named)}
 	case len(v.newerRunning) > 0 && v.age < longWait:
 		return move{wait: fmt.Sprintf("for the run on push %d, which is newer", v.newerRunning[0].ID)}
 	case v.failed > 1:
@@ -189,7 +190,8 @@ func (v view) doubtful() move {
 	if v.age < v.maxAge && v.reds == 1 && v.pushed > 0 {
 		return move{wait: "for more runs on newer pushes: it passed since it failed"}
 	}
-	return move{end: Undecided, why: fmt.Sprintf("it failed on %s and passed %s since", pushes(v.reds), count(v.greens, "time"))}
+	return move{end: Undecided, why: fmt.Sprintf("it failed on %s and passed %s since", pushes(v.reds),
+		count(v.greens, "time"))}
 }
 
 // buy triggers a run on each of the spots, within what the case may trigger.

@@ -29,7 +29,9 @@ const gap = "truth t culprit=3 before=0 after=1; push t; 1 a001 pass; 2 a002 -; 
 func TestDoneAndLost(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		s := newStage(t, world(gap), config("autoland"))
-		s.places.CI = recorder{Scheduler: s.ci, s: s, trigger: func(ctx context.Context, req job.Request) (job.Receipt, error) {
+		s.places.CI = recorder{Scheduler: s.ci, s: s, trigger: func(ctx context.Context,
+			req job.Request,
+		) (job.Receipt, error) {
 			if _, err := s.ci.Trigger(ctx, req); err != nil {
 				return job.Receipt{}, err
 			}
@@ -75,7 +77,9 @@ func (s *stage) push(id int64) job.Push {
 // Two instances see the same failure at the same moment: one case, one report, each run once.
 func TestTwoInstances(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		s := newStage(t, world("push t u; 1 a001 pass pass; 2 a002 - -; 3 a003 - -; 4 a004 fail fail; 5 a005 fail fail"), config("autoland"))
+		s := newStage(t,
+			world("push t u; 1 a001 pass pass; 2 a002 - -; 3 a003 - -; 4 a004 fail fail; "+
+				"5 a005 fail fail"), config("autoland"))
 		ctx, stop := context.WithCancel(t.Context())
 		var all sync.WaitGroup
 		all.Go(func() { s.run(ctx) })
@@ -122,7 +126,9 @@ func TestSlotIsGivenBack(t *testing.T) {
 		cfg.Budgets.RunsDay = 1
 		s := newStage(t, world(gap), cfg)
 		refused := 0
-		s.places.CI = recorder{Scheduler: s.ci, s: s, trigger: func(ctx context.Context, req job.Request) (job.Receipt, error) {
+		s.places.CI = recorder{Scheduler: s.ci, s: s, trigger: func(ctx context.Context,
+			req job.Request,
+		) (job.Receipt, error) {
 			if req.Push.ID == 2 {
 				refused++
 				return job.Receipt{}, job.Wrap("ci.trigger", req.Label, fmt.Errorf("%w: not here", job.ErrRefused))
@@ -228,7 +234,9 @@ func (m *mortal) Save(ctx context.Context, c autopilot.Claimed, again time.Durat
 	return m.Store.Save(ctx, c, again)
 }
 
-func (m *mortal) Open(ctx context.Context, c autopilot.Case, spans []autopilot.Span, most int) (autopilot.Case, bool, error) {
+func (m *mortal) Open(ctx context.Context, c autopilot.Case, spans []autopilot.Span, most int) (autopilot.Case, bool,
+	error,
+) {
 	if !m.write() {
 		return c, false, errKilled
 	}
@@ -291,7 +299,9 @@ func TestSwitch(t *testing.T) {
 				s := newStage(t, world(gap), cfg)
 				broken := &blindStore{Store: s.store}
 				s.store = broken
-				s.places.CI = recorder{Scheduler: s.ci, s: s, trigger: func(ctx context.Context, req job.Request) (job.Receipt, error) {
+				s.places.CI = recorder{Scheduler: s.ci, s: s, trigger: func(ctx context.Context,
+					req job.Request,
+				) (job.Receipt, error) {
 					switch how {
 					case "page":
 						if err := s.robot.Stop(ctx, autopilot.Off, "me", "enough"); err != nil {
@@ -361,7 +371,8 @@ func (b *blindStore) Switch(ctx context.Context) (autopilot.Switch, error) {
 func TestStoreDown(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		cfg := config("autoland")
-		s := newStage(t, world("push t u v; 1 a001 pass pass pass; 2 a002 - - -; 3 a003 fail:sig=a fail:sig=b fail:sig=c"), cfg)
+		s := newStage(t,
+			world("push t u v; 1 a001 pass pass pass; 2 a002 - - -; 3 a003 fail:sig=a fail:sig=b fail:sig=c"), cfg)
 		down := &downStore{Store: s.store, now: s.ci.Now}
 		start := s.ci.Now()
 		down.from, down.to = start.Add(54*time.Minute+30*time.Second), start.Add(55*time.Minute+30*time.Second)
@@ -555,14 +566,20 @@ func (u unsure) Classification(ctx context.Context, j job.Job) (job.Classificati
 	return job.Classified(ctx, u.Scheduler, j)
 }
 
-// A person cancels a run of the robot's, classifies, or opts the push out, while the search is under way: it stops and says so.
+// A person cancels a run of the robot's, classifies, or opts the push out, while the search is under way: it
+// stops and says so.
 func TestPeopleAct(t *testing.T) {
-	for how, want := range map[string]string{"cancel": "t: cancelled", "classify": "t: classified", "opt out": "t: cancelled"} {
+	for how, want := range map[string]string{
+		"cancel": "t: cancelled", "classify": "t: classified",
+		"opt out": "t: cancelled",
+	} {
 		t.Run(how, func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
 				s := newStage(t, world(gap), config("autoland"))
 				said := false
-				s.places.CI = judged{recorder{Scheduler: s.ci, s: s, trigger: func(ctx context.Context, req job.Request) (job.Receipt, error) {
+				s.places.CI = judged{recorder{Scheduler: s.ci, s: s, trigger: func(ctx context.Context,
+					req job.Request,
+				) (job.Receipt, error) {
 					receipt, err := s.ci.Trigger(ctx, req)
 					switch how {
 					case "cancel":
@@ -588,6 +605,74 @@ func TestPeopleAct(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A person cancels the robot's run after it was made and before anybody looked: the case ends.
+func TestCancelledLater(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		s := newStage(t, world(gap), config("autoland"))
+		s.places.CI = recorder{Scheduler: s.ci, s: s, trigger: func(ctx context.Context,
+			req job.Request,
+		) (job.Receipt, error) {
+			receipt, err := s.ci.Trigger(ctx, req)
+			go func() {
+				time.Sleep(3 * time.Minute)
+				_ = s.ci.Cancel(context.Background(), receipt.IDs[0])
+			}()
+			return receipt, err
+		}}
+		s.play(30 * time.Hour)
+		if d := cmp.Diff([]string{"t: cancelled"}, s.told()); d != "" || len(s.requests()) != 2 {
+			t.Errorf("triggered %v, told (-want +got):\n%s", s.requests(), d)
+		}
+	})
+}
+
+// The classifications cannot be read any more once a case is open: nothing more is triggered, and that is said.
+func TestBlindLater(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		s := newStage(t, world(gap), config("autoland"))
+		down := false
+		s.places.CI = unsure{recorder{Scheduler: s.ci, s: s, trigger: func(ctx context.Context,
+			req job.Request,
+		) (job.Receipt, error) {
+			down = true
+			return s.ci.Trigger(ctx, req)
+		}}, func() bool { return down }}
+		s.play(30 * time.Hour)
+		if d := cmp.Diff([]string{"t: could_not_see"}, s.told()); d != "" {
+			t.Errorf("told (-want +got):\n%s", d)
+		}
+		if d := cmp.Diff([]string{"t on 2"}, s.requests()); d != "" {
+			t.Errorf("triggered (-want +got):\n%s", d)
+		}
+	})
+}
+
+// A case may trigger so many runs; then it ends undecided.
+func TestMaxRuns(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		cfg := config("autoland")
+		cfg.MaxRuns = 1
+		s := newStage(t, world(gap), cfg)
+		s.play(30 * time.Hour)
+		if d := cmp.Diff([]string{"t: undecided"}, s.told()); d != "" || len(s.requests()) != 1 {
+			t.Errorf("triggered %v, told (-want +got):\n%s", s.requests(), d)
+		}
+	})
+}
+
+// Another break's backout is among the suspects: the search goes on once the failure is seen to be there still.
+func TestOthersBackout(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		s := newStage(t,
+			world("every 20m; truth t culprit=3 before=0 after=1; push t; 1 a001 pass; 2 a002 -; 3 a003 -; "+
+				"4 a004 fail; 5 a005 - undoes=2; 6 a006 -; 7 a007 fail; 8 a008 fail"), config("autoland"))
+		s.play(30 * time.Hour)
+		if d := cmp.Diff([]string{"t: culprit 3"}, s.told()); d != "" {
+			t.Errorf("told (-want +got):\n%s", d)
+		}
+	})
 }
 
 // judged is a CI in which a person says of every run that it is intermittent, once said.
@@ -649,7 +734,7 @@ func TestFallsBack(t *testing.T) {
 		cfg.Cases = 20
 		s := newStage(t, world(text), cfg)
 		var d autopilot.Day
-		s.opts.OnReport = func(ctx context.Context, c autopilot.Case) error {
+		s.opts.OnReport = func(_ context.Context, c autopilot.Case) error {
 			s.mu.Lock()
 			defer s.mu.Unlock()
 			s.reports = append(s.reports, c)
@@ -662,7 +747,8 @@ func TestFallsBack(t *testing.T) {
 		}
 		if d.Mode != autopilot.DryRun || d.Switch.By != "autopilot" || !strings.Contains(d.Why, "5 cases in a row") ||
 			d.Window.Size != 1 {
-			t.Errorf("mode %s, %q, switch %+v, window %+v, want a dry run after 5 undecided cases", d.Mode, d.Why, d.Switch, d.Window)
+			t.Errorf("mode %s, %q, switch %+v, window %+v, want a dry run after 5 undecided cases", d.Mode, d.Why,
+				d.Switch, d.Window)
 		}
 		says := 0
 		for _, c := range s.reports {
@@ -712,8 +798,12 @@ func TestWebhook(t *testing.T) {
 	done := make(chan struct{}, 10)
 	s.store = autopilot.NewMemory(nil)
 	c := autopilot.Case{
-		Key: "c-1", Repo: "autoland", Label: "t", Labels: []string{"t"}, Signatures: []string{"s"}, State: autopilot.Ended,
-		Report: &autopilot.Report{Repo: "autoland", Label: "t", Signature: "s", Outcome: autopilot.Undecided, Credible: []autopilot.Chance{}, Why: "w"},
+		Key: "c-1", Repo: "autoland", Label: "t", Labels: []string{"t"}, Signatures: []string{"s"},
+		State: autopilot.Ended,
+		Report: &autopilot.Report{
+			Repo: "autoland", Label: "t", Signature: "s", Outcome: autopilot.Undecided,
+			Credible: []autopilot.Chance{}, Why: "w",
+		},
 	}
 	if _, _, err := s.store.Open(ctx, c, nil, 1); err != nil {
 		t.Fatal(err)
@@ -735,7 +825,8 @@ func TestWebhook(t *testing.T) {
 	}
 	stop()
 	<-done
-	want := `POST application/json {"repo":"autoland","label":"t","signature":"s","outcome":"undecided","first_bad":null,` +
+	want := `POST application/json {"repo":"autoland","label":"t","signature":"s","outcome":"undecided",` +
+		`"first_bad":null,` +
 		`"culprit":null,"credible":[],"runs":0,"red_runs":0,"why":"w"}`
 	if len(bodies) != 1 || bodies[0] != want || keys[0] != "c-1" {
 		t.Errorf("the webhook got %q with %q, want %q once", bodies, keys, want)

@@ -144,8 +144,9 @@ func try(f Facts) *Refusal {
 	if f.NoLine == nil {
 		return nil
 	}
-	return refuse(RuleTry, "%s is a try repository: its pushes do not follow each other, so none of them is the culprit of "+
-		"another one's failure", f.Failure.Push.Repo)
+	return refuse(RuleTry,
+		"%s is a try repository: its pushes do not follow each other, so none of them is the culprit of "+
+			"another one's failure", f.Failure.Push.Repo)
 }
 
 // age: what was heard of too late is left to people. What then waits for its turn is not older for that, within reason.
@@ -231,10 +232,12 @@ func known(f Facts) *Refusal {
 		return nil
 	}
 	last := f.last()
-	if ago := f.Failure.Finished.Sub(last.At); ago <= f.Config.MaxAge && f.Failure.Push.Time.Sub(last.Push.Time) <= f.Config.MaxAge {
+	if ago := f.Failure.Finished.Sub(last.At); ago <= f.Config.MaxAge &&
+		f.Failure.Push.Time.Sub(last.Push.Time) <= f.Config.MaxAge {
 		return nil
 	}
-	return refuse(RuleKnown, "its signature was seen %s before, on push %d: it is known for %s", span(f.Failure.Finished.Sub(last.At)),
+	return refuse(RuleKnown, "its signature was seen %s before, on push %d: it is known for %s",
+		span(f.Failure.Finished.Sub(last.At)),
 		last.Push.ID, count(f.Config.KnownDays, "day"))
 }
 
@@ -293,7 +296,8 @@ func neverGreen(f Facts) *Refusal {
 	case f.Older == 0:
 		return refuse(RuleOldest, "no older push is known to compare with")
 	case len(f.Running) > 0:
-		return later(RuleRunning, shortWait, "no green run is known, and a run on push %d is under way", f.Running[0].ID)
+		return later(RuleRunning, shortWait, "no green run is known, and a run on push %d is under way",
+			f.Running[0].ID)
 	case f.Ran == 0:
 		return refuse(RuleNeverGreen, "it did not run on the %s before: there is no green run to start from",
 			count(f.Older, "push"))
@@ -314,7 +318,8 @@ func backedOut(f Facts) *Refusal {
 	if f.BackedOut == nil || f.doubted() {
 		return nil
 	}
-	return refuse(RuleBackout, "push %d, which can have caused it, was backed out by push %d", f.BackedOut.ID, f.Backout.ID)
+	return refuse(RuleBackout, "push %d, which can have caused it, was backed out by push %d", f.BackedOut.ID,
+		f.Backout.ID)
 }
 
 // doubted reports whether a backout may have been about something else.
@@ -327,7 +332,8 @@ func blind(f Facts) *Refusal {
 	if f.Failure.Blind < blindMost {
 		return later(RuleBlind, blindWait(f.Failure.Blind), "what people said and did could not be seen: %v", f.Blind)
 	}
-	return refuse(RuleBlind, "could not see what people said and did, %s in a row: %v", count(f.Failure.Blind+1, "time"),
+	return refuse(RuleBlind, "could not see what people said and did, %s in a row: %v",
+		count(f.Failure.Blind+1, "time"),
 		f.Blind)
 }
 
@@ -350,7 +356,8 @@ func queue(f Facts) *Refusal {
 	if f.Queue.Pending <= f.Config.Queue {
 		return nil
 	}
-	return later(RuleQueue, shortWait, "%s wait in its queue, more than %d", count(f.Queue.Pending, "run"), f.Config.Queue)
+	return later(RuleQueue, shortWait, "%s wait in its queue, more than %d", count(f.Queue.Pending, "run"),
+		f.Config.Queue)
 }
 
 func budget(f Facts) *Refusal {

@@ -48,7 +48,8 @@ func (g *guard) Trigger(ctx context.Context, req job.Request) (job.Receipt, erro
 	if why == nil {
 		why, err = g.pay(ctx, req)
 		if err != nil {
-			return job.Receipt{}, job.Wrap(op, req.Label, fmt.Errorf("%w: its cost could not be stored: %w", errStopped, err))
+			return job.Receipt{}, job.Wrap(op, req.Label, fmt.Errorf("%w: its cost could not be stored: %w",
+				errStopped, err))
 		}
 	}
 	if why != nil {

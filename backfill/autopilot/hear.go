@@ -3,7 +3,7 @@ package autopilot
 import (
 	"context"
 	"errors"
-	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/mozci/mozci/internal/pause"
@@ -103,14 +103,15 @@ func (r *Robot) note(ctx context.Context, e job.Event) error {
 
 // failureKey names a label on a push.
 func failureKey(p job.Push, label string) string {
-	return "f-" + keyOf(p.Repo, fmt.Sprint(p.ID), p.Revision, label)
+	return "f-" + keyOf(p.Repo, strconv.FormatInt(p.ID, 10), p.Revision, label)
 }
 
 // hear stores a run that failed. What the file does not name is told once a day, not for each run.
 func (r *Robot) hear(ctx context.Context, j job.Job) error {
 	p := j.Push()
 	f := Failure{
-		Key: failureKey(p, j.Name()), Run: j.ID(), Label: j.Name(), Push: p, Kind: j.Kind(), Finished: j.Times().Finished,
+		Key: failureKey(p,
+			j.Name()), Run: j.ID(), Label: j.Name(), Push: p, Kind: j.Kind(), Finished: j.Times().Finished,
 	}
 	f.Push.Changesets = nil
 	if no := unnamed(Facts{Config: r.cfg, Failure: f}); no != nil {

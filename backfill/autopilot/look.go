@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/mozci/mozci/analysis"
@@ -72,10 +73,33 @@ func (l *looking) refused(ctx context.Context, f *Failure, no Refusal) (time.Dur
 			f.Rule, f.Why = RuleCase, fmt.Sprintf("case %s is about it", made.Key)
 		}
 	}
+	l.remember(ctx, no.Rule)
 	f.Decided = true
-	l.r.log.InfoContext(ctx, "left alone", "repo", f.Push.Repo, "push", f.Push.ID, "label", f.Label, "rule", string(f.Rule),
+	l.r.log.InfoContext(ctx, "left alone", "repo", f.Push.Repo, "push", f.Push.ID, "label", f.Label, "rule",
+		string(f.Rule),
 		"why", f.Why)
 	return 0, nil
+}
+
+// remember stores the signatures of a failure that was left alone before its log was read: the next time they
+// are known. It is tried once: what cannot be read looks new then.
+func (l *looking) remember(ctx context.Context, rule Rule) {
+	if l.f.Failure.Read || rule != RuleMixed && rule != RuleAge && rule != RuleCancelled {
+		return
+	}
+	err := error(nil)
+	if l.first == nil {
+		err = l.runs(ctx)
+	}
+	if err == nil && l.first != nil && !l.f.Offspring {
+		if err = l.log(ctx); err == nil {
+			err = l.f.Unread
+		}
+	}
+	if err != nil {
+		l.r.log.InfoContext(ctx, "the signatures of a failure that was left alone could not be read", "run",
+			l.f.Failure.Run, "err", err)
+	}
 }
 
 // gather learns the facts of a stage.
@@ -293,11 +317,9 @@ func (l *looking) people(ctx context.Context) error {
 		c, err := job.Classified(ctx, l.r.ci, j)
 		switch {
 		case errors.Is(err, errors.ErrUnsupported):
-		case err != nil && ctx.Err() != nil:
-			return ctx.Err()
 		case err != nil:
 			l.f.Blind = err
-			return nil
+			return ctx.Err()
 		case c.Classified():
 			l.f.Class = c
 			return nil
@@ -332,7 +354,9 @@ func (f Facts) newestRed() job.Push {
 
 // backouts looks for a suspect that was backed out after the newest red push: one that was undone before
 // it cannot have caused what is red there.
-func backouts(ctx context.Context, repo job.Repository, suspects []job.Push, red job.Push) (undone, by *job.Push, err error) {
+func backouts(ctx context.Context, repo job.Repository, suspects []job.Push, red job.Push) (undone, by *job.Push,
+	err error,
+) {
 	for _, p := range suspects {
 		if !p.Testable() {
 			continue
@@ -404,11 +428,13 @@ func (l *looking) newCase() Case {
 		count(l.r.cfg.KnownDays, "day"))
 	if l.f.Many > l.r.cfg.Together {
 		c.Signature = fmt.Sprintf("%s and %d more", c.Signature, l.f.Many-1)
-		c.Signatures = append(c.Signatures, fmt.Sprintf("more than %d new failures on push %d", l.r.cfg.Together, f.Push.ID))
+		c.Signatures = append(c.Signatures, fmt.Sprintf("more than %d new failures on push %d", l.r.cfg.Together,
+			f.Push.ID))
 		c.Why = fmt.Sprintf("push %d has %d new failures, which are one case", f.Push.ID, l.f.Many)
 	}
 	c.Push.Changesets, c.Start.Changesets = nil, nil
-	c.Key = "c-" + keyOf(append([]string{c.Repo, fmt.Sprint(c.Push.ID), c.Push.Revision}, c.Signatures...)...)
+	parts := []string{c.Repo, strconv.FormatInt(c.Push.ID, 10), c.Push.Revision}
+	c.Key = "c-" + keyOf(append(parts, c.Signatures...)...)
 	return c
 }
 
@@ -442,7 +468,8 @@ func (l *looking) open(ctx context.Context, f *Failure) (time.Duration, error) {
 	if !fresh {
 		f.Rule, f.Why = RuleCase, fmt.Sprintf("case %s is about it", made.Key)
 	}
-	l.r.log.InfoContext(ctx, "a case", "key", made.Key, "new", fresh, "repo", f.Push.Repo, "push", f.Push.ID, "label", f.Label,
+	l.r.log.InfoContext(ctx, "a case", "key", made.Key, "new", fresh, "repo", f.Push.Repo, "push", f.Push.ID, "label",
+		f.Label,
 		"signature", made.Signature)
 	l.r.wake()
 	return 0, nil

@@ -37,7 +37,8 @@ var migrations = []string{
 	INSERT INTO mozci_autopilot_state (name, body) VALUES ('lock', '');
 	CREATE TABLE mozci_autopilot_learnt (key TEXT PRIMARY KEY, at BIGINT NOT NULL);
 	CREATE TABLE mozci_autopilot_opt_out (
-		repo TEXT NOT NULL, revision TEXT NOT NULL, who TEXT NOT NULL, at BIGINT NOT NULL, PRIMARY KEY (repo, revision))`,
+		repo TEXT NOT NULL, revision TEXT NOT NULL, who TEXT NOT NULL, at BIGINT NOT NULL,
+		PRIMARY KEY (repo, revision))`,
 }
 
 // ready is when a row can be claimed.

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -79,7 +80,7 @@ func (s *searching) end(ctx context.Context, o Outcome, why string, run []int) e
 func (s *searching) proposal(why string, run []int) string {
 	var on []string
 	for _, i := range run {
-		on = append(on, fmt.Sprintf("%d", s.view.line.spots[i].push.ID))
+		on = append(on, strconv.FormatInt(s.view.line.spots[i].push.ID, 10))
 	}
 	return fmt.Sprintf("dry run: would trigger %s of %s on push %s: %s", count(len(run), "run"), s.c.Label,
 		strings.Join(on, " and "), why)

@@ -296,7 +296,8 @@ func (r *Robot) one(ctx context.Context, c Claimed) {
 		if err == nil || errors.Is(err, ErrLost) || errors.Is(err, job.ErrNotFound) || failed > saveTries ||
 			pause.For(late, backoff(failed)) != nil {
 			if err != nil {
-				r.log.WarnContext(ctx, "what was decided could not be stored; it is decided again", "key", c.key(), "err", err)
+				r.log.WarnContext(ctx, "what was decided could not be stored; it is decided again", "key", c.key(),
+					"err", err)
 			}
 			return
 		}

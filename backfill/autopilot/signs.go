@@ -3,7 +3,6 @@ package autopilot
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -37,7 +36,10 @@ func (r *Robot) signsOf(ctx context.Context, j job.Job) (signs, tests []string, 
 		return nil, nil, err
 	}
 	all := append(slices.Clone(report.Failures), report.Nameless()...)
-	named := slices.ContainsFunc(all, func(f joblog.Failure) bool { return f.Kind != joblog.KindLog && f.Kind != joblog.KindInfra })
+	named := slices.ContainsFunc(all, func(f joblog.Failure) bool {
+		return f.Kind != joblog.KindLog &&
+			f.Kind != joblog.KindInfra
+	})
 	infra := len(all) > 0
 	for _, f := range all {
 		if f.Kind != joblog.KindInfra {
@@ -139,7 +141,9 @@ func (r *Robot) judge(ctx context.Context, f Failure) (analysis.Judge, error) {
 }
 
 func (r *Robot) judgeOf(ctx context.Context, signs []string, test string) (analysis.Judge, error) {
-	return r.judges.Do(ctx, test+"\x00"+strings.Join(signs, "\x00"), func(context.Context) (analysis.Judge, bool, error) {
+	return r.judges.Do(ctx, test+"\x00"+strings.Join(signs, "\x00"), func(context.Context) (analysis.Judge, bool,
+		error,
+	) {
 		return r.newJudge(signs, test), true, nil
 	})
 }
@@ -164,10 +168,4 @@ func (r *Robot) newJudge(signs []string, test string) analysis.Judge {
 		}
 		return analysis.Unclear, nil
 	}
-}
-
-// words of a signature for people: its first line.
-func shortSign(sign string) string {
-	line, _, _ := strings.Cut(sign, "\n")
-	return fmt.Sprintf("%q", clip.Text(line, 80))
 }

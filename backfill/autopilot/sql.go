@@ -176,9 +176,11 @@ func (s *SQL) insert(ctx context.Context, x executor, c Claimed, since, due time
 		return false, err
 	}
 	v := c.columns()
-	res, err := x.ExecContext(ctx, s.bind(`INSERT INTO mozci_autopilot_work (key, num, is_case, repo, push, labels, due, woken,
+	res, err := x.ExecContext(ctx,
+		s.bind(`INSERT INTO mozci_autopilot_work (key, num, is_case, repo, push, labels, due, woken,
 			holder, leased, done, is_open, rule_name, since, ended, body, people)
-		VALUES (?, (SELECT COALESCE(MAX(num), 0) + 1 FROM mozci_autopilot_work), ?, ?, ?, ?, ?, 0, '', 0, ?, ?, ?, ?, ?, ?, '')
+		VALUES (?, (SELECT COALESCE(MAX(num), 0) + 1 FROM mozci_autopilot_work), ?, ?, ?, ?, ?,
+			0, '', 0, ?, ?, ?, ?, ?, ?, '')
 		ON CONFLICT (key) DO NOTHING`),
 		c.key(), v.isCase, v.repo, v.push, v.labels, micro(due), v.done, v.open, v.rule, micro(since), v.ended, body)
 	if err != nil {
@@ -205,7 +207,8 @@ func (c Claimed) columns() columns {
 		v.repo, v.push, v.labels, v.rule = f.Push.Repo, f.Push.ID, listed([]string{f.Label}), string(f.Rule)
 		return v
 	}
-	v.isCase, v.repo, v.push, v.labels, v.rule = 1, c.Case.Repo, c.Case.Push.ID, listed(c.Case.Labels), string(c.Case.Rule)
+	v.isCase, v.repo, v.push = 1, c.Case.Repo, c.Case.Push.ID
+	v.labels, v.rule = listed(c.Case.Labels), string(c.Case.Rule)
 	if c.Case.State != Ended {
 		v.open = 1
 	}
@@ -221,7 +224,8 @@ func (s *SQL) update(ctx context.Context, x executor, c Claimed, set string, arg
 	v := c.columns()
 	args = append([]any{body, v.labels, v.done, v.open, v.rule, v.ended}, args...)
 	_, err = x.ExecContext(ctx, s.bind(`UPDATE mozci_autopilot_work
-		SET body = ?, labels = ?, done = ?, is_open = ?, rule_name = ?, ended = ?`+set+` WHERE key = ?`), append(args, c.key())...)
+		SET body = ?, labels = ?, done = ?, is_open = ?, rule_name = ?, ended = ?`+set+` WHERE key = ?`),
+		append(args, c.key())...)
 	return err
 }
 

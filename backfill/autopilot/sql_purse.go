@@ -24,7 +24,8 @@ func (s *SQL) See(ctx context.Context, seen Seen) error {
 		for _, sign := range seen.Signatures {
 			if _, err := s.db().ExecContext(ctx, s.bind(`INSERT INTO mozci_autopilot_seen
 				(repo, variant, signature, place, push, at, body) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`),
-				seen.Repo, seen.Variant, sign, place(seen.Push), seen.Push.ID, micro(seen.At), string(body)); err != nil {
+				seen.Repo, seen.Variant, sign, place(seen.Push), seen.Push.ID, micro(seen.At),
+				string(body)); err != nil {
 				return err
 			}
 		}
@@ -98,19 +99,23 @@ func (s *SQL) column(l Limit) (sum, where string, args []any) {
 func (s *SQL) Spend(ctx context.Context, sp Spend, limits []Limit) (over string, err error) {
 	sp.Red, sp.Open = 0, sp.Runs
 	err = s.alone(ctx, "autopilot.spend", sp.Key, func(tx *sql.Tx) error {
-		query := `INSERT INTO mozci_autopilot_spend (key, num, case_key, repo, label, pools, kind, runs, red, pending, minutes, at)
-			SELECT ?, (SELECT COALESCE(MAX(num), 0) + 1 FROM mozci_autopilot_spend), ?, ?, ?, ?, ?, CAST(? AS BIGINT), 0,
-				CAST(? AS BIGINT), CAST(? AS DOUBLE PRECISION), ` + s.clock() + ` WHERE TRUE`
+		var query strings.Builder
+		query.WriteString(`INSERT INTO mozci_autopilot_spend (key, num, case_key, repo, label, pools, kind, runs,
+				red, pending,
+				minutes, at)
+			SELECT ?, (SELECT COALESCE(MAX(num), 0) + 1 FROM mozci_autopilot_spend), ?, ?, ?, ?, ?, CAST(? AS BIGINT),
+				0, CAST(? AS BIGINT), CAST(? AS DOUBLE PRECISION), ` + s.clock() + ` WHERE TRUE`)
 		args := []any{sp.Key, sp.Case, sp.Repo, sp.Label, listed(sp.Pools), sp.Kind, sp.Runs, sp.Open, sp.Minutes}
 		for _, l := range limits {
 			if l.Most < 0 {
 				continue
 			}
 			sum, where, values := s.column(l)
-			query += ` AND ` + s.total(sum, where) + ` + CAST(? AS DOUBLE PRECISION) <= CAST(? AS DOUBLE PRECISION)`
+			query.WriteString(` AND ` + s.total(sum, where) +
+				` + CAST(? AS DOUBLE PRECISION) <= CAST(? AS DOUBLE PRECISION)`)
 			args = append(append(args, values...), l.of(sp), float64(l.Most))
 		}
-		res, err := tx.ExecContext(ctx, s.bind(query+` ON CONFLICT (key) DO NOTHING`), args...)
+		res, err := tx.ExecContext(ctx, s.bind(query.String()+` ON CONFLICT (key) DO NOTHING`), args...)
 		if err != nil {
 			return err
 		}
@@ -125,7 +130,8 @@ func (s *SQL) Spend(ctx context.Context, sp Spend, limits []Limit) (over string,
 
 // total is the sum of what was spent within a day.
 func (s *SQL) total(sum, where string) string {
-	return fmt.Sprintf(`(SELECT COALESCE(SUM(%s), 0) FROM mozci_autopilot_spend WHERE %s AND at > %s - %d)`, sum, where, s.clock(),
+	return fmt.Sprintf(`(SELECT COALESCE(SUM(%s), 0) FROM mozci_autopilot_spend WHERE %s AND at > %s - %d)`, sum,
+		where, s.clock(),
 		day.Microseconds())
 }
 
@@ -168,7 +174,8 @@ func (s *SQL) exec(ctx context.Context, op, key, query string, args ...any) erro
 
 // Account implements Store.
 func (s *SQL) Account(ctx context.Context, key string, red, open int, minutes float64) error {
-	return s.exec(ctx, "autopilot.account", key, `UPDATE mozci_autopilot_spend SET red = ?, pending = ?, minutes = ? WHERE key = ?`,
+	return s.exec(ctx, "autopilot.account", key,
+		`UPDATE mozci_autopilot_spend SET red = ?, pending = ?, minutes = ? WHERE key = ?`,
 		red, open, minutes, key)
 }
 
@@ -184,7 +191,8 @@ func (s *SQL) Spends(ctx context.Context, caseKey string, since time.Time) (out 
 			var sp Spend
 			var pools string
 			var at int64
-			err := rows.Scan(&sp.Key, &sp.Case, &sp.Repo, &sp.Label, &pools, &sp.Kind, &sp.Runs, &sp.Red, &sp.Open, &sp.Minutes, &at)
+			err := rows.Scan(&sp.Key, &sp.Case, &sp.Repo, &sp.Label, &pools, &sp.Kind, &sp.Runs, &sp.Red, &sp.Open,
+				&sp.Minutes, &at)
 			sp.Pools, sp.At = unlisted(pools), time.UnixMicro(at).UTC()
 			out = append(out, sp)
 			return err
@@ -242,10 +250,12 @@ func (s *SQL) SetSwitch(ctx context.Context, sw Switch) error {
 func (s *SQL) OptOut(ctx context.Context, repo, revision, who string, out bool) error {
 	const op = "autopilot.opt_out"
 	if !out {
-		return s.exec(ctx, op, revision, `DELETE FROM mozci_autopilot_opt_out WHERE repo = ? AND revision = ?`, repo, revision)
+		return s.exec(ctx, op, revision, `DELETE FROM mozci_autopilot_opt_out WHERE repo = ? AND revision = ?`, repo,
+			revision)
 	}
 	return s.exec(ctx, op, revision, `INSERT INTO mozci_autopilot_opt_out (repo, revision, who, at)
-		VALUES (?, ?, ?, `+s.clock()+`) ON CONFLICT (repo, revision) DO UPDATE SET who = excluded.who`, repo, revision, who)
+		VALUES (?, ?, ?, `+s.clock()+`) ON CONFLICT (repo, revision) DO UPDATE SET who = excluded.who`,
+		repo, revision, who)
 }
 
 // OptedOut implements Store.
@@ -275,7 +285,8 @@ func (s *SQL) Tell(ctx context.Context, key string, p People) error {
 		if err != nil {
 			return fmt.Errorf("%w: %w", job.ErrInvalid, err)
 		}
-		res, err := s.db().ExecContext(ctx, s.bind(`UPDATE mozci_autopilot_work SET people = ? WHERE key = ? AND is_case = 1`),
+		res, err := s.db().ExecContext(ctx,
+			s.bind(`UPDATE mozci_autopilot_work SET people = ? WHERE key = ? AND is_case = 1`),
 			string(body), key)
 		if err != nil {
 			return err
@@ -336,11 +347,13 @@ func (s *SQL) Prune(ctx context.Context, keep, signatures time.Duration) (n int,
 			keep  time.Duration
 		}{
 			{`DELETE FROM mozci_autopilot_work WHERE done = 1 AND ended < {now} - CAST(? AS BIGINT)`, keep},
-			{`DELETE FROM mozci_autopilot_span WHERE case_key NOT IN (SELECT key FROM mozci_autopilot_work) AND 0 < CAST(? AS BIGINT)`, keep},
+			{`DELETE FROM mozci_autopilot_span WHERE case_key NOT IN (SELECT key FROM mozci_autopilot_work)
+				AND 0 < CAST(? AS BIGINT)`, keep},
 			{`DELETE FROM mozci_autopilot_spend WHERE at < {now} - CAST(? AS BIGINT)`, keep},
 			{`DELETE FROM mozci_autopilot_seen WHERE at < {now} - CAST(? AS BIGINT)`, signatures},
 		} {
-			res, err := tx.ExecContext(ctx, s.bind(strings.ReplaceAll(q.query, "{now}", s.clock())), q.keep.Microseconds())
+			res, err := tx.ExecContext(ctx, s.bind(strings.ReplaceAll(q.query, "{now}", s.clock())),
+				q.keep.Microseconds())
 			if err != nil {
 				return err
 			}

@@ -31,7 +31,9 @@ func (s *SQL) Hear(ctx context.Context, f Failure, after time.Duration) (fresh b
 
 // clash is the earliest case but one that has one of the signatures in a span that overlaps; empty for
 // none.
-func (s *SQL) clash(ctx context.Context, x executor, but string, signatures []string, spans []Span) (key string, err error) {
+func (s *SQL) clash(ctx context.Context, x executor, but string, signatures []string, spans []Span) (key string,
+	err error,
+) {
 	const query = `SELECT w.key FROM mozci_autopilot_span s JOIN mozci_autopilot_work w ON w.key = s.case_key
 		WHERE %s AND w.key <> ? AND (%s) ORDER BY w.num LIMIT 1`
 	if len(spans) == 0 || len(signatures) == 0 {
@@ -57,7 +59,8 @@ func (s *SQL) clash(ctx context.Context, x executor, but string, signatures []st
 func (s *SQL) addSpans(ctx context.Context, x executor, key string, signatures []string, spans []Span) error {
 	for _, sign := range signatures {
 		for _, sp := range spans {
-			if _, err := x.ExecContext(ctx, s.bind(`INSERT INTO mozci_autopilot_span (case_key, signature, repo, low, high)
+			if _, err := x.ExecContext(ctx,
+				s.bind(`INSERT INTO mozci_autopilot_span (case_key, signature, repo, low, high)
 				VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`), key, sign, sp.Repo, sp.Low, sp.High); err != nil {
 				return err
 			}
@@ -114,7 +117,8 @@ func (s *SQL) join(ctx context.Context, tx *sql.Tx, key string, c Case) (Case, e
 // give stores a new case, unless too many are open.
 func (s *SQL) give(ctx context.Context, tx *sql.Tx, c Case, most int) (Case, error) {
 	n := 0
-	if err := tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM mozci_autopilot_work WHERE is_open = 1`).Scan(&n); err != nil {
+	if err := tx.QueryRowContext(ctx,
+		`SELECT COUNT(*) FROM mozci_autopilot_work WHERE is_open = 1`).Scan(&n); err != nil {
 		return c, err
 	}
 	if c.State != Ended && n >= most {
@@ -255,7 +259,8 @@ func (s *SQL) Save(ctx context.Context, c Claimed, again time.Duration) error {
 // Wake implements Store.
 func (s *SQL) Wake(ctx context.Context, repo, label string) (n int, err error) {
 	err = s.in(ctx, "autopilot.wake", label, func() error {
-		query, args := `UPDATE mozci_autopilot_work SET due = `+s.clock()+`, woken = woken + 1 WHERE done = 0`, []any(nil)
+		query := `UPDATE mozci_autopilot_work SET due = ` + s.clock() + `, woken = woken + 1 WHERE done = 0`
+		var args []any
 		if repo != "" {
 			query, args = query+` AND repo = ?`, append(args, repo)
 		}
@@ -277,7 +282,8 @@ func (s *SQL) Wake(ctx context.Context, repo, label string) (n int, err error) {
 func (s *SQL) Next(ctx context.Context) (after time.Duration, some bool, err error) {
 	err = s.in(ctx, "autopilot.next", "", func() error {
 		var left sql.NullInt64
-		err := s.db().QueryRowContext(ctx, `SELECT MIN(`+ready+`) - `+s.clock()+` FROM mozci_autopilot_work WHERE done = 0`).
+		err := s.db().QueryRowContext(ctx,
+			`SELECT MIN(`+ready+`) - `+s.clock()+` FROM mozci_autopilot_work WHERE done = 0`).
 			Scan(&left)
 		after, some = time.Duration(max(left.Int64, 0))*time.Microsecond, left.Valid
 		return err

@@ -66,7 +66,10 @@ func (r recorder) Trigger(ctx context.Context, req job.Request) (job.Receipt, er
 func newStage(t *testing.T, w *jobtest.World, cfg autopilot.Config) *stage {
 	ci := jobtest.NewCI(w, &jobtest.CIOptions{Play: true})
 	s := &stage{t: t, ci: ci, cfg: cfg, store: autopilot.NewMemory(ci.Now)}
-	s.places = autopilot.Places{CI: recorder{Scheduler: ci, s: s}, Repository: ci.Repository, Ledger: ledger.NewMemory()}
+	s.places = autopilot.Places{
+		CI: recorder{Scheduler: ci, s: s}, Repository: ci.Repository,
+		Ledger: ledger.NewMemory(),
+	}
 	s.opts.OnReport = func(_ context.Context, c autopilot.Case) error {
 		s.mu.Lock()
 		defer s.mu.Unlock()

@@ -48,7 +48,10 @@ func (r *Robot) work(ctx context.Context, c *Case) (again time.Duration, err err
 	if s.mode, why = r.mode(ctx); s.mode == Off {
 		return s.pause(ctx, why)
 	}
-	err = s.read(ctx)
+	err = r.account(ctx, c)
+	if err == nil {
+		err = s.read(ctx)
+	}
 	var stopped *stop
 	if err == nil {
 		stopped, err = s.people(ctx, job.Request{})
@@ -67,9 +70,6 @@ func (r *Robot) work(ctx context.Context, c *Case) (again time.Duration, err err
 		return s.stop(ctx, stopped)
 	}
 	c.Blind, c.BlindAt = 0, time.Time{}
-	if err := r.account(ctx, c); err != nil {
-		return 0, err
-	}
 	return s.step(ctx)
 }
 
@@ -89,7 +89,8 @@ func (s *searching) blind(ctx context.Context, err error) (time.Duration, error)
 	c.State, c.Doing = Waiting, fmt.Sprintf("for a source that does not answer: %v", err)
 	s.r.log.WarnContext(ctx, "a case could not be looked at", "key", c.Key, "times", c.Blind, "err", err)
 	if c.Blind > blindMost {
-		return 0, s.end(ctx, CouldNotSee, fmt.Sprintf("could not see what is needed, %s in a row: %v", count(c.Blind, "time"), err),
+		return 0, s.end(ctx, CouldNotSee, fmt.Sprintf("could not see what is needed, %s in a row: %v",
+			count(c.Blind, "time"), err),
 			nil)
 	}
 	return blindWait(c.Blind - 1), nil
@@ -169,8 +170,11 @@ func (s *searching) people(ctx context.Context, req job.Request) (*stop, error) 
 	}
 	f := Facts{BackedOut: undone, Backout: by, Settled: s.last.Compare(*by) >= 0, Suspects: len(s.view.line.suspects())}
 	if f.doubted() && s.now.Sub(s.c.Opened) < s.r.cfg.MaxAge {
-		return &stop{"", RuleBackout, fmt.Sprintf("push %d, which can have caused it, was backed out by push %d: waits for a run "+
-			"since then", undone.ID, by.ID)}, nil
+		return &stop{
+			"", RuleBackout,
+			fmt.Sprintf("push %d, which can have caused it, was backed out by push %d: waits for a run "+
+				"since then", undone.ID, by.ID),
+		}, nil
 	}
 	f.Settled = true
 	return &stop{BackedOut, RuleBackout, backedOut(f).Why}, nil
@@ -190,7 +194,8 @@ func (s *searching) before(ctx context.Context, req job.Request) (*stop, error) 
 		}
 		for _, j := range analysis.OfLabel(jobs, sp.label) {
 			if j.Status() == job.StatusCancelled {
-				return &stop{Cancelled, RuleCancelled, fmt.Sprintf("a person cancelled a run on push %d", sp.push.ID)}, nil
+				return &stop{Cancelled, RuleCancelled, fmt.Sprintf("a person cancelled a run on push %d",
+					sp.push.ID)}, nil
 			}
 		}
 	}
@@ -207,7 +212,8 @@ func (s *searching) step(ctx context.Context) (time.Duration, error) {
 		}
 	}
 	m := decide(s.view)
-	s.r.log.DebugContext(ctx, "decided", "key", c.Key, "wait", m.wait, "run", len(m.run), "end", string(m.end), "why", m.why)
+	s.r.log.DebugContext(ctx, "decided", "key", c.Key, "wait", m.wait, "run", len(m.run), "end", string(m.end), "why",
+		m.why)
 	switch {
 	case m.end != "":
 		return 0, s.end(ctx, m.end, m.why, m.run)

@@ -18,7 +18,8 @@ import (
 	"github.com/mozci/mozci/trigger/ledger"
 )
 
-var autopilotSeeds = flag.Int("autopilot-weeks", 1, "server: how many weeks the autopilot plays, each with a seed of its own")
+var autopilotSeeds = flag.Int("autopilot-weeks", 1,
+	"server: how many weeks the autopilot plays, each with a seed of its own")
 
 // autopilotWeek plays a week of a CI with the autopilot in it, which acts: 200 pushes, 300 labels, 40 flaky
 // ones and 25 real breaks, 5 of which came by a merge. It must name those that stay red where they
@@ -28,7 +29,8 @@ func autopilotWeek(t *testing.T, quick bool) {
 	if quick {
 		size = weekSize{pushes: 60, labels: 100, flakes: 13, breaks: 8, merges: 2}
 	}
-	fmt.Printf("autopilot: %d pushes, %d labels, %d flakes, %d breaks, %d of them by a merge\n", size.pushes, size.labels,
+	fmt.Printf("autopilot: %d pushes, %d labels, %d flakes, %d breaks, %d of them by a merge\n", size.pushes,
+		size.labels,
 		size.flakes, size.breaks, size.merges)
 	var all weekFigures
 	for seed := range max(1, *autopilotSeeds) {
@@ -42,10 +44,12 @@ func autopilotWeek(t *testing.T, quick bool) {
 	}
 	right := float64(all.right) / float64(max(1, all.lasting))
 	perBreak := float64(all.runs) / float64(max(1, all.breaks))
-	fmt.Printf("named right %.3f (0.95 wanted), %.1f runs per break (40), a flake acted on %d times at most (1)\n", right,
+	fmt.Printf("named right %.3f (0.95 wanted), %.1f runs per break (40), a flake acted on %d times at most (1)\n",
+		right,
 		perBreak, all.flake)
 	if right < 0.95 || perBreak > 40 || all.flake > 1 {
-		t.Errorf("the autopilot's week: %.3f named right, %.1f runs per break, a flake acted on %d times", right, perBreak,
+		t.Errorf("the autopilot's week: %.3f named right, %.1f runs per break, a flake acted on %d times", right,
+			perBreak,
 			all.flake)
 	}
 }
@@ -69,8 +73,9 @@ func (f *weekFigures) add(o weekFigures) {
 }
 
 func (f weekFigures) String() string {
-	return fmt.Sprintf("%d of %d lasting breaks named right, %d culprits named, %d of them false, %d undecided; %d runs, %d red; "+
-		"%d flakes acted on; ended in mode %s", f.right, f.lasting, f.named, f.false, f.undecided, f.runs, f.red, f.acted, f.mode)
+	return fmt.Sprintf("%d of %d lasting breaks named right, %d culprits named, %d of them false, %d undecided; "+
+		"%d runs, %d red; %d flakes acted on; ended in mode %s",
+		f.right, f.lasting, f.named, f.false, f.undecided, f.runs, f.red, f.acted, f.mode)
 }
 
 // playWeek plays a week in a bubble of time, with one robot.
@@ -157,7 +162,8 @@ func (w *week) judge(f *weekFigures, cases []autopilot.Case) {
 			f.right++
 			continue
 		}
-		f.wrong = append(f.wrong, fmt.Sprintf("%s of %s %d (%s)", b.sign, b.culprit.Repo, b.culprit.ID, w.said(cases, b)))
+		f.wrong = append(f.wrong, fmt.Sprintf("%s of %s %d (%s)", b.sign, b.culprit.Repo, b.culprit.ID,
+			w.said(cases, b)))
 	}
 }
 

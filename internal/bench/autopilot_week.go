@@ -148,7 +148,8 @@ func (m *weekMaker) place(b *weekBreak, i int, ran []bool) {
 			b.from = 12 * (1 + m.rng.IntN((m.pushes-26)/12))
 		}
 		_, merge := m.merges[b.from]
-		if merge != (i < m.weekSize.merges) || slices.ContainsFunc(m.breaks, func(o weekBreak) bool { return o.from == b.from }) {
+		if merge != (i < m.weekSize.merges) || slices.ContainsFunc(m.breaks,
+			func(o weekBreak) bool { return o.from == b.from }) {
 			continue
 		}
 		shows := b.from
@@ -196,7 +197,8 @@ func (m *weekMaker) write(labels []string, cells map[string][]string) string {
 	say("repo %s", weekOuter)
 	for _, l := range labels {
 		if rate := m.flakes[l]; rate > 0 {
-			say("truth %s culprit=%d before=%g after=%g sig=%s flake=%s", l, m.pushes, rate, rate, flakeOf(l), flakeOf(l))
+			say("truth %s culprit=%d before=%g after=%g sig=%s flake=%s", l, m.pushes, rate, rate, flakeOf(l),
+				flakeOf(l))
 		}
 	}
 	for _, b := range m.breaks {

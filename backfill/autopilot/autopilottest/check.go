@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"sync"
 	"time"
 
@@ -102,8 +103,15 @@ func (c *check) wants(did string, err, want error) bool {
 // same checks a value.
 func same[T comparable](c *check, did string, got, want T) {
 	if got != want {
-		c.wrong(did, fmt.Sprintf("%v", got), "%v", want)
+		c.wrong(did, shown(got), "%s", shown(want))
 	}
+}
+
+func shown(v any) string {
+	if v == "" {
+		return "nothing"
+	}
+	return fmt.Sprint(v)
 }
 
 func (c *check) push(id int64) job.Push {
@@ -162,7 +170,7 @@ func (c *check) claim(ctx context.Context, holder string, lease time.Duration) [
 func (c *check) one(ctx context.Context, holder string, lease time.Duration) (autopilot.Claimed, bool) {
 	out := c.claim(ctx, holder, lease)
 	if len(out) != 1 {
-		c.wrong("Claim", fmt.Sprintf("%d", len(out)), "1")
+		c.wrong("Claim", strconv.Itoa(len(out)), "1")
 		return autopilot.Claimed{}, false
 	}
 	return out[0], true

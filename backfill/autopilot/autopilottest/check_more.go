@@ -3,6 +3,7 @@ package autopilottest
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"sync"
 	"time"
 
@@ -36,8 +37,11 @@ func (c *check) queries(ctx context.Context) {
 		"open ones":             {autopilot.CaseQuery{Repo: first.Repo, Open: true}, []string{second.Key, first.Key}},
 		"since":                 {autopilot.CaseQuery{Repo: first.Repo, Since: future}, nil},
 		"until":                 {autopilot.CaseQuery{Repo: first.Repo, Until: before.Add(-time.Second)}, nil},
-		"within":                {autopilot.CaseQuery{Repo: first.Repo, Since: before.Add(-time.Second), Until: future}, []string{second.Key, first.Key}},
-		"a limit":               {autopilot.CaseQuery{Repo: first.Repo, Limit: 1}, []string{second.Key}},
+		"within": {autopilot.CaseQuery{
+			Repo: first.Repo, Since: before.Add(-time.Second),
+			Until: future,
+		}, []string{second.Key, first.Key}},
+		"a limit": {autopilot.CaseQuery{Repo: first.Repo, Limit: 1}, []string{second.Key}},
 	} {
 		got, err := c.s.Cases(ctx, q.q)
 		c.wants("Cases", err, nil)
@@ -47,6 +51,12 @@ func (c *check) queries(ctx context.Context) {
 		}
 		same(c, "Cases of "+name, fmt.Sprint(keys), fmt.Sprint(q.want))
 	}
+	c.failures(ctx, f, decided, before)
+}
+
+// failures checks the queries of a failure that waits, and of one that is decided.
+func (c *check) failures(ctx context.Context, f, decided autopilot.Failure, before time.Time) {
+	future := before.Add(long)
 	for name, q := range map[string]struct {
 		q    autopilot.FailureQuery
 		want []string
@@ -55,10 +65,13 @@ func (c *check) queries(ctx context.Context) {
 		"a push":                {autopilot.FailureQuery{Push: &f.Push}, []string{f.Key}},
 		"a label":               {autopilot.FailureQuery{Label: f.Label}, []string{f.Key}},
 		"waiting ones":          {autopilot.FailureQuery{Repo: f.Push.Repo, Waiting: true}, []string{f.Key}},
-		"a rule":                {autopilot.FailureQuery{Repo: f.Push.Repo, Rule: autopilot.RuleKnown}, []string{decided.Key}},
-		"since":                 {autopilot.FailureQuery{Repo: f.Push.Repo, Since: future}, nil},
-		"until":                 {autopilot.FailureQuery{Repo: f.Push.Repo, Until: before.Add(-time.Second)}, nil},
-		"a limit":               {autopilot.FailureQuery{Repo: f.Push.Repo, Limit: 1}, []string{decided.Key}},
+		"a rule": {
+			autopilot.FailureQuery{Repo: f.Push.Repo, Rule: autopilot.RuleKnown},
+			[]string{decided.Key},
+		},
+		"since":   {autopilot.FailureQuery{Repo: f.Push.Repo, Since: future}, nil},
+		"until":   {autopilot.FailureQuery{Repo: f.Push.Repo, Until: before.Add(-time.Second)}, nil},
+		"a limit": {autopilot.FailureQuery{Repo: f.Push.Repo, Limit: 1}, []string{decided.Key}},
 	} {
 		got, err := c.s.Failures(ctx, q.q)
 		c.wants("Failures", err, nil)
@@ -76,9 +89,15 @@ func (c *check) seen(ctx context.Context) {
 	at := time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC)
 	for i, id := range []int64{3, 5, 5, 9} {
 		p := c.push(id)
-		c.wants("See", c.s.See(ctx, autopilot.Seen{Repo: repo, Variant: "v", Signatures: []string{"a", "b"}, Push: p, At: at.AddDate(0, 0, int(id)+i)}), nil)
+		c.wants("See", c.s.See(ctx, autopilot.Seen{
+			Repo: repo, Variant: "v", Signatures: []string{"a", "b"}, Push: p,
+			At: at.AddDate(0, 0, int(id)+i),
+		}), nil)
 	}
-	c.wants("See", c.s.See(ctx, autopilot.Seen{Repo: repo, Variant: "w", Signatures: []string{"c"}, Push: c.push(3), At: at.AddDate(0, 0, 3)}), nil)
+	c.wants("See", c.s.See(ctx, autopilot.Seen{
+		Repo: repo, Variant: "w", Signatures: []string{"c"}, Push: c.push(3),
+		At: at.AddDate(0, 0, 3),
+	}), nil)
 	for name, q := range map[string]struct {
 		repo, variant string
 		before        int64
@@ -147,7 +166,7 @@ func (c *check) spend(ctx context.Context) {
 	all, err := c.s.Spends(ctx, "", now.Add(-long))
 	c.wants("Spends", err, nil)
 	if len(all) < 2 {
-		c.wrong("Spends since an hour ago", fmt.Sprintf("%d", len(all)), "2 or more")
+		c.wrong("Spends since an hour ago", strconv.Itoa(len(all)), "2 or more")
 	}
 	none, err := c.s.Spends(ctx, "", now.Add(long))
 	c.wants("Spends", err, nil)
@@ -273,13 +292,18 @@ func (c *check) tell(ctx context.Context) {
 		return
 	}
 	ref := c.push(9).Ref()
-	c.wants("Tell", c.s.Tell(ctx, cs.Key, autopilot.People{Answer: autopilot.Wrong, By: "me", Note: "no", Backout: &ref}), nil)
+	c.wants("Tell", c.s.Tell(ctx, cs.Key, autopilot.People{
+		Answer: autopilot.Wrong, By: "me", Note: "no",
+		Backout: &ref,
+	}), nil)
 	c.wants("Save", c.s.Save(ctx, finished(mine), 0), nil)
 	got, err := c.s.Cases(ctx, autopilot.CaseQuery{Key: cs.Key})
 	c.wants("Cases", err, nil)
-	if len(got) != 1 || got[0].People.Answer != autopilot.Wrong || got[0].People.By != "me" || got[0].People.At.IsZero() ||
+	if len(got) != 1 || got[0].People.Answer != autopilot.Wrong || got[0].People.By != "me" ||
+		got[0].People.At.IsZero() ||
 		got[0].People.Backout == nil || got[0].People.Backout.ID != 9 {
-		c.wrong("Cases after Tell, and Save of a case that was claimed before", fmt.Sprintf("%+v", got), "what people did")
+		c.wrong("Cases after Tell, and Save of a case that was claimed before", fmt.Sprintf("%+v", got),
+			"what people did")
 	}
 	c.wants("Tell of no case", c.s.Tell(ctx, "c-nothing", autopilot.People{}), job.ErrNotFound)
 }
@@ -308,7 +332,8 @@ func (c *check) learn(ctx context.Context) {
 	} {
 		w, err := c.s.Learn(ctx, l.key, l.lesson, 4)
 		c.wants("Learn", err, nil)
-		same(c, fmt.Sprintf("Learn %d, %s: size and undecided", i, l.lesson), fmt.Sprint(w.Size, w.Undecided), fmt.Sprint(l.size, l.n))
+		same(c, fmt.Sprintf("Learn %d, %s: size and undecided", i, l.lesson), fmt.Sprint(w.Size, w.Undecided),
+			fmt.Sprint(l.size, l.n))
 	}
 	w, err = c.s.Window(ctx, 4)
 	c.wants("Window", err, nil)
@@ -321,12 +346,16 @@ func (c *check) prune(ctx context.Context) {
 	c.hears(ctx, f, true)
 	s := c.aSpend(1)
 	c.spends(ctx, s, "")
-	old := autopilot.Seen{Repo: f.Push.Repo, Variant: "v", Signatures: []string{"old"}, Push: c.push(1), At: time.Unix(1, 0)}
+	old := autopilot.Seen{
+		Repo: f.Push.Repo, Variant: "v", Signatures: []string{"old"}, Push: c.push(1),
+		At: time.Unix(1, 0),
+	}
 	c.wants("See", c.s.See(ctx, old), nil)
 	now, err := c.s.Now(ctx)
 	c.wants("Now", err, nil)
 	old.Signatures, old.At = []string{"young"}, now
 	c.wants("See", c.s.See(ctx, old), nil)
+	time.Sleep(2 * time.Millisecond)
 	n, err := c.s.Prune(ctx, autopilot.LeastKept, 24*time.Hour)
 	c.wants("Prune", err, nil)
 	same(c, "Prune of what is young", n, 0)

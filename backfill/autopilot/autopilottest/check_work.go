@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -125,7 +126,7 @@ func (c *check) opens(ctx context.Context) {
 	}
 	got, err := c.s.Cases(ctx, autopilot.CaseQuery{Key: first.Key})
 	if !c.wants("Cases", err, nil) || len(got) != 1 {
-		c.wrong("Cases", fmt.Sprintf("%d", len(got)), "1")
+		c.wrong("Cases", strconv.Itoa(len(got)), "1")
 		return
 	}
 	if len(got[0].Labels) != 5 || !slices.Contains(got[0].Signatures, "more") || len(got[0].Signatures) != 3 {
@@ -170,7 +171,8 @@ func (c *check) openAtOnce(ctx context.Context) {
 		}
 		all.Go(func() {
 			mine := base
-			mine.Key, mine.Label, mine.Labels = fmt.Sprintf("%s-%d", base.Key, i), fmt.Sprint(i), []string{fmt.Sprint(i)}
+			mine.Key, mine.Label, mine.Labels = fmt.Sprintf("%s-%d", base.Key,
+				i), strconv.Itoa(i), []string{strconv.Itoa(i)}
 			made, first, err := s.Open(ctx, mine, []autopilot.Span{{Repo: base.Repo, Low: int64(i), High: n + 1}}, many)
 			c.wants("Open", err, nil)
 			mu.Lock()
@@ -227,11 +229,12 @@ func (c *check) claims(ctx context.Context) {
 	first, err := c.s.Claim(ctx, "a", long, 2)
 	c.wants("Claim of 2", err, nil)
 	if len(first) != 2 || first[0].Case == nil || first[1].Failure == nil || first[1].Failure.Key != f.Key {
-		c.wrong("Claim of 2 among a case and 2 failures", fmt.Sprintf("%d", len(first)), "the case, and the first failure")
+		c.wrong("Claim of 2 among a case and 2 failures", strconv.Itoa(len(first)),
+			"the case, and the first failure")
 	}
 	rest := c.claim(ctx, "a", long)
 	if len(rest) != 1 || rest[0].Failure == nil || rest[0].Failure.Key != second.Key {
-		c.wrong("Claim of the rest by the same holder", fmt.Sprintf("%d", len(rest)), "the second failure alone")
+		c.wrong("Claim of the rest by the same holder", strconv.Itoa(len(rest)), "the second failure alone")
 	}
 	for _, cl := range append(first, rest...) {
 		same(c, "Claim: holder", cl.Holder, "a")
@@ -296,7 +299,8 @@ func (c *check) saves(ctx context.Context) {
 		c.wrong("Claim after Save", fmt.Sprintf("%+v", *got.Case), "what was saved")
 	}
 	if !slices.Contains(got.Case.Labels, joins.Label) || !slices.Contains(got.Case.Signatures, "third") {
-		c.wrong("Save over what had joined meanwhile", fmt.Sprintf("%q", got.Case.Labels), "its labels and signatures too")
+		c.wrong("Save over what had joined meanwhile", fmt.Sprintf("%q", got.Case.Labels),
+			"its labels and signatures too")
 	}
 	ended := *got.Case
 	ended.State = autopilot.Ended
@@ -348,7 +352,8 @@ func (c *check) woken(ctx context.Context) {
 	}
 	cl, ok := c.one(ctx, "a", long)
 	if ok && (cl.Failure == nil || cl.Failure.Key != f.Key) {
-		c.wrong("Claim after Save of what was woken while it was held", fmt.Sprintf("%+v", cl.Failure), "failure %s", f.Key)
+		c.wrong("Claim after Save of what was woken while it was held", fmt.Sprintf("%+v", cl.Failure), "failure %s",
+			f.Key)
 	}
 	if ok {
 		c.wants("Save", c.s.Save(ctx, finished(cl), 0), nil)
