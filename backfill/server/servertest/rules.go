@@ -549,18 +549,21 @@ func (c *check) doneContext(ctx context.Context) {
 	change := held
 	change.State, change.Answer = server.Failed, "changed"
 	for called, call := range map[string]func() error{
-		living(held.Key):                  func() error { _, err := c.s.Living(done, held.Key); return err },
-		getting(held.ID):                  func() error { _, err := c.s.Get(done, held.ID); return err },
-		listing(server.Query{}):           func() error { _, err := c.s.List(done, server.Query{}); return err },
-		versioning(held.ID):               func() error { _, err := c.s.Versions(done, held.ID); return err },
-		claiming("holder", long, 5):       func() error { _, err := c.s.Claim(done, "holder", long, 5); return err },
-		claiming("holder", long, 0):       func() error { _, err := c.s.Claim(done, "holder", long, 0); return err },
-		renewing(held.ID, "holder", long): func() error { _, err := c.s.Renew(done, held.ID, "holder", long); return err },
-		saving(change, "holder"):          func() error { _, err := c.s.Save(done, change, "holder"); return err },
-		releasing(held.ID, "holder"):      func() error { return c.s.Release(done, held.ID, "holder") },
-		cancelling(held.ID, "hazel"):      func() error { _, err := c.s.Cancel(done, held.ID, "hazel"); return err },
-		"Now()":                           func() error { _, err := c.s.Now(done); return err },
-		pruning(0):                        func() error { _, err := c.s.Prune(done, 0); return err },
+		living(held.Key):            func() error { _, err := c.s.Living(done, held.Key); return err },
+		getting(held.ID):            func() error { _, err := c.s.Get(done, held.ID); return err },
+		listing(server.Query{}):     func() error { _, err := c.s.List(done, server.Query{}); return err },
+		versioning(held.ID):         func() error { _, err := c.s.Versions(done, held.ID); return err },
+		claiming("holder", long, 5): func() error { _, err := c.s.Claim(done, "holder", long, 5); return err },
+		claiming("holder", long, 0): func() error { _, err := c.s.Claim(done, "holder", long, 0); return err },
+		renewing(held.ID, "holder", long): func() error {
+			_, err := c.s.Renew(done, held.ID, "holder", long)
+			return err
+		},
+		saving(change, "holder"):     func() error { _, err := c.s.Save(done, change, "holder"); return err },
+		releasing(held.ID, "holder"): func() error { return c.s.Release(done, held.ID, "holder") },
+		cancelling(held.ID, "hazel"): func() error { _, err := c.s.Cancel(done, held.ID, "hazel"); return err },
+		"Now()":                      func() error { _, err := c.s.Now(done); return err },
+		pruning(0):                   func() error { _, err := c.s.Prune(done, 0); return err },
 	} {
 		c.wants(called+with, call(), context.Canceled)
 	}
