@@ -166,7 +166,9 @@ type mortalStore struct {
 	life *life
 }
 
-func (m mortalStore) Claim(ctx context.Context, holder string, d time.Duration, n int) (out []server.Record, err error) {
+func (m mortalStore) Claim(ctx context.Context, holder string, d time.Duration, n int) (out []server.Record,
+	err error,
+) {
 	err = m.life.around(func() error { out, err = m.Store.Claim(ctx, holder, d, n); return err })
 	if err != nil {
 		return nil, err
@@ -193,7 +195,9 @@ type mortalLedger struct {
 	life *life
 }
 
-func (m mortalLedger) Intend(ctx context.Context, e ledger.Entry, instead *ledger.Entry) (out ledger.Entry, mine bool, err error) {
+func (m mortalLedger) Intend(ctx context.Context, e ledger.Entry, instead *ledger.Entry) (out ledger.Entry, mine bool,
+	err error,
+) {
 	err = m.life.around(func() error { out, mine, err = m.Ledger.Intend(ctx, e, instead); return err })
 	return out, mine && err == nil, err
 }
@@ -212,7 +216,9 @@ func (m mortalMonitor) Add(ctx context.Context, e monitor.Expectation) (added bo
 	return added, err
 }
 
-func (m mortalMonitor) Save(ctx context.Context, c monitor.Claimed, again time.Duration, add ...monitor.Expectation) error {
+func (m mortalMonitor) Save(ctx context.Context, c monitor.Claimed, again time.Duration,
+	add ...monitor.Expectation,
+) error {
 	return m.life.around(func() error { return m.Store.Save(ctx, c, again, add...) })
 }
 

@@ -19,101 +19,105 @@ func unlimited(o *server.Options) {
 	o.Door.Acts, o.Door.Reads = server.Rate{PerMinute: -1}, server.Rate{PerMinute: -1}
 }
 
+var long, deep = strings.Repeat("x", 1001), strings.Repeat("[", 20_000)
+
+// nonsense are bodies, the status they get, and what the message mentions.
+var nonsense = []struct {
+	body    string
+	status  int
+	mention string
+}{
+	{`{}`, 400, "label"},
+	{`{"dry_run":true}`, 400, "label"},
+	{`{"label":"t"}`, 400, "revision"},
+	{`{"revision":"a006"}`, 400, "label"},
+	{`{"label":"","revision":""}`, 400, "label"},
+	{`{"label":1,"revision":"a006"}`, 400, "label"},
+	{`{"label":["t"],"revision":"a006"}`, 400, "label"},
+	{`{"label":"t","revision":6}`, 400, "revision"},
+	{`{"label":"t","revision":{}}`, 400, "revision"},
+	{`{"label":"t","revision":"a0"}`, 400, "revision"},
+	{`{"label":"t","revision":"g006"}`, 400, "revision"},
+	{`{"label":"t","revision":"` + strings.Repeat("a", 41) + `"}`, 400, "revision"},
+	{`{"label":"t","revision":"a006\n"}`, 400, "revision"},
+	{`{"label":"t","revision":"../../a006"}`, 400, "revision"},
+	{`{"label":"t","revision":"a006","project":5}`, 400, "project"},
+	{`{"label":"t","revision":"a006","project":"../x"}`, 400, "project"},
+	{`{"label":"t","revision":"a006","project":"` + long + `"}`, 400, "project"},
+	{`{"label":"t","revision":"a006","times":0}`, 400, "times"},
+	{`{"label":"t","revision":"a006","times":-1}`, 400, "times"},
+	{`{"label":"t","revision":"a006","times":21}`, 400, "times"},
+	{`{"label":"t","revision":"a006","times":1.5}`, 400, "times"},
+	{`{"label":"t","revision":"a006","times":1e99}`, 400, "times"},
+	{`{"label":"t","revision":"a006","times":99999999999999999999}`, 400, "times"},
+	{`{"label":"t","revision":"a006","times":"1"}`, 400, "times"},
+	{`{"label":"t","revision":"a006","max_revisions":0}`, 400, "max_revisions"},
+	{`{"label":"t","revision":"a006","max_revisions":501}`, 400, "max_revisions"},
+	{`{"label":"t","revision":"a006","max_revisions":true}`, 400, "max_revisions"},
+	{`{"label":"t","revision":"a006","mode":"quick"}`, 400, "mode"},
+	{`{"label":"t","revision":"a006","mode":3}`, 400, "mode"},
+	{`{"label":"t","revision":"a006","mode":"search","times":2}`, 400, "times"},
+	{`{"label":"t","revision":"a006","mode":"search","batch":0}`, 400, "batch"},
+	{`{"label":"t","revision":"a006","mode":"search","batch":21}`, 400, "batch"},
+	{`{"label":"t","revision":"a006","mode":"search","max_runs":1001}`, 400, "max_runs"},
+	{`{"label":"t","revision":"a006","mode":"search","max_runs":-5}`, 400, "max_runs"},
+	{`{"label":"t","revision":"a006","batch":2}`, 400, "batch"},
+	{`{"label":"t","revision":"a006","max_runs":2}`, 400, "max_runs"},
+	{`{"label":"t","revision":"a006","dry_run":"yes"}`, 400, "dry_run"},
+	{`{"label":"t","revision":"a006","follow_merges":1}`, 400, "follow_merges"},
+	{`{"label":"t","revision":"a006","test":7}`, 400, "test"},
+	{`{"label":"` + long + `","revision":"a006"}`, 400, "label"},
+	{`{"label":"t","revision":"a006","test":"` + long + `"}`, 400, "test"},
+	{`{"label":" t","revision":"a006"}`, 400, "label"},
+	{`{"label":"t\u0000","revision":"a006"}`, 400, "label"},
+	{`{"label":"\u001b[31mt","revision":"a006"}`, 400, "label"},
+	{`{"label":"t","revision":"a006","test":"a\nb"}`, 400, "test"},
+	{"{\"label\":\"t\xff\",\"revision\":\"a006\"}", 400, ""},
+	{`{"label":"\ud800","revision":"a006"}`, 400, ""},
+	{`{"job_id":0}`, 400, "job_id"},
+	{`{"job_id":-3}`, 400, "job_id"},
+	{`{"job_id":"3"}`, 400, "job_id"},
+	{`{"job_id":1e30}`, 400, "job_id"},
+	{`{"job_id":9223372036854775808}`, 400, "job_id"},
+	{`{"task_id":3}`, 400, "task_id"},
+	{`{"task_id":"../3"}`, 400, "task_id"},
+	{`{"task_id":"<script>"}`, 400, "task_id"},
+	{`{"task_id":"run-1","job_id":1}`, 400, "link"},
+	{`{"task_id":"run-1","link":"https://tc.example/tasks/x"}`, 400, "link"},
+	{`{"task_id":"run-1","label":"t"}`, 400, "label"},
+	{`{"job_id":1,"revision":"a006"}`, 400, "label"},
+	{`{"link":5}`, 400, "link"},
+	{`{"link":"not a link"}`, 400, "link"},
+	{`{"link":"https://elsewhere.example/jobs?repo=autoland&selectedTaskRun=x.0"}`, 400, "link"},
+	{`{"link":"http://169.254.169.254/latest/meta-data"}`, 400, "link"},
+	{`{"link":"file:///etc/passwd"}`, 400, "link"},
+	{`{"link":"https://treeherder.example@elsewhere.example/jobs"}`, 400, "link"},
+	{`{"link":"` + strings.Repeat("x", 5000) + `"}`, 400, "link"},
+	{`{"labels":"t","revision":"a006"}`, 400, "labels"},
+	{`{"Label":"t","revision":"a006"}`, 400, "Label"},
+	{`{"label":"t","revision":"a006","<b>":1}`, 400, "<b>"},
+	{`{"label":"t","label":"t","revision":"a006"}`, 400, ""},
+	{`{"label":"t","revision":"a006"}{}`, 400, ""},
+	{`{"label":"t","revision":"a006"} x`, 400, ""},
+	{`{"label":"t","revision":"a006"`, 400, ""},
+	{`{"label":"t","revi`, 400, ""},
+	{`[]`, 400, ""},
+	{`null`, 400, ""},
+	{`"t"`, 400, ""},
+	{deep, 400, ""},
+	{`<xml/>`, 400, ""},
+	{" ", 400, ""},
+	{`{"label":"t","revision":"a006","project":"nowhere"}`, 404, "autoland"},
+	{`{"label":"t","revision":"dead00dead00"}`, 404, "dead00dead00"},
+	{`{"label":"` + strings.Repeat(" ", 2<<20) + `"}`, 413, "bytes"},
+}
+
 // What makes no sense is refused with a status, a reason and a message that names the
 // field, and nothing is stored.
 func TestBadInput(t *testing.T) {
 	store := server.NewMemory(nil)
 	s := serve(t, newPlaces(permanent), store, unlimited)
-	long, deep := strings.Repeat("x", 1001), strings.Repeat("[", 20_000)
-	for _, c := range []struct {
-		body    string
-		status  int
-		mention string
-	}{
-		{`{}`, 400, "label"},
-		{`{"dry_run":true}`, 400, "label"},
-		{`{"label":"t"}`, 400, "revision"},
-		{`{"revision":"a006"}`, 400, "label"},
-		{`{"label":"","revision":""}`, 400, "label"},
-		{`{"label":1,"revision":"a006"}`, 400, "label"},
-		{`{"label":["t"],"revision":"a006"}`, 400, "label"},
-		{`{"label":"t","revision":6}`, 400, "revision"},
-		{`{"label":"t","revision":{}}`, 400, "revision"},
-		{`{"label":"t","revision":"a0"}`, 400, "revision"},
-		{`{"label":"t","revision":"g006"}`, 400, "revision"},
-		{`{"label":"t","revision":"` + strings.Repeat("a", 41) + `"}`, 400, "revision"},
-		{`{"label":"t","revision":"a006\n"}`, 400, "revision"},
-		{`{"label":"t","revision":"../../a006"}`, 400, "revision"},
-		{`{"label":"t","revision":"a006","project":5}`, 400, "project"},
-		{`{"label":"t","revision":"a006","project":"../x"}`, 400, "project"},
-		{`{"label":"t","revision":"a006","project":"` + long + `"}`, 400, "project"},
-		{`{"label":"t","revision":"a006","times":0}`, 400, "times"},
-		{`{"label":"t","revision":"a006","times":-1}`, 400, "times"},
-		{`{"label":"t","revision":"a006","times":21}`, 400, "times"},
-		{`{"label":"t","revision":"a006","times":1.5}`, 400, "times"},
-		{`{"label":"t","revision":"a006","times":1e99}`, 400, "times"},
-		{`{"label":"t","revision":"a006","times":99999999999999999999}`, 400, "times"},
-		{`{"label":"t","revision":"a006","times":"1"}`, 400, "times"},
-		{`{"label":"t","revision":"a006","max_revisions":0}`, 400, "max_revisions"},
-		{`{"label":"t","revision":"a006","max_revisions":501}`, 400, "max_revisions"},
-		{`{"label":"t","revision":"a006","max_revisions":true}`, 400, "max_revisions"},
-		{`{"label":"t","revision":"a006","mode":"quick"}`, 400, "mode"},
-		{`{"label":"t","revision":"a006","mode":3}`, 400, "mode"},
-		{`{"label":"t","revision":"a006","mode":"search","times":2}`, 400, "times"},
-		{`{"label":"t","revision":"a006","mode":"search","batch":0}`, 400, "batch"},
-		{`{"label":"t","revision":"a006","mode":"search","batch":21}`, 400, "batch"},
-		{`{"label":"t","revision":"a006","mode":"search","max_runs":1001}`, 400, "max_runs"},
-		{`{"label":"t","revision":"a006","mode":"search","max_runs":-5}`, 400, "max_runs"},
-		{`{"label":"t","revision":"a006","batch":2}`, 400, "batch"},
-		{`{"label":"t","revision":"a006","max_runs":2}`, 400, "max_runs"},
-		{`{"label":"t","revision":"a006","dry_run":"yes"}`, 400, "dry_run"},
-		{`{"label":"t","revision":"a006","follow_merges":1}`, 400, "follow_merges"},
-		{`{"label":"t","revision":"a006","test":7}`, 400, "test"},
-		{`{"label":"` + long + `","revision":"a006"}`, 400, "label"},
-		{`{"label":"t","revision":"a006","test":"` + long + `"}`, 400, "test"},
-		{`{"label":" t","revision":"a006"}`, 400, "label"},
-		{`{"label":"t\u0000","revision":"a006"}`, 400, "label"},
-		{`{"label":"\u001b[31mt","revision":"a006"}`, 400, "label"},
-		{`{"label":"t","revision":"a006","test":"a\nb"}`, 400, "test"},
-		{"{\"label\":\"t\xff\",\"revision\":\"a006\"}", 400, ""},
-		{`{"label":"\ud800","revision":"a006"}`, 400, ""},
-		{`{"job_id":0}`, 400, "job_id"},
-		{`{"job_id":-3}`, 400, "job_id"},
-		{`{"job_id":"3"}`, 400, "job_id"},
-		{`{"job_id":1e30}`, 400, "job_id"},
-		{`{"job_id":9223372036854775808}`, 400, "job_id"},
-		{`{"task_id":3}`, 400, "task_id"},
-		{`{"task_id":"../3"}`, 400, "task_id"},
-		{`{"task_id":"<script>"}`, 400, "task_id"},
-		{`{"task_id":"run-1","job_id":1}`, 400, "link"},
-		{`{"task_id":"run-1","link":"https://tc.example/tasks/x"}`, 400, "link"},
-		{`{"task_id":"run-1","label":"t"}`, 400, "label"},
-		{`{"job_id":1,"revision":"a006"}`, 400, "label"},
-		{`{"link":5}`, 400, "link"},
-		{`{"link":"not a link"}`, 400, "link"},
-		{`{"link":"https://elsewhere.example/jobs?repo=autoland&selectedTaskRun=x.0"}`, 400, "link"},
-		{`{"link":"http://169.254.169.254/latest/meta-data"}`, 400, "link"},
-		{`{"link":"file:///etc/passwd"}`, 400, "link"},
-		{`{"link":"https://treeherder.example@elsewhere.example/jobs"}`, 400, "link"},
-		{`{"link":"` + strings.Repeat("x", 5000) + `"}`, 400, "link"},
-		{`{"labels":"t","revision":"a006"}`, 400, "labels"},
-		{`{"Label":"t","revision":"a006"}`, 400, "Label"},
-		{`{"label":"t","revision":"a006","<b>":1}`, 400, "<b>"},
-		{`{"label":"t","label":"t","revision":"a006"}`, 400, ""},
-		{`{"label":"t","revision":"a006"}{}`, 400, ""},
-		{`{"label":"t","revision":"a006"} x`, 400, ""},
-		{`{"label":"t","revision":"a006"`, 400, ""},
-		{`{"label":"t","revi`, 400, ""},
-		{`[]`, 400, ""},
-		{`null`, 400, ""},
-		{`"t"`, 400, ""},
-		{deep, 400, ""},
-		{`<xml/>`, 400, ""},
-		{" ", 400, ""},
-		{`{"label":"t","revision":"a006","project":"nowhere"}`, 404, "autoland"},
-		{`{"label":"t","revision":"dead00dead00"}`, 404, "dead00dead00"},
-		{`{"label":"` + strings.Repeat(" ", 2<<20) + `"}`, 413, "bytes"},
-	} {
+	for _, c := range nonsense {
 		a := s.ask("POST", "/v1/backfills", c.body)
 		if a.status != c.status || a.reason() == "" || !strings.Contains(a.message(), c.mention) {
 			t.Errorf("%.100q: %d %s, expected %d that mentions %q", c.body, a.status, a.body, c.status, c.mention)
@@ -163,7 +167,10 @@ func TestRefusals(t *testing.T) {
 		{"try", "repo try\npush t\n1 a001 pass\n2 a002 fail\n", `{"label":"t","revision":"a002"}`, server.NoLine},
 		{"passed", permanent, `{"label":"t","revision":"a001"}`, server.NotFailure},
 		{"did not run", permanent, `{"label":"t","revision":"a003"}`, server.NotFailure},
-		{"never green", "push t\n1 a001 fail\n2 a002 fail\n3 a003 fail\n", `{"label":"t","revision":"a003"}`, server.NeverGreen},
+		{
+			"never green", "push t\n1 a001 fail\n2 a002 fail\n3 a003 fail\n", `{"label":"t","revision":"a003"}`,
+			server.NeverGreen,
+		},
 		{
 			"never green", "push t\n1 a001 fail\n2 a002 fail\n3 a003 fail\n",
 			`{"label":"t","revision":"a003","mode":"search"}`, server.NeverGreen,
@@ -184,10 +191,12 @@ func TestRefusals(t *testing.T) {
 				t.Fatalf("%d %s, expected 422 and %s", a.status, a.body, c.reason)
 			}
 			got := decoded(t, s.ask("GET", a.header.Get("Location"), "").body)
-			if got.State != server.Refused || got.Reason != c.reason || got.Why == "" || got.Ended == nil || got.Plan.Total() > 0 {
+			if got.State != server.Refused || got.Reason != c.reason || got.Why == "" || got.Ended == nil ||
+				got.Plan.Total() > 0 {
 				t.Errorf("%s %s %q", got.State, got.Reason, got.Why)
 			}
-			if again := s.ask("POST", "/v1/backfills", c.body); again.header.Get("Location") == a.header.Get("Location") {
+			if again := s.ask("POST", "/v1/backfills",
+				c.body); again.header.Get("Location") == a.header.Get("Location") {
 				t.Error("what was refused answers again: the facts may have changed")
 			}
 			if n := len(ci.made()); n > 0 {
@@ -303,7 +312,8 @@ func TestSameness(t *testing.T) {
 			t.Errorf("%s: another one", same)
 		}
 	}
-	if id := s.start(`{"label":"t","revision":"` + strings.ToUpper(s.ended(first).Start.Revision) + `"}`).ID; id != first {
+	if id := s.start(`{"label":"t","revision":"` + strings.ToUpper(s.ended(first).Start.Revision) +
+		`"}`).ID; id != first {
 		t.Error("the revision in full is another one")
 	}
 	seen := map[string]string{first: "the first"}
@@ -354,13 +364,19 @@ func TestAnyInput(t *testing.T) {
 		}
 	}
 	fields := map[string][]any{
-		"label": {"t", "", "x", 1, nil}, "revision": {"a006", "a001", "zz", nil, ""}, "project": {"autoland", "try", "", nil},
+		"label": {"t", "", "x", 1, nil}, "revision": {"a006", "a001", "zz", nil, ""}, "project": {
+			"autoland", "try",
+			"", nil,
+		},
 		"times": {1, 0, 20, 21, nil}, "mode": {"linear", "search", "", nil}, "dry_run": {true, false, nil},
 		"job_id": {1, 6, 99, nil}, "batch": {1, 4, nil}, "test": {"a", "", nil}, "follow_merges": {true, nil},
 	}
 	for range 300 {
 		in := map[string]any{"dry_run": true}
-		for _, f := range []string{"label", "revision", "project", "times", "mode", "dry_run", "job_id", "batch", "test"} {
+		for _, f := range []string{
+			"label", "revision", "project", "times", "mode", "dry_run", "job_id", "batch",
+			"test",
+		} {
 			if r.IntN(3) > 0 {
 				in[f] = fields[f][r.IntN(len(fields[f]))]
 			}

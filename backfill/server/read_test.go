@@ -37,7 +37,8 @@ func TestList(t *testing.T) {
 	world := "repo one\npush t u\n1 a001 pass pass\n2 a002 - -\n3 a003 fail fail\n" +
 		"repo two\npush t\n1 b001 pass\n2 b002 -\n3 b003 fail\n"
 	s := serve(t, newPlaces(world), nil, unlimited)
-	if a := s.ask("GET", "/v1/backfills", ""); len(ids(t, a)) > 0 || !strings.Contains(string(a.body), `"backfills":[]`) {
+	if a := s.ask("GET", "/v1/backfills", ""); len(ids(t, a)) > 0 ||
+		!strings.Contains(string(a.body), `"backfills":[]`) {
 		t.Errorf("%s", a.body)
 	}
 	var all []string
@@ -93,7 +94,8 @@ func TestGet(t *testing.T) {
 	path := string(b.Links.Self)
 	first := s.ask("GET", path, "")
 	tag := first.header.Get("ETag")
-	if first.status != 200 || tag != fmt.Sprintf("%q", fmt.Sprint(b.Version)) || decoded(t, first.body).State != server.Done {
+	if first.status != 200 || tag != fmt.Sprintf("%q", fmt.Sprint(b.Version)) ||
+		decoded(t, first.body).State != server.Done {
 		t.Errorf("%d, ETag %s, %.200s", first.status, tag, first.body)
 	}
 	for given, status := range map[string]int{
@@ -101,10 +103,14 @@ func TestGet(t *testing.T) {
 	} {
 		a := s.ask("GET", path, "", "If-None-Match", given)
 		if a.status != status || a.header.Get("ETag") != tag || status == 304 && len(a.body) > 0 {
-			t.Errorf("If-None-Match %s: %d, ETag %s, %d bytes, expected %d", given, a.status, a.header.Get("ETag"), len(a.body), status)
+			t.Errorf("If-None-Match %s: %d, ETag %s, %d bytes, expected %d", given, a.status, a.header.Get("ETag"),
+				len(a.body), status)
 		}
 	}
-	for _, unknown := range []string{"nobody", "%00", "..%2f..%2fetc", strings.Repeat("x", 3000), "<script>", "%e2%80%ae"} {
+	for _, unknown := range []string{
+		"nobody", "%00", "..%2f..%2fetc", strings.Repeat("x", 3000), "<script>",
+		"%e2%80%ae",
+	} {
 		a := s.ask("GET", "/v1/backfills/"+unknown, "")
 		if a.status != http.StatusNotFound || a.reason() != "not_found" || strings.Contains(string(a.body), "<script") {
 			t.Errorf("%s: %d %.300s", unknown, a.status, a.body)
@@ -126,16 +132,23 @@ func TestMethods(t *testing.T) {
 			}
 			a := s.ask(method, path, "")
 			if a.status != http.StatusMethodNotAllowed || a.header.Get("Allow") != allowed || a.reason() != "method" {
-				t.Errorf("%s %s: %d, Allow %q, expected 405 and %q", method, path, a.status, a.header.Get("Allow"), allowed)
+				t.Errorf("%s %s: %d, Allow %q, expected 405 and %q", method, path, a.status, a.header.Get("Allow"),
+					allowed)
 			}
 		}
 	}
-	for _, path := range []string{"/v1/", "/v1/backfill", "/v1/backfills/", "/v1/backfills/" + id + "/x", "/v1/backfills/" + id + "/events/"} {
+	for _, path := range []string{
+		"/v1/", "/v1/backfill", "/v1/backfills/", "/v1/backfills/" + id + "/x",
+		"/v1/backfills/" + id + "/events/",
+	} {
 		if a := s.ask("GET", path, ""); a.status != http.StatusNotFound || a.reason() != "not_found" {
 			t.Errorf("%s: %d %s", path, a.status, a.body)
 		}
 	}
-	for _, path := range []string{"/v1/backfills", "/v1/backfills/" + id, "/healthz", "/readyz", "/metrics", "/openapi.json"} {
+	for _, path := range []string{
+		"/v1/backfills", "/v1/backfills/" + id, "/healthz", "/readyz", "/metrics",
+		"/openapi.json",
+	} {
 		get := s.ask("GET", path, "")
 		status, body := s.call("HEAD", path, "")
 		if get.status != 200 || status != 200 || len(body) > 0 {
@@ -152,7 +165,10 @@ func TestCallers(t *testing.T) {
 	for _, open := range []bool{true, false} {
 		s := serve(t, newPlaces(permanent), nil, func(o *server.Options) { unlimited(o); o.Door.OpenReads = open })
 		b := s.start(`{"label":"t","revision":"a006","dry_run":true}`)
-		for _, path := range []string{"/v1/backfills", string(b.Links.Self), string(b.Links.Events), "/openapi.json", "/metrics"} {
+		for _, path := range []string{
+			"/v1/backfills", string(b.Links.Self), string(b.Links.Events), "/openapi.json",
+			"/metrics",
+		} {
 			a := s.ask("GET", path, "", "Authorization", "")
 			if open != (a.status == 200) || !open && (a.status != 401 || a.reason() != "no_credentials") {
 				t.Errorf("open %t, %s: %d %.200s", open, path, a.status, a.body)
@@ -181,7 +197,8 @@ func TestTooMany(t *testing.T) {
 	})
 	for i := range 4 {
 		for _, a := range []answer{s.ask("POST", "/v1/backfills", `{}`), s.ask("GET", "/v1/backfills", "")} {
-			if late := i >= 2; late != (a.status == http.StatusTooManyRequests) || late && a.header.Get("Retry-After") == "" {
+			if late := i >= 2; late != (a.status == http.StatusTooManyRequests) || late &&
+				a.header.Get("Retry-After") == "" {
 				t.Errorf("request %d: %d %s", i, a.status, a.body)
 			}
 		}
@@ -230,7 +247,8 @@ func TestEvents(t *testing.T) {
 			}
 		}
 	}
-	if a := s.ask("GET", "/v1/backfills/nobody/events", ""); a.status != http.StatusNotFound || a.reason() != "not_found" {
+	if a := s.ask("GET", "/v1/backfills/nobody/events", ""); a.status != http.StatusNotFound ||
+		a.reason() != "not_found" {
 		t.Errorf("nobody: %d %s", a.status, a.body)
 	}
 }

@@ -204,12 +204,12 @@ func (s *SQL) insert(ctx context.Context, tx *sql.Tx, r Record) error {
 	}
 	ended := `0`
 	if !r.State.Open() {
-		ended = `t.now`
+		ended = `now`
 	}
 	_, err = tx.ExecContext(ctx, s.bind(`INSERT INTO mozci_backfill (id, num, project, label, person, state, active,
 		version, created, updated, ended, holder, leased, cancelled_by, body)
-		SELECT CAST(? AS TEXT), (SELECT COALESCE(MAX(num), 0) + 1 FROM mozci_backfill), CAST(? AS TEXT), CAST(? AS TEXT),
-		CAST(? AS TEXT), CAST(? AS TEXT), CAST(? AS INTEGER), 1, t.now, t.now, `+ended+`, '', 0, '', CAST(? AS TEXT)
+		SELECT CAST(? AS TEXT), (SELECT COALESCE(MAX(num), 0) + 1 FROM mozci_backfill), CAST(? AS TEXT),
+		CAST(? AS TEXT), CAST(? AS TEXT), CAST(? AS TEXT), CAST(? AS INTEGER), 1, now AS made, now, `+ended+`, '', 0, '', CAST(? AS TEXT)
 		FROM (SELECT `+s.now()+` AS now) t`),
 		r.ID, r.Ask.Project, r.Ask.Label, r.By, string(r.State), active(r.State), string(body))
 	return err

@@ -145,7 +145,8 @@ func openTogether(t *testing.T, driver, dsn string) {
 	}
 	all.Wait()
 	var n int
-	if err := testenv.OpenDB(t, driver, dsn).QueryRow(`SELECT COUNT(*) FROM mozci_backfill`).Scan(&n); err != nil || n != 1 {
+	if err := testenv.OpenDB(t, driver, dsn).QueryRow(`SELECT COUNT(*) FROM mozci_backfill`).Scan(&n); err != nil ||
+		n != 1 {
 		t.Errorf("%d backfills, %v, expected one: all asked for the same", n, err)
 	}
 }

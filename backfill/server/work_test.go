@@ -300,7 +300,8 @@ func TestStoreAway(t *testing.T) {
 				defer running(t.Context(), s)()
 				b := end(t, s, id)
 				if b.State != server.Done || len(ci.made()) != 3 {
-					t.Errorf("away %s at %d: %s %s, %d runs, expected 3: %v", away, at, b.State, b.Answer, len(ci.made()), b.Log)
+					t.Errorf("away %s at %d: %s %s, %d runs, expected 3: %v", away, at, b.State, b.Answer,
+						len(ci.made()), b.Log)
 				}
 			})
 		}
@@ -324,7 +325,8 @@ func (p *panicky) Open(ctx context.Context, project string) (server.Place, error
 func TestPanic(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const rows = "push t\n1 %[1]s001 pass\n2 %[1]s002 -\n3 %[1]s003 fail\n"
-		places := &panicky{worldPlaces: newPlaces("repo one\n" + fmt.Sprintf(rows, "a") + "repo two\n" + fmt.Sprintf(rows, "b"))}
+		places := &panicky{worldPlaces: newPlaces("repo one\n" + fmt.Sprintf(rows, "a") + "repo two\n" +
+			fmt.Sprintf(rows, "b"))}
 		s := newShared(places.worldPlaces).instance(t, places, nil)
 		good := start(t, s, server.Input{Project: "one", Label: "t", Revision: "a003"}).ID
 		bad := start(t, s, server.Input{Project: "two", Label: "t", Revision: "b003"}).ID
@@ -382,8 +384,10 @@ func TestCancel(t *testing.T) {
 				})
 			})
 			s.token = tokens["rowan"]
-			short := s.ask("POST", "/v1/backfills", `{"label":"t","revision":"a006"}`, "Authorization", "Bearer "+tokens["ash"])
-			if short.status != 403 || short.reason() != "missing_scopes" || !strings.Contains(short.message(), "mozci:trigger:autoland/t") {
+			short := s.ask("POST", "/v1/backfills", `{"label":"t","revision":"a006"}`, "Authorization",
+				"Bearer "+tokens["ash"])
+			if short.status != 403 || short.reason() != "missing_scopes" ||
+				!strings.Contains(short.message(), "mozci:trigger:autoland/t") {
 				t.Errorf("%d %s", short.status, short.body)
 			}
 			b := s.start(`{"label":"t","revision":"a006","mode":"` + mode + `"}`)
@@ -396,7 +400,8 @@ func TestCancel(t *testing.T) {
 			if a := s.ask("POST", path, "", "Authorization", ""); a.status != 401 {
 				t.Errorf("%d %s", a.status, a.body)
 			}
-			if now := decoded(t, s.ask("GET", string(b.Links.Self), "").body); !now.State.Open() || now.CancelledBy != "" {
+			if now := decoded(t, s.ask("GET", string(b.Links.Self), "").body); !now.State.Open() ||
+				now.CancelledBy != "" {
 				t.Errorf("%s, cancelled by %q", now.State, now.CancelledBy)
 			}
 			first := s.ask("POST", path, "", "Authorization", "Bearer "+tokens["oak"])
@@ -414,13 +419,7 @@ func TestCancel(t *testing.T) {
 			if len(stopped) != asked || len(twice(stopped)) > 0 {
 				t.Errorf("%d runs were asked for, and %v were stopped", asked, stopped)
 			}
-			late := decoded(t, s.ask("POST", path, "").body)
-			if late.Version != e.Version || late.CancelledBy != "oak" {
-				t.Errorf("version %d became %d", e.Version, late.Version)
-			}
-			if a := s.ask("POST", "/v1/backfills/nobody/cancel", ""); a.status != 404 {
-				t.Errorf("%d %s", a.status, a.body)
-			}
+			cancelledLate(s, e)
 			if again := s.start(`{"label":"t","revision":"a006","mode":"` + mode + `"}`); again.ID == b.ID {
 				t.Error("what was cancelled answers again")
 			} else {
@@ -428,6 +427,18 @@ func TestCancel(t *testing.T) {
 				s.ended(again.ID) // it leaves alone what a person has cancelled
 			}
 		})
+	}
+}
+
+// cancelledLate cancels what was cancelled, and what nobody knows.
+func cancelledLate(s *service, e server.Backfill) {
+	s.t.Helper()
+	late := decoded(s.t, s.ask("POST", string(e.Links.Self)+"/cancel", "").body)
+	if late.Version != e.Version || late.CancelledBy != "oak" {
+		s.t.Errorf("version %d became %d", e.Version, late.Version)
+	}
+	if a := s.ask("POST", "/v1/backfills/nobody/cancel", ""); a.status != 404 {
+		s.t.Errorf("%d %s", a.status, a.body)
 	}
 }
 
@@ -447,7 +458,8 @@ func TestCancelEnded(t *testing.T) {
 	for _, body := range []string{`{"label":"t","revision":"a006"}`, `{"label":"t","revision":"a006","dry_run":true}`} {
 		b := s.ended(s.start(body).ID)
 		a := s.ask("POST", string(b.Links.Self)+"/cancel", "")
-		if got := decoded(t, a.body); a.status != http.StatusAccepted || got.State != b.State || got.Version != b.Version {
+		if got := decoded(t, a.body); a.status != http.StatusAccepted || got.State != b.State ||
+			got.Version != b.Version {
 			t.Errorf("%d, %s became %s", a.status, b.State, got.State)
 		}
 	}

@@ -89,7 +89,8 @@ func (c *check) claimAtOnce(ctx context.Context) {
 				holders[r.ID] = holder
 				mu.Unlock()
 				if before != "" {
-					c.wrong(claiming(holder, long, 1+i%3), fmt.Sprintf("%q, which %s has", r.ID, before), "what nobody has")
+					c.wrong(claiming(holder, long, 1+i%3), fmt.Sprintf("%q, which %s has", r.ID, before),
+						"what nobody has")
 				}
 				for _, state := range []server.State{server.Running, server.Running, server.Done} {
 					r.State = state
@@ -104,14 +105,15 @@ func (c *check) claimAtOnce(ctx context.Context) {
 		const saves = 3
 		if r := c.read(ctx, id); r.State != server.Done || r.Version != 1+saves || len(r.Warnings) != saves {
 			c.wrong(getting(id)+" after Claim and Save by many at once",
-				fmt.Sprintf("%s, version %d, %d notes", r.State, r.Version, len(r.Warnings)), "done, version 4, 3 notes")
+				fmt.Sprintf("%s, version %d, %d notes", r.State, r.Version,
+					len(r.Warnings)), "done, version 4, 3 notes")
 		}
 	}
 }
 
 // cancelAtOnce cancels while the holder saves.
 func (c *check) cancelAtOnce(ctx context.Context) {
-	r := c.held(ctx, "holder", long)
+	r := c.held(ctx, long)
 	var mu sync.Mutex
 	by := map[string]bool{}
 	var saves atomic.Int64

@@ -110,7 +110,10 @@ func (c *check) rich() server.Record {
 	r.Culprit, r.Credible = &server.Culprit{Push: ref, Probability: p}, []server.Suspect{{Push: ref, Probability: p}}
 	r.Outcome, r.Probability, r.FailRate = "culprit", &p, server.Rates{Before: &p}
 	r.Plan = trigger.Plan{
-		Steps:   []trigger.Step{{Key: "k", Label: "l", Push: push, Action: trigger.ActionNothing, Times: 2, Seen: 2, Why: text}},
+		Steps: []trigger.Step{{
+			Key: "k", Label: "l", Push: push, Action: trigger.ActionNothing, Times: 2, Seen: 2,
+			Why: text,
+		}},
 		LeftOut: []trigger.LeftOut{{Label: "l", Push: push, Count: 3, Why: text, Untestable: true}},
 	}
 	r.Steps = []server.Step{{
@@ -124,7 +127,10 @@ func (c *check) rich() server.Record {
 	r.Log = []server.Entry{{Time: at, Kind: "triggered", Text: text, Why: "why", Link: "https://x.example/"}}
 	r.Cost = server.Cost{Runs: 1, Ended: 2, Red: 3, Most: 4, Rounds: 5, Forecast: 6, Machine: 7.5, Left: &p, Usual: 8}
 	r.Warnings = []string{text}
-	r.Links = server.Links{Self: "/v1/backfills/x", Page: "/p", Events: "/e", Job: "https://j.example", Range: "https://r.example"}
+	r.Links = server.Links{
+		Self: "/v1/backfills/x", Page: "/p", Events: "/e", Job: "https://j.example",
+		Range: "https://r.example",
+	}
 	return r
 }
 
@@ -133,7 +139,7 @@ func (c *check) added(ctx context.Context, state server.State) server.Record {
 	return c.adds(ctx, c.record(state), long)
 }
 
-// adds adds a record that must be new.
+// adds is Add of a record that must be new.
 func (c *check) adds(ctx context.Context, r server.Record, lifetime time.Duration) server.Record {
 	got, added, err := c.s.Add(ctx, r, lifetime)
 	if c.wants(adding(r, lifetime), err, nil) && (!added || got.ID != r.ID) {
@@ -176,7 +182,8 @@ func (c *check) claim(ctx context.Context, holder string, lease time.Duration, n
 }
 
 // held adds one, and claims it.
-func (c *check) held(ctx context.Context, holder string, lease time.Duration) server.Record {
+func (c *check) held(ctx context.Context, lease time.Duration) server.Record {
+	const holder = "holder"
 	r := c.added(ctx, server.Waiting)
 	if got := c.claim(ctx, holder, lease, 5, r.ID); len(got) > 0 {
 		return got[0]

@@ -83,9 +83,11 @@ func Mutants() []Mutant {
 }
 
 type (
-	addFunc    = func(ctx context.Context, s server.Store, r server.Record, d time.Duration) (server.Record, bool, error)
-	listFunc   = func(ctx context.Context, s server.Store, q server.Query) ([]server.Backfill, error)
-	claimFunc  = func(ctx context.Context, s server.Store, holder string, d time.Duration, n int) ([]server.Record, error)
+	addFunc = func(ctx context.Context, s server.Store, r server.Record, d time.Duration) (server.Record, bool,
+		error)
+	listFunc  = func(ctx context.Context, s server.Store, q server.Query) ([]server.Backfill, error)
+	claimFunc = func(ctx context.Context, s server.Store, holder string, d time.Duration, n int) ([]server.Record,
+		error)
 	renewFunc  = func(ctx context.Context, s server.Store, id, holder string, d time.Duration) (string, error)
 	saveFunc   = func(ctx context.Context, s server.Store, r server.Record, holder string) (server.Record, error)
 	cancelFunc = func(ctx context.Context, s server.Store, id, by string) (server.Record, error)
@@ -151,7 +153,9 @@ func (l local) Now(ctx context.Context) (time.Time, error) {
 	return now.In(time.FixedZone("here", 3600)), err
 }
 
-func callersVersion(ctx context.Context, s server.Store, r server.Record, d time.Duration) (server.Record, bool, error) {
+func callersVersion(ctx context.Context, s server.Store, r server.Record, d time.Duration) (server.Record, bool,
+	error,
+) {
 	out, added, err := s.Add(ctx, r, d)
 	if added {
 		out.Version = max(r.Version, 1)
@@ -301,7 +305,9 @@ func noLeases(ctx context.Context, s server.Store, holder string, _ time.Duratio
 	return s.Claim(ctx, holder, 0, n)
 }
 
-func endlessLeases(ctx context.Context, s server.Store, holder string, _ time.Duration, n int) ([]server.Record, error) {
+func endlessLeases(ctx context.Context, s server.Store, holder string, _ time.Duration, n int) ([]server.Record,
+	error,
+) {
 	return s.Claim(ctx, holder, long, n)
 }
 
@@ -455,7 +461,7 @@ func anyContext(ctx context.Context, s server.Store, r server.Record, holder str
 type racing struct{ server.Store }
 
 func (g *racing) Add(ctx context.Context, r server.Record, d time.Duration) (server.Record, bool, error) {
-	if old, err := g.Store.Living(ctx, r.Key); err == nil {
+	if old, err := g.Living(ctx, r.Key); err == nil {
 		return old, false, nil
 	}
 	time.Sleep(time.Millisecond)

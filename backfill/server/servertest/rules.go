@@ -47,7 +47,8 @@ func (c *check) add(ctx context.Context) {
 		after := c.now(ctx)
 		called := adding(r, long)
 		if got.Version != 1 || got.CancelledBy != "" {
-			c.wrong(called, fmt.Sprintf("version %d, cancelled by %q", got.Version, got.CancelledBy), "version 1, cancelled by nobody")
+			c.wrong(called, fmt.Sprintf("version %d, cancelled by %q", got.Version, got.CancelledBy),
+				"version 1, cancelled by nobody")
 		}
 		if got.Created.Before(before) || got.Created.After(after) || !got.Updated.Equal(got.Created) ||
 			got.Created.Location() != time.UTC {
@@ -104,7 +105,8 @@ func (c *check) unreadable(ctx context.Context) {
 	r := c.record(server.Waiting)
 	r.Plan = broken
 	if _, added, err := c.s.Add(ctx, r, long); err == nil || added {
-		c.wrong(adding(r, long)+" of one that cannot be read again", fmt.Sprintf("%t, %s", added, errorText(err)), "an error")
+		c.wrong(adding(r, long)+" of one that cannot be read again", fmt.Sprintf("%t, %s", added, errorText(err)),
+			"an error")
 	}
 	_, err := c.s.Get(ctx, r.ID)
 	c.wants(getting(r.ID), err, job.ErrNotFound)
@@ -241,14 +243,22 @@ func (c *check) page(ctx context.Context) {
 		c.adds(ctx, r, long)
 		ids = append([]string{r.ID}, ids...)
 	}
-	for _, l := range []struct{ limit, want int }{{0, 50}, {-1, 50}, {1, 1}, {200, 200}, {500, 500}, {501, 500}, {1 << 30, 500}} {
+	for _, l := range []struct{ limit, want int }{
+		{0, 50},
+		{-1, 50},
+		{1, 1},
+		{200, 200},
+		{500, 500},
+		{501, 500},
+		{1 << 30, 500},
+	} {
 		c.lists(ctx, server.Query{Label: "page", Limit: l.limit}, ids[:l.want])
 	}
 	c.lists(ctx, server.Query{Label: "page", Before: ids[499], Limit: 100}, ids[500:])
 }
 
 func (c *check) versions(ctx context.Context) {
-	a, b := c.held(ctx, "holder", long), c.added(ctx, server.Done)
+	a, b := c.held(ctx, long), c.added(ctx, server.Done)
 	c.saves(ctx, a, "holder")
 	ids := []string{a.ID, b.ID, "nobody", a.ID, `","`}
 	got, err := c.other.Versions(ctx, ids...)
@@ -284,7 +294,7 @@ func (c *check) claims(ctx context.Context) {
 
 // A lease ends: another can claim then, and whoever had it has lost it.
 func (c *check) lease(ctx context.Context) {
-	r := c.held(ctx, "holder", short)
+	r := c.held(ctx, short)
 	c.pass(ctx, short)
 	c.claim(ctx, "other", long, 5, r.ID)
 	lost := r
@@ -311,7 +321,7 @@ func (c *check) lease(ctx context.Context) {
 }
 
 func (c *check) renew(ctx context.Context) {
-	r := c.held(ctx, "holder", short)
+	r := c.held(ctx, short)
 	by, err := c.s.Renew(ctx, r.ID, "holder", long)
 	if c.wants(renewing(r.ID, "holder", long), err, nil) && by != "" {
 		c.wrong(renewing(r.ID, "holder", long), fmt.Sprintf("%q", by), "nobody")
@@ -329,7 +339,7 @@ func (c *check) renew(ctx context.Context) {
 
 // A save is a new version, and the lease goes on. What the store knows better stays.
 func (c *check) save(ctx context.Context) {
-	r := c.held(ctx, "holder", long)
+	r := c.held(ctx, long)
 	full := c.rich()
 	c.ids = c.ids[:len(c.ids)-1]
 	change := full
@@ -372,7 +382,7 @@ func (c *check) end(ctx context.Context) {
 		if state.Open() {
 			continue
 		}
-		r := c.held(ctx, "holder", short)
+		r := c.held(ctx, short)
 		r.State = state
 		c.pass(ctx, time.Millisecond)
 		got := c.saves(ctx, r, "holder")
@@ -402,7 +412,7 @@ func (c *check) freed(ctx context.Context) {
 		if state.Open() {
 			continue
 		}
-		r := c.held(ctx, "holder", long)
+		r := c.held(ctx, long)
 		r.State = state
 		c.saves(ctx, r, "holder")
 		again := c.record(server.Waiting)
@@ -419,7 +429,7 @@ func (c *check) freed(ctx context.Context) {
 }
 
 func (c *check) release(ctx context.Context) {
-	r := c.held(ctx, "holder", long)
+	r := c.held(ctx, long)
 	for _, holder := range []string{"other", ""} {
 		c.wants(releasing(r.ID, holder), c.s.Release(ctx, r.ID, holder), nil)
 		c.claim(ctx, "other", long, 5)
@@ -435,7 +445,7 @@ func (c *check) release(ctx context.Context) {
 
 // Whoever asks first for the end of one has asked; it goes on until its holder ends it.
 func (c *check) cancel(ctx context.Context) {
-	r := c.held(ctx, "holder", long)
+	r := c.held(ctx, long)
 	c.pass(ctx, time.Millisecond)
 	got, err := c.other.Cancel(ctx, r.ID, "hazel")
 	called := cancelling(r.ID, "hazel")
@@ -465,7 +475,8 @@ func (c *check) cancel(ctx context.Context) {
 		c.wrong(cancelling(r.ID, "rowan")+" of one that has ended", text(last), "%s", text(ended))
 	}
 	done := c.added(ctx, server.Done)
-	if got, err := c.s.Cancel(ctx, done.ID, "rowan"); c.wants(cancelling(done.ID, "rowan"), err, nil) && text(got) != text(done) {
+	if got, err := c.s.Cancel(ctx, done.ID, "rowan"); c.wants(cancelling(done.ID, "rowan"), err, nil) &&
+		text(got) != text(done) {
 		c.wrong(cancelling(done.ID, "rowan")+" of one that has ended", text(got), "%s", text(done))
 	}
 	free := c.added(ctx, server.Waiting)
@@ -526,7 +537,7 @@ func (c *check) unknown(ctx context.Context) {
 
 // A context that is done gives its error, and nothing is written.
 func (c *check) doneContext(ctx context.Context) {
-	held, free := c.held(ctx, "holder", long), c.added(ctx, server.Waiting)
+	held, free := c.held(ctx, long), c.added(ctx, server.Waiting)
 	done, stop := context.WithCancel(ctx)
 	stop()
 	const with = " with a context that is done"
@@ -538,18 +549,21 @@ func (c *check) doneContext(ctx context.Context) {
 	change := held
 	change.State, change.Answer = server.Failed, "changed"
 	for called, call := range map[string]func() error{
-		living(held.Key):                  func() error { _, err := c.s.Living(done, held.Key); return err },
-		getting(held.ID):                  func() error { _, err := c.s.Get(done, held.ID); return err },
-		listing(server.Query{}):           func() error { _, err := c.s.List(done, server.Query{}); return err },
-		versioning(held.ID):               func() error { _, err := c.s.Versions(done, held.ID); return err },
-		claiming("holder", long, 5):       func() error { _, err := c.s.Claim(done, "holder", long, 5); return err },
-		claiming("holder", long, 0):       func() error { _, err := c.s.Claim(done, "holder", long, 0); return err },
-		renewing(held.ID, "holder", long): func() error { _, err := c.s.Renew(done, held.ID, "holder", long); return err },
-		saving(change, "holder"):          func() error { _, err := c.s.Save(done, change, "holder"); return err },
-		releasing(held.ID, "holder"):      func() error { return c.s.Release(done, held.ID, "holder") },
-		cancelling(held.ID, "hazel"):      func() error { _, err := c.s.Cancel(done, held.ID, "hazel"); return err },
-		"Now()":                           func() error { _, err := c.s.Now(done); return err },
-		pruning(0):                        func() error { _, err := c.s.Prune(done, 0); return err },
+		living(held.Key):            func() error { _, err := c.s.Living(done, held.Key); return err },
+		getting(held.ID):            func() error { _, err := c.s.Get(done, held.ID); return err },
+		listing(server.Query{}):     func() error { _, err := c.s.List(done, server.Query{}); return err },
+		versioning(held.ID):         func() error { _, err := c.s.Versions(done, held.ID); return err },
+		claiming("holder", long, 5): func() error { _, err := c.s.Claim(done, "holder", long, 5); return err },
+		claiming("holder", long, 0): func() error { _, err := c.s.Claim(done, "holder", long, 0); return err },
+		renewing(held.ID, "holder", long): func() error {
+			_, err := c.s.Renew(done, held.ID, "holder", long)
+			return err
+		},
+		saving(change, "holder"):     func() error { _, err := c.s.Save(done, change, "holder"); return err },
+		releasing(held.ID, "holder"): func() error { return c.s.Release(done, held.ID, "holder") },
+		cancelling(held.ID, "hazel"): func() error { _, err := c.s.Cancel(done, held.ID, "hazel"); return err },
+		"Now()":                      func() error { _, err := c.s.Now(done); return err },
+		pruning(0):                   func() error { _, err := c.s.Prune(done, 0); return err },
 	} {
 		c.wants(called+with, call(), context.Canceled)
 	}
