@@ -33,7 +33,9 @@ type SQL struct{ tables database.Tables }
 // and the autopilot's may lie in the same database.
 //
 // Processes may share one database: Claim gives each backfill to one of them. With SQLite
-// the caller should set a busy timeout, and WAL mode where several processes write.
+// the caller should set a busy timeout, and WAL mode where several processes write, and
+// allow few connections (SetMaxOpenConns): hundreds of writers that wait inside SQLite are
+// not served in turn, and some of them never before the timeout.
 func NewSQL(db *sql.DB, d Dialect) *SQL {
 	return &SQL{database.Tables{
 		DB: db, Dialect: d, Store: "the store of backfills", Name: "mozci_backfill", Steps: []string{tables},
