@@ -118,7 +118,7 @@ func (w *work) found(f backfill.FindResult) {
 			b.FirstBad = &ref
 		}
 		b.Warnings = append([]string{}, f.Warnings...)
-		b.setRows(rows)
+		b.setRows(append(rows, b.beyond(rows)...))
 		for _, l := range f.Plan.LeftOut {
 			if l.Untestable {
 				b.untestable(l.Push.Ref(), l.Why)
@@ -261,6 +261,9 @@ func (w *work) saw(ctx context.Context, changes []monitor.Change) {
 		case c.Status != 0 && !c.Status.Waiting() && !known[c.ID]:
 			w.note(ctx, w.ended(c.Push, c.Label, c.ID, c.Status, c.Took))
 		}
+	}
+	if w.unnamed() {
+		w.recall(ctx)
 	}
 	w.trySave(ctx)
 }

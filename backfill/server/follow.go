@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"iter"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -44,7 +45,9 @@ func (h *hub) tell(id string) {
 // seen is a version, and when the store said so.
 type seen struct {
 	version int64
-	at      time.Time
+	at      time.Time // zero: it has not said so since the last change here
+	changed time.Time // here: what was read before is old
+	asked   time.Time // when somebody wanted to know it last
 }
 
 const (
@@ -62,35 +65,76 @@ const (
 // changed tells of a change that this instance made.
 func (s *Server) changed(id string) {
 	s.mu.Lock()
-	delete(s.versions, id)
+	s.versions[id] = seen{changed: time.Now(), asked: s.versions[id].asked}
 	s.mu.Unlock()
 	s.hub.tell(id)
 }
 
-// version is a backfill's, as the store says it now or did a moment ago.
+// looked is what the store said of some backfills at a time.
+type looked struct {
+	began    time.Time
+	ids      []string
+	versions map[string]int64
+}
+
+// version is a backfill's, as the store says it now or did a moment ago. Who wants to know
+// one shares one look at all that are wanted.
 func (s *Server) version(ctx context.Context, id string) (int64, error) {
+	for {
+		s.mu.Lock()
+		now := time.Now()
+		v := s.versions[id]
+		if !v.at.IsZero() && now.Sub(v.at) < versionAge {
+			s.mu.Unlock()
+			return v.version, nil
+		}
+		if len(s.versions) >= mostVersions {
+			clear(s.versions)
+		}
+		v.asked = now
+		s.versions[id] = v
+		s.mu.Unlock()
+		l, err := s.looks.Do(ctx, struct{}{}, s.look)
+		if err != nil {
+			return 0, err
+		}
+		if l.began.Before(v.changed) || !slices.Contains(l.ids, id) {
+			continue // it had begun already
+		}
+		version, ok := l.versions[id]
+		if !ok {
+			s.mu.Lock()
+			delete(s.versions, id)
+			s.mu.Unlock()
+			return 0, job.Wrap("backfills.get", id, job.ErrNotFound)
+		}
+		return version, nil
+	}
+}
+
+// look asks the store for the versions that somebody has wanted to know in the last second.
+func (s *Server) look(ctx context.Context) (looked, bool, error) {
+	l := looked{began: time.Now()}
 	s.mu.Lock()
-	v, ok := s.versions[id]
+	for id, v := range s.versions {
+		if l.began.Sub(v.asked) < time.Second {
+			l.ids = append(l.ids, id)
+		}
+	}
 	s.mu.Unlock()
-	if ok && time.Since(v.at) < versionAge {
-		return v.version, nil
-	}
-	at := time.Now()
-	all, err := s.store.Versions(ctx, id)
-	if err != nil {
-		return 0, err
-	}
-	now, ok := all[id]
-	if !ok {
-		return 0, job.Wrap("backfills.get", id, job.ErrNotFound)
+	var err error
+	if l.versions, err = s.store.Versions(ctx, l.ids...); err != nil {
+		return l, false, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.versions) >= mostVersions {
-		clear(s.versions)
+	for id, version := range l.versions {
+		if v, ok := s.versions[id]; ok && !l.began.Before(v.changed) {
+			v.version, v.at = version, l.began
+			s.versions[id] = v
+		}
 	}
-	s.versions[id] = seen{now, at}
-	return now, nil
+	return l, false, nil
 }
 
 // Follow implements backend.

@@ -172,6 +172,18 @@ func endedSince(old, now Row) (out []Entry) {
 	return out
 }
 
+// beyond are the rows with runs of this backfill that newer rows leave out: once pushes
+// were filled, the last good one is a newer one, and nobody looks beyond it any more.
+func (b *Backfill) beyond(rows []Row) (out []Row) {
+	for _, old := range b.Rows {
+		there := slices.ContainsFunc(rows, func(r Row) bool { return same(r.Push, old.Push) })
+		if !there && slices.ContainsFunc(old.Runs, func(r Run) bool { return r.Ours }) {
+			out = append(out, old)
+		}
+	}
+	return out
+}
+
 // setRow replaces one row.
 func (b *Backfill) setRow(row Row) {
 	old := b.rowOf(row.Push)

@@ -90,6 +90,9 @@ func (w *work) progress(ctx context.Context, p backfill.Progress, dry bool) {
 		b.credible(p.Decision, p.Pushes)
 	})
 	if !dry {
+		if w.unnamed() {
+			w.recall(ctx)
+		}
 		w.trySave(ctx)
 	}
 }

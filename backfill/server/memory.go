@@ -52,7 +52,7 @@ func (m *Memory) lock(ctx context.Context, op, key string) (unlock func(), err e
 
 // put writes a record into its row. What is written is a copy.
 func (w *row) put(r Record) error {
-	body, err := encoded(r)
+	body, _, err := encoded(r)
 	if err != nil {
 		return err
 	}

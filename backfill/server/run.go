@@ -186,6 +186,7 @@ func (w *work) attempt(ctx context.Context) (err error) {
 		return err
 	}
 	w.at(place)
+	w.recall(ctx)
 	if w.r.Ask.Mode == Search {
 		return w.search(ctx)
 	}

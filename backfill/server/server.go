@@ -89,6 +89,7 @@ type Server struct {
 	done   chan struct{} // closed when Run ends: streams end then
 	hub    hub
 	bodies *flight.Cache[bodyKey, body] // encoded, by version
+	looks  *flight.Cache[struct{}, looked]
 
 	ending   sync.Once
 	mu       sync.Mutex
@@ -102,7 +103,7 @@ func New(places Places, store Store, opts *Options) (*Server, error) {
 	s := &Server{
 		places: places, store: store, holder: rand.Text(), wakeup: make(chan struct{}, 1), done: make(chan struct{}),
 		versions: map[string]seen{}, working: map[string]context.CancelCauseFunc{},
-		bodies: flight.New[bodyKey, body](mostBodies),
+		bodies: flight.New[bodyKey, body](mostBodies), looks: flight.New[struct{}, looked](0),
 	}
 	if opts != nil {
 		s.o = *opts

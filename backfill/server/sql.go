@@ -33,7 +33,9 @@ type SQL struct{ tables database.Tables }
 // and the autopilot's may lie in the same database.
 //
 // Processes may share one database: Claim gives each backfill to one of them. With SQLite
-// the caller should set a busy timeout, and WAL mode where several processes write.
+// the caller should set a busy timeout, and WAL mode where several processes write, and
+// allow few connections (SetMaxOpenConns): hundreds of writers that wait inside SQLite are
+// not served in turn, and some of them never before the timeout.
 func NewSQL(db *sql.DB, d Dialect) *SQL {
 	return &SQL{database.Tables{
 		DB: db, Dialect: d, Store: "the store of backfills", Name: "mozci_backfill", Steps: []string{tables},
@@ -93,18 +95,17 @@ func (s *SQL) within(ctx context.Context, f func(*sql.Tx) error) error {
 	return tx.Commit()
 }
 
-const columns = `body, version, created, updated, ended, cancelled_by`
+const (
+	columns     = `body, ` + factColumns
+	factColumns = `version, created, updated, ended, cancelled_by`
+)
 
 type scanner interface{ Scan(into ...any) error }
 
 // scan reads the columns of a row.
 func scan(row scanner) (Record, error) {
-	var body, cancelledBy string
-	var version, created, updated, ended int64
-	err := row.Scan(&body, &version, &created, &updated, &ended, &cancelledBy)
-	if errors.Is(err, sql.ErrNoRows) {
-		return Record{}, fmt.Errorf("%w: no such backfill", job.ErrNotFound)
-	}
+	var body string
+	f, err := scanFacts(row, &body)
 	if err != nil {
 		return Record{}, err
 	}
@@ -112,13 +113,33 @@ func scan(row scanner) (Record, error) {
 	if err != nil {
 		return Record{}, err
 	}
+	return f.of(b), nil
+}
+
+// facts are what the columns know better than the body.
+type facts struct {
+	version                 int64
+	created, updated, ended int64 // in microseconds; ended is 0 for not
+	cancelledBy             string
+}
+
+// scanFacts reads a row whose first columns go elsewhere.
+func scanFacts(row scanner, first ...any) (f facts, err error) {
+	err = row.Scan(append(first, &f.version, &f.created, &f.updated, &f.ended, &f.cancelledBy)...)
+	if errors.Is(err, sql.ErrNoRows) {
+		return f, fmt.Errorf("%w: no such backfill", job.ErrNotFound)
+	}
+	return f, err
+}
+
+func (f facts) of(b stored) Record {
 	at := func(micro int64) time.Time { return time.UnixMicro(micro).UTC() }
 	var end *time.Time
-	if ended != 0 {
-		t := at(ended)
+	if f.ended != 0 {
+		t := at(f.ended)
 		end = &t
 	}
-	return b.record(version, at(created), at(updated), end, cancelledBy), nil
+	return b.record(f.version, at(f.created), at(f.updated), end, f.cancelledBy)
 }
 
 // queryer is a database, or one transaction in it.
@@ -198,7 +219,7 @@ func (s *SQL) take(ctx context.Context, tx *sql.Tx, r Record, lifetime time.Dura
 }
 
 func (s *SQL) insert(ctx context.Context, tx *sql.Tx, r Record) error {
-	body, err := encoded(r)
+	body, _, err := encoded(r)
 	if err != nil {
 		return err
 	}
@@ -410,7 +431,7 @@ func (s *SQL) Renew(ctx context.Context, id, holder string, lease time.Duration)
 // Save implements Store.
 func (s *SQL) Save(ctx context.Context, r Record, holder string) (out Record, err error) {
 	err = s.in(ctx, "backfills.save", r.ID, func() error {
-		body, err := encoded(r)
+		body, again, err := encoded(r)
 		if err != nil {
 			return err
 		}
@@ -419,13 +440,15 @@ func (s *SQL) Save(ctx context.Context, r Record, holder string) (out Record, er
 			if !r.State.Open() {
 				set = `ended = t.now, holder = '', leased = 0`
 			}
-			out, err = scan(tx.QueryRowContext(ctx, s.bind(`UPDATE mozci_backfill SET body = ?, state = ?, active = ?,
+			// The body is not read back: it is what was given, and it is large.
+			f, err := scanFacts(tx.QueryRowContext(ctx, s.bind(`UPDATE mozci_backfill SET body = ?, state = ?, active = ?,
 				version = version + 1, updated = t.now, `+set+` FROM (SELECT `+s.now()+` AS now) t
-				WHERE id = ? AND holder = ? AND holder <> '' RETURNING `+columns),
+				WHERE id = ? AND holder = ? AND holder <> '' RETURNING `+factColumns),
 				string(body), string(r.State), active(r.State), r.ID, holder))
 			if errors.Is(err, job.ErrNotFound) {
 				return s.lost(ctx, tx, r.ID)
 			}
+			out = f.of(again)
 			if err != nil || r.State.Open() || r.State.reusable() {
 				return err
 			}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"time"
 
+	jsonv2 "github.com/go-json-experiment/json"
+
 	"github.com/mozci/mozci/job"
 )
 
@@ -26,21 +28,23 @@ func (s stored) record(version int64, created, updated time.Time, ended *time.Ti
 	return Record{Backfill: b, Key: s.Key, Caller: s.Caller}
 }
 
-// encoded is the record as it is stored. What could not be read again is job.ErrInvalid:
+// encoded is the record as it is stored, and as it will be read. What could not be read again is job.ErrInvalid:
 // one such row would be in the way of all others.
-func encoded(r Record) ([]byte, error) {
-	body, err := json.Marshal(stored{r.Backfill, r.Key, r.Caller})
+func encoded(r Record) (body []byte, again stored, err error) {
+	body, err = json.Marshal(stored{r.Backfill, r.Key, r.Caller})
 	if err == nil {
-		_, err = decoded(body)
+		again, err = decoded(body)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%w: it cannot be written: %w", job.ErrInvalid, err)
+		return nil, again, fmt.Errorf("%w: it cannot be written: %w", job.ErrInvalid, err)
 	}
-	return body, nil
+	return body, again, nil
 }
 
+// decoded is what encoded wrote. It is half of what a change costs, and version 2 of the
+// decoder takes less than half of the time of the first.
 func decoded(body []byte) (s stored, err error) {
-	if err := json.Unmarshal(body, &s); err != nil {
+	if err := jsonv2.Unmarshal(body, &s); err != nil {
 		return s, fmt.Errorf("%w: a backfill in the store: %w", job.ErrMalformed, err)
 	}
 	return s, nil

@@ -27,10 +27,11 @@ type work struct {
 	verdicts map[string]analysis.Verdict // of runs, by id
 	ours     map[string]bool             // ids of runs that it triggered
 	saving   sync.Mutex                  // held while it is written
+	named    map[string]bool             // keys of requests whose runs are known
 }
 
 func (s *Server) newWork(place Place, r Record) *work {
-	w := &work{s: s, r: r, verdicts: map[string]analysis.Verdict{}, ours: map[string]bool{}}
+	w := &work{s: s, r: r, verdicts: map[string]analysis.Verdict{}, ours: map[string]bool{}, named: map[string]bool{}}
 	for _, st := range r.Steps {
 		w.own(st)
 	}
@@ -175,6 +176,7 @@ func (w *work) trySave(ctx context.Context) {
 
 // finish writes the end.
 func (w *work) finish(ctx context.Context, st State) error {
+	w.settle(ctx)
 	w.change(func(b *Backfill) {
 		b.State = st
 		b.Cost.Left, b.Cost.Forecast = nil, 0

@@ -92,6 +92,13 @@ func (a *app) database(driver, dsn string, d ledger.Dialect) (ledger.Ledger, err
 		// err may hold a password
 		return nil, fmt.Errorf("ledger: the database of --ledger cannot be opened with %s", driver)
 	}
+	if d == ledger.SQLite {
+		// Of hundreds that wait inside SQLite some never have their turn before the timeout;
+		// those that wait here are served in order.
+		const most = 4
+		db.SetMaxOpenConns(most)
+		db.SetMaxIdleConns(most)
+	}
 	a.db, a.dialect = db, d
 	return ledger.NewSQL(db, d), nil
 }

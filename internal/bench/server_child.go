@@ -85,6 +85,8 @@ func (s serverSpec) serve(ctx context.Context) error {
 		return err
 	}
 	defer func() { _ = db.Close() }()
+	db.SetMaxOpenConns(4) // as the program does
+	db.SetMaxIdleConns(4)
 	tokens, err := server.OpenTokens(filepath.Join(s.Dir, "tokens"))
 	if err != nil {
 		return err

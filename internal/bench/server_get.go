@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -23,7 +24,7 @@ import (
 const (
 	getRate   = 1000 // requests in a second
 	getMost   = 20   // how many times the bare p50 the service's p99 may be
-	getSlice  = time.Second
+	getSlice  = 250 * time.Millisecond
 	getIDs    = 20
 	getMoving = 4 // of them change
 )
@@ -39,37 +40,46 @@ func answersFast(y *yard) {
 	service := y.listenOn(srv.Handler())
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64, MaxConnsPerHost: 64}}
 	defer client.CloseIdleConnections()
-	sample, err := fetch(client, service+"/v1/backfills/"+ids[0])
-	y.must(err)
+	var sample bytes.Buffer
+	for _, id := range ids { // what a process does first is not what is measured
+		sample.Reset()
+		y.must(fetch(client, service+"/v1/backfills/"+id, &sample))
+	}
 	bare := y.listenOn(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
-		_, _ = w.Write(sample)
+		_, _ = w.Write(sample.Bytes())
 	}))
 	ctx, stop := context.WithCancel(y.Context())
 	var moving sync.WaitGroup
 	var changes atomic.Int64
 	moving.Go(func() { y.move(ctx, store, &changes) })
-	slices := y.sized(20, 6)
+	n := y.sized(80, 24)
 	fmt.Printf("\nserver: %d requests a second of one of %d backfills of %d kB, of which %d change, over SQLite; "+
-		"%d slices of %s each; %d CPUs\n\n", getRate, getIDs, len(sample)/1000, getMoving, slices, getSlice,
+		"%d slices of %s for each of the two; %d CPUs\n\n", getRate, getIDs, sample.Len()/1000, getMoving, n, getSlice,
 		runtime.GOMAXPROCS(0))
 	var of [2]load
-	for range slices {
+	for range n {
 		of[0].at(client, getRate, getSlice, func(int) string { return bare })
 		of[1].at(client, getRate, getSlice, func(n int) string { return service + "/v1/backfills/" + ids[n%len(ids)] })
 	}
 	stop()
 	moving.Wait()
-	fmt.Println("               requests   failed        p50        p99        max   p99 / bare p50")
+	fmt.Println("               requests   failed        p50        p99        max   p99 / bare p50   of the middle slice")
 	base := of[0].part(0.5)
+	ratio := func(d time.Duration) float64 { return float64(d) / float64(base) }
 	for i, name := range []string{"bare handler", "the service"} {
 		l := &of[i]
-		fmt.Printf("%-12s %10d %8d %10s %10s %10s %16.1f\n", name, len(l.took), l.failed, micros(l.part(0.5)),
-			micros(l.part(0.99)), micros(l.part(1)), float64(l.part(0.99))/float64(base))
+		fmt.Printf("%-12s %10d %8d %10s %10s %10s %16.1f %21.1f\n", name, len(l.took), l.failed, micros(l.part(0.5)),
+			micros(l.part(0.99)), micros(l.part(1)), ratio(l.part(0.99)), ratio(l.middle()))
 	}
-	fmt.Printf("%d changes meanwhile\n", changes.Load())
-	if of[1].failed > 0 || of[1].part(0.99) > getMost*base {
-		y.Errorf("%d failed; p99 %s, the bare p50 is %s", of[1].failed, of[1].part(0.99), base)
+	fmt.Printf("%d changes meanwhile. Must: below %d; where the bare handler's own p99 is above half of that, the machine "+
+		"is busy with\nother things, and the middle slice counts.\n", changes.Load(), getMost)
+	p99 := of[1].part(0.99)
+	if ratio(of[0].part(0.99)) > getMost/2 {
+		p99 = of[1].middle()
+	}
+	if of[1].failed > 0 || p99 > getMost*base {
+		y.Errorf("%d failed; p99 %s, the bare p50 is %s", of[1].failed, p99, base)
 	}
 }
 
@@ -78,6 +88,7 @@ func micros(d time.Duration) time.Duration { return d.Round(time.Microsecond) }
 // load are requests at a rate that does not wait for answers.
 type load struct {
 	took   []time.Duration // ascending, once part was called
+	slices []time.Duration // the p99 of each slice
 	failed int
 }
 
@@ -97,13 +108,15 @@ func (l *load) at(c *http.Client, rate int, d time.Duration, url func(n int) str
 		}
 		at := time.Now()
 		all.Go(func() {
-			_, err := fetch(c, url(i))
+			err := fetch(c, url(i), io.Discard)
 			took[i], failed[i] = time.Since(at), err != nil
 		})
 	}
 	runtime.UnlockOSThread()
 	all.Wait()
 	l.took = append(l.took, took...)
+	slices.Sort(took)
+	l.slices = append(l.slices, took[len(took)*99/100])
 	for _, f := range failed {
 		if f {
 			l.failed++
@@ -117,17 +130,25 @@ func (l *load) part(p float64) time.Duration {
 	return l.took[min(int(p*float64(len(l.took))), len(l.took)-1)]
 }
 
-func fetch(c *http.Client, url string) ([]byte, error) {
+// middle is the p99 of the slice in the middle, by their p99.
+func (l *load) middle() time.Duration {
+	slices.Sort(l.slices)
+	return l.slices[len(l.slices)/2]
+}
+
+// fetch makes a request, and throws the answer away as it comes: what the client does is
+// not what is measured.
+func fetch(c *http.Client, url string, into io.Writer) error {
 	res, err := c.Get(url) //nolint:noctx // its client is the bench's own
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer func() { _ = res.Body.Close() }()
-	text, err := io.ReadAll(res.Body)
-	if err == nil && res.StatusCode != http.StatusOK {
-		err = errStatus{res.StatusCode, string(text)}
+	n, err := io.Copy(into, res.Body)
+	if err == nil && (res.StatusCode != http.StatusOK || n == 0) {
+		err = errStatus{status: res.StatusCode}
 	}
-	return text, err
+	return err
 }
 
 // listenOn serves a handler as the program does.
@@ -147,6 +168,8 @@ func (y *yard) filled() (server.Store, []string) {
 	db, err := openSQLite(filepath.Join(y.TempDir(), "mozci.db"))
 	y.must(err)
 	y.Cleanup(func() { _ = db.Close() })
+	db.SetMaxOpenConns(4) // as the program does
+	db.SetMaxIdleConns(4)
 	store := server.NewSQL(db, server.SQLite)
 	var ids []string
 	for i := range getIDs {

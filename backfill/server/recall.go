@@ -1,0 +1,112 @@
+package server
+
+import (
+	"context"
+	"slices"
+
+	"github.com/mozci/mozci/job"
+	"github.com/mozci/mozci/trigger"
+	"github.com/mozci/mozci/trigger/ledger"
+)
+
+// recall makes the steps tell of all that the ledger knows this backfill to have asked
+// for, and of the runs that came of it: an instance may have died after the CI took a
+// request and before it wrote so, and a CI that makes runs in the background names them
+// later. It returns how many runs those are, -1 where that is not known now.
+func (w *work) recall(ctx context.Context) (asked int) {
+	entries, err := w.s.o.Ledger.Entries(ctx, ledger.Query{Who: who(w.r.ID)})
+	if err != nil {
+		w.s.log.Warn("what was asked for before could not be read", "backfill", w.r.ID, "error", err)
+		return -1
+	}
+	for _, e := range entries {
+		if w.named[e.Key] {
+			asked += e.Count
+			continue
+		}
+		ids, made := w.madeBy(ctx, e)
+		if !made {
+			continue
+		}
+		asked += e.Count
+		w.change(func(b *Backfill) {
+			w.named[e.Key] = len(ids) >= e.Count
+			b.recall(e, ids)
+			for _, id := range ids {
+				w.ours[id] = true
+			}
+			for i := range b.Rows {
+				for k := range b.Rows[i].Runs {
+					b.Rows[i].Runs[k].Ours = b.Rows[i].Runs[k].Ours || w.ours[string(b.Rows[i].Runs[k].ID)]
+				}
+			}
+			b.sumUp()
+		})
+	}
+	return asked
+}
+
+// settle makes the cost of one that ends what the ledger says: the grid may show runs that
+// never came, or not show yet what comes.
+func (w *work) settle(ctx context.Context) {
+	if w.place.CI == nil {
+		return
+	}
+	if asked := w.recall(ctx); asked >= 0 {
+		w.change(func(b *Backfill) { b.Cost.Runs = asked })
+	}
+}
+
+// madeBy are the runs of a request, as far as the CI names them, and whether it took it.
+func (w *work) madeBy(ctx context.Context, e ledger.Entry) (ids []string, made bool) {
+	if ids = e.Receipt.IDs; e.State.Made() && len(ids) >= e.Count {
+		return ids, true
+	}
+	if e.Receipt.By != "" {
+		if out, err := job.OutcomeOf(ctx, w.place.CI, e.Push, e.Label, e.Receipt); err == nil && len(out.IDs) > len(ids) {
+			ids = out.IDs
+		}
+	} else {
+		req := job.Request{Key: e.Key, Label: e.Label, Push: e.Push, Count: e.Count}
+		if carried, err := job.Carried(ctx, w.place.CI, req); err == nil && len(carried) > len(ids) {
+			ids = carried
+		}
+	}
+	return ids, e.State.Made() || e.State.Open() && len(ids) >= e.Count
+}
+
+// recall writes one request, which the CI took, into the steps.
+func (b *Backfill) recall(e ledger.Entry, ids []string) {
+	at := slices.IndexFunc(b.Steps, func(s Step) bool { return s.Key == e.Key })
+	if at < 0 {
+		at = len(b.Steps)
+		for at > 0 && b.Steps[at-1].Time.Before(e.Asked) { // the newest first
+			at--
+		}
+		why := "it was asked for by an instance of mozci that ended before it could write why"
+		b.Steps = slices.Insert(b.Steps, at, Step{
+			Key: e.Key, Label: e.Label, Push: e.Push.Ref(), Action: trigger.ActionTrigger, Count: e.Count, Why: why,
+			Round: max(1, b.Cost.Rounds), Time: e.Asked,
+		})
+	}
+	st := &b.Steps[at]
+	if st.Receipt == nil {
+		st.Receipt, st.Error = &Receipt{State: string(job.ReceiptAccepted), IDs: []string{}}, nil
+	}
+	if len(ids) > len(st.Receipt.IDs) {
+		r := *st.Receipt // the one that was there may be being written
+		r.IDs = slices.Clone(ids)
+		st.Receipt = &r
+	}
+	b.Steps = b.Steps[:min(len(b.Steps), mostSteps)]
+}
+
+// unnamed reports whether something was asked for whose runs are not known by their ids.
+func (w *work) unnamed() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.ContainsFunc(w.r.Steps, func(s Step) bool {
+		return s.Receipt != nil && s.Receipt.State != string(job.ReceiptAlreadyAsked) && !w.named[s.Key] &&
+			len(s.Receipt.IDs) < s.Count
+	})
+}
