@@ -20,15 +20,24 @@ func TestFindRun(t *testing.T) {
 	ask := func(results []int, stamps []bbtest.Row, build bbtest.Row) {
 		d.Ask(bbtest.BuildRequest{Builder: b, Results: results, Stamps: stamps, Build: build})
 	}
-	ask([]int{5, 2}, stamp(bbtest.Revision(1), nil), nil)                                                                       // 1: retried, failed: builds 1 and 2
-	ask([]int{bbtest.Pending}, stamp(bbtest.Revision(1), nil), nil)                                                             // 2: waits
-	ask(nil, stamp(bbtest.Revision(1), nil), nil)                                                                               // 3: collapsed
-	ask([]int{0}, stamp(bbtest.Revision(5), bbtest.Row{"branch": "other"}), nil)                                                // 4: of another branch, build 3
-	ask([]int{bbtest.Pending}, stamp(nil, nil), nil)                                                                            // 5: the newest, nobody knows yet
-	ask([]int{0}, stamp(bbtest.Revision(7), nil), nil)                                                                          // 6: of no change, build 4
-	ask([]int{5}, stamp(bbtest.Revision(1), nil), nil)                                                                          // 7: waits again, build 5
-	ask([]int{99}, stamp(bbtest.Revision(1), nil), nil)                                                                         // 8: an unknown word
-	ask([]int{0}, stamp(bbtest.Revision(1), bbtest.Row{"patch": bbtest.Row{"patchid": 1, "author": "a", "comment": "c"}}), nil) // 9: of buildbot try
+	// 1: retried, failed: builds 1 and 2
+	ask([]int{5, 2}, stamp(bbtest.Revision(1), nil), nil)
+	// 2: waits
+	ask([]int{bbtest.Pending}, stamp(bbtest.Revision(1), nil), nil)
+	// 3: collapsed
+	ask(nil, stamp(bbtest.Revision(1), nil), nil)
+	// 4: of another branch, build 3
+	ask([]int{0}, stamp(bbtest.Revision(5), bbtest.Row{"branch": "other"}), nil)
+	// 5: the newest, nobody knows yet
+	ask([]int{bbtest.Pending}, stamp(nil, nil), nil)
+	// 6: of no change, build 4
+	ask([]int{0}, stamp(bbtest.Revision(7), nil), nil)
+	// 7: waits again, build 5
+	ask([]int{5}, stamp(bbtest.Revision(1), nil), nil)
+	// 8: an unknown word
+	ask([]int{99}, stamp(bbtest.Revision(1), nil), nil)
+	// 9: of buildbot try
+	ask([]int{0}, stamp(bbtest.Revision(1), bbtest.Row{"patch": bbtest.Row{"patchid": 1, "author": "a", "comment": "c"}}), nil)
 	p := project(t, d, "main", nil)
 	page := func(route string) string { return d.URL + "/#/" + route }
 	for id, want := range map[string]string{

@@ -43,7 +43,8 @@ func TestFindRun(t *testing.T) {
 		j, err := job.FindRun(t.Context(), p, id)
 		got := fmt.Sprint(err)
 		if err == nil {
-			got = fmt.Sprint(j.ID(), " ", j.Name(), " ", j.Status(), " ", j.Push().Repo, " ", j.Push().ID, " ", j.Push().Revision)
+			got = fmt.Sprint(j.ID(), " ", j.Name(), " ", j.Status(), " ", j.Push().Repo, " ", j.Push().ID, " ",
+				j.Push().Revision)
 		}
 		var e *job.Error
 		if !strings.Contains(got, want) || err != nil && (!errors.Is(err, job.ErrNotFound) || !errors.As(err, &e)) {

@@ -88,7 +88,8 @@ func (s *Server) apiUnknown(mux *http.ServeMux) http.HandlerFunc {
 		}
 		if len(allowed) > 0 {
 			w.Header().Set("Allow", strings.Join(allowed, ", "))
-			s.door.Fail(w, r, http.StatusMethodNotAllowed, "method", "This address takes "+strings.Join(allowed, " and ")+".")
+			s.door.Fail(w, r, http.StatusMethodNotAllowed, "method",
+				"This address takes "+strings.Join(allowed, " and ")+".")
 			return
 		}
 		s.door.Fail(w, r, http.StatusNotFound, string(NotFound), "There is no such address; /openapi.json lists them.")
@@ -142,7 +143,8 @@ func decodeInput(r *http.Request) (in Input, err error) {
 		name := strings.TrimPrefix(string(sem.JSONPointer), "/")
 		return in, wrong(clipped(name), "there is no such field")
 	case errors.As(err, &sem) && sem.JSONPointer != "":
-		return in, wrong(clipped(strings.TrimPrefix(string(sem.JSONPointer), "/")), "expected %s, got %s", kindName(sem),
+		return in, wrong(clipped(strings.TrimPrefix(string(sem.JSONPointer), "/")), "expected %s, got %s",
+			kindName(sem),
 			sem.JSONKind.String())
 	case errors.As(err, &syn):
 		return in, wrong("body", "it is no JSON: %s", clipped(syn.Err.Error()))
@@ -360,7 +362,8 @@ func (s *Server) readyz(w http.ResponseWriter, r *http.Request) {
 	ctx, stop := context.WithTimeout(r.Context(), 5*time.Second)
 	defer stop()
 	if err := s.ready(ctx); err != nil {
-		s.door.Fail(w, r, http.StatusServiceUnavailable, string(Unavailable), full(fmt.Sprint(job.Visible(err.Error()))))
+		s.door.Fail(w, r, http.StatusServiceUnavailable, string(Unavailable),
+			full(fmt.Sprint(job.Visible(err.Error()))))
 		return
 	}
 	s.healthz(w, r)

@@ -15,7 +15,11 @@ import (
 // row is what is known of a push. running is how many runs are under way, those that are
 // asked for and not visible yet among them.
 func (w *work) row(p job.Push, label string, jobs []job.Job, running int) Row {
-	row := Row{Push: p.Ref(), Label: label, Author: job.Visible(author(p)), Subject: job.Visible(subject(p)), Time: p.Time.UTC(), Runs: []Run{}}
+	row := Row{
+		Push: p.Ref(), Label: label, Author: job.Visible(author(p)), Subject: job.Visible(subject(p)),
+		Time: p.Time.UTC(),
+		Runs: []Run{},
+	}
 	if w.place.PushPage != nil {
 		row.Link = Text(w.place.PushPage(p))
 	}
@@ -223,7 +227,8 @@ func (b *Backfill) planned() {
 		b.Rows[i].Planned = 0
 	}
 	for _, st := range b.Plan.Steps {
-		if r := b.rowOf(st.Push.Ref()); r != nil && st.Action != trigger.ActionNothing && st.Action != trigger.ActionBuild {
+		if r := b.rowOf(st.Push.Ref()); r != nil && st.Action != trigger.ActionNothing &&
+			st.Action != trigger.ActionBuild {
 			r.Planned += st.Count
 		}
 	}

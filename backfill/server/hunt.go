@@ -34,7 +34,8 @@ func (w *work) searchOptions(ctx context.Context, dry bool) *backfill.SearchOpti
 		Ledger: w.s.o.Ledger, Who: who(w.r.ID), Budgets: budgets, DryRun: dry, Poll: w.s.o.Poll, Logger: w.s.log,
 		Approve: func(forecast float64, most int) bool {
 			w.change(func(b *Backfill) {
-				b.warn(fmt.Sprintf("about %.0f runs are expected, more than the budget of %d: it stops there", forecast, most))
+				b.warn(fmt.Sprintf("about %.0f runs are expected, more than the budget of %d: it stops there",
+					forecast, most))
 			})
 			return true
 		},
@@ -182,7 +183,10 @@ func (w *work) answer(ctx context.Context, res backfill.SearchResult) error {
 		}
 	})
 	for _, id := range res.Cancelled {
-		w.note(ctx, Entry{Kind: "state", Text: "Stopped run " + job.Visible(id) + ".", Why: "Nobody needs it any more."})
+		w.note(ctx, Entry{
+			Kind: "state", Text: "Stopped run " + job.Visible(id) + ".",
+			Why: "Nobody needs it any more.",
+		})
 	}
 	switch res.Outcome {
 	case culprit.Found:
@@ -236,7 +240,7 @@ func (w *work) within(ctx context.Context, inner Place, o job.Origin, outer back
 	opts := w.searchOptions(ctx, false)
 	opts.MaxRevisions, opts.Extend = len(o.Pushes), -1
 	opts.MaxRuns = max(1, opts.MaxRuns-outer.Runs)
-	opts.Observe = func(p backfill.Progress) { w.trySave(ctx) }
+	opts.Observe = func(backfill.Progress) { w.trySave(ctx) }
 	ci := w.s.o.Guard.Scheduler(inner.CI, w.r.Caller)
 	tip := o.Pushes[len(o.Pushes)-1]
 	w.note(ctx, Entry{Kind: "state", Text: fmt.Sprintf("The culprit is a merge: the search goes on in the %s that it "+

@@ -94,7 +94,8 @@ func (in Input) checkMode() error {
 	switch {
 	case named > 1:
 		return wrong("link", "give one of link, job_id and task_id")
-	case in.TaskID != "" && (in.Label != "" || in.Revision != ""), in.JobID != nil && (in.Label != "" || in.Revision != ""):
+	case in.TaskID != "" && (in.Label != "" || in.Revision != ""),
+		in.JobID != nil && (in.Label != "" || in.Revision != ""):
 		return wrong("label", "a job_id or a task_id says which label and revision are meant: leave them out")
 	case named == 0 && in.Label == "":
 		return wrong("label", "give a link, a job_id, a task_id, or a label and a revision")

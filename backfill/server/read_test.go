@@ -44,7 +44,8 @@ func TestList(t *testing.T) {
 	var all []string
 	for _, body := range []string{
 		`{"project":"one","label":"t","revision":"a003"}`, `{"project":"one","label":"u","revision":"a003"}`,
-		`{"project":"two","label":"t","revision":"b003"}`, `{"project":"two","label":"t","revision":"b003","dry_run":true}`,
+		`{"project":"two","label":"t","revision":"b003"}`,
+		`{"project":"two","label":"t","revision":"b003","dry_run":true}`,
 	} {
 		id := s.start(body).ID
 		all = append(all, id)
@@ -78,8 +79,9 @@ func TestList(t *testing.T) {
 		}
 	}
 	for query, status := range map[string]int{
-		"?limit=0": 400, "?limit=-1": 400, "?limit=501": 400, "?limit=x": 400, "?limit=1&limit=2": 400, "?state=over": 400,
-		"?stat=done": 400, "?label=t&label=u": 400, "?before=nobody": 404, "?limit=99999999999999999999": 400,
+		"?limit=0": 400, "?limit=-1": 400, "?limit=501": 400, "?limit=x": 400, "?limit=1&limit=2": 400,
+		"?state=over": 400,
+		"?stat=done":  400, "?label=t&label=u": 400, "?before=nobody": 404, "?limit=99999999999999999999": 400,
 		"?state=": 400, "?%1b=1": 400,
 	} {
 		if a := s.ask("GET", "/v1/backfills"+query, ""); a.status != status || a.message() == "" {
@@ -230,7 +232,8 @@ func TestEvents(t *testing.T) {
 		t.Errorf("the last event is %s", events[len(events)-1].data)
 	}
 	for given, want := range map[string]int{
-		fmt.Sprint(last): 204, "0": 200, "1": 200, fmt.Sprint(last - 1): 200, "-1": 400, "x": 400, "99999999999999999999": 400,
+		fmt.Sprint(last): 204, "0": 200, "1": 200, fmt.Sprint(last - 1): 200, "-1": 400, "x": 400,
+		"99999999999999999999": 400,
 		fmt.Sprint(last + 100): 204,
 	} {
 		byHeader := s.ask("GET", path, "", "Last-Event-ID", given)

@@ -63,7 +63,8 @@ func (w *work) madeBy(ctx context.Context, e ledger.Entry) (ids []string, made b
 		return ids, true
 	}
 	if e.Receipt.By != "" {
-		if out, err := job.OutcomeOf(ctx, w.place.CI, e.Push, e.Label, e.Receipt); err == nil && len(out.IDs) > len(ids) {
+		if out, err := job.OutcomeOf(ctx, w.place.CI, e.Push, e.Label, e.Receipt); err == nil &&
+			len(out.IDs) > len(ids) {
 			ids = out.IDs
 		}
 	} else {

@@ -157,7 +157,7 @@ func cookieName(secure bool) string {
 // cookie is the cookie with a value; an empty one takes it away.
 func cookie(value string, secure bool, life time.Duration) *http.Cookie {
 	c := &http.Cookie{ //nolint:gosec // it is not Secure only where the service stays on this machine
-		Name: cookieName(secure), Value: value, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode,
+		Name: cookieName(secure), Value: value, Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode,
 		Secure: secure, MaxAge: int(life.Seconds()),
 	}
 	if value == "" {

@@ -67,7 +67,7 @@ func TestSignIn(t *testing.T) {
 			t.Errorf("%s: %d %v %s", name, rec.Code, rec.Header(), rec.Body)
 		}
 		for _, k := range cookies {
-			if !k.HttpOnly || k.SameSite != http.SameSiteStrictMode || !k.Secure || k.Path != "/" || k.Domain != "" ||
+			if !k.HttpOnly || k.SameSite != http.SameSiteLaxMode || !k.Secure || k.Path != "/" || k.Domain != "" ||
 				k.MaxAge != 12*60*60 || k.Name != "__Host-mozci" || strings.Contains(k.Value, "one") {
 				t.Errorf("%s: the cookie %s", name, k)
 			}

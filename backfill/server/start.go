@@ -139,7 +139,7 @@ func (s *Server) locate(ctx context.Context, in Input) (Located, error) {
 		case f.given == "":
 		case *f.found == "":
 			*f.found = f.given
-		case *f.found != f.given && !(f.field == "revision" && job.SameRevision(f.given, *f.found)):
+		case *f.found != f.given && (f.field != "revision" || !job.SameRevision(f.given, *f.found)):
 			return at, wrong(f.field, "%q, and the link is of %q", clipped(f.given), clipped(*f.found))
 		}
 	}

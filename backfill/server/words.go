@@ -133,7 +133,8 @@ func merged(m backfill.Followed) string {
 	case m.Gone:
 		return fmt.Sprintf("push %d is a merge from %s, which is not known here", m.Through.ID, m.Repo)
 	case m.LastGood != nil && m.FirstBad != nil:
-		return fmt.Sprintf("push %d is a merge from %s: the last good push there is %s, the first bad one %s", m.Through.ID,
+		return fmt.Sprintf("push %d is a merge from %s: the last good push there is %s, the first bad one %s",
+			m.Through.ID,
 			m.Repo, name(m.LastGood.Ref()), name(m.FirstBad.Ref()))
 	}
 	return fmt.Sprintf("push %d is a merge from %s: %s there did not run it", m.Through.ID, m.Repo,

@@ -128,7 +128,10 @@ func (w *work) step(ctx context.Context, st trigger.Step) {
 		Key: st.Key, Label: st.Label, Push: st.Push.Ref(), Action: st.Action, Count: st.Count, Why: st.Why,
 		Round: w.r.Cost.Rounds + 1, Time: w.s.now(ctx),
 	}
-	e := Entry{Kind: "triggered", Text: "Triggered " + runs(st.Count) + " on " + name(st.Push.Ref()) + ".", Why: Text(full(forPeople(st.Why)))}
+	e := Entry{
+		Kind: "triggered", Text: "Triggered " + runs(st.Count) + " on " + name(st.Push.Ref()) + ".",
+		Why: Text(full(forPeople(st.Why))),
+	}
 	switch {
 	case st.Err != nil:
 		text := job.Visible(st.Err.Error())
@@ -231,7 +234,10 @@ func (w *work) cancel(ctx context.Context, by string) error {
 	}
 	stopped, why, err := w.withdraw(ctx)
 	if err != nil {
-		w.note(ctx, Entry{Kind: "trouble", Text: "Not everything could be stopped.", Why: Text(job.Visible(err.Error()))})
+		w.note(ctx, Entry{
+			Kind: "trouble", Text: "Not everything could be stopped.",
+			Why: Text(job.Visible(err.Error())),
+		})
 	}
 	w.change(func(b *Backfill) {
 		b.CancelledBy = Text(by)
@@ -240,7 +246,8 @@ func (w *work) cancel(ctx context.Context, by string) error {
 			kept += row.Passed + row.Failed
 			b.Rows[i].Planned = 0
 		}
-		b.Why = Text(runs(stopped) + " " + were(stopped) + " stopped; " + results(kept) + " " + are(kept) + " kept." + why)
+		b.Why = Text(runs(stopped) + " " + were(stopped) + " stopped; " + results(kept) + " " + are(kept) + " kept." +
+			why)
 	})
 	if w.r.Ask.Mode == Linear {
 		w.drop(ctx)

@@ -63,8 +63,9 @@ outlives the program.`,
 		"https://treeherder.mozilla.org; may be given several times")
 	l.StringArrayVar(&f.projects, "serve", nil, "a repository's `name` that is served; may be given several times "+
 		"(default: each that the source knows)")
-	l.StringVar(&f.autopilot, "autopilot", "", "let the service act by itself, as this `file` says, in YAML or JSON; in "+
-		"dry run unless its mode is act")
+	l.StringVar(&f.autopilot, "autopilot", "",
+		"let the service act by itself, as this `file` says, in YAML or JSON; in "+
+			"dry run unless its mode is act")
 	l.DurationVar(&f.pace, "pace", 100*time.Millisecond, "with --world, how long the next change takes to come at most")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if name != "" {
@@ -210,7 +211,8 @@ func (a *app) serverOptions(
 		o.Guard.Still = d.Tokens.Still
 	}
 	if a.clients != nil && a.clients.taskcluster != nil {
-		who, err := server.Hawk(hawk(a.clients.taskcluster), &server.HawkOptions{PublicURL: f.publicURL, Nonces: d.Nonces})
+		who, err := server.Hawk(hawk(a.clients.taskcluster),
+			&server.HawkOptions{PublicURL: f.publicURL, Nonces: d.Nonces})
 		if err != nil {
 			return nil, "", err
 		}
@@ -257,14 +259,14 @@ func (a *app) run(ctx context.Context, s *server.Server, l net.Listener, parts [
 		}
 		return nil
 	})
-	done := make(chan error, len(parts))
+	done := make(chan struct{}, len(parts))
 	for _, part := range parts {
 		go func() {
 			err := part(ctx)
 			if err != nil && ctx.Err() == nil {
 				stop(err)
 			}
-			done <- err
+			done <- struct{}{}
 		}()
 	}
 	for range parts {

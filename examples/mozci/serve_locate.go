@@ -155,7 +155,8 @@ func (s *servedPlaces) byTreeherder(ctx context.Context, project, id string) (se
 	is := func(h string) bool { return job.SameRevision(h, own.Push().Revision) }
 	if own.Name() != j.Name() || !slices.ContainsFunc(j.Push().Hashes(), is) {
 		return server.Located{}, fmt.Errorf(
-			"%w: by Treeherder the job %s is %q on %.12s, and its task %s is %q on %.12s", job.ErrMalformed, id, j.Name(), j.Push().Revision, run, own.Name(), own.Push().Revision)
+			"%w: by Treeherder the job %s is %q on %.12s, and its task %s is %q on %.12s", job.ErrMalformed, id,
+			j.Name(), j.Push().Revision, run, own.Name(), own.Push().Revision)
 	}
 	return s.located(p, own), nil
 }

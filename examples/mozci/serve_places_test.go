@@ -103,7 +103,7 @@ func said(l server.Located, err error) string {
 
 // A job is located by its number in Treeherder, by its task, and by links, in whatever
 // repository it is.
-func TestServeLocates(t *testing.T) {
+func TestServeLocates(t *testing.T) { //nolint:funlen // it is a table
 	_, th, tasks, args := servedCI(t)
 	mine, other := tasks["autoland"], tasks["mozilla-central"]
 	for id, o := range map[int]thtest.Object{
@@ -137,18 +137,34 @@ func TestServeLocates(t *testing.T) {
 		link string
 		want string
 	}{
-		"Treeherder's number":   {server.Named{JobID: numbered(51)}, "", here},
-		"of a named project":    {server.Named{JobID: numbered(51), Project: "autoland"}, "", here},
-		"a task":                {server.Named{TaskID: mine}, "", here},
-		"a run":                 {server.Named{TaskID: mine + "/0"}, "", here},
-		"another repository's":  {server.Named{TaskID: other}, "", there},
-		"a link of Treeherder":  {server.Named{}, treeherder + "/jobs?repo=autoland&selectedTaskRun=" + mine + ".0", here},
-		"with a job's number":   {server.Named{}, treeherder + "/jobs?repo=autoland&selectedJob=51", here},
-		"of a push":             {server.Named{}, treeherder + "/jobs?repo=autoland&revision=" + revisionOf(4), "autoland  00000abc0004"},
+		"Treeherder's number":  {server.Named{JobID: numbered(51)}, "", here},
+		"of a named project":   {server.Named{JobID: numbered(51), Project: "autoland"}, "", here},
+		"a task":               {server.Named{TaskID: mine}, "", here},
+		"a run":                {server.Named{TaskID: mine + "/0"}, "", here},
+		"another repository's": {server.Named{TaskID: other}, "", there},
+		"a link of Treeherder": {
+			server.Named{},
+			treeherder + "/jobs?repo=autoland&selectedTaskRun=" + mine + ".0",
+			here,
+		},
+		"with a job's number": {server.Named{}, treeherder + "/jobs?repo=autoland&selectedJob=51", here},
+		"of a push": {
+			server.Named{},
+			treeherder + "/jobs?repo=autoland&revision=" + revisionOf(4),
+			"autoland  00000abc0004",
+		},
 		"a link of Taskcluster": {server.Named{}, root + "/tasks/" + other, there},
-		"of a group":            {server.Named{}, root + "/tasks/groups/" + tasks["mozilla-central group"], "mozilla-central  00000abc0007"},
-		"a link of hg":          {server.Named{}, hg + "/integration/autoland/rev/" + revisionOf(4), "autoland  00000abc0004"},
-		"a bare task":           {server.Named{}, other, there},
+		"of a group": {
+			server.Named{},
+			root + "/tasks/groups/" + tasks["mozilla-central group"],
+			"mozilla-central  00000abc0007",
+		},
+		"a link of hg": {
+			server.Named{},
+			hg + "/integration/autoland/rev/" + revisionOf(4),
+			"autoland  00000abc0004",
+		},
+		"a bare task": {server.Named{}, other, there},
 		"unknown to Treeherder": {
 			server.Named{JobID: numbered(50)},
 			"",
@@ -167,11 +183,25 @@ func TestServeLocates(t *testing.T) {
 			"",
 			`not_found: The job 53 is of the CI "buildbot", and this service asks taskcluster.`,
 		},
-		"a job whose task is of another label": {server.Named{JobID: numbered(54)}, "", `malformed answer: by Treeherder the job 54`},
-		"a job whose task is of another push":  {server.Named{JobID: numbered(55)}, "", `malformed answer: by Treeherder the job 55`},
-		"no id":                                {server.Named{TaskID: "run-7"}, "", `not_found: No job is known by "run-7"`},
+		"a job whose task is of another label": {
+			server.Named{JobID: numbered(54)},
+			"",
+			`malformed answer: by Treeherder the job 54`,
+		},
+		"a job whose task is of another push": {
+			server.Named{JobID: numbered(55)},
+			"",
+			`malformed answer: by Treeherder the job 55`,
+		},
+		"no id": {
+			server.Named{TaskID: "run-7"},
+			"",
+			`not_found: No job is known by "run-7"`,
+		},
 		"another project than was said": {
-			server.Named{TaskID: other, Project: "autoland"}, "", `project: "autoland", and the job is of "mozilla-central"`,
+			server.Named{TaskID: other, Project: "autoland"},
+			"",
+			`project: "autoland", and the job is of "mozilla-central"`,
 		},
 	} {
 		l, err := p.Locate(t.Context(), ask(c.n, c.link))
@@ -179,7 +209,8 @@ func TestServeLocates(t *testing.T) {
 			err == nil && got != c.want {
 			t.Errorf("%s: %s\nexpected %s", name, got, c.want)
 		}
-		if err == nil && l.Run != "" && !strings.Contains(l.Page, "selectedTaskRun="+strings.ReplaceAll(l.Run, "/", ".")) {
+		if err == nil && l.Run != "" && !strings.Contains(l.Page,
+			"selectedTaskRun="+strings.ReplaceAll(l.Run, "/", ".")) {
 			t.Errorf("%s: its page is %q", name, l.Page)
 		}
 	}
@@ -194,7 +225,8 @@ func TestServeOpens(t *testing.T) {
 	tc, _, tasks, args := servedCI(t)
 	p := placesOf(t, []string{"mozilla-central", "integration/autoland"}, args...)
 	for name, project := range map[string]string{
-		"": "autoland", "autoland": "autoland", "integration/autoland": "autoland", "mozilla-central": "mozilla-central",
+		"": "autoland", "autoland": "autoland", "integration/autoland": "autoland",
+		"mozilla-central": "mozilla-central",
 	} {
 		place, err := p.Open(t.Context(), name)
 		if err != nil || place.Project != project || place.Repo.Name() != project {
@@ -275,7 +307,8 @@ func TestServeSharesClients(t *testing.T) {
 // What is only of --repo is not of the others.
 func TestServeFlagsOfOneProject(t *testing.T) {
 	a := started(t, "--repo", "mine", "--branch", "b", "--codebase", "c", "--project", "p", "--trust-domain", "t")
-	if b := a.forProject("mine", "mine"); b.branch != "b" || b.codebase != "c" || b.project != "p" || b.trustDomain != "t" {
+	if b := a.forProject("mine", "mine"); b.branch != "b" || b.codebase != "c" || b.project != "p" ||
+		b.trustDomain != "t" {
 		t.Errorf("%+v", b)
 	}
 	if b := a.forProject("x", "mine"); b.repo != "x" || b.branch+b.codebase+b.project != "" || b.trustDomain != "t" {
@@ -291,13 +324,17 @@ func TestServeUsage(t *testing.T) {
 		args  []string
 		ci    *jobtest.CI
 	}{
-		"--trigger-ci taskcluster: the service asks": {nil, []string{"--ci", "treeherder", "--trigger-ci", "taskcluster"}, nil},
-		`--ci "x": expected`:                         {nil, []string{"--ci", "x"}, nil},
-		"--ci buildbot needs --buildbot-url":         {nil, []string{"--ci", "buildbot"}, nil},
-		"--repo nss is not served":                   {[]string{"autoland"}, []string{"--repo", "nss"}, nil},
-		`--serve "../a"`:                             {[]string{"../a"}, nil, nil},
-		`--serve ""`:                                 {[]string{""}, nil, nil},
-		"--serve nss: the world has autoland":        {[]string{"nss"}, nil, jobtest.NewCI(w, nil)},
+		"--trigger-ci taskcluster: the service asks": {
+			nil,
+			[]string{"--ci", "treeherder", "--trigger-ci", "taskcluster"},
+			nil,
+		},
+		`--ci "x": expected`:                  {nil, []string{"--ci", "x"}, nil},
+		"--ci buildbot needs --buildbot-url":  {nil, []string{"--ci", "buildbot"}, nil},
+		"--repo nss is not served":            {[]string{"autoland"}, []string{"--repo", "nss"}, nil},
+		`--serve "../a"`:                      {[]string{"../a"}, nil, nil},
+		`--serve ""`:                          {[]string{""}, nil, nil},
+		"--serve nss: the world has autoland": {[]string{"nss"}, nil, jobtest.NewCI(w, nil)},
 	} {
 		_, err := started(t, append(args, c.args...)...).servePlaces(c.names, w, c.ci)
 		var wrong *usageError
@@ -366,7 +403,8 @@ func TestServeTreeherder(t *testing.T) {
 	_, th, _, args := servedCI(t)
 	p := placesOf(t, nil, "--ci", "treeherder", "--treeherder-url", args[3])
 	l, err := p.Locate(t.Context(), server.Named{JobID: numbered(51)})
-	if got := said(l, err); got != "autoland "+servedLabel+" 00000abc0004 51" || !strings.Contains(l.Page, "selectedJob=51") {
+	if got := said(l, err); got != "autoland "+servedLabel+" 00000abc0004 51" ||
+		!strings.Contains(l.Page, "selectedJob=51") {
 		t.Errorf("%s, %s", got, l.Page)
 	}
 	srv := httptest.NewServer(th)
@@ -388,7 +426,10 @@ func TestServeBuildbot(t *testing.T) {
 	d.Ask(bbtest.BuildRequest{Builder: d.Builder("linux test"), Results: []int{5, 2}, Stamps: stamps})
 	p := placesOf(t, nil, "--ci", "buildbot", "--buildbot-url", d.URL+"/", "--repo", "main")
 	want := fmt.Sprintf("main linux test %.12s 1/2", bbtest.Revision(1))
-	for _, text := range []string{"", "/#/buildrequests/1", "/#/builders/1/builds/2", "/#/builders/linux%20test/builds/2"} {
+	for _, text := range []string{
+		"", "/#/buildrequests/1", "/#/builders/1/builds/2",
+		"/#/builders/linux%20test/builds/2",
+	} {
 		n := server.Named{JobID: numbered(1)}
 		if text != "" {
 			l, err := link.Parse(d.URL+text, p.Deployments())
@@ -402,7 +443,8 @@ func TestServeBuildbot(t *testing.T) {
 			t.Errorf("%q: %s, page %s; expected %s", text, got, l.Page, want)
 		}
 	}
-	if _, err := p.Locate(t.Context(), server.Named{JobID: numbered(7)}); !strings.HasPrefix(said(server.Located{}, err),
+	if _, err := p.Locate(t.Context(), server.Named{JobID: numbered(7)}); !strings.HasPrefix(said(server.Located{},
+		err),
 		"expired: The job 7 has expired, or never was") {
 		t.Errorf("%v", err)
 	}

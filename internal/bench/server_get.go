@@ -231,8 +231,10 @@ func largeBackfill(n int) server.Backfill {
 		}
 		for k := range i % 4 {
 			row.Runs = append(row.Runs, server.Run{
-				ID: server.Text(fmt.Sprintf("task-%022d/0", 100*i+k)), Result: server.Passed, Status: "success", Ours: k > 0,
-				Link: "https://firefox-ci-tc.services.mozilla.example/tasks/" + server.Text(fmt.Sprint(k)), Seconds: 1234,
+				ID: server.Text(fmt.Sprintf("task-%022d/0", 100*i+k)), Result: server.Passed, Status: "success",
+				Ours:    k > 0,
+				Link:    "https://firefox-ci-tc.services.mozilla.example/tasks/" + server.Text(fmt.Sprint(k)),
+				Seconds: 1234,
 			})
 			row.Passed++
 			why := "it is one of the pushes whose result tells most"
@@ -242,7 +244,8 @@ func largeBackfill(n int) server.Backfill {
 				Receipt: &server.Receipt{IDs: []string{string(row.Runs[k].ID)}, State: "created"},
 			})
 			b.Log = append(b.Log, server.Entry{
-				Time: row.Time, Kind: "triggered", Text: "Triggered 1 run on " + ref.Revision[:12], Why: server.Text(why),
+				Time: row.Time, Kind: "triggered", Text: "Triggered 1 run on " + ref.Revision[:12],
+				Why: server.Text(why),
 			})
 		}
 		b.Rows = append(b.Rows, row)

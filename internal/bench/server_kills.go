@@ -214,7 +214,7 @@ func (k *massacre) quiet() bool {
 type killSum struct {
 	took                       time.Duration
 	backfills, started, right  int
-	kills, processes, again    int
+	kills, again               int
 	requests, repeated         int // requests for runs that were acted on; keys that were asked for twice
 	planned, noted, told, made int // runs: by the plans of those that fill, by the ledger, by the steps, by the CI
 	exact, places              int // label and push: those where the CI made what the ledger says

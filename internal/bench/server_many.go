@@ -34,7 +34,10 @@ func manyAtOnce(y *yard) {
 		"and go on\n\n", len(w.wants), streams)
 	srv := httptest.NewServer(c.ci)
 	defer srv.Close()
-	spec := serverSpec{CI: srv.URL, Dir: y.TempDir(), Lease: 30 * time.Second, Poll: time.Duration(y.sized(5, 1)) * time.Second, Watch: true}
+	spec := serverSpec{
+		CI: srv.URL, Dir: y.TempDir(), Lease: 30 * time.Second,
+		Poll: time.Duration(y.sized(5, 1)) * time.Second, Watch: true,
+	}
 	c.token = y.settle(spec, w)
 	p, err := startServer(spec)
 	y.must(err)
@@ -60,7 +63,8 @@ func manyAtOnce(y *yard) {
 	if c.right != len(w.wants) || c.twice > 0 || int(c.complete.Load()) != streams || c.stale.Load() > 0 ||
 		resident > mostResident || resident == 0 {
 		y.Errorf("%d of %d right, %d doubled, %d of %d streams, %.0f MiB\n%s\n%s", c.right, len(w.wants), c.twice,
-			c.complete.Load(), streams, resident, strings.Join(c.faults[:min(len(c.faults), 20)], "\n"), last(p.said.Bytes()))
+			c.complete.Load(), streams, resident, strings.Join(c.faults[:min(len(c.faults), 20)], "\n"),
+			last(p.said.Bytes()))
 	}
 }
 

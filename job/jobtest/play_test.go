@@ -612,7 +612,8 @@ func TestManyActWhileTheWorldPlays(t *testing.T) {
 // Who waits often does not make the way to the next change longer.
 func TestWaitsShareThePace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ci := jobtest.NewCI(jobtest.MustParse("every 240h\npush t\n1 a001 pass\n2 a002 pass\n"), &jobtest.CIOptions{Play: true})
+		ci := jobtest.NewCI(jobtest.MustParse("every 240h\npush t\n1 a001 pass\n2 a002 pass\n"),
+			&jobtest.CIOptions{Play: true})
 		ctx, stop := context.WithCancel(t.Context())
 		defer stop()
 		go func() {

@@ -129,7 +129,7 @@ func (s *Server) signer(header, method string, u *url.URL) (signer, error) {
 	if ext.AuthorizedScopes != nil {
 		if !satisfiesAll(who.scopes, *ext.AuthorizedScopes) {
 			const no = "Supplied credentials do not satisfy authorizedScopes"
-			return signer{}, errors.New(no)
+			return signer{}, errors.New(no) //nolint:staticcheck // the service writes it with a capital
 		}
 		who.scopes = s.expanded(*ext.AuthorizedScopes)
 	}
