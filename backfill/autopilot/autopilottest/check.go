@@ -72,7 +72,7 @@ type check struct {
 }
 
 const (
-	short = 20 * time.Millisecond // a lease that is waited for
+	short = 500 * time.Millisecond // a lease that is waited for
 	long  = time.Hour             // one that does not end while the check runs
 	many  = 1000                  // cases that may be open
 )

@@ -76,7 +76,7 @@ type check struct {
 }
 
 const (
-	short = 20 * time.Millisecond // a lease that is waited for
+	short = 300 * time.Millisecond // a lease that is waited for
 	long  = time.Hour             // one that does not end while the check runs
 )
 
