@@ -132,7 +132,7 @@ func (c *crowd) watchAll(db *sql.DB, streams int) {
 		all.Go(func() { c.stream(ctx, client, x, i%2 == 0) })
 	}
 	began := time.Now()
-	pace := time.Duration(c.sized(200, 1000)) // a run of half an hour is one of nine seconds, or of two
+	pace := time.Duration(c.sized(60, 1000)) // a run of half an hour takes half a minute, or two seconds
 	go func() { _ = c.ci.ci.Play(ctx, func(d time.Duration) time.Duration { return d / pace }) }()
 	store := server.NewSQL(db, server.SQLite)
 	c.until("the end of all backfills", func() bool {
