@@ -5,7 +5,6 @@ import (
 	_ "embed" // the OpenAPI document
 	"encoding/json"
 	"errors"
-	"fmt"
 	"log/slog"
 	"mime"
 	"net/http"
@@ -363,7 +362,7 @@ func (s *Server) readyz(w http.ResponseWriter, r *http.Request) {
 	defer stop()
 	if err := s.ready(ctx); err != nil {
 		s.door.Fail(w, r, http.StatusServiceUnavailable, string(Unavailable),
-			full(fmt.Sprint(job.Visible(err.Error()))))
+			full(job.Visible(err.Error())))
 		return
 	}
 	s.healthz(w, r)

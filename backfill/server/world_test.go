@@ -70,5 +70,8 @@ func (p *worldPlaces) Locate(ctx context.Context, n server.Named) (server.Locate
 }
 
 func (p *worldPlaces) Deployments() link.Deployments {
-	return link.Deployments{Treeherder: []string{"https://treeherder.example"}, Taskcluster: []string{"https://tc.example"}}
+	return link.Deployments{
+		Treeherder:  []string{"https://treeherder.example"},
+		Taskcluster: []string{"https://tc.example"},
+	}
 }

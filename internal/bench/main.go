@@ -46,7 +46,8 @@ func main() {
 		_, _ = fmt.Fprintf(os.Stderr, "usage: go run ./internal/bench SUBJECT, one of %v\n",
 			slices.Sorted(maps.Keys(subjects)))
 	}
-	_ = flag.Bool("quick", false, "fewer trials, for the subjects acting, culprit, damage, growth, ledger, live and server")
+	_ = flag.Bool("quick", false,
+		"fewer trials, for the subjects acting, culprit, damage, growth, ledger, live and server")
 	_ = flag.Bool("tuning", false, "the seeds that the method was tuned on, for subject culprit")
 	subject := ""
 	if len(os.Args) > 1 { // flags may follow the subject

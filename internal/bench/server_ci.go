@@ -41,7 +41,8 @@ type serverPlace struct {
 func newServerCI(seed uint64, ci *jobtest.CI, pushes []job.Push, moody bool) *serverCI {
 	c := &serverCI{
 		ci: ci, moody: moody, rng: rand.New(rand.NewPCG(seed, 43)), // #nosec G404 -- a seed that can be repeated
-		pushes: map[int64]job.Push{}, requests: map[string]int{}, made: map[serverPlace]int{}, doomed: map[int]*doomed{},
+		pushes: map[int64]job.Push{}, requests: map[string]int{}, made: map[serverPlace]int{},
+		doomed: map[int]*doomed{},
 	}
 	for _, p := range pushes {
 		c.pushes[p.ID] = p

@@ -89,13 +89,15 @@ func (c *ciClient) Jobs(ctx context.Context, p job.Push, names ...string) (out [
 
 // Trigger implements job.Scheduler.
 func (c *ciClient) Trigger(ctx context.Context, r job.Request) (out job.Receipt, err error) {
-	err = c.ask(ctx, "/trigger", serverAsk{Push: r.Push.ID, Labels: []string{r.Label}, Key: r.Key, Count: r.Count}, &out)
+	err = c.ask(ctx, "/trigger", serverAsk{Push: r.Push.ID, Labels: []string{r.Label}, Key: r.Key, Count: r.Count},
+		&out)
 	return out, err
 }
 
 // Carried implements job.KeyCarrier.
 func (c *ciClient) Carried(ctx context.Context, r job.Request) (ids []string, err error) {
-	err = c.ask(ctx, "/carried", serverAsk{Push: r.Push.ID, Labels: []string{r.Label}, Key: r.Key, Count: r.Count}, &ids)
+	err = c.ask(ctx, "/carried", serverAsk{Push: r.Push.ID, Labels: []string{r.Label}, Key: r.Key, Count: r.Count},
+		&ids)
 	return ids, err
 }
 

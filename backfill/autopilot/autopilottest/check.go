@@ -73,8 +73,8 @@ type check struct {
 
 const (
 	short = 500 * time.Millisecond // a lease that is waited for
-	long  = time.Hour             // one that does not end while the check runs
-	many  = 1000                  // cases that may be open
+	long  = time.Hour              // one that does not end while the check runs
+	many  = 1000                   // cases that may be open
 )
 
 // wrong reports what came of something that should not have.

@@ -77,7 +77,7 @@ type check struct {
 
 const (
 	short = 300 * time.Millisecond // a lease that is waited for
-	long  = time.Hour             // one that does not end while the check runs
+	long  = time.Hour              // one that does not end while the check runs
 )
 
 // record is one with an id, a key, a project and a label of its own.
