@@ -112,7 +112,7 @@ func start(t *testing.T, s *server.Server, in server.Input) server.Backfill {
 	return b
 }
 
-const seeds = 40
+const seeds = 12
 
 // A process dies at any point of its work, again and again: the next one goes on, and each
 // run is asked for once.
