@@ -195,7 +195,7 @@ func (w *work) watch(ctx context.Context, done trigger.Plan) error {
 	}
 	m := monitor.New(hearing(w.ci, wanted), w.place.Repositories, w.s.o.Monitor, &monitor.Options{
 		Ledger: w.s.o.Ledger, Budgets: w.s.o.Budgets, Who: who(w.r.ID), UntilDone: true, Only: keys, Logger: w.s.log,
-		Width: 3, // there may be hundreds of these
+		Width:  3, // there may be hundreds of these
 		Policy: monitor.Policy{Retriggers: -1, MostRetriggers: -1, Poll: w.s.o.Poll},
 		Judge:  func(monitor.Expectation) verdictJudge { return w.judge },
 		OnChange: func(changes []monitor.Change) {
