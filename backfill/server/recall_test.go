@@ -57,7 +57,8 @@ func toldAll(t *testing.T, b server.Backfill, book ledger.Ledger) {
 	for _, e := range entries {
 		asked += e.Count
 		if !slices.ContainsFunc(b.Steps, func(s server.Step) bool {
-			return s.Key == e.Key && s.Count == e.Count && s.Receipt != nil && len(s.Receipt.IDs) == e.Count && s.Why != ""
+			return s.Key == e.Key && s.Count == e.Count && s.Receipt != nil && len(s.Receipt.IDs) == e.Count &&
+				s.Why != ""
 		}) {
 			t.Errorf("no step tells of %s, and of its runs: %+v", e.Key, b.Steps)
 		}

@@ -119,8 +119,9 @@ func New(places Places, store Store, opts *Options) (*Server, error) {
 		door.Logger = s.log
 	}
 	s.page = newPage(s, func(r *http.Request) (Caller, bool) { return CallerOf(r.Context()) }, &pageOptions{
-		Root: strings.TrimRight(door.PublicURL, "/"), Example: s.o.Example, SignIn: door.Tokens != nil, Robot: s.o.Robot,
-		Done: s.done, Log: s.log,
+		Root: strings.TrimRight(door.PublicURL, "/"), Example: s.o.Example, SignIn: door.Tokens != nil,
+		Robot: s.o.Robot,
+		Done:  s.done, Log: s.log,
 	})
 	if door.Fail == nil {
 		door.Fail = s.page.refused

@@ -168,8 +168,11 @@ func refusalOf(err error) *Refusal {
 	case err == nil:
 	case errors.As(err, &r):
 	case errors.Is(err, job.ErrNoLine):
-		r = &Refusal{NoLine, "This is a push without an earlier push of the same line to compare with, such as one to " +
-			"try: " + reasonText(err) + ".", err}
+		r = &Refusal{
+			NoLine,
+			"This is a push without an earlier push of the same line to compare with, such as one to " +
+				"try: " + reasonText(err) + ".", err,
+		}
 	case errors.Is(err, backfill.ErrNotBad):
 		r = &Refusal{NotFailure, "It did not fail there: " + reasonText(err) + ".", err}
 	}
