@@ -62,7 +62,7 @@ func TestHearing(t *testing.T) {
 	if want := []string{"test", "test", "test", "build", "missed", "push"}; !slices.Equal(heard, want) {
 		t.Errorf("heard %q, want %q", heard, want)
 	}
-	for range job.Watch(t.Context(), ci) {
+	for range job.Watch(t.Context(), ci) { //nolint:errcheck // what it gives does not matter here
 		break // it can be left
 	}
 	deaf := struct{ job.Scheduler }{jobtest.NewCI(jobtest.MustParse(permanent), nil)}
