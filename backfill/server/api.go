@@ -53,26 +53,15 @@ func streams(r *http.Request) bool {
 // timed measures how long an answer takes.
 func (s *Server) timed(pattern string, h http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		began, seen := time.Now(), &statusWriter{ResponseWriter: w, status: http.StatusOK}
-		h(seen, r)
-		s.meter.requests.WithLabelValues(pattern, strconv.Itoa(seen.status)).Observe(time.Since(began).Seconds())
+		began := time.Now()
+		h(w, r)
+		status := http.StatusOK
+		if seen, ok := w.(*watched); ok { // behind the door it is
+			status = seen.code()
+		}
+		s.meter.requests.WithLabelValues(pattern, strconv.Itoa(status)).Observe(time.Since(began).Seconds())
 	}
 }
-
-// statusWriter knows which status was answered.
-type statusWriter struct {
-	http.ResponseWriter
-	status int
-}
-
-// WriteHeader implements http.ResponseWriter.
-func (w *statusWriter) WriteHeader(status int) {
-	w.status = status
-	w.ResponseWriter.WriteHeader(status)
-}
-
-// Unwrap is for http.ResponseController.
-func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // apiUnknown answers what no route takes: 405 where another method would do.
 func (s *Server) apiUnknown(mux *http.ServeMux) http.HandlerFunc {
@@ -297,9 +286,6 @@ func (s *Server) apiCancel(w http.ResponseWriter, r *http.Request) {
 	s.write(w, r, http.StatusAccepted, b)
 }
 
-// beatEvery is how often a stream without news says that it lives.
-const beatEvery = 15 * time.Second
-
 // apiEvents is a stream of server-sent events: the backfill each time it changes, whose
 // id is its version. After the last one the stream ends, and asking again gives 204, by
 // which clients know that it is over.
@@ -321,13 +307,12 @@ func (s *Server) apiEvents(w http.ResponseWriter, r *http.Request) {
 	}
 	s.meter.streams.Inc()
 	defer s.meter.streams.Dec()
-	out := newEventWriter(w)
+	out := newEvents(w, "text/event-stream")
 	for b, err := range s.beating(r.Context(), id, after, out) {
 		if err != nil {
 			continue // the store is away: the next look may see more
 		}
-		text, err := json.Marshal(b)
-		if err != nil || out.send("backfill", b.Version, text) != nil {
+		if out.send("backfill", b.version, b.json) != nil {
 			return
 		}
 	}

@@ -10,27 +10,31 @@ import (
 	"time"
 )
 
-// eventWriter writes a stream of server-sent events.
-type eventWriter struct {
+// heartbeat is how often a stream without news says that it lives.
+const heartbeat = 15 * time.Second
+
+// events writes a stream of server-sent events.
+type events struct {
 	mu sync.Mutex
 	w  http.ResponseWriter
 	rc *http.ResponseController
 }
 
-// newEventWriter begins a stream.
-func newEventWriter(w http.ResponseWriter) *eventWriter {
+// newEvents begins a stream of this media type: text/event-stream, with or without its
+// charset.
+func newEvents(w http.ResponseWriter, media string) *events {
 	h := w.Header()
-	h.Set("Content-Type", "text/event-stream")
+	h.Set("Content-Type", media)
 	h.Set("Cache-Control", "no-store")
-	h.Set("X-Accel-Buffering", "no")
+	h.Set("X-Accel-Buffering", "no") // a proxy that collects answers would keep them
 	w.WriteHeader(http.StatusOK)
-	e := &eventWriter{w: w, rc: http.NewResponseController(w)}
+	e := &events{w: w, rc: http.NewResponseController(w)}
 	_ = e.rc.Flush()
 	return e
 }
 
 // send writes one event. Its data may have several lines.
-func (e *eventWriter) send(kind string, id int64, data []byte) error {
+func (e *events) send(kind string, id int64, data []byte) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "id: %d\nevent: %s\n", id, kind)
 	for line := range strings.Lines(string(data)) {
@@ -41,9 +45,9 @@ func (e *eventWriter) send(kind string, id int64, data []byte) error {
 }
 
 // beat says that the stream lives.
-func (e *eventWriter) beat() error { return e.write(": \n\n") }
+func (e *events) beat() error { return e.write(": \n\n") }
 
-func (e *eventWriter) write(text string) error {
+func (e *events) write(text string) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if _, err := e.w.Write([]byte(text)); err != nil {
@@ -52,16 +56,16 @@ func (e *eventWriter) write(text string) error {
 	return e.rc.Flush()
 }
 
-// beating is Follow for a stream, to which heartbeats are written meanwhile; it ends when
+// beating is follow for a stream, to which heartbeats are written meanwhile; it ends when
 // they cannot be.
-func (s *Server) beating(ctx context.Context, id string, after int64, out *eventWriter) iter.Seq2[Backfill, error] {
-	return func(yield func(Backfill, error) bool) {
+func (s *Server) beating(ctx context.Context, id string, after int64, out *events) iter.Seq2[body, error] {
+	return func(yield func(body, error) bool) {
 		ctx, stop := context.WithCancel(ctx)
 		var beats sync.WaitGroup
 		defer beats.Wait()
 		defer stop()
 		beats.Go(func() {
-			tick := time.NewTicker(beatEvery)
+			tick := time.NewTicker(heartbeat)
 			defer tick.Stop()
 			for {
 				select {
@@ -75,7 +79,7 @@ func (s *Server) beating(ctx context.Context, id string, after int64, out *event
 				}
 			}
 		})
-		for b, err := range s.Follow(ctx, id, after) {
+		for b, err := range s.follow(ctx, id, after) {
 			if !yield(b, err) {
 				return
 			}

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
+	"github.com/mozci/mozci/analysis"
 	"github.com/mozci/mozci/analysis/culprit"
 	"github.com/mozci/mozci/backfill"
 	"github.com/mozci/mozci/internal/pause"
@@ -44,10 +46,8 @@ func (w *work) planFill(ctx context.Context) error {
 		if err != nil {
 			b.Warnings = append(b.Warnings, job.Visible(err.Error()))
 		}
+		b.describe()
 	})
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.r.describe()
 	return nil
 }
 
@@ -72,7 +72,7 @@ func (w *work) offspring(ctx context.Context, p job.Push, jobs []job.Job) error 
 	}
 	failed, own := 0, 0
 	for _, j := range jobs {
-		if v, err := w.judge(ctx, j); err != nil || v != verdictBad {
+		if v, err := w.judge(ctx, j); err != nil || v != analysis.Bad {
 			continue
 		}
 		failed++
@@ -98,7 +98,7 @@ func (w *work) found(f backfill.FindResult) {
 	var rows []Row
 	for _, s := range slices.Concat(f.History, f.Beyond) {
 		row := w.row(s.Push, s.Label, s.Jobs, s.Runs.Running)
-		if s.Verdict == verdictUntestable {
+		if s.Verdict == analysis.Untestable {
 			row.Untestable = Text("it cannot run here")
 			if s.Err != nil {
 				row.Untestable = Text(job.Visible(s.Err.Error()))
@@ -197,7 +197,7 @@ func (w *work) watch(ctx context.Context, done trigger.Plan) error {
 		Ledger: w.s.o.Ledger, Budgets: w.s.o.Budgets, Who: who(w.r.ID), UntilDone: true, Only: keys, Logger: w.s.log,
 		Width:  3, // there may be hundreds of these
 		Policy: monitor.Policy{Retriggers: -1, MostRetriggers: -1, Poll: w.s.o.Poll},
-		Judge:  func(monitor.Expectation) verdictJudge { return w.judge },
+		Judge:  func(monitor.Expectation) analysis.Judge { return w.judge },
 		OnChange: func(changes []monitor.Change) {
 			w.saw(ctx, changes)
 		},
@@ -215,7 +215,7 @@ func (w *work) drop(ctx context.Context) {
 	all, err := w.s.o.Monitor.Expectations(ctx)
 	var keys []string
 	for _, e := range all {
-		if e.Open() && len(e.Key) > len(who(w.r.ID)) && e.Key[:len(who(w.r.ID))+1] == who(w.r.ID)+" " {
+		if e.Open() && strings.HasPrefix(e.Key, who(w.r.ID)+" ") {
 			keys = append(keys, e.Key)
 		}
 	}

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"time"
 
+	jsonv2 "github.com/go-json-experiment/json"
+
 	"github.com/mozci/mozci/job"
 )
 
@@ -140,6 +142,21 @@ func (s *Server) look(ctx context.Context) (looked, bool, error) {
 // Follow implements backend.
 func (s *Server) Follow(ctx context.Context, id string, after int64) iter.Seq2[Backfill, error] {
 	return func(yield func(Backfill, error) bool) {
+		for v, err := range s.follow(ctx, id, after) {
+			var b Backfill
+			if err == nil {
+				err = jsonv2.Unmarshal(v.json, &b)
+			}
+			if !yield(b, err) {
+				return
+			}
+		}
+	}
+}
+
+// follow is Follow of what is encoded, once for all who follow.
+func (s *Server) follow(ctx context.Context, id string, after int64) iter.Seq2[body, error] {
+	return func(yield func(body, error) bool) {
 		tick := time.NewTicker(followPoll)
 		defer tick.Stop()
 		for {
@@ -148,18 +165,16 @@ func (s *Server) Follow(ctx context.Context, id string, after int64) iter.Seq2[B
 			// not be taken for one that was seen.
 			b, err := s.body(ctx, id)
 			switch {
-			case err == nil && b.version > after:
-				var r Record
-				if r, err = s.store.Get(ctx, id); err == nil {
-					after = r.Version
-					if !yield(r.Backfill, nil) || !r.State.Open() {
-						return
-					}
+			case err != nil && ctx.Err() == nil:
+				if !yield(body{}, err) {
+					return
 				}
-			case err == nil && !b.open: // it had ended before it was followed
-				return
-			}
-			if err != nil && (ctx.Err() == nil) && !yield(Backfill{}, err) {
+			case err != nil: // it ends below
+			case b.version > after:
+				if after = b.version; !yield(b, nil) || !b.open {
+					return
+				}
+			case !b.open: // it had ended before it was followed
 				return
 			}
 			select {

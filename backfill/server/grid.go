@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mozci/mozci/analysis"
 	"github.com/mozci/mozci/analysis/culprit"
 	"github.com/mozci/mozci/backfill"
 	"github.com/mozci/mozci/job"
@@ -64,11 +65,11 @@ func (w *work) result(j job.Job) Result {
 		return Queued
 	case st.Waiting():
 		return UnderWay
-	case st == job.StatusSuccess && (!judged || v == verdictGood):
+	case st == job.StatusSuccess && (!judged || v == analysis.Good):
 		return Passed
-	case judged && v == verdictBad, !judged && st.Failed():
+	case judged && v == analysis.Bad, !judged && st.Failed():
 		return Failure
-	case judged && v == verdictGood: // the job failed, the test passed
+	case judged && v == analysis.Good: // the job failed, the test passed
 		return Passed
 	case st.Failed():
 		return Elsewhere
@@ -95,15 +96,21 @@ func (w *work) ended(p job.Push, label, id string, st job.Status, took time.Dura
 			}
 		}
 	}
-	e := Entry{Text: name(p.Ref()) + " " + outcomeWord(r, st), Link: link, Kind: kindOf(r)}
+	what := name(p.Ref())
 	if label != w.r.Ask.Label {
-		e.Text = name(p.Ref()) + ": " + job.Visible(label) + " " + outcomeWord(r, st)
+		what += ": " + job.Visible(label)
 	}
+	return endOf(what, r, st, took, link)
+}
+
+// endOf is the line of the log for the end of a run. r is empty where the run is not in the
+// grid: then its status says it. took is 0 where nobody knows.
+func endOf(what string, r Result, st job.Status, took time.Duration, link Text) Entry {
+	text := what + " " + outcomeWord(r, st)
 	if took > 0 {
-		e.Text += " in " + lasting(took)
+		text += " in " + lasting(took)
 	}
-	e.Text += "."
-	return e
+	return Entry{Kind: kindOf(r), Text: text + ".", Link: link}
 }
 
 func kindOf(r Result) string {
@@ -167,11 +174,8 @@ func endedSince(old, now Row) (out []Entry) {
 		if !over || r.ID == "" || known && before != Queued && before != UnderWay {
 			continue
 		}
-		text := name(now.Push) + " " + outcomeWord(r.Result, 0)
-		if r.Seconds > 0 {
-			text += " in " + lasting(time.Duration(r.Seconds*float64(time.Second)))
-		}
-		out = append(out, Entry{Kind: kindOf(r.Result), Text: text + ".", Link: r.Link})
+		took := time.Duration(r.Seconds * float64(time.Second))
+		out = append(out, endOf(name(now.Push), r.Result, 0, took, r.Link))
 	}
 	return out
 }

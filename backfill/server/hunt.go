@@ -12,15 +12,6 @@ import (
 	"github.com/mozci/mozci/trigger"
 )
 
-// The words of package analysis that this file and its neighbours use.
-const (
-	verdictGood       = analysis.Good
-	verdictBad        = analysis.Bad
-	verdictUntestable = analysis.Untestable
-)
-
-type verdictJudge = analysis.Judge
-
 // searchOptions are those of the backfill's search.
 func (w *work) searchOptions(ctx context.Context, dry bool) *backfill.SearchOptions {
 	a := w.r.Ask
@@ -67,10 +58,8 @@ func (w *work) planSearch(ctx context.Context) error {
 		if w.place.RangePage != nil {
 			b.Links.Range = Text(w.place.RangePage(res.Pushes[0].Push, res.Start))
 		}
+		b.describe()
 	})
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.r.describe()
 	return nil
 }
 

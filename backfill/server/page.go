@@ -8,6 +8,7 @@ import (
 	"regexp"
 
 	"github.com/mozci/mozci/internal/clip"
+	"github.com/mozci/mozci/internal/flight"
 	"github.com/mozci/mozci/job"
 )
 
@@ -35,12 +36,12 @@ type page struct {
 	o       pageOptions
 	files   *assets
 	screens screens
-	parts   partCache
+	parts   *flight.Cache[partKey, *rendered]
 }
 
 // newPage makes the page. who tells whose a request is, and whether it is anybody's.
 func newPage(b backend, who func(*http.Request) (Caller, bool), o *pageOptions) *page {
-	p := &page{backend: b, who: who, files: loadAssets()}
+	p := &page{backend: b, who: who, files: loadAssets(), parts: flight.New[partKey, *rendered](mostParts)}
 	if o != nil {
 		p.o = *o
 	}

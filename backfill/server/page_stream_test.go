@@ -233,12 +233,12 @@ func TestStreamEndsWithItsBrowser(t *testing.T) {
 
 // What is made for one is used for all, and not kept for ever.
 func TestPartCache(t *testing.T) {
-	var c partCache
+	c := newPage(nil, nil, nil).parts
 	for i := range int64(mostParts + 10) {
-		c.put(partKey{"a", i, false}, &rendered{})
+		c.Put(partKey{"a", i, false}, &rendered{})
 	}
-	if len(c.have) != mostParts || len(c.order) != mostParts || c.get(partKey{"a", 9, false}) != nil ||
-		c.get(partKey{"a", 10, false}) == nil || c.get(partKey{"a", 10, true}) != nil {
-		t.Errorf("%d are kept", len(c.have))
+	kept := func(version int64, all bool) bool { _, ok := c.Get(partKey{"a", version, all}); return ok }
+	if c.Len() != mostParts || kept(9, false) || !kept(10, false) || kept(10, true) {
+		t.Errorf("%d are kept", c.Len())
 	}
 }

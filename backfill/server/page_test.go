@@ -204,7 +204,7 @@ func TestQuietRows(t *testing.T) {
 		for _, run := range r.Runs {
 			tells = tells || run.Ours || run.Result == Elsewhere || run.Result == Stopped
 		}
-		if tells && !shown[numberOf(r.Push)] {
+		if tells && !shown[name(r.Push)] {
 			t.Errorf("%d tells something and is folded", r.Push.ID)
 		}
 	}

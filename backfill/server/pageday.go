@@ -133,7 +133,7 @@ func dayOf(d autopilot.Day, today time.Time) dayScreen {
 	}
 	for i, l := range d.Left {
 		one := leftView{
-			Time: clock(l.Time), Stamp: iso(l.Time), Label: brief(l.Label, 200), Push: numberOf(l.Push),
+			Time: clock(l.Time), Stamp: iso(l.Time), Label: brief(l.Label, 200), Push: name(l.Push),
 			Rule: ruleWords(l.Rule), Why: upper(sentence(brief(l.Why, 400))),
 		}
 		if i < 10 {
@@ -263,7 +263,7 @@ func caseOf(c autopilot.Case) caseView {
 	if c.State == autopilot.Waiting {
 		v.Pill = pillView{"run", "queue", "Waiting"}
 	}
-	v.Answer = "Failed on " + numberOf(c.Push.Ref())
+	v.Answer = "Failed on " + name(c.Push.Ref())
 	v.Why = sentence(brief(c.Doing, 400))
 	if v.Why == "" {
 		v.Why = sentence(brief(c.Why, 400))
@@ -292,15 +292,15 @@ func (v *caseView) report(r autopilot.Report) {
 	v.Why = sentence(brief(r.Why, 400))
 	if len(r.Credible) == 0 {
 		if r.FirstBad != nil {
-			v.Answer = "First bad " + numberOf(*r.FirstBad)
+			v.Answer = "First bad " + name(*r.FirstBad)
 		}
 		return
 	}
 	top := r.Credible[0]
 	v.Chance, v.Bar = percent(top.Probability), max(2, int(min(max(top.Probability, 0), 1)*barWidth+0.5))
-	v.Answer = "Most likely " + numberOf(top.Push)
+	v.Answer = "Most likely " + name(top.Push)
 	if r.Culprit != nil {
-		v.Answer = "Push " + numberOf(*r.Culprit) + " broke it"
+		v.Answer = "Push " + name(*r.Culprit) + " broke it"
 	}
 }
 

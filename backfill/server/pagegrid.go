@@ -212,7 +212,7 @@ func foldOf(rows []Row, side string) rowView {
 func rowOf(b Backfill, i int, m marks) rowView {
 	r := b.Rows[i]
 	v := rowView{
-		ID: elementOf(r.Push), Number: numberOf(r.Push), Rev: eight(r.Push.Revision), Link: outside(r.Link),
+		ID: elementOf(r.Push), Number: name(r.Push), Rev: eight(r.Push.Revision), Link: outside(r.Link),
 		Change: brief(r.Subject, 300), Author: person(r.Author),
 		Class: side(i, m), Hit: i == m.culprit, Good: i == m.good, Line: m.line(i),
 	}

@@ -168,7 +168,7 @@ func (p *planner) step(k stepKey) stepView {
 			v.More = len(on) - i
 			break
 		}
-		at := pushView{Number: numberOf(ref)}
+		at := pushView{Number: name(ref)}
 		if r := rowWith(p.b, &ref); r != nil {
 			at.Link = outside(r.Link)
 		}

@@ -7,14 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
-	"sync"
 	"time"
-)
-
-// The pace of a stream.
-const (
-	heartbeat = 15 * time.Second
-	patience  = 30 * time.Second // for a browser that takes nothing
 )
 
 // update is what an event carries: the parts of the screen that have changed, by the id of
@@ -53,14 +46,10 @@ func (p *page) stream(w http.ResponseWriter, r *http.Request) {
 		p.fail(w, r, err)
 		return
 	}
-	h := w.Header()
-	h.Set("Content-Type", "text/event-stream; charset=utf-8")
-	h.Set("Cache-Control", "no-store")
-	h.Set("X-Accel-Buffering", "no") // a proxy that collects answers would keep them
 	ctx, stop := context.WithCancel(r.Context())
 	defer stop()
-	out := &events{w: w, to: http.NewResponseController(w)}
-	if out.send(": mozci\n\n") != nil {
+	out := newEvents(w, "text/event-stream; charset=utf-8")
+	if out.write(": mozci\n\n") != nil {
 		return
 	}
 	changes := p.follow(ctx, id, after(r))
@@ -78,7 +67,7 @@ func (p *page) stream(w http.ResponseWriter, r *http.Request) {
 				p.o.Log.WarnContext(ctx, "a stream ended early", "id", id, "error", c.err)
 				return
 			case c.over:
-				_ = out.send("event: end\ndata: {}\n\n")
+				_ = out.write("event: end\ndata: {}\n\n")
 				return
 			}
 			var now *rendered
@@ -87,7 +76,7 @@ func (p *page) stream(w http.ResponseWriter, r *http.Request) {
 				last = now
 			}
 		case <-beat.C:
-			err = out.send(": still here\nevent: still\ndata: {}\n\n")
+			err = out.write(": still here\nevent: still\ndata: {}\n\n")
 		case <-p.o.Done:
 			return
 		case <-ctx.Done():
@@ -141,21 +130,6 @@ func (p *page) follow(ctx context.Context, id string, after int64) <-chan change
 	return out
 }
 
-// events writes server-sent events.
-type events struct {
-	w  http.ResponseWriter
-	to *http.ResponseController
-}
-
-func (e *events) send(text string) error {
-	// A server's own deadline for writing is for answers that end.
-	_ = e.to.SetWriteDeadline(time.Now().Add(patience))
-	if _, err := fmt.Fprint(e.w, text); err != nil {
-		return err
-	}
-	return e.to.Flush()
-}
-
 // update sends the parts of now that are not as in last; all of them where there is none.
 func (e *events) update(now, last *rendered) error {
 	u := now.update
@@ -164,7 +138,7 @@ func (e *events) update(now, last *rendered) error {
 	if err != nil {
 		return err
 	}
-	return e.send(fmt.Sprintf("id: %d\nevent: update\ndata: %s\n\n", u.Version, text))
+	return e.send("update", u.Version, text)
 }
 
 // since are the parts that differ.
@@ -204,7 +178,7 @@ func sameRows(a, b []partHTML) bool {
 // render makes the parts of a screen, once for all who watch it.
 func (p *page) render(b Backfill, all bool) (*rendered, error) {
 	key := partKey{b.ID, b.Version, all}
-	if r := p.parts.get(key); r != nil {
+	if r, ok := p.parts.Get(key); ok {
 		return r, nil
 	}
 	v := viewOf(b, all)
@@ -237,7 +211,7 @@ func (p *page) render(b Backfill, all bool) (*rendered, error) {
 		}
 		r.rows = append(r.rows, h)
 	}
-	p.parts.put(key, r)
+	p.parts.Put(key, r)
 	return r, nil
 }
 
@@ -247,33 +221,5 @@ type partKey struct {
 	all     bool
 }
 
-// partCache keeps the last screens, since hundreds of browsers may watch one backfill.
-type partCache struct {
-	mu    sync.Mutex
-	have  map[partKey]*rendered
-	order []partKey
-}
-
+// mostParts is how many screens are kept, since hundreds of browsers may watch one backfill.
 const mostParts = 64
-
-func (c *partCache) get(k partKey) *rendered {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.have[k]
-}
-
-func (c *partCache) put(k partKey, r *rendered) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.have == nil {
-		c.have = map[partKey]*rendered{}
-	}
-	if _, ok := c.have[k]; !ok {
-		c.order = append(c.order, k)
-	}
-	c.have[k] = r
-	if len(c.order) > mostParts {
-		delete(c.have, c.order[0])
-		c.order = c.order[1:]
-	}
-}

@@ -134,7 +134,7 @@ func title(b Backfill) string {
 		if b.Culprit != nil {
 			s = Suspect(*b.Culprit)
 		}
-		start = percent(s.Probability) + " " + numberOf(s.Push)
+		start = percent(s.Probability) + " " + name(s.Push)
 	}
 	label := brief(b.Ask.Label, 200)
 	if i := strings.LastIndexByte(label, '/'); i >= 0 && i+1 < len(label) {
@@ -250,7 +250,7 @@ func lastPart(path string) string {
 }
 
 func (f *factView) push(b Backfill, p *job.PushRef) {
-	f.Push, f.Rev = numberOf(*p), short(p.Revision)
+	f.Push, f.Rev = name(*p), short(p.Revision)
 	if r := rowWith(b, p); r != nil {
 		f.Link = outside(r.Link)
 	}
@@ -288,7 +288,7 @@ func culpritFact(b Backfill) factView {
 	var others []string
 	for _, s := range list[1:] {
 		if s.Probability >= 0.01 {
-			others = append(others, numberOf(s.Push)+": "+percent(s.Probability))
+			others = append(others, name(s.Push)+": "+percent(s.Probability))
 		}
 	}
 	switch {

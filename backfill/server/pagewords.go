@@ -8,8 +8,6 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
-
-	"github.com/mozci/mozci/job"
 )
 
 // percent is a probability in words: whole, <1% and >99% at the ends, since nothing here
@@ -107,15 +105,6 @@ func sentence(s string) string {
 		return s
 	}
 	return s + "."
-}
-
-// numberOf names a push in a sentence: by its number, and by its revision where it has
-// none.
-func numberOf(p job.PushRef) string {
-	if p.ID == 0 {
-		return short(p.Revision)
-	}
-	return strconv.FormatInt(p.ID, 10)
 }
 
 // short and eight are revisions as people compare them.

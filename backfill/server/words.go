@@ -17,7 +17,7 @@ func name(p job.PushRef) string {
 	if p.ID > 0 {
 		return strconv.FormatInt(p.ID, 10)
 	}
-	return fmt.Sprintf("%.12s", p.Revision)
+	return short(p.Revision)
 }
 
 func counted(n int, one, many string) string {
@@ -45,16 +45,9 @@ func are(n int) string {
 	return "are"
 }
 
-// sureness is a probability in words: never none, never all.
+// sureness is percent for a sentence: less than 1%, 97%, more than 99%.
 func sureness(p float64) string {
-	switch n := int(math.Round(100 * p)); {
-	case n < 1:
-		return "less than 1%"
-	case n > 99:
-		return "more than 99%"
-	default:
-		return strconv.Itoa(n) + "%"
-	}
+	return strings.NewReplacer("<", "less than ", ">", "more than ").Replace(percent(p))
 }
 
 // lasting is a duration in words.
