@@ -62,7 +62,7 @@ func Act(ctx context.Context, ci job.Scheduler, req job.Request, opts *RunOption
 	switch {
 	case err == nil:
 		e.State = ledger.Accepted
-	case refused(err):
+	case Refused(err):
 		e.State = ledger.Refused
 	default:
 		e.State = ledger.Unsure

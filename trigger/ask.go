@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/mozci/mozci/internal/lease"
 	"github.com/mozci/mozci/job"
 	"github.com/mozci/mozci/trigger/ledger"
 )
@@ -81,7 +82,7 @@ func (r *runner) request(ctx context.Context, s Step, e ledger.Entry) (job.Recei
 	case errors.As(err, &some): // the rest is missing, and the next plan asks for it
 		e.Count = some.Taken
 		return job.Receipt{}, errors.Join(err, r.settle(ctx, e, ledger.Accepted, some.Receipt))
-	case refused(err):
+	case Refused(err):
 		return job.Receipt{}, errors.Join(err, r.settle(ctx, e, ledger.Refused, job.Receipt{}))
 	}
 	// The answer was lost: look before anybody asks again.
@@ -99,42 +100,32 @@ func (r *runner) request(ctx context.Context, s Step, e ledger.Entry) (job.Recei
 // hold renews the lease of an entry until it is released, and ends the context when
 // the lease was lost: to another process, after this one stood still.
 func (r *runner) hold(ctx context.Context, e ledger.Entry) (held context.Context, release func() error) {
-	held, cancel := context.WithCancel(ctx)
-	done := make(chan error, 1)
 	e.State, e.Lease = ledger.Intended, r.opts.Lease
-	go func() {
-		const parts = 3 // of a lease, so that one renewal may fail
-		tick := time.NewTicker(max(r.opts.Lease/parts, time.Millisecond))
-		defer tick.Stop()
-		for renewed := time.Now(); ; {
-			select {
-			case <-held.Done():
-				done <- nil
-				return
-			case <-tick.C:
-			}
-			err := r.opts.Ledger.Settle(held, e)
-			switch {
-			case err == nil:
-				renewed = time.Now()
-			case held.Err() != nil:
-			case errors.Is(err, ledger.ErrSuperseded), time.Since(renewed) > r.opts.Lease:
-				cancel()
-				done <- job.Wrap("trigger.run", e.Key, fmt.Errorf(
-					"%w: another run of mozci asks for this by now: the ledger was not reached for %s",
-					job.ErrUnavailable, time.Since(renewed).Round(time.Second)))
-				return
-			}
+	var gone error
+	renewed := time.Now()
+	held, let := lease.Hold(ctx, r.opts.Lease, func(held context.Context) bool {
+		err := r.opts.Ledger.Settle(held, e)
+		switch {
+		case err == nil:
+			renewed = time.Now()
+		case held.Err() != nil:
+		case errors.Is(err, ledger.ErrSuperseded), time.Since(renewed) > r.opts.Lease:
+			gone = job.Wrap("trigger.run", e.Key, fmt.Errorf(
+				"%w: another run of mozci asks for this by now: the ledger was not reached for %s",
+				job.ErrUnavailable, time.Since(renewed).Round(time.Second)))
+			return true
 		}
-	}()
+		return false
+	})
 	return held, func() error {
-		cancel()
-		return <-done
+		let()
+		return gone
 	}
 }
 
-// refused reports whether the error says that nothing was asked for.
-func refused(err error) bool {
+// Refused reports whether an error of a Scheduler's Trigger says for certain that nothing was
+// triggered.
+func Refused(err error) bool {
 	for _, certain := range []error{
 		job.ErrNotFound, job.ErrInvalid, job.ErrRefused, job.ErrDenied, job.ErrNotScheduled, job.ErrNoBuild,
 		errors.ErrUnsupported,

@@ -2,11 +2,11 @@ package autopilot
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 
 	"github.com/mozci/mozci/job"
+	"github.com/mozci/mozci/trigger"
 )
 
 // guard is the CI as a case may use it: before every single request it looks again whether the robot may
@@ -59,7 +59,7 @@ func (g *guard) Trigger(ctx context.Context, req job.Request) (job.Receipt, erro
 		return job.Receipt{}, job.Wrap(op, req.Label, fmt.Errorf("%w: %s", errStopped, why.why))
 	}
 	receipt, err := g.Scheduler.Trigger(ctx, req)
-	if nothing(err) {
+	if trigger.Refused(err) {
 		late, stop := lastly(ctx)
 		defer stop()
 		if back := g.r.store.GiveBack(late, req.Key); back != nil {
@@ -91,17 +91,4 @@ func (g *guard) pay(ctx context.Context, req job.Request) (*stop, error) {
 		}
 	}
 	return &stop{OverBudget, RuleBudget, fmt.Sprintf("the budget of %s in 24 hours is spent", over)}, nil
-}
-
-// nothing reports whether an error says for certain that nothing was triggered.
-func nothing(err error) bool {
-	for _, certain := range []error{
-		job.ErrNotFound, job.ErrInvalid, job.ErrRefused, job.ErrDenied, job.ErrNotScheduled, job.ErrNoBuild,
-		errors.ErrUnsupported,
-	} {
-		if errors.Is(err, certain) {
-			return true
-		}
-	}
-	return false
 }

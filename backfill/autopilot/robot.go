@@ -16,6 +16,7 @@ import (
 	"github.com/mozci/mozci/analysis"
 	"github.com/mozci/mozci/internal/database"
 	"github.com/mozci/mozci/internal/flight"
+	"github.com/mozci/mozci/internal/lease"
 	"github.com/mozci/mozci/internal/pause"
 	"github.com/mozci/mozci/job"
 	"github.com/mozci/mozci/trigger/ledger"
@@ -273,7 +274,9 @@ func (r *Robot) leave(key string) {
 
 // one looks at a failure or a case that is leased to this instance.
 func (r *Robot) one(ctx context.Context, c Claimed) {
-	held, release := r.hold(ctx, c)
+	held, release := lease.Hold(ctx, r.opts.Lease, func(ctx context.Context) bool {
+		return errors.Is(r.store.Renew(ctx, c, r.opts.Lease), ErrLost)
+	})
 	var again time.Duration
 	var err error
 	if c.Case != nil {
@@ -310,34 +313,6 @@ const saveTries = 3
 func lastly(ctx context.Context) (context.Context, context.CancelFunc) {
 	const most = 10 * time.Second
 	return context.WithTimeout(context.WithoutCancel(ctx), most)
-}
-
-// hold renews the lease until it is released, and ends the context when it was lost.
-func (r *Robot) hold(ctx context.Context, c Claimed) (held context.Context, release func() (lost bool)) {
-	held, cancel := context.WithCancel(ctx)
-	done := make(chan bool, 1)
-	go func() {
-		const parts = 3 // of a lease, so that one renewal may fail
-		tick := time.NewTicker(max(r.opts.Lease/parts, time.Millisecond))
-		defer tick.Stop()
-		for {
-			select {
-			case <-held.Done():
-				done <- false
-				return
-			case <-tick.C:
-			}
-			if err := r.store.Renew(held, c, r.opts.Lease); errors.Is(err, ErrLost) {
-				cancel()
-				done <- true
-				return
-			}
-		}
-	}()
-	return held, func() bool {
-		cancel()
-		return <-done
-	}
 }
 
 // line says why a repository's pushes do not follow each other, in lineErr; err is that it could

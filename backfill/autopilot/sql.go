@@ -66,48 +66,25 @@ func (s *SQL) in(ctx context.Context, op, key string, f func() error) error {
 
 // alone runs f in a transaction that no other one of this method runs beside.
 func (s *SQL) alone(ctx context.Context, op, key string, f func(tx *sql.Tx) error) error {
-	return s.in(ctx, op, key, func() (err error) {
-		tx, err := s.db().BeginTx(ctx, nil)
-		if err != nil {
-			return err
-		}
-		defer func() {
-			if err != nil {
-				_ = tx.Rollback()
-			}
-		}()
+	return s.in(ctx, op, key, func() error {
 		lock := `UPDATE mozci_autopilot_state SET body = body WHERE name = 'lock'`
 		if s.tables.Dialect == PostgreSQL {
 			lock = `SELECT body FROM mozci_autopilot_state WHERE name = 'lock' FOR UPDATE`
 		}
-		if _, err := tx.ExecContext(ctx, lock); err != nil {
-			return err
-		}
-		if err := f(tx); err != nil {
-			return err
-		}
-		return tx.Commit()
+		return s.tables.Within(ctx, func(tx *sql.Tx) error {
+			if _, err := tx.ExecContext(ctx, lock); err != nil {
+				return err
+			}
+			return f(tx)
+		})
 	})
 }
 
 // failure is an error as the Store returns it: what the database itself says, or does not say, is
 // job.ErrUnavailable.
 func failure(ctx context.Context, op, key string, err error) error {
-	if err == nil {
-		return nil
-	}
-	if errors.Is(err, database.ErrDialect) {
-		return job.Wrap(op, key, fmt.Errorf("%w: %w", job.ErrInvalid, err))
-	}
-	for _, known := range []error{ErrLost, ErrFull, ErrNewer, job.ErrNotFound, job.ErrMalformed, job.ErrInvalid} {
-		if errors.Is(err, known) {
-			return job.Wrap(op, key, err)
-		}
-	}
-	if done := ctx.Err(); done != nil {
-		return job.Wrap(op, key, done)
-	}
-	return job.Wrap(op, key, fmt.Errorf("%w: %w", job.ErrUnavailable, err))
+	return job.Wrap(op, key, database.Explain(ctx, err, job.ErrInvalid, job.ErrUnavailable,
+		ErrLost, ErrFull, job.ErrNotFound, job.ErrMalformed, job.ErrInvalid))
 }
 
 // separator is between the parts of a list, before the first and after the last.

@@ -224,35 +224,25 @@ func (s *SQL) Renew(ctx context.Context, c Claimed, lease time.Duration) error {
 
 // Save implements Store.
 func (s *SQL) Save(ctx context.Context, c Claimed, again time.Duration) error {
-	return s.in(ctx, "autopilot.save", c.key(), func() (err error) {
-		tx, err := s.db().BeginTx(ctx, nil)
-		if err != nil {
-			return err
-		}
-		defer func() {
-			if err != nil {
-				_ = tx.Rollback()
+	return s.in(ctx, "autopilot.save", c.key(), func() error {
+		return s.tables.Within(ctx, func(tx *sql.Tx) error {
+			if err := s.owned(ctx, tx, c, `woken = woken`); err != nil { // takes the row: Open may add to it
+				return err
 			}
-		}()
-		if err := s.owned(ctx, tx, c, `woken = woken`); err != nil { // takes the row: Open may add to it
-			return err
-		}
-		was, err := s.row(ctx, tx, c.key())
-		if err != nil {
-			return err
-		}
-		now, err := s.now(ctx, tx)
-		if err != nil {
-			return err
-		}
-		due := now.UnixMicro()
-		if was.woken == c.Woken {
-			due = now.Add(again).UnixMicro()
-		}
-		if err := s.update(ctx, tx, c.merged(was.Claimed, now), `, holder = '', leased = 0, due = ?`, due); err != nil {
-			return err
-		}
-		return tx.Commit()
+			was, err := s.row(ctx, tx, c.key())
+			if err != nil {
+				return err
+			}
+			now, err := s.now(ctx, tx)
+			if err != nil {
+				return err
+			}
+			due := now.UnixMicro()
+			if was.woken == c.Woken {
+				due = now.Add(again).UnixMicro()
+			}
+			return s.update(ctx, tx, c.merged(was.Claimed, now), `, holder = '', leased = 0, due = ?`, due)
+		})
 	})
 }
 

@@ -298,7 +298,7 @@ func (s *searching) bought(ctx context.Context, g *guard, done trigger.Plan, err
 	for _, st := range done.Steps {
 		switch {
 		case st.Err == nil, errors.Is(st.Err, errStopped): // could not see
-		case errors.Is(st.Err, job.ErrUnavailable), !nothing(st.Err):
+		case errors.Is(st.Err, job.ErrUnavailable), !trigger.Refused(st.Err):
 			s.c.Doing = fmt.Sprintf("for the CI, which did not answer: %v", st.Err)
 		default:
 			s.block(st.Push, st.Err.Error())

@@ -33,12 +33,6 @@ type Caller struct {
 	Expires time.Time `json:"expires,omitzero"`
 }
 
-// Robot is the caller of what the service does by itself, by the rules that whoever runs
-// it has written: it may do what the service can.
-func Robot(name string) Caller {
-	return Caller{Name: name, Via: ViaAutopilot, Scopes: []string{scope.All}}
-}
-
 // Ended reports whether the caller's credentials are over.
 func (c Caller) Ended(now time.Time) bool { return !c.Expires.IsZero() && !now.Before(c.Expires) }
 

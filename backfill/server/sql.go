@@ -65,34 +65,8 @@ func (s *SQL) in(ctx context.Context, op, key string, f func() error) error {
 	if err == nil {
 		err = f()
 	}
-	if err == nil {
-		return nil
-	}
-	if errors.Is(err, database.ErrDialect) {
-		return job.Wrap(op, key, fmt.Errorf("%w: %w", job.ErrInvalid, err))
-	}
-	for _, known := range []error{ErrLost, ErrNewer, job.ErrNotFound, job.ErrMalformed, job.ErrInvalid} {
-		if errors.Is(err, known) {
-			return job.Wrap(op, key, err)
-		}
-	}
-	if done := ctx.Err(); done != nil {
-		return job.Wrap(op, key, done)
-	}
-	return job.Wrap(op, key, fmt.Errorf("%w: %w", job.ErrUnavailable, err))
-}
-
-// within runs f in a transaction.
-func (s *SQL) within(ctx context.Context, f func(*sql.Tx) error) error {
-	tx, err := s.db().BeginTx(ctx, nil)
-	if err != nil {
-		return err
-	}
-	if err := f(tx); err != nil {
-		_ = tx.Rollback()
-		return err
-	}
-	return tx.Commit()
+	return job.Wrap(op, key, database.Explain(ctx, err, job.ErrInvalid, job.ErrUnavailable,
+		ErrLost, job.ErrNotFound, job.ErrMalformed, job.ErrInvalid))
 }
 
 const (
@@ -174,7 +148,7 @@ func (s *SQL) read(ctx context.Context, query string, args ...any) (out []Record
 // and find its backfill.
 func (s *SQL) Add(ctx context.Context, r Record, lifetime time.Duration) (out Record, added bool, err error) {
 	err = s.in(ctx, "backfills.add", r.ID, func() error {
-		return s.within(ctx, func(tx *sql.Tx) error {
+		return s.tables.Within(ctx, func(tx *sql.Tx) error {
 			if r.Key != "" {
 				taken, err := s.take(ctx, tx, r, lifetime)
 				if err != nil {
@@ -435,7 +409,7 @@ func (s *SQL) Save(ctx context.Context, r Record, holder string) (out Record, er
 		if err != nil {
 			return err
 		}
-		return s.within(ctx, func(tx *sql.Tx) error {
+		return s.tables.Within(ctx, func(tx *sql.Tx) error {
 			set := `ended = 0`
 			if !r.State.Open() {
 				set = `ended = t.now, holder = '', leased = 0`
@@ -499,7 +473,7 @@ func (s *SQL) Now(ctx context.Context) (now time.Time, err error) {
 // Prune implements Store.
 func (s *SQL) Prune(ctx context.Context, keep time.Duration) (n int, err error) {
 	err = s.in(ctx, "backfills.prune", "", func() error {
-		return s.within(ctx, func(tx *sql.Tx) error {
+		return s.tables.Within(ctx, func(tx *sql.Tx) error {
 			res, err := tx.ExecContext(ctx, s.bind(`DELETE FROM mozci_backfill
 				WHERE ended > 0 AND ended < `+s.now()+` - CAST(? AS BIGINT)`), keep.Microseconds())
 			if err != nil {

@@ -8,6 +8,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -158,4 +159,35 @@ func (t *Tables) migrate(ctx context.Context, from int) (err error) {
 		}
 	}
 	return tx.Commit()
+}
+
+// Within runs f in a transaction: all of what it writes is written, or nothing.
+func (t *Tables) Within(ctx context.Context, f func(*sql.Tx) error) error {
+	tx, err := t.DB.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	if err := f(tx); err != nil {
+		_ = tx.Rollback()
+		return err
+	}
+	return tx.Commit()
+}
+
+// Explain is what went wrong in a store's work, as the store tells it: one of the known
+// errors as it is, no dialect as invalid, what a context that is done brought about as
+// the context's error, and what the database itself says, or does not say, as
+// unavailable.
+func Explain(ctx context.Context, err, invalid, unavailable error, known ...error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, ErrDialect):
+		return fmt.Errorf("%w: %w", invalid, err)
+	case slices.ContainsFunc(append(known, ErrNewer), func(k error) bool { return errors.Is(err, k) }):
+		return err
+	case ctx.Err() != nil:
+		return ctx.Err()
+	}
+	return fmt.Errorf("%w: %w", unavailable, err)
 }

@@ -236,3 +236,52 @@ func TestNow(t *testing.T) {
 		t.Errorf("it is off by %s", off)
 	}
 }
+
+// A transaction is written whole, or not at all.
+func TestWithin(t *testing.T) {
+	db := open(t, filepath.Join(t.TempDir(), "w.db"))
+	s := tables(db, steps...)
+	if err := s.Open(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	failed := errors.New("failed")
+	for _, want := range []error{nil, failed} {
+		err := s.Within(t.Context(), func(tx *sql.Tx) error {
+			if _, err := tx.ExecContext(t.Context(), `INSERT INTO thing (key) VALUES (?)`, fmt.Sprint(want)); err != nil {
+				return err
+			}
+			return want
+		})
+		if !errors.Is(err, want) {
+			t.Errorf("%v, expected %v", err, want)
+		}
+	}
+	if got := state(t, db); got != "version 3, 2 things of 2 columns" {
+		t.Errorf("%s, expected what was made and what did not fail", got)
+	}
+}
+
+// What a store tells of an error: what it knows as it is, and who is not to blame otherwise.
+func TestExplain(t *testing.T) {
+	invalid, unavailable, known := errors.New("invalid"), errors.New("unavailable"), errors.New("known")
+	done, stop := context.WithCancel(t.Context())
+	stop()
+	for name, c := range map[string]struct {
+		ctx  context.Context
+		err  error
+		want error
+		text string
+	}{
+		"none":           {done, nil, nil, "<nil>"},
+		"known":          {done, fmt.Errorf("it: %w", known), known, "it: known"},
+		"newer":          {t.Context(), database.ErrNewer, database.ErrNewer, database.ErrNewer.Error()},
+		"no dialect":     {done, database.ErrDialect, invalid, "invalid: no such dialect"},
+		"a context":      {done, errors.New("interrupted"), context.Canceled, "context canceled"},
+		"the database's": {t.Context(), errors.New("disk full"), unavailable, "unavailable: disk full"},
+	} {
+		err := database.Explain(c.ctx, c.err, invalid, unavailable, known)
+		if !errors.Is(err, c.want) || fmt.Sprint(err) != c.text {
+			t.Errorf("%s: %v, expected %s", name, err, c.text)
+		}
+	}
+}

@@ -89,7 +89,7 @@ func (s *SQL) write(ctx context.Context, do func() error) error {
 func (s *SQL) transaction(ctx context.Context, do func(tx *sql.Tx) error) error {
 	return s.write(ctx, func() error {
 		for again := 0; ; again++ {
-			err := s.once(ctx, do)
+			err := s.tables.Within(ctx, do)
 			if err == nil || !crossed(err) || again == mostAgain {
 				return err
 			}
@@ -99,18 +99,6 @@ func (s *SQL) transaction(ctx context.Context, do func(tx *sql.Tx) error) error 
 
 // mostAgain is how often a transaction is run again that others were in the way of.
 const mostAgain = 10
-
-func (s *SQL) once(ctx context.Context, do func(tx *sql.Tx) error) error {
-	tx, err := s.tables.DB.BeginTx(ctx, nil)
-	if err != nil {
-		return err
-	}
-	if err := do(tx); err != nil {
-		_ = tx.Rollback()
-		return err
-	}
-	return tx.Commit()
-}
 
 // errCrossed says that another process wrote the same in between.
 var errCrossed = fmt.Errorf("%w: others write the same all the time", job.ErrUnavailable)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/mozci/mozci/internal/database"
+	"github.com/mozci/mozci/internal/lease"
 	"github.com/mozci/mozci/internal/pause"
 	"github.com/mozci/mozci/job"
 )
@@ -222,7 +223,9 @@ func (m *Monitor) adopt(added []Expectation) {
 
 // one looks at one expectation, which is leased to this monitor.
 func (m *Monitor) one(ctx context.Context, c Claimed) error {
-	held, release := m.hold(ctx, c)
+	held, release := lease.Hold(ctx, m.opts.Lease, func(ctx context.Context) bool {
+		return errors.Is(m.store.Renew(ctx, c, m.opts.Lease), ErrLost)
+	})
 	err := m.handle(held, c)
 	lost := release()
 	switch {
@@ -235,34 +238,6 @@ func (m *Monitor) one(ctx context.Context, c Claimed) error {
 		return nil
 	}
 	return err
-}
-
-// hold renews the lease until it is released, and ends the context when it was lost.
-func (m *Monitor) hold(ctx context.Context, c Claimed) (held context.Context, release func() (lost bool)) {
-	held, cancel := context.WithCancel(ctx)
-	done := make(chan bool, 1)
-	go func() {
-		const parts = 3 // of a lease, so that one renewal may fail
-		tick := time.NewTicker(max(m.opts.Lease/parts, time.Millisecond))
-		defer tick.Stop()
-		for {
-			select {
-			case <-held.Done():
-				done <- false
-				return
-			case <-tick.C:
-			}
-			if err := m.store.Renew(held, c, m.opts.Lease); errors.Is(err, ErrLost) {
-				cancel()
-				done <- true
-				return
-			}
-		}
-	}()
-	return held, func() bool {
-		cancel()
-		return <-done
-	}
 }
 
 // handle looks at an expectation, does what is to be done, writes it down and tells of it.

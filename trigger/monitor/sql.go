@@ -67,21 +67,8 @@ func (s *SQL) in(ctx context.Context, op, key string, f func() error) error {
 // failure is an error as the Store returns it: what the database itself says, or does
 // not say, is job.ErrUnavailable.
 func failure(ctx context.Context, op, key string, err error) error {
-	if err == nil {
-		return nil
-	}
-	if errors.Is(err, database.ErrDialect) {
-		return job.Wrap(op, key, fmt.Errorf("%w: %w", job.ErrInvalid, err))
-	}
-	for _, known := range []error{ErrLost, ErrNewer, job.ErrNotFound, job.ErrMalformed, job.ErrInvalid} {
-		if errors.Is(err, known) {
-			return job.Wrap(op, key, err)
-		}
-	}
-	if done := ctx.Err(); done != nil {
-		return job.Wrap(op, key, done)
-	}
-	return job.Wrap(op, key, fmt.Errorf("%w: %w", job.ErrUnavailable, err))
+	return job.Wrap(op, key, database.Explain(ctx, err, job.ErrInvalid, job.ErrUnavailable,
+		ErrLost, job.ErrNotFound, job.ErrMalformed, job.ErrInvalid))
 }
 
 // encoded is the expectation as it is stored.
@@ -296,21 +283,14 @@ func (s *SQL) changeAndInsert(ctx context.Context, c Claimed, set string, args [
 		order[i] = i
 	}
 	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(add[a].Key, add[b].Key) })
-	tx, err := s.db().BeginTx(ctx, nil)
-	if err != nil {
-		return err
-	}
-	for _, i := range order {
-		if _, err := s.insert(ctx, tx, add[i], strconv.FormatInt(last+int64(i)+1, 10)); err != nil {
-			_ = tx.Rollback()
-			return err
+	return s.tables.Within(ctx, func(tx *sql.Tx) error {
+		for _, i := range order {
+			if _, err := s.insert(ctx, tx, add[i], strconv.FormatInt(last+int64(i)+1, 10)); err != nil {
+				return err
+			}
 		}
-	}
-	if err := s.change(ctx, tx, c, set, args...); err != nil {
-		_ = tx.Rollback()
-		return err
-	}
-	return tx.Commit()
+		return s.change(ctx, tx, c, set, args...)
+	})
 }
 
 // Announced implements Store.
