@@ -63,7 +63,7 @@ func Nearest(names []string, name string, n int) []string {
 	}
 	var all []near
 	for _, s := range names {
-		all = append(all, near{s, distance(s, name)})
+		all = append(all, near{s, Distance(s, name)})
 	}
 	slices.SortFunc(all, func(a, b near) int { return cmp.Or(cmp.Compare(a.d, b.d), cmp.Compare(a.name, b.name)) })
 	var out []string
@@ -73,8 +73,8 @@ func Nearest(names []string, name string, n int) []string {
 	return out
 }
 
-// distance is Levenshtein's, in bytes, of at most the first 200.
-func distance(a, b string) int {
+// Distance is Levenshtein's, in bytes, of at most the first 200; case does not matter.
+func Distance(a, b string) int {
 	const most = 200
 	a, b = strings.ToLower(a[:min(len(a), most)]), strings.ToLower(b[:min(len(b), most)])
 	row := make([]int, len(b)+1)

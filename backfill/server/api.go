@@ -224,7 +224,7 @@ func matches(given []string, etag string) bool {
 	return false
 }
 
-// apiList answers backfills, without the parts that only one of them shows.
+// apiList answers backfills, each whole: a caller who wants little asks for few.
 func (s *Server) apiList(w http.ResponseWriter, r *http.Request) {
 	q, err := listQuery(r.URL.Query())
 	if err != nil {

@@ -96,35 +96,14 @@ func (p *page) closest(r *http.Request, v *historyView) {
 // between two slashes or dashes.
 func distance(a, b string) int {
 	a, b = strings.ToLower(a), strings.ToLower(b)
-	best := edits(a, b)
+	best := job.Distance(a, b)
 	for _, part := range strings.FieldsFunc(b, func(r rune) bool { return r == '/' || r == '-' }) {
-		best = min(best, edits(a, part))
+		best = min(best, job.Distance(a, part))
 	}
 	if strings.Contains(b, a) {
 		best = 0
 	}
 	return best
-}
-
-func edits(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			next := min(row[j], row[j+1]) + 1
-			if a[i] == b[j] {
-				next = min(next, diagonal)
-			} else {
-				next = min(next, diagonal+1)
-			}
-			diagonal, row[j+1] = row[j+1], next
-		}
-	}
-	return row[len(b)]
 }
 
 // queryFrom reads the filters of the address. What makes no sense filters nothing.

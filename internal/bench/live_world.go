@@ -72,7 +72,7 @@ type liveWorld struct {
 	keys    map[string][]string // IDs of the runs that a key made
 	made    map[livePlace]int   // runs by requests
 	notices map[string][]string // outcomes, by the key of the expectation
-	doomed  map[int]*doomed
+	doomed  condemned
 
 	looks, triggers, refused int // requests; those that were answered 500
 
@@ -85,7 +85,7 @@ func newLiveWorld(seed uint64) *liveWorld {
 	return &liveWorld{
 		rng: rand.New(rand.NewPCG(seed, 23)), places: map[livePlace]fate{}, runs: map[livePlace][]*liveRun{},
 		keys: map[string][]string{}, made: map[livePlace]int{}, notices: map[string][]string{},
-		doomed: map[int]*doomed{}, told: map[string]job.Status{},
+		doomed: condemned{}, told: map[string]job.Status{},
 	}
 }
 
@@ -214,7 +214,7 @@ func (w *liveWorld) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.strike(ask.PID, false) {
+	if w.doomed.strike(ask.PID, false) {
 		return
 	}
 	luck := w.rng.IntN(100)
@@ -234,7 +234,7 @@ func (w *liveWorld) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		return
 	}
 	answer := w.act(r.URL.Path, ask)
-	if w.strike(ask.PID, true) {
+	if w.doomed.strike(ask.PID, true) {
 		return
 	}
 	if luck < after {
@@ -279,26 +279,35 @@ func (w *liveWorld) doom(p *os.Process) func() bool {
 	if w.rng.IntN(2) == 0 {
 		d.at = 1 << 30
 	}
-	w.doomed[p.Pid] = d
+	return w.doomed.add(&w.mu, d, most)
+}
+
+// condemned are the processes that a CI kills, by their number. The CI's mutex guards it.
+type condemned map[int]*doomed
+
+// add is for a process that dies after most at the latest; mu is held. The function that it
+// returns takes it out, and says whether it died.
+func (c condemned) add(mu *sync.Mutex, d *doomed, most time.Duration) func() bool {
+	c[d.pid] = d
 	timer := time.AfterFunc(most, func() {
-		w.mu.Lock()
-		defer w.mu.Unlock()
+		mu.Lock()
+		defer mu.Unlock()
 		if !d.killed {
-			d.killed = p.Kill() == nil
+			d.killed = d.process.Kill() == nil
 		}
 	})
 	return func() bool {
 		timer.Stop()
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		delete(w.doomed, d.pid)
+		mu.Lock()
+		defer mu.Unlock()
+		delete(c, d.pid)
 		return d.killed
 	}
 }
 
-// strike kills the process that asks, when its time has come; mu is held.
-func (w *liveWorld) strike(pid int, after bool) bool {
-	d := w.doomed[pid]
+// strike kills the process that asks, when its time has come; the mutex is held.
+func (c condemned) strike(pid int, after bool) bool {
+	d := c[pid]
 	if d == nil || d.killed {
 		return d != nil
 	}

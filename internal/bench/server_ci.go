@@ -27,7 +27,7 @@ type serverCI struct {
 	pushes   map[int64]job.Push
 	requests map[string]int      // that were acted on, by key
 	made     map[serverPlace]int // runs by requests
-	doomed   map[int]*doomed     // by process
+	doomed   condemned
 
 	looks, triggers, refused, slow int
 }
@@ -42,7 +42,7 @@ func newServerCI(seed uint64, ci *jobtest.CI, pushes []job.Push, moody bool) *se
 	c := &serverCI{
 		ci: ci, moody: moody, rng: rand.New(rand.NewPCG(seed, 43)), // #nosec G404 -- a seed that can be repeated
 		pushes: map[int64]job.Push{}, requests: map[string]int{}, made: map[serverPlace]int{},
-		doomed: map[int]*doomed{},
+		doomed: condemned{},
 	}
 	for _, p := range pushes {
 		c.pushes[p.ID] = p
@@ -109,7 +109,7 @@ func (c *serverCI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	c.mu.Lock()
-	dead, m := c.strike(ask.PID, false), c.mooded(r.URL.Path)
+	dead, m := c.doomed.strike(ask.PID, false), c.mooded(r.URL.Path)
 	c.mu.Unlock()
 	if dead {
 		return
@@ -121,7 +121,7 @@ func (c *serverCI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	answer, err := c.act(context.WithoutCancel(r.Context()), r.URL.Path, ask)
 	c.mu.Lock()
-	dead = c.strike(ask.PID, true)
+	dead = c.doomed.strike(ask.PID, true)
 	c.mu.Unlock()
 	if dead {
 		return
@@ -215,34 +215,5 @@ func (c *serverCI) doom(p *os.Process) func() bool {
 	if c.rng.IntN(3) == 0 {
 		d.at = 1 << 30
 	}
-	c.doomed[p.Pid] = d
-	timer := time.AfterFunc(time.Duration(150+c.rng.IntN(1100))*time.Millisecond, func() {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		if !d.killed {
-			d.killed = p.Kill() == nil
-		}
-	})
-	return func() bool {
-		timer.Stop()
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		delete(c.doomed, d.pid)
-		return d.killed
-	}
-}
-
-// strike kills the process that asks, when its time has come; mu is held.
-func (c *serverCI) strike(pid int, after bool) bool {
-	d := c.doomed[pid]
-	if d == nil || d.killed {
-		return d != nil
-	}
-	if !after {
-		d.at--
-	}
-	if d.at < 0 && d.after == after {
-		d.killed = d.process.Kill() == nil
-	}
-	return d.killed
+	return c.doomed.add(&c.mu, d, time.Duration(150+c.rng.IntN(1100))*time.Millisecond)
 }
