@@ -37,7 +37,10 @@ func TestFindRun(t *testing.T) {
 	// 8: an unknown word
 	ask([]int{99}, stamp(bbtest.Revision(1), nil), nil)
 	// 9: of buildbot try
-	ask([]int{0}, stamp(bbtest.Revision(1), bbtest.Row{"patch": bbtest.Row{"patchid": 1, "author": "a", "comment": "c"}}), nil)
+	ask([]int{0}, stamp(bbtest.Revision(1), bbtest.Row{"patch": bbtest.Row{
+		"patchid": 1, "author": "a",
+		"comment": "c",
+	}}), nil)
 	p := project(t, d, "main", nil)
 	page := func(route string) string { return d.URL + "/#/" + route }
 	for id, want := range map[string]string{

@@ -64,7 +64,8 @@ func answersFast(y *yard) {
 	}
 	stop()
 	moving.Wait()
-	fmt.Println("               requests   failed        p50        p99        max   p99 / bare p50   of the middle slice")
+	fmt.Println("               requests   failed        p50        p99        max   p99 / "+
+		"bare p50   of the middle slice")
 	base := of[0].part(0.5)
 	ratio := func(d time.Duration) float64 { return float64(d) / float64(base) }
 	for i, name := range []string{"bare handler", "the service"} {
@@ -72,8 +73,8 @@ func answersFast(y *yard) {
 		fmt.Printf("%-12s %10d %8d %10s %10s %10s %16.1f %21.1f\n", name, len(l.took), l.failed, micros(l.part(0.5)),
 			micros(l.part(0.99)), micros(l.part(1)), ratio(l.part(0.99)), ratio(l.middle()))
 	}
-	fmt.Printf("%d changes meanwhile. Must: below %d; where the bare handler's own p99 is above half of that, the machine "+
-		"is busy with\nother things, and the middle slice counts.\n", changes.Load(), getMost)
+	fmt.Printf("%d changes meanwhile. Must: below %d; where the bare handler's own p99 is above half of that, the "+
+		"machine is busy with\nother things, and the middle slice counts.\n", changes.Load(), getMost)
 	p99 := of[1].part(0.99)
 	if ratio(of[0].part(0.99)) > getMost/2 {
 		p99 = of[1].middle()

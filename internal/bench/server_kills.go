@@ -337,10 +337,10 @@ func (s *killSum) count(ci *serverCI, noted map[serverPlace]int) {
 
 // report prints and proves what came of it.
 func (s *killSum) report(y *yard) {
-	fmt.Printf("killed %d processes in %.0f s; of %d backfills %d have the right answer; %d times a backfill was asked "+
-		"for again, since the process died\n", s.kills, s.took.Seconds(), s.backfills, s.right, s.again)
-	fmt.Printf("requests %d, made twice %d; runs planned %d, asked for by the ledger %d, told in the steps %d, made by "+
-		"the CI %d; %d of %d places exactly\n", s.requests, s.repeated, s.planned, s.noted, s.told, s.made, s.exact,
+	fmt.Printf("killed %d processes in %.0f s; of %d backfills %d have the right answer; %d times a backfill was "+
+		"asked for again, since the process died\n", s.kills, s.took.Seconds(), s.backfills, s.right, s.again)
+	fmt.Printf("requests %d, made twice %d; runs planned %d, asked for by the ledger %d, told in the steps %d, made "+
+		"by the CI %d; %d of %d places exactly\n", s.requests, s.repeated, s.planned, s.noted, s.told, s.made, s.exact,
 		s.places)
 	fmt.Printf("%d requests in the ledger did not reach the CI, and were planned anew\n", s.unheard)
 	fmt.Printf("the CI was looked at %d times, answered 500 %d times and was slow %d times\n", s.looks, s.refused,

@@ -30,8 +30,8 @@ func manyAtOnce(y *yard) {
 	w := newServerWorld(seed, y.sized(500, 60), pushes, 0)
 	c := &crowd{yard: y, world: w, ci: newServerCI(seed, w.ci(), jobtest.MustParse(w.pushes).Pushes("autoland"), false)}
 	streams := y.sized(200, 40)
-	fmt.Printf("\nserver: %d backfills at a time over one SQLite file, and %d streams of events, of which half break off "+
-		"and go on\n\n", len(w.wants), streams)
+	fmt.Printf("\nserver: %d backfills at a time over one SQLite file, and %d streams of events, of which half break "+
+		"off and go on\n\n", len(w.wants), streams)
 	srv := httptest.NewServer(c.ci)
 	defer srv.Close()
 	spec := serverSpec{
