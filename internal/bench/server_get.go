@@ -64,7 +64,7 @@ func answersFast(y *yard) {
 	}
 	stop()
 	moving.Wait()
-	fmt.Println("               requests   failed        p50        p99        max   p99 / "+
+	fmt.Println("               requests   failed        p50        p99        max   p99 / " +
 		"bare p50   of the middle slice")
 	base := of[0].part(0.5)
 	ratio := func(d time.Duration) float64 { return float64(d) / float64(base) }
