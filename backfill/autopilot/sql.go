@@ -84,7 +84,7 @@ func (s *SQL) alone(ctx context.Context, op, key string, f func(tx *sql.Tx) erro
 // job.ErrUnavailable.
 func failure(ctx context.Context, op, key string, err error) error {
 	return job.Wrap(op, key, database.Explain(ctx, err, job.ErrInvalid, job.ErrUnavailable,
-		ErrLost, ErrFull, job.ErrNotFound, job.ErrMalformed, job.ErrInvalid))
+		ErrLost, ErrFull, ErrNewer, job.ErrNotFound, job.ErrMalformed, job.ErrInvalid))
 }
 
 // separator is between the parts of a list, before the first and after the last.

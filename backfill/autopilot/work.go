@@ -126,11 +126,7 @@ func (s *searching) read(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	jobs, err := s.r.ci.Jobs(ctx, c.Start, c.Label)
-	if err != nil {
-		return err
-	}
-	for _, j := range jobs {
+	for _, j := range s.find.History[0].Jobs { // of the start
 		if j.Status().Failed() {
 			s.red = append(s.red, j)
 		}

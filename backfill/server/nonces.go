@@ -4,7 +4,6 @@ import (
 	"container/heap"
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -183,15 +182,5 @@ func (s *sqlNonces) in(ctx context.Context, f func() error) error {
 	if err == nil {
 		err = f()
 	}
-	switch done := ctx.Err(); {
-	case err == nil:
-		return nil
-	case errors.Is(err, database.ErrDialect):
-		err = fmt.Errorf("%w: %w", job.ErrInvalid, err)
-	case done != nil:
-		err = done
-	default:
-		err = fmt.Errorf("%w: %w", job.ErrUnavailable, err)
-	}
-	return job.Wrap("server.nonce", "", err)
+	return job.Wrap("server.nonce", "", database.Explain(ctx, err, job.ErrInvalid, job.ErrUnavailable))
 }

@@ -66,7 +66,7 @@ func (s *SQL) in(ctx context.Context, op, key string, f func() error) error {
 		err = f()
 	}
 	return job.Wrap(op, key, database.Explain(ctx, err, job.ErrInvalid, job.ErrUnavailable,
-		ErrLost, job.ErrNotFound, job.ErrMalformed, job.ErrInvalid))
+		ErrLost, ErrNewer, job.ErrNotFound, job.ErrMalformed, job.ErrInvalid))
 }
 
 const (

@@ -121,7 +121,15 @@ func (a *app) serve(ctx context.Context, f serveFlags) error {
 	}
 	defer func() { _ = listener.Close() }()
 	at := listener.Addr().String()
-	o, token, err := a.serverOptions(ctx, f, at)
+	token := ""
+	if f.tokens == "" && a.world != "" {
+		token = server.NewToken()
+		if f.tokens, err = demoTokens(token); err != nil {
+			return err
+		}
+		defer func() { _ = os.RemoveAll(filepath.Dir(f.tokens)) }()
+	}
+	o, err := a.serverOptions(f, at)
 	if err != nil {
 		return err
 	}
@@ -176,10 +184,18 @@ func (a *app) serverStores(o *server.Options, ci *jobtest.CI) server.Store {
 	return server.NewSQL(a.db, a.dialect)
 }
 
-// serverOptions are what the flags say of the service. The token is a new one of a world.
-func (a *app) serverOptions(
-	ctx context.Context, f serveFlags, at string,
-) (o *server.Options, token string, err error) {
+// demoTokens is a file with one token, in a folder of its own.
+func demoTokens(token string) (string, error) {
+	dir, err := os.MkdirTemp("", "mozci-serve-")
+	if err != nil {
+		return "", err
+	}
+	file := filepath.Join(dir, "tokens")
+	return file, os.WriteFile(file, []byte("demo "+server.HashToken(token)+"\n"), 0o600)
+}
+
+// serverOptions are what the flags say of the service.
+func (a *app) serverOptions(f serveFlags, at string) (o *server.Options, err error) {
 	o = &server.Options{Logger: a.log}
 	d := &o.Door
 	if a.db != nil {
@@ -188,25 +204,12 @@ func (a *app) serverOptions(
 	d.OpenReads, d.Origins, d.PublicURL, d.Hosts = f.reads == "open", f.origins, f.publicURL, server.LoopbackHosts(at)
 	if f.sessionKey != "" {
 		if d.SessionKey, err = os.ReadFile(f.sessionKey); err != nil {
-			return nil, "", usage("--session-key: %v", err)
+			return nil, usage("--session-key: %v", err)
 		}
 	}
-	file := f.tokens
-	if file == "" && a.world != "" {
-		token = server.NewToken()
-		dir, err := os.MkdirTemp("", "mozci-serve-")
-		if err != nil {
-			return nil, "", err
-		}
-		context.AfterFunc(ctx, func() { _ = os.RemoveAll(dir) })
-		file = filepath.Join(dir, "tokens")
-		if err := os.WriteFile(file, []byte("demo "+server.HashToken(token)+"\n"), 0o600); err != nil {
-			return nil, "", err
-		}
-	}
-	if file != "" {
-		if d.Tokens, err = server.OpenTokens(file); err != nil {
-			return nil, "", usage("--tokens: %v", err)
+	if f.tokens != "" {
+		if d.Tokens, err = server.OpenTokens(f.tokens); err != nil {
+			return nil, usage("--tokens: %v", err)
 		}
 		o.Guard.Still = d.Tokens.Still
 	}
@@ -214,14 +217,14 @@ func (a *app) serverOptions(
 		who, err := server.Hawk(hawk(a.clients.taskcluster),
 			&server.HawkOptions{PublicURL: f.publicURL, Nonces: d.Nonces})
 		if err != nil {
-			return nil, "", err
+			return nil, err
 		}
 		d.Who = append(d.Who, who)
 	}
 	if d.Tokens == nil && len(d.Who) == 0 {
 		a.warnf("mozci: nobody may trigger anything: give --tokens\n")
 	}
-	return o, token, nil
+	return o, nil
 }
 
 // welcome says where the service is. With --json standard output is for reports.

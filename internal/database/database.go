@@ -184,7 +184,7 @@ func Explain(ctx context.Context, err, invalid, unavailable error, known ...erro
 		return nil
 	case errors.Is(err, ErrDialect):
 		return fmt.Errorf("%w: %w", invalid, err)
-	case slices.ContainsFunc(append(known, ErrNewer), func(k error) bool { return errors.Is(err, k) }):
+	case slices.ContainsFunc(known, func(k error) bool { return errors.Is(err, k) }):
 		return err
 	case ctx.Err() != nil:
 		return ctx.Err()

@@ -274,7 +274,6 @@ func TestExplain(t *testing.T) {
 	}{
 		"none":           {done, nil, nil, "<nil>"},
 		"known":          {done, fmt.Errorf("it: %w", known), known, "it: known"},
-		"newer":          {t.Context(), database.ErrNewer, database.ErrNewer, database.ErrNewer.Error()},
 		"no dialect":     {done, database.ErrDialect, invalid, "invalid: no such dialect"},
 		"a context":      {done, errors.New("interrupted"), context.Canceled, "context canceled"},
 		"the database's": {t.Context(), errors.New("disk full"), unavailable, "unavailable: disk full"},

@@ -68,7 +68,7 @@ func (s *SQL) in(ctx context.Context, op, key string, f func() error) error {
 // not say, is job.ErrUnavailable.
 func failure(ctx context.Context, op, key string, err error) error {
 	return job.Wrap(op, key, database.Explain(ctx, err, job.ErrInvalid, job.ErrUnavailable,
-		ErrLost, job.ErrNotFound, job.ErrMalformed, job.ErrInvalid))
+		ErrLost, ErrNewer, job.ErrNotFound, job.ErrMalformed, job.ErrInvalid))
 }
 
 // encoded is the expectation as it is stored.
