@@ -39,26 +39,27 @@ func (g *gate) who(header string) string {
 }
 
 func TestSignIn(t *testing.T) {
-	g := newGate(t, server.DoorOptions{Tokens: tokensOf(t, "bot one", "me two")})
+	const secret = "one-that-no-random-value-has"
+	g := newGate(t, server.DoorOptions{Tokens: tokensOf(t, "bot "+secret, "me two")})
 	for name, c := range map[string]struct {
 		body     string
 		headers  []string
 		status   int
 		location string
 	}{
-		"right":           {"token=one", nil, 303, "/"},
-		"with spaces":     {"token=+one%0a", nil, 303, "/"},
-		"going on":        {"token=one&next=/backfills/b7%3Fx=1", nil, 303, "/backfills/b7?x=1"},
-		"to another site": {"token=one&next=https://evil.example", nil, 303, "/"},
-		"no scheme":       {"token=one&next=//evil.example", nil, 303, "/"},
-		"a backslash":     {"token=one&next=/%5Cevil.example", nil, 303, "/"},
-		"a tab":           {"token=one&next=/%09/evil.example", nil, 303, "/"},
-		"a line break":    {"token=one&next=/x%0d%0aSet-Cookie:%20a=b", nil, 303, "/"},
-		"no slash":        {"token=one&next=backfills", nil, 303, "/"},
+		"right":           {"token=" + secret, nil, 303, "/"},
+		"with spaces":     {"token=+" + secret + "%0a", nil, 303, "/"},
+		"going on":        {"token=" + secret + "&next=/backfills/b7%3Fx=1", nil, 303, "/backfills/b7?x=1"},
+		"to another site": {"token=" + secret + "&next=https://evil.example", nil, 303, "/"},
+		"no scheme":       {"token=" + secret + "&next=//evil.example", nil, 303, "/"},
+		"a backslash":     {"token=" + secret + "&next=/%5Cevil.example", nil, 303, "/"},
+		"a tab":           {"token=" + secret + "&next=/%09/evil.example", nil, 303, "/"},
+		"a line break":    {"token=" + secret + "&next=/x%0d%0aSet-Cookie:%20a=b", nil, 303, "/"},
+		"no slash":        {"token=" + secret + "&next=backfills", nil, 303, "/"},
 		"wrong":           {"token=three", nil, 401, ""},
 		"nothing":         {"", nil, 401, ""},
 		"torn":            {"token=%zz", nil, 400, ""},
-		"from elsewhere":  {"token=one", []string{"Sec-Fetch-Site: cross-site", "Origin: " + evil}, 403, ""},
+		"from elsewhere":  {"token=" + secret, []string{"Sec-Fetch-Site: cross-site", "Origin: " + evil}, 403, ""},
 	} {
 		rec := g.ask("POST", "/signin", c.body, append([]string{form}, c.headers...)...)
 		cookies := rec.Result().Cookies()
@@ -68,15 +69,15 @@ func TestSignIn(t *testing.T) {
 		}
 		for _, k := range cookies {
 			if !k.HttpOnly || k.SameSite != http.SameSiteLaxMode || !k.Secure || k.Path != "/" || k.Domain != "" ||
-				k.MaxAge != 12*60*60 || k.Name != "__Host-mozci" || strings.Contains(k.Value, "one") {
+				k.MaxAge != 12*60*60 || k.Name != "__Host-mozci" || strings.Contains(k.Value, secret) {
 				t.Errorf("%s: the cookie %s", name, k)
 			}
 		}
 	}
-	if rec := g.ask("POST", "/signin", `{"token":"one"}`, "Content-Type: application/json"); rec.Code != 415 {
+	if rec := g.ask("POST", "/signin", `{"token":"`+secret+`"}`, "Content-Type: application/json"); rec.Code != 415 {
 		t.Errorf("no form: %d", rec.Code)
 	}
-	if rec := g.ask("GET", "/signin?token=one", ""); len(rec.Result().Cookies()) > 0 {
+	if rec := g.ask("GET", "/signin?token="+secret, ""); len(rec.Result().Cookies()) > 0 {
 		t.Error("a GET signs in")
 	}
 	listed := newGate(t, server.DoorOptions{Tokens: tokensOf(t, "bot one"), Origins: []string{treeherder}})
