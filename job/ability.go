@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"iter"
+	"strconv"
 	"time"
 )
 
@@ -28,6 +29,25 @@ type Runnable struct {
 	// Barred says why the CI, which has the label, cannot be asked for it on this
 	// push. Empty: it can.
 	Barred string
+	Parts
+}
+
+// Parts are what a label is made of, in the CI's own words; empty and 0 where it does not
+// say.
+type Parts struct {
+	BuildType    string // "opt", "debug" or "pgo": of a test, that of the build which it tests
+	Platform     string // what is built, "linux64-asan": of a test, that of the build which it tests
+	TestPlatform string // what a test runs on, "linux2404-64-qr"
+	Suite        string // what a test runs, "mochitest-browser-chrome"; what else a build is, "nightly"
+	Chunk        int    // 1 and up; 0 for what is in one piece
+}
+
+// Name is the suite with its chunk, as in "xpcshell-4".
+func (p Parts) Name() string {
+	if p.Chunk > 0 && p.Suite != "" {
+		return p.Suite + "-" + strconv.Itoa(p.Chunk)
+	}
+	return p.Suite
 }
 
 // Canceler can stop a run.
