@@ -2,12 +2,10 @@ package trychooser_test
 
 import (
 	"bytes"
-	"compress/gzip"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -23,23 +21,6 @@ import (
 // realGraphs are those that Mozilla's tools made of Mozilla's try in 2016.
 var realGraphs = []string{
 	"mozilla_ci_tools__2016-05-19_graph_result.json.gz", "mozilla_ci_tools__2016-12-08_graph_result.json",
-}
-
-func realGraph(t *testing.T, file string) []byte {
-	t.Helper()
-	text := testenv.Read(t, "data", "5-buildbot", file)
-	if !strings.HasSuffix(file, ".gz") {
-		return text
-	}
-	z, err := gzip.NewReader(bytes.NewReader(text))
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := io.ReadAll(z)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return out
 }
 
 // allthethings is the file of which a graph was made, as far as the graph tells: the
@@ -76,7 +57,7 @@ func allthethings(g trychooser.Graph, named bool) io.Reader {
 // the platforms, and by the builders' names alone.
 func TestRealGraphs(t *testing.T) {
 	for _, file := range realGraphs {
-		want, err := trychooser.ReadGraph(bytes.NewReader(realGraph(t, file)))
+		want, err := trychooser.ReadGraph(bytes.NewReader(testenv.Read(t, "data", "5-buildbot", file)))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -99,7 +80,7 @@ func TestRealGraphs(t *testing.T) {
 // A real graph that was read is written as it was, but for its white space.
 func TestGraphIsWrittenAsItWasRead(t *testing.T) {
 	for _, file := range realGraphs {
-		text := realGraph(t, file)
+		text := testenv.Read(t, "data", "5-buildbot", file)
 		g, err := trychooser.ReadGraph(bytes.NewReader(text))
 		if err != nil {
 			t.Fatal(err)
@@ -186,5 +167,3 @@ func TestReadGraphRefuses(t *testing.T) {
 		t.Error("a build that is called tests was written")
 	}
 }
-
-var _ = maps.Keys[map[string]int]
