@@ -17,6 +17,14 @@ type Cataloger interface {
 	Catalog(ctx context.Context, p Push, labels ...string) ([]Runnable, error)
 }
 
+// TestLister knows the tests of each manifest.
+type TestLister interface {
+	// TestsByManifest returns the tests that the manifests of a push have, by the
+	// manifest's path, each as the CI calls it. Manifests may be missing from it: nothing is
+	// known of those. A push without such a list gives ErrNotFound.
+	TestsByManifest(ctx context.Context, p Push) (map[string][]string, error)
+}
+
 // Runnable is one label of a catalog.
 type Runnable struct {
 	Label     string

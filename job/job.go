@@ -33,6 +33,7 @@
 // falls back to [errors.ErrUnsupported]. Of a Scheduler:
 //
 //   - [Cataloger], by [Catalog]: which labels can run on a push.
+//   - [TestLister], by [TestsByManifest]: which tests the manifests of a push have.
 //   - [AcceptedLister], by [Accepted]: the requests that the CI has taken and whose
 //     runs are not visible yet.
 //   - [OutcomeFinder], by [OutcomeOf]: what became of one such request.

@@ -41,6 +41,15 @@ func Catalog(ctx context.Context, s Scheduler, p Push, labels ...string) ([]Runn
 	return nil, unsupported("catalog", p.String())
 }
 
+// TestsByManifest asks s which tests the manifests of a push have, or answers
+// errors.ErrUnsupported.
+func TestsByManifest(ctx context.Context, s Scheduler, p Push) (map[string][]string, error) {
+	if l, ok := As[TestLister](s); ok {
+		return l.TestsByManifest(ctx, p)
+	}
+	return nil, unsupported("tests by manifest", p.String())
+}
+
 // Cancel asks s to stop a run, or answers errors.ErrUnsupported.
 func Cancel(ctx context.Context, s Scheduler, id string) error {
 	if c, ok := As[Canceler](s); ok {

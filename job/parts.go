@@ -23,13 +23,17 @@ func PartsOfLabel(label string) Parts {
 	}
 	p := Parts{BuildType: m[2]}
 	kind, platform := KindOfLabel(label), m[1]
-	for _, f := range firstWords {
-		for _, w := range f.words {
+	cut := func(words []string) {
+		for _, w := range words {
 			if rest, ok := strings.CutPrefix(m[1], w+"-"); ok && len(rest) < len(platform) {
 				platform = rest
 			}
 		}
 	}
+	for _, f := range firstWords {
+		cut(f.words)
+	}
+	cut(perfSuites)
 	if kind == KindTest || kind == KindPerf {
 		p.TestPlatform = platform
 	} else {

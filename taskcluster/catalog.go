@@ -50,9 +50,10 @@ func (p *Project) catalogOf(ctx context.Context, push job.Push, labels []string)
 	var rest []string
 	for _, l := range labels {
 		if ran := g.ran(l); len(ran) > 0 {
+			needs := p.learn(g, l)
 			out = append(out, job.Runnable{
-				Label: l, Kind: ran[0].kind(), Upstreams: p.learn(g, l), MakesUpstreams: true,
-				Manifests: ran[0].Task.Payload.manifests(),
+				Label: l, Kind: ran[0].kind(), Upstreams: needs, MakesUpstreams: true,
+				Manifests: ran[0].Task.Payload.manifests(), Parts: partsAfter(job.PartsOfLabel(l), needs),
 			})
 		} else {
 			rest = append(rest, l)
@@ -67,6 +68,17 @@ func (p *Project) catalogOf(ctx context.Context, push job.Push, labels []string)
 	}
 	found, err := p.offered(ctx, own.decision, rest)
 	return append(out, found...), err
+}
+
+// partsAfter are a label's parts with the platform of a build that it needs, where they
+// have none.
+func partsAfter(p job.Parts, needs []string) job.Parts {
+	for _, l := range needs {
+		if of := job.PartsOfLabel(l); p.Platform == "" && of.Platform != "" {
+			p.Platform, p.BuildType = of.Platform, of.BuildType
+		}
+	}
+	return p
 }
 
 // learn notes, and returns, which builds a label needs, by the dependencies of
@@ -118,6 +130,7 @@ func (p *Project) offered(ctx context.Context, decision string, labels []string)
 		e := runnable[i]
 		if known {
 			e.Upstreams = slices.Clone(needs)
+			e.Parts = partsAfter(e.Parts, needs)
 		}
 		out = append(out, e)
 	}

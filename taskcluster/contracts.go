@@ -18,6 +18,7 @@ func Contracts() []contract.Any {
 		definitions, definedTasks, statusOf, taskStatuses, groupTasks, created, cancelled, counts, artifacts, contents,
 		downloads, indexed, indexedTasks, namespaceTasks, namespaces, lastFires, fired, expanded, authenticated,
 		actionsFile, offeredAction, fullGraph, taskGraph, labelToTask, runnableJobs, manifestsByTask,
+		testsByManifest,
 	}
 	for _, m := range messages {
 		all = append(all, m.Any)

@@ -1,10 +1,13 @@
 package taskcluster
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
 	"slices"
+	"strconv"
+	"strings"
 
 	v2 "github.com/go-json-experiment/json"
 
@@ -17,9 +20,7 @@ type graphTask struct {
 	Label        string            `json:"label" is:"required" min:"1"`
 	Kind         string            `json:"kind" is:"required"`
 	Dependencies map[string]string `json:"dependencies" is:"required"` // why it needs it, to the label
-	Attributes   struct {
-		Manifests []string `json:"test_manifests"`
-	} `json:"attributes" is:"required,open"`
+	Attributes   labelAttributes   `json:"attributes" is:"required,open"`
 	Task struct {
 		TaskQueueID string `json:"taskQueueId"`
 		Tags        struct {
@@ -34,6 +35,35 @@ type graphTask struct {
 	} `json:"task" is:"required,open"`
 
 	_ contract.Also `names:"description if_dependencies optimization soft_dependencies task_id"`
+}
+
+// labelAttributes are what taskgraph notes of a label for itself.
+type labelAttributes struct {
+	Manifests     []string `json:"test_manifests"`
+	BuildPlatform string   `json:"build_platform"`
+	BuildType     string   `json:"build_type"`
+	TestPlatform  string   `json:"test_platform"` // with the type: linux2404-64/opt
+	TestChunk     string   `json:"test_chunk"`    // of a test in one piece 1
+	Suite         string   `json:"unittest_suite"`
+}
+
+// parts are what a label is made of: as its task says, and otherwise its name. The name of a
+// test has the variants in its suite, which are what tells one from another.
+func (a *labelAttributes) parts(label string) job.Parts {
+	p := job.PartsOfLabel(label)
+	p.BuildType = cmp.Or(a.BuildType, p.BuildType)
+	p.Platform = cmp.Or(a.BuildPlatform, p.Platform)
+	on, _, _ := strings.Cut(a.TestPlatform, "/")
+	p.TestPlatform = cmp.Or(on, p.TestPlatform)
+	chunk, err := strconv.Atoi(a.TestChunk)
+	switch {
+	case err != nil || chunk < 1:
+	case p.Suite == "" && a.Suite != "":
+		p.Suite, p.Chunk = a.Suite, chunk
+	case p.Chunk > 0 && p.Chunk != chunk: // the suite's name ends with a number
+		p.Suite, p.Chunk = p.Name(), 0
+	}
+	return p
 }
 
 // fullGraph has every label that a push can run.
@@ -82,6 +112,7 @@ func (p *Project) catalog(ctx context.Context, id string) ([]job.Runnable, error
 		}
 		out = append(out, job.Runnable{
 			Label: label, Kind: t.kind(label), MakesUpstreams: true, Manifests: t.manifests(),
+			Parts: t.Attributes.parts(label),
 		})
 		if t.Task.TaskQueueID != "" {
 			p.known.queues.Put(p.label(label), t.Task.TaskQueueID)
@@ -109,6 +140,7 @@ func (p *Project) catalog(ctx context.Context, id string) ([]job.Runnable, error
 		}
 		out[i].Upstreams = buildsOf(e.Label, needs, kinds)
 	}
+	job.FillPlatforms(out)
 	return out, p.fillManifests(ctx, id, out)
 }
 
@@ -158,7 +190,28 @@ func (p *Project) eachLabel(
 
 // runnableJob is a label in runnable-jobs.json. It says how Treeherder shows it.
 type runnableJob struct {
-	_ contract.Also `names:"collection groupName groupSymbol platform symbol tier"`
+	Platform   string          `json:"platform" is:"open"`
+	Collection map[string]bool `json:"collection" is:"open"` // its build type, alone
+
+	_ contract.Also `names:"groupName groupSymbol symbol tier"`
+}
+
+// parts are what a label is made of: as its name says, and otherwise how it is shown.
+func (j *runnableJob) parts(label string, kind job.Kind) job.Parts {
+	p := job.PartsOfLabel(label)
+	if p != (job.Parts{}) {
+		return p
+	}
+	if len(j.Collection) == 1 {
+		for p.BuildType = range j.Collection {
+		}
+	}
+	if kind == job.KindTest || kind == job.KindPerf {
+		p.TestPlatform = j.Platform
+	} else {
+		p.Platform = j.Platform
+	}
+	return p
 }
 
 var runnableJobs = contract.New(contract.Endpoint[map[string]runnableJob]{
@@ -176,8 +229,9 @@ func (p *Project) runnable(ctx context.Context, id string) ([]job.Runnable, erro
 		return nil, broken(runnableJobs, ".", "empty")
 	}
 	var out []job.Runnable
-	for l := range *labels {
-		out = append(out, job.Runnable{Label: l, Kind: kindOf(l, "", ""), MakesUpstreams: true})
+	for l, j := range *labels {
+		kind := kindOf(l, "", "")
+		out = append(out, job.Runnable{Label: l, Kind: kind, MakesUpstreams: true, Parts: j.parts(l, kind)})
 	}
 	return out, nil
 }
@@ -189,6 +243,32 @@ var manifestsByTask = contract.New(contract.Endpoint[map[string][]string]{
 	Source: source, Name: "manifests-by-task.json", File: `manifests-by-task\.json`,
 	URL: storedAs + `manifests-by-task\.json(\.gz)?$`,
 })
+
+var testsByManifest = contract.New(contract.Endpoint[map[string][]string]{
+	Source: source, Name: "tests-by-manifest.json", File: `tests-by-manifest\.json`,
+	URL: storedAs + `tests-by-manifest\.json(\.gz)?$`,
+})
+
+// TestsByManifest implements job.TestLister, by tests-by-manifest.json.gz of the decision
+// task. Firefox's has the manifests of web platform tests alone since 2025.
+func (p *Project) TestsByManifest(ctx context.Context, push job.Push) (map[string][]string, error) {
+	const op = "taskcluster.tests"
+	if !push.Testable() {
+		return nil, job.Wrap(op, push.String(), job.ErrNotScheduled)
+	}
+	p = p.of(push)
+	return within(ctx, p.c, op, push.String(), func(ctx context.Context) (map[string][]string, error) {
+		id, err := p.decisionOf(ctx, push)
+		if err != nil {
+			return nil, job.Wrap(op, push.String(), err)
+		}
+		lists, err := artifact(ctx, p, id, "public/tests-by-manifest.json.gz", mostManifests, testsByManifest)
+		if err != nil {
+			return nil, job.Wrap(op, push.String(), err)
+		}
+		return *lists, nil
+	})
+}
 
 // fillManifests adds what manifests-by-task.json.gz says of labels whose graph
 // says nothing. Few pushes have it.

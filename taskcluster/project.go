@@ -47,6 +47,7 @@ type Project struct {
 
 var (
 	_ job.Scheduler       = (*Project)(nil)
+	_ job.TestLister      = (*Project)(nil)
 	_ job.Cataloger       = (*Project)(nil)
 	_ job.Canceler        = (*Project)(nil)
 	_ job.LogOpener       = (*Project)(nil)

@@ -2,7 +2,10 @@ package jobtest
 
 import (
 	"context"
+	"fmt"
 	"iter"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/mozci/mozci/job"
@@ -11,6 +14,7 @@ import (
 var (
 	_ job.Scheduler       = (*CI)(nil)
 	_ job.Cataloger       = (*CI)(nil)
+	_ job.TestLister      = (*CI)(nil)
 	_ job.Canceler        = (*CI)(nil)
 	_ job.LogOpener       = (*CI)(nil)
 	_ job.Watcher         = (*CI)(nil)
@@ -42,10 +46,32 @@ func (c *CI) Catalog(ctx context.Context, p job.Push, labels ...string) ([]job.R
 	for _, l := range c.w.Labels(r.name) {
 		out = append(out, job.Runnable{
 			Label: l, Kind: r.kind(l), Upstreams: append([]string(nil), r.needs[l]...),
-			Manifests: r.manifests(l, at.ID),
+			Manifests: r.manifests(l, at.ID), Parts: partsOf(l, r.kind(l)),
 		})
 	}
+	job.FillPlatforms(out)
 	return job.OfLabels(out, labels...), nil
+}
+
+// TestsByManifest implements job.TestLister, by the world's directive lists.
+func (c *CI) TestsByManifest(ctx context.Context, p job.Push) (map[string][]string, error) {
+	if err := c.reach(ctx); err != nil {
+		return nil, job.Wrap("world.tests", p.String(), err)
+	}
+	c.lock()
+	r, _, err := c.find(p)
+	c.unlock()
+	if err == nil && len(r.lists) == 0 {
+		err = fmt.Errorf("%w: the world lists no tests", job.ErrNotFound)
+	}
+	if err != nil {
+		return nil, job.Wrap("world.tests", p.String(), err)
+	}
+	out := make(map[string][]string, len(r.lists))
+	for m, tests := range r.lists {
+		out[m] = slices.Clone(tests)
+	}
+	return out, nil
 }
 
 // Cancel implements job.Canceler. What the history of a world that plays would have had
@@ -209,4 +235,23 @@ func (c *CI) QueueDepth(ctx context.Context, label string) (job.QueueDepth, erro
 		return *d, nil
 	}
 	return job.QueueDepth{}, nil
+}
+
+// partsOf takes apart what Worlds usually call their labels, linux64/opt/xpcshell-1, and
+// labels of Taskcluster.
+func partsOf(label string, kind job.Kind) job.Parts {
+	words := strings.Split(label, "/")
+	if len(words) != 3 {
+		return job.PartsOfLabel(label)
+	}
+	p := job.Parts{BuildType: words[1]}
+	if kind == job.KindTest || kind == job.KindPerf {
+		p.TestPlatform = words[0]
+		p.Suite, p.Chunk = job.SplitChunk(words[2])
+		return p
+	}
+	if p.Platform = words[0]; words[2] != "build" {
+		p.Suite, p.Chunk = job.SplitChunk(words[2])
+	}
+	return p
 }

@@ -178,6 +178,17 @@ func (p *parser) runs(ws []word) error {
 	return p.once(ws[0], fmt.Sprint(r.name, " runs ", label, " ", n.from))
 }
 
+func (p *parser) lists(ws []word) error {
+	r := p.current()
+	if len(ws) < 3 || p.grid {
+		return p.fail(ws[0], "expected, before the line \"push …\": lists MANIFEST TEST …")
+	}
+	for _, test := range ws[2:] {
+		r.lists[ws[1].text] = append(r.lists[ws[1].text], test.text)
+	}
+	return p.once(ws[0], fmt.Sprint(r.name, " lists ", ws[1].text))
+}
+
 // manifests are what a label runs on a push.
 func (r *repo) manifests(label string, id int64) []string {
 	var best running

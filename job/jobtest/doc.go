@@ -122,6 +122,7 @@
 //	takes linux64/opt/build 40m               how long a run takes (30m)
 //	runs linux64/opt-m-1 dom/a.toml b.toml    the test manifests that a label runs
 //	runs linux64/opt-m-1 from=19 dom/c.toml   the same, from push 19 on
+//	lists dom/a.toml dom/test_a.html          the tests that a manifest has
 //	truth linux64/opt/xpcshell-1 culprit=19 before=0.01 after=1    how later runs end
 //	truth linux64/opt/reftest-3 culprit=18 until=20 sig=a flake=b  the same, mended by push 20
 //

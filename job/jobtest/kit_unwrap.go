@@ -28,7 +28,7 @@ func abilities() []ability {
 		can[job.RequesterFinder]("RequesterFinder"), can[job.Classifier]("Classifier"),
 		can[job.ArtifactChecker]("ArtifactChecker"), can[job.QueueMeter]("QueueMeter"),
 		can[job.CoalesceChecker]("CoalesceChecker"), can[job.TriggerScoper]("TriggerScoper"),
-		can[job.CancelScoper]("CancelScoper"),
+		can[job.CancelScoper]("CancelScoper"), can[job.TestLister]("TestLister"),
 	}
 }
 

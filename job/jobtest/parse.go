@@ -122,12 +122,13 @@ func (p *parser) read(line string) error {
 	}
 	directives := map[string]func([]word) error{
 		"repo": p.repo, "start": p.start, "every": p.every, "seed": p.seed, "kind": p.kind,
-		"needs": p.needs, "can": p.can, "takes": p.takes, "runs": p.runs, "truth": p.truth, "push": p.header,
+		"needs": p.needs, "can": p.can, "takes": p.takes, "runs": p.runs, "lists": p.lists, "truth": p.truth,
+		"push": p.header,
 	}
 	do, ok := directives[ws[0].text]
 	if !ok {
 		return p.fail(ws[0],
-			"%q: expected a push id, or one of repo, start, every, seed, kind, needs, can, takes, truth, push",
+			"%q: expected a push id, or one of repo, start, every, seed, kind, needs, can, takes, runs, lists, truth, push",
 			ws[0].text)
 	}
 	return do(ws)

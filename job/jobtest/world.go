@@ -30,6 +30,7 @@ type repo struct {
 	takes  map[string]time.Duration
 	truths map[string]truth
 	runs   map[string][]running
+	lists  map[string][]string // the tests of a manifest
 	tests  map[string][]string // of a label: those that fail somewhere, by name
 	pushes []*push             // ascending
 }
@@ -88,6 +89,7 @@ func newRepo(name string) *repo {
 	return &repo{
 		name: name, kinds: map[string]job.Kind{}, needs: map[string][]string{},
 		takes: map[string]time.Duration{}, truths: map[string]truth{}, runs: map[string][]running{},
+		lists: map[string][]string{},
 		tests: map[string][]string{},
 	}
 }

@@ -64,7 +64,7 @@ var rules = []rule{
 	{"trigger/ledger/ledgertest", []string{"job", "trigger/ledger"}},
 	{"trigger/monitor", []string{"job", "analysis", "trigger", "trigger/ledger", "basics"}},
 	{"trigger/monitor/monitortest", []string{"job", "trigger/monitor"}},
-	{"trigger/trychooser", []string{"job", "analysis", "trigger", "basics"}},
+	{"trigger/trychooser", []string{"job", "analysis", "analysis/joblog", "trigger", "basics"}},
 	{"backfill", []string{
 		"job", "analysis", "analysis/culprit", "analysis/joblog", "trigger", "trigger/ledger",
 		"basics",

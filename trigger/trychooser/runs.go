@@ -1,0 +1,122 @@
+package trychooser
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"github.com/mozci/mozci/analysis/joblog"
+	"github.com/mozci/mozci/job"
+)
+
+// Ran is a label that runs some tests.
+type Ran struct {
+	Label     string   `json:"label"`
+	Platform  string   `json:"platform"` // what it runs on, or what is built where that is not known
+	Type      string   `json:"type"`
+	Manifests []string `json:"manifests"` // those of its manifests that have the tests
+	Tests     []string `json:"tests"`     // the tests, where the lists of the manifests are known
+}
+
+// Runs are the labels of a catalog that run a test, or the tests of a folder, by platform,
+// type and label. The path is one below the top of the source, or a name of web platform
+// tests: dom/canvas/test/test_a.html, /css/css-grid, testing/web-platform/tests/css.
+//
+// ByManifest are the tests of each manifest, as [job.TestsByManifest] gives them. Of manifests
+// that are not in it, those count that lie in the folder, or in the nearest folder above
+// the test that has any of its sort: see [joblog.Manifests].
+func Runs(catalog []job.Runnable, byManifest map[string][]string, path string) []Ran {
+	w := wanted{path: canonical(strings.TrimPrefix(path, "./"))}
+	if w.path == "" {
+		return nil
+	}
+	w.byManifest = make(map[string][]string, len(byManifest))
+	for m, tests := range byManifest {
+		w.byManifest[canonical(m)] = tests
+	}
+	w.near = map[string]bool{}
+	if !w.folder(catalog) {
+		for _, m := range joblog.Manifests(catalog, path) {
+			w.near[canonical(m)] = true
+		}
+	}
+	known := map[string]*listed{}
+	var out []Ran
+	for _, e := range catalog {
+		r := Ran{
+			Label: e.Label, Platform: cmp.Or(e.TestPlatform, e.Platform), Type: e.BuildType,
+			Manifests: []string{}, Tests: []string{},
+		}
+		for _, m := range e.Manifests {
+			if known[m] == nil {
+				known[m] = w.look(canonical(m))
+			}
+			if known[m].has {
+				r.Manifests = append(r.Manifests, m)
+				r.Tests = append(r.Tests, known[m].tests...)
+			}
+		}
+		if len(r.Manifests) == 0 {
+			continue
+		}
+		slices.Sort(r.Manifests)
+		slices.Sort(r.Tests)
+		r.Manifests, r.Tests = slices.Compact(r.Manifests), slices.Compact(r.Tests)
+		out = append(out, r)
+	}
+	slices.SortFunc(out, func(a, b Ran) int {
+		return cmp.Or(cmp.Compare(a.Platform, b.Platform), cmp.Compare(a.Type, b.Type), cmp.Compare(a.Label, b.Label))
+	})
+	return out
+}
+
+// wanted is a path that is looked for in manifests.
+type wanted struct {
+	path       string
+	byManifest map[string][]string // by canonical names
+	near       map[string]bool     // manifests that can have the test, by where they lie
+}
+
+// folder reports whether anything is known to lie below the path.
+func (w *wanted) folder(catalog []job.Runnable) bool {
+	below := func(name string) bool { name = canonical(name); return name != w.path && within(name, w.path) }
+	for m, tests := range w.byManifest {
+		if below(m) || slices.ContainsFunc(tests, below) {
+			return true
+		}
+	}
+	return slices.ContainsFunc(catalog, func(e job.Runnable) bool { return slices.ContainsFunc(e.Manifests, below) })
+}
+
+// listed is what a manifest has of a path.
+type listed struct {
+	has   bool
+	tests []string
+}
+
+func (w *wanted) look(manifest string) *listed {
+	tests, known := w.byManifest[manifest]
+	if !known {
+		in := within(manifest, w.path)
+		return &listed{has: in || w.near[manifest]}
+	}
+	var out listed
+	for _, t := range tests {
+		name, _, _ := strings.Cut(canonical(t), "?")
+		if within(name, w.path) {
+			out.has, out.tests = true, append(out.tests, t)
+		}
+	}
+	return &out
+}
+
+// canonical is a manifest or a test without the root that its list gives it; of a manifest
+// that another one includes, the included one.
+func canonical(name string) string { return strings.Trim(joblog.CanonicalTest(name), "/") }
+
+// within reports whether a name is a path, or lies below it.
+func within(name, path string) bool {
+	rest, ok := strings.CutPrefix(name, path)
+	return ok && (rest == "" || rest[0] == '/')
+}
+
