@@ -40,7 +40,7 @@ func Runs(catalog []job.Runnable, byManifest map[string][]string, path string) [
 			w.near[canonical(m)] = true
 		}
 	}
-	known := map[string]*listed{}
+	known := map[string]*holding{}
 	var out []Ran
 	for _, e := range catalog {
 		r := Ran{
@@ -88,19 +88,19 @@ func (w *wanted) folder(catalog []job.Runnable) bool {
 	return slices.ContainsFunc(catalog, func(e job.Runnable) bool { return slices.ContainsFunc(e.Manifests, below) })
 }
 
-// listed is what a manifest has of a path.
-type listed struct {
+// holding is what a manifest has of a path.
+type holding struct {
 	has   bool
 	tests []string
 }
 
-func (w *wanted) look(manifest string) *listed {
+func (w *wanted) look(manifest string) *holding {
 	tests, known := w.byManifest[manifest]
 	if !known {
 		in := within(manifest, w.path)
-		return &listed{has: in || w.near[manifest]}
+		return &holding{has: in || w.near[manifest]}
 	}
-	var out listed
+	var out holding
 	for _, t := range tests {
 		name, _, _ := strings.Cut(canonical(t), "?")
 		if within(name, w.path) {
