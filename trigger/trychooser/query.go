@@ -51,10 +51,11 @@ func (q Query) String() string { return q.text }
 
 // Match reports whether the query chooses the label.
 func (q Query) Match(label string) bool {
+	has := lettersOf(label)
 sets:
 	for _, set := range q.sets {
 		for i := range set {
-			if set[i].match(label) {
+			if set[i].match(label, has) {
 				continue sets
 			}
 		}

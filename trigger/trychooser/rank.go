@@ -11,8 +11,8 @@ const maxRanked = 8
 
 // Rank returns those of the labels that the query chooses, the best match first, for
 // people who pick from a list: letters that are together, and those at the beginning of a
-// label or of a word in it, count more. Equal ones stay in the order that they came in, as
-// do all when the query only says what to leave out. The labels themselves are not changed.
+// word, count more, and letters besides them less. Equal ones stay in the order that they
+// came in, as do all when the query only says what to leave out. Labels is not changed.
 func Rank(q Query, labels []string) []string {
 	matched := make([]string, 0, len(labels))
 	for _, l := range labels {
@@ -52,7 +52,7 @@ func best(set []term, labels []string) []int {
 			continue
 		}
 		for _, m := range fuzzyrank.FindNoSort(t.text, labels) {
-			if t.match(m.Str) && (!scored[m.Index] || m.Score > points[m.Index]) {
+			if t.match(m.Str, lettersOf(m.Str)) && (!scored[m.Index] || m.Score > points[m.Index]) {
 				points[m.Index], scored[m.Index] = m.Score, true
 			}
 		}

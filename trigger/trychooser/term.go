@@ -26,9 +26,22 @@ type term struct {
 	cased bool
 }
 
-func (t *term) match(label string) bool { return t.holds(label) != t.not }
+// match reports whether the term chooses the label, of which letters says what it has.
+func (t *term) match(label string, has letters) bool { return t.holds(label, has) != t.not }
 
-func (t *term) holds(label string) bool {
+func (t *term) holds(label string, has letters) bool {
+	same := has == small || has == ascii && t.cased // bytes are equal or they are not
+	switch {
+	case has == foreign:
+	case same && t.how == exact:
+		return strings.Contains(label, t.text)
+	case same && t.how == fuzzy:
+		return t.scatteredSame(label)
+	case t.how == fuzzy:
+		return t.scatteredBytes(label)
+	case t.how == exact, t.how == bounded:
+		return t.insideBytes(label)
+	}
 	switch t.how {
 	case exact, bounded:
 		return t.inside(label)
@@ -143,6 +156,83 @@ func free(s string, from, to int) bool {
 	before, _ := utf8.DecodeLastRuneInString(s[:from])
 	after, _ := utf8.DecodeRuneInString(s[to:])
 	return (from == 0 || !inWord(before)) && (to == len(s) || !inWord(after))
+}
+
+// letters says what a label has, so that its bytes can be compared.
+type letters int
+
+const (
+	foreign letters = iota // letters outside of ASCII
+	ascii                  // capital letters
+	small                  // ASCII without capital letters, as most labels
+)
+
+func lettersOf(label string) letters {
+	var all, capitals byte
+	for i := range len(label) {
+		c := label[i]
+		all |= c
+		if 'A' <= c && c <= 'Z' {
+			capitals = 1
+		}
+	}
+	switch {
+	case all >= utf8.RuneSelf:
+		return foreign
+	case capitals > 0:
+		return ascii
+	}
+	return small
+}
+
+func (t *term) scatteredSame(label string) bool {
+	for i := range len(t.text) {
+		at := strings.IndexByte(label, t.text[i])
+		if at < 0 {
+			return false
+		}
+		label = label[at+1:]
+	}
+	return true
+}
+
+// low is a byte of ASCII, small unless the term is cased.
+func (t *term) low(c byte) byte {
+	if !t.cased && 'A' <= c && c <= 'Z' {
+		c += 'a' - 'A'
+	}
+	return c
+}
+
+func (t *term) scatteredBytes(label string) bool {
+	next := 0
+	for i := range len(label) {
+		if t.low(label[i]) == t.text[next] {
+			if next++; next == len(t.text) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (t *term) insideBytes(label string) bool {
+	first := t.text[0]
+places:
+	for at := 0; at+len(t.text) <= len(label); at++ {
+		if t.low(label[at]) != first {
+			continue
+		}
+		for i := 1; i < len(t.text); i++ {
+			if t.low(label[at+i]) != t.text[i] {
+				continue places
+			}
+		}
+		if t.how == exact || free(label, at, at+len(t.text)) {
+			return true
+		}
+	}
+	return false
 }
 
 func inWord(r rune) bool {

@@ -25,6 +25,11 @@ type fact struct {
 	role     role
 	platform string // of the build, or of the build that a test tests; empty when not known
 	kind     string // the build type, of the same build
+	site     site
+}
+
+func (f *fact) isTest() bool {
+	return f.role == roleUnit || f.role == roleTalos || f.role == roleRaptor
 }
 
 // others are the beginnings of labels that Taskcluster has for what -b and -p, and -u, do
@@ -60,14 +65,23 @@ func facts(catalog []job.Runnable) []fact {
 	for i := range catalog {
 		at[catalog[i].Label] = i
 	}
-	out := make([]fact, len(catalog))
+	out, named := make([]fact, len(catalog)), map[string]string{}
 	for i, e := range catalog {
 		f := fact{Runnable: e, role: roleOf(e), platform: e.Platform, kind: e.BuildType}
-		if isTest := f.role != roleBuild && f.role != roleJob; isTest && (f.platform == "" || f.kind == "") {
+		if f.isTest() && (f.platform == "" || f.kind == "") {
 			if b := buildOf(catalog, at, e); b != nil {
 				f.platform, f.kind = cmp.Or(f.platform, b.Platform), cmp.Or(f.kind, b.BuildType)
 			}
-			f.platform = cmp.Or(f.platform, buildPlatform(e.TestPlatform))
+			at, done := named[e.TestPlatform]
+			if !done {
+				at = buildPlatform(e.TestPlatform)
+				named[e.TestPlatform] = at
+			}
+			f.platform = cmp.Or(f.platform, at)
+		}
+		f.site = site{test: e.TestPlatform, build: f.platform}
+		if strings.Contains(e.Label, " ") {
+			f.site.label = strings.ToLower(e.Label)
 		}
 		out[i] = f
 	}
@@ -116,7 +130,7 @@ func (t Try) Choose(catalog []job.Runnable) (labels, notUnderstood []string) {
 	known := facts(catalog)
 	c := chooser{
 		Try: t, facts: known, missed: slices.Clone(t.unread),
-		tests: map[suiteKey][]int{}, places: map[string]bool{}, byBuild: map[string]bool{},
+		tests: map[suiteKey][]int{}, places: map[string]bool{}, byBuild: map[string]bool{}, ran: map[ranKey]bool{},
 	}
 	c.prepare()
 	labels = []string{}
@@ -153,13 +167,29 @@ type chooser struct {
 	tests      map[suiteKey][]int // which words of their option name a suite
 	places     map[string]bool    // words in brackets: whether they mean something
 	byBuild    map[string]bool    // those which are platforms of builds
+	ran        map[ranKey]bool    // whether the word is for the site
+	sites      []site             // all there are
 	chosenJobs map[string]bool    // labels that -j chooses
+}
+
+// ranKey is a word of an option, and where a test runs.
+type ranKey struct {
+	role role
+	word int
+	site site
 }
 
 func (c *chooser) miss(as, said string) { c.missed = append(c.missed, missed(as, said)) }
 
 // prepare finds out what the words mean in the catalog, and which mean nothing.
 func (c *chooser) prepare() {
+	seen := map[site]bool{}
+	for i := range c.facts {
+		if f := &c.facts[i]; f.isTest() && !seen[f.site] {
+			seen[f.site] = true
+			c.sites = append(c.sites, f.site)
+		}
+	}
 	c.prepareTypes()
 	c.preparePlatforms()
 	c.prepareTests(roleUnit, suiteWord, c.unit)

@@ -50,29 +50,35 @@ func (c *chooser) knows(p bracket) bool {
 		return known
 	}
 	found, builds := p.name == all || pretty[p.name] != nil, false
-	for i := range c.facts {
-		if f := &c.facts[i]; f.role == roleUnit || f.role == roleTalos || f.role == roleRaptor {
-			found = found || p.at(f)
-			builds = builds || f.platform == p.name
-		}
+	for _, s := range c.sites {
+		found = found || p.at(s)
+		builds = builds || s.build == p.name
 	}
 	c.byBuild[p.name] = builds && !found
 	c.places[p.name] = found || builds
 	return found || builds
 }
 
-// named reports whether one of the words names the test, and its test platform.
+// named reports whether one of the words names the test, and where it runs.
 func (c *chooser) named(f *fact, words []testWord) bool {
-	return slices.ContainsFunc(c.tests[f.key()], func(i int) bool { return c.within(words[i].places, f) })
+	return slices.ContainsFunc(c.tests[f.key()], func(i int) bool {
+		key := ranKey{f.role, i, f.site}
+		in, done := c.ran[key]
+		if !done {
+			in = c.within(words[i].places, f.site)
+			c.ran[key] = in
+		}
+		return in
+	})
 }
 
-// within reports whether the test runs on one of the places: from left to right a word adds
-// those that it names, one with a minus takes them away. It begins with all of them where
-// the first has a minus.
-func (c *chooser) within(places []bracket, f *fact) bool {
+// within reports whether a site is one of the places: from left to right a word adds those
+// that it names, one with a minus takes them away. It begins with all of them where the
+// first has a minus.
+func (c *chooser) within(places []bracket, s site) bool {
 	in := len(places) == 0 || places[0].not
 	for _, p := range places {
-		if p.at(f) || c.byBuild[p.name] && p.name == f.platform {
+		if p.at(s) || c.byBuild[p.name] && p.name == s.build {
 			in = !p.not
 		}
 	}

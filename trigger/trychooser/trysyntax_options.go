@@ -94,7 +94,7 @@ func (t *Try) read(words []string) {
 	known := options()
 	for i := 0; i < len(words); i++ {
 		said := words[i]
-		if !isOption(said) {
+		if !isOption(known, said) {
 			t.miss("word", said)
 			continue
 		}
@@ -106,7 +106,7 @@ func (t *Try) read(words []string) {
 		case more != "": // -ie is -i and -e
 			words[i] = more
 			i--
-		case !given && o.takes != nothing && i+1 < len(words) && !isOption(words[i+1]):
+		case !given && o.takes != nothing && i+1 < len(words) && !isOption(known, words[i+1]):
 			i++
 			value, given = words[i], true
 			said += " " + value
@@ -125,8 +125,14 @@ func (t *Try) read(words []string) {
 }
 
 // isOption reports whether a word is an option, not a value: as in Python's argparse, one
-// with a space is a value.
-func isOption(w string) bool { return len(w) > 1 && w[0] == '-' && !strings.Contains(w, " ") }
+// that is not known and has a space is a value.
+func isOption(known []option, w string) bool {
+	if len(w) < 2 || w[0] != '-' {
+		return false
+	}
+	o, _, _, _ := find(known, w)
+	return o != nil || !strings.Contains(w, " ")
+}
 
 // find is the option that a word names: by its whole name, by the beginning of a long name
 // that no other option has, with a value after = or after a short name. More is what

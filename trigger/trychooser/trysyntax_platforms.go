@@ -69,17 +69,23 @@ var pretty = map[string][]string{
 	"Android 14.0 Samsung A55 64bit":    {"android-hw-a55-14.0-android-aarch64"},
 }
 
+// site is where a test runs.
+type site struct {
+	test  string // its test platform
+	build string // the platform of its build
+	label string // in small letters, where the CI names its jobs for people, as Buildbot's builders are
+}
+
 // at reports whether a test runs where the word in brackets says: on the test platform of
-// this name, or on one that a pretty name stands for; where the CI names its jobs for
-// people, as Buildbot's builders are, in whose name the word is.
-func (p bracket) at(f *fact) bool {
+// this name, or on one that a pretty name stands for; or the word is in a name for people.
+func (p bracket) at(s site) bool {
 	switch {
-	case p.name == all, p.name == f.TestPlatform, f.TestPlatform == "" && p.name == f.platform:
+	case p.name == all, p.name == s.test, s.test == "" && p.name == s.build:
 		return true
-	case strings.Contains(f.Label, " ") && strings.Contains(strings.ToLower(f.Label), strings.ToLower(p.name)):
+	case s.label != "" && strings.Contains(s.label, strings.ToLower(p.name)):
 		return true
 	}
-	return slices.ContainsFunc(pretty[p.name], func(s string) bool { return beginsName(f.TestPlatform, s) })
+	return slices.ContainsFunc(pretty[p.name], func(start string) bool { return beginsName(s.test, start) })
 }
 
 // beginsName reports whether a name begins with another one, as windows7-32-vm does with
