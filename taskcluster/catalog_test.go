@@ -1,6 +1,7 @@
 package taskcluster_test
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -24,6 +25,9 @@ func TestCatalogWithoutTheGraph(t *testing.T) {
 	want := []job.Runnable{{
 		Label: test, Kind: job.KindTest, Upstreams: []string{build}, MakesUpstreams: true,
 		Manifests: []string{"dom/a/mochitest.toml", "dom/b/mochitest.toml"},
+		Parts: job.Parts{
+			BuildType: "opt", Platform: "linux64", TestPlatform: "linux2404-64", Suite: "mochitest", Chunk: 1,
+		},
 	}}
 	if d := cmp.Diff(want, ok(p.Catalog(t.Context(), push(20), test))); d != "" {
 		t.Errorf("of its own task (-want +got):\n%s", d)
@@ -87,17 +91,23 @@ func TestRecordedCatalog(t *testing.T) {
 		var out []string
 		for _, e := range entries {
 			out = append(out, fmt.Sprint(e.Label, " ", e.Kind, " ", e.Upstreams, " ", e.Manifests, " ",
-				e.MakesUpstreams))
+				e.MakesUpstreams, " ", e.Parts))
 		}
 		slices.Sort(out)
 		return strings.Join(out, "\n")
 	}
-	want := `build-linux64/opt build [] [] true
-build-win64/debug build [] [] true
-test-linux2404-64/opt-mochitest-browser-chrome-2 test [build-linux64/opt] [browser/base/content/test/bc2/browser.toml] true
-test-linux2404-64/opt-web-platform-tests-3 test [build-linux64/opt] [dom/events/wpt3/mochitest.toml] true
-test-linux2404-64/opt-xpcshell-4 test [build-linux64/opt] [netwerk/test/unit/X4/xpcshell.toml] true
-test-windows11-64/debug-reftest-1 test [build-win64/debug] [layout/reftests/bugs/R1/mochitest.toml] true`
+	want := strings.Join([]string{
+		"build-linux64/opt build [] [] true {opt linux64   0}",
+		"build-win64/debug build [] [] true {debug win64   0}",
+		"test-linux2404-64/opt-mochitest-browser-chrome-2 test [build-linux64/opt] " +
+			"[browser/base/content/test/bc2/browser.toml] true {opt linux64 linux2404-64 mochitest-browser-chrome 2}",
+		"test-linux2404-64/opt-web-platform-tests-3 test [build-linux64/opt] [dom/events/wpt3/mochitest.toml] true " +
+			"{opt linux64 linux2404-64 web-platform-tests 3}",
+		"test-linux2404-64/opt-xpcshell-4 test [build-linux64/opt] [netwerk/test/unit/X4/xpcshell.toml] true " +
+			"{opt linux64 linux2404-64 xpcshell 4}",
+		"test-windows11-64/debug-reftest-1 test [build-win64/debug] [layout/reftests/bugs/R1/mochitest.toml] true " +
+			"{debug win64 windows11-64 reftest 1}",
+	}, "\n")
 	if d := cmp.Diff(want, show(ok(c.Project("autoland", nil).Catalog(t.Context(), recordedPush)))); d != "" {
 		t.Errorf("(-want +got):\n%s", d)
 	}
@@ -106,5 +116,74 @@ test-windows11-64/debug-reftest-1 test [build-win64/debug] [layout/reftests/bugs
 	if want := strings.Count(string(testenv.Read(t, "wire", "decision", "runnable-jobs.json")),
 		`"symbol"`); strings.Count(got, "\n")+1 != want {
 		t.Errorf("%d runnable jobs became\n%s", want, got)
+	}
+	if want := "test-windows11-64/debug-reftest-1 test [] [] true {debug  windows11-64 reftest 1}"; !strings.Contains(got, want) {
+		t.Errorf("no line %q in\n%s", want, got)
+	}
+}
+
+// What a label is made of is what its task says; only the suite is as its name has it, with
+// the variants, unless the name has none.
+func TestPartsOfLabels(t *testing.T) {
+	for _, c := range []struct {
+		label, attributes string
+		want              job.Parts
+	}{
+		{
+			"test-linux2404-64-qr/opt-mochitest-plain-swr-2",
+			`{"build_platform": "linux64-shippable", "build_type": "opt", "test_platform": "linux2404-64-shippable-qr/opt",` +
+				`"unittest_suite": "mochitest-plain", "test_chunk": "2"}`,
+			job.Parts{
+				BuildType: "opt", Platform: "linux64-shippable", TestPlatform: "linux2404-64-shippable-qr",
+				Suite: "mochitest-plain-swr", Chunk: 2,
+			},
+		},
+		{
+			"test-linux64/opt-browsertime-tp6-1", `{"build_platform": "linux64", "build_type": "opt", "test_chunk": "2"}`,
+			job.Parts{BuildType: "opt", Platform: "linux64", TestPlatform: "linux64", Suite: "browsertime-tp6-1"},
+		},
+		{
+			"test-ui-browser", `{"build_platform": "android", "build_type": "debug", "unittest_suite": "ui", "test_chunk": "1"}`,
+			job.Parts{BuildType: "debug", Platform: "android", Suite: "ui", Chunk: 1},
+		},
+		{
+			"build-linux64-asan/opt", `{"build_platform": "linux64-asan", "build_type": "opt"}`,
+			job.Parts{BuildType: "opt", Platform: "linux64-asan"},
+		},
+		{ // what is of another type than it should be is as good as absent
+			"test-linux64/debug-gtest-1", `{"build_platform": 7, "test_chunk": 1}`,
+			job.Parts{BuildType: "debug", TestPlatform: "linux64", Suite: "gtest", Chunk: 1},
+		},
+		{"fetch-something", `{}`, job.Parts{}},
+	} {
+		s, decision := world()
+		s.Put(decision, 0, "public/full-task-graph.json", fmt.Appendf(nil,
+			`{%q: {"label": %[1]q, "kind": "x", "dependencies": {}, "attributes": %s, "task": {}}}`, c.label, c.attributes))
+		got := ok(serve(t, s).Project("autoland", nil).Catalog(t.Context(), push(20)))
+		if len(got) != 1 || got[0].Parts != c.want {
+			t.Errorf("%s: %+v, want %+v", c.label, got, c.want)
+		}
+	}
+}
+
+func TestTestsByManifest(t *testing.T) {
+	s, decision := world()
+	p := serve(t, s).Project("autoland", nil)
+	if _, err := p.TestsByManifest(t.Context(), push(20)); !errors.Is(err, job.ErrNotFound) {
+		t.Errorf("without the file: %v", err)
+	}
+	if _, err := p.TestsByManifest(t.Context(), job.Push{Repo: "autoland", ID: 3}); !errors.Is(err, job.ErrNotScheduled) {
+		t.Errorf("of a push without a revision: %v", err)
+	}
+	s.Put(decision, 0, "public/tests-by-manifest.json.gz", gzipped(`{"dom/a.toml": ["dom/test_a.html"], "/css": []}`))
+	want := map[string][]string{"dom/a.toml": {"dom/test_a.html"}, "/css": {}}
+	if d := cmp.Diff(want, ok(p.TestsByManifest(t.Context(), push(20)))); d != "" {
+		t.Errorf("(-want +got):\n%s", d)
+	}
+	for _, broken := range []string{`{"dom/a.toml": "dom/test_a.html"}`, `[]`, `<html>`, `{"dom/a.toml": ["x"`} {
+		s.Put(decision, 0, "public/tests-by-manifest.json.gz", gzipped(broken))
+		if got, err := p.TestsByManifest(t.Context(), push(20)); !errors.Is(err, job.ErrMalformed) {
+			t.Errorf("%s: %v, %v", broken, got, err)
+		}
 	}
 }

@@ -1,6 +1,7 @@
 package selfserve
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -8,6 +9,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	v2 "github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/mozci/mozci/job"
 	"github.com/mozci/mozci/job/contract"
@@ -60,10 +64,20 @@ var skips = regexp.MustCompile(`-(\d+)-(\d+)$`)
 
 // ReadAllTheThings reads allthethings.json. A scheduler's downstream are the
 // builders that it triggers; what triggers it is named by a build's short name,
-// with what it triggers after that: try-platform-opt-unittest. What is no
-// allthethings.json gives [job.ErrMalformed].
+// with what it triggers after that: try-platform-opt-unittest. Of a name that is there
+// twice the last one counts, as in the programs that wrote such files and merged them.
+// What is no allthethings.json gives [job.ErrMalformed].
 func ReadAllTheThings(in io.Reader) (*AllTheThings, error) {
-	w, err := things.Read(contract.Asked{}, in)
+	text, err := io.ReadAll(in)
+	if err != nil {
+		return nil, job.Wrap("selfserve.allthethings", "", err)
+	}
+	w, err := things.Decode(contract.Asked{}, text)
+	if errors.Is(err, jsontext.ErrDuplicateName) {
+		if text, err = once(text); err == nil {
+			w, err = things.Decode(contract.Asked{}, text)
+		}
+	}
 	if err == nil {
 		err = w.proven()
 	}
@@ -97,6 +111,15 @@ func ReadAllTheThings(in io.Reader) (*AllTheThings, error) {
 		}
 	}
 	return out, nil
+}
+
+// once is a text of which each builder, and each scheduler, is there once: the last time.
+func once(text []byte) ([]byte, error) {
+	var parts map[string]map[string]jsontext.Value
+	if err := v2.Unmarshal(text, &parts, jsontext.AllowDuplicateNames(true)); err != nil {
+		return nil, fmt.Errorf("%w: %w", job.ErrMalformed, err)
+	}
+	return v2.Marshal(parts, v2.Deterministic(true))
 }
 
 // proven reports a scheduler of tests that nothing triggers, and names that are empty.

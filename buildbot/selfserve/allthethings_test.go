@@ -2,7 +2,6 @@ package selfserve_test
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"strings"
 	"testing"
@@ -12,20 +11,29 @@ import (
 )
 
 // mockThings is the part of allthethings.json that was saved. Its names were replaced,
-// which gave two builders one name: no such file has that.
+// which gave two builders one name.
 func mockThings(t *testing.T) []byte {
 	t.Helper()
-	text := shared(t, "mozilla_ci_tools__mock_allthethings.json")
-	if _, err := selfserve.ReadAllTheThings(bytes.NewReader(text)); !errors.Is(err, job.ErrMalformed) {
-		t.Errorf("a builder that is there twice: %v", err)
+	return shared(t, "mozilla_ci_tools__mock_allthethings.json")
+}
+
+// Of a builder that is there twice the last one counts; what else is wrong is still found.
+func TestBuilderTwice(t *testing.T) {
+	const one = `"B": {"shortname": "b", "properties": {"platform": "first"}}`
+	text := func(other, end string) string {
+		return `{"builders": {` + one + `, "B": ` + other + `}, "schedulers": {"s": {"downstream": []}}` + end
 	}
-	var once map[string]any
-	unmarshal(t, text, &once)
-	text, err := json.Marshal(once)
-	if err != nil {
-		t.Fatal(err)
+	all, err := selfserve.ReadAllTheThings(strings.NewReader(text(`{"shortname": "b", "properties": {"platform": "last"}}`, "}")))
+	if err != nil || all.Parts("B").Platform != "last" {
+		t.Errorf("%+v, %v", all, err)
 	}
-	return text
+	for _, broken := range []string{
+		text(`{"shortname": "b"}`, "}"), text(`{"shortname": "b", "properties": {}}`, ""), text(`7`, "}"),
+	} {
+		if _, err := selfserve.ReadAllTheThings(strings.NewReader(broken)); !errors.Is(err, job.ErrMalformed) {
+			t.Errorf("%s: %v", broken, err)
+		}
+	}
 }
 
 // with is a scheduler of tests that triggers builders, and is triggered by some.

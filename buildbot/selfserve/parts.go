@@ -60,7 +60,7 @@ func partsOf(builder string) job.Parts {
 // a test runs.
 func partsOfWords(builder string) job.Parts {
 	p := job.Parts{BuildType: typeOfWords(builder)}
-	if m := testTail.FindStringIndex(builder); m != nil {
+	if tests(builder) {
 		p.Suite, p.Chunk = job.SplitChunk(builder[strings.LastIndexByte(builder, ' ')+1:])
 	}
 	return p

@@ -360,7 +360,7 @@ func toldCases(t *testing.T) []*damage.Case {
 var lost = []damage.Kind{damage.Removed, damage.Dropped, damage.Empty, damage.Word, damage.Flipped}
 
 // thingsCase is allthethings.json. The names in the recorded part were replaced, which
-// gave two builders one: it is once here.
+// gave two builders one: it is once here, since the last one counts.
 func thingsCase(t *testing.T) *damage.Case {
 	t.Helper()
 	var once map[string]any

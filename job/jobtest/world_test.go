@@ -273,3 +273,61 @@ func FuzzParseWorld(f *testing.F) {
 		}
 	})
 }
+
+// What labels of a world are made of, and which tests its manifests have.
+func TestPartsAndLists(t *testing.T) {
+	w := jobtest.MustParse(`
+repo autoland
+needs linux64/opt/xpcshell-4 linux64-asan/opt/build
+lists dom/a.toml dom/test_a.html dom/test_b.html
+push linux64/opt/xpcshell-4 linux64-asan/opt/build test-linux/debug-gtest mine
+1 a001 pass pass pass pass
+`)
+	ci := jobtest.NewCI(w, nil)
+	push := pushOf(t, ci, "autoland")
+	entries, err := ci.Catalog(t.Context(), push)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]job.Parts{}
+	for _, e := range entries {
+		got[e.Label] = e.Parts
+	}
+	want := map[string]job.Parts{
+		"linux64/opt/xpcshell-4": {
+			BuildType: "opt", Platform: "linux64-asan", TestPlatform: "linux64", Suite: "xpcshell", Chunk: 4,
+		},
+		"linux64-asan/opt/build": {BuildType: "opt", Platform: "linux64-asan"},
+		"test-linux/debug-gtest": {BuildType: "debug", TestPlatform: "linux", Suite: "gtest"},
+		"mine":                   {},
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("(-want +got):\n%s", d)
+	}
+	lists, err := job.TestsByManifest(t.Context(), ci, push)
+	if d := cmp.Diff(map[string][]string{"dom/a.toml": {"dom/test_a.html", "dom/test_b.html"}}, lists); d != "" || err != nil {
+		t.Errorf("%v (-want +got):\n%s", err, d)
+	}
+	other := jobtest.NewCI(jobtest.MustParse("push x\n1 a001 pass\n"), nil)
+	if _, err := job.TestsByManifest(t.Context(), other, pushOf(t, other, "autoland")); !errors.Is(err, job.ErrNotFound) {
+		t.Errorf("of a world without lists: %v", err)
+	}
+	for _, text := range []string{"lists a\npush x\n", "push x\nlists a b\n", "lists a b\nlists a c\npush x\n"} {
+		if _, err := jobtest.ParseWorld("w", strings.NewReader(text)); err == nil {
+			t.Errorf("%q is taken", text)
+		}
+	}
+}
+
+func pushOf(t *testing.T, ci *jobtest.CI, name string) job.Push {
+	t.Helper()
+	repo, err := ci.Repository(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	push, err := repo.Push(t.Context(), "a001")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return push
+}
