@@ -52,3 +52,26 @@ func SplitChunk(name string) (suite string, chunk int) {
 	}
 	return m[1], n
 }
+
+// FillPlatforms gives each test of a catalog that has none the platform, and the build
+// type, of the first of the builds which it needs.
+func FillPlatforms(catalog []Runnable) {
+	at := make(map[string]int, len(catalog))
+	for i, e := range catalog {
+		if e.Kind == KindBuild {
+			at[e.Label] = i
+		}
+	}
+	for i := range catalog {
+		e := &catalog[i]
+		if e.Platform != "" || e.Kind != KindTest && e.Kind != KindPerf {
+			continue
+		}
+		for _, u := range e.Upstreams {
+			if b, ok := at[u]; ok && catalog[b].Platform != "" {
+				e.Platform, e.BuildType = catalog[b].Platform, catalog[b].BuildType
+				break
+			}
+		}
+	}
+}

@@ -38,6 +38,9 @@ type thing struct {
 	Properties struct {
 		Branch   string `json:"branch" is:"" min:"1"` // none where the builder is of no repository
 		RepoPath string `json:"repo_path" is:"" min:"1"`
+		// What is built, of a build with its type: linux64-debug.
+		Platform      string `json:"platform" is:"open"`
+		StagePlatform string `json:"stage_platform" is:"open"`
 
 		_ contract.Also `names:"*"`
 	} `json:"properties" is:"required"`
@@ -143,11 +146,16 @@ func (a *AllTheThings) Upstream(builder string) []string {
 	return slices.Clone(a.upstream[builder])
 }
 
+// of reports whether a builder is of a branch.
+func (b thing) of(branch string) bool {
+	return b.Properties.Branch == branch || b.Properties.RepoPath == branch
+}
+
 // Builders returns the builders of a branch, sorted.
 func (a *AllTheThings) Builders(branch string) []string {
 	var out []string
 	for name, b := range a.builders {
-		if b.Properties.Branch == branch || b.Properties.RepoPath == branch {
+		if b.of(branch) {
 			out = append(out, name)
 		}
 	}

@@ -49,12 +49,21 @@ func (p *Project) catalog(ctx context.Context, push job.Push, labels []string) (
 		if len(some) == 0 && len(up) > 0 {
 			some = up[:1]
 		}
-		out = append(out, job.Runnable{Label: name, Kind: kindOf(name), Upstreams: some})
+		out = append(out, job.Runnable{Label: name, Kind: kindOf(name), Upstreams: some, Parts: p.parts(name)})
 	}
+	job.FillPlatforms(out)
 	if len(out) == 0 {
 		return nil, job.ErrNotScheduled
 	}
 	return job.OfLabels(out, labels...), nil
+}
+
+// parts are what a builder is made of.
+func (p *Project) parts(builder string) job.Parts {
+	if p.c.all != nil {
+		return p.c.all.Parts(builder)
+	}
+	return partsOf(builder)
 }
 
 // upstream are the builds that a builder needs. A name that does not say so gives

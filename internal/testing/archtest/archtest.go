@@ -110,6 +110,7 @@ var tests = []string{
 // a Taskcluster or a Buildbot that fails, and one of what was recorded.
 var roomTests = map[string][]string{
 	"taskcluster": {"backfill"}, "buildbot": {"backfill"}, "job/treeherder": {"backfill"},
+	"trigger/trychooser": {"buildbot/selfserve", "taskcluster"}, // the graphs of real catalogs
 }
 
 // doubles may be tested with the sources that speak to them.
@@ -136,6 +137,7 @@ var libraries = map[string][]string{
 	},
 	"buildbot/selfserve":          {"github.com/go-json-experiment/json"},
 	"job/treeherder":              {"github.com/go-json-experiment/json"},
+	"trigger/trychooser":          {"github.com/go-json-experiment/json", "github.com/sahilm/fuzzy"},
 	"backfill/server":             {"github.com/prometheus/client_golang", "github.com/go-json-experiment/json"},
 	"pushlog":                     {"github.com/go-json-experiment/json"},
 	"internal/testing/damage":     {"github.com/go-json-experiment/json"},

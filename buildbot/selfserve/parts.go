@@ -1,0 +1,168 @@
+package selfserve
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/mozci/mozci/job"
+)
+
+// shortForms are the platforms that builds name, and their short names, those that
+// allthethings.json has for them.
+var shortForms = []struct {
+	form  *regexp.Regexp
+	short string
+}{
+	{regexp.MustCompile(`^Linux$`), "linux"},
+	{regexp.MustCompile(`^Linux x86-64$`), "linux64"},
+	{regexp.MustCompile(`^Linux Code Coverage$`), "linux-cc"},
+	{regexp.MustCompile(`^Linux x86-64 Code Coverage$`), "linux64-cc"},
+	{regexp.MustCompile(`^Linux( x86-64)? Mulet$`), "linux64-mulet"},
+	{regexp.MustCompile(`^OS X.* Mulet$`), "macosx64-mulet"},
+	{regexp.MustCompile(`^OS X 10\.[0-5](\D|$)`), "macosx"},
+	{regexp.MustCompile(`^OS X\b`), "macosx64"},
+	{regexp.MustCompile(`^WINNT .*(x86-64|x64)$|^Win64$`), "win64"},
+	{regexp.MustCompile(`^WINNT |^Win32$`), "win32"},
+	{regexp.MustCompile(`^Android(?: \d\.\d)? x86$`), "android-x86"},
+	{regexp.MustCompile(`^Android armv7 API (\d+)\+?$`), "android-api-$1"},
+	{regexp.MustCompile(`^Android(?: \d\.\d)? Armv6$`), "android-armv6"},
+	{regexp.MustCompile(`^Android(?: \d\.\d)? no-ionmonkey$`), "android-noion"},
+	{regexp.MustCompile(`^Android`), "android"},
+}
+
+// made says what is special about a build, as the short name of its platform ends.
+var made = map[string]string{
+	"asan": "-asan", "tsan": "-tsan", "static analysis": "-st-an",
+}
+
+// desktopForm is B2G's desktop builds of 2016, whose platform says which of the two it is.
+var desktopForm = regexp.MustCompile(`^(graphene|horizon)_`)
+
+// partsOf are the parts of a builder that its name says. The platform of a test is that of
+// its build: see [job.FillPlatforms].
+func partsOf(builder string) job.Parts {
+	n, err := ParseName(builder)
+	if err != nil {
+		return partsOfWords(builder)
+	}
+	p := job.Parts{BuildType: n.saidType(builder), Suite: n.Suite, Chunk: n.Chunk}
+	switch n.Kind {
+	case job.KindTest, job.KindPerf:
+		p.TestPlatform = n.Platform
+	default:
+		p.Platform = n.short(builder)
+	}
+	return p
+}
+
+// partsOfWords are those of a name that is not understood as a whole: its last word is what
+// a test runs.
+func partsOfWords(builder string) job.Parts {
+	p := job.Parts{BuildType: typeOfWords(builder)}
+	if m := testTail.FindStringIndex(builder); m != nil {
+		p.Suite, p.Chunk = job.SplitChunk(builder[strings.LastIndexByte(builder, ' ')+1:])
+	}
+	return p
+}
+
+// saidType is opt, debug or pgo. ASan and the like are platforms of their own here, each of
+// which may have both.
+func (n Name) saidType(builder string) string {
+	switch {
+	case n.BuildType == "opt", n.BuildType == "debug", n.BuildType == "pgo":
+		return n.BuildType
+	case n.BuildType == "":
+		return ""
+	case slices.ContainsFunc(strings.Fields(builder), func(w string) bool { return w == "debug" || w == "leak" }):
+		return "debug"
+	}
+	return "opt"
+}
+
+// short is the short name of a build's platform.
+func (n Name) short(builder string) string {
+	at := n.Platform
+	for _, v := range []string{" add-on-devel", " devedition", " Debug"} {
+		at = strings.TrimSuffix(at, v)
+	}
+	for _, f := range shortForms {
+		if m := f.form.FindStringSubmatchIndex(at); m != nil {
+			at = string(f.form.ExpandString(nil, f.short, at, m))
+			break
+		}
+	}
+	if m := desktopForm.FindStringSubmatch(builder); m != nil {
+		at += "_" + m[1]
+	}
+	word, _, _ := strings.Cut(n.Suite, " ")
+	if n.Suite == "static analysis" {
+		word = n.Suite
+	}
+	return at + made[word]
+}
+
+// typed is the end of a platform's name in allthethings.json that says the build's type.
+var typed = regexp.MustCompile(`-(debug|pgo|opt)$`)
+
+// Parts are what a builder is made of. The platform and, where its name does not say it,
+// the type of a build are those of its properties; a test has those of the build that
+// triggers it.
+func (a *AllTheThings) Parts(builder string) job.Parts {
+	b, known := a.builders[builder]
+	p := partsOf(builder)
+	if !known {
+		return p
+	}
+	at := b.Properties.Platform
+	if at == "" {
+		at = b.Properties.StagePlatform
+	}
+	m := typed.FindStringSubmatch(at)
+	if m != nil {
+		at = strings.TrimSuffix(at, m[0])
+	}
+	if tests(builder) {
+		if ups := a.upstream[builder]; len(ups) > 0 && ups[0] != builder {
+			of := a.Parts(ups[0])
+			p.Platform, p.BuildType = of.Platform, of.BuildType
+			return p
+		}
+	}
+	if at != "" {
+		p.Platform = at
+	}
+	if m != nil && (p.BuildType == "" || p.BuildType == "opt") {
+		p.BuildType = m[1]
+	}
+	return p
+}
+
+// typeOfWords is the type that a name says which is not understood as a whole: opt where it
+// says none.
+func typeOfWords(builder string) string {
+	words := strings.FieldsFunc(builder, func(r rune) bool { return r == ' ' || r == '_' || r == '-' })
+	for _, w := range words {
+		switch w {
+		case "debug", "leak":
+			return "debug"
+		case "pgo":
+			return "pgo"
+		}
+	}
+	return "opt"
+}
+
+// Catalog is what can run on a branch; on all branches where it is empty.
+func (a *AllTheThings) Catalog(branch string) []job.Runnable {
+	var out []job.Runnable
+	for name, b := range a.builders {
+		if branch == "" || b.of(branch) {
+			out = append(out, job.Runnable{
+				Label: name, Kind: kindOf(name), Upstreams: a.Upstream(name), Parts: a.Parts(name),
+			})
+		}
+	}
+	slices.SortFunc(out, func(x, y job.Runnable) int { return strings.Compare(x.Label, y.Label) })
+	return out
+}

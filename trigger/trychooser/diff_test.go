@@ -1,0 +1,250 @@
+package trychooser_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/mozci/mozci/internal/testing/testenv"
+	"github.com/mozci/mozci/trigger/trychooser"
+)
+
+// graphOf reads lines such as "opt linux64 build-linux64/opt: test-linux64/opt-gtest …" or
+// "opt linux64: gtest-1" for tests without a build. Names of tests are what follows the last
+// "/opt-" or space of their labels.
+func graphOf(t *testing.T, lines ...string) trychooser.Graph {
+	t.Helper()
+	g := trychooser.Graph{}
+	for _, l := range lines {
+		head, tests, ok := strings.Cut(l, ":")
+		words := strings.Fields(head)
+		if !ok || len(words) < 2 {
+			t.Fatalf("%q: expected TYPE PLATFORM [BUILD]: TEST …", l)
+		}
+		if g[words[0]] == nil {
+			g[words[0]] = map[string]trychooser.Platform{}
+		}
+		p := g[words[0]][words[1]]
+		if p.Builds == nil {
+			p.Builds = map[string][]string{}
+		}
+		list := append([]string{}, strings.Fields(tests)...)
+		slices.Sort(list)
+		if len(words) > 2 {
+			p.Builds[words[2]] = list
+		}
+		for _, label := range list {
+			if i := strings.LastIndex(label, "/opt-"); i >= 0 {
+				label = label[i+len("/opt-"):]
+			}
+			p.Tests = append(p.Tests, label)
+		}
+		slices.Sort(p.Tests)
+		p.Tests = slices.Compact(p.Tests)
+		g[words[0]][words[1]] = p
+	}
+	return g
+}
+
+// told is a Diff in lines: "+" is new, "-" is gone, "~" is renamed.
+func told(d trychooser.Diff) []string {
+	name := func(e trychooser.Entry) string {
+		build := "?"
+		if e.Build != nil {
+			build = *e.Build
+		}
+		return e.Type + " " + e.Platform + " " + build + ": " + e.Label
+	}
+	var out []string
+	for _, e := range d.New {
+		out = append(out, "+ "+name(e))
+	}
+	for _, e := range d.Gone {
+		out = append(out, "- "+name(e))
+	}
+	for _, r := range d.Renamed {
+		out = append(out, "~ "+name(r.From)+" > "+name(r.To))
+	}
+	return out
+}
+
+// suites are the labels of some tests on a platform.
+func suites(on string, names ...string) string {
+	var out []string
+	for _, n := range names {
+		out = append(out, "test-"+on+"/opt-"+n)
+	}
+	return strings.Join(out, " ")
+}
+
+var usual = []string{"crashtest-1", "mochitest-plain-1", "mochitest-plain-2", "reftest-1", "xpcshell-1"}
+
+func TestCompare(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		old, now []string
+		want     []string
+	}{
+		{"the same", []string{"opt a b: x"}, []string{"opt a b: x"}, nil},
+		{
+			"new and gone", []string{"opt a b: p q"}, []string{"opt a b: q zzz", "debug a c:"},
+			[]string{"+ debug a c: c", "+ opt a b: zzz", "- opt a b: p"},
+		},
+		{
+			"a machine of another year", []string{"opt l b: " + suites("linux1804-64", usual...)},
+			[]string{"opt l b: " + suites("linux2404-64", usual...)},
+			[]string{
+				"~ opt l b: test-linux1804-64/opt-crashtest-1 > opt l b: test-linux2404-64/opt-crashtest-1",
+				"~ opt l b: test-linux1804-64/opt-mochitest-plain-1 > opt l b: test-linux2404-64/opt-mochitest-plain-1",
+				"~ opt l b: test-linux1804-64/opt-mochitest-plain-2 > opt l b: test-linux2404-64/opt-mochitest-plain-2",
+				"~ opt l b: test-linux1804-64/opt-reftest-1 > opt l b: test-linux2404-64/opt-reftest-1",
+				"~ opt l b: test-linux1804-64/opt-xpcshell-1 > opt l b: test-linux2404-64/opt-xpcshell-1",
+			},
+		},
+		{
+			"a suite of another name", []string{"opt l b: " + suites("a", "cppunit", "gtest")},
+			[]string{"opt l b: " + suites("a", "cppunittest", "gtest")},
+			[]string{"~ opt l b: test-a/opt-cppunit > opt l b: test-a/opt-cppunittest"},
+		},
+		{
+			"a word more", []string{"opt l b: " + suites("a", "mochitest-1", "mochitest-2", "mochitest-3")},
+			[]string{"opt l b: " + suites("a", "mochitest-plain-1", "mochitest-plain-2", "mochitest-plain-3", "mochitest-plain-4")},
+			[]string{
+				"+ opt l b: test-a/opt-mochitest-plain-4",
+				"~ opt l b: test-a/opt-mochitest-1 > opt l b: test-a/opt-mochitest-plain-1",
+				"~ opt l b: test-a/opt-mochitest-2 > opt l b: test-a/opt-mochitest-plain-2",
+				"~ opt l b: test-a/opt-mochitest-3 > opt l b: test-a/opt-mochitest-plain-3",
+			},
+		},
+		{
+			"another chunk is another test", []string{"opt l b: " + suites("a", "gtest", "xpcshell-4")},
+			[]string{"opt l b: " + suites("a", "gtest-1", "xpcshell-5")},
+			[]string{
+				"+ opt l b: test-a/opt-gtest-1", "+ opt l b: test-a/opt-xpcshell-5",
+				"- opt l b: test-a/opt-gtest", "- opt l b: test-a/opt-xpcshell-4",
+			},
+		},
+		{
+			"one suite goes, another comes", []string{"opt l b: " + suites("a", "gtest", "mochitest-chrome")},
+			[]string{"opt l b: " + suites("a", "jittest", "talos-chrome")},
+			[]string{
+				"+ opt l b: test-a/opt-jittest", "+ opt l b: test-a/opt-talos-chrome",
+				"- opt l b: test-a/opt-gtest", "- opt l b: test-a/opt-mochitest-chrome",
+			},
+		},
+		{
+			"a build of another name, and its tests are the same",
+			[]string{"opt l build-linux64/opt: " + suites("a", usual...)},
+			[]string{"opt l build-linux64-base/opt: " + suites("a", usual...)},
+			[]string{"~ opt l build-linux64/opt: build-linux64/opt > opt l build-linux64-base/opt: build-linux64-base/opt"},
+		},
+		{
+			"a platform of another name", []string{"opt linux b: " + suites("a", usual...), "opt linux: alone"},
+			[]string{"opt linux64 b: " + suites("a", usual...), "opt linux64: alone"},
+			[]string{"~ opt linux b: b > opt linux64 b: b"},
+		},
+		{
+			"a build goes, and one of another type comes", []string{"opt l b/opt: " + suites("a", usual...)},
+			[]string{"debug l b/debug:"},
+			append([]string{"+ debug l b/debug: b/debug", "- opt l b/opt: b/opt"}, gone("opt l b/opt", "a", usual)...),
+		},
+		{
+			"tests of which only the suite is known", []string{"opt l: gtest-1 gtest-2"}, []string{"opt l: gtest-2 gtest-3"},
+			[]string{"+ opt l ?: gtest-3", "- opt l ?: gtest-1"},
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			d := trychooser.Compare(graphOf(t, c.old...), graphOf(t, c.now...))
+			if diff := cmp.Diff(c.want, told(d)); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+			if d.Empty() != (len(c.want) == 0) {
+				t.Errorf("Empty is %t", d.Empty())
+			}
+			text, err := json.Marshal(d)
+			if err != nil || bytes.Contains(text, []byte("null")) != strings.Contains(fmt.Sprint(c.want), "?") {
+				t.Errorf("%s, %v", text, err)
+			}
+		})
+	}
+}
+
+func gone(build, on string, names []string) []string {
+	var out []string
+	for _, l := range strings.Fields(suites(on, names...)) {
+		out = append(out, "- "+build+": "+l)
+	}
+	return out
+}
+
+// Whatever is new is in the new graph alone, whatever is gone in the old one alone, and all
+// that differs is told once: between the real graphs, which are half a year apart, and back.
+func TestCompareRealGraphs(t *testing.T) {
+	var graphs []trychooser.Graph
+	for _, file := range realGraphs {
+		g, err := trychooser.ReadGraph(bytes.NewReader(testenv.Read(t, "data", "5-buildbot", file)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		graphs = append(graphs, g)
+	}
+	there, back := trychooser.Compare(graphs[0], graphs[1]), trychooser.Compare(graphs[1], graphs[0])
+	if len(there.New) != len(back.Gone) || len(there.Gone) != len(back.New) || len(there.Renamed) != len(back.Renamed) {
+		t.Errorf("there %d, %d, %d and back %d, %d, %d", len(there.New), len(there.Gone), len(there.Renamed),
+			len(back.New), len(back.Gone), len(back.Renamed))
+	}
+	was, is := spots(graphs[0]), spots(graphs[1])
+	for _, c := range []struct {
+		what     string
+		entries  []trychooser.Entry
+		in, not  map[string]bool
+		atLeast  int
+		mentions string
+	}{
+		{"new", there.New, is, was, 10, "TB Linux x86-64 try-comm-central build"},
+		{"gone", there.Gone, was, is, 10, "b2g_try_emulator_dep"},
+	} {
+		found := false
+		for _, e := range c.entries {
+			key := fmt.Sprint(e.Type, e.Platform, text(e.Build), e.Label)
+			if e.Build != nil && (!c.in[key] || c.not[key]) {
+				t.Errorf("%s: %s %s %s", c.what, e.Type, e.Platform, e.Label)
+			}
+			found = found || e.Label == c.mentions
+		}
+		if len(c.entries) < c.atLeast || !found {
+			t.Errorf("%s: %d entries, %q among them: %t", c.what, len(c.entries), c.mentions, found)
+		}
+	}
+	for _, r := range there.Renamed {
+		t.Logf("renamed: %s > %s", r.From.Label, r.To.Label)
+	}
+}
+
+func text(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
+}
+
+// spots are the builds and tests of a graph.
+func spots(g trychooser.Graph) map[string]bool {
+	out := map[string]bool{}
+	for buildType, platforms := range g {
+		for at, p := range platforms {
+			for b, tests := range p.Builds {
+				out[fmt.Sprint(buildType, at, b, b)] = true
+				for _, l := range tests {
+					out[fmt.Sprint(buildType, at, b, l)] = true
+				}
+			}
+		}
+	}
+	return out
+}

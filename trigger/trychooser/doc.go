@@ -1,0 +1,2 @@
+// Package trychooser says what can run on a push, and chooses from it.
+package trychooser

@@ -1,0 +1,118 @@
+package trychooser
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// rideAlong are builds that come with a platform which is named in -p, though they are of
+// platforms of their own: Firefox's graph configuration calls them ridealong-builds. They do
+// not come with -p all. Names of several years are here; a catalog has those of its own.
+var rideAlong = map[string][]string{
+	"android-api-15": {"android-api-15-l10n"},
+	"android-api-16": {"android-api-16-l10n"},
+	"linux":          {"linux-l10n", "sm-plain-linux32", "sm-arm-sim-linux32"},
+	"linux64": {
+		"linux64-l10n",
+		"sm-plain", "sm-nonunified", "sm-arm-sim", "sm-arm64-sim", "sm-compacting", "sm-rootanalysis", "sm-package",
+		"sm-tsan", "sm-asan", "sm-mozjs-sys", "sm-msan", "sm-fuzzing",
+		"sm-plain-linux64", "sm-nojit-linux64", "sm-nonunified-linux64", "sm-arm-sim-linux32", "sm-arm64-sim-linux64",
+		"sm-compacting-linux64", "sm-rootanalysis-linux64", "sm-package-linux64", "sm-tsan-linux64", "sm-asan-linux64",
+		"sm-msan-linux64", "sm-fuzzing-linux64",
+	},
+	"win32": {"sm-plain-win32", "sm-compacting-win32"},
+}
+
+// ridesAlong reports whether a platform only comes with another one.
+func ridesAlong(platform string) bool {
+	for _, list := range rideAlong {
+		if slices.Contains(list, platform) {
+			return true
+		}
+	}
+	return false
+}
+
+// pretty are the names that people write in brackets: parts of what Buildbot called its
+// builders, and what the test platforms of such machines begin with in Taskcluster. Firefox
+// lists whole names, and forgets new ones; so each stands for all that begin with it.
+var pretty = map[string][]string{
+	"Ubuntu":                            {"linux"},
+	"x64":                               {"linux64", "linux1804-64", "linux2204-64", "linux2404-64"},
+	"Android":                           {"android"},
+	"Android 4.2":                       {"android-4.2"},
+	"Android 4.3":                       {"android-4.3"},
+	"Android 7.0":                       {"android-em-7.0", "android-hw-p2-8-0"},
+	"10.6":                              {"macosx1006"},
+	"10.10":                             {"macosx64", "macosx1010"},
+	"10.14":                             {"macosx1014"},
+	"10.15":                             {"macosx1015"},
+	"11.00":                             {"macosx1100"},
+	"11.20":                             {"macosx1120"},
+	"13.00":                             {"macosx1300"},
+	"14.70":                             {"macosx1470"},
+	"15.00":                             {"macosx1500"},
+	"Windows XP":                        {"windowsxp"},
+	"Windows 7":                         {"windows7"},
+	"Windows 7 VM":                      {"windows7-32-vm"},
+	"Windows 8":                         {"windows8"},
+	"Windows 10":                        {"windows10"},
+	"Windows 11":                        {"windows11"},
+	"OS X":                              {"macosx"},
+	"Android 7.0 Samsung A51 32bit":     {"android-hw-a51-11.0-arm7"},
+	"Android 7.0 Samsung A51 64bit":     {"android-hw-a51-11.0-aarch64"},
+	"Android 13.0 Google Pixel 5 32bit": {"android-hw-p5-13.0-arm7"},
+	"Android 13.0 Google Pixel 5 64bit": {"android-hw-p5-13.0-android-aarch64"},
+	"Android 13.0 Google Pixel 6 64bit": {"android-hw-p6-13.0-android-aarch64"},
+	"Android 13.0 Samsung S21 64bit":    {"android-hw-s21-13.0-android-aarch64"},
+	"Android 14.0 Samsung A55 64bit":    {"android-hw-a55-14.0-android-aarch64"},
+}
+
+// at reports whether a test runs where the word in brackets says: on the test platform of
+// this name, or on one that a pretty name stands for; where the CI names its jobs for
+// people, as Buildbot's builders are, in whose name the word is.
+func (p bracket) at(f *fact) bool {
+	switch {
+	case p.name == all, p.name == f.TestPlatform, f.TestPlatform == "" && p.name == f.platform:
+		return true
+	case strings.Contains(f.Label, " ") && strings.Contains(strings.ToLower(f.Label), strings.ToLower(p.name)):
+		return true
+	}
+	return slices.ContainsFunc(pretty[p.name], func(s string) bool { return beginsName(f.TestPlatform, s) })
+}
+
+// beginsName reports whether a name begins with another one, as windows7-32-vm does with
+// windows7, but not windows71 with windows7.
+func beginsName(name, start string) bool {
+	rest, ok := strings.CutPrefix(name, start)
+	return ok && (rest == "" || !digit(start[len(start)-1]) || !digit(rest[0]))
+}
+
+func digit(c byte) bool { return '0' <= c && c <= '9' }
+
+// builtAs are test platforms, and the platforms of the builds that are tested on them, for
+// tests that do not say what they test.
+var builtAs = []struct {
+	test  *regexp.Regexp
+	build string
+}{
+	{regexp.MustCompile(`^linux(?:32|1804-32)\b`), "linux"},
+	{regexp.MustCompile(`^linux(?:\d{4}-)?(?:64|aarch64)\b`), "linux64"},
+	{regexp.MustCompile(`^windows\d+-(?:a?arch64|a64)(?:-\d\dh\d)?\b`), "win64-aarch64"},
+	{regexp.MustCompile(`^windows\d+-64(?:-\d\dh\d|-\d{4})?\b`), "win64"},
+	{regexp.MustCompile(`^windows(?:\d+-32|xp)(?:-\d\dh\d|-\d{4})?\b`), "win32"},
+	{regexp.MustCompile(`^macosx\d*(?:-64|-aarch64)?\b`), "macosx64"},
+}
+
+// buildPlatform is the platform whose builds are tested on a test platform, as far as its
+// name says: what it begins with is the machine, and what follows is of the build, but for
+// the way of drawing (-qr). Empty when the name says nothing.
+func buildPlatform(testPlatform string) string {
+	for _, b := range builtAs {
+		if at := b.test.FindStringIndex(testPlatform); at != nil {
+			return b.build + strings.TrimSuffix(testPlatform[at[1]:], "-qr")
+		}
+	}
+	return ""
+}
