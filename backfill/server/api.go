@@ -31,6 +31,7 @@ func (s *Server) Handler() http.Handler {
 		"GET /v1/backfills":              s.apiList,
 		"GET /v1/backfills/{id}":         s.apiGet,
 		"POST /v1/backfills/{id}/cancel": s.apiCancel,
+		"GET /v1/runnable":               s.apiRunnable,
 		"GET /healthz":                   s.healthz,
 		"GET /readyz":                    s.readyz,
 		"GET /metrics":                   s.meter.handler().ServeHTTP,

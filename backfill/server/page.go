@@ -24,6 +24,8 @@ type pageOptions struct {
 	Robot Robotics
 	// SignIn says that people can sign in, by POST /signin with token and next.
 	SignIn bool
+	// Chooser lets people choose among all that can run on a push; nil for none.
+	Chooser *chooser
 	// Done ends the streams when the service is to end.
 	Done <-chan struct{}
 	Log  *slog.Logger // default: discards
@@ -69,6 +71,13 @@ func (p *page) register(mux *http.ServeMux) {
 	mux.HandleFunc("POST /autopilot/start", p.robotStart)
 	mux.HandleFunc("POST /autopilot/optout", p.robotOptOut)
 	mux.HandleFunc("POST /autopilot/cases/{key}/wrong", p.robotWrong)
+	if p.o.Chooser != nil {
+		mux.HandleFunc("GET /chooser", p.choose)
+		mux.HandleFunc("POST /chooser", p.chosen)
+		mux.HandleFunc("GET /chooser/jobs", p.chooserData)
+		mux.HandleFunc("GET /chooser/try_task_config.json", p.chooserJSON)
+		mux.HandleFunc("GET /chooser/try-syntax", p.chooserSyntax)
+	}
 	mux.HandleFunc("GET /page/{file}", p.files.serve)
 	mux.HandleFunc("/", p.nowhere)
 }
@@ -81,14 +90,14 @@ type frame struct {
 	// Here is where the browser is to be after signing in.
 	Here   string
 	SignIn bool
-	// Autopilot says that there is one.
-
-	Autopilot bool
-	Body      any
+	// Autopilot and Chooser say that there is one.
+	Autopilot, Chooser bool
+	Body               any
 }
 
 func (p *page) frame(r *http.Request, title, nav string, body any) frame {
-	f := frame{Title: title, Nav: nav, Body: body, SignIn: p.o.SignIn, Autopilot: p.o.Robot != nil, Here: "/"}
+	f := frame{Title: title, Nav: nav, Body: body, SignIn: p.o.SignIn, Here: "/"}
+	f.Autopilot, f.Chooser = p.o.Robot != nil, p.o.Chooser != nil
 	if r.Method == http.MethodGet {
 		f.Here = r.URL.RequestURI()
 	}

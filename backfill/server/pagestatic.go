@@ -84,7 +84,7 @@ func loadScreens(a *assets) screens {
 	})
 	template.Must(shared.ParseFS(pageFiles, "page/layout.html", "page/parts.html", "page/form.html"))
 	out := screens{}
-	for _, name := range []string{"start", "backfill", "history", "sure", "trouble", "day"} {
+	for _, name := range []string{"start", "backfill", "history", "sure", "trouble", "day", "chooser", "chosen"} {
 		one := template.Must(shared.Clone())
 		out[name] = template.Must(one.ParseFS(pageFiles, "page/"+name+".html"))
 	}

@@ -77,19 +77,20 @@ func (o *Options) defaults() {
 // Server takes backfills and carries them out. It is safe for concurrent use; New makes
 // one.
 type Server struct {
-	places Places
-	store  Store
-	o      Options
-	log    *slog.Logger
-	door   *Door
-	page   *page
-	holder string
-	meter  *meter
-	wakeup chan struct{} // there may be something to claim
-	done   chan struct{} // closed when Run ends: streams end then
-	hub    hub
-	bodies *flight.Cache[bodyKey, body] // encoded, by version
-	looks  *flight.Cache[struct{}, looked]
+	places  Places
+	store   Store
+	o       Options
+	log     *slog.Logger
+	door    *Door
+	page    *page
+	chooser *chooser
+	holder  string
+	meter   *meter
+	wakeup  chan struct{} // there may be something to claim
+	done    chan struct{} // closed when Run ends: streams end then
+	hub     hub
+	bodies  *flight.Cache[bodyKey, body] // encoded, by version
+	looks   *flight.Cache[struct{}, looked]
 
 	ending   sync.Once
 	mu       sync.Mutex
@@ -111,6 +112,7 @@ func New(places Places, store Store, opts *Options) (*Server, error) {
 	s.o.defaults()
 	s.log = s.o.Logger
 	s.meter = newMeter()
+	s.chooser = newChooser(places, &s.o)
 	door := s.o.Door
 	if door.Stream == nil {
 		door.Stream = streams
@@ -120,8 +122,8 @@ func New(places Places, store Store, opts *Options) (*Server, error) {
 	}
 	s.page = newPage(s, func(r *http.Request) (Caller, bool) { return CallerOf(r.Context()) }, &pageOptions{
 		Root: strings.TrimRight(door.PublicURL, "/"), Example: s.o.Example, SignIn: door.Tokens != nil,
-		Robot: s.o.Robot,
-		Done:  s.done, Log: s.log,
+		Robot: s.o.Robot, Chooser: s.chooser,
+		Done: s.done, Log: s.log,
 	})
 	if door.Fail == nil {
 		door.Fail = s.page.refused

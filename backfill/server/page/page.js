@@ -343,7 +343,7 @@
       const answer = await fetch(link.href);
       if (!answer.ok) throw new Error(answer.statusText);
       await navigator.clipboard.writeText(await answer.text());
-      toast('Copied: paste it into the bug.');
+      toast(link.dataset.copied || 'Copied: paste it into the bug.');
     } catch {
       location.assign(link.href); // there it can be copied by hand
     }
@@ -351,7 +351,7 @@
 
   function clicks() {
     document.addEventListener('click', (e) => {
-      const link = e.target.closest('#copy');
+      const link = e.target.closest('#copy, [data-copied]');
       if (link && !e.ctrlKey && !e.metaKey && !e.shiftKey) {
         e.preventDefault();
         copy(link);

@@ -71,7 +71,7 @@ var rules = []rule{
 	}},
 	{"backfill/server", []string{
 		"job", "analysis", "analysis/culprit", "analysis/joblog", "trigger", "trigger/ledger",
-		"trigger/monitor", "backfill", "backfill/autopilot", "job/link", "internal",
+		"trigger/monitor", "trigger/trychooser", "backfill", "backfill/autopilot", "job/link", "internal",
 	}},
 	{"backfill/autopilot", []string{
 		"job", "analysis", "analysis/culprit", "analysis/joblog", "trigger", "trigger/ledger", "backfill", "basics",

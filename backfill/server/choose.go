@@ -1,0 +1,334 @@
+package server
+
+import (
+	"cmp"
+	"context"
+	"log/slog"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/mozci/mozci/internal/flight"
+	"github.com/mozci/mozci/job"
+	"github.com/mozci/mozci/trigger"
+	"github.com/mozci/mozci/trigger/ledger"
+	"github.com/mozci/mozci/trigger/trychooser"
+)
+
+// The bounds of the chooser.
+const (
+	mostChoices  = 50_000 // labels of a catalog that it offers
+	mostLines    = 1000   // rows of its matrix
+	mostColumns  = 200
+	mostFilter   = 1000 // bytes of a filter
+	mostAtOnce   = 500  // runs that one plan may ask for
+	mostCatalogs = 8    // that are kept
+	// catalogFresh is for how long what a push offers, and how long it takes, is not read
+	// again.
+	catalogFresh = 10 * time.Minute
+)
+
+// chooser lets people choose among all that can run on a push.
+type chooser struct {
+	places  Places
+	ledger  ledger.Ledger
+	guard   Guard
+	budgets trigger.Budgets
+	reading time.Duration // how long reading a push may take
+	log     *slog.Logger
+	kept    *flight.Cache[catalogKey, *catalogue]
+}
+
+func newChooser(places Places, o *Options) *chooser {
+	return &chooser{
+		places: places, ledger: o.Ledger, guard: o.Guard, budgets: o.Budgets, reading: o.Planning, log: o.Logger,
+		kept: flight.New[catalogKey, *catalogue](mostCatalogs),
+	}
+}
+
+// catalogKey names what a push offered in a stretch of time.
+type catalogKey struct {
+	project, revision string
+	id, when          int64
+}
+
+// catalogue is what can run on one push, as the chooser shows it.
+type catalogue struct {
+	place Place
+	push  job.Push
+	jobs  []choice // by label
+	rows  []string // suites, and kinds of what has none
+	cols  []string // platforms with their types
+	whole int      // how many labels there are: more than jobs where those are too many
+	of    map[string]int
+	known bool // something is known of how long jobs take
+	data  []byte
+	etag  string
+}
+
+// choice is a label that may be chosen.
+type choice struct {
+	job.Runnable
+	row, col int
+	seconds  float64 // how long a run usually takes; 0 where by is byNothing
+	by       measure
+}
+
+// checkChooser says what makes no sense without asking anybody.
+func checkChooser(project, revision string) error {
+	switch {
+	case project != "" && !projects.MatchString(project):
+		return wrong("project", "%q is no name of a repository", clipped(project))
+	case revision != "" && !revisions.MatchString(revision):
+		return wrong("revision", "%q: expected 12 to 40 hexadecimal digits, or tip", clipped(revision))
+	}
+	return nil
+}
+
+// open reads what can run on a push; without a revision on the newest one.
+func (c *chooser) open(ctx context.Context, project, revision string) (*catalogue, error) {
+	if err := checkChooser(project, revision); err != nil {
+		return nil, err
+	}
+	ctx, stop := context.WithTimeout(ctx, c.reading)
+	defer stop()
+	place, err := c.places.Open(ctx, project)
+	if err != nil {
+		return nil, err
+	}
+	push, err := place.Repo.Push(ctx, cmp.Or(strings.ToLower(revision), "tip"))
+	if err != nil {
+		return nil, err
+	}
+	key := catalogKey{place.Project, push.Revision, push.ID, time.Now().Unix() / int64(catalogFresh/time.Second)}
+	return c.kept.Do(ctx, key, func(ctx context.Context) (*catalogue, bool, error) {
+		ctx, stop := context.WithTimeout(ctx, c.reading)
+		defer stop()
+		return c.read(ctx, place, push)
+	})
+}
+
+// read reads the catalog, and at the same time how long its jobs take. A history that
+// cannot be read is no reason not to choose; it is read again the next time.
+func (c *chooser) read(ctx context.Context, place Place, push job.Push) (*catalogue, bool, error) {
+	type past struct {
+		lengths lengths
+		err     error
+	}
+	history := make(chan past, 1)
+	go func() {
+		l, err := readLengths(ctx, place, push)
+		history <- past{l, err}
+	}()
+	entries, err := job.Catalog(ctx, place.CI, push)
+	if err != nil {
+		return nil, false, err
+	}
+	h := <-history
+	if h.err != nil {
+		c.log.WarnContext(ctx, "how long jobs take could not be read", "push", push.String(), "error", h.err)
+	}
+	cat := &catalogue{place: place, push: push, whole: len(entries)}
+	cat.fill(entries, h.lengths)
+	return cat, h.err == nil, cat.encode()
+}
+
+// fill lays the labels out.
+func (cat *catalogue) fill(entries []job.Runnable, l lengths) {
+	entries = slices.Clone(entries)
+	slices.SortFunc(entries, func(a, b job.Runnable) int { return cmp.Compare(a.Label, b.Label) })
+	entries = entries[:min(len(entries), mostChoices)]
+	rows, cols := newLine(mostLines), newLine(mostColumns)
+	for _, e := range entries {
+		row, rowElse := matrixRowOf(e)
+		col, colElse := columnOf(e)
+		rows.count(row, rowElse)
+		cols.count(col, colElse)
+	}
+	rows.settle()
+	cols.settle()
+	cat.rows, cat.cols, cat.of = rows.names, cols.names, make(map[string]int, len(entries))
+	l.learn(entries)
+	for i, e := range entries {
+		row, rowElse := matrixRowOf(e)
+		col, colElse := columnOf(e)
+		j := choice{Runnable: e, row: rows.at(row, rowElse), col: cols.at(col, colElse)}
+		j.seconds, j.by = l.of(e)
+		cat.known = cat.known || j.by != byNothing
+		cat.jobs = append(cat.jobs, j)
+		cat.of[e.Label] = i
+	}
+}
+
+// kindRows are the rows of what has no suite.
+var kindRows = map[job.Kind]string{
+	job.KindBuild: "builds", job.KindTest: "tests", job.KindPerf: "measurements", job.KindOther: "other jobs",
+}
+
+// elsewhere is the column of what has no platform.
+const elsewhere = "no platform"
+
+// matrixRowOf is the row of a label, and the one where it stands when there are too many.
+func matrixRowOf(e job.Runnable) (row, otherwise string) {
+	otherwise = cmp.Or(kindRows[e.Kind], kindRows[job.KindOther])
+	switch {
+	case e.Suite == "":
+		return otherwise, otherwise
+	case e.Kind == job.KindBuild:
+		return otherwise + ": " + e.Suite, otherwise
+	}
+	return e.Suite, otherwise
+}
+
+// columnOf is the platform of a label with its type.
+func columnOf(e job.Runnable) (col, otherwise string) {
+	col = cmp.Or(e.TestPlatform, e.Platform)
+	switch {
+	case col == "":
+		return elsewhere, elsewhere
+	case e.BuildType == "":
+		return col, elsewhere
+	}
+	return col + "/" + e.BuildType, elsewhere
+}
+
+// line are the names along one side of the matrix, of which there may be too many: those
+// with the fewest labels then share one.
+type line struct {
+	most  int
+	n     map[string]int
+	back  map[string]string
+	names []string
+	index map[string]int
+}
+
+func newLine(most int) *line {
+	return &line{most: most, n: map[string]int{}, back: map[string]string{}, index: map[string]int{}}
+}
+
+func (l *line) count(name, otherwise string) {
+	l.n[name]++
+	l.back[name] = otherwise
+}
+
+// settle decides which names there are, and in which order: builds first, what has no
+// name of its own last.
+func (l *line) settle() {
+	all := make([]string, 0, len(l.n))
+	for name := range l.n {
+		all = append(all, name)
+	}
+	slices.SortFunc(all, func(a, b string) int { return cmp.Or(cmp.Compare(l.n[b], l.n[a]), cmp.Compare(a, b)) })
+	l.names = all
+	if len(all) > l.most {
+		const spare = 5 // names that the others share
+		l.names = slices.Clone(all[:l.most-spare])
+		for _, name := range all[l.most-spare:] {
+			if other := l.back[name]; !slices.Contains(l.names, other) {
+				l.names = append(l.names, other)
+			}
+		}
+	}
+	slices.SortFunc(l.names, func(a, b string) int { return cmp.Or(rank(a)-rank(b), cmp.Compare(a, b)) })
+	for i, name := range l.names {
+		l.index[name] = i
+	}
+}
+
+func rank(name string) int {
+	switch {
+	case name == kindRows[job.KindBuild], strings.HasPrefix(name, kindRows[job.KindBuild]+": "):
+		return 0
+	case name == elsewhere, name == kindRows[job.KindTest], name == kindRows[job.KindPerf],
+		name == kindRows[job.KindOther]:
+		return 2
+	}
+	return 1
+}
+
+func (l *line) at(name, otherwise string) int {
+	if i, ok := l.index[name]; ok {
+		return i
+	}
+	return l.index[otherwise]
+}
+
+// readFilter reads what a person typed. Nothing is everything.
+func readFilter(text string) (trychooser.Query, error) {
+	if len(text) > mostFilter {
+		return trychooser.Query{}, wrong("q", "it is longer than %s bytes", number(mostFilter))
+	}
+	q, err := trychooser.ParseQuery(text)
+	if err != nil {
+		return q, &InputError{"q", job.Visible(reasonText(err))}
+	}
+	return q, nil
+}
+
+// match are the indices of the labels that a filter means: those that can be chosen, and
+// those that cannot run on the push.
+func (cat *catalogue) match(text string) (can, barred []int, err error) {
+	q, err := readFilter(text)
+	if err != nil {
+		return nil, nil, err
+	}
+	for i, j := range cat.jobs {
+		switch {
+		case !q.Match(j.Label):
+		case j.Barred != "":
+			barred = append(barred, i)
+		default:
+			can = append(can, i)
+		}
+	}
+	return can, barred, nil
+}
+
+// labels are those with these indices.
+func (cat *catalogue) labels(of []int) []string {
+	out := make([]string, len(of))
+	for n, i := range of {
+		out[n] = cat.jobs[i].Label
+	}
+	return out
+}
+
+// indices are those of labels; one that the push does not have, or that cannot run there,
+// is an error.
+func (cat *catalogue) indices(labels []string) ([]int, error) {
+	var out []int
+	for _, l := range labels {
+		i, ok := cat.of[l]
+		switch {
+		case !ok:
+			return nil, wrong("labels", "%q cannot run on push %s", clipped(l), name(cat.push.Ref()))
+		case cat.jobs[i].Barred != "":
+			return nil, wrong("labels", "%q cannot run on push %s: %s", clipped(l), name(cat.push.Ref()),
+				brief(cat.jobs[i].Barred, 300))
+		}
+		out = append(out, i)
+	}
+	slices.Sort(out)
+	return slices.Compact(out), nil
+}
+
+// nearest is what there is for a filter that nothing fits: the name nearest to its first
+// word that nothing fits. It is empty where each word fits something.
+func (cat *catalogue) nearest(text string) string {
+	for word := range strings.FieldsSeq(text) {
+		if word == "|" || word[0] == '!' {
+			continue
+		}
+		if can, barred, err := cat.match(word); err != nil || len(can)+len(barred) > 0 {
+			continue
+		}
+		word = strings.Trim(strings.TrimSuffix(word, "$"), "'^")
+		if word == "" {
+			continue
+		}
+		if near := job.Nearest(slices.Concat(cat.rows, cat.cols), word, 1); len(near) > 0 {
+			return near[0]
+		}
+	}
+	return ""
+}

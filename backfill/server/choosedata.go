@@ -1,0 +1,186 @@
+package server
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"log/slog"
+	"math"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+
+	"github.com/mozci/mozci/job"
+)
+
+// catalogJSON is a catalogue for the page's script: lists side by side, since objects of
+// twenty thousand labels would be several times as large.
+type catalogJSON struct {
+	Labels  []string `json:"labels"`
+	Row     []int    `json:"row"`
+	Column  []int    `json:"column"`
+	Seconds []int    `json:"seconds"` // -1 where nothing is known
+	Barred  []int    `json:"barred"`  // indices of labels
+	Rows    []string `json:"rows"`
+	Columns []string `json:"columns"`
+	// Shown are labels that people may not see as they are, by index.
+	Shown map[string]string `json:"shown"`
+	Most  int               `json:"most"` // runs that may be asked for at once
+	Whole int               `json:"whole"`
+}
+
+// encode writes the catalogue for the script.
+func (cat *catalogue) encode() error {
+	out := catalogJSON{
+		Labels: []string{}, Row: []int{}, Column: []int{}, Seconds: []int{}, Barred: []int{}, Shown: map[string]string{},
+		Rows: visible(cat.rows), Columns: visible(cat.cols), Most: mostAtOnce, Whole: cat.whole,
+	}
+	for i, j := range cat.jobs {
+		out.Labels = append(out.Labels, j.Label)
+		out.Row, out.Column = append(out.Row, j.row), append(out.Column, j.col)
+		seconds := int(math.Round(j.seconds))
+		if j.by == byNothing {
+			seconds = -1
+		}
+		out.Seconds = append(out.Seconds, seconds)
+		if j.Barred != "" {
+			out.Barred = append(out.Barred, i)
+		}
+		if s := plain(j.Label); s != j.Label {
+			out.Shown[strconv.Itoa(i)] = s
+		}
+	}
+	text, err := json.Marshal(out)
+	if err != nil {
+		return err
+	}
+	sum := sha256.Sum256(text)
+	cat.data, cat.etag = text, `"`+hex.EncodeToString(sum[:12])+`"`
+	return nil
+}
+
+func visible(names []string) []string {
+	out := make([]string, len(names))
+	for i, n := range names {
+		out[i] = brief(n, 120)
+	}
+	return out
+}
+
+// chooserData answers what the chooser's script chooses from.
+func (p *page) chooserData(w http.ResponseWriter, r *http.Request) {
+	a, err := readChooser(r.URL.Query())
+	var cat *catalogue
+	if err == nil {
+		cat, err = p.o.Chooser.open(r.Context(), a.Project, a.Revision)
+	}
+	if err != nil {
+		code, t := troubleOf(err)
+		if code >= http.StatusInternalServerError {
+			p.o.Log.ErrorContext(r.Context(), "a request failed", "path", r.URL.Path, "error", err)
+		}
+		http.Error(w, t.Text, code)
+		return
+	}
+	h := w.Header()
+	h.Set("Etag", cat.etag)
+	h.Set("Cache-Control", "private, no-cache")
+	if matches(r.Header.Values("If-None-Match"), cat.etag) {
+		w.WriteHeader(http.StatusNotModified)
+		return
+	}
+	h.Set("Content-Type", "application/json")
+	h.Set("Content-Length", strconv.Itoa(len(cat.data)))
+	_, _ = w.Write(cat.data)
+}
+
+// runnableJSON is what can run on a push, as the API has it.
+type runnableJSON struct {
+	Push    job.PushRef    `json:"push"`
+	Total   int            `json:"total"`
+	Seconds float64        `json:"usual_seconds"`
+	Unknown int            `json:"unknown"`
+	Labels  []runnableItem `json:"labels"`
+}
+
+type runnableItem struct {
+	Label        Text     `json:"label"`
+	Kind         job.Kind `json:"kind"`
+	BuildType    Text     `json:"build_type"`
+	Platform     Text     `json:"platform"`
+	TestPlatform Text     `json:"test_platform"`
+	Suite        Text     `json:"suite"`
+	Chunk        int      `json:"chunk"`
+	Seconds      *float64 `json:"usual_seconds"`
+	By           string   `json:"usual_of"`
+	Barred       Text     `json:"barred"`
+}
+
+// apiRunnable answers which labels can run on a push, and how long they usually take.
+func (s *Server) apiRunnable(w http.ResponseWriter, r *http.Request) {
+	q := r.URL.Query()
+	for name, values := range q {
+		if !slices.Contains([]string{"project", "revision", "q"}, name) {
+			s.fail(w, r, wrong(clipped(name), "there is no such parameter"))
+			return
+		}
+		if len(values) > 1 {
+			s.fail(w, r, wrong(name, "it is given %d times", len(values)))
+			return
+		}
+	}
+	out, err := s.runnable(r, q)
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	s.write(w, r, http.StatusOK, out)
+}
+
+func (s *Server) runnable(r *http.Request, q url.Values) (runnableJSON, error) {
+	if _, err := readFilter(q.Get("q")); err != nil { // before anybody is asked
+		return runnableJSON{}, err
+	}
+	cat, err := s.chooser.open(r.Context(), q.Get("project"), q.Get("revision"))
+	if err != nil {
+		return runnableJSON{}, err
+	}
+	can, barred, err := cat.match(q.Get("q"))
+	if err != nil {
+		return runnableJSON{}, err
+	}
+	cost := cat.cost(can, 1)
+	out := runnableJSON{
+		Push: cat.push.Ref(), Total: cat.whole, Seconds: cost.seconds, Unknown: cost.unknown, Labels: []runnableItem{},
+	}
+	all := slices.Concat(can, barred)
+	slices.Sort(all)
+	for _, i := range all {
+		j := cat.jobs[i]
+		item := runnableItem{
+			Label: Text(j.Label), Kind: cmpKind(j.Kind), BuildType: Text(j.BuildType), Platform: Text(j.Platform),
+			TestPlatform: Text(j.TestPlatform), Suite: Text(j.Suite), Chunk: j.Chunk, By: j.by.String(),
+			Barred: Text(j.Barred),
+		}
+		if j.by != byNothing {
+			item.Seconds = &j.seconds
+		}
+		out.Labels = append(out.Labels, item)
+	}
+	return out, nil
+}
+
+// cmpKind is a kind that has a word.
+func cmpKind(k job.Kind) job.Kind {
+	if kindRows[k] == "" {
+		return job.KindOther
+	}
+	return k
+}
+
+// noteChoice writes what was chosen into the line of the act.
+func noteChoice(r *http.Request, cat *catalogue, what string, runs, failed int) {
+	Audit(r.Context(), slog.String("what", what), slog.String("project", cat.place.Project),
+		slog.String("revision", cat.push.Revision), slog.Int("runs", runs), slog.Int("failed", failed))
+}

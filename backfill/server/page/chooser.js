@@ -1,0 +1,631 @@
+// The chooser: the filter as one types, the matrix, and what is taken out of it by hand.
+// What a filter means is the same here as on the server (trigger/trychooser).
+(() => {
+  'use strict';
+  const $ = (id) => document.getElementById(id);
+  const box = $('chooser');
+  if (!box) return;
+
+  // ---- the filter: fzf's extended search ----
+
+  const spaces = '\\t-\\r \\u0085\\u00a0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000';
+  const space = new RegExp(`^[${spaces}]$`);
+  const leading = new RegExp(`^[${spaces}]+`);
+  const trailing = new RegExp(`[${spaces}]+$`);
+  const inWord = /^[\p{L}\p{N}]$/u;
+  const ascii = /^[\0-\x7f]*$/;
+
+  // Small letters, character by character, as Go has them.
+  function small(text) {
+    if (ascii.test(text)) return text.toLowerCase();
+    let out = '';
+    for (const c of text) out += [...c.toLowerCase()][0];
+    return out;
+  }
+
+  const bytes = (text) => new TextEncoder().encode(text).length;
+
+  function parseTerm(word) {
+    const t = { text: word, how: 'fuzzy', not: false, cased: word !== small(word) };
+    if (t.text.startsWith('!')) { t.text = t.text.slice(1); t.not = true; t.how = 'exact'; }
+    if (t.text.endsWith('$') && t.text !== '$') { t.text = t.text.slice(0, -1); t.how = 'suffix'; }
+    if (t.text.length > 2 && t.text.startsWith("'") && t.text.endsWith("'")) {
+      t.text = t.text.slice(1, -1);
+      t.how = 'bounded';
+    } else if (t.text.startsWith("'")) {
+      t.text = t.text.slice(1);
+      t.how = t.not ? 'fuzzy' : 'exact';
+    } else if (t.text.startsWith('^')) {
+      t.text = t.text.slice(1);
+      t.how = t.how === 'suffix' ? 'whole' : 'prefix';
+    }
+    if (!t.cased) t.text = small(t.text);
+    t.key = [t.how, t.cased].join(' ');
+    return t.text === '' ? null : t;
+  }
+
+  // Sets, all of which must hold; of each, one term.
+  function parse(text) {
+    text = text.replace(/^ +/, '');
+    while (text.endsWith(' ') && !text.endsWith('\\ ')) text = text.slice(0, -1);
+    const sets = [];
+    let set = [], joins = true, afterBar = false;
+    for (let word of text.replaceAll('\\ ', '\t').split(' ')) {
+      word = word.replaceAll('\t', ' ');
+      if (word === '') continue;
+      if (word === '|' && set.length && !afterBar) { joins = afterBar = true; continue; }
+      afterBar = false;
+      const t = parseTerm(word);
+      if (!t) continue;
+      if (!joins) { sets.push(set); set = []; }
+      set.push(t);
+      joins = false;
+    }
+    if (set.length) sets.push(set);
+    return sets;
+  }
+
+  // ---- the labels, and which of them a term holds for ----
+
+  class Labels {
+    constructor(labels) {
+      this.n = labels.length;
+      this.plain = labels;
+      this.small = labels.map(small);
+      this.kept = new Map(); // the newest last
+      this.packed = {};
+    }
+
+    // pack puts all letters into one array, where the letters of a word are found faster.
+    pack(cased) {
+      if (this.packed[cased]) return this.packed[cased];
+      const from = cased ? this.plain : this.small;
+      const at = new Uint32Array(this.n + 1);
+      let total = 0;
+      for (let i = 0; i < this.n; i++) at[i + 1] = total += from[i].length;
+      const letters = new Uint16Array(total);
+      const masks = new Uint32Array(this.n);
+      for (let i = 0, k = 0; i < this.n; i++) {
+        const s = from[i];
+        for (let j = 0; j < s.length; j++, k++) {
+          const c = s.charCodeAt(j);
+          letters[k] = c;
+          masks[i] |= 1 << (c & 31);
+        }
+      }
+      return this.packed[cased] = { at, letters, masks };
+    }
+
+    // test is a function that says whether a term holds for the label at an index.
+    test(t) {
+      const from = t.cased ? this.plain : this.small, text = t.text;
+      const chars = [...text];
+      const left = (s) => (space.test(chars[0]) ? s : s.replace(leading, ''));
+      const right = (s) => (space.test(chars.at(-1)) ? s : s.replace(trailing, ''));
+      switch (t.how) {
+        case 'exact': return (i) => from[i].includes(text);
+        case 'prefix': return (i) => left(from[i]).startsWith(text);
+        case 'suffix': return (i) => right(from[i]).endsWith(text);
+        case 'whole': return (i) => right(left(from[i])) === text;
+        case 'bounded': return (i) => {
+          const s = from[i];
+          for (let k = s.indexOf(text); k >= 0; k = s.indexOf(text, k + 1)) {
+            const before = [...s.slice(Math.max(0, k - 2), k)].at(-1), after = [...s.slice(k + text.length, k + text.length + 2)][0];
+            if ((k === 0 || !inWord.test(before)) && (after === undefined || !inWord.test(after))) return true;
+          }
+          return false;
+        };
+      }
+      return /[\ud800-\udfff]/.test(text) ? (i) => this.scattered(from[i], chars) : this.letters(t);
+    }
+
+    scattered(s, chars) {
+      let k = 0;
+      for (const c of s) if (c === chars[k] && ++k === chars.length) return true;
+      return false;
+    }
+
+    letters(t) {
+      const { at, letters, masks } = this.pack(t.cased);
+      const want = Uint16Array.from(t.text, (c) => c.charCodeAt(0));
+      const n = want.length;
+      let mask = 0;
+      for (const c of want) mask |= 1 << (c & 31);
+      return (i) => {
+        if ((masks[i] & mask) !== mask) return false;
+        let k = 0, w = want[0];
+        for (let p = at[i], end = at[i + 1]; p < end; p++) {
+          if (letters[p] === w) {
+            if (++k === n) return true;
+            w = want[k];
+          }
+        }
+        return false;
+      };
+    }
+
+    // holds are the labels that a term holds for. Of a word that was typed on, only those
+    // are looked at that its beginning held for.
+    holds(t) {
+      const key = t.key + ' ' + t.text;
+      let out = this.kept.get(key);
+      if (!out) {
+        const test = this.test(t), base = this.beginning(t);
+        out = new Uint8Array(this.n);
+        for (let i = 0; i < this.n; i++) if ((!base || base[i]) && test(i)) out[i] = 1;
+      }
+      this.kept.delete(key);
+      this.kept.set(key, out);
+      if (this.kept.size > 64) this.kept.delete(this.kept.keys().next().value);
+      return out;
+    }
+
+    beginning(t) {
+      if (t.how !== 'fuzzy' && t.how !== 'exact' && t.how !== 'prefix') return null;
+      for (let n = t.text.length - 1; n > 0; n--) {
+        const kept = this.kept.get(t.key + ' ' + t.text.slice(0, n));
+        if (kept) return kept;
+      }
+      return null;
+    }
+
+    // match is 1 for the labels that a filter means, and 0 for the others.
+    match(text) {
+      const out = new Uint8Array(this.n).fill(1);
+      for (const set of parse(text)) {
+        if (set.length === 1) {
+          const held = this.holds(set[0]), not = set[0].not ? 1 : 0;
+          for (let i = 0; i < this.n; i++) out[i] &= held[i] ^ not;
+          continue;
+        }
+        const any = new Uint8Array(this.n);
+        for (const t of set) {
+          const held = this.holds(t), not = t.not ? 1 : 0;
+          for (let i = 0; i < this.n; i++) any[i] |= held[i] ^ not;
+        }
+        for (let i = 0; i < this.n; i++) out[i] &= any[i];
+      }
+      return out;
+    }
+  }
+
+  // ---- words and numbers, as the server has them ----
+
+  const number = (n) => String(n).replace(/\B(?=(\d{3})+$)/g, ',');
+  const count = (n, unit) => number(n) + ' ' + (n === 1 ? unit : unit + 's');
+  const joined = (a, unitA, b, unitB) => a + unitA + (b ? ' ' + b + unitB : '');
+
+  function span(seconds) {
+    if (!(seconds > 0)) return '0 s';
+    const s = Math.floor(Math.min(seconds, 1e9));
+    if (s < 60) return s + ' s';
+    if (s < 3600) return Math.floor(s / 60) + ' min';
+    if (s < 48 * 3600) return joined(Math.floor(s / 3600), ' h', Math.floor(s % 3600 / 60), ' min');
+    return joined(Math.floor(s / 86400), ' days', Math.floor(s % 86400 / 3600), ' h');
+  }
+
+  function roughly(seconds) {
+    const step = seconds >= 10800 ? 1800 : seconds >= 3600 ? 600 : seconds >= 600 ? 300 : 60;
+    return span(Math.max(step, Math.round(seconds / step) * step));
+  }
+
+  function bill(runs, seconds, unknown) {
+    if (!runs) return 'no machine time';
+    if (unknown === runs) return 'machine time not known: none of them ran lately';
+    const about = 'about ' + roughly(seconds) + ' of machine time';
+    return unknown ? about + ', without ' + count(unknown, 'run') + ' of unknown length' : about;
+  }
+
+  // distance is Levenshtein's, of the first 200 letters.
+  function distance(a, b) {
+    a = a.slice(0, 200).toLowerCase();
+    b = b.slice(0, 200).toLowerCase();
+    const row = Array.from({ length: b.length + 1 }, (_, j) => j);
+    for (let i = 0; i < a.length; i++) {
+      let diagonal = row[0];
+      row[0] = i + 1;
+      for (let j = 0; j < b.length; j++) {
+        const change = diagonal + (a[i] === b[j] ? 0 : 1);
+        diagonal = row[j + 1];
+        row[j + 1] = Math.min(change, row[j] + 1, row[j + 1] + 1);
+      }
+    }
+    return row[b.length];
+  }
+
+  function nearest(names, word) {
+    let best = '', least = Infinity;
+    for (const name of names) {
+      const d = distance(name, word);
+      if (d < least || d === least && name < best) { best = name; least = d; }
+    }
+    return best;
+  }
+
+  window.mozciChooser = { Labels, bill, span, roughly, distance };
+
+  // ---- the matrix ----
+
+  const atOnce = 40; // rows that are brought up to date with the key; the others right after
+  const slice = 6; // milliseconds of work between two frames
+
+  fetch(box.dataset.jobs).then((r) => { if (!r.ok) throw new Error(r.statusText); return r.json(); }).then(begin)
+    .catch(() => { /* what the server has made of the page stays, and works */ });
+
+  function begin(data) {
+    const labels = new Labels(data.labels), n = labels.n, rows = data.rows.length, cols = data.columns.length;
+    const cellOf = new Int32Array(n), all = new Int32Array(rows * cols), barred = new Uint8Array(n), out = new Uint8Array(n);
+    const seconds = Int32Array.from(data.seconds);
+    for (const i of data.barred) barred[i] = 1;
+    for (let i = 0; i < n; i++) all[cellOf[i] = data.row[i] * cols + data.column[i]]++;
+    const matched = new Int32Array(rows * cols), chosen = new Int32Array(rows * cols), shown = new Int32Array(rows * cols).fill(-1);
+    const matchedRow = new Int32Array(rows), matchedCol = new Uint8Array(cols), chosenRow = new Int32Array(rows), shownRow = new Int32Array(rows).fill(-1);
+    const shownName = (i) => data.shown[i] ?? data.labels[i];
+    const field = $('q'), form = $('filter'), sum = $('sum'), body = document.querySelector('#matrix tbody');
+    const lines = [], cells = new Array(rows * cols), filled = new Uint8Array(rows);
+    let match = new Uint8Array(n), of = { jobs: 0, taken: 0 };
+
+    // Columns that have nothing are hidden by one rule: to hide their cells one by one
+    // would take longer than a key may.
+    const sheet = new CSSStyleSheet();
+    document.adoptedStyleSheets = [...document.adoptedStyleSheets, sheet];
+    let hidden = '';
+
+    function build() {
+      const head = document.querySelector('#matrix thead tr');
+      head.replaceChildren(head.firstElementChild);
+      data.columns.forEach((name, c) => {
+        const th = document.createElement('th');
+        th.scope = 'col';
+        th.id = 'c' + c;
+        th.className = 'c' + c;
+        const text = document.createElement('span');
+        text.textContent = name;
+        th.append(text);
+        head.append(th);
+      });
+      const rest = document.createDocumentFragment();
+      data.rows.forEach((name, r) => {
+        const tr = document.createElement('tr'), th = document.createElement('th');
+        th.scope = 'row';
+        th.id = 'r' + r;
+        th.innerHTML = '<label><input type="checkbox" checked> <span class="n"></span></label> <small></small>';
+        th.querySelector('.n').textContent = name;
+        tr.append(th);
+        tr.dataset.row = r;
+        lines.push({ tr, box: th.querySelector('input'), sum: th.lastElementChild });
+        rest.append(tr);
+      });
+      body.replaceChildren(rest);
+      $('more-rows')?.remove();
+      $('jobs')?.remove();
+    }
+
+    function fill(r) {
+      filled[r] = 1;
+      const rest = document.createDocumentFragment();
+      for (let c = 0; c < cols; c++) {
+        const td = document.createElement('td'), k = r * cols + c;
+        td.className = 'c' + c;
+        if (all[k]) {
+          const b = document.createElement('button');
+          b.type = 'button';
+          b.id = 'x' + r + '-' + c;
+          b.className = 'cell';
+          b.tabIndex = -1;
+          b.setAttribute('aria-labelledby', 'r' + r + ' c' + c + ' ' + b.id);
+          b.dataset.at = data.columns[c];
+          b.append('');
+          b.text = b.firstChild;
+          b.at = k;
+          td.append(b);
+          cells[k] = b;
+        }
+        rest.append(td);
+      }
+      lines[r].tr.append(rest);
+    }
+
+    // draw brings one row up to date: only what has another number.
+    function draw(r) {
+      if (!filled[r]) fill(r);
+      const line = lines[r];
+      if (shownRow[r] !== chosenRow[r] * 2 + (chosenRow[r] === matchedRow[r] ? 1 : 0)) {
+        shownRow[r] = chosenRow[r] * 2 + (chosenRow[r] === matchedRow[r] ? 1 : 0);
+        line.sum.textContent = number(chosenRow[r]);
+        line.box.checked = chosenRow[r] > 0;
+        line.box.indeterminate = chosenRow[r] > 0 && chosenRow[r] < matchedRow[r];
+      }
+      for (let c = 0, k = r * cols; c < cols; c++, k++) {
+        if (!all[k] || shown[k] === chosen[k]) continue;
+        shown[k] = chosen[k];
+        const b = cells[k], kind = !chosen[k] ? 'cell off' : chosen[k] === all[k] ? 'cell all' : 'cell';
+        b.text.data = chosen[k] + '/' + all[k];
+        if (b.className !== kind) b.className = kind;
+      }
+    }
+
+    function tally() {
+      matched.fill(0); chosen.fill(0); matchedRow.fill(0); matchedCol.fill(0); chosenRow.fill(0);
+      let jobs = 0, taken = 0, some = 0, time = 0, unknown = 0;
+      for (let i = 0; i < n; i++) {
+        if (!match[i]) continue;
+        some++;
+        if (barred[i]) continue;
+        const k = cellOf[i];
+        matched[k]++;
+        if (out[i]) { taken++; continue; }
+        chosen[k]++;
+        jobs++;
+        if (seconds[i] < 0) unknown++; else time += seconds[i];
+      }
+      for (let r = 0, k = 0; r < rows; r++) {
+        for (let c = 0; c < cols; c++, k++) {
+          if (!matched[k]) continue;
+          matchedRow[r] += matched[k];
+          chosenRow[r] += chosen[k];
+          matchedCol[c] = 1;
+        }
+      }
+      of = { jobs, taken, some, time, unknown };
+    }
+
+    let later = 0, todo = [];
+    function work() {
+      const end = performance.now() + slice;
+      while (todo.length && performance.now() < end) draw(todo.pop());
+      later = todo.length ? requestAnimationFrame(work) : 0;
+      if (!later) box.dataset.settled = field.value;
+    }
+
+    // update is all that a key does.
+    function update() {
+      delete box.dataset.settled;
+      if (bytes(field.value) > Number(box.dataset.most)) { over(); return; }
+      $('wrong')?.remove();
+      match = labels.match(field.value);
+      redraw();
+    }
+
+    function redraw() {
+      tally();
+      todo = [];
+      let seen = 0;
+      for (let r = 0; r < rows; r++) {
+        const hide = matchedRow[r] === 0;
+        if (lines[r].tr.hidden !== hide) lines[r].tr.hidden = hide;
+        if (hide) continue;
+        if (seen++ < atOnce) draw(r); else todo.push(r);
+      }
+      todo.reverse();
+      let none = '';
+      for (let c = 0; c < cols; c++) if (!matchedCol[c]) none += (none && ',') + '.matrix .c' + c;
+      if (none !== hidden) sheet.replaceSync((hidden = none) && none + '{display:none}');
+      words();
+      if (!later) later = requestAnimationFrame(work);
+    }
+
+    function over() {
+      sum.textContent = 'The filter is too long: more than ' + number(Number(box.dataset.most)) + ' bytes';
+    }
+
+    const set = (e, text) => { if (e.textContent !== text) e.textContent = text; };
+    function words() {
+      const times = Math.max(1, Math.min(20, Math.floor(Number($('times')?.value)) || 1)), runs = of.jobs * times;
+      set(sum, number(of.jobs) + ' of ' + count(data.whole, 'job') + (of.jobs ? ' · ' + bill(of.jobs, of.time, of.unknown) : ''));
+      set($('runs'), count(runs, 'run') + ' of ' + count(of.jobs, 'job'));
+      set($('cost'), bill(runs, of.time * times, of.unknown * times));
+      const much = runs > data.most;
+      if (much) set($('over').lastElementChild, 'More than ' + count(data.most, 'run') + ', which is the most that mozci triggers at once. Narrow the filter.');
+      $('over').hidden = !much;
+      $('taken').hidden = !of.taken;
+      if (of.taken) set($('taken').firstElementChild, count(of.taken, 'job') + ' taken out by hand.');
+      const empty = !of.some;
+      if ($('matrix').hidden !== empty) $('matrix').hidden = empty;
+      $('none').hidden = !empty;
+      if (empty) nothing();
+      tell();
+    }
+
+    // What there is for a filter that nothing fits.
+    function nothing() {
+      const p = $('none'), text = field.value, em = document.createElement('em');
+      em.textContent = text;
+      let near = '';
+      for (const word of text.split(/\s+/)) {
+        if (!word || word === '|' || word[0] === '!' || labels.match(word).includes(1)) continue;
+        const bare = word.replace(/\$$/, '').replace(/^['^]+|['^]+$/g, '');
+        if (bare && (near = nearest([...data.rows, ...data.columns], bare))) break;
+      }
+      p.replaceChildren('No job matches ', em, '.');
+      if (near) p.append(' Closest: ', link(near, near), '.');
+      const clear = link('Clear the filter', '');
+      clear.className = 'btn';
+      p.append(' ', clear);
+    }
+
+    function link(text, q) {
+      const a = document.createElement('a'), url = new URL(box.dataset.clear, location.href);
+      if (q) url.searchParams.set('q', q);
+      a.href = url.pathname + url.search;
+      a.dataset.q = q;
+      a.textContent = text;
+      return a;
+    }
+
+    // A screen reader is told what a filter has found when one has stopped typing.
+    let telling, told = sum.textContent;
+    function tell() {
+      clearTimeout(telling);
+      telling = setTimeout(() => {
+        if (sum.textContent !== told) $('say').textContent = told = sum.textContent;
+        document.title = told + ' · ' + box.dataset.title;
+        const url = new URL(location.href);
+        if (field.value) url.searchParams.set('q', field.value); else url.searchParams.delete('q');
+        history.replaceState(null, '', url);
+      }, 1000);
+    }
+
+    // ---- by hand ----
+
+    function take(indices, whether) {
+      for (const i of indices) out[i] = whether ? 1 : 0;
+      redraw();
+    }
+
+    function inCell(k) {
+      const list = [];
+      for (let i = 0; i < n; i++) if (cellOf[i] === k && match[i] && !barred[i]) list.push(i);
+      return list;
+    }
+
+    function open(k) {
+      const list = inCell(k), dialog = $('chunks');
+      $('chunks-title').textContent = data.rows[Math.floor(k / cols)] + ' on ' + data.columns[k % cols];
+      const items = list.map((i) => {
+        const li = document.createElement('li'), label = document.createElement('label'), box = document.createElement('input'), code = document.createElement('code');
+        label.className = 'check';
+        box.type = 'checkbox';
+        box.checked = !out[i];
+        box.dataset.i = i;
+        code.textContent = shownName(i);
+        label.append(box, code);
+        if (seconds[i] >= 0) {
+          const small = document.createElement('small');
+          small.textContent = span(seconds[i]);
+          label.append(small);
+        }
+        li.append(label);
+        return li;
+      });
+      if (!list.length) {
+        const li = document.createElement('li');
+        li.textContent = 'None of its ' + count(all[k], 'job') + ' fits the filter.';
+        items.push(li);
+      }
+      $('chunks-list').replaceChildren(...items);
+      $('chunks-all').checked = list.length > 0 && list.every((i) => !out[i]);
+      $('chunks-all').disabled = !list.length;
+      dialog.cell = k;
+      dialog.showModal();
+    }
+
+    // ---- the matrix is one tab stop, with arrows inside ----
+
+    let current = null;
+    const stops = (tr) => [...tr.querySelectorAll('input, .cell')].filter((e) => e.checkVisibility());
+    function stop(e) {
+      if (!e || e === current) return;
+      if (current) current.tabIndex = -1;
+      current = e;
+      e.tabIndex = 0;
+    }
+
+    function move(e, key) {
+      const tr = e.closest('tr'), list = stops(tr), at = list.indexOf(e);
+      const column = e.closest('td')?.className;
+      let to = null;
+      if (key === 'ArrowLeft') to = list[at - 1];
+      if (key === 'ArrowRight') to = list[at + 1];
+      if (key === 'Home') to = list[0];
+      if (key === 'End') to = list.at(-1);
+      if (key === 'ArrowUp' || key === 'ArrowDown') {
+        const way = key === 'ArrowUp' ? 'previousElementSibling' : 'nextElementSibling';
+        for (let row = tr[way]; row && !to; row = row[way]) {
+          if (row.hidden) continue;
+          if (!filled[row.dataset.row]) draw(Number(row.dataset.row));
+          to = column ? row.querySelector('.' + column + ' .cell') : row.querySelector('input');
+          if (!to && !column) break;
+        }
+      }
+      if (!to) return;
+      stop(to);
+      to.focus();
+      to.scrollIntoView({ block: 'nearest', inline: 'nearest' });
+    }
+
+    function listen() {
+      field.addEventListener('input', update);
+      field.addEventListener('keydown', (e) => {
+        if (e.key === 'Escape' && field.value) { clear(''); e.preventDefault(); }
+      });
+      form.addEventListener('submit', (e) => e.preventDefault());
+      form.querySelector('button').hidden = true;
+      $('times')?.addEventListener('input', words);
+      $('none').addEventListener('click', (e) => {
+        const a = e.target.closest('a');
+        if (!a || a.dataset.q === undefined || e.ctrlKey || e.metaKey || e.shiftKey) return;
+        e.preventDefault();
+        clear(a.dataset.q);
+        field.focus();
+      });
+      $('taken').querySelector('button').addEventListener('click', () => { out.fill(0); redraw(); field.focus(); });
+      body.addEventListener('click', (e) => {
+        const b = e.target.closest('.cell');
+        if (b) { stop(b); open(b.at); }
+      });
+      body.addEventListener('change', (e) => {
+        const r = Number(e.target.closest('tr').dataset.row), list = [];
+        for (let i = 0; i < n; i++) if (data.row[i] === r && match[i] && !barred[i]) list.push(i);
+        take(list, !e.target.checked);
+      });
+      body.addEventListener('focusin', (e) => { if (e.target.matches('input, .cell')) stop(e.target); });
+      body.addEventListener('keydown', (e) => {
+        if (!/^(Arrow|Home|End)/.test(e.key) || e.ctrlKey || e.metaKey || e.altKey) return;
+        e.preventDefault();
+        e.stopPropagation();
+        move(e.target, e.key);
+      });
+      const dialog = $('chunks');
+      $('chunks-all').addEventListener('change', (e) => {
+        take(inCell(dialog.cell), !e.target.checked);
+        for (const b of dialog.querySelectorAll('#chunks-list input')) b.checked = e.target.checked;
+      });
+      $('chunks-list').addEventListener('change', (e) => {
+        take([Number(e.target.dataset.i)], !e.target.checked);
+        $('chunks-all').checked = inCell(dialog.cell).every((i) => !out[i]);
+      });
+      leaving();
+    }
+
+    const takenOut = () => {
+      const list = [];
+      for (let i = 0; i < n; i++) if (out[i] && match[i]) list.push(data.labels[i]);
+      return list.join('\n');
+    };
+
+    // What leaves this screen has the filter as it is now, and what was taken out of it.
+    function leaving() {
+      $('choice').addEventListener('formdata', (e) => {
+        e.formData.set('q', field.value);
+        const list = takenOut();
+        if (list) e.formData.set('out', list);
+      });
+      document.addEventListener('click', (e) => {
+        const a = e.target.closest('#copy-json, #copy-syntax');
+        if (!a) return;
+        const url = new URL(a.href), list = takenOut();
+        url.searchParams.set('q', field.value);
+        if (list) url.searchParams.set('out', list); else url.searchParams.delete('out');
+        a.href = url.pathname + url.search;
+      }, true);
+    }
+
+    function clear(q) {
+      field.value = q;
+      update();
+    }
+
+    build();
+    listen();
+    for (const line of lines) line.box.tabIndex = -1;
+    update();
+    stop(lines.find((line) => !line.tr.hidden)?.box);
+    const idle = () => { // the cells of rows that no filter has shown yet
+      const end = performance.now() + slice;
+      for (let r = 0; r < rows && performance.now() < end; r++) if (!filled[r]) draw(r);
+      if (filled.includes(0)) requestAnimationFrame(idle); else box.dataset.ready = 'yes';
+    };
+    requestAnimationFrame(idle);
+  }
+})();

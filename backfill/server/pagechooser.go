@@ -1,0 +1,375 @@
+package server
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/mozci/mozci/job"
+)
+
+// chooserAsk is what a person asks the chooser for.
+type chooserAsk struct {
+	Project, Revision, Query string
+	Times                    int
+	Out                      []string // what was taken out of what the filter means
+	Ticked                   bool     // a form whose boxes say what stays
+	In                       []string // the labels themselves, or the boxes
+	Plan                     string   // the plan that was shown, to be carried out
+}
+
+// chooserView is the screen of the chooser.
+type chooserView struct {
+	Project, Push, PushLink, Rev string
+	Revision                     string // in full
+	Query, Error, Times          string
+	Sum                          string
+	Data                         string // the address of what the script chooses from
+	Columns                      []sideView
+	Rows                         []matrixRow
+	MoreRows                     int
+	Groups                       []jobGroup // boxes, where there are not too many
+	Empty                        *emptyView
+	Outline                      outlineView
+	JSONLink, SyntaxLink         string
+	Clear                        string // the address without a filter
+	Notes                        []string
+	Most                         int // bytes of a filter
+	Signed                       bool
+}
+
+// sideView is a name on one side of the matrix.
+type sideView struct {
+	Index int
+	Name  string
+}
+
+type matrixRow struct {
+	sideView
+	Chosen, All int
+	Cells       []matrixCell
+}
+
+type matrixCell struct {
+	Column, Chosen, All int
+	ColumnName          string
+	Group               bool // its jobs are listed
+}
+
+// jobGroup are the jobs of one cell.
+type jobGroup struct {
+	Row, Column int
+	Name        string
+	Jobs        []jobView
+}
+
+type jobView struct{ Label, Shown, Takes string }
+
+// emptyView is a filter that nothing fits.
+type emptyView struct{ Query, Closest, Link string }
+
+// outlineView says what a plan would be of, before the CI is asked what is there already.
+type outlineView struct {
+	Runs, Cost string
+	Over       string // that it is too much
+	LeftOut    []omitView
+}
+
+// omitView are jobs that are left out for one reason.
+type omitView struct {
+	What, Why string
+	Labels    []string
+	More      int
+}
+
+// mostShownRows and mostShownJobs bound what a screen shows without a script.
+const (
+	mostShownRows = 100
+	mostShownJobs = mostAtOnce
+	mostListed    = 60 // labels of a group in a plan
+)
+
+// readChooser reads the fields of the chooser.
+func readChooser(q url.Values) (a chooserAsk, err error) {
+	get := func(names ...string) string {
+		for _, n := range names {
+			if s := strings.TrimSpace(q.Get(n)); s != "" {
+				return s
+			}
+		}
+		return ""
+	}
+	a = chooserAsk{
+		Project: get("project", "repo"), Revision: get("revision", "rev"), Query: q.Get("q"), Times: 1,
+		Out: listed(q.Get("out")), Ticked: set(q.Get("ticked")), In: append(listed(q.Get("labels")), q["label"]...),
+		Plan: q.Get("plan"),
+	}
+	if err := checkChooser(a.Project, a.Revision); err != nil {
+		return chooserAsk{Times: 1}, err
+	}
+	if _, err := readFilter(a.Query); err != nil {
+		a.Query = ""
+		return a, err
+	}
+	if n := len(a.Out) + len(a.In); n > mostChoices {
+		return a, wrong("labels", "%s, more than %s", count(n, "label"), number(mostChoices))
+	}
+	if s := get("times"); s != "" {
+		n, err := strconv.Atoi(s)
+		if err != nil || n < 1 || n > mostTimes {
+			return a, wrong("times", "%q: expected 1 to %d", clipped(s), mostTimes)
+		}
+		a.Times = n
+	}
+	return a, nil
+}
+
+// listed are the lines of a field.
+func listed(text string) (out []string) {
+	for l := range strings.Lines(text) {
+		if l = strings.TrimRight(l, "\r\n"); l != "" {
+			out = append(out, l)
+		}
+	}
+	return out
+}
+
+// chosen are the indices of what a person has chosen, and of what the filter means and
+// cannot run on the push.
+func (a chooserAsk) chosen(cat *catalogue) (can, barred []int, err error) {
+	if !a.Ticked && len(a.In) > 0 {
+		can, err = cat.indices(a.In)
+		return can, nil, err
+	}
+	can, barred, err = cat.match(a.Query)
+	if err != nil {
+		return nil, nil, err
+	}
+	drop, keep := map[string]bool{}, map[string]bool{}
+	for _, l := range a.Out {
+		drop[l] = true
+	}
+	for _, l := range a.In {
+		keep[l] = true
+	}
+	can = slices.DeleteFunc(can, func(i int) bool {
+		label := cat.jobs[i].Label
+		return drop[label] || a.Ticked && !keep[label]
+	})
+	return can, barred, nil
+}
+
+// address is the chooser with these fields.
+func (a chooserAsk) address(path, query string, cat *catalogue) string {
+	q := url.Values{"repo": {cat.place.Project}, "rev": {cat.push.Revision}}
+	if query != "" {
+		q.Set("q", query)
+	}
+	if a.Times > 1 {
+		q.Set("times", strconv.Itoa(a.Times))
+	}
+	return path + "?" + q.Encode()
+}
+
+// chooserError is what is wrong with the fields, in words; empty where it is something
+// else.
+func chooserError(err error) string {
+	var in *InputError
+	if !errors.As(err, &in) {
+		return ""
+	}
+	words := map[string]string{
+		"q": "Filter", "times": "Runs of each job", "project": "Repository", "revision": "Push", "labels": "Jobs",
+		"plan": "Plan",
+	}[in.Field]
+	if words == "" {
+		words = in.Field
+	}
+	return words + ": " + sentence(plain(in.Message))
+}
+
+// choose shows the chooser. It triggers nothing.
+func (p *page) choose(w http.ResponseWriter, r *http.Request) {
+	a, err := readChooser(r.URL.Query())
+	p.showChooser(w, r, http.StatusOK, a, err)
+}
+
+// showChooser shows the matrix, with what was wrong about the fields.
+func (p *page) showChooser(w http.ResponseWriter, r *http.Request, code int, a chooserAsk, wrongWith error) {
+	cat, err := p.o.Chooser.open(r.Context(), a.Project, a.Revision)
+	if err != nil {
+		p.fail(w, r, err)
+		return
+	}
+	v := p.viewChooser(a, cat, wrongWith)
+	_, v.Signed = p.who(r)
+	if v.Error != "" && code == http.StatusOK {
+		code = http.StatusBadRequest
+	}
+	p.show(w, r, code, "chooser", p.frame(r, v.Sum+" · "+v.Project+" · mozci", "chooser", v))
+}
+
+// viewChooser makes the screen.
+func (p *page) viewChooser(a chooserAsk, cat *catalogue, wrongWith error) chooserView {
+	can, barred, err := cat.match(a.Query)
+	if wrongWith == nil {
+		wrongWith = err
+	}
+	v := chooserView{
+		Project: brief(cat.place.Project, 100), Push: name(cat.push.Ref()), Rev: short(cat.push.Revision),
+		Revision: plain(cat.push.Revision), Query: plain(a.Query), Times: strconv.Itoa(a.Times), Most: mostFilter,
+		Data: a.address("/chooser/jobs", "", cat), Clear: a.address("/chooser", "", cat),
+		JSONLink:   a.address("/chooser/try_task_config.json", a.Query, cat),
+		SyntaxLink: a.address("/chooser/try-syntax", a.Query, cat),
+	}
+	if cat.place.PushPage != nil {
+		v.PushLink = outside(Text(cat.place.PushPage(cat.push)))
+	}
+	if wrongWith != nil {
+		v.Error = chooserError(wrongWith)
+		if v.Error == "" {
+			v.Error = upper(sentence(plain(reasonText(wrongWith))))
+		}
+	}
+	cost := cat.cost(can, 1)
+	v.Sum = number(len(can)) + " of " + count(cat.whole, "job")
+	if len(can) > 0 {
+		v.Sum += " · " + cost.String()
+	}
+	if cat.whole > len(cat.jobs) {
+		v.Notes = append(v.Notes, "This push has "+count(cat.whole, "job")+"; the first "+number(len(cat.jobs))+
+			" of them are here.")
+	}
+	v.matrix(cat, can)
+	if len(can)+len(barred) == 0 && a.Query != "" && err == nil {
+		v.Empty = &emptyView{Query: plain(a.Query)}
+		if near := cat.nearest(a.Query); near != "" {
+			v.Empty.Closest = plain(near)
+			v.Empty.Link = a.address("/chooser", near, cat)
+		}
+	}
+	v.Outline = outlineOf(cat, can, barred, a.Times)
+	return v
+}
+
+// matrix lays out what the filter means, and how many there are of it.
+func (v *chooserView) matrix(cat *catalogue, can []int) {
+	type place struct{ row, col int }
+	chosen, all := map[place]int{}, map[place]int{}
+	rows, cols := map[int]int{}, map[int]bool{}
+	for _, j := range cat.jobs {
+		all[place{j.row, j.col}]++
+	}
+	for _, i := range can {
+		j := cat.jobs[i]
+		chosen[place{j.row, j.col}]++
+		rows[j.row]++
+		cols[j.col] = true
+	}
+	for i, c := range cat.cols {
+		if cols[i] {
+			v.Columns = append(v.Columns, sideView{i, brief(c, 120)})
+		}
+	}
+	lists := len(can) <= mostShownJobs
+	for i, r := range cat.rows {
+		if rows[i] == 0 {
+			continue
+		}
+		if len(v.Rows) == mostShownRows {
+			v.MoreRows++
+			continue
+		}
+		row := matrixRow{sideView: sideView{i, brief(r, 120)}, Chosen: rows[i]}
+		for _, c := range v.Columns {
+			cell := matrixCell{Column: c.Index, ColumnName: c.Name, All: all[place{i, c.Index}]}
+			cell.Chosen = chosen[place{i, c.Index}]
+			cell.Group = lists && cell.Chosen > 0
+			row.All += cell.All
+			row.Cells = append(row.Cells, cell)
+		}
+		v.Rows = append(v.Rows, row)
+	}
+	if lists {
+		v.groups(cat, can)
+	}
+}
+
+// groups lists the jobs of each cell, for those who have no script.
+func (v *chooserView) groups(cat *catalogue, can []int) {
+	can = slices.Clone(can)
+	slices.SortStableFunc(can, func(a, b int) int {
+		x, y := cat.jobs[a], cat.jobs[b]
+		if x.row != y.row {
+			return x.row - y.row
+		}
+		return x.col - y.col
+	})
+	for _, i := range can {
+		j := cat.jobs[i]
+		n := len(v.Groups)
+		if n == 0 || v.Groups[n-1].Row != j.row || v.Groups[n-1].Column != j.col {
+			v.Groups = append(v.Groups, jobGroup{
+				Row: j.row, Column: j.col,
+				Name: brief(cat.rows[j.row], 120) + " on " + brief(cat.cols[j.col], 120),
+			})
+			n++
+		}
+		at := &v.Groups[n-1]
+		at.Jobs = append(at.Jobs, jobView{j.Label, brief(j.Label, 300), takes(j)})
+	}
+}
+
+// takes is how long a job usually runs.
+func takes(j choice) string {
+	switch j.by {
+	case byLabel:
+		return span(j.seconds)
+	case byNothing:
+		return ""
+	}
+	return "about " + roughly(j.seconds)
+}
+
+// outlineOf is what a plan of these would be of.
+func outlineOf(cat *catalogue, can, barred []int, times int) outlineView {
+	cost := cat.cost(can, times)
+	o := outlineView{Runs: count(cost.runs, "run") + " of " + count(len(can), "job"), Cost: cost.String()}
+	if cost.runs > mostAtOnce {
+		o.Over = upper(sentence("more than " + count(mostAtOnce, "run") +
+			", which is the most that mozci triggers at once. Narrow the filter"))
+	}
+	why := map[string][]string{}
+	for _, i := range barred {
+		reason := brief(cat.jobs[i].Barred, 300)
+		why[reason] = append(why[reason], cat.jobs[i].Label)
+	}
+	o.LeftOut = omitted(why)
+	return o
+}
+
+// omitted are labels by the reason why they are left out, the most frequent first.
+func omitted(why map[string][]string) (out []omitView) {
+	for reason, labels := range why {
+		l := omitView{What: count(len(labels), "job"), Why: sentence(reason), More: max(0, len(labels)-mostListed)}
+		for _, label := range labels[:len(labels)-l.More] {
+			l.Labels = append(l.Labels, brief(label, 300))
+		}
+		out = append(out, l)
+	}
+	slices.SortFunc(out, func(a, b omitView) int {
+		if n := len(b.Labels) + b.More - len(a.Labels) - a.More; n != 0 {
+			return n
+		}
+		return strings.Compare(a.Why, b.Why)
+	})
+	return out
+}
+
+// chooserLink is the chooser for the push of a job.
+func chooserLink(p job.PushRef, project string) string {
+	return "/chooser?" + url.Values{"repo": {project}, "rev": {p.Revision}}.Encode()
+}
