@@ -1,32 +1,44 @@
 package job
 
 import (
-	"regexp"
 	"strconv"
 	"strings"
 )
 
-var (
-	// partsForm is how taskgraph names its tasks: what is done, on what platform, of which type,
-	// and what of it, as in test-linux2404-64/opt-mochitest-browser-chrome-2.
-	partsForm = regexp.MustCompile(`^([^/\s]+)/([a-z]+)(?:-([^/\s]+))?$`)
-	chunkForm = regexp.MustCompile(`^(.+)-([1-9]\d{0,3})$`)
-)
-
 // PartsOfLabel takes a label of Taskcluster apart, for sources that have nothing else to
-// tell it by: it says what its name says. The platform of a test is not that of its build,
-// so it is in TestPlatform alone. Labels of another form have no parts.
+// tell it by: it says what its name says. Taskgraph names a task after what is done, the
+// platform, the build type, and what of it, as in
+// test-linux2404-64/opt-mochitest-browser-chrome-2. The platform of a test is not that of
+// its build, so it is in TestPlatform alone. Labels of another form have no parts.
 func PartsOfLabel(label string) Parts {
-	m := partsForm.FindStringSubmatch(label)
-	if m == nil {
+	begin, end, ok := strings.Cut(label, "/")
+	buildType, suite, more := strings.Cut(end, "-")
+	if !ok || begin == "" || buildType == "" || more && suite == "" || strings.ContainsAny(suite, "/ \t\n") ||
+		strings.ContainsAny(begin, " \t\n") {
 		return Parts{}
 	}
-	p := Parts{BuildType: m[2]}
-	kind, platform := KindOfLabel(label), m[1]
+	for _, c := range []byte(buildType) {
+		if c < 'a' || c > 'z' {
+			return Parts{}
+		}
+	}
+	p := Parts{BuildType: buildType}
+	if k := KindOfLabel(label); k == KindTest || k == KindPerf {
+		p.TestPlatform = afterFirst(begin)
+	} else {
+		p.Platform = afterFirst(begin)
+	}
+	p.Suite, p.Chunk = SplitChunk(suite)
+	return p
+}
+
+// afterFirst is the begin of a label without the longest of the words that say what is done.
+func afterFirst(begin string) string {
+	out := begin
 	cut := func(words []string) {
 		for _, w := range words {
-			if rest, ok := strings.CutPrefix(m[1], w+"-"); ok && len(rest) < len(platform) {
-				platform = rest
+			if n := len(w); len(begin) > n && begin[n] == '-' && begin[:n] == w && len(begin)-n-1 < len(out) {
+				out = begin[n+1:]
 			}
 		}
 	}
@@ -34,27 +46,21 @@ func PartsOfLabel(label string) Parts {
 		cut(f.words)
 	}
 	cut(perfSuites)
-	if kind == KindTest || kind == KindPerf {
-		p.TestPlatform = platform
-	} else {
-		p.Platform = platform
-	}
-	p.Suite, p.Chunk = SplitChunk(m[3])
-	return p
+	return out
 }
 
 // SplitChunk is the suite and the chunk of a name such as xpcshell-4; the chunk is 0 where
-// it has none.
+// it has none. A chunk has up to four digits.
 func SplitChunk(name string) (suite string, chunk int) {
-	m := chunkForm.FindStringSubmatch(name)
-	if m == nil {
+	i := strings.LastIndexByte(name, '-')
+	if i < 1 || len(name)-i-1 > 4 || i+1 == len(name) || name[i+1] < '1' || name[i+1] > '9' {
 		return name, 0
 	}
-	n, err := strconv.Atoi(m[2])
-	if err != nil { // it has four digits at most
+	n, err := strconv.Atoi(name[i+1:])
+	if err != nil {
 		return name, 0
 	}
-	return m[1], n
+	return name[:i], n
 }
 
 // FillPlatforms gives each test of a catalog that has none the platform, and the build

@@ -26,6 +26,7 @@ var subjects = map[string]func(*testing.T){
 	"merges":      merges,
 	"server":      serving,
 	"taskcluster": tc,
+	"trychooser":  chooser,
 }
 
 func main() {
@@ -47,7 +48,7 @@ func main() {
 			slices.Sorted(maps.Keys(subjects)))
 	}
 	_ = flag.Bool("quick", false,
-		"fewer trials, for the subjects acting, culprit, damage, growth, ledger, live and server")
+		"fewer trials, for the subjects acting, culprit, damage, growth, ledger, live, server and trychooser")
 	_ = flag.Bool("tuning", false, "the seeds that the method was tuned on, for subject culprit")
 	subject := ""
 	if len(os.Args) > 1 { // flags may follow the subject

@@ -101,6 +101,8 @@ func (f *fixed) RoundTrip(r *http.Request) (*http.Response, error) {
 		body = []byte(`{"storageType": "s3", "url": "http://tc.example/graph"}`)
 	case at == "/graph":
 		body = f.graph
+	case strings.HasSuffix(at, "/status"):
+		body = encoded(tctest.Object{"status": tcStatus(tcID(0))})
 	default:
 		return &http.Response{
 			StatusCode: http.StatusNotFound,
@@ -169,18 +171,7 @@ func tcGroup() (pages [][]byte, size int) {
 		var tasks []any
 		for i := p * tcPage; i < (p+1)*tcPage; i++ {
 			d := tcDefinition(i, fmt.Sprintf("test-linux2404-64/opt-mochitest-plain-%d", i))
-			tasks = append(tasks, tctest.Object{"task": d, "status": tctest.Object{
-				"taskId": tcID(i), "provisionerId": "gecko-t", "workerType": "t-linux-docker",
-				"taskQueueId": "gecko-t/t-linux-docker", "schedulerId": "gecko-level-3",
-				"projectId": "none", "taskGroupId": tcID(0), "priority": "low", "deadline": d["deadline"],
-				"expires": d["expires"], "retriesLeft": 5, "state": "completed",
-				"runs": []any{tctest.Object{
-					"runId": 0, "state": "completed", "reasonCreated": "scheduled", "reasonResolved": "completed",
-					"workerGroup": "us-west-2", "workerId": "i-0123456789abcdef0",
-					"takenUntil": "2026-11-23T06:26:08.430Z", "scheduled": "2026-11-23T06:06:08.371Z",
-					"started": "2026-11-23T06:06:08.431Z", "resolved": "2026-11-23T06:06:08.517Z",
-				}},
-			}})
+			tasks = append(tasks, tctest.Object{"task": d, "status": tcStatus(tcID(i))})
 		}
 		page := tctest.Object{
 			"taskGroupId": tcID(0), "schedulerId": "gecko-level-3",
@@ -193,6 +184,22 @@ func tcGroup() (pages [][]byte, size int) {
 		size += len(pages[p])
 	}
 	return pages, size
+}
+
+// tcStatus is the status of a task that completed at once.
+func tcStatus(id string) tctest.Object {
+	return tctest.Object{
+		"taskId": id, "provisionerId": "gecko-t", "workerType": "t-linux-docker",
+		"taskQueueId": "gecko-t/t-linux-docker", "schedulerId": "gecko-level-3",
+		"projectId": "none", "taskGroupId": tcID(0), "priority": "low", "deadline": "2026-11-24T06:05:59.386Z",
+		"expires": "2026-12-21T06:05:59.386Z", "retriesLeft": 5, "state": "completed",
+		"runs": []any{tctest.Object{
+			"runId": 0, "state": "completed", "reasonCreated": "scheduled", "reasonResolved": "completed",
+			"workerGroup": "us-west-2", "workerId": "i-0123456789abcdef0",
+			"takenUntil": "2026-11-23T06:26:08.430Z", "scheduled": "2026-11-23T06:06:08.371Z",
+			"started": "2026-11-23T06:06:08.431Z", "resolved": "2026-11-23T06:06:08.517Z",
+		}},
+	}
 }
 
 func encoded(v any) []byte {

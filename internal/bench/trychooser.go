@@ -1,0 +1,131 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"flag"
+	"fmt"
+	"testing"
+
+	v2 "github.com/go-json-experiment/json"
+
+	"github.com/mozci/mozci/internal/testing/tctest"
+	"github.com/mozci/mozci/job"
+	"github.com/mozci/mozci/trigger/trychooser"
+)
+
+const (
+	chooserPlatforms = 60
+	chooserTests     = 333 // of each platform's build: 20,000 tasks in all
+	chooserRatio     = 1.3
+	chooserMemory    = 64 << 20 // bytes above the result
+)
+
+// chooser measures the data of a try chooser: the graph of everything that can run, of a
+// full-task-graph.json as Firefox has them, against a bare decode of the same fields; and
+// the page's filter.
+func chooser(t *testing.T) {
+	graph := chooserGraph()
+	fmt.Printf("trychooser: a full-task-graph.json of %d MB, %d tasks\n\n", len(graph)>>20,
+		chooserPlatforms*(chooserTests+1))
+	p := job.Push{Repo: "autoland", ID: 1, Revision: fmt.Sprintf("%040x", 1)}
+	project := tcProject(t, &fixed{graph: graph})
+	compare(t, "what can run", chooserRatio, chooserMemory,
+		func() any { return chooserMinimal(t, graph) },
+		func() any {
+			entries, err := project.Catalog(context.Background(), p)
+			if err != nil {
+				t.Fatal(err)
+			}
+			g := trychooser.NewGraph(entries)
+			if n := len(g["opt"]) + len(g["debug"]); len(entries) != chooserPlatforms*(chooserTests+1) ||
+				n != chooserPlatforms {
+				t.Fatalf("%d labels, %d platforms", len(entries), n)
+			}
+			return struct {
+				entries []job.Runnable
+				graph   trychooser.Graph
+			}{entries, g}
+		})
+	chooserPage(t, flag.Lookup("quick").Value.String() == "true")
+}
+
+// chooserGraph is a full-task-graph.json: builds, each with its tests.
+func chooserGraph() []byte {
+	var b bytes.Buffer
+	b.WriteString("{")
+	n := 0
+	add := func(label, kind string, dependencies, attributes tctest.Object) {
+		if n++; n > 1 {
+			b.WriteString(",")
+		}
+		b.Write(encoded(label))
+		b.WriteString(":")
+		b.Write(encoded(tctest.Object{
+			"label": label, "kind": kind, "optimization": tctest.Object{"test": []string{"firefox"}},
+			"dependencies": dependencies, "attributes": attributes, "task": tcDefinition(n, label),
+		}))
+	}
+	for p := range chooserPlatforms {
+		platform, buildType := fmt.Sprintf("linux%d", p/2), []string{"opt", "debug"}[p%2]
+		build := "build-" + platform + "/" + buildType
+		parts := func() tctest.Object {
+			return tctest.Object{
+				"build_platform": platform, "build_type": buildType, "run_on_projects": []string{"built-projects"},
+				"kind": "test",
+			}
+		}
+		add(build, "build", tctest.Object{}, parts())
+		for i := range chooserTests {
+			suite, chunk := fmt.Sprintf("suite%d", i/8), fmt.Sprint(i%8+1)
+			a := parts()
+			a["test_platform"], a["test_chunk"] = platform+"-qr/"+buildType, chunk
+			a["unittest_suite"] = suite
+			a["test_manifests"] = []string{fmt.Sprintf("dom/%d/mochitest.toml", i), fmt.Sprintf("layout/%d/mochitest.toml", i)}
+			add(fmt.Sprintf("test-%s-qr/%s-%s-%s", platform, buildType, suite, chunk), "test",
+				tctest.Object{"build": build}, a)
+		}
+	}
+	b.WriteString("}")
+	return b.Bytes()
+}
+
+// chooserMinimal is the baseline: the graph, with what a try chooser needs, and nothing
+// proven.
+func chooserMinimal(t *testing.T, graph []byte) any {
+	type label struct {
+		Label        string            `json:"label"`
+		Kind         string            `json:"kind"`
+		Dependencies map[string]string `json:"dependencies"`
+		Attributes   struct {
+			Manifests     []string `json:"test_manifests"`
+			BuildPlatform string   `json:"build_platform"`
+			BuildType     string   `json:"build_type"`
+			TestPlatform  string   `json:"test_platform"`
+			TestChunk     string   `json:"test_chunk"`
+			Suite         string   `json:"unittest_suite"`
+		} `json:"attributes"`
+		Task struct {
+			TaskQueueID string `json:"taskQueueId"`
+			Tags        struct {
+				Kind string `json:"kind"`
+			} `json:"tags"`
+			Extra struct {
+				Treeherder struct {
+					JobKind string `json:"jobKind"`
+				} `json:"treeherder"`
+			} `json:"extra"`
+			Payload struct {
+				Env struct {
+					TestPaths string `json:"MOZHARNESS_TEST_PATHS"`
+				} `json:"env"`
+			} `json:"payload"`
+		} `json:"task"`
+	}
+	all := map[string]label{}
+	if err := v2.UnmarshalRead(bytes.NewReader(graph), &all); err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
