@@ -21,7 +21,7 @@ type graphTask struct {
 	Kind         string            `json:"kind" is:"required"`
 	Dependencies map[string]string `json:"dependencies" is:"required"` // why it needs it, to the label
 	Attributes   labelAttributes   `json:"attributes" is:"required,open"`
-	Task struct {
+	Task         struct {
 		TaskQueueID string `json:"taskQueueId"`
 		Tags        struct {
 			Kind string `json:"kind"`
@@ -104,66 +104,79 @@ func (p *TaskPayload) manifests() []string {
 
 // catalog reads the whole graph of a decision task.
 func (p *Project) catalog(ctx context.Context, id string) ([]job.Runnable, error) {
-	var out []job.Runnable
-	needs := map[string][]string{}
-	err := p.eachLabel(ctx, id, func() { out = nil; clear(needs) }, func(label string, t *graphTask) error {
-		for _, l := range t.Dependencies {
-			needs[label] = append(needs[label], l)
-		}
-		out = append(out, job.Runnable{
-			Label: label, Kind: t.kind(label), MakesUpstreams: true, Manifests: t.manifests(),
-			Parts: t.Attributes.parts(label),
-		})
-		if t.Task.TaskQueueID != "" {
-			p.known.queues.Put(p.label(label), t.Task.TaskQueueID)
-		}
-		return nil
-	})
+	var g fullLabels
+	err := p.eachLabel(ctx, id, func() { g = fullLabels{} }, g.add)
 	if errors.Is(err, job.ErrNotFound) {
 		return p.runnable(ctx, id)
 	}
 	if err != nil {
 		return nil, err
 	}
-	if len(out) == 0 {
+	if len(g.entries) == 0 {
 		return nil, broken(fullGraph, ".", "empty")
 	}
-	kinds := map[string]job.Kind{}
-	for _, e := range out {
-		kinds[e.Label] = e.Kind
-	}
-	for i, e := range out {
-		for _, l := range needs[e.Label] {
-			if _, there := kinds[l]; !there {
-				return nil, broken(fullGraph, ".", "%.80q needs %.80q, which is not in it", e.Label, l)
-			}
+	for i, queue := range g.queues {
+		if queue != "" {
+			p.known.queues.Put(p.label(g.entries[i].Label), queue)
 		}
-		out[i].Upstreams = buildsOf(e.Label, needs, kinds)
 	}
-	job.FillPlatforms(out)
-	return out, p.fillManifests(ctx, id, out)
+	if err := g.fillBuilds(); err != nil {
+		return nil, err
+	}
+	job.FillPlatforms(g.entries)
+	return g.entries, p.fillManifests(ctx, id, g.entries)
 }
 
-// buildsOf are the builds that a label needs, directly or through what is no
-// build, such as the signing of one.
-func buildsOf(label string, needs map[string][]string, kinds map[string]job.Kind) []string {
-	var out []string
-	seen := map[string]bool{label: true}
-	next := slices.Clone(needs[label])
-	for len(next) > 0 {
-		l := next[0]
-		next = next[1:]
-		switch {
-		case seen[l]:
-		case kinds[l] == job.KindBuild:
-			out = append(out, l)
-		default:
-			next = append(next, needs[l]...)
-		}
-		seen[l] = true
+// fullLabels are the labels of a graph that is being read; of each, by the same index, the
+// labels that it needs, and its queue.
+type fullLabels struct {
+	entries []job.Runnable
+	needs   [][]string
+	queues  []string
+}
+
+func (g *fullLabels) add(label string, t *graphTask) error {
+	var needs []string
+	for _, l := range t.Dependencies {
+		needs = append(needs, l)
 	}
-	slices.Sort(out)
-	return out
+	g.needs = append(g.needs, needs)
+	g.queues = append(g.queues, t.Task.TaskQueueID)
+	g.entries = append(g.entries, job.Runnable{
+		Label: label, Kind: t.kind(label), MakesUpstreams: true, Manifests: t.manifests(),
+		Parts: t.Attributes.parts(label),
+	})
+	return nil
+}
+
+// fillBuilds gives each label the builds that it needs, directly or through what is no
+// build, such as the signing of one.
+func (g *fullLabels) fillBuilds() error {
+	at := make(map[string]int, len(g.entries))
+	for i, e := range g.entries {
+		at[e.Label] = i
+	}
+	seen := make([]int, len(g.entries)) // by which label, counted from 1
+	for i := range g.entries {
+		seen[i] = i + 1
+		for next := []int{i}; len(next) > 0; next = next[1:] {
+			for _, l := range g.needs[next[0]] {
+				n, there := at[l]
+				switch {
+				case !there:
+					return broken(fullGraph, ".", "%.80q needs %.80q, which is not in it", g.entries[next[0]].Label, l)
+				case seen[n] == i+1:
+				case g.entries[n].Kind == job.KindBuild:
+					g.entries[i].Upstreams = append(g.entries[i].Upstreams, l)
+				default:
+					next = append(next, n)
+				}
+				seen[n] = i + 1
+			}
+		}
+		slices.Sort(g.entries[i].Upstreams)
+	}
+	return nil
 }
 
 // eachLabel reads full-task-graph.json as it comes: tens of megabytes, of which

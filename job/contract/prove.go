@@ -215,8 +215,8 @@ func (p *prover) object(s *shape, v reflect.Value) error {
 				return err
 			}
 		}
-		f, ok := s.fields[string(name)]
-		if !ok {
+		f := s.fieldOf(name)
+		if f == nil {
 			if err := p.unread(s, name); err != nil {
 				return err
 			}
@@ -269,6 +269,28 @@ func (p *prover) claim(err error) error {
 	return p.sayAll([]Finding{known.Finding})
 }
 
+// named is a field with its name.
+type named struct {
+	name string
+	*field
+}
+
+// mostFew is how many fields are looked through.
+const mostFew = 8
+
+// fieldOf is the field for a member; nil where there is none.
+func (s *shape) fieldOf(name []byte) *field {
+	if s.few == nil {
+		return s.fields[string(name)]
+	}
+	for i := range s.few {
+		if n := &s.few[i]; len(n.name) == len(name) && n.name == string(name) {
+			return n.field
+		}
+	}
+	return nil
+}
+
 // nameOf is a member's name without a copy where the shape has it.
 func (s *shape) nameOf(f *field, name []byte) string {
 	if f.bit >= 0 {
@@ -279,9 +301,14 @@ func (s *shape) nameOf(f *field, name []byte) string {
 
 func (p *prover) member(f *field, name string, v reflect.Value) error {
 	before, open := p.path, p.open
-	p.path, p.open = p.path.member(name), open || f.open
-	defer func() { p.path, p.open = before, open }()
-	if len(before) == 0 {
+	p.path, p.open = before.member(name), open || f.open
+	err := p.memberAt(f, name, v, len(before) == 0)
+	p.path, p.open = before, open
+	return err
+}
+
+func (p *prover) memberAt(f *field, name string, v reflect.Value, top bool) error {
+	if top {
 		for _, e := range p.streams {
 			if e.member == name {
 				return p.stream(f.shape, f, e)

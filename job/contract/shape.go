@@ -46,6 +46,7 @@ type shape struct {
 	pointer bool // the Go value is a pointer to typ
 	proves  bool // it is a Prover
 	fields  map[string]*field
+	few     []named  // the fields where they are few: looking through them is faster
 	needed  []string // names of required fields, by bit
 	also    map[string]bool
 	element *shape // of a list or a map
@@ -114,6 +115,11 @@ func (s *shape) compile(t reflect.Type) {
 		s.form, s.fields, s.also = formObject, map[string]*field{}, map[string]bool{}
 		s.proves = own(proverType)
 		s.members(t, nil)
+		for name, f := range s.fields {
+			if len(s.fields) <= mostFew {
+				s.few = append(s.few, named{name, f})
+			}
+		}
 	case t.Kind() == reflect.Map && t.Key().Kind() == reflect.String:
 		s.form, s.element = formMap, shapeOf(t.Elem())
 	case t.Kind() == reflect.Slice:
