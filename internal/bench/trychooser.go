@@ -5,6 +5,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"strings"
 	"testing"
 
 	v2 "github.com/go-json-experiment/json"
@@ -63,6 +64,7 @@ func chooserGraph() []byte {
 		b.WriteString(":")
 		b.Write(encoded(tctest.Object{
 			"label": label, "kind": kind, "optimization": tctest.Object{"test": []string{"firefox"}},
+			"description": strings.Repeat("What it does. ", 36),
 			"dependencies": dependencies, "attributes": attributes, "task": tcDefinition(n, label),
 		}))
 	}
