@@ -259,6 +259,22 @@ func TestRank(t *testing.T) {
 	}
 }
 
+// Of words of which one is enough the best counts, and what leaves out counts for nothing.
+func TestRankOfAlternatives(t *testing.T) {
+	for text, want := range map[string][]string{
+		"l | xpcshell": {"xpcshell", "lab"},
+		"!xpc":         {"nothing", "x-p-c"},
+	} {
+		given := slices.Clone(want)
+		if len(text) > 6 {
+			slices.Reverse(given)
+		}
+		if got := trychooser.Rank(query(t, text), given); !slices.Equal(got, want) {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
+}
+
 // Rank chooses what Match does, of every label and query there is.
 func TestRankChoosesAsMatch(t *testing.T) {
 	r := rand.New(rand.NewPCG(8, 8))

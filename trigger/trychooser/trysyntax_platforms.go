@@ -85,17 +85,8 @@ func (p bracket) at(s site) bool {
 	case s.label != "" && strings.Contains(s.label, strings.ToLower(p.name)):
 		return true
 	}
-	return slices.ContainsFunc(pretty[p.name], func(start string) bool { return beginsName(s.test, start) })
+	return slices.ContainsFunc(pretty[p.name], func(start string) bool { return strings.HasPrefix(s.test, start) })
 }
-
-// beginsName reports whether a name begins with another one, as windows7-32-vm does with
-// windows7, but not windows71 with windows7.
-func beginsName(name, start string) bool {
-	rest, ok := strings.CutPrefix(name, start)
-	return ok && (rest == "" || !digit(start[len(start)-1]) || !digit(rest[0]))
-}
-
-func digit(c byte) bool { return '0' <= c && c <= '9' }
 
 // builtAs are test platforms, and the platforms of the builds that are tested on them, for
 // tests that do not say what they test.

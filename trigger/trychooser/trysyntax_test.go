@@ -51,6 +51,7 @@ test-macosx1015-64/debug-xpcshell                     -                  build-m
 test-macosx1015-64-shippable/opt-xpcshell             -
 test-windows11-64-24h2/opt-xpcshell-1                 -
 test-windows10-64-qr/opt-xpcshell-1                   win64
+test-someplace/opt-robocop                            -                  build-signing-linux64-shippable/opt
 `
 
 // catalogOf reads a task graph as above. Without platforms the parts are those that the
@@ -123,6 +124,10 @@ func TestChooseBuilds(t *testing.T) {
 		{"-b o -p linux64-nightly -u none", "build-linux64-nightly/opt", ""},
 		{"-b o -p sm-plain-linux64 -u none", ride, ""},
 		{"-b o -p none -u none", "", ""},
+		{"-b d -b o -p win64 -u none", "build-win64/opt", ""}, // the last counts
+		{"-b d -p all,sm-plain-linux64 -u none", lines("build-linux64/debug", "build-macosx64/debug"), ""},
+		{"-b o -p sm-plain-linux64,all -u none", lines("build-linux64/opt", "build-linux64-shippable/opt",
+			"build-linux64-asan/opt", "build-macosx64/opt", "build-macosx64-shippable/opt", "build-win64/opt", ride), ""},
 		{"-b o -p linux63,win64,linux63 -u none", "build-win64/opt", `platform "linux63"`},
 		{"-b o -p windows10-64-qr -u none", "", `platform "windows10-64-qr"`}, // nothing is built for it
 		{"-p linux64 -u none", "", `no "-b": nothing is built or tested without build types, such as -b do`},
@@ -178,6 +183,7 @@ func TestChooseTests(t *testing.T) {
 		// platforms: of the build of a test
 		{"-b o -p win64 -u xpcshell", []string{"test-windows10-64-qr/opt-xpcshell-1", "test-windows11-64-24h2/opt-xpcshell-1"}, ""},
 		{"-b o -p linux64-shippable -u xpcshell", []string{"test-linux2404-64-shippable/opt-xpcshell-1"}, ""},
+		{"-b o -p linux64-shippable -u robocop", []string{"test-someplace/opt-robocop"}, ""}, // of a signed build
 		{"-b do -p macosx64 -u xpcshell", []string{
 			"test-macosx1015-64-shippable/opt-xpcshell",
 			"test-macosx1015-64/debug-xpcshell",
@@ -248,6 +254,24 @@ func TestChooseByLabelsAlone(t *testing.T) {
 		got, missed := chosen(t, catalogOf(firefox, false), line)
 		if diff := cmp.Diff(want, got); diff != "" || missed != "" || want == "" {
 			t.Errorf("%s: not understood %q (-want +got):\n%s", line, missed, diff)
+		}
+	}
+}
+
+// A word in brackets is a test platform where there is one of this name; else the tests of
+// the builds of this platform are meant.
+func TestBracketsOfBuilds(t *testing.T) {
+	catalog := catalogOf(`
+test-linux64/opt-xpcshell        linux64
+test-linux64-qr/opt-xpcshell     linux64
+test-windows11-64/opt-xpcshell   win64
+`, true)
+	for brackets, want := range map[string]string{
+		"linux64": "test-linux64/opt-xpcshell", "win64": "test-windows11-64/opt-xpcshell",
+		"-linux64,-win64": "test-linux64-qr/opt-xpcshell",
+	} {
+		if labels, missed := chosen(t, catalog, "try: -b o -u all["+brackets+"]"); labels != want || missed != "" {
+			t.Errorf("%s chooses %q, not understood %q", brackets, labels, missed)
 		}
 	}
 }
