@@ -124,7 +124,7 @@ func TestChooseBuilds(t *testing.T) {
 		{"-b o -p linux64-nightly -u none", "build-linux64-nightly/opt", ""},
 		{"-b o -p sm-plain-linux64 -u none", ride, ""},
 		{"-b o -p none -u none", "", ""},
-		{"-b d -b o -p win64 -u none", "build-win64/opt", ""}, // the last counts
+		{"-b d -b o -p linux64 -u none", lines("build-linux64/opt", ride), ""}, // the last counts
 		{"-b d -p all,sm-plain-linux64 -u none", lines("build-linux64/debug", "build-macosx64/debug"), ""},
 		{"-b o -p sm-plain-linux64,all -u none", lines("build-linux64/opt", "build-linux64-shippable/opt",
 			"build-linux64-asan/opt", "build-macosx64/opt", "build-macosx64-shippable/opt", "build-win64/opt", ride), ""},
@@ -179,6 +179,7 @@ func TestChooseTests(t *testing.T) {
 		{"-b o -p linux64 -u none -t", []string{on + "talos-g1", on + "talos-g1-profiling"}, ""},
 		{"-b o -p linux64 -u none -r all", []string{on + "browsertime-speedometer"}, ""},
 		{"-b o -p linux64 -u none -r raptor-x", nil, `raptor suite "raptor-x"`},
+		{"-b o -p linux64 -u all[Windows 10] -t g1", []string{on + "talos-g1"}, ""}, // brackets are of one option
 		{"-b o -p linux64 -u none -t none", nil, ""},
 		// platforms: of the build of a test
 		{"-b o -p win64 -u xpcshell", []string{"test-windows10-64-qr/opt-xpcshell-1", "test-windows11-64-24h2/opt-xpcshell-1"}, ""},
@@ -216,6 +217,10 @@ func TestChooseTests(t *testing.T) {
 			"-b o -p win64 -u xpcshell[Windows 10],reftests[x",
 			[]string{"test-windows10-64-qr/opt-xpcshell-1"},
 			`suite "reftests[x"`,
+		},
+		{
+			"-b o -u xpcshell[x64 -p win64", nil,
+			`suite "xpcshell[x64"`,
 		},
 		{
 			"-b o -p win64 -u [x64],xpcshell[],xpcshell[a]b,,[", nil,
