@@ -64,11 +64,13 @@ func (c Choice) holds(e *job.Runnable) bool {
 	some := func(words []string, is func(*job.Runnable, string) bool) bool {
 		return len(words) == 0 || slices.ContainsFunc(words, func(w string) bool { return is(e, w) })
 	}
+	matches := func(r *regexp.Regexp) bool { return r.MatchString(e.Label) }
+	chooses := func(q Query) bool { return q.Match(e.Label) }
 	return some(c.Types, hasType) && some(c.Platforms, isOn) && some(c.Suites, runs) &&
 		(len(c.Chunks) == 0 || slices.Contains(c.Chunks, e.Chunk)) &&
 		c.named(e.Label) &&
-		(len(c.Matches) == 0 || slices.ContainsFunc(c.Matches, func(r *regexp.Regexp) bool { return r.MatchString(e.Label) })) &&
-		(len(c.Queries) == 0 || slices.ContainsFunc(c.Queries, func(q Query) bool { return q.Match(e.Label) }))
+		(len(c.Matches) == 0 || slices.ContainsFunc(c.Matches, matches)) &&
+		(len(c.Queries) == 0 || slices.ContainsFunc(c.Queries, chooses))
 }
 
 func hasType(e *job.Runnable, w string) bool { return e.BuildType == w }

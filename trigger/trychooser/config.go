@@ -22,7 +22,8 @@ const (
 // Any labels are written, also those of a CI that does not read the file.
 func TryTaskConfig(labels []string, selector string) ([]byte, error) {
 	fail := func(format string, args ...any) ([]byte, error) {
-		return nil, job.Wrap("trychooser.config", "", fmt.Errorf("%w: "+format, append([]any{job.ErrInvalid}, args...)...))
+		err := fmt.Errorf("%w: "+format, append([]any{job.ErrInvalid}, args...)...)
+		return nil, job.Wrap("trychooser.config", "", err)
 	}
 	if selector != SelectorFuzzy && selector != SelectorSyntax {
 		return fail("%q is not a selector: expected %s or %s", selector, SelectorFuzzy, SelectorSyntax)

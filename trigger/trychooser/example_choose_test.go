@@ -37,7 +37,8 @@ func ExampleParseQuery() {
 }
 
 func ExampleParseTry() {
-	try, err := trychooser.ParseTry("Bug 1 - Fix it\n\ntry: -b o -p linux64,linux63 -u mochitests-1,xpcshell -t none --rebuild 3")
+	const message = "Bug 1 - Fix it\n\ntry: -b o -p linux64,linux63 -u mochitests-1,xpcshell -t none --rebuild 3"
+	try, err := trychooser.ParseTry(message)
 	if err != nil {
 		fmt.Println(err)
 		return

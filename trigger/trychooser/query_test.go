@@ -19,12 +19,14 @@ import (
 
 // some are labels of several CIs, and texts that no CI has.
 var some = []string{
-	"test-linux2404-64/opt-xpcshell-1", "test-linux2404-64/debug-xpcshell-11", "test-linux2404-64-qr/opt-mochitest-plain-2",
+	"test-linux2404-64/opt-xpcshell-1", "test-linux2404-64/debug-xpcshell-11",
+	"test-linux2404-64-qr/opt-mochitest-plain-2",
 	"test-windows11-64-24h2/opt-web-platform-tests-reftest-3", "test-macosx1500-aarch64/debug-reftest",
 	"build-linux64/opt", "build-linux64-asan/opt", "build-linux64-asan-fuzzing/opt", "source-test-mozlint-eslint",
 	"Ubuntu VM 12.04 x64 try opt test mochitest-1", "Ubuntu VM 12.04 x64 try debug test mochitest-10",
 	"OS X 10.7 try build", "WINNT 5.2 try leak test build", "b2g_try_emulator-debug_dep", "mac|intel", "a$b", "it's",
-	"quoted 'xpcshell'", "^start", "back\\slash", "back\\ slash", "!no", "  in the middle  ", "x", "xpcshell", "XPCShell",
+	"quoted 'xpcshell'", "^start", "back\\slash", "back\\ slash", "!no", "  in the middle  ", "x", "xpcshell",
+	"XPCShell",
 	"ärger/über", "ÄRGER", "ſtreng", "K-Kelvin", "10²", "ⅷ", "tab\there",
 }
 
@@ -86,7 +88,7 @@ func TestFzf(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	n := 0
 	for lines := bufio.NewScanner(f); lines.Scan(); n++ {
 		quoted, numbers, _ := strings.Cut(lines.Text(), "\t")

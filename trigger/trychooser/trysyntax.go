@@ -78,7 +78,8 @@ func (t Try) String() string { return t.text }
 // job.ErrInvalid; what is not understood in the line, [Try.Choose] says.
 func ParseTry(text string) (Try, error) {
 	fail := func(format string, args ...any) (Try, error) {
-		return Try{}, job.Wrap("trychooser.try", "", fmt.Errorf("%w: "+format, append([]any{job.ErrInvalid}, args...)...))
+		err := fmt.Errorf("%w: "+format, append([]any{job.ErrInvalid}, args...)...)
+		return Try{}, job.Wrap("trychooser.try", "", err)
 	}
 	if len(text) > MaxMessage {
 		return fail("a text of %d bytes: the maximum is %d", len(text), MaxMessage)
@@ -92,7 +93,8 @@ func ParseTry(text string) (Try, error) {
 	}
 	t := Try{
 		Rebuild: 1, RebuildTalos: 1, RebuildRaptor: 1,
-		text: strings.TrimSpace("try: " + strings.TrimSpace(line)), everywhere: true, unit: []testWord{{said: all, name: all}},
+		text:       strings.TrimSpace("try: " + strings.TrimSpace(line)),
+		everywhere: true, unit: []testWord{{said: all, name: all}},
 	}
 	words, unclosed := splitLine(line)
 	if unclosed != "" {

@@ -61,11 +61,13 @@ func TestTrySyntaxOf2016(t *testing.T) {
 			types, platforms []string
 		}{
 			{
-				"-b do -p linux64,macosx64 -u mochitest-1,xpcshell -t none", ` test (mochitest\S*-1|xpcshell\S*)$`, both,
+				"-b do -p linux64,macosx64 -u mochitest-1,xpcshell -t none",
+				` test (mochitest\S*-1|xpcshell\S*)$`, both,
 				[]string{"linux64", "macosx64"},
 			},
 			{
-				"-b o -p win32 -u mochitest-bc -t chromez,g1-e10s", ` (test mochitest-browser-chrome\S*|talos (chromez|g1-e10s))$`,
+				"-b o -p win32 -u mochitest-bc -t chromez,g1-e10s",
+				` (test mochitest-browser-chrome\S*|talos (chromez|g1-e10s))$`,
 				both[:1],
 				[]string{"win32"},
 			},
@@ -98,7 +100,8 @@ func TestTrySyntaxOf2016(t *testing.T) {
 func taskLabels(t testing.TB) []job.Runnable {
 	t.Helper()
 	var labels map[string]any
-	if err := json.Unmarshal(testenv.Read(t, "data", "4-taskcluster", "ActiveData-ETL__task_label_to_properties.json.gz"),
+	if err := json.Unmarshal(testenv.Read(t, "data", "4-taskcluster",
+		"ActiveData-ETL__task_label_to_properties.json.gz"),
 		&labels); err != nil {
 		t.Fatal(err)
 	}
@@ -118,8 +121,14 @@ func TestTrySyntaxOfTaskLabels(t *testing.T) {
 		{"-b do -p win64 -u mochitest-1", `^test-windows\d+-64(-qr)?/\w+-mochitest\S*-1$|^build-win64/`},
 		{"-b o -p linux64-asan -u all", `^test-linux64-asan(-qr)?/opt-|^build-linux64-asan/opt$`},
 		{"-b o -p linux64 -u none -t g4", `^(desktop-)?test-linux64(-qr)?/opt-talos-g4$|^build-linux64/opt$`},
-		{"-b do -p macosx64 -u jsreftest", `^build-macosx64(-shippable/opt(-upload-symbols)?|/debug)$|^(desktop-)?test-macosx64/debug-jsreftest`},
-		{"-b d -p linux -u web-platform-tests-wdspec", `^test-linux32/debug-web-platform-tests-wdspec|^build-linux/debug$`},
+		{
+			"-b do -p macosx64 -u jsreftest",
+			`^build-macosx64(-shippable/opt(-upload-symbols)?|/debug)$|^(desktop-)?test-macosx64/debug-jsreftest`,
+		},
+		{
+			"-b d -p linux -u web-platform-tests-wdspec",
+			`^test-linux32/debug-web-platform-tests-wdspec|^build-linux/debug$`,
+		},
 	} {
 		labels, missed := parse(t, c.line).Choose(catalog)
 		re, want := regexp.MustCompile(c.form), []string{}
@@ -128,7 +137,9 @@ func TestTrySyntaxOfTaskLabels(t *testing.T) {
 				want = append(want, e.Label)
 			}
 		}
-		labels = slices.DeleteFunc(labels, func(l string) bool { return strings.Contains(l, "-sm-") || strings.HasPrefix(l, "spidermonkey") })
+		labels = slices.DeleteFunc(labels, func(l string) bool { // what rides along
+			return strings.Contains(l, "-sm-") || strings.HasPrefix(l, "spidermonkey")
+		})
 		if diff := cmp.Diff(want, labels); diff != "" || len(missed) > 0 || len(labels) == 0 {
 			t.Errorf("%s: not understood %q (-want +got):\n%s", c.line, missed, diff)
 		}

@@ -94,6 +94,9 @@ func lines(words ...string) string {
 	return strings.Join(words, "\n")
 }
 
+// noTypes is what a line without -b is answered.
+const noTypes = `no "-b": nothing is built or tested without build types, such as -b do`
+
 func TestChooseBuilds(t *testing.T) {
 	const ride = "spidermonkey-sm-plain-linux64/opt"
 	for _, c := range []struct{ try, want, missed string }{
@@ -127,10 +130,11 @@ func TestChooseBuilds(t *testing.T) {
 		{"-b d -b o -p linux64 -u none", lines("build-linux64/opt", ride), ""}, // the last counts
 		{"-b d -p all,sm-plain-linux64 -u none", lines("build-linux64/debug", "build-macosx64/debug"), ""},
 		{"-b o -p sm-plain-linux64,all -u none", lines("build-linux64/opt", "build-linux64-shippable/opt",
-			"build-linux64-asan/opt", "build-macosx64/opt", "build-macosx64-shippable/opt", "build-win64/opt", ride), ""},
+			"build-linux64-asan/opt", "build-macosx64/opt", "build-macosx64-shippable/opt", "build-win64/opt",
+			ride), ""},
 		{"-b o -p linux63,win64,linux63 -u none", "build-win64/opt", `platform "linux63"`},
 		{"-b o -p windows10-64-qr -u none", "", `platform "windows10-64-qr"`}, // nothing is built for it
-		{"-p linux64 -u none", "", `no "-b": nothing is built or tested without build types, such as -b do`},
+		{"-p linux64 -u none", "", noTypes},
 	} {
 		labels, missed := chosen(t, catalogOf(firefox, true), "try: "+c.try)
 		if diff := cmp.Diff(c.want, labels); diff != "" || missed != c.missed {
@@ -139,101 +143,108 @@ func TestChooseBuilds(t *testing.T) {
 	}
 }
 
+const on = "test-linux2404-64/opt-"
+
+// testLines are lines of try syntax with the tests that they choose, besides builds.
+var testLines = []struct {
+	try    string
+	want   []string
+	missed string
+}{
+	{"-b o -p linux64 -u xpcshell", []string{on + "xpcshell-1", on + "xpcshell-2"}, ""},
+	{"-b o -p linux64 -u xpcshell-2", []string{on + "xpcshell-2"}, ""},
+	{"-b o -p linux64 -u xpcshell-2,xpcshell-1", []string{on + "xpcshell-1", on + "xpcshell-2"}, ""},
+	{"-b o -p linux64 -u xpcshell-3", nil, `suite "xpcshell-3"`},
+	// an alias is all its suites, with variants; with a chunk, that chunk of each
+	{"-b o -p linux64 -u mochitests", []string{
+		on + "mochitest-plain-1", on + "mochitest-plain-2",
+		on + "mochitest-browser-chrome-swr-1", on + "mochitest-a11y",
+	}, ""},
+	{"-b o -p linux64 -u mochitest-1", []string{on + "mochitest-plain-1", on + "mochitest-browser-chrome-swr-1"}, ""},
+	{"-b o -p linux64 -u mochitest-bc", []string{on + "mochitest-browser-chrome-swr-1"}, ""},
+	{"-b o -p linux64 -u mochitest-bc-1", []string{on + "mochitest-browser-chrome-swr-1"}, ""},
+	{"-b o -p linux64 -u mochitest-o", []string{on + "mochitest-a11y"}, ""},
+	{"-b o -p linux64 -u gtest", []string{on + "gtest-1proc"}, ""},
+	{"-b o -p linux64 -u web-platform-test", []string{
+		on + "web-platform-tests-1",
+		on + "web-platform-tests-reftest-1",
+	}, ""},
+	{"-b o -p linux64 -u web-platform-tests-reftests", []string{on + "web-platform-tests-reftest-1"}, ""},
+	{"-b o -p linux64 -u reftest", nil, `suite "reftest"`},
+	// another name is one suite
+	{"-b o -p linux64 -u mochitest-plain-1", []string{on + "mochitest-plain-1"}, ""},
+	{"-b o -p linux64 -u mochitest-browser-chrome-swr", []string{on + "mochitest-browser-chrome-swr-1"}, ""},
+	{"-b o -p linux64 -u mochitest-brow", nil, `suite "mochitest-brow"`},
+	{"-b o -p linux64 -u mochitest-a11y-1", []string{on + "mochitest-a11y"}, ""}, // in one piece
+	{"-b o -p linux64 -u awsy-base", []string{on + "awsy-base"}, ""},             // which Firefox counts to -u
+	// Talos and Raptor have options of their own
+	{"-b o -p linux64 -u g1", nil, `suite "g1"`},
+	{"-b o -p linux64 -u none -t g1", []string{on + "talos-g1"}, ""},
+	{"-b o -p linux64 -u none -t talos-g1,g9", []string{on + "talos-g1"}, `talos suite "g9"`},
+	{"-b o -p linux64 -u none -t", []string{on + "talos-g1", on + "talos-g1-profiling"}, ""},
+	{"-b o -p linux64 -u none -r all", []string{on + "browsertime-speedometer"}, ""},
+	{"-b o -p linux64 -u none -r raptor-x", nil, `raptor suite "raptor-x"`},
+	{"-b o -p linux64 -u all[Windows 10] -t g1", []string{on + "talos-g1"}, ""}, // brackets are of one option
+	{"-b o -p linux64 -u none -t none", nil, ""},
+	// platforms: of the build of a test
+	{"-b o -p win64 -u xpcshell", []string{
+		"test-windows10-64-qr/opt-xpcshell-1",
+		"test-windows11-64-24h2/opt-xpcshell-1",
+	}, ""},
+	{"-b o -p linux64-shippable -u xpcshell", []string{"test-linux2404-64-shippable/opt-xpcshell-1"}, ""},
+	{"-b o -p linux64-shippable -u robocop", []string{"test-someplace/opt-robocop"}, ""}, // of a signed build
+	{"-b do -p macosx64 -u xpcshell", []string{
+		"test-macosx1015-64-shippable/opt-xpcshell",
+		"test-macosx1015-64/debug-xpcshell",
+	}, ""},
+	{"-b o -p macosx64 -u xpcshell-1", []string{"test-macosx1015-64-shippable/opt-xpcshell"}, ""},
+	// brackets
+	{"-b o -p linux64,win64 -u xpcshell-1[x64]", []string{on + "xpcshell-1"}, ""},
+	{"-b o -p linux64,win64 -u xpcshell-1[-x64]", []string{
+		"test-windows10-64-qr/opt-xpcshell-1",
+		"test-windows11-64-24h2/opt-xpcshell-1",
+	}, ""},
+	{"-b o -p all -u xpcshell-1[Ubuntu,-linux2404-64-asan]", []string{
+		on + "xpcshell-1",
+		"test-linux2404-64-shippable/opt-xpcshell-1",
+	}, ""},
+	{"-b o -p all -u xpcshell-1[-Ubuntu,linux2404-64-asan]", []string{
+		"test-linux2404-64-asan/opt-xpcshell-1", "test-macosx1015-64-shippable/opt-xpcshell",
+		"test-windows10-64-qr/opt-xpcshell-1", "test-windows11-64-24h2/opt-xpcshell-1",
+	}, ""},
+	{"-b o -p all -u xpcshell-1[Ubuntu,-x64]", nil, ""},
+	{
+		"-b o -p win64 -u xpcshell[Windows 10, linux1804-64]",
+		[]string{"test-windows10-64-qr/opt-xpcshell-1"},
+		`test platform "linux1804-64"`,
+	},
+	{"-b d -p all -u all[10.15]", []string{"test-macosx1015-64/debug-xpcshell"}, ""},
+	{"-b d -p all -u all[all,-10.15]", []string{"test-linux2404-64/debug-xpcshell-1"}, ""},
+	{"-b o -p all -u xpcshell[linux64-asan]", []string{"test-linux2404-64-asan/opt-xpcshell-1"}, ""}, // built so
+	{
+		"-b o -p win64 -u xpcshell[Windows 10],reftests[x",
+		[]string{"test-windows10-64-qr/opt-xpcshell-1"},
+		`suite "reftests[x"`,
+	},
+	{
+		"-b o -u xpcshell[x64 -p win64", nil,
+		`suite "xpcshell[x64"`,
+	},
+	{
+		"-b o -p win64 -u [x64],xpcshell[],xpcshell[a]b,,[", nil,
+		`suite "[x64]", suite "xpcshell[]", suite "xpcshell[a]b", suite "["`,
+	},
+	// other jobs
+	{"-j mozlint-eslint", []string{"source-test-mozlint-eslint"}, ""},
+	{"-j python-mozbuild,linux64-clang-19 -j nothing", []string{
+		"source-test-python-mozbuild-linux2404-64/opt", "toolchain-linux64-clang-19",
+	}, `job "nothing"`},
+	{"-j all", []string{"source-test-mozlint-eslint", "source-test-python-mozbuild-linux2404-64/opt"}, ""},
+	{"-b o -p none -j none", nil, ""},
+}
+
 func TestChooseTests(t *testing.T) {
-	const on = "test-linux2404-64/opt-"
-	for _, c := range []struct {
-		try    string
-		want   []string // the tests
-		missed string
-	}{
-		{"-b o -p linux64 -u xpcshell", []string{on + "xpcshell-1", on + "xpcshell-2"}, ""},
-		{"-b o -p linux64 -u xpcshell-2", []string{on + "xpcshell-2"}, ""},
-		{"-b o -p linux64 -u xpcshell-2,xpcshell-1", []string{on + "xpcshell-1", on + "xpcshell-2"}, ""},
-		{"-b o -p linux64 -u xpcshell-3", nil, `suite "xpcshell-3"`},
-		// an alias is all its suites, with variants; with a chunk, that chunk of each
-		{"-b o -p linux64 -u mochitests", []string{
-			on + "mochitest-plain-1", on + "mochitest-plain-2",
-			on + "mochitest-browser-chrome-swr-1", on + "mochitest-a11y",
-		}, ""},
-		{"-b o -p linux64 -u mochitest-1", []string{on + "mochitest-plain-1", on + "mochitest-browser-chrome-swr-1"}, ""},
-		{"-b o -p linux64 -u mochitest-bc", []string{on + "mochitest-browser-chrome-swr-1"}, ""},
-		{"-b o -p linux64 -u mochitest-bc-1", []string{on + "mochitest-browser-chrome-swr-1"}, ""},
-		{"-b o -p linux64 -u mochitest-o", []string{on + "mochitest-a11y"}, ""},
-		{"-b o -p linux64 -u gtest", []string{on + "gtest-1proc"}, ""},
-		{"-b o -p linux64 -u web-platform-test", []string{
-			on + "web-platform-tests-1",
-			on + "web-platform-tests-reftest-1",
-		}, ""},
-		{"-b o -p linux64 -u web-platform-tests-reftests", []string{on + "web-platform-tests-reftest-1"}, ""},
-		{"-b o -p linux64 -u reftest", nil, `suite "reftest"`},
-		// another name is one suite
-		{"-b o -p linux64 -u mochitest-plain-1", []string{on + "mochitest-plain-1"}, ""},
-		{"-b o -p linux64 -u mochitest-browser-chrome-swr", []string{on + "mochitest-browser-chrome-swr-1"}, ""},
-		{"-b o -p linux64 -u mochitest-brow", nil, `suite "mochitest-brow"`},
-		{"-b o -p linux64 -u mochitest-a11y-1", []string{on + "mochitest-a11y"}, ""}, // in one piece
-		{"-b o -p linux64 -u awsy-base", []string{on + "awsy-base"}, ""},             // which Firefox counts to -u
-		// Talos and Raptor have options of their own
-		{"-b o -p linux64 -u g1", nil, `suite "g1"`},
-		{"-b o -p linux64 -u none -t g1", []string{on + "talos-g1"}, ""},
-		{"-b o -p linux64 -u none -t talos-g1,g9", []string{on + "talos-g1"}, `talos suite "g9"`},
-		{"-b o -p linux64 -u none -t", []string{on + "talos-g1", on + "talos-g1-profiling"}, ""},
-		{"-b o -p linux64 -u none -r all", []string{on + "browsertime-speedometer"}, ""},
-		{"-b o -p linux64 -u none -r raptor-x", nil, `raptor suite "raptor-x"`},
-		{"-b o -p linux64 -u all[Windows 10] -t g1", []string{on + "talos-g1"}, ""}, // brackets are of one option
-		{"-b o -p linux64 -u none -t none", nil, ""},
-		// platforms: of the build of a test
-		{"-b o -p win64 -u xpcshell", []string{"test-windows10-64-qr/opt-xpcshell-1", "test-windows11-64-24h2/opt-xpcshell-1"}, ""},
-		{"-b o -p linux64-shippable -u xpcshell", []string{"test-linux2404-64-shippable/opt-xpcshell-1"}, ""},
-		{"-b o -p linux64-shippable -u robocop", []string{"test-someplace/opt-robocop"}, ""}, // of a signed build
-		{"-b do -p macosx64 -u xpcshell", []string{
-			"test-macosx1015-64-shippable/opt-xpcshell",
-			"test-macosx1015-64/debug-xpcshell",
-		}, ""},
-		{"-b o -p macosx64 -u xpcshell-1", []string{"test-macosx1015-64-shippable/opt-xpcshell"}, ""},
-		// brackets
-		{"-b o -p linux64,win64 -u xpcshell-1[x64]", []string{on + "xpcshell-1"}, ""},
-		{"-b o -p linux64,win64 -u xpcshell-1[-x64]", []string{
-			"test-windows10-64-qr/opt-xpcshell-1",
-			"test-windows11-64-24h2/opt-xpcshell-1",
-		}, ""},
-		{"-b o -p all -u xpcshell-1[Ubuntu,-linux2404-64-asan]", []string{
-			on + "xpcshell-1",
-			"test-linux2404-64-shippable/opt-xpcshell-1",
-		}, ""},
-		{"-b o -p all -u xpcshell-1[-Ubuntu,linux2404-64-asan]", []string{
-			"test-linux2404-64-asan/opt-xpcshell-1", "test-macosx1015-64-shippable/opt-xpcshell",
-			"test-windows10-64-qr/opt-xpcshell-1", "test-windows11-64-24h2/opt-xpcshell-1",
-		}, ""},
-		{"-b o -p all -u xpcshell-1[Ubuntu,-x64]", nil, ""},
-		{
-			"-b o -p win64 -u xpcshell[Windows 10, linux1804-64]",
-			[]string{"test-windows10-64-qr/opt-xpcshell-1"},
-			`test platform "linux1804-64"`,
-		},
-		{"-b d -p all -u all[10.15]", []string{"test-macosx1015-64/debug-xpcshell"}, ""},
-		{"-b d -p all -u all[all,-10.15]", []string{"test-linux2404-64/debug-xpcshell-1"}, ""},
-		{"-b o -p all -u xpcshell[linux64-asan]", []string{"test-linux2404-64-asan/opt-xpcshell-1"}, ""}, // of its build
-		{
-			"-b o -p win64 -u xpcshell[Windows 10],reftests[x",
-			[]string{"test-windows10-64-qr/opt-xpcshell-1"},
-			`suite "reftests[x"`,
-		},
-		{
-			"-b o -u xpcshell[x64 -p win64", nil,
-			`suite "xpcshell[x64"`,
-		},
-		{
-			"-b o -p win64 -u [x64],xpcshell[],xpcshell[a]b,,[", nil,
-			`suite "[x64]", suite "xpcshell[]", suite "xpcshell[a]b", suite "["`,
-		},
-		// other jobs
-		{"-j mozlint-eslint", []string{"source-test-mozlint-eslint"}, ""},
-		{"-j python-mozbuild,linux64-clang-19 -j nothing", []string{
-			"source-test-python-mozbuild-linux2404-64/opt", "toolchain-linux64-clang-19",
-		}, `job "nothing"`},
-		{"-j all", []string{"source-test-mozlint-eslint", "source-test-python-mozbuild-linux2404-64/opt"}, ""},
-		{"-b o -p none -j none", nil, ""},
-	} {
+	for _, c := range testLines {
 		labels, missed := chosen(t, catalogOf(firefox, true), "try: "+c.try)
 		var got []string
 		for l := range strings.SplitSeq(labels, "\n") {
@@ -252,7 +263,8 @@ func TestChooseTests(t *testing.T) {
 // after: what is chosen is the same.
 func TestChooseByLabelsAlone(t *testing.T) {
 	for _, line := range []string{
-		"-b do -p linux64", "-b do -p macosx64,win64 -u xpcshell", "-b o -p linux64-shippable", "-b o -p linux64-asan -u all",
+		"-b do -p linux64", "-b do -p macosx64,win64 -u xpcshell", "-b o -p linux64-shippable",
+		"-b o -p linux64-asan -u all",
 		"-b do -p all -u all[x64] -t all -r all",
 	} {
 		want, _ := chosen(t, catalogOf(firefox, true), line)
@@ -343,20 +355,22 @@ func TestTryKeepsWhatChoosesNothing(t *testing.T) {
 // What is not understood is said in the words of the line, each once.
 func TestNotUnderstood(t *testing.T) {
 	for try, want := range map[string]string{
-		"-b o -z --doubledash extra extra":       `option "-z", option "--doubledash", word "extra"`,
-		"-b o --rebuild x":                       `option "--rebuild x"`,
-		"-b o --rebuild 21 --rebuild=0":          `option "--rebuild 21", option "--rebuild=0"`,
-		"-b o --rebuild":                         `option "--rebuild"`,
-		"-b o --setenv A --setenv =b":            `option "--setenv A", option "--setenv =b"`,
-		"-b o -i=x":                              `option "-i=x"`,
-		"-b o --no-":                             `option "--no-"`, // of several options
-		"-b -u none":                             `option "-b", no "-b": nothing is built or tested without build types, such as -b do`,
-		"-b o -iz":                               `option "-z"`,
-		"-b o -- -":                              `option "--", word "-"`,
-		"-b ox -p 'win64":                        `unclosed quote "'win64", build type "x"`,
-		"-b o -u \"a\u202eb\x1b\"":               `suite "a\u202eb\x1b"`,
-		"-b o -p linux63 -u x,x[y] -t x -j x":    `platform "linux63", suite "x", test platform "y", talos suite "x", job "x"`,
-		"-b o -u mochitest-dt1 -p mac -r x[a,a]": `platform "mac", suite "mochitest-dt1", raptor suite "x", test platform "a"`,
+		"-b o -z --doubledash extra extra": `option "-z", option "--doubledash", word "extra"`,
+		"-b o --rebuild x":                 `option "--rebuild x"`,
+		"-b o --rebuild 21 --rebuild=0":    `option "--rebuild 21", option "--rebuild=0"`,
+		"-b o --rebuild":                   `option "--rebuild"`,
+		"-b o --setenv A --setenv =b":      `option "--setenv A", option "--setenv =b"`,
+		"-b o -i=x":                        `option "-i=x"`,
+		"-b o --no-":                       `option "--no-"`, // of several options
+		"-b -u none":                       `option "-b", ` + noTypes,
+		"-b o -iz":                         `option "-z"`,
+		"-b o -- -":                        `option "--", word "-"`,
+		"-b ox -p 'win64":                  `unclosed quote "'win64", build type "x"`,
+		"-b o -u \"a\u202eb\x1b\"":         `suite "a\u202eb\x1b"`,
+		"-b o -p linux63 -u x,x[y] -t x -j x": "" +
+			`platform "linux63", suite "x", test platform "y", talos suite "x", job "x"`,
+		"-b o -u mochitest-dt1 -p mac -r x[a,a]": "" +
+			`platform "mac", suite "mochitest-dt1", raptor suite "x", test platform "a"`,
 	} {
 		_, missed := chosen(t, catalogOf(firefox, true), "try: "+try)
 		if missed != want {
