@@ -64,12 +64,12 @@ func SplitChunk(name string) (suite string, chunk int) {
 }
 
 // FillPlatforms gives each test of a catalog that has none the platform, and the build
-// type, of the first of the builds which it needs.
+// type, of the first of the builds which it needs; if there is one, of its own type.
 func FillPlatforms(catalog []Runnable) {
-	at := make(map[string]int, len(catalog))
-	for i, e := range catalog {
-		if e.Kind == KindBuild {
-			at[e.Label] = i
+	builds := make(map[string]Parts, len(catalog)/4)
+	for _, e := range catalog {
+		if e.Kind == KindBuild && e.Platform != "" {
+			builds[e.Label] = e.Parts
 		}
 	}
 	for i := range catalog {
@@ -77,11 +77,14 @@ func FillPlatforms(catalog []Runnable) {
 		if e.Platform != "" || e.Kind != KindTest && e.Kind != KindPerf {
 			continue
 		}
+		var of Parts
 		for _, u := range e.Upstreams {
-			if b, ok := at[u]; ok && catalog[b].Platform != "" {
-				e.Platform, e.BuildType = catalog[b].Platform, catalog[b].BuildType
-				break
+			if b := builds[u]; of.Platform == "" || b.BuildType == e.BuildType && of.BuildType != e.BuildType {
+				of = b
 			}
+		}
+		if of.Platform != "" {
+			e.Platform, e.BuildType = of.Platform, of.BuildType
 		}
 	}
 }

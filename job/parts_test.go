@@ -45,6 +45,9 @@ func TestFillPlatforms(t *testing.T) {
 		{Label: "has", Kind: job.KindPerf, Upstreams: []string{"b"}, Parts: job.Parts{Platform: "own"}},
 		{Label: "empty", Kind: job.KindBuild},
 		{Label: "b", Kind: job.KindBuild, Parts: built},
+		{Label: "opt", Kind: job.KindBuild, Parts: job.Parts{BuildType: "opt", Platform: "linux64"}},
+		{Label: "two", Kind: job.KindTest, Upstreams: []string{"b", "opt", "other"}, Parts: job.Parts{BuildType: "opt"}},
+		{Label: "other", Kind: job.KindBuild, Parts: job.Parts{BuildType: "opt", Platform: "win64"}},
 		{Label: "o", Kind: job.KindOther, Upstreams: []string{"b"}},
 	}
 	job.FillPlatforms(catalog)
@@ -53,7 +56,9 @@ func TestFillPlatforms(t *testing.T) {
 		got = append(got, e.Parts)
 	}
 	want := []job.Parts{
-		{BuildType: "debug", Platform: "linux64-asan", Suite: "s"}, {Platform: "own"}, {}, built, {},
+		{BuildType: "debug", Platform: "linux64-asan", Suite: "s"}, {Platform: "own"}, {}, built,
+		{BuildType: "opt", Platform: "linux64"}, {BuildType: "opt", Platform: "linux64"},
+		{BuildType: "opt", Platform: "win64"}, {},
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("%+v, want %+v", got, want)

@@ -166,6 +166,35 @@ func TestPartsOfLabels(t *testing.T) {
 	}
 }
 
+// What a label needs is found through what is no build, once each, and also where the graph
+// leads in a circle; a test without attributes is of its build's platform.
+func TestBuildsOfFullGraph(t *testing.T) {
+	s, decision := world()
+	entry := func(label, needs string) string {
+		return fmt.Sprintf(`%q: {"label": %[1]q, "kind": "x", "dependencies": %s, "attributes": {}, "task": {}}`, label, needs)
+	}
+	s.Put(decision, 0, "public/full-task-graph.json", []byte("{"+strings.Join([]string{
+		entry("test-linux/debug-gtest-1", `{"a": "build-signing-x/opt", "b": "build-linux64/opt", "c": "fetch-z"}`),
+		entry("build-signing-x/opt", `{"a": "build-linux64/opt", "b": "build-docker-image-y"}`),
+		entry("build-docker-image-y", `{"a": "build-signing-x/opt"}`),
+		entry("build-linux64/opt", `{"a": "fetch-z"}`), entry("fetch-z", `{}`),
+	}, ", ")+"}"))
+	got := map[string]string{}
+	for _, e := range ok(serve(t, s).Project("autoland", nil).Catalog(t.Context(), push(20))) {
+		got[e.Label] = fmt.Sprint(e.Upstreams, e.BuildType, " ", e.Platform)
+	}
+	want := map[string]string{
+		"test-linux/debug-gtest-1": "[build-linux64/opt fetch-z]opt linux64",
+		"build-signing-x/opt":      "[build-linux64/opt]opt x",
+		"build-docker-image-y":     "[build-linux64/opt] ",
+		"build-linux64/opt":        "[fetch-z]opt linux64",
+		"fetch-z":                  "[] ",
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("(-want +got):\n%s", d)
+	}
+}
+
 func TestTestsByManifest(t *testing.T) {
 	s, decision := world()
 	p := serve(t, s).Project("autoland", nil)

@@ -150,8 +150,76 @@ func TestCompare(t *testing.T) {
 		},
 		{
 			"a build goes, and one of another type comes", []string{"opt l b/opt: " + suites("a", usual...)},
-			[]string{"debug l b/debug:"},
-			append([]string{"+ debug l b/debug: b/debug", "- opt l b/opt: b/opt"}, gone("opt l b/opt", "a", usual)...),
+			[]string{"debug l b/debug: " + suites("a", usual...)},
+			slices.Concat(
+				[]string{"+ debug l b/debug: b/debug"}, testsOf("+ debug l b/debug", "a", usual),
+				[]string{"- opt l b/opt: b/opt"}, testsOf("- opt l b/opt", "a", usual),
+			),
+		},
+		{
+			"a build of quite another name, with the same tests", []string{"opt l old/opt: " + suites("a", usual...)},
+			[]string{"opt l brand-new/opt: " + suites("a", usual...)},
+			[]string{"~ opt l old/opt: old/opt > opt l brand-new/opt: brand-new/opt"},
+		},
+		{
+			"few tests tell nothing of a build", []string{"opt l old/opt: " + suites("a", usual[:3]...)},
+			[]string{"opt l brand-new/opt: " + suites("a", usual[:3]...)},
+			slices.Concat(
+				[]string{"+ opt l brand-new/opt: brand-new/opt"}, testsOf("+ opt l brand-new/opt", "a", usual[:3]),
+				[]string{"- opt l old/opt: old/opt"}, testsOf("- opt l old/opt", "a", usual[:3]),
+			),
+		},
+		{
+			"builds with some tests in common", []string{"opt l old/opt: " + suites("a", usual...)},
+			[]string{"opt l brand-new/opt: " + suites("a", append([]string{"x", "y", "z"}, usual[:2]...)...)},
+			slices.Concat(
+				[]string{"+ opt l brand-new/opt: brand-new/opt"}, testsOf("+ opt l brand-new/opt", "a", usual[:2]),
+				testsOf("+ opt l brand-new/opt", "a", []string{"x", "y", "z"}),
+				[]string{"- opt l old/opt: old/opt"}, testsOf("- opt l old/opt", "a", usual),
+			),
+		},
+		{
+			"a build without tests on a platform of another name", []string{"opt linux b:"}, []string{"opt linux64 b:"},
+			[]string{"~ opt linux b: b > opt linux64 b: b"},
+		},
+		{
+			"the same tests on a machine that has no likeness", []string{"opt l b: " + suites("ubuntu", usual[:3]...)},
+			[]string{"opt l b: " + suites("fedora", usual[:3]...)},
+			[]string{
+				"~ opt l b: test-ubuntu/opt-crashtest-1 > opt l b: test-fedora/opt-crashtest-1",
+				"~ opt l b: test-ubuntu/opt-mochitest-plain-1 > opt l b: test-fedora/opt-mochitest-plain-1",
+				"~ opt l b: test-ubuntu/opt-mochitest-plain-2 > opt l b: test-fedora/opt-mochitest-plain-2",
+			},
+		},
+		{
+			"a suite in chunks goes, another comes", []string{"opt l b: " + suites("a", "gl-1", "gl-2", "gl-3")},
+			[]string{"opt l b: " + suites("a", "zip-1", "zip-2", "zip-3")},
+			slices.Concat(
+				testsOf("+ opt l b", "a", []string{"zip-1", "zip-2", "zip-3"}), testsOf("- opt l b", "a", []string{"gl-1", "gl-2", "gl-3"}),
+			),
+		},
+		{
+			"tests go from one machine to another that was there",
+			[]string{"opt l b: " + suites("ubuntu", "x", "y", "z", "stays") + " " + suites("fedora", "stays")},
+			[]string{"opt l b: " + suites("ubuntu", "stays") + " " + suites("fedora", "x", "y", "z", "stays")},
+			slices.Concat(
+				testsOf("+ opt l b", "fedora", []string{"x", "y", "z"}), testsOf("- opt l b", "ubuntu", []string{"x", "y", "z"}),
+			),
+		},
+		{
+			"another number is another machine", []string{"opt l b: " + suites("win-32", usual[:3]...)},
+			[]string{"opt l b: " + suites("win-64", usual[:3]...)},
+			slices.Concat(testsOf("+ opt l b", "win-64", usual[:3]), testsOf("- opt l b", "win-32", usual[:3])),
+		},
+		{
+			"a word at the end", []string{"opt l b: " + suites("a", "reftest")}, []string{"opt l b: " + suites("a", "reftest-swr")},
+			[]string{"~ opt l b: test-a/opt-reftest > opt l b: test-a/opt-reftest-swr"},
+		},
+		{
+			"a likeness is little where the new name was there before",
+			[]string{"opt l b: " + suites("a", "cppunit") + " " + suites("z", "cppunittest")},
+			[]string{"opt l b: " + suites("a", "cppunittest") + " " + suites("z", "cppunittest")},
+			[]string{"+ opt l b: test-a/opt-cppunittest", "- opt l b: test-a/opt-cppunit"},
 		},
 		{
 			"tests of which only the suite is known", []string{"opt l: gtest-1 gtest-2"}, []string{"opt l: gtest-2 gtest-3"},
@@ -174,10 +242,11 @@ func TestCompare(t *testing.T) {
 	}
 }
 
-func gone(build, on string, names []string) []string {
+// testsOf are the lines that tell of tests below a build.
+func testsOf(sign, on string, names []string) []string {
 	var out []string
 	for _, l := range strings.Fields(suites(on, names...)) {
-		out = append(out, "- "+build+": "+l)
+		out = append(out, sign+": "+l)
 	}
 	return out
 }

@@ -132,10 +132,10 @@ func (p *Platform) UnmarshalJSON(text []byte) error {
 }
 
 // mostGraph is how large a graph may be. Mozilla's of 2016 had 160 kB, of one repository.
-const mostGraph = 64 << 20
+const mostGraph = 16 << 20
 
 // ReadGraph reads a graph in the shape of graphs.json. What has another shape, or is
-// larger than 64 MiB, gives [job.ErrMalformed], with the place of what is wrong.
+// larger than 16 MiB, gives [job.ErrMalformed], with the place of what is wrong.
 func ReadGraph(r io.Reader) (Graph, error) {
 	const op = "trychooser.graph"
 	text, err := io.ReadAll(io.LimitReader(r, mostGraph+1))

@@ -111,6 +111,7 @@ func TestNewGraph(t *testing.T) {
 			job.Parts{BuildType: "opt", TestPlatform: "a", Suite: "xpcshell", Chunk: 2}, "build-linux64/opt"),
 		runnable(job.KindPerf, "test-a/opt-tp5o", job.Parts{Suite: "tp5o"}, "build-linux64/opt", "build-linux64/debug"),
 		runnable(job.KindTest, "test-far/opt-gtest", job.Parts{BuildType: "opt", Platform: "far", Suite: "gtest"}, "gone"),
+		runnable(job.KindTest, "test-far/debug-gtest", job.Parts{BuildType: "debug", TestPlatform: "far", Suite: "gtest"}),
 		runnable(job.KindTest, "test-plain", job.Parts{}),
 		runnable(job.KindOther, "docker-image-x", opt),
 		{Label: "barred", Kind: job.KindBuild, Barred: "no form"},
@@ -126,9 +127,12 @@ func TestNewGraph(t *testing.T) {
 			},
 			"far": {Tests: []string{"gtest"}, Builds: map[string][]string{}},
 		},
-		"debug": {"linux64": {
-			Tests: []string{"tp5o"}, Builds: map[string][]string{"build-linux64/debug": {"test-a/opt-tp5o"}},
-		}},
+		"debug": {
+			"linux64": {
+				Tests: []string{"tp5o"}, Builds: map[string][]string{"build-linux64/debug": {"test-a/opt-tp5o"}},
+			},
+			"far": {Tests: []string{"gtest"}, Builds: map[string][]string{}},
+		},
 		trychooser.Other: {trychooser.Other: {Tests: []string{"test-plain"}, Builds: map[string][]string{}}},
 	}
 	if diff := cmp.Diff(want, trychooser.NewGraph(catalog)); diff != "" {
@@ -138,7 +142,7 @@ func TestNewGraph(t *testing.T) {
 	if diff := cmp.Diff(want, trychooser.NewGraph(catalog)); diff != "" {
 		t.Errorf("of the catalog in another order, -want +got:\n%s", diff)
 	}
-	got, err := json.Marshal(trychooser.NewGraph(catalog[9:])) // the build alone
+	got, err := json.Marshal(trychooser.NewGraph(catalog[10:])) // the build alone
 	if s := `{"opt":{"linux64":{"build-linux64/opt":[],"tests":[]}}}`; err != nil || string(got) != s {
 		t.Errorf("%s, %v, want %s", got, err, s)
 	}
@@ -162,6 +166,10 @@ func TestReadGraphRefuses(t *testing.T) {
 		if !errors.Is(err, job.ErrMalformed) || !strings.Contains(fmt.Sprint(err), says) || g != nil {
 			t.Errorf("%s: %v, %v, want one that says %q", text, g, err, says)
 		}
+	}
+	large := io.MultiReader(strings.NewReader(`{"opt": {}}`), strings.NewReader(strings.Repeat(" ", 16<<20)))
+	if _, err := trychooser.ReadGraph(large); !errors.Is(err, job.ErrMalformed) {
+		t.Errorf("of more than 16 MiB: %v", err)
 	}
 	if _, err := json.Marshal(trychooser.Graph{"opt": {"p": {Builds: map[string][]string{"tests": nil}}}}); err == nil {
 		t.Error("a build that is called tests was written")

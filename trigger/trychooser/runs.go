@@ -35,7 +35,7 @@ func Runs(catalog []job.Runnable, byManifest map[string][]string, path string) [
 		w.byManifest[canonical(m)] = tests
 	}
 	w.near = map[string]bool{}
-	if !w.folder(catalog) {
+	if last := w.path[strings.LastIndexByte(w.path, '/')+1:]; strings.Contains(last, ".") && !w.folder(catalog) {
 		for _, m := range joblog.Manifests(catalog, path) {
 			w.near[canonical(m)] = true
 		}
@@ -119,4 +119,3 @@ func within(name, path string) bool {
 	rest, ok := strings.CutPrefix(name, path)
 	return ok && (rest == "" || rest[0] == '/')
 }
-

@@ -25,6 +25,7 @@ func runningTests() []job.Runnable {
 		of("linux", "opt", "mochitest-chrome", "dom/canvas/test/chrome/chrome.toml"),
 		of("linux", "opt", "wpt-1", "/css/css-grid", "/css/css-grid/alignment"),
 		of("linux", "opt", "wpt-2", "/css/css-gridlock"),
+		of("linux", "opt", "mochitest-9", "dom/mochitest.toml"), // which is in the folder above
 		{Label: "build-linux/opt", Kind: job.KindBuild},
 	}
 }
