@@ -1,9 +1,7 @@
 package trychooser_test
 
 import (
-	"strings"
 	"testing"
-	"time"
 
 	"github.com/mozci/mozci/job"
 	"github.com/mozci/mozci/trigger/trychooser"
@@ -17,27 +15,6 @@ func large() []job.Runnable {
 		out[i] = job.Runnable{Label: l, Kind: job.KindOfLabel(l), Parts: job.PartsOfLabel(l)}
 	}
 	return out
-}
-
-// The longest line over the largest catalog does not keep a service busy.
-func TestTryCostIsBounded(t *testing.T) {
-	catalog := large()
-	for name, line := range map[string]string{
-		"suites":    "-b do -u " + strings.Repeat("x,", 2000) + "all",
-		"brackets":  "-b do -u all[" + strings.Repeat("x,", 2000) + "x]",
-		"platforms": "-b do -p " + strings.Repeat("x,", 2000),
-		"options":   "-b do " + strings.Repeat("-z ", 1300),
-		"jobs":      "-b do " + strings.Repeat("-j x ", 800),
-		"aliases":   "-b do -u " + strings.Repeat("reftest,", 500),
-	} {
-		try, begun := parse(t, line), time.Now()
-		labels, _ := try.Choose(catalog)
-		if took := time.Since(begun); took > 10*time.Second {
-			t.Errorf("%s: %s for %d labels", name, took, len(labels))
-		} else {
-			t.Logf("%s: %s", name, took)
-		}
-	}
 }
 
 func BenchmarkTryChoose(b *testing.B) {

@@ -1,9 +1,19 @@
 // Package trychooser says what can run on a push, and chooses from it, as a try chooser
 // does. It starts no job: give what it chose to package trigger, or commit it to try.
 //
-// All of it starts from a catalog: the entries that a CI's Runnable ([job.Cataloger]) lists
-// for a push, or that are read from allthethings.json. Each entry is a label with its
+// All of it starts from a catalog: the entries that [job.Catalog] lists for a push, or that are read from allthethings.json. Each entry is a label with its
 // [job.Parts]: build type, platforms, suite and chunk.
+//
+// # What can run
+//
+// [NewGraph] puts a catalog in order, as Mozilla's graphs.json has it: build type, platform,
+// builds and their tests. [ReadGraph] reads such a file, and [Compare] says what is new, gone
+// or renamed between two: whether a chooser that was made earlier is out of date.
+//
+//	d := trychooser.Compare(old, trychooser.NewGraph(catalog))
+//	// d.New, d.Gone, d.Renamed
+//
+// [Runs] says which labels run a test, or the tests of a folder.
 //
 // # Choosing
 //
