@@ -252,7 +252,7 @@ func (a *app) builders() (*selfserve.AllTheThings, error) {
 	if a.allTheThings == "" || a.things != nil {
 		return a.things, nil
 	}
-	f, err := os.Open(a.allTheThings)
+	f, err := a.open(a.allTheThings)
 	if err != nil {
 		return nil, usage("--allthethings: %v", err)
 	}

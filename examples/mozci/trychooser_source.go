@@ -1,0 +1,169 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/mozci/mozci/buildbot/selfserve"
+	"github.com/mozci/mozci/job"
+	"github.com/mozci/mozci/trigger/trychooser"
+)
+
+// chooserSource is where trychooser reads what can run: a file of builders, or the pushes
+// of a repository.
+type chooserSource struct {
+	things *selfserve.AllTheThings
+	p      *places
+}
+
+func (a *app) chooserSource() (chooserSource, error) {
+	if a.allTheThings != "" {
+		in, err := a.open(a.allTheThings)
+		if err != nil {
+			return chooserSource{}, usage("--allthethings: %v", err)
+		}
+		defer func() { _ = in.Close() }()
+		text, err := io.ReadAll(in)
+		if err != nil {
+			return chooserSource{}, fmt.Errorf("--allthethings %s: %w", a.allTheThings, err)
+		}
+		things, err := a.readThings("--allthethings "+a.allTheThings, text)
+		return chooserSource{things: things}, err
+	}
+	p, err := a.places()
+	return chooserSource{p: p}, err
+}
+
+// catalog is what can run, and where: on a push, or anywhere.
+func (s chooserSource) catalog(ctx context.Context, rev string) (all []job.Runnable, where string, err error) {
+	if s.things != nil {
+		return s.things.Catalog(""), "allthethings.json", nil
+	}
+	push, err := s.p.repo.Push(ctx, rev)
+	if err != nil {
+		return nil, "", err
+	}
+	all, err = job.Catalog(ctx, s.p.act, push)
+	return all, push.String(), err
+}
+
+// graph is what --diff names: a graph or allthethings.json in a file, or what can run on
+// another push of the repository.
+func (a *app) graph(ctx context.Context, s chooserSource, name string) (trychooser.Graph, error) {
+	in, err := a.open(name)
+	switch {
+	case err == nil:
+		defer func() { _ = in.Close() }()
+		return a.readGraph("--diff "+name, in)
+	case s.p == nil || !errors.Is(err, os.ErrNotExist):
+		return nil, usage("--diff: %v", err)
+	}
+	catalog, _, err := s.catalog(ctx, name)
+	if errors.Is(err, job.ErrInvalid) {
+		err = usage("--diff %q: there is no such file, and as a revision it is %v", name, err)
+	}
+	return trychooser.NewGraph(catalog), err
+}
+
+// readGraph reads a graph, or makes one of allthethings.json. Which of them a file is its
+// first names say.
+func (a *app) readGraph(what string, in io.Reader) (trychooser.Graph, error) {
+	text, err := io.ReadAll(in)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", what, err)
+	}
+	if hasBuilders(text) {
+		things, err := a.readThings(what, text)
+		if err != nil {
+			return nil, err
+		}
+		return trychooser.NewGraph(things.Catalog("")), nil
+	}
+	g, err := trychooser.ReadGraph(bytes.NewReader(text))
+	if err != nil {
+		err = fmt.Errorf("%s: %w", what, err)
+	}
+	return g, err
+}
+
+// readThings reads allthethings.json. Where a name is there twice, as in files whose names
+// were replaced, the last one counts: here nothing is triggered by it.
+func (a *app) readThings(what string, text []byte) (*selfserve.AllTheThings, error) {
+	things, err := selfserve.ReadAllTheThings(bytes.NewReader(text))
+	if errors.Is(err, jsontext.ErrDuplicateName) {
+		var once map[string]map[string]jsontext.Value
+		if json.Unmarshal(text, &once, jsontext.AllowDuplicateNames(true)) != nil {
+			return nil, fmt.Errorf("%s: %w", what, err)
+		}
+		if text, err = json.Marshal(once, json.Deterministic(true)); err != nil {
+			return nil, fmt.Errorf("%s: %w", what, err)
+		}
+		a.warnf("mozci: %s: names are there twice; the last of each counts\n", what)
+		things, err = selfserve.ReadAllTheThings(bytes.NewReader(text))
+	}
+	if err != nil {
+		err = fmt.Errorf("%s: %w", what, err)
+	}
+	return things, err
+}
+
+// hasBuilders reports whether a text is an object with builders, be it whole or torn.
+func hasBuilders(text []byte) bool {
+	dec := jsontext.NewDecoder(bytes.NewReader(text))
+	if start, err := dec.ReadToken(); err != nil || start.Kind() != '{' {
+		return false
+	}
+	for dec.PeekKind() == '"' {
+		var name string
+		if err := json.UnmarshalDecode(dec, &name); err != nil {
+			return false
+		}
+		if name == "builders" || name == "schedulers" {
+			return true
+		}
+		if dec.SkipValue() != nil {
+			return false
+		}
+	}
+	return false
+}
+
+// open opens a file that the user names, which may be packed by gzip; - is standard input.
+func (a *app) open(name string) (io.ReadCloser, error) {
+	out := opened{close: func() error { return nil }}
+	in := a.in
+	if name != "-" {
+		f, err := os.Open(name)
+		if err != nil {
+			return nil, err
+		}
+		in, out.close = f, f.Close
+	}
+	begin := bufio.NewReader(in)
+	out.Reader = begin
+	if head, _ := begin.Peek(2); bytes.Equal(head, []byte{0x1f, 0x8b}) {
+		z, err := gzip.NewReader(begin)
+		if err != nil {
+			return nil, errors.Join(err, out.close())
+		}
+		out.Reader = z
+	}
+	return out, nil
+}
+
+type opened struct {
+	io.Reader
+	close func() error
+}
+
+// Close implements io.Closer.
+func (o opened) Close() error { return o.close() }
