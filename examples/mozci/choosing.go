@@ -100,8 +100,8 @@ func (a *app) rebuilds(c trychooser.Choice) {
 		{"--rebuild-raptor", c.Try.RebuildRaptor},
 	} {
 		if option.runs > 1 {
-			a.warnf("mozci: %s %d of the try syntax is not applied: mozci trigger --times %[2]d asks for that many runs of "+
-				"each label, also of builds\n", option.name, option.runs)
+			a.warnf("mozci: %s %d is not applied: only labels are taken from try syntax, and mozci trigger has --times\n",
+				option.name, option.runs)
 		}
 	}
 }

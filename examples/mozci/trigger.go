@@ -193,13 +193,13 @@ func unscheduled(ctx context.Context, ci job.Scheduler, plan trigger.Plan, p job
 	return nil
 }
 
-// pushesName are the first and the last of several pushes.
+// pushesName are the oldest and the newest of several pushes, which are newest first.
 func pushesName(pushes []job.Push) string {
-	first, last := pushes[0], pushes[len(pushes)-1]
-	if first.Key() == last.Key() {
-		return first.String()
+	newest, oldest := pushes[0], pushes[len(pushes)-1]
+	if newest.Key() == oldest.Key() {
+		return newest.String()
 	}
-	return first.String() + " to " + last.String()
+	return oldest.String() + " to " + newest.String()
 }
 
 // pushes are those that the flags name, every skips-th of them.

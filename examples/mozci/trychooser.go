@@ -144,8 +144,8 @@ func (a *app) printChosen(chosen trychooser.Chosen, where string, c chooserFlags
 		}
 	}
 	if len(chosen.Labels) == 0 {
-		return job.Wrap("trychooser", where, fmt.Errorf("%w: no label is chosen; to see what can run: mozci labels",
-			job.ErrNotFound))
+		return job.Wrap("trychooser", where, fmt.Errorf("%w: no label is chosen; to see what can run: "+
+			"mozci trychooser --json", job.ErrNotFound))
 	}
 	switch {
 	case c.config:

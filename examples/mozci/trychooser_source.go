@@ -6,7 +6,6 @@ import (
 	"compress/gzip"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 
@@ -34,9 +33,9 @@ func (a *app) chooserSource() (chooserSource, error) {
 		defer func() { _ = in.Close() }()
 		text, err := io.ReadAll(in)
 		if err != nil {
-			return chooserSource{}, fmt.Errorf("--allthethings %s: %w", a.allTheThings, err)
+			return chooserSource{}, ofFile(a.allTheThings, err)
 		}
-		things, err := a.readThings("--allthethings "+a.allTheThings, text)
+		things, err := a.readThings(a.allTheThings, text)
 		return chooserSource{things: things}, err
 	}
 	p, err := a.places()
@@ -63,57 +62,66 @@ func (a *app) graph(ctx context.Context, s chooserSource, name string) (trychoos
 	switch {
 	case err == nil:
 		defer func() { _ = in.Close() }()
-		return a.readGraph("--diff "+name, in)
-	case s.p == nil || !errors.Is(err, os.ErrNotExist):
+		return a.readGraph(name, in)
+	case s.p == nil && errors.Is(err, os.ErrNotExist):
+		return nil, usage("--diff: %v; a revision goes with --rev, and not with --allthethings", err)
+	case !errors.Is(err, os.ErrNotExist):
 		return nil, usage("--diff: %v", err)
 	}
 	catalog, _, err := s.catalog(ctx, name)
 	if errors.Is(err, job.ErrInvalid) {
-		err = usage("--diff %q: there is no such file, and as a revision it is %v", name, err)
+		err = usage("--diff %q: neither a file that is there, nor a revision", name)
 	}
 	return trychooser.NewGraph(catalog), err
 }
 
-// readGraph reads a graph, or makes one of allthethings.json. Which of them a file is its
-// first names say.
-func (a *app) readGraph(what string, in io.Reader) (trychooser.Graph, error) {
+// readGraph reads a graph from a file, or makes one of its allthethings.json. Which of them
+// it is its first names say.
+func (a *app) readGraph(file string, in io.Reader) (trychooser.Graph, error) {
 	text, err := io.ReadAll(in)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", what, err)
+		return nil, ofFile(file, err)
 	}
 	if hasBuilders(text) {
-		things, err := a.readThings(what, text)
+		things, err := a.readThings(file, text)
 		if err != nil {
 			return nil, err
 		}
 		return trychooser.NewGraph(things.Catalog("")), nil
 	}
 	g, err := trychooser.ReadGraph(bytes.NewReader(text))
-	if err != nil {
-		err = fmt.Errorf("%s: %w", what, err)
-	}
-	return g, err
+	return g, ofFile(file, err)
 }
 
 // readThings reads allthethings.json. Where a name is there twice, as in files whose names
 // were replaced, the last one counts: here nothing is triggered by it.
-func (a *app) readThings(what string, text []byte) (*selfserve.AllTheThings, error) {
+func (a *app) readThings(file string, text []byte) (*selfserve.AllTheThings, error) {
 	things, err := selfserve.ReadAllTheThings(bytes.NewReader(text))
-	if errors.Is(err, jsontext.ErrDuplicateName) {
-		var once map[string]map[string]jsontext.Value
-		if json.Unmarshal(text, &once, jsontext.AllowDuplicateNames(true)) != nil {
-			return nil, fmt.Errorf("%s: %w", what, err)
-		}
-		if text, err = json.Marshal(once, json.Deterministic(true)); err != nil {
-			return nil, fmt.Errorf("%s: %w", what, err)
-		}
-		a.warnf("mozci: %s: names are there twice; the last of each counts\n", what)
-		things, err = selfserve.ReadAllTheThings(bytes.NewReader(text))
+	if !errors.Is(err, jsontext.ErrDuplicateName) {
+		return things, ofFile(file, err)
 	}
-	if err != nil {
-		err = fmt.Errorf("%s: %w", what, err)
+	var once map[string]map[string]jsontext.Value
+	if json.Unmarshal(text, &once, jsontext.AllowDuplicateNames(true)) != nil {
+		return nil, ofFile(file, err)
 	}
-	return things, err
+	if text, err = json.Marshal(once); err != nil {
+		return nil, ofFile(file, err)
+	}
+	a.warnf("mozci: %s: names are there twice; the last of each counts\n", file)
+	things, err = selfserve.ReadAllTheThings(bytes.NewReader(text))
+	return things, ofFile(file, err)
+}
+
+// ofFile says which file an error is about.
+func ofFile(file string, err error) error {
+	var e *job.Error
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &e):
+		return &job.Error{Op: e.Op, Key: file, Err: e.Err}
+	}
+	return &job.Error{Op: "trychooser", Key: file, Err: err}
 }
 
 // hasBuilders reports whether a text is an object with builders, be it whole or torn.
