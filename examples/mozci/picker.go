@@ -64,8 +64,9 @@ func (a *app) canPick() bool {
 // pick lets a person choose among the entries.
 func (a *app) pick(ctx context.Context, catalog []job.Runnable, color string) ([]string, error) {
 	p := newPicker(catalog, paletteOf(color))
-	program := tea.NewProgram(p, tea.WithContext(ctx), tea.WithInput(a.in), tea.WithOutput(a.err),
+	program := tea.NewProgram(p, tea.WithInput(a.in), tea.WithOutput(a.err),
 		tea.WithEnvironment(environment(color)), tea.WithoutSignalHandler())
+	defer context.AfterFunc(ctx, program.Quit)() // by a context of its own it does not wait for its reader
 	switch _, err := program.Run(); {
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
