@@ -157,7 +157,10 @@ func (h *hearing) told(a *app, op, key string) error {
 		}
 		a.warnf("mozci: not understood%s: %s\n", where, what)
 	}
-	if h.pushes > 0 && h.chosen == 0 {
+	switch {
+	case h.pushes == 0:
+		return job.Wrap(op, key, job.ErrNotScheduled)
+	case h.chosen == 0:
 		return job.Wrap(op, key, fmt.Errorf("%w: no label is chosen; to see what can run: mozci labels", job.ErrNotFound))
 	}
 	return nil

@@ -174,8 +174,14 @@ func TestPickerWaits(t *testing.T) {
 		t.Fatal("no search")
 	}
 	for _, k := range []tea.Key{
-		{Code: 'i', Text: "i"}, {Code: '-', Text: "-"}, {Code: '3', Text: "3"}, {Code: tea.KeyTab},
-		{Code: tea.KeyBackspace}, {Code: '1', Text: "1"}, {Code: tea.KeyTab}, {Code: tea.KeyEnter},
+		{Code: 'i', Text: "i"},
+		{Code: '-', Text: "-"},
+		{Code: '3', Text: "3"},
+		{Code: tea.KeyTab},
+		{Code: tea.KeyBackspace},
+		{Code: '1', Text: "1"},
+		{Code: tea.KeyTab},
+		{Code: tea.KeyEnter},
 	} {
 		if _, cmd := p.Update(tea.KeyPressMsg(k)); cmd != nil {
 			t.Fatalf("%s began a second search, or ended", k)
@@ -281,7 +287,7 @@ func TestPickerFits(t *testing.T) {
 				p := hostilePicker(palette{})
 				p.settle(tea.WindowSizeMsg{Width: width, Height: height})
 				p.keys("x", "ctrl+a", "down")
-				p.settle(tea.PasteMsg{Content: strings.Repeat(" 日本" + evil, 9)})
+				p.settle(tea.PasteMsg{Content: strings.Repeat(" 日本"+evil, 9)})
 				p.keys("ctrl+u", "end")
 				text := p.screen(width, height)
 				tame(t, "the picker", text)
@@ -367,8 +373,14 @@ func TestCut(t *testing.T) {
 		columns int
 		want    string
 	}{
-		{"xpcshell-1", 10, "xpcshell-1"}, {"xpcshell-1", 9, "xpcs…ll-1"}, {"xpcshell-1", 2, "x…"}, {"xpcshell-1", 1, "x"},
-		{"xpcshell-1", 0, ""}, {"日本語日本語", 7, "日…語"}, {"日本語", 6, "日本語"}, {"日本語", 1, ""},
+		{"xpcshell-1", 10, "xpcshell-1"},
+		{"xpcshell-1", 9, "xpcs…ll-1"},
+		{"xpcshell-1", 2, "x…"},
+		{"xpcshell-1", 1, "x"},
+		{"xpcshell-1", 0, ""},
+		{"日本語日本語", 7, "日…語"},
+		{"日本語", 6, "日本語"},
+		{"日本語", 1, ""},
 	} {
 		if got := cut(c.text, c.columns); got != c.want {
 			t.Errorf("%q in %d: %q, expected %q", c.text, c.columns, got, c.want)

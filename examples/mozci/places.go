@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -258,7 +257,7 @@ func (a *app) builders() (*selfserve.AllTheThings, error) {
 	}
 	defer func() { _ = f.Close() }()
 	if a.things, err = selfserve.ReadAllTheThings(f); err != nil {
-		return nil, fmt.Errorf("--allthethings %s: %w", a.allTheThings, err)
+		return nil, ofFile(a.allTheThings, err)
 	}
 	return a.things, nil
 }

@@ -14,8 +14,8 @@ import (
 
 type chooserFlags struct {
 	choosing
-	rev, diff, color string
-	config           bool
+	rev, diff, tests, color string
+	config                  bool
 }
 
 func (a *app) trychooserCommand() *cobra.Command {
@@ -34,6 +34,9 @@ the tests that need them.
 --diff compares: it prints what is new, gone and renamed since OLD, and exits with
 1 where something is.
 
+--tests says which jobs run a test, or the tests of a folder, as the push's lists
+of manifests tell.
+
 The other flags choose: they print the labels for which all of them hold. In a
 query every word must match; 'word is exact, ^word begins the label, word$ ends
 it, !word excludes, and a | b is either. A word matches in any case unless it has
@@ -46,7 +49,8 @@ which Space marks.`,
   mozci trychooser --allthethings allthethings.json --json > graphs.json
   mozci trychooser --diff graphs.json
   mozci trychooser --query 'xpcshell !debug linux' --try-task-config > try_task_config.json
-  mozci trychooser --try-syntax 'try: -b do -p linux64,macosx64 -u mochitest-1,xpcshell -t none'`,
+  mozci trychooser --try-syntax 'try: -b do -p linux64,macosx64 -u mochitest-1,xpcshell -t none'
+  mozci trychooser --tests dom/indexedDB/test/unit --platform linux2404-64`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.trychooser(cmd.Context(), c) },
 	}
@@ -54,6 +58,7 @@ which Space marks.`,
 	f.StringVar(&c.rev, "rev", "tip", "a `revision` of 12 to 40 digits, of hg or of git, or tip")
 	f.StringVar(&c.diff, "diff", "", "compare with this: a graph that mozci printed, graphs.json or allthethings.json, "+
 		"as `file`, or with --rev another revision")
+	f.StringVar(&c.tests, "tests", "", "which jobs run the tests of this `path`, a file or a folder")
 	f.BoolVar(&c.config, "try-task-config", false, "print what is chosen as try_task_config.json, which mach try and "+
 		"Lando take")
 	f.StringVar(&c.color, "color", colorAuto, "`when` to use colour: "+oneOf(colors))
@@ -78,22 +83,25 @@ func (a *app) trychooser(ctx context.Context, c chooserFlags) error {
 	if c.diff != "" {
 		return a.compare(ctx, source, c)
 	}
-	catalog, where, err := source.catalog(ctx, c.rev)
+	catalog, push, err := source.catalog(ctx, c.rev)
 	if err != nil {
 		return err
 	}
 	switch {
+	case c.tests != "":
+		return a.runsTests(ctx, source, catalog, push, choice, c)
 	case c.chooses():
-		if !a.json {
-			a.rebuilds(choice)
+		chosen := choice.Choose(catalog)
+		if !a.json || c.config {
+			a.misunderstood(choice, chosen)
 		}
-		return a.printChosen(choice.Choose(catalog), where, c)
+		return a.printChosen(chosen, a.chosenFrom(push), c)
 	case a.allTheThings != "-" && a.canPick():
 		labels, err := a.pick(ctx, catalog, c.color)
 		if err != nil {
 			return err
 		}
-		return a.printChosen(trychooser.Chosen{Labels: labels}, where, c)
+		return a.printChosen(trychooser.Chosen{Labels: labels}, a.chosenFrom(push), c)
 	case c.config:
 		return usage("--try-task-config needs a choice, such as --query")
 	}
@@ -109,7 +117,11 @@ func (a *app) checkChooser(c chooserFlags) error {
 		return usage("--allthethings and --world exclude each other: what can run is read from one of them")
 	case c.flags.Changed("diff") && c.diff == "":
 		return usage("--diff needs a file, or a revision")
-	case c.diff != "" && (c.chooses() || c.config):
+	case c.flags.Changed("tests") && c.tests == "":
+		return usage("--tests needs a path")
+	case c.tests != "" && buildbot:
+		return usage("--tests is of Taskcluster: Buildbot does not say which tests a job runs")
+	case c.diff != "" && (c.chooses() || c.tests != "" || c.config):
 		return usage("--diff compares everything: it goes with no choice")
 	case c.diff == "-" && a.allTheThings == "-":
 		return usage("--diff - and --allthethings - both are standard input")
@@ -119,6 +131,14 @@ func (a *app) checkChooser(c chooserFlags) error {
 		return usage("--color %q: expected %s", c.color, oneOf(colors))
 	}
 	return nil
+}
+
+// chosenFrom names what was chosen from.
+func (a *app) chosenFrom(push job.Push) string {
+	if a.allTheThings != "" {
+		return a.allTheThings
+	}
+	return push.String()
 }
 
 // printGraph writes a graph as graphs.json has it.
@@ -138,10 +158,6 @@ func (a *app) printChosen(chosen trychooser.Chosen, where string, c chooserFlags
 		if err := a.printJSON(out); err != nil {
 			return err
 		}
-	} else {
-		for _, what := range chosen.NotUnderstood {
-			a.warnf("mozci: not understood: %s\n", what)
-		}
 	}
 	if len(chosen.Labels) == 0 {
 		return job.Wrap("trychooser", where, fmt.Errorf("%w: no label is chosen; to see what can run: "+
@@ -156,6 +172,14 @@ func (a *app) printChosen(chosen trychooser.Chosen, where string, c chooserFlags
 		}
 	}
 	return nil
+}
+
+// misunderstood says what of a choice was not understood, or is not applied.
+func (a *app) misunderstood(choice trychooser.Choice, chosen trychooser.Chosen) {
+	a.rebuilds(choice)
+	for _, what := range chosen.NotUnderstood {
+		a.warnf("mozci: not understood: %s\n", what)
+	}
 }
 
 // printConfig prints try_task_config.json, with mach try's name for the way to choose.

@@ -26,33 +26,23 @@ type chooserSource struct {
 
 func (a *app) chooserSource() (chooserSource, error) {
 	if a.allTheThings != "" {
-		in, err := a.open(a.allTheThings)
-		if err != nil {
-			return chooserSource{}, usage("--allthethings: %v", err)
-		}
-		defer func() { _ = in.Close() }()
-		text, err := io.ReadAll(in)
-		if err != nil {
-			return chooserSource{}, ofFile(a.allTheThings, err)
-		}
-		things, err := a.readThings(a.allTheThings, text)
+		things, err := a.builders()
 		return chooserSource{things: things}, err
 	}
 	p, err := a.places()
 	return chooserSource{p: p}, err
 }
 
-// catalog is what can run, and where: on a push, or anywhere.
-func (s chooserSource) catalog(ctx context.Context, rev string) (all []job.Runnable, where string, err error) {
+// catalog is what can run, and on which push: on none for what can run anywhere.
+func (s chooserSource) catalog(ctx context.Context, rev string) (all []job.Runnable, push job.Push, err error) {
 	if s.things != nil {
-		return s.things.Catalog(""), "allthethings.json", nil
+		return s.things.Catalog(""), push, nil
 	}
-	push, err := s.p.repo.Push(ctx, rev)
-	if err != nil {
-		return nil, "", err
+	if push, err = s.p.repo.Push(ctx, rev); err != nil {
+		return nil, push, err
 	}
 	all, err = job.Catalog(ctx, s.p.act, push)
-	return all, push.String(), err
+	return all, push, err
 }
 
 // graph is what --diff names: a graph or allthethings.json in a file, or what can run on
@@ -83,33 +73,14 @@ func (a *app) readGraph(file string, in io.Reader) (trychooser.Graph, error) {
 		return nil, ofFile(file, err)
 	}
 	if hasBuilders(text) {
-		things, err := a.readThings(file, text)
+		things, err := selfserve.ReadAllTheThings(bytes.NewReader(text))
 		if err != nil {
-			return nil, err
+			return nil, ofFile(file, err)
 		}
 		return trychooser.NewGraph(things.Catalog("")), nil
 	}
 	g, err := trychooser.ReadGraph(bytes.NewReader(text))
 	return g, ofFile(file, err)
-}
-
-// readThings reads allthethings.json. Where a name is there twice, as in files whose names
-// were replaced, the last one counts: here nothing is triggered by it.
-func (a *app) readThings(file string, text []byte) (*selfserve.AllTheThings, error) {
-	things, err := selfserve.ReadAllTheThings(bytes.NewReader(text))
-	if !errors.Is(err, jsontext.ErrDuplicateName) {
-		return things, ofFile(file, err)
-	}
-	var once map[string]map[string]jsontext.Value
-	if json.Unmarshal(text, &once, jsontext.AllowDuplicateNames(true)) != nil {
-		return nil, ofFile(file, err)
-	}
-	if text, err = json.Marshal(once); err != nil {
-		return nil, ofFile(file, err)
-	}
-	a.warnf("mozci: %s: names are there twice; the last of each counts\n", file)
-	things, err = selfserve.ReadAllTheThings(bytes.NewReader(text))
-	return things, ofFile(file, err)
 }
 
 // ofFile says which file an error is about.
