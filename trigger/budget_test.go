@@ -210,9 +210,12 @@ func TestFilter(t *testing.T) {
 			build.Label, test.Label,
 		}},
 		{nil, []job.Runnable{build, test}, nil, []string{}},
-		{[]string{barred.Label, gone, gone}, []job.Runnable{named, unbarred}, []string{barred.Label, test.Label}, []string{
-			barred.Label,
-		}},
+		{
+			[]string{barred.Label, gone, gone},
+			[]job.Runnable{named, unbarred},
+			[]string{barred.Label, test.Label},
+			[]string{barred.Label},
+		},
 	} {
 		catalog := []job.Runnable{test, barred, build}
 		got := trigger.Choose(c.labels, catalog, nil, trigger.Choice{Filter: func(saw []job.Runnable) []string {

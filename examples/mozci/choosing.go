@@ -100,7 +100,8 @@ func (a *app) rebuilds(c trychooser.Choice) {
 		{"--rebuild-raptor", c.Try.RebuildRaptor},
 	} {
 		if option.runs > 1 {
-			a.warnf("mozci: %s %d is not applied: only labels are taken from try syntax, and mozci trigger has --times\n",
+			a.warnf("mozci: %s %d is not applied: only labels are taken from try syntax, and mozci trigger has "+
+				"--times\n",
 				option.name, option.runs)
 		}
 	}
@@ -161,7 +162,8 @@ func (h *hearing) told(a *app, op, key string) error {
 	case h.pushes == 0:
 		return job.Wrap(op, key, job.ErrNotScheduled)
 	case h.chosen == 0:
-		return job.Wrap(op, key, fmt.Errorf("%w: no label is chosen; to see what can run: mozci labels", job.ErrNotFound))
+		return job.Wrap(op, key, fmt.Errorf("%w: no label is chosen; to see what can run: mozci labels",
+			job.ErrNotFound))
 	}
 	return nil
 }

@@ -19,18 +19,18 @@ import (
 func pickable() []job.Runnable {
 	out := []job.Runnable{{Label: "build-win64/opt", Kind: job.KindBuild, Barred: "the pool is gone"}}
 	for _, platform := range []string{"linux2404-64", "win11-64"} {
-		build := "build-" + strings.Split(platform, "-")[0] + "/debug"
+		built, _, _ := strings.Cut(platform, "-")
+		build := "build-" + built + "/debug"
 		for chunk := 3; chunk > 0; chunk-- {
 			out = append(out, job.Runnable{
-				Label: fmt.Sprintf("test-%s/debug-xpcshell-%d", platform, chunk), Kind: job.KindTest, Upstreams: []string{build},
-				Parts: job.Parts{
-					BuildType: "debug", Platform: strings.Split(platform, "-")[0], TestPlatform: platform, Suite: "xpcshell",
-					Chunk: chunk,
+				Label: fmt.Sprintf("test-%s/debug-xpcshell-%d", platform, chunk), Kind: job.KindTest,
+				Upstreams: []string{build}, Parts: job.Parts{
+					BuildType: "debug", Platform: built, TestPlatform: platform, Suite: "xpcshell", Chunk: chunk,
 				},
 			})
 		}
 		out = append(out, job.Runnable{
-			Label: build, Kind: job.KindBuild, Parts: job.Parts{BuildType: "debug", Platform: strings.Split(platform, "-")[0]},
+			Label: build, Kind: job.KindBuild, Parts: job.Parts{BuildType: "debug", Platform: built},
 		})
 	}
 	return out
@@ -42,7 +42,8 @@ func (p *picker) keys(keys ...string) (ended bool) {
 	named := map[string]tea.Key{
 		"enter": {Code: tea.KeyEnter}, "tab": {Code: tea.KeyTab}, "esc": {Code: tea.KeyEscape},
 		"space": {Code: tea.KeySpace, Text: " "}, "up": {Code: tea.KeyUp}, "down": {Code: tea.KeyDown},
-		"pgdown": {Code: tea.KeyPgDown}, "pgup": {Code: tea.KeyPgUp}, "home": {Code: tea.KeyHome}, "end": {Code: tea.KeyEnd},
+		"pgdown": {Code: tea.KeyPgDown}, "pgup": {Code: tea.KeyPgUp}, "home": {Code: tea.KeyHome},
+		"end":       {Code: tea.KeyEnd},
 		"backspace": {Code: tea.KeyBackspace}, "left": {Code: tea.KeyLeft}, "f1": {Code: tea.KeyF1},
 	}
 	for _, name := range keys {
@@ -120,13 +121,12 @@ func TestPickerTakes(t *testing.T) {
 			"lin xpc", "down", "tab", "up", "up", "tab", "ctrl+u", "win", "enter",
 		}, linux(1, 2), true},
 		{"a blank marks in the list", []string{"lin xpc", "down", "space", "space", "enter"}, linux(2, 3), true},
-		{"a blank separates words in the filter", []string{"lin", "down", "up", "x", "space", "3", "enter"}, linux(3), true},
+		{"a blank separates words in the filter", []string{"lin", "down", "x", "space", "3", "enter"}, linux(3), true},
 		{"a mark is taken away", []string{"lin xpc", "tab", "tab", "home", "tab", "enter"}, linux(2), true},
 		{"all that match", []string{"lin xpc", "ctrl+a", "ctrl+u", "enter"}, linux(1, 2, 3), true},
 		{"all", []string{"lin xpc", "tab", "ctrl+u", "ctrl+a", "enter"}, all, true},
 		{"all, and none again", []string{"ctrl+a", "ctrl+a", "lin", "xpc", "end", "enter"}, linux(3), true},
-		{"an excluding word that grows", []string{"xpc !1", "1", "ctrl+a", "enter"}, slices.DeleteFunc(
-			slices.Clone(all), func(l string) bool { return !strings.Contains(l, "xpc") || strings.Contains(l, "11") }), true},
+		{"an excluding word that grows", []string{"xpc !1", "1", "ctrl+a", "enter"}, linux(1, 2, 3), true},
 		{"either", []string{"^build-l", " | 64/debug-xpcshell-2$", "ctrl+a", "enter"}, []string{
 			all[0], linux(2)[0], "test-win11-64/debug-xpcshell-2",
 		}, true},
@@ -332,8 +332,9 @@ func TestPickerColour(t *testing.T) {
 			}
 		}
 		tame(t, "the picker", sgr.ReplaceAllString(text, ""))
-		if env := environment(c.color); c.noColor != "" && slices.Contains(env, "NO_COLOR=1") == (c.color == colorAlways) {
-			t.Errorf("%+v: the library sees %q", c, env)
+		sees := slices.Contains(environment(c.color), "NO_COLOR=1")
+		if c.noColor != "" && sees == (c.color == colorAlways) {
+			t.Errorf("%+v: the library sees it: %v", c, sees)
 		}
 	}
 }
@@ -358,7 +359,7 @@ func TestPickerFilterIsBounded(t *testing.T) {
 }
 
 func TestThousands(t *testing.T) {
-	for n, want := range map[int]string{0: "0", 7: "7", 999: "999", 1000: "1,000", 20143: "20,143", 1234567: "1,234,567"} {
+	for n, want := range map[int]string{0: "0", 999: "999", 1000: "1,000", 20143: "20,143", 1234567: "1,234,567"} {
 		if got := thousands(n); got != want {
 			t.Errorf("%d: %s", n, got)
 		}

@@ -114,7 +114,7 @@ func (c *console) until(t *testing.T, text string) {
 }
 
 // session runs the program at a terminal, and returns its end.
-func (c *console) session(t *testing.T, ctx context.Context, args ...string) (wait func() (out string, status int)) {
+func (c *console) session(ctx context.Context, t *testing.T, args ...string) (wait func() (out string, status int)) {
 	t.Helper()
 	t.Chdir(testenv.Root(t))
 	var out bytes.Buffer
@@ -138,7 +138,7 @@ var chooser = []string{"trychooser", "--allthethings", "examples/mozci/testdata/
 func TestPickOnATerminal(t *testing.T) {
 	t.Setenv("TERM", "xterm-256color")
 	c := newConsole(t)
-	wait := c.session(t, t.Context(), chooser...)
+	wait := c.session(t.Context(), t, chooser...)
 	c.until(t, "13 of 13 jobs")
 	_, _ = io.WriteString(c.person, "mochi ubuntu\t\t\r")
 	out, status := wait()
@@ -174,7 +174,7 @@ func TestPickIsEnded(t *testing.T) {
 	t.Setenv("NO_COLOR", "1")
 	ctx, end := context.WithCancel(t.Context())
 	c := newConsole(t)
-	wait := c.session(t, ctx, chooser...)
+	wait := c.session(ctx, t, chooser...)
 	c.until(t, "13 of 13 jobs")
 	_, _ = io.WriteString(c.person, "\t\t")
 	end()
@@ -205,12 +205,15 @@ func TestPickAnotherWay(t *testing.T) {
 		}, `"linux64/opt/xpcshell-1"`, 0},
 		{"a terminal that cannot draw", "dumb", "", "", chooser, `"Linux x86-64 try build": [`, 0},
 		{"JSON", "xterm", "", "", append([]string{"--json"}, chooser...), `"Linux x86-64 try build": [`, 0},
-		{"a choice", "xterm", "", "", append([]string{"--query", "tp5o"}, chooser...), "Ubuntu HW 12.04 x64 try talos tp5o\n", 0},
+		{
+			"a choice", "xterm", "", "", append([]string{"--query", "tp5o"}, chooser...),
+			"Ubuntu HW 12.04 x64 try talos tp5o\n", 0,
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Setenv("TERM", c.term)
 			term := newConsole(t)
-			wait := term.session(t, t.Context(), c.args...)
+			wait := term.session(t.Context(), t, c.args...)
 			if c.see != "" {
 				term.until(t, c.see)
 				_, _ = io.WriteString(term.person, c.keys)

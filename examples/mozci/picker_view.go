@@ -15,14 +15,14 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// What --color takes.
+// When to use colour: what --color takes.
 const (
 	colorAuto   = "auto"
 	colorAlways = "always"
 	colorNever  = "never"
 )
 
-var colors = []string{colorAuto, colorAlways, colorNever}
+var whenColour = []string{colorAuto, colorAlways, colorNever}
 
 // palette is how the parts of the picker are set off: by bold and dim, and by a
 // colour that any theme of a terminal has; or by nothing at all.

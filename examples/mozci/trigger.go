@@ -153,18 +153,13 @@ func (a *app) trigger(cmd *cobra.Command, t triggerFlags) error {
 	}
 	opts := &trigger.Options{
 		Ledger: book, Width: a.parallel, Logger: a.log, ExistingOnly: t.existing, Budgets: t.budgets(cmd.Flags()),
+		Choose: t.choose(h),
 	}
 	if t.test != "" {
 		opts.Judge = a.judge(p, t.test)
 		if opts.Manifests, err = a.manifests(ctx, p, pushes, t.test); err != nil {
 			return err
 		}
-	}
-	if t.chooses() {
-		opts.Choose = &t.choice
-	}
-	if h != nil {
-		t.choice.Filter = h.filter
 	}
 	plan, err := trigger.Make(ctx, p.read, pushes, t.labels, t.times, opts)
 	var unknown *job.UnknownLabelError
@@ -178,6 +173,17 @@ func (a *app) trigger(cmd *cobra.Command, t triggerFlags) error {
 		err = unscheduled(ctx, p.read, plan, pushes[0])
 	}
 	return a.actOn(ctx, t.actFlags, p.act, plan, book, t.labels, err)
+}
+
+// choose is the choice on each push; nil where the labels were given.
+func (t triggerFlags) choose(h *hearing) *trigger.Choice {
+	if !t.chooses() {
+		return nil
+	}
+	if h != nil {
+		t.choice.Filter = h.filter
+	}
+	return &t.choice
 }
 
 // unscheduled is why nothing at all can run on the pushes of a plan: it says where

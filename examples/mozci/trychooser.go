@@ -56,12 +56,12 @@ which Space marks.`,
 	}
 	f := cmd.Flags()
 	f.StringVar(&c.rev, "rev", "tip", "a `revision` of 12 to 40 digits, of hg or of git, or tip")
-	f.StringVar(&c.diff, "diff", "", "compare with this: a graph that mozci printed, graphs.json or allthethings.json, "+
-		"as `file`, or with --rev another revision")
+	f.StringVar(&c.diff, "diff", "", "compare with this: a graph that mozci printed, graphs.json or "+
+		"allthethings.json, as `file`, or with --rev another revision")
 	f.StringVar(&c.tests, "tests", "", "which jobs run the tests of this `path`, a file or a folder")
 	f.BoolVar(&c.config, "try-task-config", false, "print what is chosen as try_task_config.json, which mach try and "+
 		"Lando take")
-	f.StringVar(&c.color, "color", colorAuto, "`when` to use colour: "+oneOf(colors))
+	f.StringVar(&c.color, "color", colorAuto, "`when` to use colour: "+oneOf(whenColour))
 	c.byName(f)
 	c.bySyntax(f)
 	c.byParts(f)
@@ -127,8 +127,8 @@ func (a *app) checkChooser(c chooserFlags) error {
 		return usage("--diff - and --allthethings - both are standard input")
 	case c.config && buildbot:
 		return usage("--try-task-config is of Taskcluster: Buildbot's labels mean nothing to it")
-	case !slices.Contains(colors, c.color):
-		return usage("--color %q: expected %s", c.color, oneOf(colors))
+	case !slices.Contains(whenColour, c.color):
+		return usage("--color %q: expected %s", c.color, oneOf(whenColour))
 	}
 	return nil
 }

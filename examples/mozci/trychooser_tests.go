@@ -39,7 +39,8 @@ func (a *app) runsTests(ctx context.Context, s chooserSource, catalog []job.Runn
 	}
 	switch {
 	case len(found) == 0:
-		return job.Wrap("trychooser", push.String(), fmt.Errorf("%w: no job is known to run %s", job.ErrNotFound, c.tests))
+		return job.Wrap("trychooser", push.String(), fmt.Errorf("%w: no job is known to run %s", job.ErrNotFound,
+			c.tests))
 	case c.config:
 		return a.printConfig(labels, c)
 	}
