@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"regexp"
 	"slices"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 	"charm.land/lipgloss/v2"
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/mozci/mozci/job"
 )
@@ -150,17 +152,27 @@ func TestPickerTakes(t *testing.T) {
 
 // Narrowing what is shown gives what a search among all gives, in the same order.
 func TestPickerNarrows(t *testing.T) {
-	filter := "xpc 'linux !-3 ^test debug$ | 2$ \\ L"
-	slow := func(filter string) []string {
-		p, _ := press()
-		p.settle(tea.PasteMsg{Content: filter})
-		return p.shown
+	r := rand.New(rand.NewPCG(1, 2))
+	word := func(letters string, n int) string {
+		out := make([]byte, n)
+		for i := range out {
+			out[i] = letters[r.IntN(len(letters))]
+		}
+		return string(out)
 	}
-	p, _ := press()
-	for i, r := range filter {
-		p.keys(string(r))
-		if d := cmp.Diff(slow(filter[:i+1]), p.shown); d != "" || p.filter != filter[:i+1] {
-			t.Errorf("%q (-all at once +letter by letter):\n%s", p.filter, d)
+	var catalog []job.Runnable
+	for range 60 {
+		catalog = append(catalog, job.Runnable{Label: word("abB-/1", 4+r.IntN(12))})
+	}
+	for range 60 {
+		p, filter := newPicker(catalog, palette{}), word("aabbB1- '!^$|\\", 8)
+		for i, r := range filter {
+			p.settle(tea.PasteMsg{Content: string(r)})
+			atOnce := newPicker(catalog, palette{})
+			atOnce.settle(tea.PasteMsg{Content: filter[:i+1]})
+			if d := cmp.Diff(atOnce.shown, p.shown, cmpopts.EquateEmpty()); d != "" || p.filter != filter[:i+1] {
+				t.Fatalf("%q (-all at once +letter by letter):\n%s", p.filter, d)
+			}
 		}
 	}
 }
