@@ -2,6 +2,8 @@ package trigger_test
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -174,6 +176,63 @@ total 2
 `, trace(plan))
 }
 
+// having is a filter by what labels are called: they have all of the parts.
+func having(parts ...string) func([]job.Runnable) []string {
+	return func(catalog []job.Runnable) (out []string) {
+		for _, e := range catalog {
+			has := func(part string) bool { return strings.Contains(e.Label, strings.ToLower(part)) }
+			if !slices.ContainsFunc(parts, func(part string) bool { return !has(part) }) {
+				out = append(out, e.Label)
+			}
+		}
+		return out
+	}
+}
+
+// A filter sees each label once, with what the catalog says of it, or else its name. What
+// it returns besides, or twice, makes no difference.
+func TestFilter(t *testing.T) {
+	build := job.Runnable{Label: "build-linux64/debug", Kind: job.KindBuild}
+	test := job.Runnable{
+		Label: "test-linux64/debug-xpcshell-4", Kind: job.KindTest, Upstreams: []string{build.Label},
+		Parts: job.Parts{BuildType: "debug", Platform: "linux64", Suite: "xpcshell", Chunk: 4},
+	}
+	barred := job.Runnable{Label: "test-mac/opt-gtest", Kind: job.KindTest, Barred: "the pool is gone"}
+	gone := "test-linux64/opt-xpcshell-2"
+	unbarred, named := barred, job.Runnable{Label: gone, Kind: job.KindTest, Parts: job.PartsOfLabel(gone)}
+	unbarred.Barred = ""
+	for _, c := range []struct {
+		labels     []string
+		sees       []job.Runnable
+		give, want []string
+	}{
+		{nil, []job.Runnable{build, test}, []string{test.Label, "another", build.Label, test.Label}, []string{
+			build.Label, test.Label,
+		}},
+		{nil, []job.Runnable{build, test}, nil, []string{}},
+		{
+			[]string{barred.Label, gone, gone},
+			[]job.Runnable{named, unbarred},
+			[]string{barred.Label, test.Label},
+			[]string{barred.Label},
+		},
+	} {
+		catalog := []job.Runnable{test, barred, build}
+		got := trigger.Choose(c.labels, catalog, nil, trigger.Choice{Filter: func(saw []job.Runnable) []string {
+			if d := cmp.Diff(c.sees, saw); d != "" {
+				t.Errorf("%q: the filter sees (-want +got):\n%s", c.labels, d)
+			}
+			return c.give
+		}})
+		if d := cmp.Diff(c.want, got); d != "" {
+			t.Errorf("%q (-want +got):\n%s", c.labels, d)
+		}
+		if catalog[1].Barred == "" {
+			t.Error("the caller's catalog was changed")
+		}
+	}
+}
+
 func TestChoose(t *testing.T) {
 	w := jobtest.MustParse(`
 can linux64/opt/marionette
@@ -199,12 +258,7 @@ push    linux64/opt/xpcshell-1  linux64/opt/xpcshell-2  linux64/debug/mochitest-
 		want   []string
 	}{
 		{"all", nil, trigger.Choice{}, []string{m1, b, mn, x1, x2}},
-		{"includes", nil, trigger.Choice{Includes: []string{"OPT", "xpcshell"}}, []string{x1, x2}},
-		{
-			"excludes", nil,
-			trigger.Choice{Includes: []string{"linux64"}, Excludes: []string{"debug", "build", "-2"}},
-			[]string{mn, x1},
-		},
+		{"by name", nil, trigger.Choice{Filter: having("OPT", "xpcshell")}, []string{x1, x2}},
 		{"coalesced", nil, trigger.Choice{Coalesced: true}, []string{x1}},
 		{"missing", nil, trigger.Choice{Missing: true}, []string{mn}},
 		{"failed", nil, trigger.Choice{Failed: true}, []string{m1}},
@@ -219,7 +273,7 @@ push    linux64/opt/xpcshell-1  linux64/opt/xpcshell-2  linux64/debug/mochitest-
 			t.Errorf("%s (-want +got):\n%s", c.name, d)
 		}
 	}
-	if got := trigger.Choose(nil, nil, jobs, trigger.Choice{Includes: []string{"xpcshell"}}); len(got) != 2 {
+	if got := trigger.Choose(nil, nil, jobs, trigger.Choice{Filter: having("xpcshell")}); len(got) != 2 {
 		t.Errorf("without a catalog, of what ran: %q", got)
 	}
 }

@@ -2,16 +2,17 @@ package trigger
 
 import (
 	"slices"
-	"strings"
 
 	"github.com/mozci/mozci/job"
 )
 
-// Choice chooses labels by what they are called and what became of them on a
-// push. What is set must all hold.
+// Choice chooses labels by what they are and what became of them on a push. What is
+// set must all hold.
 type Choice struct {
-	Includes []string // each is part of the label; case does not matter
-	Excludes []string // none is part of the label
+	// Filter returns the labels that are wanted of those that could run, in any order:
+	// trychooser.Choice has one that goes by names, platforms, queries and try syntax. It is
+	// called for several pushes at the same time. Nil wants all.
+	Filter func(catalog []job.Runnable) []string
 
 	Coalesced bool // it was asked for, and every run was coalesced
 	Missing   bool // it can run, and has no run of any status
@@ -40,18 +41,34 @@ func Choose(labels []string, catalog []job.Runnable, jobs []job.Job, c Choice) [
 		}
 	}
 	slices.Sort(from)
-	return slices.DeleteFunc(slices.Compact(from), func(l string) bool { return !c.named(l) || !c.holds(runs[l]) })
+	from = c.wanted(slices.Compact(from), catalog)
+	return slices.DeleteFunc(from, func(l string) bool { return !c.holds(runs[l]) })
 }
 
-func (c Choice) named(label string) bool {
-	label = strings.ToLower(label)
-	has := func(part string) bool { return strings.Contains(label, strings.ToLower(part)) }
-	for _, part := range c.Includes {
-		if !has(part) {
-			return false
-		}
+// wanted are the labels, which are sorted, that the filter lets through, sorted. Of a
+// label that the catalog does not have, the filter sees what its name says.
+func (c Choice) wanted(labels []string, catalog []job.Runnable) []string {
+	if c.Filter == nil {
+		return labels
 	}
-	return !slices.ContainsFunc(c.Excludes, has)
+	byLabel := make(map[string]job.Runnable, len(catalog))
+	for _, e := range catalog {
+		byLabel[e.Label] = e
+	}
+	entries := make([]job.Runnable, len(labels))
+	for i, l := range labels {
+		e, known := byLabel[l]
+		if !known {
+			e = job.Runnable{Label: l, Kind: job.KindOfLabel(l), Parts: job.PartsOfLabel(l)}
+		}
+		e.Barred = "" // a label that the caller names is told about, whatever bars it
+		entries[i] = e
+	}
+	wanted := map[string]bool{}
+	for _, l := range c.Filter(entries) {
+		wanted[l] = true
+	}
+	return slices.DeleteFunc(labels, func(l string) bool { return !wanted[l] })
 }
 
 // holds tells it by the statuses of the label's runs on the push. A label

@@ -7,6 +7,7 @@ import (
 	"github.com/mozci/mozci/job"
 	"github.com/mozci/mozci/job/jobtest"
 	"github.com/mozci/mozci/trigger"
+	"github.com/mozci/mozci/trigger/trychooser"
 )
 
 // show plans on all pushes of a history and prints what would be asked for.
@@ -45,7 +46,7 @@ func ExampleMake_newBaseline() {
 	show(`
 push    linux64/opt/talos-tp5o  linux64/opt/talos-svgr  linux64/opt/build
 17 a1c0 pass,pass               -                       pass
-`, nil, 10, &trigger.Options{Choose: &trigger.Choice{Includes: []string{"talos"}}})
+`, nil, 10, &trigger.Options{Choose: &trigger.Choice{Filter: trychooser.Choice{Includes: []string{"talos"}}.Filter}})
 	// Output:
 	// 17 trigger 10 linux64/opt/talos-svgr
 	// 17 trigger 8 linux64/opt/talos-tp5o
@@ -57,7 +58,9 @@ func ExampleMake_newTest() {
 	show(`
 push    linux64/opt/xpcshell-1  win64/opt/xpcshell-1  linux64/tsan/xpcshell-1
 17 a1c0 pass                    pass                  pass
-`, nil, 20, &trigger.Options{Choose: &trigger.Choice{Includes: []string{"xpcshell"}, Excludes: []string{"tsan"}}})
+`, nil, 20, &trigger.Options{Choose: &trigger.Choice{Filter: trychooser.Choice{
+		Includes: []string{"xpcshell"}, Excludes: []string{"tsan"},
+	}.Filter}})
 	// Output:
 	// 17 trigger 19 linux64/opt/xpcshell-1
 	// 17 trigger 19 win64/opt/xpcshell-1
@@ -104,7 +107,9 @@ push    linux64/opt/xpcshell-1  linux64/opt/reftest-1  linux64/opt/build
 		panic(err)
 	}
 	var catalog []job.Runnable // nil: of what ran
-	fmt.Println(trigger.Choose(nil, catalog, jobs, trigger.Choice{Failed: true, Excludes: []string{"build"}}))
+	fmt.Println(trigger.Choose(nil, catalog, jobs, trigger.Choice{
+		Failed: true, Filter: trychooser.Choice{Excludes: []string{"build"}}.Filter,
+	}))
 	// Output:
 	// [linux64/opt/xpcshell-1]
 }

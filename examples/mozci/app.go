@@ -113,8 +113,8 @@ Nothing is asked for without --yes, or a yes on the terminal. Exit status: 0 don
 	f.StringVar(&a.buildDataURL, "builddata-url", selfserve.DefaultBuildDataURL,
 		"the `URL` of the folder of Buildbot's status dumps, for --ci selfserve")
 	f.StringVar(&a.pulseURL, "pulse-url", pulse.DefaultURL, "the `URL` of Pulse's broker, without a user or password")
-	f.StringVar(&a.allTheThings, "allthethings", "",
-		"allthethings.json, as `file`, for --ci selfserve: what triggers what, and how many pushes SETA passes over")
+	f.StringVar(&a.allTheThings, "allthethings", "", "Buildbot's allthethings.json, as `file`, for --ci selfserve and "+
+		"trychooser: what triggers what, and how many pushes SETA passes over; - is standard input")
 	f.StringVar(&a.cacheDir, "cache-dir", "", "a `folder` for answers that can be used again")
 	f.IntVar(&a.parallel, "parallel", 10, "how many pushes to ask about at a time")
 	f.StringVar(&a.logLevel, "log-level", "warn", "what is logged to standard error: `debug`, info, warn or error")
@@ -125,7 +125,7 @@ Nothing is asked for without --yes, or a yes on the terminal. Exit status: 0 don
 	root.AddCommand(a.pushesCommand(), a.jobsCommand(), a.labelsCommand(), a.originCommand(), a.triggerCommand(),
 		a.backfillCommand(), a.cancelCommand(), a.checkSourcesCommand(), a.eventsCommand(), a.failuresCommand(),
 		a.errorlinesCommand(), a.frequencyCommand(), a.culpritCommand(), a.watchCommand(), a.linkCommand(),
-		a.serveCommand(),
+		a.serveCommand(), a.trychooserCommand(),
 		a.versionCommand(), credentialsHelp())
 	return root
 }

@@ -14,22 +14,24 @@ import (
 
 func (a *app) labelsCommand() *cobra.Command {
 	var rev string
-	var c trigger.Choice
+	var c choosing
 	cmd := &cobra.Command{
 		Use:     "labels",
 		Short:   "What can run on a push, and the builds that it needs",
-		Example: `  mozci labels --rev tip --includes xpcshell`,
+		Example: `  mozci labels --rev tip --query 'xpcshell !debug linux'`,
 		Args:    noArgs,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return a.labels(cmd, rev, c) },
+		RunE:    func(cmd *cobra.Command, _ []string) error { return a.labels(cmd, rev, &c) },
 	}
 	cmd.Flags().StringVar(&rev, "rev", "tip", "a `revision` of 12 to 40 digits, or tip")
-	cmd.Flags().StringSliceVar(&c.Includes, "includes", nil,
-		"labels that have all of these `words`, separated by commas, in their names")
-	cmd.Flags().StringSliceVar(&c.Excludes, "excludes", nil, "labels that have none of these `words` in their names")
+	c.byName(cmd.Flags())
 	return cmd
 }
 
-func (a *app) labels(cmd *cobra.Command, rev string, c trigger.Choice) error {
+func (a *app) labels(cmd *cobra.Command, rev string, c *choosing) error {
+	choice, err := c.choice()
+	if err != nil {
+		return err
+	}
 	p, err := a.places()
 	if err != nil {
 		return err
@@ -46,7 +48,7 @@ func (a *app) labels(cmd *cobra.Command, rev string, c trigger.Choice) error {
 	for _, e := range entries {
 		byLabel[e.Label] = e
 	}
-	found := trigger.Choose(nil, entries, nil, c)
+	found := choice.Choose(entries).Labels
 	table := a.table()
 	for _, l := range found {
 		e := byLabel[l]

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -252,13 +251,13 @@ func (a *app) builders() (*selfserve.AllTheThings, error) {
 	if a.allTheThings == "" || a.things != nil {
 		return a.things, nil
 	}
-	f, err := os.Open(a.allTheThings)
+	f, err := a.open(a.allTheThings)
 	if err != nil {
 		return nil, usage("--allthethings: %v", err)
 	}
 	defer func() { _ = f.Close() }()
 	if a.things, err = selfserve.ReadAllTheThings(f); err != nil {
-		return nil, fmt.Errorf("--allthethings %s: %w", a.allTheThings, err)
+		return nil, ofFile(a.allTheThings, err)
 	}
 	return a.things, nil
 }

@@ -16,6 +16,7 @@ import (
 
 type triggerFlags struct {
 	actFlags
+	choosing
 	labels                     []string
 	choice                     trigger.Choice
 	existing                   bool
@@ -36,8 +37,8 @@ runs or will run there counts. A build that is missing is asked for first, and
 the test when it is done.
 
 Which labels: those of --label; or, on each push, those that --includes,
---excludes, --coalesced, --fill-revision and --failed-jobs choose, all of which
-must hold. Which pushes: --rev alone, or with one of --from-rev, --delta,
+--excludes, --query, --try-syntax, --coalesced, --fill-revision and --failed-jobs
+choose, all of which must hold. Which pushes: --rev alone, or with one of --from-rev, --delta,
 --back-revisions and --backfill. Or a plan that was saved: --plan. Or an action
 that the CI itself offers: --action, once within an hour for the same input.`,
 		Example: `  mozci trigger --label linux64/opt/xpcshell-1 --rev a062f26a3ad8 --times 5
@@ -45,6 +46,8 @@ that the CI itself offers: --action, once within an hour for the same input.`,
   mozci trigger --buildername L --rev R --backfill --max-revisions 30 --times 2
   mozci trigger --rev R --failed-jobs
   mozci trigger --rev R --fill-revision --includes linux64,opt --excludes talos
+  mozci trigger --rev R --query 'xpcshell !debug linux' --times 3
+  mozci trigger --repo try --rev R --try-syntax 'try: -b o -p linux64 -u xpcshell -t none'
   mozci trigger --rev R --label L --action confirm-failures
   mozci backfill --label L --rev R --json > plan.json; mozci trigger --plan plan.json --yes`,
 		Args: noArgs,
@@ -52,9 +55,8 @@ that the CI itself offers: --action, once within an hour for the same input.`,
 	}
 	f := cmd.Flags()
 	f.StringArrayVar(&t.labels, "label", nil, "the `label` to run; may be given several times")
-	f.StringSliceVar(&t.choice.Includes, "includes", nil,
-		"labels that have all of these `words`, separated by commas, in their names")
-	f.StringSliceVar(&t.choice.Excludes, "excludes", nil, "labels that have none of these `words` in their names")
+	t.byName(f)
+	t.bySyntax(f)
 	f.BoolVar(&t.choice.Coalesced, "coalesced", false, "labels whose every run on the push was coalesced")
 	f.BoolVar(&t.choice.Missing, "fill-revision", false, "labels that can run on the push and have not")
 	f.BoolVar(&t.choice.Failed, "failed-jobs", false,
@@ -82,7 +84,7 @@ that the CI itself offers: --action, once within an hour for the same input.`,
 // chooses reports whether labels are chosen on each push.
 func (t triggerFlags) chooses() bool {
 	c := t.choice
-	return len(c.Includes)+len(c.Excludes) > 0 || c.Coalesced || c.Missing || c.Failed
+	return t.choosing.chooses() || c.Coalesced || c.Missing || c.Failed
 }
 
 func (t triggerFlags) checkAll(changed func(string) bool) error {
@@ -96,8 +98,8 @@ func (t triggerFlags) checkAll(changed func(string) bool) error {
 	case t.rev == "":
 		return usage("trigger needs --rev, or --plan")
 	case len(t.labels) == 0 && !t.chooses():
-		return usage("trigger needs --label, or one of --includes, --excludes, --coalesced, --fill-revision and " +
-			"--failed-jobs")
+		return usage("trigger needs --label, or one of --includes, --excludes, --query, --try-syntax, " +
+			"--coalesced, --fill-revision and --failed-jobs")
 	case ranges > 1:
 		return usage("--from-rev, --delta, --back-revisions and --backfill exclude each other")
 	case t.backfill && (len(t.labels) != 1 || t.chooses()):
@@ -133,6 +135,13 @@ func (a *app) trigger(cmd *cobra.Command, t triggerFlags) error {
 	if t.choice.Failed && !cmd.Flags().Changed("times") {
 		t.times = 2
 	}
+	h, err := t.hearing()
+	if err != nil {
+		return err
+	}
+	if h != nil && !cmd.Flags().Changed("times") {
+		a.rebuilds(h.choice)
+	}
 	p, book, err := a.acting(cmd.Context())
 	if err != nil {
 		return err
@@ -144,6 +153,7 @@ func (a *app) trigger(cmd *cobra.Command, t triggerFlags) error {
 	}
 	opts := &trigger.Options{
 		Ledger: book, Width: a.parallel, Logger: a.log, ExistingOnly: t.existing, Budgets: t.budgets(cmd.Flags()),
+		Choose: t.choose(h),
 	}
 	if t.test != "" {
 		opts.Judge = a.judge(p, t.test)
@@ -151,18 +161,29 @@ func (a *app) trigger(cmd *cobra.Command, t triggerFlags) error {
 			return err
 		}
 	}
-	if t.chooses() {
-		opts.Choose = &t.choice
-	}
 	plan, err := trigger.Make(ctx, p.read, pushes, t.labels, t.times, opts)
 	var unknown *job.UnknownLabelError
 	if err != nil && len(plan.Steps)+len(plan.LeftOut) == 0 || errors.As(err, &unknown) {
 		return err
 	}
+	if none := h.told(a, "trigger.choose", pushesName(pushes)); none != nil && err == nil {
+		return none
+	}
 	if err == nil {
 		err = unscheduled(ctx, p.read, plan, pushes[0])
 	}
 	return a.actOn(ctx, t.actFlags, p.act, plan, book, t.labels, err)
+}
+
+// choose is the choice on each push; nil where the labels were given.
+func (t triggerFlags) choose(h *hearing) *trigger.Choice {
+	if !t.chooses() {
+		return nil
+	}
+	if h != nil {
+		t.choice.Filter = h.filter
+	}
+	return &t.choice
 }
 
 // unscheduled is why nothing at all can run on the pushes of a plan: it says where
@@ -176,6 +197,15 @@ func unscheduled(ctx context.Context, ci job.Scheduler, plan trigger.Plan, p job
 		return err
 	}
 	return nil
+}
+
+// pushesName are the oldest and the newest of several pushes, which are newest first.
+func pushesName(pushes []job.Push) string {
+	newest, oldest := pushes[0], pushes[len(pushes)-1]
+	if newest.Key() == oldest.Key() {
+		return newest.String()
+	}
+	return oldest.String() + " to " + newest.String()
 }
 
 // pushes are those that the flags name, every skips-th of them.

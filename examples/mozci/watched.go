@@ -205,7 +205,7 @@ const (
 	stopped                          = "#"
 )
 
-var ascii = map[string]string{passed: "ok", failed: "X"}
+var ascii = map[string]string{passed: "ok", failed: "X", dot: ", ", ellipsis: "..."}
 
 // symbolOf is the symbol of a change; ASCII where the terminal's locale is not UTF-8.
 func symbolOf(c monitor.Change) string {

@@ -59,6 +59,9 @@ func (c Choice) Choose(catalog []job.Runnable) Chosen {
 	return out
 }
 
+// Filter returns the labels that the choice means, as trigger.Choice takes it.
+func (c Choice) Filter(catalog []job.Runnable) []string { return c.Choose(catalog).Labels }
+
 // holds reports whether all but the try syntax chooses the entry.
 func (c Choice) holds(e *job.Runnable) bool {
 	some := func(words []string, is func(*job.Runnable, string) bool) bool {

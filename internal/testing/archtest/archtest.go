@@ -111,6 +111,7 @@ var tests = []string{
 var roomTests = map[string][]string{
 	"taskcluster": {"backfill"}, "buildbot": {"backfill"}, "job/treeherder": {"backfill"},
 	"trigger/trychooser": {"buildbot/selfserve", "taskcluster"}, // the graphs of real catalogs
+	"trigger":            {"trigger/trychooser"},                // a filter in examples
 }
 
 // doubles may be tested with the sources that speak to them.

@@ -1,0 +1,169 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"sync"
+
+	"github.com/spf13/pflag"
+
+	"github.com/mozci/mozci/job"
+	"github.com/mozci/mozci/trigger/trychooser"
+)
+
+// choosing are the flags that choose labels by what they are.
+type choosing struct {
+	includes, excludes, queries []string
+	try                         string
+	types, platforms, suites    []string
+	chunks                      []int
+	matches                     []string
+
+	flags *pflag.FlagSet
+}
+
+// byName adds the flags that go by what labels are called.
+func (c *choosing) byName(f *pflag.FlagSet) {
+	c.flags = f
+	f.StringSliceVar(&c.includes, "includes", nil,
+		"labels that have all of these `words`, separated by commas, in their names")
+	f.StringSliceVar(&c.excludes, "excludes", nil, "labels that have none of these `words` in their names")
+	f.StringArrayVar(&c.queries, "query", nil, "labels that match this `query` in fzf's syntax, such as "+
+		"\"xpcshell !debug linux\"; several are a union")
+}
+
+// bySyntax adds the flag of Mozilla's old way to choose.
+func (c *choosing) bySyntax(f *pflag.FlagSet) {
+	f.StringVar(&c.try, "try-syntax", "", "labels that this try `syntax` chooses, such as "+
+		"\"try: -b do -p linux64 -u xpcshell -t none\"")
+}
+
+// byParts adds the flags that go by what labels are made of.
+func (c *choosing) byParts(f *pflag.FlagSet) {
+	f.StringSliceVar(&c.types, "build-type", nil, "labels of these build `types`, such as opt or debug")
+	f.StringSliceVar(&c.platforms, "platform", nil, "labels that build or run on these `platforms`")
+	f.StringSliceVar(&c.suites, "suite", nil, "labels of these `suites`, such as mochitest-browser-chrome")
+	f.IntSliceVar(&c.chunks, "chunk", nil, "labels of these chunks, each a `number`")
+	f.StringArrayVar(&c.matches, "match", nil, "labels that match this `regexp`; several are a union")
+}
+
+// chooses reports whether any of the flags was given.
+func (c *choosing) chooses() bool {
+	return slices.ContainsFunc([]string{
+		"includes", "excludes", "query", "try-syntax", "build-type", "platform", "suite", "chunk", "match",
+	}, func(name string) bool { return c.flags.Lookup(name) != nil && c.flags.Changed(name) })
+}
+
+// choice is what the flags say.
+func (c *choosing) choice() (trychooser.Choice, error) {
+	out := trychooser.Choice{
+		Includes: c.includes, Excludes: c.excludes, Types: c.types, Platforms: c.platforms, Suites: c.suites,
+		Chunks: c.chunks,
+	}
+	for _, text := range c.queries {
+		q, err := trychooser.ParseQuery(text)
+		if err != nil {
+			return out, usage("--query: %v", err)
+		}
+		out.Queries = append(out.Queries, q)
+	}
+	for _, text := range c.matches {
+		m, err := regexp.Compile(text)
+		if err != nil {
+			return out, usage("--match: %v", err)
+		}
+		out.Matches = append(out.Matches, m)
+	}
+	if c.flags.Lookup("try-syntax") != nil && c.flags.Changed("try-syntax") {
+		try, err := trychooser.ParseTry(c.try)
+		if err != nil {
+			return out, usage("--try-syntax: %v", err)
+		}
+		out.Try = &try
+	}
+	return out, nil
+}
+
+// rebuilds warns about runs that a try syntax asks for: mozci takes labels from it alone.
+func (a *app) rebuilds(c trychooser.Choice) {
+	if c.Try == nil {
+		return
+	}
+	for _, option := range []struct {
+		name string
+		runs int
+	}{
+		{"--rebuild", c.Try.Rebuild},
+		{"--rebuild-talos", c.Try.RebuildTalos},
+		{"--rebuild-raptor", c.Try.RebuildRaptor},
+	} {
+		if option.runs > 1 {
+			a.warnf("mozci: %s %d is not applied: only labels are taken from try syntax, and mozci trigger has "+
+				"--times\n",
+				option.name, option.runs)
+		}
+	}
+}
+
+// hearing is a choice that is made on several pushes, which remembers what was not
+// understood there. Its filter is safe for concurrent use.
+type hearing struct {
+	choice trychooser.Choice
+
+	mu     sync.Mutex
+	pushes int            // on which it was made
+	chosen int            // labels, on all of them
+	missed map[string]int // what was not understood, and on how many pushes
+}
+
+// hearing makes the choice of the flags ready for several pushes; nil where none was given.
+func (c *choosing) hearing() (*hearing, error) {
+	choice, err := c.choice()
+	if err != nil || !c.chooses() {
+		return nil, err
+	}
+	return &hearing{choice: choice}, nil
+}
+
+// filter is what trigger.Choice takes.
+func (h *hearing) filter(catalog []job.Runnable) []string {
+	c := h.choice.Choose(catalog)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.pushes++
+	h.chosen += len(c.Labels)
+	if h.missed == nil {
+		h.missed = map[string]int{}
+	}
+	for _, what := range c.NotUnderstood {
+		h.missed[what]++
+	}
+	return c.Labels
+}
+
+// told says what was not understood, and gives an error where nothing was chosen on any
+// push. A nil hearing has nothing to tell.
+func (h *hearing) told(a *app, op, key string) error {
+	if h == nil {
+		return nil
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, what := range slices.Sorted(maps.Keys(h.missed)) {
+		where := ""
+		if n := h.missed[what]; n < h.pushes {
+			where = fmt.Sprintf(" on %d of %d pushes", n, h.pushes)
+		}
+		a.warnf("mozci: not understood%s: %s\n", where, what)
+	}
+	switch {
+	case h.pushes == 0:
+		return job.Wrap(op, key, job.ErrNotScheduled)
+	case h.chosen == 0:
+		return job.Wrap(op, key, fmt.Errorf("%w: no label is chosen; to see what can run: mozci labels",
+			job.ErrNotFound))
+	}
+	return nil
+}
