@@ -1,8 +1,9 @@
 // Package trychooser says what can run on a push, and chooses from it, as a try chooser
 // does. It starts no job: give what it chose to package trigger, or commit it to try.
 //
-// All of it starts from a catalog: the entries that [job.Catalog] lists for a push, or that are read from allthethings.json. Each entry is a label with its
-// [job.Parts]: build type, platforms, suite and chunk.
+// All of it starts from a catalog: the entries that [job.Catalog] lists for a push, or
+// those of an allthethings.json. Each is a label with its [job.Parts]: build type,
+// platforms, suite and chunk.
 //
 // # What can run
 //
