@@ -117,8 +117,9 @@ func TestRecordedCatalog(t *testing.T) {
 		`"symbol"`); strings.Count(got, "\n")+1 != want {
 		t.Errorf("%d runnable jobs became\n%s", want, got)
 	}
-	if want := "test-windows11-64/debug-reftest-1 test [] [] true {debug  windows11-64 reftest 1}"; !strings.Contains(got, want) {
-		t.Errorf("no line %q in\n%s", want, got)
+	const line = "test-windows11-64/debug-reftest-1 test [] [] true {debug  windows11-64 reftest 1}"
+	if !strings.Contains(got, line) {
+		t.Errorf("no line %q in\n%s", line, got)
 	}
 }
 
@@ -201,7 +202,8 @@ func TestTestsByManifest(t *testing.T) {
 	if _, err := p.TestsByManifest(t.Context(), push(20)); !errors.Is(err, job.ErrNotFound) {
 		t.Errorf("without the file: %v", err)
 	}
-	if _, err := p.TestsByManifest(t.Context(), job.Push{Repo: "autoland", ID: 3}); !errors.Is(err, job.ErrNotScheduled) {
+	_, err := p.TestsByManifest(t.Context(), job.Push{Repo: "autoland", ID: 3})
+	if !errors.Is(err, job.ErrNotScheduled) {
 		t.Errorf("of a push without a revision: %v", err)
 	}
 	s.Put(decision, 0, "public/tests-by-manifest.json.gz", gzipped(`{"dom/a.toml": ["dom/test_a.html"], "/css": []}`))

@@ -28,7 +28,9 @@ func thingsOf(t *testing.T, builders map[string]properties) *selfserve.AllTheThi
 		}
 		all[name] = object{"shortname": "short " + name, "properties": props}
 		if p.build != "" {
-			schedulers["tests-"+name] = object{"downstream": []string{name}, "triggered_by": []string{"short " + p.build}}
+			schedulers["tests-"+name] = object{
+				"downstream": []string{name}, "triggered_by": []string{"short " + p.build},
+			}
 		}
 	}
 	text, err := json.Marshal(object{"builders": all, "schedulers": schedulers})
@@ -60,11 +62,14 @@ func TestParts(t *testing.T) {
 		"Linux x86-64 try pgo-build": {BuildType: "pgo", Platform: "linux64"},
 		asan:                         {BuildType: "debug", Platform: "linux64-asan", Suite: "asan"},
 		"Ubuntu ASAN VM 12.04 x64 try debug test gtest-2": {
-			BuildType: "debug", Platform: "linux64-asan", TestPlatform: "Ubuntu ASAN VM 12.04 x64", Suite: "gtest", Chunk: 2,
+			BuildType: "debug", Platform: "linux64-asan", TestPlatform: "Ubuntu ASAN VM 12.04 x64",
+			Suite: "gtest", Chunk: 2,
 		},
 		"Platform1 try leak test build":      {BuildType: "debug", Platform: "platform1"},
 		"Platform1 try build":                {BuildType: "pgo", Platform: "stage"},
-		"Platform1 try opt test mochitest-1": {BuildType: "debug", Platform: "platform1", Suite: "mochitest", Chunk: 1},
+		"Platform1 try opt test mochitest-1": {
+			BuildType: "debug", Platform: "platform1", Suite: "mochitest", Chunk: 1,
+		},
 		"Platform1 try talos tp5o":           {BuildType: "pgo", Platform: "linux", Suite: "tp5o"},
 		// Of builders that it does not have, by the name alone.
 		"WINNT 6.1 x86-64 try leak test build": {BuildType: "debug", Platform: "win64"},
@@ -82,7 +87,8 @@ func TestParts(t *testing.T) {
 		}
 	}
 	all, some := things.Catalog(""), things.Catalog("elsewhere")
-	if len(all) != len(builders) || len(some) != 0 || all[0].Label != "Linux x86-64 try build" || all[0].Kind != job.KindBuild {
+	if len(all) != len(builders) || len(some) != 0 || all[0].Label != "Linux x86-64 try build" ||
+		all[0].Kind != job.KindBuild {
 		t.Errorf("the catalogs have %d and %d builders, the first is %+v", len(all), len(some), all[0])
 	}
 }

@@ -64,7 +64,7 @@ func chooserGraph() []byte {
 		b.WriteString(":")
 		b.Write(encoded(tctest.Object{
 			"label": label, "kind": kind, "optimization": tctest.Object{"test": []string{"firefox"}},
-			"description": strings.Repeat("What it does. ", 36),
+			"description":  strings.Repeat("What it does. ", 36),
 			"dependencies": dependencies, "attributes": attributes, "task": tcDefinition(n, label),
 		}))
 	}
@@ -130,4 +130,3 @@ func chooserMinimal(t *testing.T, graph []byte) any {
 	}
 	return all
 }
-

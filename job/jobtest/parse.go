@@ -128,7 +128,8 @@ func (p *parser) read(line string) error {
 	do, ok := directives[ws[0].text]
 	if !ok {
 		return p.fail(ws[0],
-			"%q: expected a push id, or one of repo, start, every, seed, kind, needs, can, takes, runs, lists, truth, push",
+			"%q: expected a push id, or one of repo, start, every, seed, kind, needs, can, takes, runs, lists, truth, "+
+				"push",
 			ws[0].text)
 	}
 	return do(ws)

@@ -305,11 +305,13 @@ push linux64/opt/xpcshell-4 linux64-asan/opt/build test-linux/debug-gtest mine
 		t.Errorf("(-want +got):\n%s", d)
 	}
 	lists, err := job.TestsByManifest(t.Context(), ci, push)
-	if d := cmp.Diff(map[string][]string{"dom/a.toml": {"dom/test_a.html", "dom/test_b.html"}}, lists); d != "" || err != nil {
+	listed := map[string][]string{"dom/a.toml": {"dom/test_a.html", "dom/test_b.html"}}
+	if d := cmp.Diff(listed, lists); d != "" || err != nil {
 		t.Errorf("%v (-want +got):\n%s", err, d)
 	}
 	other := jobtest.NewCI(jobtest.MustParse("push x\n1 a001 pass\n"), nil)
-	if _, err := job.TestsByManifest(t.Context(), other, pushOf(t, other, "autoland")); !errors.Is(err, job.ErrNotFound) {
+	_, err = job.TestsByManifest(t.Context(), other, pushOf(t, other, "autoland"))
+	if !errors.Is(err, job.ErrNotFound) {
 		t.Errorf("of a world without lists: %v", err)
 	}
 	for _, text := range []string{"lists a\npush x\n", "push x\nlists a b\n", "lists a b\nlists a c\npush x\n"} {

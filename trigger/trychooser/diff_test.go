@@ -84,7 +84,7 @@ func suites(on string, names ...string) string {
 
 var usual = []string{"crashtest-1", "mochitest-plain-1", "mochitest-plain-2", "reftest-1", "xpcshell-1"}
 
-func TestCompare(t *testing.T) {
+func TestCompare(t *testing.T) { //nolint:funlen // it is a table
 	for _, c := range []struct {
 		name     string
 		old, now []string
@@ -92,11 +92,14 @@ func TestCompare(t *testing.T) {
 	}{
 		{"the same", []string{"opt a b: x"}, []string{"opt a b: x"}, nil},
 		{
-			"new and gone", []string{"opt a b: p q"}, []string{"opt a b: q zzz", "debug a c:"},
+			"new and gone",
+			[]string{"opt a b: p q"},
+			[]string{"opt a b: q zzz", "debug a c:"},
 			[]string{"+ debug a c: c", "+ opt a b: zzz", "- opt a b: p"},
 		},
 		{
-			"a machine of another year", []string{"opt l b: " + suites("linux1804-64", usual...)},
+			"a machine of another year",
+			[]string{"opt l b: " + suites("linux1804-64", usual...)},
 			[]string{"opt l b: " + suites("linux2404-64", usual...)},
 			[]string{
 				"~ opt l b: test-linux1804-64/opt-crashtest-1 > opt l b: test-linux2404-64/opt-crashtest-1",
@@ -107,13 +110,16 @@ func TestCompare(t *testing.T) {
 			},
 		},
 		{
-			"a suite of another name", []string{"opt l b: " + suites("a", "cppunit", "gtest")},
+			"a suite of another name",
+			[]string{"opt l b: " + suites("a", "cppunit", "gtest")},
 			[]string{"opt l b: " + suites("a", "cppunittest", "gtest")},
 			[]string{"~ opt l b: test-a/opt-cppunit > opt l b: test-a/opt-cppunittest"},
 		},
 		{
-			"a word more", []string{"opt l b: " + suites("a", "mochitest-1", "mochitest-2", "mochitest-3")},
-			[]string{"opt l b: " + suites("a", "mochitest-plain-1", "mochitest-plain-2", "mochitest-plain-3", "mochitest-plain-4")},
+			"a word more",
+			[]string{"opt l b: " + suites("a", "mochitest-1", "mochitest-2", "mochitest-3")},
+			[]string{"opt l b: " + suites("a",
+				"mochitest-plain-1", "mochitest-plain-2", "mochitest-plain-3", "mochitest-plain-4")},
 			[]string{
 				"+ opt l b: test-a/opt-mochitest-plain-4",
 				"~ opt l b: test-a/opt-mochitest-1 > opt l b: test-a/opt-mochitest-plain-1",
@@ -122,7 +128,8 @@ func TestCompare(t *testing.T) {
 			},
 		},
 		{
-			"another chunk is another test", []string{"opt l b: " + suites("a", "gtest", "xpcshell-4")},
+			"another chunk is another test",
+			[]string{"opt l b: " + suites("a", "gtest", "xpcshell-4")},
 			[]string{"opt l b: " + suites("a", "gtest-1", "xpcshell-5")},
 			[]string{
 				"+ opt l b: test-a/opt-gtest-1", "+ opt l b: test-a/opt-xpcshell-5",
@@ -130,7 +137,8 @@ func TestCompare(t *testing.T) {
 			},
 		},
 		{
-			"one suite goes, another comes", []string{"opt l b: " + suites("a", "gtest", "mochitest-chrome")},
+			"one suite goes, another comes",
+			[]string{"opt l b: " + suites("a", "gtest", "mochitest-chrome")},
 			[]string{"opt l b: " + suites("a", "jittest", "talos-chrome")},
 			[]string{
 				"+ opt l b: test-a/opt-jittest", "+ opt l b: test-a/opt-talos-chrome",
@@ -141,15 +149,20 @@ func TestCompare(t *testing.T) {
 			"a build of another name, and its tests are the same",
 			[]string{"opt l build-linux64/opt: " + suites("a", usual...)},
 			[]string{"opt l build-linux64-base/opt: " + suites("a", usual...)},
-			[]string{"~ opt l build-linux64/opt: build-linux64/opt > opt l build-linux64-base/opt: build-linux64-base/opt"},
+			[]string{
+				"~ opt l build-linux64/opt: build-linux64/opt > " +
+					"opt l build-linux64-base/opt: build-linux64-base/opt",
+			},
 		},
 		{
-			"a platform of another name", []string{"opt linux b: " + suites("a", usual...), "opt linux: alone"},
+			"a platform of another name",
+			[]string{"opt linux b: " + suites("a", usual...), "opt linux: alone"},
 			[]string{"opt linux64 b: " + suites("a", usual...), "opt linux64: alone"},
 			[]string{"~ opt linux b: b > opt linux64 b: b"},
 		},
 		{
-			"a build goes, and one of another type comes", []string{"opt l b/opt: " + suites("a", usual...)},
+			"a build goes, and one of another type comes",
+			[]string{"opt l b/opt: " + suites("a", usual...)},
 			[]string{"debug l b/debug: " + suites("a", usual...)},
 			slices.Concat(
 				[]string{"+ debug l b/debug: b/debug"}, testsOf("+ debug l b/debug", "a", usual),
@@ -157,12 +170,14 @@ func TestCompare(t *testing.T) {
 			),
 		},
 		{
-			"a build of quite another name, with the same tests", []string{"opt l old/opt: " + suites("a", usual...)},
+			"a build of quite another name, with the same tests",
+			[]string{"opt l old/opt: " + suites("a", usual...)},
 			[]string{"opt l brand-new/opt: " + suites("a", usual...)},
 			[]string{"~ opt l old/opt: old/opt > opt l brand-new/opt: brand-new/opt"},
 		},
 		{
-			"few tests tell nothing of a build", []string{"opt l old/opt: " + suites("a", usual[:3]...)},
+			"few tests tell nothing of a build",
+			[]string{"opt l old/opt: " + suites("a", usual[:3]...)},
 			[]string{"opt l brand-new/opt: " + suites("a", usual[:3]...)},
 			slices.Concat(
 				[]string{"+ opt l brand-new/opt: brand-new/opt"}, testsOf("+ opt l brand-new/opt", "a", usual[:3]),
@@ -170,7 +185,8 @@ func TestCompare(t *testing.T) {
 			),
 		},
 		{
-			"builds with some tests in common", []string{"opt l old/opt: " + suites("a", usual...)},
+			"builds with some tests in common",
+			[]string{"opt l old/opt: " + suites("a", usual...)},
 			[]string{"opt l brand-new/opt: " + suites("a", append([]string{"x", "y", "z"}, usual[:2]...)...)},
 			slices.Concat(
 				[]string{"+ opt l brand-new/opt: brand-new/opt"}, testsOf("+ opt l brand-new/opt", "a", usual[:2]),
@@ -179,11 +195,14 @@ func TestCompare(t *testing.T) {
 			),
 		},
 		{
-			"a build without tests on a platform of another name", []string{"opt linux b:"}, []string{"opt linux64 b:"},
+			"a build without tests on a platform of another name",
+			[]string{"opt linux b:"},
+			[]string{"opt linux64 b:"},
 			[]string{"~ opt linux b: b > opt linux64 b: b"},
 		},
 		{
-			"the same tests on a machine that has no likeness", []string{"opt l b: " + suites("ubuntu", usual[:3]...)},
+			"the same tests on a machine that has no likeness",
+			[]string{"opt l b: " + suites("ubuntu", usual[:3]...)},
 			[]string{"opt l b: " + suites("fedora", usual[:3]...)},
 			[]string{
 				"~ opt l b: test-ubuntu/opt-crashtest-1 > opt l b: test-fedora/opt-crashtest-1",
@@ -192,10 +211,12 @@ func TestCompare(t *testing.T) {
 			},
 		},
 		{
-			"a suite in chunks goes, another comes", []string{"opt l b: " + suites("a", "gl-1", "gl-2", "gl-3")},
+			"a suite in chunks goes, another comes",
+			[]string{"opt l b: " + suites("a", "gl-1", "gl-2", "gl-3")},
 			[]string{"opt l b: " + suites("a", "zip-1", "zip-2", "zip-3")},
 			slices.Concat(
-				testsOf("+ opt l b", "a", []string{"zip-1", "zip-2", "zip-3"}), testsOf("- opt l b", "a", []string{"gl-1", "gl-2", "gl-3"}),
+				testsOf("+ opt l b", "a", []string{"zip-1", "zip-2", "zip-3"}),
+				testsOf("- opt l b", "a", []string{"gl-1", "gl-2", "gl-3"}),
 			),
 		},
 		{
@@ -203,16 +224,20 @@ func TestCompare(t *testing.T) {
 			[]string{"opt l b: " + suites("ubuntu", "x", "y", "z", "stays") + " " + suites("fedora", "stays")},
 			[]string{"opt l b: " + suites("ubuntu", "stays") + " " + suites("fedora", "x", "y", "z", "stays")},
 			slices.Concat(
-				testsOf("+ opt l b", "fedora", []string{"x", "y", "z"}), testsOf("- opt l b", "ubuntu", []string{"x", "y", "z"}),
+				testsOf("+ opt l b", "fedora", []string{"x", "y", "z"}),
+				testsOf("- opt l b", "ubuntu", []string{"x", "y", "z"}),
 			),
 		},
 		{
-			"another number is another machine", []string{"opt l b: " + suites("win-32", usual[:3]...)},
+			"another number is another machine",
+			[]string{"opt l b: " + suites("win-32", usual[:3]...)},
 			[]string{"opt l b: " + suites("win-64", usual[:3]...)},
 			slices.Concat(testsOf("+ opt l b", "win-64", usual[:3]), testsOf("- opt l b", "win-32", usual[:3])),
 		},
 		{
-			"a word at the end", []string{"opt l b: " + suites("a", "reftest")}, []string{"opt l b: " + suites("a", "reftest-swr")},
+			"a word at the end",
+			[]string{"opt l b: " + suites("a", "reftest")},
+			[]string{"opt l b: " + suites("a", "reftest-swr")},
 			[]string{"~ opt l b: test-a/opt-reftest > opt l b: test-a/opt-reftest-swr"},
 		},
 		{
@@ -222,7 +247,9 @@ func TestCompare(t *testing.T) {
 			[]string{"+ opt l b: test-a/opt-cppunittest", "- opt l b: test-a/opt-cppunit"},
 		},
 		{
-			"tests of which only the suite is known", []string{"opt l: gtest-1 gtest-2"}, []string{"opt l: gtest-2 gtest-3"},
+			"tests of which only the suite is known",
+			[]string{"opt l: gtest-1 gtest-2"},
+			[]string{"opt l: gtest-2 gtest-3"},
 			[]string{"+ opt l ?: gtest-3", "- opt l ?: gtest-1"},
 		},
 	} {

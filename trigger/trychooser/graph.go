@@ -103,7 +103,8 @@ const testsMember = "tests"
 // MarshalJSON writes the tests among the builds, as graphs.json has them.
 func (p Platform) MarshalJSON() ([]byte, error) {
 	if _, ok := p.Builds[testsMember]; ok {
-		return nil, fmt.Errorf("%w: a build is called %q, which is where a graph has the tests", job.ErrInvalid, testsMember)
+		return nil, fmt.Errorf("%w: a build is called %q, which is where a graph has the tests", job.ErrInvalid,
+			testsMember)
 	}
 	out := make(map[string][]string, len(p.Builds)+1)
 	for b, tests := range p.Builds {

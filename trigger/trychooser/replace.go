@@ -2,9 +2,9 @@ package trychooser
 
 import (
 	"cmp"
-	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/mozci/mozci/job"
@@ -146,7 +146,8 @@ func (c *comparing) replaced(groups map[string]*labels) {
 	rules := slices.SortedFunc(maps.Keys(pairs), func(a, b rule) int {
 		return cmp.Or(
 			cmp.Compare(len(pairs[b]), len(pairs[a])), cmp.Compare(len(a.old)+len(a.now), len(b.old)+len(b.now)),
-			cmp.Compare(a.old, b.old), cmp.Compare(a.now, b.now), cmp.Compare(fmt.Sprint(a.suite), fmt.Sprint(b.suite)),
+			cmp.Compare(a.old, b.old), cmp.Compare(a.now, b.now),
+			cmp.Compare(strconv.FormatBool(a.suite), strconv.FormatBool(b.suite)),
 		)
 	})
 	for _, r := range rules {

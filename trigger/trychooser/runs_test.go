@@ -61,7 +61,9 @@ func TestRuns(t *testing.T) {
 			"test-linux/opt-mochitest-chrome linux opt [dom/canvas/test/chrome/chrome.toml] > []",
 			"test-win11/opt-mochitest-1 win11 opt [dom/canvas/test/mochitest.toml] > []",
 		}},
-		{"dom/base/test_x.html", testLists, lines{"test-win11/opt-mochitest-1 win11 opt [dom/base/mochitest.toml] > []"}},
+		{"dom/base/test_x.html", testLists, lines{
+			"test-win11/opt-mochitest-1 win11 opt [dom/base/mochitest.toml] > []",
+		}},
 		{"testing/web-platform/tests/css/css-grid", testLists, lines{
 			"test-linux/opt-wpt-1 linux opt [/css/css-grid /css/css-grid/alignment] > " +
 				"[/css/css-grid/a.html?x /css/css-grid/alignment/c.html /css/css-grid/b.html]",
