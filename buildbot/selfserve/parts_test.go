@@ -65,12 +65,12 @@ func TestParts(t *testing.T) {
 			BuildType: "debug", Platform: "linux64-asan", TestPlatform: "Ubuntu ASAN VM 12.04 x64",
 			Suite: "gtest", Chunk: 2,
 		},
-		"Platform1 try leak test build":      {BuildType: "debug", Platform: "platform1"},
-		"Platform1 try build":                {BuildType: "pgo", Platform: "stage"},
+		"Platform1 try leak test build": {BuildType: "debug", Platform: "platform1"},
+		"Platform1 try build":           {BuildType: "pgo", Platform: "stage"},
 		"Platform1 try opt test mochitest-1": {
 			BuildType: "debug", Platform: "platform1", Suite: "mochitest", Chunk: 1,
 		},
-		"Platform1 try talos tp5o":           {BuildType: "pgo", Platform: "linux", Suite: "tp5o"},
+		"Platform1 try talos tp5o": {BuildType: "pgo", Platform: "linux", Suite: "tp5o"},
 		// Of builders that it does not have, by the name alone.
 		"WINNT 6.1 x86-64 try leak test build": {BuildType: "debug", Platform: "win64"},
 		"OS X 10.7 64-bit try debug static analysis build": {
@@ -101,10 +101,12 @@ func TestPartsOfMock(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, want := range map[string]job.Parts{
-		"Platform1 try leak test build":        {BuildType: "debug", Platform: "platform1"},
-		"Platform1 try debug test mochitest-1": {BuildType: "debug", Platform: "platform1", Suite: "mochitest", Chunk: 1},
-		"Platform1 try talos tp5o":             {BuildType: "opt", Platform: "platform1", Suite: "tp5o"},
-		"Platform1 mozilla-inbound pgo-build":  {BuildType: "pgo", Platform: "platform1"},
+		"Platform1 try leak test build": {BuildType: "debug", Platform: "platform1"},
+		"Platform1 try debug test mochitest-1": {
+			BuildType: "debug", Platform: "platform1", Suite: "mochitest", Chunk: 1,
+		},
+		"Platform1 try talos tp5o":            {BuildType: "opt", Platform: "platform1", Suite: "tp5o"},
+		"Platform1 mozilla-inbound pgo-build": {BuildType: "pgo", Platform: "platform1"},
 	} {
 		if got := things.Parts(name); got != want {
 			t.Errorf("%s: %+v, want %+v", name, got, want)
