@@ -147,7 +147,7 @@ func planText(p trigger.Plan) (string, error) {
 func readPlan(text string) (trigger.Plan, error) {
 	var p trigger.Plan
 	if err := p.UnmarshalJSON([]byte(text)); err != nil {
-		return p, wrong("plan", "%s", clipped(reasonText(err)))
+		return p, wrong("plan", "%s", brief(reasonText(err), 400))
 	}
 	switch at := p.AtOnce(); {
 	case len(at.Steps) == 0:

@@ -33,8 +33,8 @@ type catalogJSON struct {
 // encode writes the catalogue for the script.
 func (cat *catalogue) encode() error {
 	out := catalogJSON{
-		Labels: []string{}, Row: []int{}, Column: []int{}, Seconds: []int{}, Barred: []int{}, Shown: map[string]string{},
-		Rows: visible(cat.rows), Columns: visible(cat.cols), Most: mostAtOnce, Whole: cat.whole,
+		Labels: []string{}, Row: []int{}, Column: []int{}, Seconds: []int{}, Barred: []int{},
+		Shown: map[string]string{}, Rows: visible(cat.rows), Columns: visible(cat.cols), Most: mostAtOnce, Whole: cat.whole,
 	}
 	for i, j := range cat.jobs {
 		out.Labels = append(out.Labels, j.Label)
@@ -159,7 +159,7 @@ func (s *Server) runnable(r *http.Request, q url.Values) (runnableJSON, error) {
 	for _, i := range all {
 		j := cat.jobs[i]
 		item := runnableItem{
-			Label: Text(j.Label), Kind: cmpKind(j.Kind), BuildType: Text(j.BuildType), Platform: Text(j.Platform),
+			Label: Text(j.Label), Kind: wordedKind(j.Kind), BuildType: Text(j.BuildType), Platform: Text(j.Platform),
 			TestPlatform: Text(j.TestPlatform), Suite: Text(j.Suite), Chunk: j.Chunk, By: j.by.String(),
 			Barred: Text(j.Barred),
 		}
@@ -171,8 +171,8 @@ func (s *Server) runnable(r *http.Request, q url.Values) (runnableJSON, error) {
 	return out, nil
 }
 
-// cmpKind is a kind that has a word.
-func cmpKind(k job.Kind) job.Kind {
+// wordedKind is a kind that has a word.
+func wordedKind(k job.Kind) job.Kind {
 	if kindRows[k] == "" {
 		return job.KindOther
 	}

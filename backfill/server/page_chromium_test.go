@@ -492,13 +492,17 @@ func testSettings(t *testing.T, browser chromium) {
 	}
 }
 
+func axePath() string {
+	if path := os.Getenv("MOZCI_AXE"); path != "" {
+		return path
+	}
+	return filepath.Join(os.TempDir(), "mozci-axe", "node_modules", "axe-core", "axe.min.js")
+}
+
 // axeSource is axe-core, which CI installs from npm.
 func axeSource(t *testing.T) string {
 	t.Helper()
-	path := os.Getenv("MOZCI_AXE")
-	if path == "" {
-		path = filepath.Join(os.TempDir(), "mozci-axe", "node_modules", "axe-core", "axe.min.js")
-	}
+	path := axePath()
 	text, err := os.ReadFile(path)
 	if err != nil {
 		testenv.Lacking(t,

@@ -7,8 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/mozci/mozci/job"
 )
 
 // chooserAsk is what a person asks the chooser for.
@@ -342,13 +340,18 @@ func outlineOf(cat *catalogue, can, barred []int, times int) outlineView {
 		o.Over = upper(sentence("more than " + count(mostAtOnce, "run") +
 			", which is the most that mozci triggers at once. Narrow the filter"))
 	}
+	o.LeftOut = omitted(cat.reasons(barred))
+	return o
+}
+
+// reasons are labels that cannot run on the push by why they cannot.
+func (cat *catalogue) reasons(barred []int) map[string][]string {
 	why := map[string][]string{}
 	for _, i := range barred {
 		reason := brief(cat.jobs[i].Barred, 300)
 		why[reason] = append(why[reason], cat.jobs[i].Label)
 	}
-	o.LeftOut = omitted(why)
-	return o
+	return why
 }
 
 // omitted are labels by the reason why they are left out, the most frequent first.
@@ -370,6 +373,6 @@ func omitted(why map[string][]string) (out []omitView) {
 }
 
 // chooserLink is the chooser for the push of a job.
-func chooserLink(p job.PushRef, project string) string {
-	return "/chooser?" + url.Values{"repo": {project}, "rev": {p.Revision}}.Encode()
+func chooserLink(project, revision string) string {
+	return "/chooser?" + url.Values{"repo": {project}, "rev": {revision}}.Encode()
 }

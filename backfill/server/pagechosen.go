@@ -127,10 +127,11 @@ func (p *page) blankChosen(a chooserAsk, cat *catalogue) chosenView {
 
 // showPlan shows a plan, with the button that carries it out.
 func (p *page) showPlan(
-	w http.ResponseWriter, r *http.Request, a chooserAsk, cat *catalogue, of, barred []int, plan trigger.Plan, why string,
+	w http.ResponseWriter, r *http.Request, a chooserAsk, cat *catalogue, of, barred []int, plan trigger.Plan,
+	wrongWith string,
 ) {
 	v := p.blankChosen(a, cat)
-	v.Error, v.Caption = why, "Plan"
+	v.Error, v.Caption = wrongWith, "Plan"
 	now, later := plan.AtOnce().Total(), waitingRuns(plan)
 	v.Pill = statePills[Planned]
 	v.Heading = "mozci would trigger " + count(now, "run") + " on push " + v.Push
@@ -147,11 +148,7 @@ func (p *page) showPlan(
 	v.Cost = cat.costOf(plan).String()
 	v.Bits = []string{count(len(of), "job") + " chosen", v.Cost}
 	v.Steps = stepsOf(plan)
-	why2 := map[string][]string{}
-	for _, i := range barred {
-		why2[brief(cat.jobs[i].Barred, 300)] = append(why2[brief(cat.jobs[i].Barred, 300)], cat.jobs[i].Label)
-	}
-	for _, l := range omitted(why2) {
+	for _, l := range omitted(cat.reasons(barred)) {
 		v.Steps = append(v.Steps, chosenStep{
 			Class: "calm", Symbol: "stop", Word: "Left out", What: l.What, Why: l.Why, Labels: l.Labels, More: l.More,
 		})
@@ -310,8 +307,7 @@ func (p *page) showActed(
 		v.Bits = append(v.Bits, count(asked, "run")+" triggered now")
 	}
 	v.Copies = copiesOf(cat, of)
-	code := http.StatusOK
-	p.show(w, r, code, "chosen", p.frame(r, v.Heading+" · "+v.Project+" · mozci", "chooser", v))
+	p.show(w, r, http.StatusOK, "chosen", p.frame(r, v.Heading+" · "+v.Project+" · mozci", "chooser", v))
 }
 
 // remains says what is still missing after an act.

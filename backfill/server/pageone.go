@@ -20,8 +20,17 @@ func (p *page) one(w http.ResponseWriter, r *http.Request) {
 }
 
 func (p *page) showOne(w http.ResponseWriter, r *http.Request, b Backfill) {
-	v := viewOf(b, allRows(r))
+	v := p.view(b, allRows(r))
 	p.show(w, r, http.StatusOK, "backfill", p.frame(r, title(b), "history", v))
+}
+
+// view is a backfill's screen, which leads to the chooser of its push where there is one.
+func (p *page) view(b Backfill, all bool) backfillView {
+	v := viewOf(b, all)
+	if p.o.Chooser != nil && b.Ask.Revision != "" {
+		v.Links.Choose = chooserLink(b.Ask.Project, b.Ask.Revision)
+	}
+	return v
 }
 
 // allRows reports whether somebody wants every push of a long range.

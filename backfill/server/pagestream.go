@@ -181,7 +181,7 @@ func (p *page) render(b Backfill, all bool) (*rendered, error) {
 	if r, ok := p.parts.Get(key); ok {
 		return r, nil
 	}
-	v := viewOf(b, all)
+	v := p.view(b, all)
 	r := &rendered{plain: !v.Grid.Chances, update: update{
 		Version: b.Version, State: b.State, Title: title(b), Announce: v.Announce, Time: iso(b.Updated),
 	}}

@@ -61,7 +61,7 @@ type barView struct {
 	Name  string
 }
 
-type linksView struct{ JSON, Job, Range, Page string }
+type linksView struct{ JSON, Job, Range, Page, Choose string }
 
 var statePills = map[State]pillView{
 	Planned:   {"warn", "plan", "Dry run"},

@@ -100,8 +100,9 @@
     test(t) {
       const from = t.cased ? this.plain : this.small, text = t.text;
       const chars = [...text];
-      const left = (s) => (space.test(chars[0]) ? s : s.replace(leading, ''));
-      const right = (s) => (space.test(chars.at(-1)) ? s : s.replace(trailing, ''));
+      const no = (c) => c > 32 && c < 127; // certainly no space: the others are seldom
+      const left = space.test(chars[0]) ? (s) => s : (s) => (no(s.charCodeAt(0)) ? s : s.replace(leading, ''));
+      const right = space.test(chars.at(-1)) ? (s) => s : (s) => (no(s.charCodeAt(s.length - 1)) ? s : s.replace(trailing, ''));
       switch (t.how) {
         case 'exact': return (i) => from[i].includes(text);
         case 'prefix': return (i) => left(from[i]).startsWith(text);
@@ -246,8 +247,9 @@
 
   // ---- the matrix ----
 
-  const atOnce = 40; // rows that are brought up to date with the key; the others right after
+  const atOnce = 28; // rows that are brought up to date with the key; the others right after
   const slice = 6; // milliseconds of work between two frames
+  const pauses = 150; // milliseconds without a key, after which columns without a job go
 
   fetch(box.dataset.jobs).then((r) => { if (!r.ok) throw new Error(r.statusText); return r.json(); }).then(begin)
     .catch(() => { /* what the server has made of the page stays, and works */ });
@@ -265,20 +267,39 @@
     const lines = [], cells = new Array(rows * cols), filled = new Uint8Array(rows);
     let match = new Uint8Array(n), of = { jobs: 0, taken: 0 };
 
-    // Columns that have nothing are hidden by one rule: to hide their cells one by one
-    // would take longer than a key may.
+    // Where a column stands is one rule, and not an attribute of each of its cells: to move
+    // or to hide these one by one would take longer than a key may. Cells that have no job
+    // are not there at all, which aria-colindex tells.
     const sheet = new CSSStyleSheet();
     document.adoptedStyleSheets = [...document.adoptedStyleSheets, sheet];
-    let hidden = '';
+    let places = '', placing;
+    function place() {
+      const now = matchedCol.join('');
+      if (now === places) return;
+      places = now;
+      let rules = '', at = 304;
+      for (let c = 0; c < cols; c++) {
+        rules += '#matrix .c' + c + (matchedCol[c] ? '{left:' + at + 'px}' : '{display:none}');
+        if (matchedCol[c]) at += 64;
+      }
+      sheet.replaceSync(rules + '#matrix{--wide:' + at + 'px}');
+    }
+
+    const has = Array.from({ length: rows }, () => []); // the columns of a row that have jobs
+    for (let r = 0; r < rows; r++) for (let c = 0; c < cols; c++) if (all[r * cols + c]) has[r].push(c);
 
     function build() {
       const head = document.querySelector('#matrix thead tr');
       head.replaceChildren(head.firstElementChild);
+      head.firstElementChild.ariaColIndex = 1;
+      head.closest('table').ariaColCount = cols + 1;
+      $('matrix').classList.add('live');
       data.columns.forEach((name, c) => {
         const th = document.createElement('th');
         th.scope = 'col';
         th.id = 'c' + c;
         th.className = 'c' + c;
+        th.ariaColIndex = c + 2;
         const text = document.createElement('span');
         text.textContent = name;
         th.append(text);
@@ -289,6 +310,8 @@
         const tr = document.createElement('tr'), th = document.createElement('th');
         th.scope = 'row';
         th.id = 'r' + r;
+        th.title = name;
+        th.ariaColIndex = 1;
         th.innerHTML = '<label><input type="checkbox" checked> <span class="n"></span></label> <small></small>';
         th.querySelector('.n').textContent = name;
         tr.append(th);
@@ -304,23 +327,23 @@
     function fill(r) {
       filled[r] = 1;
       const rest = document.createDocumentFragment();
-      for (let c = 0; c < cols; c++) {
-        const td = document.createElement('td'), k = r * cols + c;
+      for (const c of has[r]) {
+        const td = document.createElement('td'), b = document.createElement('button'), k = r * cols + c;
         td.className = 'c' + c;
-        if (all[k]) {
-          const b = document.createElement('button');
-          b.type = 'button';
-          b.id = 'x' + r + '-' + c;
-          b.className = 'cell';
-          b.tabIndex = -1;
-          b.setAttribute('aria-labelledby', 'r' + r + ' c' + c + ' ' + b.id);
-          b.dataset.at = data.columns[c];
-          b.append('');
-          b.text = b.firstChild;
-          b.at = k;
-          td.append(b);
-          cells[k] = b;
-        }
+        td.ariaColIndex = c + 2;
+        td.headers = 'r' + r + ' c' + c;
+        b.type = 'button';
+        b.id = 'x' + r + '-' + c;
+        b.className = 'cell';
+        b.tabIndex = -1;
+        b.setAttribute('aria-labelledby', 'r' + r + ' c' + c + ' ' + b.id);
+        b.dataset.at = data.columns[c];
+        b.append('');
+        b.text = b.firstChild;
+        b.at = k;
+        b.td = td;
+        td.append(b);
+        cells[k] = b;
         rest.append(td);
       }
       lines[r].tr.append(rest);
@@ -328,20 +351,23 @@
 
     // draw brings one row up to date: only what has another number.
     function draw(r) {
+      const line = lines[r], hide = matchedRow[r] === 0;
+      if (line.tr.hidden !== hide) line.tr.hidden = hide;
+      if (hide) return;
       if (!filled[r]) fill(r);
-      const line = lines[r];
       if (shownRow[r] !== chosenRow[r] * 2 + (chosenRow[r] === matchedRow[r] ? 1 : 0)) {
         shownRow[r] = chosenRow[r] * 2 + (chosenRow[r] === matchedRow[r] ? 1 : 0);
         line.sum.textContent = number(chosenRow[r]);
         line.box.checked = chosenRow[r] > 0;
         line.box.indeterminate = chosenRow[r] > 0 && chosenRow[r] < matchedRow[r];
       }
-      for (let c = 0, k = r * cols; c < cols; c++, k++) {
-        if (!all[k] || shown[k] === chosen[k]) continue;
+      for (const c of has[r]) {
+        const k = r * cols + c;
+        if (shown[k] === chosen[k]) continue;
         shown[k] = chosen[k];
-        const b = cells[k], kind = !chosen[k] ? 'cell off' : chosen[k] === all[k] ? 'cell all' : 'cell';
+        const b = cells[k], kind = 'c' + c + (!chosen[k] ? ' off' : chosen[k] === all[k] ? ' all' : '');
         b.text.data = chosen[k] + '/' + all[k];
-        if (b.className !== kind) b.className = kind;
+        if (b.td.className !== kind) b.td.className = kind;
       }
     }
 
@@ -359,8 +385,9 @@
         jobs++;
         if (seconds[i] < 0) unknown++; else time += seconds[i];
       }
-      for (let r = 0, k = 0; r < rows; r++) {
-        for (let c = 0; c < cols; c++, k++) {
+      for (let r = 0; r < rows; r++) {
+        for (const c of has[r]) {
+          const k = r * cols + c;
           if (!matched[k]) continue;
           matchedRow[r] += matched[k];
           chosenRow[r] += chosen[k];
@@ -382,7 +409,6 @@
     function update() {
       delete box.dataset.settled;
       if (bytes(field.value) > Number(box.dataset.most)) { over(); return; }
-      $('wrong')?.remove();
       match = labels.match(field.value);
       redraw();
     }
@@ -392,21 +418,19 @@
       todo = [];
       let seen = 0;
       for (let r = 0; r < rows; r++) {
-        const hide = matchedRow[r] === 0;
-        if (lines[r].tr.hidden !== hide) lines[r].tr.hidden = hide;
-        if (hide) continue;
-        if (seen++ < atOnce) draw(r); else todo.push(r);
+        if (seen < atOnce) draw(r); else todo.push(r);
+        if (matchedRow[r]) seen++;
       }
       todo.reverse();
-      let none = '';
-      for (let c = 0; c < cols; c++) if (!matchedCol[c]) none += (none && ',') + '.matrix .c' + c;
-      if (none !== hidden) sheet.replaceSync((hidden = none) && none + '{display:none}');
+      clearTimeout(placing);
+      placing = setTimeout(place, places ? pauses : 0);
       words();
       if (!later) later = requestAnimationFrame(work);
     }
 
     function over() {
       sum.textContent = 'The filter is too long: more than ' + number(Number(box.dataset.most)) + ' bytes';
+      box.dataset.settled = field.value;
     }
 
     const set = (e, text) => { if (e.textContent !== text) e.textContent = text; };
@@ -523,7 +547,7 @@
 
     function move(e, key) {
       const tr = e.closest('tr'), list = stops(tr), at = list.indexOf(e);
-      const column = e.closest('td')?.className;
+      const column = e.closest('td')?.classList[0];
       let to = null;
       if (key === 'ArrowLeft') to = list[at - 1];
       if (key === 'ArrowRight') to = list[at + 1];
@@ -545,7 +569,11 @@
     }
 
     function listen() {
-      field.addEventListener('input', update);
+      field.addEventListener('input', () => {
+        $('wrong')?.remove();
+        field.removeAttribute('aria-invalid');
+        update();
+      });
       field.addEventListener('keydown', (e) => {
         if (e.key === 'Escape' && field.value) { clear(''); e.preventDefault(); }
       });
@@ -618,12 +646,13 @@
 
     build();
     listen();
+    labels.pack(false);
     for (const line of lines) line.box.tabIndex = -1;
     update();
     stop(lines.find((line) => !line.tr.hidden)?.box);
     const idle = () => { // the cells of rows that no filter has shown yet
       const end = performance.now() + slice;
-      for (let r = 0; r < rows && performance.now() < end; r++) if (!filled[r]) draw(r);
+      for (let r = 0; r < rows && performance.now() < end; r++) if (!filled[r]) fill(r);
       if (filled.includes(0)) requestAnimationFrame(idle); else box.dataset.ready = 'yes';
     };
     requestAnimationFrame(idle);
