@@ -161,8 +161,8 @@ func (b bill) String() string {
 	case b.unknown == b.runs:
 		return "machine time not known: none of them ran lately"
 	case b.unknown > 0:
-		return "about " + roughly(b.seconds) + " of machine time, without " + count(b.unknown, "run") +
+		return "about " + machine(b.seconds) + " of machine time, without " + count(b.unknown, "run") +
 			" of unknown length"
 	}
-	return "about " + roughly(b.seconds) + " of machine time"
+	return "about " + machine(b.seconds) + " of machine time"
 }

@@ -194,7 +194,7 @@ func bitsOf(b Backfill) []string {
 	}
 	if b.State == Planned && c.Usual > 0 {
 		if n := max(c.Forecast, planned(b)); n > 0 {
-			out = append(out, "about "+roughly(c.Usual*float64(n))+" of machine time")
+			out = append(out, "about "+machine(c.Usual*float64(n))+" of machine time")
 		}
 	}
 	if b.Ended != nil && !b.DryRun && c.Runs > 0 && b.Ended.Sub(b.Created) >= time.Second {

@@ -84,6 +84,15 @@ func roughly(seconds float64) string {
 	return span(max(step, math.Round(seconds/step)*step))
 }
 
+// machine is an expected machine time, which is told in hours however long it is: no
+// machine runs for days.
+func machine(seconds float64) string {
+	if seconds < 48*3600 {
+		return roughly(seconds)
+	}
+	return number(int(math.Round(min(seconds, 1e12)/3600))) + " h"
+}
+
 // clock, day and stamp are times as people read them; all are UTC.
 func clock(t time.Time) string { return t.UTC().Format("15:04") }
 func day(t time.Time) string   { return t.UTC().Format("2 January 2006") }

@@ -210,10 +210,14 @@
     return span(Math.max(step, Math.round(seconds / step) * step));
   }
 
+  function machine(seconds) {
+    return seconds < 48 * 3600 ? roughly(seconds) : number(Math.round(Math.min(seconds, 1e12) / 3600)) + ' h';
+  }
+
   function bill(runs, seconds, unknown) {
     if (!runs) return 'no machine time';
     if (unknown === runs) return 'machine time not known: none of them ran lately';
-    const about = 'about ' + roughly(seconds) + ' of machine time';
+    const about = 'about ' + machine(seconds) + ' of machine time';
     return unknown ? about + ', without ' + count(unknown, 'run') + ' of unknown length' : about;
   }
 
