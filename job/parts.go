@@ -77,14 +77,26 @@ func FillPlatforms(catalog []Runnable) {
 		if e.Platform != "" || e.Kind != KindTest && e.Kind != KindPerf {
 			continue
 		}
-		var of Parts
+		var needs []Parts
 		for _, u := range e.Upstreams {
-			if b := builds[u]; of.Platform == "" || b.BuildType == e.BuildType && of.BuildType != e.BuildType {
-				of = b
-			}
+			needs = append(needs, builds[u])
 		}
-		if of.Platform != "" {
-			e.Platform, e.BuildType = of.Platform, of.BuildType
+		e.Parts = e.Testing(needs...)
+	}
+}
+
+// Testing are the parts of a test that needs these builds: where it has no platform, with
+// the platform and the build type of the first that has one; if there is one, of its own
+// type.
+func (p Parts) Testing(builds ...Parts) Parts {
+	var of Parts
+	for _, b := range builds {
+		if b.Platform != "" && (of.Platform == "" || b.BuildType == p.BuildType && of.BuildType != p.BuildType) {
+			of = b
 		}
 	}
+	if p.Platform == "" && of.Platform != "" {
+		p.Platform, p.BuildType = of.Platform, of.BuildType
+	}
+	return p
 }

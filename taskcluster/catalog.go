@@ -73,12 +73,11 @@ func (p *Project) catalogOf(ctx context.Context, push job.Push, labels []string)
 // partsAfter are a label's parts with the platform of a build that it needs, where they
 // have none.
 func partsAfter(p job.Parts, needs []string) job.Parts {
+	var builds []job.Parts
 	for _, l := range needs {
-		if of := job.PartsOfLabel(l); p.Platform == "" && of.Platform != "" {
-			p.Platform, p.BuildType = of.Platform, of.BuildType
-		}
+		builds = append(builds, job.PartsOfLabel(l))
 	}
-	return p
+	return p.Testing(builds...)
 }
 
 // learn notes, and returns, which builds a label needs, by the dependencies of

@@ -1,6 +1,7 @@
 package trigger
 
 import (
+	"maps"
 	"slices"
 
 	"github.com/mozci/mozci/job"
@@ -55,15 +56,15 @@ func (c Choice) wanted(labels []string, catalog []job.Runnable) []string {
 	for _, e := range catalog {
 		byLabel[e.Label] = e
 	}
-	entries := make([]job.Runnable, len(labels))
-	for i, l := range labels {
+	for _, l := range labels {
 		e, known := byLabel[l]
 		if !known {
 			e = job.Runnable{Label: l, Kind: job.KindOfLabel(l), Parts: job.PartsOfLabel(l)}
 		}
 		e.Barred = "" // a label that the caller names is told about, whatever bars it
-		entries[i] = e
+		byLabel[l] = e
 	}
+	entries := slices.Collect(maps.Values(byLabel)) // the others too, which tell what words mean
 	wanted := map[string]bool{}
 	for _, l := range c.Filter(entries) {
 		wanted[l] = true

@@ -91,7 +91,8 @@ func ReadAllTheThings(in io.Reader) (*AllTheThings, error) {
 		}
 	}
 	out := &AllTheThings{builders: w.Builders, upstream: map[string][]string{}, pushes: map[string]int{}}
-	for name, s := range w.Schedulers {
+	for _, name := range slices.Sorted(maps.Keys(w.Schedulers)) {
+		s := w.Schedulers[name]
 		var by []string
 		for _, t := range s.TriggeredBy {
 			by = append(by, triggering(t, w.Builders, short)...)

@@ -123,9 +123,13 @@ func (a *AllTheThings) Parts(builder string) job.Parts {
 		at = strings.TrimSuffix(at, m[0])
 	}
 	if tests(builder) {
-		if ups := a.upstream[builder]; len(ups) > 0 && ups[0] != builder {
-			of := a.Parts(ups[0])
-			p.Platform, p.BuildType = of.Platform, of.BuildType
+		var builds []job.Parts
+		for _, u := range a.upstream[builder] {
+			if !tests(u) { // a test that triggers one, or itself, builds nothing
+				builds = append(builds, a.Parts(u))
+			}
+		}
+		if p = p.Testing(builds...); p.Platform != "" {
 			return p
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"regexp"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/spf13/pflag"
@@ -54,6 +55,22 @@ func (c *choosing) chooses() bool {
 	return slices.ContainsFunc([]string{
 		"includes", "excludes", "query", "try-syntax", "build-type", "platform", "suite", "chunk", "match",
 	}, func(name string) bool { return c.flags.Lookup(name) != nil && c.flags.Changed(name) })
+}
+
+// sayWhich refuses words that say nothing, such as those of a variable that is empty: they
+// would choose every label.
+func (c *choosing) sayWhich() error {
+	for _, list := range [][]string{c.includes, c.excludes} {
+		if slices.ContainsFunc(list, func(w string) bool { return strings.TrimSpace(w) == "" }) {
+			return usage("--includes and --excludes: a word is empty, which would mean every label")
+		}
+	}
+	for _, text := range c.queries {
+		if q, err := trychooser.ParseQuery(text); err == nil && q.Empty() {
+			return usage("--query %q has no word, which would mean every label", text)
+		}
+	}
+	return nil
 }
 
 // choice is what the flags say.

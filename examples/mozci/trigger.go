@@ -135,6 +135,9 @@ func (a *app) trigger(cmd *cobra.Command, t triggerFlags) error {
 	if t.choice.Failed && !cmd.Flags().Changed("times") {
 		t.times = 2
 	}
+	if err := t.sayWhich(); err != nil {
+		return err
+	}
 	h, err := t.hearing()
 	if err != nil {
 		return err

@@ -6,6 +6,7 @@ import (
 	"compress/gzip"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 
@@ -65,10 +66,17 @@ func (a *app) graph(ctx context.Context, s chooserSource, name string) (trychoos
 	return trychooser.NewGraph(catalog), err
 }
 
+// mostGraphFile is how large a file may be that --diff compares with. Mozilla's
+// allthethings.json had about 20 MB.
+const mostGraphFile = 256 << 20
+
 // readGraph reads a graph from a file, or makes one of its allthethings.json. Which of them
 // it is its first names say.
 func (a *app) readGraph(file string, in io.Reader) (trychooser.Graph, error) {
-	text, err := io.ReadAll(in)
+	text, err := io.ReadAll(io.LimitReader(in, mostGraphFile+1))
+	if err == nil && len(text) > mostGraphFile {
+		err = fmt.Errorf("%w: more than %d MiB", job.ErrMalformed, mostGraphFile>>20)
+	}
 	if err != nil {
 		return nil, ofFile(file, err)
 	}

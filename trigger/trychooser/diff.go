@@ -40,7 +40,7 @@ func (d Diff) Empty() bool { return len(d.New)+len(d.Gone)+len(d.Renamed) == 0 }
 // may stand for which is decided by all labels together: the old part is nowhere to be
 // found any more, or the new one was not there before; and where few labels bear it
 // out, the two resemble each other. Numbers are never replaced: another chunk is another
-// test. The tests of a renamed build are not told of, unless they differ too.
+// test, and no chunk of a suite that stays got another name. The tests of a renamed build are not told of, unless they differ too.
 func Compare(old, now Graph) Diff {
 	c := &comparing{was: old, is: now, moved: map[spot]spot{}}
 	c.builds()
@@ -163,13 +163,17 @@ func (c *comparing) alike() {
 		jaccard float64
 	}
 	var all []score
+	names := map[spot]map[string]bool{}
+	for to := range c.fresh {
+		names[to] = c.is.testNames(to)
+	}
 	for from := range c.gone {
 		a := c.was.testNames(from)
-		for to := range c.fresh {
+		for to, b := range names {
 			if from.buildType != to.buildType || len(a) <= fewTests {
 				continue
 			}
-			b, both := c.is.testNames(to), 0
+			both := 0
 			for name := range a {
 				if b[name] {
 					both++

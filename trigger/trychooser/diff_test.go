@@ -247,6 +247,32 @@ func TestCompare(t *testing.T) { //nolint:funlen // it is a table
 			[]string{"+ opt l b: test-a/opt-cppunittest", "- opt l b: test-a/opt-cppunit"},
 		},
 		{
+			"a chunk less, and a variant more",
+			[]string{"opt l b: " + suites("a", "x-1", "x-2", "x-3")},
+			[]string{"opt l b: " + suites("a", "x-1", "x-2", "x-nofis-1", "x-nofis-2", "x-nofis-3")},
+			slices.Concat(
+				testsOf("+ opt l b", "a", []string{"x-nofis-1", "x-nofis-2", "x-nofis-3"}),
+				testsOf("- opt l b", "a", []string{"x-3"}),
+			),
+		},
+		{
+			"another sanitizer",
+			[]string{"opt l b: " + suites("linux64-asan", "x")},
+			[]string{"opt l b: " + suites("linux64-tsan", "x")},
+			slices.Concat(
+				testsOf("+ opt l b", "linux64-tsan", []string{"x"}), testsOf("- opt l b", "linux64-asan", []string{"x"}),
+			),
+		},
+		{
+			"a suite whose name ends as another's",
+			[]string{"opt l b: " + suites("a", "reftest-1", "reftest-2")},
+			[]string{"opt l b: " + suites("a", "jsreftest-1", "jsreftest-2")},
+			slices.Concat(
+				testsOf("+ opt l b", "a", []string{"jsreftest-1", "jsreftest-2"}),
+				testsOf("- opt l b", "a", []string{"reftest-1", "reftest-2"}),
+			),
+		},
+		{
 			"tests of which only the suite is known",
 			[]string{"opt l: gtest-1 gtest-2"},
 			[]string{"opt l: gtest-2 gtest-3"},

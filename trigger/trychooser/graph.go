@@ -8,6 +8,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strings"
 
 	v2 "github.com/go-json-experiment/json"
 
@@ -33,8 +34,9 @@ const Other = "other"
 
 // NewGraph makes a graph of the builds and tests of a catalog. The type and platform are
 // those of the build. A test is under each build that it needs; one whose builds are not
-// in the catalog is only in the tests of its platform. What is neither build nor test,
-// and what cannot be asked for, is left out.
+// in the catalog is only in the tests of its platform. What is neither build nor test, what
+// is built or tested for no platform, as toolchains and checks of the source are, and what
+// cannot be asked for, is left out.
 func NewGraph(catalog []job.Runnable) Graph {
 	places := map[place]*filling{}
 	at := func(p job.Parts) *filling {
@@ -46,14 +48,14 @@ func NewGraph(catalog []job.Runnable) Graph {
 	}
 	builds := map[string]*filling{}
 	for _, e := range catalog {
-		if e.Kind == job.KindBuild && e.Barred == "" {
+		if e.Kind == job.KindBuild && e.Barred == "" && !apart(e.Label) {
 			f := at(e.Parts)
 			f.builds[e.Label] = map[string]bool{}
 			builds[e.Label] = f
 		}
 	}
 	for _, e := range catalog {
-		if e.Kind != job.KindTest && e.Kind != job.KindPerf || e.Barred != "" {
+		if e.Kind != job.KindTest && e.Kind != job.KindPerf || e.Barred != "" || apart(e.Label) {
 			continue
 		}
 		name, placed := cmp.Or(e.Name(), e.Label), false
@@ -74,6 +76,12 @@ func NewGraph(catalog []job.Runnable) Graph {
 		g[key.buildType][key.platform] = f.done()
 	}
 	return g
+}
+
+// apart reports whether a label of Taskcluster builds or tests for no platform.
+func apart(label string) bool {
+	return slices.ContainsFunc([]string{"fetch-", "toolchain-", "source-test-", "source-check-"},
+		func(begin string) bool { return strings.HasPrefix(label, begin) })
 }
 
 type place struct{ buildType, platform string }

@@ -116,15 +116,20 @@ func TestNewGraph(t *testing.T) {
 			job.Parts{BuildType: "debug", TestPlatform: "far", Suite: "gtest"}),
 		runnable(job.KindTest, "test-plain", job.Parts{}),
 		runnable(job.KindOther, "docker-image-x", opt),
+		runnable(job.KindBuild, "fetch-z", job.Parts{}),
+		runnable(job.KindBuild, "toolchain-linux64-clang", job.Parts{}),
+		runnable(job.KindTest, "source-test-python-a-linux2404-64/opt", job.Parts{BuildType: "opt"}),
+		runnable(job.KindTest, "test-c/opt-jittest",
+			job.Parts{BuildType: "opt", Suite: "jittest"}, "fetch-z", "build-linux64/opt", "toolchain-linux64-clang"),
 		{Label: "barred", Kind: job.KindBuild, Barred: "no form"},
 		{Label: "barred test", Kind: job.KindTest, Barred: "no form"},
 	}
 	want := trychooser.Graph{
 		"opt": {
 			"linux64": {
-				Tests: []string{"tp5o", "xpcshell-2"},
+				Tests: []string{"jittest", "tp5o", "xpcshell-2"},
 				Builds: map[string][]string{"build-linux64/opt": {
-					"test-a/opt-tp5o", "test-a/opt-xpcshell-2", "test-b/opt-xpcshell-2",
+					"test-a/opt-tp5o", "test-a/opt-xpcshell-2", "test-b/opt-xpcshell-2", "test-c/opt-jittest",
 				}},
 			},
 			"far": {Tests: []string{"gtest"}, Builds: map[string][]string{}},
@@ -144,7 +149,7 @@ func TestNewGraph(t *testing.T) {
 	if diff := cmp.Diff(want, trychooser.NewGraph(catalog)); diff != "" {
 		t.Errorf("of the catalog in another order, -want +got:\n%s", diff)
 	}
-	got, err := json.Marshal(trychooser.NewGraph(catalog[10:])) // the build alone
+	got, err := json.Marshal(trychooser.NewGraph(catalog[14:])) // the build alone
 	if s := `{"opt":{"linux64":{"build-linux64/opt":[],"tests":[]}}}`; err != nil || string(got) != s {
 		t.Errorf("%s, %v, want %s", got, err, s)
 	}

@@ -36,6 +36,9 @@ type Query struct {
 	sets [][]term // all must hold; of each, one term
 }
 
+// Empty reports whether the query has no term, and so matches everything.
+func (q Query) Empty() bool { return len(q.sets) == 0 }
+
 // ParseQuery reads a query. There is no wrong query, but one over [MaxQuery] is refused
 // with job.ErrInvalid.
 func ParseQuery(text string) (Query, error) {

@@ -35,8 +35,10 @@ type rule struct {
 }
 
 const (
-	mostWords = 4 // of the part that was replaced
-	manyPairs = 3 // so many labels are evidence by themselves
+	mostWords = 4  // of the part that was replaced
+	manyPairs = 3  // so many labels are evidence by themselves
+	mostAlike = 16 // labels that differ in one part: of more, nobody can say which became which
+	leastHead = 4  // letters that two parts begin with when they resemble each other
 )
 
 // frame is a label without the part that may have been replaced, and without the separators
@@ -81,8 +83,9 @@ func (c *comparing) candidates(g *labels, found func(r rule, p spotPair)) {
 		part string
 	}
 	byFrame := map[frame][]filled{}
+	had, has := bases(g.was), bases(g.is)
 	for label, s := range g.was {
-		if c.gone[s] {
+		if c.gone[s] && !has[baseOf(label)] {
 			frames(label, func(at frame, part string) { byFrame[at] = append(byFrame[at], filled{s, part}) })
 		}
 	}
@@ -90,11 +93,14 @@ func (c *comparing) candidates(g *labels, found func(r rule, p spotPair)) {
 		return
 	}
 	for label, s := range g.is {
-		if !c.fresh[s] {
+		if !c.fresh[s] || had[baseOf(label)] {
 			continue
 		}
 		name := nameIn(label, g.names)
 		frames(label, func(at frame, part string) {
+			if len(byFrame[at]) > mostAlike {
+				return
+			}
 			for _, was := range byFrame[at] {
 				if r := (rule{was.part, part, len(at.after) < len(name)}); r.sound(at) {
 					found(r, spotPair{was.spot, s})
@@ -175,10 +181,31 @@ func (r rule) holds(stays, before bool, pairs int) bool {
 	return r.resembles() && (!stays && !before || pairs >= manyPairs)
 }
 
-// resembles reports whether the parts have something in common by themselves.
+// resembles reports whether the parts have something in common by themselves: one begins
+// with the other, or they differ in digits, as versions do.
 func (r rule) resembles() bool {
-	return strings.Contains(r.now, r.old) || strings.Contains(r.old, r.now) ||
-		3*job.Distance(r.old, r.now) <= max(len(r.old), len(r.now))
+	a, b := r.old, r.now
+	if len(a) > len(b) {
+		a, b = b, a
+	}
+	digits := strings.NewReplacer("0", "", "1", "", "2", "", "3", "", "4", "", "5", "", "6", "", "7", "", "8", "", "9", "")
+	return a == "" || len(a) >= leastHead && strings.HasPrefix(b, a) || digits.Replace(a) == digits.Replace(b)
+}
+
+// baseOf is a label without its chunk.
+func baseOf(label string) string {
+	base, _ := job.SplitChunk(label)
+	return base
+}
+
+// bases are labels without their chunks. Of a suite that is still there, or was there
+// before, no chunk got another name.
+func bases(labels map[string]spot) map[string]bool {
+	out := make(map[string]bool, len(labels))
+	for l := range labels {
+		out[baseOf(l)] = true
+	}
+	return out
 }
 
 // parts are all that may be replaced in labels.

@@ -95,19 +95,37 @@ type holding struct {
 }
 
 func (w *wanted) look(manifest string) *holding {
+	in := within(manifest, w.path) // all of it
 	tests, known := w.byManifest[manifest]
 	if !known {
-		in := within(manifest, w.path)
 		return &holding{has: in || w.near[manifest]}
 	}
-	var out holding
+	out := holding{has: in}
 	for _, t := range tests {
-		name, _, _ := strings.Cut(canonical(t), "?")
-		if within(name, w.path) {
+		if in || w.is(canonical(t)) {
 			out.has, out.tests = true, append(out.tests, t)
 		}
 	}
 	return &out
+}
+
+// generated are the ends of the scripts from which web platform tests of several names are
+// made: a.any.js is a.any.html, a.any.worker.html and others.
+var generated = []string{".any.js", ".window.js", ".worker.js"}
+
+// is reports whether a test is wanted: by its name, by that without its variant, or by the
+// script that it is made from.
+func (w *wanted) is(test string) bool {
+	name, _, _ := strings.Cut(test, "?")
+	if test == w.path || within(name, w.path) {
+		return true
+	}
+	for _, end := range generated {
+		if strings.HasSuffix(w.path, end) && strings.HasPrefix(name, strings.TrimSuffix(w.path, "js")) {
+			return true
+		}
+	}
+	return false
 }
 
 // canonical is a manifest or a test without the root that its list gives it; of a manifest

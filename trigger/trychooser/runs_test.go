@@ -34,7 +34,9 @@ var testLists = map[string][]string{
 	"dom/canvas/test/mochitest.toml": {"dom/canvas/test/test_a.html", "dom/canvas/test/test_b.html"},
 	"/css/css-grid":                  {"/css/css-grid/a.html?x", "/css/css-grid/b.html"},
 	"/css/css-grid/alignment":        {"/css/css-grid/alignment/c.html"},
-	"/css/css-gridlock":              {"/css/css-gridlock/d.html"},
+	"/css/css-gridlock": {
+		"/css/css-gridlock/d.html", "/css/css-gridlock/e.any.html", "/css/css-gridlock/e.any.worker.html",
+	},
 }
 
 func TestRuns(t *testing.T) {
@@ -70,6 +72,22 @@ func TestRuns(t *testing.T) {
 		}},
 		{"/css/css-grid/a.html", testLists, lines{
 			"test-linux/opt-wpt-1 linux opt [/css/css-grid] > [/css/css-grid/a.html?x]",
+		}},
+		{"/css/css-grid/a.html?x", testLists, lines{
+			"test-linux/opt-wpt-1 linux opt [/css/css-grid] > [/css/css-grid/a.html?x]",
+		}},
+		{"/css/css-grid/a.html?y", testLists, nil},
+		{"testing/web-platform/tests/css/css-gridlock/e.any.js", testLists, lines{
+			"test-linux/opt-wpt-2 linux opt [/css/css-gridlock] > " +
+				"[/css/css-gridlock/e.any.html /css/css-gridlock/e.any.worker.html]",
+		}},
+		{"dom/canvas/test/mochitest.toml", testLists, lines{ // a manifest itself
+			"test-linux/debug-mochitest-2 linux debug [dom/canvas/test/mochitest.toml] > " +
+				"[dom/canvas/test/test_a.html dom/canvas/test/test_b.html]",
+			"test-linux/opt-mochitest-1 linux opt [dom/canvas/test/mochitest.toml] > " +
+				"[dom/canvas/test/test_a.html dom/canvas/test/test_b.html]",
+			"test-win11/opt-mochitest-1 win11 opt [dom/canvas/test/mochitest.toml] > " +
+				"[dom/canvas/test/test_a.html dom/canvas/test/test_b.html]",
 		}},
 		{"dom/can", testLists, nil},
 		{"", testLists, nil},
