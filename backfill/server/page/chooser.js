@@ -251,7 +251,6 @@
 
   // ---- the matrix ----
 
-  const atOnce = 28; // rows that are brought up to date with the key; the others right after
   const slice = 6; // milliseconds of work between two frames
   const pauses = 150; // milliseconds without a key, after which columns without a job go
 
@@ -269,6 +268,10 @@
     const shownName = (i) => data.shown[i] ?? data.labels[i];
     const field = $('q'), form = $('filter'), sum = $('sum'), body = document.querySelector('#matrix tbody');
     const lines = [], cells = new Array(rows * cols), filled = new Uint8Array(rows);
+    // How many rows are brought up to date with the key: those that can be seen, about. The
+    // others are right after it.
+    let atOnce = 20;
+    new ResizeObserver(([e]) => { atOnce = Math.min(40, Math.ceil(e.contentRect.height / 30)) || atOnce; }).observe(document.querySelector('#matrix .scroll'));
     let match = new Uint8Array(n), of = { jobs: 0, taken: 0 };
 
     // Where a column stands is one rule, and not an attribute of each of its cells: to move
@@ -278,6 +281,7 @@
     document.adoptedStyleSheets = [...document.adoptedStyleSheets, sheet];
     let places = '', placing;
     function place() {
+      away();
       const now = matchedCol.join('');
       if (now === places) return;
       places = now;
@@ -287,6 +291,19 @@
         if (matchedCol[c]) at += 64;
       }
       sheet.replaceSync(rules + '#matrix{--wide:' + at + 'px}');
+    }
+
+    // Rows that are gone take no room at once, and are taken out of what is laid out and
+    // read aloud a moment later, a few at a time: that takes longer.
+    let leave = 0;
+    function away() {
+      cancelAnimationFrame(leave);
+      const end = performance.now() + slice;
+      for (const { tr, gone } of lines) {
+        if (tr.hidden === Boolean(gone)) continue;
+        tr.hidden = Boolean(gone);
+        if (performance.now() > end) { leave = requestAnimationFrame(away); return; }
+      }
     }
 
     const has = Array.from({ length: rows }, () => []); // the columns of a row that have jobs
@@ -355,9 +372,12 @@
 
     // draw brings one row up to date: only what has another number.
     function draw(r) {
-      const line = lines[r], hide = matchedRow[r] === 0;
-      if (line.tr.hidden !== hide) line.tr.hidden = hide;
-      if (hide) return;
+      const line = lines[r], gone = matchedRow[r] === 0;
+      if (line.gone !== gone) {
+        line.tr.classList.toggle('gone', line.gone = gone);
+        if (!gone && line.tr.hidden) line.tr.hidden = false;
+      }
+      if (gone) return;
       if (!filled[r]) fill(r);
       if (shownRow[r] !== chosenRow[r] * 2 + (chosenRow[r] === matchedRow[r] ? 1 : 0)) {
         shownRow[r] = chosenRow[r] * 2 + (chosenRow[r] === matchedRow[r] ? 1 : 0);
@@ -560,7 +580,7 @@
       if (key === 'ArrowUp' || key === 'ArrowDown') {
         const way = key === 'ArrowUp' ? 'previousElementSibling' : 'nextElementSibling';
         for (let row = tr[way]; row && !to; row = row[way]) {
-          if (row.hidden) continue;
+          if (lines[row.dataset.row].gone) continue;
           if (!filled[row.dataset.row]) draw(Number(row.dataset.row));
           to = column ? row.querySelector('.' + column + ' .cell') : row.querySelector('input');
           if (!to && !column) break;
@@ -653,7 +673,7 @@
     labels.pack(false);
     for (const line of lines) line.box.tabIndex = -1;
     update();
-    stop(lines.find((line) => !line.tr.hidden)?.box);
+    stop(lines.find((line) => !line.gone)?.box);
     const idle = () => { // the cells of rows that no filter has shown yet
       const end = performance.now() + slice;
       for (let r = 0; r < rows && performance.now() < end; r++) if (!filled[r]) fill(r);
