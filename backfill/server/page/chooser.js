@@ -267,11 +267,16 @@
     const matchedRow = new Int32Array(rows), matchedCol = new Uint8Array(cols), chosenRow = new Int32Array(rows), shownRow = new Int32Array(rows).fill(-1);
     const shownName = (i) => data.shown[i] ?? data.labels[i];
     const field = $('q'), form = $('filter'), sum = $('sum'), body = document.querySelector('#matrix tbody');
-    const lines = [], cells = new Array(rows * cols), filled = new Uint8Array(rows);
-    // How many rows are brought up to date with the key: those that can be seen, about. The
-    // others are right after it.
-    let atOnce = 20;
-    new ResizeObserver(([e]) => { atOnce = Math.min(40, Math.ceil(e.contentRect.height / 30)) || atOnce; }).observe(document.querySelector('#matrix .scroll'));
+    const lines = [], cells = new Array(rows * cols), filled = new Uint8Array(rows), near = new Uint8Array(cols);
+    // What can be seen, about, is brought up to date with the key, and the rest right after.
+    const view = document.querySelector('#matrix .scroll'), phone = matchMedia('(max-width: 640px)');
+    let atOnce = 20, wide = 1280, along = 0;
+    new ResizeObserver(([e]) => {
+      atOnce = Math.min(40, Math.ceil(e.contentRect.height / 30)) || atOnce;
+      wide = e.contentRect.width;
+    }).observe(view);
+    view.addEventListener('scroll', () => { along = view.scrollLeft; }, { passive: true });
+    const seen = (c) => phone.matches || lefts[c] >= along && lefts[c] < along + wide;
     let match = new Uint8Array(n), of = { jobs: 0, taken: 0 };
 
     // Where a column stands is one rule, and not an attribute of each of its cells: to move
@@ -280,6 +285,7 @@
     const sheet = new CSSStyleSheet();
     document.adoptedStyleSheets = [...document.adoptedStyleSheets, sheet];
     let places = '', placing;
+    const lefts = Float64Array.from({ length: cols }, (_, c) => 304 + 64 * c);
     function place() {
       away();
       const now = matchedCol.join('');
@@ -288,6 +294,7 @@
       let rules = '', at = 304;
       for (let c = 0; c < cols; c++) {
         rules += '#matrix .c' + c + (matchedCol[c] ? '{left:' + at + 'px}' : '{display:none}');
+        lefts[c] = matchedCol[c] ? at : Infinity;
         if (matchedCol[c]) at += 64;
       }
       sheet.replaceSync(rules + '#matrix{--wide:' + at + 'px}');
@@ -370,8 +377,8 @@
       lines[r].tr.append(rest);
     }
 
-    // draw brings one row up to date: only what has another number.
-    function draw(r) {
+    // draw brings one row up to date, or what of it can be seen: only what has another number.
+    function draw(r, part = false) {
       const line = lines[r], gone = matchedRow[r] === 0;
       if (line.gone !== gone) {
         line.tr.classList.toggle('gone', line.gone = gone);
@@ -387,7 +394,7 @@
       }
       for (const c of has[r]) {
         const k = r * cols + c;
-        if (shown[k] === chosen[k]) continue;
+        if (shown[k] === chosen[k] || part && !near[c]) continue;
         shown[k] = chosen[k];
         const b = cells[k], kind = 'c' + c + (!chosen[k] ? ' off' : chosen[k] === all[k] ? ' all' : '');
         b.text.data = chosen[k] + '/' + all[k];
@@ -440,10 +447,11 @@
     function redraw() {
       tally();
       todo = [];
-      let seen = 0;
-      for (let r = 0; r < rows; r++) {
-        if (seen < atOnce) draw(r); else todo.push(r);
-        if (matchedRow[r]) seen++;
+      for (let c = 0; c < cols; c++) near[c] = seen(c) ? 1 : 0;
+      for (let r = 0, drawn = 0; r < rows; r++) {
+        if (drawn < atOnce) draw(r, true);
+        if (matchedRow[r]) drawn++;
+        todo.push(r);
       }
       todo.reverse();
       clearTimeout(placing);
