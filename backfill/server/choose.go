@@ -141,9 +141,9 @@ func (cat *catalogue) fill(entries []job.Runnable, l lengths) {
 	rows, cols := newLine(mostLines), newLine(mostColumns)
 	for _, e := range entries {
 		row, rowElse := matrixRowOf(e)
-		col, colElse := columnOf(e)
+		col := columnOf(e)
 		rows.count(row, rowElse)
-		cols.count(col, colElse)
+		cols.count(col, elsewhere)
 	}
 	rows.settle()
 	cols.settle()
@@ -151,8 +151,8 @@ func (cat *catalogue) fill(entries []job.Runnable, l lengths) {
 	l.learn(entries)
 	for i, e := range entries {
 		row, rowElse := matrixRowOf(e)
-		col, colElse := columnOf(e)
-		j := choice{Runnable: e, row: rows.at(row, rowElse), col: cols.at(col, colElse)}
+		col := columnOf(e)
+		j := choice{Runnable: e, row: rows.at(row, rowElse), col: cols.at(col, elsewhere)}
 		j.seconds, j.by = l.of(e)
 		cat.known = cat.known || j.by != byNothing
 		cat.jobs = append(cat.jobs, j)
@@ -181,15 +181,15 @@ func matrixRowOf(e job.Runnable) (row, otherwise string) {
 }
 
 // columnOf is the platform of a label with its type.
-func columnOf(e job.Runnable) (col, otherwise string) {
-	col = cmp.Or(e.TestPlatform, e.Platform)
+func columnOf(e job.Runnable) string {
+	col := cmp.Or(e.TestPlatform, e.Platform)
 	switch {
 	case col == "":
-		return elsewhere, elsewhere
+		return elsewhere
 	case e.BuildType == "":
-		return col, elsewhere
+		return col
 	}
-	return col + "/" + e.BuildType, elsewhere
+	return col + "/" + e.BuildType
 }
 
 // line are the names along one side of the matrix, of which there may be too many: those

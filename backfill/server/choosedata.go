@@ -34,7 +34,8 @@ type catalogJSON struct {
 func (cat *catalogue) encode() error {
 	out := catalogJSON{
 		Labels: []string{}, Row: []int{}, Column: []int{}, Seconds: []int{}, Barred: []int{},
-		Shown: map[string]string{}, Rows: visible(cat.rows), Columns: visible(cat.cols), Most: mostAtOnce, Whole: cat.whole,
+		Shown: map[string]string{}, Rows: visible(cat.rows), Columns: visible(cat.cols), Most: mostAtOnce,
+		Whole: cat.whole,
 	}
 	for i, j := range cat.jobs {
 		out.Labels = append(out.Labels, j.Label)

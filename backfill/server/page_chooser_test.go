@@ -159,14 +159,14 @@ func chooserKeys(b *tab) {
 	b.until("document.activeElement.id === 'q'")
 	b.do(chromedp.SendKeys("#q", "'xpcshell linux !debug"))
 	b.shows("4 of 72 jobs · about 1 h 10 min of machine time")
-	b.until("document.querySelectorAll('#matrix tbody tr:not([hidden])').length === 1")
+	b.until("document.querySelectorAll('#matrix tbody tr:not(.gone)').length === 1")
 	b.until("[...document.querySelectorAll('#matrix thead th')].filter((e) => e.checkVisibility()).length === 2")
 	b.until("document.querySelector('#say').textContent.startsWith('4 of 72 jobs')")
 	b.until("location.search.includes('xpcshell') && document.title.startsWith('4 of 72 jobs')")
 	b.press(kb.Escape)
 	b.until("document.activeElement.id === 'q' && document.querySelector('#q').value === ''")
 	b.shows("71 of 72 jobs")
-	b.until("document.querySelectorAll('#matrix tbody tr:not([hidden])').length > 5")
+	b.until("document.querySelectorAll('#matrix tbody tr:not(.gone)').length > 5")
 	b.press(kb.Escape)
 	b.until("document.activeElement.id !== 'q'")
 	b.do(chromedp.Focus("#q"))
@@ -204,7 +204,7 @@ func chooserEmpty(b *tab) {
 func chooserByHand(b *tab) {
 	b.Helper()
 	b.filter("'xpcshell linux !debug")
-	b.do(chromedp.Click("#matrix tbody tr:not([hidden]) td:not(.off) .cell"))
+	b.do(chromedp.Click("#matrix tbody tr:not(.gone) td:not(.off) .cell"))
 	b.until("document.querySelector('#chunks').open")
 	b.shows("xpcshell on linux2404-64/opt")
 	b.do(chromedp.Click("#chunks-list li:nth-child(2) input"))
@@ -212,8 +212,8 @@ func chooserByHand(b *tab) {
 	b.until("!document.querySelector('#chunks').open")
 	b.shows("3 of 72 jobs")
 	b.shows("1 job taken out by hand.")
-	b.until("document.querySelector('#matrix tbody tr:not([hidden]) td:not(.off) .cell').textContent === '3/4'")
-	row := "#matrix tbody tr:not([hidden]) input"
+	b.until("document.querySelector('#matrix tbody tr:not(.gone) td:not(.off) .cell').textContent === '3/4'")
+	row := "#matrix tbody tr:not(.gone) input"
 	if !value[bool](b, "document.querySelector('"+row+"').indeterminate") {
 		b.Error("the row does not say that a part is chosen")
 	}
@@ -248,7 +248,7 @@ func looksRight(b *tab, url string) {
 	}
 	b.open(url + "/chooser?q=xpcshell")
 	b.until("document.querySelector('#chooser').dataset.ready")
-	b.do(chromedp.Click("#matrix tbody tr:not([hidden]) td:not(.off) .cell"))
+	b.do(chromedp.Click("#matrix tbody tr:not(.gone) td:not(.off) .cell"))
 	b.until("document.querySelector('#chunks').open")
 	chooserLooks(b, "cell", string(axe), err == nil)
 	b.press(kb.Escape)
@@ -292,7 +292,7 @@ func chooserActs(b *tab) {
 	b.do(chromedp.Navigate(value[string](b, "location.origin + '/chooser'")))
 	b.until("document.querySelector('#chooser').dataset.ready")
 	b.filter("'xpcshell linux !debug")
-	b.do(chromedp.Click("#matrix tbody tr:not([hidden]) td:not(.off) .cell"))
+	b.do(chromedp.Click("#matrix tbody tr:not(.gone) td:not(.off) .cell"))
 	b.do(chromedp.Click("#chunks-list li:nth-child(2) input"), chromedp.Click("#chunks .btn"))
 	b.shows("3 of 72 jobs")
 	b.do(chromedp.Click("#show-plan"))

@@ -105,8 +105,9 @@ func chooserPage(t *testing.T, quick bool) {
 		t.Fatal(err)
 	}
 	fmt.Printf("\ntrychooser: the filter of the page, %d labels, %d queries typed and taken away key by key in "+
-		"Chromium, %d loads of\nthe page; milliseconds a key, of the script and the layout, until every cell is up to date, and "+
-		"of a bare loop of\nincludes() over the labels in the same page\n\n", pageLabels, len(pageQueries), rounds)
+		"Chromium, %d loads of\nthe page; milliseconds of a key: the script and the layout of what can be seen, and "+
+		"until every cell is up to date,\nwhich comes in slices between the frames; and of a bare loop of "+
+		"includes() over the labels in the same page\n\n", pageLabels, len(pageQueries), rounds)
 	fmt.Println("load    keys     p50     p95     max   settled p95   bare p50   bare p95   p95 / bare p95")
 	var worst, busy, best []float64
 	var rows, cells int

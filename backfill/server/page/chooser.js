@@ -251,7 +251,6 @@
 
   // ---- the matrix ----
 
-  const atOnce = 28; // rows that are brought up to date with the key; the others right after
   const slice = 6; // milliseconds of work between two frames
   const pauses = 150; // milliseconds without a key, after which columns without a job go
 
@@ -268,7 +267,16 @@
     const matchedRow = new Int32Array(rows), matchedCol = new Uint8Array(cols), chosenRow = new Int32Array(rows), shownRow = new Int32Array(rows).fill(-1);
     const shownName = (i) => data.shown[i] ?? data.labels[i];
     const field = $('q'), form = $('filter'), sum = $('sum'), body = document.querySelector('#matrix tbody');
-    const lines = [], cells = new Array(rows * cols), filled = new Uint8Array(rows);
+    const lines = [], cells = new Array(rows * cols), filled = new Uint8Array(rows), near = new Uint8Array(cols);
+    // What can be seen, about, is brought up to date with the key, and the rest right after.
+    const view = document.querySelector('#matrix .scroll'), phone = matchMedia('(max-width: 640px)');
+    let atOnce = 20, wide = 1280, along = 0;
+    new ResizeObserver(([e]) => {
+      atOnce = Math.min(40, Math.ceil(e.contentRect.height / 30)) || atOnce;
+      wide = e.contentRect.width;
+    }).observe(view);
+    view.addEventListener('scroll', () => { along = view.scrollLeft; }, { passive: true });
+    const seen = (c) => phone.matches || lefts[c] >= along && lefts[c] < along + wide;
     let match = new Uint8Array(n), of = { jobs: 0, taken: 0 };
 
     // Where a column stands is one rule, and not an attribute of each of its cells: to move
@@ -277,16 +285,32 @@
     const sheet = new CSSStyleSheet();
     document.adoptedStyleSheets = [...document.adoptedStyleSheets, sheet];
     let places = '', placing;
+    const lefts = Float64Array.from({ length: cols }, (_, c) => 304 + 64 * c);
     function place() {
+      away();
       const now = matchedCol.join('');
       if (now === places) return;
       places = now;
       let rules = '', at = 304;
       for (let c = 0; c < cols; c++) {
         rules += '#matrix .c' + c + (matchedCol[c] ? '{left:' + at + 'px}' : '{display:none}');
+        lefts[c] = matchedCol[c] ? at : Infinity;
         if (matchedCol[c]) at += 64;
       }
       sheet.replaceSync(rules + '#matrix{--wide:' + at + 'px}');
+    }
+
+    // Rows that are gone take no room at once, and are taken out of what is laid out and
+    // read aloud a moment later, a few at a time: that takes longer.
+    let leave = 0;
+    function away() {
+      cancelAnimationFrame(leave);
+      const end = performance.now() + slice;
+      for (const { tr, gone } of lines) {
+        if (tr.hidden === Boolean(gone)) continue;
+        tr.hidden = Boolean(gone);
+        if (performance.now() > end) { leave = requestAnimationFrame(away); return; }
+      }
     }
 
     const has = Array.from({ length: rows }, () => []); // the columns of a row that have jobs
@@ -353,11 +377,14 @@
       lines[r].tr.append(rest);
     }
 
-    // draw brings one row up to date: only what has another number.
-    function draw(r) {
-      const line = lines[r], hide = matchedRow[r] === 0;
-      if (line.tr.hidden !== hide) line.tr.hidden = hide;
-      if (hide) return;
+    // draw brings one row up to date, or what of it can be seen: only what has another number.
+    function draw(r, part = false) {
+      const line = lines[r], gone = matchedRow[r] === 0;
+      if (line.gone !== gone) {
+        line.tr.classList.toggle('gone', line.gone = gone);
+        if (!gone && line.tr.hidden) line.tr.hidden = false;
+      }
+      if (gone) return;
       if (!filled[r]) fill(r);
       if (shownRow[r] !== chosenRow[r] * 2 + (chosenRow[r] === matchedRow[r] ? 1 : 0)) {
         shownRow[r] = chosenRow[r] * 2 + (chosenRow[r] === matchedRow[r] ? 1 : 0);
@@ -367,7 +394,7 @@
       }
       for (const c of has[r]) {
         const k = r * cols + c;
-        if (shown[k] === chosen[k]) continue;
+        if (shown[k] === chosen[k] || part && !near[c]) continue;
         shown[k] = chosen[k];
         const b = cells[k], kind = 'c' + c + (!chosen[k] ? ' off' : chosen[k] === all[k] ? ' all' : '');
         b.text.data = chosen[k] + '/' + all[k];
@@ -420,10 +447,11 @@
     function redraw() {
       tally();
       todo = [];
-      let seen = 0;
-      for (let r = 0; r < rows; r++) {
-        if (seen < atOnce) draw(r); else todo.push(r);
-        if (matchedRow[r]) seen++;
+      for (let c = 0; c < cols; c++) near[c] = seen(c) ? 1 : 0;
+      for (let r = 0, drawn = 0; r < rows; r++) {
+        if (drawn < atOnce) draw(r, true);
+        if (matchedRow[r]) drawn++;
+        todo.push(r);
       }
       todo.reverse();
       clearTimeout(placing);
@@ -560,7 +588,7 @@
       if (key === 'ArrowUp' || key === 'ArrowDown') {
         const way = key === 'ArrowUp' ? 'previousElementSibling' : 'nextElementSibling';
         for (let row = tr[way]; row && !to; row = row[way]) {
-          if (row.hidden) continue;
+          if (lines[row.dataset.row].gone) continue;
           if (!filled[row.dataset.row]) draw(Number(row.dataset.row));
           to = column ? row.querySelector('.' + column + ' .cell') : row.querySelector('input');
           if (!to && !column) break;
@@ -653,7 +681,7 @@
     labels.pack(false);
     for (const line of lines) line.box.tabIndex = -1;
     update();
-    stop(lines.find((line) => !line.tr.hidden)?.box);
+    stop(lines.find((line) => !line.gone)?.box);
     const idle = () => { // the cells of rows that no filter has shown yet
       const end = performance.now() + slice;
       for (let r = 0; r < rows && performance.now() < end; r++) if (!filled[r]) fill(r);
