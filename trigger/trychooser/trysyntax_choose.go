@@ -241,13 +241,14 @@ func (c *chooser) preparePlatforms() {
 	}
 }
 
-// onPlatform reports whether -b and -p choose what is built as the entry is.
+// onPlatform reports whether -b and -p choose what is built as the entry is. All is no
+// restriction: what nobody knows the platform of is chosen too.
 func (c *chooser) onPlatform(f *fact) bool {
 	switch {
-	case !c.types[f.kind] || f.platform == "":
+	case !c.types[f.kind]:
 		return false
 	case c.everywhere:
-		nightly := strings.HasSuffix(f.platform, "-nightly")
+		nightly := strings.HasSuffix(cmp.Or(f.platform, f.TestPlatform), "-nightly")
 		return c.platforms[f.platform] || !ridesAlong(f.platform) && (c.IncludeNightly || !nightly)
 	case f.platform == "macosx64" && c.mac[f.kind]:
 		return false

@@ -275,6 +275,30 @@ func TestChooseByLabelsAlone(t *testing.T) {
 	}
 }
 
+// Where -p is all, a test is chosen too whose build nobody knows: all is no restriction. A
+// nightly is left out as ever.
+func TestAllPlatformsWithoutBuild(t *testing.T) {
+	catalog := catalogOf(`
+test-android-em-14-x86_64/opt-xpcshell-1          -
+test-android-em-14-x86_64/debug-xpcshell-1        -
+test-android-em-14-x86_64-nightly/opt-xpcshell-1  -
+`, false)
+	const first, nightly = "test-android-em-14-x86_64/opt-xpcshell-1", "test-android-em-14-x86_64-nightly/opt-xpcshell-1"
+	for line, want := range map[string]string{
+		"-b o -p all -u all":               first,
+		"-b o":                             first,
+		"-b o -u xpcshell-2":               "",
+		"-b o -u xpcshell[-Android]":       "",
+		"-b o -p linux64 -u all":           "",
+		"-b o -p all --include-nightly":    lines(first, nightly),
+		"-b o -p android-em-14-x86_64 -u ": "", // which is no platform of builds
+	} {
+		if labels, _ := chosen(t, catalog, "try: "+line); labels != want {
+			t.Errorf("%s chooses %q, want %q", line, labels, want)
+		}
+	}
+}
+
 // A word in brackets is a test platform where there is one of this name; else the tests of
 // the builds of this platform are meant.
 func TestBracketsOfBuilds(t *testing.T) {
