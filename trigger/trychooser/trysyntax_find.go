@@ -16,7 +16,8 @@ type suiteKey struct {
 func (f fact) key() suiteKey { return suiteKey{f.role, f.Suite, f.Chunk} }
 
 // prepareTests finds the suites that the words of one option name. A word that names none,
-// of any platform, is not understood, and neither is a test platform that no test has.
+// of any platform, is not understood, and neither is a test platform that no test has, be
+// it one that Firefox had once.
 func (c *chooser) prepareTests(r role, as string, words []testWord) {
 	known := make([]bool, len(words))
 	for _, f := range c.facts {
@@ -49,7 +50,7 @@ func (c *chooser) knows(p bracket) bool {
 	if known, done := c.places[p.name]; done {
 		return known
 	}
-	found, builds := p.name == all || pretty[p.name] != nil, false
+	found, builds := p.name == all, false
 	for _, s := range c.sites {
 		found = found || p.at(s)
 		builds = builds || s.build == p.name
@@ -118,7 +119,7 @@ func (c *chooser) prepareJobs() {
 		whole, _, _ := strings.Cut(f.Label, "/")
 		short := jobFirst.ReplaceAllString(whole, "")
 		begins := func(s string) bool { return strings.HasPrefix(f.Label, s) }
-		chosen := everything && slices.ContainsFunc(sourceJobs, begins)
+		chosen := everything && slices.ContainsFunc(sourceJobs, begins) && c.jobOnPlatform(&f)
 		for _, name := range []string{f.Label, whole, short, jobPlace.ReplaceAllString(short, "")} {
 			if _, asked := names[name]; asked {
 				names[name], chosen = true, true
@@ -131,4 +132,16 @@ func (c *chooser) prepareJobs() {
 			c.miss(jobWord, w)
 		}
 	}
+}
+
+// jobOnPlatform reports whether -p leaves a job to -j all. As in Firefox it leaves those of
+// the platforms that it names, and of those of no platform none. What the catalog does not
+// say of a job, the end of its label does.
+func (c *chooser) jobOnPlatform(f *fact) bool {
+	if c.everywhere || c.platforms[f.platform] {
+		return true
+	}
+	whole, _, _ := strings.Cut(f.Label, "/")
+	place := strings.TrimPrefix(jobPlace.FindString(whole), "-")
+	return c.platforms[place] || c.platforms[buildPlatform(place)]
 }

@@ -241,6 +241,14 @@ var testLines = []struct {
 	}, `job "nothing"`},
 	{"-j all", []string{"source-test-mozlint-eslint", "source-test-python-mozbuild-linux2404-64/opt"}, ""},
 	{"-b o -p none -j none", nil, ""},
+	// of all jobs -p leaves those of its platforms; what -j names it leaves as it is
+	{"-b o -p linux64 -u none -j all", []string{"source-test-python-mozbuild-linux2404-64/opt"}, ""},
+	{"-b o -p linux64-shippable -u none -j all", nil, ""},
+	{"-b o -p win64,all -u none -j all", []string{
+		"source-test-mozlint-eslint", "source-test-python-mozbuild-linux2404-64/opt",
+	}, ""},
+	{"-b o -p win64 -u none -j python-mozbuild", []string{"source-test-python-mozbuild-linux2404-64/opt"}, ""},
+	{"-b o -p none -u none -j all,mozlint-eslint", []string{"source-test-mozlint-eslint"}, ""},
 }
 
 func TestChooseTests(t *testing.T) {
@@ -313,6 +321,35 @@ test-windows11-64/opt-xpcshell   win64
 	} {
 		if labels, missed := chosen(t, catalog, "try: -b o -u all["+brackets+"]"); labels != want || missed != "" {
 			t.Errorf("%s chooses %q, not understood %q", brackets, labels, missed)
+		}
+	}
+}
+
+// The platform of a job is what the catalog says, or the end of its label.
+func TestAllJobsOfPlatforms(t *testing.T) {
+	const win, lint = "source-test-python-mozbase-windows11-64-24h2/opt", "source-test-mozlint-eslint"
+	const said = "source-test-jsshell"
+	catalog := catalogOf(win+" -\n"+lint+" -\nbuild-linux64/opt linux64\n"+said+" linux64\n", true)
+	for line, want := range map[string]string{
+		"-b o -p linux64 -u none -j all": lines("build-linux64/opt", said),
+		"-b d -p win64 -u none -j all":   win,
+		"-b d -u none -j all":            lines(win, lint, said),
+	} {
+		if labels, _ := chosen(t, catalog, "try: "+line); labels != want {
+			t.Errorf("%s chooses %q, want %q", line, labels, want)
+		}
+	}
+}
+
+// A word in brackets that fits no test is not understood, though mozci knows what it means.
+func TestBracketsThatFitNothing(t *testing.T) {
+	catalog := catalogOf(firefox, true)
+	for brackets, want := range map[string]string{
+		"Windows 7": `test platform "Windows 7"`, "-Windows 7": `test platform "Windows 7"`,
+		"x64,10.6,Windows 10": `test platform "10.6"`, "Ubuntu,10.15,all": "",
+	} {
+		if _, missed := chosen(t, catalog, "try: -b o -p linux64 -u all["+brackets+"]"); missed != want {
+			t.Errorf("%s: not understood %q, want %q", brackets, missed, want)
 		}
 	}
 }
