@@ -130,7 +130,7 @@ func (t Try) Choose(catalog []job.Runnable) (labels, notUnderstood []string) {
 	known := facts(catalog)
 	c := chooser{
 		Try: t, facts: known, missed: slices.Clone(t.unread),
-		tests: map[suiteKey][]int{}, places: map[string]bool{}, byBuild: map[string]bool{}, ran: map[ranKey]bool{},
+		words: map[role]*wordIndex{}, tests: map[suiteKey][]int{}, places: map[string]bool{}, byBuild: map[string]bool{}, ran: map[ranKey]bool{},
 	}
 	c.prepare()
 	labels = []string{}
@@ -162,8 +162,9 @@ type chooser struct {
 	missed []string
 
 	types      map[string]bool
-	platforms  map[string]bool    // of -p, with those that ride along
-	mac        map[string]bool    // build types for which macosx64 is macosx64-shippable
+	platforms  map[string]bool // of -p, with those that ride along
+	mac        map[string]bool // build types for which macosx64 is macosx64-shippable
+	words      map[role]*wordIndex
 	tests      map[suiteKey][]int // which words of their option name a suite
 	places     map[string]bool    // words in brackets: whether they mean something
 	byBuild    map[string]bool    // those which are platforms of builds
@@ -260,12 +261,8 @@ func (c *chooser) chooses(f *fact) bool {
 	switch f.role {
 	case roleBuild:
 		return c.onPlatform(f)
-	case roleUnit:
-		return c.onPlatform(f) && c.named(f, c.unit)
-	case roleTalos:
-		return c.onPlatform(f) && c.named(f, c.talos)
-	case roleRaptor:
-		return c.onPlatform(f) && c.named(f, c.raptor)
+	case roleUnit, roleTalos, roleRaptor:
+		return c.onPlatform(f) && c.named(f)
 	default:
 		return c.chosenJobs[f.Label]
 	}

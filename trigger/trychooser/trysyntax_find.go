@@ -19,21 +19,21 @@ func (f fact) key() suiteKey { return suiteKey{f.role, f.Suite, f.Chunk} }
 // of any platform, is not understood, and neither is a test platform that no test has, be
 // it one that Firefox had once.
 func (c *chooser) prepareTests(r role, as string, words []testWord) {
-	known := make([]bool, len(words))
+	ix := indexed(words)
+	c.words[r] = ix
+	known := make([]bool, len(ix.words))
 	for _, f := range c.facts {
 		if _, done := c.tests[f.key()]; f.role != r || done {
 			continue
 		}
-		var names []int
-		for i := range words {
-			if words[i].means(f.Parts) {
-				known[i], names = true, append(names, i)
-			}
+		names := ix.find(f.Parts)
+		for _, i := range names {
+			known[i] = true
 		}
 		c.tests[f.key()] = names
 	}
-	for i, w := range words {
-		if !known[i] && w.said != all {
+	for _, w := range words {
+		if !known[ix.said[w.said]] && w.said != all {
 			c.miss(as, w.said)
 		}
 		for _, p := range w.places {
@@ -60,13 +60,15 @@ func (c *chooser) knows(p bracket) bool {
 	return found || builds
 }
 
-// named reports whether one of the words names the test, and where it runs.
-func (c *chooser) named(f *fact, words []testWord) bool {
+// named reports whether one of the words of its option names the test, and where it runs.
+func (c *chooser) named(f *fact) bool {
 	return slices.ContainsFunc(c.tests[f.key()], func(i int) bool {
 		key := ranKey{f.role, i, f.site}
 		in, done := c.ran[key]
 		if !done {
-			in = c.within(words[i].places, f.site)
+			in = slices.ContainsFunc(c.words[f.role].places[i], func(places []bracket) bool {
+				return c.within(places, f.site)
+			})
 			c.ran[key] = in
 		}
 		return in

@@ -79,6 +79,7 @@ func (w *testWord) bracketed(inside string) bool {
 		}
 		w.places = append(w.places, bracket{name, not})
 	}
+	w.places = slices.Compact(w.places)
 	return len(w.places) > 0
 }
 
@@ -126,37 +127,17 @@ var families = strings.Fields(`
 // inside are names that stand for every suite that has them somewhere.
 var inside = strings.Fields("e10s gaia-js-integration gaia-ui-test mochitest-a11y mochitest-chrome")
 
+// isAlias reports whether a name stands for other suites too.
+func isAlias(name string) bool {
+	return aliases[name] != nil || slices.Contains(families, name) || slices.Contains(inside, name)
+}
+
 // standsFor reports whether a suite is one of those that an alias stands for.
 func standsFor(alias, suite string) bool {
 	begins := func(s string) bool { return strings.HasPrefix(suite, s) }
 	return slices.ContainsFunc(aliases[alias], begins) ||
 		begins(alias) && slices.Contains(families, alias) ||
 		strings.Contains(suite, alias) && slices.Contains(inside, alias)
-}
-
-// means reports whether the word names what a test runs. A suite in one piece is its own
-// first chunk, as in Firefox's task graph, where it is named itself; of an alias only suites
-// that are in chunks have a first one.
-func (w *testWord) means(p job.Parts) bool {
-	if p.Suite == "" {
-		return false
-	}
-	if w.name == all && w.chunk == 0 {
-		return true
-	}
-	for _, suite := range names(p.Suite) {
-		q := job.Parts{Suite: suite, Chunk: p.Chunk}
-		if q.Name() == w.said {
-			return true
-		}
-		if suite == w.name && (w.chunk == 0 || w.chunk == max(p.Chunk, 1)) {
-			return true
-		}
-		if (w.chunk == 0 || w.chunk == p.Chunk) && standsFor(w.name, suite) {
-			return true
-		}
-	}
-	return false
 }
 
 // names are those of a suite: try syntax does not say talos twice, as in -t g1.

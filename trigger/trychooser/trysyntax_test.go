@@ -354,6 +354,21 @@ func TestBracketsThatFitNothing(t *testing.T) {
 	}
 }
 
+// A suite that comes several times is for all the places that it was said to be for.
+func TestSuiteSaidAgain(t *testing.T) {
+	const asan, win = "test-linux2404-64-asan/opt-xpcshell-1", "test-windows10-64-qr/opt-xpcshell-1"
+	for unit, want := range map[string]string{
+		"xpcshell[linux2404-64-asan],xpcshell[windows10-64-qr],xpcshell[x9]": lines(asan, win),
+		"xpcshell[x9],xpcshell[windows10-64-qr],xpcshell[-all]":              win,
+	} {
+		labels, missed := parse(t, "try: -b o -u "+unit).Choose(catalogOf(firefox, true))
+		labels = slices.DeleteFunc(labels, func(l string) bool { return strings.HasPrefix(l, "build-") })
+		if got := strings.Join(labels, "\n"); got != want || !slices.Equal(missed, []string{`test platform "x9"`}) {
+			t.Errorf("%s chooses %q, want %q; not understood %q", unit, got, want, missed)
+		}
+	}
+}
+
 // What cannot be asked for is known, and not chosen.
 func TestBarredIsNotChosen(t *testing.T) {
 	catalog := catalogOf(firefox, true)
