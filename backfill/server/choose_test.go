@@ -19,6 +19,7 @@ import (
 	"github.com/mozci/mozci/backfill/server"
 	"github.com/mozci/mozci/job"
 	"github.com/mozci/mozci/trigger"
+	"github.com/mozci/mozci/trigger/trychooser"
 )
 
 // chosenWorld is a push with suites on platforms in chunks, of which nothing ran, and two
@@ -222,6 +223,64 @@ func TestChooserDataAndCopies(t *testing.T) {
 	has(t, get("/chooser/try-syntax"+q, "").Body.String(),
 		"try: -b o -p linux2404-64 -u xpcshell-1,xpcshell-3,xpcshell-4 -t none\n", "it chooses 1 job more")
 	has(t, get("/chooser/try-syntax?q=%27eslint", "").Body.String(), "no words for them")
+}
+
+// Suites that measure are in the options that they obey: the line, read back, chooses the
+// same, and a note says where it does not.
+func TestChooserSyntaxIsReadBack(t *testing.T) {
+	p := newPlaces(chosenWorld())
+	c := &catalogued{Scheduler: p.ci}
+	for _, suite := range []string{
+		"talos-g1", "browsertime-speedometer", "raptor-tp6", "awsy-base", "awsy-tp6-1", "talos-other", "xpcshell-swr-1",
+	} {
+		l := "test-linux2404-64/opt-" + suite
+		e := job.Runnable{Label: l, Kind: job.KindOfLabel(l), Parts: job.PartsOfLabel(l)}
+		e.Platform = e.TestPlatform
+		c.more = append(c.more, e)
+	}
+	p.ci = c
+	h, token, _ := servedTo(t, p, nil)
+	repo, err := p.base.Repository("autoland")
+	if err != nil {
+		t.Fatal(err)
+	}
+	push, err := repo.Push(t.Context(), "c003")
+	if err != nil {
+		t.Fatal(err)
+	}
+	catalog, err := c.Catalog(t.Context(), push)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for q, want := range map[string]string{
+		"'linux2404-64/opt": "",
+		"'linux2404-64/opt build | xpcshell | talos | browsertime | raptor | awsy":   "",
+		"'linux2404-64/opt build | browsertime | tp6 !xpcshell !reftest !mochitest ": "",
+		"'linux2404-64/opt build | g1":         "",
+		"'linux2404-64/opt browsertime | awsy": "On this push it chooses 1 job more: the try syntax is less exact.",
+		"'64/opt build | speedometer":          "",
+		"'eslint | 'linux2404-64/debug-xpcshell": "On this push it chooses 1 job more, and not 1 of these: " +
+			"the try syntax is less exact.",
+	} {
+		_, text := screen(t, h, token, "GET", "/chooser/try-syntax?q="+url.QueryEscape(q), nil)
+		line, note, _ := strings.Cut(strings.TrimSpace(text), "\n")
+		if note != want {
+			t.Errorf("%s: %s: note %q, want %q", q, line, note, want)
+		}
+		try, err := trychooser.ParseTry(line)
+		if err != nil {
+			t.Fatal(q, err)
+		}
+		query, err := trychooser.ParseQuery(q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		asked := trychooser.Choice{Queries: []trychooser.Query{query}}.Filter(catalog)
+		got, missed := try.Choose(catalog)
+		if len(missed) > 0 || len(asked) == 0 || note == "" && !slices.Equal(asked, got) {
+			t.Errorf("%s: %s: not understood %q, chooses %q, want %q", q, line, missed, got, asked)
+		}
+	}
 }
 
 // The plan is shown first; it is carried out once, however often it is sent.

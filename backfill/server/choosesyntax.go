@@ -1,9 +1,7 @@
 package server
 
 import (
-	"cmp"
 	"net/http"
-	"slices"
 	"strings"
 
 	"github.com/mozci/mozci/job"
@@ -20,77 +18,27 @@ func configOf(cat *catalogue, of []int) (string, error) {
 // has no words for one test on one platform alone. It is empty where the jobs have no
 // parts to name.
 func syntaxOf(cat *catalogue, of []int) (line, note string) {
-	types, platforms, suites, perf := map[string]bool{}, map[string]bool{}, map[string]bool{}, map[string]bool{}
-	for _, i := range of {
-		j := cat.jobs[i]
-		if p := cmp.Or(j.Platform, j.TestPlatform); p != "" && j.BuildType != "" {
-			types[typeWord(j.BuildType)], platforms[p] = true, true
-		}
-		switch name := j.Name(); {
-		case name == "", j.Kind == job.KindBuild:
-		case j.Kind == job.KindPerf:
-			perf[name] = true
-		default:
-			suites[name] = true
-		}
-	}
-	if len(platforms) == 0 {
-		return "", "None of these jobs says its platform, so the try syntax has no words for them."
-	}
-	line = "try: -b " + typesOf(types) + " -p " + joinedNames(platforms) + " -u " + joinedNames(suites) + " -t " +
-		joinedNames(perf)
-	return line, differs(cat, of, line)
-}
-
-// typeWord is how the try syntax calls a build type.
-func typeWord(t string) string {
-	switch t {
-	case "opt":
-		return "o"
-	case "debug":
-		return "d"
-	}
-	return t
-}
-
-func typesOf(types map[string]bool) string {
-	names := sorted(types)
-	if slices.ContainsFunc(names, func(n string) bool { return len(n) > 1 }) {
-		return strings.Join(names, ",")
-	}
-	return strings.Join(names, "")
-}
-
-func joinedNames(of map[string]bool) string {
-	if len(of) == 0 {
-		return "none"
-	}
-	return strings.Join(sorted(of), ",")
-}
-
-func sorted(of map[string]bool) []string {
-	out := make([]string, 0, len(of))
-	for n := range of {
-		out = append(out, n)
-	}
-	slices.Sort(out)
-	return out
-}
-
-// differs says what a line of try syntax chooses otherwise than these jobs.
-func differs(cat *catalogue, of []int, line string) string {
-	try, err := trychooser.ParseTry(line)
-	if err != nil {
-		return "mozci cannot read it back: " + sentence(reasonText(err))
-	}
 	entries := make([]job.Runnable, len(cat.jobs))
 	for i, j := range cat.jobs {
 		entries[i] = j.Runnable
 	}
+	if line = trychooser.WriteTry(entries, cat.labels(of)); line == "" {
+		return "", "None of these jobs is a build or a test that says its platform, " +
+			"so the try syntax has no words for them."
+	}
+	return line, differs(entries, cat.labels(of), line)
+}
+
+// differs says what a line of try syntax chooses otherwise than these labels.
+func differs(entries []job.Runnable, of []string, line string) string {
+	try, err := trychooser.ParseTry(line)
+	if err != nil {
+		return "mozci cannot read it back: " + sentence(reasonText(err))
+	}
 	labels, _ := try.Choose(entries)
 	wanted := map[string]bool{}
-	for _, i := range of {
-		wanted[cat.jobs[i].Label] = true
+	for _, l := range of {
+		wanted[l] = true
 	}
 	more := 0
 	for _, l := range labels {

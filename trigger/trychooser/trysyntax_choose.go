@@ -130,7 +130,8 @@ func (t Try) Choose(catalog []job.Runnable) (labels, notUnderstood []string) {
 	known := facts(catalog)
 	c := chooser{
 		Try: t, facts: known, missed: slices.Clone(t.unread),
-		words: map[role]*wordIndex{}, tests: map[suiteKey][]int{}, places: map[string]bool{}, byBuild: map[string]bool{}, ran: map[ranKey]bool{},
+		words: map[role]*wordIndex{}, tests: map[suiteKey][]int{}, ran: map[ranKey]bool{},
+		places: map[string]bool{}, byBuild: map[string]bool{},
 	}
 	c.prepare()
 	labels = []string{}
