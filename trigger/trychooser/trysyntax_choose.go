@@ -111,14 +111,18 @@ func buildOf(catalog []job.Runnable, at map[string]int, e job.Runnable) *job.Run
 //
 //   - of the platforms and build types, the builds, and the tests whose build is one of
 //     these. A test's build is what its Parts say, else the one that it needs, else the one
-//     that its test platform is named after. A platform such as linux64-shippable is one of
-//     its own. With linux, linux64 and win32 come some builds of SpiderMonkey, as in
-//     Firefox; macosx64 is macosx64-shippable where tests are chosen and there is such a
-//     build of the type.
+//     that its test platform is named after; where none is known, only -p all chooses it. A
+//     platform such as linux64-shippable is one of its own. With linux, linux64 and win32
+//     come some builds of SpiderMonkey, as in Firefox; macosx64 is macosx64-shippable where
+//     tests are chosen and there is such a build of the type.
 //   - of those tests, the ones whose suite (Parts.Suite) is named. An alias stands for every
 //     suite that begins with it: -u mochitest means mochitest-browser-chrome too, and the
 //     variants that have a suite of their own, such as mochitest-browser-chrome-swr. Another
-//     name is one suite, without its variants.
+//     name is one suite, without its variants. Several words take the union, as in
+//     -u xpcshell,all and -u all,x[y], where Firefox looks at the first word only to see
+//     whether all are meant.
+//   - of the other jobs, those that -j names, on any platform. Of -j all, where -p names
+//     platforms, the jobs of these, and as in Firefox none that has no platform.
 //
 // Firefox leaves out jobs of tier 2 and 3 and those that only some repositories run, which a
 // catalog does not tell: all are chosen here. Entries that are Barred never are.

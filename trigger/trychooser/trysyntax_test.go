@@ -171,6 +171,11 @@ var testLines = []struct {
 	}, ""},
 	{"-b o -p linux64 -u web-platform-tests-reftests", []string{on + "web-platform-tests-reftest-1"}, ""},
 	{"-b o -p linux64 -u reftest", nil, `suite "reftest"`},
+	// several words take the union, whichever is first
+	{"-b o -p win64,linux64 -u xpcshell-2,all[Windows 10]", []string{
+		on + "xpcshell-2", "test-windows10-64-qr/opt-xpcshell-1",
+	}, ""},
+	{"-b o -p linux64-asan -u xpcshell-2,all", []string{"test-linux2404-64-asan/opt-xpcshell-1"}, ""},
 	// another name is one suite
 	{"-b o -p linux64 -u mochitest-plain-1", []string{on + "mochitest-plain-1"}, ""},
 	{"-b o -p linux64 -u mochitest-browser-chrome-swr", []string{on + "mochitest-browser-chrome-swr-1"}, ""},
@@ -291,7 +296,8 @@ test-android-em-14-x86_64/opt-xpcshell-1          -
 test-android-em-14-x86_64/debug-xpcshell-1        -
 test-android-em-14-x86_64-nightly/opt-xpcshell-1  -
 `, false)
-	const first, nightly = "test-android-em-14-x86_64/opt-xpcshell-1", "test-android-em-14-x86_64-nightly/opt-xpcshell-1"
+	const first = "test-android-em-14-x86_64/opt-xpcshell-1"
+	const nightly = "test-android-em-14-x86_64-nightly/opt-xpcshell-1"
 	for line, want := range map[string]string{
 		"-b o -p all -u all":               first,
 		"-b o":                             first,

@@ -47,15 +47,15 @@ func WriteTry(catalog []job.Runnable, labels []string) string {
 // writeTypes are build types as -b has them: by their letters where all have one.
 func writeTypes(types map[string]bool) string {
 	letters := map[string]string{"opt": "o", "debug": "d"}
-	var short string
+	var short strings.Builder
 	names := slices.Sorted(maps.Keys(types))
 	for _, t := range names {
 		if letters[t] == "" {
 			return strings.Join(names, ",")
 		}
-		short += letters[t]
+		short.WriteString(letters[t])
 	}
-	return short
+	return short.String()
 }
 
 func writeWords(words map[string]bool) string {
