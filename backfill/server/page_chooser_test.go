@@ -77,6 +77,19 @@ func chooserWords(b *tab) {
 	}
 }
 
+// leaves checks what the form sends of a choice that was made by hand: the field, and how
+// many labels are in it.
+func leaves(b *tab, want string) {
+	b.Helper()
+	got := value[string](b, `(() => {
+		const sent = new FormData(document.querySelector('#choice'));
+		return ['out', 'labels'].filter((k) => sent.has(k)).map((k) => k + ' ' + sent.get(k).split('\n').length).join();
+	})()`)
+	if got != want {
+		b.Errorf("the form sends %q, want %q", got, want)
+	}
+}
+
 func inJSON(b *tab, v any) string {
 	b.Helper()
 	text, err := json.Marshal(v)
@@ -212,6 +225,7 @@ func chooserByHand(b *tab) {
 	b.until("!document.querySelector('#chunks').open")
 	b.shows("3 of 72 jobs")
 	b.shows("1 job taken out by hand.")
+	leaves(b, "out 1")
 	b.until("document.querySelector('#matrix tbody tr:not(.gone) td:not(.off) .cell').textContent === '3/4'")
 	row := "#matrix tbody tr:not(.gone) input"
 	if !value[bool](b, "document.querySelector('"+row+"').indeterminate") {
@@ -222,8 +236,17 @@ func chooserByHand(b *tab) {
 	b.do(chromedp.Click(row))
 	b.shows("0 of 72 jobs")
 	b.shows("4 jobs taken out by hand.")
-	b.do(chromedp.Click(row))
+	leaves(b, "out 4")
+	b.do(chromedp.Click("#matrix tbody tr:not(.gone) .cell[data-at='linux2404-64/opt']"))
+	b.until("document.querySelector('#chunks').open")
+	b.do(chromedp.Click("#chunks-list li:nth-child(2) input"))
+	b.do(chromedp.Click("#chunks .btn"))
+	b.until("!document.querySelector('#chunks').open")
+	b.shows("1 of 72 jobs")
+	leaves(b, "labels 1") // which are fewer than what was taken out
+	b.do(chromedp.Click("#taken button"))
 	b.shows("4 of 72 jobs")
+	leaves(b, "")
 	b.filter("")
 	b.shows("71 of 72 jobs")
 	if title := value[string](b, "document.querySelector('#over').hidden ? '' : 'over'"); title != "" {

@@ -60,9 +60,10 @@ func (c *choosing) chooses() bool {
 // sayWhich refuses words that say nothing, such as those of a variable that is empty: they
 // would choose every label.
 func (c *choosing) sayWhich() error {
-	for _, list := range [][]string{c.includes, c.excludes} {
-		if slices.ContainsFunc(list, func(w string) bool { return strings.TrimSpace(w) == "" }) {
-			return usage("--includes and --excludes: a word is empty, which would mean every label")
+	for name, list := range map[string][]string{"includes": c.includes, "excludes": c.excludes} {
+		empty := slices.ContainsFunc(list, func(w string) bool { return strings.TrimSpace(w) == "" })
+		if empty || len(list) == 0 && c.flags.Changed(name) {
+			return usage("--%s: a word is empty, which would mean every label", name)
 		}
 	}
 	for _, text := range c.queries {

@@ -251,6 +251,7 @@
 
   // ---- the matrix ----
 
+  const longest = 12000; // characters of an address, which servers take
   const slice = 6; // milliseconds of work between two frames
   const pauses = 150; // milliseconds without a key, after which columns without a job go
 
@@ -648,25 +649,36 @@
       leaving();
     }
 
-    const takenOut = () => {
-      const list = [];
-      for (let i = 0; i < n; i++) if (out[i] && match[i]) list.push(data.labels[i]);
-      return list.join('\n');
+    // byHand is what the filter does not say: what was taken out of it, or all that stays,
+    // whichever is shorter.
+    const byHand = () => {
+      const gone = [], stays = [];
+      for (let i = 0; i < n; i++) if (match[i] && !barred[i]) (out[i] ? gone : stays).push(data.labels[i]);
+      if (!gone.length) return [];
+      return stays.length && stays.length < gone.length ? ['labels', stays.join('\n')] : ['out', gone.join('\n')];
     };
 
-    // What leaves this screen has the filter as it is now, and what was taken out of it.
+    // What leaves this screen has the filter as it is now, and what was chosen by hand.
     function leaving() {
       $('choice').addEventListener('formdata', (e) => {
         e.formData.set('q', field.value);
-        const list = takenOut();
-        if (list) e.formData.set('out', list);
+        const [name, list] = byHand();
+        if (name) e.formData.set(name, list);
       });
       document.addEventListener('click', (e) => {
         const a = e.target.closest('#copy-json, #copy-syntax');
         if (!a) return;
-        const url = new URL(a.href), list = takenOut();
+        const url = new URL(a.href), [name, list] = byHand();
         url.searchParams.set('q', field.value);
-        if (list) url.searchParams.set('out', list); else url.searchParams.delete('out');
+        url.searchParams.delete('out');
+        url.searchParams.delete('labels');
+        if (name) url.searchParams.set(name, list);
+        if (url.search.length > longest) {
+          e.preventDefault();
+          e.stopImmediatePropagation();
+          set($('taken').firstElementChild, 'Too many jobs are taken out by hand to copy the rest. Say it in the filter.');
+          return;
+        }
         a.href = url.pathname + url.search;
       }, true);
     }
