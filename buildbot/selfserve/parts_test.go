@@ -93,6 +93,36 @@ func TestParts(t *testing.T) {
 	}
 }
 
+// Tests that trigger each other have no build; of several builds that trigger a test the one
+// of its type counts, each time.
+func TestPartsOfOddSchedulers(t *testing.T) {
+	const a, b = "Ubuntu VM 12.04 x64 try pgo test a-1", "Ubuntu VM 12.04 x64 try opt test b"
+	things := thingsOf(t, map[string]properties{a: {"", "", b}, b: {"", "", a}})
+	if got := things.Parts(a); got.Platform != "" || got.BuildType != "pgo" || got.Suite != "a" {
+		t.Errorf("of a circle: %+v", got)
+	}
+	const text = `{"builders": {
+		"Linux x86-64 try build": {"shortname": "o", "properties": {"platform": "linux64"}},
+		"Linux x86-64 try pgo-build": {"shortname": "p", "properties": {"platform": "linux64-pgo"}},
+		"` + a + `": {"shortname": "t", "properties": {}}
+	}, "schedulers": {
+		"tests-x": {"downstream": ["` + a + `"], "triggered_by": ["o"]},
+		"tests-a": {"downstream": ["` + a + `"], "triggered_by": ["p"]}
+	}}`
+	for range 20 {
+		all, err := selfserve.ReadAllTheThings(strings.NewReader(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := all.Parts(a); got.BuildType != "pgo" || got.Platform != "linux64" {
+			t.Fatalf("of two builds: %+v", got)
+		}
+		if up := all.Upstream(a); up[0] != "Linux x86-64 try pgo-build" {
+			t.Fatalf("the builds are %q, in no order", up)
+		}
+	}
+}
+
 // Of Mozilla's own small allthethings.json, whose names are made up, a try chooser can be made.
 func TestPartsOfMock(t *testing.T) {
 	file := testenv.Read(t, "data", "5-buildbot", "mozilla_ci_tools__mock_allthethings.json")

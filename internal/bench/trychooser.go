@@ -83,7 +83,9 @@ func chooserGraph() []byte {
 			a := parts()
 			a["test_platform"], a["test_chunk"] = platform+"-qr/"+buildType, chunk
 			a["unittest_suite"] = suite
-			a["test_manifests"] = []string{fmt.Sprintf("dom/%d/mochitest.toml", i), fmt.Sprintf("layout/%d/mochitest.toml", i)}
+			a["test_manifests"] = []string{
+				fmt.Sprintf("dom/%d/mochitest.toml", i), fmt.Sprintf("layout/%d/mochitest.toml", i),
+			}
 			add(fmt.Sprintf("test-%s-qr/%s-%s-%s", platform, buildType, suite, chunk), "test",
 				tctest.Object{"build": build}, a)
 		}

@@ -40,7 +40,8 @@ func (d Diff) Empty() bool { return len(d.New)+len(d.Gone)+len(d.Renamed) == 0 }
 // may stand for which is decided by all labels together: the old part is nowhere to be
 // found any more, or the new one was not there before; and where few labels bear it
 // out, the two resemble each other. Numbers are never replaced: another chunk is another
-// test, and no chunk of a suite that stays got another name. The tests of a renamed build are not told of, unless they differ too.
+// test, and no chunk of a suite that stays got another name. The tests of a renamed build
+// are not told of, unless they differ too.
 func Compare(old, now Graph) Diff {
 	c := &comparing{was: old, is: now, moved: map[spot]spot{}}
 	c.builds()

@@ -260,7 +260,8 @@ func TestCompare(t *testing.T) { //nolint:funlen // it is a table
 			[]string{"opt l b: " + suites("linux64-asan", "x")},
 			[]string{"opt l b: " + suites("linux64-tsan", "x")},
 			slices.Concat(
-				testsOf("+ opt l b", "linux64-tsan", []string{"x"}), testsOf("- opt l b", "linux64-asan", []string{"x"}),
+				testsOf("+ opt l b", "linux64-tsan", []string{"x"}),
+				testsOf("- opt l b", "linux64-asan", []string{"x"}),
 			),
 		},
 		{

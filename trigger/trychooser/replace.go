@@ -188,8 +188,15 @@ func (r rule) resembles() bool {
 	if len(a) > len(b) {
 		a, b = b, a
 	}
-	digits := strings.NewReplacer("0", "", "1", "", "2", "", "3", "", "4", "", "5", "", "6", "", "7", "", "8", "", "9", "")
-	return a == "" || len(a) >= leastHead && strings.HasPrefix(b, a) || digits.Replace(a) == digits.Replace(b)
+	noDigits := func(s string) string {
+		return strings.Map(func(c rune) rune {
+			if c >= '0' && c <= '9' {
+				return -1
+			}
+			return c
+		}, s)
+	}
+	return a == "" || len(a) >= leastHead && strings.HasPrefix(b, a) || noDigits(a) == noDigits(b)
 }
 
 // baseOf is a label without its chunk.
