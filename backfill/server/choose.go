@@ -197,18 +197,20 @@ func columnOf(e job.Runnable) string {
 type line struct {
 	most  int
 	n     map[string]int
-	back  map[string]string
+	back  map[string][]string // what a name may be put under instead
 	names []string
 	index map[string]int
 }
 
 func newLine(most int) *line {
-	return &line{most: most, n: map[string]int{}, back: map[string]string{}, index: map[string]int{}}
+	return &line{most: most, n: map[string]int{}, back: map[string][]string{}, index: map[string]int{}}
 }
 
 func (l *line) count(name, otherwise string) {
 	l.n[name]++
-	l.back[name] = otherwise
+	if !slices.Contains(l.back[name], otherwise) {
+		l.back[name] = append(l.back[name], otherwise)
+	}
 }
 
 // settle decides which names there are, and in which order: builds first, what has no
@@ -224,8 +226,10 @@ func (l *line) settle() {
 		const spare = 5 // names that the others share
 		l.names = slices.Clone(all[:l.most-spare])
 		for _, name := range all[l.most-spare:] {
-			if other := l.back[name]; !slices.Contains(l.names, other) {
-				l.names = append(l.names, other)
+			for _, other := range l.back[name] {
+				if !slices.Contains(l.names, other) {
+					l.names = append(l.names, other)
+				}
 			}
 		}
 	}

@@ -350,3 +350,21 @@ func withoutScript(b *tab, url string) {
 		b.Error("the box that was emptied counts")
 	}
 }
+
+// A suite that has no row of its own, and jobs of two kinds, has them in the rows of both.
+func TestLineOfManyNames(t *testing.T) {
+	l := newLine(6)
+	for i := range 7 {
+		l.count(fmt.Sprint("suite", i), "tests")
+		l.count(fmt.Sprint("suite", i), "measurements")
+	}
+	l.settle()
+	for _, other := range []string{"tests", "measurements"} {
+		if at := l.at("suite6", other); l.names[at] != other {
+			t.Errorf("one of the %s is in the row %q", other, l.names[at])
+		}
+	}
+	if at := l.at("suite0", "tests"); l.names[at] != "suite0" || len(l.names) != 3 {
+		t.Errorf("the rows are %q", l.names)
+	}
+}
