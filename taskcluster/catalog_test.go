@@ -12,6 +12,7 @@ import (
 	"github.com/mozci/mozci/internal/testing/tctest"
 	"github.com/mozci/mozci/internal/testing/testenv"
 	"github.com/mozci/mozci/job"
+	"github.com/mozci/mozci/trigger/trychooser"
 )
 
 // A plan of a label that ran, or that another push says the builds of, reads no
@@ -111,8 +112,13 @@ func TestRecordedCatalog(t *testing.T) {
 	if d := cmp.Diff(want, show(ok(c.Project("autoland", nil).Catalog(t.Context(), recordedPush)))); d != "" {
 		t.Errorf("(-want +got):\n%s", d)
 	}
+	whole := trychooser.NewGraph(ok(c.Project("autoland", nil).Catalog(t.Context(), recordedPush)))
 	delete(r.Files, decisionFiles["full-task-graph.json"])
-	got := show(ok(c.Project("autoland", nil).Catalog(t.Context(), recordedPush)))
+	runnable := ok(c.Project("autoland", nil).Catalog(t.Context(), recordedPush))
+	if d := cmp.Diff(whole, trychooser.NewGraph(runnable)); d != "" || len(whole) != 2 {
+		t.Errorf("what can run, of the full graph and of the runnable jobs (-want +got):\n%s", d)
+	}
+	got := show(runnable)
 	if want := strings.Count(string(testenv.Read(t, "wire", "decision", "runnable-jobs.json")),
 		`"symbol"`); strings.Count(got, "\n")+1 != want {
 		t.Errorf("%d runnable jobs became\n%s", want, got)

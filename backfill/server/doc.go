@@ -19,6 +19,14 @@
 // know: nothing is asked for twice, whatever died when. Several instances with one
 // database share the work.
 //
+// # Choosing
+//
+// The page has a chooser too (/chooser, and GET /v1/runnable for programs): any jobs that
+// can run on a push, what they cost by how long they usually run, and the plan before
+// anything is triggered. Such a plan is no Backfill: it is carried out within the request
+// that confirms it, at most 500 runs, and the ledger is what makes the same plan sent twice
+// ask once.
+//
 // # Who may
 //
 // Reading may be open. Acting needs a [Caller], and what is asked of the CI must be what

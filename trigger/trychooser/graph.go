@@ -33,8 +33,10 @@ type Platform struct {
 const Other = "other"
 
 // NewGraph makes a graph of the builds and tests of a catalog. The type and platform are
-// those of the build. A test is under each build that it needs; one whose builds are not
-// in the catalog is only in the tests of its platform. What is neither build nor test, what
+// those of the build. A test is under each build that it needs. Of one that does not say
+// what it needs, as those of runnable-jobs.json, the test platform's name says which build
+// it is, where there is that build; otherwise, and where its builds are not in the
+// catalog, it is only in the tests of its platform. What is neither build nor test, what
 // is built or tested for no platform, as toolchains and checks of the source are, and what
 // cannot be asked for, is left out.
 func NewGraph(catalog []job.Runnable) Graph {
@@ -59,7 +61,11 @@ func NewGraph(catalog []job.Runnable) Graph {
 			continue
 		}
 		name, placed := cmp.Or(e.Name(), e.Label), false
-		for _, u := range e.Upstreams {
+		needs := e.Upstreams
+		if built := buildPlatform(e.TestPlatform); len(needs) == 0 && e.Platform == "" && built != "" {
+			needs = []string{"build-" + built + "/" + e.BuildType}
+		}
+		for _, u := range needs {
 			if f := builds[u]; f != nil {
 				f.builds[u][e.Label], f.tests[name], placed = true, true, true
 			}

@@ -109,7 +109,7 @@ var tests = []string{
 // roomTests is what the tests of one room may import besides: a whole search over
 // a Taskcluster or a Buildbot that fails, and one of what was recorded.
 var roomTests = map[string][]string{
-	"taskcluster": {"backfill"}, "buildbot": {"backfill"}, "job/treeherder": {"backfill"},
+	"taskcluster": {"backfill", "trigger/trychooser"}, "buildbot": {"backfill"}, "job/treeherder": {"backfill"},
 	"trigger/trychooser": {"buildbot/selfserve", "taskcluster"}, // the graphs of real catalogs
 	"trigger":            {"trigger/trychooser"},                // a filter in examples
 }
