@@ -206,13 +206,13 @@ func TestFilter(t *testing.T) {
 		sees       []job.Runnable
 		give, want []string
 	}{
-		{nil, []job.Runnable{build, test}, []string{test.Label, "another", build.Label, test.Label}, []string{
+		{nil, []job.Runnable{build, test, barred}, []string{test.Label, "another", build.Label, test.Label}, []string{
 			build.Label, test.Label,
 		}},
-		{nil, []job.Runnable{build, test}, nil, []string{}},
+		{nil, []job.Runnable{build, test, barred}, nil, []string{}},
 		{
 			[]string{barred.Label, gone, gone},
-			[]job.Runnable{named, unbarred},
+			[]job.Runnable{build, test, named, unbarred},
 			[]string{barred.Label, test.Label},
 			[]string{barred.Label},
 		},

@@ -10,7 +10,8 @@ import (
 // Choice chooses labels by what they are and what became of them on a push. What is
 // set must all hold.
 type Choice struct {
-	// Filter returns the labels that are wanted of those that could run, in any order:
+	// Filter returns the labels that are wanted of all that could run, in any order; those
+	// of them count that were asked for by name, where there are such.
 	// trychooser.Choice has one that goes by names, platforms, queries and try syntax. It is
 	// called for several pushes at the same time. Nil wants all.
 	Filter func(catalog []job.Runnable) []string
@@ -64,7 +65,10 @@ func (c Choice) wanted(labels []string, catalog []job.Runnable) []string {
 		e.Barred = "" // a label that the caller names is told about, whatever bars it
 		byLabel[l] = e
 	}
-	entries := slices.Collect(maps.Values(byLabel)) // the others too, which tell what words mean
+	var entries []job.Runnable // the others too, which tell what words mean
+	for _, l := range slices.Sorted(maps.Keys(byLabel)) {
+		entries = append(entries, byLabel[l])
+	}
 	wanted := map[string]bool{}
 	for _, l := range c.Filter(entries) {
 		wanted[l] = true

@@ -129,6 +129,7 @@ func (a *app) rebuilds(c trychooser.Choice) {
 // understood there. Its filter is safe for concurrent use.
 type hearing struct {
 	choice trychooser.Choice
+	among  []string // the labels that were named besides; none for all
 
 	mu     sync.Mutex
 	pushes int            // on which it was made
@@ -136,13 +137,14 @@ type hearing struct {
 	missed map[string]int // what was not understood, and on how many pushes
 }
 
-// hearing makes the choice of the flags ready for several pushes; nil where none was given.
-func (c *choosing) hearing() (*hearing, error) {
+// hearing makes the choice of the flags ready for several pushes, among the labels that were
+// named besides; nil where none was given.
+func (c *choosing) hearing(among ...string) (*hearing, error) {
 	choice, err := c.choice()
 	if err != nil || !c.chooses() {
 		return nil, err
 	}
-	return &hearing{choice: choice}, nil
+	return &hearing{choice: choice, among: among}, nil
 }
 
 // filter is what trigger.Choice takes.
@@ -151,7 +153,11 @@ func (h *hearing) filter(catalog []job.Runnable) []string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.pushes++
-	h.chosen += len(c.Labels)
+	for _, l := range c.Labels {
+		if len(h.among) == 0 || slices.Contains(h.among, l) {
+			h.chosen++
+		}
+	}
 	if h.missed == nil {
 		h.missed = map[string]int{}
 	}

@@ -138,7 +138,7 @@ func (a *app) trigger(cmd *cobra.Command, t triggerFlags) error {
 	if err := t.sayWhich(); err != nil {
 		return err
 	}
-	h, err := t.hearing()
+	h, err := t.hearing(t.labels...)
 	if err != nil {
 		return err
 	}
