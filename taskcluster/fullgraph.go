@@ -136,6 +136,10 @@ type fullLabels struct {
 }
 
 func (g *fullLabels) add(label string, t *graphTask) error {
+	if n := len(g.entries); n == cap(g.entries) { // twice as many each time: fewer copies of what is large
+		g.entries = slices.Grow(g.entries, n+1)
+		g.needs, g.queues = slices.Grow(g.needs, n+1), slices.Grow(g.queues, n+1)
+	}
 	var needs []string
 	for _, l := range t.Dependencies {
 		needs = append(needs, l)

@@ -215,7 +215,7 @@ func (p *prover) object(s *shape, v reflect.Value) error {
 				return err
 			}
 		}
-		f := s.fieldOf(name)
+		f, known := s.fieldOf(name)
 		if f == nil {
 			if err := p.unread(s, name); err != nil {
 				return err
@@ -225,7 +225,7 @@ func (p *prover) object(s *shape, v reflect.Value) error {
 		if f.bit >= 0 {
 			seen |= 1 << f.bit
 		}
-		if err := p.member(f, s.nameOf(f, name), v); err != nil {
+		if err := p.member(f, known, v); err != nil {
 			return err
 		}
 	}
@@ -278,25 +278,18 @@ type named struct {
 // mostFew is how many fields are looked through.
 const mostFew = 8
 
-// fieldOf is the field for a member; nil where there is none.
-func (s *shape) fieldOf(name []byte) *field {
+// fieldOf is the field for a member, and its name without a copy; nil where there is none.
+func (s *shape) fieldOf(name []byte) (*field, string) {
 	if s.few == nil {
-		return s.fields[string(name)]
+		n := s.fields[string(name)]
+		return n.field, n.name
 	}
 	for i := range s.few {
 		if n := &s.few[i]; len(n.name) == len(name) && n.name == string(name) {
-			return n.field
+			return n.field, n.name
 		}
 	}
-	return nil
-}
-
-// nameOf is a member's name without a copy where the shape has it.
-func (s *shape) nameOf(f *field, name []byte) string {
-	if f.bit >= 0 {
-		return s.needed[f.bit]
-	}
-	return string(name)
+	return nil, ""
 }
 
 func (p *prover) member(f *field, name string, v reflect.Value) error {

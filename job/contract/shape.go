@@ -45,7 +45,7 @@ type shape struct {
 	typ     reflect.Type
 	pointer bool // the Go value is a pointer to typ
 	proves  bool // it is a Prover
-	fields  map[string]*field
+	fields  map[string]named
 	few     []named  // the fields where they are few: looking through them is faster
 	needed  []string // names of required fields, by bit
 	also    map[string]bool
@@ -112,12 +112,12 @@ func (s *shape) compile(t reflect.Type) {
 	case own(unmarshalerFrom) || own(unmarshaler) || own(textual):
 		s.form = formOwn
 	case t.Kind() == reflect.Struct:
-		s.form, s.fields, s.also = formObject, map[string]*field{}, map[string]bool{}
+		s.form, s.fields, s.also = formObject, map[string]named{}, map[string]bool{}
 		s.proves = own(proverType)
 		s.members(t, nil)
-		for name, f := range s.fields {
+		for _, f := range s.fields {
 			if len(s.fields) <= mostFew {
-				s.few = append(s.few, named{name, f})
+				s.few = append(s.few, f)
 			}
 		}
 	case t.Kind() == reflect.Map && t.Key().Kind() == reflect.String:
@@ -183,7 +183,7 @@ func (s *shape) member(t reflect.Type, f reflect.StructField, name string, index
 	if _, twice := s.fields[name]; twice || len(s.needed) > 64 {
 		panic(fmt.Sprintf("contract: %v.%s: %q comes twice, or more than 64 fields are required", t, f.Name, name))
 	}
-	s.fields[name] = m
+	s.fields[name] = named{name, m}
 }
 
 func bound(t reflect.Type, f reflect.StructField, tag string) *float64 {
