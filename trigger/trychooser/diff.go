@@ -54,6 +54,7 @@ func Compare(old, now Graph) Diff {
 	for _, s := range slices.SortedFunc(maps.Keys(c.fresh), spot.compare) {
 		d.New = append(d.New, s.entry())
 	}
+	slices.SortFunc(c.renamed, spotPair.compare)
 	for _, p := range c.renamed {
 		d.Renamed = append(d.Renamed, Renamed{p.from.entry(), p.to.entry()})
 	}
@@ -79,6 +80,8 @@ func (s spot) entry() Entry {
 }
 
 type spotPair struct{ from, to spot }
+
+func (p spotPair) compare(q spotPair) int { return cmp.Or(p.from.compare(q.from), p.to.compare(q.to)) }
 
 // comparing is a Compare under way.
 type comparing struct {
@@ -170,8 +173,11 @@ func (c *comparing) alike() {
 	}
 	for from := range c.gone {
 		a := c.was.testNames(from)
+		if len(a) <= fewTests {
+			continue
+		}
 		for to, b := range names {
-			if from.buildType != to.buildType || len(a) <= fewTests {
+			if from.buildType != to.buildType {
 				continue
 			}
 			both := 0
@@ -186,7 +192,7 @@ func (c *comparing) alike() {
 		}
 	}
 	slices.SortFunc(all, func(a, b score) int {
-		return cmp.Or(cmp.Compare(b.jaccard, a.jaccard), a.from.compare(b.from), a.to.compare(b.to))
+		return cmp.Or(cmp.Compare(b.jaccard, a.jaccard), a.compare(b.spotPair))
 	})
 	for _, s := range all {
 		if c.gone[s.from] && c.fresh[s.to] {
@@ -198,11 +204,7 @@ func (c *comparing) alike() {
 // testNames are the suites and chunks of the tests below a build.
 func (g Graph) testNames(build spot) map[string]bool {
 	p := g[build.buildType][build.platform]
-	names := make(map[string]bool, len(p.Tests))
-	for _, n := range p.Tests {
-		names[n] = true
-	}
-	out := map[string]bool{}
+	names, out := setOf(p.Tests), map[string]bool{}
 	for _, label := range p.Builds[build.label] {
 		out[nameIn(label, names)] = true
 	}
@@ -227,52 +229,52 @@ func nameIn(label string, names map[string]bool) string {
 // the others.
 func (c *comparing) tests() {
 	groups := map[string]*labels{}
-	for from := range c.was.spots() {
-		to, both := c.moved[from]
-		was := c.was[from.buildType][from.platform].Builds[from.label]
-		var is []string
-		if both {
-			is = c.is[to.buildType][to.platform].Builds[to.label]
-		}
-		had, has := setOf(was), setOf(is)
-		group := groupOf(groups, from.buildType+"\x00"+from.platform+"\x00"+from.label)
-		group.names = setOf(c.is[to.buildType][to.platform].Tests)
-		for _, l := range was {
-			s := spot{from.buildType, from.platform, from.label, l}
-			if !has[l] {
-				c.gone[s] = true
-			}
-			if both {
-				group.was[l] = s
-			}
-		}
-		for _, l := range is {
-			s := spot{to.buildType, to.platform, to.label, l}
-			if !had[l] {
-				c.fresh[s] = true
-			}
-			group.is[l] = s
-		}
-	}
 	arrived := map[spot]bool{}
-	for _, to := range c.moved {
+	for from, to := range c.moved {
 		arrived[to] = true
+		group := groupOf(groups, strings.Join([]string{from.buildType, from.platform, from.label}, "\x00"))
+		group.was, group.is = c.was.below(from), c.is.below(to)
+		group.names = setOf(c.is[to.buildType][to.platform].Tests)
+		note(c.gone, group.was, group.is)
+		note(c.fresh, group.is, group.was)
 	}
-	for to := range c.is.spots() {
-		for _, l := range c.is[to.buildType][to.platform].Builds[to.label] {
-			if !arrived[to] {
-				c.fresh[spot{to.buildType, to.platform, to.label, l}] = true
-			}
+	for build := range c.was.spots() {
+		if _, both := c.moved[build]; !both {
+			note(c.gone, c.was.below(build), nil)
+		}
+	}
+	for build := range c.is.spots() {
+		if !arrived[build] {
+			note(c.fresh, c.is.below(build), nil)
 		}
 	}
 	c.replaced(groups)
 }
 
+// below are the tests of a build, by their labels.
+func (g Graph) below(build spot) map[string]spot {
+	out := map[string]spot{}
+	for _, l := range g[build.buildType][build.platform].Builds[build.label] {
+		out[l] = spot{build.buildType, build.platform, build.label, l}
+	}
+	return out
+}
+
+// note adds the tests that are not among others.
+func note(to map[spot]bool, tests, others map[string]spot) {
+	for l, s := range tests {
+		if _, there := others[l]; !there {
+			to[s] = true
+		}
+	}
+}
+
 // names compares the tests of which only suite and chunk are known.
 func (c *comparing) names() {
 	was, is := c.was.namesAlone(), c.is.namesAlone()
-	platforms := map[place]place{}
-	for from, to := range c.moved {
+	platforms := map[place]place{} // of several that the builds of one went to, the last
+	for _, from := range slices.SortedFunc(maps.Keys(c.moved), spot.compare) {
+		to := c.moved[from]
 		platforms[place{from.buildType, from.platform}] = place{to.buildType, to.platform}
 	}
 	arrived := map[spot]bool{}

@@ -371,3 +371,22 @@ func spots(g trychooser.Graph) map[string]bool {
 	}
 	return out
 }
+
+// What is renamed is sorted, and the same each time, also where builds of one platform went to
+// several.
+func TestCompareIsInOrder(t *testing.T) {
+	old := graphOf(t,
+		"opt a b1: "+suites("x", usual...), "opt a b2: "+suites("y", append(usual[1:], "z")...), "opt a: alone")
+	now := graphOf(t,
+		"opt c new1: "+suites("x", usual...), "opt d new2: "+suites("y", usual[1:]...), "opt d: alone")
+	want := []string{
+		"- opt a b2: test-y/opt-z",
+		"~ opt a b1: b1 > opt c new1: new1",
+		"~ opt a b2: b2 > opt d new2: new2",
+	}
+	for range 20 {
+		if diff := cmp.Diff(want, told(trychooser.Compare(old, now))); diff != "" {
+			t.Fatalf("-want +got:\n%s", diff)
+		}
+	}
+}

@@ -62,8 +62,10 @@ func NewGraph(catalog []job.Runnable) Graph {
 		}
 		name, placed := cmp.Or(e.Name(), e.Label), false
 		needs := e.Upstreams
-		if built := buildPlatform(e.TestPlatform); len(needs) == 0 && e.Platform == "" && built != "" {
-			needs = []string{"build-" + built + "/" + e.BuildType}
+		if len(needs) == 0 && e.Platform == "" {
+			if built := buildPlatform(e.TestPlatform); built != "" {
+				needs = []string{"build-" + built + "/" + e.BuildType}
+			}
 		}
 		for _, u := range needs {
 			if f := builds[u]; f != nil {
@@ -84,10 +86,12 @@ func NewGraph(catalog []job.Runnable) Graph {
 	return g
 }
 
-// apart reports whether a label of Taskcluster builds or tests for no platform.
+// ofNoPlatform are the beginnings of labels that Taskcluster has for what is built or tested
+// for no platform.
+var ofNoPlatform = []string{"fetch-", "toolchain-", "source-test-", "source-check-"}
+
 func apart(label string) bool {
-	return slices.ContainsFunc([]string{"fetch-", "toolchain-", "source-test-", "source-check-"},
-		func(begin string) bool { return strings.HasPrefix(label, begin) })
+	return slices.ContainsFunc(ofNoPlatform, func(begin string) bool { return strings.HasPrefix(label, begin) })
 }
 
 type place struct{ buildType, platform string }

@@ -27,8 +27,8 @@ func groupOf(groups map[string]*labels, key string) *labels {
 // separators stand between the parts of a label.
 const separators = "-/ _."
 
-// rule is a part of labels that was replaced; each is one or more words, or nothing. In is
-// where: in the name of a suite, or before it, where the machine is named.
+// rule is a part of labels that was replaced; each is one or more words, or nothing. Suite
+// says that it is in the name of a suite, and not before it, where the machine is named.
 type rule struct {
 	old, now string
 	suite    bool
@@ -139,9 +139,8 @@ func (c *comparing) replaced(groups map[string]*labels) {
 	for _, g := range groups {
 		c.candidates(g, func(r rule, p spotPair) { pairs[r] = append(pairs[r], p) })
 	}
-	order := func(a, b spotPair) int { return cmp.Or(a.from.compare(b.from), a.to.compare(b.to)) }
 	for r, of := range pairs {
-		slices.SortFunc(of, order)
+		slices.SortFunc(of, spotPair.compare)
 		pairs[r] = slices.Compact(of)
 	}
 	if len(pairs) == 0 {
@@ -166,7 +165,6 @@ func (c *comparing) replaced(groups map[string]*labels) {
 			}
 		}
 	}
-	slices.SortFunc(c.renamed, order)
 }
 
 // holds reports whether a rule may be believed: stays says that the old part is still to be

@@ -34,10 +34,9 @@ func (f *fact) isTest() bool {
 
 // others are the beginnings of labels that Taskcluster has for what -b and -p, and -u, do
 // not govern, though it builds and tests.
-var others = []string{
-	"fetch-", "toolchain-", "repackage-", "instrumented-build-", "nightly-l10n-", "shippable-l10n-", "source-test-",
-	"source-check-", "perftest-",
-}
+var others = slices.Concat(ofNoPlatform, []string{
+	"repackage-", "instrumented-build-", "nightly-l10n-", "shippable-l10n-", "perftest-",
+})
 
 func roleOf(e job.Runnable) role {
 	begins := func(s string) bool { return strings.HasPrefix(e.Label, s) }
