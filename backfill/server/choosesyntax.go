@@ -10,7 +10,7 @@ import (
 
 // configOf is the choice as try_task_config.json.
 func configOf(cat *catalogue, of []int) (string, error) {
-	text, err := trychooser.TryTaskConfig(cat.labels(of), "fuzzy")
+	text, err := trychooser.TryTaskConfig(cat.labels(of), trychooser.SelectorFuzzy)
 	return string(text), err
 }
 

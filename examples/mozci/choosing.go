@@ -59,16 +59,16 @@ func (c *choosing) chooses() bool {
 
 // sayWhich refuses words that say nothing, such as those of a variable that is empty: they
 // would choose every label.
-func (c *choosing) sayWhich() error {
+func (c *choosing) sayWhich(choice trychooser.Choice) error {
 	for name, list := range map[string][]string{"includes": c.includes, "excludes": c.excludes} {
 		empty := slices.ContainsFunc(list, func(w string) bool { return strings.TrimSpace(w) == "" })
 		if empty || len(list) == 0 && c.flags.Changed(name) {
 			return usage("--%s: a word is empty, which would mean every label", name)
 		}
 	}
-	for _, text := range c.queries {
-		if q, err := trychooser.ParseQuery(text); err == nil && q.Empty() {
-			return usage("--query %q has no word, which would mean every label", text)
+	for _, q := range choice.Queries {
+		if q.Empty() {
+			return usage("--query %q has no word, which would mean every label", q)
 		}
 	}
 	return nil
@@ -142,6 +142,9 @@ type hearing struct {
 func (c *choosing) hearing(among ...string) (*hearing, error) {
 	choice, err := c.choice()
 	if err != nil || !c.chooses() {
+		return nil, err
+	}
+	if err := c.sayWhich(choice); err != nil {
 		return nil, err
 	}
 	return &hearing{choice: choice, among: among}, nil

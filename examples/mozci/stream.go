@@ -41,15 +41,24 @@ type tornError struct{ where string }
 
 func (e *tornError) Error() string { return "the file is cut off: it ends " + e.where }
 
-// newValues reads what may be packed with gzip.
-func newValues(in io.Reader, most int) (*values, error) {
+// unpacked is what may be packed with gzip.
+func unpacked(in io.Reader) (*bufio.Reader, error) {
 	buffered := bufio.NewReaderSize(in, 1<<16)
 	if head, _ := buffered.Peek(2); bytes.Equal(head, []byte{0x1f, 0x8b}) {
-		unpacked, err := gzip.NewReader(buffered)
+		z, err := gzip.NewReader(buffered)
 		if err != nil {
 			return nil, fmt.Errorf("gzip: %w", err)
 		}
-		buffered = bufio.NewReaderSize(unpacked, 1<<16)
+		buffered = bufio.NewReaderSize(z, 1<<16)
+	}
+	return buffered, nil
+}
+
+// newValues reads what may be packed with gzip.
+func newValues(in io.Reader, most int) (*values, error) {
+	buffered, err := unpacked(in)
+	if err != nil {
+		return nil, err
 	}
 	if head, _ := buffered.Peek(3); bytes.Equal(head, []byte("\ufeff")) {
 		_, _ = buffered.Discard(3)

@@ -38,9 +38,10 @@ the test when it is done.
 
 Which labels: those of --label; or, on each push, those that --includes,
 --excludes, --query, --try-syntax, --coalesced, --fill-revision and --failed-jobs
-choose, all of which must hold. Which pushes: --rev alone, or with one of --from-rev, --delta,
---back-revisions and --backfill. Or a plan that was saved: --plan. Or an action
-that the CI itself offers: --action, once within an hour for the same input.`,
+choose, all of which must hold. Which pushes: --rev alone, or with one of
+--from-rev, --delta, --back-revisions and --backfill. Or a plan that was saved:
+--plan. Or an action that the CI itself offers: --action, once within an hour for
+the same input.`,
 		Example: `  mozci trigger --label linux64/opt/xpcshell-1 --rev a062f26a3ad8 --times 5
   mozci trigger --buildername L --rev R --from-rev F --times 2
   mozci trigger --buildername L --rev R --backfill --max-revisions 30 --times 2
@@ -134,9 +135,6 @@ func (a *app) trigger(cmd *cobra.Command, t triggerFlags) error {
 	}
 	if t.choice.Failed && !cmd.Flags().Changed("times") {
 		t.times = 2
-	}
-	if err := t.sayWhich(); err != nil {
-		return err
 	}
 	h, err := t.hearing(t.labels...)
 	if err != nil {

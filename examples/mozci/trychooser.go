@@ -184,16 +184,13 @@ func (a *app) misunderstood(choice trychooser.Choice, chosen trychooser.Chosen) 
 
 // printConfig prints try_task_config.json, with mach try's name for the way to choose.
 func (a *app) printConfig(labels []string, c chooserFlags) error {
-	selector := "fuzzy"
+	selector := trychooser.SelectorFuzzy
 	if c.flags.Changed("try-syntax") {
-		selector = "syntax"
+		selector = trychooser.SelectorSyntax
 	}
 	text, err := trychooser.TryTaskConfig(labels, selector)
 	if err != nil {
 		return err
-	}
-	if n := len(text); n == 0 || text[n-1] != '\n' {
-		text = append(text, '\n')
 	}
 	_, err = a.out.Write(text)
 	return err

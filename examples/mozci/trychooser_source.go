@@ -1,9 +1,7 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
-	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
@@ -135,15 +133,11 @@ func (a *app) open(name string) (io.ReadCloser, error) {
 		}
 		in, out.close = f, f.Close
 	}
-	begin := bufio.NewReader(in)
-	out.Reader = begin
-	if head, _ := begin.Peek(2); bytes.Equal(head, []byte{0x1f, 0x8b}) {
-		z, err := gzip.NewReader(begin)
-		if err != nil {
-			return nil, errors.Join(err, out.close())
-		}
-		out.Reader = z
+	text, err := unpacked(in)
+	if err != nil {
+		return nil, errors.Join(err, out.close())
 	}
+	out.Reader = text
 	return out, nil
 }
 
