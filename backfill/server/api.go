@@ -202,16 +202,21 @@ func (s *Server) apiGet(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
+	serveJSON(w, r, b.json, b.etag, "no-cache")
+}
+
+// serveJSON answers with a text that a client may have already, by its tag.
+func serveJSON(w http.ResponseWriter, r *http.Request, text []byte, etag, cache string) {
 	h := w.Header()
-	h.Set("Etag", b.etag)
-	h.Set("Cache-Control", "no-cache")
-	if matches(r.Header.Values("If-None-Match"), b.etag) {
+	h.Set("Etag", etag)
+	h.Set("Cache-Control", cache)
+	if matches(r.Header.Values("If-None-Match"), etag) {
 		w.WriteHeader(http.StatusNotModified)
 		return
 	}
 	h.Set("Content-Type", "application/json")
-	h.Set("Content-Length", strconv.Itoa(len(b.json)))
-	_, _ = w.Write(b.json)
+	h.Set("Content-Length", strconv.Itoa(len(text)))
+	_, _ = w.Write(text)
 }
 
 // matches reports whether one of the tags that a client has is this one. What a proxy has

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -216,11 +217,9 @@ func (l *line) count(name, otherwise string) {
 // settle decides which names there are, and in which order: builds first, what has no
 // name of its own last.
 func (l *line) settle() {
-	all := make([]string, 0, len(l.n))
-	for name := range l.n {
-		all = append(all, name)
-	}
-	slices.SortFunc(all, func(a, b string) int { return cmp.Or(cmp.Compare(l.n[b], l.n[a]), cmp.Compare(a, b)) })
+	all := slices.SortedFunc(maps.Keys(l.n), func(a, b string) int {
+		return cmp.Or(cmp.Compare(l.n[b], l.n[a]), cmp.Compare(a, b))
+	})
 	l.names = all
 	if len(all) > l.most {
 		const spare = 5 // names that the others share

@@ -171,7 +171,7 @@ func (a acted) failures() (asked, failed int) {
 	return asked, failed
 }
 
-// sentenceOf is what an act did, in words.
+// sentence is what an act did, in words.
 func (a acted) sentence() string {
 	asked, failed := a.failures()
 	already := 0

@@ -4,9 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
-	"sync"
 
+	"github.com/mozci/mozci/analysis"
 	"github.com/mozci/mozci/job"
 )
 
@@ -34,11 +35,10 @@ func (m measure) String() string { return measures[m] }
 
 // lengths are how long finished runs took, in seconds.
 type lengths struct {
-	runs   map[string][]float64 // by label
-	label  map[string]float64
-	suite  map[string]float64
-	kind   map[job.Kind]float64
-	pushes int // that were read
+	runs  map[string][]float64 // by label
+	label map[string]float64
+	suite map[string]float64
+	kind  map[job.Kind]float64
 }
 
 // readLengths reads how long the runs on the newest pushes before one took. With an error
@@ -51,25 +51,14 @@ func readLengths(ctx context.Context, place Place, push job.Push) (lengths, erro
 	}
 	near = slices.DeleteFunc(near, func(p job.Push) bool { return p.Key() == push.Key() || !p.Testable() })
 	near = near[max(0, len(near)-mostHistory):]
-	var mu sync.Mutex
-	var wait sync.WaitGroup
+	jobs := func(ctx context.Context, p job.Push, _ *slog.Logger) ([]job.Job, error) { return place.CI.Jobs(ctx, p) }
 	var errs []error
-	slots := make(chan struct{}, historyWidth)
-	for _, p := range near {
-		slots <- struct{}{}
-		wait.Go(func() {
-			defer func() { <-slots }()
-			jobs, err := place.CI.Jobs(ctx, p)
-			mu.Lock()
-			defer mu.Unlock()
-			if err != nil {
-				errs = append(errs, fmt.Errorf("%s: %w", p, err))
-			}
-			out.add(jobs)
-			out.pushes++
-		})
+	for ran := range analysis.Ordered(ctx, near, jobs, &analysis.OrderedOptions{Width: historyWidth}) {
+		if ran.Err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", ran.Push, ran.Err))
+		}
+		out.add(ran.Value)
 	}
-	wait.Wait()
 	return out, errors.Join(errs...)
 }
 

@@ -71,29 +71,23 @@ func visible(names []string) []string {
 
 // chooserData answers what the chooser's script chooses from.
 func (p *page) chooserData(w http.ResponseWriter, r *http.Request) {
-	a, err := readChooser(r.URL.Query())
-	var cat *catalogue
-	if err == nil {
-		cat, err = p.o.Chooser.open(r.Context(), a.Project, a.Revision)
-	}
+	_, cat, err := p.openChooser(r)
 	if err != nil {
-		code, t := troubleOf(err)
-		if code >= http.StatusInternalServerError {
-			p.o.Log.ErrorContext(r.Context(), "a request failed", "path", r.URL.Path, "error", err)
-		}
+		code, t := p.troubleIn(r, err)
 		http.Error(w, t.Text, code)
 		return
 	}
-	h := w.Header()
-	h.Set("Etag", cat.etag)
-	h.Set("Cache-Control", "private, no-cache")
-	if matches(r.Header.Values("If-None-Match"), cat.etag) {
-		w.WriteHeader(http.StatusNotModified)
-		return
+	serveJSON(w, r, cat.data, cat.etag, "private, no-cache")
+}
+
+// openChooser reads the fields of an address, and what can run on the push that it names.
+func (p *page) openChooser(r *http.Request) (chooserAsk, *catalogue, error) {
+	a, err := readChooser(r.URL.Query())
+	if err != nil {
+		return a, nil, err
 	}
-	h.Set("Content-Type", "application/json")
-	h.Set("Content-Length", strconv.Itoa(len(cat.data)))
-	_, _ = w.Write(cat.data)
+	cat, err := p.o.Chooser.open(r.Context(), a.Project, a.Revision)
+	return a, cat, err
 }
 
 // runnableJSON is what can run on a push, as the API has it.

@@ -90,11 +90,7 @@ func (p *page) chooserSyntax(w http.ResponseWriter, r *http.Request) {
 func (p *page) copied(
 	w http.ResponseWriter, r *http.Request, kind string, text func(*catalogue, []int) (string, error),
 ) {
-	a, err := readChooser(r.URL.Query())
-	var cat *catalogue
-	if err == nil {
-		cat, err = p.o.Chooser.open(r.Context(), a.Project, a.Revision)
-	}
+	a, cat, err := p.openChooser(r)
 	var out string
 	if err == nil {
 		var of []int

@@ -134,12 +134,18 @@ type trouble struct {
 
 // fail shows an error as a screen, with what to do.
 func (p *page) fail(w http.ResponseWriter, r *http.Request, err error) {
+	code, t := p.troubleIn(r, err)
+	t.SignIn = t.SignIn && p.o.SignIn
+	p.show(w, r, code, "trouble", p.frame(r, t.Heading+" · mozci", "", t))
+}
+
+// troubleIn is troubleOf for the error of a request, which the log is told where it is ours.
+func (p *page) troubleIn(r *http.Request, err error) (int, trouble) {
 	code, t := troubleOf(err)
 	if code >= http.StatusInternalServerError {
 		p.o.Log.ErrorContext(r.Context(), "a request failed", "path", r.URL.Path, "error", err)
 	}
-	t.SignIn = t.SignIn && p.o.SignIn
-	p.show(w, r, code, "trouble", p.frame(r, t.Heading+" · mozci", "", t))
+	return code, t
 }
 
 // troubleOf says of an error what it is, and what to do. What went wrong inside is told to
