@@ -62,13 +62,19 @@ type scheduler struct {
 // are passed over, or so many seconds.
 var skips = regexp.MustCompile(`-(\d+)-(\d+)$`)
 
+// mostThings is how large allthethings.json may be. Mozilla's had about 20 MB.
+const mostThings = 256 << 20
+
 // ReadAllTheThings reads allthethings.json. A scheduler's downstream are the
 // builders that it triggers; what triggers it is named by a build's short name,
 // with what it triggers after that: try-platform-opt-unittest. Of a name that is there
 // twice the last one counts, as in the programs that wrote such files and merged them.
 // What is no allthethings.json gives [job.ErrMalformed].
 func ReadAllTheThings(in io.Reader) (*AllTheThings, error) {
-	text, err := io.ReadAll(in)
+	text, err := io.ReadAll(io.LimitReader(in, mostThings+1))
+	if err == nil && len(text) > mostThings {
+		err = fmt.Errorf("%w: more than %d MiB", job.ErrMalformed, mostThings>>20)
+	}
 	if err != nil {
 		return nil, job.Wrap("selfserve.allthethings", "", err)
 	}
