@@ -4,28 +4,9 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/mozci/mozci/job"
 )
-
-// chunkOf splits a label into its base name and the number of its chunk: 3 of
-// "linux64/opt-mochitest-3". A label that is not split has number 0 and is its
-// own base name.
-func chunkOf(label string) (base string, number int) {
-	i := strings.LastIndexByte(label, '-')
-	digits := label[i+1:]
-	if i <= 0 || digits == "" || len(digits) > 4 || digits[0] == '0' {
-		return label, 0
-	}
-	for _, c := range digits {
-		if c < '0' || c > '9' {
-			return label, 0
-		}
-		number = number*10 + int(c-'0')
-	}
-	return label[:i], number
-}
 
 // Counterpart is the label that runs on one push what another label runs
 // elsewhere.
@@ -54,9 +35,9 @@ func (c Counterpart) String() string {
 // there. known is false where that cannot be told: no manifests were given, or
 // the catalog does not say what the chunks run.
 func Counterparts(catalog []job.Runnable, label string, manifests []string) (found []Counterpart, known bool) {
-	base, _ := chunkOf(label)
+	base, _ := job.SplitChunk(label)
 	for _, e := range catalog {
-		if b, _ := chunkOf(e.Label); b != base || len(e.Manifests) == 0 {
+		if b, _ := job.SplitChunk(e.Label); b != base || len(e.Manifests) == 0 {
 			continue
 		}
 		known = len(manifests) > 0
@@ -73,8 +54,8 @@ func Counterparts(catalog []job.Runnable, label string, manifests []string) (fou
 		}
 	}
 	slices.SortFunc(found, func(a, b Counterpart) int {
-		_, na := chunkOf(a.Label)
-		_, nb := chunkOf(b.Label)
+		_, na := job.SplitChunk(a.Label)
+		_, nb := job.SplitChunk(b.Label)
 		return cmp.Or(cmp.Compare(len(b.Has), len(a.Has)), cmp.Compare(other(a, label), other(b, label)),
 			cmp.Compare(na, nb))
 	})

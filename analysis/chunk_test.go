@@ -10,26 +10,6 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-func TestChunk(t *testing.T) {
-	for label, want := range map[string]string{
-		"linux64/opt-mochitest-3":  "linux64/opt-mochitest 3",
-		"linux64/opt-mochitest-12": "linux64/opt-mochitest 12",
-		"linux64/opt-talos-g1":     "linux64/opt-talos-g1 0",
-		"build-win64/debug":        "build-win64/debug 0",
-		"x-":                       "x- 0",
-		"-1":                       "-1 0",
-		"":                         " 0",
-		"x-01":                     "x-01 0",
-		"x-20260101":               "x-20260101 0",
-		"x-1-cf":                   "x-1-cf 0",
-	} {
-		base, n := analysis.Chunk(label)
-		if got := fmt.Sprint(base, " ", n); got != want {
-			t.Errorf("%q: %q, expected %q", label, got, want)
-		}
-	}
-}
-
 func TestCounterparts(t *testing.T) {
 	catalog := []job.Runnable{
 		{Label: "l/m-1", Manifests: []string{"a", "b"}},

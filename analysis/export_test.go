@@ -1,7 +1,4 @@
 package analysis
 
-// What the tests outside the package look at besides what is exported.
-var (
-	RunsToSee = runsToSee
-	Chunk     = chunkOf
-)
+// RunsToSee is for the tests outside the package.
+var RunsToSee = runsToSee

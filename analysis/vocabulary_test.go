@@ -7,7 +7,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/mozci/mozci/analysis"
 	"github.com/mozci/mozci/internal/testing/testenv"
 	"github.com/mozci/mozci/internal/testing/vocabulary"
 	"github.com/mozci/mozci/job"
@@ -43,7 +42,7 @@ func TestVocabularyOfChunks(t *testing.T) {
 		if page.MatchString(name) && job.NamesPerf(name) {
 			want = 0
 		}
-		base, n := analysis.Chunk(name)
+		base, n := job.SplitChunk(name)
 		if n != want || n > 0 && name != fmt.Sprintf("%s-%d", base, n) || n == 0 && base != name ||
 			strings.HasSuffix(base, "-") {
 			return fmt.Errorf("%s in chunk %d, expected %d", base, n, want)

@@ -49,7 +49,8 @@ func afterFirst(begin string) string {
 	return out
 }
 
-// SplitChunk is the suite and the chunk of a name such as xpcshell-4; the chunk is 0 where
+// SplitChunk is the suite and the chunk of a name such as xpcshell-4, or the base and the
+// chunk of a whole label, as in linux64/opt-mochitest-3; the chunk is 0 where
 // it has none. A chunk has up to four digits.
 func SplitChunk(name string) (suite string, chunk int) {
 	i := strings.LastIndexByte(name, '-')
