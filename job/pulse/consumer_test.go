@@ -291,12 +291,9 @@ func storeDown(w *world, long bool) {
 	} else {
 		// What came is held, and no more is sent.
 		w.until("the store is known to be down", func() bool { return !r.Stats().StoreDown.IsZero() })
-		held := r.Stats().Held
-		if held < 1 || held > 10 {
-			w.Errorf("%d are held", held)
-		}
 		w.publish("b", "100")
-		w.depth(r.Queue(), 101-held, held)
+		w.depth(r.Queue(), 91, 10) // Prefetch of them, and they need not come at once
+		w.until("all that came are held", func() bool { return r.Stats().Held == 10 })
 	}
 	s.fail(nil)
 	r.await(pulse.StateListening)
