@@ -2,31 +2,6 @@ package culprit
 
 import "math"
 
-// Limit is how many runs any search needs on average that is wrong at most so
-// often about which of n pushes it was: Fano's inequality,
-// (log2 n - H(delta) - delta log2(n-1)) / capacity. k runs at a time carry at
-// most k times as much.
-func Limit(n int, r Rates, delta float64) float64 {
-	bits := math.Log2(float64(n)) - h2(delta)/math.Ln2
-	if n > 1 {
-		bits -= delta * math.Log2(float64(n-1))
-	}
-	return math.Max(0, bits) / capacity(r)
-}
-
-// capacity is how many bits a run tells at most when a run fails with one of two
-// rates: the capacity of the binary asymmetric channel. With z = (H(q) - H(p)) /
-// (p - q) it is log2(1 + 2^z) + (q H(p) - p H(q)) / (p - q), H in bits.
-func capacity(r Rates) float64 {
-	p, q := r.After, r.Before
-	if !(p > q) {
-		return 0
-	}
-	hp, hq := h2(p)/math.Ln2, h2(q)/math.Ln2
-	z := (hq - hp) / (p - q)
-	return math.Max(0, math.Log2(1+math.Exp2(z))+(q*hp-p*hq)/(p-q))
-}
-
 // Forecast is how many runs more the search is expected to need, confirmation
 // included: the bits that are left, over the capacity at the estimated rates,
 // times what not knowing the rates costs, and what it takes to be sure in the
