@@ -42,7 +42,7 @@ func (b *sim) cell(n int, p, q float64) {
 	best40, t40 := try(more, draw(200, 40), oracle(1, t)), try(more, draw(200, 40), ours(1, t))
 	t1, t0 := try(trials, draw(50, 0), ours(1, t)), try(trials, draw(0, 0), ours(1, t))
 	few := max(40, trials/5) // of the others, which are only printed
-	ratio, ratio40 := t2.meanRuns().over(best.meanRuns()), t40.meanRuns().over(best40.meanRuns())
+	ratio, ratio40 := t2.over(best), t40.over(best40)
 	fmt.Printf("%4.2f %5.2f  %6.1f  %14s  %22s %22s  %14s  %14s  %14s  %14s  %14s  %14s\n", p, q, limit,
 		cellText(best), fmt.Sprintf("%s (%.2f)", cellText(t2), ratio.value),
 		fmt.Sprintf("%s (%.2f)", cellText(t40), ratio40.value), cellText(t1), cellText(t0),

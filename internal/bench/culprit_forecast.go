@@ -41,8 +41,10 @@ func (b *sim) forecast(n int, r culprit.Rates, k int) {
 		runs += x[0] / float64(trials)
 		rounds += x[1] / float64(trials)
 	}
-	ofRuns := measured{value: runs}.over(took.meanRuns())
-	ofRounds := measured{value: rounds}.over(took.meanRounds())
+	of := func(said float64, took measured) measured {
+		return measured{said / took.value, said / took.value * took.deviation / took.value}
+	}
+	ofRuns, ofRounds := of(runs, took.meanRuns()), of(rounds, took.meanRounds())
 	fmt.Printf("%5d %4.1f %5.2f %10d %10.1f %8.1f %6.2f %8.1f %8.1f %6.2f\n", n, r.After, r.Before, k, runs,
 		took.mean(), ofRuns.value, rounds, took.meanRounds().value, ofRounds.value)
 	name := fmt.Sprintf("n %d, p %v, q %v, %d at a time: forecast", n, r.After, r.Before, k)

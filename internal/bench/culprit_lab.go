@@ -23,6 +23,7 @@ type lab struct {
 	newer       culprit.Counts
 	count       map[int]uint64
 	runs        int
+	ended       int // of the runs, by infrastructure
 }
 
 // The streams of a trial that are not of a push.
@@ -97,6 +98,7 @@ func (l *lab) run(x int) culprit.RunEnd {
 	l.count[x]++
 	l.runs++
 	if l.infra > 0 && l.uniform(uint64(x)|streamInfra, j) < l.infra || l.isDead(x) {
+		l.ended++
 		return culprit.RunInfra
 	}
 	if l.fails(uint64(x), j, l.rate(x)) {
@@ -140,7 +142,9 @@ type score struct {
 	either                       int // of those that are right
 	runs, rounds, stated, size   float64
 	runSquares, roundSquares     float64
-	statedDecided                float64 // over those that are right or wrong
+	statedDecided                float64   // over those that are right or wrong
+	infra                        float64   // runs that infrastructure ended
+	each                         []float64 // the runs of each trial
 }
 
 func (s score) accuracy() float64 { return s.share(s.right) }
@@ -167,11 +171,17 @@ func meanOf(sum, squares float64, trials int) measured {
 	return measured{mean, math.Sqrt(math.Max(0, squares/n-mean*mean) / n)}
 }
 
-// over is a ratio; its standard error is that of independent figures, which is too
-// large where both saw the same luck.
-func (m measured) over(base measured) measured {
-	r := m.value / base.value
-	return measured{r, r * math.Hypot(m.deviation/m.value, base.deviation/base.value)}
+// over is the ratio of the mean runs of two methods that saw the same luck, trial by
+// trial.
+func (s score) over(base score) measured {
+	r := s.mean() / base.mean()
+	squares := 0.0
+	for i, x := range s.each {
+		d := x - r*base.each[i]
+		squares += d * d
+	}
+	n := float64(s.trials)
+	return measured{r, math.Sqrt(squares/n/n) / base.mean()}
 }
 
 // within is half the 95 % interval of the accuracy, and of the mean of the runs.
@@ -229,6 +239,8 @@ func (s *score) add(l *lab, a answer) {
 	if a.rounds == 0 {
 		rounds = runs
 	}
+	s.each = append(s.each, runs)
+	s.infra += float64(l.ended)
 	s.runs += runs
 	s.runSquares += runs * runs
 	s.rounds += rounds

@@ -38,7 +38,7 @@ func (b *sim) infra() {
 		for _, k := range []int{1, 4} {
 			m := ours(k, culprit.Options{})
 			with, without := try(b.trials(500), draw(0.2), m), try(b.trials(500), draw(0), m)
-			times := with.meanRuns().over(without.meanRuns())
+			times := with.over(without)
 			fmt.Printf("p = %.1f q = %.2f k = %d   %s   without %s   %.2f times\n", r.After, r.Before, k, cellText(with),
 				cellText(without), times.value)
 			least := map[float64]float64{1: 0.99, 0.5: 0.95}[r.After]
@@ -64,9 +64,9 @@ func (b *sim) dead() {
 		for _, k := range []int{1, 4} {
 			m := ours(k, culprit.Options{})
 			s, none := try(b.trials(1000), draw(0.1), m), try(b.trials(1000), draw(0), m)
-			fmt.Printf("p = %.1f q = %.2f k = %d   %s in %.1f rounds, %.2f pushes in the answer, gave up %.3f   "+
-				"without dead ones %s\n", c.p, c.q, k, cellText(s), s.meanRounds().value, s.size/float64(s.trials),
-				s.share(s.gaveUp), cellText(none))
+			fmt.Printf("p = %.1f q = %.2f k = %d   %s in %.1f rounds, %.1f of the runs ended by infra, %.2f pushes in "+
+				"the answer, gave up %.3f   without dead ones %s\n", c.p, c.q, k, cellText(s), s.meanRounds().value,
+				s.infra/float64(s.trials), s.size/float64(s.trials), s.share(s.gaveUp), cellText(none))
 			b.atLeast(s.rightShare(), c.right, c.right, "dead pushes, p %v, %d at a time: right", c.p, k)
 			if k == 1 {
 				b.atMost(s.meanRuns(), c.runs, c.goalRuns, "dead pushes, p %v: runs", c.p)
@@ -97,7 +97,7 @@ func (b *sim) permanent() {
 		draw := func(i uint64) *lab { return newLab(b.seed+5, i, n, 1, 0, 50, 0) }
 		mine, theirs := try(b.trials(500), draw, ours(1, culprit.Options{Permanent: true})), try(b.trials(500), draw, facf)
 		fmt.Printf("n = %4d: %s   FACF %s\n", n, cellText(mine), cellText(theirs))
-		b.atMost(mine.meanRuns().over(theirs.meanRuns()), 1, 0.9, "permanent only, n %d: runs of FACF's", n)
+		b.atMost(mine.over(theirs), 1, 0.9, "permanent only, n %d: runs of FACF's", n)
 	}
 }
 

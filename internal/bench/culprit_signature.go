@@ -24,7 +24,7 @@ func (b *sim) signature() {
 		m := ours(k, culprit.Options{})
 		without, with := try(b.trials(1000), draw(true), m), try(b.trials(1000), draw(false), m)
 		learnt := try(b.trials(1000), func(i uint64) *lab { return learn(draw(false)(i)) }, m)
-		ratio := with.meanRuns().over(without.meanRuns())
+		ratio := with.over(without)
 		fmt.Printf("k = %d   by status %s   by the signature %s, %.2f times   by that of the first failure seen %s\n", k,
 			cellText(without), cellText(with), ratio.value, cellText(learnt))
 		b.atMost(ratio, 0.65, 0.6, "signatures, %d at a time: runs of those without", k)

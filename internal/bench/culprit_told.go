@@ -1,3 +1,245 @@
 package main
 
-func (b *sim) told() {}
+import (
+	"fmt"
+	"math"
+
+	"gonum.org/v1/gonum/mathext"
+
+	"github.com/mozci/mozci/analysis/culprit"
+)
+
+// What the engine of a search is told when the rates are known to come from some
+// prior, and what is not told beyond that: the price of a prior that is not exact.
+// Here the rates of each trial are drawn from a list of pairs, which is the engine's
+// own prior (a CI's least effect and odds) with the rate before in a band; and a
+// second engine, made anew here, sums over exactly that list. It chooses greedily,
+// as the engine does, and stops at the confidence as it is, since its probabilities
+// are exact but for "nothing" and "older", on which both have the same prior.
+
+// pair is a pair of rates and its probability.
+type pair struct {
+	culprit.Rates
+	mass float64
+}
+
+// told compares the engine with one that is told the exact prior.
+func (b *sim) told() {
+	fmt.Printf("\ntold the exact prior of the rates: drawn from the engine's prior with q in a band, 200 older runs, 20 " +
+		"newer ones; oracle: told the rates\n")
+	for _, n := range []int{64, 256} {
+		for _, band := range [][2]float64{{0.1, 0.2}, {0.2, 0.5}} {
+			prior := pairs(band[0], band[1])
+			draw := func(i uint64) *lab {
+				seed := &lab{seed: b.seed + 12, trial: i}
+				r := drawn(prior, seed.uniform(streamKind, 0))
+				return newLab(b.seed+12, i, n, r.After, r.Before, 200, 20)
+			}
+			o := culprit.Options{MinEffect: leastEffect, MinOdds: leastOdds}
+			trials := b.trials(1000)
+			mine, exact := try(trials, draw, ours(1, o)), try(trials, draw, informed(prior))
+			best := try(trials, draw, oracle(1, o))
+			ratio := mine.over(exact)
+			fmt.Printf("n = %3d q %.1f to %.1f   ours %s   told the prior %s   (%.3f)   oracle %s\n", n, band[0], band[1],
+				cellText(mine), cellText(exact), ratio.value, cellText(best))
+			name := fmt.Sprintf("n %d, q %.1f to %.1f", n, band[0], band[1])
+			b.atMost(ratio, 1.05, 1.02, "%s: runs of one told the exact prior", name)
+			b.atLeast(mine.rightShare(), 0.95, 0.95, "%s: right", name)
+		}
+	}
+}
+
+// A CI's least effect and odds ratio.
+const (
+	leastEffect = 0.1
+	leastOdds   = 2.5
+)
+
+// pairs are the engine's prior with the rate before in a band: after, Beta(0.7, 0.7)
+// and a spike of 0.4 at 1; before, Beta(0.3, 4).
+func pairs(from, to float64) []pair {
+	const pointsAfter, pointsBefore, always = 40, 12, 0.4
+	lo, hi := mathext.RegIncBeta(0.3, 4, from), mathext.RegIncBeta(0.3, 4, to)
+	var out []pair
+	sum := 0.0
+	for i := range pointsAfter + 1 {
+		p, mass := 1.0, always
+		if i < pointsAfter {
+			p, mass = mathext.InvRegIncBeta(0.7, 0.7, (float64(i)+0.5)/pointsAfter), (1-always)/pointsAfter
+		}
+		for j := range pointsBefore {
+			q := mathext.InvRegIncBeta(0.3, 4, lo+(hi-lo)*(float64(j)+0.5)/pointsBefore)
+			if p-q >= leastEffect && p*(1-q) >= leastOdds*q*(1-p) {
+				out = append(out, pair{culprit.Rates{After: p, Before: q}, mass})
+				sum += mass
+			}
+		}
+	}
+	for i := range out {
+		out[i].mass /= sum
+	}
+	return out
+}
+
+// drawn is the pair at a quantile.
+func drawn(prior []pair, u float64) culprit.Rates {
+	for _, r := range prior {
+		if u -= r.mass; u < 0 {
+			return r.Rates
+		}
+	}
+	return prior[len(prior)-1].Rates
+}
+
+// exactly is the posterior over hypotheses 0 (older), 1 to n, and n+1 (nothing), with
+// the rates summed over a list of pairs.
+type exactly struct {
+	prior []pair
+	one   []pair // one rate everywhere: After is it
+	l     *lab
+	runs  []culprit.Counts
+
+	prob          []float64
+	after, before []float64 // mean rates, by hypothesis
+}
+
+// informed is the search told the exact prior.
+func informed(prior []pair) method {
+	var one []pair
+	const points = 60
+	for i := range points {
+		r := mathext.InvRegIncBeta(0.3, 1.5, (float64(i)+0.5)/points)
+		one = append(one, pair{culprit.Rates{After: r, Before: r}, 1.0 / points})
+	}
+	return func(l *lab) answer {
+		e := &exactly{prior: prior, one: one, l: l, runs: make([]culprit.Counts, l.n+1)}
+		for l.runs < 5000 {
+			e.update()
+			at, best := e.best()
+			x := e.next()
+			if best >= 0.95 {
+				switch {
+				case at > l.n:
+					return answer{push: 0, stated: best}
+				case at == 0:
+					return answer{push: -2, stated: best}
+				case e.runs[at].Failed == 0:
+					x = at
+				case e.runs[at-1].Passed == 0:
+					x = at - 1
+				default:
+					return answer{push: at, stated: best}
+				}
+			}
+			add(&e.runs[x], l.failed(x))
+		}
+		return answer{push: -1}
+	}
+}
+
+func (e *exactly) update() {
+	n := e.l.n
+	e.prob, e.after, e.before = make([]float64, n+2), make([]float64, n+2), make([]float64, n+2)
+	logs := make([]float64, n+2)
+	left, right := e.l.older, e.l.newer
+	for _, c := range e.runs {
+		right.Failed, right.Passed = right.Failed+c.Failed, right.Passed+c.Passed
+	}
+	all := culprit.Counts{Failed: left.Failed + right.Failed, Passed: left.Passed + right.Passed}
+	for h := 0; h <= n; h++ {
+		var c culprit.Counts
+		if h > 0 {
+			c = e.runs[h-1]
+		}
+		if h > 0 && c == (culprit.Counts{}) {
+			logs[h], e.after[h], e.before[h] = logs[h-1], e.after[h-1], e.before[h-1]
+			continue
+		}
+		left.Failed, left.Passed = left.Failed+c.Failed, left.Passed+c.Passed
+		right.Failed, right.Passed = right.Failed-c.Failed, right.Passed-c.Passed
+		logs[h], e.after[h], e.before[h] = evidence(e.prior, left, right)
+	}
+	logs[n+1], e.after[n+1], e.before[n+1] = evidence(e.one, culprit.Counts{}, all)
+	top, sum := math.Inf(-1), 0.0
+	for _, x := range logs {
+		top = math.Max(top, x)
+	}
+	for h := range e.prob {
+		prior := 0.88 / float64(n) // as the engine has it
+		if h == 0 {
+			prior = 0.02
+		} else if h > n {
+			prior = 0.1
+		}
+		e.prob[h] = prior * math.Exp(logs[h]-top)
+		sum += e.prob[h]
+	}
+	for h := range e.prob {
+		e.prob[h] /= sum
+	}
+}
+
+// evidence is the logarithm of the likelihood of the runs on both sides, and the
+// mean rates.
+func evidence(prior []pair, left, right culprit.Counts) (log, after, before float64) {
+	logs := make([]float64, len(prior))
+	top := math.Inf(-1)
+	for i, r := range prior {
+		logs[i] = of(right, r.After) + of(left, r.Before)
+		top = math.Max(top, logs[i])
+	}
+	if math.IsInf(top, -1) {
+		return top, 0, 0
+	}
+	sum := 0.0
+	for i, r := range prior {
+		w := r.mass * math.Exp(logs[i]-top)
+		sum += w
+		after += w * r.After
+		before += w * r.Before
+	}
+	return top + math.Log(sum), after / sum, before / sum
+}
+
+// of is the logarithm of the likelihood of some runs at a rate.
+func of(c culprit.Counts, rate float64) float64 {
+	l := 0.0
+	if c.Failed > 0 {
+		l += float64(c.Failed) * math.Log(rate)
+	}
+	if c.Passed > 0 {
+		l += float64(c.Passed) * math.Log1p(-rate)
+	}
+	return l
+}
+
+func (e *exactly) best() (at int, best float64) {
+	for h, p := range e.prob {
+		if p > best+1e-12 {
+			at, best = h, p
+		}
+	}
+	return at, best
+}
+
+// next is the push whose run lowers the entropy of the hypothesis most.
+func (e *exactly) next() int {
+	n := e.l.n
+	var rightFail, rightDoubt float64
+	for h := 0; h <= n; h++ {
+		rightFail += e.prob[h] * e.before[h]
+		rightDoubt += e.prob[h] * coin(e.before[h])
+	}
+	leftFail, leftDoubt := e.prob[n+1]*e.after[n+1], e.prob[n+1]*coin(e.after[n+1])
+	best, at := math.Inf(-1), n
+	for x := 0; x <= n; x++ {
+		leftFail += e.prob[x] * e.after[x]
+		leftDoubt += e.prob[x] * coin(e.after[x])
+		rightFail -= e.prob[x] * e.before[x]
+		rightDoubt -= e.prob[x] * coin(e.before[x])
+		if info := coin(leftFail+rightFail) - leftDoubt - rightDoubt; info > best+1e-12 {
+			best, at = info, x
+		}
+	}
+	return at
+}
