@@ -32,13 +32,13 @@ type part struct {
 }
 
 func (b *sim) parts() []part {
-	return []part{
-		{"mix", b.mix},
-		{"calibration", b.calibration},
-		{"cells16", func() { b.cells(16) }},
-		{"cells64", func() { b.cells(64) }},
-		{"cells256", func() { b.cells(256) }},
-		{"cells1024", func() { b.cells(1024) }},
+	out := []part{{"mix", b.mix}, {"peers", b.peers}, {"calibration", b.calibration}}
+	for _, n := range []int{16, 64, 256, 1024} {
+		for _, p := range []float64{1, 0.5, 0.2} {
+			out = append(out, part{fmt.Sprintf("cells%d-%v", n, p), func() { b.cells(n, p) }})
+		}
+	}
+	return append(out, []part{
 		{"told", b.told},
 		{"soft", b.soft},
 		{"parallel", b.parallel},
@@ -51,7 +51,7 @@ func (b *sim) parts() []part {
 		{"forecast", b.forecasts},
 		{"replay", b.replay},
 		{"speed", b.speed},
-	}
+	}...)
 }
 
 // search measures the search for the culprit by simulation.

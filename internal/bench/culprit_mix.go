@@ -42,22 +42,22 @@ func ciOptions() culprit.Options {
 	return culprit.Options{PriorNothing: 0.4, MinEffect: 0.1, MinOdds: 2.5, MaxRuns: 400}
 }
 
+// mix is the engine in a CI's mix.
 func (b *sim) mix() {
-	fmt.Printf("\na CI's mix: 35 %% old flakes, 40 %% permanent, 25 %% intermittent, n from 2 to 1024, 50 older " +
-		"runs, at most 400 runs\n")
-	fmt.Printf("%-34s %14s %6s %8s %12s %12s\n", "method", "right", "wrong", "gave up", "runs", "rounds")
-	trials := b.trials(2000)
-	row := func(name string, trials int, m method) score {
-		s := try(trials, b.mixLab, m)
-		right, runs, rounds := s.rightShare(), s.meanRuns(), s.meanRounds()
-		fmt.Printf("%-34s %6.3f ±%5.3f %8.3f %8.3f %6.1f ±%4.1f %6.1f ±%4.1f\n", name, right.value,
-			1.96*right.deviation, s.share(s.wrong), s.share(s.gaveUp), runs.value, 1.96*runs.deviation, rounds.value,
-			1.96*rounds.deviation)
-		return s
-	}
-	one := row("ours, one at a time", trials, ours(1, ciOptions()))
-	four := row("ours, batch 4 (the default)", trials, ours(4, ciOptions()))
-	row("ours, batch 8", trials, ours(8, ciOptions()))
+	row := b.mixRows()
+	one := row("ours, one at a time", b.trials(2000), ours(1, ciOptions()))
+	four := row("ours, batch 4 (the default)", b.trials(2000), ours(4, ciOptions()))
+	row("ours, batch 8", b.trials(2000), ours(8, ciOptions()))
+	b.atLeast(four.rightShare(), 0.975, 0.985, "mix, batch 4: right")
+	b.atMost(four.meanRuns(), 30, 27, "mix, batch 4: runs")
+	b.atMost(four.meanRounds(), 7.5, 6.5, "mix, batch 4: rounds")
+	b.atLeast(one.rightShare(), 0.97, 0.975, "mix, one at a time: right")
+	b.atMost(one.meanRuns(), 25.5, 24, "mix, one at a time: runs")
+}
+
+// peers are the others in the same mix.
+func (b *sim) peers() {
+	row, trials := b.mixRows(), b.trials(2000)
 	row("git bisect", trials, bisect)
 	row("bisect, 4 repeats, ends checked", trials, repeated(4))
 	row("linear x1 (mozci 2015)", trials, linear)
@@ -65,13 +65,23 @@ func (b *sim) mix() {
 	row("LUCI, thirds and verification", trials, luci)
 	row("FACF", trials, facf)
 	if !b.quick {
-		row("bayesect, with history", trials/2, bayesect(true, 400, nil))
+		row("bayesect, with history", trials, bayesect(true, 400, nil))
 	}
-	b.atLeast(four.rightShare(), 0.975, 0.985, "mix, batch 4: right")
-	b.atMost(four.meanRuns(), 30, 27, "mix, batch 4: runs")
-	b.atMost(four.meanRounds(), 7.5, 6.5, "mix, batch 4: rounds")
-	b.atLeast(one.rightShare(), 0.97, 0.975, "mix, one at a time: right")
-	b.atMost(one.meanRuns(), 25.5, 24, "mix, one at a time: runs")
+}
+
+// mixRows prints the head of a table, and gives what measures and prints a row.
+func (b *sim) mixRows() func(name string, trials int, m method) score {
+	fmt.Printf("\na CI's mix: 35 %% old flakes, 40 %% permanent, 25 %% intermittent, n from 2 to 1024, 50 older " +
+		"runs, at most 400 runs\n")
+	fmt.Printf("%-34s %14s %6s %8s %12s %12s\n", "method", "right", "wrong", "gave up", "runs", "rounds")
+	return func(name string, trials int, m method) score {
+		s := try(trials, b.mixLab, m)
+		right, runs, rounds := s.rightShare(), s.meanRuns(), s.meanRounds()
+		fmt.Printf("%-34s %6.3f ±%5.3f %8.3f %8.3f %6.1f ±%4.1f %6.1f ±%4.1f\n", name, right.value,
+			1.96*right.deviation, s.share(s.wrong), s.share(s.gaveUp), runs.value, 1.96*runs.deviation, rounds.value,
+			1.96*rounds.deviation)
+		return s
+	}
 }
 
 // calibration compares the stated probability with how often it is right, over

@@ -17,10 +17,14 @@ import (
 // as the engine does, and stops at the confidence as it is, since its probabilities
 // are exact but for "nothing" and "older", on which both have the same prior.
 
-// pair is a pair of rates and its probability.
-type pair struct {
-	culprit.Rates
-	mass float64
+// pairs are rates after and before, with the masses of those after (those before
+// have the same); most is how many of the rates before go with each one after.
+type pairs struct {
+	after, mass, before []float64
+	most                []int
+	sum                 float64 // of the masses
+	// The logarithms of the rates, and of what they leave.
+	logs, left [2][]float64
 }
 
 // told compares the engine with one that is told the exact prior.
@@ -29,19 +33,23 @@ func (b *sim) told() {
 		"newer ones; oracle: told the rates\n")
 	for _, n := range []int{64, 256} {
 		for _, band := range [][2]float64{{0.1, 0.2}, {0.2, 0.5}} {
-			prior := pairs(band[0], band[1])
+			prior := inBand(band[0], band[1])
 			draw := func(i uint64) *lab {
 				seed := &lab{seed: b.seed + 12, trial: i}
-				r := drawn(prior, seed.uniform(streamKind, 0))
+				r := prior.drawn(seed.uniform(streamKind, 0))
 				return newLab(b.seed+12, i, n, r.After, r.Before, 200, 20)
 			}
 			o := culprit.Options{MinEffect: leastEffect, MinOdds: leastOdds}
 			trials := b.trials(1000)
 			mine, exact := try(trials, draw, ours(1, o)), try(trials, draw, informed(prior))
 			best := try(trials, draw, oracle(1, o))
+			trusting := o
+			trusting.Trust = 1
+			plain := try(trials, draw, ours(1, trusting))
 			ratio := mine.over(exact)
-			fmt.Printf("n = %3d q %.1f to %.1f   ours %s   told the prior %s   (%.3f)   oracle %s\n", n, band[0], band[1],
-				cellText(mine), cellText(exact), ratio.value, cellText(best))
+			fmt.Printf("n = %3d q %.1f to %.1f   ours %s   told the prior %s   (%.3f)   ours with trust 1 %s (%.3f)   "+
+				"oracle %s\n", n, band[0], band[1], cellText(mine), cellText(exact), ratio.value, cellText(plain),
+				plain.over(exact).value, cellText(best))
 			name := fmt.Sprintf("n %d, q %.1f to %.1f", n, band[0], band[1])
 			b.atMost(ratio, 1.05, 1.02, "%s: runs of one told the exact prior", name)
 			b.atLeast(mine.rightShare(), 0.95, 0.95, "%s: right", name)
@@ -55,47 +63,56 @@ const (
 	leastOdds   = 2.5
 )
 
-// pairs are the engine's prior with the rate before in a band: after, Beta(0.7, 0.7)
+// inBand is the engine's prior with the rate before in a band: after, Beta(0.7, 0.7)
 // and a spike of 0.4 at 1; before, Beta(0.3, 4).
-func pairs(from, to float64) []pair {
+func inBand(from, to float64) *pairs {
 	const pointsAfter, pointsBefore, always = 40, 12, 0.4
 	lo, hi := mathext.RegIncBeta(0.3, 4, from), mathext.RegIncBeta(0.3, 4, to)
-	var out []pair
-	sum := 0.0
-	for i := range pointsAfter + 1 {
-		p, mass := 1.0, always
-		if i < pointsAfter {
-			p, mass = mathext.InvRegIncBeta(0.7, 0.7, (float64(i)+0.5)/pointsAfter), (1-always)/pointsAfter
+	g := &pairs{}
+	for j := range pointsBefore {
+		u := lo + (hi-lo)*(float64(j)+0.5)/pointsBefore
+		g.before = append(g.before, mathext.InvRegIncBeta(0.3, 4, u))
+	}
+	for i := range pointsAfter {
+		g.after = append(g.after, mathext.InvRegIncBeta(0.7, 0.7, (float64(i)+0.5)/pointsAfter))
+		g.mass = append(g.mass, (1-always)/pointsAfter)
+	}
+	g.after, g.mass = append(g.after, 1), append(g.mass, always)
+	for i, p := range g.after {
+		most := 0
+		for most < pointsBefore && p-g.before[most] >= leastEffect &&
+			p*(1-g.before[most]) >= leastOdds*g.before[most]*(1-p) {
+			most++
 		}
-		for j := range pointsBefore {
-			q := mathext.InvRegIncBeta(0.3, 4, lo+(hi-lo)*(float64(j)+0.5)/pointsBefore)
-			if p-q >= leastEffect && p*(1-q) >= leastOdds*q*(1-p) {
-				out = append(out, pair{culprit.Rates{After: p, Before: q}, mass})
-				sum += mass
-			}
+		g.most = append(g.most, most)
+		g.sum += g.mass[i] * float64(most)
+	}
+	for side, rates := range [][]float64{g.after, g.before} {
+		for _, r := range rates {
+			g.logs[side], g.left[side] = append(g.logs[side], math.Log(r)), append(g.left[side], math.Log1p(-r))
 		}
 	}
-	for i := range out {
-		out[i].mass /= sum
-	}
-	return out
+	return g
 }
 
 // drawn is the pair at a quantile.
-func drawn(prior []pair, u float64) culprit.Rates {
-	for _, r := range prior {
-		if u -= r.mass; u < 0 {
-			return r.Rates
+func (g *pairs) drawn(u float64) culprit.Rates {
+	u *= g.sum
+	for i, p := range g.after {
+		for j := range g.most[i] {
+			if u -= g.mass[i]; u < 0 {
+				return culprit.Rates{After: p, Before: g.before[j]}
+			}
 		}
 	}
-	return prior[len(prior)-1].Rates
+	return culprit.Rates{After: 1, Before: g.before[0]}
 }
 
 // exactly is the posterior over hypotheses 0 (older), 1 to n, and n+1 (nothing), with
 // the rates summed over a list of pairs.
 type exactly struct {
-	prior []pair
-	one   []pair // one rate everywhere: After is it
+	prior *pairs
+	flake []float64 // the rates if nothing broke it, each as likely
 	l     *lab
 	runs  []culprit.Counts
 
@@ -104,15 +121,14 @@ type exactly struct {
 }
 
 // informed is the search told the exact prior.
-func informed(prior []pair) method {
-	var one []pair
+func informed(prior *pairs) method {
+	var flake []float64
 	const points = 60
 	for i := range points {
-		r := mathext.InvRegIncBeta(0.3, 1.5, (float64(i)+0.5)/points)
-		one = append(one, pair{culprit.Rates{After: r, Before: r}, 1.0 / points})
+		flake = append(flake, mathext.InvRegIncBeta(0.3, 1.5, (float64(i)+0.5)/points))
 	}
 	return func(l *lab) answer {
-		e := &exactly{prior: prior, one: one, l: l, runs: make([]culprit.Counts, l.n+1)}
+		e := &exactly{prior: prior, flake: flake, l: l, runs: make([]culprit.Counts, l.n+1)}
 		for l.runs < 5000 {
 			e.update()
 			at, best := e.best()
@@ -157,9 +173,10 @@ func (e *exactly) update() {
 		}
 		left.Failed, left.Passed = left.Failed+c.Failed, left.Passed+c.Passed
 		right.Failed, right.Passed = right.Failed-c.Failed, right.Passed-c.Passed
-		logs[h], e.after[h], e.before[h] = evidence(e.prior, left, right)
+		logs[h], e.after[h], e.before[h] = e.prior.evidence(left, right)
 	}
-	logs[n+1], e.after[n+1], e.before[n+1] = evidence(e.one, culprit.Counts{}, all)
+	logs[n+1], e.after[n+1] = e.nothing(all)
+	e.before[n+1] = e.after[n+1]
 	top, sum := math.Inf(-1), 0.0
 	for _, x := range logs {
 		top = math.Max(top, x)
@@ -181,36 +198,59 @@ func (e *exactly) update() {
 
 // evidence is the logarithm of the likelihood of the runs on both sides, and the
 // mean rates.
-func evidence(prior []pair, left, right culprit.Counts) (log, after, before float64) {
-	logs := make([]float64, len(prior))
-	top := math.Inf(-1)
-	for i, r := range prior {
-		logs[i] = of(right, r.After) + of(left, r.Before)
-		top = math.Max(top, logs[i])
-	}
-	if math.IsInf(top, -1) {
-		return top, 0, 0
-	}
+func (g *pairs) evidence(left, right culprit.Counts) (log, after, before float64) {
+	a, scaleA := likelihoods(right, g.logs[0], g.left[0])
+	b, scaleB := likelihoods(left, g.logs[1], g.left[1])
 	sum := 0.0
-	for i, r := range prior {
-		w := r.mass * math.Exp(logs[i]-top)
-		sum += w
-		after += w * r.After
-		before += w * r.Before
+	for i, x := range a {
+		x *= g.mass[i] / g.sum
+		for j, y := range b[:g.most[i]] {
+			sum += x * y
+			after += x * y * g.after[i]
+			before += x * y * g.before[j]
+		}
 	}
-	return top + math.Log(sum), after / sum, before / sum
+	if sum == 0 {
+		return math.Inf(-1), 0, 0
+	}
+	return scaleA + scaleB + math.Log(sum), after / sum, before / sum
 }
 
-// of is the logarithm of the likelihood of some runs at a rate.
-func of(c culprit.Counts, rate float64) float64 {
-	l := 0.0
-	if c.Failed > 0 {
-		l += float64(c.Failed) * math.Log(rate)
+// likelihoods are those of some runs at each rate, the largest being 1, and the
+// logarithm of what they are to be multiplied with.
+func likelihoods(c culprit.Counts, logs, left []float64) (out []float64, scale float64) {
+	out = make([]float64, len(logs))
+	scale = math.Inf(-1)
+	for i := range out {
+		if c.Failed > 0 {
+			out[i] += float64(c.Failed) * logs[i]
+		}
+		if c.Passed > 0 {
+			out[i] += float64(c.Passed) * left[i]
+		}
+		scale = math.Max(scale, out[i])
 	}
-	if c.Passed > 0 {
-		l += float64(c.Passed) * math.Log1p(-rate)
+	for i, l := range out {
+		out[i] = math.Exp(l - scale)
 	}
-	return l
+	return out, scale
+}
+
+// nothing is the logarithm of the likelihood that one rate holds everywhere, and its
+// mean.
+func (e *exactly) nothing(all culprit.Counts) (log, rate float64) {
+	most, sum := math.Inf(-1), 0.0
+	logs := make([]float64, len(e.flake))
+	for i, r := range e.flake {
+		logs[i] = float64(all.Failed)*math.Log(r) + float64(all.Passed)*math.Log1p(-r)
+		most = math.Max(most, logs[i])
+	}
+	for i, r := range e.flake {
+		w := math.Exp(logs[i] - most)
+		sum += w
+		rate += w * r
+	}
+	return most + math.Log(sum/float64(len(e.flake))), rate / sum
 }
 
 func (e *exactly) best() (at int, best float64) {
