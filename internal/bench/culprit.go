@@ -39,7 +39,8 @@ func (b *sim) parts() []part {
 		}
 	}
 	return append(out, []part{
-		{"told", b.told},
+		{"told64", func() { b.told(64) }},
+		{"told256", func() { b.told(256) }},
 		{"soft", b.soft},
 		{"parallel", b.parallel},
 		{"infra", b.infra},
