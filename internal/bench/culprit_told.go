@@ -47,9 +47,28 @@ func (b *sim) told(n int) {
 		fmt.Printf("q %.1f to %.1f   ours %s   told the prior %s   (%.3f)   ours with trust 1 %s (%.3f)   oracle %s\n",
 			band[0], band[1], cellText(mine), cellText(exact), ratio.value, cellText(plain), plain.over(exact).value,
 			cellText(try(trials, draw, oracle(1, o))))
+		strata(draw, mine, exact)
 		name := fmt.Sprintf("n %d, q %.1f to %.1f", n, band[0], band[1])
 		b.atMost(ratio, 1.05, 1.02, "%s: runs of one told the exact prior", name)
 		b.atLeast(mine.rightShare(), 0.95, 0.95, "%s: right", name)
+	}
+}
+
+// strata prints where two methods differ, by the rate after.
+func strata(draw func(uint64) *lab, mine, exact score) {
+	for _, s := range []struct {
+		name     string
+		from, to float64
+	}{{"p = 1", 1, 2}, {"p from 0.5", 0.5, 1}, {"p below 0.5", 0, 0.5}} {
+		var a, b float64
+		trials := 0
+		for i := range mine.trials {
+			if p := draw(uint64(i)).p; p >= s.from && p < s.to {
+				a, b, trials = a+mine.each[i], b+exact.each[i], trials+1
+			}
+		}
+		n := float64(trials)
+		fmt.Printf("   %-12s %4d trials: ours %.1f, told the prior %.1f (%.3f)\n", s.name, trials, a/n, b/n, a/b)
 	}
 }
 
