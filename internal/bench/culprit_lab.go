@@ -3,6 +3,7 @@ package main
 import (
 	"math"
 	"runtime"
+	"slices"
 	"sync"
 
 	"github.com/mozci/mozci/analysis/culprit"
@@ -15,10 +16,14 @@ type lab struct {
 	n, h        int // h is 1 to n, or n+1 for none
 	p, q        float64
 	infra       float64
+	dead        float64 // the share of pushes between the ends on which infrastructure ends every run
+	others      float64 // the rate of failures of other tests in the job, which count if blind
+	blind       bool
 	older       culprit.Counts
 	newer       culprit.Counts
 	count       map[int]uint64
 	runs        int
+	ended       int // of the runs, by infrastructure
 }
 
 // The streams of a trial that are not of a push.
@@ -28,19 +33,35 @@ const (
 	streamNewer   = 1 << 42
 	streamKind    = 1 << 43
 	streamFree    = 1 << 44
+	streamDead    = 1 << 45
+	streamSeen    = 1 << 46
+	streamInfra   = 1 << 50 // with the push
+	streamOthers  = 1 << 51 // with the push, or another stream
 )
 
 // newLab draws a job: a culprit, and runs of older and newer pushes.
 func newLab(seed, trial uint64, n int, p, q float64, older, newer int) *lab {
 	l := &lab{seed: seed, trial: trial, n: n, p: p, q: q, count: map[int]uint64{}}
 	l.h = 1 + int(l.uniform(streamCulprit, 0)*float64(n))
-	for j := range older {
-		add(&l.older, l.uniform(streamOlder, uint64(j)) < q)
-	}
-	for j := range newer {
-		add(&l.newer, l.uniform(streamNewer, uint64(j)) < p)
-	}
+	l.outside(older, newer)
 	return l
+}
+
+// outside draws the runs of older and newer pushes.
+func (l *lab) outside(older, newer int) {
+	l.older, l.newer = culprit.Counts{}, culprit.Counts{}
+	for j := range uint64(older) {
+		add(&l.older, l.fails(streamOlder, j, l.q))
+	}
+	for j := range uint64(newer) {
+		add(&l.newer, l.fails(streamNewer, j, l.p))
+	}
+}
+
+// fails says whether run j of a stream fails: by the sought failure, or by another
+// that cannot be told from it.
+func (l *lab) fails(stream, j uint64, rate float64) bool {
+	return l.uniform(stream, j) < rate || l.blind && l.uniform(stream|streamOthers, j) < l.others
 }
 
 func add(c *culprit.Counts, failed bool) {
@@ -76,13 +97,20 @@ func (l *lab) run(x int) culprit.RunEnd {
 	j := l.count[x]
 	l.count[x]++
 	l.runs++
-	if l.infra > 0 && l.uniform(uint64(x)|1<<50, j) < l.infra {
+	if l.infra > 0 && l.uniform(uint64(x)|streamInfra, j) < l.infra || l.isDead(x) {
+		l.ended++
 		return culprit.RunInfra
 	}
-	if l.uniform(uint64(x), j) < l.rate(x) {
+	if l.fails(uint64(x), j, l.rate(x)) {
 		return culprit.RunFailed
 	}
 	return culprit.RunPassed
+}
+
+// isDead says whether infrastructure ends every run on a push, for ever: never on
+// the ends of the range, which ran.
+func (l *lab) isDead(x int) bool {
+	return l.dead > 0 && x > 0 && x < l.n && l.uniform(streamDead, uint64(x)) < l.dead
 }
 
 // failed runs a push, again where infrastructure ended it.
@@ -94,12 +122,14 @@ func (l *lab) failed(x int) bool {
 	}
 }
 
-// answer is what a method says: a push, 0 for none of them, -1 for giving up.
+// answer is what a method says: a push, 0 for none of them, -1 for giving up, -2
+// for what is never so in a lab: that it was broken before the range.
 type answer struct {
 	push   int
-	rounds int
+	rounds int     // 0 for one after each run
 	stated float64 // the probability, where the method states one
-	class  []int
+	class  []int   // the pushes that it cannot tell from push, push among them
+	either bool    // that nothing broke it, or something before the range
 }
 
 // method is a way to search.
@@ -108,20 +138,55 @@ type method func(l *lab) answer
 // score is how a method did over many trials.
 type score struct {
 	trials, right, wrong, gaveUp int
-	runs, rounds                 float64
-	squares                      float64 // of the runs
-	stated                       float64
+	accused                      int // a push named, of those that are wrong
+	either                       int // of those that are right
+	runs, rounds, stated, size   float64
+	runSquares, roundSquares     float64
+	statedDecided                float64   // over those that are right or wrong
+	infra                        float64   // runs that infrastructure ended
+	each                         []float64 // the runs of each trial
 }
 
-func (s score) accuracy() float64 { return float64(s.right) / float64(s.trials) }
+func (s score) accuracy() float64 { return s.share(s.right) }
 func (s score) mean() float64     { return s.runs / float64(s.trials) }
+
+func (s score) share(of int) float64 { return float64(of) / float64(s.trials) }
+
+// shareOf is a share of the trials with its standard error.
+func (s score) shareOf(of int) measured {
+	n := float64(s.trials)
+	a := (float64(of) + 2) / (n + 4)
+	return measured{s.share(of), math.Sqrt(a * (1 - a) / (n + 4))}
+}
+
+func (s score) rightShare() measured { return s.shareOf(s.right) }
+
+func (s score) meanRuns() measured { return meanOf(s.runs, s.runSquares, s.trials) }
+
+func (s score) meanRounds() measured { return meanOf(s.rounds, s.roundSquares, s.trials) }
+
+func meanOf(sum, squares float64, trials int) measured {
+	n := float64(trials)
+	mean := sum / n
+	return measured{mean, math.Sqrt(math.Max(0, squares/n-mean*mean) / n)}
+}
+
+// over is the ratio of the mean runs of two methods that saw the same luck, trial by
+// trial.
+func (s score) over(base score) measured {
+	r := s.mean() / base.mean()
+	squares := 0.0
+	for i, x := range s.each {
+		d := x - r*base.each[i]
+		squares += d * d
+	}
+	n := float64(s.trials)
+	return measured{r, math.Sqrt(squares/n/n) / base.mean()}
+}
 
 // within is half the 95 % interval of the accuracy, and of the mean of the runs.
 func (s score) within() (accuracy, runs float64) {
-	n := float64(s.trials)
-	a := (float64(s.right) + 2) / (n + 4)
-	v := math.Max(0, s.squares/n-s.mean()*s.mean())
-	return 1.96 * math.Sqrt(a*(1-a)/(n+4)), 1.96 * math.Sqrt(v/n)
+	return 1.96 * s.rightShare().deviation, 1.96 * s.meanRuns().deviation
 }
 
 // try plays a method over many trials, on all cores.
@@ -154,57 +219,88 @@ func try(trials int, draw func(trial uint64) *lab, m method) score {
 }
 
 func (s *score) add(l *lab, a answer) {
+	decided := true
 	switch {
-	case a.push < 0:
+	case a.push == -1:
 		s.gaveUp++
-	case a.push == l.h, a.push == 0 && l.h > l.n:
+		decided = false
+	case a.push == l.h, a.push > 0 && slices.Contains(a.class, l.h), a.push == 0 && l.h > l.n:
 		s.right++
 	default:
 		s.wrong++
+		if a.push > 0 {
+			s.accused++
+		}
 	}
-	s.runs += float64(l.runs)
-	s.squares += float64(l.runs) * float64(l.runs)
-	s.rounds += float64(a.rounds)
+	if a.either && a.push == 0 && l.h > l.n {
+		s.either++
+	}
+	runs, rounds := float64(l.runs), float64(a.rounds)
+	if a.rounds == 0 {
+		rounds = runs
+	}
+	s.each = append(s.each, runs)
+	s.infra += float64(l.ended)
+	s.runs += runs
+	s.runSquares += runs * runs
+	s.rounds += rounds
+	s.roundSquares += rounds * rounds
 	s.stated += a.stated
+	if decided {
+		s.statedDecided += a.stated
+	}
+	s.size += float64(len(a.class))
 }
 
 // ours is the engine with some options; history and later runs are the lab's.
 func ours(k int, o culprit.Options) method {
-	return func(l *lab) answer {
-		o := o
-		o.Older, o.Newer = l.older, l.newer
-		s, err := culprit.New(l.n, &o)
-		if err != nil {
-			panic(err) // what is given here is plain
-		}
-		return play(s, k, l)
-	}
+	return func(l *lab) answer { return play(engine(o, l), k, l) }
 }
+
+// engine is a search of a lab, with some options.
+func engine(o culprit.Options, l *lab) *culprit.Search {
+	o.Older, o.Newer = l.older, l.newer
+	s, err := culprit.New(l.n, &o)
+	if err != nil {
+		panic(err) // what is given here is plain
+	}
+	return s
+}
+
+// olderOrNothing is the answer that it was broken before the range, or that nothing
+// broke it.
+const olderOrNothing culprit.Outcome = "older_or_nothing"
 
 func play(s *culprit.Search, k int, l *lab) answer {
 	d, err := culprit.Rehearse(s, k, l.run, nil)
 	if err != nil {
 		panic(err)
 	}
-	a := answer{push: -1, rounds: s.Rounds(), stated: d.Probability, class: d.Class}
+	a := answer{push: -1, rounds: s.Rounds(), stated: d.Probability}
 	switch d.Outcome {
 	case culprit.Found:
-		a.push = d.Culprit
+		a.push, a.class = d.Culprit, d.Class
 	case culprit.NotARegression:
 		a.push = 0
+	case culprit.Older:
+		a.push = -2
+	case olderOrNothing:
+		a.push, a.either = 0, true
 	}
 	return a
 }
 
+// forecast is what the engine expects before a search.
+func forecast(s *culprit.Search, k int) (runs, rounds float64) {
+	runs = s.Forecast()
+	return runs, runs / float64(k)
+}
+
 // oracle is the engine told the rates.
-func oracle(o culprit.Options) method {
+func oracle(k int, o culprit.Options) method {
 	return func(l *lab) answer {
 		o := o
-		o.Known, o.Older, o.Newer = &culprit.Rates{After: l.p, Before: l.q}, l.older, l.newer
-		s, err := culprit.New(l.n, &o)
-		if err != nil {
-			panic(err)
-		}
-		return play(s, 1, l)
+		o.Known = &culprit.Rates{After: l.p, Before: l.q}
+		return play(engine(o, l), k, l)
 	}
 }

@@ -8,21 +8,39 @@ import (
 
 // The other ways to search, made anew from what is written of them.
 
-// bisect halves between a good and a bad push; a push is bad if one of so many
-// runs fails. git bisect is one run.
-func bisect(repeats int) method {
+// bisect is git bisect: it halves between a good and a bad push, with a run on each.
+func bisect(l *lab) answer {
+	lo, hi := 0, l.n
+	for hi-lo > 1 {
+		mid := (lo + hi) / 2
+		if l.failed(mid) {
+			hi = mid
+		} else {
+			lo = mid
+		}
+	}
+	return answer{push: hi}
+}
+
+// repeated is bisection with repeats as Google has it: a push is bad if all of so
+// many runs fail, good with the first that passes. It looks at both ends first, and
+// says that nothing broke it where the bad one is good, or the good one bad.
+func repeated(repeats int) method {
 	return func(l *lab) answer {
-		lo, hi := 0, l.n
-		for hi-lo > 1 {
-			mid := (lo + hi) / 2
-			bad := false
+		bad := func(x int) bool {
 			for range repeats {
-				if l.failed(mid) {
-					bad = true
-					break
+				if !l.failed(x) {
+					return false
 				}
 			}
-			if bad {
+			return true
+		}
+		lo, hi := 0, l.n
+		if !bad(hi) || bad(lo) {
+			return answer{push: 0}
+		}
+		for hi-lo > 1 {
+			if mid := (lo + hi) / 2; bad(mid) {
 				hi = mid
 			} else {
 				lo = mid
@@ -32,38 +50,85 @@ func bisect(repeats int) method {
 	}
 }
 
-// linear runs every push in between so many times: the culprit is the oldest that
-// failed. Mozilla's tools of 2015 do it with one run.
-func linear(times int) method {
-	return func(l *lab) answer {
-		first := l.n
-		for x := l.n - 1; x >= 1; x-- {
-			for range times {
-				if l.failed(x) {
-					first = x
-				}
-			}
+// filled runs every push between the ends so many times, in one round.
+func filled(l *lab, times int) []culprit.Counts {
+	runs := make([]culprit.Counts, l.n+1)
+	for x := l.n - 1; x >= 1; x-- {
+		for range times {
+			add(&runs[x], l.failed(x))
 		}
-		return answer{push: first, rounds: 1}
 	}
+	return runs
 }
 
-// retriggers is Mozilla's bot of 2025: the failing push five times; always red is
-// permanent and filled with one run a push, sometimes red with six.
+// linear runs every push in between once: the culprit is the oldest that failed.
+// Mozilla's tools of 2015 do so.
+func linear(l *lab) answer { return answer{push: oldestFailed(filled(l, 1)), rounds: 1} }
+
+func oldestFailed(runs []culprit.Counts) int {
+	for x, c := range runs {
+		if c.Failed > 0 {
+			return x
+		}
+	}
+	return len(runs) - 1
+}
+
+// decoded runs every push in between so many times: the culprit is the push that
+// makes the results likeliest.
+func decoded(times int) method {
+	return func(l *lab) answer { return answer{push: likeliest(filled(l, times)), rounds: 1} }
+}
+
+// likeliest is the push for which the likelihood of the runs is the largest, at the
+// rates that make it so; the rate after it is the larger one.
+func likeliest(runs []culprit.Counts) int {
+	var left, right culprit.Counts
+	for _, c := range runs {
+		right.Failed, right.Passed = right.Failed+c.Failed, right.Passed+c.Passed
+	}
+	best, at := math.Inf(-1), len(runs)-1
+	for h := 1; h < len(runs); h++ {
+		c := runs[h-1]
+		left.Failed, left.Passed = left.Failed+c.Failed, left.Passed+c.Passed
+		right.Failed, right.Passed = right.Failed-c.Failed, right.Passed-c.Passed
+		if left.Failed*(right.Failed+right.Passed) > right.Failed*(left.Failed+left.Passed) {
+			continue // it got better
+		}
+		if l := maximal(left) + maximal(right); l > best+1e-12 {
+			best, at = l, h
+		}
+	}
+	return at
+}
+
+// maximal is the logarithm of the likelihood of some runs at the rate that makes it
+// the largest.
+func maximal(c culprit.Counts) float64 {
+	n := float64(c.Failed + c.Passed)
+	if n == 0 {
+		return 0
+	}
+	return -n * coin(float64(c.Failed)/n)
+}
+
+// retriggers is Mozilla's bot of 2025: five runs more of the failing push. If all
+// six failed it fills the range with one run a push, if three or more did with six;
+// otherwise it does nothing. Who reads it takes the likeliest push for the culprit.
 func retriggers(l *lab) answer {
-	bad := 0
+	bad := 1 // what was seen
 	for range 5 {
 		if l.failed(l.n) {
 			bad++
 		}
 	}
-	switch bad {
-	case 0:
-		return answer{push: 0, rounds: 1}
-	case 5:
-		return linear(1)(l)
+	switch {
+	case bad == 6:
+		return answer{push: likeliest(filled(l, 1)), rounds: 2}
+	case bad >= 3:
+		return answer{push: likeliest(filled(l, 6)), rounds: 2}
 	}
-	return linear(6)(l)
+	return answer{push: -1, rounds: 1}
 }
 
 // luci cuts the range in three with two runs at a time, then runs the suspect and
@@ -153,122 +218,4 @@ func facf(l *lab) answer {
 		}
 	}
 	return answer{push: -1}
-}
-
-// bayesect is git_bayesect: the rates before and after have Jeffreys priors and
-// are summed over, the next run is the one that lowers the entropy most. With
-// history it is told the older and newer runs. free, if not nil, are runs in the
-// range that it is told too.
-func bayesect(history bool, most int, free func(l *lab) []culprit.Counts) method {
-	return func(l *lab) answer {
-		b := &beliefs{runs: make([]culprit.Counts, l.n+1)}
-		if history {
-			b.older, b.newer = l.older, l.newer
-		}
-		if free != nil {
-			for x, c := range free(l) {
-				b.runs[x] = c
-			}
-		}
-		for l.runs < most {
-			b.update()
-			best, at := 0.0, 0
-			for h, p := range b.prob {
-				if p > best+1e-12 {
-					best, at = p, h
-				}
-			}
-			if best >= 0.95 {
-				return answer{push: at, stated: best}
-			}
-			x := b.next()
-			add(&b.runs[x], l.failed(x))
-		}
-		return answer{push: -1}
-	}
-}
-
-// beliefs is bayesect's posterior over the pushes 1 to n.
-type beliefs struct {
-	older, newer culprit.Counts
-	runs         []culprit.Counts
-	prob         []float64
-	after        []float64
-	before       []float64
-}
-
-func (b *beliefs) update() {
-	n := len(b.runs) - 1
-	b.prob, b.after, b.before = make([]float64, n+1), make([]float64, n+1), make([]float64, n+1)
-	left, right := b.older, b.newer
-	for _, c := range b.runs {
-		right.Failed, right.Passed = right.Failed+c.Failed, right.Passed+c.Passed
-	}
-	logs := make([]float64, n+1)
-	top := math.Inf(-1)
-	changed := true
-	for h := 1; h <= n; h++ {
-		c := b.runs[h-1]
-		left.Failed, left.Passed = left.Failed+c.Failed, left.Passed+c.Passed
-		right.Failed, right.Passed = right.Failed-c.Failed, right.Passed-c.Passed
-		if changed = changed || c.Failed+c.Passed > 0; changed {
-			logs[h] = lnBeta(right) + lnBeta(left)
-		} else {
-			logs[h] = logs[h-1]
-		}
-		changed = false
-		b.after[h], b.before[h] = jeffreys(right), jeffreys(left)
-		top = math.Max(top, logs[h])
-	}
-	sum := 0.0
-	for h := 1; h <= n; h++ {
-		if b.after[h] > b.before[h] { // it got worse, not better
-			b.prob[h] = math.Exp(logs[h] - top)
-		} else {
-			b.prob[h] = 1e-6 * math.Exp(logs[h]-top)
-		}
-		sum += b.prob[h]
-	}
-	for h := range b.prob {
-		b.prob[h] /= sum
-	}
-}
-
-func lnBeta(c culprit.Counts) float64 {
-	a, _ := math.Lgamma(float64(c.Failed) + 0.5)
-	s, _ := math.Lgamma(float64(c.Passed) + 0.5)
-	t, _ := math.Lgamma(float64(c.Failed+c.Passed) + 1)
-	return a + s - t
-}
-
-func jeffreys(c culprit.Counts) float64 {
-	return (float64(c.Failed) + 0.5) / (float64(c.Failed+c.Passed) + 1)
-}
-
-func (b *beliefs) next() int {
-	n := len(b.runs) - 1
-	var rightFail, rightDoubt float64
-	for h := 1; h <= n; h++ {
-		rightFail += b.prob[h] * b.before[h]
-		rightDoubt += b.prob[h] * coin(b.before[h])
-	}
-	var leftFail, leftDoubt float64
-	best, at := math.Inf(-1), n
-	for x := 0; x <= n; x++ {
-		leftFail += b.prob[x] * b.after[x]
-		leftDoubt += b.prob[x] * coin(b.after[x])
-		rightFail -= b.prob[x] * b.before[x]
-		rightDoubt -= b.prob[x] * coin(b.before[x])
-		if info := coin(leftFail+rightFail) - leftDoubt - rightDoubt; info > best+1e-12 {
-			best, at = info, x
-		}
-	}
-	return at
-}
-
-func coin(p float64) float64 {
-	if p <= 0 || p >= 1 {
-		return 0
-	}
-	return -p*math.Log(p) - (1-p)*math.Log1p(-p)
 }

@@ -50,6 +50,8 @@ func main() {
 	_ = flag.Bool("quick", false,
 		"fewer trials, for the subjects acting, culprit, damage, growth, ledger, live, server and trychooser")
 	_ = flag.Bool("tuning", false, "the seeds that the method was tuned on, for subject culprit")
+	_ = flag.Uint64("seed", 0, "other seeds than those, for subject culprit")
+	_ = flag.String("only", "", "only these parts, separated by commas, for subject culprit")
 	subject := ""
 	if len(os.Args) > 1 { // flags may follow the subject
 		subject, os.Args = os.Args[1], append(os.Args[:1:1], os.Args[2:]...)
