@@ -136,10 +136,10 @@ func (s *searcher) weigh(ctx context.Context) error {
 		s.decision.Done, s.decision.Why = true, s.broke
 	}
 	if s.forecast == 0 {
-		s.forecast = engine.Forecast()
+		s.forecast = engine.Forecast().Runs
 	}
 	if s.o.Observe != nil {
-		s.o.Observe(Progress{s.probable(), s.decision, s.spent(), s.rounds, engine.Forecast()})
+		s.o.Observe(Progress{s.probable(), s.decision, s.spent(), s.rounds, engine.Forecast().Runs})
 	}
 	return nil
 }
