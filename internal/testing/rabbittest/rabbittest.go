@@ -13,7 +13,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -35,8 +34,8 @@ const Server = "/usr/lib/rabbitmq/bin/rabbitmq-server"
 // caller asks a node of Erlang to call something; the package erlang-base has it.
 const caller = "/usr/lib/erlang/bin/erl_call"
 
-// patience is how long a start or a stop may take.
-const patience = time.Minute
+// patience is how long a start, a stop or a call may take, on a machine with much else to do.
+const patience = 5 * time.Minute
 
 // errPort says that somebody took a port between when it was free and the start.
 var errPort = errors.New("a port is in use")
@@ -114,7 +113,7 @@ func (b *Broker) lay() error {
 		return err
 	}
 	for _, port := range []*int{&b.port, &b.tlsPort, &b.dist} {
-		p, err := freePort()
+		p, err := testenv.FreePort()
 		if err != nil {
 			return err
 		}
@@ -285,13 +284,4 @@ func (l *tail) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return strings.Join(l.lines, "")
-}
-
-func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().(*net.TCPAddr).Port, nil
 }
