@@ -135,7 +135,8 @@ func (b *Broker) lay() error {
 }
 
 // settings is the node's configuration. Its files are on the disk of a test: there is
-// no lack of it that it should warn of.
+// no lack of it that it should warn of. Clients may be slow, on a machine with much else to
+// do.
 const settings = `listeners.tcp.1 = 127.0.0.1:PORT
 listeners.ssl.1 = 127.0.0.1:TLS
 ssl_options.certfile = DIR/certificate.pem
@@ -146,6 +147,8 @@ loopback_users = none
 default_user = admin
 default_pass = admin
 disk_free_limit.absolute = 1MB
+handshake_timeout = 120000
+ssl_handshake_timeout = 120000
 log.console = true
 log.console.level = info
 log.file = false
@@ -160,7 +163,8 @@ func (b *Broker) Run() error {
 	}
 	dist := strconv.Itoa(b.dist)
 	cmd := exec.Command(Server, "-noinput", "-sname", b.node, "-setcookie", b.cookie,
-		"-start_epmd", "false", "-erl_epmd_port", dist, "-kernel", "inet_dist_use_interface", "{127,0,0,1}")
+		"-start_epmd", "false", "-erl_epmd_port", dist, "-kernel", "inet_dist_use_interface", "{127,0,0,1}",
+		"-kernel", "net_setuptime", "120") // seconds that a caller has, on a machine with much else to do
 	cmd.SysProcAttr, cmd.Dir = ownProcess(), b.dir
 	in := func(name string) string { return filepath.Join(b.dir, name) }
 	cmd.Env = append(os.Environ(), "HOME="+in("home"), "RABBITMQ_NODENAME="+b.node,
