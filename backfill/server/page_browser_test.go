@@ -125,6 +125,7 @@ func (b *tab) shows(text string) {
 func (b *tab) size(width, height int64) {
 	b.Helper()
 	b.do(chromedp.EmulateViewport(width, height))
+	b.until(fmt.Sprintf("innerWidth === %d && innerHeight === %d", width, height))
 }
 
 // media sets what people set in their system, such as prefers-color-scheme=dark.
