@@ -10,6 +10,7 @@ import (
 
 	"github.com/mozci/mozci/analysis"
 	"github.com/mozci/mozci/analysis/culprit"
+	"github.com/mozci/mozci/analysis/joblog"
 	"github.com/mozci/mozci/job"
 	"github.com/mozci/mozci/trigger"
 	"github.com/mozci/mozci/trigger/ledger"
@@ -49,11 +50,15 @@ type SearchOptions struct {
 	// Signatures are fingerprints of failures (joblog.Failure.Fingerprint): only runs that
 	// failed with one of them did fail; see joblog.SignatureJudge. They go with no Judge and
 	// no Test. Where none of the three is given, Search learns them from the runs that
-	// failed at the start, and takes failures of the same tests for them whatever
-	// their messages. AnyFailure turns that off. Runs of which the logs do not tell what
+	// failed at the start; AnyFailure turns that off. Runs of which the logs do not tell what
 	// failed count by their status.
 	Signatures []string
 	AnyFailure bool
+	// Loose is that of joblog.JudgeOptions, for Signatures: those that are learnt are
+	// always taken so.
+	Loose bool
+	// OnRead is that of joblog.JudgeOptions. Optional.
+	OnRead func(joblog.Judged)
 	// Status is that of joblog.JudgeOptions, for Signatures and those that are learnt; and
 	// the Judge where there are none. Default analysis.ByStatus.
 	Status analysis.Judge

@@ -46,7 +46,7 @@ func (s *searcher) sign() error {
 	}
 	s.told = map[string]joblog.Judged{}
 	s.reader = joblog.NewSignatureReader(s.ci, &joblog.JudgeOptions{
-		Status: o.Status, Loose: !given, OnRead: s.heard,
+		Status: o.Status, Loose: o.Loose || !given, OnRead: s.heard,
 	})
 	if s.unsure = !given; s.unsure {
 		return nil
@@ -59,10 +59,13 @@ func (s *searcher) sign() error {
 }
 
 // heard remembers what was made of a failed run.
-func (s *signed) heard(of joblog.Judged) {
+func (s *searcher) heard(of joblog.Judged) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.told[of.Run.ID()] = of
+	s.mu.Unlock()
+	if s.o.OnRead != nil {
+		s.o.OnRead(of)
+	}
 }
 
 // mostLearnt is of how many failed runs of the start the logs are read.
