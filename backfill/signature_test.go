@@ -60,7 +60,7 @@ func TestSearchBySignature(t *testing.T) {
 			case r.Outcome != culprit.Found || r.Culprit.ID != 29:
 				t.Error(told)
 			case len(r.Signatures) != 1 || r.Signatures[0].String() != "broke" || r.Others < 5 || r.Unread > 0 ||
-				!strings.Contains(told, fmt.Sprintf("%d other failures of the job are no evidence: other (%d)", r.Others,
+				!strings.Contains(told, fmt.Sprintf("%d other failures of the job are no evidence: other (%[1]d)",
 					r.Others)):
 				t.Errorf("%v, %d others: %s", r.Signatures, r.Others, told)
 			}
@@ -102,6 +102,14 @@ type listing struct {
 	mu     sync.Mutex
 	opened map[string]int // by run and kind
 	passed int            // logs of runs that passed
+	read   int            // pushes
+}
+
+func (l *listing) Jobs(ctx context.Context, p job.Push, labels ...string) ([]job.Job, error) {
+	l.mu.Lock()
+	l.read++
+	l.mu.Unlock()
+	return l.CI.Jobs(ctx, p, labels...)
 }
 
 func (l *listing) OpenLog(ctx context.Context, j job.Job, which job.LogKind) (io.ReadCloser, error) {
@@ -126,6 +134,19 @@ func (l *listing) OpenLog(ctx context.Context, j job.Job, which job.LogKind) (io
 func TestSearchReadsFailedRunsOnce(t *testing.T) {
 	ci, repo := open(t, beside(1))
 	l := &listing{CI: ci}
+	_, err := backfill.Search(t.Context(), repo, l, "l", "tip", &backfill.SearchOptions{
+		DryRun: true, MaxRuns: -1, Signatures: []string{"test | broke | expected PASS"},
+	})
+	first := l.read
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := backfill.Search(t.Context(), repo, l, "l", "tip", &backfill.SearchOptions{
+		DryRun: true, MaxRuns: -1,
+	}); err != nil || l.read != 2*first {
+		t.Errorf("%v; %d reads of pushes, and %d to learn what is sought", err, first, l.read-first)
+	}
+	l = &listing{CI: ci}
 	r, err := backfill.Search(t.Context(), repo, l, "l", "tip", &backfill.SearchOptions{Batch: 4})
 	if err != nil || r.Outcome != culprit.Found {
 		t.Fatalf("%v, %s", err, told(r))
@@ -143,8 +164,8 @@ func TestSearchReadsFailedRunsOnce(t *testing.T) {
 // What is not known of what failed is said: at the start, of others, and where there are
 // several.
 func TestSearchSaysWhatIsNotKnown(t *testing.T) {
-	const world = "truth l culprit=5 before=0 after=1 sig=a\npush l\n1 a001 pass\n2 a002 fail:sig=b\n3 a003 fail:sig=c\n" +
-		"4 a004 -\n5 a005 -\n6 a006 fail:sig=a,fail:sig=b\n"
+	const world = "truth l culprit=5 before=0 after=1 sig=a\npush l\n1 a001 pass\n2 a002 fail:sig=b\n" +
+		"3 a003 fail:sig=c\n4 a004 -\n5 a005 -\n6 a006 fail:sig=a,fail:sig=b\n"
 	for name, c := range map[string]struct {
 		gone       func(job.Job) error
 		opts       backfill.SearchOptions
@@ -229,8 +250,9 @@ func TestSearchWithStatus(t *testing.T) {
 	for _, p := range r.Pushes {
 		got = append(got, fmt.Sprint(p.Failed, p.Passed, p.Infra))
 	}
+	sought := []joblog.Signature{{Print: "test | a | expected PASS", Test: "a", Group: "group"}}
 	if d := cmp.Diff([]string{"0 1 0", "0 0 1", "0 0 1", "1 0 0"}, got); d != "" || err != nil ||
-		!slices.Equal(r.Signatures, []joblog.Signature{{Print: "test | a | expected PASS", Test: "a", Group: "group"}}) {
+		!slices.Equal(r.Signatures, sought) {
 		t.Errorf("%v, %v\n%s", r.Signatures, err, d)
 	}
 }

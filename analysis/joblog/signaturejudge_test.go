@@ -40,89 +40,96 @@ func crashed(group, test, top string) string {
 
 const soughtPrint = "test | a/x.js | got N, wanted N"
 
+// The lines of an error summary for the failure that is sought, and for another.
+var (
+	sought = failed("a", "x.js", "FAIL", "got 12, wanted 13")
+	other  = failed("b", "y.js", "FAIL", "boo")
+)
+
+// judged are logs of a failed run, and what they make of it.
+var judged = map[string]struct {
+	summary, text string
+	loose         bool
+	signatures    []string
+	want          analysis.Verdict
+	why           string
+}{
+	"the sought one": {summary: groupsAB + sought + badEndA + endOfB, want: analysis.Bad},
+	"with another": {
+		summary: groupsAB + other + failed("a", "x.js", "FAIL", "got 1, wanted 3") + badEndA + endOfB,
+		want:    analysis.Bad,
+	},
+	"another, and its test passed": {summary: groupsAB + other + endOfA + endOfB, want: analysis.Good},
+	"another, and its group did not end": {
+		summary: groupsAB + other + endOfB, want: analysis.Unclear,
+	},
+	"another, and a crash before it": {
+		summary: groupsAB + other + crashed("a", "z.js", "boom") + badEndA + endOfB, want: analysis.Unclear,
+	},
+	"its test, with another message": {
+		summary: groupsAB + failed("a", "x.js", "FAIL", "no") + badEndA + endOfB, want: analysis.Unclear,
+	},
+	"its test, and another message will do": {
+		summary: groupsAB + failed("a", "x.js", "FAIL", "no") + badEndA + endOfB, loose: true, want: analysis.Bad,
+	},
+	"another test, and another message will do": {
+		summary: groupsAB + other + endOfA + endOfB, loose: true, want: analysis.Good,
+	},
+	"a crash of the same function elsewhere": {
+		summary: groupsAB + crashed("b", "y.js", "boom") + endOfA + endOfB, loose: true,
+		signatures: []string{"crash | a/x.js | [@ boom]"}, want: analysis.Bad,
+	},
+	"and to the letter": {
+		summary:    groupsAB + crashed("b", "y.js", "boom") + endOfA + endOfB,
+		signatures: []string{"crash | a/x.js | [@ boom]"}, want: analysis.Unclear,
+	},
+	"a function in which everything crashes": {
+		summary: groupsAB + crashed("b", "y.js", "mozalloc_abort") + endOfA + endOfB, loose: true,
+		signatures: []string{"crash | a/x.js | [@ mozalloc_abort]"}, want: analysis.Good,
+	},
+	"one of two": {
+		summary: groupsAB + other + endOfA + endOfB, signatures: []string{soughtPrint, "test | b/y.js | boo"},
+		want: analysis.Bad,
+	},
+	"two, of which one did not run": {
+		summary: groupsAB + other + endOfA + endOfB, signatures: []string{soughtPrint, "test | c/q.js | boo"},
+		want: analysis.Unclear,
+	},
+	"a leak, of which the log is silent": {
+		summary: groupsAB + other + endOfA + endOfB, signatures: []string{soughtPrint, "leak |  | N bytes leaked"},
+		want: analysis.Good,
+	},
+	"a leak alone": {
+		summary: groupsAB + other + endOfA + endOfB, signatures: []string{"leak |  | N bytes leaked"},
+		want: analysis.Unclear,
+	},
+	"cut": {summary: groupsAB + other + endOfA + endOfB + `{"act`, want: analysis.Bad, why: "cut or damaged"},
+	"cut after the sought one": {
+		summary: groupsAB + sought + `{"act`, want: analysis.Bad,
+	},
+	"nothing is said": {
+		summary: groupsAB + endOfA + `{"action":"group_result","line":8,"group":"b/m.toml","status":"OK"}` + "\n",
+		want:    analysis.Bad, why: "does not say what failed",
+	},
+	"not understood": {text: "12 widgets were tested.\n", want: analysis.Bad, why: "not understood"},
+	"no log":         {want: analysis.Bad, why: "gone"},
+	"a picture":      {text: "\x89PNG\r\n\x1a\n", want: analysis.Bad, why: "no log"},
+	"a page":         {text: "<!DOCTYPE html>\n<html><title>Sign in</title></html>", want: analysis.Bad, why: "could not be read"},
+	"the build broke": {
+		text: "make: *** [all] Error 2\n", want: analysis.Unclear,
+	},
+	"a plain log": {
+		text: "TEST-START | a/x.js\nTEST-OK | a/x.js | took 3ms\nTEST-UNEXPECTED-FAIL | b/y.js | boo\n", want: analysis.Good,
+	},
+	"a plain log without the test": {
+		text: "TEST-PASS | c/q.js\nTEST-UNEXPECTED-FAIL | b/y.js | boo\n", want: analysis.Unclear,
+	},
+}
+
 // What failed decides, and not that something did. What the log of a failed run does
 // not show is neither good nor, where the log is whole, bad.
 func TestSignatureJudge(t *testing.T) {
-	sought := failed("a", "x.js", "FAIL", "got 12, wanted 13")
-	other := failed("b", "y.js", "FAIL", "boo")
-	for name, c := range map[string]struct {
-		summary, text string
-		loose         bool
-		signatures    []string
-		want          analysis.Verdict
-		why           string
-	}{
-		"the sought one": {summary: groupsAB + sought + badEndA + endOfB, want: analysis.Bad},
-		"with another": {
-			summary: groupsAB + other + failed("a", "x.js", "FAIL", "got 1, wanted 3") + badEndA + endOfB,
-			want:    analysis.Bad,
-		},
-		"another, and its test passed": {summary: groupsAB + other + endOfA + endOfB, want: analysis.Good},
-		"another, and its group did not end": {
-			summary: groupsAB + other + endOfB, want: analysis.Unclear,
-		},
-		"another, and a crash before it": {
-			summary: groupsAB + other + crashed("a", "z.js", "boom") + badEndA + endOfB, want: analysis.Unclear,
-		},
-		"its test, with another message": {
-			summary: groupsAB + failed("a", "x.js", "FAIL", "no") + badEndA + endOfB, want: analysis.Unclear,
-		},
-		"its test, and another message will do": {
-			summary: groupsAB + failed("a", "x.js", "FAIL", "no") + badEndA + endOfB, loose: true, want: analysis.Bad,
-		},
-		"another test, and another message will do": {
-			summary: groupsAB + other + endOfA + endOfB, loose: true, want: analysis.Good,
-		},
-		"a crash of the same function elsewhere": {
-			summary: groupsAB + crashed("b", "y.js", "boom") + endOfA + endOfB, loose: true,
-			signatures: []string{"crash | a/x.js | [@ boom]"}, want: analysis.Bad,
-		},
-		"and to the letter": {
-			summary:    groupsAB + crashed("b", "y.js", "boom") + endOfA + endOfB,
-			signatures: []string{"crash | a/x.js | [@ boom]"}, want: analysis.Unclear,
-		},
-		"a function in which everything crashes": {
-			summary: groupsAB + crashed("b", "y.js", "mozalloc_abort") + endOfA + endOfB, loose: true,
-			signatures: []string{"crash | a/x.js | [@ mozalloc_abort]"}, want: analysis.Good,
-		},
-		"one of two": {
-			summary: groupsAB + other + endOfA + endOfB, signatures: []string{soughtPrint, "test | b/y.js | boo"},
-			want: analysis.Bad,
-		},
-		"two, of which one did not run": {
-			summary: groupsAB + other + endOfA + endOfB, signatures: []string{soughtPrint, "test | c/q.js | boo"},
-			want: analysis.Unclear,
-		},
-		"a leak, of which the log is silent": {
-			summary: groupsAB + other + endOfA + endOfB, signatures: []string{soughtPrint, "leak |  | N bytes leaked"},
-			want: analysis.Good,
-		},
-		"a leak alone": {
-			summary: groupsAB + other + endOfA + endOfB, signatures: []string{"leak |  | N bytes leaked"},
-			want: analysis.Unclear,
-		},
-		"cut": {summary: groupsAB + other + endOfA + endOfB + `{"act`, want: analysis.Bad, why: "cut or damaged"},
-		"cut after the sought one": {
-			summary: groupsAB + sought + `{"act`, want: analysis.Bad,
-		},
-		"nothing is said": {
-			summary: groupsAB + endOfA + `{"action":"group_result","line":8,"group":"b/m.toml","status":"OK"}` + "\n",
-			want:    analysis.Bad, why: "does not say what failed",
-		},
-		"not understood": {text: "12 widgets were tested.\n", want: analysis.Bad, why: "not understood"},
-		"no log":         {want: analysis.Bad, why: "gone"},
-		"a picture":      {text: "\x89PNG\r\n\x1a\n", want: analysis.Bad, why: "no log"},
-		"a page":         {text: "<!DOCTYPE html>\n<html><title>Sign in</title></html>", want: analysis.Bad, why: "could not be read"},
-		"the build broke": {
-			text: "make: *** [all] Error 2\n", want: analysis.Unclear,
-		},
-		"a plain log": {
-			text: "TEST-START | a/x.js\nTEST-OK | a/x.js | took 3ms\nTEST-UNEXPECTED-FAIL | b/y.js | boo\n", want: analysis.Good,
-		},
-		"a plain log without the test": {
-			text: "TEST-PASS | c/q.js\nTEST-UNEXPECTED-FAIL | b/y.js | boo\n", want: analysis.Unclear,
-		},
-	} {
+	for name, c := range judged {
 		o := &opener{logs: map[job.LogKind]string{}}
 		if c.summary != "" {
 			o.logs[job.LogErrorSummary] = c.summary
@@ -212,8 +219,8 @@ func TestSignatureReader(t *testing.T) {
 	if v, err := r.Judge(signs)(t.Context(), run); v != analysis.Bad || err != nil || o.opened != 1 {
 		t.Errorf("its own: %s, %v, opened %d times", v, err, o.opened)
 	}
-	sought := []joblog.Signature{{Print: soughtPrint, Test: "a/x.js", Group: "elsewhere.toml"}}
-	if v, err := r.Judge(sought)(t.Context(), run); v != analysis.Good || err != nil || o.opened != 2 {
+	another := []joblog.Signature{{Print: soughtPrint, Test: "a/x.js", Group: "elsewhere.toml"}}
+	if v, err := r.Judge(another)(t.Context(), run); v != analysis.Good || err != nil || o.opened != 2 {
 		t.Errorf("another: %s, %v, opened %d times", v, err, o.opened)
 	}
 }

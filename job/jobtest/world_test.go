@@ -341,7 +341,8 @@ func pushOf(t *testing.T, ci *jobtest.CI, name string) job.Push {
 // that they are others; without them nothing else changes.
 func TestTruthWithOthers(t *testing.T) {
 	of := func(others string) (truths, other int, ended string) {
-		w := jobtest.MustParse("seed 3\ntruth l culprit=2 before=0 after=0.5 sig=broke " + others + "\npush l\n1 a1c0 -\n2 b2d1 -\n")
+		w := jobtest.MustParse("seed 3\ntruth l culprit=2 before=0 after=0.5 sig=broke " + others +
+			"\npush l\n1 a1c0 -\n2 b2d1 -\n")
 		ci := jobtest.NewCI(w, nil)
 		for _, p := range w.Pushes("autoland") {
 			if _, err := ci.Trigger(t.Context(), job.Request{Label: "l", Push: p, Count: 400}); err != nil {
