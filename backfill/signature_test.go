@@ -190,6 +190,16 @@ func TestSearchSaysWhatIsNotKnown(t *testing.T) {
 			opts:       backfill.SearchOptions{Signatures: []string{"test | a | expected PASS"}},
 			signatures: "a", unread: 1, warning: "1 failed run counts, whatever failed in it: its log is gone",
 		},
+		"no log of another": {
+			gone: func(j job.Job) error {
+				if j.Push().ID == 2 {
+					return job.ErrUnavailable
+				}
+				return nil
+			},
+			opts:       backfill.SearchOptions{Signatures: []string{"test | a | expected PASS"}},
+			signatures: "a", unread: 1, warning: "1 failed run counts, whatever failed in it: its log could not be read",
+		},
 		"every failure": {opts: backfill.SearchOptions{AnyFailure: true}},
 		"a judge":       {opts: backfill.SearchOptions{Judge: analysis.ByStatus}},
 		"given": {
@@ -246,12 +256,20 @@ func TestSearchWithStatus(t *testing.T) {
 	r, err := backfill.Search(t.Context(), repo, ci, "l", "tip", &backfill.SearchOptions{
 		Status: jobtest.TestJudge(analysis.ByStatus, analysis.Unclear), DryRun: true,
 	})
-	var got []string
-	for _, p := range r.Pushes {
-		got = append(got, fmt.Sprint(p.Failed, p.Passed, p.Infra))
+	counts := func(r backfill.SearchResult) (got []string) {
+		for _, p := range r.Pushes {
+			got = append(got, fmt.Sprint(p.Failed, p.Passed, p.Infra))
+		}
+		return got
+	}
+	every, failed := backfill.Search(t.Context(), repo, ci, "l", "tip", &backfill.SearchOptions{
+		Status: jobtest.TestJudge(analysis.ByStatus, analysis.Unclear), AnyFailure: true, DryRun: true,
+	})
+	if d := cmp.Diff(counts(r), counts(every)); d != "" || failed != nil {
+		t.Errorf("every failure: %v\n%s", failed, d)
 	}
 	sought := []joblog.Signature{{Print: "test | a | expected PASS", Test: "a", Group: "group"}}
-	if d := cmp.Diff([]string{"0 1 0", "0 0 1", "0 0 1", "1 0 0"}, got); d != "" || err != nil ||
+	if d := cmp.Diff([]string{"0 1 0", "0 0 1", "0 0 1", "1 0 0"}, counts(r)); d != "" || err != nil ||
 		!slices.Equal(r.Signatures, sought) {
 		t.Errorf("%v, %v\n%s", r.Signatures, err, d)
 	}
@@ -270,5 +288,34 @@ func TestSearchReadsNewerPushes(t *testing.T) {
 		if n := r.Before.Failures + r.After.Failures; err != nil || n != want {
 			t.Errorf("newer %d: %v, %d failures were read", newer, err, n)
 		}
+	}
+}
+
+// rewording is a CI in whose logs the same failure has another message on each push.
+type rewording struct{ *jobtest.CI }
+
+func (r rewording) OpenLog(ctx context.Context, j job.Job, which job.LogKind) (io.ReadCloser, error) {
+	log, err := r.CI.OpenLog(ctx, j, which)
+	if err != nil {
+		return nil, err
+	}
+	text, err := io.ReadAll(log)
+	word := strings.Repeat("no", int(j.Push().ID))
+	return io.NopCloser(strings.NewReader(strings.ReplaceAll(string(text), "expected PASS", word))), err
+}
+
+// What is learnt is a failure of the same test whatever it says; also where the range
+// grows, which is no reason to learn it again.
+func TestSearchLearnsTheTest(t *testing.T) {
+	world := "truth l culprit=14 before=0 after=1 sig=broke\npush l\n"
+	for i := 1; i <= 40; i++ {
+		world += fmt.Sprintf("%d %04x %s\n", i, 0xa000+i, map[bool]string{true: "fail:sig=broke", false: "-"}[i >= 39])
+	}
+	ci, repo := open(t, world)
+	r, err := backfill.Search(t.Context(), repo, rewording{ci}, "l", "tip",
+		&backfill.SearchOptions{MaxRevisions: 8, History: 16, Extend: 3})
+	if err != nil || r.Outcome != culprit.Found || r.Culprit.ID != 14 || len(r.Signatures) != 1 ||
+		strings.Contains(fmt.Sprint(r.Warnings), "sought") {
+		t.Errorf("%v, %v, %v: %s", err, r.Signatures, r.Warnings, told(r))
 	}
 }

@@ -24,9 +24,10 @@ type Judged struct {
 //
 //	the run passed                                      good; its logs are not read
 //	one of its failures has a sought signature          bad
-//	others failed, and its log, which is whole, shows
-//	    that the tests of all sought ones passed        good
-//	others failed otherwise, or infrastructure alone    unclear: it says nothing
+//	others failed, or infrastructure alone, and its log,
+//	    which is whole, shows that the tests of all
+//	    sought ones passed                              good
+//	    does not show it                                unclear: it says nothing
 //	its log is gone, cut or not understood, or does
 //	    not say what failed                             by its status, which JudgeOptions.OnRead is told
 //
@@ -53,9 +54,7 @@ type SignatureReader struct {
 type told struct {
 	signatures []Signature
 	report     *Report // while somebody judges by it
-	infra      bool    // which alone failed
-	whole      bool
-	why        string // why the log says nothing of what failed
+	why        string  // why the log says nothing of what failed
 }
 
 // NewSignatureReader returns a reader of the runs of a CI.
@@ -128,7 +127,7 @@ func (j *signatureJudge) weigh(ctx context.Context, run job.Job) (v analysis.Ver
 	if known && r.said != nil {
 		t = *r.said
 	}
-	if !known || t.why == "" && !t.infra && !shares(j.bad, t.signatures) {
+	if !known || t.why == "" && !shares(j.bad, t.signatures) {
 		if t, keep, err = j.read(ctx, run, j.names); err != nil {
 			return analysis.Unclear, false, err
 		}
@@ -137,8 +136,6 @@ func (j *signatureJudge) weigh(ctx context.Context, run job.Job) (v analysis.Ver
 	switch {
 	case shares(j.bad, t.signatures):
 		said.Verdict = analysis.Bad
-	case t.infra && t.whole:
-		said.Verdict = analysis.Unclear
 	case t.why != "":
 		said.Verdict, said.Why = analysis.Bad, t.why
 	case !shares(j.like, t.signatures) && t.report.escaped(j.sought, j.opts.Group):
@@ -192,13 +189,13 @@ func (s *SignatureReader) read(ctx context.Context, run job.Job, tests []string)
 	default:
 		return told{why: "its log could not be read: " + err.Error()}, false, nil
 	}
-	t = told{signatures: r.Signatures(), report: r, infra: r.OnlyInfra(), whole: r.whole()}
+	t = told{signatures: r.Signatures(), report: r}
 	switch {
 	case len(r.Formats) == 0:
 		t.why = "its log is not understood"
-	case !t.whole:
+	case !r.whole():
 		t.why = "its log is cut or damaged"
-	case len(t.signatures) == 0 && !t.infra:
+	case len(t.signatures) == 0 && !r.OnlyInfra():
 		t.why = "its log does not say what failed"
 	}
 	return t, true, nil

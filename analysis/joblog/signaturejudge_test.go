@@ -107,6 +107,22 @@ var judged = map[string]struct {
 	"cut after the sought one": {
 		summary: groupsAB + sought + `{"act`, want: analysis.Bad,
 	},
+	"a failure without its test": {
+		summary: groupsAB + other + `{"action":"test_result","line":3,"group":"a/m.toml","status":"FAIL"}` + "\n" + endOfA +
+			endOfB,
+		want: analysis.Bad, why: "cut or damaged",
+	},
+	"cut within a line": {
+		text: "[taskcluster 2026-01-05] Task ID: x\nTEST-START | a/x.js\nTEST-OK | a/x.js | took 3ms\n" +
+			"TEST-UNEXPECTED-FAIL | b/y.js | boo\nTEST-STA", want: analysis.Bad, why: "cut or damaged",
+	},
+	"fewer failures than it counts": {
+		text: "FAIL src/a.test.js\nTests:       2 failed, 2 total\n", want: analysis.Bad, why: "cut or damaged",
+	},
+	"a machine alone": {text: "abort: error: Connection refused\n", want: analysis.Unclear},
+	"a machine, after the test": {
+		text: "TEST-START | a/x.js\nTEST-OK | a/x.js | took 3ms\nabort: error: Connection refused\n", want: analysis.Good,
+	},
 	"nothing is said": {
 		summary: groupsAB + endOfA + `{"action":"group_result","line":8,"group":"b/m.toml","status":"OK"}` + "\n",
 		want:    analysis.Bad, why: "does not say what failed",
