@@ -50,6 +50,9 @@ func (s *searcher) open(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := s.learn(ctx, start); err != nil {
+		return err
+	}
 	var unread []job.Push
 	for _, p := range pushes {
 		if _, ok := s.seen[p.Key()]; !ok {
@@ -63,7 +66,7 @@ func (s *searcher) open(ctx context.Context) error {
 	if first.err != nil {
 		return first.err
 	}
-	return s.failedOn(ctx, first.runs)
+	return s.otherwise(s.failedOn(ctx, first.runs), first)
 }
 
 // read reads what ran on pushes.
