@@ -31,7 +31,7 @@ type Tested struct {
 
 // open reads the range, what is older and what is newer.
 func (s *searcher) open(ctx context.Context) error {
-	pushes, err := s.repo.Pushes(ctx, job.Around(s.rev, s.o.MaxRevisions+s.o.History, s.o.Newer))
+	pushes, err := s.around(ctx)
 	if err != nil {
 		return err
 	}
@@ -103,6 +103,7 @@ func (s *searcher) weigh(ctx context.Context) error {
 			o.Newer.Failed, o.Newer.Passed = o.Newer.Failed+r.Bad, o.Newer.Passed+r.Good
 		}
 	}
+	s.bounded(o)
 	engine, err := culprit.New(s.to-s.from, o)
 	if err != nil {
 		return err
@@ -128,7 +129,7 @@ func (s *searcher) weigh(ctx context.Context) error {
 	if s.o.MaxRuns > 0 {
 		left = min(left, s.o.MaxRuns-s.spent())
 	}
-	s.decision = engine.Decide(max(0, left), running...)
+	s.decision = s.doubtGood(s.inWords(engine.Decide(max(0, left), running...)))
 	if s.o.MaxRuns > 0 && left <= 0 && len(running) == 0 && !s.decision.Done {
 		s.decision.Done, s.decision.Why = true, fmt.Sprintf("the budget of %d runs is spent", s.o.MaxRuns)
 	}
@@ -139,7 +140,8 @@ func (s *searcher) weigh(ctx context.Context) error {
 		s.forecast = engine.Forecast()
 	}
 	if s.o.Observe != nil {
-		s.o.Observe(Progress{s.probable(), s.decision, s.spent(), s.rounds, engine.Forecast()})
+		d, pushes := s.shown(s.decision)
+		s.o.Observe(Progress{pushes, d, s.spent(), s.rounds, engine.Forecast()})
 	}
 	return nil
 }
@@ -165,7 +167,11 @@ func observe(engine *culprit.Search, x, failed int, t Tested) error {
 // purpose names the search in the ledger: the same for each call that goes on with
 // it.
 func (s *searcher) purpose() string {
-	return fmt.Sprintf("search %s %s %s", s.repo.Name(), s.label, s.pushes[s.to].Short())
+	what := "search"
+	if s.o.FindFix {
+		what = "fix"
+	}
+	return fmt.Sprintf("%s %s %s %s", what, s.repo.Name(), s.label, s.pushes[s.to].Short())
 }
 
 // own reports whether this search asked for what an entry is about.

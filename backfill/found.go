@@ -14,6 +14,10 @@ type SearchResult struct {
 	Label   string
 	Start   job.Push
 	Outcome culprit.Outcome
+	// FindFix says that it was searched for what mended the label; Culprit and all
+	// that is said of it is then the push that did. Culprit.Older is the outcome of a
+	// label that is not mended yet.
+	FindFix bool
 	// Culprit is the push that broke the label, when the outcome is
 	// culprit.Found; Class are the pushes that cannot be told apart from it.
 	Culprit *job.Push
@@ -45,14 +49,15 @@ func (s *searcher) merged(ctx context.Context) {
 	if s.decision.Outcome != culprit.Found {
 		return
 	}
-	p := s.pushes[s.from+s.decision.Culprit]
+	d, pushes := s.shown(s.decision)
+	p := pushes[d.Culprit].Push
 	origins, err := job.Origins(ctx, s.repo, p)
 	if err != nil {
 		return
 	}
 	for _, o := range origins {
 		if n := len(o.Pushes); n > 0 {
-			s.warn("the culprit is a merge: it brought %d pushes of %s, to search there from %.12s", n, o.Repo,
+			s.warn("%s is a merge: it brought %d pushes of %s, to search there from %.12s", s.sought(), n, o.Repo,
 				o.Pushes[n-1].Revision)
 		}
 	}
@@ -61,7 +66,7 @@ func (s *searcher) merged(ctx context.Context) {
 // result is what is known by now.
 func (s *searcher) result() SearchResult {
 	r := SearchResult{
-		Label: s.label, Outcome: culprit.Undecided, Rounds: s.rounds, Forecast: s.forecast, Plan: s.plan,
+		Label: s.label, FindFix: s.o.FindFix, Outcome: culprit.Undecided, Rounds: s.rounds, Forecast: s.forecast, Plan: s.plan,
 		Cancelled: s.stopped, Warnings: s.warnings,
 	}
 	if s.pushes == nil {
@@ -71,10 +76,10 @@ func (s *searcher) result() SearchResult {
 	if s.engine == nil {
 		return r
 	}
-	d := s.decision
+	d, pushes := s.shown(s.decision)
 	r.Outcome, r.Probability, r.Why, r.Runs = d.Outcome, d.Probability, d.Why, s.spent()
 	r.Warnings = append(r.Warnings, d.Warnings...)
-	r.Pushes = s.probable()
+	r.Pushes = pushes
 	for _, c := range d.Credible {
 		r.Credible = append(r.Credible, r.Pushes[c.Push])
 	}
@@ -84,7 +89,10 @@ func (s *searcher) result() SearchResult {
 			r.Class = append(r.Class, r.Pushes[x].Push)
 		}
 	}
-	r.rates(s, d)
+	r.rates(s, s.decision)
+	if s.o.FindFix && (d.Culprit >= 0 || d.Outcome == culprit.Older) { // before the fix is where it is broken
+		r.Before, r.After = r.After, r.Before
+	}
 	return r
 }
 

@@ -50,6 +50,16 @@ type SearchOptions struct {
 	Judge     analysis.Judge
 	Test      string
 	Manifests []string
+	// Good is a revision that is known to be good: the range begins there, and nothing
+	// older is suspected. Runs on older pushes tell only how often the label fails
+	// without the culprit. It is not extended then.
+	Good string
+	// Skip are revisions on which nothing is to be run. What ran there is evidence.
+	Skip []string
+	// FindFix looks for the push that mended the label: rev is a push on which it
+	// failed, the range are the pushes after it, and Good is one that is known to be
+	// mended. The culprit of the result is then the push that mended it.
+	FindFix bool
 	// Ledger remembers what was asked for: with the same one, a search that was
 	// stopped goes on with what ran. Default: one that forgets.
 	Ledger ledger.Ledger
@@ -121,8 +131,9 @@ type searcher struct {
 	rev  string
 	o    SearchOptions
 
-	pushes   []job.Push // ascending: history, range, newer
+	pushes   []job.Push // history, range, newer: ascending, and with FindFix descending
 	from, to int        // the range
+	good     *job.Push  // that of SearchOptions.Good
 	seen     map[job.PushKey]looked
 	asked    map[job.PushKey]int    // runs that somebody asked for and nobody sees yet
 	bought   map[job.PushKey]int    // runs that the search asked for
@@ -183,6 +194,9 @@ func (s *searcher) run(ctx context.Context) error {
 		return err
 	}
 	if err := ledger.Ready(ctx, s.o.Ledger); err != nil {
+		return err
+	}
+	if err := s.given(ctx); err != nil {
 		return err
 	}
 	if err := s.open(ctx); err != nil {

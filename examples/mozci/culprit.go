@@ -19,6 +19,7 @@ import (
 
 type culpritFlags struct {
 	actFlags
+	askedFlags
 	label, rev, test, plot                        string
 	manifests                                     []string
 	confidence, nothing                           float64
@@ -58,13 +59,14 @@ pass on its parent. How many runs it will take is said first, and more than
 	f.BoolVar(&c.permanent, "permanent", false, "a broken push fails always, as with compilers")
 	f.BoolVar(&c.explain, "explain", false, "say why each run was chosen")
 	f.StringVar(&c.plot, "plot", "", "draw the results by push and the probabilities into this SVG `file`")
-	c.add(cmd)
+	c.askedFlags.add(f)
+	c.actFlags.add(cmd)
 	return cmd
 }
 
 // options are what the flags say of a search.
 func (c culpritFlags) options(a *app, p *places, book ledger.Ledger) *backfill.SearchOptions {
-	return &backfill.SearchOptions{
+	o := &backfill.SearchOptions{
 		Confidence: c.confidence, MaxRuns: c.maxRuns, Batch: c.batch, MaxRevisions: c.maxRevisions, History: c.history,
 		Extend: c.extend, Permanent: c.permanent, PriorNothing: c.nothing, Test: c.test, Manifests: c.manifests,
 		Judge: a.judge(p, c.test), Ledger: book, Who: who(), Width: a.parallel, Logger: a.log,
@@ -76,6 +78,8 @@ func (c culpritFlags) options(a *app, p *places, book ledger.Ledger) *backfill.S
 				"About %.0f runs are expected, more than %d. Begin, and stop at %d?", forecast, most, most))
 		},
 	}
+	c.ask(o)
+	return o
 }
 
 func (a *app) culprit(cmd *cobra.Command, c culpritFlags) error {
@@ -88,7 +92,7 @@ func (a *app) culprit(cmd *cobra.Command, c culpritFlags) error {
 	if c.nothing == 0 {
 		c.nothing = -1
 	}
-	if err := c.check(); err != nil {
+	if err := errors.Join(c.actFlags.check(), c.askedFlags.check(cmd.Flags().Changed)); err != nil {
 		return err
 	}
 	p, book, err := a.acting(cmd.Context())
@@ -218,6 +222,8 @@ type culpritJSON struct {
 	Why      string        `json:"why"`
 	Warnings []string      `json:"warnings"`
 	Plan     *trigger.Plan `json:"plan,omitempty"`
+
+	FindFix bool `json:"find_fix,omitempty"`
 }
 
 func rateOf(r analysis.Rate) (out rateJSON) {
@@ -248,6 +254,7 @@ func (a *app) printSearchJSON(r backfill.SearchResult, planned bool) error {
 		Outcome: r.Outcome, Probability: r.Probability, Credible: []credibleJSON{}, Class: []job.PushRef{},
 		Before: rateOf(r.Before), After: rateOf(r.After),
 		Runs: r.Runs, Rounds: r.Rounds, Forecast: r.Forecast, Why: r.Why, Warnings: append([]string{}, r.Warnings...),
+		FindFix: r.FindFix,
 	}
 	if out.Outcome == culprit.Older { // cli.md has four words: older than the range is not decided within it
 		out.Outcome = culprit.Undecided
@@ -306,6 +313,9 @@ func sentence(r backfill.SearchResult, c culpritFlags) string {
 	rates := fmt.Sprintf("it failed in %d of %s before it and in %d of %s since", r.Before.Failures,
 		runs(r.Before.Runs), r.After.Failures, runs(r.After.Runs))
 	bought := fmt.Sprintf("%s asked for, %d rounds", runs(r.Runs), r.Rounds)
+	if r.FindFix {
+		return mendedSentence(r, what, bought)
+	}
 	switch r.Outcome {
 	case culprit.Found:
 		if len(r.Class) > 1 {
