@@ -59,6 +59,7 @@ func (s *searcher) open(ctx context.Context) error {
 	if err := s.read(ctx, unread); err != nil {
 		return err
 	}
+	s.catalogs(ctx)
 	first := s.seen[start.Key()]
 	if first.err != nil {
 		return first.err
@@ -83,6 +84,9 @@ func (s *searcher) read(ctx context.Context, pushes []job.Push) error {
 		if r.Value.verdict == analysis.Untestable {
 			s.blocked[r.Push.Key()] = "nothing can run on it"
 		}
+		if r.Value.presence() == absent {
+			s.blocked[r.Push.Key()] = s.subject(r.Value.runs) + " is not in what runs there"
+		}
 	}
 	return ctx.Err()
 }
@@ -104,6 +108,7 @@ func (s *searcher) weigh(ctx context.Context) error {
 		}
 	}
 	s.bounded(o)
+	s.unborn(o)
 	engine, err := culprit.New(s.to-s.from, o)
 	if err != nil {
 		return err
@@ -129,7 +134,7 @@ func (s *searcher) weigh(ctx context.Context) error {
 	if s.o.MaxRuns > 0 {
 		left = min(left, s.o.MaxRuns-s.spent())
 	}
-	s.decision = s.doubtGood(s.inWords(engine.Decide(max(0, left), running...)))
+	s.decision = s.doubtGood(s.sinceBirth(s.inWords(engine.Decide(max(0, left), running...))))
 	if s.o.MaxRuns > 0 && left <= 0 && len(running) == 0 && !s.decision.Done {
 		s.decision.Done, s.decision.Why = true, fmt.Sprintf("the budget of %d runs is spent", s.o.MaxRuns)
 	}

@@ -18,6 +18,8 @@ type SearchResult struct {
 	// that is said of it is then the push that did. Culprit.Older is the outcome of a
 	// label that is not mended yet.
 	FindFix bool
+	// Born is that of FindResult: of a label or test that came into being in what was read.
+	Born *job.Push
 	// Culprit is the push that broke the label, when the outcome is
 	// culprit.Found; Class are the pushes that cannot be told apart from it.
 	Culprit *job.Push
@@ -57,7 +59,7 @@ func (s *searcher) merged(ctx context.Context) {
 	}
 	for _, o := range origins {
 		if n := len(o.Pushes); n > 0 {
-			s.warn("%s is a merge: it brought %d pushes of %s, to search there from %.12s", s.sought(), n, o.Repo,
+			s.warn("%s is a merge: it brought %d pushes of %s, to search there from %.12s", s.target(), n, o.Repo,
 				o.Pushes[n-1].Revision)
 		}
 	}
@@ -89,6 +91,7 @@ func (s *searcher) result() SearchResult {
 			r.Class = append(r.Class, r.Pushes[x].Push)
 		}
 	}
+	r.born(s)
 	r.rates(s, s.decision)
 	if s.o.FindFix && (d.Culprit >= 0 || d.Outcome == culprit.Older) { // before the fix is where it is broken
 		r.Before, r.After = r.After, r.Before

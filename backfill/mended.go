@@ -101,8 +101,8 @@ var mendingWords = strings.NewReplacer(
 	"broke it", "mended it",
 )
 
-// sought is what is searched for, at the beginning of a sentence.
-func (s *searcher) sought() string {
+// target is what is searched for, at the beginning of a sentence.
+func (s *searcher) target() string {
 	if s.o.FindFix {
 		return "the push that mended it"
 	}

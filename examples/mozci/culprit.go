@@ -223,7 +223,7 @@ type culpritJSON struct {
 	Warnings []string      `json:"warnings"`
 	Plan     *trigger.Plan `json:"plan,omitempty"`
 
-	FindFix bool `json:"find_fix,omitempty"`
+	culpritAsked
 }
 
 func rateOf(r analysis.Rate) (out rateJSON) {
@@ -254,7 +254,7 @@ func (a *app) printSearchJSON(r backfill.SearchResult, planned bool) error {
 		Outcome: r.Outcome, Probability: r.Probability, Credible: []credibleJSON{}, Class: []job.PushRef{},
 		Before: rateOf(r.Before), After: rateOf(r.After),
 		Runs: r.Runs, Rounds: r.Rounds, Forecast: r.Forecast, Why: r.Why, Warnings: append([]string{}, r.Warnings...),
-		FindFix: r.FindFix,
+		culpritAsked: askedOf(r),
 	}
 	if out.Outcome == culprit.Older { // cli.md has four words: older than the range is not decided within it
 		out.Outcome = culprit.Undecided

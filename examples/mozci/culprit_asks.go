@@ -7,6 +7,7 @@ import (
 
 	"github.com/mozci/mozci/analysis/culprit"
 	"github.com/mozci/mozci/backfill"
+	"github.com/mozci/mozci/job"
 )
 
 // askedFlags are what a person knows of a failure, or wants to know of its end.
@@ -41,6 +42,21 @@ func (q *askedFlags) check(changed func(string) bool) error {
 // ask tells a search what was asked.
 func (q *askedFlags) ask(o *backfill.SearchOptions) {
 	o.Good, o.Skip, o.FindFix = q.good, q.skip, q.findFix
+}
+
+// culpritAsked is what the JSON of a search says of it.
+type culpritAsked struct {
+	FindFix bool         `json:"find_fix,omitempty"`
+	Born    *job.PushRef `json:"born,omitempty"`
+}
+
+func askedOf(r backfill.SearchResult) culpritAsked {
+	out := culpritAsked{FindFix: r.FindFix}
+	if r.Born != nil {
+		ref := r.Born.Ref()
+		out.Born = &ref
+	}
+	return out
 }
 
 // mendedSentence says which push mended what, for a bug.
