@@ -64,7 +64,7 @@ func (s *searcher) open(ctx context.Context) error {
 	if first.err != nil {
 		return first.err
 	}
-	return s.failedOn(ctx, first.runs)
+	return s.beganBad(ctx, first)
 }
 
 // read reads what ran on pushes.
@@ -109,6 +109,7 @@ func (s *searcher) weigh(ctx context.Context) error {
 	}
 	s.bounded(o)
 	s.unborn(o)
+	s.asOutside(o)
 	engine, err := culprit.New(s.to-s.from, o)
 	if err != nil {
 		return err
@@ -119,7 +120,7 @@ func (s *searcher) weigh(ctx context.Context) error {
 			continue
 		}
 		failed := t.Failed
-		if x == s.to-s.from && failed > 0 {
+		if x == s.to-s.from && failed > 0 && s.merged == nil {
 			failed-- // the one for which one looks
 		}
 		if err := observe(engine, x, failed, t); err != nil {
@@ -134,7 +135,7 @@ func (s *searcher) weigh(ctx context.Context) error {
 	if s.o.MaxRuns > 0 {
 		left = min(left, s.o.MaxRuns-s.spent())
 	}
-	s.decision = s.doubtGood(s.sinceBirth(s.inWords(engine.Decide(max(0, left), running...))))
+	s.decision = s.doubtMerge(s.doubtGood(s.sinceBirth(s.inWords(engine.Decide(max(0, left), running...)))))
 	if s.o.MaxRuns > 0 && left <= 0 && len(running) == 0 && !s.decision.Done {
 		s.decision.Done, s.decision.Why = true, fmt.Sprintf("the budget of %d runs is spent", s.o.MaxRuns)
 	}

@@ -42,13 +42,17 @@ type SearchResult struct {
 	// Plan is what would be asked for next; of a dry run, and of a search that
 	// was refused.
 	Plan trigger.Plan
+	// Merges are what was found behind a culprit that is a merge, with
+	// SearchOptions.FollowMerges; see Root. Runs and Rounds do not count what was spent
+	// there; Total does.
+	Merges []Behind
 	// Cancelled are the runs that were stopped since nobody needs them any more.
 	Cancelled []string
 }
 
-// merged says of a culprit that is a merge where it leads.
-func (s *searcher) merged(ctx context.Context) {
-	if s.decision.Outcome != culprit.Found {
+// leads says of a culprit that is a merge where it leads, unless that is followed.
+func (s *searcher) leads(ctx context.Context) {
+	if s.decision.Outcome != culprit.Found || s.o.FollowMerges {
 		return
 	}
 	d, pushes := s.shown(s.decision)

@@ -74,8 +74,11 @@ func (s *searcher) doubtGood(d culprit.Decision) culprit.Decision {
 
 // bounded makes of the engine's options what a known good push says: nothing before
 // it is suspected, and it has its place in the range also when nothing runs on it any
-// more.
+// more. And what the order says of the weights: see mended.go.
 func (s *searcher) bounded(o *culprit.Options) {
+	if s.o.FindFix && len(o.Weights) > 0 {
+		o.Weights = append([]float64{0}, o.Weights[:len(o.Weights)-1]...)
+	}
 	if s.good == nil {
 		return
 	}

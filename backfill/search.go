@@ -60,6 +60,11 @@ type SearchOptions struct {
 	// failed, the range are the pushes after it, and Good is one that is known to be
 	// mended. The culprit of the result is then the push that mended it.
 	FindFix bool
+	// FollowMerges goes on when the culprit is a push that merged another repository: in
+	// that one, among the pushes that the merge brought, and with what is left of
+	// MaxRuns. Repositories opens it by name. See SearchResult.Merges.
+	FollowMerges bool
+	Repositories func(name string) (job.Repository, error)
 	// Ledger remembers what was asked for: with the same one, a search that was
 	// stopped goes on with what ran. Default: one that forgets.
 	Ledger ledger.Ledger
@@ -111,25 +116,31 @@ type Progress struct {
 func Search(
 	ctx context.Context, repo job.Repository, ci job.Scheduler, label, rev string, opts *SearchOptions,
 ) (SearchResult, error) {
-	s := &searcher{
-		repo: repo, rev: rev,
+	var o SearchOptions
+	if opts != nil {
+		o = *opts
+	}
+	if o.Ledger == nil {
+		o.Ledger = ledger.NewMemory() // one for all that is searched
+	}
+	w := &through{ci, map[string]bool{}}
+	return w.search(ctx, newSearcher(repo, label, rev, o))
+}
+
+func newSearcher(repo job.Repository, label, rev string, o SearchOptions) *searcher {
+	return &searcher{
+		repo: repo, wanted: label, rev: rev, o: o,
 		seen: map[job.PushKey]looked{}, blocked: map[job.PushKey]string{},
 	}
-	if opts != nil {
-		s.o = *opts
-	}
-	if err := s.defaults(ci, label); err != nil {
-		return SearchResult{Label: label}, err
-	}
-	err := s.run(ctx)
-	return s.result(), job.Wrap("backfill.search", label, err)
 }
 
 type searcher struct {
 	*looker
-	repo job.Repository
-	rev  string
-	o    SearchOptions
+	repo   job.Repository
+	wanted string // the label
+	rev    string
+	o      SearchOptions
+	merged *outside // the range is what a merge brought; nil where it is not
 
 	pushes   []job.Push // history, range, newer: ascending, and with FindFix descending
 	from, to int        // the range
@@ -179,9 +190,6 @@ func (s *searcher) defaults(ci job.Scheduler, label string) (err error) {
 	if o.Patience <= 0 {
 		o.Patience = 12 * time.Hour
 	}
-	if o.Ledger == nil {
-		o.Ledger = ledger.NewMemory()
-	}
 	if _, err := culprit.New(1, s.engineOptions(nil)); err != nil {
 		return job.Wrap("backfill.search", label, err)
 	}
@@ -220,7 +228,7 @@ func (s *searcher) run(ctx context.Context) error {
 			continue
 		case s.decision.Done:
 			s.cancel(ctx)
-			s.merged(ctx)
+			s.leads(ctx)
 			return nil
 		}
 		if s.rounds == 0 {

@@ -78,7 +78,7 @@ func (c culpritFlags) options(a *app, p *places, book ledger.Ledger) *backfill.S
 				"About %.0f runs are expected, more than %d. Begin, and stop at %d?", forecast, most, most))
 		},
 	}
-	c.ask(o)
+	c.ask(o, p)
 	return o
 }
 
@@ -110,8 +110,8 @@ func (a *app) culprit(cmd *cobra.Command, c culpritFlags) error {
 		if err != nil && len(first.Pushes) == 0 {
 			return err
 		}
-		if err != nil || c.dryRun || first.Why != "" && first.Outcome != culprit.Undecided ||
-			!a.wantedTo(c.actFlags, fmt.Sprintf("Ask for about %.0f runs?", first.Forecast)) {
+		if err != nil || c.dryRun || settled(first) ||
+			!a.wantedTo(c.actFlags, fmt.Sprintf("Ask for about %.0f runs?", forecastOf(first))) {
 			return errors.Join(err, a.printSearch(first, c, true))
 		}
 		o.DryRun = false
@@ -150,7 +150,9 @@ func unlimited() *int {
 // searching prints what happens, as it does.
 func (a *app) searching(c culpritFlags) func(backfill.Progress) {
 	before, began := -1, false
+	place := a.placeOfSearch()
 	return func(p backfill.Progress) {
+		place(p)
 		if !began {
 			a.printf("expected to take about %.0f runs\n", p.Forecast)
 			began = true
@@ -250,11 +252,13 @@ func (a *app) printSearch(r backfill.SearchResult, c culpritFlags, planned bool)
 }
 
 func (a *app) printSearchJSON(r backfill.SearchResult, planned bool) error {
+	asked := askedOf(r)
+	r = rooted(r)
 	out := culpritJSON{
 		Outcome: r.Outcome, Probability: r.Probability, Credible: []credibleJSON{}, Class: []job.PushRef{},
 		Before: rateOf(r.Before), After: rateOf(r.After),
 		Runs: r.Runs, Rounds: r.Rounds, Forecast: r.Forecast, Why: r.Why, Warnings: append([]string{}, r.Warnings...),
-		culpritAsked: askedOf(r),
+		culpritAsked: asked,
 	}
 	if out.Outcome == culprit.Older { // cli.md has four words: older than the range is not decided within it
 		out.Outcome = culprit.Undecided
@@ -302,6 +306,7 @@ func (a *app) printSearchText(r backfill.SearchResult, c culpritFlags, planned b
 	for _, w := range r.Warnings {
 		a.printf("warning: %s\n", w)
 	}
+	a.printBehind(r, c, planned)
 }
 
 // sentence is what a sheriff can paste into a bug.

@@ -15,6 +15,7 @@ type askedFlags struct {
 	good    string
 	skip    []string
 	findFix bool
+	follow  bool
 }
 
 func (q *askedFlags) add(f *pflag.FlagSet) {
@@ -24,6 +25,8 @@ func (q *askedFlags) add(f *pflag.FlagSet) {
 		"be given several times")
 	f.BoolVar(&q.findFix, "find-fix", false, "find the push that mended the job: --rev is a push on which it failed, "+
 		"and newer pushes are searched")
+	f.BoolVar(&q.follow, "follow-merges", false, "when the culprit is a merge, go on in the repository that it came "+
+		"from; --max-runs is for all of it")
 }
 
 // check refuses flags that are given without a value.
@@ -40,21 +43,131 @@ func (q *askedFlags) check(changed func(string) bool) error {
 }
 
 // ask tells a search what was asked.
-func (q *askedFlags) ask(o *backfill.SearchOptions) {
+func (q *askedFlags) ask(o *backfill.SearchOptions, p *places) {
 	o.Good, o.Skip, o.FindFix = q.good, q.skip, q.findFix
+	o.FollowMerges, o.Repositories = q.follow, p.repositories
+}
+
+// settled reports whether a dry run says all that can be known: nothing more would be
+// triggered.
+func settled(r backfill.SearchResult) bool {
+	return r.Why != "" && r.Outcome != culprit.Undecided && r.Plan.Total() == 0
+}
+
+// forecastOf is how many runs are expected where the search has come to.
+func forecastOf(r backfill.SearchResult) float64 {
+	if n := len(r.Merges); n > 0 && r.Merges[n-1].Result != nil {
+		return forecastOf(*r.Merges[n-1].Result)
+	}
+	return r.Forecast
+}
+
+// placeOfSearch says when a search goes on behind a merge.
+func (a *app) placeOfSearch() func(backfill.Progress) {
+	repo := ""
+	return func(p backfill.Progress) {
+		if len(p.Pushes) == 0 || p.Pushes[0].Push.Repo == repo {
+			return
+		}
+		if repo != "" {
+			a.printf("it is a merge: the search goes on among what it brought of %s\n", p.Pushes[0].Push.Repo)
+		}
+		repo = p.Pushes[0].Push.Repo
+	}
+}
+
+// printBehind prints what was found behind merges.
+func (a *app) printBehind(r backfill.SearchResult, c culpritFlags, planned bool) {
+	for _, b := range r.Merges {
+		if b.Result == nil {
+			continue // a warning says why
+		}
+		a.printf("\nbehind push %s, in %s:\n", pushName(b.Through), b.Repo)
+		a.printSearchText(*b.Result, c, planned && b.Result.Outcome == culprit.Undecided)
+	}
 }
 
 // culpritAsked is what the JSON of a search says of it.
 type culpritAsked struct {
 	FindFix bool         `json:"find_fix,omitempty"`
 	Born    *job.PushRef `json:"born,omitempty"`
+	// Through are the merges behind which the culprit was found, and Merges all behind
+	// which it was searched.
+	Through []job.PushRef `json:"through,omitempty"`
+	Merges  []behindJSON  `json:"merges,omitempty"`
+}
+
+type behindJSON struct {
+	Through     job.PushRef      `json:"through"`
+	Repo        string           `json:"repo"`
+	Gone        bool             `json:"gone"`
+	Outcome     *culprit.Outcome `json:"outcome"`
+	Culprit     *job.PushRef     `json:"culprit"`
+	Probability float64          `json:"probability"`
+	Runs        int              `json:"runs"`
+	Rounds      int              `json:"rounds"`
+	Why         string           `json:"why"`
+	Merges      []behindJSON     `json:"merges,omitempty"`
 }
 
 func askedOf(r backfill.SearchResult) culpritAsked {
-	out := culpritAsked{FindFix: r.FindFix}
-	if r.Born != nil {
-		ref := r.Born.Ref()
-		out.Born = &ref
+	root, through := r.Root()
+	out := culpritAsked{FindFix: r.FindFix, Born: pushRef(root.Born), Merges: behindOf(r)}
+	for _, p := range through {
+		out.Through = append(out.Through, p.Ref())
+	}
+	return out
+}
+
+func behindOf(r backfill.SearchResult) []behindJSON {
+	var out []behindJSON
+	for _, b := range r.Merges {
+		j := behindJSON{Through: b.Through.Ref(), Repo: b.Repo, Gone: b.Gone, Why: b.Why}
+		if in := b.Result; in != nil {
+			outcome := toldOutcome(in.Outcome)
+			j.Outcome, j.Culprit, j.Probability, j.Why = &outcome, pushRef(in.Culprit), in.Probability, in.Why
+			j.Runs, j.Rounds, j.Merges = in.Runs, in.Rounds, behindOf(*in)
+		}
+		out = append(out, j)
+	}
+	return out
+}
+
+// toldOutcome has the words of cli.md: what is older than the range is not decided.
+func toldOutcome(o culprit.Outcome) culprit.Outcome {
+	switch o {
+	case culprit.Found, culprit.NotARegression, culprit.Infra:
+		return o
+	}
+	return culprit.Undecided
+}
+
+func pushRef(p *job.Push) *job.PushRef {
+	if p == nil {
+		return nil
+	}
+	ref := p.Ref()
+	return &ref
+}
+
+// rooted is the result in the repository in which the search ended, with the runs, the
+// warnings and the plan of all of it.
+func rooted(r backfill.SearchResult) backfill.SearchResult {
+	root, through := r.Root()
+	root.Runs, root.Rounds = r.Total()
+	if len(through) == 0 {
+		return root
+	}
+	root.Warnings, root.Plan, root.Forecast = warningsOf(r), r.Plan, r.Forecast
+	return root
+}
+
+func warningsOf(r backfill.SearchResult) []string {
+	out := append([]string{}, r.Warnings...)
+	for _, b := range r.Merges {
+		if b.Result != nil {
+			out = append(out, warningsOf(*b.Result)...)
+		}
 	}
 	return out
 }
