@@ -132,3 +132,26 @@ func TestSearchSkip(t *testing.T) {
 		t.Errorf("an unknown push to skip: %v", err)
 	}
 }
+
+// What was broken before the known good push is no answer, though the history looks like it.
+func TestSearchGoodIsNotOlder(t *testing.T) {
+	ci, repo := open(t, "truth test culprit=1 before=0 after=1\npush test\n"+
+		"1 a0c0 fail*2\n2 a0c1 fail*5\n3 a0c2 fail*5\n4 a0c3 fail")
+	var sums []float64
+	for _, good := range []string{"", "a0c0"} {
+		r, err := backfill.Search(t.Context(), repo, ci, "test", "tip", &backfill.SearchOptions{Good: good, DryRun: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		sum := 0.0
+		for _, p := range r.Pushes {
+			sum += p.Probability
+		}
+		if sums = append(sums, sum); r.Outcome == culprit.Found {
+			t.Error(told(r))
+		}
+	}
+	if sums[1] < 2*sums[0] {
+		t.Errorf("the pushes have %v without a known good push, and %v with one", sums[0], sums[1])
+	}
+}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/mozci/mozci/analysis/culprit"
 	"github.com/mozci/mozci/backfill"
+	"github.com/mozci/mozci/job"
 	"github.com/mozci/mozci/trigger/ledger"
 )
 
@@ -138,6 +139,27 @@ func TestFindFixGoesOn(t *testing.T) {
 	for _, p := range broke.Pushes {
 		if p.Push.ID < 20 && p.Chosen == 0 && p.Failed+p.Passed > 1 {
 			t.Errorf("push %d has %d runs that nobody chose", p.Push.ID, p.Failed+p.Passed)
+		}
+	}
+}
+
+// Weights are those of pushes, also where the search goes over them the other way.
+func TestFindFixWeights(t *testing.T) {
+	ci, repo := open(t, fixWorld(0, 1, map[int]string{20: "fail"}))
+	r, err := backfill.Search(t.Context(), repo, ci, "test", "a020", &backfill.SearchOptions{
+		FindFix: true, DryRun: true, Weight: func(p job.Push) float64 {
+			if p.ID == 33 {
+				return 1
+			}
+			return 0
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range r.Pushes {
+		if (p.Probability > 0.5) != (p.Push.ID == 33) {
+			t.Errorf("push %d has %v", p.Push.ID, p.Probability)
 		}
 	}
 }
