@@ -21,23 +21,24 @@ const (
 	Running                   // no result yet, but one will come
 	Unclear                   // ran, and says nothing: infrastructure failed, or the test was not in it
 	Untestable                // nothing can run on this push
+	NoTest                    // what a judge says of a run that ended, and that did not have the test
 )
 
 var verdictWords = []string{
 	NotRun: "not run", Good: "good", Bad: "bad", Mixed: "mixed", Running: "running", Unclear: "unknown",
-	Untestable: "untestable",
+	Untestable: "untestable", NoTest: "no test",
 }
 
 // String is the verdict in words.
 func (v Verdict) String() string {
-	if v < NotRun || v > Untestable {
+	if v < NotRun || v > NoTest {
 		return fmt.Sprintf("verdict(%d)", int(v))
 	}
 	return verdictWords[v]
 }
 
-// Judge says what one run means. A run that is neither good nor bad is Running
-// or Unclear.
+// Judge says what one run means. A run that is neither good nor bad is Running,
+// Unclear, or NoTest where it is known that the test was not in it.
 type Judge func(ctx context.Context, j job.Job) (Verdict, error)
 
 // ByStatus is the Judge that knows nothing but the status: success is good,
@@ -62,6 +63,7 @@ type Runs struct {
 	Good, Bad int
 	Running   int // no result yet
 	Unclear   int // ended without saying anything
+	NoTest    int // of those, the ones that did not have the test
 	Counted   int // towards "times" (job.Status.Counts)
 	Seen      int // in all
 
@@ -118,6 +120,9 @@ func (n *Runs) add(s job.Status, v Verdict) {
 	case Running:
 		n.Running++
 	case NotRun:
+	case NoTest:
+		n.NoTest++
+		n.Unclear++
 	default:
 		n.Unclear++
 	}
@@ -152,7 +157,8 @@ func (n Runs) String() string {
 		{n.Good, "passed"},
 		{n.Running, "under way"},
 		{n.By[job.StatusException], "exception"},
-		{max(0, n.Unclear-n.By[job.StatusException]), "without a verdict"},
+		{n.NoTest, "without the test"},
+		{max(0, n.Unclear-n.NoTest-n.By[job.StatusException]), "without a verdict"},
 		{n.By[job.StatusCoalesced], "coalesced"},
 		{n.By[job.StatusSkipped], "skipped"},
 		{n.By[job.StatusRetry], "retried"},

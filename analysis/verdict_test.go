@@ -30,7 +30,7 @@ func TestVerdicts(t *testing.T) {
 		"exception,retry,pass": {analysis.Good, 1, "1 passed, 1 exception, 1 retried"},
 		"coalesced,skipped":    {analysis.NotRun, 0, "1 coalesced, 1 skipped"},
 		"cancelled":            {analysis.NotRun, 0, "1 cancelled"},
-		"pass:no-test":         {analysis.Unclear, 1, "1 without a verdict"},
+		"pass:no-test":         {analysis.Unclear, 1, "1 without the test"},
 	} {
 		w := jobtest.MustParse("push l\n1 a1c0 " + cell + "\n")
 		jobs, err := jobtest.NewCI(w, nil).Jobs(t.Context(), w.Pushes("autoland")[0])
@@ -46,7 +46,7 @@ func TestVerdicts(t *testing.T) {
 }
 
 // judgeTest looks whether the test ran at all.
-var judgeTest = jobtest.TestJudge(analysis.ByStatus, analysis.Unclear)
+var judgeTest = jobtest.TestJudge(analysis.ByStatus, analysis.NoTest)
 
 func TestJudgeThatFails(t *testing.T) {
 	w := jobtest.MustParse("push l\n1 a1c0 pass,fail\n")

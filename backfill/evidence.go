@@ -31,7 +31,7 @@ type Tested struct {
 
 // open reads the range, what is older and what is newer.
 func (s *searcher) open(ctx context.Context) error {
-	pushes, err := s.repo.Pushes(ctx, job.Around(s.rev, s.o.MaxRevisions+s.o.History, s.o.Newer))
+	pushes, err := s.around(ctx)
 	if err != nil {
 		return err
 	}
@@ -62,11 +62,12 @@ func (s *searcher) open(ctx context.Context) error {
 	if err := s.read(ctx, unread); err != nil {
 		return err
 	}
+	s.catalogs(ctx)
 	first := s.seen[start.Key()]
 	if first.err != nil {
 		return first.err
 	}
-	return s.otherwise(s.failedOn(ctx, first.runs), first)
+	return s.otherwise(s.beganBad(ctx, first), first)
 }
 
 // read reads what ran on pushes.
@@ -85,6 +86,9 @@ func (s *searcher) read(ctx context.Context, pushes []job.Push) error {
 		s.seen[r.Push.Key()] = r.Value
 		if r.Value.verdict == analysis.Untestable {
 			s.blocked[r.Push.Key()] = "nothing can run on it"
+		}
+		if r.Value.presence() == absent {
+			s.blocked[r.Push.Key()] = s.subject(r.Value.runs) + " is not in what runs there"
 		}
 	}
 	return ctx.Err()
@@ -106,6 +110,9 @@ func (s *searcher) weigh(ctx context.Context) error {
 			o.Newer.Failed, o.Newer.Passed = o.Newer.Failed+r.Bad, o.Newer.Passed+r.Good
 		}
 	}
+	s.bounded(o)
+	s.unborn(o)
+	s.asOutside(o)
 	engine, err := culprit.New(s.to-s.from, o)
 	if err != nil {
 		return err
@@ -116,7 +123,7 @@ func (s *searcher) weigh(ctx context.Context) error {
 			continue
 		}
 		failed := t.Failed
-		if x == s.to-s.from && failed > 0 {
+		if x == s.to-s.from && failed > 0 && s.merged == nil {
 			failed-- // the one for which one looks
 		}
 		if err := observe(engine, x, failed, t); err != nil {
@@ -131,7 +138,7 @@ func (s *searcher) weigh(ctx context.Context) error {
 	if s.o.MaxRuns > 0 {
 		left = min(left, s.o.MaxRuns-s.spent())
 	}
-	s.decision = engine.Decide(max(0, left), running...)
+	s.decision = s.doubtMerge(s.doubtGood(s.sinceBirth(s.inWords(engine.Decide(max(0, left), running...)))))
 	if s.o.MaxRuns > 0 && left <= 0 && len(running) == 0 && !s.decision.Done {
 		s.decision.Done, s.decision.Why = true, fmt.Sprintf("the budget of %d runs is spent", s.o.MaxRuns)
 	}
@@ -142,7 +149,8 @@ func (s *searcher) weigh(ctx context.Context) error {
 		s.forecast = engine.Forecast().Runs
 	}
 	if s.o.Observe != nil {
-		s.o.Observe(Progress{s.probable(), s.decision, s.spent(), s.rounds, engine.Forecast().Runs})
+		d, pushes := s.shown(s.decision)
+		s.o.Observe(Progress{pushes, d, s.spent(), s.rounds, engine.Forecast().Runs})
 	}
 	return nil
 }
@@ -168,7 +176,11 @@ func observe(engine *culprit.Search, x, failed int, t Tested) error {
 // purpose names the search in the ledger: the same for each call that goes on with
 // it.
 func (s *searcher) purpose() string {
-	return fmt.Sprintf("search %s %s %s", s.repo.Name(), s.label, s.pushes[s.to].Short())
+	what := "search"
+	if s.o.FindFix {
+		what = "fix"
+	}
+	return fmt.Sprintf("%s %s %s %s", what, s.repo.Name(), s.label, s.pushes[s.to].Short())
 }
 
 // own reports whether this search asked for what an entry is about.

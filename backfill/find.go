@@ -99,6 +99,7 @@ type Sighting struct {
 	Runs    analysis.Runs
 	Jobs    []job.Job // the runs of the label
 	Err     error     // it could not be read; the verdict is Unclear
+	Absent  bool      // the label, or its test, is known not to have existed there
 }
 
 // Find looks for the last good push before rev, which is one of 12 to 40
@@ -224,6 +225,7 @@ func (f *finder) walk(ctx context.Context) (FindResult, error) {
 	if err := ctx.Err(); err != nil {
 		return res, job.Wrap("backfill.find", f.label, err)
 	}
+	f.born(ctx, &res)
 	res.conclude(f.opts.Holes)
 	return res, nil
 }

@@ -16,6 +16,12 @@ type SearchResult struct {
 	Label   string
 	Start   job.Push
 	Outcome culprit.Outcome
+	// FindFix says that it was searched for what mended the label; Culprit and all
+	// that is said of it is then the push that did. Culprit.Older is the outcome of a
+	// label that is not mended yet.
+	FindFix bool
+	// Born is that of FindResult: of a label or test that came into being in what was read.
+	Born *job.Push
 	// Culprit is the push that broke the label, when the outcome is
 	// culprit.Found; Class are the pushes that cannot be told apart from it.
 	Culprit *job.Push
@@ -44,23 +50,28 @@ type SearchResult struct {
 	// Plan is what would be asked for next; of a dry run, and of a search that
 	// was refused.
 	Plan trigger.Plan
+	// Merges are what was found behind a culprit that is a merge, with
+	// SearchOptions.FollowMerges; see Root. Runs and Rounds do not count what was spent
+	// there; Total does.
+	Merges []Behind
 	// Cancelled are the runs that were stopped since nobody needs them any more.
 	Cancelled []string
 }
 
-// merged says of a culprit that is a merge where it leads.
-func (s *searcher) merged(ctx context.Context) {
-	if s.decision.Outcome != culprit.Found {
+// leads says of a culprit that is a merge where it leads, unless that is followed.
+func (s *searcher) leads(ctx context.Context) {
+	if s.decision.Outcome != culprit.Found || s.o.FollowMerges {
 		return
 	}
-	p := s.pushes[s.from+s.decision.Culprit]
+	d, pushes := s.shown(s.decision)
+	p := pushes[d.Culprit].Push
 	origins, err := job.Origins(ctx, s.repo, p)
 	if err != nil {
 		return
 	}
 	for _, o := range origins {
 		if n := len(o.Pushes); n > 0 {
-			s.warn("the culprit is a merge: it brought %d pushes of %s, to search there from %.12s", n, o.Repo,
+			s.warn("%s is a merge: it brought %d pushes of %s, to search there from %.12s", s.target(), n, o.Repo,
 				o.Pushes[n-1].Revision)
 		}
 	}
@@ -69,8 +80,8 @@ func (s *searcher) merged(ctx context.Context) {
 // result is what is known by now.
 func (s *searcher) result() SearchResult {
 	r := SearchResult{
-		Label: s.label, Outcome: culprit.Undecided, Rounds: s.rounds, Forecast: s.forecast, Plan: s.plan,
-		Cancelled: s.stopped, Warnings: slices.Clone(s.warnings), Signatures: s.sought,
+		Label: s.label, FindFix: s.o.FindFix, Outcome: culprit.Undecided, Rounds: s.rounds, Forecast: s.forecast,
+		Plan: s.plan, Cancelled: s.stopped, Warnings: slices.Clone(s.warnings), Signatures: s.sought,
 	}
 	if s.pushes == nil {
 		return r
@@ -79,11 +90,11 @@ func (s *searcher) result() SearchResult {
 	if s.engine == nil {
 		return r
 	}
-	d := s.decision
+	d, pushes := s.shown(s.decision)
 	r.Outcome, r.Probability, r.Why, r.Runs = d.Outcome, d.Probability, d.Why, s.spent()
 	r.Warnings = append(r.Warnings, d.Warnings...)
 	r.asideOf(s)
-	r.Pushes = s.probable()
+	r.Pushes = pushes
 	for _, c := range d.Credible {
 		r.Credible = append(r.Credible, r.Pushes[c.Push])
 	}
@@ -93,7 +104,11 @@ func (s *searcher) result() SearchResult {
 			r.Class = append(r.Class, r.Pushes[x].Push)
 		}
 	}
-	r.rates(s, d)
+	r.born(s)
+	r.rates(s, s.decision)
+	if s.o.FindFix && (d.Culprit >= 0 || d.Outcome == culprit.Older) { // before the fix is where it is broken
+		r.Before, r.After = r.After, r.Before
+	}
 	return r
 }
 

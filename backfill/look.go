@@ -41,6 +41,7 @@ type looked struct {
 	jobs    []job.Job
 	runs    analysis.Runs
 	verdict analysis.Verdict
+	absent  bool  // the label, or what it is to run, did not exist there
 	err     error // it could not be read
 }
 
@@ -100,6 +101,9 @@ func (l *looker) look(ctx context.Context, p job.Push, log *slog.Logger) (looked
 		return looked{verdict: analysis.Untestable}, nil
 	}
 	label, names, err := l.chunk(ctx, p)
+	if errors.Is(err, errNoChunk) {
+		return looked{verdict: analysis.Untestable, absent: true}, nil
+	}
 	if err != nil || label == "" {
 		return looked{verdict: analysis.Untestable}, err
 	}
@@ -116,7 +120,10 @@ func (l *looker) look(ctx context.Context, p job.Push, log *slog.Logger) (looked
 // sighting is what a look told.
 func (l *looker) sighting(r analysis.Fetched[looked]) Sighting {
 	label := l.labelOf(r.Value)
-	s := Sighting{r.Push, label, r.Value.verdict, r.Value.runs, analysis.OfLabel(r.Value.jobs, label), r.Err}
+	s := Sighting{
+		Push: r.Push, Label: label, Verdict: r.Value.verdict, Runs: r.Value.runs,
+		Jobs: analysis.OfLabel(r.Value.jobs, label), Err: r.Err, Absent: r.Value.absent,
+	}
 	if s.Err != nil {
 		s.Verdict = analysis.Unclear
 	}
@@ -125,6 +132,9 @@ func (l *looker) sighting(r analysis.Fetched[looked]) Sighting {
 
 // labelOf is the label that a look was at.
 func (l *looker) labelOf(at looked) string { return cmp.Or(at.label, l.label) }
+
+// errNoChunk says that no chunk of a push runs the manifests.
+var errNoChunk = errors.New("no chunk runs it")
 
 // chunk is the label that runs the wanted manifests on a push, and the labels
 // to read: its builds too. It is empty where no label does.
@@ -144,7 +154,7 @@ func (l *looker) chunk(ctx context.Context, p job.Push) (label string, names []s
 	label = l.label
 	if chunks, known := analysis.Counterparts(entries, l.label, l.manifests); known {
 		if len(chunks) == 0 {
-			return "", nil, nil
+			return "", nil, errNoChunk
 		}
 		label = chunks[0].Label
 	}

@@ -22,6 +22,11 @@ func (f *finder) plan(ctx context.Context, res *FindResult) error {
 			res.Plan.LeftOut = append(res.Plan.LeftOut, trigger.LeftOut{
 				Label: s.Label, Push: s.Push, Count: f.opts.Times, Why: fmt.Sprintf("could not be read: %v", s.Err),
 			})
+		case res.notBorn(s.Push):
+			res.Plan.LeftOut = append(res.Plan.LeftOut, trigger.LeftOut{
+				Label: s.Label, Push: s.Push, Count: f.opts.Times, Untestable: true,
+				Why: "untestable: " + res.subject + " did not exist yet",
+			})
 		case f.opts.Holes:
 			pushes = append(pushes, s.Push)
 		case i == 0, res.LastGood != nil && s.Push.Compare(*res.LastGood) <= 0:

@@ -24,6 +24,12 @@ type FindResult struct {
 	FirstBad *job.Push
 	// NeverGood says that there is no last good push within the range.
 	NeverGood bool
+	// Born is the oldest push on which the label, with FindOptions.Test the test in it, is
+	// known to exist, when it is known not to have existed before: older pushes cannot have
+	// broken it, and nothing is planned there. Otherwise nil.
+	Born    *job.Push
+	unborn  *job.Push // the newest push on which it did not exist
+	subject string    // what did not
 
 	// The pushes between the last good one (or the end of the range) and the
 	// start, both not included, that are not bad:
@@ -75,6 +81,10 @@ func (r *FindResult) conclude(holes bool) {
 
 // file puts a push between the start and the last good one into its list.
 func (r *FindResult) file(s Sighting) {
+	if r.notBorn(s.Push) {
+		r.Untestable = append(r.Untestable, s.Push)
+		return
+	}
 	switch s.Verdict {
 	case analysis.NotRun:
 		r.Missing = append(r.Missing, s.Push)
@@ -187,6 +197,7 @@ func (r FindResult) MarshalJSON() ([]byte, error) {
 		Unclear    []job.PushRef  `json:"unclear"`
 		Untestable []job.PushRef  `json:"untestable"`
 		NeverGood  bool           `json:"never_good"`
+		Born       *job.PushRef   `json:"born,omitempty"`
 		LookedAt   int            `json:"looked_at"`
 		Flaky      bool           `json:"flaky"`
 		Chance     float64        `json:"chance"`
@@ -195,7 +206,7 @@ func (r FindResult) MarshalJSON() ([]byte, error) {
 		Plan       trigger.Plan   `json:"plan"`
 	}{
 		r.Label, r.Start.Ref(), refOf(r.LastGood), refOf(r.FirstBad), refs(r.Missing), refs(r.Mixed), refs(r.Running),
-		refs(r.Unclear), refs(r.Untestable), r.NeverGood, len(r.History) + len(r.Beyond), r.Flaky, r.Chance,
+		refs(r.Unclear), refs(r.Untestable), r.NeverGood, refOf(r.Born), len(r.History) + len(r.Beyond), r.Flaky, r.Chance,
 		append([]string{}, r.Warnings...), followed(r.Merges), r.Plan,
 	})
 }

@@ -66,6 +66,21 @@ type SearchOptions struct {
 	Judge     analysis.Judge
 	Test      string
 	Manifests []string
+	// Good is a revision that is known to be good: the range begins there, and nothing
+	// older is suspected. Runs on older pushes tell only how often the label fails
+	// without the culprit. It is not extended then.
+	Good string
+	// Skip are revisions on which nothing is to be run. What ran there is evidence.
+	Skip []string
+	// FindFix looks for the push that mended the label: rev is a push on which it
+	// failed, the range are the pushes after it, and Good is one that is known to be
+	// mended. The culprit of the result is then the push that mended it.
+	FindFix bool
+	// FollowMerges goes on when the culprit is a push that merged another repository: in
+	// that one, among the pushes that the merge brought, and with what is left of
+	// MaxRuns. Repositories opens it by name. See SearchResult.Merges.
+	FollowMerges bool
+	Repositories func(name string) (job.Repository, error)
 	// Ledger remembers what was asked for: with the same one, a search that was
 	// stopped goes on with what ran. Default: one that forgets.
 	Ledger ledger.Ledger
@@ -117,29 +132,36 @@ type Progress struct {
 func Search(
 	ctx context.Context, repo job.Repository, ci job.Scheduler, label, rev string, opts *SearchOptions,
 ) (SearchResult, error) {
-	s := &searcher{
-		repo: repo, rev: rev,
+	var o SearchOptions
+	if opts != nil {
+		o = *opts
+	}
+	if o.Ledger == nil {
+		o.Ledger = ledger.NewMemory() // one for all that is searched
+	}
+	w := &through{ci, map[string]bool{}}
+	return w.search(ctx, newSearcher(repo, label, rev, o))
+}
+
+func newSearcher(repo job.Repository, label, rev string, o SearchOptions) *searcher {
+	return &searcher{
+		repo: repo, wanted: label, rev: rev, o: o,
 		seen: map[job.PushKey]looked{}, blocked: map[job.PushKey]string{},
 	}
-	if opts != nil {
-		s.o = *opts
-	}
-	if err := s.defaults(ci, label); err != nil {
-		return SearchResult{Label: label}, err
-	}
-	err := s.run(ctx)
-	return s.result(), job.Wrap("backfill.search", label, err)
 }
 
 type searcher struct {
 	*looker
 	signed
-	repo job.Repository
-	rev  string
-	o    SearchOptions
+	repo   job.Repository
+	wanted string // the label
+	rev    string
+	o      SearchOptions
+	merged *outside // the range is what a merge brought; nil where it is not
 
-	pushes   []job.Push // ascending: history, range, newer
+	pushes   []job.Push // history, range, newer: ascending, and with FindFix descending
 	from, to int        // the range
+	good     *job.Push  // that of SearchOptions.Good
 	seen     map[job.PushKey]looked
 	asked    map[job.PushKey]int    // runs that somebody asked for and nobody sees yet
 	bought   map[job.PushKey]int    // runs that the search asked for
@@ -185,9 +207,6 @@ func (s *searcher) defaults(ci job.Scheduler, label string) (err error) {
 	if o.Patience <= 0 {
 		o.Patience = 12 * time.Hour
 	}
-	if o.Ledger == nil {
-		o.Ledger = ledger.NewMemory()
-	}
 	if _, err := culprit.New(1, s.engineOptions(nil)); err != nil {
 		return job.Wrap("backfill.search", label, err)
 	}
@@ -202,6 +221,9 @@ func (s *searcher) run(ctx context.Context) error {
 		return err
 	}
 	if err := ledger.Ready(ctx, s.o.Ledger); err != nil {
+		return err
+	}
+	if err := s.given(ctx); err != nil {
 		return err
 	}
 	if err := s.open(ctx); err != nil {
@@ -225,7 +247,7 @@ func (s *searcher) run(ctx context.Context) error {
 			continue
 		case s.decision.Done:
 			s.cancel(ctx)
-			s.merged(ctx)
+			s.leads(ctx)
 			return nil
 		}
 		if s.rounds == 0 {

@@ -127,6 +127,13 @@ func TestReasons(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		d.Edit(func(tables map[string][]bbtest.Row) { // people see whose runs these are
+			for _, set := range tables["buildsets"] {
+				if c.most != 0 && !strings.Contains(fmt.Sprint(set["reason"]), "mozci") {
+					t.Errorf("%v: the reason is %q", c.most, set["reason"])
+				}
+			}
+		})
 		made, err := p.Carried(t.Context(), req)
 		if c.keyed && !slices.Equal(made, first.IDs) || !c.keyed && !errors.Is(err, errors.ErrUnsupported) {
 			t.Errorf("%v: %v %v, expected %v", c.most, made, err, first.IDs)

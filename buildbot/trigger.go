@@ -177,10 +177,10 @@ func (p *Project) force(
 	return id, nil
 }
 
-// reasonFor is the reason of a run, in at most so many bytes. Where the key fits in
-// no way, it is left out: a part of one would be no key.
+// reasonFor is the reason of a run, in at most so many bytes. It says that mozci asked.
+// Where the key fits in no way, it is left out: a part of one would be no key.
 func reasonFor(req job.Request, i int, carries bool, most int) string {
-	reason := req.Why
+	reason := strings.TrimSpace("mozci " + req.Why)
 	if req.Key != "" && carries {
 		m := mark(req.Key, i)
 		if len(m) > most {

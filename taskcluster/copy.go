@@ -91,7 +91,8 @@ func (s *shot) create(ctx context.Context, id string, definition any) error {
 }
 
 // copied is the definition of a copy: times counted from now, dependencies that
-// still are, and no place in the index, which is the original's.
+// still are, no place in the index, which is the original's, and the mark of a
+// backfill on Treeherder.
 func (s *shot) copied(ctx context.Context, t *listedTask, now time.Time) (map[string]jsontext.Value, error) {
 	d, raw, err := s.definitionOf(ctx, t)
 	if err != nil {
@@ -126,6 +127,9 @@ func (s *shot) copied(ctx context.Context, t *listedTask, now time.Time) (map[st
 			return nil, err
 		}
 		out[name] = text
+	}
+	if extra, ok := out["extra"]; ok {
+		out["extra"] = marked(extra)
 	}
 	for _, name := range []string{"provisionerId", "workerType"} { // the queue's old names for taskQueueId
 		if out["taskQueueId"] != nil {

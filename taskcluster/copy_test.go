@@ -33,6 +33,7 @@ func TestCopies(t *testing.T) {
 		"env":       tctest.Object{"FETCH": "task/" + old + "/artifacts/public/build/target.zip"},
 		"artifacts": []any{tctest.Object{"expires": "2026-02-01T00:00:00.000Z", "name": "x"}},
 	}
+	d["extra"].(tctest.Object)["treeherder"].(tctest.Object)["groupSymbol"] = "M"
 	req := job.Request{Key: "k", Label: test, Push: push(20), Count: 2}
 	first, err := p.Trigger(t.Context(), req)
 	if err != nil || first.State != job.ReceiptCreated || len(first.IDs) != 2 {
@@ -53,7 +54,7 @@ func TestCopies(t *testing.T) {
 	if time.Since(created).Abs() > 10*time.Minute || deadline.Sub(created) != 24*time.Hour ||
 		strings.Contains(text, "2026-0") || strings.Contains(text, old) ||
 		!strings.Contains(text, "task/"+fresh.ID+"/artifacts") || strings.Contains(text, "index.") ||
-		!strings.Contains(text, "tc-treeherder.v2.autoland.") {
+		!strings.Contains(text, "tc-treeherder.v2.autoland.") || !strings.Contains(text, `"groupSymbol":"M-bk"`) {
 		t.Errorf("the copy is %s", text)
 	}
 	for _, j := range ok(p.Jobs(t.Context(), push(20), test)) {

@@ -32,8 +32,8 @@ type JudgeOptions struct {
 
 // TestJudge returns an analysis.Judge for one test: a run is good if the test is
 // known to have run in it and passed, bad if it failed, whatever became of the
-// job. A run that does not tell, or that did not run the test, is unclear: a
-// green job in which the test was not is no evidence. Runs that did not end are
+// job. A run that does not tell is unclear, and one that did not run the test has no
+// test: a green job in which the test was not is no evidence. Runs that did not end are
 // what their status says. Each run's logs are read once, however many ask at the
 // same time: each waits with its own context, and reading goes on while one of them
 // waits. It is safe for concurrent use, and fails with errors.ErrUnsupported for a CI
@@ -93,7 +93,10 @@ func (j *judge) read(ctx context.Context, run job.Job) (analysis.Verdict, error)
 	case err != nil:
 		return analysis.Unclear, err
 	}
-	return meaning(r.Verdict(j.test, j.opts.Group)), nil
+	if v := r.Verdict(j.test, j.opts.Group); v != TestNotRun || !r.skips(j.test, j.opts.Group) {
+		return meaning(v), nil
+	}
+	return analysis.Unclear, nil // it exists, and did not run
 }
 
 func meaning(v TestVerdict) analysis.Verdict {
@@ -102,6 +105,8 @@ func meaning(v TestVerdict) analysis.Verdict {
 		return analysis.Good
 	case TestFailed:
 		return analysis.Bad
+	case TestNotRun:
+		return analysis.NoTest
 	}
 	return analysis.Unclear
 }

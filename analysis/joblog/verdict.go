@@ -53,6 +53,13 @@ func (r *Report) Verdict(test, group string) TestVerdict {
 	return v
 }
 
+// skips reports whether a test that did not run is one that the log knows: it, or its
+// group, was skipped.
+func (r *Report) skips(test, group string) bool {
+	return len(r.named(CanonicalTest(test))) > 0 ||
+		slices.ContainsFunc(r.groupsOf(test, group), func(g Group) bool { return g.Status == "SKIP" })
+}
+
 // mayBe reports whether a name that has a folder too many may be that of a test.
 func mayBe(stray, test string) bool {
 	if strings.HasPrefix(test, "/") {

@@ -121,7 +121,7 @@ func TestLogsTellOfTheOtherTests(t *testing.T) {
 		"TEST-PASS | a; TEST-PASS | c; TEST-UNEXPECTED-FAIL | b | expected PASS: good bad",
 		"TEST-PASS | a; TEST-PASS | b; TEST-PASS | c: good good",
 		"TEST-PASS | b; TEST-PASS | c; TEST-UNEXPECTED-FAIL | a | expected PASS: bad unknown",
-		"nothing to run: unknown unknown",
+		"nothing to run: no test no test",
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("(-want +got)\n%s", d)

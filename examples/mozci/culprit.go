@@ -20,6 +20,7 @@ import (
 
 type culpritFlags struct {
 	actFlags
+	askedFlags
 	label, rev, test, plot                        string
 	manifests, signatures                         []string
 	confidence, nothing                           float64
@@ -64,7 +65,8 @@ pass on its parent. How many runs it will take is said first, and more than
 	f.BoolVar(&c.permanent, "permanent", false, "a broken push fails always, as with compilers")
 	f.BoolVar(&c.explain, "explain", false, "say why each run was chosen")
 	f.StringVar(&c.plot, "plot", "", "draw the results by push and the probabilities into this SVG `file`")
-	c.add(cmd)
+	c.askedFlags.add(f)
+	c.actFlags.add(cmd)
 	return cmd
 }
 
@@ -86,6 +88,7 @@ func (c culpritFlags) options(a *app, p *places, book ledger.Ledger) *backfill.S
 	if c.test != "" {
 		o.Judge = a.judge(p, c.test)
 	}
+	c.ask(o, p)
 	return o
 }
 
@@ -117,7 +120,7 @@ func (a *app) culprit(cmd *cobra.Command, c culpritFlags) error {
 	if c.nothing == 0 {
 		c.nothing = -1
 	}
-	if err := c.check(); err != nil {
+	if err := errors.Join(c.actFlags.check(), c.askedFlags.check(cmd.Flags().Changed)); err != nil {
 		return err
 	}
 	p, book, err := a.acting(cmd.Context())
@@ -135,8 +138,8 @@ func (a *app) culprit(cmd *cobra.Command, c culpritFlags) error {
 		if err != nil && len(first.Pushes) == 0 {
 			return err
 		}
-		if err != nil || c.dryRun || first.Why != "" && first.Outcome != culprit.Undecided ||
-			!a.wantedTo(c.actFlags, fmt.Sprintf("Ask for about %.0f runs?", first.Forecast)) {
+		if err != nil || c.dryRun || settled(first) ||
+			!a.wantedTo(c.actFlags, fmt.Sprintf("Ask for about %.0f runs?", forecastOf(first))) {
 			return errors.Join(err, a.printSearch(first, c, true))
 		}
 		o.DryRun = false
@@ -175,7 +178,9 @@ func unlimited() *int {
 // searching prints what happens, as it does.
 func (a *app) searching(c culpritFlags) func(backfill.Progress) {
 	before, began := -1, false
+	place := a.placeOfSearch()
 	return func(p backfill.Progress) {
+		place(p)
 		if !began {
 			a.printf("expected to take about %.0f runs\n", p.Forecast)
 			began = true
@@ -248,6 +253,8 @@ type culpritJSON struct {
 	Signatures []string      `json:"signatures"`
 	Warnings   []string      `json:"warnings"`
 	Plan       *trigger.Plan `json:"plan,omitempty"`
+
+	culpritAsked
 }
 
 func rateOf(r analysis.Rate) (out rateJSON) {
@@ -274,11 +281,14 @@ func (a *app) printSearch(r backfill.SearchResult, c culpritFlags, planned bool)
 }
 
 func (a *app) printSearchJSON(r backfill.SearchResult, planned bool) error {
+	asked := askedOf(r)
+	r = rooted(r)
 	out := culpritJSON{
 		Outcome: r.Outcome, Probability: r.Probability, Credible: []credibleJSON{}, Class: []job.PushRef{},
 		Signatures: []string{},
 		Before:     rateOf(r.Before), After: rateOf(r.After),
 		Runs: r.Runs, Rounds: r.Rounds, Forecast: r.Forecast, Why: r.Why, Warnings: append([]string{}, r.Warnings...),
+		culpritAsked: asked,
 	}
 	if out.Outcome == culprit.Older { // cli.md has four words: older than the range is not decided within it
 		out.Outcome = culprit.Undecided
@@ -336,6 +346,7 @@ func (a *app) printSearchText(r backfill.SearchResult, c culpritFlags, planned b
 	for _, w := range r.Warnings {
 		a.printf("warning: %s\n", w)
 	}
+	a.printBehind(r, c, planned)
 }
 
 // sentence is what a sheriff can paste into a bug.
@@ -347,6 +358,9 @@ func sentence(r backfill.SearchResult, c culpritFlags) string {
 	rates := fmt.Sprintf("it failed in %d of %s before it and in %d of %s since", r.Before.Failures,
 		runs(r.Before.Runs), r.After.Failures, runs(r.After.Runs))
 	bought := fmt.Sprintf("%s asked for, %d rounds", runs(r.Runs), r.Rounds)
+	if r.FindFix {
+		return mendedSentence(r, what, bought)
+	}
 	switch r.Outcome {
 	case culprit.Found:
 		if len(r.Class) > 1 {

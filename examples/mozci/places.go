@@ -81,7 +81,7 @@ func worldPlaces(ci *jobtest.CI, name string) (*places, error) {
 		return nil, err
 	}
 	return &places{
-		repo: repo, read: ci, act: ci, judge: jobtest.TestJudge(analysis.ByStatus, analysis.Unclear),
+		repo: repo, read: ci, act: ci, judge: jobtest.TestJudge(analysis.ByStatus, analysis.NoTest),
 		repositories: ci.Repository,
 	}, nil
 }

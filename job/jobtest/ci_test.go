@@ -117,7 +117,7 @@ func TestLogsAndLoad(t *testing.T) {
 	want := []string{
 		"success errorsummary 2 FAIL=false", "success text 1 FAIL=false",
 		"test_failed errorsummary 3 FAIL=true", "test_failed text 1 FAIL=true",
-		"success errorsummary 1 FAIL=false", "success text 1 FAIL=false",
+		"success errorsummary 2 FAIL=false", "success text 1 FAIL=false",
 		"busted text 1 FAIL=false",
 	}
 	if d := cmp.Diff(want, got); d != "" {

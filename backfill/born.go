@@ -1,0 +1,259 @@
+package backfill
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/mozci/mozci/analysis"
+	"github.com/mozci/mozci/analysis/culprit"
+	"github.com/mozci/mozci/job"
+)
+
+// A label or a test that came into being within the range cannot have been broken by
+// pushes before that, and cannot be run there. What says that it was not there yet is a
+// run in which the test was not, or a catalog without it: a push on which it merely did
+// not run says nothing.
+
+// presence is whether a label and its test are on a push.
+type presence int
+
+const (
+	unknown presence = iota
+	there
+	absent
+)
+
+// presence is what a look at a push says of it.
+func (r looked) presence() presence { return presenceOf(r.runs, r.absent) }
+
+func presenceOf(runs analysis.Runs, missing bool) presence {
+	switch {
+	case runs.Good+runs.Bad > 0:
+		return there
+	case missing, runs.NoTest > 0:
+		return absent
+	}
+	return unknown
+}
+
+// birth finds among pushes, oldest first, the oldest on which the label is there, and the
+// newest one before it on which it is known not to be. Both are -1 when it is not known
+// to have been absent, and then there ever after.
+func birth(of []presence) (last, first int) {
+	first = slices.Index(of, there)
+	for i := first - 1; i >= 0; i-- {
+		if of[i] == absent {
+			return i, first
+		}
+	}
+	return -1, -1
+}
+
+// bornWords say that there was nothing to break before a push. between says that
+// there are pushes between the two of which nothing is known.
+func bornWords(what string, last, first job.Push, between bool) string {
+	if between {
+		return fmt.Sprintf("%s did not exist up to push %s, and is known since push %s: no push up to the former can "+
+			"have broken it", what, last, first)
+	}
+	return fmt.Sprintf("%s did not exist before push %s: no older push can have broken it", what, first)
+}
+
+// subject is what the question is about, by the push on which it is not.
+func (l *looker) subject(runs analysis.Runs) string {
+	switch {
+	case l.test != "":
+		return "the test " + l.test
+	case runs.NoTest > 0, len(l.manifests) > 0:
+		return "the test"
+	}
+	return l.label
+}
+
+// lastWithout is the newest of pushes, oldest first, whose catalog does not have the
+// label; -1 when none is known to lack it. None of them ran it. A label that was
+// taken out of the catalog and put in again between them is not seen: it asks a few of
+// them, by halves.
+func (l *looker) lastWithout(ctx context.Context, pushes []job.Push) int {
+	if l.absent != nil || len(l.manifests) > 0 || len(pushes) == 0 {
+		return -1
+	}
+	if _, ok := job.As[job.Cataloger](l.ci); !ok {
+		return -1
+	}
+	base := slices.IndexFunc(pushes, job.Push.Testable)
+	if base < 0 || l.offered(ctx, pushes[base]) != absent {
+		return -1
+	}
+	last, end := base, len(pushes)
+	for end-base > 1 {
+		middle := (base + end) / 2
+		at, is := middle, unknown
+		for at > base {
+			if is = l.offered(ctx, pushes[at]); is != unknown {
+				break
+			}
+			at--
+		}
+		switch {
+		case at > base && is == there:
+			end = at
+		case at > base:
+			last, base = at, middle
+		default: // the catalogs up to the middle tell nothing
+			base = middle
+		}
+	}
+	return last
+}
+
+// offered is whether the catalog of a push has the label.
+func (l *looker) offered(ctx context.Context, p job.Push) presence {
+	if !p.Testable() {
+		return unknown
+	}
+	entries, err := job.Catalog(ctx, l.ci, p)
+	if err != nil || len(entries) == 0 {
+		return unknown
+	}
+	var missing *job.UnknownLabelError
+	if _, err := job.Lookup(entries, l.label); errors.As(err, &missing) {
+		return absent
+	}
+	return there
+}
+
+// born finds out since when a walk's label is there, of pushes that are newest first.
+func (f *finder) born(ctx context.Context, r *FindResult) {
+	of := make([]presence, len(r.History))
+	pushes := make([]job.Push, len(r.History))
+	ran := len(r.History) // the oldest push on which it did anything
+	for i, s := range r.History {
+		at := len(r.History) - 1 - i
+		of[at], pushes[at] = presenceOf(s.Runs, s.Absent), s.Push
+		if s.Runs.Seen > 0 || s.Err != nil || of[at] != unknown {
+			ran = at
+		}
+	}
+	if ran == len(pushes) {
+		return
+	}
+	if at := f.lastWithout(ctx, pushes[:ran]); at >= 0 {
+		of[at] = absent
+		r.History[len(r.History)-1-at].Absent = true
+	}
+	last, first := birth(of)
+	if last < 0 {
+		return
+	}
+	between := false
+	for i := last + 1; i < first; i++ {
+		between = between || r.History[len(r.History)-1-i].Verdict != analysis.Untestable
+	}
+	r.Born, r.unborn, r.subject = &pushes[first], &pushes[last], f.subject(r.History[len(r.History)-1-last].Runs)
+	r.Warnings = append(r.Warnings, bornWords(r.subject, pushes[last], pushes[first], between))
+}
+
+// notBorn reports whether a push is one of those before the label was there.
+func (r *FindResult) notBorn(p job.Push) bool { return r.unborn != nil && p.Compare(*r.unborn) <= 0 }
+
+// catalogs asks the catalogs of the oldest pushes, on which the label did not run,
+// whether they have it.
+func (s *searcher) catalogs(ctx context.Context) {
+	if s.o.FindFix {
+		return
+	}
+	ran := slices.IndexFunc(s.pushes[:s.to+1], func(p job.Push) bool {
+		r := s.seen[p.Key()]
+		return r.runs.Seen > 0 || r.err != nil || r.presence() != unknown
+	})
+	if ran <= 0 {
+		return
+	}
+	if at := s.lastWithout(ctx, s.pushes[:ran]); at >= 0 {
+		key := s.pushes[at].Key()
+		r := s.seen[key]
+		r.absent = true
+		s.seen[key] = r
+	}
+}
+
+// bornWithin is where in s.pushes the label was not yet for the last time, and where it
+// is known first; -1 when it is not known to have come into being in what was read.
+func (s *searcher) bornWithin() (last, first int) {
+	if s.o.FindFix {
+		return -1, -1
+	}
+	of := make([]presence, 0, s.to+1)
+	for _, p := range s.pushes[:s.to+1] {
+		of = append(of, s.seen[p.Key()].presence())
+	}
+	return birth(of)
+}
+
+// unborn makes of the engine's options that nothing up to the last push without the
+// label can be run, or have broken it. That push keeps its place: it is the parent of
+// the first that can have.
+func (s *searcher) unborn(o *culprit.Options) {
+	last, _ := s.bornWithin()
+	if last < s.from {
+		return
+	}
+	o.PriorOlder = -1
+	if o.Weights == nil {
+		o.Weights = make([]float64, s.to-s.from+1)
+		for x := range o.Weights {
+			o.Weights[x] = 1
+		}
+	}
+	for x := range last - s.from + 1 {
+		o.Weights[x], o.Untestable[x], o.Closed[x] = 0, true, false
+	}
+	o.Untestable[last-s.from], o.Closed[last-s.from] = false, true
+}
+
+// sinceBirth is a decision of which the most probable push can have no parent that
+// passes: it is the first that can have the label, or cannot be told from it.
+func (s *searcher) sinceBirth(d culprit.Decision) culprit.Decision {
+	last, _ := s.bornWithin()
+	if last < s.from || !d.Done || d.Confirmed || d.Culprit < 0 || len(d.Class) == 0 ||
+		d.Class[0] != last-s.from+1 || d.Probability < s.confidence() {
+		return d
+	}
+	switch p := s.pushes[s.from+d.Culprit]; {
+	case s.seen[p.Key()].runs.Bad == 0:
+	case d.Outcome == culprit.Undecided, d.Outcome == culprit.Found:
+		d.Outcome = culprit.Found
+		d.Why = fmt.Sprintf("it failed on the culprit, and %s did not exist before",
+			s.subject(s.seen[s.pushes[last].Key()].runs))
+	}
+	return d
+}
+
+func (s *searcher) confidence() float64 {
+	if s.o.Confidence == 0 {
+		return 0.95
+	}
+	return s.o.Confidence
+}
+
+// born tells of a label that came into being, and leaves what was before out of the
+// result: the range begins with the last push that does not have it.
+func (r *SearchResult) born(s *searcher) {
+	last, first := s.bornWithin()
+	if last < 0 {
+		return
+	}
+	between := false
+	for _, p := range s.pushes[last+1 : first] {
+		between = between || s.blocked[p.Key()] == ""
+	}
+	r.Born = &s.pushes[first]
+	what := s.subject(s.seen[s.pushes[last].Key()].runs)
+	r.Warnings = append(r.Warnings, bornWords(what, s.pushes[last], s.pushes[first], between))
+	if last >= s.from {
+		r.Pushes = r.Pushes[last-s.from:]
+	}
+}

@@ -1,0 +1,110 @@
+package backfill
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/mozci/mozci/analysis/culprit"
+	"github.com/mozci/mozci/job"
+)
+
+// A search for the push that mended a label is the search for the one that broke it,
+// over the pushes in the reverse order: the newest is believed good and has position
+// 0, and the push on which it failed has the last position n. The culprit x of that
+// search is the newest push that is still broken, seen from the newest: the pushes at x
+// and behind it fail, the one at x-1 does not, and is what mended it. In the order of time
+// position x is n-x, so that a culprit x means the push n-x+1.
+
+// around reads the pushes of the range, what lies behind it, and what lies before: in
+// the order in which the search goes over them.
+func (s *searcher) around(ctx context.Context) ([]job.Push, error) {
+	if !s.o.FindFix {
+		return s.repo.Pushes(ctx, job.Around(s.rev, s.o.MaxRevisions+s.o.History, s.o.Newer))
+	}
+	pushes, err := s.repo.Pushes(ctx, job.Around(s.rev, 0, s.o.MaxRevisions+s.o.History))
+	pushes = slices.Clone(pushes)
+	slices.Reverse(pushes)
+	return pushes, err
+}
+
+// shown is a decision of the engine, and what is known of the pushes, in the order of
+// time: positions are of these pushes.
+func (s *searcher) shown(d culprit.Decision) (culprit.Decision, []Tested) {
+	pushes := s.probable()
+	if !s.o.FindFix {
+		return d, pushes
+	}
+	n := len(pushes) - 1
+	slices.Reverse(pushes) // and each has the probability of the one before it in time, which is broken yet
+	for x := n; x > 0; x-- {
+		pushes[x].Probability = pushes[x-1].Probability
+	}
+	pushes[0].Probability = 0
+	return mirrored(d, n), pushes
+}
+
+// mirrored is a decision over the reverse order of n+1 pushes, in the order of time.
+func mirrored(d culprit.Decision, n int) culprit.Decision {
+	mended := func(x int) int { return n - x + 1 }
+	d.Next, d.Class, d.Credible = slices.Clone(d.Next), slices.Clone(d.Class), slices.Clone(d.Credible)
+	for i, x := range d.Next {
+		d.Next[i] = n - x
+	}
+	for i, x := range d.Class {
+		d.Class[i] = mended(x)
+	}
+	slices.Sort(d.Class)
+	for i := range d.Credible {
+		d.Credible[i].Push = mended(d.Credible[i].Push)
+	}
+	if d.Culprit > 0 {
+		d.Culprit = mended(d.Culprit)
+		if len(d.Class) > 0 { // the newest of them is the one that can be tested
+			d.Culprit = d.Class[len(d.Class)-1]
+		}
+	}
+	return d
+}
+
+// olderOrNothing is culprit.Older and culprit.NotARegression where they cannot be
+// told apart.
+const olderOrNothing culprit.Outcome = "older_or_nothing"
+
+// inWords has the words of a decision right for what is searched for.
+func (s *searcher) inWords(d culprit.Decision) culprit.Decision {
+	if !s.o.FindFix {
+		return d
+	}
+	switch {
+	case d.Outcome == culprit.Older:
+		d.Why = "it is not mended yet on the newest push of the range that can be tested"
+	case d.Outcome == olderOrNothing:
+		d.Why = "it is not mended yet, or nothing mended it: these cannot be told apart here"
+	case d.Outcome == culprit.Found && d.Confirmed:
+		d.Why = "confirmed: it passed on the push that mended it and failed on its parent"
+	}
+	d.Why = mendingWords.Replace(d.Why)
+	d.Warnings = slices.Clone(d.Warnings)
+	for i, w := range d.Warnings {
+		d.Warnings[i] = mendingWords.Replace(w)
+	}
+	return d
+}
+
+var mendingWords = strings.NewReplacer(
+	"a failure on the most probable push, and a pass on its parent",
+	"a pass on the most probable push, and a failure on its parent",
+	"oldest push", "newest push",
+	"the culprit", "the push that mended it",
+	"broken before", "broken after",
+	"broke it", "mended it",
+)
+
+// target is what is searched for, at the beginning of a sentence.
+func (s *searcher) target() string {
+	if s.o.FindFix {
+		return "the push that mended it"
+	}
+	return "the culprit"
+}

@@ -1,0 +1,197 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/pflag"
+
+	"github.com/mozci/mozci/analysis/culprit"
+	"github.com/mozci/mozci/backfill"
+	"github.com/mozci/mozci/job"
+)
+
+// askedFlags are what a person knows of a failure, or wants to know of its end.
+type askedFlags struct {
+	good    string
+	skip    []string
+	findFix bool
+	follow  bool
+}
+
+func (q *askedFlags) add(f *pflag.FlagSet) {
+	f.StringVar(&q.good, "good", "", "a `revision` that is known to be good: suspect nothing older; with --find-fix "+
+		"one on which it is known to be mended")
+	f.StringArrayVar(&q.skip, "skip", nil, "never run on the push of this `revision`; what ran there still counts; may "+
+		"be given several times")
+	f.BoolVar(&q.findFix, "find-fix", false, "find the push that mended the job: --rev is a push on which it failed, "+
+		"and newer pushes are searched")
+	f.BoolVar(&q.follow, "follow-merges", false, "when the culprit is a merge, go on in the repository that it came "+
+		"from; --max-runs is for all of it")
+}
+
+// check refuses flags that are given without a value.
+func (q *askedFlags) check(changed func(string) bool) error {
+	if changed("good") && q.good == "" {
+		return usage("--good: expected a revision")
+	}
+	for _, rev := range q.skip {
+		if rev == "" {
+			return usage("--skip: expected a revision")
+		}
+	}
+	return nil
+}
+
+// ask tells a search what was asked.
+func (q *askedFlags) ask(o *backfill.SearchOptions, p *places) {
+	o.Good, o.Skip, o.FindFix = q.good, q.skip, q.findFix
+	o.FollowMerges, o.Repositories = q.follow, p.repositories
+}
+
+// settled reports whether a dry run says all that can be known: nothing more would be
+// triggered.
+func settled(r backfill.SearchResult) bool {
+	return r.Why != "" && r.Outcome != culprit.Undecided && r.Plan.Total() == 0
+}
+
+// forecastOf is how many runs are expected where the search has come to.
+func forecastOf(r backfill.SearchResult) float64 {
+	if n := len(r.Merges); n > 0 && r.Merges[n-1].Result != nil {
+		return forecastOf(*r.Merges[n-1].Result)
+	}
+	return r.Forecast
+}
+
+// placeOfSearch says when a search goes on behind a merge.
+func (a *app) placeOfSearch() func(backfill.Progress) {
+	repo := ""
+	return func(p backfill.Progress) {
+		if len(p.Pushes) == 0 || p.Pushes[0].Push.Repo == repo {
+			return
+		}
+		if repo != "" {
+			a.printf("it is a merge: the search goes on among what it brought of %s\n", p.Pushes[0].Push.Repo)
+		}
+		repo = p.Pushes[0].Push.Repo
+	}
+}
+
+// printBehind prints what was found behind merges.
+func (a *app) printBehind(r backfill.SearchResult, c culpritFlags, planned bool) {
+	for _, b := range r.Merges {
+		if b.Result == nil {
+			continue // a warning says why
+		}
+		a.printf("\nbehind push %s, in %s:\n", pushName(b.Through), b.Repo)
+		a.printSearchText(*b.Result, c, planned && b.Result.Outcome == culprit.Undecided)
+	}
+}
+
+// culpritAsked is what the JSON of a search says of it.
+type culpritAsked struct {
+	FindFix bool         `json:"find_fix,omitempty"`
+	Born    *job.PushRef `json:"born,omitempty"`
+	// Through are the merges behind which the culprit was found, and Merges all behind
+	// which it was searched.
+	Through []job.PushRef `json:"through,omitempty"`
+	Merges  []behindJSON  `json:"merges,omitempty"`
+}
+
+type behindJSON struct {
+	Through     job.PushRef      `json:"through"`
+	Repo        string           `json:"repo"`
+	Gone        bool             `json:"gone"`
+	Outcome     *culprit.Outcome `json:"outcome"`
+	Culprit     *job.PushRef     `json:"culprit"`
+	Probability float64          `json:"probability"`
+	Runs        int              `json:"runs"`
+	Rounds      int              `json:"rounds"`
+	Why         string           `json:"why"`
+	Merges      []behindJSON     `json:"merges,omitempty"`
+}
+
+func askedOf(r backfill.SearchResult) culpritAsked {
+	root, through := r.Root()
+	out := culpritAsked{FindFix: r.FindFix, Born: pushRef(root.Born), Merges: behindOf(r)}
+	for _, p := range through {
+		out.Through = append(out.Through, p.Ref())
+	}
+	return out
+}
+
+func behindOf(r backfill.SearchResult) []behindJSON {
+	var out []behindJSON
+	for _, b := range r.Merges {
+		j := behindJSON{Through: b.Through.Ref(), Repo: b.Repo, Gone: b.Gone, Why: b.Why}
+		if in := b.Result; in != nil {
+			outcome := toldOutcome(in.Outcome)
+			j.Outcome, j.Culprit, j.Probability, j.Why = &outcome, pushRef(in.Culprit), in.Probability, in.Why
+			j.Runs, j.Rounds, j.Merges = in.Runs, in.Rounds, behindOf(*in)
+		}
+		out = append(out, j)
+	}
+	return out
+}
+
+// toldOutcome has the words of cli.md: what is older than the range is not decided.
+func toldOutcome(o culprit.Outcome) culprit.Outcome {
+	switch o {
+	case culprit.Found, culprit.NotARegression, culprit.Infra:
+		return o
+	}
+	return culprit.Undecided
+}
+
+func pushRef(p *job.Push) *job.PushRef {
+	if p == nil {
+		return nil
+	}
+	ref := p.Ref()
+	return &ref
+}
+
+// rooted is the result in the repository in which the search ended, with the runs, the
+// warnings and the plan of all of it.
+func rooted(r backfill.SearchResult) backfill.SearchResult {
+	root, through := r.Root()
+	root.Runs, root.Rounds = r.Total()
+	if len(through) == 0 {
+		return root
+	}
+	root.Warnings, root.Plan, root.Forecast = warningsOf(r), r.Plan, r.Forecast
+	return root
+}
+
+func warningsOf(r backfill.SearchResult) []string {
+	out := append([]string{}, r.Warnings...)
+	for _, b := range r.Merges {
+		if b.Result != nil {
+			out = append(out, warningsOf(*b.Result)...)
+		}
+	}
+	return out
+}
+
+// mendedSentence says which push mended what, for a bug.
+func mendedSentence(r backfill.SearchResult, what, bought string) string {
+	rates := fmt.Sprintf("it failed in %d of %s before it and in %d of %s since", r.Before.Failures,
+		runs(r.Before.Runs), r.After.Failures, runs(r.After.Runs))
+	switch {
+	case r.Outcome == culprit.Found && len(r.Class) > 1:
+		return fmt.Sprintf("%s was mended by one of %d pushes up to %s, which cannot be told apart (probability %.3f): "+
+			"%s (%s).", what, len(r.Class), pushName(r.Class[len(r.Class)-1]), r.Probability, rates, bought)
+	case r.Outcome == culprit.Found:
+		return fmt.Sprintf("%s was mended by push %s (probability %.3f): %s (%s).", what, pushName(*r.Culprit),
+			r.Probability, rates, bought)
+	case r.Outcome == culprit.NotARegression:
+		return fmt.Sprintf("%s was mended by none of these pushes (probability %.3f): it is a flake, which fails in %d "+
+			"of %s all along (%s).", what, r.Probability, r.Before.Failures+r.After.Failures,
+			runs(r.Before.Runs+r.After.Runs), bought)
+	case r.Outcome == culprit.Older:
+		newest := r.Pushes[len(r.Pushes)-1].Push
+		return fmt.Sprintf("%s is not mended yet up to push %s (probability %.3f): where newer pushes exist, look at "+
+			"more of them with --max-revisions (%s).", what, pushName(newest), r.Probability, bought)
+	}
+	return fmt.Sprintf("%s: which push mended it is not known: %s; the most probable answer has %.3f (%s).", what, r.Why,
+		r.Probability, bought)
+}
