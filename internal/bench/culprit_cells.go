@@ -47,7 +47,7 @@ func (b *sim) cell(n int, p, q float64) {
 	fmt.Printf("%5.2f  %6.1f  %18s  %25s %25s  %18s  %18s  %18s  %18s  %18s  %18s\n", q, limit, cellText(best),
 		fmt.Sprintf("%s (%.2f)", cellText(t2), ratio.value), more, cellText(t1), cellText(t0),
 		cellText(try(few, draw(50, 0), bayesect(true, 3000, nil))), cellText(try(trials, draw(50, 0), facf)),
-		cellText(try(trials, draw(0, 0), bisect)), cellText(try(few, draw(0, 0), decoded(6))))
+		cellText(try(trials, draw(0, 0), bisect)), cellText(try(trials, draw(0, 0), decoded(6))))
 	b.atLeast(t2.rightShare(), 0.95, 0.95, "%s, T2: right", name)
 	b.atLeast(t1.rightShare(), 0.95, 0.95, "%s, T1: right", name)
 	b.atLeast(t0.rightShare(), 0.95, 0.95, "%s, T0: right", name)
