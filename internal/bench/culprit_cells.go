@@ -12,8 +12,8 @@ func (b *sim) cells(n int, p float64) {
 	if b.quick && n > 64 {
 		return
 	}
-	fmt.Printf("\nruns / right, n = %d, p = %v; T2: 200 older runs and 20 newer ones (40: 40 newer), T1: 50 older runs, "+
-		"T0: nothing; limit: Fano\n", n, p)
+	fmt.Printf("\nruns / right, n = %d, p = %v; T2: 200 older runs and 20 newer ones (40: 40 newer), T1: 50 older "+
+		"runs, T0: nothing; limit: Fano\n", n, p)
 	fmt.Printf("%5s  %6s  %18s  %25s %25s  %18s  %18s  %18s  %18s  %18s  %18s\n", "q", "limit", "oracle",
 		"T2 (of oracle)", "40 (of oracle)", "T1", "T0", "bayesect T1", "FACF T1", "git bisect", "x6, likeliest")
 	for _, q := range []float64{0, 0.01, 0.1, 0.3} {

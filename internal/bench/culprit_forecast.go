@@ -9,8 +9,8 @@ import (
 
 // forecasts compares what is said before a search with what it took.
 func (b *sim) forecasts() {
-	fmt.Printf("\nforecast and what it took, n = 64 and 256, T2\n%5s %4s %5s %10s %10s %8s %6s %8s %8s %6s\n", "n", "p", "q",
-		"at a time", "said runs", "took", "", "rounds", "took", "")
+	fmt.Printf("\nforecast and what it took, n = 64 and 256, T2\n%5s %4s %5s %10s %10s %8s %6s %8s %8s %6s\n",
+		"n", "p", "q", "at a time", "said runs", "took", "", "rounds", "took", "")
 	for _, n := range []int{64, 256} {
 		for _, r := range []culprit.Rates{
 			{After: 1},
