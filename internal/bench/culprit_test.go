@@ -100,7 +100,7 @@ func TestDeadPushes(t *testing.T) {
 			t.Fatal("an end of the range is dead")
 		}
 		s := score{trials: 1}
-		s.add(l, play(engine(culprit.Options{}, l), 1, l))
+		s.add(l, play(engine(1, culprit.Options{}, l), l))
 		found += s.right
 		if l.isDead(l.h) {
 			dead++
