@@ -131,7 +131,8 @@ func (b *sim) fresh() {
 			}
 		}
 		fmt.Printf("k = %d   %s in %.1f rounds, wrong %.3f (accused %.3f), gave up %.3f, older or nothing %.3f; "+
-			"forecast %.1f; within 3 times its own forecast %.3f, the worst %.1f times\n", k, cellText(s), s.meanRounds().value,
+			"forecast %.1f; within 3 times its own forecast %.3f, the worst %.1f times\n", k, cellText(s),
+			s.meanRounds().value,
 			s.share(s.wrong), s.share(s.accused), s.share(s.gaveUp), s.share(s.either), mean,
 			float64(inside)/float64(trials), worst)
 		b.atMost(s.shareOf(s.accused), 0.03, 0.02, "flakes without history, %d at a time: accused", k)
