@@ -24,6 +24,7 @@ var subjects = map[string]func(*testing.T){
 	"ledger":      ledgers,
 	"live":        pulsing,
 	"merges":      merges,
+	"perf":        measured,
 	"server":      serving,
 	"taskcluster": tc,
 	"trychooser":  chooser,

@@ -58,6 +58,7 @@ var rules = []rule{
 	{"taskcluster", []string{"job", "job/contract", "internal"}},
 	{"analysis", []string{"job", "basics"}},
 	{"analysis/culprit", []string{"job", "analysis", "basics"}},
+	{"analysis/perf", []string{"job", "analysis", "analysis/culprit", "basics"}},
 	{"analysis/joblog", []string{"job", "analysis", "basics"}},
 	{"trigger", []string{"job", "analysis", "basics", "trigger/ledger"}},
 	{"trigger/ledger", []string{"job", "internal/private", "internal/database"}},
