@@ -207,7 +207,8 @@ func (s *Search) next(d *culprit.Decision, k int, running []int) {
 	if m := len(s.index); s.enough(d.Nothing, m) || s.enough(d.Older+d.Nothing, m) && len(s.o.Older) < fewOlder {
 		switch want := s.lacking(busy); {
 		case len(want) > 0:
-			d.Next, d.Why = s.pushes(want[:min(k, len(want))]), "to confirm that nothing changed: values on the newest push"
+			d.Next = s.pushes(want[:min(k, len(want))])
+			d.Why = "to confirm that nothing changed: values on the newest push"
 			return
 		case len(s.lacking(nil)) > 0:
 			d.Why = "the confirmation is under way"

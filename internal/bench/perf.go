@@ -267,8 +267,8 @@ func (b *sim) recovery() {
 func perfText(s score) string {
 	n := float64(s.trials)
 	_, runs := s.within()
-	return fmt.Sprintf("%.3f/%.3f/%.3f %5.1f ±%.1f %4.1f", s.accuracy(), float64(s.wrong)/n, float64(s.gaveUp)/n, s.mean(),
-		runs, s.rounds/n)
+	return fmt.Sprintf("%.3f/%.3f/%.3f %5.1f ±%.1f %4.1f", s.accuracy(), float64(s.wrong)/n, float64(s.gaveUp)/n,
+		s.mean(), runs, s.rounds/n)
 }
 
 func (b *sim) alarms() {
@@ -302,8 +302,8 @@ func (b *sim) foreseen() {
 					mean += x.Runs / float64(trials)
 					rounds += x.Rounds / float64(trials)
 				}
-				fmt.Printf("n = %3d change %.0f k = %d   said %6.1f in %4.1f   took %6.1f in %4.1f   %.2f\n", n, effect, k, mean,
-					rounds, took.mean(), took.rounds/float64(trials), mean/took.mean())
+				fmt.Printf("n = %3d change %.0f k = %d   said %6.1f in %4.1f   took %6.1f in %4.1f   %.2f\n", n, effect, k,
+					mean, rounds, took.mean(), took.rounds/float64(trials), mean/took.mean())
 			}
 		}
 	}
