@@ -33,6 +33,7 @@ type looker struct {
 	start  job.Push
 	names  []string // the label, and the builds it needs
 	absent error    // the catalog of the start does not have the label, or there is none
+	meter  *meter   // what reads values; nil where these are not asked for
 }
 
 // looked is what one request told.
@@ -41,7 +42,8 @@ type looked struct {
 	jobs    []job.Job
 	runs    analysis.Runs
 	verdict analysis.Verdict
-	err     error // it could not be read
+	values  map[string]reading // of the runs that succeeded, by ID
+	err     error              // it could not be read
 }
 
 // newLooker does not ask anybody anything yet; see begin.
@@ -110,7 +112,11 @@ func (l *looker) look(ctx context.Context, p job.Push, log *slog.Logger) (looked
 	runs, err := analysis.OfRuns(ctx, analysis.OfLabel(jobs, label), l.judge)
 	log.Info("looked at push", "push", p.ID, "revision", p.Short(), "verdict", runs.Verdict().String(), "runs",
 		runs.String())
-	return looked{label: label, jobs: jobs, runs: runs, verdict: runs.Verdict()}, err
+	values, unread := l.meter.read(ctx, analysis.OfLabel(jobs, label))
+	if err == nil {
+		err = unread
+	}
+	return looked{label: label, jobs: jobs, runs: runs, verdict: runs.Verdict(), values: values}, err
 }
 
 // sighting is what a look told.
