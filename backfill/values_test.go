@@ -38,7 +38,8 @@ func TestSearchValues(t *testing.T) {
 		t.Fatal(err)
 	}
 	if r.Outcome != culprit.Found || r.Culprit == nil || r.Culprit.ID != 47 || r.Probability < 0.95 || r.Rounds > 8 {
-		t.Errorf("%s, %v with %v in %d runs and %d rounds: %s", r.Outcome, r.Culprit, r.Probability, r.Runs, r.Rounds, r.Why)
+		t.Errorf("%s, %v with %v in %d runs and %d rounds: %s", r.Outcome, r.Culprit, r.Probability, r.Runs, r.Rounds,
+			r.Why)
 	}
 	if c := r.Change; c == nil || math.Abs(c.Percent-3) > 1 || math.Abs(c.Before-400) > 3 || !c.LowerIsBetter {
 		t.Errorf("change %+v", r.Change)
@@ -111,7 +112,7 @@ func TestSearchNotMeasured(t *testing.T) {
 	}
 	ci, repo := open(t, "push perf\n1 a1c0 pass:v=3\n")
 	_, err := backfill.Search(t.Context(), repo, ci, "perf", "tip", &backfill.SearchOptions{Perf: true, Test: "other"})
-	if !errors.Is(err, backfill.ErrNotMeasured) || !strings.Contains(err.Error(), `did not measure "other": it has perf`) {
+	if !errors.Is(err, backfill.ErrNotMeasured) || !strings.Contains(err.Error(), `"other": it has perf`) {
 		t.Errorf("another value: %v", err)
 	}
 	_, err = backfill.Search(t.Context(), repo, ci, "prf", "tip", &backfill.SearchOptions{Perf: true})
