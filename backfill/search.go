@@ -70,8 +70,8 @@ type SearchOptions struct {
 	// jobs do, of which no run is red: values are read from what the runs left for
 	// Perfherder, see package analysis/perf. Test is then the name of the value, as
 	// perf.Choose takes it; without one there must be one value only. MinEffect, MinOdds,
-	// Permanent and Judge are not used, and History is 20 by default: each run there is a
-	// log to be read. Runs whose value cannot be read are like those that infrastructure
+	// Permanent and Judge are not used, and History is 20 and Newer 10 by default: each run
+	// there is a log to be read. Runs whose value cannot be read are like those that infrastructure
 	// ended. The start must have a value: ErrNotMeasured.
 	Perf bool
 	// Ledger remembers what was asked for: with the same one, a search that was
@@ -172,6 +172,9 @@ func (s *searcher) defaults(ci job.Scheduler, label string) (err error) {
 		name, o.Test, o.Judge = o.Test, "", analysis.ByStatus
 		if o.History == 0 {
 			o.History = 20
+		}
+		if o.Newer == 0 {
+			o.Newer = 10
 		}
 	}
 	for _, d := range []struct {

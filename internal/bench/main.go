@@ -49,8 +49,8 @@ func main() {
 			slices.Sorted(maps.Keys(subjects)))
 	}
 	_ = flag.Bool("quick", false,
-		"fewer trials, for the subjects acting, culprit, damage, growth, ledger, live, server and trychooser")
-	_ = flag.Bool("tuning", false, "the seeds that the method was tuned on, for subject culprit")
+		"fewer trials, for the subjects acting, culprit, damage, growth, ledger, live, perf, server and trychooser")
+	_ = flag.Bool("tuning", false, "the seeds that the method was tuned on, for subjects culprit and perf")
 	_ = flag.Uint64("seed", 0, "other seeds than those, for subject culprit")
 	_ = flag.String("only", "", "only these parts, separated by commas, for subject culprit")
 	subject := ""

@@ -26,6 +26,7 @@ type noise struct {
 	name  string
 	draw  func(u, w float64) float64
 	drift float64 // over history and range, in standard deviations
+	least float64 // how often a change of two standard deviations must be found rightly
 }
 
 // bell is a Gaussian of two uniform numbers (Box and Muller).
@@ -48,19 +49,19 @@ func modes(share, spread float64) func(u, w float64) float64 {
 }
 
 var noises = []noise{
-	{name: "gaussian", draw: bell},
-	{name: "bimodal 50/50", draw: modes(0.5, 0.1)},
-	{name: "bimodal 20/80", draw: modes(0.2, 0.1)},
-	{name: "outliers 5 %", draw: func(u, w float64) float64 {
+	{name: "gaussian", draw: bell, least: 0.95},
+	{name: "bimodal 50/50", draw: modes(0.5, 0.1), least: 0.95},
+	{name: "bimodal 20/80", draw: modes(0.2, 0.1), least: 0.9},
+	{name: "outliers 5 %", least: 0.8, draw: func(u, w float64) float64 {
 		if u < 0.05 {
 			return 10 + bell(u/0.05, w)
 		}
 		return bell((u-0.05)/0.95, w)
 	}},
-	{name: "drift of 1", draw: bell, drift: 1},
+	{name: "drift of 1", draw: bell, drift: 1, least: 0.93},
 }
 
-// bench is a performance job whose culprit is known.
+// perfLab is a performance job whose culprit is known.
 type perfLab struct {
 	lab
 	noise  noise
@@ -248,7 +249,7 @@ func (b *sim) recovery() {
 	fmt.Printf("%-14s %4s %6s  %32s  %32s  %32s\n", "noise", "n", "change", "ours, 4 at a time", "ours, one at a time",
 		"t-test bisect x5")
 	for _, kind := range noises {
-		for _, n := range []int{8, 32, 64} {
+		for _, n := range []int{8, 32} {
 			for _, effect := range []float64{2, 4, 8} {
 				if b.quick && (n != 32 || effect == 8) {
 					continue
@@ -259,9 +260,26 @@ func (b *sim) recovery() {
 				base := tryPerf(trials, draw, perfBisect(5))
 				fmt.Printf("%-14s %4d %6.0f  %32s  %32s  %32s\n", kind.name, n, effect, perfText(four), perfText(one),
 					perfText(base))
+				least := 0.95
+				if effect == 2 { // as much as the noise: outliers are far more
+					least = kind.least
+				}
+				b.reached(four, least, "%s, n = %d, change %v: right in %.3f", kind.name, n, effect, four.accuracy())
+				b.must(four.mean() <= base.mean() || effect == 2, "%s, n = %d, change %v: %.1f runs, bisect %.1f",
+					kind.name, n, effect, four.mean(), base.mean())
 			}
 		}
 	}
+}
+
+// reached asserts an accuracy: on the estimate itself, or of few trials within its
+// interval.
+func (b *sim) reached(s score, least float64, format string, args ...any) {
+	within := 0.0
+	if b.quick {
+		within, _ = s.within()
+	}
+	b.must(s.accuracy()+within >= least, format+fmt.Sprintf(", expected %.2f", least), args...)
 }
 
 func perfText(s score) string {
@@ -280,13 +298,18 @@ func (b *sim) alarms() {
 		base := tryPerf(trials, draw, perfBisect(5))
 		fmt.Printf("%-14s %4d %6.0f  %32s  %32s  %32s\n", kind.name, 32, 0.0, perfText(four), perfText(one),
 			perfText(base))
+		accused := float64(four.wrong) / float64(trials)
+		b.must(accused <= 0.03 || b.quick && four.wrong <= 8, "%s: a push is accused in %.3f", kind.name, accused)
+		if kind.drift == 0 { // a drift is for a person
+			b.reached(four, 0.93, "%s: that nothing changed it is found in %.3f", kind.name, four.accuracy())
+		}
 	}
 }
 
 // foreseen compares what is said before a search with what it took.
 func (b *sim) foreseen() {
 	fmt.Printf("\nforecast and what it took\n")
-	for _, n := range []int{8, 32, 64} {
+	for _, n := range []int{8, 32} {
 		for _, effect := range []float64{2, 4, 8} {
 			for _, k := range []int{1, 4} {
 				trials := b.trials(300)
@@ -302,8 +325,11 @@ func (b *sim) foreseen() {
 					mean += x.Runs / float64(trials)
 					rounds += x.Rounds / float64(trials)
 				}
-				fmt.Printf("n = %3d change %.0f k = %d   said %6.1f in %4.1f   took %6.1f in %4.1f   %.2f\n", n, effect, k,
-					mean, rounds, took.mean(), took.rounds/float64(trials), mean/took.mean())
+				ratio := mean / took.mean()
+				b.must(b.quick || ratio >= 0.8 && ratio <= 1.25,
+					"forecast n = %d, change %v, k = %d: %.2f of what it took", n, effect, k, ratio)
+				fmt.Printf("n = %3d change %.0f k = %d   said %6.1f in %4.1f   took %6.1f in %4.1f   %.2f\n", n, effect,
+					k, mean, rounds, took.mean(), took.rounds/float64(trials), ratio)
 			}
 		}
 	}
