@@ -112,6 +112,15 @@ func median(v []float64) float64 {
 	return (v[(n-1)/2] + v[n/2]) / 2
 }
 
+// mean is that of values, outliers drawn in.
+func mean(v []float64, sigma float64) float64 {
+	mid, sum := median(slices.Clone(v)), 0.0
+	for _, x := range v {
+		sum += math.Max(mid-reach*sigma, math.Min(mid+reach*sigma, x))
+	}
+	return sum / float64(len(v))
+}
+
 // agree is how many standard deviations the ranks of the values on one side of a cut
 // are away from those on the other (Mann and Whitney's U, with ties): it does not care
 // what the distribution is.

@@ -39,6 +39,11 @@ func (s *Search) Change() (c Change, ok bool) {
 		at = 0
 	}
 	f := p.fitAt(at)
+	if left, right := s.sides(at); at > 0 && len(left) > 0 && len(right) > 0 && p.drift <= 0.5 {
+		// The values themselves, next to the change: the fit's are drawn in.
+		f.before = mean(left[max(0, len(left)-window):], f.sigma) - p.data.mid
+		f.after = mean(right[:min(window, len(right))], f.sigma) - p.data.mid
+	}
 	c = Change{
 		Before: p.data.mid + f.before, After: p.data.mid + f.after, LowerIsBetter: !s.o.HigherIsBetter,
 		Drift: p.drift > 0.5,
@@ -48,6 +53,9 @@ func (s *Search) Change() (c Change, ok bool) {
 	}
 	return c, true
 }
+
+// window is how many values on either side of a change say how large it is.
+const window = 20
 
 // state is what is believed, without choosing what is next.
 func (s *Search) state() culprit.Decision {

@@ -29,7 +29,8 @@ func Example() {
 		panic(err)
 	}
 	c, _ := s.Change()
-	fmt.Printf("%s: push %d, %.1f %%, after %d runs in %d rounds\n", d.Outcome, d.Culprit, c.Percent, s.Runs(), s.Rounds())
+	fmt.Printf("%s: push %d, %.1f %%, after %d runs in %d rounds\n", d.Outcome, d.Culprit, c.Percent, s.Runs(),
+		s.Rounds())
 	// Output:
 	// culprit: push 6, 5.0 %, after 8 runs in 2 rounds
 }

@@ -199,8 +199,8 @@ func (y story) trace(t *testing.T) string {
 		t.Fatal(err)
 	}
 	c, ok := s.Change()
-	fmt.Fprintf(&out, "%s %v, %d runs in %d rounds; %v: %.4g to %.4g, %.2f %%\n", d.Outcome, d.Class, s.Runs(), s.Rounds(),
-		ok, c.Before, c.After, c.Percent)
+	fmt.Fprintf(&out, "%s %v, %d runs in %d rounds; %v: %.4g to %.4g, %.2f %%\n", d.Outcome, d.Class, s.Runs(),
+		s.Rounds(), ok, c.Before, c.After, c.Percent)
 	for _, w := range d.Warnings {
 		fmt.Fprintf(&out, "warning: %s\n", w)
 	}

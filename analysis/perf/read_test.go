@@ -23,9 +23,15 @@ import (
 // talos is what a log of Talos has among other lines: what cloning took, its values, and a
 // line that only speaks of them.
 const talos = `[taskcluster 2026-01-05 17:41:43.544Z] Worker Group: us-west-2b
-[vcs 2026-01-05T17:42:38.469Z] PERFHERDER_DATA: {"framework": {"name": "vcs"}, "suites": [{"extraOptions": ["m3.xlarge"], "lowerIsBetter": true, "name": "clone", "shouldAlert": false, "subtests": [], "value": 156.62}, {"name": "overall", "subtests": [], "value": 270.8}]}
+[vcs 2026-01-05T17:42:38.469Z] PERFHERDER_DATA: {"framework": {"name": "vcs"}, "suites": [` +
+	`{"extraOptions": ["m3.xlarge"], "lowerIsBetter": true, "name": "clone", "subtests": [], "value": 156.62}, ` +
+	`{"name": "overall", "subtests": [], "value": 270.8}]}
 [task 2026-01-05T17:50:01.000Z] 17:50:01     INFO -  the harness writes PERFHERDER_DATA: and JSON
-[task 2026-01-05T17:50:02.000Z] 17:50:02     INFO -  PERFHERDER_DATA: {"framework": {"name": "talos"}, "suites": [{"extraOptions": ["e10s", "stylo"], "name": "tp5o", "lowerIsBetter": true, "unit": "ms", "value": 594.81, "alertThreshold": 5.0, "subtests": [{"name": "163.com", "replicates": [586.5, 590], "value": 588.25}, {"name": "score", "lowerIsBetter": false, "unit": "runs", "value": 7}]}, {"name": "speed", "lowerIsBetter": false, "value": null, "subtests": [{"name": "a", "value": 1}]}]}` + "\x1b[0m\r\n" +
+[task 2026-01-05T17:50:02.000Z] 17:50:02     INFO -  PERFHERDER_DATA: {"framework": {"name": "talos"}, "suites": [` +
+	`{"extraOptions": ["e10s", "stylo"], "name": "tp5o", "lowerIsBetter": true, "unit": "ms", "value": 594.81, ` +
+	`"alertThreshold": 5.0, "subtests": [{"name": "163.com", "replicates": [586.5, 590], "value": 588.25}, ` +
+	`{"name": "score", "lowerIsBetter": false, "unit": "runs", "value": 7}]}, ` +
+	`{"name": "speed", "lowerIsBetter": false, "value": null, "subtests": [{"name": "a", "value": 1}]}]}` + "\x1b[0m\r\n" +
 	`[task 2026-01-05T17:50:03.000Z] PERFHERDER_DATA: {"framework": {"name": "talos"}, "suites": [{"name"
 `
 
@@ -121,7 +127,8 @@ func TestBrokenData(t *testing.T) {
 		suites(`{"name":"s","value":1,"replicates":[` + strings.Repeat("1,", 10_000) + `1]}`),
 		suites(`{"name":"s","subtests":[{"name":"t"}]}`), suites(`{"name":"s","subtests":[{"value":1}]}`),
 		suites(`{"name":"s","subtests":[{"name":"t","value":null}]}`),
-		suites(`{"name":"s","subtests":[` + strings.Repeat(`{"name":"t","value":1},`, 20_000) + `{"name":"t","value":1}]}`),
+		suites(`{"name":"s","subtests":[` + strings.Repeat(`{"name":"t","value":1},`, 20_000) +
+			`{"name":"t","value":1}]}`),
 		suites("{\"name\":\"\xff\",\"value\":1}"),
 	} {
 		if got, err := perf.ReadArtifact(strings.NewReader(data)); !errors.Is(err, job.ErrMalformed) {
@@ -165,7 +172,8 @@ func TestChoose(t *testing.T) {
 	for i := range 50 {
 		many = append(many, perf.Measurement{Suite: fmt.Sprint("s", i)})
 	}
-	if _, err := perf.Choose(many, ""); !errors.Is(err, job.ErrInvalid) || !strings.Contains(err.Error(), "and 30 more") {
+	_, err = perf.Choose(many, "")
+	if !errors.Is(err, job.ErrInvalid) || !strings.Contains(err.Error(), "and 30 more") {
 		t.Errorf("many: %v", err)
 	}
 }
