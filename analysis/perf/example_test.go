@@ -32,7 +32,7 @@ func Example() {
 	fmt.Printf("%s: push %d, %.1f %%, after %d runs in %d rounds\n", d.Outcome, d.Culprit, c.Percent, s.Runs(),
 		s.Rounds())
 	// Output:
-	// culprit: push 6, 5.0 %, after 8 runs in 2 rounds
+	// culprit: push 6, 4.9 %, after 8 runs in 2 rounds
 }
 
 func ExampleReadLog() {

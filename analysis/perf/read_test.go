@@ -31,7 +31,8 @@ const talos = `[taskcluster 2026-01-05 17:41:43.544Z] Worker Group: us-west-2b
 	`{"extraOptions": ["e10s", "stylo"], "name": "tp5o", "lowerIsBetter": true, "unit": "ms", "value": 594.81, ` +
 	`"alertThreshold": 5.0, "subtests": [{"name": "163.com", "replicates": [586.5, 590], "value": 588.25}, ` +
 	`{"name": "score", "lowerIsBetter": false, "unit": "runs", "value": 7}]}, ` +
-	`{"name": "speed", "lowerIsBetter": false, "value": null, "subtests": [{"name": "a", "value": 1}]}]}` + "\x1b[0m\r\n" +
+	`{"name": "speed", "lowerIsBetter": false, "value": null, "subtests": [{"name": "a", "value": 1}]}]}` +
+	"\x1b[0m\r\n" +
 	`[task 2026-01-05T17:50:03.000Z] PERFHERDER_DATA: {"framework": {"name": "talos"}, "suites": [{"name"
 `
 
