@@ -1,11 +1,11 @@
 package main
 
 import (
+	"flag"
 	"fmt"
 	"math"
-	"os"
 	"runtime"
-	"slices"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -230,11 +230,14 @@ func tryPerf(trials int, draw func(trial uint64) *perfLab, m perfMethod) score {
 	return s
 }
 
-// measured measures the search for the push that changed a value.
-func measured(t *testing.T) {
-	b := &sim{t: t, seed: seedPerf, quick: slices.Contains(os.Args, "-quick")}
-	if slices.Contains(os.Args, "-tuning") {
+// perfs measures the search for the push that changed a value.
+func perfs(t *testing.T) {
+	b := &sim{t: t, seed: seedPerf, quick: flagged("quick")}
+	if flagged("tuning") {
 		b.seed = seedPerfTuning
+	}
+	if seed := flag.Lookup("seed").Value.String(); seed != "0" {
+		b.seed, _ = strconv.ParseUint(seed, 10, 64) // the flag is a number
 	}
 	fmt.Printf("perf: simulated searches, seeds %d, confidence 0.95, %d older values, %d newer ones, one push in four "+
 		"of the range has a value; ± is the 95 %% interval of the trials\n", b.seed, perfOlder, perfNewer)
