@@ -19,8 +19,9 @@ type Tested struct {
 	Label          string    // the chunk that was looked at
 	Jobs           []job.Job // its runs
 	Failed, Passed int
-	Running        int // under way, or asked for and not visible
-	Infra          int // ended without saying anything
+	Values         []float64 // what they measured, where the search is over that
+	Running        int       // under way, or asked for and not visible
+	Infra          int       // ended without saying anything
 	// Chosen is how many of the runs that ended the search asked for.
 	Chosen int
 	// Probability is that of this push being the culprit.
@@ -50,6 +51,9 @@ func (s *searcher) open(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := s.began(ctx, start); err != nil {
+		return err
+	}
 	if err := s.learn(ctx, start); err != nil {
 		return err
 	}
@@ -66,6 +70,9 @@ func (s *searcher) open(ctx context.Context) error {
 	first := s.seen[start.Key()]
 	if first.err != nil {
 		return first.err
+	}
+	if s.meter != nil {
+		return s.measuredOn(ctx, first)
 	}
 	return s.otherwise(s.beganBad(ctx, first), first)
 }
@@ -113,6 +120,20 @@ func (s *searcher) weigh(ctx context.Context) error {
 	s.bounded(o)
 	s.unborn(o)
 	s.asOutside(o)
+	if s.meter != nil {
+		search, err := s.byValues(o)
+		if err != nil {
+			return err
+		}
+		var running []int
+		for x, t := range s.tested() {
+			for range t.Running {
+				running = append(running, x)
+			}
+		}
+		s.decide(measuring{search, s.o.Batch}, running)
+		return nil
+	}
 	engine, err := culprit.New(s.to-s.from, o)
 	if err != nil {
 		return err
@@ -133,6 +154,12 @@ func (s *searcher) weigh(ctx context.Context) error {
 			running = append(running, x)
 		}
 	}
+	s.decide(engine, running)
+	return nil
+}
+
+// decide asks an engine that knows all what is next.
+func (s *searcher) decide(engine engine, running []int) {
 	s.engine = engine
 	left := s.o.Batch - s.ours()
 	if s.o.MaxRuns > 0 {
@@ -152,7 +179,6 @@ func (s *searcher) weigh(ctx context.Context) error {
 		d, pushes := s.shown(s.decision)
 		s.o.Observe(Progress{pushes, d, s.spent(), s.rounds, engine.Forecast().Runs})
 	}
-	return nil
 }
 
 // observe tells of the runs on a push: first those that nobody chose.
@@ -293,6 +319,7 @@ func (s *searcher) tested() []Tested {
 			Failed: r.Bad, Passed: r.Good, Running: r.Running + s.asked[p.Key()], Infra: r.Unclear,
 			Chosen: min(s.bought[p.Key()], r.Bad+r.Good), Untestable: s.blocked[p.Key()],
 		})
+		s.withValues(&out[len(out)-1], s.seen[p.Key()])
 	}
 	return out
 }

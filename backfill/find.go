@@ -215,7 +215,9 @@ func (f *finder) walk(ctx context.Context) (FindResult, error) {
 			res.History = append(res.History, s)
 			if s.Verdict == analysis.Good && res.LastGood == nil {
 				res.LastGood = &s.Push
-				limit.Store(index[s.Push.Key()] + 1 + int64(f.opts.Beyond))
+				if !f.opts.Holes { // which can be anywhere: each push is asked about
+					limit.Store(index[s.Push.Key()] + 1 + int64(f.opts.Beyond))
+				}
 			}
 		}
 		if res.LastGood != nil && !f.opts.Holes && beyond >= f.opts.Beyond {

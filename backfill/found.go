@@ -7,6 +7,7 @@ import (
 	"github.com/mozci/mozci/analysis"
 	"github.com/mozci/mozci/analysis/culprit"
 	"github.com/mozci/mozci/analysis/joblog"
+	"github.com/mozci/mozci/analysis/perf"
 	"github.com/mozci/mozci/job"
 	"github.com/mozci/mozci/trigger"
 )
@@ -23,9 +24,13 @@ type SearchResult struct {
 	// Born is that of FindResult: of a label or test that came into being in what was read.
 	Born *job.Push
 	// Culprit is the push that broke the label, when the outcome is
-	// culprit.Found; Class are the pushes that cannot be told apart from it.
+	// culprit.Found or perf.Improvement; Class are the pushes that cannot be told apart from it.
 	Culprit *job.Push
 	Class   []job.Push
+	// Value is what a search over values looked at, and Change what happened to it with
+	// the most probable push; nil where none is known.
+	Value  *perf.Measurement
+	Change *perf.Change
 	// Probability is that of the outcome; of one that is undecided, that of the
 	// most probable hypothesis.
 	Probability float64
@@ -60,7 +65,7 @@ type SearchResult struct {
 
 // leads says of a culprit that is a merge where it leads, unless that is followed.
 func (s *searcher) leads(ctx context.Context) {
-	if s.decision.Outcome != culprit.Found || s.o.FollowMerges {
+	if !accused(s.decision.Outcome) || s.o.FollowMerges {
 		return
 	}
 	d, pushes := s.shown(s.decision)
@@ -98,7 +103,11 @@ func (s *searcher) result() SearchResult {
 	for _, c := range d.Credible {
 		r.Credible = append(r.Credible, r.Pushes[c.Push])
 	}
-	if d.Outcome == culprit.Found {
+	if s.meter != nil {
+		value := s.meter.what()
+		r.Value, r.Change = &value, s.change()
+	}
+	if accused(d.Outcome) {
 		r.Culprit = &r.Pushes[d.Culprit].Push
 		for _, x := range d.Class {
 			r.Class = append(r.Class, r.Pushes[x].Push)

@@ -33,6 +33,7 @@ type looker struct {
 	start  job.Push
 	names  []string // the label, and the builds it needs
 	absent error    // the catalog of the start does not have the label, or there is none
+	meter  *meter   // what reads values; nil where these are not asked for
 }
 
 // looked is what one request told.
@@ -41,8 +42,9 @@ type looked struct {
 	jobs    []job.Job
 	runs    analysis.Runs
 	verdict analysis.Verdict
-	absent  bool  // the label, or what it is to run, did not exist there
-	err     error // it could not be read
+	values  map[string]reading // of the runs that succeeded, by ID
+	absent  bool               // the label, or what it is to run, did not exist there
+	err     error              // it could not be read
 }
 
 // newLooker does not ask anybody anything yet; see begin.
@@ -114,7 +116,11 @@ func (l *looker) look(ctx context.Context, p job.Push, log *slog.Logger) (looked
 	runs, err := analysis.OfRuns(ctx, analysis.OfLabel(jobs, label), l.judge)
 	log.Info("looked at push", "push", p.ID, "revision", p.Short(), "verdict", runs.Verdict().String(), "runs",
 		runs.String())
-	return looked{label: label, jobs: jobs, runs: runs, verdict: runs.Verdict()}, err
+	values, unread := l.meter.read(ctx, analysis.OfLabel(jobs, label))
+	if err == nil {
+		err = unread
+	}
+	return looked{label: label, jobs: jobs, runs: runs, verdict: runs.Verdict(), values: values}, err
 }
 
 // sighting is what a look told.

@@ -81,6 +81,14 @@ type SearchOptions struct {
 	// MaxRuns. Repositories opens it by name. See SearchResult.Merges.
 	FollowMerges bool
 	Repositories func(name string) (job.Repository, error)
+	// Perf searches for the push that changed what the label measures, as performance
+	// jobs do, of which no run is red: values are read from what the runs left for
+	// Perfherder, see package analysis/perf. Test is then the name of the value, as
+	// perf.Choose takes it; without one there must be one value only. MinEffect, MinOdds,
+	// Permanent and Judge are not used, and History is 20 and Newer 10 by default: each run
+	// there is a log to be read. Runs whose value cannot be read are like those that infrastructure
+	// ended. The start must have a value: ErrNotMeasured.
+	Perf bool
 	// Ledger remembers what was asked for: with the same one, a search that was
 	// stopped goes on with what ran. Default: one that forgets.
 	Ledger ledger.Ledger
@@ -128,7 +136,7 @@ type Progress struct {
 // and another call with the same ledger goes on with it.
 //
 // Errors are those of Find, among them ErrNotBad for a revision on which it did not
-// fail, and ErrOverBudget. The result has what is known.
+// fail, ErrNotMeasured for one without a value, and ErrOverBudget. The result has what is known.
 func Search(
 	ctx context.Context, repo job.Repository, ci job.Scheduler, label, rev string, opts *SearchOptions,
 ) (SearchResult, error) {
@@ -170,7 +178,7 @@ type searcher struct {
 	broke    string                 // which budget is spent
 	idle     int                    // rounds in a row in which nothing could happen
 
-	engine   *culprit.Search
+	engine   engine
 	decision culprit.Decision
 	forecast float64 // of the beginning
 	rounds   int
@@ -181,6 +189,16 @@ type searcher struct {
 
 func (s *searcher) defaults(ci job.Scheduler, label string) (err error) {
 	o := &s.o
+	var name string // of the value
+	if o.Perf {
+		name, o.Test, o.Judge = o.Test, "", analysis.ByStatus
+		if o.History == 0 {
+			o.History = 20
+		}
+		if o.Newer == 0 {
+			o.Newer = 10
+		}
+	}
 	for _, d := range []struct {
 		v *int
 		d int
@@ -213,6 +231,9 @@ func (s *searcher) defaults(ci job.Scheduler, label string) (err error) {
 	if s.looker, err = newLooker(ci, label, looking{o.Judge, o.Test, o.Manifests, o.Width, o.Logger}); err != nil {
 		return err
 	}
+	if o.Perf {
+		s.meter = newMeter(ci, name)
+	}
 	return s.sign()
 }
 
@@ -234,7 +255,7 @@ func (s *searcher) run(ctx context.Context) error {
 			return err
 		}
 		switch {
-		case s.decision.Outcome == culprit.Older && s.decision.Done && s.o.Extend > 0:
+		case beyond(s.decision.Outcome) && s.decision.Done && s.o.Extend > 0:
 			s.o.Extend--
 			s.o.MaxRevisions *= 2
 			before := s.to - s.from

@@ -68,11 +68,13 @@ type Canceler interface {
 // LogKind is a sort of record that a run leaves behind.
 type LogKind string
 
-// The sorts of logs, best for finding failures first.
+// The sorts of logs, best for finding failures first; the last has values in place of
+// failures.
 const (
 	LogErrorSummary LogKind = "errorsummary" // JSON lines: groups, results, crashes
 	LogStructured   LogKind = "structured"   // JSON lines: everything the harness said
 	LogText         LogKind = "text"         // plain lines
+	LogPerf         LogKind = "perf"         // JSON for Perfherder: perfherder-data-*.json, one file after the other
 )
 
 // LogOpener reads what a run left behind.

@@ -22,7 +22,7 @@ const (
 )
 
 // OpenLog implements job.LogOpener. Several error summaries, of a task that ran
-// several suites, come one after the other.
+// several suites, come one after the other, and so do several files for Perfherder.
 func (p *Project) OpenLog(ctx context.Context, j job.Job, which job.LogKind) (io.ReadCloser, error) {
 	const op = "taskcluster.log"
 	taskID, runID, err := split(j.ID())
@@ -68,6 +68,11 @@ func (p *Project) logs(ctx context.Context, taskID string, runID int, which job.
 		return in("*errorsummary*.log"), nil
 	case job.LogStructured:
 		return in("*_raw.log"), nil
+	case job.LogPerf:
+		return slices.DeleteFunc(names, func(n string) bool {
+			ok, err := path.Match("perfherder-data*.json", path.Base(n))
+			return !ok || err != nil || !strings.HasPrefix(n, "public/")
+		}), nil
 	case job.LogText:
 		for _, n := range []string{backingLog, liveLog} {
 			if slices.Contains(names, n) {

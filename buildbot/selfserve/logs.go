@@ -59,7 +59,10 @@ func (p *Project) logURL(ctx context.Context, j job.Job, which job.LogKind) (str
 // log is the URL of a log of a build; empty where it has none of the kind.
 func (b *DumpBuild) log(which job.LogKind) string {
 	end, ok := map[job.LogKind]string{job.LogErrorSummary: "_errorsummary.log", job.LogStructured: "_raw.log"}[which]
-	if !ok {
+	switch {
+	case which == job.LogPerf: // what it measured is in its log
+		return ""
+	case !ok:
 		return b.LogURL
 	}
 	url := ""

@@ -228,7 +228,8 @@ func exitStatus(err error, started bool) int {
 	case errors.Is(err, job.ErrInvalid):
 		return 2
 	case errors.Is(err, job.ErrNotFound), errors.Is(err, job.ErrNotScheduled), errors.Is(err, job.ErrNoLine),
-		errors.Is(err, backfill.ErrNotBad), errors.Is(err, backfill.ErrOverBudget), errors.Is(err, errNotEnough):
+		errors.Is(err, backfill.ErrNotBad), errors.Is(err, backfill.ErrNotMeasured),
+		errors.Is(err, backfill.ErrOverBudget), errors.Is(err, errNotEnough):
 		return 3
 	}
 	return 1

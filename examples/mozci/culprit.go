@@ -26,7 +26,7 @@ type culpritFlags struct {
 	confidence, nothing                           float64
 	maxRuns, batch, maxRevisions, history, extend int
 	newer                                         int
-	permanent, explain, anyFailure                bool
+	permanent, explain, anyFailure, perf          bool
 }
 
 func (a *app) culpritCommand() *cobra.Command {
@@ -40,7 +40,8 @@ are asked for and waited for; the culprit is named after a failure on it and a
 pass on its parent. How many runs it will take is said first, and more than
 --max-runs is refused. It can be stopped at any time: the same call goes on.`,
 		Example: `  mozci culprit --label test-linux1804-64-qr/opt-xpcshell-1 --rev a062f26a3ad8 --confidence 0.95 --max-runs 60 --yes
-  mozci culprit --world testdata/worlds/intermittent.txt --label linux64/opt/mochitest-2 --rev tip --explain`,
+  mozci culprit --world testdata/worlds/intermittent.txt --label linux64/opt/mochitest-2 --rev tip --explain
+  mozci culprit --world testdata/worlds/perf.txt --label linux64/opt/talos-tp5o --rev tip --perf`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.culprit(cmd, c) },
 	}
@@ -66,6 +67,7 @@ pass on its parent. How many runs it will take is said first, and more than
 	f.BoolVar(&c.explain, "explain", false, "say why each run was chosen")
 	f.StringVar(&c.plot, "plot", "", "draw the results by push and the probabilities into this SVG `file`")
 	c.askedFlags.add(f)
+	c.addPerf(f)
 	c.actFlags.add(cmd)
 	return cmd
 }
@@ -77,7 +79,7 @@ func (c culpritFlags) options(a *app, p *places, book ledger.Ledger) *backfill.S
 		Extend: c.extend, Permanent: c.permanent, PriorNothing: c.nothing, Test: c.test, Manifests: c.manifests,
 		Newer: c.newer, Signatures: c.signatures, AnyFailure: c.anyFailure, Status: p.judge,
 		Ledger: book, Who: who(), Width: a.parallel, Logger: a.log,
-		Budgets: trigger.Budgets{LabelDay: unlimited()},
+		Budgets: trigger.Budgets{LabelDay: unlimited()}, Perf: c.perf,
 		Approve: func(forecast float64, most int) bool {
 			f := c.actFlags
 			f.yes = false // the budget was said: only a person may change it
@@ -120,7 +122,9 @@ func (a *app) culprit(cmd *cobra.Command, c culpritFlags) error {
 	if c.nothing == 0 {
 		c.nothing = -1
 	}
-	if err := errors.Join(c.actFlags.check(), c.askedFlags.check(cmd.Flags().Changed)); err != nil {
+	if err := errors.Join(
+		c.actFlags.check(), c.askedFlags.check(cmd.Flags().Changed), c.checkPerf(cmd.Flags()),
+	); err != nil {
 		return err
 	}
 	p, book, err := a.acting(cmd.Context())
@@ -193,6 +197,11 @@ func (a *app) searching(c culpritFlags) func(backfill.Progress) {
 		if c.explain {
 			for _, x := range p.Decision.Next {
 				t := p.Pushes[x]
+				if c.perf {
+					a.printf("          next %s: %d values so far; %s\n", pushName(t.Push), len(t.Values),
+						p.Decision.Why)
+					continue
+				}
 				a.printf("          next %s: failed %d of %d so far; %s\n", pushName(t.Push), t.Failed,
 					t.Failed+t.Passed, p.Decision.Why)
 			}
@@ -244,15 +253,17 @@ type culpritJSON struct {
 		Before *float64 `json:"before"`
 		After  *float64 `json:"after"`
 	} `json:"fail_rate"`
-	Before     rateJSON      `json:"before"`
-	After      rateJSON      `json:"after"`
-	Runs       int           `json:"runs"`
-	Rounds     int           `json:"rounds"`
-	Forecast   float64       `json:"forecast"`
-	Why        string        `json:"why"`
-	Signatures []string      `json:"signatures"`
-	Warnings   []string      `json:"warnings"`
-	Plan       *trigger.Plan `json:"plan,omitempty"`
+	Before     rateJSON        `json:"before"`
+	After      rateJSON        `json:"after"`
+	Runs       int             `json:"runs"`
+	Rounds     int             `json:"rounds"`
+	Forecast   float64         `json:"forecast"`
+	Why        string          `json:"why"`
+	Signatures []string        `json:"signatures"`
+	Warnings   []string        `json:"warnings"`
+	Plan       *trigger.Plan   `json:"plan,omitempty"`
+	Value      *valueJSON      `json:"value,omitempty"` // these two with --perf alone
+	Change     *perfChangeJSON `json:"change,omitempty"`
 
 	culpritAsked
 }
@@ -274,7 +285,7 @@ func (a *app) printSearch(r backfill.SearchResult, c culpritFlags, planned bool)
 	} else {
 		a.printSearchText(r, c, planned)
 	}
-	if err == nil && !planned && r.Outcome != culprit.Found && r.Outcome != culprit.NotARegression {
+	if err == nil && !planned && r.Culprit == nil && r.Outcome != culprit.NotARegression {
 		err = errNotEnough
 	}
 	return err
@@ -293,6 +304,7 @@ func (a *app) printSearchJSON(r backfill.SearchResult, planned bool) error {
 	if out.Outcome == culprit.Older { // cli.md has four words: older than the range is not decided within it
 		out.Outcome = culprit.Undecided
 	}
+	out.measuredJSON(r)
 	if r.Culprit != nil {
 		ref := r.Culprit.Ref()
 		out.Culprit = &ref
@@ -314,6 +326,11 @@ func (a *app) printSearchJSON(r backfill.SearchResult, planned bool) error {
 }
 
 func (a *app) printSearchText(r backfill.SearchResult, c culpritFlags, planned bool) {
+	if r.Value != nil {
+		a.printValues(r)
+		a.printSearchEnd(r, c, planned)
+		return
+	}
 	table := a.table()
 	say(table, "\npush\tfailed\tprobability\n")
 	for i := len(r.Pushes) - 1; i >= 0; i-- {
@@ -329,6 +346,10 @@ func (a *app) printSearchText(r backfill.SearchResult, c culpritFlags, planned b
 		cells(table, note)
 	}
 	_ = table.Flush()
+	a.printSearchEnd(r, c, planned)
+}
+
+func (a *app) printSearchEnd(r backfill.SearchResult, c culpritFlags, planned bool) {
 	a.printf("\n")
 	if planned {
 		a.printf("expected to take about %.0f runs; the first:\n", r.Forecast)
@@ -351,6 +372,9 @@ func (a *app) printSearchText(r backfill.SearchResult, c culpritFlags, planned b
 
 // sentence is what a sheriff can paste into a bug.
 func sentence(r backfill.SearchResult, c culpritFlags) string {
+	if r.Value != nil {
+		return perfSentence(r, c.label)
+	}
 	what := c.label
 	if c.test != "" {
 		what = c.test + " in " + c.label

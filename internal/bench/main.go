@@ -24,6 +24,7 @@ var subjects = map[string]func(*testing.T){
 	"ledger":      ledgers,
 	"live":        pulsing,
 	"merges":      merges,
+	"perf":        perfs,
 	"server":      serving,
 	"taskcluster": tc,
 	"trychooser":  chooser,
@@ -48,9 +49,9 @@ func main() {
 			slices.Sorted(maps.Keys(subjects)))
 	}
 	_ = flag.Bool("quick", false,
-		"fewer trials, for the subjects acting, culprit, damage, growth, ledger, live, server and trychooser")
-	_ = flag.Bool("tuning", false, "the seeds that the method was tuned on, for subject culprit")
-	_ = flag.Uint64("seed", 0, "other seeds than those, for subject culprit")
+		"fewer trials, for the subjects acting, culprit, damage, growth, ledger, live, perf, server and trychooser")
+	_ = flag.Bool("tuning", false, "the seeds that the method was tuned on, for subjects culprit and perf")
+	_ = flag.Uint64("seed", 0, "other seeds than those, for subjects culprit and perf")
 	_ = flag.String("only", "", "only these parts, separated by commas, for subject culprit")
 	subject := ""
 	if len(os.Args) > 1 { // flags may follow the subject

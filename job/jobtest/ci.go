@@ -88,6 +88,7 @@ type run struct {
 	status    job.Status // 0 before it is requested
 	ends      job.Status // how it will end
 	sig       string     // the test that fails, where it ends so
+	measured  *float64   // what it measures if it succeeds, by the truth; nil for nothing
 	times     job.Times
 	visible   time.Time // before that, nobody sees it
 	next      time.Time // when the status changes; zero for never, or not known yet
@@ -191,6 +192,7 @@ func (c *CI) newRun(r *repo, p *push, label string) *run {
 	n := &run{id: "run-" + strconv.Itoa(len(c.runs)+1), repo: r, push: p, label: label}
 	n.moment = moment{kind: runChanges, seq: len(c.runs), run: n}
 	n.ends, n.sig = c.draw(r, p, label)
+	n.measured = c.measure(r, p, label)
 	c.runs = append(c.runs, n)
 	at := c.places[p]
 	at.runs = append(at.runs, n)
@@ -268,10 +270,7 @@ func (s snapshot) Times() job.Times   { return s.times }
 
 func (s snapshot) Raw() any {
 	r := Record{NoTest: s.cell.noTest}
-	if s.cell.value != nil && !s.status.Waiting() {
-		v := *s.cell.value
-		r.Value = &v
-	}
+	r.Value = s.value(s.status)
 	return r
 }
 

@@ -90,7 +90,7 @@
 //
 //	pass:no-test     the job ran, but not the test that one looks for
 //	pass:expired     the files of this run (a build) are gone
-//	pass:v=431.2     it measured this value (Record.Value)
+//	pass:v=431.2     it measured this value (Record.Value, and a line in its plain log)
 //	fail:sig=NAME    the test that failed, as its logs name it (test)
 //	fail:by=NAME     it was requested after its push, by backfill, retrigger or a person
 //	fail:class=WORD  a person classified it: intermittent, fixed, expected, infra or
@@ -136,6 +136,17 @@
 // not given. With other=P a run of any push that did not fail so fails with probability P
 // all the same, in the test "other". The draw depends on the seed, the push, the label and
 // how many runs there were, and on nothing else. Without a truth every later run succeeds.
+//
+// The truth of a performance job says after the word "values" what its runs measure:
+//
+//	truth linux64/opt/talos-tp5o culprit=19 values before=400 after=440 noise=5
+//	truth linux64/opt/speedometer culprit=19 values before=80 after=72 noise=1 lower-is-better=false unit=score
+//
+// A run that succeeds then measures the mean, before or after, and normal noise with
+// that standard deviation, unless its cell has a value; none fails since the culprit
+// where there is no after=P before the word. Where the columns of a label have values and
+// it has no truth, later runs measure none. The line for Perfherder names a suite, which
+// is what stands after the label's last slash.
 //
 // # A world that plays
 //

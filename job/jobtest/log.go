@@ -13,7 +13,8 @@ import (
 
 // OpenLog implements job.LogOpener: an errorsummary and a plain log of a run
 // that has ended. They name the test that failed, which is called "test" where the world
-// has no name for it.
+// has no name for it. The plain log of a run that measured something has a line with it
+// for Perfherder.
 func (c *CI) OpenLog(ctx context.Context, j job.Job, which job.LogKind) (io.ReadCloser, error) {
 	if err := c.reach(ctx); err != nil {
 		return nil, job.Wrap("world.log", j.ID(), err)
@@ -55,7 +56,7 @@ func (n *run) plain() string {
 	if n.cell.noTest {
 		return "nothing to run\n"
 	}
-	return n.passed("")
+	return n.passed("") + n.perfherder()
 }
 
 // passed are the lines of the label's tests that passed: all but the one that failed.

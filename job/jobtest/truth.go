@@ -14,8 +14,17 @@ func (p *parser) truth(ws []word) error {
 	}
 	t := truth{after: 1}
 	seen := map[string]bool{}
-	for _, at := range ws[2:] {
+	for i, at := range ws[2:] {
 		name, value, _ := strings.Cut(at.text, "=")
+		if at.text == "values" {
+			if !seen["after"] {
+				t.after = 0 // no run is red
+			}
+			if t.values, err = p.values(at, ws[2+i+1:]); err != nil {
+				return err
+			}
+			break
+		}
 		if seen[name] {
 			return p.fail(at, "%s is given twice", name)
 		}
@@ -51,8 +60,8 @@ func (p *parser) truthOf(at word, name, value string, t *truth) (err error) {
 	}
 	into := map[string]*float64{"before": &t.before, "after": &t.after, "infra": &t.infra, "other": &t.other}[name]
 	if into == nil {
-		return p.fail(at, "%q: expected culprit=ID, until=ID, before=P, after=P, infra=P, other=P, sig=NAME or "+
-			"flake=NAME", at.text)
+		return p.fail(at, "%q: expected culprit=ID, until=ID, before=P, after=P, infra=P, other=P, sig=NAME, "+
+			"flake=NAME or values", at.text)
 	}
 	v, err := strconv.ParseFloat(value, 64)
 	if err != nil || !(v >= 0 && v <= 1) {

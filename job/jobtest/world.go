@@ -72,6 +72,7 @@ type truth struct {
 	before, after, infra float64
 	other                float64 // how often a run that does not fail so fails in otherTest
 	sig, flake           string  // the tests that fail since the culprit, and otherwise
+	values               *values // what runs measure; nil for nothing
 }
 
 // broken reports whether the truth's break is in a push.

@@ -58,6 +58,7 @@ var rules = []rule{
 	{"taskcluster", []string{"job", "job/contract", "internal"}},
 	{"analysis", []string{"job", "basics"}},
 	{"analysis/culprit", []string{"job", "analysis", "basics"}},
+	{"analysis/perf", []string{"job", "analysis", "analysis/culprit", "analysis/joblog", "basics"}},
 	{"analysis/joblog", []string{"job", "analysis", "basics"}},
 	{"trigger", []string{"job", "analysis", "basics", "trigger/ledger"}},
 	{"trigger/ledger", []string{"job", "internal/private", "internal/database"}},
@@ -66,15 +67,16 @@ var rules = []rule{
 	{"trigger/monitor/monitortest", []string{"job", "trigger/monitor"}},
 	{"trigger/trychooser", []string{"job", "analysis", "analysis/joblog", "trigger", "basics"}},
 	{"backfill", []string{
-		"job", "analysis", "analysis/culprit", "analysis/joblog", "trigger", "trigger/ledger",
+		"job", "analysis", "analysis/culprit", "analysis/joblog", "analysis/perf", "trigger", "trigger/ledger",
 		"basics",
 	}},
 	{"backfill/server", []string{
-		"job", "analysis", "analysis/culprit", "analysis/joblog", "trigger", "trigger/ledger",
+		"job", "analysis", "analysis/culprit", "analysis/joblog", "analysis/perf", "trigger", "trigger/ledger",
 		"trigger/monitor", "trigger/trychooser", "backfill", "backfill/autopilot", "job/link", "internal",
 	}},
 	{"backfill/autopilot", []string{
-		"job", "analysis", "analysis/culprit", "analysis/joblog", "trigger", "trigger/ledger", "backfill", "basics",
+		"job", "analysis", "analysis/culprit", "analysis/joblog", "analysis/perf", "trigger", "trigger/ledger",
+		"backfill", "basics",
 	}},
 	{"backfill/autopilot/autopilottest", []string{"job", "backfill", "backfill/autopilot"}},
 	{"backfill/server/servertest", []string{"job", "trigger", "backfill", "backfill/server"}},
@@ -131,6 +133,7 @@ var libraries = map[string][]string{
 	"job/cassette":     {"gopkg.in/dnaeon/go-vcr.v3"},
 	"analysis":         {"golang.org/x/sync/semaphore", "gonum.org/v1/gonum"},
 	"analysis/culprit": {"gonum.org/v1/gonum"},
+	"analysis/perf":    {"github.com/go-json-experiment/json"},
 	"analysis/joblog":  {"github.com/klauspost/compress", "github.com/ulikunitz/xz", "golang.org/x/text"},
 	"buildbot":         {"golang.org/x/sync/errgroup", "github.com/go-json-experiment/json"},
 	"taskcluster": {

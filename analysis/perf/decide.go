@@ -1,0 +1,388 @@
+package perf
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/mozci/mozci/analysis/culprit"
+)
+
+// Decide says what is believed and what to run next, at most k runs beside those
+// of running, pushes whose runs are under way. Rates of the decision are not used;
+// see [Search.Change].
+func (s *Search) Decide(k int, running ...int) culprit.Decision {
+	d := s.state()
+	if d.Done || k < 1 {
+		return d
+	}
+	s.next(&d, k, running)
+	if len(d.Next) > 0 {
+		s.rounds++
+	}
+	return d
+}
+
+// Change is what happened to the value, if the most probable culprit changed it; ok is
+// false where no values are known.
+func (s *Search) Change() (c Change, ok bool) {
+	if len(s.index) < 2 {
+		return Change{}, false
+	}
+	p := s.believe()
+	if len(p.data.z) == 0 {
+		return Change{}, false
+	}
+	at := p.bestCulprit()
+	if p.best() == 0 {
+		at = 0
+	}
+	f := p.fitAt(at)
+	if left, right := s.sides(at); at > 0 && len(left) > 0 && len(right) > 0 && p.drift <= 0.5 {
+		// The values themselves, next to the change: the fit's are drawn in.
+		f.before = mean(left[max(0, len(left)-window):], f.sigma) - p.data.mid
+		f.after = mean(right[:min(window, len(right))], f.sigma) - p.data.mid
+	}
+	c = Change{
+		Before: p.data.mid + f.before, After: p.data.mid + f.after, LowerIsBetter: !s.o.HigherIsBetter,
+		Drift: p.drift > 0.5,
+	}
+	if c.Before != 0 {
+		c.Percent = 100 * (c.After - c.Before) / math.Abs(c.Before)
+	}
+	return c, true
+}
+
+// window is how many values on either side of a change say how large it is.
+const window = 20
+
+// state is what is believed, without choosing what is next.
+func (s *Search) state() culprit.Decision {
+	s.setAside()
+	m := len(s.index)
+	if m < 2 {
+		return culprit.Decision{
+			Done: true, Outcome: culprit.Undecided, Culprit: -1,
+			Why: fmt.Sprintf("%d pushes can be tested: a culprit needs two", m),
+		}
+	}
+	p := s.believe()
+	best := p.best()
+	d := culprit.Decision{
+		Outcome: culprit.Undecided, Culprit: -1, Probability: p.prob[best], Older: p.prob[0], Nothing: p.prob[m],
+		Bits: p.entropy(), Warnings: s.warnings(p, best), Credible: s.credible(p),
+	}
+	if best > 0 && best < m {
+		d.Culprit, d.Class = s.index[best], s.class(best)
+		d.Confirmed = s.confirmed(best)
+	}
+	enough := s.enough(d.Probability, best)
+	switch {
+	case math.IsNaN(d.Probability):
+		d.Done, d.Why = true, "the observations contradict every hypothesis"
+	case s.enough(d.Older+d.Nothing, m) && len(s.o.Older) < fewOlder && len(s.lacking(nil)) == 0:
+		d.Done, d.Outcome = true, OlderOrNothing
+		d.Probability = d.Older + d.Nothing
+		d.Why = fmt.Sprintf("nothing in the range changed it; %d values from before it do not tell whether it "+
+			"changed earlier", len(s.o.Older))
+	case enough && best == m && len(s.lacking(nil)) == 0:
+		d.Done, d.Outcome, d.Why = true, culprit.NotARegression, s.nothing(p)
+	case enough && best == 0:
+		d.Done, d.Outcome, d.Why = true, culprit.Older,
+			"it changed before the oldest push of the range that can be tested"
+	case enough && d.Confirmed:
+		d.Done, d.Outcome = true, culprit.Found
+		c, _ := s.Change()
+		if c.Better() {
+			d.Outcome = Improvement
+		}
+		d.Why = fmt.Sprintf("confirmed: both the culprit and the push before it have values, around %.6g and %.6g",
+			c.After, c.Before)
+	case s.o.MaxRuns > 0 && s.bought >= s.o.MaxRuns:
+		d.Done, d.Why = true, fmt.Sprintf("the budget of %d runs is spent", s.o.MaxRuns)
+	}
+	return d
+}
+
+// fewOlder is how many values from before the range it takes to tell "older" and
+// "nothing" apart.
+const fewOlder = 4
+
+// How much of the allowed error the stop uses where the model is not quite right: where
+// there are outliers, and for "nothing but a drift", as a step beside a drift looks much
+// like a greater drift.
+const (
+	outlierTrust = 0.4
+	driftTrust   = 0.2
+)
+
+// enough reports whether a hypothesis is believed with a probability.
+func (s *Search) enough(prob float64, h int) bool {
+	p := s.believe()
+	trust := 1.0
+	switch {
+	case h == len(s.index):
+		if p.nothing.drift > 0.5 {
+			trust = driftTrust
+		}
+	case p.data.drawn > 0:
+		trust = outlierTrust
+	}
+	return prob >= 1-(1-s.o.Confidence)*trust
+}
+
+// fewNewest is how many values the newest push must have before it is believed that
+// nothing changed: somebody has seen a change on it.
+const fewNewest = 3
+
+// lacking are the runs of the newest push that are missing for that, beside those under
+// way.
+func (s *Search) lacking(busy []int) []int {
+	last := len(s.index) - 1
+	have := len(s.values[last])
+	for _, x := range busy {
+		if x == last {
+			have++
+		}
+	}
+	var want []int
+	for ; have < fewNewest && s.open(last); have++ {
+		want = append(want, last)
+	}
+	return want
+}
+
+func (s *Search) nothing(p *posterior) string {
+	if p.nothing.drift > 0.5 {
+		return "the values drift: no push of the range changed them at once"
+	}
+	return fmt.Sprintf("one mean of %.6g, with a standard deviation of %.3g, explains all %d values",
+		p.data.mid+p.nothing.before, p.nothing.sigma, len(p.data.z))
+}
+
+// Ranks must be so many standard deviations apart before a culprit is named, where one
+// of the sides has few values.
+const (
+	agreed    = 2.3
+	fewValues = 8
+)
+
+// confirmed reports whether the push at a position and the one before it have
+// values, and enough of them.
+func (s *Search) confirmed(at int) bool {
+	if need := s.need(); len(s.values[at]) < need || len(s.values[at-1]) < need {
+		return false
+	}
+	left, right := s.sides(at)
+	if min(len(left), len(right)) >= fewValues {
+		return true
+	}
+	return math.Abs(agree(left, right)) >= agreed
+}
+
+// need is how many values the most probable push and the one before it must have: where
+// there are outliers, one may be one.
+func (s *Search) need() int {
+	if s.believe().data.drawn > 0 {
+		return 2
+	}
+	return 1
+}
+
+// sides are the values before a position and since.
+func (s *Search) sides(at int) (left, right []float64) {
+	left = slices.Concat(s.o.Older, slices.Concat(s.values[:at]...))
+	right = slices.Concat(slices.Concat(s.values[at:]...), s.o.Newer)
+	return left, right
+}
+
+// next chooses runs: the confirmation of what is believed, else what tells most.
+func (s *Search) next(d *culprit.Decision, k int, running []int) {
+	if s.o.MaxRuns > 0 {
+		k = min(k, s.o.MaxRuns-s.bought)
+	}
+	var busy []int
+	for _, x := range running {
+		if i, err := s.position(x); err == nil {
+			busy = append(busy, i)
+		}
+	}
+	if d.Culprit >= 0 && s.enough(d.Probability, s.of[d.Culprit]) {
+		s.confirm(d, s.of[d.Culprit], k, busy)
+		return
+	}
+	if m := len(s.index); s.enough(d.Nothing, m) || s.enough(d.Older+d.Nothing, m) && len(s.o.Older) < fewOlder {
+		switch want := s.lacking(busy); {
+		case len(want) > 0:
+			d.Next = s.pushes(want[:min(k, len(want))])
+			d.Why = "to confirm that nothing changed: values on the newest push"
+			return
+		case len(s.lacking(nil)) > 0:
+			d.Why = "the confirmation is under way"
+			return
+		}
+	}
+	positions := s.batch(k, busy)
+	switch {
+	case len(positions) > 0:
+		d.Next = s.pushes(positions)
+		d.Why = fmt.Sprintf("tells most about the culprit: %.2f bits are left", d.Bits)
+	case len(busy) > 0:
+		d.Why = "nothing can run beside what is under way"
+	default:
+		d.Done = true
+		d.Outcome, d.Why = s.nowhere()
+	}
+}
+
+// confirm asks for values of the most probable push and the one before it: first where
+// there is none, then where there are fewer.
+func (s *Search) confirm(d *culprit.Decision, at, k int, busy []int) {
+	have := map[int]int{at: len(s.values[at]), at - 1: len(s.values[at-1])}
+	for _, x := range busy {
+		have[x]++
+	}
+	left, right := s.sides(at)
+	few, need := len(left) > len(right), s.need()
+	lacking := func() int {
+		for _, x := range []int{at, at - 1} {
+			if have[x] < need && s.open(x) {
+				return x
+			}
+		}
+		if len(s.values[at]) < need || len(s.values[at-1]) < need {
+			return -1 // it waits, or cannot be had
+		}
+		order := []int{at - 1, at}
+		if few {
+			order = []int{at, at - 1}
+		}
+		for _, x := range order {
+			if s.open(x) {
+				return x
+			}
+		}
+		return -1
+	}
+	var want []int
+	for len(want) < k {
+		x := lacking()
+		if x < 0 {
+			break
+		}
+		want = append(want, x)
+		have[x]++
+		few = !few
+	}
+	switch {
+	case len(want) > 0:
+		d.Next, d.Why = s.pushes(want), "to confirm: values on the most probable push and the one before it"
+	case len(busy) > 0:
+		d.Why = "the confirmation is under way"
+	default:
+		d.Done = true
+		d.Why = "it cannot be confirmed: of the most probable push and the one before it one can be run no more"
+	}
+}
+
+// nowhere is how a search ends that cannot run anything any more, or for which no
+// run tells anything.
+func (s *Search) nowhere() (o culprit.Outcome, why string) {
+	mute := true
+	for i := range s.index {
+		if s.open(i) {
+			return culprit.Undecided, "more runs will not tell: none is expected to change what is believed"
+		}
+		mute = mute && s.infra[i] >= s.o.MaxInfra
+	}
+	if !mute {
+		return culprit.Undecided, "no push of the range can be run any more"
+	}
+	return culprit.Infra, fmt.Sprintf("%d runs in a row gave no value, on every push", s.o.MaxInfra)
+}
+
+func (s *Search) pushes(positions []int) []int {
+	out := make([]int, len(positions))
+	for i, x := range positions {
+		out[i] = s.index[x]
+	}
+	return out
+}
+
+// credible is the smallest set with the confidence.
+func (s *Search) credible(p *posterior) []culprit.Candidate {
+	m := len(s.index)
+	var order []int
+	total := 0.0
+	for h := 1; h < m; h++ {
+		if p.prob[h] > 0 {
+			order = append(order, h)
+			total += p.prob[h]
+		}
+	}
+	slices.SortStableFunc(order, func(a, b int) int {
+		if math.Abs(p.prob[a]-p.prob[b]) > tie {
+			return cmp.Compare(p.prob[b], p.prob[a])
+		}
+		return a - b
+	})
+	var out []culprit.Candidate
+	sum := 0.0
+	for _, h := range order {
+		if sum >= s.o.Confidence*total {
+			break
+		}
+		sum += p.prob[h]
+		out = append(out, culprit.Candidate{Push: s.index[h], Probability: p.prob[h]})
+	}
+	return out
+}
+
+func (s *Search) warnings(p *posterior, best int) []string {
+	var out []string
+	if best > 0 && best < len(s.index) {
+		if n := len(s.class(best)); n > 1 {
+			out = append(out, fmt.Sprintf("%d pushes cannot be told apart, since all but the newest of them cannot be "+
+				"tested", n))
+		}
+	}
+	if p.drift > 0.5 {
+		out = append(out, "the values drift over the range")
+	}
+	if p.data.drawn > 0 && 10*p.data.drawn > len(p.data.z) {
+		out = append(out, fmt.Sprintf("%d of %d values are far from their neighbours: they count as %d standard "+
+			"deviations away", p.data.drawn, len(p.data.z), reach))
+	}
+	return out
+}
+
+// Posterior is the probability of each push 0 to n: an untestable one has its
+// share of its class's, by the weights.
+func (s *Search) Posterior() []float64 {
+	out := make([]float64, s.n+1)
+	if len(s.index) < 1 {
+		return out
+	}
+	p := s.believe()
+	for i := 1; i < len(s.index); i++ {
+		class := s.class(i)
+		sum := 0.0
+		for _, x := range class {
+			sum += s.weight(x)
+		}
+		for _, x := range class {
+			if sum > 0 {
+				out[x] = p.prob[i] * s.weight(x) / sum
+			}
+		}
+	}
+	return out
+}
+
+func (s *Search) weight(x int) float64 {
+	if s.o.Weights == nil {
+		return 1
+	}
+	return s.o.Weights[x]
+}

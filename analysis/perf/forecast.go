@@ -1,0 +1,43 @@
+package perf
+
+import "math"
+
+// Forecast is how many runs more a search is expected to take, and in how many rounds.
+type Forecast struct{ Runs, Rounds float64 }
+
+// Forecast says how many runs more the search is expected to need with k at a time,
+// confirmation included: the bits that are left over what a run tells, and what it takes
+// to be sure in the end. The factors are fitted to the simulations of internal/bench
+// perf.
+func (s *Search) Forecast(k int) Forecast {
+	if len(s.index) < 2 || s.state().Done {
+		return Forecast{}
+	}
+	p := s.believe()
+	m := len(s.index)
+	mass, bits, runs := 0.0, 0.0, 0.0
+	for h := 1; h < m; h++ {
+		mass += p.prob[h]
+	}
+	for h := 1; h < m; h++ {
+		if x := p.prob[h] / math.Max(mass, 1e-300); x > 0 {
+			bits -= x * math.Log2(x)
+		}
+	}
+	sure := math.Log2(1 / (1 - s.o.Confidence))
+	for h := 1; h < m; h++ {
+		capacity := math.Max(1-h2(p.fits[p.segment[h]].tell)/math.Ln2, 0.02)
+		runs += p.prob[h] / math.Max(mass, 1e-300) * (bits + 0.25*sure*(1-capacity)) / capacity
+	}
+	runs = math.Max(runs, float64(s.missing(p.bestCulprit())))
+	k = max(1, k)
+	// Runs of a round cannot learn of each other.
+	runs += 0.9 * float64(k-1)
+	return Forecast{Runs: runs, Rounds: math.Max(1, math.Ceil(runs/float64(k)-0.5))}
+}
+
+// missing is how many of the runs that confirm a culprit are missing.
+func (s *Search) missing(at int) int {
+	need := s.need()
+	return max(0, need-len(s.values[at])) + max(0, need-len(s.values[at-1]))
+}
