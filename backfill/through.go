@@ -88,17 +88,19 @@ func (w *through) merges(ctx context.Context, s *searcher, r *SearchResult) erro
 			return fmt.Errorf("what push %s brought: %w", p, err)
 		}
 		for _, o := range origins {
-			if at := o.Repo + " " + o.Head; !w.seen[at] {
-				w.seen[at] = true
-				b, err := w.behind(ctx, s, r, p, o)
-				if b.Why != "" {
-					r.Warnings = append(r.Warnings, fmt.Sprintf("push %s merged %.12s of %s, and what it brought was not "+
-						"searched: %s", p, o.Head, o.Repo, b.Why))
-				}
-				r.Merges = append(r.Merges, b)
-				if err != nil || b.Result != nil && b.Result.Outcome == culprit.Found {
-					return err
-				}
+			at := o.Repo + " " + o.Head
+			if w.seen[at] {
+				continue
+			}
+			w.seen[at] = true
+			b, err := w.behind(ctx, s, r, p, o)
+			if b.Why != "" {
+				r.Warnings = append(r.Warnings, fmt.Sprintf("push %s merged %.12s of %s, and what it brought was "+
+					"not searched: %s", p, o.Head, o.Repo, b.Why))
+			}
+			r.Merges = append(r.Merges, b)
+			if err != nil || b.Result != nil && b.Result.Outcome == culprit.Found {
+				return err
 			}
 		}
 	}
@@ -187,8 +189,8 @@ func (s *searcher) doubtMerge(d culprit.Decision) culprit.Decision {
 	rate := float64(with.Failed) / float64(with.Failed+with.Passed+1)
 	if runs.Bad == 0 && math.Pow(1-rate, float64(runs.Good)) < surelyPasses {
 		d.Done, d.Outcome, d.Next = true, culprit.Undecided, nil
-		d.Why = fmt.Sprintf("with all that was merged it passed %d of %d runs here: what broke it is the merge itself, "+
-			"or what it met there", runs.Good, runs.Good)
+		d.Why = fmt.Sprintf("with all that was merged it passed %d of %d runs here: what broke it is the merge "+
+			"itself, or what it met there", runs.Good, runs.Good)
 	}
 	return d
 }
@@ -210,7 +212,7 @@ func (s *searcher) inside(ctx context.Context, r *SearchResult, o job.Origin) (i
 	}
 	repo, err := s.o.Repositories(o.Repo)
 	if err != nil {
-		return nil, err.Error(), nil
+		return nil, err.Error(), nil //nolint:nilerr // the merge stays the answer
 	}
 	oldest, newest := o.Pushes[0], o.Pushes[len(o.Pushes)-1]
 	if o.Before != nil {
