@@ -50,6 +50,9 @@ func (s *searcher) open(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := s.learn(ctx, start); err != nil {
+		return err
+	}
 	var unread []job.Push
 	for _, p := range pushes {
 		if _, ok := s.seen[p.Key()]; !ok {
@@ -143,11 +146,11 @@ func (s *searcher) weigh(ctx context.Context) error {
 		s.decision.Done, s.decision.Why = true, s.broke
 	}
 	if s.forecast == 0 {
-		s.forecast = engine.Forecast()
+		s.forecast = engine.Forecast().Runs
 	}
 	if s.o.Observe != nil {
 		d, pushes := s.shown(s.decision)
-		s.o.Observe(Progress{pushes, d, s.spent(), s.rounds, engine.Forecast()})
+		s.o.Observe(Progress{pushes, d, s.spent(), s.rounds, engine.Forecast().Runs})
 	}
 	return nil
 }

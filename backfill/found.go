@@ -2,9 +2,11 @@ package backfill
 
 import (
 	"context"
+	"slices"
 
 	"github.com/mozci/mozci/analysis"
 	"github.com/mozci/mozci/analysis/culprit"
+	"github.com/mozci/mozci/analysis/joblog"
 	"github.com/mozci/mozci/job"
 	"github.com/mozci/mozci/trigger"
 )
@@ -38,7 +40,13 @@ type SearchResult struct {
 	Forecast float64
 	Pushes   []Tested // of the range, oldest first
 	Why      string
-	Warnings []string
+	// Signatures are those of the failures that counted, SearchOptions.Signatures or
+	// those that were learnt; none where every failure did. Others is how many failed runs
+	// were set aside since other failures ended them, and Unread how many counted by their
+	// status since their logs do not tell: Warnings say which and why.
+	Signatures     []joblog.Signature
+	Others, Unread int
+	Warnings       []string
 	// Plan is what would be asked for next; of a dry run, and of a search that
 	// was refused.
 	Plan trigger.Plan
@@ -74,7 +82,7 @@ func (s *searcher) result() SearchResult {
 	r := SearchResult{
 		FindFix: s.o.FindFix,
 		Label:   s.label, Outcome: culprit.Undecided, Rounds: s.rounds, Forecast: s.forecast, Plan: s.plan,
-		Cancelled: s.stopped, Warnings: s.warnings,
+		Cancelled: s.stopped, Warnings: slices.Clone(s.warnings), Signatures: s.sought,
 	}
 	if s.pushes == nil {
 		return r
@@ -86,6 +94,7 @@ func (s *searcher) result() SearchResult {
 	d, pushes := s.shown(s.decision)
 	r.Outcome, r.Probability, r.Why, r.Runs = d.Outcome, d.Probability, d.Why, s.spent()
 	r.Warnings = append(r.Warnings, d.Warnings...)
+	r.asideOf(s)
 	r.Pushes = pushes
 	for _, c := range d.Credible {
 		r.Credible = append(r.Credible, r.Pushes[c.Push])

@@ -10,6 +10,7 @@ import (
 
 	"github.com/mozci/mozci/analysis"
 	"github.com/mozci/mozci/analysis/culprit"
+	"github.com/mozci/mozci/analysis/joblog"
 	"github.com/mozci/mozci/job"
 	"github.com/mozci/mozci/trigger"
 	"github.com/mozci/mozci/trigger/ledger"
@@ -26,7 +27,7 @@ type SearchOptions struct {
 	MaxRevisions int
 	// History is how many pushes before those are read as evidence of how often
 	// the label fails without the culprit, and Newer how many after the start
-	// as evidence of how often it fails with it. Defaults 50 and 10, negative
+	// as evidence of how often it fails with it. Defaults 50 and 40, negative
 	// for none.
 	History, Newer int
 	// Extend is how often the range may be doubled. Default 2, negative never.
@@ -46,6 +47,21 @@ type SearchOptions struct {
 	// Weight says how likely a push is to have broken it, relative to others.
 	// Default all the same.
 	Weight func(job.Push) float64
+	// Signatures are fingerprints of failures (joblog.Failure.Fingerprint): only runs that
+	// failed with one of them did fail; see joblog.SignatureJudge. They go with no Judge and
+	// no Test. Where none of the three is given, Search learns them from the runs that
+	// failed at the start; AnyFailure turns that off. Runs of which the logs do not tell what
+	// failed count by their status.
+	Signatures []string
+	AnyFailure bool
+	// Loose is that of joblog.JudgeOptions, for Signatures: those that are learnt are
+	// always taken so.
+	Loose bool
+	// OnRead is that of joblog.JudgeOptions. Optional.
+	OnRead func(joblog.Judged)
+	// Status is that of joblog.JudgeOptions, for Signatures and those that are learnt; and
+	// the Judge where there are none. Default analysis.ByStatus.
+	Status analysis.Judge
 	// Judge, Test and Manifests are those of FindOptions.
 	Judge     analysis.Judge
 	Test      string
@@ -136,6 +152,7 @@ func newSearcher(repo job.Repository, label, rev string, o SearchOptions) *searc
 
 type searcher struct {
 	*looker
+	signed
 	repo   job.Repository
 	wanted string // the label
 	rev    string
@@ -167,7 +184,7 @@ func (s *searcher) defaults(ci job.Scheduler, label string) (err error) {
 	for _, d := range []struct {
 		v *int
 		d int
-	}{{&o.MaxRevisions, 50}, {&o.History, 50}, {&o.Newer, 10}, {&o.Extend, 2}, {&o.MaxRuns, 100}, {&o.Batch, 1}} {
+	}{{&o.MaxRevisions, 50}, {&o.History, 50}, {&o.Newer, 40}, {&o.Extend, 2}, {&o.MaxRuns, 100}, {&o.Batch, 1}} {
 		if *d.v == 0 {
 			*d.v = d.d
 		}
@@ -193,8 +210,10 @@ func (s *searcher) defaults(ci job.Scheduler, label string) (err error) {
 	if _, err := culprit.New(1, s.engineOptions(nil)); err != nil {
 		return job.Wrap("backfill.search", label, err)
 	}
-	s.looker, err = newLooker(ci, label, looking{o.Judge, o.Test, o.Manifests, o.Width, o.Logger})
-	return err
+	if s.looker, err = newLooker(ci, label, looking{o.Judge, o.Test, o.Manifests, o.Width, o.Logger}); err != nil {
+		return err
+	}
+	return s.sign()
 }
 
 func (s *searcher) run(ctx context.Context) error {

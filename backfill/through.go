@@ -9,6 +9,7 @@ import (
 
 	"github.com/mozci/mozci/analysis"
 	"github.com/mozci/mozci/analysis/culprit"
+	"github.com/mozci/mozci/analysis/joblog"
 	"github.com/mozci/mozci/job"
 )
 
@@ -144,6 +145,7 @@ func (w *through) behind(
 type outside struct {
 	without, with culprit.Counts
 	weight        func(job.Push) float64 // the caller's
+	sought        []joblog.Signature     // what is sought, given or learnt
 }
 
 // onBothSides counts the runs on both sides of the culprit of a result, and those outside
@@ -152,7 +154,7 @@ func (s *searcher) onBothSides(r *SearchResult) *outside {
 	count := func(r analysis.Rate) culprit.Counts {
 		return culprit.Counts{Failed: r.Failures, Passed: r.Runs - r.Failures}
 	}
-	out := &outside{count(r.Before), count(r.After), s.o.Weight}
+	out := &outside{count(r.Before), count(r.After), s.o.Weight, s.sought}
 	if s.o.FindFix { // before the fix it is broken
 		out.without, out.with = out.with, out.without
 	}
@@ -260,7 +262,7 @@ func onlyOf(brought []job.Push, weight func(job.Push) float64) func(job.Push) fl
 // beganBad checks that it failed on the start. Behind a merge it need not have run
 // there: it failed on the merge.
 func (s *searcher) beganBad(ctx context.Context, first looked) error {
-	err := s.failedOn(ctx, first.runs)
+	err := s.otherwise(s.failedOn(ctx, first.runs), first)
 	if s.merged != nil && errors.Is(err, ErrNotBad) {
 		return nil
 	}

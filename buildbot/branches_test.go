@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/mozci/mozci/buildbot"
 	"github.com/mozci/mozci/internal/testing/bbtest"
@@ -63,19 +64,21 @@ func TestBranches(t *testing.T) {
 // The exact name wins, also where it was used long ago and a longer one is newer;
 // and a branch that is rare among many changes is read by itself.
 func TestOldBranch(t *testing.T) {
-	d := bbtest.NewDouble(t)
-	d.Change(bbtest.Revision(1), nil)
-	for i := range 600 {
-		d.Change(bbtest.Revision(10+i), bbtest.Row{"branch": "users/bob/main"})
-	}
-	p := project(t, d, "main", nil)
-	pushes, err := p.Pushes(t.Context(), job.Around("tip", 30, 0))
-	if err != nil || len(pushes) != 1 || pushes[0].ID != 1 {
-		t.Errorf("%v %v", pushes, err)
-	}
-	if n := len(d.Asked()); n > 4 {
-		t.Errorf("%d requests", n)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		d := bbtest.Offline()
+		d.Change(bbtest.Revision(1), nil)
+		for i := range 600 {
+			d.Change(bbtest.Revision(10+i), bbtest.Row{"branch": "users/bob/main"})
+		}
+		p := offline(t, d)
+		pushes, err := p.Pushes(t.Context(), job.Around("tip", 30, 0))
+		if err != nil || len(pushes) != 1 || pushes[0].ID != 1 {
+			t.Errorf("%v %v", pushes, err)
+		}
+		if n := len(d.Asked()); n > 4 {
+			t.Errorf("%d requests", n)
+		}
+	})
 }
 
 // Several codebases on one branch, or several repositories, are not guessed among.

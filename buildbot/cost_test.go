@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"testing/synctest"
 
 	"github.com/mozci/mozci/internal/testing/bbtest"
 	"github.com/mozci/mozci/job"
@@ -24,9 +25,11 @@ func asked(t *testing.T, d *bbtest.Double, what string, most int) {
 }
 
 // What questions cost does not grow with the master's age, nor with its other
-// builders.
-func TestRequests(t *testing.T) {
-	d := bbtest.NewDouble(t)
+// builders. No time passes: what is two seconds old is asked for again.
+func TestRequests(t *testing.T) { synctest.Test(t, requests) }
+
+func requests(t *testing.T) {
+	d := bbtest.Offline()
 	var names []string
 	for b := range 6 {
 		names = append(names, fmt.Sprintf("builder %d", b+1))
@@ -52,12 +55,12 @@ func TestRequests(t *testing.T) {
 	}
 	d.Form("force", names[1:], bbtest.Sources("", nil))
 	d.Asked()
-	p := project(t, d, "main", nil)
+	p := offline(t, d)
 	if _, err := p.Pushes(t.Context(), job.Around("tip", 0, 0)); err != nil {
 		t.Fatal(err)
 	}
 	asked(t, d, "pushes --rev tip", 3)
-	if _, err := project(t, d, "main", nil).Push(t.Context(), bbtest.Revision(3)); err != nil {
+	if _, err := offline(t, d).Push(t.Context(), bbtest.Revision(3)); err != nil {
 		t.Fatal(err)
 	}
 	asked(t, d, "pushes --rev of long ago", 3)
@@ -65,13 +68,13 @@ func TestRequests(t *testing.T) {
 		if i == 3 { // and now nothing has a form
 			d.Edit(func(tables map[string][]bbtest.Row) { tables["forceschedulers"] = nil })
 		}
-		p := project(t, d, "main", nil)
+		p := offline(t, d)
 		if w, err := walk(t.Context(), p, label, "tip", 30); err != nil || w.lastGood != 0 || w.firstBad == 0 {
 			t.Fatal(w, err)
 		}
 		asked(t, d, fmt.Sprintf("backfill of %s, kind %d", label, i), 12)
 	}
-	p = project(t, d, "main", nil)
+	p = offline(t, d)
 	push := at(t, p, "tip")
 	if _, err := p.Jobs(t.Context(), push); err != nil {
 		t.Fatal(err)

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -17,12 +18,15 @@ import (
 
 // A plan of a label that ran, or that another push says the builds of, reads no
 // graph of tens of megabytes; and each push's groups are listed once.
-func TestCatalogWithoutTheGraph(t *testing.T) {
+// No time passes: a listing is fresh for some seconds.
+func TestCatalogWithoutTheGraph(t *testing.T) { synctest.Test(t, withoutTheGraph) }
+
+func withoutTheGraph(t *testing.T) {
 	s := tctest.New()
 	s.AddPush("autoland", 20, push(20).Revision, labels...)
 	gap := s.AddPush("autoland", 21, push(21).Revision, tctest.Label{Name: build, Planned: true},
 		tctest.Label{Name: test, Build: build})
-	p := serve(t, s).Project("autoland", nil)
+	p := inMemory(s).Project("autoland", nil)
 	want := []job.Runnable{{
 		Label: test, Kind: job.KindTest, Upstreams: []string{build}, MakesUpstreams: true,
 		Manifests: []string{"dom/a/mochitest.toml", "dom/b/mochitest.toml"},

@@ -2,6 +2,7 @@ package taskcluster_test
 
 import (
 	"testing"
+	"testing/synctest"
 
 	"github.com/mozci/mozci/internal/testing/tctest"
 	"github.com/mozci/mozci/job"
@@ -10,9 +11,12 @@ import (
 )
 
 // What action tasks under way are asked for is in flight, until it is made.
-func TestInflight(t *testing.T) {
+// No time passes: what was read is fresh for some seconds.
+func TestInflight(t *testing.T) { synctest.Test(t, inflight) }
+
+func inflight(t *testing.T) {
 	s, decision := world()
-	p := serve(t, s).Project("autoland", nil)
+	p := inMemory(s).Project("autoland", nil)
 	count := func(label string) int {
 		n := 0
 		for _, r := range ok(p.Accepted(t.Context(), push(20), label)) {

@@ -30,7 +30,8 @@
 // 1 - (1 - confidence) s, where s is smaller than 1 while the failure rate is
 // known only from runs that the search chose itself: it then believes too early
 // otherwise. A culprit is named only after a failure on it and a pass on its
-// parent. The figures are in internal/bench culprit.
+// parent. A search also ends where more runs would not tell: see [Outcome] and
+// [Decision.Why]. The figures are in internal/bench culprit.
 package culprit
 
 import (
@@ -45,6 +46,16 @@ import (
 type Counts struct{ Failed, Passed int }
 
 func (c Counts) total() int { return c.Failed + c.Passed }
+
+func (c *Counts) add(failed bool) {
+	if failed {
+		c.Failed++
+	} else {
+		c.Passed++
+	}
+}
+
+func (c Counts) and(d Counts) Counts { return Counts{c.Failed + d.Failed, c.Passed + d.Passed} }
 
 // Options configure a search; nil is zero options.
 type Options struct {
@@ -74,14 +85,22 @@ type Options struct {
 	// what ran there tells: such a push is observed, and never one of Decision.Next.
 	Untestable, Closed []bool
 	// Trust is s above: 0 adapts it between LeastTrust and 1 by the failures
-	// among the newer runs, which the search did not choose. Default of
-	// LeastTrust 0.5; 0.25 buys more runs and is wrong less often. It is 0.25
-	// where the rates before and after are near each other.
+	// among the runs of broken pushes that the search did not choose. LeastTrust
+	// is 0.75 by default where runs are asked for one at a time and 1 where four
+	// or more are, since those lie around the answer before it is believed; less
+	// buys more runs and is wrong less often. It is at most 0.25 where the rates
+	// before and after are near each other, and where hardly any run on older
+	// pushes is known.
 	Trust, LeastTrust float64
+	// Batch is how many runs are asked for at a time. Default 1.
+	Batch int
 	// MaxRuns is how many runs may be bought. Default no limit.
 	MaxRuns int
 	// MaxInfra is how many runs in a row infrastructure may end on one push
-	// before the search gives up. Default 10.
+	// before nothing more is asked for there, and how many everywhere, while
+	// nothing else was seen, before the search gives up. Default 10. Mostly a few
+	// are enough: a push is left alone as soon as its silence is better explained
+	// by the push than by the infrastructure of the others.
 	MaxInfra int
 	// RunCost says what a run on each push costs, RoundCost what a round does,
 	// in the same unit: an existing build is cheap. Default 1 for each run, and 0.
@@ -101,8 +120,11 @@ const (
 	Found          Outcome = "culprit"
 	NotARegression Outcome = "not_a_regression" // one rate everywhere
 	Older          Outcome = "older"            // broken before the range
-	Undecided      Outcome = "undecided"        // the budget is spent, or nothing can be run
-	Infra          Outcome = "infra"            // infrastructure ends the runs
+	// OlderOrNothing is one of the two before: no push of the range did it, and
+	// without runs on older pushes they cannot be told apart.
+	OlderOrNothing Outcome = "older_or_nothing"
+	Undecided      Outcome = "undecided" // the budget is spent, more runs would not tell, or nothing can be run
+	Infra          Outcome = "infra"     // infrastructure ends the runs
 )
 
 // Search is a search under way; New makes one. It is not safe for concurrent use.
@@ -115,13 +137,22 @@ type Search struct {
 	ended   []bool    // pushes on which infrastructure ended every run, so that they tell nothing
 	prior   []float64 // by hypothesis over index: before, 1 to m, nothing
 	grid    grid
-	refined int      // runs at which the grids were made
-	runs    []Counts // by position
-	infra   []int    // in a row, by position
+	refined int     // runs at which the grids were made
+	seen    []known // by position
+	silent  int     // runs that infrastructure ended since one had a result
+	heard   bool    // a run that was bought had a result
 	bought  int
 	rounds  int
 
 	post *posterior // nil when it is to be computed
+}
+
+// known is what was observed of a push.
+type known struct {
+	runs   Counts
+	free   Counts // of those, runs that nobody bought
+	infra  int    // runs that infrastructure ended
+	silent int    // of those, since the last result
 }
 
 // New returns a search over pushes 0 to n. Options that make no sense, such as
@@ -137,8 +168,7 @@ func New(n int, opts *Options) (*Search, error) {
 	s.ended = make([]bool, n+1)
 	s.compress()
 	s.grid = newGrid(s.o)
-	m := len(s.index)
-	s.runs, s.infra = make([]Counts, m), make([]int, m)
+	s.seen = make([]known, len(s.index))
 	return s, nil
 }
 
@@ -149,7 +179,11 @@ func (s *Search) defaults() error {
 	orDefault(&o.PriorNothing, 0.1)
 	orDefault(&o.MinEffect, 0.04)
 	orDefault(&o.MinOdds, 1.6)
-	orDefault(&o.LeastTrust, 0.5)
+	o.Batch = max(1, o.Batch)
+	if o.MinEffect < effectCI {
+		orDefault(&o.LeastTrust, leastTrust)
+	}
+	orDefault(&o.LeastTrust, 0.75+0.25*between(float64(o.Batch), 1, 4))
 	o.PriorOlder, o.PriorNothing = math.Max(0, o.PriorOlder), math.Max(0, o.PriorNothing)
 	if o.MaxInfra <= 0 {
 		o.MaxInfra = 10
@@ -236,38 +270,6 @@ func (s *Search) compress() {
 	s.prior[len(s.index)] = s.o.PriorNothing
 }
 
-// setAside leaves out the pushes on which infrastructure ended as many runs as it
-// may, and none had a result: they can be told apart from the next one as little as
-// those that cannot be tested. Two pushes stay.
-func (s *Search) setAside() {
-	var mute []int
-	for i, x := range s.index {
-		if s.infra[i] >= s.o.MaxInfra && s.runs[i].total() == 0 {
-			mute = append(mute, x)
-		}
-	}
-	if len(mute) > 0 && len(s.index)-len(mute) >= 2 {
-		for _, x := range mute {
-			s.ended[x] = true
-		}
-		s.again()
-	}
-}
-
-// again makes the classes anew, with what is known of the pushes.
-func (s *Search) again() {
-	runs, infra := map[int]Counts{}, map[int]int{}
-	for i, x := range s.index {
-		runs[x], infra[x] = s.runs[i], s.infra[i]
-	}
-	s.compress()
-	s.runs, s.infra = make([]Counts, len(s.index)), make([]int, len(s.index))
-	for i, x := range s.index {
-		s.runs[i], s.infra[i] = runs[x], infra[x]
-	}
-	s.post = nil
-}
-
 // Observe tells of a run that ended on a push. chosen says that this search
 // asked for it; other runs are evidence that nobody bought. A push that is not
 // in the range, or cannot be tested, gives job.ErrInvalid.
@@ -280,35 +282,17 @@ func (s *Search) Observe(push int, failed, chosen bool) error {
 	if err != nil {
 		return err
 	}
-	if failed {
-		s.runs[i].Failed++
-	} else {
-		s.runs[i].Passed++
-	}
+	k := &s.seen[i]
+	k.runs.add(failed)
 	if chosen {
 		s.bought++
+		s.heard = true
+	} else {
+		k.free.add(failed)
 	}
-	s.infra[i] = 0
+	k.silent, s.silent = 0, 0
 	s.post = nil
 	return nil
-}
-
-// ObserveInfra tells of a run that infrastructure ended: it says nothing about
-// the culprit, and has its own cap.
-func (s *Search) ObserveInfra(push int) error {
-	if push >= 0 && push <= s.n && s.ended[push] {
-		return nil
-	}
-	i, err := s.position(push)
-	if err == nil {
-		s.infra[i]++
-	}
-	return err
-}
-
-// open reports whether runs may be asked for at a position.
-func (s *Search) open(i int) bool {
-	return s.infra[i] < s.o.MaxInfra && (s.o.Closed == nil || !s.o.Closed[s.index[i]])
 }
 
 func (s *Search) position(push int) (int, error) {

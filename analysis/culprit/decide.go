@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 )
 
 // Decision is what is believed, and what to do next.
@@ -23,8 +24,9 @@ type Decision struct {
 	Probability float64
 	// Older and Nothing are the probabilities of these.
 	Older, Nothing float64
-	// Credible is the smallest set of pushes that has the culprit with the
-	// confidence, the most probable first.
+	// Credible is the smallest set of classes that has the culprit with the
+	// confidence, if there is one: the most probable first, and the pushes of a
+	// class together.
 	Credible []Candidate
 	// Rates are the estimated ones, if the culprit is the most probable push.
 	Rates Rates
@@ -36,7 +38,8 @@ type Decision struct {
 	Warnings  []string
 }
 
-// Candidate is a push that may be the culprit; of a class, the testable one.
+// Candidate is a push that may be the culprit. The pushes of a class are all there,
+// each with its share of what the class has, by the weights.
 type Candidate struct {
 	Push        int
 	Probability float64
@@ -72,21 +75,13 @@ func (s *Search) state() Decision {
 	d.Credible = s.credible(p)
 	if best > 0 && best < m {
 		d.Culprit, d.Class = s.index[best], s.class(best)
-		d.Confirmed = s.runs[best].Failed > 0 && s.runs[best-1].Passed > 0
+		d.Confirmed = s.seen[best].runs.Failed > 0 && s.seen[best-1].runs.Passed > 0
 	}
-	enough := d.Probability >= 1-(1-s.o.Confidence)*s.trust(best)
-	switch {
-	case math.IsNaN(d.Probability) || d.Probability == 0:
+	if math.IsNaN(d.Probability) || d.Probability == 0 {
 		d.Done, d.Why = true, "the observations contradict every hypothesis"
-	case enough && best == m:
-		d.Done, d.Outcome, d.Why = true, NotARegression, fmt.Sprintf("one rate of %.3g explains all runs", p.flake)
-	case enough && best == 0:
-		d.Done, d.Outcome, d.Why = true, Older, "it was broken before the oldest push of the range that can be tested"
-	case enough && d.Confirmed:
-		d.Done, d.Outcome, d.Why = true, Found, "confirmed: it failed on the culprit and passed on its parent"
-	case s.o.MaxRuns > 0 && s.bought >= s.o.MaxRuns:
-		d.Done, d.Why = true, fmt.Sprintf("the budget of %d runs is spent", s.o.MaxRuns)
+		return d
 	}
+	s.stop(&d, p, best)
 	return d
 }
 
@@ -105,8 +100,7 @@ func (s *Search) next(d *Decision, k int, running []int) {
 			busy = append(busy, i)
 		}
 	}
-	if d.Culprit >= 0 && d.Probability >= 1-(1-s.o.Confidence)*s.trust(s.of[d.Culprit]) {
-		at := s.of[d.Culprit]
+	if at := s.of[max(0, d.Culprit)]; d.Culprit >= 0 && d.Probability >= s.enough(at) {
 		want := s.confirmations(at, busy)
 		if len(want) > 0 {
 			d.Next, d.Why = s.pushes(want[:min(k, len(want))]),
@@ -118,47 +112,68 @@ func (s *Search) next(d *Decision, k int, running []int) {
 			return
 		}
 		if !d.Confirmed {
-			d.Done, d.Why = true, "it cannot be confirmed: neither the most probable push nor its parent can be "+
-				"run any more"
-			if s.open(at) || s.open(at-1) {
-				d.Why = "it cannot be confirmed: of the most probable push and its parent one can be run no more"
-			}
+			d.Done, d.Why = true, "it cannot be confirmed: "+s.unconfirmed(at)
 			return
 		}
 	}
-	positions := s.batch(k, busy)
-	if len(positions) == 0 && len(busy) > 0 {
-		d.Why = "nothing can run beside what is under way"
+	if n := s.probe(k, busy); n > 0 {
+		d.Next = slices.Repeat([]int{s.index[len(s.index)-1]}, n)
+		d.Why = "tells how often it fails, before the search for the push begins"
 		return
 	}
-	if len(positions) == 0 {
+	positions := s.batch(k, busy)
+	switch {
+	case len(positions) == 0 && len(busy) > 0:
+		d.Why = "nothing can run beside what is under way"
+	case len(positions) == 0:
 		d.Done = true
 		d.Outcome, d.Why = s.nowhere()
-		return
+	default:
+		d.Next = s.pushes(positions)
+		d.Why = fmt.Sprintf("tells most about the culprit: %.2f bits are left", d.Bits)
 	}
-	d.Next = s.pushes(positions)
-	d.Why = fmt.Sprintf("tells most about the culprit: %.2f bits are left", d.Bits)
 }
 
 // nowhere is how a search ends that cannot run anything any more.
 func (s *Search) nowhere() (o Outcome, why string) {
-	for i := range s.index {
-		if s.infra[i] >= s.o.MaxInfra {
+	infra := 0
+	for i, k := range s.seen {
+		infra += k.infra
+		if s.mute(i) {
 			continue
+		}
+		if s.open(i) {
+			return Undecided, "no run is expected to tell anything more"
 		}
 		return Undecided, "no push of the range can be run any more"
 	}
-	return Infra, fmt.Sprintf("infrastructure ended %d runs in a row on every push", s.o.MaxInfra)
+	return Infra, fmt.Sprintf("infrastructure ended %d runs, and every push that can be tested was silent at last", infra)
+}
+
+// unconfirmed says what is missing of a confirmation that can be run no more.
+func (s *Search) unconfirmed(at int) string {
+	var missing []string
+	if r := s.seen[at].runs; r.total() == 0 {
+		missing = append(missing, "the most probable push never ran, and cannot be run any more")
+	} else if r.Failed == 0 {
+		missing = append(missing, "the most probable push has not failed, and cannot be run any more")
+	}
+	if r := s.seen[at-1].runs; r.total() == 0 {
+		missing = append(missing, "its parent never ran, and cannot be run any more")
+	} else if r.Passed == 0 {
+		missing = append(missing, "its parent has not passed, and cannot be run any more")
+	}
+	return strings.Join(missing, "; ")
 }
 
 // confirmations are the positions whose runs confirm a culprit, as far as they
 // are not under way.
 func (s *Search) confirmations(at int, busy []int) []int {
 	var want []int
-	if s.runs[at].Failed == 0 && s.open(at) && !slices.Contains(busy, at) {
+	if s.seen[at].runs.Failed == 0 && s.open(at) && !slices.Contains(busy, at) {
 		want = append(want, at)
 	}
-	if s.runs[at-1].Passed == 0 && s.open(at-1) && !slices.Contains(busy, at-1) {
+	if s.seen[at-1].runs.Passed == 0 && s.open(at-1) && !slices.Contains(busy, at-1) {
 		want = append(want, at-1)
 	}
 	return want
@@ -170,59 +185,6 @@ func (s *Search) pushes(positions []int) []int {
 		out[i] = s.index[x]
 	}
 	return out
-}
-
-// How many standard deviations more failures than flakes there must be among the
-// runs that nobody chose for the stated probability to begin to be trusted, and to
-// be taken as it is.
-const (
-	trustFrom = 0.5
-	trustTo   = 1.5
-)
-
-// trust is s: how much of the allowed error the stop may use. A rate that is
-// known only from runs which the search chose makes the stated probability too
-// high by a little; failures that nobody chose, less the flakes to be expected
-// among them, make it right.
-func (s *Search) trust(best int) float64 {
-	if s.o.Known != nil {
-		return 1
-	}
-	if s.o.Trust > 0 {
-		return s.o.Trust
-	}
-	m := len(s.index)
-	if best == m || best == 0 {
-		return s.o.LeastTrust
-	}
-	if s.o.Permanent {
-		return 1
-	}
-	q, n := s.believe().before[s.believe().segment[best]], float64(s.o.Newer.total())
-	z := (float64(s.o.Newer.Failed) - float64(q*n)) / math.Sqrt(float64(q*(1-q)*n)+0.5)
-	far := s.o.LeastTrust + (1-s.o.LeastTrust)*between(z, trustFrom, trustTo)
-	near := math.Min(leastTrust, far)
-	return near + (far-near)*between(oddsRatio(s.believe().ratesAt(best)), nearFrom, nearTo)
-}
-
-// Between which odds ratios the rates after and before a culprit are near each
-// other: the stated probability is then the least robust.
-const (
-	nearFrom   = 2.0
-	nearTo     = 2.4
-	leastTrust = 0.25 // and then so much of the allowed error is used
-)
-
-// between is 0 below from, 1 above to, and even in between.
-func between(x, from, to float64) float64 {
-	return math.Max(0, math.Min(1, (x-from)/(to-from)))
-}
-
-func oddsRatio(r Rates) float64 {
-	if r.After >= 1 || r.Before <= 0 {
-		return math.Inf(1)
-	}
-	return r.After * (1 - r.Before) / (r.Before * (1 - r.After))
 }
 
 // credible is the smallest set with the confidence.
@@ -252,7 +214,26 @@ func (s *Search) credible(p *posterior) []Candidate {
 			break
 		}
 		sum += p.prob[h]
-		out = append(out, Candidate{s.index[h], p.prob[h]})
+		out = append(out, s.shares(h, p.prob[h])...)
+	}
+	return out
+}
+
+// shares are the pushes of a class, newest first, with what each has of its
+// probability.
+func (s *Search) shares(h int, prob float64) []Candidate {
+	class := s.class(h)
+	sum := 0.0
+	for _, x := range class {
+		sum += s.weight(x)
+	}
+	var out []Candidate
+	for _, x := range slices.Backward(class) {
+		c := Candidate{Push: x}
+		if sum > 0 {
+			c.Probability = prob * s.weight(x) / sum
+		}
+		out = append(out, c)
 	}
 	return out
 }
@@ -270,9 +251,9 @@ func (s *Search) warnings(p *posterior, best int) []string {
 				"probability to mean what it says")
 		}
 	}
-	if s.runs[0].Failed > 0 && best != m {
-		out = append(out, fmt.Sprintf("the oldest push of the range failed in %d of %d runs", s.runs[0].Failed,
-			s.runs[0].total()))
+	if s.seen[0].runs.Failed > 0 && best != m {
+		out = append(out, fmt.Sprintf("the oldest push of the range failed in %d of %d runs", s.seen[0].runs.Failed,
+			s.seen[0].runs.total()))
 	}
 	return out
 }
@@ -286,15 +267,8 @@ func (s *Search) Posterior() []float64 {
 	}
 	p := s.believe()
 	for i := 1; i < len(s.index); i++ {
-		class := s.class(i)
-		sum := 0.0
-		for _, x := range class {
-			sum += s.weight(x)
-		}
-		for _, x := range class {
-			if sum > 0 {
-				out[x] = p.prob[i] * s.weight(x) / sum
-			}
+		for _, c := range s.shares(i, p.prob[i]) {
+			out[c.Push] = c.Probability
 		}
 	}
 	return out

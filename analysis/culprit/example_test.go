@@ -18,7 +18,7 @@ func ExampleRehearse() {
 		}
 		return culprit.RunPassed
 	}
-	last, err := culprit.Rehearse(search, 1, run, func(d culprit.Decision) {
+	last, err := culprit.Rehearse(search, run, func(d culprit.Decision) {
 		if !d.Done {
 			fmt.Println("run", d.Next)
 		}
@@ -37,5 +37,6 @@ func ExampleRehearse() {
 	// run [12]
 	// run [13]
 	// run [12]
-	// culprit: push 13, 0.983, in 9 runs
+	// run [13]
+	// culprit: push 13, 0.993, in 10 runs
 }

@@ -2,18 +2,36 @@ package culprit
 
 import "math"
 
-// Forecast is how many runs more the search is expected to need, confirmation
-// included: the bits that are left, over the capacity at the estimated rates,
-// times what not knowing the rates costs, and what it takes to be sure in the
-// end. The factors are fitted to the simulations of internal/bench culprit; the
-// mean over many searches is within a fifth.
-func (s *Search) Forecast() float64 {
+// Forecast is how many runs more a search is expected to need, confirmation
+// included, and in how many rounds of Options.Batch.
+type Forecast struct{ Runs, Rounds float64 }
+
+// Forecast is what the search is expected to take from here: the bits that are left,
+// over the capacity at the estimated rates, times what not knowing the rates costs,
+// and what it takes to be sure in the end. The factors are fitted to the simulations
+// of internal/bench culprit; the mean over many searches is within a fifth.
+func (s *Search) Forecast() Forecast {
 	if len(s.index) < 2 {
-		return 0
+		return Forecast{}
 	}
 	if d := s.state(); d.Done {
-		return 0
+		return Forecast{}
 	}
+	one := s.expected()
+	if s.o.Batch == 1 {
+		return Forecast{one, one}
+	}
+	r := s.believe().ratesAt(s.believe().bestCulprit())
+	rounds := one
+	if c := capacity(r); c > 0 {
+		rounds = one * c / roundCapacity(r, s.o.Batch)
+	}
+	rounds = math.Max(1, rounds)
+	return Forecast{math.Max(one, rounds*float64(s.o.Batch)), rounds}
+}
+
+// expected is how many runs more the search is expected to need, one at a time.
+func (s *Search) expected() float64 {
 	p := s.believe()
 	m := len(s.index)
 	var mass, runs float64
@@ -46,7 +64,7 @@ func (s *Search) Forecast() float64 {
 		stray := 1 - 0.25*between(1-r.After, 0, 0.2)
 		runs += w * stray * ((1+0.09/r.After)*bits + end) / c
 	}
-	return math.Max(runs*s.learning(), 2-float64(count(p, s)))
+	return math.Max(runs*s.learning(), float64(2-s.confirming()))
 }
 
 // learning is what it costs to find the rates out beside the culprit: nothing
@@ -57,11 +75,11 @@ func (s *Search) learning() float64 {
 	}
 	after, before := s.o.Newer.total(), s.o.Older.total()
 	at := s.believe().bestCulprit()
-	for i, c := range s.runs {
+	for i, k := range s.seen {
 		if i < at {
-			before += c.total()
+			before += k.runs.total()
 		} else {
-			after += c.total()
+			after += k.runs.total()
 		}
 	}
 	factor := 1 + 0.25*(1-between(float64(before), 0, 50))
@@ -71,13 +89,13 @@ func (s *Search) learning() float64 {
 	return factor
 }
 
-// count is how many of the two runs that confirm the best guess were seen.
-func count(p *posterior, s *Search) int {
-	h, n := p.bestCulprit(), 0
-	if s.runs[h].Failed > 0 {
+// confirming is how many of the two runs that confirm the best guess were seen.
+func (s *Search) confirming() int {
+	h, n := s.believe().bestCulprit(), 0
+	if s.seen[h].runs.Failed > 0 {
 		n++
 	}
-	if s.runs[h-1].Passed > 0 {
+	if s.seen[h-1].runs.Passed > 0 {
 		n++
 	}
 	return n

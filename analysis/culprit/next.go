@@ -51,21 +51,58 @@ func (s *Search) sums() sums {
 	return out
 }
 
+// leastGain is how much a run must be expected to tell, in nats: a run that tells
+// less than that of everything that is not known is not worth its hour.
+const leastGain = 1e-4
+
 // informative is the position whose run is expected to tell most about the
-// hypothesis for its cost; -1 if none may run.
+// hypothesis for its cost; -1 if none may run, or none tells anything.
 func (s *Search) informative() int {
 	u := s.sums()
 	best, most := -1, 0.0
 	for x := range u.fail {
-		if !s.open(x) {
+		gain := (h2(u.fail[x]) - u.doubt[x]) * s.alive(x)
+		if gain < leastGain || !s.open(x) {
 			continue
 		}
-		score := (h2(u.fail[x]) - u.doubt[x]) / s.cost(x)
-		if best < 0 || score > most+tie {
+		if score := gain / s.cost(x); best < 0 || score > most+tie {
 			best, most = x, score
 		}
 	}
 	return best
+}
+
+// How many runs of the failing push are asked for at once before the search
+// begins, where nobody knows how often it fails, and how many in all where these
+// do not all end alike.
+const (
+	probeFirst = 4
+	probeMore  = 8
+	probeBatch = 4 // where so many may run at a time
+)
+
+// probe is how many runs of the failing push to ask for before anything else: in
+// a search with rounds they tell the rate for the price of one.
+func (s *Search) probe(k int, busy []int) int {
+	last := len(s.index) - 1
+	seen := s.seen[last]
+	if s.o.Batch < probeBatch || s.o.Known != nil || s.o.Permanent || !s.open(last) || seen.silent > 0 ||
+		s.bought > seen.runs.total()-seen.free.total() {
+		return 0
+	}
+	known := s.o.Newer.and(seen.runs)
+	want := probeFirst
+	if known.Failed > 0 && known.Passed > 0 {
+		want = probeMore
+	}
+	have := known.total()
+	for _, x := range busy {
+		if x != last {
+			return 0
+		}
+		have++
+	}
+	return max(0, min(k, want-have))
 }
 
 func (s *Search) cost(i int) float64 {
@@ -83,11 +120,11 @@ const mostAtOnce = 8
 // already. With a cost for each round, it stops where more runs give less
 // information for what they cost.
 func (s *Search) batch(k int, running []int) []int {
-	if k == 1 && len(running) == 0 {
-		x := s.informative()
-		if x < 0 {
-			return nil
-		}
+	x := s.informative()
+	switch {
+	case x < 0:
+		return nil
+	case k == 1 && len(running) == 0:
 		return []int{x}
 	}
 	running = thinned(running, max(1, mostAtOnce-k))
@@ -110,6 +147,7 @@ func (s *Search) batch(k int, running []int) []int {
 		}
 		best = value
 		b.add(at)
+		b.info = info
 		out = append(out, x)
 	}
 	for i := 0; len(out) < k && len(out) > 0 && s.o.RoundCost == 0; i++ { // more than are looked at together: again
@@ -143,6 +181,7 @@ type joint struct {
 	chosen int
 	dist   [][]float64 // by region: the probabilities of the outcomes so far
 	doubt  float64     // the entropy of the outcomes that is left whatever the hypothesis is
+	info   float64     // what they tell together, in nats
 }
 
 // regions cuts the hypotheses at candidates: quantiles of the posterior, and the
@@ -216,12 +255,13 @@ func (b *joint) rate(region, candidate int) float64 {
 	return b.before[region]
 }
 
-// next is the candidate whose run adds most information to those chosen, and how
-// much they have together, in nats.
+// next is the candidate whose run is expected to add most information for its cost
+// to those chosen, and how much they tell together then, in nats; -1 where none adds
+// anything.
 func (b *joint) next(s *Search) (int, float64) {
 	best, most, gain := -1, 0.0, 0.0
 	outcomes := make([]float64, 2<<b.chosen)
-	for c := range b.at {
+	for c, x := range b.at {
 		clear(outcomes)
 		doubt := b.doubt
 		for r, w := range b.mass {
@@ -241,7 +281,11 @@ func (b *joint) next(s *Search) (int, float64) {
 				info -= float64(o * math.Log(o))
 			}
 		}
-		if score := info / s.cost(b.at[c]); best < 0 || score > most+tie {
+		more := (info - b.info) * s.alive(x)
+		if more < leastGain {
+			continue
+		}
+		if score := more / s.cost(x); best < 0 || score > most+tie {
 			best, most, gain = c, score, info
 		}
 	}

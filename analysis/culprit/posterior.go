@@ -30,8 +30,8 @@ func (s *Search) believe() *posterior {
 // for the right one.
 func (s *Search) refine(p *posterior) bool {
 	total := 0
-	for _, c := range s.runs {
-		total += c.total()
+	for _, k := range s.seen {
+		total += k.runs.total()
 	}
 	if s.o.Known != nil || len(s.index) < 2 || total < 12 || 3*total < 4*s.refined {
 		return false
@@ -39,12 +39,12 @@ func (s *Search) refine(p *posterior) bool {
 	s.refined = total
 	best := p.bestCulprit()
 	o := s.o
-	for i, c := range s.runs {
-		side := &o.Newer
+	for i, k := range s.seen {
 		if i < best {
-			side = &o.Older
+			o.Older = o.Older.and(k.runs)
+		} else {
+			o.Newer = o.Newer.and(k.runs)
 		}
-		side.Failed, side.Passed = side.Failed+c.Failed, side.Passed+c.Passed
 	}
 	s.grid = newGrid(o)
 	return true
@@ -56,10 +56,10 @@ func (s *Search) compute() *posterior {
 	p := &posterior{prob: make([]float64, m+1), segment: make([]int, m)}
 	var tested []int
 	all := s.o.Newer
-	for i, c := range s.runs {
-		if c.total() > 0 {
+	for i, k := range s.seen {
+		if k.runs.total() > 0 {
 			tested = append(tested, i)
-			all.Failed, all.Passed = all.Failed+c.Failed, all.Passed+c.Passed
+			all = all.and(k.runs)
 		}
 	}
 	left, right := s.o.Older, all
@@ -72,14 +72,13 @@ func (s *Search) compute() *posterior {
 		p.after, p.before = append(p.after, mean.After), append(p.before, mean.Before)
 		most = math.Max(most, logs[j])
 		if j < len(tested) {
-			c := s.runs[tested[j]]
-			left.Failed, left.Passed = left.Failed+c.Failed, left.Passed+c.Passed
+			c := s.seen[tested[j]].runs
+			left = left.and(c)
 			right.Failed, right.Passed = right.Failed-c.Failed, right.Passed-c.Passed
 		}
 	}
-	every := Counts{s.o.Older.Failed + all.Failed, s.o.Older.Passed + all.Passed}
 	var nothing float64
-	nothing, p.flake = s.grid.nothing(every, &buf)
+	nothing, p.flake = s.grid.nothing(s.o.Older.and(all), &buf)
 	most = math.Max(most, nothing)
 	sum, j := 0.0, 0
 	for h := range m {

@@ -11,11 +11,11 @@ const (
 )
 
 // Rehearse plays a search to its end: run is called for each run that it asks
-// for, in order, up to k in a round. It returns the last decision. each, if not
-// nil, sees every decision.
-func Rehearse(s *Search, k int, run func(push int) RunEnd, each func(Decision)) (Decision, error) {
+// for, in order, up to Options.Batch in a round. It returns the last decision.
+// each, if not nil, sees every decision.
+func Rehearse(s *Search, run func(push int) RunEnd, each func(Decision)) (Decision, error) {
 	for {
-		d := s.Decide(k)
+		d := s.Decide(s.o.Batch)
 		if each != nil {
 			each(d)
 		}

@@ -44,6 +44,7 @@ func (y story) oracle(seed uint64) func(int) culprit.RunEnd {
 
 func (y story) search(t *testing.T) *culprit.Search {
 	t.Helper()
+	y.opts.Batch = y.k
 	s, err := culprit.New(y.n, &y.opts)
 	if err != nil {
 		t.Fatal(err)
@@ -63,7 +64,7 @@ func (y story) trace(t *testing.T) string {
 	t.Helper()
 	var b strings.Builder
 	run := y.oracle(1)
-	last, err := culprit.Rehearse(y.search(t), max(1, y.k), func(x int) culprit.RunEnd {
+	last, err := culprit.Rehearse(y.search(t), func(x int) culprit.RunEnd {
 		r := run(x)
 		fmt.Fprintf(&b, "    %d %s\n", x, []string{"passed", "failed", "infra"}[r])
 		return r

@@ -4,7 +4,8 @@
 //
 // Start with [Failures], which opens the best log that a job has and returns a
 // [Report]; [Read] makes one of a file. [TestJudge] makes an analysis.Judge of it, so
-// that good and bad are about one test and not about the job it ran in.
+// that good and bad are about one test and not about the job it ran in; [SignatureJudge]
+// makes one that is about failures of certain signatures.
 // [ErrorLines] lists the lines of a plain log that say what went wrong, as
 // Treeherder does.
 //

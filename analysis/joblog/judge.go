@@ -10,13 +10,24 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// JudgeOptions change how TestJudge tells; nil is zero options.
+// JudgeOptions change how TestJudge and SignatureJudge tell; nil is zero options.
 type JudgeOptions struct {
 	// Group is the test's manifest, where it is known.
 	Group string
 	// Most is how many jobs' verdicts are kept, those that were wanted last; what is
 	// over is read again. Default 10,000.
 	Most int
+	// Status says what a run means without its logs: those that it calls good or bad are
+	// read. Default analysis.ByStatus.
+	Status analysis.Judge
+
+	// Loose makes SignatureJudge take for a sought failure also one of the same test with
+	// another message, and a crash with the same function at the top of its stack in
+	// another test. Names such as Shutdown, which many failures bear, are not enough.
+	Loose bool
+	// OnRead is told by SignatureJudge of each failed run that it read, by several
+	// goroutines at a time: once, or again when an answer was not to be had.
+	OnRead func(Judged)
 }
 
 // TestJudge returns an analysis.Judge for one test: a run is good if the test is
@@ -28,51 +39,45 @@ type JudgeOptions struct {
 // waits. It is safe for concurrent use, and fails with errors.ErrUnsupported for a CI
 // that has no logs.
 func TestJudge(ci job.Scheduler, test string, opts *JudgeOptions) analysis.Judge {
-	j := &judge{ci: ci, test: test}
-	if opts != nil {
-		j.opts = *opts
-	}
-	if j.opts.Most <= 0 {
-		j.opts.Most = 10_000
-	}
-	j.readings = flight.New[string, reading](j.opts.Most)
+	o := opts.defaults()
+	j := &judge{ci, test, o, newReadings[analysis.Verdict](o.Most)}
 	return j.judge
+}
+
+func (o *JudgeOptions) defaults() JudgeOptions {
+	var out JudgeOptions
+	if o != nil {
+		out = *o
+	}
+	if out.Most <= 0 {
+		out.Most = 10_000
+	}
+	if out.Status == nil {
+		out.Status = analysis.ByStatus
+	}
+	return out
 }
 
 type judge struct {
 	ci       job.Scheduler
 	test     string
 	opts     JudgeOptions
-	readings *flight.Cache[string, reading] // by run
-}
-
-// reading is what the logs of a run said.
-type reading struct {
-	v        analysis.Verdict
-	panicked any // what an opener panicked with, for those who asked and not for a goroutine of nobody's
+	readings readings[analysis.Verdict]
 }
 
 func (j *judge) judge(ctx context.Context, run job.Job) (analysis.Verdict, error) {
-	v, err := analysis.ByStatus(ctx, run)
+	v, err := j.opts.Status(ctx, run)
 	if err != nil || v != analysis.Good && v != analysis.Bad {
 		return v, err
 	}
-	r, err := j.readings.Do(ctx, run.ID(), func(ctx context.Context) (r reading, keep bool, err error) {
-		defer func() {
-			if r.panicked = recover(); r.panicked != nil {
-				keep = false
-			}
-		}()
-		r.v, err = j.read(ctx, run)
-		return r, true, err
+	v, err = j.readings.of(ctx, run, func(ctx context.Context) (analysis.Verdict, bool, error) {
+		v, err := j.read(ctx, run)
+		return v, true, err
 	})
-	switch {
-	case err != nil:
+	if err != nil {
 		return analysis.Unclear, err
-	case r.panicked != nil:
-		panic(r.panicked)
 	}
-	return r.v, nil
+	return v, nil
 }
 
 func (j *judge) read(ctx context.Context, run job.Job) (analysis.Verdict, error) {
@@ -104,4 +109,38 @@ func meaning(v TestVerdict) analysis.Verdict {
 		return analysis.NoTest
 	}
 	return analysis.Unclear
+}
+
+// readings are what the logs of runs said: each is read once, however many ask.
+type readings[T any] struct {
+	kept *flight.Cache[string, reading[T]] // by run
+}
+
+// reading is what the logs of a run said.
+type reading[T any] struct {
+	said     T
+	panicked any // what an opener panicked with, for those who asked and not for a goroutine of nobody's
+}
+
+func newReadings[T any](most int) readings[T] {
+	return readings[T]{flight.New[string, reading[T]](most)}
+}
+
+// of is what a run's logs said, which read finds out; keep says that it stays so.
+func (c readings[T]) of(
+	ctx context.Context, run job.Job, read func(context.Context) (said T, keep bool, err error),
+) (T, error) {
+	r, err := c.kept.Do(ctx, run.ID(), func(ctx context.Context) (r reading[T], keep bool, err error) {
+		defer func() {
+			if r.panicked = recover(); r.panicked != nil {
+				keep = false
+			}
+		}()
+		r.said, keep, err = read(ctx)
+		return r, keep, err
+	})
+	if err == nil && r.panicked != nil {
+		panic(r.panicked)
+	}
+	return r.said, err
 }

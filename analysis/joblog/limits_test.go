@@ -153,20 +153,21 @@ func TestAskedAboutAmongManyTests(t *testing.T) {
 // the numbers of steps, which time stands for, so that a wide margin is left.
 func TestGroupsTakeLinearTime(t *testing.T) {
 	took := func(n int) time.Duration {
-		best := time.Hour
-		for range 2 {
-			began := time.Now()
-			_, err := joblog.Read(t.Context(), &made{most: n, line: func(n int) string {
-				return fmt.Sprintf(`{"action":"group_result","group":"g%d.toml","status":"OK","duration":1}`+"\n", n)
-			}}, joblog.ErrorSummary, nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			best = min(best, time.Since(began))
+		began := time.Now()
+		_, err := joblog.Read(t.Context(), &made{most: n, line: func(n int) string {
+			return fmt.Sprintf(`{"action":"group_result","group":"g%d.toml","status":"OK","duration":1}`+"\n", n)
+		}}, joblog.ErrorSummary, nil)
+		if err != nil {
+			t.Fatal(err)
 		}
-		return best
+		return time.Since(began)
 	}
-	if small, big := took(10_000), took(100_000); big > 60*small {
-		t.Errorf("10,000 groups took %s, 100,000 took %s", small, big)
+	small, big := time.Hour, time.Hour
+	for round := range 20 { // more than two only where something else on this machine took the time
+		small, big = min(small, took(10_000)), min(big, took(100_000))
+		if round > 0 && big <= 60*small {
+			return
+		}
 	}
+	t.Errorf("10,000 groups took %s, 100,000 took %s", small, big)
 }

@@ -8,21 +8,14 @@ import (
 
 	"github.com/mozci/mozci/analysis"
 	"github.com/mozci/mozci/analysis/joblog"
-	"github.com/mozci/mozci/internal/clip"
 	"github.com/mozci/mozci/job"
-)
-
-const (
-	mostSigns   = 50  // signatures of one run
-	longestSign = 300 // bytes
 )
 
 // nameless is the signature of a run whose log does not say what failed.
 const nameless = "the log does not say what failed"
 
-// signsOf reads the signatures of what failed in a run, and the test of each, empty where none is named.
-// What a harness says about itself counts only where nothing else failed; of a run that infrastructure
-// ended alone there is none.
+// signsOf reads the signatures of what failed in a run, as joblog.Report.Signatures has them, and the test of
+// each, empty where none is named. Of a run that infrastructure ended alone there is none.
 func (r *Robot) signsOf(ctx context.Context, j job.Job) (signs, tests []string, err error) {
 	opener, ok := job.As[job.LogOpener](r.ci)
 	if !ok {
@@ -35,25 +28,10 @@ func (r *Robot) signsOf(ctx context.Context, j job.Job) (signs, tests []string, 
 	case err != nil:
 		return nil, nil, err
 	}
-	all := append(slices.Clone(report.Failures), report.Nameless()...)
-	named := slices.ContainsFunc(all, func(f joblog.Failure) bool {
-		return f.Kind != joblog.KindLog &&
-			f.Kind != joblog.KindInfra
-	})
-	infra := len(all) > 0
-	for _, f := range all {
-		if f.Kind != joblog.KindInfra {
-			infra = false
-		}
-		if named && (f.Kind == joblog.KindLog || f.Kind == joblog.KindInfra) || f.Kind == joblog.KindInfra {
-			continue
-		}
-		sign := clip.Text(strings.ToValidUTF8(strings.ReplaceAll(f.Fingerprint(), "\x00", " "), "?"), longestSign)
-		if len(signs) < mostSigns && !slices.Contains(signs, sign) {
-			signs, tests = append(signs, sign), append(tests, f.Test)
-		}
+	for _, s := range report.Signatures() {
+		signs, tests = append(signs, s.Print), append(tests, s.Test)
 	}
-	if len(signs) == 0 && !infra {
+	if len(signs) == 0 && !report.OnlyInfra() {
 		return []string{nameless}, []string{""}, nil
 	}
 	return signs, tests, nil

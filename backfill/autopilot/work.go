@@ -274,7 +274,8 @@ func (s *searching) block(p job.Push, why string) {
 	if s.c.Blocked == nil {
 		s.c.Blocked = map[string]string{}
 	}
-	s.c.Blocked[blockKey(p)] = clip.Text(why, longestSign)
+	const longest = 300 // bytes
+	s.c.Blocked[blockKey(p)] = clip.Text(why, longest)
 }
 
 func blockKey(p job.Push) string { return fmt.Sprintf("%s %d", p.Repo, p.ID) }

@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -166,5 +168,32 @@ push t
 	t.Log(e.Answer, e.Why, e.Cost)
 	for _, l := range e.Log {
 		t.Log(l.Kind, l.Text, l.Why)
+	}
+}
+
+// A search without a test asks about what failed on the revision: runs that failed otherwise
+// are no failures, on the page too.
+func TestSearchBySignature(t *testing.T) {
+	s := serve(t, newPlaces(`truth t culprit=4 before=0 after=1 sig=broke
+push t
+1 a001 pass*2
+2 a002 pass,fail:sig=other
+3 a003 fail*2:sig=other
+4 a004 -
+5 a005 -
+6 a006 fail:sig=broke
+`), nil, nil)
+	b := s.ended(s.start(`{"label":"t","revision":"a006","mode":"search"}`).ID)
+	if b.State != server.Done || b.Culprit == nil || b.Culprit.Push.ID != 4 {
+		text, _ := json.MarshalIndent(b, "", " ")
+		t.Fatalf("%s", text)
+	}
+	for _, row := range b.Rows {
+		if row.Push.ID < 4 && row.Failed > 0 || row.Push.ID >= 4 && row.Passed > 0 {
+			t.Errorf("push %d: failed %d, passed %d", row.Push.ID, row.Failed, row.Passed)
+		}
+	}
+	if w := fmt.Sprint(b.Warnings); !strings.Contains(w, "3 other failures of the job are no evidence: other (3)") {
+		t.Error(w)
 	}
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/mozci/mozci/analysis"
 	"github.com/mozci/mozci/analysis/culprit"
+	"github.com/mozci/mozci/analysis/joblog"
 	"github.com/mozci/mozci/backfill"
 	"github.com/mozci/mozci/job"
 	"github.com/mozci/mozci/trigger"
@@ -20,8 +21,8 @@ func (w *work) searchOptions(ctx context.Context, dry bool) *backfill.SearchOpti
 	if budgets.LabelDay == nil {
 		budgets.LabelDay = &all
 	}
-	return &backfill.SearchOptions{
-		MaxRevisions: a.Most, MaxRuns: a.MaxRuns, Batch: a.Batch, Judge: w.judge, Test: string(a.Test),
+	o := &backfill.SearchOptions{
+		MaxRevisions: a.Most, MaxRuns: a.MaxRuns, Batch: a.Batch, Status: w.judge, OnRead: w.failed,
 		Ledger: w.s.o.Ledger, Who: who(w.r.ID), Budgets: budgets, DryRun: dry, Poll: w.s.o.Poll, Logger: w.s.log,
 		Approve: func(forecast float64, most int) bool {
 			w.change(func(b *Backfill) {
@@ -33,6 +34,17 @@ func (w *work) searchOptions(ctx context.Context, dry bool) *backfill.SearchOpti
 		OnStep:  func(st trigger.Step) { w.step(ctx, st) },
 		Observe: func(p backfill.Progress) { w.progress(ctx, p, dry) },
 	}
+	if a.Test != "" {
+		o.Judge, o.Test = w.judge, string(a.Test)
+	}
+	return o
+}
+
+// failed remembers what a failed run means by what failed in it.
+func (w *work) failed(of joblog.Judged) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.told[of.Run.ID()], w.verdicts[of.Run.ID()] = of.Verdict, of.Verdict
 }
 
 // planSearch weighs what is known, and plans the first round.
@@ -228,6 +240,9 @@ func (w *work) followMerge(ctx context.Context, res backfill.SearchResult) error
 func (w *work) within(ctx context.Context, inner Place, o job.Origin, outer backfill.SearchResult) error {
 	opts := w.searchOptions(ctx, false)
 	opts.MaxRevisions, opts.Extend = len(o.Pushes), -1
+	for _, sign := range outer.Signatures { // what failed there is sought here too
+		opts.Signatures, opts.Loose = append(opts.Signatures, sign.Print), true
+	}
 	opts.MaxRuns = max(1, opts.MaxRuns-outer.Runs)
 	opts.Observe = func(backfill.Progress) { w.trySave(ctx) }
 	ci := w.s.o.Guard.Scheduler(inner.CI, w.r.Caller)

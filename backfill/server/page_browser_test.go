@@ -27,7 +27,8 @@ func browserFor(t *testing.T) chromium {
 	t.Helper()
 	path := testenv.Program(t, "chromium", "chromium")
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.Flag("hide-scrollbars", true))
+		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.Flag("hide-scrollbars", true),
+		chromedp.WSURLReadTimeout(5*time.Minute))
 	ctx, stop := chromedp.NewExecAllocator(context.Background(), options...)
 	t.Cleanup(stop)
 	ctx, closeIt := chromedp.NewContext(ctx)
@@ -48,7 +49,7 @@ type tab struct {
 func openTab(t *testing.T, browser chromium) *tab {
 	t.Helper()
 	ctx, closeIt := chromedp.NewContext(browser.ctx, chromedp.WithNewBrowserContext())
-	ctx, stop := context.WithTimeout(ctx, 5*time.Minute)
+	ctx, stop := context.WithTimeout(ctx, 14*time.Minute) // of a test that hangs
 	messages := chromedp.Console(ctx)
 	ended := make(chan struct{})
 	go func() {
@@ -103,7 +104,7 @@ func value[T any](b *tab, js string) T {
 func (b *tab) until(js string) {
 	b.Helper()
 	last := ""
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(2 * time.Minute); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		ok, err := chromedp.Run(b.ctx, chromedp.Evaluate[bool]("Boolean("+js+")"))
 		if ok {
 			return
@@ -124,6 +125,7 @@ func (b *tab) shows(text string) {
 func (b *tab) size(width, height int64) {
 	b.Helper()
 	b.do(chromedp.EmulateViewport(width, height))
+	b.until(fmt.Sprintf("innerWidth === %d && innerHeight === %d", width, height))
 }
 
 // media sets what people set in their system, such as prefers-color-scheme=dark.

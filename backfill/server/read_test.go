@@ -9,11 +9,13 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/mozci/mozci/backfill/server"
 	"github.com/mozci/mozci/internal/testing/testenv"
+	"github.com/mozci/mozci/job"
 )
 
 // ids are those of a list, in its order.
@@ -260,10 +262,12 @@ func TestEvents(t *testing.T) {
 func TestVanish(t *testing.T) {
 	places := newPlaces(permanent)
 	ci := counting(places)
-	wait := make(chan struct{})
-	ci.before = blocked(wait)
+	wait, works := make(chan struct{}), make(chan struct{})
+	begin, hold := sync.OnceFunc(func() { close(works) }), blocked(wait)
+	ci.before = func(ctx context.Context, r job.Request) error { begin(); return hold(ctx, r) }
 	s := serve(t, places, nil, unlimited)
 	b := s.start(`{"label":"t","revision":"a006"}`)
+	<-works // and begins no more goroutines
 	http.DefaultClient.CloseIdleConnections()
 	before := runtime.NumGoroutine()
 	for range 20 {

@@ -124,7 +124,7 @@ func TestNewDatabase(t *testing.T) {
 	}
 	t.Run("sqlite", func(t *testing.T) {
 		openTogether(t, "sqlite", "file:"+filepath.Join(t.TempDir(), "backfills.db")+
-			"?_txlock=immediate&_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)")
+			"?_txlock=immediate&_pragma=busy_timeout(300000)&_pragma=journal_mode(WAL)")
 	})
 	t.Run("postgres", func(t *testing.T) { openTogether(t, "pgx", testenv.Postgres(t)) })
 }

@@ -25,13 +25,17 @@ type work struct {
 	mu       sync.Mutex
 	r        Record
 	verdicts map[string]analysis.Verdict // of runs, by id
+	told     map[string]analysis.Verdict // those of a search by what failed, which win
 	ours     map[string]bool             // ids of runs that it triggered
 	saving   sync.Mutex                  // held while it is written
 	named    map[string]bool             // keys of requests whose runs are known
 }
 
 func (s *Server) newWork(place Place, r Record) *work {
-	w := &work{s: s, r: r, verdicts: map[string]analysis.Verdict{}, ours: map[string]bool{}, named: map[string]bool{}}
+	w := &work{
+		s: s, r: r, verdicts: map[string]analysis.Verdict{}, told: map[string]analysis.Verdict{},
+		ours: map[string]bool{}, named: map[string]bool{},
+	}
 	for _, st := range r.Steps {
 		w.own(st)
 	}
@@ -58,6 +62,9 @@ func (w *work) at(place Place) {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		w.verdicts[j.ID()] = v
+		if told, ok := w.told[j.ID()]; ok {
+			w.verdicts[j.ID()] = told
+		}
 		return v, err
 	}
 }

@@ -445,7 +445,7 @@ func cancelledLate(s *service, e server.Backfill) {
 // waitFor waits until something is so.
 func waitFor(t *testing.T, is func() bool) {
 	t.Helper()
-	for until := time.Now().Add(20 * time.Second); !is(); time.Sleep(time.Millisecond) {
+	for until := time.Now().Add(5 * time.Minute); !is(); time.Sleep(time.Millisecond) {
 		if time.Now().After(until) {
 			t.Fatal("it does not come")
 		}

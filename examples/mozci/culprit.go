@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -21,10 +22,11 @@ type culpritFlags struct {
 	actFlags
 	askedFlags
 	label, rev, test, plot                        string
-	manifests                                     []string
+	manifests, signatures                         []string
 	confidence, nothing                           float64
 	maxRuns, batch, maxRevisions, history, extend int
-	permanent, explain                            bool
+	newer                                         int
+	permanent, explain, anyFailure                bool
 }
 
 func (a *app) culpritCommand() *cobra.Command {
@@ -48,6 +50,9 @@ pass on its parent. How many runs it will take is said first, and more than
 	f.StringVar(&c.test, "test", "", "which push broke this `test`, and not the job: its logs tell")
 	f.StringArrayVar(&c.manifests, "manifest", nil,
 		"the test `manifest` that the failure is in; may be given several times")
+	f.StringArrayVar(&c.signatures, "signature", nil, "only a failure with this `fingerprint` counts, as mozci "+
+		"failures --json prints it; may be given several times (default: what failed on --rev)")
+	f.BoolVar(&c.anyFailure, "any-failure", false, "every failure of the job counts, whatever failed in it")
 	f.Float64Var(&c.confidence, "confidence", 0.95, "the probability at which a push is named, 0.5 to less than 1")
 	f.Float64Var(&c.nothing, "flakes", 0.1, "how likely it is that nothing broke it, before anything is known; 0.4 "+
 		"where most alarms are flakes")
@@ -55,6 +60,7 @@ pass on its parent. How many runs it will take is said first, and more than
 	f.IntVar(&c.batch, "batch", 1, "so many runs at a time")
 	f.IntVar(&c.maxRevisions, "max-revisions", 50, "how many pushes before --rev can hold the culprit, at first")
 	f.IntVar(&c.history, "history", 50, "how many pushes before those tell how flaky the label is; -1 is none")
+	f.IntVar(&c.newer, "newer", 40, "how many pushes after --rev tell how often it fails; -1 is none")
 	f.IntVar(&c.extend, "extend", 2, "how often the range may be doubled when the culprit is older; -1 is never")
 	f.BoolVar(&c.permanent, "permanent", false, "a broken push fails always, as with compilers")
 	f.BoolVar(&c.explain, "explain", false, "say why each run was chosen")
@@ -69,7 +75,8 @@ func (c culpritFlags) options(a *app, p *places, book ledger.Ledger) *backfill.S
 	o := &backfill.SearchOptions{
 		Confidence: c.confidence, MaxRuns: c.maxRuns, Batch: c.batch, MaxRevisions: c.maxRevisions, History: c.history,
 		Extend: c.extend, Permanent: c.permanent, PriorNothing: c.nothing, Test: c.test, Manifests: c.manifests,
-		Judge: a.judge(p, c.test), Ledger: book, Who: who(), Width: a.parallel, Logger: a.log,
+		Newer: c.newer, Signatures: c.signatures, AnyFailure: c.anyFailure, Status: p.judge,
+		Ledger: book, Who: who(), Width: a.parallel, Logger: a.log,
 		Budgets: trigger.Budgets{LabelDay: unlimited()},
 		Approve: func(forecast float64, most int) bool {
 			f := c.actFlags
@@ -78,8 +85,26 @@ func (c culpritFlags) options(a *app, p *places, book ledger.Ledger) *backfill.S
 				"About %.0f runs are expected, more than %d. Begin, and stop at %d?", forecast, most, most))
 		},
 	}
+	if c.test != "" {
+		o.Judge = a.judge(p, c.test)
+	}
 	c.ask(o, p)
 	return o
+}
+
+// contradictions are flags that say differently which failures count.
+func (c culpritFlags) contradictions() error {
+	switch {
+	case len(c.signatures) > 0 && c.test != "":
+		return usage("--signature and --test both say which failures count: give one of them")
+	case len(c.signatures) > 0 && c.anyFailure:
+		return usage("--any-failure counts every failure, and --signature only some: give one of them")
+	case c.test != "" && c.anyFailure:
+		return usage("--any-failure counts every failure, and --test only those of a test: give one of them")
+	case slices.ContainsFunc(c.signatures, func(s string) bool { return strings.TrimSpace(s) == "" }):
+		return usage("--signature is empty: expected a fingerprint, as mozci failures --json prints it")
+	}
+	return nil
 }
 
 func (a *app) culprit(cmd *cobra.Command, c culpritFlags) error {
@@ -88,6 +113,9 @@ func (a *app) culprit(cmd *cobra.Command, c culpritFlags) error {
 	}
 	if c.plot != "" && !strings.HasSuffix(c.plot, ".svg") {
 		return usage("--plot %s: expected a name that ends in .svg", c.plot)
+	}
+	if err := c.contradictions(); err != nil {
+		return err
 	}
 	if c.nothing == 0 {
 		c.nothing = -1
@@ -216,14 +244,15 @@ type culpritJSON struct {
 		Before *float64 `json:"before"`
 		After  *float64 `json:"after"`
 	} `json:"fail_rate"`
-	Before   rateJSON      `json:"before"`
-	After    rateJSON      `json:"after"`
-	Runs     int           `json:"runs"`
-	Rounds   int           `json:"rounds"`
-	Forecast float64       `json:"forecast"`
-	Why      string        `json:"why"`
-	Warnings []string      `json:"warnings"`
-	Plan     *trigger.Plan `json:"plan,omitempty"`
+	Before     rateJSON      `json:"before"`
+	After      rateJSON      `json:"after"`
+	Runs       int           `json:"runs"`
+	Rounds     int           `json:"rounds"`
+	Forecast   float64       `json:"forecast"`
+	Why        string        `json:"why"`
+	Signatures []string      `json:"signatures"`
+	Warnings   []string      `json:"warnings"`
+	Plan       *trigger.Plan `json:"plan,omitempty"`
 
 	culpritAsked
 }
@@ -256,7 +285,8 @@ func (a *app) printSearchJSON(r backfill.SearchResult, planned bool) error {
 	r = rooted(r)
 	out := culpritJSON{
 		Outcome: r.Outcome, Probability: r.Probability, Credible: []credibleJSON{}, Class: []job.PushRef{},
-		Before: rateOf(r.Before), After: rateOf(r.After),
+		Signatures: []string{},
+		Before:     rateOf(r.Before), After: rateOf(r.After),
 		Runs: r.Runs, Rounds: r.Rounds, Forecast: r.Forecast, Why: r.Why, Warnings: append([]string{}, r.Warnings...),
 		culpritAsked: asked,
 	}
@@ -269,6 +299,9 @@ func (a *app) printSearchJSON(r backfill.SearchResult, planned bool) error {
 	}
 	for _, p := range r.Class {
 		out.Class = append(out.Class, p.Ref())
+	}
+	for _, s := range r.Signatures {
+		out.Signatures = append(out.Signatures, s.Print)
 	}
 	for _, t := range r.Credible {
 		out.Credible = append(out.Credible, credibleJSON{t.Push.Ref(), t.Probability})
@@ -302,6 +335,13 @@ func (a *app) printSearchText(r backfill.SearchResult, c culpritFlags, planned b
 		a.printPlan(r.Plan, c.label)
 	} else {
 		a.printf("%s\n", sentence(r, c))
+	}
+	only := "only this failure counts"
+	if len(r.Signatures) > 1 {
+		only = "this failure counts"
+	}
+	for _, s := range r.Signatures {
+		a.printf("%s: %s\n", only, oneLine(job.Visible(s.Print)))
 	}
 	for _, w := range r.Warnings {
 		a.printf("warning: %s\n", w)

@@ -87,7 +87,7 @@ func (w *liveWorld) publish(what string) {
 
 // start runs the program until the test ends it, and gives its lines.
 func (w *liveWorld) start(args ...string) (out, errOut *bufio.Scanner, end func() int) {
-	ctx, cancel := context.WithTimeout(w.t.Context(), time.Minute) // of a test that hangs
+	ctx, cancel := context.WithTimeout(w.t.Context(), 5*time.Minute) // of a test that hangs
 	outR, outW := io.Pipe()
 	errR, errW := io.Pipe()
 	done := make(chan int, 1)

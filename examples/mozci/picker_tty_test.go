@@ -103,7 +103,7 @@ func (c *console) all() string {
 // alone: of later ones only what differs is drawn.
 func (c *console) until(t *testing.T, text string) {
 	t.Helper()
-	late := time.After(30 * time.Second)
+	late := time.After(5 * time.Minute)
 	for !strings.Contains(c.screen(), text) {
 		select {
 		case <-c.news:
@@ -124,7 +124,7 @@ func (c *console) session(ctx context.Context, t *testing.T, args ...string) (wa
 		select {
 		case status := <-done:
 			return out.String(), status
-		case <-time.After(30 * time.Second):
+		case <-time.After(5 * time.Minute):
 			t.Fatalf("it does not end; the screen is\n%q", c.screen())
 			return "", 0
 		}

@@ -31,10 +31,10 @@ func (b *sim) forecast(n int, r culprit.Rates, k int) {
 	took := try(trials, func(i uint64) *lab {
 		return newLab(b.seed+7, i, n, effective(r.After, r.Before), r.Before, 200, 20)
 	}, func(l *lab) answer {
-		s := engine(culprit.Options{}, l)
-		runs, rounds := forecast(s, k)
+		s := engine(k, culprit.Options{}, l)
+		runs, rounds := forecast(s)
 		said[l.trial] = [2]float64{runs, rounds}
-		return play(s, k, l)
+		return play(s, l)
 	})
 	var runs, rounds float64
 	for _, x := range said {

@@ -254,12 +254,12 @@ func (s *score) add(l *lab, a answer) {
 
 // ours is the engine with some options; history and later runs are the lab's.
 func ours(k int, o culprit.Options) method {
-	return func(l *lab) answer { return play(engine(o, l), k, l) }
+	return func(l *lab) answer { return play(engine(k, o, l), l) }
 }
 
-// engine is a search of a lab, with some options.
-func engine(o culprit.Options, l *lab) *culprit.Search {
-	o.Older, o.Newer = l.older, l.newer
+// engine is a search of a lab with k runs at a time, and some options.
+func engine(k int, o culprit.Options, l *lab) *culprit.Search {
+	o.Batch, o.Older, o.Newer = k, l.older, l.newer
 	s, err := culprit.New(l.n, &o)
 	if err != nil {
 		panic(err) // what is given here is plain
@@ -267,12 +267,8 @@ func engine(o culprit.Options, l *lab) *culprit.Search {
 	return s
 }
 
-// olderOrNothing is the answer that it was broken before the range, or that nothing
-// broke it.
-const olderOrNothing culprit.Outcome = "older_or_nothing"
-
-func play(s *culprit.Search, k int, l *lab) answer {
-	d, err := culprit.Rehearse(s, k, l.run, nil)
+func play(s *culprit.Search, l *lab) answer {
+	d, err := culprit.Rehearse(s, l.run, nil)
 	if err != nil {
 		panic(err)
 	}
@@ -284,16 +280,16 @@ func play(s *culprit.Search, k int, l *lab) answer {
 		a.push = 0
 	case culprit.Older:
 		a.push = -2
-	case olderOrNothing:
+	case culprit.OlderOrNothing:
 		a.push, a.either = 0, true
 	}
 	return a
 }
 
 // forecast is what the engine expects before a search.
-func forecast(s *culprit.Search, k int) (runs, rounds float64) {
-	runs = s.Forecast()
-	return runs, runs / float64(k)
+func forecast(s *culprit.Search) (runs, rounds float64) {
+	f := s.Forecast()
+	return f.Runs, f.Rounds
 }
 
 // oracle is the engine told the rates.
@@ -301,6 +297,6 @@ func oracle(k int, o culprit.Options) method {
 	return func(l *lab) answer {
 		o := o
 		o.Known = &culprit.Rates{After: l.p, Before: l.q}
-		return play(engine(o, l), k, l)
+		return play(engine(k, o, l), l)
 	}
 }

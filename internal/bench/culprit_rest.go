@@ -82,7 +82,7 @@ func (b *sim) untestable() {
 		for x := 1; x < l.n; x++ {
 			o.Untestable[x] = l.uniform(streamFree, uint64(x)) < 0.3
 		}
-		return play(engine(o, l), 1, l)
+		return play(engine(1, o, l), l)
 	})
 	fmt.Printf("\n30 %% of the pushes cannot be tested: the culprit is in the answer in %.3f, of %.2f pushes on average\n",
 		s.accuracy(), s.size/float64(s.trials))
@@ -110,9 +110,9 @@ func (b *sim) fresh() {
 		said, worst, inside := make([]float64, trials), 0.0, 0
 		ratio := make([]float64, trials)
 		s := try(trials, b.flakeLab, func(l *lab) answer {
-			s := engine(ciOptions(), l)
-			said[l.trial], _ = forecast(s, k)
-			a := play(s, k, l)
+			s := engine(k, ciOptions(), l)
+			said[l.trial], _ = forecast(s)
+			a := play(s, l)
 			// A round is whole.
 			ratio[l.trial] = math.Max(0, float64(l.runs-(k-1))) / said[l.trial]
 			return a

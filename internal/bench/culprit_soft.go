@@ -35,7 +35,7 @@ func softly(k int, told bool) method {
 		if told {
 			o.Known = &culprit.Rates{After: l.p, Before: l.q}
 		}
-		s := engine(o, l)
+		s := engine(k, o, l)
 		for x, c := range freeRuns(l) {
 			for i := range c.Failed + c.Passed {
 				if err := s.Observe(x, i < c.Failed, false); err != nil {
@@ -43,7 +43,7 @@ func softly(k int, told bool) method {
 				}
 			}
 		}
-		return play(s, k, l)
+		return play(s, l)
 	}
 }
 

@@ -23,7 +23,7 @@ func (b *sim) speed() {
 			b.t.Fatal(err)
 		}
 		decisions, began := 0, time.Now()
-		if _, err := culprit.Rehearse(s, 1, l.run, func(culprit.Decision) { decisions++ }); err != nil {
+		if _, err := culprit.Rehearse(s, l.run, func(culprit.Decision) { decisions++ }); err != nil {
 			b.t.Fatal(err)
 		}
 		times = append(times, time.Since(began)/time.Duration(decisions))

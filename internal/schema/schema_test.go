@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/mozci/mozci/internal/schema"
+	"github.com/mozci/mozci/internal/testing/testenv"
 )
 
 // chain is a schema of definitions d0 to dn, each of which is made of two of the next;
@@ -140,9 +141,7 @@ func TestAttacks(t *testing.T) {
 			}
 		})
 	}
-	if n := runtime.NumGoroutine(); n > routines {
-		t.Errorf("%d goroutines, %d before", n, routines)
-	}
+	testenv.NoMoreRoutines(t, routines) // those of the tests above may be about to end
 }
 
 // What a real schema may well have is not refused.

@@ -227,10 +227,13 @@ func (c *CI) draw(r *repo, p *push, label string) (ends job.Status, sig string) 
 	if t.broken(p.ID) {
 		fails, sig = t.after, t.sig
 	}
-	switch {
-	case rng.Float64() >= fails:
-		return job.StatusSuccess, ""
-	case r.kind(label) == job.KindBuild:
+	if rng.Float64() >= fails {
+		if rng.Float64() >= t.other {
+			return job.StatusSuccess, ""
+		}
+		sig = otherTest
+	}
+	if r.kind(label) == job.KindBuild {
 		return job.StatusBusted, sig
 	}
 	return job.StatusTestFailed, sig

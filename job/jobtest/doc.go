@@ -125,6 +125,7 @@
 //	lists dom/a.toml dom/test_a.html          the tests that a manifest has
 //	truth linux64/opt/xpcshell-1 culprit=19 before=0.01 after=1    how later runs end
 //	truth linux64/opt/reftest-3 culprit=18 until=20 sig=a flake=b  the same, mended by push 20
+//	truth linux64/opt/reftest-4 culprit=18 after=0.5 other=0.2     beside another intermittent
 //
 // The truth is what the history hides: a run that is triggered later, or that
 // is still waiting in the grid, fails with probability after on the culprit and
@@ -132,8 +133,9 @@
 // makes it an exception first. With until=ID the break ends with that push: it and
 // newer ones fail with probability before again. What fails since the culprit fails in
 // the test sig=NAME, what fails otherwise in flake=NAME; both are "test" where they are
-// not given. The draw depends on the seed, the push, the label and how many runs there
-// were, and on nothing else. Without a truth every later run succeeds.
+// not given. With other=P a run of any push that did not fail so fails with probability P
+// all the same, in the test "other". The draw depends on the seed, the push, the label and
+// how many runs there were, and on nothing else. Without a truth every later run succeeds.
 //
 // # A world that plays
 //

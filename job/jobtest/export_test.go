@@ -1,6 +1,18 @@
 package jobtest
 
-import "github.com/mozci/mozci/job"
+import (
+	"testing"
+	"time"
+
+	"github.com/mozci/mozci/job"
+)
+
+// Hurry lets the kit wait less for calls that end at once, or never, until the test ends.
+func Hurry(t *testing.T) {
+	usual := prompt
+	prompt = 100 * time.Millisecond
+	t.Cleanup(func() { prompt = usual })
+}
 
 // Abilities are the names of all abilities that the kit knows.
 func Abilities() []string {

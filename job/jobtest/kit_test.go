@@ -119,6 +119,7 @@ func TestListOrdersByCompare(t *testing.T) {
 // The kit is worth what it catches: every mutant must be reported, under the
 // rule that it breaks.
 func TestKitCatchesRepositoryMutants(t *testing.T) {
+	jobtest.Hurry(t)
 	w := jobtest.MustParse(kitWorld)
 	late := latePushes()
 	for _, m := range jobtest.RepositoryMutants() {
@@ -148,6 +149,7 @@ func TestKitCatchesRepositoryMutants(t *testing.T) {
 }
 
 func TestKitCatchesSchedulerMutants(t *testing.T) {
+	jobtest.Hurry(t)
 	w := jobtest.MustParse(kitWorld)
 	for _, m := range jobtest.SchedulerMutants() {
 		t.Run(m.Name, func(t *testing.T) {

@@ -48,7 +48,7 @@ func TestLargeWorldPlays(t *testing.T) {
 		}
 		stop()
 	})
-	if took := time.Since(began); took > time.Minute {
+	if took := time.Since(began); took > 10*time.Minute {
 		t.Errorf("it took %s", took)
 	}
 }

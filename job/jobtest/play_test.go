@@ -573,7 +573,7 @@ func TestManyActWhileTheWorldPlays(t *testing.T) {
 	ci := playing("push t\n1 a1c0 pass\n2 b2d1 pass\n")
 	stop := played(t, ci, atOnce)
 	defer stop()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute) // of a test that hangs
 	defer cancel()
 	p := jobtest.MustParse("push t\n1 a1c0 -\n").Pushes("autoland")[0]
 	var wg sync.WaitGroup

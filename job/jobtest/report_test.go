@@ -18,6 +18,7 @@ var reportLine = regexp.MustCompile(`^[a-z-]+: ` +
 // What a stranger reads of each mutant names the method and its arguments: every line
 // has one form, and for some rules the words are fixed.
 func TestReportsSayWhatWasCalled(t *testing.T) {
+	jobtest.Hurry(t)
 	w, lines := jobtest.MustParse(kitWorld), map[string]string{}
 	check := func(name string, report error) {
 		t.Helper()

@@ -49,10 +49,10 @@ func (p *parser) truthOf(at word, name, value string, t *truth) (err error) {
 		}
 		return p.named(at, name, value, map[string]*string{"sig": &t.sig, "flake": &t.flake}[name])
 	}
-	into := map[string]*float64{"before": &t.before, "after": &t.after, "infra": &t.infra}[name]
+	into := map[string]*float64{"before": &t.before, "after": &t.after, "infra": &t.infra, "other": &t.other}[name]
 	if into == nil {
-		return p.fail(at, "%q: expected culprit=ID, until=ID, before=P, after=P, infra=P, sig=NAME or flake=NAME",
-			at.text)
+		return p.fail(at, "%q: expected culprit=ID, until=ID, before=P, after=P, infra=P, other=P, sig=NAME or "+
+			"flake=NAME", at.text)
 	}
 	v, err := strconv.ParseFloat(value, 64)
 	if err != nil || !(v >= 0 && v <= 1) {
@@ -79,12 +79,18 @@ func (p *parser) finishTruths() error {
 // usualTest is the test of a label whose failures have no names.
 const usualTest = "test"
 
+// otherTest is the test that fails at the rate other= of a truth.
+const otherTest = "other"
+
 // findTests collects the names of the tests that fail in each label.
 func (r *repo) findTests() {
 	for _, label := range append(slices.Clone(r.labels), r.can...) {
 		var names []string
 		if t, ok := r.truths[label]; ok {
 			names = append(names, t.sig, t.flake)
+			if t.other > 0 {
+				names = append(names, otherTest)
+			}
 		}
 		for _, p := range r.pushes {
 			for _, run := range p.cells[label] {

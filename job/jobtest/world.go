@@ -70,7 +70,8 @@ type merge struct {
 type truth struct {
 	culprit, until       int64 // until is 0 for a break that lasts
 	before, after, infra float64
-	sig, flake           string // the tests that fail since the culprit, and otherwise
+	other                float64 // how often a run that does not fail so fails in otherTest
+	sig, flake           string  // the tests that fail since the culprit, and otherwise
 }
 
 // broken reports whether the truth's break is in a push.

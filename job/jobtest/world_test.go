@@ -3,8 +3,10 @@ package jobtest_test
 import (
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -192,6 +194,7 @@ func TestTornFlagsAndTruths(t *testing.T) {
 		"truth a culprit=1 sig=\n" + grid:        `w:1:19: sig="": expected a name`,
 		"truth a culprit=1 flake=a,b\n" + grid:   `w:1:19: "flake=a,b": a name has no comma`,
 		"truth a culprit=1 sig=a sig=b\n" + grid: "w:1:25: sig is given twice",
+		"truth a culprit=1 other=1.5\n" + grid:   "w:1:19:",
 		"truth a culprit=1 colour=a\n" + grid:    `w:1:19: "colour=a": expected culprit=ID, until=ID`,
 	} {
 		isTorn(t, text, want)
@@ -332,4 +335,54 @@ func pushOf(t *testing.T, ci *jobtest.CI, name string) job.Push {
 		t.Fatal(err)
 	}
 	return push
+}
+
+// Beside the truth's own failures there are others, at their rate, of which the logs say
+// that they are others; without them nothing else changes.
+func TestTruthWithOthers(t *testing.T) {
+	of := func(others string) (truths, other int, ended string) {
+		w := jobtest.MustParse("seed 3\ntruth l culprit=2 before=0 after=0.5 sig=broke " + others +
+			"\npush l\n1 a1c0 -\n2 b2d1 -\n")
+		ci := jobtest.NewCI(w, nil)
+		for _, p := range w.Pushes("autoland") {
+			if _, err := ci.Trigger(t.Context(), job.Request{Label: "l", Push: p, Count: 400}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		ci.Advance(time.Hour)
+		for _, p := range w.Pushes("autoland") {
+			jobs, err := ci.Jobs(t.Context(), p)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, j := range jobs {
+				log, err := ci.OpenLog(t.Context(), j, job.LogText)
+				if err != nil {
+					t.Fatal(err)
+				}
+				text, err := io.ReadAll(log)
+				if err != nil {
+					t.Fatal(err)
+				}
+				word := "."
+				switch {
+				case strings.Contains(string(text), "UNEXPECTED-FAIL | broke"):
+					truths++
+					word = "x"
+				case strings.Contains(string(text), "UNEXPECTED-FAIL | other"):
+					other++
+				}
+				ended += word
+			}
+		}
+		return truths, other, ended
+	}
+	truths, other, ended := of("other=0.3")
+	alone, none, without := of("")
+	if truths < 170 || truths > 230 || other < 140 || other > 220 { // 200, and 0.3 of 600
+		t.Errorf("%d broke, %d others failed", truths, other)
+	}
+	if alone != truths || none != 0 || ended != without {
+		t.Errorf("without others: %d broke instead of %d, %d others", alone, truths, none)
+	}
 }

@@ -231,6 +231,11 @@ func (c *Consumer) session(ctx context.Context) error {
 	case <-c.again:
 	default:
 	}
+	select { // what was written, or not, when the last connection ended
+	case o := <-c.put:
+		c.late(o)
+	default:
+	}
 	known, err := c.recall(ctx)
 	if err != nil {
 		return err

@@ -27,7 +27,7 @@ import (
 func sqlite(t testing.TB, file string) *sql.DB {
 	t.Helper()
 	return testenv.OpenDB(t, "sqlite",
-		"file:"+file+"?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(NORMAL)")
+		"file:"+file+"?_pragma=busy_timeout(300000)&_pragma=journal_mode(WAL)&_pragma=synchronous(NORMAL)")
 }
 
 func memory() func() (pulse.Store, error) {
@@ -362,7 +362,7 @@ func TestNobodyWaits(t *testing.T) {
 	if _, err := tx.Exec(`SELECT id FROM mozci_pulse_message ORDER BY id LIMIT 1 FOR UPDATE`); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	got, err := s.Take(ctx, "q", "me", time.Hour, 10)
 	if err != nil || len(got) != 1 || got[0].RoutingKey != "b" {

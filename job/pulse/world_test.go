@@ -14,8 +14,8 @@ import (
 	"github.com/mozci/mozci/job/pulse"
 )
 
-// patience is how long a test waits for what must come.
-const patience = 30 * time.Second
+// patience is how long a test waits for what must come: it only ends a test that hangs.
+const patience = 5 * time.Minute
 
 var users atomic.Int64
 
@@ -25,6 +25,7 @@ type world struct {
 	b              *rabbittest.Broker
 	user, exchange string
 	log            *lines
+	onState        func(pulse.State) // may hold a Consumer up; nil for nothing
 }
 
 const password = "p?s/s:w@rd#1 &%zz" //nolint:gosec // a URL could not hold it
@@ -79,7 +80,12 @@ func (w *world) start(s *store, o pulse.Options, hurry func(*pulse.Pace)) *run {
 func (w *world) begin(s *store, o pulse.Options, hurry func(*pulse.Pace)) *run {
 	w.Helper()
 	r := &run{world: w, states: make(chan pulse.State, 10000), done: make(chan error, 1)}
-	o.OnState = func(s pulse.State) { r.states <- s }
+	o.OnState = func(s pulse.State) {
+		r.states <- s
+		if w.onState != nil {
+			w.onState(s)
+		}
+	}
 	c, err := pulse.NewConsumer(s, o)
 	w.must(err)
 	if hurry != nil {

@@ -72,7 +72,7 @@ func TestNewDatabase(t *testing.T) {
 	t.Run("sqlite", func(t *testing.T) {
 		file := filepath.Join(t.TempDir(), "monitor.db")
 		openTogether(t, "sqlite", "file:"+file+
-			"?_txlock=immediate&_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)")
+			"?_txlock=immediate&_pragma=busy_timeout(300000)&_pragma=journal_mode(WAL)")
 	})
 	t.Run("postgres", func(t *testing.T) { openTogether(t, "pgx", testenv.Postgres(t)) })
 }
@@ -238,7 +238,7 @@ func TestNoCircle(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	soon, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	soon, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	if n, err := s.Wake(soon, own.Push, own.Label); err != nil || n != 1 {
 		t.Errorf("%d, %v, expected that Wake does not wait for Save", n, err)

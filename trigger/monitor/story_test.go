@@ -82,7 +82,7 @@ func (s *stage) expect(t *testing.T, es ...monitor.Expectation) string {
 			t.Fatal(err)
 		}
 	}
-	ctx, stop := context.WithTimeout(t.Context(), time.Minute) // of a test that hangs
+	ctx, stop := context.WithTimeout(t.Context(), 10*time.Minute) // of a test that hangs
 	defer stop()
 	if err := m.Run(ctx); err != nil {
 		t.Fatalf("%v\n%s", err, s.trace)

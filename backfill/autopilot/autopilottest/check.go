@@ -72,9 +72,9 @@ type check struct {
 }
 
 const (
-	short = 500 * time.Millisecond // a lease that is waited for
-	long  = time.Hour              // one that does not end while the check runs
-	many  = 1000                   // cases that may be open
+	short = time.Second // a lease that is waited for
+	long  = time.Hour   // one that does not end while the check runs
+	many  = 1000        // cases that may be open
 )
 
 // wrong reports what came of something that should not have.
@@ -174,6 +174,43 @@ func (c *check) one(ctx context.Context, holder string, lease time.Duration) (au
 		return autopilot.Claimed{}, false
 	}
 	return out[0], true
+}
+
+// inTime calls f with a short time, before the end of which it must have ended: where the machine was too
+// slow it is called again with a longer one, and what it found is forgotten. It returns the time that was
+// long enough.
+func (c *check) inTime(ctx context.Context, f func(time.Duration)) time.Duration {
+	for d := short; ; d *= 4 {
+		errs := len(c.errs)
+		began, _ := c.s.Now(ctx) // an error is for the rule of the clock
+		f(d)
+		if now, err := c.s.Now(ctx); err != nil || now.Sub(began) < d || d > time.Minute {
+			return d
+		}
+		c.errs = c.errs[:errs]
+		c.drain(ctx)
+	}
+}
+
+// pass waits until so long has passed by the store's clock.
+func (c *check) pass(ctx context.Context, d time.Duration) {
+	began, err := c.s.Now(ctx)
+	for range 100_000 {
+		now, failed := c.s.Now(ctx)
+		if err = errors.Join(err, failed); err != nil {
+			c.wants("Now", err, nil)
+			return
+		}
+		if now.Sub(began) > d {
+			return
+		}
+		select {
+		case <-time.After(time.Millisecond):
+		case <-ctx.Done():
+			return
+		}
+	}
+	c.wrong("Now", "the same again and again", "a clock that moves")
 }
 
 // finished is what was claimed, with nothing left to do.

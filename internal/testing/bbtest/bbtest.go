@@ -48,6 +48,9 @@ func Start(t testing.TB, opts *Options) *Master {
 	master, worker := programs(t, o.PyPI)
 	m := &Master{t: t, dir: t.TempDir(), program: master, debian: !o.PyPI}
 	web, pb := freePort(t), freePort(t)
+	for pb == web {
+		pb = freePort(t)
+	}
 	m.URL = fmt.Sprintf("http://127.0.0.1:%d", web)
 	text := strings.NewReplacer(
 		"@WEB@", strconv.Itoa(web), "@PB@", strconv.Itoa(pb), "@DIR@", m.dir, "@USER@", User, "@PASSWORD@", Password,

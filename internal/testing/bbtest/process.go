@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -14,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/mozci/mozci/internal/testing/testenv"
 )
 
 // process is a child that is stopped with the test.
@@ -53,7 +54,7 @@ func (p *process) stop() {
 	signal(pid, syscall.SIGTERM)
 	select {
 	case <-p.done:
-	case <-time.After(20 * time.Second):
+	case <-time.After(5 * time.Minute):
 		signal(pid, syscall.SIGKILL)
 		<-p.done
 	}
@@ -130,13 +131,13 @@ func (m *Master) get(path string) (*http.Response, error) {
 // Eventually waits until the condition holds.
 func (m *Master) Eventually(what string, holds func() bool) {
 	m.t.Helper()
-	for range 1800 { // three minutes
+	for range 6000 { // ten minutes
 		if holds() {
 			return
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
-	m.t.Fatalf("%s: not after three minutes\n%s", what, m.log())
+	m.t.Fatalf("%s: not after ten minutes\n%s", what, m.log())
 }
 
 func (m *Master) log() string {
@@ -166,10 +167,9 @@ func run(t testing.TB, dir, name string, args ...string) {
 
 func freePort(t testing.TB) int {
 	t.Helper()
-	l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:0")
+	port, err := testenv.FreePort()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().(*net.TCPAddr).Port
+	return port
 }

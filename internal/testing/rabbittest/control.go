@@ -103,6 +103,16 @@ func (b *Broker) CloseConnections(user, why string) (int, error) {
 	return strconv.Atoi(value)
 }
 
+// Connections is how many connections a user has.
+func (b *Broker) Connections(user string) (int, error) {
+	value, err := b.eval(fmt.Sprintf("length([P || P <- rabbit_networking:connections(), "+
+		"(catch rabbit_networking:connection_info(P, [user])) =:= [{user, %s}]])", text(user)))
+	if err != nil {
+		return 0, err
+	}
+	return strconv.Atoi(value)
+}
+
 // Depth is how many messages of a queue wait, and how many were delivered and are not
 // acknowledged.
 func (b *Broker) Depth(name string) (ready, unacked int, err error) {

@@ -13,7 +13,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -35,8 +34,8 @@ const Server = "/usr/lib/rabbitmq/bin/rabbitmq-server"
 // caller asks a node of Erlang to call something; the package erlang-base has it.
 const caller = "/usr/lib/erlang/bin/erl_call"
 
-// patience is how long a start or a stop may take.
-const patience = time.Minute
+// patience is how long a start, a stop or a call may take, on a machine with much else to do.
+const patience = 5 * time.Minute
 
 // errPort says that somebody took a port between when it was free and the start.
 var errPort = errors.New("a port is in use")
@@ -114,7 +113,7 @@ func (b *Broker) lay() error {
 		return err
 	}
 	for _, port := range []*int{&b.port, &b.tlsPort, &b.dist} {
-		p, err := freePort()
+		p, err := testenv.FreePort()
 		if err != nil {
 			return err
 		}
@@ -136,7 +135,8 @@ func (b *Broker) lay() error {
 }
 
 // settings is the node's configuration. Its files are on the disk of a test: there is
-// no lack of it that it should warn of.
+// no lack of it that it should warn of. Clients may be slow, on a machine with much else to
+// do.
 const settings = `listeners.tcp.1 = 127.0.0.1:PORT
 listeners.ssl.1 = 127.0.0.1:TLS
 ssl_options.certfile = DIR/certificate.pem
@@ -147,6 +147,8 @@ loopback_users = none
 default_user = admin
 default_pass = admin
 disk_free_limit.absolute = 1MB
+handshake_timeout = 120000
+ssl_handshake_timeout = 120000
 log.console = true
 log.console.level = info
 log.file = false
@@ -161,7 +163,8 @@ func (b *Broker) Run() error {
 	}
 	dist := strconv.Itoa(b.dist)
 	cmd := exec.Command(Server, "-noinput", "-sname", b.node, "-setcookie", b.cookie,
-		"-start_epmd", "false", "-erl_epmd_port", dist, "-kernel", "inet_dist_use_interface", "{127,0,0,1}")
+		"-start_epmd", "false", "-erl_epmd_port", dist, "-kernel", "inet_dist_use_interface", "{127,0,0,1}",
+		"-kernel", "net_setuptime", "120") // seconds that a caller has, on a machine with much else to do
 	cmd.SysProcAttr, cmd.Dir = ownProcess(), b.dir
 	in := func(name string) string { return filepath.Join(b.dir, name) }
 	cmd.Env = append(os.Environ(), "HOME="+in("home"), "RABBITMQ_NODENAME="+b.node,
@@ -285,13 +288,4 @@ func (l *tail) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return strings.Join(l.lines, "")
-}
-
-func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().(*net.TCPAddr).Port, nil
 }

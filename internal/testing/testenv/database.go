@@ -20,5 +20,5 @@ func OpenDB(t testing.TB, driver, dsn string) *sql.DB {
 // SQLite is OpenDB of a file that several processes may write, with the driver "sqlite".
 func SQLite(t testing.TB, file string) *sql.DB {
 	t.Helper()
-	return OpenDB(t, "sqlite", "file:"+file+"?_txlock=immediate&_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)")
+	return OpenDB(t, "sqlite", "file:"+file+"?_txlock=immediate&_pragma=busy_timeout(300000)&_pragma=journal_mode(WAL)")
 }

@@ -3,7 +3,6 @@ package testenv
 import (
 	"bufio"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"os/user"
@@ -38,7 +37,11 @@ func StartPostgres(t testing.TB) *Database {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	d := &Database{bin: bin, dir: dir, port: freePort(t), attr: &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}}
+	port, err := FreePort()
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := &Database{bin: bin, dir: dir, port: port, attr: &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}}
 	d.URL = fmt.Sprintf("postgres://mozci@127.0.0.1:%d/postgres?sslmode=disable", d.port)
 	if os.Getuid() == 0 { // the server refuses to run as root
 		d.attr.Credential = unprivileged(t)
@@ -141,14 +144,4 @@ func unprivileged(t testing.TB) *syscall.Credential {
 	}
 	Lacking(t, "a PostgreSQL server does not run as root, and there is no account postgres or nobody")
 	return nil
-}
-
-func freePort(t testing.TB) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().(*net.TCPAddr).Port
 }

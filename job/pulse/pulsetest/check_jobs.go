@@ -25,7 +25,7 @@ func (c *check) done(ctx context.Context) {
 	c.finished(ctx, " of a message that told nothing", []pulse.Told{told(got[2], a)})
 	c.failed(laters(got[0], 0)+" of a message that is done", c.s.Later(ctx, got[0], 0))
 	c.taken(ctx, " when all are done", queue, "me", time.Hour, 10)
-	if !over(ctx) {
+	if !over(ctx, short) {
 		return
 	}
 	c.taken(ctx, " when all are done and the leases are over", queue, "you", time.Hour, 10)

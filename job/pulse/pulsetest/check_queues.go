@@ -53,7 +53,7 @@ func (c *check) aside(ctx context.Context) {
 		all[1].Message.Exchange != got[1].Exchange || !all[1].Message.Received.Equal(got[1].Received)) {
 		c.wrong(asides(queue, 10), fmt.Sprintf("%+v", all), "the messages as they were: %+v", in)
 	}
-	if !over(ctx) {
+	if !over(ctx, short) {
 		return
 	}
 	c.taken(ctx, " after "+putsAside(queue, in)+" of one of them", queue, "you", time.Hour, 10, 0, 2)

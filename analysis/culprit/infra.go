@@ -1,0 +1,116 @@
+package culprit
+
+import "math"
+
+// How probable it is, before anything is known of it, that infrastructure ends
+// every run of a push; that it does so from now on where a run had a result; and
+// from which probability on nothing more is asked for there.
+const (
+	deadPrior = 0.1
+	deadLater = 0.01
+	deadFrom  = 0.98
+)
+
+// What is known of the share of runs that infrastructure ends on a push that can
+// be run, before anything is: a Beta distribution.
+const (
+	infraA = 0.5
+	infraB = 2.5
+)
+
+// dead is the probability that infrastructure ends every run of the push at a
+// position from now on: that, or the runs which it ended there in a row were as
+// unlucky as others are now and then.
+func (s *Search) dead(i int) float64 {
+	if s.seen[i].silent == 0 {
+		return 0
+	}
+	a, b := infraA, infraB
+	for _, k := range s.seen {
+		if k.runs.total() > 0 {
+			a += float64(k.infra - k.silent)
+			b += float64(k.runs.total())
+		}
+	}
+	unlucky := 1.0
+	for j := range s.seen[i].silent {
+		unlucky *= (a + float64(j)) / (a + b + float64(j))
+	}
+	prior := deadPrior
+	if s.seen[i].runs.total() > 0 {
+		prior = deadLater
+	}
+	return prior / (prior + (1-prior)*unlucky)
+}
+
+// mute reports whether infrastructure ends every run at a position, as far as one
+// can know.
+func (s *Search) mute(i int) bool {
+	return s.seen[i].silent >= s.o.MaxInfra || s.dead(i) >= deadFrom
+}
+
+// open reports whether runs may be asked for at a position.
+func (s *Search) open(i int) bool {
+	return (s.o.Closed == nil || !s.o.Closed[s.index[i]]) && !s.mute(i)
+}
+
+// silence reports whether infrastructure ends the runs of all pushes: so many in
+// a row, on several of them.
+func (s *Search) silence() bool {
+	most := s.o.MaxInfra
+	if s.heard {
+		most *= 2
+	}
+	return s.silent >= most
+}
+
+// setAside leaves out the pushes on which infrastructure ended every run: they can
+// be told apart from the next one as little as those that cannot be tested. Two
+// pushes stay.
+func (s *Search) setAside() {
+	var mute []int
+	for i, x := range s.index {
+		if s.seen[i].runs.total() == 0 && s.mute(i) {
+			mute = append(mute, x)
+		}
+	}
+	if len(mute) > 0 && len(s.index)-len(mute) >= 2 {
+		for _, x := range mute {
+			s.ended[x] = true
+		}
+		s.again()
+	}
+}
+
+// again makes the classes anew, with what is known of the pushes.
+func (s *Search) again() {
+	seen := map[int]known{}
+	for i, x := range s.index {
+		seen[x] = s.seen[i]
+	}
+	s.compress()
+	s.seen = make([]known, len(s.index))
+	for i, x := range s.index {
+		s.seen[i] = seen[x]
+	}
+	s.post = nil
+}
+
+// ObserveInfra tells of a run that infrastructure ended: it says nothing about
+// the culprit, and has its own cap.
+func (s *Search) ObserveInfra(push int) error {
+	if push >= 0 && push <= s.n && s.ended[push] {
+		return nil
+	}
+	i, err := s.position(push)
+	if err == nil {
+		s.seen[i].infra++
+		s.seen[i].silent++
+		s.silent++
+	}
+	return err
+}
+
+// alive is how likely a run at a position is to have a result, beside one on a
+// push of which nothing is known.
+func (s *Search) alive(i int) float64 { return math.Max(0, 1-s.dead(i)) }

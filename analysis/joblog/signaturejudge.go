@@ -1,0 +1,202 @@
+package joblog
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/mozci/mozci/analysis"
+	"github.com/mozci/mozci/job"
+)
+
+// Judged is what SignatureJudge made of a failed run.
+type Judged struct {
+	Run     job.Job
+	Verdict analysis.Verdict
+	// Signatures are those of what failed in it.
+	Signatures []Signature
+	// Why says why the run counts by its status; empty where its log told.
+	Why string
+}
+
+// SignatureJudge returns an analysis.Judge for failures with one of the signatures,
+// each given by its Print or fingerprint:
+//
+//	the run passed                                      good; its logs are not read
+//	one of its failures has a sought signature          bad
+//	others failed, or infrastructure alone, and its log,
+//	    which is whole, shows that the tests of all
+//	    sought ones passed                              good
+//	    does not show it                                unclear: it says nothing
+//	its log is gone, cut or not understood, or does
+//	    not say what failed                             by its status, which JudgeOptions.OnRead is told
+//
+// Runs that did not end are what their status says. Each run's logs are read once, as
+// TestJudge reads them. It is safe for concurrent use, and its errors are those of the
+// contexts of its callers.
+func SignatureJudge(ci job.Scheduler, signatures []string, opts *JudgeOptions) analysis.Judge {
+	var sought []Signature
+	for _, s := range signatures {
+		sought = append(sought, ParseSignature(s))
+	}
+	return NewSignatureReader(ci, opts).Judge(sought)
+}
+
+// SignatureReader reads what failed in runs. NewSignatureReader makes one, which is safe
+// for concurrent use.
+type SignatureReader struct {
+	ci       job.Scheduler
+	opts     JudgeOptions
+	readings readings[*told]
+}
+
+// told is what the logs of a failed run said.
+type told struct {
+	signatures []Signature
+	report     *Report // while somebody judges by it
+	why        string  // why the log says nothing of what failed
+}
+
+// NewSignatureReader returns a reader of the runs of a CI.
+func NewSignatureReader(ci job.Scheduler, opts *JudgeOptions) *SignatureReader {
+	o := opts.defaults()
+	return &SignatureReader{ci, o, newReadings[*told](o.Most)}
+}
+
+// Of are the signatures of what failed in a run, as Report.Signatures has them, and why
+// there are none, or not all of them; empty where its log is whole. Its logs are read
+// once, and by the judges of the reader not again. Errors are those of ctx.
+func (s *SignatureReader) Of(ctx context.Context, run job.Job) (signatures []Signature, why string, err error) {
+	t, err := s.readings.of(ctx, run, func(ctx context.Context) (*told, bool, error) {
+		t, keep, err := s.read(ctx, run, nil)
+		t.report = nil // which is large
+		return &t, keep, err
+	})
+	if err != nil {
+		return nil, "", err
+	}
+	return slices.Clone(t.signatures), t.why, nil
+}
+
+// Judge is SignatureJudge with signatures that the reader, or a Report, has told.
+func (s *SignatureReader) Judge(sought []Signature) analysis.Judge {
+	j := &signatureJudge{
+		SignatureReader: s, sought: slices.Clone(sought), bad: map[string]bool{}, like: map[string]bool{},
+		verdicts: newReadings[analysis.Verdict](s.opts.Most),
+	}
+	for _, x := range sought {
+		for _, key := range keys(x) {
+			j.bad[key] = j.bad[key] || s.opts.Loose || key == x.Print
+			j.like[key] = true
+		}
+		if x.Test != "" {
+			j.names = append(j.names, x.Test)
+		}
+	}
+	return j.judge
+}
+
+type signatureJudge struct {
+	*SignatureReader
+	sought   []Signature
+	bad      map[string]bool // the keys of what is sought
+	like     map[string]bool // those of what may be the same
+	names    []string        // of their tests
+	verdicts readings[analysis.Verdict]
+}
+
+func (j *signatureJudge) judge(ctx context.Context, run job.Job) (analysis.Verdict, error) {
+	v, err := j.opts.Status(ctx, run)
+	if err != nil || v != analysis.Bad {
+		return v, err
+	}
+	v, err = j.verdicts.of(ctx, run, func(ctx context.Context) (analysis.Verdict, bool, error) {
+		return j.weigh(ctx, run)
+	})
+	if err != nil {
+		return analysis.Unclear, err
+	}
+	return v, nil
+}
+
+// weigh judges a failed run by its logs, those that were read already where these do.
+func (j *signatureJudge) weigh(ctx context.Context, run job.Job) (v analysis.Verdict, keep bool, err error) {
+	keep = true
+	var t told
+	r, known := j.readings.kept.Get(run.ID())
+	if known && r.said != nil {
+		t = *r.said
+	}
+	if !known || t.why == "" && !shares(j.bad, t.signatures) {
+		if t, keep, err = j.read(ctx, run, j.names); err != nil {
+			return analysis.Unclear, false, err
+		}
+	}
+	said := Judged{Run: run, Signatures: t.signatures}
+	switch {
+	case shares(j.bad, t.signatures):
+		said.Verdict = analysis.Bad
+	case t.why != "":
+		said.Verdict, said.Why = analysis.Bad, t.why
+	case !shares(j.like, t.signatures) && t.report.escaped(j.sought, j.opts.Group):
+		said.Verdict = analysis.Good
+	default:
+		said.Verdict = analysis.Unclear
+	}
+	if j.opts.OnRead != nil {
+		j.opts.OnRead(said)
+	}
+	return said.Verdict, keep, nil
+}
+
+// shares reports whether one of the signatures has a key of a set.
+func shares(set map[string]bool, signatures []Signature) bool {
+	return slices.ContainsFunc(signatures, func(s Signature) bool {
+		return slices.ContainsFunc(keys(s), func(key string) bool { return set[key] })
+	})
+}
+
+// keys are what two signatures share, one of them or more, that mean the same failure:
+// the first to the letter, the others also with another message, or in another test.
+func keys(of Signature) []string {
+	keys := []string{of.Print}
+	if test := CanonicalTest(of.Test); of.Test != "" && !listed(noTerm, of.Test) {
+		keys = append(keys, "\x00test "+test) // which no Print begins with
+	}
+	if top := of.top(); top != "" && !listed(noTerm, top) {
+		keys = append(keys, "\x00top "+top)
+	}
+	return keys
+}
+
+// read reads the logs of a failed run. What a service did not answer is not kept.
+func (s *SignatureReader) read(ctx context.Context, run job.Job, tests []string) (t told, keep bool, err error) {
+	opener, ok := job.As[job.LogOpener](s.ci)
+	if !ok {
+		return told{why: "the CI has no logs"}, true, nil
+	}
+	r, err := Failures(ctx, opener, run, &Options{Tests: tests})
+	switch {
+	case err == nil:
+	case ctx.Err() != nil:
+		return told{}, false, err
+	case errors.Is(err, job.ErrNotFound):
+		return told{why: "its log is gone"}, true, nil
+	case errors.Is(err, errors.ErrUnsupported):
+		return told{why: "the CI has no log of it"}, true, nil
+	case errors.Is(err, errNotALog):
+		return told{why: "what it left behind is no log"}, true, nil
+	default:
+		return told{why: "its log could not be read: " + err.Error()}, false, nil
+	}
+	t = told{signatures: r.Signatures(), report: r}
+	switch {
+	case len(r.Formats) == 0:
+		t.why = "its log is not understood"
+	case !r.whole():
+		t.why = "its log is cut or damaged"
+	case len(t.signatures) == 0 && !r.OnlyInfra():
+		t.why = "its log does not say what failed"
+	}
+	return t, true, nil
+}
