@@ -67,7 +67,7 @@ func (s *searcher) open(ctx context.Context) error {
 	if first.err != nil {
 		return first.err
 	}
-	return s.beganBad(ctx, first)
+	return s.otherwise(s.beganBad(ctx, first), first)
 }
 
 // read reads what ran on pushes.

@@ -80,9 +80,8 @@ func (s *searcher) leads(ctx context.Context) {
 // result is what is known by now.
 func (s *searcher) result() SearchResult {
 	r := SearchResult{
-		FindFix: s.o.FindFix,
-		Label:   s.label, Outcome: culprit.Undecided, Rounds: s.rounds, Forecast: s.forecast, Plan: s.plan,
-		Cancelled: s.stopped, Warnings: slices.Clone(s.warnings), Signatures: s.sought,
+		Label: s.label, FindFix: s.o.FindFix, Outcome: culprit.Undecided, Rounds: s.rounds, Forecast: s.forecast,
+		Plan: s.plan, Cancelled: s.stopped, Warnings: slices.Clone(s.warnings), Signatures: s.sought,
 	}
 	if s.pushes == nil {
 		return r

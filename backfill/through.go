@@ -230,6 +230,12 @@ func (s *searcher) inside(ctx context.Context, r *SearchResult, o job.Origin) (i
 	}
 	in = newSearcher(repo, s.wanted, rev, s.o)
 	in.merged = s.onBothSides(r)
+	if len(s.sought) > 0 {
+		in.o.Signatures, in.o.Loose = nil, in.o.Loose || len(s.o.Signatures) == 0
+		for _, sign := range s.sought {
+			in.o.Signatures = append(in.o.Signatures, sign.Print)
+		}
+	}
 	in.o.PriorNothing = math.Max(0.01, 1-r.Probability) // that something broke it is what was found
 	in.o.Good, in.o.Skip, in.o.Extend, in.o.MaxRevisions = "", nil, -1, max(1, len(between)-1)
 	if s.o.MaxRuns > 0 {
@@ -262,7 +268,7 @@ func onlyOf(brought []job.Push, weight func(job.Push) float64) func(job.Push) fl
 // beganBad checks that it failed on the start. Behind a merge it need not have run
 // there: it failed on the merge.
 func (s *searcher) beganBad(ctx context.Context, first looked) error {
-	err := s.otherwise(s.failedOn(ctx, first.runs), first)
+	err := s.failedOn(ctx, first.runs)
 	if s.merged != nil && errors.Is(err, ErrNotBad) {
 		return nil
 	}

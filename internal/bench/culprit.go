@@ -184,7 +184,7 @@ func (b *sim) numbers() {
 	if len(b.figures) == 0 {
 		return
 	}
-	fmt.Printf("\n%-64s %18s %9s %8s %8s\n", "figure", "measured", "", "must", "goal")
+	fmt.Printf("\n%-68s %18s %9s %8s %8s\n", "figure", "measured", "", "must", "goal")
 	for _, f := range b.figures {
 		state := ""
 		switch {
@@ -197,6 +197,6 @@ func (b *sim) numbers() {
 		if f.goal != f.must {
 			goal = fmt.Sprintf("%.4g", f.goal)
 		}
-		fmt.Printf("%-64s %18s %9s %8.4g %8s  %s\n", f.name, f.text(), f.word(), f.must, goal, state)
+		fmt.Printf("%-68s %18s %9s %8.4g %8s  %s\n", f.name, f.text(), f.word(), f.must, goal, state)
 	}
 }

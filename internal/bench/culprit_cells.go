@@ -12,8 +12,8 @@ func (b *sim) cells(n int, p float64) {
 	if b.quick && n > 64 {
 		return
 	}
-	fmt.Printf("\nruns / right, n = %d, p = %v; T2: 200 older runs and 20 newer ones (40: 40 newer), T1: 50 older runs, "+
-		"T0: nothing; limit: Fano\n", n, p)
+	fmt.Printf("\nruns / right, n = %d, p = %v; T2: 200 older runs and 20 newer ones (40: 40 newer), T1: 50 older "+
+		"runs, T0: nothing; limit: Fano\n", n, p)
 	fmt.Printf("%5s  %6s  %18s  %25s %25s  %18s  %18s  %18s  %18s  %18s  %18s\n", "q", "limit", "oracle",
 		"T2 (of oracle)", "40 (of oracle)", "T1", "T0", "bayesect T1", "FACF T1", "git bisect", "x6, likeliest")
 	for _, q := range []float64{0, 0.01, 0.1, 0.3} {
@@ -47,7 +47,7 @@ func (b *sim) cell(n int, p, q float64) {
 	fmt.Printf("%5.2f  %6.1f  %18s  %25s %25s  %18s  %18s  %18s  %18s  %18s  %18s\n", q, limit, cellText(best),
 		fmt.Sprintf("%s (%.2f)", cellText(t2), ratio.value), more, cellText(t1), cellText(t0),
 		cellText(try(few, draw(50, 0), bayesect(true, 3000, nil))), cellText(try(trials, draw(50, 0), facf)),
-		cellText(try(trials, draw(0, 0), bisect)), cellText(try(few, draw(0, 0), decoded(6))))
+		cellText(try(trials, draw(0, 0), bisect)), cellText(try(trials, draw(0, 0), decoded(6))))
 	b.atLeast(t2.rightShare(), 0.95, 0.95, "%s, T2: right", name)
 	b.atLeast(t1.rightShare(), 0.95, 0.95, "%s, T1: right", name)
 	b.atLeast(t0.rightShare(), 0.95, 0.95, "%s, T0: right", name)

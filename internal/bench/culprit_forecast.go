@@ -2,14 +2,15 @@ package main
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/mozci/mozci/analysis/culprit"
 )
 
 // forecasts compares what is said before a search with what it took.
 func (b *sim) forecasts() {
-	fmt.Printf("\nforecast and what it took, n = 64 and 256, T2\n%5s %4s %5s %10s %10s %8s %6s %8s %8s %6s\n", "n", "p", "q",
-		"at a time", "said runs", "took", "", "rounds", "took", "")
+	fmt.Printf("\nforecast and what it took, n = 64 and 256, T2\n%5s %4s %5s %10s %10s %8s %6s %8s %8s %6s\n",
+		"n", "p", "q", "at a time", "said runs", "took", "", "rounds", "took", "")
 	for _, n := range []int{64, 256} {
 		for _, r := range []culprit.Rates{
 			{After: 1},
@@ -41,17 +42,17 @@ func (b *sim) forecast(n int, r culprit.Rates, k int) {
 		runs += x[0] / float64(trials)
 		rounds += x[1] / float64(trials)
 	}
-	of := func(said float64, took measured) measured {
-		return measured{said / took.value, said / took.value * took.deviation / took.value}
+	of := func(said float64, took measured) (ratio, apart measured) {
+		ratio = measured{said / took.value, said / took.value * took.deviation / took.value}
+		return ratio, measured{math.Abs(ratio.value - 1), ratio.deviation}
 	}
-	ofRuns, ofRounds := of(runs, took.meanRuns()), of(rounds, took.meanRounds())
+	ofRuns, runsApart := of(runs, took.meanRuns())
+	ofRounds, roundsApart := of(rounds, took.meanRounds())
 	fmt.Printf("%5d %4.1f %5.2f %10d %10.1f %8.1f %6.2f %8.1f %8.1f %6.2f\n", n, r.After, r.Before, k, runs,
 		took.mean(), ofRuns.value, rounds, took.meanRounds().value, ofRounds.value)
-	name := fmt.Sprintf("n %d, p %v, q %v, %d at a time: forecast", n, r.After, r.Before, k)
-	b.atLeast(ofRuns, 0.8, 0.8, "%s of runs, of what it took", name)
-	b.atMost(ofRuns, 1.2, 1.2, "%s of runs, of what it took", name)
+	name := fmt.Sprintf("forecast, n %d, p %v, q %v, %d at a time", n, r.After, r.Before, k)
+	b.atMost(runsApart, 0.2, 0.1, "%s: runs apart", name)
 	if k > 1 {
-		b.atLeast(ofRounds, 0.7, 0.8, "%s of rounds, of what it took", name)
-		b.atMost(ofRounds, 1.4, 1.2, "%s of rounds, of what it took", name)
+		b.atMost(roundsApart, 0.3, 0.2, "%s: rounds apart", name)
 	}
 }

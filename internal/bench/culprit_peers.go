@@ -50,9 +50,11 @@ func repeated(repeats int) method {
 	}
 }
 
-// filled runs every push between the ends so many times, in one round.
+// filled runs every push between the ends so many times, in one round; of the newest
+// it knows the failure that was seen.
 func filled(l *lab, times int) []culprit.Counts {
 	runs := make([]culprit.Counts, l.n+1)
+	runs[l.n].Failed = 1
 	for x := l.n - 1; x >= 1; x-- {
 		for range times {
 			add(&runs[x], l.failed(x))
@@ -122,13 +124,16 @@ func retriggers(l *lab) answer {
 			bad++
 		}
 	}
+	times := 6
 	switch {
+	case bad < 3:
+		return answer{push: -1, rounds: 1}
 	case bad == 6:
-		return answer{push: likeliest(filled(l, 1)), rounds: 2}
-	case bad >= 3:
-		return answer{push: likeliest(filled(l, 6)), rounds: 2}
+		times = 1
 	}
-	return answer{push: -1, rounds: 1}
+	runs := filled(l, times)
+	runs[l.n] = culprit.Counts{Failed: bad, Passed: 6 - bad}
+	return answer{push: likeliest(runs), rounds: 2}
 }
 
 // luci cuts the range in three with two runs at a time, then runs the suspect and

@@ -39,8 +39,8 @@ func (b *sim) infra() {
 			m := ours(k, culprit.Options{})
 			with, without := try(b.trials(500), draw(0.2), m), try(b.trials(500), draw(0), m)
 			times := with.over(without)
-			fmt.Printf("p = %.1f q = %.2f k = %d   %s   without %s   %.2f times\n", r.After, r.Before, k, cellText(with),
-				cellText(without), times.value)
+			fmt.Printf("p = %.1f q = %.2f k = %d   %s   without %s   %.2f times\n", r.After, r.Before, k,
+				cellText(with), cellText(without), times.value)
 			least := map[float64]float64{1: 0.99, 0.5: 0.95}[r.After]
 			b.atLeast(with.rightShare(), least, least, "infra, p %v, %d at a time: right", r.After, k)
 			b.atMost(times, 1.35, 1.25, "infra, p %v, %d at a time: runs of those without", r.After, k)
@@ -51,9 +51,12 @@ func (b *sim) infra() {
 // dead has pushes on which infrastructure ends every run, for ever: such a push
 // cannot be told from the next one that can be tested.
 func (b *sim) dead() {
-	fmt.Printf("\n10 %% of the pushes are dead: infra ends every run there. n = 64, 50 older runs; right: the culprit is " +
-		"among the answer\n")
-	for _, c := range []struct{ p, q, runs, goalRuns, right float64 }{{1, 0, 11, 10, 0.99}, {0.5, 0.01, 40, 38.5, 0.96}} {
+	fmt.Printf("\n10 %% of the pushes are dead: infra ends every run there. n = 64, 50 older runs; right: the " +
+		"culprit is among the answer\n")
+	for _, c := range []struct{ p, q, runs, goalRuns, right float64 }{
+		{1, 0, 11, 10, 0.99},
+		{0.5, 0.01, 40, 38.5, 0.96},
+	} {
 		draw := func(dead float64) func(uint64) *lab {
 			return func(i uint64) *lab {
 				l := newLab(b.seed+9, i, 64, effective(c.p, c.q), c.q, 50, 0)
@@ -84,7 +87,8 @@ func (b *sim) untestable() {
 		}
 		return play(engine(1, o, l), l)
 	})
-	fmt.Printf("\n30 %% of the pushes cannot be tested: the culprit is in the answer in %.3f, of %.2f pushes on average\n",
+	fmt.Printf("\n30 %% of the pushes cannot be tested: the culprit is in the answer in %.3f, of %.2f pushes on "+
+		"average\n",
 		s.accuracy(), s.size/float64(s.trials))
 	b.atLeast(s.rightShare(), 0.99, 0.99, "untestable pushes: right")
 	b.atMost(measured{s.size / float64(s.trials), 0.03}, 2, 1.9, "untestable pushes: size of the answer")
@@ -95,7 +99,8 @@ func (b *sim) permanent() {
 	fmt.Printf("\npermanent only, 50 older runs\n")
 	for _, n := range []int{64, 256, 1024} {
 		draw := func(i uint64) *lab { return newLab(b.seed+5, i, n, 1, 0, 50, 0) }
-		mine, theirs := try(b.trials(500), draw, ours(1, culprit.Options{Permanent: true})), try(b.trials(500), draw, facf)
+		trials := b.trials(500)
+		mine, theirs := try(trials, draw, ours(1, culprit.Options{Permanent: true})), try(trials, draw, facf)
 		fmt.Printf("n = %4d: %s   FACF %s\n", n, cellText(mine), cellText(theirs))
 		b.atMost(mine.over(theirs), 1, 0.9, "permanent only, n %d: runs of FACF's", n)
 	}
@@ -125,8 +130,9 @@ func (b *sim) fresh() {
 				inside++
 			}
 		}
-		fmt.Printf("k = %d   %s in %.1f rounds, wrong %.3f (accused %.3f), gave up %.3f, older or nothing %.3f; forecast "+
-			"%.1f; within 3 times its own forecast %.3f, the worst %.1f times\n", k, cellText(s), s.meanRounds().value,
+		fmt.Printf("k = %d   %s in %.1f rounds, wrong %.3f (accused %.3f), gave up %.3f, older or nothing %.3f; "+
+			"forecast %.1f; within 3 times its own forecast %.3f, the worst %.1f times\n", k, cellText(s),
+			s.meanRounds().value,
 			s.share(s.wrong), s.share(s.accused), s.share(s.gaveUp), s.share(s.either), mean,
 			float64(inside)/float64(trials), worst)
 		b.atMost(s.shareOf(s.accused), 0.03, 0.02, "flakes without history, %d at a time: accused", k)

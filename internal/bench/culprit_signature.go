@@ -10,8 +10,8 @@ import (
 // fail, of which one in ten has the sought failure.
 func (b *sim) signature() {
 	const n, p, q, all = 64, 0.5, 0.01, 0.1
-	fmt.Printf("\nother failures in the job, n = %d, p = %v, T2: %v of the runs of good pushes fail, %v with the sought "+
-		"signature\n", n, p, all, q)
+	fmt.Printf("\nother failures in the job, n = %d, p = %v, T2: %v of the runs of good pushes fail, %v with the "+
+		"sought signature\n", n, p, all, q)
 	draw := func(blind bool) func(uint64) *lab {
 		return func(i uint64) *lab {
 			l := newLab(b.seed+11, i, n, effective(p, q), q, 0, 0)
@@ -25,8 +25,8 @@ func (b *sim) signature() {
 		without, with := try(b.trials(1000), draw(true), m), try(b.trials(1000), draw(false), m)
 		learnt := try(b.trials(1000), func(i uint64) *lab { return learn(draw(false)(i)) }, m)
 		ratio := with.over(without)
-		fmt.Printf("k = %d   by status %s   by the signature %s, %.2f times   by that of the first failure seen %s\n", k,
-			cellText(without), cellText(with), ratio.value, cellText(learnt))
+		fmt.Printf("k = %d   by status %s   by the signature %s, %.2f times   by that of the first failure seen %s\n",
+			k, cellText(without), cellText(with), ratio.value, cellText(learnt))
 		b.atMost(ratio, 0.65, 0.6, "signatures, %d at a time: runs of those without", k)
 		b.atLeast(with.rightShare(), 0.95, 0.95, "signatures, %d at a time: right", k)
 	}

@@ -48,8 +48,8 @@ func softly(k int, told bool) method {
 }
 
 func (b *sim) soft() {
-	fmt.Printf("\nall history as evidence: one push in five was tested, n = 256, 50 older runs; k = 4: rounds, and how many " +
-		"times the runs of k = 1, ours and the oracle's\n")
+	fmt.Printf("\nall history as evidence: one push in five was tested, n = 256, 50 older runs; k = 4: rounds, and " +
+		"how many times the runs of k = 1, ours and the oracle's\n")
 	fmt.Printf("%4s %5s  %18s  %18s  %8s %6s %6s  %22s  %18s\n", "p", "q", "ours", "k = 4", "rounds", "times",
 		"oracle", "bayesect, same history", "nearest green")
 	for _, r := range softCases {

@@ -29,8 +29,8 @@ type pairs struct {
 
 // told compares the engine with one that is told the exact prior.
 func (b *sim) told(n int) {
-	fmt.Printf("\ntold the exact prior of the rates, n = %d: drawn from the engine's prior with q in a band, 200 older runs, "+
-		"20 newer ones; oracle: told the rates\n", n)
+	fmt.Printf("\ntold the exact prior of the rates, n = %d: drawn from the engine's prior with q in a band, 200 "+
+		"older runs, 20 newer ones; oracle: told the rates\n", n)
 	for _, band := range [][2]float64{{0.1, 0.2}, {0.2, 0.5}} {
 		prior := inBand(band[0], band[1])
 		draw := func(i uint64) *lab {
