@@ -67,10 +67,6 @@ func mirrored(d culprit.Decision, n int) culprit.Decision {
 	return d
 }
 
-// olderOrNothing is culprit.Older and culprit.NotARegression where they cannot be
-// told apart.
-const olderOrNothing culprit.Outcome = "older_or_nothing"
-
 // inWords has the words of a decision right for what is searched for.
 func (s *searcher) inWords(d culprit.Decision) culprit.Decision {
 	if !s.o.FindFix {
@@ -79,7 +75,7 @@ func (s *searcher) inWords(d culprit.Decision) culprit.Decision {
 	switch {
 	case d.Outcome == culprit.Older:
 		d.Why = "it is not mended yet on the newest push of the range that can be tested"
-	case d.Outcome == olderOrNothing:
+	case d.Outcome == culprit.OlderOrNothing:
 		d.Why = "it is not mended yet, or nothing mended it: these cannot be told apart here"
 	case d.Outcome == culprit.Found && d.Confirmed:
 		d.Why = "confirmed: it passed on the push that mended it and failed on its parent"

@@ -206,7 +206,8 @@ func (r FindResult) MarshalJSON() ([]byte, error) {
 		Plan       trigger.Plan   `json:"plan"`
 	}{
 		r.Label, r.Start.Ref(), refOf(r.LastGood), refOf(r.FirstBad), refs(r.Missing), refs(r.Mixed), refs(r.Running),
-		refs(r.Unclear), refs(r.Untestable), r.NeverGood, refOf(r.Born), len(r.History) + len(r.Beyond), r.Flaky, r.Chance,
+		refs(r.Unclear), refs(r.Untestable), r.NeverGood, refOf(r.Born),
+		len(r.History) + len(r.Beyond), r.Flaky, r.Chance,
 		append([]string{}, r.Warnings...), followed(r.Merges), r.Plan,
 	})
 }

@@ -78,6 +78,11 @@ func (s *searcher) learn(ctx context.Context, start job.Push) error {
 		return nil
 	}
 	s.unsure = false
+	if s.merged != nil && len(s.merged.sought) > 0 { // learnt before the merge
+		s.sought = s.merged.sought
+		s.judge = s.reader.Judge(s.sought)
+		return nil
+	}
 	log := s.log
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)

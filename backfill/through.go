@@ -9,6 +9,7 @@ import (
 
 	"github.com/mozci/mozci/analysis"
 	"github.com/mozci/mozci/analysis/culprit"
+	"github.com/mozci/mozci/analysis/joblog"
 	"github.com/mozci/mozci/job"
 )
 
@@ -88,17 +89,19 @@ func (w *through) merges(ctx context.Context, s *searcher, r *SearchResult) erro
 			return fmt.Errorf("what push %s brought: %w", p, err)
 		}
 		for _, o := range origins {
-			if at := o.Repo + " " + o.Head; !w.seen[at] {
-				w.seen[at] = true
-				b, err := w.behind(ctx, s, r, p, o)
-				if b.Why != "" {
-					r.Warnings = append(r.Warnings, fmt.Sprintf("push %s merged %.12s of %s, and what it brought was not "+
-						"searched: %s", p, o.Head, o.Repo, b.Why))
-				}
-				r.Merges = append(r.Merges, b)
-				if err != nil || b.Result != nil && b.Result.Outcome == culprit.Found {
-					return err
-				}
+			at := o.Repo + " " + o.Head
+			if w.seen[at] {
+				continue
+			}
+			w.seen[at] = true
+			b, err := w.behind(ctx, s, r, p, o)
+			if b.Why != "" {
+				r.Warnings = append(r.Warnings, fmt.Sprintf("push %s merged %.12s of %s, and what it brought was "+
+					"not searched: %s", p, o.Head, o.Repo, b.Why))
+			}
+			r.Merges = append(r.Merges, b)
+			if err != nil || b.Result != nil && b.Result.Outcome == culprit.Found {
+				return err
 			}
 		}
 	}
@@ -142,6 +145,7 @@ func (w *through) behind(
 type outside struct {
 	without, with culprit.Counts
 	weight        func(job.Push) float64 // the caller's
+	sought        []joblog.Signature     // what is sought, given or learnt
 }
 
 // onBothSides counts the runs on both sides of the culprit of a result, and those outside
@@ -150,7 +154,7 @@ func (s *searcher) onBothSides(r *SearchResult) *outside {
 	count := func(r analysis.Rate) culprit.Counts {
 		return culprit.Counts{Failed: r.Failures, Passed: r.Runs - r.Failures}
 	}
-	out := &outside{count(r.Before), count(r.After), s.o.Weight}
+	out := &outside{count(r.Before), count(r.After), s.o.Weight, s.sought}
 	if s.o.FindFix { // before the fix it is broken
 		out.without, out.with = out.with, out.without
 	}
@@ -187,8 +191,8 @@ func (s *searcher) doubtMerge(d culprit.Decision) culprit.Decision {
 	rate := float64(with.Failed) / float64(with.Failed+with.Passed+1)
 	if runs.Bad == 0 && math.Pow(1-rate, float64(runs.Good)) < surelyPasses {
 		d.Done, d.Outcome, d.Next = true, culprit.Undecided, nil
-		d.Why = fmt.Sprintf("with all that was merged it passed %d of %d runs here: what broke it is the merge itself, "+
-			"or what it met there", runs.Good, runs.Good)
+		d.Why = fmt.Sprintf("with all that was merged it passed %d of %d runs here: what broke it is the merge "+
+			"itself, or what it met there", runs.Good, runs.Good)
 	}
 	return d
 }
@@ -210,7 +214,7 @@ func (s *searcher) inside(ctx context.Context, r *SearchResult, o job.Origin) (i
 	}
 	repo, err := s.o.Repositories(o.Repo)
 	if err != nil {
-		return nil, err.Error(), nil
+		return nil, err.Error(), nil //nolint:nilerr // the merge stays the answer
 	}
 	oldest, newest := o.Pushes[0], o.Pushes[len(o.Pushes)-1]
 	if o.Before != nil {

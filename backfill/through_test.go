@@ -229,7 +229,7 @@ push    test
 func TestSearchBehindMergeFails(t *testing.T) {
 	gone := errors.New("no answer")
 	r, err := deep(t, deepWorld, backfill.SearchOptions{
-		Repositories: func(name string) (job.Repository, error) { return failingLine{gone}, nil },
+		Repositories: func(string) (job.Repository, error) { return failingLine{gone}, nil },
 	})
 	if !errors.Is(err, gone) || r.Culprit == nil || r.Culprit.ID != 9 {
 		t.Errorf("%v, %s", err, told(r))
@@ -247,7 +247,8 @@ func (f failingLine) Pushes(context.Context, job.Range) ([]job.Push, error) { re
 // What fails only where it was merged was broken by the merge: that is said, after a few
 // runs.
 func TestSearchBehindMergeOfTwo(t *testing.T) {
-	world := strings.Replace(deepWorld, "truth test culprit=23 before=0 after=1", "truth test culprit=23 before=0 after=0", 1)
+	const truth = "truth test culprit=23 before=0 after="
+	world := strings.Replace(deepWorld, truth+"1", truth+"0", 1)
 	r, err := deep(t, world, backfill.SearchOptions{})
 	if err != nil || r.Culprit == nil || r.Culprit.ID != 9 || len(r.Merges) != 1 {
 		t.Fatalf("%v, %s", err, told(r))

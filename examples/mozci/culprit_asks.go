@@ -178,14 +178,14 @@ func mendedSentence(r backfill.SearchResult, what, bought string) string {
 		runs(r.Before.Runs), r.After.Failures, runs(r.After.Runs))
 	switch {
 	case r.Outcome == culprit.Found && len(r.Class) > 1:
-		return fmt.Sprintf("%s was mended by one of %d pushes up to %s, which cannot be told apart (probability %.3f): "+
-			"%s (%s).", what, len(r.Class), pushName(r.Class[len(r.Class)-1]), r.Probability, rates, bought)
+		return fmt.Sprintf("%s was mended by one of %d pushes up to %s, which cannot be told apart (probability "+
+			"%.3f): %s (%s).", what, len(r.Class), pushName(r.Class[len(r.Class)-1]), r.Probability, rates, bought)
 	case r.Outcome == culprit.Found:
 		return fmt.Sprintf("%s was mended by push %s (probability %.3f): %s (%s).", what, pushName(*r.Culprit),
 			r.Probability, rates, bought)
 	case r.Outcome == culprit.NotARegression:
-		return fmt.Sprintf("%s was mended by none of these pushes (probability %.3f): it is a flake, which fails in %d "+
-			"of %s all along (%s).", what, r.Probability, r.Before.Failures+r.After.Failures,
+		return fmt.Sprintf("%s was mended by none of these pushes (probability %.3f): it is a flake, which fails in "+
+			"%d of %s all along (%s).", what, r.Probability, r.Before.Failures+r.After.Failures,
 			runs(r.Before.Runs+r.After.Runs), bought)
 	case r.Outcome == culprit.Older:
 		newest := r.Pushes[len(r.Pushes)-1].Push
