@@ -314,11 +314,18 @@ func (r rewording) OpenLog(ctx context.Context, j job.Job, which job.LogKind) (i
 func TestSearchLearnsTheTest(t *testing.T) {
 	world := "truth l culprit=14 before=0 after=1 sig=broke\npush l\n"
 	for i := 1; i <= 40; i++ {
-		world += fmt.Sprintf("%d %04x %s\n", i, 0xa000+i, map[bool]string{true: "fail:sig=broke", false: "-"}[i >= 39])
+		cell := "-"
+		switch {
+		case i >= 39:
+			cell = "fail:sig=broke"
+		case i <= 13:
+			cell = "pass"
+		}
+		world += fmt.Sprintf("%d %04x %s\n", i, 0xa000+i, cell)
 	}
 	ci, repo := open(t, world)
 	r, err := backfill.Search(t.Context(), repo, rewording{ci}, "l", "tip",
-		&backfill.SearchOptions{MaxRevisions: 8, History: 16, Extend: 3})
+		&backfill.SearchOptions{MaxRevisions: 8, History: 30, Extend: 3})
 	if err != nil || r.Outcome != culprit.Found || r.Culprit.ID != 14 || len(r.Signatures) != 1 ||
 		strings.Contains(fmt.Sprint(r.Warnings), "sought") {
 		t.Errorf("%v, %v, %v: %s", err, r.Signatures, r.Warnings, told(r))
