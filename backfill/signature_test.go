@@ -161,53 +161,58 @@ func TestSearchReadsFailedRunsOnce(t *testing.T) {
 	}
 }
 
+// several is a history whose start failed twice, in two tests.
+const several = "truth l culprit=5 before=0 after=1 sig=a\npush l\n1 a001 pass\n2 a002 fail:sig=b\n" +
+	"3 a003 fail:sig=c\n4 a004 -\n5 a005 -\n6 a006 fail:sig=a,fail:sig=b\n"
+
+// unsaid are searches in which it is not known, or not said, what failed.
+var unsaid = map[string]struct {
+	gone       func(job.Job) error
+	opts       backfill.SearchOptions
+	signatures string
+	unread     int
+	warning    string
+}{
+	"several": {
+		signatures: "a, b", warning: "2 failures are sought, all that the start has: a, b",
+	},
+	"no logs": {
+		gone:    func(job.Job) error { return job.ErrNotFound },
+		warning: "what failed at the start is not known, so that every failure of l counts: its log is gone",
+	},
+	"no log of one": {
+		gone: func(j job.Job) error {
+			if j.Push().ID == 3 {
+				return job.ErrNotFound
+			}
+			return nil
+		},
+		opts:       backfill.SearchOptions{Signatures: []string{"test | a | expected PASS"}},
+		signatures: "a", unread: 1, warning: "1 failed run counts, whatever failed in it: its log is gone",
+	},
+	"no log of another": {
+		gone: func(j job.Job) error {
+			if j.Push().ID == 2 {
+				return job.ErrUnavailable
+			}
+			return nil
+		},
+		opts:       backfill.SearchOptions{Signatures: []string{"test | a | expected PASS"}},
+		signatures: "a", unread: 1, warning: "1 failed run counts, whatever failed in it: its log could not be read",
+	},
+	"every failure": {opts: backfill.SearchOptions{AnyFailure: true}},
+	"a judge":       {opts: backfill.SearchOptions{Judge: analysis.ByStatus}},
+	"given": {
+		opts:       backfill.SearchOptions{Signatures: []string{" test | a | expected PASS\n"}},
+		signatures: "a", warning: "other failures of the job are no evidence: b",
+	},
+}
+
 // What is not known of what failed is said: at the start, of others, and where there are
 // several.
 func TestSearchSaysWhatIsNotKnown(t *testing.T) {
-	const world = "truth l culprit=5 before=0 after=1 sig=a\npush l\n1 a001 pass\n2 a002 fail:sig=b\n" +
-		"3 a003 fail:sig=c\n4 a004 -\n5 a005 -\n6 a006 fail:sig=a,fail:sig=b\n"
-	for name, c := range map[string]struct {
-		gone       func(job.Job) error
-		opts       backfill.SearchOptions
-		signatures string
-		unread     int
-		warning    string
-	}{
-		"several": {
-			signatures: "a, b", warning: "2 failures are sought, all that the start has: a, b",
-		},
-		"no logs": {
-			gone:    func(job.Job) error { return job.ErrNotFound },
-			warning: "what failed at the start is not known, so that every failure of l counts: its log is gone",
-		},
-		"no log of one": {
-			gone: func(j job.Job) error {
-				if j.Push().ID == 3 {
-					return job.ErrNotFound
-				}
-				return nil
-			},
-			opts:       backfill.SearchOptions{Signatures: []string{"test | a | expected PASS"}},
-			signatures: "a", unread: 1, warning: "1 failed run counts, whatever failed in it: its log is gone",
-		},
-		"no log of another": {
-			gone: func(j job.Job) error {
-				if j.Push().ID == 2 {
-					return job.ErrUnavailable
-				}
-				return nil
-			},
-			opts:       backfill.SearchOptions{Signatures: []string{"test | a | expected PASS"}},
-			signatures: "a", unread: 1, warning: "1 failed run counts, whatever failed in it: its log could not be read",
-		},
-		"every failure": {opts: backfill.SearchOptions{AnyFailure: true}},
-		"a judge":       {opts: backfill.SearchOptions{Judge: analysis.ByStatus}},
-		"given": {
-			opts:       backfill.SearchOptions{Signatures: []string{" test | a | expected PASS\n"}},
-			signatures: "a", warning: "other failures of the job are no evidence: b",
-		},
-	} {
-		ci, repo := open(t, world)
+	for name, c := range unsaid {
+		ci, repo := open(t, several)
 		c.opts.DryRun, c.opts.MaxRuns = true, -1
 		r, err := backfill.Search(t.Context(), repo, &listing{CI: ci, gone: c.gone}, "l", "tip", &c.opts)
 		if err != nil {
@@ -309,11 +314,18 @@ func (r rewording) OpenLog(ctx context.Context, j job.Job, which job.LogKind) (i
 func TestSearchLearnsTheTest(t *testing.T) {
 	world := "truth l culprit=14 before=0 after=1 sig=broke\npush l\n"
 	for i := 1; i <= 40; i++ {
-		world += fmt.Sprintf("%d %04x %s\n", i, 0xa000+i, map[bool]string{true: "fail:sig=broke", false: "-"}[i >= 39])
+		cell := "-"
+		switch {
+		case i >= 39:
+			cell = "fail:sig=broke"
+		case i <= 13:
+			cell = "pass"
+		}
+		world += fmt.Sprintf("%d %04x %s\n", i, 0xa000+i, cell)
 	}
 	ci, repo := open(t, world)
 	r, err := backfill.Search(t.Context(), repo, rewording{ci}, "l", "tip",
-		&backfill.SearchOptions{MaxRevisions: 8, History: 16, Extend: 3})
+		&backfill.SearchOptions{MaxRevisions: 8, History: 30, Extend: 3})
 	if err != nil || r.Outcome != culprit.Found || r.Culprit.ID != 14 || len(r.Signatures) != 1 ||
 		strings.Contains(fmt.Sprint(r.Warnings), "sought") {
 		t.Errorf("%v, %v, %v: %s", err, r.Signatures, r.Warnings, told(r))
