@@ -30,7 +30,7 @@ type measuring struct {
 	batch int
 }
 
-func (m measuring) Forecast() culprit.Forecast { return culprit.Forecast(m.Search.Forecast(m.batch)) }
+func (m measuring) Forecast() culprit.Forecast { return m.Search.Forecast(m.batch) }
 
 // meter reads what runs measured. It is safe for concurrent use.
 type meter struct {
@@ -258,4 +258,4 @@ func (s *searcher) change() *perf.Change {
 func accused(o culprit.Outcome) bool { return o == culprit.Found || o == perf.Improvement }
 
 // beyond reports whether an outcome asks for older pushes.
-func beyond(o culprit.Outcome) bool { return o == culprit.Older || o == perf.OlderOrNothing }
+func beyond(o culprit.Outcome) bool { return o == culprit.Older || o == culprit.OlderOrNothing }

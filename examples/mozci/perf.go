@@ -24,7 +24,7 @@ func (c *culpritFlags) checkPerf(f *pflag.FlagSet) error {
 	if !c.perf {
 		return nil
 	}
-	for _, name := range []string{"permanent", "plot", "signature"} {
+	for _, name := range []string{"permanent", "plot", "signature", "any-failure"} {
 		if f.Changed(name) {
 			return usage("--%s goes with failures, and not with --perf", name)
 		}
@@ -74,7 +74,7 @@ func (out *culpritJSON) measuredJSON(r backfill.SearchResult) {
 	if c := r.Change; c != nil {
 		out.Change = &perfChangeJSON{c.Percent, c.Before, c.After, c.LowerIsBetter}
 	}
-	if out.Outcome == perf.OlderOrNothing { // not decided within the range
+	if out.Outcome == culprit.OlderOrNothing { // not decided within the range
 		out.Outcome = culprit.Undecided
 	}
 }
@@ -149,7 +149,7 @@ func perfSentence(r backfill.SearchResult, label string) string {
 	case r.Outcome == culprit.Older:
 		return fmt.Sprintf("%s changed before these pushes (probability %.3f): look further back with --max-revisions "+
 			"(%s).", what, r.Probability, bought)
-	case r.Outcome == perf.OlderOrNothing:
+	case r.Outcome == culprit.OlderOrNothing:
 		return fmt.Sprintf("%s was changed by none of these pushes (probability %.3f): it changed earlier, or not at "+
 			"all; look further back with --max-revisions (%s).", what, r.Probability, bought)
 	case r.Outcome == culprit.Infra:

@@ -316,7 +316,7 @@ func (b *sim) foreseen() {
 		for _, effect := range []float64{2, 4, 8} {
 			for _, k := range []int{1, 4} {
 				trials := b.trials(300)
-				said, rounds := make([]perf.Forecast, trials), 0.0
+				said, rounds := make([]culprit.Forecast, trials), 0.0
 				took := tryPerf(trials, func(i uint64) *perfLab {
 					return newPerfLab(b.seed+2, i, n, noises[0], effect)
 				}, func(l *perfLab) answer {
