@@ -24,7 +24,7 @@ func (c *culpritFlags) checkPerf(f *pflag.FlagSet) error {
 	if !c.perf {
 		return nil
 	}
-	for _, name := range []string{"permanent", "plot", "signature", "any-failure"} {
+	for _, name := range []string{"permanent", "plot", "signature", "any-failure", "find-fix", "follow-merges"} {
 		if f.Changed(name) {
 			return usage("--%s goes with failures, and not with --perf", name)
 		}
