@@ -141,8 +141,8 @@ func perfSentence(r backfill.SearchResult, label string) string {
 			by = "push " + by
 		}
 		return fmt.Sprintf("%s %s by %.2f %% with %s (probability %.3f): from %s%s to %s%s, %s is better (%s).", what,
-			verb, math.Abs(r.Change.Percent), by, r.Probability, number(r.Change.Before), unit, number(r.Change.After), unit,
-			better, bought)
+			verb, math.Abs(r.Change.Percent), by, r.Probability, number(r.Change.Before), unit, number(r.Change.After),
+			unit, better, bought)
 	case r.Outcome == culprit.NotARegression:
 		return fmt.Sprintf("%s was changed by none of these pushes (probability %.3f): %s (%s).", what, r.Probability,
 			r.Why, bought)

@@ -345,12 +345,12 @@ func (b *sim) decisions() {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	count, took := 0, time.Duration(0)
+	count := 0
 	began := time.Now()
 	_, err = perf.Rehearse(s, 4, l.measure, func(culprit.Decision) { count++ })
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	took = time.Since(began) / time.Duration(count)
+	took := time.Since(began) / time.Duration(count)
 	fmt.Printf("\na decision, n = 1024, 4 at a time: %v\n", took)
 }
