@@ -23,8 +23,8 @@ type SearchResult struct {
 	FindFix bool
 	// Born is that of FindResult: of a label or test that came into being in what was read.
 	Born *job.Push
-	// Culprit is the push that broke the label, when the outcome is
-	// culprit.Found or perf.Improvement; Class are the pushes that cannot be told apart from it.
+	// Culprit is the push that broke the label, when the outcome is culprit.Found or
+	// perf.Improvement; Class are the pushes that cannot be told apart from it.
 	Culprit *job.Push
 	Class   []job.Push
 	// Value is what a search over values looked at, and Change what happened to it with

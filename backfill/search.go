@@ -87,7 +87,8 @@ type SearchOptions struct {
 	// perf.Choose takes it; without one there must be one value only. MinEffect, MinOdds,
 	// Permanent and Judge are not used, and History is 20 and Newer 10 by default: each run
 	// there is a log to be read. Runs whose value cannot be read are like those that infrastructure
-	// ended. The start must have a value: ErrNotMeasured.
+	// ended. The start must have a value: ErrNotMeasured. It goes with neither FindFix nor
+	// FollowMerges.
 	Perf bool
 	// Ledger remembers what was asked for: with the same one, a search that was
 	// stopped goes on with what ran. Default: one that forgets.
@@ -190,6 +191,10 @@ type searcher struct {
 func (s *searcher) defaults(ci job.Scheduler, label string) (err error) {
 	o := &s.o
 	var name string // of the value
+	if o.Perf && (o.FindFix || o.FollowMerges) {
+		return job.Wrap("backfill.search", label, fmt.Errorf(
+			"%w: a search over values goes neither into merges nor for what mended it", job.ErrInvalid))
+	}
 	if o.Perf {
 		name, o.Test, o.Judge = o.Test, "", analysis.ByStatus
 		if o.History == 0 {

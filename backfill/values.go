@@ -30,7 +30,7 @@ type measuring struct {
 	batch int
 }
 
-func (m measuring) Forecast() culprit.Forecast { return culprit.Forecast(m.Search.Forecast(m.batch)) }
+func (m measuring) Forecast() culprit.Forecast { return m.Search.Forecast(m.batch) }
 
 // meter reads what runs measured. It is safe for concurrent use.
 type meter struct {
@@ -200,11 +200,12 @@ func (s *searcher) withValues(t *Tested, at looked) {
 func (s *searcher) byValues(o *culprit.Options) (*perf.Search, error) {
 	all := s.tested()
 	po := &perf.Options{
-		Confidence: o.Confidence, PriorNothing: o.PriorNothing, Weights: o.Weights, MaxRuns: o.MaxRuns,
+		Confidence: o.Confidence, PriorNothing: o.PriorNothing, PriorOlder: o.PriorOlder, Weights: o.Weights,
+		MaxRuns:    o.MaxRuns,
 		Untestable: o.Untestable, Closed: o.Closed, HigherIsBetter: !s.meter.what().LowerIsBetter,
 	}
 	for x, t := range all {
-		blocked := t.Untestable != "" // what was measured on it tells all the same
+		blocked := o.Untestable[x] || o.Closed[x] // what was measured on it tells all the same
 		po.Untestable[x], po.Closed[x] = blocked && len(t.Values) == 0, blocked && len(t.Values) > 0
 	}
 	for i, p := range s.pushes {
@@ -258,4 +259,4 @@ func (s *searcher) change() *perf.Change {
 func accused(o culprit.Outcome) bool { return o == culprit.Found || o == perf.Improvement }
 
 // beyond reports whether an outcome asks for older pushes.
-func beyond(o culprit.Outcome) bool { return o == culprit.Older || o == perf.OlderOrNothing }
+func beyond(o culprit.Outcome) bool { return o == culprit.Older || o == culprit.OlderOrNothing }

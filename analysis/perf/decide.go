@@ -82,7 +82,7 @@ func (s *Search) state() culprit.Decision {
 	case math.IsNaN(d.Probability):
 		d.Done, d.Why = true, "the observations contradict every hypothesis"
 	case s.enough(d.Older+d.Nothing, m) && len(s.o.Older) < fewOlder && len(s.lacking(nil)) == 0:
-		d.Done, d.Outcome = true, OlderOrNothing
+		d.Done, d.Outcome = true, culprit.OlderOrNothing
 		d.Probability = d.Older + d.Nothing
 		d.Why = fmt.Sprintf("nothing in the range changed it; %d values from before it do not tell whether it "+
 			"changed earlier", len(s.o.Older))

@@ -1,17 +1,18 @@
 package perf
 
-import "math"
+import (
+	"math"
 
-// Forecast is how many runs more a search is expected to take, and in how many rounds.
-type Forecast struct{ Runs, Rounds float64 }
+	"github.com/mozci/mozci/analysis/culprit"
+)
 
 // Forecast says how many runs more the search is expected to need with k at a time,
 // confirmation included: the bits that are left over what a run tells, and what it takes
 // to be sure in the end. The factors are fitted to the simulations of internal/bench
 // perf.
-func (s *Search) Forecast(k int) Forecast {
+func (s *Search) Forecast(k int) culprit.Forecast {
 	if len(s.index) < 2 || s.state().Done {
-		return Forecast{}
+		return culprit.Forecast{}
 	}
 	p := s.believe()
 	m := len(s.index)
@@ -33,7 +34,7 @@ func (s *Search) Forecast(k int) Forecast {
 	k = max(1, k)
 	// Runs of a round cannot learn of each other.
 	runs += 0.9 * float64(k-1)
-	return Forecast{Runs: runs, Rounds: math.Max(1, math.Ceil(runs/float64(k)-0.5))}
+	return culprit.Forecast{Runs: runs, Rounds: math.Max(1, math.Ceil(runs/float64(k)-0.5))}
 }
 
 // missing is how many of the runs that confirm a culprit are missing.

@@ -48,10 +48,6 @@ import (
 // for the better. Of one for the worse it is culprit.Found.
 const Improvement culprit.Outcome = "improvement"
 
-// OlderOrNothing is the outcome of a search that found no change in the range, where
-// there are too few values from before it to say whether it changed earlier.
-const OlderOrNothing culprit.Outcome = "older_or_nothing"
-
 // Options configure a search; nil is zero options.
 type Options struct {
 	// Confidence is the probability at which a hypothesis is believed, 0.5 to

@@ -96,7 +96,7 @@ var stories = []story{
 	},
 	{
 		name: "older-or-nothing", n: 12, at: 0, before: 400, after: 406, noise: gaussian, k: 4,
-		want: perf.OlderOrNothing,
+		want: culprit.OlderOrNothing,
 	},
 	{
 		name: "values-missing", n: 20, at: 12, before: 400, after: 408, noise: gaussian, older: 10, k: 4, missing: 0.3,
@@ -222,7 +222,7 @@ func TestRight(t *testing.T) {
 			if d.Outcome == y.want && (!found || slices.Contains(d.Class, y.at)) {
 				right++
 			}
-			if y.want == perf.OlderOrNothing && d.Older+d.Nothing >= 0.8 && d.Outcome == culprit.Undecided {
+			if y.want == culprit.OlderOrNothing && d.Older+d.Nothing >= 0.8 && d.Outcome == culprit.Undecided {
 				right++ // without history it takes long
 			}
 		}
@@ -443,7 +443,7 @@ func TestInvalid(t *testing.T) {
 	if d := one.Decide(1); !d.Done || d.Outcome != culprit.Undecided {
 		t.Errorf("one push: %+v", d)
 	}
-	if _, ok := one.Change(); ok || one.Forecast(1) != (perf.Forecast{}) {
+	if _, ok := one.Change(); ok || one.Forecast(1) != (culprit.Forecast{}) {
 		t.Error("one push: a change or a forecast")
 	}
 }

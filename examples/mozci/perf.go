@@ -24,7 +24,7 @@ func (c *culpritFlags) checkPerf(f *pflag.FlagSet) error {
 	if !c.perf {
 		return nil
 	}
-	for _, name := range []string{"permanent", "plot", "signature"} {
+	for _, name := range []string{"permanent", "plot", "signature", "any-failure", "find-fix", "follow-merges"} {
 		if f.Changed(name) {
 			return usage("--%s goes with failures, and not with --perf", name)
 		}
@@ -74,7 +74,7 @@ func (out *culpritJSON) measuredJSON(r backfill.SearchResult) {
 	if c := r.Change; c != nil {
 		out.Change = &perfChangeJSON{c.Percent, c.Before, c.After, c.LowerIsBetter}
 	}
-	if out.Outcome == perf.OlderOrNothing { // not decided within the range
+	if out.Outcome == culprit.OlderOrNothing { // not decided within the range
 		out.Outcome = culprit.Undecided
 	}
 }
@@ -141,15 +141,15 @@ func perfSentence(r backfill.SearchResult, label string) string {
 			by = "push " + by
 		}
 		return fmt.Sprintf("%s %s by %.2f %% with %s (probability %.3f): from %s%s to %s%s, %s is better (%s).", what,
-			verb, math.Abs(r.Change.Percent), by, r.Probability, number(r.Change.Before), unit, number(r.Change.After), unit,
-			better, bought)
+			verb, math.Abs(r.Change.Percent), by, r.Probability, number(r.Change.Before), unit, number(r.Change.After),
+			unit, better, bought)
 	case r.Outcome == culprit.NotARegression:
 		return fmt.Sprintf("%s was changed by none of these pushes (probability %.3f): %s (%s).", what, r.Probability,
 			r.Why, bought)
 	case r.Outcome == culprit.Older:
 		return fmt.Sprintf("%s changed before these pushes (probability %.3f): look further back with --max-revisions "+
 			"(%s).", what, r.Probability, bought)
-	case r.Outcome == perf.OlderOrNothing:
+	case r.Outcome == culprit.OlderOrNothing:
 		return fmt.Sprintf("%s was changed by none of these pushes (probability %.3f): it changed earlier, or not at "+
 			"all; look further back with --max-revisions (%s).", what, r.Probability, bought)
 	case r.Outcome == culprit.Infra:

@@ -316,7 +316,7 @@ func (b *sim) foreseen() {
 		for _, effect := range []float64{2, 4, 8} {
 			for _, k := range []int{1, 4} {
 				trials := b.trials(300)
-				said, rounds := make([]perf.Forecast, trials), 0.0
+				said, rounds := make([]culprit.Forecast, trials), 0.0
 				took := tryPerf(trials, func(i uint64) *perfLab {
 					return newPerfLab(b.seed+2, i, n, noises[0], effect)
 				}, func(l *perfLab) answer {
@@ -345,12 +345,12 @@ func (b *sim) decisions() {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	count, took := 0, time.Duration(0)
+	count := 0
 	began := time.Now()
 	_, err = perf.Rehearse(s, 4, l.measure, func(culprit.Decision) { count++ })
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	took = time.Since(began) / time.Duration(count)
+	took := time.Since(began) / time.Duration(count)
 	fmt.Printf("\na decision, n = 1024, 4 at a time: %v\n", took)
 }
