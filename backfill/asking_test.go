@@ -479,7 +479,7 @@ func TestSearchOfRunsThatWentAway(t *testing.T) {
 		}
 		began := time.Now()
 		_, err = backfill.Search(t.Context(), job.NewList("autoland", w.Pushes("autoland")), ci, "test", "tip",
-			&backfill.SearchOptions{Ledger: l})
+			&backfill.SearchOptions{Ledger: l, Batch: 1})
 		if !errors.Is(err, job.ErrUnavailable) ||
 			!strings.Contains(err.Error(), "1 run was asked for before, and is not to be seen") {
 			t.Errorf("%v", err)

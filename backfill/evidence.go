@@ -139,20 +139,22 @@ func (s *searcher) weigh(ctx context.Context) error {
 		return err
 	}
 	var running []int
+	var told []ended
 	for x, t := range s.tested() {
 		if o.Untestable[x] {
 			continue
 		}
-		failed := t.Failed
-		if x == s.to-s.from && failed > 0 && s.merged == nil {
-			failed-- // the one for which one looks
+		looked := 0
+		if x == s.to-s.from && t.Failed > 0 && s.merged == nil {
+			looked = 1 // the failure for which one looks is no evidence
 		}
-		if err := observe(engine, x, failed, t); err != nil {
-			return err
-		}
+		told = append(told, endedOn(x, t, looked))
 		for range t.Running {
 			running = append(running, x)
 		}
+	}
+	if err := observe(engine, told); err != nil {
+		return err
 	}
 	s.decide(engine, running)
 	return nil
@@ -172,31 +174,13 @@ func (s *searcher) decide(engine engine, running []int) {
 	if s.broke != "" && s.ours() == 0 && !s.decision.Done {
 		s.decision.Done, s.decision.Why = true, s.broke
 	}
-	if s.forecast == 0 {
-		s.forecast = engine.Forecast().Runs
+	if s.forecast.Runs == 0 {
+		s.forecast = s.outlook(engine.Forecast())
 	}
 	if s.o.Observe != nil {
 		d, pushes := s.shown(s.decision)
-		s.o.Observe(Progress{pushes, d, s.spent(), s.rounds, engine.Forecast().Runs})
+		s.o.Observe(Progress{pushes, d, s.spent(), s.rounds, s.outlook(engine.Forecast())})
 	}
-}
-
-// observe tells of the runs on a push: first those that nobody chose.
-func observe(engine *culprit.Search, x, failed int, t Tested) error {
-	for range t.Infra {
-		if err := engine.ObserveInfra(x); err != nil {
-			return err
-		}
-	}
-	free := max(0, failed+t.Passed-t.Chosen)
-	for i := range failed + t.Passed {
-		// In what order runs ended is not known of all: the failures come
-		// first, which says of no run that it was free when it was not.
-		if err := engine.Observe(x, i < failed, i >= free); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // purpose names the search in the ledger: the same for each call that goes on with
@@ -336,8 +320,8 @@ func (s *searcher) probable() []Tested {
 func (s *searcher) engineOptions(inRange []job.Push) *culprit.Options {
 	o := &culprit.Options{
 		Confidence: s.o.Confidence, PriorNothing: s.o.PriorNothing, MinEffect: s.o.MinEffect, MinOdds: s.o.MinOdds,
-		Permanent: s.o.Permanent,
-		MaxRuns:   max(0, s.o.MaxRuns),
+		Permanent: s.o.Permanent, Batch: s.o.Batch, RoundCost: s.o.RoundCost,
+		MaxRuns: max(0, s.o.MaxRuns),
 	}
 	for _, p := range inRange {
 		// What ran on a push that can be run no more is evidence all the same.

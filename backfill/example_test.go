@@ -103,6 +103,6 @@ push    linux64/opt/mochitest-2
 	fmt.Printf("failed in %d of %d runs before it, in %d of %d since\n", found.Before.Failures, found.Before.Runs,
 		found.After.Failures, found.After.Runs)
 	// Output:
-	// culprit: push 15, with probability 0.98
-	// failed in 0 of 10 runs before it, in 7 of 9 since
+	// culprit: push 15, with probability 0.99
+	// failed in 0 of 8 runs before it, in 14 of 16 since
 }

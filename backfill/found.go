@@ -24,7 +24,8 @@ type SearchResult struct {
 	// Born is that of FindResult: of a label or test that came into being in what was read.
 	Born *job.Push
 	// Culprit is the push that broke the label, when the outcome is culprit.Found or
-	// perf.Improvement; Class are the pushes that cannot be told apart from it.
+	// perf.Improvement; Class are the pushes that cannot be told apart, oldest first: the
+	// culprit alone or, where there are several, one of which it is: Culprit is nil then.
 	Culprit *job.Push
 	Class   []job.Push
 	// Value is what a search over values looked at, and Change what happened to it with
@@ -41,8 +42,8 @@ type SearchResult struct {
 	// probable culprit, and on the others.
 	Before, After analysis.Rate
 	Runs, Rounds  int
-	// Forecast is how many runs the search was expected to need when it began.
-	Forecast float64
+	// Forecast is what the search was expected to take when it began.
+	Forecast Outlook
 	Pushes   []Tested // of the range, oldest first
 	Why      string
 	// Signatures are those of the failures that counted, SearchOptions.Signatures or
@@ -108,9 +109,11 @@ func (s *searcher) result() SearchResult {
 		r.Value, r.Change = &value, s.change()
 	}
 	if accused(d.Outcome) {
-		r.Culprit = &r.Pushes[d.Culprit].Push
 		for _, x := range d.Class {
 			r.Class = append(r.Class, r.Pushes[x].Push)
+		}
+		if len(r.Class) == 1 {
+			r.Culprit = &r.Class[0]
 		}
 	}
 	r.born(s)

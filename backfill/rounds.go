@@ -16,13 +16,13 @@ import (
 
 // afford refuses a search that is expected to need more than it may have.
 func (s *searcher) afford() error {
-	if s.o.MaxRuns < 0 || s.spent() > 0 || s.forecast <= float64(s.o.MaxRuns) {
+	if s.o.MaxRuns < 0 || s.spent() > 0 || s.forecast.Runs <= float64(s.o.MaxRuns) {
 		return nil
 	}
-	if s.o.Approve != nil && s.o.Approve(s.forecast, s.o.MaxRuns) {
+	if s.o.Approve != nil && s.o.Approve(s.forecast.Runs, s.o.MaxRuns) {
 		return nil
 	}
-	return fmt.Errorf("%w: about %.0f, and it may have %d", ErrOverBudget, s.forecast, s.o.MaxRuns)
+	return fmt.Errorf("%w: about %.0f, and it may have %d", ErrOverBudget, s.forecast.Runs, s.o.MaxRuns)
 }
 
 // propose plans what would be asked for next.

@@ -73,11 +73,7 @@ func (w *through) search(ctx context.Context, s *searcher) (SearchResult, error)
 
 // merges goes on behind the culprit, and behind those that cannot be told apart from it.
 func (w *through) merges(ctx context.Context, s *searcher, r *SearchResult) error {
-	suspects := r.Class
-	if len(suspects) == 0 {
-		suspects = []job.Push{*r.Culprit}
-	}
-	for _, p := range suspects {
+	for _, p := range r.Class {
 		if !p.Testable() {
 			continue
 		}
@@ -126,7 +122,7 @@ func (w *through) behind(
 		b.Why = fmt.Sprintf("%s cannot run on %s", s.wanted, o.Repo)
 		return b, nil
 	case errors.Is(err, ErrOverBudget):
-		b.Why = fmt.Sprintf("about %.0f runs are expected there, and %d are left", found.Forecast, inner.o.MaxRuns)
+		b.Why = fmt.Sprintf("about %.0f runs are expected there, and %d are left", found.Forecast.Runs, inner.o.MaxRuns)
 		return b, nil
 	case errors.Is(err, job.ErrNoLine), errors.Is(err, job.ErrNotFound), errors.Is(err, job.ErrNotScheduled):
 		b.Why = err.Error()

@@ -121,13 +121,13 @@ func TestSearchNotMeasured(t *testing.T) {
 	}
 }
 
-// several is a CI whose runs measure two values, or whose logs cannot be opened.
-type several struct {
+// manyValues is a CI whose runs measure two values, or whose logs cannot be opened.
+type manyValues struct {
 	*jobtest.CI
 	broken func(id string) bool
 }
 
-func (s several) OpenLog(ctx context.Context, j job.Job, which job.LogKind) (io.ReadCloser, error) {
+func (s manyValues) OpenLog(ctx context.Context, j job.Job, which job.LogKind) (io.ReadCloser, error) {
 	if s.broken != nil {
 		if s.broken(j.ID()) {
 			return nil, job.ErrNotFound
@@ -145,7 +145,7 @@ func (s several) OpenLog(ctx context.Context, j job.Job, which job.LogKind) (io.
 
 func TestSearchOneOfSeveral(t *testing.T) {
 	ci, repo := open(t, perfWorld(t))
-	both := several{CI: ci}
+	both := manyValues{CI: ci}
 	_, err := backfill.Search(t.Context(), repo, both, talos, "tip", &backfill.SearchOptions{Perf: true})
 	if !errors.Is(err, job.ErrInvalid) || !strings.Contains(err.Error(), "name one of talos-tp5o, b") {
 		t.Errorf("none chosen: %v", err)
@@ -162,7 +162,7 @@ func TestSearchUnreadable(t *testing.T) {
 	ci, repo := open(t, perfWorld(t))
 	n := 0
 	unread := map[string]bool{}
-	broken := several{ci, func(id string) bool {
+	broken := manyValues{ci, func(id string) bool {
 		if _, known := unread[id]; !known {
 			n++
 			unread[id] = n > 20 && n%4 == 0

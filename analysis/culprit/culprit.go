@@ -87,8 +87,9 @@ type Options struct {
 	// Trust is s above: 0 adapts it between LeastTrust and 1 by the failures
 	// among the runs of broken pushes that the search did not choose. LeastTrust
 	// is 0.75 by default where runs are asked for one at a time and 1 where four
-	// or more are, since those lie around the answer before it is believed; less
-	// buys more runs and is wrong less often. It is at most 0.25 where the rates
+	// or more are, since those lie around the answer before it is believed; 0.4
+	// where MinEffect is below 0.1. Less buys more runs and is wrong less often. It
+	// is at most 0.25 where the rates
 	// before and after are near each other, and where hardly any run on older
 	// pushes is known.
 	Trust, LeastTrust float64
@@ -181,7 +182,7 @@ func (s *Search) defaults() error {
 	orDefault(&o.MinOdds, 1.6)
 	o.Batch = max(1, o.Batch)
 	if o.MinEffect < effectCI {
-		orDefault(&o.LeastTrust, leastTrust)
+		orDefault(&o.LeastTrust, carefulTrust)
 	}
 	orDefault(&o.LeastTrust, 0.75+0.25*between(float64(o.Batch), 1, 4))
 	o.PriorOlder, o.PriorNothing = math.Max(0, o.PriorOlder), math.Max(0, o.PriorNothing)

@@ -37,6 +37,5 @@ func ExampleRehearse() {
 	// run [12]
 	// run [13]
 	// run [12]
-	// run [13]
-	// culprit: push 13, 0.993, in 10 runs
+	// culprit: push 13, 0.983, in 9 runs
 }

@@ -15,6 +15,16 @@ func (s *Search) apart(d *Decision, history int) bool {
 	return history >= shortHistory || d.Nothing*s.prior[0] >= leastOdds*d.Older*s.prior[m]
 }
 
+// nobody is the probability at which it is believed that no push of the range did it.
+// That accuses nobody: where older pushes tell nothing, more runs would be spent for
+// little.
+func (s *Search) nobody(history int) float64 {
+	if history < shortHistory {
+		return s.o.Confidence
+	}
+	return s.enough(len(s.index))
+}
+
 // leastOdds is how much better "nothing" must explain what was seen than "older".
 const leastOdds = 3
 
@@ -26,6 +36,7 @@ const shortHistory = 10
 // first, a search ends that finds nothing.
 const (
 	wearyFrom  = 12
+	wearyNone  = 0.05 // as long as it is as probable that no push of the range did it
 	wearyTimes = 3
 	wearyMore  = 27 // so many times more with enough runs on older pushes,
 	wearyOlder = 50
@@ -42,11 +53,11 @@ func (s *Search) stop(d *Decision, p *posterior, best int) {
 	history := s.o.Older.total()
 	switch {
 	case enough && best == m,
-		best == m && none >= s.enough(m) && d.Nothing >= s.o.Confidence*none && s.apart(d, history):
+		best == m && none >= s.nobody(history) && d.Nothing >= s.o.Confidence*none && s.apart(d, history):
 		d.Done, d.Outcome, d.Why = true, NotARegression, fmt.Sprintf("one rate of %.3g explains all runs", p.flake)
 	case enough && best == 0:
 		d.Done, d.Outcome, d.Why = true, Older, "it was broken before the oldest push of the range that can be tested"
-	case none >= s.enough(m) && history < shortHistory:
+	case none >= s.nobody(history) && history < shortHistory:
 		d.Done, d.Outcome = true, OlderOrNothing
 		d.Why = "it was broken before the range, or nothing broke it: without runs on older pushes these cannot be " +
 			"told apart"
@@ -64,10 +75,10 @@ func (s *Search) stop(d *Decision, p *posterior, best int) {
 	}
 }
 
-// weary reports whether a search that probably has nothing to find took much more
+// weary reports whether a search that may well have nothing to find took much more
 // than was expected of it.
 func (s *Search) weary(none float64) bool {
-	if none < 0.5 || s.bought < wearyFrom {
+	if none < wearyNone || s.bought < wearyFrom {
 		return false
 	}
 	more := math.Max(between(float64(s.o.Older.total()), 0, wearyOlder),
@@ -169,6 +180,9 @@ func oddsRatio(r Rates) float64 {
 // effectCI is the least MinEffect with which rates that are nearly alike are not
 // looked for: the stated probability is more robust then.
 const effectCI = 0.1
+
+// carefulTrust is the default of LeastTrust below effectCI.
+const carefulTrust = 0.4
 
 // Between which bounds the trust is where nothing seems to have broken it: that a
 // rare failure did not show up in a few runs says little, and the rate of a flake

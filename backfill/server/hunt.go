@@ -65,7 +65,7 @@ func (w *work) planSearch(ctx context.Context) error {
 	w.change(func(b *Backfill) {
 		ref := res.Start.Ref()
 		b.Start, b.Plan = &ref, res.Plan
-		b.Cost.Forecast = int(res.Forecast + 0.5)
+		b.Cost.Forecast = int(res.Forecast.Runs + 0.5)
 		b.planned()
 		if w.place.RangePage != nil {
 			b.Links.Range = Text(w.place.RangePage(res.Pushes[0].Push, res.Start))
@@ -88,7 +88,7 @@ func passed(res backfill.SearchResult) int {
 func (w *work) progress(ctx context.Context, p backfill.Progress, dry bool) {
 	w.tested(ctx, p.Pushes)
 	w.change(func(b *Backfill) {
-		b.Cost.Rounds, b.Cost.Forecast = p.Rounds, int(p.Forecast+0.5)
+		b.Cost.Rounds, b.Cost.Forecast = p.Rounds, int(p.Forecast.Runs+0.5)
 		b.credible(p.Decision, p.Pushes)
 	})
 	if !dry {
@@ -170,17 +170,18 @@ func (w *work) search(ctx context.Context) error {
 func (w *work) answer(ctx context.Context, res backfill.SearchResult) error {
 	state := Undecided
 	outcome := string(res.Outcome)
-	if res.Outcome == culprit.Older {
+	older := res.Outcome == culprit.Older || res.Outcome == culprit.OlderOrNothing
+	if older {
 		outcome = string(culprit.Undecided)
 	}
 	w.change(func(b *Backfill) {
 		b.Outcome = Text(outcome)
-		if res.Culprit != nil && len(res.Class) <= 1 {
+		if res.Culprit != nil {
 			b.Culprit = &Culprit{res.Culprit.Ref(), res.Probability}
 			b.Confirmed = b.confirmed()
 		}
-		if res.Outcome == culprit.Older {
-			b.warn("it was broken before these pushes: look at more of them")
+		if older {
+			b.warn("no push of these broke it: look at more of them")
 		}
 	})
 	for _, id := range res.Cancelled {
@@ -191,7 +192,7 @@ func (w *work) answer(ctx context.Context, res backfill.SearchResult) error {
 	}
 	switch res.Outcome {
 	case culprit.Found:
-		if len(res.Class) <= 1 {
+		if res.Culprit != nil {
 			state = Done
 		}
 		if w.r.Ask.Follow && state == Done {
@@ -260,7 +261,7 @@ func (w *work) within(ctx context.Context, inner Place, o job.Origin, outer back
 		return err
 	}
 	w.change(func(b *Backfill) {
-		if res.Outcome == culprit.Found && len(res.Class) <= 1 {
+		if res.Outcome == culprit.Found && res.Culprit != nil {
 			b.Culprit = &Culprit{res.Culprit.Ref(), res.Probability}
 		}
 		for _, t := range res.Credible {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -21,12 +22,13 @@ import (
 type culpritFlags struct {
 	actFlags
 	askedFlags
-	label, rev, test, plot                        string
-	manifests, signatures                         []string
-	confidence, nothing                           float64
-	maxRuns, batch, maxRevisions, history, extend int
-	newer                                         int
-	permanent, explain, anyFailure, perf          bool
+	label, rev, test, plot                 string
+	manifests, signatures                  []string
+	confidence, nothing                    float64
+	maxRuns, maxRevisions, history, extend int
+	batch                                  string
+	newer                                  int
+	permanent, explain, anyFailure, perf   bool
 }
 
 func (a *app) culpritCommand() *cobra.Command {
@@ -55,10 +57,10 @@ pass on its parent. How many runs it will take is said first, and more than
 		"failures --json prints it; may be given several times (default: what failed on --rev)")
 	f.BoolVar(&c.anyFailure, "any-failure", false, "every failure of the job counts, whatever failed in it")
 	f.Float64Var(&c.confidence, "confidence", 0.95, "the probability at which a push is named, 0.5 to less than 1")
-	f.Float64Var(&c.nothing, "flakes", 0.1, "how likely it is that nothing broke it, before anything is known; 0.4 "+
-		"where most alarms are flakes")
+	f.Float64Var(&c.nothing, "flakes", 0.4, "how likely it is that nothing broke it, before anything is known; 0.1 "+
+		"where alarms are seldom flakes")
 	f.IntVar(&c.maxRuns, "max-runs", 100, "at most so many runs; -1 is no limit")
-	f.IntVar(&c.batch, "batch", 1, "so many runs at a time")
+	f.StringVar(&c.batch, "batch", "4", "so many runs at a time; auto asks for as many as a round is worth")
 	f.IntVar(&c.maxRevisions, "max-revisions", 50, "how many pushes before --rev can hold the culprit, at first")
 	f.IntVar(&c.history, "history", 50, "how many pushes before those tell how flaky the label is; -1 is none")
 	f.IntVar(&c.newer, "newer", 40, "how many pushes after --rev tell how often it fails; -1 is none")
@@ -75,7 +77,7 @@ pass on its parent. How many runs it will take is said first, and more than
 // options are what the flags say of a search.
 func (c culpritFlags) options(a *app, p *places, book ledger.Ledger) *backfill.SearchOptions {
 	o := &backfill.SearchOptions{
-		Confidence: c.confidence, MaxRuns: c.maxRuns, Batch: c.batch, MaxRevisions: c.maxRevisions, History: c.history,
+		Confidence: c.confidence, MaxRuns: c.maxRuns, MaxRevisions: c.maxRevisions, History: c.history,
 		Extend: c.extend, Permanent: c.permanent, PriorNothing: c.nothing, Test: c.test, Manifests: c.manifests,
 		Newer: c.newer, Signatures: c.signatures, AnyFailure: c.anyFailure, Status: p.judge,
 		Ledger: book, Who: who(), Width: a.parallel, Logger: a.log,
@@ -87,11 +89,30 @@ func (c culpritFlags) options(a *app, p *places, book ledger.Ledger) *backfill.S
 				"About %.0f runs are expected, more than %d. Begin, and stop at %d?", forecast, most, most))
 		},
 	}
+	o.Batch, o.RoundCost, _ = c.round() // checked before
 	if c.test != "" {
 		o.Judge = a.judge(p, c.test)
 	}
 	c.ask(o, p)
 	return o
+}
+
+// What --batch auto stands for: a round of up to 8 runs, that costs as much as 4 runs.
+const (
+	autoBatch     = 8
+	autoRoundCost = 4
+)
+
+// round is how many runs are asked for at a time, and what a round costs.
+func (c culpritFlags) round() (batch int, cost float64, err error) {
+	if c.batch == "auto" {
+		return autoBatch, autoRoundCost, nil
+	}
+	n, err := strconv.Atoi(c.batch)
+	if err != nil || n < 1 {
+		return 0, 0, usage("--batch %s: expected a number of 1 or more, or auto", c.batch)
+	}
+	return n, 0, nil
 }
 
 // contradictions are flags that say differently which failures count.
@@ -119,6 +140,9 @@ func (a *app) culprit(cmd *cobra.Command, c culpritFlags) error {
 	if err := c.contradictions(); err != nil {
 		return err
 	}
+	if _, _, err := c.round(); err != nil {
+		return err
+	}
 	if c.nothing == 0 {
 		c.nothing = -1
 	}
@@ -143,7 +167,7 @@ func (a *app) culprit(cmd *cobra.Command, c culpritFlags) error {
 			return err
 		}
 		if err != nil || c.dryRun || settled(first) ||
-			!a.wantedTo(c.actFlags, fmt.Sprintf("Ask for about %.0f runs?", forecastOf(first))) {
+			!a.wantedTo(c.actFlags, fmt.Sprintf("Ask for %s?", outlook(forecastOf(first)))) {
 			return errors.Join(err, a.printSearch(first, c, true))
 		}
 		o.DryRun = false
@@ -186,7 +210,7 @@ func (a *app) searching(c culpritFlags) func(backfill.Progress) {
 	return func(p backfill.Progress) {
 		place(p)
 		if !began {
-			a.printf("expected to take about %.0f runs\n", p.Forecast)
+			a.printf("expected to take %s\n", outlook(p.Forecast))
 			began = true
 		}
 		if p.Runs == before && !p.Decision.Done {
@@ -258,6 +282,7 @@ type culpritJSON struct {
 	Runs       int             `json:"runs"`
 	Rounds     int             `json:"rounds"`
 	Forecast   float64         `json:"forecast"`
+	Expected   expectedJSON    `json:"expected"`
 	Why        string          `json:"why"`
 	Signatures []string        `json:"signatures"`
 	Warnings   []string        `json:"warnings"`
@@ -285,7 +310,7 @@ func (a *app) printSearch(r backfill.SearchResult, c culpritFlags, planned bool)
 	} else {
 		a.printSearchText(r, c, planned)
 	}
-	if err == nil && !planned && r.Culprit == nil && r.Outcome != culprit.NotARegression {
+	if err == nil && !planned && len(r.Class) == 0 && r.Outcome != culprit.NotARegression {
 		err = errNotEnough
 	}
 	return err
@@ -298,11 +323,11 @@ func (a *app) printSearchJSON(r backfill.SearchResult, planned bool) error {
 		Outcome: r.Outcome, Probability: r.Probability, Credible: []credibleJSON{}, Class: []job.PushRef{},
 		Signatures: []string{},
 		Before:     rateOf(r.Before), After: rateOf(r.After),
-		Runs: r.Runs, Rounds: r.Rounds, Forecast: r.Forecast, Why: r.Why, Warnings: append([]string{}, r.Warnings...),
-		culpritAsked: asked,
+		Runs: r.Runs, Rounds: r.Rounds, Forecast: r.Forecast.Runs, Expected: expectedOf(r.Forecast), Why: r.Why,
+		Warnings: append([]string{}, r.Warnings...), culpritAsked: asked,
 	}
-	if out.Outcome == culprit.Older { // cli.md has four words: older than the range is not decided within it
-		out.Outcome = culprit.Undecided
+	if out.Outcome == culprit.Older || out.Outcome == culprit.OlderOrNothing {
+		out.Outcome = culprit.Undecided // cli.md has four words: older than the range is not decided within it
 	}
 	out.measuredJSON(r)
 	if r.Culprit != nil {
@@ -352,7 +377,7 @@ func (a *app) printSearchText(r backfill.SearchResult, c culpritFlags, planned b
 func (a *app) printSearchEnd(r backfill.SearchResult, c culpritFlags, planned bool) {
 	a.printf("\n")
 	if planned {
-		a.printf("expected to take about %.0f runs; the first:\n", r.Forecast)
+		a.printf("expected to take %s; the first:\n", outlook(r.Forecast))
 		a.printPlan(r.Plan, c.label)
 	} else {
 		a.printf("%s\n", sentence(r, c))
@@ -381,7 +406,7 @@ func sentence(r backfill.SearchResult, c culpritFlags) string {
 	}
 	rates := fmt.Sprintf("it failed in %d of %s before it and in %d of %s since", r.Before.Failures,
 		runs(r.Before.Runs), r.After.Failures, runs(r.After.Runs))
-	bought := fmt.Sprintf("%s asked for, %d rounds", runs(r.Runs), r.Rounds)
+	bought := fmt.Sprintf("%s asked for, %s", runs(r.Runs), rounds(r.Rounds))
 	if r.FindFix {
 		return mendedSentence(r, what, bought)
 	}
@@ -389,7 +414,7 @@ func sentence(r backfill.SearchResult, c culpritFlags) string {
 	case culprit.Found:
 		if len(r.Class) > 1 {
 			return fmt.Sprintf("%s was broken by one of %d pushes up to %s, which cannot be told apart (probability "+
-				"%.3f): %s (%s).", what, len(r.Class), pushName(*r.Culprit), r.Probability, rates, bought)
+				"%.3f): %s (%s).", what, len(r.Class), pushName(r.Class[len(r.Class)-1]), r.Probability, rates, bought)
 		}
 		return fmt.Sprintf("%s was broken by push %s (probability %.3f): %s (%s).", what, pushName(*r.Culprit),
 			r.Probability, rates, bought)
@@ -399,6 +424,9 @@ func sentence(r backfill.SearchResult, c culpritFlags) string {
 	case culprit.Older:
 		return fmt.Sprintf("%s was broken before these pushes (probability %.3f): look further back with "+
 			"--max-revisions (%s).", what, r.Probability, bought)
+	case culprit.OlderOrNothing:
+		return fmt.Sprintf("%s was broken by none of these pushes: %s. Look further back with --max-revisions (%s).",
+			what, r.Why, bought)
 	case culprit.Infra:
 		return fmt.Sprintf("%s: not known: %s (%s).", what, r.Why, bought)
 	}

@@ -54,8 +54,8 @@ func settled(r backfill.SearchResult) bool {
 	return r.Why != "" && r.Outcome != culprit.Undecided && r.Plan.Total() == 0
 }
 
-// forecastOf is how many runs are expected where the search has come to.
-func forecastOf(r backfill.SearchResult) float64 {
+// forecastOf is what is expected where the search has come to.
+func forecastOf(r backfill.SearchResult) backfill.Outlook {
 	if n := len(r.Merges); n > 0 && r.Merges[n-1].Result != nil {
 		return forecastOf(*r.Merges[n-1].Result)
 	}

@@ -38,15 +38,8 @@ func (c *culpritFlags) checkPerf(f *pflag.FlagSet) error {
 	if !f.Changed("newer") {
 		c.newer = 0
 	}
-	if !f.Changed("batch") {
-		c.batch = perfBatch
-	}
 	return nil
 }
-
-// perfBatch is how many runs of a performance job are asked for at a time: a round costs
-// hours.
-const perfBatch = 4
 
 // perfChangeJSON is what happened to a value.
 type perfChangeJSON struct {
@@ -73,9 +66,6 @@ func (out *culpritJSON) measuredJSON(r backfill.SearchResult) {
 	}
 	if c := r.Change; c != nil {
 		out.Change = &perfChangeJSON{c.Percent, c.Before, c.After, c.LowerIsBetter}
-	}
-	if out.Outcome == culprit.OlderOrNothing { // not decided within the range
-		out.Outcome = culprit.Undecided
 	}
 }
 
@@ -120,13 +110,13 @@ func perfSentence(r backfill.SearchResult, label string) string {
 	if name := r.Value.Name(); name != "" {
 		what = name + " in " + label
 	}
-	bought := fmt.Sprintf("%s asked for, %d rounds", runs(r.Runs), r.Rounds)
+	bought := fmt.Sprintf("%s asked for, %s", runs(r.Runs), rounds(r.Rounds))
 	unit := ""
 	if r.Value.Unit != "" {
 		unit = " " + r.Value.Unit
 	}
 	switch {
-	case r.Culprit != nil && r.Change != nil:
+	case len(r.Class) > 0 && r.Change != nil:
 		verb, better := "regressed", "higher"
 		if r.Outcome == perf.Improvement {
 			verb = "improved"
@@ -134,7 +124,7 @@ func perfSentence(r backfill.SearchResult, label string) string {
 		if r.Change.LowerIsBetter {
 			better = "lower"
 		}
-		by := pushName(*r.Culprit)
+		by := pushName(r.Class[len(r.Class)-1])
 		if len(r.Class) > 1 {
 			by = fmt.Sprintf("one of %d pushes up to %s, which cannot be told apart", len(r.Class), by)
 		} else {
