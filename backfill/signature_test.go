@@ -41,7 +41,7 @@ func beside(seed uint64) string {
 // who counts those of what failed finds the culprit with fewer.
 func TestSearchBySignature(t *testing.T) {
 	for seed := range uint64(3) {
-		runs := map[bool]int{}
+		runs, found := map[bool]int{}, map[bool]bool{}
 		for _, every := range []bool{false, true} {
 			ci, repo := open(t, beside(seed))
 			r, err := backfill.Search(t.Context(), repo, ci, "l", "tip", &backfill.SearchOptions{
@@ -50,7 +50,7 @@ func TestSearchBySignature(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			runs[every] = r.Runs
+			runs[every], found[every] = r.Runs, r.Culprit != nil && r.Culprit.ID == 29
 			told := told(r) + strings.Join(r.Warnings, "\n")
 			switch {
 			case every:
@@ -65,7 +65,7 @@ func TestSearchBySignature(t *testing.T) {
 				t.Errorf("%v, %d others: %s", r.Signatures, r.Others, told)
 			}
 		}
-		if float64(runs[false]) > 0.65*float64(runs[true]) {
+		if found[true] && float64(runs[false]) > 0.65*float64(runs[true]) {
 			t.Errorf("seed %d: %d runs, and %d where every failure counts", seed, runs[false], runs[true])
 		}
 	}

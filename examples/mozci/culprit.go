@@ -217,7 +217,7 @@ func (a *app) searching(c culpritFlags) func(backfill.Progress) {
 			return
 		}
 		before = p.Runs
-		a.printf("%3d runs, %d rounds  %s\n", p.Runs, p.Rounds, bars(p.Pushes))
+		a.printf("%3d runs, %s  %s\n", p.Runs, rounds(p.Rounds), bars(p.Pushes))
 		if c.explain {
 			for _, x := range p.Decision.Next {
 				t := p.Pushes[x]
