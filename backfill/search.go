@@ -215,7 +215,14 @@ func (s *searcher) defaults(ci job.Scheduler, label string) (err error) {
 	for _, d := range []struct {
 		v *int
 		d int
-	}{{&o.MaxRevisions, 50}, {&o.History, 50}, {&o.Newer, 40}, {&o.Extend, 2}, {&o.MaxRuns, 100}, {&o.Batch, defaultBatch}} {
+	}{
+		{&o.MaxRevisions, 50},
+		{&o.History, 50},
+		{&o.Newer, 40},
+		{&o.Extend, 2},
+		{&o.MaxRuns, 100},
+		{&o.Batch, defaultBatch},
+	} {
 		if *d.v == 0 {
 			*d.v = d.d
 		}

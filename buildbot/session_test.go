@@ -228,12 +228,12 @@ func TestAddresses(t *testing.T) {
 func opens(t *testing.T, p *buildbot.Project, base string) {
 	t.Helper()
 	for id, there := range map[string]bool{
-		"1/2":                           true,
-		base + "/#/builders/1/builds/2": true,
-		base + "/#builders/1/builds/2":  true,
-		base + "/#/buildrequests/1":     false,
-		base + "/#/builders/1":          false,
-		base + "/#/builders/9/builds/2": false,
+		"1/2":                                                 true,
+		base + "/#/builders/1/builds/2":                       true,
+		base + "/#builders/1/builds/2":                        true,
+		base + "/#/buildrequests/1":                           false,
+		base + "/#/builders/1":                                false,
+		base + "/#/builders/9/builds/2":                       false,
 		base + "/#/builders/test/builds/2/steps/1/logs/stdio": true,
 		"http://elsewhere.example/#/builders/1/builds/2":      false,
 	} {

@@ -187,20 +187,20 @@ func wire(t *testing.T) (scene.Target, http.RoundTripper) {
 		}
 	}
 	return scene.Target{
-			From: "hg 6.3.2 with Mozilla's pushlog, as recorded in ../shared/wire/hg",
-			At:   time.Date(2026, 11, 23, 5, 34, 0, 0, time.UTC),
-			URL:  "https://hg.example", Repo: "autoland", ID: 20, Revision: "567d57332b25c9645bbf0957e04efaa1c83a11bd",
-			Known: map[string]string{"hidden": "2 9313b2d15a71\n0 pushes where all changesets are stripped"},
-		}, testenv.InMemory{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			e, ok := all[r.Method+" "+r.URL.RequestURI()]
-			if !ok {
-				t.Errorf("%s %s was not recorded", r.Method, r.URL)
-				e.StatusCode = http.StatusTeapot
-			}
-			maps.Copy(w.Header(), e.Header)
-			w.WriteHeader(e.StatusCode)
-			_, _ = w.Write(e.Body)
-		})}
+		From: "hg 6.3.2 with Mozilla's pushlog, as recorded in ../shared/wire/hg",
+		At:   time.Date(2026, 11, 23, 5, 34, 0, 0, time.UTC),
+		URL:  "https://hg.example", Repo: "autoland", ID: 20, Revision: "567d57332b25c9645bbf0957e04efaa1c83a11bd",
+		Known: map[string]string{"hidden": "2 9313b2d15a71\n0 pushes where all changesets are stripped"},
+	}, testenv.InMemory{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		e, ok := all[r.Method+" "+r.URL.RequestURI()]
+		if !ok {
+			t.Errorf("%s %s was not recorded", r.Method, r.URL)
+			e.StatusCode = http.StatusTeapot
+		}
+		maps.Copy(w.Header(), e.Header)
+		w.WriteHeader(e.StatusCode)
+		_, _ = w.Write(e.Body)
+	})}
 }
 
 // revisions finds one in the middle of a push, a short one, the tip, and one of another

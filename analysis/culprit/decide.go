@@ -147,7 +147,7 @@ func (s *Search) nowhere() (o Outcome, why string) {
 		}
 		return Undecided, "no push of the range can be run any more"
 	}
-	return Infra, fmt.Sprintf("infrastructure ended %d runs, and every push that can be tested was silent at last", infra)
+	return Infra, fmt.Sprintf("infrastructure ended %d runs, and each push that can be tested is silent by now", infra)
 }
 
 // unconfirmed says what is missing of a confirmation that can be run no more.

@@ -256,9 +256,9 @@ func TestChooserSyntaxIsReadBack(t *testing.T) {
 		"'linux2404-64/opt": "",
 		"'linux2404-64/opt build | xpcshell | talos | browsertime | raptor | awsy":   "",
 		"'linux2404-64/opt build | browsertime | tp6 !xpcshell !reftest !mochitest ": "",
-		"'linux2404-64/opt build | g1":                                               "",
-		"'linux2404-64/opt browsertime | awsy":                                       "On this push it chooses 1 job more: the try syntax is less exact.",
-		"'64/opt build | speedometer":                                                "",
+		"'linux2404-64/opt build | g1":         "",
+		"'linux2404-64/opt browsertime | awsy": "On this push it chooses 1 job more: the try syntax is less exact.",
+		"'64/opt build | speedometer":          "",
 		"'eslint | 'linux2404-64/debug-xpcshell": "On this push it chooses 1 job more, and not 1 of these: " +
 			"the try syntax is less exact.",
 	} {

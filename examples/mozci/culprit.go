@@ -115,6 +115,21 @@ func (c culpritFlags) round() (batch int, cost float64, err error) {
 	return n, 0, nil
 }
 
+// checked refuses flags that make no sense, and completes the others.
+func (c *culpritFlags) checked(cmd *cobra.Command) error {
+	if err := c.contradictions(); err != nil {
+		return err
+	}
+	if _, _, err := c.round(); err != nil {
+		return err
+	}
+	if c.nothing == 0 {
+		c.nothing = -1
+	}
+	return errors.Join(
+		c.actFlags.check(), c.askedFlags.check(cmd.Flags().Changed), c.checkPerf(cmd.Flags()))
+}
+
 // contradictions are flags that say differently which failures count.
 func (c culpritFlags) contradictions() error {
 	switch {
@@ -137,18 +152,7 @@ func (a *app) culprit(cmd *cobra.Command, c culpritFlags) error {
 	if c.plot != "" && !strings.HasSuffix(c.plot, ".svg") {
 		return usage("--plot %s: expected a name that ends in .svg", c.plot)
 	}
-	if err := c.contradictions(); err != nil {
-		return err
-	}
-	if _, _, err := c.round(); err != nil {
-		return err
-	}
-	if c.nothing == 0 {
-		c.nothing = -1
-	}
-	if err := errors.Join(
-		c.actFlags.check(), c.askedFlags.check(cmd.Flags().Changed), c.checkPerf(cmd.Flags()),
-	); err != nil {
+	if err := c.checked(cmd); err != nil {
 		return err
 	}
 	p, book, err := a.acting(cmd.Context())

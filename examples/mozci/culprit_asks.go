@@ -192,6 +192,6 @@ func mendedSentence(r backfill.SearchResult, what, bought string) string {
 		return fmt.Sprintf("%s is not mended yet up to push %s (probability %.3f): where newer pushes exist, look at "+
 			"more of them with --max-revisions (%s).", what, pushName(newest), r.Probability, bought)
 	}
-	return fmt.Sprintf("%s: which push mended it is not known: %s; the most probable answer has %.3f (%s).", what, r.Why,
-		r.Probability, bought)
+	return fmt.Sprintf("%s: which push mended it is not known: %s; the most probable answer has %.3f (%s).", what,
+		r.Why, r.Probability, bought)
 }
