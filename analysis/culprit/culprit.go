@@ -86,7 +86,7 @@ type Options struct {
 	Untestable, Closed []bool
 	// Trust is s above: 0 adapts it between LeastTrust and 1 by the failures
 	// among the runs of broken pushes that the search did not choose. LeastTrust
-	// is 0.75 by default where runs are asked for one at a time and 1 where four
+	// is 0.75 by default where runs are asked for one at a time and 0.85 where four
 	// or more are, since those lie around the answer before it is believed; 0.4
 	// where MinEffect is below 0.1. Less buys more runs and is wrong less often. It
 	// is at most 0.25 where the rates
@@ -184,7 +184,7 @@ func (s *Search) defaults() error {
 	if o.MinEffect < effectCI {
 		orDefault(&o.LeastTrust, carefulTrust)
 	}
-	orDefault(&o.LeastTrust, 0.75+0.25*between(float64(o.Batch), 1, 4))
+	orDefault(&o.LeastTrust, 0.75+0.1*between(float64(o.Batch), 1, 4))
 	o.PriorOlder, o.PriorNothing = math.Max(0, o.PriorOlder), math.Max(0, o.PriorNothing)
 	if o.MaxInfra <= 0 {
 		o.MaxInfra = 10
