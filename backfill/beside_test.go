@@ -96,3 +96,27 @@ func TestSearchOlderRuns(t *testing.T) {
 		t.Errorf("%v, %s %q %+v", err, told(r), r.Warnings, r.Before)
 	}
 }
+
+// The last failure among newer runs only says where to stop: with it alone nothing is known
+// that was not known without newer pushes.
+func TestSearchLastNewerFailure(t *testing.T) {
+	forecast := func(n int) float64 {
+		ci, repo := open(t, history("culprit=40 before=0 after=1", n, func(i int) string {
+			switch {
+			case i == 50, i == 51:
+				return "fail"
+			case i < 36 && i%2 == 1, i > 51:
+				return "pass"
+			}
+			return "-"
+		}))
+		r, err := backfill.Search(t.Context(), repo, ci, "test", "a032", &backfill.SearchOptions{DryRun: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r.Forecast.Runs
+	}
+	if without, with := forecast(50), forecast(60); without != with {
+		t.Errorf("expected %.3f without newer pushes, and %.3f", without, with)
+	}
+}
