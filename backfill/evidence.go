@@ -108,15 +108,7 @@ func (s *searcher) weigh(ctx context.Context) error {
 		return err
 	}
 	o := s.engineOptions(s.pushes[s.from : s.to+1])
-	for i, p := range s.pushes {
-		r := s.seen[p.Key()].runs
-		switch {
-		case i < s.from:
-			o.Older.Failed, o.Older.Passed = o.Older.Failed+r.Bad, o.Older.Passed+r.Good
-		case i > s.to:
-			o.Newer.Failed, o.Newer.Passed = o.Newer.Failed+r.Bad, o.Newer.Passed+r.Good
-		}
-	}
+	o.Older, o.Newer = s.olderRuns(), s.newerRuns()
 	s.bounded(o)
 	s.unborn(o)
 	s.asOutside(o)

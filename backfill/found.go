@@ -124,9 +124,15 @@ func (s *searcher) result() SearchResult {
 	return r
 }
 
-// rates counts the runs before and after the most probable culprit.
+// rates counts the runs before and after the most probable culprit; those on newer pushes up
+// to the last that failed, as it may be mended since.
 func (r *SearchResult) rates(s *searcher, d culprit.Decision) {
-	at := s.to + 1 // nothing broke it: all runs are before
+	at, end := len(s.pushes), len(s.pushes) // nothing broke it: all runs are before
+	if d.Culprit >= 0 || d.Outcome == culprit.Older {
+		for end > s.to+1 && s.runsOn(s.pushes[end-1]).Bad == 0 {
+			end--
+		}
+	}
 	switch {
 	case d.Culprit >= 0:
 		at = s.from + d.Culprit
@@ -134,8 +140,8 @@ func (r *SearchResult) rates(s *searcher, d culprit.Decision) {
 		at = s.from
 	}
 	var before, after culprit.Counts
-	for i, p := range s.pushes {
-		n := s.seen[p.Key()].runs
+	for i, p := range s.pushes[:end] {
+		n := s.runsOn(p)
 		c := &before
 		if i >= at {
 			c = &after
