@@ -293,7 +293,8 @@ func (s *searcher) tested() []Tested {
 		out = append(out, Tested{
 			Push: p, Label: s.labelOn(p), Jobs: analysis.OfLabel(s.seen[p.Key()].jobs, s.labelOn(p)),
 			Failed: r.Bad, Passed: r.Good, Running: r.Running + s.asked[p.Key()], Infra: r.Unclear,
-			Chosen: min(s.bought[p.Key()], r.Bad+r.Good), Untestable: s.blocked[p.Key()],
+			Chosen:     max(0, min(s.bought[p.Key()]-s.coming[p.Key()], r.Bad+r.Good+r.Unclear)),
+			Untestable: s.blocked[p.Key()],
 		})
 		s.withValues(&out[len(out)-1], s.seen[p.Key()])
 	}

@@ -15,7 +15,8 @@ type ended struct {
 	freeFailed     int // and how many of these the search did not ask for
 	freePassed     int
 	infra          int // runs that infrastructure ended
-	silent         int // of those, the ones since the last result
+	silent         int // of those, the ones since the last result,
+	tried          int // and of these the ones that the search asked for
 	// result and last are when the last run with a result ended, and the last run.
 	result, last time.Time
 }
@@ -24,28 +25,35 @@ type ended struct {
 // the last. The first failures, as many as looked says, are left out.
 func endedOn(x int, t Tested, looked int) ended {
 	e := ended{x: x, failed: t.Failed - looked, passed: t.Passed, infra: t.Infra, silent: t.Infra}
-	free := max(0, e.failed+e.passed-t.Chosen)
 	runs := slices.DeleteFunc(slices.Clone(t.Jobs), func(j job.Job) bool { return j.Status().Waiting() })
 	slices.SortStableFunc(runs, func(a, b job.Job) int { return a.Times().Finished.Compare(b.Times().Finished) })
-	since, results := 0, 0
-	for _, j := range runs {
+	since := 0
+	for i, j := range runs {
 		e.last = j.Times().Finished
-		since++
-		failed := j.Status() == job.StatusTestFailed || j.Status() == job.StatusBusted
-		if !failed && j.Status() != job.StatusSuccess {
+		free := i < len(runs)-t.Chosen
+		switch j.Status() {
+		case job.StatusTestFailed, job.StatusBusted:
+			if free {
+				e.freeFailed++
+			}
+		case job.StatusSuccess:
+			if free {
+				e.freePassed++
+			}
+		default:
+			if since++; !free {
+				e.tried++
+			}
 			continue
 		}
-		since, e.result = 0, e.last
-		if results++; failed && results <= free+looked {
-			e.freeFailed++
-		}
+		since, e.tried, e.result = 0, 0, e.last
 	}
 	// A judge may see a run otherwise than its status says.
-	e.freeFailed = min(max(e.freeFailed-looked, free-e.passed, 0), free, e.failed)
-	e.freePassed = free - e.freeFailed
+	e.freeFailed, e.freePassed = min(max(0, e.freeFailed-looked), e.failed), min(e.freePassed, e.passed)
 	if e.failed+e.passed > 0 {
 		e.silent = min(e.infra, since)
 	}
+	e.tried = min(e.tried, e.silent)
 	return e
 }
 
@@ -60,9 +68,9 @@ func observe(engine *culprit.Search, all []ended) error {
 			newest, at = e.result, i
 		}
 	}
-	infra := func(e ended, n int) error {
-		for range n {
-			if err := engine.ObserveInfra(e.x); err != nil {
+	infra := func(e ended, n, tried int) error {
+		for i := range n {
+			if err := engine.ObserveInfra(e.x, i >= n-tried); err != nil {
 				return err
 			}
 		}
@@ -80,7 +88,7 @@ func observe(engine *culprit.Search, all []ended) error {
 	var late []ended
 	for _, i := range order {
 		e := all[i]
-		if err := infra(e, e.infra-e.silent); err != nil {
+		if err := infra(e, e.infra-e.silent, 0); err != nil {
 			return err
 		}
 		if err := results(engine, e); err != nil {
@@ -88,12 +96,12 @@ func observe(engine *culprit.Search, all []ended) error {
 		}
 		if at < 0 || e.last.After(newest) {
 			late = append(late, e)
-		} else if err := infra(e, e.silent); err != nil {
+		} else if err := infra(e, e.silent, e.tried); err != nil {
 			return err
 		}
 	}
 	for _, e := range late {
-		if err := infra(e, e.silent); err != nil {
+		if err := infra(e, e.silent, e.tried); err != nil {
 			return err
 		}
 	}

@@ -140,7 +140,7 @@ type Search struct {
 	grid    grid
 	refined int     // runs at which the grids were made
 	seen    []known // by position
-	silent  int     // runs that infrastructure ended since one had a result
+	silent  int     // runs that were bought and infrastructure ended, since one had a result
 	heard   bool    // a run that was bought had a result
 	bought  int
 	rounds  int
@@ -153,7 +153,8 @@ type known struct {
 	runs   Counts
 	free   Counts // of those, runs that nobody bought
 	infra  int    // runs that infrastructure ended
-	silent int    // of those, since the last result
+	silent int    // of those, since the last result,
+	tried  int    // and of these, runs that the search asked for
 }
 
 // New returns a search over pushes 0 to n. Options that make no sense, such as
@@ -252,7 +253,7 @@ func (s *Search) compress() {
 		sum += w
 		pending += w
 		s.of[x] = len(s.index)
-		if (s.o.Untestable == nil || !s.o.Untestable[x]) && !s.ended[x] {
+		if s.testable(x) && !s.ended[x] {
 			s.index = append(s.index, x)
 			weight = append(weight, pending)
 			pending = 0
@@ -270,6 +271,9 @@ func (s *Search) compress() {
 	}
 	s.prior[len(s.index)] = s.o.PriorNothing
 }
+
+// testable reports whether a push can be tested, as far as the caller knows.
+func (s *Search) testable(x int) bool { return s.o.Untestable == nil || !s.o.Untestable[x] }
 
 // Observe tells of a run that ended on a push. chosen says that this search
 // asked for it; other runs are evidence that nobody bought. A push that is not
@@ -291,7 +295,7 @@ func (s *Search) Observe(push int, failed, chosen bool) error {
 	} else {
 		k.free.add(failed)
 	}
-	k.silent, s.silent = 0, 0
+	k.silent, k.tried, s.silent = 0, 0, 0
 	s.post = nil
 	return nil
 }

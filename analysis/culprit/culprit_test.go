@@ -229,7 +229,7 @@ func TestBadRuns(t *testing.T) {
 		if err := s.Observe(x, true, true); !errors.Is(err, job.ErrInvalid) {
 			t.Errorf("a run on push %d: %v", x, err)
 		}
-		if err := s.ObserveInfra(x); !errors.Is(err, job.ErrInvalid) {
+		if err := s.ObserveInfra(x, true); !errors.Is(err, job.ErrInvalid) {
 			t.Errorf("infra on push %d: %v", x, err)
 		}
 	}
@@ -272,7 +272,7 @@ func FuzzSearch(f *testing.F) {
 		for i := 0; i+1 < len(runs) && i < 200; i += 2 {
 			x := int(runs[i]) % (int(n) + 1)
 			if runs[i+1]%3 == 2 {
-				_ = s.ObserveInfra(x)
+				_ = s.ObserveInfra(x, i%4 == 0)
 				continue
 			}
 			if err := s.Observe(x, runs[i+1]%3 == 1, i%4 == 0); err != nil {
@@ -423,5 +423,90 @@ func TestInfraOnTheParent(t *testing.T) {
 	}
 	if d := s.Decide(1); d.Culprit != 5 || !slices.Equal(d.Class, []int{5}) {
 		t.Errorf("%s, class %v: %s; 4 has passed by now", d.Outcome, d.Class, d.Why)
+	}
+}
+
+// A rehearsal ends where the parent of the culprit only gives infrastructure failures: the
+// two cannot be told apart, and nobody is accused alone.
+func TestRehearseWithASilentParent(t *testing.T) {
+	for _, batch := range []int{1, 4} {
+		s, err := culprit.New(8, &culprit.Options{
+			Older: culprit.Counts{Passed: 50}, Newer: culprit.Counts{Failed: 20}, Batch: batch,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		runs := 0
+		d, err := culprit.Rehearse(s, func(x int) culprit.RunEnd {
+			switch runs++; {
+			case x == 4:
+				return culprit.RunInfra
+			case x >= 5:
+				return culprit.RunFailed
+			}
+			return culprit.RunPassed
+		}, nil)
+		if err != nil || d.Outcome != culprit.Found || !slices.Equal(d.Class, []int{4, 5}) || runs > 16 {
+			t.Errorf("%d at a time: %v, %s %v after %d runs: %s", batch, err, d.Outcome, d.Class, runs, d.Why)
+		}
+		sum := 0.0
+		for _, c := range d.Credible {
+			sum += c.Probability
+		}
+		if sum < 0.95 || len(d.Credible) < 2 {
+			t.Errorf("%d at a time: credible are %v", batch, d.Credible)
+		}
+	}
+}
+
+// A push that had results, and on which infrastructure ends every run since, is asked for
+// nothing more; its results stay evidence.
+func TestSilentSinceItsResults(t *testing.T) {
+	s, err := culprit.New(8, &culprit.Options{Older: culprit.Counts{Passed: 50}, Newer: culprit.Counts{Failed: 20}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	observe(t, s, 4, 1, true)
+	for i := range 10 {
+		if err := s.ObserveInfra(4, i > 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 40 {
+		d := s.Decide(1)
+		if d.Done {
+			if d.Outcome != culprit.Found || d.Culprit != 3 {
+				t.Errorf("%s: push %d, %s", d.Outcome, d.Culprit, d.Why)
+			}
+			return
+		}
+		for _, x := range d.Next {
+			if x == 4 {
+				t.Fatal("a silent push is asked for another run")
+			}
+			if err := s.Observe(x, x >= 3, true); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	t.Error("it does not end")
+}
+
+// What infrastructure ended before the search began does not keep it from trying.
+func TestInfraOfOthers(t *testing.T) {
+	s, err := culprit.New(8, &culprit.Options{Older: culprit.Counts{Passed: 50}, Newer: culprit.Counts{Failed: 20}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for x := range 9 {
+		for range 12 {
+			if err := s.ObserveInfra(x, false); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	d, err := culprit.Rehearse(s, story{culprit: 6, rates: culprit.Rates{After: 1}}.oracle(1), nil)
+	if err != nil || d.Outcome != culprit.Found || d.Culprit != 6 {
+		t.Errorf("%v, %s: push %d, %s", err, d.Outcome, d.Culprit, d.Why)
 	}
 }

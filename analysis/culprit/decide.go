@@ -20,7 +20,8 @@ type Decision struct {
 	// probable.
 	Culprit int
 	Class   []int
-	// Probability is that of the most probable hypothesis, whichever it is.
+	// Probability is that of the most probable hypothesis, whichever it is; of
+	// OlderOrNothing, that of both.
 	Probability float64
 	// Older and Nothing are the probabilities of these.
 	Older, Nothing float64
@@ -139,7 +140,7 @@ func (s *Search) nowhere() (o Outcome, why string) {
 	infra := 0
 	for i, k := range s.seen {
 		infra += k.infra
-		if s.mute(i) {
+		if s.mute(i) || k.infra > 0 && !s.open(i) { // the caller closes such a push too
 			continue
 		}
 		if s.open(i) {

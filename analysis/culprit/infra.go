@@ -44,15 +44,20 @@ func (s *Search) dead(i int) float64 {
 }
 
 // mute reports whether infrastructure ends every run at a position, as far as one
-// can know.
+// can know: the search has tried it, and not only others before, whose infrastructure
+// may have been mended since.
 func (s *Search) mute(i int) bool {
-	return s.seen[i].silent >= s.o.MaxInfra || s.dead(i) >= deadFrom
+	return s.seen[i].tried > 0 && (s.seen[i].silent >= s.o.MaxInfra || s.dead(i) >= deadFrom)
 }
 
 // open reports whether runs may be asked for at a position.
 func (s *Search) open(i int) bool {
 	return (s.o.Closed == nil || !s.o.Closed[s.index[i]]) && !s.mute(i)
 }
+
+// severalPushes is on how many pushes infrastructure must end the runs to have ended
+// all.
+const severalPushes = 2
 
 // silence reports whether infrastructure ends the runs of all pushes: so many in
 // a row, on several of them.
@@ -61,7 +66,19 @@ func (s *Search) silence() bool {
 	if s.heard {
 		most *= 2
 	}
-	return s.silent >= most
+	if s.silent < most {
+		return false
+	}
+	tried := 0
+	for _, k := range s.seen {
+		tried += min(k.tried, 1)
+	}
+	for x, ended := range s.ended {
+		if ended && s.testable(x) {
+			tried++
+		}
+	}
+	return tried >= severalPushes
 }
 
 // setAside leaves out the pushes on which infrastructure ended every run: they can
@@ -97,8 +114,9 @@ func (s *Search) again() {
 }
 
 // ObserveInfra tells of a run that infrastructure ended: it says nothing about
-// the culprit, and has its own cap.
-func (s *Search) ObserveInfra(push int) error {
+// the culprit, and has its own cap. chosen says that this search asked for it: what
+// ended others' runs before may be mended by now.
+func (s *Search) ObserveInfra(push int, chosen bool) error {
 	if push >= 0 && push <= s.n && s.ended[push] {
 		return nil
 	}
@@ -106,7 +124,10 @@ func (s *Search) ObserveInfra(push int) error {
 	if err == nil {
 		s.seen[i].infra++
 		s.seen[i].silent++
-		s.silent++
+		if chosen {
+			s.seen[i].tried++
+			s.silent++
+		}
 	}
 	return err
 }

@@ -26,7 +26,7 @@ func Rehearse(s *Search, run func(push int) RunEnd, each func(Decision)) (Decisi
 			var err error
 			switch run(push) {
 			case RunInfra:
-				err = s.ObserveInfra(push)
+				err = s.ObserveInfra(push, true)
 			case RunFailed:
 				err = s.Observe(push, true, true)
 			default:

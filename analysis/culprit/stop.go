@@ -58,7 +58,7 @@ func (s *Search) stop(d *Decision, p *posterior, best int) {
 	case enough && best == 0:
 		d.Done, d.Outcome, d.Why = true, Older, "it was broken before the oldest push of the range that can be tested"
 	case none >= s.nobody(history) && history < shortHistory:
-		d.Done, d.Outcome = true, OlderOrNothing
+		d.Done, d.Outcome, d.Probability = true, OlderOrNothing, none
 		d.Why = "it was broken before the range, or nothing broke it: without runs on older pushes these cannot be " +
 			"told apart"
 	case enough && d.Confirmed:
