@@ -236,7 +236,8 @@ func orDefault(v *float64, d float64) {
 }
 
 // compress leaves out what cannot be tested: an untestable push and the testable
-// one after it are one class of hypotheses.
+// one after it are one class of hypotheses. The newest push stays, since it failed: what
+// cannot be tested up to it is a class too.
 func (s *Search) compress() {
 	s.of, s.index = make([]int, s.n+1), nil
 	weight := []float64{}
@@ -252,7 +253,7 @@ func (s *Search) compress() {
 		sum += w
 		pending += w
 		s.of[x] = len(s.index)
-		if (s.o.Untestable == nil || !s.o.Untestable[x]) && !s.ended[x] {
+		if x == s.n || s.testable(x) && !s.ended[x] {
 			s.index = append(s.index, x)
 			weight = append(weight, pending)
 			pending = 0
@@ -270,6 +271,8 @@ func (s *Search) compress() {
 	}
 	s.prior[len(s.index)] = s.o.PriorNothing
 }
+
+func (s *Search) testable(x int) bool { return s.o.Untestable == nil || !s.o.Untestable[x] }
 
 // Observe tells of a run that ended on a push. chosen says that this search
 // asked for it; other runs are evidence that nobody bought. A push that is not
@@ -301,7 +304,7 @@ func (s *Search) position(push int) (int, error) {
 		return 0, fmt.Errorf("culprit: %w: push %d of 0 to %d", job.ErrInvalid, push, s.n)
 	}
 	i := s.of[push]
-	if i == len(s.index) || s.index[i] != push {
+	if i == len(s.index) || s.index[i] != push || !s.testable(push) {
 		return 0, fmt.Errorf("culprit: %w: push %d cannot be tested", job.ErrInvalid, push)
 	}
 	return i, nil

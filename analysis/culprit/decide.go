@@ -64,7 +64,7 @@ func (s *Search) state() Decision {
 	s.setAside()
 	m := len(s.index)
 	if m < 2 {
-		return s.hopeless(fmt.Sprintf("%d pushes can be tested: a culprit needs two", m))
+		return s.hopeless()
 	}
 	p := s.believe()
 	best := p.best()
@@ -85,7 +85,12 @@ func (s *Search) state() Decision {
 	return d
 }
 
-func (s *Search) hopeless(why string) Decision {
+// hopeless is a search of too few pushes.
+func (s *Search) hopeless() Decision {
+	why := "only 1 push can be tested: a culprit needs two"
+	if !s.testable(s.n) {
+		why = "no push can be tested"
+	}
 	return Decision{Done: true, Outcome: Undecided, Culprit: -1, Why: why}
 }
 
@@ -136,15 +141,14 @@ func (s *Search) next(d *Decision, k int, running []int) {
 
 // nowhere is how a search ends that cannot run anything any more.
 func (s *Search) nowhere() (o Outcome, why string) {
-	infra := 0
+	infra, mute := 0, true
 	for i, k := range s.seen {
-		infra += k.infra
-		if s.mute(i) {
-			continue
-		}
 		if s.open(i) {
 			return Undecided, "no run is expected to tell anything more"
 		}
+		infra, mute = infra+k.infra, mute && s.mute(i)
+	}
+	if !mute {
 		return Undecided, "no push of the range can be run any more"
 	}
 	return Infra, fmt.Sprintf("infrastructure ended %d runs, and every push that can be tested was silent at last", infra)
