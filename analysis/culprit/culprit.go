@@ -237,7 +237,8 @@ func orDefault(v *float64, d float64) {
 }
 
 // compress leaves out what cannot be tested: an untestable push and the testable
-// one after it are one class of hypotheses.
+// one after it are one class of hypotheses. The newest push stays, since it failed: what
+// cannot be tested up to it is a class too.
 func (s *Search) compress() {
 	s.of, s.index = make([]int, s.n+1), nil
 	weight := []float64{}
@@ -253,7 +254,7 @@ func (s *Search) compress() {
 		sum += w
 		pending += w
 		s.of[x] = len(s.index)
-		if s.testable(x) && !s.ended[x] {
+		if x == s.n || s.testable(x) && !s.ended[x] {
 			s.index = append(s.index, x)
 			weight = append(weight, pending)
 			pending = 0
@@ -305,7 +306,7 @@ func (s *Search) position(push int) (int, error) {
 		return 0, fmt.Errorf("culprit: %w: push %d of 0 to %d", job.ErrInvalid, push, s.n)
 	}
 	i := s.of[push]
-	if i == len(s.index) || s.index[i] != push {
+	if i == len(s.index) || s.index[i] != push || !s.testable(push) {
 		return 0, fmt.Errorf("culprit: %w: push %d cannot be tested", job.ErrInvalid, push)
 	}
 	return i, nil

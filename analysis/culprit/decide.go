@@ -65,7 +65,7 @@ func (s *Search) state() Decision {
 	s.setAside()
 	m := len(s.index)
 	if m < 2 {
-		return s.hopeless(fmt.Sprintf("%d pushes can be tested: a culprit needs two", m))
+		return s.hopeless()
 	}
 	p := s.believe()
 	best := p.best()
@@ -86,7 +86,12 @@ func (s *Search) state() Decision {
 	return d
 }
 
-func (s *Search) hopeless(why string) Decision {
+// hopeless is a search of too few pushes.
+func (s *Search) hopeless() Decision {
+	why := "only 1 push can be tested: a culprit needs two"
+	if !s.testable(s.n) {
+		why = "no push can be tested"
+	}
 	return Decision{Done: true, Outcome: Undecided, Culprit: -1, Why: why}
 }
 
@@ -137,15 +142,14 @@ func (s *Search) next(d *Decision, k int, running []int) {
 
 // nowhere is how a search ends that cannot run anything any more.
 func (s *Search) nowhere() (o Outcome, why string) {
-	infra := 0
+	infra, mute := 0, true
 	for i, k := range s.seen {
-		infra += k.infra
-		if s.mute(i) || k.infra > 0 && !s.open(i) { // the caller closes such a push too
-			continue
-		}
 		if s.open(i) {
 			return Undecided, "no run is expected to tell anything more"
 		}
+		infra, mute = infra+k.infra, mute && (s.mute(i) || k.infra > 0) // the caller closes such a push too
+	}
+	if !mute {
 		return Undecided, "no push of the range can be run any more"
 	}
 	return Infra, fmt.Sprintf("infrastructure ended %d runs, and each push that can be tested is silent by now", infra)

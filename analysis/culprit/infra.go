@@ -52,7 +52,8 @@ func (s *Search) mute(i int) bool {
 
 // open reports whether runs may be asked for at a position.
 func (s *Search) open(i int) bool {
-	return (s.o.Closed == nil || !s.o.Closed[s.index[i]]) && !s.mute(i)
+	x := s.index[i]
+	return s.testable(x) && (s.o.Closed == nil || !s.o.Closed[x]) && !s.mute(i)
 }
 
 // severalPushes is on how many pushes infrastructure must end the runs to have ended
@@ -83,11 +84,11 @@ func (s *Search) silence() bool {
 
 // setAside leaves out the pushes on which infrastructure ended every run: they can
 // be told apart from the next one as little as those that cannot be tested. Two
-// pushes stay.
+// pushes stay, and the newest one, which failed.
 func (s *Search) setAside() {
 	var mute []int
 	for i, x := range s.index {
-		if s.seen[i].runs.total() == 0 && s.mute(i) {
+		if x != s.n && s.seen[i].runs.total() == 0 && s.mute(i) {
 			mute = append(mute, x)
 		}
 	}

@@ -8,9 +8,11 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	v2 "github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/mozci/mozci/job"
 )
@@ -153,6 +155,11 @@ func (p *Platform) UnmarshalJSON(text []byte) error {
 // mostGraph is how large a graph may be. Mozilla's of 2016 had 160 kB, of one repository.
 const mostGraph = 16 << 20
 
+// kindWords are JSON's words for what a value is.
+var kindWords = map[jsontext.Kind]string{
+	'{': "an object", '[': "an array", '"': "a string", '0': "a number", 't': "true", 'f': "false", 'n': "null",
+}
+
 // ReadGraph reads a graph in the shape of graphs.json. What has another shape, or is
 // larger than 16 MiB, gives [job.ErrMalformed], with the place of what is wrong.
 func ReadGraph(r io.Reader) (Graph, error) {
@@ -166,6 +173,13 @@ func ReadGraph(r io.Reader) (Graph, error) {
 	}
 	var g Graph
 	err = v2.Unmarshal(text, &g)
+	var wrong *v2.SemanticError
+	if errors.As(err, &wrong) { // its own words differ from run to run
+		at := strconv.Quote(string(wrong.JSONPointer))
+		if err = fmt.Errorf("%s at %s does not belong there", kindWords[wrong.JSONKind], at); wrong.Err != nil {
+			err = fmt.Errorf("at %s: %w", at, wrong.Err)
+		}
+	}
 	if err == nil && len(g) == 0 {
 		err = errors.New("it has no build types")
 	}
