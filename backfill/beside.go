@@ -23,7 +23,12 @@ func (s *searcher) newerRuns() culprit.Counts {
 // culprit: all of them, unless they failed so much more often than those at the beginning
 // of the range that it must have been broken there, and mended since. Then none.
 func (s *searcher) olderRuns() culprit.Counts {
-	older := countsOf(s.pushes[:s.from], s.runsOn)
+	older := countsOf(s.pushes[:s.from], func(p job.Push) analysis.Runs {
+		if s.broken[p.Key()] {
+			return analysis.Runs{}
+		}
+		return s.runsOn(p)
+	})
 	var here culprit.Counts
 	for _, p := range s.pushes[s.from:s.to] {
 		r := s.runsOn(p)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/mozci/mozci/analysis/culprit"
 	"github.com/mozci/mozci/backfill"
+	"github.com/mozci/mozci/trigger"
 )
 
 // history writes a world of pushes 1 to n with the cells that are given.
@@ -118,5 +119,52 @@ func TestSearchLastNewerFailure(t *testing.T) {
 	}
 	if without, with := forecast(50), forecast(60); without != with {
 		t.Errorf("expected %.3f without newer pushes, and %.3f", without, with)
+	}
+}
+
+// What was backed out and landed again within the range has two culprits: the later one is
+// sought. What was spent before that is known still counts, and a budget holds for all.
+func TestSearchOfWhatLandedAgain(t *testing.T) {
+	landed := func(from, to, again int) func(int) string {
+		return func(i int) string {
+			switch {
+			case i == 110, i >= from && i < to && i < 80:
+				return "fail"
+			case i < again && i%2 == 0, i < to && i%2 == 0:
+				return "pass"
+			}
+			return "-"
+		}
+	}
+	for name, after := range map[string]string{"always": "1", "often": "0.6"} {
+		ci, repo := open(t, history("culprit=100 before=0 after="+after, 110, landed(62, 80, 100)))
+		requested := 0
+		r, err := backfill.Search(t.Context(), repo, ci, "test", "tip", &backfill.SearchOptions{
+			OnStep: func(s trigger.Step) { requested += s.Count },
+		})
+		if err != nil || r.Outcome != culprit.Found || r.Culprit == nil || r.Culprit.ID != 100 ||
+			!strings.Contains(strings.Join(r.Warnings, "\n"), "broken and mended more than once") {
+			t.Errorf("%s: %v, %s %q", name, err, told(r), r.Warnings)
+		}
+		if r.Runs != requested {
+			t.Errorf("%s: %d runs, and the CI was asked for %d", name, r.Runs, requested)
+		}
+	}
+}
+
+// Passes among the failures of a culprit that fails only now and then are no mending.
+func TestSearchOfFewPassesSince(t *testing.T) {
+	ci, repo := open(t, history("culprit=70 before=0 after=0.5", 110, func(i int) string {
+		switch {
+		case i == 110, i >= 70 && i%4 == 0:
+			return "fail"
+		case i%2 == 0, i >= 90 && i < 95:
+			return "pass"
+		}
+		return "-"
+	}))
+	r, err := backfill.Search(t.Context(), repo, ci, "test", "tip", nil)
+	if err != nil || r.Outcome != culprit.Found || strings.Contains(fmt.Sprint(r.Warnings), "more than once") {
+		t.Errorf("%v, %s %q", err, told(r), r.Warnings)
 	}
 }

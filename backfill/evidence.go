@@ -273,9 +273,9 @@ func (s *searcher) ours() int {
 	return n
 }
 
-// spent is how many runs in the range were asked for.
+// spent is how many runs in the range were asked for, and in what was of it.
 func (s *searcher) spent() int {
-	n := 0
+	n := s.before
 	for _, p := range s.pushes[s.from : s.to+1] {
 		n += s.bought[p.Key()]
 	}

@@ -274,8 +274,8 @@ func (s *searcher) listen(ctx context.Context, wait time.Duration) (more bool, e
 
 // cancel stops the runs that the search asked for and that nobody needs any
 // more, where the CI can, and what is to make them. Those of others are theirs.
-func (s *searcher) cancel(ctx context.Context) {
-	for _, t := range s.tested() {
+func (s *searcher) cancel(ctx context.Context, of []Tested) {
+	for _, t := range of {
 		if s.bought[t.Push.Key()] == 0 || t.Running == 0 {
 			continue
 		}

@@ -182,6 +182,8 @@ type searcher struct {
 	coming   map[job.PushKey]int    // of those, runs that have not ended
 	blocked  map[job.PushKey]string // why a push cannot be run any more
 	broke    string                 // which budget is spent
+	broken   map[job.PushKey]bool   // older pushes that were broken, and mended before the range
+	before   int                    // runs that were asked for on what the range does not have any more
 	idle     int                    // rounds in a row in which nothing could happen
 
 	engine   engine
@@ -277,6 +279,11 @@ func (s *searcher) run(ctx context.Context) error {
 		if err := s.weigh(ctx); err != nil {
 			return err
 		}
+		if again, err := s.relapse(ctx); err != nil {
+			return err
+		} else if again {
+			continue
+		}
 		switch {
 		case beyond(s.decision.Outcome) && s.decision.Done && s.o.Extend > 0:
 			s.o.Extend--
@@ -290,7 +297,7 @@ func (s *searcher) run(ctx context.Context) error {
 			}
 			continue
 		case s.decision.Done:
-			s.cancel(ctx)
+			s.cancel(ctx, s.tested())
 			s.leads(ctx)
 			return nil
 		}
