@@ -1,6 +1,7 @@
 package backfill_test
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -8,6 +9,7 @@ import (
 	"github.com/mozci/mozci/analysis/culprit"
 	"github.com/mozci/mozci/backfill"
 	"github.com/mozci/mozci/trigger"
+	"github.com/mozci/mozci/trigger/ledger"
 )
 
 // history writes a world of pushes 1 to n with the cells that are given.
@@ -166,5 +168,43 @@ func TestSearchOfFewPassesSince(t *testing.T) {
 	r, err := backfill.Search(t.Context(), repo, ci, "test", "tip", nil)
 	if err != nil || r.Outcome != culprit.Found || strings.Contains(fmt.Sprint(r.Warnings), "more than once") {
 		t.Errorf("%v, %s %q", err, told(r), r.Warnings)
+	}
+}
+
+// Stopped after each request and called again with the same ledger, a search asks for nothing
+// twice and ends as one that was never stopped, also where its range has become smaller.
+func TestSearchStoppedAndCalledAgain(t *testing.T) {
+	for seed := range 4 {
+		world := history("culprit=100 before=0 after=0.8", 110, func(i int) string {
+			switch {
+			case i == 110, i >= 62 && i < 80:
+				return "fail"
+			case i%2 == 0 && i < 100:
+				return "pass"
+			}
+			return "-"
+		})
+		ci, repo := open(t, fmt.Sprintf("seed %d\n%s", seed, world))
+		o := backfill.SearchOptions{Ledger: ledger.NewMemory(), MaxRuns: 60}
+		requested := 0
+		var r backfill.SearchResult
+		var err error
+		for again := true; again; {
+			again = false
+			ctx, stop := context.WithCancel(t.Context())
+			o.OnStep = func(s trigger.Step) {
+				requested += s.Count
+				again = true
+				stop()
+			}
+			r, err = backfill.Search(ctx, repo, ci, "test", "tip", &o)
+			stop()
+			if requested > 60 {
+				t.Fatalf("%d runs of 60", requested)
+			}
+		}
+		if err != nil || r.Outcome != culprit.Found || r.Culprit.ID != 100 || r.Runs != requested {
+			t.Errorf("seed %d: %v, %d requested, %s", seed, err, requested, told(r))
+		}
 	}
 }

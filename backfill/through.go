@@ -237,6 +237,11 @@ func (s *searcher) inside(ctx context.Context, r *SearchResult, o job.Origin) (i
 	if s.o.MaxRuns > 0 {
 		in.o.MaxRuns -= runs
 	}
+	for _, v := range []*int{&in.o.History, &in.o.Newer} {
+		if *v == 0 { // none are read, where 0 of the options is the default
+			*v = -1
+		}
+	}
 	in.o.Weight = onlyOf(o.Pushes, in.merged.weight)
 	if tell := s.o.Observe; tell != nil {
 		in.o.Observe = func(p Progress) {

@@ -257,3 +257,19 @@ func TestSearchBehindMergeOfTwo(t *testing.T) {
 		t.Error(told(*in))
 	}
 }
+
+// No older and no newer pushes are read behind a merge either, where none are to be.
+func TestBehindReadsNoHistory(t *testing.T) {
+	world := jobtest.MustParse(deepWorld)
+	ci := &counting{CI: jobtest.NewCI(world, nil), asked: map[int64]int{}}
+	repo, err := ci.Repository("mozilla-central")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := backfill.Search(t.Context(), repo, ci, "test", "tip", &backfill.SearchOptions{
+		FollowMerges: true, Repositories: ci.Repository, History: -1, Newer: -1,
+	})
+	if err != nil || ci.asked[22] == 0 || ci.asked[19] > 0 || ci.asked[25] > 0 {
+		t.Errorf("%v, asked %v: %s", err, ci.asked, told(r))
+	}
+}
