@@ -73,8 +73,8 @@ func (s *searcher) relapse(ctx context.Context) (bool, error) {
 	if s.o.FindFix {
 		older, newer = newer, older
 	}
-	s.warn("it was broken and mended more than once: it passed %d runs on pushes %s to %s; what lies beyond these, from "+
-		"push %s, is left out", x.passes, older, newer, s.pushes[s.to])
+	s.warn("it was broken and mended more than once: it passed %d runs on pushes %s to %s; what lies beyond these, "+
+		"from push %s, is left out", x.passes, older, newer, s.pushes[s.to])
 	s.cancel(ctx, s.tested()[:x.from-s.from])
 	for _, p := range s.pushes[s.from:x.from] {
 		s.before += s.bought[p.Key()]

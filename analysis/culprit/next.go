@@ -86,7 +86,7 @@ const (
 func (s *Search) probe(k int, busy []int) int {
 	last := len(s.index) - 1
 	seen := s.seen[last]
-	if s.o.Batch < probeBatch || s.o.Known != nil || s.o.Permanent || s.ended[s.n] || !s.open(last) || seen.silent > 0 ||
+	if s.o.Batch < probeBatch || s.o.Known != nil || s.o.Permanent || !s.open(last) || seen.silent > 0 ||
 		s.bought > seen.runs.total()-seen.free.total() {
 		return 0
 	}

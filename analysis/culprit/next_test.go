@@ -44,7 +44,9 @@ func TestProbe(t *testing.T) {
 		"some are under way":      {made(t, 20, o), 4, []int{20, 20, 20}, 1},
 		"others are under way":    {made(t, 20, o), 4, []int{3}, 0},
 		"the search has begun":    {run(made(t, 20, o), 9, 1, 0), 4, nil, 0},
-		"newer pushes tell":       {made(t, 20, culprit.Options{Batch: 4, Newer: culprit.Counts{Failed: 4}}), 4, nil, 0},
+		"newer pushes tell": {
+			made(t, 20, culprit.Options{Batch: 4, Newer: culprit.Counts{Failed: 4}}), 4, nil, 0,
+		},
 		"always, as is known":     {made(t, 20, culprit.Options{Batch: 4, Permanent: true}), 4, nil, 0},
 		"one at a time":           {made(t, 20, culprit.Options{}), 1, nil, 0},
 		"no more than the budget": {made(t, 20, culprit.Options{Batch: 4, MaxRuns: 2}), 4, nil, 2},
@@ -116,7 +118,7 @@ func TestRoundsAreWorthIt(t *testing.T) {
 	cheap := len(made(t, 64, o).Decide(8).Next)
 	o.RoundCost = 4
 	dear := len(made(t, 64, o).Decide(8).Next)
-	if !(cheap < dear && dear < 8) {
+	if cheap >= dear || dear >= 8 {
 		t.Errorf("%d runs where a round costs little, %d where it costs much, of 8", cheap, dear)
 	}
 	one := made(t, 64, culprit.Options{Newer: o.Newer, Older: o.Older}).Forecast()

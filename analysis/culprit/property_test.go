@@ -126,7 +126,8 @@ func TestProperties(t *testing.T) {
 			}
 			for _, x := range now.Next {
 				if silent[x] >= 10+d.o.Batch {
-					t.Fatalf("seed %d: push %d is asked for %d times, and infrastructure ends every run", seed, x, silent[x])
+					t.Fatalf("seed %d: push %d is asked for %d times, and infrastructure ends every run", seed, x,
+						silent[x])
 				}
 				end := d.run(rng, x)
 				if silent[x]++; end != culprit.RunInfra {
@@ -163,7 +164,7 @@ func (d draw) check(t *testing.T, seed uint64, s *culprit.Search, now culprit.De
 	if credible < 0.95*accusable-1e-9 {
 		t.Fatalf("seed %d: the credible pushes have %v of %v", seed, credible, accusable)
 	}
-	if now.Done != (f == culprit.Forecast{}) && !(now.Done && now.Outcome != culprit.Found) {
+	if now.Done != (f == culprit.Forecast{}) && (!now.Done || now.Outcome == culprit.Found) {
 		t.Fatalf("seed %d: expected are %v, and it is done: %t", seed, f, now.Done)
 	}
 	if !(f.Runs >= 0 && f.Rounds >= 0) || math.IsInf(f.Runs+f.Rounds, 0) || f.Rounds > f.Runs+1e-9 {

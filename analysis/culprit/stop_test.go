@@ -209,7 +209,8 @@ func TestTrust(t *testing.T) {
 		{1, culprit.Counts{Passed: 1}, 0, 0.5},
 	} {
 		if got := trust(c.batch, c.newer, c.start); got != c.want {
-			t.Errorf("batch %d, newer %v, %d failures of the start: %v, expected %v", c.batch, c.newer, c.start, got, c.want)
+			t.Errorf("batch %d, newer %v, %d failures of the start: %v, expected %v", c.batch, c.newer, c.start, got,
+				c.want)
 		}
 	}
 }
