@@ -36,14 +36,14 @@ func TestProbe(t *testing.T) {
 		running []int
 		want    int
 	}{
-		"the first round":         {made(t, 20, o), 4, nil, 4},
-		"fewer places":            {made(t, 20, o), 3, nil, 3},
-		"all failed":              {run(made(t, 20, o), 20, 4, 0), 4, nil, 0},
-		"some passed":             {run(made(t, 20, o), 20, 2, 2), 4, nil, 4},
-		"eight did":               {run(made(t, 20, o), 20, 4, 4), 4, nil, 0},
-		"some are under way":      {made(t, 20, o), 4, []int{20, 20, 20}, 1},
-		"others are under way":    {made(t, 20, o), 4, []int{3}, 0},
-		"the search has begun":    {run(made(t, 20, o), 9, 1, 0), 4, nil, 0},
+		"the first round":      {made(t, 20, o), 4, nil, 4},
+		"fewer places":         {made(t, 20, o), 3, nil, 3},
+		"all failed":           {run(made(t, 20, o), 20, 4, 0), 4, nil, 0},
+		"some passed":          {run(made(t, 20, o), 20, 2, 2), 4, nil, 4},
+		"eight did":            {run(made(t, 20, o), 20, 4, 4), 4, nil, 0},
+		"some are under way":   {made(t, 20, o), 4, []int{20, 20, 20}, 1},
+		"others are under way": {made(t, 20, o), 4, []int{3}, 0},
+		"the search has begun": {run(made(t, 20, o), 9, 1, 0), 4, nil, 0},
 		"newer pushes tell": {
 			made(t, 20, culprit.Options{Batch: 4, Newer: culprit.Counts{Failed: 4}}), 4, nil, 0,
 		},
