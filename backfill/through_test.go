@@ -273,3 +273,20 @@ func TestBehindReadsNoHistory(t *testing.T) {
 		t.Errorf("%v, asked %v: %s", err, ci.asked, told(r))
 	}
 }
+
+// One budget is for all repositories, whatever it is.
+func TestBehindOneBudget(t *testing.T) {
+	whole, err := deep(t, deepWorld, backfill.SearchOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, _ := whole.Total()
+	for most := 1; most < all; most++ {
+		r, err := deep(t, deepWorld, backfill.SearchOptions{
+			MaxRuns: most, Approve: func(float64, int) bool { return true },
+		})
+		if runs, _ := r.Total(); err != nil || runs > most {
+			t.Errorf("%v, %d runs of %d", err, runs, most)
+		}
+	}
+}
