@@ -746,8 +746,9 @@ func TestFallsBack(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if d.Mode != autopilot.DryRun || d.Switch.By != "autopilot" || !strings.Contains(d.Why, "5 cases in a row") ||
-			d.Window.Size != 1 {
+		// Two cases may end at once: the one that comes second finds six.
+		fifth := strings.Contains(d.Why, "5 cases in a row") || strings.Contains(d.Why, "6 cases in a row")
+		if d.Mode != autopilot.DryRun || d.Switch.By != "autopilot" || !fifth || d.Window.Size != 1 {
 			t.Errorf("mode %s, %q, switch %+v, window %+v, want a dry run after 5 undecided cases", d.Mode, d.Why,
 				d.Switch, d.Window)
 		}
