@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -71,7 +72,7 @@ func runLine(t *testing.T, command string) string {
 	t.Helper()
 	var out, errOut bytes.Buffer
 	status := run(t.Context(), split(command), strings.NewReader(""), &out, &errOut)
-	s := out.String()
+	s := inOrder(out.String())
 	for line := range strings.Lines(errOut.String()) {
 		s += "! " + line
 	}
@@ -79,6 +80,21 @@ func runLine(t *testing.T, command string) string {
 		s += fmt.Sprintf("[%d]\n", status)
 	}
 	return s
+}
+
+// inOrder sorts the lines that say what was triggered: requests go side by side, and
+// which is answered first is chance.
+func inOrder(text string) string {
+	lines := slices.Collect(strings.Lines(text))
+	for i := 0; i < len(lines); i++ {
+		n := i
+		for n < len(lines) && strings.HasPrefix(lines[n], "triggered ") {
+			n++
+		}
+		slices.Sort(lines[i:n])
+		i = max(i, n-1)
+	}
+	return strings.Join(lines, "")
 }
 
 // split separates a command's words; single quotes keep words together.
