@@ -35,7 +35,7 @@ func (s *searcher) olderRuns() culprit.Counts {
 		if r.Bad+r.Good == 0 || older.Failed == 0 {
 			continue
 		}
-		here = sum(here, culprit.Counts{Failed: r.Bad, Passed: r.Good})
+		here = here.Plus(countOf(r))
 		if moreOften(older, here) < surelyMended {
 			s.warn("it failed in %d of %d runs on pushes %s the range, far more often than in it: it was broken there "+
 				"for a while, and these runs do not count", older.Failed, older.Failed+older.Passed, s.beyondWord())
@@ -59,10 +59,13 @@ const surelyMended = 0.001
 
 func (s *searcher) runsOn(p job.Push) analysis.Runs { return s.seen[p.Key()].runs }
 
+// countOf are the runs with a result.
+func countOf(r analysis.Runs) culprit.Counts { return culprit.Counts{Failed: r.Bad, Passed: r.Good} }
+
 func countsOf(pushes []job.Push, runs func(job.Push) analysis.Runs) culprit.Counts {
 	var c culprit.Counts
 	for _, p := range pushes {
-		c = sum(c, culprit.Counts{Failed: runs(p).Bad, Passed: runs(p).Good})
+		c = c.Plus(countOf(runs(p)))
 	}
 	return c
 }

@@ -117,22 +117,16 @@ func (s *searcher) weigh(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		var running []int
-		for x, t := range s.tested() {
-			for range t.Running {
-				running = append(running, x)
-			}
-		}
-		s.decide(measuring{search, s.o.Batch}, running)
+		s.decide(measuring{search, s.o.Batch}, running(s.tested(), nil))
 		return nil
 	}
 	engine, err := culprit.New(s.to-s.from, o)
 	if err != nil {
 		return err
 	}
-	var running []int
+	all := s.tested()
 	var told []ended
-	for x, t := range s.tested() {
+	for x, t := range all {
 		if o.Untestable[x] {
 			continue
 		}
@@ -141,15 +135,23 @@ func (s *searcher) weigh(ctx context.Context) error {
 			looked = 1 // the failure for which one looks is no evidence
 		}
 		told = append(told, endedOn(x, t, looked))
-		for range t.Running {
-			running = append(running, x)
-		}
 	}
 	if err := observe(engine, told); err != nil {
 		return err
 	}
-	s.decide(engine, running)
+	s.decide(engine, running(all, o.Untestable))
 	return nil
+}
+
+// running are the positions of the runs under way, but for those of some pushes.
+func running(all []Tested, without []bool) []int {
+	var out []int
+	for x, t := range all {
+		if without == nil || !without[x] {
+			out = append(out, slices.Repeat([]int{x}, t.Running)...)
+		}
+	}
+	return out
 }
 
 // decide asks an engine that knows all what is next.
@@ -166,12 +168,13 @@ func (s *searcher) decide(engine engine, running []int) {
 	if s.broke != "" && s.ours() == 0 && !s.decision.Done {
 		s.decision.Done, s.decision.Why = true, s.broke
 	}
+	expected := s.outlook(engine.Forecast())
 	if s.forecast.Runs == 0 {
-		s.forecast = s.outlook(engine.Forecast())
+		s.forecast = expected
 	}
 	if s.o.Observe != nil {
 		d, pushes := s.shown(s.decision)
-		s.o.Observe(Progress{pushes, d, s.spent(), s.rounds, s.outlook(engine.Forecast())})
+		s.o.Observe(Progress{pushes, d, s.spent(), s.rounds, expected})
 	}
 }
 

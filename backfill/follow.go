@@ -37,26 +37,12 @@ func (f *finder) follow(ctx context.Context, repo job.Repository, res *FindResul
 }
 
 func (w *follower) through(ctx context.Context, repo job.Repository, suspects []job.Push) error {
-	for _, p := range suspects {
-		if !p.Testable() {
-			continue
-		}
-		origins, err := job.Origins(ctx, repo, p)
-		if errors.Is(err, errors.ErrUnsupported) {
+	for o, err := range originsOf(ctx, repo, suspects, w.seen) {
+		if err != nil {
 			return err
 		}
-		if err != nil {
-			return fmt.Errorf("what push %s brought: %w", p, err)
-		}
-		for _, o := range origins {
-			at := o.Repo + " " + o.Head
-			if w.seen[at] {
-				continue
-			}
-			w.seen[at] = true
-			if err := w.origin(ctx, p, o); err != nil {
-				return err
-			}
+		if err := w.origin(ctx, o.through, o.Origin); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -139,15 +139,8 @@ func (r *SearchResult) rates(s *searcher, d culprit.Decision) {
 	case d.Outcome == culprit.Older:
 		at = s.from
 	}
-	var before, after culprit.Counts
-	for i, p := range s.pushes[:end] {
-		n := s.runsOn(p)
-		c := &before
-		if i >= at {
-			c = &after
-		}
-		c.Failed, c.Passed = c.Failed+n.Bad, c.Passed+n.Good
-	}
+	at = min(at, end)
+	before, after := countsOf(s.pushes[:at], s.runsOn), countsOf(s.pushes[at:end], s.runsOn)
 	const confidence = 0.95
 	r.Before, _ = analysis.Frequency(before.Failed, before.Failed+before.Passed, confidence, analysis.Wilson)
 	r.After, _ = analysis.Frequency(after.Failed, after.Failed+after.Passed, confidence, analysis.Wilson)

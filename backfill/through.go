@@ -73,32 +73,21 @@ func (w *through) search(ctx context.Context, s *searcher) (SearchResult, error)
 
 // merges goes on behind the culprit, and behind those that cannot be told apart from it.
 func (w *through) merges(ctx context.Context, s *searcher, r *SearchResult) error {
-	for _, p := range r.Class {
-		if !p.Testable() {
-			continue
-		}
-		origins, err := job.Origins(ctx, s.repo, p)
+	for o, err := range originsOf(ctx, s.repo, r.Class, w.seen) {
 		if errors.Is(err, errors.ErrUnsupported) {
 			return nil
 		}
 		if err != nil {
-			return fmt.Errorf("what push %s brought: %w", p, err)
+			return err
 		}
-		for _, o := range origins {
-			at := o.Repo + " " + o.Head
-			if w.seen[at] {
-				continue
-			}
-			w.seen[at] = true
-			b, err := w.behind(ctx, s, r, p, o)
-			if b.Why != "" {
-				r.Warnings = append(r.Warnings, fmt.Sprintf("push %s merged %.12s of %s, and what it brought was "+
-					"not searched: %s", p, o.Head, o.Repo, b.Why))
-			}
-			r.Merges = append(r.Merges, b)
-			if err != nil || b.Result != nil && b.Result.Outcome == culprit.Found {
-				return err
-			}
+		b, err := w.behind(ctx, s, r, o)
+		if b.Why != "" {
+			r.Warnings = append(r.Warnings, fmt.Sprintf("push %s merged %.12s of %s, and what it brought was not "+
+				"searched: %s", o.through, o.Head, o.Repo, b.Why))
+		}
+		r.Merges = append(r.Merges, b)
+		if err != nil || b.Result != nil && b.Result.Outcome == culprit.Found {
+			return err
 		}
 	}
 	return nil
@@ -106,11 +95,9 @@ func (w *through) merges(ctx context.Context, s *searcher, r *SearchResult) erro
 
 // behind searches among what a merge brought. Where that cannot be, it says why, and the
 // merge stays the answer.
-func (w *through) behind(
-	ctx context.Context, s *searcher, r *SearchResult, p job.Push, o job.Origin,
-) (Behind, error) {
-	b := Behind{Through: p, Repo: o.Repo, Gone: o.Gone}
-	inner, why, err := s.inside(ctx, r, o)
+func (w *through) behind(ctx context.Context, s *searcher, r *SearchResult, o brought) (Behind, error) {
+	b := Behind{Through: o.through, Repo: o.Repo, Gone: o.Gone}
+	inner, why, err := s.inside(ctx, r, o.Origin)
 	if err != nil || why != "" {
 		b.Why = why
 		return b, err
@@ -156,13 +143,9 @@ func (s *searcher) onBothSides(r *SearchResult) *outside {
 	}
 	if s.merged != nil {
 		out.weight = s.merged.weight
-		out.without, out.with = sum(out.without, s.merged.without), sum(out.with, s.merged.with)
+		out.without, out.with = out.without.Plus(s.merged.without), out.with.Plus(s.merged.with)
 	}
 	return out
-}
-
-func sum(a, b culprit.Counts) culprit.Counts {
-	return culprit.Counts{Failed: a.Failed + b.Failed, Passed: a.Passed + b.Passed}
 }
 
 // asOutside makes evidence of these runs.
@@ -170,7 +153,7 @@ func (s *searcher) asOutside(o *culprit.Options) {
 	if s.merged == nil {
 		return
 	}
-	o.Older, o.Newer = sum(o.Older, s.merged.without), sum(o.Newer, s.merged.with)
+	o.Older, o.Newer = o.Older.Plus(s.merged.without), o.Newer.Plus(s.merged.with)
 }
 
 // surelyPasses is how improbable it must be that a broken push passes as often as the one

@@ -55,7 +55,8 @@ func (c *Counts) add(failed bool) {
 	}
 }
 
-func (c Counts) and(d Counts) Counts { return Counts{c.Failed + d.Failed, c.Passed + d.Passed} }
+// Plus are the runs of both.
+func (c Counts) Plus(d Counts) Counts { return Counts{c.Failed + d.Failed, c.Passed + d.Passed} }
 
 // Options configure a search; nil is zero options.
 type Options struct {

@@ -90,7 +90,7 @@ func (s *Search) probe(k int, busy []int) int {
 		s.bought > seen.runs.total()-seen.free.total() {
 		return 0
 	}
-	known := s.o.Newer.and(seen.runs)
+	known := s.o.Newer.Plus(seen.runs)
 	want := probeFirst
 	if known.Failed > 0 && known.Passed > 0 {
 		want = probeMore

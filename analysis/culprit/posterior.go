@@ -41,9 +41,9 @@ func (s *Search) refine(p *posterior) bool {
 	o := s.o
 	for i, k := range s.seen {
 		if i < best {
-			o.Older = o.Older.and(k.runs)
+			o.Older = o.Older.Plus(k.runs)
 		} else {
-			o.Newer = o.Newer.and(k.runs)
+			o.Newer = o.Newer.Plus(k.runs)
 		}
 	}
 	s.grid = newGrid(o)
@@ -59,7 +59,7 @@ func (s *Search) compute() *posterior {
 	for i, k := range s.seen {
 		if k.runs.total() > 0 {
 			tested = append(tested, i)
-			all = all.and(k.runs)
+			all = all.Plus(k.runs)
 		}
 	}
 	left, right := s.o.Older, all
@@ -73,12 +73,12 @@ func (s *Search) compute() *posterior {
 		most = math.Max(most, logs[j])
 		if j < len(tested) {
 			c := s.seen[tested[j]].runs
-			left = left.and(c)
+			left = left.Plus(c)
 			right.Failed, right.Passed = right.Failed-c.Failed, right.Passed-c.Passed
 		}
 	}
 	var nothing float64
-	nothing, p.flake = s.grid.nothing(s.o.Older.and(all), &buf)
+	nothing, p.flake = s.grid.nothing(s.o.Older.Plus(all), &buf)
 	most = math.Max(most, nothing)
 	sum, j := 0.0, 0
 	for h := range m {

@@ -130,12 +130,12 @@ func (s *Search) trust(best int) float64 {
 	if s.o.Permanent {
 		return 1
 	}
-	free := s.o.Newer.and(s.seen[m-1].free)
+	free := s.o.Newer.Plus(s.seen[m-1].free)
 	if s.o.Batch >= probeBatch {
-		free = s.o.Newer.and(s.seen[m-1].runs)
+		free = s.o.Newer.Plus(s.seen[m-1].runs)
 	}
 	for _, k := range s.seen[best : m-1] {
-		free = free.and(k.free)
+		free = free.Plus(k.free)
 	}
 	q, n := s.believe().before[s.believe().segment[best]], float64(free.total())
 	z := (float64(free.Failed) - float64(q*n)) / math.Sqrt(float64(q*(1-q)*n)+0.5)

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -250,13 +249,7 @@ push l
 1 a1c0 fail:sig=broke,fail:sig=flaky,fail,fail:sig=broke
 2 a2c0 fail
 `)
-	ci := jobtest.NewCI(w, nil)
-	for _, p := range w.Pushes("autoland") {
-		if _, err := ci.Trigger(t.Context(), job.Request{Label: "l", Push: p, Count: 1}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	ci.Advance(time.Hour)
+	ci := ranOnce(t, w, "l")
 	var got []string
 	for _, p := range w.Pushes("autoland") {
 		jobs, err := ci.Jobs(t.Context(), p)

@@ -26,13 +26,7 @@ push t b-build
 2 b2d1 - -
 3 c3e2 pending,pending:sig=mine -
 `)
-	ci := jobtest.NewCI(w, nil)
-	for _, p := range w.Pushes("autoland") {
-		if _, err := ci.Trigger(t.Context(), job.Request{Label: "t", Push: p, Count: 1}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	ci.Advance(time.Hour)
+	ci := ranOnce(t, w, "t")
 	var got []string
 	for _, p := range w.Pushes("autoland") {
 		jobs, err := ci.Jobs(t.Context(), p)
@@ -126,4 +120,17 @@ func TestLogsTellOfTheOtherTests(t *testing.T) {
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("(-want +got)\n%s", d)
 	}
+}
+
+// ranOnce is the CI of a world in which a label was triggered once on each push, and ended.
+func ranOnce(t *testing.T, w *jobtest.World, label string) *jobtest.CI {
+	t.Helper()
+	ci := jobtest.NewCI(w, nil)
+	for _, p := range w.Pushes("autoland") {
+		if _, err := ci.Trigger(t.Context(), job.Request{Label: label, Push: p, Count: 1}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ci.Advance(time.Hour)
+	return ci
 }

@@ -324,14 +324,11 @@ func (a *app) printSearchJSON(r backfill.SearchResult, planned bool) error {
 	asked := askedOf(r)
 	r = rooted(r)
 	out := culpritJSON{
-		Outcome: r.Outcome, Probability: r.Probability, Credible: []credibleJSON{}, Class: []job.PushRef{},
+		Outcome: toldOutcome(r.Outcome), Probability: r.Probability, Credible: []credibleJSON{}, Class: []job.PushRef{},
 		Signatures: []string{},
 		Before:     rateOf(r.Before), After: rateOf(r.After),
 		Runs: r.Runs, Rounds: r.Rounds, Forecast: r.Forecast.Runs, Expected: expectedOf(r.Forecast), Why: r.Why,
 		Warnings: append([]string{}, r.Warnings...), culpritAsked: asked,
-	}
-	if out.Outcome == culprit.Older || out.Outcome == culprit.OlderOrNothing {
-		out.Outcome = culprit.Undecided // cli.md has four words: older than the range is not decided within it
 	}
 	out.measuredJSON(r)
 	if r.Culprit != nil {

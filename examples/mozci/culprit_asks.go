@@ -135,11 +135,10 @@ func behindOf(r backfill.SearchResult) []behindJSON {
 
 // toldOutcome has the words of cli.md: what is older than the range is not decided.
 func toldOutcome(o culprit.Outcome) culprit.Outcome {
-	switch o {
-	case culprit.Found, culprit.NotARegression, culprit.Infra:
-		return o
+	if o == culprit.Older || o == culprit.OlderOrNothing {
+		return culprit.Undecided
 	}
-	return culprit.Undecided
+	return o
 }
 
 func pushRef(p *job.Push) *job.PushRef {

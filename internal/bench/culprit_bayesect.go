@@ -92,21 +92,24 @@ func jeffreys(c culprit.Counts) float64 {
 	return (float64(c.Failed) + 0.5) / (float64(c.Failed+c.Passed) + 1)
 }
 
-func (b *beliefs) next() int {
-	n := len(b.runs) - 1
+func (b *beliefs) next() int { return mostTelling(b.prob, b.after, b.before, 0, 0) }
+
+// mostTelling is the push whose run lowers the entropy of the hypothesis most: the
+// probabilities and the rates are by push. fail and doubt are what other hypotheses, with
+// one rate everywhere, add to the chance of a failure and to the doubt about a run.
+func mostTelling(prob, after, before []float64, fail, doubt float64) int {
 	var rightFail, rightDoubt float64
-	for h := 1; h <= n; h++ {
-		rightFail += b.prob[h] * b.before[h]
-		rightDoubt += b.prob[h] * coin(b.before[h])
+	for h, p := range prob {
+		rightFail += p * before[h]
+		rightDoubt += p * coin(before[h])
 	}
-	var leftFail, leftDoubt float64
-	best, at := math.Inf(-1), n
-	for x := 0; x <= n; x++ {
-		leftFail += b.prob[x] * b.after[x]
-		leftDoubt += b.prob[x] * coin(b.after[x])
-		rightFail -= b.prob[x] * b.before[x]
-		rightDoubt -= b.prob[x] * coin(b.before[x])
-		if info := coin(leftFail+rightFail) - leftDoubt - rightDoubt; info > best+1e-12 {
+	best, at := math.Inf(-1), len(prob)-1
+	for x, p := range prob {
+		fail += p * after[x]
+		doubt += p * coin(after[x])
+		rightFail -= p * before[x]
+		rightDoubt -= p * coin(before[x])
+		if info := coin(fail+rightFail) - doubt - rightDoubt; info > best+1e-12 {
 			best, at = info, x
 		}
 	}

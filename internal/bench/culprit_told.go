@@ -280,21 +280,6 @@ func (e *exactly) best() (at int, best float64) {
 // next is the push whose run lowers the entropy of the hypothesis most.
 func (e *exactly) next() int {
 	n := e.l.n
-	var rightFail, rightDoubt float64
-	for h := 0; h <= n; h++ {
-		rightFail += e.prob[h] * e.before[h]
-		rightDoubt += e.prob[h] * coin(e.before[h])
-	}
-	leftFail, leftDoubt := e.prob[n+1]*e.after[n+1], e.prob[n+1]*coin(e.after[n+1])
-	best, at := math.Inf(-1), n
-	for x := 0; x <= n; x++ {
-		leftFail += e.prob[x] * e.after[x]
-		leftDoubt += e.prob[x] * coin(e.after[x])
-		rightFail -= e.prob[x] * e.before[x]
-		rightDoubt -= e.prob[x] * coin(e.before[x])
-		if info := coin(leftFail+rightFail) - leftDoubt - rightDoubt; info > best+1e-12 {
-			best, at = info, x
-		}
-	}
-	return at
+	flake := e.after[n+1]
+	return mostTelling(e.prob[:n+1], e.after[:n+1], e.before[:n+1], e.prob[n+1]*flake, e.prob[n+1]*coin(flake))
 }
