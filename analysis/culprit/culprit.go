@@ -37,8 +37,8 @@ package culprit
 import (
 	"fmt"
 	"math"
-	"slices"
 
+	"github.com/mozci/mozci/internal/suspect"
 	"github.com/mozci/mozci/job"
 )
 
@@ -131,13 +131,10 @@ const (
 
 // Search is a search under way; New makes one. It is not safe for concurrent use.
 type Search struct {
-	o     Options
-	n     int   // pushes 0 to n
-	index []int // testable pushes, ascending: the search is over these
-	of    []int // push to the position in index of the first testable one at or after it; len(index) for none
+	o  Options
+	n  int // pushes 0 to n
+	in *suspect.Classes
 
-	ended   []bool    // pushes on which infrastructure ended every run, so that they tell nothing
-	prior   []float64 // by hypothesis over index: before, 1 to m, nothing
 	grid    grid
 	refined int     // runs at which the grids were made
 	seen    []known // by position
@@ -168,10 +165,11 @@ func New(n int, opts *Options) (*Search, error) {
 	if err := s.defaults(); err != nil {
 		return nil, fmt.Errorf("culprit: %w", err)
 	}
-	s.ended = make([]bool, n+1)
-	s.compress()
+	s.in = suspect.New(n, suspect.Options{
+		Weights: s.o.Weights, Untestable: s.o.Untestable, Older: s.o.PriorOlder, Nothing: s.o.PriorNothing,
+	})
 	s.grid = newGrid(s.o)
-	s.seen = make([]known, len(s.index))
+	s.seen = make([]known, len(s.in.Index))
 	return s, nil
 }
 
@@ -237,53 +235,12 @@ func orDefault(v *float64, d float64) {
 	}
 }
 
-// compress leaves out what cannot be tested: an untestable push and the testable
-// one after it are one class of hypotheses. The newest push stays, since it failed: what
-// cannot be tested up to it is a class too.
-func (s *Search) compress() {
-	s.of, s.index = make([]int, s.n+1), nil
-	weight := []float64{}
-	sum, pending := 0.0, 0.0
-	for x := 0; x <= s.n; x++ {
-		w := 1.0
-		if s.o.Weights != nil {
-			w = s.o.Weights[x]
-		}
-		if x == 0 {
-			w = 0
-		}
-		sum += w
-		pending += w
-		s.of[x] = len(s.index)
-		if x == s.n || s.testable(x) && !s.ended[x] {
-			s.index = append(s.index, x)
-			weight = append(weight, pending)
-			pending = 0
-		}
-	}
-	s.prior = make([]float64, len(s.index)+1)
-	rest := 1 - s.o.PriorOlder - s.o.PriorNothing
-	for i, w := range weight {
-		if sum > 0 {
-			s.prior[i] = float64(w/sum) * rest
-		}
-	}
-	if len(s.index) > 0 {
-		s.prior[0] += s.o.PriorOlder // the class of the oldest testable push: older than anything that can be told
-	}
-	s.prior[len(s.index)] = s.o.PriorNothing
-}
-
-// testable reports whether a push can be tested, as far as the caller knows.
-func (s *Search) testable(x int) bool { return s.o.Untestable == nil || !s.o.Untestable[x] }
-
 // Observe tells of a run that ended on a push. chosen says that this search
 // asked for it; other runs are evidence that nobody bought. A push that is not
 // in the range, or cannot be tested, gives job.ErrInvalid.
 func (s *Search) Observe(push int, failed, chosen bool) error {
-	if push >= 0 && push <= s.n && s.ended[push] { // it tells something after all
-		s.ended[push] = false
-		s.again()
+	if from := s.in.Index; s.in.Return(push) { // it tells something after all
+		s.again(from)
 	}
 	i, err := s.position(push)
 	if err != nil {
@@ -303,12 +260,9 @@ func (s *Search) Observe(push int, failed, chosen bool) error {
 }
 
 func (s *Search) position(push int) (int, error) {
-	if push < 0 || push > s.n {
-		return 0, fmt.Errorf("culprit: %w: push %d of 0 to %d", job.ErrInvalid, push, s.n)
-	}
-	i := s.of[push]
-	if i == len(s.index) || s.index[i] != push || !s.testable(push) {
-		return 0, fmt.Errorf("culprit: %w: push %d cannot be tested", job.ErrInvalid, push)
+	i, err := s.in.Position(push)
+	if err != nil {
+		return 0, fmt.Errorf("culprit: %w: %w", job.ErrInvalid, err)
 	}
 	return i, nil
 }
@@ -318,17 +272,3 @@ func (s *Search) Runs() int { return s.bought }
 
 // Rounds is how often Decide gave something to run.
 func (s *Search) Rounds() int { return s.rounds }
-
-// class are the pushes of a hypothesis: the testable push at a position, and the
-// untestable ones before it, after which it cannot be told apart.
-func (s *Search) class(i int) []int {
-	from := 1
-	if i > 0 {
-		from = s.index[i-1] + 1
-	}
-	var out []int
-	for x := from; x <= s.index[i]; x++ {
-		out = append(out, x)
-	}
-	return slices.Clip(out)
-}

@@ -5,6 +5,8 @@ import (
 	"math"
 	"slices"
 	"strings"
+
+	"github.com/mozci/mozci/internal/suspect"
 )
 
 // Decision is what is believed, and what to do next.
@@ -63,19 +65,19 @@ func (s *Search) Decide(k int, running ...int) Decision {
 // state is what is believed, without choosing what is next.
 func (s *Search) state() Decision {
 	s.setAside()
-	m := len(s.index)
+	m := len(s.in.Index)
 	if m < 2 {
 		return s.hopeless()
 	}
 	p := s.believe()
-	best := p.best()
+	best := suspect.Best(p.prob)
 	d := Decision{
 		Outcome: Undecided, Culprit: -1, Probability: p.prob[best], Older: p.prob[0], Nothing: p.prob[m],
-		Rates: p.ratesAt(best), Bits: p.entropy(), Warnings: s.warnings(p, best),
+		Rates: p.ratesAt(best), Bits: suspect.Entropy(p.prob), Warnings: s.warnings(p, best),
 	}
 	d.Credible = s.credible(p)
 	if best > 0 && best < m {
-		d.Culprit, d.Class = s.index[best], s.class(best)
+		d.Culprit, d.Class = s.in.Index[best], s.in.Class(best)
 		d.Confirmed = s.seen[best].runs.Failed > 0 && s.seen[best-1].runs.Passed > 0
 	}
 	if math.IsNaN(d.Probability) || d.Probability == 0 {
@@ -89,7 +91,7 @@ func (s *Search) state() Decision {
 // hopeless is a search of too few pushes.
 func (s *Search) hopeless() Decision {
 	why := "only 1 push can be tested: a culprit needs two"
-	if !s.testable(s.n) {
+	if !s.in.Testable(s.n) {
 		why = "no push can be tested"
 	}
 	return Decision{Done: true, Outcome: Undecided, Culprit: -1, Why: why}
@@ -106,10 +108,10 @@ func (s *Search) next(d *Decision, k int, running []int) {
 			busy = append(busy, i)
 		}
 	}
-	if at := s.of[max(0, d.Culprit)]; d.Culprit >= 0 && d.Probability >= s.enough(at) {
+	if at := s.in.Of(max(0, d.Culprit)); d.Culprit >= 0 && d.Probability >= s.enough(at) {
 		want := s.confirmations(at, busy)
 		if len(want) > 0 {
-			d.Next, d.Why = s.pushes(want[:min(k, len(want))]),
+			d.Next, d.Why = s.in.Pushes(want[:min(k, len(want))]),
 				"to confirm: a failure on the most probable push, and a pass on its parent"
 			return
 		}
@@ -123,7 +125,7 @@ func (s *Search) next(d *Decision, k int, running []int) {
 		}
 	}
 	if n := s.probe(k, busy); n > 0 {
-		d.Next = slices.Repeat([]int{s.index[len(s.index)-1]}, n)
+		d.Next = slices.Repeat([]int{s.in.Index[len(s.in.Index)-1]}, n)
 		d.Why = "tells how often it fails, before the search for the push begins"
 		return
 	}
@@ -135,7 +137,7 @@ func (s *Search) next(d *Decision, k int, running []int) {
 		d.Done = true
 		d.Outcome, d.Why = s.nowhere()
 	default:
-		d.Next = s.pushes(positions)
+		d.Next = s.in.Pushes(positions)
 		d.Why = fmt.Sprintf("tells most about the culprit: %.2f bits are left", d.Bits)
 	}
 }
@@ -184,70 +186,20 @@ func (s *Search) confirmations(at int, busy []int) []int {
 	return want
 }
 
-func (s *Search) pushes(positions []int) []int {
-	out := make([]int, len(positions))
-	for i, x := range positions {
-		out[i] = s.index[x]
-	}
-	return out
-}
-
 // credible is the smallest set with the confidence.
 func (s *Search) credible(p *posterior) []Candidate {
-	m := len(s.index)
-	order := make([]int, 0, m)
-	total := 0.0
-	for h := 1; h < m; h++ {
-		if p.prob[h] > 0 {
-			order = append(order, h)
-			total += p.prob[h]
-		}
-	}
-	slices.SortStableFunc(order, func(a, b int) int {
-		switch {
-		case p.prob[a] > p.prob[b]+tie:
-			return -1
-		case p.prob[b] > p.prob[a]+tie:
-			return 1
-		}
-		return a - b
-	})
 	var out []Candidate
-	sum := 0.0
-	for _, h := range order {
-		if sum >= s.o.Confidence*total {
-			break
-		}
-		sum += p.prob[h]
-		out = append(out, s.shares(h, p.prob[h])...)
-	}
-	return out
-}
-
-// shares are the pushes of a class, newest first, with what each has of its
-// probability.
-func (s *Search) shares(h int, prob float64) []Candidate {
-	class := s.class(h)
-	sum := 0.0
-	for _, x := range class {
-		sum += s.weight(x)
-	}
-	var out []Candidate
-	for _, x := range slices.Backward(class) {
-		c := Candidate{Push: x}
-		if sum > 0 {
-			c.Probability = prob * s.weight(x) / sum
-		}
-		out = append(out, c)
+	for push, share := range s.in.Credible(p.prob, s.o.Confidence) {
+		out = append(out, Candidate{push, share})
 	}
 	return out
 }
 
 func (s *Search) warnings(p *posterior, best int) []string {
 	var out []string
-	m := len(s.index)
+	m := len(s.in.Index)
 	if best > 0 && best < m {
-		if n := len(s.class(best)); n > 1 {
+		if n := len(s.in.Class(best)); n > 1 {
 			out = append(out, fmt.Sprintf("%d pushes cannot be told apart, since all but the newest of them "+
 				"cannot be tested", n))
 		}
@@ -265,23 +217,4 @@ func (s *Search) warnings(p *posterior, best int) []string {
 
 // Posterior is the probability of each push 0 to n: an untestable one has its
 // share of its class's, by the weights.
-func (s *Search) Posterior() []float64 {
-	out := make([]float64, s.n+1)
-	if len(s.index) < 1 {
-		return out
-	}
-	p := s.believe()
-	for i := 1; i < len(s.index); i++ {
-		for _, c := range s.shares(i, p.prob[i]) {
-			out[c.Push] = c.Probability
-		}
-	}
-	return out
-}
-
-func (s *Search) weight(x int) float64 {
-	if s.o.Weights == nil {
-		return 1
-	}
-	return s.o.Weights[x]
-}
+func (s *Search) Posterior() []float64 { return s.in.Posterior(s.believe().prob) }

@@ -1,6 +1,10 @@
 package culprit
 
-import "math"
+import (
+	"math"
+
+	"github.com/mozci/mozci/internal/suspect"
+)
 
 // Forecast is how many runs more a search is expected to need, confirmation
 // included, and in how many rounds of Options.Batch.
@@ -11,7 +15,7 @@ type Forecast struct{ Runs, Rounds float64 }
 // and what it takes to be sure in the end. The factors are fitted to the simulations
 // of internal/bench culprit; the mean over many searches is within a fifth.
 func (s *Search) Forecast() Forecast {
-	if len(s.index) < 2 {
+	if len(s.in.Index) < 2 {
 		return Forecast{}
 	}
 	if d := s.state(); d.Done {
@@ -21,7 +25,7 @@ func (s *Search) Forecast() Forecast {
 	if s.o.Batch == 1 {
 		return Forecast{one, one}
 	}
-	r := s.believe().ratesAt(s.believe().bestCulprit())
+	r := s.believe().ratesAt(suspect.BestCulprit(s.believe().prob))
 	rounds := one
 	if c := capacity(r); c > 0 {
 		rounds = one * c / roundCapacity(r, s.o.Batch)
@@ -33,7 +37,7 @@ func (s *Search) Forecast() Forecast {
 // expected is how many runs more the search is expected to need, one at a time.
 func (s *Search) expected() float64 {
 	p := s.believe()
-	m := len(s.index)
+	m := len(s.in.Index)
 	var mass, runs float64
 	bits := 0.0
 	for h := 1; h < m; h++ {
@@ -47,7 +51,7 @@ func (s *Search) expected() float64 {
 			bits -= x * math.Log2(x)
 		}
 	}
-	sure := math.Log2(1/((1-s.o.Confidence)*s.trust(p.bestCulprit()))) / math.Log2(20)
+	sure := math.Log2(1/((1-s.o.Confidence)*s.trust(suspect.BestCulprit(p.prob)))) / math.Log2(20)
 	weights := make([]float64, len(p.after))
 	for h := 1; h < m; h++ {
 		weights[p.segment[h]] += p.prob[h] / mass
@@ -74,7 +78,7 @@ func (s *Search) learning() float64 {
 		return 1
 	}
 	after, before := s.o.Newer.total(), s.o.Older.total()
-	at := s.believe().bestCulprit()
+	at := suspect.BestCulprit(s.believe().prob)
 	for i, k := range s.seen {
 		if i < at {
 			before += k.runs.total()
@@ -91,7 +95,7 @@ func (s *Search) learning() float64 {
 
 // confirming is how many of the two runs that confirm the best guess were seen.
 func (s *Search) confirming() int {
-	h, n := s.believe().bestCulprit(), 0
+	h, n := suspect.BestCulprit(s.believe().prob), 0
 	if s.seen[h].runs.Failed > 0 {
 		n++
 	}
@@ -99,15 +103,4 @@ func (s *Search) confirming() int {
 		n++
 	}
 	return n
-}
-
-// bestCulprit is the most probable push, of those that can be a culprit.
-func (p *posterior) bestCulprit() int {
-	best := 1
-	for h := 1; h < len(p.prob)-1; h++ {
-		if p.prob[h] > p.prob[best]+tie {
-			best = h
-		}
-	}
-	return best
 }

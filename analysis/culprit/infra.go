@@ -1,6 +1,10 @@
 package culprit
 
-import "math"
+import (
+	"math"
+
+	"github.com/mozci/mozci/internal/suspect"
+)
 
 // How probable it is, before anything is known of it, that infrastructure ends
 // every run of a push; that it does so from now on where a run had a result; and
@@ -52,8 +56,8 @@ func (s *Search) mute(i int) bool {
 
 // open reports whether runs may be asked for at a position.
 func (s *Search) open(i int) bool {
-	x := s.index[i]
-	return s.testable(x) && (s.o.Closed == nil || !s.o.Closed[x]) && !s.mute(i)
+	x := s.in.Index[i]
+	return s.in.Testable(x) && (s.o.Closed == nil || !s.o.Closed[x]) && !s.mute(i)
 }
 
 // severalPushes is on how many pushes infrastructure must end the runs to have ended
@@ -74,51 +78,37 @@ func (s *Search) silence() bool {
 	for _, k := range s.seen {
 		tried += min(k.tried, 1)
 	}
-	for x, ended := range s.ended {
-		if ended && s.testable(x) {
+	for x := range s.n + 1 {
+		if s.in.Ended(x) {
 			tried++
 		}
 	}
 	return tried >= severalPushes
 }
 
-// setAside leaves out the pushes on which infrastructure ended every run: they can
-// be told apart from the next one as little as those that cannot be tested. Two
-// pushes stay, and the newest one, which failed.
+// setAside leaves out the pushes on which infrastructure ended every run.
 func (s *Search) setAside() {
 	var mute []int
-	for i, x := range s.index {
-		if x != s.n && s.seen[i].runs.total() == 0 && s.mute(i) {
+	for i, x := range s.in.Index {
+		if s.seen[i].runs.total() == 0 && s.mute(i) {
 			mute = append(mute, x)
 		}
 	}
-	if len(mute) > 0 && len(s.index)-len(mute) >= 2 {
-		for _, x := range mute {
-			s.ended[x] = true
-		}
-		s.again()
+	if from := s.in.Index; s.in.SetAside(mute) {
+		s.again(from)
 	}
 }
 
-// again makes the classes anew, with what is known of the pushes.
-func (s *Search) again() {
-	seen := map[int]known{}
-	for i, x := range s.index {
-		seen[x] = s.seen[i]
-	}
-	s.compress()
-	s.seen = make([]known, len(s.index))
-	for i, x := range s.index {
-		s.seen[i] = seen[x]
-	}
-	s.post = nil
+// again puts what is known of the pushes into the new classes.
+func (s *Search) again(from []int) {
+	s.seen, s.post = suspect.Carry(from, s.in.Index, s.seen), nil
 }
 
 // ObserveInfra tells of a run that infrastructure ended: it says nothing about
 // the culprit, and has its own cap. chosen says that this search asked for it: what
 // ended others' runs before may be mended by now.
 func (s *Search) ObserveInfra(push int, chosen bool) error {
-	if push >= 0 && push <= s.n && s.ended[push] {
+	if s.in.Ended(push) {
 		return nil
 	}
 	i, err := s.position(push)

@@ -1,6 +1,10 @@
 package culprit
 
-import "math"
+import (
+	"math"
+
+	"github.com/mozci/mozci/internal/suspect"
+)
 
 // Limit is how many runs any search needs on average that is wrong at most delta
 // of the time about which of n pushes it was: Fano's inequality,
@@ -23,7 +27,7 @@ func LimitRounds(n int, r Rates, delta float64, k int) float64 {
 // limitBits is how many bits must be learnt to be wrong at most delta of the time
 // about which of n pushes it was.
 func limitBits(n int, delta float64) float64 {
-	bits := math.Log2(float64(n)) - h2(delta)/math.Ln2
+	bits := math.Log2(float64(n)) - suspect.Coin(delta)/math.Ln2
 	if n > 1 {
 		bits -= delta * math.Log2(float64(n-1))
 	}
@@ -38,7 +42,7 @@ func capacity(r Rates) float64 {
 	if !(p > q) {
 		return 0
 	}
-	hp, hq := h2(p)/math.Ln2, h2(q)/math.Ln2
+	hp, hq := suspect.Coin(p)/math.Ln2, suspect.Coin(q)/math.Ln2
 	z := (hq - hp) / (p - q)
 	return math.Max(0, math.Log2(1+math.Exp2(z))+(q*hp-p*hq)/(p-q))
 }

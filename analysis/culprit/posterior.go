@@ -1,6 +1,10 @@
 package culprit
 
-import "math"
+import (
+	"math"
+
+	"github.com/mozci/mozci/internal/suspect"
+)
 
 // posterior is what is believed after some observations, over positions: 0 is
 // "before" (with the class of the oldest testable push), 1 to m-1 are culprits, m
@@ -33,11 +37,11 @@ func (s *Search) refine(p *posterior) bool {
 	for _, k := range s.seen {
 		total += k.runs.total()
 	}
-	if s.o.Known != nil || len(s.index) < 2 || total < 12 || 3*total < 4*s.refined {
+	if s.o.Known != nil || len(s.in.Index) < 2 || total < 12 || 3*total < 4*s.refined {
 		return false
 	}
 	s.refined = total
-	best := p.bestCulprit()
+	best := suspect.BestCulprit(p.prob)
 	o := s.o
 	for i, k := range s.seen {
 		if i < best {
@@ -52,7 +56,7 @@ func (s *Search) refine(p *posterior) bool {
 
 // compute computes the posterior on the grids as they are.
 func (s *Search) compute() *posterior {
-	m := len(s.index)
+	m := len(s.in.Index)
 	p := &posterior{prob: make([]float64, m+1), segment: make([]int, m)}
 	var tested []int
 	all := s.o.Newer
@@ -86,10 +90,10 @@ func (s *Search) compute() *posterior {
 			j++
 		}
 		p.segment[h] = j
-		p.prob[h] = s.prior[h] * math.Exp(logs[j]-most)
+		p.prob[h] = s.in.Prior[h] * math.Exp(logs[j]-most)
 		sum += p.prob[h]
 	}
-	p.prob[m] = s.prior[m] * math.Exp(nothing-most)
+	p.prob[m] = s.in.Prior[m] * math.Exp(nothing-most)
 	sum += p.prob[m]
 	if sum > 0 {
 		for h := range p.prob {
@@ -146,30 +150,4 @@ func (p *posterior) ratesAt(h int) Rates {
 		return Rates{p.flake, p.flake}
 	}
 	return Rates{p.after[p.segment[h]], p.before[p.segment[h]]}
-}
-
-// best is the most probable hypothesis; the first of those that are as probable.
-func (p *posterior) best() int {
-	best := 0
-	for h, x := range p.prob {
-		if x > p.prob[best]+tie {
-			best = h
-		}
-	}
-	return best
-}
-
-// tie is how near two scores are that count as the same: so that machines which
-// round differently decide alike.
-const tie = 1e-12
-
-// entropy in bits.
-func (p *posterior) entropy() float64 {
-	e := 0.0
-	for _, x := range p.prob {
-		if x > 0 {
-			e -= x * math.Log2(x)
-		}
-	}
-	return e
 }

@@ -11,8 +11,8 @@ func (s *Search) enough(best int) float64 { return 1 - (1-s.o.Confidence)*s.trus
 // apart reports whether what was seen tells "older" and "nothing" apart, and not
 // only what was believed of them beforehand.
 func (s *Search) apart(d *Decision, history int) bool {
-	m := len(s.index)
-	return history >= shortHistory || d.Nothing*s.prior[0] >= leastOdds*d.Older*s.prior[m]
+	m := len(s.in.Index)
+	return history >= shortHistory || d.Nothing*s.in.Prior[0] >= leastOdds*d.Older*s.in.Prior[m]
 }
 
 // nobody is the probability at which it is believed that no push of the range did it.
@@ -22,7 +22,7 @@ func (s *Search) nobody(history int) float64 {
 	if history < shortHistory {
 		return s.o.Confidence
 	}
-	return s.enough(len(s.index))
+	return s.enough(len(s.in.Index))
 }
 
 // leastOdds is how much better "nothing" must explain what was seen than "older".
@@ -47,7 +47,7 @@ const (
 // stop ends the search where an answer is believed, and where more runs would not
 // give one.
 func (s *Search) stop(d *Decision, p *posterior, best int) {
-	m := len(s.index)
+	m := len(s.in.Index)
 	enough := d.Probability >= s.enough(best)
 	none := d.Older + d.Nothing // no push of the range did it
 	history := s.o.Older.total()
@@ -119,7 +119,7 @@ func (s *Search) trust(best int) float64 {
 	if s.o.Trust > 0 {
 		return s.o.Trust
 	}
-	m := len(s.index)
+	m := len(s.in.Index)
 	least := s.leastTrust(best)
 	if best == m {
 		return math.Max(nothingLeast, math.Min(least, nothingMost))

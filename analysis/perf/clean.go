@@ -32,7 +32,7 @@ func (s *Search) series() *series {
 	out.first = len(out.z)
 	for i, vs := range s.values {
 		for _, v := range vs {
-			put(v, s.index[i])
+			put(v, s.in.Index[i])
 		}
 	}
 	out.last = len(out.z)

@@ -1,12 +1,12 @@
 package perf
 
 import (
-	"cmp"
 	"fmt"
 	"math"
 	"slices"
 
 	"github.com/mozci/mozci/analysis/culprit"
+	"github.com/mozci/mozci/internal/suspect"
 )
 
 // Decide says what is believed and what to run next, at most k runs beside those
@@ -27,15 +27,15 @@ func (s *Search) Decide(k int, running ...int) culprit.Decision {
 // Change is what happened to the value, if the most probable culprit changed it; ok is
 // false where no values are known.
 func (s *Search) Change() (c Change, ok bool) {
-	if len(s.index) < 2 {
+	if len(s.in.Index) < 2 {
 		return Change{}, false
 	}
 	p := s.believe()
 	if len(p.data.z) == 0 {
 		return Change{}, false
 	}
-	at := p.bestCulprit()
-	if p.best() == 0 {
+	at := suspect.BestCulprit(p.prob)
+	if suspect.Best(p.prob) == 0 {
 		at = 0
 	}
 	f := p.fitAt(at)
@@ -60,7 +60,7 @@ const window = 20
 // state is what is believed, without choosing what is next.
 func (s *Search) state() culprit.Decision {
 	s.setAside()
-	m := len(s.index)
+	m := len(s.in.Index)
 	if m < 2 {
 		return culprit.Decision{
 			Done: true, Outcome: culprit.Undecided, Culprit: -1,
@@ -68,13 +68,13 @@ func (s *Search) state() culprit.Decision {
 		}
 	}
 	p := s.believe()
-	best := p.best()
+	best := suspect.Best(p.prob)
 	d := culprit.Decision{
 		Outcome: culprit.Undecided, Culprit: -1, Probability: p.prob[best], Older: p.prob[0], Nothing: p.prob[m],
-		Bits: p.entropy(), Warnings: s.warnings(p, best), Credible: s.credible(p),
+		Bits: suspect.Entropy(p.prob), Warnings: s.warnings(p, best), Credible: s.credible(p),
 	}
 	if best > 0 && best < m {
-		d.Culprit, d.Class = s.index[best], s.class(best)
+		d.Culprit, d.Class = s.in.Index[best], s.in.Class(best)
 		d.Confirmed = s.confirmed(best)
 	}
 	enough := s.enough(d.Probability, best)
@@ -122,7 +122,7 @@ func (s *Search) enough(prob float64, h int) bool {
 	p := s.believe()
 	trust := 1.0
 	switch {
-	case h == len(s.index):
+	case h == len(s.in.Index):
 		if p.nothing.drift > 0.5 {
 			trust = driftTrust
 		}
@@ -139,7 +139,7 @@ const fewNewest = 3
 // lacking are the runs of the newest push that are missing for that, beside those under
 // way.
 func (s *Search) lacking(busy []int) []int {
-	last := len(s.index) - 1
+	last := len(s.in.Index) - 1
 	have := len(s.values[last])
 	for _, x := range busy {
 		if x == last {
@@ -208,14 +208,14 @@ func (s *Search) next(d *culprit.Decision, k int, running []int) {
 			busy = append(busy, i)
 		}
 	}
-	if d.Culprit >= 0 && s.enough(d.Probability, s.of[d.Culprit]) {
-		s.confirm(d, s.of[d.Culprit], k, busy)
+	if d.Culprit >= 0 && s.enough(d.Probability, s.in.Of(d.Culprit)) {
+		s.confirm(d, s.in.Of(d.Culprit), k, busy)
 		return
 	}
-	if m := len(s.index); s.enough(d.Nothing, m) || s.enough(d.Older+d.Nothing, m) && len(s.o.Older) < fewOlder {
+	if m := len(s.in.Index); s.enough(d.Nothing, m) || s.enough(d.Older+d.Nothing, m) && len(s.o.Older) < fewOlder {
 		switch want := s.lacking(busy); {
 		case len(want) > 0:
-			d.Next = s.pushes(want[:min(k, len(want))])
+			d.Next = s.in.Pushes(want[:min(k, len(want))])
 			d.Why = "to confirm that nothing changed: values on the newest push"
 			return
 		case len(s.lacking(nil)) > 0:
@@ -226,7 +226,7 @@ func (s *Search) next(d *culprit.Decision, k int, running []int) {
 	positions := s.batch(k, busy)
 	switch {
 	case len(positions) > 0:
-		d.Next = s.pushes(positions)
+		d.Next = s.in.Pushes(positions)
 		d.Why = fmt.Sprintf("tells most about the culprit: %.2f bits are left", d.Bits)
 	case len(busy) > 0:
 		d.Why = "nothing can run beside what is under way"
@@ -277,7 +277,7 @@ func (s *Search) confirm(d *culprit.Decision, at, k int, busy []int) {
 	}
 	switch {
 	case len(want) > 0:
-		d.Next, d.Why = s.pushes(want), "to confirm: values on the most probable push and the one before it"
+		d.Next, d.Why = s.in.Pushes(want), "to confirm: values on the most probable push and the one before it"
 	case len(busy) > 0:
 		d.Why = "the confirmation is under way"
 	default:
@@ -290,7 +290,7 @@ func (s *Search) confirm(d *culprit.Decision, at, k int, busy []int) {
 // run tells anything.
 func (s *Search) nowhere() (o culprit.Outcome, why string) {
 	mute := true
-	for i := range s.index {
+	for i := range s.in.Index {
 		if s.open(i) {
 			return culprit.Undecided, "more runs will not tell: none is expected to change what is believed"
 		}
@@ -302,47 +302,19 @@ func (s *Search) nowhere() (o culprit.Outcome, why string) {
 	return culprit.Infra, fmt.Sprintf("%d runs in a row gave no value, on every push", s.o.MaxInfra)
 }
 
-func (s *Search) pushes(positions []int) []int {
-	out := make([]int, len(positions))
-	for i, x := range positions {
-		out[i] = s.index[x]
-	}
-	return out
-}
-
 // credible is the smallest set with the confidence.
 func (s *Search) credible(p *posterior) []culprit.Candidate {
-	m := len(s.index)
-	var order []int
-	total := 0.0
-	for h := 1; h < m; h++ {
-		if p.prob[h] > 0 {
-			order = append(order, h)
-			total += p.prob[h]
-		}
-	}
-	slices.SortStableFunc(order, func(a, b int) int {
-		if math.Abs(p.prob[a]-p.prob[b]) > tie {
-			return cmp.Compare(p.prob[b], p.prob[a])
-		}
-		return a - b
-	})
 	var out []culprit.Candidate
-	sum := 0.0
-	for _, h := range order {
-		if sum >= s.o.Confidence*total {
-			break
-		}
-		sum += p.prob[h]
-		out = append(out, culprit.Candidate{Push: s.index[h], Probability: p.prob[h]})
+	for push, share := range s.in.Credible(p.prob, s.o.Confidence) {
+		out = append(out, culprit.Candidate{Push: push, Probability: share})
 	}
 	return out
 }
 
 func (s *Search) warnings(p *posterior, best int) []string {
 	var out []string
-	if best > 0 && best < len(s.index) {
-		if n := len(s.class(best)); n > 1 {
+	if best > 0 && best < len(s.in.Index) {
+		if n := len(s.in.Class(best)); n > 1 {
 			out = append(out, fmt.Sprintf("%d pushes cannot be told apart, since all but the newest of them cannot be "+
 				"tested", n))
 		}
@@ -359,30 +331,4 @@ func (s *Search) warnings(p *posterior, best int) []string {
 
 // Posterior is the probability of each push 0 to n: an untestable one has its
 // share of its class's, by the weights.
-func (s *Search) Posterior() []float64 {
-	out := make([]float64, s.n+1)
-	if len(s.index) < 1 {
-		return out
-	}
-	p := s.believe()
-	for i := 1; i < len(s.index); i++ {
-		class := s.class(i)
-		sum := 0.0
-		for _, x := range class {
-			sum += s.weight(x)
-		}
-		for _, x := range class {
-			if sum > 0 {
-				out[x] = p.prob[i] * s.weight(x) / sum
-			}
-		}
-	}
-	return out
-}
-
-func (s *Search) weight(x int) float64 {
-	if s.o.Weights == nil {
-		return 1
-	}
-	return s.o.Weights[x]
-}
+func (s *Search) Posterior() []float64 { return s.in.Posterior(s.believe().prob) }

@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"github.com/mozci/mozci/analysis/culprit"
+	"github.com/mozci/mozci/internal/suspect"
 )
 
 // Forecast says how many runs more the search is expected to need with k at a time,
@@ -11,11 +12,11 @@ import (
 // to be sure in the end. The factors are fitted to the simulations of internal/bench
 // perf.
 func (s *Search) Forecast(k int) culprit.Forecast {
-	if len(s.index) < 2 || s.state().Done {
+	if len(s.in.Index) < 2 || s.state().Done {
 		return culprit.Forecast{}
 	}
 	p := s.believe()
-	m := len(s.index)
+	m := len(s.in.Index)
 	mass, bits, runs := 0.0, 0.0, 0.0
 	for h := 1; h < m; h++ {
 		mass += p.prob[h]
@@ -27,10 +28,10 @@ func (s *Search) Forecast(k int) culprit.Forecast {
 	}
 	sure := math.Log2(1 / (1 - s.o.Confidence))
 	for h := 1; h < m; h++ {
-		capacity := math.Max(1-h2(p.fits[p.segment[h]].tell)/math.Ln2, 0.02)
+		capacity := math.Max(1-suspect.Coin(p.fits[p.segment[h]].tell)/math.Ln2, 0.02)
 		runs += p.prob[h] / math.Max(mass, 1e-300) * (bits + 0.25*sure*(1-capacity)) / capacity
 	}
-	runs = math.Max(runs, float64(s.missing(p.bestCulprit())))
+	runs = math.Max(runs, float64(s.missing(suspect.BestCulprit(p.prob))))
 	k = max(1, k)
 	// Runs of a round cannot learn of each other.
 	runs += 0.9 * float64(k-1)

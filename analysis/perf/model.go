@@ -252,7 +252,7 @@ func (s *Search) believe() *posterior {
 }
 
 func (s *Search) compute() *posterior {
-	m := len(s.index)
+	m := len(s.in.Index)
 	d := s.series()
 	mo := newModel(d)
 	p := &posterior{data: d, prob: make([]float64, m+1), segment: make([]int, m), nothing: mo.at(-1)}
@@ -279,10 +279,10 @@ func (s *Search) compute() *posterior {
 		if h == 0 {
 			l = older.log
 		}
-		p.prob[h] = s.prior[h] * math.Exp(l-most)
+		p.prob[h] = s.in.Prior[h] * math.Exp(l-most)
 		sum += p.prob[h]
 	}
-	p.prob[m] = s.prior[m] * math.Exp(p.nothing.log-most)
+	p.prob[m] = s.in.Prior[m] * math.Exp(p.nothing.log-most)
 	sum += p.prob[m]
 	for h := range p.prob {
 		p.prob[h] /= sum
@@ -310,49 +310,12 @@ func (s *Search) olderThan(mo *model, here fit) fit {
 	return all.fit()
 }
 
-// best is the most probable hypothesis; the first of those that are as probable.
-func (p *posterior) best() int {
-	best := 0
-	for h, x := range p.prob {
-		if x > p.prob[best]+tie {
-			best = h
-		}
-	}
-	return best
-}
-
-// bestCulprit is the most probable push, of those that can be a culprit.
-func (p *posterior) bestCulprit() int {
-	best := 1
-	for h := 1; h < len(p.prob)-1; h++ {
-		if p.prob[h] > p.prob[best]+tie {
-			best = h
-		}
-	}
-	return best
-}
-
 // fitAt is the fit of a hypothesis.
 func (p *posterior) fitAt(h int) fit {
 	if h >= len(p.segment) {
 		return p.nothing
 	}
 	return p.fits[p.segment[h]]
-}
-
-// tie is how near two scores are that count as the same: so that machines which
-// round differently decide alike.
-const tie = 1e-12
-
-// entropy in bits.
-func (p *posterior) entropy() float64 {
-	e := 0.0
-	for _, x := range p.prob {
-		if x > 0 {
-			e -= x * math.Log2(x)
-		}
-	}
-	return e
 }
 
 // normal is the distribution function of the standard normal distribution.

@@ -41,6 +41,7 @@ import (
 	"slices"
 
 	"github.com/mozci/mozci/analysis/culprit"
+	"github.com/mozci/mozci/internal/suspect"
 	"github.com/mozci/mozci/job"
 )
 
@@ -89,13 +90,10 @@ func (c Change) Better() bool { return (c.After < c.Before) == c.LowerIsBetter }
 
 // Search is a search under way; New makes one. It is not safe for concurrent use.
 type Search struct {
-	o     Options
-	n     int   // pushes 0 to n
-	index []int // testable pushes, ascending: the search is over these
-	of    []int // push to the position in index of the first testable one at or after it
+	o  Options
+	n  int // pushes 0 to n
+	in *suspect.Classes
 
-	ended  []bool      // pushes on which no run gave a value, so that they tell nothing
-	prior  []float64   // by hypothesis over index: before, 1 to m-1, nothing
 	values [][]float64 // by position
 	infra  []int       // in a row, by position
 	bought int
@@ -114,9 +112,10 @@ func New(n int, opts *Options) (*Search, error) {
 	if err := s.defaults(); err != nil {
 		return nil, fmt.Errorf("perf: %w", err)
 	}
-	s.ended = make([]bool, n+1)
-	s.compress()
-	s.values, s.infra = make([][]float64, len(s.index)), make([]int, len(s.index))
+	s.in = suspect.New(n, suspect.Options{
+		Weights: s.o.Weights, Untestable: s.o.Untestable, Older: s.o.PriorOlder, Nothing: s.o.PriorNothing,
+	})
+	s.values, s.infra = make([][]float64, len(s.in.Index)), make([]int, len(s.in.Index))
 	return s, nil
 }
 
@@ -169,70 +168,23 @@ const mostValue = 1e12
 
 func sane(v float64) bool { return math.Abs(v) <= mostValue } // false for NaN
 
-// compress leaves out what cannot be tested: an untestable push and the testable
-// one after it are one class of hypotheses.
-func (s *Search) compress() {
-	s.of, s.index = make([]int, s.n+1), nil
-	var weight []float64
-	sum, pending := 0.0, 0.0
-	for x := 0; x <= s.n; x++ {
-		w := 1.0
-		if s.o.Weights != nil {
-			w = s.o.Weights[x]
-		}
-		if x == 0 {
-			w = 0
-		}
-		sum += w
-		pending += w
-		s.of[x] = len(s.index)
-		if (s.o.Untestable == nil || !s.o.Untestable[x]) && !s.ended[x] {
-			s.index = append(s.index, x)
-			weight = append(weight, pending)
-			pending = 0
-		}
-	}
-	s.prior = make([]float64, len(s.index)+1)
-	rest := 1 - s.o.PriorOlder - s.o.PriorNothing
-	for i, w := range weight {
-		if sum > 0 {
-			s.prior[i] = float64(w/sum) * rest
-		}
-	}
-	if len(s.index) > 0 {
-		s.prior[0] += s.o.PriorOlder
-	}
-	s.prior[len(s.index)] = s.o.PriorNothing
-}
-
 // setAside leaves out the pushes on which as many runs as may be ended without a
-// value, and none had one. Two pushes stay.
+// value, and none had one.
 func (s *Search) setAside() {
 	var mute []int
-	for i, x := range s.index {
+	for i, x := range s.in.Index {
 		if s.infra[i] >= s.o.MaxInfra && len(s.values[i]) == 0 {
 			mute = append(mute, x)
 		}
 	}
-	if len(mute) > 0 && len(s.index)-len(mute) >= 2 {
-		for _, x := range mute {
-			s.ended[x] = true
-		}
-		s.again()
+	if from := s.in.Index; s.in.SetAside(mute) {
+		s.again(from)
 	}
 }
 
-// again makes the classes anew, with what is known of the pushes.
-func (s *Search) again() {
-	values, infra := map[int][]float64{}, map[int]int{}
-	for i, x := range s.index {
-		values[x], infra[x] = s.values[i], s.infra[i]
-	}
-	s.compress()
-	s.values, s.infra = make([][]float64, len(s.index)), make([]int, len(s.index))
-	for i, x := range s.index {
-		s.values[i], s.infra[i] = values[x], infra[x]
-	}
+// again puts what is known of the pushes into the new classes.
+func (s *Search) again(from []int) {
+	s.values, s.infra = suspect.Carry(from, s.in.Index, s.values), suspect.Carry(from, s.in.Index, s.infra)
 	s.post = nil
 }
 
@@ -243,9 +195,8 @@ func (s *Search) Observe(push int, value float64, chosen bool) error {
 	if !sane(value) {
 		return fmt.Errorf("perf: %w: value %v of push %d", job.ErrInvalid, value, push)
 	}
-	if push >= 0 && push <= s.n && s.ended[push] { // it tells something after all
-		s.ended[push] = false
-		s.again()
+	if from := s.in.Index; s.in.Return(push) { // it tells something after all
+		s.again(from)
 	}
 	i, err := s.position(push)
 	if err != nil {
@@ -264,7 +215,7 @@ func (s *Search) Observe(push int, value float64, chosen bool) error {
 
 // ObserveInfra tells of a run that ended without a value.
 func (s *Search) ObserveInfra(push int) error {
-	if push >= 0 && push <= s.n && s.ended[push] {
+	if s.in.Ended(push) {
 		return nil
 	}
 	i, err := s.position(push)
@@ -276,16 +227,14 @@ func (s *Search) ObserveInfra(push int) error {
 
 // open reports whether runs may be asked for at a position.
 func (s *Search) open(i int) bool {
-	return s.infra[i] < s.o.MaxInfra && (s.o.Closed == nil || !s.o.Closed[s.index[i]])
+	x := s.in.Index[i]
+	return s.in.Testable(x) && s.infra[i] < s.o.MaxInfra && (s.o.Closed == nil || !s.o.Closed[x])
 }
 
 func (s *Search) position(push int) (int, error) {
-	if push < 0 || push > s.n {
-		return 0, fmt.Errorf("perf: %w: push %d of 0 to %d", job.ErrInvalid, push, s.n)
-	}
-	i := s.of[push]
-	if i == len(s.index) || s.index[i] != push {
-		return 0, fmt.Errorf("perf: %w: push %d cannot be tested", job.ErrInvalid, push)
+	i, err := s.in.Position(push)
+	if err != nil {
+		return 0, fmt.Errorf("perf: %w: %w", job.ErrInvalid, err)
 	}
 	return i, nil
 }
@@ -295,17 +244,3 @@ func (s *Search) Runs() int { return s.bought }
 
 // Rounds is how often Decide gave something to run.
 func (s *Search) Rounds() int { return s.rounds }
-
-// class are the pushes of a hypothesis: the testable push at a position, and the
-// untestable ones before it, after which it cannot be told apart.
-func (s *Search) class(i int) []int {
-	from := 1
-	if i > 0 {
-		from = s.index[i-1] + 1
-	}
-	var out []int
-	for x := from; x <= s.index[i]; x++ {
-		out = append(out, x)
-	}
-	return slices.Clip(out)
-}

@@ -1,0 +1,3 @@
+package suspect_test
+
+import _ "github.com/mozci/mozci/internal/testing/flags" // go test ./... -record
