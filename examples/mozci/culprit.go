@@ -39,8 +39,9 @@ func (a *app) culpritCommand() *cobra.Command {
 		Long: `Search until the push that broke a label is known with the confidence, also when
 it fails only now and then. What ran already is evidence; the runs that tell most
 are asked for and waited for; the culprit is named after a failure on it and a
-pass on its parent. How many runs it will take is said first, and more than
---max-runs is refused. It can be stopped at any time: the same call goes on.`,
+pass on its parent. Only failures like the one on --rev count. How many runs and
+rounds it will take, and how long, is said first, and more runs than --max-runs
+are refused. It can be stopped at any time: the same call goes on.`,
 		Example: `  mozci culprit --label test-linux1804-64-qr/opt-xpcshell-1 --rev a062f26a3ad8 --confidence 0.95 --max-runs 60 --yes
   mozci culprit --world testdata/worlds/intermittent.txt --label linux64/opt/mochitest-2 --rev tip --explain
   mozci culprit --world testdata/worlds/perf.txt --label linux64/opt/talos-tp5o --rev tip --perf`,
@@ -60,7 +61,7 @@ pass on its parent. How many runs it will take is said first, and more than
 	f.Float64Var(&c.nothing, "flakes", 0.4, "how likely it is that nothing broke it, before anything is known; 0.1 "+
 		"where alarms are seldom flakes")
 	f.IntVar(&c.maxRuns, "max-runs", 100, "at most so many runs; -1 is no limit")
-	f.StringVar(&c.batch, "batch", "4", "so many runs at a time; auto asks for as many as a round is worth")
+	f.StringVar(&c.batch, "batch", "4", "a `number` of runs at a time; auto asks for as many as a round is worth")
 	f.IntVar(&c.maxRevisions, "max-revisions", 50, "how many pushes before --rev can hold the culprit, at first")
 	f.IntVar(&c.history, "history", 50, "how many pushes before those tell how flaky the label is; -1 is none")
 	f.IntVar(&c.newer, "newer", 40, "how many pushes after --rev tell how often it fails; -1 is none")
