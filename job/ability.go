@@ -167,6 +167,35 @@ type RunFinder interface {
 	FindRun(ctx context.Context, id string) (Job, error)
 }
 
+// PushRuns are the runs of some labels on one push.
+type PushRuns struct {
+	Push Push
+	Jobs []Job
+	Err  error // why the push alone could not be read; Jobs has what is known all the same
+}
+
+// HistoryReader reads the runs of some labels on many pushes in a few requests, where a
+// Scheduler's Jobs takes some for each push. Package analysis has the reader that uses it
+// where there is one, and Jobs where there is none.
+type HistoryReader interface {
+	// History returns, for each of the pushes and in their order, what Jobs returns for that
+	// push and the labels: the same runs, and the same error, which does not keep the other
+	// pushes from being read. No label is ErrInvalid; no push is no result.
+	//
+	// The second result is an error about all of them, such as the context's; there is no
+	// result then.
+	History(ctx context.Context, pushes []Push, labels ...string) ([]PushRuns, error)
+}
+
+// StatusReader knows how far runs are by their IDs alone, many in one go: what somebody
+// who waits for them asks each minute.
+type StatusReader interface {
+	// Statuses returns the status that each run has now, by its ID: as Job.ID has it, or as
+	// Receipt.By has it for the CI's own job, of which the newest run counts. The status is
+	// the one that Jobs returns for the run. IDs that the CI does not know are left out.
+	Statuses(ctx context.Context, ids ...string) (map[string]Status, error)
+}
+
 // PageLinker knows where people look at a run.
 type PageLinker interface {
 	// Page is the address of the run's page, in the CI that the run is of; empty

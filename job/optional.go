@@ -126,6 +126,22 @@ func FindRun(ctx context.Context, s Scheduler, id string) (Job, error) {
 	return nil, unsupported("find run", id)
 }
 
+// History asks s for the runs of labels on many pushes, or answers errors.ErrUnsupported.
+func History(ctx context.Context, s Scheduler, pushes []Push, labels ...string) ([]PushRuns, error) {
+	if h, ok := As[HistoryReader](s); ok {
+		return h.History(ctx, pushes, labels...)
+	}
+	return nil, unsupported("history", fmt.Sprint(labels))
+}
+
+// StatusesOf asks s how far runs are, or answers errors.ErrUnsupported.
+func StatusesOf(ctx context.Context, s Scheduler, ids ...string) (map[string]Status, error) {
+	if r, ok := As[StatusReader](s); ok {
+		return r.Statuses(ctx, ids...)
+	}
+	return nil, unsupported("statuses", fmt.Sprint(ids))
+}
+
 // PageOf asks s where people look at a run; empty where it does not say.
 func PageOf(s Scheduler, j Job) string {
 	if p, ok := As[PageLinker](s); ok {

@@ -293,15 +293,19 @@ func (c *CI) find(p job.Push) (*repo, *push, error) {
 
 // Jobs implements job.Scheduler.
 func (c *CI) Jobs(ctx context.Context, p job.Push, names ...string) ([]job.Job, error) {
-	const op = "world.jobs"
 	if err := c.reach(ctx); err != nil {
-		return nil, job.Wrap(op, p.String(), err)
+		return nil, job.Wrap("world.jobs", p.String(), err)
 	}
 	c.lock()
 	defer c.unlock()
+	return c.ran(p, names)
+}
+
+// ran are the runs on a push, of the labels or, without any, of all.
+func (c *CI) ran(p job.Push, names []string) ([]job.Job, error) {
 	_, at, err := c.find(p)
 	if err != nil {
-		return nil, job.Wrap(op, p.String(), err)
+		return nil, job.Wrap("world.jobs", p.String(), err)
 	}
 	var out []job.Job
 	for _, n := range c.places[at].runs {

@@ -63,6 +63,8 @@
 //	job.Canceler         receipts with IDs, or it checks only that an unknown ID is refused
 //	job.AcceptedLister   nothing: what was triggered and is not visible yet is counted
 //	job.RunFinder        nothing: each run of the first two labels is found by its ID
+//	job.HistoryReader    Others, to ask about more pushes: the same as Jobs of each
+//	job.StatusReader     nothing: each run of the first two labels has the status that Jobs says
 //	job.KeyCarrier       Keys, if it must be supported; labels that share no keys
 //	Unwrap               for a Scheduler around another: the one inside has the same runs
 //

@@ -19,6 +19,9 @@ type SchedulerCase struct {
 	// NotScheduled is a push that nothing was scheduled on; its zero value
 	// says that the CI has none to show.
 	NotScheduled job.Push
+	// Others are more pushes that the CI can be asked about, for the abilities that are about
+	// many: neighbours of Push, and some that it does not know. May be empty.
+	Others []job.Push
 	// ReadOnly says that Trigger must answer errors.ErrUnsupported. Otherwise
 	// the kit asks for runs of Labels[0] on Push, and Settle is called to let
 	// what was asked for become visible; nil when it is so at once.
@@ -49,6 +52,8 @@ func CheckScheduler(ctx context.Context, s job.Scheduler, c SchedulerCase) error
 	k.jobs(ctx)
 	k.catalog(ctx)
 	k.find(ctx)
+	k.history(ctx)
+	k.statuses(ctx)
 	k.concurrency(ctx)
 	if c.ReadOnly {
 		req := k.request("kit-read-only", 1)

@@ -40,11 +40,14 @@ func repositoryCase(w *jobtest.World, name string) jobtest.RepositoryCase {
 	return jobtest.RepositoryCase{Pushes: w.Pushes(name), Absent: strings.Repeat("deadbeef", 5)}
 }
 
+// unknownPush is one that the world does not have.
+var unknownPush = job.Push{Repo: "autoland", ID: 5000, Revision: strings.Repeat("f", 40)}
+
 func schedulerCase(w *jobtest.World, ci *jobtest.CI) jobtest.SchedulerCase {
 	pushes := w.Pushes("autoland")
 	return jobtest.SchedulerCase{
 		Push: pushes[5], Labels: []string{"linux/test", "linux/build", "linux/lint"}, Runs: 2,
-		NotScheduled: pushes[4], Keys: true, Settle: func() { ci.Advance(24 * time.Hour) },
+		NotScheduled: pushes[4], Others: append(slices.Clone(pushes[:4]), unknownPush), Keys: true, Settle: func() { ci.Advance(24 * time.Hour) },
 	}
 }
 

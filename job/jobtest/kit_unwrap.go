@@ -29,6 +29,7 @@ func abilities() []ability {
 		can[job.ArtifactChecker]("ArtifactChecker"), can[job.QueueMeter]("QueueMeter"),
 		can[job.CoalesceChecker]("CoalesceChecker"), can[job.TriggerScoper]("TriggerScoper"),
 		can[job.CancelScoper]("CancelScoper"), can[job.TestLister]("TestLister"),
+		can[job.HistoryReader]("HistoryReader"), can[job.StatusReader]("StatusReader"),
 	}
 }
 

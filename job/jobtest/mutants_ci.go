@@ -24,6 +24,8 @@ type mutantCI struct {
 	cancel  func(context.Context, string) error
 	carried func(context.Context, job.Request) ([]string, error)
 	find    func(context.Context, string) (job.Job, error)
+	many    func(context.Context, []job.Push, ...string) ([]job.PushRuns, error)
+	far     func(context.Context, ...string) (map[string]job.Status, error)
 }
 
 func (m mutantCI) Carried(ctx context.Context, r job.Request) ([]string, error) {
@@ -129,7 +131,7 @@ func (l liveJob) Status() job.Status {
 // SchedulerMutants are the broken CIs.
 func SchedulerMutants() []SchedulerMutant {
 	return slices.Concat(mislisted(), misread(), mistriggered(), badCatalogs(), mistracked(), badWaits(),
-		misunwrapped(), mislocated())
+		misunwrapped(), mislocated(), misremembered())
 }
 
 // mislisted list other jobs than they should.

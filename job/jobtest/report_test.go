@@ -12,7 +12,7 @@ import (
 // A line of a kit's report: the rule, what was called with what, what came back and
 // what is wanted. Only Name and Unwrap are called with nothing.
 var reportLine = regexp.MustCompile(`^[a-z-]+: ` +
-	`(?:(?:Push|Pushes|Jobs|Trigger|Catalog|Cancel|Carried|Accepted|FindRun)\([^()]+\)|(?:Name|Unwrap|As\[\w+\])\(\)).* ` +
+	`(?:(?:Push|Pushes|Jobs|Trigger|Catalog|Cancel|Carried|Accepted|FindRun|History|Statuses)\([^()]+\)|(?:Name|Unwrap|As\[\w+\])\(\)).* ` +
 	`returned .+, want .+$`)
 
 // What a stranger reads of each mutant names the method and its arguments: every line
