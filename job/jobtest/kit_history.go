@@ -151,7 +151,7 @@ func (k *schedulerKit) statuses(ctx context.Context) {
 		}
 	}
 	if none, err := job.StatusesOf(ctx, k.s); err != nil || len(none) > 0 {
-		k.wrong("statuses", call("Statuses"), with(fmt.Sprint(none), err), "nothing and no error: no run was asked about")
+		k.wrong("statuses", call("Statuses", []string{}), with(fmt.Sprint(none), err), "nothing and no error: no run was asked about")
 	}
 	k.cancelled("cancelled-statuses", called, func(ctx context.Context) error {
 		_, err := job.StatusesOf(ctx, k.s, ids...)
