@@ -77,9 +77,10 @@ func (s *searcher) open(ctx context.Context) error {
 	return s.otherwise(s.beganBad(ctx, first), first)
 }
 
-// read reads what ran on pushes.
+// read reads what ran on pushes, all in one go where the CI can.
 func (s *searcher) read(ctx context.Context, pushes []job.Push) error {
-	for r := range analysis.Ordered(ctx, pushes, s.look, s.ordered()) {
+	s.over(pushes, len(pushes))
+	for r := range s.inOrder(ctx, s.look) {
 		if r.Err != nil {
 			if ctx.Err() != nil {
 				return ctx.Err()

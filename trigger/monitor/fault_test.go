@@ -39,6 +39,10 @@ func (f *faulty) Jobs(ctx context.Context, p job.Push, names ...string) ([]job.J
 	return f.Scheduler.Jobs(ctx, p, names...)
 }
 
+func (f *faulty) History(ctx context.Context, pushes []job.Push, labels ...string) ([]job.PushRuns, error) {
+	return jobtest.HistoryByJobs(ctx, f.Jobs, pushes, labels...)
+}
+
 func (f *faulty) Trigger(ctx context.Context, r job.Request) (job.Receipt, error) {
 	do := func() (job.Receipt, error) { return f.Scheduler.Trigger(ctx, r) }
 	if f.trigger != nil {

@@ -3,6 +3,7 @@ package monitor
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/mozci/mozci/analysis"
@@ -145,11 +146,10 @@ func (m *Monitor) newerGreen(ctx context.Context, repo job.Repository, e Expecta
 	if err != nil {
 		return nil, "", err
 	}
+	newer = slices.DeleteFunc(newer, func(p job.Push) bool { return p.Compare(e.Push) <= 0 })
+	history := analysis.NewHistory(m.ci, newer, len(newer))
 	for _, p := range newer {
-		if p.Compare(e.Push) <= 0 {
-			continue
-		}
-		jobs, err := m.ci.Jobs(ctx, p, e.Label)
+		jobs, err := history.Jobs(ctx, p, e.Label)
 		if err != nil {
 			return nil, "", err
 		}
