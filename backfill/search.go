@@ -184,7 +184,9 @@ type searcher struct {
 	broke    string                 // which budget is spent
 	broken   map[job.PushKey]bool   // older pushes that were broken, and mended before the range
 	before   int                    // runs that were asked for on what the range does not have any more
-	idle     int                    // rounds in a row in which nothing could happen
+	watched  map[job.PushKey]watched
+	looks    int // at what is under way
+	idle     int // rounds in a row in which nothing could happen
 
 	engine   engine
 	decision culprit.Decision
