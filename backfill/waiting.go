@@ -9,6 +9,7 @@ import (
 	"github.com/mozci/mozci/analysis"
 	"github.com/mozci/mozci/internal/pause"
 	"github.com/mozci/mozci/job"
+	"github.com/mozci/mozci/trigger"
 	"github.com/mozci/mozci/trigger/ledger"
 )
 
@@ -53,7 +54,7 @@ func (s *searcher) await(ctx context.Context) error {
 		case err != nil:
 			return err
 		case !more: // nothing can happen any more
-			if err := s.again(ctx); err != nil {
+			if err := s.reread(ctx, s.underWay()); err != nil {
 				return err
 			}
 			if s.ended() == began {
@@ -123,10 +124,6 @@ type watched struct {
 	blind bool
 }
 
-// wholeLook is how many looks by status there are before the pushes are read again
-// whatever the statuses say: somebody else may have asked for runs, which are evidence too.
-const wholeLook = 10
-
 // again reads the pushes on which something may have changed. Where the CI is a
 // job.StatusReader, one request for all runs under way says on which pushes one ended; the
 // other pushes are not read.
@@ -135,6 +132,10 @@ func (s *searcher) again(ctx context.Context) error {
 	if err != nil || len(pushes) == 0 {
 		return err
 	}
+	return s.reread(ctx, pushes)
+}
+
+func (s *searcher) reread(ctx context.Context, pushes []job.Push) error {
 	if err := s.read(ctx, pushes); err != nil {
 		return err
 	}
@@ -149,7 +150,7 @@ func (s *searcher) moved(ctx context.Context) ([]job.Push, error) {
 	for _, p := range all {
 		ids = append(ids, s.watched[p.Key()].ids...)
 	}
-	if len(ids) == 0 || s.looks%wholeLook == 0 {
+	if len(ids) == 0 || s.looks%trigger.WholeLook == 0 {
 		return all, nil
 	}
 	now, err := job.StatusesOf(ctx, s.ci, ids...)

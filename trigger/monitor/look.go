@@ -54,7 +54,7 @@ func (m *Monitor) look(ctx context.Context, e *Expectation) (Facts, error) {
 		return Facts{}, err
 	}
 	f := Facts{Now: now, Quiet: m.quiet}
-	f.Facts, err = trigger.Look(ctx, m.ci, e.Push, e.Label, m.options(*e))
+	f.Facts, err = m.facts(ctx, e, now)
 	var unknown *job.UnknownLabelError
 	if errors.As(err, &unknown) { // it may still be added to the push
 		err = nil
