@@ -132,9 +132,12 @@ func (h *history) renew(ctx context.Context, was extent) error {
 	if err != nil {
 		return err
 	}
-	page, open, gone := h.open(page, was)
+	open, known, gone := h.open(page, was)
 	if gone {
 		return nil
+	}
+	if known && len(open) == 0 {
+		page = nil // its builds have been read
 	}
 	if len(open) > 0 {
 		again, err := p.c.requests(ctx, op, open, more...)
@@ -162,10 +165,10 @@ func (h *history) renew(ctx context.Context, was extent) error {
 	return nil
 }
 
-// open are the requests that had not ended and are not on the page of what is new, and
-// what that page has without those that had ended when they were read before. gone is that
-// the list began anew, as the newest request is not the one it was.
-func (h *history) open(page []BuildRequest, was extent) (fresh []BuildRequest, ids []int64, gone bool) {
+// open are the requests that had not ended and are not on the page of what is new. known
+// is that the page has none but such as had ended when they were read before; gone that the
+// list began anew, as the newest request is not the one it was.
+func (h *history) open(page []BuildRequest, was extent) (ids []int64, known, gone bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if n := len(page); was.high > 0 &&
@@ -174,19 +177,19 @@ func (h *history) open(page []BuildRequest, was extent) (fresh []BuildRequest, i
 			h.p.forget()
 			h.extent, h.all = h.another(), map[int64]finished{}
 		}
-		return nil, nil, true
+		return nil, false, true
 	}
-	known := map[int64]bool{}
+	paged := map[int64]bool{}
+	known = true
 	for _, r := range page {
-		known[r.ID] = true
-		if f, ok := h.all[r.ID]; !ok || !f.request.Complete || !reflect.DeepEqual(f.request, r) {
-			fresh = append(fresh, r)
-		}
+		paged[r.ID] = true
+		f, ok := h.all[r.ID]
+		known = known && ok && f.request.Complete && reflect.DeepEqual(f.request, r)
 	}
 	for id, f := range h.all {
-		if !f.request.Complete && !known[id] {
+		if !f.request.Complete && !paged[id] {
 			ids = append(ids, id)
 		}
 	}
-	return fresh, ids, false
+	return ids, known, false
 }
