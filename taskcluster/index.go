@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	v2 "github.com/go-json-experiment/json"
@@ -71,17 +72,33 @@ var indexedTasks = listed(contract.Endpoint[indexedPage]{
 // findTasksAtIndex are the tasks at several paths of the index, by path, in one
 // request where the deployment offers it; paths without a task are left out.
 func (c *Client) findTasksAtIndex(ctx context.Context, indexPaths ...string) (map[string]string, error) {
-	out := map[string]string{}
-	err := indexedTasks.ask(ctx, c, "index.findTasksAtIndex", fmt.Sprint(indexPaths),
-		c.route("index", "tasks", "indexes"), indexesOf{indexPaths},
-		func(t *indexedTask) { out[t.Namespace] = t.TaskID })
+	out, err := c.atIndexes(ctx, indexPaths)
 	if lacks(err) {
 		return oneByOne(ctx, indexPaths, c.FindTask)
 	}
-	if err != nil {
-		return nil, err
+	return out, err
+}
+
+// atIndexes is findTasksAtIndex where the deployment has the call.
+func (c *Client) atIndexes(ctx context.Context, indexPaths []string) (map[string]string, error) {
+	out := map[string]string{}
+	for part := range slices.Chunk(indexPaths, mostIDs) {
+		err := indexedTasks.ask(ctx, c, "index.findTasksAtIndex", atPaths(part),
+			c.route("index", "tasks", "indexes"), indexesOf{part},
+			func(t *indexedTask) { out[t.Namespace] = t.TaskID })
+		if err != nil {
+			return nil, err
+		}
 	}
 	return out, nil
+}
+
+// atPaths names paths in an error: many are told by their number.
+func atPaths(paths []string) string {
+	if len(paths) > 3 {
+		return fmt.Sprint(len(paths), " paths")
+	}
+	return fmt.Sprint(paths)
 }
 
 var namespaceTasks = listed(contract.Endpoint[indexedPage]{
