@@ -69,23 +69,17 @@ var indexedTasks = listed(contract.Endpoint[indexedPage]{
 	return func(t *indexedTask) error { return once(t.Namespace) }
 })
 
-// findTasksAtIndex are the tasks at several paths of the index, by path, in one
-// request where the deployment offers it; paths without a task are left out.
+// findTasksAtIndex are the tasks at several paths of the index, by path, in as few requests
+// as the deployment offers; paths without a task are left out.
 func (c *Client) findTasksAtIndex(ctx context.Context, indexPaths ...string) (map[string]string, error) {
-	out, err := c.atIndexes(ctx, indexPaths)
-	if lacks(err) {
-		return oneByOne(ctx, indexPaths, c.FindTask)
-	}
-	return out, err
-}
-
-// atIndexes is findTasksAtIndex where the deployment has the call.
-func (c *Client) atIndexes(ctx context.Context, indexPaths []string) (map[string]string, error) {
 	out := map[string]string{}
 	for part := range slices.Chunk(indexPaths, mostIDs) {
 		err := indexedTasks.ask(ctx, c, "index.findTasksAtIndex", atPaths(part),
 			c.route("index", "tasks", "indexes"), indexesOf{part},
 			func(t *indexedTask) { out[t.Namespace] = t.TaskID })
+		if lacks(err) {
+			return oneByOne(ctx, indexPaths, c.FindTask)
+		}
 		if err != nil {
 			return nil, err
 		}

@@ -85,12 +85,8 @@ func runsOf(push job.Push, t *listedTask, never string) ([]job.Job, error) {
 	kind := t.kind()
 	runs := t.Status.Runs
 	if len(runs) == 0 {
-		status := job.StatusUnscheduled
-		if never != "" {
-			status = job.StatusSkipped
-		}
 		return []job.Job{job.New(job.Fields{
-			ID: t.Status.TaskID + "/0", Name: t.label(), Push: push, Kind: kind, Status: status,
+			ID: t.Status.TaskID + "/0", Name: t.label(), Push: push, Kind: kind, Status: t.unscheduled(never),
 			Times: job.Times{Requested: t.Task.Created}, Raw: Record{Task: &t.Task, Status: &t.Status, Never: never},
 		})}, nil
 	}

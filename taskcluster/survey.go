@@ -155,32 +155,34 @@ func (s *survey) find(ctx context.Context, all []*reading) {
 			paths = append(paths, byID)
 		}
 	}
-	found, err := map[string]string{}, error(nil)
-	if len(paths) > 0 {
-		found, err = s.c.atIndexes(ctx, paths)
+	if len(open) == 0 {
+		return
 	}
+	found, err := s.c.findTasksAtIndex(ctx, paths...)
 	if err != nil {
 		s.batchFails(open, err)
 		return
 	}
-	each(ctx, open, func(ctx context.Context, r *reading) {
-		byRevision, byID := r.p.decisionPaths(r.push)
-		switch id := firstOf(found, byRevision); {
-		case id != "":
-			r.decision = id
-			s.known.decisions.Put(r.key, id)
-		case r.p.sure && len(byRevision) > 0 && found[byID] == "":
-			r.none = &noDecision{looked: looked(byRevision, byID)}
-		default:
-			r.decision, err = r.p.decisionOf(ctx, r.push)
-			if errors.Is(err, job.ErrNotScheduled) {
-				r.none, err = err, nil
-			}
-			if err != nil {
-				r.err = err
-			}
-		}
-	})
+	each(ctx, open, func(ctx context.Context, r *reading) { r.find(ctx, found) })
+}
+
+// find finds the decision task of a push: among those that the index has at its paths, or
+// where else it may be.
+func (r *reading) find(ctx context.Context, found map[string]string) {
+	byRevision, byID := r.p.decisionPaths(r.push)
+	if id := firstOf(found, byRevision); id != "" {
+		r.decision = id
+		r.p.known.decisions.Put(r.key, id)
+		return
+	}
+	if r.p.sure && len(byRevision) > 0 && found[byID] == "" {
+		r.none = &noDecision{looked: looked(byRevision, byID)}
+		return
+	}
+	r.decision, r.err = r.p.decisionOf(ctx, r.push)
+	if errors.Is(r.err, job.ErrNotScheduled) {
+		r.none, r.err = r.err, nil
+	}
 }
 
 // index reads which cron jobs and which actions a push has had by now.
@@ -191,14 +193,14 @@ func (s *survey) index(ctx context.Context, all []*reading) {
 			r.fails(err)
 			return
 		}
-		g, inner := errgroup.WithContext(ctx)
+		var g errgroup.Group
 		g.Go(func() (err error) {
-			r.crons, err = r.p.crons(inner, hashes)
+			r.crons, err = r.p.crons(ctx, hashes)
 			return err
 		})
 		if r.decision != "" || len(r.note.open) > 0 {
 			g.Go(func() (err error) {
-				r.actions, err = r.p.namespaced(inner, hashes, ".taskgraph.actions")
+				r.actions, err = r.p.namespaced(ctx, hashes, ".taskgraph.actions")
 				return err
 			})
 		}
@@ -211,10 +213,8 @@ func (s *survey) index(ctx context.Context, all []*reading) {
 	})
 }
 
-func sortedSet(ids []string) []string {
-	slices.Sort(ids)
-	return slices.Compact(ids)
-}
+// sortedSet are the ids, each once, in a list of its own.
+func sortedSet(ids []string) []string { return slices.Compact(slices.Sorted(slices.Values(ids))) }
 
 // makers are the tasks that made the push's tasks: its decision task's first.
 func (r *reading) makers() []string { return append(r.groups(), r.actions...) }
