@@ -59,28 +59,33 @@ func (h *hashes) first(n *names, name []byte) bool {
 	return len(n.many) > before
 }
 
-// name reads the name of a member. It is valid until the decoder is used again.
+// name reads the name of a member, as it is written but without its quotes. It is valid
+// until the decoder is used again.
 func (p *prover) name() ([]byte, error) {
 	quoted, err := p.dec.ReadValue()
 	if err != nil {
 		return nil, err
 	}
 	p.width = len(quoted)
-	return unquoted(quoted)
+	return quoted[1 : len(quoted)-1], nil
 }
 
-// unquoted is what a string says, without a copy where it has no escapes.
-func unquoted(quoted []byte) ([]byte, error) {
-	if bytes.IndexByte(quoted, '\\') < 0 {
-		return quoted[1 : len(quoted)-1], nil
+// unescaped is what a string says that is written so between its quotes: itself where it
+// has no escapes.
+func unescaped(inner []byte) ([]byte, error) {
+	if bytes.IndexByte(inner, '\\') < 0 {
+		return inner, nil
 	}
-	return jsontext.AppendUnquote(nil, quoted)
+	return jsontext.AppendUnquote(nil, slices.Concat([]byte{'"'}, inner, []byte{'"'}))
 }
 
 // newName is name for a member that no field is for: it reports one that comes again.
 func (p *prover) newName(n *names) ([]byte, error) {
 	name, err := p.name()
-	if err == nil && !p.hashes.first(n, name) {
+	if err != nil {
+		return nil, err
+	}
+	if name, err = unescaped(name); err == nil && !p.hashes.first(n, name) {
 		err = p.twice()
 	}
 	return name, err

@@ -9,7 +9,6 @@ import (
 	"reflect"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	v2 "github.com/go-json-experiment/json"
@@ -88,7 +87,7 @@ func (p *prover) value(s *shape, f *field, v reflect.Value) error {
 	if kind == 'n' {
 		return p.null(s, f, v)
 	}
-	if want := s.form.kinds(); want != "" && kind != 0 && strings.IndexByte(want, byte(kind)) < 0 {
+	if s.kinds&bitOf(kind) == 0 {
 		if err := p.say(KindType, "%s, expected %s", typeOf(kind), expected[s.form]); err != nil {
 			return err
 		}
@@ -115,22 +114,33 @@ func (p *prover) value(s *shape, f *field, v reflect.Value) error {
 	return p.plain(s, f, v)
 }
 
-// kinds are the first bytes that a value of the form may have; none for any.
-func (f form) kinds() string {
+// kinds are the bits of what a value of the form may be, and of what is no value, which
+// reading it says.
+func (f form) kinds() uint64 {
+	begins := ""
 	switch f {
 	case formObject, formMap:
-		return "{"
+		begins = "{"
 	case formList:
-		return "["
+		begins = "["
 	case formString, formTime:
-		return `"`
+		begins = `"`
 	case formBool:
-		return "tf"
+		begins = "tf"
 	case formInteger, formCount, formNumber:
-		return "0"
+		begins = "0"
+	default:
+		return ^uint64(0)
 	}
-	return ""
+	bits := bitOf(0)
+	for _, b := range []byte(begins) {
+		bits |= bitOf(jsontext.Kind(b))
+	}
+	return bits
 }
+
+// bitOf is the bit of a kind: the lowest six bits tell all of them apart.
+func bitOf(k jsontext.Kind) uint64 { return 1 << (k & 63) }
 
 func typeOf(k jsontext.Kind) string {
 	switch k {
@@ -264,6 +274,12 @@ func (p *prover) members(s *shape, v reflect.Value, others *names) (seen uint64,
 			return 0, err
 		}
 		f := s.fieldOf(name)
+		if f == nil { // perhaps since it is written with escapes
+			if name, err = unescaped(name); err != nil {
+				return 0, err
+			}
+			f = s.fieldOf(name)
+		}
 		switch {
 		case f == nil && !p.hashes.first(others, name), f != nil && seen&f.bit != 0:
 			err = p.twice()
@@ -345,7 +361,10 @@ func (p *prover) memberAt(f *field, v reflect.Value, top bool) error {
 			}
 		}
 	}
-	at := v.FieldByIndex(f.index)
+	at := v.Field(f.index[0])
+	if len(f.index) > 1 {
+		at = v.FieldByIndex(f.index)
+	}
 	err := p.value(f.shape, f, at)
 	if p.isLost() {
 		at.SetZero()
@@ -447,12 +466,12 @@ func (p *prover) plain(s *shape, f *field, v reflect.Value) error {
 	}
 	switch s.form {
 	case formString:
-		plain, err := unquoted(text)
+		plain, err := p.known.read(p.hashes.seed, text[1:len(text)-1])
 		if err != nil {
 			return err
 		}
-		v.SetString(p.known.of(p.hashes.seed, plain))
-		return p.text(f, v.String())
+		v.SetString(plain)
+		return p.text(f, plain)
 	case formBool:
 		v.SetBool(text[0] == 't')
 		return nil
