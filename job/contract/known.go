@@ -14,23 +14,19 @@ type known [256]string
 // longest is how long a string may be to be kept: what is longer is a text.
 const longest = 64
 
-// read is the string that is written so between its quotes.
-func (k *known) read(seed maphash.Seed, inner []byte) (string, error) {
-	if len(inner) > 0 && len(inner) <= longest {
-		if s := k[at(seed, inner)]; s == string(inner) {
-			return s, nil
-		}
+// read is a string, by how it is written; false where it is not known.
+func (k *known) read(seed maphash.Seed, quoted []byte) (string, bool) {
+	inner := quoted[1 : len(quoted)-1]
+	if len(inner) > longest {
+		return "", false
 	}
-	plain, err := unescaped(inner)
-	if err != nil {
-		return "", err
-	}
-	return k.of(seed, plain), nil
+	s := k[at(seed, inner)]
+	return s, s == string(inner)
 }
 
 // of is a string of bytes that are used again.
 func (k *known) of(seed maphash.Seed, plain []byte) string {
-	if len(plain) == 0 || len(plain) > longest || bytes.IndexByte(plain, '\\') >= 0 {
+	if len(plain) > longest || bytes.IndexByte(plain, '\\') >= 0 {
 		return string(plain)
 	}
 	s := &k[at(seed, plain)]
@@ -41,4 +37,6 @@ func (k *known) of(seed maphash.Seed, plain []byte) string {
 }
 
 // at is the place of a string among those that are known.
-func at(seed maphash.Seed, text []byte) uint8 { return uint8(maphash.Bytes(seed, text)) } //nolint:gosec // its lowest bits
+func at(seed maphash.Seed, text []byte) uint8 {
+	return uint8(maphash.Bytes(seed, text)) //nolint:gosec // its lowest bits
+}

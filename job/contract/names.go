@@ -59,33 +59,34 @@ func (h *hashes) first(n *names, name []byte) bool {
 	return len(n.many) > before
 }
 
-// name reads the name of a member, as it is written but without its quotes. It is valid
-// until the decoder is used again.
-func (p *prover) name() ([]byte, error) {
-	quoted, err := p.dec.ReadValue()
-	if err != nil {
-		return nil, err
-	}
+// name reads the name of a member, as it is written. It is valid until the decoder is
+// used again.
+func (p *prover) name() (quoted []byte, err error) {
+	quoted, err = p.dec.ReadValue()
 	p.width = len(quoted)
-	return quoted[1 : len(quoted)-1], nil
+	return quoted, err
 }
 
-// unescaped is what a string says that is written so between its quotes: itself where it
-// has no escapes.
-func unescaped(inner []byte) ([]byte, error) {
-	if bytes.IndexByte(inner, '\\') < 0 {
-		return inner, nil
+// unquoted is what a string says; it is valid until the next one, or until the decoder is
+// used again.
+func (p *prover) unquoted(quoted []byte) ([]byte, error) {
+	if bytes.IndexByte(quoted, '\\') < 0 {
+		return quoted[1 : len(quoted)-1], nil
 	}
-	return jsontext.AppendUnquote(nil, slices.Concat([]byte{'"'}, inner, []byte{'"'}))
+	var err error
+	p.plain, err = jsontext.AppendUnquote(p.plain[:0], quoted)
+	return p.plain, err
 }
 
-// newName is name for a member that no field is for: it reports one that comes again.
+// newName is name for a member that no field is for, as it reads: it reports one that
+// comes again.
 func (p *prover) newName(n *names) ([]byte, error) {
-	name, err := p.name()
+	quoted, err := p.name()
 	if err != nil {
 		return nil, err
 	}
-	if name, err = unescaped(name); err == nil && !p.hashes.first(n, name) {
+	name, err := p.unquoted(quoted)
+	if err == nil && !p.hashes.first(n, name) {
 		err = p.twice()
 	}
 	return name, err

@@ -195,15 +195,14 @@ func (p *prover) own(s *shape, v reflect.Value) error {
 			return err
 		}
 	}
-	err = decode(text, into)
-	var known *Error
-	switch {
-	case err == nil:
-		return nil
-	case errors.As(err, &known): // a contract within the type's own decoder
-		return p.sayAll([]Finding{known.Finding})
+	if err := decode(text, into); err != nil {
+		var known *Error
+		if errors.As(err, &known) { // a contract within the type's own decoder
+			return p.sayAll([]Finding{known.Finding})
+		}
+		return p.say(KindType, "%v", err)
 	}
-	return p.say(KindType, "%v", err)
+	return nil
 }
 
 // decode calls a type's own decoder with a text that was proven to be JSON already, and
@@ -269,13 +268,13 @@ func (p *prover) object(s *shape, v reflect.Value) error {
 // the names that no field is for.
 func (p *prover) members(s *shape, v reflect.Value, others *names) (seen uint64, err error) {
 	for p.dec.PeekKind() != '}' {
-		name, err := p.name()
+		quoted, err := p.name()
 		if err != nil {
 			return 0, err
 		}
-		f := s.fieldOf(name)
+		f, name := s.fieldOf(quoted[1:len(quoted)-1]), []byte(nil)
 		if f == nil { // perhaps since it is written with escapes
-			if name, err = unescaped(name); err != nil {
+			if name, err = p.unquoted(quoted); err != nil {
 				return 0, err
 			}
 			f = s.fieldOf(name)
@@ -322,11 +321,11 @@ func (p *prover) proven(v Prover) error {
 
 // claim says what a Prover found.
 func (p *prover) claim(err error) error {
-	var known *Error
-	switch {
-	case err == nil:
+	if err == nil {
 		return nil
-	case !errors.As(err, &known):
+	}
+	var known *Error
+	if !errors.As(err, &known) {
 		return p.say(KindBound, "%v", err)
 	}
 	return p.sayAll([]Finding{known.Finding})
@@ -396,9 +395,7 @@ func (p *prover) data(s *shape, f *field, v reflect.Value) error {
 	if _, err := p.dec.ReadToken(); err != nil {
 		return err
 	}
-	v.Set(reflect.MakeMap(s.typ))
-	texts, _ := v.Interface().(map[string]string) // most maps: they need no reflection
-	key, element := reflect.New(s.typ.Key()).Elem(), reflect.New(s.typ.Elem()).Elem()
+	put, element := p.intoMap(s, v)
 	before := p.path
 	defer func() { p.path = before }()
 	keys := p.hashes.open()
@@ -413,13 +410,8 @@ func (p *prover) data(s *shape, f *field, v reflect.Value) error {
 		if err := p.value(s.element, nil, element); err != nil {
 			return err
 		}
-		switch {
-		case p.isLost():
-		case texts != nil:
-			texts[k] = element.String()
-		default:
-			key.SetString(k)
-			v.SetMapIndex(key, element)
+		if !p.isLost() {
+			put(k)
 		}
 	}
 	p.hashes.close(&keys)
@@ -428,6 +420,22 @@ func (p *prover) data(s *shape, f *field, v reflect.Value) error {
 		return err
 	}
 	return p.length(f, v.Len(), "members")
+}
+
+// intoMap makes a map: put puts what was read into element under a key. Most maps are of
+// texts, and need no reflection.
+func (p *prover) intoMap(s *shape, v reflect.Value) (put func(key string), element reflect.Value) {
+	if texts, ok := v.Addr().Interface().(*map[string]string); ok {
+		m := map[string]string{}
+		*texts = m
+		return func(key string) { m[key] = p.text }, reflect.ValueOf(&p.text).Elem()
+	}
+	v.Set(reflect.MakeMap(s.typ))
+	k, element := reflect.New(s.typ.Key()).Elem(), reflect.New(s.typ.Elem()).Elem()
+	return func(key string) {
+		k.SetString(key)
+		v.SetMapIndex(k, element)
+	}, element
 }
 
 func (p *prover) list(s *shape, f *field, v reflect.Value) error {
@@ -466,12 +474,12 @@ func (p *prover) plain(s *shape, f *field, v reflect.Value) error {
 	}
 	switch s.form {
 	case formString:
-		plain, err := p.known.read(p.hashes.seed, text[1:len(text)-1])
+		plain, err := p.string(text)
 		if err != nil {
 			return err
 		}
 		v.SetString(plain)
-		return p.text(f, plain)
+		return p.words(f, plain)
 	case formBool:
 		v.SetBool(text[0] == 't')
 		return nil
@@ -479,8 +487,20 @@ func (p *prover) plain(s *shape, f *field, v reflect.Value) error {
 	return p.number(s, f, v, text)
 }
 
-// text proves a string.
-func (p *prover) text(f *field, text string) error {
+// string is what a string says.
+func (p *prover) string(quoted []byte) (string, error) {
+	if s, ok := p.known.read(p.hashes.seed, quoted); ok {
+		return s, nil
+	}
+	plain, err := p.unquoted(quoted)
+	if err != nil {
+		return "", err
+	}
+	return p.known.of(p.hashes.seed, plain), nil
+}
+
+// words proves a string.
+func (p *prover) words(f *field, text string) error {
 	if p.all && f != nil && len(f.words) > 0 && !slices.Contains(f.words, text) {
 		if err := p.say(KindWord, "unknown word %.60q", text); err != nil {
 			return err
