@@ -74,8 +74,8 @@ func (p *prover) unquoted(quoted []byte) ([]byte, error) {
 		return quoted[1 : len(quoted)-1], nil
 	}
 	var err error
-	p.plain, err = jsontext.AppendUnquote(p.plain[:0], quoted)
-	return p.plain, err
+	p.said, err = jsontext.AppendUnquote(p.said[:0], quoted)
+	return p.said, err
 }
 
 // newName is name for a member that no field is for, as it reads: it reports one that

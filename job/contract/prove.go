@@ -26,8 +26,10 @@ type prover struct {
 	streams []Each
 
 	hashes hashes
+	known  *known
 	width  int    // of the name that was read last, as it is written
-	known  *known // strings that come again and again
+	said   []byte // what the string says that was read last, where it has escapes
+	text   string // an element, before it is in its map
 }
 
 func newProver() *prover {
