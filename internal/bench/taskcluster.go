@@ -34,7 +34,7 @@ const (
 	tcGraph   = 60 << 20 // bytes
 	tcPushes  = 20
 	tcLatency = 50 * time.Millisecond
-	tcRatio   = 1.3
+	tcRatio   = 1.2
 	tcMemory  = 64 << 20 // bytes above the result
 	tcWaiting = 1.2
 	tcRounds  = 5
@@ -49,26 +49,30 @@ func tc(t *testing.T) {
 	p := job.Push{Repo: "autoland", ID: 1, Revision: fmt.Sprintf("%040x", 1)}
 	transport := &fixed{pages: pages}
 	project := tcProject(t, transport)
-	compare(t, fmt.Sprintf("group, %d MB", size>>20), tcRatio, tcMemory,
-		func() any { return tcBareGroup(t, pages) },
-		func() any {
+	contend(t, contest{
+		what: "group", size: size, most: tcRatio, memory: tcMemory,
+		baseline: func() any { return tcBareGroup(t, pages) },
+		measured: func() any {
 			jobs, err := project.Jobs(context.Background(), p)
 			if err != nil || len(jobs) != tcTasks {
 				t.Fatalf("%d jobs, %v", len(jobs), err)
 			}
 			return jobs
-		})
+		},
+	})
 	graph := tcFullGraph()
 	transport.graph = graph
-	compare(t, fmt.Sprintf("graph, %d MB", len(graph)>>20), tcRatio, tcMemory,
-		func() any { return tcBareGraph(t, graph) },
-		func() any {
+	contend(t, contest{
+		what: "graph", size: len(graph), most: tcRatio, memory: tcMemory,
+		baseline: func() any { return tcBareGraph(t, graph) },
+		measured: func() any {
 			entries, err := project.Catalog(context.Background(), p)
 			if err != nil || len(entries) < 1000 {
 				t.Fatalf("%d entries, %v", len(entries), err)
 			}
 			return entries
-		})
+		},
+	})
 	tcWalk(t)
 }
 
