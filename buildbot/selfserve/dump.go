@@ -69,8 +69,8 @@ func (d *wireDumped) build() DumpBuild {
 		ID: d.ID, Master: d.Master, Number: d.Number, Builder: p.Builder, Result: d.Result, Reason: d.Reason,
 		Requested: d.Requested.time(), Started: d.Started.time(), Finished: d.Finished.time(),
 		Revision: cmp.Or(p.Revision, p.GotRevision, string(p.GeckoRevision)), Branch: p.Branch, Scheduler: p.Scheduler,
-		PackageURL: string(p.PackageURL), TestsURL: string(p.TestsURL), TestPackagesURL: string(p.TestPackagesURL),
-		LogURL: string(p.LogURL), BlobberFiles: string(p.BlobberFiles), Requests: d.requests(),
+		PackageURL: p.PackageURL, TestsURL: p.TestsURL, TestPackagesURL: p.TestPackagesURL,
+		LogURL: p.LogURL, BlobberFiles: p.BlobberFiles, Requests: d.requests(),
 	}
 }
 

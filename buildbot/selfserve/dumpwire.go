@@ -57,11 +57,11 @@ type properties struct {
 	Requests    []int64 `json:"request_ids"`
 
 	GeckoRevision   lax.Word `json:"gecko_revision"` // B2G's
-	PackageURL      lax.Text `json:"packageUrl"`
-	TestsURL        lax.Text `json:"testsUrl"`
-	TestPackagesURL lax.Text `json:"testPackagesUrl"`
-	LogURL          lax.Text `json:"log_url"`
-	BlobberFiles    lax.Text `json:"blobber_files"`
+	PackageURL      string   `json:"packageUrl" is:"open"`
+	TestsURL        string   `json:"testsUrl" is:"open"`
+	TestPackagesURL string   `json:"testPackagesUrl" is:"open"`
+	LogURL          string   `json:"log_url" is:"open"`
+	BlobberFiles    string   `json:"blobber_files" is:"open"`
 
 	_ contract.Also `names:"*"`
 }

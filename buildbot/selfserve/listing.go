@@ -1,12 +1,12 @@
 package selfserve
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
 
-	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/mozci/mozci/job/contract"
@@ -124,14 +124,28 @@ var (
 // pending reports whether an entry is a bare request. What has anything of a build is
 // one, so that a build which lost its status is not taken for a request that waits.
 func pending(text []byte) bool {
-	var has struct {
-		Request  jsontext.Value `json:"request_id"`
-		Build    jsontext.Value `json:"build_id"`
-		Status   jsontext.Value `json:"status"`
-		Requests jsontext.Value `json:"requests"`
+	// The contract of either form finds names that come twice.
+	dec := jsontext.NewDecoder(bytes.NewBuffer(text), jsontext.AllowDuplicateNames(true))
+	if t, err := dec.ReadToken(); err != nil || t.Kind() != '{' {
+		return false
 	}
-	err := json.Unmarshal(text, &has)
-	return err == nil && has.Request != nil && has.Build == nil && has.Status == nil && has.Requests == nil
+	request := false
+	for dec.PeekKind() == '"' {
+		name, err := dec.ReadToken()
+		if err != nil {
+			return false
+		}
+		switch name.String() {
+		case "build_id", "status", "requests":
+			return false
+		case "request_id":
+			request = true
+		}
+		if dec.SkipValue() != nil {
+			return false
+		}
+	}
+	return request
 }
 
 // UnmarshalJSON decodes either form by its own contract.

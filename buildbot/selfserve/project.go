@@ -43,14 +43,20 @@ func (p *Project) list(ctx context.Context, push job.Push, names []string) ([]jo
 		return nil, err
 	}
 	slices.SortStableFunc(listings, func(a, b Listing) int { return cmp.Compare(a.order(), b.order()) })
-	runs := map[int64]int{} // of each request
+	runs := map[int64]int{}        // of each request
+	kinds := map[string]job.Kind{} // of each builder
 	var out []job.Job
 	var unknown []error
 	for _, l := range listings {
 		if len(names) > 0 && !slices.Contains(names, l.Builder) {
 			continue
 		}
-		jobs, err := p.jobs(ctx, push, l, runs)
+		kind, known := kinds[l.Builder]
+		if !known {
+			kind = kindOf(l.Builder)
+			kinds[l.Builder] = kind
+		}
+		jobs, err := p.jobs(ctx, push, kind, l, runs)
 		if err != nil && !errors.Is(err, job.ErrUnknownWord) {
 			return nil, err
 		}
@@ -70,8 +76,9 @@ func (l Listing) order() int64 {
 
 // jobs are the runs of a listing: one for each of its requests, of which the last
 // ran and the others were merged into it.
-func (p *Project) jobs(ctx context.Context, push job.Push, l Listing, runs map[int64]int) ([]job.Job, error) {
-	kind := kindOf(l.Builder)
+func (p *Project) jobs(
+	ctx context.Context, push job.Push, kind job.Kind, l Listing, runs map[int64]int,
+) ([]job.Job, error) {
 	requests := slices.Clone(l.Requests)
 	slices.SortFunc(requests, func(a, b BuildRequest) int { return cmp.Compare(a.ID, b.ID) })
 	var out []job.Job

@@ -7,7 +7,6 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -20,11 +19,11 @@ import (
 )
 
 const (
-	dumpSize   = 100 << 20 // of the day, unpacked
-	dumpPushes = 10
-	dumpMost   = 1.5 // of gunzip and a token pass
-	dumpMemory = 128 << 20
-	dumpRounds = 5
+	dumpSize        = 100 << 20 // of the day, unpacked
+	dumpPushes      = 10
+	dumpRatio       = 1.2 // of gunzip and a bare decode
+	dumpStatusRatio = 1.5 // with the listings, and what they are concluded from both
+	dumpMemory      = 64 << 20
 )
 
 // dumpDay is the day of the dump.
@@ -33,8 +32,9 @@ var dumpDay = time.Date(2015, 6, 1, 12, 0, 0, 0, time.UTC)
 // tinderbox is where builds put their files.
 const tinderbox = "http://ftp.mozilla.org/pub/mozilla.org/firefox/tinderbox-builds/mozilla-inbound-linux64/"
 
-// dump measures the true statuses of all jobs of ten pushes, for which a day's
-// dump is needed, against unpacking it and looking at its tokens.
+// dump measures reading a day's dump, and the true statuses of all jobs of ten pushes,
+// for which it is needed, against unpacking it and a bare decode of the same members by
+// json v2.
 func dump(t *testing.T) {
 	packed, entries, builds := dumpOfDay(t)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -48,30 +48,36 @@ func dump(t *testing.T) {
 	defer server.Close()
 	fmt.Printf("buildbot: the jobs of %d pushes, with a day's dump of %d MB (%d MB packed, %d builds)\n\n", dumpPushes,
 		dumpSize>>20, len(packed)>>20, builds)
-	ours := func() any { return dumpStatuses(t, server.URL) }
-	theirs := func() any { return bareDump(t, packed) }
-	var a, b []time.Duration
-	for range dumpRounds {
-		began := time.Now()
-		theirs()
-		a = append(a, time.Since(began))
-		began = time.Now()
-		if n := ours(); n != builds {
-			t.Fatalf("%d jobs succeeded, expected %d", n, builds)
-		}
-		b = append(b, time.Since(began))
+	contend(t, contest{
+		what: "dump", size: dumpSize, most: dumpRatio, memory: dumpMemory,
+		baseline: func() any { return bareDump(t, packed) },
+		measured: func() any { return dumpBuilds(t, packed, builds) },
+	})
+	contend(t, contest{
+		what: "statuses", size: dumpSize, most: dumpStatusRatio, memory: dumpMemory,
+		baseline: func() any { return []any{bareDump(t, packed), bareListings(t, entries)} },
+		measured: func() any {
+			n := dumpStatuses(t, server.URL)
+			if n != builds {
+				t.Fatalf("%d jobs succeeded, expected %d", n, builds)
+			}
+			return n
+		},
+	})
+}
+
+// dumpBuilds reads the dump as it comes, and keeps its builds.
+func dumpBuilds(t *testing.T, packed []byte, want int) map[int64]selfserve.DumpBuild {
+	t.Helper()
+	all := map[int64]selfserve.DumpBuild{}
+	err := selfserve.ReadDump(bytes.NewReader(packed), func(b selfserve.DumpBuild) error {
+		all[b.ID] = b
+		return nil
+	})
+	if err != nil || len(all) != want {
+		t.Fatalf("%d builds, expected %d: %v", len(all), want, err)
 	}
-	slices.Sort(a)
-	slices.Sort(b)
-	ratio := float64(b[dumpRounds/2]) / float64(a[dumpRounds/2])
-	fmt.Printf("statuses        bare decode %v   ours %v   ratio %.2f (at most %.2f)\n",
-		a[dumpRounds/2].Round(time.Millisecond), b[dumpRounds/2].Round(time.Millisecond), ratio, dumpMost)
-	above, _ := peak(ours)
-	fmt.Printf("memory          at most %.1f MiB of heap above what was there (at most %d)\n", mib(above),
-		dumpMemory>>20)
-	if ratio > dumpMost || above > dumpMemory {
-		t.Errorf("ratio %.2f, %.1f MiB", ratio, mib(above))
-	}
+	return all
 }
 
 func dumpRevision(push int) string { return fmt.Sprintf("%012x%028x", 0xabc0000+push, push) }
@@ -176,31 +182,80 @@ func dumpStatuses(t *testing.T, url string) int {
 	return n
 }
 
-// bareBuild is what an index of a dump needs of a build.
+// bareBuild is what mozci reads of a build in a dump, for a decoder that checks nothing.
 type bareBuild struct {
 	ID         int64   `json:"id"`
+	Master     int64   `json:"master_id"`
 	Number     int     `json:"buildnumber"`
+	Requested  int64   `json:"requesttime"`
+	Started    int64   `json:"starttime"`
 	Finished   int64   `json:"endtime"`
 	Result     int     `json:"result"`
+	Reason     string  `json:"reason"`
 	Requests   []int64 `json:"request_ids"`
 	Properties struct {
-		Builder    string `json:"buildername"`
-		Revision   string `json:"revision"`
-		PackageURL string `json:"packageUrl"`
-		TestsURL   string `json:"testsUrl"`
-		LogURL     string `json:"log_url"`
+		Builder         string  `json:"buildername"`
+		Number          *int    `json:"buildnumber"`
+		Revision        string  `json:"revision"`
+		GotRevision     string  `json:"got_revision"`
+		Branch          string  `json:"branch"`
+		Scheduler       string  `json:"scheduler"`
+		Requests        []int64 `json:"request_ids"`
+		PackageURL      string  `json:"packageUrl"`
+		TestsURL        string  `json:"testsUrl"`
+		TestPackagesURL string  `json:"testPackagesUrl"`
+		LogURL          string  `json:"log_url"`
+		BlobberFiles    string  `json:"blobber_files"`
 	} `json:"properties"`
+}
+
+// bareEntry is what mozci reads of a build in a listing.
+type bareEntry struct {
+	ID       int64  `json:"build_id"`
+	Number   int    `json:"buildnumber"`
+	Builder  string `json:"buildername"`
+	Branch   string `json:"branch"`
+	Revision string `json:"revision"`
+	Started  int64  `json:"starttime"`
+	Finished int64  `json:"endtime"`
+	Status   *int   `json:"status"`
+	Requests []struct {
+		ID        int64  `json:"request_id"`
+		Builder   string `json:"buildername"`
+		Branch    string `json:"branch"`
+		Revision  string `json:"revision"`
+		Reason    string `json:"reason"`
+		Priority  int    `json:"priority"`
+		Complete  int    `json:"complete"`
+		Submitted int64  `json:"submittime"`
+		Finished  int64  `json:"complete_at"`
+	} `json:"requests"`
+}
+
+// bareListings is the rest of what the statuses need: the listings of all pushes.
+func bareListings(t *testing.T, entries map[string][]byte) [][]bareEntry {
+	t.Helper()
+	var all [][]bareEntry
+	for _, text := range entries {
+		var list []bareEntry
+		if err := json.UnmarshalRead(bytes.NewReader(text), &list); err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, list)
+	}
+	return all
 }
 
 // bareDump is the baseline: the dump unpacked and decoded, build by build, by a decoder
 // that checks nothing.
-func bareDump(t *testing.T, packed []byte) int {
+func bareDump(t *testing.T, packed []byte) map[int64]bareBuild {
 	t.Helper()
 	z, err := gzip.NewReader(bytes.NewReader(packed))
 	if err != nil {
 		t.Fatal(err)
 	}
-	dec, n := jsontext.NewDecoder(z), 0
+	dec := jsontext.NewDecoder(z)
+	var all map[int64]bareBuild
 	if _, err := dec.ReadToken(); err != nil {
 		t.Fatal(err)
 	}
@@ -210,12 +265,12 @@ func bareDump(t *testing.T, packed []byte) int {
 			t.Fatal(err)
 		}
 		if name.String() == "builds" {
-			n += len(bareBuilds(t, dec))
+			all = bareBuilds(t, dec)
 		} else if err := dec.SkipValue(); err != nil {
 			t.Fatal(err)
 		}
 	}
-	return n
+	return all
 }
 
 // bareBuilds reads the list of the builds.

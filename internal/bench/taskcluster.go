@@ -34,15 +34,14 @@ const (
 	tcGraph   = 60 << 20 // bytes
 	tcPushes  = 20
 	tcLatency = 50 * time.Millisecond
-	tcRatio   = 1.3
+	tcRatio   = 1.2
 	tcMemory  = 64 << 20 // bytes above the result
 	tcWaiting = 1.2
 	tcRounds  = 5
 )
 
 // tc measures the Taskcluster client: a large group and a large graph against
-// reading the same bytes with encoding/json into the smallest structs, and the
-// requests for the jobs of many pushes in virtual time.
+// a bare decode of the same bytes and the same members by json v2, and the requests for the jobs of many pushes in virtual time.
 func tc(t *testing.T) {
 	fmt.Printf("taskcluster: a group of %d tasks in %d pages, a full-task-graph.json of %d MB, the jobs of "+
 		"%d pushes\n\n", tcTasks, tcTasks/tcPage, tcGraph>>20, tcPushes)
@@ -50,26 +49,30 @@ func tc(t *testing.T) {
 	p := job.Push{Repo: "autoland", ID: 1, Revision: fmt.Sprintf("%040x", 1)}
 	transport := &fixed{pages: pages}
 	project := tcProject(t, transport)
-	compare(t, fmt.Sprintf("group, %d MB", size>>20), tcRatio, tcMemory,
-		func() any { return tcBareGroup(t, pages) },
-		func() any {
+	contend(t, contest{
+		what: "group", size: size, most: tcRatio, memory: tcMemory,
+		baseline: func() any { return tcBareGroup(t, pages) },
+		measured: func() any {
 			jobs, err := project.Jobs(context.Background(), p)
 			if err != nil || len(jobs) != tcTasks {
 				t.Fatalf("%d jobs, %v", len(jobs), err)
 			}
 			return jobs
-		})
+		},
+	})
 	graph := tcFullGraph()
 	transport.graph = graph
-	compare(t, fmt.Sprintf("graph, %d MB", len(graph)>>20), tcRatio, tcMemory,
-		func() any { return tcBareGraph(t, graph) },
-		func() any {
+	contend(t, contest{
+		what: "graph", size: len(graph), most: tcRatio, memory: tcMemory,
+		baseline: func() any { return tcBareGraph(t, graph) },
+		measured: func() any {
 			entries, err := project.Catalog(context.Background(), p)
 			if err != nil || len(entries) < 1000 {
 				t.Fatalf("%d entries, %v", len(entries), err)
 			}
 			return entries
-		})
+		},
+	})
 	tcWalk(t)
 }
 
@@ -237,34 +240,70 @@ func tcFullGraph() []byte {
 	return b.Bytes()
 }
 
-// tcBareGroup is the baseline: the pages, with what a status needs, by a decoder that
-// checks nothing.
+// tcBareTask is what mozci reads of a task in a group, for a decoder that checks nothing.
+type tcBareTask struct {
+	Task struct {
+		TaskQueueID  string    `json:"taskQueueId"`
+		SchedulerID  string    `json:"schedulerId"`
+		ProjectID    string    `json:"projectId"`
+		TaskGroupID  string    `json:"taskGroupId"`
+		Dependencies []string  `json:"dependencies"`
+		Requires     string    `json:"requires"`
+		Created      time.Time `json:"created"`
+		Deadline     time.Time `json:"deadline"`
+		Expires      time.Time `json:"expires"`
+		Scopes       []string  `json:"scopes"`
+		Metadata     struct {
+			Name string `json:"name"`
+		} `json:"metadata"`
+		Tags    map[string]string `json:"tags"`
+		Extra   tcBareExtra       `json:"extra"`
+		Payload tcBarePayload     `json:"payload"`
+	} `json:"task"`
+	Status struct {
+		TaskID      string    `json:"taskId"`
+		TaskGroupID string    `json:"taskGroupId"`
+		SchedulerID string    `json:"schedulerId"`
+		ProjectID   string    `json:"projectId"`
+		Deadline    time.Time `json:"deadline"`
+		Expires     time.Time `json:"expires"`
+		RetriesLeft int       `json:"retriesLeft"`
+		State       string    `json:"state"`
+		Runs        []struct {
+			RunID          int       `json:"runId"`
+			State          string    `json:"state"`
+			ReasonCreated  string    `json:"reasonCreated"`
+			ReasonResolved string    `json:"reasonResolved"`
+			WorkerGroup    string    `json:"workerGroup"`
+			WorkerID       string    `json:"workerId"`
+			Scheduled      time.Time `json:"scheduled"`
+			Started        time.Time `json:"started"`
+			Resolved       time.Time `json:"resolved"`
+		} `json:"runs"`
+	} `json:"status"`
+}
+
+type tcBareExtra struct {
+	Parent     string `json:"parent"`
+	Treeherder struct {
+		JobKind string `json:"jobKind"`
+		Symbol  string `json:"symbol"`
+	} `json:"treeherder"`
+}
+
+type tcBarePayload struct {
+	Env struct {
+		TestPaths string `json:"MOZHARNESS_TEST_PATHS"`
+	} `json:"env"`
+}
+
+// tcBareGroup is the baseline: the pages, as a decoder reads them that checks nothing.
 func tcBareGroup(t *testing.T, pages [][]byte) any {
-	type task struct {
-		Task struct {
-			Metadata struct {
-				Name string `json:"name"`
-			} `json:"metadata"`
-			Tags map[string]string `json:"tags"`
-		} `json:"task"`
-		Status struct {
-			TaskID string `json:"taskId"`
-			State  string `json:"state"`
-			Runs   []struct {
-				RunID          int       `json:"runId"`
-				State          string    `json:"state"`
-				ReasonResolved string    `json:"reasonResolved"`
-				Scheduled      time.Time `json:"scheduled"`
-				Started        time.Time `json:"started"`
-				Resolved       time.Time `json:"resolved"`
-			} `json:"runs"`
-		} `json:"status"`
-	}
-	var all []task
+	var all []tcBareTask
 	for _, p := range pages {
 		var page struct {
-			Tasks []task `json:"tasks"`
-			Token string `json:"continuationToken"`
+			Tasks []tcBareTask `json:"tasks"`
+			Token string       `json:"continuationToken"`
 		}
 		if err := json.UnmarshalRead(bytes.NewReader(p), &page); err != nil {
 			t.Fatal(err)
@@ -274,16 +313,32 @@ func tcBareGroup(t *testing.T, pages [][]byte) any {
 	return all
 }
 
-// tcBareGraph is the baseline: the graph, with what a catalog needs, label by label.
+// tcBareLabel is what mozci reads of a label in a graph.
+type tcBareLabel struct {
+	Label        string            `json:"label"`
+	Kind         string            `json:"kind"`
+	Dependencies map[string]string `json:"dependencies"`
+	Attributes   struct {
+		Manifests     []string `json:"test_manifests"`
+		BuildPlatform string   `json:"build_platform"`
+		BuildType     string   `json:"build_type"`
+		TestPlatform  string   `json:"test_platform"`
+		TestChunk     string   `json:"test_chunk"`
+		Suite         string   `json:"unittest_suite"`
+	} `json:"attributes"`
+	Task struct {
+		TaskQueueID string `json:"taskQueueId"`
+		Tags        struct {
+			Kind string `json:"kind"`
+		} `json:"tags"`
+		Extra   tcBareExtra   `json:"extra"`
+		Payload tcBarePayload `json:"payload"`
+	} `json:"task"`
+}
+
+// tcBareGraph is the baseline: the graph, label by label.
 func tcBareGraph(t *testing.T, graph []byte) any {
-	type label struct {
-		Kind         string            `json:"kind"`
-		Dependencies map[string]string `json:"dependencies"`
-		Attributes   struct {
-			Manifests []string `json:"test_manifests"`
-		} `json:"attributes"`
-	}
-	all := map[string]label{}
+	all := map[string]tcBareLabel{}
 	dec := jsontext.NewDecoder(bytes.NewReader(graph))
 	if _, err := dec.ReadToken(); err != nil {
 		t.Fatal(err)
@@ -294,7 +349,7 @@ func tcBareGraph(t *testing.T, graph []byte) any {
 			t.Fatal(err)
 		}
 		name := token.String()
-		var l label
+		var l tcBareLabel
 		if err := json.UnmarshalDecode(dec, &l); err != nil {
 			t.Fatal(err)
 		}

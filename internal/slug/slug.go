@@ -7,14 +7,31 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
-	"regexp"
 	"strings"
 )
 
-var v4 = regexp.MustCompile(`^[A-Za-z0-9_-]{8}[Q-T][A-Za-z0-9_-][CGKOSWaeimquy26-][A-Za-z0-9_-]{10}[AQgw]$`)
+// Where the four bits of the version, the two of the variant and the last two of all stand,
+// and which letters they leave.
+const (
+	versionAt, versions = 8, "QRST"
+	variantAt, variants = 10, "CGKOSWaeimquy26-"
+	last, lasts         = 21, "AQgw"
+)
 
 // Valid reports whether s is a slugid of a UUID of version 4.
-func Valid(s string) bool { return v4.MatchString(s) }
+func Valid(s string) bool {
+	if len(s) != last+1 || strings.IndexByte(versions, s[versionAt]) < 0 ||
+		strings.IndexByte(variants, s[variantAt]) < 0 || strings.IndexByte(lasts, s[last]) < 0 {
+		return false
+	}
+	for _, c := range []byte(s) {
+		letter := c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z' || c >= '0' && c <= '9'
+		if !letter && c != '_' && c != '-' {
+			return false
+		}
+	}
+	return true
+}
 
 // Of is the slugid that a key stands for, always the same. It begins with a
 // letter, so that no program takes it for a flag.

@@ -59,27 +59,33 @@ func (h *hashes) first(n *names, name []byte) bool {
 	return len(n.many) > before
 }
 
-// name reads the name of a member. It is valid until the decoder is used again.
-func (p *prover) name() ([]byte, error) {
-	quoted, err := p.dec.ReadValue()
-	if err != nil {
-		return nil, err
-	}
+// name reads the name of a member, as it is written. It is valid until the decoder is
+// used again.
+func (p *prover) name() (quoted []byte, err error) {
+	quoted, err = p.dec.ReadValue()
 	p.width = len(quoted)
-	return unquoted(quoted)
+	return quoted, err
 }
 
-// unquoted is what a string says, without a copy where it has no escapes.
-func unquoted(quoted []byte) ([]byte, error) {
+// unquoted is what a string says; it is valid until the next one, or until the decoder is
+// used again.
+func (p *prover) unquoted(quoted []byte) ([]byte, error) {
 	if bytes.IndexByte(quoted, '\\') < 0 {
 		return quoted[1 : len(quoted)-1], nil
 	}
-	return jsontext.AppendUnquote(nil, quoted)
+	var err error
+	p.said, err = jsontext.AppendUnquote(p.said[:0], quoted)
+	return p.said, err
 }
 
-// newName is name for a member that no field is for: it reports one that comes again.
+// newName is name for a member that no field is for, as it reads: it reports one that
+// comes again.
 func (p *prover) newName(n *names) ([]byte, error) {
-	name, err := p.name()
+	quoted, err := p.name()
+	if err != nil {
+		return nil, err
+	}
+	name, err := p.unquoted(quoted)
 	if err == nil && !p.hashes.first(n, name) {
 		err = p.twice()
 	}

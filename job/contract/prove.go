@@ -9,7 +9,6 @@ import (
 	"reflect"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	v2 "github.com/go-json-experiment/json"
@@ -27,8 +26,10 @@ type prover struct {
 	streams []Each
 
 	hashes hashes
+	known  *known
 	width  int    // of the name that was read last, as it is written
-	known  *known // strings that come again and again
+	said   []byte // what the string says that was read last, where it has escapes
+	text   string // an element, before it is in its map
 }
 
 func newProver() *prover {
@@ -88,7 +89,7 @@ func (p *prover) value(s *shape, f *field, v reflect.Value) error {
 	if kind == 'n' {
 		return p.null(s, f, v)
 	}
-	if want := s.form.kinds(); want != "" && kind != 0 && strings.IndexByte(want, byte(kind)) < 0 {
+	if s.kinds&bitOf(kind) == 0 {
 		if err := p.say(KindType, "%s, expected %s", typeOf(kind), expected[s.form]); err != nil {
 			return err
 		}
@@ -115,22 +116,33 @@ func (p *prover) value(s *shape, f *field, v reflect.Value) error {
 	return p.plain(s, f, v)
 }
 
-// kinds are the first bytes that a value of the form may have; none for any.
-func (f form) kinds() string {
+// kinds are the bits of what a value of the form may be, and of what is no value, which
+// reading it says.
+func (f form) kinds() uint64 {
+	begins := ""
 	switch f {
 	case formObject, formMap:
-		return "{"
+		begins = "{"
 	case formList:
-		return "["
+		begins = "["
 	case formString, formTime:
-		return `"`
+		begins = `"`
 	case formBool:
-		return "tf"
+		begins = "tf"
 	case formInteger, formCount, formNumber:
-		return "0"
+		begins = "0"
+	default:
+		return ^uint64(0)
 	}
-	return ""
+	bits := bitOf(0)
+	for _, b := range []byte(begins) {
+		bits |= bitOf(jsontext.Kind(b))
+	}
+	return bits
 }
+
+// bitOf is the bit of a kind: the lowest six bits tell all of them apart.
+func bitOf(k jsontext.Kind) uint64 { return 1 << (k & 63) }
 
 func typeOf(k jsontext.Kind) string {
 	switch k {
@@ -185,15 +197,14 @@ func (p *prover) own(s *shape, v reflect.Value) error {
 			return err
 		}
 	}
-	err = decode(text, into)
-	var known *Error
-	switch {
-	case err == nil:
-		return nil
-	case errors.As(err, &known): // a contract within the type's own decoder
-		return p.sayAll([]Finding{known.Finding})
+	if err := decode(text, into); err != nil {
+		var known *Error
+		if errors.As(err, &known) { // a contract within the type's own decoder
+			return p.sayAll([]Finding{known.Finding})
+		}
+		return p.say(KindType, "%v", err)
 	}
-	return p.say(KindType, "%v", err)
+	return nil
 }
 
 // decode calls a type's own decoder with a text that was proven to be JSON already, and
@@ -259,11 +270,17 @@ func (p *prover) object(s *shape, v reflect.Value) error {
 // the names that no field is for.
 func (p *prover) members(s *shape, v reflect.Value, others *names) (seen uint64, err error) {
 	for p.dec.PeekKind() != '}' {
-		name, err := p.name()
+		quoted, err := p.name()
 		if err != nil {
 			return 0, err
 		}
-		f := s.fieldOf(name)
+		f, name := s.fieldOf(quoted[1:len(quoted)-1]), []byte(nil)
+		if f == nil { // perhaps since it is written with escapes
+			if name, err = p.unquoted(quoted); err != nil {
+				return 0, err
+			}
+			f = s.fieldOf(name)
+		}
 		switch {
 		case f == nil && !p.hashes.first(others, name), f != nil && seen&f.bit != 0:
 			err = p.twice()
@@ -306,11 +323,11 @@ func (p *prover) proven(v Prover) error {
 
 // claim says what a Prover found.
 func (p *prover) claim(err error) error {
-	var known *Error
-	switch {
-	case err == nil:
+	if err == nil {
 		return nil
-	case !errors.As(err, &known):
+	}
+	var known *Error
+	if !errors.As(err, &known) {
 		return p.say(KindBound, "%v", err)
 	}
 	return p.sayAll([]Finding{known.Finding})
@@ -345,7 +362,10 @@ func (p *prover) memberAt(f *field, v reflect.Value, top bool) error {
 			}
 		}
 	}
-	at := v.FieldByIndex(f.index)
+	at := v.Field(f.index[0])
+	if len(f.index) > 1 {
+		at = v.FieldByIndex(f.index)
+	}
 	err := p.value(f.shape, f, at)
 	if p.isLost() {
 		at.SetZero()
@@ -377,9 +397,7 @@ func (p *prover) data(s *shape, f *field, v reflect.Value) error {
 	if _, err := p.dec.ReadToken(); err != nil {
 		return err
 	}
-	v.Set(reflect.MakeMap(s.typ))
-	texts, _ := v.Interface().(map[string]string) // most maps: they need no reflection
-	key, element := reflect.New(s.typ.Key()).Elem(), reflect.New(s.typ.Elem()).Elem()
+	put, element := p.intoMap(s, v)
 	before := p.path
 	defer func() { p.path = before }()
 	keys := p.hashes.open()
@@ -394,13 +412,8 @@ func (p *prover) data(s *shape, f *field, v reflect.Value) error {
 		if err := p.value(s.element, nil, element); err != nil {
 			return err
 		}
-		switch {
-		case p.isLost():
-		case texts != nil:
-			texts[k] = element.String()
-		default:
-			key.SetString(k)
-			v.SetMapIndex(key, element)
+		if !p.isLost() {
+			put(k)
 		}
 	}
 	p.hashes.close(&keys)
@@ -409,6 +422,22 @@ func (p *prover) data(s *shape, f *field, v reflect.Value) error {
 		return err
 	}
 	return p.length(f, v.Len(), "members")
+}
+
+// intoMap makes a map: put puts what was read into element under a key. Most maps are of
+// texts, and need no reflection.
+func (p *prover) intoMap(s *shape, v reflect.Value) (put func(key string), element reflect.Value) {
+	if texts, ok := v.Addr().Interface().(*map[string]string); ok {
+		m := map[string]string{}
+		*texts = m
+		return func(key string) { m[key] = p.text }, reflect.ValueOf(&p.text).Elem()
+	}
+	v.Set(reflect.MakeMap(s.typ))
+	k, element := reflect.New(s.typ.Key()).Elem(), reflect.New(s.typ.Elem()).Elem()
+	return func(key string) {
+		k.SetString(key)
+		v.SetMapIndex(k, element)
+	}, element
 }
 
 func (p *prover) list(s *shape, f *field, v reflect.Value) error {
@@ -447,12 +476,12 @@ func (p *prover) plain(s *shape, f *field, v reflect.Value) error {
 	}
 	switch s.form {
 	case formString:
-		plain, err := unquoted(text)
+		plain, err := p.string(text)
 		if err != nil {
 			return err
 		}
-		v.SetString(p.known.of(p.hashes.seed, plain))
-		return p.text(f, v.String())
+		v.SetString(plain)
+		return p.words(f, plain)
 	case formBool:
 		v.SetBool(text[0] == 't')
 		return nil
@@ -460,8 +489,20 @@ func (p *prover) plain(s *shape, f *field, v reflect.Value) error {
 	return p.number(s, f, v, text)
 }
 
-// text proves a string.
-func (p *prover) text(f *field, text string) error {
+// string is what a string says.
+func (p *prover) string(quoted []byte) (string, error) {
+	if s, ok := p.known.read(p.hashes.seed, quoted); ok {
+		return s, nil
+	}
+	plain, err := p.unquoted(quoted)
+	if err != nil {
+		return "", err
+	}
+	return p.known.of(p.hashes.seed, plain), nil
+}
+
+// words proves a string.
+func (p *prover) words(f *field, text string) error {
 	if p.all && f != nil && len(f.words) > 0 && !slices.Contains(f.words, text) {
 		if err := p.say(KindWord, "unknown word %.60q", text); err != nil {
 			return err

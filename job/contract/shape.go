@@ -42,6 +42,7 @@ var expected = map[form]string{
 // shape is a type, compiled.
 type shape struct {
 	form    form
+	kinds   uint64 // of the form
 	typ     reflect.Type
 	pointer bool // the Go value is a pointer to typ
 	proves  bool // it is a Prover
@@ -136,6 +137,7 @@ func (s *shape) compile(t reflect.Type) {
 	default:
 		panic(fmt.Sprintf("contract: %v cannot be read from JSON", t))
 	}
+	s.kinds = s.form.kinds()
 }
 
 // members compiles the fields of a struct, and of those that are embedded.
