@@ -119,21 +119,13 @@ func (p *Project) together(ctx context.Context, ids []int64, labels []string) (m
 	return found, errors.Join(errs...)
 }
 
-// labelled are the jobs of pushes that can have a label: a task's, or else a builder's,
-// most of which have spaces in them.
+// labelled are the jobs of pushes that can have a label: a task's, or else a builder's.
 func (p *Project) labelled(ctx context.Context, ids []int64, label string) ([]Record, error) {
-	if !strings.Contains(label, " ") {
-		found, err := p.ofPushes(ctx, ids, "job_type_name", label)
-		if err != nil || slices.ContainsFunc(found, func(r Record) bool { return r.label() == label }) {
-			return found, err
-		}
+	found, err := p.ofPushes(ctx, ids, "job_type_name", label)
+	if err != nil || slices.ContainsFunc(found, func(r Record) bool { return r.label() == label }) {
+		return found, err
 	}
-	builders, err := p.ofPushes(ctx, ids, "ref_data_name", label)
-	if err != nil || slices.ContainsFunc(builders, func(r Record) bool { return r.label() == label }) ||
-		!strings.Contains(label, " ") {
-		return builders, err
-	}
-	return p.ofPushes(ctx, ids, "job_type_name", label) // such as Gecko Decision Task
+	return p.ofPushes(ctx, ids, "ref_data_name", label)
 }
 
 // ofPushes reads all pages of the jobs of pushes.
