@@ -189,7 +189,7 @@ func (a *Acting) shown(ctx context.Context, rows []row, pushes []job.Push, label
 }
 
 // errNoRuns is a push that Treeherder knows, and no run of it.
-var errNoRuns = errors.New("no run of it is on Treeherder, not yet or not any more")
+var errNoRuns = errors.New("Treeherder has none, not yet or not any more") //nolint:staticcheck // ST1005: a name
 
 // ask asks Treeherder, unless it is left alone; what is down is left alone for a while.
 func (a *Acting) ask(ctx context.Context, pushes []job.Push, labels []string) ([]job.PushRuns, error) {

@@ -124,15 +124,15 @@ func (a *Acting) aside(ctx context.Context, pushes []job.Push, labels []string) 
 
 // say tells why a push is read from the CI, once for each cause.
 func (a *Acting) say(p job.Push, why error) {
-	cause, text := "failed", "the runs on %s, and on others for the same reason, are read from the CI itself: %w"
+	cause, text := "failed", "Treeherder's answer about push %s cannot be used, so its runs come from the CI itself: %w"
 	switch {
 	case errors.Is(why, job.ErrNotFound):
-		cause, text = "push", "Treeherder does not know %s, not yet or not any more, and its runs are read from the CI "+
+		cause, text = "push", "Treeherder does not have push %s (not yet, or not any more), so its runs come from the CI "+
 			"itself: %w"
 	case errors.Is(why, errNoRuns):
-		cause, text = "runs", "the runs on %s are read from the CI itself: %w"
+		cause, text = "runs", "the runs of push %s come from the CI itself: %w"
 	case errors.Is(why, job.ErrUnavailable):
-		cause = "down"
+		cause, text = "down", "Treeherder does not answer, so the runs of push %s and others come from the CI itself: %w"
 	}
 	why = fmt.Errorf(text, p, why)
 	a.log.Info("runs are read from the CI itself", "push", p.String(), "why", why)

@@ -352,27 +352,27 @@ func TestFallbacks(t *testing.T) {
 		"unknown pushes": {func(s *ingesting, _ http.ResponseWriter, _ *http.Request) bool {
 			s.knows = func(p job.Push) bool { return p.ID < 6 }
 			return false
-		}, []string{"Treeherder does not know autoland 6 "}},
+		}, []string{"Treeherder does not have push autoland 6 "}},
 		"no runs": {func(s *ingesting, _ http.ResponseWriter, _ *http.Request) bool {
 			s.hears = func(p job.Push, _ job.Job) bool { return p.ID > 3 }
 			return false
-		}, []string{"no run of it is on Treeherder"}},
+		}, []string{"Treeherder has none"}},
 		"nothing at all": {func(s *ingesting, _ http.ResponseWriter, _ *http.Request) bool {
 			s.hears = func(job.Push, job.Job) bool { return false }
 			return false
-		}, []string{"no run of it is on Treeherder"}},
+		}, []string{"Treeherder has none"}},
 		"down": {func(_ *ingesting, w http.ResponseWriter, _ *http.Request) bool {
 			w.WriteHeader(http.StatusBadGateway)
 			return true
-		}, []string{"are read from the CI itself: treeherder.push "}},
+		}, []string{"Treeherder does not answer, so the runs of push autoland 1 "}},
 		"refused": {func(_ *ingesting, w http.ResponseWriter, _ *http.Request) bool {
 			w.WriteHeader(http.StatusForbidden)
 			return true
-		}, []string{"are read from the CI itself"}},
+		}, []string{"Treeherder's answer about push autoland 1 "}},
 		"no Treeherder": {func(_ *ingesting, w http.ResponseWriter, _ *http.Request) bool {
 			_, _ = w.Write([]byte("<html>"))
 			return true
-		}, []string{"are read from the CI itself"}},
+		}, []string{"Treeherder's answer about push autoland 1 "}},
 		"a word": {func(s *ingesting, _ http.ResponseWriter, _ *http.Request) bool {
 			s.hear()
 			s.PutJob(thtest.Object{

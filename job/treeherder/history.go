@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -134,9 +135,28 @@ func (p *Project) ofPushes(ctx context.Context, ids []int64, params ...string) (
 	for i, id := range ids {
 		list[i] = number(id)
 	}
-	return p.records(ctx, fmt.Sprintf("%d pushes", len(ids)), append([]string{"push_id__in", strings.Join(list, ",")},
-		params...)...)
+	found, err := p.records(ctx, fmt.Sprintf("%d pushes", len(ids)),
+		append([]string{"push_id__in", strings.Join(list, ",")}, params...)...)
+	if err != nil {
+		err = &longError{err}
+	}
+	return found, err
 }
+
+// longError is an error whose text names a URL with all the pushes, shortened.
+type longError struct{ error }
+
+func (e *longError) Error() string {
+	return manyIDs.ReplaceAllStringFunc(e.error.Error(), func(list string) string {
+		first, _, _ := strings.Cut(list, "%2C")
+		return first + "…"
+	})
+}
+
+// Unwrap returns the error as it is.
+func (e *longError) Unwrap() error { return e.error }
+
+var manyIDs = regexp.MustCompile(`push_id__in=\d+(%2C\d+)+`)
 
 // isAmong reports whether a number is in a list with commas, such as push_id__in has.
 func isAmong(list string) func(n int64) bool {
