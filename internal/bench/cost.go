@@ -1,0 +1,227 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/mozci/mozci/internal/testing/testenv"
+	"github.com/mozci/mozci/job"
+)
+
+// costScale is how large the worlds are that the questions are about.
+type costScale struct {
+	pushes int           // of the history that is read
+	tasks  int           // of a push on Taskcluster
+	all    int           // of the push of which the program lists one label
+	jobs   int           // of a push on Treeherder
+	builds int           // of a push on Buildbot, each of another builder
+	naive  int           // pushes that are read by their whole groups, for the column before
+	wait   time.Duration // for runs
+	graph  int           // bytes of a full-task-graph.json
+}
+
+// costRow is a question, and what it took.
+type costRow struct {
+	question string
+	// each is what the figures are of, such as 101 pushes of one call; 0 is 1.
+	each int
+	// before is the naive way: push by push, whatever else the CI can do.
+	before, now tally
+	beforeEach  int // where the naive way was tried on another number
+	most        costMost
+	// waits says that the same is asked again and again, since it is waited for.
+	waits bool
+}
+
+// costMost is what a question may take; 0 is no bound.
+type costMost struct{ requests, bytes float64 }
+
+// costs counts what questions ask of their sources, and fails where that is more than it
+// may be. It counts on doubles whose answers have the size of real ones: no clock, so that
+// the figures are the same on every machine.
+func costs(t *testing.T) {
+	scale := costScale{
+		pushes: 100, tasks: 3000, all: 10_000, jobs: 1000, builds: 20, naive: 8, wait: time.Hour, graph: tcGraph,
+	}
+	if flag.Lookup("quick").Value.String() == "true" {
+		scale.jobs, scale.builds, scale.naive, scale.graph = 200, 8, 3, 6<<20
+	}
+	fmt.Printf("cost: %d pushes of history; %d tasks a push on Taskcluster, %d jobs on Treeherder, %d builds on "+
+		"Buildbot\n\n", scale.pushes, scale.tasks, scale.jobs, scale.builds)
+	fmt.Printf("%-58s  %22s  %22s  %22s  %5s\n", "question", "before", "now", "must", "twice")
+	for _, r := range costRows(t, scale) {
+		fmt.Println(r)
+		if why := r.missed(); why != "" {
+			t.Errorf("%s: %s", r.question, why)
+			fmt.Print(r.now.kinds())
+		}
+	}
+	fmt.Println("\nbefore: the same call on a scheduler that has neither job.HistoryReader nor job.StatusReader and, of " +
+		"Taskcluster, lists whole groups.")
+	fmt.Println("Requests to other services, such as the pushlog, are not counted; twice counts all that were made " +
+		"before in the same call, which must be 0.")
+}
+
+// costRows asks all questions.
+func costRows(t *testing.T, s costScale) []costRow {
+	var rows []costRow
+	for _, of := range []func(*testing.T, costScale) []costRow{
+		treeherderCosts, buildbotCosts, taskclusterCosts, waitingCosts,
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			time.Sleep(time.Until(costToday))
+			rows = append(rows, of(t, s)...)
+		})
+	}
+	return append(rows, programCosts(t, s)...)
+}
+
+// costToday is after all that the doubles' histories have.
+var costToday = time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)
+
+// String is the row of the table.
+func (r costRow) String() string {
+	must := "-"
+	if r.most.requests > 0 {
+		must = fmt.Sprintf("%g", r.most.requests)
+	}
+	if r.most.bytes > 0 {
+		must += ", " + size(int(r.most.bytes))
+	}
+	twice := fmt.Sprint(r.now.twice)
+	if r.waits {
+		twice = "-"
+	}
+	each := max(1, r.each)
+	naive := each
+	if r.beforeEach > 0 {
+		naive = r.beforeEach
+	}
+	return fmt.Sprintf("%-58s  %22s  %22s  %22s  %5s", r.question, r.before.per(naive), r.now.per(each), must, twice)
+}
+
+// per is a tally of one of so many.
+func (t tally) per(n int) string {
+	if t.requests == 0 {
+		return "-"
+	}
+	if n == 1 {
+		return fmt.Sprintf("%d, %s", t.requests, size(t.bytes))
+	}
+	return fmt.Sprintf("%.2f, %s", float64(t.requests)/float64(n), size(t.bytes/n))
+}
+
+// missed says how the question took more than it may; empty where it did not.
+func (r costRow) missed() string {
+	each := float64(max(1, r.each))
+	requests, bytes := float64(r.now.requests)/each, float64(r.now.bytes)/each
+	switch {
+	case r.now.requests == 0:
+		return "nothing was asked"
+	case r.most.requests > 0 && requests > r.most.requests:
+		return fmt.Sprintf("%.2f requests, at most %g", requests, r.most.requests)
+	case r.most.bytes > 0 && bytes > r.most.bytes:
+		return fmt.Sprintf("%s, at most %s", size(int(bytes)), size(int(r.most.bytes)))
+	case r.now.twice > 0 && !r.waits:
+		return fmt.Sprintf("%d requests were made before in the same call", r.now.twice)
+	}
+	return ""
+}
+
+// costPlace is a source with its pushes; the first of the meters is the CI's own.
+type costPlace struct {
+	repo   job.Repository
+	ci     job.Scheduler
+	meters []*meter
+}
+
+// took is what a call takes.
+func (p costPlace) took(t *testing.T, call func(context.Context, job.Repository, job.Scheduler) error) tally {
+	t.Helper()
+	taken(p.meters)
+	if err := call(t.Context(), p.repo, p.ci); err != nil {
+		t.Fatal(err)
+	}
+	return taken(p.meters)
+}
+
+// client is an HTTP client that asks a meter without a network.
+func (m *meter) client() *http.Client {
+	return &http.Client{Transport: testenv.InMemory{Handler: m}}
+}
+
+// costCell is how a label ended so many pushes before the newest, which it failed on: on
+// a third it did not run, as on a CI that leaves out what it can, and a few say nothing.
+func costCell(distance int) string {
+	switch {
+	case distance%3 == 1:
+		return "-"
+	case distance%11 == 5:
+		return "exception"
+	}
+	return "fail"
+}
+
+// costProgram builds the program, to be asked as people ask it.
+func costProgram(t *testing.T) string {
+	t.Helper()
+	testenv.Program(t, "go", "golang")
+	file := filepath.Join(t.TempDir(), "mozci")
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", file, "./examples/mozci") // #nosec G204 -- a test's own folder
+	build.Dir = testenv.Root(t)
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return file
+}
+
+// programCosts are questions to the program, from its start to its answer, over the
+// loopback interface.
+func programCosts(t *testing.T, s costScale) []costRow {
+	program := costProgram(t)
+	run := func(m []*meter, args ...string) tally {
+		t.Helper()
+		taken(m)
+		cmd := exec.CommandContext(t.Context(), program, args...) // #nosec G204 -- what was just built
+		cmd.Env = append(cmd.Environ(), "TASKCLUSTER_ROOT_URL=", "HOME="+t.TempDir())
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%v: %v\n%s", args, err, out)
+		}
+		return taken(m)
+	}
+	tc := newCostTaskcluster(t, 1, s.all, s.graph, costCell)
+	tc.ran(t, 1)
+	th := newCostTreeherder(s, 1)
+	jobs := []string{
+		"jobs", "--rev", "tip", "--root-url", served(t, tc.meters[0]), "--hg-url", served(t, tc.meters[1]),
+	}
+	return []costRow{
+		{
+			question: fmt.Sprintf("mozci jobs --label, a push of %d tasks, Taskcluster", s.all),
+			before:   run(tc.meters, jobs...),
+			now:      run(tc.meters, append(jobs, "--label", costLabel)...),
+		},
+		{
+			question: "mozci frequency over 50 pushes, Treeherder",
+			before:   th.pushByPush(t, 50),
+			now: run(th.meters, "frequency", "--ci", "treeherder", "--treeherder-url", served(t, th.meters[0]),
+				"--label", costLabel, "--last", "50"),
+			most: costMost{requests: 4},
+		},
+	}
+}
+
+// served is the URL at which a meter is served until the test ends.
+func served(t *testing.T, m *meter) string {
+	s := httptest.NewServer(m)
+	t.Cleanup(s.Close)
+	return s.URL
+}

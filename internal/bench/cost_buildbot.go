@@ -1,0 +1,110 @@
+package main
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/mozci/mozci/buildbot"
+	"github.com/mozci/mozci/internal/testing/bbtest"
+)
+
+// costBuildbot is a master with a history of changes, each built by all builders but for
+// the label's, see costCell.
+type costBuildbot struct {
+	double *bbtest.Double
+	meters []*meter
+}
+
+// newCostBuildbot makes five times as many changes as are read of them.
+func newCostBuildbot(s costScale, good int) *costBuildbot {
+	d := bbtest.Offline()
+	names := []string{costLabel}
+	for len(names) < s.builds {
+		names = append(names, costFiller(len(names)))
+	}
+	for _, n := range names {
+		d.Builder(n, "tests", "linux64")
+	}
+	d.Form("force", names, bbtest.Sources("", nil))
+	n := 5 * s.pushes
+	for i := range n {
+		rev, distance := costRevision(i), n-1-i
+		d.Change(rev, bbtest.Row{"comments": costChange(rev, i)["comments"]})
+		for b := range names {
+			results := []int{0}
+			if b == 0 {
+				results = costResults(distance, good)
+			}
+			if results != nil {
+				d.Ask(bbtest.BuildRequest{
+					Builder: b + 1, Results: results, Stamps: []bbtest.Row{bbtest.Stamp(rev, nil)},
+					Build: bbtest.Row{"properties": costProperties(i, b)},
+				})
+			}
+		}
+	}
+	return &costBuildbot{d, []*meter{{name: "buildbot", next: d}}}
+}
+
+// costResults are the results of the builds of the label, as Buildbot numbers them; nil
+// where it was not asked for.
+func costResults(distance, good int) []int {
+	switch cell := costCell(distance); {
+	case cell == "-" && distance%2 == 0:
+		return []int{} // collapsed
+	case cell == "-":
+		return nil
+	case cell == "exception":
+		return []int{4}
+	case distance >= good:
+		return []int{0}
+	}
+	return []int{2}
+}
+
+// costProperties are what a build knows when it ends, each with where it is from.
+func costProperties(i, b int) bbtest.Row {
+	out := bbtest.Row{"got_revision": []any{costRevision(i), "Git"}}
+	for k := range 20 {
+		out[fmt.Sprintf("property_%d", k)] = []any{fmt.Sprintf("/home/buildbot/worker/%d/build/%d", b, i), "Build"}
+	}
+	return out
+}
+
+// place is the CI as it is, asked by somebody who starts with nothing.
+func (c *costBuildbot) place(t *testing.T) costPlace {
+	p := c.project(t)
+	return costPlace{p, p, c.meters}
+}
+
+// narrow is place push by push.
+func (c *costBuildbot) narrow(t *testing.T) costPlace {
+	p := c.project(t)
+	return costPlace{p, narrowBuildbot(p), c.meters}
+}
+
+func (c *costBuildbot) project(t *testing.T) *buildbot.Project {
+	t.Helper()
+	b, err := buildbot.New("http://buildbot.example", &buildbot.Options{HTTP: c.meters[0].client()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b.Project("main", nil)
+}
+
+// buildbotCosts are the questions to Buildbot.
+func buildbotCosts(t *testing.T, s costScale) []costRow {
+	far, near, middle := newCostBuildbot(s, s.pushes-1), newCostBuildbot(s, 3), newCostBuildbot(s, s.pushes/4)
+	row := func(question string, c *costBuildbot, most int, ask costQuestion) costRow {
+		return costRow{
+			question: question, before: c.narrow(t).took(t, ask), now: c.place(t).took(t, ask),
+			most: costMost{requests: float64(most)},
+		}
+	}
+	return []costRow{
+		row(fmt.Sprintf("last good over %d pushes, Buildbot", s.pushes), far, 12, costFind(s.pushes, s.pushes-1)),
+		row("last good 3 pushes ago, Buildbot", near, 12, costFind(s.pushes, 3)),
+		row(fmt.Sprintf("culprit, %d pushes of history, Buildbot", s.pushes+10), middle, 0, costSearch(s.pushes)),
+		row(fmt.Sprintf("trigger.Make of a label over %d pushes, Buildbot", s.pushes/2), near, 0, costMake(s.pushes/2)),
+	}
+}

@@ -1,0 +1,348 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/mozci/mozci/internal/slug"
+	"github.com/mozci/mozci/internal/testing/hgtest"
+	"github.com/mozci/mozci/internal/testing/tctest"
+	"github.com/mozci/mozci/internal/testing/testenv"
+	"github.com/mozci/mozci/job"
+	"github.com/mozci/mozci/pushlog"
+	"github.com/mozci/mozci/taskcluster"
+	"github.com/mozci/mozci/trigger"
+)
+
+// costBuild is what costLabel needs.
+const costBuild = "build-linux64/opt"
+
+// costTaskcluster is a deployment with pushes of thousands of tasks. The double has those
+// of the label and its build; the others are in the listings of groups and in files alone.
+type costTaskcluster struct {
+	*tctest.Server
+	log    *hgtest.Server
+	tasks  int      // of a push
+	pushes []string // the decision tasks, oldest first
+	cell   func(distance int) string
+	meters []*meter
+	task   []string // the text of another task, between its group, its id and its label
+}
+
+// The marks in the text of a task.
+const (
+	markGroup = "GGGGGGGGGGGGGGGGGGGGGA"
+	markTask  = "TTTTTTTTTTTTTTTTTTTTTA"
+	markLabel = "the label"
+)
+
+// newCostTaskcluster makes pushes on which nothing ran yet; see ran.
+func newCostTaskcluster(
+	t *testing.T, pushes, tasks, graph int, cell func(distance int) string,
+) *costTaskcluster {
+	t.Helper()
+	c := &costTaskcluster{Server: tctest.New(), log: hgtest.New(), tasks: tasks, cell: cell, task: costTask()}
+	c.meters = []*meter{{name: "taskcluster", next: http.HandlerFunc(c.serve)}, {name: "pushlog", next: c.log}}
+	whole, runnable := costGraph(graph)
+	for i := range pushes {
+		rev := costRevision(i)
+		c.log.Add(pushlog.Path("autoland"), int64(i+1), hgtest.Push{
+			Date: int64(1_770_000_000 + 600*i), User: "somebody@mozilla.example",
+			Changesets: []hgtest.Changeset{{Node: rev, Author: "Some Body", Desc: "Bug", Branch: "default"}},
+		})
+		d := c.AddPush("autoland", int64(i+1), rev, tctest.Label{Name: costBuild, Planned: true},
+			tctest.Label{Name: costLabel, Build: costBuild, Planned: cell(pushes-1-i) != "-"})
+		c.pushes = append(c.pushes, d)
+		c.Put(d, 0, "public/label-to-taskid.json", c.mapping(d))
+		c.Put(d, 0, "public/full-task-graph.json", whole)
+		c.Put(d, 0, "public/runnable-jobs.json", runnable)
+	}
+	return c
+}
+
+// mapping is label-to-taskid.json of a push, as large as real ones: of all that is there.
+func (c *costTaskcluster) mapping(decision string) []byte {
+	all := map[string]string{}
+	for k := range c.tasks {
+		all[costFiller(k)] = c.other(decision, k)
+	}
+	for _, l := range []string{costBuild, costLabel} {
+		if ids := c.Tasks(decision, l); len(ids) > 0 {
+			all[l] = ids[len(ids)-1]
+		}
+	}
+	return encoded(all)
+}
+
+// other is the id of another task of a group.
+func (c *costTaskcluster) other(decision string, k int) string {
+	return slug.Of(fmt.Sprint(decision, k))
+}
+
+// costTask is the text of a task as Firefox has them, in pieces.
+func costTask() []string {
+	d := tcDefinition(7, markLabel)
+	d["taskGroupId"], d["dependencies"] = markGroup, []string{}
+	d["extra"].(tctest.Object)["parent"] = markGroup
+	status := tcStatus(markTask)
+	status["taskGroupId"] = markGroup
+	text := string(encoded(tctest.Object{"task": d, "status": status}))
+	for _, m := range []string{markGroup, markTask, markLabel} {
+		text = strings.ReplaceAll(text, m, "\x00"+m+"\x00")
+	}
+	return strings.Split(text, "\x00")
+}
+
+// costGraph is a full-task-graph.json, and a runnable-jobs.json with as many labels.
+func costGraph(size int) (whole, runnable []byte) {
+	entry := func(label, kind string, needs tctest.Object) tctest.Object {
+		return tctest.Object{
+			"label": label, "kind": kind, "dependencies": needs, "attributes": tctest.Object{"kind": kind},
+			"task": tcDefinition(1, label),
+		}
+	}
+	graph := tctest.Object{
+		costBuild: entry(costBuild, "build", tctest.Object{}),
+		costLabel: entry(costLabel, "test", tctest.Object{"build": costBuild}),
+	}
+	each := len(encoded(graph[costLabel]))
+	for k := range size / each {
+		graph[costFiller(k)] = entry(costFiller(k), "test", tctest.Object{"build": costBuild})
+	}
+	offered := tctest.Object{}
+	for label := range graph {
+		offered[label] = tctest.Object{
+			"collection": tctest.Object{"opt": true}, "groupName": "Mochitests", "groupSymbol": "M-swr-fis",
+			"platform": "linux2404-64-qr", "symbol": "bc7",
+		}
+	}
+	return encoded(graph), encoded(offered)
+}
+
+// ran ends the builds and the runs of the label: it failed after the good push, counted back from the
+// newest, and succeeded up to it. On each fifth push it ran somebody asked for one more.
+func (c *costTaskcluster) ran(t *testing.T, good int) {
+	t.Helper()
+	for i, d := range c.pushes {
+		distance := len(c.pushes) - 1 - i
+		build := c.Tasks(d, costBuild)[0]
+		c.Resolve(build, "completed", "completed")
+		c.Put(build, 0, "public/build/target.tar.xz", []byte("a build"))
+		cell := c.cell(distance)
+		ids := c.Tasks(d, costLabel)
+		if len(ids) == 0 {
+			continue
+		}
+		state, reason := "failed", "failed"
+		switch {
+		case cell == "exception":
+			state, reason = cell, "internal-error"
+		case distance >= good:
+			state, reason = "completed", "completed"
+		}
+		c.Resolve(ids[0], state, reason)
+		if distance%5 == 4 {
+			c.again(t, i, state, reason)
+		}
+	}
+}
+
+// again asks for one more run of the label on a push, as somebody does by hand, and ends
+// it.
+func (c *costTaskcluster) again(t *testing.T, i int, state, reason string) {
+	t.Helper()
+	p := tcActing(t, &http.Client{Transport: testenv.InMemory{Handler: c.Server}}) // not counted
+	push := job.Push{Repo: "autoland", ID: int64(i + 1), Revision: costRevision(i)}
+	r, err := p.Trigger(t.Context(), job.Request{Key: fmt.Sprint("again ", i), Label: costLabel, Push: push, Count: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Settle()
+	ids := c.Tasks(c.pushes[i], costLabel)
+	if len(ids) < 2 {
+		t.Fatalf("push %d has %d runs of the label", i, len(ids))
+	}
+	c.Resolve(ids[len(ids)-1], state, reason)
+	action, _, _ := strings.Cut(r.By, "/")
+	c.Put(action, 0, "public/label-to-taskid.json", c.mapping(c.pushes[i]))
+}
+
+// serve is the deployment, with the groups as large as they are.
+func (c *costTaskcluster) serve(w http.ResponseWriter, r *http.Request) {
+	group, ok := strings.CutPrefix(r.URL.Path, "/api/queue/v1/task-group/")
+	if group, ok = strings.CutSuffix(group, "/list"); !ok || r.Method != http.MethodGet {
+		c.ServeHTTP(w, r)
+		return
+	}
+	rec := httptest.NewRecorder()
+	own := r.Clone(r.Context())
+	own.URL.RawQuery = ""
+	own.RequestURI = own.URL.RequestURI()
+	own.Header.Del("Authorization") // it is of the whole query; who asks is not asked here
+	c.ServeHTTP(rec, own)
+	if rec.Code != http.StatusOK || !slices.Contains(c.pushes, group) {
+		w.WriteHeader(rec.Code)
+		_, _ = w.Write(rec.Body.Bytes())
+		return
+	}
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	_, _ = w.Write(c.page(group, rec.Body.Bytes(), r))
+}
+
+// page is one page of a group: the double's own tasks are among the others, where
+// nobody expects them.
+func (c *costTaskcluster) page(group string, listed []byte, r *http.Request) []byte {
+	var own struct{ Tasks []json.RawMessage }
+	if err := json.Unmarshal(listed, &own); err != nil {
+		panic(err) // the double's own answer
+	}
+	all := c.tasks + len(own.Tasks)
+	at := make([]json.RawMessage, all) // where the double's own are
+	for k, task := range own.Tasks {
+		where := (k*tcPage + k*37 + 11) % all
+		for at[where] != nil {
+			where = (where + 1) % all
+		}
+		at[where] = task
+	}
+	from, _ := strconv.Atoi(r.URL.Query().Get("continuationToken"))
+	to := min(from+tcPage, all)
+	var out bytes.Buffer
+	fmt.Fprintf(&out, `{"taskGroupId":%q,"schedulerId":"gecko-level-3","expires":"2026-12-21T07:05:59.386Z",`, group)
+	if to < all {
+		fmt.Fprintf(&out, `"continuationToken":"%d",`, to)
+	}
+	out.WriteString(`"tasks":[`)
+	k := 0 // of the others
+	for i := range to {
+		switch {
+		case i < from && at[i] == nil:
+			k++
+			continue
+		case i < from:
+			continue
+		case i > from:
+			out.WriteString(",")
+		}
+		if at[i] != nil {
+			out.Write(at[i])
+			continue
+		}
+		for _, piece := range c.task {
+			switch piece {
+			case markGroup:
+				piece = group
+			case markTask:
+				piece = c.other(group, k)
+			case markLabel:
+				piece = costFiller(k)
+			}
+			out.WriteString(piece)
+		}
+		k++
+	}
+	out.WriteString("]}")
+	return out.Bytes()
+}
+
+// place is the CI as it is, asked by somebody who starts with nothing.
+func (c *costTaskcluster) place(t *testing.T) costPlace {
+	p := tcActing(t, c.meters[0].client())
+	return costPlace{c.pushlog(t), p, c.meters}
+}
+
+// narrow is place push by push.
+func (c *costTaskcluster) narrow(t *testing.T) costPlace {
+	p := tcActing(t, c.meters[0].client())
+	return costPlace{c.pushlog(t), narrowTaskcluster(p), c.meters}
+}
+
+func (c *costTaskcluster) pushlog(t *testing.T) job.Repository {
+	t.Helper()
+	s, err := pushlog.New("http://hg.example", &pushlog.Options{HTTP: c.meters[1].client()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s.Repository("autoland")
+}
+
+// tcActing is a project of somebody who may act.
+func tcActing(t *testing.T, client *http.Client) *taskcluster.Project {
+	t.Helper()
+	c, err := taskcluster.New("http://tc.example", &taskcluster.Options{
+		HTTP: client, Credentials: &taskcluster.Credentials{ClientID: "me", AccessToken: "secret"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c.Project("autoland", nil)
+}
+
+// taskclusterCosts are the questions to Taskcluster that wait for nothing. What the naive
+// way takes of each push is seen on a few of them: whole groups are large.
+func taskclusterCosts(t *testing.T, s costScale) []costRow {
+	far := newCostTaskcluster(t, s.pushes+11, s.tasks, s.graph, costCell)
+	far.ran(t, s.pushes-1)
+	few := newCostTaskcluster(t, s.naive+1, s.tasks, s.graph, costCell)
+	few.ran(t, s.naive)
+	near := newCostTaskcluster(t, s.pushes+1, s.tasks, s.graph, costCell)
+	near.ran(t, 3)
+	middle := newCostTaskcluster(t, s.pushes+11, s.tasks, s.graph, costCell)
+	middle.ran(t, s.pushes/4)
+	half := s.pushes / 2
+
+	place, ask := far.place(t), costFind(s.pushes, s.pushes-1)
+	naive := few.narrow(t).took(t, costFind(s.naive, s.naive))
+	first := place.took(t, ask)
+	time.Sleep(time.Minute)
+	again := place.took(t, ask)
+	return []costRow{
+		{
+			question: fmt.Sprintf("last good over %d pushes, Taskcluster, of a push", s.pushes),
+			before:   naive, beforeEach: s.naive + 1, now: first, each: s.pushes + 1,
+			most: costMost{requests: 5, bytes: 400_000},
+		},
+		{
+			question: "the same again, of a push",
+			before:   naive, beforeEach: s.naive + 1, now: again, each: s.pushes + 1,
+			most: costMost{requests: 2, bytes: 20_000},
+		},
+		{
+			question: "last good 3 pushes ago, Taskcluster",
+			before:   near.narrow(t).took(t, costFind(s.pushes, 3)), now: near.place(t).took(t, costFind(s.pushes, 3)),
+		},
+		{
+			question: fmt.Sprintf("culprit, %d pushes of history, Taskcluster, of a push", s.pushes+10),
+			now:      middle.place(t).took(t, costSearch(s.pushes)), each: s.pushes + 11,
+		},
+		{
+			question: fmt.Sprintf("trigger.Make of a label over %d pushes, of a push", half),
+			before:   few.narrow(t).took(t, costMake(s.naive)), beforeEach: s.naive,
+			now: far.place(t).took(t, costMake(half)), each: half,
+		},
+	}
+}
+
+// costMake plans one more run of the label on each of the newest pushes.
+func costMake(pushes int) costQuestion {
+	return func(ctx context.Context, repo job.Repository, ci job.Scheduler) error {
+		found, err := repo.Pushes(ctx, job.Around("tip", pushes-1, 0))
+		if err != nil {
+			return err
+		}
+		plan, err := trigger.Make(ctx, ci, found, []string{costLabel}, 3, nil)
+		if err == nil && plan.Total() < pushes {
+			err = fmt.Errorf("%d runs are planned on %d pushes", plan.Total(), pushes)
+		}
+		return err
+	}
+}
