@@ -65,6 +65,7 @@ type app struct {
 	db      *sql.DB // the ledger's
 	dialect ledger.Dialect
 	started bool // the flags were understood
+	history bool // the command reads many pushes, and acts on few
 }
 
 func (a *app) root() *cobra.Command {
@@ -86,8 +87,10 @@ Nothing is asked for without --yes, or a yes on the terminal. Exit status: 0 don
 		"outlives the program")
 	f.StringVar(&a.repo, "repo", "autoland", "the repository's `name`, such as mozilla-central, or its path")
 	f.StringVar(&a.ci, "ci", "taskcluster", "the CI whose jobs are read, by `name`: taskcluster, buildbot, "+
-		"selfserve, or treeherder (read only)")
-	f.StringVar(&a.triggerCI, "trigger-ci", "", "the CI that runs are asked of, by `name`, if it is another one")
+		"selfserve, or treeherder (read only); on Firefox's CI backfill, culprit and frequency read Taskcluster's "+
+		"history from Treeherder, unless --ci is given")
+	f.StringVar(&a.triggerCI, "trigger-ci", "", "the CI that triggers runs, by `name`, if it is another one; with "+
+		"--ci treeherder it can be taskcluster")
 	f.StringVar(&a.hgURL, "hg-url", pushlog.DefaultURL, "the `URL` of the hg server whose pushlog says what was pushed")
 	f.StringVar(&a.landoURL, "lando-url", pushlog.DefaultLandoURL,
 		"the `URL` of Lando, which knows what a hash of git is in hg; with another --hg-url none, unless it is given")
@@ -150,7 +153,7 @@ func (a *app) start(cmd *cobra.Command) error {
 		return usage("--log-level %q: expected debug, info, warn or error", a.logLevel)
 	}
 	a.log = slog.New(slog.NewTextHandler(visibleLines{a.err}, &slog.HandlerOptions{Level: level}))
-	a.flags = cmd.Flags()
+	a.flags, a.history = cmd.Flags(), readsHistory(cmd)
 	switch {
 	case a.parallel < 1:
 		return usage("--parallel %d: expected 1 or more", a.parallel)

@@ -246,6 +246,10 @@ func TestReadGitTriggerHg(t *testing.T) {
 				}
 			}
 			th := thHistory("autoland", gitHash, "18 - success", "19 - testfailed", "20 - testfailed")
+			th.PutJob(thtest.Object{ // the run that Taskcluster has
+				"id": 190, "push_id": 19, "job_type_name": aTest, "state": "completed", "result": "testfailed",
+				"task_id": tc.Tasks(decision, aTest)[0],
+			})
 			out, errOut, status := mozci(t, append([]string{
 				"trigger", "--ci", "treeherder", "--trigger-ci", "taskcluster", "--treeherder-url", listen(t, th),
 				"--root-url", listen(t, tc),

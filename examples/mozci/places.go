@@ -116,7 +116,13 @@ func (a *app) servicesBy(client *http.Client) (p *places, err error) {
 			return nil, err
 		}
 	}
-	if p.act != p.read && a.ci == "treeherder" && a.triggerCI == "taskcluster" && p.repo != nil {
+	if a.throughTreeherder() {
+		if p.act, err = a.readThere(client, p.act); err != nil {
+			return nil, err
+		}
+		p.read = p.act
+	}
+	if a.ci == "treeherder" && p.act == p.read && p.repo != nil && a.triggerCI == "taskcluster" {
 		// Taskcluster indexes by hashes of hg, and Treeherder may list by git's.
 		twins, err := a.twins(client)
 		if err != nil {

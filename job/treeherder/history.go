@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -119,21 +120,13 @@ func (p *Project) together(ctx context.Context, ids []int64, labels []string) (m
 	return found, errors.Join(errs...)
 }
 
-// labelled are the jobs of pushes that can have a label: a task's, or else a builder's,
-// most of which have spaces in them.
+// labelled are the jobs of pushes that can have a label: a task's, or else a builder's.
 func (p *Project) labelled(ctx context.Context, ids []int64, label string) ([]Record, error) {
-	if !strings.Contains(label, " ") {
-		found, err := p.ofPushes(ctx, ids, "job_type_name", label)
-		if err != nil || slices.ContainsFunc(found, func(r Record) bool { return r.label() == label }) {
-			return found, err
-		}
+	found, err := p.ofPushes(ctx, ids, "job_type_name", label)
+	if err != nil || slices.ContainsFunc(found, func(r Record) bool { return r.label() == label }) {
+		return found, err
 	}
-	builders, err := p.ofPushes(ctx, ids, "ref_data_name", label)
-	if err != nil || slices.ContainsFunc(builders, func(r Record) bool { return r.label() == label }) ||
-		!strings.Contains(label, " ") {
-		return builders, err
-	}
-	return p.ofPushes(ctx, ids, "job_type_name", label) // such as Gecko Decision Task
+	return p.ofPushes(ctx, ids, "ref_data_name", label)
 }
 
 // ofPushes reads all pages of the jobs of pushes.
@@ -142,9 +135,28 @@ func (p *Project) ofPushes(ctx context.Context, ids []int64, params ...string) (
 	for i, id := range ids {
 		list[i] = number(id)
 	}
-	return p.records(ctx, fmt.Sprintf("%d pushes", len(ids)), append([]string{"push_id__in", strings.Join(list, ",")},
-		params...)...)
+	found, err := p.records(ctx, fmt.Sprintf("%d pushes", len(ids)),
+		append([]string{"push_id__in", strings.Join(list, ",")}, params...)...)
+	if err != nil {
+		err = &longError{err}
+	}
+	return found, err
 }
+
+// longError is an error whose text names a URL with all the pushes, shortened.
+type longError struct{ error }
+
+func (e *longError) Error() string {
+	return manyIDs.ReplaceAllStringFunc(e.error.Error(), func(list string) string {
+		first, _, _ := strings.Cut(list, "%2C")
+		return first + "…"
+	})
+}
+
+// Unwrap returns the error as it is.
+func (e *longError) Unwrap() error { return e.error }
+
+var manyIDs = regexp.MustCompile(`push_id__in=\d+(%2C\d+)+`)
 
 // isAmong reports whether a number is in a list with commas, such as push_id__in has.
 func isAmong(list string) func(n int64) bool {

@@ -92,6 +92,20 @@ func (s *Server) AddJob(j Object) {
 	s.jobs = append(s.jobs, j)
 }
 
+// PutJob changes the job with this id, or adds it: the server hears of a job each time
+// that something happens to it.
+func (s *Server) PutJob(j Object) {
+	j = wholeJob(j)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	same := func(k Object) bool { return number(k["id"]) == number(j["id"]) }
+	if i := slices.IndexFunc(s.jobs, same); i >= 0 {
+		s.jobs[i] = j
+		return
+	}
+	s.jobs = append(s.jobs, j)
+}
+
 // AddNote adds what somebody wrote of a job: job_id, failure_classification_id, who and
 // created. The real server promises no order of notes, and here the newest is first.
 func (s *Server) AddNote(n Object) {

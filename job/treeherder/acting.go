@@ -1,0 +1,259 @@
+package treeherder
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/mozci/mozci/job"
+	"github.com/mozci/mozci/job/contract"
+)
+
+// ActingOptions configure an Acting; nil is zero options.
+type ActingOptions struct {
+	// Run is the ID that the acting CI has for a run; empty for one that is not its own.
+	// Default: that of a task of Taskcluster, as [Record.Run] has it.
+	Run func(Record) string
+	// Decision is the label of what schedules the runs of a push. A push without a run of
+	// it, while others have one, was not told of to Treeherder, or is older than what it
+	// keeps. Default "Gecko Decision Task", Firefox's.
+	Decision string
+	// Fell is told why runs are read from the acting CI, once for each cause. Default: nobody is.
+	Fell func(why error)
+	// Patience is how long Treeherder may take before the acting CI is read, and Rest how
+	// long it is then left alone. Defaults: a minute, and five.
+	Patience, Rest time.Duration
+	// Logger gets what Fell is told, each time. Nil discards.
+	Logger *slog.Logger
+}
+
+// Acting is a CI whose runs are read from Treeherder, those of many pushes in a request
+// or two, and that acts by itself: everything but the reading of runs is the CI's, and
+// [Acting.Unwrap] leads to it. [Project.ActingOn] makes one. It is a job.Scheduler and
+// safe for concurrent use.
+//
+// Jobs have the IDs that the CI has for its runs, so that what it answers of them,
+// Cancel, Statuses and Outcome for example, is of the same ones. Their Raw is a [Record].
+// A run of another CI, as of Buildbot before 2018, keeps Treeherder's ID.
+//
+// Treeherder hears of runs late. A run that the CI shows and Treeherder does not show yet
+// is accepted, in the sense of job.AcceptedLister: it counts, and is not asked for twice.
+// Of a run that waits by Treeherder's word the CI tells how far it is.
+//
+// Where Treeherder does not know a push, has no run of it, or does not answer, the CI is
+// read in its place, and Fell is told.
+type Acting struct {
+	th  *Project
+	ci  job.Scheduler
+	o   ActingOptions
+	log *slog.Logger
+
+	mu    sync.Mutex
+	told  map[string]bool // the causes that Fell was told
+	until time.Time       // Treeherder is left alone
+}
+
+var (
+	_ job.Scheduler       = (*Acting)(nil)
+	_ job.HistoryReader   = (*Acting)(nil)
+	_ job.AcceptedLister  = (*Acting)(nil)
+	_ job.Classifier      = (*Acting)(nil)
+	_ job.LogOpener       = (*Acting)(nil)
+	_ job.AddedChecker    = (*Acting)(nil)
+	_ job.RequesterFinder = (*Acting)(nil)
+	_ job.ArtifactChecker = (*Acting)(nil)
+)
+
+// ActingOn returns the CI with its runs read from the project. It does no I/O.
+func (p *Project) ActingOn(ci job.Scheduler, opts *ActingOptions) *Acting {
+	a := &Acting{th: p, ci: ci, told: map[string]bool{}}
+	if opts != nil {
+		a.o = *opts
+	}
+	if a.o.Run == nil {
+		a.o.Run = func(r Record) string {
+			_, id := r.Run()
+			return id
+		}
+	}
+	if a.o.Decision == "" {
+		a.o.Decision = "Gecko Decision Task"
+	}
+	if a.o.Patience == 0 {
+		a.o.Patience = time.Minute
+	}
+	if a.o.Rest == 0 {
+		a.o.Rest = 5 * time.Minute
+	}
+	if a.log = a.o.Logger; a.log == nil {
+		a.log = slog.New(slog.DiscardHandler)
+	}
+	return a
+}
+
+// Unwrap returns the CI that acts, for job.As.
+func (a *Acting) Unwrap() job.Scheduler { return a.ci }
+
+// Trigger implements job.Scheduler: the CI does it.
+func (a *Acting) Trigger(ctx context.Context, req job.Request) (job.Receipt, error) {
+	return a.ci.Trigger(ctx, req)
+}
+
+// Jobs implements job.Scheduler.
+func (a *Acting) Jobs(ctx context.Context, push job.Push, names ...string) ([]job.Job, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, job.Wrap("treeherder.acting", push.String(), err)
+	}
+	rows, err := a.read(ctx, []job.Push{push}, names)
+	if err != nil {
+		return nil, job.Wrap("treeherder.acting", push.String(), err)
+	}
+	return rows[0].Jobs, rows[0].Err
+}
+
+// History implements job.HistoryReader. Requests: Treeherder's, see [Project.History],
+// with the decision tasks as another label; one for the runs that wait; and the CI's for
+// pushes that Treeherder cannot tell of.
+func (a *Acting) History(ctx context.Context, pushes []job.Push, labels ...string) ([]job.PushRuns, error) {
+	const op = "treeherder.acting"
+	if len(labels) == 0 {
+		return nil, job.Wrap(op, a.th.name, fmt.Errorf("%w: no label is named", job.ErrInvalid))
+	}
+	rows, err := a.read(ctx, pushes, labels)
+	if err != nil {
+		return nil, job.Wrap(op, fmt.Sprint(labels), err)
+	}
+	list := make([]job.PushRuns, len(rows))
+	for i, r := range rows {
+		list[i] = r.PushRuns
+	}
+	return list, nil
+}
+
+// row is what is known of a push, and whether the CI itself said so.
+type row struct {
+	job.PushRuns
+	byCI bool
+}
+
+// read are the runs of the labels, or of all, on pushes; the error is the context's.
+func (a *Acting) read(ctx context.Context, pushes []job.Push, labels []string) ([]row, error) {
+	rows := make([]row, len(pushes))
+	why := a.shown(ctx, rows, pushes, labels)
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	a.refresh(ctx, rows, why)
+	if err := a.fall(ctx, rows, why, labels); err != nil {
+		return nil, err
+	}
+	return rows, ctx.Err()
+}
+
+// shown fills in what Treeherder tells, and returns why it cannot tell of pushes; nil
+// where it can.
+func (a *Acting) shown(ctx context.Context, rows []row, pushes []job.Push, labels []string) []error {
+	why := make([]error, len(rows))
+	list, err := a.ask(ctx, pushes, labels)
+	scheduled, seen := false, make([]bool, len(rows)) // whether a push has a decision
+	for i := range rows {
+		rows[i].Push = pushes[i]
+		if why[i] = err; err != nil {
+			continue
+		}
+		if why[i] = list[i].Err; why[i] != nil {
+			continue
+		}
+		for _, j := range list[i].Jobs {
+			seen[i] = seen[i] || j.Name() == a.o.Decision
+			if len(labels) == 0 || slices.Contains(labels, j.Name()) {
+				rows[i].Jobs = append(rows[i].Jobs, a.own(j))
+			}
+		}
+		scheduled = scheduled || seen[i]
+		why[i] = once(rows[i].Jobs)
+	}
+	some := slices.ContainsFunc(rows, func(r row) bool { return len(r.Jobs) > 0 })
+	for i, r := range rows {
+		switch {
+		case why[i] != nil || seen[i] || len(r.Jobs) > 0 || !r.Push.Testable():
+		case scheduled || !some: // else it is a project whose decisions are called otherwise
+			why[i] = errNoRuns
+		}
+	}
+	return why
+}
+
+// errNoRuns is a push that Treeherder knows, and no run of it.
+var errNoRuns = errors.New("Treeherder has none, not yet or not any more") //nolint:staticcheck // ST1005: a name
+
+// ask asks Treeherder, unless it is left alone; what is down is left alone for a while.
+func (a *Acting) ask(ctx context.Context, pushes []job.Push, labels []string) ([]job.PushRuns, error) {
+	a.mu.Lock()
+	rests := time.Until(a.until) > 0
+	a.mu.Unlock()
+	if rests {
+		return nil, fmt.Errorf("%w: Treeherder did not answer a moment ago", job.ErrUnavailable)
+	}
+	patience, stop := context.WithTimeout(ctx, a.o.Patience)
+	defer stop()
+	list, err := a.asked(patience, pushes, labels)
+	down := err != nil || len(list) > 0
+	for _, row := range list {
+		down = down && errors.Is(row.Err, job.ErrUnavailable)
+	}
+	if down && ctx.Err() == nil {
+		a.mu.Lock()
+		a.until = time.Now().Add(a.o.Rest)
+		a.mu.Unlock()
+		if patience.Err() != nil {
+			err = fmt.Errorf("%w: Treeherder did not answer within %s", job.ErrUnavailable, a.o.Patience)
+		}
+	}
+	return list, err
+}
+
+func (a *Acting) asked(ctx context.Context, pushes []job.Push, labels []string) ([]job.PushRuns, error) {
+	if len(labels) > 0 {
+		return a.th.History(ctx, pushes, append(slices.Clone(labels), a.o.Decision)...)
+	}
+	out := make([]job.PushRuns, len(pushes)) // of one push alone
+	for i, p := range pushes {
+		out[i].Push = p
+		out[i].Jobs, out[i].Err = a.th.Jobs(ctx, p)
+	}
+	return out, ctx.Err()
+}
+
+// own is a job with the ID that the CI has for it.
+func (a *Acting) own(j job.Job) job.Job {
+	r, ok := j.Raw().(Record)
+	if !ok {
+		return j
+	}
+	id := a.o.Run(r)
+	if id == "" {
+		return j
+	}
+	return job.New(job.Fields{
+		ID: id, Name: j.Name(), Push: j.Push(), Kind: j.Kind(), Status: j.Status(), Times: j.Times(), Raw: r,
+	})
+}
+
+// once is an error where two jobs are the same run.
+func once(jobs []job.Job) error {
+	seen := map[string]bool{}
+	for _, j := range jobs {
+		if seen[j.ID()] {
+			return &contract.Error{Source: jobsEndpoint.Title(), Finding: contract.Finding{
+				Path: "results", Kind: contract.KindIdentity, Detail: "two jobs are the run " + j.ID(),
+			}}
+		}
+		seen[j.ID()] = true
+	}
+	return nil
+}
