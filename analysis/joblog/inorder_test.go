@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -22,11 +23,14 @@ func TestInOrder(t *testing.T) {
 		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(cores))
 		synctest.Test(t, func(t *testing.T) {
 			var begun, delivered atomic.Int32
+			var counting sync.Mutex
 			most := int32(0)
 			began := time.Now()
 			said := ""
 			for n, err := range joblog.InOrder(t.Context(), 20, func(_ context.Context, i int) (int, error) {
+				counting.Lock()
 				most = max(most, begun.Add(1)-delivered.Load())
+				counting.Unlock()
 				time.Sleep(time.Duration(20-i) * time.Second) // the bubble's
 				if i == 7 {
 					return 0, broken
@@ -37,7 +41,7 @@ func TestInOrder(t *testing.T) {
 					t.Errorf("%d is delivered after %d", n, delivered.Load())
 				}
 				delivered.Add(1)
-				said += fmt.Sprint(n, err, " ")
+				said += fmt.Sprintf("%d%v ", n, err)
 			}
 			want := "0<nil> 1<nil> 2<nil> 3<nil> 4<nil> 5<nil> 6<nil> 0broken 8<nil> 9<nil> "
 			if !strings.HasPrefix(said, want) || delivered.Load() != 20 {
