@@ -32,10 +32,10 @@ func (c *colourless) Read(p []byte) (int, error) {
 		if c.held != nil {
 			return 0, c.held
 		}
-		n, err := c.in.Read(p)
+		read, err := c.in.Read(p)
 		c.held = err
-		n = c.strip(p[:n])
-		if n > 0 || len(p) == 0 {
+		n := c.strip(p[:read])
+		if n > 0 || read == 0 && err == nil {
 			return n, nil
 		}
 	}

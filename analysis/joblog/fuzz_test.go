@@ -11,6 +11,9 @@ import (
 	"strings"
 	"testing"
 
+	v2 "github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
 	"github.com/mozci/mozci/analysis/joblog"
 	"github.com/mozci/mozci/job"
 )
@@ -134,8 +137,51 @@ func FuzzErrorLines(f *testing.F) {
 	})
 }
 
-// Results that are read without decoding say what decoding them says.
-func FuzzQuickResult(f *testing.F) {
+// Walking an object finds the members that JSON v2 finds in it, and refuses what that
+// refuses.
+func FuzzMembers(f *testing.F) {
+	for _, s := range []string{
+		`{}`, ` { } `, `{"action":"test_result","test":"a","subtest":null,"status":"PASS","expected":"PASS"}`,
+		`{"a": 12, "b": -1.5e3, "c": 012, "d": 1}`, `{"a":0,"b":00}`, `{"a":12x}`, `{"a":nullx}`, `{"a":[]]}`,
+		`{"a":"b","a":"c"}`, `{"a":"b"}x`, `{"a":"b"}{}`, `{"a":"b",}`, `{,"a":1}`, `{"a" 1}`, `{"a":}`, `{"a"}`, `{"a`, `{`,
+		`{"a\u0062":"\ud83d\ude00\ud83d \n\/\"","é\t":"é"}`, `{"a":"\x"}`, `{"a":"\u12G4"}`, "{\"a\":\"tab\tin it\"}",
+		"{\"a\":\"not \xff UTF-8\",\"\xff\":1}", "{\"a\":\"12345678\x1f\"}", "{\"a\":\"1234567\x7f\"}\r",
+		`{"a":[1,{"b":[true,false,"x"]}],"c":{"d":{}}}`, `{"a":tru}`, `["a"]`, `"a"`, ``, `{"a":"123456789012345678"}`,
+		`{"a":1234567890123456789012}`, `{"a":[],"b":[ ]}`, `{"12345678":"12345678\\"}`,
+	} {
+		f.Add([]byte(s))
+	}
+	bears := v2.JoinOptions(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+	f.Fuzz(func(t *testing.T, object []byte) {
+		var want map[string]jsontext.Value
+		wantErr := v2.Unmarshal(object, &want, bears)
+		got, err := joblog.Members(object)
+		isNull := wantErr == nil && want == nil
+		if (err == nil) != (wantErr == nil && !isNull) {
+			t.Fatalf("%q: %v, JSON v2 says %v", object, err, wantErr)
+		}
+		if err != nil {
+			return
+		}
+		for name, v := range want {
+			said := string(v)
+			if v.Kind() == '"' {
+				text, _ := jsontext.AppendUnquote(nil, v)
+				said += " " + string(text)
+			}
+			if got[name] != said {
+				t.Errorf("%q: %q is %q, not %q", object, name, got[name], said)
+			}
+		}
+		if len(got) != len(want) {
+			t.Errorf("%q: %d members, not %d", object, len(got), len(want))
+		}
+	})
+}
+
+// What a line of an error summary says does not depend on what stands before it in the
+// object, or is there of other types.
+func FuzzSummaryLine(f *testing.F) {
 	for _, s := range []string{
 		`{"action":"test_result","test":"a","subtest":null,"status":"PASS","expected":"PASS"}`,
 		`{"action": "test_result", "test": "a", "status": "OK", "expected": "OK", "line": 3, "known_intermittent": []}`,
@@ -146,6 +192,9 @@ func FuzzQuickResult(f *testing.F) {
 		`{"action":"test_result","test":"a","status":"","expected":""}`,
 		`{"action":"test_result","test":"a\n","status":"SKIP","expected":"SKIP"}`,
 		`{"action":"test_result","test":"a","status":"PASS","expected":"PASS",}`,
+		`{"action":"test_result","line":2,"test":"a","group":"g","status":"FAIL","expected":"PASS","message":"m"}`,
+		`{"line":1e30,"status":null,"action":"test_result","test":["a","==","b"],"group":[],"status":"PASS","expected":"FAIL"}`,
+		`{"action":"test_result","test":"a","line":-3,"group":"g","status":"PASS","expected":"PASS"}`,
 	} {
 		f.Add(s)
 	}
@@ -161,12 +210,14 @@ func FuzzQuickResult(f *testing.F) {
 			}
 			return fmt.Sprint(shown(r), r.Verdict("a", ""), r.Partial)
 		}
-		decoded := `{"z":{},` + object
-		if strings.TrimSpace(object) == "}" {
-			decoded = `{"z":{}}`
+		more := `{"z":{},"test":["b"],"status":7,"line":"x","group":{"a":1},` + object
+		for _, name := range []string{"test", "status", "line", "group"} {
+			if !strings.Contains(object, `"`+name+`"`) {
+				return
+			}
 		}
-		if a, b := said(line), said(decoded); a != b {
-			t.Errorf("%q: %s, decoded %s", line, a, b)
+		if a, b := said(line), said(more); a != b {
+			t.Errorf("%q: %s, with more in it %s", line, a, b)
 		}
 	})
 }

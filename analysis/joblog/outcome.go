@@ -39,9 +39,11 @@ type outcome struct {
 
 // outcome finds or makes that of a test; nil when there are too many.
 func (r *Report) outcome(test string) *outcome {
-	if o, ok := r.tests[test]; ok {
+	o, ok := r.tests[test]
+	if ok {
 		return o
 	}
+	asked := test
 	test = clip.Text(test, longestName)
 	name := test
 	if !ordinary(test) {
@@ -51,7 +53,9 @@ func (r *Report) outcome(test string) *outcome {
 		name = CanonicalTest(test)
 	}
 	full := r.size.tests > mostTestText
-	o := r.tests[name]
+	if name != asked {
+		o = r.tests[name]
+	}
 	if o == nil {
 		if o = r.newOutcome(name, full); o == nil {
 			return nil

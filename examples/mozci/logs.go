@@ -103,17 +103,14 @@ func (a *app) failures(cmd *cobra.Command, names []string, format, id string, fi
 		}
 		return a.printFailures(id, r, placed.last)
 	}
-	var errs []error
-	for _, name := range files {
-		errs = append(errs, a.eachFile(name, func(in io.Reader) error {
-			r, err := joblog.Read(ctx, in, which, nil)
-			if err != nil {
-				return job.Wrap("failures", name, err)
-			}
-			return a.printFailures(name, r, nil)
-		}))
-	}
-	return errors.Join(errs...)
+	return eachLog(ctx, a, files, func(ctx context.Context, in io.Reader) (*joblog.Report, error) {
+		return joblog.Read(ctx, in, which, nil)
+	}, func(name string, r *joblog.Report, err error) error {
+		if err != nil {
+			return job.Wrap("failures", name, err)
+		}
+		return a.printFailures(name, r, nil)
+	})
 }
 
 // placing opens logs and remembers the last, to say where its lines are from.
@@ -127,6 +124,34 @@ func (p *placing) OpenLog(ctx context.Context, j job.Job, which job.LogKind) (io
 	r, err := p.LogOpener.OpenLog(ctx, j, which)
 	p.last, _ = r.(job.LineLocator)
 	return r, err
+}
+
+// eachLog reads files on all cores, and has what was read of each said in their order.
+// Errors are joined; one file's do not hold up the others.
+func eachLog[T any](
+	ctx context.Context, a *app, files []string, read func(context.Context, io.Reader) (T, error),
+	say func(name string, of T, err error) error,
+) error {
+	stdin := slices.DeleteFunc(slices.Clone(files), func(name string) bool { return name != "-" })
+	if len(stdin) > 1 {
+		return usage("- is standard input, which can be read once")
+	}
+	var errs []error
+	for of, err := range joblog.InOrder(ctx, len(files), func(ctx context.Context, i int) (of T, err error) {
+		err = a.eachFile(files[i], func(in io.Reader) error {
+			of, err = read(ctx, in)
+			return err
+		})
+		return of, err
+	}) {
+		var missing *usageError
+		if name := files[len(errs)]; errors.As(err, &missing) {
+			errs = append(errs, err)
+		} else {
+			errs = append(errs, say(name, of, err))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // eachFile opens a file, or standard input.
@@ -292,24 +317,21 @@ func (a *app) errorlines(cmd *cobra.Command, most int, files []string) error {
 	case most < 0:
 		return usage("--max-lines %d: expected 0 or more", most)
 	}
-	var errs []error
-	for _, name := range files {
-		errs = append(errs, a.eachFile(name, func(in io.Reader) error {
-			lines, err := joblog.ErrorLines(cmd.Context(), in, &joblog.LineOptions{Most: most})
-			if err != nil {
-				err = job.Wrap("errorlines", name, fmt.Errorf("%w: %w", job.ErrMalformed, err))
-			}
-			if a.json {
-				return errors.Join(a.printJSON(struct {
-					File  string             `json:"file"`
-					Lines []joblog.ErrorLine `json:"lines"`
-				}{name, append([]joblog.ErrorLine{}, lines...)}), err)
-			}
-			for _, l := range lines {
-				a.printf("%s:%d: %s\n", name, l.Line, oneLine(l.Text))
-			}
-			return err
-		}))
-	}
-	return errors.Join(errs...)
+	return eachLog(cmd.Context(), a, files, func(ctx context.Context, in io.Reader) ([]joblog.ErrorLine, error) {
+		return joblog.ErrorLines(ctx, in, &joblog.LineOptions{Most: most})
+	}, func(name string, lines []joblog.ErrorLine, err error) error {
+		if err != nil {
+			err = job.Wrap("errorlines", name, fmt.Errorf("%w: %w", job.ErrMalformed, err))
+		}
+		if a.json {
+			return errors.Join(a.printJSON(struct {
+				File  string             `json:"file"`
+				Lines []joblog.ErrorLine `json:"lines"`
+			}{name, append([]joblog.ErrorLine{}, lines...)}), err)
+		}
+		for _, l := range lines {
+			a.printf("%s:%d: %s\n", name, l.Line, oneLine(l.Text))
+		}
+		return err
+	})
 }

@@ -138,7 +138,7 @@ var libraries = map[string][]string{
 		"github.com/klauspost/compress", "github.com/ulikunitz/xz", "golang.org/x/text",
 		"github.com/go-json-experiment/json",
 	},
-	"buildbot":         {"golang.org/x/sync/errgroup", "github.com/go-json-experiment/json"},
+	"buildbot": {"golang.org/x/sync/errgroup", "github.com/go-json-experiment/json"},
 	"taskcluster": {
 		"golang.org/x/sync/errgroup", "github.com/go-json-experiment/json",
 	},
