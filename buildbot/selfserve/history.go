@@ -18,9 +18,10 @@ const atOnce = 10
 // History implements job.HistoryReader. Of each push self-serve is asked what was
 // scheduled on it, ten pushes at a time: of a request that was merged into the build of
 // another push nothing else says of which push it was. Each dump that tells how some of
-// these ended is fetched once and looked through for all of the pushes, the newest first,
-// where Jobs for each of many pushes may fetch one again. Of a range that is read piece
-// by piece, newest first, the dumps of the last piece are at hand for the next.
+// these ended is fetched once and looked through for all of the pushes, the newest first;
+// Jobs of many pushes, in no order, would fetch one again whenever four others were read
+// since. Of a range that is read piece by piece, newest first, the dumps of the last piece
+// are at hand for the next.
 func (p *Project) History(ctx context.Context, pushes []job.Push, labels ...string) ([]job.PushRuns, error) {
 	const op = "selfserve.history"
 	if len(labels) == 0 {
