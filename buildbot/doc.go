@@ -4,7 +4,8 @@
 // Start with [New] and [Client.Project]: a Project is one branch of what the
 // master builds, and implements [job.Scheduler] with [job.Cataloger],
 // [job.Canceler], [job.LogOpener], [job.Watcher], [job.QueueMeter], [job.AddedChecker],
-// [job.KeyCarrier], [job.CoalesceChecker] and [job.PageLinker]. It is a [job.Repository] too, of
+// [job.KeyCarrier], [job.CoalesceChecker], [job.PageLinker], [job.HistoryReader] and
+// [job.StatusReader]. It is a [job.Repository] too, of
 // the changes that the master was told of ([Changes]), for projects that have no
 // pushlog. What it reads of a run, a job's Raw holds: a [Record].
 //
@@ -71,5 +72,17 @@
 // Changes are read newest first, as many as a range needs. The runs of up to four
 // labels come from their builders' own lists of requests, those of all labels from
 // the master's list of buildsets, both back to when the master heard of the push: by
-// the ids of changes, and by clocks as far as these can be right.
+// the ids of changes, and by clocks as far as these can be right. What was read is kept,
+// and what ended is not read again.
+//
+// [Project.History] reads the same lists once for many pushes, back to the oldest of them.
+// A page of a builder's list takes three requests: for the requests, their buildsets, which
+// say of which push each is, and their builds; a page has up to 500 requests, and for more
+// than 250 the buildsets take two. The runs of one label on 100 pushes are one page or two:
+// with the builders and the newest changes some ten requests, as often as the range is read
+// piece by piece. A list that is older than two seconds, and than it took to read, is
+// renewed for a question: in one request where nothing is new and nothing goes on, and in
+// up to four otherwise.
+//
+// [Project.Statuses] takes two requests for 250 runs.
 package buildbot

@@ -72,6 +72,7 @@ func (r running) schedulerKit(t *testing.T) {
 	c := jobtest.SchedulerCase{
 		Push: push, Labels: []string{bbtest.Held, bbtest.Passing}, Runs: 1, Settle: settle, Keys: true,
 		NotScheduled: job.Push{Repo: "autoland", ID: 99, Time: push.Time},
+		Others:       append(r.pushes[1:len(r.pushes):len(r.pushes)], strangers(push)...),
 	}
 	p, gate := gated(t, r.m)
 	c.Hang = gate.Hang
@@ -79,6 +80,60 @@ func (r running) schedulerKit(t *testing.T) {
 		t.Error(err)
 	}
 	r.m.Release()
+}
+
+// strangers are pushes that a master does not know: of the branch, of another repository,
+// and the push's own revision as one of another.
+func strangers(push job.Push) []job.Push {
+	return []job.Push{
+		{Repo: push.Repo, ID: 77, Revision: revision("8"), Time: push.Time},
+		{Repo: "elsewhere", ID: 78, Revision: revision("7"), Time: push.Time},
+		{Repo: "elsewhere", ID: 79, Revision: push.Revision, Time: push.Time},
+	}
+}
+
+// The kit on a double, with more pushes than fit a page.
+func TestKitOfADouble(t *testing.T) {
+	d := bbtest.Offline()
+	var all []int
+	for _, name := range []string{"a", "b"} {
+		all = append(all, d.Builder(name))
+	}
+	for i := range 70 {
+		d.Change(bbtest.Revision(i), nil)
+		for _, b := range all {
+			d.Ask(bbtest.BuildRequest{
+				Builder: b, Results: endings[(3*i+b)%len(endings)], Stamps: []bbtest.Row{bbtest.Stamp(bbtest.Revision(i), nil)},
+			})
+		}
+	}
+	d.Form("force", []string{"a", "b"}, bbtest.Sources("", nil))
+	client, gate := hgtest.Gated(&http.Client{Transport: d})
+	c, err := buildbot.New("http://master.example", &buildbot.Options{User: "x", Password: "y", HTTP: client})
+	if err != nil {
+		t.Fatal(err)
+	}
+	pushes, err := offline(t, d).Pushes(t.Context(), job.Around("tip", 69, 0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	push := pushes[60]
+	err = jobtest.CheckScheduler(t.Context(), c.Project("main", nil), jobtest.SchedulerCase{
+		Push: push, Labels: []string{"b", "a"}, Runs: len(offlineRuns(t, d, push, "b")), Keys: true, Hang: gate.Hang,
+		NotScheduled: job.Push{Repo: "main", ID: 99, Time: push.Time}, Others: append(pushes, strangers(push)...),
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+func offlineRuns(t *testing.T, d *bbtest.Double, push job.Push, label string) []job.Job {
+	t.Helper()
+	jobs, err := offline(t, d).Jobs(t.Context(), push, label)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return jobs
 }
 
 func (r running) results(t *testing.T) {

@@ -5,7 +5,7 @@
 //
 // Start with [New] and [Client.Project]: a Project is one branch, a
 // [job.Scheduler] with [job.Cataloger], [job.Canceler], [job.LogOpener],
-// [job.ArtifactChecker] and [job.AddedChecker]. [ReadDump] reads a dump alone,
+// [job.ArtifactChecker], [job.AddedChecker] and [job.HistoryReader]. [ReadDump] reads a dump alone,
 // [ParseName] takes a builder's name apart, [Upstream] says which build a test
 // needs, and [ReadAllTheThings] says so from the masters' own configuration, with
 // SETA's skips ([AllTheThings.MaxRevisions]). [DecodeMessage] reads what Pulse said
@@ -45,6 +45,13 @@
 // does not is [job.ErrMalformed], with the source and the place; nothing that is absent
 // has a default. Properties that scripts set are whatever they are. Which dump a run is
 // in, the service's own time says, not the machine's.
+//
+// # What questions cost
+//
+// The runs of one push take one request and the dumps of the days on which they ended, of
+// which the client keeps four. [Project.History], of many pushes, takes one request for
+// each push and each dump once: a dump names all requests of a build, and the revision of
+// the last one alone, so that which push a merged request was of the listings say.
 //
 // # Triggering runs
 //

@@ -63,57 +63,101 @@ func over(name string, now time.Time) bool {
 	return err == nil && now.After(at.Add(24*time.Hour+young))
 }
 
-// find looks a run up: its request, its build's number or anyNumber, when it ended.
-// Nil is that the dump does not have it; ErrNotFound that there is no such dump.
-func (d *dumps) find(ctx context.Context, request int64, number int, finished time.Time) (*DumpBuild, error) {
-	asked := d.now()
-	name := dumpOf(finished, asked)
-	b, err := d.in(ctx, name, request, number, asked)
+// question is what one call wants to know of the dumps, perhaps about many pushes: a dump
+// is as it was when the question began, or later, and one that could not be read is not
+// tried again.
+type question struct {
+	d      *dumps
+	asked  time.Time
+	failed map[string]error // by the names of dumps
+	found  map[sought]looked
+}
+
+// sought is a run that is looked up: its request, its build's number or anyNumber, and
+// when it ended.
+type sought struct {
+	request  int64
+	number   int
+	finished time.Time
+}
+
+// looked is what became of that.
+type looked struct {
+	build *DumpBuild
+	err   error
+}
+
+// question begins one, which is of one goroutine.
+func (d *dumps) question() *question {
+	return &question{d: d, asked: d.now(), failed: map[string]error{}, found: map[sought]looked{}}
+}
+
+// find looks a run up. Nil is that the dump does not have it; ErrNotFound that there is
+// no such dump.
+func (q *question) find(ctx context.Context, run sought) (*DumpBuild, error) {
+	if known, ok := q.found[run]; ok {
+		return known.build, known.err
+	}
+	name := dumpOf(run.finished, q.asked)
+	b, err := q.in(ctx, name, run)
 	if b == nil && err == nil && name == recent {
 		// At the edge: the newest dump of the day has older runs.
-		b, err = d.in(ctx, dumpOf(finished, finished.Add(2*young)), request, number, asked)
+		b, err = q.in(ctx, dumpOf(run.finished, run.finished.Add(2*young)), run)
 		if errors.Is(err, job.ErrNotFound) {
 			b, err = nil, nil // today's is not there yet
 		}
 	}
+	q.found[run] = looked{b, err}
 	return b, err
 }
 
-// in looks into one dump, which is fetched again, once, on a miss, where it was
-// read before the question and can have changed.
-func (d *dumps) in(ctx context.Context, name string, request int64, number int, asked time.Time) (*DumpBuild, error) {
+// in looks into one dump, and returns a copy of the build, so that who keeps it does not
+// keep the dump.
+func (q *question) in(ctx context.Context, name string, run sought) (*DumpBuild, error) {
 	const op = "selfserve.dump"
+	if err := q.failed[name]; err != nil {
+		return nil, err
+	}
+	x, err := q.d.dump(ctx, name, run, q.asked)
+	if err == nil {
+		err = cmp.Or(ctx.Err(), x.err)
+	}
+	if err != nil {
+		q.failed[name] = job.Wrap(op, name, err)
+		return nil, q.failed[name]
+	}
+	b := x.index.find(run.request, run.number)
+	if b == nil {
+		return nil, nil
+	}
+	own := *b
+	return &own, nil
+}
+
+// dump is a dump in which a run is looked up. It is fetched again, once, on a miss, where
+// it was read before the question and can have changed.
+func (d *dumps) dump(ctx context.Context, name string, run sought, asked time.Time) (dump, error) {
 	x, known := d.known(name)
-	if known && !x.has(request, number) && !over(name, asked) && asked.Sub(x.read) >= fresh {
-		known = false
+	if known && (x.has(run) || over(name, asked) || asked.Sub(x.read) < fresh) {
+		return x, nil
 	}
-	if !known {
-		var err error
-		x, err = d.fetches.Do(ctx, name, func(ctx context.Context) (dump, bool, error) {
-			if x, ok := d.known(name); ok && !x.read.Before(asked) {
-				return x, false, nil // another caller was faster
-			}
-			x, err := d.fetch(ctx, name)
-			d.keep(name, x, err)
-			return x, false, err
-		})
-		if err != nil {
-			return nil, job.Wrap(op, name, err)
+	return d.fetches.Do(ctx, name, func(ctx context.Context) (dump, bool, error) {
+		if x, ok := d.known(name); ok && !x.read.Before(asked) {
+			return x, false, nil // another caller was faster
 		}
-	}
-	if err := cmp.Or(ctx.Err(), x.err); err != nil {
-		return nil, job.Wrap(op, name, err)
-	}
-	return x.index.find(request, number), nil
+		x, err := d.fetch(ctx, name)
+		d.keep(name, x, err)
+		return x, false, err
+	})
 }
 
 // fresh is how long a dump that still changes is believed on a miss. The dump of
 // the last hours was rewritten every few minutes.
 const fresh = time.Minute
 
-// has reports whether a dump has a build of a request.
-func (x dump) has(request int64, number int) bool {
-	return x.index != nil && x.index.find(request, number) != nil
+// has reports whether a dump has a run.
+func (x dump) has(run sought) bool {
+	return x.index != nil && x.index.find(run.request, run.number) != nil
 }
 
 // known is a dump as it was read last.

@@ -35,28 +35,43 @@ func (p *Project) Jobs(ctx context.Context, push job.Push, names ...string) ([]j
 }
 
 func (p *Project) list(ctx context.Context, push job.Push, names []string) ([]job.Job, error) {
+	listings, err := p.listings(ctx, push, names)
+	if err != nil || len(listings) == 0 {
+		return nil, err
+	}
+	return p.runs(ctx, p.c.dumps.question(), push, listings)
+}
+
+// listings are what self-serve lists of a push under some names, or all of it, oldest
+// first.
+func (p *Project) listings(ctx context.Context, push job.Push, names []string) ([]Listing, error) {
 	if !push.Testable() {
 		return nil, nil
 	}
-	listings, err := p.c.revision(ctx, p.repo, push.Revision)
+	all, err := p.c.revision(ctx, p.repo, push.Revision)
 	if err != nil {
 		return nil, err
 	}
-	slices.SortStableFunc(listings, func(a, b Listing) int { return cmp.Compare(a.order(), b.order()) })
+	if len(names) > 0 {
+		all = slices.Clone(slices.DeleteFunc(all, func(l Listing) bool { return !slices.Contains(names, l.Builder) }))
+	}
+	slices.SortStableFunc(all, func(a, b Listing) int { return cmp.Compare(a.order(), b.order()) })
+	return all, nil
+}
+
+// runs are the runs that listings of a push stand for.
+func (p *Project) runs(ctx context.Context, q *question, push job.Push, listings []Listing) ([]job.Job, error) {
 	runs := map[int64]int{}        // of each request
 	kinds := map[string]job.Kind{} // of each builder
 	var out []job.Job
 	var unknown []error
 	for _, l := range listings {
-		if len(names) > 0 && !slices.Contains(names, l.Builder) {
-			continue
-		}
 		kind, known := kinds[l.Builder]
 		if !known {
 			kind = kindOf(l.Builder)
 			kinds[l.Builder] = kind
 		}
-		jobs, err := p.jobs(ctx, push, kind, l, runs)
+		jobs, err := p.jobs(ctx, q, push, kind, l, runs)
 		if err != nil && !errors.Is(err, job.ErrUnknownWord) {
 			return nil, err
 		}
@@ -77,16 +92,15 @@ func (l Listing) order() int64 {
 // jobs are the runs of a listing: one for each of its requests, of which the last
 // ran and the others were merged into it.
 func (p *Project) jobs(
-	ctx context.Context, push job.Push, kind job.Kind, l Listing, runs map[int64]int,
+	ctx context.Context, q *question, push job.Push, kind job.Kind, l Listing, runs map[int64]int,
 ) ([]job.Job, error) {
-	requests := slices.Clone(l.Requests)
-	slices.SortFunc(requests, func(a, b BuildRequest) int { return cmp.Compare(a.ID, b.ID) })
+	requests := l.ascending()
 	var out []job.Job
 	for i, r := range requests {
 		record := Record{Listing: l, Request: r}
 		s, err := job.StatusCoalesced, error(nil)
 		if i == len(requests)-1 {
-			s, record.Build, err = p.status(ctx, l, r)
+			s, record.Build, err = p.status(ctx, q, l, r)
 		}
 		if err != nil {
 			return out, err

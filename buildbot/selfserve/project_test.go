@@ -21,11 +21,14 @@ func TestKit(t *testing.T) {
 	s := newService()
 	s.build(theBuild, 0, 71)
 	s.build(theTest, 1, 72)
+	day := s.history(t, 3, 4)
 	s.dumps[today] = dumpOf(t, dumped(theBuild, push.Revision, 71, nil))
 	client, gate := hgtest.Gated(&http.Client{Transport: testenv.InMemory{Handler: s}})
 	err := jobtest.CheckScheduler(t.Context(), s.inbound(t, selfserve.Options{HTTP: client}), jobtest.SchedulerCase{
 		Push: push, Labels: []string{theBuild, theTest}, Runs: 1, Settle: s.settle,
 		NotScheduled: job.Push{Repo: "mozilla-inbound", ID: 8}, Hang: gate.Hang,
+		Others: append(day, job.Push{Repo: "try", ID: 9, Revision: strings.Repeat("9", 40)},
+			job.Push{Repo: "try", ID: 7, Revision: push.Revision}),
 	})
 	if err != nil {
 		t.Error(err)

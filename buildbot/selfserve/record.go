@@ -1,6 +1,10 @@
 package selfserve
 
-import "time"
+import (
+	"cmp"
+	"slices"
+	"time"
+)
 
 // Record is what the Raw of a job of a [Project] holds: the listing, the request
 // of it that the job is, and what the dumps say became of it; nil where they were not
@@ -27,6 +31,13 @@ type Listing struct {
 	// comment. Nil while it runs.
 	Status   *int
 	Requests []BuildRequest // at least one
+}
+
+// ascending are the requests, of which the last ran.
+func (l *Listing) ascending() []BuildRequest {
+	out := slices.Clone(l.Requests)
+	slices.SortFunc(out, func(a, b BuildRequest) int { return cmp.Compare(a.ID, b.ID) })
+	return out
 }
 
 // BuildRequest asks for one build of one builder.

@@ -25,7 +25,9 @@ const lagging = 24 * time.Hour
 
 // status is the true state of a request's run, for which self-serve's own status
 // does not suffice: a 0 can be the build of a newer revision.
-func (p *Project) status(ctx context.Context, l Listing, r BuildRequest) (job.Status, *DumpBuild, error) {
+func (p *Project) status(
+	ctx context.Context, q *question, l Listing, r BuildRequest,
+) (job.Status, *DumpBuild, error) {
 	switch {
 	case !l.Scheduled && r.Complete: // a request that was cancelled before a build took it
 		return job.StatusCancelled, nil, nil
@@ -36,7 +38,7 @@ func (p *Project) status(ctx context.Context, l Listing, r BuildRequest) (job.St
 	case l.Status == nil:
 		return job.StatusUnknown, nil, nil
 	}
-	if *l.Status != 0 {
+	if !l.dumped() {
 		s, ok := words[*l.Status]
 		if !ok {
 			unknown := job.UnknownWord("self-serve", "status", strconv.Itoa(*l.Status))
@@ -44,7 +46,7 @@ func (p *Project) status(ctx context.Context, l Listing, r BuildRequest) (job.St
 		}
 		return s, nil, nil
 	}
-	b, err := p.c.dumps.find(ctx, r.ID, l.Number, l.Finished)
+	b, err := q.find(ctx, sought{r.ID, l.Number, l.Finished})
 	switch {
 	case errors.Is(err, job.ErrNotFound):
 		p.c.log.WarnContext(ctx, "there is no dump to say how a run ended",
@@ -52,7 +54,7 @@ func (p *Project) status(ctx context.Context, l Listing, r BuildRequest) (job.St
 		return job.StatusUnknown, nil, nil
 	case err != nil:
 		return 0, nil, err
-	case b == nil && p.c.clock.now().Sub(l.Finished) < lagging:
+	case b == nil && q.asked.Sub(l.Finished) < lagging:
 		return job.StatusRunning, nil, nil
 	case b == nil:
 		return job.StatusUnknown, nil, nil
@@ -60,6 +62,9 @@ func (p *Project) status(ctx context.Context, l Listing, r BuildRequest) (job.St
 	s, err := confirmed(l, r, b)
 	return s, b, job.Wrap("selfserve.status", fmt.Sprintf("%s, request %d", l.Builder, r.ID), err)
 }
+
+// dumped reports whether only a dump says how a listed build ended.
+func (l *Listing) dumped() bool { return l.Scheduled && l.Status != nil && *l.Status == 0 }
 
 // confirmed is what became of a run that self-serve says succeeded, and that the dump
 // has. The status is the requests' and the result the build's: they differ where the
@@ -124,7 +129,7 @@ func (p *Project) ended(ctx context.Context, r Record) (*DumpBuild, error) {
 	if r.Build != nil || end.IsZero() {
 		return r.Build, nil
 	}
-	b, err := p.c.dumps.find(ctx, r.Request.ID, r.Listing.number(), end)
+	b, err := p.c.dumps.question().find(ctx, sought{r.Request.ID, r.Listing.number(), end})
 	if errors.Is(err, job.ErrNotFound) {
 		return nil, nil
 	}

@@ -29,7 +29,8 @@ func rpcError(w http.ResponseWriter, status, code int, id any, message string) {
 	answer(w, status, "application/json", out)
 }
 
-// post acts on a force scheduler or a build: with a buildset and a request more.
+// post acts on a force scheduler or a build, with a buildset and a request more; or ends a
+// build or a request, at once, where a real master takes its time.
 func (d *Double) post(w http.ResponseWriter, r *http.Request, parts []string) {
 	var call struct {
 		ID     any            `json:"id"`
@@ -59,6 +60,10 @@ func (d *Double) post(w http.ResponseWriter, r *http.Request, parts []string) {
 		result, failed = d.forced(parts[1], call.Params)
 	case len(parts) == 2 && what == "builds rebuild":
 		result, failed = d.rebuilt(parts[1])
+	case len(parts) == 2 && what == "builds stop":
+		d.cancelled(having(d.tables["builds"], "buildid", parts[1]))
+	case len(parts) == 2 && what == "buildrequests cancel":
+		d.cancelled(having(d.tables["buildrequests"], "buildrequestid", parts[1]))
 	default:
 		rpcError(w, http.StatusNotImplemented, noMethod, call.ID, "action: "+call.Method+" is not supported")
 		return
@@ -111,6 +116,17 @@ func (d *Double) rebuilt(id string) (result any, failed string) {
 	was := having(d.tables["buildrequests"], "buildrequestid", fmt.Sprint(builds[0]["buildrequestid"]))[0]
 	old := having(d.tables["buildsets"], "bsid", fmt.Sprint(was["buildsetid"]))[0]
 	return d.submit(old["sourcestamps"], "rebuild", int(number(was["builderid"]))), ""
+}
+
+// cancelled ends what has not ended, of the records that were meant; of what is not there
+// or has ended, a master answers the same.
+func (d *Double) cancelled(rows []Row) {
+	const results = 6
+	for _, r := range rows {
+		if r["complete"] == false {
+			d.end(int(number(r["buildrequestid"])), results)
+		}
+	}
 }
 
 // submit adds a buildset with a request, and returns what a call returns of them.

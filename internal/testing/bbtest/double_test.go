@@ -71,13 +71,19 @@ var likes = []struct {
 	{"143", "builds/1", "rebuild"},
 	{"146", "builds/99999", "rebuild"},
 	{"147", "builds/1", "explode"},
+	{"155", "builds/1 anonymous", "stop"},
+	{"163", "builds/1", "stop"},
+	{"156", "builds/3", "stop"},
+	{"164", "builds/99999", "stop"},
+	{"158 160", "buildrequests/2", "cancel"},
+	{"162", "buildrequests/99999", "cancel"},
 	{"010", "/auth/login", ""},
 }
 
 // onPurpose are the differences that the double has for a reason, by what is asked
 // and which part of the answer differs. Besides them the double lets everybody sign
 // in, takes whatever a form's fields are given, and refuses what the library does not
-// ask of it: to stop and to cancel, fields and offsets of lists, and /config.
+// ask of it: fields and offsets of lists, and /config.
 var onPurpose = map[string]string{
 	"buildsets?complete=false: buildsets[].parent_buildid is null":      triggersNothing,
 	"buildsets?complete=false: buildsets[].parent_relationship is null": triggersNothing,

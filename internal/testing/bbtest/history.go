@@ -77,6 +77,10 @@ func (d *Double) Buildset(fields Row) int {
 func (d *Double) End(request, results int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.end(request, results)
+}
+
+func (d *Double) end(request, results int) {
 	id := strconv.Itoa(request)
 	end := Row{"complete": true, "complete_at": d.now(), "results": results}
 	for _, r := range having(d.tables["buildrequests"], "buildrequestid", id) {
