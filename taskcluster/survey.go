@@ -389,6 +389,8 @@ func completedRun(r TaskRun) bool { return r.State == "completed" }
 // judgeActions looks at the action tasks: all that they made is known of those that
 // completed at once, or have not begun, and of those that a listing has shown to be over.
 func (s *survey) judgeActions(r *reading) {
+	states := map[string]string{}
+	defer func() { s.known.listings.compare(r.key, states) }()
 	for _, id := range r.actions {
 		status, t := s.statuses[id], s.tasks[id]
 		if status == nil || t == nil {
@@ -399,6 +401,7 @@ func (s *survey) judgeActions(r *reading) {
 			delete(r.plans, id)
 			continue
 		}
+		states[id] = status.State
 		made := r.plans[id]
 		closed := status.resolved() && r.note.closed[id] == len(status.Runs)
 		switch {
