@@ -1,6 +1,7 @@
 package taskcluster
 
 import (
+	"context"
 	"net/http"
 	"strconv"
 
@@ -66,6 +67,20 @@ func StatusOf(r *TaskRun, kind job.Kind, later bool) (job.Status, error) {
 // ShareCache has a client keep its answers in a cache that others use, too.
 func ShareCache(c *Client, h *http.Client, cache rest.Cache) {
 	c.rest = rest.New(&rest.Options{HTTP: h, Cache: cache})
+}
+
+// JobsByGroup are the jobs of a push's labels by its groups.
+func JobsByGroup(ctx context.Context, p *Project, push job.Push, names ...string) ([]job.Job, error) {
+	return p.of(push).jobsByGroup(ctx, push, names...)
+}
+
+// Lacking is why the groups of a push would be listed for its labels; empty where they
+// would not.
+func Lacking(ctx context.Context, p *Project, push job.Push, names ...string) string {
+	s := p.survey(names)
+	s.add(p, push)
+	s.read(ctx)
+	return s.all[0].lacking
 }
 
 // Bound gives a project other bounds than the usual ones.

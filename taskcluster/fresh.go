@@ -105,6 +105,22 @@ func (l *listings) drop() {
 // forget makes the next question about a push list its groups anew.
 func (l *listings) forget(key string) { l.keep(key, &graphs{at: time.Now(), forgotten: true}) }
 
+// compare forgets a listing that shows other actions of a push than there are now, or
+// another state of one: who asks which runs are to come must not be told of those that are
+// there already.
+func (l *listings) compare(key string, actions map[string]string) {
+	g := l.get(key)
+	if g == nil {
+		return
+	}
+	for id, state := range actions {
+		if t := g.byID[id]; t == nil || t.Status.State != state {
+			l.forget(key)
+			return
+		}
+	}
+}
+
 // forgetTask is forget for the pushes that have a task.
 func (l *listings) forgetTask(id string) {
 	l.mu.Lock()

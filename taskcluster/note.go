@@ -12,10 +12,13 @@ import (
 // note is what this process has seen of a push that no artifact tells: what is not in the
 // index, or not yet. A listing of the push's groups writes it, and what is fired adds to it.
 type note struct {
-	open  map[string]time.Time // action tasks, and when they were seen or fired
-	loose map[string]time.Time // tasks that are in no plan: of actions that failed, and copies
-	many  bool                 // there are too many to keep
-	doubt time.Time            // until then something may have been made that nobody told us of
+	actions map[string]time.Time // action tasks, and when they were seen or fired
+	loose   map[string]time.Time // tasks that no plan has: of actions that failed, copies, what was made by hand
+	// closed are the action tasks that were over when the groups were listed, with how many
+	// runs they had: all that they made is in a plan, or loose.
+	closed map[string]int
+	many   bool      // there are too many to keep
+	doubt  time.Time // until then something may have been made that nobody told us of
 }
 
 // mostLoose is how many tasks a note keeps; of a push with more the groups are listed.
@@ -34,7 +37,7 @@ func (k *known) change(key string, by func(*note)) {
 	k.noting.Lock()
 	defer k.noting.Unlock()
 	n := *k.noted(key)
-	n.open, n.loose = copyOf(n.open), copyOf(n.loose)
+	n.actions, n.loose = copyOf(n.actions), copyOf(n.loose)
 	by(&n)
 	k.notes.Put(key, &n)
 }
@@ -47,10 +50,17 @@ func (k *known) noted(key string) *note {
 	return &note{}
 }
 
+// madeNone reports whether an error of a request says that nothing was made.
+func madeNone(err error) bool {
+	return err != nil && !errors.Is(err, job.ErrUnavailable) && slices.ContainsFunc([]error{
+		job.ErrDenied, job.ErrInvalid, job.ErrRefused, job.ErrNotScheduled, job.ErrNotFound, job.ErrNoBuild,
+	}, func(kind error) bool { return errors.Is(err, kind) })
+}
+
 // fired notes what came of a request: the task that was made of it is looked at the
 // next time, though the index does not have it before it has completed.
 func (p *Project) fired(push job.Push, r job.Receipt, err error) {
-	if errors.Is(err, job.ErrDenied) || errors.Is(err, job.ErrInvalid) {
+	if madeNone(err) {
 		return
 	}
 	p.known.change(p.key(push), func(n *note) {
@@ -59,7 +69,7 @@ func (p *Project) fired(push job.Push, r job.Receipt, err error) {
 			n.doubt = now.Add(doubtful)
 		}
 		if id, _, bad := split(r.By); bad == nil {
-			n.open[id] = now
+			n.actions[id] = now
 		}
 		for _, run := range r.IDs {
 			if id, _, bad := split(run); bad == nil {
@@ -71,28 +81,81 @@ func (p *Project) fired(push job.Push, r job.Receipt, err error) {
 
 // listed notes what a listing shows of a push beyond its plans.
 func (p *Project) listed(key string, g *graphs) {
-	open, loose := map[string]time.Time{}, map[string]time.Time{}
+	k := p.known.knows(g)
+	next := note{actions: map[string]time.Time{}, loose: map[string]time.Time{}, closed: map[string]int{}}
 	for t := range g.tasks() {
-		maker := g.byID[t.Task.Extra.Parent]
+		id := t.Status.TaskID
 		switch {
-		case t.acts() && (once(&t.Status) || !t.Status.resolved()):
-			open[t.Status.TaskID] = g.at
-		case t.acts(), t.Task.Tags["action"] == copiedAction, maker != nil && maker.acts() && !once(&maker.Status):
-			loose[t.Status.TaskID] = g.at
-		}
-	}
-	for _, one := range g.list {
-		made, ok := p.known.planned.Get(one.decision)
-		if ok && made != nil && slices.ContainsFunc(one.tasks, func(t *listedTask) bool { return made.has(t.Status.TaskID) }) {
-			p.known.proven.Put(one.decision, true)
+		case id == t.Status.TaskGroupID:
+		case t.acts():
+			next.actions[id] = g.at
+			if k.whole && t.Status.resolved() {
+				next.closed[id] = len(t.Status.Runs)
+			}
+		case k.loose(g, t):
+			next.loose[id] = g.at
 		}
 	}
 	p.known.change(key, func(n *note) {
-		n.open, n.loose = since(n.open, g.at, open), since(n.loose, g.at, loose)
-		if n.many = len(n.loose) > mostLoose; n.many {
-			n.loose = nil
+		next.actions, next.loose = since(n.actions, g.at, next.actions), since(n.loose, g.at, next.loose)
+		next.doubt = n.doubt
+		if next.many = len(next.loose) > mostLoose; next.many {
+			next.loose = nil
 		}
+		*n = next
 	})
+}
+
+// knows is what is known of the tasks of groups by the plans of those who made them.
+type knows struct {
+	whole bool // what the groups' decision tasks made is known
+	plans map[string]*plan
+	made  map[[16]byte]bool
+}
+
+func (k *known) knows(g *graphs) *knows {
+	out := &knows{whole: true, plans: map[string]*plan{}, made: map[[16]byte]bool{}}
+	for t := range g.tasks() {
+		id := t.Status.TaskID
+		decides := id == t.Status.TaskGroupID
+		made, ok := k.planned.Get(id)
+		switch {
+		case !decides && !t.acts():
+			continue
+		case !ok || made == nil:
+			out.whole = out.whole && !decides
+			continue
+		}
+		out.plans[id] = made
+		for _, r := range made.rows {
+			out.made[r.id] = true
+		}
+		if _, proven := k.proven.Get(id); !proven && g.holds(made) {
+			k.proven.Put(id, true)
+		}
+	}
+	return out
+}
+
+// holds reports whether a task of a plan is in the groups.
+func (g *graphs) holds(made *plan) bool {
+	return slices.ContainsFunc(made.rows, func(r planned) bool { return g.byID[r.task()] != nil })
+}
+
+// loose reports whether a task is in no plan. Where the plans are not known the task says
+// who made it; a copy says what the copied one said.
+func (k *knows) loose(g *graphs, t *listedTask) bool {
+	if raw, ok := taskBytes(t.Status.TaskID); ok && k.made[raw] {
+		return false
+	}
+	maker := g.byID[t.Task.Extra.Parent]
+	switch {
+	case t.Task.Tags["action"] == copiedAction:
+		return true
+	case maker != nil && maker.acts():
+		return k.plans[maker.Status.TaskID] != nil || !once(&maker.Status)
+	}
+	return k.whole
 }
 
 // since adds to what a listing showed what was noted after it began.
@@ -113,6 +176,11 @@ func copyOf(m map[string]time.Time) map[string]time.Time {
 
 // acts reports whether a task is an action.
 func (t *listedTask) acts() bool { return t.Task.Extra.Action != nil }
+
+// idle reports whether a task has made nothing, since nobody has begun it.
+func idle(s *TaskStatus) bool {
+	return len(s.Runs) == 0 || len(s.Runs) == 1 && s.Runs[0].Started.IsZero()
+}
 
 // once reports whether a task completed in its first run: what it made is then in that
 // run's artifacts, and nothing is of another run.

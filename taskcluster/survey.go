@@ -26,6 +26,7 @@ type survey struct {
 
 	tasks    map[string]*Task
 	statuses map[string]*TaskStatus
+	asked    map[string]bool // what was asked about, whether there is such a task or not
 }
 
 // reading is one push of a survey. Where lacking says what is missing, or err is set, the
@@ -59,6 +60,7 @@ const atATime = 8
 func (p *Project) survey(labels []string) *survey {
 	return &survey{
 		known: p.known, c: p.c, labels: labels, tasks: map[string]*Task{}, statuses: map[string]*TaskStatus{},
+		asked: map[string]bool{},
 	}
 }
 
@@ -198,7 +200,7 @@ func (s *survey) index(ctx context.Context, all []*reading) {
 			r.crons, err = r.p.crons(ctx, hashes)
 			return err
 		})
-		if r.decision != "" || len(r.note.open) > 0 {
+		if r.decision != "" || len(r.note.actions) > 0 {
 			g.Go(func() (err error) {
 				r.actions, err = r.p.namespaced(ctx, hashes, ".taskgraph.actions")
 				return err
@@ -209,7 +211,7 @@ func (s *survey) index(ctx context.Context, all []*reading) {
 			return
 		}
 		r.crons = sortedSet(slices.DeleteFunc(r.crons, func(id string) bool { return id == r.decision }))
-		r.actions = sortedSet(slices.AppendSeq(r.actions, maps.Keys(r.note.open)))
+		r.actions = sortedSet(slices.AppendSeq(r.actions, maps.Keys(r.note.actions)))
 	})
 }
 
@@ -274,6 +276,9 @@ func (s *survey) askTasks(ctx context.Context, ids []string) error {
 
 // askBoth gets definitions and, at the same time, statuses.
 func (s *survey) askBoth(ctx context.Context, tasks, statuses []string) error {
+	for _, id := range tasks {
+		s.asked[id] = true
+	}
 	g, inner := errgroup.WithContext(ctx)
 	g.Go(func() error { return s.askTasks(inner, tasks) })
 	g.Go(func() error { return s.askStatuses(inner, statuses) })
@@ -329,6 +334,7 @@ func (s *survey) ask(ctx context.Context, all []*reading) {
 				statuses = append(statuses, made.witnesses()...)
 			}
 		}
+		named = r.p.withWaited(named)
 		tasks, statuses = append(tasks, named...), append(statuses, named...)
 	}
 	if err := s.askBoth(ctx, tasks, statuses); err != nil {
@@ -381,25 +387,31 @@ func (s *survey) judgeGroups(r *reading) {
 func completedRun(r TaskRun) bool { return r.State == "completed" }
 
 // judgeActions looks at the action tasks: all that they made is known of those that
-// completed at once.
+// completed at once, or have not begun, and of those that a listing has shown to be over.
 func (s *survey) judgeActions(r *reading) {
+	states := map[string]string{}
+	defer func() { s.known.listings.compare(r.key, states) }()
 	for _, id := range r.actions {
 		status, t := s.statuses[id], s.tasks[id]
-		switch {
-		case status == nil || t == nil:
+		if status == nil || t == nil {
 			r.lack("the action task %s has expired", id)
-		case r.g.in(status.TaskGroupID) == nil:
+			return
+		}
+		if r.g.in(status.TaskGroupID) == nil {
 			delete(r.plans, id)
 			continue
+		}
+		states[id] = status.State
+		made := r.plans[id]
+		closed := status.resolved() && r.note.closed[id] == len(status.Runs)
+		switch {
+		case closed, idle(status):
 		case !once(status):
 			r.lack("the action task %s is %s", id, status.State)
-		case r.plans[id] == nil:
+		case made == nil:
 			r.lack("it is not known what %s made", id)
-		case r.plans[id].none && (t.Extra.Action == nil || !slices.Contains(graphless, t.Extra.Action.Name)):
+		case made.none && (t.Extra.Action == nil || !slices.Contains(graphless, t.Extra.Action.Name)):
 			r.lack("the action task %s left no task-graph.json", id)
-		}
-		if r.lacking != "" {
-			return
 		}
 		s.take(r, id)
 	}
@@ -479,35 +491,25 @@ const farthestTask = 20
 // complete adds what tasks wait for, as far as it is in the push's groups, so that those
 // that will never run are told. What is outside is asked for as in a listing.
 func (s *survey) complete(ctx context.Context, all []*reading) {
-	asked := map[string]bool{}
 	for n := 0; ; n++ {
-		var ids []string
+		var open []string
 		for _, r := range all {
-			for _, id := range r.missing(s.labels) {
-				if !asked[id] {
-					ids = append(ids, id)
+			for _, id := range s.missing(r) {
+				if !s.asked[id] {
+					open = append(open, id)
 				}
 			}
 		}
-		if len(ids) == 0 {
+		if len(open) == 0 {
 			break
 		}
-		for _, id := range ids {
-			asked[id] = true
-		}
-		if err := s.askBoth(ctx, ids, ids); err != nil {
+		if err := s.askBoth(ctx, open, open); err != nil {
 			s.batchFails(all, err)
 			return
 		}
-		for _, r := range all {
-			for _, id := range r.missing(s.labels) {
-				if s.statuses[id] != nil && s.tasks[id] != nil {
-					s.take(r, id)
-				}
-			}
-			if n == farthestTask {
-				r.lack("its tasks wait for others that wait")
-			}
+		if n == farthestTask {
+			s.batchFails(all, errTooFar)
+			return
 		}
 	}
 	for _, r := range all {
@@ -517,15 +519,36 @@ func (s *survey) complete(ctx context.Context, all []*reading) {
 	}
 }
 
-// missing are the tasks that those of the labels wait for, and that are not known.
-func (r *reading) missing(labels []string) []string {
-	var out []string
-	d := &doomed{g: r.g, asked: map[string]bool{}}
-	seen := map[string]bool{}
-	for t := range r.g.tasks() {
-		if slices.Contains(labels, t.label()) {
-			d.outside(t, seen, &out)
+// errTooFar is why the groups say what becomes of tasks that wait for tasks that wait.
+var errTooFar = fmt.Errorf("%w: the end of what its tasks wait for", job.ErrNotFound)
+
+// missing are the tasks that those of the labels wait for and that are not in the push's
+// groups, once those that are known have been taken there.
+func (s *survey) missing(r *reading) []string {
+	for {
+		var out, left []string
+		d := &doomed{g: r.g, asked: map[string]bool{}}
+		seen := map[string]bool{}
+		for t := range r.g.tasks() {
+			if slices.Contains(s.labels, t.label()) {
+				d.outside(t, seen, &out)
+			}
+		}
+		before := len(r.g.byID)
+		for _, id := range sortedSet(out) {
+			if s.statuses[id] == nil || s.tasks[id] == nil {
+				left = append(left, id)
+				continue
+			}
+			s.take(r, id)
+		}
+		if len(r.g.byID) == before {
+			for _, t := range r.g.byID {
+				if t.waits() {
+					s.known.waited.Put(t.Status.TaskID, true)
+				}
+			}
+			return left
 		}
 	}
-	return out
 }

@@ -47,6 +47,38 @@ func (s *Server) AddPush(project string, id int64, revision string, labels ...La
 	return d.ID
 }
 
+// AddCron makes the group of a cron job on a push, as AddPush makes the push's own: its
+// decision task, indexed by the push's revision, and the tasks of the labels.
+func (s *Server) AddCron(project, name string, id int64, revision string, labels ...Label) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	at := fmt.Sprintf("gecko.v2.%s.revision.%s", project, revision)
+	d := s.add("", "", Object{
+		"metadata": Object{"name": "Decision Task for cron job " + name}, "tags": Object{"kind": "cron-task"},
+		"scopes":  []any{"queue:create-task:low:gecko-t/*", "assume:repo:" + project},
+		"payload": Object{"env": Object{"GECKO_HEAD_REV": revision, "PUSHLOG_ID": strconv.FormatInt(id, 10)}},
+	}, true)
+	d.resolve("completed", "completed")
+	s.index[at+".cron."+d.ID] = d.ID
+	s.pushes[d.ID] = at
+	s.routes[d.ID] = fmt.Sprintf("tc-treeherder.v2.%s.%s.%d", project, revision, id)
+	s.graphs[d.ID] = labels
+	mapping := Object{}
+	for _, l := range labels {
+		if l.Planned {
+			mapping[l.Name] = s.schedule(d.ID, d.ID, l).ID
+		}
+	}
+	for name, v := range map[string]any{"actions": Actions(d.ID, project, id, revision), "label-to-taskid": mapping} {
+		text, err := json.Marshal(v)
+		if err != nil {
+			panic(err)
+		}
+		s.files[d.ID+"/0/public/"+name+".json"] = text
+	}
+	return d.ID
+}
+
 func (l Label) kind() string {
 	if l.Build == "" {
 		return "build"
@@ -102,6 +134,6 @@ func (s *Server) schedule(group, parent string, l Label) *Task {
 		"extra":  Object{"parent": parent, "treeherder": Object{"jobKind": l.kind(), "symbol": "x"}},
 		"routes": []any{"index.gecko.v2.x.latest." + l.Name, treeherder},
 	}, len(needs) == 0)
-	s.release()
+	s.releaseOne(t)
 	return t
 }

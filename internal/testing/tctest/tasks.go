@@ -104,14 +104,43 @@ func (s *Server) Resolve(id, state, reason string) {
 	s.release()
 }
 
+// Rerun has a task that ended run once more.
+func (s *Server) Rerun(id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.change(s.tasks[id], "rerun")
+}
+
+// Group are the ids of a group's tasks, in the order in which they were made.
+func (s *Server) Group(group string) []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out []string
+	for _, id := range s.order {
+		if s.tasks[id].Definition["taskGroupId"] == group {
+			out = append(out, id)
+		}
+	}
+	return out
+}
+
+// State is a task's state, in the queue's words.
+func (s *Server) State(id string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.tasks[id].State
+}
+
 // release makes runs for the tasks whose dependencies have all completed. Those
 // of which one failed stay unscheduled, as in a real queue.
 func (s *Server) release() {
 	for _, id := range s.order {
-		t := s.tasks[id]
-		if t.State != "unscheduled" || len(t.Runs) > 0 || s.waits(t) {
-			continue
-		}
+		s.releaseOne(s.tasks[id])
+	}
+}
+
+func (s *Server) releaseOne(t *Task) {
+	if t.State == "unscheduled" && len(t.Runs) == 0 && !s.waits(t) {
 		t.begin("scheduled")
 	}
 }
