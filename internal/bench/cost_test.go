@@ -86,7 +86,7 @@ func TestMeter(t *testing.T) {
 		t.Errorf("taken twice: %+v", again)
 	}
 	kinds := strings.Fields(got.kinds())
-	if d := cmp.Diff(strings.Fields(`2 0.2 kB ci GET /a/N?x&y (1 of them again) 2 0.2 kB ci POST /a/N?x&y
+	if d := cmp.Diff(strings.Fields(`2 0.1 kB ci GET /a/N?x&y (1 of them again) 2 0.2 kB ci POST /a/N?x&y
 		1 0.1 kB log GET /a/N?x&y`), kinds); d != "" {
 		t.Errorf("(-want +got)\n%s", d)
 	}
