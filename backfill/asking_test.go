@@ -429,6 +429,10 @@ func (s *slowest) Jobs(ctx context.Context, p job.Push, names ...string) ([]job.
 	return jobs, err
 }
 
+func (s *slowest) History(ctx context.Context, pushes []job.Push, labels ...string) ([]job.PushRuns, error) {
+	return jobtest.HistoryByJobs(ctx, s.Jobs, pushes, labels...)
+}
+
 func (s *slowest) Trigger(ctx context.Context, req job.Request) (job.Receipt, error) {
 	r, err := s.Scheduler.Trigger(ctx, req)
 	for _, id := range r.IDs {

@@ -25,6 +25,10 @@ func (h holed) Jobs(ctx context.Context, p job.Push, names ...string) ([]job.Job
 	return h.CI.Jobs(ctx, p, names...)
 }
 
+func (h holed) History(ctx context.Context, pushes []job.Push, labels ...string) ([]job.PushRuns, error) {
+	return jobtest.HistoryByJobs(ctx, h.Jobs, pushes, labels...)
+}
+
 // A push before the last good one that could not be read hides whether the label
 // failed there too: that is told. One that the CI has forgotten is no error.
 func TestBeyondUnread(t *testing.T) {

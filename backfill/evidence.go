@@ -77,9 +77,10 @@ func (s *searcher) open(ctx context.Context) error {
 	return s.otherwise(s.beganBad(ctx, first), first)
 }
 
-// read reads what ran on pushes.
+// read reads what ran on pushes, all in one go where the CI can.
 func (s *searcher) read(ctx context.Context, pushes []job.Push) error {
-	for r := range analysis.Ordered(ctx, pushes, s.look, s.ordered()) {
+	s.over(pushes, len(pushes))
+	for r := range s.inOrder(ctx, s.look) {
 		if r.Err != nil {
 			if ctx.Err() != nil {
 				return ctx.Err()
@@ -199,6 +200,7 @@ const mostAttempts = 2
 // query, and finds out how far it got.
 func (s *searcher) bookkeeping(ctx context.Context) error {
 	s.asked, s.bought, s.coming = map[job.PushKey]int{}, map[job.PushKey]int{}, map[job.PushKey]int{}
+	s.watched = map[job.PushKey]watched{}
 	inRange := s.pushes[s.from : s.to+1]
 	labels := map[string]bool{}
 	for _, p := range inRange {
@@ -219,6 +221,7 @@ func (s *searcher) bookkeeping(ctx context.Context) error {
 			}
 		}
 		if len(es) == 0 {
+			s.watch(p, nil, 0)
 			continue
 		}
 		if err := s.account(ctx, p, es); err != nil {
@@ -236,6 +239,7 @@ func (s *searcher) account(ctx context.Context, p job.Push, es []ledger.Entry) e
 		return err
 	}
 	s.asked[at] = ledger.Outstanding(es, seen.runs.Seen)
+	s.watch(p, es, s.asked[at])
 	for _, e := range es {
 		switch {
 		case e.State == ledger.Withdrawn: // asking again would be a quarrel

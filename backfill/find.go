@@ -195,8 +195,13 @@ func (f *finder) walk(ctx context.Context) (FindResult, error) {
 		}
 		return f.look(ctx, p, log)
 	}
+	first := f.width + f.opts.Beyond
+	if f.opts.Holes { // all are wanted
+		first = len(f.pushes)
+	}
+	f.over(f.pushes, first)
 	beyond := 0
-	for r := range analysis.Ordered(ctx, f.pushes, fetch, f.ordered()) {
+	for r := range f.inOrder(ctx, fetch) {
 		s := f.sighting(r)
 		f.known[r.Push.Key()] = r.Value.jobs
 		if f.opts.Observe != nil {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"log/slog"
 	"slices"
 
@@ -34,6 +35,8 @@ type looker struct {
 	names  []string // the label, and the builds it needs
 	absent error    // the catalog of the start does not have the label, or there is none
 	meter  *meter   // what reads values; nil where these are not asked for
+
+	history *analysis.History // of the range that is being read
 }
 
 // looked is what one request told.
@@ -62,7 +65,12 @@ func newLooker(ci job.Scheduler, label string, how looking) (*looker, error) {
 	if how.test != "" && how.judge == nil {
 		how.judge = joblog.TestJudge(ci, how.test, nil)
 	}
-	return &looker{looking: how, ci: ci, label: label}, nil
+	return &looker{looking: how, ci: ci, label: label, history: analysis.NewHistory(ci, nil, 0)}, nil
+}
+
+// over begins to read a range; first is that of analysis.NewHistory.
+func (l *looker) over(pushes []job.Push, first int) {
+	l.history = analysis.NewHistory(l.ci, pushes, first)
 }
 
 // begin asks the start's catalog which builds the label needs, so that they
@@ -97,6 +105,19 @@ func (l *looker) ordered() *analysis.OrderedOptions {
 	return &analysis.OrderedOptions{Width: l.width, Logger: l.log}
 }
 
+// inOrder fetches the pushes of the range window by window, in their order.
+func (l *looker) inOrder(ctx context.Context, fetch analysis.Fetch[looked]) iter.Seq[analysis.Fetched[looked]] {
+	return func(yield func(analysis.Fetched[looked]) bool) {
+		for _, pushes := range l.history.Windows() {
+			for r := range analysis.Ordered(ctx, pushes, fetch, l.ordered()) {
+				if !yield(r) {
+					return
+				}
+			}
+		}
+	}
+}
+
 // look reads what ran on a push.
 func (l *looker) look(ctx context.Context, p job.Push, log *slog.Logger) (looked, error) {
 	if !p.Testable() {
@@ -109,7 +130,7 @@ func (l *looker) look(ctx context.Context, p job.Push, log *slog.Logger) (looked
 	if err != nil || label == "" {
 		return looked{verdict: analysis.Untestable}, err
 	}
-	jobs, err := l.ci.Jobs(ctx, p, names...)
+	jobs, err := l.history.Jobs(ctx, p, names...)
 	if err != nil {
 		return looked{label: label, jobs: jobs}, err
 	}

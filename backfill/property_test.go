@@ -2,6 +2,7 @@ package backfill_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -21,6 +22,9 @@ type counting struct {
 	mu    sync.Mutex
 	asked map[int64]int
 	took  map[int64]time.Duration
+
+	single  bool // push by push
+	windows int
 }
 
 func (c *counting) Jobs(ctx context.Context, p job.Push, names ...string) ([]job.Job, error) {
@@ -33,6 +37,14 @@ func (c *counting) Jobs(ctx context.Context, p job.Push, names ...string) ([]job
 		return nil, job.Wrap("jobs", p.String(), ctx.Err())
 	}
 	return c.CI.Jobs(ctx, p, names...)
+}
+
+func (c *counting) History(ctx context.Context, pushes []job.Push, labels ...string) ([]job.PushRuns, error) {
+	if c.single {
+		return nil, job.Wrap("history", "", errors.ErrUnsupported)
+	}
+	c.windows++
+	return jobtest.HistoryByJobs(ctx, c.Jobs, pushes, labels...)
 }
 
 // randomWorld is a grid of n pushes, the last one bad.
@@ -58,7 +70,8 @@ func randomWorld(rng *rand.Rand, n int) (text string, verdicts []string) {
 
 // Over random histories and answer times: the last good push is the newest
 // green one, whatever the order of the answers; no push is asked about twice,
-// and none beyond distance + width.
+// and none beyond distance + width, or, where many are read in one go, beyond the
+// second window.
 func TestFindProperty(t *testing.T) {
 	const width = 6
 	for seed := range uint64(200) {
@@ -68,6 +81,7 @@ func TestFindProperty(t *testing.T) {
 			world := jobtest.MustParse(text)
 			pushes := world.Pushes("autoland")
 			ci := &counting{CI: jobtest.NewCI(world, nil), asked: map[int64]int{}, took: map[int64]time.Duration{}}
+			ci.single = seed%2 == 0
 			for _, p := range pushes {
 				ci.took[p.ID] = time.Duration(rng.IntN(500)) * time.Millisecond
 			}
@@ -100,9 +114,13 @@ func TestFindProperty(t *testing.T) {
 					t.Errorf("seed %d: push %d was asked about %d times", seed, id, n)
 				}
 			}
-			if len(ci.asked) > distance+width {
+			if ci.single && len(ci.asked) > distance+width {
 				t.Errorf("seed %d: %d pushes asked about, distance %d and width %d", seed, len(ci.asked), distance,
 					width)
+			}
+			first := width + 3 // so many pushes older than the last good one are looked at
+			if wanted := 1 + (distance+3)/first; ci.windows > wanted {
+				t.Errorf("seed %d: %d windows, distance %d and width %d", seed, ci.windows, distance, width)
 			}
 			for _, s := range r.Plan.Steps {
 				if s.Count > 0 && (s.Push.ID <= want || s.Push.ID >= pushes[len(pushes)-1].ID) {

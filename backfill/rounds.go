@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/mozci/mozci/internal/pause"
 	"github.com/mozci/mozci/job"
@@ -102,7 +101,7 @@ func (s *searcher) round(ctx context.Context) error {
 	}
 	if asked {
 		s.rounds, s.idle = s.rounds+1, 0
-		return s.await(ctx) // which reads the ledger
+		return s.await(ctx)
 	}
 	if err := s.bookkeeping(ctx); err != nil {
 		return err
@@ -162,114 +161,6 @@ func saysNo(err error) bool {
 		}
 	}
 	return false
-}
-
-// firstPoll is after how long results are looked for at first, where the CI has
-// no events; the pause doubles up to SearchOptions.Poll. A request that comes to
-// nothing mostly does so at once.
-const firstPoll = 5 * time.Second
-
-// await waits until a run of the range ended that was under way, and reads what
-// is new. Others of the round that end within a poll are waited for as well; a
-// slow one is not, so that it never holds the places of the others. A round that
-// takes longer than the patience ends the search.
-func (s *searcher) await(ctx context.Context) error {
-	patience, stop := context.WithTimeout(ctx, s.o.Patience)
-	defer stop()
-	began := s.ended()
-	last, some := began, false
-	wait := min(firstPoll, s.o.Poll)
-	for {
-		if err := s.again(ctx); err != nil {
-			return err
-		}
-		now := s.ended()
-		switch {
-		case len(s.underWay()) == 0, now != began && s.ours() == 0:
-			return nil
-		case now != last:
-			last, some, wait = now, true, s.o.Poll
-		case some:
-			return nil
-		}
-		more, err := s.listen(patience, wait)
-		wait = min(2*wait, s.o.Poll)
-		switch {
-		case ctx.Err() != nil:
-			return ctx.Err()
-		case patience.Err() != nil:
-			return fmt.Errorf("%w: no run ended in %s", job.ErrUnavailable, s.o.Patience)
-		case err != nil:
-			return err
-		case !more: // nothing can happen any more
-			if err := s.again(ctx); err != nil {
-				return err
-			}
-			if s.ended() == began {
-				return fmt.Errorf("%w: nothing happens any more, and the runs that were triggered did not end",
-					job.ErrUnavailable)
-			}
-			return nil
-		}
-	}
-}
-
-// again reads the pushes on which something is under way.
-func (s *searcher) again(ctx context.Context) error {
-	if err := s.read(ctx, s.underWay()); err != nil {
-		return err
-	}
-	return s.bookkeeping(ctx)
-}
-
-// underWay are the pushes of the range on which something is under way.
-func (s *searcher) underWay() []job.Push {
-	var out []job.Push
-	for _, t := range s.tested() {
-		if t.Running > 0 {
-			out = append(out, t.Push)
-		}
-	}
-	return out
-}
-
-// ended is how many runs of the range have ended.
-func (s *searcher) ended() int {
-	n := 0
-	for _, t := range s.tested() {
-		n += t.Failed + t.Passed + t.Infra
-	}
-	return n
-}
-
-// listen waits for the end of a run of the label, as the CI tells it, or for
-// the next look, after wait where the CI has no events. It returns false when
-// nothing can happen any more.
-func (s *searcher) listen(ctx context.Context, wait time.Duration) (more bool, err error) {
-	if _, ok := job.As[job.Watcher](s.ci); !ok {
-		return true, pause.For(ctx, wait)
-	}
-	look, stop := context.WithTimeout(ctx, s.o.Poll)
-	defer stop()
-	first := true
-	for e, err := range job.Watch(look, s.ci) {
-		begins := first && e.Missed // it says that nothing before was told, which has just been read
-		first = false
-		switch {
-		case begins:
-		case look.Err() != nil:
-			return true, ctx.Err()
-		case err != nil:
-			s.warn("no events: %v", err)
-			return true, pause.For(ctx, wait)
-		case e.Missed:
-			return true, nil
-		case e.Job == nil:
-		case !e.Job.Status().Waiting() && e.Job.Name() == s.labelOn(e.Job.Push()) && e.Job.Push().Repo == s.repo.Name():
-			return true, nil
-		}
-	}
-	return look.Err() != nil, ctx.Err()
 }
 
 // cancel stops the runs that the search asked for and that nobody needs any

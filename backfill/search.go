@@ -109,8 +109,10 @@ type SearchOptions struct {
 	// Approve is asked when the forecast is above MaxRuns, with both. Default:
 	// ErrOverBudget.
 	Approve func(forecast float64, most int) bool
-	// Poll is how often results are looked for when the CI has no events.
-	// Default one minute. Patience is how long a round may take. Default 12 hours.
+	// Poll is how often results are looked for when the CI has no events, and less often
+	// for a label that takes long: a twentieth of the time that it usually takes, at most 10
+	// polls. Where the CI is a job.StatusReader, a look is one request. Default one minute.
+	// Patience is how long a round may take. Default 12 hours.
 	Poll, Patience time.Duration
 	// Width is how many pushes are read at a time. Default analysis.DefaultWidth.
 	Width int
@@ -184,7 +186,9 @@ type searcher struct {
 	broke    string                 // which budget is spent
 	broken   map[job.PushKey]bool   // older pushes that were broken, and mended before the range
 	before   int                    // runs that were asked for on what the range does not have any more
-	idle     int                    // rounds in a row in which nothing could happen
+	watched  map[job.PushKey]watched
+	looks    int // at what is under way
+	idle     int // rounds in a row in which nothing could happen
 
 	engine   engine
 	decision culprit.Decision

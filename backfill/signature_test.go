@@ -112,6 +112,10 @@ func (l *listing) Jobs(ctx context.Context, p job.Push, labels ...string) ([]job
 	return l.CI.Jobs(ctx, p, labels...)
 }
 
+func (l *listing) History(ctx context.Context, pushes []job.Push, labels ...string) ([]job.PushRuns, error) {
+	return jobtest.HistoryByJobs(ctx, l.Jobs, pushes, labels...)
+}
+
 func (l *listing) OpenLog(ctx context.Context, j job.Job, which job.LogKind) (io.ReadCloser, error) {
 	l.mu.Lock()
 	if l.opened == nil {

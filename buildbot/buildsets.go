@@ -2,6 +2,7 @@ package buildbot
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -28,22 +29,25 @@ func newSetList(p *Project) *setList {
 	}
 }
 
-// reaching returns the buildsets back to the horizon, newest first.
-func (l *setList) reaching(ctx context.Context, hz horizon) ([]Buildset, error) {
-	if err := l.p.reach(ctx, &l.reading, l, hz); err != nil {
-		return nil, err
+// reaching returns the buildsets back to the horizons of some pushes, newest first; none
+// where it is known of each push why that cannot be.
+func (l *setList) reaching(ctx context.Context, q *question, all []*subject) []Buildset {
+	far := l.p.reachAll(ctx, q, &l.reading, l, all)
+	if len(far) == 0 {
+		return nil
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	all := l.sets
-	last := len(all) - 1
-	if n := l.surplus(mostBuildsets, hz, func(cut int) time.Time { return all[last-cut].Submitted.Time() }); n > 0 {
-		l.sets = slices.Clone(all[:len(all)-n])
+	sets := l.sets
+	last := len(sets) - 1
+	stays := func(cut int) time.Time { return sets[last-cut].Submitted.Time() }
+	if n := l.surplus(mostBuildsets, far.since(), stays); n > 0 {
+		l.sets = slices.Clone(sets[:len(sets)-n])
 		l.count, l.low, l.whole = len(l.sets), l.sets[len(l.sets)-1].ID, false
 		l.tail = undone(l.sets[len(l.sets)-oldest:])
 		maps.DeleteFunc(l.done, func(id int64, _ []finished) bool { return id < l.low })
 	}
-	return all, nil
+	return sets
 }
 
 // undone are buildsets as the tail of a list holds them.
@@ -79,7 +83,7 @@ func (l *setList) renew(ctx context.Context, was extent) error {
 	default:
 		l.file(page[:n-1], nil)
 	}
-	l.at, l.touched = began, touched
+	l.at, l.touched, l.took = began, touched, time.Since(began)
 	return nil
 }
 
@@ -115,38 +119,65 @@ func (l *setList) file(newer, older []Buildset) {
 	l.count = len(l.sets)
 }
 
-// everything is what all builders were asked to do with sources of a line at a
-// revision, or at one that only their builds know.
-func (p *Project) everything(ctx context.Context, ln line, rev string, hz horizon) ([]finished, error) {
+// askAll adds to some pushes what all builders were asked to do at their revisions, or at
+// ones that only builds know. What several pushes need is asked for once; where the answer
+// is damaged each is asked about by itself, as the damage may be of one of them.
+func (p *Project) askAll(ctx context.Context, q *question, all []*subject) {
 	l := p.list
-	all, err := l.reaching(ctx, hz)
-	if err != nil {
-		return nil, err
-	}
-	var out []finished
+	sets := l.reaching(ctx, q, all)
 	var ask []int64
+	lacking := map[*subject][]int64{}
 	l.mu.Lock()
 	for _, s := range all {
-		if !slices.ContainsFunc(ln.stamps(s),
-			func(ss SourceStamp) bool { return ss.Revision == "" || sameRevision(ss.Revision, rev) }) {
+		if s.err != nil {
 			continue
 		}
-		if known, ok := l.done[s.ID]; ok {
-			out = append(out, known...)
-		} else {
-			ask = append(ask, s.ID)
+		known, open := l.of(sets, s)
+		s.asked = append(s.asked, known)
+		if ask = append(ask, open...); len(open) > 0 {
+			lacking[s] = open
 		}
 	}
 	l.mu.Unlock()
-	if len(ask) == 0 {
-		return out, nil
+	found, err := l.askFor(ctx, q, ask)
+	for s, ids := range lacking {
+		if errors.Is(err, job.ErrMalformed) && len(lacking) > 1 {
+			found, s.err = l.askFor(ctx, q, ids)
+		} else {
+			s.err = err
+		}
+		s.asked = append(s.asked, found)
 	}
-	touched := p.touched.Load()
-	found, err := l.asks.Do(ctx, fmt.Sprint(touched, ask), func(ctx context.Context) ([]finished, bool, error) {
+}
+
+// of are the requests of buildsets that can be of a push, as they are known for good, and
+// the buildsets that are to be asked about. The list is locked.
+func (l *setList) of(sets []Buildset, s *subject) (known []finished, ask []int64) {
+	for _, set := range sets {
+		if !concerns(set, s.push.Revision) || len(s.line.stamps(set)) == 0 {
+			continue
+		}
+		if done, ok := l.done[set.ID]; ok {
+			known = append(known, done...)
+		} else {
+			ask = append(ask, set.ID)
+		}
+	}
+	return known, ask
+}
+
+// askFor reads the requests of buildsets for all who want the same.
+func (l *setList) askFor(ctx context.Context, q *question, ask []int64) ([]finished, error) {
+	if len(ask) == 0 {
+		return nil, nil
+	}
+	ask = slices.Clone(ask)
+	slices.Sort(ask)
+	ask = slices.Compact(ask)
+	return l.asks.Do(ctx, fmt.Sprint(q.touched, ask), func(ctx context.Context) ([]finished, bool, error) {
 		found, err := l.requestsOf(ctx, ask)
 		return found, false, err
 	})
-	return append(out, found...), err
 }
 
 // allThere holds that a buildset that had not ended has requests: one for no builder

@@ -41,6 +41,11 @@ func (p *Project) complete(ctx context.Context, requests []BuildRequest) ([]fini
 	if err != nil {
 		return nil, err
 	}
+	return joined(op, requests, sets, builds)
+}
+
+// joined are requests with their sources and their builds, which must agree.
+func joined(op string, requests []BuildRequest, sets map[int64]Buildset, builds []Build) ([]finished, error) {
 	by := map[int64][]Build{}
 	for _, b := range builds {
 		by[b.Request] = append(by[b.Request], b)

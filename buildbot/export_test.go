@@ -44,7 +44,7 @@ func (p *Project) Kept() map[string][2]int {
 	out := map[string][2]int{
 		"lines": {m.lines.Len(), mostLines}, "other pushes": {m.others.Len(), mostOthers},
 		"nodes": {m.nodes.Len(), mostNodes}, "pushes": {len(m.now().pushes), mostPushes},
-		"sights": {len(m.sights()), mostSights}, "flights": {m.reads.Len() + m.finds.Len(), 0},
+		"sights": {len(m.sights()), mostSights}, "flights": {m.reads.Len() + m.finds.Len() + p.looks.Len(), 0},
 		"single buildsets": {known.sets.Len(), mostBuildsets}, "bases": {known.bases.Len(), mostBases},
 		"histories": {p.histories.Len(), mostHistories}, "logs": {p.leaves.Len(), mostLogs},
 		"opened": {p.opened.Len(), mostLogs},

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"reflect"
 	"slices"
 	"time"
 
@@ -38,11 +39,13 @@ func (p *Project) history(builder int) *history {
 	return h
 }
 
-// upTo returns what a builder was asked to do, back to the horizon, oldest first.
-func (p *Project) upTo(ctx context.Context, builder int, hz horizon) ([]finished, error) {
+// upTo adds to some pushes what a builder was asked to do, oldest first and back to the
+// horizons of all of them.
+func (p *Project) upTo(ctx context.Context, q *question, builder int, all []*subject) {
 	h := p.history(builder)
-	if err := p.reach(ctx, &h.reading, h, hz); err != nil {
-		return nil, err
+	far := p.reachAll(ctx, q, &h.reading, h, all)
+	if len(far) == 0 {
+		return
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -51,7 +54,8 @@ func (p *Project) upTo(ctx context.Context, builder int, hz horizon) ([]finished
 		out = append(out, f)
 	}
 	slices.SortFunc(out, func(a, b finished) int { return cmp.Compare(a.request.ID, b.request.ID) })
-	if n := h.surplus(mostRequests, hz, func(cut int) time.Time { return out[cut].request.Submitted.Time() }); n > 0 {
+	stays := func(cut int) time.Time { return out[cut].request.Submitted.Time() }
+	if n := h.surplus(mostRequests, far.since(), stays); n > 0 {
 		for _, f := range out[:n] {
 			delete(h.all, f.request.ID)
 		}
@@ -59,7 +63,11 @@ func (p *Project) upTo(ctx context.Context, builder int, hz horizon) ([]finished
 		h.tail = slices.Clone(out[n : n+oldest])
 		slices.Reverse(h.tail)
 	}
-	return out, nil
+	for _, s := range all {
+		if s.err == nil {
+			s.asked = append(s.asked, out)
+		}
+	}
 }
 
 // pageAfter is the size of the next page: the first is about as large as the range
@@ -124,9 +132,12 @@ func (h *history) renew(ctx context.Context, was extent) error {
 	if err != nil {
 		return err
 	}
-	open, gone := h.open(page, was)
+	open, known, gone := h.open(page, was)
 	if gone {
 		return nil
+	}
+	if known && len(open) == 0 {
+		page = nil // its builds have been read
 	}
 	if len(open) > 0 {
 		again, err := p.c.requests(ctx, op, open, more...)
@@ -154,9 +165,10 @@ func (h *history) renew(ctx context.Context, was extent) error {
 	return nil
 }
 
-// open are the requests that had not ended and are not on the page of what is new.
-// gone is that the list began anew, as the newest request is not the one it was.
-func (h *history) open(page []BuildRequest, was extent) (ids []int64, gone bool) {
+// open are the requests that had not ended and are not on the page of what is new. known
+// is that the page has none but such as had ended when they were read before; gone that the
+// list began anew, as the newest request is not the one it was.
+func (h *history) open(page []BuildRequest, was extent) (ids []int64, known, gone bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if n := len(page); was.high > 0 &&
@@ -165,16 +177,19 @@ func (h *history) open(page []BuildRequest, was extent) (ids []int64, gone bool)
 			h.p.forget()
 			h.extent, h.all = h.another(), map[int64]finished{}
 		}
-		return nil, true
+		return nil, false, true
 	}
-	known := map[int64]bool{}
+	paged := map[int64]bool{}
+	known = true
 	for _, r := range page {
-		known[r.ID] = true
+		paged[r.ID] = true
+		f, ok := h.all[r.ID]
+		known = known && ok && f.request.Complete && reflect.DeepEqual(f.request, r)
 	}
 	for id, f := range h.all {
-		if !f.request.Complete && !known[id] {
+		if !f.request.Complete && !paged[id] {
 			ids = append(ids, id)
 		}
 	}
-	return ids, false
+	return ids, known, false
 }

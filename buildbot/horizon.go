@@ -18,10 +18,15 @@ type horizon struct {
 	// its time says nothing; nil where it is not.
 	ahead func() bool
 	any   bool // one page will do, however far it reaches
-	// later asks the master whether one of the revisions came after the push; nil
-	// where the changes since the push were read, so that newer knows.
+	// later asks the master whether one of the revisions came after the push, whose id
+	// is the change's; nil where the changes since the push were read, so that newer
+	// knows.
 	later func(ctx context.Context, revs []string) (bool, error)
+	id    int64
 }
+
+// horizons are those of several pushes, which a list is to reach behind.
+type horizons []horizon
 
 // How much older a request may be than its push: by the master's own clock, and by
 // that of another.
@@ -38,33 +43,69 @@ const oldest = 25
 // master's clock.
 const enough = 1000
 
-// reached reports whether a list was read back behind the horizon, or whole.
-func (h horizon) reached(ctx context.Context, e extent) (bool, error) {
-	if e.whole || h.any && !e.at.IsZero() {
-		return true, nil
+// since is the moment before which nothing that is asked about was asked for, as far as
+// clocks are right; the zero time for no such moment.
+func (h horizon) since() time.Time {
+	if h.heard.IsZero() {
+		return h.heard
 	}
-	return h.beyond(ctx, e.tail, e.count)
+	return h.heard.Add(-h.slack)
 }
 
-// beyond reports whether what was read reaches back behind the horizon, as the
-// oldest requests say: they are older than the push, by the clock and, since clocks
-// may have been wrong, by what they built.
-func (h horizon) beyond(ctx context.Context, tail []finished, read int) (bool, error) {
-	if len(tail) == 0 || h.heard.IsZero() {
-		return false, nil
+// since is the earliest of them.
+func (all horizons) since() time.Time {
+	return slices.MinFunc(all, func(a, b horizon) int { return a.since().Compare(b.since()) }).since()
+}
+
+// reached reports whether a list was read back behind all of the horizons, or whole.
+// The master is asked about one push alone: what came after another push came after
+// the first of them too.
+func (all horizons) reached(ctx context.Context, e extent) (bool, error) {
+	if e.whole {
+		return true, nil
 	}
-	if h.ahead != nil && h.ahead() {
-		return read >= enough, nil
-	}
-	var revs []string
-	for _, f := range tail[max(0, len(tail)-oldest):] {
-		if f.request.Submitted.Time().After(h.heard.Add(-h.slack)) {
+	var first horizon
+	for _, h := range all {
+		if h.any && !e.at.IsZero() {
+			continue
+		}
+		if !h.behind(e.tail, e.count) {
 			return false, nil
 		}
+		if h.later != nil && !h.dated() && (first.later == nil || h.id < first.id) {
+			first = h
+		}
+	}
+	return first.before(ctx, e.tail)
+}
+
+// dated reports whether the push is dated ahead of the master's clock.
+func (h horizon) dated() bool { return h.ahead != nil && h.ahead() }
+
+// behind reports whether what was read reaches back behind the horizon, as the
+// oldest requests say: they are older than the push, by the clock and, since clocks
+// may have been wrong, by what they built.
+func (h horizon) behind(tail []finished, read int) bool {
+	switch {
+	case len(tail) == 0 || h.heard.IsZero():
+		return false
+	case h.dated():
+		return read >= enough
+	}
+	return !slices.ContainsFunc(tail[max(0, len(tail)-oldest):], func(f finished) bool {
+		return f.request.Submitted.Time().After(h.since()) ||
+			slices.ContainsFunc(f.set.SourceStamps, func(ss SourceStamp) bool {
+				return ss.Patch == nil && h.newer(ss.Revision)
+			})
+	})
+}
+
+// before asks the master, where it must be asked, whether what the oldest requests
+// built came before the push.
+func (h horizon) before(ctx context.Context, tail []finished) (bool, error) {
+	var revs []string
+	for _, f := range tail[max(0, len(tail)-oldest):] {
 		for _, ss := range f.set.SourceStamps {
-			if ss.Patch == nil && h.newer(ss.Revision) {
-				return false, nil
-			}
 			if ss.Revision != "" && !slices.Contains(revs, ss.Revision) {
 				revs = append(revs, ss.Revision)
 			}
@@ -94,7 +135,7 @@ func (r *Changes) horizon(p job.Push) horizon {
 		later = t.pushes[i:]
 	} else if q, ok := m.other(p.Revision); ok && q.ID == p.ID && q.ID < t.low {
 		later = append([]pushed{q}, t.pushes...)
-		h.later = func(ctx context.Context, revs []string) (bool, error) { return r.after(ctx, m, p.ID, revs) }
+		h.later, h.id = func(ctx context.Context, revs []string) (bool, error) { return r.after(ctx, m, p.ID, revs) }, p.ID
 	} else {
 		return h
 	}

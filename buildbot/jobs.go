@@ -1,6 +1,7 @@
 package buildbot
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -26,18 +27,41 @@ func (p *Project) runsOf(ctx context.Context, push job.Push, names []string) ([]
 	if err := ctx.Err(); err != nil || !push.Testable() {
 		return nil, err
 	}
-	l, hz, err := p.where(ctx, push)
-	if err != nil {
-		return nil, err
+	all := []*subject{p.subject(ctx, push)}
+	p.ask(ctx, all, names)
+	return p.found(ctx, all[0], names)
+}
+
+// subject is a push that is asked about.
+type subject struct {
+	push job.Push
+	line line    // that it is of
+	hz   horizon // how far back its runs can lie
+	// asked is what builders were asked to do, among which is all that is of the push: several
+	// lists, which others share.
+	asked [][]finished
+	err   error // why that cannot be told
+}
+
+// subject finds the line that a push is of, by the name of the push's own repository. That
+// the line is not clear is no matter here: the revision is.
+func (p *Project) subject(ctx context.Context, push job.Push) *subject {
+	l, err := p.lineOf(ctx, push.Repo)
+	if err != nil && l.repo == "" {
+		return &subject{push: push, err: err}
 	}
-	all, err := p.asked(ctx, l, push, hz, names)
-	if err != nil {
-		return nil, err
+	return &subject{push: push, line: l, hz: p.horizon(push)}
+}
+
+// found are the runs of a push under some names, or all of them.
+func (p *Project) found(ctx context.Context, s *subject, names []string) ([]job.Job, error) {
+	if s.err != nil {
+		return nil, s.err
 	}
 	var out []job.Job
 	var unknown []error
-	for _, f := range all {
-		jobs, err := p.jobs(ctx, f, l, push)
+	for _, f := range slices.Concat(s.asked...) {
+		jobs, err := p.jobs(ctx, f, s.line, s.push)
 		for _, j := range jobs {
 			if len(names) == 0 || slices.Contains(names, j.Name()) {
 				out = append(out, j)
@@ -53,23 +77,27 @@ func (p *Project) runsOf(ctx context.Context, push job.Push, names []string) ([]
 	return out, errors.Join(unknown...)
 }
 
-// where is the line that a push is of, by the name of the push's own repository,
-// and how far back its runs can lie. That the line is not clear is no matter here:
-// the revision is.
-func (p *Project) where(ctx context.Context, push job.Push) (line, horizon, error) {
-	l, err := p.lineOf(ctx, push.Repo)
-	if err != nil && l.repo == "" {
-		return line{}, horizon{}, err
+// ask asks what builders were asked to do that can be of some pushes: in the builders' own
+// lists, where they are few, and otherwise in that of all. Each list is read once, as far
+// back as one of the pushes needs it.
+func (p *Project) ask(ctx context.Context, all []*subject, names []string) {
+	q := p.question()
+	if len(names) == 0 || len(names) > fewLabels {
+		p.askAll(ctx, q, all)
+		return
 	}
-	return l, p.horizon(push), nil
+	builders, err := p.buildersOf(ctx, names)
+	for _, s := range all {
+		s.err = cmp.Or(s.err, err)
+	}
+	for _, id := range builders {
+		p.upTo(ctx, q, id, all)
+	}
 }
 
-// asked is what builders were asked to do that can be of a push.
-func (p *Project) asked(ctx context.Context, l line, push job.Push, hz horizon, names []string) ([]finished, error) {
-	if len(names) == 0 || len(names) > fewLabels {
-		return p.everything(ctx, l, push.Revision, hz)
-	}
-	var builders []int
+// buildersOf are the builders whose lists have the requests for some labels.
+func (p *Project) buildersOf(ctx context.Context, names []string) ([]int, error) {
+	var out []int
 	for _, name := range names {
 		b, ok, err := p.c.builderNamed(ctx, name)
 		if err != nil {
@@ -82,38 +110,29 @@ func (p *Project) asked(ctx context.Context, l line, push job.Push, hz horizon, 
 		if err != nil {
 			return nil, err
 		}
-		builders = append(builders, ids...)
+		out = append(out, ids...)
 	}
-	slices.Sort(builders)
-	var out []finished
-	for _, id := range slices.Compact(builders) {
-		all, err := p.upTo(ctx, id, hz)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, all...)
-	}
-	return out, nil
+	slices.Sort(out)
+	return slices.Compact(out), nil
 }
 
 // jobs are the runs of one request that are of a push.
 func (p *Project) jobs(ctx context.Context, f finished, l line, push job.Push) ([]job.Job, error) {
+	if !concerns(f.set, push.Revision) {
+		return nil, nil
+	}
 	all, unknown := runs(f)
 	var out []job.Job
 	for _, r := range all {
 		if !l.built(r, push.Revision) {
 			continue
 		}
-		b, err := p.builderOf(ctx, r)
+		r, err := p.judged(ctx, r)
 		if err != nil {
 			return nil, err
 		}
-		r.Builder = b
-		if r.state == job.StatusSuccess && r.warned() && p.failsOnWarnings(b.Name) {
-			r.state = job.StatusTestFailed
-		}
 		out = append(out, job.New(job.Fields{
-			ID: runID(f.request.ID, r.number), Name: b.Name, Push: push, Kind: p.o.Kind(b),
+			ID: runID(f.request.ID, r.number), Name: r.Builder.Name, Push: push, Kind: p.o.Kind(r.Builder),
 			Status: r.state, Times: times(r), Raw: r.Record,
 		}))
 	}
@@ -125,6 +144,28 @@ func (p *Project) jobs(ctx context.Context, f finished, l line, push job.Push) (
 		unknown = fmt.Errorf("request %d: %w", f.request.ID, unknown)
 	}
 	return out, unknown
+}
+
+// judged is a run with the builder that it is filed under, and with its status as the
+// project takes it.
+func (p *Project) judged(ctx context.Context, r run) (run, error) {
+	b, err := p.builderOf(ctx, r)
+	if err != nil {
+		return r, err
+	}
+	r.Builder = b
+	if r.state == job.StatusSuccess && r.warned() && p.failsOnWarnings(b.Name) {
+		r.state = job.StatusTestFailed
+	}
+	return r, nil
+}
+
+// concerns reports whether a buildset can be of a revision: it names it, or a newest one that
+// only its builds know.
+func concerns(s Buildset, rev string) bool {
+	return slices.ContainsFunc(s.SourceStamps, func(ss SourceStamp) bool {
+		return ss.Revision == "" || sameRevision(ss.Revision, rev)
+	})
 }
 
 // built reports whether a run is of a revision of the line. What was asked to build

@@ -56,8 +56,9 @@ type Project struct {
 	turns   turns        // of the keys of requests
 	list    *setList
 	known   atomic.Pointer[known]
-	leaves  *flight.Cache[int64, []leaf]  // logs, by build
-	opened  *flight.Cache[string, opened] // builds, by the ID of a run
+	leaves  *flight.Cache[int64, []leaf]      // logs, by build
+	opened  *flight.Cache[string, opened]     // builds, by the ID of a run
+	looks   *flight.Cache[string, []finished] // requests that are read now, by their ids
 
 	mu        sync.Mutex // of histories, so that a builder has one; not held while the master is asked
 	histories *flight.Cache[int, *history]
@@ -82,7 +83,7 @@ func (c *Client) Project(repo string, opts *ProjectOptions) *Project {
 	p := &Project{
 		Changes: c.Changes(repo, &o), c: c, o: o, turns: turns{taken: map[string]*turn{}},
 		leaves: flight.New[int64, []leaf](mostLogs), opened: flight.New[string, opened](mostLogs),
-		histories: flight.New[int, *history](mostHistories),
+		looks: flight.New[string, []finished](0), histories: flight.New[int, *history](mostHistories),
 	}
 	p.list = newSetList(p)
 	p.forget()

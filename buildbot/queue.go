@@ -50,9 +50,10 @@ func (p *Project) coalesces(ctx context.Context, label string) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	all, err := p.asked(ctx, line{}, job.Push{}, newestPage, []string{b.Name})
+	s := &subject{hz: newestPage}
+	p.ask(ctx, []*subject{s}, []string{b.Name})
 	collapsed := func(f finished) bool {
 		return f.request.Complete && f.request.Results == resultSkipped && len(f.builds) == 0
 	}
-	return slices.ContainsFunc(all, collapsed), err
+	return slices.ContainsFunc(slices.Concat(s.asked...), collapsed), s.err
 }

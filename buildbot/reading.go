@@ -24,7 +24,7 @@ type extent struct {
 	database  int           // how many databases the master has had
 	touched   int64         // how often something was asked for before the newest were read
 	at        time.Time     // when the newest were read
-	took      time.Duration // how long that took, or the last page
+	took      time.Duration // how long that took, with the pages that were read since
 	low, high int64         // records with ids from low to high were read
 	whole     bool          // nothing is below low
 	tail      []finished    // the page that was read last
@@ -48,29 +48,50 @@ type pages interface {
 	extend(ctx context.Context, was extent) error
 }
 
+// question is what one call wants to know, perhaps of many pushes: what is fresh when it
+// begins is so to its end, and a list that could not be read is not tried again.
+type question struct {
+	at      time.Time
+	touched int64
+	broken  map[*reading]error
+}
+
+// question begins one, which is of one goroutine.
+func (p *Project) question() *question {
+	return &question{at: time.Now(), touched: p.touched.Load(), broken: map[*reading]error{}}
+}
+
+// stale reports whether a list is to be renewed for a question.
+func (q *question) stale(e extent, renewed bool) bool {
+	return !e.at.IsZero() && (e.touched < q.touched || !renewed && q.at.Sub(e.at) >= freshFor+e.took)
+}
+
 // reach reads page after page until what was read is fresh and reaches back behind
-// the horizon, or there is no more.
-func (p *Project) reach(ctx context.Context, r *reading, pages pages, h horizon) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	touched := p.touched.Load()
+// the horizons, or there is no more.
+func (p *Project) reach(ctx context.Context, q *question, r *reading, pages pages, all horizons) error {
 	var count paging
 	for renewed := false; ; {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		was := r.now()
 		step, read := "older", pages.extend
-		if !was.at.IsZero() && (was.touched < touched || !renewed && time.Since(was.at) >= freshFor+was.took) {
+		if q.stale(was, renewed) {
 			step, read, renewed = "newest", pages.renew, true
-		} else if done, err := h.reached(ctx, was); err != nil || done {
+		} else if done, err := all.reached(ctx, was); err != nil || done {
 			return err
 		}
-		if err := count.next(p.c, "requests"); err != nil {
+		if err := q.broken[r]; err != nil {
 			return err
 		}
-		_, err := r.steps.Do(ctx, step, func(ctx context.Context) (nothing, bool, error) {
-			return nothing{}, false, read(ctx, r.now())
-		})
+		err := count.next(p.c, "requests")
+		if err == nil {
+			_, err = r.steps.Do(ctx, step, func(ctx context.Context) (nothing, bool, error) {
+				return nothing{}, false, read(ctx, r.now())
+			})
+		}
 		if err != nil {
+			q.broken[r] = err
 			return err
 		}
 	}
@@ -81,12 +102,14 @@ func (e extent) is(was extent) bool {
 	return e.database == was.database && e.low == was.low && e.high == was.high
 }
 
-// begun notes when a page was begun, of which the first has the newest records.
+// begun notes when a page was begun, of which the first has the newest records. Those who
+// ask for one range of pushes after another are not told to begin anew by how long it
+// takes to read them.
 func (e *extent) begun(at time.Time, touched int64) {
 	if e.at.IsZero() {
 		e.at, e.touched = at, touched
 	}
-	e.took = time.Since(at)
+	e.took = min(e.took+time.Since(at), keptFor)
 }
 
 // span notes which ids, newest first, were read.
@@ -103,14 +126,14 @@ func (e *extent) span(ids []int64) {
 func (e extent) another() extent { return extent{database: e.database + 1} }
 
 // surplus is how many of the oldest records can go: those over the bound, once
-// nobody has asked so far back for a while. since is when the oldest one that
-// stays was asked for.
-func (r *reading) surplus(most int, h horizon, since func(cut int) time.Time) int {
+// nobody has asked so far back for a while. asked is how far back is asked now, and
+// stays when the oldest one that stays was asked for.
+func (r *reading) surplus(most int, asked time.Time, stays func(cut int) time.Time) int {
 	cut := r.count - most
 	switch {
 	case cut <= 0:
 		return 0
-	case h.heard.Add(-h.slack).Before(since(cut)):
+	case asked.Before(stays(cut)):
 		r.deep = time.Now()
 		return 0
 	case !r.deep.IsZero() && time.Since(r.deep) <= deepFor:

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/mozci/mozci/buildbot"
 	"github.com/mozci/mozci/internal/testing/bbtest"
@@ -45,7 +46,40 @@ func ran(t *testing.T, p *buildbot.Project, push job.Push, label string) string 
 	if one != all {
 		t.Errorf("%s on %s: by its label %q, among all labels %q", label, push, one, all)
 	}
+	alike(t, p, push, label, one)
 	return one
+}
+
+// alike fails where the runs of a label on a push are others among those of many pushes, or
+// by their IDs alone.
+func alike(t *testing.T, p *buildbot.Project, push job.Push, label, want string) {
+	t.Helper()
+	before := job.Push{Repo: push.Repo, Revision: bbtest.Revision(1 << 20), Time: push.Time.Add(-time.Hour)}
+	for _, labels := range [][]string{{label}, {label, "a", "b", "c", "d", "e"}} {
+		all, err := p.History(t.Context(), []job.Push{before, push}, labels...)
+		if err := alsoOf(all, err); err != nil {
+			t.Fatalf("%s on %s: %v", label, push, err)
+		}
+		var out, ids []string
+		for _, j := range all[1].Jobs {
+			if j.Name() == label {
+				out, ids = append(out, j.ID()+" "+j.Status().String()), append(ids, j.ID())
+			}
+		}
+		slices.Sort(out)
+		if got := strings.Join(out, ", "); got != want || len(all[0].Jobs) > 0 {
+			t.Errorf("%s on %s: by its label %q, among many pushes %q", label, push, want, got)
+		}
+		statuses, err := p.Statuses(t.Context(), ids...)
+		out = nil
+		for id, s := range statuses {
+			out = append(out, id+" "+s.String())
+		}
+		slices.Sort(out)
+		if got := strings.Join(out, ", "); err != nil || got != want {
+			t.Errorf("%s on %s: %q, by their IDs alone %q, %v", label, push, want, got, err)
+		}
+	}
 }
 
 // find is the last good and the first bad push.

@@ -72,6 +72,21 @@ var questions = map[string]func(context.Context, *buildbot.Project) error{
 		_, err := p.Jobs(ctx, first)
 		return err
 	},
+	"history": func(ctx context.Context, p *buildbot.Project) error {
+		all, err := p.History(ctx, []job.Push{first, first}, "test")
+		return alsoOf(all, err)
+	},
+	"history of many labels": func(ctx context.Context, p *buildbot.Project) error {
+		all, err := p.History(ctx, []job.Push{first, first}, "test", "py3", "a", "b", "c")
+		return alsoOf(all, err)
+	},
+	"statuses": func(ctx context.Context, p *buildbot.Project) error {
+		all, err := p.Statuses(ctx, "1/1", "2")
+		if err == nil && len(all) != 2 {
+			err = fmt.Errorf("statuses of %v", all)
+		}
+		return err
+	},
 	"catalog": func(ctx context.Context, p *buildbot.Project) error {
 		_, err := p.Catalog(ctx, first)
 		return err
@@ -95,6 +110,14 @@ var questions = map[string]func(context.Context, *buildbot.Project) error{
 		_, err := p.Trigger(ctx, job.Request{Key: "k", Label: "test", Push: first, Count: 2})
 		return err
 	},
+}
+
+// alsoOf are the errors of a history, and of its pushes.
+func alsoOf(all []job.PushRuns, err error) error {
+	for _, r := range all {
+		err = errors.Join(err, r.Err)
+	}
+	return err
 }
 
 var first = job.Push{Repo: "main", ID: 1, Revision: bbtest.Revision(1), Time: time.Unix(1_760_000_600, 0)}

@@ -110,11 +110,12 @@ func (p *Project) order(ctx context.Context, req job.Request) (*order, Builder, 
 		return o, b, forceScheduler{}, err
 	}
 	p.touch() // what was asked for a moment ago must be seen
-	all, err := p.asked(ctx, o.line, req.Push, p.horizon(req.Push), []string{req.Label})
-	if err != nil {
-		return o, b, forceScheduler{}, err
+	s := &subject{push: req.Push, line: o.line, hz: p.horizon(req.Push)}
+	p.ask(ctx, []*subject{s}, []string{req.Label})
+	if s.err != nil {
+		return o, b, forceScheduler{}, s.err
 	}
-	for _, f := range all {
+	for _, f := range slices.Concat(s.asked...) {
 		if jobs, err := p.jobs(ctx, f, o.line, req.Push); err == nil &&
 			slices.ContainsFunc(jobs, func(j job.Job) bool { return j.Name() == req.Label }) {
 			o.runs = append(o.runs, f)

@@ -134,7 +134,7 @@ func (w *watcher) listen(ctx context.Context) (heard bool, err error) {
 	h := http.Header{"Accept": {"text/event-stream"}}
 	w.p.c.session.sign(h)
 	body, err := w.p.c.rest.Open(ctx, rest.Call{
-		URL: w.p.c.base + eventsPath, Header: h, Timeout: 365 * 24 * time.Hour, MaxBody: 1 << 62,
+		URL: w.p.c.base + eventsPath, Header: h, Timeout: 365 * 24 * time.Hour, MaxBody: 1 << 62, Endless: true,
 	})
 	if err != nil {
 		return false, wrap(watching, "", because(ctx, err))

@@ -183,8 +183,16 @@ type HistoryReader interface {
 	// pushes from being read. No label is ErrInvalid; no push is no result.
 	//
 	// The second result is an error about all of them, such as the context's; there is no
-	// result then.
+	// result then. A Scheduler around another one that changes what Jobs returns must have
+	// a History of its own.
 	History(ctx context.Context, pushes []Push, labels ...string) ([]PushRuns, error)
+}
+
+// HistoryWidth is an ability of a HistoryReader for which each push has a cost of its own.
+type HistoryWidth interface {
+	// HistoryWidth is how many pushes are best read in one go, 1 or more: more of them
+	// would cost too much where the first few suffice.
+	HistoryWidth() int
 }
 
 // StatusReader knows how far runs are by their IDs alone, many in one go: what somebody

@@ -48,7 +48,8 @@
 //   - [TriggerScoper], by [TriggerNeeds], and [CancelScoper], by [CancelNeeds]: what
 //     whoever asks for an act must be allowed to do; [WithScopes] keeps an act to that.
 //   - [RunFinder], by [FindRun]: the run with an ID, and so its label and its push.
-//   - [HistoryReader], by [History]: the runs of some labels on many pushes, in a few requests.
+//   - [HistoryReader], by [History]: the runs of some labels on many pushes, in a few requests;
+//     [HistoryWidth], by [HistoryWidthOf], says how many pushes are best read in one go.
 //   - [StatusReader], by [StatusesOf]: how far runs are, many in one go.
 //   - [Canceler], by [Cancel]; [LogOpener], by [OpenLog]; [Watcher], by [Watch];
 //     [PageLinker], by [PageOf].

@@ -134,6 +134,14 @@ func History(ctx context.Context, s Scheduler, pushes []Push, labels ...string) 
 	return nil, unsupported("history", fmt.Sprint(labels))
 }
 
+// HistoryWidthOf asks s how many pushes are best read in one go; 0 where it does not matter.
+func HistoryWidthOf(s Scheduler) int {
+	if w, ok := As[HistoryWidth](s); ok {
+		return max(1, w.HistoryWidth())
+	}
+	return 0
+}
+
 // StatusesOf asks s how far runs are, or answers errors.ErrUnsupported.
 func StatusesOf(ctx context.Context, s Scheduler, ids ...string) (map[string]Status, error) {
 	if r, ok := As[StatusReader](s); ok {

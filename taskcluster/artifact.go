@@ -349,8 +349,11 @@ func file[T any](
 		return err
 	})
 	if errors.Is(err, rest.ErrTooLarge) {
-		err = fmt.Errorf("%w: larger than %d bytes", job.ErrMalformed, most)
-		err = job.Wrap("queue.artifact", taskID+" "+name, err)
+		err = tooLarge(taskID, name, most)
 	}
 	return out, err
+}
+
+func tooLarge(taskID, name string, most int64) error {
+	return job.Wrap("queue.artifact", taskID+" "+name, fmt.Errorf("%w: larger than %d bytes", job.ErrMalformed, most))
 }

@@ -32,10 +32,16 @@ var definedTasks = listed(contract.Endpoint[definedPage]{
 // tasks are the definitions of several tasks, by task id, in as few requests
 // as the deployment offers; those that it does not have are left out.
 func (c *Client) tasks(ctx context.Context, taskIDs ...string) (map[string]*Task, error) {
-	found, err := batch(ctx, c, definedTasks, "queue.tasks", c.route("queue", "tasks"), taskIDs)
+	out, err := c.tasksAtOnce(ctx, taskIDs...)
 	if lacks(err) {
 		return oneByOne(ctx, taskIDs, c.Task)
 	}
+	return out, err
+}
+
+// tasksAtOnce is tasks where the deployment has the call.
+func (c *Client) tasksAtOnce(ctx context.Context, taskIDs ...string) (map[string]*Task, error) {
+	found, err := batch(ctx, c, definedTasks, "queue.tasks", c.route("queue", "tasks"), taskIDs)
 	out := map[string]*Task{}
 	for id, t := range found {
 		out[id] = &t.Task
@@ -71,10 +77,16 @@ var taskStatuses = listed(contract.Endpoint[statusPage]{
 // statuses are the statuses of several tasks, by task id, in as few requests as
 // the deployment offers; tasks that it does not have are left out.
 func (c *Client) statuses(ctx context.Context, taskIDs ...string) (map[string]*TaskStatus, error) {
-	found, err := batch(ctx, c, taskStatuses, "queue.statuses", c.route("queue", "tasks", "status"), taskIDs)
+	out, err := c.statusesAtOnce(ctx, taskIDs...)
 	if lacks(err) {
 		return oneByOne(ctx, taskIDs, c.Status)
 	}
+	return out, err
+}
+
+// statusesAtOnce is statuses where the deployment has the call.
+func (c *Client) statusesAtOnce(ctx context.Context, taskIDs ...string) (map[string]*TaskStatus, error) {
+	found, err := batch(ctx, c, taskStatuses, "queue.statuses", c.route("queue", "tasks", "status"), taskIDs)
 	out := map[string]*TaskStatus{}
 	for id, t := range found {
 		out[id] = &t.Status

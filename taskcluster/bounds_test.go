@@ -67,8 +67,8 @@ func TestManyPushes(t *testing.T) {
 		asking(t, s, p, warm+n)
 	}
 	want := map[string]int{
-		"decisions": 16, "runs": 16, "defined": 16, "offers": 4, "scopes": 4, "planned": 4, "queues": 64, "needs": 64,
-		"listings": 16,
+		"decisions": 16, "runs": 16, "defined": 16, "offers": 4, "scopes": 4, "planned": 32, "queues": 64, "needs": 64,
+		"proven": 16, "notes": 16, "samples": 0, "listings": 16,
 	}
 	kept := taskcluster.Kept(p)
 	kept["listings"] = max(kept["listings"], 16) // on a slow machine they are past by now
@@ -89,20 +89,21 @@ func TestBounds(t *testing.T) {
 	kept := taskcluster.Kept(p)
 	kept["listings"] = max(kept["listings"], 16)
 	want := map[string]int{
-		"decisions": 4096, "runs": 4096, "defined": 4096, "offers": 32, "scopes": 32, "planned": 32,
-		"queues": 50_000, "needs": 50_000, "listings": 16,
+		"decisions": 4096, "runs": 4096, "defined": 4096, "offers": 32, "scopes": 32, "planned": 256,
+		"proven": 4096, "notes": 4096, "samples": 50_000, "queues": 50_000, "needs": 50_000, "listings": 16,
 	}
 	if d := cmp.Diff(want, kept); d != "" {
 		t.Errorf("what is kept (-want +got):\n%s", d)
 	}
 }
 
-// Which tasks a decision task made itself is known of 32 pushes, and takes 16
-// bytes a task.
+// Which tasks a decision task made itself is known of so many pushes as are to be kept,
+// and takes 24 bytes a task.
 func TestMappingsAreBounded(t *testing.T) {
 	const tasks, warm, most = 2000, 34, 54
 	s := tctest.New()
 	p := inMemory(s).Project("autoland", nil)
+	taskcluster.Bound(p, 4, 64, 64)
 	mapping := map[string]string{}
 	for i := range tasks {
 		label := fmt.Sprint("test-linux2404-64-qr/opt-mochitest-browser-chrome-", i)
@@ -126,7 +127,7 @@ func TestMappingsAreBounded(t *testing.T) {
 	if more := heap() - before; more > 512<<10 {
 		t.Errorf("%d kB more are in use after %d more pushes", more>>10, most-warm)
 	}
-	if all := before - empty; all > 2*32*16*tasks {
+	if all := before - empty; all > 2*32*24*tasks {
 		t.Errorf("%d kB are in use for 32 mappings of %d tasks", all>>10, tasks)
 	}
 	runtime.KeepAlive(p)

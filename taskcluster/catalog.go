@@ -81,10 +81,15 @@ func partsAfter(p job.Parts, needs []string) job.Parts {
 }
 
 // learn notes, and returns, which builds a label needs, by the dependencies of
-// its task: builds, and builds that what lies between needs.
+// its task: builds, and builds that what lies between needs. Of groups that are not
+// known whole a task of the label is noted, by which it can be found out.
 func (p *Project) learn(g *graphs, label string) []string {
 	ran := g.ran(label)
 	if len(ran) == 0 {
+		return nil
+	}
+	if g.some {
+		p.known.samples.Put(p.label(label), ran[0].Status.TaskID)
 		return nil
 	}
 	builds := map[string]bool{}
@@ -110,6 +115,43 @@ func (p *Project) learn(g *graphs, label string) []string {
 	return needs
 }
 
+// needsOf are the builds that a label needs, where a task of it was seen.
+func (p *Project) needsOf(ctx context.Context, label string) ([]string, bool) {
+	key := p.label(label)
+	if needs, ok := p.known.needs.Get(key); ok {
+		return needs, true
+	}
+	sample, ok := p.known.samples.Get(key)
+	t, defined := p.known.defs.Get(sample)
+	if !ok || !defined {
+		return nil, false
+	}
+	s := p.survey(nil)
+	builds, seen := map[string]bool{}, map[string]bool{sample: true}
+	for next := t.Dependencies; len(next) > 0; {
+		if err := s.askTasks(ctx, next); err != nil {
+			return nil, false
+		}
+		var further []string
+		for _, id := range next {
+			dep := s.tasks[id]
+			if dep == nil || seen[id] || dep.TaskGroupID != t.TaskGroupID {
+				continue
+			}
+			seen[id] = true
+			if of := (&listedTask{Task: *dep}); of.kind() == job.KindBuild {
+				builds[of.label()] = true
+			} else {
+				further = append(further, dep.Dependencies...)
+			}
+		}
+		next = further
+	}
+	needs := slices.Sorted(maps.Keys(builds))
+	p.known.needs.Put(key, slices.Clone(needs))
+	return needs, true
+}
+
 // offered are the entries of labels that did not run on a push, without the
 // whole graph where it can be done without.
 func (p *Project) offered(ctx context.Context, decision string, labels []string) ([]job.Runnable, error) {
@@ -120,7 +162,7 @@ func (p *Project) offered(ctx context.Context, decision string, labels []string)
 	var out []job.Runnable
 	var rest []string
 	for _, l := range labels {
-		needs, known := p.known.needs.Get(p.label(l))
+		needs, known := p.needsOf(ctx, l)
 		i := slices.IndexFunc(runnable, func(e job.Runnable) bool { return e.Label == l })
 		if i < 0 || !known && runnable[i].Kind != job.KindBuild {
 			rest = append(rest, l)

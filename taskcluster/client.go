@@ -29,6 +29,10 @@ type Options struct {
 	// calls go there, unsigned: it signs them with the task's scopes, and
 	// Credentials are not used. Default: none, the calls go to the deployment.
 	ProxyURL string
+	// CacheDir is a folder that keeps which tasks decision and action tasks made, up to
+	// 256 MB: that never changes, and is most of what reading named labels costs. Default:
+	// none is kept on the disk.
+	CacheDir string
 	// Deadline bounds each operation as a whole, its pages and what is tried again
 	// included, but for what is read of an artifact that was opened. Default ten
 	// minutes; negative means none. An operation that takes longer is
@@ -51,6 +55,7 @@ type Client struct {
 	log   *slog.Logger
 
 	deadline time.Duration
+	kept     *rest.Disk // plans; nil for none
 }
 
 // New returns a client of the deployment at rootURL, such as FirefoxCI, which is
@@ -81,6 +86,7 @@ func New(rootURL string, opts *Options) (*Client, error) {
 	c.root = strings.TrimRight(c.root, "/")
 	c.web = webOf(strings.TrimRight(rootURL, "/"))
 	c.rest = rest.New(&rest.Options{HTTP: o.HTTP, Logger: o.Logger})
+	c.keepIn(o.CacheDir)
 	return c, nil
 }
 

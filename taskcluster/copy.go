@@ -17,6 +17,9 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
+// copiedAction is the tag of what mozci copied itself.
+const copiedAction = "retrigger-copy"
+
 // copyInstead copies the label's task, for a push whose hook is gone: hooks are
 // kept for 60 days after they were fired last.
 func (s *shot) copyInstead(ctx context.Context, a *action, gone error) (job.Receipt, error) {
@@ -117,7 +120,7 @@ func (s *shot) copied(ctx context.Context, t *listedTask, now time.Time) (map[st
 	routes := slices.DeleteFunc(d.Routes, func(r string) bool { return strings.HasPrefix(r, "index.") })
 	tags := map[string]string{}
 	maps.Copy(tags, d.Tags)
-	tags["action"] = "retrigger-copy" // so that no robot takes it for the push's own
+	tags["action"] = copiedAction // so that no robot takes it for the push's own
 	for name, v := range map[string]any{
 		"created": stamp(now), "deadline": stamp(d.Deadline.Add(age)), "expires": stamp(d.Expires.Add(age)),
 		"routes": append([]string{}, routes...), "tags": tags, "payload": refreshed(payload, age),

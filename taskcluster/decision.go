@@ -3,8 +3,6 @@ package taskcluster
 import (
 	"context"
 	"fmt"
-	"maps"
-	"slices"
 
 	"github.com/mozci/mozci/internal/slug"
 	"github.com/mozci/mozci/job"
@@ -86,17 +84,6 @@ func (p *Project) may(ctx context.Context, id string) (own, all []string, err er
 	return d.scopes, all, err
 }
 
-// planned are the ids of the tasks that a decision task made itself.
-func (p *Project) planned(ctx context.Context, id string) (taskIDs, error) {
-	return p.known.planned.Do(ctx, id, func(ctx context.Context) (taskIDs, bool, error) {
-		labels, err := artifact(ctx, p, id, "public/label-to-taskid.json", mostMapping, labelToTask)
-		if err != nil {
-			return nil, false, err
-		}
-		return newTaskIDs(slices.Collect(maps.Values(*labels))), true, nil
-	})
-}
-
 // labelToTask is what a decision or an action task knows when it is done: of each
 // label one task.
 var labelToTask = contract.New(contract.Endpoint[map[string]taskID]{
@@ -140,6 +127,6 @@ func (p *Project) wasAdded(ctx context.Context, j job.Job) (bool, error) {
 	if err != nil || r.Status.TaskID == id {
 		return false, err
 	}
-	tasks, err := p.planned(ctx, id)
-	return err == nil && !tasks.has(r.Status.TaskID), err
+	made, err := p.planOf(ctx, id)
+	return err == nil && !made.has(r.Status.TaskID), err
 }

@@ -78,6 +78,7 @@ func Kept(p *Project) map[string]int {
 	return map[string]int{
 		"decisions": p.known.decisions.Len(), "runs": p.known.runs.Len(), "defined": p.known.defined.Len(),
 		"offers": p.known.offers.Len(), "scopes": p.known.scopes.Len(), "planned": p.known.planned.Len(),
+		"proven": p.known.proven.Len(), "notes": p.known.notes.Len(), "samples": p.known.samples.Len(),
 		"queues": p.known.queues.Len(), "needs": p.known.needs.Len(), "listings": len(p.known.listings.kept),
 	}
 }
@@ -92,6 +93,9 @@ func Fill(p *Project, n int) {
 		p.known.offers.Put(key, nil)
 		p.known.scopes.Put(key, nil)
 		p.known.planned.Put(key, nil)
+		p.known.proven.Put(key, true)
+		p.known.notes.Put(key, nil)
+		p.known.samples.Put(p.label(key), "")
 		p.known.queues.Put(p.label(key), "")
 		p.known.needs.Put(p.label(key), nil)
 		p.forget(job.Push{ID: int64(i)})

@@ -29,6 +29,7 @@ type graphs struct {
 	list []*graph
 	byID map[string]*listedTask
 	none error // why there is no group of the push's own; ErrNotScheduled
+	some bool  // the tasks are not all that the groups have, but all of what was asked for
 
 	// By the mutex of listings:
 	catalog   bool // read for a catalog, and not for jobs yet
@@ -75,6 +76,7 @@ func (p *Project) list(ctx context.Context, push job.Push) (*graphs, error) {
 		}
 		p.known.queues.Put(p.label(t.label()), t.Task.queue())
 	}
+	p.listed(p.key(push), out)
 	p.known.listings.keep(p.key(push), out)
 	return out, nil
 }
@@ -110,7 +112,11 @@ func (p *Project) group(ctx context.Context, decision string) (*graph, error) {
 // cronGroups lists the groups that cron jobs made for a push. One that is gone,
 // or whose decision task failed, holds nothing.
 func (p *Project) cronGroups(ctx context.Context, push job.Push) ([]*graph, error) {
-	ids, err := p.crons(ctx, push)
+	hashes, err := p.indexHashes(ctx, push)
+	if err != nil {
+		return nil, err
+	}
+	ids, err := p.crons(ctx, hashes)
 	if err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	v2 "github.com/go-json-experiment/json"
@@ -68,20 +69,30 @@ var indexedTasks = listed(contract.Endpoint[indexedPage]{
 	return func(t *indexedTask) error { return once(t.Namespace) }
 })
 
-// findTasksAtIndex are the tasks at several paths of the index, by path, in one
-// request where the deployment offers it; paths without a task are left out.
+// findTasksAtIndex are the tasks at several paths of the index, by path, in as few requests
+// as the deployment offers; paths without a task are left out.
 func (c *Client) findTasksAtIndex(ctx context.Context, indexPaths ...string) (map[string]string, error) {
 	out := map[string]string{}
-	err := indexedTasks.ask(ctx, c, "index.findTasksAtIndex", fmt.Sprint(indexPaths),
-		c.route("index", "tasks", "indexes"), indexesOf{indexPaths},
-		func(t *indexedTask) { out[t.Namespace] = t.TaskID })
-	if lacks(err) {
-		return oneByOne(ctx, indexPaths, c.FindTask)
-	}
-	if err != nil {
-		return nil, err
+	for part := range slices.Chunk(indexPaths, mostIDs) {
+		err := indexedTasks.ask(ctx, c, "index.findTasksAtIndex", atPaths(part),
+			c.route("index", "tasks", "indexes"), indexesOf{part},
+			func(t *indexedTask) { out[t.Namespace] = t.TaskID })
+		if lacks(err) {
+			return oneByOne(ctx, indexPaths, c.FindTask)
+		}
+		if err != nil {
+			return nil, err
+		}
 	}
 	return out, nil
+}
+
+// atPaths names paths in an error: many are told by their number.
+func atPaths(paths []string) string {
+	if len(paths) > 3 {
+		return fmt.Sprint(len(paths), " paths")
+	}
+	return fmt.Sprint(paths)
 }
 
 var namespaceTasks = listed(contract.Endpoint[indexedPage]{

@@ -15,8 +15,11 @@ import (
 // job.ErrUnknownWord. A task that will never run, since what it needs has ended
 // without success, is Skipped, and its Record says why.
 //
-// Requests: two for the decision tasks, or one when the push's own is known
-// already; one for each 1000 tasks; and one for all dependencies outside the
+// Named labels are read without the groups where that tells the same; see History. A
+// listing of the groups that Catalog has just made is used for them all the same.
+//
+// Requests of a whole push: two for the decision tasks, or one when the push's own is
+// known already; one for each 1000 tasks; and one for all dependencies outside the
 // groups of tasks that wait.
 func (p *Project) Jobs(ctx context.Context, push job.Push, names ...string) ([]job.Job, error) {
 	const op = "taskcluster.jobs"
@@ -25,13 +28,22 @@ func (p *Project) Jobs(ctx context.Context, push job.Push, names ...string) ([]j
 	}
 	p = p.of(push)
 	return within(ctx, p.c, op, push.String(), func(ctx context.Context) ([]job.Job, error) {
-		g, err := p.forJobs(ctx, push)
-		if err != nil {
-			return nil, job.Wrap(op, push.String(), err)
+		if len(names) > 0 {
+			runs := p.history(ctx, []job.Push{push}, names)[0]
+			return runs.Jobs, runs.Err
 		}
-		jobs, err := p.jobsOf(ctx, push, g, names...)
+		jobs, err := p.jobsByGroup(ctx, push)
 		return jobs, job.Wrap(op, push.String(), err)
 	})
+}
+
+// jobsByGroup are the jobs of a push by its groups.
+func (p *Project) jobsByGroup(ctx context.Context, push job.Push, names ...string) ([]job.Job, error) {
+	g, err := p.forJobs(ctx, push)
+	if err != nil {
+		return nil, err
+	}
+	return p.jobsOf(ctx, push, g, names...)
 }
 
 // jobsOf are the runs in the groups of a push, of the named labels or of all.
@@ -73,12 +85,8 @@ func runsOf(push job.Push, t *listedTask, never string) ([]job.Job, error) {
 	kind := t.kind()
 	runs := t.Status.Runs
 	if len(runs) == 0 {
-		status := job.StatusUnscheduled
-		if never != "" {
-			status = job.StatusSkipped
-		}
 		return []job.Job{job.New(job.Fields{
-			ID: t.Status.TaskID + "/0", Name: t.label(), Push: push, Kind: kind, Status: status,
+			ID: t.Status.TaskID + "/0", Name: t.label(), Push: push, Kind: kind, Status: t.unscheduled(never),
 			Times: job.Times{Requested: t.Task.Created}, Raw: Record{Task: &t.Task, Status: &t.Status, Never: never},
 		})}, nil
 	}

@@ -1,8 +1,8 @@
 package taskcluster
 
 import (
-	"encoding/base64"
-	"slices"
+	"sync"
+	"sync/atomic"
 
 	"github.com/mozci/mozci/internal/flight"
 )
@@ -11,9 +11,11 @@ import (
 // pushes, so that it keeps what was wanted last, and asks again for the rest.
 const (
 	// mostDecisions is of how many decision tasks what is large is kept. Of one
-	// push of Firefox that is about 1.5 MB: actions, expanded scopes, and the ids
-	// of 30,000 tasks.
+	// push of Firefox that is about 1 MB: actions, and expanded scopes.
 	mostDecisions = 32
+	// mostPlans is of how many decision and action tasks it is kept what they made, 72 kB
+	// for a push of 3,000 tasks: of the range that somebody looks at again and again.
+	mostPlans = 8 * mostDecisions
 	// mostPushes is of how many pushes small facts are kept, a kilobyte each: the
 	// decision task, its run, its own scopes and revisions.
 	mostPushes = 4096
@@ -35,11 +37,19 @@ type known struct {
 	defined   *flight.Cache[string, *definition] // a decision task, to what its definition says
 	offers    *flight.Cache[string, *actions]    // a decision task, to its actions
 	scopes    *flight.Cache[string, []string]    // a decision task, to its scopes with what roles contain
-	planned   *flight.Cache[string, taskIDs]     // a decision task, to the tasks that it made itself
+	planned   *flight.Cache[string, *plan]       // a decision or action task, to the tasks that it made itself
+	proven    *flight.Cache[string, bool]        // a task whose plan is known to be its own
+	notes     *flight.Cache[string, *note]       // a push, to what no artifact tells of it
 	queues    *flight.Cache[labelOf, string]     // to the task queue
 	needs     *flight.Cache[labelOf, []string]   // to the labels of the builds that it needs
+	samples   *flight.Cache[labelOf, string]     // to a task of it, whose builds were not looked for
 	tasks     *flight.Cache[string, *Definition] // of which Pulse told
+	defs      *flight.Cache[string, *Task]       // of tasks whose labels were asked for by name
+	waited    *flight.Cache[string, bool]        // tasks that waited for others when they were asked about
 	listings  *listings
+
+	noting  sync.Mutex  // of what notes say
+	noBatch atomic.Bool // the deployment does not tell of many tasks in one request
 }
 
 // labelOf is a label of a repository: another one may run it elsewhere.
@@ -52,46 +62,15 @@ func newKnown(decisions, pushes, labels int) *known {
 		defined:   flight.New[string, *definition](pushes),
 		offers:    flight.New[string, *actions](decisions),
 		scopes:    flight.New[string, []string](decisions),
-		planned:   flight.New[string, taskIDs](decisions),
+		planned:   flight.New[string, *plan](decisions * mostPlans / mostDecisions),
+		proven:    flight.New[string, bool](pushes),
+		notes:     flight.New[string, *note](pushes),
 		queues:    flight.New[labelOf, string](labels),
 		needs:     flight.New[labelOf, []string](labels),
+		samples:   flight.New[labelOf, string](labels),
 		tasks:     flight.New[string, *Definition](mostTasks),
+		defs:      flight.New[string, *Task](mostTasks),
+		waited:    flight.New[string, bool](mostTasks),
 		listings:  &listings{kept: map[string]*graphs{}},
 	}
-}
-
-// taskIDs is a set of task ids, sorted, as the 16 bytes that each is written for:
-// a fifth of what a map of strings takes.
-type taskIDs [][16]byte
-
-// newTaskIDs is the set of ids.
-func newTaskIDs(ids []taskID) taskIDs {
-	out := make(taskIDs, 0, len(ids))
-	for _, id := range ids {
-		if raw, ok := taskBytes(string(id)); ok {
-			out = append(out, raw)
-		}
-	}
-	slices.SortFunc(out, compareIDs)
-	return slices.Clip(slices.Compact(out))
-}
-
-func (s taskIDs) has(id string) bool {
-	raw, ok := taskBytes(id)
-	if !ok {
-		return false
-	}
-	_, found := slices.BinarySearchFunc(s, raw, compareIDs)
-	return found
-}
-
-func compareIDs(a, b [16]byte) int { return slices.Compare(a[:], b[:]) }
-
-// taskBytes are what a slugid is the base64 of.
-func taskBytes(id string) (raw [16]byte, ok bool) {
-	if len(id) != base64.RawURLEncoding.EncodedLen(len(raw)) {
-		return raw, false
-	}
-	n, err := base64.RawURLEncoding.Strict().Decode(raw[:], []byte(id))
-	return raw, err == nil && n == len(raw)
 }

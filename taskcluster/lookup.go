@@ -1,6 +1,7 @@
 package taskcluster
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -45,13 +46,8 @@ func (p *Project) decisionOf(ctx context.Context, push job.Push) (string, error)
 
 // lookUp is decisionOf, by what the index says now.
 func (p *Project) lookUp(ctx context.Context, push job.Push) (string, error) {
-	byRevision := revisionPaths(p.place, push)
-	looked := slices.Clone(byRevision)
-	byID := ""
-	if push.ID > 0 {
-		byID = p.place.String() + ".pushlog-id." + strconv.FormatInt(push.ID, 10) + ".decision"
-		looked = append(looked, byID)
-	}
+	byRevision, byID := p.decisionPaths(push)
+	looked := looked(byRevision, byID)
 	if len(looked) == 0 {
 		return "", fmt.Errorf("%w: a push with neither an id nor a revision of 40 digits", job.ErrInvalid)
 	}
@@ -75,6 +71,23 @@ func (p *Project) lookUp(ctx context.Context, push job.Push) (string, error) {
 		return "", errors.Join(err, &noDecision{looked: looked})
 	}
 	return id, nil
+}
+
+// decisionPaths is where the index has a push's decision task: by its revision, and by its
+// id, which is empty where it has none.
+func (p *Project) decisionPaths(push job.Push) (byRevision []string, byID string) {
+	if push.ID > 0 {
+		byID = p.place.String() + ".pushlog-id." + strconv.FormatInt(push.ID, 10) + ".decision"
+	}
+	return revisionPaths(p.place, push), byID
+}
+
+// looked are the places where a push's decision task is looked for.
+func looked(byRevision []string, byID string) []string {
+	if byID == "" {
+		return slices.Clone(byRevision)
+	}
+	return append(slices.Clone(byRevision), byID)
 }
 
 // wholeHashes are the hashes of a push that the index may name it by: in hg or
@@ -135,27 +148,45 @@ func (p *Project) explain(ctx context.Context, err error) error {
 	return err
 }
 
-// crons are the decision tasks that cron jobs made for a push.
-func (p *Project) crons(ctx context.Context, push job.Push) ([]string, error) {
+// indexHashes are the hashes by which the index may have what belongs to a push.
+func (p *Project) indexHashes(ctx context.Context, push job.Push) ([]string, error) {
 	hashes := wholeHashes(push)
-	if len(hashes) == 0 { // a push of 12 digits: its decision task knows them all
-		if id, err := p.decisionOf(ctx, push); err == nil {
-			revs, err := p.revisions(ctx, id)
-			if err != nil {
-				return nil, err
-			}
-			hashes = slices.DeleteFunc(slices.Clone(revs), func(r string) bool {
-				return len(r) != 40 || !sameAsOne([]string{r}, push)
-			})
-		}
+	if len(hashes) > 0 {
+		return hashes, nil
 	}
+	id, err := p.decisionOf(ctx, push) // a push of 12 digits: its decision task knows them all
+	if err != nil {
+		return nil, nil //nolint:nilerr // who lists its groups is told
+	}
+	revs, err := p.revisions(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return slices.Compact(slices.DeleteFunc(slices.Clone(revs), func(r string) bool {
+		return len(r) != 40 || !sameAsOne([]string{r}, push)
+	})), nil
+}
+
+// crons are the decision tasks that cron jobs made for a push of these hashes.
+func (p *Project) crons(ctx context.Context, hashes []string) ([]string, error) {
+	out, err := p.namespaced(ctx, hashes, ".cron")
+	if errors.Is(err, job.ErrNotFound) || lacks(err) { // no such listing, or nothing there
+		err = nil
+	}
+	return out, err
+}
+
+// namespaced are the tasks that the index has in a namespace of the revisions.
+func (p *Project) namespaced(ctx context.Context, hashes []string, name string) ([]string, error) {
 	var out []string
-	for _, h := range slices.Compact(hashes) {
-		found, err := p.c.listIndexedTasks(ctx, p.place.String()+".revision."+h+".cron")
-		if err != nil && !errors.Is(err, job.ErrNotFound) && !lacks(err) { // no such listing, or nothing there
+	var errs error
+	for _, h := range hashes {
+		found, err := p.c.listIndexedTasks(ctx, p.place.String()+".revision."+h+name)
+		out = append(out, found...)
+		if err != nil && !errors.Is(err, job.ErrNotFound) && !lacks(err) {
 			return nil, err
 		}
-		out = append(out, found...)
+		errs = cmp.Or(errs, err)
 	}
-	return out, nil
+	return out, errs
 }

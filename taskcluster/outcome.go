@@ -118,6 +118,21 @@ var taskGraph = contract.New(contract.Endpoint[map[string]madeTask]{
 	URL: storedAs + `task-graph\.json$`,
 })
 
+// eachMade reads a task-graph.json, a task at a time.
+func eachMade(r io.Reader, take func(id string, t *madeTask)) error {
+	_, err := taskGraph.Read(contract.Asked{}, r, contract.Elements("", func(id string, t *madeTask) error {
+		if err := isTask(".", id); err != nil {
+			return err
+		}
+		if t.TaskID != "" && t.TaskID != id {
+			return contract.Outside("task_id", "%.60q, which stands at %q", t.TaskID, id)
+		}
+		take(id, t)
+		return nil
+	}))
+	return err
+}
+
 // madeBy are the runs that a completed action's task-graph.json names.
 func (p *Project) madeBy(ctx context.Context, s *TaskStatus, label string) ([]string, error) {
 	run, err := settled(s)
@@ -127,19 +142,11 @@ func (p *Project) madeBy(ctx context.Context, s *TaskStatus, label string) ([]st
 	var ids []string
 	err = p.c.ReadArtifact(ctx, s.TaskID, run, "public/task-graph.json", func(r io.Reader) error {
 		ids = nil
-		_, err := taskGraph.Read(contract.Asked{}, r, contract.Elements("", func(id string, t *madeTask) error {
-			if err := isTask(".", id); err != nil {
-				return err
-			}
-			if t.TaskID != "" && t.TaskID != id {
-				return contract.Outside("task_id", "%.60q, which stands at %q", t.TaskID, id)
-			}
+		return eachMade(r, func(id string, t *madeTask) {
 			if label == "" || t.Label == label {
 				ids = append(ids, id+"/0")
 			}
-			return nil
-		}))
-		return err
+		})
 	})
 	if errors.Is(err, job.ErrNotFound) {
 		return nil, nil

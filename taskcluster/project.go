@@ -59,6 +59,8 @@ var (
 	_ job.TriggerScoper   = (*Project)(nil)
 	_ job.CancelScoper    = (*Project)(nil)
 	_ job.RunFinder       = (*Project)(nil)
+	_ job.HistoryReader   = (*Project)(nil)
+	_ job.StatusReader    = (*Project)(nil)
 )
 
 // Project is the CI of a repository, by its short name, such as autoland. It asks

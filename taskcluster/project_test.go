@@ -113,7 +113,7 @@ test-linux2404-64/opt-xpcshell-1 test skipped`), "\n")
 		t.Errorf("an unknown word elsewhere: %d jobs, %v", len(jobs), err)
 	}
 	s.Requests()
-	_, _ = p.Jobs(t.Context(), push(20), build)
+	_, _ = p.Jobs(t.Context(), push(20))
 	if got := s.Requests(); len(got) != 4 {
 		t.Errorf("the decision task was known, 6 tasks are 3 pages, and there are no cron jobs: %q", got)
 	}
@@ -209,7 +209,7 @@ func TestLoad(t *testing.T) {
 	if _, err := p.QueueDepth(t.Context(), test); !errors.Is(err, errors.ErrUnsupported) {
 		t.Errorf("before a task was seen: %v", err)
 	}
-	_ = ok(p.Jobs(t.Context(), push(20), build))
+	_ = ok(p.Jobs(t.Context(), push(20), test))
 	if got, err := p.QueueDepth(t.Context(), test); err != nil || got != (job.QueueDepth{Pending: 3, Running: 2}) {
 		t.Errorf("%+v, %v", got, err)
 	}

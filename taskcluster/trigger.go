@@ -57,7 +57,9 @@ func (p *Project) trigger(ctx context.Context, req job.Request) (job.Receipt, er
 	if err != nil || there != nil {
 		return *cmp.Or(there, &job.Receipt{}), err
 	}
-	return s.take(ctx)
+	receipt, err := s.take(ctx)
+	p.fired(req.Push, receipt, err)
+	return receipt, err
 }
 
 // aim is all that is done of a request before anything is fired, or the receipt of one

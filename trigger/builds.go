@@ -27,6 +27,33 @@ func readBuild(
 	}, err
 }
 
+// underWay are the IDs of the runs of the build that have not ended. known is false where
+// more was triggered than is visible: of that, no ID is known.
+func (f BuildFacts) underWay() (ids []string, known bool) {
+	return waitingIDs(f.Jobs), f.Seen <= len(f.Jobs)
+}
+
+func waitingIDs(jobs []job.Job) (ids []string) {
+	for _, j := range jobs {
+		if j.Status().Waiting() {
+			ids = append(ids, j.ID())
+		}
+	}
+	return ids
+}
+
+// UnderWay are the IDs of the runs of the label, and of the builds that it needs, that have
+// not ended. known is false where more was triggered than is visible: of that, no ID is
+// known, and only another Look tells more.
+func (f Facts) UnderWay() (ids []string, known bool) {
+	ids, known = waitingIDs(f.Jobs), f.Asked == 0
+	for _, b := range f.Builds {
+		of, all := b.underWay()
+		ids, known = append(ids, of...), known && all
+	}
+	return ids, known
+}
+
 // buildState is the best that the runs of a build offer. A run that ended
 // without success can have left files too, so each is asked for its files
 // where the CI can tell; where it cannot, success means that they are there.

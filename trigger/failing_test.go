@@ -32,6 +32,10 @@ func (h *hooked) Jobs(ctx context.Context, p job.Push, names ...string) ([]job.J
 	return h.CI.Jobs(ctx, p, names...)
 }
 
+func (h *hooked) History(ctx context.Context, pushes []job.Push, labels ...string) ([]job.PushRuns, error) {
+	return jobtest.HistoryByJobs(ctx, h.Jobs, pushes, labels...)
+}
+
 func (h *hooked) Accepted(ctx context.Context, p job.Push, label string) ([]job.Request, error) {
 	if h.accepted != nil {
 		if err := h.accepted(label); err != nil {

@@ -22,7 +22,7 @@ func (f Facts) noLabel() bool { return f.Barred == barredLabel }
 // by. Of the options Ledger, Judge, Manifests and ExistingOnly count. A label that the
 // push does not offer is Barred, with an *job.UnknownLabelError.
 func Look(ctx context.Context, ci job.Scheduler, p job.Push, label string, opts *Options) (Facts, error) {
-	m := &maker{ci: ci, times: 1}
+	m := &maker{ci: ci, times: 1, history: analysis.NewHistory(ci, nil, 0)}
 	if opts != nil {
 		m.opts = *opts
 	}
@@ -157,7 +157,7 @@ func (m *maker) jobs(ctx context.Context, p job.Push, names []string) ([]job.Job
 		}
 	}
 	slices.Sort(names)
-	return m.ci.Jobs(ctx, p, slices.Compact(names)...)
+	return m.history.Jobs(ctx, p, slices.Compact(names)...)
 }
 
 // fill counts the runs of the label and of its builds.

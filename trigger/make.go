@@ -64,7 +64,7 @@ type Options struct {
 func Make(
 	ctx context.Context, ci job.Scheduler, pushes []job.Push, labels []string, times int, opts *Options,
 ) (Plan, error) {
-	m := &maker{ci: ci, times: times}
+	m := &maker{ci: ci, times: times, history: analysis.NewHistory(ci, pushes, len(pushes))}
 	if opts != nil {
 		m.opts = *opts
 	}
@@ -91,6 +91,7 @@ func Make(
 
 type maker struct {
 	ci         job.Scheduler
+	history    *analysis.History // of the pushes
 	times      int
 	opts       Options
 	exceptions int

@@ -58,7 +58,10 @@ type RunOptions struct {
 // fails with job.ErrUnavailable until the entry is ledger.UnsureExpires old, and is not
 // repeated blindly.
 func Run(ctx context.Context, ci job.Scheduler, plan Plan, opts *RunOptions) (Plan, error) {
-	r := &runner{ci: ci, log: slog.New(slog.DiscardHandler), holder: rand.Text(), unanswered: map[*Step]error{}}
+	r := &runner{
+		ci: ci, log: slog.New(slog.DiscardHandler), holder: rand.Text(), unanswered: map[*Step]error{},
+		waiting: map[*Step][]string{},
+	}
 	if opts != nil {
 		r.opts = *opts
 	}
@@ -124,6 +127,10 @@ type runner struct {
 	// unanswered is the last question about a step that waits which the CI did not
 	// answer.
 	unanswered map[*Step]error
+	// waiting are the runs of builds that a step waits for, by ID; nil where only reading
+	// the push tells more. looks is how often the steps were looked at.
+	waiting map[*Step][]string
+	looks   int
 }
 
 // made gives the builds that came with another step's request its receipt.

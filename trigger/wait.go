@@ -78,7 +78,13 @@ func (r *runner) events(ctx context.Context) <-chan error {
 // that the CI did not answer is asked again with the next event: the step says so.
 func (r *runner) look(ctx context.Context, steps []*Step) ([]*Step, error) {
 	var left []*Step
+	still := r.still(ctx, steps)
 	for _, s := range steps {
+		if still[s] {
+			delete(r.unanswered, s)
+			left = append(left, s)
+			continue
+		}
 		state, err := r.builds(ctx, s)
 		if err == nil && state == BuildWorking {
 			err = r.release(ctx, s)
@@ -112,14 +118,52 @@ func (r *runner) builds(ctx context.Context, s *Step) (BuildState, error) {
 		return BuildMissing, err
 	}
 	worst := BuildWorking
+	var ids []string
+	all := true
 	for _, b := range s.Builds {
 		facts, err := readBuild(ctx, r.ci, r.opts.Ledger, s.Push, b, jobs)
 		if err != nil {
 			return BuildMissing, err
 		}
 		worst = max(worst, facts.State)
+		waiting, known := facts.underWay()
+		ids, all = append(ids, waiting...), all && known
 	}
+	if !all {
+		ids = nil
+	}
+	r.waiting[s] = ids
 	return worst, nil
+}
+
+// WholeLook is how many looks by status there are before what somebody waits for is read
+// again whatever the statuses say: others may have triggered or stopped something.
+const WholeLook = 10
+
+// still are the steps whose builds are all under way as they were, by one request for the
+// statuses of them all, where the CI tells them. The others must be read.
+func (r *runner) still(ctx context.Context, steps []*Step) map[*Step]bool {
+	var ids []string
+	for _, s := range steps {
+		ids = append(ids, r.waiting[s]...)
+	}
+	r.looks++
+	if len(ids) == 0 || r.looks%WholeLook == 0 {
+		return nil
+	}
+	slices.Sort(ids)
+	now, err := job.StatusesOf(ctx, r.ci, slices.Compact(ids)...)
+	if err != nil { // it cannot tell, or not now
+		return nil
+	}
+	out := map[*Step]bool{}
+	for _, s := range steps {
+		out[s] = len(r.waiting[s]) > 0 && !slices.ContainsFunc(r.waiting[s], func(id string) bool {
+			status, known := now[id]
+			return !known || !status.Waiting()
+		})
+	}
+	return out
 }
 
 // release asks for a step whose builds are done. Meanwhile others, or the build
@@ -166,6 +210,7 @@ func (r *runner) step(s Step) {
 
 // giveUp looks once more and fails what still waits.
 func (r *runner) giveUp(ctx context.Context, steps []*Step) error {
+	clear(r.waiting) // read them all
 	left, err := r.look(ctx, steps)
 	if err != nil {
 		return err

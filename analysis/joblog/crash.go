@@ -2,8 +2,6 @@ package joblog
 
 import (
 	"strings"
-
-	"github.com/mozci/mozci/internal/lax"
 )
 
 // crash reads the forms of PROCESS-CRASH, which differ in the order of what they
@@ -100,11 +98,11 @@ func javaSignature(stack string) string {
 }
 
 // crashSignature is that of a crash in a structured log.
-func crashSignature(signature, javaStack lax.Text) string {
-	if s := bareSignature(string(signature)); s != "" || javaStack == "" {
+func crashSignature(signature, javaStack string) string {
+	if s := bareSignature(signature); s != "" || javaStack == "" {
 		return s
 	}
-	return javaSignature(string(javaStack))
+	return javaSignature(javaStack)
 }
 
 // signature is what stands in the brackets at the end: "[@ f]", "[None]".

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"strings"
 )
 
 // ErrorLine is a line of a plain log that says what went wrong.
@@ -20,6 +19,8 @@ type LineOptions struct {
 	// Length is how many characters of a line are looked at. Default 500, as
 	// Treeherder does.
 	Length int
+
+	in blocks
 }
 
 // errEnough ends a scan.
@@ -48,15 +49,16 @@ func ErrorLines(ctx context.Context, r io.Reader, opts *LineOptions) ([]ErrorLin
 		return nil, err
 	}
 	defer done()
+	l := newLineLooker(errorTriggers, o.Length)
 	var out []ErrorLine
-	e := errorReader{length: o.Length}
-	err = scan(ctx, r, errorTriggers, e.bytes(), func(f found) error {
-		text, isErr := e.line(f)
-		text = strings.TrimRightFunc(text, isSpace)
-		if !isErr || len(out) > 0 && out[len(out)-1].Text == text {
-			return nil
-		}
-		out = append(out, ErrorLine{f.number, text})
+	err = eachBlock(ctx, r, o.in, l.look, func(_ block, of *lines) error {
+		l.each(of, func(f *line) bool {
+			l.read(f)
+			if f.isErr && (len(out) == 0 || out[len(out)-1].Text != f.said) {
+				out = append(out, ErrorLine{f.number, f.said})
+			}
+			return o.Most <= 0 || len(out) < o.Most
+		})
 		if o.Most > 0 && len(out) >= o.Most {
 			return errEnough
 		}
@@ -70,25 +72,3 @@ func ErrorLines(ctx context.Context, r io.Reader, opts *LineOptions) ([]ErrorLin
 
 // errorSet is that of errorLiterals in the searchers of plain logs.
 const errorSet sets = 1
-
-// errorReader makes text of the lines that were found, without Taskcluster's
-// prefix.
-type errorReader struct {
-	length      int
-	taskcluster bool // the log is Taskcluster's
-}
-
-// line is the text of a line, and whether it is an error line.
-func (e *errorReader) line(f found) (text string, isErr bool) {
-	line := decodeLine(f.text, e.length)
-	if strings.HasPrefix(line, taskclusterStart) {
-		e.taskcluster = true
-	}
-	if e.taskcluster {
-		line = stripTaskcluster(line)
-	}
-	return line, f.sets&errorSet != 0 && isError(line)
-}
-
-// bytes is how much of a line is looked at for so many characters.
-func (e *errorReader) bytes() int { return e.length*4 + 4 }

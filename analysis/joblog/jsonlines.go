@@ -1,53 +1,162 @@
 package joblog
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
+
+	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/mozci/mozci/internal/clip"
 	"github.com/mozci/mozci/internal/lax"
 )
 
-// eachJSON calls each with the lines of a file of JSON lines; what is too long
-// or no object is noted as partial, and so is what each says is wrong. An error
-// of reading, such as a torn gzip, is noted too: the lines before it are good.
-func (r *Report) eachJSON(ctx context.Context, in io.Reader, each func(number int, line []byte) error) error {
-	b := bufio.NewReaderSize(in, 64<<10)
-	var line []byte
-	for number := 1; ; number++ {
-		if number%256 == 0 && ctx.Err() != nil {
-			return ctx.Err()
+// jsonLines reads a file of JSON lines into a report. decode, which is called on any
+// core, makes of a line what take is given, in order; what decode leaves there may
+// lie in the line, and in m.
+type jsonLines[T any] struct {
+	r      *Report
+	decode func(m *members, line []byte, of *T) error
+	take   func(number int, of *T) error
+
+	number int    // of line feeds before the block
+	begun  []byte // of a line that began in a block before
+	long   bool   // that line is too long, and not kept
+	own    jsonBlock[T]
+}
+
+// jsonBlock is what the whole lines of a block are.
+type jsonBlock[T any] struct {
+	m     members
+	lines []jsonLine[T]
+	head  []byte // the end of a line that began before
+	tail  []byte // the beginning of one that goes on behind
+	ended bool   // head has its line feed
+	feeds int    // behind head
+}
+
+// jsonLine is one line.
+type jsonLine[T any] struct {
+	number int    // that of the first whole line of the block is 0
+	text   []byte // without the space around it
+	of     T
+	err    error
+}
+
+// read reads all lines. What is too long or no object is noted as partial, and so is
+// what decode and take say is wrong. An error of reading, such as a torn gzip, is
+// noted too: the lines before it are good.
+func (l *jsonLines[T]) read(ctx context.Context, in io.Reader, o blocks) error {
+	err := eachBlock(ctx, in, o, l.look, l.block)
+	if err != nil && ctx.Err() == nil {
+		l.r.holes++
+		l.r.partial(fmt.Sprintf("line %d could not be read: %v", l.number+1, err))
+	}
+	return ctx.Err()
+}
+
+// look decodes the whole lines of a block.
+func (l *jsonLines[T]) look(b block, of *jsonBlock[T]) {
+	text := b.text
+	of.m.forget()
+	of.lines, of.head, of.ended, of.feeds = of.lines[:0], nil, false, 0
+	if b.before != '\n' {
+		i := bytes.IndexByte(text, '\n') + 1
+		of.ended = i > 0
+		if i == 0 {
+			i = len(text)
 		}
-		var long bool
-		var err error
-		if line, long, err = readLine(b, line[:0]); err != nil && !errors.Is(err, io.EOF) {
-			r.holes++
-			r.partial(fmt.Sprintf("line %d could not be read: %v", number, err))
-			return ctx.Err()
+		of.head, text = text[:i], text[i:]
+	}
+	for {
+		i := bytes.IndexByte(text, '\n')
+		if i < 0 {
+			break
 		}
-		text := bytes.TrimSpace(bytes.TrimPrefix(bytes.TrimSpace(line), []byte("\xef\xbb\xbf")))
-		switch {
-		case long:
-			r.holes++
-			r.partial(fmt.Sprintf("line %d is longer than %d bytes", number, longestLine))
-		case len(text) == 0:
-		case text[0] != '{':
-			r.holes++
-			r.partial(fmt.Sprintf("line %d is no JSON object: %q", number, clip.Text(string(text), 40)))
-		default:
-			if bad := each(number, text); bad != nil {
-				r.holes++
-				r.partial(fmt.Sprintf("line %d: %v", number, bad))
-				r.several(number, text, each)
-			}
+		l.line(text[:i], of)
+		text = text[i+1:]
+		of.feeds++
+	}
+	of.tail = text
+}
+
+// line decodes a line.
+func (l *jsonLines[T]) line(text []byte, of *jsonBlock[T]) {
+	text = bytes.TrimSpace(bytes.TrimPrefix(bytes.TrimSpace(text), []byte("\xef\xbb\xbf")))
+	if len(text) == 0 {
+		return
+	}
+	n := len(of.lines)
+	if n == cap(of.lines) {
+		of.lines = append(of.lines, jsonLine[T]{})
+	}
+	of.lines = of.lines[:n+1]
+	line := &of.lines[n]
+	line.number, line.text, line.err = of.feeds, text, nil
+	if text[0] == '{' {
+		line.err = l.decode(&of.m, text, &line.of)
+	}
+}
+
+// block takes the lines of a block, and those that begin or end in it.
+func (l *jsonLines[T]) block(b block, of *jsonBlock[T]) error {
+	l.begin(of.head)
+	if of.ended {
+		l.end()
+		l.number++
+	}
+	l.lines(of)
+	l.number += of.feeds
+	l.begin(of.tail)
+	if b.over && b.torn == nil {
+		l.end()
+	}
+	return nil
+}
+
+// begin keeps a part of a line.
+func (l *jsonLines[T]) begin(part []byte) {
+	l.long = l.long || len(l.begun)+len(part) > longestLine
+	if l.long {
+		part, l.begun = nil, nil
+	}
+	l.begun = append(l.begun, part...)
+}
+
+// end takes the line that was kept.
+func (l *jsonLines[T]) end() {
+	if l.long {
+		l.r.holes++
+		l.r.partial(fmt.Sprintf("line %d is longer than %d bytes", l.number+1, longestLine))
+	} else {
+		l.own.m.forget()
+		l.own.lines = l.own.lines[:0]
+		l.line(l.begun, &l.own)
+		l.lines(&l.own)
+	}
+	l.begun, l.long = l.begun[:0], false
+}
+
+// lines takes lines that were decoded.
+func (l *jsonLines[T]) lines(of *jsonBlock[T]) {
+	for i := range of.lines {
+		line := &of.lines[i]
+		number := l.number + line.number + 1
+		if line.text[0] != '{' {
+			l.r.holes++
+			l.r.partial(fmt.Sprintf("line %d is no JSON object: %q", number, clip.Text(string(line.text), 40)))
+			continue
+		}
+		err := line.err
+		if err == nil {
+			err = l.take(number, &line.of)
 		}
 		if err != nil {
-			return ctx.Err()
+			l.r.holes++
+			l.r.partial(fmt.Sprintf("line %d: %v", number, err))
+			l.several(number, line.text, &of.m)
 		}
 	}
 }
@@ -55,20 +164,14 @@ func (r *Report) eachJSON(ctx context.Context, in io.Reader, each func(number in
 // several takes the objects of a line that has more than one, or is torn before
 // one: logs were put together of which the first had no line feed at its end. A
 // line that is one whole object was taken already.
-func (r *Report) several(number int, text []byte, each func(number int, line []byte) error) {
-	if json.Valid(text) {
+func (l *jsonLines[T]) several(number int, text []byte, m *members) {
+	if jsontext.Value(text).IsValid(asLogsAre) {
 		return
 	}
 	for tries := 0; tries < 20 && len(text) > 0; tries++ {
-		var one json.RawMessage
-		d := json.NewDecoder(bytes.NewReader(text))
-		if d.Decode(&one) == nil {
-			var l struct{ Action string }
-			if json.Unmarshal(one, &l) == nil && l.Action != "" {
-				if bad := each(number, one); bad != nil {
-					r.partial(fmt.Sprintf("line %d: %v", number, bad))
-				}
-			}
+		d := jsontext.NewDecoder(bytes.NewBuffer(text), asLogsAre)
+		if one, err := d.ReadValue(); err == nil {
+			l.one(number, one, m)
 			text = bytes.TrimSpace(text[d.InputOffset():])
 			if len(text) > 0 && text[0] == '{' {
 				continue
@@ -82,19 +185,21 @@ func (r *Report) several(number int, text []byte, each func(number int, line []b
 	}
 }
 
-// readLine reads up to a line feed into line; of a line that is too long the
-// rest is passed over.
-func readLine(b *bufio.Reader, line []byte) (out []byte, long bool, err error) {
-	for {
-		part, err := b.ReadSlice('\n')
-		if len(line)+len(part) > longestLine {
-			long = true
-		} else {
-			line = append(line, part...)
-		}
-		if !errors.Is(err, bufio.ErrBufferFull) {
-			return line, long, err
-		}
+// one takes an object of several that has an action.
+func (l *jsonLines[T]) one(number int, object []byte, m *members) {
+	var has struct {
+		Action string `json:"action"`
+	}
+	if json.Unmarshal(object, &has) != nil || has.Action == "" {
+		return
+	}
+	var of T
+	err := l.decode(m, object, &of)
+	if err == nil {
+		err = l.take(number, &of)
+	}
+	if err != nil {
+		l.r.partial(fmt.Sprintf("line %d: %v", number, err))
 	}
 }
 
@@ -153,12 +258,4 @@ func member(line []byte, quoted string) ([]byte, bool) {
 		return nil, false
 	}
 	return rest[1 : end+1], true
-}
-
-func textsOf(list []string) lax.Texts {
-	var out lax.Texts
-	for _, s := range list {
-		out = append(out, lax.Text(s))
-	}
-	return out
 }

@@ -55,11 +55,12 @@ type mozlog struct {
 	known       int
 }
 
-func readMozlog(ctx context.Context, in io.Reader, tests []string) (*Report, error) {
-	m := &mozlog{r: newReport(StructuredLog).want(tests)}
+func readMozlog(ctx context.Context, in io.Reader, opts Options) (*Report, error) {
+	m := &mozlog{r: newReport(StructuredLog).want(opts.Tests)}
 	m.groups.r = m.r
 	m.r.quiet = true
-	err := m.r.eachJSON(ctx, in, m.line)
+	l := jsonLines[mozlogRead]{r: m.r, decode: decodeMozlog, take: m.line}
+	err := l.read(ctx, in, opts.in)
 	switch {
 	case err != nil:
 	case m.known == 0:
@@ -71,27 +72,63 @@ func readMozlog(ctx context.Context, in io.Reader, tests []string) (*Report, err
 	return m.r, err
 }
 
-// line takes one line. Most lines of a log are those of processes and of
+// mozlogRead is a line, or that there is nothing in it.
+type mozlogRead struct {
+	line   mozlogLine
+	passed bool
+}
+
+// decodeMozlog decodes a line. Most lines of a log are those of processes and of
 // subtests that passed: they are known by their action and not decoded.
-func (m *mozlog) line(number int, line []byte) error {
+func decodeMozlog(m *members, line []byte, of *mozlogRead) error {
+	*of = mozlogRead{}
 	if a, ok := actionOf(line); ok {
 		switch {
 		case a == "process_output", a == "log" && !loud(line),
 			a == "test_status" && !bytes.Contains(line, []byte(`"expected"`)):
 			if line[len(line)-1] == '}' {
-				m.known++
+				of.passed = true
 				return nil
 			}
 		}
 	}
-	l, ok := quickLine(line)
-	if !ok {
-		if err := json.Unmarshal(line, &l); err != nil {
-			return err
+	if of.line.quick(m, line) {
+		return nil
+	}
+	of.line = mozlogLine{}
+	return json.Unmarshal(line, &of.line)
+}
+
+// quick decodes the beginning of a test, or an end as expected; false for any other
+// line, as soon as that is seen.
+func (l *mozlogLine) quick(m *members, line []byte) bool {
+	for m.reset(line); m.next(); {
+		switch string(m.key) {
+		case "action":
+			l.Action = lax.Text(m.text())
+		case "test":
+			l.Test = testID(m.text())
+		case "status":
+			l.Status = lax.Text(m.text())
+		case "message":
+			l.Message = lax.Text(m.text())
+		case "time", "pid":
+			continue
+		case "source", "thread", "component", "js_source":
+		default:
+			return false
+		}
+		if m.value[0] != '"' {
+			return false
 		}
 	}
-	if !m.take(number, l) {
-		return fmt.Errorf("the action %q is not one of a structured log", clip.Text(string(l.Action), 40))
+	return m.err == nil && (l.Action == "test_start" || l.Action == "test_end")
+}
+
+// line takes a line that was decoded.
+func (m *mozlog) line(number int, of *mozlogRead) error {
+	if !of.passed && !m.take(number, of.line) {
+		return fmt.Errorf("the action %q is not one of a structured log", clip.Text(string(of.line.Action), 40))
 	}
 	m.known++
 	return nil
@@ -181,7 +218,7 @@ func (m *mozlog) takeRare(f Failure, l mozlogLine) bool {
 			return true
 		}
 		f.Kind, f.Status, f.Message = KindCrash, crashStatus, cmp.Or(f.Message, string(l.Reason))
-		f.Signature = crashSignature(l.Signature, l.JavaStack)
+		f.Signature = crashSignature(string(l.Signature), string(l.JavaStack))
 		m.r.add(f) // its group is judged by how the test ends: the crash may be expected
 		return true
 	case "shutdown_failure":

@@ -26,25 +26,24 @@ var ours = newSearcher([]string{
 
 // readPlain reads a plain log: the lines of Mozilla's harnesses, and those of
 // test runners.
-func readPlain(ctx context.Context, in io.Reader, tests []string) (*Report, error) {
-	p, w := newTextLog(tests), newWatcher(PlainText, tests)
+func readPlain(ctx context.Context, in io.Reader, opts Options) (*Report, error) {
+	p, w := newTextLog(opts.Tests), newWatcher(PlainText, opts.Tests)
 	var exit exits
 	var end framing
 	r := p.r
-	s := &scanner{s: plainTriggers, most: p.lines.bytes(), number: 1, each: func(f found) error {
-		if f.sets&exitSet != 0 {
-			exit.line(bare(string(f.text[:min(len(f.text), longestText)])))
-		}
-		return p.found(f)
-	}}
-	err := eachBlock(ctx, &colourless{in: in}, func(block []byte, over bool) error {
-		if err := s.block(block, over); err != nil {
-			return err
-		}
-		w.block(block, s.sets&runnerSet != 0, over)
-		end.block(block)
+	take := func(b block, of *lines) error {
+		p.lines.each(of, func(f *line) bool {
+			if f.sets&exitSet != 0 {
+				exit.line(bare(string(f.text[:min(len(f.text), longestText)])))
+			}
+			p.found(f)
+			return true
+		})
+		w.block(b.text, of.sets&runnerSet != 0, b.over)
+		end.block(b.text)
 		return nil
-	})
+	}
+	err := eachBlock(ctx, &colourless{in: in}, opts.in, p.lines.look, take)
 	if err != nil && ctx.Err() == nil {
 		r.torn = true
 		r.partial(fmt.Sprintf("the log could not be read to its end: %v", err))
@@ -81,10 +80,10 @@ func readPlain(ctx context.Context, in io.Reader, tests []string) (*Report, erro
 }
 
 // readLines reads a plain log for the lines of one test runner alone.
-func readLines(ctx context.Context, in io.Reader, which Format, tests []string) (*Report, error) {
-	r, w := newReport(which).want(tests), newWatcher(which, tests)
-	err := eachBlock(ctx, in, func(block []byte, over bool) error {
-		w.block(block, true, over)
+func readLines(ctx context.Context, in io.Reader, which Format, opts Options) (*Report, error) {
+	r, w := newReport(which).want(opts.Tests), newWatcher(which, opts.Tests)
+	err := eachBlock(ctx, in, opts.in, nil, func(b block, _ *struct{}) error {
+		w.block(b.text, true, b.over)
 		return nil
 	})
 	if ctx.Err() != nil {

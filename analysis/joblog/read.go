@@ -18,6 +18,8 @@ type Options struct {
 	// MaxUnpacked is how many bytes of a packed log are read once it is unpacked;
 	// the rest makes the report Partial. Default 4 GiB.
 	MaxUnpacked int64
+
+	in blocks
 }
 
 // Read reads a log of the given format, or of the one that its content has when
@@ -30,6 +32,9 @@ type Options struct {
 // JSON or XML of another kind) is job.ErrMalformed, and the error says what it
 // looks like. Other errors are that of ctx, and job.ErrInvalid for a format that
 // there is not.
+//
+// A log of more than a block is looked at on all cores. What is said of it does not
+// depend on how many there are.
 func Read(ctx context.Context, in io.Reader, which Format, opts *Options) (*Report, error) {
 	var o Options
 	if opts != nil {
@@ -108,17 +113,17 @@ func (f *file) readAs(ctx context.Context, b *bufio.Reader, which Format) (*Repo
 	var err error
 	switch which {
 	case ErrorSummary:
-		r, err = readSummary(ctx, b, f.opts.Tests)
+		r, err = readSummary(ctx, b, f.opts)
 	case StructuredLog:
-		r, err = readMozlog(ctx, b, f.opts.Tests)
+		r, err = readMozlog(ctx, b, f.opts)
 	case WPTReport:
 		r, err = readWPTReport(ctx, b, f.opts.Tests)
 	case JUnit:
 		r, err = readJUnit(ctx, b, f.opts.Tests)
 	case PlainText:
-		return readPlain(ctx, b, f.opts.Tests)
+		return readPlain(ctx, b, f.opts)
 	default:
-		return readLines(ctx, b, which, f.opts.Tests)
+		return readLines(ctx, b, which, f.opts)
 	}
 	if f.which == "" || !r.empty() || !r.Partial {
 		r.Formats = []Format{which}

@@ -52,10 +52,10 @@ func newSearcher(of ...[]string) *searcher {
 func (s *searcher) add(l literal) {
 	part := l.text[l.part : l.part+s.least]
 	for i := 1; i < s.least; i++ {
-		b := block(part[i-1], part[i])
+		b := pair(part[i-1], part[i])
 		s.shift[b] = min(s.shift[b], uint8(s.least-1-i)) // #nosec G115 -- at most 249
 	}
-	end := block(part[s.least-2], part[s.least-1])
+	end := pair(part[s.least-2], part[s.least-1])
 	if s.group[end] == 0 {
 		s.ends = append(s.ends, nil)
 		s.group[end] = uint8(len(s.ends) - 1) // #nosec G115 -- there are less than 256 literals
@@ -63,7 +63,7 @@ func (s *searcher) add(l literal) {
 	s.ends[s.group[end]] = append(s.ends[s.group[end]], l)
 }
 
-func block(a, b byte) uint16 { return uint16(a)<<8 | uint16(b) }
+func pair(a, b byte) uint16 { return uint16(a)<<8 | uint16(b) }
 
 // rarest is where in a literal the part of so many bytes begins at which a search
 // stops least often.
@@ -106,7 +106,7 @@ func (s *searcher) next(text []byte, from int) int {
 			i += n
 			continue
 		}
-		for _, l := range s.ends[s.group[block(text[i-1], text[i])]] {
+		for _, l := range s.ends[s.group[pair(text[i-1], text[i])]] {
 			if at := i - least + 1 - l.part; at >= from && bytes.HasPrefix(text[at:], l.text) {
 				return at
 			}
@@ -125,7 +125,7 @@ func (s *searcher) all(text []byte) (of sets) {
 			i += n
 			continue
 		}
-		for _, l := range s.ends[s.group[block(text[i-1], text[i])]] {
+		for _, l := range s.ends[s.group[pair(text[i-1], text[i])]] {
 			if at := i - least + 1 - l.part; at >= 0 && bytes.HasPrefix(text[at:], l.text) {
 				of |= l.sets
 			}

@@ -267,7 +267,7 @@ func TestTornLogs(t *testing.T) {
 		n     int
 		why   string
 	}{
-		"half a line": {good + `{"action":"test_res`, joblog.ErrorSummary, 1, "unexpected end of JSON"},
+		"half a line": {good + `{"action":"test_res`, joblog.ErrorSummary, 1, "unexpected EOF"},
 		"no object":   {good + "[1]\n" + good, joblog.ErrorSummary, 2, "no JSON object"},
 		"wrong types are absent": {good +
 			`{"action":"test_result","test":{"x":1},"status":7,"expected":[],"group":3,"line":"x","message":{}}` +
@@ -285,7 +285,7 @@ func TestTornLogs(t *testing.T) {
 			good, joblog.ErrorSummary, 2, "longer than"},
 		"invalid UTF-8":            {"TEST-UNEXPECTED-FAIL | \xff\xe2\x82 | b\xf0\x9f\n", joblog.PlainText, 1, ""},
 		"a summary as a plain log": {good, joblog.PlainText, 0, "no line of a known format in 1 line"},
-		"two in one line":          {strings.TrimSpace(good) + good, joblog.ErrorSummary, 2, "after top-level value"},
+		"two in one line":          {strings.TrimSpace(good) + good, joblog.ErrorSummary, 2, "something behind the object"},
 		"two, the first torn":      {strings.TrimSpace(good)[:40] + good, joblog.ErrorSummary, 1, "line 1"},
 		"a mark within":            {good + "\xef\xbb\xbf" + good, joblog.ErrorSummary, 2, ""},
 	} {

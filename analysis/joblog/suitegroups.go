@@ -5,8 +5,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-
-	"github.com/mozci/mozci/internal/lax"
 )
 
 // suiteGroups are the groups of a structured log. The manifests that the start
@@ -37,7 +35,7 @@ func (s *suiteGroups) announce(tests json.RawMessage) {
 		return
 	}
 	for _, name := range slices.Sorted(maps.Keys(groups)) {
-		if !wanted(lax.Text(name)) {
+		if !wanted(name) {
 			continue
 		}
 		s.listed = true
@@ -75,7 +73,7 @@ func (s *suiteGroups) count(name string) *groupCount {
 		s.counts = map[string]*groupCount{}
 	}
 	c, ok := s.counts[name]
-	if ok || !wanted(lax.Text(name)) {
+	if ok || !wanted(name) {
 		return c
 	}
 	if s.size += len(name) + 2*perGroup; s.size > mostGroupText {
@@ -88,7 +86,7 @@ func (s *suiteGroups) count(name string) *groupCount {
 }
 
 func (s *suiteGroups) begin(name string) {
-	if c := s.counts[name]; c != nil || !s.listed && wanted(lax.Text(name)) && name != "parallel" &&
+	if c := s.counts[name]; c != nil || !s.listed && wanted(name) && name != "parallel" &&
 		name != "sequential" {
 		s.current = name
 		if c != nil {

@@ -1,61 +1,87 @@
 package joblog
 
 import (
+	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/mozci/mozci/internal/clip"
-	"github.com/mozci/mozci/internal/lax"
 )
 
 // summaryLine is a line of an errorsummary.log
-// (shared/reference/wire.md 3.10.1).
+// (shared/reference/wire.md 3.10.1). What is not of the type that it should have is
+// as good as absent. Its texts are valid as long as the line is.
 type summaryLine struct {
-	Action    lax.Text   `json:"action"`
-	Line      lax.Number `json:"line"` // of the log that it sums up
-	Groups    lax.Texts  `json:"groups"`
-	Group     lax.Text   `json:"group"`
-	Status    lax.Text   `json:"status"`
-	Duration  lax.Number `json:"duration"` // ms
-	Test      testID     `json:"test"`
-	Subtest   lax.Text   `json:"subtest"`
-	Expected  lax.Text   `json:"expected"`
-	Message   lax.Text   `json:"message"`
-	Level     lax.Text   `json:"level"`
-	Signature lax.Text   `json:"signature"`
-	Known     lax.Texts  `json:"known_intermittent"`
-	Quiet     lax.Flag   `json:"quiet"` // of a crash that was made on purpose
-	JavaStack lax.Text   `json:"java_stack"`
+	action, group, status, test, subtest, expected []byte
+	message, level, signature, javaStack           []byte
+
+	line     int // of the log that it sums up
+	duration time.Duration
+	groups   []string
+	known    []string
+	quiet    bool // of a crash that was made on purpose
+}
+
+// decodeSummary decodes a line. Of members that nobody asks for, of which stacks are
+// half of a log, it is only looked that they are JSON.
+func decodeSummary(m *members, line []byte, of *summaryLine) error {
+	*of = summaryLine{}
+	for m.reset(line); m.next(); {
+		switch string(m.key) {
+		case "action":
+			of.action = m.text()
+		case "line":
+			of.line = int(m.number())
+		case "groups":
+			of.groups = m.texts()
+		case "group":
+			of.group = m.text()
+		case "status":
+			of.status = m.text()
+		case "duration":
+			of.duration = time.Duration(m.number()) * time.Millisecond
+		case "test":
+			of.test = m.testID()
+		case "subtest":
+			of.subtest = m.text()
+		case "expected":
+			of.expected = m.text()
+		case "message":
+			of.message = m.text()
+		case "level":
+			of.level = m.text()
+		case "signature":
+			of.signature = m.text()
+		case "known_intermittent":
+			of.known = m.texts()
+		case "quiet":
+			of.quiet = string(m.value) == "true"
+		case "java_stack":
+			of.javaStack = m.text()
+		}
+	}
+	return m.err
 }
 
 // readSummary reads an errorsummary.log.
-func readSummary(ctx context.Context, in io.Reader, tests []string) (*Report, error) {
-	r := newReport(ErrorSummary).want(tests)
+func readSummary(ctx context.Context, in io.Reader, opts Options) (*Report, error) {
+	r := newReport(ErrorSummary).want(opts.Tests)
 	known := 0
-	err := r.eachJSON(ctx, in, func(number int, line []byte) error {
-		if r.expected(line) {
-			known++
-			return nil
+	l := jsonLines[summaryLine]{r: r, decode: decodeSummary, take: func(number int, l *summaryLine) error {
+		if l.line == 0 {
+			l.line = number
 		}
-		l, err := decodeSummary(line)
-		if err != nil {
-			return err
-		}
-		if l.Line == 0 {
-			l.Line = lax.Number(number)
-		}
-		if !r.summarise(l) {
-			return fmt.Errorf("the action %q is not one of an error summary", clip.Text(string(l.Action), 40))
+		if !r.expected(l) && !r.summarise(l) {
+			return fmt.Errorf("the action %q is not one of an error summary", clip.Text(string(l.action), 40))
 		}
 		known++
 		return nil
-	})
+	}}
+	err := l.read(ctx, in, opts.in)
 	if known == 0 && err == nil {
 		r.partial("nothing in it is an error summary's")
 	}
@@ -66,52 +92,19 @@ func readSummary(ctx context.Context, in io.Reader, tests []string) (*Report, er
 // mostBadGroups is how many groups that ended badly are kept beside the others.
 const mostBadGroups = 1000
 
-// decodeSummary decodes a line: first as what it is in practice, which is
-// twice as fast as what bears with anything.
-func decodeSummary(line []byte) (l summaryLine, err error) {
-	var p struct {
-		Action    string   `json:"action"`
-		Line      float64  `json:"line"`
-		Groups    []string `json:"groups"`
-		Group     string   `json:"group"`
-		Status    string   `json:"status"`
-		Duration  float64  `json:"duration"`
-		Test      string   `json:"test"`
-		Subtest   string   `json:"subtest"`
-		Expected  string   `json:"expected"`
-		Message   string   `json:"message"`
-		Level     string   `json:"level"`
-		Signature string   `json:"signature"`
-		Known     []string `json:"known_intermittent"`
-		Quiet     bool     `json:"quiet"`
-		JavaStack string   `json:"java_stack"`
+// expected takes the result of a test that was as expected, which most lines of a
+// summary with all tests are, without making texts of it; false for any other line.
+func (r *Report) expected(l *summaryLine) bool {
+	if string(l.action) != "test_result" || len(l.test) == 0 || len(l.status) == 0 || len(l.subtest) > 0 ||
+		!bytes.Equal(l.status, l.expected) || string(l.status) == "SKIP" || string(l.status) == crashStatus {
+		return false
 	}
-	if json.Unmarshal(line, &p) != nil {
-		err = json.Unmarshal(line, &l)
-		return l, err
-	}
-	return summaryLine{
-		lax.Text(p.Action), lax.Number(p.Line), textsOf(p.Groups), lax.Text(p.Group), lax.Text(p.Status),
-		lax.Number(p.Duration), testID(p.Test), lax.Text(p.Subtest), lax.Text(p.Expected),
-		lax.Text(p.Message), lax.Text(p.Level), lax.Text(p.Signature), textsOf(p.Known), lax.Flag(p.Quiet),
-		lax.Text(p.JavaStack),
-	}, nil
-}
-
-// expected takes the line of a result that was as expected, which most lines of
-// a summary with all tests are, without decoding it; false for any other.
-func (r *Report) expected(line []byte) bool {
-	q, ok := quick(line)
-	if !ok || q.part || string(q.status) == "SKIP" || string(q.status) == crashStatus || !utf8.Valid(q.test) {
+	o, ok := r.tests[string(l.test)]
+	if !ok || len(o.open) > 0 {
 		return false
 	}
 	r.listing = true
-	o, ok := r.tests[string(q.test)]
-	if !ok || len(o.open) > 0 {
-		r.end(string(q.test), endsAs(string(q.status)))
-		return true
-	}
-	r.ended(o, "", endsAs(string(q.status)))
+	r.ended(o, "", endsAs(string(l.status)))
 	return true
 }
 
@@ -127,23 +120,23 @@ func endsAs(status string) ending {
 }
 
 // summarise takes a line; false for one whose action is not known.
-func (r *Report) summarise(l summaryLine) bool {
+func (r *Report) summarise(l *summaryLine) bool {
 	f := Failure{
-		Line: int(l.Line), Kind: KindTest, Test: string(l.Test), Subtest: string(l.Subtest), Group: string(l.Group),
-		Status: string(l.Status), Expected: string(l.Expected), Message: string(l.Message),
-		Signature: string(l.Signature),
+		Line: l.line, Kind: KindTest, Test: string(l.test), Subtest: string(l.subtest), Group: string(l.group),
+		Status: string(l.status), Expected: string(l.expected), Message: string(l.message),
+		Signature: string(l.signature),
 	}
-	switch l.Action {
+	switch string(l.action) {
 	case "test_groups":
-		for _, g := range l.Groups {
+		for _, g := range l.groups {
 			if wanted(g) {
-				r.group(Group{Name: string(g)})
+				r.group(Group{Name: g})
 			}
 		}
 	case "group_result":
-		if wanted(l.Group) {
-			r.group(Group{string(l.Group), string(l.Status), time.Duration(l.Duration) * time.Millisecond})
-			switch l.Status {
+		if wanted(f.Group) {
+			r.group(Group{f.Group, f.Status, l.duration})
+			switch f.Status {
 			case "ERROR", "FAIL", "TIMEOUT", crashStatus:
 				if len(r.bad) < mostBadGroups {
 					f.Group, f.Message = clip.Text(f.Group, longestName),
@@ -153,15 +146,16 @@ func (r *Report) summarise(l summaryLine) bool {
 			}
 		}
 	case "test_result":
-		return r.testResult(f, l)
+		return r.testResult(f, l.known)
 	case "crash":
-		f.Kind, f.Status, f.Signature = KindCrash, crashStatus, crashSignature(l.Signature, l.JavaStack)
-		if !bool(l.Quiet) && l.Expected != crashStatus {
+		f.Kind, f.Status = KindCrash, crashStatus
+		f.Signature = crashSignature(string(l.signature), string(l.javaStack))
+		if !l.quiet && f.Expected != crashStatus {
 			r.add(f)
 		}
 	case "log":
-		if l.Level != "" || f.Test == "" {
-			f.Kind, f.Status = KindLog, string(l.Level)
+		if len(l.level) > 0 || f.Test == "" {
+			f.Kind, f.Status = KindLog, string(l.level)
 		} else {
 			f.Kind = kindOf(f) // a failure at shutdown
 		}
@@ -173,32 +167,32 @@ func (r *Report) summarise(l summaryLine) bool {
 }
 
 // testResult takes the result of a test, or of a part of one, which is no end.
-func (r *Report) testResult(f Failure, l summaryLine) bool {
-	known := slices.Contains(l.Known, l.Status)
-	r.listing = r.listing || l.Status == l.Expected && l.Status != ""
+func (r *Report) testResult(f Failure, known []string) bool {
+	excused := slices.Contains(known, f.Status)
+	r.listing = r.listing || f.Status == f.Expected && f.Status != ""
 	switch {
-	case l.Status == "" || f.Test == "":
+	case f.Status == "" || f.Test == "":
 		r.holes++
 		if f.Test != "" {
 			r.partial("a result of " + f.Test + " without its status")
 		}
-	case l.Expected != "" && l.Status != l.Expected && !known:
+	case f.Expected != "" && f.Status != f.Expected && !excused:
 		f.Kind = kindOf(f)
 		r.add(f)
-	case l.Subtest != "" && known && l.Status != l.Expected: // of which alone nothing follows
-	case l.Subtest != "":
+	case f.Subtest != "" && excused && f.Status != f.Expected: // of which alone nothing follows
+	case f.Subtest != "":
 		r.seen(f.Test, f.Line)
 	default:
-		if l.Status == crashStatus {
+		if f.Status == crashStatus {
 			r.settle(f.Test)
 		}
-		r.end(f.Test, endsAs(string(l.Status)))
+		r.end(f.Test, endsAs(f.Status))
 	}
 	return true
 }
 
 // wanted drops what stands for no manifest.
-func wanted(group lax.Text) bool { return group != "" && group != "default" }
+func wanted(group string) bool { return group != "" && group != "default" }
 
 // kindOf tells a test's own failure from what harnesses report under the name of
 // a test.

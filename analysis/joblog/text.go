@@ -22,7 +22,7 @@ const testSet sets = 2
 // one began. Which sort a log is of is known at its end.
 type textLog struct {
 	r     *Report
-	lines errorReader
+	lines *lineLooker
 
 	current  *outcome // the test that began last
 	name     string   // as the log has it
@@ -40,19 +40,18 @@ type textLog struct {
 // newTextLog returns a reader that keeps the ends of the tests that are named
 // whatever else the log has.
 func newTextLog(tests []string) *textLog {
-	return &textLog{r: newReport(PlainText).want(tests), lines: errorReader{length: longestText}}
+	return &textLog{r: newReport(PlainText).want(tests), lines: newLineLooker(plainTriggers, longestText)}
 }
 
 // found takes a line of which the searcher says that it may matter.
-func (p *textLog) found(f found) error {
+func (p *textLog) found(f *line) {
 	switch {
 	case f.sets&(errorSet|testSet) == 0:
 	case f.sets&errorSet == 0 && p.repeats(f.text[f.at:]):
 	default:
-		line, isErr := p.lines.line(f)
-		p.line(f.number, strings.TrimRightFunc(line, isSpace), isErr)
+		p.lines.read(f)
+		p.line(f.number, f.said, f.isErr)
 	}
-	return nil
 }
 
 // repeats reports whether a line, from its first literal on, only says once more

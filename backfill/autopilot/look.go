@@ -284,8 +284,9 @@ func (r *Robot) newer(
 		return nil, err
 	}
 	all = slices.DeleteFunc(all, func(p job.Push) bool { return p.Compare(after) <= 0 || !p.Testable() })
+	history := analysis.NewHistory(r.ci, all, len(all))
 	read := func(ctx context.Context, p job.Push, _ *slog.Logger) (laterPush, error) {
-		jobs, err := r.ci.Jobs(ctx, p, label)
+		jobs, err := history.Jobs(ctx, p, label)
 		if err != nil {
 			return laterPush{}, err
 		}

@@ -117,11 +117,12 @@ func (a *app) measured(cmd *cobra.Command, q frequencyFlags) (analysis.Overview,
 	judge := a.judge(p, q.test)
 	var samples []analysis.Sample
 	var errs []error
+	history := analysis.NewHistory(p.read, pushes, len(pushes))
 	fetch := func(ctx context.Context, push job.Push, _ *slog.Logger) (analysis.Runs, error) {
 		if !push.Testable() {
 			return analysis.Runs{}, nil
 		}
-		jobs, err := p.read.Jobs(ctx, push, q.label)
+		jobs, err := history.Jobs(ctx, push, q.label)
 		if err != nil {
 			return analysis.Runs{}, err
 		}

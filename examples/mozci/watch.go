@@ -292,11 +292,12 @@ func (a *app) failedBefore(ctx context.Context, p *places, e monitor.Expectation
 		return 0, 0, err
 	}
 	judge := a.judge(p, e.Test)
+	history := analysis.NewHistory(p.read, pushes, len(pushes))
 	fetch := func(ctx context.Context, push job.Push, _ *slog.Logger) (analysis.Runs, error) {
 		if !push.Testable() || push.Compare(e.Push) >= 0 {
 			return analysis.Runs{}, nil
 		}
-		jobs, err := p.read.Jobs(ctx, push, e.Label)
+		jobs, err := history.Jobs(ctx, push, e.Label)
 		if err != nil {
 			return analysis.Runs{}, err
 		}

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
@@ -17,6 +16,9 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/mozci/mozci/analysis"
 	"github.com/mozci/mozci/internal/slug"
@@ -49,7 +51,7 @@ func tc(t *testing.T) {
 	transport := &fixed{pages: pages}
 	project := tcProject(t, transport)
 	compare(t, fmt.Sprintf("group, %d MB", size>>20), tcRatio, tcMemory,
-		func() any { return tcMinimalGroup(t, pages) },
+		func() any { return tcBareGroup(t, pages) },
 		func() any {
 			jobs, err := project.Jobs(context.Background(), p)
 			if err != nil || len(jobs) != tcTasks {
@@ -60,7 +62,7 @@ func tc(t *testing.T) {
 	graph := tcFullGraph()
 	transport.graph = graph
 	compare(t, fmt.Sprintf("graph, %d MB", len(graph)>>20), tcRatio, tcMemory,
-		func() any { return tcMinimalGraph(t, graph) },
+		func() any { return tcBareGraph(t, graph) },
 		func() any {
 			entries, err := project.Catalog(context.Background(), p)
 			if err != nil || len(entries) < 1000 {
@@ -203,7 +205,7 @@ func tcStatus(id string) tctest.Object {
 }
 
 func encoded(v any) []byte {
-	b, err := json.Marshal(v)
+	b, err := json.Marshal(v, json.Deterministic(true))
 	if err != nil {
 		panic(err) // what is given here is plain
 	}
@@ -235,30 +237,36 @@ func tcFullGraph() []byte {
 	return b.Bytes()
 }
 
-// tcMinimalGroup is the baseline: the pages, with what a status needs.
-func tcMinimalGroup(t *testing.T, pages [][]byte) any {
+// tcBareGroup is the baseline: the pages, with what a status needs, by a decoder that
+// checks nothing.
+func tcBareGroup(t *testing.T, pages [][]byte) any {
 	type task struct {
 		Task struct {
-			Metadata struct{ Name string }
-			Tags     map[string]string
-		}
+			Metadata struct {
+				Name string `json:"name"`
+			} `json:"metadata"`
+			Tags map[string]string `json:"tags"`
+		} `json:"task"`
 		Status struct {
-			TaskID string
-			State  string
+			TaskID string `json:"taskId"`
+			State  string `json:"state"`
 			Runs   []struct {
-				RunID                        int
-				State, ReasonResolved        string
-				Scheduled, Started, Resolved time.Time
-			}
-		}
+				RunID          int       `json:"runId"`
+				State          string    `json:"state"`
+				ReasonResolved string    `json:"reasonResolved"`
+				Scheduled      time.Time `json:"scheduled"`
+				Started        time.Time `json:"started"`
+				Resolved       time.Time `json:"resolved"`
+			} `json:"runs"`
+		} `json:"status"`
 	}
 	var all []task
 	for _, p := range pages {
 		var page struct {
-			Tasks             []task
-			ContinuationToken string
+			Tasks []task `json:"tasks"`
+			Token string `json:"continuationToken"`
 		}
-		if err := json.NewDecoder(bytes.NewReader(p)).Decode(&page); err != nil {
+		if err := json.UnmarshalRead(bytes.NewReader(p), &page); err != nil {
 			t.Fatal(err)
 		}
 		all = append(all, page.Tasks...)
@@ -266,30 +274,31 @@ func tcMinimalGroup(t *testing.T, pages [][]byte) any {
 	return all
 }
 
-// tcMinimalGraph is the baseline: the graph, with what a catalog needs.
-func tcMinimalGraph(t *testing.T, graph []byte) any {
+// tcBareGraph is the baseline: the graph, with what a catalog needs, label by label.
+func tcBareGraph(t *testing.T, graph []byte) any {
 	type label struct {
-		Kind         string
-		Dependencies map[string]string
+		Kind         string            `json:"kind"`
+		Dependencies map[string]string `json:"dependencies"`
 		Attributes   struct {
 			Manifests []string `json:"test_manifests"`
-		}
+		} `json:"attributes"`
 	}
 	all := map[string]label{}
-	dec := json.NewDecoder(bytes.NewReader(graph))
-	if _, err := dec.Token(); err != nil {
+	dec := jsontext.NewDecoder(bytes.NewReader(graph))
+	if _, err := dec.ReadToken(); err != nil {
 		t.Fatal(err)
 	}
-	for dec.More() {
-		name, err := dec.Token()
+	for dec.PeekKind() == '"' {
+		token, err := dec.ReadToken()
 		if err != nil {
 			t.Fatal(err)
 		}
+		name := token.String()
 		var l label
-		if err := dec.Decode(&l); err != nil {
+		if err := json.UnmarshalDecode(dec, &l); err != nil {
 			t.Fatal(err)
 		}
-		all[name.(string)] = l
+		all[name] = l
 	}
 	return all
 }

@@ -80,7 +80,8 @@ func (c *Client) Stream(ctx context.Context, req Call, read func(io.Reader) erro
 
 // Open sends a request and returns the answer's body, of which nothing was
 // read: the caller closes it. Requests are repeated until an answer begins, not
-// after. Until it is closed it counts as a request that is under way.
+// after. Until it is closed it counts as a request that is under way, unless the call
+// is Endless: whoever has it open asks the same host nothing more meanwhile.
 func (c *Client) Open(ctx context.Context, req Call) (io.ReadCloser, error) {
 	var out *answer
 	err := c.repeat(ctx, req, func(u *url.URL) (err *Error) {
@@ -163,10 +164,11 @@ func (c *Client) again(ctx context.Context, req Call, attempt int, err *Error) (
 
 // open sends the request once, and returns an answer with a status below 400.
 func (c *Client) open(ctx context.Context, u *url.URL, req Call, kept *Kept) (*answer, *Error) {
-	leave, err := c.hosts.enter(ctx, u.Host)
+	leave, err := c.enter(ctx, u)
 	if err != nil {
 		return nil, failed(req, err)
 	}
+	leave = sync.OnceFunc(leave)
 	limit := cmp.Or(req.Timeout, c.o.Timeout)
 	stalled, giveUp := context.WithCancelCause(ctx)
 	timed, cancel := context.WithTimeoutCause(stalled, limit, fmt.Errorf("no whole answer within %s", limit))
@@ -199,6 +201,9 @@ func (c *Client) open(ctx context.Context, u *url.URL, req Call, kept *Kept) (*a
 	}
 	a.body, err = decoded(got)
 	if err == nil && got.StatusCode < http.StatusBadRequest {
+		if req.Endless {
+			leave()
+		}
 		return a, nil
 	}
 	defer a.close()

@@ -1,10 +1,15 @@
 package rest
 
 // Hosts is how many hosts the client knows of.
-func (c *Client) Hosts() int {
-	c.hosts.mu.Lock()
-	defer c.hosts.mu.Unlock()
-	return len(c.hosts.rooms)
+func (c *Client) Hosts() int { return c.hosts.known() }
+
+// AllHosts is how many hosts the process knows of.
+func AllHosts() int { return process.known() }
+
+func (h *hosts) known() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.rooms)
 }
 
 // Len is how many answers are kept.

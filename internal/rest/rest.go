@@ -1,7 +1,7 @@
 // Package rest is the one polite HTTP client that every source of mozci uses:
-// a bounded number of requests at a time for each host, one retry policy,
-// conditional and cached GETs, a User-Agent that names mozci, bodies with a
-// cap, and errors without secrets.
+// a bounded number of requests at a time for each host, whichever client of the
+// process makes them, one retry policy, conditional and cached GETs, a User-Agent
+// that names mozci, bodies with a cap, and errors without secrets.
 //
 // Start with [New]; [Client.JSON] reads a JSON answer, [Client.Do] anything,
 // [Client.Stream] and [Client.Open] what is too large to be held in memory.
@@ -27,8 +27,8 @@ type Options struct {
 	HTTP *http.Client
 	// UserAgent is sent with every request. Default names mozci.
 	UserAgent string
-	// PerHost is how many requests may be under way to one host. Default 10,
-	// what hg.mozilla.org asks clients not to exceed.
+	// PerHost is how many requests of this client may be under way to one host.
+	// Default and most 10, which is the bound of all clients of the process together.
 	PerHost int
 	// Retries is how often a request that may be repeated is repeated. Default
 	// 9, which with the default backoff takes about 50 seconds: a service that
@@ -75,7 +75,7 @@ func New(opts *Options) *Client {
 	if c.o.UserAgent == "" {
 		c.o.UserAgent = userAgent
 	}
-	orDefault(&c.o.PerHost, 10)
+	orDefault(&c.o.PerHost, perHost)
 	c.hosts.most = int64(c.o.PerHost)
 	orDefault(&c.o.Retries, 9)
 	orDefault(&c.o.Backoff, 100*time.Millisecond)
@@ -121,6 +121,10 @@ type Call struct {
 	// Sign signs the request; it is called before each attempt, since a
 	// signature holds the time. Where a redirect leads it is not sent. Optional.
 	Sign func(*http.Request) error
+	// Endless says that the answer does not end by itself, such as a stream of events.
+	// It counts as under way only until it begins: ten who listen must not keep
+	// everybody else from asking.
+	Endless bool
 	// Retries is the options' for this request, where not zero.
 	Retries int
 	// Timeout and MaxBody are the options' for this request, where not zero.

@@ -107,16 +107,24 @@ func (e *Endpoint[T]) Title() string { return e.Source + "/" + e.Name }
 // Decode decodes an answer and proves it. An answer that breaks the contract is an
 // *Error, which wraps job.ErrMalformed.
 func (e *Endpoint[T]) Decode(asked Asked, body []byte) (*T, error) {
-	dec := decoders.Get().(*jsontext.Decoder)
-	dec.Reset(bytes.NewBuffer(body))
-	out, err := e.read(asked, dec)
-	dec.Reset(new(bytes.Buffer)) // so that it does not keep the body
-	decoders.Put(dec)
+	p := provers.Get().(*prover)
+	p.dec.Reset(bytes.NewBuffer(body), plainly)
+	out, err := e.read(asked, p)
+	p.release()
 	return out, begins(err, body)
 }
 
-// decoders are used again: what they have grown by one text serves the next.
-var decoders = sync.Pool{New: func() any { return new(jsontext.Decoder) }}
+// provers are used again: what they have grown by one text serves the next.
+var provers = sync.Pool{New: func() any { return newProver() }}
+
+// release gives a prover back, which keeps nothing of the answer but strings that come
+// again and again.
+func (p *prover) release() {
+	p.dec.Reset(new(bytes.Buffer))
+	p.path, p.hashes.all = p.path[:0], p.hashes.all[:0]
+	p.found, p.streams, p.open, p.lost = nil, nil, false, false
+	provers.Put(p)
+}
 
 // begins adds to the error of an answer that is not JSON how it begins.
 func begins(err error, body []byte) error {
@@ -149,7 +157,11 @@ func (h *head) Read(p []byte) (int, error) {
 // returned as it is. What each has taken before an error stays taken.
 func (e *Endpoint[T]) Read(asked Asked, body io.Reader, each ...Each) (*T, error) {
 	h := &head{Reader: body}
-	out, err := e.read(asked, jsontext.NewDecoder(h), each...)
+	p := provers.Get().(*prover)
+	p.dec.Reset(h, plainly)
+	p.streams = each
+	out, err := e.read(asked, p)
+	p.release()
 	var broken *Error
 	if errors.As(err, &broken) && broken.err != nil {
 		_, _ = io.CopyN(io.Discard, h, int64(firstBytes-len(h.first)))
@@ -157,12 +169,9 @@ func (e *Endpoint[T]) Read(asked Asked, body io.Reader, each ...Each) (*T, error
 	return out, begins(err, h.first)
 }
 
-func (e *Endpoint[T]) read(asked Asked, dec *jsontext.Decoder, each ...Each) (*T, error) {
+func (e *Endpoint[T]) read(asked Asked, p *prover) (*T, error) {
 	var first Finding
-	p := &prover{
-		dec: dec, path: make(path, 0, 16), streams: each,
-		found: func(f Finding) bool { first = f; return false },
-	}
+	p.found = func(f Finding) bool { first = f; return false }
 	out := new(T)
 	err := p.run(e.shape, reflect.ValueOf(out).Elem())
 	var own *taken
@@ -217,10 +226,9 @@ func (e *Endpoint[T]) named(err error) error {
 // it, words that are unknown, and members that are new.
 func (e *Endpoint[T]) Check(asked Asked, body []byte) []Finding {
 	var all []Finding
-	p := &prover{
-		dec: jsontext.NewDecoder(bytes.NewBuffer(body)), all: true,
-		found: func(f Finding) bool { all = append(all, f); return true },
-	}
+	p := newProver()
+	p.dec.Reset(bytes.NewBuffer(body), plainly)
+	p.all, p.found = true, func(f Finding) bool { all = append(all, f); return true }
 	out := new(T)
 	if err := p.whole(e.shape, reflect.ValueOf(out).Elem()); err != nil {
 		return append(all, syntax(err))

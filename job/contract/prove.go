@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"io"
 	"reflect"
 	"slices"
@@ -24,6 +25,16 @@ type prover struct {
 	lost    bool // the value that was read last is as good as absent
 	found   func(Finding) (goOn bool)
 	streams []Each
+
+	hashes hashes
+	width  int    // of the name that was read last, as it is written
+	known  *known // strings that come again and again
+}
+
+func newProver() *prover {
+	return &prover{
+		dec: new(jsontext.Decoder), path: make(path, 0, 16), hashes: hashes{seed: maphash.MakeSeed()}, known: new(known),
+	}
 }
 
 // errStop ends the pass: enough was found.
@@ -81,7 +92,7 @@ func (p *prover) value(s *shape, f *field, v reflect.Value) error {
 		if err := p.say(KindType, "%s, expected %s", typeOf(kind), expected[s.form]); err != nil {
 			return err
 		}
-		return p.dec.SkipValue()
+		return p.skip()
 	}
 	if s.pointer {
 		if v.IsNil() {
@@ -160,28 +171,49 @@ func (p *prover) own(s *shape, v reflect.Value) error {
 	if err != nil {
 		return err
 	}
+	if err := p.distinct(text); err != nil {
+		return err
+	}
 	if s.typ == rawValue || s.typ == rawMessage {
 		v.SetBytes(bytes.Clone(text))
 		return nil
 	}
-	if c, ok := v.Addr().Interface().(Checker); ok && p.all {
+	into := v.Addr().Interface()
+	if c, ok := into.(Checker); ok && p.all {
 		found := c.Check(text)
 		if err := p.sayAll(found); err != nil || slices.ContainsFunc(found, Finding.Breaks) {
 			return err
 		}
 	}
-	err = v2.Unmarshal(text, v.Addr().Interface(), again)
+	err = decode(text, into)
 	var known *Error
-	var semantic *v2.SemanticError
 	switch {
 	case err == nil:
 		return nil
 	case errors.As(err, &known): // a contract within the type's own decoder
 		return p.sayAll([]Finding{known.Finding})
-	case errors.As(err, &semantic) && semantic.Err != nil:
-		err = semantic.Err
 	}
 	return p.say(KindType, "%v", err)
+}
+
+// decode calls a type's own decoder with a text that was proven to be JSON already, and
+// returns the decoder's error. What json v2 says around it is left out: it words that in
+// another way in each process.
+func decode(text jsontext.Value, into any) error {
+	if u, ok := into.(v2.Unmarshaler); ok {
+		if _, also := into.(v2.UnmarshalerFrom); !also { // v2 would read the text again to find its end
+			return u.UnmarshalJSON(text)
+		}
+	}
+	err := v2.Unmarshal(text, into, again)
+	var semantic *v2.SemanticError
+	switch {
+	case !errors.As(err, &semantic):
+		return err
+	case semantic.Err != nil:
+		return semantic.Err
+	}
+	return fmt.Errorf("%s, expected another type", typeOf(text.Kind()))
 }
 
 // sayAll says what was found below the value that is read.
@@ -203,45 +235,60 @@ func (p *prover) object(s *shape, v reflect.Value) error {
 	if _, err := p.dec.ReadToken(); err != nil {
 		return err
 	}
-	var seen uint64
-	for p.dec.PeekKind() != '}' {
-		quoted, err := p.dec.ReadValue()
-		if err != nil {
-			return err
-		}
-		name := quoted[1 : len(quoted)-1]
-		if bytes.IndexByte(name, '\\') >= 0 {
-			if name, err = jsontext.AppendUnquote(nil, quoted); err != nil {
-				return err
-			}
-		}
-		f, known := s.fieldOf(name)
-		if f == nil {
-			if err := p.unread(s, name); err != nil {
-				return err
-			}
-			continue
-		}
-		if f.bit >= 0 {
-			seen |= 1 << f.bit
-		}
-		if err := p.member(f, known, v); err != nil {
-			return err
-		}
+	others := p.hashes.open()
+	seen, err := p.members(s, v, &others)
+	if err != nil {
+		return err
 	}
+	p.hashes.close(&others)
 	if _, err := p.dec.ReadToken(); err != nil {
 		return err
 	}
-	for bit, name := range s.needed {
-		if seen&(1<<bit) != 0 {
-			continue
-		}
-		if err := p.at(p.path.member(name), func() error { return p.say(KindMissing, "missing") }); err != nil {
+	if missing := s.required &^ seen; missing != 0 {
+		if err := p.missing(s, missing); err != nil {
 			return err
 		}
 	}
 	if s.proves {
 		return p.proven(v.Addr().Interface().(Prover))
+	}
+	return nil
+}
+
+// members reads those of a struct, and returns the bits of those that it had; others are
+// the names that no field is for.
+func (p *prover) members(s *shape, v reflect.Value, others *names) (seen uint64, err error) {
+	for p.dec.PeekKind() != '}' {
+		name, err := p.name()
+		if err != nil {
+			return 0, err
+		}
+		f := s.fieldOf(name)
+		switch {
+		case f == nil && !p.hashes.first(others, name), f != nil && seen&f.bit != 0:
+			err = p.twice()
+		case f == nil:
+			err = p.unread(s, name)
+		default:
+			seen |= f.bit
+			err = p.member(f, v)
+		}
+		if err != nil {
+			return 0, err
+		}
+	}
+	return seen, nil
+}
+
+// missing says which required members an object lacks.
+func (p *prover) missing(s *shape, bits uint64) error {
+	for _, f := range s.fields {
+		if bits&f.bit == 0 {
+			continue
+		}
+		if err := p.at(p.path.member(f.name), func() error { return p.say(KindMissing, "missing") }); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -269,41 +316,31 @@ func (p *prover) claim(err error) error {
 	return p.sayAll([]Finding{known.Finding})
 }
 
-// named is a field with its name.
-type named struct {
-	name string
-	*field
-}
-
-// mostFew is how many fields are looked through.
-const mostFew = 8
-
-// fieldOf is the field for a member, and its name without a copy; nil where there is none.
-func (s *shape) fieldOf(name []byte) (*field, string) {
-	if s.few == nil {
-		n := s.fields[string(name)]
-		return n.field, n.name
+// fieldOf is the field for a member; nil where there is none.
+func (s *shape) fieldOf(name []byte) *field {
+	if len(name) >= len(s.byLength) {
+		return nil
 	}
-	for i := range s.few {
-		if n := &s.few[i]; len(n.name) == len(name) && n.name == string(name) {
-			return n.field, n.name
+	for _, f := range s.byLength[len(name)] {
+		if f.name == string(name) {
+			return f
 		}
 	}
-	return nil, ""
+	return nil
 }
 
-func (p *prover) member(f *field, name string, v reflect.Value) error {
+func (p *prover) member(f *field, v reflect.Value) error {
 	before, open := p.path, p.open
-	p.path, p.open = before.member(name), open || f.open
-	err := p.memberAt(f, name, v, len(before) == 0)
+	p.path, p.open = before.member(f.name), open || f.open
+	err := p.memberAt(f, v, len(before) == 0)
 	p.path, p.open = before, open
 	return err
 }
 
-func (p *prover) memberAt(f *field, name string, v reflect.Value, top bool) error {
+func (p *prover) memberAt(f *field, v reflect.Value, top bool) error {
 	if top {
 		for _, e := range p.streams {
-			if e.member == name {
+			if e.member == f.name {
 				return p.stream(f.shape, f, e)
 			}
 		}
@@ -326,13 +363,13 @@ func (p *prover) isLost() bool {
 // unread skips a member that no field is for.
 func (p *prover) unread(s *shape, name []byte) error {
 	if p.all && !s.also[string(name)] && !s.also["*"] {
+		at := p.path.member(string(name)) // before the decoder is used again
 		kind := p.dec.PeekKind()
-		err := p.at(p.path.member(string(name)), func() error { return p.say(KindNew, "new: %s", typeOf(kind)) })
-		if err != nil {
+		if err := p.at(at, func() error { return p.say(KindNew, "new: %s", typeOf(kind)) }); err != nil {
 			return err
 		}
 	}
-	return p.dec.SkipValue()
+	return p.skip()
 }
 
 // data reads an object whose keys are data.
@@ -341,24 +378,32 @@ func (p *prover) data(s *shape, f *field, v reflect.Value) error {
 		return err
 	}
 	v.Set(reflect.MakeMap(s.typ))
+	texts, _ := v.Interface().(map[string]string) // most maps: they need no reflection
 	key, element := reflect.New(s.typ.Key()).Elem(), reflect.New(s.typ.Elem()).Elem()
 	before := p.path
 	defer func() { p.path = before }()
+	keys := p.hashes.open()
 	for p.dec.PeekKind() != '}' {
-		name, err := p.dec.ReadToken()
+		name, err := p.newName(&keys)
 		if err != nil {
 			return err
 		}
-		key.SetString(name.String())
+		k := p.known.of(p.hashes.seed, name)
+		p.path = before.key(k)
 		element.SetZero()
-		p.path = before.key(key.String())
 		if err := p.value(s.element, nil, element); err != nil {
 			return err
 		}
-		if !p.isLost() {
+		switch {
+		case p.isLost():
+		case texts != nil:
+			texts[k] = element.String()
+		default:
+			key.SetString(k)
 			v.SetMapIndex(key, element)
 		}
 	}
+	p.hashes.close(&keys)
 	p.path = before
 	if _, err := p.dec.ReadToken(); err != nil {
 		return err
@@ -370,15 +415,16 @@ func (p *prover) list(s *shape, f *field, v reflect.Value) error {
 	if _, err := p.dec.ReadToken(); err != nil {
 		return err
 	}
-	v.Set(reflect.MakeSlice(s.typ, 0, 0))
+	v.Set(s.empty)
 	before := p.path
 	defer func() { p.path = before }()
 	for n := 0; p.dec.PeekKind() != ']'; n++ {
 		v.Grow(1)
 		v.SetLen(n + 1)
-		v.Index(n).SetZero()
+		e := v.Index(n)
+		e.SetZero()
 		p.path = before.at(n)
-		if err := p.value(s.element, nil, v.Index(n)); err != nil {
+		if err := p.value(s.element, nil, e); err != nil {
 			return err
 		}
 		if p.isLost() {
@@ -395,24 +441,33 @@ func (p *prover) list(s *shape, f *field, v reflect.Value) error {
 
 // plain reads a string, a number or a truth.
 func (p *prover) plain(s *shape, f *field, v reflect.Value) error {
-	t, err := p.dec.ReadToken()
+	text, err := p.dec.ReadValue()
 	if err != nil {
 		return err
 	}
 	switch s.form {
 	case formString:
-		v.SetString(t.String())
-		if p.all && f != nil && len(f.words) > 0 && !slices.Contains(f.words, v.String()) {
-			if err := p.say(KindWord, "unknown word %.60q", v.String()); err != nil {
-				return err
-			}
+		plain, err := unquoted(text)
+		if err != nil {
+			return err
 		}
-		return p.length(f, len(v.String()), "characters")
+		v.SetString(p.known.of(p.hashes.seed, plain))
+		return p.text(f, v.String())
 	case formBool:
-		v.SetBool(t.Bool())
+		v.SetBool(text[0] == 't')
 		return nil
 	}
-	return p.number(s, f, v, t.String())
+	return p.number(s, f, v, text)
+}
+
+// text proves a string.
+func (p *prover) text(f *field, text string) error {
+	if p.all && f != nil && len(f.words) > 0 && !slices.Contains(f.words, text) {
+		if err := p.say(KindWord, "unknown word %.60q", text); err != nil {
+			return err
+		}
+	}
+	return p.length(f, len(text), "characters")
 }
 
 // time reads a time, of which an answer has many.
@@ -427,22 +482,22 @@ func (p *prover) time(v reflect.Value) error {
 	return nil
 }
 
-func (p *prover) number(s *shape, f *field, v reflect.Value, text string) error {
+func (p *prover) number(s *shape, f *field, v reflect.Value, text []byte) error {
 	var err error
 	var n float64
 	switch s.form {
 	case formInteger:
 		var i int64
-		i, err = strconv.ParseInt(text, 10, s.typ.Bits())
+		i, err = strconv.ParseInt(string(text), 10, s.typ.Bits())
 		v.SetInt(i)
 		n = float64(i)
 	case formCount:
 		var u uint64
-		u, err = strconv.ParseUint(text, 10, s.typ.Bits())
+		u, err = strconv.ParseUint(string(text), 10, s.typ.Bits())
 		v.SetUint(u)
 		n = float64(u)
 	default:
-		n, err = strconv.ParseFloat(text, s.typ.Bits())
+		n, err = strconv.ParseFloat(string(text), s.typ.Bits())
 		v.SetFloat(n)
 	}
 	switch {

@@ -45,18 +45,22 @@ type shape struct {
 	typ     reflect.Type
 	pointer bool // the Go value is a pointer to typ
 	proves  bool // it is a Prover
-	fields  map[string]named
-	few     []named  // the fields where they are few: looking through them is faster
-	needed  []string // names of required fields, by bit
-	also    map[string]bool
-	element *shape // of a list or a map
+	fields  []*field
+	// byLength are the fields by the length of their names: few are as long as a name
+	// that is looked for, and to look through those takes less than a map.
+	byLength [][]*field
+	required uint64 // the bits of the fields that are
+	also     map[string]bool
+	element  *shape        // of a list or a map
+	empty    reflect.Value // a list without elements
 }
 
 // field is a member of an object.
 type field struct {
 	*shape
-	index    []int // in the struct
-	bit      int   // in needed, or -1
+	name     string
+	index    []int  // in the struct
+	bit      uint64 // its own among the fields
 	null     bool
 	open     bool // anybody may write what is there
 	min, max *float64
@@ -112,18 +116,13 @@ func (s *shape) compile(t reflect.Type) {
 	case own(unmarshalerFrom) || own(unmarshaler) || own(textual):
 		s.form = formOwn
 	case t.Kind() == reflect.Struct:
-		s.form, s.fields, s.also = formObject, map[string]named{}, map[string]bool{}
+		s.form, s.also = formObject, map[string]bool{}
 		s.proves = own(proverType)
 		s.members(t, nil)
-		for _, f := range s.fields {
-			if len(s.fields) <= mostFew {
-				s.few = append(s.few, f)
-			}
-		}
 	case t.Kind() == reflect.Map && t.Key().Kind() == reflect.String:
 		s.form, s.element = formMap, shapeOf(t.Elem())
 	case t.Kind() == reflect.Slice:
-		s.form, s.element = formList, shapeOf(t.Elem())
+		s.form, s.element, s.empty = formList, shapeOf(t.Elem()), reflect.MakeSlice(t, 0, 0)
 	case t.Kind() == reflect.String:
 		s.form = formString
 	case t.Kind() == reflect.Bool:
@@ -161,14 +160,16 @@ func (s *shape) members(t reflect.Type, at []int) {
 }
 
 func (s *shape) member(t reflect.Type, f reflect.StructField, name string, index []int) {
-	m := &field{shape: shapeOf(f.Type), index: index, bit: -1}
+	if s.fieldOf([]byte(name)) != nil || len(s.fields) == mostFields {
+		panic(fmt.Sprintf("contract: %v.%s: %q comes twice, or there are more than %d fields", t, f.Name, name, mostFields))
+	}
+	m := &field{shape: shapeOf(f.Type), name: name, index: index, bit: 1 << len(s.fields)}
 	is, tagged := f.Tag.Lookup("is")
 	m.null = !tagged
 	for word := range strings.SplitSeq(is, ",") {
 		switch word {
 		case "required":
-			m.bit = len(s.needed)
-			s.needed = append(s.needed, name)
+			s.required |= m.bit
 		case "null":
 			m.null = true
 		case "open":
@@ -180,11 +181,15 @@ func (s *shape) member(t reflect.Type, f reflect.StructField, name string, index
 	}
 	m.min, m.max = bound(t, f, "min"), bound(t, f, "max")
 	m.words = strings.Fields(f.Tag.Get("words"))
-	if _, twice := s.fields[name]; twice || len(s.needed) > 64 {
-		panic(fmt.Sprintf("contract: %v.%s: %q comes twice, or more than 64 fields are required", t, f.Name, name))
+	s.fields = append(s.fields, m)
+	for len(s.byLength) <= len(name) {
+		s.byLength = append(s.byLength, nil)
 	}
-	s.fields[name] = named{name, m}
+	s.byLength[len(name)] = append(s.byLength[len(name)], m)
 }
+
+// mostFields is how many fields a struct may have: each has a bit.
+const mostFields = 64
 
 func bound(t reflect.Type, f reflect.StructField, tag string) *float64 {
 	text, ok := f.Tag.Lookup(tag)

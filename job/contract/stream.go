@@ -36,7 +36,7 @@ func (p *prover) stream(s *shape, f *field, e Each) error {
 	kind := p.dec.PeekKind()
 	if (kind != '[' || s.form != formList) && (kind != '{' || s.form != formMap) {
 		if kind == 'n' && f != nil && f.null {
-			return p.dec.SkipValue()
+			return p.skip()
 		}
 		if kind != 0 {
 			return p.say(KindType, "%s, expected %s", typeOf(kind), expected[s.form])
@@ -50,16 +50,16 @@ func (p *prover) stream(s *shape, f *field, e Each) error {
 	}
 	before := p.path
 	defer func() { p.path = before }()
-	n := 0
+	n, keys := 0, p.hashes.open()
 	for ; p.dec.PeekKind() != ']' && p.dec.PeekKind() != '}'; n++ {
 		key := ""
 		p.path = before.at(n)
 		if s.form == formMap {
-			name, err := p.dec.ReadToken()
+			name, err := p.newName(&keys)
 			if err != nil {
 				return err
 			}
-			key = name.String()
+			key = string(name)
 			p.path = before.key(key)
 		}
 		v := reflect.New(e.typ)
@@ -76,6 +76,7 @@ func (p *prover) stream(s *shape, f *field, e Each) error {
 			return &taken{placed(err, p.path)}
 		}
 	}
+	p.hashes.close(&keys)
 	p.path = before
 	if _, err := p.dec.ReadToken(); err != nil {
 		return err

@@ -12,10 +12,11 @@ import (
 // history checks that the runs on many pushes at once are those that Jobs returns for
 // each push.
 func (k *schedulerKit) history(ctx context.Context) {
-	if _, ok := job.As[job.HistoryReader](k.s); !ok {
+	_, err := job.History(ctx, k.s, []job.Push{k.c.Push}, k.c.Labels[0])
+	if errors.Is(err, errors.ErrUnsupported) {
 		return
 	}
-	_, err := job.History(ctx, k.s, []job.Push{k.c.Push})
+	_, err = job.History(ctx, k.s, []job.Push{k.c.Push})
 	k.sentinel("history-labels", call("History", k.c.Push)+" without a label", err, job.ErrInvalid)
 	pushes := append(slices.Clone(k.c.Others), k.c.Push)
 	if k.c.NotScheduled.Repo != "" {
@@ -121,10 +122,10 @@ func runTexts(jobs []job.Job) []string {
 // statuses checks that the statuses of runs, by their IDs alone, are those that Jobs
 // returns.
 func (k *schedulerKit) statuses(ctx context.Context) {
-	if _, ok := job.As[job.StatusReader](k.s); !ok {
+	const unknown = "no-such-run"
+	if _, err := job.StatusesOf(ctx, k.s, unknown); errors.Is(err, errors.ErrUnsupported) {
 		return
 	}
-	const unknown = "no-such-run"
 	listed, err := k.s.Jobs(ctx, k.c.Push, k.c.Labels[:2]...)
 	if err != nil {
 		return // said by jobs

@@ -30,6 +30,7 @@ func abilities() []ability {
 		can[job.CoalesceChecker]("CoalesceChecker"), can[job.TriggerScoper]("TriggerScoper"),
 		can[job.CancelScoper]("CancelScoper"), can[job.TestLister]("TestLister"),
 		can[job.HistoryReader]("HistoryReader"), can[job.StatusReader]("StatusReader"),
+		can[job.HistoryWidth]("HistoryWidth"),
 	}
 }
 

@@ -11,11 +11,7 @@ func (m mutantCI) History(ctx context.Context, pushes []job.Push, labels ...stri
 	if m.many != nil {
 		return m.many(ctx, pushes, labels...)
 	}
-	out, err := m.CI.History(ctx, pushes, labels...)
-	for i := range out { // it has the fault of Jobs, whatever that is
-		out[i].Jobs, out[i].Err = m.Jobs(ctx, out[i].Push, labels...)
-	}
-	return out, err
+	return HistoryByJobs(ctx, m.Jobs, pushes, labels...) // it has the fault of Jobs, whatever that is
 }
 
 func (m mutantCI) Statuses(ctx context.Context, ids ...string) (map[string]job.Status, error) {

@@ -78,6 +78,26 @@ func Duplicated(s job.Scheduler) job.Scheduler {
 	}
 }
 
+// HistoryByJobs is the History of a Scheduler that changes what another one's Jobs returns:
+// it asks jobs about one push after the other.
+func HistoryByJobs(
+	ctx context.Context, jobs func(context.Context, job.Push, ...string) ([]job.Job, error), pushes []job.Push,
+	labels ...string,
+) ([]job.PushRuns, error) {
+	if len(labels) == 0 {
+		return nil, job.Wrap("history", "labels", fmt.Errorf("%w: none given", job.ErrInvalid))
+	}
+	out := make([]job.PushRuns, len(pushes))
+	for i, p := range pushes {
+		if err := ctx.Err(); err != nil {
+			return nil, job.Wrap("history", fmt.Sprint(labels), err)
+		}
+		out[i].Push = p
+		out[i].Jobs, out[i].Err = jobs(ctx, p, labels...)
+	}
+	return out, nil
+}
+
 // funcs is a Scheduler made of two functions.
 type funcs struct {
 	jobs    func(context.Context, job.Push, ...string) ([]job.Job, error)

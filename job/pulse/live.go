@@ -241,6 +241,15 @@ func (l *Live) Jobs(ctx context.Context, p job.Push, names ...string) ([]job.Job
 	return jobs, err
 }
 
+// History asks the CI, where it can, and compares as Jobs does.
+func (l *Live) History(ctx context.Context, pushes []job.Push, labels ...string) ([]job.PushRuns, error) {
+	all, err := job.History(ctx, l.ci, pushes, labels...)
+	for _, of := range all {
+		l.compare(ctx, of.Jobs)
+	}
+	return all, err
+}
+
 // Trigger asks the CI.
 func (l *Live) Trigger(ctx context.Context, req job.Request) (job.Receipt, error) {
 	return l.ci.Trigger(ctx, req)

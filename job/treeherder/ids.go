@@ -3,7 +3,10 @@ package treeherder
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"strings"
+	"sync"
 
 	"github.com/mozci/mozci/job"
 )
@@ -111,4 +114,134 @@ func (p *Project) find(ctx context.Context, push job.Push) (job.Push, error) {
 		}
 	}
 	return p.byTwin(ctx, push.Revision, err)
+}
+
+// Of many pushes one request finds the ids: they are among the pushes of their time.
+const (
+	// before is how many older pushes are listed too: they are most often asked for next.
+	before = 100
+	// slack is how much a source's time of a push may differ from Treeherder's, in seconds.
+	slack = 3600
+)
+
+// foundID is the id of a push, or why there is none.
+type foundID struct {
+	id  int64
+	err error
+}
+
+// idsOf are the ids of pushes, in their order.
+func (p *Project) idsOf(ctx context.Context, pushes []job.Push) []foundID {
+	out := make([]foundID, len(pushes))
+	unknown := p.unknown(pushes)
+	var err error
+	if len(unknown) > 1 {
+		err = p.list(ctx, pushes, unknown)
+		unknown = p.unknown(pushes)
+	}
+	var absent []int
+	switch {
+	case err != nil && !errors.Is(err, job.ErrMalformed): // that can be of one push that nobody asks about
+		for _, i := range unknown {
+			out[i].err = err
+		}
+		unknown = nil
+	case len(unknown) > sampled && p.lacks(ctx, pushes, unknown):
+		absent, unknown = unknown, nil
+	}
+	for _, i := range absent {
+		out[i].err = fmt.Errorf("%w: %s is not among the pushes of its time in %s", job.ErrNotFound,
+			pushes[i].Short(), p.name)
+	}
+	var wg sync.WaitGroup
+	for _, i := range unknown {
+		wg.Go(func() { out[i].id, out[i].err = p.id(ctx, pushes[i]) })
+	}
+	wg.Wait()
+	for i, push := range pushes {
+		if out[i] != (foundID{}) {
+			continue
+		}
+		var ok bool
+		if out[i].id, ok = p.knownID(push); !ok { // others had so many that it is forgotten
+			out[i].id, out[i].err = p.id(ctx, push)
+		}
+	}
+	return out
+}
+
+// unknown are the places of the pushes whose ids are not known.
+func (p *Project) unknown(pushes []job.Push) []int {
+	var out []int
+	for i, push := range pushes {
+		if _, ok := p.knownID(push); !ok {
+			out = append(out, i)
+		}
+	}
+	return out
+}
+
+// sampled is how many pushes that are not among those of their time are looked for by
+// their revisions, before the others are taken not to be there either.
+const sampled = 3
+
+// lacks reports whether Treeherder has neither the first, nor the one in the middle, nor
+// the last of the pushes that were not among those of their time. Where it does not
+// answer nothing is known.
+func (p *Project) lacks(ctx context.Context, pushes []job.Push, unknown []int) bool {
+	var errs [sampled]error
+	var wg sync.WaitGroup
+	for n, i := range []int{unknown[0], unknown[len(unknown)/2], unknown[len(unknown)-1]} {
+		wg.Go(func() { _, errs[n] = p.id(ctx, pushes[i]) })
+	}
+	wg.Wait()
+	return !slices.ContainsFunc(errs[:], func(err error) bool { return !errors.Is(err, job.ErrNotFound) })
+}
+
+// list reads the pushes of the time of those at some places, and what is a little older,
+// and learns their ids.
+func (p *Project) list(ctx context.Context, pushes []job.Push, places []int) error {
+	var oldest, newest int64
+	for _, i := range places {
+		if at := pushes[i].Time; !at.IsZero() && at.Unix() > 0 {
+			if oldest == 0 || at.Unix() < oldest {
+				oldest = at.Unix()
+			}
+			newest = max(newest, at.Unix())
+		}
+	}
+	if newest == 0 {
+		return nil
+	}
+	all := func(job.Push) bool { return true }
+	recent := window{until: newest + slack, enough: len(places) + before, keep: all}
+	got, err := p.read(ctx, recent)
+	if err == nil && len(got) >= recent.enough && got[0].Order > oldest-slack { // only some of a long time are wanted
+		var older []job.Push
+		older, err = p.read(ctx, window{since: max(1, oldest-slack), until: got[0].Order, keep: all})
+		got = append(older, got...)
+	}
+	if err != nil {
+		return err
+	}
+	for _, i := range places {
+		p.learnInside(pushes[i], got)
+	}
+	return nil
+}
+
+// learnInside keeps the id of a push that is a part of one on a list, ascending: what is
+// one push elsewhere can be several here, or the reverse.
+func (p *Project) learnInside(push job.Push, list []job.Push) {
+	if _, ok := p.knownID(push); ok {
+		return
+	}
+	for _, q := range slices.Backward(list) {
+		for _, h := range push.Hashes() {
+			if q.Contains(h) {
+				p.learn(push.Revision, q.ID)
+				return
+			}
+		}
+	}
 }

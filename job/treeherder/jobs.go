@@ -78,12 +78,17 @@ func jobsOf(found []Record, push job.Push, names []string, label func(Record) st
 // for one task label, but not for a builder: where it finds none, all are read.
 func (p *Project) named(ctx context.Context, id int64, names []string) ([]Record, error) {
 	if len(names) == 1 && !strings.Contains(names[0], " ") { // most builder names have spaces, task labels do not
-		found, err := p.records(ctx, id, "job_type_name", names[0])
+		found, err := p.ofPush(ctx, id, "job_type_name", names[0])
 		if err != nil || slices.ContainsFunc(found, func(r Record) bool { return r.label() == names[0] }) {
 			return found, err
 		}
 	}
-	return p.records(ctx, id)
+	return p.ofPush(ctx, id)
+}
+
+// ofPush reads all pages of the jobs of a push.
+func (p *Project) ofPush(ctx context.Context, id int64, params ...string) ([]Record, error) {
+	return p.records(ctx, "push "+number(id), append([]string{"push_id", number(id)}, params...)...)
 }
 
 // jobsWire is a page of jobs: objects, or rows of values in the order of Names.
@@ -131,7 +136,7 @@ func (w *jobsWire) Prove() error {
 }
 
 // sameJobs: the page is of the project, and it is the one that was asked for, with
-// jobs of the push and the name alone.
+// jobs of the pushes and the name alone.
 func sameJobs(asked contract.Asked, w *jobsWire) error {
 	if name := asked.Var("project"); w.Meta.Repository != nil && *w.Meta.Repository != name {
 		return contract.Differs("meta.repository", *w.Meta.Repository, name)
@@ -147,9 +152,17 @@ func sameJobs(asked contract.Asked, w *jobsWire) error {
 		return contract.Outside("results", "%d jobs, asked for at most %d", len(w.records), n)
 	}
 	push, ofPush := numberOf(asked, "push_id")
+	pushes, ofPushes := asked.Query("push_id__in"), func(int64) bool { return true }
+	if len(pushes) == 1 {
+		ofPushes = isAmong(pushes[0])
+	}
 	for i, r := range w.records {
+		path := fmt.Sprintf("results[%d].push_id", i)
 		if ofPush && r.PushID != push {
-			return contract.Differs(fmt.Sprintf("results[%d].push_id", i), r.PushID, push)
+			return contract.Differs(path, r.PushID, push)
+		}
+		if !ofPushes(r.PushID) {
+			return contract.Differs(path, r.PushID, "one of push_id__in")
 		}
 		if err := r.same(asked, fmt.Sprintf("results[%d].", i)); err != nil {
 			return err
@@ -162,6 +175,9 @@ func sameJobs(asked contract.Asked, w *jobsWire) error {
 func (r Record) same(asked contract.Asked, path string) error {
 	if name := asked.Query("job_type_name"); len(name) == 1 && r.TypeName != name[0] {
 		return contract.Differs(path+"job_type_name", r.TypeName, name[0])
+	}
+	if name := asked.Query("ref_data_name"); len(name) == 1 && r.RefDataName != name[0] {
+		return contract.Differs(path+"ref_data_name", r.RefDataName, name[0])
 	}
 	if id, ok := numberOf(asked, "id"); ok && r.ID != id {
 		return contract.Differs(path+"id", r.ID, id)
@@ -185,21 +201,19 @@ func numberOf(asked contract.Asked, name string) (int64, bool) {
 	return n, err == nil
 }
 
-// records reads all pages of the jobs of a push. The server promises no order, so
-// that pages can overlap while jobs are added: what is in none is then missing, and
-// all are read again.
-func (p *Project) records(ctx context.Context, id int64, params ...string) ([]Record, error) {
-	params = append([]string{
-		"push_id", number(id), "count", strconv.Itoa(pageOfJobs), "return_type", "list",
-	}, params...)
+// records reads all pages of jobs; of says whose, for people. The server promises no
+// order, so that pages can overlap while jobs are added: what is in none is then
+// missing, and all are read again.
+func (p *Project) records(ctx context.Context, of string, params ...string) ([]Record, error) {
+	params = slices.Insert(params, 2, "count", strconv.Itoa(pageOfJobs), "return_type", "list")
 	for range mostReadings {
 		all, overlap, err := p.pages(ctx, params)
 		if err != nil || !overlap {
 			return all, err
 		}
 	}
-	return nil, fmt.Errorf("%w: treeherder/jobs: results: the pages of the jobs of push %d overlapped %d times",
-		job.ErrUnavailable, id, mostReadings)
+	return nil, fmt.Errorf("%w: treeherder/jobs: results: the pages of the jobs of %s overlapped %d times",
+		job.ErrUnavailable, of, mostReadings)
 }
 
 // pages reads page after page, up to one that is not full.

@@ -25,9 +25,10 @@ type Snapshot struct {
 }
 
 var (
-	_ job.Repository = (*Snapshot)(nil)
-	_ job.Scheduler  = (*Snapshot)(nil)
-	_ job.Classifier = (*Snapshot)(nil)
+	_ job.Repository    = (*Snapshot)(nil)
+	_ job.Scheduler     = (*Snapshot)(nil)
+	_ job.Classifier    = (*Snapshot)(nil)
+	_ job.HistoryReader = (*Snapshot)(nil)
 )
 
 // maxSnapshot caps what is read of a file, decompressed.

@@ -106,7 +106,7 @@ func TestSnapshotKit(t *testing.T) {
 			"osx-10-8 | debug | M | Mochitest Browser Chrome | bc3",
 			"linux64 | debug | R | Crashtest | C",
 		},
-		Runs: 5, ReadOnly: true,
+		Runs: 5, ReadOnly: true, Others: pushes[1:4],
 	})
 	if err != nil {
 		t.Errorf("scheduler:\n%v", err)

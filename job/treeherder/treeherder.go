@@ -155,11 +155,12 @@ type Project struct {
 }
 
 var (
-	_ job.Repository  = (*Project)(nil)
-	_ job.Scheduler   = (*Project)(nil)
-	_ job.LineChecker = (*Project)(nil)
-	_ job.Classifier  = (*Project)(nil)
-	_ job.RunFinder   = (*Project)(nil)
+	_ job.Repository    = (*Project)(nil)
+	_ job.Scheduler     = (*Project)(nil)
+	_ job.LineChecker   = (*Project)(nil)
+	_ job.Classifier    = (*Project)(nil)
+	_ job.RunFinder     = (*Project)(nil)
+	_ job.HistoryReader = (*Project)(nil)
 )
 
 // Name implements job.Repository.

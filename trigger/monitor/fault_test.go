@@ -39,6 +39,10 @@ func (f *faulty) Jobs(ctx context.Context, p job.Push, names ...string) ([]job.J
 	return f.Scheduler.Jobs(ctx, p, names...)
 }
 
+func (f *faulty) History(ctx context.Context, pushes []job.Push, labels ...string) ([]job.PushRuns, error) {
+	return jobtest.HistoryByJobs(ctx, f.Jobs, pushes, labels...)
+}
+
 func (f *faulty) Trigger(ctx context.Context, r job.Request) (job.Receipt, error) {
 	do := func() (job.Receipt, error) { return f.Scheduler.Trigger(ctx, r) }
 	if f.trigger != nil {
@@ -56,12 +60,18 @@ type paced struct {
 	job.QueueMeter
 	s     *stage
 	start time.Time
+
+	reads, statuses atomic.Int32
+	mute            bool // it does not tell statuses
 }
 
 // paced gives the stage a store and a CI with the clock of the process.
 func (s *stage) paced() *paced {
 	s.store = monitor.NewMemory(nil)
-	return &paced{s.ci, s.ci, s.ci, s.ci, s.ci, s, time.Now()}
+	return &paced{
+		Cataloger: s.ci, AcceptedLister: s.ci, KeyCarrier: s.ci, ArtifactChecker: s.ci, QueueMeter: s.ci, s: s,
+		start: time.Now(),
+	}
 }
 
 func (p *paced) pace() {
@@ -70,7 +80,17 @@ func (p *paced) pace() {
 
 func (p *paced) Jobs(ctx context.Context, push job.Push, names ...string) ([]job.Job, error) {
 	p.pace()
+	p.reads.Add(1)
 	return p.s.ci.Jobs(ctx, push, names...)
+}
+
+func (p *paced) Statuses(ctx context.Context, ids ...string) (map[string]job.Status, error) {
+	p.pace()
+	p.statuses.Add(1)
+	if p.mute {
+		return nil, job.Wrap("statuses", "", errors.ErrUnsupported)
+	}
+	return p.s.ci.Statuses(ctx, ids...)
 }
 
 func (p *paced) Trigger(ctx context.Context, r job.Request) (job.Receipt, error) {

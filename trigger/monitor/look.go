@@ -3,6 +3,7 @@ package monitor
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/mozci/mozci/analysis"
@@ -53,7 +54,7 @@ func (m *Monitor) look(ctx context.Context, e *Expectation) (Facts, error) {
 		return Facts{}, err
 	}
 	f := Facts{Now: now, Quiet: m.quiet}
-	f.Facts, err = trigger.Look(ctx, m.ci, e.Push, e.Label, m.options(*e))
+	f.Facts, err = m.facts(ctx, e, now)
 	var unknown *job.UnknownLabelError
 	if errors.As(err, &unknown) { // it may still be added to the push
 		err = nil
@@ -145,11 +146,10 @@ func (m *Monitor) newerGreen(ctx context.Context, repo job.Repository, e Expecta
 	if err != nil {
 		return nil, "", err
 	}
+	newer = slices.DeleteFunc(newer, func(p job.Push) bool { return p.Compare(e.Push) <= 0 })
+	history := analysis.NewHistory(m.ci, newer, len(newer))
 	for _, p := range newer {
-		if p.Compare(e.Push) <= 0 {
-			continue
-		}
-		jobs, err := m.ci.Jobs(ctx, p, e.Label)
+		jobs, err := history.Jobs(ctx, p, e.Label)
 		if err != nil {
 			return nil, "", err
 		}

@@ -17,7 +17,9 @@ type Policy struct {
 	// the run that takes the place of a retried one. Default 15 minutes.
 	Start time.Duration
 	// Poll is how often an expectation is looked at without an event. Default one
-	// minute; where the CI tells of events, Safety.
+	// minute; where the CI tells of events, Safety. Where it tells statuses
+	// (job.StatusReader), such a look is one request for all expectations that are due, and
+	// the CI is read where something changed, and after Safety.
 	Poll, Safety time.Duration
 	// Schedules is how often a run that was coalesced is triggered again. Default 3.
 	Schedules int

@@ -189,6 +189,7 @@ func (m *Monitor) round(ctx context.Context) (after time.Duration, some bool, er
 		if len(claimed) == 0 {
 			break
 		}
+		m.ask(ctx, claimed)
 		errs := make([]error, len(claimed))
 		var all sync.WaitGroup
 		for i, c := range claimed {
@@ -278,6 +279,7 @@ func (m *Monitor) handle(ctx context.Context, c Claimed) error {
 	}
 	m.say(changes)
 	if !c.Open() {
+		m.forget(e.Key)
 		return m.announce(ctx, c)
 	}
 	return nil
@@ -313,6 +315,7 @@ func (m *Monitor) decide(ctx context.Context, e *Expectation, f Facts) (Decision
 	if d.Want == 0 {
 		return d, done, nil
 	}
+	m.forget(e.Key) // what is triggered is to be seen
 	asked, err := m.act(ctx, e, d, f.Now)
 	done.changes, done.added = append(done.changes, asked.changes...), asked.added
 	if err == nil && asked.refused != "" && len(asked.changes) == 0 {

@@ -134,7 +134,10 @@ var libraries = map[string][]string{
 	"analysis":         {"golang.org/x/sync/semaphore", "gonum.org/v1/gonum"},
 	"analysis/culprit": {"gonum.org/v1/gonum"},
 	"analysis/perf":    {"github.com/go-json-experiment/json"},
-	"analysis/joblog":  {"github.com/klauspost/compress", "github.com/ulikunitz/xz", "golang.org/x/text"},
+	"analysis/joblog": {
+		"github.com/klauspost/compress", "github.com/ulikunitz/xz", "golang.org/x/text",
+		"github.com/go-json-experiment/json",
+	},
 	"buildbot":         {"golang.org/x/sync/errgroup", "github.com/go-json-experiment/json"},
 	"taskcluster": {
 		"golang.org/x/sync/errgroup", "github.com/go-json-experiment/json",

@@ -1,9 +1,12 @@
 package thtest
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
+	"strings"
 )
 
 // jobList answers a request for jobs, in no promised order.
@@ -17,10 +20,16 @@ func (s *Server) jobList(q url.Values) (int, any) {
 		if v := q.Get("push_id"); v != "" && number(j["push_id"]) != number(v) {
 			continue
 		}
+		if v := q.Get("push_id__in"); v != "" && !slices.Contains(strings.Split(v, ","), fmt.Sprint(number(j["push_id"]))) {
+			continue
+		}
 		if !isJob(q, j) {
 			continue
 		}
 		found = append(found, j)
+	}
+	if q.Get("push_id__in") != "" { // nobody may rely on the order of the pushes
+		slices.SortStableFunc(found, func(a, b Object) int { return cmp.Compare(scattered(a), scattered(b)) })
 	}
 	offset := number(q.Get("offset"))
 	meta := Object{"repository": s.Project, "offset": offset, "count": count}
@@ -40,9 +49,13 @@ func (s *Server) jobList(q url.Values) (int, any) {
 	return http.StatusOK, Object{"meta": meta, "results": rows, "job_property_names": jobProperties}
 }
 
+// scattered is a number by which jobs are in no order that means anything, and always in
+// the same.
+func scattered(j Object) uint32 { return uint32(number(j["id"])) * 2654435761 } // #nosec G115 -- that it wraps is meant
+
 // isJob reports whether a job has the values that the parameters ask for.
 func isJob(q url.Values, j Object) bool {
-	for _, name := range []string{"job_type_name", "id", "task_id", "retry_id"} {
+	for _, name := range []string{"job_type_name", "ref_data_name", "id", "task_id", "retry_id"} {
 		if v := q.Get(name); v != "" && fmt.Sprint(j[name]) != v {
 			return false
 		}

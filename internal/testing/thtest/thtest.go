@@ -25,6 +25,9 @@ type Server struct {
 	// Repositories is the table of repositories, of which each needs a name;
 	// without one the server answers 404, as nobody asks it in most tests.
 	Repositories []Object
+	// Ignores are names of parameters that the server does not know: it ignores them
+	// silently, as the real one does with those that an old or a new version lacks.
+	Ignores []string
 
 	mu       sync.Mutex
 	pushes   []Object
@@ -140,17 +143,21 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer s.mu.Unlock()
 	s.requests = append(s.requests, r.URL.RequestURI())
 	project, what, ok := strings.Cut(strings.TrimPrefix(r.URL.Path, "/api/project/"), "/")
+	q := r.URL.Query()
+	for _, name := range s.Ignores {
+		q.Del(name)
+	}
 	var status int
 	var answer any
 	switch {
 	case r.URL.Path == "/api/repository/" && s.Repositories != nil:
 		status, answer = http.StatusOK, wholeRepositories(s.Repositories)
 	case ok && project == s.Project && what == "push/":
-		status, answer = s.pushList(r.URL.Query())
+		status, answer = s.pushList(q)
 	case ok && project == s.Project && what == "jobs/":
-		status, answer = s.jobList(r.URL.Query())
+		status, answer = s.jobList(q)
 	case ok && project == s.Project && what == "note/":
-		status, answer = s.noteList(r.URL.Query())
+		status, answer = s.noteList(q)
 	default:
 		status, answer = http.StatusNotFound, Object{"detail": "No project with name " + project}
 	}

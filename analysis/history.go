@@ -1,0 +1,124 @@
+package analysis
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/mozci/mozci/internal/flight"
+	"github.com/mozci/mozci/job"
+)
+
+// History reads the runs of labels on pushes for algorithms that walk over a range. Where
+// the CI is a job.HistoryReader, it reads a window of pushes in one go; elsewhere it reads
+// push by push. An algorithm asks it in the function that it gives to [Ordered], and never
+// knows which of the two it was.
+//
+// Windows go from the newest push to the oldest, and each is ten times as large as the
+// one before: the last good push is mostly near, and where it is not, a few requests tell
+// of hundreds. With 150 pushes the windows are 10, 100 and 40.
+//
+// Each push is read once: a History is for one pass over a range, and what happens
+// meanwhile is seen by the next one. It is safe for concurrent use; NewHistory makes one.
+type History struct {
+	ci      job.Scheduler
+	windows [][]job.Push        // newest push first
+	many    bool                // each window is read in one go
+	in      map[job.PushKey]int // to the window
+	read    *flight.Cache[asked, map[job.PushKey]job.PushRuns]
+}
+
+// asked is one window, and the labels that are wanted of it.
+type asked struct {
+	window int
+	labels string
+}
+
+const (
+	// windowGrowth is how many times as large each window is as the one before it.
+	windowGrowth = 10
+	// widestWindow is the most pushes that are read in one go, where the CI names none.
+	widestWindow = 500
+	// mostAsked is how many answers are kept: windows, times the sets of labels that are
+	// asked for. Where tests move between chunks, each push can have a set of its own.
+	mostAsked = 64
+)
+
+// NewHistory returns a History of the pushes. first is how many pushes the first window has:
+// 0 for DefaultWidth, and the number of the pushes for who needs them all. It does no I/O.
+func NewHistory(ci job.Scheduler, pushes []job.Push, first int) *History {
+	h := &History{
+		ci: ci, in: map[job.PushKey]int{},
+		read: flight.New[asked, map[job.PushKey]job.PushRuns](mostAsked),
+	}
+	left := slices.Clone(pushes)
+	slices.SortStableFunc(left, func(a, b job.Push) int { return b.Compare(a) })
+	if _, h.many = job.As[job.HistoryReader](ci); !h.many {
+		h.windows = [][]job.Push{left}
+		return h
+	}
+	widest := cmp.Or(job.HistoryWidthOf(ci), widestWindow)
+	if first <= 0 {
+		first = DefaultWidth
+	}
+	for size := first; len(left) > 0; size *= windowGrowth {
+		n := min(size, widest, len(left))
+		for _, p := range left[:n] {
+			h.in[p.Key()] = len(h.windows)
+		}
+		h.windows = append(h.windows, left[:n])
+		left = left[n:]
+	}
+	return h
+}
+
+// Windows are the pushes, newest first, as they are read in one go; where the CI is read
+// push by push they are one window. An algorithm that stops early goes through them one
+// after the other, so that looking ahead within one does not begin the next.
+func (h *History) Windows() [][]job.Push { return h.windows }
+
+// Jobs returns what the CI's Jobs returns for the push and the labels. A push that is not
+// in the range, and a question without a label, are asked by themselves.
+func (h *History) Jobs(ctx context.Context, p job.Push, labels ...string) ([]job.Job, error) {
+	n, ok := h.in[p.Key()]
+	if !ok || len(labels) == 0 || len(h.windows[n]) == 1 || !p.Testable() {
+		return h.ci.Jobs(ctx, p, labels...)
+	}
+	wanted := slices.Compact(slices.Sorted(slices.Values(labels)))
+	runs, err := h.read.Do(ctx, asked{n, strings.Join(wanted, "\x00")},
+		func(ctx context.Context) (map[job.PushKey]job.PushRuns, bool, error) {
+			out, err := h.window(ctx, h.windows[n], wanted)
+			return out, true, err
+		})
+	switch {
+	case errors.Is(err, errors.ErrUnsupported):
+		return h.ci.Jobs(ctx, p, labels...)
+	case err != nil:
+		return nil, job.Wrap("analysis.history", p.String(), err)
+	}
+	of := runs[p.Key()]
+	return slices.Clone(of.Jobs), of.Err
+}
+
+// window reads one window.
+func (h *History) window(
+	ctx context.Context, pushes []job.Push, labels []string,
+) (map[job.PushKey]job.PushRuns, error) {
+	pushes = slices.DeleteFunc(slices.Clone(pushes), func(p job.Push) bool { return !p.Testable() })
+	all, err := job.History(ctx, h.ci, pushes, labels...)
+	if err != nil {
+		return nil, err
+	}
+	if len(all) != len(pushes) {
+		return nil, fmt.Errorf("%w: the CI told the history of %d pushes, and was asked about %d", job.ErrMalformed,
+			len(all), len(pushes))
+	}
+	out := make(map[job.PushKey]job.PushRuns, len(all))
+	for i, of := range all {
+		out[pushes[i].Key()] = of
+	}
+	return out, nil
+}

@@ -1,0 +1,94 @@
+package joblog
+
+import (
+	"strings"
+	"sync/atomic"
+)
+
+// line is a line of a plain log that was found, and what it says.
+type line struct {
+	found
+	isRead bool   // the rest is known
+	said   string // without Taskcluster's prefix and the space at its end
+	isErr  bool   // by the rules
+	under  bool   // the log was taken for Taskcluster's, which its own mark has a say in
+}
+
+// lines are those that were found in a block.
+type lines struct {
+	found []line
+	feeds int
+	sets  sets // those of all literals in the block
+}
+
+// lineLooker looks for lines in the blocks of a plain log, on all cores, and numbers
+// what was found, in order. Reading an error line needs one thing of the lines before
+// it, whether the log is Taskcluster's: it is read for what is known of that when its
+// block is looked at, and again in the rare case that this was wrong.
+type lineLooker struct {
+	lineFinder
+	length      int         // of a line that is looked at, in characters
+	number      int         // of line feeds before the block
+	taskcluster bool        // the lines so far say that the log is Taskcluster's
+	known       atomic.Bool // the same, for those who look
+}
+
+func newLineLooker(s *searcher, length int) *lineLooker {
+	return &lineLooker{lineFinder: lineFinder{s, length*4 + 4}, length: length} // a character has four bytes at most
+}
+
+// look finds the lines of a block, and reads those that may be errors.
+func (l *lineLooker) look(b block, of *lines) {
+	of.found = of.found[:0]
+	under := l.known.Load()
+	of.feeds, of.sets = l.block(b, func(f found) {
+		n := line{found: f}
+		if f.sets&errorSet != 0 {
+			n.read(l.length, under)
+			under = n.under
+		}
+		of.found = append(of.found, n)
+	})
+}
+
+// each calls do with the lines of a block, numbered as those of the log, until do is
+// false.
+func (l *lineLooker) each(of *lines, do func(*line) bool) {
+	for i := range of.found {
+		f := &of.found[i]
+		f.number += l.number
+		if !l.taskcluster && f.marks() {
+			l.taskcluster = true
+			l.known.Store(true)
+		}
+		if !do(f) {
+			return
+		}
+	}
+	l.number += of.feeds
+}
+
+// read reads a line of each that was not read rightly.
+func (l *lineLooker) read(f *line) {
+	if !f.isRead || f.under != l.taskcluster {
+		f.read(l.length, l.taskcluster)
+	}
+}
+
+// marks reports whether a line says that the log is Taskcluster's.
+func (f *line) marks() bool {
+	return len(f.text) >= len(taskclusterStart) && string(f.text[:len(taskclusterStart)]) == taskclusterStart
+}
+
+// read reads a line of at most so many characters; of says whether the log is known
+// to be Taskcluster's before it.
+func (f *line) read(length int, of bool) {
+	said := decodeLine(f.text, length)
+	f.under = of || f.marks()
+	if f.under {
+		said = stripTaskcluster(said)
+	}
+	f.isErr = f.sets&errorSet != 0 && isError(said)
+	f.said = strings.TrimRightFunc(said, isSpace)
+	f.isRead = true
+}
