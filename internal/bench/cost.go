@@ -196,7 +196,7 @@ func programCosts(t *testing.T, s costScale) []costRow {
 		}
 		return taken(m)
 	}
-	tc := newCostTaskcluster(t, 1, s.all, s.graph, costCell)
+	tc := newCostTaskcluster(t, 1, s.all, newCostFiles(s.graph), costCell)
 	tc.ran(t, 1)
 	th := newCostTreeherder(s, 1)
 	jobs := []string{

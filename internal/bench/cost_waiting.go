@@ -78,7 +78,7 @@ func costWait(
 	t *testing.T, s costScale, place func(*costTaskcluster, *testing.T) costPlace,
 ) tally {
 	t.Helper()
-	c := newCostTaskcluster(t, costSince+costGap+costGood, s.tasks, s.graph/10, costBatch)
+	c := newCostTaskcluster(t, costSince+costGap+costGood, s.tasks, newCostFiles(s.graph/10), costBatch)
 	c.ran(t, costSince+costGap)
 	p := place(c, t)
 	ctx, cancel := context.WithCancel(t.Context())
