@@ -207,6 +207,7 @@ func programCosts(t *testing.T, s costScale) []costRow {
 			question: fmt.Sprintf("mozci jobs --label, a push of %d tasks, Taskcluster", s.all),
 			before:   run(tc.meters, jobs...),
 			now:      run(tc.meters, append(jobs, "--label", costLabel)...),
+			most:     costMost{bytes: 400_000},
 		},
 		{
 			question: "mozci frequency over 50 pushes, Treeherder",
