@@ -174,7 +174,8 @@ func costProgram(t *testing.T) string {
 	t.Helper()
 	testenv.Program(t, "go", "golang")
 	file := filepath.Join(t.TempDir(), "mozci")
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", file, "./examples/mozci") // #nosec G204 -- a test's own folder
+	// #nosec G204 -- a test's own folder
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", file, "./examples/mozci")
 	build.Dir = testenv.Root(t)
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)

@@ -39,7 +39,9 @@ func newCostTaskcluster(
 	t *testing.T, pushes, tasks int, files costFiles, cell func(distance int) string,
 ) *costTaskcluster {
 	t.Helper()
-	c := &costTaskcluster{Server: tctest.New(), log: hgtest.New(), tasks: tasks, cell: cell, others: map[string]otherTask{}}
+	c := &costTaskcluster{
+		Server: tctest.New(), log: hgtest.New(), tasks: tasks, cell: cell, others: map[string]otherTask{},
+	}
 	c.task, c.status = costTask()
 	c.meters = []*meter{{name: "taskcluster", next: http.HandlerFunc(c.serve)}, {name: "pushlog", next: c.log}}
 	for i := range pushes {

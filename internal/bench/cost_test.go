@@ -26,7 +26,7 @@ func TestCost(t *testing.T) {
 	naive := map[string]int{ // requests
 		"last good over 20 pushes, Treeherder":             31, // three for pushes, 21 and 7 again that do not name the label
 		"last good over 20 pushes, Taskcluster, of a push": 3 * 4,
-		"waiting 10m0s for 4 runs, search, of a poll":      2 * 4 * 10,
+		"waiting 10m0s for 4 runs, search, of a poll":      2 * 4 * 3,
 	}
 	for _, r := range rows {
 		switch before := r.before.requests; {

@@ -32,7 +32,7 @@ func costBatch(distance int) string {
 // waitingCosts are questions that wait for runs, which take an hour.
 func waitingCosts(t *testing.T, s costScale) []costRow {
 	short := s
-	short.wait = min(s.wait, 10*time.Minute) // a naive poll takes what it takes, the first as the last
+	short.wait = time.Duration(s.naive) * time.Minute // a naive poll takes what it takes, the first as the last
 	polls := func(s costScale) int { return int(s.wait / time.Minute) }
 	most := costMost{requests: 1, bytes: 10_000}
 	return []costRow{
