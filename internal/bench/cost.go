@@ -57,7 +57,7 @@ func costs(t *testing.T) {
 	fmt.Printf("cost: %d pushes of history; %d tasks a push on Taskcluster, %d jobs on Treeherder, %d builds on "+
 		"Buildbot\n\n", scale.pushes, scale.tasks, scale.jobs, scale.builds)
 	fmt.Printf("%-58s  %22s  %22s  %22s  %5s\n", "question", "before", "now", "must", "twice")
-	for _, r := range costRows(t, scale) {
+	for _, r := range append(costRows(t, scale), programCosts(t, scale)...) {
 		fmt.Println(r)
 		if why := r.missed(); why != "" {
 			t.Errorf("%s: %s", r.question, why)
@@ -70,7 +70,7 @@ func costs(t *testing.T) {
 		"before in the same call, which must be 0.")
 }
 
-// costRows asks all questions.
+// costRows asks all questions that go through the library.
 func costRows(t *testing.T, s costScale) []costRow {
 	var rows []costRow
 	for _, of := range []func(*testing.T, costScale) []costRow{
@@ -81,7 +81,7 @@ func costRows(t *testing.T, s costScale) []costRow {
 			rows = append(rows, of(t, s)...)
 		})
 	}
-	return append(rows, programCosts(t, s)...)
+	return rows
 }
 
 // costToday is after all that the doubles' histories have.
@@ -153,10 +153,9 @@ func (p costPlace) took(t *testing.T, call func(context.Context, job.Repository,
 	return taken(p.meters)
 }
 
-// client is an HTTP client that asks a meter without a network.
-func (m *meter) client() *http.Client {
-	return &http.Client{Transport: testenv.InMemory{Handler: m}}
-}
+// client is an HTTP client that asks a meter without a network. Each answer takes a while
+// of virtual time, so that what is asked side by side is the same in each run.
+func (m *meter) client() *http.Client { return &http.Client{Transport: &late{m}} }
 
 // costCell is how a label ended so many pushes before the newest, which it failed on: on
 // a third it did not run, as on a CI that leaves out what it can, and a few say nothing.
@@ -175,7 +174,8 @@ func costProgram(t *testing.T) string {
 	t.Helper()
 	testenv.Program(t, "go", "golang")
 	file := filepath.Join(t.TempDir(), "mozci")
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", file, "./examples/mozci") // #nosec G204 -- a test's own folder
+	// #nosec G204 -- a test's own folder
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", file, "./examples/mozci")
 	build.Dir = testenv.Root(t)
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
@@ -197,7 +197,7 @@ func programCosts(t *testing.T, s costScale) []costRow {
 		}
 		return taken(m)
 	}
-	tc := newCostTaskcluster(t, 1, s.all, s.graph, costCell)
+	tc := newCostTaskcluster(t, 1, s.all, newCostFiles(s.graph), costCell)
 	tc.ran(t, 1)
 	th := newCostTreeherder(s, 1)
 	jobs := []string{
@@ -208,6 +208,7 @@ func programCosts(t *testing.T, s costScale) []costRow {
 			question: fmt.Sprintf("mozci jobs --label, a push of %d tasks, Taskcluster", s.all),
 			before:   run(tc.meters, jobs...),
 			now:      run(tc.meters, append(jobs, "--label", costLabel)...),
+			most:     costMost{bytes: 400_000},
 		},
 		{
 			question: "mozci frequency over 50 pushes, Treeherder",

@@ -1,19 +1,13 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
-	"net/http/httptest"
-	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/mozci/mozci/internal/slug"
 	"github.com/mozci/mozci/internal/testing/hgtest"
 	"github.com/mozci/mozci/internal/testing/tctest"
 	"github.com/mozci/mozci/internal/testing/testenv"
@@ -35,24 +29,21 @@ type costTaskcluster struct {
 	pushes []string // the decision tasks, oldest first
 	cell   func(distance int) string
 	meters []*meter
-	task   []string // the text of another task, between its group, its id and its label
+	others map[string]otherTask // by id
+	task   []string             // the text of another's definition, see costText
+	status []string             // the text of another's status
 }
-
-// The marks in the text of a task.
-const (
-	markGroup = "GGGGGGGGGGGGGGGGGGGGGA"
-	markTask  = "TTTTTTTTTTTTTTTTTTTTTA"
-	markLabel = "the label"
-)
 
 // newCostTaskcluster makes pushes on which nothing ran yet; see ran.
 func newCostTaskcluster(
-	t *testing.T, pushes, tasks, graph int, cell func(distance int) string,
+	t *testing.T, pushes, tasks int, files costFiles, cell func(distance int) string,
 ) *costTaskcluster {
 	t.Helper()
-	c := &costTaskcluster{Server: tctest.New(), log: hgtest.New(), tasks: tasks, cell: cell, task: costTask()}
+	c := &costTaskcluster{
+		Server: tctest.New(), log: hgtest.New(), tasks: tasks, cell: cell, others: map[string]otherTask{},
+	}
+	c.task, c.status = costTask()
 	c.meters = []*meter{{name: "taskcluster", next: http.HandlerFunc(c.serve)}, {name: "pushlog", next: c.log}}
-	whole, runnable := costGraph(graph)
 	for i := range pushes {
 		rev := costRevision(i)
 		c.log.Add(pushlog.Path("autoland"), int64(i+1), hgtest.Push{
@@ -63,8 +54,8 @@ func newCostTaskcluster(
 			tctest.Label{Name: costLabel, Build: costBuild, Planned: cell(pushes-1-i) != "-"})
 		c.pushes = append(c.pushes, d)
 		c.Put(d, 0, "public/label-to-taskid.json", c.mapping(d))
-		c.Put(d, 0, "public/full-task-graph.json", whole)
-		c.Put(d, 0, "public/runnable-jobs.json", runnable)
+		c.Put(d, 0, "public/full-task-graph.json", files.graph)
+		c.Put(d, 0, "public/runnable-jobs.json", files.runnable)
 	}
 	return c
 }
@@ -73,7 +64,8 @@ func newCostTaskcluster(
 func (c *costTaskcluster) mapping(decision string) []byte {
 	all := map[string]string{}
 	for k := range c.tasks {
-		all[costFiller(k)] = c.other(decision, k)
+		id := otherID(decision, k)
+		all[costFiller(k)], c.others[id] = id, otherTask{decision, k}
 	}
 	for _, l := range []string{costBuild, costLabel} {
 		if ids := c.Tasks(decision, l); len(ids) > 0 {
@@ -83,27 +75,11 @@ func (c *costTaskcluster) mapping(decision string) []byte {
 	return encoded(all)
 }
 
-// other is the id of another task of a group.
-func (c *costTaskcluster) other(decision string, k int) string {
-	return slug.Of(fmt.Sprint(decision, k))
-}
+// costFiles are a full-task-graph.json, and a runnable-jobs.json with as many labels.
+type costFiles struct{ graph, runnable []byte }
 
-// costTask is the text of a task as Firefox has them, in pieces.
-func costTask() []string {
-	d := tcDefinition(7, markLabel)
-	d["taskGroupId"], d["dependencies"] = markGroup, []string{}
-	d["extra"].(tctest.Object)["parent"] = markGroup
-	status := tcStatus(markTask)
-	status["taskGroupId"] = markGroup
-	text := string(encoded(tctest.Object{"task": d, "status": status}))
-	for _, m := range []string{markGroup, markTask, markLabel} {
-		text = strings.ReplaceAll(text, m, "\x00"+m+"\x00")
-	}
-	return strings.Split(text, "\x00")
-}
-
-// costGraph is a full-task-graph.json, and a runnable-jobs.json with as many labels.
-func costGraph(size int) (whole, runnable []byte) {
+// newCostFiles makes a graph of so many bytes.
+func newCostFiles(size int) costFiles {
 	entry := func(label, kind string, needs tctest.Object) tctest.Object {
 		return tctest.Object{
 			"label": label, "kind": kind, "dependencies": needs, "attributes": tctest.Object{"kind": kind},
@@ -125,11 +101,12 @@ func costGraph(size int) (whole, runnable []byte) {
 			"platform": "linux2404-64-qr", "symbol": "bc7",
 		}
 	}
-	return encoded(graph), encoded(offered)
+	return costFiles{encoded(graph), encoded(offered)}
 }
 
-// ran ends the builds and the runs of the label: it failed after the good push, counted back from the
-// newest, and succeeded up to it. On each fifth push it ran somebody asked for one more.
+// ran ends the builds and the runs of the label: it failed after the good push, counted
+// back from the newest, and succeeded up to it. On a few of the pushes somebody asked for
+// one run more.
 func (c *costTaskcluster) ran(t *testing.T, good int) {
 	t.Helper()
 	for i, d := range c.pushes {
@@ -176,84 +153,6 @@ func (c *costTaskcluster) again(t *testing.T, i int, state, reason string) {
 	c.Put(action, 0, "public/label-to-taskid.json", c.mapping(c.pushes[i]))
 }
 
-// serve is the deployment, with the groups as large as they are.
-func (c *costTaskcluster) serve(w http.ResponseWriter, r *http.Request) {
-	group, ok := strings.CutPrefix(r.URL.Path, "/api/queue/v1/task-group/")
-	if group, ok = strings.CutSuffix(group, "/list"); !ok || r.Method != http.MethodGet {
-		c.ServeHTTP(w, r)
-		return
-	}
-	rec := httptest.NewRecorder()
-	own := r.Clone(r.Context())
-	own.URL.RawQuery = ""
-	own.RequestURI = own.URL.RequestURI()
-	own.Header.Del("Authorization") // it is of the whole query; who asks is not asked here
-	c.ServeHTTP(rec, own)
-	if rec.Code != http.StatusOK || !slices.Contains(c.pushes, group) {
-		w.WriteHeader(rec.Code)
-		_, _ = w.Write(rec.Body.Bytes())
-		return
-	}
-	w.Header().Set("Content-Type", "application/json; charset=utf-8")
-	_, _ = w.Write(c.page(group, rec.Body.Bytes(), r))
-}
-
-// page is one page of a group: the double's own tasks are among the others, where
-// nobody expects them.
-func (c *costTaskcluster) page(group string, listed []byte, r *http.Request) []byte {
-	var own struct{ Tasks []json.RawMessage }
-	if err := json.Unmarshal(listed, &own); err != nil {
-		panic(err) // the double's own answer
-	}
-	all := c.tasks + len(own.Tasks)
-	at := make([]json.RawMessage, all) // where the double's own are
-	for k, task := range own.Tasks {
-		where := (k*tcPage + k*37 + 11) % all
-		for at[where] != nil {
-			where = (where + 1) % all
-		}
-		at[where] = task
-	}
-	from, _ := strconv.Atoi(r.URL.Query().Get("continuationToken"))
-	to := min(from+tcPage, all)
-	var out bytes.Buffer
-	fmt.Fprintf(&out, `{"taskGroupId":%q,"schedulerId":"gecko-level-3","expires":"2026-12-21T07:05:59.386Z",`, group)
-	if to < all {
-		fmt.Fprintf(&out, `"continuationToken":"%d",`, to)
-	}
-	out.WriteString(`"tasks":[`)
-	k := 0 // of the others
-	for i := range to {
-		switch {
-		case i < from && at[i] == nil:
-			k++
-			continue
-		case i < from:
-			continue
-		case i > from:
-			out.WriteString(",")
-		}
-		if at[i] != nil {
-			out.Write(at[i])
-			continue
-		}
-		for _, piece := range c.task {
-			switch piece {
-			case markGroup:
-				piece = group
-			case markTask:
-				piece = c.other(group, k)
-			case markLabel:
-				piece = costFiller(k)
-			}
-			out.WriteString(piece)
-		}
-		k++
-	}
-	out.WriteString("]}")
-	return out.Bytes()
-}
-
 // place is the CI as it is, asked by somebody who starts with nothing.
 func (c *costTaskcluster) place(t *testing.T) costPlace {
 	p := tcActing(t, c.meters[0].client())
@@ -290,13 +189,14 @@ func tcActing(t *testing.T, client *http.Client) *taskcluster.Project {
 // taskclusterCosts are the questions to Taskcluster that wait for nothing. What the naive
 // way takes of each push is seen on a few of them: whole groups are large.
 func taskclusterCosts(t *testing.T, s costScale) []costRow {
-	far := newCostTaskcluster(t, s.pushes+11, s.tasks, s.graph, costCell)
+	files := newCostFiles(s.graph)
+	far := newCostTaskcluster(t, s.pushes+11, s.tasks, files, costCell)
 	far.ran(t, s.pushes-1)
-	few := newCostTaskcluster(t, s.naive+1, s.tasks, s.graph, costCell)
+	few := newCostTaskcluster(t, s.naive+1, s.tasks, files, costCell)
 	few.ran(t, s.naive)
-	near := newCostTaskcluster(t, s.pushes+1, s.tasks, s.graph, costCell)
+	near := newCostTaskcluster(t, s.pushes+1, s.tasks, files, costCell)
 	near.ran(t, 3)
-	middle := newCostTaskcluster(t, s.pushes+11, s.tasks, s.graph, costCell)
+	middle := newCostTaskcluster(t, s.pushes+11, s.tasks, files, costCell)
 	middle.ran(t, s.pushes/4)
 	half := s.pushes / 2
 

@@ -32,7 +32,7 @@ func costBatch(distance int) string {
 // waitingCosts are questions that wait for runs, which take an hour.
 func waitingCosts(t *testing.T, s costScale) []costRow {
 	short := s
-	short.wait = min(s.wait, 10*time.Minute) // a naive poll takes what it takes, the first as the last
+	short.wait = time.Duration(s.naive) * time.Minute // a naive poll takes what it takes, the first as the last
 	polls := func(s costScale) int { return int(s.wait / time.Minute) }
 	most := costMost{requests: 1, bytes: 10_000}
 	return []costRow{
@@ -47,7 +47,7 @@ func waitingCosts(t *testing.T, s costScale) []costRow {
 // searchingRuns is a search that waits for a round of runs.
 func searchingRuns(ctx context.Context, repo job.Repository, ci job.Scheduler) error {
 	r, err := backfill.Search(ctx, repo, ci, costLabel, "tip", &backfill.SearchOptions{
-		MaxRevisions: costSince + costGap + 1, Batch: costRuns,
+		MaxRevisions: costSince + costGap + 1, Batch: costRuns, Permanent: true, // so that it begins with the gap
 	})
 	if err == nil {
 		err = fmt.Errorf("the search is over: %s, %s", r.Outcome, r.Why)
@@ -78,7 +78,7 @@ func costWait(
 	t *testing.T, s costScale, place func(*costTaskcluster, *testing.T) costPlace,
 ) tally {
 	t.Helper()
-	c := newCostTaskcluster(t, costSince+costGap+costGood, s.tasks, s.graph/10, costBatch)
+	c := newCostTaskcluster(t, costSince+costGap+costGood, s.tasks, newCostFiles(s.graph/10), costBatch)
 	c.ran(t, costSince+costGap)
 	p := place(c, t)
 	ctx, cancel := context.WithCancel(t.Context())
