@@ -143,7 +143,8 @@ func told(jobs []job.Job, err error) []string {
 		r, _ := j.Raw().(buildbot.Record)
 		r.Buildset.Complete, r.Buildset.Finished = false, 0 // as they were when it was read first
 		raw, _ := json.Marshal(r)
-		out = append(out, fmt.Sprintf("%s %s %s %s %+v %v %s", j.ID(), j.Name(), j.Kind(), j.Status(), j.Push(), j.Times(), raw))
+		out = append(out, fmt.Sprintf("%s %s %s %s %+v %v %s", j.ID(), j.Name(), j.Kind(), j.Status(), j.Push(),
+			j.Times(), raw))
 	}
 	slices.Sort(out)
 	if err != nil {
