@@ -102,6 +102,24 @@ func TestGroupsWhereFilesDoNotSuffice(t *testing.T) {
 	}
 }
 
+// What a file said before is no more all that there is once its task runs again.
+func TestRunsOnceMore(t *testing.T) {
+	s, d := world()
+	p := inMemory(s).Project("autoland", nil)
+	action := indexAction(s, d, "isolate-test")
+	s.Put(action, 0, "public/task-graph.json", []byte(`{}`))
+	for n, id := range []string{"", action, d} {
+		if id != "" {
+			s.Rerun(id)
+			s.Resolve(id, "completed", "completed")
+			s.Add(d, tctest.Object{"metadata": tctest.Object{"name": test}, "tags": tctest.Object{"kind": "test"}}, true)
+		}
+		if jobs := ok(p.Jobs(t.Context(), push(20), test)); len(jobs) != n+1 || listsGroups(s.Requests()) != (n > 0) {
+			t.Errorf("%d runs, expected %d: %s", len(jobs), n+1, text(jobs))
+		}
+	}
+}
+
 // indexAction makes an action task that has completed, and that the index has.
 func indexAction(s *tctest.Server, decision, name string) string {
 	id := s.Add(decision, tctest.Object{

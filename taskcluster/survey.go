@@ -418,13 +418,14 @@ func (s *survey) judgeActions(r *reading) {
 }
 
 // judgePlan takes the tasks of the labels out of a plan that a task made, which is
-// believed once one of them is known to be of that task's group.
+// believed once one of its tasks is known to be of that task's group. An action may have
+// made none.
 func (s *survey) judgePlan(r *reading, by string, made *plan) {
 	if r.lacking != "" {
 		return
 	}
 	group := s.statuses[by].TaskGroupID
-	if _, ok := s.known.proven.Get(by); !ok && !made.none {
+	if _, ok := s.known.proven.Get(by); !ok && (len(made.rows) > 0 || group == by) {
 		own := slices.ContainsFunc(made.witnesses(), func(id string) bool {
 			status := s.statuses[id]
 			return status != nil && status.TaskGroupID == group
