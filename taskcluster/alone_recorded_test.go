@@ -28,6 +28,7 @@ func batched(listing []tctest.Object, at recordedPlace) func(http.ResponseWriter
 	}
 	return func(w http.ResponseWriter, r *http.Request) bool {
 		member := map[string]string{"/api/queue/v1/tasks": "task", "/api/queue/v1/tasks/status": "status"}[r.URL.Path]
+		list := map[string]string{"task": "tasks", "status": "statuses"}[member]
 		switch {
 		case member != "":
 			var in struct{ TaskIDs []string }
@@ -38,7 +39,7 @@ func batched(listing []tctest.Object, at recordedPlace) func(http.ResponseWriter
 					out = append(out, tctest.Object{"taskId": id, member: t[member]})
 				}
 			}
-			_, _ = w.Write(ok(json.Marshal(tctest.Object{member + map[string]string{"task": "s", "status": "es"}[member]: out})))
+			_, _ = w.Write(ok(json.Marshal(tctest.Object{list: out})))
 		case strings.HasSuffix(r.URL.Path, at.decision+"/runs/0/artifact-content/public/label-to-taskid.json"):
 			stored := "http://tc.example/mapping/" + at.decision + "/0/public/label-to-taskid.json"
 			_, _ = w.Write(ok(json.Marshal(tctest.Object{"storageType": "s3", "url": stored})))
@@ -97,7 +98,8 @@ func TestRecordedPushesAlone(t *testing.T) {
 					t.Errorf("%s: %s, expected %d runs; without groups: %t", label, text(got), want, alone)
 				}
 				other := acting(t, c.at, files).Project("autoland", nil)
-				if d := cmp.Diff(wholly(taskcluster.JobsByGroup(t.Context(), other, c.at.push, label)), wholly(got, err)); d != "" {
+				groups := wholly(taskcluster.JobsByGroup(t.Context(), other, c.at.push, label))
+				if d := cmp.Diff(groups, wholly(got, err)); d != "" {
 					t.Errorf("%s (-by the groups +alone):\n%s", label, d)
 				}
 			}
