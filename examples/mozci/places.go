@@ -197,7 +197,7 @@ func (a *app) taskcluster(client *http.Client) (*taskcluster.Project, error) {
 	if named := a.taskclusterRoot(root); named != root {
 		root, opts.ProxyURL = named, "" // the proxy is of the environment's deployment
 	}
-	opts.HTTP, opts.Logger = client, a.log
+	opts.HTTP, opts.Logger, opts.CacheDir = client, a.log, a.cacheDir
 	c, err := share(a.clients, func(c *clients) **taskcluster.Client { return &c.taskcluster },
 		func() (*taskcluster.Client, error) { return taskcluster.New(root, &opts) })
 	if err != nil {
@@ -224,7 +224,7 @@ func (a *app) buildbot(client *http.Client) (*buildbot.Project, error) {
 		return nil, usage("--ci buildbot needs --buildbot-url, such as http://127.0.0.1:8010")
 	}
 	opts := buildbot.FromEnvironment(os.Getenv)
-	opts.HTTP, opts.Logger = client, a.log
+	opts.HTTP, opts.Logger, opts.CacheDir = client, a.log, a.cacheDir
 	c, err := share(a.clients, func(c *clients) **buildbot.Client { return &c.buildbot },
 		func() (*buildbot.Client, error) { return buildbot.New(a.buildbotURL, &opts) })
 	if err != nil {
