@@ -40,8 +40,9 @@ const (
 	tcRounds  = 5
 )
 
-// tc measures the Taskcluster client: a large group and a large graph against
-// a bare decode of the same bytes and the same members by json v2, and the requests for the jobs of many pushes in virtual time.
+// tc measures the Taskcluster client: a large group and a large graph against a bare
+// decode of the same bytes and the same members by json v2, and the requests for the jobs
+// of many pushes in virtual time.
 func tc(t *testing.T) {
 	fmt.Printf("taskcluster: a group of %d tasks in %d pages, a full-task-graph.json of %d MB, the jobs of "+
 		"%d pushes\n\n", tcTasks, tcTasks/tcPage, tcGraph>>20, tcPushes)

@@ -83,7 +83,8 @@ func TestOnce(t *testing.T) {
 
 // A string with escapes is not taken for one that is written as the other reads.
 func TestKnown_escapes(t *testing.T) {
-	got, err := endpoint.Decode(contract.Asked{}, []byte(in(`"git":["a\\b","a\b","a\\b","a\b","a\\\\b","","\u0061","a"]`)))
+	text := in(`"git":["a\\b","a\b","a\\b","a\b","a\\\\b","","\u0061","a"]`)
+	got, err := endpoint.Decode(contract.Asked{}, []byte(text))
 	if err != nil {
 		t.Fatal(err)
 	}
