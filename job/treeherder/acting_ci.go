@@ -7,9 +7,8 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/mozci/mozci/job"
 )
@@ -112,16 +111,18 @@ func (a *Acting) aside(ctx context.Context, pushes []job.Push, labels []string) 
 		}
 	}
 	out := make([]job.PushRuns, len(pushes))
-	var g errgroup.Group
-	g.SetLimit(pushesAside)
+	places := make(chan struct{}, pushesAside) // a push can have tens of thousands of runs
+	var wg sync.WaitGroup
 	for i, p := range pushes {
-		g.Go(func() error {
+		wg.Go(func() {
+			places <- struct{}{}
+			defer func() { <-places }()
 			out[i].Push = p
 			out[i].Jobs, out[i].Err = a.ci.Jobs(ctx, p, labels...)
-			return nil
 		})
 	}
-	return out, g.Wait()
+	wg.Wait()
+	return out, nil
 }
 
 // say tells why a push is read from the CI, once for each cause.
