@@ -151,8 +151,10 @@ const backfilled = "test-linux64/opt-m-1"
 // has not heard of is asked for once.
 func TestHistoryThroughTreeherder(t *testing.T) {
 	for name, hears := range map[string]func(int64, job.Job) bool{
-		"of all":            nil,
-		"of nothing new":    func(push int64, j job.Job) bool { return push == 1 || push == 4 || j.Name() != backfilled },
+		"of all": nil,
+		"of nothing new": func(push int64, j job.Job) bool {
+			return push == 1 || push == 4 || j.Name() != backfilled
+		},
 		"of half of it":     func(_ int64, j job.Job) bool { return j.Name() != backfilled || numberOf(j.ID())%2 == 0 },
 		"of no run on push": func(push int64, _ job.Job) bool { return push != 2 },
 	} {
@@ -195,7 +197,8 @@ func TestSameThroughTreeherder(t *testing.T) {
 			t.Errorf("%s: exit %d, %s (-Taskcluster +through Treeherder)\n%s", command[0], status, errOut, d)
 		}
 		if n := f.asked["treeherder.mozilla.org"]; through == 0 || n != through {
-			t.Errorf("%s: Treeherder was asked %d times, and %d more with --ci taskcluster", command[0], through, n-through)
+			t.Errorf("%s: Treeherder was asked %d times, and %d more with --ci taskcluster", command[0], through,
+				n-through)
 		}
 	}
 }
@@ -204,9 +207,12 @@ func TestSameThroughTreeherder(t *testing.T) {
 func TestThroughTreeherderByName(t *testing.T) {
 	f := newFirefoxCI(t)
 	named := []string{
-		"--ci", "treeherder", "--trigger-ci", "taskcluster", "--ledger", filepath.Join(t.TempDir(), "ledger.db"), "--json",
+		"--ci", "treeherder", "--trigger-ci", "taskcluster", "--json", "--ledger",
+		filepath.Join(t.TempDir(), "ledger.db"),
 	}
-	out, errOut, status := f.mozci(t, append([]string{"jobs", "--rev", revisionOf(4), "--label", backfilled}, named...)...)
+	out, errOut, status := f.mozci(t, append([]string{
+		"jobs", "--rev", revisionOf(4), "--label", backfilled,
+	}, named...)...)
 	var run struct {
 		ID     string
 		PushID int64 `json:"push_id"`
@@ -244,7 +250,9 @@ func TestTreeherderIsMissing(t *testing.T) {
 func TestWhoReadsThroughTreeherder(t *testing.T) {
 	t.Setenv("TASKCLUSTER_ROOT_URL", "")
 	dir := t.TempDir()
-	for name, text := range map[string]string{"old": "url: https://firefox-ci-tc.example/\n", "new": "jobs/?push_id__in=1\n"} {
+	for name, text := range map[string]string{
+		"old": "url: https://firefox-ci-tc.example/\n", "new": "jobs/?push_id__in=1\n",
+	} {
 		if err := os.MkdirAll(filepath.Join(dir, name), 0o700); err != nil {
 			t.Fatal(err)
 		}

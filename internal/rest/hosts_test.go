@@ -41,7 +41,8 @@ func TestClientsShareAHost(t *testing.T) {
 		}
 		wg.Wait()
 		if all.most.Load() != 10 || few.most.Load() != 3 {
-			t.Errorf("%d at a time, %d of them of the client of three; expected 10 and 3", all.most.Load(), few.most.Load())
+			t.Errorf("%d at a time, %d of them of the client of three; expected 10 and 3", all.most.Load(),
+				few.most.Load())
 		}
 		if took := time.Since(began); took > 9*time.Second { // 20 requests, three at a time, behind others
 			t.Errorf("it took %v: a place was not given back at once", took)
@@ -172,8 +173,8 @@ func TestNoPlaceIsLost(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Duration(i+1)*time.Second)
 			defer cancel()
 			wg.Go(func() {
-				_, err := cl.Do(ctx, rest.Call{URL: "http://lost.example" + []string{"/none", "/404", "/gzip", "/hang"}[i%4]})
-				if err == nil {
+				path := []string{"/none", "/404", "/gzip", "/hang"}[i%4]
+				if _, err := cl.Do(ctx, rest.Call{URL: "http://lost.example" + path}); err == nil {
 					t.Error("an answer")
 				}
 			})

@@ -7,9 +7,8 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/mozci/mozci/job"
 )
@@ -96,11 +95,23 @@ func (a *Acting) fall(ctx context.Context, rows []row, why []error, labels []str
 			rows[i].PushRuns = list[n]
 			a.late(rows[i].Push, rows[i].Jobs, time.Time{})
 		}
-		if !errors.Is(why[i], errUnscheduled) && !errors.Is(why[i], errLate) && (!errors.Is(why[i], errNoRuns) || len(rows[i].Jobs) > 0) {
-			a.say(rows[i].Push, why[i]) // a push that nothing ran on is none to speak of
+		if notable(why[i], rows[i].Jobs) {
+			a.say(rows[i].Push, why[i])
 		}
 	}
 	return nil
+}
+
+// notable reports whether people should know why the CI was asked: not where the runs were
+// just made, nor where nothing ran at all.
+func notable(why error, jobs []job.Job) bool {
+	switch {
+	case errors.Is(why, errUnscheduled), errors.Is(why, errLate):
+		return false
+	case errors.Is(why, errNoRuns):
+		return len(jobs) > 0
+	}
+	return true
 }
 
 // aside are the runs as the CI itself has them.
@@ -112,16 +123,18 @@ func (a *Acting) aside(ctx context.Context, pushes []job.Push, labels []string) 
 		}
 	}
 	out := make([]job.PushRuns, len(pushes))
-	var g errgroup.Group
-	g.SetLimit(pushesAside)
+	places := make(chan struct{}, pushesAside) // a push can have tens of thousands of runs
+	var wg sync.WaitGroup
 	for i, p := range pushes {
-		g.Go(func() error {
+		wg.Go(func() {
+			places <- struct{}{}
+			defer func() { <-places }()
 			out[i].Push = p
 			out[i].Jobs, out[i].Err = a.ci.Jobs(ctx, p, labels...)
-			return nil
 		})
 	}
-	return out, g.Wait()
+	wg.Wait()
+	return out, nil
 }
 
 // say tells why a push is read from the CI, once for each cause.
@@ -129,12 +142,13 @@ func (a *Acting) say(p job.Push, why error) {
 	cause, text := "failed", "Treeherder's answer about push %s cannot be used, so its runs come from the CI itself: %w"
 	switch {
 	case errors.Is(why, job.ErrNotFound):
-		cause, text = "push", "Treeherder does not have push %s (not yet, or not any more), so its runs come from the CI "+
-			"itself: %w"
+		cause, text = "push", "Treeherder does not have push %s (not yet, or not any more), so its runs come "+
+			"from the CI itself: %w"
 	case errors.Is(why, errNoRuns), errors.Is(why, errBehind):
 		cause, text = "runs", "the runs of push %s, and of others like it, come from the CI itself: %w"
 	case errors.Is(why, job.ErrUnavailable):
-		cause, text = "down", "Treeherder does not answer, so the runs of push %s and others come from the CI itself: %w"
+		cause, text = "down", "Treeherder does not answer, so the runs of push %s and others come from the CI "+
+			"itself: %w"
 	}
 	why = fmt.Errorf(text, p, why)
 	a.log.Info("runs are read from the CI itself", "push", p.String(), "why", why)

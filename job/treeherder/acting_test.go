@@ -203,7 +203,8 @@ func TestRequestsOfActing(t *testing.T) {
 		runs += len(r.Jobs)
 	}
 	if n := len(s.Requests()); n != 3 || ci.asked.Load() != 0 || runs != 2*46 {
-		t.Errorf("%d requests, and %d of the CI, for %d runs\n%s", n, ci.asked.Load(), runs, strings.Join(s.Requests(), "\n"))
+		t.Errorf("%d requests, and %d of the CI, for %d runs\n%s", n, ci.asked.Load(), runs,
+			strings.Join(s.Requests(), "\n"))
 	}
 }
 
@@ -237,7 +238,8 @@ func TestLateRunsAreNotAskedForAgain(t *testing.T) {
 		a, fell := acting(t, s, treeherder.ActingOptions{})
 		pushes := s.world.Pushes("autoland")[1:4]
 		for round := range 4 {
-			plan, err := trigger.Make(t.Context(), a, pushes, []string{"linux/test"}, 2, nil) // without a memory of its own
+			// Without a ledger there is no other memory.
+			plan, err := trigger.Make(t.Context(), a, pushes, []string{"linux/test"}, 2, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -289,7 +291,8 @@ func TestAcceptedUntilShown(t *testing.T) {
 		_, _ = fmt.Sscanf(j.ID(), "run-%d", &n)
 		heard = max(heard, n)
 	}
-	if _, err := s.ci.Trigger(t.Context(), job.Request{Label: "linux/test", Push: p, Count: 3}); err != nil { // somebody does
+	others := job.Request{Label: "linux/test", Push: p, Count: 3}
+	if _, err := s.ci.Trigger(t.Context(), others); err != nil {
 		t.Fatal(err)
 	}
 	for more := range 4 {
@@ -338,16 +341,15 @@ func TestStatusesOfActing(t *testing.T) {
 	}
 	slices.SortFunc(got, func(x, y job.Job) int { return strings.Compare(x.ID(), y.ID()) })
 	for i, j := range got {
-		if j.Status() != want[i].Status() || j.Status().Waiting() || !j.Times().Finished.Equal(want[i].Times().Finished) &&
-			want[i].Status() != job.StatusTestFailed {
+		late := !j.Times().Finished.Equal(want[i].Times().Finished) && want[i].Status() != job.StatusTestFailed
+		if j.Status() != want[i].Status() || j.Status().Waiting() || late {
 			t.Errorf("%s is %s, ended %s; expected %s, %s", j.ID(), j.Status(), j.Times().Finished, want[i].Status(),
 				want[i].Times().Finished)
 		}
 	}
 	bare, _ := actingOn(t, s, &counted{Scheduler: s.ci}, treeherder.ActingOptions{}) // without abilities
-	if got, err = bare.Jobs(t.Context(), p, "linux/test"); err != nil || !slices.ContainsFunc(got, func(j job.Job) bool {
-		return j.Status() == job.StatusRunning
-	}) {
+	running := func(j job.Job) bool { return j.Status() == job.StatusRunning }
+	if got, err = bare.Jobs(t.Context(), p, "linux/test"); err != nil || !slices.ContainsFunc(got, running) {
 		t.Errorf("a CI that cannot tell: %v, %v; expected Treeherder's word", got, err)
 	}
 }
@@ -363,54 +365,57 @@ func TestUnscheduledOfActing(t *testing.T) {
 	}
 }
 
+// spoilt are what Treeherder cannot tell, and what is said of it.
+var spoilt = map[string]struct {
+	spoil func(*ingesting, http.ResponseWriter, *http.Request) (done bool)
+	says  []string
+}{
+	"all is well": {nil, nil},
+	"unknown pushes": {func(s *ingesting, _ http.ResponseWriter, _ *http.Request) bool {
+		s.knows = func(p job.Push) bool { return p.ID < 6 }
+		return false
+	}, []string{"Treeherder does not have push autoland 6 "}},
+	"no runs": {func(s *ingesting, _ http.ResponseWriter, _ *http.Request) bool {
+		s.hears = func(p job.Push, _ job.Job) bool { return p.ID > 3 }
+		return false
+	}, []string{"Treeherder has none"}},
+	"nothing at all": {func(s *ingesting, _ http.ResponseWriter, _ *http.Request) bool {
+		s.hears = func(job.Push, job.Job) bool { return false }
+		return false
+	}, []string{"Treeherder has none"}},
+	"down": {func(_ *ingesting, w http.ResponseWriter, _ *http.Request) bool {
+		w.WriteHeader(http.StatusBadGateway)
+		return true
+	}, []string{"Treeherder does not answer, so the runs of push autoland 1 "}},
+	"refused": {func(_ *ingesting, w http.ResponseWriter, _ *http.Request) bool {
+		w.WriteHeader(http.StatusForbidden)
+		return true
+	}, []string{"Treeherder's answer about push autoland 1 "}},
+	"no Treeherder": {func(_ *ingesting, w http.ResponseWriter, _ *http.Request) bool {
+		_, _ = w.Write([]byte("<html>"))
+		return true
+	}, []string{"Treeherder's answer about push autoland 1 "}},
+	"a word": {func(s *ingesting, _ http.ResponseWriter, _ *http.Request) bool {
+		s.hear()
+		s.PutJob(thtest.Object{
+			"id": 1, "push_id": 5006, "state": "completed", "result": "purple", "job_type_name": "linux/test",
+			"task_id": "run-99",
+		})
+		return false
+	}, []string{"purple"}},
+	"a run twice": {func(s *ingesting, _ http.ResponseWriter, _ *http.Request) bool {
+		s.hear()
+		s.PutJob(thtest.Object{
+			"id": 2, "push_id": 5001, "state": "completed", "result": "testfailed", "job_type_name": "linux/test",
+			"task_id": "run-1",
+		})
+		return false
+	}, []string{"two jobs are the run run-1"}},
+}
+
 // What Treeherder cannot tell the CI tells, and each cause is said once.
 func TestFallbacks(t *testing.T) {
-	for name, c := range map[string]struct {
-		spoil func(*ingesting, http.ResponseWriter, *http.Request) (done bool)
-		says  []string
-	}{
-		"all is well": {nil, nil},
-		"unknown pushes": {func(s *ingesting, _ http.ResponseWriter, _ *http.Request) bool {
-			s.knows = func(p job.Push) bool { return p.ID < 6 }
-			return false
-		}, []string{"Treeherder does not have push autoland 6 "}},
-		"no runs": {func(s *ingesting, _ http.ResponseWriter, _ *http.Request) bool {
-			s.hears = func(p job.Push, _ job.Job) bool { return p.ID > 3 }
-			return false
-		}, []string{"Treeherder has none"}},
-		"nothing at all": {func(s *ingesting, _ http.ResponseWriter, _ *http.Request) bool {
-			s.hears = func(job.Push, job.Job) bool { return false }
-			return false
-		}, []string{"Treeherder has none"}},
-		"down": {func(_ *ingesting, w http.ResponseWriter, _ *http.Request) bool {
-			w.WriteHeader(http.StatusBadGateway)
-			return true
-		}, []string{"Treeherder does not answer, so the runs of push autoland 1 "}},
-		"refused": {func(_ *ingesting, w http.ResponseWriter, _ *http.Request) bool {
-			w.WriteHeader(http.StatusForbidden)
-			return true
-		}, []string{"Treeherder's answer about push autoland 1 "}},
-		"no Treeherder": {func(_ *ingesting, w http.ResponseWriter, _ *http.Request) bool {
-			_, _ = w.Write([]byte("<html>"))
-			return true
-		}, []string{"Treeherder's answer about push autoland 1 "}},
-		"a word": {func(s *ingesting, _ http.ResponseWriter, _ *http.Request) bool {
-			s.hear()
-			s.PutJob(thtest.Object{
-				"id": 1, "push_id": 5006, "state": "completed", "result": "purple", "job_type_name": "linux/test",
-				"task_id": "run-99",
-			})
-			return false
-		}, []string{"purple"}},
-		"a run twice": {func(s *ingesting, _ http.ResponseWriter, _ *http.Request) bool {
-			s.hear()
-			s.PutJob(thtest.Object{
-				"id": 2, "push_id": 5001, "state": "completed", "result": "testfailed", "job_type_name": "linux/test",
-				"task_id": "run-1",
-			})
-			return false
-		}, []string{"two jobs are the run run-1"}},
-	} {
+	for name, c := range spoilt {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := ingest(actingWorld)

@@ -54,7 +54,8 @@ func longPushes(from, until int) []job.Push {
 	var out []job.Push
 	for i := until - 1; i >= from; i-- {
 		out = append(out, job.Push{
-			Repo: "autoland", ID: int64(i + 1), Revision: longRevision(i), Time: time.Unix(int64(1_795_000_000+600*i), 0).UTC(),
+			Repo: "autoland", ID: int64(i + 1), Revision: longRevision(i),
+			Time: time.Unix(int64(1_795_000_000+600*i), 0).UTC(),
 		})
 	}
 	return out
@@ -125,8 +126,8 @@ func TestKitOfHistory(t *testing.T) {
 	others := append(slices.Delete(slices.Clone(pushes), 3, 4), nobodys, stripped)
 	for _, ci := range []job.Scheduler{p, project(t, s, "autoland")} { // one knows the ids
 		err = jobtest.CheckScheduler(t.Context(), ci, jobtest.SchedulerCase{
-			Push: pushes[3], Labels: []string{"test-linux/opt-xpcshell-1", "build-linux/opt", "Gecko Decision Task"}, Runs: 2,
-			Others: others, ReadOnly: true,
+			Push: pushes[3], Labels: []string{"test-linux/opt-xpcshell-1", "build-linux/opt", "Gecko Decision Task"},
+			Runs: 2, Others: others, ReadOnly: true,
 		})
 		if err != nil {
 			t.Error(err)
@@ -144,7 +145,7 @@ func TestRequestsOfHistory(t *testing.T) {
 	}{
 		{longPushes(200, 301), []string{mochitest}, 2},
 		{longPushes(200, 340), []string{mochitest, "build-linux64/opt"}, 3},
-		{longPushes(100, 350), []string{mochitest}, 3},                                      // two requests of 200 pushes
+		{longPushes(100, 350), []string{mochitest}, 3},                                      // 200 at a time
 		{longPushes(0, 420), []string{mochitest}, 4},                                        // three
 		{longPushes(300, 301), []string{mochitest}, 3},                                      // as Jobs
 		{slices.Concat(longPushes(400, 402), longPushes(0, 2)), []string{mochitest}, 2 + 1}, // far apart
@@ -216,8 +217,10 @@ func TestHistoryOfParts(t *testing.T) {
 	s.AddJob(thtest.Object{
 		"id": 5, "push_id": 700_000, "state": "completed", "result": "busted", "job_type_name": mochitest,
 	})
-	pushes := append(longPushes(0, 10), job.Push{Repo: "autoland", ID: 99, Revision: part, Time: time.Unix(1_795_009_000, 0)},
-		job.Push{Repo: "autoland", ID: 98, Revision: strings.ToUpper(longRevision(3)[:12]), Time: time.Unix(1_795_001_800, 0)})
+	short := strings.ToUpper(longRevision(3)[:12])
+	pushes := append(longPushes(0, 10),
+		job.Push{Repo: "autoland", ID: 99, Revision: part, Time: time.Unix(1_795_009_000, 0)},
+		job.Push{Repo: "autoland", ID: 98, Revision: short, Time: time.Unix(1_795_001_800, 0)})
 	if n := same(t, s, s, pushes, mochitest); n != 2 {
 		t.Errorf("%d requests", n)
 	}
@@ -226,7 +229,9 @@ func TestHistoryOfParts(t *testing.T) {
 // A word that nobody knows is its push's alone; and so is a broken record.
 func TestHistorySpoiltForOnePush(t *testing.T) {
 	for _, spoilt := range []thtest.Object{
-		{"state": "completed", "result": "purple"}, {"state": "completed", "result": nil}, {"state": 7, "result": "success"},
+		{"state": "completed", "result": "purple"},
+		{"state": "completed", "result": nil},
+		{"state": 7, "result": "success"},
 	} {
 		s := longProject(30)
 		spoilt["id"], spoilt["push_id"], spoilt["job_type_name"] = 3, longID(6), mochitest
@@ -262,12 +267,13 @@ func TestHistoryOfBuilders(t *testing.T) {
 	s := longProject(30)
 	for i, name := range []string{"Linux x64 opt build", "linux64_gecko-debug_periodic", "Linux x64 opt build"} {
 		s.AddJob(thtest.Object{
-			"id": 40 + i, "push_id": longID(3 * i), "state": "completed", "result": "success", "build_system_type": "buildbot",
-			"job_type_name": "Build", "ref_data_name": name,
+			"id": 40 + i, "push_id": longID(3 * i), "state": "completed", "result": "success",
+			"build_system_type": "buildbot", "job_type_name": "Build", "ref_data_name": name,
 		})
 	}
 	s.AddJob(thtest.Object{
-		"id": 50, "push_id": longID(4), "state": "completed", "result": "success", "job_type_name": "Gecko Decision Task",
+		"id": 50, "push_id": longID(4), "state": "completed", "result": "success",
+		"job_type_name": "Gecko Decision Task",
 	})
 	for _, labels := range [][]string{
 		{"Linux x64 opt build"},
@@ -285,7 +291,8 @@ func TestPagesOfHistory(t *testing.T) {
 	s := longProject(30)
 	for i := range 4100 {
 		s.AddJob(thtest.Object{
-			"id": 900_000 + i, "push_id": longID(i % 30), "state": "running", "result": "unknown", "job_type_name": "many",
+			"id": 900_000 + i, "push_id": longID(i % 30), "state": "running", "result": "unknown",
+			"job_type_name": "many",
 		})
 	}
 	if n := same(t, s, s, longPushes(0, 30), "many"); n != 1+3 {

@@ -20,7 +20,8 @@ func (s *Server) jobList(q url.Values) (int, any) {
 		if v := q.Get("push_id"); v != "" && number(j["push_id"]) != number(v) {
 			continue
 		}
-		if v := q.Get("push_id__in"); v != "" && !slices.Contains(strings.Split(v, ","), fmt.Sprint(number(j["push_id"]))) {
+		push := fmt.Sprint(number(j["push_id"]))
+		if v := q.Get("push_id__in"); v != "" && !slices.Contains(strings.Split(v, ","), push) {
 			continue
 		}
 		if !isJob(q, j) {
