@@ -329,10 +329,10 @@ func TestHistoryRequests(t *testing.T) {
 		takes  time.Duration
 		most   int
 	}{
-		{"at once", []int{100}, []string{"builder 1"}, 0, 12},
-		{"piece by piece", []int{10, 20, 40, 30}, []string{"builder 1"}, 0, 12},
-		{"of a slow master", []int{10, 20, 40, 30}, []string{"builder 2"}, time.Second, 12},
-		{"of a very slow master", []int{10, 20, 40, 30}, []string{"builder 3"}, 8 * time.Second, 12},
+		{"at once", []int{100}, []string{"builder 1"}, 0, 8},
+		{"piece by piece", []int{10, 20, 40, 30}, []string{"builder 1"}, 0, 8},
+		{"of a slow master", []int{10, 20, 40, 30}, []string{"builder 2"}, time.Second, 8},
+		{"of a very slow master", []int{10, 20, 40, 30}, []string{"builder 3"}, 8 * time.Second, 8},
 		{"of four labels", []int{100}, []string{"builder 1", "builder 2", "builder 3", "builder 4"}, 0, 21},
 		{"of six labels", []int{100}, []string{
 			"builder 1", "builder 2", "builder 3", "builder 4", "builder 5", "builder 6",
@@ -399,7 +399,10 @@ func TestHistoryOfOldPushes(t *testing.T) {
 	}
 	p := offline(t, d)
 	var pushes []job.Push
-	for i := 200; i < 250; i += 5 {
+	for i := 200; i < 300; i += 5 {
+		if i >= 250 && i < 280 {
+			continue // a page ends there, which is behind the later ones alone
+		}
 		pushes = append(pushes, at(t, p, bbtest.Revision(i)))
 	}
 	d.Asked()
@@ -408,7 +411,7 @@ func TestHistoryOfOldPushes(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i, r := range all {
-		if len(r.Jobs) != 1 || r.Jobs[0].ID() != fmt.Sprintf("%d/1", 201+5*i) {
+		if len(r.Jobs) != 1 || r.Jobs[0].ID() != fmt.Sprintf("%d/1", pushes[i].ID) {
 			t.Errorf("%s: %v", r.Push, r.Jobs)
 		}
 	}
