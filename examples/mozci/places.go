@@ -218,7 +218,7 @@ func (a *app) buildbot(client *http.Client) (*buildbot.Project, error) {
 		return nil, usage("--ci buildbot needs --buildbot-url, such as http://127.0.0.1:8010")
 	}
 	opts := buildbot.FromEnvironment(os.Getenv)
-	opts.HTTP, opts.Logger, opts.CacheDir = client, a.log, a.cacheDir
+	opts.HTTP, opts.Logger = client, a.log
 	c, err := share(a.clients, func(c *clients) **buildbot.Client { return &c.buildbot },
 		func() (*buildbot.Client, error) { return buildbot.New(a.buildbotURL, &opts) })
 	if err != nil {
