@@ -36,7 +36,7 @@ func (s *searcher) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	start, err := s.repo.Push(ctx, s.rev)
+	start, err := s.startAmong(ctx, pushes)
 	if err != nil {
 		return err
 	}
@@ -75,6 +75,23 @@ func (s *searcher) open(ctx context.Context) error {
 		return s.measuredOn(ctx, first)
 	}
 	return s.otherwise(s.beganBad(ctx, first), first)
+}
+
+// startAmong is the push to start from, of which the pushes are around: it is looked up only
+// where they do not tell which it is.
+func (s *searcher) startAmong(ctx context.Context, pushes []job.Push) (job.Push, error) {
+	is := func(hash string) bool { return job.SameRevision(hash, s.rev) }
+	var found []job.Push
+	for _, p := range pushes {
+		if slices.ContainsFunc(p.Hashes(), is) || slices.ContainsFunc(p.Changesets,
+			func(c job.Changeset) bool { return is(c.Node) || is(c.Git) }) {
+			found = append(found, p)
+		}
+	}
+	if len(found) == 1 {
+		return found[0], nil
+	}
+	return s.repo.Push(ctx, s.rev)
 }
 
 // read reads what ran on pushes, all in one go where the CI can.

@@ -110,7 +110,7 @@ type SearchOptions struct {
 	// ErrOverBudget.
 	Approve func(forecast float64, most int) bool
 	// Poll is how often results are looked for when the CI has no events, and less often
-	// for a label that takes long: a twentieth of the time that it usually takes, at most 10
+	// for a label that takes long: a tenth of the time that it usually takes, at most 10
 	// polls. Where the CI is a job.StatusReader, a look is one request. Default one minute.
 	// Patience is how long a round may take. Default 12 hours.
 	Poll, Patience time.Duration

@@ -200,13 +200,13 @@ func (s *searcher) watch(p job.Push, es []ledger.Entry, asked int) {
 
 const (
 	// looksPerRun is how often results are looked for in the time that a run usually takes.
-	looksPerRun = 20
+	looksPerRun = 10
 	// slowestPace is the longest pause between two looks, in polls.
 	slowestPace = 10
 )
 
 // pace is the pause between two looks: a poll, and longer for a label that takes long. The
-// runs of one that takes an hour are looked at each three minutes.
+// runs of one that takes an hour are looked at each six minutes.
 func (s *searcher) pace() time.Duration {
 	return min(max(s.o.Poll, s.usual()/looksPerRun), slowestPace*s.o.Poll)
 }

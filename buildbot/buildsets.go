@@ -140,10 +140,13 @@ func (p *Project) askAll(ctx context.Context, q *question, all []*subject) {
 	}
 	l.mu.Unlock()
 	found, err := l.askFor(ctx, q, ask)
-	for s, ids := range lacking {
-		if errors.Is(err, job.ErrMalformed) && len(lacking) > 1 {
+	for _, s := range all {
+		switch ids := lacking[s]; {
+		case len(ids) == 0:
+			continue
+		case errors.Is(err, job.ErrMalformed) && len(lacking) > 1:
 			found, s.err = l.askFor(ctx, q, ids)
-		} else {
+		default:
 			s.err = err
 		}
 		s.asked = append(s.asked, found)
@@ -154,8 +157,8 @@ func (p *Project) askAll(ctx context.Context, q *question, all []*subject) {
 // the buildsets that are to be asked about. The list is locked.
 func (l *setList) of(sets []Buildset, s *subject) (known []finished, ask []int64) {
 	for _, set := range sets {
-		if !concerns(set, s.push.Revision) || len(s.line.stamps(set)) == 0 {
-			continue
+		if !concerns(set.SourceStamps, s.push.Revision) || !concerns(s.line.stamps(set), s.push.Revision) {
+			continue // the first is quicker
 		}
 		if done, ok := l.done[set.ID]; ok {
 			known = append(known, done...)

@@ -1,6 +1,7 @@
 package buildbot
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -119,40 +120,90 @@ func (h horizon) before(ctx context.Context, tail []finished) (bool, error) {
 	return !later && err == nil, err
 }
 
+// lookout sees the horizons of pushes from what is known of the changes: what they share
+// is told once.
+type lookout struct {
+	r     *Changes
+	m     *memory
+	t     *told
+	heard []time.Time    // of each push and those after it the earliest; none where nobody said
+	place map[string]int // of each revision among the pushes
+}
+
+// lookout is one of what is known now, for one goroutine.
+func (r *Changes) lookout() *lookout {
+	m := r.memory.Load()
+	return &lookout{r: r, m: m, t: m.now()}
+}
+
 // horizon is that of a push. Of changes ids tell the order, whatever the clocks
 // say: a push was not heard of after a later one.
-func (r *Changes) horizon(p job.Push) horizon {
+func (l *lookout) horizon(p job.Push) horizon {
 	h := horizon{heard: p.Time, slack: slack, newer: func(rev string) bool { return sameRevision(rev, p.Revision) }}
-	h.ahead = func() bool { return p.Time.After(r.c.clock().Add(slack)) }
-	if p.Repo != r.name {
+	h.ahead = func() bool { return p.Time.After(l.r.c.clock().Add(slack)) }
+	if p.Repo != l.r.name {
 		return h
 	}
-	m := r.memory.Load()
-	t := m.now()
-	var later []pushed // the push, and those after it
-	is := func(q pushed) bool { return q.ID == p.ID && sameRevision(q.Revision, p.Revision) }
-	if i := slices.IndexFunc(t.pushes, is); i >= 0 {
-		later = t.pushes[i:]
-	} else if q, ok := m.other(p.Revision); ok && q.ID == p.ID && q.ID < t.low {
-		later = append([]pushed{q}, t.pushes...)
-		h.later, h.id = func(ctx context.Context, revs []string) (bool, error) { return r.after(ctx, m, p.ID, revs) }, p.ID
-	} else {
+	q, at, ok := l.find(p)
+	if !ok {
 		return h
 	}
-	revs := map[string]bool{}
-	if later[0].own {
+	if at < 0 { // before those that were read
+		h.id, at = p.ID, 0
+		h.later = func(ctx context.Context, revs []string) (bool, error) { return l.r.after(ctx, l.m, p.ID, revs) }
+	}
+	if q.own {
 		h.slack = ownSlack
 	}
-	for _, q := range later {
-		revs[q.Revision] = true
-		if !q.heard.IsZero() && q.heard.Before(h.heard) {
-			h.heard = q.heard
+	for _, heard := range []time.Time{q.heard, l.heardFrom(at)} {
+		if !heard.IsZero() && heard.Before(h.heard) {
+			h.heard = heard
 		}
 	}
-	h.newer = func(rev string) bool { return revs[rev] || sameRevision(rev, p.Revision) }
+	h.newer = func(rev string) bool {
+		i, ok := l.placeOf(rev)
+		return ok && i >= at || rev == q.Revision || sameRevision(rev, p.Revision)
+	}
 	heard := h.heard
-	h.ahead = func() bool { return heard.After(r.c.clock().Add(slack)) }
+	h.ahead = func() bool { return heard.After(l.r.c.clock().Add(slack)) }
 	return h
+}
+
+// find is a push as its change had it, and its place among those that were read; -1 where
+// it is before them, and was read by itself.
+func (l *lookout) find(p job.Push) (q pushed, at int, ok bool) {
+	at, ok = slices.BinarySearchFunc(l.t.pushes, p.ID, func(q pushed, id int64) int { return cmp.Compare(q.ID, id) })
+	if ok && sameRevision(l.t.pushes[at].Revision, p.Revision) {
+		return l.t.pushes[at], at, true
+	}
+	q, ok = l.m.other(p.Revision)
+	return q, -1, ok && q.ID == p.ID && q.ID < l.t.low
+}
+
+// heardFrom is when the master heard of the push at a place, or of one after it.
+func (l *lookout) heardFrom(at int) time.Time {
+	if l.heard == nil {
+		l.heard = make([]time.Time, len(l.t.pushes)+1)
+		for i, q := range slices.Backward(l.t.pushes) {
+			l.heard[i] = l.heard[i+1]
+			if !q.heard.IsZero() && (l.heard[i].IsZero() || q.heard.Before(l.heard[i])) {
+				l.heard[i] = q.heard
+			}
+		}
+	}
+	return l.heard[at]
+}
+
+// placeOf is the place of a revision among the pushes that were read.
+func (l *lookout) placeOf(rev string) (int, bool) {
+	if l.place == nil {
+		l.place = make(map[string]int, len(l.t.pushes))
+		for i, q := range l.t.pushes {
+			l.place[q.Revision] = i
+		}
+	}
+	i, ok := l.place[rev]
+	return i, ok
 }
 
 // after reports whether a change of one of the revisions has a larger id.

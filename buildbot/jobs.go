@@ -27,7 +27,7 @@ func (p *Project) runsOf(ctx context.Context, push job.Push, names []string) ([]
 	if err := ctx.Err(); err != nil || !push.Testable() {
 		return nil, err
 	}
-	all := []*subject{p.subject(ctx, push)}
+	all := []*subject{p.subject(ctx, p.lookout(), push)}
 	p.ask(ctx, all, names)
 	return p.found(ctx, all[0], names)
 }
@@ -45,12 +45,12 @@ type subject struct {
 
 // subject finds the line that a push is of, by the name of the push's own repository. That
 // the line is not clear is no matter here: the revision is.
-func (p *Project) subject(ctx context.Context, push job.Push) *subject {
+func (p *Project) subject(ctx context.Context, from *lookout, push job.Push) *subject {
 	l, err := p.lineOf(ctx, push.Repo)
 	if err != nil && l.repo == "" {
 		return &subject{push: push, err: err}
 	}
-	return &subject{push: push, line: l, hz: p.horizon(push)}
+	return &subject{push: push, line: l, hz: from.horizon(push)}
 }
 
 // found are the runs of a push under some names, or all of them.
@@ -60,18 +60,20 @@ func (p *Project) found(ctx context.Context, s *subject, names []string) ([]job.
 	}
 	var out []job.Job
 	var unknown []error
-	for _, f := range slices.Concat(s.asked...) {
-		jobs, err := p.jobs(ctx, f, s.line, s.push)
-		for _, j := range jobs {
-			if len(names) == 0 || slices.Contains(names, j.Name()) {
-				out = append(out, j)
+	for _, list := range s.asked {
+		for _, f := range list {
+			jobs, err := p.jobs(ctx, f, s.line, s.push)
+			for _, j := range jobs {
+				if len(names) == 0 || slices.Contains(names, j.Name()) {
+					out = append(out, j)
+				}
 			}
-		}
-		switch {
-		case errors.Is(err, job.ErrUnknownWord):
-			unknown = append(unknown, err)
-		case err != nil:
-			return nil, err
+			switch {
+			case errors.Is(err, job.ErrUnknownWord):
+				unknown = append(unknown, err)
+			case err != nil:
+				return nil, err
+			}
 		}
 	}
 	return out, errors.Join(unknown...)
@@ -118,7 +120,7 @@ func (p *Project) buildersOf(ctx context.Context, names []string) ([]int, error)
 
 // jobs are the runs of one request that are of a push.
 func (p *Project) jobs(ctx context.Context, f finished, l line, push job.Push) ([]job.Job, error) {
-	if !concerns(f.set, push.Revision) {
+	if !concerns(f.set.SourceStamps, push.Revision) {
 		return nil, nil
 	}
 	all, unknown := runs(f)
@@ -160,10 +162,10 @@ func (p *Project) judged(ctx context.Context, r run) (run, error) {
 	return r, nil
 }
 
-// concerns reports whether a buildset can be of a revision: it names it, or a newest one that
-// only its builds know.
-func concerns(s Buildset, rev string) bool {
-	return slices.ContainsFunc(s.SourceStamps, func(ss SourceStamp) bool {
+// concerns reports whether one of the sources can be of a revision: it is named, or is the
+// newest one, which only builds know.
+func concerns(stamps []SourceStamp, rev string) bool {
+	return slices.ContainsFunc(stamps, func(ss SourceStamp) bool {
 		return ss.Revision == "" || sameRevision(ss.Revision, rev)
 	})
 }

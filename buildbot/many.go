@@ -35,6 +35,7 @@ func (p *Project) many(ctx context.Context, op string, pushes []job.Push, labels
 	out := make([]job.PushRuns, len(pushes))
 	var all []*subject
 	at := map[*subject]int{}
+	from := p.lookout()
 	lost := map[string]error{} // repositories of which the master could not be asked
 	for i, push := range pushes {
 		out[i].Push = push
@@ -46,7 +47,7 @@ func (p *Project) many(ctx context.Context, op string, pushes []job.Push, labels
 		}
 		s := &subject{push: push, err: lost[push.Repo]}
 		if s.err == nil {
-			s = p.subject(ctx, push)
+			s = p.subject(ctx, from, push)
 			lost[push.Repo] = s.err
 		}
 		at[s] = i

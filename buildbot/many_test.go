@@ -143,7 +143,8 @@ func told(jobs []job.Job, err error) []string {
 		r, _ := j.Raw().(buildbot.Record)
 		r.Buildset.Complete, r.Buildset.Finished = false, 0 // as they were when it was read first
 		raw, _ := json.Marshal(r)
-		out = append(out, fmt.Sprintf("%s %s %s %s %+v %v %s", j.ID(), j.Name(), j.Kind(), j.Status(), j.Push(), j.Times(), raw))
+		out = append(out, fmt.Sprintf("%s %s %s %s %+v %v %s", j.ID(), j.Name(), j.Kind(), j.Status(), j.Push(),
+			j.Times(), raw))
 	}
 	slices.Sort(out)
 	if err != nil {
@@ -378,4 +379,47 @@ type taking struct {
 func (w taking) RoundTrip(r *http.Request) (*http.Response, error) {
 	wait(r.Context(), w.takes)
 	return w.d.RoundTrip(r)
+}
+
+// Old pushes that were found one by one, on a master whose clock was a month behind for a while:
+// that a list reaches behind all of them the master is asked once for each page.
+func TestHistoryOfOldPushes(t *testing.T) {
+	d := bbtest.Offline()
+	d.Builder("test")
+	const n, month = 600, 30 * 24 * 3600
+	for i := range n {
+		d.Change(bbtest.Revision(i), nil)
+		r := bbtest.BuildRequest{
+			Builder: 1, Results: []int{i % 3}, Stamps: []bbtest.Row{bbtest.Stamp(bbtest.Revision(i), nil)},
+		}
+		if i >= 150 && i < 400 {
+			r.At = 1_760_000_000 + 605*i - month
+		}
+		d.Ask(r)
+	}
+	p := offline(t, d)
+	var pushes []job.Push
+	for i := 200; i < 250; i += 5 {
+		pushes = append(pushes, at(t, p, bbtest.Revision(i)))
+	}
+	d.Asked()
+	all, err := p.History(t.Context(), pushes, "test")
+	if err := alsoOf(all, err); err != nil {
+		t.Fatal(err)
+	}
+	for i, r := range all {
+		if len(r.Jobs) != 1 || r.Jobs[0].ID() != fmt.Sprintf("%d/1", 201+5*i) {
+			t.Errorf("%s: %v", r.Push, r.Jobs)
+		}
+	}
+	later, lines := 0, d.Asked()
+	for _, line := range lines {
+		if strings.Contains(line, "revision__in") {
+			later++
+		}
+	}
+	t.Logf("%d requests, %d of them for what came later", len(lines), later)
+	if later == 0 || later > 4 || len(lines) > 20 {
+		t.Errorf("%d requests, %d of them for what came later:\n%.150q", len(lines), later, lines)
+	}
 }

@@ -103,7 +103,8 @@ func TestKitOfADouble(t *testing.T) {
 		d.Change(bbtest.Revision(i), nil)
 		for _, b := range all {
 			d.Ask(bbtest.BuildRequest{
-				Builder: b, Results: endings[(3*i+b)%len(endings)], Stamps: []bbtest.Row{bbtest.Stamp(bbtest.Revision(i), nil)},
+				Builder: b, Results: endings[(3*i+b)%len(endings)],
+				Stamps: []bbtest.Row{bbtest.Stamp(bbtest.Revision(i), nil)},
 			})
 		}
 	}

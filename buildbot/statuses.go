@@ -23,7 +23,8 @@ import (
 // come with it.
 func (p *Project) Statuses(ctx context.Context, ids ...string) (map[string]job.Status, error) {
 	const op = "buildbot.statuses"
-	return bounded(ctx, p.c, op, fmt.Sprintf("of %d runs", len(ids)), func(ctx context.Context) (map[string]job.Status, error) {
+	about := fmt.Sprintf("of %d runs", len(ids))
+	return bounded(ctx, p.c, op, about, func(ctx context.Context) (map[string]job.Status, error) {
 		return p.statuses(ctx, op, ids)
 	})
 }

@@ -110,7 +110,7 @@ func (p *Project) order(ctx context.Context, req job.Request) (*order, Builder, 
 		return o, b, forceScheduler{}, err
 	}
 	p.touch() // what was asked for a moment ago must be seen
-	s := &subject{push: req.Push, line: o.line, hz: p.horizon(req.Push)}
+	s := &subject{push: req.Push, line: o.line, hz: p.lookout().horizon(req.Push)}
 	p.ask(ctx, []*subject{s}, []string{req.Label})
 	if s.err != nil {
 		return o, b, forceScheduler{}, s.err

@@ -28,64 +28,68 @@ func listsGroups(requests []string) bool {
 	return slices.ContainsFunc(requests, func(r string) bool { return strings.Contains(r, "/task-group/") })
 }
 
-// Where the files of a push do not tell all, or are not the push's own, its groups do: each
-// of these is read right, and by the groups.
+const mapping = "public/label-to-taskid.json"
+
+// second makes a run of the test that no file names.
+func second(s *tctest.Server, d string) {
+	s.Add(d, tctest.Object{"metadata": tctest.Object{"name": test}, "tags": tctest.Object{"kind": "test"}}, true)
+}
+
+// unsaid are pushes whose files do not tell all, or are not their own, with how many runs
+// the test has.
+var unsaid = map[string]struct {
+	runs int
+	of   func(s *tctest.Server, d string)
+}{
+	"the file has expired":   {2, func(s *tctest.Server, d string) { s.Expire(d, 0, mapping); second(s, d) }},
+	"the file is damaged":    {2, func(s *tctest.Server, d string) { s.Put(d, 0, mapping, []byte(`{"x": "y`)); second(s, d) }},
+	"the file names no task": {2, func(s *tctest.Server, d string) { s.Put(d, 0, mapping, []byte(`{"x": "y"}`)); second(s, d) }},
+	"the file is another push's": {2, func(s *tctest.Server, d string) {
+		s.AddPush("autoland", 7, push(7).Revision, tctest.Label{Name: other, Planned: true})
+		foreign := s.Tasks(s.Indexed("gecko.v2.autoland.pushlog-id.7.decision"), other)[0]
+		s.Put(d, 0, mapping, ok(json.Marshal(map[string]string{other: foreign})))
+		second(s, d)
+	}},
+	"the file is empty": {2, func(s *tctest.Server, d string) { s.Put(d, 0, mapping, []byte(`{}`)); second(s, d) }},
+	"the label's task is another group's": {1, func(s *tctest.Server, d string) {
+		foreign := s.Add("", tctest.Object{"metadata": tctest.Object{"name": test}}, true).ID
+		own := s.Tasks(d, other)[0]
+		s.Put(d, 0, mapping, ok(json.Marshal(map[string]string{other: own, test: foreign})))
+	}},
+	"the label's task is another label's": {1, func(s *tctest.Server, d string) {
+		own := s.Tasks(d, other)[0]
+		s.Put(d, 0, mapping, ok(json.Marshal(map[string]string{other: own, test: own})))
+	}},
+	"the label's task is no more": {1, func(s *tctest.Server, d string) {
+		own := s.Tasks(d, other)[0]
+		s.Put(d, 0, mapping, ok(json.Marshal(map[string]string{other: own, test: slug.Of("gone")})))
+	}},
+	"the decision task ran twice": {2, func(s *tctest.Server, d string) {
+		s.Rerun(d)
+		s.Resolve(d, "completed", "completed")
+		second(s, d)
+	}},
+	"the decision task runs again": {2, func(s *tctest.Server, d string) { s.Rerun(d); second(s, d) }},
+	"an action left no graph": {2, func(s *tctest.Server, d string) {
+		indexAction(s, d, "isolate-test")
+		second(s, d)
+	}},
+	"an action failed after it was indexed": {2, func(s *tctest.Server, d string) {
+		id := indexAction(s, d, "isolate-test")
+		s.Put(id, 0, "public/task-graph.json", []byte(`{}`))
+		s.Rerun(id)
+		s.Resolve(id, "failed", "failed")
+		second(s, d)
+	}},
+	"a cron job's decision task is at it": {2, func(s *tctest.Server, _ string) {
+		id := s.AddCron("autoland", "nightly", 20, push(20).Revision, tctest.Label{Name: test, Planned: true})
+		s.Rerun(id)
+	}},
+}
+
+// Where the files of a push do not tell all, its groups do.
 func TestGroupsWhereFilesDoNotSuffice(t *testing.T) {
-	const mapping = "public/label-to-taskid.json"
-	second := func(s *tctest.Server, d string) { // a run of the test that no file names
-		s.Add(d, tctest.Object{
-			"metadata": tctest.Object{"name": test}, "tags": tctest.Object{"kind": "test"},
-		}, true)
-	}
-	for name, c := range map[string]struct {
-		runs int
-		of   func(s *tctest.Server, d string)
-	}{
-		"the file has expired":   {2, func(s *tctest.Server, d string) { s.Expire(d, 0, mapping); second(s, d) }},
-		"the file is damaged":    {2, func(s *tctest.Server, d string) { s.Put(d, 0, mapping, []byte(`{"x": "y`)); second(s, d) }},
-		"the file names no task": {2, func(s *tctest.Server, d string) { s.Put(d, 0, mapping, []byte(`{"x": "y"}`)); second(s, d) }},
-		"the file is another push's": {2, func(s *tctest.Server, d string) {
-			s.AddPush("autoland", 7, push(7).Revision, tctest.Label{Name: other, Planned: true})
-			foreign := s.Tasks(s.Indexed("gecko.v2.autoland.pushlog-id.7.decision"), other)[0]
-			s.Put(d, 0, mapping, ok(json.Marshal(map[string]string{other: foreign})))
-			second(s, d)
-		}},
-		"the file is empty": {2, func(s *tctest.Server, d string) { s.Put(d, 0, mapping, []byte(`{}`)); second(s, d) }},
-		"the label's task is another group's": {1, func(s *tctest.Server, d string) {
-			foreign := s.Add("", tctest.Object{"metadata": tctest.Object{"name": test}}, true).ID
-			own := s.Tasks(d, other)[0]
-			s.Put(d, 0, mapping, ok(json.Marshal(map[string]string{other: own, test: foreign})))
-		}},
-		"the label's task is another label's": {1, func(s *tctest.Server, d string) {
-			own := s.Tasks(d, other)[0]
-			s.Put(d, 0, mapping, ok(json.Marshal(map[string]string{other: own, test: own})))
-		}},
-		"the label's task is no more": {1, func(s *tctest.Server, d string) {
-			own := s.Tasks(d, other)[0]
-			s.Put(d, 0, mapping, ok(json.Marshal(map[string]string{other: own, test: slug.Of("gone")})))
-		}},
-		"the decision task ran twice": {2, func(s *tctest.Server, d string) {
-			s.Rerun(d)
-			s.Resolve(d, "completed", "completed")
-			second(s, d)
-		}},
-		"the decision task runs again": {2, func(s *tctest.Server, d string) { s.Rerun(d); second(s, d) }},
-		"an action left no graph": {2, func(s *tctest.Server, d string) {
-			indexAction(s, d, "isolate-test")
-			second(s, d)
-		}},
-		"an action failed after it was indexed": {2, func(s *tctest.Server, d string) {
-			id := indexAction(s, d, "isolate-test")
-			s.Put(id, 0, "public/task-graph.json", []byte(`{}`))
-			s.Rerun(id)
-			s.Resolve(id, "failed", "failed")
-			second(s, d)
-		}},
-		"a cron job's decision task is at it": {2, func(s *tctest.Server, d string) {
-			id := s.AddCron("autoland", "nightly", 20, push(20).Revision, tctest.Label{Name: test, Planned: true})
-			s.Rerun(id)
-		}},
-	} {
+	for name, c := range unsaid {
 		t.Run(name, func(t *testing.T) {
 			s, d := world()
 			c.of(s, d)
@@ -99,6 +103,24 @@ func TestGroupsWhereFilesDoNotSuffice(t *testing.T) {
 				t.Errorf("(-by the groups +got):\n%s", d)
 			}
 		})
+	}
+}
+
+// What a file said before is no more all that there is once its task runs again.
+func TestRunsOnceMore(t *testing.T) {
+	s, d := world()
+	p := inMemory(s).Project("autoland", nil)
+	action := indexAction(s, d, "isolate-test")
+	s.Put(action, 0, "public/task-graph.json", []byte(`{}`))
+	for n, id := range []string{"", action, d} {
+		if id != "" {
+			s.Rerun(id)
+			s.Resolve(id, "completed", "completed")
+			second(s, d)
+		}
+		if jobs := ok(p.Jobs(t.Context(), push(20), test)); len(jobs) != n+1 || listsGroups(s.Requests()) != (n > 0) {
+			t.Errorf("%d runs, expected %d: %s", len(jobs), n+1, text(jobs))
+		}
 	}
 }
 
@@ -125,7 +147,7 @@ func TestActionsThatMakeNothing(t *testing.T) {
 		t.Errorf("actions that make nothing: %s", text(jobs))
 	}
 	indexAction(s, d, "isolate-test")
-	s.Add(d, tctest.Object{"metadata": tctest.Object{"name": test}, "tags": tctest.Object{"kind": "test"}}, true)
+	second(s, d)
 	for n, lists := range []bool{true, false} {
 		if jobs := ok(p.Jobs(t.Context(), push(20), test)); len(jobs) != 2 || listsGroups(s.Requests()) != lists {
 			t.Errorf("time %d: %s", n, text(jobs))
@@ -283,7 +305,9 @@ func TestStatusesOfUnknownWords(t *testing.T) {
 	if d := cmp.Diff(want, got); d != "" || !errors.Is(err, job.ErrUnknownWord) || !strings.Contains(err.Error(), a) {
 		t.Errorf("%v (-want +got):\n%s", err, d)
 	}
-	if got, err := inMemory(s).Project("autoland", nil).Statuses(t.Context()); err != nil || len(got) > 0 || len(s.Requests()) > 20 {
+	s.Requests()
+	got, err = inMemory(s).Project("autoland", nil).Statuses(t.Context())
+	if asked := s.Requests(); err != nil || len(got) > 0 || len(asked) > 0 {
 		t.Errorf("of none: %v, %v", got, err)
 	}
 }

@@ -80,7 +80,8 @@ func large(pushes, tasks int) (*tctest.Server, *meter, func(dir string) *taskclu
 	s := tctest.New()
 	many := []tctest.Label{{Name: build, Planned: true}, {Name: test, Build: build, Planned: true}}
 	for i := range tasks - len(many) {
-		many = append(many, tctest.Label{Name: fmt.Sprint("test-linux2404-64-qr/opt-web-platform-tests-swr-", i), Planned: true})
+		label := fmt.Sprint("test-linux2404-64-qr/opt-web-platform-tests-swr-", i)
+		many = append(many, tctest.Label{Name: label, Planned: true})
 	}
 	for n := range pushes {
 		s.AddPush("autoland", int64(100+n), push(int64(100+n)).Revision, many...)
@@ -143,10 +144,7 @@ func TestCostOfWaiting(t *testing.T) {
 		d := s.Indexed("gecko.v2.autoland.pushlog-id.100.decision")
 		got := ok(p.Trigger(t.Context(), job.Request{Label: test, Push: push(100), Count: 4}))
 		s.Settle()
-		var ids []string
-		for _, id := range s.Tasks(d, test)[1:] {
-			ids = append(ids, id)
-		}
+		ids := s.Tasks(d, test)[1:]
 		if len(ids) != 4 {
 			t.Fatalf("%q of %s", ids, got.By)
 		}

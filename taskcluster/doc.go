@@ -18,6 +18,15 @@
 // repository's tasks are in the index follows the configuration of Firefox's CI;
 // ProjectOptions name any other place.
 //
+// Named labels, [Project.Jobs] with names and [Project.History], are read without the
+// groups, which have thousands of tasks and megabytes: which tasks a label has is in what
+// the decision tasks and the actions of the push left behind, and how far they are is asked
+// in one request for all pushes. A push of 3,000 tasks takes four requests and 75 kB the
+// first time, and again two and 2 kB, with one or two more for all pushes together; its
+// groups are five requests and 4 MB or more. Where the files do not tell all, the groups are
+// listed: History says when, and what neither tells. [Project.Statuses] is how far runs are
+// by their IDs alone, in one request a time.
+//
 //	run                                     status
 //	(none: the task is unscheduled)         Unscheduled; Skipped where it will never run
 //	pending, running, completed             Pending, Running, Success

@@ -105,8 +105,13 @@ func (p *Project) group(ctx context.Context, decision string) (*graph, error) {
 		err := broken(groupTasks, "tasks", "without the decision task itself")
 		return nil, wrap("queue.listTaskGroup", decision, err)
 	}
-	slices.SortFunc(out.tasks, func(a, b *listedTask) int { return strings.Compare(a.Status.TaskID, b.Status.TaskID) })
+	out.sort()
 	return out, nil
+}
+
+// sort puts the tasks in the order of their ids.
+func (g *graph) sort() {
+	slices.SortFunc(g.tasks, func(a, b *listedTask) int { return strings.Compare(a.Status.TaskID, b.Status.TaskID) })
 }
 
 // cronGroups lists the groups that cron jobs made for a push. One that is gone,

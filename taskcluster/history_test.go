@@ -52,7 +52,9 @@ func born(seed uint64) *life {
 	l.decision = l.AddPush("autoland", 20, push(20).Revision, labels...)
 	l.p = inMemory(l.Server).Project("autoland", nil)
 	l.Act = func(string) tctest.Ending {
-		return []tctest.Ending{tctest.ActionMade, tctest.ActionMade, tctest.ActionFailed, tctest.ActionMadeNothing}[l.r.IntN(4)]
+		return []tctest.Ending{
+			tctest.ActionMade, tctest.ActionMade, tctest.ActionFailed, tctest.ActionMadeNothing,
+		}[l.r.IntN(4)]
 	}
 	l.names = []string{
 		build, test, other, spare, nightly, "Gecko Decision Task", "Action: retrigger-multiple", "Action: retrigger",
@@ -137,7 +139,8 @@ func (l *life) look(t *testing.T, why string, p *taskcluster.Project) {
 	if l.r.IntN(8) == 0 {
 		asked = l.names
 	}
-	want := wholly(taskcluster.JobsByGroup(t.Context(), inMemory(l.Server).Project("autoland", nil), push(20), asked...))
+	other := inMemory(l.Server).Project("autoland", nil)
+	want := wholly(taskcluster.JobsByGroup(t.Context(), other, push(20), asked...))
 	lacking := taskcluster.Lacking(t.Context(), p, push(20), asked...)
 	l.looks++
 	if lacking == "" {

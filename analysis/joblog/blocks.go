@@ -52,12 +52,13 @@ type block struct {
 // take gets the same place. Where look is nil take is called alone.
 //
 // The first block is looked at where it is read, as most logs are not larger. Behind
-// it there are as many goroutines as there are cores, and at most two blocks more
-// than twice as many are in memory; on one core there is no goroutine, and one block. Whatever ends the reading
-// does so at the place at which it would on one core: all blocks that were read
-// before an error, or before ctx ended, are taken before it is returned, and take's
-// own error is that of the first block that has one. No goroutine is left behind,
-// and in is read by the caller's alone.
+// it there are as many goroutines as there are cores, and at most one block more than
+// twice as many are in memory; on one core there is no goroutine, and one block.
+//
+// Whatever ends the reading does so at the place at which it would on one core: all
+// blocks that were read before an error, or before ctx ended, are taken before it is
+// returned, and take's own error is that of the first block that has one. No goroutine
+// is left behind, and in is read by the caller's alone.
 func eachBlock[T any](
 	ctx context.Context, in io.Reader, o blocks, look func(b block, of *T), take func(b block, of *T) error,
 ) error {
@@ -219,7 +220,7 @@ func (q *queue[T]) drain() error {
 }
 
 func (q *queue[T]) start() {
-	q.todo = make(chan *place[T], 2*q.cores+2)
+	q.todo = make(chan *place[T], 2*q.cores+1)
 	for range q.cores {
 		q.lookers.Go(func() {
 			for p := range q.todo {

@@ -10,11 +10,11 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 	"testing/iotest"
 	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -310,27 +310,45 @@ type readFunc func(p []byte) (int, error)
 
 func (f readFunc) Read(p []byte) (int, error) { return f(p) }
 
-// However long a log is, and however slowly what was found is taken, so many blocks are
-// in memory and no more: the reader is never further ahead of what is taken.
+// However long a log is, and however slowly it is looked at, so many blocks are in
+// memory and no more: the reader is never further ahead of what is taken.
 func TestBlocksInMemory(t *testing.T) {
 	const cores, size = 4, 10_000
-	ahead, read, taken := 0, 0, 0
-	in := readFunc(func(p []byte) (int, error) {
-		if read += len(p); read > 10_000*size {
-			return 0, io.EOF
+	synctest.Test(t, func(t *testing.T) {
+		ahead, read, taken := 0, 0, 0
+		in := readFunc(func(p []byte) (int, error) {
+			if read += len(p); read > 1000*size {
+				return 0, io.EOF
+			}
+			ahead = max(ahead, read-taken*size)
+			for i := range p {
+				p[i] = '\n'
+			}
+			return len(p), nil
+		})
+		slow := func() { time.Sleep(time.Second) } // the bubble's: all else waits for it
+		err := joblog.EachBlock(t.Context(), in, size, cores, slow, func() { taken++ })
+		if err != nil || taken < 1000 {
+			t.Errorf("%v behind %d blocks", err, taken)
 		}
-		ahead = max(ahead, read-taken*size)
-		for i := range p {
-			p[i] = '\n'
+		if most := (2*cores + 1) * size; ahead != most {
+			t.Errorf("%d bytes were in memory, not %d", ahead, most)
 		}
-		return len(p), nil
 	})
-	err := joblog.EachBlock(t.Context(), in, size, cores, func() { runtime.Gosched() }, func() { taken++ })
-	if err != nil || taken < 10_000 {
-		t.Errorf("%v behind %d blocks", err, taken)
+}
+
+// What a progress bar leaves is a line of its own also where a block ends with it.
+func TestBlocksOfProgress(t *testing.T) {
+	var log strings.Builder
+	for i := range 500 {
+		fmt.Fprintf(&log, "abort: %d\r", i)
 	}
-	if most := (2*cores + 2) * size; ahead > most {
-		t.Errorf("%d bytes were in memory, more than %d", ahead, most)
+	for _, cores := range []int{1, 4} {
+		o := joblog.CutLines(joblog.LineOptions{}, 100, cores)
+		lines, err := joblog.ErrorLines(t.Context(), strings.NewReader(log.String()), o)
+		if err != nil || len(lines) != 500 || lines[499] != (joblog.ErrorLine{Line: 1, Text: "abort: 499"}) {
+			t.Errorf("%d cores: %v, %d lines", cores, err, len(lines))
+		}
 	}
 }
 

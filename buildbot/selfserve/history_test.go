@@ -115,7 +115,8 @@ func allOf(jobs []job.Job, err error) []string {
 	var out []string
 	for _, j := range jobs {
 		raw, _ := json.Marshal(j.Raw())
-		out = append(out, fmt.Sprintf("%s %s %s %s %+v %v %s", j.ID(), j.Name(), j.Kind(), j.Status(), j.Push(), j.Times(), raw))
+		out = append(out, fmt.Sprintf("%s %s %s %s %+v %v %s", j.ID(), j.Name(), j.Kind(), j.Status(), j.Push(),
+			j.Times(), raw))
 	}
 	for _, is := range []error{job.ErrMalformed, job.ErrUnknownWord, job.ErrNotFound, job.ErrUnavailable} {
 		if errors.Is(err, is) {

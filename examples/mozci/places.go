@@ -197,7 +197,7 @@ func (a *app) taskcluster(client *http.Client) (*taskcluster.Project, error) {
 	if named := a.taskclusterRoot(root); named != root {
 		root, opts.ProxyURL = named, "" // the proxy is of the environment's deployment
 	}
-	opts.HTTP, opts.Logger = client, a.log
+	opts.HTTP, opts.Logger, opts.CacheDir = client, a.log, a.cacheDir
 	c, err := share(a.clients, func(c *clients) **taskcluster.Client { return &c.taskcluster },
 		func() (*taskcluster.Client, error) { return taskcluster.New(root, &opts) })
 	if err != nil {

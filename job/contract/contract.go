@@ -81,8 +81,8 @@ type Inspector interface {
 	Inspect() []Finding
 }
 
-// Checker is a type that decodes itself, such as one of two forms of a record, and
-// can tell everything that is found in it.
+// Checker is a type that decodes itself by other endpoints, such as one of two forms of a
+// record, and can tell everything that is found in it. Those find names that come twice.
 type Checker interface {
 	Check(text []byte) []Finding
 }

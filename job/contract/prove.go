@@ -183,15 +183,18 @@ func (p *prover) own(s *shape, v reflect.Value) error {
 	if err != nil {
 		return err
 	}
-	if err := p.distinct(text); err != nil {
-		return err
+	into := v.Addr().Interface()
+	c, contracted := into.(Checker)
+	if !contracted {
+		if err := p.distinct(text); err != nil {
+			return err
+		}
 	}
 	if s.typ == rawValue || s.typ == rawMessage {
 		v.SetBytes(bytes.Clone(text))
 		return nil
 	}
-	into := v.Addr().Interface()
-	if c, ok := into.(Checker); ok && p.all {
+	if contracted && p.all {
 		found := c.Check(text)
 		if err := p.sayAll(found); err != nil || slices.ContainsFunc(found, Finding.Breaks) {
 			return err

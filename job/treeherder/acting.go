@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 	"time"
 
+	"github.com/mozci/mozci/internal/flight"
 	"github.com/mozci/mozci/job"
 	"github.com/mozci/mozci/job/contract"
 )
@@ -44,22 +46,41 @@ type ActingOptions struct {
 // is accepted, in the sense of job.AcceptedLister: it counts, and is not asked for twice.
 // Of a run that waits by Treeherder's word the CI tells how far it is.
 //
-// Where Treeherder does not know a push, has no run of it, or does not answer, the CI is
-// read in its place, and Fell is told.
+// Where Treeherder does not know a push, has no run of it, lacks one that has ended, or
+// does not answer, the CI is read in its place, and Fell is told.
 type Acting struct {
 	th  *Project
 	ci  job.Scheduler
 	o   ActingOptions
 	log *slog.Logger
 
-	mu    sync.Mutex
-	told  map[string]bool // the causes that Fell was told
-	until time.Time       // Treeherder is left alone
+	mu     sync.Mutex
+	told   map[string]bool                 // the causes that Fell was told
+	until  time.Time                       // Treeherder is left alone
+	behind *flight.Cache[string, lateRuns] // see late
 }
+
+// lateRuns are runs that the CI has shown and Treeherder not, by ID. What was seen once
+// must not be gone the next time, as another would be asked for in its place.
+type lateRuns map[string]lateRun
+
+type lateRun struct {
+	label string
+	ended bool
+	from  time.Time // when Jobs shows it
+}
+
+// settling is how long after Accepted a run that it counts is not shown by Jobs: whoever
+// asks for both must not count it twice.
+const settling = 3 * time.Second
+
+// mostBehind is on how many pushes it is kept what Treeherder lacks.
+const mostBehind = 10_000
 
 var (
 	_ job.Scheduler       = (*Acting)(nil)
 	_ job.HistoryReader   = (*Acting)(nil)
+	_ job.HistoryWidth    = (*Acting)(nil)
 	_ job.AcceptedLister  = (*Acting)(nil)
 	_ job.Classifier      = (*Acting)(nil)
 	_ job.LogOpener       = (*Acting)(nil)
@@ -70,7 +91,7 @@ var (
 
 // ActingOn returns the CI with its runs read from the project. It does no I/O.
 func (p *Project) ActingOn(ci job.Scheduler, opts *ActingOptions) *Acting {
-	a := &Acting{th: p, ci: ci, told: map[string]bool{}}
+	a := &Acting{th: p, ci: ci, told: map[string]bool{}, behind: flight.New[string, lateRuns](mostBehind)}
 	if opts != nil {
 		a.o = *opts
 	}
@@ -98,9 +119,16 @@ func (p *Project) ActingOn(ci job.Scheduler, opts *ActingOptions) *Acting {
 // Unwrap returns the CI that acts, for job.As.
 func (a *Acting) Unwrap() job.Scheduler { return a.ci }
 
-// Trigger implements job.Scheduler: the CI does it.
+// Trigger implements job.Scheduler: the CI does it. Runs that it makes at once are shown
+// as the CI has them, until Treeherder has heard of them.
 func (a *Acting) Trigger(ctx context.Context, req job.Request) (job.Receipt, error) {
-	return a.ci.Trigger(ctx, req)
+	receipt, err := a.ci.Trigger(ctx, req)
+	var made []job.Job
+	for _, id := range receipt.IDs {
+		made = append(made, job.New(job.Fields{ID: id, Name: req.Label, Status: job.StatusPending}))
+	}
+	a.late(req.Push, made, time.Time{})
+	return receipt, err
 }
 
 // Jobs implements job.Scheduler.
@@ -114,6 +142,9 @@ func (a *Acting) Jobs(ctx context.Context, push job.Push, names ...string) ([]jo
 	}
 	return rows[0].Jobs, rows[0].Err
 }
+
+// HistoryWidth implements job.HistoryWidth: that of Treeherder, as it is the one that tells.
+func (a *Acting) HistoryWidth() int { return pushesAtOnce }
 
 // History implements job.HistoryReader. Requests: Treeherder's, see [Project.History],
 // with the decision tasks as another label; one for the runs that wait; and the CI's for
@@ -175,7 +206,9 @@ func (a *Acting) shown(ctx context.Context, rows []row, pushes []job.Push, label
 			}
 		}
 		scheduled = scheduled || seen[i]
-		why[i] = once(rows[i].Jobs)
+		if why[i] = once(rows[i].Jobs); why[i] == nil {
+			why[i] = a.lacks(pushes[i], rows[i].Jobs, labels)
+		}
 	}
 	some := slices.ContainsFunc(rows, func(r row) bool { return len(r.Jobs) > 0 })
 	for i, r := range rows {
@@ -190,6 +223,66 @@ func (a *Acting) shown(ctx context.Context, rows []row, pushes []job.Push, label
 
 // errNoRuns is a push that Treeherder knows, and no run of it.
 var errNoRuns = errors.New("Treeherder has none, not yet or not any more") //nolint:staticcheck // ST1005: a name
+
+// What keeps Treeherder from telling of a push: it lacks runs that the CI shows, or one
+// that has even ended.
+var (
+	errLate   = errors.New("Treeherder is a little behind") //nolint:staticcheck // ST1005: a name
+	errBehind = errors.New("Treeherder is behind")          //nolint:staticcheck // ST1005: a name
+)
+
+// name is that of a push in whatever source: the ID is of one.
+func name(p job.Push) string { return p.Repo + " " + p.Short() }
+
+// late notes runs that the CI shows, of which Treeherder does not have all. Jobs shows
+// them from a time on.
+func (a *Acting) late(p job.Push, jobs []job.Job, from time.Time) {
+	if len(jobs) == 0 {
+		return
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	old, _ := a.behind.Get(name(p))
+	known := lateRuns{}
+	maps.Copy(known, old)
+	for _, j := range jobs {
+		run := lateRun{j.Name(), !j.Status().Waiting(), from}
+		if was, ok := old[j.ID()]; ok && was.from.Before(from) {
+			run.from = was.from
+		}
+		known[j.ID()] = run
+	}
+	a.behind.Put(name(p), known)
+}
+
+// lacks says that Treeherder, which shows these runs of a push, lacks one of the labels;
+// nil where it does not.
+func (a *Acting) lacks(p job.Push, shown []job.Job, labels []string) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	known, ok := a.behind.Get(name(p))
+	if !ok {
+		return nil
+	}
+	left := maps.Clone(known)
+	for _, j := range shown {
+		delete(left, j.ID())
+	}
+	if a.behind.Put(name(p), left); len(left) == 0 {
+		a.behind.Forget(name(p))
+	}
+	var why error
+	for _, run := range left {
+		if len(labels) > 0 && !slices.Contains(labels, run.label) || time.Now().Before(run.from) {
+			continue
+		}
+		if run.ended {
+			return errBehind
+		}
+		why = errLate
+	}
+	return why
+}
 
 // ask asks Treeherder, unless it is left alone; what is down is left alone for a while.
 func (a *Acting) ask(ctx context.Context, pushes []job.Push, labels []string) ([]job.PushRuns, error) {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -93,8 +94,9 @@ func (a *Acting) fall(ctx context.Context, rows []row, why []error, labels []str
 		rows[i] = row{job.PushRuns{Push: pushes[n], Err: err}, true}
 		if err == nil {
 			rows[i].PushRuns = list[n]
+			a.late(rows[i].Push, rows[i].Jobs, time.Time{})
 		}
-		if !errors.Is(why[i], errUnscheduled) && (!errors.Is(why[i], errNoRuns) || len(rows[i].Jobs) > 0) {
+		if !errors.Is(why[i], errUnscheduled) && !errors.Is(why[i], errLate) && (!errors.Is(why[i], errNoRuns) || len(rows[i].Jobs) > 0) {
 			a.say(rows[i].Push, why[i]) // a push that nothing ran on is none to speak of
 		}
 	}
@@ -129,8 +131,8 @@ func (a *Acting) say(p job.Push, why error) {
 	case errors.Is(why, job.ErrNotFound):
 		cause, text = "push", "Treeherder does not have push %s (not yet, or not any more), so its runs come from the CI "+
 			"itself: %w"
-	case errors.Is(why, errNoRuns):
-		cause, text = "runs", "the runs of push %s come from the CI itself: %w"
+	case errors.Is(why, errNoRuns), errors.Is(why, errBehind):
+		cause, text = "runs", "the runs of push %s, and of others like it, come from the CI itself: %w"
 	case errors.Is(why, job.ErrUnavailable):
 		cause, text = "down", "Treeherder does not answer, so the runs of push %s and others come from the CI itself: %w"
 	}
@@ -168,16 +170,20 @@ func (a *Acting) Accepted(ctx context.Context, p job.Push, label string) ([]job.
 	if err != nil {
 		return nil, err
 	}
-	var late []string
+	var late []job.Job
+	var ids []string
 	for _, j := range own {
-		shown := slices.ContainsFunc(rows[0].Jobs, func(k job.Job) bool { return k.ID() == j.ID() })
-		if !shown && j.Status().Counts() {
-			late = append(late, j.ID())
+		if slices.ContainsFunc(rows[0].Jobs, func(k job.Job) bool { return k.ID() == j.ID() }) {
+			continue
+		}
+		if j.Status().Counts() {
+			late, ids = append(late, j), append(ids, j.ID())
 		}
 	}
 	if len(late) > 0 {
+		a.late(p, late, time.Now().Add(settling))
 		out = append(out, job.Request{
-			Label: label, Push: p, Count: len(late), Why: "not shown by Treeherder yet: " + strings.Join(late, ", "),
+			Label: label, Push: p, Count: len(late), Why: "not shown by Treeherder yet: " + strings.Join(ids, ", "),
 		})
 	}
 	return out, nil

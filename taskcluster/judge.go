@@ -1,0 +1,222 @@
+package taskcluster
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/mozci/mozci/job"
+)
+
+// judge makes of what is known of each push its groups, with what was asked for alone.
+func (s *survey) judge(_ context.Context, all []*reading) {
+	for _, r := range all {
+		r.g = &graphs{at: time.Now(), byID: map[string]*listedTask{}, none: r.none, some: true}
+		s.judgeGroups(r)
+		s.judgeActions(r)
+		for id, made := range r.plans {
+			s.judgePlan(r, id, made)
+		}
+		for id := range r.note.loose {
+			s.take(r, id)
+		}
+	}
+}
+
+// judgeGroups looks at the decision tasks, which must have completed at once, not long ago.
+func (s *survey) judgeGroups(r *reading) {
+	for _, id := range r.groups() {
+		status := s.statuses[id]
+		switch {
+		case status == nil:
+			r.lack("the decision task %s has expired", id)
+		case id != r.decision && status.resolved() && !slices.ContainsFunc(status.Runs, completedRun):
+			delete(r.plans, id) // a cron job that failed made nothing that counts
+			continue
+		case !once(status):
+			r.lack("the decision task %s did not complete in its first run", id)
+		case time.Since(status.Runs[0].Scheduled) > ancient:
+			r.lack("its decision task %s is of %s", id, status.Runs[0].Scheduled)
+		case status.TaskGroupID != id:
+			r.lack("the decision task %s is of the group %s", id, status.TaskGroupID)
+		case r.plans[id] == nil:
+			r.lack("it is not known what %s made", id)
+		}
+		if r.lacking != "" {
+			return
+		}
+		r.g.list = append(r.g.list, &graph{decision: id, cron: id != r.decision})
+		s.take(r, id)
+	}
+}
+
+func completedRun(r TaskRun) bool { return r.State == "completed" }
+
+// judgeActions looks at the action tasks: all that they made is known of those that
+// completed at once, or have not begun, and of those that a listing has shown to be over.
+func (s *survey) judgeActions(r *reading) {
+	states := map[string]string{}
+	defer func() { s.known.listings.compare(r.key, states) }()
+	for _, id := range r.actions {
+		status, t := s.statuses[id], s.tasks[id]
+		if status == nil || t == nil {
+			r.lack("the action task %s has expired", id)
+			return
+		}
+		if r.g.in(status.TaskGroupID) == nil {
+			delete(r.plans, id)
+			continue
+		}
+		states[id] = status.State
+		made := r.plans[id]
+		closed := status.resolved() && r.note.closed[id] == len(status.Runs)
+		switch {
+		case closed, idle(status):
+		case !once(status):
+			r.lack("the action task %s is %s", id, status.State)
+		case made == nil:
+			r.lack("it is not known what %s made", id)
+		case made.none && (t.Extra.Action == nil || !slices.Contains(graphless, t.Extra.Action.Name)):
+			r.lack("the action task %s left no task-graph.json", id)
+		}
+		s.take(r, id)
+	}
+}
+
+// judgePlan takes the tasks of the labels out of a plan that a task made, which is
+// believed once one of its tasks is known to be of that task's group. An action may have
+// made none.
+func (s *survey) judgePlan(r *reading, by string, made *plan) {
+	if r.lacking != "" {
+		return
+	}
+	group := s.statuses[by].TaskGroupID
+	if _, ok := s.known.proven.Get(by); !ok && (len(made.rows) > 0 || group == by) {
+		own := slices.ContainsFunc(made.witnesses(), func(id string) bool {
+			status := s.statuses[id]
+			return status != nil && status.TaskGroupID == group
+		})
+		if !own {
+			r.lack("no task that %s made is seen to be of its group", by)
+			return
+		}
+		s.known.proven.Put(by, true)
+	}
+	for _, l := range s.labels {
+		for _, id := range made.of(l) {
+			status, t := s.statuses[id], s.tasks[id]
+			switch {
+			case status == nil || t == nil:
+				r.lack("the task %s of %s has expired", id, l)
+			case status.TaskGroupID != group:
+				r.lack("the task %s of %s is of another group", id, l)
+			case t.Metadata.Name != l:
+				r.lack("the task %s is of %q, not of %q", id, t.Metadata.Name, l)
+			}
+			s.take(r, id)
+		}
+	}
+}
+
+// take puts a task into the push's groups.
+func (s *survey) take(r *reading, id string) {
+	status, t := s.statuses[id], s.tasks[id]
+	if r.lacking != "" || r.err != nil || r.g.byID[id] != nil {
+		return
+	}
+	if status == nil || t == nil {
+		r.lack("the task %s has expired", id)
+		return
+	}
+	listed := &listedTask{Task: *t, Status: *status}
+	if err := listed.Prove(); err != nil {
+		r.err = wrap("queue.tasks", id, by(definedTasks, err))
+		return
+	}
+	g := r.g.in(status.TaskGroupID)
+	if g == nil {
+		return
+	}
+	r.g.byID[id] = listed
+	g.tasks = append(g.tasks, listed)
+	r.p.known.queues.Put(r.p.label(listed.label()), t.queue())
+}
+
+// in is a group of the push; nil for another's.
+func (g *graphs) in(group string) *graph {
+	for _, one := range g.list {
+		if one.decision == group {
+			return one
+		}
+	}
+	return nil
+}
+
+// farthestTask is how many tasks, each waiting for the next, are followed.
+const farthestTask = 20
+
+// complete adds what tasks wait for, as far as it is in the push's groups, so that those
+// that will never run are told. What is outside is asked for as in a listing.
+func (s *survey) complete(ctx context.Context, all []*reading) {
+	for n := 0; ; n++ {
+		var open []string
+		for _, r := range all {
+			for _, id := range s.missing(r) {
+				if !s.asked[id] {
+					open = append(open, id)
+				}
+			}
+		}
+		if len(open) == 0 {
+			break
+		}
+		if err := s.askBoth(ctx, open, open); err != nil {
+			s.batchFails(all, err)
+			return
+		}
+		if n == farthestTask {
+			s.batchFails(all, errTooFar)
+			return
+		}
+	}
+	for _, r := range all {
+		for _, one := range r.g.list {
+			one.sort()
+		}
+	}
+}
+
+// errTooFar is why the groups say what becomes of tasks that wait for tasks that wait.
+var errTooFar = fmt.Errorf("%w: the end of what its tasks wait for", job.ErrNotFound)
+
+// missing are the tasks that those of the labels wait for and that are not in the push's
+// groups, once those that are known have been taken there.
+func (s *survey) missing(r *reading) []string {
+	for {
+		var out, left []string
+		d := &doomed{g: r.g, asked: map[string]bool{}}
+		seen := map[string]bool{}
+		for t := range r.g.tasks() {
+			if slices.Contains(s.labels, t.label()) {
+				d.outside(t, seen, &out)
+			}
+		}
+		before := len(r.g.byID)
+		for _, id := range sortedSet(out) {
+			if s.statuses[id] == nil || s.tasks[id] == nil {
+				left = append(left, id)
+				continue
+			}
+			s.take(r, id)
+		}
+		if len(r.g.byID) == before {
+			for _, t := range r.g.byID {
+				if t.waits() {
+					s.known.waited.Put(t.Status.TaskID, true)
+				}
+			}
+			return left
+		}
+	}
+}
