@@ -123,6 +123,7 @@ func TestMissed(t *testing.T) {
 		{costRow{now: tally{requests: 4, bytes: 9000}, most: costMost{4, 9000}}, ""},
 		{costRow{now: tally{requests: 5, bytes: 9000}, most: costMost{requests: 4}}, "5.00 requests, at most 4"},
 		{costRow{now: tally{requests: 9, bytes: 9000}, each: 2, most: costMost{requests: 4}}, "4.50 requests, at most 4"},
+		{costRow{now: tally{requests: 8, bytes: 9000}, each: 2, most: costMost{requests: 4}}, ""},
 		{costRow{now: tally{requests: 1, bytes: 9000}, most: costMost{bytes: 8000}}, "9.0 kB, at most 8.0 kB"},
 		{costRow{now: tally{requests: 1, bytes: 9000}, each: 2, most: costMost{bytes: 8000}}, ""},
 		{costRow{now: tally{requests: 2, twice: 1}}, "1 requests were made before in the same call"},
