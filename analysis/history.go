@@ -17,9 +17,10 @@ import (
 // push by push. An algorithm asks it in the function that it gives to [Ordered], and never
 // knows which of the two it was.
 //
-// Windows go from the newest push to the oldest, and each is ten times as large as the
-// one before: the last good push is mostly near, and where it is not, a few requests tell
-// of hundreds. With 150 pushes the windows are 10, 100 and 40.
+// Windows go from the newest push to the oldest: 150 pushes, which a request or two tell of
+// as quickly as of one, and then 500 each; the last good push is mostly in the first. Where
+// each push has a cost of its own, the CI says how many are best read at a time
+// (job.HistoryWidth), and windows are as large as that.
 //
 // Each push is read once: a History is for one pass over a range, and what happens
 // meanwhile is seen by the next one. It is safe for concurrent use; NewHistory makes one.
@@ -38,18 +39,15 @@ type asked struct {
 }
 
 const (
-	// windowGrowth is how many times as large each window is as the one before it.
-	windowGrowth = 10
-	// widestWindow is the most pushes that are read in one go, where the CI names none.
-	widestWindow = 500
+	firstWindow = 150
+	laterWindow = 500
 	// mostAsked is how many answers are kept: windows, times the sets of labels that are
 	// asked for. Where tests move between chunks, each push can have a set of its own.
 	mostAsked = 64
 )
 
-// NewHistory returns a History of the pushes. first is how many pushes the first window has:
-// 0 for DefaultWidth, and the number of the pushes for who needs them all. It does no I/O.
-func NewHistory(ci job.Scheduler, pushes []job.Push, first int) *History {
+// NewHistory returns a History of the pushes. It does no I/O.
+func NewHistory(ci job.Scheduler, pushes []job.Push) *History {
 	h := &History{
 		ci: ci, in: map[job.PushKey]int{},
 		read: flight.New[asked, map[job.PushKey]job.PushRuns](mostAsked),
@@ -60,11 +58,8 @@ func NewHistory(ci job.Scheduler, pushes []job.Push, first int) *History {
 		h.windows = [][]job.Push{left}
 		return h
 	}
-	widest := cmp.Or(job.HistoryWidthOf(ci), widestWindow)
-	if first <= 0 {
-		first = DefaultWidth
-	}
-	for size := first; len(left) > 0; size *= windowGrowth {
+	widest := cmp.Or(job.HistoryWidthOf(ci), laterWindow)
+	for size := firstWindow; len(left) > 0; size = laterWindow {
 		n := min(size, widest, len(left))
 		for _, p := range left[:n] {
 			h.in[p.Key()] = len(h.windows)

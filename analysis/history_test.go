@@ -49,7 +49,7 @@ func (h *historian) History(_ context.Context, pushes []job.Push, labels ...stri
 
 func (h *historian) HistoryWidth() int {
 	if h.width == 0 {
-		return 1000
+		return 500
 	}
 	return h.width
 }
@@ -116,27 +116,27 @@ func ids(jobs []job.Job) string {
 
 func TestHistoryWindowsGrow(t *testing.T) {
 	for _, c := range []struct {
-		pushes       int64
-		first, width int
-		walked       int // pushes
-		want         []int
+		pushes int64
+		width  int
+		walked int // pushes
+		want   []int
 	}{
-		{150, 0, 0, 150, []int{10, 100, 40}},
-		{150, 0, 0, 10, []int{10}},
-		{150, 0, 0, 11, []int{10, 100}},
-		{150, 10, 0, 20, []int{10, 100}},
-		{150, 150, 0, 150, []int{150}},
-		{150, 40, 0, 150, []int{40, 110}},
-		{150, 150, 60, 150, []int{60, 60, 30}},
-		{25, 0, 7, 25, []int{7, 7, 7, 4}},
-		{2, 0, 0, 2, []int{2}},
+		{1300, 0, 1300, []int{150, 500, 500, 150}},
+		{1300, 0, 150, []int{150}},
+		{1300, 0, 151, []int{150, 500}},
+		{101, 0, 1, []int{101}},
+		{150, 60, 150, []int{60, 60, 30}},
+		{700, 300, 700, []int{150, 300, 250}},
+		{25, 7, 25, []int{7, 7, 7, 4}},
+		{25, 7, 7, []int{7}},
+		{2, 0, 2, []int{2}},
 	} {
 		ci := &historian{width: c.width}
 		pushes := pushesUpTo(c.pushes)
-		walk(t, analysis.NewHistory(ci, pushes, c.first), c.walked)
+		walk(t, analysis.NewHistory(ci, pushes), c.walked)
 		if !slices.Equal(ci.sizes, c.want) || len(ci.alone) > 0 {
-			t.Errorf("%d pushes, first %d, width %d: windows %v and %d pushes by themselves, want %v", c.pushes, c.first,
-				c.width, ci.sizes, len(ci.alone), c.want)
+			t.Errorf("%d pushes, width %d: windows %v and %d pushes by themselves, want %v", c.pushes, c.width, ci.sizes,
+				len(ci.alone), c.want)
 		}
 	}
 }
@@ -147,7 +147,7 @@ func TestHistoryByItself(t *testing.T) {
 	pushes := pushesUpTo(20)
 	pushes[4].Revision = ""
 	ci := &historian{}
-	h := analysis.NewHistory(ci, pushes, 0)
+	h := analysis.NewHistory(ci, pushes)
 	for _, p := range []job.Push{{Repo: "other", ID: 3, Revision: pushes[2].Revision}, {Repo: "r", ID: 99}, pushes[4]} {
 		if _, err := h.Jobs(t.Context(), p, "a"); err != nil {
 			t.Fatal(err)
@@ -156,7 +156,7 @@ func TestHistoryByItself(t *testing.T) {
 	if _, err := h.Jobs(t.Context(), pushes[0]); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := analysis.NewHistory(ci, pushes[:1], 0).Jobs(t.Context(), pushes[0], "a"); err != nil {
+	if _, err := analysis.NewHistory(ci, pushes[:1]).Jobs(t.Context(), pushes[0], "a"); err != nil {
 		t.Fatal(err)
 	}
 	if want := []int64{3, 99, 5, 1, 1}; !slices.Equal(ci.alone, want) || len(ci.sizes) > 0 {
@@ -170,14 +170,14 @@ func TestHistoryFallsBack(t *testing.T) {
 	pushes := pushesUpTo(15)
 	unsupported := func([]job.PushRuns) ([]job.PushRuns, error) { return nil, job.Wrap("x", "", errors.ErrUnsupported) }
 	ci := &historian{bad: unsupported}
-	walk(t, analysis.NewHistory(ci, pushes, 15), 15)
+	walk(t, analysis.NewHistory(ci, pushes), 15)
 	if len(ci.alone) != 15 {
 		t.Errorf("%d pushes were read, want 15", len(ci.alone))
 	}
 	w := jobtest.MustParse("push a b\n1 a1c0 pass fail\n2 a2c0 - pass\n3 a3c0 fail -\n")
 	bare := jobtest.Slow(jobtest.NewCI(w, nil), 0)
 	for _, ci := range []job.Scheduler{bare, jobtest.NewCI(w, nil)} {
-		h := analysis.NewHistory(ci, w.Pushes("autoland"), 3)
+		h := analysis.NewHistory(ci, w.Pushes("autoland"))
 		for _, p := range w.Pushes("autoland") {
 			want, _ := ci.Jobs(t.Context(), p, "a", "b")
 			for _, labels := range [][]string{{"a", "b"}, {"b", "a"}, {"a", "b", "a"}} {
@@ -199,14 +199,14 @@ func TestHistoryOfABadCI(t *testing.T) {
 		"none": func([]job.PushRuns) ([]job.PushRuns, error) { return nil, nil },
 		"more": func(all []job.PushRuns) ([]job.PushRuns, error) { return append(all, all[0]), nil },
 	} {
-		h := analysis.NewHistory(&historian{bad: bad}, pushes, 12)
+		h := analysis.NewHistory(&historian{bad: bad}, pushes)
 		if _, err := h.Jobs(t.Context(), pushes[3], "a"); !errors.Is(err, job.ErrMalformed) {
 			t.Errorf("%s: the error %v, want one that wraps %v", name, err, job.ErrMalformed)
 		}
 	}
 	h := analysis.NewHistory(&historian{bad: func([]job.PushRuns) ([]job.PushRuns, error) {
 		return nil, job.Wrap("x", "", job.ErrUnavailable)
-	}}, pushes, 12)
+	}}, pushes)
 	for _, p := range pushes {
 		if _, err := h.Jobs(t.Context(), p, "a"); !errors.Is(err, job.ErrUnavailable) {
 			t.Errorf("push %d: the error %v, want %v", p.ID, err, job.ErrUnavailable)
@@ -214,7 +214,7 @@ func TestHistoryOfABadCI(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := analysis.NewHistory(&historian{}, pushes, 12).Jobs(ctx, pushes[0], "a"); !errors.Is(err, context.Canceled) {
+	if _, err := analysis.NewHistory(&historian{}, pushes).Jobs(ctx, pushes[0], "a"); !errors.Is(err, context.Canceled) {
 		t.Errorf("with a cancelled context: the error %v", err)
 	}
 }

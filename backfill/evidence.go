@@ -96,7 +96,7 @@ func (s *searcher) startAmong(ctx context.Context, pushes []job.Push) (job.Push,
 
 // read reads what ran on pushes, all in one go where the CI can.
 func (s *searcher) read(ctx context.Context, pushes []job.Push) error {
-	s.over(pushes, len(pushes))
+	s.over(pushes)
 	for r := range s.inOrder(ctx, s.look) {
 		if r.Err != nil {
 			if ctx.Err() != nil {

@@ -195,11 +195,7 @@ func (f *finder) walk(ctx context.Context) (FindResult, error) {
 		}
 		return f.look(ctx, p, log)
 	}
-	first := f.width + f.opts.Beyond
-	if f.opts.Holes { // all are wanted
-		first = len(f.pushes)
-	}
-	f.over(f.pushes, first)
+	f.over(f.pushes)
 	beyond := 0
 	for r := range f.inOrder(ctx, fetch) {
 		s := f.sighting(r)

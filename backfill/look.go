@@ -65,13 +65,11 @@ func newLooker(ci job.Scheduler, label string, how looking) (*looker, error) {
 	if how.test != "" && how.judge == nil {
 		how.judge = joblog.TestJudge(ci, how.test, nil)
 	}
-	return &looker{looking: how, ci: ci, label: label, history: analysis.NewHistory(ci, nil, 0)}, nil
+	return &looker{looking: how, ci: ci, label: label, history: analysis.NewHistory(ci, nil)}, nil
 }
 
-// over begins to read a range; first is that of analysis.NewHistory.
-func (l *looker) over(pushes []job.Push, first int) {
-	l.history = analysis.NewHistory(l.ci, pushes, first)
-}
+// over begins to read a range.
+func (l *looker) over(pushes []job.Push) { l.history = analysis.NewHistory(l.ci, pushes) }
 
 // begin asks the start's catalog which builds the label needs, so that they
 // are read together with the label's runs: one request for each push.

@@ -71,7 +71,7 @@ func randomWorld(rng *rand.Rand, n int) (text string, verdicts []string) {
 // Over random histories and answer times: the last good push is the newest
 // green one, whatever the order of the answers; no push is asked about twice,
 // and none beyond distance + width, or, where many are read in one go, beyond the
-// second window.
+// window.
 func TestFindProperty(t *testing.T) {
 	const width = 6
 	for seed := range uint64(200) {
@@ -118,9 +118,8 @@ func TestFindProperty(t *testing.T) {
 				t.Errorf("seed %d: %d pushes asked about, distance %d and width %d", seed, len(ci.asked), distance,
 					width)
 			}
-			first := width + 3 // so many pushes older than the last good one are looked at
-			if wanted := 1 + (distance+3)/first; ci.windows > wanted {
-				t.Errorf("seed %d: %d windows, distance %d and width %d", seed, ci.windows, distance, width)
+			if ci.windows > 1 {
+				t.Errorf("seed %d: %d windows for %d pushes", seed, ci.windows, distance)
 			}
 			for _, s := range r.Plan.Steps {
 				if s.Count > 0 && (s.Push.ID <= want || s.Push.ID >= pushes[len(pushes)-1].ID) {

@@ -53,6 +53,9 @@ func (p *Project) History(ctx context.Context, pushes []job.Push, labels ...stri
 	})
 }
 
+// HistoryWidth implements job.HistoryWidth: each push has files of its own.
+func (p *Project) HistoryWidth() int { return 10 }
+
 // history reads each push, and has in its result what Jobs returns for it.
 func (p *Project) history(ctx context.Context, pushes []job.Push, labels []string) []job.PushRuns {
 	out := make([]job.PushRuns, len(pushes))

@@ -22,7 +22,7 @@ func (f Facts) noLabel() bool { return f.Barred == barredLabel }
 // by. Of the options Ledger, Judge, Manifests and ExistingOnly count. A label that the
 // push does not offer is Barred, with an *job.UnknownLabelError.
 func Look(ctx context.Context, ci job.Scheduler, p job.Push, label string, opts *Options) (Facts, error) {
-	m := &maker{ci: ci, times: 1, history: analysis.NewHistory(ci, nil, 0)}
+	m := &maker{ci: ci, times: 1, history: analysis.NewHistory(ci, nil)}
 	if opts != nil {
 		m.opts = *opts
 	}

@@ -64,9 +64,9 @@ type Options struct {
 func Make(
 	ctx context.Context, ci job.Scheduler, pushes []job.Push, labels []string, times int, opts *Options,
 ) (Plan, error) {
-	m := &maker{ci: ci, times: times, history: analysis.NewHistory(ci, pushes, len(pushes))}
-	if job.HistoryWidthOf(ci) > 0 { // the catalog of each push is read, and with it the runs there
-		m.history = analysis.NewHistory(ci, nil, 0)
+	m := &maker{ci: ci, times: times, history: analysis.NewHistory(ci, pushes)}
+	if w := job.HistoryWidthOf(ci); w > 0 && w <= analysis.DefaultWidth { // the catalog of each push is read, and with it the runs there
+		m.history = analysis.NewHistory(ci, nil)
 	}
 	if opts != nil {
 		m.opts = *opts

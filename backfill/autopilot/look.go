@@ -284,7 +284,7 @@ func (r *Robot) newer(
 		return nil, err
 	}
 	all = slices.DeleteFunc(all, func(p job.Push) bool { return p.Compare(after) <= 0 || !p.Testable() })
-	history := analysis.NewHistory(r.ci, all, len(all))
+	history := analysis.NewHistory(r.ci, all)
 	read := func(ctx context.Context, p job.Push, _ *slog.Logger) (laterPush, error) {
 		jobs, err := history.Jobs(ctx, p, label)
 		if err != nil {

@@ -117,7 +117,7 @@ func (a *app) measured(cmd *cobra.Command, q frequencyFlags) (analysis.Overview,
 	judge := a.judge(p, q.test)
 	var samples []analysis.Sample
 	var errs []error
-	history := analysis.NewHistory(p.read, pushes, len(pushes))
+	history := analysis.NewHistory(p.read, pushes)
 	fetch := func(ctx context.Context, push job.Push, _ *slog.Logger) (analysis.Runs, error) {
 		if !push.Testable() {
 			return analysis.Runs{}, nil

@@ -292,7 +292,7 @@ func (a *app) failedBefore(ctx context.Context, p *places, e monitor.Expectation
 		return 0, 0, err
 	}
 	judge := a.judge(p, e.Test)
-	history := analysis.NewHistory(p.read, pushes, len(pushes))
+	history := analysis.NewHistory(p.read, pushes)
 	fetch := func(ctx context.Context, push job.Push, _ *slog.Logger) (analysis.Runs, error) {
 		if !push.Testable() || push.Compare(e.Push) >= 0 {
 			return analysis.Runs{}, nil

@@ -147,7 +147,7 @@ func (m *Monitor) newerGreen(ctx context.Context, repo job.Repository, e Expecta
 		return nil, "", err
 	}
 	newer = slices.DeleteFunc(newer, func(p job.Push) bool { return p.Compare(e.Push) <= 0 })
-	history := analysis.NewHistory(m.ci, newer, len(newer))
+	history := analysis.NewHistory(m.ci, newer)
 	for _, p := range newer {
 		jobs, err := history.Jobs(ctx, p, e.Label)
 		if err != nil {
