@@ -259,6 +259,10 @@ func TestHistoryOfAServerThatIgnores(t *testing.T) {
 				t.Errorf("push %v: %v; expected what Jobs tells", row.Push, row.Err)
 			}
 		}
+		alone := func(uri string) bool { return strings.Contains(uri, "push_id=") }
+		if name == "push_id__in" && !slices.ContainsFunc(s.Requests(), alone) {
+			t.Error("a server that ignores push_id__in was believed")
+		}
 	}
 }
 
