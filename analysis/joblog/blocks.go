@@ -136,8 +136,8 @@ type place[T any] struct {
 	fault  any           // what look panicked with
 }
 
-// lookedAt has look look at the block on a goroutine of its own. What it panics with is
-// for the caller, who can recover.
+// lookedAt calls look with the block, on a goroutine of its own. What that panics with
+// is for the caller, who can recover.
 func (p *place[T]) lookedAt(look func(block, *T)) {
 	defer func() {
 		p.fault = recover()

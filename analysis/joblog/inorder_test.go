@@ -72,7 +72,10 @@ func TestInOrderEnds(t *testing.T) {
 			<-ctx.Done()
 			return i, ctx.Err()
 		}
-		for range joblog.InOrder(t.Context(), 100, wait) {
+		for n, err := range joblog.InOrder(t.Context(), 100, wait) {
+			if n != 0 || err != nil {
+				t.Errorf("%d, %v", n, err)
+			}
 			break
 		}
 		if begun.Load() > 4 || begun.Load() != ended.Load() {
@@ -94,12 +97,12 @@ func TestInOrderEnds(t *testing.T) {
 					t.Errorf("recovered %v", got)
 				}
 			}()
-			for range joblog.InOrder(t.Context(), 9, func(context.Context, int) (int, error) { panic("a fault") }) {
-				t.Error("delivered")
+			for n, err := range joblog.InOrder(t.Context(), 9, func(context.Context, int) (int, error) { panic("a fault") }) {
+				t.Errorf("delivered %d, %v", n, err)
 			}
 		}()
-		for range joblog.InOrder(t.Context(), 0, wait) {
-			t.Error("there is none")
+		for n, err := range joblog.InOrder(t.Context(), 0, wait) {
+			t.Errorf("there is none: %d, %v", n, err)
 		}
 	})
 }

@@ -32,7 +32,7 @@ const (
 	logMust    = 1.5 // of grep's throughput
 	logMemory  = 32 << 20
 	jsonSize   = 64 << 20
-	jsonMust   = 2.0 // of a bare pass of JSON v2
+	jsonMust   = 1.4 // of a bare pass of JSON v2: twice what error summaries were
 	logRounds  = 5
 	jsonRounds = 5
 	coresMust  = 1.3 // of what one core does
@@ -98,7 +98,7 @@ func plainLog(t *testing.T, terms, big string) {
 	ours := func() { found = errorLines(t, big) }
 	theirs := func() { grep(t, terms, big) }
 	r := inTurns(logRounds, theirs, ours)
-	fmt.Printf("%-15s grep %5.0f MB/s   ours %5.0f MB/s   ratio %.2f (at least %.2f on %d cores, there were %.1f)   %d lines\n",
+	fmt.Printf("%-15s grep %5.0f MB/s   ours %5.0f MB/s   ratio %.2f (at least %.2f on %d cores, had %.1f)   %d lines\n",
 		"error lines", speed(logSize, r.theirs), speed(logSize, r.ours), r.ratio, logMust, logCores, r.cores, found)
 	if r.ratio < logMust*r.cores/logCores*logNoise {
 		t.Errorf("ratio %.2f", r.ratio)
@@ -118,7 +118,7 @@ func plainLog(t *testing.T, terms, big string) {
 			defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 			read()
 		}, read)
-		fmt.Printf("%-15s one core %5.0f MB/s   %d cores %5.0f MB/s   ratio %.2f (at least %.2f on %d cores, there were %.1f)\n",
+		fmt.Printf("%-15s one core %5.0f MB/s   %d cores %5.0f MB/s   ratio %.2f (at least %.2f on %d cores, had %.1f)\n",
 			name, speed(logSize, r.theirs), logCores, speed(logSize, r.ours), r.ratio, coresMust, logCores, r.cores)
 		if r.ratio < coresMust*r.cores/logCores*logNoise {
 			t.Errorf("%s: ratio %.2f", name, r.ratio)
@@ -337,7 +337,7 @@ func structured(t *testing.T, name string, which joblog.Format, text []byte) {
 			t.Fatalf("%v, %d failures, %s", err, len(r.Failures), r.Reason)
 		}
 	})
-	fmt.Printf("%-15s bare JSON v2 %4.0f MB/s   ours %4.0f MB/s   ratio %.2f (at least %.2f on %d cores, there were %.1f)\n",
+	fmt.Printf("%-15s bare JSON v2 %4.0f MB/s   ours %4.0f MB/s   ratio %.2f (at least %.2f on %d cores, had %.1f)\n",
 		name, speed(len(text), r.theirs), speed(len(text), r.ours), r.ratio, jsonMust, logCores, r.cores)
 	if r.ratio < jsonMust*r.cores/logCores*logNoise {
 		t.Errorf("%s: ratio %.2f", name, r.ratio)
