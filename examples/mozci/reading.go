@@ -22,7 +22,8 @@ import (
 
 const (
 	ciHelp = "the CI whose jobs are read, by `name`: taskcluster, buildbot, selfserve, or treeherder (read only); " +
-		"on Firefox's CI backfill, culprit and frequency read Taskcluster's history from Treeherder, unless --ci is given"
+		"on Firefox's CI backfill, culprit and frequency read Taskcluster's history from Treeherder, unless --ci is " +
+		"given"
 	triggerCIHelp = "the CI that triggers runs, by `name`, if it is another one; with --ci treeherder it can be taskcluster"
 )
 
