@@ -86,11 +86,8 @@ Nothing is asked for without --yes, or a yes on the terminal. Exit status: 0 don
 	f.StringVar(&a.world, "world", "", "a history as text `file` in place of all services: no network, nothing "+
 		"outlives the program")
 	f.StringVar(&a.repo, "repo", "autoland", "the repository's `name`, such as mozilla-central, or its path")
-	f.StringVar(&a.ci, "ci", "taskcluster", "the CI whose jobs are read, by `name`: taskcluster, buildbot, "+
-		"selfserve, or treeherder (read only); on Firefox's CI backfill, culprit and frequency read Taskcluster's "+
-		"history from Treeherder, unless --ci is given")
-	f.StringVar(&a.triggerCI, "trigger-ci", "", "the CI that triggers runs, by `name`, if it is another one; with "+
-		"--ci treeherder it can be taskcluster")
+	f.StringVar(&a.ci, "ci", "taskcluster", ciHelp)
+	f.StringVar(&a.triggerCI, "trigger-ci", "", triggerCIHelp)
 	f.StringVar(&a.hgURL, "hg-url", pushlog.DefaultURL, "the `URL` of the hg server whose pushlog says what was pushed")
 	f.StringVar(&a.landoURL, "lando-url", pushlog.DefaultLandoURL,
 		"the `URL` of Lando, which knows what a hash of git is in hg; with another --hg-url none, unless it is given")

@@ -20,6 +20,13 @@ import (
 // Firefox's CI reads it there, and acts on Taskcluster. A command about one push, or one
 // that acts on each push it reads, asks Taskcluster alone: it has to anyway.
 
+const (
+	ciHelp = "the CI whose jobs are read, by `name`: taskcluster, buildbot, selfserve, or treeherder (read only); " +
+		"on Firefox's CI backfill, culprit and frequency read Taskcluster's history from Treeherder, unless --ci is " +
+		"given"
+	triggerCIHelp = "the CI that triggers runs, by `name`, if it is another one; with --ci treeherder it can be taskcluster"
+)
+
 // readsHistory reports whether a command reads many pushes, and acts on few of them.
 func readsHistory(cmd *cobra.Command) bool {
 	back := cmd.Flags().Lookup("backfill")

@@ -111,8 +111,8 @@ func (f *firefoxCI) ingest(ctx context.Context) {
 			}
 			task, _, _ := strings.Cut(j.ID(), "/")
 			f.th.PutJob(thtest.Object{
-				"id": numberOf(j.ID()), "push_id": 8000 + id, "job_type_name": j.Name(), "state": state, "result": result,
-				"task_id": task,
+				"id": numberOf(j.ID()), "push_id": 8000 + id, "job_type_name": j.Name(), "state": state,
+				"result": result, "task_id": task,
 			})
 		}
 	}

@@ -248,7 +248,8 @@ func TestLateRunsAreNotAskedForAgain(t *testing.T) {
 				want = 6
 			}
 			if plan.Total() != want {
-				t.Fatalf("after %d h, round %d: %d runs to ask for, expected %d", hours*round, round, plan.Total(), want)
+				t.Fatalf("after %d h, round %d: %d runs to ask for, expected %d", hours*round, round, plan.Total(),
+					want)
 			}
 			done, err := trigger.Run(t.Context(), a, plan, &trigger.RunOptions{Ledger: ledger.NewMemory()})
 			if err != nil {
