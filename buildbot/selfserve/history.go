@@ -6,8 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-
-	"golang.org/x/sync/errgroup"
+	"sync"
 
 	"github.com/mozci/mozci/job"
 )
@@ -35,16 +34,22 @@ func (p *Project) History(ctx context.Context, pushes []job.Push, labels ...stri
 func (p *Project) history(ctx context.Context, op string, pushes []job.Push, labels []string) ([]job.PushRuns, error) {
 	out := make([]job.PushRuns, len(pushes))
 	listed := make([][]Listing, len(pushes))
-	g, within := errgroup.WithContext(ctx)
-	g.SetLimit(atOnce)
-	for i, push := range pushes {
-		out[i].Push = push
-		g.Go(func() error {
-			listed[i], out[i].Err = p.listings(within, push, labels)
-			return within.Err()
+	next := make(chan int)
+	var asking sync.WaitGroup
+	for range min(atOnce, len(pushes)) {
+		asking.Go(func() {
+			for i := range next {
+				listed[i], out[i].Err = p.listings(ctx, pushes[i], labels)
+			}
 		})
 	}
-	if err := g.Wait(); err != nil {
+	for i, push := range pushes {
+		out[i].Push = push
+		next <- i
+	}
+	close(next)
+	asking.Wait()
+	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	q := p.c.dumps.question()
