@@ -34,6 +34,7 @@ type looker struct {
 	start  job.Push
 	names  []string // the label, and the builds it needs
 	absent error    // the catalog of the start does not have the label, or there is none
+	lean   bool     // the catalog was not asked for; see begin
 	meter  *meter   // what reads values; nil where these are not asked for
 
 	history *analysis.History // of the range that is being read
@@ -72,9 +73,20 @@ func newLooker(ci job.Scheduler, label string, how looking) (*looker, error) {
 func (l *looker) over(pushes []job.Push) { l.history = analysis.NewHistory(l.ci, pushes) }
 
 // begin asks the start's catalog which builds the label needs, so that they
-// are read together with the label's runs: one request for each push.
+// are read together with the label's runs: one request for each push. Where each push has
+// a cost of its own, as on Taskcluster, so has its catalog: it is not asked for before
+// something is planned, which reads the builds then, or the label is not seen.
 func (l *looker) begin(ctx context.Context, start job.Push) error {
 	l.start, l.names, l.absent = start, []string{l.label}, nil
+	width := job.HistoryWidthOf(l.ci)
+	if l.lean = width > 0 && width <= analysis.DefaultWidth && l.test == "" && len(l.manifests) == 0; l.lean {
+		return nil
+	}
+	return l.lookUp(ctx, start)
+}
+
+// lookUp asks the start's catalog about the label.
+func (l *looker) lookUp(ctx context.Context, start job.Push) error {
 	var labels []string // all of them where the test says which manifests are meant
 	if l.test == "" || len(l.manifests) > 0 {
 		labels = []string{l.label}
@@ -208,6 +220,11 @@ func (l *looker) failedOn(ctx context.Context, runs analysis.Runs) error {
 // unknownLabel is the error of a label that nobody has heard of. A CI without
 // a catalog is asked what ran on the start.
 func (l *looker) unknownLabel(ctx context.Context) error {
+	if l.lean && l.start.Testable() {
+		if err := l.lookUp(ctx, l.start); err != nil {
+			return err
+		}
+	}
 	var missing *job.UnknownLabelError
 	if errors.As(l.absent, &missing) && len(missing.Near) == 0 { // asked by name: which are like it?
 		if all, err := job.Catalog(ctx, l.ci, l.start); err == nil {

@@ -81,7 +81,9 @@ func (f *finder) planOptions(why string) *trigger.Options {
 	opts, o := f.looker.planOptions(why), f.opts
 	opts.Ledger, opts.Exceptions, opts.Budgets = o.Ledger, o.Exceptions, o.Budgets
 	opts.Automatic, opts.ExistingOnly = o.Automatic, o.ExistingOnly
-	opts.Known = func(p job.Push) ([]job.Job, bool) { jobs, ok := f.known[p.Key()]; return jobs, ok }
+	if !f.lean { // else the builds were not read
+		opts.Known = func(p job.Push) ([]job.Job, bool) { jobs, ok := f.known[p.Key()]; return jobs, ok }
+	}
 	return opts
 }
 

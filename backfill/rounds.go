@@ -26,14 +26,19 @@ func (s *searcher) afford() error {
 
 // propose plans what would be asked for next.
 func (s *searcher) propose(ctx context.Context) error {
-	plan, err := s.steps(ctx)
+	var known func(job.Push) ([]job.Job, bool)
+	if !s.lean { // else the builds were not read
+		known = func(p job.Push) ([]job.Job, bool) { at, ok := s.seen[p.Key()]; return at.jobs, ok && at.err == nil }
+	}
+	plan, err := s.steps(ctx, known)
 	s.plan = plan
 	return err
 }
 
 // steps are those that ask for the runs of the decision. A push on which the
-// label turns out not to run is blocked; a budget that is spent ends the search.
-func (s *searcher) steps(ctx context.Context) (trigger.Plan, error) {
+// label turns out not to run is blocked; a budget that is spent ends the search. known is that
+// of trigger.Options: who acts reads the pushes anew, and who proposes need not.
+func (s *searcher) steps(ctx context.Context, known func(job.Push) ([]job.Job, bool)) (trigger.Plan, error) {
 	want := map[int]int{}
 	for _, x := range s.decision.Next {
 		want[x]++
@@ -46,7 +51,7 @@ func (s *searcher) steps(ctx context.Context) (trigger.Plan, error) {
 		p := s.pushes[s.from+x]
 		r := s.seen[p.Key()].runs
 		opts := s.planOptions(s.decision.Why)
-		opts.Ledger, opts.Budgets = s.o.Ledger, s.o.Budgets
+		opts.Ledger, opts.Budgets, opts.Known = s.o.Ledger, s.o.Budgets, known
 		times := r.Counted + s.asked[p.Key()] + want[x]
 		made, err := trigger.Make(ctx, s.ci, []job.Push{p}, []string{s.label}, times, opts)
 		var unknown *job.UnknownLabelError
@@ -76,7 +81,7 @@ const mostIdle = 3
 // the search with the reason.
 func (s *searcher) round(ctx context.Context) error {
 	before := len(s.blocked)
-	plan, err := s.steps(ctx)
+	plan, err := s.steps(ctx, nil)
 	if err != nil {
 		return err
 	}

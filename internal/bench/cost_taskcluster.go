@@ -32,6 +32,7 @@ type costTaskcluster struct {
 	others map[string]otherTask // by id
 	task   []string             // the text of another's definition, see costText
 	status []string             // the text of another's status
+	takes  time.Duration        // a run, in the time of a bubble; 0 for none
 }
 
 // newCostTaskcluster makes pushes on which nothing ran yet; see ran.
@@ -109,6 +110,10 @@ func newCostFiles(size int) costFiles {
 // one run more.
 func (c *costTaskcluster) ran(t *testing.T, good int) {
 	t.Helper()
+	if c.takes > 0 {
+		c.startAll(costLabel)
+		time.Sleep(c.takes)
+	}
 	for i, d := range c.pushes {
 		distance := len(c.pushes) - 1 - i
 		build := c.Tasks(d, costBuild)[0]

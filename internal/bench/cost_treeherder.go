@@ -177,10 +177,11 @@ func costFind(most, good int) costQuestion {
 	}
 }
 
-// costSearch is the search for the culprit up to the first runs that it would ask for.
+// costSearch is the search for the culprit up to the first runs that it would ask for, from
+// the newest of pushes + 11.
 func costSearch(pushes int) costQuestion {
 	return func(ctx context.Context, repo job.Repository, ci job.Scheduler) error {
-		r, err := backfill.Search(ctx, repo, ci, costLabel, "tip", &backfill.SearchOptions{
+		r, err := backfill.Search(ctx, repo, ci, costLabel, costRevision(pushes+10), &backfill.SearchOptions{
 			MaxRevisions: pushes / 2, History: pushes - pushes/2 + 10, DryRun: true,
 		})
 		if err == nil && (len(r.Pushes) < 2 || r.Plan.Total() == 0) {

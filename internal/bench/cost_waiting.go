@@ -18,6 +18,7 @@ const (
 	costGap   = 12 // pushes before those, on which it did not run
 	costGood  = 12 // pushes before those, on which it succeeded
 	costStart = 15 * time.Minute
+	costTakes = 30 * time.Minute // a run, usually; those that are waited for take twice that
 )
 
 // costBatch is a history with a gap, after which the label failed thrice: a search asks
@@ -79,6 +80,7 @@ func costWait(
 ) tally {
 	t.Helper()
 	c := newCostTaskcluster(t, costSince+costGap+costGood, s.tasks, newCostFiles(s.graph/10), costBatch)
+	c.takes = costTakes
 	c.ran(t, costSince+costGap)
 	p := place(c, t)
 	ctx, cancel := context.WithCancel(t.Context())
