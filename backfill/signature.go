@@ -91,6 +91,9 @@ func (s *searcher) learn(ctx context.Context, start job.Push) error {
 	if err != nil {
 		return ctx.Err() // it is read again with the others
 	}
+	if at.runs.Bad > 0 {
+		s.seen[start.Key()] = at
+	}
 	var failed []job.Job
 	for _, run := range analysis.OfLabel(at.jobs, s.labelOf(at)) {
 		if v, err := s.status(ctx, run); err == nil && v == analysis.Bad {

@@ -42,7 +42,12 @@ type costRow struct {
 }
 
 // costMost is what a question may take; 0 is no bound.
-type costMost struct{ requests, bytes float64 }
+type costMost struct {
+	requests, bytes float64
+	// twice is how many requests may be made again in one call: for each sort of log that a
+	// failed run does not have, what there is of it is looked up.
+	twice int
+}
 
 // costs counts what questions ask of their sources, and fails where that is more than it
 // may be. It counts on doubles whose answers have the size of real ones: no clock, so that
@@ -130,7 +135,7 @@ func (r costRow) missed() string {
 		return fmt.Sprintf("%.2f requests, at most %g", requests, r.most.requests)
 	case r.most.bytes > 0 && bytes > r.most.bytes:
 		return fmt.Sprintf("%s, at most %s", size(int(bytes)), size(int(r.most.bytes)))
-	case r.now.twice > 0 && !r.waits:
+	case r.now.twice > r.most.twice && !r.waits:
 		return fmt.Sprintf("%d requests were made before in the same call", r.now.twice)
 	}
 	return ""

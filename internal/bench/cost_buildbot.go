@@ -95,16 +95,19 @@ func (c *costBuildbot) project(t *testing.T) *buildbot.Project {
 // buildbotCosts are the questions to Buildbot.
 func buildbotCosts(t *testing.T, s costScale) []costRow {
 	far, near, middle := newCostBuildbot(s, s.pushes-1), newCostBuildbot(s, 3), newCostBuildbot(s, s.pushes/4)
-	row := func(question string, c *costBuildbot, most int, ask costQuestion) costRow {
+	row := func(question string, c *costBuildbot, most costMost, ask costQuestion) costRow {
 		return costRow{
 			question: question, before: c.narrow(t).took(t, ask), now: c.place(t).took(t, ask),
-			most: costMost{requests: float64(most)},
+			most: most,
 		}
 	}
 	return []costRow{
-		row(fmt.Sprintf("last good over %d pushes, Buildbot", s.pushes), far, 12, costFind(s.pushes, s.pushes-1)),
-		row("last good 3 pushes ago, Buildbot", near, 12, costFind(s.pushes, 3)),
-		row(fmt.Sprintf("culprit, %d pushes of history, Buildbot", s.pushes+10), middle, 0, costSearch(s.pushes)),
-		row(fmt.Sprintf("trigger.Make of a label over %d pushes, Buildbot", s.pushes/2), near, 0, costMake(s.pushes/2)),
+		row(fmt.Sprintf("last good over %d pushes, Buildbot", s.pushes), far, costMost{requests: 12},
+			costFind(s.pushes, s.pushes-1)),
+		row("last good 3 pushes ago, Buildbot", near, costMost{requests: 12}, costFind(s.pushes, 3)),
+		row(fmt.Sprintf("culprit, %d pushes of history, Buildbot", s.pushes+10), middle, costMost{twice: 2},
+			costSearch(s.pushes, 5*s.pushes)),
+		row(fmt.Sprintf("trigger.Make of a label over %d pushes, Buildbot", s.pushes/2), near, costMost{},
+			costMake(s.pushes/2)),
 	}
 }

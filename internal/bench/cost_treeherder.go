@@ -153,7 +153,7 @@ func treeherderCosts(t *testing.T, s costScale) []costRow {
 	return []costRow{
 		row(fmt.Sprintf("last good over %d pushes, Treeherder", s.pushes), far, 4, costFind(s.pushes, s.pushes-1)),
 		row("last good 3 pushes ago, Treeherder", near, 4, costFind(s.pushes, 3)),
-		row(fmt.Sprintf("culprit, %d pushes of history, Treeherder", s.pushes+10), middle, 8, costSearch(s.pushes)),
+		row(fmt.Sprintf("culprit, %d pushes of history, Treeherder", s.pushes+10), middle, 8, costSearch(s.pushes, 2*s.pushes)),
 	}
 }
 
@@ -178,10 +178,10 @@ func costFind(most, good int) costQuestion {
 }
 
 // costSearch is the search for the culprit up to the first runs that it would ask for, from
-// the newest of pushes + 11.
-func costSearch(pushes int) costQuestion {
+// the newest of all pushes.
+func costSearch(pushes, all int) costQuestion {
 	return func(ctx context.Context, repo job.Repository, ci job.Scheduler) error {
-		r, err := backfill.Search(ctx, repo, ci, costLabel, costRevision(pushes+10), &backfill.SearchOptions{
+		r, err := backfill.Search(ctx, repo, ci, costLabel, costRevision(all-1), &backfill.SearchOptions{
 			MaxRevisions: pushes / 2, History: pushes - pushes/2 + 10, DryRun: true,
 		})
 		if err == nil && (len(r.Pushes) < 2 || r.Plan.Total() == 0) {
