@@ -120,7 +120,7 @@ func TestMissed(t *testing.T) {
 		want string
 	}{
 		{costRow{}, "nothing was asked"},
-		{costRow{now: tally{requests: 4, bytes: 9000}, most: costMost{4, 9000}}, ""},
+		{costRow{now: tally{requests: 4, bytes: 9000}, most: costMost{requests: 4, bytes: 9000}}, ""},
 		{costRow{now: tally{requests: 5, bytes: 9000}, most: costMost{requests: 4}}, "5.00 requests, at most 4"},
 		{costRow{now: tally{requests: 9, bytes: 9000}, each: 2, most: costMost{requests: 4}}, "4.50 requests, at most 4"},
 		{costRow{now: tally{requests: 8, bytes: 9000}, each: 2, most: costMost{requests: 4}}, ""},
