@@ -22,7 +22,7 @@ const (
 	dumpSize        = 100 << 20 // of the day, unpacked
 	dumpPushes      = 10
 	dumpRatio       = 1.2 // of gunzip and a bare decode
-	dumpStatusRatio = 1.5 // with the listings, and what they are concluded from both
+	dumpStatusRatio = 2.0 // with the listings, and all that is concluded from both: names, kinds, jobs
 	dumpMemory      = 64 << 20
 	statusMemory    = 128 << 20 // its result is a count: the index of the dump is above it
 )
