@@ -107,6 +107,7 @@ func (s *searcher) listen(ctx context.Context, wait time.Duration) (more bool, e
 			s.warn("no events: %v", err)
 			return true, pause.For(ctx, wait)
 		case e.Missed:
+			s.looks = -1 // the next look is at the pushes themselves
 			return true, nil
 		case e.Job == nil:
 		case !e.Job.Status().Waiting() && e.Job.Name() == s.labelOn(e.Job.Push()) && e.Job.Push().Repo == s.repo.Name():

@@ -31,6 +31,9 @@ func (p *Project) History(ctx context.Context, pushes []job.Push, labels ...stri
 	})
 }
 
+// HistoryWidth implements job.HistoryWidth: each push has a listing of its own.
+func (p *Project) HistoryWidth() int { return 2 * atOnce }
+
 func (p *Project) history(ctx context.Context, op string, pushes []job.Push, labels []string) ([]job.PushRuns, error) {
 	out := make([]job.PushRuns, len(pushes))
 	listed := make([][]Listing, len(pushes))
