@@ -135,8 +135,8 @@ func TestHistoryWindowsGrow(t *testing.T) {
 		pushes := pushesUpTo(c.pushes)
 		walk(t, analysis.NewHistory(ci, pushes), c.walked)
 		if !slices.Equal(ci.sizes, c.want) || len(ci.alone) > 0 {
-			t.Errorf("%d pushes, width %d: windows %v and %d pushes by themselves, want %v", c.pushes, c.width, ci.sizes,
-				len(ci.alone), c.want)
+			t.Errorf("%d pushes, width %d: windows %v and %d pushes by themselves, want %v", c.pushes, c.width,
+				ci.sizes, len(ci.alone), c.want)
 		}
 	}
 }
@@ -214,7 +214,8 @@ func TestHistoryOfABadCI(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := analysis.NewHistory(&historian{}, pushes).Jobs(ctx, pushes[0], "a"); !errors.Is(err, context.Canceled) {
+	_, err := analysis.NewHistory(&historian{}, pushes).Jobs(ctx, pushes[0], "a")
+	if !errors.Is(err, context.Canceled) {
 		t.Errorf("with a cancelled context: the error %v", err)
 	}
 }

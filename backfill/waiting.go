@@ -155,11 +155,8 @@ func (s *searcher) moved(ctx context.Context) ([]job.Push, error) {
 		return all, nil
 	}
 	now, err := job.StatusesOf(ctx, s.ci, ids...)
-	switch {
-	case ctx.Err() != nil:
-		return nil, ctx.Err()
-	case err != nil: // it cannot tell, or not now
-		return all, nil
+	if err != nil { // it cannot tell, or not now
+		return all, ctx.Err()
 	}
 	return slices.DeleteFunc(all, func(p job.Push) bool {
 		w := s.watched[p.Key()]

@@ -113,7 +113,9 @@ func TestSearchWaitsByStatus(t *testing.T) {
 
 // A label that takes hours is looked at less often than each minute.
 func TestSearchPacesItself(t *testing.T) {
-	for takes, want := range map[string]time.Duration{"10m": time.Minute, "60m": 6 * time.Minute, "24h": 10 * time.Minute} {
+	for takes, want := range map[string]time.Duration{
+		"10m": time.Minute, "60m": 6 * time.Minute, "24h": 10 * time.Minute,
+	} {
 		synctest.Test(t, func(t *testing.T) {
 			w := jobtest.MustParse("takes test " + takes + "\n" + forty("culprit=23 before=0 after=1"))
 			p := newPolled(jobtest.NewCI(w, nil))

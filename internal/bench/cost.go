@@ -69,8 +69,8 @@ func costs(t *testing.T) {
 			fmt.Print(r.now.kinds())
 		}
 	}
-	fmt.Println("\nbefore: the same call on a scheduler that has neither job.HistoryReader nor job.StatusReader and, of " +
-		"Taskcluster, lists whole groups.")
+	fmt.Println("\nbefore: the same call on a scheduler that has neither job.HistoryReader nor job.StatusReader " +
+		"and, of Taskcluster, lists whole groups.")
 	fmt.Println("Requests to other services, such as the pushlog, are not counted; twice counts all that were made " +
 		"before in the same call.")
 }

@@ -67,8 +67,8 @@ func (o otherTask) text(w *bytes.Buffer, pieces []string) {
 
 // serve is the deployment, with the groups as large as they are.
 func (c *costTaskcluster) serve(w http.ResponseWriter, r *http.Request) {
-	group, ok := strings.CutPrefix(r.URL.Path, "/api/queue/v1/task-group/")
-	if group, ok = strings.CutSuffix(group, "/list"); ok && slices.Contains(c.pushes, group) {
+	group := strings.TrimPrefix(r.URL.Path, "/api/queue/v1/task-group/")
+	if group, ok := strings.CutSuffix(group, "/list"); ok && slices.Contains(c.pushes, group) {
 		c.list(w, r, group)
 		return
 	}

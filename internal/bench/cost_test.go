@@ -24,9 +24,10 @@ func TestCost(t *testing.T) {
 		rows = append(rows, programCosts(t, s)...)
 	}
 	naive := map[string]int{ // requests
-		"last good over 20 pushes, Treeherder":             31, // three for pushes, 21 and 7 again that do not name the label
+		// three for pushes, 21 and 7 again that do not name the label
+		"last good over 20 pushes, Treeherder":             31,
 		"last good over 20 pushes, Taskcluster, of a push": 3 * 4,
-		"waiting 10m0s for 4 runs, search, of a poll":      2 * 4 * 3,
+		"waiting 10m0s for 4 runs, search, of a poll":      2 * 4, // in three polls, one look at four pushes
 	}
 	for _, r := range rows {
 		switch before := r.before.requests; {
@@ -94,13 +95,15 @@ func TestMeter(t *testing.T) {
 
 // Requests of one kind have one shape.
 func TestShapes(t *testing.T) {
+	const queue, task = "/api/queue/v1/", "VGWUbRvdSJehAqwNds7HLQ"
+	const index = "/api/index/v1/tasks/gecko.v2.autoland.revision."
 	for uri, want := range map[string]string{
-		"/api/queue/v1/task-group/VGWUbRvdSJehAqwNds7HLQ/list?continuationToken=abc":  "/api/queue/v1/task-group/TASK/list?continuationToken",
-		"/api/queue/v1/task/VGWUbRvdSJehAqwNds7HLQ/runs/0/artifacts":                  "/api/queue/v1/task/TASK/runs/N/artifacts",
-		"/api/index/v1/tasks/gecko.v2.autoland.revision." + costRevision(3) + ".cron": "/api/index/v1/tasks/gecko.v2.autoland.revision.REV.cron",
-		"/bucket/VGWUbRvdSJehAqwNds7HLQ/0/public/a.json":                              "/bucket/TASK/N/public/a.json",
-		"/api/v2/builds?bsid=1&bsid=2&bsid=3&order=-x":                                "/api/v2/builds?bsid(3)&order",
-		"/jobs/?push_id__in=1,2,3&count=5":                                            "/jobs/?count&push_id__in(3)",
+		queue + "task-group/" + task + "/list?continuationToken=abc": queue + "task-group/TASK/list?continuationToken",
+		queue + "task/" + task + "/runs/0/artifacts":                 queue + "task/TASK/runs/N/artifacts",
+		index + costRevision(3) + ".cron":                            index + "REV.cron",
+		"/bucket/" + task + "/0/public/a.json":                       "/bucket/TASK/N/public/a.json",
+		"/api/v2/builds?bsid=1&bsid=2&bsid=3&order=-x":               "/api/v2/builds?bsid(3)&order",
+		"/jobs/?push_id__in=1,2,3&count=5":                           "/jobs/?count&push_id__in(3)",
 	} {
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://x.example"+uri, nil)
 		if err != nil {
@@ -122,7 +125,10 @@ func TestMissed(t *testing.T) {
 		{costRow{}, "nothing was asked"},
 		{costRow{now: tally{requests: 4, bytes: 9000}, most: costMost{requests: 4, bytes: 9000}}, ""},
 		{costRow{now: tally{requests: 5, bytes: 9000}, most: costMost{requests: 4}}, "5.00 requests, at most 4"},
-		{costRow{now: tally{requests: 9, bytes: 9000}, each: 2, most: costMost{requests: 4}}, "4.50 requests, at most 4"},
+		{
+			costRow{now: tally{requests: 9, bytes: 9000}, each: 2, most: costMost{requests: 4}},
+			"4.50 requests, at most 4",
+		},
 		{costRow{now: tally{requests: 8, bytes: 9000}, each: 2, most: costMost{requests: 4}}, ""},
 		{costRow{now: tally{requests: 1, bytes: 9000}, most: costMost{bytes: 8000}}, "9.0 kB, at most 8.0 kB"},
 		{costRow{now: tally{requests: 1, bytes: 9000}, each: 2, most: costMost{bytes: 8000}}, ""},

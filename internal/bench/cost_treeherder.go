@@ -73,8 +73,8 @@ func costRevision(i int) string { return fmt.Sprintf("%012x%028x", 0xc0570000000
 func costChange(rev string, i int) thtest.Object {
 	return thtest.Object{
 		"revision": rev, "author": "Some Body <somebody@mozilla.example>",
-		"comments": fmt.Sprintf("Bug %d - Make the thing do what it is to do. r=reviewer\n\nIt did not.\n\nDifferential "+
-			"Revision: https://phabricator.services.mozilla.com/D%d", 1_900_000+i, 200_000+i),
+		"comments": fmt.Sprintf("Bug %d - Make the thing do what it is to do. r=reviewer\n\nIt did not.\n\n"+
+			"Differential Revision: https://phabricator.services.mozilla.com/D%d", 1_900_000+i, 200_000+i),
 	}
 }
 
@@ -153,7 +153,8 @@ func treeherderCosts(t *testing.T, s costScale) []costRow {
 	return []costRow{
 		row(fmt.Sprintf("last good over %d pushes, Treeherder", s.pushes), far, 4, costFind(s.pushes, s.pushes-1)),
 		row("last good 3 pushes ago, Treeherder", near, 4, costFind(s.pushes, 3)),
-		row(fmt.Sprintf("culprit, %d pushes of history, Treeherder", s.pushes+10), middle, 8, costSearch(s.pushes, 2*s.pushes)),
+		row(fmt.Sprintf("culprit, %d pushes of history, Treeherder", s.pushes+10), middle, 8,
+			costSearch(s.pushes, 2*s.pushes)),
 	}
 }
 

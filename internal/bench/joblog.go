@@ -98,7 +98,8 @@ func plainLog(t *testing.T, terms, big string) {
 	ours := func() { found = errorLines(t, big) }
 	theirs := func() { grep(t, terms, big) }
 	r := inTurns(logRounds, theirs, ours)
-	fmt.Printf("%-15s grep %5.0f MB/s   ours %5.0f MB/s   ratio %.2f (at least %.2f on %d cores, had %.1f)   %d lines\n",
+	fmt.Printf("%-15s grep %5.0f MB/s   ours %5.0f MB/s   ratio %.2f (at least %.2f on %d cores, had %.1f)   "+
+		"%d lines\n",
 		"error lines", speed(logSize, r.theirs), speed(logSize, r.ours), r.ratio, logMust, logCores, r.cores, found)
 	if r.ratio < logMust*r.cores/logCores*logNoise {
 		t.Errorf("ratio %.2f", r.ratio)
@@ -118,7 +119,8 @@ func plainLog(t *testing.T, terms, big string) {
 			defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 			read()
 		}, read)
-		fmt.Printf("%-15s one core %5.0f MB/s   %d cores %5.0f MB/s   ratio %.2f (at least %.2f on %d cores, had %.1f)\n",
+		fmt.Printf("%-15s one core %5.0f MB/s   %d cores %5.0f MB/s   ratio %.2f (at least %.2f on %d cores, "+
+			"had %.1f)\n",
 			name, speed(logSize, r.theirs), logCores, speed(logSize, r.ours), r.ratio, coresMust, logCores, r.cores)
 		if r.ratio < coresMust*r.cores/logCores*logNoise {
 			t.Errorf("%s: ratio %.2f", name, r.ratio)

@@ -50,7 +50,8 @@ func main() {
 			slices.Sorted(maps.Keys(subjects)))
 	}
 	_ = flag.Bool("quick", false,
-		"fewer trials, for the subjects acting, cost, culprit, damage, growth, ledger, live, perf, server and trychooser")
+		"fewer trials, for the subjects acting, cost, culprit, damage, growth, ledger, live, perf, server and "+
+			"trychooser")
 	_ = flag.Bool("tuning", false, "the seeds that the method was tuned on, for subjects culprit and perf")
 	_ = flag.Uint64("seed", 0, "other seeds than those, for subjects culprit and perf")
 	_ = flag.String("only", "", "only these parts, separated by commas, for subject culprit")

@@ -95,7 +95,8 @@ func (p *prover) newName(n *names) ([]byte, error) {
 // twice is the error of the name that was read last, which the object has already.
 func (p *prover) twice() error {
 	return &jsontext.SyntacticError{
-		ByteOffset: p.dec.InputOffset() - int64(p.width), JSONPointer: p.dec.StackPointer(), Err: jsontext.ErrDuplicateName,
+		ByteOffset: p.dec.InputOffset() - int64(p.width), JSONPointer: p.dec.StackPointer(),
+		Err: jsontext.ErrDuplicateName,
 	}
 }
 

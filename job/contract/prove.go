@@ -34,7 +34,8 @@ type prover struct {
 
 func newProver() *prover {
 	return &prover{
-		dec: new(jsontext.Decoder), path: make(path, 0, 16), hashes: hashes{seed: maphash.MakeSeed()}, known: new(known),
+		dec: new(jsontext.Decoder), path: make(path, 0, 16), hashes: hashes{seed: maphash.MakeSeed()},
+		known: new(known),
 	}
 }
 
@@ -119,7 +120,7 @@ func (p *prover) value(s *shape, f *field, v reflect.Value) error {
 // kinds are the bits of what a value of the form may be, and of what is no value, which
 // reading it says.
 func (f form) kinds() uint64 {
-	begins := ""
+	var begins string
 	switch f {
 	case formObject, formMap:
 		begins = "{"

@@ -163,7 +163,8 @@ func (s *shape) members(t reflect.Type, at []int) {
 
 func (s *shape) member(t reflect.Type, f reflect.StructField, name string, index []int) {
 	if s.fieldOf([]byte(name)) != nil || len(s.fields) == mostFields {
-		panic(fmt.Sprintf("contract: %v.%s: %q comes twice, or there are more than %d fields", t, f.Name, name, mostFields))
+		panic(fmt.Sprintf("contract: %v.%s: %q comes twice, or there are more than %d fields", t, f.Name, name,
+			mostFields))
 	}
 	m := &field{shape: shapeOf(f.Type), name: name, index: index, bit: 1 << len(s.fields)}
 	is, tagged := f.Tag.Lookup("is")

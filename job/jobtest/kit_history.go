@@ -24,7 +24,9 @@ func (k *schedulerKit) history(ctx context.Context) {
 	}
 	slices.Reverse(pushes) // the order is the caller's
 	for _, asked := range [][]job.Push{pushes, {k.c.Push}, nil} {
-		for _, labels := range [][]string{k.c.Labels[:1], k.c.Labels[:2], {unknownLabel}, {k.c.Labels[1], unknownLabel}} {
+		for _, labels := range [][]string{
+			k.c.Labels[:1], k.c.Labels[:2], {unknownLabel}, {k.c.Labels[1], unknownLabel},
+		} {
 			k.remembers(ctx, asked, labels)
 		}
 	}
@@ -47,8 +49,8 @@ func (k *schedulerKit) remembers(ctx context.Context, pushes []job.Push, labels 
 	}
 	for i, p := range pushes {
 		if got[i].Push.Key() != p.Key() {
-			k.wrong("history-order", called, fmt.Sprintf("%s in place %d", pushText(got[i].Push), i), "%s, as in the call",
-				pushText(p))
+			k.wrong("history-order", called, fmt.Sprintf("%s in place %d", pushText(got[i].Push), i),
+				"%s, as in the call", pushText(p))
 			continue
 		}
 		want, err := k.s.Jobs(ctx, p, labels...)
@@ -113,7 +115,8 @@ func runTexts(jobs []job.Job) []string {
 			status = "waiting"
 		}
 		out = append(out, fmt.Sprintf("job %s of %q (%s), %s, on %s (revision %q), requested %s", j.ID(), j.Name(),
-			j.Kind(), status, pushText(j.Push()), j.Push().Revision, j.Times().Requested.UTC().Format("2006-01-02 15:04:05")))
+			j.Kind(), status, pushText(j.Push()), j.Push().Revision,
+			j.Times().Requested.UTC().Format("2006-01-02 15:04:05")))
 	}
 	slices.Sort(out)
 	return out
@@ -152,7 +155,8 @@ func (k *schedulerKit) statuses(ctx context.Context) {
 		}
 	}
 	if none, err := job.StatusesOf(ctx, k.s); err != nil || len(none) > 0 {
-		k.wrong("statuses", call("Statuses", []string{}), with(fmt.Sprint(none), err), "nothing and no error: no run was asked about")
+		k.wrong("statuses", call("Statuses", []string{}), with(fmt.Sprint(none), err),
+			"nothing and no error: no run was asked about")
 	}
 	k.cancelled("cancelled-statuses", called, func(ctx context.Context) error {
 		_, err := job.StatusesOf(ctx, k.s, ids...)

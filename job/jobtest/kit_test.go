@@ -47,7 +47,8 @@ func schedulerCase(w *jobtest.World, ci *jobtest.CI) jobtest.SchedulerCase {
 	pushes := w.Pushes("autoland")
 	return jobtest.SchedulerCase{
 		Push: pushes[5], Labels: []string{"linux/test", "linux/build", "linux/lint"}, Runs: 2,
-		NotScheduled: pushes[4], Others: append(slices.Clone(pushes[:4]), unknownPush), Keys: true, Settle: func() { ci.Advance(24 * time.Hour) },
+		NotScheduled: pushes[4], Others: append(slices.Clone(pushes[:4]), unknownPush), Keys: true,
+		Settle: func() { ci.Advance(24 * time.Hour) },
 	}
 }
 

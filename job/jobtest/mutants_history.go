@@ -91,7 +91,7 @@ func misremembering() []SchedulerMutant {
 		rewritten("pushes without a run are left out", "history-order", func(all []job.PushRuns) []job.PushRuns {
 			return slices.DeleteFunc(all, func(p job.PushRuns) bool { return len(p.Jobs) == 0 })
 		}),
-		rewritten("a push that it does not know has no runs", "history-errors", func(all []job.PushRuns) []job.PushRuns {
+		rewritten("an unknown push has no runs", "history-errors", func(all []job.PushRuns) []job.PushRuns {
 			for i := range all {
 				all[i].Err = nil
 			}

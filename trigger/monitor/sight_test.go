@@ -13,7 +13,8 @@ import (
 // one request; the CI is read where something changed, and after a while. What comes of it,
 // and what is told of it, is the same as if it were read each minute.
 func TestWaitingByStatus(t *testing.T) {
-	const world = "takes t 60m\ntakes b 90m\nneeds u b\n" + truth + "push t u b\n1 a001 pass pass pass\n2 a002 - - -\n3 a003 - - -\n" +
+	const world = "takes t 60m\ntakes b 90m\nneeds u b\n" + truth +
+		"push t u b\n1 a001 pass pass pass\n2 a002 - - -\n3 a003 - - -\n" +
 		"4 a004 fail - -\n"
 	var reads, asked [2]int32
 	var summaries, traces [2]string
