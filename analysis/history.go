@@ -70,6 +70,13 @@ func NewHistory(ci job.Scheduler, pushes []job.Push) *History {
 	return h
 }
 
+// EachCosts reports whether each push has a cost of its own, as on Taskcluster, where its
+// task group or its files are read: what is not needed of a push is better not asked there.
+func EachCosts(ci job.Scheduler) bool {
+	w := job.HistoryWidthOf(ci)
+	return w > 0 && w <= DefaultWidth
+}
+
 // Windows are the pushes, newest first, as they are read in one go; where the CI is read
 // push by push they are one window. An algorithm that stops early goes through them one
 // after the other, so that looking ahead within one does not begin the next.
@@ -113,6 +120,10 @@ func (h *History) window(
 	}
 	out := make(map[job.PushKey]job.PushRuns, len(all))
 	for i, of := range all {
+		if of.Push.Key() != pushes[i].Key() {
+			return nil, fmt.Errorf("%w: the CI told the history of push %s where it was asked about %s",
+				job.ErrMalformed, of.Push, pushes[i])
+		}
 		out[pushes[i].Key()] = of
 	}
 	return out, nil

@@ -59,7 +59,7 @@ func (s *searcher) open(ctx context.Context) error {
 	}
 	var unread []job.Push
 	for _, p := range pushes {
-		if _, ok := s.seen[p.Key()]; !ok {
+		if at, ok := s.seen[p.Key()]; !ok || at.err != nil {
 			unread = append(unread, p)
 		}
 	}

@@ -78,15 +78,16 @@ func (l *looker) over(pushes []job.Push) { l.history = analysis.NewHistory(l.ci,
 // something is planned, which reads the builds then, or the label is not seen.
 func (l *looker) begin(ctx context.Context, start job.Push) error {
 	l.start, l.names, l.absent = start, []string{l.label}, nil
-	width := job.HistoryWidthOf(l.ci)
-	if l.lean = width > 0 && width <= analysis.DefaultWidth && l.test == "" && len(l.manifests) == 0; l.lean {
+	if l.lean = analysis.EachCosts(l.ci) && l.test == "" && len(l.manifests) == 0; l.lean {
 		return nil
 	}
-	return l.lookUp(ctx, start)
+	builds, err := l.lookUp(ctx, start)
+	l.names = append(l.names, builds...)
+	return err
 }
 
-// lookUp asks the start's catalog about the label.
-func (l *looker) lookUp(ctx context.Context, start job.Push) error {
+// lookUp asks the start's catalog about the label, and returns the builds that it needs.
+func (l *looker) lookUp(ctx context.Context, start job.Push) (builds []string, err error) {
 	var labels []string // all of them where the test says which manifests are meant
 	if l.test == "" || len(l.manifests) > 0 {
 		labels = []string{l.label}
@@ -95,19 +96,18 @@ func (l *looker) lookUp(ctx context.Context, start job.Push) error {
 	switch {
 	case errors.Is(err, job.ErrNotScheduled):
 		l.absent = err
-		return nil
+		return nil, nil
 	case errors.Is(err, errors.ErrUnsupported):
-		return nil
+		return nil, nil
 	case err != nil:
-		return err
+		return nil, err
 	}
 	if l.test != "" && len(l.manifests) == 0 {
 		l.manifests = joblog.Manifests(entries, l.test)
 	}
 	e, err := job.Lookup(entries, l.label)
 	l.absent = err
-	l.names = append(l.names, e.Upstreams...)
-	return nil
+	return e.Upstreams, nil
 }
 
 // ordered is how looks at several pushes go side by side.
@@ -221,7 +221,7 @@ func (l *looker) failedOn(ctx context.Context, runs analysis.Runs) error {
 // a catalog is asked what ran on the start.
 func (l *looker) unknownLabel(ctx context.Context) error {
 	if l.lean && l.start.Testable() {
-		if err := l.lookUp(ctx, l.start); err != nil {
+		if _, err := l.lookUp(ctx, l.start); err != nil {
 			return err
 		}
 	}

@@ -50,6 +50,9 @@ func (s *searcher) await(ctx context.Context) error {
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case patience.Err() != nil:
+			if err := s.reread(ctx, s.underWay()); err != nil || s.ended() != began {
+				return err
+			}
 			return fmt.Errorf("%w: no run ended in %s", job.ErrUnavailable, s.o.Patience)
 		case err != nil:
 			return err
@@ -97,7 +100,7 @@ func (s *searcher) listen(ctx context.Context, wait time.Duration) (more bool, e
 	defer stop()
 	first := true
 	for e, err := range job.Watch(look, s.ci) {
-		begins := first && e.Missed // it says that nothing before was told, which has just been read
+		begins := first && e.Missed // it says that nothing before was told, and what there was has just been looked at
 		first = false
 		switch {
 		case begins:
@@ -111,10 +114,23 @@ func (s *searcher) listen(ctx context.Context, wait time.Duration) (more bool, e
 			return true, nil
 		case e.Job == nil:
 		case !e.Job.Status().Waiting() && e.Job.Name() == s.labelOn(e.Job.Push()) && e.Job.Push().Repo == s.repo.Name():
+			s.noticed(e.Job.Push())
 			return true, nil
 		}
 	}
 	return look.Err() != nil, ctx.Err()
+}
+
+// noticed has a push read with the next look: something ended there, perhaps a run of somebody
+// else's, of which no ID was known.
+func (s *searcher) noticed(p job.Push) {
+	w, ok := s.watched[p.Key()]
+	if !ok { // an event need not know the push's id
+		s.looks = -1
+		return
+	}
+	w.blind = true
+	s.watched[p.Key()] = w
 }
 
 // watched is what a search waits for on one push.

@@ -65,7 +65,7 @@ func Make(
 	ctx context.Context, ci job.Scheduler, pushes []job.Push, labels []string, times int, opts *Options,
 ) (Plan, error) {
 	m := &maker{ci: ci, times: times, history: analysis.NewHistory(ci, pushes)}
-	if w := job.HistoryWidthOf(ci); w > 0 && w <= analysis.DefaultWidth { // each catalog is read, and so the runs
+	if analysis.EachCosts(ci) { // the catalog of each push is read, and with it the runs there
 		m.history = analysis.NewHistory(ci, nil)
 	}
 	if opts != nil {

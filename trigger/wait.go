@@ -32,6 +32,7 @@ func (r *runner) wait(ctx context.Context, steps []*Step) error {
 		case <-poll.C:
 		case err, open := <-events:
 			poll.Stop()
+			clear(r.waiting) // it may be about a run that nobody knew of: all are read
 			switch {
 			case open && err != nil: // events are not to be had: poll
 				r.log.Warn("no events", "err", err)
@@ -129,7 +130,7 @@ func (r *runner) builds(ctx context.Context, s *Step) (BuildState, error) {
 		waiting, known := facts.underWay()
 		ids, all = append(ids, waiting...), all && known
 	}
-	if !all {
+	if !all || worst != BuildUnderWay {
 		ids = nil
 	}
 	r.waiting[s] = ids

@@ -57,7 +57,12 @@ func (l *jsonLines[T]) read(ctx context.Context, in io.Reader, o blocks) error {
 	return ctx.Err()
 }
 
-// look decodes the whole lines of a block.
+// mostLines is how many lines of a block are decoded ahead, each of which takes up to half a
+// kilobyte. A block of real lines has a thousand; one of a hundred thousand tiny ones, which
+// anybody's push can leave behind, must not take more memory.
+const mostLines = 2000
+
+// look decodes the whole lines of a block, but for those that are too many.
 func (l *jsonLines[T]) look(b block, of *jsonBlock[T]) {
 	text := b.text
 	of.m.forget()
@@ -70,7 +75,7 @@ func (l *jsonLines[T]) look(b block, of *jsonBlock[T]) {
 		}
 		of.head, text = text[:i], text[i:]
 	}
-	for {
+	for len(of.lines) < mostLines {
 		i := bytes.IndexByte(text, '\n')
 		if i < 0 {
 			break
@@ -109,7 +114,18 @@ func (l *jsonLines[T]) block(b block, of *jsonBlock[T]) error {
 	}
 	l.lines(of)
 	l.number += of.feeds
-	l.begin(of.tail)
+	tail := of.tail
+	for { // of lines too many to be decoded ahead
+		i := bytes.IndexByte(tail, '\n')
+		if i < 0 {
+			break
+		}
+		l.begin(tail[:i])
+		l.end()
+		l.number++
+		tail = tail[i+1:]
+	}
+	l.begin(tail)
 	if b.over && b.torn == nil {
 		l.end()
 	}

@@ -122,7 +122,7 @@ func (a *app) servicesBy(client *http.Client) (p *places, err error) {
 		}
 		p.read = p.act
 	}
-	if a.ci == "treeherder" && p.act == p.read && p.repo != nil && a.triggerCI == "taskcluster" {
+	if a.ci == "treeherder" && p.repo != nil && a.triggerCI == "taskcluster" {
 		// Taskcluster indexes by hashes of hg, and Treeherder may list by git's.
 		twins, err := a.twins(client)
 		if err != nil {

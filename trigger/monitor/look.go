@@ -48,13 +48,18 @@ func (m *Monitor) usable(judge analysis.Judge) analysis.Judge {
 }
 
 // look reads what is known of an expectation.
-func (m *Monitor) look(ctx context.Context, e *Expectation) (Facts, error) {
+func (m *Monitor) look(ctx context.Context, e *Expectation, woken int64) (Facts, error) {
 	now, err := m.store.Now(ctx)
 	if err != nil {
 		return Facts{}, err
 	}
 	f := Facts{Now: now, Quiet: m.quiet}
-	f.Facts, err = m.facts(ctx, e, now)
+	reused := false
+	f.Facts, reused, err = m.facts(ctx, e, now, woken)
+	if d := Decide(*e, f, m.opts.Policy); reused && (d.Outcome != "" || d.Want > 0) {
+		m.forget(e.Key) // nothing ends, and nothing is triggered, by what was seen before
+		f.Facts, _, err = m.facts(ctx, e, now, woken)
+	}
 	var unknown *job.UnknownLabelError
 	if errors.As(err, &unknown) { // it may still be added to the push
 		err = nil

@@ -247,7 +247,7 @@ func (m *Monitor) handle(ctx context.Context, c Claimed) error {
 		return m.announce(ctx, c)
 	}
 	e := &c.Expectation
-	f, err := m.look(ctx, e)
+	f, err := m.look(ctx, e, c.Woken)
 	var changes []Change
 	var d Decision
 	var done acted

@@ -15,6 +15,7 @@ type sight struct {
 	facts trigger.Facts
 	at    time.Time             // by the store's clock
 	runs  map[string]job.Status // of those under way, by ID
+	woken int64                 // how often somebody had woken the expectation
 }
 
 // Where the CI has no events, an expectation is looked at each minute, and mostly nothing
@@ -31,6 +32,9 @@ func (m *Monitor) ask(ctx context.Context, claimed []Claimed) {
 	clear(m.told)
 	var ids []string
 	for _, c := range claimed {
+		if m.seen[c.Key].woken != c.Woken { // another monitor heard of something
+			delete(m.seen, c.Key)
+		}
 		for id := range m.seen[c.Key].runs {
 			ids = append(ids, id)
 		}
@@ -40,6 +44,8 @@ func (m *Monitor) ask(ctx context.Context, claimed []Claimed) {
 		return
 	}
 	slices.Sort(ids)
+	ctx, stop := context.WithTimeout(ctx, m.opts.Lease/3) // the leases run, and nobody renews them yet
+	defer stop()
 	now, err := job.StatusesOf(ctx, m.ci, slices.Compact(ids)...)
 	if err != nil { // it cannot tell, or not now: each is read
 		return
@@ -51,21 +57,24 @@ func (m *Monitor) ask(ctx context.Context, claimed []Claimed) {
 	}
 }
 
-// facts are those of the last look, where nothing has changed since, or else of a new one.
-func (m *Monitor) facts(ctx context.Context, e *Expectation, now time.Time) (trigger.Facts, error) {
+// facts are those of the last look, where nothing has changed since, or else of a new one;
+// woken is how often somebody woke the expectation before.
+func (m *Monitor) facts(
+	ctx context.Context, e *Expectation, now time.Time, woken int64,
+) (f trigger.Facts, reused bool, err error) {
 	m.mu.Lock()
 	last, told := m.seen[e.Key], m.told[e.Key]
 	delete(m.told, e.Key)
 	m.mu.Unlock()
 	if told != nil && last.still(told) && now.Sub(last.at) < m.opts.Policy.Safety {
-		return last.facts, nil
+		return last.facts, true, nil
 	}
-	f, err := trigger.Look(ctx, m.ci, e.Push, e.Label, m.options(*e))
+	f, err = trigger.Look(ctx, m.ci, e.Push, e.Label, m.options(*e))
 	if err != nil {
 		m.forget(e.Key)
-		return f, err
+		return f, false, err
 	}
-	s := sight{facts: f, at: now}
+	s := sight{facts: f, at: now, woken: woken}
 	if ids, known := f.UnderWay(); known && len(ids) > 0 {
 		s.runs = statuses(f)
 	}
@@ -75,7 +84,7 @@ func (m *Monitor) facts(ctx context.Context, e *Expectation, now time.Time) (tri
 		return now.Sub(s.at) > m.opts.Policy.Safety
 	})
 	m.seen[e.Key] = s
-	return f, nil
+	return f, false, nil
 }
 
 // statuses are those of the runs that have not ended.
