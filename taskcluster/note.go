@@ -89,7 +89,7 @@ func (p *Project) listed(key string, g *graphs) {
 		case id == t.Status.TaskGroupID:
 		case t.acts():
 			next.actions[id] = g.at
-			if k.whole && t.Status.resolved() {
+			if k.whole && t.Status.resolved() && (k.plans[id] != nil || !once(&t.Status)) {
 				next.closed[id] = len(t.Status.Runs)
 			}
 		case k.loose(g, t):
@@ -97,6 +97,9 @@ func (p *Project) listed(key string, g *graphs) {
 		}
 	}
 	p.known.change(key, func(n *note) {
+		if !k.whole { // what the decision task made is not known now: no task is found to be loose
+			maps.Copy(next.loose, n.loose)
+		}
 		next.actions, next.loose = since(n.actions, g.at, next.actions), since(n.loose, g.at, next.loose)
 		next.doubt = n.doubt
 		if next.many = len(next.loose) > mostLoose; next.many {

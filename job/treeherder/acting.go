@@ -68,6 +68,7 @@ type lateRun struct {
 	label string
 	ended bool
 	from  time.Time // when Jobs shows it
+	shown bool      // Jobs or History has
 }
 
 // settling is how long after Accepted a run that it counts is not shown by Jobs: whoever
@@ -127,7 +128,7 @@ func (a *Acting) Trigger(ctx context.Context, req job.Request) (job.Receipt, err
 	for _, id := range receipt.IDs {
 		made = append(made, job.New(job.Fields{ID: id, Name: req.Label, Status: job.StatusPending}))
 	}
-	a.late(req.Push, made, time.Time{})
+	a.late(req.Push, made, time.Time{}, false)
 	return receipt, err
 }
 
@@ -136,7 +137,7 @@ func (a *Acting) Jobs(ctx context.Context, push job.Push, names ...string) ([]jo
 	if err := ctx.Err(); err != nil {
 		return nil, job.Wrap("treeherder.acting", push.String(), err)
 	}
-	rows, err := a.read(ctx, []job.Push{push}, names)
+	rows, err := a.read(ctx, []job.Push{push}, names, true)
 	if err != nil {
 		return nil, job.Wrap("treeherder.acting", push.String(), err)
 	}
@@ -154,7 +155,7 @@ func (a *Acting) History(ctx context.Context, pushes []job.Push, labels ...strin
 	if len(labels) == 0 {
 		return nil, job.Wrap(op, a.th.name, fmt.Errorf("%w: no label is named", job.ErrInvalid))
 	}
-	rows, err := a.read(ctx, pushes, labels)
+	rows, err := a.read(ctx, pushes, labels, true)
 	if err != nil {
 		return nil, job.Wrap(op, fmt.Sprint(labels), err)
 	}
@@ -165,21 +166,24 @@ func (a *Acting) History(ctx context.Context, pushes []job.Push, labels ...strin
 	return list, nil
 }
 
-// row is what is known of a push, and whether the CI itself said so.
+// row is what is known of a push, and whether the CI itself said so; th is what Treeherder
+// showed of it.
 type row struct {
 	job.PushRuns
 	byCI bool
+	th   []job.Job
 }
 
-// read are the runs of the labels, or of all, on pushes; the error is the context's.
-func (a *Acting) read(ctx context.Context, pushes []job.Push, labels []string) ([]row, error) {
+// read are the runs of the labels, or of all, on pushes, and shows says that the caller is
+// given them as what there is; the error is the context's.
+func (a *Acting) read(ctx context.Context, pushes []job.Push, labels []string, shows bool) ([]row, error) {
 	rows := make([]row, len(pushes))
 	why := a.shown(ctx, rows, pushes, labels)
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	a.refresh(ctx, rows, why)
-	if err := a.fall(ctx, rows, why, labels); err != nil {
+	if err := a.fall(ctx, rows, why, labels, shows); err != nil {
 		return nil, err
 	}
 	return rows, ctx.Err()
@@ -205,16 +209,17 @@ func (a *Acting) shown(ctx context.Context, rows []row, pushes []job.Push, label
 				rows[i].Jobs = append(rows[i].Jobs, a.own(j))
 			}
 		}
-		scheduled = scheduled || seen[i]
+		scheduled, rows[i].th = scheduled || seen[i], rows[i].Jobs
 		if why[i] = once(rows[i].Jobs); why[i] == nil {
 			why[i] = a.lacks(pushes[i], rows[i].Jobs, labels)
 		}
 	}
-	some := slices.ContainsFunc(rows, func(r row) bool { return len(r.Jobs) > 0 })
 	for i, r := range rows {
-		switch {
-		case why[i] != nil || seen[i] || len(r.Jobs) > 0 || !r.Push.Testable():
-		case scheduled || !some: // else it is a project whose decisions are called otherwise
+		if why[i] != nil || seen[i] || !r.Push.Testable() {
+			continue
+		}
+		// Where no push has a decision, it is called otherwise here: runs are then to be believed.
+		if scheduled || len(r.Jobs) == 0 {
 			why[i] = errNoRuns
 		}
 	}
@@ -235,8 +240,8 @@ var (
 func name(p job.Push) string { return p.Repo + " " + p.Short() }
 
 // late notes runs that the CI shows, of which Treeherder does not have all. Jobs shows
-// them from a time on.
-func (a *Acting) late(p job.Push, jobs []job.Job, from time.Time) {
+// them from a time on; shown says that it has.
+func (a *Acting) late(p job.Push, jobs []job.Job, from time.Time, shown bool) {
 	if len(jobs) == 0 {
 		return
 	}
@@ -246,13 +251,24 @@ func (a *Acting) late(p job.Push, jobs []job.Job, from time.Time) {
 	known := lateRuns{}
 	maps.Copy(known, old)
 	for _, j := range jobs {
-		run := lateRun{j.Name(), !j.Status().Waiting(), from}
-		if was, ok := old[j.ID()]; ok && was.from.Before(from) {
-			run.from = was.from
+		run := lateRun{j.Name(), !j.Status().Waiting(), from, shown}
+		if was, ok := old[j.ID()]; ok {
+			run.shown = run.shown || was.shown
+			if was.from.Before(from) {
+				run.from = was.from
+			}
 		}
 		known[j.ID()] = run
 	}
 	a.behind.Put(name(p), known)
+}
+
+// wasShown reports whether Jobs or History has shown a run that Treeherder lacks.
+func (a *Acting) wasShown(p job.Push, id string) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	known, _ := a.behind.Get(name(p))
+	return known[id].shown
 }
 
 // lacks says that Treeherder, which shows these runs of a push, lacks one of the labels;

@@ -46,7 +46,7 @@ func (a *Acting) refresh(ctx context.Context, rows []row, why []error) {
 			case why[i] != nil || !j.Status().Waiting() || !a.isOwn(j):
 			case ok && s != j.Status():
 				rows[i].Jobs[n] = a.now(ctx, j, s)
-			case !ok && j.Status() == job.StatusUnscheduled:
+			case !ok && (err == nil || j.Status() == job.StatusUnscheduled): // the CI has it no more, or does not tell
 				why[i] = errUnscheduled
 			}
 		}
@@ -74,7 +74,7 @@ func (a *Acting) now(ctx context.Context, j job.Job, s job.Status) job.Job {
 
 // fall reads the pushes from the CI that Treeherder cannot tell of, and says so. The
 // error is the context's.
-func (a *Acting) fall(ctx context.Context, rows []row, why []error, labels []string) error {
+func (a *Acting) fall(ctx context.Context, rows []row, why []error, labels []string, shows bool) error {
 	var pushes []job.Push
 	var places []int
 	for i := range rows {
@@ -90,10 +90,10 @@ func (a *Acting) fall(ctx context.Context, rows []row, why []error, labels []str
 		return ctx.Err()
 	}
 	for n, i := range places {
-		rows[i] = row{job.PushRuns{Push: pushes[n], Err: err}, true}
+		rows[i] = row{job.PushRuns{Push: pushes[n], Err: err}, true, rows[i].th}
 		if err == nil {
 			rows[i].PushRuns = list[n]
-			a.late(rows[i].Push, rows[i].Jobs, time.Time{})
+			a.late(rows[i].Push, rows[i].Jobs, time.Time{}, shows)
 		}
 		if notable(why[i], rows[i].Jobs) {
 			a.say(rows[i].Push, why[i])
@@ -169,7 +169,7 @@ func (a *Acting) Accepted(ctx context.Context, p job.Push, label string) ([]job.
 	if err := ctx.Err(); err != nil || !p.Testable() {
 		return nil, job.Wrap(op, p.String(), err)
 	}
-	rows, err := a.read(ctx, []job.Push{p}, []string{label})
+	rows, err := a.read(ctx, []job.Push{p}, []string{label}, false)
 	if err != nil {
 		return nil, job.Wrap(op, p.String(), err)
 	}
@@ -177,25 +177,25 @@ func (a *Acting) Accepted(ctx context.Context, p job.Push, label string) ([]job.
 	if err != nil && !errors.Is(err, errors.ErrUnsupported) {
 		return nil, err
 	}
-	if rows[0].byCI {
-		return out, nil
+	own, err := rows[0].Jobs, rows[0].Err
+	if !rows[0].byCI {
+		own, err = a.ci.Jobs(ctx, p, label)
 	}
-	own, err := a.ci.Jobs(ctx, p, label)
 	if err != nil {
 		return nil, err
 	}
 	var late []job.Job
 	var ids []string
 	for _, j := range own {
-		if slices.ContainsFunc(rows[0].Jobs, func(k job.Job) bool { return k.ID() == j.ID() }) {
+		if slices.ContainsFunc(rows[0].th, func(k job.Job) bool { return k.ID() == j.ID() }) {
 			continue
 		}
-		if j.Status().Counts() {
+		if j.Status().Counts() && !a.wasShown(p, j.ID()) {
 			late, ids = append(late, j), append(ids, j.ID())
 		}
 	}
 	if len(late) > 0 {
-		a.late(p, late, time.Now().Add(settling))
+		a.late(p, late, time.Now().Add(settling), false)
 		out = append(out, job.Request{
 			Label: label, Push: p, Count: len(late), Why: "not shown by Treeherder yet: " + strings.Join(ids, ", "),
 		})

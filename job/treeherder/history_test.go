@@ -380,7 +380,7 @@ func TestHistoryOfSnapshot(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	jobs, err := s.Jobs(t.Context(), pushes[0])
+	jobs, err := s.Jobs(t.Context(), pushes[1])
 	if err != nil || len(jobs) == 0 {
 		t.Fatal(len(jobs), err)
 	}
