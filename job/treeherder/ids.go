@@ -135,9 +135,8 @@ func (p *Project) idsOf(ctx context.Context, pushes []job.Push) []foundID {
 	out := make([]foundID, len(pushes))
 	unknown := p.unknown(pushes)
 	var err error
-	listed := false
 	if len(unknown) > 1 {
-		listed, err = p.list(ctx, pushes, unknown)
+		err = p.list(ctx, pushes, unknown)
 		unknown = p.unknown(pushes)
 	}
 	var absent []int
@@ -147,7 +146,7 @@ func (p *Project) idsOf(ctx context.Context, pushes []job.Push) []foundID {
 			out[i].err = err
 		}
 		unknown = nil
-	case listed && len(unknown) > sampled && p.lacks(ctx, pushes, unknown):
+	case len(unknown) > sampled && p.lacks(ctx, pushes, unknown):
 		absent, unknown = unknown, nil
 	}
 	for _, i := range absent {
@@ -200,8 +199,8 @@ func (p *Project) lacks(ctx context.Context, pushes []job.Push, unknown []int) b
 }
 
 // list reads the pushes of the time of those at some places, and what is a little older,
-// and learns their ids. Of pushes whose times nobody knows nothing is read.
-func (p *Project) list(ctx context.Context, pushes []job.Push, places []int) (listed bool, err error) {
+// and learns their ids.
+func (p *Project) list(ctx context.Context, pushes []job.Push, places []int) error {
 	var oldest, newest int64
 	for _, i := range places {
 		if at := pushes[i].Time; !at.IsZero() && at.Unix() > 0 {
@@ -212,7 +211,7 @@ func (p *Project) list(ctx context.Context, pushes []job.Push, places []int) (li
 		}
 	}
 	if newest == 0 {
-		return false, nil
+		return nil
 	}
 	all := func(job.Push) bool { return true }
 	recent := window{until: newest + slack, enough: len(places) + before, keep: all}
@@ -223,12 +222,12 @@ func (p *Project) list(ctx context.Context, pushes []job.Push, places []int) (li
 		got = append(older, got...)
 	}
 	if err != nil {
-		return false, err
+		return err
 	}
 	for _, i := range places {
 		p.learnInside(pushes[i], got)
 	}
-	return true, nil
+	return nil
 }
 
 // learnInside keeps the id of a push that is a part of one on a list, ascending: what is
