@@ -197,6 +197,10 @@ func TestHistoryOfABadCI(t *testing.T) {
 	for name, bad := range map[string]func([]job.PushRuns) ([]job.PushRuns, error){
 		"less": func(all []job.PushRuns) ([]job.PushRuns, error) { return all[1:], nil },
 		"none": func([]job.PushRuns) ([]job.PushRuns, error) { return nil, nil },
+		"others": func(all []job.PushRuns) ([]job.PushRuns, error) {
+			slices.Reverse(all)
+			return all, nil
+		},
 		"more": func(all []job.PushRuns) ([]job.PushRuns, error) { return append(all, all[0]), nil },
 	} {
 		h := analysis.NewHistory(&historian{bad: bad}, pushes)

@@ -29,7 +29,8 @@ import (
 // once it has completed, so that what is being made by an action of somebody else's, what
 // one made that failed, and tasks that somebody made by hand are not seen before
 // something has listed the groups, as Catalog, Accepted and Trigger do. What those
-// listings showed of that kind is remembered.
+// listings showed of that kind is remembered, where it was known then what the decision
+// task itself made.
 //
 // Requests: two for each push, of what is new in the index, and, for each 1000 pushes or
 // tasks, one for the statuses, and one more where tasks wait. What does not change is asked

@@ -162,6 +162,35 @@ func TestBlocksOfJSON(t *testing.T) {
 	}
 }
 
+// A block of very many lines, of which most are decoded as they are taken, says the same as
+// blocks of a few, with the numbers of the lines.
+func TestBlocksOfTinyLines(t *testing.T) {
+	var log strings.Builder
+	for i := range 30_000 {
+		switch {
+		case i%7000 == 6999:
+			fmt.Fprintf(&log, `{"action":"test_result","test":"dom/t%d.js","status":"FAIL","expected":"PASS"}`+"\n", i)
+		case i%5000 == 4999:
+			log.WriteString("no JSON\n")
+		default:
+			log.WriteString("{}\n")
+		}
+	}
+	in := func() io.Reader { return strings.NewReader(log.String()) }
+	few := told(t, in, joblog.ErrorSummary, 1000, 1)
+	if !strings.Contains(few, "dom/t27999.js") {
+		t.Fatalf("the last failure is not read:\n%.2000s", few)
+	}
+	for _, cores := range []int{1, 3} {
+		read := told(t, in, joblog.ErrorSummary, 1<<20, cores)
+		few, _, _ := strings.Cut(few, "<nil>\n<nil>")
+		read, _, _ = strings.Cut(read, "<nil>\n<nil>")
+		if few != read {
+			t.Errorf("on %d cores (-small blocks +one):\n%s", cores, cmp.Diff(few, read))
+		}
+	}
+}
+
 // A log turns out to be Taskcluster's only far behind its beginning, when blocks behind
 // that place were looked at already.
 func TestTaskclusterFoundLate(t *testing.T) {
