@@ -27,6 +27,7 @@ type polled struct {
 	at       []time.Time
 	cannot   error // why it does not tell statuses
 	silent   bool  // its receipts name no runs
+	blank    bool  // it knows no run by its ID
 }
 
 func newPolled(ci *jobtest.CI) *polled {
@@ -64,8 +65,8 @@ func (p *polled) Statuses(ctx context.Context, ids ...string) (map[string]job.St
 	p.statuses++
 	p.at = append(p.at, time.Now())
 	p.mu.Unlock()
-	if p.cannot != nil {
-		return nil, p.cannot
+	if p.cannot != nil || p.blank {
+		return map[string]job.Status{}, p.cannot
 	}
 	return p.ci.Statuses(ctx, ids...)
 }
@@ -74,13 +75,14 @@ func (p *polled) Statuses(ctx context.Context, ids ...string) (map[string]job.St
 // one has ended there; every tenth look reads the pushes all the same. What is concluded
 // does not depend on that.
 func TestSearchWaitsByStatus(t *testing.T) {
-	var reads, asked [4]int
-	var answers [4]string
+	var reads, asked [5]int
+	var answers [5]string
 	for i, edit := range []func(*polled){
 		func(*polled) {},
 		func(p *polled) { p.cannot = job.Wrap("statuses", "", errors.ErrUnsupported) },
 		func(p *polled) { p.cannot = job.Wrap("statuses", "", job.ErrUnavailable) },
 		func(p *polled) { p.silent = true }, // no ID is known until the runs are seen
+		func(p *polled) { p.blank = true },
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			w := jobtest.MustParse("takes test 60m\n" + forty("culprit=23 before=0 after=1"))
@@ -100,9 +102,9 @@ func TestSearchWaitsByStatus(t *testing.T) {
 	if reads[0]*3 > reads[1] || asked[0] == 0 {
 		t.Errorf("%d pushes were read with %d requests for statuses, and %d without", reads[0], asked[0], reads[1])
 	}
-	if reads[2] != reads[1] || reads[3] > reads[1] {
-		t.Errorf("%d pushes read where statuses are not to be had, %d where they fail, and %d without IDs", reads[1],
-			reads[2], reads[3])
+	if reads[2] != reads[1] || reads[3] > reads[1] || reads[4] != reads[1] {
+		t.Errorf("%d pushes read where statuses are not to be had, %d where they fail, %d without IDs, and %d where the "+
+			"CI does not know these", reads[1], reads[2], reads[3], reads[4])
 	}
 	for i, a := range answers {
 		if a != answers[0] {
