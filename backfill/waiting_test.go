@@ -103,8 +103,8 @@ func TestSearchWaitsByStatus(t *testing.T) {
 		t.Errorf("%d pushes were read with %d requests for statuses, and %d without", reads[0], asked[0], reads[1])
 	}
 	if reads[2] != reads[1] || reads[3] > reads[1] || reads[4] != reads[1] {
-		t.Errorf("%d pushes read where statuses are not to be had, %d where they fail, %d without IDs, and %d where the "+
-			"CI does not know these", reads[1], reads[2], reads[3], reads[4])
+		t.Errorf("%d pushes read where statuses are not to be had, %d where they fail, %d without IDs, and %d where "+
+			"the CI does not know these", reads[1], reads[2], reads[3], reads[4])
 	}
 	for i, a := range answers {
 		if a != answers[0] {

@@ -54,8 +54,8 @@ func (m *Monitor) look(ctx context.Context, e *Expectation, woken int64) (Facts,
 		return Facts{}, err
 	}
 	f := Facts{Now: now, Quiet: m.quiet}
-	reused := false
-	f.Facts, reused, err = m.facts(ctx, e, now, woken)
+	facts, reused, err := m.facts(ctx, e, now, woken)
+	f.Facts = facts
 	if d := Decide(*e, f, m.opts.Policy); reused && (d.Outcome != "" || d.Want > 0) {
 		m.forget(e.Key) // nothing ends, and nothing is triggered, by what was seen before
 		f.Facts, _, err = m.facts(ctx, e, now, woken)
