@@ -47,25 +47,35 @@ func (m *Monitor) usable(judge analysis.Judge) analysis.Judge {
 	}
 }
 
-// look reads what is known of an expectation.
+// look reads what is known of an expectation. Nothing ends, and nothing is triggered, by
+// what was seen before: where that would be, the CI is read.
 func (m *Monitor) look(ctx context.Context, e *Expectation, woken int64) (Facts, error) {
+	f, reused, err := m.see(ctx, e, woken)
+	if err != nil || !reused {
+		return f, err
+	}
+	if d := Decide(*e, f, m.opts.Policy); d.Outcome == "" && d.Want == 0 {
+		return f, nil
+	}
+	m.forget(e.Key)
+	f, _, err = m.see(ctx, e, woken)
+	return f, err
+}
+
+// see is what is known of an expectation, and whether that was seen before.
+func (m *Monitor) see(ctx context.Context, e *Expectation, woken int64) (f Facts, reused bool, err error) {
 	now, err := m.store.Now(ctx)
 	if err != nil {
-		return Facts{}, err
+		return Facts{}, false, err
 	}
-	f := Facts{Now: now, Quiet: m.quiet}
-	facts, reused, err := m.facts(ctx, e, now, woken)
-	f.Facts = facts
-	if d := Decide(*e, f, m.opts.Policy); reused && (d.Outcome != "" || d.Want > 0) {
-		m.forget(e.Key) // nothing ends, and nothing is triggered, by what was seen before
-		f.Facts, _, err = m.facts(ctx, e, now, woken)
-	}
+	f = Facts{Now: now, Quiet: m.quiet}
+	f.Facts, reused, err = m.facts(ctx, e, now, woken)
 	var unknown *job.UnknownLabelError
 	if errors.As(err, &unknown) { // it may still be added to the push
 		err = nil
 	}
 	if err != nil {
-		return f, err
+		return f, reused, err
 	}
 	if e.UntilHit && e.Progress.Base == nil {
 		e.Progress.Base = &Counts{Failures: f.Runs.Bad, Runs: f.Runs.Good + f.Runs.Bad}
@@ -76,9 +86,9 @@ func (m *Monitor) look(ctx context.Context, e *Expectation, woken int64) (Facts,
 		e.Progress.Results.Runs -= b.Runs
 	}
 	if err := m.history(ctx, e, &f); err != nil {
-		return f, err
+		return f, reused, err
 	}
-	return f, m.queue(ctx, *e, &f)
+	return f, reused, m.queue(ctx, *e, &f)
 }
 
 // history asks how often the label failed before, once, when it has failed.
