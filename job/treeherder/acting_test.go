@@ -373,14 +373,20 @@ var spoilt = map[string]struct {
 }{
 	"all is well": {nil, nil},
 	"unknown pushes": {func(s *ingesting, _ http.ResponseWriter, _ *http.Request) bool {
+		s.mu.Lock()
+		defer s.mu.Unlock()
 		s.knows = func(p job.Push) bool { return p.ID < 6 }
 		return false
 	}, []string{"Treeherder does not have push autoland 6 "}},
 	"no runs": {func(s *ingesting, _ http.ResponseWriter, _ *http.Request) bool {
+		s.mu.Lock()
+		defer s.mu.Unlock()
 		s.hears = func(p job.Push, _ job.Job) bool { return p.ID > 3 }
 		return false
 	}, []string{"Treeherder has none"}},
 	"nothing at all": {func(s *ingesting, _ http.ResponseWriter, _ *http.Request) bool {
+		s.mu.Lock()
+		defer s.mu.Unlock()
 		s.hears = func(job.Push, job.Job) bool { return false }
 		return false
 	}, []string{"Treeherder has none"}},
