@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 
@@ -27,7 +28,6 @@ import (
 type History struct {
 	ci      job.Scheduler
 	windows [][]job.Push        // newest push first
-	many    bool                // each window is read in one go
 	in      map[job.PushKey]int // to the window
 	read    *flight.Cache[asked, map[job.PushKey]job.PushRuns]
 }
@@ -54,7 +54,7 @@ func NewHistory(ci job.Scheduler, pushes []job.Push) *History {
 	}
 	left := slices.Clone(pushes)
 	slices.SortStableFunc(left, func(a, b job.Push) int { return b.Compare(a) })
-	if _, h.many = job.As[job.HistoryReader](ci); !h.many {
+	if _, many := job.As[job.HistoryReader](ci); !many {
 		h.windows = [][]job.Push{left}
 		return h
 	}
@@ -77,10 +77,21 @@ func EachCosts(ci job.Scheduler) bool {
 	return w > 0 && w <= DefaultWidth
 }
 
-// Windows are the pushes, newest first, as they are read in one go; where the CI is read
-// push by push they are one window. An algorithm that stops early goes through them one
-// after the other, so that looking ahead within one does not begin the next.
-func (h *History) Windows() [][]job.Push { return h.windows }
+// OrderedWindows is [Ordered] over the pushes of a History, one window after the other: an
+// algorithm that stops early then never begins the next window by looking ahead.
+func OrderedWindows[T any](
+	ctx context.Context, h *History, fetch Fetch[T], opts *OrderedOptions,
+) iter.Seq[Fetched[T]] {
+	return func(yield func(Fetched[T]) bool) {
+		for _, pushes := range h.windows {
+			for r := range Ordered(ctx, pushes, fetch, opts) {
+				if !yield(r) {
+					return
+				}
+			}
+		}
+	}
+}
 
 // Jobs returns what the CI's Jobs returns for the push and the labels. A push that is not
 // in the range, and a question without a label, are asked by themselves.

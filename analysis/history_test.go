@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"log/slog"
 	"slices"
 	"sync"
@@ -78,7 +77,7 @@ func walk(t *testing.T, h *analysis.History, n int) {
 	fetch := func(ctx context.Context, p job.Push, _ *slog.Logger) ([]job.Job, error) {
 		return h.Jobs(ctx, p, "b", "a")
 	}
-	for r := range inWindows(t.Context(), h, fetch) {
+	for r := range analysis.OrderedWindows(t.Context(), h, fetch, nil) {
 		want, wantErr := ranOn(r.Push, []string{"a", "b"})
 		if !errors.Is(r.Err, errors.Unwrap(wantErr)) && (wantErr != nil || r.Err != nil) {
 			t.Fatalf("push %d: the error %v, want %v", r.Push.ID, r.Err, wantErr)
@@ -88,19 +87,6 @@ func walk(t *testing.T, h *analysis.History, n int) {
 		}
 		if n--; n == 0 {
 			return
-		}
-	}
-}
-
-// inWindows goes through the pushes as algorithms do that stop early.
-func inWindows[T any](ctx context.Context, h *analysis.History, fetch analysis.Fetch[T]) iter.Seq[analysis.Fetched[T]] {
-	return func(yield func(analysis.Fetched[T]) bool) {
-		for _, pushes := range h.Windows() {
-			for r := range analysis.Ordered(ctx, pushes, fetch, nil) {
-				if !yield(r) {
-					return
-				}
-			}
 		}
 	}
 }

@@ -80,14 +80,7 @@ func (s *searcher) open(ctx context.Context) error {
 // startAmong is the push to start from, of which the pushes are around: it is looked up only
 // where they do not tell which it is.
 func (s *searcher) startAmong(ctx context.Context, pushes []job.Push) (job.Push, error) {
-	is := func(hash string) bool { return job.SameRevision(hash, s.rev) }
-	var found []job.Push
-	for _, p := range pushes {
-		if slices.ContainsFunc(p.Hashes(), is) || slices.ContainsFunc(p.Changesets,
-			func(c job.Changeset) bool { return is(c.Node) || is(c.Git) }) {
-			found = append(found, p)
-		}
-	}
+	found := slices.DeleteFunc(slices.Clone(pushes), func(p job.Push) bool { return !p.Contains(s.rev) })
 	if len(found) == 1 {
 		return found[0], nil
 	}
@@ -96,8 +89,7 @@ func (s *searcher) startAmong(ctx context.Context, pushes []job.Push) (job.Push,
 
 // read reads what ran on pushes, all in one go where the CI can.
 func (s *searcher) read(ctx context.Context, pushes []job.Push) error {
-	s.over(pushes)
-	for r := range s.inOrder(ctx, s.look) {
+	for r := range s.inOrder(ctx, pushes, s.look) {
 		if r.Err != nil {
 			if ctx.Err() != nil {
 				return ctx.Err()

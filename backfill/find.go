@@ -195,9 +195,8 @@ func (f *finder) walk(ctx context.Context) (FindResult, error) {
 		}
 		return f.look(ctx, p, log)
 	}
-	f.over(f.pushes)
 	beyond := 0
-	for r := range f.inOrder(ctx, fetch) {
+	for r := range f.inOrder(ctx, f.pushes, fetch) {
 		s := f.sighting(r)
 		f.known[r.Push.Key()] = r.Value.jobs
 		if f.opts.Observe != nil {

@@ -63,8 +63,7 @@ func (w *follower) origin(ctx context.Context, through job.Push, o job.Origin) e
 	if o.Before != nil { // the oldest merged push may itself be the first bad one
 		pushes = append([]job.Push{*o.Before}, pushes...)
 	}
-	w.f.over(pushes)
-	for r := range w.f.inOrder(ctx, w.f.look) {
+	for r := range w.f.inOrder(ctx, pushes, w.f.look) {
 		s := w.f.sighting(r)
 		if s.Err != nil {
 			w.res.Warnings = append(w.res.Warnings, fmt.Sprintf("push %s could not be read: %v", s.Push, s.Err))

@@ -69,9 +69,6 @@ func newLooker(ci job.Scheduler, label string, how looking) (*looker, error) {
 	return &looker{looking: how, ci: ci, label: label, history: analysis.NewHistory(ci, nil)}, nil
 }
 
-// over begins to read a range.
-func (l *looker) over(pushes []job.Push) { l.history = analysis.NewHistory(l.ci, pushes) }
-
 // begin asks the start's catalog which builds the label needs, so that they
 // are read together with the label's runs: one request for each push. Where each push has
 // a cost of its own, as on Taskcluster, so has its catalog: it is not asked for before
@@ -115,17 +112,12 @@ func (l *looker) ordered() *analysis.OrderedOptions {
 	return &analysis.OrderedOptions{Width: l.width, Logger: l.log}
 }
 
-// inOrder fetches the pushes of the range window by window, in their order.
-func (l *looker) inOrder(ctx context.Context, fetch analysis.Fetch[looked]) iter.Seq[analysis.Fetched[looked]] {
-	return func(yield func(analysis.Fetched[looked]) bool) {
-		for _, pushes := range l.history.Windows() {
-			for r := range analysis.Ordered(ctx, pushes, fetch, l.ordered()) {
-				if !yield(r) {
-					return
-				}
-			}
-		}
-	}
+// inOrder fetches the pushes of a range, newest first, and reads their history as it goes.
+func (l *looker) inOrder(
+	ctx context.Context, pushes []job.Push, fetch analysis.Fetch[looked],
+) iter.Seq[analysis.Fetched[looked]] {
+	l.history = analysis.NewHistory(l.ci, pushes)
+	return analysis.OrderedWindows(ctx, l.history, fetch, l.ordered())
 }
 
 // look reads what ran on a push.

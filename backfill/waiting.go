@@ -170,16 +170,13 @@ func (s *searcher) moved(ctx context.Context) ([]job.Push, error) {
 	if len(ids) == 0 || s.looks%trigger.WholeLook == 0 {
 		return all, nil
 	}
-	now, err := job.StatusesOf(ctx, s.ci, ids...)
+	ended, err := trigger.Ended(ctx, s.ci, ids...)
 	if err != nil { // it cannot tell, or not now
 		return all, ctx.Err()
 	}
 	return slices.DeleteFunc(all, func(p job.Push) bool {
 		w := s.watched[p.Key()]
-		return !w.blind && !slices.ContainsFunc(w.ids, func(id string) bool {
-			status, known := now[id]
-			return !known || !status.Waiting()
-		})
+		return !w.blind && !slices.ContainsFunc(w.ids, func(id string) bool { return ended[id] })
 	}), nil
 }
 

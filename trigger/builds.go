@@ -20,38 +20,32 @@ func readBuild(
 		return BuildFacts{}, err
 	}
 	state, err := buildState(ctx, ci, runs, pending.runs)
-	waiting := slices.ContainsFunc(runs, func(j job.Job) bool { return j.Status().Waiting() })
 	return BuildFacts{
 		Label: label, State: state, Seen: len(runs) + pending.runs, Jobs: runs,
-		Again: pending.runs > 0 && len(runs) > 0 && !waiting,
+		Again: pending.runs > 0 && len(runs) > 0 && len(waiting(runs)) == 0,
 	}, err
 }
 
-// underWay are the IDs of the runs of the build that have not ended. known is false where
-// more was triggered than is visible: of that, no ID is known.
-func (f BuildFacts) underWay() (ids []string, known bool) {
-	return waitingIDs(f.Jobs), f.Seen <= len(f.Jobs)
+// underWay are the runs of the build that have not ended. known is false where more was
+// triggered than is visible: of that, no ID is known.
+func (f BuildFacts) underWay() (runs []job.Job, known bool) {
+	return waiting(f.Jobs), f.Seen <= len(f.Jobs)
 }
 
-func waitingIDs(jobs []job.Job) (ids []string) {
-	for _, j := range jobs {
-		if j.Status().Waiting() {
-			ids = append(ids, j.ID())
-		}
-	}
-	return ids
+func waiting(jobs []job.Job) []job.Job {
+	return slices.DeleteFunc(slices.Clone(jobs), func(j job.Job) bool { return !j.Status().Waiting() })
 }
 
-// UnderWay are the IDs of the runs of the label, and of the builds that it needs, that have
-// not ended. known is false where more was triggered than is visible: of that, no ID is
-// known, and only another Look tells more.
-func (f Facts) UnderWay() (ids []string, known bool) {
-	ids, known = waitingIDs(f.Jobs), f.Asked == 0
+// UnderWay are the runs of the label, and of the builds that it needs, that have not ended.
+// known is false where more was triggered than is visible: of that, no ID is known, and
+// only another Look tells more.
+func (f Facts) UnderWay() (runs []job.Job, known bool) {
+	runs, known = waiting(f.Jobs), f.Asked == 0
 	for _, b := range f.Builds {
 		of, all := b.underWay()
-		ids, known = append(ids, of...), known && all
+		runs, known = append(runs, of...), known && all
 	}
-	return ids, known
+	return runs, known
 }
 
 // buildState is the best that the runs of a build offer. A run that ended

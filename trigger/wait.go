@@ -127,14 +127,32 @@ func (r *runner) builds(ctx context.Context, s *Step) (BuildState, error) {
 			return BuildMissing, err
 		}
 		worst = max(worst, facts.State)
-		waiting, known := facts.underWay()
-		ids, all = append(ids, waiting...), all && known
+		runs, known := facts.underWay()
+		for _, j := range runs {
+			ids = append(ids, j.ID())
+		}
+		all = all && known
 	}
 	if !all || worst != BuildUnderWay {
 		ids = nil
 	}
 	r.waiting[s] = ids
 	return worst, nil
+}
+
+// Ended asks in one request how far runs are, where the CI tells that, and returns those of
+// the IDs that do not wait any more, or that the CI does not know.
+func Ended(ctx context.Context, ci job.Scheduler, ids ...string) (map[string]bool, error) {
+	now, err := job.StatusesOf(ctx, ci, ids...)
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]bool{}
+	for _, id := range ids {
+		status, known := now[id]
+		out[id] = !known || !status.Waiting()
+	}
+	return out, nil
 }
 
 // WholeLook is how many looks by status there are before what somebody waits for is read
@@ -153,16 +171,13 @@ func (r *runner) still(ctx context.Context, steps []*Step) map[*Step]bool {
 		return nil
 	}
 	slices.Sort(ids)
-	now, err := job.StatusesOf(ctx, r.ci, slices.Compact(ids)...)
+	ended, err := Ended(ctx, r.ci, slices.Compact(ids)...)
 	if err != nil { // it cannot tell, or not now
 		return nil
 	}
 	out := map[*Step]bool{}
 	for _, s := range steps {
-		out[s] = len(r.waiting[s]) > 0 && !slices.ContainsFunc(r.waiting[s], func(id string) bool {
-			status, known := now[id]
-			return !known || !status.Waiting()
-		})
+		out[s] = len(r.waiting[s]) > 0 && !slices.ContainsFunc(r.waiting[s], func(id string) bool { return ended[id] })
 	}
 	return out
 }

@@ -332,7 +332,11 @@ type tcBareLabel struct {
 		Tags        struct {
 			Kind string `json:"kind"`
 		} `json:"tags"`
-		Extra   tcBareExtra   `json:"extra"`
+		Extra struct {
+			Treeherder struct {
+				JobKind string `json:"jobKind"`
+			} `json:"treeherder"`
+		} `json:"extra"`
 		Payload tcBarePayload `json:"payload"`
 	} `json:"task"`
 }

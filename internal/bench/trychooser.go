@@ -97,36 +97,7 @@ func chooserGraph() []byte {
 // chooserMinimal is the baseline: the graph, with what a try chooser needs, and nothing
 // proven.
 func chooserMinimal(t *testing.T, graph []byte) any {
-	type label struct {
-		Label        string            `json:"label"`
-		Kind         string            `json:"kind"`
-		Dependencies map[string]string `json:"dependencies"`
-		Attributes   struct {
-			Manifests     []string `json:"test_manifests"`
-			BuildPlatform string   `json:"build_platform"`
-			BuildType     string   `json:"build_type"`
-			TestPlatform  string   `json:"test_platform"`
-			TestChunk     string   `json:"test_chunk"`
-			Suite         string   `json:"unittest_suite"`
-		} `json:"attributes"`
-		Task struct {
-			TaskQueueID string `json:"taskQueueId"`
-			Tags        struct {
-				Kind string `json:"kind"`
-			} `json:"tags"`
-			Extra struct {
-				Treeherder struct {
-					JobKind string `json:"jobKind"`
-				} `json:"treeherder"`
-			} `json:"extra"`
-			Payload struct {
-				Env struct {
-					TestPaths string `json:"MOZHARNESS_TEST_PATHS"`
-				} `json:"env"`
-			} `json:"payload"`
-		} `json:"task"`
-	}
-	all := map[string]label{}
+	all := map[string]tcBareLabel{}
 	if err := v2.UnmarshalRead(bytes.NewReader(graph), &all); err != nil {
 		t.Fatal(err)
 	}

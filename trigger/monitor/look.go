@@ -48,28 +48,31 @@ func (m *Monitor) usable(judge analysis.Judge) analysis.Judge {
 }
 
 // look reads what is known of an expectation. Nothing ends, and nothing is triggered, by
-// what was seen before: where that would be, the CI is read.
-func (m *Monitor) look(ctx context.Context, e *Expectation, woken int64) (Facts, error) {
-	f, reused, err := m.see(ctx, e, woken)
+// what was seen before: where that would be, the CI is read. told is how far the runs are
+// that were under way; nil where nobody knows.
+func (m *Monitor) look(ctx context.Context, c *Claimed, told map[string]job.Status) (Facts, error) {
+	f, reused, err := m.see(ctx, c, told)
 	if err != nil || !reused {
 		return f, err
 	}
-	if d := Decide(*e, f, m.opts.Policy); d.Outcome == "" && d.Want == 0 {
+	if d := Decide(c.Expectation, f, m.opts.Policy); d.Outcome == "" && d.Want == 0 {
 		return f, nil
 	}
-	m.forget(e.Key)
-	f, _, err = m.see(ctx, e, woken)
+	f, _, err = m.see(ctx, c, nil)
 	return f, err
 }
 
 // see is what is known of an expectation, and whether that was seen before.
-func (m *Monitor) see(ctx context.Context, e *Expectation, woken int64) (f Facts, reused bool, err error) {
+func (m *Monitor) see(
+	ctx context.Context, c *Claimed, told map[string]job.Status,
+) (f Facts, reused bool, err error) {
+	e := &c.Expectation
 	now, err := m.store.Now(ctx)
 	if err != nil {
 		return Facts{}, false, err
 	}
 	f = Facts{Now: now, Quiet: m.quiet}
-	f.Facts, reused, err = m.facts(ctx, e, now, woken)
+	f.Facts, reused, err = m.facts(ctx, c, now, told)
 	var unknown *job.UnknownLabelError
 	if errors.As(err, &unknown) { // it may still be added to the push
 		err = nil

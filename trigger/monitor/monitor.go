@@ -93,8 +93,7 @@ type Monitor struct {
 	tell   chan struct{} // held by who calls OnChange
 
 	mu     sync.Mutex
-	seen   map[string]sight                 // the last look at each expectation, by key
-	told   map[string]map[string]job.Status // of the runs of the expectations of a round
+	seen   map[string]sight // the last look at each expectation, by key
 	only   []string
 	pushes map[string]time.Time // when a new push of a repository was heard of last
 }
@@ -105,7 +104,7 @@ func New(ci job.Scheduler, repos func(name string) (job.Repository, error), s St
 	m := &Monitor{
 		ci: ci, repos: repos, store: s, log: slog.New(slog.DiscardHandler), holder: rand.Text(),
 		woken: make(chan struct{}, 1), tell: make(chan struct{}, 1), pushes: map[string]time.Time{},
-		seen: map[string]sight{}, told: map[string]map[string]job.Status{},
+		seen: map[string]sight{},
 	}
 	if opts != nil {
 		m.opts = *opts

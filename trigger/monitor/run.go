@@ -189,11 +189,11 @@ func (m *Monitor) round(ctx context.Context) (after time.Duration, some bool, er
 		if len(claimed) == 0 {
 			break
 		}
-		m.ask(ctx, claimed)
+		told := m.ask(ctx, claimed)
 		errs := make([]error, len(claimed))
 		var all sync.WaitGroup
 		for i, c := range claimed {
-			all.Go(func() { errs[i] = m.one(ctx, c) })
+			all.Go(func() { errs[i] = m.one(ctx, c, told) })
 		}
 		all.Wait()
 		if err := errors.Join(errs...); err != nil {
@@ -223,11 +223,11 @@ func (m *Monitor) adopt(added []Expectation) {
 }
 
 // one looks at one expectation, which is leased to this monitor.
-func (m *Monitor) one(ctx context.Context, c Claimed) error {
+func (m *Monitor) one(ctx context.Context, c Claimed, told map[string]job.Status) error {
 	held, release := lease.Hold(ctx, m.opts.Lease, func(ctx context.Context) bool {
 		return errors.Is(m.store.Renew(ctx, c, m.opts.Lease), ErrLost)
 	})
-	err := m.handle(held, c)
+	err := m.handle(held, c, told)
 	lost := release()
 	switch {
 	case ctx.Err() != nil:
@@ -242,12 +242,12 @@ func (m *Monitor) one(ctx context.Context, c Claimed) error {
 }
 
 // handle looks at an expectation, does what is to be done, writes it down and tells of it.
-func (m *Monitor) handle(ctx context.Context, c Claimed) error {
+func (m *Monitor) handle(ctx context.Context, c Claimed, told map[string]job.Status) error {
 	if !c.Open() {
 		return m.announce(ctx, c)
 	}
 	e := &c.Expectation
-	f, err := m.look(ctx, e, c.Woken)
+	f, err := m.look(ctx, &c, told)
 	var changes []Change
 	var d Decision
 	var done acted

@@ -23,13 +23,12 @@ type sight struct {
 // expectations that are due tells which changed. Of the others, what was read last holds:
 // for Policy.Safety at most, since others may have triggered runs of which no ID is known.
 
-// ask asks how far the runs of the claimed expectations are.
-func (m *Monitor) ask(ctx context.Context, claimed []Claimed) {
+// ask asks how far the runs of the claimed expectations are; nil where the CI cannot tell.
+func (m *Monitor) ask(ctx context.Context, claimed []Claimed) map[string]job.Status {
 	if _, events := job.As[job.Watcher](m.ci); events { // an event is about something new
-		return
+		return nil
 	}
 	m.mu.Lock()
-	clear(m.told)
 	var ids []string
 	for _, c := range claimed {
 		if m.seen[c.Key].woken != c.Woken { // another monitor heard of something
@@ -41,32 +40,28 @@ func (m *Monitor) ask(ctx context.Context, claimed []Claimed) {
 	}
 	m.mu.Unlock()
 	if len(ids) == 0 {
-		return
+		return nil
 	}
 	slices.Sort(ids)
 	ctx, stop := context.WithTimeout(ctx, m.opts.Lease/3) // the leases run, and nobody renews them yet
 	defer stop()
 	now, err := job.StatusesOf(ctx, m.ci, slices.Compact(ids)...)
 	if err != nil { // it cannot tell, or not now: each is read
-		return
+		return nil
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for _, c := range claimed {
-		m.told[c.Key] = now
-	}
+	return now
 }
 
-// facts are those of the last look, where nothing has changed since, or else of a new one;
-// woken is how often somebody woke the expectation before.
+// facts are those of the last look, where nothing has changed since as told has it, or else
+// of a new one.
 func (m *Monitor) facts(
-	ctx context.Context, e *Expectation, now time.Time, woken int64,
+	ctx context.Context, c *Claimed, now time.Time, told map[string]job.Status,
 ) (f trigger.Facts, reused bool, err error) {
+	e := &c.Expectation
 	m.mu.Lock()
-	last, told := m.seen[e.Key], m.told[e.Key]
-	delete(m.told, e.Key)
+	last := m.seen[e.Key]
 	m.mu.Unlock()
-	if told != nil && last.still(told) && now.Sub(last.at) < m.opts.Policy.Safety {
+	if last.still(told) && now.Sub(last.at) < m.opts.Policy.Safety {
 		return last.facts, true, nil
 	}
 	f, err = trigger.Look(ctx, m.ci, e.Push, e.Label, m.options(*e))
@@ -74,9 +69,12 @@ func (m *Monitor) facts(
 		m.forget(e.Key)
 		return f, false, err
 	}
-	s := sight{facts: f, at: now, woken: woken}
-	if ids, known := f.UnderWay(); known && len(ids) > 0 {
-		s.runs = statuses(f)
+	s := sight{facts: f, at: now, woken: c.Woken}
+	if runs, known := f.UnderWay(); known {
+		s.runs = map[string]job.Status{}
+		for _, j := range runs {
+			s.runs[j.ID()] = j.Status()
+		}
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -85,21 +83,6 @@ func (m *Monitor) facts(
 	})
 	m.seen[e.Key] = s
 	return f, false, nil
-}
-
-// statuses are those of the runs that have not ended.
-func statuses(f trigger.Facts) map[string]job.Status {
-	jobs := slices.Clone(f.Jobs)
-	for _, b := range f.Builds {
-		jobs = append(jobs, b.Jobs...)
-	}
-	out := map[string]job.Status{}
-	for _, j := range jobs {
-		if j.Status().Waiting() {
-			out[j.ID()] = j.Status()
-		}
-	}
-	return out
 }
 
 // still reports whether all runs are as they were seen.
@@ -117,5 +100,4 @@ func (m *Monitor) forget(key string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	delete(m.seen, key)
-	delete(m.told, key)
 }
