@@ -140,8 +140,8 @@ func (r *runner) builds(ctx context.Context, s *Step) (BuildState, error) {
 	return worst, nil
 }
 
-// Ended asks in one request how far runs are, where the CI tells that, and returns those of
-// the IDs that do not wait any more, or that the CI does not know.
+// Ended asks in one request how far runs are, where the CI tells that. It reports of each ID
+// whether its run does not wait any more, or the CI does not know it.
 func Ended(ctx context.Context, ci job.Scheduler, ids ...string) (map[string]bool, error) {
 	now, err := job.StatusesOf(ctx, ci, ids...)
 	if err != nil {
