@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -53,6 +54,7 @@ type app struct {
 	record        string
 	replay        string
 	ledgerName    string
+	color         string
 
 	log     *slog.Logger
 	flags   *pflag.FlagSet // of the command that runs
@@ -64,6 +66,8 @@ type app struct {
 	things  *selfserve.AllTheThings
 	db      *sql.DB // the ledger's
 	dialect ledger.Dialect
+	busy    *progress
+	called  string // the command and a space, such as "backfill "
 	started bool // the flags were understood
 	history bool // the command reads many pushes, and acts on few
 }
@@ -122,6 +126,7 @@ Nothing is asked for without --yes, or a yes on the terminal. Exit status: 0 don
 	f.StringVar(&a.replay, "replay", "", "play the HTTP exchanges of this `folder` back, without a network")
 	f.StringVar(&a.ledgerName, "ledger", "", "what was asked for, so that it is asked for once: a SQLite `file`, or "+
 		"postgres://… (default: in the user's state folder; with --world, memory)")
+	f.StringVar(&a.color, "color", colorAuto, "`when` to use colour: "+oneOf(whenColour))
 	root.AddCommand(a.pushesCommand(), a.jobsCommand(), a.labelsCommand(), a.originCommand(), a.triggerCommand(),
 		a.backfillCommand(), a.cancelCommand(), a.checkSourcesCommand(), a.eventsCommand(), a.failuresCommand(),
 		a.errorlinesCommand(), a.frequencyCommand(), a.culpritCommand(), a.watchCommand(), a.linkCommand(),
@@ -151,7 +156,10 @@ func (a *app) start(cmd *cobra.Command) error {
 	}
 	a.log = slog.New(slog.NewTextHandler(visibleLines{a.err}, &slog.HandlerOptions{Level: level}))
 	a.flags, a.history = cmd.Flags(), readsHistory(cmd)
+	a.called = strings.TrimPrefix(cmd.CommandPath()+" ", "mozci ")
 	switch {
+	case !slices.Contains(whenColour, a.color):
+		return usage("--color %q: expected %s", a.color, oneOf(whenColour))
 	case a.parallel < 1:
 		return usage("--parallel %d: expected 1 or more", a.parallel)
 	case a.record != "" && a.replay != "":
@@ -162,6 +170,7 @@ func (a *app) start(cmd *cobra.Command) error {
 		return usage("--world has no HTTP exchanges to record or replay")
 	}
 	a.started = true
+	a.startProgress()
 	return nil
 }
 
@@ -191,7 +200,7 @@ func (a *app) exit(err error) int {
 		a.complain(err)
 	}
 	if status == 2 && !a.json {
-		a.warnf("Try: mozci --help\n")
+		a.warnf("Try: mozci %s--help\n", a.called)
 	}
 	return status
 }

@@ -1,15 +1,11 @@
 package main
 
 import (
-	"context"
 	"errors"
-	"net/url"
-	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/mozci/mozci/backfill"
-	"github.com/mozci/mozci/buildbot"
 )
 
 type backfillFlags struct {
@@ -22,6 +18,7 @@ type backfillFlags struct {
 	existing, follow bool
 	manifests        []string
 	test             string
+	explain          bool
 	planOnly         bool // JSON is the plan alone: for trigger --backfill
 }
 
@@ -80,22 +77,20 @@ func (a *app) backfill(cmd *cobra.Command, b backfillFlags) error {
 		b.maxRevisions = a.things.MaxRevisions(b.label)
 	}
 	ctx := cmd.Context()
-	progress := a.progress()
 	found, err := backfill.Find(ctx, p.repo, p.read, b.label, b.rev, &backfill.FindOptions{
 		MaxRevisions: b.maxRevisions, Times: b.times, Automatic: b.automatic, Holes: b.holes, FillNewer: b.newer,
-		Judge: a.judge(p, b.test), Test: b.test, Width: a.parallel, Ledger: ledger, Observe: progress.saw,
+		Judge: a.judge(p, b.test), Test: b.test, Width: a.parallel, Ledger: ledger, Observe: a.busy.saw(),
 		Logger:       a.log,
 		FollowMerges: b.follow, Manifests: b.manifests, Repositories: p.repositories, ExistingOnly: b.existing,
 		Budgets: b.budgets(cmd.Flags()),
 	})
-	progress.done()
 	if err != nil && (errors.Is(err, backfill.ErrNotBad) || len(found.History) < 2) {
 		return err
 	}
 	if !a.json {
 		a.printFound(ctx, found, b)
 	}
-	if err == nil && a.wanted(b.actFlags, found.Plan) {
+	if a.toAct(b.actFlags, found.Plan, err == nil) {
 		found.Plan, err = a.carryOut(ctx, p.act, found.Plan, ledger)
 	}
 	if a.json {
@@ -111,82 +106,4 @@ func (a *app) backfill(cmd *cobra.Command, b backfillFlags) error {
 		return errNotEnough
 	}
 	return err
-}
-
-// printFound is the table of the walk, and what to make of it.
-func (a *app) printFound(ctx context.Context, r backfill.FindResult, b backfillFlags) {
-	table := a.table()
-	say(table, "push\tverdict\truns\n")
-	for _, s := range r.History {
-		what := s.Runs.String()
-		if s.Err != nil {
-			what = "could not be read"
-		}
-		if s.Label != r.Label {
-			what += ", as " + s.Label
-		}
-		say(table, "%s\t%s\t%s\n", pushName(s.Push), s.Verdict, what)
-	}
-	_ = table.Flush()
-	a.printf("\n")
-	switch {
-	case r.LastGood != nil:
-		a.printf("last good  %s\n", pushName(*r.LastGood))
-	default:
-		a.printf("last good  none in the %d pushes before %s\n", len(r.History)-1, pushName(r.Start))
-	}
-	if r.FirstBad != nil {
-		a.printf("first bad  %s\n", pushName(*r.FirstBad))
-	}
-	for _, m := range r.Merges {
-		a.printFollowed(m)
-	}
-	for _, w := range r.Warnings {
-		a.printf("warning    %s\n", w)
-	}
-	if link := a.link(ctx, r); link != "" {
-		a.printf("look       %s\n", link)
-	}
-	a.printf("\n")
-	a.printPlan(r.Plan, r.Label)
-	if b.yes && r.Plan.Total() > 0 {
-		return // what is asked for is said when it is
-	}
-	a.printf("%s to trigger\n", runs(r.Plan.Total()))
-}
-
-// printFollowed says where what a merge brought was good last.
-func (a *app) printFollowed(m backfill.Followed) {
-	where := "none that is known"
-	if m.LastGood != nil {
-		where = a.where(*m.LastGood)
-	}
-	a.printf("merge      push %s brought pushes of %s: last good there %s", a.where(m.Through), m.Repo, where)
-	if m.FirstBad != nil {
-		a.printf(", first bad %s", a.where(*m.FirstBad))
-	}
-	a.printf("\n")
-}
-
-// link is the page of the CI that was asked: Treeherder's of the range, or a Buildbot
-// master's of the builder.
-func (a *app) link(ctx context.Context, r backfill.FindResult) string {
-	if a.opened != nil {
-		if p, ok := a.opened.read.(*buildbot.Project); ok {
-			return p.LabelPage(ctx, r.Label)
-		}
-	}
-	if a.world != "" || !strings.Contains(a.thURL, "://") {
-		return ""
-	}
-	oldest := r.History[len(r.History)-1].Push
-	q := url.Values{
-		"repo": {r.Start.Repo}, "fromchange": {oldest.Revision}, "tochange": {r.Start.Revision}, "searchStr": {r.Label},
-	}
-	at, err := url.Parse(strings.TrimSuffix(a.thURL, "/"))
-	if err != nil {
-		return ""
-	}
-	at.User = nil // a page is passed on
-	return at.String() + "/jobs?" + q.Encode()
 }

@@ -118,7 +118,7 @@ func (a *app) rebuilds(c trychooser.Choice) {
 		{"--rebuild-raptor", c.Try.RebuildRaptor},
 	} {
 		if option.runs > 1 {
-			a.warnf("mozci: %s %d is not applied: only labels are taken from try syntax, and mozci trigger has "+
+			a.warnf("note: %s %d is not applied: only labels are taken from try syntax, and mozci trigger has "+
 				"--times\n",
 				option.name, option.runs)
 		}
@@ -183,7 +183,7 @@ func (h *hearing) told(a *app, op, key string) error {
 		if n := h.missed[what]; n < h.pushes {
 			where = fmt.Sprintf(" on %d of %d pushes", n, h.pushes)
 		}
-		a.warnf("mozci: not understood%s: %s\n", where, what)
+		a.warnf("note: not understood%s: %s\n", where, what)
 	}
 	switch {
 	case h.pushes == 0:

@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -27,6 +26,7 @@ type culpritFlags struct {
 	confidence, nothing                    float64
 	maxRuns, maxRevisions, history, extend int
 	batch                                  string
+	told                                   bool // the first lines of the search are on the screen
 	newer                                  int
 	permanent, explain, anyFailure, perf   bool
 }
@@ -164,21 +164,21 @@ func (a *app) culprit(cmd *cobra.Command, c culpritFlags) error {
 	if p.act != p.read {
 		return usage("culprit reads and asks the same CI: leave --trigger-ci out")
 	}
-	// A world has nothing to lose; elsewhere somebody must say yes.
-	if !c.yes && a.world == "" || c.dryRun {
+	if !c.yes {
 		o.DryRun = true
 		first, err := backfill.Search(cmd.Context(), p.repo, p.read, c.label, c.rev, o)
 		if err != nil && len(first.Pushes) == 0 {
 			return err
 		}
-		if err != nil || c.dryRun || settled(first) ||
-			!a.wantedTo(c.actFlags, fmt.Sprintf("Ask for %s?", outlook(forecastOf(first)))) {
-			return errors.Join(err, a.printSearch(first, c, true))
+		err = errors.Join(err, a.printSearch(first, c, true))
+		if err != nil || settled(first) || !a.toSearch(c, first) {
+			return err
 		}
 		o.DryRun = false
 	}
+	watched := a.searching(c)
 	if !a.json {
-		o.Observe = a.searching(c)
+		o.Observe = watched.saw
 	}
 	a.heard = func(m *taskcluster.Message) bool {
 		return m.Label() == "" || m.Label() == c.label || m.Tags["kind"] == "build"
@@ -189,6 +189,8 @@ func (a *app) culprit(cmd *cobra.Command, c culpritFlags) error {
 	}
 	defer stop()
 	found, err := backfill.Search(cmd.Context(), p.repo, ci, c.label, c.rev, o)
+	watched.end()
+	c.told = watched.repo != ""
 	switch {
 	case errors.Is(err, backfill.ErrOverBudget):
 		return errors.Join(err, a.printSearch(found, c, true))
@@ -206,57 +208,6 @@ func (a *app) culprit(cmd *cobra.Command, c culpritFlags) error {
 func unlimited() *int {
 	n := -1
 	return &n
-}
-
-// searching prints what happens, as it does.
-func (a *app) searching(c culpritFlags) func(backfill.Progress) {
-	before, began := -1, false
-	place := a.placeOfSearch()
-	return func(p backfill.Progress) {
-		place(p)
-		if !began {
-			a.printf("expected to take %s\n", outlook(p.Forecast))
-			began = true
-		}
-		if p.Runs == before && !p.Decision.Done {
-			return
-		}
-		before = p.Runs
-		a.printf("%3d runs, %s  %s\n", p.Runs, rounds(p.Rounds), bars(p.Pushes))
-		if c.explain {
-			for _, x := range p.Decision.Next {
-				t := p.Pushes[x]
-				if c.perf {
-					a.printf("          next %s: %d values so far; %s\n", pushName(t.Push), len(t.Values),
-						p.Decision.Why)
-					continue
-				}
-				a.printf("          next %s: failed %d of %d so far; %s\n", pushName(t.Push), t.Failed,
-					t.Failed+t.Passed, p.Decision.Why)
-			}
-		}
-	}
-}
-
-// bars draws probabilities, a character for each push; of many pushes, for
-// several.
-func bars(pushes []backfill.Tested) string {
-	const most = 60
-	levels := []rune(" ▁▂▃▄▅▆▇█")
-	per := (len(pushes) + most - 1) / most
-	var out strings.Builder
-	for i := 0; i < len(pushes); i += per {
-		p := 0.0
-		for _, t := range pushes[i:min(i+per, len(pushes))] {
-			p += t.Probability
-		}
-		level := 0
-		if p >= 0.01 {
-			level = min(int(math.Ceil(p*float64(len(levels)-1))), len(levels)-1)
-		}
-		out.WriteRune(levels[level])
-	}
-	return "[" + out.String() + "]"
 }
 
 type rateJSON struct {
@@ -350,87 +301,4 @@ func (a *app) printSearchJSON(r backfill.SearchResult, planned bool) error {
 		out.Plan = &r.Plan
 	}
 	return a.printJSON(out)
-}
-
-func (a *app) printSearchText(r backfill.SearchResult, c culpritFlags, planned bool) {
-	if r.Value != nil {
-		a.printValues(r)
-		a.printSearchEnd(r, c, planned)
-		return
-	}
-	table := a.table()
-	say(table, "\npush\tfailed\tprobability\n")
-	for i := len(r.Pushes) - 1; i >= 0; i-- {
-		t := r.Pushes[i]
-		if t.Failed+t.Passed == 0 && t.Probability < 0.005 && t.Untestable == "" {
-			continue
-		}
-		note := ""
-		if t.Untestable != "" {
-			note = "cannot run: " + t.Untestable
-		}
-		say(table, "%s\t%d of %d\t%.3f", pushName(t.Push), t.Failed, t.Failed+t.Passed, t.Probability)
-		cells(table, note)
-	}
-	_ = table.Flush()
-	a.printSearchEnd(r, c, planned)
-}
-
-func (a *app) printSearchEnd(r backfill.SearchResult, c culpritFlags, planned bool) {
-	a.printf("\n")
-	if planned {
-		a.printf("expected to take %s; the first:\n", outlook(r.Forecast))
-		a.printPlan(r.Plan, c.label)
-	} else {
-		a.printf("%s\n", sentence(r, c))
-	}
-	only := "only this failure counts"
-	if len(r.Signatures) > 1 {
-		only = "this failure counts"
-	}
-	for _, s := range r.Signatures {
-		a.printf("%s: %s\n", only, oneLine(job.Visible(s.Print)))
-	}
-	for _, w := range r.Warnings {
-		a.printf("warning: %s\n", w)
-	}
-	a.printBehind(r, c, planned)
-}
-
-// sentence is what a sheriff can paste into a bug.
-func sentence(r backfill.SearchResult, c culpritFlags) string {
-	if r.Value != nil {
-		return perfSentence(r, c.label)
-	}
-	what := c.label
-	if c.test != "" {
-		what = c.test + " in " + c.label
-	}
-	rates := fmt.Sprintf("it failed in %d of %s before it and in %d of %s since", r.Before.Failures,
-		runs(r.Before.Runs), r.After.Failures, runs(r.After.Runs))
-	bought := fmt.Sprintf("%s asked for, %s", runs(r.Runs), rounds(r.Rounds))
-	if r.FindFix {
-		return mendedSentence(r, what, bought)
-	}
-	switch r.Outcome {
-	case culprit.Found:
-		if len(r.Class) > 1 {
-			return fmt.Sprintf("%s was broken by one of %d pushes up to %s, which cannot be told apart (probability "+
-				"%.3f): %s (%s).", what, len(r.Class), pushName(r.Class[len(r.Class)-1]), r.Probability, rates, bought)
-		}
-		return fmt.Sprintf("%s was broken by push %s (probability %.3f): %s (%s).", what, pushName(*r.Culprit),
-			r.Probability, rates, bought)
-	case culprit.NotARegression:
-		return fmt.Sprintf("%s was broken by none of these pushes (probability %.3f): it fails in %d of %s, before "+
-			"and since (%s).", what, r.Probability, r.Before.Failures, runs(r.Before.Runs), bought)
-	case culprit.Older:
-		return fmt.Sprintf("%s was broken before these pushes (probability %.3f): look further back with "+
-			"--max-revisions (%s).", what, r.Probability, bought)
-	case culprit.OlderOrNothing:
-		return fmt.Sprintf("%s was broken by none of these pushes: %s. Look further back with --max-revisions (%s).",
-			what, r.Why, bought)
-	case culprit.Infra:
-		return fmt.Sprintf("%s: not known: %s (%s).", what, r.Why, bought)
-	}
-	return fmt.Sprintf("%s: not known: %s; the most probable answer has %.3f (%s).", what, r.Why, r.Probability, bought)
 }

@@ -270,7 +270,7 @@ func (r *replay) sayQuiet() {
 		if r.about[what] > 1 {
 			about = plural(r.about[what], "message") + " are"
 		}
-		r.a.warnf("mozci: %s about %s, and not about jobs\n", about, what)
+		r.a.warnf("note: %s about %s, and not about jobs\n", about, what)
 	}
 }
 

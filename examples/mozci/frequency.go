@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -159,25 +161,57 @@ func (a *app) printFrequency(o analysis.Overview, label string) error {
 		}
 		return a.printJSON(out)
 	}
-	if label != "" {
-		for _, p := range o.ByPush {
-			if p.Runs > 0 {
-				a.printf("%s  %d of %d\n", pushName(p.Push), p.Failures, p.Runs)
-			}
-		}
-		a.printf("\n")
+	a.printFrequencyText(o, label)
+	return nil
+}
+
+// printFrequencyText is the answer in a sentence, what follows from it, and the pushes.
+func (a *app) printFrequencyText(o analysis.Overview, what string) {
+	r := o.Overall
+	if what == "" {
+		what = "It"
 	}
-	a.printf("failed in %d of %s: %.1f %%, between %.1f and %.1f %% (%s, %v)\n", r.Failures, runs(r.Runs), 100*r.Rate,
-		100*r.Low, 100*r.High, r.Method, r.Confidence)
-	if n.None {
-		a.printf("it was never seen to fail: no number of runs can be named\n")
+	if r.Runs == 0 {
+		a.paragraph("", strong, fmt.Sprintf("%s has no run that tells: nothing is known of how often it fails.", what))
 	} else {
-		a.printf("to see it again with probability %v: %s (%d at best, %d at worst)\n", r.Confidence, runs(n.Runs),
-			n.Optimistic, n.Pessimistic)
-		a.printf("to rule it out with probability %v: %d passes in a row\n", r.Confidence, n.RuleOut)
+		a.paragraph("", strong, fmt.Sprintf("%s failed in %s: %s, between %s and %s.", what, ofRuns(r.Failures, r.Runs),
+			percent(r.Rate), percent(r.Low), percent(r.High)))
+	}
+	if r.Runs > 0 {
+		a.printf("\n")
+		g := reproducing(r)
+		g.write(a, a.out)
 	}
 	for _, w := range r.Warnings {
-		a.printf("warning: %s\n", w)
+		a.note("%s", w)
 	}
-	return nil
+	t := grid{head: []string{"push", "failed"}}
+	for _, p := range slices.Backward(o.ByPush) {
+		symbol := passed
+		if p.Failures > 0 {
+			symbol = failed
+		}
+		if p.Runs > 0 {
+			t.add(mark(symbol), cell{text: pushName(p.Push), url: a.pushPage(p.Push)},
+				cell{text: fmt.Sprintf("%d of %d", p.Failures, p.Runs)})
+		}
+	}
+	if len(t.rows) > 0 {
+		a.printf("\n")
+		t.write(a, a.out)
+	}
+}
+
+// reproducing says how many runs show a failure again, and how many rule it out.
+func reproducing(r analysis.Rate) grid {
+	g := grid{cut: map[int]bool{2: true}}
+	if n := r.ToReproduce(); n.None {
+		g.add(cell{}, cell{text: "to see it again"}, cell{text: "not known: it was never seen to fail"})
+	} else {
+		g.add(cell{}, cell{text: "to see it again"}, cell{text: fmt.Sprintf("%s (%d at best, %d at worst)", runs(n.Runs),
+			n.Optimistic, n.Pessimistic)})
+		g.add(cell{}, cell{text: "to rule it out"}, cell{text: plural(n.RuleOut, "pass") + " in a row"})
+	}
+	g.add(cell{}, cell{text: "confidence"}, cell{text: fmt.Sprintf("%s (%s interval)", percent(r.Confidence), r.Method)})
+	return g
 }

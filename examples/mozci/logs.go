@@ -218,17 +218,17 @@ func (a *app) printFailures(name string, r *joblog.Report, placer job.LineLocato
 		return err
 	}
 	for _, n := range r.Notes {
-		a.warnf("mozci: %s: %s\n", name, oneLine(n))
+		a.warnf("note: %s: %s\n", name, oneLine(n))
 	}
 	if len(r.Formats) == 0 {
-		a.warnf("mozci: %s: %s; try another --format, or another log of the job\n", name,
+		a.warnf("note: %s: %s; try another --format, or another log of the job\n", name,
 			oneLine(r.Reason))
 		return errNotEnough
 	}
 	unfinished, nameless := a.sayGroups(name, r)
 	switch {
 	case r.Partial:
-		a.warnf("mozci: %s: there may be more failures: %s\n", name, oneLine(r.Reason))
+		a.warnf("note: %s: there may be more failures: %s\n", name, oneLine(r.Reason))
 		return errTold
 	case len(r.Failures) > 0:
 	case unfinished > 0: // the log is cut, or the harness broke
@@ -277,7 +277,7 @@ func (a *app) groups(file string, names []string, one, more string) {
 	if len(names) > most {
 		shown += ", …"
 	}
-	a.warnf("mozci: %s: %d %s: %s\n", file, len(names), one, oneLine(shown))
+	a.warnf("note: %s: %d %s: %s\n", file, len(names), one, oneLine(shown))
 }
 
 // oneLine is a text from a log without the blanks that are no spaces, and not longer

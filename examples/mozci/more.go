@@ -126,7 +126,7 @@ func (a *app) printCancelled(ids []string, left []trigger.LeftOut) error {
 		for _, id := range ids {
 			a.printf("cancelled %s\n", id)
 		}
-		a.printPlan(trigger.Plan{LeftOut: left}, "")
+		a.printPlan(trigger.Plan{LeftOut: left}, "", true)
 		return nil
 	}
 	type leftJSON struct {

@@ -222,7 +222,7 @@ func (a *app) serverOptions(f serveFlags, at string) (o *server.Options, err err
 		d.Who = append(d.Who, who)
 	}
 	if d.Tokens == nil && len(d.Who) == 0 {
-		a.warnf("mozci: nobody may trigger anything: give --tokens\n")
+		a.warnf("note: nobody may trigger anything: give --tokens\n")
 	}
 	return o, nil
 }

@@ -188,28 +188,20 @@ func (a *app) printFindings(c *recorded.Checker) error {
 func (a *app) sayChecked(c *recorded.Checker, breaks int) {
 	skipped := 0
 	for _, s := range c.Skipped {
-		a.warnf("mozci: skipped %s of %s: %s\n", plural(s.Items, "item"), s.File, s.Why)
+		a.warnf("note: skipped %s of %s: %s\n", plural(s.Items, "item"), s.File, s.Why)
 		skipped += s.Items
 	}
 	n := 0
 	for _, count := range c.Checked {
 		n += count
 	}
-	a.warnf("mozci: checked %s of %s: %s\n", plural(n, "item"), plural(len(c.Checked), "endpoint"),
+	a.warnf("note: checked %s of %s: %s\n", plural(n, "item"), plural(len(c.Checked), "endpoint"),
 		strings.Join(slices.Sorted(maps.Keys(c.Checked)), ", "))
-	a.warnf("mozci: skipped %s nobody knows, and %s that refuse or redirect\n", plural(skipped, "item"),
+	a.warnf("note: skipped %s nobody knows, and %s that refuse or redirect\n", plural(skipped, "item"),
 		plural(c.Refused, "answer"))
 	if breaks > 0 {
-		a.warnf("mozci: %s what mozci reads\n", breaking(breaks))
+		a.warnf("note: %s what mozci reads\n", breaking(breaks))
 	}
-}
-
-// plural is a number of things: "1 answer", "2 answers".
-func plural(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }
 
 func breaking(n int) string {

@@ -245,10 +245,13 @@ func (a *app) actOn(ctx context.Context, f actFlags, ci job.Scheduler, plan trig
 		if len(labels) == 1 {
 			about = labels[0]
 		}
-		a.printPlan(plan, about)
-		a.printf("%s to trigger\n", runs(plan.Total()))
+		a.printPlan(plan, about, f.explain)
+		a.printf("\n")
+		if plan.Total() == 0 {
+			a.printf("There is nothing to trigger.\n")
+		}
 	}
-	if err == nil && a.wanted(f, plan) {
+	if a.toAct(f, plan, err == nil) {
 		plan, err = a.carryOut(ctx, ci, plan, book)
 	}
 	if a.json {

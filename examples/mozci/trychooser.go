@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -14,7 +13,7 @@ import (
 
 type chooserFlags struct {
 	choosing
-	rev, diff, tests, color string
+	rev, diff, tests string
 	config                  bool
 }
 
@@ -61,7 +60,6 @@ which Space marks.`,
 	f.StringVar(&c.tests, "tests", "", "which jobs run the tests of this `path`, a file or a folder")
 	f.BoolVar(&c.config, "try-task-config", false, "print what is chosen as try_task_config.json, which mach try and "+
 		"Lando take")
-	f.StringVar(&c.color, "color", colorAuto, "`when` to use colour: "+oneOf(whenColour))
 	c.byName(f)
 	c.bySyntax(f)
 	c.byParts(f)
@@ -97,7 +95,7 @@ func (a *app) trychooser(ctx context.Context, c chooserFlags) error {
 		}
 		return a.printChosen(chosen, a.chosenFrom(push), c)
 	case a.allTheThings != "-" && a.canPick():
-		labels, err := a.pick(ctx, catalog, c.color)
+		labels, err := a.pick(ctx, catalog)
 		if err != nil {
 			return err
 		}
@@ -127,8 +125,6 @@ func (a *app) checkChooser(c chooserFlags) error {
 		return usage("--diff - and --allthethings - both are standard input")
 	case c.config && buildbot:
 		return usage("--try-task-config is of Taskcluster: Buildbot's labels mean nothing to it")
-	case !slices.Contains(whenColour, c.color):
-		return usage("--color %q: expected %s", c.color, oneOf(whenColour))
 	}
 	return nil
 }
@@ -178,7 +174,7 @@ func (a *app) printChosen(chosen trychooser.Chosen, where string, c chooserFlags
 func (a *app) misunderstood(choice trychooser.Choice, chosen trychooser.Chosen) {
 	a.rebuilds(choice)
 	for _, what := range chosen.NotUnderstood {
-		a.warnf("mozci: not understood: %s\n", what)
+		a.warnf("note: not understood: %s\n", what)
 	}
 }
 
