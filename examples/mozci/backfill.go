@@ -26,32 +26,36 @@ func (a *app) backfillCommand() *cobra.Command {
 	var b backfillFlags
 	cmd := &cobra.Command{
 		Use:   "backfill",
-		Short: "The last good push of a broken label, and what to run since",
-		Long: `The last good push of a broken label, and what to run since. It walks from --rev,
-where the label must be bad, to older pushes, and stops at the last one on which
-the label was good: not the last on which it ran. What is filled is the gap
-between that push and the first bad one; without a good push it is everything up
-to --max-revisions, or with --automatic nothing.`,
-		Example: `  mozci backfill --label linux64/opt/xpcshell-1 --rev a062f26a3ad8 --max-revisions 30 --times 2`,
-		Args:    noArgs,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return a.backfill(cmd, b) },
+		Short: "Find a broken job's last good push and fill in the runs missing since then",
+		Long: `Find a broken job's last good push, and fill in the runs missing since then.
+
+mozci starts at --rev, where the job must have failed, and checks earlier pushes
+until it finds one where the job passed. Then it triggers the job on the pushes
+between the two that have no result, builds first. If no push up to
+--max-revisions passed, it fills all of them; with --automatic, none.`,
+		Example: `  mozci backfill --world testdata/worlds/permanent.txt \
+      --label linux64/opt/xpcshell-1 --rev d4f3de2cd033 --times 2
+  mozci backfill 'https://treeherder.mozilla.org/jobs?repo=autoland&selectedTaskRun=…'
+  mozci backfill --label test-linux2404-64/opt-xpcshell-1 --rev a062f26a3ad8 --yes`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.backfill(cmd, b) },
 	}
 	f := cmd.Flags()
-	f.StringVar(&b.label, "label", "", "the `label` that is broken")
-	f.StringVar(&b.rev, "rev", "", "a `revision` on which it is bad: 12 to 40 digits, of hg or of git, or tip")
+	f.StringVar(&b.label, "label", "", "the `label` of the broken job")
+	f.StringVar(&b.rev, "rev", "", "a `revision` where the job failed: 12 to 40 digits of hg or git, or tip")
 	f.IntVar(&b.maxRevisions, "max-revisions", 20,
-		"how many pushes before it to look at, at most; with --allthethings half as many again as SETA passes over")
-	f.IntVar(&b.times, "times", 1, "how many runs each missing push is to have in all")
-	f.BoolVar(&b.automatic, "automatic", false, "no person asked: do nothing when the label was never good")
-	f.BoolVar(&b.holes, "holes", false, "fill every push of the range, whatever the results: for performance jobs")
-	f.BoolVar(&b.newer, "fill-newer", false, "fill the pushes newer than the first bad one as well, which cannot "+
-		"hold the culprit")
-	f.BoolVar(&b.existing, "existing-only", false, "only where the builds exist: ask for no build")
-	f.BoolVar(&b.follow, "follow-merges", false, "look at what merges brought from other repositories, too")
-	f.StringVar(&b.test, "test", "", "good and bad are about this `test` and not about the job: its logs tell")
+		"maximum `number` of earlier pushes to check; with --allthethings, 1.5 times what SETA skips")
+	f.IntVar(&b.times, "times", 1, "the total `number` of runs that each push should have; runs it has count")
+	f.BoolVar(&b.automatic, "automatic", false, "unattended: trigger nothing when no good push is found")
+	f.BoolVar(&b.holes, "holes", false, "fill every push in the range, whatever its results: for performance jobs")
+	f.BoolVar(&b.newer, "fill-newer", false, "also fill the pushes newer than the first bad one, which cannot "+
+		"have broken the job")
+	f.BoolVar(&b.existing, "existing-only", false, "use the builds that exist and trigger none")
+	f.BoolVar(&b.follow, "follow-merges", false, "also check what merges brought from other repositories")
+	f.StringVar(&b.test, "test", "", "go by this `test` in the logs, not by the whole job")
 	f.StringArrayVar(&b.manifests, "manifest", nil,
-		"the test `manifest` that the failure is in: on each push the chunk that runs it is looked at; may be given "+
-			"several times")
+		"the test `manifest` with the failure: mozci checks the chunk that runs it on each push; can be repeated")
+	f.BoolVar(&b.explain, "explain", false, "give the reason for each part of the plan")
 	b.add(cmd)
 	b.addBudgets(cmd)
 	return cmd

@@ -35,39 +35,45 @@ func (a *app) culpritCommand() *cobra.Command {
 	var c culpritFlags
 	cmd := &cobra.Command{
 		Use:   "culprit",
-		Short: "Search until the push that did it is known, also when the job is flaky",
-		Long: `Search until the push that broke a label is known with the confidence, also when
-it fails only now and then. What ran already is evidence; the runs that tell most
-are asked for and waited for; the culprit is named after a failure on it and a
-pass on its parent. Only failures like the one on --rev count. How many runs and
-rounds it will take, and how long, is said first, and more runs than --max-runs
-are refused. It can be stopped at any time: the same call goes on.`,
-		Example: `  mozci culprit --label test-linux1804-64-qr/opt-xpcshell-1 --rev a062f26a3ad8 --confidence 0.95 --max-runs 60 --yes
-  mozci culprit --world testdata/worlds/intermittent.txt --label linux64/opt/mochitest-2 --rev tip --explain
-  mozci culprit --world testdata/worlds/perf.txt --label linux64/opt/talos-tp5o --rev tip --perf`,
+		Short: "Find the push that broke a job, even a flaky one",
+		Long: `Find the push that broke a job, even a flaky one.
+
+mozci counts the runs that exist as evidence, triggers the most informative next
+runs, waits for them, and goes on until it is as sure as --confidence says. It
+names a push only after a failure there and a pass on the push before. Only
+failures like the one on --rev count.
+
+First mozci says how many runs and rounds it expects, and how long they take. It
+refuses a search that needs more than --max-runs. You can stop it at any time;
+the same command goes on where it stopped. Without --yes it triggers nothing.`,
+		Example: `  mozci culprit --world testdata/worlds/intermittent.txt \
+      --label linux64/opt/mochitest-2 --rev tip --yes
+  mozci culprit --world testdata/worlds/perf.txt --label linux64/opt/talos-tp5o \
+      --rev tip --perf --yes
+  mozci culprit 'https://treeherder.mozilla.org/jobs?repo=autoland&selectedTaskRun=…' --yes`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.culprit(cmd, c) },
 	}
 	f := cmd.Flags()
-	f.StringVar(&c.label, "label", "", "the `label` that is broken")
-	f.StringVar(&c.rev, "rev", "", "a `revision` on which it failed: 12 to 40 digits, of hg or of git, or tip")
-	f.StringVar(&c.test, "test", "", "which push broke this `test`, and not the job: its logs tell")
+	f.StringVar(&c.label, "label", "", "the `label` of the broken job")
+	f.StringVar(&c.rev, "rev", "", "a `revision` where the job failed: 12 to 40 digits of hg or git, or tip")
+	f.StringVar(&c.test, "test", "", "go by this `test` in the logs, not by the whole job")
 	f.StringArrayVar(&c.manifests, "manifest", nil,
-		"the test `manifest` that the failure is in; may be given several times")
-	f.StringArrayVar(&c.signatures, "signature", nil, "only a failure with this `fingerprint` counts, as mozci "+
-		"failures --json prints it; may be given several times (default: what failed on --rev)")
-	f.BoolVar(&c.anyFailure, "any-failure", false, "every failure of the job counts, whatever failed in it")
-	f.Float64Var(&c.confidence, "confidence", 0.95, "the probability at which a push is named, 0.5 to less than 1")
-	f.Float64Var(&c.nothing, "flakes", 0.4, "how likely it is that nothing broke it, before anything is known; 0.1 "+
-		"where alarms are seldom flakes")
-	f.IntVar(&c.maxRuns, "max-runs", 100, "at most so many runs; -1 is no limit")
-	f.StringVar(&c.batch, "batch", "4", "a `number` of runs at a time; auto asks for as many as a round is worth")
-	f.IntVar(&c.maxRevisions, "max-revisions", 50, "how many pushes before --rev can hold the culprit, at first")
-	f.IntVar(&c.history, "history", 50, "how many pushes before those tell how flaky the label is; -1 is none")
-	f.IntVar(&c.newer, "newer", 40, "how many pushes after --rev tell how often it fails; -1 is none")
-	f.IntVar(&c.extend, "extend", 2, "how often the range may be doubled when the culprit is older; -1 is never")
-	f.BoolVar(&c.permanent, "permanent", false, "a broken push fails always, as with compilers")
-	f.BoolVar(&c.explain, "explain", false, "say why each run was chosen")
+		"the test `manifest` with the failure; can be repeated")
+	f.StringArrayVar(&c.signatures, "signature", nil, "count only failures with this `fingerprint`, which "+
+		"mozci failures --json prints; can be repeated (default: what failed on --rev)")
+	f.BoolVar(&c.anyFailure, "any-failure", false, "count every failure of the job, whatever failed in it")
+	f.Float64Var(&c.confidence, "confidence", 0.95, "how sure to be before naming a push, a `probability` from 0.5 to less than 1")
+	f.Float64Var(&c.nothing, "flakes", 0.4, "the `probability`, before any evidence, that no push broke it; use 0.1 where "+
+		"alarms are rarely flakes")
+	f.IntVar(&c.maxRuns, "max-runs", 100, "maximum `number` of runs; -1 is no limit")
+	f.StringVar(&c.batch, "batch", "4", "the `number` of runs in a round, or auto: as many as a round is worth")
+	f.IntVar(&c.maxRevisions, "max-revisions", 50, "the `number` of pushes up to --rev to suspect at first")
+	f.IntVar(&c.history, "history", 50, "the `number` of pushes before those that show how flaky the job is; -1 is none")
+	f.IntVar(&c.newer, "newer", 40, "the `number` of pushes after --rev that show how often it fails; -1 is none")
+	f.IntVar(&c.extend, "extend", 2, "how many `times` to double the range when the culprit is older; -1 is never")
+	f.BoolVar(&c.permanent, "permanent", false, "a broken push always fails, as with compilers")
+	f.BoolVar(&c.explain, "explain", false, "show all evidence, and why each run was chosen")
 	f.StringVar(&c.plot, "plot", "", "draw the results by push and the probabilities into this SVG `file`")
 	c.askedFlags.add(f)
 	c.addPerf(f)

@@ -17,14 +17,14 @@ type askedFlags struct {
 }
 
 func (q *askedFlags) add(f *pflag.FlagSet) {
-	f.StringVar(&q.good, "good", "", "a `revision` that is known to be good: suspect nothing older; with --find-fix "+
-		"one on which it is known to be mended")
-	f.StringArrayVar(&q.skip, "skip", nil, "never run on the push of this `revision`; what ran there still counts; may "+
-		"be given several times")
-	f.BoolVar(&q.findFix, "find-fix", false, "find the push that mended the job: --rev is a push on which it failed, "+
-		"and newer pushes are searched")
-	f.BoolVar(&q.follow, "follow-merges", false, "when the culprit is a merge, go on in the repository that it came "+
-		"from; --max-runs is for all of it")
+	f.StringVar(&q.good, "good", "", "a `revision` that you know to be good: suspect nothing older; with --find-fix, "+
+		"one where it is fixed")
+	f.StringArrayVar(&q.skip, "skip", nil, "trigger nothing on the push of this `revision`; runs it has still count; can "+
+		"be repeated")
+	f.BoolVar(&q.findFix, "find-fix", false, "find the push that fixed the job, among the pushes after --rev, where "+
+		"it failed")
+	f.BoolVar(&q.follow, "follow-merges", false, "when the culprit is a merge, go on in the repository it merged; "+
+		"--max-runs covers both")
 }
 
 // check refuses flags that are given without a value.

@@ -413,8 +413,10 @@ func (a *app) change(p job.Push, named bool) {
 	if line := firstLine(full); line != "" {
 		text += "  " + line
 	}
-	a.lineOn(a.out, cell{text: "  "}, cell{text: middleCut(job.Visible(text), a.look(a.out).width-2),
-		url: a.pushPage(p)})
+	a.lineOn(a.out, cell{text: "  "}, cell{
+		text: middleCut(job.Visible(text), a.look(a.out).width-2),
+		url:  a.pushPage(p),
+	})
 }
 
 // described is the push with its changes: a search reads pushes without them. Where they
@@ -446,7 +448,9 @@ func (a *app) described(p job.Push) job.Push {
 // factsOf are the lines below the answer: how often it failed, and what it cost.
 func factsOf(r backfill.SearchResult, c culpritFlags) [][2]string {
 	var out [][2]string
-	add := func(name, format string, args ...any) { out = append(out, [2]string{name, fmt.Sprintf(format, args...)}) }
+	add := func(name, format string, args ...any) {
+		out = append(out, [2]string{name, fmt.Sprintf(format, args...)})
+	}
 	switch {
 	case r.Change != nil:
 		unit, better := "", "higher"

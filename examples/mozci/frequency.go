@@ -23,24 +23,27 @@ func (a *app) frequencyCommand() *cobra.Command {
 	var q frequencyFlags
 	cmd := &cobra.Command{
 		Use:   "frequency",
-		Short: "How often it fails, and how many runs that means",
-		Long: `How often a label, or one test of it, fails: over the last pushes, or as counted.
-How many runs show it again with the confidence, and how many passes rule it out.`,
+		Short: "Estimate how often a job or test fails, and how many runs it takes to reproduce it",
+		Long: `Estimate how often a job, or one test in it, fails over the last pushes, or from
+counts of your own. mozci also says how many runs show the failure again, and how
+many passes in a row rule it out.`,
 		Example: `  mozci frequency --failures 3 --runs 6
-  mozci frequency --label test-linux1804-64-qr/opt-xpcshell-1 --rev tip --last 50`,
+  mozci frequency --world testdata/worlds/intermittent.txt \
+      --label linux64/opt/mochitest-2 --rev tip --last 15
+  mozci frequency 'https://treeherder.mozilla.org/jobs?repo=autoland&selectedTaskRun=…'`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.frequency(cmd, q) },
 	}
 	f := cmd.Flags()
-	f.StringVar(&q.label, "label", "", "the `label`")
-	f.StringVar(&q.rev, "rev", "tip", "the newest push, by `revision`")
-	f.IntVar(&q.last, "last", 50, "so many pushes up to --rev")
-	f.StringVar(&q.test, "test", "", "how often this `test` fails, and not the job: its logs tell")
-	f.IntVar(&q.failures, "failures", 0, "so many failures were counted, of --runs")
-	f.IntVar(&q.runs, "runs", 0, "so many runs were counted")
-	f.Float64Var(&q.confidence, "confidence", 0.95, "of the interval and of the numbers of runs, 0 to 1")
+	f.StringVar(&q.label, "label", "", "the `label` of the job")
+	f.StringVar(&q.rev, "rev", "tip", "the newest push to count, by its `revision`")
+	f.IntVar(&q.last, "last", 50, "the `number` of pushes to count, up to --rev")
+	f.StringVar(&q.test, "test", "", "go by this `test` in the logs, not by the whole job")
+	f.IntVar(&q.failures, "failures", 0, "the `number` of failures that you counted, of --runs")
+	f.IntVar(&q.runs, "runs", 0, "the `number` of runs that you counted")
+	f.Float64Var(&q.confidence, "confidence", 0.95, "how sure the answers are to be, a `probability` between 0 and 1")
 	f.StringVar(&q.method, "method", string(analysis.Wilson),
-		"of the interval, by `name`: wilson, clopper-pearson or jeffreys")
+		"the `name` of the interval: wilson, clopper-pearson or jeffreys")
 	return cmd
 }
 
@@ -71,7 +74,7 @@ func (a *app) frequency(cmd *cobra.Command, q frequencyFlags) error {
 	counted := cmd.Flags().Changed("failures") || cmd.Flags().Changed("runs")
 	switch {
 	case counted && q.label != "":
-		return usage("--failures and --runs say what was counted: they go with no --label")
+		return usage("--failures and --runs are counts of your own: leave out --label")
 	case counted && (!cmd.Flags().Changed("failures") || !cmd.Flags().Changed("runs")):
 		return usage("--failures and --runs go together")
 	case !counted && q.label == "":

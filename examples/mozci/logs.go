@@ -65,13 +65,14 @@ damaged or too large, mozci prints what it found, says on standard error why
 there may be more, and exits with 1; so it does when no failure is listed and a
 group of tests did not end. It exits with 3 when no line was of a known format,
 and when groups failed and no failure says in which test.`,
-		Example: `  mozci failures --job A0cKfsxWTMq5ESDjLOnkVg/0
+		Example: `  mozci failures examples/mozci/testdata/failed_errorsummary.log
+  mozci failures --job A0cKfsxWTMq5ESDjLOnkVg/0
   mozci failures mochitest_errorsummary.log live_backing.log --json
   mozci failures --format junit report.xml`,
 		RunE: func(cmd *cobra.Command, files []string) error { return a.failures(cmd, names, format, id, files) },
 	}
-	cmd.Flags().StringVar(&format, "format", "auto", "the format of the files, by `name`: "+oneOf(names))
-	cmd.Flags().StringVar(&id, "job", "", "the `id` of a job, as mozci jobs prints it")
+	cmd.Flags().StringVar(&format, "format", "auto", "the `name` of the files' format: "+oneOf(names))
+	cmd.Flags().StringVar(&id, "job", "", "the `id` of a run, which mozci jobs prints")
 	return cmd
 }
 
@@ -301,12 +302,12 @@ func (a *app) errorlinesCommand() *cobra.Command {
 	var most int
 	cmd := &cobra.Command{
 		Use:     "errorlines [FILE…]",
-		Short:   "The error lines of plain logs, as a sheriff would list them",
-		Long:    `The error lines of plain logs, compressed or not, by Treeherder's rules; - is standard input.`,
-		Example: `  mozci errorlines live_backing.log`,
+		Short:   "List the error lines of plain logs, as a sheriff would",
+		Long:    `List the error lines of plain logs, packed or not, by the rules of Treeherder; - is standard input.`,
+		Example: `  mozci errorlines examples/mozci/testdata/failed.log`,
 		RunE:    func(cmd *cobra.Command, files []string) error { return a.errorlines(cmd, most, files) },
 	}
-	cmd.Flags().IntVar(&most, "max-lines", 0, "list so many of each file at most; 0 is all")
+	cmd.Flags().IntVar(&most, "max-lines", 0, "maximum `number` of lines to list from each file; 0 is all")
 	return cmd
 }
 

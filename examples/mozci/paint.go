@@ -134,7 +134,9 @@ func (a *app) lineOn(w io.Writer, cells ...cell) {
 
 // paragraph writes a text in lines of the stream's width at most. Lines after the first
 // begin with the indent. A word that is longer than a line, such as a URL, stays whole.
-func (a *app) paragraph(indent string, s style, text string) { a.paragraphOn(a.out, "", indent, s, text) }
+func (a *app) paragraph(indent string, s style, text string) {
+	a.paragraphOn(a.out, "", indent, s, text)
+}
 
 // paragraphOn is paragraph on a stream, after a lead that is on the first line already.
 func (a *app) paragraphOn(w io.Writer, lead, indent string, s style, text string) {

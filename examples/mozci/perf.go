@@ -1,7 +1,7 @@
 package main
 
 import (
-		"math"
+	"math"
 	"slices"
 	"strconv"
 
@@ -12,8 +12,8 @@ import (
 
 // addPerf adds the flag of searches over values.
 func (c *culpritFlags) addPerf(f *pflag.FlagSet) {
-	f.BoolVar(&c.perf, "perf", false, "search for the push that changed what a performance job measures; --test names "+
-		"the value: a suite, or suite/test")
+	f.BoolVar(&c.perf, "perf", false, "find the push that changed what a performance job measures; --test names the "+
+		"value: a suite, or suite/test")
 }
 
 // checkPerf refuses flags that mean nothing for values, and leaves defaults to the search.
