@@ -75,7 +75,7 @@ func (a *app) wantedTo(f actFlags, question string) bool {
 	if f.yes {
 		return true
 	}
-	if a.json || !terminal(a.in) || !terminal(a.err) {
+	if a.json || !a.converses() {
 		return false
 	}
 	a.warnf("%s [y/N] ", question)

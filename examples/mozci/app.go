@@ -31,6 +31,8 @@ type app struct {
 	out, err io.Writer
 
 	json          bool
+	output        *outputChoice
+	reportTo      io.Writer // standard output, where it has a report; out is standard error then
 	world         string
 	repo          string
 	ci, triggerCI string
@@ -82,7 +84,7 @@ Nothing is asked for without --yes, or a yes on the terminal. Exit status: 0 don
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage("%v", err) })
 	root.SetGlobalNormalizationFunc(oldSpelling)
 	f := root.PersistentFlags()
-	f.BoolVar(&a.json, "json", false, "results as JSON on standard output, one object or one on each line")
+	a.addOutput(f)
 	f.StringVar(&a.world, "world", "", "a history as text `file` in place of all services: no network, nothing "+
 		"outlives the program")
 	f.StringVar(&a.repo, "repo", "autoland", "the repository's `name`, such as mozilla-central, or its path")
@@ -160,6 +162,9 @@ func (a *app) start(cmd *cobra.Command) error {
 		return usage("--branch %s: a world has no branches", a.branch)
 	case a.world != "" && (a.record != "" || a.replay != ""):
 		return usage("--world has no HTTP exchanges to record or replay")
+	}
+	if err := a.startOutput(cmd); err != nil {
+		return err
 	}
 	a.started = true
 	return nil

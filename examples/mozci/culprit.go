@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -173,7 +174,7 @@ func (a *app) culprit(cmd *cobra.Command, c culpritFlags) error {
 		}
 		if err != nil || c.dryRun || settled(first) ||
 			!a.wantedTo(c.actFlags, fmt.Sprintf("Ask for %s?", outlook(forecastOf(first)))) {
-			return errors.Join(err, a.printSearch(first, c, true))
+			return errors.Join(err, a.printSearch(cmd.Context(), first, c, true))
 		}
 		o.DryRun = false
 	}
@@ -191,11 +192,11 @@ func (a *app) culprit(cmd *cobra.Command, c culpritFlags) error {
 	found, err := backfill.Search(cmd.Context(), p.repo, ci, c.label, c.rev, o)
 	switch {
 	case errors.Is(err, backfill.ErrOverBudget):
-		return errors.Join(err, a.printSearch(found, c, true))
+		return errors.Join(err, a.printSearch(cmd.Context(), found, c, true))
 	case err == nil:
-		err = a.printSearch(found, c, false)
+		err = a.printSearch(cmd.Context(), found, c, false)
 	case len(found.Pushes) > 0:
-		_ = a.printSearch(found, c, false)
+		_ = a.printSearch(cmd.Context(), found, c, false)
 	}
 	if c.plot != "" && len(found.Pushes) > 0 {
 		err = errors.Join(err, plotTo(c.plot, found))
@@ -308,11 +309,16 @@ func rateOf(r analysis.Rate) (out rateJSON) {
 
 // printSearch prints what was found, and says by the exit status whether it is
 // an answer.
-func (a *app) printSearch(r backfill.SearchResult, c culpritFlags, planned bool) error {
+func (a *app) printSearch(
+	ctx context.Context, r backfill.SearchResult, c culpritFlags, planned bool,
+) error {
 	var err error
-	if a.json {
+	switch {
+	case a.reports():
+		a.printReport(a.culpritReport(ctx, r, c, planned))
+	case a.json:
 		err = a.printSearchJSON(r, planned)
-	} else {
+	default:
 		a.printSearchText(r, c, planned)
 	}
 	if err == nil && !planned && len(r.Class) == 0 && r.Outcome != culprit.NotARegression {

@@ -1,0 +1,98 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"text/tabwriter"
+)
+
+func (g grid) write(d dialect, most int) string {
+	rows := g.rows
+	switch {
+	case len(rows) == 0:
+		return ""
+	case len(rows) > most:
+		rows = append(rows[:most:most], []line{{ownf("… and %d more", len(g.rows)-most)}})
+	}
+	if d.grids {
+		return g.marked(d, rows)
+	}
+	return fenced(g.aligned(rows))
+}
+
+// marked is a table of GitHub's Markdown. A cell ends at a bar, in a quoted name too,
+// unless a backslash stands before it.
+func (g grid) marked(d dialect, rows [][]line) string {
+	var out strings.Builder
+	for _, h := range g.head {
+		out.WriteString("| " + string(h) + " ")
+	}
+	out.WriteString("|\n" + strings.Repeat("| --- ", len(g.head)) + "|")
+	for _, row := range rows {
+		out.WriteString("\n")
+		for i := range g.head {
+			cell := ""
+			if i < len(row) {
+				cell = row[i].inline(d)
+			}
+			out.WriteString("| " + strings.ReplaceAll(cell, "|", `\|`) + " ")
+		}
+		out.WriteString("|")
+	}
+	return out.String()
+}
+
+// aligned is a table for a font of one width.
+func (g grid) aligned(rows [][]line) []string {
+	var out strings.Builder
+	table := tabwriter.NewWriter(&out, 0, 0, 2, ' ', 0)
+	for i, h := range g.head {
+		cell(table, i, strings.ToLower(string(h)))
+	}
+	say(table, "\n")
+	for _, row := range rows {
+		for i := range g.head {
+			text := ""
+			if i < len(row) {
+				text = row[i].bare()
+			}
+			cell(table, i, text)
+		}
+		say(table, "\n")
+	}
+	_ = table.Flush()
+	var lines []string
+	for l := range strings.Lines(out.String()) {
+		lines = append(lines, strings.TrimRight(l, " \n"))
+	}
+	return lines
+}
+
+func cell(table *tabwriter.Writer, i int, text string) {
+	if i > 0 {
+		say(table, "\t")
+	}
+	say(table, "%s", text)
+}
+
+// percentCell is a probability in a cell: whole, and never 0% or 100%, since it is not certain.
+func percentCell(p float64) own {
+	switch {
+	case p < 0.01:
+		return "<1%"
+	case p > 0.99:
+		return ">99%"
+	}
+	return own(fmt.Sprintf("%.0f%%", 100*p))
+}
+
+// sure is a probability in a sentence.
+func sure(p float64) own {
+	switch {
+	case p < 0.01:
+		return "less than 1%"
+	case p > 0.99:
+		return "more than 99%"
+	}
+	return percentCell(p)
+}
