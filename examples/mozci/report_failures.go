@@ -195,13 +195,16 @@ func (k *keeping) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// forPrograms are the formats whose lines nobody reads.
+var forPrograms = []joblog.Format{joblog.ErrorSummary, joblog.StructuredLog, joblog.WPTReport, joblog.JUnit}
+
 // lines are the lines of the failures of a report, by their number, and ends the keeping.
 func (k *keeping) lines(r *joblog.Report) map[int]string {
 	if k == nil || k.file == nil {
 		return nil
 	}
 	defer func() { _, _ = k.file.Close(), os.Remove(k.file.Name()) }()
-	if r == nil || k.bad != nil {
+	if r == nil || k.bad != nil || slices.Contains(forPrograms, r.Source) {
 		return nil
 	}
 	var wanted []int
