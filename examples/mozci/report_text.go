@@ -18,11 +18,16 @@ const (
 // blanks become spaces; what else is no letter is made visible.
 var blanks = strings.NewReplacer("\r\n", " ", "\n", " ", "\r", " ", "\t", " ", "\v", " ", "\f", " ")
 
+// longRuns are runs of backticks that are cut: GitHub and Bugzilla take one of more than
+// 80 for no quote.
+var longRuns = regexp.MustCompile("(`{16})`+")
+
 // oneText is a text of somebody else on one line, cut to so many characters. U+FFFD is
 // taken out: Bugzilla drops it before it reads the Markdown, and two runs of backticks on
 // its sides would become one, longer than any that was counted.
 func oneText(s string, most int) string {
 	s = strings.TrimSpace(strings.ReplaceAll(job.Visible(blanks.Replace(s)), "\uFFFD", "?"))
+	s = longRuns.ReplaceAllString(s, "$1…")
 	n := 0
 	for i := range s {
 		if n == most {
@@ -64,15 +69,18 @@ func longestRun(s string) int {
 	return longest
 }
 
-// words has no character that Markdown takes for a mark within a line, and linkish are
+// listish begins like an item of a list or the line under a heading. words has no character that Markdown takes for a mark within a line, and linkish are
 // words that GitHub or Bugzilla make a link of: bug 12, comment 3, D45, GH-6, www.
 var (
 	words   = regexp.MustCompile(`^(?:[A-Za-z0-9 ,.()%'/+=-]|[:;](?: |$))+$`)
+	listish = regexp.MustCompile(`^(?:[-+=]|[0-9]+[.)])`)
 	linkish = regexp.MustCompile(`(?i)\bwww\.|\b(?:bug|comment|attachment)s?\b|\b(?:cve|gh|bp|revision)-|\b[dr]\d+\b`)
 )
 
 // harmless reports whether a text is nothing but text in Markdown.
-func harmless(text string) bool { return words.MatchString(text) && !linkish.MatchString(text) }
+func harmless(text string) bool {
+	return words.MatchString(text) && !linkish.MatchString(text) && !listish.MatchString(text)
+}
 
 // address is an address that may stand in a report, or nothing: of a web page, without a
 // password, and with no character that ends it or that Markdown takes for a mark.

@@ -99,6 +99,9 @@ func shownText(s string, most int) string {
 	for _, blank := range []string{"\r\n", "\n", "\r", "\t", "\v", "\f"} {
 		s = strings.ReplaceAll(s, blank, " ")
 	}
+	for n := strings.Count(s, "`"); n > 16; n-- {
+		s = strings.ReplaceAll(s, strings.Repeat("`", n), strings.Repeat("`", 16)+"…")
+	}
 	runes := []rune(strings.TrimSpace(strings.ReplaceAll(job.Visible(s), "\uFFFD", "?")))
 	if len(runes) > most {
 		return strings.TrimRight(string(runes[:most]), " ") + "…"
@@ -219,6 +222,10 @@ func TestHarmless(t *testing.T) {
 		"by :smile:":              false,
 		"test_a.html":             false,
 		"a\nb":                    false,
+		"- item":                  false,
+		"12. item":                false,
+		"12 items":                true,
+		"=== a":                   false,
 		"":                        false,
 		"pushes a & b":            false,
 		"GH-7 is":                 false,
