@@ -86,9 +86,12 @@ func (a *app) brokenSince(ctx context.Context, r backfill.FindResult) facts {
 	if r.LastGood != nil && r.FirstBad != nil {
 		oldest, newest = *r.LastGood, *r.FirstBad
 	}
-	if pages := shownPages(a.pagesBetween(ctx, oldest, newest, r.Label)); len(pages) > 0 {
-		span := ownf("pushes %d to %d", oldest.ID, newest.ID)
-		out = append(out, fact{"Range", paragraph{line{span}, pages}})
+	between := a.pagesBetween(ctx, oldest, newest, r.Label)
+	if r.LastGood != nil {
+		between = append(between, a.pagesOfChanges(oldest, newest)...)
+	}
+	if pages := shownPages(between); len(pages) > 0 {
+		out = append(out, fact{"Range", paragraph{line{ownf("pushes %d to %d", oldest.ID, newest.ID)}, pages}})
 	}
 	return out
 }

@@ -76,26 +76,31 @@ func (a *app) pageOfChanges(p job.Push) string {
 	return a.pageOfHg(p.Repo, "rev/"+url.PathEscape(hash))
 }
 
-// pagesBetween are where to look at a label on the pushes after one up to another; the
-// pushlog of a range leaves its first push out, as those do who look for what broke a job.
-func (a *app) pagesBetween(ctx context.Context, after, last job.Push, label string) []pageLink {
-	if !after.Testable() || !last.Testable() {
+// pagesBetween are where to look at a label on the pushes from one to another.
+func (a *app) pagesBetween(ctx context.Context, first, last job.Push, label string) []pageLink {
+	if !first.Testable() || !last.Testable() {
 		return nil
 	}
 	out := []pageLink{{"Treeherder", a.pageOfTreeherder("jobs", url.Values{
-		"repo": {last.Repo}, "fromchange": {after.Revision}, "tochange": {last.Revision}, "searchStr": {label},
+		"repo": {last.Repo}, "fromchange": {first.Revision}, "tochange": {last.Revision}, "searchStr": {label},
 	})}}
 	if a.opened != nil {
 		if p, master := a.opened.read.(*buildbot.Project); master {
 			out = append(out, pageLink{"Buildbot", p.LabelPage(ctx, label)})
 		}
 	}
-	from, to := a.hashOfHg(after), a.hashOfHg(last)
-	if from != "" && to != "" {
-		q := url.Values{"fromchange": {from}, "tochange": {to}}
-		out = append(out, pageLink{"pushlog", a.pageOfHg(last.Repo, "pushloghtml?"+q.Encode())})
-	}
 	return out
+}
+
+// pagesOfChanges is the pushlog of the pushes after one up to another: it leaves the first
+// one out, as those do who look for what broke a job.
+func (a *app) pagesOfChanges(after, last job.Push) []pageLink {
+	from, to := a.hashOfHg(after), a.hashOfHg(last)
+	if from == "" || to == "" {
+		return nil
+	}
+	q := url.Values{"fromchange": {from}, "tochange": {to}}
+	return []pageLink{{"pushlog", a.pageOfHg(last.Repo, "pushloghtml?"+q.Encode())}}
 }
 
 // runOfTask is how Taskcluster's runs are named: a task, and the number of its run.
