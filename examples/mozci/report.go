@@ -145,7 +145,7 @@ type paragraph struct {
 // prose is a paragraph without pages.
 func prose(spans ...fragment) paragraph { return paragraph{line: spans} }
 
-func (p paragraph) write(d dialect, _ int) string { return withPages(d, p.line.inline(d), p.pages, "") }
+func (p paragraph) write(d dialect, _ int) string { return withPages(d, p.inline(d), p.pages, "") }
 
 // withPages adds pages to a line: as links behind it, or each address on a line of its
 // own, where no full stop or bracket is taken for a part of it.
@@ -179,7 +179,7 @@ type fact struct {
 func (f facts) write(d dialect, _ int) string {
 	var out []string
 	for _, x := range f {
-		out = append(out, withPages(d, "- "+string(x.name)+": "+x.line.inline(d), x.pages, "  "))
+		out = append(out, withPages(d, "- "+string(x.name)+": "+x.inline(d), x.pages, "  "))
 	}
 	return strings.Join(out, "\n")
 }

@@ -33,8 +33,8 @@ func brokeBetween(r backfill.FindResult, b backfillFlags) line {
 	case r.FirstBad == nil:
 		return append(out, ownf(" failed on none of the %d pushes up to push %d.", len(r.History), r.Start.ID))
 	case r.LastGood == nil:
-		return append(out, ownf(" has been broken since push %d or before: it was good on none of the %d pushes before "+
-			"push %d.", r.FirstBad.ID, len(r.History)-1, r.Start.ID))
+		return append(out, ownf(" has been broken since push %d or before: it was good on none of the %d pushes "+
+			"before push %d.", r.FirstBad.ID, len(r.History)-1, r.Start.ID))
 	}
 	out = append(out, ownf(" broke between push %d (last good) and push %d (first bad).", r.LastGood.ID, r.FirstBad.ID))
 	return append(out, gapBetween(r))

@@ -143,7 +143,8 @@ func (a *app) suspects(ctx context.Context, r backfill.SearchResult) facts {
 	for _, p := range pushes[:min(len(pushes), mostSuspects)] {
 		p = a.whole(ctx, p)
 		pages := append(a.pagesOf(p, r.Label), a.failedOn(r, p)...)
-		out = append(out, fact{ownf("Push %d", p.ID), paragraph{append(line{a.linkedRevision(p)}, broughtBy(p)...), pages}})
+		about := append(line{a.linkedRevision(p)}, broughtBy(p)...)
+		out = append(out, fact{ownf("Push %d", p.ID), paragraph{about, pages}})
 	}
 	return out
 }

@@ -125,7 +125,8 @@ func notesOf(r *joblog.Report) facts {
 			code(open[0].Name))
 	}
 	if bad := r.Nameless(); len(bad) > 0 {
-		add(ownf("%d %s failed without naming a test, the first one ", len(bad), oneOrMore(len(bad), "group", "groups")),
+		n := oneOrMore(len(bad), "group", "groups")
+		add(ownf("%d %s failed without naming a test, the first one ", len(bad), n),
 			code(bad[0].Group))
 	}
 	return out

@@ -81,6 +81,6 @@ func reproduced(r analysis.Rate) own {
 	case n.Capped:
 		return ownf("It takes %d runs or more to reproduce it with a probability of %s.", analysis.MostRuns, confidence)
 	}
-	return ownf("To reproduce it with a probability of %s takes %s (at best %d, at worst %d). %d passes in a row rule it "+
-		"out.", confidence, own(runs(n.Runs)), n.Optimistic, n.Pessimistic, n.RuleOut)
+	return ownf("To reproduce it with a probability of %s takes %s (at best %d, at worst %d). %d passes in a row rule "+
+		"it out.", confidence, own(runs(n.Runs)), n.Optimistic, n.Pessimistic, n.RuleOut)
 }

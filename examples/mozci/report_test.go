@@ -93,7 +93,8 @@ func TestReportsQuoteHostileServers(t *testing.T) {
 				if bad := signs.FindString(unquoted(t, out)); bad != "" {
 					t.Errorf("%q: %q in\n%s", args, bad, out)
 				}
-				if out == "" && !strings.HasPrefix(errOut[max(0, strings.LastIndex(errOut, "\nmozci: ")+1):], "mozci: ") {
+				said := errOut[max(0, strings.LastIndex(errOut, "\nmozci: ")+1):]
+				if out == "" && !strings.HasPrefix(said, "mozci: ") {
 					t.Errorf("%q: neither a report nor an error: %q", args, errOut)
 				}
 			}
@@ -168,7 +169,8 @@ func TestReportsLink(t *testing.T) {
 		for i := range 5 {
 			out = strings.ReplaceAll(out, revisionOf(int64(i+1)), fmt.Sprintf("REV%d", i+1))
 		}
-		fmt.Fprintf(&got, "$ mozci %s\n%s\n", tidy.Replace(strings.Join(args, " ")), otherTasks.ReplaceAllString(out, "TASK"))
+		out = otherTasks.ReplaceAllString(out, "TASK")
+		fmt.Fprintf(&got, "$ mozci %s\n%s\n", tidy.Replace(strings.Join(args, " ")), out)
 	}
 	golden := filepath.Join("testdata", "report_links.txt")
 	if *update {
@@ -262,8 +264,8 @@ func TestReportOfWhatWasTriggered(t *testing.T) {
 		{Push: p, Action: trigger.ActionNothing},
 	}}
 	for want, got := range map[string]line{
-		"mozci triggered 3 runs, 1 of them a build. 3 runs had been triggered before. 4 runs could not be triggered.": triggered(
-			plan),
+		"mozci triggered 3 runs, 1 of them a build. 3 runs had been triggered before. " +
+			"4 runs could not be triggered.": triggered(plan),
 		"1 build triggered; 2 runs triggered; 3 runs triggered before; 4 runs not triggered": planCell(
 			backfill.FindResult{Plan: plan}, p),
 		"mozci would trigger nothing.": triggered(trigger.Plan{}),

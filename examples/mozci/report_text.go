@@ -69,8 +69,9 @@ func longestRun(s string) int {
 	return longest
 }
 
-// listish begins like an item of a list or the line under a heading. words has no character that Markdown takes for a mark within a line, and linkish are
-// words that GitHub or Bugzilla make a link of: bug 12, comment 3, D45, GH-6, www.
+// listish begins like an item of a list or the line under a heading. words has no
+// character that Markdown takes for a mark within a line, and linkish are words that
+// GitHub or Bugzilla make a link of: bug 12, comment 3, D45, GH-6, www.
 var (
 	words   = regexp.MustCompile(`^(?:[A-Za-z0-9 ,.()%'/+=-]|[:;](?: |$))+$`)
 	listish = regexp.MustCompile(`^(?:[-+=]|[0-9]+[.)])`)
