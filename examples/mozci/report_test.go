@@ -24,7 +24,8 @@ import (
 )
 
 // signs are what GitHub and Bugzilla make something of where it is no quote.
-var signs = regexp.MustCompile("(?i)@|\\b(?:bug|comment|attachment)s?\\b|#[0-9]|<[a-z/!]|evil|\\*\\*|`|\\]\\(https?://[^)]*evil|\\\\x1b")
+var signs = regexp.MustCompile("(?i)@|\\b(?:bug|comment|attachment)s?\\b|#[0-9]|<[a-z/!]" +
+	"|evil|\\*\\*|`|\\]\\(https?://[^)]*evil|\\\\x1b")
 
 // unquoted is a report without what is quoted in it: blocks, code spans and addresses.
 func unquoted(t *testing.T, report string) string {
