@@ -11,8 +11,8 @@ import (
 	"github.com/mozci/mozci/trigger"
 )
 
-// plan plans what is missing since the last good push: runs on each push that
-// is not bad already. Pushes that turn out to be untestable are filed so.
+// plan plans the runs that are missing since the last good push, on each push that is not
+// bad already. Pushes that turn out to be untestable move to that list of the result.
 func (f *finder) plan(ctx context.Context, res *FindResult) error {
 	var pushes []job.Push
 	var bad []trigger.Step
@@ -46,7 +46,7 @@ func (f *finder) plan(ctx context.Context, res *FindResult) error {
 			pushes = append(pushes, s.Push)
 		}
 	}
-	if why, err := f.hands(ctx, res); err != nil || why != "" {
+	if why, err := f.unattended(ctx, res); err != nil || why != "" {
 		f.off = true
 		f.leaveAlone(res, pushes, why)
 		return err
@@ -65,48 +65,48 @@ func (f *finder) plan(ctx context.Context, res *FindResult) error {
 	res.refile()
 	var unknown *job.UnknownLabelError
 	if errors.As(err, &unknown) {
-		return nil // it can run on the start, and on none of these: they are untestable
+		return nil // the label exists on the start, but on none of these pushes: they are untestable
 	}
 	return err
 }
 
-// newer reports whether a push is newer than the first bad one and not to be
-// filled for that.
+// newer reports whether a push is left out because it is newer than the first bad one.
 func (f *finder) newer(res *FindResult, p job.Push) bool {
 	return !f.opts.FillNewer && res.FirstBad != nil && p.Compare(*res.FirstBad) > 0
 }
 
-// planOptions are the caller's, with one reason for every push.
+// planOptions returns the options of the caller for trigger.Make, with one reason for
+// every push.
 func (f *finder) planOptions(why string) *trigger.Options {
 	opts, o := f.looker.planOptions(why), f.opts
 	opts.Ledger, opts.Exceptions, opts.Budgets = o.Ledger, o.Exceptions, o.Budgets
 	opts.Automatic, opts.ExistingOnly = o.Automatic, o.ExistingOnly
-	if !f.lean { // else the builds were not read
+	if !f.lean { // else the builds were not read, and Make must read them
 		opts.Known = func(p job.Push) ([]job.Job, bool) { jobs, ok := f.known[p.Key()]; return jobs, ok }
 	}
 	return opts
 }
 
-// hands says why a robot keeps its hands off, or nothing.
-func (f *finder) hands(ctx context.Context, res *FindResult) (string, error) {
+// unattended says why an unattended call must trigger nothing; empty when it may.
+func (f *finder) unattended(ctx context.Context, res *FindResult) (string, error) {
 	if !f.opts.Automatic {
 		return "", nil
 	}
 	if res.NeverGood {
-		return fmt.Sprintf("never good in the %d pushes before %s: automatic backfill leaves it alone",
+		return fmt.Sprintf("never good in the last %d pushes before %s: unattended backfill leaves it alone",
 			len(res.History)-1, res.Start.Short()), nil
 	}
 	ours, err := trigger.Offspring(ctx, f.ci, f.opts.Ledger, res.Start,
 		analysis.OfLabel(f.known[res.Start.Key()], f.label), f.label)
 	if ours {
-		return fmt.Sprintf("the runs on %s were asked for before: automatic backfill does not act on its own offspring",
+		return fmt.Sprintf("mozci triggered the runs on %s: unattended backfill does not act on its own runs",
 			res.Start.Short()), err
 	}
 	return "", err
 }
 
-// leaveAlone is the plan of such a robot. What is under way already is not
-// missing.
+// leaveAlone makes the plan of a call that must trigger nothing: everything missing is
+// left out. Runs that are under way are not missing.
 func (f *finder) leaveAlone(res *FindResult, pushes []job.Push, why string) {
 	has := map[job.PushKey]int{}
 	for _, s := range res.History {
@@ -121,7 +121,7 @@ func (f *finder) leaveAlone(res *FindResult, pushes []job.Push, why string) {
 	}
 }
 
-// priority puts the pushes that can hold the culprit before those that cannot.
+// priority puts the pushes that can hold the culprit (1) before those that cannot (0).
 func (r *FindResult) priority(p job.Push) int {
 	if r.FirstBad != nil && p.Compare(*r.FirstBad) < 0 {
 		return 1
@@ -129,7 +129,7 @@ func (r *FindResult) priority(p job.Push) int {
 	return 0
 }
 
-// why says why the label is wanted on a push.
+// why says why runs are wanted on a push.
 func (r *FindResult) why(p job.Push, holes bool) string {
 	switch {
 	case holes:
@@ -142,7 +142,7 @@ func (r *FindResult) why(p job.Push, holes bool) string {
 	return fmt.Sprintf("between last good %d and first bad %d", r.LastGood.ID, r.FirstBad.ID)
 }
 
-// refile moves what the plan found to be untestable out of the other lists.
+// refile moves pushes that the plan found to be untestable from Missing to Untestable.
 func (r *FindResult) refile() {
 	for _, l := range r.Plan.LeftOut {
 		same := func(p job.Push) bool { return p.ID == l.Push.ID }
