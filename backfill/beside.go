@@ -32,6 +32,9 @@ func (s *searcher) olderRuns() culprit.Counts {
 		return s.runsOn(p)
 	})
 	var here culprit.Counts
+	// The beginning of the range grows push by push until it is long enough to tell. Runs
+	// close to the failing push, which the culprit may have broken, come last: a
+	// difference that is real shows before them.
 	for _, p := range s.pushes[s.from:s.to] {
 		r := s.runsOn(p)
 		if r.Bad+r.Good == 0 || older.Failed == 0 {
@@ -105,6 +108,7 @@ func choose(n, k int) float64 {
 	if k < 0 || k > n {
 		return math.Inf(-1)
 	}
+	// ln n! is ln Gamma(n+1).
 	lg := func(n int) float64 {
 		v, _ := math.Lgamma(float64(n + 1))
 		return v

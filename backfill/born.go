@@ -99,6 +99,8 @@ func (l *looker) lastWithout(ctx context.Context, pushes []job.Push) int {
 	// be read, the next older one stands in for it.
 	last, end := base, len(pushes)
 	for end-base > 1 {
+		// From the middle down to the nearest readable catalog; at == base if there is
+		// none
 		middle := (base + end) / 2
 		at, is := middle, unknown
 		for at > base {
@@ -213,6 +215,8 @@ func (s *searcher) unborn(o *culprit.Options) {
 	if last < s.from {
 		return
 	}
+	// Nothing older can have broken it: -1 stands for a prior of 0, since 0 means the
+	// default.
 	o.PriorOlder = -1
 	if o.Weights == nil {
 		o.Weights = make([]float64, s.to-s.from+1)
@@ -223,6 +227,7 @@ func (s *searcher) unborn(o *culprit.Options) {
 	for x := range last - s.from + 1 {
 		o.Weights[x], o.Untestable[x], o.Closed[x] = 0, true, false
 	}
+	// Closed, not Untestable, keeps the push as a parent of its own.
 	o.Untestable[last-s.from], o.Closed[last-s.from] = false, true
 }
 

@@ -174,6 +174,7 @@ func running(all []Tested, without []bool) []int {
 // answer are applied afterwards.
 func (s *searcher) decide(engine engine, running []int) {
 	s.engine = engine
+	// How many more runs may be under way at once, and how many are left in all.
 	left := s.o.Batch - s.ours()
 	if s.o.MaxRuns > 0 {
 		left = min(left, s.o.MaxRuns-s.spent())
@@ -182,6 +183,8 @@ func (s *searcher) decide(engine engine, running []int) {
 	if s.o.MaxRuns > 0 && left <= 0 && len(running) == 0 && !s.decision.Done {
 		s.decision.Done, s.decision.Why = true, spentWords(s.o.MaxRuns)
 	}
+	// A spent budget ends the search only when nothing of its own is under way: those
+	// results may still give the answer.
 	if s.broke != "" && s.ours() == 0 && !s.decision.Done {
 		s.decision.Done, s.decision.Why = true, s.broke
 	}
@@ -202,6 +205,8 @@ func (s *searcher) purpose() string {
 	if s.o.FindFix {
 		what = "fix"
 	}
+	// Such as "search autoland linux64/opt/xpcshell-1 a1b2c3d4e5f6". The options are not
+	// in it, so a search may continue with another confidence or budget.
 	return fmt.Sprintf("%s %s %s %s", what, s.repo.Name(), s.label, s.pushes[s.to].Short())
 }
 
@@ -271,6 +276,7 @@ func (s *searcher) account(ctx context.Context, p job.Push, es []ledger.Entry) e
 				cmp.Or(e.Receipt.Note, "the CI's answers were lost"))
 		}
 	}
+	// What is neither running nor outstanding has ended, whatever the ledger still says.
 	s.coming[at] = min(s.coming[at], seen.runs.Running+s.asked[at])
 	return nil
 }
@@ -278,6 +284,7 @@ func (s *searcher) account(ctx context.Context, p job.Push, es []ledger.Entry) e
 // unended returns how many runs of an entry have not ended. A run that is not visible yet
 // counts as one.
 func unended(e ledger.Entry, jobs []job.Job) int {
+	// Of 3 runs requested, with IDs a and b known and a ended, 2 have not ended.
 	n := e.Count
 	for _, j := range jobs {
 		if !j.Status().Waiting() && slices.Contains(e.Receipt.IDs, j.ID()) {
@@ -319,6 +326,8 @@ func (s *searcher) tested() []Tested {
 		out = append(out, Tested{
 			Push: p, Label: s.labelOn(p), Jobs: analysis.OfLabel(s.seen[p.Key()].jobs, s.labelOn(p)),
 			Failed: r.Bad, Passed: r.Good, Running: r.Running + s.asked[p.Key()], Infra: r.Unclear,
+			// What was triggered and is no longer coming has ended; never more than the
+			// runs that did end
 			Chosen:     max(0, min(s.bought[p.Key()]-s.coming[p.Key()], r.Bad+r.Good+r.Unclear)),
 			Untestable: s.blocked[p.Key()],
 		})

@@ -192,6 +192,8 @@ func (f *finder) defaults(ci job.Scheduler, label string) (err error) {
 	if o.Beyond == 0 {
 		o.Beyond = 3
 	}
+	// With a width of 10, the 9 pushes after the last good one are fetched, or on their
+	// way, when that one is yielded.
 	o.Beyond = max(0, min(o.Beyond, f.width-1))
 	return nil
 }
@@ -208,6 +210,8 @@ func (f *finder) walk(ctx context.Context) (FindResult, error) {
 		index[p.Key()] = int64(i)
 	}
 	fetch := func(ctx context.Context, p job.Push, log *slog.Logger) (looked, error) {
+		// The last good push is known already, and this one is too far beyond it: send no
+		// request.
 		if index[p.Key()] >= limit.Load() {
 			return looked{}, nil
 		}

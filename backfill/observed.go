@@ -28,9 +28,12 @@ func endedOn(x int, t Tested, looked int) ended {
 	e := ended{x: x, failed: t.Failed - looked, passed: t.Passed, infra: t.Infra, silent: t.Infra}
 	runs := slices.DeleteFunc(slices.Clone(t.Jobs), func(j job.Job) bool { return j.Status().Waiting() })
 	slices.SortStableFunc(runs, func(a, b job.Job) int { return a.Times().Finished.Compare(b.Times().Finished) })
+	// since counts the runs without a result after the last result so far; a result sets
+	// it back.
 	since := 0
 	for i, j := range runs {
 		e.last = j.Times().Finished
+		// With 5 finished runs and 2 of them chosen, runs 0, 1 and 2 are free.
 		free := i < len(runs)-t.Chosen
 		switch j.Status() {
 		case job.StatusTestFailed, job.StatusBusted:
@@ -79,6 +82,7 @@ func observe(engine *culprit.Search, all []ended) error {
 		}
 		return nil
 	}
+	// Every push but the one with the newest result, and then that one.
 	order := make([]int, 0, len(all))
 	for i := range all {
 		if i != at {
@@ -88,6 +92,8 @@ func observe(engine *culprit.Search, all []ended) error {
 	if at >= 0 {
 		order = append(order, at)
 	}
+	// late are the pushes whose last run ended after the newest result anywhere: their
+	// silence is reported last.
 	var late []ended
 	for _, i := range order {
 		e := all[i]

@@ -38,6 +38,7 @@ func (s *searcher) outlook(f culprit.Forecast) Outlook {
 	}
 	slices.Sort(took)
 	rounds := func(d time.Duration) time.Duration { return time.Duration(f.Rounds * float64(d)) }
+	// For 20 runs these are the third shortest and the third longest: indices 2 and 17.
 	out.Shortest, out.Longest = rounds(took[len(took)/10]), rounds(took[(len(took)-1)*9/10])
 	return out
 }

@@ -29,6 +29,7 @@ func (f *finder) plan(ctx context.Context, res *FindResult) error {
 			})
 		case f.opts.Holes:
 			pushes = append(pushes, s.Push)
+		// The start and the last good push need no runs.
 		case i == 0, res.LastGood != nil && s.Push.Compare(*res.LastGood) <= 0:
 		case s.Verdict == analysis.Bad:
 			bad = append(bad, trigger.Step{

@@ -33,6 +33,8 @@ func (s *searcher) mendedBetween(at int) (stretch, bool) {
 		r := s.runsOn(s.pushes[i])
 		failed, passed = failed+r.Bad, passed+r.Good
 		switch {
+		// A failure closes an open stretch, so each stretch in all has a failure after
+		// it. The one before it is at the culprit.
 		case r.Bad > 0:
 			if open.from >= 0 {
 				all = append(all, open)
@@ -85,6 +87,8 @@ func (s *searcher) relapse(ctx context.Context) (bool, error) {
 	for _, p := range s.pushes[s.from:x.from] {
 		s.before += s.bought[p.Key()]
 	}
+	// The range now begins at the first push of the stretch, which passed, and is not
+	// extended again.
 	s.o.MaxRevisions, s.o.Extend = s.to-x.from, 0
 	return true, s.open(ctx)
 }

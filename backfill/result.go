@@ -69,6 +69,7 @@ func (r *FindResult) conclude(holes bool) {
 	}
 	for i, s := range r.History {
 		since := r.LastGood == nil || s.Push.Compare(*r.LastGood) > 0
+		// The history goes from new to old, so the last one that is set is the oldest.
 		if since && s.Verdict == analysis.Bad {
 			r.FirstBad = &s.Push
 		}
@@ -151,6 +152,7 @@ func (r *FindResult) weigh(say func(string, ...any)) {
 		rate = (float64(failed) - 0.5) / float64(ran)
 	}
 	r.Chance = math.Pow(1-rate, float64(greens))
+	// For a rate of 2/3 it is 3: (1/3)^3 = 0.04.
 	enough := int(math.Ceil(math.Log(0.05) / math.Log(1-rate)))
 	say("it failed in %d of %d runs since the last good push, which passed %d: a broken push looks as good with "+
 		"probability %.2f; %d runs on each push would make it 0.05 or less",

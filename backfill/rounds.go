@@ -54,6 +54,8 @@ func (s *searcher) steps(ctx context.Context, known func(job.Push) ([]job.Job, b
 		r := s.seen[p.Key()].runs
 		opts := s.planOptions(s.decision.Why)
 		opts.Ledger, opts.Budgets, opts.Known = s.o.Ledger, s.o.Budgets, known
+		// trigger counts in totals: with 2 runs that count, 1 not visible yet and 1 more
+		// wanted, times is 4.
 		times := r.Counted + s.asked[p.Key()] + want[x]
 		made, err := trigger.Make(ctx, s.ci, []job.Push{p}, []string{s.label}, times, opts)
 		var unknown *job.UnknownLabelError
@@ -63,6 +65,8 @@ func (s *searcher) steps(ctx context.Context, known func(job.Push) ([]job.Job, b
 		plan.Steps = append(plan.Steps, made.Steps...)
 		plan.LeftOut = append(plan.LeftOut, made.LeftOut...)
 		for _, l := range made.LeftOut {
+			// The plan's reason begins with the search's own, which is not why it was
+			// left out.
 			why := strings.TrimPrefix(l.Why, s.decision.Why+"; ")
 			if l.Budget {
 				s.broke = why
@@ -199,6 +203,8 @@ func (s *searcher) cancel(ctx context.Context, of []Tested) {
 func (s *searcher) withdraw(ctx context.Context, t Tested, e ledger.Entry) {
 	r := e.Receipt
 	ids := r.IDs
+	// First the CI's own job, so that it makes no more runs; then the runs that it has
+	// made.
 	if r.By != "" {
 		made, err := job.OutcomeOf(ctx, s.ci, t.Push, t.Label, r)
 		if err == nil && !made.Done && job.Cancel(ctx, s.ci, r.By) == nil {

@@ -303,6 +303,7 @@ func (s *searcher) run(ctx context.Context) error {
 		switch {
 		case beyond(s.decision.Outcome) && s.decision.Done && s.o.Extend > 0:
 			s.o.Extend--
+			// The answer may lie further back, so the range grows to twice its length.
 			s.o.MaxRevisions *= 2
 			before := s.to - s.from
 			if err := s.open(ctx); err != nil {

@@ -167,6 +167,8 @@ func (s *searcher) doubtMerge(d culprit.Decision) culprit.Decision {
 		return d
 	}
 	runs, with := s.seen[s.pushes[s.to].Key()].runs, s.merged.with
+	// One more pass than was seen keeps the rate below 1, and the test careful when few
+	// runs are known.
 	rate := float64(with.Failed) / float64(with.Failed+with.Passed+1)
 	if runs.Bad == 0 && math.Pow(1-rate, float64(runs.Good)) < surelyPasses {
 		d.Done, d.Outcome, d.Next = true, culprit.Undecided, nil
@@ -210,6 +212,7 @@ func (s *searcher) inside(ctx context.Context, r *SearchResult, o job.Origin) (i
 		rev = oldest.Revision
 	}
 	in = newSearcher(repo, s.wanted, rev, s.o)
+	// Runs on both sides of the merge, in this repository, are evidence in the other one.
 	in.merged = s.onBothSides(r)
 	if len(s.sought) > 0 {
 		in.o.Signatures, in.o.Loose = nil, in.o.Loose || len(s.o.Signatures) == 0

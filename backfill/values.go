@@ -195,6 +195,7 @@ func (s *searcher) withValues(t *Tested, at looked) {
 			s.warn("run %s on push %s has no value: %s", j.ID(), t.Push, r.why)
 		}
 	}
+	// Runs with a result but without a value move to Infra.
 	t.Infra += t.Failed + t.Passed - len(t.Values)
 	t.Chosen = min(t.Chosen, len(t.Values))
 }
@@ -237,6 +238,7 @@ func (s *searcher) byValues(o *culprit.Options) (*perf.Search, error) {
 				return nil, err
 			}
 		}
+		// The last t.Chosen values are taken as the search's own.
 		for i, v := range t.Values {
 			if err := search.Observe(x, v, i >= len(t.Values)-t.Chosen); err != nil {
 				return nil, err

@@ -29,6 +29,9 @@ func (s *searcher) await(ctx context.Context) error {
 		return err
 	}
 	began := s.ended()
+	// began is how many runs had ended at first, last how many had at the last look; some
+	// says that at least one has ended since, so that the next look without a change ends
+	// the round.
 	last, some := began, false
 	wait := min(firstPoll, s.o.Poll)
 	for {
@@ -194,6 +197,7 @@ func (s *searcher) watch(p job.Push, es []ledger.Entry, asked int) {
 			w.ids = append(w.ids, j.ID())
 		}
 	}
+	// Each run that has an ID, or the job that will make it, is no longer blind.
 	for _, e := range es {
 		if e.State != ledger.Accepted {
 			continue

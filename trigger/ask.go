@@ -60,6 +60,8 @@ func (r *runner) others(ctx context.Context, s Step) (int, error) {
 		return 0, err
 	}
 	entries = slices.DeleteFunc(entries, func(e ledger.Entry) bool {
+		// An entry that expected no more runs than the plan has counted tells nothing
+		// new.
 		return e.Key == s.Key ||
 			e.Seen+e.Count <= s.Seen
 	})

@@ -156,6 +156,8 @@ func (p *purse) pay(g *group) {
 			builds++
 		}
 	}
+	// The tightest of the budgets decides. The builds come first out of the budgets for
+	// runs.
 	allowed, why := last.Count, ""
 	for _, b := range []struct {
 		left int
@@ -183,6 +185,7 @@ func (p *purse) pay(g *group) {
 		p.built[s.asking()] = true
 	}
 	if allowed < last.Count {
+		// Fewer runs are other work, so the step gets another key.
 		last.Count = allowed
 		last.Key = key(last.Push, last.Label, last.Seen, allowed)
 		g.steps[n-1] = last

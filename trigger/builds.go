@@ -23,6 +23,7 @@ func readBuild(
 	state, err := buildState(ctx, ci, runs, pending.runs)
 	return BuildFacts{
 		Label: label, State: state, Seen: len(runs) + pending.runs, Jobs: runs,
+		// Only if all visible runs have ended, because one under way would be used.
 		Again: pending.runs > 0 && len(runs) > 0 && len(waiting(runs)) == 0,
 	}, err
 }

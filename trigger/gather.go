@@ -58,6 +58,8 @@ func (m *maker) gather(ctx context.Context, p job.Push, labels []string, log *sl
 		if all, err = m.ci.Jobs(ctx, p); err != nil {
 			return nil, err
 		}
+		// A choice needs the runs of every label on the push, so they are read before the
+		// labels are known.
 		if labels, err = m.choose(ctx, labels, entries, all); err != nil {
 			return nil, err
 		}
@@ -279,6 +281,8 @@ func (o *onTheWay) remember(entries []ledger.Entry, visible int) {
 			sure = append(sure, e)
 		}
 	}
+	// unsure is the part of runs that only open entries account for: with 5 expected in
+	// all, and 3 by the CI or by settled entries, it is 2.
 	if o.unsure = o.runs - max(says, ledger.Outstanding(sure, visible)); o.unsure == 0 {
 		return
 	}

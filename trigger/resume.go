@@ -24,6 +24,9 @@ func (r *runner) resume(ctx context.Context, e ledger.Entry) (ledger.Entry, job.
 		return r.followed(ctx, e)
 	}
 	receipt, keyed, err := r.carried(ctx, e)
+	// Another process may hold the entry and be about to finish it. Each turn waits a
+	// moment and looks at the entry again, until it is settled, its lease is over, or the
+	// patience is spent.
 	for wait := r.opts.Grace; err == nil && receipt == nil && e.Lease > 0 && (keyed || e.State == ledger.Intended); {
 		if !keyed {
 			wait = min(wait, unkeyedGrace-e.Age)

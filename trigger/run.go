@@ -85,6 +85,7 @@ func Run(ctx context.Context, ci job.Scheduler, plan Plan, opts *RunOptions) (Pl
 		if err := s.check(); err != nil {
 			return plan, job.Wrap("trigger.run", fmt.Sprintf("step %d", i+1), err)
 		}
+		// Without the step whose request makes this build, it would never be made.
 		if s.With != "" && !slices.ContainsFunc(out.Steps, s.comesWith) {
 			return plan, job.Wrap("trigger.run", fmt.Sprintf("step %d", i+1), fmt.Errorf(
 				"%w: %s comes with %s, which the plan does not trigger on %s: was the plan edited?", job.ErrInvalid,

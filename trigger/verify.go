@@ -41,6 +41,7 @@ func verify(ctx context.Context, repo job.Repository, ci job.Scheduler, s Step, 
 		return fmt.Errorf("%w: push %s is not a push of %s", job.ErrInvalid, s.Push, repo.Name())
 	}
 	labels := append([]string{s.Label}, s.Builds...)
+	// Steps of one label on one push share the answer.
 	at := fmt.Sprint(s.Push.ID, " ", labels)
 	catalog, ok := known[at]
 	if !ok {
@@ -127,7 +128,7 @@ func Cancel(
 // request, their runs are left alone.
 func Withdraw(ctx context.Context, ci job.Scheduler, p job.Push, r job.Receipt) (ids []string, why string, err error) {
 	if r.Others() {
-		return nil, "somebody else had triggered them: what they triggered is left to them", nil
+		return nil, "somebody else had triggered them already, so they are left alone", nil
 	}
 	if r.By == "" && len(r.IDs) == 0 {
 		return nil, "the CI did not say which runs it made", nil

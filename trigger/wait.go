@@ -134,6 +134,8 @@ func (r *runner) builds(ctx context.Context, s *Step) (BuildState, error) {
 		}
 		all = all && known
 	}
+	// Statuses suffice for the next look only if the IDs of all runs are known, and if
+	// all that is missing is for them to end.
 	if !all || worst != BuildUnderWay {
 		ids = nil
 	}
@@ -202,6 +204,8 @@ func (r *runner) release(ctx context.Context, s *Step) error {
 	}
 	missing := s.Count
 	if s.Times > 0 {
+		// Times is a total: what has run or will run since the plan was made is not
+		// triggered again.
 		missing = min(missing, s.Times-runs.Counted-out.runs)
 	}
 	if missing < 1 {

@@ -82,6 +82,8 @@ func (s *Search) state() culprit.Decision {
 	switch {
 	case math.IsNaN(d.Probability):
 		d.Done, d.Why = true, "the observations contradict every hypothesis"
+	// The order matters: with a short history, "older" and "nothing" are only believed
+	// together.
 	case s.enough(d.Older+d.Nothing, m) && len(s.o.Older) < fewOlder && len(s.lacking(nil)) == 0:
 		d.Done, d.Outcome = true, culprit.OlderOrNothing
 		d.Probability = d.Older + d.Nothing
@@ -121,6 +123,8 @@ const (
 // enough reports whether a probability is high enough to believe the hypothesis h.
 func (s *Search) enough(prob float64, h int) bool {
 	p := s.believe()
+	// An allowed error of 0.05 with a trust of 0.4 becomes 0.02: the hypothesis needs a
+	// probability of 0.98.
 	trust := 1.0
 	switch {
 	case h == len(s.in.Index):
@@ -248,6 +252,7 @@ func (s *Search) confirm(d *culprit.Decision, at, k int, busy []int) {
 		have[x]++
 	}
 	left, right := s.sides(at)
+	// few says that the right side, from the culprit on, has fewer values.
 	few, need := len(left) > len(right), s.need()
 	lacking := func() int {
 		for _, x := range []int{at, at - 1} {

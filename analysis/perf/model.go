@@ -175,6 +175,7 @@ func (m *model) at(i int) fit {
 // -shape ln(rate + left/2).
 func (m *model) with(i int, e *column, all *mixture) {
 	n := float64(len(m.d.z))
+	// The variance's inverse gamma after n values around a free mean: shape and rate.
 	shape := leastShape + math.Max(0, n-1)/2
 	rate := leastShape * m.d.scale * m.d.scale
 	var s11, v1, mean1 float64
@@ -196,7 +197,10 @@ func (m *model) with(i int, e *column, all *mixture) {
 		one := (float64(d*v1) - float64(s12*e.cross)) / det
 		two := (float64(a*e.cross) - float64(s12*v1)) / det
 		left := math.Max(0, m.total-float64(one*v1)-float64(two*e.cross))
+		// left is the sum of squares that the two effects do not explain.
 		sigma2 := (rate + left/2) / shape
+		// The columns have a mean of 0; base is the mean before the change, in the middle
+		// of the range.
 		base := m.mean - float64(one*mean1) + float64(two*(e.inner-e.mean))
 		f := fit{
 			log:    math.Log(w.share*e.share) - 0.5*math.Log(det/float64(t*t)) - shape*math.Log(rate+left/2),
@@ -209,6 +213,8 @@ func (m *model) with(i int, e *column, all *mixture) {
 			// The moment prior weighs each change by its square, in widths: the
 			// likelihood gains the posterior mean of that square. The size of the change
 			// is then sqrt(E d^4 / E d^2), by the moments of a normal distribution.
+			// E d^2 and E d^4 of a normal distribution with mean^2 mean2 and variance
+			// free, in units of sigma.
 			mean2, free := float64(one*one)/sigma2, d/det
 			second := mean2 + free
 			f.log += math.Log(second * t)

@@ -33,6 +33,8 @@ func (m *Monitor) act(ctx context.Context, e *Expectation, d Decision, now time.
 		o.Budgets.Call = new(max(0, call-e.Progress.Triggered))
 	}
 	o.Why = func(job.Push) string { return d.Why }
+	// d.Void runs count for trigger although they say nothing here, so the total is that
+	// much higher.
 	plan, err := trigger.Make(ctx, m.ci, []job.Push{e.Push}, []string{e.Label}, d.Want+d.Void, o)
 	var unknown *job.UnknownLabelError
 	if errors.As(err, &unknown) {
@@ -96,6 +98,8 @@ func (m *Monitor) took(e *Expectation, d Decision, s trigger.Step, now time.Time
 	}
 	out.changes = append(out.changes, c)
 	if s.Action == trigger.ActionBuild {
+		// Nothing else waits for the build itself: its own expectation replaces it when
+		// infrastructure ends it.
 		child := Expectation{
 			Push: s.Push, Label: s.Label, Count: 1, FailFast: true, Files: true, Parent: e.Key, Why: s.Why,
 			Deadline: e.Deadline,

@@ -77,6 +77,9 @@ func (m *Monitor) changes(e *Expectation, f Facts) []Change {
 		here[j.ID()] = true
 		if told[j.ID()] != j.Status() {
 			fresh = append(fresh, j)
+			// Results already has this run's new result. It is taken out here, and put
+			// back in below when its change is reported, so that each change shows the
+			// counts as they were right after it.
 			so = so.plus(j, -1)
 		}
 	}

@@ -78,6 +78,9 @@ type decider struct {
 	by [job.StatusCoalesced + 1]int
 }
 
+// decide goes from what is certain to what is missing: a failure where one is enough,
+// runs under way, results, a person's cancellation, and only then whether to trigger
+// more. Runs under way come before results because they may still change the outcome.
 func (d decider) decide() Decision {
 	r := d.f.Runs
 	if d.e.UntilHit {
@@ -127,6 +130,8 @@ func (d decider) waits() Decision {
 	if hung == nil {
 		return out
 	}
+	// Two limits: PendingLimit ends the expectation; Pending only reports, and only if
+	// the CI says that the queue is empty.
 	waited := d.since(since)
 	switch {
 	case d.p.PendingLimit > 0 && waited >= d.p.PendingLimit:
@@ -234,6 +239,8 @@ func (d decider) failing() Decision {
 	case d.infra():
 		return Decision{Outcome: Infra, Why: fmt.Sprintf("failed %s; then infrastructure ended %s in a row",
 			ofRuns(r.Bad, r.Bad), runs(d.exceptions()))}
+	// Retriggered runs may themselves be coalesced or ended by infrastructure. This many
+	// without a result are enough.
 	case d.e.Progress.Retriggered >= want-1+d.p.Exceptions+d.p.Schedules:
 		return d.failed("the other runs that were triggered have no result")
 	}
@@ -273,6 +280,8 @@ func (d decider) missing() Decision {
 			times(d.p.Schedules))}
 	case d.by[job.StatusCoalesced] > 0:
 		return d.trigger(ForCoalesced, "its run was coalesced into one of another push", NoRun)
+	// Enough runs ended, but some did not have the test: more of the same would not
+	// either.
 	case silent > 0 && silent+r.Good >= d.e.Count:
 		return Decision{Outcome: NoRun, Why: fmt.Sprintf("%s ended without saying anything about it", runs(silent))}
 	case d.by[job.StatusSkipped] > 0:
@@ -371,6 +380,7 @@ func (d decider) nothing() Decision {
 		return Decision{Outcome: NoRun, Why: "nothing runs it: it was never scheduled"}
 	case missing || len(d.f.Builds) == 0:
 		return waiting
+	// The CI had its time to start the label by itself.
 	case d.f.Quiet, d.p.Start >= 0 && !done.IsZero() && d.since(done) >= d.p.Start:
 		return d.trigger(ForBuild, "its build is done, and nothing ran", NoRun)
 	}

@@ -81,6 +81,7 @@ func (m *Monitor) see(
 	if err != nil {
 		return f, reused, err
 	}
+	// At the first look, everything that exists was there before.
 	if e.UntilHit && e.Progress.Base == nil {
 		e.Progress.Base = &Counts{Failures: f.Runs.Bad, Runs: f.Runs.Good + f.Runs.Bad}
 	}

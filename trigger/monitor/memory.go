@@ -213,6 +213,8 @@ func (m *Memory) Save(ctx context.Context, c Claimed, again time.Duration, add .
 	r.due = m.now()
 	if c.Open() {
 		r.holder, r.leased = "", time.Time{}
+		// Woken since it was claimed: due at once, because the event may be about
+		// something that this look missed.
 		if r.woken == c.Woken {
 			r.due = r.due.Add(again)
 		}

@@ -270,6 +270,7 @@ func (m *Monitor) handle(ctx context.Context, c Claimed, told map[string]job.Sta
 		if f.Now.IsZero() {
 			return err // an error of the store, since its clock was not read
 		}
+		// The CI's error: the expectation is saved with it, and looked at again later.
 		d = m.unread(e, err, f.Now)
 	} else {
 		e.Progress.Unread, e.Progress.LastError = 0, ""
@@ -324,6 +325,8 @@ func (m *Monitor) decide(ctx context.Context, e *Expectation, f Facts) (Decision
 		return d, done, nil
 	}
 	m.forget(e.Key) // the next look must see what is triggered now
+	// If this process dies during act, the ledger knows what was triggered; the next
+	// holder does not repeat it.
 	asked, err := m.act(ctx, e, d, f.Now)
 	done.changes, done.added = append(done.changes, asked.changes...), asked.added
 	if err == nil && asked.refused != "" && len(asked.changes) == 0 {

@@ -162,6 +162,8 @@ func (s *SQL) Claim(
 		if err != nil {
 			return err
 		}
+		// In the order of the question marks: the keys, if any, the limit, the holder,
+		// the lease
 		args = append(append(args, n), holder, lease.Microseconds())
 		rows, err := s.read(ctx, s.claiming(which), args...)
 		slices.SortFunc(rows, func(a, b stored) int {
@@ -261,6 +263,7 @@ func (s *SQL) Save(ctx context.Context, c Claimed, again time.Duration, add ...E
 		set := `body = ?, outcome = ?, ended = ?, due = ` + s.now()
 		args := []any{body, string(c.Progress.Outcome), c.Progress.Ended.UnixMicro()}
 		if c.Open() {
+			// Like Memory.Save: woken since it was claimed means due at once.
 			set += ` + CASE WHEN woken = ? THEN CAST(? AS BIGINT) ELSE 0 END, holder = '', leased = 0`
 			args = append(args, c.Woken, again.Microseconds())
 		}
