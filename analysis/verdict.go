@@ -160,6 +160,7 @@ func (n Runs) String() string {
 		{n.Running, "under way"},
 		{n.By[job.StatusException], "exception"},
 		{n.NoTest, "without the test"},
+		// a judge may count an exception otherwise, hence the max
 		{max(0, n.Unclear-n.NoTest-n.By[job.StatusException]), "without a verdict"},
 		{n.By[job.StatusCoalesced], "coalesced"},
 		{n.By[job.StatusSkipped], "skipped"},

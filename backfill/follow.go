@@ -128,6 +128,7 @@ func (d *Followed) suspects() []job.Push {
 func (w *follower) plan(ctx context.Context, d *Followed) error {
 	var pushes []job.Push
 	for _, s := range d.History {
+		// A good or bad push is settled; everything else may lack runs.
 		if s.Err == nil && s.Verdict != analysis.Bad && s.Verdict != analysis.Good {
 			pushes = append(pushes, s.Push)
 		}

@@ -189,12 +189,14 @@ func (l *looker) chunk(ctx context.Context, p job.Push) (label string, names []s
 		if len(chunks) == 0 {
 			return "", nil, errNoChunk
 		}
+		// the chunk with most of the manifests
 		label = chunks[0].Label
 	}
 	names = append([]string{label}, l.names...)
 	if e, err := job.Lookup(entries, label); err == nil {
 		names = append(names, e.Upstreams...)
 	}
+	// Sorted, so that pushes with the same labels share one answer of the history.
 	slices.Sort(names)
 	return label, slices.Compact(names), nil
 }

@@ -18,6 +18,7 @@ func (f *finder) plan(ctx context.Context, res *FindResult) error {
 	var bad []trigger.Step
 	for i, s := range res.History {
 		switch {
+		// An unread push may hold anything, so it is neither good nor bad nor missing.
 		case s.Err != nil:
 			res.Plan.LeftOut = append(res.Plan.LeftOut, trigger.LeftOut{
 				Label: s.Label, Push: s.Push, Count: f.opts.Times, Why: fmt.Sprintf("could not be read: %v", s.Err),
@@ -48,6 +49,7 @@ func (f *finder) plan(ctx context.Context, res *FindResult) error {
 		}
 	}
 	if why, err := f.unattended(ctx, res); err != nil || why != "" {
+		// follow must not trigger anything either.
 		f.off = true
 		f.leaveAlone(res, pushes, why)
 		return err
@@ -61,6 +63,7 @@ func (f *finder) plan(ctx context.Context, res *FindResult) error {
 	made, err := trigger.Make(ctx, f.ci, pushes, []string{f.label}, f.opts.Times, opts)
 	made.LeftOut = append(made.LeftOut, res.Plan.LeftOut...)
 	made.Steps = append(made.Steps, bad...)
+	// Stable, so that a build stays in front of the step that waits for it.
 	slices.SortStableFunc(made.Steps, func(a, b trigger.Step) int { return b.Push.Compare(a.Push) })
 	res.Plan = made
 	res.refile()

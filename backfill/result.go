@@ -217,6 +217,7 @@ func (r FindResult) MarshalJSON() ([]byte, error) {
 	})
 }
 
+// followedJSON is a Followed in the result's JSON.
 type followedJSON struct {
 	Through  job.PushRef   `json:"through"`
 	Repo     string        `json:"repo"`
@@ -226,6 +227,7 @@ type followedJSON struct {
 	Gone     bool          `json:"gone"`
 }
 
+// followed returns merges for JSON: [] if there are none, not null.
 func followed(merges []Followed) []followedJSON {
 	out := []followedJSON{}
 	for _, m := range merges {
@@ -237,6 +239,7 @@ func followed(merges []Followed) []followedJSON {
 	return out
 }
 
+// refOf returns a push for JSON; null if there is none.
 func refOf(p *job.Push) *job.PushRef {
 	if p == nil {
 		return nil
@@ -245,6 +248,7 @@ func refOf(p *job.Push) *job.PushRef {
 	return &ref
 }
 
+// refs returns pushes for JSON: [] if there are none, not null.
 func refs(pushes []job.Push) []job.PushRef {
 	out := []job.PushRef{}
 	for _, p := range pushes {

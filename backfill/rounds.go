@@ -107,6 +107,7 @@ func (s *searcher) round(ctx context.Context) error {
 			}
 		}
 		for _, st := range done.Steps {
+			// An answer that says "already asked" triggered nothing in this round.
 			asked = asked || st.Receipt != nil && st.Receipt.State != job.ReceiptAlreadyAsked
 		}
 	}

@@ -88,6 +88,8 @@ func (s *searcher) learn(ctx context.Context, start job.Push) error {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
+	// The start is read before everything else, because the verdicts on all other pushes
+	// depend on what failed here.
 	at, err := s.look(ctx, start, log)
 	if err != nil {
 		return ctx.Err() // it is read again with the others
@@ -132,6 +134,7 @@ func (s *searcher) learn(ctx context.Context, start job.Push) error {
 	if err != nil {
 		return err
 	}
+	// The start was judged by status above; now it is judged by the signatures.
 	at.verdict = at.runs.Verdict()
 	s.seen[start.Key()] = at
 	return nil
@@ -168,6 +171,8 @@ func (s *searcher) otherwise(err error, at looked) error {
 func (r *SearchResult) asideOf(s *searcher) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	// By the name of the failure: in how many set-aside runs it occurred. unread is by
+	// reason.
 	others, runs := map[string]int{}, 0
 	unread := map[string]int{}
 	for _, of := range s.told {

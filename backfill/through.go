@@ -116,6 +116,8 @@ func (w *through) behind(ctx context.Context, s *searcher, r *SearchResult, o br
 		return b, nil
 	}
 	b.Result = &found
+	// A dry run ends in the outer repository or in this one; either plan is the whole
+	// plan.
 	if len(r.Plan.Steps) == 0 {
 		r.Plan = found.Plan
 	}
@@ -233,6 +235,7 @@ func (s *searcher) inside(ctx context.Context, r *SearchResult, o job.Origin) (i
 	in.o.Weight = onlyOf(o.Pushes, in.merged.weight)
 	if tell := s.o.Observe; tell != nil {
 		in.o.Observe = func(p Progress) {
+			// Callers see one search: its totals go on counting.
 			p.Runs, p.Rounds = p.Runs+runs, p.Rounds+rounds
 			tell(p)
 		}

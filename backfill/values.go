@@ -91,6 +91,8 @@ func (m *meter) one(ctx context.Context, j job.Job) (reading, error) {
 		return reading{}, fmt.Errorf("values cannot be read, because the CI has no logs: %w", err)
 	case err != nil:
 		r.why = err.Error()
+		// A run without values will not get any. An answer that failed for another reason
+		// is not remembered.
 		if !errors.Is(err, job.ErrNotFound) && !errors.Is(err, job.ErrMalformed) {
 			return r, nil // it may be read later
 		}
@@ -214,6 +216,7 @@ func (s *searcher) byValues(o *culprit.Options) (*perf.Search, error) {
 		po.Untestable[x], po.Closed[x] = blocked && len(t.Values) == 0, blocked && len(t.Values) > 0
 	}
 	for i, p := range s.pushes {
+		// Pushes in the range are told one by one below.
 		if i >= s.from && i <= s.to {
 			continue
 		}

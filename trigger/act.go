@@ -70,6 +70,7 @@ func Act(ctx context.Context, ci job.Scheduler, req job.Request, opts *RunOption
 	default:
 		e.State = ledger.Unsure
 	}
+	// WithoutCancel: the outcome must be written even if the caller gives up now.
 	return req, e.Receipt, errors.Join(err, o.Ledger.Settle(context.WithoutCancel(ctx), e))
 }
 

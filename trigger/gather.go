@@ -164,6 +164,7 @@ func (m *maker) jobs(ctx context.Context, p job.Push, names []string) ([]job.Job
 			return jobs, nil
 		}
 	}
+	// Sorted, and each once: a build may be needed by several labels.
 	slices.Sort(names)
 	return m.history.Jobs(ctx, p, slices.Compact(names)...)
 }
@@ -274,6 +275,7 @@ func (o *onTheWay) remember(entries []ledger.Entry, visible int) {
 		switch {
 		case e.State == ledger.Withdrawn:
 			o.failed, o.withdrawn = append(o.failed, e.Receipt.Note), true
+		// An old failure is no longer worth a word.
 		case e.State == ledger.Vanished, e.State == ledger.Failed && e.Age < ledger.AcceptedExpires:
 			o.failed = append(o.failed, e.Receipt.Note)
 		}

@@ -130,6 +130,7 @@ func (p Plan) name() string {
 	return "plan " + hex.EncodeToString(sum.Sum(nil)[:6])
 }
 
+// planJSON and the types below are the JSON of a plan. Other tools rely on the names.
 type planJSON struct {
 	Steps   []stepJSON `json:"steps"`
 	Total   int        `json:"total"`

@@ -148,6 +148,7 @@ func Withdraw(ctx context.Context, ci job.Scheduler, p job.Push, r job.Receipt) 
 				return ids, "", err
 			}
 		}
+		// It ended without making any run.
 		if made.Why != "" && len(made.IDs) == 0 && len(ids) == 0 {
 			return nil, made.Why, nil
 		}

@@ -216,6 +216,7 @@ func (r *runner) release(ctx context.Context, s *Step) error {
 	if missing < s.Count {
 		s.Why += fmt.Sprintf("; %d still missing once the build was done", missing)
 	}
+	// A copy: the step in the plan keeps the count and key that were planned.
 	now := *s
 	now.Count, now.Seen = missing, runs.Seen+out.runs
 	err = r.do(ctx, &now)

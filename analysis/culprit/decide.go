@@ -205,6 +205,7 @@ func (s *Search) credible(p *posterior) []Candidate {
 	return out
 }
 
+// warnings says in words why the probability may mislead.
 func (s *Search) warnings(p *posterior, best int) []string {
 	var out []string
 	m := len(s.in.Index)

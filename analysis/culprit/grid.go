@@ -65,6 +65,8 @@ func newGrid(o Options) grid {
 // point is the axis of a rate that is known.
 func point(rate float64) axis { return withLogs(axis{rate: []float64{rate}, mass: []float64{1}}) }
 
+// withLogs fills in the logarithms. ln 0 is -Inf, which likelihoods leaves out where it
+// does not count.
 func withLogs(a axis) axis {
 	for _, r := range a.rate {
 		a.log = append(a.log, math.Log(r))

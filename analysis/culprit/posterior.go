@@ -96,6 +96,8 @@ func (s *Search) compute() *posterior {
 			j++
 		}
 		p.segment[h] = j
+		// Relative to the largest likelihood, so that the largest factor is 1 and none
+		// overflows.
 		p.prob[h] = s.in.Prior[h] * math.Exp(logs[j]-most)
 		sum += p.prob[h]
 	}

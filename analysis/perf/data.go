@@ -171,6 +171,7 @@ func (m Measurement) with(out []Measurement, value float64, replicates []float64
 	case len(replicates) > mostReplicates:
 		return nil, malformed("%s: %d replicates, more than %d", m.Name(), len(replicates), mostReplicates)
 	}
+	// NaN and infinities fail the same check; see sane.
 	for _, v := range append([]float64{value}, replicates...) {
 		if !sane(v) {
 			return nil, malformed("%s: value %v is beyond 1e12", m.Name(), v)

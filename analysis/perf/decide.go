@@ -320,6 +320,7 @@ func (s *Search) credible(p *posterior) []culprit.Candidate {
 	return out
 }
 
+// warnings says in words why the probability may mislead.
 func (s *Search) warnings(p *posterior, best int) []string {
 	var out []string
 	if best > 0 && best < len(s.in.Index) {

@@ -235,6 +235,9 @@ type mixture struct{ parts []fit }
 
 func (m *mixture) add(f fit) { m.parts = append(m.parts, f) }
 
+// fit returns the mean of the fits, weighted by their likelihoods, with the sum of the
+// likelihoods as its own. Sums are relative to the largest, since the likelihoods
+// themselves may be too small for a float64.
 func (m *mixture) fit() fit {
 	most := math.Inf(-1)
 	for _, p := range m.parts {

@@ -56,6 +56,8 @@ func (m *Memory) Intend(ctx context.Context, e Entry, instead *Entry) (Entry, bo
 	if k, ok := m.entries[e.Key]; ok {
 		prior := k.now()
 		same := instead != nil && prior.Attempt == instead.Attempt && prior.State == instead.State
+		// same: the caller knows the entry as it is, and means to replace it. held:
+		// another process may be making the request right now.
 		held := prior.State.Open() && prior.Lease > 0 && prior.Holder != e.Holder
 		if held || !same && !prior.State.Again() {
 			return prior, false, nil

@@ -246,11 +246,13 @@ func scan(row interface{ Scan(...any) error }) (Entry, error) {
 		return e, err
 	}
 	e.Asked, e.Age = time.UnixMicro(asked).UTC(), time.Duration(now-asked)*time.Microsecond
+	// The clock comes with the row, so that ages and leases are the database's.
 	e.Lease = max(0, time.Duration(leased-now)*time.Microsecond)
 	e.State, r.State = State(state), job.ReceiptState(receipt)
 	if err := json.Unmarshal([]byte(ids), &r.IDs); err != nil {
 		return e, fmt.Errorf("%w: entry %s has the ids %q", job.ErrMalformed, e.Key, ids)
 	}
+	// [] in the table is nil in the entry, as NewMemory has it.
 	if len(r.IDs) == 0 {
 		r.IDs = nil
 	}

@@ -44,6 +44,8 @@ func (m *Monitor) act(ctx context.Context, e *Expectation, d Decision, now time.
 		return out, err
 	}
 	for _, l := range plan.LeftOut {
+		// The plan's reason begins with that of the decision, which the caller adds
+		// again.
 		out.refused, out.outcome = strings.TrimPrefix(l.Why, d.Why+"; "), NoRun
 		if l.Budget {
 			out.outcome = Limit
@@ -55,6 +57,8 @@ func (m *Monitor) act(ctx context.Context, e *Expectation, d Decision, now time.
 		return out, nil // others have triggered it by now, or it waits for its build
 	}
 	done, err := trigger.Run(ctx, m.opts.Act, soon, &trigger.RunOptions{
+		// A negative Grace: do not wait for a request of another process. The next look
+		// sees what came of it.
 		Ledger: m.opts.Ledger, Who: m.opts.Who, Purpose: e.Key, Logger: m.opts.Logger, Grace: -1,
 		Lease: m.opts.Lease,
 	})

@@ -167,6 +167,7 @@ func (m *Monitor) newerGreen(ctx context.Context, repo job.Repository, e Expecta
 	if err != nil {
 		return nil, "", err
 	}
+	// Around includes the push itself.
 	newer = slices.DeleteFunc(newer, func(p job.Push) bool { return p.Compare(e.Push) <= 0 })
 	history := analysis.NewHistory(m.ci, newer)
 	for _, p := range newer {

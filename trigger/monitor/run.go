@@ -60,6 +60,7 @@ func (m *Monitor) Run(ctx context.Context) error {
 		}
 		failed = 0
 		if !some {
+			// Nothing is open, but another process may add something.
 			after = m.opts.Policy.Safety
 		}
 		if virtual {
@@ -123,6 +124,7 @@ func (m *Monitor) listen(ctx context.Context) {
 		if pause.For(ctx, wait) != nil {
 			return
 		}
+		// What happened while there were no events was missed.
 		m.heard(ctx, job.Event{Missed: true})
 	}
 }

@@ -60,6 +60,7 @@ func Webhook(where string, client *http.Client) (Notifier, error) {
 	if client != nil {
 		own = *client
 	}
+	// A redirect would send the notice to a place that the user did not choose.
 	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return NotifyFunc(func(ctx context.Context, e Expectation) error {
 		return job.Wrap("monitor.webhook", u.Host, post(ctx, &own, where, NoticeOf(e)))

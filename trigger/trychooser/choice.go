@@ -77,7 +77,7 @@ func (c Choice) holds(e *job.Runnable) bool {
 		(len(c.Queries) == 0 || slices.ContainsFunc(c.Queries, chooses))
 }
 
-// Each of these reports whether a word matches one part of an entry.
+// hasType, isOn and runs report whether a word matches one part of an entry.
 func hasType(e *job.Runnable, w string) bool { return e.BuildType == w }
 func isOn(e *job.Runnable, w string) bool    { return e.Platform == w || e.TestPlatform == w }
 func runs(e *job.Runnable, w string) bool    { return e.Suite == w || e.Name() == w }

@@ -157,6 +157,7 @@ func (c *comparing) rename(from, to spot) {
 	delete(c.gone, from)
 	delete(c.fresh, to)
 	c.renamed = append(c.renamed, spotPair{from, to})
+	// Of a build, the build is itself; its tests are then compared below its new name.
 	if from.build == from.label {
 		c.moved[from] = to
 	}
@@ -328,6 +329,7 @@ func (g Graph) namesAlone() map[spot]bool {
 	return out
 }
 
+// setOf returns the words of a list as a set.
 func setOf(list []string) map[string]bool {
 	out := make(map[string]bool, len(list))
 	for _, l := range list {
