@@ -7,7 +7,7 @@ import (
 // Change is the most likely point at which the failure rate of a series of runs changed.
 type Change struct {
 	// At is the index of the first run after the change, and so the number of runs before
-	// it. For pass pass fail fail it is 2.
+	// it. In a series that passes twice and then fails, it is 2.
 	At int
 	// Before and After are the failure rates on either side, 0 to 1, as Jeffreys means:
 	// (f + 1/2) / (n + 1) for f failures in n runs.

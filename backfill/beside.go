@@ -42,7 +42,7 @@ func (s *searcher) olderRuns() culprit.Counts {
 		}
 		here = here.Plus(countOf(r))
 		if moreOften(older, here) < surelyMended {
-			s.warn("it failed in %d of %d runs on pushes %s the range, far more often than at its start: it was broken there "+
+			s.warn("it failed in %d of %d runs on pushes %s the range, far more often than in it: it was broken there "+
 				"for a while, and these runs do not count", older.Failed, older.Failed+older.Passed, s.beyondWord())
 			return culprit.Counts{}
 		}
@@ -78,7 +78,7 @@ func countsOf(pushes []job.Push, runs func(job.Push) analysis.Runs) culprit.Coun
 }
 
 // upToLastFailure counts the runs on the pushes up to the last push with a failure, minus
-// one failure there: for pass fail pass fail pass pass it counts 1 failure and 2 passes.
+// one failure there: for P F P F P P it counts 1 failure and 2 passes.
 func upToLastFailure(pushes []job.Push, runs func(job.Push) analysis.Runs) culprit.Counts {
 	for last := len(pushes) - 1; last >= 0; last-- {
 		if runs(pushes[last]).Bad > 0 {

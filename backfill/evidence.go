@@ -43,7 +43,7 @@ func (s *searcher) open(ctx context.Context) error {
 	}
 	at := slices.IndexFunc(pushes, func(p job.Push) bool { return p.ID == start.ID })
 	if at < 0 {
-		return fmt.Errorf("%w: push %s is not among the pushes around it that the repository lists", job.ErrNotFound, start)
+		return fmt.Errorf("%w: push %s is not among the pushes around it", job.ErrNotFound, start)
 	}
 	s.pushes, s.from, s.to = pushes, max(0, at-s.o.MaxRevisions), at
 	s.engine = nil // it belongs to the previous range

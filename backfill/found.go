@@ -85,8 +85,8 @@ func (s *searcher) leads(ctx context.Context) {
 	}
 	for _, o := range origins {
 		if n := len(o.Pushes); n > 0 {
-			s.warn("%s is a merge: it brought in %s of %s; to go on, search there from %.12s", s.target(), pushWords(n), o.Repo,
-				o.Pushes[n-1].Revision)
+			s.warn("%s is a merge: it brought in %s of %s; to go on, search there from %.12s", s.target(), pushWords(n),
+				o.Repo, o.Pushes[n-1].Revision)
 		}
 	}
 }

@@ -224,7 +224,7 @@ func (l *looker) unknownLabel(ctx context.Context) error {
 		}
 	}
 	var missing *job.UnknownLabelError
-	if errors.As(l.absent, &missing) && len(missing.Near) == 0 { // only this label was asked about: which are close to it?
+	if errors.As(l.absent, &missing) && len(missing.Near) == 0 { // read alone: look for close ones
 		if all, err := job.Catalog(ctx, l.ci, l.start); err == nil {
 			_, l.absent = job.Lookup(all, l.label)
 		}

@@ -219,7 +219,7 @@ func (s *Search) defaults() error {
 	case !(o.Confidence >= 0.5 && o.Confidence < 1):
 		return invalid("confidence %v, expected 0.5 to less than 1", o.Confidence)
 	case !(o.PriorOlder+o.PriorNothing < 1):
-		return invalid("priors %v and %v leave nothing for a culprit, expected a sum below 1", o.PriorOlder, o.PriorNothing)
+		return invalid("priors %v and %v leave nothing for a culprit", o.PriorOlder, o.PriorNothing)
 	case !(o.MinEffect > 0 && o.MinEffect < 1) || !(o.MinOdds >= 1):
 		return invalid("minimum effect %v and odds ratio %v, expected 0 to 1 and 1 or more", o.MinEffect, o.MinOdds)
 	case o.Older.Failed < 0 || o.Older.Passed < 0 || o.Newer.Failed < 0 || o.Newer.Passed < 0:

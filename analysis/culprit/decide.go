@@ -217,8 +217,8 @@ func (s *Search) warnings(p *posterior, best int) []string {
 		// With rates this close a few runs that fail together, as on one bad machine,
 		// look like a culprit.
 		if r := p.ratesAt(best); r.After-r.Before < 0.2 && r.After < 0.5 {
-			out = append(out, "the failure rates before and after are close to each other: the probability is right only if "+
-				"the runs are independent")
+			out = append(out, "the failure rates before and after are close to each other: the probability is right "+
+				"only if the runs are independent")
 		}
 	}
 	if s.seen[0].runs.Failed > 0 && best != m {

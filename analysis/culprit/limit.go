@@ -71,7 +71,7 @@ func roundCapacity(r Rates, k int) float64 {
 
 // roundChannel returns, for each j, the probabilities of the 2^k outcomes when j of k
 // sorted runs lie on the culprit or newer pushes. These are the last j runs: of k = 3 and
-// j = 1 the rates are before, before, after.
+// j = 1 two runs have the rate before, and the last one the rate after.
 func roundChannel(r Rates, k int) [][]float64 {
 	channel := make([][]float64, k+1)
 	for j := range channel {

@@ -325,8 +325,8 @@ func (s *Search) warnings(p *posterior, best int) []string {
 	var out []string
 	if best > 0 && best < len(s.in.Index) {
 		if n := len(s.in.Class(best)); n > 1 {
-			out = append(out, fmt.Sprintf("%d pushes cannot be told apart, because all but the newest of them cannot be "+
-				"tested", n))
+			out = append(out, fmt.Sprintf("%d pushes cannot be told apart, because all but the newest of them cannot "+
+				"be tested", n))
 		}
 	}
 	if p.drift > 0.5 {

@@ -153,7 +153,7 @@ func (s *Search) defaults() error {
 	case !(o.Confidence >= 0.5 && o.Confidence < 1):
 		return invalid("confidence %v, expected 0.5 to less than 1", o.Confidence)
 	case !(o.PriorOlder+o.PriorNothing < 1):
-		return invalid("priors %v and %v leave nothing for a culprit, expected a sum below 1", o.PriorOlder, o.PriorNothing)
+		return invalid("priors %v and %v leave nothing for a culprit", o.PriorOlder, o.PriorNothing)
 	case o.Weights != nil && len(o.Weights) != s.n+1:
 		return invalid("Weights has %d entries for %d pushes", len(o.Weights), s.n+1)
 	case o.Untestable != nil && len(o.Untestable) != s.n+1:

@@ -48,7 +48,7 @@
 // A [Try] keeps the options that choose nothing in its fields. Rebuild is the number of
 // runs, for whoever triggers them, and Env is for the file of another selector; neither
 // changes the labels. The others address the CI of a push to try, which mozci does not
-// make: mozci recognizes them, so that it does not report them as unknown, and does
+// make: mozci knows them, so that it does not report them as unknown, and does
 // nothing else with them.
 //
 // # Names that differ

@@ -190,7 +190,7 @@ func ReadGraph(r io.Reader) (Graph, error) {
 		err = errors.New("no build types")
 	}
 	if err != nil {
-		return nil, job.Wrap(op, "", fmt.Errorf("%w: not a graph in the form of graphs.json: %w", job.ErrMalformed, err))
+		return nil, job.Wrap(op, "", fmt.Errorf("%w: not a graph like graphs.json: %w", job.ErrMalformed, err))
 	}
 	return g, nil
 }
