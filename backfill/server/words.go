@@ -82,7 +82,7 @@ func full(s string) string {
 // forPeople is the reason of a step without the measure that the search chose it by.
 func forPeople(why string) string {
 	measure, rest, _ := strings.Cut(why, "; ")
-	if !strings.Contains(measure, "bits are left") {
+	if !strings.Contains(measure, "bits of uncertainty left") {
 		return why
 	}
 	if rest == "" {
