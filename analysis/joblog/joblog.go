@@ -6,7 +6,7 @@
 // return a [Report]:
 //
 //	file, err := os.Open("mochitest_errorsummary.log")
-//	report, err := joblog.Read(ctx, file, nil)
+//	report, err := joblog.Read(ctx, file, "", nil) // "": the content tells the format
 //	for _, f := range report.Failures {
 //		fmt.Println(f.Test, f.Status, f.Message, f.Fingerprint())
 //	}
