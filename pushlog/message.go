@@ -136,11 +136,10 @@ func Undoes(desc string) (Undoing, bool) {
 // stands alone. Conservatively it counts after "bug" or "b=" alone; messages from GitHub
 // are always read so, because other numbers there are pull requests.
 //
-//	                       not conservative    conservative
-//	Bug 123 - fix          123                 123
-//	1234567: fix           1234567             none
-//	fix 1234567 again      1234567             none
-//	fix 12 of 34           none                none
+//	Bug 123 - fix        123 in both
+//	1234567: fix         1234567, conservatively no number
+//	fix 1234567 again    1234567, conservatively no number
+//	fix 12 of 34         no number in both
 func parseBugs(desc string, conservative bool) []int {
 	conservative = conservative || strings.Contains(desc, "Source-Repo: https://github.com/")
 	out := []int{}

@@ -31,7 +31,7 @@ func utf16(r io.Reader, order unicode.Endianness) *bufio.Reader {
 	return bufio.NewReaderSize(unicode.UTF16(order, unicode.UseBOM).NewDecoder().Reader(r), sniffed)
 }
 
-// bareUTF16 recognizes UTF-16 without a byte order mark. Most of a log is ASCII, and in UTF-16 an
+// bareUTF16 recognises UTF-16 without a byte order mark. Most of a log is ASCII, and in UTF-16 an
 // ASCII character has one zero byte. So at least 60% of the bytes at one parity are zero, the odd
 // offsets in little-endian, and at most 20% of the others. It needs 16 bytes or more.
 func bareUTF16(head []byte) (unicode.Endianness, bool) {

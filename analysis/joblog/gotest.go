@@ -136,7 +136,7 @@ func (g *goTest) packageEnd(n int, s string) bool {
 	}
 	pkg, why := f[1], strings.Join(f[2:], " ")
 	g.at(n)
-	g.torn = false // the line was recognized, so it is complete
+	g.torn = false // the line was recognised, so it is complete
 	switch {
 	case f[0] == "?", strings.Contains(why, "[no tests to run]"), strings.Contains(why, "[no test files]"):
 		g.end(pkg, skipped)

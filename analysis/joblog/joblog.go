@@ -92,7 +92,7 @@ type Report struct {
 	// Source is the format of the log. A plain log with lines of exactly one test runner
 	// has that runner's format; any other is PlainText.
 	Source Format
-	// Formats are the formats that were recognized in the log. When it is empty, nothing
+	// Formats are the formats that were recognised in the log. When it is empty, nothing
 	// was, and the absence of failures means nothing.
 	Formats []Format
 	// Notes say what was done with the log, such as which files of an archive were read.

@@ -79,7 +79,7 @@ type mozlogRead struct {
 }
 
 // decodeMozlog decodes a line. Most lines are the output of processes and subtests that passed; these
-// are recognized by their action and not decoded.
+// are recognised by their action and not decoded.
 func decodeMozlog(m *members, line []byte, of *mozlogRead) error {
 	*of = mozlogRead{}
 	if a, ok := actionOf(line); ok {

@@ -16,7 +16,7 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// sniffed is how many bytes of a log are examined to recognize its format.
+// sniffed is how many bytes of a log are examined to recognise its format.
 const sniffed = 64 << 10
 
 // errNotALog marks content that is certainly not a log of a known format. A page of HTML is not marked
@@ -37,7 +37,7 @@ func (e *contentError) Is(target error) bool {
 	return target == job.ErrMalformed || target == errNotALog && !e.page
 }
 
-// sniff recognizes the format of a log by its head; whole says that the head is everything. Content
+// sniff recognises the format of a log by its head; whole says that the head is everything. Content
 // that is certainly not a log gives a contentError.
 func sniff(head []byte, whole bool) (Format, error) {
 	text := bytes.TrimLeft(head, " \t\r\n\v\f\x00")
@@ -87,7 +87,7 @@ var magics = []struct{ magic, name string }{
 	{"PK\x03\x04", "a damaged zip"},
 }
 
-// binaryOf recognizes what is not text, by its first bytes, or by control characters and bad UTF-8 in
+// binaryOf recognises what is not text, by its first bytes, or by control characters and bad UTF-8 in
 // its first kilobytes. A log may have a few of both.
 func binaryOf(head []byte) (string, bool) {
 	for _, m := range magics {
@@ -116,7 +116,7 @@ func binaryOf(head []byte) (string, bool) {
 	return "", false
 }
 
-// sniffTags recognizes content that begins with a tag.
+// sniffTags recognises content that begins with a tag.
 func sniffTags(text []byte) (Format, error) {
 	d := xml.NewDecoder(bytes.NewReader(text))
 	d.Strict = false
@@ -166,7 +166,7 @@ func errPage() error {
 	}
 }
 
-// sniffLines recognizes the JSON lines of mozlog, even when the first line is incomplete.
+// sniffLines recognises the JSON lines of mozlog, even when the first line is incomplete.
 func sniffLines(head []byte) (Format, bool) {
 	n := 0
 	for line := range bytes.Lines(head) {
@@ -184,7 +184,7 @@ func sniffLines(head []byte) (Format, bool) {
 	return "", false
 }
 
-// sniffLine recognizes the format of a line of JSON by its action.
+// sniffLine recognises the format of a line of JSON by its action.
 func sniffLine(line []byte) (Format, bool) {
 	var l struct {
 		Action lax.Text
@@ -209,7 +209,7 @@ func sniffLine(line []byte) (Format, bool) {
 	return "", false
 }
 
-// sniffJSON recognizes content that is JSON from its first byte on. JSON with something else after it
+// sniffJSON recognises content that is JSON from its first byte on. JSON with something else after it
 // is a plain log that begins with JSON. Lines of JSON are read as a plain log too; if in the end
 // nothing in them is known, unknownJSON says so.
 func sniffJSON(text []byte) (Format, error) {

@@ -28,7 +28,7 @@ const (
 // errPacked says that a log is compressed in a way that cannot be read.
 var errPacked = errors.New("packed")
 
-// packing is a compression format. It is recognized by the first bytes, since names and headers are often
+// packing is a compression format. It is recognised by the first bytes, since names and headers are often
 // wrong.
 type packing struct {
 	name  string

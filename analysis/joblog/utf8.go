@@ -7,7 +7,7 @@ import (
 	"unicode/utf8"
 )
 
-// decodeLine makes a text of a line's bytes, with at most most characters (0 is no limit). Bytes that are
+// decodeLine makes a text of a line's bytes, of at most that many characters (0 is no limit). Bytes that are
 // not UTF-8 become U+FFFD, one for each longest beginning of a character, as Python's "replace"
 // does: "\xe2\x82" is one U+FFFD, and "\xff\xff" two.
 func decodeLine(b []byte, most int) string {

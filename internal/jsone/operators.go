@@ -39,7 +39,7 @@ var (
 )
 
 // operatorOf knows all operators. It is a function and not a table: the operators call
-// render, and render looks them up here, which Go refuses as a cycle of initialization.
+// render, and render looks them up here, which Go refuses as a cycle of initialisation.
 func operatorOf(name string) (operator, bool) {
 	switch name {
 	case "$eval":

@@ -28,7 +28,7 @@ func newScrubber() *scrubber { return &scrubber{secrets: map[string]bool{}} }
 const redacted = "REDACTED"
 
 // keptHeaders are the headers that matter when a cassette is played back. All others are
-// dropped, since any header can identify or authorize somebody.
+// dropped, since any header can identify or authorise somebody.
 var keptHeaders = []string{
 	"Accept", "Content-Encoding", "Content-Type", "Etag", "If-None-Match", "If-Modified-Since", "Last-Modified", "Link",
 	"Location", "Retry-After", "Set-Cookie", "Www-Authenticate", "X-Taskcluster-Artifact-Storage-Type",

@@ -17,7 +17,7 @@ import (
 	"github.com/mozci/mozci/internal/redact"
 )
 
-// Endpoint describes an answer, a file or a message that a source reads: how to recognize it,
+// Endpoint describes an answer, a file or a message that a source reads: how to recognise it,
 // and by the type T, what must be in it.
 type Endpoint[T any] struct {
 	Source string // "treeherder"

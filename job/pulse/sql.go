@@ -104,7 +104,7 @@ const mostAgain = 10
 var errCrossed = fmt.Errorf("%w: other processes keep writing the same rows", job.ErrUnavailable)
 
 // crossed reports whether a transaction failed because of another one: errCrossed, or
-// PostgreSQL's codes 40P01 (deadlock_detected) and 40001 (serialization_failure).
+// PostgreSQL's codes 40P01, a deadlock, and 40001, transactions that cannot be put in an order.
 func crossed(err error) bool {
 	var coded interface{ SQLState() string }
 	if errors.As(err, &coded) {
