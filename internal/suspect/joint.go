@@ -95,7 +95,7 @@ func Candidates(at []int, open func(x int) bool) []int {
 	return slices.DeleteFunc(slices.Compact(at), func(x int) bool { return !open(x) })
 }
 
-// Thinned keeps at most most of the runs, and spreads them over as many pushes as possible:
+// Thinned keeps no more than most runs, and spreads them over as many pushes as possible:
 // first one run of each push, then a second one, and so on. For 5 5 5 8 9 and 4 it keeps
 // 5 8 9 5. A search counts the runs that others have triggered, but too many of them must
 // not fill the whole batch.
