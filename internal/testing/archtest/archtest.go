@@ -271,7 +271,7 @@ func allowed(may []string, room string) bool {
 // flag to all of them.
 const Flags = Module + "/internal/testing/flags"
 
-// CheckFlags returns a line for each room with tests of which none imports Flags.
+// CheckFlags returns a line for each room whose tests do not import Flags.
 func CheckFlags(files []File) []string {
 	has := map[string]bool{}
 	for _, f := range files {
