@@ -50,7 +50,7 @@ type Report struct {
 	FirstBad  *job.PushRef `json:"first_bad"`
 	Culprit   *job.PushRef `json:"culprit"`
 	Credible  []Chance     `json:"credible"` // the most probable first; never null in JSON
-	Runs      int          `json:"runs"`     // runs that were triggered, including builds and runs in repositories that merges came from
+	Runs      int          `json:"runs"`     // triggered; including builds, and runs in repositories that merges came from
 	RedRuns   int          `json:"red_runs"` // how many of Runs ended red
 	Why       string       `json:"why"`
 }
@@ -106,7 +106,7 @@ type Answer string
 
 // The answers.
 const (
-	Unknown Answer = ""
+	Unknown Answer = ""      // people have not acted yet
 	Right   Answer = "right" // the culprit was backed out
 	Wrong   Answer = "wrong" // another suspect was backed out, or a person said that it was wrong
 )

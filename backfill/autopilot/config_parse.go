@@ -27,10 +27,10 @@ func Defaults() Config {
 }
 
 // ParseConfig reads the autopilot's file, a JSON object. Its names are those of the fields of
-// Config and Budgets in snake_case, but the budgets' names are shorter: "pool" is both
-// Budgets.Pools, when it is an object, and PoolDay, when it is a number. Durations are seconds, or
-// text such as "10m". An unknown or repeated name, or a value that makes no sense, gives an error
-// that wraps job.ErrInvalid and names the field.
+// Config and Budgets in snake_case, except that "kind" is Budgets.Kinds, and "pool" is
+// Budgets.Pools when it is an object and Budgets.PoolDay when it is a number. Durations are
+// seconds, or text such as "10m". An unknown or repeated name, or a value that makes no sense,
+// gives an error that wraps job.ErrInvalid and names the field.
 func ParseConfig(text []byte) (Config, error) {
 	c := Defaults()
 	err := c.read(text)

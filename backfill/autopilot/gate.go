@@ -149,8 +149,9 @@ func try(f Facts) *Refusal {
 			"another one's failure", f.Failure.Push.Repo)
 }
 
-// age leaves failures of old pushes to people. A failure that waited for its turn is not too old
-// just because of that, up to a second MaxAge.
+// age leaves failures of old pushes to people. The push's age counts from when the robot heard of
+// the failure, so waiting for its turn does not make a failure too old, unless that takes longer
+// than patience.
 func age(f Facts) *Refusal {
 	if f.Failure.Push.Time.IsZero() {
 		return nil
@@ -253,8 +254,9 @@ func (f Facts) last() Seen {
 	return out
 }
 
-// green: newer pushes say that it is over. A single red run after untested pushes, with one green run
-// since, may be the first sight of a new intermittent, of which that green one says little.
+// green leaves a failure alone when newer pushes passed. One red run after untested pushes with a
+// single green run since then is not enough: that may be the first sight of a new intermittent
+// failure, about which one green run says little.
 func green(f Facts) *Refusal {
 	n := len(f.Newer)
 	if n == 0 || f.Newer[n-1].Verdict != analysis.Good {
@@ -314,8 +316,9 @@ func classified(f Facts) *Refusal {
 	return refuse(RuleClassified, "a person classified it as %s", strings.ReplaceAll(string(f.Class.Kind), "_", " "))
 }
 
-// backedOut: a person has acted, so nothing is triggered. Where that was about one of several suspects, a run since the
-// backout tells whether it was about this failure: if it is red, the search goes on. A case waits for that.
+// backedOut leaves a failure alone when a suspect was backed out: a person has acted. When there
+// were several suspects, the backout may have been about something else. Then a case waits for the
+// next run since the backout: if that is red, the search goes on.
 func backedOut(f Facts) *Refusal {
 	if f.BackedOut == nil || f.doubted() {
 		return nil

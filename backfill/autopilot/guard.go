@@ -64,7 +64,7 @@ func (g *guard) Trigger(ctx context.Context, req job.Request) (job.Receipt, erro
 		late, stop := lastly(ctx)
 		defer stop()
 		if back := g.r.store.GiveBack(late, req.Key); back != nil {
-			g.r.log.WarnContext(ctx, "a cost that did not arise could not be given back to the budgets", "key", req.Key, "err", back)
+			g.r.log.WarnContext(ctx, "a cost that did not arise could not be given back", "key", req.Key, "err", back)
 		}
 	}
 	return receipt, err

@@ -14,7 +14,7 @@ type Rule string
 const (
 	RuleUnnamed    Rule = "unnamed"     // the repository or label is not in the file
 	RuleTry        Rule = "try"         // the repository has no line of pushes
-	RuleStatus     Rule = "status"      // the run did not fail: it was cancelled, skipped or retried, or ended in an exception
+	RuleStatus     Rule = "status"      // the run did not fail: it was cancelled, skipped or retried, or an exception
 	RuleOptOut     Rule = "opt_out"     // a person opted the push out
 	RuleOffspring  Rule = "offspring"   // a tool or a person triggered the run after the push
 	RuleAge        Rule = "age"         // the push is too old

@@ -53,8 +53,9 @@ type Options struct {
 	// Width is the maximum number of failures and cases that it looks at at the same time. Default
 	// 8.
 	Width int
-	// OnReport gets each report, with its case, before the webhook does. The same case may be told
-	// twice after a crash: its key says so. An error is tried again. Optional.
+	// OnReport gets each report, with its case, before the webhook does. After an error it is
+	// called again, and after a crash it may get the same case twice, which the case's key shows.
+	// Optional.
 	OnReport func(ctx context.Context, c Case) error
 	// Client sends the reports to the webhook. Default: one of the robot's own.
 	Client *http.Client

@@ -76,8 +76,9 @@ type SignatureStore interface {
 	// See records that signatures were seen on a push, in a label's variant. Recording the same
 	// twice changes nothing.
 	See(ctx context.Context, s Seen) error
-	// LastSeen returns, for each of the signatures that was seen in the repository and variant from
-	// the moment since on and on a push that is older than before, the last time that it was.
+	// LastSeen returns where and when each of the signatures was last seen in the repository and
+	// variant: at since or later, and on a push older than before. Signatures that were not seen
+	// are left out.
 	LastSeen(ctx context.Context, repo, variant string, signatures []string, before job.Push, since time.Time) (
 		map[string]Seen, error)
 }
@@ -203,7 +204,7 @@ type CaseQuery struct {
 // FailureQuery selects the failures that match every field that is set.
 type FailureQuery struct {
 	Repo, Label  string
-	Push         *job.Push // its ID and repository count
+	Push         *job.Push // its repository and ID count
 	Waiting      bool      // only those that are not decided
 	Rule         Rule
 	Since, Until time.Time // heard at Since or later, and before Until
@@ -239,12 +240,12 @@ type Meter string
 
 // The meters.
 const (
-	MeterRuns    Meter = "runs"
+	MeterRuns    Meter = "runs"     // runs, including builds
 	MeterRed     Meter = "red runs" // runs that ended red, and runs that have not ended
-	MeterMinutes Meter = "minutes"
-	MeterLabel   Meter = "label" // runs of the label Name in repository Repo
-	MeterPool    Meter = "pool"  // runs in the pool Name
-	MeterKind    Meter = "kind"  // runs of the kind Name
+	MeterMinutes Meter = "minutes"  // minutes of machine time
+	MeterLabel   Meter = "label"    // runs of the label Name in repository Repo
+	MeterPool    Meter = "pool"     // runs in the pool Name
+	MeterKind    Meter = "kind"     // runs of the kind Name
 )
 
 // Limit is how much may be spent in 24 hours. A Most below 0 means no limit.
