@@ -286,7 +286,7 @@ type Reason string
 
 // The reasons. NoLine to Offspring are refusals for a reason in the facts; the others are failures.
 const (
-	NoLine      Reason = "try_push"      // the push is on no line of pushes, such as one to try, so no earlier push compares
+	NoLine      Reason = "try_push"      // the push is on no line of pushes, such as one to try
 	Expired     Reason = "expired"       // the job, or the build that it needs, is gone
 	NotFailure  Reason = "not_a_failure" // the job did not fail on this push
 	NeverGreen  Reason = "never_green"   // the job failed on every push that was checked

@@ -40,7 +40,7 @@ func tooMany(jobs, times int) error {
 	if times > 1 {
 		what += ", " + count(times, "run") + " each"
 	}
-	return wrong("labels", "%s chosen, but mozci triggers at most %s at once. Narrow the filter.", what,
+	return wrong("labels", "%s: mozci triggers at most %s at once. Narrow the filter.", what,
 		count(mostAtOnce, "run"))
 }
 

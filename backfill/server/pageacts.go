@@ -148,7 +148,8 @@ func insteadOf(b Backfill) []insteadView {
 		return []insteadView{{Text: "Start from a newer failure of the same job.", Link: "/", Linked: "Paste its link"}}
 	case NotFailure:
 		return []insteadView{{
-			Text: "If another run of the job failed, start from that run. When two runs on one push end differently, the job is flaky.",
+			Text: "If another run of the job failed, start from that run. " +
+				"When two runs on one push end differently, the job is flaky.",
 			Link: "/", Linked: "Paste its link",
 		}}
 	case Offspring:

@@ -221,7 +221,7 @@ func dayFacts(d autopilot.Day) []factView {
 	if n := a.Right + a.Wrong; n > 0 {
 		right.Big = fmt.Sprintf("%d of %d", a.Right, n)
 	}
-	right.Text = fmt.Sprintf("%s named that people have not answered yet; %d undecided.", count(a.Open, "push"), a.Undecided)
+	right.Text = fmt.Sprintf("%s named, no answer yet; %d undecided.", count(a.Open, "push"), a.Undecided)
 	return []factView{
 		right,
 		{

@@ -111,7 +111,8 @@ func ParseTokens(text []byte) ([]Token, error) {
 func parseToken(fields []string) (Token, error) {
 	t := Token{Name: fields[0], Scopes: fields[1:]}
 	if strings.HasPrefix(t.Name, hashed) || len(t.Name) > mostTokenName || !printable(t.Name) {
-		return t, errors.New("the line does not begin with a name; expected NAME sha256:HEX [scope…], with a name of printable ASCII")
+		return t, errors.New("no name at the beginning; " +
+			"expected NAME sha256:HEX [scope…], with NAME in printable ASCII")
 	}
 	if len(fields) < 2 {
 		return t, fmt.Errorf("%s has no hash; expected NAME sha256:HEX [scope…]", t.Name)
