@@ -5,6 +5,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"path"
 	"regexp"
 	"slices"
 	"strconv"
@@ -17,15 +18,20 @@ import (
 var stiff = regexp.MustCompile(`(?i)\b(so\s+many|nobody|for\s+who|is\s+to\s+have|ask(ed)?\s+for)\b`)
 
 // Readable reports whether CheckWords reads the file: the programs of examples, whose
-// texts are help and tables, the README, and the templates and scripts of a page.
+// texts are help and tables, the README, and the backfill service with the templates and
+// scripts of its page and the description of its API.
 func Readable(name string) bool {
-	switch {
-	case name == "README.md":
+	if name == "README.md" || strings.HasPrefix(name, "backfill/server/") && path.Base(name) == "openapi.json" {
 		return true
-	case strings.HasPrefix(name, "examples/"):
-		return strings.HasSuffix(name, ".go") && !strings.HasSuffix(name, "_test.go")
 	}
-	return strings.Contains(name, "/page/") && (strings.HasSuffix(name, ".html") || strings.HasSuffix(name, ".js"))
+	switch path.Ext(name) {
+	case ".go":
+		return !strings.HasSuffix(name, "_test.go") &&
+			(strings.HasPrefix(name, "examples/") || path.Dir(name) == "backfill/server")
+	case ".html", ".js":
+		return path.Base(path.Dir(name)) == "page"
+	}
+	return false
 }
 
 // CheckWords returns a line, such as `README.md:12: "so many"`, for each use of the words
