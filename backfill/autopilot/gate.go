@@ -32,7 +32,7 @@ type Facts struct {
 	Now      time.Time // by the store's clock, as are all times that are compared with it
 	Failure  Failure
 	NoLine   error  // why the repository has no line of pushes; nil when it has one
-	OptedOut string // who opted the push out; empty for nobody
+	OptedOut string // who opted the push out; empty for none
 
 	// Of the label on the push:
 	Runs      analysis.Runs // counts by status

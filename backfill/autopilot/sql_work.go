@@ -196,8 +196,8 @@ func (s *SQL) Claim(ctx context.Context, holder string, lease time.Duration, n i
 	return out, nil
 }
 
-// owned checks that what was claimed still is its holder's. It writes the row, so that nobody else
-// can take it in the same transaction.
+// owned checks that what was claimed still is its holder's. It writes the row, so that no other
+// holder can take it before the transaction ends.
 func (s *SQL) owned(ctx context.Context, x executor, c Claimed, set string, args ...any) error {
 	if c.Holder == "" {
 		return ErrLost

@@ -108,7 +108,7 @@ type PeopleStore interface {
 	// OptOut keeps the robot away from a push, named by repository and revision. With out false it
 	// ends that.
 	OptOut(ctx context.Context, repo, revision, who string, out bool) error
-	// OptedOut returns who opted the push out, by any of its hashes; empty for nobody.
+	// OptedOut returns who opted the push out, by any of its hashes; empty when none is.
 	OptedOut(ctx context.Context, p job.Push) (who string, err error)
 	// Tell records what people did about a case. Its At is set to the store's clock.
 	Tell(ctx context.Context, key string, p People) error

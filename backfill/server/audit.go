@@ -65,7 +65,7 @@ func (v *visit) outcome() string {
 }
 
 // end ends a visit, also after a panic in a handler. When nothing was sent yet, the caller gets
-// 500. When a part of the answer was sent, the connection is cut, so that nobody takes that part
+// 500. When a part of the answer was sent, the connection is cut, so that no client takes that part
 // for the whole answer.
 func (v *visit) end() {
 	p := recover()

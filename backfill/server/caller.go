@@ -82,7 +82,7 @@ func (e *ScopeError) Unwrap() error { return job.ErrDenied }
 type callerKey struct{}
 
 // CallerOf returns who sent the request that ctx belongs to, as the door found out; false when
-// nobody signed in.
+// the request has no credentials.
 func CallerOf(ctx context.Context) (Caller, bool) {
 	c, ok := ctx.Value(callerKey{}).(Caller)
 	return c, ok

@@ -18,8 +18,8 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// DoorOptions configure a Door. Nil is zero options, with which reads are closed and nobody may
-// act.
+// DoorOptions configure a Door. Nil is zero options, with which reads are closed and acting
+// is not possible.
 type DoorOptions struct {
 	// Who are the ways to find out who calls. The door tries them in turn until one recognises the
 	// kind of the request's credentials. It adds Tokens at the end, so they need not be in the
@@ -204,7 +204,7 @@ type visit struct {
 	addr   netip.Addr
 	stream bool
 	body   []byte
-	who    *Caller // nil when nobody signed in
+	who    *Caller // nil without credentials
 
 	notes  notes
 	reason string // of the refusal; empty for none

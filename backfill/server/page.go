@@ -40,7 +40,7 @@ type page struct {
 	parts   *flight.Cache[partKey, *rendered]
 }
 
-// newPage makes the page. who returns who sent a request, and false for nobody.
+// newPage makes the page. who returns who sent a request, and false for a request without credentials.
 func newPage(b backend, who func(*http.Request) (Caller, bool), o *pageOptions) *page {
 	p := &page{backend: b, who: who, files: loadAssets(), parts: flight.New[partKey, *rendered](mostParts)}
 	if o != nil {
@@ -85,7 +85,7 @@ func (p *page) register(mux *http.ServeMux) {
 type frame struct {
 	Title string // of the window, the most important word first
 	Nav   string // which entry of the navigation to mark
-	Me    string // who is signed in; empty for nobody
+	Me    string // the caller who is signed in; empty for none
 	// Here is the path to return to after signing in.
 	Here   string
 	SignIn bool
@@ -199,7 +199,7 @@ func (p *page) nowhere(w http.ResponseWriter, r *http.Request) {
 	p.show(w, r, http.StatusNotFound, "trouble", p.frame(r, t.Heading+" · mozci", "", t))
 }
 
-// caller returns who acts. It shows an error when nobody is signed in.
+// caller returns who acts. It shows an error when the request has no caller.
 func (p *page) caller(w http.ResponseWriter, r *http.Request) (Caller, bool) {
 	c, ok := p.who(r)
 	if !ok {

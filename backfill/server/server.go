@@ -134,8 +134,8 @@ func New(places Places, store Store, opts *Options) (*Server, error) {
 	return s, err
 }
 
-// newID returns the id of a new backfill: 15 random letters and digits (75 bits), which nobody can
-// guess, in lower case so that they can be read out.
+// newID returns the id of a new backfill: 15 random letters and digits (75 bits), which cannot be
+// guessed, in lower case so that they can be read out.
 func newID() string { return "b" + strings.ToLower(rand.Text()[:15]) }
 
 // Get implements backend.

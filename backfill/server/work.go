@@ -228,7 +228,7 @@ func reasonOf(err error) Reason {
 	return Internal
 }
 
-// cancel stops the runs that nobody needs any more, and records what is kept.
+// cancel stops the runs that are no longer needed, and records what is kept.
 func (w *work) cancel(ctx context.Context, by string) error {
 	ctx, stop := context.WithTimeout(ctx, 5*time.Minute)
 	defer stop()
