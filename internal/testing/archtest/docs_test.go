@@ -85,6 +85,8 @@ func (p *Pair[K, V]) Swap() {}
 `},
 		{Path: "b/b.go", Body: "package b\n"},
 		{Path: "b/doc.go", Body: "// Package b has its comment in another file.\npackage b\n"},
+		{Path: "c/c.go", Body: "// Package c has its comment in the first file.\npackage c\n"},
+		{Path: "c/d.go", Body: "package c\n"},
 	})
 	if err != nil {
 		t.Fatal(err)

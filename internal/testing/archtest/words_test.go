@@ -42,7 +42,7 @@ func TestWords(t *testing.T) {
 // words like them are not.
 func TestWordsPlanted(t *testing.T) {
 	got, err := archtest.CheckWords([]archtest.Text{
-		{Path: "README.md", Body: "One.\nSo many runs, and\nnobody asked\nfor more.\nFor whose push? They task for nothing.\n"},
+		{Path: "README.md", Body: "One.\nSo many runs, and\nnobody asked\nfor more.\nFor whose push? They task for nothing.\nNot so\nmany.\n"},
 		{Path: "a/page/x.html", Body: "<p>\n  for who\n</p><p>is  to have"},
 		{Path: "examples/a/a.go", Body: `package a
 
@@ -71,6 +71,7 @@ var d = f('n', "ask for")
 		`README.md:2: "So many"`,
 		`README.md:3: "nobody"`,
 		`README.md:3: "asked for"`,
+		`README.md:6: "so many"`,
 		`a/page/x.html:2: "for who"`,
 		`a/page/x.html:3: "is to have"`,
 		`examples/a/a.go:10: "ask for"`,
