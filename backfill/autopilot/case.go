@@ -50,7 +50,7 @@ type Report struct {
 	FirstBad  *job.PushRef `json:"first_bad"`
 	Culprit   *job.PushRef `json:"culprit"`
 	Credible  []Chance     `json:"credible"` // the most probable first; never null in JSON
-	Runs      int          `json:"runs"`     // triggered; including builds, and runs in repositories that merges came from
+	Runs      int          `json:"runs"`     // triggered, with builds and with runs in repositories of merges
 	RedRuns   int          `json:"red_runs"` // how many of Runs ended red
 	Why       string       `json:"why"`
 }

@@ -112,7 +112,7 @@ func (c Config) checkTimes(bad func(field, format string, args ...any) error) er
 	if c.Webhook != "" {
 		u, err := url.Parse(c.Webhook)
 		if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" {
-			return bad("webhook", "expected a URL that begins with https://") // the URL is not shown: it may hold a secret
+			return bad("webhook", "expected a URL that begins with https://") // it may hold a secret
 		}
 	}
 	return nil

@@ -78,7 +78,7 @@ func TestParseConfigRefuses(t *testing.T) {
 		{`{"repositories": ["a"], "budgets": {"runs_day": -2}}`, "budgets.runs_day: -2 is out of range; expected -1"},
 		{`{"repositories": ["a"], "budgets": {"pool": {"x": -5}}}`, "budgets.pool x: -5"},
 		{`{"repositories": ["a"], "budgets": {"pool": "x"}}`, "budgets.pool: string, expected a whole number"},
-		{`{"repositories": ["a"], "budgets": {"kind": {"tests": 1}}}`, `budgets.kind: "tests" is not a kind; expected build`},
+		{`{"repositories": ["a"], "budgets": {"kind": {"tests": 1}}}`, `budgets.kind: "tests" is not a kind`},
 		{`{"repositories": ["a"], "webhook": "ftp://user:s3cret@x"}`, "webhook: expected a URL"},
 	} {
 		_, err := autopilot.ParseConfig([]byte(c.text))

@@ -204,7 +204,8 @@ func (v view) buy(run []int, why string) move {
 	case v.dry:
 		return move{end: Proposed, run: run, why: why}
 	case v.left <= 0:
-		return move{end: Undecided, why: fmt.Sprintf("the case has used up the %s that it may trigger", count(v.spent, "run"))}
+		return move{end: Undecided, why: fmt.Sprintf("the case has used up the %s that it may trigger",
+			count(v.spent, "run"))}
 	case len(run) > v.left:
 		run = run[:v.left]
 	}

@@ -9,7 +9,7 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// spend is what a request for runs runs of a label costs a case.
+// spend is what a request for a number of runs of a label costs a case.
 func (r *Robot) spend(c Case, key, label string, runs int) Spend {
 	kind := c.Kind
 	if variant(label) != variant(c.Label) {

@@ -210,7 +210,7 @@ func (r *Robot) post(ctx context.Context, c *Case) error {
 		return job.Wrap(op, req.URL.Host, fmt.Errorf("%w: %w", job.ErrUnavailable, err))
 	}
 	defer func() { _ = res.Body.Close() }()
-	_, _ = io.Copy(io.Discard, io.LimitReader(res.Body, 64<<10)) // read the rest, so that the connection can be used again
+	_, _ = io.Copy(io.Discard, io.LimitReader(res.Body, 64<<10)) // so that the connection can be used again
 	if res.StatusCode/100 != 2 {
 		return job.Wrap(op, req.URL.Host, fmt.Errorf("%w: HTTP %d", job.ErrUnavailable, res.StatusCode))
 	}

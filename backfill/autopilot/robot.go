@@ -50,7 +50,7 @@ type Options struct {
 	// minutes. Sweep is how often it reads recent pushes for failures that no event told of.
 	// Default 10 minutes, or 5 when the CI has no events.
 	Poll, Sweep time.Duration
-	// Width is the maximum number of failures and cases that it looks at at the same time. Default
+	// Width is the maximum number of failures and cases that it works on at the same time. Default
 	// 8.
 	Width int
 	// OnReport gets each report, with its case, before the webhook does. After an error it is
@@ -242,7 +242,7 @@ func (r *Robot) round(ctx context.Context, places chan struct{}, all *sync.WaitG
 			if !r.take(c.key()) { // still being looked at: its lease ended meanwhile
 				continue
 			}
-			if virtual && c.Failure != nil { // a CI in memory must play the same story each time, so look at one after the other
+			if virtual && c.Failure != nil { // one after the other: a CI in memory must play the same each time
 				r.one(ctx, c)
 				r.leave(c.key())
 				continue

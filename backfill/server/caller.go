@@ -57,7 +57,7 @@ type Authenticator interface {
 
 // The errors of an Authenticator. The door answers 503 to ErrCannotCheck and 401 to the others.
 var (
-	ErrNoCredentials = errors.New("no credentials")                        // none of the kind that the Authenticator knows
+	ErrNoCredentials = errors.New("no credentials")                        // none of this Authenticator's kind
 	ErrWrong         = errors.New("the credentials are not valid")         // an unknown token, a wrong signature
 	ErrExpired       = errors.New("the credentials have expired")          // or the signature is too old
 	ErrReplayed      = errors.New("the request was sent before")           // the same signed request arrived twice

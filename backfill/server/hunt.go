@@ -222,7 +222,7 @@ func (w *work) followMerge(ctx context.Context, res backfill.SearchResult) error
 		inner, err := w.s.places.Open(ctx, o.Repo)
 		if errors.Is(err, job.ErrNotFound) {
 			w.change(func(b *Backfill) {
-				b.warn(fmt.Sprintf("the culprit is a merge of %d pushes from %s, a repository that this service does not serve",
+				b.warn(fmt.Sprintf("the culprit is a merge of %d pushes from %s, which this service does not serve",
 					len(o.Pushes), o.Repo))
 			})
 			continue

@@ -100,7 +100,7 @@ func (m *Memory) Add(ctx context.Context, r Record, lifetime time.Duration) (Rec
 		return out, false, job.Wrap(op, r.ID, err)
 	}
 	if _, there := m.rows[r.ID]; there {
-		return Record{}, false, job.Wrap(op, r.ID, fmt.Errorf("%w: there already is a backfill with this id", job.ErrInvalid))
+		return Record{}, false, job.Wrap(op, r.ID, fmt.Errorf("%w: this id exists already", job.ErrInvalid))
 	}
 	now := m.now().UTC()
 	r.Version, r.Created, r.Updated, r.Ended, r.CancelledBy = 1, now, now, nil, ""

@@ -31,7 +31,8 @@ func newOrigins(listed, hosts []string, public *url.URL) (*origins, error) {
 		u, err := url.Parse(l)
 		if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" ||
 			!strings.EqualFold(l, u.Scheme+"://"+u.Host) {
-			return nil, fmt.Errorf("%w: %q is not an origin; expected http(s)://host[:port]", job.ErrInvalid, clip.Marked(l, 80))
+			return nil, fmt.Errorf("%w: %q is not an origin; expected http(s)://host[:port]", job.ErrInvalid,
+				clip.Marked(l, 80))
 		}
 		o.listed = append(o.listed, strings.ToLower(l))
 	}

@@ -244,7 +244,7 @@ func outside(t Text) string {
 // plain is a CI's text with its control characters made visible.
 func plain[T ~string](s T) string { return job.Visible(string(s)) }
 
-// brief is plain, cut to at most most bytes.
+// brief is plain, cut to a maximum number of bytes.
 func brief[T ~string](s T, most int) string { return job.Visible(clip.Marked(string(s), most)) }
 
 func first[T any](list []T) (zero T) {

@@ -125,7 +125,8 @@ func insteadOf(b Backfill) []insteadView {
 	case b.State == Undecided && b.Ask.Mode != Search:
 		in.Mode, in.Times, in.Most = Search, nil, nil
 		return []insteadView{{
-			Text: "A search can find the push even when the job is flaky: round after round it runs the most informative pushes.",
+			Text: "A search can find the push even when the job is flaky: " +
+				"round after round it runs the most informative pushes.",
 			Link: "/backfill?" + queryOf(in), Linked: "Show its plan",
 		}}
 	case b.State != Refused && b.State != Failed:

@@ -21,7 +21,7 @@ const (
 func (v *visit) signIn() {
 	kind, _, err := mime.ParseMediaType(v.r.Header.Get("Content-Type"))
 	if err != nil || kind != "application/x-www-form-urlencoded" {
-		v.fail(http.StatusUnsupportedMediaType, "invalid", "Send a form: Content-Type application/x-www-form-urlencoded.")
+		v.fail(http.StatusUnsupportedMediaType, "invalid", "Send a form (application/x-www-form-urlencoded).")
 		return
 	}
 	form, err := url.ParseQuery(string(v.body))

@@ -213,6 +213,6 @@ func (w *work) plan(ctx context.Context) error {
 
 // neverGreen is the refusal for a job that failed on every push that was checked.
 func neverGreen(a Ask, looked int) error {
-	return &Refusal{NeverGreen, fmt.Sprintf("The job failed on every push that mozci checked: %s back from %.12s. It was "+
-		"broken before that, or never worked here.", pushes(looked), a.Revision), nil}
+	return &Refusal{NeverGreen, fmt.Sprintf("The job failed on every push that mozci checked: %s back from %.12s. It "+
+		"was broken before that, or never worked here.", pushes(looked), a.Revision), nil}
 }

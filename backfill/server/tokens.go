@@ -212,7 +212,7 @@ func readTokens(name string) ([]Token, fs.FileInfo, error) {
 		return nil, nil, fmt.Errorf("%w: not a regular file", job.ErrInvalid)
 	}
 	const others = 0o022
-	if mode := info.Mode().Perm(); mode&others != 0 && runtime.GOOS != "windows" { // Windows has no such permission bits
+	if mode := info.Mode().Perm(); mode&others != 0 && runtime.GOOS != "windows" { // Windows has no such bits
 		return nil, nil, fmt.Errorf("%w: others may write it (mode %#o); run chmod go-w on it", job.ErrInvalid, mode)
 	}
 	text, err := io.ReadAll(io.LimitReader(f, mostTokenFile+1))

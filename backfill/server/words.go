@@ -126,7 +126,8 @@ func outcomeWord(r Result, st job.Status) string {
 func merged(m backfill.Followed) string {
 	switch {
 	case m.Gone:
-		return fmt.Sprintf("push %d is a merge from %s, a repository that this service does not know", m.Through.ID, m.Repo)
+		return fmt.Sprintf("push %d is a merge from %s, a repository that this service does not know", m.Through.ID,
+			m.Repo)
 	case m.LastGood != nil && m.FirstBad != nil:
 		return fmt.Sprintf("push %d is a merge from %s: the last good push there is %s, the first bad one %s",
 			m.Through.ID,

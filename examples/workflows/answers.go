@@ -55,8 +55,8 @@ func (j workflowJob) id() int64 { return j.ID }
 // job checks one job of a workflow run, and returns it as a job.Job.
 func (j workflowJob) job(p job.Push, run int64) (job.Job, error) {
 	if j.Run != run || j.Revision != p.Revision || j.Name == "" {
-		return nil, fmt.Errorf("%w: job %d (%q) belongs to run %d at %q; the request was for run %d at %q", job.ErrMalformed,
-			j.ID, j.Name, j.Run, j.Revision, run, p.Revision)
+		return nil, fmt.Errorf("%w: job %d (%q) belongs to run %d at %q; the request was for run %d at %q",
+			job.ErrMalformed, j.ID, j.Name, j.Run, j.Revision, run, p.Revision)
 	}
 	status, err := j.status()
 	if err != nil {

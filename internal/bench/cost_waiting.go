@@ -48,7 +48,7 @@ func waitingCosts(t *testing.T, s costScale) []costRow {
 // searchingRuns is a search that waits for a round of runs.
 func searchingRuns(ctx context.Context, repo job.Repository, ci job.Scheduler) error {
 	r, err := backfill.Search(ctx, repo, ci, costLabel, "tip", &backfill.SearchOptions{
-		MaxRevisions: costSince + costGap + 1, Batch: costRuns, Permanent: true, // begin with the gap, not with repeating the failure
+		MaxRevisions: costSince + costGap + 1, Batch: costRuns, Permanent: true, // begin with the gap
 	})
 	if err == nil {
 		err = fmt.Errorf("the search is over: %s, %s", r.Outcome, r.Why)

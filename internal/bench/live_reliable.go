@@ -29,7 +29,7 @@ func reliability(l *bay) {
 		return
 	}
 	defer func() { _ = r.db.Close() }()
-	for _, table := range []string{"message", "pack", "job", "aside", "queue", "version"} { // left from the sections before
+	for _, table := range []string{"message", "pack", "job", "aside", "queue", "version"} { // of earlier sections
 		_, err := r.db.ExecContext(l.Context(), "DROP TABLE IF EXISTS mozci_pulse_"+table)
 		l.must(err)
 	}

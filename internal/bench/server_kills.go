@@ -217,7 +217,7 @@ type killSum struct {
 	kills, again               int
 	requests, repeated         int // requests for runs that were carried out; keys that came more than once
 	planned, noted, told, made int // numbers of runs: by the plans of fills, by the ledger, by the steps, by the CI
-	exact, places              int // places are a label on a push; exact are those where the CI made what the ledger says
+	exact, places              int // labels on pushes; exact: those where the CI made what the ledger says
 	unheard                    int // requests in the ledger that did not reach the CI
 	refused, slow, looks       int
 	faults                     []string

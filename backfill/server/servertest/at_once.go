@@ -138,7 +138,7 @@ func (c *check) cancelAtOnce(ctx context.Context) {
 	got := c.read(ctx, r.ID)
 	if len(by) != 1 || !by[string(got.CancelledBy)] || got.CancelledBy == "" || got.Version != 2+saves.Load() {
 		c.wrong(fmt.Sprintf("Cancel(%q by many at once) during %d saves", r.ID, saves.Load()),
-			fmt.Sprintf("%d different answers who cancelled it, finally %q, version %d", len(by), got.CancelledBy, got.Version),
+			fmt.Sprintf("%d answers who cancelled it, finally %q, version %d", len(by), got.CancelledBy, got.Version),
 			"the first caller, version %d", 2+saves.Load())
 	}
 }

@@ -64,7 +64,7 @@ func (c *check) add(ctx context.Context) {
 	first := c.adds(ctx, r, long)
 	r.Key, r.Answer = r.Key+"/b", "another"
 	if _, added, err := c.s.Add(ctx, r, long); err == nil || added {
-		c.wrong(adding(r, long), fmt.Sprintf("%t and no error", added), "an error, because a record with this id exists")
+		c.wrong(adding(r, long), fmt.Sprintf("%t and no error", added), "an error, because this id exists")
 	}
 	c.stays(ctx, adding(r, long), first)
 	c.dead(ctx, r.Key)

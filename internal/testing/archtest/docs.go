@@ -40,7 +40,8 @@ func ReadTexts(root string, keep func(path string) bool) ([]Text, error) {
 // Documented reports whether CheckDocs reads the file: Go that others import or run. An
 // example's names are nobody's to import, and a test's neither.
 func Documented(name string) bool {
-	return strings.HasSuffix(name, ".go") && !strings.HasSuffix(name, "_test.go") && !strings.HasPrefix(name, "examples/")
+	return strings.HasSuffix(name, ".go") && !strings.HasSuffix(name, "_test.go") &&
+		!strings.HasPrefix(name, "examples/")
 }
 
 // CheckDocs returns a line, such as "job/push.go:12: Push has no doc comment", for each

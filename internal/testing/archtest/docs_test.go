@@ -27,10 +27,9 @@ func TestDocs(t *testing.T) {
 	}
 }
 
-// Each kind of name without a comment is found, and its documented neighbour is not.
-func TestDocsPlanted(t *testing.T) {
-	got, err := archtest.CheckDocs([]archtest.Text{
-		{Path: "a/a.go", Body: `package a
+// plantedDocs has each kind of name with a comment and without.
+var plantedDocs = []archtest.Text{
+	{Path: "a/a.go", Body: `package a
 
 type Bare struct{ Field int }
 
@@ -53,29 +52,29 @@ func quiet() {}
 
 // Group's comment is not its members'.
 const (
-	One = 1
-	Two = 2 // the second
-	// Three has its own.
-	Three = 3
-	four  = 4
+One = 1
+Two = 2 // the second
+// Three has its own.
+Three = 3
+four  = 4
 )
 
 // Low and High share a line.
 var Low, High int
 
 type (
-	Grouped int
-	// Explained is documented.
-	Explained int
+Grouped int
+// Explained is documented.
+Explained int
 )
 
 // Doer is an interface.
 type Doer interface {
-	Said
-	Do()
-	// Undo is documented.
-	Undo()
-	hide()
+Said
+Do()
+// Undo is documented.
+Undo()
+hide()
 }
 
 // Pair is generic.
@@ -83,11 +82,15 @@ type Pair[K, V any] struct{}
 
 func (p *Pair[K, V]) Swap() {}
 `},
-		{Path: "b/b.go", Body: "package b\n"},
-		{Path: "b/doc.go", Body: "// Package b has its comment in another file.\npackage b\n"},
-		{Path: "c/c.go", Body: "// Package c has its comment in the first file.\npackage c\n"},
-		{Path: "c/d.go", Body: "package c\n"},
-	})
+	{Path: "b/b.go", Body: "package b\n"},
+	{Path: "b/doc.go", Body: "// Package b has its comment in another file.\npackage b\n"},
+	{Path: "c/c.go", Body: "// Package c has its comment in the first file.\npackage c\n"},
+	{Path: "c/d.go", Body: "package c\n"},
+}
+
+// Each kind of name without a comment is found, and its documented neighbour is not.
+func TestDocsPlanted(t *testing.T) {
+	got, err := archtest.CheckDocs(plantedDocs)
 	if err != nil {
 		t.Fatal(err)
 	}
