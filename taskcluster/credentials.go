@@ -102,7 +102,7 @@ func (c Credentials) ext() (string, error) {
 	}
 	var out struct {
 		Certificate      jsontext.Value `json:"certificate,omitzero"`
-		AuthorizedScopes []string       `json:"authorizedScopes,omitzero"` // an empty list is written: it means no scopes
+		AuthorizedScopes []string       `json:"authorizedScopes,omitzero"` // [] is written: no scopes
 	}
 	if c.Certificate != "" {
 		out.Certificate = jsontext.Value(c.Certificate)

@@ -164,7 +164,8 @@ func (s *shot) accepted(ctx context.Context, w way, made string) (job.Receipt, e
 	for _, id := range all[1:] {
 		status, err := s.p.c.cancelTask(ctx, id)
 		if err != nil || status.State != "exception" {
-			receipt.Note = fmt.Sprintf("%s: action tasks %s and %s; mozci could not stop the second", rivalNote, first, id)
+			receipt.Note = fmt.Sprintf("%s: action tasks %s and %s; mozci could not stop the second",
+				rivalNote, first, id)
 		}
 	}
 	if first != made && receipt.Note == "" {

@@ -13,7 +13,7 @@ import (
 type hookFire struct {
 	HookGroupID    string    `json:"hookGroupId" is:"required"`
 	HookID         string    `json:"hookId" is:"required"`
-	TaskID         string    `json:"taskId" is:"required"` // chosen before the task is made, so there may be no such task
+	TaskID         string    `json:"taskId" is:"required"` // chosen before the task is made: it may not exist
 	TaskCreateTime time.Time `json:"taskCreateTime" is:"required"`
 	// TaskState is the state of that task; unknown when there is no such task.
 	TaskState string `json:"taskState" is:"required" words:"unscheduled pending running completed failed exception unknown"`

@@ -29,7 +29,7 @@ func marked(extra jsontext.Value) jsontext.Value {
 	}
 	for _, name := range []string{"groupSymbol", "symbol"} {
 		var symbol string
-		if v2.Unmarshal(shown[name], &symbol) != nil || symbol == "" || symbol == "?" { // taskgraph writes "?" for no group
+		if v2.Unmarshal(shown[name], &symbol) != nil || symbol == "" || symbol == "?" { // "?" is no group
 			continue
 		}
 		if strings.HasSuffix(symbol, backfilled) || strings.HasSuffix(symbol, confirming) ||

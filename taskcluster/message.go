@@ -126,7 +126,8 @@ func kindOfBody(body []byte) (string, error) {
 	case w.RunID == nil:
 		return taskDefined, nil
 	case *w.RunID >= len(w.Status.Runs):
-		return "", contract.Outside("runId", "%d, but the task has only the runs before %d", *w.RunID, len(w.Status.Runs))
+		return "", contract.Outside("runId", "%d, but the task has %d runs, counted from 0",
+			*w.RunID, len(w.Status.Runs))
 	case w.TakenUntil != nil:
 		return taskRunning, nil
 	}

@@ -142,7 +142,7 @@ func (p *Project) cancel(ctx context.Context, taskID string, runID int) error {
 	}
 	switch {
 	case runID > max(0, len(s.Runs)-1):
-		return fmt.Errorf("%w: the task has no run %d, only %d in all", job.ErrNotFound, runID, len(s.Runs))
+		return fmt.Errorf("%w: the task has no run %d; it has %d, counted from 0", job.ErrNotFound, runID, len(s.Runs))
 	case s.resolved() || runID < len(s.Runs)-1:
 		return nil
 	}

@@ -33,7 +33,7 @@ func (w *pulseRun) Prove() error { return isRun(w.RunID, &w.Status) }
 // isRun checks the number of a run. Runs are counted from 0: with 2 runs, 1 is the last.
 func isRun(id int, s *TaskStatus) error {
 	if id >= len(s.Runs) {
-		return contract.Outside("runId", "%d, but the task has only the runs before %d", id, len(s.Runs))
+		return contract.Outside("runId", "%d, but the task has %d runs, counted from 0", id, len(s.Runs))
 	}
 	return nil
 }

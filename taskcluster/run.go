@@ -48,7 +48,8 @@ func (p *Project) findRun(ctx context.Context, taskID string, runID int) (job.Jo
 		runID = max(0, len(s.Runs)-1)
 	}
 	if runID > max(0, len(s.Runs)-1) {
-		return nil, fmt.Errorf("%w: the task has no run %d, only %d in all", job.ErrNotFound, runID, len(s.Runs))
+		return nil, fmt.Errorf("%w: the task has no run %d; it has %d, counted from 0",
+			job.ErrNotFound, runID, len(s.Runs))
 	}
 	d, err := p.defined(ctx, taskID)
 	if err != nil {

@@ -96,7 +96,8 @@ func (p *Project) aim(ctx context.Context, req job.Request) (*shot, *job.Receipt
 		if missing < req.Count {
 			if missing < 1 {
 				return nil, &job.Receipt{
-					State: job.ReceiptAlreadyAsked, By: by, Link: p.c.page(by), Note: "others have triggered it in the meantime",
+					State: job.ReceiptAlreadyAsked, By: by, Link: p.c.page(by),
+					Note: "others have triggered it in the meantime",
 				}, nil
 			}
 			req.Count = missing

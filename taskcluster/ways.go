@@ -242,7 +242,8 @@ func (s *shot) times(a *action) (any, error) {
 		return in, nil
 	}
 	if !a.takesTimes() {
-		return nil, fmt.Errorf("%w: the action %s has no input \"times\", so it can only run once", job.ErrInvalid, a.Name)
+		return nil, fmt.Errorf("%w: the action %s has no input \"times\", so it can only run once",
+			job.ErrInvalid, a.Name)
 	}
 	out := map[string]any{"times": s.req.Count}
 	for k, v := range in {
