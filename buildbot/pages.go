@@ -148,7 +148,7 @@ func only[T record](s source[T], field string, all []T, ids []int64, whole bool)
 	}
 	for _, id := range ids {
 		if !has[id] {
-			return nil, broken(s.path, ".", contract.Outside("", "there are other records but none with %s %d", field, id))
+			return nil, broken(s.path, ".", contract.Outside("", "other records, but none with %s %d", field, id))
 		}
 	}
 	return own, nil

@@ -115,7 +115,8 @@ func (p *Project) forget() {
 func (p *Project) WasAdded(_ context.Context, j job.Job) (bool, error) {
 	r, ok := j.Raw().(Record)
 	if !ok {
-		return false, job.Wrap("buildbot.offspring", j.ID(), fmt.Errorf("%w: the job is not from Buildbot", job.ErrInvalid))
+		return false, job.Wrap("buildbot.offspring", j.ID(),
+			fmt.Errorf("%w: the job is not from Buildbot", job.ErrInvalid))
 	}
 	return strings.HasPrefix(r.Buildset.Reason, "A build was forced by ") || r.Buildset.Reason == "rebuild", nil
 }

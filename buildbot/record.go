@@ -149,9 +149,9 @@ func (s Buildset) check() error {
 func (r BuildRequest) check() error {
 	switch {
 	case r.Claimed != (r.ClaimedAt != 0):
-		return contract.Outside("claimed", "%t, with claimed_at %d", r.Claimed, r.ClaimedAt)
+		return contract.Outside("claimed", "%t, but claimed_at is %d", r.Claimed, r.ClaimedAt)
 	case r.Complete != (r.Results != noResults):
-		return contract.Outside("results", "%d, with complete %t", r.Results, r.Complete)
+		return contract.Outside("results", "%d, but complete is %t", r.Results, r.Complete)
 	case r.Results == resultRetry: // a request whose build is retried waits again, so it is not complete
 		return contract.Outside("results", "%d of a complete request", r.Results)
 	}
@@ -163,7 +163,7 @@ func (b Build) check() error {
 		return err
 	}
 	if p, ok := b.Properties[gotRevision]; ok && !saysRevision(p.Value) {
-		const says = "%.60v, expected a revision, or one for each codebase"
+		const says = "%.60v, expected a revision or an object with one for each codebase"
 		return contract.Outside("properties."+gotRevision, says, p.Value)
 	}
 	return ended(b.Complete, b.Finished)
@@ -175,9 +175,9 @@ func (s step) check() error { return outcome(s.Complete, s.Results) }
 func outcome(complete bool, results *int) error {
 	switch {
 	case complete && results == nil:
-		return contract.Outside("results", "null, with complete true")
+		return contract.Outside("results", "null, but complete is true")
 	case !complete && results != nil:
-		return contract.Outside("results", "%d, with complete false", *results)
+		return contract.Outside("results", "%d, but complete is false", *results)
 	}
 	return nil
 }
@@ -185,7 +185,7 @@ func outcome(complete bool, results *int) error {
 // ended checks that a record has an end time exactly when it is complete.
 func ended(complete bool, at Epoch) error {
 	if complete != (at != 0) {
-		return contract.Outside("complete_at", "%d, with complete %t", at, complete)
+		return contract.Outside("complete_at", "%d, but complete is %t", at, complete)
 	}
 	return nil
 }
