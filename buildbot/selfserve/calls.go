@@ -136,7 +136,7 @@ func (c *Client) write(
 		switch {
 		case err == nil:
 			return nil
-		case !busy || try == busyTries || e.Method != http.MethodPost: // package rest has repeated methods other than POST itself
+		case !busy || try == busyTries || e.Method != http.MethodPost: // package rest repeats other methods itself
 			return wrap(op, key, err)
 		}
 		c.log.WarnContext(ctx, "self-serve is busy, trying again", "error", err)

@@ -126,7 +126,7 @@ func (a *AllTheThings) Parts(builder string) job.Parts {
 	if tests(builder) {
 		var builds []job.Parts
 		for _, u := range a.upstream[builder] {
-			if !tests(u) { // a test that triggers one, or itself, builds nothing
+			if !tests(u) { // a test that triggers another test has no platform to give
 				builds = append(builds, a.Parts(u))
 			}
 		}

@@ -40,7 +40,7 @@ func (p *Project) Trigger(ctx context.Context, req job.Request) (job.Receipt, er
 	case err == nil:
 		return job.Receipt{State: job.ReceiptAccepted}, nil
 	case errors.As(err, &part):
-		part.Err = tooLate(ctx, op, key, part.Err) // Wrap would take the error of the one call for the whole
+		part.Err = tooLate(ctx, op, key, part.Err) // not job.Wrap: err is already wrapped inside part
 		return job.Receipt{}, &job.Error{Op: op, Key: key, Err: err}
 	}
 	return job.Receipt{}, tooLate(ctx, op, key, err)
