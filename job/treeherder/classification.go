@@ -142,7 +142,8 @@ func (s *Snapshot) Classification(ctx context.Context, j job.Job) (job.Classific
 	const op = "treeherder.classification"
 	r, ok := j.Raw().(Record)
 	if !ok {
-		return job.Classification{}, job.Wrap(op, j.ID(), fmt.Errorf("%w: the job is not from a snapshot", job.ErrInvalid))
+		return job.Classification{}, job.Wrap(op, j.ID(),
+			fmt.Errorf("%w: the job is not from a snapshot", job.ErrInvalid))
 	}
 	if err := ctx.Err(); err != nil {
 		return job.Classification{}, job.Wrap(op, j.ID(), err)

@@ -46,7 +46,7 @@ func (p *Project) History(ctx context.Context, pushes []job.Push, labels ...stri
 			}
 			projects[repo] = append(projects[repo], &out[i])
 		}
-		for _, repo := range slices.Sorted(maps.Keys(projects)) { // pushes that a merge brought belong to other projects
+		for _, repo := range slices.Sorted(maps.Keys(projects)) { // a merge brings pushes of others
 			p.server.Project(repo).fill(ctx, projects[repo], labels)
 		}
 		if err := ctx.Err(); err != nil {
@@ -75,8 +75,8 @@ func (p *Project) fill(ctx context.Context, rows []*job.PushRuns, labels []strin
 		wg.Go(func() {
 			found, err := p.together(ctx, ids, labels)
 			if errors.Is(err, job.ErrMalformed) {
-				p.server.log.Warn("cannot read the jobs of many pushes at once, reading them one by one", "repo", p.name,
-					"pushes", len(ids), "err", err)
+				p.server.log.Warn("cannot read the jobs of many pushes at once, reading them one by one",
+					"repo", p.name, "pushes", len(ids), "err", err)
 				p.oneByOne(ctx, ids, byID, labels)
 				return
 			}

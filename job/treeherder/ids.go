@@ -221,7 +221,7 @@ func (p *Project) list(ctx context.Context, pushes []job.Push, places []int) err
 	all := func(job.Push) bool { return true }
 	recent := window{until: newest + slack, enough: len(places) + before, keep: all}
 	got, err := p.read(ctx, recent)
-	if err == nil && len(got) >= recent.enough && got[0].Order > oldest-slack { // the page does not reach back to the oldest
+	if err == nil && len(got) >= recent.enough && got[0].Order > oldest-slack { // oldest is further back
 		var older []job.Push
 		older, err = p.read(ctx, window{since: max(1, oldest-slack), until: got[0].Order, keep: all})
 		got = append(older, got...)

@@ -110,7 +110,7 @@ func (p *Project) ownBranch(ctx context.Context, pushes []job.Push) (string, err
 	}
 	there := branches(pushes)
 	if len(there) == 0 || len(there) == 1 && there[0] == "" {
-		return "", nil // of an hg repository, pushes have none
+		return "", nil // an hg repository
 	}
 	about, err := p.about(ctx)
 	if err != nil {

@@ -238,7 +238,7 @@ func (p *Project) byRevision(ctx context.Context, rev string) (job.Push, error) 
 		return job.Push{}, err
 	}
 	if len(tips) > 1 { // a whole revision is the tip of one push only: this one is too short
-		return job.Push{}, fmt.Errorf("%w: several pushes have a revision that begins with %q: %d of %s, such as %s and %s",
+		return job.Push{}, fmt.Errorf("%w: %q begins the revisions of several pushes, %d of %s, such as %s and %s",
 			job.ErrInvalid, rev, len(tips), p.name, tips[0].Revision, tips[1].Revision)
 	}
 	found := tips

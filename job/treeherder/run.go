@@ -51,7 +51,7 @@ func (p *Project) FindRun(ctx context.Context, id string) (job.Job, error) {
 	})
 }
 
-// mostRuns is more runs than a task can have. The queue retries up to 50 times, and people may
+// mostRuns is more runs than any task has. The queue retries up to 50 times, and people may
 // rerun a task.
 const mostRuns = 200
 
@@ -95,7 +95,8 @@ func (p *Project) byID(ctx context.Context, id int64) (job.Push, error) {
 	case err != nil:
 		return job.Push{}, err
 	case len(found) == 0:
-		return job.Push{}, fmt.Errorf("%w: Treeherder has the job, but not its push %d in %s", job.ErrNoPush, id, p.name)
+		return job.Push{}, fmt.Errorf("%w: Treeherder has the job, but not its push %d in %s",
+			job.ErrNoPush, id, p.name)
 	}
 	return found[0], nil
 }
