@@ -57,7 +57,7 @@ func TestFindRun(t *testing.T) {
 		"7/1":                                  "7/1 linux test retry 1",
 		"9":                                    "with a patch",
 		"70":                                   "the master has forgotten request 70, or never had it",
-		"http://elsewhere.example/#/buildrequests/1": "is not the master that is asked",
+		"http://elsewhere.example/#/buildrequests/1": "the address is of another master",
 		"0": "no run here", "": "no run here", "x": "no run here", "1/0": "no run here", "-1": "no run here",
 		"9999999999": "no run here", "9999999999/1": "no request has the number",
 		page("builders/1/builds/77"): "not found",

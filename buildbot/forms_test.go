@@ -67,8 +67,8 @@ func TestNoForm(t *testing.T) {
 	p := project(t, d, "main", nil)
 	push := at(t, p, rev)
 	for label, want := range map[string]string{
-		"bare":   `builder "bare" has no form: no force scheduler of this master has it, and it has no build on main 1`,
-		"other":  `the form of builder "other" is for another branch than main: force-esr is fixed to branch esr`,
+		"bare":   `no force scheduler of this master has the builder "bare", and it has no build on main 1`,
+		"other":  `no form of builder "other" is for branch main: force-esr is fixed to branch esr`,
 		"nobody": `unknown builder "nobody"`,
 	} {
 		_, err := p.Trigger(t.Context(), job.Request{Key: "k", Label: label, Push: push, Count: 1})

@@ -74,7 +74,7 @@ func (p *Project) buildFiles(ctx context.Context, jobs []job.Job, up []string) (
 	case running > 0:
 		return nil, fmt.Errorf("%w: %s has not ended", job.ErrNoBuild, of)
 	case ran > 0:
-		return nil, fmt.Errorf("%w: %s ran, but its files are gone", job.ErrNoBuild, of)
+		return nil, fmt.Errorf("%w: %s ran, but its files are not there", job.ErrNoBuild, of)
 	}
 	return nil, fmt.Errorf("%w: no run of %s on this push", job.ErrNoBuild, of)
 }

@@ -141,16 +141,16 @@ func (a *Acting) aside(ctx context.Context, pushes []job.Push, labels []string) 
 // say reports why a push is read from the CI: to the logger each time, and to Fell once for
 // each kind of reason.
 func (a *Acting) say(p job.Push, why error) {
-	cause, text := "failed", "Treeherder's answer about push %s cannot be used, so mozci reads its runs from the CI: %w"
+	cause, text := "failed", "Treeherder's answer about push %s cannot be used, so its runs come from the CI itself: %w"
 	switch {
 	case errors.Is(why, job.ErrNotFound):
-		cause, text = "push", "Treeherder does not have push %s (not yet, or not any more), so mozci reads its "+
-			"runs from the CI: %w"
+		cause, text = "push", "Treeherder does not have push %s (not yet, or not any more), so its runs come "+
+			"from the CI itself: %w"
 	case errors.Is(why, errNoRuns), errors.Is(why, errBehind):
-		cause, text = "runs", "mozci reads the runs of push %s, and of others like it, from the CI: %w"
+		cause, text = "runs", "the runs of push %s, and of others like it, come from the CI itself: %w"
 	case errors.Is(why, job.ErrUnavailable):
-		cause, text = "down", "Treeherder does not answer, so mozci reads the runs of push %s and others from "+
-			"the CI: %w"
+		cause, text = "down", "Treeherder does not answer, so the runs of push %s and others come from the CI "+
+			"itself: %w"
 	}
 	why = fmt.Errorf(text, p, why)
 	a.log.Info("reading runs from the CI itself", "push", p.String(), "why", why)
