@@ -54,7 +54,7 @@ func TestDisagreement(t *testing.T) {
 		{func(all tables) { all["buildsets"][0]["complete"] = false }, "buildsets[1].complete_at"},
 		{func(all tables) { all["buildsets"][0]["sourcestamps"] = []bbtest.Row{} }, "buildsets[1].sourcestamps: empty"},
 		{func(all tables) { all["changes"][0]["branch"] = "other" }, "changes[0].sourcestamp.branch"},
-		{func(all tables) { all["buildrequests"][1]["builderid"] = 9 }, "request 2: builder 9 is not there"},
+		{func(all tables) { all["buildrequests"][1]["builderid"] = 9 }, "request 2: builder 9 is missing"},
 		{func(all tables) { all["builders"][1]["name"] = "" }, "builders[1].name: empty"},
 	} {
 		d := bbtest.Offline()
