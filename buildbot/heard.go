@@ -36,7 +36,7 @@ func (w *watcher) event(ctx context.Context, data string) error {
 
 // catchUp reports what happened while the connection was down, since the master does not
 // repeat events: to requests that were open when it last looked, and to those made since. The
-// first time it only notes what is open. Requests of other branches are recognized by their
+// first time it only notes what is open. Requests of other branches are recognised by their
 // buildsets, and closed.
 func (w *watcher) catchUp(ctx context.Context) error {
 	own, err := bounded(ctx, w.p.c, watching, "", w.waiting)

@@ -50,7 +50,7 @@ func (r *Changes) pushesIn(ctx context.Context, way job.Way, in job.Range) ([]jo
 	return out, err
 }
 
-// checkRange checks a range, and normalizes its revisions. Range.Check accepts only hashes,
+// checkRange checks a range, and normalises its revisions. Range.Check accepts only hashes,
 // while revisions here may be numbers. So it passes a copy whose valid revisions are replaced by
 // "tip", which leaves the shape to check.
 func checkRange(in *job.Range) (job.Way, error) {

@@ -99,8 +99,8 @@ func TestSignIn(t *testing.T) {
 		{"GitHubAuth", password, "the master did not accept the user sheriff. If it signs in through GitHub"},
 		{"GitHubAuth", buildbot.Options{Cookie: "TWISTED_SESSION=signed-in; other=1"}, ""},
 		{"GitHubAuth", buildbot.Options{Cookie: "signed-in"}, ""},
-		{"GitHubAuth", buildbot.Options{Cookie: "Cookie: TWISTED_SESSION=old"}, "the session of BUILDBOT_COOKIE is " +
-			"not known any more"},
+		{"GitHubAuth", buildbot.Options{Cookie: "Cookie: TWISTED_SESSION=old"}, "the session of BUILDBOT_COOKIE has " +
+			"ended"},
 		{"a token", buildbot.Options{Token: "t0ken"}, ""},
 		{"a token", buildbot.Options{Token: "wrong"}, "the token of BUILDBOT_TOKEN was not accepted"},
 	} {

@@ -29,7 +29,7 @@ func shortMark(key string, i int) string {
 }
 
 // Trigger implements job.Scheduler. It forces builds, one buildset for each run, and puts the
-// key into the reason. By that it recognizes runs that were triggered before: after an error
+// key into the reason. By that it recognises runs that were triggered before: after an error
 // in the middle of several runs, calling Trigger with the same key makes only the missing
 // ones. When no key reaches the master (a rebuild, a form without a reason, a request without
 // a key), such an error is a [*job.PartialError] that lists the runs that were made.
@@ -185,7 +185,7 @@ func (p *Project) force(
 	return id, nil
 }
 
-// reasonFor is the reason of run i, of at most most bytes. It begins with the mark of the key,
+// reasonFor is the reason of run i, with no more than most bytes. It begins with the mark of the key,
 // or else with "mozci", and goes on with the request's Why, which is cut if it is too long.
 func reasonFor(req job.Request, i int, carries bool, most int) string {
 	reason := strings.TrimSpace("mozci " + req.Why)

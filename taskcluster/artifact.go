@@ -21,8 +21,8 @@ import (
 	"github.com/mozci/mozci/job/contract"
 )
 
-// Latest, passed as a run number, means a task's latest run. After a rerun that is the new
-// run, which may have no artifacts yet.
+// Latest can be passed as a run number and means a task's latest run. After a rerun that is the
+// new run, which may have no artifacts yet.
 const Latest = -1
 
 // Artifact is a file that a run left behind, as [Client.ListArtifacts] lists it.
@@ -341,7 +341,7 @@ func (c *capped) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// text reads an artifact of at most most bytes, counted after decompression.
+// text reads an artifact; most is its largest size in bytes, counted after decompression.
 func (c *Client) text(ctx context.Context, taskID string, runID int, name string, most int64) (string, error) {
 	var out []byte
 	err := c.ReadArtifact(ctx, taskID, runID, name, func(r io.Reader) (err error) {
@@ -351,8 +351,8 @@ func (c *Client) text(ctx context.Context, taskID string, runID int, name string
 	return string(out), err
 }
 
-// file reads a JSON artifact of at most most bytes, counted after decompression, and checks
-// it against its contract. A larger one is job.ErrMalformed.
+// file reads a JSON artifact and checks it against its contract. most is its largest size in
+// bytes, counted after decompression; a larger one is job.ErrMalformed.
 func file[T any](
 	ctx context.Context, c *Client, taskID string, runID int, name string, most int64, e *contract.Endpoint[T],
 ) (out *T, err error) {

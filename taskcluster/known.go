@@ -49,7 +49,7 @@ type known struct {
 	waited    *flight.Cache[string, bool]        // by task: it waited for others when it was last read
 	listings  *listings
 
-	noting  sync.Mutex  // serializes changes to notes
+	noting  sync.Mutex  // one change to notes at a time
 	noBatch atomic.Bool // the deployment cannot tell of many tasks in one request
 }
 
