@@ -90,6 +90,10 @@ type Link struct {
 
 	// Line is a line of the log, from 1; of several lines the first.
 	Line *int64
+
+	// Search is what Treeherder's page is filtered by, where that is one text of at most
+	// 255 bytes: the label of a job, perhaps.
+	Search string
 }
 
 // CI is the name of the CI that the link is of, as job.Job has it, or "" for a link of
@@ -103,6 +107,7 @@ func (l Link) CI() string {
 
 // Parse takes a link apart. Around the link there may be blanks, brackets and quotes,
 // and the punctuation of the sentence that it ended: as in <https://…>. or (https://…).
+// The scheme may be left out of a link to one of the deployments.
 //
 // An error wraps job.ErrInvalid. It shows at most 80 characters of the link, escaped,
 // and never a password.
@@ -111,6 +116,7 @@ func Parse(text string, d Deployments) (Link, error) {
 		return Link{}, job.Wrap(op, "", invalid("the link has %d bytes, more than %d", len(text), MaxLength))
 	}
 	text = trimmed(text)
+	text = d.completed(text)
 	l, err := parse(text, d)
 	if err != nil {
 		return Link{}, job.Wrap(op, shown(text, mostShown), err)
