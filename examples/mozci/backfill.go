@@ -28,7 +28,7 @@ type backfillFlags struct {
 func (a *app) backfillCommand() *cobra.Command {
 	var b backfillFlags
 	cmd := &cobra.Command{
-		Use:   "backfill",
+		Use:   "backfill [LINK]",
 		Short: "The last good push of a broken label, and what to run since",
 		Long: `The last good push of a broken label, and what to run since. It walks from --rev,
 where the label must be bad, to older pushes, and stops at the last one on which
@@ -36,8 +36,8 @@ the label was good: not the last on which it ran. What is filled is the gap
 between that push and the first bad one; without a good push it is everything up
 to --max-revisions, or with --automatic nothing.`,
 		Example: `  mozci backfill --label linux64/opt/xpcshell-1 --rev a062f26a3ad8 --max-revisions 30 --times 2`,
-		Args:    noArgs,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return a.backfill(cmd, b) },
+		Args:    oneLink,
+		RunE:    a.linked(func(cmd *cobra.Command) error { return a.backfill(cmd, b) }),
 	}
 	f := cmd.Flags()
 	f.StringVar(&b.label, "label", "", "the `label` that is broken")

@@ -34,7 +34,7 @@ type culpritFlags struct {
 func (a *app) culpritCommand() *cobra.Command {
 	var c culpritFlags
 	cmd := &cobra.Command{
-		Use:   "culprit",
+		Use:   "culprit [LINK]",
 		Short: "Search until the push that did it is known, also when the job is flaky",
 		Long: `Search until the push that broke a label is known with the confidence, also when
 it fails only now and then. What ran already is evidence; the runs that tell most
@@ -45,8 +45,8 @@ are refused. It can be stopped at any time: the same call goes on.`,
 		Example: `  mozci culprit --label test-linux1804-64-qr/opt-xpcshell-1 --rev a062f26a3ad8 --confidence 0.95 --max-runs 60 --yes
   mozci culprit --world testdata/worlds/intermittent.txt --label linux64/opt/mochitest-2 --rev tip --explain
   mozci culprit --world testdata/worlds/perf.txt --label linux64/opt/talos-tp5o --rev tip --perf`,
-		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.culprit(cmd, c) },
+		Args: oneLink,
+		RunE: a.linked(func(cmd *cobra.Command) error { return a.culprit(cmd, c) }),
 	}
 	f := cmd.Flags()
 	f.StringVar(&c.label, "label", "", "the `label` that is broken")

@@ -20,14 +20,14 @@ type frequencyFlags struct {
 func (a *app) frequencyCommand() *cobra.Command {
 	var q frequencyFlags
 	cmd := &cobra.Command{
-		Use:   "frequency",
+		Use:   "frequency [LINK]",
 		Short: "How often it fails, and how many runs that means",
 		Long: `How often a label, or one test of it, fails: over the last pushes, or as counted.
 How many runs show it again with the confidence, and how many passes rule it out.`,
 		Example: `  mozci frequency --failures 3 --runs 6
   mozci frequency --label test-linux1804-64-qr/opt-xpcshell-1 --rev tip --last 50`,
-		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.frequency(cmd, q) },
+		Args: oneLink,
+		RunE: a.linked(func(cmd *cobra.Command) error { return a.frequency(cmd, q) }),
 	}
 	f := cmd.Flags()
 	f.StringVar(&q.label, "label", "", "the `label`")

@@ -18,11 +18,11 @@ func (a *app) jobsCommand() *cobra.Command {
 	var rev string
 	var labels []string
 	cmd := &cobra.Command{
-		Use:     "jobs",
+		Use:     "jobs [LINK]",
 		Short:   "The true state of the jobs of a push",
 		Example: `  mozci jobs --rev a062f26a3ad8 --label test-linux1804-64-qr/opt-xpcshell-1`,
-		Args:    noArgs,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return a.jobs(cmd, rev, labels) },
+		Args:    oneLink,
+		RunE:    a.linked(func(cmd *cobra.Command) error { return a.jobs(cmd, rev, labels) }),
 	}
 	cmd.Flags().StringVar(&rev, "rev", "", "a `revision` of 12 to 40 digits, of hg or of git, or tip")
 	cmd.Flags().StringArrayVar(&labels, "label", nil, "this `label` only; may be given several times")

@@ -114,11 +114,11 @@ func (f *finder) byLink(ctx context.Context, repo string, l link.Link) (found, e
 	switch {
 	case l.JobID != nil && f.world:
 		return f.number(ctx, repo, *l.JobID)
-	case task != "" && (l.Source == link.Treeherder && f.asks == "treeherder" || f.asks == "taskcluster"):
+	case task != "" && onTreeherder(f.asks):
 		return f.byRun(ctx, repo, task)
-	case l.JobID != nil && (f.asks == "treeherder" || f.asks == "taskcluster"):
+	case l.JobID != nil && onTreeherder(f.asks):
 		return f.number(ctx, repo, *l.JobID)
-	case l.Group != "" && f.asks == "taskcluster": // of one group is its decision task, which has its id
+	case l.Group != "" && onTreeherder(f.asks): // of one group is its decision task, which has its id
 		return f.pushOf(ctx, repo, l.Group)
 	case l.BuildRequest != nil && f.asks == "buildbot":
 		return f.byRun(ctx, repo, strconv.FormatInt(*l.BuildRequest, 10))

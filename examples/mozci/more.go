@@ -16,11 +16,11 @@ func (a *app) labelsCommand() *cobra.Command {
 	var rev string
 	var c choosing
 	cmd := &cobra.Command{
-		Use:     "labels",
+		Use:     "labels [LINK]",
 		Short:   "What can run on a push, and the builds that it needs",
 		Example: `  mozci labels --rev tip --query 'xpcshell !debug linux'`,
-		Args:    noArgs,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return a.labels(cmd, rev, &c) },
+		Args:    oneLink,
+		RunE:    a.linked(func(cmd *cobra.Command) error { return a.labels(cmd, rev, &c) }),
 	}
 	cmd.Flags().StringVar(&rev, "rev", "tip", "a `revision` of 12 to 40 digits, or tip")
 	c.byName(cmd.Flags())

@@ -12,13 +12,13 @@ import (
 func (a *app) originCommand() *cobra.Command {
 	var rev string
 	cmd := &cobra.Command{
-		Use:   "origin",
+		Use:   "origin [LINK]",
 		Short: "What a merge brought, and from where",
 		Long: `What a merge brought, and from where: for each merge of the push, the repository
 that had it first and exactly those of its pushes that brought something new.`,
 		Example: `  mozci origin --repo mozilla-central --rev 645d1a02d1b6`,
-		Args:    noArgs,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return a.origin(cmd, rev) },
+		Args:    oneLink,
+		RunE:    a.linked(func(cmd *cobra.Command) error { return a.origin(cmd, rev) }),
 	}
 	cmd.Flags().StringVar(&rev, "rev", "", "a `revision` of 12 to 40 digits, of hg or of git, or tip")
 	return cmd

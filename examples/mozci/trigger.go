@@ -30,7 +30,7 @@ type triggerFlags struct {
 func (a *app) triggerCommand() *cobra.Command {
 	var t triggerFlags
 	cmd := &cobra.Command{
-		Use:   "trigger",
+		Use:   "trigger [LINK]",
 		Short: "So many runs of labels on each push of a range",
 		Long: `So many runs of labels on each push of a range. --times is a total: what ran,
 runs or will run there counts. A build that is missing is asked for first, and
@@ -51,8 +51,8 @@ the same input.`,
   mozci trigger --repo try --rev R --try-syntax 'try: -b o -p linux64 -u xpcshell -t none'
   mozci trigger --rev R --label L --action confirm-failures
   mozci backfill --label L --rev R --json > plan.json; mozci trigger --plan plan.json --yes`,
-		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.trigger(cmd, t) },
+		Args: oneLink,
+		RunE: a.linked(func(cmd *cobra.Command) error { return a.trigger(cmd, t) }),
 	}
 	f := cmd.Flags()
 	f.StringArrayVar(&t.labels, "label", nil, "the `label` to run; may be given several times")

@@ -30,7 +30,7 @@ type watchFlags struct {
 func (a *app) watchCommand() *cobra.Command {
 	var w watchFlags
 	cmd := &cobra.Command{
-		Use:   "watch",
+		Use:   "watch [LINK]",
 		Short: "Watch runs until it is clear how they end",
 		Long: `Watch the runs of a label on a push until it is clear how they end, and print
 what changes. A run that has not begun is waited for.
@@ -48,8 +48,8 @@ could_not_see, 3 otherwise. Ctrl+C stops watching; the runs go on.`,
 		Example: `  mozci watch --label linux64/opt/xpcshell-1 --rev a062f26a3ad8 --yes
   mozci watch --label L --rev R --until-hit --batch 5 --max 50 --yes
   mozci backfill --label L --rev R --json --yes > plan.json; mozci watch --plan plan.json --yes`,
-		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.watch(cmd, w) },
+		Args: oneLink,
+		RunE: a.linked(func(cmd *cobra.Command) error { return a.watch(cmd, w) }),
 	}
 	f := cmd.Flags()
 	f.StringArrayVar(&w.labels, "label", nil, "the `label` to watch; may be given several times")
