@@ -85,20 +85,22 @@ func (a *app) followRun(cmd *cobra.Command, text string) (string, error) {
 
 // follow finds what a link says, and sets the flags that it stands for.
 func (a *app) follow(cmd *cobra.Command, text string) (*following, error) {
-	f := &following{a: a, ctx: cmd.Context(), command: cmd.Name(), flags: cmd.Flags()}
+	f := &following{a: a, command: cmd.Name(), flags: cmd.Flags()}
 	for _, name := range []string{"plan", "job", "failures", "runs"} {
 		if f.changed(name) {
 			return nil, usage("--%s and LINK exclude each other: give one of them", name)
 		}
 	}
+	f.chosen = f.command == "trigger" && f.anyOf("label", "includes", "excludes", "query", "try-syntax", "coalesced",
+		"fill-revision", "failed-jobs")
 	var err error
 	if f.link, err = a.readLink(text); err != nil {
 		return nil, err
 	}
-	for _, step := range []func() error{
+	for _, step := range []func(context.Context) error{
 		f.agrees, f.find, f.fits, f.setPlaces, f.setPush, f.setLabel, f.complete, f.setTest,
 	} {
-		if err := step(); err != nil {
+		if err := step(cmd.Context()); err != nil {
 			return nil, err
 		}
 	}
@@ -108,7 +110,6 @@ func (a *app) follow(cmd *cobra.Command, text string) (*following, error) {
 // following is a link on its way into the flags of a command.
 type following struct {
 	a       *app
-	ctx     context.Context //nolint:containedctx // it lives as long as one call
 	command string
 	flags   *pflag.FlagSet
 	link    link.Link
@@ -116,7 +117,7 @@ type following struct {
 	finder *finder
 	at     found
 	own    string // the run's id in the CI that ran it
-	onTC   bool   // it is a task of Taskcluster
+	chosen bool   // trigger was told what to run
 }
 
 func (f *following) has(name string) bool     { return f.flags.Lookup(name) != nil }
@@ -142,7 +143,7 @@ func (f *following) contradicts(name, given, says string) error {
 }
 
 // agrees compares the flags with what the link itself says: nothing is asked.
-func (f *following) agrees() error {
+func (f *following) agrees(context.Context) error {
 	a, l := f.a, f.link
 	if a.world != "" && (l.Task != "" || l.Group != "") && l.JobID == nil {
 		return usage("a world has no tasks: name a run of it by its id, such as run-5, or with selectedJob=5 in the link")
@@ -165,7 +166,7 @@ func (f *following) agreesRepo(repo string) error {
 }
 
 // find asks for the run that the link names.
-func (f *following) find() error {
+func (f *following) find(ctx context.Context) error {
 	var err error
 	if f.finder, err = f.a.finder(f.link); err != nil {
 		return err
@@ -174,7 +175,7 @@ func (f *following) find() error {
 	if f.changed("repo") {
 		repo = f.a.repo
 	}
-	if f.at, err = f.finder.link(f.ctx, repo, f.link); err != nil {
+	if f.at, err = f.finder.link(ctx, repo, f.link); err != nil {
 		return err
 	}
 	if f.at.repo == "" {
@@ -188,9 +189,7 @@ func (f *following) find() error {
 	}
 	f.own = f.at.run.ID()
 	if f.finder.asks == "treeherder" {
-		var ci string
-		ci, f.own = ownRun(f.at.run)
-		f.onTC = ci == "taskcluster"
+		_, f.own = ownRun(f.at.run)
 	}
 	return nil
 }
@@ -240,13 +239,13 @@ func (a *app) worldFinder() (*finder, error) {
 }
 
 // fits compares the flags with what was found.
-func (f *following) fits() error {
+func (f *following) fits(ctx context.Context) error {
 	if err := f.agreesRepo(f.at.repo); err != nil {
 		return err
 	}
 	if f.changed("rev") && f.at.revision != "" {
 		rev := f.flags.Lookup("rev").Value.String()
-		same, err := f.finder.same(f.ctx, f.at, rev)
+		same, err := f.finder.same(ctx, f.at, rev)
 		if err != nil {
 			return err
 		}

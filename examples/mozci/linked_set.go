@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -12,7 +13,7 @@ import (
 )
 
 // setPlaces sets what is read and what acts, and the repository.
-func (f *following) setPlaces() error {
+func (f *following) setPlaces(context.Context) error {
 	if err := f.set("repo", f.at.repo); err != nil {
 		return err
 	}
@@ -31,14 +32,15 @@ func (f *following) setPlaces() error {
 	case firefox && a.history, f.command == "origin": // it reads Treeherder anyway, or only hg
 		return nil
 	}
-	if err := f.set("ci", "treeherder"); err != nil || !f.onTC && !firefox && a.taskclusterRoot(os.Getenv("TASKCLUSTER_ROOT_URL")) == "" {
-		return err
+	root := a.taskclusterRoot(os.Getenv("TASKCLUSTER_ROOT_URL"))
+	if err := f.set("ci", "treeherder"); err != nil || f.link.Task == "" && !firefox && root == "" {
+		return err // it cannot be told who ran it
 	}
 	return f.set("trigger-ci", "taskcluster")
 }
 
 // setPush sets the push, and the range where the link has one and no job.
-func (f *following) setPush() error {
+func (f *following) setPush(ctx context.Context) error {
 	if err := f.set("rev", f.at.revision); err != nil {
 		return err
 	}
@@ -53,7 +55,7 @@ func (f *following) setPush() error {
 	if err != nil {
 		return err
 	}
-	pushes, err := p.repo.Pushes(f.ctx, job.Between(l.From, f.at.revision))
+	pushes, err := p.repo.Pushes(ctx, job.Between(l.From, f.at.revision))
 	if err != nil {
 		return err
 	}
@@ -63,15 +65,9 @@ func (f *following) setPush() error {
 	return f.set("from-rev", pushes[1].Revision)
 }
 
-// chosen reports whether trigger was told what to run.
-func (f *following) chosen() bool {
-	return f.command == "trigger" && f.anyOf("label", "includes", "excludes", "query", "try-syntax", "coalesced",
-		"fill-revision", "failed-jobs")
-}
-
 // setLabel sets the label of the run, or the one that the page is filtered by.
-func (f *following) setLabel() error {
-	if !f.has("label") || f.chosen() {
+func (f *following) setLabel(ctx context.Context) error {
+	if !f.has("label") || f.chosen {
 		return nil
 	}
 	label := f.at.label()
@@ -80,7 +76,7 @@ func (f *following) setLabel() error {
 		if err != nil {
 			return err
 		}
-		if label, err = p.searched(f.ctx, f.at.revision, f.link.Search); err != nil {
+		if label, err = p.searched(ctx, f.at.revision, f.link.Search); err != nil {
 			return err
 		}
 	}
@@ -88,9 +84,9 @@ func (f *following) setLabel() error {
 }
 
 // complete refuses a link that says too little for the command, and says what it says.
-func (f *following) complete() error {
+func (f *following) complete(context.Context) error {
 	needs := slices.Contains([]string{"backfill", "culprit", "frequency", "trigger", "watch"}, f.command) &&
-		!f.changed("label") && !f.chosen() && !f.changed("action")
+		!f.changed("label") && !f.chosen && !f.changed("action")
 	rev := f.has("rev") && f.flags.Lookup("rev").Value.String() == ""
 	switch {
 	case rev && f.link.Landing != "":
@@ -137,13 +133,13 @@ func of(repo string) string {
 
 // setTest sets the test of a log's line, where flags do not say otherwise which failures
 // count. That no test can be told is said, and the command goes on without.
-func (f *following) setTest() error {
-	if f.link.Line == nil || f.at.run == nil || !f.has("test") || f.chosen() ||
+func (f *following) setTest(ctx context.Context) error {
+	if f.link.Line == nil || f.at.run == nil || !f.has("test") || f.chosen ||
 		f.anyOf("signature", "any-failure", "perf") {
 		return nil
 	}
-	test, err := f.testAt(*f.link.Line)
-	if f.ctx.Err() != nil {
+	test, err := f.testAt(ctx, *f.link.Line)
+	if ctx.Err() != nil {
 		return err
 	}
 	if err != nil {
@@ -160,17 +156,17 @@ func (f *following) setTest() error {
 
 // testAt is the test of the last failure up to a line, from 1, of the run's plain log,
 // which is the one that Treeherder and Taskcluster show.
-func (f *following) testAt(line int64) (string, error) {
+func (f *following) testAt(ctx context.Context, line int64) (string, error) {
 	p, err := f.a.places()
 	if err != nil {
 		return "", err
 	}
-	in, err := job.OpenLog(f.ctx, p.read, job.New(job.Fields{ID: f.own}), job.LogText)
+	in, err := job.OpenLog(ctx, p.read, job.New(job.Fields{ID: f.own}), job.LogText)
 	if err != nil {
 		return "", err
 	}
 	defer func() { _ = in.Close() }()
-	r, err := joblog.Read(f.ctx, in, "", nil)
+	r, err := joblog.Read(ctx, in, "", nil)
 	if err != nil {
 		return "", err
 	}
