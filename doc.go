@@ -68,10 +68,10 @@
 //	first bad  28 3e9037995826
 //
 //	26 c2f8ece1f588  build     1 run of linux64/opt/build  linux64/opt/xpcshell-1 needs it, and it never ran here
-//	26 c2f8ece1f588  wait      2 runs                      between last good 23 and first bad 28; has none of 2; waiting for linux64/opt/build, triggered above
-//	25 7b1eab180315  trigger   2 runs                      between last good 23 and first bad 28; has none of 2 that counts: 1 coalesced
-//	24 0d6bf9a17a28  trigger   2 runs                      between last good 23 and first bad 28; has none of 2 that counts: 1 coalesced
-//	27 81adb32d26f0  left out  2 runs                      between last good 23 and first bad 28; untestable: nothing is scheduled on it
+//	26 c2f8ece1f588  wait      2 runs                      between last good 23 and first bad 28; 0 of 2 runs; waiting for linux64/opt/build, triggered above
+//	25 7b1eab180315  trigger   2 runs                      between last good 23 and first bad 28; 0 of 2 runs (1 coalesced)
+//	24 0d6bf9a17a28  trigger   2 runs                      between last good 23 and first bad 28; 0 of 2 runs (1 coalesced)
+//	27 81adb32d26f0  left out  2 runs                      between last good 23 and first bad 28; not testable: nothing is scheduled on it
 //	7 runs to trigger
 //
 // # What holds everywhere

@@ -36,6 +36,6 @@ push   linux64/opt/xpcshell-1
 	}
 	// Output:
 	// 20 bad - 1 failed
-	// 19 running - 1 under way
+	// 19 running - 1 queued
 	// 18 good - 1 passed
 }

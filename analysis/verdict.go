@@ -146,8 +146,11 @@ func (n Runs) Verdict() Verdict {
 	return NotRun
 }
 
-// String says how many of what: "2 failed, 1 under way".
+// String says how many of what: "2 failed, 1 running". A run that is unscheduled, such as
+// a test whose build is not done, is waiting.
 func (n Runs) String() string {
+	ahead := n.By[job.StatusRunning] + n.By[job.StatusPending] + n.By[job.StatusUnscheduled] +
+		n.By[job.StatusUnknown]
 	var parts []string
 	for _, c := range []struct {
 		n    int
@@ -155,7 +158,11 @@ func (n Runs) String() string {
 	}{
 		{n.Bad, "failed"},
 		{n.Good, "passed"},
-		{n.Running, "under way"},
+		{n.By[job.StatusRunning], "running"},
+		{n.By[job.StatusPending], "queued"},
+		{n.By[job.StatusUnscheduled], "waiting"},
+		{n.By[job.StatusUnknown], "in an unknown state"},
+		{max(0, n.Running-ahead), "without a result yet"},
 		{n.By[job.StatusException], "exception"},
 		{n.NoTest, "without the test"},
 		{max(0, n.Unclear-n.NoTest-n.By[job.StatusException]), "without a verdict"},

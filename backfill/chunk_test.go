@@ -38,8 +38,8 @@ push    build m-1       m-2
 	}
 	want := `last good 10, first bad 13
 missing: 12 11
-  12 trigger m-2 2: between last good 10 and first bad 13; has none of 2
-  11 trigger m-1 2: between last good 10 and first bad 13; has none of 2 that counts: 1 coalesced; runs dom/a.toml, as m-2 does elsewhere: tests move between chunks
+  12 trigger m-2 2: between last good 10 and first bad 13; 0 of 2 runs
+  11 trigger m-1 2: between last good 10 and first bad 13; 0 of 2 runs (1 coalesced); runs dom/a.toml, as m-2 does elsewhere: tests move between chunks
 `
 	if d := cmp.Diff(want, trace(r)); d != "" {
 		t.Errorf("(-want +got):\n%s", d)
@@ -52,7 +52,7 @@ missing: 12 11
 	}
 	last := r.Plan.LeftOut[len(r.Plan.LeftOut)-1]
 	if !last.Untestable || last.Push.ID != 9 ||
-		last.Why != "untestable: the test did not exist yet" {
+		last.Why != "not testable: the test did not exist yet" {
 		t.Errorf("%+v", r.Plan.LeftOut)
 	}
 }

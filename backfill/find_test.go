@@ -80,8 +80,8 @@ push    test
 		want: `
 last good 10, first bad 13
 missing: 12 11
-  12 trigger test 2: between last good 10 and first bad 13; has none of 2 that counts: 1 coalesced
-  11 trigger test 2: between last good 10 and first bad 13; has none of 2
+  12 trigger test 2: between last good 10 and first bad 13; 0 of 2 runs (1 coalesced)
+  11 trigger test 2: between last good 10 and first bad 13; 0 of 2 runs
 `,
 	},
 	{
@@ -101,11 +101,11 @@ missing: 15
 running: 13
 unclear: 12 11
 warning: 2 pushes ran it without a result that says anything, or could not be read
-  14 nothing test 0: it is known to be bad here: 1 failed
-  13 nothing test 0: between last good 10 and first bad 14; has 1 of 1: 1 under way
-  12 trigger test 1: between last good 10 and first bad 14; has none of 1 that counts: 1 exception
-  11 nothing test 0: between last good 10 and first bad 14; has 1 of 1: 1 passed
-  15 left out 1: newer than first bad 14, so it cannot hold the culprit
+  14 nothing test 0: known to be bad here (1 failed)
+  13 nothing test 0: between last good 10 and first bad 14; 1 of 1 run (1 running)
+  12 trigger test 1: between last good 10 and first bad 14; 0 of 1 run (1 exception)
+  11 nothing test 0: between last good 10 and first bad 14; 1 of 1 run (1 passed)
+  15 left out 1: newer than first bad 14, so it cannot have broken it
 `,
 	},
 	{
@@ -121,9 +121,9 @@ push    test
 		want: `
 last good none, first bad 11, never good
 missing: 12 10
-  11 nothing test 0: it is known to be bad here: 1 failed
-  10 trigger test 1: older than first bad 11; no good push is known; has none of 1
-  12 left out 1: newer than first bad 11, so it cannot hold the culprit
+  11 nothing test 0: known to be bad here (1 failed)
+  10 trigger test 1: older than first bad 11; no good push is known; 0 of 1 run
+  12 left out 1: newer than first bad 11, so it cannot have broken it
 `,
 	},
 	{
@@ -139,8 +139,8 @@ push    test
 		want: `
 last good none, first bad 11, never good
 missing: 12 10
-  12 left out 1: newer than first bad 11, so it cannot hold the culprit
-  10 left out 1: never good in the 3 pushes before a4c02a6970b7: automatic backfill leaves it alone
+  12 left out 1: newer than first bad 11, so it cannot have broken it
+  10 left out 1: not good on any of the 3 pushes before a4c02a6970b7, so an unattended backfill leaves it alone
 `,
 	},
 	{
@@ -154,7 +154,7 @@ push    test
 		want: `
 last good 9, first bad 11
 missing: 10
-  10 trigger test 1: between last good 9 and first bad 11; has none of 1
+  10 trigger test 1: between last good 9 and first bad 11; 0 of 1 run
 `,
 	},
 	{
@@ -173,8 +173,8 @@ mixed: 11
 warning: it passed and failed on the same push, so it is flaky
 warning: it failed in 2 of 3 runs since the last good push, which passed 1: a broken push looks like that with probability 0.33; 3 runs on each push would make it 0.05 or less
 warning: runs on each push say little about a flaky job: search for the culprit instead (mozci culprit), which weighs every run
-  12 trigger test 3: between last good 10 and first bad 13; has none of 3
-  11 trigger test 1: between last good 10 and first bad 13; has 2 of 3: 1 failed, 1 passed
+  12 trigger test 3: between last good 10 and first bad 13; 0 of 3 runs
+  11 trigger test 1: between last good 10 and first bad 13; 2 of 3 runs (1 failed, 1 passed)
 `,
 	},
 	{
@@ -192,7 +192,7 @@ missing: 13
 warning: it failed on push 11 too, which is older than the last good one: it is flaky, or was broken and mended in between
 warning: it failed in 2 of 2 runs since the last good push, which passed 1: a broken push looks like that with probability 0.25; 3 runs on each push would make it 0.05 or less
 warning: runs on each push say little about a flaky job: search for the culprit instead (mozci culprit), which weighs every run
-  13 trigger test 1: between last good 12 and first bad 14; has none of 1
+  13 trigger test 1: between last good 12 and first bad 14; 0 of 1 run
 `,
 	},
 	{
@@ -208,7 +208,7 @@ missing: 11
 warning: it passed and failed on the same push, so it is flaky
 warning: it failed in 1 of 2 runs since the last good push, which passed 4: a broken push looks like that with probability 0.06; 5 runs on each push would make it 0.05 or less
 warning: runs on each push say little about a flaky job: search for the culprit instead (mozci culprit), which weighs every run
-  11 trigger test 1: between last good 10 and first bad 12; has none of 1
+  11 trigger test 1: between last good 10 and first bad 12; 0 of 1 run
 `,
 	},
 	{
@@ -228,13 +228,13 @@ push    test build
 last good 10, first bad 17
 missing: 16 15 14 11
 untestable: 13 12
-  15 wait test 1: between last good 10 and first bad 17; has none of 1; waiting for build, under way
+  15 wait test 1: between last good 10 and first bad 17; 0 of 1 run; waiting for build, under way
   11 build build 1: test needs it, and it never ran here
-  11 wait test 1: between last good 10 and first bad 17; has none of 1; waiting for build, triggered above
-  16 left out 1: between last good 10 and first bad 17; a person cancelled it here, so it is left alone
+  11 wait test 1: between last good 10 and first bad 17; 0 of 1 run; waiting for build, triggered above
+  16 left out 1: between last good 10 and first bad 17; a person cancelled it here, so mozci leaves it alone
   14 left out 1: between last good 10 and first bad 17; its build build failed here
-  13 left out 1: between last good 10 and first bad 17; untestable: no changesets are left in it
-  12 left out 1: between last good 10 and first bad 17; untestable: nothing is scheduled on it
+  13 left out 1: between last good 10 and first bad 17; not testable: no changesets are left in it
+  12 left out 1: between last good 10 and first bad 17; not testable: nothing is scheduled on it
 `,
 	},
 	{
@@ -250,11 +250,11 @@ push    test
 		want: `
 last good 12, first bad none
 missing: 13 11
-  14 nothing test 0: a hole; has 2 of 2: 2 passed
-  13 trigger test 2: a hole; has none of 2 that counts: 1 coalesced
-  12 trigger test 1: a hole; has 1 of 2: 1 passed
-  11 trigger test 2: a hole; has none of 2
-  10 trigger test 1: a hole; has 1 of 2: 1 passed
+  14 nothing test 0: a hole; 2 of 2 runs (2 passed)
+  13 trigger test 2: a hole; 0 of 2 runs (1 coalesced)
+  12 trigger test 1: a hole; 1 of 2 runs (1 passed)
+  11 trigger test 2: a hole; 0 of 2 runs
+  10 trigger test 1: a hole; 1 of 2 runs (1 passed)
 `,
 	},
 	{
@@ -270,9 +270,9 @@ push    test
 		want: `
 last good 10, first bad 12
 missing: 13 11
-  13 trigger test 1: newer than first bad 12; has none of 1
-  12 nothing test 0: it is known to be bad here: 1 failed
-  11 trigger test 1: between last good 10 and first bad 12; has none of 1
+  13 trigger test 1: newer than first bad 12; 0 of 1 run
+  12 nothing test 0: known to be bad here (1 failed)
+  11 trigger test 1: between last good 10 and first bad 12; 0 of 1 run
 `,
 	},
 	{
@@ -331,7 +331,7 @@ push    linux64/opt/xpcshell-1  linux64/opt/reftest-3
 			"linux64/opt/reftest-3", "a2c0",
 			backfill.FindOptions{},
 			backfill.ErrNotBad,
-			"1 under way",
+			"1 queued",
 		},
 		"unknown revision": {label, "beef", backfill.FindOptions{}, job.ErrNotFound, "unknown revision"},
 		"torn revision":    {label, "xyzzy", backfill.FindOptions{}, job.ErrNotFound, "xyzzy"},
@@ -382,7 +382,7 @@ last good 1, first bad 4
 missing: 3
 unclear: 2
 warning: 1 push ran it without a result that says anything, or could not be read
-  3 trigger test 1: between last good 1 and first bad 4; has none of 1
+  3 trigger test 1: between last good 1 and first bad 4; 0 of 1 run
   2 left out 1: could not be read: jobs autoland 2 a2c0c2debe34: unavailable: made to fail
 `
 	if d := cmp.Diff(strings.TrimPrefix(want, "\n"), trace(r)); d != "" {

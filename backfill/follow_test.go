@@ -66,12 +66,12 @@ func TestFollowMerges(t *testing.T) {
 	want := []string{
 		"mozilla-central < autoland good 2a00 bad 2d00",
 		"autoland < mozilla-inbound good 1a00",
-		"mozilla-central 3b00 nothing: it is known to be bad here: 1 failed",
-		"autoland 2e00 trigger: came to mozilla-central with push 9; has none of 1",
-		"autoland 2c00 trigger: came to mozilla-central with push 9; has none of 1",
-		"autoland 2b00 trigger: came to mozilla-central with push 9; has none of 1",
-		"mozilla-inbound 1c00 trigger: came to autoland with push 22; has none of 1",
-		"mozilla-inbound 1b00 trigger: came to autoland with push 22; has none of 1",
+		"mozilla-central 3b00 nothing: known to be bad here (1 failed)",
+		"autoland 2e00 trigger: came to mozilla-central with push 9; 0 of 1 run",
+		"autoland 2c00 trigger: came to mozilla-central with push 9; 0 of 1 run",
+		"autoland 2b00 trigger: came to mozilla-central with push 9; 0 of 1 run",
+		"mozilla-inbound 1c00 trigger: came to autoland with push 22; 0 of 1 run",
+		"mozilla-inbound 1b00 trigger: came to autoland with push 22; 0 of 1 run",
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("(-want +got):\n%s", d)

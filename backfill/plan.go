@@ -21,11 +21,12 @@ func (f *finder) plan(ctx context.Context, res *FindResult) error {
 		case s.Err != nil:
 			res.Plan.LeftOut = append(res.Plan.LeftOut, trigger.LeftOut{
 				Label: s.Label, Push: s.Push, Count: f.opts.Times, Why: fmt.Sprintf("could not be read: %v", s.Err),
+				Reason: "could not be read",
 			})
 		case res.notBorn(s.Push):
 			res.Plan.LeftOut = append(res.Plan.LeftOut, trigger.LeftOut{
 				Label: s.Label, Push: s.Push, Count: f.opts.Times, Untestable: true,
-				Why: "untestable: " + res.subject + " did not exist yet",
+				Why: "not testable: " + res.subject + " did not exist yet", Reason: "did not exist yet",
 			})
 		case f.opts.Holes:
 			pushes = append(pushes, s.Push)
@@ -33,22 +34,23 @@ func (f *finder) plan(ctx context.Context, res *FindResult) error {
 		case s.Verdict == analysis.Bad:
 			bad = append(bad, trigger.Step{
 				Label: s.Label, Push: s.Push, Action: trigger.ActionNothing, Times: f.opts.Times, Seen: s.Runs.Seen,
-				Why: "it is known to be bad here: " + s.Runs.String(),
+				Why: "known to be bad here (" + s.Runs.String() + ")",
 			})
 		case f.newer(res, s.Push):
 			if lacks := f.opts.Times - s.Runs.Counted; lacks > 0 {
 				res.Plan.LeftOut = append(res.Plan.LeftOut, trigger.LeftOut{
 					Label: s.Label, Push: s.Push, Count: lacks, Untestable: s.Verdict == analysis.Untestable,
-					Why: fmt.Sprintf("newer than first bad %d, so it cannot hold the culprit", res.FirstBad.ID),
+					Why:    fmt.Sprintf("newer than first bad %d, so it cannot have broken it", res.FirstBad.ID),
+					Reason: "newer than first bad",
 				})
 			}
 		default:
 			pushes = append(pushes, s.Push)
 		}
 	}
-	if why, err := f.hands(ctx, res); err != nil || why != "" {
+	if why, reason, err := f.keepsOff(ctx, res); err != nil || why != "" {
 		f.off = true
-		f.leaveAlone(res, pushes, why)
+		f.leaveAlone(res, pushes, why, reason)
 		return err
 	}
 	if len(pushes) == 0 {
@@ -87,27 +89,28 @@ func (f *finder) planOptions(why string) *trigger.Options {
 	return opts
 }
 
-// hands says why a robot keeps its hands off, or nothing.
-func (f *finder) hands(ctx context.Context, res *FindResult) (string, error) {
+// keepsOff says why an unattended backfill triggers nothing, in a sentence and in a few
+// words; it says nothing when a person called, or when there is no such reason.
+func (f *finder) keepsOff(ctx context.Context, res *FindResult) (why, reason string, err error) {
 	if !f.opts.Automatic {
-		return "", nil
+		return "", "", nil
 	}
 	if res.NeverGood {
-		return fmt.Sprintf("never good in the %d pushes before %s: automatic backfill leaves it alone",
-			len(res.History)-1, res.Start.Short()), nil
+		return fmt.Sprintf("not good on any of the %d pushes before %s, so an unattended backfill leaves it alone",
+			len(res.History)-1, res.Start.Short()), "never good", nil
 	}
 	ours, err := trigger.Offspring(ctx, f.ci, f.opts.Ledger, res.Start,
 		analysis.OfLabel(f.known[res.Start.Key()], f.label), f.label)
 	if ours {
-		return fmt.Sprintf("the runs on %s were asked for before: automatic backfill does not act on its own offspring",
-			res.Start.Short()), err
+		return fmt.Sprintf("the runs on %s were triggered by a backfill, and an unattended backfill does not act on those",
+			res.Start.Short()), "triggered by a backfill", err
 	}
-	return "", err
+	return "", "", err
 }
 
-// leaveAlone is the plan of such a robot. What is under way already is not
-// missing.
-func (f *finder) leaveAlone(res *FindResult, pushes []job.Push, why string) {
+// leaveAlone is the plan of a backfill that keeps off: every push that lacks runs is
+// left out. Runs that are queued or running are not missing.
+func (f *finder) leaveAlone(res *FindResult, pushes []job.Push, why, reason string) {
 	has := map[job.PushKey]int{}
 	for _, s := range res.History {
 		has[s.Push.Key()] = s.Runs.Counted
@@ -117,7 +120,7 @@ func (f *finder) leaveAlone(res *FindResult, pushes []job.Push, why string) {
 			continue
 		}
 		res.Plan.LeftOut = append(res.Plan.LeftOut,
-			trigger.LeftOut{Label: f.label, Push: p, Count: f.opts.Times - has[p.Key()], Why: why})
+			trigger.LeftOut{Label: f.label, Push: p, Count: f.opts.Times - has[p.Key()], Why: why, Reason: reason})
 	}
 }
 

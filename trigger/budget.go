@@ -150,7 +150,7 @@ func (p *purse) pay(g *group) {
 			builds++
 		}
 	}
-	allowed, why := last.Count, ""
+	allowed, why, reason := last.Count, "", ""
 	for _, b := range []struct {
 		left int
 		name string
@@ -160,14 +160,16 @@ func (p *purse) pay(g *group) {
 		{p.label[g.label], fmt.Sprintf("the budget of %d in a day", p.perDay)},
 	} {
 		if b.left < allowed {
-			allowed, why = max(b.left, 0), b.name+" is spent"
+			allowed, why, reason = max(b.left, 0), b.name+" is spent", "budget spent"
 		}
 	}
 	if bar, ok := p.barred[g.label]; ok {
-		allowed, why = 0, bar
+		allowed, why, reason = 0, bar, "queue full"
 	}
 	if rest := last.Count - allowed; rest > 0 {
-		g.left = append(g.left, LeftOut{Label: g.label, Push: g.push, Count: rest, Why: why, Budget: true})
+		g.left = append(g.left, LeftOut{
+			Label: g.label, Push: g.push, Count: rest, Why: why, Reason: reason, Budget: true,
+		})
 	}
 	if allowed == 0 {
 		g.steps = nil

@@ -31,43 +31,43 @@ var budgetCases = []struct {
 total 0
 `},
 	{"call", trigger.Budgets{Call: n(5)}, `
-12 trigger test 3: has none of 3
+12 trigger test 3: 0 of 3 runs
 11 build build 1: test needs it, and it never ran here
-11 wait test 1: has none of 3; waiting for build, triggered above
+11 wait test 1: 0 of 3 runs; waiting for build, triggered above
 11 left out test 2: the budget of this call is spent
 10 left out test 3: the budget of this call is spent
 total 5
 `},
 	{"a build alone is no use", trigger.Budgets{Call: n(4)}, `
-12 trigger test 3: has none of 3
-10 trigger test 1: has none of 3
+12 trigger test 3: 0 of 3 runs
+10 trigger test 1: 0 of 3 runs
 11 left out test 3: the budget of this call is spent
 10 left out test 2: the budget of this call is spent
 total 4
 `},
 	{"push", trigger.Budgets{Push: n(2)}, `
-12 trigger test 2: has none of 3
+12 trigger test 2: 0 of 3 runs
 11 build build 1: test needs it, and it never ran here
-11 wait test 1: has none of 3; waiting for build, triggered above
-10 trigger test 2: has none of 3
+11 wait test 1: 0 of 3 runs; waiting for build, triggered above
+10 trigger test 2: 0 of 3 runs
 12 left out test 1: the budget of 2 on one push is spent
 11 left out test 2: the budget of 2 on one push is spent
 10 left out test 1: the budget of 2 on one push is spent
 total 6
 `},
 	{"day", trigger.Budgets{LabelDay: n(4)}, `
-12 trigger test 3: has none of 3
+12 trigger test 3: 0 of 3 runs
 11 build build 1: test needs it, and it never ran here
-11 wait test 1: has none of 3; waiting for build, triggered above
+11 wait test 1: 0 of 3 runs; waiting for build, triggered above
 11 left out test 2: the budget of 4 in a day is spent
 10 left out test 3: the budget of 4 in a day is spent
 total 5
 `},
 	{"no limit", trigger.Budgets{Call: n(-1), Push: n(-1), LabelDay: n(-1), Queue: n(-1)}, `
-12 trigger test 3: has none of 3
+12 trigger test 3: 0 of 3 runs
 11 build build 1: test needs it, and it never ran here
-11 wait test 3: has none of 3; waiting for build, triggered above
-10 trigger test 3: has none of 3
+11 wait test 3: 0 of 3 runs; waiting for build, triggered above
+10 trigger test 3: 0 of 3 runs
 total 10
 `},
 }
@@ -137,7 +137,7 @@ func TestQueueDepth(t *testing.T) {
 	_, _, plan := setup(t, "push test other\n1 a1c0 - -\n2 b2d1 pending*7 -\n", 1,
 		&trigger.Options{Budgets: trigger.Budgets{Queue: n(6)}})
 	wantTrace(t, "plan", `
-2 nothing test 0: has 7 of 1: 7 under way
+2 nothing test 0: 7 runs, 1 wanted (7 queued)
 1 left out test 1: 7 runs wait in its queue, more than 6
 total 0
 `, trace(plan))
@@ -168,8 +168,8 @@ func TestExistingBuildsOnly(t *testing.T) {
 	_, _, plan := setup(t, "needs test build\npush test build\n1 a1c0 - pass\n2 b2d1 - -\n3 c3e2 - running\n"+
 		"4 d4f3 - pass:expired\n", 1, &trigger.Options{ExistingOnly: true})
 	wantTrace(t, "plan", `
-3 wait test 1: has none of 1; waiting for build, under way
-1 trigger test 1: has none of 1
+3 wait test 1: 0 of 1 run; waiting for build, under way
+1 trigger test 1: 0 of 1 run
 4 left out test 1: its build build is expired, and only builds that exist are used
 2 left out test 1: its build build is missing, and only builds that exist are used
 total 2
@@ -288,8 +288,8 @@ func TestMakeChooses(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantTrace(t, "plan", `
-2 trigger b 1: has none of 1 that counts: 1 coalesced
-1 trigger a 1: has none of 1 that counts: 1 coalesced
+2 trigger b 1: 0 of 1 run (1 coalesced)
+1 trigger a 1: 0 of 1 run (1 coalesced)
 total 2
 `, trace(plan))
 	_, err = trigger.Make(context.Background(), blind{jobtest.NewCI(w, nil)}, w.Pushes("autoland"), nil,

@@ -74,6 +74,9 @@ func (s BuildState) String() string {
 	return buildWords[s]
 }
 
+// ReasonUntestable is the LeftOut.Reason of a label that cannot run on a push.
+const ReasonUntestable = "not testable"
+
 // DefaultExceptions is the cap of runs that infrastructure may end on one push
 // before a label is left alone there.
 const DefaultExceptions = 3
@@ -85,28 +88,29 @@ const DefaultExceptions = 3
 func Decide(f Facts, times, exceptions int) ([]Step, *LeftOut) {
 	have := f.Runs.Counted + f.Asked
 	need := times - have
-	out := func(format string, args ...any) ([]Step, *LeftOut) {
+	out := func(reason, format string, args ...any) ([]Step, *LeftOut) {
 		return nil, &LeftOut{
-			Label: f.Label, Push: f.Push, Count: max(need, 0), Why: fmt.Sprintf(format, args...),
+			Label: f.Label, Push: f.Push, Count: max(need, 0), Why: fmt.Sprintf(format, args...), Reason: reason,
 			Untestable: f.Barred != "",
 		}
 	}
 	switch {
 	case f.Barred != "":
-		return out("untestable: %s", f.Barred)
+		return out(ReasonUntestable, "not testable: %s", f.Barred)
 	case need <= 0:
 		return []Step{{
 			Label: f.Label, Push: f.Push, Action: ActionNothing, Times: times, Seen: f.seen(),
-			Why: fmt.Sprintf("has %d of %d: %s", have, times, f.have()) + f.moved(),
+			Why: f.why(have, times) + f.moved(),
 		}}, nil
 	case f.Runs.By[job.StatusCancelled] > 0:
-		return out("a person cancelled it here, so it is left alone")
+		return out("cancelled by a person", "a person cancelled it here, so mozci leaves it alone")
 	case f.Withdrawn:
-		return out("%s, so it is left alone", strings.Join(f.CameToNothing, "; "))
+		return out("stopped by a person", "%s, so mozci leaves it alone", strings.Join(f.CameToNothing, "; "))
 	case f.Offspring:
-		return out("runs were asked for here before, and no person asks for more")
+		return out("triggered by a backfill", "its runs here were triggered by a backfill, and an unattended one triggers no more")
 	case exceptions >= 0 && f.Runs.By[job.StatusException] > exceptions:
-		return out("infrastructure ended %d runs here, more than %d", f.Runs.By[job.StatusException], exceptions)
+		return out("machines failed", "infrastructure ended %d runs here, more than %d", f.Runs.By[job.StatusException],
+			exceptions)
 	}
 	return f.act(times, need, out)
 }
@@ -126,14 +130,14 @@ func (f Facts) have() string {
 		parts = append(parts, fmt.Sprintf("%d triggered and not visible yet", sure))
 	}
 	if f.Unsure > 0 {
-		parts = append(parts, fmt.Sprintf("%d perhaps triggered, not known until %s", f.Unsure,
+		parts = append(parts, fmt.Sprintf("%d perhaps triggered, unclear until %s", f.Unsure,
 			f.UnsureUntil.Local().Format("15:04")))
 	}
 	return strings.Join(parts, ", ")
 }
 
 // act asks for what is needed, its builds first.
-func (f Facts) act(times, need int, out func(string, ...any) ([]Step, *LeftOut)) ([]Step, *LeftOut) {
+func (f Facts) act(times, need int, out func(string, string, ...any) ([]Step, *LeftOut)) ([]Step, *LeftOut) {
 	var steps []Step
 	var waits, needed []string
 	for _, b := range f.Builds {
@@ -146,12 +150,13 @@ func (f Facts) act(times, need int, out func(string, ...any) ([]Step, *LeftOut))
 			}
 			waits = append(waits, b.Label+", under way")
 		case BuildFailed:
-			return out("its build %s failed here", b.Label)
+			return out("its build failed", "its build %s failed here", b.Label)
 		case BuildWithdrawn:
-			return out("a person cancelled its build %s here", b.Label)
+			return out("build cancelled by a person", "a person cancelled its build %s here", b.Label)
 		case BuildExpired, BuildMissing:
 			if f.ExistingOnly {
-				return out("its build %s is %s, and only builds that exist are used", b.Label, b.State)
+				return out("its build is "+b.State.String(), "its build %s is %s, and only builds that exist are used",
+					b.Label, b.State)
 			}
 			why := f.Label + " needs it, and it never ran here"
 			switch {
@@ -178,7 +183,7 @@ func (f Facts) act(times, need int, out func(string, ...any) ([]Step, *LeftOut))
 	}
 	s := Step{
 		Key: key(f.Push, f.Label, f.seen(), need), Label: f.Label, Push: f.Push, Action: ActionTrigger,
-		Count: need, Times: times, Seen: f.seen(), Why: f.why(times, need),
+		Count: need, Times: times, Seen: f.seen(), Why: f.why(times-need, times),
 	}
 	s.Why += f.moved()
 	if len(f.CameToNothing) > 0 {
@@ -202,12 +207,18 @@ func (f Facts) moved() string {
 // asked is the label that was asked about.
 func (f Facts) asked() string { return cmp.Or(f.Instead, f.Label) }
 
-func (f Facts) why(times, need int) string {
-	if need == times {
-		if f.Runs.Seen == 0 {
-			return fmt.Sprintf("has none of %d", times)
-		}
-		return fmt.Sprintf("has none of %d that counts: %s", times, f.have())
+// why says how many of the wanted runs there are: "0 of 2 runs (1 coalesced)".
+func (f Facts) why(have, times int) string {
+	unit := "runs"
+	if times == 1 {
+		unit = "run"
 	}
-	return fmt.Sprintf("has %d of %d: %s", times-need, times, f.have())
+	out := fmt.Sprintf("%d of %d %s", have, times, unit)
+	if have > times {
+		out = fmt.Sprintf("%d runs, %d wanted", have, times)
+	}
+	if have > 0 || f.Runs.Seen > 0 {
+		out += " (" + f.have() + ")"
+	}
+	return out
 }

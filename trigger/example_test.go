@@ -39,10 +39,10 @@ push      linux64/opt/xpcshell-1   linux64/opt/build
 		}
 	}
 	// Output:
-	// 19 nothing 0 has 2 of 2: 1 failed, 1 under way
+	// 19 nothing 0 2 of 2 runs (1 failed, 1 queued)
 	// 18 build 1 linux64/opt/xpcshell-1 needs it, and it never ran here
-	// 18 wait 2 has none of 2; waiting for linux64/opt/build, triggered above
-	// 17 trigger 1 has 1 of 2: 1 passed
+	// 18 wait 2 0 of 2 runs; waiting for linux64/opt/build, triggered above
+	// 17 trigger 1 1 of 2 runs (1 passed)
 	// 18 linux64/opt/build created 1
 	// 18 linux64/opt/xpcshell-1 created 2
 	// 17 linux64/opt/xpcshell-1 created 1

@@ -117,6 +117,7 @@ func (m *maker) plan(ctx context.Context, pushes []job.Push, labels []string) (P
 			for _, l := range labels {
 				plan.LeftOut = append(plan.LeftOut, LeftOut{
 					Label: l, Push: r.Push, Count: m.times, Why: fmt.Sprintf("could not be read: %v", r.Err),
+					Reason: "could not be read",
 				})
 			}
 			continue

@@ -91,7 +91,7 @@ func TestNothingCame(t *testing.T) {
 			second := made(t, m, l, w)
 			if c.outcome.Cancelled { // a person's will: the plan leaves it out, and an old plan is refused
 				if len(second.Steps) > 0 || len(second.LeftOut) != 1 ||
-					!strings.Contains(second.LeftOut[0].Why, "was cancelled, so it is left alone") {
+					!strings.Contains(second.LeftOut[0].Why, "was cancelled, so mozci leaves it alone") {
 					t.Errorf("the next plan: %+v", second)
 				}
 				if _, err := trigger.Run(t.Context(), m, first,

@@ -63,7 +63,8 @@ type Step struct {
 	// makes the builds that are missing itself. Nothing is asked for such a
 	// step; it is in the plan, its total and the budgets, since it runs.
 	With string
-	Why  string
+	// Why is the reason, in a sentence.
+	Why string
 
 	Receipt *job.Receipt // after Run: what the CI answered
 	Err     error        // after Run: why there is no receipt
@@ -73,8 +74,10 @@ type Step struct {
 type LeftOut struct {
 	Label string
 	Push  job.Push
-	Count int // runs that are missing and not asked for
-	Why   string
+	Count int    // runs that are missing and that the plan does not trigger
+	Why   string // the reason, in a sentence
+	// Reason is Why in a few words, for a table: "not testable", "budget spent".
+	Reason string
 	// Untestable says that the label cannot run on this push at all.
 	Untestable bool
 	// Budget says that it can, and that a budget is spent or a queue is full.
@@ -151,6 +154,7 @@ type leftJSON struct {
 	Push       job.PushRef `json:"push"`
 	Count      int         `json:"count"`
 	Why        string      `json:"why"`
+	Reason     string      `json:"reason"`
 	Untestable bool        `json:"untestable"`
 }
 
@@ -172,7 +176,9 @@ func (p Plan) MarshalJSON() ([]byte, error) {
 		out.Steps = append(out.Steps, j)
 	}
 	for _, l := range p.LeftOut {
-		out.LeftOut = append(out.LeftOut, leftJSON{l.Label, l.Push.Ref(), l.Count, l.Why, l.Untestable})
+		out.LeftOut = append(out.LeftOut, leftJSON{
+			l.Label, l.Push.Ref(), l.Count, l.Why, l.Reason, l.Untestable,
+		})
 	}
 	return json.Marshal(out)
 }
@@ -198,7 +204,7 @@ func (p *Plan) UnmarshalJSON(text []byte) error {
 	}
 	for _, l := range in.LeftOut {
 		out.LeftOut = append(out.LeftOut, LeftOut{
-			Label: l.Label, Push: l.Push.Push(), Count: l.Count, Why: l.Why,
+			Label: l.Label, Push: l.Push.Push(), Count: l.Count, Why: l.Why, Reason: l.Reason,
 			Untestable: l.Untestable,
 		})
 	}

@@ -31,18 +31,18 @@ push    test
 21 abc0 cancelled,pass*3
 `, 3, nil)
 	wantTrace(t, "plan", `
-21 nothing test 0: has 3 of 3: 3 passed, 1 cancelled
-18 trigger test 3: has none of 3
-15 trigger test 2: has 1 of 3: 1 passed, 1 exception, 1 retried
-14 trigger test 3: has none of 3 that counts: 1 coalesced, 1 skipped
-13 nothing test 0: has 3 of 3: 1 failed, 2 under way
-12 trigger test 1: has 2 of 3: 2 under way
-11 nothing test 0: has 3 of 3: 3 failed
-10 trigger test 2: has 1 of 3: 1 passed
-20 left out test 3: untestable: no changesets are left in it
-19 left out test 3: untestable: nothing is scheduled on it
+21 nothing test 0: 3 of 3 runs (3 passed, 1 cancelled)
+18 trigger test 3: 0 of 3 runs
+15 trigger test 2: 1 of 3 runs (1 passed, 1 exception, 1 retried)
+14 trigger test 3: 0 of 3 runs (1 coalesced, 1 skipped)
+13 nothing test 0: 3 of 3 runs (1 failed, 1 waiting, 1 in an unknown state)
+12 trigger test 1: 2 of 3 runs (1 running, 1 queued)
+11 nothing test 0: 3 of 3 runs (3 failed)
+10 trigger test 2: 1 of 3 runs (1 passed)
+20 left out test 3: not testable: no changesets are left in it
+19 left out test 3: not testable: nothing is scheduled on it
 17 left out test 3: infrastructure ended 4 runs here, more than 3
-16 left out test 3: a person cancelled it here, so it is left alone
+16 left out test 3: a person cancelled it here, so mozci leaves it alone
 total 11
 `, trace(plan))
 }
@@ -67,18 +67,18 @@ push    test    build
 `, 1, nil)
 	wantTrace(t, "plan", `
 20 build build 1: test needs it, and no run of it built anything
-20 wait test 1: has none of 1; waiting for build, triggered above
-19 nothing test 0: has 1 of 1: 1 passed
+20 wait test 1: 0 of 1 run; waiting for build, triggered above
+19 nothing test 0: 1 of 1 run (1 passed)
 18 build build 1: test needs it, and its files are gone
-18 wait test 1: has none of 1; waiting for build, triggered above
-17 wait test 1: has none of 1; waiting for build, under way
-16 trigger test 1: has none of 1
+18 wait test 1: 0 of 1 run; waiting for build, triggered above
+17 wait test 1: 0 of 1 run; waiting for build, under way
+16 trigger test 1: 0 of 1 run
 14 build build 1: test needs it, and it never ran here
-14 wait test 1: has none of 1; waiting for build, triggered above
+14 wait test 1: 0 of 1 run; waiting for build, triggered above
 12 build build 1: test needs it, and its files are gone
-12 wait test 1: has none of 1; waiting for build, triggered above
-11 wait test 1: has none of 1; waiting for build, under way
-10 trigger test 1: has none of 1
+12 wait test 1: 0 of 1 run; waiting for build, triggered above
+11 wait test 1: 0 of 1 run; waiting for build, under way
+10 trigger test 1: 0 of 1 run
 15 left out test 1: a person cancelled its build build here
 13 left out test 1: its build build failed here
 total 12
@@ -113,8 +113,8 @@ func TestBuildThatIsAlsoWanted(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantTrace(t, "plan", `
-1 trigger build 2: has none of 2
-1 wait test 2: has none of 2; waiting for build, triggered above
+1 trigger build 2: 0 of 2 runs
+1 wait test 2: 0 of 2 runs; waiting for build, triggered above
 total 4
 `, trace(plan))
 }

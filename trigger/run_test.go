@@ -31,11 +31,11 @@ func TestRunWaitsForBuilds(t *testing.T) {
 	done := runPlan(t, ci, plan, nil)
 	wantTrace(t, "done", `
 13 build build 1: test needs it, and it never ran here => created 1
-13 wait test 2: has none of 2; waiting for build, triggered above => created 2
+13 wait test 2: 0 of 2 runs; waiting for build, triggered above => created 2
 12 build build 1: test needs it, and its files are gone => created 1
-12 wait test 1: has 1 of 2: 1 passed; waiting for build, triggered above => created 1
-11 wait test 2: has none of 2; waiting for build, under way => created 2
-10 trigger test 2: has none of 2 => created 2
+12 wait test 1: 1 of 2 runs (1 passed); waiting for build, triggered above => created 1
+11 wait test 2: 0 of 2 runs; waiting for build, under way => created 2
+10 trigger test 2: 0 of 2 runs => created 2
 total 9
 `, trace(done))
 	for _, p := range pushes {
@@ -54,9 +54,9 @@ func TestPlanTwice(t *testing.T) {
 	runPlan(t, ci, plan, opts)
 	forgetful := jobtest.NewCI(jobtest.MustParse(world), nil)
 	wantTrace(t, "again", `
-2 trigger test 1: has none of 1 => already_asked 1
+2 trigger test 1: 0 of 1 run => already_asked 1
 1 build build 1: test needs it, and it never ran here => already_asked 1
-1 wait test 1: has none of 1; waiting for build, triggered above => already_asked 1
+1 wait test 1: 0 of 1 run; waiting for build, triggered above => already_asked 1
 total 3
 `, trace(runPlan(t, forgetful, plan, opts)))
 }
@@ -272,7 +272,7 @@ func TestBuildThatFails(t *testing.T) {
 	}
 	wantTrace(t, "done", `
 1 build build 1: test needs it, and it never ran here => created 1
-1 wait test 1: has none of 1; waiting for build, triggered above => trigger.wait test: the build it needs has no files: the build is failed
+1 wait test 1: 0 of 1 run; waiting for build, triggered above => trigger.wait test: the build it needs has no files: the build is failed
 total 2
 `, trace(done))
 }

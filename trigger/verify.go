@@ -100,7 +100,7 @@ func Cancel(
 			continue
 		}
 		out := func(why string) {
-			left = append(left, LeftOut{Label: s.Label, Push: s.Push, Count: s.Count, Why: why})
+			left = append(left, LeftOut{Label: s.Label, Push: s.Push, Count: s.Count, Why: why, Reason: "not known"})
 		}
 		entries, err := l.Entries(ctx, ledger.Query{Key: s.Key})
 		switch {

@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/user"
@@ -20,24 +19,24 @@ import (
 
 // actFlags are the flags of commands that act.
 type actFlags struct {
-	dryRun, yes                 bool
+	dryRun, yes, explain        bool
 	call, push, labelDay, queue int // budgets
 }
 
 func (f *actFlags) add(cmd *cobra.Command) {
-	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "only print the plan")
-	cmd.Flags().BoolVar(&f.yes, "yes", false, "carry the plan out without asking")
+	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "print the plan and trigger nothing")
+	cmd.Flags().BoolVar(&f.yes, "yes", false, "trigger the plan without a question")
 }
 
 // addBudgets adds the flags of commands that plan.
 func (f *actFlags) addBudgets(cmd *cobra.Command) {
 	fl := cmd.Flags()
-	fl.IntVar(&f.call, "budget", trigger.DefaultCall, "at most so many runs in all; 0 is nothing, -1 no limit")
-	fl.IntVar(&f.push, "budget-push", trigger.DefaultPush, "at most so many runs on one push")
+	fl.IntVar(&f.call, "budget", trigger.DefaultCall, "maximum `number` of runs in all; 0 is nothing, -1 no limit")
+	fl.IntVar(&f.push, "budget-push", trigger.DefaultPush, "maximum `number` of runs on one push")
 	fl.IntVar(&f.labelDay, "budget-day", trigger.DefaultLabelDay,
-		"at most so many runs of one label within 24 hours, as the ledger knows them")
+		"maximum `number` of runs of one label in 24 hours, by the ledger")
 	fl.IntVar(&f.queue, "budget-queue", trigger.DefaultQueue,
-		"nothing more while so many runs wait in the label's queue")
+		"trigger nothing more when more than this `number` of runs are waiting in the job's queue")
 }
 
 // budgets are those that were given; the library knows the defaults.
@@ -61,11 +60,54 @@ func (f actFlags) check() error {
 	return nil
 }
 
-// wanted says whether to carry the plan out: with --yes, or when somebody at a
-// terminal says so. Elsewhere a plan is only printed.
-func (a *app) wanted(f actFlags, plan trigger.Plan) bool {
-	return plan.Total() > 0 && a.wantedTo(f, fmt.Sprintf("Trigger %s?", runs(plan.Total())))
+// toAct says whether to carry the plan out: with --yes, or when somebody at a terminal
+// says so. Elsewhere nothing happens, and the last line says what would make it happen.
+// Read says that everything the plan is about could be read; a plan of half the facts is
+// not carried out.
+func (a *app) toAct(f actFlags, plan trigger.Plan, read bool) bool {
+	total := sumOf(plan)
+	switch {
+	case plan.Total() == 0:
+		return false
+	case !read:
+		a.foot("%s Nothing was triggered, since not everything could be read.", total)
+		return false
+	case f.dryRun:
+		a.foot("%s Nothing was triggered. To trigger them, add --yes instead of --dry-run.", total)
+		return false
+	case f.yes:
+		return true
+	case !a.canAsk():
+		a.foot("%s Nothing was triggered. To trigger them, add --yes.", total)
+		return false
+	}
+	a.foot("%s Nothing was triggered yet.", total)
+	return a.wantedTo(f, "Trigger them now?")
 }
+
+// foot is the last line of a plan.
+func (a *app) foot(format string, args ...any) {
+	if !a.json {
+		a.paragraph("", plain, fmt.Sprintf(format, args...))
+	}
+}
+
+// sumOf is what a plan triggers in all: "7 runs: 1 build and 6 tests."
+func sumOf(plan trigger.Plan) string {
+	builds, total := 0, plan.Total()
+	for _, s := range plan.Steps {
+		if s.Action == trigger.ActionBuild {
+			builds += s.Count
+		}
+	}
+	if builds == 0 || builds == total {
+		return runs(total) + "."
+	}
+	return fmt.Sprintf("%s: %s and %s.", runs(total), plural(builds, "build"), plural(total-builds, "test"))
+}
+
+// canAsk reports whether a question reaches a person: both streams are a terminal.
+func (a *app) canAsk() bool { return !a.json && terminal(a.in) && terminal(a.err) }
 
 // wantedTo says whether to do what the question asks about.
 func (a *app) wantedTo(f actFlags, question string) bool {
@@ -75,7 +117,7 @@ func (a *app) wantedTo(f actFlags, question string) bool {
 	if f.yes {
 		return true
 	}
-	if a.json || !terminal(a.in) || !terminal(a.err) {
+	if !a.canAsk() {
 		return false
 	}
 	a.warnf("%s [y/N] ", question)
@@ -86,7 +128,7 @@ func (a *app) wantedTo(f actFlags, question string) bool {
 
 // terminal reports whether the stream is a terminal.
 func terminal(stream any) bool {
-	f, ok := stream.(*os.File)
+	f, ok := beneath(stream).(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
@@ -94,11 +136,7 @@ func terminal(stream any) bool {
 func (a *app) carryOut(
 	ctx context.Context, ci job.Scheduler, plan trigger.Plan, book ledger.Ledger,
 ) (trigger.Plan, error) {
-	asked := 0
 	a.warnMerging(ctx, ci, plan)
-	if !a.json {
-		a.printf("\n")
-	}
 	var waits []string
 	for _, s := range plan.Steps {
 		if s.Action == trigger.ActionWait {
@@ -113,36 +151,14 @@ func (a *app) carryOut(
 		defer stop()
 		ci = heard
 	}
+	shown := &acting{a: a, plan: plan}
 	done, err := trigger.Run(ctx, ci, plan, &trigger.RunOptions{
-		Ledger: book, Who: who(), Logger: a.log,
-		OnStep: func(s trigger.Step) {
-			if s.Err == nil && s.Receipt.State != job.ReceiptAlreadyAsked {
-				asked += s.Count
-			}
-			if !a.json {
-				a.printStep(s)
-			}
-		},
+		Ledger: book, Who: who(), Logger: a.log, OnStep: shown.step,
 	})
 	if a.json {
 		return done, err
 	}
-	failed, steps := 0, 0
-	for _, s := range done.Steps {
-		switch {
-		case s.Action == trigger.ActionNothing:
-			continue
-		case s.With != "": // it comes with another step
-			if s.Err == nil && s.Receipt != nil && s.Receipt.State != job.ReceiptAlreadyAsked {
-				asked += s.Count
-			}
-			continue
-		case s.Err != nil:
-			failed++
-		}
-		steps++
-	}
-	a.printf("%s triggered\n", runs(asked))
+	failed, steps := shown.end(done)
 	if failed > 0 && err != nil {
 		err = &toldError{err, failed, steps}
 	}
@@ -158,28 +174,9 @@ func (a *app) warnMerging(ctx context.Context, ci job.Scheduler, plan trigger.Pl
 		}
 		seen[s.Label] = true
 		if merges, err := job.Coalesces(ctx, ci, s.Label); err == nil && merges {
-			a.warnf("mozci: %s merges requests that wait at the same time: of %s triggered at once "+
-				"some may be coalesced; trigger again later to make up for them\n", s.Label, runs(s.Count))
+			a.warnf("note: %s merges requests that wait at the same time, so that some of %s triggered at once "+
+				"may be coalesced; trigger again later to make up for them\n", s.Label, runs(s.Count))
 		}
-	}
-}
-
-func (a *app) printStep(s trigger.Step) {
-	what := fmt.Sprintf("%s of %s on %s", runs(s.Count), s.Label, a.where(s.Push))
-	switch {
-	case errors.Is(s.Err, trigger.ErrNotTried):
-		a.printf("not triggered, for the same reason: %s\n", what)
-	case errors.Is(s.Err, job.ErrUnavailable):
-		a.printf("unclear: %s: %v\n", what, s.Err)
-	case s.Err != nil:
-		a.printf("not triggered: %s: %v\n", what, s.Err)
-	case s.Receipt.State == job.ReceiptAlreadyAsked:
-		if len(s.Receipt.IDs) > 0 {
-			what += ", as " + strings.Join(s.Receipt.IDs, ", ")
-		}
-		a.printf("triggered before: %s%s\n", what, noted(s.Receipt))
-	default:
-		a.printf("triggered %s%s\n", what, noted(s.Receipt))
 	}
 }
 
@@ -203,7 +200,7 @@ type toldError struct {
 }
 
 func (e *toldError) Error() string {
-	return fmt.Sprintf("%d of %d not carried out, see above", e.failed, e.steps)
+	return fmt.Sprintf("%d of %s not carried out, see above", e.failed, plural(e.steps, "step"))
 }
 
 func (e *toldError) Unwrap() error { return e.error }
@@ -242,27 +239,4 @@ func (a *app) where(p job.Push) string {
 		return pushName(p)
 	}
 	return p.Repo + " " + pushName(p)
-}
-
-// printPlan lists the steps with their reasons. The label that everything is
-// about, if there is one, is not said again on each line.
-func (a *app) printPlan(plan trigger.Plan, about string) {
-	table := a.table()
-	line := func(action, label string, count int, p job.Push, why string) {
-		what := ""
-		if action != string(trigger.ActionNothing) {
-			what = runs(count)
-		}
-		if label != about {
-			what = strings.TrimPrefix(what+" of "+label, " of ")
-		}
-		say(table, "%s\t%s\t%s\t%s\n", a.where(p), action, what, why)
-	}
-	for _, s := range plan.Steps {
-		line(string(s.Action), s.Label, s.Count, s.Push, s.Why)
-	}
-	for _, l := range plan.LeftOut {
-		line("left out", l.Label, l.Count, l.Push, l.Why)
-	}
-	_ = table.Flush()
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -53,6 +54,7 @@ type app struct {
 	record        string
 	replay        string
 	ledgerName    string
+	color         string
 
 	log     *slog.Logger
 	flags   *pflag.FlagSet // of the command that runs
@@ -65,70 +67,96 @@ type app struct {
 	things  *selfserve.AllTheThings
 	db      *sql.DB // the ledger's
 	dialect ledger.Dialect
-	started bool // the flags were understood
-	history bool // the command reads many pushes, and acts on few
+	busy    *progress
+	called  string // the command and a space, such as "backfill "
+	started bool   // the flags were understood
+	history bool   // the command reads many pushes, and acts on few
 }
 
 func (a *app) root() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "mozci",
-		Short: "Find the push that broke a job, and ask for the runs that are needed to know it",
-		Long: `mozci finds the last good run of a job, asks for what is missing since, and says why.
+		Short: "Find the push that broke a job, and trigger the runs that are missing to know it",
+		Long: `mozci finds the push that broke a job, and triggers the runs that are missing to
+know it. Paste the link of the failing job from your browser, or name the job
+with --label and the push with --rev.
 
-Nothing is asked for without --yes, or a yes on the terminal. Exit status: 0 done,
-1 failed, 2 wrong usage, 3 not found or not enough data.`,
+mozci triggers nothing without --yes or your answer on the terminal. Exit status:
+0 done, 1 failed, 2 wrong usage, 3 not found or not enough data.`,
+		Example: `  mozci backfill --world testdata/worlds/permanent.txt \
+      --label linux64/opt/xpcshell-1 --rev d4f3de2cd033
+  mozci culprit 'https://treeherder.mozilla.org/jobs?repo=autoland&selectedTaskRun=…'`,
 		SilenceUsage: true, SilenceErrors: true,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return a.start(cmd) },
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage("%v", err) })
 	root.SetGlobalNormalizationFunc(oldSpelling)
-	f := root.PersistentFlags()
-	f.BoolVar(&a.json, "json", false, "results as JSON on standard output, one object or one on each line")
-	f.StringVar(&a.world, "world", "", "a history as text `file` in place of all services: no network, nothing "+
-		"outlives the program")
+	a.addFlags(root.PersistentFlags())
+	groupOf := map[string]string{}
+	for _, g := range []struct {
+		id       string
+		commands []*cobra.Command
+	}{
+		{groupFind, []*cobra.Command{
+			a.backfillCommand(), a.culpritCommand(), a.frequencyCommand(), a.failuresCommand(), a.originCommand(),
+		}},
+		{groupAct, []*cobra.Command{a.triggerCommand(), a.watchCommand(), a.cancelCommand(), a.serveCommand()}},
+		{groupRead, []*cobra.Command{
+			a.pushesCommand(), a.jobsCommand(), a.labelsCommand(), a.trychooserCommand(), a.errorlinesCommand(),
+			a.eventsCommand(), a.linkCommand(),
+		}},
+		{groupSetUp, []*cobra.Command{
+			a.checkSourcesCommand(), a.versionCommand(), a.placesHelp(), credentialsHelp(),
+		}},
+	} {
+		for _, c := range g.commands {
+			groupOf[c.Name()] = g.id
+			root.AddCommand(c)
+		}
+	}
+	a.addHelp(root, groupOf)
+	return root
+}
+
+// addFlags adds the flags that all commands share.
+func (a *app) addFlags(f *pflag.FlagSet) {
+	f.BoolVar(&a.json, "json", false, "print JSON: one object, or one on each line")
+	f.StringVar(&a.world, "world", "", "use the history in this `file` instead of any service; nothing outlives the program")
 	f.StringVar(&a.repo, "repo", "autoland", "the repository's `name`, such as mozilla-central, or its path")
 	f.StringVar(&a.ci, "ci", "taskcluster", ciHelp)
 	f.StringVar(&a.triggerCI, "trigger-ci", "", triggerCIHelp)
-	f.StringVar(&a.hgURL, "hg-url", pushlog.DefaultURL, "the `URL` of the hg server whose pushlog says what was pushed")
+	f.StringVar(&a.hgURL, "hg-url", pushlog.DefaultURL, "the `URL` of the hg server, whose pushlog has the pushes")
 	f.StringVar(&a.landoURL, "lando-url", pushlog.DefaultLandoURL,
-		"the `URL` of Lando, which knows what a hash of git is in hg; with another --hg-url none, unless it is given")
-	f.StringVar(&a.branch, "branch", "", "the `name` of the branch whose pushes are meant (default: that of --rev, "+
-		"or else the repository's own)")
+		"the `URL` of Lando, which knows the hg hash of a git hash; without it none is used for another --hg-url")
+	f.StringVar(&a.branch, "branch", "", "the `name` of the branch (default: the branch of --rev, else the "+
+		"repository's own)")
 	f.StringVar(&a.thURL, "treeherder-url", treeherder.DefaultURL,
-		"the `URL` of Treeherder, or a file with a resultset saved in 2013 or 2014")
-	f.StringVar(&a.rootURL, "root-url", "", "the `URL` of the Taskcluster deployment (default: "+
-		"TASKCLUSTER_ROOT_URL, or "+taskcluster.FirefoxCI+")")
-	f.StringVar(&a.trustDomain, "trust-domain", "",
-		"the `name` of the project's trust domain, the first part of its routes in Taskcluster's index (default: as "+
-			"Firefox's CI is configured)")
-	f.StringVar(&a.project, "project", "", "the project's `name` in Taskcluster, where it is not that of --repo")
-	f.StringVar(&a.buildbotURL, "buildbot-url", "",
-		"the `URL` of a Buildbot master, as a browser shows it, for --ci buildbot; its changes are the pushes unless "+
-			"--hg-url says where they are")
-	f.StringVar(&a.codebase, "codebase", "", "the `name` of the codebase whose changes are the pushes, for --ci "+
-		"buildbot on a master with several")
-	f.StringArrayVar(&a.warnings, "fail-on-warnings", nil,
-		"builders, as a `pattern` with * and ?, whose result \"warnings\" means that tests failed, for --ci "+
-			"buildbot; may be given several times")
+		"the `URL` of Treeherder, or a file with a resultset that was saved in 2013 or 2014")
+	f.StringVar(&a.rootURL, "root-url", "", "the `URL` of the Taskcluster deployment (default: TASKCLUSTER_ROOT_URL, or "+
+		taskcluster.FirefoxCI+")")
+	f.StringVar(&a.trustDomain, "trust-domain", "", "the `name` of the project's trust domain, the first part of its "+
+		"routes in Taskcluster's index (default: what Firefox's CI is configured with)")
+	f.StringVar(&a.project, "project", "", "the project's `name` in Taskcluster, if it is not the name of --repo")
+	f.StringVar(&a.buildbotURL, "buildbot-url", "", "the `URL` of a Buildbot master as a browser shows it, for --ci "+
+		"buildbot; the master's changes are the pushes, unless --hg-url is given")
+	f.StringVar(&a.codebase, "codebase", "", "the `name` of the codebase whose changes are the pushes, on a Buildbot "+
+		"master with several")
+	f.StringArrayVar(&a.warnings, "fail-on-warnings", nil, "a `pattern` of builders (* and ? match) whose result "+
+		"\"warnings\" means that tests failed; can be repeated")
 	f.StringVar(&a.selfserveURL, "selfserve-url", selfserve.DefaultURL, "the `URL` of BuildAPI, for --ci selfserve")
 	f.StringVar(&a.buildDataURL, "builddata-url", selfserve.DefaultBuildDataURL,
-		"the `URL` of the folder of Buildbot's status dumps, for --ci selfserve")
-	f.StringVar(&a.pulseURL, "pulse-url", pulse.DefaultURL, "the `URL` of Pulse's broker, without a user or password")
-	f.StringVar(&a.allTheThings, "allthethings", "", "Buildbot's allthethings.json, as `file`, for --ci selfserve and "+
-		"trychooser: what triggers what, and how many pushes SETA passes over; - is standard input")
-	f.StringVar(&a.cacheDir, "cache-dir", "", "a `folder` for answers that can be used again")
-	f.IntVar(&a.parallel, "parallel", 10, "how many pushes to ask about at a time")
-	f.StringVar(&a.logLevel, "log-level", "warn", "what is logged to standard error: `debug`, info, warn or error")
-	f.StringVar(&a.record, "record", "", "record every HTTP exchange into this `folder`")
-	f.StringVar(&a.replay, "replay", "", "play the HTTP exchanges of this `folder` back, without a network")
-	f.StringVar(&a.ledgerName, "ledger", "", "what was asked for, so that it is asked for once: a SQLite `file`, or "+
-		"postgres://… (default: in the user's state folder; with --world, memory)")
-	root.AddCommand(a.pushesCommand(), a.jobsCommand(), a.labelsCommand(), a.originCommand(), a.triggerCommand(),
-		a.backfillCommand(), a.cancelCommand(), a.checkSourcesCommand(), a.eventsCommand(), a.failuresCommand(),
-		a.errorlinesCommand(), a.frequencyCommand(), a.culpritCommand(), a.watchCommand(), a.linkCommand(),
-		a.serveCommand(), a.trychooserCommand(),
-		a.versionCommand(), credentialsHelp())
-	return root
+		"the `URL` of the folder with Buildbot's status dumps, for --ci selfserve")
+	f.StringVar(&a.pulseURL, "pulse-url", pulse.DefaultURL, "the `URL` of Pulse's broker, without user and password")
+	f.StringVar(&a.allTheThings, "allthethings", "", "a `file` with Buildbot's allthethings.json, for --ci selfserve and "+
+		"trychooser: which builder triggers which, and how many pushes SETA skips; - is standard input")
+	f.StringVar(&a.cacheDir, "cache-dir", "", "a `folder` to keep answers in that can be used again")
+	f.IntVar(&a.parallel, "parallel", 10, "maximum `number` of pushes to ask about at the same time")
+	f.StringVar(&a.logLevel, "log-level", "warn", "the least important `level` to log: debug, info, warn or error")
+	f.StringVar(&a.record, "record", "", "record every HTTP exchange into this `folder`, without secrets")
+	f.StringVar(&a.replay, "replay", "", "play back the HTTP exchanges in this `folder`, without a network")
+	f.StringVar(&a.ledgerName, "ledger", "", "the record of what was triggered, so that nothing is triggered twice: a SQLite "+
+		"`file`, or postgres://… (default: a file in your state folder; with --world, memory)")
+	f.StringVar(&a.color, "color", colorAuto, "`when` to use colour: "+oneOf(whenColour))
 }
 
 // oldSpelling keeps the flags of Mozilla's old tools alive.
@@ -152,7 +180,10 @@ func (a *app) start(cmd *cobra.Command) error {
 	}
 	a.log = slog.New(slog.NewTextHandler(visibleLines{a.err}, &slog.HandlerOptions{Level: level}))
 	a.flags, a.history = cmd.Flags(), readsHistory(cmd)
+	a.called = strings.TrimPrefix(cmd.CommandPath()+" ", "mozci ")
 	switch {
+	case !slices.Contains(whenColour, a.color):
+		return usage("--color %q: expected %s", a.color, oneOf(whenColour))
 	case a.parallel < 1:
 		return usage("--parallel %d: expected 1 or more", a.parallel)
 	case a.record != "" && a.replay != "":
@@ -163,6 +194,7 @@ func (a *app) start(cmd *cobra.Command) error {
 		return usage("--world has no HTTP exchanges to record or replay")
 	}
 	a.started = true
+	a.startProgress()
 	return nil
 }
 
@@ -192,7 +224,7 @@ func (a *app) exit(err error) int {
 		a.complain(err)
 	}
 	if status == 2 && !a.json {
-		a.warnf("Try: mozci --help\n")
+		a.warnf("Try: mozci %s--help\n", a.called)
 	}
 	return status
 }

@@ -1,15 +1,11 @@
 package main
 
 import (
-	"context"
 	"errors"
-	"net/url"
-	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/mozci/mozci/backfill"
-	"github.com/mozci/mozci/buildbot"
 )
 
 type backfillFlags struct {
@@ -22,6 +18,7 @@ type backfillFlags struct {
 	existing, follow bool
 	manifests        []string
 	test             string
+	explain          bool
 	planOnly         bool // JSON is the plan alone: for trigger --backfill
 }
 
@@ -29,32 +26,36 @@ func (a *app) backfillCommand() *cobra.Command {
 	var b backfillFlags
 	cmd := &cobra.Command{
 		Use:   "backfill [LINK]",
-		Short: "The last good push of a broken label, and what to run since",
-		Long: `The last good push of a broken label, and what to run since. It walks from --rev,
-where the label must be bad, to older pushes, and stops at the last one on which
-the label was good: not the last on which it ran. What is filled is the gap
-between that push and the first bad one; without a good push it is everything up
-to --max-revisions, or with --automatic nothing.`,
-		Example: `  mozci backfill --label linux64/opt/xpcshell-1 --rev a062f26a3ad8 --max-revisions 30 --times 2`,
-		Args:    oneLink,
-		RunE:    a.linked(func(cmd *cobra.Command) error { return a.backfill(cmd, b) }),
+		Short: "Find a broken job's last good push and fill in the runs missing since then",
+		Long: `Find a broken job's last good push, and fill in the runs missing since then.
+
+mozci starts at --rev, where the job must have failed, and checks earlier pushes
+until it finds one where the job passed. Then it triggers the job on the pushes
+between the two that have no result, builds first. If no push up to
+--max-revisions passed, it fills all of them; with --automatic, none.`,
+		Example: `  mozci backfill --world testdata/worlds/permanent.txt \
+      --label linux64/opt/xpcshell-1 --rev d4f3de2cd033 --times 2
+  mozci backfill 'https://treeherder.mozilla.org/jobs?repo=autoland&selectedTaskRun=…'
+  mozci backfill --label test-linux2404-64/opt-xpcshell-1 --rev a062f26a3ad8 --yes`,
+		Args: oneLink,
+		RunE: a.linked(func(cmd *cobra.Command) error { return a.backfill(cmd, b) }),
 	}
 	f := cmd.Flags()
-	f.StringVar(&b.label, "label", "", "the `label` that is broken")
-	f.StringVar(&b.rev, "rev", "", "a `revision` on which it is bad: 12 to 40 digits, of hg or of git, or tip")
+	f.StringVar(&b.label, "label", "", "the `label` of the broken job")
+	f.StringVar(&b.rev, "rev", "", "a `revision` where the job failed: 12 to 40 digits of hg or git, or tip")
 	f.IntVar(&b.maxRevisions, "max-revisions", 20,
-		"how many pushes before it to look at, at most; with --allthethings half as many again as SETA passes over")
-	f.IntVar(&b.times, "times", 1, "how many runs each missing push is to have in all")
-	f.BoolVar(&b.automatic, "automatic", false, "no person asked: do nothing when the label was never good")
-	f.BoolVar(&b.holes, "holes", false, "fill every push of the range, whatever the results: for performance jobs")
-	f.BoolVar(&b.newer, "fill-newer", false, "fill the pushes newer than the first bad one as well, which cannot "+
-		"hold the culprit")
-	f.BoolVar(&b.existing, "existing-only", false, "only where the builds exist: ask for no build")
-	f.BoolVar(&b.follow, "follow-merges", false, "look at what merges brought from other repositories, too")
-	f.StringVar(&b.test, "test", "", "good and bad are about this `test` and not about the job: its logs tell")
+		"maximum `number` of earlier pushes to check; with --allthethings, 1.5 times what SETA skips")
+	f.IntVar(&b.times, "times", 1, "the total `number` of runs that each push should have; runs it has count")
+	f.BoolVar(&b.automatic, "automatic", false, "unattended: trigger nothing when no good push is found")
+	f.BoolVar(&b.holes, "holes", false, "fill every push in the range, whatever its results: for performance jobs")
+	f.BoolVar(&b.newer, "fill-newer", false, "also fill the pushes newer than the first bad one, which cannot "+
+		"have broken the job")
+	f.BoolVar(&b.existing, "existing-only", false, "use the builds that exist and trigger none")
+	f.BoolVar(&b.follow, "follow-merges", false, "also check what merges brought from other repositories")
+	f.StringVar(&b.test, "test", "", "go by this `test` in the logs, not by the whole job")
 	f.StringArrayVar(&b.manifests, "manifest", nil,
-		"the test `manifest` that the failure is in: on each push the chunk that runs it is looked at; may be given "+
-			"several times")
+		"the test `manifest` with the failure: mozci checks the chunk that runs it on each push; can be repeated")
+	f.BoolVar(&b.explain, "explain", false, "give the reason for each part of the plan")
 	b.add(cmd)
 	b.addBudgets(cmd)
 	return cmd
@@ -80,22 +81,20 @@ func (a *app) backfill(cmd *cobra.Command, b backfillFlags) error {
 		b.maxRevisions = a.things.MaxRevisions(b.label)
 	}
 	ctx := cmd.Context()
-	progress := a.progress()
 	found, err := backfill.Find(ctx, p.repo, p.read, b.label, b.rev, &backfill.FindOptions{
 		MaxRevisions: b.maxRevisions, Times: b.times, Automatic: b.automatic, Holes: b.holes, FillNewer: b.newer,
-		Judge: a.judge(p, b.test), Test: b.test, Width: a.parallel, Ledger: ledger, Observe: progress.saw,
+		Judge: a.judge(p, b.test), Test: b.test, Width: a.parallel, Ledger: ledger, Observe: a.busy.saw(),
 		Logger:       a.log,
 		FollowMerges: b.follow, Manifests: b.manifests, Repositories: p.repositories, ExistingOnly: b.existing,
 		Budgets: b.budgets(cmd.Flags()),
 	})
-	progress.done()
 	if err != nil && (errors.Is(err, backfill.ErrNotBad) || len(found.History) < 2) {
 		return err
 	}
 	if !a.json {
 		a.printFound(ctx, found, b)
 	}
-	if err == nil && a.wanted(b.actFlags, found.Plan) {
+	if a.toAct(b.actFlags, found.Plan, err == nil) {
 		found.Plan, err = a.carryOut(ctx, p.act, found.Plan, ledger)
 	}
 	if a.json {
@@ -111,82 +110,4 @@ func (a *app) backfill(cmd *cobra.Command, b backfillFlags) error {
 		return errNotEnough
 	}
 	return err
-}
-
-// printFound is the table of the walk, and what to make of it.
-func (a *app) printFound(ctx context.Context, r backfill.FindResult, b backfillFlags) {
-	table := a.table()
-	say(table, "push\tverdict\truns\n")
-	for _, s := range r.History {
-		what := s.Runs.String()
-		if s.Err != nil {
-			what = "could not be read"
-		}
-		if s.Label != r.Label {
-			what += ", as " + s.Label
-		}
-		say(table, "%s\t%s\t%s\n", pushName(s.Push), s.Verdict, what)
-	}
-	_ = table.Flush()
-	a.printf("\n")
-	switch {
-	case r.LastGood != nil:
-		a.printf("last good  %s\n", pushName(*r.LastGood))
-	default:
-		a.printf("last good  none in the %d pushes before %s\n", len(r.History)-1, pushName(r.Start))
-	}
-	if r.FirstBad != nil {
-		a.printf("first bad  %s\n", pushName(*r.FirstBad))
-	}
-	for _, m := range r.Merges {
-		a.printFollowed(m)
-	}
-	for _, w := range r.Warnings {
-		a.printf("warning    %s\n", w)
-	}
-	if link := a.link(ctx, r); link != "" {
-		a.printf("look       %s\n", link)
-	}
-	a.printf("\n")
-	a.printPlan(r.Plan, r.Label)
-	if b.yes && r.Plan.Total() > 0 {
-		return // what is asked for is said when it is
-	}
-	a.printf("%s to trigger\n", runs(r.Plan.Total()))
-}
-
-// printFollowed says where what a merge brought was good last.
-func (a *app) printFollowed(m backfill.Followed) {
-	where := "none that is known"
-	if m.LastGood != nil {
-		where = a.where(*m.LastGood)
-	}
-	a.printf("merge      push %s brought pushes of %s: last good there %s", a.where(m.Through), m.Repo, where)
-	if m.FirstBad != nil {
-		a.printf(", first bad %s", a.where(*m.FirstBad))
-	}
-	a.printf("\n")
-}
-
-// link is the page of the CI that was asked: Treeherder's of the range, or a Buildbot
-// master's of the builder.
-func (a *app) link(ctx context.Context, r backfill.FindResult) string {
-	if a.opened != nil {
-		if p, ok := a.opened.read.(*buildbot.Project); ok {
-			return p.LabelPage(ctx, r.Label)
-		}
-	}
-	if a.world != "" || !strings.Contains(a.thURL, "://") {
-		return ""
-	}
-	oldest := r.History[len(r.History)-1].Push
-	q := url.Values{
-		"repo": {r.Start.Repo}, "fromchange": {oldest.Revision}, "tochange": {r.Start.Revision}, "searchStr": {r.Label},
-	}
-	at, err := url.Parse(strings.TrimSuffix(a.thURL, "/"))
-	if err != nil {
-		return ""
-	}
-	at.User = nil // a page is passed on
-	return at.String() + "/jobs?" + q.Encode()
 }

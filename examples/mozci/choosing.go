@@ -29,25 +29,25 @@ type choosing struct {
 func (c *choosing) byName(f *pflag.FlagSet) {
 	c.flags = f
 	f.StringSliceVar(&c.includes, "includes", nil,
-		"labels that have all of these `words`, separated by commas, in their names")
-	f.StringSliceVar(&c.excludes, "excludes", nil, "labels that have none of these `words` in their names")
-	f.StringArrayVar(&c.queries, "query", nil, "labels that match this `query` in fzf's syntax, such as "+
-		"\"xpcshell !debug linux\"; several are a union")
+		"jobs with all of these `words`, separated by commas, in their names")
+	f.StringSliceVar(&c.excludes, "excludes", nil, "jobs with none of these `words` in their names")
+	f.StringArrayVar(&c.queries, "query", nil, "jobs that match this `query` in fzf's syntax, such as "+
+		"\"xpcshell !debug linux\"; repeat it for jobs that match either")
 }
 
 // bySyntax adds the flag of Mozilla's old way to choose.
 func (c *choosing) bySyntax(f *pflag.FlagSet) {
-	f.StringVar(&c.try, "try-syntax", "", "labels that this try `syntax` chooses, such as "+
+	f.StringVar(&c.try, "try-syntax", "", "jobs that this try `syntax` chooses, such as "+
 		"\"try: -b do -p linux64 -u xpcshell -t none\"")
 }
 
 // byParts adds the flags that go by what labels are made of.
 func (c *choosing) byParts(f *pflag.FlagSet) {
-	f.StringSliceVar(&c.types, "build-type", nil, "labels of these build `types`, such as opt or debug")
-	f.StringSliceVar(&c.platforms, "platform", nil, "labels that build or run on these `platforms`")
-	f.StringSliceVar(&c.suites, "suite", nil, "labels of these `suites`, such as mochitest-browser-chrome")
-	f.IntSliceVar(&c.chunks, "chunk", nil, "labels of these chunks, each a `number`")
-	f.StringArrayVar(&c.matches, "match", nil, "labels that match this `regexp`; several are a union")
+	f.StringSliceVar(&c.types, "build-type", nil, "jobs of these build `types`, such as opt or debug")
+	f.StringSliceVar(&c.platforms, "platform", nil, "jobs that build or run on these `platforms`")
+	f.StringSliceVar(&c.suites, "suite", nil, "jobs of these `suites`, such as mochitest-browser-chrome")
+	f.IntSliceVar(&c.chunks, "chunk", nil, "jobs of these chunks, each a `number`")
+	f.StringArrayVar(&c.matches, "match", nil, "jobs whose name matches this `regexp`; repeat it for jobs that match either")
 }
 
 // chooses reports whether any of the flags was given.
@@ -118,7 +118,7 @@ func (a *app) rebuilds(c trychooser.Choice) {
 		{"--rebuild-raptor", c.Try.RebuildRaptor},
 	} {
 		if option.runs > 1 {
-			a.warnf("mozci: %s %d is not applied: only labels are taken from try syntax, and mozci trigger has "+
+			a.warnf("note: %s %d is not applied: only labels are taken from try syntax, and mozci trigger has "+
 				"--times\n",
 				option.name, option.runs)
 		}
@@ -183,7 +183,7 @@ func (h *hearing) told(a *app, op, key string) error {
 		if n := h.missed[what]; n < h.pushes {
 			where = fmt.Sprintf(" on %d of %d pushes", n, h.pushes)
 		}
-		a.warnf("mozci: not understood%s: %s\n", where, what)
+		a.warnf("note: not understood%s: %s\n", where, what)
 	}
 	switch {
 	case h.pushes == 0:

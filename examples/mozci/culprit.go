@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -27,6 +26,7 @@ type culpritFlags struct {
 	confidence, nothing                    float64
 	maxRuns, maxRevisions, history, extend int
 	batch                                  string
+	told                                   bool // the first lines of the search are on the screen
 	newer                                  int
 	permanent, explain, anyFailure, perf   bool
 }
@@ -35,39 +35,45 @@ func (a *app) culpritCommand() *cobra.Command {
 	var c culpritFlags
 	cmd := &cobra.Command{
 		Use:   "culprit [LINK]",
-		Short: "Search until the push that did it is known, also when the job is flaky",
-		Long: `Search until the push that broke a label is known with the confidence, also when
-it fails only now and then. What ran already is evidence; the runs that tell most
-are asked for and waited for; the culprit is named after a failure on it and a
-pass on its parent. Only failures like the one on --rev count. How many runs and
-rounds it will take, and how long, is said first, and more runs than --max-runs
-are refused. It can be stopped at any time: the same call goes on.`,
-		Example: `  mozci culprit --label test-linux1804-64-qr/opt-xpcshell-1 --rev a062f26a3ad8 --confidence 0.95 --max-runs 60 --yes
-  mozci culprit --world testdata/worlds/intermittent.txt --label linux64/opt/mochitest-2 --rev tip --explain
-  mozci culprit --world testdata/worlds/perf.txt --label linux64/opt/talos-tp5o --rev tip --perf`,
+		Short: "Find the push that broke a job, even a flaky one",
+		Long: `Find the push that broke a job, even a flaky one.
+
+mozci counts the runs that exist as evidence, triggers the most informative next
+runs, waits for them, and goes on until it is as sure as --confidence says. It
+names a push only after a failure there and a pass on the push before. Only
+failures like the one on --rev count.
+
+First mozci says how many runs and rounds it expects, and how long they take. It
+refuses a search that needs more than --max-runs. You can stop it at any time;
+the same command goes on where it stopped. Without --yes it triggers nothing.`,
+		Example: `  mozci culprit --world testdata/worlds/intermittent.txt \
+      --label linux64/opt/mochitest-2 --rev tip --yes
+  mozci culprit --world testdata/worlds/perf.txt --label linux64/opt/talos-tp5o \
+      --rev tip --perf --yes
+  mozci culprit 'https://treeherder.mozilla.org/jobs?repo=autoland&selectedTaskRun=…' --yes`,
 		Args: oneLink,
 		RunE: a.linked(func(cmd *cobra.Command) error { return a.culprit(cmd, c) }),
 	}
 	f := cmd.Flags()
-	f.StringVar(&c.label, "label", "", "the `label` that is broken")
-	f.StringVar(&c.rev, "rev", "", "a `revision` on which it failed: 12 to 40 digits, of hg or of git, or tip")
-	f.StringVar(&c.test, "test", "", "which push broke this `test`, and not the job: its logs tell")
+	f.StringVar(&c.label, "label", "", "the `label` of the broken job")
+	f.StringVar(&c.rev, "rev", "", "a `revision` where the job failed: 12 to 40 digits of hg or git, or tip")
+	f.StringVar(&c.test, "test", "", "go by this `test` in the logs, not by the whole job")
 	f.StringArrayVar(&c.manifests, "manifest", nil,
-		"the test `manifest` that the failure is in; may be given several times")
-	f.StringArrayVar(&c.signatures, "signature", nil, "only a failure with this `fingerprint` counts, as mozci "+
-		"failures --json prints it; may be given several times (default: what failed on --rev)")
-	f.BoolVar(&c.anyFailure, "any-failure", false, "every failure of the job counts, whatever failed in it")
-	f.Float64Var(&c.confidence, "confidence", 0.95, "the probability at which a push is named, 0.5 to less than 1")
-	f.Float64Var(&c.nothing, "flakes", 0.4, "how likely it is that nothing broke it, before anything is known; 0.1 "+
-		"where alarms are seldom flakes")
-	f.IntVar(&c.maxRuns, "max-runs", 100, "at most so many runs; -1 is no limit")
-	f.StringVar(&c.batch, "batch", "4", "a `number` of runs at a time; auto asks for as many as a round is worth")
-	f.IntVar(&c.maxRevisions, "max-revisions", 50, "how many pushes before --rev can hold the culprit, at first")
-	f.IntVar(&c.history, "history", 50, "how many pushes before those tell how flaky the label is; -1 is none")
-	f.IntVar(&c.newer, "newer", 40, "how many pushes after --rev tell how often it fails; -1 is none")
-	f.IntVar(&c.extend, "extend", 2, "how often the range may be doubled when the culprit is older; -1 is never")
-	f.BoolVar(&c.permanent, "permanent", false, "a broken push fails always, as with compilers")
-	f.BoolVar(&c.explain, "explain", false, "say why each run was chosen")
+		"the test `manifest` with the failure; can be repeated")
+	f.StringArrayVar(&c.signatures, "signature", nil, "count only failures with this `fingerprint`, which "+
+		"mozci failures --json prints; can be repeated (default: what failed on --rev)")
+	f.BoolVar(&c.anyFailure, "any-failure", false, "count every failure of the job, whatever failed in it")
+	f.Float64Var(&c.confidence, "confidence", 0.95, "how sure to be before naming a push, a `probability` from 0.5 to less than 1")
+	f.Float64Var(&c.nothing, "flakes", 0.4, "the `probability`, before any evidence, that no push broke it; use 0.1 where "+
+		"alarms are rarely flakes")
+	f.IntVar(&c.maxRuns, "max-runs", 100, "maximum `number` of runs; -1 is no limit")
+	f.StringVar(&c.batch, "batch", "4", "the `number` of runs in a round, or auto: as many as a round is worth")
+	f.IntVar(&c.maxRevisions, "max-revisions", 50, "the `number` of pushes up to --rev to suspect at first")
+	f.IntVar(&c.history, "history", 50, "the `number` of pushes before those that show how flaky the job is; -1 is none")
+	f.IntVar(&c.newer, "newer", 40, "the `number` of pushes after --rev that show how often it fails; -1 is none")
+	f.IntVar(&c.extend, "extend", 2, "how many `times` to double the range when the culprit is older; -1 is never")
+	f.BoolVar(&c.permanent, "permanent", false, "a broken push always fails, as with compilers")
+	f.BoolVar(&c.explain, "explain", false, "show all evidence, and why each run was chosen")
 	f.StringVar(&c.plot, "plot", "", "draw the results by push and the probabilities into this SVG `file`")
 	c.askedFlags.add(f)
 	c.addPerf(f)
@@ -164,21 +170,21 @@ func (a *app) culprit(cmd *cobra.Command, c culpritFlags) error {
 	if p.act != p.read {
 		return usage("culprit reads and asks the same CI: leave --trigger-ci out")
 	}
-	// A world has nothing to lose; elsewhere somebody must say yes.
-	if !c.yes && a.world == "" || c.dryRun {
+	if !c.yes {
 		o.DryRun = true
 		first, err := backfill.Search(cmd.Context(), p.repo, p.read, c.label, c.rev, o)
 		if err != nil && len(first.Pushes) == 0 {
 			return err
 		}
-		if err != nil || c.dryRun || settled(first) ||
-			!a.wantedTo(c.actFlags, fmt.Sprintf("Ask for %s?", outlook(forecastOf(first)))) {
-			return errors.Join(err, a.printSearch(first, c, true))
+		err = errors.Join(err, a.printSearch(first, c, true))
+		if err != nil || settled(first) || !a.toSearch(c, first) {
+			return err
 		}
 		o.DryRun = false
 	}
+	watched := a.searching(c)
 	if !a.json {
-		o.Observe = a.searching(c)
+		o.Observe = watched.saw
 	}
 	a.heard = func(m *taskcluster.Message) bool {
 		return m.Label() == "" || m.Label() == c.label || m.Tags["kind"] == "build"
@@ -189,6 +195,8 @@ func (a *app) culprit(cmd *cobra.Command, c culpritFlags) error {
 	}
 	defer stop()
 	found, err := backfill.Search(cmd.Context(), p.repo, ci, c.label, c.rev, o)
+	watched.end()
+	c.told = watched.repo != ""
 	switch {
 	case errors.Is(err, backfill.ErrOverBudget):
 		return errors.Join(err, a.printSearch(found, c, true))
@@ -206,57 +214,6 @@ func (a *app) culprit(cmd *cobra.Command, c culpritFlags) error {
 func unlimited() *int {
 	n := -1
 	return &n
-}
-
-// searching prints what happens, as it does.
-func (a *app) searching(c culpritFlags) func(backfill.Progress) {
-	before, began := -1, false
-	place := a.placeOfSearch()
-	return func(p backfill.Progress) {
-		place(p)
-		if !began {
-			a.printf("expected to take %s\n", outlook(p.Forecast))
-			began = true
-		}
-		if p.Runs == before && !p.Decision.Done {
-			return
-		}
-		before = p.Runs
-		a.printf("%3d runs, %s  %s\n", p.Runs, rounds(p.Rounds), bars(p.Pushes))
-		if c.explain {
-			for _, x := range p.Decision.Next {
-				t := p.Pushes[x]
-				if c.perf {
-					a.printf("          next %s: %d values so far; %s\n", pushName(t.Push), len(t.Values),
-						p.Decision.Why)
-					continue
-				}
-				a.printf("          next %s: failed %d of %d so far; %s\n", pushName(t.Push), t.Failed,
-					t.Failed+t.Passed, p.Decision.Why)
-			}
-		}
-	}
-}
-
-// bars draws probabilities, a character for each push; of many pushes, for
-// several.
-func bars(pushes []backfill.Tested) string {
-	const most = 60
-	levels := []rune(" ▁▂▃▄▅▆▇█")
-	per := (len(pushes) + most - 1) / most
-	var out strings.Builder
-	for i := 0; i < len(pushes); i += per {
-		p := 0.0
-		for _, t := range pushes[i:min(i+per, len(pushes))] {
-			p += t.Probability
-		}
-		level := 0
-		if p >= 0.01 {
-			level = min(int(math.Ceil(p*float64(len(levels)-1))), len(levels)-1)
-		}
-		out.WriteRune(levels[level])
-	}
-	return "[" + out.String() + "]"
 }
 
 type rateJSON struct {
@@ -350,87 +307,4 @@ func (a *app) printSearchJSON(r backfill.SearchResult, planned bool) error {
 		out.Plan = &r.Plan
 	}
 	return a.printJSON(out)
-}
-
-func (a *app) printSearchText(r backfill.SearchResult, c culpritFlags, planned bool) {
-	if r.Value != nil {
-		a.printValues(r)
-		a.printSearchEnd(r, c, planned)
-		return
-	}
-	table := a.table()
-	say(table, "\npush\tfailed\tprobability\n")
-	for i := len(r.Pushes) - 1; i >= 0; i-- {
-		t := r.Pushes[i]
-		if t.Failed+t.Passed == 0 && t.Probability < 0.005 && t.Untestable == "" {
-			continue
-		}
-		note := ""
-		if t.Untestable != "" {
-			note = "cannot run: " + t.Untestable
-		}
-		say(table, "%s\t%d of %d\t%.3f", pushName(t.Push), t.Failed, t.Failed+t.Passed, t.Probability)
-		cells(table, note)
-	}
-	_ = table.Flush()
-	a.printSearchEnd(r, c, planned)
-}
-
-func (a *app) printSearchEnd(r backfill.SearchResult, c culpritFlags, planned bool) {
-	a.printf("\n")
-	if planned {
-		a.printf("expected to take %s; the first:\n", outlook(r.Forecast))
-		a.printPlan(r.Plan, c.label)
-	} else {
-		a.printf("%s\n", sentence(r, c))
-	}
-	only := "only this failure counts"
-	if len(r.Signatures) > 1 {
-		only = "this failure counts"
-	}
-	for _, s := range r.Signatures {
-		a.printf("%s: %s\n", only, oneLine(job.Visible(s.Print)))
-	}
-	for _, w := range r.Warnings {
-		a.printf("warning: %s\n", w)
-	}
-	a.printBehind(r, c, planned)
-}
-
-// sentence is what a sheriff can paste into a bug.
-func sentence(r backfill.SearchResult, c culpritFlags) string {
-	if r.Value != nil {
-		return perfSentence(r, c.label)
-	}
-	what := c.label
-	if c.test != "" {
-		what = c.test + " in " + c.label
-	}
-	rates := fmt.Sprintf("it failed in %d of %s before it and in %d of %s since", r.Before.Failures,
-		runs(r.Before.Runs), r.After.Failures, runs(r.After.Runs))
-	bought := fmt.Sprintf("%s asked for, %s", runs(r.Runs), rounds(r.Rounds))
-	if r.FindFix {
-		return mendedSentence(r, what, bought)
-	}
-	switch r.Outcome {
-	case culprit.Found:
-		if len(r.Class) > 1 {
-			return fmt.Sprintf("%s was broken by one of %d pushes up to %s, which cannot be told apart (probability "+
-				"%.3f): %s (%s).", what, len(r.Class), pushName(r.Class[len(r.Class)-1]), r.Probability, rates, bought)
-		}
-		return fmt.Sprintf("%s was broken by push %s (probability %.3f): %s (%s).", what, pushName(*r.Culprit),
-			r.Probability, rates, bought)
-	case culprit.NotARegression:
-		return fmt.Sprintf("%s was broken by none of these pushes (probability %.3f): it fails in %d of %s, before "+
-			"and since (%s).", what, r.Probability, r.Before.Failures, runs(r.Before.Runs), bought)
-	case culprit.Older:
-		return fmt.Sprintf("%s was broken before these pushes (probability %.3f): look further back with "+
-			"--max-revisions (%s).", what, r.Probability, bought)
-	case culprit.OlderOrNothing:
-		return fmt.Sprintf("%s was broken by none of these pushes: %s. Look further back with --max-revisions (%s).",
-			what, r.Why, bought)
-	case culprit.Infra:
-		return fmt.Sprintf("%s: not known: %s (%s).", what, r.Why, bought)
-	}
-	return fmt.Sprintf("%s: not known: %s; the most probable answer has %.3f (%s).", what, r.Why, r.Probability, bought)
 }

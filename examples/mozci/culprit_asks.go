@@ -1,8 +1,6 @@
 package main
 
 import (
-	"fmt"
-
 	"github.com/spf13/pflag"
 
 	"github.com/mozci/mozci/analysis/culprit"
@@ -19,14 +17,14 @@ type askedFlags struct {
 }
 
 func (q *askedFlags) add(f *pflag.FlagSet) {
-	f.StringVar(&q.good, "good", "", "a `revision` that is known to be good: suspect nothing older; with --find-fix "+
-		"one on which it is known to be mended")
-	f.StringArrayVar(&q.skip, "skip", nil, "never run on the push of this `revision`; what ran there still counts; may "+
-		"be given several times")
-	f.BoolVar(&q.findFix, "find-fix", false, "find the push that mended the job: --rev is a push on which it failed, "+
-		"and newer pushes are searched")
-	f.BoolVar(&q.follow, "follow-merges", false, "when the culprit is a merge, go on in the repository that it came "+
-		"from; --max-runs is for all of it")
+	f.StringVar(&q.good, "good", "", "a `revision` that you know to be good: suspect nothing older; with --find-fix, "+
+		"one where it is fixed")
+	f.StringArrayVar(&q.skip, "skip", nil, "trigger nothing on the push of this `revision`; runs it has still count; can "+
+		"be repeated")
+	f.BoolVar(&q.findFix, "find-fix", false, "find the push that fixed the job, among the pushes after --rev, where "+
+		"it failed")
+	f.BoolVar(&q.follow, "follow-merges", false, "when the culprit is a merge, go on in the repository it merged; "+
+		"--max-runs covers both")
 }
 
 // check refuses flags that are given without a value.
@@ -60,31 +58,6 @@ func forecastOf(r backfill.SearchResult) backfill.Outlook {
 		return forecastOf(*r.Merges[n-1].Result)
 	}
 	return r.Forecast
-}
-
-// placeOfSearch says when a search goes on behind a merge.
-func (a *app) placeOfSearch() func(backfill.Progress) {
-	repo := ""
-	return func(p backfill.Progress) {
-		if len(p.Pushes) == 0 || p.Pushes[0].Push.Repo == repo {
-			return
-		}
-		if repo != "" {
-			a.printf("it is a merge: the search goes on among what it brought of %s\n", p.Pushes[0].Push.Repo)
-		}
-		repo = p.Pushes[0].Push.Repo
-	}
-}
-
-// printBehind prints what was found behind merges.
-func (a *app) printBehind(r backfill.SearchResult, c culpritFlags, planned bool) {
-	for _, b := range r.Merges {
-		if b.Result == nil {
-			continue // a warning says why
-		}
-		a.printf("\nbehind push %s, in %s:\n", pushName(b.Through), b.Repo)
-		a.printSearchText(*b.Result, c, planned && b.Result.Outcome == culprit.Undecided)
-	}
 }
 
 // culpritAsked is what the JSON of a search says of it.
@@ -169,28 +142,4 @@ func warningsOf(r backfill.SearchResult) []string {
 		}
 	}
 	return out
-}
-
-// mendedSentence says which push mended what, for a bug.
-func mendedSentence(r backfill.SearchResult, what, bought string) string {
-	rates := fmt.Sprintf("it failed in %d of %s before it and in %d of %s since", r.Before.Failures,
-		runs(r.Before.Runs), r.After.Failures, runs(r.After.Runs))
-	switch {
-	case r.Outcome == culprit.Found && len(r.Class) > 1:
-		return fmt.Sprintf("%s was mended by one of %d pushes up to %s, which cannot be told apart (probability "+
-			"%.3f): %s (%s).", what, len(r.Class), pushName(r.Class[len(r.Class)-1]), r.Probability, rates, bought)
-	case r.Outcome == culprit.Found:
-		return fmt.Sprintf("%s was mended by push %s (probability %.3f): %s (%s).", what, pushName(*r.Culprit),
-			r.Probability, rates, bought)
-	case r.Outcome == culprit.NotARegression:
-		return fmt.Sprintf("%s was mended by none of these pushes (probability %.3f): it is a flake, which fails in "+
-			"%d of %s all along (%s).", what, r.Probability, r.Before.Failures+r.After.Failures,
-			runs(r.Before.Runs+r.After.Runs), bought)
-	case r.Outcome == culprit.Older:
-		newest := r.Pushes[len(r.Pushes)-1].Push
-		return fmt.Sprintf("%s is not mended yet up to push %s (probability %.3f): where newer pushes exist, look at "+
-			"more of them with --max-revisions (%s).", what, pushName(newest), r.Probability, bought)
-	}
-	return fmt.Sprintf("%s: which push mended it is not known: %s; the most probable answer has %.3f (%s).", what,
-		r.Why, r.Probability, bought)
 }

@@ -34,11 +34,11 @@ func (a *app) eventsCommand() *cobra.Command {
 	var f eventFlags
 	cmd := &cobra.Command{
 		Use:   "events",
-		Short: "List what happens to jobs as Pulse tells it, or what recorded messages tell",
-		Long: `List what happens to the jobs of a repository, as Pulse tells it, until you press
+		Short: "Print job events from Pulse, or from a file of recorded messages",
+		Long: `Print what happens to the jobs of a repository, from Pulse, until you press
 Ctrl+C. That needs an account of PulseGuardian in PULSE_USER and PULSE_PASSWORD.
 
-With --replay-messages, list what a file of recorded Pulse messages tells: those of
+With --replay-messages mozci reads recorded Pulse messages instead: of
 Taskcluster's queue, of Mozilla's Buildbot (raw or normalized) and of Treeherder.
 
 The file is a JSON list, or has a message on each line, and may be packed with gzip; - is
@@ -270,7 +270,7 @@ func (r *replay) sayQuiet() {
 		if r.about[what] > 1 {
 			about = plural(r.about[what], "message") + " are"
 		}
-		r.a.warnf("mozci: %s about %s, and not about jobs\n", about, what)
+		r.a.warnf("note: %s about %s, and not about jobs\n", about, what)
 	}
 }
 

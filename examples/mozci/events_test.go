@@ -104,9 +104,9 @@ func TestEventsOfRecordedFiles(t *testing.T) {
 		"treeherder__taskcluster_pulse_messages.json": {
 			want: map[string]int{"taskcluster pending": 67, "taskcluster running": 11, "taskcluster success": 13},
 		},
-		"treeherder__hg_push.json": {says: "mozci: 1 message is about pushes, and not about jobs\n"},
+		"treeherder__hg_push.json": {says: "note: 1 message is about pushes, and not about jobs\n"},
 		"version-control-tools__hgpushes_messages_test-pulse-notifier.json": {
-			says: "mozci: 6 messages are about pushes, and not about jobs\n",
+			says: "note: 6 messages are about pushes, and not about jobs\n",
 		},
 		// The test that it is of fills in the revision.
 		"treeherder__pulse_job_data_2015.json": {aside: 3, says: "origin.revision", status: 1},
@@ -191,7 +191,7 @@ func TestEventsOfTheWire(t *testing.T) {
 			first = lines
 		}
 		if d := cmp.Diff(first, lines); d != "" || status != 0 || len(lines) == 0 ||
-			errOut != "mozci: 3 messages are about groups of tasks, and not about jobs\n" {
+			errOut != "note: 3 messages are about groups of tasks, and not about jobs\n" {
 			t.Errorf("%s: exit %d, %s\n%s", name, status, errOut, d)
 		}
 	}
@@ -336,7 +336,7 @@ func complaints(t *testing.T, text string) string {
 		var e struct {
 			Error struct{ Op, Key, Message string }
 		}
-		if strings.HasPrefix(line, "mozci: ") {
+		if strings.HasPrefix(line, "note: ") {
 			out.WriteString(line)
 			continue
 		}
@@ -376,7 +376,7 @@ func TestEventsSetAside(t *testing.T) {
 		}
 		out, errOut, status := mozci(t, "events", "--replay-messages", path)
 		if strings.Count(out, "\n") != 2 || status != 1 ||
-			!strings.HasPrefix(errOut, "mozci: events "+path+", message 2, line 2: set aside: ") {
+			!strings.HasPrefix(errOut, "error: "+path+", message 2, line 2: set aside: ") {
 			t.Errorf("%s, for people: exit %d, %s\n%s", name, status, errOut, out)
 		}
 	}

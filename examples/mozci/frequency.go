@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -21,24 +23,27 @@ func (a *app) frequencyCommand() *cobra.Command {
 	var q frequencyFlags
 	cmd := &cobra.Command{
 		Use:   "frequency [LINK]",
-		Short: "How often it fails, and how many runs that means",
-		Long: `How often a label, or one test of it, fails: over the last pushes, or as counted.
-How many runs show it again with the confidence, and how many passes rule it out.`,
+		Short: "Estimate how often a job or test fails, and how many runs it takes to reproduce it",
+		Long: `Estimate how often a job, or one test in it, fails over the last pushes, or from
+counts of your own. mozci also says how many runs show the failure again, and how
+many passes in a row rule it out.`,
 		Example: `  mozci frequency --failures 3 --runs 6
-  mozci frequency --label test-linux1804-64-qr/opt-xpcshell-1 --rev tip --last 50`,
+  mozci frequency --world testdata/worlds/intermittent.txt \
+      --label linux64/opt/mochitest-2 --rev tip --last 15
+  mozci frequency 'https://treeherder.mozilla.org/jobs?repo=autoland&selectedTaskRun=…'`,
 		Args: oneLink,
 		RunE: a.linked(func(cmd *cobra.Command) error { return a.frequency(cmd, q) }),
 	}
 	f := cmd.Flags()
-	f.StringVar(&q.label, "label", "", "the `label`")
-	f.StringVar(&q.rev, "rev", "tip", "the newest push, by `revision`")
-	f.IntVar(&q.last, "last", 50, "so many pushes up to --rev")
-	f.StringVar(&q.test, "test", "", "how often this `test` fails, and not the job: its logs tell")
-	f.IntVar(&q.failures, "failures", 0, "so many failures were counted, of --runs")
-	f.IntVar(&q.runs, "runs", 0, "so many runs were counted")
-	f.Float64Var(&q.confidence, "confidence", 0.95, "of the interval and of the numbers of runs, 0 to 1")
+	f.StringVar(&q.label, "label", "", "the `label` of the job")
+	f.StringVar(&q.rev, "rev", "tip", "the newest push to count, by its `revision`")
+	f.IntVar(&q.last, "last", 50, "the `number` of pushes to count, up to --rev")
+	f.StringVar(&q.test, "test", "", "go by this `test` in the logs, not by the whole job")
+	f.IntVar(&q.failures, "failures", 0, "the `number` of failures that you counted, of --runs")
+	f.IntVar(&q.runs, "runs", 0, "the `number` of runs that you counted")
+	f.Float64Var(&q.confidence, "confidence", 0.95, "how sure the answers are to be, a `probability` between 0 and 1")
 	f.StringVar(&q.method, "method", string(analysis.Wilson),
-		"of the interval, by `name`: wilson, clopper-pearson or jeffreys")
+		"the `name` of the interval: wilson, clopper-pearson or jeffreys")
 	return cmd
 }
 
@@ -69,7 +74,7 @@ func (a *app) frequency(cmd *cobra.Command, q frequencyFlags) error {
 	counted := cmd.Flags().Changed("failures") || cmd.Flags().Changed("runs")
 	switch {
 	case counted && q.label != "":
-		return usage("--failures and --runs say what was counted: they go with no --label")
+		return usage("--failures and --runs are counts of your own: leave out --label")
 	case counted && (!cmd.Flags().Changed("failures") || !cmd.Flags().Changed("runs")):
 		return usage("--failures and --runs go together")
 	case !counted && q.label == "":
@@ -159,25 +164,57 @@ func (a *app) printFrequency(o analysis.Overview, label string) error {
 		}
 		return a.printJSON(out)
 	}
-	if label != "" {
-		for _, p := range o.ByPush {
-			if p.Runs > 0 {
-				a.printf("%s  %d of %d\n", pushName(p.Push), p.Failures, p.Runs)
-			}
-		}
-		a.printf("\n")
+	a.printFrequencyText(o, label)
+	return nil
+}
+
+// printFrequencyText is the answer in a sentence, what follows from it, and the pushes.
+func (a *app) printFrequencyText(o analysis.Overview, what string) {
+	r := o.Overall
+	if what == "" {
+		what = "It"
 	}
-	a.printf("failed in %d of %s: %.1f %%, between %.1f and %.1f %% (%s, %v)\n", r.Failures, runs(r.Runs), 100*r.Rate,
-		100*r.Low, 100*r.High, r.Method, r.Confidence)
-	if n.None {
-		a.printf("it was never seen to fail: no number of runs can be named\n")
+	if r.Runs == 0 {
+		a.paragraph("", strong, fmt.Sprintf("%s has no run that tells: nothing is known of how often it fails.", what))
 	} else {
-		a.printf("to see it again with probability %v: %s (%d at best, %d at worst)\n", r.Confidence, runs(n.Runs),
-			n.Optimistic, n.Pessimistic)
-		a.printf("to rule it out with probability %v: %d passes in a row\n", r.Confidence, n.RuleOut)
+		a.paragraph("", strong, fmt.Sprintf("%s failed in %s: %s, between %s and %s.", what, ofRuns(r.Failures, r.Runs),
+			percent(r.Rate), percent(r.Low), percent(r.High)))
+	}
+	if r.Runs > 0 {
+		a.printf("\n")
+		g := reproducing(r)
+		g.write(a, a.out)
 	}
 	for _, w := range r.Warnings {
-		a.printf("warning: %s\n", w)
+		a.note("%s", w)
 	}
-	return nil
+	t := grid{head: []string{"push", "failed"}}
+	for _, p := range slices.Backward(o.ByPush) {
+		symbol := passed
+		if p.Failures > 0 {
+			symbol = failed
+		}
+		if p.Runs > 0 {
+			t.add(mark(symbol), cell{text: pushName(p.Push), url: a.pushPage(p.Push)},
+				cell{text: fmt.Sprintf("%d of %d", p.Failures, p.Runs)})
+		}
+	}
+	if len(t.rows) > 0 {
+		a.printf("\n")
+		t.write(a, a.out)
+	}
+}
+
+// reproducing says how many runs show a failure again, and how many rule it out.
+func reproducing(r analysis.Rate) grid {
+	g := grid{cut: map[int]bool{2: true}}
+	if n := r.ToReproduce(); n.None {
+		g.add(cell{}, cell{text: "to see it again"}, cell{text: "not known: it was never seen to fail"})
+	} else {
+		g.add(cell{}, cell{text: "to see it again"}, cell{text: fmt.Sprintf("%s (%d at best, %d at worst)", runs(n.Runs),
+			n.Optimistic, n.Pessimistic)})
+		g.add(cell{}, cell{text: "to rule it out"}, cell{text: plural(n.RuleOut, "pass") + " in a row"})
+	}
+	g.add(cell{}, cell{text: "confidence"}, cell{text: fmt.Sprintf("%s (%s interval)", percent(r.Confidence), r.Method)})
+	return g
 }

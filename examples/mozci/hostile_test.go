@@ -31,7 +31,7 @@ import (
 // terminal and set its title, turn the order of letters, hide, and begin a line that
 // looks like one of the program's.
 const evil = "\x1b[31m\x1b]0;t\x07\u009b2J\u202e\u2066\u200e\u061c\u200b\u2060\ufeff\u2028\U000E0041\u0085\ufe0f\r" +
-	"\nmozci: all is well\t"
+	"\nerror: all is well\t"
 
 // evilWord is the same without blanks, for a label.
 var evilWord = "e-" + strings.Join(strings.FieldsFunc(evil, unicode.IsSpace), "")
@@ -41,7 +41,7 @@ func tame(t *testing.T, what, text string) {
 	t.Helper()
 	for i, r := range text {
 		seen := r == '\n' || strconv.IsPrint(r) && (r < 0xfe00 || r > 0xfe0f)
-		if !seen || strings.HasPrefix(text[i:], "\nmozci: all is well") {
+		if !seen || strings.HasPrefix(text[i:], "\nerror: all is well") {
 			t.Errorf("%s: %q at %d in\n%q", what, r, i, text)
 			return
 		}
@@ -228,7 +228,7 @@ func TestHostileLogs(t *testing.T) {
 			"\nFATAL ERROR " + evilWord + "\n",
 		"structured": `{"action": "test_result", "test": ` + jsonOf(t, "t"+evil) + `, "status": ` + jsonOf(t, "FAIL"+evil) +
 			`, "expected": "PASS", "message": ` + jsonOf(t, evil) + `, "group": ` + jsonOf(t, evil) + `, "line": 1}` + "\n",
-		"JUnit":   `<testsuite name="s"><testcase name="a&#x202e;&#x9b;&#xfeff;" classname="b"><failure message="&#x200b;&#10;mozci: all is well"/></testcase></testsuite>`,
+		"JUnit":   `<testsuite name="s"><testcase name="a&#x202e;&#x9b;&#xfeff;" classname="b"><failure message="&#x200b;&#10;error: all is well"/></testcase></testsuite>`,
 		"nothing": evil + "\x00\x9b\xff",
 	} {
 		if err := os.WriteFile(log, []byte(text), 0o600); err != nil {
@@ -261,10 +261,12 @@ func TestHostileLabelIsDrawn(t *testing.T) {
 func TestSay(t *testing.T) {
 	var out, errOut bytes.Buffer
 	a := &app{out: &out, err: &errOut, started: true}
-	a.printStep(trigger.Step{Label: evil, Count: 1, Receipt: &job.Receipt{Link: evil, Note: evil}})
-	p := &progress{a: a, show: true}
-	p.saw(backfill.Sighting{Push: job.Push{Revision: evil, Time: time.Unix(0, 0)}})
-	p.done()
+	(&acting{a: a}).step(trigger.Step{Label: evil, Count: 1, Receipt: &job.Receipt{Link: evil, Note: evil}})
+	p := &progress{out: &errOut, width: func() int { return 300 }}
+	p.saw()(backfill.Sighting{Push: job.Push{Revision: evil, Time: time.Unix(0, 0)}})
+	p.tell("%s", evil)
+	p.draw()
+	p.clear()
 	a.warnf("Trigger %s? [y/N] ", evil)
 	a.complain(fmt.Errorf("x: %w", job.Wrap("op", evil, job.ErrDenied)))
 	tame(t, "a step", out.String())
@@ -312,7 +314,7 @@ func TestPasswordOfAServiceIsNotPrinted(t *testing.T) {
 		out, errOut, _ := mozci(t, append([]string{
 			"backfill", "--ci", "treeherder", "--treeherder-url", url, "--log-level", "debug",
 		}, args...)...)
-		if strings.Contains(out+errOut, "s3cr3t") || len(args[1]) > 5 && !strings.Contains(out, "look       "+plain) {
+		if strings.Contains(out+errOut, "s3cr3t") || len(args[1]) > 5 && !strings.Contains(out, "  "+plain) {
 			t.Errorf("%q: %s%s", args, out, errOut)
 		}
 	}

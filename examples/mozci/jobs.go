@@ -18,14 +18,17 @@ func (a *app) jobsCommand() *cobra.Command {
 	var rev string
 	var labels []string
 	cmd := &cobra.Command{
-		Use:     "jobs [LINK]",
-		Short:   "The true state of the jobs of a push",
-		Example: `  mozci jobs --rev a062f26a3ad8 --label test-linux1804-64-qr/opt-xpcshell-1`,
-		Args:    oneLink,
-		RunE:    a.linked(func(cmd *cobra.Command) error { return a.jobs(cmd, rev, labels) }),
+		Use:   "jobs [LINK]",
+		Short: "Show every run on a push and how it ended",
+		Long: `Show every run on a push and how it ended, by the CI itself: also runs that were
+coalesced, retried, or lost with their machine.`,
+		Example: `  mozci jobs --world testdata/worlds/permanent.txt --rev d4f3de2cd033
+  mozci jobs --rev a062f26a3ad8 --label test-linux2404-64/opt-xpcshell-1`,
+		Args: oneLink,
+		RunE: a.linked(func(cmd *cobra.Command) error { return a.jobs(cmd, rev, labels) }),
 	}
-	cmd.Flags().StringVar(&rev, "rev", "", "a `revision` of 12 to 40 digits, of hg or of git, or tip")
-	cmd.Flags().StringArrayVar(&labels, "label", nil, "this `label` only; may be given several times")
+	cmd.Flags().StringVar(&rev, "rev", "", "the push, by a `revision`: 12 to 40 digits of hg or git, or tip")
+	cmd.Flags().StringArrayVar(&labels, "label", nil, "show only runs of this `label`; can be repeated")
 	return cmd
 }
 

@@ -20,8 +20,8 @@ import (
 func (a *app) linkCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "link LINK",
-		Short: "Show what the link of a job, a push or a log says",
-		Long: `Show what the link of a job, a push or a log says, without asking any service.
+		Short: "Show what a copied link names: which job, push or log",
+		Long: `Show what a copied link names: which job, push or log. mozci asks no service.
 
 LINK is an address as copied from the browser: a page of Treeherder, Taskcluster, hg or
 Buildbot, or the id of a task, alone or with a run (ID/0). Its host must be one that
@@ -29,7 +29,7 @@ Buildbot, or the id of a task, alone or with a run (ID/0). Its host must be one 
 		Example: `  mozci link 'https://treeherder.mozilla.org/jobs?repo=autoland&revision=52f516546de7'`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
-				return usage("link needs one LINK, got %d; quote it, as a shell takes & and # for itself", len(args))
+				return usage("link needs one LINK, got %d; put it in quotes, since & and # mean something to a shell", len(args))
 			}
 			return nil
 		},

@@ -78,7 +78,7 @@ func (a *app) followRun(cmd *cobra.Command, text string) (string, error) {
 			f.command, f.names())
 	case f.own == "":
 		return "", job.Wrap(f.command, f.at.run.ID(), fmt.Errorf(
-			"Treeherder does not say where the logs of this job are: %w", errors.ErrUnsupported))
+			"%w: Treeherder does not say where the logs of this job are", errors.ErrUnsupported))
 	}
 	return f.own, nil
 }

@@ -118,7 +118,7 @@ func TestLinkedPush(t *testing.T) {
 }
 
 // Each command does with the link what it does with the flags.
-func TestLinkedCommands(t *testing.T) {
+func TestLinkedCommands(t *testing.T) { //nolint:funlen // it is a table
 	for _, c := range []struct{ link, flags, says string }{
 		{"jobs {}", "jobs --rev {X} --label {L} --ci treeherder --trigger-ci taskcluster", "test_failed  {L}  {T}/0"},
 		{"jobs {tc}/tasks/{T}", "jobs --rev {X} --label {L}", "test_failed  {L}  {T}/0"},
@@ -253,7 +253,7 @@ func (f *firefoxCI) followed(t *testing.T, args []string) (set map[string]string
 }
 
 // What a link sets, beside what flags say.
-func TestLinkedFlags(t *testing.T) {
+func TestLinkedFlags(t *testing.T) { //nolint:funlen // it is a table
 	for _, c := range []struct{ command, want string }{
 		{"jobs {}", "ci=treeherder label={L} repo=autoland rev={X} trigger-ci=taskcluster"},
 		{"trigger {}", "ci=treeherder label={L} repo=autoland rev={X} trigger-ci=taskcluster"},
@@ -299,7 +299,7 @@ func TestLinkedFlags(t *testing.T) {
 
 // What a flag says otherwise than the link, and what a link says otherwise than its job,
 // is wrong usage, which shows both.
-func TestLinkedContradictions(t *testing.T) {
+func TestLinkedContradictions(t *testing.T) { //nolint:funlen // it is a table
 	f, words := linkedCI(t)
 	for _, c := range []struct {
 		command string
@@ -437,7 +437,7 @@ func TestLinkedIsGone(t *testing.T) {
 type damaging struct {
 	http.RoundTripper
 	host, path string
-	answer     func(real string) string
+	answer     func(text string) string
 }
 
 func (d damaging) RoundTrip(r *http.Request) (*http.Response, error) {

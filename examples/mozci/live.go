@@ -142,7 +142,7 @@ func (a *app) listening(
 	go func() {
 		defer close(done)
 		if err := live.Run(ctx); err != nil {
-			a.warnf("mozci: Pulse cannot be used, asking every minute instead: %v\n", err)
+			a.warnf("note: Pulse cannot be used, asking every minute instead: %v\n", err)
 		}
 	}()
 	return live, func() {

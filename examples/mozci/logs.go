@@ -65,13 +65,14 @@ damaged or too large, mozci prints what it found, says on standard error why
 there may be more, and exits with 1; so it does when no failure is listed and a
 group of tests did not end. It exits with 3 when no line was of a known format,
 and when groups failed and no failure says in which test.`,
-		Example: `  mozci failures --job A0cKfsxWTMq5ESDjLOnkVg/0
+		Example: `  mozci failures examples/mozci/testdata/failed_errorsummary.log
+  mozci failures --job A0cKfsxWTMq5ESDjLOnkVg/0
   mozci failures mochitest_errorsummary.log live_backing.log --json
   mozci failures --format junit report.xml`,
 		RunE: func(cmd *cobra.Command, files []string) error { return a.failures(cmd, names, format, id, files) },
 	}
-	cmd.Flags().StringVar(&format, "format", "auto", "the format of the files, by `name`: "+oneOf(names))
-	cmd.Flags().StringVar(&id, "job", "", "the `id` of a job, as mozci jobs prints it")
+	cmd.Flags().StringVar(&format, "format", "auto", "the `name` of the files' format: "+oneOf(names))
+	cmd.Flags().StringVar(&id, "job", "", "the `id` of a run, which mozci jobs prints")
 	return cmd
 }
 
@@ -226,17 +227,17 @@ func (a *app) printFailures(name string, r *joblog.Report, placer job.LineLocato
 		return err
 	}
 	for _, n := range r.Notes {
-		a.warnf("mozci: %s: %s\n", name, oneLine(n))
+		a.warnf("note: %s: %s\n", name, oneLine(n))
 	}
 	if len(r.Formats) == 0 {
-		a.warnf("mozci: %s: %s; try another --format, or another log of the job\n", name,
+		a.warnf("note: %s: %s; try another --format, or another log of the job\n", name,
 			oneLine(r.Reason))
 		return errNotEnough
 	}
 	unfinished, nameless := a.sayGroups(name, r)
 	switch {
 	case r.Partial:
-		a.warnf("mozci: %s: there may be more failures: %s\n", name, oneLine(r.Reason))
+		a.warnf("note: %s: there may be more failures: %s\n", name, oneLine(r.Reason))
 		return errTold
 	case len(r.Failures) > 0:
 	case unfinished > 0: // the log is cut, or the harness broke
@@ -285,7 +286,7 @@ func (a *app) groups(file string, names []string, one, more string) {
 	if len(names) > most {
 		shown += ", …"
 	}
-	a.warnf("mozci: %s: %d %s: %s\n", file, len(names), one, oneLine(shown))
+	a.warnf("note: %s: %d %s: %s\n", file, len(names), one, oneLine(shown))
 }
 
 // oneLine is a text from a log without the blanks that are no spaces, and not longer
@@ -309,12 +310,12 @@ func (a *app) errorlinesCommand() *cobra.Command {
 	var most int
 	cmd := &cobra.Command{
 		Use:     "errorlines [FILE…]",
-		Short:   "The error lines of plain logs, as a sheriff would list them",
-		Long:    `The error lines of plain logs, compressed or not, by Treeherder's rules; - is standard input.`,
-		Example: `  mozci errorlines live_backing.log`,
+		Short:   "List the error lines of plain logs, as a sheriff would",
+		Long:    `List the error lines of plain logs, packed or not, by the rules of Treeherder; - is standard input.`,
+		Example: `  mozci errorlines examples/mozci/testdata/failed.log`,
 		RunE:    func(cmd *cobra.Command, files []string) error { return a.errorlines(cmd, most, files) },
 	}
-	cmd.Flags().IntVar(&most, "max-lines", 0, "list so many of each file at most; 0 is all")
+	cmd.Flags().IntVar(&most, "max-lines", 0, "maximum `number` of lines to list from each file; 0 is all")
 	return cmd
 }
 

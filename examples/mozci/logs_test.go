@@ -96,7 +96,7 @@ func (want *expectedLog) failures(t *testing.T, log string) {
 // From standard input, of which there is nothing here.
 func TestFailuresOfStandardInput(t *testing.T) {
 	out, errOut, status := mozci(t, "failures", "-")
-	if status != 1 || !strings.Contains(errOut, "failures -: it is empty") {
+	if status != 1 || !strings.Contains(errOut, "error: standard input: it is empty") {
 		t.Errorf("exit %d, %s%s", status, errOut, out)
 	}
 }
@@ -132,7 +132,7 @@ func TestFailuresThatNobodyNames(t *testing.T) {
 func TestFailuresOfARecordedJob(t *testing.T) {
 	_, places := tcServer(t)
 	_, errOut, status := mozci(t, append([]string{"failures", "--job", "AAAAAAAAQAaAAAAAAAAAAA/0"}, places...)...)
-	if status != 3 || !strings.Contains(errOut, "not found") {
+	if status != 3 || !strings.Contains(errOut, "does not correspond to a task that exists") {
 		t.Errorf("exit %d, %s", status, errOut)
 	}
 	_, errOut, status = mozci(t, "failures", "--job", "1", "--ci", "treeherder")

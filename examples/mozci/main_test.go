@@ -50,7 +50,7 @@ func TestLedgerOutlivesTheProgram(t *testing.T) {
 			}
 			for _, says := range []string{
 				"4 runs triggered",
-				"has 1 of 1: 1 coalesced, 1 triggered and not visible yet",
+				"none: 1 run triggered before",
 			} {
 				out, errOut, status := mozci(t, args...)
 				if status != 0 || !strings.Contains(out, says) {

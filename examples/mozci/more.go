@@ -16,13 +16,14 @@ func (a *app) labelsCommand() *cobra.Command {
 	var rev string
 	var c choosing
 	cmd := &cobra.Command{
-		Use:     "labels [LINK]",
-		Short:   "What can run on a push, and the builds that it needs",
-		Example: `  mozci labels --rev tip --query 'xpcshell !debug linux'`,
-		Args:    oneLink,
-		RunE:    a.linked(func(cmd *cobra.Command) error { return a.labels(cmd, rev, &c) }),
+		Use:   "labels [LINK]",
+		Short: "List what can run on a push, and the builds each job needs",
+		Example: `  mozci labels --world testdata/worlds/permanent.txt --rev tip
+  mozci labels --rev tip --query 'xpcshell !debug linux'`,
+		Args: oneLink,
+		RunE: a.linked(func(cmd *cobra.Command) error { return a.labels(cmd, rev, &c) }),
 	}
-	cmd.Flags().StringVar(&rev, "rev", "tip", "a `revision` of 12 to 40 digits, or tip")
+	cmd.Flags().StringVar(&rev, "rev", "tip", "the push, by a `revision`: 12 to 40 digits of hg or git, or tip")
 	c.byName(cmd.Flags())
 	return cmd
 }
@@ -81,8 +82,8 @@ func (a *app) cancelCommand() *cobra.Command {
 	var f actFlags
 	cmd := &cobra.Command{
 		Use:     "cancel",
-		Short:   "Stop the runs that a plan asked for",
-		Long:    `Stop the runs that a plan asked for, as the ledger knows them. What has ended stays.`,
+		Short:   "Stop the runs that a plan triggered",
+		Long:    `Stop the runs that a plan triggered, by the ledger. Runs that have ended stay.`,
 		Example: `  mozci cancel --plan plan.json --yes`,
 		Args:    noArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return a.cancel(cmd, plan, f) },
@@ -103,8 +104,8 @@ func (a *app) cancel(cmd *cobra.Command, file string, f actFlags) error {
 	if err != nil {
 		return err
 	}
-	if !a.wantedTo(f, fmt.Sprintf("Cancel what the plan of %s asked for?", runs(plan.Total()))) {
-		a.printf("%s to cancel, if they were asked for\n", runs(plan.Total()))
+	if !a.wantedTo(f, fmt.Sprintf("Cancel the %s of this plan?", runs(plan.Total()))) {
+		a.printf("Nothing was cancelled. To cancel the %s of this plan, add --yes.\n", runs(plan.Total()))
 		return nil
 	}
 	ids, left, err := trigger.Cancel(cmd.Context(), p.act, ledger, plan)
@@ -112,10 +113,10 @@ func (a *app) cancel(cmd *cobra.Command, file string, f actFlags) error {
 		err = printErr
 	}
 	if err == nil && len(ids) == 0 && len(left) == 0 && !a.json {
-		a.printf("nothing to cancel: what it triggered has ended\n")
+		a.printf("There is nothing to cancel: every run of this plan has ended.\n")
 	}
 	if err == nil && len(ids) == 0 && len(left) > 0 {
-		return job.Wrap("cancel", file, fmt.Errorf("%w: nothing of this plan is known to be asked for",
+		return job.Wrap("cancel", file, fmt.Errorf("%w: the ledger does not know that anything of this plan was triggered",
 			job.ErrNotFound))
 	}
 	return err
@@ -126,7 +127,7 @@ func (a *app) printCancelled(ids []string, left []trigger.LeftOut) error {
 		for _, id := range ids {
 			a.printf("cancelled %s\n", id)
 		}
-		a.printPlan(trigger.Plan{LeftOut: left}, "")
+		a.printPlan(trigger.Plan{LeftOut: left}, "", true)
 		return nil
 	}
 	type leftJSON struct {
@@ -147,7 +148,7 @@ func (a *app) printCancelled(ids []string, left []trigger.LeftOut) error {
 func (a *app) versionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
-		Short: "Which mozci this is",
+		Short: "Show which version this is",
 		Args:  noArgs,
 		RunE: func(*cobra.Command, []string) error {
 			v := version()
@@ -179,38 +180,37 @@ func version() map[string]string {
 func credentialsHelp() *cobra.Command {
 	return &cobra.Command{
 		Use:   "credentials",
-		Short: "What needs credentials, and where they come from",
-		Long: `Reading needs no credentials: hg.mozilla.org's pushlog and Treeherder are public.
+		Short: "Which actions need credentials, and where mozci finds them",
+		Long: `Reading needs no credentials: hg.mozilla.org's pushlog, Treeherder and Firefox's
+Taskcluster are public. To see what yours may do: mozci doctor
 
-So are the reads of Firefox's Taskcluster.
+Taskcluster: to trigger runs, mozci needs a client with the scope to fire the
+hooks of in-tree actions, hooks:trigger-hook:project-gecko/in-tree-action-*. It
+reads TASKCLUSTER_CLIENT_ID, TASKCLUSTER_ACCESS_TOKEN and, for temporary
+credentials, TASKCLUSTER_CERTIFICATE; "taskcluster signin" prints them. They are
+for the deployment of TASKCLUSTER_ROOT_URL or --root-url. Inside a task, mozci
+uses TASKCLUSTER_PROXY_URL and signs nothing. If a scope is missing, the error
+names it.
 
-Asking Taskcluster for runs needs a client with the scope to fire the hooks of
-in-tree actions, hooks:trigger-hook:project-gecko/in-tree-action-*. It is found
-where Taskcluster's own tools look: TASKCLUSTER_CLIENT_ID, TASKCLUSTER_ACCESS_TOKEN
-and, for temporary credentials, TASKCLUSTER_CERTIFICATE, for the deployment of
-TASKCLUSTER_ROOT_URL or --root-url; "taskcluster signin" prints them. Inside a
-task TASKCLUSTER_PROXY_URL is used, and nothing is signed here. What is missing
-is named when the service refuses.
-
-Forcing builds on a Buildbot master mostly needs a user who may: BUILDBOT_USER and
-BUILDBOT_PASSWORD, with which a session is begun at --buildbot-url, be it the master
-that signs in or a server in front of it. For a master that signs in through GitHub,
+Buildbot: to force builds, most masters want a user: set BUILDBOT_USER and
+BUILDBOT_PASSWORD. mozci signs in at --buildbot-url with them, be it the master
+itself or a server in front of it. For a master that signs in through GitHub,
 Google or the like, sign in with a browser and set BUILDBOT_COOKIE to the Cookie
-header of its requests; BUILDBOT_TOKEN is sent as a bearer token.
+header of its requests. mozci sends BUILDBOT_TOKEN as a bearer token.
 
-BuildAPI's self-serve wanted an LDAP account of everybody: SELFSERVE_USER and
+BuildAPI's self-serve wanted an LDAP account: SELFSERVE_USER and
 SELFSERVE_PASSWORD.
 
-Pulse, by which mozci hears of changes at once, needs an account of
-https://pulseguardian.mozilla.org: PULSE_USER and PULSE_PASSWORD. Without one the CI
-is asked every minute.
+Pulse tells mozci of changes at once. It needs an account of
+https://pulseguardian.mozilla.org: PULSE_USER and PULSE_PASSWORD. Without one
+mozci asks the CI every minute.
 
-Treeherder is read only, and a world in memory needs no credentials.
+Treeherder is read only. A world in memory needs no credentials.
 
-A ledger in PostgreSQL takes a user and a password from its URL, as in
+A ledger in PostgreSQL takes its user and password from the URL, as in
 --ledger postgres://user@host/database, or from the variables that PostgreSQL's
-own tools read: PGUSER, PGPASSWORD, PGPASSFILE. Prefer the variables: a URL with a
-password can be seen by others on the same machine.
+own tools read: PGUSER, PGPASSWORD, PGPASSFILE. Prefer the variables: other users
+of the machine can see a URL with a password.
 
 Secrets never reach a log, an error, or a recording of --record.`,
 	}

@@ -13,14 +13,16 @@ func (a *app) originCommand() *cobra.Command {
 	var rev string
 	cmd := &cobra.Command{
 		Use:   "origin [LINK]",
-		Short: "What a merge brought, and from where",
-		Long: `What a merge brought, and from where: for each merge of the push, the repository
-that had it first and exactly those of its pushes that brought something new.`,
-		Example: `  mozci origin --repo mozilla-central --rev 645d1a02d1b6`,
-		Args:    oneLink,
-		RunE:    a.linked(func(cmd *cobra.Command) error { return a.origin(cmd, rev) }),
+		Short: "Show which pushes a merge brought in, and from which repository",
+		Long: `Show which pushes a merge brought in, and from which repository. For each merge on
+the push, mozci lists the pushes of the other repository that brought something
+new, and no others.`,
+		Example: `  mozci origin --world testdata/worlds/merges.txt --repo mozilla-central --rev 3b00
+  mozci origin --repo mozilla-central --rev 645d1a02d1b6`,
+		Args: oneLink,
+		RunE: a.linked(func(cmd *cobra.Command) error { return a.origin(cmd, rev) }),
 	}
-	cmd.Flags().StringVar(&rev, "rev", "", "a `revision` of 12 to 40 digits, of hg or of git, or tip")
+	cmd.Flags().StringVar(&rev, "rev", "", "the push, by a `revision`: 12 to 40 digits of hg or git, or tip")
 	return cmd
 }
 

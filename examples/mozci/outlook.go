@@ -30,7 +30,7 @@ func expectedOf(o backfill.Outlook) expectedJSON {
 func outlook(o backfill.Outlook) string {
 	out := fmt.Sprintf("about %s in %s", runs(int(math.Ceil(o.Runs))), rounds(int(math.Ceil(o.Rounds))))
 	if o.Longest > 0 {
-		out += ", " + between(o.Shortest, o.Longest)
+		out += ", " + spanOf(o.Shortest, o.Longest)
 	}
 	return out
 }
@@ -42,8 +42,8 @@ func rounds(n int) string {
 	return fmt.Sprintf("%d rounds", n)
 }
 
-// between is a span of time in hours, or in minutes where it is short.
-func between(shortest, longest time.Duration) string {
+// spanOf is a span of time in hours, or in minutes where it is short.
+func spanOf(shortest, longest time.Duration) string {
 	unit, one, more := time.Hour, "1 hour", "hours"
 	if longest < 2*time.Hour {
 		unit, one, more = time.Minute, "1 minute", "minutes"

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"io"
 	"maps"
 	"os"
 	"slices"
@@ -62,10 +63,12 @@ func (a *app) canPick() bool {
 }
 
 // pick lets a person choose among the entries.
-func (a *app) pick(ctx context.Context, catalog []job.Runnable, color string) ([]string, error) {
-	p := newPicker(catalog, paletteOf(color))
-	program := tea.NewProgram(p, tea.WithInput(a.in), tea.WithOutput(a.err),
-		tea.WithEnvironment(environment(color)), tea.WithoutSignalHandler())
+func (a *app) pick(ctx context.Context, catalog []job.Runnable) ([]string, error) {
+	a.busy.stop()
+	out := beneath(a.err).(io.Writer) // canPick has seen a terminal
+	p := newPicker(catalog, paletteOf(a.color))
+	program := tea.NewProgram(p, tea.WithInput(a.in), tea.WithOutput(out),
+		tea.WithEnvironment(environment(a.color)), tea.WithoutSignalHandler())
 	defer context.AfterFunc(ctx, program.Quit)() // by a context of its own it does not wait for its reader
 	switch _, err := program.Run(); {
 	case ctx.Err() != nil:

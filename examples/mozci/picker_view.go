@@ -15,15 +15,6 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// When to use colour: what --color takes.
-const (
-	colorAuto   = "auto"
-	colorAlways = "always"
-	colorNever  = "never"
-)
-
-var whenColour = []string{colorAuto, colorAlways, colorNever}
-
 // palette is how the parts of the picker are set off: by bold and dim, and by a
 // colour that any theme of a terminal has; or by nothing at all.
 type palette struct{ title, soft, mark lipgloss.Style }

@@ -381,7 +381,7 @@ func (a *app) client() (*http.Client, error) {
 			err = usage("--replay: %v", err)
 		}
 	default:
-		return nil, nil
+		return a.busy.client(), nil
 	}
 	if err != nil {
 		return nil, err
@@ -391,6 +391,7 @@ func (a *app) client() (*http.Client, error) {
 
 // close ends the recording, and lets go of the ledger.
 func (a *app) close() error {
+	a.busy.stop()
 	var err error
 	if a.db != nil {
 		err = a.db.Close()

@@ -23,10 +23,11 @@ func (a *app) pushesCommand() *cobra.Command {
 	var r rangeFlags
 	cmd := &cobra.Command{
 		Use:   "pushes",
-		Short: "The pushes of a range, oldest first",
-		Long: `The pushes of a range, oldest first: around a revision, between two revisions,
-between two push ids, or between two dates; both ends are always included.`,
-		Example: `  mozci pushes --rev tip --before 9
+		Short: "List the pushes in a range, oldest first",
+		Long: `List the pushes in a range, oldest first: around a revision, between two
+revisions, between two push ids, or between two dates. Both ends are included.`,
+		Example: `  mozci pushes --world testdata/worlds/permanent.txt --rev tip --before 3
+  mozci pushes --rev tip --before 9
   mozci pushes --from-rev 08463e1e5b9e --rev a062f26a3ad8
   mozci pushes --repo mozilla-central --ids 33333:33340
   mozci pushes --since 2026-01-05 --until 2026-01-06T12:00:00Z`,
@@ -34,13 +35,13 @@ between two push ids, or between two dates; both ends are always included.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.pushes(cmd, r) },
 	}
 	f := cmd.Flags()
-	f.StringVar(&r.rev, "rev", "", "a `revision` of 12 to 40 digits, of hg or of git, or tip")
-	f.StringVar(&r.fromRev, "from-rev", "", "the first `revision` of a range that ends with --rev")
-	f.IntVar(&r.before, "before", 0, "how many pushes before --rev")
-	f.IntVar(&r.after, "after", 0, "how many pushes after --rev")
-	f.StringVar(&r.ids, "ids", "", "push ids, `LO:HI`")
+	f.StringVar(&r.rev, "rev", "", "a `revision`: 12 to 40 digits of hg or git, or tip")
+	f.StringVar(&r.fromRev, "from-rev", "", "the oldest `revision` of a range that ends with --rev")
+	f.IntVar(&r.before, "before", 0, "this `number` of pushes before --rev")
+	f.IntVar(&r.after, "after", 0, "this `number` of pushes after --rev")
+	f.StringVar(&r.ids, "ids", "", "a range of push ids, `LO:HI`")
 	f.StringVar(&r.since, "since", "", "the first `date`, RFC 3339 or YYYY-MM-DD (UTC)")
-	f.StringVar(&r.until, "until", "", "the last `date`; a day is included to its end")
+	f.StringVar(&r.until, "until", "", "the last `date`; a day counts to its end")
 	return cmd
 }
 

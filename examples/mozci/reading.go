@@ -21,10 +21,9 @@ import (
 // that acts on each push it reads, asks Taskcluster alone: it has to anyway.
 
 const (
-	ciHelp = "the CI whose jobs are read, by `name`: taskcluster, buildbot, selfserve, or treeherder (read only); " +
-		"on Firefox's CI backfill, culprit and frequency read Taskcluster's history from Treeherder, unless --ci is " +
-		"given"
-	triggerCIHelp = "the CI that triggers runs, by `name`, if it is another one; with --ci treeherder it can be taskcluster"
+	ciHelp = "the `name` of the CI: taskcluster, buildbot, selfserve, or treeherder, which is read only; without it " +
+		"backfill, culprit and frequency read the history of Firefox's CI from Treeherder"
+	triggerCIHelp = "the `name` of the CI that triggers, if it is another one: --ci treeherder can have taskcluster"
 )
 
 // readsHistory reports whether a command reads many pushes, and acts on few of them.

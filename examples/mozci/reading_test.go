@@ -166,9 +166,9 @@ func TestHistoryThroughTreeherder(t *testing.T) {
 			"backfill", "--label", backfilled, "--rev", "tip", "--times", "2", "--yes", "--ledger",
 			filepath.Join(t.TempDir(), "ledger.db"),
 		}
-		for i, want := range []string{"4 runs triggered", "0 runs to trigger", "0 runs to trigger"} {
+		for i, want := range []string{"4 runs triggered", "There is nothing", "There is nothing"} {
 			out, errOut, status := f.mozci(t, args...)
-			if status != 0 || !strings.Contains(out, want) || !strings.Contains(out, "last good  1 ") {
+			if status != 0 || !strings.Contains(out, want) || !strings.Contains(out, "(last good)") {
 				t.Errorf("%s, time %d: exit %d, %s\n%s", name, i+1, status, errOut, out)
 			}
 			f.tc.Settle()
@@ -240,7 +240,7 @@ func TestTreeherderIsMissing(t *testing.T) {
 	f.down = true
 	out, errOut, status := f.mozci(t, "backfill", "--label", backfilled, "--rev", "tip", "--dry-run", "--ledger",
 		filepath.Join(t.TempDir(), "ledger.db"))
-	if status != 0 || !strings.Contains(out, "last good  1 ") || strings.Count(errOut, "warning: ") != 1 ||
+	if status != 0 || !strings.Contains(out, "(last good)") || strings.Count(errOut, "warning: ") != 1 ||
 		strings.Count(errOut, "\n") != 1 || !strings.Contains(errOut, "come from the CI itself") {
 		t.Errorf("exit %d, %s\n%s", status, errOut, out)
 	}

@@ -47,7 +47,7 @@ func TestDeniedIsToldOnce(t *testing.T) {
 		if n := strings.Count(out+errOut, "hooks:trigger-hook:"); status != 1 || n != 1 {
 			t.Errorf("%s: exit %d, the scope is named %d times:\n%s%s", name, status, n, out, errOut)
 		}
-		if name == "a plan" && !strings.Contains(errOut, "4 of 4 not carried out") {
+		if name == "a plan" && !strings.Contains(errOut, "4 of 4 steps not carried out") {
 			t.Errorf("%s: %s", name, errOut)
 		}
 		fired := 0

@@ -59,15 +59,17 @@ func TestBackfillOnSelfServe(t *testing.T) {
 		autolandLog(t, 17, 18, 19, 20), "--ledger", filepath.Join(t.TempDir(), "ledger.db"),
 	}
 	out, errOut, code := mozci(t, append([]string{"backfill", "--label", label, "--rev", "tip", "--yes"}, args...)...)
-	table, _, _ := strings.Cut(out, "look ")
-	want := fmt.Sprintf(`push             verdict  runs
-20 %.12s  bad      1 failed
-19 %.12s  not run  1 coalesced
-18 %.12s  good     1 passed
+	table, _, _ := strings.Cut(out, "The same in")
+	want := fmt.Sprintf(`Linux x86-64 autoland build broke between push 18 (last good) and 20 (first
+bad).
+The push between them has no result. mozci triggers 1 run.
 
-last good  18 %.12s
-first bad  20 %.12s
-`, revisionOf(20), revisionOf(19), revisionOf(18), revisionOf(18), revisionOf(20))
+  push             result     runs         plan
+✕ 20 %.12s  first bad  1 failed
+- 19 %.12s  no result  1 coalesced  1 run
+✓ 18 %.12s  last good  1 passed
+
+`, revisionOf(20), revisionOf(19), revisionOf(18))
 	if d := cmp.Diff(want, table); d != "" || code != 0 || asked != 1 {
 		t.Errorf("exit %d, %d asked, %s (-want +got):\n%s\n%s", code, asked, errOut, d, out)
 	}

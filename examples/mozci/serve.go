@@ -34,17 +34,17 @@ func (a *app) serveCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Run the backfill service and its page",
-		Long: `serve runs the backfill service: an API, and a page for people. It takes the link of a
-job that failed, finds its last good run, triggers what is missing, and says which push
-broke it.
+		Long: `Run the backfill service: an API, and a page for people. Paste the link of a job
+that failed; the service finds the last good run, triggers what is missing, and
+says which push broke the job.
 
-Whoever wants runs needs a token of the file --tokens, or on Taskcluster credentials of
-the deployment, by Hawk; what is done must be within the caller's own scopes. Make a token
-with --new-token NAME. The service keeps its work in the database of --ledger, which
-several of them may share.
+To trigger runs, a caller needs a token from the file --tokens or, on Taskcluster,
+credentials of the deployment, sent by Hawk; the caller's own scopes must allow
+what the service does. --new-token NAME makes a token. The service keeps its work
+in the database of --ledger, which several services can share.
 
-With --world the history is played from its first push on, a token is made, and nothing
-outlives the program.`,
+With --world the service plays the history from its first push on and prints a
+token; nothing outlives the program.`,
 		Example: `  mozci serve --world testdata/worlds/permanent.txt
   mozci serve --tokens tokens.txt --ledger postgres://…`,
 		Args: noArgs,
@@ -52,21 +52,20 @@ outlives the program.`,
 	name := ""
 	l := cmd.Flags()
 	l.StringVar(&f.listen, "listen", "127.0.0.1:8787", "the `address` to listen on")
-	l.StringVar(&f.publicURL, "public-url", "", "the `URL` by which people know the service, where it is another one")
-	l.StringVar(&f.tokens, "tokens", "", "a `file` with a line for each token: a name, its hash, and scopes if it has "+
-		"less than all")
+	l.StringVar(&f.publicURL, "public-url", "", "the `URL` by which people know the service, if it differs from --listen")
+	l.StringVar(&f.tokens, "tokens", "", "a `file` with a line for each token: a name, its hash, and scopes if it does "+
+		"not have all")
 	l.StringVar(&name, "new-token", "", "print a new token, and its line for --tokens under this `name`")
 	l.StringVar(&f.sessionKey, "session-key", "", "a `file` with 32 bytes or more that sign the page's sessions "+
 		"(default: sessions end with the program)")
-	l.StringVar(&f.reads, "reads", "open", "who may read: open, for everybody, or closed")
+	l.StringVar(&f.reads, "reads", "open", "who may read: open for everyone, or closed")
 	l.StringArrayVar(&f.origins, "origin", nil, "a `site` whose scripts may call the API, such as "+
-		"https://treeherder.mozilla.org; may be given several times")
-	l.StringArrayVar(&f.projects, "serve", nil, "a repository's `name` that is served; may be given several times "+
-		"(default: each that the source knows)")
+		"https://treeherder.mozilla.org; can be repeated")
+	l.StringArrayVar(&f.projects, "serve", nil, "the `name` of a repository to serve; can be repeated (default: every "+
+		"repository that the source knows)")
 	l.StringVar(&f.autopilot, "autopilot", "",
-		"let the service act by itself, as this `file` says, in YAML or JSON; in "+
-			"dry run unless its mode is act")
-	l.DurationVar(&f.pace, "pace", 100*time.Millisecond, "with --world, how long the next change takes to come at most")
+		"let the service act by itself by the rules in this `file`, YAML or JSON; a dry run unless its mode is act")
+	l.DurationVar(&f.pace, "pace", 100*time.Millisecond, "with --world, the longest `time` until the next change")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if name != "" {
 			return a.newToken(name)
@@ -222,7 +221,7 @@ func (a *app) serverOptions(f serveFlags, at string) (o *server.Options, err err
 		d.Who = append(d.Who, who)
 	}
 	if d.Tokens == nil && len(d.Who) == 0 {
-		a.warnf("mozci: nobody may trigger anything: give --tokens\n")
+		a.warnf("note: no caller may trigger anything; to allow some, add --tokens\n")
 	}
 	return o, nil
 }

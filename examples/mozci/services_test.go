@@ -124,19 +124,20 @@ func TestBackfillOnTreeherder(t *testing.T) {
 	}
 	out, errOut, status := mozci(t, args...)
 	out = strings.ReplaceAll(out, url, "URL")
-	want := `push              verdict  runs
-903 00000abc0003  bad      1 failed
-902 00000abc0002  not run  no runs
-901 00000abc0001  not run  no runs
-900 00000abc0000  good     1 passed
+	want := `test-linux64/opt-xpcshell-1 broke between push 900 (last good) and 903 (first
+bad).
+The 2 pushes between them have no result. mozci would trigger 4 runs.
 
-last good  900 00000abc0000
-first bad  903 00000abc0003
-look       URL/jobs?fromchange=00000abc00000000000000000000000000000001&repo=autoland&searchStr=test-linux64%2Fopt-xpcshell-1&tochange=00000abc00030000000000000000000000000001
+  push              result     runs      plan
+✕ 903 00000abc0003  first bad  1 failed
+- 902 00000abc0002  no result  no runs   2 runs
+- 901 00000abc0001  no result  no runs   2 runs
+✓ 900 00000abc0000  last good  1 passed
 
-902 00000abc0002  trigger  2 runs  between last good 900 and first bad 903; has none of 2
-901 00000abc0001  trigger  2 runs  between last good 900 and first bad 903; has none of 2
-4 runs to trigger
+The same in the browser:
+  URL/jobs?fromchange=00000abc00000000000000000000000000000001&repo=autoland&searchStr=test-linux64%2Fopt-xpcshell-1&tochange=00000abc00030000000000000000000000000001
+
+4 runs. Nothing was triggered. To trigger them, add --yes.
 `
 	if d := cmp.Diff(want, out); d != "" || status != 0 {
 		t.Errorf("exit %d, %s (-want +got):\n%s", status, errOut, d)

@@ -42,7 +42,7 @@ func (a *app) checkSourcesCommand() *cobra.Command {
 A PATH is a file or a folder: cassettes (such as those of --record), HAR files, recorded
 exchanges, Pulse messages, saved answers. An exchange is recognised by its URL and a message by
 its exchange. A plain file is recognised by --as, by its name, or by what the folder's INDEX.md
-says of it. What nobody recognises is skipped and named on standard error.
+says of it. mozci skips what it does not recognise, and names it on standard error.
 
 With --live, mozci reads the newest pushes of --repo and their jobs from --ci, and checks every
 answer. Nothing is triggered.
@@ -50,9 +50,11 @@ answer. Nothing is triggered.
 Findings: missing (a required field), type (another JSON type), word (an unknown word),
 identity (an answer about something else), bound (a value or page out of bounds), and
 new (a field that mozci does not know). All but new break mozci: exit status 1.`,
+		Example: `  mozci check-sources taskcluster/testdata/cassettes
+  mozci check-sources --live`,
 		RunE: func(cmd *cobra.Command, args []string) error { return a.checkSources(cmd.Context(), f, args) },
 	}
-	c.Flags().StringVar(&f.as, "as", "", "what plain files hold, as the name of an `endpoint`, such as treeherder/jobs")
+	c.Flags().StringVar(&f.as, "as", "", "the `endpoint` that plain files are answers of, such as treeherder/jobs")
 	c.Flags().BoolVar(&f.live, "live", false, "check what the services answer now")
 	return c
 }
@@ -188,28 +190,20 @@ func (a *app) printFindings(c *recorded.Checker) error {
 func (a *app) sayChecked(c *recorded.Checker, breaks int) {
 	skipped := 0
 	for _, s := range c.Skipped {
-		a.warnf("mozci: skipped %s of %s: %s\n", plural(s.Items, "item"), s.File, s.Why)
+		a.warnf("note: skipped %s of %s: %s\n", plural(s.Items, "item"), s.File, s.Why)
 		skipped += s.Items
 	}
 	n := 0
 	for _, count := range c.Checked {
 		n += count
 	}
-	a.warnf("mozci: checked %s of %s: %s\n", plural(n, "item"), plural(len(c.Checked), "endpoint"),
+	a.warnf("note: checked %s of %s: %s\n", plural(n, "item"), plural(len(c.Checked), "endpoint"),
 		strings.Join(slices.Sorted(maps.Keys(c.Checked)), ", "))
-	a.warnf("mozci: skipped %s nobody knows, and %s that refuse or redirect\n", plural(skipped, "item"),
+	a.warnf("note: skipped %s that mozci does not recognise, and %s that refuse or redirect\n", plural(skipped, "item"),
 		plural(c.Refused, "answer"))
 	if breaks > 0 {
-		a.warnf("mozci: %s what mozci reads\n", breaking(breaks))
+		a.warnf("note: %s what mozci reads\n", breaking(breaks))
 	}
-}
-
-// plural is a number of things: "1 answer", "2 answers".
-func plural(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }
 
 func breaking(n int) string {

@@ -79,15 +79,17 @@ func TestBackfillOnRecordedTaskcluster(t *testing.T) {
 	args := append([]string{"backfill", "--label", recordedSuite, "--rev", "tip", "--times", "2", "--dry-run"},
 		recordedPush(t)...)
 	out, errOut, status := mozci(t, args...)
-	out, _, _ = strings.Cut(out, "look ")
-	want := `push             verdict  runs
-20 567d57332b25  bad      1 failed
-19 00000abc0013  not run  1 cancelled
-18 00000abc0012  not run  no runs
-17 00000abc0011  good     1 passed
+	out, _, _ = strings.Cut(out, "The same in")
+	want := `test-linux2404-64/opt-mochitest-browser-chrome-2 broke between push 17 (last
+good) and 20 (first bad).
+The 2 pushes between them have no result. mozci would trigger 2 runs.
 
-last good  17 00000abc0011
-first bad  20 567d57332b25
+  push             result     runs         plan
+✕ 20 567d57332b25  first bad  1 failed
+- 19 00000abc0013  no result  1 cancelled  none: cancelled by a person
+- 18 00000abc0012  no result  no runs      2 runs
+✓ 17 00000abc0011  last good  1 passed
+
 `
 	if d := cmp.Diff(want, out); d != "" || status != 0 {
 		t.Errorf("exit %d, %s (-want +got):\n%s", status, errOut, d)
@@ -154,9 +156,9 @@ func TestBackfillOnTaskcluster(t *testing.T) {
 		"backfill", "--label", "test-linux64/opt-m-1", "--rev", "tip", "--times", "2", "--manifest",
 		"dom/a.toml", "--yes",
 	}, places...)
-	for i, want := range []string{"4 runs triggered", "0 runs to trigger", "0 runs to trigger"} {
+	for i, want := range []string{"4 runs triggered", "nothing to trigger", "nothing to trigger"} {
 		out, errOut, status := mozci(t, args...)
-		if status != 0 || !strings.Contains(out, want) || !strings.Contains(out, "last good  1 ") {
+		if status != 0 || !strings.Contains(out, want) || !strings.Contains(out, "push 1 (last good)") {
 			t.Errorf("time %d: exit %d, %s\n%s", i+1, status, errOut, out)
 		}
 		s.Settle()
@@ -222,7 +224,7 @@ func TestRefusedOnTaskcluster(t *testing.T) {
 	if status != 1 || strings.Count(out+errOut,
 		"hooks:trigger-hook:project-gecko/in-tree-action-3-generic/0123456789") != 1 ||
 		strings.Contains(errOut, "--help") ||
-		!strings.Contains(out, "not triggered, for the same reason: ") {
+		!strings.Contains(out, "not triggered, for the same reason\n") {
 		t.Errorf("without scopes: exit %d, %s\n%s", status, errOut, out)
 	}
 	t.Setenv("TASKCLUSTER_CLIENT_ID", "")
@@ -276,7 +278,7 @@ func TestGitProjectOnTaskcluster(t *testing.T) {
 	t.Setenv("TASKCLUSTER_ROOT_URL", listen(t, tc))
 	out, errOut, status := mozci(t, "backfill", "--repo", "mozilla-vpn-client", "--treeherder-url", listen(t, th),
 		"--label", label, "--rev", revisionOf(4), "--ledger", filepath.Join(t.TempDir(), "l.db"))
-	if status != 0 || !strings.Contains(out, "last good  101 ") || !strings.Contains(out, "first bad  104 ") ||
+	if status != 0 || !strings.Contains(out, "push 101 (last good)") || !strings.Contains(out, "and 104 (first bad)") ||
 		strings.Contains(out, "103 ") {
 		t.Errorf("exit %d, %s\n%s", status, errOut, out)
 	}

@@ -20,6 +20,9 @@ func say(w io.Writer, format string, args ...any) {
 	_, _ = fmt.Fprintf(w, format, args...)
 }
 
+// put writes lines that look.show and its callers made, which are visible already.
+func put(w io.Writer, painted string) { _, _ = io.WriteString(w, painted) }
+
 // printf says something on standard output.
 func (a *app) printf(format string, args ...any) { say(a.out, format, args...) }
 
@@ -28,6 +31,17 @@ func (a *app) warnf(format string, args ...any) { say(a.err, format, args...) }
 
 // table is text in columns on standard output, once it is flushed.
 func (a *app) table() *tabwriter.Writer { return tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0) }
+
+// plural is a number of things: "1 answer", "2 answers", "3 pushes".
+func plural(n int, what string) string {
+	switch {
+	case n == 1:
+		return "1 " + what
+	case strings.HasSuffix(what, "sh"), strings.HasSuffix(what, "ch"), strings.HasSuffix(what, "s"):
+		return fmt.Sprintf("%d %ses", n, what)
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
 
 // shown is a value that is printed as it would be, and made visible then.
 type shown struct{ v any }
@@ -45,38 +59,4 @@ type visibleLines struct{ w io.Writer }
 func (v visibleLines) Write(p []byte) (int, error) {
 	say(v.w, "%s\n", strings.TrimSuffix(string(p), "\n"))
 	return len(p), nil
-}
-
-// complain says an error on standard error. Before a command has begun no server was
-// asked, and the lines are those of the library that reads the command line.
-func (a *app) complain(err error) {
-	said := messages(err)
-	if !a.started {
-		said = []string{err.Error()}
-	}
-	for _, m := range said {
-		prefix := "mozci: "
-		for line := range strings.SplitSeq(m, "\n") {
-			a.warnf("%s%s\n", prefix, strings.ReplaceAll(line, "\t", "  "))
-			prefix = ""
-		}
-	}
-}
-
-// messages are what an error says, one for each of those that were joined. A message
-// has no line break but those of a *job.Error, which are its own.
-func messages(err error) []string {
-	if e, ok := err.(*job.Error); ok { //nolint:errorlint // this one, not one within it
-		return []string{e.Error()}
-	}
-	if list, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // as above
-		var all, texts []string
-		for _, e := range list.Unwrap() {
-			all, texts = append(all, messages(e)...), append(texts, e.Error())
-		}
-		if err.Error() == strings.Join(texts, "\n") { // it says no more than they do
-			return all
-		}
-	}
-	return []string{job.Visible(err.Error())}
 }

@@ -31,20 +31,24 @@ func (a *app) triggerCommand() *cobra.Command {
 	var t triggerFlags
 	cmd := &cobra.Command{
 		Use:   "trigger [LINK]",
-		Short: "So many runs of labels on each push of a range",
-		Long: `So many runs of labels on each push of a range. --times is a total: what ran,
-runs or will run there counts. A build that is missing is asked for first, and
-the test when it is done.
+		Short: "Make sure that every push in a range has --times runs of each job",
+		Long: `Make sure that every push in a range has --times runs of each job. Finished,
+running and queued runs count, so mozci triggers only what is missing. Where a
+build is missing, mozci triggers the build first, and the job when it is done.
 
-Which labels: those of --label; or, on each push, those that --includes,
---excludes, --query, --try-syntax, --coalesced, --fill-revision and --failed-jobs
-choose, all of which must hold. Which pushes: --rev alone, or with one of
---from-rev, --delta, --back-revisions and --backfill. Or a plan that was saved:
---plan. Or an action that the CI itself offers: --action, once within an hour for
-the same input.`,
-		Example: `  mozci trigger --label linux64/opt/xpcshell-1 --rev a062f26a3ad8 --times 5
-  mozci trigger --buildername L --rev R --from-rev F --times 2
-  mozci trigger --buildername L --rev R --backfill --max-revisions 30 --times 2
+Jobs: name them with --label, or choose them on each push with --includes,
+--excludes, --query, --try-syntax, --coalesced, --fill-revision and
+--failed-jobs; a job must match all that you give.
+
+Pushes: --rev alone, or the range that it makes with one of --from-rev, --delta,
+--back-revisions and --backfill.
+
+Instead of jobs and pushes, --plan runs a plan that you saved, and --action runs
+an action that the CI offers, at most once an hour for the same input.`,
+		Example: `  mozci trigger --world testdata/worlds/permanent.txt \
+      --label linux64/opt/reftest-3 --rev 3e9037995826 --times 3
+  mozci trigger --label L --rev R --from-rev F --times 2
+  mozci trigger --label L --rev R --backfill --max-revisions 30 --times 2
   mozci trigger --rev R --failed-jobs
   mozci trigger --rev R --fill-revision --includes linux64,opt --excludes talos
   mozci trigger --rev R --query 'xpcshell !debug linux' --times 3
@@ -55,28 +59,29 @@ the same input.`,
 		RunE: a.linked(func(cmd *cobra.Command) error { return a.trigger(cmd, t) }),
 	}
 	f := cmd.Flags()
-	f.StringArrayVar(&t.labels, "label", nil, "the `label` to run; may be given several times")
+	f.StringArrayVar(&t.labels, "label", nil, "the `label` of a job to run; can be repeated")
 	t.byName(f)
 	t.bySyntax(f)
-	f.BoolVar(&t.choice.Coalesced, "coalesced", false, "labels whose every run on the push was coalesced")
-	f.BoolVar(&t.choice.Missing, "fill-revision", false, "labels that can run on the push and have not")
+	f.BoolVar(&t.choice.Coalesced, "coalesced", false, "jobs whose runs on the push were all coalesced")
+	f.BoolVar(&t.choice.Missing, "fill-revision", false, "jobs that can run on the push and did not")
 	f.BoolVar(&t.choice.Failed, "failed-jobs", false,
-		"labels that failed on the push; --times is 2 then, unless it is given")
-	f.BoolVar(&t.existing, "existing-only", false, "only where the builds exist: ask for no build")
-	f.StringVar(&t.rev, "rev", "", "a `revision` of 12 to 40 digits, of hg or of git, or tip")
-	f.StringVar(&t.fromRev, "from-rev", "", "the first `revision` of a range that ends with --rev")
-	f.IntVar(&t.delta, "delta", 0, "so many pushes before --rev, and so many after it")
-	f.IntVar(&t.backRevisions, "back-revisions", 0, "so many pushes before --rev")
-	f.BoolVar(&t.backfill, "backfill", false, "from --rev, where the label is bad, back to its last good push")
-	f.IntVar(&t.maxRevisions, "max-revisions", 20, "how many pushes --backfill looks at, at most")
-	f.IntVar(&t.skips, "skips", 1, "only every so many-th push, counted from the newest")
-	f.IntVar(&t.times, "times", 1, "how many runs each push is to have in all")
-	f.StringVar(&t.plan, "plan", "", "carry out the plan in this `file`, which --json printed")
-	f.StringVar(&t.test, "test", "", "about this `test`: the chunk that runs it on each push, and with --failed-jobs "+
-		"only where it failed")
-	f.StringVar(&t.action, "action", "", "ask for the CI's own action of this `name`, such as an in-tree action, on "+
-		"the label's job or on the whole push")
-	f.StringVar(&t.input, "input", "", "the action's input, a JSON object, in this `file`; - is standard input")
+		"jobs that failed on the push; --times is then 2, unless you give it")
+	f.BoolVar(&t.existing, "existing-only", false, "use the builds that exist and trigger none")
+	f.StringVar(&t.rev, "rev", "", "the push, by a `revision`: 12 to 40 digits of hg or git, or tip")
+	f.StringVar(&t.fromRev, "from-rev", "", "the oldest `revision` of a range that ends with --rev")
+	f.IntVar(&t.delta, "delta", 0, "this `number` of pushes before --rev, and after it")
+	f.IntVar(&t.backRevisions, "back-revisions", 0, "this `number` of pushes before --rev")
+	f.BoolVar(&t.backfill, "backfill", false, "from --rev, where the job failed, back to its last good push")
+	f.IntVar(&t.maxRevisions, "max-revisions", 20, "maximum `number` of earlier pushes that --backfill checks")
+	f.IntVar(&t.skips, "skips", 1, "use every `N`th push, counting from the newest")
+	f.IntVar(&t.times, "times", 1, "the total `number` of runs that each push should have")
+	f.StringVar(&t.plan, "plan", "", "run the plan in this `file`, which --json printed")
+	f.StringVar(&t.test, "test", "", "this `test`: run the chunk that has it on each push; with --failed-jobs only "+
+		"where it failed")
+	f.StringVar(&t.action, "action", "", "run the CI's own action of this `name`, such as an in-tree action, on the "+
+		"job of --label or on the whole push")
+	f.StringVar(&t.input, "input", "", "a `file` with the action's input, a JSON object; - is standard input")
+	f.BoolVar(&t.explain, "explain", false, "give the reason for each part of the plan")
 	t.add(cmd)
 	t.addBudgets(cmd)
 	return cmd
@@ -245,10 +250,13 @@ func (a *app) actOn(ctx context.Context, f actFlags, ci job.Scheduler, plan trig
 		if len(labels) == 1 {
 			about = labels[0]
 		}
-		a.printPlan(plan, about)
-		a.printf("%s to trigger\n", runs(plan.Total()))
+		a.printPlan(plan, about, f.explain)
+		a.printf("\n")
+		if plan.Total() == 0 {
+			a.printf("There is nothing to trigger.\n")
+		}
 	}
-	if err == nil && a.wanted(f, plan) {
+	if a.toAct(f, plan, err == nil) {
 		plan, err = a.carryOut(ctx, ci, plan, book)
 	}
 	if a.json {
@@ -262,7 +270,7 @@ func (a *app) actOn(ctx context.Context, f actFlags, ci job.Scheduler, plan trig
 // savedPlan carries out a plan that was saved, once it has been found to fit.
 func (a *app) savedPlan(cmd *cobra.Command, t triggerFlags) error {
 	if len(t.labels) > 0 || t.rev != "" || t.chooses() || t.backfill {
-		return usage("--plan says all that is to be done: it goes with no other choice")
+		return usage("--plan says everything that mozci does: leave out the flags that choose jobs and pushes")
 	}
 	if err := t.check(); err != nil {
 		return err
@@ -275,7 +283,7 @@ func (a *app) savedPlan(cmd *cobra.Command, t triggerFlags) error {
 		return err
 	}
 	if t.call >= 0 && plan.Total() > t.call { // whoever wrote the file
-		return usage("--plan %s asks for %s, more than the budget of %d: say --budget %d if that is meant", t.plan,
+		return usage("--plan %s triggers %s, more than the budget of %d; if you mean that, add --budget %d", t.plan,
 			runs(plan.Total()), t.call, plan.Total())
 	}
 	return a.actOn(cmd.Context(), t.actFlags, p.act, plan, book, nil, nil)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -14,38 +13,37 @@ import (
 
 type chooserFlags struct {
 	choosing
-	rev, diff, tests, color string
-	config                  bool
+	rev, diff, tests string
+	config           bool
 }
 
 func (a *app) trychooserCommand() *cobra.Command {
 	var c chooserFlags
 	cmd := &cobra.Command{
 		Use:   "trychooser",
-		Short: "Show what can run on each platform, compare it, and choose from it",
-		Long: `Show what can run on each platform, compare it, and choose from it.
+		Short: "Show what can run on each platform, and choose from it",
+		Long: `Show what can run on each platform, and choose from it.
 
-What can run is read from the push of --rev, or from the file of --allthethings,
-which has Buildbot's builders of all branches. Without more, mozci lets you choose
-on a terminal, and prints the labels that you took; elsewhere, and with --json, it
-prints the graph: for each build type and platform the tests, and the builds with
+mozci reads what can run from the push of --rev, or from the file of
+--allthethings, which has Buildbot's builders of all branches. On a terminal it
+then lets you choose, and prints the labels that you chose: type to filter, move
+into the list with the arrows, mark with Space. Elsewhere, and with --json, it
+prints the graph: the tests of each build type and platform, and the builds with
 the tests that need them.
 
---diff compares: it prints what is new, gone and renamed since OLD, and exits with
-1 where something is.
+--diff prints what is new, gone and renamed since OLD, and exits with 1 if there
+is anything to print.
 
---tests says which jobs run a test, or the tests of a folder, as the push's lists
-of manifests tell.
+--tests prints the jobs that run a test, or the tests in a folder.
 
-The other flags choose: they print the labels for which all of them hold. In a
-query every word must match; 'word is exact, ^word begins the label, word$ ends
-it, !word excludes, and a | b is either. A word matches in any case unless it has
-a capital letter. mozci says on standard error what it did not understand, and
-exits with 3 where nothing is chosen.
-
-When you choose on the terminal, type to filter; the arrows move to the list, in
-which Space marks.`,
-		Example: `  mozci trychooser --rev tip | xargs -d '\n' printf '%s\n'
+The other flags choose without a terminal: they print the labels that match all
+of them. In a query every word must match; 'word is exact, ^word begins the
+label, word$ ends it, !word excludes, and a | b is either. A word matches in any
+case unless it has a capital letter. mozci says on standard error what it did not
+understand, and exits with 3 when nothing is chosen.`,
+		Example: `  mozci trychooser --world examples/mozci/testdata/chooser.world --rev a2c0 \
+      --query 'xpcshell !debug linux'
+  mozci trychooser --rev tip | xargs -d '\n' printf '%s\n'
   mozci trychooser --allthethings allthethings.json --json > graphs.json
   mozci trychooser --diff graphs.json
   mozci trychooser --query 'xpcshell !debug linux' --try-task-config > try_task_config.json
@@ -55,13 +53,12 @@ which Space marks.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.trychooser(cmd.Context(), c) },
 	}
 	f := cmd.Flags()
-	f.StringVar(&c.rev, "rev", "tip", "a `revision` of 12 to 40 digits, of hg or of git, or tip")
-	f.StringVar(&c.diff, "diff", "", "compare with this: a graph that mozci printed, graphs.json or "+
-		"allthethings.json, as `file`, or with --rev another revision")
-	f.StringVar(&c.tests, "tests", "", "which jobs run the tests of this `path`, a file or a folder")
-	f.BoolVar(&c.config, "try-task-config", false, "print what is chosen as try_task_config.json, which mach try and "+
-		"Lando take")
-	f.StringVar(&c.color, "color", colorAuto, "`when` to use colour: "+oneOf(whenColour))
+	f.StringVar(&c.rev, "rev", "tip", "the push, by a `revision`: 12 to 40 digits of hg or git, or tip")
+	f.StringVar(&c.diff, "diff", "", "compare with this `file`: a graph that mozci printed, graphs.json or "+
+		"allthethings.json; with --rev it can be another revision")
+	f.StringVar(&c.tests, "tests", "", "the jobs that run the tests at this `path`, a file or a folder")
+	f.BoolVar(&c.config, "try-task-config", false, "print the choice as try_task_config.json, which mach try and Lando "+
+		"take")
 	c.byName(f)
 	c.bySyntax(f)
 	c.byParts(f)
@@ -97,7 +94,7 @@ func (a *app) trychooser(ctx context.Context, c chooserFlags) error {
 		}
 		return a.printChosen(chosen, a.chosenFrom(push), c)
 	case a.allTheThings != "-" && a.canPick():
-		labels, err := a.pick(ctx, catalog, c.color)
+		labels, err := a.pick(ctx, catalog)
 		if err != nil {
 			return err
 		}
@@ -127,8 +124,6 @@ func (a *app) checkChooser(c chooserFlags) error {
 		return usage("--diff - and --allthethings - both are standard input")
 	case c.config && buildbot:
 		return usage("--try-task-config is of Taskcluster: Buildbot's labels mean nothing to it")
-	case !slices.Contains(whenColour, c.color):
-		return usage("--color %q: expected %s", c.color, oneOf(whenColour))
 	}
 	return nil
 }
@@ -178,7 +173,7 @@ func (a *app) printChosen(chosen trychooser.Chosen, where string, c chooserFlags
 func (a *app) misunderstood(choice trychooser.Choice, chosen trychooser.Chosen) {
 	a.rebuilds(choice)
 	for _, what := range chosen.NotUnderstood {
-		a.warnf("mozci: not understood: %s\n", what)
+		a.warnf("note: not understood: %s\n", what)
 	}
 }
 

@@ -167,14 +167,14 @@ func TestTriggerByTrySyntax(t *testing.T) {
 	}
 	out, errOut, status := withInput(t, "", args...)
 	for _, want := range []string{
-		"1 run of test-linux2404-64/opt-cppunit", "19 " + revisionOf(19)[:12], "18 " + revisionOf(18)[:12],
+		"test-linux2404-64/opt-cppunit     1 run", "19 " + revisionOf(19)[:12], "18 " + revisionOf(18)[:12],
 		"17 " + revisionOf(17)[:12],
 	} {
 		if !strings.Contains(out, want) {
 			t.Errorf("%q is not in\n%s", want, out)
 		}
 	}
-	want := "mozci: not understood: platform \"plan9\"\nmozci: not understood on 2 of 3 pushes: suite \"cppunit\"\n"
+	want := "note: not understood: platform \"plan9\"\nnote: not understood on 2 of 3 pushes: suite \"cppunit\"\n"
 	if errOut != want || strings.Count(out, "opt-xpcshell-1") != 3 || status != 0 {
 		t.Errorf("exit %d, %q\n%s", status, errOut, out)
 	}

@@ -31,35 +31,34 @@ func (a *app) watchCommand() *cobra.Command {
 	var w watchFlags
 	cmd := &cobra.Command{
 		Use:   "watch [LINK]",
-		Short: "Watch runs until it is clear how they end",
-		Long: `Watch the runs of a label on a push until it is clear how they end, and print
-what changes. A run that has not begun is waited for.
+		Short: "Follow runs until it is clear how they end",
+		Long: `Follow the runs of a job on a push until it is clear how they end, and print what
+changes. mozci waits for runs that have not begun.
 
-With --yes, and on a world, mozci makes sure that there is an end: it triggers a run again that
-was coalesced or that infrastructure ended, retriggers a failure until it is
-clear whether it is permanent, and triggers a test whose build is done. Without
---yes it only watches. With --until-hit it triggers runs, --batch at a time, until
-one fails.
+With --yes, and on a world, mozci also triggers: a run again that was coalesced or
+that infrastructure ended, a failure until it is clear whether it is permanent,
+and a test whose build is done. With --until-hit it triggers runs, --batch at a
+time, until one fails.
 
 The last line says how it ended: met, permanent, intermittent, blocked (its build
 failed), cancelled, moot (another push made the question pointless), no_run,
 infra, hit, limit, timed_out or could_not_see. Exit status: 0 for met and hit, 1 for
 could_not_see, 3 otherwise. Ctrl+C stops watching; the runs go on.`,
-		Example: `  mozci watch --label linux64/opt/xpcshell-1 --rev a062f26a3ad8 --yes
+		Example: `  mozci watch --world testdata/worlds/coalesced.txt --label linux64/opt/xpcshell-1 --rev b2d1
   mozci watch --label L --rev R --until-hit --batch 5 --max 50 --yes
   mozci backfill --label L --rev R --json --yes > plan.json; mozci watch --plan plan.json --yes`,
 		Args: oneLink,
 		RunE: a.linked(func(cmd *cobra.Command) error { return a.watch(cmd, w) }),
 	}
 	f := cmd.Flags()
-	f.StringArrayVar(&w.labels, "label", nil, "the `label` to watch; may be given several times")
-	f.StringVar(&w.rev, "rev", "", "the push, by a `revision` of 12 to 40 digits, of hg or of git, or tip")
-	f.StringVar(&w.test, "test", "", "watch for this `test`: a run that failed in others only is no failure of it")
-	f.StringVar(&w.plan, "plan", "", "watch what the plan in this `file` triggered, which --json printed")
-	f.IntVar(&w.times, "times", 1, "how many runs should have a result")
+	f.StringArrayVar(&w.labels, "label", nil, "the `label` of a job to follow; can be repeated")
+	f.StringVar(&w.rev, "rev", "", "the push, by a `revision`: 12 to 40 digits of hg or git, or tip")
+	f.StringVar(&w.test, "test", "", "go by this `test` in the logs: a run that failed only in other tests has passed")
+	f.StringVar(&w.plan, "plan", "", "follow what the plan in this `file` triggered, which --json printed")
+	f.IntVar(&w.times, "times", 1, "the `number` of runs that should have a result")
 	f.BoolVar(&w.untilHit, "until-hit", false, "trigger runs until one fails")
-	f.IntVar(&w.batch, "batch", monitor.DefaultBatch, "how many runs --until-hit triggers at a time")
-	f.IntVar(&w.most, "max", monitor.DefaultMax, "how many runs --until-hit triggers at most")
+	f.IntVar(&w.batch, "batch", monitor.DefaultBatch, "the `number` of runs that --until-hit triggers at a time")
+	f.IntVar(&w.most, "max", monitor.DefaultMax, "maximum `number` of runs that --until-hit triggers")
 	f.BoolVar(&w.failFast, "fail-fast", false, "stop watching at the first failure; the other runs go on")
 	f.DurationVar(&w.deadline, "deadline", monitor.DefaultDeadline, "stop watching after this `time`")
 	f.BoolVar(&w.notify, "notify", false, "show a notice on the desktop at the end")

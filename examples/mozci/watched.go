@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"os"
 	"os/exec"
 	"slices"
 	"strings"
@@ -37,13 +36,10 @@ type runChange struct {
 
 func (a *app) showing(wanted []monitor.Expectation) *showing {
 	return &showing{
-		a: a, wanted: wanted, live: !a.json && redraws(a.out), latest: map[string]monitor.Counts{},
+		a: a, wanted: wanted, live: !a.json && a.look(a.out).redraws, latest: map[string]monitor.Counts{},
 		told: map[runChange]bool{},
 	}
 }
-
-// redraws reports whether a line on the stream can be written again and again.
-func redraws(stream any) bool { return terminal(stream) && os.Getenv("TERM") != "dumb" }
 
 // begin says what is watched.
 func (s *showing) begin() {
@@ -55,11 +51,11 @@ func (s *showing) begin() {
 		labels[e.Label], pushes[e.Push.Key()] = true, true
 		n += max(e.Count, 1)
 	}
-	what := fmt.Sprintf("%d labels", len(labels))
+	what := plural(len(labels), "label")
 	if len(labels) == 1 {
 		what = s.wanted[0].Label
 	}
-	where := fmt.Sprintf("%d pushes", len(pushes))
+	where := plural(len(pushes), "push")
 	if len(pushes) == 1 {
 		where = "push " + s.a.where(s.wanted[0].Push)
 	}
@@ -70,6 +66,7 @@ func (s *showing) begin() {
 		s.a.printf("Watching %s of %s on %s.\n", runs(n), what, where)
 	}
 	s.a.printf("Ctrl+C stops watching; the runs go on.\n\n")
+	s.a.busy.stop() // the last line says what is going on
 }
 
 type eventJSON struct {
@@ -166,7 +163,8 @@ func (s *showing) line(c monitor.Change, symbol, text string) {
 	if s.a.world != "" {
 		at = c.Time.UTC() // its days are as it is written
 	}
-	s.a.printf("%s  %s %s%s  %s\n", at.Format("15:04"), symbol, s.a.where(c.Push), label, text)
+	s.a.line(cell{text: at.Format("15:04"), style: soft}, cell{text: "  "}, mark(symbol),
+		cell{text: " " + s.a.where(c.Push) + label + "  " + text})
 }
 
 // several reports whether more than one label is watched.
@@ -186,7 +184,7 @@ func (s *showing) draw() {
 	for _, c := range s.latest {
 		done, failed = done+c.Runs, failed+c.Failures
 	}
-	s.a.printf("%s %d of %d done: %d passed, %d failed", running, done, max(want, done), done-failed, failed)
+	s.a.printf("%s %d of %d done: %d passed, %d failed", symbol(running), done, max(want, done), done-failed, failed)
 	s.drawn = true
 }
 
@@ -198,16 +196,7 @@ func (s *showing) clear() {
 	}
 }
 
-// The symbols of runs: those of the page, one column wide.
-const (
-	passed, failed, machine, running = "✓", "✕", "!", "*"
-	queued, planned, coalesced       = ".", "+", "-"
-	stopped                          = "#"
-)
-
-var ascii = map[string]string{passed: "ok", failed: "X", dot: ", ", ellipsis: "..."}
-
-// symbolOf is the symbol of a change; ASCII where the terminal's locale is not UTF-8.
+// symbolOf is the symbol of a change.
 func symbolOf(c monitor.Change) string {
 	out := statusSymbol(c.Status)
 	switch {
@@ -216,15 +205,7 @@ func symbolOf(c monitor.Change) string {
 	case c.Outcome != "":
 		out = outcomeSymbol(c.Outcome)
 	}
-	return symbol(out)
-}
-
-func symbol(s string) string {
-	locale := cmp.Or(os.Getenv("LC_ALL"), os.Getenv("LC_CTYPE"), os.Getenv("LANG"))
-	if up := strings.ToUpper(locale); locale == "" || strings.Contains(up, "UTF-8") || strings.Contains(up, "UTF8") {
-		return s
-	}
-	return cmp.Or(ascii[s], s)
+	return out
 }
 
 func statusSymbol(s job.Status) string {
@@ -336,7 +317,8 @@ func (a *app) printEnd(last endJSON) error {
 	if a.json {
 		return a.printJSON(last)
 	}
-	a.printf("\n%s %s: %s\n", symbol(outcomeSymbol(last.Outcome)), inWords(last.Outcome), last.Why)
+	a.printf("\n")
+	a.answer(outcomeSymbol(last.Outcome), inWords(last.Outcome)+": "+last.Why)
 	if last.Next != nil {
 		a.printf("%s\n", *last.Next)
 	}
@@ -396,10 +378,10 @@ func (a *app) notice(ctx context.Context, title, text string) {
 		if path, err := exec.LookPath(cmd[0]); err == nil {
 			err := exec.CommandContext(ctx, path, cmd[1:]...).Run() // #nosec G204 -- the texts are arguments
 			if err != nil {
-				a.warnf("mozci: no notice could be shown: %v\n", err)
+				a.warnf("note: no notice could be shown: %v\n", err)
 			}
 			return
 		}
 	}
-	a.warnf("mozci: no notice could be shown: neither notify-send nor osascript is installed\n")
+	a.warnf("note: no notice could be shown: neither notify-send nor osascript is installed\n")
 }

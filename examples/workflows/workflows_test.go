@@ -33,8 +33,8 @@ func Example() {
 	}
 	// Output:
 	// last good acme/app 1 100000000000, first bad acme/app 4 400000000000
-	// 3 trigger 1 between last good 1 and first bad 4; has none of 1 that counts: 1 skipped
-	// 2 trigger 1 between last good 1 and first bad 4; has none of 1 that counts: 1 skipped
+	// 3 trigger 1 between last good 1 and first bad 4; 0 of 1 run (1 skipped)
+	// 2 trigger 1 between last good 1 and first bad 4; 0 of 1 run (1 skipped)
 }
 
 var thePush = job.Push{Repo: repo, ID: 2, Revision: commit("b")}

@@ -418,7 +418,7 @@ push t
 `,
 		want: `
   0 min  push 2  t running
- 20 min  push 2  TIMED_OUT: not met within 20 min: 1 under way
+ 20 min  push 2  TIMED_OUT: not met within 20 min: 1 running
 `,
 	},
 	{

@@ -1,0 +1,156 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/mozci/mozci/backfill"
+	"github.com/mozci/mozci/job"
+)
+
+// complain says an error on standard error: what is wrong, where, and what to do next.
+// Before a command has begun no server was asked, and the text is that of the library
+// that reads the command line.
+func (a *app) complain(err error) {
+	head := cell{text: "error:", style: bad}
+	if refusal(err) {
+		head = mark(machine)
+	}
+	said := a.messages(err)
+	if !a.started {
+		said = []string{err.Error()}
+	}
+	for _, m := range said {
+		lead := head
+		for line := range strings.SplitSeq(m, "\n") {
+			if lead.text != "" {
+				lead.text += " "
+			}
+			a.lineOn(a.err, lead, cell{text: strings.ReplaceAll(line, "\t", "  ")})
+			lead = cell{}
+		}
+	}
+}
+
+// refusal reports whether nothing went wrong: the question cannot be asked of these
+// pushes, or the answer would cost too much.
+func refusal(err error) bool {
+	return slices.ContainsFunc([]error{
+		job.ErrNoLine, backfill.ErrNotBad, backfill.ErrNotMeasured, backfill.ErrOverBudget,
+	}, func(target error) bool { return errors.Is(err, target) })
+}
+
+// messages are what an error says, one for each of those that were joined. A message has
+// no line break but those of a *job.Error, which are its own, and ours.
+func (a *app) messages(err error) []string {
+	if e, ok := err.(*job.Error); ok { //nolint:errorlint // this one, not one within it
+		return []string{a.inWords(e)}
+	}
+	if list, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // as above
+		var all, texts []string
+		for _, e := range list.Unwrap() {
+			all, texts = append(all, a.messages(e)...), append(texts, e.Error())
+		}
+		if err.Error() == strings.Join(texts, "\n") { // it says no more than they do
+			return all
+		}
+	}
+	return []string{job.Visible(err.Error())}
+}
+
+// services are the first words of the calls that ask a service: an error of theirs keeps
+// the call's name, which says where it happened.
+var services = []string{"taskcluster", "treeherder", "pushlog", "buildbot", "selfserve", "pulse", "lando", "ledger"}
+
+// inWords is an error of the library for people. The name of a call of ours would tell
+// them nothing, and goes.
+func (a *app) inWords(e *job.Error) string {
+	var unknown *job.UnknownLabelError
+	if errors.As(e, &unknown) {
+		return a.unknownLabel(unknown)
+	}
+	if place, _, _ := strings.Cut(e.Op, "."); slices.Contains(services, place) && !errors.Is(e, job.ErrInvalid) {
+		return e.Error()
+	}
+	text := strings.TrimPrefix((&job.Error{Err: e.Err}).Error(), ": ")
+	for _, sentinel := range []error{job.ErrNotFound, job.ErrInvalid} {
+		text = strings.ReplaceAll(text, sentinel.Error()+": ", "")
+	}
+	key := job.Visible(e.Key)
+	if key == "-" {
+		key = "standard input"
+	}
+	if key != "" && !strings.Contains(text, key) {
+		text = key + ": " + text
+	}
+	return text
+}
+
+// unknownLabel says which labels there are.
+func (a *app) unknownLabel(e *job.UnknownLabelError) string {
+	out := fmt.Sprintf("no label %q%s", e.Label, a.onPush())
+	if len(e.Near) > 0 {
+		out += "\n  closest: " + job.Visible(strings.Join(e.Near, ", "))
+	}
+	rev, command := a.flag("rev"), "mozci labels"+a.placeFlags()
+	if rev != "" {
+		command += " --rev " + quoted(rev)
+	}
+	return out + "\n  all labels: " + command
+}
+
+// whereFlags say which services and which repository a command is about.
+var whereFlags = []string{
+	"world", "ci", "trigger-ci", "repo", "branch", "codebase", "root-url", "trust-domain", "project", "hg-url",
+	"lando-url", "treeherder-url", "buildbot-url", "selfserve-url", "builddata-url", "replay",
+}
+
+// placeFlags are the flags of this call that another command about the same thing needs.
+// A URL is shown without its password.
+func (a *app) placeFlags() string {
+	out := ""
+	for _, name := range whereFlags {
+		if a.flags != nil && a.flags.Changed(name) {
+			out += " --" + name + " " + quoted(withoutPassword(a.flag(name)))
+		}
+	}
+	return out
+}
+
+// withoutPassword is a URL without the user and the password in it, and any other text
+// as it is.
+func withoutPassword(text string) string {
+	u, err := url.Parse(text)
+	if err != nil || u.User == nil {
+		return text
+	}
+	u.User = nil
+	return u.String()
+}
+
+// onPush is the push that a command is about, in a sentence.
+func (a *app) onPush() string {
+	rev := a.flag("rev")
+	if rev == "" {
+		return ""
+	}
+	out := " on push " + job.Visible(rev)
+	if a.opened != nil && a.opened.repo != nil {
+		out += " of " + a.opened.repo.Name()
+	}
+	return out
+}
+
+// flag is the value of a flag of the command that runs; empty where it has none.
+func (a *app) flag(name string) string {
+	if a.flags == nil {
+		return ""
+	}
+	if f := a.flags.Lookup(name); f != nil {
+		return f.Value.String()
+	}
+	return ""
+}

@@ -1,0 +1,577 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/mozci/mozci/analysis/culprit"
+	"github.com/mozci/mozci/analysis/perf"
+	"github.com/mozci/mozci/backfill"
+	"github.com/mozci/mozci/job"
+)
+
+// percent is a probability as people read it: whole, and never 0 or 100 %, which would
+// be certain.
+func percent(p float64) string {
+	switch {
+	case p < 0.01:
+		return "<1%"
+	case p > 0.99:
+		return ">99%"
+	}
+	return fmt.Sprintf("%.0f%%", math.Round(100*p))
+}
+
+// sure is a probability within a sentence.
+func sure(p float64) string {
+	if p > 0.99 {
+		return "more than 99% sure"
+	}
+	return percent(p) + " sure"
+}
+
+// subject is what a search is about: the label, and the test or the value in it.
+func (c culpritFlags) subject(r backfill.SearchResult) string {
+	name := c.test
+	if r.Value != nil {
+		name = r.Value.Name()
+	}
+	if name == "" {
+		return c.label
+	}
+	return name + " in " + c.label
+}
+
+// looking is the first line of a search.
+func (c culpritFlags) looking(what, repo string) string {
+	verb := "broke"
+	switch {
+	case c.findFix:
+		verb = "fixed"
+	case c.perf:
+		verb = "changed"
+	}
+	return fmt.Sprintf("Looking for the push that %s %s on %s.", verb, what, repo)
+}
+
+// expects says how large a search is: "18 pushes are possible. Expect about 24 runs in
+// 7 rounds, 2 to 4 hours. Budget: 60 runs."
+func (c culpritFlags) expects(pushes []backfill.Tested, o backfill.Outlook) string {
+	n := 0
+	for _, t := range pushes {
+		if t.Probability >= 0.0005 && t.Untestable == "" {
+			n++
+		}
+	}
+	out := plural(n, "push") + " are possible."
+	if n == 1 {
+		out = "1 push is possible."
+	}
+	if o.Runs >= 0.5 {
+		out += " Expect " + outlook(o) + "."
+	}
+	if c.maxRuns > 0 {
+		out += " Budget: " + runs(c.maxRuns) + "."
+	}
+	return out
+}
+
+// toSearch asks whether a search that was only looked at may begin. What it would do
+// is on the screen already.
+func (a *app) toSearch(c culpritFlags, first backfill.SearchResult) bool {
+	if c.dryRun || !a.canAsk() {
+		return false
+	}
+	return a.wantedTo(c.actFlags, fmt.Sprintf("Trigger %s?", outlook(forecastOf(first))))
+}
+
+// The table of a search shows this many pushes at most, the most probable ones, so that
+// it fits a terminal of 24 rows; the others are one row.
+const (
+	mostSuspects = 12
+	barWidth     = 20 // columns of a chance of 100 %
+)
+
+// suspectsTable is what is known of the pushes of a search, newest first.
+func (a *app) suspectsTable(pushes []backfill.Tested, perf bool) grid {
+	g := grid{head: []string{"push", "failed", "chance"}, cut: map[int]bool{5: true}, right: map[int]bool{3: true}}
+	if perf {
+		g.head = []string{"push", "values", "chance"}
+	}
+	shown := worthShowing(pushes)
+	best := mostProbable(pushes)
+	others, rest := 0, 0.0
+	for i, t := range slices.Backward(pushes) {
+		if !shown[i] {
+			others, rest = others+1, rest+t.Probability
+			continue
+		}
+		row := []cell{{}, {text: pushName(t.Push), url: a.pushPage(t.Push)}, {text: counted(t, perf)}, {}, {}}
+		if t.Untestable != "" {
+			row[2].text = "cannot run"
+		}
+		if t.Probability >= 0.01 {
+			row[3].text, row[4] = percent(t.Probability), cell{text: bar(t.Probability)}
+		}
+		switch {
+		case i == best && t.Probability >= 0.5:
+			row[0], row[1].style, row[3].style, row[4].style = mark(failed), strong, strong, bad
+		case i == best-1 && t.Failed == 0 && t.Passed > 0 && pushes[best].Probability >= 0.5:
+			row[0] = mark(passed)
+		}
+		g.add(row...)
+	}
+	if others > 0 {
+		what := plural(others, "other push")
+		g.add(cell{}, cell{text: what, style: soft}, cell{}, cell{text: percent(rest), style: soft})
+	}
+	return g
+}
+
+// counted is what ran on a push: "3 of 7" failed, or the values that were measured.
+func counted(t backfill.Tested, perf bool) string {
+	if perf {
+		if len(t.Values) == 0 {
+			return "none"
+		}
+		return fmt.Sprintf("%d, median %s", len(t.Values), number(median(t.Values)))
+	}
+	if t.Failed+t.Passed == 0 {
+		return "none"
+	}
+	return fmt.Sprintf("%d of %d", t.Failed, t.Failed+t.Passed)
+}
+
+// worthShowing are the pushes with a row of their own, by their index: the most
+// probable ones, and the push just before the best, which confirms it.
+func worthShowing(pushes []backfill.Tested) map[int]bool {
+	var order []int
+	for i, t := range pushes {
+		if t.Probability >= 0.01 {
+			order = append(order, i)
+		}
+	}
+	slices.SortStableFunc(order, func(x, y int) int {
+		return int(math.Copysign(1, pushes[y].Probability-pushes[x].Probability))
+	})
+	out := map[int]bool{}
+	for _, i := range order[:min(len(order), mostSuspects)] {
+		out[i] = true
+	}
+	if best := mostProbable(pushes); best > 0 && pushes[best].Probability >= 0.5 {
+		out[best-1] = true
+	}
+	if len(out) == 0 {
+		for i := range pushes[max(0, len(pushes)-mostSuspects):] {
+			out[max(0, len(pushes)-mostSuspects)+i] = true
+		}
+	}
+	return out
+}
+
+// mostProbable is the index of the most probable push; -1 of none.
+func mostProbable(pushes []backfill.Tested) int {
+	best := -1
+	for i, t := range pushes {
+		if best < 0 || t.Probability > pushes[best].Probability {
+			best = i
+		}
+	}
+	return best
+}
+
+// bar draws a probability. The last character is a part of a column, by eighths.
+func bar(p float64) string {
+	eighths := int(math.Round(p * barWidth * 8))
+	if !utf8Locale() {
+		return strings.Repeat("#", (eighths+4)/8)
+	}
+	out := strings.Repeat("█", eighths/8)
+	if part := eighths % 8; part > 0 {
+		out += string([]rune("▏▎▍▌▋▊▉")[part-1])
+	}
+	return out
+}
+
+// searchView shows a search while it runs: a block that is drawn again and again on a
+// terminal, and a line for each round elsewhere. It is progress, so that it goes to
+// standard error.
+type searchView struct {
+	a      *app
+	c      culpritFlags
+	redraw bool
+	rows   int // of the block that stands there
+	rounds int // the last one that was told
+	repo   string
+	last   time.Time
+}
+
+func (a *app) searching(c culpritFlags) *searchView {
+	v := &searchView{a: a, c: c, redraw: !a.json && a.look(a.err).redraws, rounds: -1}
+	if v.redraw {
+		a.busy.stop() // the block stands in its place
+	}
+	return v
+}
+
+// saw shows how far a search is.
+func (v *searchView) saw(p backfill.Progress) {
+	if len(p.Pushes) == 0 {
+		return
+	}
+	a := v.a
+	if repo := p.Pushes[0].Push.Repo; repo != v.repo {
+		v.end()
+		switch {
+		case v.repo != "":
+			a.printf("The culprit is a merge: the search goes on among what it brought from %s.\n", repo)
+		case v.c.yes: // else the answer to the question has said it
+			a.line(cell{text: v.c.looking(v.c.label, repo), style: strong})
+			a.paragraph("", plain, v.c.expects(p.Pushes, p.Forecast))
+		}
+		v.repo = repo
+	}
+	if v.redraw {
+		v.draw(p)
+		return
+	}
+	if p.Rounds == v.rounds && !p.Decision.Done {
+		return
+	}
+	v.rounds = p.Rounds
+	best := p.Pushes[mostProbable(p.Pushes)]
+	a.warnf("%s, %s: most probable push %s, %s\n", rounds(p.Rounds), runs(p.Runs), pushName(best.Push),
+		percent(best.Probability))
+	if v.c.explain {
+		v.why(p)
+	}
+}
+
+// why says why the next runs were chosen.
+func (v *searchView) why(p backfill.Progress) {
+	for _, x := range p.Decision.Next {
+		t := p.Pushes[x]
+		v.a.warnf("  next on push %s (%s so far): %s\n", pushName(t.Push), counted(t, v.c.perf), p.Decision.Why)
+	}
+}
+
+// draw replaces the block, at most once a second.
+func (v *searchView) draw(p backfill.Progress) {
+	if now := time.Now(); !p.Decision.Done && now.Sub(v.last) < progressAfter {
+		return
+	} else {
+		v.last = now
+	}
+	v.end()
+	g := v.a.suspectsTable(p.Pushes, v.c.perf)
+	lines := append([]string{"\n"}, g.lines(v.a.look(v.a.err))...)
+	put(v.a.err, strings.Join(lines, ""))
+	v.a.lineOn(v.a.err)
+	v.a.lineOn(v.a.err, mark(running), cell{text: " " + state(p)})
+	v.rows = len(lines) + 2
+}
+
+// end removes the block.
+func (v *searchView) end() {
+	if v.rows > 0 {
+		put(v.a.err, fmt.Sprintf("\x1b[%dA\r\x1b[J", v.rows))
+		v.rows = 0
+	}
+}
+
+// state is the last line of the block: "round 6 of about 7: 2 runs under way, 1 to 2 hours left".
+func state(p backfill.Progress) string {
+	n := 0
+	for _, t := range p.Pushes {
+		n += t.Running
+	}
+	out := fmt.Sprintf("round %d of about %d: %s running or queued", p.Rounds,
+		max(p.Rounds, p.Rounds+int(math.Ceil(p.Forecast.Rounds))), runs(n))
+	if p.Forecast.Longest > 0 {
+		out += ", " + spanOf(p.Forecast.Shortest, p.Forecast.Longest) + " left"
+	}
+	return out
+}
+
+// printSearchText shows what a search found, or what it would do.
+func (a *app) printSearchText(r backfill.SearchResult, c culpritFlags, planned bool) {
+	undecided := planned && !settled(r)
+	if undecided {
+		a.printOutlook(r, c)
+	} else {
+		a.printAnswer(r, c)
+	}
+	a.printCounting(r)
+	a.printBehind(r, c, planned)
+	if undecided {
+		a.waysOn(c)
+		return
+	}
+	a.nextOf(r, c)
+}
+
+// printCounting says which failures count, and what to know besides.
+func (a *app) printCounting(r backfill.SearchResult) {
+	if len(r.Signatures)+len(r.Warnings) > 0 {
+		a.printf("\n")
+	}
+	only := "Only this failure counts: "
+	if len(r.Signatures) > 1 {
+		only = "This failure counts: "
+	}
+	for _, s := range r.Signatures {
+		a.paragraph("    ", plain, only+oneLine(job.Visible(s.Print)))
+	}
+	for _, w := range r.Warnings {
+		a.note("%s", w)
+	}
+}
+
+// printOutlook is the text of a search that has not begun. What it is about and what
+// it takes may stand there already.
+func (a *app) printOutlook(r backfill.SearchResult, c culpritFlags) {
+	if !c.told {
+		a.paragraph("", strong, c.looking(c.subject(r), r.Start.Repo))
+		a.paragraph("", plain, c.expects(r.Pushes, r.Forecast))
+	}
+	a.printf("\n")
+	g := a.suspectsTable(r.Pushes, r.Value != nil)
+	g.write(a, a.out)
+	if r.Plan.Total() > 0 || len(r.Plan.LeftOut) > 0 {
+		a.printf("\nThe first round:\n")
+		a.printPlan(r.Plan, c.label, c.explain)
+	}
+}
+
+// waysOn says how to begin a search that was only looked at.
+func (a *app) waysOn(c culpritFlags) {
+	switch {
+	case c.told: // it was refused; the error says what to change
+		a.printf("\nNothing was triggered.\n")
+	case c.dryRun:
+		a.printf("\nNothing was triggered. To search, add --yes instead of --dry-run.\n")
+	case !a.canAsk():
+		a.printf("\nNothing was triggered. To search, add --yes.\n")
+	}
+}
+
+// printAnswer is the text of a search that has ended.
+func (a *app) printAnswer(r backfill.SearchResult, c culpritFlags) {
+	symbol, answer := answerOf(r, c)
+	if c.told {
+		a.printf("\n")
+	}
+	a.answer(symbol, answer)
+	for _, p := range r.Class {
+		a.change(p, len(r.Class) > 1)
+	}
+	if len(r.Class) == 0 || len(r.Class) > 1 || c.explain {
+		if r.Outcome != culprit.NotARegression || c.explain {
+			a.printf("\n")
+			g := a.suspectsTable(r.Pushes, r.Value != nil)
+			g.write(a, a.out)
+		}
+	}
+	a.printf("\n")
+	g := grid{cut: map[int]bool{2: true}}
+	for _, f := range factsOf(r, c) {
+		g.add(cell{}, cell{text: f[0]}, cell{text: f[1]})
+	}
+	g.write(a, a.out)
+	if c.plot != "" {
+		a.printf("\nThe picture is in %s.\n", c.plot)
+	}
+}
+
+// answer is the bold first line of a result, with its symbol.
+func (a *app) answer(s, text string) {
+	m := mark(s)
+	if a.look(a.out).width >= len(text)+2 {
+		a.line(m, cell{text: " "}, cell{text: text, style: strong})
+		return
+	}
+	a.paragraph("  ", strong, m.text+" "+text)
+}
+
+// change is the change that a push made, for people: who, and what.
+func (a *app) change(p job.Push, named bool) {
+	full := a.described(p)
+	text := revisions(p)
+	if named {
+		text = pushName(p)
+	}
+	switch {
+	case strings.Contains(full.User, "@"):
+		text += " " + full.User
+	case full.User != "":
+		text += " @" + full.User
+	}
+	if line := firstLine(full); line != "" {
+		text += "  " + line
+	}
+	a.lineOn(a.out, cell{text: "  "}, cell{
+		text: middleCut(job.Visible(text), a.look(a.out).width-2),
+		url:  a.pushPage(p),
+	})
+}
+
+// described is the push with its changes: a search reads pushes without them. Where they
+// cannot be read the push stays as it is; the answer stands without them.
+func (a *app) described(p job.Push) job.Push {
+	if len(p.Changesets) > 0 && p.Changesets[len(p.Changesets)-1].Description != "" || a.opened == nil {
+		return p
+	}
+	repo := a.opened.repo
+	if p.Repo != repo.Name() {
+		if a.opened.repositories == nil {
+			return p
+		}
+		var err error
+		if repo, err = a.opened.repositories(p.Repo); err != nil {
+			return p
+		}
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	around := job.Around(p.Revision, 0, 0)
+	around.Full = true
+	if found, err := repo.Pushes(ctx, around); err == nil && len(found) == 1 {
+		return found[0]
+	}
+	return p
+}
+
+// factsOf are the lines below the answer: how often it failed, and what it cost.
+func factsOf(r backfill.SearchResult, c culpritFlags) [][2]string {
+	var out [][2]string
+	add := func(name, format string, args ...any) {
+		out = append(out, [2]string{name, fmt.Sprintf(format, args...)})
+	}
+	switch {
+	case r.Change != nil:
+		unit, better := "", "higher"
+		if r.Value.Unit != "" {
+			unit = " " + r.Value.Unit
+		}
+		if r.Change.LowerIsBetter {
+			better = "lower"
+		}
+		add("before it", "%s%s", number(r.Change.Before), unit)
+		add("since this push", "%s%s, %+.1f%%; %s is better", number(r.Change.After), unit, r.Change.Percent, better)
+	case r.Value != nil:
+	case r.Outcome == culprit.NotARegression:
+		add("in all", "failed %s", ofRuns(r.Before.Failures+r.After.Failures, r.Before.Runs+r.After.Runs))
+	case r.Before.Runs+r.After.Runs > 0:
+		since, before := "since this push", "before it"
+		if len(r.Class) == 0 {
+			since, before = "since the most probable push", "before it"
+		}
+		if r.After.Runs > 0 {
+			add(since, "failed %s", ofRuns(r.After.Failures, r.After.Runs))
+		}
+		add(before, "failed %s%s", ofRuns(r.Before.Failures, r.Before.Runs), justBefore(r))
+	}
+	add("cost", "%s in %s", runs(r.Runs), rounds(r.Rounds))
+	if r.Why != "" && (c.explain || len(r.Class) != 1) {
+		add("why", "%s", r.Why)
+	}
+	return out
+}
+
+// ofRuns is "2 of 21 runs".
+func ofRuns(n, of int) string { return fmt.Sprintf("%d of %s", n, runs(of)) }
+
+// justBefore says how the push just before the culprit did.
+func justBefore(r backfill.SearchResult) string {
+	if r.Culprit == nil {
+		return ""
+	}
+	at := slices.IndexFunc(r.Pushes, func(t backfill.Tested) bool { return t.Push.Key() == r.Culprit.Key() })
+	for i := at - 1; i >= 0; i-- {
+		t := r.Pushes[i]
+		if t.Untestable != "" {
+			continue
+		}
+		if n := t.Failed + t.Passed; n > 0 {
+			return fmt.Sprintf("; the push just before passed %d of %d", t.Passed, n)
+		}
+		return ""
+	}
+	return ""
+}
+
+// answerOf is the answer of a search in a sentence, with its symbol.
+func answerOf(r backfill.SearchResult, c culpritFlags) (symbol, answer string) {
+	what := c.subject(r)
+	did, done := "broke", "broken"
+	switch {
+	case r.FindFix:
+		did, done = "fixed", "fixed"
+	case r.Outcome == perf.Improvement:
+		did = "improved"
+	case r.Value != nil:
+		did, done = "regressed", "changed"
+	}
+	it := "it"
+	if r.Value != nil {
+		it = what
+	}
+	symbol = failed
+	if r.FindFix || r.Outcome == perf.Improvement {
+		symbol = passed
+	}
+	switch {
+	case len(r.Class) == 1:
+		return symbol, fmt.Sprintf("Push %d %s %s: %s.", r.Class[0].ID, did, it, sure(r.Probability))
+	case len(r.Class) > 1:
+		return symbol, fmt.Sprintf("One of %d pushes %s %s: %s. They cannot be told apart.", len(r.Class), did, it,
+			sure(r.Probability))
+	case r.Outcome == culprit.NotARegression && r.Value != nil:
+		return passed, fmt.Sprintf("No push changed %s: %s.", what, sure(r.Probability))
+	case r.Outcome == culprit.NotARegression:
+		return passed, fmt.Sprintf("No push %s it: %s. It fails as often before as since.", did, sure(r.Probability))
+	case r.Outcome == culprit.Older && r.FindFix:
+		return machine, fmt.Sprintf("It is not fixed on any of these pushes: %s.", sure(r.Probability))
+	case r.Outcome == culprit.Older:
+		return machine, fmt.Sprintf("It was %s before these pushes: %s.", done, sure(r.Probability))
+	case r.Outcome == culprit.OlderOrNothing:
+		return machine, "None of these pushes " + did + " it: it is older than them, or no push did."
+	case r.Outcome == culprit.Infra:
+		return machine, "Not known: machines failed instead of the job."
+	}
+	return machine, "Not sure yet: " + strings.TrimSuffix(r.Why, ".") + "."
+}
+
+// nextOf says what to type next.
+func (a *app) nextOf(r backfill.SearchResult, c culpritFlags) {
+	of := fmt.Sprintf("mozci culprit%s --label %s --rev %s", a.placeFlags(), quoted(c.label), quoted(c.rev))
+	if c.test != "" {
+		of += " --test " + quoted(c.test)
+	}
+	switch {
+	case len(r.Class) > 0 && a.world == "":
+		a.printf("\n")
+		a.typed("To paste this into a bug:", of+" --output bugzilla")
+	case r.Outcome == culprit.Older, r.Outcome == culprit.OlderOrNothing:
+		a.printf("\n")
+		a.typed("To look further back:", fmt.Sprintf("%s --max-revisions %d", of, 2*max(c.maxRevisions, 1)))
+	case r.Outcome == culprit.Undecided && c.maxRuns > 0 && r.Runs >= c.maxRuns && c.yes:
+		a.printf("\n")
+		a.typed("To go on where it stopped:", fmt.Sprintf("%s --yes --max-runs %d", of, c.maxRuns+20))
+	}
+}
+
+// printBehind prints what was found behind merges.
+func (a *app) printBehind(r backfill.SearchResult, c culpritFlags, planned bool) {
+	for _, b := range r.Merges {
+		if b.Result == nil {
+			continue // a warning says why
+		}
+		a.printf("\nPush %s is a merge. Among what it brought from %s:\n", pushName(b.Through), b.Repo)
+		a.printSearchText(*b.Result, c, planned && b.Result.Outcome == culprit.Undecided)
+	}
+}

@@ -1,0 +1,187 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/charmbracelet/x/ansi"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// The groups of commands, in the order of the help.
+const (
+	groupFind  = "find"
+	groupAct   = "act"
+	groupRead  = "read"
+	groupSetUp = "setup"
+)
+
+var groups = []*cobra.Group{
+	{ID: groupFind, Title: "Find what broke a job"},
+	{ID: groupAct, Title: "Act on a CI"},
+	{ID: groupRead, Title: "Read pushes, jobs and logs"},
+	{ID: groupSetUp, Title: "Set up"},
+}
+
+// commonFlags are the flags of all commands that each command's page shows; the others
+// are on the page of mozci help places.
+var commonFlags = []string{"ci", "json", "output", "repo", "world"}
+
+// placeGroups are the flags of mozci help places, by what they are about.
+var placeGroups = []struct {
+	title string
+	names []string
+}{
+	{"Which CI, and which pushes", []string{"ci", "trigger-ci", "repo", "branch", "codebase", "world"}},
+	{"Where the services are", []string{
+		"hg-url", "lando-url", "treeherder-url", "root-url", "trust-domain", "project", "buildbot-url", "selfserve-url",
+		"builddata-url", "pulse-url",
+	}},
+	{"Buildbot", []string{"fail-on-warnings", "allthethings"}},
+	{"What mozci remembers", []string{"ledger", "cache-dir"}},
+	{"Output", []string{"json", "output", "color", "log-level"}},
+	{"Speed and recordings", []string{"parallel", "record", "replay"}},
+}
+
+// helpWidth is the width of help texts, in columns.
+const helpWidth = 80
+
+// addHelp gives the commands their pages and their groups.
+func (a *app) addHelp(root *cobra.Command, groupOf map[string]string) {
+	root.AddGroup(groups...)
+	for _, c := range root.Commands() {
+		c.GroupID = groupOf[c.Name()]
+	}
+	root.SetHelpCommandGroupID(groupSetUp)
+	root.SetCompletionCommandGroupID(groupSetUp)
+	root.SetHelpFunc(func(c *cobra.Command, _ []string) { a.help(c) })
+	root.SetUsageFunc(func(c *cobra.Command) error {
+		a.help(c)
+		return nil
+	})
+}
+
+// help prints the page of a command. A page without a command, such as credentials, is
+// its text alone.
+func (a *app) help(c *cobra.Command) {
+	put(a.out, ansi.Wordwrap(joined(firstOf(c.Long, c.Short)), helpWidth, "")+"\n")
+	switch {
+	case c.HasSubCommands():
+		a.helpCommands(c)
+		return
+	case !c.Runnable():
+		return
+	}
+	a.title("Usage")
+	a.printf("  %s\n", c.UseLine())
+	if c.Example != "" {
+		a.title("Examples")
+		put(a.out, c.Example+"\n")
+	}
+	own, common := pflag.NewFlagSet("", pflag.ContinueOnError), pflag.NewFlagSet("", pflag.ContinueOnError)
+	c.LocalFlags().VisitAll(func(f *pflag.Flag) {
+		if c.Root().PersistentFlags().Lookup(f.Name) == nil {
+			own.AddFlag(f)
+		}
+	})
+	for _, name := range commonFlags {
+		if f := c.Root().PersistentFlags().Lookup(name); f != nil {
+			common.AddFlag(f)
+		}
+	}
+	if own.HasAvailableFlags() {
+		a.title("Flags")
+		a.flagTable(own)
+	}
+	a.title("Common flags")
+	a.flagTable(common)
+	a.printf("\nOther services, recordings and the ledger: mozci help places\n")
+}
+
+// helpCommands lists the commands by their groups.
+func (a *app) helpCommands(root *cobra.Command) {
+	a.title("Usage")
+	a.printf("  %s COMMAND [LINK] [flags]\n", root.CommandPath())
+	if root.Example != "" {
+		a.title("Examples")
+		put(a.out, root.Example+"\n")
+	}
+	width := 0
+	for _, c := range root.Commands() {
+		width = max(width, len(c.Name()))
+	}
+	listed := func(group string) (out []*cobra.Command) {
+		for _, c := range root.Commands() {
+			if c.GroupID == group && c.IsAvailableCommand() {
+				out = append(out, c)
+			}
+		}
+		return out
+	}
+	for _, g := range root.Groups() {
+		a.title(g.Title)
+		for _, c := range listed(g.ID) {
+			lead := fmt.Sprintf("  %-*s  ", width, c.Name())
+			a.paragraphOn(a.out, lead, strings.Repeat(" ", len(lead)), plain, c.Short)
+		}
+	}
+	put(a.out, fmt.Sprintf("  %-*s  Explain a command, or one of: places, credentials\n", width, "help"))
+	a.printf("\nA command's page, with examples: mozci COMMAND --help\n")
+}
+
+func (a *app) title(text string) {
+	a.printf("\n")
+	a.line(cell{text: text + ":", style: strong})
+}
+
+// flagTable prints flags with their texts, wrapped.
+func (a *app) flagTable(f *pflag.FlagSet) {
+	put(a.out, strings.TrimRight(f.FlagUsagesWrapped(helpWidth), "\n")+"\n")
+}
+
+// joined has each paragraph of a text on one line: how the source is broken into lines
+// says nothing about the terminal.
+func joined(text string) string {
+	var out []string
+	for p := range strings.SplitSeq(strings.TrimSpace(text), "\n\n") {
+		out = append(out, strings.Join(strings.Fields(p), " "))
+	}
+	return strings.Join(out, "\n\n")
+}
+
+func firstOf(texts ...string) string {
+	for _, t := range texts {
+		if t != "" {
+			return t
+		}
+	}
+	return ""
+}
+
+// placesHelp is the page of the flags that all commands share.
+func (a *app) placesHelp() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "places",
+		Short: "Which services a command reads and acts on, and how to name others",
+		Long: `Every command takes these flags. Without any of them mozci works on Firefox's CI:
+pushes from hg.mozilla.org, runs from Taskcluster, and the history of a job from
+Treeherder. --world puts a history in memory instead of all services.
+
+To see whether the services answer, and what you may do there: mozci doctor`,
+	}
+	c.SetHelpFunc(func(c *cobra.Command, _ []string) {
+		put(a.out, ansi.Wordwrap(joined(c.Long), helpWidth, "")+"\n")
+		for _, g := range placeGroups {
+			set := pflag.NewFlagSet("", pflag.ContinueOnError)
+			for _, name := range g.names {
+				if f := c.Root().PersistentFlags().Lookup(name); f != nil {
+					set.AddFlag(f)
+				}
+			}
+			a.title(g.title)
+			a.flagTable(set)
+		}
+	})
+	return c
+}
