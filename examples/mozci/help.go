@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/charmbracelet/x/ansi"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 )
@@ -65,7 +64,7 @@ func (a *app) addHelp(root *cobra.Command, groupOf map[string]string) {
 // help prints the page of a command. A page without a command, such as credentials, is
 // its text alone.
 func (a *app) help(c *cobra.Command) {
-	put(a.out, ansi.Wordwrap(joined(firstOf(c.Long, c.Short)), helpWidth, "")+"\n")
+	a.prose(firstOf(c.Long, c.Short))
 	switch {
 	case c.HasSubCommands():
 		a.helpCommands(c)
@@ -140,14 +139,15 @@ func (a *app) flagTable(f *pflag.FlagSet) {
 	put(a.out, strings.TrimRight(f.FlagUsagesWrapped(helpWidth), "\n")+"\n")
 }
 
-// joined has each paragraph of a text on one line: how the source is broken into lines
-// says nothing about the terminal.
-func joined(text string) string {
-	var out []string
-	for p := range strings.SplitSeq(strings.TrimSpace(text), "\n\n") {
-		out = append(out, strings.Join(strings.Fields(p), " "))
+// prose prints a text by its paragraphs: how the source is broken into lines says nothing
+// about the terminal.
+func (a *app) prose(text string) {
+	for i, p := range strings.Split(strings.TrimSpace(text), "\n\n") {
+		if i > 0 {
+			a.printf("\n")
+		}
+		a.paragraph("", plain, p)
 	}
-	return strings.Join(out, "\n\n")
 }
 
 func firstOf(texts ...string) string {
@@ -171,7 +171,7 @@ Treeherder. --world puts a history in memory instead of all services.
 To see whether the services answer, and what you may do there: mozci doctor`,
 	}
 	c.SetHelpFunc(func(c *cobra.Command, _ []string) {
-		put(a.out, ansi.Wordwrap(joined(c.Long), helpWidth, "")+"\n")
+		a.prose(c.Long)
 		for _, g := range placeGroups {
 			set := pflag.NewFlagSet("", pflag.ContinueOnError)
 			for _, name := range g.names {

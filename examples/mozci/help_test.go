@@ -60,7 +60,7 @@ func TestFirstExamplesWork(t *testing.T) {
 			continue
 		}
 		out, errOut, status := mozci(t, split(command)...)
-		if status != 0 && status != 3 || strings.TrimSpace(out) == "" {
+		if status != 0 && status != 3 || strings.TrimSpace(out+errOut) == "" {
 			t.Errorf("%s: exit %d, %s\n%s", command, status, errOut, out)
 		}
 	}

@@ -37,6 +37,10 @@ const (
 	live    style = "36" // under way, or about to be
 )
 
+// widestProse is how long a line of sentences gets on a wide terminal: longer ones are
+// hard to read.
+const widestProse = 80
+
 // defaultWidth is how many columns a text has that goes to no terminal.
 const defaultWidth = 80
 
@@ -142,11 +146,12 @@ func (a *app) paragraph(indent string, s style, text string) {
 func (a *app) paragraphOn(w io.Writer, lead, indent string, s style, text string) {
 	l := a.look(w)
 	line, at := lead, ansi.StringWidth(lead)
-	for _, word := range strings.Fields(job.Visible(text)) {
+	for _, word := range strings.Fields(text) {
+		word = job.Visible(word)
 		n := ansi.StringWidth(word)
 		switch {
 		case line == lead || line == indent:
-		case at+1+n > l.width:
+		case at+1+n > min(l.width, widestProse):
 			a.lineOn(w, cell{text: line, style: s})
 			line, at = indent, ansi.StringWidth(indent)
 		default:
