@@ -146,7 +146,8 @@ func (f *following) contradicts(name, given, says string) error {
 func (f *following) agrees(context.Context) error {
 	a, l := f.a, f.link
 	if a.world != "" && (l.Task != "" || l.Group != "") && l.JobID == nil {
-		return usage("a world has no tasks: name a run of it by its id, such as run-5, or with selectedJob=5 in the link")
+		return usage("a world has no tasks: name one of its runs by its id, such as run-5, or selectedJob=5 in the " +
+			"link")
 	}
 	if ci := l.CI(); ci != "" && f.changed("ci") && a.ci != ci && (ci == "buildbot" || !onTreeherder(a.ci)) {
 		return f.contradicts("ci", a.ci, ci)

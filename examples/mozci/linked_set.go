@@ -45,7 +45,8 @@ func (f *following) setPush(ctx context.Context) error {
 		return err
 	}
 	l := f.link
-	if l.From == "" || f.at.run != nil || !f.has("from-rev") || f.anyOf("from-rev", "delta", "back-revisions", "backfill") {
+	if l.From == "" || f.at.run != nil || !f.has("from-rev") ||
+		f.anyOf("from-rev", "delta", "back-revisions", "backfill") {
 		return nil
 	}
 	if !l.AfterFrom {

@@ -109,8 +109,8 @@ func TestLinkedPush(t *testing.T) {
 		for _, command := range []string{"backfill", "culprit", "frequency", "trigger", "watch"} {
 			out, errOut, status := f.line(t, words, command+" '"+link+"'")
 			says := command + " needs a label: LINK names push 00000abc0004 of autoland"
-			if status != 2 || out != "" || !strings.Contains(errOut, says) || !strings.Contains(errOut, "; add --label, or "+
-				"paste the link of the failing job") {
+			if status != 2 || out != "" || !strings.Contains(errOut, says) ||
+				!strings.Contains(errOut, "; add --label, or paste the link of the failing job") {
 				t.Errorf("%s %s: exit %d, %s", command, link, status, errOut)
 			}
 		}
@@ -122,7 +122,10 @@ func TestLinkedCommands(t *testing.T) { //nolint:funlen // it is a table
 	for _, c := range []struct{ link, flags, says string }{
 		{"jobs {}", "jobs --rev {X} --label {L} --ci treeherder --trigger-ci taskcluster", "test_failed  {L}  {T}/0"},
 		{"jobs {tc}/tasks/{T}", "jobs --rev {X} --label {L}", "test_failed  {L}  {T}/0"},
-		{"jobs '{th}/jobs?repo=autoland&revision={X}'", "jobs --rev {X} --ci treeherder --trigger-ci taskcluster", "build"},
+		{
+			"jobs '{th}/jobs?repo=autoland&revision={X}'", "jobs --rev {X} --ci treeherder --trigger-ci taskcluster",
+			"build-linux64/opt",
+		},
 		{"jobs {hg}/integration/autoland/rev/{X}", "jobs --rev {X}", "build-linux64/opt"},
 		{"jobs {tc}/tasks/{C}", "jobs --repo mozilla-central --rev {M} --label {L}", "{C}/0"},
 		{"labels {}", "labels --rev {X} --ci treeherder --trigger-ci taskcluster", "{L}"},
@@ -140,30 +143,37 @@ func TestLinkedCommands(t *testing.T) { //nolint:funlen // it is a table
 		{
 			"trigger {} --times 3",
 			"trigger --label {L} --rev {X} --times 3 --ci treeherder --trigger-ci taskcluster",
-			"2 runs to trigger",
+			"8004 00000abc0004  2 runs",
 		},
-		{"trigger {T} --times 3", "trigger --label {L} --rev {X} --times 3", "2 runs to trigger"},
-		{"trigger {T} --label build-linux64/opt --times 2", "trigger --label build-linux64/opt --rev {X} --times 2", "4 00000"},
+		{"trigger {T} --times 3", "trigger --label {L} --rev {X} --times 3", "4 00000abc0004  2 runs"},
+		{
+			"trigger {T} --label build-linux64/opt --times 2",
+			"trigger --label build-linux64/opt --rev {X} --times 2",
+			"4 00000abc0004  1 run",
+		},
 		{"trigger {T} --query build", "trigger --query build --rev {X}", "build-linux64/opt"},
-		{"trigger {T} --failed-jobs", "trigger --failed-jobs --rev {X}", "1 run of {L}"},
+		{"trigger {T} --failed-jobs", "trigger --failed-jobs --rev {X}", "{L}  1 run"},
 		{"trigger {T} --backfill", "trigger --label {L} --rev {X} --backfill", "last good  1 "},
-		{"trigger {T} --back-revisions 1", "trigger --label {L} --rev {X} --back-revisions 1", "3 00000abc0003  trigger"},
+		{
+			"trigger {T} --back-revisions 1", "trigger --label {L} --rev {X} --back-revisions 1",
+			"3 00000abc0003  1 run",
+		},
 		{
 			"trigger '{th}/jobs?repo=autoland&fromchange={B}&tochange={X}&searchStr={L}'",
 			"trigger --label {L} --from-rev {B} --rev {X} --ci treeherder --trigger-ci taskcluster",
-			"8002 00000abc0002  trigger",
+			"8002 00000abc0002  1 run",
 		},
 		{
 			"trigger '{th}/jobs?repo=autoland&fromchange={B}&tochange={X}' --label {L} --delta 0",
-			"trigger --label {L} --rev {X} --ci treeherder --trigger-ci taskcluster", "8004 00000abc0004  nothing",
+			"trigger --label {L} --rev {X} --ci treeherder --trigger-ci taskcluster", "8004 00000abc0004  none",
 		},
 		{
 			"trigger '{th}/jobs?repo=autoland&fromchange={B}&tochange={X}&selectedTaskRun={T}.0'",
-			"trigger --label {L} --rev {X} --ci treeherder --trigger-ci taskcluster", "8004 00000abc0004  nothing",
+			"trigger --label {L} --rev {X} --ci treeherder --trigger-ci taskcluster", "8004 00000abc0004  none",
 		},
 		{
 			"trigger '{hg}/integration/autoland/pushloghtml?fromchange={A}&tochange={X}' --label {L}",
-			"trigger --label {L} --from-rev {B} --rev {X}", "2 00000abc0002  trigger",
+			"trigger --label {L} --from-rev {B} --rev {X}", "2 00000abc0002  1 run",
 		},
 	} {
 		f, words := linkedCI(t)
@@ -273,7 +283,10 @@ func TestLinkedFlags(t *testing.T) { //nolint:funlen // it is a table
 		{"jobs {T} --ci treeherder", "ci=treeherder label={L} repo=autoland rev={X}"},
 		{"jobs {C}", "label={L} repo=mozilla-central rev={M}"},
 		{"jobs {T} --rev 00000abc0004 --label {L}", "label={L} repo=autoland rev=00000abc0004"},
-		{"jobs {T} --rev 00000ABC0004 --repo integration/autoland", "label={L} repo=integration/autoland rev=00000ABC0004"},
+		{
+			"jobs {T} --rev 00000ABC0004 --repo integration/autoland",
+			"label={L} repo=integration/autoland rev=00000ABC0004",
+		},
 		{"backfill {T} --rev tip", "label={L} repo=autoland rev=tip"},
 		{"jobs {hg}/mozilla-central/rev/tip", "repo=mozilla-central rev=tip"},
 		{"trigger '{th}/jobs?repo=autoland&fromchange={B}' --label a", "ci=treeherder from-rev={B} label=a repo=autoland " +
@@ -321,7 +334,7 @@ func TestLinkedContradictions(t *testing.T) { //nolint:funlen // it is a table
 		{"backfill {T} --ci selfserve", []string{"--ci selfserve", "LINK is of taskcluster"}, false},
 		{"backfill {} --ci nonsense", []string{"--ci nonsense", "LINK is of treeherder"}, false},
 		{
-			"backfill http://127.0.0.1:8010/#/builders/1/builds/2 --buildbot-url http://127.0.0.1:8010 --ci taskcluster",
+			"backfill http://127.0.0.1:80/#/builders/1/builds/2 --buildbot-url http://127.0.0.1 --ci taskcluster",
 			[]string{"--ci taskcluster", "LINK is of buildbot"},
 			false,
 		},
@@ -348,16 +361,20 @@ func TestLinkedContradictions(t *testing.T) { //nolint:funlen // it is a table
 			[]string{"the link names autoland, and its job is of mozilla-central"},
 			true,
 		},
-		{"backfill {th}/jobs?repo=autoland", []string{"needs a label and a push: LINK names repository autoland alone"}, false},
+		{"backfill {th}/jobs?repo=autoland", []string{"backfill needs a label and a push: LINK names repository autoland"}, false},
 		{"jobs {th}/jobs?repo=autoland", []string{"needs a push: LINK names repository autoland alone"}, false},
-		{"backfill {th}/jobs?repo=autoland --rev {X}", []string{"needs a label: LINK names repository autoland alone"}, false},
+		{"backfill {th}/jobs?repo=autoland --rev {X}", []string{"needs a label: LINK names repository autoland"}, false},
 		{"backfill '{th}/jobs?repo=autoland&landoCommitID=5'", []string{"names a landing that waits"}, false},
 		{
 			"failures '{th}/jobs?repo=autoland&revision={X}'",
 			[]string{"failures needs a job: LINK names push 00000abc0004 of autoland, not a job"},
 			false,
 		},
-		{"backfill '{th}/jobs?repo=autoland&revision={X}&searchStr=m-1'", []string{"filtered by m-1, which is no label"}, true},
+		{
+			"backfill '{th}/jobs?repo=autoland&revision={X}&searchStr=m-1'",
+			[]string{"filtered by m-1, which is no label"},
+			true,
+		},
 	} {
 		f.asked = map[string]int{}
 		out, errOut, status := f.line(t, words, strings.ReplaceAll(c.command, "{}", "'"+ofTheJob[0]+"'"))
@@ -561,7 +578,8 @@ func TestLinkedBuildbot(t *testing.T) {
 	stamps := []bbtest.Row{bbtest.Stamp(bbtest.Revision(1), nil)}
 	d.Ask(bbtest.BuildRequest{Builder: d.Builder("linux test"), Results: []int{5, 2}, Stamps: stamps})
 	for _, link := range []string{
-		"/#/buildrequests/1", "/#/builders/1/builds/2", "/builders/linux%20test/builds/2", "/#/builders/linux%20test/builds/2",
+		"/#/buildrequests/1", "/#/builders/1/builds/2", "/builders/linux%20test/builds/2",
+		"/#/builders/linux%20test/builds/2",
 	} {
 		out, errOut, status := mozci(t, "jobs", d.URL+link, "--buildbot-url", d.URL, "--repo", "main")
 		if status != 0 || !strings.Contains(out, "linux test  1/2") {
@@ -573,8 +591,8 @@ func TestLinkedBuildbot(t *testing.T) {
 		{"/#/buildrequests/7", "the master has forgotten request 7"},
 		{"/#/builders/1/builds/9", "9"},
 	} {
-		if out, errOut, status := mozci(t, "backfill", d.URL+c.link, "--buildbot-url", d.URL); status < 2 || out != "" ||
-			!strings.Contains(errOut, c.says) {
+		out, errOut, status := mozci(t, "backfill", d.URL+c.link, "--buildbot-url", d.URL)
+		if status < 2 || out != "" || !strings.Contains(errOut, c.says) {
 			t.Errorf("%s: exit %d, %s%s", c.link, status, errOut, out)
 		}
 	}
@@ -589,8 +607,8 @@ func TestLinkedBuildbot(t *testing.T) {
 func TestLinkedRecording(t *testing.T) {
 	_, _, tasks, args := servedCI(t)
 	dir := t.TempDir()
-	args = append([]string{"jobs", args[3] + "/jobs?repo=autoland&selectedTaskRun=" + tasks["autoland"] + ".0", "--json"},
-		args...)
+	link := args[3] + "/jobs?repo=autoland&selectedTaskRun=" + tasks["autoland"] + ".0"
+	args = append([]string{"jobs", link, "--json"}, args...)
 	live, errOut, status := mozci(t, append(args, "--record", dir)...)
 	if status != 0 {
 		t.Fatalf("exit %d, %s", status, errOut)

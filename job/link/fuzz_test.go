@@ -74,7 +74,8 @@ func FuzzParse(f *testing.F) {
 		"{th}/logviewer.html#?job_id=1&repo=try&lineNumber=5-6", "{hg}/integration/autoland/rev/{X}",
 		"{hg}/try/pushloghtml?fromchange={A}&amp;tochange={B}", "{bb}/#/builders/3/builds/17",
 		"{bb}/builders/a%2Fb%20(c)/builds/0", "{bb}/#buildrequests/9", "http://127.0.0.1:8000/hg/a/rev/tip",
-		"{th}/jobs?repo=try&searchStr=test-linux64/opt-x%C3%A9-1", "treeherder.mozilla.org/jobs?repo=a", "127.0.0.1:8010/#/b",
+		"{th}/jobs?repo=try&searchStr=test-linux64/opt-x%C3%A9-1", "treeherder.mozilla.org/jobs?repo=a",
+		"127.0.0.1:8010/#/b",
 		"https://a:b@c/", "https://x.example/\u202e", "http://[::1]:80/", "x:y", "https://h:x/", "%",
 	} {
 		f.Add(words.Replace(text))

@@ -111,7 +111,7 @@ func check(t *testing.T, table [][2]string) {
 	}
 }
 
-func TestTreeherder(t *testing.T) {
+func TestTreeherder(t *testing.T) { //nolint:funlen // it is a table
 	check(t, [][2]string{
 		{"{th}/jobs?repo=autoland&revision={X}", "treeherder {th} repo=autoland rev={X}"},
 		{
