@@ -62,6 +62,7 @@ type app struct {
 	flags   *pflag.FlagSet // of the command that runs
 	tape    *cassette.Tape
 	witness *http.Client // of check-sources --live
+	memory  *memory      // of --world
 	opened  *places
 	clients *clients                        // that several projects share; nil where there is one
 	heard   func(*taskcluster.Message) bool // which messages of Pulse are decoded; nil for all

@@ -25,7 +25,7 @@ type backfillFlags struct {
 func (a *app) backfillCommand() *cobra.Command {
 	var b backfillFlags
 	cmd := &cobra.Command{
-		Use:   "backfill",
+		Use:   "backfill [LINK]",
 		Short: "Find a broken job's last good push and fill in the runs missing since then",
 		Long: `Find a broken job's last good push, and fill in the runs missing since then.
 
@@ -37,8 +37,8 @@ between the two that have no result, builds first. If no push up to
       --label linux64/opt/xpcshell-1 --rev d4f3de2cd033 --times 2
   mozci backfill 'https://treeherder.mozilla.org/jobs?repo=autoland&selectedTaskRun=…'
   mozci backfill --label test-linux2404-64/opt-xpcshell-1 --rev a062f26a3ad8 --yes`,
-		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.backfill(cmd, b) },
+		Args: oneLink,
+		RunE: a.linked(func(cmd *cobra.Command) error { return a.backfill(cmd, b) }),
 	}
 	f := cmd.Flags()
 	f.StringVar(&b.label, "label", "", "the `label` of the broken job")

@@ -62,8 +62,23 @@ func TestBackfillOnBuildbot(t *testing.T) {
 		}
 		m.Eventually("two runs between them", func() bool { return statuses(between) == "success success" })
 	}
+	pasted(t, m.URL, append([]string{"jobs", "--label", bbtest.Forced, "--rev", bad, "--json"}, args...))
 	if _, errOut, status := mozci(t, "jobs", "--rev", "tip", "--ci", "buildbot"); status != 2 ||
 		!strings.Contains(errOut, "--ci buildbot needs --buildbot-url") {
 		t.Errorf("without a URL: exit %d, %s", status, errOut)
+	}
+}
+
+// pasted checks that the page that mozci prints of a run is a link of that run.
+func pasted(t *testing.T, master string, jobs []string) {
+	t.Helper()
+	out, errOut, status := mozci(t, jobs...)
+	var run struct{ ID, URL string }
+	if err := json.Unmarshal([]byte(out), &run); err != nil || status != 0 || run.URL == "" {
+		t.Fatalf("exit %d, %s: %v\n%s", status, errOut, err, out)
+	}
+	again, errOut, status := mozci(t, "jobs", run.URL, "--buildbot-url", master, "--json")
+	if status != 0 || again != out {
+		t.Errorf("the run's page %s: exit %d, %s\n%s\nexpected\n%s", run.URL, status, errOut, again, out)
 	}
 }

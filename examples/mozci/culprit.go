@@ -35,7 +35,7 @@ type culpritFlags struct {
 func (a *app) culpritCommand() *cobra.Command {
 	var c culpritFlags
 	cmd := &cobra.Command{
-		Use:   "culprit",
+		Use:   "culprit [LINK]",
 		Short: "Find the push that broke a job, even a flaky one",
 		Long: `Find the push that broke a job, even a flaky one.
 
@@ -52,8 +52,8 @@ the same command goes on where it stopped. Without --yes it triggers nothing.`,
   mozci culprit --world testdata/worlds/perf.txt --label linux64/opt/talos-tp5o \
       --rev tip --perf --yes
   mozci culprit 'https://treeherder.mozilla.org/jobs?repo=autoland&selectedTaskRun=…' --yes`,
-		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.culprit(cmd, c) },
+		Args: oneLink,
+		RunE: a.linked(func(cmd *cobra.Command) error { return a.culprit(cmd, c) }),
 	}
 	f := cmd.Flags()
 	f.StringVar(&c.label, "label", "", "the `label` of the broken job")

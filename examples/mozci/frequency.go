@@ -22,7 +22,7 @@ type frequencyFlags struct {
 func (a *app) frequencyCommand() *cobra.Command {
 	var q frequencyFlags
 	cmd := &cobra.Command{
-		Use:   "frequency",
+		Use:   "frequency [LINK]",
 		Short: "Estimate how often a job or test fails, and how many runs it takes to reproduce it",
 		Long: `Estimate how often a job, or one test in it, fails over the last pushes, or from
 counts of your own. mozci also says how many runs show the failure again, and how
@@ -31,8 +31,8 @@ many passes in a row rule it out.`,
   mozci frequency --world testdata/worlds/intermittent.txt \
       --label linux64/opt/mochitest-2 --rev tip --last 15
   mozci frequency 'https://treeherder.mozilla.org/jobs?repo=autoland&selectedTaskRun=…'`,
-		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.frequency(cmd, q) },
+		Args: oneLink,
+		RunE: a.linked(func(cmd *cobra.Command) error { return a.frequency(cmd, q) }),
 	}
 	f := cmd.Flags()
 	f.StringVar(&q.label, "label", "", "the `label` of the job")

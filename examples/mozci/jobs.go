@@ -18,14 +18,14 @@ func (a *app) jobsCommand() *cobra.Command {
 	var rev string
 	var labels []string
 	cmd := &cobra.Command{
-		Use:   "jobs",
+		Use:   "jobs [LINK]",
 		Short: "Show every run on a push and how it ended",
 		Long: `Show every run on a push and how it ended, by the CI itself: also runs that were
 coalesced, retried, or lost with their machine.`,
 		Example: `  mozci jobs --world testdata/worlds/permanent.txt --rev d4f3de2cd033
   mozci jobs --rev a062f26a3ad8 --label test-linux2404-64/opt-xpcshell-1`,
-		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.jobs(cmd, rev, labels) },
+		Args: oneLink,
+		RunE: a.linked(func(cmd *cobra.Command) error { return a.jobs(cmd, rev, labels) }),
 	}
 	cmd.Flags().StringVar(&rev, "rev", "", "the push, by a `revision`: 12 to 40 digits of hg or git, or tip")
 	cmd.Flags().StringArrayVar(&labels, "label", nil, "show only runs of this `label`; can be repeated")

@@ -90,6 +90,7 @@ type linkJSON struct {
 	From      string `json:"from_revision,omitempty"`
 	AfterFrom bool   `json:"after_from,omitempty"`
 	Landing   string `json:"landing,omitempty"`
+	Search    string `json:"search,omitempty"`
 }
 
 func asJSON(l link.Link) linkJSON {
@@ -97,7 +98,7 @@ func asJSON(l link.Link) linkJSON {
 		CI: orNull(l.CI()), Root: orNull(l.Root), Repo: orNull(l.Repo), Revision: orNull(l.Revision),
 		Task: orNull(l.Task), Run: l.Run, Group: orNull(l.Group), JobID: l.JobID, Builder: orNull(l.Builder),
 		Build: l.Build, BuildRequest: l.BuildRequest, Line: l.Line,
-		From: l.From, AfterFrom: l.AfterFrom, Landing: l.Landing,
+		From: l.From, AfterFrom: l.AfterFrom, Landing: l.Landing, Search: l.Search,
 	}
 }
 
@@ -121,6 +122,7 @@ func (a *app) printLink(l link.Link) error {
 	numberRow(table, "build", l.Build)
 	numberRow(table, "build request", l.BuildRequest)
 	numberRow(table, "line of the log", l.Line)
+	row(table, "search", l.Search)
 	return table.Flush()
 }
 

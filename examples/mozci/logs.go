@@ -50,7 +50,7 @@ func (a *app) failuresCommand() *cobra.Command {
 		names = append(names, string(f))
 	}
 	cmd := &cobra.Command{
-		Use:   "failures [FILE…]",
+		Use:   "failures [LINK | FILE…]",
 		Short: "Show which tests failed, in a job or in log files",
 		Long: `Show which tests failed, in a job or in log files; - is standard input. mozci
 reads Mozilla's error summaries, structured logs and plain logs, wptreport.json
@@ -80,6 +80,14 @@ func (a *app) failures(cmd *cobra.Command, names []string, format, id string, fi
 	switch {
 	case !slices.Contains(names, format):
 		return usage("--format %q: expected %s", format, oneOf(names))
+	case len(files) > 1 && slices.ContainsFunc(files, a.isLink):
+		return usage("failures takes one LINK, or files: quote a link, as a shell takes & and # for itself")
+	case len(files) == 1 && a.isLink(files[0]):
+		own, err := a.followRun(cmd, files[0])
+		if err != nil {
+			return err
+		}
+		id, files = own, nil
 	case (id == "") == (len(files) == 0):
 		return usage("failures needs files, or --job")
 	}

@@ -16,12 +16,12 @@ func (a *app) labelsCommand() *cobra.Command {
 	var rev string
 	var c choosing
 	cmd := &cobra.Command{
-		Use:   "labels",
+		Use:   "labels [LINK]",
 		Short: "List what can run on a push, and the builds each job needs",
 		Example: `  mozci labels --world testdata/worlds/permanent.txt --rev tip
   mozci labels --rev tip --query 'xpcshell !debug linux'`,
-		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.labels(cmd, rev, &c) },
+		Args: oneLink,
+		RunE: a.linked(func(cmd *cobra.Command) error { return a.labels(cmd, rev, &c) }),
 	}
 	cmd.Flags().StringVar(&rev, "rev", "tip", "the push, by a `revision`: 12 to 40 digits of hg or git, or tip")
 	c.byName(cmd.Flags())

@@ -12,15 +12,15 @@ import (
 func (a *app) originCommand() *cobra.Command {
 	var rev string
 	cmd := &cobra.Command{
-		Use:   "origin",
+		Use:   "origin [LINK]",
 		Short: "Show which pushes a merge brought in, and from which repository",
 		Long: `Show which pushes a merge brought in, and from which repository. For each merge on
 the push, mozci lists the pushes of the other repository that brought something
 new, and no others.`,
 		Example: `  mozci origin --world testdata/worlds/merges.txt --repo mozilla-central --rev 3b00
   mozci origin --repo mozilla-central --rev 645d1a02d1b6`,
-		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.origin(cmd, rev) },
+		Args: oneLink,
+		RunE: a.linked(func(cmd *cobra.Command) error { return a.origin(cmd, rev) }),
 	}
 	cmd.Flags().StringVar(&rev, "rev", "", "the push, by a `revision`: 12 to 40 digits of hg or git, or tip")
 	return cmd

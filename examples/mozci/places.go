@@ -62,16 +62,15 @@ func (a *app) acting(ctx context.Context) (*places, ledger.Ledger, error) {
 
 // inMemory is a world. A run that did not contain the test is no verdict there.
 func (a *app) inMemory() (*places, error) {
-	w, err := a.readWorld()
+	w, err := a.inWorld()
 	if err != nil {
 		return nil, err
 	}
-	ci := jobtest.NewCI(w, nil)
 	name := a.repo
 	if has := w.Repositories(); !a.flags.Changed("repo") && !slices.Contains(has, name) {
 		name = has[0]
 	}
-	return worldPlaces(ci, name)
+	return worldPlaces(w.ci, name)
 }
 
 // worldPlaces are those of a repository of a world.
@@ -84,6 +83,24 @@ func worldPlaces(ci *jobtest.CI, name string) (*places, error) {
 		repo: repo, read: ci, act: ci, judge: jobtest.TestJudge(analysis.ByStatus, analysis.NoTest),
 		repositories: ci.Repository,
 	}, nil
+}
+
+// memory is a world, and its CI.
+type memory struct {
+	*jobtest.World
+	ci *jobtest.CI
+}
+
+// inWorld is the world of --world, which is read once.
+func (a *app) inWorld() (*memory, error) {
+	if a.memory == nil {
+		w, err := a.readWorld()
+		if err != nil {
+			return nil, err
+		}
+		a.memory = &memory{w, jobtest.NewCI(w, nil)}
+	}
+	return a.memory, nil
 }
 
 // readWorld reads the file of --world.
@@ -354,6 +371,8 @@ func (a *app) client() (*http.Client, error) {
 	switch {
 	case a.witness != nil:
 		return a.witness, nil
+	case a.tape != nil:
+		return a.tape.Client(), nil
 	case a.record != "":
 		a.tape, err = cassette.Record(filepath.Join(a.record, tapeName), nil)
 	case a.replay != "":

@@ -30,7 +30,7 @@ type triggerFlags struct {
 func (a *app) triggerCommand() *cobra.Command {
 	var t triggerFlags
 	cmd := &cobra.Command{
-		Use:   "trigger",
+		Use:   "trigger [LINK]",
 		Short: "Make sure that every push in a range has --times runs of each job",
 		Long: `Make sure that every push in a range has --times runs of each job. Finished,
 running and queued runs count, so mozci triggers only what is missing. Where a
@@ -55,8 +55,8 @@ an action that the CI offers, at most once an hour for the same input.`,
   mozci trigger --repo try --rev R --try-syntax 'try: -b o -p linux64 -u xpcshell -t none'
   mozci trigger --rev R --label L --action confirm-failures
   mozci backfill --label L --rev R --json > plan.json; mozci trigger --plan plan.json --yes`,
-		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.trigger(cmd, t) },
+		Args: oneLink,
+		RunE: a.linked(func(cmd *cobra.Command) error { return a.trigger(cmd, t) }),
 	}
 	f := cmd.Flags()
 	f.StringArrayVar(&t.labels, "label", nil, "the `label` of a job to run; can be repeated")

@@ -30,7 +30,7 @@ type watchFlags struct {
 func (a *app) watchCommand() *cobra.Command {
 	var w watchFlags
 	cmd := &cobra.Command{
-		Use:   "watch",
+		Use:   "watch [LINK]",
 		Short: "Follow runs until it is clear how they end",
 		Long: `Follow the runs of a job on a push until it is clear how they end, and print what
 changes. mozci waits for runs that have not begun.
@@ -47,8 +47,8 @@ could_not_see, 3 otherwise. Ctrl+C stops watching; the runs go on.`,
 		Example: `  mozci watch --world testdata/worlds/coalesced.txt --label linux64/opt/xpcshell-1 --rev b2d1
   mozci watch --label L --rev R --until-hit --batch 5 --max 50 --yes
   mozci backfill --label L --rev R --json --yes > plan.json; mozci watch --plan plan.json --yes`,
-		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.watch(cmd, w) },
+		Args: oneLink,
+		RunE: a.linked(func(cmd *cobra.Command) error { return a.watch(cmd, w) }),
 	}
 	f := cmd.Flags()
 	f.StringArrayVar(&w.labels, "label", nil, "the `label` of a job to follow; can be repeated")

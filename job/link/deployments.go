@@ -73,6 +73,25 @@ func (d Deployments) of(u *url.URL) ([]place, error) {
 	return all, nil
 }
 
+// completed is a link with its scheme, where that was left out, as in
+// treeherder.mozilla.org/jobs?repo=try. Without one a text is a link only where it begins
+// with the host of a deployment. What the scheme is does not matter: see [Deployments].
+func (d Deployments) completed(text string) string {
+	if http.MatchString(text) {
+		return text
+	}
+	u, err := url.Parse("https://" + text)
+	if err != nil || u.User != nil {
+		return text
+	}
+	for _, root := range slices.Concat(d.Treeherder, d.Taskcluster, d.Hg, d.Buildbot) {
+		if base, ok := baseURL(root); ok && sameHost(base, u) {
+			return "https://" + text
+		}
+	}
+	return text
+}
+
 // baseURL reads the URL of a deployment.
 func baseURL(root string) (*url.URL, bool) {
 	base, err := url.Parse(root)

@@ -35,6 +35,7 @@ func written(l link.Link) string {
 		for name, value := range map[string]string{
 			"repo": l.Repo, "tochange": l.Revision, "fromchange": l.From, "landoCommitID": l.Landing,
 			"task": l.Task + number(l.Run, "."), "job_id": number(l.JobID, ""), "lineNumber": number(l.Line, ""),
+			"searchStr": l.Search,
 		} {
 			q.Set(name, value)
 		}
@@ -73,6 +74,8 @@ func FuzzParse(f *testing.F) {
 		"{th}/logviewer.html#?job_id=1&repo=try&lineNumber=5-6", "{hg}/integration/autoland/rev/{X}",
 		"{hg}/try/pushloghtml?fromchange={A}&amp;tochange={B}", "{bb}/#/builders/3/builds/17",
 		"{bb}/builders/a%2Fb%20(c)/builds/0", "{bb}/#buildrequests/9", "http://127.0.0.1:8000/hg/a/rev/tip",
+		"{th}/jobs?repo=try&searchStr=test-linux64/opt-x%C3%A9-1", "treeherder.mozilla.org/jobs?repo=a",
+		"127.0.0.1:8010/#/b",
 		"https://a:b@c/", "https://x.example/\u202e", "http://[::1]:80/", "x:y", "https://h:x/", "%",
 	} {
 		f.Add(words.Replace(text))
@@ -116,7 +119,7 @@ func wellFormed(t *testing.T, text string, l link.Link) {
 			t.Errorf("%q: task %q", text, id)
 		}
 	}
-	for _, s := range []string{l.Repo, l.Task, l.Group, l.Builder, l.Landing} {
+	for _, s := range []string{l.Repo, l.Task, l.Group, l.Builder, l.Landing, l.Search} {
 		if job.Visible(s) != s {
 			t.Errorf("%q: %q", text, s)
 		}

@@ -100,6 +100,10 @@ type Link struct {
 
 	// Line is the number of a line in the log, from 1; of several lines the first.
 	Line *int64
+
+	// Search is what Treeherder's page is filtered by, where that is one text of at most
+	// 255 bytes: the label of a job, perhaps.
+	Search string
 }
 
 // CI is the name of the CI that the link belongs to, as in job.Event, or "" for a link
@@ -112,7 +116,8 @@ func (l Link) CI() string {
 }
 
 // Parse reads a link. It ignores blanks, brackets and quotes around it, and the
-// punctuation of a sentence that it ended: <https://…>. and (https://…) are fine.
+// punctuation of a sentence that it ended: <https://…>. and (https://…) are fine. A link
+// to one of the deployments may lack its scheme.
 //
 // An error wraps job.ErrInvalid. It shows at most 80 characters of the link, escaped,
 // and never a password.
@@ -121,6 +126,7 @@ func Parse(text string, d Deployments) (Link, error) {
 		return Link{}, job.Wrap(op, "", invalid("the link has %d bytes, more than %d", len(text), MaxLength))
 	}
 	text = trimmed(text)
+	text = d.completed(text)
 	l, err := parse(text, d)
 	if err != nil {
 		return Link{}, job.Wrap(op, shown(text, mostShown), err)

@@ -73,7 +73,29 @@ func fields(l link.Link) string {
 	add("build", number(l.Build))
 	add("request", number(l.BuildRequest))
 	add("line", number(l.Line))
+	add("search", l.Search)
 	return out
+}
+
+// A scheme that was left out, as people write addresses, is that of the deployment; of a
+// host that is none, a text without one is no link.
+func TestWithoutScheme(t *testing.T) {
+	check(t, [][2]string{
+		{"treeherder.mozilla.org/jobs?repo=autoland&revision={X}", "treeherder {th} repo=autoland rev={X}"},
+		{"<TREEHERDER.mozilla.org/#/jobs?repo=try&selectedJob=5>.", "treeherder {th} repo=try job=5"},
+		{"127.0.0.1:8010/#/builders/3/builds/17", "buildbot http://127.0.0.1:8010 builder=3 build=17"},
+		{"hg.mozilla.org/integration/autoland/rev/{X}", "hg {hg} repo=autoland rev={X}"},
+		{"firefox-ci-tc.services.mozilla.com/tasks/{T}", "taskcluster {tc} task={T}"},
+	})
+	for _, text := range []string{
+		"other.example/jobs?repo=autoland", "me@treeherder.mozilla.org/jobs?repo=try", "ftp://treeherder.mozilla.org/",
+		"//treeherder.mozilla.org/jobs?repo=try", "treeherder.mozilla.org:8443/jobs?repo=try", "jobs?repo=try",
+		"treeherder.mozilla.org", "treeherder.mozilla.org/jobs?repo=try x",
+	} {
+		if l, err := link.Parse(text, named); !errors.Is(err, job.ErrInvalid) {
+			t.Errorf("%s: %s, %v", text, fields(l), err)
+		}
+	}
 }
 
 func check(t *testing.T, table [][2]string) {
@@ -89,7 +111,7 @@ func check(t *testing.T, table [][2]string) {
 	}
 }
 
-func TestTreeherder(t *testing.T) {
+func TestTreeherder(t *testing.T) { //nolint:funlen // it is a table
 	check(t, [][2]string{
 		{"{th}/jobs?repo=autoland&revision={X}", "treeherder {th} repo=autoland rev={X}"},
 		{
@@ -99,7 +121,7 @@ func TestTreeherder(t *testing.T) {
 		{
 			"{th}/jobs?repo=mozilla-central&group_state=expanded&selectedTaskRun={T}.1&resultStatus=pending%2Crunning" +
 				"%2Csuccess%2Ctestfailed&searchStr=browsertime&revision={X}",
-			"treeherder {th} repo=mozilla-central rev={X} task={T} run=1",
+			"treeherder {th} repo=mozilla-central rev={X} task={T} run=1 search=browsertime",
 		},
 		{
 			"{th}/#/jobs?repo=try&revision={X}&selectedTaskRun={U}-0",
@@ -116,7 +138,13 @@ func TestTreeherder(t *testing.T) {
 		{"{th}/jobs?repo=autoland", "treeherder {th} repo=autoland"},
 		{"{th}/jobs?repo=autoland&fromchange={A}&tochange={B}", "treeherder {th} repo=autoland rev={B} from={A}"},
 		{"{th}/#/jobs?repo=autoland&tochange={B}", "treeherder {th} repo=autoland rev={B}"},
-		{"{th}/jobs?repo=autoland&fromchange={A}&searchStr=xpcshell", "treeherder {th} repo=autoland from={A}"},
+		{"{th}/jobs?repo=autoland&fromchange={A}&searchStr=xpcshell", "treeherder {th} repo=autoland from={A} search=xpcshell"},
+		{"{th}/jobs?repo=try&searchStr=a%2Fopt-b-1&searchStr=a/opt-b-1", "treeherder {th} repo=try search=a/opt-b-1"},
+		{"{th}/jobs?repo=try&searchStr=a&searchStr=b", "treeherder {th} repo=try"},
+		{"{th}/jobs?repo=try&searchStr=a%0Ab", "treeherder {th} repo=try"},
+		{"{th}/jobs?repo=try&searchStr=%FF", "treeherder {th} repo=try"},
+		{"{th}/jobs?repo=try&searchStr=" + strings.Repeat("a", 256), "treeherder {th} repo=try"},
+		{"{th}/jobs?repo=try&searchStr=+", "treeherder {th} repo=try"},
 		{
 			"{th}/jobs?repo=try&landoInstance=lando-prod-2025&landoCommitID=86670",
 			"treeherder {th} repo=try landing=86670",
@@ -261,7 +289,7 @@ func TestPasted(t *testing.T) {
 		"\u200b{th}/jobs?repo=autoland&revision={X}&selectedTaskRun={T}.0\ufeff",
 		"{th}/jobs?repo=autoland&revision={X}&selectedTaskRun={T}.0!?",
 		"{th}/jobs?selectedTaskRun={T}%2E0&r%65po=auto%6Cand&revision=+{X}+&fromchange=",
-		"{th}/jobs?repo=autoland&searchStr=100%&revision={X}&selectedTaskRun={T}.0&%zz=1&&x",
+		"{th}/jobs?repo=autoland&duplicate=100%&revision={X}&selectedTaskRun={T}.0&%zz=1&&x",
 		"{th}//jobs/?repo=autoland&revision={X}&selectedTaskRun={T}.0#fragment?repo=try",
 		"{th}/?revision={X}#/jobs?repo=autoland&selectedTaskRun={T}-0",
 		"HTTPS://Treeherder.Mozilla.ORG:443/jobs?repo=autoland&revision={X}&selectedTaskRun={T}.0",
@@ -279,7 +307,7 @@ var refused = []struct{ text, say string }{
 	{" <>. ", "the link is empty"},
 	{"autoland", "expected an address that begins with https://"},
 	{"{X}", "or a task id of 22 characters"},
-	{"treeherder.mozilla.org/jobs?repo=try", "expected an address"},
+	{"other.example/jobs?repo=try", "expected an address"},
 	{"AY9lVbObXn-xjRka_-f_ig", "expected an address"}, // no UUID of version 4
 	{"{T}x", "expected an address"},
 	{"{T}/", "expected a number"},

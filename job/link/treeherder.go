@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/mozci/mozci/internal/slug"
+	"github.com/mozci/mozci/job"
 )
 
 // readTreeherder reads Treeherder's pages: /jobs?repo=R&revision=X and the like. Since
@@ -43,6 +44,7 @@ func readTreeherder(p page) (Link, error) {
 	if l.Line, err = p.line(); err != nil {
 		return l, err
 	}
+	l.Search = p.search()
 	if l.Repo+l.Revision+l.From+l.Landing+l.Task == "" && l.JobID == nil {
 		return l, invalid("the page names no repository, push or job")
 	}
@@ -117,4 +119,18 @@ func (p page) landing() (string, error) {
 		err = invalid("landoCommitID %q: expected letters and digits", shown(id, mostValue))
 	}
 	return id, err
+}
+
+// mostSearch is the longest text that the page is filtered by and that is kept: labels are
+// not longer.
+const mostSearch = 255
+
+// search is what the page is filtered by; empty where that is several texts, or none that
+// a label can be.
+func (p page) search() string {
+	text, err := p.one(same, "searchStr")
+	if err != nil || len(text) > mostSearch || job.Visible(text) != text {
+		return ""
+	}
+	return text
 }
