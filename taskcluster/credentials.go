@@ -93,6 +93,16 @@ func (c Credentials) certificate() (*certificate, error) {
 	return &out, nil
 }
 
+// Expires is when temporary credentials expire; the zero time for permanent ones. A
+// certificate that cannot be read is job.ErrInvalid.
+func (c Credentials) Expires() (time.Time, error) {
+	cert, err := c.certificate()
+	if cert == nil {
+		return time.Time{}, err
+	}
+	return time.UnixMilli(cert.Expiry).UTC(), nil
+}
+
 // ext is what a signature carries besides: the certificate and the narrowing.
 func (c Credentials) ext() (string, error) {
 	if c.Certificate == "" && c.AuthorizedScopes == nil {

@@ -69,8 +69,15 @@ func (p *Project) CancelNeeds(ctx context.Context, id string) ([][]string, error
 	})
 }
 
+// What the scopes that a hook takes begin with: whoever fires it, and the decision task
+// whose actions.json names it.
+const (
+	fireScope    = "hooks:trigger-hook:"
+	mayFireScope = "in-tree:hook-action:"
+)
+
 // fireNeeds is what whoever fires a way's hook must have.
-func fireNeeds(w way) [][]string { return [][]string{{"hooks:trigger-hook:" + w.hook()}} }
+func fireNeeds(w way) [][]string { return [][]string{{fireScope + w.hook()}} }
 
 // cancelNeeds is what whoever cancels a task must have. That of its project is of 2021,
 // and as good.

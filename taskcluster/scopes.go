@@ -29,6 +29,26 @@ var expanded = contract.New(contract.Endpoint[scopesWire]{
 	},
 })
 
+// currently are the scopes of whoever asks. Nobody has those of the role anonymous.
+var currently = contract.New(contract.Endpoint[scopesWire]{
+	Source: source, Name: "auth.currentScopes", URL: `/auth/v1/scopes/current$`,
+})
+
+// CurrentScopes are the scopes that the client's requests have, with what is in their
+// roles: of temporary or narrowed credentials what is left, and of none what the
+// deployment lets everybody do. Credentials that are wrong or over give job.ErrDenied, as
+// every request with them does.
+func (c *Client) CurrentScopes(ctx context.Context) ([]string, error) {
+	const op = "auth.currentScopes"
+	return within(ctx, c, op, "", func(ctx context.Context) ([]string, error) {
+		out, err := get(ctx, c, op, "", c.route("auth", "scopes", "current"), currently)
+		if err != nil {
+			return nil, err
+		}
+		return out.Scopes, nil
+	})
+}
+
 // expandScopes adds to scopes what the roles in them contain.
 func (c *Client) expandScopes(ctx context.Context, scopes []string) ([]string, error) {
 	url := c.route("auth", "scopes", "expand")
