@@ -125,7 +125,7 @@ Nothing is asked for without --yes, or a yes on the terminal. Exit status: 0 don
 	root.AddCommand(a.pushesCommand(), a.jobsCommand(), a.labelsCommand(), a.originCommand(), a.triggerCommand(),
 		a.backfillCommand(), a.cancelCommand(), a.checkSourcesCommand(), a.eventsCommand(), a.failuresCommand(),
 		a.errorlinesCommand(), a.frequencyCommand(), a.culpritCommand(), a.watchCommand(), a.linkCommand(),
-		a.serveCommand(), a.trychooserCommand(),
+		a.serveCommand(), a.trychooserCommand(), a.doctorCommand(),
 		a.versionCommand(), credentialsHelp())
 	return root
 }
