@@ -52,7 +52,7 @@ func (r Right) Missing(have []string) []string { return scope.Missing(have, r.Ne
 // project's latest one, and tells what acting on it takes: its actions.json names the
 // hooks. Nothing is fired, created or stopped. Pushes without a decision task are passed
 // over; where no decision task is found the error is job.ErrNotScheduled, and says where
-// it was looked for.
+// that of the newest push was looked for.
 func (p *Project) Rights(ctx context.Context, pushes ...job.Push) (*Rights, error) {
 	const op = "taskcluster.rights"
 	return within(ctx, p.c, op, p.name, func(ctx context.Context) (*Rights, error) {
@@ -97,13 +97,15 @@ func (p *Project) anyDecision(ctx context.Context, pushes []job.Push) (string, e
 	if id := firstOf(found, paths); id != "" {
 		return id, nil
 	}
+	looked := paths[len(paths)-1:]
 	if n := len(pushes); n > 0 {
-		id, err := p.elsewhere(ctx, pushes[n-1], &paths)
+		looked = append(revisionPaths(p.place, pushes[n-1]), looked...)
+		id, err := p.elsewhere(ctx, pushes[n-1], &looked)
 		if id != "" || err != nil {
 			return id, err
 		}
 	}
-	return "", p.explain(ctx, &noDecision{looked: paths})
+	return "", p.explain(ctx, &noDecision{looked: looked})
 }
 
 // usualActions are those by which Trigger runs a label.

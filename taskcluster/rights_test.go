@@ -199,8 +199,8 @@ func TestCurrentScopes(t *testing.T) {
 	}
 	s, _ := world()
 	for words, alter := range map[string]func(tctest.Object){
-		"scopes: missing":   func(o tctest.Object) { delete(o, "scopes") },
-		"scopes: null":      func(o tctest.Object) { o["scopes"] = nil },
+		"scopes: missing":     func(o tctest.Object) { delete(o, "scopes") },
+		"scopes: null":        func(o tctest.Object) { o["scopes"] = nil },
 		"scopes[0]: a number": func(o tctest.Object) { o["scopes"] = []any{1} },
 	} {
 		got, err := at(t, &altered{s, "/scopes/current", alter}).CurrentScopes(t.Context())

@@ -78,9 +78,9 @@ func (e examined) symbol() string {
 	switch {
 	case e.unused:
 		return coalesced
-	case !e.works:
+	case !e.works && (e.reading || e.acting != nil):
 		return failed
-	case len(e.fixes) > 0:
+	case !e.works, len(e.fixes) > 0:
 		return machine
 	}
 	return passed
@@ -167,9 +167,9 @@ func padded(s string, width int) string { return s + strings.Repeat(" ", max(0, 
 // tellExamined prints a place: a row and what to do about it, or a line of JSON.
 func (a *app) tellExamined(e examined, width int) error {
 	if !a.json {
-		a.printf("%s %s  %s\n", symbol(e.symbol()), padded(e.place, width), oneLine(e.state))
+		a.printf("%s %s  %s\n", symbol(e.symbol()), padded(e.place, width), e.state)
 		for _, f := range e.fixes {
-			a.printf("  to fix: %s\n", oneLine(f))
+			a.printf("  to fix: %s\n", f)
 		}
 		return nil
 	}
@@ -205,7 +205,15 @@ func readingOf(all []examined) string {
 	if len(broken) == 0 {
 		return readingWorks
 	}
-	return fmt.Sprintf("Reading does not work: see %s above.", strings.Join(broken, ", "))
+	return fmt.Sprintf("Reading does not work: see %s above.", oneAnd(broken))
+}
+
+// oneAnd joins words for a message: "a, b and c".
+func oneAnd(words []string) string {
+	if n := len(words); n > 1 {
+		return strings.Join(words[:n-1], ", ") + " and " + words[n-1]
+	}
+	return strings.Join(words, "")
 }
 
 // actingOf says whether runs can be triggered. What is not reached or cannot be written
@@ -239,9 +247,9 @@ func (a *app) checks() ([]check, error) {
 	if a.world != "" {
 		return a.worldChecks()
 	}
-	for flag, ci := range map[string]string{"--ci": a.ci, "--trigger-ci": cmp.Or(a.triggerCI, a.ci)} {
-		if !slices.Contains(cis, ci) {
-			return nil, usage("%s %q: expected %s", flag, ci, oneOf(cis))
+	for _, f := range [][2]string{{"--ci", a.ci}, {"--trigger-ci", cmp.Or(a.triggerCI, a.ci)}} {
+		if !slices.Contains(cis, f[1]) {
+			return nil, usage("%s %q: expected %s", f[0], f[1], oneOf(cis))
 		}
 	}
 	base, err := a.client()

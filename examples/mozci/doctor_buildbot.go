@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strings"
 
 	"github.com/mozci/mozci/buildbot"
 	"github.com/mozci/mozci/job"
@@ -67,10 +66,10 @@ func (d *doctor) newestChange(ctx context.Context, e examined, c *buildbot.Clien
 		e.works = false
 		e.state += "; no changes of " + d.a.repo
 		e.fixes = append(e.fixes, "name the branch with --repo or --branch, and the codebase with --codebase: "+
-			oneLine(errors.Unwrap(err).Error()))
+			saying(err))
 	case err != nil:
 		e.works = false
-		e.state += "; its changes cannot be read: " + oneLine(err.Error())
+		e.state += "; its changes cannot be read: " + saying(err)
 		e.fixes = append(e.fixes, "look at the master's log, or give --hg-url for the pushes")
 	default:
 		e.state += fmt.Sprintf("; newest change of %s: %d %s", d.a.repo, tip.ID, tip.Short())
@@ -108,12 +107,7 @@ func (e examined) mayForce(about buildbot.About) examined {
 // so.
 func (e examined) unwelcome(err error, variables string) examined {
 	e.reached, e.works = yes(), false
-	var inner *job.Error
-	said := err.Error()
-	if errors.As(err, &inner) {
-		said = strings.TrimPrefix(fmt.Sprint(inner.Err), job.ErrDenied.Error()+": ")
-	}
-	e.state = "reached " + e.url + ", which refuses whoever asks: " + said
+	e.state = "reached " + e.url + ", which refuses whoever asks: " + saying(err)
 	e.fixes = append(e.fixes, "set "+variables+" to an account that it takes; see mozci help credentials")
 	if e.acting != nil {
 		e.acting.why = "the account is refused"

@@ -31,21 +31,22 @@ type whereabouts struct {
 
 // troubleOf says why a place could not be used.
 func troubleOf(err error, w whereabouts, p *probe) trouble {
-	if t, ok := unconnected(err, w); ok {
-		return t
-	}
 	status, page := 0, false
 	if p != nil {
 		status, page = p.answered()
 	}
 	var broken *contract.Error
+	isBroken := errors.As(err, &broken)
+	if t, ok := unconnected(err, w); ok && !isBroken {
+		return t
+	}
 	switch {
-	case errors.As(err, &broken) && (page || strings.HasPrefix(strings.TrimSpace(broken.First), "<")):
+	case isBroken && (page || strings.HasPrefix(strings.TrimSpace(broken.First), "<")):
 		return trouble{
 			true, "answers with a web page, not with data: it wants a sign-in, or it is not " + w.name,
 			"check " + w.flag + "; behind a sign-in of its own mozci cannot pass",
 		}
-	case errors.As(err, &broken):
+	case isBroken:
 		return trouble{
 			true, "answers with something else than " + w.name + " does: " + broken.Error(),
 			"check " + w.flag + "; mozci check-sources --live shows what differs",
@@ -53,7 +54,7 @@ func troubleOf(err error, w whereabouts, p *probe) trouble {
 	case status >= http.StatusBadRequest:
 		return refusedBy(status, w)
 	}
-	return trouble{status != 0, oneLine(err.Error()), "check " + w.flag}
+	return trouble{status != 0, saying(err), "check " + w.flag}
 }
 
 // refusedBy says what a status of an answer means.
@@ -146,6 +147,28 @@ func rootCause(err error) string {
 	}
 }
 
+// longestSaying is how much is shown of what a service says, in characters.
+const longestSaying = 500
+
+// saying is what an error says, in one line, without what was being done and the word for
+// what it means.
+func saying(err error) string {
+	var e *job.Error
+	if errors.As(err, &e) {
+		err = e.Err
+	}
+	said := strings.Join(strings.Fields(err.Error()), " ")
+	for _, sentinel := range []error{
+		job.ErrInvalid, job.ErrDenied, job.ErrNotFound, job.ErrNotScheduled, job.ErrUnavailable, job.ErrRefused,
+	} {
+		said = strings.TrimPrefix(said, sentinel.Error()+": ")
+	}
+	if all := []rune(said); len(all) > longestSaying {
+		said = string(all[:longestSaying]) + "…"
+	}
+	return said
+}
+
 // broken is what is said of a place that could not be used.
 func (e examined) broken(err error, w whereabouts, p *probe) examined {
 	t := troubleOf(err, w, p)
@@ -158,7 +181,10 @@ func (e examined) broken(err error, w whereabouts, p *probe) examined {
 	}
 	e.fixes = append(e.fixes, t.fix)
 	if e.acting != nil && e.acting.why == "" {
-		e.acting.works, e.acting.perhaps, e.acting.why = false, false, w.name+" could not be used"
+		e.acting.why = "it was not reached"
+		if t.reached {
+			e.acting.why = "its answers cannot be used"
+		}
 	}
 	return e
 }

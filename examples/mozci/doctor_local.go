@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/mozci/mozci/job"
 	"github.com/mozci/mozci/job/jobtest"
@@ -60,7 +61,7 @@ func (d *doctor) pulse(ctx context.Context, kind string) examined {
 	e := examined{url: shownURL(a.pulseURL), unused: true}
 	const instead = "mozci asks the CI every minute instead"
 	switch {
-	case !environment(pulseUser) && !environment(pulsePassword):
+	case os.Getenv(pulseUser) == "" && os.Getenv(pulsePassword) == "":
 		e.state = "no account in " + pulseUser + " and " + pulsePassword + ": " + instead
 		return e
 	case a.replay != "":
@@ -79,11 +80,11 @@ func (d *doctor) pulse(ctx context.Context, kind string) examined {
 	}
 	switch {
 	case errors.Is(err, job.ErrInvalid):
-		e.state = "cannot be used: " + oneLine(innermost(err))
+		e.state = "cannot be used: " + saying(err)
 		e.fixes = []string{"check --pulse-url, " + pulseUser + " and " + pulsePassword}
 	case denied(err):
 		e.reached = yes()
-		e.state = e.url + " does not let " + o.User + " in: " + oneLine(innermost(err)) + "; " + instead
+		e.state = e.url + " does not let " + o.User + " in: " + saying(err) + "; " + instead
 		e.fixes = []string{"check --pulse-url, " + pulseUser + " and " + pulsePassword + "; https://pulseguardian.mozilla.org"}
 	case err != nil:
 		e = e.broken(err, whereabouts{"Pulse's broker", "--pulse-url"}, nil)
@@ -93,15 +94,6 @@ func (d *doctor) pulse(ctx context.Context, kind string) examined {
 		e.state = "reached " + e.url + "; signed in as " + o.User
 	}
 	return e
-}
-
-// innermost is what a *job.Error says, without what was being done.
-func innermost(err error) string {
-	var e *job.Error
-	if errors.As(err, &e) {
-		return e.Err.Error()
-	}
-	return err.Error()
 }
 
 // examineLedger checks the ledger, and makes none.
@@ -204,8 +196,11 @@ func (e examined) ledger(ctx context.Context, l *ledger.SQL, name string, locked
 			e.reached, e.state, e.fixes = no(), "not reached: "+name+": "+t.why, []string{t.fix}
 			return e
 		}
-		e.reached, e.state = no(), name+": "+oneLine(innermost(err))
-		e.fixes = []string{"check --ledger; for PostgreSQL also PGUSER and PGPASSWORD, see mozci help credentials"}
+		e.reached, e.state = no(), name+": "+saying(err)
+		e.fixes = []string{"name another file with --ledger: mozci cannot read this one as a ledger"}
+		if strings.Contains(name, "://") {
+			e.fixes = []string{"check --ledger, PGUSER and PGPASSWORD; see mozci help credentials"}
+		}
 		return e
 	}
 	e.reached = yes()

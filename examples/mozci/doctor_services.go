@@ -59,14 +59,18 @@ func (d *doctor) services() ([]check, error) {
 		}
 		out = append(out, check{"taskcluster", d.taskcluster})
 	}
-	for ci, more := range map[string]func() ([]check, error){"buildbot": d.buildbot, "selfserve": d.selfserve} {
-		if a.uses(ci) {
-			list, err := more()
-			if err != nil {
-				return nil, err
-			}
-			out = append(out, list...)
+	for _, of := range []struct {
+		ci    string
+		check func() ([]check, error)
+	}{{"buildbot", d.buildbot}, {"selfserve", d.selfserve}} {
+		if !a.uses(of.ci) {
+			continue
 		}
+		list, err := of.check()
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, list...)
 	}
 	return out, nil
 }

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"os"
 	"strings"
 	"time"
 
@@ -133,16 +132,8 @@ func (e examined) notTaken(err error, creds *taskcluster.Credentials, p *probe) 
 // badCredentials is a deployment that is there, and credentials with which nothing is
 // asked of it.
 func (e examined) badCredentials(err error) examined {
-	var inner *job.Error
-	if errors.As(err, &inner) {
-		err = inner.Err
-	}
-	said := err.Error()
-	for _, sentinel := range []error{job.ErrInvalid, job.ErrDenied} {
-		said = strings.TrimPrefix(said, sentinel.Error()+": ")
-	}
 	e.works, e.as = false, ""
-	e.state = "reached " + e.url + ", but with these credentials nothing can be asked: " + said
+	e.state = "reached " + e.url + ", but nothing can be asked with these credentials: " + saying(err)
 	e.fixes = append(e.fixes, unsign)
 	if e.acting != nil {
 		e.acting.why = "the credentials cannot be used"
@@ -196,15 +187,11 @@ func (e examined) without(err error, w whereabouts, p *probe) examined {
 	if !errors.Is(err, job.ErrNotScheduled) {
 		was := e.state
 		e = e.broken(err, w, p)
-		e.state = was + "; its tasks cannot be read: " + oneLine(err.Error())
+		e.state = was + "; its tasks cannot be read: " + saying(err)
 		return e
 	}
 	e.works = false
-	var inner *job.Error
-	if errors.As(err, &inner) {
-		err = inner.Err
-	}
-	e.state += "; " + strings.TrimPrefix(err.Error(), job.ErrNotScheduled.Error()+": ")
+	e.state += "; " + saying(err)
 	e.fixes = append(e.fixes, "name the project as Taskcluster does with --project, and its trust domain with "+
 		"--trust-domain; or check --repo")
 	if e.acting != nil {
@@ -244,7 +231,7 @@ func (e examined) may(rights *taskcluster.Rights, scopes []string, proxy bool) e
 			e.fixes = append(e.fixes, fmt.Sprintf("for %s, ask who manages %s to grant %s %s", purpose(r), e.url, who,
 				listed(missing)))
 		case r.Barred != nil && r.Kind == taskcluster.RightTrigger:
-			e.fixes = append(e.fixes, oneLine(r.Barred.Error()))
+			e.fixes = append(e.fixes, saying(r.Barred))
 		}
 		if !signed && r.Kind == taskcluster.RightTrigger && len(missing) > 0 {
 			e.fixes = append(e.fixes, "to trigger runs, "+signIn+"; the client needs "+listed(missing))
@@ -264,9 +251,9 @@ func (e examined) triggers(r taskcluster.Right, missing []string, signed bool) e
 	case len(missing) > 0:
 		e.acting.why = "missing " + listed(missing)
 	case errors.Is(r.Barred, job.ErrDenied), errors.Is(r.Barred, job.ErrRefused):
-		e.acting.why = oneLine(r.Barred.Error())
+		e.acting.why = saying(r.Barred)
 	case r.Barred != nil:
-		e.acting.perhaps, e.acting.why = true, oneLine(r.Barred.Error())
+		e.acting.perhaps, e.acting.why = true, saying(r.Barred)
 	default:
 		e.acting.works = true
 	}
@@ -303,6 +290,3 @@ func shownURL(text string) string {
 	u.User, u.RawQuery, u.Fragment = nil, "", ""
 	return strings.TrimSuffix(u.String(), "/")
 }
-
-// environment is whether a variable is set, whose value is nobody's business.
-func environment(name string) bool { return os.Getenv(name) != "" }
