@@ -81,7 +81,7 @@ func unconnected(err error, w whereabouts) (trouble, bool) {
 	check := "check " + w.flag + " and this machine's network"
 	var op *net.OpError
 	if errors.As(err, &op) && op.Op == "proxyconnect" {
-		return trouble{false, "the proxy does not answer: " + rootCause(err), "check HTTPS_PROXY, HTTP_PROXY and NO_PROXY"}, true
+		return trouble{false, "the proxy does not answer: " + saying(op.Err), "check HTTPS_PROXY, HTTP_PROXY and NO_PROXY"}, true
 	}
 	var name *net.DNSError
 	var slow net.Error
@@ -126,25 +126,14 @@ func insecure(err error, w whereabouts) (trouble, bool) {
 		return trouble{false, "TLS: its certificate is of another name", "check " + w.flag}, true
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
 		return trouble{false, "TLS: its certificate has expired or is not valid yet", "check this machine's clock"}, true
-	case errors.As(err, &invalid), errors.As(err, &verification):
-		return trouble{false, "TLS: its certificate is not valid: " + rootCause(err), "check " + w.flag}, true
+	case errors.As(err, &verification):
+		return trouble{false, "TLS: its certificate is not valid: " + saying(verification.Err), "check " + w.flag}, true
 	case errors.Is(err, http.ErrSchemeMismatch), errors.As(err, &header):
 		return trouble{false, "it does not speak TLS there", "use http:// in " + w.flag + ", or another port"}, true
 	case errors.As(err, &alert):
 		return trouble{false, "TLS: it refuses the connection: " + alert.Error(), "check " + w.flag}, true
 	}
 	return trouble{}, false
-}
-
-// rootCause is what an error says innermost.
-func rootCause(err error) string {
-	for {
-		next := errors.Unwrap(err)
-		if next == nil {
-			return oneLine(err.Error())
-		}
-		err = next
-	}
 }
 
 // longestSaying is how much is shown of what a service says, in characters.

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -115,8 +114,11 @@ func (a *app) examineLedger(ctx context.Context) examined {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return a.newLedger(e, file)
-	case err != nil || info.IsDir():
-		e.reached, e.state = no(), file+" is no file: "+oneLine(fmt.Sprint(cmp.Or(err, error(fs.ErrInvalid))))
+	case err != nil, info.IsDir():
+		e.reached, e.state = no(), file+" is a folder"
+		if err != nil {
+			e.state = saying(err)
+		}
 		e.fixes = []string{"name another file with --ledger"}
 		return e
 	}

@@ -8,7 +8,7 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"sync"
+	"time"
 
 	"github.com/mozci/mozci/job"
 	"github.com/mozci/mozci/job/treeherder"
@@ -21,9 +21,9 @@ type doctor struct {
 	a        *app
 	base     *http.Client // of all places; nil is the library's own
 	cacheDir string       // that the flags name
-	// newest are the newest pushes, as the place tells that has them, asked once: what
-	// other places are asked about.
-	newest func(ctx context.Context) ([]job.Push, error)
+	// newest are the newest pushes, as the place tells that has them: what other places are
+	// asked about. Nil where no place is checked that has them.
+	newest *tips
 }
 
 // services are the checks of what is asked over the network. What is wrong usage of every
@@ -33,7 +33,6 @@ func (d *doctor) services() ([]check, error) {
 	var out []check
 	needsTH := a.ci == "treeherder" || a.ci == "taskcluster" && a.onGit()
 	readsHg := a.flags.Changed("hg-url") || a.ci == "selfserve" || a.ci == "taskcluster" && !a.onGit()
-	d.newest = func(context.Context) ([]job.Push, error) { return nil, nil }
 	usesTH := needsTH || a.firefox() && a.ci == "taskcluster"
 	inFile := a.ci == "treeherder" && !strings.Contains(a.thURL, "://")
 	if !inFile && (readsHg || usesTH && !a.flags.Changed("treeherder-url")) {
@@ -92,21 +91,43 @@ func newestOf(ctx context.Context, repo job.Repository) ([]job.Push, error) {
 	return []job.Push{tip}, nil
 }
 
-// once asks for the newest pushes once, for all who want them.
-func once(repo job.Repository) func(ctx context.Context) ([]job.Push, error) {
-	var mu sync.Mutex
-	var known []job.Push
-	var err error
-	asked := false
-	return func(ctx context.Context) ([]job.Push, error) {
-		mu.Lock()
-		defer mu.Unlock()
-		if !asked {
-			known, err = newestOf(ctx, repo)
-			asked = true
-		}
-		return known, err
+// tips are the newest pushes of a repository, which the check of one place asks for and
+// those of others wait for.
+type tips struct {
+	repo job.Repository
+	done chan struct{} // is closed when they are known
+	all  []job.Push
+	err  error
+}
+
+func tipsOf(repo job.Repository) *tips { return &tips{repo: repo, done: make(chan struct{})} }
+
+// ask asks for them, once.
+func (t *tips) ask(ctx context.Context) ([]job.Push, error) {
+	t.all, t.err = newestOf(ctx, t.repo)
+	close(t.done)
+	return t.all, t.err
+}
+
+// forOthers is how long other places wait for the newest pushes: they can be asked about
+// without, and need time of their own.
+const forOthers = patience / 3
+
+// wait waits for what ask tells; none is told where that takes too long, or fails, which
+// has a row of its own. Nil has none.
+func (t *tips) wait(ctx context.Context) []job.Push {
+	if t == nil {
+		return nil
 	}
+	late := time.NewTimer(forOthers)
+	defer late.Stop()
+	select {
+	case <-t.done:
+		return t.all
+	case <-late.C:
+	case <-ctx.Done():
+	}
+	return nil
 }
 
 // hg checks the pushlog; reads says that pushes are read there, and not only looked up in
@@ -117,22 +138,23 @@ func (d *doctor) hg(reads bool) (check, error) {
 	if err != nil {
 		return check{}, usage("--hg-url, --lando-url: %v", err)
 	}
-	newest := once(log)
+	newest := tipsOf(log)
 	d.newest = newest
 	path := pushlog.Path(d.a.repo)
 	return check{"hg", func(ctx context.Context) examined {
 		e := examined{url: shownURL(d.a.hgURL), reading: reads}
-		e = d.told(ctx, e, newest, whereabouts{"an hg server with Mozilla's pushlog", "--hg-url"}, p,
-			fmt.Sprintf("name the repository as hg does with --repo, such as mozilla-central or integration/autoland; now %s", path))
-		return e
+		return d.told(ctx, e, newest, whereabouts{"an hg server with Mozilla's pushlog", "--hg-url"}, p, func() string {
+			return "name the repository as hg does with --repo, such as mozilla-central or integration/autoland; now " + path
+		})
 	}}, nil
 }
 
-// told is what a place of pushes is found to be.
+// told is what a place of pushes is found to be; missing says what to do where it does not
+// have the repository.
 func (d *doctor) told(
-	ctx context.Context, e examined, newest func(context.Context) ([]job.Push, error), w whereabouts, p *probe, missing string,
+	ctx context.Context, e examined, newest *tips, w whereabouts, p *probe, missing func() string,
 ) examined {
-	all, err := newest(ctx)
+	all, err := newest.ask(ctx)
 	switch {
 	case errors.Is(err, job.ErrNotFound):
 		e.reached = yes()
@@ -140,7 +162,7 @@ func (d *doctor) told(
 		if d.a.branch != "" {
 			e.state += " on the branch " + d.a.branch
 		}
-		e.fixes = append(e.fixes, missing)
+		e.fixes = append(e.fixes, missing())
 	case err != nil:
 		e = e.broken(err, w, p)
 	default:
@@ -162,7 +184,7 @@ func (d *doctor) lando(ctx context.Context) examined {
 		return e.broken(err, w, nil)
 	}
 	rev := strings.Repeat("0", wholeRevision)
-	if all, err := d.newest(ctx); err == nil && len(all) > 0 && len(all[len(all)-1].Revision) == wholeRevision {
+	if all := d.newest.wait(ctx); len(all) > 0 && len(all[len(all)-1].Revision) == wholeRevision {
 		rev = all[len(all)-1].Revision
 	}
 	_, _, err = s.LandoTwins(ctx, d.a.repo, rev)
@@ -191,7 +213,7 @@ func (d *doctor) treeherder(reads, hasHg bool) (check, error) {
 		return check{}, usage("--treeherder-url: %v", err)
 	}
 	name := pushlog.ShortName(a.repo)
-	newest := once(s.Project(name).OnBranch(a.branch))
+	newest := tipsOf(s.Project(name).OnBranch(a.branch))
 	if !hasHg {
 		d.newest = newest
 	}
@@ -200,7 +222,8 @@ func (d *doctor) treeherder(reads, hasHg bool) (check, error) {
 		if a.acts("treeherder") {
 			e.acting = &acting{on: "Treeherder", why: "it is read only; add --trigger-ci taskcluster"}
 		}
-		e = d.told(ctx, e, newest, whereabouts{"Treeherder", "--treeherder-url"}, p, projectFix(ctx, s, name))
+		e = d.told(ctx, e, newest, whereabouts{"Treeherder", "--treeherder-url"}, p,
+			func() string { return projectFix(ctx, s, name) })
 		if !e.works && !reads {
 			e.state += "; backfill, culprit and frequency read Taskcluster instead, and take longer"
 		}

@@ -69,7 +69,7 @@ func (d *doctor) taskcluster(ctx context.Context) examined {
 		return e.badCredentials(credsErr)
 	}
 	e = e.clock(p.skew(), a.replay != "")
-	rights, err := d.rights(ctx, a.taskclusterProject(c))
+	rights, err := a.taskclusterProject(c).Rights(ctx, d.newest.wait(ctx)...)
 	if err != nil {
 		return e.without(err, w, p)
 	}
@@ -78,15 +78,6 @@ func (d *doctor) taskcluster(ctx context.Context) examined {
 		return e.unknownScopes()
 	}
 	return e.may(rights, scopes, opts.ProxyURL != "")
-}
-
-// rights are what acting on the project takes.
-func (d *doctor) rights(ctx context.Context, project *taskcluster.Project) (*taskcluster.Rights, error) {
-	pushes, err := d.newest(ctx)
-	if err != nil {
-		pushes = nil // that has a row of its own
-	}
-	return project.Rights(ctx, pushes...)
 }
 
 // expired is why temporary credentials are of no use now.
