@@ -9,7 +9,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/mozci/mozci/job"
 	"github.com/mozci/mozci/job/jobtest"
@@ -128,7 +127,8 @@ func (a *app) examineLedger(ctx context.Context) examined {
 		return e
 	}
 	defer func() { _ = db.Close() }()
-	return e.ledger(ctx, ledger.NewSQL(db, ledger.SQLite), file, canWrite(file))
+	return e.ledger(ctx, ledger.NewSQL(db, ledger.SQLite), canWrite(file),
+		"name another file with --ledger: mozci cannot read this one as a ledger")
 }
 
 // readOnly is how a file of SQLite is opened so that nothing is made beside it: as one that
@@ -181,11 +181,14 @@ func (a *app) examineDatabase(ctx context.Context, e examined) examined {
 		e.fixes = []string{"check --ledger, as in postgres://host/database; see mozci help credentials"}
 		return e
 	}
-	return e.ledger(ctx, ledger.NewSQL(a.db, ledger.PostgreSQL), e.url, nil)
+	return e.ledger(ctx, ledger.NewSQL(a.db, ledger.PostgreSQL), nil,
+		"check --ledger, PGUSER and PGPASSWORD; see mozci help credentials")
 }
 
-// ledger adds what a ledger is; locked is why its file cannot be written, nil where it can.
-func (e examined) ledger(ctx context.Context, l *ledger.SQL, name string, locked error) examined {
+// ledger adds what a ledger is; locked is why its file cannot be written, nil where it can,
+// and fix what to do where it cannot be read.
+func (e examined) ledger(ctx context.Context, l *ledger.SQL, locked error, fix string) examined {
+	name := e.url
 	about, err := l.About(ctx)
 	switch {
 	case errors.Is(err, ledger.ErrNewer):
@@ -199,10 +202,7 @@ func (e examined) ledger(ctx context.Context, l *ledger.SQL, name string, locked
 			return e
 		}
 		e.reached, e.state = no(), name+": "+saying(err)
-		e.fixes = []string{"name another file with --ledger: mozci cannot read this one as a ledger"}
-		if strings.Contains(name, "://") {
-			e.fixes = []string{"check --ledger, PGUSER and PGPASSWORD; see mozci help credentials"}
-		}
+		e.fixes = []string{fix}
 		return e
 	}
 	e.reached = yes()

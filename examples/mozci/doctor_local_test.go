@@ -113,7 +113,7 @@ func TestDoctorOfBadLedgers(t *testing.T) {
 		"in a file":  {filepath.Join(file, "l.db"), "text.db", "name another file"},
 		"a newer":    {newer, "of version 99, which a newer mozci made", "update mozci"},
 		"PostgreSQL": {"postgres://me:hunter2@127.0.0.1:1/x", "not reached: postgres://127.0.0.1:1/x: connection refused", "check --ledger"},
-		"no URL":     {"postgres://me:hunter2@127.0.0.1:port/x", "cannot be opened", "mozci help credentials"},
+		"no URL":     {"postgres://me:hunter2@127.0.0.1:port/x", "cannot parse", "PGPASSWORD; see mozci help credentials"},
 	} {
 		out, status := doctorInWorld(t, "--ledger", c.ledger)
 		if !strings.Contains(out, "✕ ledger") || !strings.Contains(out, c.says) || !strings.Contains(out, c.fix) ||
