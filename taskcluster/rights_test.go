@@ -53,7 +53,8 @@ func TestRights(t *testing.T) {
 	for _, want := range []string{
 		"trigger retrigger,add-new-jobs,retrigger-multiple lacks " + generic + "\n",
 		"copy  lacks queue:create-task:low:gecko-t/linux queue:scheduler-id:gecko-level-3 " +
-			"queue:create-task:project:none queue:route:tc-treeherder.v2.autoland." + push(20).Revision + ".20 docker:x\n",
+			"queue:create-task:project:none queue:route:tc-treeherder.v2.autoland." + push(20).Revision +
+			".20 docker:x\n",
 		"cancel  lacks " + cancelAny + "\n",
 		"action confirm-failures,rerun,cancel lacks " + generic + "\n",
 		"action backfill-task lacks " + backfillScope,
@@ -92,7 +93,10 @@ func TestRightsWithoutPush(t *testing.T) {
 		t.Errorf("%+v, %v", r, err)
 	}
 	_, err := serve(t, s).Project("elsewhere", nil).Rights(t.Context(), job.Push{Revision: strings.Repeat("e", 40)})
-	for _, words := range []string{"under the trust domains gecko, comm", "nothing at all is indexed", "--trust-domain"} {
+	for _, words := range []string{
+		"under the trust domains gecko, comm", "nothing at all is indexed",
+		"--trust-domain",
+	} {
 		if !errors.Is(err, job.ErrNotScheduled) || !strings.Contains(fmt.Sprint(err), words) {
 			t.Errorf("%v, expected %q", err, words)
 		}
@@ -171,8 +175,11 @@ func TestCurrentScopes(t *testing.T) {
 			creds *taskcluster.Credentials
 			want  string
 		}{
-			"nobody":    {nil, "assume:anonymous queue:get-task:*"},
-			"permanent": {&taskcluster.Credentials{ClientID: "sheriff", AccessToken: "hunter2"}, "hooks:trigger-hook:project-gecko/*"},
+			"nobody": {nil, "assume:anonymous queue:get-task:*"},
+			"permanent": {
+				&taskcluster.Credentials{ClientID: "sheriff", AccessToken: "hunter2"},
+				"hooks:trigger-hook:project-gecko/*",
+			},
 			"temporary": {
 				&taskcluster.Credentials{ClientID: "sheriff", AccessToken: token, Certificate: cert},
 				"assume:anonymous queue:get-task:* " + oneHookScope,

@@ -139,13 +139,17 @@ func (d *doctor) selfserve() ([]check, error) {
 			case denied(err):
 				return e.unwelcome(err, "SELFSERVE_USER and SELFSERVE_PASSWORD")
 			case errors.Is(err, job.ErrNotFound):
-				e = e.broken(err, whereabouts{"BuildAPI, or does not know the branch " + a.repo, "--selfserve-url and --repo"}, p)
+				e = e.broken(err, whereabouts{
+					"BuildAPI, or does not know the branch " + a.repo,
+					"--selfserve-url and --repo",
+				}, p)
 				return e
 			case err != nil:
 				return e.broken(err, whereabouts{"BuildAPI", "--selfserve-url"}, p)
 			}
 			e.reached, e.works, e.as = yes(), true, os.Getenv("SELFSERVE_USER")
-			e.state = fmt.Sprintf("reached %s; %s; %s of %s", e.url, signedIn(e.as), counted(len(names), "builder"), a.repo)
+			e.state = fmt.Sprintf("reached %s; %s; %s of %s", e.url, signedIn(e.as), counted(len(names), "builder"),
+				a.repo)
 			if e.acting != nil {
 				e.acting.works = true
 			}

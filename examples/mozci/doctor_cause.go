@@ -81,7 +81,10 @@ func unconnected(err error, w whereabouts) (trouble, bool) {
 	check := "check " + w.flag + " and this machine's network"
 	var op *net.OpError
 	if errors.As(err, &op) && op.Op == "proxyconnect" {
-		return trouble{false, "the proxy does not answer: " + saying(op.Err), "check HTTPS_PROXY, HTTP_PROXY and NO_PROXY"}, true
+		return trouble{
+			false, "the proxy does not answer: " + saying(op.Err),
+			"check HTTPS_PROXY, HTTP_PROXY and NO_PROXY",
+		}, true
 	}
 	var name *net.DNSError
 	var slow net.Error
@@ -91,7 +94,8 @@ func unconnected(err error, w whereabouts) (trouble, bool) {
 	case errors.As(err, &name):
 		return trouble{false, "no name server told where " + name.Name + " is", "check this machine's network"}, true
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return trouble{false, "connection refused: nothing listens there", "check " + w.flag + ", and that " + w.name + " runs"}, true
+		return trouble{false, "connection refused: nothing listens there", "check " + w.flag + ", and that " +
+			w.name + " runs"}, true
 	case errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EHOSTUNREACH):
 		return trouble{false, "there is no way to it from this network", check}, true
 	}
@@ -125,7 +129,8 @@ func insecure(err error, w whereabouts) (trouble, bool) {
 	case errors.As(err, &host):
 		return trouble{false, "TLS: its certificate is of another name", "check " + w.flag}, true
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
-		return trouble{false, "TLS: its certificate has expired or is not valid yet", "check this machine's clock"}, true
+		return trouble{false, "TLS: its certificate has expired or is not valid yet", "check this machine's clock"},
+			true
 	case errors.As(err, &verification):
 		return trouble{false, "TLS: its certificate is not valid: " + saying(verification.Err), "check " + w.flag}, true
 	case errors.Is(err, http.ErrSchemeMismatch), errors.As(err, &header):

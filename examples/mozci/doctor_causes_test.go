@@ -29,9 +29,15 @@ func TestCauses(t *testing.T) {
 		err       error
 		why, fixe string
 	}{
-		"no such name":     {&net.DNSError{Name: "x.invalid", IsNotFound: true}, "the name x.invalid does not resolve", "--treeherder-url"},
-		"no name server":   {&net.DNSError{Name: "x", IsTimeout: true}, "no name server told where x is", "network"},
-		"a proxy":          {&net.OpError{Op: "proxyconnect", Err: refused}, "the proxy does not answer: dial: no", "HTTPS_PROXY"},
+		"no such name": {
+			&net.DNSError{Name: "x.invalid", IsNotFound: true},
+			"the name x.invalid does not resolve", "--treeherder-url",
+		},
+		"no name server": {&net.DNSError{Name: "x", IsTimeout: true}, "no name server told where x is", "network"},
+		"a proxy": {
+			&net.OpError{Op: "proxyconnect", Err: refused}, "the proxy does not answer: dial: no",
+			"HTTPS_PROXY",
+		},
 		"late":             {context.DeadlineExceeded, "no answer within 30s", "try again later"},
 		"a broken one":     {io.ErrUnexpectedEOF, "the connection broke", "network"},
 		"what nobody says": {errors.New("frobnicated\n twice"), "frobnicated twice", "check --treeherder-url"},
@@ -157,7 +163,10 @@ func TestDoctorWithoutPushes(t *testing.T) {
 		if err := a.start(root); err != nil {
 			t.Fatal(err)
 		}
-		d := &doctor{a: a, base: &http.Client{Transport: network{"hg.mozilla.org": hanging{}, "": testenv.InMemory{Handler: tc}}}}
+		d := &doctor{a: a, base: &http.Client{Transport: network{
+			"hg.mozilla.org": hanging{},
+			"":               testenv.InMemory{Handler: tc},
+		}}}
 		checks, err := d.services()
 		if err != nil {
 			t.Fatal(err)

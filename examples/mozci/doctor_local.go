@@ -83,7 +83,8 @@ func (d *doctor) pulse(ctx context.Context, kind string) examined {
 	case denied(err):
 		e.reached = yes()
 		e.state = e.url + " does not let " + o.User + " in: " + saying(err) + "; " + instead
-		e.fixes = []string{"check --pulse-url, " + pulseUser + " and " + pulsePassword + "; https://pulseguardian.mozilla.org"}
+		e.fixes = []string{"check --pulse-url, " + pulseUser + " and " + pulsePassword +
+			"; https://pulseguardian.mozilla.org"}
 	case err != nil:
 		e = e.broken(err, whereabouts{"Pulse's broker", "--pulse-url"}, nil)
 		e.state += "; " + instead

@@ -53,7 +53,10 @@ func ledgerOf(t *testing.T, open bool) string {
 	l, err := a.openLedger()
 	if err == nil {
 		_, _, err = l.Intend(t.Context(), ledger.Entry{
-			Key: "k", Label: "l", Count: 1, Lease: time.Minute, Push: job.Push{Repo: "autoland", ID: 1, Revision: revisionOf(1)},
+			Key: "k", Label: "l", Count: 1, Lease: time.Minute, Push: job.Push{
+				Repo: "autoland", ID: 1,
+				Revision: revisionOf(1),
+			},
 		}, nil)
 	}
 	if err != nil {
@@ -107,13 +110,22 @@ func TestDoctorOfBadLedgers(t *testing.T) {
 	_ = db.Close()
 	file := write("text.db", "no ledger, but a text of some length that is none of SQLite's")
 	for name, c := range map[string]struct{ ledger, says, fix string }{
-		"a text":     {file, "file is not a database", "name another file"},
-		"a folder":   {dir, "is a folder", "name another file"},
-		"no folder":  {filepath.Join(dir, "x", "l.db"), "there is no folder " + filepath.Join(dir, "x"), "make the folder"},
-		"in a file":  {filepath.Join(file, "l.db"), "text.db", "name another file"},
-		"a newer":    {newer, "of version 99, which a newer mozci made", "update mozci"},
-		"PostgreSQL": {"postgres://me:hunter2@127.0.0.1:1/x", "not reached: postgres://127.0.0.1:1/x: connection refused", "check --ledger"},
-		"no URL":     {"postgres://me:hunter2@127.0.0.1:port/x", "cannot parse", "PGPASSWORD; see mozci help credentials"},
+		"a text":   {file, "file is not a database", "name another file"},
+		"a folder": {dir, "is a folder", "name another file"},
+		"no folder": {
+			filepath.Join(dir, "x", "l.db"), "there is no folder " + filepath.Join(dir, "x"),
+			"make the folder",
+		},
+		"in a file": {filepath.Join(file, "l.db"), "text.db", "name another file"},
+		"a newer":   {newer, "of version 99, which a newer mozci made", "update mozci"},
+		"PostgreSQL": {
+			"postgres://me:hunter2@127.0.0.1:1/x",
+			"not reached: postgres://127.0.0.1:1/x: connection refused", "check --ledger",
+		},
+		"no URL": {
+			"postgres://me:hunter2@127.0.0.1:port/x", "cannot parse",
+			"PGPASSWORD; see mozci help credentials",
+		},
 	} {
 		out, status := doctorInWorld(t, "--ledger", c.ledger)
 		if !strings.Contains(out, "✕ ledger") || !strings.Contains(out, c.says) || !strings.Contains(out, c.fix) ||
@@ -134,7 +146,8 @@ func TestDoctorOfBadLedgers(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = os.Chmod(dir, 0o700) })
 	for _, l := range []string{empty, filepath.Join(dir, "new.db")} {
-		if out, _ := doctorInWorld(t, "--ledger", l); !strings.Contains(out, "✕ ledger") || !strings.Contains(out, "writ") {
+		if out, _ := doctorInWorld(t, "--ledger", l); !strings.Contains(out, "✕ ledger") || !strings.Contains(out,
+			"writ") {
 			t.Errorf("in a folder that is not writable: %s", out)
 		}
 	}
@@ -192,13 +205,15 @@ func TestDoctorOfFolders(t *testing.T) {
 		before := listing(t, dir)
 		out, status := p.doctor("--cache-dir", c.cache)
 		if !strings.Contains(out, c.says) || status != 0 || listing(t, dir) != before {
-			t.Errorf("%s: exit %d, no %q\n%s\nbefore:\n%s\nafter:\n%s", name, status, c.says, out, before, listing(t, dir))
+			t.Errorf("%s: exit %d, no %q\n%s\nbefore:\n%s\nafter:\n%s", name, status, c.says, out, before, listing(t,
+				dir))
 		}
 	}
 	tape := filepath.Join(dir, "tape")
 	recorded, status := p.doctor("--record", tape)
 	played, again := p.doctor("--replay", tape)
-	if status != 0 || again != 0 || !strings.Contains(played, "✓ recording    all answers of services come from "+tape) {
+	if status != 0 || again != 0 || !strings.Contains(played,
+		"✓ recording    all answers of services come from "+tape) {
 		t.Errorf("exit %d, then %d:\n%s", status, again, played)
 	}
 	for _, place := range []string{"hg", "taskcluster"} {
@@ -230,7 +245,8 @@ func TestDoctorOfPulse(t *testing.T) {
 		"no password":      {"me", "", broker.URL(), "! pulse        half an account: "},
 		"no broker": {
 			"me", "hunter2", strings.Replace(refusing(t), "http", "amqp", 1),
-			"connection refused: nothing listens there; mozci asks the CI every minute instead\n  to fix: check --pulse-url",
+			"connection refused: nothing listens there; mozci asks the CI every minute instead\n" +
+				"  to fix: check --pulse-url",
 		},
 		"no URL":      {"me", "hunter2", "amqp://me:hunter2@x/y", "! pulse        cannot be used: "},
 		"an odd name": {"m e", "hunter2", broker.URL(), "! pulse        cannot be used: "},

@@ -144,7 +144,8 @@ func (d *doctor) hg(reads bool) (check, error) {
 	return check{"hg", func(ctx context.Context) examined {
 		e := examined{url: shownURL(d.a.hgURL), reading: reads}
 		return d.told(ctx, e, newest, whereabouts{"an hg server with Mozilla's pushlog", "--hg-url"}, p, func() string {
-			return "name the repository as hg does with --repo, such as mozilla-central or integration/autoland; now " + path
+			return "name the repository as hg does with --repo, such as mozilla-central or integration/autoland; now " +
+				path
 		})
 	}}, nil
 }
@@ -243,17 +244,17 @@ func projectFix(ctx context.Context, s *treeherder.Server, name string) string {
 // near are up to three names that are close to one, for the end of a sentence; empty for
 // none.
 func near(name string, all []string) string {
-	var close []string
+	var alike []string
 	for _, n := range all {
 		if n != "" && (strings.Contains(n, name) || strings.Contains(name, n) ||
 			len(name) > 3 && strings.HasPrefix(n, name[:len(name)/2+1])) {
-			close = append(close, n)
+			alike = append(alike, n)
 		}
 	}
-	if len(close) == 0 {
+	if len(alike) == 0 {
 		return ""
 	}
-	return "; close: " + strings.Join(close[:min(3, len(close))], ", ")
+	return "; close: " + strings.Join(alike[:min(3, len(alike))], ", ")
 }
 
 // snapshot checks a saved resultset.

@@ -136,7 +136,8 @@ func TestDoctorOfNobody(t *testing.T) {
 		!strings.Contains(lacks, "for:cancelling runs scopes:[queue:cancel-task:gecko-level-3/*]") {
 		t.Errorf("%v", rows[1])
 	}
-	if rows[2]["place"] != "pulse" || rows[2]["reached"] != nil || rows[2]["fix"] != nil || rows[0]["scopes_missing"] != nil {
+	if rows[2]["place"] != "pulse" || rows[2]["reached"] != nil || rows[2]["fix"] != nil ||
+		rows[0]["scopes_missing"] != nil {
 		t.Errorf("%v", rows)
 	}
 }
@@ -154,9 +155,13 @@ var ill = map[string]struct {
 }{
 	"scopes that lack one letter": {func(p *patient) {
 		p.sign("me", "secret", "")
-		p.tc.ClientScopes = map[string][]string{"me": {hookScope[:len(hookScope)-1], "queue:cancel-task:gecko-level-3/*"}}
+		p.tc.ClientScopes = map[string][]string{"me": {
+			hookScope[:len(hookScope)-1],
+			"queue:cancel-task:gecko-level-3/*",
+		}}
 	}, nil, 0, []string{
-		"! taskcluster", "signed in as me", "to fix: for triggering runs, ask who manages ROOT to grant me " + hookScope + "\n",
+		"! taskcluster", "signed in as me", "to fix: for triggering runs, ask who manages ROOT to grant me " +
+			hookScope + "\n",
 		"in-tree action", "Acting on Taskcluster does not: missing " + hookScope + ".",
 	}},
 	"scopes to trigger alone": {func(p *patient) {
@@ -164,7 +169,8 @@ var ill = map[string]struct {
 		p.tc.ClientScopes = map[string][]string{"me": {"hooks:trigger-hook:project-gecko/*"}}
 	}, nil, 0, []string{
 		"to fix: for cancelling runs, ask who manages ROOT to grant me queue:cancel-task:gecko-level-3/*\n",
-		"to fix: for running jobs again on pushes so old that their hooks are gone, ask", "more scopes (--json names them)",
+		"to fix: for running jobs again on pushes so old that their hooks are gone, ask",
+		"more scopes (--json names them)",
 		"Acting on Taskcluster works.",
 	}},
 	"a wrong token": {func(p *patient) { p.sign("me", "hunter2", "") }, nil, 1, []string{
@@ -173,13 +179,16 @@ var ill = map[string]struct {
 		"Reading does not work: see taskcluster above. Acting on Taskcluster does not: the credentials are not taken.",
 	}},
 	"half of the credentials": {func(p *patient) { p.sign("me", "", "") }, nil, 1, []string{
-		"✕ taskcluster  reached ROOT, but nothing can be asked with these credentials: TASKCLUSTER_CLIENT_ID is set and " +
-			"TASKCLUSTER_ACCESS_TOKEN is not", "Reading does not work", "the credentials cannot be used",
+		"✕ taskcluster  reached ROOT, but nothing can be asked with these credentials: " +
+			"TASKCLUSTER_CLIENT_ID is set and TASKCLUSTER_ACCESS_TOKEN is not", "Reading does not work", "the credentials cannot be used",
 	}},
 	"an expired certificate": {func(p *patient) {
 		token, cert := p.tc.Temporary("me", "me", -hours(1))
 		p.sign("me", token, cert)
-	}, nil, 1, []string{"the temporary credentials of me expired at 20", "to fix: sign in again", "Reading does not work"}},
+	}, nil, 1, []string{
+		"the temporary credentials of me expired at 20", "to fix: sign in again",
+		"Reading does not work",
+	}},
 	"a torn certificate": {func(p *patient) { p.sign("me", "secret", `{"version":1`) }, nil, 1, []string{
 		"the certificate is not the JSON of one of version 1",
 	}},
@@ -187,7 +196,8 @@ var ill = map[string]struct {
 		token, cert := p.tc.Temporary("me", "me", hours(1)/2, "*")
 		p.sign("me", token, cert)
 	}, nil, 0, []string{
-		"! taskcluster", "signed in as me until 20", "to fix: the credentials expire at 20", "Acting on Taskcluster works.",
+		"! taskcluster", "signed in as me until 20", "to fix: the credentials expire at 20",
+		"Acting on Taskcluster works.",
 	}},
 	"credentials for a day": {func(p *patient) {
 		token, cert := p.tc.Temporary("me", "me", hours(24), "*")
@@ -219,7 +229,8 @@ var ill = map[string]struct {
 		p.tc.Roles = map[string][]string{}
 	}, nil, 0, []string{"may not fire the hook", "Acting on Taskcluster does not: the decision task"}},
 	"HTML": {func(p *patient) { p.before("/api/", 200, "<!DOCTYPE html><title>Sign in</title>") }, nil, 1, []string{
-		"✕ taskcluster  ROOT answers with a web page, not with data", "to fix: check --root-url or TASKCLUSTER_ROOT_URL",
+		"✕ taskcluster  ROOT answers with a web page, not with data",
+		"to fix: check --root-url or TASKCLUSTER_ROOT_URL",
 		"Acting on Taskcluster does not: its answers cannot be used.",
 	}},
 	"half JSON": {func(p *patient) { p.before("/scopes/current", 200, `{"scopes": ["a`) }, nil, 1, []string{
@@ -321,7 +332,10 @@ func TestDoctorOnTreeherder(t *testing.T) {
 	th.Repositories = []thtest.Object{{"name": "autoland"}, {"name": "mozilla-central"}}
 	hg := hgtest.New()
 	rev := fmt.Sprintf("%012x%028x", 0xabc0003, 1)
-	hg.Add("integration/autoland", 54, hgtest.Push{Date: 1700000003, User: "d", Changesets: []hgtest.Changeset{{Node: rev}}})
+	hg.Add("integration/autoland", 54, hgtest.Push{
+		Date: 1700000003, User: "d",
+		Changesets: []hgtest.Changeset{{Node: rev}},
+	})
 	lando := &landotest.Server{Pairs: []landotest.Pair{{Hg: rev, Git: strings.Repeat("9", 40)}}}
 	thURL, hgURL, landoURL := listen(t, th), listen(t, hg), listen(t, lando)
 	p.urls = append(p.urls, thURL, "TH", hgURL, "HG", landoURL, "LANDO")
@@ -344,10 +358,12 @@ func TestDoctorOnTreeherder(t *testing.T) {
 			"with --repo; now autolane; close: autoland\n",
 		}},
 		"pushes of hg": {[]string{"--hg-url", hgURL, "--lando-url", landoURL}, 0, []string{
-			"✓ hg          reached HG; newest push of autoland: 54 00000abc0003", "✓ lando       reached LANDO\n", "✓ treeherder ",
+			"✓ hg          reached HG; newest push of autoland: 54 00000abc0003", "✓ lando       reached LANDO\n",
+			"✓ treeherder ",
 		}},
 		"a Lando that is not there": {[]string{"--hg-url", hgURL, "--lando-url", refusing(t)}, 0, []string{
-			"! lando       not reached: http://127.0.0.1:", "connection refused: nothing listens there; revisions of git",
+			"! lando       not reached: http://127.0.0.1:",
+			"connection refused: nothing listens there; revisions of git",
 			"to fix: check --lando-url, and that Lando runs", "Reading works.",
 		}},
 		"a Lando that is something else": {[]string{"--hg-url", hgURL, "--lando-url", hgURL}, 0, []string{
@@ -356,7 +372,11 @@ func TestDoctorOnTreeherder(t *testing.T) {
 		"an hg that is not there": {[]string{"--hg-url", refusing(t)}, 1, []string{
 			"✕ hg          not reached: ", "connection refused", "Reading does not work: see hg above.",
 		}},
-		"a Treeherder that is another": {[]string{"--treeherder-url", hgURL}, 1, []string{"✕ treeherder  reached HG, which has no pushes"}},
+		"a Treeherder that is another": {
+			[]string{"--treeherder-url", hgURL},
+			1,
+			[]string{"✕ treeherder  reached HG, which has no pushes"},
+		},
 	} {
 		out, status := run(c.args...)
 		for _, words := range c.says {
