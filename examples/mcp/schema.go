@@ -60,26 +60,27 @@ func schemas() map[reflect.Type]*jsonschema.Schema {
 	}
 }
 
-// schemaOf is the schema of a type of questions. A list is never null.
+// schemaOf is the schema of a type of questions or of answers.
 func schemaOf[T any]() *jsonschema.Schema {
 	s, err := jsonschema.For[T](&jsonschema.ForOptions{TypeSchemas: schemas()})
 	if err != nil {
 		panic(err) // the types are ours
 	}
-	lists(s)
+	neverNull(s)
 	return s
 }
 
-// lists takes null out of the types of lists: all of ours have brackets.
-func lists(s *jsonschema.Schema) {
+// neverNull takes null out of the types: a list without rows is empty here, and what is
+// not known is left out.
+func neverNull(s *jsonschema.Schema) {
 	if s == nil {
 		return
 	}
-	if len(s.Types) == 2 && s.Types[1] == "array" {
-		s.Type, s.Types = "array", nil
+	if len(s.Types) == 2 && s.Types[0] == "null" {
+		s.Type, s.Types = s.Types[1], nil
 	}
-	lists(s.Items)
+	neverNull(s.Items)
 	for _, p := range s.Properties {
-		lists(p)
+		neverNull(p)
 	}
 }
