@@ -164,6 +164,11 @@ func serve(ctx context.Context, f flags, in io.ReadCloser, out io.Writer, log *s
 		return err
 	}
 	defer func() { err = errors.Join(err, closing()) }()
+	return serving(ctx, c, &mcp.IOTransport{Reader: in, Writer: open{out}})
+}
+
+// serving answers on a transport.
+func serving(ctx context.Context, c config, over mcp.Transport) error {
 	s := newServer(c)
 	s.AddReceivingMiddleware(func(next mcp.MethodHandler) mcp.MethodHandler {
 		return func(asked context.Context, method string, r mcp.Request) (mcp.Result, error) {
@@ -173,7 +178,7 @@ func serve(ctx context.Context, f flags, in io.ReadCloser, out io.Writer, log *s
 			return next(asked, method, r)
 		}
 	})
-	return s.Run(ctx, &mcp.IOTransport{Reader: in, Writer: open{out}})
+	return s.Run(ctx, over)
 }
 
 // configure opens what the flags name. It asks no service.
