@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
@@ -20,6 +22,7 @@ import (
 	"github.com/mozci/mozci/job/treeherder"
 	"github.com/mozci/mozci/pushlog"
 	"github.com/mozci/mozci/taskcluster"
+	"github.com/mozci/mozci/trigger/ledger"
 )
 
 const suite = "test-linux64/opt-m-1"
@@ -41,11 +44,16 @@ type firefoxCI struct {
 	jobs  map[string]int // Treeherder's numbers, by run
 }
 
-func newFirefoxCI(t *testing.T) *firefoxCI {
+// atFirefox sets the environment of somebody who has credentials there.
+func atFirefox(t *testing.T) {
 	t.Helper()
 	t.Setenv("TASKCLUSTER_ROOT_URL", "")
 	t.Setenv("TASKCLUSTER_CLIENT_ID", "me")
 	t.Setenv("TASKCLUSTER_ACCESS_TOKEN", "secret")
+}
+
+func newFirefoxCI(t *testing.T) *firefoxCI {
+	t.Helper()
 	f := &firefoxCI{
 		tc: tctest.New(), th: &thtest.Server{Project: "autoland"}, hg: hgtest.New(), asked: map[string]int{},
 		jobs: map[string]int{},
@@ -134,8 +142,7 @@ func (f *firefoxCI) ingest(ctx context.Context) {
 // client is a client of a server there, made by these flags.
 func (f *firefoxCI) client(t *testing.T, line ...string) *mcp.ClientSession {
 	t.Helper()
-	file := filepath.Join(t.TempDir(), "ledger.db")
-	parsed, err := parse(append(line, "--ledger", file), t.Output())
+	parsed, err := parse(append(line, "--ledger", "in-memory"), t.Output())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -143,14 +150,9 @@ func (f *firefoxCI) client(t *testing.T, line ...string) *mcp.ClientSession {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, closing, err := openLedger(t.Context(), file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = closing() })
 	return connected(t, config{
-		open: s.place, repo: "autoland", deployments: deployments(parsed, s.root), ledger: l, who: "tester (mcp)",
-		act: parsed.act, runs: parsed.runs, day: parsed.day, log: discarded(),
+		open: s.place, repo: "autoland", deployments: deployments(parsed, s.root), ledger: ledger.NewMemory(),
+		who: "tester (mcp)", act: parsed.act, runs: parsed.runs, day: parsed.day, log: discarded(),
 	})
 }
 
@@ -159,35 +161,44 @@ func TestFirefoxCI(t *testing.T) {
 	for name, line := range map[string][]string{
 		"by default": {"--act"}, "Taskcluster alone": {"--act", "--ci", "taskcluster"}, "Treeherder is down": {"--act"},
 	} {
-		f := newFirefoxCI(t)
-		f.down = name == "Treeherder is down"
-		c := f.client(t, line...)
-		question := args{"revision": "tip", "label": suite, "times": 2}
-		found := asked[lastGoodOut](t, c, "find_last_good", question)
-		if found.LastGood.ID != 1 || found.FirstBad.ID != 4 || found.Plan.Total != 4 || len(found.Problems) != 0 {
-			t.Errorf("%s: %+v", name, found)
-		}
-		if through := f.asked["treeherder.mozilla.org"] > 0; through != (len(line) == 1) {
-			t.Errorf("%s: Treeherder was asked %t", name, through)
-		}
-		got := asked[actedOut](t, c, "trigger_plan", args{"plan_id": found.Plan.ID})
-		if got.Triggered != 4 || got.Steps[0].State != "accepted" || got.Steps[0].Page == "" {
-			t.Errorf("%s: %+v", name, got)
-		}
-		if again := asked[lastGoodOut](t, c, "find_last_good", question); again.Plan.Total != 0 {
-			t.Errorf("%s, while the runs are not visible: %+v", name, again.Plan)
-		}
-		f.tc.Settle()
-		again := asked[actedOut](t, c, "trigger_plan", args{"plan": found.Plan})
-		jobs := asked[jobsOut](t, c, "list_jobs", args{"revision": revisionOf(2), "label": suite})
-		if again.Triggered != 0 || again.Before != 4 || jobs.Count != 2 {
-			t.Errorf("%s: %+v, %+v", name, again, jobs)
-		}
+		atFirefox(t)
+		synctest.Test(t, func(t *testing.T) {
+			f := newFirefoxCI(t)
+			f.down = name == "Treeherder is down"
+			actThere(t, name, f, f.client(t, line...))
+			if through := f.asked["treeherder.mozilla.org"] > 0; through != (len(line) == 1) {
+				t.Errorf("%s: Treeherder was asked %t", name, through)
+			}
+		})
+	}
+}
+
+func actThere(t *testing.T, name string, f *firefoxCI, c *mcp.ClientSession) {
+	t.Helper()
+	question := args{"revision": "tip", "label": suite, "times": 2}
+	found := asked[lastGoodOut](t, c, "find_last_good", question)
+	if found.LastGood.ID != 1 || found.FirstBad.ID != 4 || found.Plan.Total != 4 || len(found.Problems) != 0 {
+		t.Errorf("%s: %+v", name, found)
+	}
+	got := asked[actedOut](t, c, "trigger_plan", args{"plan_id": found.Plan.ID})
+	if got.Triggered != 4 || got.Steps[0].State != "accepted" || got.Steps[0].Page == "" {
+		t.Errorf("%s: %+v", name, got)
+	}
+	if again := asked[lastGoodOut](t, c, "find_last_good", question); again.Plan.Total != 0 {
+		t.Errorf("%s, while the runs are not visible: %+v", name, again.Plan)
+	}
+	f.tc.Settle()
+	time.Sleep(time.Minute) // of the bubble: what was listed a moment ago is listed again
+	again := asked[actedOut](t, c, "trigger_plan", args{"plan": found.Plan})
+	jobs := asked[jobsOut](t, c, "list_jobs", args{"revision": revisionOf(2), "label": suite})
+	if again.Triggered != 0 || again.Before != 4 || jobs.Count != 2 {
+		t.Errorf("%s: %+v, %+v", name, again, jobs)
 	}
 }
 
 // Links of Treeherder and Taskcluster lead to the job as Taskcluster has it.
 func TestLinks(t *testing.T) {
+	atFirefox(t)
 	f := newFirefoxCI(t)
 	c := f.client(t)
 	run := asked[jobsOut](t, c, "list_jobs", args{"revision": "tip", "label": suite}).Jobs[0]
@@ -220,7 +231,7 @@ func TestPlaces(t *testing.T) {
 	t.Setenv("TASKCLUSTER_ROOT_URL", "")
 	for _, c := range []struct{ line, repo, pushes, jobs string }{
 		{"", "autoland", "hg", "treeherder, taskcluster"},
-		{"", "firefox-autoland", "treeherder", "treeherder, taskcluster"},
+		{"", "fenix", "treeherder", "treeherder, taskcluster"},
 		{"--root-url " + taskcluster.FirefoxCI + "/", "autoland", "hg", "treeherder, taskcluster"},
 		{"--root-url https://tc.example", "autoland", "hg", "taskcluster"},
 		{"--root-url https://tc.example --treeherder-url https://th.example", "a", "hg", "treeherder, taskcluster"},
@@ -271,31 +282,41 @@ func kindOf(v any) string {
 	return fmt.Sprintf("%T", v)
 }
 
-// A real Buildbot master runs what a plan says.
+// A Buildbot master is asked by its own links and ids, and runs what a plan says once.
 func TestBuildbot(t *testing.T) {
-	m := bbtest.Start(t, nil)
-	t.Setenv("BUILDBOT_USER", bbtest.User)
-	t.Setenv("BUILDBOT_PASSWORD", bbtest.Password)
-	m.Push(strings.Repeat("1", 40), "dev@mozilla.example", "Bug 1")
-	c := flagged(t, "--ci", "buildbot", "--buildbot-url", m.URL, "--act", "--ledger",
+	d := bbtest.NewDouble(t)
+	b := d.Builder("linux test")
+	d.Form("force", []string{"linux test"}, bbtest.Sources("", nil))
+	for id, results := range []int{0, 2} {
+		d.Change(bbtest.Revision(id+1), nil)
+		d.Ask(bbtest.BuildRequest{
+			Builder: b, Results: []int{results}, Stamps: []bbtest.Row{bbtest.Stamp(bbtest.Revision(id+1), nil)},
+		})
+	}
+	d.Log(2, "test", "FAILED test_a.py::test_it - AssertionError: no\n")
+	c := flagged(t, "--ci", "buildbot", "--buildbot-url", d.URL, "--repo", "main", "--act", "--ledger",
 		filepath.Join(t.TempDir(), "ledger.db"))
-	question := args{"revision": "tip", "label": bbtest.Forced}
-	plan := asked[planShape](t, c, "plan_runs", question)
+	for _, link := range []string{"/#/buildrequests/2", "/#/builders/1/builds/2", "/#/builders/linux%20test/builds/2"} {
+		got := asked[lastGoodOut](t, c, "find_last_good", args{"link": d.URL + link})
+		if got.Label != "linux test" || got.LastGood == nil || got.LastGood.Revision != bbtest.Revision(1) ||
+			got.FirstBad.Revision != bbtest.Revision(2) {
+			t.Errorf("%s: %+v", link, got)
+		}
+	}
+	id := asked[jobsOut](t, c, "list_jobs", args{"revision": "tip"}).Jobs[0].ID
+	failed := asked[failuresOut](t, c, "list_failures", args{"job": id})
+	if failed.Count != 1 || failed.Failures[0].Test.Text != "test_a.py::test_it" || failed.Job.Page == "" {
+		t.Errorf("%+v", failed)
+	}
+	plan := asked[planShape](t, c, "plan_runs", args{"revision": "tip", "label": "linux test", "times": 2})
 	for i := range 2 {
 		got := asked[actedOut](t, c, "trigger_plan", args{"plan": plan})
 		if got.Triggered != 1-i || got.Before != i {
 			t.Errorf("time %d: %+v", i+1, got)
 		}
 	}
-	m.Eventually("it ran", func() bool {
-		return asked[jobsOut](t, c, "list_jobs", question).Statuses["success"] == 1
-	})
-	id := asked[jobsOut](t, c, "list_jobs", question).Jobs[0].ID
-	if got := asked[jobsOut](t, c, "list_jobs", args{"job": id}); got.Count != 1 || got.Jobs[0].Page == "" {
-		t.Errorf("%+v", got)
-	}
 	if said := refused(t, c, "list_jobs", args{
-		"link": "https://treeherder.mozilla.org/jobs?repo=autoland&revision=52f516546de7&selectedJob=24",
+		"link": "https://treeherder.mozilla.org/jobs?repo=main&revision=52f516546de7&selectedJob=24",
 	}); !strings.HasPrefix(said, "This CI cannot do that.") {
 		t.Error(said)
 	}

@@ -13,9 +13,9 @@ import (
 
 // planShape is a plan as tools return it and take it.
 type planShape struct {
-	ID    string     `json:"plan_id,omitempty" jsonschema:"names the plan while this server runs; left out where there is nothing to do"`
-	Total int        `json:"total" jsonschema:"how many runs the plan triggers, builds included"`
-	Steps []stepOut  `json:"steps" jsonschema:"newest push first"`
+	ID    string    `json:"plan_id,omitempty" jsonschema:"names the plan while this server runs; left out where there is nothing to do"`
+	Total int       `json:"total" jsonschema:"how many runs the plan triggers, builds included"`
+	Steps []stepOut `json:"steps" jsonschema:"newest push first"`
 	counted
 	Left     []leftOut `json:"left_out" jsonschema:"what is missing and is not triggered, and why"`
 	LeftRest counted   `json:"left_out_count"`

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -83,36 +84,41 @@ func TestProcess(t *testing.T) {
 // Standard output has the protocol alone: one object of JSON on each line.
 func TestOutputIsProtocol(t *testing.T) {
 	in, lines := io.Pipe()
-	var out, said bytes.Buffer
-	done := make(chan int)
-	go func() { done <- run(t.Context(), []string{"--world", permanent}, in, &out, &said) }()
-	for _, line := range []string{
-		`{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},` +
+	answers, out := io.Pipe()
+	var said bytes.Buffer
+	done := make(chan int, 1)
+	go func() { done <- run(t.Context(), []string{"--world", permanent}, in, out, &said) }()
+	read := bufio.NewScanner(answers)
+	for id, line := range []string{
+		`{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},` +
 			`"clientInfo":{"name":"test","version":"1"}}}`,
-		`{"jsonrpc":"2.0","method":"notifications/initialized"}`,
-		`{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"list_jobs","arguments":{"revision":"main"}}}`,
-		`{"jsonrpc":"2.0","id":3,"method":"no/such"}`,
+		`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"list_jobs","arguments":{"revision":"main"}}}`,
+		`{"jsonrpc":"2.0","id":2,"method":"no/such"}`,
+		`{"jsonrpc":"2.0","id":3,"method":"tools/call","params":{"name":"list_jobs","arguments":{"revision":"tip"}}}`,
 	} {
 		if _, err := io.WriteString(lines, line+"\n"); err != nil {
 			t.Fatal(err)
+		}
+		var answer struct {
+			Version string `json:"jsonrpc"`
+			ID      int
+		}
+		if !read.Scan() {
+			t.Fatal(read.Err())
+		}
+		if err := json.Unmarshal(read.Bytes(), &answer); err != nil || answer.Version != "2.0" || answer.ID != id {
+			t.Errorf("%d: %v: %s", id, err, read.Text())
 		}
 	}
 	if err := lines.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if status := <-done; status != 0 {
+	if status := <-done; status != 0 || said.Len() > 0 {
 		t.Errorf("status %d, %s", status, &said)
 	}
-	for line := range strings.Lines(out.String()) {
-		var message struct {
-			Version string `json:"jsonrpc"`
-		}
-		if err := json.Unmarshal([]byte(line), &message); err != nil || message.Version != "2.0" {
-			t.Errorf("%v: %s", err, line)
-		}
-	}
-	if strings.Count(out.String(), "\n") == 0 {
-		t.Error("nothing is answered")
+	_ = out.Close()
+	if read.Scan() {
+		t.Errorf("more is said: %s", read.Text())
 	}
 }
 
