@@ -144,11 +144,11 @@ func shownDone(s trigger.Step) done {
 func (s *service) afford(ctx context.Context, plan trigger.Plan) error {
 	cost := 0
 	for _, step := range plan.Steps {
-		known, err := s.ledger.Entries(ctx, ledger.Query{Key: step.Key})
+		known, err := s.known(ctx, plan, step)
 		if err != nil {
 			return err
 		}
-		if len(known) == 0 || known[0].State.Again() {
+		if !known {
 			cost += step.Count
 		}
 	}
@@ -158,10 +158,23 @@ func (s *service) afford(ctx context.Context, plan trigger.Plan) error {
 	}
 	spent, err := s.spent(ctx)
 	if left := max(0, s.day-spent); err == nil && cost > left {
-		return refusal(fmt.Sprintf("The plan would trigger %d runs, and of the %d within 24 hours (--budget-day) %d are "+
-			"left: nothing was triggered.", cost, s.day, left))
+		return refusal(fmt.Sprintf("The plan would trigger %d runs, and of the %d within 24 hours (--budget-day) %d "+
+			"are left: nothing was triggered.", cost, s.day, left))
 	}
 	return err
+}
+
+// known reports whether a step was triggered before and will not be again. A build that comes
+// with another step's request is as known as that one.
+func (s *service) known(ctx context.Context, plan trigger.Plan, step trigger.Step) (bool, error) {
+	key := step.Key
+	for _, o := range plan.Steps {
+		if step.With != "" && o.Label == step.With && o.Push.Key() == step.Push.Key() {
+			key = o.Key
+		}
+	}
+	entries, err := s.ledger.Entries(ctx, ledger.Query{Key: key})
+	return len(entries) > 0 && !entries[0].State.Again(), err
 }
 
 // spent is how many runs the ledger has seen triggered within 24 hours, whoever did.

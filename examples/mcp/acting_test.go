@@ -43,7 +43,9 @@ func ran(t *testing.T, ci *jobtest.CI, label string) (n int) {
 func TestPlanningTriggersNothing(t *testing.T) {
 	c, ci := ofWorld(t, gap)
 	client := connected(t, c)
-	for _, tool := range []string{"find_last_good", "find_culprit", "estimate_frequency", "plan_runs", "list_failures"} {
+	for _, tool := range []string{
+		"find_last_good", "find_culprit", "estimate_frequency", "plan_runs", "list_failures",
+	} {
 		asked[any](t, client, tool, args{"revision": "tip", "label": "l"})
 	}
 	entries, err := c.ledger.Entries(t.Context(), ledger.Query{})
@@ -127,8 +129,8 @@ func TestPassedPlan(t *testing.T) {
 	} {
 		p := plan()
 		edit(&p)
-		if said := refused(t, client, "trigger_plan", args{"plan": p}); said == "" {
-			t.Errorf("%s: nothing is said", name)
+		if text := refused(t, client, "trigger_plan", args{"plan": p}); text == "" {
+			t.Errorf("%s: nothing is text", name)
 		}
 	}
 	if n := ran(t, ci, "l"); n != 2 || len(reasons.why) != 0 {
@@ -180,9 +182,9 @@ func TestBudgets(t *testing.T) {
 	}
 	large, _ := serve(20, 100)
 	whole := asked[planShape](t, large, "plan_runs", args{"revision": "d4f3", "label": "l", "before": 2})
-	if said := refused(t, client, "trigger_plan", args{"plan": whole}); whole.Total != 3 || !strings.Contains(said,
+	if text := refused(t, client, "trigger_plan", args{"plan": whole}); whole.Total != 3 || !strings.Contains(text,
 		"would trigger 3 runs, and one call may trigger 2 (--budget-runs): nothing was triggered") {
-		t.Errorf("%d: %s", whole.Total, said)
+		t.Errorf("%d: %s", whole.Total, text)
 	}
 	if n := ran(t, ci, "l"); n != 2 {
 		t.Errorf("%d runs", n)
@@ -198,14 +200,15 @@ func TestBudgets(t *testing.T) {
 		t.Fatalf("%+v", more)
 	}
 	other := asked[planShape](t, large, "plan_runs", args{"revision": "a1c0", "label": "l", "times": 4})
-	if said := refused(t, client, "trigger_plan", args{"plan": other}); other.Total != 3 || !strings.Contains(said,
+	if text := refused(t, client, "trigger_plan", args{"plan": other}); other.Total != 3 || !strings.Contains(text,
 		"would trigger 3 runs, and of the 4 within 24 hours (--budget-day) 2 are left: nothing was triggered") {
-		t.Errorf("%d: %s", other.Total, said)
+		t.Errorf("%d: %s", other.Total, text)
 	}
 	if n := ran(t, ci, "l"); n != 2 {
 		t.Errorf("%d runs", n)
 	}
-	if got := asked[actedOut](t, client, "trigger_plan", args{"plan_id": more.ID}); got.Triggered != 2 || got.Left != 0 {
+	got = asked[actedOut](t, client, "trigger_plan", args{"plan_id": more.ID})
+	if got.Triggered != 2 || got.Left != 0 {
 		t.Errorf("%+v", got)
 	}
 	if got := asked[actedOut](t, client, "trigger_plan", args{"plan": bounded}); got.Triggered != 0 || got.Before != 2 {
@@ -325,7 +328,8 @@ func TestPartlyTriggered(t *testing.T) {
 	if got.Triggered != 1 || got.Failed != 1 || got.Steps[1].State != "failed" || got.Steps[1].Error == nil {
 		t.Errorf("%+v", got)
 	}
-	if said := refused(t, client, "trigger_plan", args{"plan": two}); !strings.HasPrefix(said, "The service refused it.") {
-		t.Error(said)
+	if text := refused(t, client, "trigger_plan", args{"plan": two}); !strings.HasPrefix(text,
+		"The service refused it.") {
+		t.Error(text)
 	}
 }

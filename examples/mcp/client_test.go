@@ -22,7 +22,7 @@ const xpcshell = "linux64/opt/xpcshell-1"
 type args = map[string]any
 
 // discarded is a logger that says nothing.
-func discarded() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)) }
+func discarded() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 // ofWorld configures a server that acts on a world written as text.
 func ofWorld(t *testing.T, world string) (config, *jobtest.CI) {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"strings"
 
 	"github.com/mozci/mozci/backfill"
 	"github.com/mozci/mozci/job"
@@ -66,6 +67,14 @@ func (f failure) Unwrap() error { return f.err }
 
 func (f failure) Error() string {
 	return sentence(f.err) + " Details, as data: " + asJSON(cmp.Or(quoted(f.err.Error()), &untrusted{}))
+}
+
+// problems are the lines of an error that came with an answer.
+func problems(err error) []untrusted {
+	if err == nil {
+		return nil
+	}
+	return allQuoted(strings.Split(err.Error(), "\n"))
 }
 
 // told is an error that a tool may return.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"strings"
 	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
@@ -13,20 +12,21 @@ import (
 	"github.com/mozci/mozci/analysis/joblog"
 	"github.com/mozci/mozci/backfill"
 	"github.com/mozci/mozci/job"
+	"github.com/mozci/mozci/trigger"
 )
 
 // addFinding adds the tools that judge and plan.
 func (s *service) addFinding(out *mcp.Server) {
 	add(out, tool{
 		"find_last_good", "Find the last good push",
-		"Walk back from a push on which a label failed to the last one on which it was good, and plan the runs that are " +
-			"missing between them. It triggers nothing.", reads(),
+		"Walk back from a push on which a label failed to the last one on which it was good, and plan the runs that " +
+			"are missing between them. It triggers nothing.", reads(),
 	}, s.findLastGood)
 	add(out, tool{
 		"find_culprit", "Say which push is probably the culprit",
 		"Say how probable it is, by what ran already, that each push broke a label, also for one that fails only " +
-			"sometimes; how many more runs are expected until one push is certain; and plan the next runs. It triggers " +
-			"nothing. After those runs have ended, call it again. It can take minutes.", reads(),
+			"sometimes; how many more runs are expected until one push is certain; and plan the next runs. It " +
+			"triggers nothing. After those runs have ended, call it again. It can take minutes.", reads(),
 	}, s.findCulprit)
 	add(out, tool{
 		"estimate_frequency", "Estimate how often it fails",
@@ -69,8 +69,8 @@ type lastGoodOut struct {
 	Warnings  []untrusted `json:"warnings"`
 	Problems  []untrusted `json:"problems,omitempty" jsonschema:"what could not be read"`
 	History   []sighting  `json:"history" jsonschema:"what was found on each push, newest first"`
-	counted
-	Plan planShape `json:"plan"`
+	Seen      counted     `json:"history_count"`
+	Plan      planShape   `json:"plan" jsonschema:"the missing runs; empty when something could not be read"`
 }
 
 type sighting struct {
@@ -94,18 +94,25 @@ func (s *service) findLastGood(ctx context.Context, in lastGoodIn) (lastGoodOut,
 		return lastGoodOut{}, err
 	}
 	out := lastGoodOut{
-		Label: named(r.Label), Start: nameOf(r.Start), LastGood: nameOrNone(r.LastGood), FirstBad: nameOrNone(r.FirstBad),
-		NeverGood: r.NeverGood, Born: nameOrNone(r.Born), Flaky: r.Flaky, Chance: r.Chance,
-		Warnings: allQuoted(r.Warnings), Plan: s.keep(of.repo.Name(), r.Plan),
+		Label: named(r.Label), Start: nameOf(r.Start), LastGood: nameOrNone(r.LastGood),
+		FirstBad: nameOrNone(r.FirstBad), NeverGood: r.NeverGood, Born: nameOrNone(r.Born), Flaky: r.Flaky,
+		Chance: r.Chance, Warnings: allQuoted(r.Warnings),
 	}
-	if err != nil {
-		out.Problems = allQuoted(strings.Split(err.Error(), "\n"))
-	}
+	out.Plan, out.Problems = s.unlessBroken(of, r.Plan, err)
 	out.Suspects, out.Several = bounded(r.Suspects(), nameOf)
-	out.History, out.counted = bounded(r.History, func(g backfill.Sighting) sighting {
+	out.History, out.Seen = bounded(r.History, func(g backfill.Sighting) sighting {
 		return sighting{nameOf(g.Push), named(g.Label), g.Verdict.String(), g.Runs.Good, g.Runs.Bad}
 	})
 	return out, nil
+}
+
+// unlessBroken is the plan of an answer, and its problems. Where something could not be
+// read nothing is planned: what is missing is not known.
+func (s *service) unlessBroken(of subject, plan trigger.Plan, err error) (planShape, []untrusted) {
+	if err != nil {
+		return s.keep(of.repo.Name(), trigger.Plan{}), problems(err)
+	}
+	return s.keep(of.repo.Name(), plan), nil
 }
 
 type culpritIn struct {
@@ -122,6 +129,7 @@ type culpritOut struct {
 	Culprit     *pushName   `json:"culprit,omitempty"`
 	Probability float64     `json:"probability" jsonschema:"of the outcome or, while it is undecided, of the most probable answer"`
 	Credible    []credible  `json:"credible" jsonschema:"the fewest pushes that have the culprit with the confidence, most probable first"`
+	Several     counted     `json:"credible_count"`
 	Before      rateOut     `json:"before" jsonschema:"how often it failed before the most probable culprit"`
 	After       rateOut     `json:"after" jsonschema:"and since"`
 	Runs        float64     `json:"expected_runs" jsonschema:"how many more runs are expected to be needed"`
@@ -132,8 +140,7 @@ type culpritOut struct {
 	Signatures  []untrusted `json:"signatures" jsonschema:"the failures that count, where not every one does"`
 	Warnings    []untrusted `json:"warnings"`
 	Problems    []untrusted `json:"problems,omitempty" jsonschema:"what could not be read"`
-	counted
-	Plan planShape `json:"plan" jsonschema:"the runs that tell most"`
+	Plan        planShape   `json:"plan" jsonschema:"the runs that tell most; empty when something could not be read"`
 }
 
 type credible struct {
@@ -163,17 +170,15 @@ func (s *service) findCulprit(ctx context.Context, in culpritIn) (culpritOut, er
 		Label: named(r.Label), Outcome: string(r.Outcome), Culprit: nameOrNone(r.Culprit), Probability: r.Probability,
 		Before: shownRate(r.Before), After: shownRate(r.After), Runs: r.Forecast.Runs, Rounds: r.Forecast.Rounds,
 		Shortest: lasting(r.Forecast.Shortest), Longest: lasting(r.Forecast.Longest), Why: quoted(r.Why),
-		Warnings: allQuoted(r.Warnings), Plan: s.keep(of.repo.Name(), r.Plan),
+		Warnings: allQuoted(r.Warnings),
 	}
-	if err != nil {
-		out.Problems = allQuoted(strings.Split(err.Error(), "\n"))
-	}
+	out.Plan, out.Problems = s.unlessBroken(of, r.Plan, err)
 	var prints []string
 	for _, g := range r.Signatures {
 		prints = append(prints, g.Print)
 	}
 	out.Signatures = allQuoted(prints)
-	out.Credible, out.counted = bounded(r.Credible, func(t backfill.Tested) credible {
+	out.Credible, out.Several = bounded(r.Credible, func(t backfill.Tested) credible {
 		return credible{nameOf(t.Push), t.Probability, t.Passed, t.Failed}
 	})
 	return out, nil

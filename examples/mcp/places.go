@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -162,7 +163,7 @@ func (s *services) place(repo string) (*place, error) {
 func (s *services) byNumber(
 	ctx context.Context, th *treeherder.Project, ci job.Scheduler, n int64,
 ) (job.Job, error) {
-	j, err := job.FindRun(ctx, th, fmt.Sprint(n))
+	j, err := job.FindRun(ctx, th, strconv.FormatInt(n, 10))
 	if err != nil || s.ci == "treeherder" {
 		return j, err
 	}
@@ -172,7 +173,7 @@ func (s *services) byNumber(
 	}
 	of, id := r.Run()
 	if of != taskcluster.CI || id == "" {
-		return nil, job.Wrap("mcp.link", fmt.Sprint(n), fmt.Errorf("%w: the job is of %q", job.ErrNotFound, of))
+		return nil, job.Wrap("mcp.link", strconv.FormatInt(n, 10), fmt.Errorf("%w: the job is of %q", job.ErrNotFound, of))
 	}
 	own, err := job.FindRun(ctx, ci, id)
 	if err != nil {
@@ -180,7 +181,7 @@ func (s *services) byNumber(
 	}
 	is := func(hash string) bool { return job.SameRevision(hash, own.Push().Revision) }
 	if own.Name() != j.Name() || !slices.ContainsFunc(j.Push().Hashes(), is) {
-		return nil, job.Wrap("mcp.link", fmt.Sprint(n), fmt.Errorf("%w: Treeherder shows another job than task %s",
+		return nil, job.Wrap("mcp.link", strconv.FormatInt(n, 10), fmt.Errorf("%w: Treeherder shows another job than task %s",
 			job.ErrMalformed, id))
 	}
 	return own, nil

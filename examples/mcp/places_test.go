@@ -196,6 +196,30 @@ func actThere(t *testing.T, name string, f *firefoxCI, c *mcp.ClientSession) {
 	}
 }
 
+// A build that the CI makes for a test, with the same request, costs its budget once.
+func TestBuildsComeAlong(t *testing.T) {
+	atFirefox(t)
+	synctest.Test(t, func(t *testing.T) {
+		f := newFirefoxCI(t)
+		f.tc.AddPush("autoland", 5, revisionOf(5), tctest.Label{Name: "build-linux64/opt"},
+			tctest.Label{Name: suite, Build: "build-linux64/opt"})
+		f.hg.Add("integration/autoland", 5, hgtest.Push{
+			Date: 1700000005, User: "dev", Changesets: []hgtest.Changeset{{Node: revisionOf(5)}},
+		})
+		c := f.client(t, "--ci", "taskcluster", "--act", "--budget-runs", "2", "--budget-day", "2")
+		plan := asked[planShape](t, c, "plan_runs", args{"revision": "tip", "label": suite})
+		if plan.Total != 2 || len(plan.Steps) != 2 || plan.Steps[0].With != suite {
+			t.Fatalf("%+v", plan)
+		}
+		for i := range 2 {
+			got := asked[actedOut](t, c, "trigger_plan", args{"plan": plan})
+			if got.Triggered != 2*(1-i) || got.Before != 2*i {
+				t.Errorf("time %d: %+v", i+1, got)
+			}
+		}
+	})
+}
+
 // Links of Treeherder and Taskcluster lead to the job as Taskcluster has it.
 func TestLinks(t *testing.T) {
 	atFirefox(t)
@@ -216,9 +240,9 @@ func TestLinks(t *testing.T) {
 	if got := asked[lastGoodOut](t, c, "find_last_good", args{"link": task}); got.LastGood.ID != 1 {
 		t.Errorf("%+v", got)
 	}
-	if said := refused(t, c, "list_jobs", args{"link": at + "&selectedJob=77777"}); !strings.HasPrefix(said,
+	if text := refused(t, c, "list_jobs", args{"link": at + "&selectedJob=77777"}); !strings.HasPrefix(text,
 		"It was not found.") {
-		t.Error(said)
+		t.Error(text)
 	}
 	labels := asked[labelsOut](t, c, "list_labels", args{"link": at, "contains": "m-1"})
 	if labels.Count != 1 || labels.Labels[0].Label != suite {
@@ -249,8 +273,12 @@ func TestPlaces(t *testing.T) {
 			t.Fatal(err)
 		}
 		p, err := s.place(c.repo)
-		if err != nil || kindOf(p.repo) != c.pushes || kindOf(p.ci) != c.jobs || p.repo.Name() != c.repo {
-			t.Errorf("%s: pushes of %s from %s, jobs from %s, %v", c.line, p.repo.Name(), kindOf(p.repo), kindOf(p.ci), err)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pushes, jobs := kindOf(p.repo), kindOf(p.ci)
+		if pushes != c.pushes || jobs != c.jobs || p.repo.Name() != c.repo {
+			t.Errorf("%s: pushes of %s from %s, jobs from %s", c.line, p.repo.Name(), pushes, jobs)
 		}
 	}
 	for _, line := range []string{
@@ -284,6 +312,8 @@ func kindOf(v any) string {
 
 // A Buildbot master is asked by its own links and ids, and runs what a plan says once.
 func TestBuildbot(t *testing.T) {
+	t.Setenv("BUILDBOT_USER", bbtest.User)
+	t.Setenv("BUILDBOT_PASSWORD", bbtest.Password)
 	d := bbtest.NewDouble(t)
 	b := d.Builder("linux test")
 	d.Form("force", []string{"linux test"}, bbtest.Sources("", nil))
@@ -315,9 +345,9 @@ func TestBuildbot(t *testing.T) {
 			t.Errorf("time %d: %+v", i+1, got)
 		}
 	}
-	if said := refused(t, c, "list_jobs", args{
+	if text := refused(t, c, "list_jobs", args{
 		"link": "https://treeherder.mozilla.org/jobs?repo=main&revision=52f516546de7&selectedJob=24",
-	}); !strings.HasPrefix(said, "This CI cannot do that.") {
-		t.Error(said)
+	}); !strings.HasPrefix(text, "This CI cannot do that.") {
+		t.Error(text)
 	}
 }

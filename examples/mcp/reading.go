@@ -165,6 +165,7 @@ type jobsOut struct {
 	Statuses map[string]int `json:"statuses" jsonschema:"how many runs have each status, those that are not listed included"`
 	Jobs     []jobOut       `json:"jobs"`
 	counted
+	Problems []untrusted `json:"problems,omitempty" jsonschema:"what could not be read: there may be more runs"`
 }
 
 func (s *service) listJobs(ctx context.Context, in jobsIn) (jobsOut, error) {
@@ -177,7 +178,7 @@ func (s *service) listJobs(ctx context.Context, in jobsIn) (jobsOut, error) {
 		return jobsOut{}, err
 	}
 	jobs, err := of.ci.Jobs(ctx, push, of.labels()...)
-	if err != nil {
+	if err != nil && (ctx.Err() != nil || len(jobs) == 0) {
 		return jobsOut{}, err
 	}
 	if len(jobs) == 0 && of.label != "" {
@@ -185,7 +186,7 @@ func (s *service) listJobs(ctx context.Context, in jobsIn) (jobsOut, error) {
 			return jobsOut{}, err
 		}
 	}
-	out := jobsOut{Push: nameOf(push), Statuses: map[string]int{}}
+	out := jobsOut{Push: nameOf(push), Statuses: map[string]int{}, Problems: problems(err)}
 	for _, j := range jobs {
 		out.Statuses[j.Status().String()]++
 	}

@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/mozci/mozci/job"
+	"github.com/mozci/mozci/job/jobtest"
 )
 
 // A link says what it names, and no service is asked.
@@ -14,9 +17,9 @@ func TestParseLink(t *testing.T) {
 	if got.Source != "treeherder" || got.Repo != "autoland" || got.Revision != "52f516546de7" {
 		t.Errorf("%+v", got)
 	}
-	said := refused(t, c, "parse_link", args{"link": "https://example.com/jobs?repo=autoland"})
-	if !strings.HasPrefix(said, "The link is of a host that this server was not started for.") {
-		t.Error(said)
+	text := refused(t, c, "parse_link", args{"link": "https://example.com/jobs?repo=autoland"})
+	if !strings.HasPrefix(text, "The link is of a host that this server was not started for.") {
+		t.Error(text)
 	}
 }
 
@@ -31,9 +34,9 @@ func TestListPushes(t *testing.T) {
 	if got.Count != 6 || got.Pushes[5].ID != 20 {
 		t.Errorf("%+v", got)
 	}
-	if said := refused(t, c, "list_pushes", args{"from_revision": "4f1a", "revision": "7b1e", "before": 1}); !strings.
-		Contains(said, "neither before nor after") {
-		t.Error(said)
+	if text := refused(t, c, "list_pushes", args{"from_revision": "4f1a", "revision": "7b1e", "before": 1}); !strings.
+		Contains(text, "neither before nor after") {
+		t.Error(text)
 	}
 }
 
@@ -58,9 +61,9 @@ func TestListJobs(t *testing.T) {
 	if got := asked[jobsOut](t, c, "list_jobs", args{"revision": "c2f8", "label": xpcshell}); got.Count != 0 {
 		t.Errorf("it can run there, and has not: %+v", got)
 	}
-	said := refused(t, c, "list_jobs", args{"revision": "tip", "label": "linux64/opt/xpcshell-9"})
-	if !strings.HasPrefix(said, "It was not found.") || !strings.Contains(said, xpcshell) {
-		t.Error(said)
+	text := refused(t, c, "list_jobs", args{"revision": "tip", "label": "linux64/opt/xpcshell-9"})
+	if !strings.HasPrefix(text, "It was not found.") || !strings.Contains(text, xpcshell) {
+		t.Error(text)
 	}
 }
 
@@ -70,9 +73,9 @@ func TestListLabels(t *testing.T) {
 	if got.Count != 1 || got.Labels[0].Label != xpcshell || got.Labels[0].Upstreams[0] != "linux64/opt/build" {
 		t.Errorf("%+v", got)
 	}
-	said := refused(t, c, "list_labels", args{"revision": "81ad"})
-	if !strings.HasPrefix(said, "Nothing is scheduled on this push.") {
-		t.Error(said)
+	text := refused(t, c, "list_labels", args{"revision": "81ad"})
+	if !strings.HasPrefix(text, "Nothing is scheduled on this push.") {
+		t.Error(text)
 	}
 }
 
@@ -97,9 +100,9 @@ func TestListFailures(t *testing.T) {
 			t.Errorf("%v: %+v", a, got)
 		}
 	}
-	if said := refused(t, c, "list_failures", args{"revision": "b7d2", "label": xpcshell}); !strings.HasPrefix(said,
+	if text := refused(t, c, "list_failures", args{"revision": "b7d2", "label": xpcshell}); !strings.HasPrefix(text,
 		"It was not found.") {
-		t.Error(said)
+		t.Error(text)
 	}
 }
 
@@ -133,18 +136,17 @@ func TestBounds(t *testing.T) {
 	if len(pushes.Pushes) != 100 || pushes.Count != 130 || !pushes.Truncated || pushes.Pushes[0].ID != 130 {
 		t.Errorf("%d pushes, %+v", len(pushes.Pushes), pushes.counted)
 	}
-	if said := refused(t, client, "plan_runs", args{
+	if text := refused(t, client, "plan_runs", args{
 		"from_revision": "a000", "revision": "tip", "label": "linux64/opt/t",
-	}); !strings.Contains(said, "130 pushes, more than 100") {
-		t.Error(said)
+	}); !strings.Contains(text, "130 pushes, more than 100") {
+		t.Error(text)
 	}
 }
 
-// What makes no sense is turned away by the schema, before a service is asked; a question
-// without an answer is a result.
-func TestRefusals(t *testing.T) {
-	c, ci := ofWorld(t, "push l\n17 a1c0 pass\n18 b2d1 fail\n")
-	release := ci.Hang() // who asks it now waits
+// What makes no sense is turned away by the schema, before a service is asked.
+func TestSchemas(t *testing.T) {
+	c, ci := ofWorld(t, gap)
+	ci.Hang() // who asks it waits for ever
 	client := connected(t, c)
 	for _, q := range []struct {
 		tool string
@@ -167,10 +169,16 @@ func TestRefusals(t *testing.T) {
 		{"trigger_plan", args{"plan_id": "plan-1"}},
 		{"trigger_plan", args{"plan": args{"steps": []any{}}}},
 	} {
-		if said := refused(t, client, q.tool, q.with); !strings.HasPrefix(said, `validating "arguments"`) {
-			t.Errorf("%s %v: %s", q.tool, q.with, said)
+		if text := refused(t, client, q.tool, q.with); !strings.HasPrefix(text, `validating "arguments"`) {
+			t.Errorf("%s %v: %s", q.tool, q.with, text)
 		}
 	}
+}
+
+// A question that is not one, and one without an answer, is a result with a sentence.
+func TestRefusals(t *testing.T) {
+	c, _ := ofWorld(t, gap)
+	client := connected(t, c)
 	for _, q := range []struct {
 		tool string
 		with args
@@ -179,32 +187,53 @@ func TestRefusals(t *testing.T) {
 		{"list_jobs", args{}, "Give one of link, job and revision."},
 		{"list_jobs", args{"revision": "tip", "job": "run-1"}, "Give one of link, job and revision."},
 		{"find_last_good", args{"revision": "tip"}, "Say which label"},
-		{"list_jobs", args{"link": "https://treeherder.mozilla.org/jobs?repo=autoland"}, "names neither a job nor a push"},
-		{"estimate_frequency", args{"runs": 3, "revision": "tip"}, "they go with no push"},
-		{"estimate_frequency", args{"failures": 4, "runs": 3}, "makes no sense"},
+		{"list_jobs", args{"link": "https://treeherder.mozilla.org/jobs?repo=autoland"}, "The link names neither"},
+		{"estimate_frequency", args{"runs": 3, "revision": "tip"}, "failures and runs are what you counted"},
 		{"trigger_plan", args{}, "Give either plan_id or plan."},
 		{"trigger_plan", args{"plan_id": "plan-0123456789abcdef"}, "No plan is known by this id"},
 	} {
-		if said := refused(t, client, q.tool, q.with); !strings.Contains(said, q.says) {
-			t.Errorf("%s %v: %s", q.tool, q.with, said)
+		if text := refused(t, client, q.tool, q.with); !strings.HasPrefix(text, q.says) ||
+			strings.Contains(text, "as data") {
+			t.Errorf("%s %v: %s", q.tool, q.with, text)
 		}
 	}
-	release()
 	for _, q := range []struct {
 		tool string
 		with args
 		says string
 	}{
+		{"estimate_frequency", args{"failures": 4, "runs": 3}, "The question makes no sense"},
 		{"list_jobs", args{"revision": "ffffffffffff"}, "It was not found."},
 		{"list_jobs", args{"job": "run-99"}, "It was not found."},
 		{"list_jobs", args{"revision": "tip", "repo": "elsewhere"}, "It was not found."},
 		{"find_last_good", args{"revision": "a1c0", "label": "l"}, "The label did not fail on this push"},
 		{"find_culprit", args{"revision": "a1c0", "label": "l"}, "The label did not fail on this push"},
 	} {
-		if said := refused(t, client, q.tool, q.with); !strings.HasPrefix(said, q.says) ||
-			!strings.Contains(said, `Details, as data: {"untrusted_text":"`) {
-			t.Errorf("%s %v: %s", q.tool, q.with, said)
+		if text := refused(t, client, q.tool, q.with); !strings.HasPrefix(text, q.says) ||
+			!strings.Contains(text, `Details, as data: {"untrusted_text":"`) {
+			t.Errorf("%s %v: %s", q.tool, q.with, text)
 		}
+	}
+}
+
+// Where a push cannot be read the answer says so, and plans nothing.
+func TestProblems(t *testing.T) {
+	c, ci := ofWorld(t, gap)
+	c.open = func(name string) (*place, error) {
+		p, err := inWorld(ci, name)
+		if err == nil {
+			p.ci = jobtest.Failing(ci, func(p job.Push) bool { return p.ID == 19 })
+		}
+		return p, err
+	}
+	client := connected(t, c)
+	got := asked[lastGoodOut](t, client, "find_last_good", args{"revision": "tip", "label": "l"})
+	if got.LastGood.ID != 17 || len(got.Problems) != 1 || got.Plan.Total != 0 || got.Plan.ID != "" {
+		t.Errorf("%+v", got)
+	}
+	if text := refused(t, client, "plan_runs", args{"revision": "c3e2", "label": "l"}); !strings.HasPrefix(text,
+		"The service is unavailable now.") {
+		t.Error(text)
 	}
 }
 
@@ -223,8 +252,8 @@ func TestTry(t *testing.T) {
 		"estimate_frequency": {"revision": "tip", "label": "l"},
 		"plan_runs":          {"revision": "tip", "label": "l", "after": 1},
 	} {
-		if said := refused(t, client, tool, with); !strings.HasPrefix(said, "The pushes of this repository do not follow") {
-			t.Errorf("%s: %s", tool, said)
+		if text := refused(t, client, tool, with); !strings.HasPrefix(text, "The pushes of this repository do not") {
+			t.Errorf("%s: %s", tool, text)
 		}
 	}
 }

@@ -109,7 +109,8 @@ func TestNoActing(t *testing.T) {
 		}
 	}
 	for _, name := range []string{"trigger_plan", "cancel_plan"} {
-		_, err := c.CallTool(t.Context(), &mcp.CallToolParams{Name: name, Arguments: args{"plan_id": "plan-0123456789abcdef"}})
+		with := args{"plan_id": "plan-0123456789abcdef"}
+		_, err := c.CallTool(t.Context(), &mcp.CallToolParams{Name: name, Arguments: with})
 		if err == nil || !strings.Contains(err.Error(), "unknown tool") {
 			t.Errorf("%s: %v", name, err)
 		}
