@@ -60,6 +60,16 @@ func (s *service) given(ctx context.Context, in planIn) (*place, trigger.Plan, e
 	return p, plan, trigger.Verify(ctx, p.repo, p.ci, plan)
 }
 
+// turn waits until no other call acts, and keeps the others waiting until done is called.
+func (s *service) turn(ctx context.Context) (done func(), err error) {
+	select {
+	case s.acting <- struct{}{}:
+		return func() { <-s.acting }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
 type actedOut struct {
 	Triggered int    `json:"triggered" jsonschema:"how many runs this call triggered"`
 	Before    int    `json:"triggered_before" jsonschema:"how many runs of the plan had been triggered before"`
@@ -87,8 +97,11 @@ func (s *service) triggerPlan(ctx context.Context, in planIn) (actedOut, error) 
 	if err != nil {
 		return actedOut{}, err
 	}
-	s.acting.Lock()
-	defer s.acting.Unlock()
+	done, err := s.turn(ctx)
+	if err != nil {
+		return actedOut{}, err
+	}
+	defer done()
 	now := plan.AtOnce()
 	if err := s.afford(ctx, now); err != nil {
 		return actedOut{}, err
@@ -199,8 +212,11 @@ func (s *service) cancelPlan(ctx context.Context, in planIn) (cancelledOut, erro
 	if err != nil {
 		return cancelledOut{}, err
 	}
-	s.acting.Lock()
-	defer s.acting.Unlock()
+	done, err := s.turn(ctx)
+	if err != nil {
+		return cancelledOut{}, err
+	}
+	defer done()
 	var own trigger.Plan
 	var left []trigger.LeftOut
 	for _, step := range plan.Steps {

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
@@ -256,6 +258,41 @@ func TestAtOnce(t *testing.T) {
 	if n := ran(t, ci, "l"); n != 4 {
 		t.Errorf("%d runs, want the 2 that were there and 2", n)
 	}
+}
+
+// slow is a ledger that takes a second to answer.
+type slow struct{ ledger.Ledger }
+
+func (s slow) Entries(ctx context.Context, q ledger.Query) ([]ledger.Entry, error) {
+	known, err := s.Ledger.Entries(ctx, q)
+	time.Sleep(time.Second)
+	return known, err
+}
+
+// Two calls at the same moment do not both spend what is left of the day.
+func TestLastOfTheDay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, ci := ofWorld(t, gap)
+		c.day, c.ledger = 1, slow{c.ledger}
+		client := connected(t, c)
+		var wait sync.WaitGroup
+		var plans []string
+		for _, rev := range []string{"b2d1", "c3e2"} {
+			plans = append(plans, asked[planShape](t, client, "plan_runs", args{"revision": rev, "label": "l"}).ID)
+		}
+		for _, id := range plans {
+			wait.Go(func() {
+				with := &mcp.CallToolParams{Name: "trigger_plan", Arguments: args{"plan_id": id}}
+				if _, err := client.CallTool(t.Context(), with); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wait.Wait()
+		if n := ran(t, ci, "l"); n != 3 {
+			t.Errorf("%d runs, want the 2 that were there and 1", n)
+		}
+	})
 }
 
 // What this server triggered is stopped; what somebody else triggered with the same ledger

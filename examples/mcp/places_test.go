@@ -33,10 +33,11 @@ func revisionOf(id int64) string { return fmt.Sprintf("%012x%028x", 0xabc0000+id
 // hears of Taskcluster's runs each time that it is asked. The suite is bad on push 4, good
 // on push 1, and has not run between.
 type firefoxCI struct {
-	tc  *tctest.Server
-	th  *thtest.Server
-	hg  *hgtest.Server
-	own *taskcluster.Project // what Treeherder listens to
+	tc     *tctest.Server
+	th     *thtest.Server
+	hg     *hgtest.Server
+	own    *taskcluster.Project // what Treeherder listens to
+	ledger ledger.Ledger
 
 	mu    sync.Mutex
 	down  bool // Treeherder is
@@ -56,7 +57,7 @@ func newFirefoxCI(t *testing.T) *firefoxCI {
 	t.Helper()
 	f := &firefoxCI{
 		tc: tctest.New(), th: &thtest.Server{Project: "autoland"}, hg: hgtest.New(), asked: map[string]int{},
-		jobs: map[string]int{},
+		jobs: map[string]int{}, ledger: ledger.NewMemory(),
 	}
 	for id, result := range map[int64]string{1: "completed", 2: "", 3: "", 4: "failed"} {
 		d := f.tc.AddPush("autoland", id, revisionOf(id), tctest.Label{Name: "build-linux64/opt", Planned: true},
@@ -151,7 +152,7 @@ func (f *firefoxCI) client(t *testing.T, line ...string) *mcp.ClientSession {
 		t.Fatal(err)
 	}
 	return connected(t, config{
-		open: s.place, repo: "autoland", deployments: deployments(parsed, s.root), ledger: ledger.NewMemory(),
+		open: s.place, repo: "autoland", deployments: deployments(parsed, s.root), ledger: f.ledger,
 		who: "tester (mcp)", act: parsed.act, runs: parsed.runs, day: parsed.day, log: discarded(),
 	})
 }
@@ -211,8 +212,9 @@ func TestBuildsComeAlong(t *testing.T) {
 		if plan.Total != 2 || len(plan.Steps) != 2 || plan.Steps[0].With != suite {
 			t.Fatalf("%+v", plan)
 		}
-		for i := range 2 {
-			got := asked[actedOut](t, c, "trigger_plan", args{"plan": plan})
+		none := f.client(t, "--ci", "taskcluster", "--act", "--budget-runs", "0")
+		for i, client := range []*mcp.ClientSession{c, none} {
+			got := asked[actedOut](t, client, "trigger_plan", args{"plan": plan})
 			if got.Triggered != 2*(1-i) || got.Before != 2*i {
 				t.Errorf("time %d: %+v", i+1, got)
 			}

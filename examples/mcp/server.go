@@ -4,7 +4,6 @@ import (
 	"context"
 	"log/slog"
 	"runtime/debug"
-	"sync"
 
 	lru "github.com/hashicorp/golang-lru/v2"
 	"github.com/modelcontextprotocol/go-sdk/mcp"
@@ -37,7 +36,7 @@ type service struct {
 	config
 	places *lru.Cache[string, *place]
 	plans  *lru.Cache[string, kept]
-	acting sync.Mutex // acts follow each other, so that each sees what the ones before it spent
+	acting chan struct{} // holds one while a call acts: each sees what the ones before it spent
 }
 
 // instructions are what each client is told before anything else.
@@ -60,7 +59,7 @@ that. It stays within budgets, and the same plan is triggered once.`
 func newServer(c config) *mcp.Server {
 	places, _ := lru.New[string, *place](keptPlaces) // errors are of sizes below 1
 	plans, _ := lru.New[string, kept](keptPlans)
-	s := &service{config: c, places: places, plans: plans}
+	s := &service{config: c, places: places, plans: plans, acting: make(chan struct{}, 1)}
 	said := instructions
 	if c.act {
 		said += actingInstructions
