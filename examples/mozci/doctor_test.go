@@ -315,6 +315,10 @@ func TestDoctorAsksOnce(t *testing.T) {
 	if out, status := p.doctor(); status != 1 || asked != 1 || time.Since(began) > patience/2 {
 		t.Errorf("exit %d, asked %d times in %s\n%s", status, asked, time.Since(began), out)
 	}
+	began = time.Now()
+	if out, status := p.doctor("--hg-url", refusing(t)); status != 1 || time.Since(began) > patience/2 {
+		t.Errorf("without an hg server: exit %d in %s\n%s", status, time.Since(began), out)
+	}
 }
 
 // refusing is the address of a port at which nothing listens.
