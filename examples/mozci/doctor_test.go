@@ -180,7 +180,8 @@ var ill = map[string]struct {
 	}},
 	"half of the credentials": {func(p *patient) { p.sign("me", "", "") }, nil, 1, []string{
 		"✕ taskcluster  reached ROOT, but nothing can be asked with these credentials: " +
-			"TASKCLUSTER_CLIENT_ID is set and TASKCLUSTER_ACCESS_TOKEN is not", "Reading does not work", "the credentials cannot be used",
+			"TASKCLUSTER_CLIENT_ID is set and TASKCLUSTER_ACCESS_TOKEN is not",
+		"Reading does not work", "the credentials cannot be used",
 	}},
 	"an expired certificate": {func(p *patient) {
 		token, cert := p.tc.Temporary("me", "me", -hours(1))
