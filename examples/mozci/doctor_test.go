@@ -180,7 +180,8 @@ var ill = map[string]struct {
 	}},
 	"half of the credentials": {func(p *patient) { p.sign("me", "", "") }, nil, 1, []string{
 		"✕ taskcluster  reached ROOT, but nothing can be asked with these credentials: " +
-			"TASKCLUSTER_CLIENT_ID is set and TASKCLUSTER_ACCESS_TOKEN is not", "Reading does not work", "the credentials cannot be used",
+			"TASKCLUSTER_CLIENT_ID is set and TASKCLUSTER_ACCESS_TOKEN is not",
+		"Reading does not work", "the credentials cannot be used",
 	}},
 	"an expired certificate": {func(p *patient) {
 		token, cert := p.tc.Temporary("me", "me", -hours(1))
@@ -314,6 +315,10 @@ func TestDoctorAsksOnce(t *testing.T) {
 	began := time.Now()
 	if out, status := p.doctor(); status != 1 || asked != 1 || time.Since(began) > patience/2 {
 		t.Errorf("exit %d, asked %d times in %s\n%s", status, asked, time.Since(began), out)
+	}
+	began = time.Now()
+	if out, status := p.doctor("--hg-url", refusing(t)); status != 1 || time.Since(began) > patience/2 {
+		t.Errorf("without an hg server: exit %d in %s\n%s", status, time.Since(began), out)
 	}
 }
 
